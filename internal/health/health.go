@@ -1,0 +1,73 @@
+// Package health answers whether a change does harm: it reads numbers from a
+// source and judges them. Judging is a pure function of what was read; it knows
+// no clock, no network and nothing of Temporal.
+package health
+
+import "time"
+
+// Verdict is the answer to one check. Only Pass promotes.
+type Verdict string
+
+// The five verdicts.
+const (
+	// Pass: enough data, no harm.
+	Pass Verdict = "PASS"
+	// Fail: harm is established.
+	Fail Verdict = "FAIL"
+	// NoData: the source answered nothing usable.
+	NoData Verdict = "NODATA"
+	// Stale: the newest sample is too old.
+	Stale Verdict = "STALE"
+	// Unexercised: too little traffic for passing to mean anything.
+	Unexercised Verdict = "UNEXERCISED"
+)
+
+// Result is one check's verdict with its evidence.
+type Result struct {
+	Check   string  `json:"check"`
+	Verdict Verdict `json:"verdict"`
+	// Sentence is the evidence in words a person can read.
+	Sentence string `json:"sentence"`
+	// Value and Limit are the number that was judged and what it was judged
+	// against, for display; nil where there is none. Ratios are fractions.
+	Value *float64 `json:"value,omitempty"`
+	Limit *float64 `json:"limit,omitempty"`
+	// Samples is how many events the number rests on; 0 for a plain value.
+	Samples float64 `json:"samples,omitempty"`
+	// Queries are the resolved queries, each cut to 1,000 bytes.
+	Queries []string `json:"queries,omitempty"`
+	// Warnings are the source's own, at most five.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Report is every check's result at one moment.
+type Report struct {
+	At      time.Time `json:"at"`
+	Results []Result  `json:"results"`
+}
+
+// Verdict is the report's verdict as a whole: Fail if any check failed, Pass
+// only if there is at least one check and every one passed, and otherwise the
+// first verdict that is neither. The zero Report is NoData.
+func (r Report) Verdict() Verdict {
+	overall := Pass
+	if len(r.Results) == 0 {
+		return NoData
+	}
+	for _, res := range r.Results {
+		switch res.Verdict {
+		case Fail:
+			return Fail
+		case Pass:
+		case NoData, Stale, Unexercised:
+			if overall == Pass {
+				overall = res.Verdict
+			}
+		default: // an unknown verdict is never a promotion
+			if overall == Pass {
+				overall = NoData
+			}
+		}
+	}
+	return overall
+}

@@ -1,0 +1,153 @@
+package spec
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Duration is a span of time that is written with a unit, such as 90s or 1h30m.
+// It is never negative. The zero value means "not set".
+type Duration time.Duration
+
+// ParseDuration reads a duration. A number without a unit is an error.
+func ParseDuration(s string) (Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		if _, numErr := strconv.ParseFloat(s, 64); numErr == nil {
+			return 0, fmt.Errorf("%q has no unit, expected a duration such as %ss or %sm", s, s, s)
+		}
+		return 0, fmt.Errorf("%q is not a duration, expected one such as 30s, 5m or 1h30m", s)
+	}
+	if d < 0 {
+		return 0, fmt.Errorf("%q is negative, expected a duration such as 5m", s)
+	}
+	return Duration(d), nil
+}
+
+// Std is the standard library's form.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+// String is the shortest form without trailing zero units: 5m, not 5m0s.
+func (d Duration) String() string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// MarshalText writes the form of String.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText is ParseDuration.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := ParseDuration(string(text))
+	if err != nil {
+		return err
+	}
+	*d = v
+	return nil
+}
+
+// Number is a finite number, or a percentage: 20% is 0.2.
+type Number float64
+
+// ParseNumber reads a finite number or a percentage.
+func ParseNumber(s string) (Number, error) {
+	text, scale := s, 1.0
+	if t, ok := strings.CutSuffix(s, "%"); ok {
+		text, scale = strings.TrimSpace(t), 100
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0, fmt.Errorf("%q is not a finite number or a percentage, expected one such as 0.4 or 20%%", s)
+	}
+	return Number(v / scale), nil
+}
+
+// UnmarshalText is ParseNumber.
+func (n *Number) UnmarshalText(text []byte) error {
+	v, err := ParseNumber(string(text))
+	if err != nil {
+		return err
+	}
+	*n = v
+	return nil
+}
+
+// MarshalJSON writes a JSON number.
+func (n Number) MarshalJSON() ([]byte, error) { return json.Marshal(float64(n)) }
+
+// UnmarshalJSON reads a JSON number.
+func (n *Number) UnmarshalJSON(data []byte) error {
+	return json.Unmarshal(data, (*float64)(n))
+}
+
+// Reach is how much of the whole fleet a stage exposes in total: a share in
+// percent, or a count of targets. Exactly one is positive.
+type Reach struct {
+	Percent float64
+	Targets int
+}
+
+// ParseReach reads "5%" or "12".
+func ParseReach(s string) (Reach, error) {
+	errForm := fmt.Errorf("%q is not a reach, expected a percentage such as 5%% or a count such as 12", s)
+	if t, ok := strings.CutSuffix(s, "%"); ok {
+		p, err := strconv.ParseFloat(strings.TrimSpace(t), 64)
+		if err != nil || math.IsNaN(p) {
+			return Reach{}, errForm
+		}
+		if p <= 0 || p > 100 {
+			return Reach{}, fmt.Errorf("%q is outside the fleet, expected more than 0%% and at most 100%%", s)
+		}
+		return Reach{Percent: p}, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return Reach{}, errForm
+	}
+	if n <= 0 {
+		return Reach{}, errors.New("a reach of 0 targets exposes nothing, expected at least 1")
+	}
+	return Reach{Targets: n}, nil
+}
+
+// Of is the number of targets that the reach means in a fleet of n: rounded up,
+// so that a small percentage is at least one target, and never more than n for a
+// percentage.
+func (r Reach) Of(n int) int {
+	if r.Targets > 0 {
+		return r.Targets
+	}
+	return min(n, int(math.Ceil(r.Percent*float64(n)/100-1e-9)))
+}
+
+// String is the form that ParseReach reads.
+func (r Reach) String() string {
+	if r.Targets > 0 {
+		return strconv.Itoa(r.Targets)
+	}
+	return strconv.FormatFloat(r.Percent, 'g', -1, 64) + "%"
+}
+
+// MarshalText writes the form of String.
+func (r Reach) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText is ParseReach.
+func (r *Reach) UnmarshalText(text []byte) error {
+	v, err := ParseReach(string(text))
+	if err != nil {
+		return err
+	}
+	*r = v
+	return nil
+}

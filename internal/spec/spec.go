@@ -1,0 +1,206 @@
+// Package spec holds the types of a rollout's specification: what a user
+// writes in YAML, decoded strictly and with every default filled in.
+//
+// A Spec travels as JSON inside a workflow's input, so its JSON form is part of
+// what recorded histories depend on: fields are added, never renamed.
+package spec
+
+// Spec is one rollout, as its author wrote it. The zero value is not valid: use
+// Parse, which also fills the defaults named at each field.
+type Spec struct {
+	// Unit names what changes: a service, or one configuration.
+	Unit string `yaml:"unit" json:"unit"`
+	// Release is the version that the driver understands. It stays text: an
+	// unquoted 1.10 is "1.10".
+	Release string `yaml:"release" json:"release"`
+	// Fleet is the path of the fleet file, relative to the spec's folder. Only
+	// the CLI reads it; a worker gets the fleet's snapshot instead.
+	Fleet string `yaml:"fleet" json:"fleet"`
+	// Driver says how a release gets onto a target. Exactly one is set.
+	Driver Driver `yaml:"driver" json:"driver"`
+	// Apply bounds how targets are changed.
+	Apply Apply `yaml:"apply,omitempty" json:"apply"`
+	// Stages are walked in order. The last one reaches the whole fleet.
+	Stages []Stage `yaml:"stages" json:"stages"`
+	// Health says what must hold for the rollout to go on.
+	Health Health `yaml:"health" json:"health"`
+	// Rollback bounds the way back.
+	Rollback Rollback `yaml:"rollback,omitempty" json:"rollback"`
+}
+
+// Driver holds the settings of exactly one driver.
+type Driver struct {
+	HTTP *HTTPDriver `yaml:"http,omitempty" json:"http,omitempty"`
+	Exec *ExecDriver `yaml:"exec,omitempty" json:"exec,omitempty"`
+}
+
+// HTTPDriver speaks the contract of docs/drivers.md to every target.
+type HTTPDriver struct {
+	// URL is a template over {{id}}, {{address}}, {{unit}} and {{label.NAME}}.
+	// Default "http://{{address}}/sluice/v1/units/{{unit}}".
+	URL string `yaml:"url,omitempty" json:"url,omitempty"`
+	// Token is a reference, ${env:NAME} or file:/path, sent as a bearer token.
+	// It is resolved on the worker.
+	Token string `yaml:"token,omitempty" json:"token,omitempty"`
+	// Timeout bounds one request. Default 5s.
+	Timeout Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
+}
+
+// ExecDriver runs programs on the worker, never through a shell. Each argv
+// element is a template over {{id}}, {{address}}, {{unit}}, {{release}},
+// {{fence}} and {{label.NAME}}; a value always stays inside its element.
+type ExecDriver struct {
+	// Observe prints the release that the target runs on the first line of its
+	// standard output; an empty line means that nothing is installed.
+	Observe []string `yaml:"observe" json:"observe"`
+	// Apply puts {{release}} on the target. It must be idempotent.
+	Apply []string `yaml:"apply" json:"apply"`
+	// Validate, when set, must succeed before Apply is run on a target, and for
+	// the first cohort before anything is applied at all.
+	Validate []string `yaml:"validate,omitempty" json:"validate,omitempty"`
+	// Timeout bounds one run. Default 30s.
+	Timeout Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
+}
+
+// Apply bounds how targets are changed.
+type Apply struct {
+	// Batch is how many targets one activity changes. Default 500.
+	Batch int `yaml:"batch,omitempty" json:"batch"`
+	// Parallel is how many targets are changed at once over the whole stage.
+	// Default 50.
+	Parallel int `yaml:"parallel,omitempty" json:"parallel"`
+	// Attempts is how often one target is tried before it counts as failed.
+	// Default 3.
+	Attempts int `yaml:"attempts,omitempty" json:"attempts"`
+}
+
+// Rollback bounds the way back.
+type Rollback struct {
+	// Deadline is how long unreachable targets are retried before they are named
+	// as not reverted. Default 10m.
+	Deadline Duration `yaml:"deadline,omitempty" json:"deadline"`
+	// Parallel is how many targets are reverted at once. Default 200.
+	Parallel int `yaml:"parallel,omitempty" json:"parallel"`
+	// Recover is how long the checks may take to recover after a rollback before
+	// it is reported as not having cured. Default 1m.
+	Recover Duration `yaml:"recover,omitempty" json:"recover"`
+}
+
+// Stage is one step of a rollout. Its cohort is the targets that it newly
+// exposes: Count of them, or as many as Reach asks for in total, or (neither
+// set) every one that matches Where.
+type Stage struct {
+	Name string `yaml:"name" json:"name"`
+	// Count is the size of the cohort.
+	Count *int `yaml:"count,omitempty" json:"count,omitempty"`
+	// Reach is how much of the whole fleet is exposed after this stage.
+	Reach *Reach `yaml:"reach,omitempty" json:"reach,omitempty"`
+	// Where limits the cohort to targets with all of these labels.
+	Where map[string]string `yaml:"where,omitempty" json:"where,omitempty"`
+	// Spread names a label: each of its values gets its share of the cohort, ±1.
+	Spread string `yaml:"spread,omitempty" json:"spread,omitempty"`
+	// Bake is how long the stage is watched after it was applied. Required.
+	Bake Duration `yaml:"bake" json:"bake"`
+	// Approval "required" holds the stage before it is applied until a person
+	// approves it.
+	Approval string `yaml:"approval,omitempty" json:"approval,omitempty"`
+	// DecideWithin is how long after the end of the bake a gate may hold for
+	// lack of a verdict. Default: as long as the bake, at least 1m.
+	DecideWithin Duration `yaml:"decideWithin,omitempty" json:"decideWithin"`
+	// Undecided is what happens then: "rollback" (default) or "wait" for a
+	// person to promote or abort.
+	Undecided string `yaml:"undecided,omitempty" json:"undecided"`
+}
+
+// Values of Stage.Approval and Stage.Undecided.
+const (
+	ApprovalRequired  = "required"
+	UndecidedRollback = "rollback"
+	UndecidedWait     = "wait"
+)
+
+// Health says where health is read and what must hold. Exactly one of
+// Prometheus and Scrape is set.
+type Health struct {
+	// Prometheus is the base URL of a Prometheus-compatible API, as the worker
+	// reaches it.
+	Prometheus string `yaml:"prometheus,omitempty" json:"prometheus,omitempty"`
+	// Scrape reads the targets' own metrics pages, with no server in between.
+	Scrape *Scrape `yaml:"scrape,omitempty" json:"scrape,omitempty"`
+	// Identify says how a target appears in metrics. Default label "instance",
+	// value "{{address}}".
+	Identify Identify `yaml:"identify,omitempty" json:"identify"`
+	// Every is the time between two looks. Default 15s.
+	Every Duration `yaml:"every,omitempty" json:"every"`
+	// Warmup is how long after an apply samples are no evidence. Default 0s.
+	Warmup Duration `yaml:"warmup,omitempty" json:"warmup"`
+	// Window is the longest span that $window covers; shortly after an apply it
+	// covers only the time since. Default 5m.
+	Window Duration `yaml:"window,omitempty" json:"window"`
+	// StaleAfter is the age at which the newest sample is too old to judge by.
+	// Default: two looks, at least 30s.
+	StaleAfter Duration `yaml:"staleAfter,omitempty" json:"staleAfter"`
+	// Traffic counts requests, for the share-of-traffic check. Default: the
+	// total of the first check that has one.
+	Traffic string `yaml:"traffic,omitempty" json:"traffic,omitempty"`
+	// Without names always-on checks to leave out: "alive", "traffic".
+	Without []string `yaml:"without,omitempty" json:"without,omitempty"`
+	// Checks are the questions. At least one.
+	Checks []Check `yaml:"checks" json:"checks"`
+}
+
+// Names of the checks that are always on.
+const (
+	CheckAlive   = "alive"
+	CheckTraffic = "traffic"
+)
+
+// Scrape reads metrics pages of the targets.
+type Scrape struct {
+	// URL is a template over {{id}}, {{address}} and {{label.NAME}}.
+	// Default "http://{{address}}/metrics".
+	URL string `yaml:"url,omitempty" json:"url,omitempty"`
+	// Sample is how many targets of each arm are read, at most. Default 50.
+	Sample int `yaml:"sample,omitempty" json:"sample"`
+	// Baseline is how long the fleet is read before a stage, since a page has no
+	// past. Default: two looks.
+	Baseline Duration `yaml:"baseline,omitempty" json:"baseline"`
+}
+
+// Identify maps a target to the label by which metrics know it.
+type Identify struct {
+	Label string `yaml:"label" json:"label"`
+	// Value is a template over {{id}}, {{address}} and {{label.NAME}}.
+	Value string `yaml:"value" json:"value"`
+}
+
+// Check is one health question with its criterion. It has either Value with
+// Max and/or Min, or Bad and Total with Max or with Against.
+//
+// With a Prometheus source the expressions are PromQL with the placeholders
+// $exposed, $cohort, $control (label matchers), $window, $release, $previous,
+// $unit and $stage. With a scrape source they are plain selectors, such as
+// http_requests_total{code=~"5.."}.
+type Check struct {
+	Name string `yaml:"name" json:"name"`
+	// Value is a number that must stay inside Max and Min.
+	Value string  `yaml:"value,omitempty" json:"value,omitempty"`
+	Max   *Number `yaml:"max,omitempty" json:"max,omitempty"`
+	Min   *Number `yaml:"min,omitempty" json:"min,omitempty"`
+	// Tolerate is how many breaches in a row are forgiven. Default 0.
+	Tolerate int `yaml:"tolerate,omitempty" json:"tolerate"`
+	// Bad and Total count events; their ratio is judged.
+	Bad   string `yaml:"bad,omitempty" json:"bad,omitempty"`
+	Total string `yaml:"total,omitempty" json:"total,omitempty"`
+	// Against "control" compares exposed targets with those not reached yet.
+	Against string `yaml:"against,omitempty" json:"against,omitempty"`
+	// Worse is by how much the exposed ratio may exceed the control's, as a
+	// share of it: 20% is 0.2. Default 0.
+	Worse *Number `yaml:"worse,omitempty" json:"worse,omitempty"`
+	// MinSamples is how many events in total each arm must have shown before
+	// the check can pass or fail. Default 100.
+	MinSamples int `yaml:"minSamples,omitempty" json:"minSamples"`
+}
+
+// AgainstControl is the only value of Check.Against so far.
+const AgainstControl = "control"
