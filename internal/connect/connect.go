@@ -1,0 +1,113 @@
+// Package connect is how Sluice's programs reach Temporal, and the names that
+// they agree on there. It is the only package below internal that knows Temporal.
+package connect
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/log"
+	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
+)
+
+// DefaultAddress is the server that is used when nothing names another.
+const DefaultAddress = "127.0.0.1:7233"
+
+// Options say which server to use. What is empty comes from the environment
+// (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS…) and
+// from a profile of Temporal's configuration file, as for the temporal CLI.
+type Options struct {
+	// Address is host:port. Default DefaultAddress.
+	Address string
+	// Namespace defaults to "default".
+	Namespace string
+	// Profile is a section of the configuration file; one that is named must
+	// exist. Default TEMPORAL_PROFILE, or "default".
+	Profile string
+	// TLS asks for TLS where the environment and the profile do not.
+	TLS bool
+	// Identity is who Temporal shows as the caller. Default: process and host.
+	Identity string
+	// Logger gets the SDK's messages; nil drops them.
+	Logger *zap.Logger
+	// Metrics gets the SDK's metrics; nil drops them.
+	Metrics prometheus.Registerer
+}
+
+// UnreachableError says that no server answered, and what to do about it.
+type UnreachableError struct {
+	// Address is where a server was looked for.
+	Address string
+	// Err is why there was no answer.
+	Err error
+}
+
+// Error names the address and the way out.
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("connect to Temporal: no server answers at %s (%v): start one with `make dev`, or name another with --address or TEMPORAL_ADDRESS", e.Address, e.Err)
+}
+
+// Unwrap is the cause.
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// Dial connects to Temporal and checks that a server answers; its error is an
+// *UnreachableError when none does. The caller closes the client.
+func Dial(ctx context.Context, o Options) (client.Client, error) {
+	opts, err := o.client()
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.DialContext(ctx, opts)
+	switch {
+	case err == nil:
+		return c, nil
+	case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled):
+		return nil, fmt.Errorf("connect to Temporal: %w", context.Cause(ctx))
+	}
+	return nil, &UnreachableError{Address: opts.HostPort, Err: err}
+}
+
+// client merges the options with the environment and the profile.
+func (o Options) client() (client.Options, error) {
+	opts, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{ConfigFileProfile: o.Profile})
+	if err != nil {
+		return opts, fmt.Errorf("read Temporal's client configuration: %w", err)
+	}
+	opts.HostPort = firstOf(o.Address, opts.HostPort, DefaultAddress)
+	opts.Namespace = firstOf(o.Namespace, opts.Namespace, client.DefaultNamespace)
+	opts.Identity = firstOf(o.Identity, opts.Identity)
+	if o.TLS && opts.ConnectionOptions.TLS == nil {
+		opts.ConnectionOptions.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+		opts.ConnectionOptions.TLSDisabled = false
+	}
+	opts.Logger = logger(o.Logger)
+	if o.Metrics != nil {
+		if opts.MetricsHandler, err = NewMetricsHandler(o.Metrics); err != nil {
+			return opts, err
+		}
+	}
+	return opts, nil
+}
+
+func logger(z *zap.Logger) log.Logger {
+	if z == nil {
+		return log.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	}
+	return log.NewStructuredLogger(slog.New(zapslog.NewHandler(z.Core())))
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,97 @@
+package connect
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// bare removes whatever the environment of the test says about Temporal.
+func bare(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{
+		"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_API_KEY", "TEMPORAL_PROFILE", "TEMPORAL_TLS",
+	} {
+		t.Setenv(name, "")
+		require.NoError(t, os.Unsetenv(name))
+	}
+	t.Setenv("TEMPORAL_CONFIG_FILE", filepath.Join(t.TempDir(), "none.toml"))
+}
+
+func TestOptionsPrecedence(t *testing.T) {
+	bare(t)
+	o, err := Options{}.client()
+	require.NoError(t, err)
+	require.Equal(t, DefaultAddress, o.HostPort)
+	require.Equal(t, "default", o.Namespace)
+	require.Nil(t, o.ConnectionOptions.TLS)
+
+	file := filepath.Join(t.TempDir(), "temporal.toml")
+	require.NoError(t, os.WriteFile(file, []byte("[profile.prod]\naddress = \"prod:7233\"\nnamespace = \"edge\"\napi_key = \"k\"\n"), 0o600))
+	t.Setenv("TEMPORAL_CONFIG_FILE", file)
+	o, err = Options{Profile: "prod"}.client()
+	require.NoError(t, err)
+	require.Equal(t, "prod:7233", o.HostPort)
+	require.Equal(t, "edge", o.Namespace)
+	require.NotNil(t, o.ConnectionOptions.TLS, "an API key asks for TLS")
+
+	t.Setenv("TEMPORAL_ADDRESS", "env:7233")
+	o, err = Options{Profile: "prod"}.client()
+	require.NoError(t, err)
+	require.Equal(t, "env:7233", o.HostPort)
+
+	o, err = Options{Profile: "prod", Address: "flag:7233", Namespace: "other"}.client()
+	require.NoError(t, err)
+	require.Equal(t, "flag:7233", o.HostPort)
+	require.Equal(t, "other", o.Namespace)
+
+	_, err = Options{Profile: "nowhere"}.client()
+	require.ErrorContains(t, err, "nowhere")
+}
+
+func TestOptionsTLS(t *testing.T) {
+	bare(t)
+	o, err := Options{TLS: true}.client()
+	require.NoError(t, err)
+	require.NotNil(t, o.ConnectionOptions.TLS)
+}
+
+func TestDialSaysWhatToDo(t *testing.T) {
+	bare(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := l.Addr().String()
+	require.NoError(t, l.Close())
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err = Dial(ctx, Options{Address: address})
+	var unreachable *UnreachableError
+	require.ErrorAs(t, err, &unreachable)
+	require.Equal(t, address, unreachable.Address)
+	require.ErrorContains(t, err, "make dev")
+	require.ErrorContains(t, err, "TEMPORAL_ADDRESS")
+}
+
+func TestDialCancelled(t *testing.T) {
+	bare(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := Dial(ctx, Options{Address: "127.0.0.1:1"})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestNames(t *testing.T) {
+	require.Equal(t, "rollout:edge-proxy", WorkflowID("edge-proxy"))
+	unit, ok := UnitOf(WorkflowID("edge-proxy"))
+	require.True(t, ok)
+	require.Equal(t, "edge-proxy", unit)
+	_, ok = UnitOf("other")
+	require.False(t, ok)
+	require.Contains(t, CreateAttributes("default"), "--name SluiceUnit --type Keyword")
+	require.Len(t, Attributes(), 5)
+}
