@@ -1,0 +1,118 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/store"
+)
+
+func TestDirKeepsByDigest(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "deep", "er")
+	s, err := store.Dir(path)
+	require.NoError(t, err)
+	for _, data := range [][]byte{nil, []byte("x"), bytes.Repeat([]byte{0}, 1<<20)} {
+		digest, err := s.Put(t.Context(), data)
+		require.NoError(t, err)
+		require.Equal(t, store.Digest(data), digest)
+		again, err := s.Put(t.Context(), data)
+		require.NoError(t, err)
+		require.Equal(t, digest, again)
+		got, err := s.Get(t.Context(), digest)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(data, got))
+	}
+	other, err := store.Dir(path) // another process sees the same
+	require.NoError(t, err)
+	got, err := other.Get(t.Context(), store.Digest([]byte("x")))
+	require.NoError(t, err)
+	require.Equal(t, "x", string(got))
+}
+
+func TestDirRefusesDamage(t *testing.T) {
+	path := t.TempDir()
+	s, err := store.Dir(path)
+	require.NoError(t, err)
+	digest, err := s.Put(t.Context(), []byte("precious"))
+	require.NoError(t, err)
+	file := filepath.Join(path, "sha256", strings.TrimPrefix(digest, "sha256:"))
+
+	for name, damaged := range map[string]string{"flipped": "pRecious", "cut": "prec", "emptied": ""} {
+		require.NoError(t, os.WriteFile(file, []byte(damaged), 0o600))
+		data, err := s.Get(t.Context(), digest)
+		require.ErrorContains(t, err, "damaged", name)
+		require.NotErrorIs(t, err, store.ErrNotFound)
+		require.Nil(t, data)
+	}
+	_, err = s.Put(t.Context(), []byte("precious")) // mends it
+	require.NoError(t, err)
+	data, err := s.Get(t.Context(), digest)
+	require.NoError(t, err)
+	require.Equal(t, "precious", string(data))
+}
+
+func TestDirRefusesOtherNames(t *testing.T) {
+	path := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(path, "outside"), []byte("secret"), 0o600))
+	s, err := store.Dir(path)
+	require.NoError(t, err)
+	good := store.Digest(nil)
+	for _, digest := range []string{
+		"", "sha256:", "outside", "sha256:../outside", "../outside", good + "0", good[:len(good)-1],
+		strings.ToUpper(good), "sha512:" + good[7:], "sha256:" + strings.Repeat("../", 21) + "a",
+		good[:len(good)-1] + "/", good[:len(good)-1] + "\x00", strings.Repeat("a", 1<<20),
+	} {
+		_, err := s.Get(t.Context(), digest)
+		require.ErrorContains(t, err, "is not a digest")
+		require.Less(t, len(err.Error()), 600)
+		require.Error(t, store.CheckDigest(digest))
+	}
+	require.NoError(t, store.CheckDigest(good))
+	_, err = s.Get(t.Context(), good)
+	require.ErrorIs(t, err, store.ErrNotFound)
+}
+
+func TestDirUnderConcurrentWriters(t *testing.T) {
+	s, err := store.Dir(t.TempDir())
+	require.NoError(t, err)
+	data := bytes.Repeat([]byte("abc"), 10_000)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			digest, err := s.Put(t.Context(), data)
+			if err != nil {
+				t.Errorf("put: %v", err)
+				return
+			}
+			if got, err := s.Get(t.Context(), digest); err != nil || !bytes.Equal(got, data) {
+				t.Errorf("get: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestDirErrors(t *testing.T) {
+	_, err := store.Dir("")
+	require.Error(t, err)
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	_, err = store.Dir(file)
+	require.Error(t, err)
+
+	s, err := store.Dir(t.TempDir())
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = s.Put(ctx, nil)
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = s.Get(ctx, store.Digest(nil))
+	require.ErrorIs(t, err, context.Canceled)
+}
