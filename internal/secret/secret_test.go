@@ -32,19 +32,19 @@ func TestResolve(t *testing.T) {
 		require.Equal(t, planted, s.Reveal())
 	}
 	for ref, want := range map[string]string{
-		"${env:SLUICE_TEST_EMPTY}":                        "SLUICE_TEST_EMPTY is not set or empty",
-		"${env:SLUICE_TEST_NONE}":                         "SLUICE_TEST_NONE is not set or empty",
-		"file:" + filepath.Join(dir, "none"):              "no such file",
-		"file:" + dir:                                     "not a regular file",
-		"file:/dev/zero":                                  "not a regular file",
-		write("empty", " \n"):                             "is empty",
-		write("big", string(make([]byte, 64<<10+1))):      "larger than",
-		planted:                                           "not a reference",
-		"$" + planted:                                     "not a reference",
-		"${env:" + planted + "}":                          "not a reference", // '-' is in no variable's name
-		"file:" + planted:                                 "not a reference",
-		"file:relative/" + planted:                        "not a reference",
-		" ${env:SLUICE_TEST_TOKEN}":                       "not a reference",
+		"${env:SLUICE_TEST_EMPTY}":                   "SLUICE_TEST_EMPTY is not set or empty",
+		"${env:SLUICE_TEST_NONE}":                    "SLUICE_TEST_NONE is not set or empty",
+		"file:" + filepath.Join(dir, "none"):         "no such file",
+		"file:" + dir:                                "not a regular file",
+		"file:/dev/zero":                             "not a regular file",
+		write("empty", " \n"):                        "is empty",
+		write("big", string(make([]byte, 64<<10+1))): "larger than",
+		planted:                     "not a reference",
+		"$" + planted:               "not a reference",
+		"${env:" + planted + "}":    "not a reference", // '-' is in no variable's name
+		"file:" + planted:           "not a reference",
+		"file:relative/" + planted:  "not a reference",
+		" ${env:SLUICE_TEST_TOKEN}": "not a reference",
 		"${env:SLUICE_TEST_TOKEN}${env:SLUICE_TEST_TOKEN}": "not a reference",
 		"": "not a reference",
 	} {
