@@ -144,6 +144,8 @@ type Control struct {
 	Why    string    `json:"why,omitempty"`
 	Stage  string    `json:"stage,omitempty"`
 	At     time.Time `json:"at"`
+	// Override is set on a promote that may pass a FAIL.
+	Override bool `json:"override,omitempty"`
 	// Refused says why the signal had no effect; empty when it was taken.
 	Refused string `json:"refused,omitempty"`
 }

@@ -1,0 +1,97 @@
+// Package activities holds the effects of a rollout: thin steps that read or
+// change targets and ask the judge. Each is idempotent and may be retried at any
+// moment; decisions live in workflows and in internal packages.
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/store"
+	"github.com/sluicehq/sluice/internal/target"
+)
+
+// Activities are the dependencies of every activity; its methods are registered
+// with a worker. Build it with New. It is safe for concurrent use.
+type Activities struct {
+	store     store.Store
+	newDriver func(spec.Driver) (target.Driver, error)
+	metrics   *Metrics
+
+	mu    sync.Mutex
+	plans map[string]plan.Plan
+}
+
+// New returns activities that keep plans in s, and count in m.
+func New(s store.Store, m *Metrics) *Activities {
+	return &Activities{store: s, newDriver: target.New, metrics: m, plans: map[string]plan.Plan{}}
+}
+
+// cachedPlans bounds how many decoded plans a worker keeps: enough for the
+// rollouts that bake at once on one worker in most fleets; a miss costs one read
+// of the store.
+const cachedPlans = 64
+
+// load answers the plan of a digest.
+func (a *Activities) load(ctx context.Context, digest string) (plan.Plan, error) {
+	a.mu.Lock()
+	p, ok := a.plans[digest]
+	a.mu.Unlock()
+	if ok {
+		return p, nil
+	}
+	data, err := a.store.Get(ctx, digest)
+	if err != nil {
+		return plan.Plan{}, fmt.Errorf("read plan %s: %w (workers of one deployment must share one store: see --store)", digest, err)
+	}
+	p, err = plan.Decode(data)
+	if err != nil {
+		return plan.Plan{}, fmt.Errorf("read plan %s: %w", digest, err)
+	}
+	a.remember(digest, p)
+	return p, nil
+}
+
+func (a *Activities) remember(digest string, p plan.Plan) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.plans) >= cachedPlans {
+		for k := range a.plans { // any one: plans are read again from the store
+			delete(a.plans, k)
+			break
+		}
+	}
+	a.plans[digest] = p
+}
+
+// open answers the plan of a digest with the driver that it asks for.
+func (a *Activities) open(ctx context.Context, digest string) (plan.Plan, target.Driver, error) {
+	p, err := a.load(ctx, digest)
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	d, err := a.newDriver(p.Spec.Driver)
+	if err != nil {
+		return plan.Plan{}, nil, fmt.Errorf("set up driver: %w", err)
+	}
+	return p, d, nil
+}
+
+// Types of application errors, which name the cause in the Web UI.
+const (
+	// ErrTypeInvalid marks input that no retry can mend.
+	ErrTypeInvalid = "InvalidSubmission"
+)
+
+// invalid is the one place where an error becomes one that Temporal does not
+// retry. It must stay outermost: a wrapped one is retried.
+func invalid(err error) error {
+	return temporal.NewApplicationErrorWithOptions(err.Error(), ErrTypeInvalid,
+		temporal.ApplicationErrorOptions{NonRetryable: true, Cause: errors.Unwrap(err)})
+}

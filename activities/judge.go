@@ -1,0 +1,185 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// meter opens the judge on a stage, going on from what was seen before.
+func (a *Activities) meter(ctx context.Context, in HealthInput) (*health.Meter, error) {
+	p, d, err := a.open(ctx, in.Plan)
+	if err != nil {
+		return nil, err
+	}
+	checks := p.Spec.Health
+	if in.afterRollback { // the rollback itself has observed every target
+		checks.Without = append(slices.Clone(checks.Without), spec.CheckAlive)
+	}
+	m, err := health.Open(checks, health.Binding{
+		Unit: p.Spec.Unit, Release: p.Spec.Release, Previous: in.Previous, Stage: p.Stages[in.Stage].Name,
+		Exposed: p.Exposed(in.Stage), Cohort: p.Cohort(in.Stage), Control: p.Control(in.Stage),
+		Since: in.Since, Before: in.Before,
+	}, health.Deps{Driver: d})
+	if err != nil {
+		return nil, invalid(fmt.Errorf("set up health checks: %w", err))
+	}
+	if err := m.Restore(in.State); err != nil {
+		return nil, invalid(fmt.Errorf("resume health checks: %w", err))
+	}
+	return m, nil
+}
+
+// Baseline measures a stage's targets before it is applied.
+func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Baseline, error) {
+	m, err := a.meter(ctx, HealthInput{StageRef: in.StageRef, Since: in.At})
+	if err != nil {
+		return health.Baseline{}, err
+	}
+	defer beating(ctx, beatEvery, func() any { return nil })()
+	return m.Baseline(ctx, in.At)
+}
+
+// errWorkerStops sends a watch to another worker.
+var errWorkerStops = errors.New("this worker stops; the watch goes on elsewhere")
+
+// Watch looks at a stage every spec.Health.Every, and returns as soon as a look
+// is FAIL; with Settle, also when one is PASS. Otherwise it ends at Until, or when
+// it is cancelled, with its newest report.
+func (a *Activities) Watch(ctx context.Context, in WatchInput) (Judged, error) {
+	var last Judged
+	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &last) == nil {
+		in.State = last.State
+	}
+	m, err := a.meter(ctx, in.HealthInput)
+	if err != nil {
+		return Judged{}, err
+	}
+	p, err := a.load(ctx, in.Plan)
+	if err != nil {
+		return Judged{}, err
+	}
+	w := watch{metrics: a.metrics, meter: m, in: in, every: p.Spec.Health.Every.Std(), last: last}
+	return w.run(ctx)
+}
+
+// watch is one attempt of a Watch.
+type watch struct {
+	metrics *Metrics
+	meter   *health.Meter
+	in      WatchInput
+	every   time.Duration
+	last    Judged
+}
+
+// heartbeatAtLeast is how often a watch says that it lives, between looks too.
+const heartbeatAtLeast = 5 * time.Second
+
+func (w *watch) run(ctx context.Context) (Judged, error) {
+	pace := min(w.every, heartbeatAtLeast)
+	beat, end := time.NewTicker(pace), time.NewTimer(time.Until(w.in.Until))
+	defer beat.Stop()
+	defer end.Stop()
+	next := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return w.last, nil // cancelled: what was seen is the answer
+		case <-activity.GetWorkerStopChannel(ctx):
+			return Judged{}, errWorkerStops
+		case <-beat.C:
+		case <-end.C:
+		}
+		now := time.Now()
+		// Half a beat early is in time: a tick may come just before the look is due.
+		if over := !now.Before(w.in.Until); over || next.Sub(now) < pace/2 {
+			if err := w.look(ctx, now); err != nil {
+				return w.last, nil // only a cancellation ends a look
+			}
+			next = now.Add(w.every)
+			if over || w.decided() {
+				return w.last, nil
+			}
+		}
+		activity.RecordHeartbeat(ctx, w.last)
+	}
+}
+
+func (w *watch) look(ctx context.Context, at time.Time) error {
+	defer beating(ctx, heartbeatAtLeast, func() any { return w.last })()
+	report, err := w.meter.Look(ctx, at)
+	if err != nil {
+		return err
+	}
+	w.metrics.judged(report)
+	w.last = Judged{Report: report, State: w.meter.State()}
+	return nil
+}
+
+func (w *watch) decided() bool {
+	v := w.last.Report.Verdict()
+	return v == health.Fail || w.in.Settle && v == health.Pass
+}
+
+// Gate evaluates a stage for its gate, asking every exposed target and not a
+// sample. While a check is in a breach that it still tolerates, it looks again
+// at the checks' pace: the next looks decide.
+func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
+	m, err := a.meter(ctx, in.HealthInput)
+	if err != nil {
+		return Judged{}, err
+	}
+	p, err := a.load(ctx, in.Plan)
+	if err != nil {
+		return Judged{}, err
+	}
+	defer beating(ctx, beatEvery, func() any { return nil })()
+	every := p.Spec.Health.Every.Std()
+	at := in.At
+	if time.Since(at) > every {
+		at = time.Now()
+	}
+	for {
+		report, err := m.LookAll(ctx, at)
+		if err != nil {
+			return Judged{}, err
+		}
+		a.metrics.judged(report)
+		if !report.Pending() || !pause(ctx, every) {
+			return Judged{Report: report, State: m.State()}, ctx.Err()
+		}
+		at = time.Now()
+	}
+}
+
+// Recover looks whether the checks stop failing after a rollback, and returns as
+// soon as they do.
+func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, error) {
+	in.afterRollback = true
+	m, err := a.meter(ctx, in.HealthInput)
+	if err != nil {
+		return Judged{}, err
+	}
+	p, err := a.load(ctx, in.Plan)
+	if err != nil {
+		return Judged{}, err
+	}
+	defer beating(ctx, beatEvery, func() any { return nil })()
+	for {
+		now := time.Now()
+		report, err := m.Look(ctx, now)
+		if err != nil {
+			return Judged{}, err
+		}
+		if report.Verdict() == health.Pass || now.After(in.Until) || !pause(ctx, p.Spec.Health.Every.Std()) {
+			return Judged{Report: report}, ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/target"
+)
+
+// ObserveInput asks what a batch runs now.
+type ObserveInput struct {
+	Batch
+	// Fence is the rollout's: a target that has seen a newer one has another
+	// writer.
+	Fence int64 `json:"fence"`
+}
+
+// Observe reads what every target of the batch runs. Its answer is in the history
+// before anything is applied: it is the way back.
+func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, error) {
+	p, d, err := a.open(ctx, in.Plan)
+	if err != nil {
+		return Observed{}, err
+	}
+	targets := p.Order[in.From:in.To]
+	found := make([]string, len(targets))
+	work := &progress{done: make([]bool, len(targets))}
+	defer beating(ctx, beatEvery, work.save)()
+	each(ctx, len(targets), in.Parallel, never, func(i int) {
+		s, err := retry(ctx, p.Spec.Apply.Attempts, func() (target.State, error) {
+			return d.Observe(ctx, targets[i], p.Spec.Unit)
+		})
+		if err == nil {
+			err = startable(s, in.Fence)
+		}
+		if err != nil {
+			work.fail(targets[i].ID, err)
+			return
+		}
+		found[i] = s.Release
+		work.finish(i)
+	})
+	if err := ctx.Err(); err != nil {
+		return Observed{}, err
+	}
+	out := Observed{Previous: group(targets, found), Trouble: sortTrouble(work.trouble)}
+	for i, r := range found {
+		if work.done[i] && r == p.Spec.Release {
+			out.Already++
+		}
+	}
+	return out, nil
+}
+
+// startable says why a target in this state must not be changed by a rollout.
+func startable(s target.State, fence int64) error {
+	switch {
+	case s.Fence >= fence:
+		return fmt.Errorf("has accepted fence %d, newer than this rollout's %d: another writer owns it", s.Fence, fence)
+	case s.Release == "":
+		return errors.New("has nothing installed, so there would be nothing to go back to: install a release on it first")
+	}
+	return nil
+}
+
+// retry calls f up to attempts times with a growing pause, and stops at once on
+// an answer that trying again cannot change.
+func retry[T any](ctx context.Context, attempts int, f func() (T, error)) (T, error) {
+	wait := 250 * time.Millisecond
+	for n := 1; ; n++ {
+		v, err := f()
+		if err == nil || isRefusal(err) || n >= attempts || !pause(ctx, wait) {
+			return v, err
+		}
+		wait = min(2*wait, 5*time.Second)
+	}
+}
+
+// isRefusal says that trying again would be in vain.
+func isRefusal(err error) bool {
+	return errors.Is(err, target.ErrRefused) || errors.Is(err, target.ErrFenced)
+}
+
+// group writes what was found with the most frequent release implied.
+func group(targets []fleet.Target, found []string) Previous {
+	by := map[string][]string{}
+	for i, r := range found {
+		if r != "" {
+			by[r] = append(by[r], targets[i].ID)
+		}
+	}
+	var out Previous
+	for r, ids := range by {
+		best := len(by[out.Common])
+		if len(ids) > best || len(ids) == best && r < out.Common {
+			out.Common = r
+		}
+	}
+	delete(by, out.Common)
+	if len(by) > 0 {
+		out.Others = by
+	}
+	return out
+}
+
+// byID answers a function that says what a target ran before.
+func (p Previous) byID() func(id string) string {
+	others := map[string]string{}
+	for r, ids := range p.Others {
+		for _, id := range ids {
+			others[id] = r
+		}
+	}
+	return func(id string) string {
+		if r, ok := others[id]; ok {
+			return r
+		}
+		return p.Common
+	}
+}
+
+func sortTrouble(ts []Trouble) []Trouble {
+	slices.SortFunc(ts, func(a, b Trouble) int { return strings.Compare(a.ID, b.ID) })
+	return ts
+}

@@ -1,0 +1,146 @@
+package activities
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+)
+
+// beatEvery is the pace of heartbeats: a cancellation reaches an activity only
+// with one, and an abort should act within a second or two.
+const beatEvery = time.Second
+
+// beating records heartbeats with details() until stop is called.
+func beating(ctx context.Context, every time.Duration, details func() any) (stop func()) {
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		t := time.NewTicker(every)
+		defer t.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ctx.Done():
+				return
+			case <-t.C:
+				activity.RecordHeartbeat(ctx, details())
+			}
+		}
+	})
+	return func() { close(done); wg.Wait() }
+}
+
+// each calls f for 0..n-1, at most parallel at once, and waits for all of them.
+// It starts no more once ctx is done or halt answers true.
+func each(ctx context.Context, n, parallel int, halt func() bool, f func(i int)) {
+	slots := make(chan struct{}, max(1, parallel))
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for i := range n {
+		select {
+		case <-ctx.Done():
+			return
+		case slots <- struct{}{}:
+		}
+		if halt() || ctx.Err() != nil {
+			return
+		}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			f(i)
+		})
+	}
+}
+
+// never is the halt of work that goes on past failures.
+func never() bool { return false }
+
+// pause waits d, or until ctx is done, and answers whether it waited it out.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// progress is which targets of a batch are done, kept in heartbeats so that a
+// retried batch continues where it was. It is safe for concurrent use.
+type progress struct {
+	mu      sync.Mutex
+	done    []bool
+	trouble []Trouble
+}
+
+// saved is the form of a progress in a heartbeat.
+type saved struct {
+	// Done is a bit per target, least significant first.
+	Done []byte `json:"done"`
+}
+
+// resume starts a progress over n targets from the last heartbeat, if any.
+func resume(ctx context.Context, n int) *progress {
+	p := &progress{done: make([]bool, n)}
+	var s saved
+	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &s) != nil {
+		return p // nothing usable: everything is tried again, which is harmless
+	}
+	for i := range p.done {
+		p.done[i] = i/8 < len(s.Done) && s.Done[i/8]&(1<<(i%8)) != 0
+	}
+	return p
+}
+
+func (p *progress) save() any {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	bits := make([]byte, (len(p.done)+7)/8)
+	for i, d := range p.done {
+		if d {
+			bits[i/8] |= 1 << (i % 8)
+		}
+	}
+	return saved{Done: bits}
+}
+
+func (p *progress) isDone(i int) bool { p.mu.Lock(); defer p.mu.Unlock(); return p.done[i] }
+
+func (p *progress) finish(i int) { p.mu.Lock(); defer p.mu.Unlock(); p.done[i] = true }
+
+func (p *progress) fail(id string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.trouble = append(p.trouble, Trouble{ID: id, Reason: clip(err.Error())})
+}
+
+func (p *progress) failed() bool { p.mu.Lock(); defer p.mu.Unlock(); return len(p.trouble) > 0 }
+
+// count answers how many targets are done.
+func (p *progress) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, d := range p.done {
+		if d {
+			n++
+		}
+	}
+	return n
+}
+
+// maxReason bounds a reason, so that a batch of nothing but trouble stays far
+// below the limit of a payload.
+const maxReason = 300
+
+func clip(s string) string {
+	if len(s) <= maxReason {
+		return s
+	}
+	return s[:maxReason] + "…"
+}

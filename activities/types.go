@@ -1,0 +1,145 @@
+package activities
+
+import (
+	"time"
+
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// PlanInput is a submission: a complete spec and the fleet's snapshot.
+type PlanInput struct {
+	Spec        spec.Spec `json:"spec"`
+	FleetDigest string    `json:"fleetDigest"`
+	// FleetData is the snapshot, or empty when it lies in the store.
+	FleetData []byte `json:"fleetData,omitempty"`
+}
+
+// Planned is a plan's summary: all that a workflow needs of it.
+type Planned struct {
+	Digest  string       `json:"digest"`
+	Targets int          `json:"targets"`
+	Stages  []plan.Stage `json:"stages"`
+}
+
+// Batch is a run of a plan's targets: Order[From:To].
+type Batch struct {
+	Plan string `json:"plan"`
+	From int    `json:"from"`
+	To   int    `json:"to"`
+	// Parallel is how many targets are worked on at once.
+	Parallel int `json:"parallel"`
+}
+
+// Trouble names a target and what went wrong with it.
+type Trouble struct {
+	ID     string `json:"id"`
+	Reason string `json:"reason"`
+}
+
+// Previous is what the targets of a batch ran before: Common, but for those
+// listed by release in Others.
+type Previous struct {
+	Common string              `json:"common"`
+	Others map[string][]string `json:"others,omitempty"`
+}
+
+// Observed is what was found on a batch before anything was applied.
+type Observed struct {
+	Previous Previous `json:"previous"`
+	// Already is how many targets run the rollout's release already.
+	Already int `json:"already"`
+	// Trouble names targets that cannot be changed safely.
+	Trouble []Trouble `json:"trouble,omitempty"`
+}
+
+// ApplyInput asks to put the plan's release on a batch.
+type ApplyInput struct {
+	Batch
+	Fence int64 `json:"fence"`
+	// Previous tells which targets run the release already: they are skipped.
+	Previous Previous `json:"previous"`
+}
+
+// Applied is what came of an ApplyInput. Targets that are in neither count were
+// not tried, since one before them failed.
+type Applied struct {
+	Changed int       `json:"changed"`
+	Trouble []Trouble `json:"trouble,omitempty"`
+}
+
+// RevertInput asks to put a batch back.
+type RevertInput struct {
+	Batch
+	Fence    int64    `json:"fence"`
+	Previous Previous `json:"previous"`
+	// Deadline is when targets that cannot be reached are given up. Each target
+	// is tried at least once, whatever the time.
+	Deadline time.Time `json:"deadline"`
+}
+
+// Reverted is what came of a RevertInput: Reverted targets were seen to run their
+// previous release; the others are named.
+type Reverted struct {
+	Reverted int       `json:"reverted"`
+	Trouble  []Trouble `json:"trouble,omitempty"`
+}
+
+// StageRef names a stage of a plan.
+type StageRef struct {
+	Plan  string `json:"plan"`
+	Stage int    `json:"stage"`
+}
+
+// BaselineInput asks what a stage's targets show before it is applied.
+type BaselineInput struct {
+	StageRef
+	At time.Time `json:"at"`
+}
+
+// HealthInput is what judging a stage needs.
+type HealthInput struct {
+	StageRef
+	// Previous is the release that most of the stage's targets ran before.
+	Previous string `json:"previous"`
+	// Since is when the stage was applied.
+	Since time.Time `json:"since"`
+	// Before was measured before the stage.
+	Before health.Baseline `json:"before"`
+	// State is what an earlier watch of this stage had seen; may be zero.
+	State health.State `json:"state"`
+
+	// afterRollback leaves out the check that targets keep the release.
+	afterRollback bool
+}
+
+// WatchInput asks to judge a stage over and over.
+type WatchInput struct {
+	HealthInput
+	// Until is when the watch ends by itself, after one last look.
+	Until time.Time `json:"until"`
+	// Settle ends the watch as soon as every check passes, too.
+	Settle bool `json:"settle,omitempty"`
+}
+
+// GateInput asks for the evaluation that a gate decides by.
+type GateInput struct {
+	HealthInput
+	// At is the moment to evaluate, unless it is too long ago by the time the
+	// activity runs: then it is now, so that nothing is promoted on old evidence.
+	At time.Time `json:"at"`
+}
+
+// Judged is the newest report on a stage, with what a later watch or gate needs
+// to go on from it. As a heartbeat's detail it is what `sluice watch` shows.
+type Judged struct {
+	Report health.Report `json:"report"`
+	State  health.State  `json:"state"`
+}
+
+// RecoverInput asks whether the checks recover after a rollback.
+type RecoverInput struct {
+	HealthInput
+	Until time.Time `json:"until"`
+}

@@ -1,0 +1,133 @@
+// Package stack runs the programs of a Sluice deployment as child processes on
+// loopback: the demo and the end-to-end tests start, kill and restart real ones.
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Process is a child process that can be killed and started again. It is safe
+// for concurrent use.
+type Process struct {
+	name string
+	argv []string
+	env  []string
+	log  io.Writer
+
+	mu   sync.Mutex
+	cmd  *exec.Cmd
+	done chan struct{}
+}
+
+// NewProcess describes a child; nothing runs yet. Its output goes to log.
+func NewProcess(name string, log io.Writer, env []string, argv ...string) *Process {
+	return &Process{name: name, argv: argv, env: env, log: log}
+}
+
+// Start runs the program. It must not be running.
+func (p *Process) Start() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running() {
+		return fmt.Errorf("%s runs already", p.name)
+	}
+	cmd := exec.Command(p.argv[0], p.argv[1:]...)
+	cmd.Stdout, cmd.Stderr = p.log, p.log
+	cmd.Env = append(os.Environ(), p.env...)
+	// A child must not outlive its parent, nor get the terminal's Ctrl-C.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start %s: %w", p.name, err)
+	}
+	done := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(done) }() // its exit is seen by Running
+	p.cmd, p.done = cmd, done
+	return nil
+}
+
+// Running says whether the program runs.
+func (p *Process) Running() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.running()
+}
+
+func (p *Process) running() bool {
+	if p.cmd == nil {
+		return false
+	}
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// Kill ends the program with SIGKILL and waits until it is gone.
+func (p *Process) Kill() { p.end(syscall.SIGKILL) }
+
+// Stop asks the program to end, and kills it after 20 seconds.
+func (p *Process) Stop() { p.end(syscall.SIGTERM) }
+
+func (p *Process) end(sig syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.running() {
+		return
+	}
+	_ = p.cmd.Process.Signal(sig) // it may have ended by itself just now
+	select {
+	case <-p.done:
+	case <-time.After(20 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
+}
+
+// awaitFile reads the JSON that a program writes once it is ready.
+func (p *Process) awaitFile(ctx context.Context, path string, into any) error {
+	for {
+		data, err := os.ReadFile(path)
+		if err == nil {
+			return json.Unmarshal(data, into)
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if !p.Running() {
+			return fmt.Errorf("%s ended before it was ready, see its log", p.name)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s was not ready in time: %w", p.name, ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// FreePort is a loopback port that nothing listened on a moment ago.
+func FreePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// logFile opens a file for a program's output.
+func logFile(dir, name string) (*os.File, error) {
+	return os.OpenFile(filepath.Join(dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+}

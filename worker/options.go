@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// options are the worker's flags.
+type options struct {
+	address, namespace, profile string
+	store                       string
+	listen                      string
+	logFormat, logLevel         string
+	activities                  int
+}
+
+// parse reads the flags; nothing is accepted that is not known.
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	fs := flag.NewFlagSet("sluice-worker", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.Usage = func() {
+		fmt.Fprint(stderr, "Run Sluice's rollouts.\n\nExample: sluice-worker --address 127.0.0.1:7233 --store /var/lib/sluice\n\n")
+		fs.PrintDefaults()
+	}
+	fs.StringVar(&o.address, "address", "", "Temporal server, host:port (default: TEMPORAL_ADDRESS, the profile, or 127.0.0.1:7233)")
+	fs.StringVar(&o.namespace, "namespace", "", "Temporal namespace (default: TEMPORAL_NAMESPACE, the profile, or default)")
+	fs.StringVar(&o.profile, "profile", "", "profile of Temporal's configuration file")
+	fs.StringVar(&o.store, "store", ".sluice/store", "`folder` of the content store; all workers of a deployment share it")
+	fs.StringVar(&o.listen, "listen", "127.0.0.1:9300", "`address` of /metrics and /healthz, loopback only; empty for none")
+	fs.StringVar(&o.logFormat, "log-format", "console", "console or json")
+	fs.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	fs.IntVar(&o.activities, "max-activities", 2000, "activities at once; every baking rollout needs one")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	if fs.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q: everything is a flag, see --help", fs.Arg(0))
+	}
+	return o, o.validate()
+}
+
+func (o options) validate() error {
+	if o.store == "" {
+		return errors.New("--store is empty, expected a folder")
+	}
+	if o.activities < 1 {
+		return fmt.Errorf("--max-activities is %d, expected at least 1", o.activities)
+	}
+	if o.listen == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(o.listen)
+	if err != nil {
+		return fmt.Errorf("--listen %q: %w", o.listen, err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("--listen %q is not on loopback: metrics and health have no authentication, put a proxy in front", o.listen)
+	}
+	return nil
+}
+
+// logger writes to stderr, for people or as JSON.
+func logger(o options) (*zap.Logger, error) {
+	level, err := zapcore.ParseLevel(o.logLevel)
+	if err != nil {
+		return nil, fmt.Errorf("--log-level %q is unknown, expected debug, info, warn or error", o.logLevel)
+	}
+	var c zap.Config
+	switch o.logFormat {
+	case "json":
+		c = zap.NewProductionConfig()
+	case "console":
+		c = zap.NewDevelopmentConfig()
+		c.DisableStacktrace = true
+	default:
+		return nil, fmt.Errorf("--log-format %q is unknown, expected console or json", o.logFormat)
+	}
+	c.Level = zap.NewAtomicLevelAt(level)
+	log, err := c.Build()
+	if err != nil {
+		return nil, fmt.Errorf("set up log: %w", err)
+	}
+	return log, nil
+}

@@ -1,0 +1,67 @@
+package workflows
+
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/activities"
+)
+
+// batchesAtOnce bounds how many batches of a stage are worked on at the same
+// time, over however many workers there are.
+const batchesAtOnce = 4
+
+// batches cuts a stage's cohort; parallel is shared out over those at work.
+func (r *rollout) batches(stage, parallel int) []activities.Batch {
+	s := r.planned.Stages[stage]
+	size := max(1, r.spec.Apply.Batch)
+	n := (s.Size() + size - 1) / size
+	share := max(1, parallel/min(n, batchesAtOnce))
+	out := make([]activities.Batch, 0, n)
+	for from := s.From; from < s.To; from += size {
+		out = append(out, activities.Batch{Plan: r.planned.Digest, From: from, To: min(from+size, s.To), Parallel: share})
+	}
+	return out
+}
+
+// eachBatch calls f for 0..n-1, a few at once, and answers the first error in
+// their order. After an error, or once halt answers true, no more are started.
+func eachBatch(ctx workflow.Context, n int, halt func() bool, f func(ctx workflow.Context, i int) error) error {
+	errs := make([]error, n)
+	next, running := 0, 0
+	stop := func() bool {
+		for _, err := range errs {
+			if err != nil {
+				return true
+			}
+		}
+		return halt() || ctx.Err() != nil
+	}
+	for range min(n, batchesAtOnce) {
+		running++
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			defer func() { running-- }()
+			for next < n && !stop() {
+				i := next
+				next++
+				errs[i] = f(ctx, i)
+			}
+		})
+	}
+	waiter, _ := workflow.NewDisconnectedContext(ctx) // what was started is waited for
+	if err := workflow.Await(waiter, func() bool { return running == 0 }); err != nil {
+		return err
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// span words a batch for summaries: "targets 1-500 of early".
+func span(verb, stage string, b activities.Batch, first int) string {
+	return fmt.Sprintf("%s targets %d-%d of %s", verb, b.From-first+1, b.To-first, stage)
+}

@@ -1,0 +1,153 @@
+package workflows
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/workflow"
+)
+
+// signals are those that a rollout accepts. An abort is read before what came
+// with it, so that it wins.
+var signals = []string{SignalAbort, SignalPause, SignalResume, SignalApprove, SignalPromote}
+
+// listen takes signals for as long as the rollout runs, also while it goes back.
+func (r *rollout) listen(ctx workflow.Context) {
+	sel := workflow.NewSelector(ctx)
+	for _, name := range signals {
+		ch := workflow.GetSignalChannel(ctx, name)
+		sel.AddReceive(ch, func(ch workflow.ReceiveChannel, _ bool) {
+			var raw converter.RawValue
+			ch.Receive(ctx, &raw)
+			r.control(name, request(raw.Payload()))
+		})
+	}
+	for r.state.Outcome == nil {
+		sel.Select(ctx)
+	}
+}
+
+// request reads a signal's payload leniently: what a person types into the Web UI
+// may be an object, a text or nothing, and an abort must not be lost over it.
+func request(p *commonpb.Payload) ControlRequest {
+	data := strings.TrimSpace(string(p.GetData()))
+	var req ControlRequest
+	if json.Unmarshal([]byte(data), &req) == nil {
+		return req
+	}
+	var text string
+	if json.Unmarshal([]byte(data), &text) != nil {
+		text = data
+	}
+	return ControlRequest{Why: text}
+}
+
+// control applies one signal and keeps what came of it.
+func (r *rollout) control(signal string, req ControlRequest) {
+	c := Control{
+		Signal: signal, By: bounded(req.By), Why: bounded(req.Why), Stage: bounded(req.Stage),
+		Override: req.Override, At: workflow.Now(r.base),
+	}
+	c.Refused = r.take(c)
+	if c.By == "" {
+		c.By = "somebody who gave no name"
+	}
+	switch {
+	case c.Refused != "":
+	case signal == SignalAbort:
+		r.aborted = &c
+		r.abort()
+	case signal == SignalPause:
+		r.state.Paused = &c
+	case signal == SignalResume:
+		r.state.Paused = nil
+	case signal == SignalPromote:
+		r.override = &c
+	case signal == SignalApprove:
+		r.state.Stages[r.approvable(c.Stage)].ApprovedBy = &c
+	}
+	r.state.Controls = append(r.state.Controls, c)
+	if extra := len(r.state.Controls) - maxControls; extra > 0 {
+		r.state.Controls = slices.Delete(r.state.Controls, 0, extra)
+	}
+	r.publish()
+}
+
+// maxControls bounds how many signals are remembered.
+const maxControls = 50
+
+// take answers why a signal has no effect now; empty if it has.
+func (r *rollout) take(c Control) string {
+	if r.aborted != nil || r.state.Outcome != nil || r.goingBack {
+		return "too late: the rollout is " + string(r.state.Phase)
+	}
+	switch c.Signal {
+	case SignalPause:
+		if r.state.Paused != nil {
+			return "already paused by " + r.state.Paused.By
+		}
+	case SignalResume:
+		if r.state.Paused == nil {
+			return "not paused"
+		}
+	case SignalApprove:
+		if r.approvable(c.Stage) < 0 {
+			return r.noApproval(c.Stage)
+		}
+	case SignalPromote:
+		return r.promotable(c)
+	}
+	return ""
+}
+
+// promotable answers why a promote has no effect now.
+func (r *rollout) promotable(c Control) string {
+	switch {
+	case c.By == "" || c.Why == "":
+		return `promote needs a name and a reason: {"by": "…", "why": "…"}`
+	case r.state.Paused != nil:
+		return "the rollout is paused: resume it first"
+	case r.state.Phase != PhaseBake && r.state.Phase != PhaseHold && r.state.Phase != PhaseGate:
+		return fmt.Sprintf("there is no gate to pass while %s", r.state.Phase)
+	case c.Stage != "" && c.Stage != r.state.Stages[r.state.Stage].Name:
+		return fmt.Sprintf("the current stage is %s", r.state.Stages[r.state.Stage].Name)
+	}
+	return ""
+}
+
+// approvable is the index of the named stage if it still needs approval or, with
+// no name, of the one that waits for it; -1 if there is none.
+func (r *rollout) approvable(name string) int {
+	if name == "" && r.state.Phase != PhaseApproval {
+		return -1
+	}
+	return slices.IndexFunc(r.state.Stages, func(s StageState) bool {
+		return s.Approval != "" && s.ApprovedBy == nil && (name == "" || name == s.Name)
+	})
+}
+
+func (r *rollout) noApproval(name string) string {
+	if name == "" {
+		return "no stage waits for approval now; name one to approve it ahead"
+	}
+	return fmt.Sprintf("no stage %q needs approval", name)
+}
+
+// maxText bounds what of a signal is kept.
+const maxText = 500
+
+func bounded(s string) string {
+	if len(s) <= maxText {
+		return strings.ToValidUTF8(s, "�")
+	}
+	cut := maxText
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return strings.ToValidUTF8(s[:cut], "�") + "…"
+}

@@ -1,0 +1,249 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// judging is the bake and the gate of one stage.
+type judging struct {
+	rollout *rollout
+	stage   int
+	input   activities.HealthInput
+	last    health.Report
+	// holdLeft is how much longer the gate may hold.
+	holdLeft time.Duration
+}
+
+// forever is the clock of a wait that only a person or harm ends.
+const forever = time.Duration(-1)
+
+// maxGates bounds how often evidence that comes and goes is put to the gate.
+const maxGates = 20
+
+// run returns nil when the stage may be left for the next one.
+func (j *judging) run() error {
+	r, s := j.rollout, &j.rollout.state.Stages[j.stage]
+	j.holdLeft = r.spec.Stages[j.stage].DecideWithin.Std()
+	r.override = nil // a promote is for the stage that it was sent to
+	r.enter(PhaseBake, fmt.Sprintf("watching %s for %s", s.Name, s.Bake))
+	if _, err := j.sit(s.Bake.Std(), "bake "+s.Name+" for "+s.Bake.String(), false, j.overridden); err != nil {
+		return err
+	}
+	for {
+		g, err := j.gate()
+		if err != nil {
+			return err
+		}
+		switch {
+		case g.Decision == RollBack:
+			return &failure{why: g.Why, report: &g.Report}
+		case g.Decision == Hold:
+			err = j.hold(g)
+		case j.blocked() == "":
+			return nil
+		default:
+			err = j.wait()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (j *judging) overridden() bool { return j.rollout.override != nil }
+
+// blocked says what keeps a stage that passed from being left; empty if nothing.
+func (j *judging) blocked() string {
+	r := j.rollout
+	switch {
+	case r.state.Paused != nil:
+		return fmt.Sprintf("paused by %s: sluice resume %s", r.state.Paused.By, r.state.Unit)
+	case r.needsApproval(j.stage + 1):
+		return fmt.Sprintf("stage %s needs approval: sluice approve %s", r.state.Stages[j.stage+1].Name, r.state.Unit)
+	}
+	return ""
+}
+
+// wait goes on watching a stage that passed until it may be left.
+func (j *judging) wait() error {
+	r := j.rollout
+	phase := PhaseBake
+	if r.needsApproval(j.stage + 1) {
+		phase = PhaseApproval
+	}
+	r.enter(phase, j.blocked())
+	_, err := j.sit(forever, "", false, func() bool { return j.blocked() == "" })
+	if err == nil {
+		r.enter(PhaseBake, "looking again before "+r.state.Stages[j.stage].Name+" is left")
+	}
+	return err
+}
+
+// hold goes on watching a stage without a verdict until there is one, a person
+// decides, or the stage's time to decide is over.
+func (j *judging) hold(g Gate) error {
+	r, s := j.rollout, j.rollout.spec.Stages[j.stage]
+	person := s.Undecided == spec.UndecidedWait
+	over := j.holdLeft <= 0 || len(r.state.Stages[j.stage].Gates) >= maxGates
+	if over && !person {
+		return &failure{why: fmt.Sprintf("no verdict on %s within %s: %s", s.Name, s.DecideWithin, g.Why), report: &g.Report}
+	}
+	clock, next := j.holdLeft, fmt.Sprintf("goes back in %s unless that changes", spec.Duration(j.holdLeft.Round(time.Second)))
+	if over {
+		clock, next = forever, fmt.Sprintf("waits for a person: sluice promote %[1]s --why … or sluice abort %[1]s", r.state.Unit)
+	} else if person {
+		next = fmt.Sprintf("asks a person in %s unless that changes", spec.Duration(j.holdLeft.Round(time.Second)))
+	}
+	r.enter(PhaseHold, g.Why+"; "+next)
+	settle := len(r.state.Stages[j.stage].Gates) < maxGates
+	left, err := j.sit(clock, "hold "+s.Name+" for a verdict", settle, j.overridden)
+	if clock != forever {
+		j.holdLeft = left
+	}
+	return err
+}
+
+// sit watches the stage while a clock runs down; the clock stands still while the
+// rollout is paused. It returns what is left when over holds or, with settle, when
+// every check passes; nothing is left when time is up. Harm is an error.
+func (j *judging) sit(clock time.Duration, summary string, settle bool, over func() bool) (time.Duration, error) {
+	r := j.rollout
+	for clock != 0 && !over() {
+		paused := r.state.Paused != nil
+		ticking := clock != forever && !paused
+		began, until := workflow.Now(r.ctx), workflow.Now(r.ctx).Add(idleWatch)
+		timerCtx, stopTimer := workflow.WithCancel(r.ctx)
+		rung := func() bool { return false }
+		r.state.Stages[j.stage].BakeEnds = time.Time{}
+		if ticking {
+			until = began.Add(clock)
+			r.state.Stages[j.stage].BakeEnds = until
+			timer := workflow.NewTimerWithOptions(timerCtx, clock, workflow.TimerOptions{Summary: summary})
+			rung = timer.IsReady
+		}
+		settled, err := j.watch(until, settle, func() bool {
+			return over() || rung() || (r.state.Paused != nil) != paused
+		})
+		stopTimer()
+		if ticking {
+			clock = max(0, clock-workflow.Now(r.ctx).Sub(began))
+		}
+		if err != nil || settled {
+			return clock, err
+		}
+	}
+	return clock, nil
+}
+
+// idleWatch is how long one watch activity lasts while no clock runs.
+const idleWatch = 24 * time.Hour
+
+// watch judges the stage until stop holds, and answers whether it settled. A watch
+// that ends early for a reason of its own is started again.
+func (j *judging) watch(until time.Time, settle bool, stop func() bool) (settled bool, err error) {
+	r := j.rollout
+	for !stop() {
+		ctx, cancel := workflow.WithCancel(r.ctx)
+		f := workflow.ExecuteActivity(j.watchOptions(ctx, until), acts.Watch,
+			activities.WatchInput{HealthInput: j.input, Until: until, Settle: settle})
+		if err := workflow.Await(r.ctx, func() bool { return f.IsReady() || stop() }); err != nil {
+			return false, err
+		}
+		if workflow.Now(ctx).Before(until) {
+			cancel() // else it ends by itself, after a last look
+		}
+		var out activities.Judged
+		err := f.Get(r.ctx, &out)
+		cancel()
+		switch {
+		case err == nil:
+			j.input.State, j.last = out.State, out.Report
+		case r.ctx.Err() != nil:
+			return false, r.ctx.Err()
+		case !temporal.IsCanceledError(err):
+			workflow.GetLogger(ctx).Warn("watch ended without a report", "stage", r.state.Stages[j.stage].Name, "error", err)
+		}
+		if err == nil && j.last.Verdict() == health.Fail && r.override == nil {
+			return false, j.harm()
+		}
+		if err == nil && settle && j.last.Verdict() == health.Pass {
+			return true, nil
+		}
+		if !workflow.Now(ctx).Before(until) { // over, while the clock stood still or is about to ring
+			if err := workflow.Await(r.ctx, func() bool { return stop() || r.state.Paused != nil }); err != nil {
+				return false, err
+			}
+			until = workflow.Now(ctx).Add(idleWatch)
+		}
+	}
+	return false, nil
+}
+
+// harm records that the watch saw a check fail.
+func (j *judging) harm() error {
+	d, why := decide(j.last, nil)
+	j.record(Gate{Decision: d, Why: why, At: workflow.Now(j.rollout.ctx), Report: j.last})
+	return &failure{why: why, report: &j.last}
+}
+
+func (j *judging) watchOptions(ctx workflow.Context, until time.Time) workflow.Context {
+	s := j.rollout.spec.Stages[j.stage]
+	limit := until.Sub(workflow.Now(ctx)) + max(time.Minute, s.DecideWithin.Std())
+	o := options("watch "+s.Name, limit)
+	// Over all attempts: a watch that cannot run does not keep the gate waiting.
+	o.ScheduleToCloseTimeout = limit
+	o.WaitForCancellation = true
+	return workflow.WithActivityOptions(ctx, o)
+}
+
+// gate evaluates the stage once more and decides.
+func (j *judging) gate() (Gate, error) {
+	r, name := j.rollout, j.rollout.state.Stages[j.stage].Name
+	r.state.Phase, r.state.Why = PhaseGate, "evaluating the checks of "+name+" once more"
+	o := options("decide on "+name, gateTimeout)
+	o.ScheduleToCloseTimeout = gateTimeout + r.spec.Stages[j.stage].DecideWithin.Std()
+	ctx := workflow.WithActivityOptions(r.ctx, o)
+	now := workflow.Now(ctx)
+	var out activities.Judged
+	err := workflow.ExecuteActivity(ctx, acts.Gate, activities.GateInput{HealthInput: j.input, At: now}).Get(ctx, &out)
+	if r.ctx.Err() != nil {
+		return Gate{}, r.ctx.Err()
+	}
+	if err == nil {
+		j.input.State, j.last = out.State, out.Report
+	} else {
+		j.last = unjudged(now, err)
+	}
+	g := Gate{At: workflow.Now(ctx), Report: j.last}
+	g.Decision, g.Why = decide(j.last, r.override)
+	if g.Decision == Promote && j.last.Verdict() != health.Pass {
+		g.Override = r.override
+	}
+	r.override = nil
+	j.record(g)
+	return g, nil
+}
+
+// record keeps a decision with its evidence.
+func (j *judging) record(g Gate) {
+	s := &j.rollout.state.Stages[j.stage]
+	s.Gates = append(s.Gates, g)
+	if len(s.Gates) > maxGates {
+		s.Gates = s.Gates[1:]
+	}
+}
+
+// unjudged is the report of a gate whose evaluation did not come about.
+func unjudged(at time.Time, err error) health.Report {
+	return health.Report{At: at, Results: []health.Result{{
+		Check: "judge", Verdict: health.NoData, Sentence: "the checks could not be evaluated: " + err.Error(),
+	}}}
+}

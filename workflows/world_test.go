@@ -1,0 +1,245 @@
+package workflows
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// world is a fleet in memory with a source of health, in place of the
+// activities. Time is the test environment's.
+type world struct {
+	t   testing.TB
+	env *testsuite.TestWorkflowEnvironment
+
+	mu       sync.Mutex
+	plan     plan.Plan
+	releases map[string]string
+	fences   map[string]int64
+	applies  []apply
+	// health answers what the checks say of a stage at a time since it was applied.
+	health func(stage int, since time.Duration) health.Verdict
+	// broken targets refuse every apply; stuck ones do not come back.
+	broken, stuck map[string]bool
+	// refused is what validating the release answers.
+	refused []activities.Trouble
+	// recovers is what the checks say after a rollback.
+	recovers health.Verdict
+	watches  int
+	gates    int
+}
+
+// apply is one order that a target has accepted.
+type apply struct {
+	id, release string
+	fence       int64
+	at          time.Time
+}
+
+// newWorld is a healthy fleet of n targets on 1.0.0 and an environment to run the
+// rollout in.
+func newWorld(t testing.TB, n int) *world {
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(quiet{})
+	w := &world{
+		t: t, env: suite.NewTestWorkflowEnvironment(), releases: map[string]string{}, fences: map[string]int64{},
+		health: func(int, time.Duration) health.Verdict { return health.Pass }, recovers: health.Pass,
+		broken: map[string]bool{}, stuck: map[string]bool{},
+	}
+	w.env.SetTestTimeout(30 * time.Second)
+	w.env.RegisterWorkflow(Rollout)
+	w.env.RegisterActivity(&activities.Activities{})
+	var f fleet.Fleet
+	for i := range n {
+		id := fmt.Sprintf("t%03d", i)
+		f.Targets = append(f.Targets, fleet.Target{ID: id, Address: id + ":80"})
+		w.releases[id] = "1.0.0"
+	}
+	any2 := []any{mock.Anything, mock.Anything}
+	w.env.OnActivity(acts.Plan, any2...).Return(func(_ context.Context, in activities.PlanInput) (activities.Planned, error) {
+		p, err := plan.New(in.Spec, f)
+		if err != nil {
+			return activities.Planned{}, err
+		}
+		w.plan = p
+		return activities.Planned{Digest: "sha256:plan", Targets: n, Stages: p.Stages}, nil
+	}).Maybe()
+	w.env.OnActivity(acts.Validate, any2...).Return(func(context.Context, activities.ApplyInput) ([]activities.Trouble, error) {
+		return w.refused, nil
+	}).Maybe()
+	w.env.OnActivity(acts.Baseline, any2...).Return(health.Baseline{}, nil).Maybe()
+	w.env.OnActivity(acts.Observe, any2...).Return(w.observe).Maybe()
+	w.env.OnActivity(acts.Apply, any2...).Return(w.apply).Maybe()
+	w.env.OnActivity(acts.Revert, any2...).Return(w.revert).Maybe()
+	w.env.OnActivity(acts.Watch, any2...).Return(w.watch).Maybe()
+	w.env.OnActivity(acts.Gate, any2...).Return(w.gate).Maybe()
+	w.env.OnActivity(acts.Recover, any2...).Return(func(context.Context, activities.RecoverInput) (activities.Judged, error) {
+		return activities.Judged{Report: w.report(w.recovers)}, nil
+	}).Maybe()
+	return w
+}
+
+func (w *world) observe(_ context.Context, in activities.ObserveInput) (activities.Observed, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := activities.Observed{Previous: activities.Previous{Common: "1.0.0", Others: map[string][]string{}}}
+	for _, t := range w.plan.Order[in.From:in.To] {
+		r := w.releases[t.ID]
+		if r != "1.0.0" {
+			out.Previous.Others[r] = append(out.Previous.Others[r], t.ID)
+		}
+		if r == w.plan.Spec.Release {
+			out.Already++
+		}
+	}
+	return out, nil
+}
+
+func (w *world) apply(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out activities.Applied
+	for _, t := range w.plan.Order[in.From:in.To] {
+		if slices.Contains(in.Previous.Others[w.plan.Spec.Release], t.ID) {
+			continue
+		}
+		if w.broken[t.ID] {
+			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: "refused by target"})
+			return out, nil
+		}
+		w.put(t.ID, w.plan.Spec.Release, in.Fence)
+		out.Changed++
+	}
+	return out, ctx.Err()
+}
+
+func (w *world) put(id, release string, fence int64) {
+	if fence < w.fences[id] {
+		w.t.Errorf("target %s got fence %d after %d", id, fence, w.fences[id])
+	}
+	w.fences[id], w.releases[id] = fence, release
+	w.applies = append(w.applies, apply{id: id, release: release, fence: fence, at: w.env.Now()})
+}
+
+func (w *world) revert(_ context.Context, in activities.RevertInput) (activities.Reverted, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out activities.Reverted
+	for _, t := range w.plan.Order[in.From:in.To] {
+		switch {
+		case slices.Contains(in.Previous.Others[w.plan.Spec.Release], t.ID):
+		case w.stuck[t.ID]:
+			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: "not reached"})
+		default:
+			w.put(t.ID, "1.0.0", in.Fence)
+			out.Reverted++
+		}
+	}
+	return out, nil
+}
+
+// watch answers when the first look would: at harm, when settled, or at the end.
+func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
+	w.mu.Lock()
+	w.watches++
+	w.mu.Unlock()
+	const look = time.Second
+	at := w.env.Now()
+	for {
+		at = at.Add(look)
+		v := w.health(in.Stage, at.Sub(in.Since))
+		if v == health.Fail || in.Settle && v == health.Pass || !at.Before(in.Until) {
+			token := activity.GetInfo(ctx).TaskToken
+			w.env.RegisterDelayedCallback(func() {
+				_ = w.env.CompleteActivity(token, activities.Judged{Report: w.report(v)}, nil) // may have been cancelled
+			}, at.Sub(w.env.Now()))
+			return activities.Judged{}, activity.ErrResultPending
+		}
+	}
+}
+
+func (w *world) gate(_ context.Context, in activities.GateInput) (activities.Judged, error) {
+	w.mu.Lock()
+	w.gates++
+	w.mu.Unlock()
+	return activities.Judged{Report: w.report(w.health(in.Stage, in.At.Sub(in.Since)))}, nil
+}
+
+func (w *world) report(v health.Verdict) health.Report {
+	return health.Report{At: w.env.Now(), Results: []health.Result{{Check: "errors", Verdict: v, Sentence: "errors: as the test says"}}}
+}
+
+// run executes a rollout to its end.
+func (w *world) run(s spec.Spec) State {
+	w.t.Helper()
+	w.env.ExecuteWorkflow(Rollout, Submission{Spec: s, By: "test"})
+	if err := w.env.GetWorkflowError(); err != nil {
+		w.t.Fatal(err)
+	}
+	var out State
+	if err := w.env.GetWorkflowResult(&out); err != nil {
+		w.t.Fatal(err)
+	}
+	if out.Outcome == nil {
+		w.t.Fatal(errors.New("a rollout ended without an outcome"))
+	}
+	return out
+}
+
+// at sends a signal at a time after the start.
+func (w *world) at(d time.Duration, signal string, payload any) {
+	w.env.RegisterDelayedCallback(func() { w.env.SignalWorkflow(signal, payload) }, d)
+}
+
+// on counts the targets that run a release.
+func (w *world) on(release string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for _, r := range w.releases {
+		if r == release {
+			n++
+		}
+	}
+	return n
+}
+
+// fourStages is a spec over four stages that bake a minute each.
+func fourStages() spec.Spec {
+	count := 1
+	minute := spec.Duration(time.Minute)
+	stage := func(name string, percent float64) spec.Stage {
+		return spec.Stage{Name: name, Reach: &spec.Reach{Percent: percent}, Bake: minute, DecideWithin: minute}
+	}
+	return spec.Spec{
+		Unit: "edge", Release: "2.0.0", Driver: spec.Driver{HTTP: &spec.HTTPDriver{}},
+		Apply:    spec.Apply{Batch: 10, Parallel: 50, Attempts: 3},
+		Rollback: spec.Rollback{Deadline: 10 * minute, Parallel: 200, Recover: minute},
+		Stages: []spec.Stage{
+			{Name: "canary", Count: &count, Bake: minute, DecideWithin: minute},
+			stage("early", 20), stage("half", 50), stage("everyone", 100),
+		},
+	}
+}
+
+// quiet drops the test environment's log.
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
