@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/stack"
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// demo is one run of the show.
+type demo struct {
+	*stack.Stack
+	out     io.Writer
+	targets int
+	tally   tally
+}
+
+// tally is the demo's last line, counted and never assumed.
+type tally struct {
+	promoted, rolledBack, aborted int
+	workerKills, serverKills      int
+	wrong                         int
+}
+
+func (t tally) String() string {
+	return fmt.Sprintf("demo: promoted=%d rolled_back=%d aborted=%d worker_kills=%d server_kills=%d targets_left_wrong=%d",
+		t.promoted, t.rolledBack, t.aborted, t.workerKills, t.serverKills, t.wrong)
+}
+
+// errUnexpected is the end of a demo that did not go as announced.
+var errUnexpected = errors.New("not everything went as announced, see above")
+
+// show runs the demo and prints its tally.
+func show(ctx context.Context, s settings, out io.Writer) error {
+	d := &demo{out: out, targets: s.targets}
+	d.say("Everything of this run is kept in %s", s.dir)
+	st, err := stack.Start(ctx, s.bin, s.dir)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	d.Stack = st
+	if err := st.Simulate(ctx, s.targets, unit, release, "--rps-per-target", "20"); err != nil {
+		return err
+	}
+	worker, err := st.Worker()
+	if err != nil {
+		return err
+	}
+	d.say("Temporal is up (Web UI %s), %d targets serve %s %s, one worker runs.", st.UI, s.targets, unit, release)
+	for _, act := range []func(context.Context, *stack.Process) error{d.good, d.bad, d.abort} {
+		if err := act(ctx, worker); err != nil {
+			return err
+		}
+	}
+	if d.tally.wrong, err = d.leftWrong(ctx, goodRelease); err != nil {
+		return err
+	}
+	fmt.Fprintln(out)
+	fmt.Fprintln(out, d.tally)
+	if d.tally != (tally{promoted: 1, rolledBack: 1, aborted: 1, workerKills: 1, serverKills: 1}) {
+		return errUnexpected
+	}
+	return nil
+}
+
+// The releases of the demo. The simulated fleet makes a release behave as its
+// suffix says.
+const (
+	goodRelease  = "2.4.1"
+	badRelease   = "2.5.0-errors"
+	thirdRelease = "2.6.0"
+)
+
+// good promotes a release while the worker and then the server are killed.
+func (d *demo) good(ctx context.Context, worker *stack.Process) error {
+	d.scene("1. A good release, %s, goes out in four stages", goodRelease)
+	path, err := writeSpec(d.Dir, goodRelease, "8s")
+	if err != nil {
+		return err
+	}
+	if _, err := d.SluiceTo(ctx, d.out, d.out, "plan", path); err != nil {
+		return err
+	}
+	if code, err := d.SluiceTo(ctx, d.out, d.out, "start", path); err != nil || code != 0 {
+		return fmt.Errorf("start %s: exit %d: %w", goodRelease, code, errors.Join(err, errUnexpected))
+	}
+	watched := make(chan int, 1)
+	go func() { // follows across both kills
+		code, _ := d.SluiceTo(ctx, indent{d.out}, indent{d.out}, "watch", unit)
+		watched <- code
+	}()
+	if err := d.untilBaking(ctx, "early"); err != nil {
+		return err
+	}
+	d.say("kill -9: the only worker. The bake's clock runs on in Temporal; nobody can promote.")
+	worker.Kill()
+	d.tally.workerKills++
+	if err := wait(ctx, 3*time.Second); err != nil {
+		return err
+	}
+	d.say("the worker is started again.")
+	if err := worker.Start(); err != nil {
+		return err
+	}
+	if err := d.untilBaking(ctx, "half"); err != nil {
+		return err
+	}
+	d.say("kill -9: the Temporal server.")
+	d.Temporal.Kill()
+	d.tally.serverKills++
+	if err := wait(ctx, 3*time.Second); err != nil {
+		return err
+	}
+	d.say("the Temporal server is started again, on the same database.")
+	if err := d.RestartTemporal(ctx); err != nil {
+		return err
+	}
+	if code := <-watched; code == 0 {
+		d.tally.promoted++
+	} else {
+		d.say("the rollout was NOT promoted: exit %d", code)
+	}
+	return ctx.Err()
+}
+
+// bad starts a release that answers errors, and measures what it reached.
+func (d *demo) bad(ctx context.Context, _ *stack.Process) error {
+	d.scene("2. A bad release, %s: it answers errors", badRelease)
+	path, err := writeSpec(d.Dir, badRelease, "20s")
+	if err != nil {
+		return err
+	}
+	code, err := d.SluiceTo(ctx, indent{d.out}, indent{d.out}, "start", "--wait", path)
+	if err != nil {
+		return err
+	}
+	if code != 3 {
+		d.say("it was NOT rolled back: exit %d", code)
+		return nil
+	}
+	d.tally.rolledBack++
+	r, err := d.reached(ctx, badRelease)
+	if err != nil {
+		return err
+	}
+	d.say("It reached %d of %d targets for %s, which served %d requests with it, %d of them bad.",
+		r.targets, d.targets, r.exposed.Round(100*time.Millisecond), r.requests, r.bad)
+	d.say("A push to the whole fleet would, in the same time, have reached %d targets and about %d requests: %.0f times as many.",
+		d.targets, r.fleetRequests, float64(r.fleetRequests)/float64(max(1, r.requests)))
+	_, err = d.SluiceTo(ctx, indent{d.out}, indent{d.out}, "explain", unit)
+	return err
+}
+
+// abort starts a release and takes it back by hand.
+func (d *demo) abort(ctx context.Context, _ *stack.Process) error {
+	d.scene("3. %s is aborted by an operator", thirdRelease)
+	path, err := writeSpec(d.Dir, thirdRelease, "2m")
+	if err != nil {
+		return err
+	}
+	if code, err := d.SluiceTo(ctx, d.out, d.out, "start", path); err != nil || code != 0 {
+		return fmt.Errorf("start %s: exit %d: %w", thirdRelease, code, errors.Join(err, errUnexpected))
+	}
+	if err := d.untilBaking(ctx, "canary"); err != nil {
+		return err
+	}
+	if _, err := d.SluiceTo(ctx, d.out, d.out, "abort", unit, "--why", "wrong build"); err != nil {
+		return err
+	}
+	code, err := d.SluiceTo(ctx, indent{d.out}, indent{d.out}, "watch", unit)
+	if err != nil {
+		return err
+	}
+	if code == 4 {
+		d.tally.aborted++
+	} else {
+		d.say("it was NOT aborted: exit %d", code)
+	}
+	return nil
+}
+
+// untilBaking waits until the rollout bakes the named stage.
+func (d *demo) untilBaking(ctx context.Context, stage string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	for {
+		ran, err := d.Sluice(ctx, "status", unit, "--output", "json")
+		if err != nil {
+			return err
+		}
+		var s workflows.State
+		if json.Unmarshal([]byte(ran.Stdout), &s) == nil && len(s.Stages) > 0 {
+			switch {
+			case s.Outcome != nil:
+				return fmt.Errorf("the rollout ended as %s before it baked %s: %s", s.Outcome.Result, stage, s.Outcome.Why)
+			case s.Stages[s.Stage].Name == stage && s.Phase == workflows.PhaseBake:
+				return nil
+			}
+		}
+		if err := wait(ctx, 300*time.Millisecond); err != nil {
+			return fmt.Errorf("wait for stage %s to bake: %w", stage, err)
+		}
+	}
+}
+
+func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, "── "+format+"\n", args...) }
+
+func (d *demo) scene(format string, args ...any) { fmt.Fprintf(d.out, "\n══ "+format+"\n\n", args...) }
+
+// keep brings the stack up and leaves it running until ctx ends.
+func keep(ctx context.Context, s settings, out io.Writer) error {
+	st, err := stack.Start(ctx, s.bin, s.dir)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	if err := st.Simulate(ctx, s.targets, unit, release, "--rps-per-target", "20"); err != nil {
+		return err
+	}
+	if _, err := st.Worker(); err != nil {
+		return err
+	}
+	path, err := writeSpec(s.dir, goodRelease, "30s")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, `
+Temporal      %[1]s
+Web UI        %[2]s
+fleet         %[3]s  (%[4]d targets on %[5]s %[6]s)
+metrics       %[3]s/metrics
+fleet file    %[7]s
+example spec  %[8]s
+logs          %[9]s
+
+In another terminal:
+
+  export TEMPORAL_ADDRESS=%[1]s SLUICE_UI=%[2]s
+  bin/sluice start --wait %[8]s
+
+Ctrl-C stops everything.
+`, st.Address, st.UI, st.SimURL, s.targets, unit, release, st.FleetFile(), path, filepath.Join(s.dir, "*.log"))
+	<-ctx.Done()
+	fmt.Fprintln(out, "stopping")
+	return nil
+}

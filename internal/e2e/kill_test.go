@@ -1,0 +1,72 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// Killing the worker or the server changes when a rollout ends, and not how. The
+// targets themselves say what they run.
+func TestKilledInMidRollout(t *testing.T) {
+	moments := []struct {
+		name string
+		when func(workflows.State) bool
+	}{
+		{"apply", func(s workflows.State) bool { return s.Phase == workflows.PhaseApply && s.Stage == 1 }},
+		{"bake", phase(workflows.PhaseBake, 1)},
+	}
+	for _, m := range moments {
+		for _, victim := range []string{"worker", "server"} {
+			t.Run(victim+" in "+m.name, func(t *testing.T) {
+				d := deploy(t, 300)
+				d.sluice(0, "start", d.spec("2.0.0", "3s", "apply: {batch: 50, parallel: 8}"))
+				d.until(m.name, m.when)
+				d.kill(victim)
+				s := d.result()
+				require.Equal(t, workflows.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
+				d.allOn("2.0.0")
+			})
+		}
+	}
+	for _, victim := range []string{"worker", "server"} {
+		t.Run(victim+" in rollback", func(t *testing.T) {
+			d := deploy(t, 300)
+			d.sluice(0, "start", d.spec("2.0.0", "1h", "rollback: {parallel: 4}"))
+			d.until("the canary's bake", phase(workflows.PhaseBake, 0))
+			d.sluice(0, "promote", unit, "--why", "test", "--by", "test")
+			d.until("the last bake", phase(workflows.PhaseBake, 1))
+			d.bareSignal(workflows.SignalAbort, "")
+			d.kill(victim)
+			s := d.result()
+			require.Equal(t, workflows.PhaseAborted, s.Outcome.Result, s.Outcome.Why)
+			require.Equal(t, 300, s.Outcome.Reverted)
+			d.allOn("1.0.0")
+		})
+	}
+}
+
+// kill ends the worker or the server with SIGKILL and starts it again.
+func (d *deployment) kill(victim string) {
+	d.t.Helper()
+	process, again := d.worker, d.worker.Start
+	if victim == "server" {
+		process, again = d.Temporal, func() error { return d.RestartTemporal(d.t.Context()) }
+	}
+	require.True(d.t, process.Running())
+	process.Kill()
+	time.Sleep(500 * time.Millisecond) // let what is under way run into the gap
+	require.NoError(d.t, again())
+}
+
+// allOn fails unless every target says that it runs the release.
+func (d *deployment) allOn(release string) {
+	d.t.Helper()
+	wrong, err := d.LeftWrong(d.t.Context(), release)
+	require.NoError(d.t, err)
+	require.Zero(d.t, wrong)
+}
+
