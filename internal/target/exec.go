@@ -1,0 +1,206 @@
+package target
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/tmpl"
+)
+
+const defaultExecTimeout = 30 * time.Second
+
+// Exit statuses by which a program of the exec driver says more than "it did not
+// work". Any other but 0, a death by signal and a timeout may be tried again.
+const (
+	// ExitRefused: the order will never be accepted (EX_DATAERR of sysexits.h).
+	ExitRefused = 65
+	// ExitFenced: a newer fence has been here. The first status that sysexits.h
+	// leaves free.
+	ExitFenced = 79
+)
+
+// execDriver runs a program per target on the worker. docs/drivers.md spells out
+// the contract.
+type execDriver struct {
+	observe, apply, validate []string
+	timeout                  time.Duration
+}
+
+func newExec(d spec.Driver) (Driver, error) {
+	if d.Exec == nil {
+		return nil, nil
+	}
+	e := execDriver{
+		observe: d.Exec.Observe, apply: d.Exec.Apply, validate: d.Exec.Validate,
+		timeout: cmp.Or(d.Exec.Timeout.Std(), defaultExecTimeout),
+	}
+	order := []string{tmpl.ID, tmpl.Address, tmpl.Unit, tmpl.Label, tmpl.Release, tmpl.Fence}
+	for _, argv := range []struct {
+		field   string
+		argv    []string
+		allowed []string
+		needed  bool
+	}{
+		{"observe", e.observe, order[:4], true},
+		{"apply", e.apply, order, true},
+		{"validate", e.validate, order, false},
+	} {
+		if err := checkArgv(argv.argv, argv.allowed, argv.needed); err != nil {
+			return nil, fieldError(argv.field, err)
+		}
+	}
+	return e, nil
+}
+
+func checkArgv(argv, allowed []string, needed bool) error {
+	if len(argv) == 0 {
+		if needed {
+			return fmt.Errorf("%w, expected a list such as [./switch.sh, \"{{id}}\"]", errRequired)
+		}
+		return nil
+	}
+	if argv[0] == "" || strings.Contains(argv[0], "{{") {
+		return errors.New("the program itself must be fixed, expected placeholders only in its arguments")
+	}
+	for _, arg := range argv {
+		if err := tmpl.Check(arg, allowed...); err != nil {
+			return err
+		}
+		if strings.ContainsRune(arg, 0) {
+			return errors.New("an argument holds a NUL byte")
+		}
+	}
+	return nil
+}
+
+// Observe runs the observe program and reads what it prints.
+func (e execDriver) Observe(ctx context.Context, t fleet.Target, unit string) (State, error) {
+	r, err := e.run(ctx, e.observe, t, Order{Unit: unit}, false)
+	if err != nil {
+		return State{}, fmt.Errorf("observe: %w", err)
+	}
+	if r.code != 0 {
+		return State{}, fmt.Errorf("observe: %w", r.failure())
+	}
+	s, err := parseOutput(r.stdout, r.cut)
+	if err != nil {
+		return State{}, fmt.Errorf("observe: %s: %w", e.observe[0], err)
+	}
+	return s, nil
+}
+
+// Validate runs the validate program; any exit status but 0 means no. A removal
+// needs no validation.
+func (e execDriver) Validate(ctx context.Context, t fleet.Target, o Order) error {
+	if len(e.validate) == 0 || o.Release == "" {
+		return nil
+	}
+	r, err := e.run(ctx, e.validate, t, o, true)
+	if err != nil {
+		return fmt.Errorf("validate: %w", err)
+	}
+	if r.code != 0 {
+		return refused(fmt.Errorf("validate: %w", r.failure()))
+	}
+	return nil
+}
+
+// Apply runs the validate program, where there is one, and then the apply
+// program.
+func (e execDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
+	if err := e.Validate(ctx, t, o); err != nil {
+		return err
+	}
+	r, err := e.run(ctx, e.apply, t, o, true)
+	if err != nil {
+		return fmt.Errorf("apply: %w", err)
+	}
+	switch r.code {
+	case 0:
+		return nil
+	case ExitRefused:
+		return refused(fmt.Errorf("apply: %w", r.failure()))
+	case ExitFenced:
+		return fmt.Errorf("%w: apply: %w", ErrFenced, r.failure())
+	default:
+		return fmt.Errorf("apply: %w", r.failure())
+	}
+}
+
+// run fills argv and the environment and runs the program. An error means that it
+// gave no exit status.
+func (e execDriver) run(ctx context.Context, argv []string, t fleet.Target, o Order, ordered bool) (result, error) {
+	values := tmpl.ForTarget(t.ID, t.Address, t.Labels).With(tmpl.Unit, o.Unit)
+	env := map[string]string{"SLUICE_TARGET": t.ID, "SLUICE_UNIT": o.Unit}
+	if ordered {
+		fence := strconv.FormatInt(o.Fence, 10)
+		values.With(tmpl.Release, o.Release).With(tmpl.Fence, fence)
+		env["SLUICE_RELEASE"], env["SLUICE_FENCE"] = o.Release, fence
+	}
+	for name, value := range env {
+		if err := checkArgument(value); err != nil && name != "SLUICE_FENCE" {
+			return result{}, refused(fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	filled := slices.Clone(argv)
+	for i, arg := range argv {
+		var err error
+		filled[i], err = tmpl.FillEscaped(arg, values, func(_, value, _ string) (string, error) {
+			return value, checkArgument(value)
+		})
+		if err != nil {
+			return result{}, refused(fmt.Errorf("%s: argument %d: %w", argv[0], i, err))
+		}
+	}
+	return runProgram(ctx, filled, env, e.timeout, &output{answer: !ordered})
+}
+
+// parseOutput reads what an observe program prints: the release on the first
+// line, then optional lines fence=N, alive=true or false, detail=text.
+func parseOutput(stdout string, cut bool) (State, error) {
+	if cut {
+		return State{}, fmt.Errorf("printed more than %d bytes", maxAnswer)
+	}
+	if stdout == "" {
+		return State{}, errors.New("printed nothing, expected the release on the first line, or an empty line where nothing is installed")
+	}
+	lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
+	s := State{Release: strings.TrimSpace(lines[0]), Alive: true}
+	if err := checkRelease(s.Release); err != nil {
+		return State{}, fmt.Errorf("the first line: %w", err)
+	}
+	for i, line := range lines[1:] {
+		if err := s.set(strings.TrimSpace(line)); err != nil {
+			return State{}, fmt.Errorf("line %d: %w", i+2, err)
+		}
+	}
+	return s, nil
+}
+
+func (s *State) set(line string) error {
+	name, value, _ := strings.Cut(line, "=")
+	switch {
+	case line == "":
+	case name == "fence":
+		fence, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || fence < 0 {
+			return fmt.Errorf("%q is not a fence, expected a whole number", clean(value, 100))
+		}
+		s.Fence = fence
+	case name == "alive" && (value == "true" || value == "false"):
+		s.Alive = value == "true"
+	case name == "detail":
+		s.Detail = clean(value, maxQuoted/4)
+	default:
+		return fmt.Errorf("%q, expected fence=N, alive=true, alive=false or detail=TEXT", clean(line, 100))
+	}
+	return nil
+}

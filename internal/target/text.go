@@ -1,0 +1,77 @@
+package target
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// maxAnswer bounds what is read of a target's answer or a program's output.
+const maxAnswer = 64 << 10
+
+// maxQuoted bounds how much of it is repeated in an error or a detail.
+const maxQuoted = 2 << 10
+
+// maxRelease bounds an observed release: a version or a digest is far shorter.
+const maxRelease = 256
+
+// clean makes text from outside fit for a terminal, a log and a table: one line,
+// at most limit bytes, no control or invisible characters.
+func clean(text string, limit int) string {
+	var out strings.Builder
+	for _, r := range strings.TrimSpace(strings.ToValidUTF8(text, "?")) {
+		piece := string(r)
+		switch {
+		case r == '\n':
+			piece = " | "
+		case r == '\r':
+			continue
+		case r == '\t':
+			piece = " "
+		case !unicode.IsPrint(r):
+			piece = "?"
+		}
+		if out.Len()+len(piece) > limit {
+			out.WriteString("…")
+			break
+		}
+		out.WriteString(piece)
+	}
+	return out.String()
+}
+
+// checkRelease says whether what a target calls its release can be one. Taking an
+// error page or a stray message for a release would be taken for the way back.
+func checkRelease(release string) error {
+	if len(release) > maxRelease {
+		return fmt.Errorf("a release of %d bytes, the limit is %d", len(release), maxRelease)
+	}
+	for _, r := range release {
+		if unicode.IsSpace(r) || !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return fmt.Errorf("%q is not a release, expected one word", clean(release, maxRelease))
+		}
+	}
+	return nil
+}
+
+// checkArgument says whether a value may become part of a program's argument.
+func checkArgument(value string) error {
+	if strings.HasPrefix(value, "-") {
+		return fmt.Errorf("%q begins with '-' and could be taken for an option", clean(value, maxRelease))
+	}
+	for _, r := range value {
+		if unicode.IsControl(r) || r == unicode.ReplacementChar {
+			return fmt.Errorf("%q holds a control character", clean(value, maxRelease))
+		}
+	}
+	return nil
+}
+
+// refused marks an error as one that retrying cannot mend.
+func refused(err error) error {
+	if err == nil || errors.Is(err, ErrRefused) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrRefused, err)
+}
