@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 )
@@ -44,6 +46,7 @@ func BenchmarkSequentialTimers(b *testing.B) {
 func nothing(context.Context) error { return nil }
 
 func benchmark(b *testing.B, body func(workflow.Context, int) error) {
+	b.Helper()
 	dir := b.TempDir()
 	ctx, cancel := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
@@ -55,7 +58,10 @@ func benchmark(b *testing.B, body func(workflow.Context, int) error) {
 	var r ready
 	require.Eventually(b, func() bool { return r.read(file) == nil }, startPatience, 10*time.Millisecond)
 
-	c, err := client.DialContext(ctx, client.Options{HostPort: r.Address})
+	c, err := client.DialContext(ctx, client.Options{
+		HostPort: r.Address,
+		Logger:   log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	})
 	require.NoError(b, err)
 	b.Cleanup(c.Close)
 	w := worker.New(c, "bench", worker.Options{})

@@ -18,7 +18,7 @@ func TestChoosePortsGivesFreeDistinctPorts(t *testing.T) {
 		seen[port] = true
 		require.GreaterOrEqual(t, port, lowestPort)
 		require.Less(t, port, ephemeralStart())
-		l, err := net.Listen("tcp", hostPort(ip, port))
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", hostPort(ip, port))
 		require.NoError(t, err)
 		require.NoError(t, l.Close())
 	}

@@ -94,10 +94,12 @@ func TestRefusals(t *testing.T) {
 		"not a database": {[]string{"--db", notADatabase(t), "--port", "0", "--ui-port", "0"}, "not a database"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // what is in use is waited for
 			cmd := command(t.Context(), tc.args...)
 			out, err := cmd.CombinedOutput()
-			require.IsType(t, &exec.ExitError{}, err)
-			require.Equal(t, 1, cmd.ProcessState.ExitCode())
+			var exit *exec.ExitError
+			require.ErrorAs(t, err, &exit)
+			require.Equal(t, 1, exit.ExitCode())
 			require.Contains(t, string(out), tc.want)
 		})
 	}

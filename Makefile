@@ -1,0 +1,132 @@
+# Everything that is built or downloaded lands in bin/ (Sluice) and .local/ (tools and the development server).
+# `make` alone lists the targets.
+
+SHELL := /bin/bash -eu -o pipefail
+.DEFAULT_GOAL := help
+
+ROOT      := $(CURDIR)
+LOCAL     := $(ROOT)/.local/bin
+DEVSTACK  := $(LOCAL)/devstack
+# The same flags for building and testing, so that the server's packages are compiled once (no -trimpath for that reason).
+VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GO_BUILD  := go build -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
+
+GOLANGCI_LINT_VERSION := v2.15.0
+GOFUMPT_VERSION       := v0.12.0
+WORKFLOWCHECK_VERSION := v0.6.0
+VEGETA_VERSION        := v12.13.0
+
+# How long each fuzz target runs under `make fuzz`.
+FUZZTIME ?= 20s
+
+# Tests and the demonstration find the tools and the server here.
+export PATH := $(LOCAL):$(PATH)
+export SLUICE_DEVSTACK := $(DEVSTACK)
+
+##@ Look at it
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: demo
+demo: build ## the two-minute demonstration: rollouts on a simulated fleet, with processes killed in the middle
+	@$(GO_BUILD) -o $(LOCAL)/sluice-demo ./internal/demo
+	@$(LOCAL)/sluice-demo
+
+.PHONY: dev
+dev: build ## the same stack left running to try things on, with its links
+	@$(GO_BUILD) -o $(LOCAL)/sluice-demo ./internal/demo
+	@$(LOCAL)/sluice-demo --keep
+
+##@ Build
+
+.PHONY: build
+build: binaries $(DEVSTACK) ## Sluice into bin/, the development server into .local/bin/
+
+.PHONY: binaries
+binaries: ## only Sluice: bin/sluice, bin/sluice-worker, bin/sluice-sim
+	@echo "building bin/sluice, bin/sluice-worker, bin/sluice-sim ($(VERSION))"
+	@$(GO_BUILD) -o bin/sluice ./starter
+	@$(GO_BUILD) -o bin/sluice-worker ./worker
+	@$(GO_BUILD) -o bin/sluice-sim ./internal/sim/cmd/sluice-sim
+
+$(DEVSTACK): $(filter-out %_test.go,$(wildcard internal/devstack/*.go)) internal/devstack/go.mod internal/devstack/go.sum
+	@echo "building the embedded Temporal server (a few minutes the first time)"
+	@cd internal/devstack && $(GO_BUILD) -o $@ .
+
+.PHONY: schema
+schema: ## regenerate the JSON Schema of specs from the Go types
+	go generate ./internal/spec/...
+
+.PHONY: clean
+clean: ## remove what was built, and keep the tools
+	rm -rf bin .sluice $(DEVSTACK) $(LOCAL)/sluice-demo
+
+##@ Check
+
+.PHONY: test
+test: $(DEVSTACK) $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## all tests: unit, property, workflow, end to end with a real server
+	@echo "testing the main module, with the race detector"
+	@SLUICE_REQUIRE_E2E=$$(.ci/debian-packages have && echo 1 || true) go test -buildvcs=false -race -timeout 20m ./...
+	@echo "testing the embedded Temporal server"
+	@cd internal/devstack && go test -buildvcs=false -timeout 10m ./...
+
+.PHONY: debian-packages
+debian-packages: ## haproxy and prometheus for the end-to-end tests, where this is Debian and root
+	@.ci/debian-packages install
+
+.PHONY: lint
+lint: tools $(DEVSTACK) ## formatting, golangci-lint, determinism of workflow code
+	@echo "gofumpt"
+	@unformatted=$$(gofumpt -l .); if [ -n "$$unformatted" ]; then \
+		echo "not formatted; run 'make fmt':"; echo "$$unformatted"; exit 1; fi
+	@echo "go vet"
+	@go vet ./...
+	@echo "golangci-lint, main module"
+	@golangci-lint run ./...
+	@echo "golangci-lint and go vet, embedded server"
+	@cd internal/devstack && go vet ./... && golangci-lint run --config $(ROOT)/.golangci.yml ./...
+	@echo "workflowcheck: workflow code must replay"
+	@workflowcheck ./workflows/...
+
+.PHONY: fmt
+fmt: $(LOCAL)/.gofumpt-$(GOFUMPT_VERSION) ## format all Go files
+	@gofumpt -w .
+
+.PHONY: bench
+bench: $(DEVSTACK) ## benchmarks, without tests
+	go test -buildvcs=false -run '^$$' -bench . -benchmem ./...
+	cd internal/devstack && go test -buildvcs=false -run '^$$' -bench . -benchtime 200x ./...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (20s) each
+	@go list ./... | while read -r package; do \
+		go test -buildvcs=false -list '^Fuzz' "$$package" | { grep '^Fuzz' || true; } | while read -r target; do \
+			echo "fuzzing $$package $$target for $(FUZZTIME)"; \
+			go test -buildvcs=false -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+		done; \
+	done
+
+##@ Tools, pinned
+
+.PHONY: tools
+tools: ## the linters and vegeta, built into .local/bin/
+tools: $(LOCAL)/.golangci-lint-$(GOLANGCI_LINT_VERSION) $(LOCAL)/.gofumpt-$(GOFUMPT_VERSION)
+tools: $(LOCAL)/.workflowcheck-$(WORKFLOWCHECK_VERSION) $(LOCAL)/.vegeta-$(VEGETA_VERSION)
+
+# Each tool has a stamp with its version in the name, so that it is built once and again when the version changes.
+define tool
+$(LOCAL)/.$(1)-$(2):
+	@echo "building $(1) $(2)$(4)"
+	@mkdir -p $(LOCAL)
+	@GOBIN=$(LOCAL) go install -buildvcs=false $(3)@$(2)
+	@rm -f $(LOCAL)/.$(1)-* && touch $$@
+endef
+
+$(eval $(call tool,golangci-lint,$(GOLANGCI_LINT_VERSION),github.com/golangci/golangci-lint/v2/cmd/golangci-lint, (a few minutes the first time)))
+$(eval $(call tool,gofumpt,$(GOFUMPT_VERSION),mvdan.cc/gofumpt))
+$(eval $(call tool,workflowcheck,$(WORKFLOWCHECK_VERSION),go.temporal.io/sdk/contrib/tools/workflowcheck))
+$(eval $(call tool,vegeta,$(VEGETA_VERSION),github.com/tsenart/vegeta/v12))
