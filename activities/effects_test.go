@@ -1,0 +1,128 @@
+package activities
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/target"
+)
+
+const fence = 10
+
+func TestObserveGroupsWhatItFinds(t *testing.T) {
+	f := newFixture(t, 20)
+	f.state["t003"] = target.State{Release: "0.9.0", Alive: true}
+	f.state["t004"] = target.State{Release: "2.0.0", Alive: true}
+	f.down["t005"] = 2 // answers the third time
+	out := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: f.all, Fence: fence})
+	require.Empty(t, out.Trouble)
+	require.Equal(t, Previous{Common: "1.0.0", Others: map[string][]string{"0.9.0": {"t003"}, "2.0.0": {"t004"}}}, out.Previous)
+	require.Equal(t, 1, out.Already)
+}
+
+func TestObserveNamesWhatMustNotBeChanged(t *testing.T) {
+	f := newFixture(t, 20)
+	f.state["t001"] = target.State{Release: "1.0.0", Fence: fence}
+	f.state["t002"] = target.State{}
+	f.down["t003"] = 99
+	out := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: f.all, Fence: fence})
+	require.Len(t, out.Trouble, 3)
+	require.Contains(t, out.Trouble[0].Reason, "another writer")
+	require.Contains(t, out.Trouble[1].Reason, "nothing installed")
+	require.Contains(t, out.Trouble[2].Reason, "connection refused")
+}
+
+func TestApplyChangesEveryTargetThatNeedsIt(t *testing.T) {
+	f := newFixture(t, 20)
+	f.down["t005"] = 2
+	previous := Previous{Common: "1.0.0", Others: map[string][]string{"2.0.0": {"t004"}}}
+	out := do[Applied](t, f, f.acts.Apply, ApplyInput{Batch: f.all, Fence: fence, Previous: previous})
+	require.Equal(t, Applied{Changed: 19}, out)
+	require.Zero(t, f.applies["t004"])
+	require.Equal(t, 3, f.applies["t005"])
+}
+
+func TestApplyGoesOnWhereItWas(t *testing.T) {
+	f := newFixture(t, 20)
+	f.env.SetHeartbeatDetails(saved{Done: []byte{0xff, 0x03}}) // the first ten
+	out := do[Applied](t, f, f.acts.Apply, ApplyInput{Batch: f.all, Fence: fence, Previous: Previous{Common: "1.0.0"}})
+	require.Equal(t, 20, out.Changed)
+	require.Len(t, f.applies, 10)
+}
+
+func TestApplyStopsAtTheFirstFailure(t *testing.T) {
+	f := newFixture(t, 200)
+	f.all.Parallel = 1
+	f.refuses[f.plan.Order[3].ID] = true
+	out := do[Applied](t, f, f.acts.Apply, ApplyInput{Batch: f.all, Fence: fence, Previous: Previous{Common: "1.0.0"}})
+	require.Equal(t, 3, out.Changed)
+	require.Len(t, out.Trouble, 1)
+	require.Equal(t, 1, f.applies[out.Trouble[0].ID], "a refusal is not tried again")
+	require.Len(t, f.applies, 4)
+}
+
+func TestRevert(t *testing.T) {
+	f := newFixture(t, 20)
+	for id := range f.state {
+		f.state[id] = target.State{Release: "2.0.0", Fence: fence, Alive: true}
+	}
+	f.state["t001"] = target.State{Release: "1.0.0", Fence: 5, Alive: true}     // its apply never arrived
+	f.state["t002"] = target.State{Release: "3.0.0", Fence: fence, Alive: true} // somebody else's
+	f.state["t003"] = target.State{Release: "2.0.0", Fence: fence + 9}          // a newer writer's
+	f.state["t004"] = target.State{Release: "2.0.0", Fence: 5, Alive: true}     // found on the release
+	f.down["t005"] = 3                                                          // comes back
+	f.down["t006"] = 1000                                                       // does not
+	f.ignores["t007"] = true                                                    // says yes and does nothing
+	out := do[Reverted](t, f, f.acts.Revert, RevertInput{
+		Batch: f.all, Fence: fence + 1, Deadline: time.Now().Add(3 * time.Second),
+		Previous: Previous{Common: "1.0.0", Others: map[string][]string{"2.0.0": {"t004"}, "0.9.0": {"t008"}}},
+	})
+	require.Equal(t, 15, out.Reverted)
+	ids := map[string]string{}
+	for _, x := range out.Trouble {
+		ids[x.ID] = x.Reason
+	}
+	require.Len(t, ids, 4)
+	require.Contains(t, ids["t002"], "changed by somebody else")
+	require.Contains(t, ids["t003"], "fence")
+	require.Contains(t, ids["t006"], "deadline")
+	require.Contains(t, ids["t007"], "still runs")
+	require.Equal(t, "3.0.0", f.state["t002"].Release)
+	require.Equal(t, "0.9.0", f.state["t008"].Release)
+	require.Zero(t, f.applies["t004"])
+	require.EqualValues(t, fence+1, f.state["t001"].Fence, "a late apply must be refused there too")
+}
+
+// Whatever the deadline, each target is tried once: workers may have been down for
+// longer than it.
+func TestRevertTriesOnceAfterTheDeadline(t *testing.T) {
+	f := newFixture(t, 5)
+	for id := range f.state {
+		f.state[id] = target.State{Release: "2.0.0", Fence: fence, Alive: true}
+	}
+	out := do[Reverted](t, f, f.acts.Revert, RevertInput{
+		Batch: f.all, Fence: fence + 1, Deadline: time.Now().Add(-time.Hour), Previous: Previous{Common: "1.0.0"},
+	})
+	require.Equal(t, Reverted{Reverted: 5}, out)
+}
+
+func TestValidateNamesRefusals(t *testing.T) {
+	f := newFixture(t, 5)
+	f.refuses["t002"] = true
+	out := do[[]Trouble](t, f, f.acts.Validate, ApplyInput{Batch: f.all, Fence: fence})
+	require.Len(t, out, 1)
+	require.Equal(t, "t002", out[0].ID)
+	require.Empty(t, f.applies)
+}
+
+// A plan that was decoded before is not needed from the store; one that is not
+// there is an error that may be retried.
+func TestPlanThatIsNotInTheStore(t *testing.T) {
+	f := newFixture(t, 5)
+	b := f.all
+	b.Plan = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+	_, err := f.env.ExecuteActivity(f.acts.Observe, ObserveInput{Batch: b, Fence: fence})
+	require.ErrorContains(t, err, "share one store")
+}

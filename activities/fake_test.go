@@ -1,0 +1,129 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/store"
+	"github.com/sluicehq/sluice/internal/target"
+)
+
+// fakeFleet is a driver over targets in memory. A target's down counts the calls
+// that it does not answer yet.
+type fakeFleet struct {
+	mu      sync.Mutex
+	state   map[string]target.State
+	down    map[string]int
+	refuses map[string]bool
+	ignores map[string]bool
+	applies map[string]int
+}
+
+var errDown = errors.New("connection refused")
+
+func (f *fakeFleet) unreachable(id string) bool {
+	if f.down[id] == 0 {
+		return false
+	}
+	f.down[id]--
+	return true
+}
+
+func (f *fakeFleet) Observe(_ context.Context, t fleet.Target, _ string) (target.State, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.unreachable(t.ID) {
+		return target.State{}, errDown
+	}
+	return f.state[t.ID], nil
+}
+
+func (f *fakeFleet) Validate(_ context.Context, t fleet.Target, _ target.Order) error {
+	if f.refuses[t.ID] {
+		return target.ErrRefused
+	}
+	return nil
+}
+
+func (f *fakeFleet) Apply(_ context.Context, t fleet.Target, o target.Order) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.applies[t.ID]++
+	switch s := f.state[t.ID]; {
+	case f.unreachable(t.ID):
+		return errDown
+	case f.refuses[t.ID]:
+		return fmt.Errorf("%w: no", target.ErrRefused)
+	case s.Fence > o.Fence:
+		return target.ErrFenced
+	case f.ignores[t.ID]:
+		return nil
+	}
+	f.state[t.ID] = target.State{Release: o.Release, Fence: o.Fence, Alive: true}
+	return nil
+}
+
+// fixture is activities over a fake fleet of n targets on 1.0.0, with a plan of
+// one stage.
+type fixture struct {
+	*fakeFleet
+	acts *Activities
+	env  *testsuite.TestActivityEnvironment
+	plan plan.Plan
+	all  Batch
+}
+
+func newFixture(t *testing.T, n int) *fixture {
+	t.Helper()
+	kept, err := store.Dir(t.TempDir())
+	require.NoError(t, err)
+	f := &fixture{fakeFleet: &fakeFleet{
+		state: map[string]target.State{}, down: map[string]int{}, refuses: map[string]bool{},
+		ignores: map[string]bool{}, applies: map[string]int{},
+	}}
+	f.acts = New(kept, NewMetrics(prometheus.NewRegistry()))
+	f.acts.newDriver = func(spec.Driver) (target.Driver, error) { return f.fakeFleet, nil }
+	var inventory fleet.Fleet
+	for i := range n {
+		id := fmt.Sprintf("t%03d", i)
+		inventory.Targets = append(inventory.Targets, fleet.Target{ID: id, Address: id + ":80"})
+		f.state[id] = target.State{Release: "1.0.0", Fence: 5, Alive: true}
+	}
+	s := spec.Spec{
+		Unit: "edge", Release: "2.0.0", Apply: spec.Apply{Batch: 500, Parallel: 10, Attempts: 3},
+		Stages: []spec.Stage{{Name: "all", Reach: &spec.Reach{Percent: 100}, Bake: spec.Duration(time.Minute)}},
+	}
+	digest, data, err := fleet.Encode(inventory)
+	require.NoError(t, err)
+	planned, err := f.acts.Plan(t.Context(), PlanInput{Spec: s, FleetDigest: digest, FleetData: data})
+	require.NoError(t, err)
+	require.Equal(t, n, planned.Targets)
+	f.plan, err = f.acts.load(t.Context(), planned.Digest)
+	require.NoError(t, err)
+	f.all = Batch{Plan: planned.Digest, From: 0, To: n, Parallel: 10}
+	var suite testsuite.WorkflowTestSuite
+	f.env = suite.NewTestActivityEnvironment()
+	f.env.RegisterActivity(f.acts)
+	return f
+}
+
+// do runs an activity and decodes its result.
+func do[T any](t *testing.T, f *fixture, activity, in any) T {
+	t.Helper()
+	var out T
+	v, err := f.env.ExecuteActivity(activity, in)
+	require.NoError(t, err)
+	require.NoError(t, v.Get(&out))
+	return out
+}
