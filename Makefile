@@ -19,8 +19,9 @@ VEGETA_VERSION        := v12.13.0
 # How long each fuzz target runs under `make fuzz`.
 FUZZTIME ?= 20s
 
-# Tests and the demonstration find the tools and the server here.
+# End-to-end tests find Sluice, the tools and the server here.
 export PATH := $(LOCAL):$(PATH)
+export SLUICE_BIN := $(ROOT)/bin
 export SLUICE_DEVSTACK := $(DEVSTACK)
 
 ##@ Look at it
@@ -68,7 +69,7 @@ clean: ## remove what was built, and keep the tools
 ##@ Check
 
 .PHONY: test
-test: $(DEVSTACK) $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## all tests: unit, property, workflow, end to end with a real server
+test: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## all tests: unit, property, workflow, end to end with a real server
 	@echo "testing the main module, with the race detector"
 	@SLUICE_REQUIRE_E2E=$$(.ci/debian-packages have && echo 1 || true) go test -buildvcs=false -race -timeout 20m ./...
 	@echo "testing the embedded Temporal server"
