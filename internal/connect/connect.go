@@ -74,6 +74,13 @@ func Dial(ctx context.Context, o Options) (client.Client, error) {
 	return nil, &UnreachableError{Address: opts.HostPort, Err: err}
 }
 
+// ResolvedNamespace is the namespace that Dial would use.
+func (o Options) ResolvedNamespace() (string, error) {
+	o.Metrics = nil
+	opts, err := o.client()
+	return opts.Namespace, err
+}
+
 // client merges the options with the environment and the profile.
 func (o Options) client() (client.Options, error) {
 	opts, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{ConfigFileProfile: o.Profile})

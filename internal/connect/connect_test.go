@@ -50,6 +50,10 @@ func TestOptionsPrecedence(t *testing.T) {
 	require.Equal(t, "flag:7233", o.HostPort)
 	require.Equal(t, "other", o.Namespace)
 
+	namespace, err := Options{Profile: "prod"}.ResolvedNamespace()
+	require.NoError(t, err)
+	require.Equal(t, "edge", namespace)
+
 	_, err = Options{Profile: "nowhere"}.client()
 	require.ErrorContains(t, err, "nowhere")
 }

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// parsedArgs is a command line whose flags were told from its arguments. The flag
+// package stops at the first argument and would take a later flag for one.
+type parsedArgs struct {
+	command     string
+	help        bool
+	flags       []string
+	positionals []string
+}
+
+// canonical is the command line with its flags first.
+func (p parsedArgs) canonical() []string {
+	out := []string{"sluice"}
+	if p.command != "" {
+		out = append(out, p.command)
+	}
+	if p.help {
+		return append(out, "--help")
+	}
+	out = append(out, p.flags...)
+	out = append(out, "--")
+	return append(out, p.positionals...)
+}
+
+// flagTable maps every name of a command's flags to whether it takes a value.
+type flagTable map[string]bool
+
+func tableOf(flags []cli.Flag) flagTable {
+	t := flagTable{}
+	for _, f := range flags {
+		_, isBool := f.(*cli.BoolFlag)
+		for _, name := range f.Names() {
+			t[name] = !isBool
+		}
+	}
+	return t
+}
+
+// parseArgs tells command, flags and arguments apart. Flags may stand anywhere,
+// also before the command, until "--".
+func parseArgs(commands []command, words []string) (parsedArgs, error) {
+	var p parsedArgs
+	i := slices.IndexFunc(commands, func(c command) bool { return c.name == commandWord(commands, words) })
+	name := commandWord(commands, words)
+	switch {
+	case name == "":
+		return parseBare(words)
+	case name == "help":
+		return parseHelp(commands, words)
+	case i < 0:
+		return p, unknownCommand(commands, name)
+	}
+	p.command = name
+	return p, p.fill(tableOf(commands[i].allFlags()), words)
+}
+
+// commandWord is the first word that is no flag and no flag's value.
+func commandWord(commands []command, words []string) string {
+	takesValue := flagTable{}
+	for _, c := range commands {
+		for name, v := range tableOf(c.allFlags()) {
+			takesValue[name] = v
+		}
+	}
+	for i := 0; i < len(words); i++ {
+		name, _, inline, isFlag := flagWord(words[i])
+		if !isFlag {
+			return words[i]
+		}
+		if takesValue[name] && !inline {
+			i++
+		}
+	}
+	return ""
+}
+
+// flagWord splits a word such as --name=value; "-" and "--" are no flags.
+func flagWord(word string) (name, value string, inline, ok bool) {
+	trimmed := strings.TrimPrefix(strings.TrimPrefix(word, "-"), "-")
+	if trimmed == word || trimmed == "" {
+		return "", "", false, false
+	}
+	name, value, inline = strings.Cut(trimmed, "=")
+	return name, value, inline, true
+}
+
+// fill sorts the words of a known command into flags and arguments.
+func (p *parsedArgs) fill(known flagTable, words []string) error {
+	commandSeen := false
+	for i := 0; i < len(words); i++ {
+		word := words[i]
+		if word == "--" {
+			p.positionals = append(p.positionals, words[i+1:]...)
+			return nil
+		}
+		name, _, inline, isFlag := flagWord(word)
+		takesValue, isKnown := known[name]
+		switch {
+		case !isFlag && !commandSeen:
+			commandSeen = true
+		case !isFlag:
+			p.positionals = append(p.positionals, word)
+		case name == "help" || name == "h":
+			p.help = true
+		case !isKnown:
+			return unknownFlag(p.command, known, name)
+		case takesValue && !inline:
+			i++
+			value, err := flagValue(name, words, i)
+			if err != nil {
+				return err
+			}
+			p.flags = append(p.flags, "--"+name+"="+value)
+		default:
+			p.flags = append(p.flags, word)
+		}
+	}
+	return nil
+}
+
+// flagValue is the word after a flag; one that looks like a flag was not meant.
+func flagValue(name string, words []string, i int) (string, error) {
+	if i >= len(words) {
+		return "", usagef("--%s needs a value", name)
+	}
+	if _, _, _, isFlag := flagWord(words[i]); isFlag || words[i] == "--" {
+		return "", usagef("--%s needs a value, but %s follows; if that is the value, write --%s=%s", name, words[i], name, words[i])
+	}
+	return words[i], nil
+}
+
+// parseBare is a command line without a command.
+func parseBare(words []string) (parsedArgs, error) {
+	var p parsedArgs
+	for _, w := range words {
+		switch name, _, _, ok := flagWord(w); {
+		case ok && (name == "help" || name == "h"):
+			p.help = true
+		case ok && (name == "version" || name == "v"):
+			return parsedArgs{command: "version"}, nil
+		}
+	}
+	return p, nil
+}
+
+// parseHelp turns "help X" into "X --help".
+func parseHelp(commands []command, words []string) (parsedArgs, error) {
+	rest := words[slices.Index(words, "help")+1:]
+	p := parsedArgs{help: true, command: commandWord(commands, rest)}
+	if p.command != "" && !slices.ContainsFunc(commands, func(c command) bool { return c.name == p.command }) {
+		return p, unknownCommand(commands, p.command)
+	}
+	return p, nil
+}
+
+func unknownCommand(commands []command, name string) error {
+	var names []string
+	for _, c := range commands {
+		names = append(names, c.name)
+	}
+	return usagef("unknown command %q%s", name, suggestion(name, names, ""))
+}
+
+func unknownFlag(command string, known flagTable, name string) error {
+	var names []string
+	for n := range known {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return usagef("%s: unknown flag --%s%s", command, name, suggestion(name, names, "--"))
+}
+
+// wantsJSON says whether failures are to be told in JSON too, which must be known
+// before the flags have been found right.
+func wantsJSON(words []string) bool {
+	wants := false
+	for i, w := range words {
+		if w == "--" {
+			break
+		}
+		name, value, inline, ok := flagWord(w)
+		if !ok || name != flagOutput && name != "o" {
+			continue
+		}
+		if !inline && i+1 < len(words) {
+			value = words[i+1]
+		}
+		wants = value == outputJSON
+	}
+	return wants
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/sluicehq/sluice/internal/terminal"
+)
+
+// console is where a command reads and writes. Data goes to out, messages go to
+// errOut.
+type console struct {
+	in     io.Reader
+	out    io.Writer
+	errOut io.Writer
+	// json asks for JSON on out.
+	json bool
+	// compact keeps a JSON object on one line.
+	compact bool
+	// paint colours what goes to out.
+	paint paint
+	// screen is out's terminal; nil when out is none.
+	screen *os.File
+	now    func() time.Time
+}
+
+// newConsole looks whether stdout is a terminal and whether colours are welcome.
+func newConsole(in io.Reader, out, stdout, stderr io.Writer) *console {
+	c := &console{in: in, out: out, errOut: stderr, now: time.Now}
+	if f, ok := stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+		c.screen = f
+		c.paint = os.Getenv("NO_COLOR") == ""
+	}
+	return c
+}
+
+// lines prints data line by line.
+func (c *console) lines(lines []string) error {
+	for _, l := range lines {
+		if _, err := fmt.Fprintln(c.out, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// object prints one JSON object.
+func (c *console) object(v any) error {
+	enc := json.NewEncoder(c.out)
+	enc.SetEscapeHTML(false)
+	if !c.compact {
+		enc.SetIndent("", "  ")
+	}
+	return enc.Encode(v)
+}
+
+// say prints a message for a person. The text is made safe.
+func (c *console) say(format string, args ...any) {
+	fmt.Fprintln(c.errOut, terminal.Lines(fmt.Sprintf(format, args...)))
+}
+
+// failure is what stdout holds after a failure under --output json.
+type failure struct {
+	Error    string   `json:"error"`
+	Code     int      `json:"code"`
+	Problems []string `json:"problems,omitempty"`
+}
+
+// report tells what went wrong and answers the exit code.
+func (c *console) report(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if code, ok := errors.AsType[endedError](err); ok {
+		return int(code)
+	}
+	f := failure{Error: err.Error(), Code: exitInternal}
+	hint := ""
+	if e, ok := errors.AsType[*exitError](err); ok {
+		f.Code, f.Problems = e.code, e.problems
+		if e.usage {
+			hint = "\nrun " + strings.Join(slices.DeleteFunc([]string{"sluice", e.command, "--help"}, func(w string) bool { return w == "" }), " ")
+		}
+	}
+	if c.json {
+		_ = c.object(f) // a failing stdout is noticed by whoever called run
+	}
+	if len(f.Problems) > 0 {
+		c.say("%s", strings.Join(f.Problems, "\n"))
+	}
+	c.say("sluice: %s%s", f.Error, hint)
+	return f.Code
+}
+
+// writeFailed answers the exit code when stdout could not be written. A reader
+// that has gone away, as in `sluice list | head -1`, is no news to anyone.
+func (c *console) writeFailed(err error) int {
+	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, io.ErrClosedPipe) {
+		c.say("sluice: write standard output: %v", err)
+	}
+	return exitInternal
+}
+
+// guardedWriter remembers the first error, after which it writes nothing more. It
+// is safe for concurrent use.
+type guardedWriter struct {
+	w     io.Writer
+	mu    sync.Mutex
+	first error
+}
+
+// Write passes on until the first error.
+func (g *guardedWriter) Write(p []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.first != nil {
+		return 0, g.first
+	}
+	n, err := g.w.Write(p)
+	g.first = err
+	return n, err
+}
+
+func (g *guardedWriter) err() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.first
+}

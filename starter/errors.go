@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// Exit codes, for scripts and CI.
+const (
+	exitOK         = 0
+	exitInternal   = 1
+	exitInvalid    = 2
+	exitRolledBack = 3
+	exitAborted    = 4
+	exitIncomplete = 5
+	exitRefused    = 6
+	exitRunning    = 7
+)
+
+// exitError is an error with its exit code.
+type exitError struct {
+	code int
+	err  error
+	// problems are single findings, each with its position.
+	problems []string
+	// usage asks to point at the help, of command if there is one.
+	usage   bool
+	command string
+}
+
+// Error is the message without the problems.
+func (e *exitError) Error() string { return e.err.Error() }
+
+// Unwrap is the cause.
+func (e *exitError) Unwrap() error { return e.err }
+
+// usagef is for a command line that cannot be meant.
+func usagef(format string, args ...any) error {
+	return &exitError{code: exitInvalid, err: fmt.Errorf(format, args...), usage: true}
+}
+
+// invalidf is for input that is wrong although the command line is right.
+func invalidf(format string, args ...any) error {
+	return &exitError{code: exitInvalid, err: fmt.Errorf(format, args...)}
+}
+
+// refusedf is for what may not be done now.
+func refusedf(format string, args ...any) error {
+	return &exitError{code: exitRefused, err: fmt.Errorf(format, args...)}
+}
+
+// runningf is for a rollout that goes on while nobody looks.
+func runningf(format string, args ...any) error {
+	return &exitError{code: exitRunning, err: fmt.Errorf(format, args...)}
+}
+
+// ended is the error of a command that has said everything and only has an exit
+// code left to give; nil when that is 0.
+func ended(code int) error {
+	if code == exitOK {
+		return nil
+	}
+	return endedError(code)
+}
+
+type endedError int
+
+// Error is never shown.
+func (e endedError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// resultCode is the exit code of a rollout's result.
+func resultCode(result workflows.Phase) int {
+	switch result {
+	case workflows.PhasePromoted:
+		return exitOK
+	case workflows.PhaseRolledBack:
+		return exitRolledBack
+	case workflows.PhaseAborted:
+		return exitAborted
+	case workflows.PhaseIncomplete:
+		return exitIncomplete
+	case workflows.PhaseRefused:
+		return exitRefused
+	}
+	return exitInternal
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/terminal"
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// event is one change of a rollout, as a line of text or of JSON.
+type event struct {
+	At time.Time `json:"at"`
+	// Kind is phase, stage, gate, verdict, control, trouble or end.
+	Kind  string `json:"event"`
+	Stage string `json:"stage,omitempty"`
+	// Check and Verdict are set on a verdict, Decision on a gate.
+	Check    string             `json:"check,omitempty"`
+	Verdict  health.Verdict     `json:"verdict,omitempty"`
+	Decision workflows.Decision `json:"decision,omitempty"`
+	Text     string             `json:"text"`
+	// Code and Rollout are set on the end.
+	Code    *int  `json:"code,omitempty"`
+	Rollout *view `json:"rollout,omitempty"`
+}
+
+// line words an event for a person.
+func (e event) line(now time.Time) string {
+	return clock(e.At, now) + " " + terminal.Safe(e.Text)
+}
+
+// changes are what happened between two views of a rollout; before is zero at
+// first. What has no time of its own happened now.
+func changes(before, after view, now time.Time) []event {
+	out := troubleChange(before, after, now)
+	if after.State == nil {
+		return append(out, endChange(after, now)...)
+	}
+	old := workflows.State{}
+	if before.State != nil {
+		old = *before.State
+	}
+	dated := controlChanges(old, *after.State)
+	dated = append(dated, verdictChanges(before, after)...)
+	dated = append(dated, stageChanges(old, *after.State)...)
+	slices.SortStableFunc(dated, func(a, b event) int { return a.At.Compare(b.At) })
+	out = append(out, dated...)
+	if s := after.State; s.Outcome == nil && (s.Phase != old.Phase || s.Why != old.Why) {
+		e := event{At: now, Kind: "phase", Text: string(s.Phase) + ": " + s.Why}
+		if s.Stage < len(s.Stages) {
+			e.Stage = s.Stages[s.Stage].Name
+		}
+		out = append(out, e)
+	}
+	return append(out, endChange(after, now)...)
+}
+
+func troubleChange(before, after view, now time.Time) []event {
+	switch {
+	case after.Trouble == before.Trouble:
+		return nil
+	case after.Trouble == "":
+		return []event{{At: now, Kind: "trouble", Text: "answers again"}}
+	}
+	return []event{{At: now, Kind: "trouble", Text: after.Trouble}}
+}
+
+func controlChanges(old, s workflows.State) []event {
+	var last time.Time
+	if n := len(old.Controls); n > 0 {
+		last = old.Controls[n-1].At
+	}
+	seen := 0
+	for _, c := range old.Controls {
+		if c.At.Equal(last) {
+			seen++ // several may have come at once
+		}
+	}
+	var out []event
+	for _, c := range s.Controls {
+		if c.At.Before(last) {
+			continue
+		}
+		if c.At.Equal(last) && seen > 0 {
+			seen--
+			continue
+		}
+		out = append(out, event{At: c.At, Kind: "control", Stage: c.Stage, Text: controlText(c)})
+	}
+	return out
+}
+
+// controlText words a signal and what came of it.
+func controlText(c workflows.Control) string {
+	text := c.Signal + " by " + c.By
+	if c.Stage != "" {
+		text += " for " + c.Stage
+	}
+	if c.Override {
+		text += " with --override"
+	}
+	if c.Why != "" {
+		text += ": " + c.Why
+	}
+	if c.Refused != "" {
+		text += " (had no effect: " + c.Refused + ")"
+	}
+	return text
+}
+
+// verdictChanges are the checks whose verdict changed, by newer evidence.
+func verdictChanges(before, after view) []event {
+	r, s := after.report(), after.State
+	if r == nil || len(s.Stages) == 0 {
+		return nil
+	}
+	known := map[string]health.Verdict{}
+	if old := before.report(); old != nil && before.State != nil && before.State.Stage == s.Stage {
+		if !r.At.After(old.At) {
+			return nil
+		}
+		for _, res := range old.Results {
+			known[res.Check] = res.Verdict
+		}
+	}
+	var out []event
+	stage := s.Stages[s.Stage].Name
+	for _, res := range r.Results {
+		if known[res.Check] == res.Verdict {
+			continue
+		}
+		out = append(out, event{
+			At: r.At, Kind: "verdict", Stage: stage, Check: res.Check, Verdict: res.Verdict,
+			Text: fmt.Sprintf("%s: %s %s: %s", stage, res.Check, res.Verdict, res.Sentence),
+		})
+	}
+	return out
+}
+
+// stageChanges are new gates, and stages that passed.
+func stageChanges(old, s workflows.State) []event {
+	var out []event
+	for i, st := range s.Stages {
+		var was workflows.StageState
+		if i < len(old.Stages) {
+			was = old.Stages[i]
+		}
+		var last time.Time
+		if n := len(was.Gates); n > 0 {
+			last = was.Gates[n-1].At
+		}
+		for _, g := range st.Gates {
+			if g.At.After(last) {
+				out = append(out, event{At: g.At, Kind: "gate", Stage: st.Name, Decision: g.Decision, Text: "gate of " + st.Name + ": " + gateText(g)})
+			}
+		}
+		if !st.DoneAt.IsZero() && was.DoneAt.IsZero() {
+			out = append(out, event{At: st.DoneAt, Kind: "stage", Stage: st.Name, Text: fmt.Sprintf(
+				"stage %s passed: %d of %s reached (%s)", st.Name, st.Reach, plural(s.Targets, "target"), share(st.Reach, s.Targets))})
+		}
+	}
+	return out
+}
+
+func gateText(g workflows.Gate) string {
+	text := string(g.Decision) + ", " + g.Why
+	if g.Override != nil {
+		text += " (decided by " + g.Override.By + ": " + g.Override.Why + ")"
+	}
+	return text
+}
+
+func endChange(v view, now time.Time) []event {
+	if v.running() || v.Status == "" {
+		return nil
+	}
+	code := v.exitCode()
+	e := event{At: now, Kind: "end", Code: &code, Rollout: &v, Text: "ended: " + v.Status}
+	if v.Trouble != "" {
+		e.Text += ": " + v.Trouble
+	}
+	if o := v.outcome(); o != nil {
+		e.At, e.Stage, e.Text = o.EndedAt, o.Stage, outcomeText(*o)
+	}
+	return []event{e}
+}
+
+// outcomeText words an outcome in one line.
+func outcomeText(o workflows.Outcome) string {
+	text := string(o.Result) + ": " + o.Why
+	if o.Result != workflows.PhasePromoted && o.Touched > 0 {
+		text += fmt.Sprintf("; touched %s, put back %d", plural(o.Touched, "target"), o.Reverted)
+	}
+	if n := len(o.NotReverted); n > 0 {
+		text += fmt.Sprintf(", NOT reverted %d", n)
+	}
+	if w := recoveredWord(o); w != "" {
+		text += "; " + w
+	}
+	return text
+}

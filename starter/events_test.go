@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/workflows"
+)
+
+func eventLines(before, after view) []string {
+	var out []string
+	for _, e := range changes(before, after, at(12*time.Minute)) {
+		out = append(out, e.Kind+" "+e.line(at(12*time.Minute)))
+	}
+	return out
+}
+
+func TestChangesFromNothing(t *testing.T) {
+	golden(t, "events-baking", eventLines(view{}, baking()))
+	golden(t, "events-incomplete", eventLines(baking(), incomplete()))
+}
+
+func TestChangesAreSilentWithoutNews(t *testing.T) {
+	for name, v := range views() {
+		if v.running() {
+			require.Empty(t, eventLines(v, v), name)
+		}
+	}
+}
+
+func TestChangesOfVerdictsNeedNewerEvidence(t *testing.T) {
+	before, after := baking(), baking()
+	bad := badReport(at(10 * time.Minute)) // older than what was known
+	after.Live = &bad
+	require.Empty(t, eventLines(before, after))
+	bad = badReport(at(13 * time.Minute))
+	after.Live = &bad
+	require.Equal(t, []string{
+		"verdict 10:13:00 early: errors FAIL: exposed 3.1% (412/13,290) vs control 0.4%; at least +310% worse (limit +20%)",
+		`verdict 10:13:00 early: p99 NODATA: no series\x1b[2Janswered`,
+	}, eventLines(before, after))
+}
+
+func TestChangesOfControlsInOneInstant(t *testing.T) {
+	before, after := baking(), baking()
+	one := workflows.Control{Signal: "pause", By: "ana", At: at(time.Minute)}
+	two := workflows.Control{Signal: "abort", By: "bob", At: at(time.Minute)}
+	b, a := *before.State, *after.State
+	b.Controls, a.Controls = []workflows.Control{one}, []workflows.Control{one, two}
+	before.State, after.State = &b, &a
+	require.Equal(t, []string{"control 10:01:00 abort by bob"}, eventLines(before, after))
+}
+
+func TestChangesOfTrouble(t *testing.T) {
+	before, after := baking(), baking()
+	after.Trouble = "no worker answers"
+	require.Equal(t, []string{"trouble 10:12:00 no worker answers"}, eventLines(before, after))
+	require.Equal(t, []string{"trouble 10:12:00 answers again"}, eventLines(after, before))
+}
+
+func TestJSONLinesEndWithTheRollout(t *testing.T) {
+	var out bytes.Buffer
+	con := newConsole(nil, &out, nil, nil)
+	con.now = func() time.Time { return at(12 * time.Minute) }
+	require.NoError(t, jsonLines{con: con}.show(baking(), incomplete()))
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	for _, l := range lines {
+		var e event
+		require.NoError(t, json.Unmarshal([]byte(l), &struct {
+			Kind *string `json:"event"`
+		}{&e.Kind}))
+		require.NotEmpty(t, e.Kind)
+	}
+	var end struct {
+		Event   string
+		Code    int
+		Rollout workflows.State
+	}
+	require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-1]), &end))
+	require.Equal(t, "end", end.Event)
+	require.Equal(t, exitIncomplete, end.Code)
+	require.Len(t, end.Rollout.Outcome.NotReverted, 2)
+}
+
+func TestViewIsTheStateWithMore(t *testing.T) {
+	data, err := json.Marshal(baking())
+	require.NoError(t, err)
+	var s workflows.State
+	require.NoError(t, json.Unmarshal(data, &s))
+	require.Equal(t, *baking().State, s)
+	var more map[string]any
+	require.NoError(t, json.Unmarshal(data, &more))
+	require.Equal(t, "run-1", more["runId"])
+	require.Equal(t, true, more["heard"])
+	require.NotNil(t, more["live"])
+}
+
+func TestExitCodes(t *testing.T) {
+	for name, want := range map[string]int{
+		"baking": exitRunning, "no-worker": exitRunning, "promoted": exitOK, "incomplete": exitIncomplete, "terminated": exitIncomplete,
+	} {
+		require.Equal(t, want, views()[name].exitCode(), name)
+	}
+	for phase, want := range map[workflows.Phase]int{
+		workflows.PhaseRolledBack: 3, workflows.PhaseAborted: 4, workflows.PhaseRefused: 6, workflows.PhaseBake: exitInternal,
+	} {
+		require.Equal(t, want, resultCode(phase), phase)
+	}
+	failed := views()["terminated"]
+	failed.Status = "failed"
+	require.Equal(t, exitInternal, failed.exitCode())
+}

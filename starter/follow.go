@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// pollEvery is the pace of looking. A look is a read: it adds nothing to a
+// rollout's history.
+const pollEvery = time.Second
+
+// errTimeout is the cause of a context that ran out of the user's --timeout.
+var errTimeout = errors.New("timeout")
+
+// observer shows a rollout as it goes.
+type observer interface {
+	// show is called after every look, with what was known before.
+	show(before, after view) error
+	// stop is called once, with what is known when nobody looks any more.
+	stop(last view) error
+}
+
+// follower follows one run of a rollout to its end.
+type follower struct {
+	remote      *remote
+	con         *console
+	unit, runID string
+	timeout     time.Duration // 0 means none
+	observer    observer
+}
+
+// follow looks until the rollout has ended, and answers how. Temporal and workers
+// may be away meanwhile.
+func (f follower) follow(ctx context.Context) (view, error) {
+	if f.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, f.timeout, errTimeout)
+		defer cancel()
+	}
+	last, err := f.watch(ctx)
+	if stopErr := f.observer.stop(last); stopErr != nil {
+		return last, stopErr
+	}
+	if err != nil && ctx.Err() != nil {
+		return last, f.left(last, errors.Is(context.Cause(ctx), errTimeout))
+	}
+	return last, err
+}
+
+func (f follower) watch(ctx context.Context) (view, error) {
+	var last view
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		next, err := f.remote.look(ctx, f.unit, f.runID)
+		switch {
+		case ctx.Err() != nil:
+			return last, ctx.Err()
+		case err != nil && transient(err) && last.RunID != "":
+			next = last
+			next.Trouble = "Temporal does not answer; trying again: " + rootMessage(err)
+		case err != nil:
+			return last, err
+		}
+		next = next.remember(last)
+		if err := f.observer.show(last, next); err != nil {
+			return next, err
+		}
+		last, f.runID = next, next.RunID
+		if !next.running() {
+			return next, nil
+		}
+		select {
+		case <-ctx.Done():
+			return last, ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// left says that the rollout goes on without a watcher.
+func (f follower) left(last view, timedOut bool) error {
+	why := "you stopped watching"
+	if timedOut {
+		why = "still running after " + span(f.timeout)
+	}
+	state := ""
+	if last.Phase != "" {
+		state = ", now " + last.Phase
+	}
+	return runningf("%s: the rollout of %s goes on%s\n  look again:   sluice watch %s\n  take it back: sluice abort %s --why \"…\"",
+		why, f.unit, state, f.unit, f.unit)
+}
+
+// observerFor shows a rollout on stdout: as a tree on a terminal, else as lines.
+func observerFor(con *console) observer {
+	switch {
+	case con.json:
+		return jsonLines{con: con}
+	case con.screen != nil:
+		return newLiveTree(con)
+	}
+	return textLines{con: con, out: con.out}
+}
+
+// textLines prints one line per change.
+type textLines struct {
+	con *console
+	out io.Writer
+}
+
+func (t textLines) show(before, after view) error {
+	now := t.con.now()
+	if before.RunID == "" {
+		if _, err := fmt.Fprintln(t.out, introduction(after, now)); err != nil {
+			return err
+		}
+	}
+	for _, e := range changes(before, after, now) {
+		if _, err := fmt.Fprintln(t.out, e.line(now)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (textLines) stop(view) error { return nil }
+
+// introduction is the first of the plain lines.
+func introduction(v view, now time.Time) string {
+	text := header(v, now, false)[0]
+	if v.URL != "" {
+		text += " · " + v.URL
+	}
+	return text
+}
+
+// jsonLines prints one JSON object per change, each on a line of its own.
+type jsonLines struct{ con *console }
+
+func (j jsonLines) show(before, after view) error {
+	enc := json.NewEncoder(j.con.out)
+	enc.SetEscapeHTML(false)
+	for _, e := range changes(before, after, j.con.now()) {
+		if err := enc.Encode(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (jsonLines) stop(view) error { return nil }
+
+// liveTree redraws a tree.
+type liveTree struct {
+	con    *console
+	screen *screen
+}
+
+func newLiveTree(con *console) liveTree {
+	return liveTree{con: con, screen: &screen{out: con.out, size: func() (int, int) {
+		w, h, err := term.GetSize(int(con.screen.Fd()))
+		if err != nil || w <= 0 || h <= 0 {
+			return 80, 24
+		}
+		return w, h
+	}}}
+}
+
+func (l liveTree) show(_, after view) error {
+	return l.screen.draw(tree(after, l.con.now(), l.con.paint))
+}
+
+func (l liveTree) stop(last view) error {
+	if last.RunID == "" {
+		return nil
+	}
+	return l.screen.finish(tree(last, l.con.now(), l.con.paint))
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+const (
+	// maxSpecFile and maxFleetFile bound what is read from disk, in bytes. A fleet
+	// of 100,000 targets has about 10 MB.
+	maxSpecFile  = 1 << 20
+	maxFleetFile = 64 << 20
+	// stdinName is how problems name a spec that came through a pipe.
+	stdinName = "<stdin>"
+)
+
+// loaded is a spec with the fleet and the plan that belong to it.
+type loaded struct {
+	file  string
+	spec  spec.Spec
+	fleet fleet.Fleet
+	plan  plan.Plan
+}
+
+// load reads a spec, or standard input for "-", and the fleet file that it names,
+// and plans. All problems that are found are in the error.
+func load(con *console, path string) (loaded, error) {
+	l := loaded{file: path}
+	dir := filepath.Dir(path)
+	if path == "-" {
+		l.file, dir = stdinName, "."
+	}
+	data, err := read(con, path)
+	if err != nil {
+		return l, err
+	}
+	doc, err := spec.Parse(l.file, data)
+	if err != nil {
+		return l, invalidInput(l.file, err)
+	}
+	l.spec = doc.Spec
+	if l.fleet, err = loadFleet(doc, dir); err != nil {
+		return l, err
+	}
+	if l.plan, err = plan.New(l.spec, l.fleet); err != nil {
+		return l, invalidInput(l.file, located(doc, err))
+	}
+	return l, nil
+}
+
+// read answers the bytes of a file, or of standard input for "-".
+func read(con *console, path string) ([]byte, error) {
+	if path == "-" {
+		return bounded(con.in, stdinName, maxSpecFile)
+	}
+	return readFile(path, maxSpecFile)
+}
+
+func readFile(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, invalidf("read %s: %w", path, pathCause(err))
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	return bounded(f, path, most)
+}
+
+// bounded reads everything, and refuses more than most bytes.
+func bounded(r io.Reader, name string, most int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err != nil {
+		return nil, invalidf("read %s: %w", name, pathCause(err))
+	}
+	if int64(len(data)) > most {
+		return nil, invalidf("read %s: it has more than %d bytes, which is more than any sensible file of its kind", name, most)
+	}
+	return data, nil
+}
+
+// pathCause is an error without the path, which the message names already.
+func pathCause(err error) error {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}
+
+// loadFleet reads the fleet file. Problems inside it name that file; a file that
+// cannot be read is a problem of the spec's line.
+func loadFleet(doc *spec.Document, dir string) (fleet.Fleet, error) {
+	path := doc.Spec.Fleet
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	data, err := readFile(path, maxFleetFile)
+	if err != nil {
+		return fleet.Fleet{}, invalidInput("", doc.Problem("fleet", err.Error()+", expected the path of a fleet file, relative to the spec's folder"))
+	}
+	f, err := fleet.Parse(path, data)
+	if err != nil {
+		return fleet.Fleet{}, invalidInput(path, err)
+	}
+	return f, nil
+}
+
+// located gives a plan's errors their positions in the spec.
+func located(doc *spec.Document, err error) error {
+	var out []error
+	for _, e := range split(err) {
+		if s, ok := errors.AsType[*plan.StageError](e); ok {
+			out = append(out, doc.Problem(fmt.Sprintf("stages[%d].%s", s.Stage, s.Field), s.Message))
+			continue
+		}
+		out = append(out, e)
+	}
+	return errors.Join(out...)
+}
+
+// split undoes errors.Join.
+func split(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost is meant
+		var out []error
+		for _, e := range joined.Unwrap() {
+			out = append(out, split(e)...)
+		}
+		return out
+	}
+	return []error{err}
+}
+
+// invalidInput lists the problems of a file, one per line.
+func invalidInput(file string, err error) error {
+	var problems []string
+	for _, e := range split(err) {
+		problems = append(problems, strings.Split(e.Error(), "\n")...)
+	}
+	what := "the input"
+	if file != "" {
+		what = file
+	}
+	return &exitError{
+		code: exitInvalid, problems: problems,
+		err: fmt.Errorf("%s has %s", what, plural(len(problems), "problem")),
+	}
+}

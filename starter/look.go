@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// errNoRollout is matched when a unit never had a rollout, or not this run.
+var errNoRollout = errors.New("no such rollout")
+
+// look asks Temporal, and a worker if one is up, about a unit's rollout: the
+// newest, or the one of a run id.
+func (r *remote) look(ctx context.Context, unit, runID string) (view, error) {
+	id := connect.WorkflowID(unit)
+	described, err := r.describe(ctx, id, runID)
+	if err != nil {
+		if isNotFound(err) {
+			return view{}, &exitError{code: exitInvalid, err: notFound(unit, runID)}
+		}
+		return view{}, r.explainCall(fmt.Errorf("look at the rollout of %s: %w", unit, err))
+	}
+	v := r.outside(unit, described.GetWorkflowExecutionInfo())
+	if v.running() {
+		v.Live = liveReport(described.GetPendingActivities())
+		v.State, err = r.query(ctx, v)
+		if err != nil {
+			v.Trouble = queryTrouble(err, described.GetPendingActivities())
+		}
+	} else {
+		v.State, err = r.result(ctx, v)
+		if err != nil {
+			v.Trouble = "it ended without a result: " + rootMessage(err)
+		}
+	}
+	return v.inside(), ctx.Err()
+}
+
+func notFound(unit, runID string) error {
+	if runID != "" {
+		return fmt.Errorf("%w: %s has no run %s: sluice list --unit %s", errNoRollout, unit, runID, unit)
+	}
+	return fmt.Errorf("%w: %s never had one here: sluice list shows those that there are", errNoRollout, unit)
+}
+
+func (r *remote) describe(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return r.client.DescribeWorkflowExecution(ctx, id, runID)
+}
+
+func (r *remote) query(ctx context.Context, v view) (*workflows.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	answer, err := r.client.QueryWorkflow(ctx, v.WorkflowID, v.RunID, workflows.QueryStatus)
+	if err != nil {
+		return nil, err
+	}
+	var s workflows.State
+	if err := answer.Get(&s); err != nil {
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	return &s, nil
+}
+
+// result is the state that a rollout ended with. It needs no worker.
+func (r *remote) result(ctx context.Context, v view) (*workflows.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var s workflows.State
+	if err := r.client.GetWorkflow(ctx, v.WorkflowID, v.RunID).Get(ctx, &s); err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
+// outside is what Temporal itself knows.
+func (r *remote) outside(unit string, info *workflowpb.WorkflowExecutionInfo) view {
+	e := info.GetExecution()
+	v := view{
+		Unit: unit, WorkflowID: e.GetWorkflowId(), RunID: e.GetRunId(),
+		URL:       r.link(e.GetWorkflowId(), e.GetRunId()),
+		Status:    statusWord(info.GetStatus()),
+		StartedAt: info.GetStartTime().AsTime(),
+		Release:   keyword(info.GetSearchAttributes().GetIndexedFields(), connect.AttrRelease.GetName()),
+		Phase:     keyword(info.GetSearchAttributes().GetIndexedFields(), connect.AttrPhase.GetName()),
+		Stage:     keyword(info.GetSearchAttributes().GetIndexedFields(), connect.AttrStage.GetName()),
+		By:        keyword(info.GetMemo().GetFields(), memoBy),
+	}
+	if info.GetCloseTime() != nil {
+		v.ClosedAt = info.GetCloseTime().AsTime()
+	}
+	return v
+}
+
+// inside puts the rollout's own word over what Temporal's index says.
+func (v view) inside() view {
+	s := v.State
+	if s == nil {
+		return v
+	}
+	v.Release, v.By, v.Phase = s.Release, s.By, string(s.Phase)
+	if s.Stage < len(s.Stages) {
+		v.Stage = s.Stages[s.Stage].Name
+	}
+	return v
+}
+
+// statusWord is Temporal's status in lower case; what closed a run only to go on
+// in the next one is still running.
+func statusWord(s enumspb.WorkflowExecutionStatus) string {
+	if s == enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
+		return statusRunning
+	}
+	return strings.ToLower(s.String())
+}
+
+func keyword(fields map[string]*commonpb.Payload, name string) string {
+	var s string
+	p, ok := fields[name]
+	if !ok || converter.GetDefaultDataConverter().FromPayload(p, &s) != nil {
+		return "" // not there, or not ours
+	}
+	return s
+}
+
+// watchActivity is the type of the activity whose heartbeats carry a report.
+const watchActivity = "Watch"
+
+// liveReport is the newest look of the watch that runs now.
+func liveReport(pending []*workflowpb.PendingActivityInfo) *health.Report {
+	for _, a := range pending {
+		if a.GetActivityType().GetName() != watchActivity {
+			continue
+		}
+		var beat struct {
+			Report health.Report `json:"report"`
+		}
+		payloads := a.GetHeartbeatDetails()
+		if len(payloads.GetPayloads()) == 0 ||
+			converter.GetDefaultDataConverter().FromPayloads(payloads, &beat) != nil || len(beat.Report.Results) == 0 {
+			continue // it has not looked yet
+		}
+		return &beat.Report
+	}
+	return nil
+}
+
+// queryTrouble words why a rollout did not answer.
+func queryTrouble(err error, pending []*workflowpb.PendingActivityInfo) string {
+	if e, ok := errors.AsType[*serviceerror.QueryFailed](err); ok {
+		return "the workflow cannot answer: " + e.Message
+	}
+	if _, ok := errors.AsType[*serviceerror.WorkflowNotReady](err); ok {
+		return "the workflow has not begun: no worker has taken it yet"
+	}
+	trouble := "no worker answers; the rollout goes on when one is back"
+	var waiting []string
+	for _, a := range pending {
+		waiting = append(waiting, a.GetActivityType().GetName())
+	}
+	if len(waiting) > 0 {
+		trouble += " (waiting: " + strings.Join(waiting, ", ") + ")"
+	}
+	return trouble
+}
+
+// rootMessage is the innermost message of an error chain.
+func rootMessage(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+func planCommand() command {
+	return command{
+		name: "plan", args: "SPEC", min: 1, max: 1,
+		short: "show what a rollout would do, stage by stage",
+		long: `Shows the targets of every stage, how long it can take at most (its bake, and
+then as long as its gate may hold for lack of a verdict), and what is at risk
+meanwhile. The same spec and fleet always give the same plan. Nothing is started,
+and no server is needed. With --output json all targets are listed.`,
+		example: "sluice plan rollout.yaml --targets",
+		flags:   []cli.Flag{&cli.BoolFlag{Name: "targets", DisableDefaultText: true, Usage: "list every target of every stage"}},
+		run: func(_ context.Context, con *console, c *cli.Context) error {
+			l, err := load(con, c.Args().First())
+			if err != nil {
+				return err
+			}
+			planned := describePlan(l.plan)
+			if con.json {
+				return con.object(planned)
+			}
+			return con.lines(planText(planned, c.Bool("targets"), con.paint))
+		},
+	}
+}
+
+// planned is a plan for display.
+type planned struct {
+	Unit    string `json:"unit"`
+	Release string `json:"release"`
+	Targets int    `json:"targets"`
+	// Longest is how long the rollout takes if every gate holds as long as it
+	// may; pauses, approvals and applying come on top.
+	Longest spec.Duration  `json:"longest"`
+	Stages  []plannedStage `json:"stages"`
+}
+
+// plannedStage is one stage of a planned rollout.
+type plannedStage struct {
+	Name string `json:"name"`
+	// New is how many targets the stage changes; AtRisk how many run the release
+	// while it is judged, which is also the stage's reach.
+	New          int           `json:"new"`
+	AtRisk       int           `json:"atRisk"`
+	AtRiskShare  float64       `json:"atRiskShare"`
+	Bake         spec.Duration `json:"bake"`
+	DecideWithin spec.Duration `json:"decideWithin"`
+	Longest      spec.Duration `json:"longest"`
+	// By is when the stage is over at the latest, counted from the start.
+	By        spec.Duration     `json:"by"`
+	Approval  string            `json:"approval,omitempty"`
+	Undecided string            `json:"undecided"`
+	Where     map[string]string `json:"where,omitempty"`
+	// Spread counts the new targets per value of the label to spread over.
+	SpreadOver string         `json:"spreadOver,omitempty"`
+	Spread     map[string]int `json:"spread,omitempty"`
+	Targets    []string       `json:"targets"`
+}
+
+// describePlan works out what a plan means.
+func describePlan(p plan.Plan) planned {
+	out := planned{Unit: p.Spec.Unit, Release: p.Spec.Release, Targets: len(p.Order)}
+	var total time.Duration
+	for i, s := range p.Spec.Stages {
+		longest := plan.Longest(s)
+		total += longest
+		st := plannedStage{
+			Name: s.Name, New: p.Stages[i].Size(), AtRisk: p.AtRisk(i),
+			AtRiskShare: float64(p.AtRisk(i)) / float64(max(1, len(p.Order))),
+			Bake:        s.Bake, DecideWithin: s.DecideWithin, Longest: spec.Duration(longest), By: spec.Duration(total),
+			Approval: s.Approval, Undecided: s.Undecided, Where: s.Where, SpreadOver: s.Spread,
+			Targets: make([]string, 0, p.Stages[i].Size()),
+		}
+		for _, t := range p.Cohort(i) {
+			st.Targets = append(st.Targets, t.ID)
+			if s.Spread != "" {
+				if st.Spread == nil {
+					st.Spread = map[string]int{}
+				}
+				st.Spread[t.Labels[s.Spread]]++
+			}
+		}
+		out.Stages = append(out.Stages, st)
+	}
+	out.Longest = spec.Duration(total)
+	return out
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"github.com/sluicehq/sluice/internal/connect"
+)
+
+// callTimeout bounds one call to Temporal, so that no command hangs on a server
+// or a worker that does not answer.
+const callTimeout = 5 * time.Second
+
+// remote is Temporal as the commands see it.
+type remote struct {
+	client    client.Client
+	namespace string
+	// ui is the base URL of the Web UI; empty when nobody said where it is.
+	ui string
+}
+
+func remoteFlags() []cli.Flag {
+	const category = "Temporal"
+	return []cli.Flag{
+		&cli.StringFlag{Name: "address", Category: category, Usage: "server, `HOST:PORT` (default: TEMPORAL_ADDRESS, the profile, or " + connect.DefaultAddress + ")"},
+		&cli.StringFlag{Name: "namespace", Category: category, Usage: "`NAMESPACE` (default: TEMPORAL_NAMESPACE, the profile, or default)"},
+		&cli.StringFlag{Name: "profile", Category: category, Usage: "`PROFILE` of Temporal's configuration file (default: TEMPORAL_PROFILE)"},
+		&cli.BoolFlag{Name: "tls", Category: category, DisableDefaultText: true, Usage: "use TLS even where neither environment nor profile asks for it"},
+		&cli.StringFlag{Name: "ui", Category: category, Usage: "base `URL` of Temporal's Web UI, for links (default: SLUICE_UI)"},
+	}
+}
+
+// dial connects with the flags of a remote command. The caller closes it.
+func dial(ctx context.Context, c *cli.Context) (*remote, error) {
+	ui := c.String("ui")
+	if ui == "" {
+		ui = os.Getenv("SLUICE_UI")
+	}
+	if err := checkUI(ui); err != nil {
+		return nil, err
+	}
+	o := connect.Options{
+		Address: c.String("address"), Namespace: c.String("namespace"),
+		Profile: c.String("profile"), TLS: c.Bool("tls"),
+	}
+	namespace, err := o.ResolvedNamespace()
+	if err != nil {
+		return nil, &exitError{code: exitInvalid, err: err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*callTimeout)
+	defer cancel()
+	cl, err := connect.Dial(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &remote{client: cl, namespace: namespace, ui: strings.TrimRight(ui, "/")}, nil
+}
+
+func checkUI(ui string) error {
+	if ui == "" {
+		return nil
+	}
+	u, err := url.Parse(ui)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return invalidf("--ui or SLUICE_UI is %q, expected a URL such as http://127.0.0.1:8233", ui)
+	}
+	return nil
+}
+
+func (r *remote) close() { r.client.Close() }
+
+// link is the rollout's page in the Web UI; empty when its address is unknown.
+func (r *remote) link(workflowID, runID string) string {
+	if r.ui == "" {
+		return ""
+	}
+	return r.ui + "/namespaces/" + url.PathEscape(r.namespace) + "/workflows/" + url.PathEscape(workflowID) + "/" + url.PathEscape(runID)
+}
+
+// transient says whether an error of a call is worth another try: the server did
+// not answer, or not in time.
+func transient(err error) bool {
+	if _, ok := errors.AsType[*serviceerror.Unavailable](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*serviceerror.DeadlineExceeded](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*serviceerror.ResourceExhausted](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*serviceerror.Canceled](err); ok {
+		return true
+	}
+	return errors.Is(err, context.DeadlineExceeded)
+}
+
+func isNotFound(err error) bool {
+	_, ok := errors.AsType[*serviceerror.NotFound](err)
+	return ok
+}
+
+// explainCall adds what to do to an error of a call.
+func (r *remote) explainCall(err error) error {
+	if _, ok := errors.AsType[*serviceerror.NamespaceNotFound](err); ok {
+		return invalidf("Temporal has no namespace %q: name one with --namespace or TEMPORAL_NAMESPACE", r.namespace)
+	}
+	if e, ok := errors.AsType[*serviceerror.InvalidArgument](err); ok && strings.Contains(strings.ToLower(e.Message), "search attribute") {
+		return invalidf("namespace %s lacks Sluice's search attributes (%s); create them once with:\n  %s",
+			r.namespace, e.Message, connect.CreateAttributes(r.namespace))
+	}
+	return err
+}

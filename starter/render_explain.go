@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/terminal"
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// explanation tells a rollout's story with the evidence of every decision.
+func explanation(v view, queries bool, now time.Time, p paint) []string {
+	e := explainer{now: now, queries: queries, p: p}
+	e.add("%s", p.bold(terminal.Safe(v.Unit+" "+v.Release))+": "+e.headline(v))
+	if v.Trouble != "" {
+		e.add("%s", p.yellow(terminal.Safe(v.Trouble)))
+	}
+	if v.URL != "" {
+		e.add("%s", p.faint(v.URL))
+	}
+	if s := v.State; s != nil {
+		e.facts(*s)
+		for i := range s.Stages {
+			e.stage(v, i)
+		}
+		e.controls(*s)
+		e.outcome(*s)
+	}
+	return e.lines
+}
+
+// explainer collects lines.
+type explainer struct {
+	now     time.Time
+	queries bool
+	p       paint
+	lines   []string
+}
+
+func (e *explainer) add(format string, args ...any) {
+	e.lines = append(e.lines, fmt.Sprintf(format, args...))
+}
+
+// headline is the answer in one line: what happened, and why.
+func (e *explainer) headline(v view) string {
+	phase := e.p.phase(terminal.Safe(phaseWord(v)))
+	o := v.outcome()
+	switch {
+	case o != nil && o.Stage != "" && o.Result != workflows.PhasePromoted:
+		return phase + " at stage " + terminal.Safe(o.Stage) + ", because: " + terminal.Safe(o.Why)
+	case o != nil:
+		return phase + ", because: " + terminal.Safe(o.Why)
+	case v.State != nil:
+		return phase + ": " + terminal.Safe(v.State.Why)
+	}
+	return phase
+}
+
+func (e *explainer) facts(s workflows.State) {
+	e.add("started %s by %s", stamp(s.StartedAt, e.now), terminal.Safe(s.By))
+	if o := s.Outcome; o != nil {
+		e.add("ended   %s, after %s", stamp(o.EndedAt, e.now), span(o.EndedAt.Sub(s.StartedAt)))
+	}
+	e.add("exposed %d of %s (%s), fence %d, plan %s", s.Exposed, plural(s.Targets, "target"), share(s.Exposed, s.Targets), s.Fence, terminal.Safe(orDash(s.Plan)))
+}
+
+// stage tells one stage; those that never began are one line.
+func (e *explainer) stage(v view, i int) {
+	s, st := *v.State, v.State.Stages[i]
+	e.add("")
+	title := e.p.bold(terminal.Safe(st.Name)) + fmt.Sprintf(": %s, %d of %d after it (%s), bake %s",
+		plural(st.Cohort, "target"), st.Reach, s.Targets, share(st.Reach, s.Targets), st.Bake)
+	if st.StartedAt.IsZero() {
+		e.add("%s – never began", title)
+		e.approval(st)
+		return
+	}
+	e.add("%s", title)
+	e.approval(st)
+	e.add("  %s began", clock(st.StartedAt, e.now))
+	if !st.AppliedAt.IsZero() {
+		e.add("  %s applied in %s: %d changed, %d already on it", clock(st.AppliedAt, e.now),
+			span(st.AppliedAt.Sub(st.StartedAt)), st.Changed, st.Already)
+	}
+	for _, g := range st.Gates {
+		e.gate(g)
+	}
+	if i == s.Stage && v.Live != nil {
+		e.add("  %s the watch sees", clock(v.Live.At, e.now))
+		e.report(*v.Live)
+	}
+	if !st.DoneAt.IsZero() {
+		e.add("  %s passed, after %s", clock(st.DoneAt, e.now), span(st.DoneAt.Sub(st.StartedAt)))
+	}
+}
+
+func (e *explainer) approval(st workflows.StageState) {
+	switch {
+	case st.ApprovedBy != nil:
+		e.add("  %s approved by %s", clock(st.ApprovedBy.At, e.now), whoAndWhy(*st.ApprovedBy))
+	case st.Approval != "":
+		e.add("  needs approval, which nobody gave")
+	}
+}
+
+func (e *explainer) gate(g workflows.Gate) {
+	decision := string(g.Decision)
+	switch g.Decision {
+	case workflows.Promote:
+		decision = e.p.green(decision)
+	case workflows.RollBack:
+		decision = e.p.red(decision)
+	case workflows.Hold:
+		decision = e.p.yellow(decision)
+	}
+	e.add("  %s gate: %s, %s", clock(g.At, e.now), decision, terminal.Safe(g.Why))
+	if g.Override != nil {
+		e.add("    %s", e.p.yellow("decided by "+whoAndWhy(*g.Override)+" and not by the evidence"))
+	}
+	e.report(g.Report)
+}
+
+// report tells every check of a report.
+func (e *explainer) report(r health.Report) {
+	rows := make([][]string, 0, len(r.Results))
+	for _, res := range r.Results {
+		rows = append(rows, []string{
+			e.p.verdict(res.Verdict, glyph(res.Verdict)) + " " + terminal.Safe(res.Check),
+			e.p.verdict(res.Verdict, terminal.Safe(string(res.Verdict))),
+			numbers(res),
+			terminal.Safe(res.Sentence) + samplesWord(res),
+		})
+	}
+	for i, line := range columns(rows, "  ") {
+		e.add("    %s", line)
+		for _, w := range r.Results[i].Warnings {
+			e.add("        warning: %s", e.p.yellow(terminal.Safe(w)))
+		}
+		if !e.queries {
+			continue
+		}
+		for _, q := range r.Results[i].Queries {
+			e.add("        query: %s", e.p.faint(terminal.Safe(q)))
+		}
+	}
+}
+
+func samplesWord(r health.Result) string {
+	if r.Samples <= 0 || math.IsInf(r.Samples, 0) {
+		return ""
+	}
+	return fmt.Sprintf(" [%.0f events]", r.Samples)
+}
+
+func (e *explainer) controls(s workflows.State) {
+	if len(s.Controls) == 0 {
+		return
+	}
+	e.add("")
+	e.add("%s", e.p.bold("who stepped in"))
+	for _, c := range s.Controls {
+		e.add("  %s %s", clock(c.At, e.now), terminal.Safe(controlText(c)))
+	}
+}
+
+// outcome tells what became of the targets.
+func (e *explainer) outcome(s workflows.State) {
+	o := s.Outcome
+	if o == nil {
+		return
+	}
+	e.add("")
+	e.add("%s", e.p.bold("the end"))
+	for _, l := range outcomeLines(*o, len(o.NotReverted), e.p) {
+		e.add("  %s", l)
+	}
+	if o.Recovery != nil {
+		e.add("  after the rollback, at %s", clock(o.Recovery.At, e.now))
+		e.report(*o.Recovery)
+	}
+}

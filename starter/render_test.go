@@ -1,0 +1,163 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/terminal"
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// views are rollouts in the states that people meet.
+func views() map[string]view {
+	paused := baking()
+	ps := *paused.State
+	ps.Stages = append([]workflows.StageState{}, ps.Stages...)
+	ps.Paused = &workflows.Control{Signal: "pause", By: "ana", Why: "wait for the other team", At: at(10 * time.Minute)}
+	ps.Stages[1].BakeEnds = time.Time{}
+	paused.State = &ps
+
+	holding := baking()
+	hs := *holding.State
+	hs.Phase, hs.Why = workflows.PhaseHold, "p99: NODATA; goes back in 3m unless that changes"
+	report := badReport(at(11 * time.Minute))
+	report.Results[1] = goodReport(at(0)).Results[1]
+	holding.State, holding.Live = &hs, &report
+	holding = holding.inside()
+
+	deaf := baking()
+	deaf.State, deaf.Live, deaf.Trouble = nil, nil, "no worker answers; the rollout goes on when one is back (waiting: Watch)"
+	deaf.Release, deaf.By, deaf.Phase, deaf.Stage = "2.4.1", "ana@laptop", "running", "early"
+
+	terminated := deaf
+	terminated.Status, terminated.Trouble, terminated.ClosedAt = "terminated", "it ended without a result: terminated", at(9*time.Minute)
+
+	promoted := baking()
+	gs := *promoted.State
+	gs.Stages = append([]workflows.StageState{}, gs.Stages...)
+	for i := range gs.Stages {
+		gs.Stages[i].StartedAt, gs.Stages[i].DoneAt = at(time.Duration(i)*time.Minute), at(time.Duration(i+1)*time.Minute)
+		gs.Stages[i].ApprovedBy = &workflows.Control{By: "bob", At: at(time.Minute)}
+	}
+	gs.Stages[3].Gates = []workflows.Gate{{
+		Decision: workflows.Promote, Why: "promoted by bob", At: at(4 * time.Minute), Report: badReport(at(4 * time.Minute)),
+		Override: &workflows.Control{By: "bob", Why: "urgent"},
+	}}
+	gs.Stage, gs.Exposed = 3, 60
+	promoted.State = &gs
+	promoted = finish(promoted, workflows.Outcome{Result: workflows.PhasePromoted, Why: "all 60 targets run 2.4.1", Touched: 60, EndedAt: at(4 * time.Minute)})
+
+	planning := baking()
+	planning.State = &workflows.State{Unit: "edge-proxy", Release: "2.4.1", By: "ana@laptop", StartedAt: at(0), Phase: workflows.PhasePlanning, Why: "cutting the fleet into cohorts"}
+	planning.Live = nil
+	planning = planning.inside()
+
+	return map[string]view{
+		"baking": baking(), "paused": paused, "holding": holding, "no-worker": deaf, "terminated": terminated,
+		"incomplete": incomplete(), "promoted": promoted, "planning": planning,
+	}
+}
+
+func TestTreeGolden(t *testing.T) {
+	for name, v := range views() {
+		t.Run(name, func(t *testing.T) {
+			lines := tree(v, at(12*time.Minute), false)
+			golden(t, "tree-"+name, lines)
+			colored := tree(v, at(12*time.Minute), true)
+			require.Equal(t, lines, stripped(colored), "colours change nothing else")
+		})
+	}
+}
+
+func TestExplanationGolden(t *testing.T) {
+	for name, v := range views() {
+		t.Run(name, func(t *testing.T) {
+			golden(t, "explain-"+name, explanation(v, name == "incomplete", at(12*time.Minute), false))
+		})
+	}
+}
+
+func stripped(lines []string) []string {
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		out[i] = ansi.Strip(l)
+	}
+	return out
+}
+
+// TestNothingControlsTheTerminal plants control characters in every text that a
+// rollout, a target or a person can set.
+func TestNothingControlsTheTerminal(t *testing.T) {
+	const evil = "\x1b[31mx\r\n\u202e\u009b"
+	v := incomplete()
+	s := v.State
+	s.Unit, s.Release, s.By, s.Why, s.Plan = evil, evil, evil, evil, evil
+	v.Unit, v.Release, v.By, v.Trouble, v.Phase = evil, evil, evil, evil, evil
+	s.Paused = &workflows.Control{By: evil, Why: evil}
+	for i := range s.Stages {
+		s.Stages[i].Name, s.Stages[i].ApprovedBy = evil, &workflows.Control{By: evil, Why: evil}
+	}
+	s.Controls[0].By, s.Controls[0].Why, s.Controls[0].Refused, s.Controls[0].Stage, s.Controls[0].Signal = evil, evil, evil, evil, evil
+	s.Outcome.Why, s.Outcome.Stage, s.Outcome.NotReverted[0].ID, s.Outcome.NotReverted[0].Reason = evil, evil, evil, evil
+	g := &s.Stages[1].Gates[0]
+	g.Why, g.Override = evil, &workflows.Control{By: evil, Why: evil}
+	g.Report.Results[0] = health.Result{Check: evil, Verdict: evil, Sentence: evil, Queries: []string{evil}, Warnings: []string{evil}}
+	var lines []string
+	lines = append(lines, tree(v, at(0), false)...)
+	lines = append(lines, explanation(v, true, at(0), false)...)
+	for _, e := range changes(view{}, v, at(0)) {
+		lines = append(lines, e.line(at(0)))
+	}
+	lines = append(lines, introduction(v, at(0)))
+	lines = append(lines, listTable([]listed{{Unit: evil, Release: evil, Phase: evil, Stage: evil, Outcome: evil, By: evil}}, at(0), false)...)
+	for _, l := range lines {
+		require.Equal(t, terminal.Safe(l), l)
+	}
+}
+
+func TestScreenFitsAndRedraws(t *testing.T) {
+	var out strings.Builder
+	s := screen{out: &out, size: func() (int, int) { return 10, 5 }}
+	require.NoError(t, s.draw([]string{"1", "2 is longer than ten", "3", "4", "5", "last"}))
+	require.Equal(t, []string{"1", "2 is long…", "… 3 lines more", "last"}[:2], s.drawn[:2])
+	require.Len(t, s.drawn, 4, "a row is left for the cursor")
+	require.Equal(t, "last", s.drawn[3])
+	out.Reset()
+	require.NoError(t, s.draw([]string{"a"}))
+	require.Contains(t, out.String(), ansi.CursorUp(4))
+	out.Reset()
+	require.NoError(t, s.finish([]string{"a", "b"}))
+	require.Contains(t, out.String(), ansi.ShowCursor)
+	require.Contains(t, out.String(), ansi.CursorUp(1))
+}
+
+func TestScreenThatBecameNarrower(t *testing.T) {
+	var out strings.Builder
+	width := 10
+	s := screen{out: &out, size: func() (int, int) { return width, 24 }}
+	require.NoError(t, s.draw([]string{"1234567890", "1"}))
+	width = 5
+	out.Reset()
+	require.NoError(t, s.draw([]string{"1"}))
+	require.Contains(t, out.String(), ansi.CursorUp(3), "the first line has wrapped into two rows")
+}
+
+func TestWords(t *testing.T) {
+	require.Equal(t, "99%", share(599, 600))
+	require.Equal(t, "100%", share(600, 600))
+	require.Equal(t, "0.17%", share(1, 600))
+	require.Equal(t, "0%", share(0, 600))
+	require.Equal(t, "0%", share(0, 0))
+	require.Equal(t, "<1s", span(time.Millisecond))
+	require.Equal(t, "0s", span(-time.Hour))
+	require.Equal(t, "1h30m", span(90*time.Minute))
+	require.Equal(t, "██░░", bar(.5, 4))
+	require.Equal(t, "████", bar(7, 4))
+	require.Equal(t, "░░░░", bar(-1, 4))
+	require.Equal(t, []string{"a   b", "ccc d"}, columns([][]string{{"a", "b"}, {"ccc", "d"}}, " "))
+}

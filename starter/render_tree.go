@@ -1,0 +1,261 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/terminal"
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// tree draws a rollout: what was planned against what happened, stage by stage.
+// Its lines may be longer than a terminal is wide.
+func tree(v view, now time.Time, p paint) []string {
+	lines := header(v, now, p)
+	if s := v.State; s != nil {
+		lines = append(lines, exposure(*s))
+		lines = append(lines, stageLines(v, now, p)...)
+		if s.Outcome != nil {
+			lines = append(lines, outcomeLines(*s.Outcome, maxTroubles, p)...)
+		}
+	}
+	if v.URL != "" {
+		lines = append(lines, p.faint(v.URL))
+	}
+	return lines
+}
+
+// maxTroubles is how many targets a tree names; explain names all.
+const maxTroubles = 10
+
+// header says which rollout it is, what it does and why it waits.
+func header(v view, now time.Time, p paint) []string {
+	first := p.bold(terminal.Safe(v.Unit+" "+v.Release)) + " · " + p.phase(terminal.Safe(phaseWord(v))) + " · " + age(v, now)
+	if v.By != "" {
+		first += " by " + terminal.Safe(v.By)
+	}
+	lines := []string{first}
+	if v.State != nil && v.State.Why != "" && v.State.Outcome == nil {
+		lines = append(lines, terminal.Safe(v.State.Why))
+	}
+	if v.State != nil && v.State.Paused != nil && v.State.Outcome == nil {
+		c := v.State.Paused
+		lines = append(lines, p.yellow("paused by "+whoAndWhy(*c)+", "+span(now.Sub(c.At))+" ago"))
+	}
+	if v.Trouble != "" {
+		lines = append(lines, p.yellow(terminal.Safe(v.Trouble)))
+	}
+	return lines
+}
+
+// phaseWord is the phase, or Temporal's status where there is none to trust.
+func phaseWord(v view) string {
+	if !v.running() && v.outcome() == nil || v.Phase == "" {
+		return v.Status
+	}
+	return v.Phase
+}
+
+func age(v view, now time.Time) string {
+	if v.ClosedAt.IsZero() {
+		return "started " + span(now.Sub(v.StartedAt)) + " ago"
+	}
+	return "took " + span(v.ClosedAt.Sub(v.StartedAt)) + ", started"
+}
+
+// whoAndWhy words a signal.
+func whoAndWhy(c workflows.Control) string {
+	who := terminal.Safe(c.By)
+	if who == "" {
+		who = "somebody"
+	}
+	if c.Why == "" {
+		return who
+	}
+	return who + " (" + terminal.Safe(c.Why) + ")"
+}
+
+const barWidth = 20
+
+func exposure(s workflows.State) string {
+	part := 0.0
+	if s.Targets > 0 {
+		part = float64(s.Exposed) / float64(s.Targets)
+	}
+	return fmt.Sprintf("%s %d of %s exposed (%s)", bar(part, barWidth), s.Exposed, plural(s.Targets, "target"), share(s.Exposed, s.Targets))
+}
+
+// stageLines are the branches, with the checks below the stage that is judged.
+func stageLines(v view, now time.Time, p paint) []string {
+	s := *v.State
+	rows := make([][]string, 0, len(s.Stages))
+	for i, st := range s.Stages {
+		branch := "├─ "
+		if i == len(s.Stages)-1 {
+			branch = "└─ "
+		}
+		rows = append(rows, []string{
+			branch + stageMark(s, i, p) + " " + terminal.Safe(st.Name),
+			fmt.Sprintf("+%d → %d (%s)", st.Cohort, st.Reach, share(st.Reach, s.Targets)),
+			"bake " + st.Bake.String(),
+			stageWord(s, i, now, p),
+		})
+	}
+	var lines []string
+	for i, line := range columns(rows, "  ") {
+		lines = append(lines, line)
+		if r := v.report(); r != nil && i == s.Stage {
+			stem := "│    "
+			if i == len(s.Stages)-1 {
+				stem = "     "
+			}
+			for _, l := range checkLines(*r, p) {
+				lines = append(lines, stem+l)
+			}
+		}
+	}
+	return lines
+}
+
+func stageMark(s workflows.State, i int, p paint) string {
+	st := s.Stages[i]
+	switch {
+	case !st.DoneAt.IsZero() && !goingBack(s):
+		return p.green("✓")
+	case i == s.Stage && goingBack(s):
+		return p.red("✗")
+	case !st.DoneAt.IsZero():
+		return p.yellow("↩")
+	case i == s.Stage && !st.StartedAt.IsZero():
+		return p.cyan("●")
+	}
+	return p.faint("○")
+}
+
+// goingBack holds once the rollout was taken back, or is about to be.
+func goingBack(s workflows.State) bool {
+	switch s.Phase {
+	case workflows.PhaseRollback, workflows.PhaseVerify, workflows.PhaseRolledBack,
+		workflows.PhaseAborted, workflows.PhaseIncomplete, workflows.PhaseRefused:
+		return true
+	}
+	return false
+}
+
+// stageWord says what became of a stage, or what it does now.
+func stageWord(s workflows.State, i int, now time.Time, p paint) string {
+	st := s.Stages[i]
+	switch {
+	case i == s.Stage && goingBack(s):
+		return p.phase(string(s.Phase))
+	case !st.DoneAt.IsZero():
+		return passedWord(s, i, p)
+	case i == s.Stage && !st.StartedAt.IsZero():
+		return currentWord(s, st, now, p)
+	case s.Outcome != nil:
+		return p.faint("not begun")
+	case st.ApprovedBy != nil:
+		return p.faint("approved by " + terminal.Safe(st.ApprovedBy.By))
+	case st.Approval != "":
+		return p.yellow("needs approval")
+	}
+	return p.faint("waiting")
+}
+
+func passedWord(s workflows.State, i int, p paint) string {
+	st := s.Stages[i]
+	word := "passed in " + span(st.DoneAt.Sub(st.StartedAt))
+	if goingBack(s) {
+		word = "had " + word
+	}
+	if n := len(st.Gates); n > 0 && st.Gates[n-1].Override != nil {
+		return p.yellow(word + ", promoted by " + whoAndWhy(*st.Gates[n-1].Override))
+	}
+	if st.Already > 0 {
+		word += fmt.Sprintf(", %d already on it", st.Already)
+	}
+	return p.green(word)
+}
+
+// currentWord is the stage that the rollout is in, with the bake's progress.
+func currentWord(s workflows.State, st workflows.StageState, now time.Time, p paint) string {
+	switch {
+	case s.Phase == workflows.PhaseHold && !st.BakeEnds.IsZero():
+		return p.yellow("no verdict yet, decides within " + span(st.BakeEnds.Sub(now)))
+	case s.Paused != nil && st.BakeEnds.IsZero() && !st.AppliedAt.IsZero():
+		return p.yellow("paused, the clock stands still; still watched")
+	case s.Phase == workflows.PhaseBake && !st.BakeEnds.IsZero():
+		left := max(0, st.BakeEnds.Sub(now))
+		done := 1.0
+		if st.Bake > 0 {
+			done = 1 - float64(left)/float64(st.Bake.Std())
+		}
+		return p.cyan(bar(done, barWidth)) + fmt.Sprintf(" %.0f%%, %s left", 100*max(0, min(1, done)), span(left))
+	}
+	return p.phase(string(s.Phase))
+}
+
+// checkLines are the checks of a report, one per line.
+func checkLines(r health.Report, p paint) []string {
+	rows := make([][]string, 0, len(r.Results))
+	for _, res := range r.Results {
+		rows = append(rows, []string{
+			p.verdict(res.Verdict, glyph(res.Verdict)) + " " + terminal.Safe(res.Check),
+			p.verdict(res.Verdict, terminal.Safe(string(res.Verdict))),
+			numbers(res),
+			terminal.Safe(res.Sentence),
+		})
+	}
+	return columns(rows, "  ")
+}
+
+// numbers are what was judged and its limit. A result that rests on events is a
+// ratio.
+func numbers(r health.Result) string {
+	form := func(v float64) string {
+		if r.Samples > 0 {
+			return fmt.Sprintf("%.3g%%", 100*v)
+		}
+		return fmt.Sprintf("%.4g", v)
+	}
+	switch {
+	case r.Value == nil:
+		return "–"
+	case r.Limit == nil:
+		return form(*r.Value)
+	}
+	return form(*r.Value) + " (limit " + form(*r.Limit) + ")"
+}
+
+// outcomeLines say how it ended, naming at most some of the targets that are not
+// back.
+func outcomeLines(o workflows.Outcome, most int, p paint) []string {
+	lines := []string{p.phase(string(o.Result)) + ": " + terminal.Safe(o.Why)}
+	if o.Result != workflows.PhasePromoted && o.Touched > 0 {
+		lines = append(lines, fmt.Sprintf("touched %s, put back and seen back %d", plural(o.Touched, "target"), o.Reverted))
+	}
+	if w := recoveredWord(o); w != "" {
+		lines = append(lines, w)
+	}
+	for i, t := range o.NotReverted {
+		if i == most {
+			lines = append(lines, p.red(fmt.Sprintf("  and %d more not reverted: sluice explain names all", len(o.NotReverted)-most)))
+			break
+		}
+		lines = append(lines, p.red("  not reverted: "+terminal.Safe(t.ID))+" "+terminal.Safe(t.Reason))
+	}
+	return lines
+}
+
+func recoveredWord(o workflows.Outcome) string {
+	switch o.Recovered {
+	case "":
+		return ""
+	case "yes":
+		return "the checks recovered after the rollback"
+	case "no":
+		return "the checks did NOT recover after the rollback: the change was probably not the cause"
+	}
+	return "nobody knows whether the checks recovered after the rollback"
+}

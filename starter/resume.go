@@ -1,0 +1,13 @@
+package main
+
+import "github.com/sluicehq/sluice/workflows"
+
+func resumeCommand() command {
+	return signalCommand{
+		name:    workflows.SignalResume,
+		short:   "go on after a pause",
+		long:    `Ends a pause. The bake goes on with the time that was left of it.`,
+		example: "sluice resume edge-proxy",
+		effect:  "resumed: the bake goes on with the time that was left",
+	}.command()
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/urfave/cli/v2"
+)
+
+// run executes one command line and answers its exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	out := &guardedWriter{w: stdout}
+	con := newConsole(stdin, out, stdout, stderr)
+	commands := allCommands()
+	err := dispatch(ctx, con, commands, args)
+	if writeErr := out.err(); writeErr != nil {
+		return con.writeFailed(writeErr)
+	}
+	return con.report(err)
+}
+
+// allCommands is where a command is registered.
+func allCommands() []command {
+	return []command{
+		validateCommand(),
+		planCommand(),
+		startCommand(),
+		watchCommand(),
+		statusCommand(),
+		listCommand(),
+		explainCommand(),
+		pauseCommand(),
+		resumeCommand(),
+		abortCommand(),
+		promoteCommand(),
+		approveCommand(),
+		schemaCommand(),
+		versionCommand(),
+		completionCommand(),
+	}
+}
+
+// dispatch finds the command, checks its arguments and runs it.
+func dispatch(ctx context.Context, con *console, commands []command, args []string) error {
+	var words []string
+	if len(args) > 0 {
+		words = args[1:]
+	}
+	if len(words) > 0 && words[0] == completeCommand {
+		return con.lines(candidates(commands, words[1:]))
+	}
+	con.json = wantsJSON(words)
+	parsed, err := parseArgs(commands, words)
+	if err != nil {
+		return err
+	}
+	if parsed.command == "" && !parsed.help {
+		onStderr := *con
+		onStderr.out = con.errOut
+		_ = newApp(&onStderr, commands).RunContext(ctx, []string{"sluice", "--help"}) // the error below says it all
+		return usagef("no command given")
+	}
+	return newApp(con, commands).RunContext(ctx, parsed.canonical())
+}
+
+// newApp builds the urfave application. Errors come back to run; nothing in it
+// ends the process.
+func newApp(con *console, commands []command) *cli.App {
+	app := &cli.App{
+		Name:            "sluice",
+		Usage:           "take a change across a fleet stage by stage, and back by itself",
+		UsageText:       "sluice COMMAND [flags] [arguments]",
+		Description:     appDescription,
+		HideVersion:     true,
+		HideHelpCommand: true,
+		Writer:          con.out,
+		ErrWriter:       con.errOut,
+		Reader:          con.in,
+		ExitErrHandler:  func(*cli.Context, error) {},
+		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) },
+	}
+	for _, c := range commands {
+		app.Commands = append(app.Commands, c.build(con))
+	}
+	return app
+}
+
+const appDescription = `Start a rollout, then look at it or steer it from anywhere:
+
+   sluice start rollout.yaml --wait
+   sluice watch edge-proxy
+   sluice abort edge-proxy --why "customers report errors"
+
+Every command takes --help and --output json. Exit codes: 0 promoted or ok,
+1 internal, 2 invalid input, 3 rolled back, 4 aborted, 5 rollback incomplete,
+6 refused, 7 still running.`

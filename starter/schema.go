@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+func schemaCommand() command {
+	return command{
+		name: "schema", args: "", short: "print the JSON Schema of a spec",
+		long: `Prints the JSON Schema that editors complete and check specs by. Name it in the
+first line of a spec:
+
+   # yaml-language-server: $schema=sluice.schema.json`,
+		example: "sluice schema > sluice.schema.json",
+		run: func(_ context.Context, con *console, _ *cli.Context) error {
+			data, err := spec.Schema()
+			if err != nil {
+				return fmt.Errorf("generate schema: %w", err)
+			}
+			_, err = con.out.Write(data)
+			return err
+		},
+	}
+}

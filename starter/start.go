@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sluicehq/sluice/internal/terminal"
+)
+
+func startCommand() command {
+	return command{
+		name: "start", args: "SPEC", min: 1, max: 1,
+		short: "start a rollout",
+		long: `Reads a spec (- is standard input) and its fleet file, plans, and starts the
+rollout. A unit has one rollout at a time: a second start is refused and told who
+holds it. Everything goes with the request; workers read no file of yours. With
+--wait it follows the rollout as watch does, and exits with its exit code; Ctrl-C
+then stops the watching and not the rollout.`,
+		example: "sluice start rollout.yaml --wait",
+		flags: []cli.Flag{
+			&cli.BoolFlag{Name: "wait", DisableDefaultText: true, Usage: "follow the rollout to its end"},
+			timeoutFlag(),
+			byFlag(),
+			&cli.StringFlag{Name: "store", Usage: "`FOLDER` of the workers' content store, for a fleet too large to send"},
+		},
+		remote: true,
+		run:    start,
+	}
+}
+
+func start(ctx context.Context, con *console, c *cli.Context) error {
+	timeout, err := timeoutOf(c)
+	if err != nil {
+		return err
+	}
+	if timeout > 0 && !c.Bool("wait") {
+		return usagef("start: --timeout goes with --wait")
+	}
+	by, err := byOf(c)
+	if err != nil {
+		return err
+	}
+	l, err := load(con, c.Args().First())
+	if err != nil {
+		return err
+	}
+	sub, err := submission(ctx, l, by, c.String("store"))
+	if err != nil {
+		return err
+	}
+	r, err := dial(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	s, err := r.submit(ctx, con, l, sub)
+	if err != nil {
+		return err
+	}
+	if !c.Bool("wait") {
+		return s.print(con)
+	}
+	return waitFor(ctx, con, r, s, timeout)
+}
+
+// started is a rollout that was just started.
+type started struct {
+	Unit       string `json:"unit"`
+	Release    string `json:"release"`
+	By         string `json:"by"`
+	WorkflowID string `json:"workflowId"`
+	RunID      string `json:"runId"`
+	URL        string `json:"url,omitempty"`
+	Targets    int    `json:"targets"`
+	Stages     int    `json:"stages"`
+}
+
+// print says where the rollout is, and what to do next.
+func (s started) print(con *console) error {
+	if con.json {
+		return con.object(s)
+	}
+	lines := [][]string{
+		{"started", terminal.Safe(s.Unit + " " + s.Release + " by " + s.By)},
+		{"plan", fmt.Sprintf("%s in %s", plural(s.Targets, "target"), plural(s.Stages, "stage"))},
+		{"workflow", terminal.Safe(s.WorkflowID)},
+		{"run", s.RunID},
+	}
+	if s.URL != "" {
+		lines = append(lines, []string{"web ui", s.URL})
+	}
+	if err := con.lines(columns(lines, "  ")); err != nil {
+		return err
+	}
+	con.say("follow it:    sluice watch %s\ntake it back: sluice abort %s --why \"…\"", s.Unit, s.Unit)
+	return nil
+}
+
+// waitFor follows a rollout that was just started. Under --output json the lines
+// go to stderr, and stdout gets one object at the end.
+func waitFor(ctx context.Context, con *console, r *remote, s started, timeout time.Duration) error {
+	f := follower{remote: r, con: con, unit: s.Unit, runID: s.RunID, timeout: timeout, observer: observerFor(con)}
+	if con.json {
+		f.observer = textLines{con: con, out: con.errOut}
+	}
+	last, err := f.follow(ctx)
+	if err != nil {
+		return err
+	}
+	if con.json {
+		if err := con.object(last); err != nil {
+			return err
+		}
+	}
+	return ended(last.exitCode())
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// paint colours text; the zero value leaves it as it is.
+type paint bool
+
+func (p paint) style(s ansi.Style, text string) string {
+	if !p || text == "" {
+		return text
+	}
+	return s.Styled(text)
+}
+
+func (p paint) bold(s string) string  { return p.style(ansi.Style{}.Bold(), s) }
+func (p paint) faint(s string) string { return p.style(ansi.Style{}.Faint(), s) }
+func (p paint) green(s string) string { return p.style(ansi.Style{}.ForegroundColor(ansi.Green), s) }
+func (p paint) red(s string) string {
+	return p.style(ansi.Style{}.Bold().ForegroundColor(ansi.Red), s)
+}
+func (p paint) yellow(s string) string { return p.style(ansi.Style{}.ForegroundColor(ansi.Yellow), s) }
+func (p paint) cyan(s string) string   { return p.style(ansi.Style{}.ForegroundColor(ansi.Cyan), s) }
+
+// verdict colours a verdict; the word itself carries the meaning.
+func (p paint) verdict(v health.Verdict, text string) string {
+	switch v {
+	case health.Pass:
+		return p.green(text)
+	case health.Fail:
+		return p.red(text)
+	case health.NoData, health.Stale, health.Unexercised:
+	}
+	return p.yellow(text)
+}
+
+// phase colours a phase.
+func (p paint) phase(phase string) string {
+	switch workflows.Phase(phase) {
+	case workflows.PhasePromoted:
+		return p.green(phase)
+	case workflows.PhaseRollback, workflows.PhaseVerify, workflows.PhaseRolledBack, workflows.PhaseIncomplete:
+		return p.red(phase)
+	case workflows.PhaseHold, workflows.PhaseApproval, workflows.PhaseAborted, workflows.PhaseRefused:
+		return p.yellow(phase)
+	}
+	return p.cyan(phase)
+}
+
+// glyph marks a verdict.
+func glyph(v health.Verdict) string {
+	switch v {
+	case health.Pass:
+		return "✓"
+	case health.Fail:
+		return "✗"
+	case health.NoData, health.Stale, health.Unexercised:
+	}
+	return "?"
+}
+
+// span words a duration to the second.
+func span(d time.Duration) string {
+	if d < 0 {
+		d = 0
+	}
+	if d > 0 && d < time.Second {
+		return "<1s"
+	}
+	return spec.Duration(d.Round(time.Second)).String()
+}
+
+// clock words a moment of a day in the time zone of now.
+func clock(at, now time.Time) string { return at.In(now.Location()).Format("15:04:05") }
+
+// stamp words a moment unambiguously, in the time zone of now.
+func stamp(at, now time.Time) string {
+	return at.In(now.Location()).Format("2006-01-02 15:04:05 MST")
+}
+
+// share words part of whole in percent; whole is positive.
+func share(part, whole int) string {
+	if whole <= 0 {
+		return "0%"
+	}
+	p := 100 * float64(part) / float64(whole)
+	if p > 0 && p < 1 {
+		return fmt.Sprintf("%.2g%%", p)
+	}
+	if part < whole {
+		p = min(p, 99) // only all of them are 100%
+	}
+	return fmt.Sprintf("%.0f%%", p)
+}
+
+// bar is a progress bar of a width; done is between 0 and 1.
+func bar(done float64, width int) string {
+	n := int(max(0, min(1, done))*float64(width) + 0.5)
+	return strings.Repeat("█", n) + strings.Repeat("░", width-n)
+}
+
+// plural words a count.
+func plural(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}
+
+// columns aligns rows; a cell may hold colours. The last column is not padded.
+func columns(rows [][]string, gap string) []string {
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], ansi.StringWidth(cell))
+		}
+	}
+	out := make([]string, 0, len(rows))
+	for _, row := range rows {
+		var b strings.Builder
+		for i, cell := range row {
+			b.WriteString(cell)
+			if i < len(row)-1 {
+				b.WriteString(strings.Repeat(" ", widths[i]-ansi.StringWidth(cell)))
+				b.WriteString(gap)
+			}
+		}
+		out = append(out, strings.TrimRight(b.String(), " "))
+	}
+	return out
+}
+
+// cut shortens a line to a width; colours end where the line does.
+func cut(line string, width int) string {
+	if width <= 0 {
+		return line
+	}
+	return ansi.Truncate(line, width, "…")
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/store"
+	"github.com/sluicehq/sluice/workflows"
+)
+
+const (
+	// maxSent is how large a fleet's snapshot may be to travel with the request, in
+	// bytes: with its base64 and the spec it stays below Temporal's 2 MB.
+	maxSent = 1 << 20
+	// memoBy is the key of the memo that says who started a rollout, so that a
+	// list can tell without asking each.
+	memoBy = "by"
+)
+
+// submission is what is sent. A snapshot that is too large to send goes into the
+// store that the workers share.
+func submission(ctx context.Context, l loaded, by, storeDir string) (workflows.Submission, error) {
+	sub := workflows.Submission{Spec: l.spec, By: by}
+	digest, data, err := fleet.Encode(l.fleet)
+	if err != nil {
+		return sub, fmt.Errorf("pin the fleet: %w", err)
+	}
+	sub.FleetDigest = digest
+	if len(data) <= maxSent {
+		sub.FleetData = data
+		return sub, nil
+	}
+	if storeDir == "" {
+		return sub, invalidf("the fleet of %s is too large to send (%d KiB packed, at most %d): name the content store that the workers share with --store FOLDER",
+			plural(len(l.fleet.Targets), "target"), len(data)>>10, maxSent>>10)
+	}
+	kept, err := store.Dir(storeDir)
+	if err != nil {
+		return sub, invalidf("open --store %s: %w", storeDir, err)
+	}
+	if sub.FleetDigest, err = kept.Put(ctx, data); err != nil {
+		return sub, fmt.Errorf("put the fleet's snapshot into %s: %w", storeDir, err)
+	}
+	return sub, nil
+}
+
+// submit starts the rollout, unless the unit has one that runs.
+func (r *remote) submit(ctx context.Context, con *console, l loaded, sub workflows.Submission) (started, error) {
+	callCtx, cancel := context.WithTimeout(ctx, 3*callTimeout)
+	defer cancel()
+	id := connect.WorkflowID(sub.Spec.Unit)
+	run, err := r.client.ExecuteWorkflow(callCtx, client.StartWorkflowOptions{
+		ID:                                       id,
+		TaskQueue:                                connect.TaskQueue,
+		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		// No timeout of the run: Temporal would end it without taking anything back.
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			connect.AttrUnit.ValueSet(sub.Spec.Unit),
+			connect.AttrRelease.ValueSet(sub.Spec.Release),
+			connect.AttrPhase.ValueSet("running"),
+		),
+		Memo:          map[string]any{memoBy: sub.By},
+		StaticSummary: sub.Spec.Unit + " " + sub.Spec.Release,
+		StaticDetails: staticDetails(l.plan, sub.By),
+	}, connect.WorkflowType, sub)
+	if e, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
+		return started{}, r.held(ctx, con, sub, e.RunId)
+	}
+	if err != nil {
+		return started{}, r.explainCall(fmt.Errorf("start the rollout of %s: %w", sub.Spec.Unit, err))
+	}
+	return started{
+		Unit: sub.Spec.Unit, Release: sub.Spec.Release, By: sub.By, WorkflowID: id, RunID: run.GetRunID(),
+		URL: r.link(id, run.GetRunID()), Targets: len(l.plan.Order), Stages: len(l.plan.Stages),
+	}, nil
+}
+
+// held says who holds the unit.
+func (r *remote) held(ctx context.Context, con *console, sub workflows.Submission, runID string) error {
+	unit := sub.Spec.Unit
+	v, err := r.look(ctx, unit, runID)
+	if err != nil {
+		return refusedf("a rollout of %s runs already (run %s): sluice watch %s", unit, runID, unit)
+	}
+	what := "refused: a rollout of " + unit + " runs already"
+	if r.same(ctx, v, sub) {
+		what = "already started: this very rollout of " + unit + " runs"
+	}
+	detail := fmt.Sprintf("release %s, started %s by %s, %s", v.Release, stamp(v.StartedAt, con.now()), orDash(v.By), phaseWord(v))
+	if v.Stage != "" {
+		detail += " at stage " + v.Stage
+	}
+	if v.Trouble != "" {
+		detail += " (" + v.Trouble + ")"
+	}
+	detail += ", run " + v.RunID
+	if v.URL != "" {
+		detail += "\n  " + v.URL
+	}
+	return refusedf("%s: %s\n  follow it:    sluice watch %s\n  take it back: sluice abort %s --why \"…\"", what, detail, unit, unit)
+}
+
+// same says whether a run was started with the same spec and fleet. Who did it
+// does not matter.
+func (r *remote) same(ctx context.Context, v view, sub workflows.Submission) bool {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	it := r.client.GetWorkflowHistory(ctx, v.WorkflowID, v.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	if !it.HasNext() {
+		return false
+	}
+	first, err := it.Next()
+	if err != nil {
+		return false
+	}
+	var theirs workflows.Submission
+	input := first.GetWorkflowExecutionStartedEventAttributes().GetInput()
+	if input == nil || converter.GetDefaultDataConverter().FromPayloads(input, &theirs) != nil {
+		return false
+	}
+	return theirs.FleetDigest == sub.FleetDigest && sameJSON(theirs.Spec, sub.Spec)
+}
+
+func sameJSON(a, b any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && string(x) == string(y)
+}
+
+// staticDetails is what the Web UI shows of the rollout for good, in Markdown.
+func staticDetails(p plan.Plan, by string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "**%s** release **%s**, started by %s\n\n", markdown(p.Spec.Unit), markdown(p.Spec.Release), markdown(by))
+	fmt.Fprintf(&b, "%s, at most %s\n\n| stage | new | reach | bake |\n| --- | ---: | ---: | --- |\n",
+		plural(len(p.Order), "target"), describePlan(p).Longest)
+	for i, s := range p.Stages {
+		fmt.Fprintf(&b, "| %s | %d | %d (%s) | %s |\n", markdown(s.Name), s.Size(), s.To, share(s.To, len(p.Order)), p.Spec.Stages[i].Bake)
+	}
+	return b.String()
+}
+
+// markdown keeps text from being read as markup.
+func markdown(s string) string {
+	return strings.NewReplacer("\n", " ", "\r", " ", "|", `\|`, "<", "&lt;", "`", "'", "[", `\[`, "*", `\*`, "_", `\_`).Replace(s)
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// view is what is known of one rollout from the outside.
+type view struct {
+	Unit, Release, By string
+	WorkflowID, RunID string
+	// URL is its page in the Web UI; empty when nobody said where that is.
+	URL string
+	// Status is Temporal's word: running, completed, failed, terminated…
+	Status    string
+	StartedAt time.Time
+	// ClosedAt is zero while it runs.
+	ClosedAt time.Time
+	// Phase and Stage are the newest known: of the state, or of the index when
+	// no worker answers.
+	Phase, Stage string
+	// Trouble says why State is missing or may be old; empty when it is fresh.
+	Trouble string
+	// State is the rollout's own word; nil when it was never heard.
+	State *workflows.State
+	// Live is the newest look of the watch that runs now; nil without one.
+	Live *health.Report
+}
+
+// MarshalJSON writes the state's own fields, as the status query answers them,
+// with what is known from outside beside them. Without a state the fields that
+// the index knows are filled in, and "heard" is false.
+func (v view) MarshalJSON() ([]byte, error) {
+	state := workflows.State{Unit: v.Unit, Release: v.Release, By: v.By, StartedAt: v.StartedAt, Phase: workflows.Phase(v.Phase)}
+	if v.State != nil {
+		state = *v.State
+	}
+	return json.Marshal(struct {
+		workflows.State
+		WorkflowID string         `json:"workflowId"`
+		RunID      string         `json:"runId"`
+		URL        string         `json:"url,omitempty"`
+		Status     string         `json:"status"`
+		ClosedAt   time.Time      `json:"closedAt,omitzero"`
+		Heard      bool           `json:"heard"`
+		Trouble    string         `json:"trouble,omitempty"`
+		Live       *health.Report `json:"live,omitempty"`
+	}{state, v.WorkflowID, v.RunID, v.URL, v.Status, v.ClosedAt, v.State != nil, v.Trouble, v.Live})
+}
+
+// statusRunning is the Status of a rollout that has not ended.
+const statusRunning = "running"
+
+func (v view) running() bool { return v.Status == statusRunning }
+
+// outcome is how the rollout ended; nil while it runs, or when it ended without
+// a word.
+func (v view) outcome() *workflows.Outcome {
+	if v.State == nil {
+		return nil
+	}
+	return v.State.Outcome
+}
+
+// exitCode is what a command that followed the rollout to here exits with.
+func (v view) exitCode() int {
+	switch {
+	case v.running():
+		return exitRunning
+	case v.outcome() != nil:
+		return resultCode(v.outcome().Result)
+	case v.Status == "terminated" || v.Status == "timedout" || v.Status == "canceled":
+		return exitIncomplete // ended from outside: nothing was taken back
+	}
+	return exitInternal
+}
+
+// report is the newest evidence on the current stage, of the watch that runs or of
+// the last gate; nil without any.
+func (v view) report() *health.Report {
+	s := v.State
+	if s == nil || s.Stage >= len(s.Stages) {
+		return v.Live
+	}
+	gates := s.Stages[s.Stage].Gates
+	if len(gates) == 0 {
+		return v.Live
+	}
+	gate := &gates[len(gates)-1].Report
+	if v.Live != nil && v.Live.At.After(gate.At) {
+		return v.Live
+	}
+	return gate
+}
+
+// remember fills what v lacks with what was known before.
+func (v view) remember(before view) view {
+	if v.RunID != before.RunID {
+		return v
+	}
+	if v.State == nil {
+		v.State, v.Live = before.State, before.Live
+	}
+	if v.Release == "" {
+		v.Release, v.By = before.Release, before.By
+	}
+	return v
+}

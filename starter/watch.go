@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+func watchCommand() command {
+	return command{
+		name: "watch", args: "[UNIT]", max: 1,
+		short: "follow a rollout to its end",
+		long: `Shows each stage, planned against actual, every check with its last number, and
+why the rollout waits. On a terminal the picture is redrawn in place; elsewhere
+there is one line per change, with --output json one JSON object per line.
+Without a UNIT it follows the only rollout that runs. Ctrl-C stops the watching
+and not the rollout. Exits with the rollout's exit code, or 7 if it goes on.`,
+		example: "sluice watch edge-proxy --timeout 30m",
+		flags:   []cli.Flag{timeoutFlag(), runIDFlag()},
+		remote:  true,
+		run:     watch,
+	}
+}
+
+func timeoutFlag() cli.Flag {
+	return &cli.StringFlag{Name: "timeout", Usage: "stop watching after `DURATION`, such as 90s or 2h; the rollout goes on (exit code 7)"}
+}
+
+func runIDFlag() cli.Flag {
+	return &cli.StringFlag{Name: "run-id", Usage: "the `RUN` to show, one of sluice list (default: the newest)"}
+}
+
+// timeoutOf reads --timeout; 0 when it is not given.
+func timeoutOf(c *cli.Context) (time.Duration, error) {
+	text := c.String("timeout")
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return 0, usagef("--timeout %q is not a duration, expected one such as 90s, 30m or 2h", text)
+	}
+	return d, nil
+}
+
+func watch(ctx context.Context, con *console, c *cli.Context) error {
+	timeout, err := timeoutOf(c)
+	if err != nil {
+		return err
+	}
+	r, err := dial(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	unit := c.Args().First()
+	if unit == "" {
+		if unit, err = r.onlyRunning(ctx); err != nil {
+			return err
+		}
+	}
+	f := follower{remote: r, con: con, unit: unit, runID: c.String("run-id"), timeout: timeout, observer: observerFor(con)}
+	last, err := f.follow(ctx)
+	if err != nil {
+		return streamed(con, err)
+	}
+	return ended(last.exitCode())
+}
+
+// streamed keeps a failure on one line, after a stream of JSON lines.
+func streamed(con *console, err error) error {
+	if con.json {
+		con.compact = true
+	}
+	return err
+}
+
+// onlyRunning is the unit whose rollout runs, if there is exactly one.
+func (r *remote) onlyRunning(ctx context.Context) (string, error) {
+	rows, err := r.list(ctx, listFilter{open: true, limit: 20})
+	if err != nil {
+		return "", err
+	}
+	var units []string
+	for _, row := range rows {
+		units = append(units, row.Unit)
+	}
+	switch len(units) {
+	case 0:
+		return "", invalidf("no rollout runs: start one with sluice start, or name a UNIT to see its last")
+	case 1:
+		return units[0], nil
+	}
+	return "", invalidf("%d rollouts run, name one: %s", len(units), strings.Join(units, ", "))
+}

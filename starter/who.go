@@ -1,0 +1,62 @@
+package main
+
+import (
+	"os"
+	"os/user"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sluicehq/sluice/internal/terminal"
+)
+
+func byFlag() cli.Flag {
+	return &cli.StringFlag{Name: "by", Usage: "`WHO` does this, kept with the rollout (default: user@host)"}
+}
+
+// maxBy bounds a name, in bytes.
+const maxBy = 100
+
+// byOf is --by, or the user of this machine.
+func byOf(c *cli.Context) (string, error) {
+	by := c.String("by")
+	switch {
+	case by == "":
+		return whoami(), nil
+	case len(by) > maxBy:
+		return "", usagef("--by is %d bytes, expected at most %d", len(by), maxBy)
+	case !utf8.ValidString(by) || terminal.Safe(by) != by || strings.TrimSpace(by) != by:
+		return "", usagef("--by %q holds control characters or outer spaces, expected a name", by)
+	}
+	return by, nil
+}
+
+// whoami is user@host of this process, in plain characters.
+func whoami() string {
+	name := os.Getenv("USER")
+	if name == "" {
+		if u, err := user.Current(); err == nil {
+			name = u.Username
+		}
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = ""
+	}
+	return plainName(name, "unknown") + "@" + plainName(host, "unknown")
+}
+
+// plainName keeps letters, digits and a few signs.
+func plainName(s, fallback string) string {
+	s = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-+", r) {
+			return r
+		}
+		return -1
+	}, s)
+	if s == "" {
+		return fallback
+	}
+	return s[:min(len(s), maxBy/2-1)]
+}
