@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +42,7 @@ func TestConformance(t *testing.T) {
 				"takes garbage for an error":       takesGarbageForAnError,
 				"serves many targets at once":      servesManyTargetsAtOnce,
 				"keeps strange releases in place":  keepsStrangeReleasesInPlace,
+				"refuses what is no release":       refusesWhatIsNoRelease,
 				"does not start after a cancel":    doesNotStartAfterACancel,
 				"validating changes nothing":       validatingChangesNothing,
 				"a label that is missing is named": aMissingLabelIsNamed,
@@ -185,6 +187,15 @@ func keepsStrangeReleasesInPlace(t *testing.T, r rig) {
 		require.NoError(t, r.driver.Apply(t.Context(), r.target("a"), order(release, 1)), release)
 		require.Equal(t, release, observe(t, r, "a").Release)
 	}
+}
+
+// What could never be observed is never applied.
+func refusesWhatIsNoRelease(t *testing.T, r rig) {
+	for _, release := range []string{"1; rm -rf / $(id)", "two words", "a\nb", "\x1b[31m", "\xff", strings.Repeat("x", 257), "a\u202eb"} {
+		require.ErrorIs(t, r.driver.Apply(t.Context(), r.target("a"), order(release, 1)), target.ErrRefused)
+		require.ErrorIs(t, r.driver.Validate(t.Context(), r.target("a"), order(release, 1)), target.ErrRefused)
+	}
+	require.Equal(t, target.State{Alive: true}, observe(t, r, "a"))
 }
 
 func validatingChangesNothing(t *testing.T, r rig) {

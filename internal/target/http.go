@@ -113,11 +113,15 @@ func (h httpDriver) Observe(ctx context.Context, t fleet.Target, unit string) (S
 	return s, nil
 }
 
-// Validate answers nil: the contract has no way to ask.
-func (h httpDriver) Validate(context.Context, fleet.Target, Order) error { return nil }
+// Validate asks nobody: the contract has no way to. It refuses only what cannot be
+// a release.
+func (h httpDriver) Validate(_ context.Context, _ fleet.Target, o Order) error { return checkOrder(o) }
 
 // Apply orders the release with PUT.
 func (h httpDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
+	if err := checkOrder(o); err != nil {
+		return err
+	}
 	a, err := h.do(ctx, t, http.MethodPut, o.Unit, &o)
 	if err != nil {
 		return err

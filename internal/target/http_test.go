@@ -176,12 +176,12 @@ func TestHTTPRequest(t *testing.T) {
 	p := &place{}
 	where, address := httpTarget(t, p)
 	d := newHTTP(t, spec.HTTPDriver{Token: "${env:SLUICE_TEST_TOKEN}"})
-	require.NoError(t, d.Apply(t.Context(), where, target.Order{Unit: "a/b c", Release: "1;\n\"x", Fence: 13}))
+	require.NoError(t, d.Apply(t.Context(), where, target.Order{Unit: "a/b c", Release: "1;\"x", Fence: 13}))
 	require.Equal(t, http.MethodPut, p.last.Method)
 	require.Equal(t, "/sluice/v1/units/a%2Fb%20c", p.last.URL.EscapedPath())
 	require.Equal(t, "13", p.last.Header.Get(target.FenceHeader))
 	require.Equal(t, "Bearer planted-token", p.last.Header.Get("Authorization"))
-	require.JSONEq(t, `{"release":"1;\n\"x"}`, p.body)
+	require.JSONEq(t, `{"release":"1;\"x"}`, p.body)
 
 	p.mode = "500" // repeats the Authorization header
 	err := d.Apply(t.Context(), where, order("2", 13))

@@ -41,8 +41,10 @@ func clean(text string, limit int) string {
 	return out.String()
 }
 
-// checkRelease says whether what a target calls its release can be one. Taking an
-// error page or a stray message for a release would be taken for the way back.
+// checkRelease says whether text can be a release: empty, or one printable word.
+// It holds for what targets say, since a stray message that is taken for a release
+// would be taken for the way back; and so it holds for orders too, since nobody
+// could see such a release in effect.
 func checkRelease(release string) error {
 	if len(release) > maxRelease {
 		return fmt.Errorf("a release of %d bytes, the limit is %d", len(release), maxRelease)
@@ -64,6 +66,14 @@ func checkArgument(value string) error {
 		if unicode.IsControl(r) || r == unicode.ReplacementChar {
 			return fmt.Errorf("%q holds a control character", clean(value, maxRelease))
 		}
+	}
+	return nil
+}
+
+// checkOrder refuses what no target could be seen to run.
+func checkOrder(o Order) error {
+	if err := checkRelease(o.Release); err != nil {
+		return refused(fmt.Errorf("release: %w", err))
 	}
 	return nil
 }
