@@ -1,0 +1,159 @@
+package strictyaml
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// maxDepth bounds nesting: a spec needs five levels.
+const maxDepth = 100
+
+// maxAliased bounds how many values aliases may repeat in one file, so that a few
+// lines cannot unfold into billions of values.
+const maxAliased = 100_000
+
+// Decode reads one YAML document into out, a pointer to a struct, by the struct's
+// yaml tags. Fields may be structs, pointers, slices, maps with string keys,
+// strings, integers, booleans and whatever implements encoding.TextUnmarshaler;
+// a string and a TextUnmarshaler get the text as it was written. Input longer
+// than maxBytes is refused.
+//
+// The document answers where values stand and holds the problems found so far;
+// out is filled as far as it could be understood. It is never nil.
+func Decode(file string, data []byte, maxBytes int, out any) *Document {
+	d := &Document{file: file, bad: map[string]bool{}}
+	if len(data) > maxBytes {
+		d.fatal(0, 0, fmt.Sprintf("the file has %s, expected at most %s", size(len(data)), size(maxBytes)))
+		return d
+	}
+	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
+	if !d.isText(data) {
+		return d
+	}
+	d.text = strings.ReplaceAll(strings.ReplaceAll(string(data), "\r\n", "\n"), "\r", "\n")
+	if !d.parse() {
+		return d
+	}
+	w := walker{doc: d, fields: map[reflect.Type][]field{}}
+	w.value(d.root, reflect.ValueOf(out).Elem(), "", 0)
+	return d
+}
+
+// isText refuses what no text file holds. The separators are those that YAML
+// counts as ends of a line and editors do not.
+func (d *Document) isText(data []byte) bool {
+	line, column := 1, 1
+	for i := 0; i < len(data); {
+		r, width := utf8.DecodeRune(data[i:])
+		what := ""
+		switch {
+		case r == utf8.RuneError && width == 1:
+			what = fmt.Sprintf("the byte 0x%02x is not valid UTF-8", data[i])
+		case r == 0:
+			what = "the file holds a NUL byte"
+		case r < ' ' && r != '\t' && r != '\n' && r != '\r', r >= 0x7f && r < 0xa0, r == 0x2028, r == 0x2029, r == 0xFEFF:
+			what = fmt.Sprintf("the file holds the character %U", r)
+		}
+		if what != "" {
+			d.fatal(line, column, what+", expected a text file in UTF-8")
+			return false
+		}
+		i += width
+		column++
+		if r == '\n' || r == '\r' && (i == len(data) || data[i] != '\n') {
+			line, column = line+1, 1
+		}
+	}
+	return true
+}
+
+// parse reads the text into nodes.
+func (d *Document) parse() bool {
+	loader, err := yaml.NewLoader(strings.NewReader(d.text), yaml.WithV4Defaults(), yaml.WithPlugin(limits{}))
+	if err != nil {
+		d.fatal(0, 0, err.Error())
+		return false
+	}
+	var doc, second yaml.Node
+	err = loader.Load(&doc)
+	switch {
+	case errors.Is(err, io.EOF):
+		d.fatal(1, 1, "the file is empty, expected a YAML document")
+		return false
+	case err != nil:
+		d.syntax(err)
+		return false
+	case len(doc.Content) != 1 || doc.Content[0].Kind == yaml.ScalarNode && doc.Content[0].ShortTag() == "!!null":
+		d.fatal(1, 1, "the file is empty, expected a YAML document")
+		return false
+	}
+	d.root = doc.Content[0]
+	switch err := loader.Load(&second); {
+	case errors.Is(err, io.EOF):
+	case err != nil:
+		d.syntax(err)
+	default:
+		at := &second
+		if len(second.Content) > 0 {
+			at = second.Content[0]
+		}
+		d.fatal(at.Line, at.Column, fmt.Sprintf("a second document begins here, expected one (the first begins in line %d)", d.root.Line))
+	}
+	return true
+}
+
+// syntax reports an error of the YAML library.
+func (d *Document) syntax(err error) {
+	e, ok := errors.AsType[*yaml.LoadError](err)
+	if !ok {
+		d.fatal(0, 0, "invalid YAML: "+err.Error())
+		return
+	}
+	line, column := e.Mark.Line, e.Mark.Column
+	if errors.Is(err, errDepth) {
+		d.fatal(line, column, errDepth.Error())
+		return
+	}
+	message := strings.TrimPrefix(e.Message, "yaml: ")
+	if message == "" {
+		message = err.Error()
+	}
+	if e.ContextMsg != "" {
+		message = e.ContextMsg + ", " + message
+		if e.ContextMark.Line > 0 && e.ContextMark.Line != line {
+			message += fmt.Sprintf(" (it began in line %d)", e.ContextMark.Line)
+		}
+	}
+	d.fatal(line, column, "invalid YAML: "+message)
+}
+
+// limits are what the YAML library asks while it reads.
+type limits struct{}
+
+var errDepth = fmt.Errorf("values are nested more than %d deep, expected less", maxDepth)
+
+// CheckDepth bounds nesting.
+func (limits) CheckDepth(depth int, _ *yaml.DepthContext) error {
+	if depth > maxDepth {
+		return errDepth
+	}
+	return nil
+}
+
+// CheckAlias allows every alias: the walk over the nodes bounds what they repeat.
+func (limits) CheckAlias(_, _ int) error { return nil }
+
+// size is a number of bytes for a message.
+func size(n int) string {
+	if n >= 1<<20 {
+		return fmt.Sprintf("%.4g MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

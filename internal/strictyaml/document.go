@@ -1,0 +1,209 @@
+package strictyaml
+
+import (
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Document is a file that was decoded: it knows what is wrong with it and where
+// its values stand. It is not safe for concurrent use while problems are added.
+//
+// A path names a value: "stages[2].bake", `labels["a.b"]`; "" is the whole file.
+type Document struct {
+	file     string
+	text     string
+	lines    []int // byte offset of each line; filled when first needed
+	root     *yaml.Node
+	problems Problems
+	bad      map[string]bool // paths with a problem of their own
+}
+
+// Problems is what is wrong so far, unsorted; see Problems.Err.
+func (d *Document) Problems() Problems { return d.problems }
+
+// Readable says whether the file could be parsed at all. If not, nothing was
+// decoded, and looking for further problems makes no sense.
+func (d *Document) Readable() bool { return d.root != nil }
+
+// Add records a problem with the value at path, unless the path, or one that it
+// is part of, has a problem already: one mistake is reported once. The message
+// goes after the path.
+func (d *Document) Add(path, message string) {
+	if d.Bad(path) {
+		return
+	}
+	d.bad[path] = true
+	d.problems = append(d.problems, d.Problem(path, message))
+}
+
+// AddInside is Add for one place inside a text value, offset bytes from its
+// beginning.
+func (d *Document) AddInside(path string, offset int, message string) {
+	if d.Bad(path) {
+		return
+	}
+	d.bad[path] = true
+	p := d.Problem(path, message)
+	p.Line, p.Column = d.Inside(path, offset)
+	d.problems = append(d.problems, p)
+}
+
+// Bad says whether a problem was recorded for the path or one that it is part of.
+func (d *Document) Bad(path string) bool {
+	if d.bad[path] || d.bad[""] {
+		return true
+	}
+	for i := len(path) - 1; i > 0; i-- {
+		if (path[i] == '.' || path[i] == '[') && d.bad[path[:i]] {
+			return true
+		}
+	}
+	return false
+}
+
+// Problem makes a problem with the value at path, without recording it.
+func (d *Document) Problem(path, message string) Problem {
+	line, column := d.Position(path)
+	return Problem{File: d.file, Line: line, Column: column, Message: tidy(within(path, message))}
+}
+
+// Position is where the value at path stands; if there is none, where the nearest
+// value stands that would hold it: for a mapping its first key.
+func (d *Document) Position(path string) (line, column int) {
+	_, value := d.find(path)
+	return place(value)
+}
+
+// KeyPosition is where the key of the value at path stands; for an item of a list
+// the item itself.
+func (d *Document) KeyPosition(path string) (line, column int) {
+	key, value := d.find(path)
+	if key != nil {
+		return place(key)
+	}
+	return place(value)
+}
+
+// Has says whether the file has a value at path.
+func (d *Document) Has(path string) bool {
+	n := d.root
+	for _, s := range steps(path) {
+		if _, n = child(n, s); n == nil {
+			return false
+		}
+	}
+	return n != nil
+}
+
+// find walks a path as far as it goes.
+func (d *Document) find(path string) (key, value *yaml.Node) {
+	value = d.root
+	for _, s := range steps(path) {
+		k, v := child(value, s)
+		if v == nil {
+			break
+		}
+		key, value = k, v
+	}
+	return key, value
+}
+
+func place(n *yaml.Node) (line, column int) {
+	if n == nil {
+		return 1, 1
+	}
+	return n.Line, n.Column
+}
+
+func child(n *yaml.Node, s string) (key, value *yaml.Node) {
+	for n != nil && n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	switch {
+	case n == nil:
+	case n.Kind == yaml.SequenceNode:
+		if i, err := strconv.Atoi(s); err == nil && i >= 0 && i < len(n.Content) {
+			return nil, n.Content[i]
+		}
+	case n.Kind == yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Kind == yaml.ScalarNode && n.Content[i].Value == s {
+				return n.Content[i], n.Content[i+1]
+			}
+		}
+	}
+	return nil, nil
+}
+
+// Key is the path of a field of a mapping.
+func Key(path, name string) string {
+	plain := name != "" && strings.IndexFunc(name, func(r rune) bool {
+		return r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}) < 0
+	switch {
+	case !plain:
+		return path + "[" + strconv.Quote(name) + "]"
+	case path == "":
+		return name
+	default:
+		return path + "." + name
+	}
+}
+
+// Index is the path of an item of a list.
+func Index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+
+// steps takes a path apart. What it cannot read ends it.
+func steps(path string) []string {
+	var out []string
+	for path != "" {
+		switch path[0] {
+		case '.':
+			path = path[1:]
+		case '[':
+			if quoted, err := strconv.QuotedPrefix(path[1:]); err == nil {
+				name, _ := strconv.Unquote(quoted)
+				out = append(out, name)
+				path = strings.TrimPrefix(path[1+len(quoted):], "]")
+				continue
+			}
+			number, rest, _ := strings.Cut(path[1:], "]")
+			out = append(out, number)
+			path = rest
+		default:
+			end := strings.IndexAny(path, ".[")
+			if end < 0 {
+				end = len(path)
+			}
+			out = append(out, path[:end])
+			path = path[end:]
+		}
+	}
+	return out
+}
+
+// within puts a path before a message.
+func within(path, message string) string {
+	if path == "" {
+		return message
+	}
+	return path + ": " + message
+}
+
+// report records a problem of decoding at a value.
+func (d *Document) report(n *yaml.Node, path, message string) {
+	d.bad[path] = true
+	d.problems = append(d.problems, Problem{File: d.file, Line: n.Line, Column: n.Column, Message: tidy(within(path, message))})
+}
+
+// reportKey records a problem of decoding at a key.
+func (d *Document) reportKey(key *yaml.Node, message string) {
+	d.problems = append(d.problems, Problem{File: d.file, Line: key.Line, Column: key.Column, Message: tidy(message)})
+}
+
+// fatal records a problem with the file as a whole.
+func (d *Document) fatal(line, column int, message string) {
+	d.problems = append(d.problems, Problem{File: d.file, Line: line, Column: column, Message: tidy(message)})
+}

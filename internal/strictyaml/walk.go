@@ -1,0 +1,284 @@
+package strictyaml
+
+import (
+	"encoding"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/sluicehq/sluice/internal/suggest"
+)
+
+// walker fills a value from nodes and collects problems as it goes.
+type walker struct {
+	doc     *Document
+	fields  map[reflect.Type][]field
+	aliased int  // values repeated by aliases so far
+	inAlias bool // below an alias
+	stopped bool // the bound on aliases was passed: said once
+}
+
+// field is one field of a struct, as YAML names it.
+type field struct {
+	name  string
+	index int
+}
+
+var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
+
+// value fills v, which is settable, from a node.
+func (w *walker) value(n *yaml.Node, v reflect.Value, path string, depth int) {
+	if n.Kind == yaml.AliasNode {
+		defer func(was bool) { w.inAlias = was }(w.inAlias)
+		w.inAlias = true
+		for n.Kind == yaml.AliasNode {
+			n = n.Alias
+		}
+	}
+	if w.refused(n, path, depth) {
+		return
+	}
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
+		w.doc.report(n, path, "has no value, expected "+expected(v.Type()))
+		return
+	}
+	if v.Kind() == reflect.Pointer {
+		fresh := reflect.New(v.Type().Elem())
+		w.value(n, fresh.Elem(), path, depth)
+		v.Set(fresh)
+		return
+	}
+	if v.Addr().Type().Implements(textUnmarshaler) {
+		w.text(n, v, path)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		w.structure(n, v, path, depth)
+	case reflect.Map:
+		w.mapping(n, v, path, depth)
+	case reflect.Slice:
+		w.sequence(n, v, path, depth)
+	default:
+		w.scalar(n, v, path)
+	}
+}
+
+// refused reports what no value may be.
+func (w *walker) refused(n *yaml.Node, path string, depth int) bool {
+	if w.inAlias {
+		w.aliased++
+	}
+	switch {
+	case w.stopped:
+		return true
+	case w.aliased > maxAliased:
+		w.stopped = true
+		w.doc.report(n, path, fmt.Sprintf("aliases repeat more than %d values, expected fewer", maxAliased))
+		return true
+	case depth > maxDepth:
+		w.doc.report(n, path, errDepth.Error())
+		return true
+	case n.Style&yaml.TaggedStyle != 0:
+		w.doc.report(n, path, "has the tag "+Quote(n.Tag)+", expected a value without a tag")
+		return true
+	}
+	return false
+}
+
+func (w *walker) text(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.ScalarNode {
+		w.mismatch(n, v, path)
+		return
+	}
+	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.Value)); err != nil {
+		w.doc.report(n, path, err.Error())
+	}
+}
+
+func (w *walker) scalar(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.ScalarNode {
+		w.mismatch(n, v, path)
+		return
+	}
+	plain := n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
+	switch {
+	case v.Kind() == reflect.String:
+		v.SetString(n.Value)
+		return
+	case v.CanInt() && plain:
+		if i, err := strconv.ParseInt(n.Value, 10, v.Type().Bits()); err == nil {
+			v.SetInt(i)
+			return
+		}
+	case v.Kind() == reflect.Bool && plain && (n.Value == "true" || n.Value == "false"):
+		v.SetBool(n.Value == "true")
+		return
+	}
+	w.mismatch(n, v, path)
+}
+
+func (w *walker) sequence(n *yaml.Node, v reflect.Value, path string, depth int) {
+	if n.Kind != yaml.SequenceNode {
+		w.mismatch(n, v, path)
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
+	for i, item := range n.Content {
+		if w.stopped {
+			return
+		}
+		w.value(item, v.Index(i), Index(path, i), depth+1)
+	}
+}
+
+func (w *walker) mapping(n *yaml.Node, v reflect.Value, path string, depth int) {
+	if n.Kind != yaml.MappingNode {
+		w.mismatch(n, v, path)
+		return
+	}
+	v.Set(reflect.MakeMapWithSize(v.Type(), len(n.Content)/2))
+	for key, item := range w.entries(n, path) {
+		fresh := reflect.New(v.Type().Elem()).Elem()
+		w.value(item, fresh, Key(path, key.Value), depth+1)
+		v.SetMapIndex(reflect.ValueOf(key.Value).Convert(v.Type().Key()), fresh)
+	}
+}
+
+func (w *walker) structure(n *yaml.Node, v reflect.Value, path string, depth int) {
+	if n.Kind != yaml.MappingNode {
+		w.mismatch(n, v, path)
+		return
+	}
+	known := w.fieldsOf(v.Type())
+	for key, item := range w.entries(n, path) {
+		at := slices.IndexFunc(known, func(f field) bool { return f.name == key.Value })
+		if at < 0 {
+			w.unknown(key, path, known)
+			continue
+		}
+		w.value(item, v.Field(known[at].index), Key(path, key.Value), depth+1)
+	}
+}
+
+// unknown reports a field that the struct has not. A field that was probably
+// meant is taken as already complained about.
+func (w *walker) unknown(key *yaml.Node, path string, known []field) {
+	names := make([]string, 0, len(known))
+	for _, f := range known {
+		names = append(names, f.name)
+	}
+	message := "unknown field " + Quote(key.Value)
+	if path != "" {
+		message += " in " + path
+	}
+	if key.Value == "<<" {
+		w.doc.reportKey(key, message+": merge keys are not supported, expected the fields written out")
+		return
+	}
+	if best, ok := suggest.Nearest(key.Value, slices.Values(names)); ok {
+		w.doc.bad[Key(path, best)] = true
+		w.doc.reportKey(key, message+", did you mean "+Quote(best)+"?")
+		return
+	}
+	w.doc.reportKey(key, message+", expected one of "+strings.Join(names, ", "))
+}
+
+// entries yields the keys of a mapping with their values, and reports keys that
+// are repeated or not plain text.
+func (w *walker) entries(n *yaml.Node, path string) func(func(key, value *yaml.Node) bool) {
+	return func(yield func(key, value *yaml.Node) bool) {
+		first := make(map[string]*yaml.Node, len(n.Content)/2)
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i]
+			if key.Kind != yaml.ScalarNode || key.Style&yaml.TaggedStyle != 0 {
+				w.doc.reportKey(key, within(path, "a key is not plain text, expected a name"))
+				continue
+			}
+			if before, ok := first[key.Value]; ok {
+				w.doc.reportKey(key, within(path, fmt.Sprintf("duplicate key %s, which is already there at %d:%d", Quote(key.Value), before.Line, before.Column)))
+				continue
+			}
+			first[key.Value] = key
+			if w.stopped || !yield(key, n.Content[i+1]) {
+				return
+			}
+		}
+	}
+}
+
+func (w *walker) mismatch(n *yaml.Node, v reflect.Value, path string) {
+	w.doc.report(n, path, "is "+found(n)+", expected "+expected(v.Type()))
+}
+
+// fieldsOf lists a struct's fields in their order.
+func (w *walker) fieldsOf(t reflect.Type) []field {
+	if known, ok := w.fields[t]; ok {
+		return known
+	}
+	var known []field
+	for f := range fieldsIn(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if name != "" && name != "-" {
+			known = append(known, field{name: name, index: f.Index[0]})
+		}
+	}
+	w.fields[t] = known
+	return known
+}
+
+func fieldsIn(t reflect.Type) func(func(reflect.StructField) bool) {
+	return func(yield func(reflect.StructField) bool) {
+		for i := range t.NumField() {
+			if !yield(t.Field(i)) {
+				return
+			}
+		}
+	}
+}
+
+// found names what stands in the file.
+func found(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		return "a mapping"
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	default:
+		return Quote(n.Value)
+	}
+}
+
+// expected names what a type wants.
+func expected(t reflect.Type) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if reflect.PointerTo(t).Implements(textUnmarshaler) {
+		return "a " + strings.ToLower(t.Name())
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		w := walker{fields: map[reflect.Type][]field{}}
+		names := map[string]bool{}
+		for _, f := range w.fieldsOf(t) {
+			names[f.name] = true
+		}
+		return "a mapping with fields such as " + strings.Join(slices.Sorted(maps.Keys(names)), ", ")
+	case reflect.Map:
+		return "a mapping of names to values"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "text"
+	default:
+		return "a whole number"
+	}
+}
