@@ -48,6 +48,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("%q is not a flag, expected flags only", flags.Arg(0))
 	}
+	if o.Targets < 1 || o.RPS <= 0 { // for the package, 0 is the default
+		return errors.New("--targets and --rps-per-target must be above 0")
+	}
 	if *token != "" {
 		s, err := secret.Resolve(*token)
 		if err != nil {
