@@ -159,7 +159,7 @@ func TestMetricsPages(t *testing.T) {
 		var count, sum float64
 		for _, m := range families["http_request_duration_seconds"].GetMetric() {
 			h := m.GetHistogram()
-			require.EqualValues(t, h.GetSampleCount(), h.GetBucket()[len(h.GetBucket())-1].GetCumulativeCount())
+			require.Equal(t, h.GetSampleCount(), h.GetBucket()[len(h.GetBucket())-1].GetCumulativeCount())
 			count += float64(h.GetSampleCount())
 			sum += h.GetSampleSum()
 		}

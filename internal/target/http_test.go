@@ -2,7 +2,7 @@ package target_test
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -152,14 +152,14 @@ func TestHTTPStatuses(t *testing.T) {
 }
 
 // errAgain stands for an error that is neither a refusal nor a fence.
-var errAgain = fmt.Errorf("again")
+var errAgain = errors.New("again")
 
 func requireKind(t *testing.T, want, err error, about any) {
 	t.Helper()
-	switch want {
-	case nil:
+	switch {
+	case want == nil:
 		require.NoError(t, err, about)
-	case errAgain:
+	case errors.Is(want, errAgain):
 		require.Error(t, err, about)
 		require.NotErrorIs(t, err, target.ErrRefused, about)
 		require.NotErrorIs(t, err, target.ErrFenced, about)
