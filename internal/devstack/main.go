@@ -62,7 +62,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&opts.port, "port", 7233, "`PORT` of Temporal's gRPC API; 0 chooses a free one")
 	flags.IntVar(&opts.uiPort, "ui-port", 8233, "`PORT` of the Web UI; 0 chooses a free one")
 	flags.StringVar(&opts.readyFile, "ready-file", "", "`FILE` written once the server answers: {\"address\":…,\"ui\":…,\"pid\":…}")
-	flags.StringVar(&opts.logLevel, "log-level", "error", "`LEVEL` of the server's log on stderr: debug, info, warn or error")
+	flags.StringVar(&opts.logLevel, "log-level", defaultLogLevel, "`LEVEL` of the server's log on stderr: debug, info, warn or error")
 	flags.BoolVar(&opts.exitWithParent, "exit-with-parent", false, "stop when the process that started this one is gone")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err

@@ -36,7 +36,8 @@ func serve(ctx context.Context, opts options, stdout io.Writer) error {
 		return err
 	}
 	cfg := serverConfig(db, opts.ip, chosen)
-	server, err := newServer(cfg, newLogger(opts.logLevel))
+	logger, stopping := newLogger(opts.logLevel)
+	server, err := newServer(cfg, logger)
 	if err != nil {
 		return fmt.Errorf("set up the Temporal server: %w", err)
 	}
@@ -48,19 +49,20 @@ func serve(ctx context.Context, opts options, stdout io.Writer) error {
 	go func() { _ = ui.Start() }() // it ends the process itself when it cannot listen
 
 	stack := ready{Address: address, UI: "http://" + hostPort(dialable(opts.ip), chosen.ui), PID: os.Getpid()}
-	if err := stack.wait(ctx); err == nil {
-		err = stack.announce(opts.readyFile, stdout)
-		if err != nil {
+	switch err := stack.wait(ctx); {
+	case err == nil:
+		if err := stack.announce(opts.readyFile, stdout); err != nil {
 			return err
 		}
 		<-ctx.Done()
-	} else if ctx.Err() == nil {
+	case ctx.Err() == nil: // otherwise it was told to stop while it started
 		return err
 	}
 
 	if err := removeReady(opts.readyFile); err != nil {
 		return err
 	}
+	stopping()
 	ui.Stop()
 	return stopWithin(server, stopPatience)
 }
