@@ -59,7 +59,7 @@ func show(ctx context.Context, s settings, out io.Writer) error {
 			return err
 		}
 	}
-	if d.tally.wrong, err = d.leftWrong(ctx, goodRelease); err != nil {
+	if d.tally.wrong, err = d.LeftWrong(ctx, goodRelease); err != nil {
 		return err
 	}
 	fmt.Fprintln(out)
@@ -150,10 +150,10 @@ func (d *demo) bad(ctx context.Context, _ *stack.Process) error {
 	if err != nil {
 		return err
 	}
-	d.say("It reached %d of %d targets for %s, which served %d requests with it, %d of them bad.",
+	d.say("It reached %d of %d targets for %s, which served %.0f requests with it, %.0f of them bad.",
 		r.targets, d.targets, r.exposed.Round(100*time.Millisecond), r.requests, r.bad)
-	d.say("A push to the whole fleet would, in the same time, have reached %d targets and about %d requests: %.0f times as many.",
-		d.targets, r.fleetRequests, float64(r.fleetRequests)/float64(max(1, r.requests)))
+	d.say("A push to the whole fleet would, in the same time, have reached %d targets and about %.0f requests: %.0f times as many.",
+		d.targets, r.fleetRequests, r.fleetRequests/max(1, r.requests))
 	_, err = d.SluiceTo(ctx, indent{d.out}, indent{d.out}, "explain", unit)
 	return err
 }

@@ -3,15 +3,12 @@ package stack
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 )
 
 // Ran is what a command printed and how it ended.
@@ -42,23 +39,4 @@ func (s *Stack) SluiceTo(ctx context.Context, stdout, stderr io.Writer, args ...
 		return -1, fmt.Errorf("run sluice %v: %w", args, err)
 	}
 	return 0, nil
-}
-
-// SimJSON reads a page of the simulated fleet.
-func (s *Stack) SimJSON(ctx context.Context, path string, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.SimURL+path, nil)
-	if err != nil {
-		return err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("read %s: %s", path, res.Status)
-	}
-	return json.NewDecoder(res.Body).Decode(into)
 }

@@ -4,7 +4,6 @@ package stack
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -96,22 +95,19 @@ func (p *Process) end(sig syscall.Signal) {
 	}
 }
 
-// awaitFile reads the JSON that a program writes once it is ready.
-func (p *Process) awaitFile(ctx context.Context, path string, into any) error {
+// awaitFile reads what a program writes once it is ready.
+func (p *Process) awaitFile(ctx context.Context, path string) ([]byte, error) {
 	for {
 		data, err := os.ReadFile(path)
-		if err == nil {
-			return json.Unmarshal(data, into)
-		}
-		if !errors.Is(err, os.ErrNotExist) {
-			return err
+		if err == nil || !errors.Is(err, os.ErrNotExist) {
+			return data, err
 		}
 		if !p.Running() {
-			return fmt.Errorf("%s ended before it was ready, see its log", p.name)
+			return nil, fmt.Errorf("%s ended before it was ready, see its log", p.name)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s was not ready in time: %w", p.name, ctx.Err())
+			return nil, fmt.Errorf("%s was not ready in time: %w", p.name, ctx.Err())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

@@ -2,9 +2,11 @@ package stack
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -67,7 +69,11 @@ func (s *Stack) startTemporal(ctx context.Context, ready string) error {
 		return err
 	}
 	var info struct{ Address, UI string }
-	if err := s.Temporal.awaitFile(ctx, ready, &info); err != nil {
+	data, err := s.Temporal.awaitFile(ctx, ready)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, &info); err != nil {
 		return err
 	}
 	s.Address, s.UI = info.Address, info.UI
@@ -93,12 +99,9 @@ func (s *Stack) Simulate(ctx context.Context, targets int, unit, release string,
 	if err := s.Sim.Start(); err != nil {
 		return err
 	}
-	var info struct{ URL string }
-	if err := s.Sim.awaitFile(ctx, ready, &info); err != nil {
-		return err
-	}
-	s.SimURL = info.URL
-	return nil
+	url, err := s.Sim.awaitFile(ctx, ready)
+	s.SimURL = strings.TrimSpace(string(url))
+	return err
 }
 
 // Worker starts one more worker, on the stack's store.
