@@ -47,7 +47,8 @@ func (f follower) follow(ctx context.Context) (view, error) {
 	if stopErr := f.observer.stop(last); stopErr != nil {
 		return last, stopErr
 	}
-	if err != nil && ctx.Err() != nil {
+	if err != nil && over(ctx) {
+		<-ctx.Done()
 		return last, f.left(last, errors.Is(context.Cause(ctx), errTimeout))
 	}
 	return last, err
@@ -60,21 +61,23 @@ func (f follower) watch(ctx context.Context) (view, error) {
 	for {
 		next, err := f.remote.look(ctx, f.unit, f.runID)
 		switch {
-		case ctx.Err() != nil:
-			return last, ctx.Err()
-		case err != nil && transient(err) && last.RunID != "":
+		case over(ctx):
+			return last, context.DeadlineExceeded
+		case err != nil && transient(err) && f.runID != "": // it exists: it was started, or seen
 			next = last
 			next.Trouble = "Temporal does not answer; trying again: " + rootMessage(err)
 		case err != nil:
 			return last, err
 		}
-		next = next.remember(last)
-		if err := f.observer.show(last, next); err != nil {
-			return next, err
-		}
-		last, f.runID = next, next.RunID
-		if !next.running() {
-			return next, nil
+		if next.RunID != "" {
+			next = next.remember(last)
+			if err := f.observer.show(last, next); err != nil {
+				return next, err
+			}
+			last, f.runID = next, next.RunID
+			if !next.running() {
+				return next, nil
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -82,6 +85,13 @@ func (f follower) watch(ctx context.Context) (view, error) {
 		case <-tick.C:
 		}
 	}
+}
+
+// over says whether nobody looks any more. A call notices a deadline a little
+// before its context does.
+func over(ctx context.Context) bool {
+	deadline, limited := ctx.Deadline()
+	return ctx.Err() != nil || limited && !time.Now().Before(deadline)
 }
 
 // left says that the rollout goes on without a watcher.

@@ -37,12 +37,12 @@ func (r *remote) look(ctx context.Context, unit, runID string) (view, error) {
 		v.Live = liveReport(described.GetPendingActivities())
 		v.State, err = r.query(ctx, v)
 		if err != nil {
-			v.Trouble = queryTrouble(err, described.GetPendingActivities())
+			v.Trouble = queryTrouble(err)
 		}
 	} else {
 		v.State, err = r.result(ctx, v)
 		if err != nil {
-			v.Trouble = "it ended without a result: " + rootMessage(err)
+			v.Trouble = resultTrouble(v, err)
 		}
 	}
 	return v.inside(), ctx.Err()
@@ -112,8 +112,15 @@ func (v view) inside() view {
 		return v
 	}
 	v.Release, v.By, v.Phase = s.Release, s.By, string(s.Phase)
-	if s.Stage < len(s.Stages) {
-		v.Stage = s.Stages[s.Stage].Name
+	if s.Stage >= len(s.Stages) {
+		v.Live = nil
+		return v
+	}
+	st := s.Stages[s.Stage]
+	v.Stage = st.Name
+	// The watch was seen a moment before the state: it may be the last stage's.
+	if v.Live != nil && (st.AppliedAt.IsZero() || v.Live.At.Before(st.AppliedAt)) {
+		v.Live = nil
 	}
 	return v
 }
@@ -159,22 +166,25 @@ func liveReport(pending []*workflowpb.PendingActivityInfo) *health.Report {
 }
 
 // queryTrouble words why a rollout did not answer.
-func queryTrouble(err error, pending []*workflowpb.PendingActivityInfo) string {
+func queryTrouble(err error) string {
 	if e, ok := errors.AsType[*serviceerror.QueryFailed](err); ok {
 		return "the workflow cannot answer: " + e.Message
 	}
 	if _, ok := errors.AsType[*serviceerror.WorkflowNotReady](err); ok {
 		return "the workflow has not begun: no worker has taken it yet"
 	}
-	trouble := "no worker answers; the rollout goes on when one is back"
-	var waiting []string
-	for _, a := range pending {
-		waiting = append(waiting, a.GetActivityType().GetName())
+	return "no worker answers; the rollout goes on when one is back"
+}
+
+// resultTrouble words why a rollout that ended left no result.
+func resultTrouble(v view, err error) string {
+	switch {
+	case transient(err):
+		return "Temporal did not answer with the result: " + rootMessage(err)
+	case v.endedFromOutside():
+		return "it was ended from outside (" + v.Status + "): nothing was taken back, and the targets that it reached keep the release"
 	}
-	if len(waiting) > 0 {
-		trouble += " (waiting: " + strings.Join(waiting, ", ") + ")"
-	}
-	return trouble
+	return "it ended without a result: " + rootMessage(err)
 }
 
 // rootMessage is the innermost message of an error chain.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -31,11 +32,11 @@ func views() map[string]view {
 	holding = holding.inside()
 
 	deaf := baking()
-	deaf.State, deaf.Live, deaf.Trouble = nil, nil, "no worker answers; the rollout goes on when one is back (waiting: Watch)"
+	deaf.State, deaf.Live, deaf.Trouble = nil, nil, "no worker answers; the rollout goes on when one is back"
 	deaf.Release, deaf.By, deaf.Phase, deaf.Stage = "2.4.1", "ana@laptop", "running", "early"
 
 	terminated := deaf
-	terminated.Status, terminated.Trouble, terminated.ClosedAt = "terminated", "it ended without a result: terminated", at(9*time.Minute)
+	terminated.Status, terminated.Trouble, terminated.ClosedAt = "terminated", resultTrouble(view{Status: "terminated"}, errors.New("terminated")), at(9*time.Minute)
 
 	promoted := baking()
 	gs := *promoted.State
@@ -124,9 +125,7 @@ func TestScreenFitsAndRedraws(t *testing.T) {
 	var out strings.Builder
 	s := screen{out: &out, size: func() (int, int) { return 10, 5 }}
 	require.NoError(t, s.draw([]string{"1", "2 is longer than ten", "3", "4", "5", "last"}))
-	require.Equal(t, []string{"1", "2 is long…", "… 3 lines more", "last"}[:2], s.drawn[:2])
-	require.Len(t, s.drawn, 4, "a row is left for the cursor")
-	require.Equal(t, "last", s.drawn[3])
+	require.Equal(t, []string{"1", "2 is long…", "… 3 lines…", "last"}, s.drawn, "a row is left for the cursor")
 	out.Reset()
 	require.NoError(t, s.draw([]string{"a"}))
 	require.Contains(t, out.String(), ansi.CursorUp(4))
@@ -134,6 +133,13 @@ func TestScreenFitsAndRedraws(t *testing.T) {
 	require.NoError(t, s.finish([]string{"a", "b"}))
 	require.Contains(t, out.String(), ansi.ShowCursor)
 	require.Contains(t, out.String(), ansi.CursorUp(1))
+}
+
+func TestFitLeavesTheLinkWhole(t *testing.T) {
+	link := "http://127.0.0.1" // wraps into two rows
+	require.Equal(t, []string{"1", "… 3 lines…", link}, fit([]string{"1", "2", "3", "4", link}, 10, 5))
+	require.Equal(t, []string{"1", link}, fit([]string{"1", link}, 10, 5))
+	require.Empty(t, fit(nil, 10, 5))
 }
 
 func TestScreenThatBecameNarrower(t *testing.T) {

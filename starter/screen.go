@@ -24,7 +24,11 @@ func (s *screen) draw(lines []string) error {
 	b.WriteString(ansi.HideCursor)
 	s.rewind(&b, width)
 	for _, l := range lines {
-		b.WriteString(l + ansi.EraseLineRight + "\r\n")
+		b.WriteString(ansi.EraseEntireLine + l)
+		if rows(l, width) > 1 {
+			b.WriteString(ansi.EraseScreenBelow) // what it wraps over
+		}
+		b.WriteString("\r\n")
 	}
 	b.WriteString(ansi.EraseScreenBelow)
 	s.drawn = lines
@@ -50,28 +54,39 @@ func (s *screen) finish(lines []string) error {
 // rewind moves to where the last drawing began. A terminal that has become
 // narrower has wrapped its lines.
 func (s *screen) rewind(b *strings.Builder, width int) {
-	rows := 0
+	up := 0
 	for _, l := range s.drawn {
-		rows += max(1, (ansi.StringWidth(l)+width-1)/max(1, width))
+		up += rows(l, width)
 	}
-	if rows > 0 {
-		b.WriteString(ansi.CursorUp(rows))
+	if up > 0 {
+		b.WriteString(ansi.CursorUp(up))
 	}
 	b.WriteString("\r")
 }
 
+// rows is how many rows a line takes.
+func rows(line string, width int) int {
+	width = max(1, width)
+	return max(1, (ansi.StringWidth(line)+width-1)/width)
+}
+
 // fit cuts lines to a terminal, leaving one row for the cursor. When there are too
-// many, the last one and as many of the first as fit stay.
+// many, the last one and as many of the first as fit stay. The last one may wrap:
+// it is a link, which is of no use when cut.
 func fit(lines []string, width, height int) []string {
-	room := max(3, height-1)
+	if len(lines) == 0 {
+		return nil
+	}
+	last := lines[len(lines)-1]
+	room := max(3, height-rows(last, width))
 	if len(lines) > room {
-		hidden := len(lines) - room + 1
-		last := lines[len(lines)-1]
-		lines = append(append([]string{}, lines[:room-2]...), fmt.Sprintf("… %s more", plural(hidden, "line")), last)
+		more := fmt.Sprintf("… %s more", plural(len(lines)-room+1, "line"))
+		lines = append(append([]string{}, lines[:room-2]...), more, last)
 	}
 	out := make([]string, len(lines))
 	for i, l := range lines {
 		out[i] = cut(l, width)
 	}
+	out[len(out)-1] = last
 	return out
 }

@@ -101,13 +101,21 @@ func (r *remote) signal(ctx context.Context, v view, name string, req workflows.
 	return nil
 }
 
-// takenWithin is how long a command waits to hear what came of its signal.
-const takenWithin = 5 * time.Second
+// takenWithin is how long a command waits to hear what came of its signal, and
+// deafWithin how long when nobody answered just before.
+const (
+	takenWithin = 5 * time.Second
+	deafWithin  = 1 * time.Second
+)
 
 // awaitTaken looks until the rollout shows the signal; nil when it did not in
 // time.
 func (r *remote) awaitTaken(ctx context.Context, before view, name string, req workflows.ControlRequest) (view, *workflows.Control, error) {
-	limited, cancel := context.WithTimeout(ctx, takenWithin)
+	within := takenWithin
+	if before.Trouble != "" {
+		within = deafWithin
+	}
+	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	since := lastControl(before.State, name, req, time.Time{})
 	last := before

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -72,10 +73,16 @@ func (v view) exitCode() int {
 		return exitRunning
 	case v.outcome() != nil:
 		return resultCode(v.outcome().Result)
-	case v.Status == "terminated" || v.Status == "timedout" || v.Status == "canceled":
-		return exitIncomplete // ended from outside: nothing was taken back
+	case v.endedFromOutside():
+		return exitIncomplete
 	}
 	return exitInternal
+}
+
+// endedFromOutside holds when Temporal was told to end the workflow, which then
+// could take nothing back.
+func (v view) endedFromOutside() bool {
+	return v.Status == "terminated" || v.Status == "timedout" || v.Status == "canceled"
 }
 
 // report is the newest evidence on the current stage, of the watch that runs or of
@@ -101,8 +108,12 @@ func (v view) remember(before view) view {
 	if v.RunID != before.RunID {
 		return v
 	}
-	if v.State == nil {
+	switch {
+	case v.State == nil:
 		v.State, v.Live = before.State, before.Live
+		v.Phase, v.Stage = cmp.Or(before.Phase, v.Phase), cmp.Or(before.Stage, v.Stage)
+	case v.Live == nil && v.running() && before.State != nil && before.State.Stage == v.State.Stage:
+		v.Live = before.Live // the next watch has not looked yet
 	}
 	if v.Release == "" {
 		v.Release, v.By = before.Release, before.By
