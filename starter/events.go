@@ -58,10 +58,10 @@ func changes(before, after view, now time.Time) []event {
 }
 
 func troubleChange(before, after view, now time.Time) []event {
-	switch {
-	case after.Trouble == before.Trouble:
+	switch after.Trouble {
+	case before.Trouble:
 		return nil
-	case after.Trouble == "":
+	case "":
 		return []event{{At: now, Kind: "trouble", Text: "answers again"}}
 	}
 	return []event{{At: now, Kind: "trouble", Text: after.Trouble}}

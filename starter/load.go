@@ -126,7 +126,7 @@ func located(doc *spec.Document, err error) error {
 
 // split undoes errors.Join.
 func split(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost is meant
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var out []error
 		for _, e := range joined.Unwrap() {
 			out = append(out, split(e)...)

@@ -128,8 +128,16 @@ func oneFailure(t *testing.T, code int, r ran) {
 func TestNoServer(t *testing.T) {
 	address := nowhere(t)
 	for _, args := range [][]string{
-		{"status", "u"}, {"watch", "u"}, {"watch"}, {"list"}, {"explain", "u"},
-		{"pause", "u"}, {"resume", "u"}, {"abort", "u"}, {"approve", "u"}, {"promote", "u", "--why", "x"},
+		{"status", "u"},
+		{"watch", "u"},
+		{"watch"},
+		{"list"},
+		{"explain", "u"},
+		{"pause", "u"},
+		{"resume", "u"},
+		{"abort", "u"},
+		{"approve", "u"},
+		{"promote", "u", "--why", "x"},
 	} {
 		r := sluice(t, "", append(args, "--address", address)...)
 		require.Equal(t, exitInternal, r.code, args)
