@@ -3,6 +3,7 @@ package promql
 import (
 	"slices"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -53,7 +54,7 @@ func ParseSelector(expr string) (name string, matchers []*labels.Matcher, err er
 	}
 	for _, m := range sel.LabelMatchers {
 		switch {
-		case m.Name != labels.MetricName:
+		case m.Name != model.MetricNameLabel:
 			matchers = append(matchers, m)
 		case m.Type == labels.MatchEqual && name == "":
 			name = m.Value

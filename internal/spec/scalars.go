@@ -5,26 +5,44 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
 // Duration is a span of time that is written with a unit, such as 90s or 1h30m.
 // It is never negative. The zero value means "not set".
 type Duration time.Duration
 
-// ParseDuration reads a duration. A number without a unit is an error.
+// MaxDuration is a year: longer than any rollout, and short enough that sums of
+// durations never overflow.
+const MaxDuration = Duration(365 * 24 * time.Hour)
+
+// overflows is the form of a duration, so that what does not parse in spite of
+// it is too long.
+var overflows = regexp.MustCompile(`^\+?(?:\d+(?:\.\d*)?(?:ns|us|µs|μs|ms|s|m|h))+$`)
+
+// ParseDuration reads a duration of at most MaxDuration. A number without a unit
+// is an error.
 func ParseDuration(s string) (Duration, error) {
 	d, err := time.ParseDuration(s)
+	switch {
+	case err != nil && overflows.MatchString(s), d > MaxDuration.Std():
+		return 0, fmt.Errorf("%s is too long, expected at most %s", strictyaml.Quote(s), MaxDuration)
+	case err == nil && s == "0":
+		return 0, errors.New(`"0" has no unit, expected a duration such as 30s or 5m`)
+	}
 	if err != nil {
 		if _, numErr := strconv.ParseFloat(s, 64); numErr == nil {
-			return 0, fmt.Errorf("%q has no unit, expected a duration such as %ss or %sm", s, s, s)
+			return 0, fmt.Errorf("%s has no unit, expected a duration such as %.20ss or %.20sm", strictyaml.Quote(s), s, s)
 		}
-		return 0, fmt.Errorf("%q is not a duration, expected one such as 30s, 5m or 1h30m", s)
+		return 0, fmt.Errorf("%s is not a duration, expected one such as 30s, 5m or 1h30m", strictyaml.Quote(s))
 	}
 	if d < 0 {
-		return 0, fmt.Errorf("%q is negative, expected a duration such as 5m", s)
+		return 0, fmt.Errorf("%s is negative, expected a duration such as 5m", strictyaml.Quote(s))
 	}
 	return Duration(d), nil
 }
@@ -68,7 +86,7 @@ func ParseNumber(s string) (Number, error) {
 	}
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-		return 0, fmt.Errorf("%q is not a finite number or a percentage, expected one such as 0.4 or 20%%", s)
+		return 0, fmt.Errorf("%s is not a finite number or a percentage, expected one such as 0.4 or 20%%", strictyaml.Quote(s))
 	}
 	return Number(v / scale), nil
 }
@@ -100,14 +118,14 @@ type Reach struct {
 
 // ParseReach reads "5%" or "12".
 func ParseReach(s string) (Reach, error) {
-	errForm := fmt.Errorf("%q is not a reach, expected a percentage such as 5%% or a count such as 12", s)
+	errForm := fmt.Errorf("%s is not a reach, expected a percentage such as 5%% or a count such as 12", strictyaml.Quote(s))
 	if t, ok := strings.CutSuffix(s, "%"); ok {
 		p, err := strconv.ParseFloat(strings.TrimSpace(t), 64)
 		if err != nil || math.IsNaN(p) {
 			return Reach{}, errForm
 		}
 		if p <= 0 || p > 100 {
-			return Reach{}, fmt.Errorf("%q is outside the fleet, expected more than 0%% and at most 100%%", s)
+			return Reach{}, fmt.Errorf("%s is outside the fleet, expected more than 0%% and at most 100%%", strictyaml.Quote(s))
 		}
 		return Reach{Percent: p}, nil
 	}
@@ -116,7 +134,7 @@ func ParseReach(s string) (Reach, error) {
 		return Reach{}, errForm
 	}
 	if n <= 0 {
-		return Reach{}, errors.New("a reach of 0 targets exposes nothing, expected at least 1")
+		return Reach{}, fmt.Errorf("%s exposes no target, expected at least 1", strictyaml.Quote(s))
 	}
 	return Reach{Targets: n}, nil
 }
@@ -128,7 +146,7 @@ func (r Reach) Of(n int) int {
 	if r.Targets > 0 {
 		return r.Targets
 	}
-	return min(n, int(math.Ceil(r.Percent*float64(n)/100-1e-9)))
+	return min(n, max(1, int(math.Ceil(r.Percent*float64(n)/100-1e-9))))
 }
 
 // String is the form that ParseReach reads.

@@ -34,6 +34,9 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s:%d:%d: %s", terminal.Safe(p.File), p.Line, p.Column, p.Message)
 }
 
+// Error is String, so that one problem is an error as well.
+func (p Problem) Error() string { return p.String() }
+
 // Problems is everything that is wrong with one file, in the order of lines. As
 // an error it is never empty.
 type Problems []Problem

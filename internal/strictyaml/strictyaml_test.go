@@ -72,7 +72,7 @@ func TestProblems(t *testing.T) {
 		{"", "f.yaml:1:1: the file is empty, expected a YAML document"},
 		{"# nothing\n", "f.yaml:1:1: the file is empty, expected a YAML document"},
 		{"~", "f.yaml:1:1: the file is empty, expected a YAML document"},
-		{"text", `f.yaml:1:1: is "text", expected a mapping with fields such as argv, inner, items, loop, unit`},
+		{"text", `f.yaml:1:1: is "text", expected a mapping with fields such as unit, argv, items`},
 		{"unit: a\nuint: b\n", `f.yaml:2:1: unknown field "uint", did you mean "unit"?`},
 		{"items:\n- zzz: 1\n", `f.yaml:2:3: unknown field "zzz" in items[0], expected one of name, bake, n, on, tags`},
 		{"Skip: 1\n", `f.yaml:1:1: unknown field "Skip", expected one of unit, argv, items, inner, loop`},

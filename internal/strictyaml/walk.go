@@ -3,7 +3,6 @@ package strictyaml
 import (
 	"encoding"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -44,7 +43,11 @@ func (w *walker) value(n *yaml.Node, v reflect.Value, path string, depth int) {
 		return
 	}
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
-		w.doc.report(n, path, "has no value, expected "+expected(v.Type()))
+		hint := ""
+		if v.Kind() == reflect.Pointer && v.Type().Elem().Kind() == reflect.Struct {
+			hint = ", or {} for its defaults"
+		}
+		w.doc.report(n, path, "has no value, expected "+expected(v.Type())+hint)
 		return
 	}
 	if v.Kind() == reflect.Pointer {
@@ -159,16 +162,16 @@ func (w *walker) structure(n *yaml.Node, v reflect.Value, path string, depth int
 	for key, item := range w.entries(n, path) {
 		at := slices.IndexFunc(known, func(f field) bool { return f.name == key.Value })
 		if at < 0 {
-			w.unknown(key, path, known)
+			w.unknown(n, key, path, known)
 			continue
 		}
 		w.value(item, v.Field(known[at].index), Key(path, key.Value), depth+1)
 	}
 }
 
-// unknown reports a field that the struct has not. A field that was probably
-// meant is taken as already complained about.
-func (w *walker) unknown(key *yaml.Node, path string, known []field) {
+// unknown reports a field that the struct has not. One that was probably meant
+// instead, and is not there, is not reported as missing too.
+func (w *walker) unknown(n, key *yaml.Node, path string, known []field) {
 	names := make([]string, 0, len(known))
 	for _, f := range known {
 		names = append(names, f.name)
@@ -182,7 +185,9 @@ func (w *walker) unknown(key *yaml.Node, path string, known []field) {
 		return
 	}
 	if best, ok := suggest.Nearest(key.Value, slices.Values(names)); ok {
-		w.doc.bad[Key(path, best)] = true
+		if _, there := child(n, best); there == nil {
+			w.doc.bad[Key(path, best)] = true
+		}
 		w.doc.reportKey(key, message+", did you mean "+Quote(best)+"?")
 		return
 	}
@@ -244,10 +249,10 @@ func fieldsIn(t reflect.Type) func(func(reflect.StructField) bool) {
 
 // found names what stands in the file.
 func found(n *yaml.Node) string {
-	switch {
-	case n.Kind == yaml.MappingNode:
+	switch n.Kind {
+	case yaml.MappingNode:
 		return "a mapping"
-	case n.Kind == yaml.SequenceNode:
+	case yaml.SequenceNode:
 		return "a list"
 	default:
 		return Quote(n.Value)
@@ -265,11 +270,11 @@ func expected(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Struct:
 		w := walker{fields: map[reflect.Type][]field{}}
-		names := map[string]bool{}
+		var names []string
 		for _, f := range w.fieldsOf(t) {
-			names[f.name] = true
+			names = append(names, f.name)
 		}
-		return "a mapping with fields such as " + strings.Join(slices.Sorted(maps.Keys(names)), ", ")
+		return "a mapping with fields such as " + strings.Join(names[:min(3, len(names))], ", ")
 	case reflect.Map:
 		return "a mapping of names to values"
 	case reflect.Slice:

@@ -1,0 +1,70 @@
+package spec
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+const (
+	defaultHTTPURL   = "http://{{address}}/sluice/v1/units/{{unit}}"
+	defaultScrapeURL = "http://{{address}}/metrics"
+	defaultLabel     = "instance"
+	defaultValue     = "{{address}}"
+	defaultEvery     = Duration(15 * time.Second)
+	defaultWindow    = Duration(5 * time.Minute)
+
+	// minStaleAfter leaves room for a source that scrapes twice a minute.
+	minStaleAfter = Duration(30 * time.Second)
+	// minDecideWithin leaves a source time to come back after a short bake.
+	minDecideWithin = Duration(time.Minute)
+)
+
+// fillDefaults sets what a valid spec leaves out.
+func fillDefaults(s *Spec) {
+	if h := s.Driver.HTTP; h != nil {
+		h.URL = cmp.Or(h.URL, defaultHTTPURL)
+		h.Timeout = cmp.Or(h.Timeout, Duration(5*time.Second))
+	}
+	if e := s.Driver.Exec; e != nil {
+		e.Timeout = cmp.Or(e.Timeout, Duration(30*time.Second))
+	}
+	s.Apply.Batch = cmp.Or(s.Apply.Batch, 500)
+	s.Apply.Parallel = cmp.Or(s.Apply.Parallel, 50)
+	s.Apply.Attempts = cmp.Or(s.Apply.Attempts, 3)
+	s.Rollback.Deadline = cmp.Or(s.Rollback.Deadline, Duration(10*time.Minute))
+	s.Rollback.Parallel = cmp.Or(s.Rollback.Parallel, 200)
+	s.Rollback.Recover = cmp.Or(s.Rollback.Recover, Duration(time.Minute))
+	for i := range s.Stages {
+		st := &s.Stages[i]
+		st.DecideWithin = cmp.Or(st.DecideWithin, max(st.Bake, minDecideWithin))
+		st.Undecided = cmp.Or(st.Undecided, UndecidedRollback)
+	}
+	fillHealth(&s.Health)
+}
+
+func fillHealth(h *Health) {
+	h.Every = every(*h)
+	h.Window = cmp.Or(h.Window, defaultWindow)
+	h.StaleAfter = cmp.Or(h.StaleAfter, max(2*h.Every, minStaleAfter))
+	h.Identify.Label = cmp.Or(h.Identify.Label, defaultLabel)
+	h.Identify.Value = cmp.Or(h.Identify.Value, defaultValue)
+	if h.Scrape != nil {
+		h.Scrape.URL = cmp.Or(h.Scrape.URL, defaultScrapeURL)
+		h.Scrape.Sample = cmp.Or(h.Scrape.Sample, 50)
+		h.Scrape.Baseline = cmp.Or(h.Scrape.Baseline, 2*h.Every)
+	}
+	for i := range h.Checks {
+		c := &h.Checks[i]
+		if c.Total == "" {
+			continue
+		}
+		c.MinSamples = cmp.Or(c.MinSamples, 100)
+		if h.Traffic == "" && !slices.Contains(h.Without, CheckTraffic) {
+			h.Traffic = c.Total
+		}
+	}
+}
+
+// every is the time between two looks, also before the defaults are filled in.
+func every(h Health) Duration { return cmp.Or(h.Every, defaultEvery) }

@@ -1,0 +1,39 @@
+package spec
+
+import (
+	"github.com/sluicehq/sluice/internal/strictyaml"
+)
+
+// MaxBytes bounds a spec's file. A long one has a few kilobytes.
+const MaxBytes = 1 << 20
+
+// Document is a spec together with the file that it was read from.
+type Document struct {
+	// Spec is valid and has every default filled in.
+	Spec Spec
+	yaml *strictyaml.Document
+}
+
+// Problem is a problem with the value at a path such as "stages[2].reach", placed
+// in the file; for one that is not there, where it would belong. It is for what
+// only shows outside of the spec, such as a stage that does not fit the fleet.
+func (d *Document) Problem(path, message string) strictyaml.Problem {
+	return d.yaml.Problem(path, message)
+}
+
+// Parse reads and validates a spec and fills in its defaults. File is how
+// problems name it. The error is a strictyaml.Problems with everything that is
+// wrong, in the order of lines. Parse reads nothing but data.
+func Parse(file string, data []byte) (*Document, error) {
+	doc := &Document{}
+	doc.yaml = strictyaml.Decode(file, data, MaxBytes, &doc.Spec)
+	if doc.yaml.Readable() {
+		v := validator{doc: doc.yaml, spec: &doc.Spec}
+		v.run()
+	}
+	if err := doc.yaml.Problems().Err(); err != nil {
+		return nil, err
+	}
+	fillDefaults(&doc.Spec)
+	return doc, nil
+}

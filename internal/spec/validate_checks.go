@@ -1,0 +1,136 @@
+package spec
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/sluicehq/sluice/internal/promql"
+	"github.com/sluicehq/sluice/internal/strictyaml"
+)
+
+func (v *validator) checks() {
+	checks := v.spec.Health.Checks
+	switch {
+	case len(checks) == 0:
+		v.bad("health.checks", "is empty, expected at least one check")
+		return
+	case len(checks) > maxChecks:
+		v.bad("health.checks", "has %d checks, expected at most %d", len(checks), maxChecks)
+		return
+	}
+	names := map[string]string{}
+	for i, c := range checks {
+		path := strictyaml.Index("health.checks", i)
+		if c.Name == CheckAlive || c.Name == CheckTraffic {
+			v.bad(path+".name", "%q is the name of a check that is always on, expected another", c.Name)
+		}
+		v.name(path, c.Name, "check", names)
+		v.check(path, c)
+	}
+}
+
+// check tells the form of a check by its expressions and checks that form.
+func (v *validator) check(path string, c Check) {
+	hasValue := v.given(path + ".value")
+	hasCounts := v.given(path+".bad") || v.given(path+".total")
+	switch {
+	case hasValue && hasCounts:
+		v.bad(path, "has a value beside bad and total, expected one form: value with max or min, or bad and total with max or against")
+	case hasValue:
+		v.valueCheck(path, c)
+	case hasCounts:
+		v.countCheck(path, c)
+	default:
+		v.bad(path, "asks nothing, expected value with max or min, or bad and total with max or against")
+	}
+}
+
+func (v *validator) valueCheck(path string, c Check) {
+	v.query(path+".value", c.Value)
+	v.foreign(path, "a check with a value", "against", "worse", "minSamples")
+	if !v.given(path+".max") && !v.given(path+".min") {
+		v.bad(path, "has no limit, expected max or min")
+	}
+	if c.Max != nil && c.Min != nil && *c.Max < *c.Min {
+		v.bad(path+".max", "is %v, which is less than min, %v at %s: no number is inside", float64(*c.Max), float64(*c.Min), v.at(path+".min"))
+	}
+	v.between(path+".tolerate", c.Tolerate, 0, 1000)
+}
+
+func (v *validator) countCheck(path string, c Check) {
+	if v.needs(path + ".bad") {
+		v.query(path+".bad", c.Bad)
+	}
+	if v.needs(path + ".total") {
+		v.query(path+".total", c.Total)
+	}
+	v.foreign(path, "a check with bad and total", "min", "tolerate")
+	v.between(path+".minSamples", c.MinSamples, 1, 1_000_000_000)
+	hasMax, hasAgainst := v.given(path+".max"), v.given(path+".against")
+	switch {
+	case hasMax && hasAgainst:
+		v.bad(path+".against", "stands beside max at %s, expected one of them", v.at(path+".max"))
+	case !hasMax && !hasAgainst:
+		v.bad(path, "has no limit, expected max or against: %s", AgainstControl)
+	}
+	if hasMax {
+		v.share(path+".max", c.Max, 1, "a ratio of bad to total is never more")
+	}
+	v.oneOf(path+".against", c.Against, AgainstControl)
+	if v.given(path+".worse") && !hasAgainst {
+		v.bad(path+".worse", "stands without against, expected against: %s beside it", AgainstControl)
+	}
+	v.share(path+".worse", c.Worse, 10, "such a check would hardly ever fail")
+}
+
+// share checks a number that is written as a percentage more often than not, and
+// catches one whose percent sign was forgotten.
+func (v *validator) share(path string, n *Number, most Number, why string) {
+	switch {
+	case n == nil:
+	case *n < 0:
+		v.bad(path, "is %v, expected at least 0", float64(*n))
+	case *n > most:
+		v.bad(path, "is %v, which is %v%%, expected at most %v%%: %s; did you mean %v%%?", float64(*n), float64(*n*100), float64(most*100), why, float64(*n))
+	}
+}
+
+// foreign refuses fields that mean nothing in this form of check: a limit that is
+// ignored is worse than none.
+func (v *validator) foreign(path, form string, fields ...string) {
+	for _, field := range fields {
+		if v.given(path + "." + field) {
+			v.bad(path+"."+field, "means nothing in %s, expected it left out", form)
+		}
+	}
+}
+
+// query checks an expression for the source that will be asked.
+func (v *validator) query(path, expr string) {
+	if v.doc.Bad(path) {
+		return
+	}
+	if strings.TrimSpace(expr) == "" {
+		v.bad(path, "is empty, expected a query")
+		return
+	}
+	prometheus, scrape := v.given("health.prometheus"), v.given("health.scrape")
+	if prometheus == scrape { // which language it is in is not known
+		return
+	}
+	var err error
+	if scrape {
+		_, _, err = promql.ParseSelector(expr)
+	} else {
+		err = promql.Check(expr)
+	}
+	if at, ok := errors.AsType[*promql.Error](err); ok {
+		v.doc.AddInside(path, at.Offset, at.Message)
+		return
+	}
+	used := promql.Placeholders(expr)
+	if prometheus && !slices.Contains(used, "exposed") && !slices.Contains(used, "cohort") {
+		v.bad(path, "asks about every target there is, expected $exposed (all targets changed so far) or $cohort (those of this stage) between the braces of its metrics, such as http_requests_total{$exposed}")
+	}
+}

@@ -1,0 +1,131 @@
+package spec
+
+import (
+	"github.com/sluicehq/sluice/internal/strictyaml"
+)
+
+// maxStages and maxChecks bound what a rollout shows and does per look; both are
+// far more than anyone can watch.
+const (
+	maxStages = 100
+	maxChecks = 100
+)
+
+func (v *validator) stages() {
+	stages := v.spec.Stages
+	switch {
+	case len(stages) == 0:
+		v.bad("stages", "is empty, expected at least one stage, the last with reach: 100%%")
+		return
+	case len(stages) > maxStages:
+		v.bad("stages", "has %d stages, expected at most %d", len(stages), maxStages)
+		return
+	}
+	names := map[string]string{}
+	for i := range stages {
+		path := strictyaml.Index("stages", i)
+		v.name(path, stages[i].Name, "stage", names)
+		v.cohort(path, stages[i])
+		v.bake(path, stages[i])
+		if v.doc.Has(path+".approval") && stages[i].Approval != ApprovalRequired {
+			v.bad(path+".approval", "is %s, expected %s, or no approval at all", strictyaml.Quote(stages[i].Approval), ApprovalRequired)
+		}
+		v.positive(path+".decideWithin", stages[i].DecideWithin)
+		v.oneOf(path+".undecided", stages[i].Undecided, UndecidedRollback, UndecidedWait)
+	}
+	v.rising()
+	v.reachesAll()
+}
+
+// name checks the name of a stage or a check, and that it is the only one.
+func (v *validator) name(path, name, kind string, seen map[string]string) {
+	path += ".name"
+	if !v.needs(path) || v.doc.Bad(path) {
+		return
+	}
+	if !nameForm.MatchString(name) {
+		v.bad(path, "%s is not a name, expected 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit", strictyaml.Quote(name))
+		return
+	}
+	if first, ok := seen[name]; ok {
+		v.bad(path, "%s is the name of the %s at %s too, expected every name once", strictyaml.Quote(name), kind, v.at(first))
+		return
+	}
+	seen[name] = path
+}
+
+func (v *validator) cohort(path string, s Stage) {
+	hasCount, hasReach, hasWhere := v.given(path+".count"), v.given(path+".reach"), v.given(path+".where")
+	switch {
+	case hasCount && hasReach:
+		v.bad(path+".reach", "stands beside count at %s, expected one of them", v.at(path+".count"))
+	case !hasCount && !hasReach && !hasWhere:
+		v.bad(path, "has no cohort, expected count, reach or where")
+	}
+	if s.Count != nil && *s.Count < 1 {
+		v.bad(path+".count", "is %d, expected at least 1: a stage without targets shows nothing", *s.Count)
+	}
+	if v.doc.Has(path+".where") && len(s.Where) == 0 {
+		v.bad(path+".where", "is empty, expected labels with their values, such as {tier: internal}")
+	}
+	for label := range s.Where {
+		if !labelForm.MatchString(label) {
+			v.bad(strictyaml.Key(path+".where", label), "%s is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'", strictyaml.Quote(label))
+		}
+	}
+	if v.doc.Has(path+".spread") && !labelForm.MatchString(s.Spread) {
+		v.bad(path+".spread", "%s is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'", strictyaml.Quote(s.Spread))
+	}
+}
+
+// bake checks that a stage is watched for long enough to see anything.
+func (v *validator) bake(path string, s Stage) {
+	path += ".bake"
+	if !v.needs(path) {
+		return
+	}
+	h := v.spec.Health
+	switch {
+	case s.Bake <= 0:
+		v.bad(path, "is 0s, expected more: a stage that is not watched proves nothing")
+	case s.Bake < every(h):
+		v.bad(path, "is %s, expected at least %s, the time between two looks (health.every)", s.Bake, every(h))
+	case s.Bake <= h.Warmup:
+		v.bad(path, "is %s, expected more than health.warmup (%s, at %s), which is no evidence", s.Bake, h.Warmup, v.at("health.warmup"))
+	}
+}
+
+// rising checks that reaches grow. A percentage and a count can be compared only
+// with the fleet at hand, which is when the plan is made.
+func (v *validator) rising() {
+	percent, targets := -1, -1
+	for i, s := range v.spec.Stages {
+		if s.Reach == nil || *s.Reach == (Reach{}) {
+			continue
+		}
+		before := &percent
+		if s.Reach.Targets > 0 {
+			before = &targets
+		}
+		if *before >= 0 {
+			if was := v.spec.Stages[*before].Reach; s.Reach.Percent <= was.Percent && s.Reach.Targets <= was.Targets {
+				v.bad(strictyaml.Index("stages", i)+".reach", "is %s, expected more than the %s of the stage before it at %s: a reach counts everything exposed so far",
+					s.Reach, was, v.at(strictyaml.Index("stages", *before)+".reach"))
+			}
+		}
+		*before = i
+	}
+}
+
+// reachesAll checks that the last stage ends the rollout.
+func (v *validator) reachesAll() {
+	last := len(v.spec.Stages) - 1
+	path, s := strictyaml.Index("stages", last), v.spec.Stages[last]
+	switch {
+	case v.doc.Bad(path + ".reach"):
+	case s.Reach == nil || s.Reach.Percent != 100:
+		v.bad(path+".reach", "the last stage leaves targets out, expected reach: 100%%")
+	case len(s.Where) > 0:
+		v.bad(path+".where", "limits the last stage, which reaches the whole fleet, expected none")
+	}
+}
