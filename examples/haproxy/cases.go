@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// The specs of the three cases, and the releases in them.
+const (
+	specGood    = "good.yaml"
+	specBad     = "bad-503.yaml"
+	specRefused = "refused.yaml"
+
+	goodRelease = "1.1.0"
+)
+
+// The exit codes of `sluice start --wait` that the example expects.
+const (
+	exitPromoted   = 0
+	exitRolledBack = 3
+	exitRefused    = 6
+)
+
+// statusBad is what the bad release answers; the service behind answers 500 when
+// it fails.
+const statusBad = "503"
+
+// rollout is one rollout as it was seen from the outside.
+type rollout struct {
+	code          int // of sluice
+	before, after map[string]answer
+	hits          map[hit]int // what clients got meanwhile
+}
+
+// rollOut starts a rollout, follows it to its end, and compares before and after.
+func (r *rig) rollOut(ctx context.Context, spec string) (rollout, error) {
+	var seen rollout
+	var err error
+	if seen.before, err = r.answers(ctx); err != nil {
+		return seen, err
+	}
+	hits, err := r.traffic.soFar()
+	if err != nil {
+		return seen, err
+	}
+	if seen.code, err = r.SluiceTo(ctx, r.out, r.out, "start", "--wait", filepath.Join(r.Dir, spec)); err != nil {
+		return seen, err
+	}
+	if seen.after, err = r.answers(ctx); err != nil {
+		return seen, err
+	}
+	now, err := r.traffic.soFar()
+	seen.hits = since(hits, now)
+	return seen, err
+}
+
+// reloaded are the edges that were given another configuration, if only for a
+// while: another worker answers.
+func (s rollout) reloaded() []string {
+	var ids []string
+	for _, id := range slices.Sorted(maps.Keys(s.before)) {
+		if s.before[id] != s.after[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// notOn counts the edges that do not answer with the release.
+func (s rollout) notOn(release string) int {
+	n := 0
+	for _, a := range s.after {
+		if a.Release != release {
+			n++
+		}
+	}
+	return n
+}
+
+// got counts the answers with a status, and names the edges that gave them.
+func (s rollout) got(code string) (count int, edges []string) {
+	by := map[string]bool{}
+	for h, n := range s.hits {
+		if h.Code == code {
+			count += n
+			by[h.Edge] = true
+		}
+	}
+	return count, slices.Sorted(maps.Keys(by))
+}
+
+// requests counts all answers.
+func (s rollout) requests() int {
+	n := 0
+	for _, count := range s.hits {
+		n += count
+	}
+	return n
+}
+
+// tally is the last line: counted from what sluice and HAProxy answer.
+type tally struct{ promoted, rolledBack, refused, leftWrong int }
+
+// String is the last line.
+func (t tally) String() string {
+	return fmt.Sprintf("haproxy: promoted=%d rolled_back=%d refused=%d left_wrong=%d", t.promoted, t.rolledBack, t.refused, t.leftWrong)
+}
+
+// errUnexpected is the end of a run that did not go as announced.
+var errUnexpected = errors.New("not everything went as announced, see above")
+
+// show runs the three cases and tells them.
+func (r *rig) show(ctx context.Context) error {
+	var t tally
+	for _, c := range []struct {
+		title, spec string
+		code        int
+		count       *int
+		tell        func(rollout)
+	}{
+		{"1. A good release, 1.1.0, goes out in three stages", specGood, exitPromoted, &t.promoted, r.tellGood},
+		{"2. Release 1.2.0 answers 503 on /checkout", specBad, exitRolledBack, &t.rolledBack, r.tellBad},
+		{"3. Release 1.3.0 is one that HAProxy refuses", specRefused, exitRefused, &t.refused, r.tellRefused},
+	} {
+		fmt.Fprintf(r.out, "\n══ %s\n\n", c.title)
+		seen, err := r.rollOut(ctx, c.spec)
+		if err != nil {
+			return err
+		}
+		if seen.code == c.code {
+			*c.count++
+		} else {
+			r.say("sluice ended with exit code %d, expected %d", seen.code, c.code)
+		}
+		t.leftWrong += seen.notOn(goodRelease)
+		c.tell(seen)
+	}
+	fmt.Fprintf(r.out, "\n%s\n", t)
+	if t != (tally{promoted: 1, rolledBack: 1, refused: 1}) {
+		return errUnexpected
+	}
+	return nil
+}
+
+func (r *rig) tellGood(s rollout) {
+	lost, _ := s.got("0")
+	r.say("%d of %d edges answer with release %s. Clients got %d answers meanwhile; %d requests got none.",
+		len(s.after)-s.notOn(goodRelease), len(s.after), goodRelease, s.requests(), lost)
+}
+
+func (r *rig) tellBad(s rollout) {
+	bad, edges := s.got(statusBad)
+	r.say("Clients got %d answers of %d with status %s, all from %s. Only these had been changed: %s.",
+		bad, s.requests(), statusBad, strings.Join(edges, " and "), strings.Join(s.reloaded(), ", "))
+	r.say("%d of %d edges answer with release %s again.", len(s.after)-s.notOn(goodRelease), len(s.after), goodRelease)
+}
+
+func (r *rig) tellRefused(s rollout) {
+	r.say("%d edges were reloaded; the same processes answer from the same files as before.", len(s.reloaded()))
+}
+
+func (r *rig) say(format string, args ...any) { fmt.Fprintf(r.out, "── "+format+"\n", args...) }

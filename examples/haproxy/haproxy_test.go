@@ -1,0 +1,85 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/stack"
+)
+
+// setUp brings the whole example up, or skips the test where a program is missing.
+func setUp(t *testing.T) *rig {
+	t.Helper()
+	s := settings{
+		bin:   stack.Binaries{Dir: os.Getenv("SLUICE_BIN"), Devstack: os.Getenv("SLUICE_DEVSTACK")},
+		tools: os.Getenv("SLUICE_TOOLS"), example: ".", dir: t.TempDir(),
+	}
+	require.NoError(t, s.prepare())
+	_, err := findPrograms(s)
+	if err != nil && os.Getenv("SLUICE_REQUIRE_E2E") == "" {
+		t.Skipf("not run, see `make test`: %v", err)
+	}
+	require.NoError(t, err)
+	r, err := bringUp(t.Context(), s, t.Output())
+	require.NoError(t, err)
+	t.Cleanup(r.Close)
+	t.Cleanup(func() { logsOf(t, r.Dir) })
+	return r
+}
+
+// logsOf shows what the programs wrote when a test has failed.
+func logsOf(t *testing.T, dir string) {
+	t.Helper()
+	if !t.Failed() {
+		return
+	}
+	logs, err := filepath.Glob(filepath.Join(dir, "*.log"))
+	require.NoError(t, err)
+	for _, path := range logs {
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		t.Logf("%s:\n%s", path, data[max(0, len(data)-4000):])
+	}
+}
+
+// What HAProxy itself and its clients say of a good release, a bad one and one
+// that HAProxy refuses.
+func TestRollouts(t *testing.T) {
+	r := setUp(t)
+	tier := map[string]string{}
+	for _, e := range r.edges {
+		tier[e.ID] = e.Labels["tier"]
+	}
+
+	good, err := r.rollOut(t.Context(), specGood)
+	require.NoError(t, err)
+	require.Equal(t, exitPromoted, good.code)
+	require.Zero(t, good.notOn(goodRelease))
+	require.Len(t, good.reloaded(), len(r.edges))
+	lost, _ := good.got("0")
+	require.LessOrEqual(t, lost, good.requests()/100, "requests without an answer")
+
+	bad, err := r.rollOut(t.Context(), specBad)
+	require.NoError(t, err)
+	require.Equal(t, exitRolledBack, bad.code)
+	require.Zero(t, bad.notOn(goodRelease))
+	count, from := bad.got(statusBad)
+	require.Positive(t, count, "the bad release never answered")
+	require.Len(t, from, 2)
+	require.Equal(t, from, bad.reloaded(), "who answered badly was changed, and nobody else")
+	for _, id := range from {
+		require.Equal(t, "internal", tier[id], id)
+		require.Equal(t, bad.before[id].Config, bad.after[id].Config, id)
+		require.Equal(t, bad.before[id].Master, bad.after[id].Master, id)
+	}
+
+	refused, err := r.rollOut(t.Context(), specRefused)
+	require.NoError(t, err)
+	require.Equal(t, exitRefused, refused.code)
+	require.Equal(t, refused.before, refused.after)
+	count, _ = refused.got(statusBad)
+	require.Zero(t, count)
+}

@@ -1,0 +1,85 @@
+// Command haproxy takes real edge programs through real rollouts: a dozen
+// HAProxies with traffic on them and a Prometheus beside them. A good release is
+// promoted, one that answers 503 on a route comes back by itself, and one that
+// HAProxy refuses never reaches a live process. README.md shows it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/sluicehq/sluice/internal/stack"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "haproxy:", err)
+		os.Exit(1)
+	}
+}
+
+// settings say where everything is.
+type settings struct {
+	bin stack.Binaries
+	// tools is the folder of vegeta, example this one, dir where a run keeps its
+	// files.
+	tools, example, dir string
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	var s settings
+	var keep bool
+	fs := flag.NewFlagSet("haproxy", flag.ContinueOnError)
+	fs.StringVar(&s.bin.Dir, "bin", "bin", "`folder` of sluice and sluice-worker")
+	fs.StringVar(&s.bin.Devstack, "devstack", ".local/bin/devstack", "the embedded Temporal server")
+	fs.StringVar(&s.tools, "tools", ".local/bin", "`folder` of vegeta")
+	fs.StringVar(&s.example, "example", "examples/haproxy", "`folder` of this example's edge, releases and specs")
+	fs.StringVar(&s.dir, "dir", "", "`folder` for a run's databases, logs and sites (default: a temporary one)")
+	fs.BoolVar(&keep, "keep", false, "only bring everything up and leave it running until Ctrl-C")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Everything of this run is kept in %s\n", s.dir)
+	r, err := bringUp(ctx, s, out)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if keep {
+		r.links(out)
+		<-ctx.Done()
+		fmt.Fprintln(out, "stopping")
+		return nil
+	}
+	return r.show(ctx)
+}
+
+// prepare makes the folders absolute, since a worker runs the example's program,
+// and creates the run's own.
+func (s *settings) prepare() error {
+	var err error
+	if s.dir == "" {
+		if s.dir, err = os.MkdirTemp("", "sluice-haproxy-"); err != nil {
+			return err
+		}
+	}
+	for _, dir := range []*string{&s.example, &s.dir} {
+		if *dir, err = filepath.Abs(*dir); err != nil {
+			return err
+		}
+	}
+	return os.MkdirAll(s.dir, 0o755)
+}

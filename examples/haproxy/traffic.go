@@ -1,0 +1,134 @@
+package main
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/sluicehq/sluice/internal/stack"
+)
+
+// requestsPerSecond is the traffic on all edges together: enough for a verdict
+// within seconds, and little for two cores.
+const requestsPerSecond = 240
+
+// routes are what clients ask for, each equally often.
+func routes() []string { return []string{"/", "/search", "/static/app.js", "/checkout"} }
+
+// hit is an answer that clients got.
+type hit struct {
+	Edge, Path string
+	Code       string // "0" where there was none
+}
+
+// traffic counts what clients get, while they get it. It is safe for concurrent
+// use.
+type traffic struct {
+	byAddress map[string]string // edge ids
+
+	mu   sync.Mutex
+	hits map[hit]int
+	err  error
+}
+
+// startTraffic runs two vegetas: one asks, one turns its results into text.
+func (r *rig) startTraffic(vegeta string) error {
+	t := &traffic{byAddress: map[string]string{}, hits: map[hit]int{}}
+	var requests strings.Builder
+	for _, path := range routes() {
+		for _, e := range r.edges {
+			t.byAddress[e.Address] = e.ID
+			fmt.Fprintf(&requests, "GET http://%s%s\n", e.Address, path)
+		}
+	}
+	list := filepath.Join(r.Dir, "requests.txt")
+	if err := os.WriteFile(list, []byte(requests.String()), 0o644); err != nil {
+		return err
+	}
+	pipe := filepath.Join(r.Dir, "vegeta.pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		return fmt.Errorf("create %s: %w", pipe, err)
+	}
+	_, err := r.spawn("vegeta", nil, vegeta, "attack", "-targets="+list, fmt.Sprintf("-rate=%d", requestsPerSecond), "-duration=0",
+		"-connections=4", "-timeout=5s", "-max-body=0", "-output="+pipe)
+	if err != nil {
+		return err
+	}
+	out, in := io.Pipe()
+	encode := stack.NewProcess("vegeta encode", in, nil, vegeta, "encode", "-to=csv", pipe)
+	if err := encode.Start(); err != nil {
+		return err
+	}
+	r.onClose(func() { encode.Kill(); _ = in.Close() }) // it reads for as long as the pipe is there
+	go t.read(out)
+	r.traffic = t
+	return nil
+}
+
+// read takes in vegeta's results, one line per answer.
+func (t *traffic) read(lines io.ReadCloser) {
+	defer func() { _ = lines.Close() }() // whoever writes on is told
+	records := csv.NewReader(lines)
+	records.FieldsPerRecord = -1
+	for {
+		fields, err := records.Read()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err == nil {
+			err = t.count(fields)
+		}
+		if err != nil {
+			t.mu.Lock()
+			t.err = errors.Join(t.err, fmt.Errorf("read vegeta's results: %w", err))
+			t.mu.Unlock()
+			return
+		}
+	}
+}
+
+// The fields of `vegeta encode -to=csv` that are read here.
+const (
+	fieldCode = 1
+	fieldURL  = 10
+)
+
+func (t *traffic) count(fields []string) error {
+	if len(fields) <= fieldURL {
+		return fmt.Errorf("%q is no result", strings.Join(fields, ","))
+	}
+	u, err := url.Parse(fields[fieldURL])
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.hits[hit{Edge: t.byAddress[u.Host], Path: u.Path, Code: fields[fieldCode]}]++
+	return nil
+}
+
+// soFar is what clients got since the start.
+func (t *traffic) soFar() (map[hit]int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.hits), t.err
+}
+
+// since takes away what clients had got before.
+func since(before, after map[hit]int) map[hit]int {
+	d := map[hit]int{}
+	for h, n := range after {
+		if n -= before[h]; n > 0 {
+			d[h] = n
+		}
+	}
+	return d
+}
