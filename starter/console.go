@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/sluicehq/sluice/internal/strictyaml"
 	"github.com/sluicehq/sluice/internal/terminal"
 )
 
@@ -71,9 +72,9 @@ func (c *console) say(format string, args ...any) {
 
 // failure is what stdout holds after a failure under --output json.
 type failure struct {
-	Error    string   `json:"error"`
-	Code     int      `json:"code"`
-	Problems []string `json:"problems,omitempty"`
+	Error    string              `json:"error"`
+	Code     int                 `json:"code"`
+	Problems strictyaml.Problems `json:"problems,omitempty"`
 }
 
 // report tells what went wrong and answers the exit code.
@@ -95,11 +96,26 @@ func (c *console) report(err error) int {
 	if c.json {
 		_ = c.object(f) // a failing stdout is noticed by whoever called run
 	}
-	if len(f.Problems) > 0 {
-		c.say("%s", strings.Join(f.Problems, "\n"))
-	}
+	c.sayProblems(f.Problems)
 	c.say("sluice: %s%s", f.Error, hint)
 	return f.Code
+}
+
+// maxProblems is how many problems a person is shown.
+const maxProblems = 200
+
+func (c *console) sayProblems(problems strictyaml.Problems) {
+	for i, p := range problems {
+		switch {
+		case i == maxProblems:
+			c.say("and %d more problems; --output json lists them all", len(problems)-i)
+			return
+		case p.Line == 0: // not at any one place
+			c.say("%s: %s", p.File, p.Message)
+		default:
+			c.say("%s", p.String())
+		}
+	}
 }
 
 // writeFailed answers the exit code when stdout could not be written. A reader

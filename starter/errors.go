@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/sluicehq/sluice/internal/strictyaml"
 	"github.com/sluicehq/sluice/workflows"
 )
 
@@ -23,7 +24,7 @@ type exitError struct {
 	code int
 	err  error
 	// problems are single findings, each with its position.
-	problems []string
+	problems strictyaml.Problems
 	// usage asks to point at the help, of command if there is one.
 	usage   bool
 	command string

@@ -6,18 +6,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
 const (
-	// maxSpecFile and maxFleetFile bound what is read from disk, in bytes. A fleet
-	// of 100,000 targets has about 10 MB.
-	maxSpecFile  = 1 << 20
-	maxFleetFile = 64 << 20
 	// stdinName is how problems name a spec that came through a pipe.
 	stdinName = "<stdin>"
 )
@@ -47,7 +43,7 @@ func load(con *console, path string) (loaded, error) {
 		return l, invalidInput(l.file, err)
 	}
 	l.spec = doc.Spec
-	if l.fleet, err = loadFleet(doc, dir); err != nil {
+	if l.fleet, err = loadFleet(doc, l.file, dir); err != nil {
 		return l, err
 	}
 	if l.plan, err = plan.New(l.spec, l.fleet); err != nil {
@@ -59,9 +55,9 @@ func load(con *console, path string) (loaded, error) {
 // read answers the bytes of a file, or of standard input for "-".
 func read(con *console, path string) ([]byte, error) {
 	if path == "-" {
-		return bounded(con.in, stdinName, maxSpecFile)
+		return bounded(con.in, stdinName, spec.MaxBytes)
 	}
-	return readFile(path, maxSpecFile)
+	return readFile(path, spec.MaxBytes)
 }
 
 func readFile(path string, most int64) ([]byte, error) {
@@ -95,14 +91,14 @@ func pathCause(err error) error {
 
 // loadFleet reads the fleet file. Problems inside it name that file; a file that
 // cannot be read is a problem of the spec's line.
-func loadFleet(doc *spec.Document, dir string) (fleet.Fleet, error) {
+func loadFleet(doc *spec.Document, file, dir string) (fleet.Fleet, error) {
 	path := doc.Spec.Fleet
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
 	}
-	data, err := readFile(path, maxFleetFile)
+	data, err := readFile(path, fleet.MaxBytes)
 	if err != nil {
-		return fleet.Fleet{}, invalidInput("", doc.Problem("fleet", err.Error()+", expected the path of a fleet file, relative to the spec's folder"))
+		return fleet.Fleet{}, invalidInput(file, doc.Problem("fleet", err.Error()+", expected the path of a fleet file, relative to the spec's folder"))
 	}
 	f, err := fleet.Parse(path, data)
 	if err != nil {
@@ -136,18 +132,20 @@ func split(err error) []error {
 	return []error{err}
 }
 
-// invalidInput lists the problems of a file, one per line.
+// invalidInput lists the problems of a file.
 func invalidInput(file string, err error) error {
-	var problems []string
+	var problems strictyaml.Problems
 	for _, e := range split(err) {
-		problems = append(problems, strings.Split(e.Error(), "\n")...)
-	}
-	what := "the input"
-	if file != "" {
-		what = file
+		if all, ok := errors.AsType[strictyaml.Problems](e); ok {
+			problems = append(problems, all...)
+		} else if one, ok := errors.AsType[strictyaml.Problem](e); ok {
+			problems = append(problems, one)
+		} else {
+			problems = append(problems, strictyaml.Problem{File: file, Message: e.Error()})
+		}
 	}
 	return &exitError{
 		code: exitInvalid, problems: problems,
-		err: fmt.Errorf("%s has %s", what, plural(len(problems), "problem")),
+		err: fmt.Errorf("%s has %s", file, plural(len(problems), "problem")),
 	}
 }

@@ -69,7 +69,12 @@ func (s signalCommand) run(ctx context.Context, con *console, c *cli.Context) er
 		return err
 	}
 	defer r.close()
-	before, err := r.look(ctx, c.Args().First(), "")
+	return s.send(ctx, con, r, c.Args().First(), req)
+}
+
+// send signals the rollout of a unit, and tells what came of it.
+func (s signalCommand) send(ctx context.Context, con *console, r *remote, unit string, req workflows.ControlRequest) error {
+	before, err := r.look(ctx, unit, "")
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// TestValidateGolden validates every spec of testdata/specs.
+func TestValidateGolden(t *testing.T) {
+	files, err := filepath.Glob("testdata/specs/*.yaml")
+	require.NoError(t, err)
+	for _, f := range files {
+		name := strings.TrimSuffix(filepath.Base(f), ".yaml")
+		if strings.HasSuffix(name, "fleet") {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			r := sluice(t, "", "validate", f)
+			golden(t, "validate-"+name, []string{strings.TrimSuffix(r.out+r.errOut, "\n")})
+			want := exitInvalid
+			if name == "good" {
+				want = exitOK
+			}
+			require.Equal(t, want, r.code)
+			for _, command := range []string{"validate", "plan", "start"} {
+				if want == exitInvalid {
+					oneFailure(t, want, sluice(t, "", command, f, "--output", "json"))
+				}
+			}
+		})
+	}
+}
+
+func TestPlanGolden(t *testing.T) {
+	r := sluice(t, "", "plan", "--targets", "testdata/specs/good.yaml")
+	require.Equal(t, exitOK, r.code, r.errOut)
+	golden(t, "plan-good", []string{strings.TrimSuffix(r.out, "\n")})
+	r = sluice(t, "", "plan", "testdata/specs/good.yaml", "--output", "json")
+	require.Equal(t, exitOK, r.code, r.errOut)
+	golden(t, "plan-good-json", []string{strings.TrimSuffix(r.out, "\n")})
+	var p planned
+	require.NoError(t, json.Unmarshal([]byte(r.out), &p))
+	all := map[string]bool{}
+	for _, s := range p.Stages {
+		require.Len(t, s.Targets, s.New)
+		for _, id := range s.Targets {
+			all[id] = true
+		}
+	}
+	require.Len(t, all, p.Targets)
+}
+
+func TestSpecFromStandardInput(t *testing.T) {
+	data, err := os.ReadFile("testdata/specs/good.yaml")
+	require.NoError(t, err)
+	fleet, err := filepath.Abs("testdata/specs/fleet.yaml")
+	require.NoError(t, err)
+	text := strings.Replace(string(data), "fleet: fleet.yaml", "fleet: "+fleet, 1)
+	r := sluice(t, text, "validate", "-")
+	require.Equal(t, exitOK, r.code, r.errOut)
+	require.Equal(t, "ok: edge-proxy 1.10, 8 targets in 3 stages, 1 check\n", r.out)
+
+	r = sluice(t, string(data), "validate", "-")
+	require.Equal(t, exitInvalid, r.code)
+	require.Contains(t, r.errOut, stdinName+":3:", "the fleet file is looked for in the current folder")
+
+	t.Chdir("testdata/specs")
+	require.Equal(t, exitOK, sluice(t, string(data), "validate", "-").code)
+}
+
+func TestProblemsInJSONHavePositions(t *testing.T) {
+	r := sluice(t, "", "validate", "-o", "json", "testdata/specs/mistakes.yaml")
+	var f failure
+	require.NoError(t, json.Unmarshal([]byte(r.out), &f))
+	require.GreaterOrEqual(t, len(f.Problems), 5)
+	for _, p := range f.Problems {
+		require.Equal(t, "testdata/specs/mistakes.yaml", p.File)
+		require.Positive(t, p.Line)
+		require.Positive(t, p.Column)
+	}
+}
+
+func TestSpecThatIsTooLarge(t *testing.T) {
+	r := sluice(t, strings.Repeat("#", spec.MaxBytes+1), "validate", "-")
+	require.Equal(t, exitInvalid, r.code)
+	require.Contains(t, r.errOut, "more than 1048576 bytes")
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/terminal"
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// checkLines are the checks of a report, one per line.
+func checkLines(r health.Report, p paint) []string {
+	rows := make([][]string, 0, len(r.Results))
+	for _, res := range r.Results {
+		rows = append(rows, []string{
+			p.verdict(res.Verdict, glyph(res.Verdict)) + " " + terminal.Safe(res.Check),
+			p.verdict(res.Verdict, terminal.Safe(string(res.Verdict))),
+			numbers(res),
+			terminal.Safe(res.Sentence),
+		})
+	}
+	return columns(rows, "  ")
+}
+
+// numbers are what was judged and its limit. A result that rests on events is a
+// ratio.
+func numbers(r health.Result) string {
+	form := func(v float64) string {
+		if r.Samples > 0 {
+			return fmt.Sprintf("%.3g%%", 100*v)
+		}
+		return fmt.Sprintf("%.4g", v)
+	}
+	switch {
+	case r.Value == nil:
+		return "–"
+	case r.Limit == nil:
+		return form(*r.Value)
+	}
+	return form(*r.Value) + " (limit " + form(*r.Limit) + ")"
+}
+
+// outcomeLines say how it ended, naming at most some of the targets that are not
+// back.
+func outcomeLines(o workflows.Outcome, most int, p paint) []string {
+	lines := []string{p.phase(string(o.Result)) + ": " + terminal.Safe(o.Why)}
+	if o.Result != workflows.PhasePromoted && o.Touched > 0 {
+		lines = append(lines, fmt.Sprintf("touched %s, put back and seen back %d", plural(o.Touched, "target"), o.Reverted))
+	}
+	if w := recoveredWord(o); w != "" {
+		lines = append(lines, w)
+	}
+	for i, t := range o.NotReverted {
+		if i == most {
+			lines = append(lines, p.red(fmt.Sprintf("  and %d more not reverted: sluice explain names all", len(o.NotReverted)-most)))
+			break
+		}
+		lines = append(lines, p.red("  not reverted: "+terminal.Safe(t.ID))+" "+terminal.Safe(t.Reason))
+	}
+	return lines
+}
+
+func recoveredWord(o workflows.Outcome) string {
+	switch o.Recovered {
+	case "":
+		return ""
+	case "yes":
+		return "the checks recovered after the rollback"
+	case "no":
+		return "the checks did NOT recover after the rollback: the change was probably not the cause"
+	}
+	return "nobody knows whether the checks recovered after the rollback"
+}
