@@ -9,10 +9,10 @@ package spec
 // Parse, which also fills the defaults named at each field.
 type Spec struct {
 	// Unit names what changes: a service, or one configuration.
-	Unit string `yaml:"unit" json:"unit"`
+	Unit string `yaml:"unit" json:"unit" jsonschema:"pattern=^[a-z0-9][a-z0-9._-]*$,maxLength=64"`
 	// Release is the version that the driver understands. It stays text: an
 	// unquoted 1.10 is "1.10".
-	Release string `yaml:"release" json:"release"`
+	Release string `yaml:"release" json:"release" jsonschema:"maxLength=128"`
 	// Fleet is the path of the fleet file, relative to the spec's folder. Only
 	// the CLI reads it; a worker gets the fleet's snapshot instead.
 	Fleet string `yaml:"fleet" json:"fleet"`
@@ -21,7 +21,7 @@ type Spec struct {
 	// Apply bounds how targets are changed.
 	Apply Apply `yaml:"apply,omitempty" json:"apply"`
 	// Stages are walked in order. The last one reaches the whole fleet.
-	Stages []Stage `yaml:"stages" json:"stages"`
+	Stages []Stage `yaml:"stages" json:"stages" jsonschema:"minItems=1,maxItems=100"`
 	// Health says what must hold for the rollout to go on.
 	Health Health `yaml:"health" json:"health"`
 	// Rollback bounds the way back.
@@ -65,13 +65,13 @@ type ExecDriver struct {
 // Apply bounds how targets are changed.
 type Apply struct {
 	// Batch is how many targets one activity changes. Default 500.
-	Batch int `yaml:"batch,omitempty" json:"batch"`
+	Batch int `yaml:"batch,omitempty" json:"batch" jsonschema:"minimum=1,maximum=10000"`
 	// Parallel is how many targets are changed at once over the whole stage.
 	// Default 50.
-	Parallel int `yaml:"parallel,omitempty" json:"parallel"`
+	Parallel int `yaml:"parallel,omitempty" json:"parallel" jsonschema:"minimum=1,maximum=10000"`
 	// Attempts is how often one target is tried before it counts as failed.
 	// Default 3.
-	Attempts int `yaml:"attempts,omitempty" json:"attempts"`
+	Attempts int `yaml:"attempts,omitempty" json:"attempts" jsonschema:"minimum=1,maximum=100"`
 }
 
 // Rollback bounds the way back.
@@ -80,7 +80,7 @@ type Rollback struct {
 	// as not reverted. Default 10m.
 	Deadline Duration `yaml:"deadline,omitempty" json:"deadline"`
 	// Parallel is how many targets are reverted at once. Default 200.
-	Parallel int `yaml:"parallel,omitempty" json:"parallel"`
+	Parallel int `yaml:"parallel,omitempty" json:"parallel" jsonschema:"minimum=1,maximum=10000"`
 	// Recover is how long the checks may take to recover after a rollback before
 	// it is reported as not having cured. Default 1m.
 	Recover Duration `yaml:"recover,omitempty" json:"recover"`
@@ -92,7 +92,7 @@ type Rollback struct {
 type Stage struct {
 	Name string `yaml:"name" json:"name"`
 	// Count is the size of the cohort.
-	Count *int `yaml:"count,omitempty" json:"count,omitempty"`
+	Count *int `yaml:"count,omitempty" json:"count,omitempty" jsonschema:"minimum=1"`
 	// Reach is how much of the whole fleet is exposed after this stage.
 	Reach *Reach `yaml:"reach,omitempty" json:"reach,omitempty"`
 	// Where limits the cohort to targets with all of these labels.
@@ -103,13 +103,13 @@ type Stage struct {
 	Bake Duration `yaml:"bake" json:"bake"`
 	// Approval "required" holds the stage before it is applied until a person
 	// approves it.
-	Approval string `yaml:"approval,omitempty" json:"approval,omitempty"`
+	Approval string `yaml:"approval,omitempty" json:"approval,omitempty" jsonschema:"enum=required"`
 	// DecideWithin is how long after the end of the bake a gate may hold for
 	// lack of a verdict. Default: as long as the bake, at least 1m.
 	DecideWithin Duration `yaml:"decideWithin,omitempty" json:"decideWithin"`
 	// Undecided is what happens then: "rollback" (default) or "wait" for a
 	// person to promote or abort.
-	Undecided string `yaml:"undecided,omitempty" json:"undecided"`
+	Undecided string `yaml:"undecided,omitempty" json:"undecided" jsonschema:"enum=rollback,enum=wait,default=rollback"`
 }
 
 // Values of Stage.Approval and Stage.Undecided.
@@ -144,9 +144,9 @@ type Health struct {
 	// total of the first check that has one.
 	Traffic string `yaml:"traffic,omitempty" json:"traffic,omitempty"`
 	// Without names always-on checks to leave out: "alive", "traffic".
-	Without []string `yaml:"without,omitempty" json:"without,omitempty"`
+	Without []string `yaml:"without,omitempty" json:"without,omitempty" jsonschema:"enum=alive,enum=traffic"`
 	// Checks are the questions. At least one.
-	Checks []Check `yaml:"checks" json:"checks"`
+	Checks []Check `yaml:"checks" json:"checks" jsonschema:"minItems=1,maxItems=100"`
 }
 
 // Names of the checks that are always on.
@@ -161,7 +161,7 @@ type Scrape struct {
 	// Default "http://{{address}}/metrics".
 	URL string `yaml:"url,omitempty" json:"url,omitempty"`
 	// Sample is how many targets of each arm are read, at most. Default 50.
-	Sample int `yaml:"sample,omitempty" json:"sample"`
+	Sample int `yaml:"sample,omitempty" json:"sample" jsonschema:"minimum=1,maximum=1000"`
 	// Baseline is how long the fleet is read before a stage, since a page has no
 	// past. Default: two looks.
 	Baseline Duration `yaml:"baseline,omitempty" json:"baseline"`
@@ -169,9 +169,9 @@ type Scrape struct {
 
 // Identify maps a target to the label by which metrics know it.
 type Identify struct {
-	Label string `yaml:"label" json:"label"`
+	Label string `yaml:"label,omitempty" json:"label"`
 	// Value is a template over {{id}}, {{address}} and {{label.NAME}}.
-	Value string `yaml:"value" json:"value"`
+	Value string `yaml:"value,omitempty" json:"value"`
 }
 
 // Check is one health question with its criterion. It has either Value with
@@ -188,18 +188,18 @@ type Check struct {
 	Max   *Number `yaml:"max,omitempty" json:"max,omitempty"`
 	Min   *Number `yaml:"min,omitempty" json:"min,omitempty"`
 	// Tolerate is how many breaches in a row are forgiven. Default 0.
-	Tolerate int `yaml:"tolerate,omitempty" json:"tolerate"`
+	Tolerate int `yaml:"tolerate,omitempty" json:"tolerate" jsonschema:"minimum=0,maximum=1000"`
 	// Bad and Total count events; their ratio is judged.
 	Bad   string `yaml:"bad,omitempty" json:"bad,omitempty"`
 	Total string `yaml:"total,omitempty" json:"total,omitempty"`
 	// Against "control" compares exposed targets with those not reached yet.
-	Against string `yaml:"against,omitempty" json:"against,omitempty"`
+	Against string `yaml:"against,omitempty" json:"against,omitempty" jsonschema:"enum=control"`
 	// Worse is by how much the exposed ratio may exceed the control's, as a
 	// share of it: 20% is 0.2. Default 0.
 	Worse *Number `yaml:"worse,omitempty" json:"worse,omitempty"`
 	// MinSamples is how many events in total each arm must have shown before
 	// the check can pass or fail. Default 100.
-	MinSamples int `yaml:"minSamples,omitempty" json:"minSamples"`
+	MinSamples int `yaml:"minSamples,omitempty" json:"minSamples" jsonschema:"minimum=1"`
 }
 
 // AgainstControl is the only value of Check.Against so far.

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,9 +85,10 @@ func (v *validator) without(h Health) {
 // traffic checks that the share-of-traffic check has something to count, or was
 // left out on purpose.
 func (v *validator) traffic(h Health) {
-	var left, counted bool
-	for _, name := range h.Without {
-		left = left || name == CheckTraffic
+	left := slices.Contains(h.Without, CheckTraffic)
+	misspelt, counted := v.doc.Bad("health.without"), v.doc.Bad("health.checks")
+	for i := range h.Without {
+		misspelt = misspelt || v.doc.Bad(strictyaml.Index("health.without", i))
 	}
 	for i := range h.Checks {
 		counted = counted || v.given(strictyaml.Index("health.checks", i)+".total")
@@ -96,7 +98,7 @@ func (v *validator) traffic(h Health) {
 		v.bad("health.traffic", "is set, while without leaves the traffic check out, expected one of them")
 	case v.given("health.traffic"):
 		v.query("health.traffic", h.Traffic)
-	case !left && !counted && !v.doc.Bad("health.checks") && !v.doc.Bad("health.without"):
+	case !left && !counted && !misspelt:
 		v.bad("health", "the always-on check %q has nothing to count, since no check has a total: expected traffic: with a query that counts requests, or without: [traffic] to leave the check out", CheckTraffic)
 	}
 }

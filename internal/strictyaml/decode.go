@@ -28,7 +28,7 @@ const maxAliased = 100_000
 // The document answers where values stand and holds the problems found so far;
 // out is filled as far as it could be understood. It is never nil.
 func Decode(file string, data []byte, maxBytes int, out any) *Document {
-	d := &Document{file: file, bad: map[string]bool{}}
+	d := &Document{file: file, broken: map[string]bool{}, bad: map[string]bool{}}
 	if len(data) > maxBytes {
 		d.fatal(0, 0, fmt.Sprintf("the file has %s, expected at most %s", size(len(data)), size(maxBytes)))
 		return d

@@ -17,7 +17,8 @@ type Document struct {
 	lines    []int // byte offset of each line; filled when first needed
 	root     *yaml.Node
 	problems Problems
-	bad      map[string]bool // paths with a problem of their own
+	broken   map[string]bool // paths whose values could not be understood
+	bad      map[string]bool // paths with a problem that was added later
 }
 
 // Problems is what is wrong so far, unsorted; see Problems.Err.
@@ -27,36 +28,38 @@ func (d *Document) Problems() Problems { return d.problems }
 // decoded, and looking for further problems makes no sense.
 func (d *Document) Readable() bool { return d.root != nil }
 
-// Add records a problem with the value at path, unless the path, or one that it
-// is part of, has a problem already: one mistake is reported once. The message
-// goes after the path.
+// Add records a problem with the value at path; the message goes after the path.
+// It does nothing if the value, or one that it is part of, could not be
+// understood: one mistake is reported once.
 func (d *Document) Add(path, message string) {
-	if d.Bad(path) {
-		return
-	}
-	d.bad[path] = true
-	d.problems = append(d.problems, d.Problem(path, message))
+	d.add(path, d.Problem(path, message))
 }
 
 // AddInside is Add for one place inside a text value, offset bytes from its
 // beginning.
 func (d *Document) AddInside(path string, offset int, message string) {
-	if d.Bad(path) {
-		return
-	}
-	d.bad[path] = true
 	p := d.Problem(path, message)
 	p.Line, p.Column = d.Inside(path, offset)
-	d.problems = append(d.problems, p)
+	d.add(path, p)
 }
 
-// Bad says whether a problem was recorded for the path or one that it is part of.
-func (d *Document) Bad(path string) bool {
-	if d.bad[path] || d.bad[""] {
+func (d *Document) add(path string, p Problem) {
+	if !d.isBroken(path) {
+		d.bad[path] = true
+		d.problems = append(d.problems, p)
+	}
+}
+
+// Bad says whether a problem was recorded for the path itself, or for decoding
+// one that it is part of.
+func (d *Document) Bad(path string) bool { return d.bad[path] || d.isBroken(path) }
+
+func (d *Document) isBroken(path string) bool {
+	if d.broken[path] || d.broken[""] {
 		return true
 	}
 	for i := len(path) - 1; i > 0; i-- {
-		if (path[i] == '.' || path[i] == '[') && d.bad[path[:i]] {
+		if (path[i] == '.' || path[i] == '[') && d.broken[path[:i]] {
 			return true
 		}
 	}
@@ -194,7 +197,7 @@ func within(path, message string) string {
 
 // report records a problem of decoding at a value.
 func (d *Document) report(n *yaml.Node, path, message string) {
-	d.bad[path] = true
+	d.broken[path] = true
 	d.problems = append(d.problems, Problem{File: d.file, Line: n.Line, Column: n.Column, Message: tidy(within(path, message))})
 }
 

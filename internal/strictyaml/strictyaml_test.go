@@ -159,10 +159,16 @@ func TestPositions(t *testing.T) {
 	require.True(t, doc.Has("items[1].bake"))
 	require.False(t, doc.Has("items[1].name"))
 
-	doc.Add("items[1]", "first")
-	doc.Add("items[1].bake", "hidden by the first")
+	require.False(t, doc.Bad("items[1]"))
+	doc.Add("items[1].bake", "first")
 	doc.Add("items[0]", "another")
-	require.EqualError(t, doc.Problems().Err(), "f.yaml:3:5: items[0]: another\nf.yaml:6:5: items[1]: first")
+	require.True(t, doc.Bad("items[1].bake"))
+	require.EqualError(t, doc.Problems().Err(), "f.yaml:3:5: items[0]: another\nf.yaml:6:12: items[1].bake: first")
+
+	_, doc = decode("items: {}\n")
+	doc.Add("items[0].bake", "hidden by the list that is none")
+	require.True(t, doc.Bad("items[0].bake"))
+	require.Len(t, doc.Problems(), 1)
 }
 
 func TestSuggestedFieldIsNotMissingToo(t *testing.T) {

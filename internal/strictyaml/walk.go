@@ -186,7 +186,7 @@ func (w *walker) unknown(n, key *yaml.Node, path string, known []field) {
 	}
 	if best, ok := suggest.Nearest(key.Value, slices.Values(names)); ok {
 		if _, there := child(n, best); there == nil {
-			w.doc.bad[Key(path, best)] = true
+			w.doc.broken[Key(path, best)] = true
 		}
 		w.doc.reportKey(key, message+", did you mean "+Quote(best)+"?")
 		return

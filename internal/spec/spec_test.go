@@ -1,0 +1,189 @@
+package spec_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/strictyaml"
+)
+
+// TestInvalid compares the problems of every file in testdata/invalid with the
+// golden file beside it. A new case is a new file; -update writes its golden.
+func TestInvalid(t *testing.T) {
+	for name, data := range cases(t, "testdata/invalid") {
+		t.Run(name, func(t *testing.T) {
+			doc, err := spec.Parse(name+".yaml", data)
+			require.Nil(t, doc)
+			var problems strictyaml.Problems
+			require.ErrorAs(t, err, &problems)
+			require.NotContains(t, err.Error(), "hunter2", "no secret is ever repeated")
+			golden(t, filepath.Join("testdata/invalid", name+".golden"), err.Error()+"\n")
+		})
+	}
+}
+
+// TestValid compares what every file in testdata/valid means, with its defaults
+// filled in, with the golden file beside it.
+func TestValid(t *testing.T) {
+	for name, data := range cases(t, "testdata/valid") {
+		t.Run(name, func(t *testing.T) {
+			doc, err := spec.Parse(name+".yaml", data)
+			require.NoError(t, err)
+			got, err := json.MarshalIndent(doc.Spec, "", "  ")
+			require.NoError(t, err)
+			golden(t, filepath.Join("testdata/valid", name+".golden"), string(got)+"\n")
+
+			var back spec.Spec
+			require.NoError(t, json.Unmarshal(got, &back))
+			require.Equal(t, doc.Spec, back, "a spec survives the journey as JSON")
+		})
+	}
+}
+
+func cases(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	found := map[string][]byte{}
+	for _, file := range files {
+		found[strings.TrimSuffix(filepath.Base(file), ".yaml")] = read(t, file)
+	}
+	return found
+}
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	require.NoError(t, err, "run with -update to write a golden file")
+	return data
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+	}
+	require.Equal(t, string(read(t, file)), got)
+}
+
+// TestChanges changes one thing at a time in a valid spec.
+func TestChanges(t *testing.T) {
+	base := string(read(t, "testdata/valid/prometheus.yaml"))
+	for _, tc := range []struct{ old, new, want string }{
+		{"release: 1.10", "release: -v", `2:10: release: "-v" is not a release`},
+		{"release: 1.10", "release: \"a\\nb\"", `"a\nb" is not a release`},
+		{"release: 1.10", "release: \"1; rm -rf / $(id)\"", "is not a release"},
+		{"release: 1.10", "release: " + strings.Repeat("x", 129), "is not a release"},
+		{"release: 1.10", "", "1:1: release: is required"},
+		{"unit: edge-proxy", "unit: Edge", `1:7: unit: "Edge" is not a unit`},
+		{"unit: edge-proxy", "unit: \"\\e[31m\"", `unit: "\x1b[31m" is not a unit`},
+		{"count: 3", "count: -3", "is -3, expected at least 1"},
+		{"reach: 5%", "reach: 0", `"0" exposes no target`},
+		{"reach: 5%", "reach: 101%", `"101%" is outside the fleet`},
+		{"reach: 5%", "reach: lots", `"lots" is not a reach`},
+		{"bake: 5m", "bake: 5", `"5" has no unit, expected a duration such as 5s or 5m`},
+		{"bake: 5m", "bake: -5m", `"-5m" is negative`},
+		{"bake: 5m", "bake: 9223372036855h", `"9223372036855h" is too long, expected at most 8760h`},
+		{"bake: 5m", "bake: 8761h", "is too long"},
+		{"bake: 5m", "bake: 0", `"0" has no unit`},
+		{"bake: 5m", "bake: 0s", "is 0s, expected more"},
+		{"bake: 5m", "bake: 1s", "expected at least 15s, the time between two looks"},
+		{"bake: 5m", "bake: 30s", "expected more than health.warmup (30s"},
+		{"max: 0.4", "max: .nan", `".nan" is not a finite number`},
+		{"max: 0.4", "max: 0.4\n      min: 1", "is 0.4, which is less than min, 1 at"},
+		{"worse: 20%", "worse: 20", "did you mean 20%?"},
+		{"worse: 20%", "worse: -1", "expected at least 0"},
+		{"token: ${env:TOKEN}", "token: hunter2", "is not a reference to a secret"},
+		{"token: ${env:TOKEN}", "url: ftp://{{address}}", "begins with http:// or https://"},
+		{"token: ${env:TOKEN}", "url: http://me:hunter2@{{address}}/", "has a user or a password"},
+		{"token: ${env:TOKEN}", "url: http://{{adress}}/", "did you mean {{address}}?"},
+		{"token: ${env:TOKEN}", "timeout: 0s", "is 0s, expected more"},
+		{"prometheus: http://prometheus:9090", "prometheus: http://a:hunter2@b", "has a user or a password"},
+		{"prometheus: http://prometheus:9090", "prometheus: http://b?x=y", "has a query (?)"},
+		{"prometheus: http://prometheus:9090", "prometheus: prometheus:9090", "begins with http:// or https://"},
+		{"prometheus: http://prometheus:9090", "prometheus: \"http://\"", "is not a URL"},
+		{"tolerate: 2", "minSamples: 5", "means nothing in a check with a value"},
+		{"against: control", "against: before", `is "before", expected control`},
+		{"against: control", "max: 5%", "stands without against"},
+		{"name: p99", "name: errors", "is the name of the check at"},
+		{"name: p99", "name: alive", "always on"},
+		{"batch: 100", "batch: 0", "is 0, expected 1 to 10000"},
+	} {
+		text := strings.Replace(base, tc.old, tc.new, 1)
+		require.NotEqual(t, base, text, tc.old)
+		_, err := spec.Parse("f.yaml", []byte(text))
+		require.ErrorContains(t, err, tc.want, tc.new)
+		require.NotContains(t, err.Error(), "hunter2")
+		require.Len(t, strings.Split(err.Error(), "\n"), 1, "one mistake, one problem: %s", err)
+	}
+}
+
+// TestHostile asserts that no input takes long or is taken for a spec.
+func TestHostile(t *testing.T) {
+	for name, tc := range map[string]struct{ text, want string }{
+		"deep":  {"stages: " + strings.Repeat("[", 20_000), "nested more than 100 deep"},
+		"large": {strings.Repeat("#", 10<<20), "the file has 10 MiB, expected at most 1 MiB"},
+		"NUL":   {"unit: a\x00", "f.yaml:1:8: the file holds a NUL byte"},
+		"UTF-8": {"unit: \xc3\x28", "f.yaml:1:7: the byte 0xc3 is not valid UTF-8"},
+		"many":  {"stages: [" + strings.Repeat("{},", 300_000) + "]", "stages: has 300000 stages"},
+		"query": {"health: {prometheus: \"http://x\", checks: [{name: a, value: \"" + strings.Repeat("(", 900_000) + "\"}]}", "expected at most 16384"},
+	} {
+		start := time.Now()
+		_, err := spec.Parse("f.yaml", []byte(tc.text))
+		require.ErrorContains(t, err, tc.want, name)
+		t.Logf("%s: %s", name, time.Since(start))
+	}
+}
+
+func TestWindowsFile(t *testing.T) {
+	text := "\uFEFF" + strings.ReplaceAll(string(read(t, "testdata/valid/prometheus.yaml")), "\n", "\r\n")
+	doc, err := spec.Parse("f.yaml", []byte(text))
+	require.NoError(t, err)
+	require.Equal(t, "1.10", doc.Spec.Release)
+}
+
+func TestDocumentProblem(t *testing.T) {
+	doc, err := spec.Parse("f.yaml", read(t, "testdata/valid/prometheus.yaml"))
+	require.NoError(t, err)
+	require.Equal(t, "f.yaml:2:10: release: no such \\x1b", doc.Problem("release", "no such \x1b").String())
+	require.Contains(t, doc.Problem("stages[1].reach", "x").String(), "stages[1].reach: x")
+}
+
+func FuzzParse(f *testing.F) {
+	for _, file := range []string{"valid/prometheus", "valid/scrape", "invalid/five", "invalid/promql"} {
+		data, err := os.ReadFile("testdata/" + file + ".yaml")
+		require.NoError(f, err)
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		doc, err := spec.Parse("f.yaml", data)
+		if err != nil {
+			require.Nil(t, doc)
+			return
+		}
+		s := doc.Spec
+		last := s.Stages[len(s.Stages)-1]
+		require.NotEmpty(t, s.Unit)
+		require.NotEmpty(t, s.Release)
+		require.NotEmpty(t, s.Health.Checks)
+		require.NotEqual(t, s.Driver.HTTP == nil, s.Driver.Exec == nil)
+		require.NotEqual(t, s.Health.Prometheus == "", s.Health.Scrape == nil)
+		require.InDelta(t, 100, last.Reach.Percent, 0)
+		for _, st := range s.Stages {
+			require.GreaterOrEqual(t, st.Bake, s.Health.Every)
+			require.Positive(t, st.DecideWithin)
+		}
+		for _, c := range s.Health.Checks {
+			require.NotEqual(t, c.Value == "", c.Bad == "")
+			require.True(t, c.Max != nil || c.Min != nil || c.Against != "")
+		}
+	})
+}
