@@ -10,6 +10,6 @@ func approveCommand() command {
 --stage, which may be given ahead.`,
 		example: `sluice approve edge-proxy --stage everyone --why "change board of Monday"`,
 		stage:   true,
-		effect:  "approved",
+		effect:  "approved: the stage begins when it is its turn",
 	}.command()
 }

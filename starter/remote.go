@@ -113,9 +113,13 @@ func (r *remote) explainCall(err error) error {
 	if _, ok := errors.AsType[*serviceerror.NamespaceNotFound](err); ok {
 		return invalidf("Temporal has no namespace %q: name one with --namespace or TEMPORAL_NAMESPACE", r.namespace)
 	}
-	if e, ok := errors.AsType[*serviceerror.InvalidArgument](err); ok && strings.Contains(strings.ToLower(e.Message), "search attribute") {
+	e, ok := errors.AsType[*serviceerror.InvalidArgument](err)
+	switch {
+	case !ok:
+		return err
+	case strings.Contains(strings.ToLower(e.Message), "search attribute"):
 		return invalidf("namespace %s lacks Sluice's search attributes (%s); create them once with:\n  %s",
 			r.namespace, e.Message, connect.CreateAttributes(r.namespace))
 	}
-	return err
+	return &exitError{code: exitInvalid, err: err}
 }

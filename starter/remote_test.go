@@ -80,6 +80,11 @@ func TestLook(t *testing.T) {
 			require.ErrorIs(t, err, errNoRollout)
 			require.Contains(t, err.Error(), "sluice list")
 		}},
+		"no run id": {fakeTemporal{describe: func(int) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+			return nil, serviceerror.NewInvalidArgument("Invalid RunId.")
+		}}, func(t *testing.T, _ view, err error) {
+			require.Equal(t, exitInvalid, testConsole(&bytes.Buffer{}, &bytes.Buffer{}).report(err))
+		}},
 		"no namespace": {fakeTemporal{describe: func(int) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 			return nil, serviceerror.NewNamespaceNotFound("x")
 		}}, func(t *testing.T, _ view, err error) {
