@@ -151,7 +151,7 @@ func escape(s string, quote byte) string {
 		case r == '\\' || r == rune(quote):
 			out.WriteByte('\\')
 			out.WriteRune(r)
-		case r < 0x20 || r == 0x7f:
+		case r < 0x20 || r == 0x7f || r == utf8.RuneError: // PromQL takes U+FFFD for broken text
 			fmt.Fprintf(&out, `\u%04x`, r)
 		default:
 			out.WriteRune(r)
