@@ -38,6 +38,8 @@ type Result struct {
 	Queries []string `json:"queries,omitempty"`
 	// Warnings are the source's own, at most five.
 	Warnings []string `json:"warnings,omitempty"`
+	// Pending is set while a breach is still tolerated: the next looks decide.
+	Pending bool `json:"pending,omitempty"`
 }
 
 // Report is every check's result at one moment.
@@ -70,4 +72,17 @@ func (r Report) Verdict() Verdict {
 		}
 	}
 	return overall
+}
+
+// Pending says whether nothing failed and some check is in a breach that it still
+// tolerates: to look again decides.
+func (r Report) Pending() bool {
+	pending := false
+	for _, res := range r.Results {
+		if res.Verdict == Fail {
+			return false
+		}
+		pending = pending || res.Pending
+	}
+	return pending
 }

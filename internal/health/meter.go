@@ -1,0 +1,205 @@
+package health
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/target"
+)
+
+// Binding says whom the checks are about: one stage of one rollout.
+type Binding struct {
+	Unit, Release, Previous, Stage string
+	// Exposed are the targets changed so far, Cohort those of this stage among
+	// them, Control those not reached; Control is empty in the last stage.
+	Exposed, Cohort, Control []fleet.Target
+	// Since is when the cohort was applied. Evidence counts from Since plus the
+	// spec's warmup.
+	Since time.Time
+	// Before is what was measured before the stage.
+	Before Baseline
+}
+
+// Deps are what a Meter reads through.
+type Deps struct {
+	// Driver answers whether targets are alive.
+	Driver target.Driver
+	// Transport carries requests to sources; nil is http.DefaultTransport.
+	Transport http.RoundTripper
+}
+
+// Meter reads one stage's numbers and judges them. It is not safe for concurrent
+// use. Build it with Open.
+type Meter struct {
+	spec    spec.Health
+	binding Binding
+	driver  target.Driver
+	source  source
+	streaks map[string]int
+}
+
+// State is what a Meter must remember between looks, small enough for a
+// heartbeat. The zero value remembers nothing.
+type State struct {
+	// Streaks counts consecutive breaches by check.
+	Streaks map[string]int `json:"streaks,omitempty"`
+	// Scrape is what was read of metrics pages; nil for other sources.
+	Scrape *ScrapeState `json:"scrape,omitempty"`
+}
+
+// Open readies a Meter for a stage. The spec must be valid and complete.
+func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
+	m := &Meter{spec: h, binding: b, driver: d.Driver, streaks: map[string]int{}}
+	client := &http.Client{Transport: d.Transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+	var err error
+	switch {
+	case h.Prometheus != "" && h.Scrape == nil:
+		m.source, err = openPrometheus(h, b, client)
+	case h.Scrape != nil && h.Prometheus == "":
+		m.source, err = openScrape(h, b, client)
+	default:
+		err = fmt.Errorf("expected exactly one source of health")
+	}
+	return m, err
+}
+
+// State is what a later Meter of the same stage goes on from.
+func (m *Meter) State() State {
+	return State{Streaks: m.streaks, Scrape: m.source.state()}
+}
+
+// Restore goes on from an earlier Meter's state.
+func (m *Meter) Restore(s State) error {
+	for check, n := range s.Streaks {
+		m.streaks[check] = n
+	}
+	return m.source.restore(s.Scrape)
+}
+
+// Look reads and judges every check at a moment; of the exposed targets it asks a
+// sample whether they are alive. Its error is only ctx's: trouble with data is a
+// verdict.
+func (m *Meter) Look(ctx context.Context, at time.Time) (Report, error) {
+	return m.look(ctx, at, sample(m.binding.Exposed, aliveSample))
+}
+
+// LookAll is Look, but asks every exposed target whether it is alive.
+func (m *Meter) LookAll(ctx context.Context, at time.Time) (Report, error) {
+	return m.look(ctx, at, m.binding.Exposed)
+}
+
+// aliveSample is how many targets a look asks whether they are alive.
+const aliveSample = 200
+
+func (m *Meter) look(ctx context.Context, at time.Time, ask []fleet.Target) (Report, error) {
+	report := Report{At: at}
+	begin := m.binding.Since.Add(m.spec.Warmup.Std())
+	w := window{from: later(begin, at.Add(-m.spec.Window.Std())), at: at}
+	warming := at.Sub(begin) < m.spec.Every.Std()
+	m.source.refresh(ctx, at, w.from)
+	for _, c := range m.spec.Checks {
+		var res Result
+		if warming {
+			res = warmingUp(c.Name, begin.Add(m.spec.Every.Std()))
+		} else {
+			res = m.judge(ctx, c, w)
+		}
+		report.Results = append(report.Results, res)
+	}
+	if !slices.Contains(m.spec.Without, spec.CheckTraffic) {
+		res := warmingUp(spec.CheckTraffic, begin.Add(m.spec.Every.Std()))
+		if !warming {
+			res = m.traffic(ctx, w)
+		}
+		report.Results = append(report.Results, res)
+	}
+	if !slices.Contains(m.spec.Without, spec.CheckAlive) {
+		report.Results = append(report.Results, m.alive(ctx, ask))
+	}
+	return report, ctx.Err()
+}
+
+func warmingUp(check string, until time.Time) Result {
+	return Result{Check: check, Verdict: Unexercised, Sentence: fmt.Sprintf("%s: warming up, evidence counts from %s", check, until.UTC().Format("15:04:05 MST"))}
+}
+
+// judge reads one check's numbers and keeps its streak.
+func (m *Meter) judge(ctx context.Context, c spec.Check, w window) Result {
+	var res judged
+	if c.Value != "" {
+		res = judgeValue(c, m.source.gauge(ctx, c.Value, w), m.streaks[c.Name])
+	} else {
+		res = judgeRatio(c, m.numbers(ctx, c, w), m.streaks[c.Name])
+	}
+	switch {
+	case res.breach:
+		m.streaks[c.Name]++
+	case res.Verdict == Pass:
+		delete(m.streaks, c.Name)
+	}
+	return res.Result
+}
+
+// numbers reads both arms of a check, or what stands in for the second.
+func (m *Meter) numbers(ctx context.Context, c spec.Check, w window) arms {
+	a := arms{exposed: m.ratio(ctx, c, exposed, w)}
+	switch {
+	case c.Against == "":
+	case len(m.binding.Control) > 0:
+		a.control = m.ratio(ctx, c, control, w)
+	default:
+		a.before = true
+		a.control = m.binding.Before.ratio(c.Name)
+	}
+	return a
+}
+
+// ratio reads the bad and total events of one arm.
+func (m *Meter) ratio(ctx context.Context, c spec.Check, a arm, w window) ratio {
+	total := m.source.count(ctx, c.Total, a, w, true)
+	if total.verdict != "" {
+		return ratio{total: total}
+	}
+	bad := m.source.count(ctx, c.Bad, a, w, false)
+	if bad.verdict == NoData && bad.empty {
+		// Nothing bad has ever been counted, so there is no series yet.
+		bad = reading{query: bad.query, warnings: bad.warnings}
+	}
+	return ratio{bad: bad, total: total}
+}
+
+// window is the span that a look covers.
+type window struct{ from, at time.Time }
+
+func (w window) length() time.Duration { return w.at.Sub(w.from) }
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// sample picks n of the targets evenly, always the same ones.
+func sample(ts []fleet.Target, n int) []fleet.Target {
+	if len(ts) <= n {
+		return ts
+	}
+	out := make([]fleet.Target, n)
+	for i := range out {
+		out[i] = ts[i*len(ts)/n]
+	}
+	return out
+}
+
+// scaled is how many targets stand for each one of a sample of n.
+func scaled(ts []fleet.Target, n int) float64 {
+	return max(1, float64(len(ts))/float64(n))
+}

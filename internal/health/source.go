@@ -1,0 +1,72 @@
+package health
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+)
+
+// arm is one side of a comparison.
+type arm int
+
+const (
+	exposed arm = iota
+	control
+)
+
+// reading is one number read from a source, or the verdict that there is none.
+type reading struct {
+	value float64
+	// verdict is empty when value is usable, and why says why not.
+	verdict Verdict
+	why     string
+	// empty tells an answer without any series from other trouble.
+	empty    bool
+	query    string
+	warnings []string
+}
+
+// source is where numbers come from. What goes wrong is in the reading.
+type source interface {
+	// refresh reads anew, for sources that keep what they have read; what lies
+	// before from is no evidence any more.
+	refresh(ctx context.Context, at, from time.Time)
+	// count is how many events an arm showed in the window. With fresh set the
+	// series must have been updated lately.
+	count(ctx context.Context, expr string, a arm, w window, fresh bool) reading
+	// gauge is a plain number about the exposed targets now.
+	gauge(ctx context.Context, expr string, w window) reading
+	// before says that nothing has been applied yet: all that is read is evidence.
+	before()
+	// scale is how many targets of an arm stand for each one that is read.
+	scale(a arm) float64
+	// baseline readies a source without a past to answer about the time up to at.
+	baseline(ctx context.Context, at time.Time) (window, error)
+	state() *ScrapeState
+	restore(*ScrapeState) error
+}
+
+// usable refuses what is not a number to judge by.
+func (r reading) usable() reading {
+	switch {
+	case r.verdict != "":
+	case math.IsNaN(r.value):
+		r.verdict, r.why = NoData, "the source answered NaN"
+	case math.IsInf(r.value, 0):
+		r.verdict, r.why = NoData, fmt.Sprintf("the source answered %v", r.value)
+	}
+	return r
+}
+
+// counted is usable for a count of events, which is never negative.
+func (r reading) counted() reading {
+	if r = r.usable(); r.verdict == "" && r.value < 0 {
+		r.verdict, r.why = NoData, fmt.Sprintf("the source counted %g events, which cannot be", r.value)
+	}
+	return r
+}
+
+func noData(query, format string, args ...any) reading {
+	return reading{verdict: NoData, why: fmt.Sprintf(format, args...), query: query}
+}
