@@ -28,8 +28,10 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 		if work.isDone(i) || before(t.ID) == p.Spec.Release {
 			return // back already, or found on the release and never touched
 		}
-		r := reversal{driver: d, target: t, release: p.Spec.Release,
-			order: target.Order{Unit: p.Spec.Unit, Release: before(t.ID), Fence: in.Fence}}
+		r := reversal{
+			driver: d, target: t, release: p.Spec.Release,
+			order: target.Order{Unit: p.Spec.Unit, Release: before(t.ID), Fence: in.Fence},
+		}
 		if err := r.until(ctx, in.Deadline); err != nil {
 			work.fail(t.ID, err)
 			return

@@ -103,8 +103,10 @@ func (r *rollout) observe(i int) ([]activities.Observed, error) {
 		s.Already += o.Already
 	}
 	if len(trouble) > 0 {
-		return nil, &failure{refused: len(r.touched) == 0,
-			why: fmt.Sprintf("stage %s cannot start: %s", s.Name, listed(trouble))}
+		return nil, &failure{
+			refused: len(r.touched) == 0,
+			why:     fmt.Sprintf("stage %s cannot start: %s", s.Name, listed(trouble)),
+		}
 	}
 	return out, nil
 }

@@ -212,7 +212,9 @@ func (d *demo) untilBaking(ctx context.Context, stage string) error {
 
 func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, "── "+format+"\n", args...) }
 
-func (d *demo) scene(format string, args ...any) { fmt.Fprintf(d.out, "\n══ "+format+"\n\n", args...) }
+func (d *demo) scene(format string, args ...any) {
+	fmt.Fprintf(d.out, "\n══ "+format+"\n\n", args...)
+}
 
 // keep brings the stack up and leaves it running until ctx ends.
 func keep(ctx context.Context, s settings, out io.Writer) error {

@@ -69,4 +69,3 @@ func (d *deployment) allOn(release string) {
 	require.NoError(d.t, err)
 	require.Zero(d.t, wrong)
 }
-

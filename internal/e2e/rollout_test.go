@@ -80,11 +80,11 @@ func TestHistoryEvents(t *testing.T) {
 	// plan and validate; per stage observe, baseline, apply, watch and gate.
 	require.Equal(t, (2+2*5)*3, small.activities)
 	require.Equal(t, map[enumspb.EventType]int{
-		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:               1,
-		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:             1,
-		enumspb.EVENT_TYPE_TIMER_STARTED:                            2,
-		enumspb.EVENT_TYPE_TIMER_FIRED:                              2,
-		enumspb.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:        3,
+		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:        1,
+		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:      1,
+		enumspb.EVENT_TYPE_TIMER_STARTED:                     2,
+		enumspb.EVENT_TYPE_TIMER_FIRED:                       2,
+		enumspb.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: 3,
 	}, small.others)
 }
 

@@ -41,7 +41,7 @@ func (p *Process) Start() error {
 	if p.running() {
 		return fmt.Errorf("%s runs already", p.name)
 	}
-	cmd := exec.Command(p.argv[0], p.argv[1:]...)
+	cmd := exec.Command(p.argv[0], p.argv[1:]...) //nolint:noctx // it is ended by Kill and Stop, and outlives the call
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	cmd.Env = append(os.Environ(), p.env...)
 	// A child must not outlive its parent, nor get the terminal's Ctrl-C.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,43 +40,37 @@ func (s *Stack) FleetFile() string { return filepath.Join(s.Dir, "fleet.yaml") }
 // Start starts Temporal only, keeping everything in dir.
 func Start(ctx context.Context, bin Binaries, dir string) (*Stack, error) {
 	s := &Stack{Dir: dir, bin: bin}
-	port, err := FreePort()
-	if err != nil {
-		return nil, err
-	}
-	uiPort, err := FreePort()
-	if err != nil {
-		return nil, err
-	}
-	ready := filepath.Join(dir, "temporal.ready")
-	s.Temporal, err = s.process("temporal", bin.Devstack, "--db", filepath.Join(dir, "temporal.db"),
-		"--port", fmt.Sprint(port), "--ui-port", fmt.Sprint(uiPort), "--ready-file", ready)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.startTemporal(ctx, ready); err != nil {
+	ports := []string{"--port", "0", "--ui-port", "0"} // it knows ports that nobody else is given
+	if err := s.startTemporal(ctx, ports...); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Stack) startTemporal(ctx context.Context, ready string) error {
+// startTemporal starts the server and waits until it answers.
+func (s *Stack) startTemporal(ctx context.Context, ports ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	ready := filepath.Join(s.Dir, "temporal.ready")
 	if err := os.RemoveAll(ready); err != nil {
+		return err
+	}
+	args := append([]string{"--db", filepath.Join(s.Dir, "temporal.db"), "--ready-file", ready, "--exit-with-parent"}, ports...)
+	var err error
+	if s.Temporal, err = s.process("temporal", s.bin.Devstack, args...); err != nil {
 		return err
 	}
 	if err := s.Temporal.Start(); err != nil {
 		return err
 	}
-	var info struct{ Address, UI string }
 	data, err := s.Temporal.awaitFile(ctx, ready)
 	if err != nil {
 		return err
 	}
+	var info struct{ Address, UI string }
 	if err := json.Unmarshal(data, &info); err != nil {
-		return err
+		return fmt.Errorf("read %s: %w", ready, err)
 	}
 	s.Address, s.UI = info.Address, info.UI
 	return nil
@@ -82,7 +78,15 @@ func (s *Stack) startTemporal(ctx context.Context, ready string) error {
 
 // RestartTemporal starts Temporal again, on the same ports and database.
 func (s *Stack) RestartTemporal(ctx context.Context) error {
-	return s.startTemporal(ctx, filepath.Join(s.Dir, "temporal.ready"))
+	_, port, err := net.SplitHostPort(s.Address)
+	if err != nil {
+		return err
+	}
+	ui, err := url.Parse(s.UI)
+	if err != nil {
+		return err
+	}
+	return s.startTemporal(ctx, "--port", port, "--ui-port", ui.Port())
 }
 
 // Simulate starts a simulated fleet and waits until it serves.
@@ -90,8 +94,10 @@ func (s *Stack) Simulate(ctx context.Context, targets int, unit, release string,
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	ready := filepath.Join(s.Dir, "sim.ready")
-	args := append([]string{"--targets", fmt.Sprint(targets), "--unit", unit, "--release", release,
-		"--fleet-file", s.FleetFile(), "--ready-file", ready}, flags...)
+	args := append([]string{
+		"--targets", fmt.Sprint(targets), "--unit", unit, "--release", release,
+		"--fleet-file", s.FleetFile(), "--ready-file", ready,
+	}, flags...)
 	var err error
 	if s.Sim, err = s.process("sim", filepath.Join(s.bin.Dir, "sluice-sim"), args...); err != nil {
 		return err
@@ -99,8 +105,8 @@ func (s *Stack) Simulate(ctx context.Context, targets int, unit, release string,
 	if err := s.Sim.Start(); err != nil {
 		return err
 	}
-	url, err := s.Sim.awaitFile(ctx, ready)
-	s.SimURL = strings.TrimSpace(string(url))
+	address, err := s.Sim.awaitFile(ctx, ready)
+	s.SimURL = strings.TrimSpace(string(address))
 	return err
 }
 
