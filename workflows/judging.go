@@ -116,7 +116,7 @@ func (j *judging) hold(g Gate) error {
 // every check passes; nothing is left when time is up. Harm is an error.
 func (j *judging) sit(clock time.Duration, summary string, settle bool, over func() bool) (time.Duration, error) {
 	r := j.rollout
-	for clock != 0 && !over() {
+	for clock != 0 && !over() && r.ctx.Err() == nil {
 		paused := r.state.Paused != nil
 		ticking := clock != forever && !paused
 		began, until := workflow.Now(r.ctx), workflow.Now(r.ctx).Add(idleWatch)
@@ -140,7 +140,7 @@ func (j *judging) sit(clock time.Duration, summary string, settle bool, over fun
 			return clock, err
 		}
 	}
-	return clock, nil
+	return clock, r.ctx.Err()
 }
 
 // idleWatch is how long one watch activity lasts while no clock runs.
@@ -157,6 +157,9 @@ func (j *judging) watch(until time.Time, settle bool, stop func() bool) (settled
 		if err := workflow.Await(r.ctx, func() bool { return f.IsReady() || stop() }); err != nil {
 			return false, err
 		}
+		if err := r.ctx.Err(); err != nil { // the way back does not wait for a watch
+			return false, err
+		}
 		if workflow.Now(ctx).Before(until) {
 			cancel() // else it ends by itself, after a last look
 		}
@@ -164,10 +167,10 @@ func (j *judging) watch(until time.Time, settle bool, stop func() bool) (settled
 		err := f.Get(r.ctx, &out)
 		cancel()
 		switch {
+		case r.ctx.Err() != nil: // also when the cancelled watch has answered in time
+			return false, r.ctx.Err()
 		case err == nil:
 			j.input.State, j.last = out.State, out.Report
-		case r.ctx.Err() != nil:
-			return false, r.ctx.Err()
 		case !temporal.IsCanceledError(err):
 			workflow.GetLogger(ctx).Warn("watch ended without a report", "stage", r.state.Stages[j.stage].Name, "error", err)
 		}

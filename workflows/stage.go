@@ -113,6 +113,7 @@ func (r *rollout) observe(i int) ([]activities.Observed, error) {
 
 // baseline measures the stage's targets before they change.
 func (r *rollout) baseline(i int) (health.Baseline, error) {
+	r.enter(PhaseObserve, fmt.Sprintf("measuring the targets of %s before the change", r.state.Stages[i].Name))
 	ctx := workflow.WithActivityOptions(r.ctx, options("measure "+r.state.Stages[i].Name+" before the change", baselineTimeout))
 	var b health.Baseline
 	err := workflow.ExecuteActivity(ctx, acts.Baseline, activities.BaselineInput{

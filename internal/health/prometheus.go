@@ -92,7 +92,9 @@ func (p *prometheus) baseline(_ context.Context, at time.Time) (window, error) {
 }
 
 func (p *prometheus) count(ctx context.Context, expr string, a arm, w window, fresh bool) reading {
-	return p.ask(ctx, expr, a, w, fresh).counted()
+	r := p.ask(ctx, expr, a, w, fresh).counted()
+	r.span = w.length()
+	return r
 }
 
 func (p *prometheus) gauge(ctx context.Context, expr string, w window) reading {

@@ -271,14 +271,13 @@ func (s *scrape) count(_ context.Context, expr string, a arm, w window, _ bool) 
 	if i < 0 {
 		return noData(expr, "the expression is not one of the spec's")
 	}
-	parts := 0
 	for _, p := range s.kept.Parts {
 		if p.At.After(w.from) {
 			r.value += p.Counts[i][a]
-			parts++
+			r.span += p.At.Sub(p.From)
 		}
 	}
-	if parts == 0 {
+	if r.span == 0 {
 		return reading{verdict: Unexercised, why: "the pages were read only once since the stage was applied", query: expr}
 	}
 	return r.counted()

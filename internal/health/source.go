@@ -21,6 +21,8 @@ type reading struct {
 	// verdict is empty when value is usable, and why says why not.
 	verdict Verdict
 	why     string
+	// span is how long a count's events were counted, at most the window.
+	span time.Duration
 	// empty tells an answer without any series from other trouble.
 	empty    bool
 	query    string

@@ -87,15 +87,18 @@ func (m *Meter) requests(ctx context.Context, w window) (mine, others float64, t
 	if e.verdict != "" && !e.empty {
 		return 0, 0, e
 	}
+	if e.empty { // no request was counted at all
+		e.span = w.length()
+	}
 	mine = e.value * m.source.scale(exposed)
 	if len(m.binding.Control) == 0 {
-		return mine, 0, reading{query: e.query}
+		return mine, 0, reading{query: e.query, span: e.span}
 	}
 	c := m.source.count(ctx, m.spec.Traffic, control, w, false)
 	if c.verdict != "" {
 		return 0, 0, c
 	}
-	return mine, c.value * m.source.scale(control), reading{query: e.query}
+	return mine, c.value * m.source.scale(control), reading{query: e.query, span: c.span}
 }
 
 // Limits of the share-of-traffic check.
@@ -117,7 +120,7 @@ func (m *Meter) traffic(ctx context.Context, w window) Result {
 	if r.verdict != "" {
 		return res.without(r)
 	}
-	return judgeTraffic(res, m.binding.Before, mine, others, w.length(), len(m.binding.Control) > 0)
+	return judgeTraffic(res, m.binding.Before, mine, others, r.span, len(m.binding.Control) > 0)
 }
 
 // judgeTraffic compares requests with those expected from before the stage: by
