@@ -133,7 +133,7 @@ func verdictChanges(before, after view) []event {
 		}
 		out = append(out, event{
 			At: r.At, Kind: "verdict", Stage: stage, Check: res.Check, Verdict: res.Verdict,
-			Text: fmt.Sprintf("%s: %s %s: %s", stage, res.Check, res.Verdict, res.Sentence),
+			Text: fmt.Sprintf("%s: %s %s: %s", stage, res.Check, res.Verdict, sentence(res)),
 		})
 	}
 	return out

@@ -44,7 +44,7 @@ func goodReport(when time.Time) health.Report {
 	return health.Report{At: when, Results: []health.Result{
 		{Check: "alive", Verdict: health.Pass, Sentence: "3 of 3 targets are alive and run 2.4.1"},
 		{
-			Check: "errors", Verdict: health.Pass, Sentence: "exposed 0.1% (13/13,290) vs control 0.1%",
+			Check: "errors", Verdict: health.Pass, Sentence: "errors: exposed 0.1% (13/13,290) vs control 0.1%",
 			Value: number(0.001), Limit: number(0.012), Samples: 13290,
 			Queries: []string{`sum(increase(http_requests_total{code=~"5.."}[5m]))`}, Warnings: []string{"series was truncated"},
 		},

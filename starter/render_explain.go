@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/health"
@@ -130,7 +129,7 @@ func (e *explainer) report(r health.Report) {
 			e.p.verdict(res.Verdict, glyph(res.Verdict)) + " " + terminal.Safe(res.Check),
 			e.p.verdict(res.Verdict, terminal.Safe(string(res.Verdict))),
 			numbers(res),
-			terminal.Safe(res.Sentence) + samplesWord(res),
+			terminal.Safe(sentence(res)),
 		})
 	}
 	for i, line := range columns(rows, "  ") {
@@ -145,13 +144,6 @@ func (e *explainer) report(r health.Report) {
 			e.add("        query: %s", e.p.faint(terminal.Safe(q)))
 		}
 	}
-}
-
-func samplesWord(r health.Result) string {
-	if r.Samples <= 0 || math.IsInf(r.Samples, 0) {
-		return ""
-	}
-	return fmt.Sprintf(" [%.0f events]", r.Samples)
 }
 
 func (e *explainer) controls(s workflows.State) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/terminal"
@@ -16,17 +17,24 @@ func checkLines(r health.Report, p paint) []string {
 			p.verdict(res.Verdict, glyph(res.Verdict)) + " " + terminal.Safe(res.Check),
 			p.verdict(res.Verdict, terminal.Safe(string(res.Verdict))),
 			numbers(res),
-			terminal.Safe(res.Sentence),
+			terminal.Safe(sentence(res)),
 		})
 	}
 	return columns(rows, "  ")
 }
 
-// numbers are what was judged and its limit. A result that rests on events is a
-// ratio.
+// sentence is the evidence without the check's name, which stands beside it.
+func sentence(r health.Result) string {
+	return strings.TrimPrefix(r.Sentence, r.Check+": ")
+}
+
+// numbers are what was judged and its limit. What rests on events and is at most
+// 1 is a ratio.
 func numbers(r health.Result) string {
+	atMost1 := func(v *float64) bool { return v == nil || *v <= 1 }
+	ratio := r.Samples > 0 && atMost1(r.Value) && atMost1(r.Limit)
 	form := func(v float64) string {
-		if r.Samples > 0 {
+		if ratio {
 			return fmt.Sprintf("%.3g%%", 100*v)
 		}
 		return fmt.Sprintf("%.4g", v)

@@ -153,6 +153,19 @@ func TestScreenThatBecameNarrower(t *testing.T) {
 	require.Contains(t, out.String(), ansi.CursorUp(3), "the first line has wrapped into two rows")
 }
 
+func TestNumbers(t *testing.T) {
+	for want, r := range map[string]health.Result{
+		"–":                 {},
+		"3.1%":              {Value: number(.031), Samples: 10},
+		"3.1% (limit 5%)":   {Value: number(.031), Limit: number(.05), Samples: 10},
+		"0.12 (limit 0.4)":  {Value: number(.12), Limit: number(.4)},
+		"574.7 (limit 585)": {Value: number(574.7), Limit: number(585), Samples: 1153},
+		"0.5 (limit 585)":   {Value: number(.5), Limit: number(585), Samples: 3},
+	} {
+		require.Equal(t, want, numbers(r))
+	}
+}
+
 func TestWords(t *testing.T) {
 	require.Equal(t, "99%", share(599, 600))
 	require.Equal(t, "100%", share(600, 600))
