@@ -71,11 +71,12 @@ func (s rollout) reloaded() []string {
 	return ids
 }
 
-// notOn counts the edges that do not answer with the release.
-func (s rollout) notOn(release string) int {
+// wrong counts the edges that do not answer with the release that every case
+// should end on.
+func (s rollout) wrong() int {
 	n := 0
 	for _, a := range s.after {
-		if a.Release != release {
+		if a.Release != goodRelease {
 			n++
 		}
 	}
@@ -137,7 +138,7 @@ func (r *rig) show(ctx context.Context) error {
 		} else {
 			r.say("sluice ended with exit code %d, expected %d", seen.code, c.code)
 		}
-		t.leftWrong += seen.notOn(goodRelease)
+		t.leftWrong += seen.wrong()
 		c.tell(seen)
 	}
 	fmt.Fprintf(r.out, "\n%s\n", t)
@@ -150,14 +151,14 @@ func (r *rig) show(ctx context.Context) error {
 func (r *rig) tellGood(s rollout) {
 	lost, _ := s.got("0")
 	r.say("%d of %d edges answer with release %s. Clients got %d answers meanwhile; %d requests got none.",
-		len(s.after)-s.notOn(goodRelease), len(s.after), goodRelease, s.requests(), lost)
+		len(s.after)-s.wrong(), len(s.after), goodRelease, s.requests(), lost)
 }
 
 func (r *rig) tellBad(s rollout) {
 	bad, edges := s.got(statusBad)
 	r.say("Clients got %d answers of %d with status %s, all from %s. Only these had been changed: %s.",
 		bad, s.requests(), statusBad, strings.Join(edges, " and "), strings.Join(s.reloaded(), ", "))
-	r.say("%d of %d edges answer with release %s again.", len(s.after)-s.notOn(goodRelease), len(s.after), goodRelease)
+	r.say("%d of %d edges answer with release %s again.", len(s.after)-s.wrong(), len(s.after), goodRelease)
 }
 
 func (r *rig) tellRefused(s rollout) {

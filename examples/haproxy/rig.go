@@ -190,5 +190,5 @@ In another terminal:
   bin/sluice start --wait %[3]s/good.yaml
 
 Ctrl-C stops everything.
-`, r.UI, r.prometheus, r.Dir, r.edges[0].Address, r.Stack.Address)
+`, r.UI, r.prometheus, r.Dir, r.edges[0].Address, r.Address)
 }

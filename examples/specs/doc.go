@@ -1,0 +1,2 @@
+// Package specs holds example specs; its test keeps them valid.
+package specs

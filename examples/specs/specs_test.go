@@ -1,0 +1,48 @@
+package specs
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/target"
+)
+
+// Every example is what it says: a valid spec, with a plan on its fleet, that an
+// editor can complete.
+func TestExamples(t *testing.T) {
+	files, err := filepath.Glob("../*/*.yaml")
+	require.NoError(t, err)
+	found := 0
+	for _, path := range files {
+		if filepath.Base(path) == "fleet.yaml" {
+			continue
+		}
+		found++
+		t.Run(path, func(t *testing.T) {
+			data, err := os.ReadFile(path)
+			require.NoError(t, err)
+			schema, ok := strings.CutPrefix(strings.SplitN(string(data), "\n", 2)[0], "# yaml-language-server: $schema=")
+			require.True(t, ok, "the first line must name the schema")
+			require.FileExists(t, filepath.Join(filepath.Dir(path), schema))
+			doc, err := spec.Parse(path, data)
+			require.NoError(t, err)
+			fleetPath := filepath.Join(filepath.Dir(path), doc.Spec.Fleet)
+			data, err = os.ReadFile(fleetPath)
+			require.NoError(t, err)
+			f, err := fleet.Parse(fleetPath, data)
+			require.NoError(t, err)
+			_, err = plan.New(doc.Spec, f)
+			require.NoError(t, err)
+			_, err = target.New(doc.Spec.Driver)
+			require.NoError(t, err)
+		})
+	}
+	require.GreaterOrEqual(t, found, 7)
+}
