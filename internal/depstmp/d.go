@@ -3,6 +3,8 @@
 package depstmp
 
 import (
+	_ "charm.land/lipgloss/v2"
+	_ "github.com/google/renameio/v2"
 	_ "github.com/invopop/jsonschema"
 	_ "github.com/prometheus/client_golang/api"
 	_ "github.com/prometheus/client_golang/api/prometheus/v1"
@@ -25,6 +27,4 @@ import (
 	_ "go.yaml.in/yaml/v4"
 	_ "golang.org/x/term"
 	_ "pgregory.net/rapid"
-	_ "charm.land/lipgloss/v2"
-	_ "github.com/google/renameio/v2"
 )

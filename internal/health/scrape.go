@@ -118,6 +118,8 @@ func (s *scrape) pick(expr string, counter bool) error {
 
 func (s *scrape) before() { s.begin = time.Time{} }
 
+func (s *scrape) absence() time.Duration { return s.spec.Every.Std() }
+
 func (s *scrape) scale(a arm) float64 {
 	return max(1, float64(s.sizes[a])/float64(max(1, len(s.arms[a]))))
 }
@@ -155,6 +157,7 @@ func (s *scrape) baseline(ctx context.Context, at time.Time) (window, error) {
 
 // refresh reads every page and adds what the counters grew by.
 func (s *scrape) refresh(ctx context.Context, at, from time.Time) {
+	at = later(at, s.kept.At) // another worker's clock may be ahead
 	part := ScrapePart{From: s.kept.At, At: at, Counts: make([][2]float64, len(s.exprs))}
 	// Over a gap, growth is no evidence of the time since: it is measured anew.
 	usable := !s.kept.At.IsZero() && !s.kept.At.Before(s.begin) && at.Sub(s.kept.At) <= s.gap

@@ -41,6 +41,9 @@ type source interface {
 	gauge(ctx context.Context, expr string, w window) reading
 	// before says that nothing has been applied yet: all that is read is evidence.
 	before()
+	// absence is how long counting must have gone on for nothing to mean that there
+	// is nothing.
+	absence() time.Duration
 	// scale is how many targets of an arm stand for each one that is read.
 	scale(a arm) float64
 	// baseline readies a source without a past to answer about the time up to at.

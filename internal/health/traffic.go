@@ -120,6 +120,10 @@ func (m *Meter) traffic(ctx context.Context, w window) Result {
 	if r.verdict != "" {
 		return res.without(r)
 	}
+	if least := m.source.absence(); r.span < least {
+		return res.without(reading{verdict: Unexercised, why: fmt.Sprintf(
+			"requests were counted for %s, at least %s are needed to tell that they are missing", r.span.Round(time.Millisecond), least)})
+	}
 	return judgeTraffic(res, m.binding.Before, mine, others, r.span, len(m.binding.Control) > 0)
 }
 
