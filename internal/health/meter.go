@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -70,16 +71,16 @@ func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
 	return m, err
 }
 
-// State is what a later Meter of the same stage goes on from.
+// State is what a later Meter of the same stage goes on from. It is a copy: later
+// looks do not change it.
 func (m *Meter) State() State {
-	return State{Streaks: m.streaks, Scrape: m.source.state()}
+	return State{Streaks: maps.Clone(m.streaks), Scrape: m.source.state()}
 }
 
-// Restore goes on from an earlier Meter's state.
+// Restore goes on from an earlier Meter's state. A state of other checks is an
+// error.
 func (m *Meter) Restore(s State) error {
-	for check, n := range s.Streaks {
-		m.streaks[check] = n
-	}
+	maps.Copy(m.streaks, s.Streaks)
 	return m.source.restore(s.Scrape)
 }
 

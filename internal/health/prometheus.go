@@ -75,13 +75,14 @@ func identities(id spec.Identify, targets []fleet.Target) ([]string, error) {
 }
 
 func (p *prometheus) refresh(context.Context, time.Time, time.Time) {}
+
 // absence is two of the server's own intervals: until it has read a target twice,
 // an increase is empty on a busy one, too.
 func (p *prometheus) absence() time.Duration { return p.spec.StaleAfter.Std() }
 
-func (p *prometheus) before()                                       { p.binding.Since = time.Time{} }
-func (p *prometheus) state() *ScrapeState                           { return nil }
-func (p *prometheus) restore(*ScrapeState) error                    { return nil }
+func (p *prometheus) before()                    { p.binding.Since = time.Time{} }
+func (p *prometheus) state() *ScrapeState        { return nil }
+func (p *prometheus) restore(*ScrapeState) error { return nil }
 
 func (p *prometheus) scale(a arm) float64 {
 	if a == control {

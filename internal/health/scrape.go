@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"slices"
@@ -125,8 +126,15 @@ func (s *scrape) scale(a arm) float64 {
 }
 
 func (s *scrape) state() *ScrapeState {
-	kept := s.kept
+	kept := s.kept.clone()
 	return &kept
+}
+
+// clone shares nothing that a read changes: values and parts are replaced, never
+// written to.
+func (k ScrapeState) clone() ScrapeState {
+	k.Last, k.Parts = maps.Clone(k.Last), slices.Clone(k.Parts)
+	return k
 }
 
 func (s *scrape) restore(k *ScrapeState) error {
@@ -138,7 +146,12 @@ func (s *scrape) restore(k *ScrapeState) error {
 			return fmt.Errorf("state of target %s has %d counters, expected %d", id, len(values), len(s.exprs))
 		}
 	}
-	s.kept = *k
+	for _, p := range k.Parts {
+		if len(p.Counts) != len(s.exprs) {
+			return fmt.Errorf("state from %s has %d counters, expected %d", p.At.Format(time.RFC3339), len(p.Counts), len(s.exprs))
+		}
+	}
+	s.kept = k.clone()
 	return nil
 }
 

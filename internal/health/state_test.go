@@ -1,0 +1,84 @@
+package health
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// A watch sends its newest state as a heartbeat while the next look is going on.
+func TestStateIsNotTouchedByLaterLooks(t *testing.T) {
+	f := newFarm(t, 4)
+	m := f.open(t, scrapeSpec(ratioCheck(0.05)), f.binding(2))
+	_, err := m.Look(t.Context(), f.applied.Add(5*time.Second))
+	require.NoError(t, err)
+	state := m.State()
+	before, err := json.Marshal(state)
+	require.NoError(t, err)
+
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range 200 {
+			_, _ = json.Marshal(state)
+		}
+	})
+	for i := range 20 {
+		f.serve("*", 10*i, 1000*i)
+		_, err := m.Look(t.Context(), f.applied.Add(time.Duration(10+5*i)*time.Second))
+		require.NoError(t, err)
+	}
+	wg.Wait()
+	after, err := json.Marshal(state)
+	require.NoError(t, err)
+	require.JSONEq(t, string(before), string(after))
+}
+
+func TestRestoreRefusesAStateOfOtherChecks(t *testing.T) {
+	f := newFarm(t, 4)
+	for _, s := range []ScrapeState{
+		{Last: map[string][]*float64{"t0": {nil}}},
+		{Parts: []ScrapePart{{Counts: [][2]float64{{1, 2}}}}},
+	} {
+		m := f.open(t, scrapeSpec(ratioCheck(0.05)), f.binding(2))
+		require.ErrorContains(t, m.Restore(State{Scrape: &s}), "expected 2")
+	}
+}
+
+// Taking a Meter's state at any look and going on from it with another Meter
+// changes no verdict.
+func TestRestoredMeterGoesOn(t *testing.T) {
+	looks := func(restart bool) []string {
+		f := newFarm(t, 6)
+		h := scrapeSpec(ratioCheck(0.05), spec.Check{Name: "queue", Value: "queue", Max: num(0.4), Tolerate: 2})
+		b := f.binding(3)
+		m := f.open(t, h, b)
+		var said []string
+		for i := range 8 {
+			f.serve("*", 20*i, 200*i)
+			f.extra("*", fmt.Sprintf("queue 0.%d\n", 3+i/2))
+			r, err := m.Look(t.Context(), f.applied.Add(time.Duration(5*(i+1))*time.Second))
+			require.NoError(t, err)
+			for _, res := range r.Results {
+				said = append(said, string(res.Verdict)+" "+res.Sentence)
+			}
+			if restart {
+				data, err := json.Marshal(m.State())
+				require.NoError(t, err)
+				var s State
+				require.NoError(t, json.Unmarshal(data, &s))
+				m = f.open(t, h, b)
+				require.NoError(t, m.Restore(s))
+			}
+		}
+		return said
+	}
+	undisturbed := looks(false)
+	require.Equal(t, undisturbed, looks(true))
+	require.Contains(t, fmt.Sprint(undisturbed), "FAIL queue: ")
+}
