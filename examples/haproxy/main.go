@@ -64,7 +64,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		fmt.Fprintln(out, "stopping")
 		return nil
 	}
-	return r.show(ctx)
+	if err := r.show(ctx); ctx.Err() == nil {
+		return err
+	}
+	return errors.New("stopped; nothing is left running")
 }
 
 // prepare makes the folders absolute, since a worker runs the example's program,
