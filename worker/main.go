@@ -31,5 +31,5 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return work(ctx, o, stderr)
+	return work(ctx, o)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"time"
@@ -24,7 +23,7 @@ import (
 )
 
 // work runs a worker until ctx ends, then lets what runs finish for a while.
-func work(ctx context.Context, o options, stderr io.Writer) error {
+func work(ctx context.Context, o options) error {
 	log, err := logger(o)
 	if err != nil {
 		return err

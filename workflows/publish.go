@@ -61,28 +61,37 @@ func (r *rollout) publish() {
 	workflow.SetCurrentDetails(r.base, details(r.state))
 }
 
+// page is a text under way. It formats with Sprintf, since workflow code must not
+// write to what may be any writer.
+type page struct{ strings.Builder }
+
+func (p *page) addf(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	p.WriteString(text)
+}
+
 // maxDetails is what Temporal accepts as details.
 const maxDetails = 20_000
 
 // details words a state in Markdown.
 func details(s State) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "**%s** of `%s` %s\n\n%s\n\n", s.Phase, markdown(s.Unit), markdown(s.Release), markdown(s.Why))
+	var b page
+	b.addf("**%s** of `%s` %s\n\n%s\n\n", s.Phase, markdown(s.Unit), markdown(s.Release), markdown(s.Why))
 	if s.Paused != nil {
-		fmt.Fprintf(&b, "**Paused** by %s %s\n\n", markdown(s.Paused.By), markdown(s.Paused.Why))
+		b.addf("**Paused** by %s %s\n\n", markdown(s.Paused.By), markdown(s.Paused.Why))
 	}
-	fmt.Fprintf(&b, "Exposed: %d of %d targets\n\n| stage | targets | bake | state |\n| --- | ---: | --- | --- |\n", s.Exposed, s.Targets)
+	b.addf("Exposed: %d of %d targets\n\n| stage | targets | bake | state |\n| --- | ---: | --- | --- |\n", s.Exposed, s.Targets)
 	for i, st := range s.Stages {
-		fmt.Fprintf(&b, "| %s | %d → %d | %s | %s |\n", markdown(st.Name), st.Cohort, st.Reach, st.Bake, stageWord(s, i))
+		b.addf("| %s | %d → %d | %s | %s |\n", markdown(st.Name), st.Cohort, st.Reach, st.Bake, stageWord(s, i))
 	}
 	if g := lastGate(s); g != nil {
-		fmt.Fprintf(&b, "\n**Last gate: %s** at %s\n\n", g.Decision, g.At.UTC().Format("15:04:05 MST"))
+		b.addf("\n**Last gate: %s** at %s\n\n", g.Decision, g.At.UTC().Format("15:04:05 MST"))
 		writeReport(&b, g.Report)
 	}
 	if o := s.Outcome; o != nil && len(o.NotReverted) > 0 {
-		fmt.Fprintf(&b, "\n**Not reverted: %d targets**\n\n", len(o.NotReverted))
+		b.addf("\n**Not reverted: %d targets**\n\n", len(o.NotReverted))
 		for _, t := range o.NotReverted[:min(len(o.NotReverted), 50)] {
-			fmt.Fprintf(&b, "- %s: %s\n", markdown(t.ID), markdown(t.Reason))
+			b.addf("- %s: %s\n", markdown(t.ID), markdown(t.Reason))
 		}
 	}
 	text := b.String()
@@ -115,10 +124,10 @@ func lastGate(s State) *Gate {
 	return nil
 }
 
-func writeReport(b *strings.Builder, r health.Report) {
+func writeReport(b *page, r health.Report) {
 	b.WriteString("| check | verdict | evidence |\n| --- | --- | --- |\n")
 	for _, res := range r.Results {
-		fmt.Fprintf(b, "| %s | %s | %s |\n", markdown(res.Check), res.Verdict, markdown(res.Sentence))
+		b.addf("| %s | %s | %s |\n", markdown(res.Check), res.Verdict, markdown(res.Sentence))
 	}
 }
 

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/api"
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
-	"github.com/prometheus/common/model"
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/promql"
@@ -19,24 +18,20 @@ import (
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
-// Limits on what is asked of a Prometheus, and on what it may answer.
-const (
-	// matcherSample is how many targets of an arm a query names: a matcher of
-	// more grows past what servers accept in a URL or compile quickly.
-	matcherSample = 200
-	queryTimeout  = 10 * time.Second
-	queryAttempts = 3
-	maxAnswer     = 4 << 20
-)
+// matcherSample is how many targets of an arm a query names: a matcher of more
+// grows past what servers accept in a URL or compile quickly.
+const matcherSample = 200
 
-// prometheus asks a Prometheus-compatible API.
+// prometheus asks a Prometheus-compatible API. Its readings may be taken
+// concurrently.
 type prometheus struct {
 	api     promv1.API
 	spec    spec.Health
 	binding Binding
 	// values are the label's values of each arm, sampled.
 	exposed, cohort, control []string
-	pause                    func(context.Context, time.Duration) error
+	host                     string        // for messages: the URL may hold more
+	slots                    chan struct{} // one for each query on its way
 }
 
 func openPrometheus(h spec.Health, b Binding, client *http.Client) (source, error) {
@@ -47,9 +42,16 @@ func openPrometheus(h spec.Health, b Binding, client *http.Client) (source, erro
 	client.Transport = capped{transport}
 	c, err := api.NewClient(api.Config{Address: h.Prometheus, Client: client})
 	if err != nil {
-		return nil, fmt.Errorf("prometheus %s: %w", h.Prometheus, err)
+		return nil, fmt.Errorf("health.prometheus: %w", cause(err))
 	}
-	p := &prometheus{api: promv1.NewAPI(c), spec: h, binding: b, pause: pause}
+	host := c.URL("", nil).Host
+	if host == "" {
+		return nil, errors.New("health.prometheus: expected the base URL of a Prometheus API, such as http://prometheus:9090")
+	}
+	if err := distinct(h.Identify, b); err != nil {
+		return nil, err
+	}
+	p := &prometheus{api: promv1.NewAPI(c), spec: h, binding: b, host: host, slots: make(chan struct{}, queryParallel)}
 	for _, arm := range []struct {
 		targets []fleet.Target
 		into    *[]string
@@ -74,6 +76,31 @@ func identities(id spec.Identify, targets []fleet.Target) ([]string, error) {
 	return out, nil
 }
 
+// distinct refuses targets of both arms that metrics know by the same name: what
+// one does would count for the other.
+func distinct(id spec.Identify, b Binding) error {
+	owners := make(map[string]string, len(b.Exposed))
+	for a, targets := range [2][]fleet.Target{b.Exposed, b.Control} {
+		for _, t := range targets {
+			v, err := tmpl.Fill(id.Value, tmpl.ForTarget(t.ID, t.Address, t.Labels))
+			if err != nil {
+				return fmt.Errorf("health.identify: %w", err)
+			}
+			if v == "" {
+				return fmt.Errorf("health.identify: target %s has an empty value, so no metrics are known to be its own", t.ID)
+			}
+			owner, taken := owners[v]
+			switch {
+			case arm(a) == exposed:
+				owners[v] = t.ID
+			case taken:
+				return fmt.Errorf("health.identify: targets %s and %s both appear as %s=%q, so what one does would count for the other; expected a value of its own for each target, such as {{address}}", owner, t.ID, id.Label, cut(v, 60))
+			}
+		}
+	}
+	return nil
+}
+
 func (p *prometheus) refresh(context.Context, time.Time, time.Time) {}
 
 // absence is two of the server's own intervals: until it has read a target twice,
@@ -84,11 +111,19 @@ func (p *prometheus) before()                    { p.binding.Since = time.Time{}
 func (p *prometheus) state() *ScrapeState        { return nil }
 func (p *prometheus) restore(*ScrapeState) error { return nil }
 
-func (p *prometheus) scale(a arm) float64 {
-	if a == control {
-		return scaled(p.binding.Control, matcherSample)
+// read follows the placeholder that the expression uses: one about the cohort
+// says nothing about the others exposed.
+func (p *prometheus) read(expr string, a arm) (read, of int) {
+	used := promql.Placeholders(expr)
+	switch {
+	case a == control:
+		of = len(p.binding.Control)
+	case !slices.Contains(used, "exposed") && slices.Contains(used, "cohort"):
+		of = len(p.binding.Cohort)
+	default:
+		of = len(p.binding.Exposed)
 	}
-	return scaled(p.binding.Exposed, matcherSample)
+	return min(of, matcherSample), of
 }
 
 // baseline looks back: a Prometheus has a past.
@@ -129,125 +164,40 @@ func (p *prometheus) ask(ctx context.Context, expr string, a arm, w window, fres
 		return r
 	}
 	if age := p.age(ctx, query, w); age.verdict != "" {
-		age.query, age.warnings = query, r.warnings
+		age.query, age.warnings, age.value = query, r.warnings, r.usable().value
 		return age
 	}
 	return r
 }
 
-// age says STALE when the newest sample of the series that a query reads is too
-// old, or older than the apply.
+// age says STALE when the newest sample of any series that a query reads is too
+// old, or older than the apply. Series without a sample at all are left to the
+// query itself, as long as others have some.
 func (p *prometheus) age(ctx context.Context, query string, w window) reading {
 	selectors, err := promql.Selectors(query)
-	if err != nil || len(selectors) == 0 {
+	if err != nil {
+		return noData(query, "its selectors cannot be read: %s", err)
+	}
+	if len(selectors) == 0 {
 		return reading{} // a constant has no age
 	}
-	newest := time.Time{}
+	recent := false
 	for _, s := range selectors {
-		r := p.query(ctx, "max(timestamp("+s+"))", w.at)
-		if r.verdict != "" {
-			if r.empty {
-				continue
-			}
+		r := p.query(ctx, "max(timestamp("+s+"))", w.at).usable()
+		switch {
+		case r.empty:
+			continue
+		case r.verdict != "":
 			return r
 		}
-		newest = later(newest, time.UnixMilli(int64(r.value*1000)))
+		recent = true
+		newest := time.UnixMilli(int64(1000 * min(r.value, math.MaxInt32)))
+		if old := aged(newest, w.at, p.binding.Since.Add(p.spec.Warmup.Std()), p.spec.StaleAfter); old.verdict != "" {
+			return old
+		}
 	}
-	limit := w.at.Add(-p.spec.StaleAfter.Std())
-	begin := p.binding.Since.Add(p.spec.Warmup.Std())
-	switch {
-	case newest.IsZero():
+	if !recent {
 		return reading{verdict: Stale, why: "no series of the query has a recent sample"}
-	case newest.Before(limit):
-		return reading{verdict: Stale, why: fmt.Sprintf("the newest sample is %s old, at most %s is accepted", w.at.Sub(newest).Round(time.Second), p.spec.StaleAfter)}
-	case newest.Before(begin):
-		return reading{verdict: Stale, why: "the newest sample is from before the stage was applied"}
 	}
 	return reading{}
-}
-
-// query evaluates at one explicit time, and tries again on trouble on the way.
-func (p *prometheus) query(ctx context.Context, query string, at time.Time) reading {
-	wait := 250 * time.Millisecond
-	for n := 1; ; n++ {
-		value, warnings, infos, err := p.api.Query(ctx, query, at, promv1.WithTimeout(queryTimeout))
-		if err == nil {
-			r := single(value)
-			r.query, r.warnings = query, append(warnings, infos...)
-			return r
-		}
-		var answer *promv1.Error
-		if errors.As(err, &answer) && (answer.Type == promv1.ErrBadData || answer.Type == promv1.ErrExec) || n == queryAttempts || ctx.Err() != nil {
-			return noData(query, "the source did not answer: %s", cut(err.Error(), 200))
-		}
-		if p.pause(ctx, wait) != nil {
-			return noData(query, "the source did not answer: %s", cut(err.Error(), 200))
-		}
-		wait *= 2
-	}
-}
-
-// single reads the one number that a query must answer.
-func single(v model.Value) reading {
-	switch v := v.(type) {
-	case *model.Scalar:
-		return reading{value: float64(v.Value)}
-	case model.Vector:
-		switch {
-		case len(v) == 0:
-			return reading{verdict: NoData, why: "the query found no series", empty: true}
-		case len(v) > 1:
-			return reading{verdict: NoData, why: fmt.Sprintf("the query found %d series where one is asked: sum or max them", len(v))}
-		case v[0].Histogram != nil:
-			return reading{verdict: NoData, why: "the query found a native histogram where a number is asked"}
-		}
-		return reading{value: float64(v[0].Value)}
-	case nil:
-		return reading{verdict: NoData, why: "the source answered nothing"}
-	}
-	return reading{verdict: NoData, why: fmt.Sprintf("the query answers a %s where one number is asked", v.Type())}
-}
-
-// capped bounds the bodies that a source answers.
-type capped struct{ next http.RoundTripper }
-
-func (c capped) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := c.next.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	if t := res.Header.Get("Content-Type"); res.StatusCode/100 == 2 && !strings.HasPrefix(t, "application/json") {
-		_ = res.Body.Close()
-		return nil, fmt.Errorf("it answered %q, not JSON: is this the address of a Prometheus API?", cut(t, 60))
-	}
-	res.Body = &cappedBody{res.Body, maxAnswer}
-	return res, nil
-}
-
-type cappedBody struct {
-	io.ReadCloser
-	left int
-}
-
-var errLarge = fmt.Errorf("it answered more than %d MiB", maxAnswer>>20)
-
-func (b *cappedBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, errLarge
-	}
-	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
-}
-
-// pause waits d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
