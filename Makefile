@@ -42,6 +42,11 @@ dev: build ## the same stack left running to try things on, with its links
 	@$(GO_BUILD) -o $(LOCAL)/sluice-demo ./internal/demo
 	@$(LOCAL)/sluice-demo --keep
 
+.PHONY: example-haproxy
+example-haproxy: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## real HAProxies, Prometheus and traffic: a good, a bad and a refused release
+	@$(GO_BUILD) -o $(LOCAL)/sluice-example-haproxy ./examples/haproxy
+	@$(LOCAL)/sluice-example-haproxy
+
 ##@ Build
 
 .PHONY: build
@@ -76,7 +81,7 @@ test: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## all tests: uni
 	@cd internal/devstack && go test -buildvcs=false -timeout 10m ./...
 
 .PHONY: debian-packages
-debian-packages: ## haproxy and prometheus for the end-to-end tests, where this is Debian and root
+debian-packages: ## haproxy, prometheus and curl for the end-to-end tests, where this is Debian and root
 	@.ci/debian-packages install
 
 .PHONY: lint

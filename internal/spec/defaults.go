@@ -46,7 +46,7 @@ func fillDefaults(s *Spec) {
 func fillHealth(h *Health) {
 	h.Every = every(*h)
 	h.Window = cmp.Or(h.Window, defaultWindow)
-	h.StaleAfter = cmp.Or(h.StaleAfter, max(2*h.Every, minStaleAfter))
+	h.StaleAfter = staleAfter(*h)
 	h.Identify.Label = cmp.Or(h.Identify.Label, defaultLabel)
 	h.Identify.Value = cmp.Or(h.Identify.Value, defaultValue)
 	if h.Scrape != nil {
@@ -68,3 +68,7 @@ func fillHealth(h *Health) {
 
 // every is the time between two looks, also before the defaults are filled in.
 func every(h Health) Duration { return cmp.Or(h.Every, defaultEvery) }
+
+// staleAfter is the age at which a sample is too old, also before the defaults are
+// filled in.
+func staleAfter(h Health) Duration { return cmp.Or(h.StaleAfter, max(2*every(h), minStaleAfter)) }

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -68,6 +69,22 @@ func (v *validator) times(h Health) {
 	case !v.given("health.window") && defaultWindow < every(h):
 		v.bad("health.every", "is %s, expected at most the window, which is %s unless health.window is set", h.Every, defaultWindow)
 	}
+	v.absence(h)
+}
+
+// absence checks that a window can be long enough to tell that requests are
+// missing: a Prometheus must have read a target twice before an increase over it
+// says anything.
+func (v *validator) absence(h Health) {
+	window, stale := cmp.Or(h.Window, defaultWindow), staleAfter(h)
+	if h.Prometheus == "" || window >= stale || slices.Contains(h.Without, CheckTraffic) {
+		return
+	}
+	path := "health.window"
+	if !v.given(path) {
+		path = "health.staleAfter"
+	}
+	v.bad(path, "the window of %s is shorter than staleAfter (%s), so missing traffic could never be told: expected a window of at least two of Prometheus' scrape intervals, and staleAfter set to them", window, stale)
 }
 
 func (v *validator) without(h Health) {
