@@ -2,10 +2,12 @@ package health
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -53,8 +55,12 @@ type State struct {
 	Scrape *ScrapeState `json:"scrape,omitempty"`
 }
 
-// Open readies a Meter for a stage. The spec must be valid and complete.
+// Open readies a Meter for a stage. The spec must be valid and complete. Its error
+// says what of the spec or the fleet makes judging impossible.
 func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
+	if d.Driver == nil && !slices.Contains(h.Without, spec.CheckAlive) {
+		return nil, errors.New("expected a driver, which the check \"alive\" asks")
+	}
 	m := &Meter{spec: h, binding: b, driver: d.Driver, streaks: map[string]int{}}
 	client := &http.Client{Transport: d.Transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
@@ -88,7 +94,7 @@ func (m *Meter) Restore(s State) error {
 // sample whether they are alive. Its error is only ctx's: trouble with data is a
 // verdict.
 func (m *Meter) Look(ctx context.Context, at time.Time) (Report, error) {
-	return m.look(ctx, at, sample(m.binding.Exposed, aliveSample))
+	return m.look(ctx, at, m.binding.few(aliveSample))
 }
 
 // LookAll is Look, but asks every exposed target whether it is alive.
@@ -105,47 +111,76 @@ func (m *Meter) look(ctx context.Context, at time.Time, ask []fleet.Target) (Rep
 	w := window{from: later(begin, at.Add(-m.spec.Window.Std())), at: at}
 	warming := at.Sub(begin) < m.spec.Every.Std()
 	m.source.refresh(ctx, at, w.from)
-	for _, c := range m.spec.Checks {
-		var res Result
+	var asks []func() judged
+	add := func(check string, f func() judged) {
 		if warming {
-			res = warmingUp(c.Name, begin.Add(m.spec.Every.Std()))
-		} else {
-			res = m.judge(ctx, c, w)
+			f = func() judged { return judged{Result: warmingUp(check, begin.Add(m.spec.Every.Std()))} }
 		}
-		report.Results = append(report.Results, res)
+		asks = append(asks, f)
+	}
+	for _, c := range m.spec.Checks {
+		add(c.Name, func() judged { return m.judge(ctx, c, w) })
 	}
 	if !slices.Contains(m.spec.Without, spec.CheckTraffic) {
-		res := warmingUp(spec.CheckTraffic, begin.Add(m.spec.Every.Std()))
-		if !warming {
-			res = m.traffic(ctx, w)
-		}
-		report.Results = append(report.Results, res)
+		add(spec.CheckTraffic, func() judged { return judged{Result: m.traffic(ctx, w)} })
 	}
-	if !slices.Contains(m.spec.Without, spec.CheckAlive) {
-		report.Results = append(report.Results, m.alive(ctx, ask))
+	if !slices.Contains(m.spec.Without, spec.CheckAlive) { // its answer needs no warming up
+		asks = append(asks, func() judged { return judged{Result: m.alive(ctx, ask)} })
+	}
+	for _, res := range together(asks) {
+		m.remember(res)
+		report.Results = append(report.Results, res.Result)
 	}
 	return report, ctx.Err()
+}
+
+// together asks everything at once and answers in order. Sources bound what they
+// do at a time.
+func together(asks []func() judged) []judged {
+	out := make([]judged, len(asks))
+	var wg sync.WaitGroup
+	for i, ask := range asks {
+		wg.Go(func() { out[i] = ask() })
+	}
+	wg.Wait()
+	return out
+}
+
+// remember keeps a check's streak of breaches. A look that cannot be judged
+// neither lengthens nor ends it.
+func (m *Meter) remember(res judged) {
+	switch {
+	case res.breach:
+		m.streaks[res.Check]++
+	case res.Verdict == Pass:
+		delete(m.streaks, res.Check)
+	}
 }
 
 func warmingUp(check string, until time.Time) Result {
 	return Result{Check: check, Verdict: Unexercised, Sentence: fmt.Sprintf("%s: warming up, evidence counts from %s", check, until.UTC().Format("15:04:05 MST"))}
 }
 
-// judge reads one check's numbers and keeps its streak.
-func (m *Meter) judge(ctx context.Context, c spec.Check, w window) Result {
+// judge reads and judges one check's numbers.
+func (m *Meter) judge(ctx context.Context, c spec.Check, w window) judged {
 	var res judged
+	expr := c.Total
 	if c.Value != "" {
+		expr = c.Value
 		res = judgeValue(c, m.source.gauge(ctx, c.Value, w), m.streaks[c.Name])
 	} else {
 		res = judgeRatio(c, m.numbers(ctx, c, w), m.streaks[c.Name])
 	}
-	switch {
-	case res.breach:
-		m.streaks[c.Name]++
-	case res.Verdict == Pass:
-		delete(m.streaks, c.Name)
+	res.Sentence += m.sampled(expr)
+	return res
+}
+
+// sampled says so when an expression was read on some of the exposed targets.
+func (m *Meter) sampled(expr string) string {
+	if read, of := m.source.read(expr, exposed); read < of {
+		return fmt.Sprintf(" [read on %s of %s targets]", integer(float64(read)), integer(float64(of)))
 	}
-	return res.Result
+	return ""
 }
 
 // numbers reads both arms of a check, or what stands in for the second.
@@ -188,6 +223,21 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
+// few picks n of the exposed targets, first of all of those newly exposed: nothing
+// else has looked at them yet.
+func (b Binding) few(n int) []fleet.Target {
+	if len(b.Exposed) <= n {
+		return b.Exposed
+	}
+	some := slices.Clone(sample(b.Cohort, n))
+	fresh := make(map[string]bool, len(b.Cohort))
+	for _, t := range b.Cohort {
+		fresh[t.ID] = true
+	}
+	older := slices.DeleteFunc(slices.Clone(b.Exposed), func(t fleet.Target) bool { return fresh[t.ID] })
+	return append(some, sample(older, n-len(some))...)
+}
+
 // sample picks n of the targets evenly, always the same ones.
 func sample(ts []fleet.Target, n int) []fleet.Target {
 	if len(ts) <= n {
@@ -198,9 +248,4 @@ func sample(ts []fleet.Target, n int) []fleet.Target {
 		out[i] = ts[i*len(ts)/n]
 	}
 	return out
-}
-
-// scaled is how many targets stand for each one of a sample of n.
-func scaled(ts []fleet.Target, n int) float64 {
-	return max(1, float64(len(ts))/float64(n))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -191,7 +190,7 @@ func (p *prometheus) age(ctx context.Context, query string, w window) reading {
 			return r
 		}
 		recent = true
-		newest := time.UnixMilli(int64(1000 * min(r.value, math.MaxInt32)))
+		newest := time.UnixMilli(int64(1000 * min(max(r.value, 0), 1<<40)))
 		if old := aged(newest, w.at, p.binding.Since.Add(p.spec.Warmup.Std()), p.spec.StaleAfter); old.verdict != "" {
 			return old
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // arm is one side of a comparison.
@@ -23,13 +25,17 @@ type reading struct {
 	why     string
 	// span is how long a count's events were counted, at most the window.
 	span time.Duration
+	// covered is the share of that time in which the targets could be read; 0 where
+	// the source does not tell.
+	covered float64
 	// empty tells an answer without any series from other trouble.
 	empty    bool
 	query    string
 	warnings []string
 }
 
-// source is where numbers come from. What goes wrong is in the reading.
+// source is where numbers come from. What goes wrong is in the reading. After a
+// refresh, count, gauge and read may be called concurrently.
 type source interface {
 	// refresh reads anew, for sources that keep what they have read; what lies
 	// before from is no evidence any more.
@@ -44,8 +50,9 @@ type source interface {
 	// absence is how long counting must have gone on for nothing to mean that there
 	// is nothing.
 	absence() time.Duration
-	// scale is how many targets of an arm stand for each one that is read.
-	scale(a arm) float64
+	// read is how many targets of an arm an expression is read from, and how many
+	// those stand for.
+	read(expr string, a arm) (read, of int)
 	// baseline readies a source without a past to answer about the time up to at.
 	baseline(ctx context.Context, at time.Time) (window, error)
 	state() *ScrapeState
@@ -74,4 +81,15 @@ func (r reading) counted() reading {
 
 func noData(query, format string, args ...any) reading {
 	return reading{verdict: NoData, why: fmt.Sprintf(format, args...), query: query}
+}
+
+// aged says STALE of a newest sample that is too old, or from before begin.
+func aged(newest, at, begin time.Time, after spec.Duration) reading {
+	switch age := at.Sub(newest); {
+	case age > after.Std():
+		return reading{verdict: Stale, why: fmt.Sprintf("the newest sample is %s old, at most %s is accepted", age.Round(time.Second), after)}
+	case newest.Before(begin):
+		return reading{verdict: Stale, why: "the newest sample is from before the stage was applied and warmed up"}
+	}
+	return reading{}
 }

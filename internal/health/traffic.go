@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -47,7 +48,8 @@ func (b Baseline) ratio(check string) ratio {
 }
 
 // Baseline measures the stage's targets before it is applied. Its error is only
-// ctx's: what cannot be measured is said in the answer.
+// ctx's: what cannot be measured is said in the answer. A Meter that has measured
+// a baseline is not for looks: they begin with another one.
 func (m *Meter) Baseline(ctx context.Context, at time.Time) (Baseline, error) {
 	m.binding.Since = time.Time{} // nothing has been applied yet
 	m.source.before()
@@ -73,32 +75,68 @@ func (m *Meter) Baseline(ctx context.Context, at time.Time) (Baseline, error) {
 		b.Ratios[c.Name] = kept
 	}
 	if !slices.Contains(m.spec.Without, spec.CheckTraffic) {
-		var why reading
-		if b.Exposed, b.Control, why = m.requests(ctx, w); why.verdict != "" {
-			b.Traffic = why.why
-		}
+		r := m.requests(ctx, w)
+		b.Exposed, b.Control, b.Traffic = r.mine, r.others, cmp.Or(r.trouble.why, r.doubt.why)
 	}
 	return b, ctx.Err()
 }
 
-// requests counts both arms' requests in the window, scaled to whole arms.
-func (m *Meter) requests(ctx context.Context, w window) (mine, others float64, trouble reading) {
-	e := m.source.count(ctx, m.spec.Traffic, exposed, w, false)
-	if e.verdict != "" && !e.empty {
-		return 0, 0, e
+// requests are both arms' requests in a window, scaled to whole arms.
+type requests struct {
+	mine, others float64
+	span         time.Duration
+	// trouble is the verdict when they could not be counted.
+	trouble reading
+	// doubt is why the exposed targets' count, though it may show that they lost
+	// their share, cannot show that they kept it; empty otherwise.
+	doubt reading
+	// lost says that the exposed targets have no series at all.
+	lost bool
+	// from are the readings, for evidence.
+	from []reading
+}
+
+// requests counts both arms' requests in the window.
+func (m *Meter) requests(ctx context.Context, w window) requests {
+	compared := len(m.binding.Control) > 0
+	e := m.source.count(ctx, m.spec.Traffic, exposed, w, true)
+	r := requests{span: e.span, from: []reading{e}}
+	switch {
+	case e.empty: // no request was counted at all
+		r.lost, r.span = true, w.length()
+	case e.verdict == Stale && compared:
+		r.doubt = e
+	case e.verdict != "":
+		r.trouble = e
+		return r
 	}
-	if e.empty { // no request was counted at all
-		e.span = w.length()
+	r.mine = m.whole(e, exposed)
+	if compared {
+		c := m.source.count(ctx, m.spec.Traffic, control, w, true)
+		r.from = append(r.from, c)
+		if r.others, r.span = m.whole(c, control), max(r.span, c.span); c.verdict != "" {
+			r.trouble = c
+		}
+		if r.lost {
+			r.span = c.span
+		}
 	}
-	mine = e.value * m.source.scale(exposed)
-	if len(m.binding.Control) == 0 {
-		return mine, 0, reading{query: e.query, span: e.span}
+	for _, part := range r.from {
+		if part.covered > 0 && part.covered < minCovered && r.trouble.verdict == "" {
+			r.trouble = noData(part.query, "the pages could be read only %s of the time, too little to count requests", percent(part.covered))
+		}
 	}
-	c := m.source.count(ctx, m.spec.Traffic, control, w, false)
-	if c.verdict != "" {
-		return 0, 0, c
+	return r
+}
+
+// whole scales a count from the targets and the time that were read to all.
+func (m *Meter) whole(r reading, a arm) float64 {
+	read, of := m.source.read(m.spec.Traffic, a)
+	v := r.value * float64(of) / float64(max(1, read))
+	if r.covered > 0 {
+		v /= r.covered
 	}
-	return mine, c.value * m.source.scale(control), reading{query: e.query, span: c.span}
+	return v
 }
 
 // Limits of the share-of-traffic check.
@@ -110,26 +148,33 @@ const (
 	// minExpected is how many requests must be expected for their absence to mean
 	// something.
 	minExpected = 50
+	// minCovered is how much of the time the targets must have been readable for a
+	// count of their requests to be scaled up to all of it.
+	minCovered = 0.5
 )
 
 // traffic judges whether the exposed targets still get their share.
 func (m *Meter) traffic(ctx context.Context, w window) Result {
-	mine, others, r := m.requests(ctx, w)
-	res := Result{Check: spec.CheckTraffic, Samples: mine}
-	res.evidence(r)
-	if r.verdict != "" {
-		return res.without(r)
+	r := m.requests(ctx, w)
+	res := Result{Check: spec.CheckTraffic, Samples: r.mine}
+	for _, from := range r.from {
+		res.evidence(from)
+	}
+	if r.trouble.verdict != "" {
+		return res.without(r.trouble)
 	}
 	if least := m.source.absence(); r.span < least {
 		return res.without(reading{verdict: Unexercised, why: fmt.Sprintf(
 			"requests were counted for %s, at least %s are needed to tell that they are missing", r.span.Round(time.Millisecond), least)})
 	}
-	return judgeTraffic(res, m.binding.Before, mine, others, r.span, len(m.binding.Control) > 0)
+	res = judgeTraffic(res, m.binding.Before, r, len(m.binding.Control) > 0)
+	res.Sentence += m.sampled(m.spec.Traffic)
+	return res
 }
 
 // judgeTraffic compares requests with those expected from before the stage: by
 // share where a control is left, by rate where none is.
-func judgeTraffic(res Result, b Baseline, mine, others float64, span time.Duration, hasControl bool) Result {
+func judgeTraffic(res Result, b Baseline, r requests, hasControl bool) Result {
 	if b.Traffic != "" || b.At.IsZero() {
 		why := b.Traffic
 		if why == "" {
@@ -137,17 +182,23 @@ func judgeTraffic(res Result, b Baseline, mine, others float64, span time.Durati
 		}
 		return res.without(noData("", "traffic before the stage is unknown: %s", why))
 	}
-	if b.Exposed == 0 && mine == 0 {
+	measured := b.At.Sub(b.From).Seconds()
+	switch {
+	case measured <= 0 || r.span <= 0:
+		return res.without(noData("", "requests were counted over no time"))
+	case b.Exposed == 0 && r.mine == 0:
 		return res.without(reading{verdict: Unexercised, why: "the exposed targets had no traffic before the stage and have none now"})
+	case r.lost && !hasControl:
+		return res.without(noData("", "no series of the query is left: missing traffic cannot be told from missing metrics"))
 	}
 	var value, before, expected float64
 	words := "%s of all requests, %s before the stage"
 	if hasControl {
-		value, before = share(mine, others), share(b.Exposed, b.Control)
-		expected = before * (mine + others)
+		value, before = share(r.mine, r.others), share(b.Exposed, b.Control)
+		expected = before * (r.mine + r.others)
 	} else {
-		before = b.Exposed / b.At.Sub(b.From).Seconds()
-		value, expected = mine/span.Seconds(), before*span.Seconds()
+		before = b.Exposed / measured
+		value, expected = r.mine/r.span.Seconds(), before*r.span.Seconds()
 		words = "%s requests/s, %s before the stage (no control is left: the weaker comparison)"
 	}
 	limit := before * shareKept
@@ -158,7 +209,9 @@ func judgeTraffic(res Result, b Baseline, mine, others float64, span time.Durati
 	}
 	res.Sentence = res.Check + ": " + fmt.Sprintf(words, say(value), say(before))
 	switch {
-	case value >= limit && mine > 0:
+	case value >= limit && r.mine > 0 && r.doubt.verdict != "":
+		return res.without(r.doubt)
+	case value >= limit && r.mine > 0:
 		res.Verdict = Pass
 	case expected < minExpected:
 		res.Verdict = Unexercised

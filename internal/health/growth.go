@@ -1,0 +1,111 @@
+package health
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// ScrapeState is what was read of metrics pages so far.
+type ScrapeState struct {
+	// At is when the pages were last read.
+	At time.Time `json:"at,omitzero"`
+	// Last is each target's last value of each counter, by target id, in the order
+	// of the spec's expressions; nil where the page has no such series.
+	Last map[string][]*float64 `json:"last,omitempty"`
+	// Parts are increments, oldest first.
+	Parts []ScrapePart `json:"parts,omitempty"`
+}
+
+// ScrapePart is what the counters grew by in a span of time, by expression: the
+// exposed targets, then the control.
+type ScrapePart struct {
+	From   time.Time    `json:"from"`
+	At     time.Time    `json:"at"`
+	Counts [][2]float64 `json:"counts"`
+	// Seconds is how long each arm's targets were counted, added up over targets:
+	// less than targets times span when pages could not be read.
+	Seconds [2]float64 `json:"seconds"`
+}
+
+const (
+	// ringParts is into how many parts the window of increments is cut: coarse
+	// enough for a small state, fine enough for the window to trail smoothly.
+	ringParts = 30
+	// maxKept is how many counters' last values a state holds, at most, over both
+	// arms: it travels with every heartbeat.
+	maxKept = 20_000
+)
+
+// clone shares nothing that a read changes: values and parts are replaced, never
+// written to.
+func (k ScrapeState) clone() ScrapeState {
+	k.Last, k.Parts = maps.Clone(k.Last), slices.Clone(k.Parts)
+	return k
+}
+
+// fits says whether the state is one of so many counters.
+func (k ScrapeState) fits(counters int) error {
+	for id, values := range k.Last {
+		if len(values) != counters {
+			return fmt.Errorf("state of target %s has %d counters, expected %d", id, len(values), counters)
+		}
+	}
+	for _, p := range k.Parts {
+		if len(p.Counts) != counters {
+			return fmt.Errorf("state from %s has %d counters, expected %d", p.At.Format(time.RFC3339), len(p.Counts), counters)
+		}
+	}
+	return nil
+}
+
+// take keeps a target's values and adds what they grew by to the part.
+func (k *ScrapeState) take(a arm, id string, values []*float64, part *ScrapePart) {
+	last, known := k.Last[id]
+	k.Last[id] = values
+	if !known {
+		return // the first read tells no growth
+	}
+	part.Seconds[a] += part.length().Seconds()
+	for i, v := range values {
+		if v != nil {
+			part.Counts[i][a] += growth(last[i], *v)
+		}
+	}
+}
+
+// growth is what a counter has counted since it was read last. One that is new or
+// fell has begun at zero meanwhile.
+func growth(last *float64, now float64) float64 {
+	if last == nil || now < *last {
+		return now
+	}
+	return now - *last
+}
+
+// add keeps a part, joined to the newest one while that is shorter than span, and
+// forgets those that ended before from.
+func (k *ScrapeState) add(part ScrapePart, span time.Duration, from time.Time) {
+	parts := slices.Clone(k.Parts)
+	if n := len(parts); n > 0 && parts[n-1].At.Equal(part.From) && part.At.Sub(parts[n-1].From) <= span {
+		parts[n-1] = parts[n-1].join(part)
+	} else {
+		parts = append(parts, part)
+	}
+	k.Parts = slices.DeleteFunc(parts, func(p ScrapePart) bool { return !p.At.After(from) })
+}
+
+func (p ScrapePart) length() time.Duration { return p.At.Sub(p.From) }
+
+// join is a part that covers both.
+func (p ScrapePart) join(next ScrapePart) ScrapePart {
+	p.At, p.Counts = next.At, slices.Clone(p.Counts)
+	for a := range p.Seconds {
+		p.Seconds[a] += next.Seconds[a]
+		for i := range p.Counts {
+			p.Counts[i][a] += next.Counts[i][a]
+		}
+	}
+	return p
+}

@@ -1,0 +1,166 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
+)
+
+// Limits on what is asked of a Prometheus, and on what it may answer.
+const (
+	queryTimeout  = 10 * time.Second
+	queryAttempts = 3
+	queryPause    = 250 * time.Millisecond // before the second attempt, doubled after
+	queryParallel = 8                      // of one look
+	maxAnswer     = 4 << 20
+)
+
+// query evaluates at one explicit time, and tries again on trouble on the way.
+func (p *prometheus) query(ctx context.Context, query string, at time.Time) reading {
+	wait := queryPause
+	for n := 1; ; n++ {
+		r, err := p.once(ctx, query, at)
+		if err == nil {
+			return r
+		}
+		if final(err) || n == queryAttempts || pause(ctx, wait) != nil {
+			return noData(query, "no usable answer from %s: %s", p.host, cut(cause(err).Error(), 200))
+		}
+		wait *= 2
+	}
+}
+
+// once sends the query once, when it is its turn.
+func (p *prometheus) once(ctx context.Context, query string, at time.Time) (reading, error) {
+	select {
+	case p.slots <- struct{}{}:
+	case <-ctx.Done():
+		return reading{}, ctx.Err()
+	}
+	defer func() { <-p.slots }()
+	ctx, cancel := context.WithTimeoutCause(ctx, queryTimeout, errSlow)
+	defer cancel()
+	value, warnings, infos, err := p.api.Query(ctx, query, at, promv1.WithTimeout(queryTimeout))
+	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = context.Cause(ctx)
+		}
+		return reading{}, err
+	}
+	r := single(value)
+	r.query, r.warnings = query, append(warnings, infos...)
+	return r, nil
+}
+
+var errSlow = fmt.Errorf("it took longer than %s", queryTimeout)
+
+// cause is an error without the request's URL, which may hold what nobody should
+// read.
+func cause(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// final says whether asking again would end the same.
+func final(err error) bool {
+	if _, ok := errors.AsType[refusal](err); ok {
+		return true
+	}
+	e, ok := errors.AsType[*promv1.Error](err)
+	return ok && (e.Type == promv1.ErrBadData || e.Type == promv1.ErrExec)
+}
+
+// refusal is an answer that asking again does not change.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+// single reads the one number that a query must answer.
+func single(v model.Value) reading {
+	switch v := v.(type) {
+	case *model.Scalar:
+		return reading{value: float64(v.Value)}
+	case model.Vector:
+		switch {
+		case len(v) == 0:
+			return reading{verdict: NoData, why: "the query found no series", empty: true}
+		case len(v) > 1:
+			return reading{verdict: NoData, why: fmt.Sprintf("the query found %d series where one is asked: sum or max them", len(v))}
+		case v[0].Histogram != nil:
+			return reading{verdict: NoData, why: "the query found a native histogram where a number is asked"}
+		}
+		return reading{value: float64(v[0].Value)}
+	case nil:
+		return reading{verdict: NoData, why: "the source answered nothing"}
+	}
+	return reading{verdict: NoData, why: fmt.Sprintf("the query answers a %s where one number is asked", v.Type())}
+}
+
+// capped refuses what is no answer of a Prometheus API, and bounds the rest.
+type capped struct{ next http.RoundTripper }
+
+func (c capped) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := c.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := refused(res); err != nil {
+		_ = res.Body.Close()
+		return nil, err
+	}
+	res.Body = &cappedBody{res.Body, maxAnswer}
+	return res, nil
+}
+
+// refused says what is wrong with an answer that asking again does not change. It
+// lets pass what the API's client reads itself (errors in JSON, a refused method)
+// and what may go by (too many requests, a timeout, trouble inside the server).
+func refused(res *http.Response) error {
+	kind := res.Header.Get("Content-Type")
+	switch code := res.StatusCode; {
+	case code/100 == 2 && !strings.HasPrefix(kind, "application/json"):
+		return refusal(fmt.Sprintf("it answered %q, not JSON: is this the address of a Prometheus API?", cut(kind, 60)))
+	case code/100 == 3:
+		return refusal("it answered " + http.StatusText(code) + ", and redirects are not followed: write the address that it leads to")
+	case code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusNotFound:
+		return refusal(fmt.Sprintf("it answered %d %s: is this the address of a Prometheus API that this worker may ask?", code, http.StatusText(code)))
+	}
+	return nil
+}
+
+// cappedBody ends with an error when more is answered than is accepted.
+type cappedBody struct {
+	io.ReadCloser
+	left int
+}
+
+func (b *cappedBody) Read(p []byte) (int, error) {
+	// One byte more than is accepted tells an end from a cut.
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left+1)])
+	if b.left -= n; b.left < 0 {
+		return 0, refusal(fmt.Sprintf("it answered more than %d MiB", maxAnswer>>20))
+	}
+	return n, err
+}
+
+// pause waits d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
