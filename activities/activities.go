@@ -23,6 +23,8 @@ type Activities struct {
 	store     store.Store
 	newDriver func(spec.Driver) (target.Driver, error)
 	metrics   *Metrics
+	// submission reads what a workflow was started with.
+	submission func(ctx context.Context, id, run string) (PlanInput, error)
 
 	mu    sync.Mutex
 	plans map[string]plan.Plan
@@ -30,7 +32,7 @@ type Activities struct {
 
 // New returns activities that keep plans in s, and count in m.
 func New(s store.Store, m *Metrics) *Activities {
-	return &Activities{store: s, newDriver: target.New, metrics: m, plans: map[string]plan.Plan{}}
+	return &Activities{store: s, newDriver: target.New, metrics: m, submission: submitted, plans: map[string]plan.Plan{}}
 }
 
 // cachedPlans bounds how many decoded plans a worker keeps: enough for the
@@ -48,7 +50,11 @@ func (a *Activities) load(ctx context.Context, digest string) (plan.Plan, error)
 	}
 	data, err := a.store.Get(ctx, digest)
 	if err != nil {
-		return plan.Plan{}, fmt.Errorf("read plan %s: %w (workers of one deployment must share one store: see --store)", digest, err)
+		p, cutErr := a.cutAgain(ctx, digest)
+		if cutErr != nil {
+			return p, fmt.Errorf("read plan %s: %w (workers of one deployment share one store, see --store), nor can it be cut again: %w", digest, err, cutErr)
+		}
+		return p, nil
 	}
 	p, err = plan.Decode(data)
 	if err != nil {

@@ -1,11 +1,14 @@
 package activities
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/store"
 	"github.com/sluicehq/sluice/internal/target"
 )
 
@@ -117,12 +120,23 @@ func TestValidateNamesRefusals(t *testing.T) {
 	require.Empty(t, f.applies)
 }
 
-// A plan that was decoded before is not needed from the store; one that is not
-// there is an error that may be retried.
+// A plan that is lost from the store is cut again from what the workflow was
+// started with; another plan than the one asked for is never used.
 func TestPlanThatIsNotInTheStore(t *testing.T) {
 	f := newFixture(t, 5)
+	var err error
+	f.acts.store, err = store.Dir(t.TempDir())
+	require.NoError(t, err)
+	f.acts.plans = map[string]plan.Plan{}
+	f.acts.submission = func(context.Context, string, string) (PlanInput, error) { return f.input, nil }
+	out := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: f.all, Fence: fence})
+	require.Equal(t, "1.0.0", out.Previous.Common)
+	_, err = f.acts.store.Get(t.Context(), f.all.Plan)
+	require.NoError(t, err, "it is kept again")
+
 	b := f.all
 	b.Plan = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
-	_, err := f.env.ExecuteActivity(f.acts.Observe, ObserveInput{Batch: b, Fence: fence})
+	_, err = f.env.ExecuteActivity(f.acts.Observe, ObserveInput{Batch: b, Fence: fence})
 	require.ErrorContains(t, err, "share one store")
+	require.ErrorContains(t, err, "another version")
 }

@@ -81,7 +81,9 @@ type fixture struct {
 	acts *Activities
 	env  *testsuite.TestActivityEnvironment
 	plan plan.Plan
-	all  Batch
+	// input is what the plan was made from.
+	input PlanInput
+	all   Batch
 }
 
 func newFixture(t *testing.T, n int) *fixture {
@@ -106,7 +108,8 @@ func newFixture(t *testing.T, n int) *fixture {
 	}
 	digest, data, err := fleet.Encode(inventory)
 	require.NoError(t, err)
-	planned, err := f.acts.Plan(t.Context(), PlanInput{Spec: s, FleetDigest: digest, FleetData: data})
+	f.input = PlanInput{Spec: s, FleetDigest: digest, FleetData: data}
+	planned, err := f.acts.Plan(t.Context(), f.input)
 	require.NoError(t, err)
 	require.Equal(t, n, planned.Targets)
 	f.plan, err = f.acts.load(t.Context(), planned.Digest)

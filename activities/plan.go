@@ -4,8 +4,13 @@ import (
 	"context"
 	"fmt"
 
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/store"
 	"github.com/sluicehq/sluice/internal/target"
 )
 
@@ -19,20 +24,12 @@ func (a *Activities) Plan(ctx context.Context, in PlanInput) (Planned, error) {
 			return Planned{}, fmt.Errorf("read fleet snapshot %s: %w (start with the --store that the workers share)", in.FleetDigest, err)
 		}
 	}
-	f, err := fleet.Decode(data)
+	p, encoded, err := cut(in, data)
 	if err != nil {
-		return Planned{}, invalid(fmt.Errorf("read fleet snapshot %s: %w", in.FleetDigest, err))
-	}
-	p, err := plan.New(in.Spec, f)
-	if err != nil {
-		return Planned{}, invalid(fmt.Errorf("plan: %w", err))
+		return Planned{}, invalid(err)
 	}
 	if _, err := a.newDriver(p.Spec.Driver); err != nil {
 		return Planned{}, invalid(fmt.Errorf("set up driver on the worker: %w", err))
-	}
-	encoded, err := plan.Encode(p)
-	if err != nil {
-		return Planned{}, invalid(fmt.Errorf("encode plan: %w", err))
 	}
 	digest, err := a.store.Put(ctx, encoded)
 	if err != nil {
@@ -40,6 +37,58 @@ func (a *Activities) Plan(ctx context.Context, in PlanInput) (Planned, error) {
 	}
 	a.remember(digest, p)
 	return Planned{Digest: digest, Targets: len(p.Order), Stages: p.Stages}, nil
+}
+
+// cut is the plan of a submission whose fleet snapshot is at hand, also in the
+// form that the store keeps.
+func cut(in PlanInput, snapshot []byte) (plan.Plan, []byte, error) {
+	f, err := fleet.Decode(snapshot)
+	if err != nil {
+		return plan.Plan{}, nil, fmt.Errorf("read fleet snapshot %s: %w", in.FleetDigest, err)
+	}
+	p, err := plan.New(in.Spec, f)
+	if err != nil {
+		return plan.Plan{}, nil, fmt.Errorf("plan: %w", err)
+	}
+	encoded, err := plan.Encode(p)
+	if err != nil {
+		return plan.Plan{}, nil, fmt.Errorf("encode plan: %w", err)
+	}
+	return p, encoded, nil
+}
+
+// cutAgain makes a plan anew from the submission in the workflow's own history, so
+// that a lost store keeps nobody from going back. The store gets it again.
+func (a *Activities) cutAgain(ctx context.Context, digest string) (plan.Plan, error) {
+	run := activity.GetInfo(ctx).WorkflowExecution
+	in, err := a.submission(ctx, run.ID, run.RunID)
+	if err != nil {
+		return plan.Plan{}, fmt.Errorf("read the rollout's submission: %w", err)
+	}
+	p, encoded, err := cut(in, in.FleetData)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	if got := store.Digest(encoded); got != digest {
+		return plan.Plan{}, fmt.Errorf("the submission makes plan %s now: this worker is of another version", got)
+	}
+	if _, err := a.store.Put(ctx, encoded); err != nil {
+		activity.GetLogger(ctx).Warn("the plan cannot be kept in the store", "error", err)
+	}
+	a.remember(digest, p)
+	return p, nil
+}
+
+// submitted reads what a workflow was started with.
+func submitted(ctx context.Context, id, run string) (PlanInput, error) {
+	var in PlanInput
+	events := activity.GetClient(ctx).GetWorkflowHistory(ctx, id, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	first, err := events.Next()
+	if err != nil {
+		return in, err
+	}
+	payloads := first.GetWorkflowExecutionStartedEventAttributes().GetInput()
+	return in, converter.GetDefaultDataConverter().FromPayloads(payloads, &in)
 }
 
 // validateAtMost bounds how many targets are asked before the first stage; the

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -68,4 +70,17 @@ func (d *deployment) allOn(release string) {
 	wrong, err := d.LeftWrong(d.t.Context(), release)
 	require.NoError(d.t, err)
 	require.Zero(d.t, wrong)
+}
+
+// The way back needs Temporal, a worker and the targets: the store may be gone.
+func TestRollbackWithoutTheStore(t *testing.T) {
+	d := deploy(t, 12)
+	d.sluice(0, "start", d.spec("2.0.0", "1h", ""))
+	d.until("the canary's bake", phase(workflows.PhaseBake, 0))
+	d.worker.Kill()
+	require.NoError(t, os.RemoveAll(filepath.Join(d.Dir, "store")))
+	d.bareSignal(workflows.SignalAbort, "")
+	require.NoError(t, d.worker.Start())
+	require.Equal(t, workflows.PhaseAborted, d.result().Outcome.Result)
+	d.allOn("1.0.0")
 }
