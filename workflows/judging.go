@@ -235,9 +235,13 @@ func (j *judging) gate() (Gate, error) {
 	return g, nil
 }
 
-// record keeps a decision with its evidence.
+// record keeps a decision with its evidence. The resolved queries are kept of the
+// newest only: a state must fit into a payload.
 func (j *judging) record(g Gate) {
 	s := &j.rollout.state.Stages[j.stage]
+	if n := len(s.Gates); n > 0 {
+		s.Gates[n-1].Report = withoutQueries(s.Gates[n-1].Report)
+	}
 	s.Gates = append(s.Gates, g)
 	if len(s.Gates) > maxGates {
 		s.Gates = s.Gates[1:]

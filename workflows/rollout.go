@@ -21,7 +21,7 @@ func Rollout(ctx workflow.Context, sub Submission) (State, error) {
 		return State{}, err
 	}
 	r.run(sub)
-	return r.state, nil
+	return fit(r.state), nil
 }
 
 // rollout is one run of the workflow.

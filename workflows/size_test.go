@@ -1,0 +1,40 @@
+package workflows
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/health"
+)
+
+// However many checks, stages and targets left behind, the result fits into a
+// payload, every target is named, and the sentences stay.
+func TestTheLargestStateFits(t *testing.T) {
+	var s State
+	for range 20 {
+		var r health.Report
+		for range 30 {
+			r.Results = append(r.Results, health.Result{
+				Check: "errors", Verdict: health.Fail, Sentence: strings.Repeat("s", 200),
+				Queries: []string{strings.Repeat("q", 1000), strings.Repeat("q", 1000), strings.Repeat("q", 1000), strings.Repeat("q", 1000)},
+			})
+		}
+		s.Stages = append(s.Stages, StageState{Name: "stage", Gates: []Gate{{Report: r}}})
+	}
+	s.Outcome = &Outcome{}
+	for range 20_000 {
+		s.Outcome.NotReverted = append(s.Outcome.NotReverted, TargetTrouble{ID: strings.Repeat("i", 20)})
+	}
+	out := fit(s)
+	data, err := json.Marshal(out)
+	require.NoError(t, err)
+	require.Less(t, len(data), 2<<20)
+	require.Len(t, out.Outcome.NotReverted, 20_000)
+	require.NotEmpty(t, out.Stages[0].Gates[0].Report.Results[0].Sentence)
+
+	small := State{Stages: s.Stages[:1]}
+	require.NotEmpty(t, fit(small).Stages[0].Gates[0].Report.Results[0].Queries)
+}
