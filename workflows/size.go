@@ -10,7 +10,8 @@ import (
 // to 2 MB, and an outcome's list of targets comes first.
 const maxEvidence = 512 << 10
 
-// fit drops the resolved queries of a state that would be too large for a payload.
+// fit drops the resolved queries of a state, in place, if it would be too large
+// for a payload.
 func fit(s State) State {
 	size := 0
 	eachReport(&s, func(r *health.Report) {
