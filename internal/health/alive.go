@@ -11,15 +11,17 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Asking targets whether they are alive: how often one that does not answer is
-// asked in a look, with what pause, and how many are asked at once.
+// Asking targets whether they are alive: how often one that does not is asked in a
+// look, with what pause, and how many are asked at once.
 const (
 	aliveAttempts = 3
 	alivePause    = 500 * time.Millisecond
 	aliveParallel = 100
 )
 
-// alive asks targets whether they work and run the applied release.
+// alive asks targets whether they work and run the applied release. Another
+// release is harm at once: the order was accepted and is not in effect, or somebody
+// else has changed the target.
 func (m *Meter) alive(ctx context.Context, ask []fleet.Target) Result {
 	var mu sync.Mutex
 	var wrong []string
@@ -47,9 +49,9 @@ func (m *Meter) alive(ctx context.Context, ask []fleet.Target) Result {
 		res.Sentence = fmt.Sprintf("alive: %d of %d exposed targets: %s", len(wrong), len(ask), named(wrong))
 	default:
 		res.Verdict = Pass
-		res.Sentence = fmt.Sprintf("alive: all %d exposed targets work and run %s", len(ask), m.binding.Release)
+		res.Sentence = fmt.Sprintf("alive: all %d exposed targets work and run %s", len(ask), cut(m.binding.Release, 60))
 		if n := len(m.binding.Exposed); len(ask) < n {
-			res.Sentence = fmt.Sprintf("alive: all %d asked of %d exposed targets work and run %s", len(ask), n, m.binding.Release)
+			res.Sentence = fmt.Sprintf("alive: all %d asked of %d exposed targets work and run %s", len(ask), n, cut(m.binding.Release, 60))
 		}
 	}
 	return res
@@ -59,16 +61,18 @@ func (m *Meter) alive(ctx context.Context, ask []fleet.Target) Result {
 func (m *Meter) trouble(ctx context.Context, t fleet.Target) string {
 	for n := 1; ; n++ {
 		s, err := m.driver.Observe(ctx, t, m.binding.Unit)
-		switch {
-		case err != nil && n < aliveAttempts && pause(ctx, alivePause) == nil:
-			continue
-		case err != nil:
-			return "does not answer (" + cut(err.Error(), 120) + ")"
-		case s.Release != m.binding.Release:
+		if err == nil && s.Release != m.binding.Release {
 			return fmt.Sprintf("runs %q instead of %q", cut(s.Release, 60), m.binding.Release)
-		case !s.Alive:
-			return "is not alive (" + cut(s.Detail, 120) + ")"
 		}
-		return ""
+		if err == nil && s.Alive {
+			return ""
+		}
+		if n < aliveAttempts && pause(ctx, alivePause) == nil {
+			continue // it may just be restarting
+		}
+		if err != nil {
+			return "does not answer (" + cut(err.Error(), 120) + ")"
+		}
+		return "is not alive (" + cut(s.Detail, 120) + ")"
 	}
 }

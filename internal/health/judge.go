@@ -63,20 +63,46 @@ func judgeRatio(c spec.Check, a arms, streak int) judged {
 		return judged{Result: res}
 	}
 	value, limit := a.exposed.value(), 0.0
-	if c.Against != "" {
+	switch {
+	case c.Against != "":
 		limit = a.control.value() * (1 + number(c.Worse))
 		res.Sentence = compared(c, a)
-	} else {
-		limit = number(c.Max)
-		res.Sentence = fmt.Sprintf("%s: %s, limit %s", c.Name, a.exposed, percent(limit))
+	case c.Max != nil:
+		limit = float64(*c.Max)
+		res.Sentence = limited(c, a.exposed, limit)
+	default: // a spec without a limit is refused; were it not, nothing may pass
+		return judged{Result: res.without(noData("", "it has no limit to judge by"))}
+	}
+	breach := value > limit
+	if a.contradict(c) && (!breach || c.Against != "") {
+		return judged{Result: res.without(noData("", "more bad events than events in total (%s): do bad and total count the same things?", a))}
 	}
 	res.Value, res.Limit = &value, &limit
-	breach := value > limit
 	if breach && a.exposed.bad.value < minBad {
 		breach = false
 		res.Sentence += fmt.Sprintf("; fewer than %d bad events establish no harm", minBad)
 	}
 	return tolerate(c, res, breach, streak)
+}
+
+// contradict says that an arm shows more bad events than events. A little more may
+// come of how a source estimates both.
+func (a arms) contradict(c spec.Check) bool {
+	off := func(r ratio) bool { return r.bad.value > 1.1*r.total.value }
+	return off(a.exposed) || c.Against != "" && off(a.control)
+}
+
+func (a arms) String() string {
+	if a.control.total.value == 0 {
+		return a.exposed.String()
+	}
+	return fmt.Sprintf("exposed %s, control %s", a.exposed, a.control)
+}
+
+// limited words a comparison with a limit.
+func limited(c spec.Check, r ratio, limit float64) string {
+	value, most := apart(percentTo, 2, r.value(), limit)
+	return fmt.Sprintf("%s: %s (%s/%s), limit %s", c.Name, value, integer(r.bad.value), integer(r.total.value), most)
 }
 
 // compared words a comparison with the control.
@@ -86,10 +112,19 @@ func compared(c spec.Check, a arms) string {
 		with = "before the stage (no control is left: the weaker comparison)"
 	}
 	by := "no errors to compare with"
+	worse := number(c.Worse)
+	limit := "+" + percent(worse)
 	if v := a.control.value(); v > 0 {
-		by = fmt.Sprintf("%+.0f%%", 100*(a.exposed.value()/v-1))
+		more := a.exposed.value()/v - 1
+		by, limit = apart(percentTo, 2, math.Abs(more), worse)
+		if more < 0 {
+			by, limit = percent(-more)+" better", percent(worse)
+		} else {
+			by = "+" + by + " worse"
+		}
+		limit = "+" + limit
 	}
-	return fmt.Sprintf("%s: exposed %s vs %s %s; %s (limit +%.0f%%)", c.Name, a.exposed, with, a.control, by, 100*number(c.Worse))
+	return fmt.Sprintf("%s: exposed %s vs %s %s; %s (limit %s)", c.Name, a.exposed, with, a.control, by, limit)
 }
 
 // judgeValue is the verdict on a plain number.
@@ -102,25 +137,21 @@ func judgeValue(c spec.Check, r reading, streak int) judged {
 	v := r.value
 	res.Value = &v
 	breach := false
+	words, limit := "%s: %s, limit %s", c.Max
 	switch {
 	case c.Max != nil && v > float64(*c.Max):
-		breach = true
-		res.Sentence = fmt.Sprintf("%s: %s is above the limit %s", c.Name, plain(v), plain(float64(*c.Max)))
-		res.Limit = (*float64)(c.Max)
+		breach, words = true, "%s: %s above the limit %s"
 	case c.Min != nil && v < float64(*c.Min):
-		breach = true
-		res.Sentence = fmt.Sprintf("%s: %s is below the limit %s", c.Name, plain(v), plain(float64(*c.Min)))
-		res.Limit = (*float64)(c.Min)
+		breach, words, limit = true, "%s: %s below the limit %s", c.Min
 	case c.Max != nil:
-		res.Sentence = fmt.Sprintf("%s: %s, limit %s", c.Name, plain(v), plain(float64(*c.Max)))
-		res.Limit = (*float64)(c.Max)
 	case c.Min != nil:
-		res.Sentence = fmt.Sprintf("%s: %s, at least %s", c.Name, plain(v), plain(float64(*c.Min)))
-		res.Limit = (*float64)(c.Min)
+		words, limit = "%s: %s, at least %s", c.Min
 	default: // a spec without a limit is refused; were it not, nothing may pass
-		res.Verdict, res.Sentence = NoData, c.Name+": has no limit to judge by"
-		return judged{Result: res}
+		return judged{Result: res.without(noData("", "it has no limit to judge by"))}
 	}
+	res.Limit = new(float64(*limit))
+	value, most := apart(plainTo, 4, v, *res.Limit)
+	res.Sentence = fmt.Sprintf(words, c.Name, value, most)
 	return tolerate(c, res, breach, streak)
 }
 
@@ -134,7 +165,7 @@ func tolerate(c spec.Check, res Result, breach bool, streak int) judged {
 		res.Verdict = Fail
 	default:
 		res.Verdict, res.Pending = Unexercised, true
-		res.Sentence += fmt.Sprintf("; breach %d, %d in a row are tolerated", streak+1, c.Tolerate)
+		res.Sentence += fmt.Sprintf(", breach %d of %d tolerated", streak+1, c.Tolerate)
 	}
 	return judged{Result: res, breach: breach}
 }

@@ -73,11 +73,15 @@ func (r reading) usable() reading {
 
 // counted is usable for a count of events, which is never negative.
 func (r reading) counted() reading {
-	if r = r.usable(); r.verdict == "" && r.value < 0 {
+	if r = r.usable(); r.verdict == "" && (r.value < 0 || r.value > maxCount) {
 		r.verdict, r.why = NoData, fmt.Sprintf("the source counted %g events, which cannot be", r.value)
 	}
 	return r
 }
+
+// maxCount is more than anything has ever counted, and small enough that scaling
+// and adding up never overflow.
+const maxCount = 1e18
 
 func noData(query, format string, args ...any) reading {
 	return reading{verdict: NoData, why: fmt.Sprintf(format, args...), query: query}

@@ -1,0 +1,203 @@
+package health
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+func counts(bad, total float64) ratio {
+	return ratio{bad: reading{value: bad}, total: reading{value: total}}
+}
+
+func TestJudgeRatioAgainstALimit(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		is       ratio
+		tolerate int
+		streak   int
+		want     Verdict
+		says     string
+	}{
+		{"fine", counts(4, 1000), 0, 0, Pass, "errors: 0.4% (4/1,000), limit 5%"},
+		{"at the limit", counts(50, 1000), 0, 0, Pass, "errors: 5% (50/1,000), limit 5%"},
+		{"just above", counts(50_001, 1_000_000), 0, 0, Fail, "errors: 5.0001% (50,001/1,000,000), limit 5%"},
+		{"above", counts(412, 1329), 0, 0, Fail, "errors: 31% (412/1,329), limit 5%"},
+		{"above, on too few bad events", counts(4, 50), 0, 0, Unexercised, "errors: 50 events on the exposed targets, at least 100 are needed"},
+		{"above, 5 bad are enough", counts(6, 100), 0, 0, Fail, "errors: 6% (6/100), limit 5%"},
+		{"too little traffic, all of it bad", counts(99, 99), 0, 0, Unexercised, "errors: 99 events on the exposed targets, at least 100 are needed"},
+		{"no traffic", counts(0, 0), 0, 0, Unexercised, "errors: 0 events on the exposed targets, at least 100 are needed"},
+		{"first breach tolerated", counts(60, 1000), 2, 0, Unexercised, "errors: 6% (60/1,000), limit 5%, breach 1 of 2 tolerated"},
+		{"last breach tolerated", counts(60, 1000), 2, 1, Unexercised, "errors: 6% (60/1,000), limit 5%, breach 2 of 2 tolerated"},
+		{"one breach more", counts(60, 1000), 2, 2, Fail, "errors: 6% (60/1,000), limit 5%"},
+		{"more bad than events is harm", counts(300, 200), 0, 0, Fail, "errors: 150% (300/200), limit 5%"},
+		{"no total", ratio{total: noData("q", "the query found no series")}, 0, 0, NoData, "errors: the query found no series"},
+		{"stale total", ratio{total: reading{verdict: Stale, why: "old"}}, 0, 0, Stale, "errors: old"},
+		{"broken bad", ratio{bad: noData("q", "the source answered NaN"), total: reading{value: 1000}}, 0, 0, NoData, "errors: the source answered NaN"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := ratioCheck(0.05)
+			c.Tolerate = tc.tolerate
+			got := judgeRatio(c, arms{exposed: tc.is}, tc.streak)
+			require.Equal(t, tc.says, got.Sentence)
+			require.Equal(t, tc.want, got.Verdict)
+			require.Equal(t, tc.want == Unexercised && tc.tolerate > 0, got.Pending)
+		})
+	}
+}
+
+func TestFewerThanFiveBadEventsEstablishNothing(t *testing.T) {
+	c := ratioCheck(0.01)
+	got := judgeRatio(c, arms{exposed: counts(4, 100)}, 0)
+	require.Equal(t, Pass, got.Verdict)
+	require.False(t, got.breach)
+	require.Equal(t, "errors: 4% (4/100), limit 1%; fewer than 5 bad events establish no harm", got.Sentence)
+	require.Equal(t, Fail, judgeRatio(c, arms{exposed: counts(5, 100)}, 0).Verdict)
+}
+
+func TestJudgeRatioAgainstControl(t *testing.T) {
+	none := ratio{total: noData("", "nothing to compare with: it was not measured before the stage")}
+	for _, tc := range []struct {
+		name string
+		is   arms
+		want Verdict
+		says string
+	}{
+		{"worse", arms{exposed: counts(412, 13290), control: counts(88, 22000)}, Fail, "errors: exposed 3.1% (412/13,290) vs control 0.4% (88/22,000); +675% worse (limit +20%)"},
+		{"a little worse", arms{exposed: counts(55, 10000), control: counts(50, 10000)}, Pass, "errors: exposed 0.55% (55/10,000) vs control 0.5% (50/10,000); +10% worse (limit +20%)"},
+		{"at the limit", arms{exposed: counts(60, 10000), control: counts(50, 10000)}, Pass, "errors: exposed 0.6% (60/10,000) vs control 0.5% (50/10,000); +20% worse (limit +20%)"},
+		{"better", arms{exposed: counts(25, 10000), control: counts(50, 10000)}, Pass, "errors: exposed 0.25% (25/10,000) vs control 0.5% (50/10,000); 50% better (limit +20%)"},
+		{"control without errors", arms{exposed: counts(50, 10000), control: counts(0, 10000)}, Fail, "errors: exposed 0.5% (50/10,000) vs control 0% (0/10,000); no errors to compare with (limit +20%)"},
+		{"both bad alike", arms{exposed: counts(5000, 10000), control: counts(5000, 10000)}, Pass, "errors: exposed 50% (5,000/10,000) vs control 50% (5,000/10,000); +0% worse (limit +20%)"},
+		{"control too small", arms{exposed: counts(50, 10000), control: counts(0, 99)}, Unexercised, "errors: 99 events to compare with, at least 100 are needed"},
+		{"exposed too small", arms{exposed: counts(50, 99), control: counts(0, 10000)}, Unexercised, "errors: 99 events on the exposed targets, at least 100 are needed"},
+		{"no control, worse than before", arms{exposed: counts(412, 13290), control: counts(88, 22000), before: true}, Fail, "errors: exposed 3.1% (412/13,290) vs before the stage (no control is left: the weaker comparison) 0.4% (88/22,000); +675% worse (limit +20%)"},
+		{"no control, not measured before", arms{exposed: counts(0, 10000), control: none, before: true}, NoData, "errors: nothing to compare with: it was not measured before the stage"},
+		{"the control contradicts itself", arms{exposed: counts(100, 10000), control: counts(30000, 10000)}, NoData, "errors: more bad events than events in total (exposed 1% (100/10,000), control 300% (30,000/10,000)): do bad and total count the same things?"},
+		{"the exposed contradict themselves", arms{exposed: counts(15000, 10000), control: counts(10, 10000)}, NoData, "errors: more bad events than events in total (exposed 150% (15,000/10,000), control 0.1% (10/10,000)): do bad and total count the same things?"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := ratioCheck(0)
+			c.Max, c.Against, c.Worse = nil, spec.AgainstControl, num(0.2)
+			got := judgeRatio(c, tc.is, 0)
+			require.Equal(t, tc.says, got.Sentence)
+			require.Equal(t, tc.want, got.Verdict)
+		})
+	}
+}
+
+func TestJudgeValue(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		max, min *spec.Number
+		value    float64
+		streak   int
+		want     Verdict
+		says     string
+	}{
+		{"inside", num(0.4), nil, 0.31, 0, Pass, "p99: 0.31, limit 0.4"},
+		{"at the limit", num(0.4), nil, 0.4, 0, Pass, "p99: 0.4, limit 0.4"},
+		{"tolerated", num(0.4), nil, 0.52, 0, Unexercised, "p99: 0.52 above the limit 0.4, breach 1 of 2 tolerated"},
+		{"tolerated again", num(0.4), nil, 0.52, 1, Unexercised, "p99: 0.52 above the limit 0.4, breach 2 of 2 tolerated"},
+		{"once too often", num(0.4), nil, 0.52, 2, Fail, "p99: 0.52 above the limit 0.4"},
+		{"a hair above", num(0.4), nil, 0.4000001, 2, Fail, "p99: 0.4000001 above the limit 0.4"},
+		{"below", nil, num(3), 2, 2, Fail, "p99: 2 below the limit 3"},
+		{"enough", nil, num(3), 12345.6, 2, Pass, "p99: 12,346, at least 3"},
+		{"below a range", num(9), num(3), -1.5, 2, Fail, "p99: -1.5 below the limit 3"},
+		{"inside a range", num(9), num(3), 4, 0, Pass, "p99: 4, limit 9"},
+		{"no limit", nil, nil, 4, 0, NoData, "p99: it has no limit to judge by"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := spec.Check{Name: "p99", Value: "p99", Max: tc.max, Min: tc.min, Tolerate: 2}
+			got := judgeValue(c, reading{value: tc.value}, tc.streak)
+			require.Equal(t, tc.says, got.Sentence)
+			require.Equal(t, tc.want, got.Verdict)
+		})
+	}
+}
+
+// Whatever is read, only numbers that were counted pass, and none outside the
+// limit that enough events establish does.
+func TestNoVerdictNoPass(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		number := rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{0, -1, math.NaN(), math.Inf(1), math.Inf(-1), 1e300, 5, 100}))
+		read := func(name string) reading {
+			return reading{
+				value:   number.Draw(t, name),
+				verdict: rapid.SampledFrom([]Verdict{"", "", "", NoData, Stale, Unexercised}).Draw(t, name+" verdict"),
+			}.counted()
+		}
+		a := arms{
+			exposed: ratio{bad: read("bad"), total: read("total")},
+			control: ratio{bad: read("control bad"), total: read("control total")},
+			before:  rapid.Bool().Draw(t, "before"),
+		}
+		c := ratioCheck(0.05)
+		all := []reading{a.exposed.bad, a.exposed.total}
+		if rapid.Bool().Draw(t, "against") {
+			c.Max, c.Against, c.Worse = nil, spec.AgainstControl, num(0.2)
+			all = append(all, a.control.bad, a.control.total)
+		}
+		got := judgeRatio(c, a, rapid.IntRange(0, 3).Draw(t, "streak"))
+		require.NotEmpty(t, got.Verdict)
+		for _, r := range all {
+			if r.verdict != "" {
+				require.NotEqual(t, Pass, got.Verdict)
+				require.NotEqual(t, Fail, got.Verdict)
+			}
+		}
+		if got.Verdict == Pass {
+			require.GreaterOrEqual(t, a.exposed.total.value, 100.0)
+			require.True(t, *got.Value <= *got.Limit || a.exposed.bad.value < minBad)
+		}
+		if got.Value != nil {
+			require.False(t, math.IsNaN(*got.Value) || math.IsInf(*got.Value, 0) || math.IsInf(*got.Limit, 0), "not JSON")
+		}
+	})
+}
+
+func TestJudgeTraffic(t *testing.T) {
+	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	before := func(exposed, control float64) Baseline {
+		return Baseline{From: begin, At: begin.Add(100 * time.Second), Exposed: exposed, Control: control}
+	}
+	old := reading{verdict: Stale, why: "the newest sample is 2m0s old, at most 30s is accepted"}
+	for _, tc := range []struct {
+		name    string
+		before  Baseline
+		now     requests
+		control bool
+		want    Verdict
+		says    string
+	}{
+		{"keeps its share", before(100, 900), requests{mine: 95, others: 905}, true, Pass, "traffic: 9.5% of all requests, 10% before the stage"},
+		{"loses some", before(100, 900), requests{mine: 51, others: 949}, true, Pass, "traffic: 5.1% of all requests, 10% before the stage"},
+		{"loses more than half", before(100, 900), requests{mine: 49, others: 951}, true, Fail, "traffic: 4.9% of all requests, 10% before the stage; less than 50% is left"},
+		{"vanishes", before(100, 900), requests{mine: 0, others: 1000}, true, Fail, "traffic: 0% of all requests, 10% before the stage; less than 50% is left"},
+		{"vanishes with its series", before(100, 900), requests{mine: 0, others: 1000, lost: true}, true, Fail, "traffic: 0% of all requests, 10% before the stage; less than 50% is left"},
+		{"too little to tell", before(100, 900), requests{mine: 0, others: 499}, true, Unexercised, "traffic: 0% of all requests, 10% before the stage; 50 requests expected, too few for their absence to mean anything"},
+		{"nothing anywhere any more", before(100, 900), requests{}, true, Unexercised, "traffic: 0% of all requests, 10% before the stage; 0 requests expected, too few for their absence to mean anything"},
+		{"none before, none now", before(0, 900), requests{others: 1000}, true, Unexercised, "traffic: the exposed targets had no traffic before the stage and have none now"},
+		{"none before, some now", before(0, 900), requests{mine: 10, others: 1000}, true, Pass, "traffic: 0.99% of all requests, 0% before the stage"},
+		{"kept, but not lately", before(100, 900), requests{mine: 100, others: 900, doubt: old}, true, Stale, "traffic: " + old.why},
+		{"lost, and not lately", before(100, 900), requests{mine: 1, others: 900, doubt: old}, true, Fail, "traffic: 0.11% of all requests, 10% before the stage; less than 50% is left"},
+		{"not measured before", Baseline{}, requests{mine: 100, others: 900}, true, NoData, "traffic: traffic before the stage is unknown: it was not measured"},
+		{"not measurable before", Baseline{From: begin, At: begin.Add(time.Minute), Traffic: "the query found no series"}, requests{mine: 100, others: 900}, true, NoData, "traffic: traffic before the stage is unknown: the query found no series"},
+		{"measured over no time", Baseline{From: begin, At: begin, Exposed: 5}, requests{mine: 100, others: 900}, true, NoData, "traffic: requests were counted over no time"},
+		{"no control, keeps its rate", before(1000, 0), requests{mine: 600}, false, Pass, "traffic: 10 requests/s, 10 before the stage (no control is left: the weaker comparison)"},
+		{"no control, loses it", before(1000, 0), requests{mine: 200}, false, Fail, "traffic: 3.333 requests/s, 10 before the stage (no control is left: the weaker comparison); less than 50% is left"},
+		{"no control, no series", before(1000, 0), requests{lost: true}, false, NoData, "traffic: no series of the query is left: missing traffic cannot be told from missing metrics"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tc.now.span = time.Minute
+			got := judgeTraffic(Result{Check: "traffic"}, tc.before, tc.now, tc.control)
+			require.Equal(t, tc.says, got.Sentence)
+			require.Equal(t, tc.want, got.Verdict)
+		})
+	}
+}
