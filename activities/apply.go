@@ -30,7 +30,7 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (Applied, error) 
 			return struct{}{}, d.Apply(ctx, t, order)
 		})
 		if err != nil {
-			work.fail(t.ID, err)
+			work.fail(Trouble{ID: t.ID, Reason: err.Error()})
 			return
 		}
 		work.finish(i)

@@ -13,33 +13,32 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// meter opens the judge on a stage, going on from what was seen before.
-func (a *Activities) meter(ctx context.Context, in HealthInput) (*health.Meter, error) {
+// meter opens the judge on a stage, going on from what was seen before, without
+// the always-on checks that are named. It answers the pace of looks, too.
+func (a *Activities) meter(ctx context.Context, in HealthInput, without ...string) (*health.Meter, time.Duration, error) {
 	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	checks := p.Spec.Health
-	if in.afterRollback { // the rollback itself has observed every target
-		checks.Without = append(slices.Clone(checks.Without), spec.CheckAlive)
-	}
+	checks.Without = append(slices.Clone(checks.Without), without...)
 	m, err := health.Open(checks, health.Binding{
 		Unit: p.Spec.Unit, Release: p.Spec.Release, Previous: in.Previous, Stage: p.Stages[in.Stage].Name,
 		Exposed: p.Exposed(in.Stage), Cohort: p.Cohort(in.Stage), Control: p.Control(in.Stage),
 		Since: in.Since, Before: in.Before,
 	}, health.Deps{Driver: d})
 	if err != nil {
-		return nil, invalid(fmt.Errorf("set up health checks: %w", err))
+		return nil, 0, invalid(fmt.Errorf("set up health checks: %w", err))
 	}
 	if err := m.Restore(in.State); err != nil {
-		return nil, invalid(fmt.Errorf("resume health checks: %w", err))
+		return nil, 0, invalid(fmt.Errorf("resume health checks: %w", err))
 	}
-	return m, nil
+	return m, p.Spec.Health.Every.Std(), nil
 }
 
 // Baseline measures a stage's targets before it is applied.
 func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Baseline, error) {
-	m, err := a.meter(ctx, HealthInput{StageRef: in.StageRef, Since: in.At})
+	m, _, err := a.meter(ctx, HealthInput{StageRef: in.StageRef, Since: in.At})
 	if err != nil {
 		return health.Baseline{}, err
 	}
@@ -54,19 +53,17 @@ var errWorkerStops = errors.New("this worker stops; the watch goes on elsewhere"
 // is FAIL; with Settle, also when one is PASS. Otherwise it ends at Until, or when
 // it is cancelled, with its newest report.
 func (a *Activities) Watch(ctx context.Context, in WatchInput) (Judged, error) {
-	var last Judged
-	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &last) == nil {
-		in.State = last.State
+	// Ended before its first look, it must answer what it went on from.
+	last := Judged{State: in.State}
+	var beat Judged
+	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &beat) == nil {
+		last, in.State = beat, beat.State
 	}
-	m, err := a.meter(ctx, in.HealthInput)
+	m, every, err := a.meter(ctx, in.HealthInput)
 	if err != nil {
 		return Judged{}, err
 	}
-	p, err := a.load(ctx, in.Plan)
-	if err != nil {
-		return Judged{}, err
-	}
-	w := watch{metrics: a.metrics, meter: m, in: in, every: p.Spec.Health.Every.Std(), last: last}
+	w := watch{metrics: a.metrics, meter: m, in: in, every: every, last: last}
 	return w.run(ctx)
 }
 
@@ -113,7 +110,8 @@ func (w *watch) run(ctx context.Context) (Judged, error) {
 }
 
 func (w *watch) look(ctx context.Context, at time.Time) error {
-	defer beating(ctx, heartbeatAtLeast, func() any { return w.last })()
+	last := w.last
+	defer beating(ctx, heartbeatAtLeast, func() any { return last })()
 	report, err := w.meter.Look(ctx, at)
 	if err != nil {
 		return err
@@ -132,16 +130,11 @@ func (w *watch) decided() bool {
 // sample. While a check is in a breach that it still tolerates, it looks again
 // at the checks' pace: the next looks decide.
 func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
-	m, err := a.meter(ctx, in.HealthInput)
-	if err != nil {
-		return Judged{}, err
-	}
-	p, err := a.load(ctx, in.Plan)
+	m, every, err := a.meter(ctx, in.HealthInput)
 	if err != nil {
 		return Judged{}, err
 	}
 	defer beating(ctx, beatEvery, func() any { return nil })()
-	every := p.Spec.Health.Every.Std()
 	at := in.At
 	if time.Since(at) > every {
 		at = time.Now()
@@ -162,12 +155,8 @@ func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 // Recover looks whether the checks stop failing after a rollback, and returns as
 // soon as they do.
 func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, error) {
-	in.afterRollback = true
-	m, err := a.meter(ctx, in.HealthInput)
-	if err != nil {
-		return Judged{}, err
-	}
-	p, err := a.load(ctx, in.Plan)
+	// The rollback itself has observed every target.
+	m, every, err := a.meter(ctx, in.HealthInput, spec.CheckAlive)
 	if err != nil {
 		return Judged{}, err
 	}
@@ -178,7 +167,7 @@ func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, erro
 		if err != nil {
 			return Judged{}, err
 		}
-		if report.Verdict() == health.Pass || now.After(in.Until) || !pause(ctx, p.Spec.Health.Every.Std()) {
+		if report.Verdict() == health.Pass || now.After(in.Until) || !pause(ctx, every) {
 			return Judged{Report: report}, ctx.Err()
 		}
 	}

@@ -12,14 +12,6 @@ import (
 	"github.com/sluicehq/sluice/internal/target"
 )
 
-// ObserveInput asks what a batch runs now.
-type ObserveInput struct {
-	Batch
-	// Fence is the rollout's: a target that has seen a newer one has another
-	// writer.
-	Fence int64 `json:"fence"`
-}
-
 // Observe reads what every target of the batch runs. Its answer is in the history
 // before anything is applied: it is the way back.
 func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, error) {
@@ -39,7 +31,7 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 			err = startable(s, in.Fence)
 		}
 		if err != nil {
-			work.fail(targets[i].ID, err)
+			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error()})
 			return
 		}
 		found[i] = s.Release

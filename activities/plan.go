@@ -58,12 +58,16 @@ func cut(in PlanInput, snapshot []byte) (plan.Plan, []byte, error) {
 }
 
 // cutAgain makes a plan anew from the submission in the workflow's own history, so
-// that a lost store keeps nobody from going back. The store gets it again.
+// that a lost store keeps nobody from going back, unless the fleet's snapshot was
+// too large to be in the submission. The store gets it again.
 func (a *Activities) cutAgain(ctx context.Context, digest string) (plan.Plan, error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	in, err := a.submission(ctx, run.ID, run.RunID)
 	if err != nil {
 		return plan.Plan{}, fmt.Errorf("read the rollout's submission: %w", err)
+	}
+	if len(in.FleetData) == 0 {
+		return plan.Plan{}, fmt.Errorf("the fleet's snapshot %s was only in the lost store: restore its folder", in.FleetDigest)
 	}
 	p, encoded, err := cut(in, in.FleetData)
 	if err != nil {
@@ -104,12 +108,12 @@ func (a *Activities) Validate(ctx context.Context, in ApplyInput) ([]Trouble, er
 		return nil, err
 	}
 	targets := p.Order[in.From:min(in.To, in.From+validateAtMost)]
-	work := resume(ctx, len(targets))
+	work := &progress{done: make([]bool, len(targets))}
 	defer beating(ctx, beatEvery, work.save)()
 	order := target.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
 	each(ctx, len(targets), in.Parallel, never, func(i int) {
 		if err := d.Validate(ctx, targets[i], order); isRefusal(err) {
-			work.fail(targets[i].ID, err)
+			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error()})
 		}
 	})
 	return work.trouble, ctx.Err()

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -113,10 +114,11 @@ func (p *progress) isDone(i int) bool { p.mu.Lock(); defer p.mu.Unlock(); return
 
 func (p *progress) finish(i int) { p.mu.Lock(); defer p.mu.Unlock(); p.done[i] = true }
 
-func (p *progress) fail(id string, err error) {
+func (p *progress) fail(t Trouble) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.trouble = append(p.trouble, Trouble{ID: id, Reason: clip(err.Error())})
+	t.Reason = clip(t.Reason)
+	p.trouble = append(p.trouble, t)
 }
 
 func (p *progress) failed() bool { p.mu.Lock(); defer p.mu.Unlock(); return len(p.trouble) > 0 }
@@ -142,5 +144,5 @@ func clip(s string) string {
 	if len(s) <= maxReason {
 		return s
 	}
-	return s[:maxReason] + "…"
+	return strings.ToValidUTF8(s[:maxReason], "") + "…"
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -11,8 +12,9 @@ import (
 )
 
 // Revert puts every target of the batch back on what it ran before, and observes
-// that it is. It goes on past targets that fail: each is tried until the deadline
-// and then named. It needs the targets and the plan, and nothing else.
+// that it is. It goes on past targets that fail: all that are left are tried again
+// and again until the deadline, and then named. It needs the targets and the plan,
+// and nothing else.
 func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, error) {
 	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {
@@ -23,26 +25,60 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	before := in.Previous.byID()
 	work := resume(ctx, len(targets))
 	defer beating(ctx, beatEvery, work.save)()
-	each(ctx, len(targets), in.Parallel, never, func(i int) {
-		t := targets[i]
-		if work.isDone(i) || before(t.ID) == p.Spec.Release {
-			return // back already, or found on the release and never touched
+	var left []int
+	for i, t := range targets {
+		// One that was found on the release was never touched.
+		if !work.isDone(i) && before(t.ID) != p.Spec.Release && (in.Only == nil || slices.Contains(in.Only, t.ID)) {
+			left = append(left, i)
 		}
+	}
+	pass := func(i int) error {
+		t := targets[i]
 		r := reversal{
 			driver: d, target: t, release: p.Spec.Release,
 			order: target.Order{Unit: p.Spec.Unit, Release: before(t.ID), Fence: in.Fence},
 		}
-		if err := r.until(ctx, in.Deadline); err != nil {
-			work.fail(t.ID, err)
-			return
-		}
-		work.finish(i)
-	})
+		return r.once(ctx)
+	}
+	untilBack(ctx, work, left, in, pass, func(i int) string { return targets[i].ID })
 	if err := ctx.Err(); err != nil {
 		return Reverted{}, err
 	}
 	a.metrics.reverted(began, work.count(), len(work.trouble))
 	return Reverted{Reverted: work.count(), Trouble: sortTrouble(work.trouble)}, nil
+}
+
+// untilBack makes passes over the targets that are left, until none is, or the
+// deadline is over; a target that does not answer never keeps another waiting. At
+// least one pass is made.
+func untilBack(ctx context.Context, work *progress, left []int, in RevertInput, once func(int) error, id func(int) string) {
+	wait := 250 * time.Millisecond
+	for len(left) > 0 {
+		errs := make([]error, len(left))
+		each(ctx, len(left), in.Parallel, never, func(n int) { errs[n] = once(left[n]) })
+		if ctx.Err() != nil {
+			return
+		}
+		late := time.Now().Add(wait).After(in.Deadline)
+		var again []int
+		for n, i := range left {
+			switch err := errs[n]; {
+			case err == nil:
+				work.finish(i)
+			case errors.Is(err, errDrift) || isRefusal(err):
+				work.fail(Trouble{ID: id(i), Reason: err.Error(), Final: true})
+			case late:
+				work.fail(Trouble{ID: id(i), Reason: "not back by the rollback's deadline: " + err.Error()})
+			default:
+				again = append(again, i)
+			}
+		}
+		left = again
+		if len(left) > 0 && !pause(ctx, wait) {
+			return
+		}
+		wait = min(2*wait, 10*time.Second)
+	}
 }
 
 // reversal takes one target back.
@@ -55,25 +91,6 @@ type reversal struct {
 
 // errDrift means that the target runs neither release: it is left as it is.
 var errDrift = errors.New("changed by somebody else")
-
-// until tries again and again until the target is back or the deadline has
-// passed; it tries at least once.
-func (r reversal) until(ctx context.Context, deadline time.Time) error {
-	wait := 250 * time.Millisecond
-	for {
-		err := r.once(ctx)
-		if err == nil || errors.Is(err, errDrift) || isRefusal(err) {
-			return err
-		}
-		if time.Now().Add(wait).After(deadline) {
-			return fmt.Errorf("not back by the rollback's deadline: %w", err)
-		}
-		if !pause(ctx, wait) {
-			return ctx.Err()
-		}
-		wait = min(2*wait, 10*time.Second)
-	}
-}
 
 // once orders the previous release and observes that it is in effect. The order
 // is sent even to a target that runs it already, so that its fence shuts out an

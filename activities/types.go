@@ -36,6 +36,8 @@ type Batch struct {
 type Trouble struct {
 	ID     string `json:"id"`
 	Reason string `json:"reason"`
+	// Final is set when trying again would be in vain.
+	Final bool `json:"final,omitempty"`
 }
 
 // Previous is what the targets of a batch ran before: Common, but for those
@@ -52,6 +54,14 @@ type Observed struct {
 	Already int `json:"already"`
 	// Trouble names targets that cannot be changed safely.
 	Trouble []Trouble `json:"trouble,omitempty"`
+}
+
+// ObserveInput asks what a batch runs now.
+type ObserveInput struct {
+	Batch
+	// Fence is the rollout's: a target that has seen a newer one has another
+	// writer.
+	Fence int64 `json:"fence"`
 }
 
 // ApplyInput asks to put the plan's release on a batch.
@@ -74,6 +84,8 @@ type RevertInput struct {
 	Batch
 	Fence    int64    `json:"fence"`
 	Previous Previous `json:"previous"`
+	// Only limits the order to these targets; nil means all of the batch.
+	Only []string `json:"only,omitempty"`
 	// Deadline is when targets that cannot be reached are given up. Each target
 	// is tried at least once, whatever the time.
 	Deadline time.Time `json:"deadline"`
@@ -109,9 +121,6 @@ type HealthInput struct {
 	Before health.Baseline `json:"before"`
 	// State is what an earlier watch of this stage had seen; may be zero.
 	State health.State `json:"state"`
-
-	// afterRollback leaves out the check that targets keep the release.
-	afterRollback bool
 }
 
 // WatchInput asks to judge a stage over and over.

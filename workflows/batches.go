@@ -25,9 +25,9 @@ func (r *rollout) batches(stage, parallel int) []activities.Batch {
 	return out
 }
 
-// eachBatch calls f for 0..n-1, a few at once, and answers the first error in
+// eachBatch calls f for 0..n-1, some at once, and answers the first error in
 // their order. After an error, or once halt answers true, no more are started.
-func eachBatch(ctx workflow.Context, n int, halt func() bool, f func(ctx workflow.Context, i int) error) error {
+func eachBatch(ctx workflow.Context, n, atOnce int, halt func() bool, f func(ctx workflow.Context, i int) error) error {
 	errs := make([]error, n)
 	next, running := 0, 0
 	stop := func() bool {
@@ -38,7 +38,7 @@ func eachBatch(ctx workflow.Context, n int, halt func() bool, f func(ctx workflo
 		}
 		return halt() || ctx.Err() != nil
 	}
-	for range min(n, batchesAtOnce) {
+	for range min(n, atOnce) {
 		running++
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			defer func() { running-- }()

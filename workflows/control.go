@@ -32,6 +32,16 @@ func (r *rollout) listen(ctx workflow.Context) {
 	}
 }
 
+// drain takes the signals that have arrived and were not taken yet.
+func (r *rollout) drain() {
+	for _, name := range signals {
+		ch := workflow.GetSignalChannel(r.base, name)
+		for raw := (converter.RawValue{}); ch.ReceiveAsync(&raw); raw = (converter.RawValue{}) {
+			r.control(name, request(raw.Payload()))
+		}
+	}
+}
+
 // request reads a signal's payload leniently: what a person types into the Web UI
 // may be an object, a text or nothing, and an abort must not be lost over it.
 //
@@ -58,7 +68,7 @@ func (r *rollout) control(signal string, req ControlRequest) {
 		Signal: signal, By: bounded(req.By), Why: bounded(req.Why), Stage: bounded(req.Stage),
 		Override: req.Override, At: workflow.Now(r.base),
 	}
-	c.Refused = r.take(c)
+	c.Refused = r.refusal(c)
 	if c.By == "" {
 		c.By = "somebody who gave no name"
 	}
@@ -86,8 +96,8 @@ func (r *rollout) control(signal string, req ControlRequest) {
 // maxControls bounds how many signals are remembered.
 const maxControls = 50
 
-// take answers why a signal has no effect now; empty if it has.
-func (r *rollout) take(c Control) string {
+// refusal answers why a signal has no effect now; empty if it has.
+func (r *rollout) refusal(c Control) string {
 	if r.aborted != nil || r.state.Outcome != nil || r.goingBack {
 		return "too late: the rollout is " + string(r.state.Phase)
 	}

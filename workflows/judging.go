@@ -61,30 +61,23 @@ func (j *judging) run() error {
 func (j *judging) overridden() bool { return j.rollout.override != nil }
 
 // blocked says what keeps a stage that passed from being left; empty if nothing.
-func (j *judging) blocked() string {
-	r := j.rollout
-	switch {
-	case r.state.Paused != nil:
-		return fmt.Sprintf("paused by %s: sluice resume %s", r.state.Paused.By, r.state.Unit)
-	case r.needsApproval(j.stage + 1):
-		return fmt.Sprintf("stage %s needs approval: sluice approve %s", r.state.Stages[j.stage+1].Name, r.state.Unit)
-	}
-	return ""
-}
+func (j *judging) blocked() string { return j.rollout.blocked(j.stage + 1) }
 
 // wait goes on watching a stage that passed until it may be left.
 func (j *judging) wait() error {
 	r := j.rollout
-	phase := PhaseBake
-	if r.needsApproval(j.stage + 1) {
-		phase = PhaseApproval
+	for why := j.blocked(); why != ""; why = j.blocked() {
+		phase := PhaseBake
+		if r.needsApproval(j.stage + 1) {
+			phase = PhaseApproval
+		}
+		r.enter(phase, why)
+		if _, err := j.sit(forever, "", false, func() bool { return j.blocked() != why }); err != nil {
+			return err
+		}
 	}
-	r.enter(phase, j.blocked())
-	_, err := j.sit(forever, "", false, func() bool { return j.blocked() == "" })
-	if err == nil {
-		r.enter(PhaseBake, "looking again before "+r.state.Stages[j.stage].Name+" is left")
-	}
-	return err
+	r.enter(PhaseBake, "looking again before "+r.state.Stages[j.stage].Name+" is left")
+	return nil
 }
 
 // hold goes on watching a stage without a verdict until there is one, a person
@@ -129,7 +122,7 @@ func (j *judging) sit(clock time.Duration, summary string, settle bool, over fun
 			timer := workflow.NewTimerWithOptions(timerCtx, clock, workflow.TimerOptions{Summary: summary})
 			rung = timer.IsReady
 		}
-		settled, err := j.watch(until, settle, func() bool {
+		settled, err := j.watch(until, ticking, settle, func() bool {
 			return over() || rung() || (r.state.Paused != nil) != paused
 		})
 		stopTimer()
@@ -147,10 +140,11 @@ func (j *judging) sit(clock time.Duration, summary string, settle bool, over fun
 const idleWatch = 24 * time.Hour
 
 // watch judges the stage until stop holds, and answers whether it settled. A watch
-// that ends early for a reason of its own is started again.
-func (j *judging) watch(until time.Time, settle bool, stop func() bool) (settled bool, err error) {
+// that ends for a reason of its own is started again, ever more slowly: history
+// must not grow with what is broken. With ticking, a timer rings at until.
+func (j *judging) watch(until time.Time, ticking, settle bool, stop func() bool) (settled bool, err error) {
 	r := j.rollout
-	for !stop() {
+	for wait := firstWatchRetry; !stop(); wait = min(2*wait, lastWatchRetry) {
 		ctx, cancel := workflow.WithCancel(r.ctx)
 		f := workflow.ExecuteActivity(j.watchOptions(ctx, until), acts.Watch,
 			activities.WatchInput{HealthInput: j.input, Until: until, Settle: settle})
@@ -164,7 +158,7 @@ func (j *judging) watch(until time.Time, settle bool, stop func() bool) (settled
 			cancel() // else it ends by itself, after a last look
 		}
 		var out activities.Judged
-		err := f.Get(r.ctx, &out)
+		err = f.Get(r.ctx, &out)
 		cancel()
 		switch {
 		case r.ctx.Err() != nil: // also when the cancelled watch has answered in time
@@ -180,15 +174,26 @@ func (j *judging) watch(until time.Time, settle bool, stop func() bool) (settled
 		if err == nil && settle && j.last.Verdict() == health.Pass {
 			return true, nil
 		}
-		if !workflow.Now(ctx).Before(until) { // over, while the clock stood still or is about to ring
-			if err := workflow.Await(r.ctx, func() bool { return stop() || r.state.Paused != nil }); err != nil {
-				return false, err
-			}
+		switch left := until.Sub(workflow.Now(ctx)); {
+		case ticking && left <= 0: // the timer is about to ring
+			err = workflow.Await(r.ctx, stop)
+		case left <= 0:
 			until = workflow.Now(ctx).Add(idleWatch)
+		default:
+			_, err = workflow.AwaitWithTimeout(r.ctx, wait, stop)
+		}
+		if err != nil {
+			return false, err
 		}
 	}
 	return false, nil
 }
+
+// How long after a watch that ended before its time the next one is started.
+const (
+	firstWatchRetry = 5 * time.Second
+	lastWatchRetry  = 10 * time.Minute
+)
 
 // harm records that the watch saw a check fail.
 func (j *judging) harm() error {

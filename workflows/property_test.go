@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -23,10 +24,12 @@ func TestRulesHold(t *testing.T) {
 		w.health = func(stage int, since time.Duration) health.Verdict {
 			return verdicts[stage*3+min(2, int(since/(25*time.Second)))]
 		}
-		for _, id := range slices.Sorted(keys(w.releases)) {
+		for _, id := range slices.Sorted(maps.Keys(w.releases)) {
+			w.releases[id] = rapid.SampledFrom([]string{"1.0.0", "1.0.0", "1.0.0", "0.9.0", "2.0.0"}).Draw(rt, "before")
 			w.broken[id] = rapid.IntRange(0, 60).Draw(rt, "broken") == 0
 			w.stuck[id] = rapid.IntRange(0, 30).Draw(rt, "stuck") == 0
 		}
+		before := maps.Clone(w.releases)
 		s := fourStages()
 		s.Apply.Batch = rapid.IntRange(1, 20).Draw(rt, "batch")
 		s.Stages[2].Approval = rapid.SampledFrom([]string{"", spec.ApprovalRequired}).Draw(rt, "approval")
@@ -38,28 +41,18 @@ func TestRulesHold(t *testing.T) {
 		}
 		// Whatever was left paused or unapproved ends.
 		w.at(10*time.Hour, SignalAbort, nil)
-		checkRules(rt, w, s, w.run(s))
+		checkRules(rt, w, s, before, w.run(s))
 	})
 }
 
-func keys[V any](m map[string]V) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
-}
-
-func checkRules(t *rapid.T, w *world, s spec.Spec, out State) {
+func checkRules(t *rapid.T, w *world, s spec.Spec, before map[string]string, out State) {
 	named := map[string]bool{}
 	for _, n := range out.Outcome.NotReverted {
 		named[n.ID] = true
 	}
 	promoted := out.Outcome.Result == PhasePromoted
 	for id, release := range w.releases {
-		if want := map[bool]string{true: s.Release, false: "1.0.0"}[promoted]; release != want && !named[id] {
+		if want := map[bool]string{true: s.Release, false: before[id]}[promoted]; release != want && !named[id] {
 			t.Fatalf("%s runs %s after %s and is not named", id, release, out.Outcome.Result)
 		}
 	}

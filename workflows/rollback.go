@@ -18,6 +18,7 @@ import (
 func (r *rollout) rollback(cause error) {
 	r.goingBack = true
 	o := r.verdict(cause)
+	o.Touched = r.changed()
 	if len(r.touched) > 0 {
 		r.enter(PhaseRollback, o.Why)
 		r.revert(&o)
@@ -51,44 +52,65 @@ func (r *rollout) verdict(cause error) Outcome {
 	return Outcome{Result: PhaseRolledBack, Why: cause.Error()}
 }
 
-// revert puts every touched batch back and notes which targets did not come.
+// revert puts every touched batch back, newest first, and notes which targets did
+// not come. Every target is tried once before any is tried again: one that does not
+// answer keeps no other on the release.
 func (r *rollout) revert(o *Outcome) {
 	back := slices.Clone(r.touched)
 	slices.Reverse(back)
-	share := max(1, r.spec.Rollback.Parallel/min(len(back), batchesAtOnce))
+	left := r.sweep(o, back, make([][]string, len(back)), time.Time{}, batchesAtOnce)
+	var again []exposure
+	var only [][]string
+	for i, troubles := range left {
+		var ids []string
+		for _, t := range troubles {
+			if t.Final {
+				o.NotReverted = append(o.NotReverted, TargetTrouble{ID: t.ID, Reason: t.Reason})
+			} else {
+				ids = append(ids, t.ID)
+			}
+		}
+		if len(ids) > 0 {
+			again, only = append(again, back[i]), append(only, ids)
+		}
+	}
+	if len(again) == 0 {
+		return
+	}
 	deadline := workflow.Now(r.base).Add(r.spec.Rollback.Deadline.Std())
-	_ = eachBatch(r.base, len(back), never, func(ctx workflow.Context, i int) error {
+	r.enter(PhaseRollback, fmt.Sprintf("%d of %d touched targets are back; trying the others for up to %s",
+		o.Reverted, o.Touched, r.spec.Rollback.Deadline))
+	for _, troubles := range r.sweep(o, again, only, deadline, len(again)) {
+		for _, t := range troubles {
+			o.NotReverted = append(o.NotReverted, TargetTrouble{ID: t.ID, Reason: t.Reason})
+		}
+	}
+}
+
+// sweep reverts batches, or the targets of them that only names, and answers which
+// targets of each were not reverted by the deadline.
+func (r *rollout) sweep(o *Outcome, back []exposure, only [][]string, deadline time.Time, atOnce int) [][]activities.Trouble {
+	left := make([][]activities.Trouble, len(back))
+	share := max(1, r.spec.Rollback.Parallel/min(len(back), atOnce))
+	_ = eachBatch(r.base, len(back), atOnce, never, func(ctx workflow.Context, i int) error { // f answers no error
 		t := back[i]
 		t.Parallel = share
-		name := r.state.Stages[t.stage].Name
-		what := span("revert", name, t.Batch, r.planned.Stages[t.stage].From)
+		what := span("revert", r.state.Stages[t.stage].Name, t.Batch, r.planned.Stages[t.stage].From)
 		ctx = workflow.WithActivityOptions(ctx, urgent(options(what, r.spec.Rollback.Deadline.Std()+batchTimeout)))
 		var out activities.Reverted
 		err := workflow.ExecuteActivity(ctx, acts.Revert, activities.RevertInput{
-			Batch: t.Batch, Fence: r.backFence(), Previous: t.previous, Deadline: deadline,
+			Batch: t.Batch, Fence: r.backFence(), Previous: t.previous, Only: only[i], Deadline: deadline,
 		}).Get(ctx, &out)
 		o.Reverted += out.Reverted
 		r.state.Exposed -= out.Reverted
 		if err != nil { // an activity that is retried without end only ends so by hand
-			out.Trouble = append(out.Trouble, activities.Trouble{ID: what, Reason: err.Error()})
+			out.Trouble = append(out.Trouble, activities.Trouble{ID: what, Reason: err.Error(), Final: true})
 		}
-		for _, trouble := range out.Trouble {
-			o.NotReverted = append(o.NotReverted, troubled(trouble, len(o.NotReverted)))
-		}
+		left[i] = out.Trouble
 		r.publish()
 		return nil
 	})
-}
-
-// reasonsAtMost is how many unreverted targets are listed with their reason; the
-// others are listed by name, so that the outcome of any fleet fits into a payload.
-const reasonsAtMost = 1000
-
-func troubled(t activities.Trouble, n int) TargetTrouble {
-	if n >= reasonsAtMost {
-		t.Reason = ""
-	}
-	return TargetTrouble{ID: t.ID, Reason: t.Reason}
+	return left
 }
 
 // recovery looks whether the checks recovered: if they did not, the change was

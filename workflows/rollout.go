@@ -34,7 +34,7 @@ type rollout struct {
 	state     State
 	planned   activities.Planned
 	// touched are the batches that were changed, or may have been, oldest first.
-	touched []touched
+	touched []exposure
 	// override is a promote that was taken and not used yet.
 	override *Control
 	// aborted is what asked for the way back; nil while nothing did.
@@ -47,8 +47,8 @@ type rollout struct {
 	shown attributes
 }
 
-// touched is a batch that must be taken back when the rollout fails.
-type touched struct {
+// exposure is a batch that must be taken back when the rollout fails.
+type exposure struct {
 	activities.Batch
 	stage    int
 	previous activities.Previous
@@ -71,9 +71,8 @@ func setup(ctx workflow.Context, sub Submission) (*rollout, error) {
 	}
 	workflow.Go(base, r.listen)
 	workflow.Go(ctx, func(ctx workflow.Context) { // `temporal workflow cancel` is an abort
-		if ctx.Done().Receive(ctx, nil); r.state.Outcome == nil {
-			r.control(SignalAbort, ControlRequest{By: "a Temporal cancellation"})
-		}
+		ctx.Done().Receive(ctx, nil)
+		r.cancelled()
 	})
 	return r, nil
 }
@@ -107,14 +106,22 @@ func (r *rollout) plan(sub Submission) error {
 // run walks the stages and, when one does not pass, goes back.
 func (r *rollout) run(sub Submission) {
 	err := r.forward(sub)
-	switch {
-	case err == nil:
-		r.end(Outcome{Result: PhasePromoted, Why: fmt.Sprintf("all %d targets run %s", r.state.Targets, r.state.Release)})
-	case r.aborted == nil && temporal.IsCanceledError(err):
-		r.aborted = &Control{Signal: SignalAbort, By: "a Temporal cancellation", At: workflow.Now(r.base)}
+	if temporal.IsCanceledError(err) {
+		r.cancelled()
+	}
+	r.drain() // an abort that came with the last gate's answer still counts
+	if err == nil && r.aborted == nil {
+		r.end(Outcome{Result: PhasePromoted, Touched: r.changed(), Why: fmt.Sprintf("all %d targets run %s", r.state.Targets, r.state.Release)})
+	} else {
 		r.rollback(err)
-	default:
-		r.rollback(err)
+	}
+	r.drain()
+}
+
+// cancelled makes an abort of the workflow's cancellation, once.
+func (r *rollout) cancelled() {
+	if r.aborted == nil && r.state.Outcome == nil {
+		r.control(SignalAbort, ControlRequest{By: "a Temporal cancellation"})
 	}
 }
 
@@ -137,14 +144,20 @@ func (r *rollout) forward(sub Submission) error {
 	return nil
 }
 
+// changed is how many targets the rollout changed, or may have.
+func (r *rollout) changed() int {
+	n := 0
+	for _, t := range r.touched {
+		n += t.count
+	}
+	return n
+}
+
 // end records the outcome where everybody looks for it.
 func (r *rollout) end(o Outcome) {
 	o.EndedAt = workflow.Now(r.base)
 	if o.Stage == "" && o.Result != PhasePromoted && len(r.state.Stages) > 0 {
 		o.Stage = r.state.Stages[r.state.Stage].Name
-	}
-	for _, t := range r.touched {
-		o.Touched += t.count
 	}
 	r.state.Outcome = &o
 	r.enter(o.Result, o.Why)

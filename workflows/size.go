@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/sluicehq/sluice/internal/health"
@@ -24,7 +25,34 @@ func fit(s State) State {
 	if size > maxEvidence {
 		eachReport(&s, func(r *health.Report) { *r = withoutQueries(*r) })
 	}
+	if s.Outcome != nil {
+		s.Outcome.NotReverted = shortened(s.Outcome.NotReverted)
+	}
 	return s
+}
+
+// maxNames is how many bytes the list of targets that were not reverted may take,
+// and reasonsAtMost how many of them carry their reason.
+const (
+	maxNames      = 1 << 20
+	reasonsAtMost = 1000
+)
+
+// shortened drops reasons, and in the end names, from a list that is too long. The
+// results of the Revert activities, which the last entry points to, have them all.
+func shortened(list []TargetTrouble) []TargetTrouble {
+	size := 0
+	for i := range list {
+		if i >= reasonsAtMost {
+			list[i].Reason = ""
+		}
+		const around = 12 // what JSON adds to a name
+		if size += len(list[i].ID) + len(list[i].Reason) + around; size > maxNames {
+			more := fmt.Sprintf("and %d more targets: the results of the Revert activities in this workflow's history name them", len(list)-i)
+			return append(list[:i:i], TargetTrouble{ID: "…", Reason: more})
+		}
+	}
+	return list
 }
 
 func eachReport(s *State, f func(*health.Report)) {

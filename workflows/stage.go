@@ -38,15 +38,29 @@ func (r *rollout) validate() error {
 // approval waits before a stage that needs it. Later stages ask for theirs while
 // the one before is still watched.
 func (r *rollout) approval(i int) error {
-	if !r.needsApproval(i) && r.state.Paused == nil {
-		return nil
+	for why := r.blocked(i); why != ""; why = r.blocked(i) {
+		phase := PhasePlanning
+		if r.needsApproval(i) {
+			phase = PhaseApproval
+		}
+		r.enter(phase, why)
+		if err := workflow.Await(r.ctx, func() bool { return r.blocked(i) != why }); err != nil {
+			return err
+		}
 	}
-	why := fmt.Sprintf("stage %s needs approval: sluice approve %s", r.state.Stages[i].Name, r.state.Unit)
-	if !r.needsApproval(i) {
-		why = "paused before the first stage"
+	return nil
+}
+
+// blocked says why stage i may not begin; empty if nothing keeps it. There may be
+// no stage i: then only a pause keeps the last one from being left.
+func (r *rollout) blocked(i int) string {
+	switch {
+	case r.needsApproval(i):
+		return fmt.Sprintf("stage %s needs approval: sluice approve %s", r.state.Stages[i].Name, r.state.Unit)
+	case r.state.Paused != nil:
+		return fmt.Sprintf("paused by %s: sluice resume %s", r.state.Paused.By, r.state.Unit)
 	}
-	r.enter(PhaseApproval, why)
-	return workflow.Await(r.ctx, func() bool { return !r.needsApproval(i) && r.state.Paused == nil })
+	return ""
 }
 
 func (r *rollout) needsApproval(i int) bool {
@@ -89,7 +103,7 @@ func (r *rollout) observe(i int) ([]activities.Observed, error) {
 	batches := r.batches(i, r.spec.Apply.Parallel)
 	out := make([]activities.Observed, len(batches))
 	first := r.planned.Stages[i].From
-	err := eachBatch(r.ctx, len(batches), never, func(ctx workflow.Context, n int) error {
+	err := eachBatch(r.ctx, len(batches), batchesAtOnce, never, func(ctx workflow.Context, n int) error {
 		ctx = workflow.WithActivityOptions(ctx, options(span("observe", s.Name, batches[n], first), batchTimeout))
 		return workflow.ExecuteActivity(ctx, acts.Observe,
 			activities.ObserveInput{Batch: batches[n], Fence: r.state.Fence}).Get(ctx, &out[n])
@@ -101,6 +115,7 @@ func (r *rollout) observe(i int) ([]activities.Observed, error) {
 	for _, o := range out {
 		trouble = append(trouble, o.Trouble...)
 		s.Already += o.Already
+		r.state.Exposed += o.Already
 	}
 	if len(trouble) > 0 {
 		return nil, &failure{
@@ -131,12 +146,12 @@ func (r *rollout) apply(i int, observed []activities.Observed) error {
 	first := r.planned.Stages[i].From
 	var trouble []activities.Trouble
 	halt := func() bool { return len(trouble) > 0 }
-	err := eachBatch(r.ctx, len(batches), halt, func(ctx workflow.Context, n int) error {
+	err := eachBatch(r.ctx, len(batches), batchesAtOnce, halt, func(ctx workflow.Context, n int) error {
 		count := batches[n].To - batches[n].From - observed[n].Already
 		if count == 0 {
 			return nil
 		}
-		r.touched = append(r.touched, touched{Batch: batches[n], stage: i, previous: observed[n].Previous, count: count})
+		r.touched = append(r.touched, exposure{Batch: batches[n], stage: i, previous: observed[n].Previous, count: count})
 		r.state.Exposed += count
 		ctx = workflow.WithActivityOptions(ctx, applying(options(span("apply "+r.state.Release+" to", s.Name, batches[n], first), batchTimeout)))
 		var out activities.Applied

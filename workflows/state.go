@@ -63,7 +63,7 @@ type State struct {
 	// Controls are the last signals received, oldest first, at most 50.
 	Controls []Control `json:"controls,omitempty"`
 	// Targets is the size of the fleet; Exposed how many targets run the
-	// release, or may.
+	// release, or may: those found on it, once their stage has come, included.
 	Targets int `json:"targets"`
 	Exposed int `json:"exposed"`
 	// Outcome is set once the rollout has ended.
@@ -81,8 +81,8 @@ type StageState struct {
 	// Needs approval, and who gave it.
 	Approval   string   `json:"approval,omitempty"`
 	ApprovedBy *Control `json:"approvedBy,omitempty"`
-	// Changed is how many targets of the cohort were put on the release by this
-	// rollout, Already how many were found on it.
+	// Changed is how many targets of the cohort are known to have been put on the
+	// release by this rollout, Already how many were found on it.
 	Changed int `json:"changed"`
 	Already int `json:"already"`
 	// Times are zero until they happen. BakeEnds moves when a pause ends.
@@ -176,5 +176,5 @@ type Outcome struct {
 // TargetTrouble names a target and what went wrong with it.
 type TargetTrouble struct {
 	ID     string `json:"id"`
-	Reason string `json:"reason"`
+	Reason string `json:"reason,omitempty"`
 }

@@ -39,8 +39,11 @@ type world struct {
 	refused []activities.Trouble
 	// recovers is what the checks say after a rollback.
 	recovers health.Verdict
-	watches  int
-	gates    int
+	// watcher is the watch; a test may put another in its place.
+	watcher func(context.Context, activities.WatchInput) (activities.Judged, error)
+	watches int
+	gates   int
+	sweeps  []activities.RevertInput
 }
 
 // apply is one order that a target has accepted.
@@ -85,7 +88,10 @@ func newWorld(t testing.TB, n int) *world {
 	w.env.OnActivity(acts.Observe, any2...).Return(w.observe).Maybe()
 	w.env.OnActivity(acts.Apply, any2...).Return(w.apply).Maybe()
 	w.env.OnActivity(acts.Revert, any2...).Return(w.revert).Maybe()
-	w.env.OnActivity(acts.Watch, any2...).Return(w.watch).Maybe()
+	w.watcher = w.watch
+	w.env.OnActivity(acts.Watch, any2...).Return(func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
+		return w.watcher(ctx, in)
+	}).Maybe()
 	w.env.OnActivity(acts.Gate, any2...).Return(w.gate).Maybe()
 	w.env.OnActivity(acts.Recover, any2...).Return(func(context.Context, activities.RecoverInput) (activities.Judged, error) {
 		return activities.Judged{Report: w.report(w.recovers)}, nil
@@ -99,7 +105,7 @@ func (w *world) observe(_ context.Context, in activities.ObserveInput) (activiti
 	out := activities.Observed{Previous: activities.Previous{Common: "1.0.0", Others: map[string][]string{}}}
 	for _, t := range w.plan.Order[in.From:in.To] {
 		r := w.releases[t.ID]
-		if r != "1.0.0" {
+		if r != out.Previous.Common {
 			out.Previous.Others[r] = append(out.Previous.Others[r], t.ID)
 		}
 		if r == w.plan.Spec.Release {
@@ -139,13 +145,20 @@ func (w *world) revert(_ context.Context, in activities.RevertInput) (activities
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out activities.Reverted
+	w.sweeps = append(w.sweeps, in)
 	for _, t := range w.plan.Order[in.From:in.To] {
+		back := in.Previous.Common
+		for release, ids := range in.Previous.Others {
+			if slices.Contains(ids, t.ID) {
+				back = release
+			}
+		}
 		switch {
-		case slices.Contains(in.Previous.Others[w.plan.Spec.Release], t.ID):
+		case back == w.plan.Spec.Release, in.Only != nil && !slices.Contains(in.Only, t.ID):
 		case w.stuck[t.ID]:
 			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: "not reached"})
 		default:
-			w.put(t.ID, "1.0.0", in.Fence)
+			w.put(t.ID, back, in.Fence)
 			out.Reverted++
 		}
 	}

@@ -1,0 +1,129 @@
+package workflows
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// However long a person takes, harm is seen: a wait outlasts the activity that
+// watches, which is started again.
+func TestHarmInALongWait(t *testing.T) {
+	for _, wait := range []string{"approval", "person"} {
+		w := newWorld(t, 20)
+		s := fourStages()
+		verdict := health.Pass
+		if wait == "person" {
+			s.Stages[0].Undecided, verdict = spec.UndecidedWait, health.NoData
+		} else {
+			s.Stages[1].Approval = spec.ApprovalRequired
+		}
+		w.health = func(_ int, since time.Duration) health.Verdict {
+			if since > 30*time.Hour {
+				return health.Fail
+			}
+			return verdict
+		}
+		out := w.run(s)
+		require.Equal(t, PhaseRolledBack, out.Outcome.Result, wait)
+		require.Equal(t, 30*time.Hour, out.Outcome.EndedAt.Sub(out.StartedAt).Round(time.Minute), wait)
+	}
+}
+
+// A watch that cannot run, or comes back at once, is started again ever more
+// slowly: it must not fill the history. Without it nothing is promoted early, and
+// the gate decides as ever.
+func TestBrokenWatch(t *testing.T) {
+	broken := map[string]func(context.Context, activities.WatchInput) (activities.Judged, error){
+		"error": func(context.Context, activities.WatchInput) (activities.Judged, error) {
+			return activities.Judged{}, temporal.NewNonRetryableApplicationError("no such label", activities.ErrTypeInvalid, nil)
+		},
+		"early": func(context.Context, activities.WatchInput) (activities.Judged, error) {
+			return activities.Judged{}, nil
+		},
+	}
+	for name, watch := range broken {
+		w := newWorld(t, 10)
+		calls := 0
+		w.watcher = func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
+			calls++
+			return watch(ctx, in)
+		}
+		s := fourStages()
+		s.Stages[3].Approval = spec.ApprovalRequired
+		w.at(20*time.Hour, SignalApprove, nil)
+		out := w.run(s)
+		require.Equal(t, PhasePromoted, out.Outcome.Result, name)
+		require.Less(t, calls, 200, name)
+		require.Greater(t, calls, 20, name)
+	}
+}
+
+// An abort that arrives together with the last gate's answer still counts.
+func TestAbortWithTheLastGate(t *testing.T) {
+	for _, late := range []time.Duration{-time.Millisecond, 0} {
+		w := newWorld(t, 10)
+		w.at(4*time.Minute+late, SignalAbort, ControlRequest{By: "ann"})
+		out := w.run(fourStages())
+		require.Len(t, out.Controls, 1)
+		if out.Controls[0].Refused == "" {
+			require.Equal(t, PhaseAborted, out.Outcome.Result)
+			require.Equal(t, 10, w.on("1.0.0"))
+		}
+	}
+}
+
+// Why a rollout waits is kept up to date while the reasons change.
+func TestWhyItWaits(t *testing.T) {
+	w := newWorld(t, 10)
+	s := fourStages()
+	s.Stages[0].Approval = spec.ApprovalRequired
+	seen := map[time.Duration]State{}
+	look := func(at time.Duration) {
+		w.env.RegisterDelayedCallback(func() {
+			v, err := w.env.QueryWorkflow(QueryStatus)
+			require.NoError(t, err)
+			var s State
+			require.NoError(t, v.Get(&s))
+			seen[at] = s
+		}, at)
+	}
+	w.at(time.Minute, SignalPause, ControlRequest{By: "ann"})
+	look(2 * time.Minute)
+	w.at(3*time.Minute, SignalApprove, ControlRequest{By: "bob"})
+	look(4 * time.Minute)
+	w.at(5*time.Minute, SignalAbort, nil)
+	w.run(s)
+	require.Equal(t, PhaseApproval, seen[2*time.Minute].Phase)
+	require.Contains(t, seen[2*time.Minute].Why, "needs approval")
+	require.NotEqual(t, PhaseApproval, seen[4*time.Minute].Phase)
+	require.Contains(t, seen[4*time.Minute].Why, "paused by ann")
+}
+
+// Every touched batch is tried once before any target is waited for, and only what
+// did not come is tried again.
+func TestEveryBatchIsTriedBeforeAnyIsWaitedFor(t *testing.T) {
+	w := newWorld(t, 100)
+	w.health = func(i int, _ time.Duration) health.Verdict {
+		if i == 3 {
+			w.stuck[w.plan.Order[0].ID], w.stuck[w.plan.Order[55].ID] = true, true
+			return health.Fail
+		}
+		return health.Pass
+	}
+	out := w.run(fourStages())
+	require.Equal(t, PhaseIncomplete, out.Outcome.Result)
+	require.Len(t, out.Outcome.NotReverted, 2)
+	batches := len(w.sweeps) - 2
+	for i, in := range w.sweeps {
+		require.Equal(t, i >= batches, in.Only != nil)
+		require.Equal(t, i < batches, in.Deadline.IsZero())
+	}
+}
