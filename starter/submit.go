@@ -144,16 +144,11 @@ func sameJSON(a, b any) bool {
 // staticDetails is what the Web UI shows of the rollout for good, in Markdown.
 func staticDetails(p plan.Plan, by string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "**%s** release **%s**, started by %s\n\n", markdown(p.Spec.Unit), markdown(p.Spec.Release), markdown(by))
+	fmt.Fprintf(&b, "**%s** release **%s**, started by %s\n\n", workflows.Markdown(p.Spec.Unit), workflows.Markdown(p.Spec.Release), workflows.Markdown(by))
 	fmt.Fprintf(&b, "%s, at most %s\n\n| stage | new | reach | bake |\n| --- | ---: | ---: | --- |\n",
 		plural(len(p.Order), "target"), describePlan(p).Longest)
 	for i, s := range p.Stages {
-		fmt.Fprintf(&b, "| %s | %d | %d (%s) | %s |\n", markdown(s.Name), s.Size(), s.To, share(s.To, len(p.Order)), p.Spec.Stages[i].Bake)
+		fmt.Fprintf(&b, "| %s | %d | %d (%s) | %s |\n", workflows.Markdown(s.Name), s.Size(), s.To, share(s.To, len(p.Order)), p.Spec.Stages[i].Bake)
 	}
 	return b.String()
-}
-
-// markdown keeps text from being read as markup.
-func markdown(s string) string {
-	return strings.NewReplacer("\n", " ", "\r", " ", "|", `\|`, "<", "&lt;", "`", "'", "[", `\[`, "*", `\*`, "_", `\_`).Replace(s)
 }

@@ -13,6 +13,9 @@ import (
 	"syscall"
 )
 
+// version is set by the linker for a release: -ldflags "-X main.version=…".
+var version = "dev"
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -76,13 +76,13 @@ const maxDetails = 20_000
 // details words a state in Markdown.
 func details(s State) string {
 	var b page
-	b.addf("**%s** of `%s` %s\n\n%s\n\n", s.Phase, markdown(s.Unit), markdown(s.Release), markdown(s.Why))
+	b.addf("**%s** of `%s` %s\n\n%s\n\n", s.Phase, Markdown(s.Unit), Markdown(s.Release), Markdown(s.Why))
 	if s.Paused != nil {
-		b.addf("**Paused** by %s %s\n\n", markdown(s.Paused.By), markdown(s.Paused.Why))
+		b.addf("**Paused** by %s %s\n\n", Markdown(s.Paused.By), Markdown(s.Paused.Why))
 	}
 	b.addf("Exposed: %d of %d targets\n\n| stage | targets | bake | state |\n| --- | ---: | --- | --- |\n", s.Exposed, s.Targets)
 	for i, st := range s.Stages {
-		b.addf("| %s | %d → %d | %s | %s |\n", markdown(st.Name), st.Cohort, st.Reach, st.Bake, stageWord(s, i))
+		b.addf("| %s | %d → %d | %s | %s |\n", Markdown(st.Name), st.Cohort, st.Reach, st.Bake, stageWord(s, i))
 	}
 	if g := lastGate(s); g != nil {
 		b.addf("\n**Last gate: %s** at %s\n\n", g.Decision, g.At.UTC().Format("15:04:05 MST"))
@@ -91,7 +91,7 @@ func details(s State) string {
 	if o := s.Outcome; o != nil && len(o.NotReverted) > 0 {
 		b.addf("\n**Not reverted: %d targets**\n\n", len(o.NotReverted))
 		for _, t := range o.NotReverted[:min(len(o.NotReverted), 50)] {
-			b.addf("- %s: %s\n", markdown(t.ID), markdown(t.Reason))
+			b.addf("- %s: %s\n", Markdown(t.ID), Markdown(t.Reason))
 		}
 	}
 	text := b.String()
@@ -127,11 +127,11 @@ func lastGate(s State) *Gate {
 func writeReport(b *page, r health.Report) {
 	b.WriteString("| check | verdict | evidence |\n| --- | --- | --- |\n")
 	for _, res := range r.Results {
-		b.addf("| %s | %s | %s |\n", markdown(res.Check), res.Verdict, markdown(res.Sentence))
+		b.addf("| %s | %s | %s |\n", Markdown(res.Check), res.Verdict, Markdown(res.Sentence))
 	}
 }
 
-// markdown keeps a value from being read as markup or as a line of its own.
-func markdown(s string) string {
+// Markdown keeps a value from being read as markup or as a line of its own.
+func Markdown(s string) string {
 	return strings.NewReplacer("\n", " ", "\r", " ", "|", "\\|", "<", "&lt;", "`", "'", "[", "\\[", "*", "\\*", "_", "\\_").Replace(s)
 }

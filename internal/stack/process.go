@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -111,16 +110,6 @@ func (p *Process) awaitFile(ctx context.Context, path string) ([]byte, error) {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-}
-
-// FreePort is a loopback port that nothing listened on a moment ago.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // logFile opens a file for a program's output.

@@ -66,9 +66,6 @@ var sharedTransport = sync.OnceValue(func() *http.Transport {
 	}
 })
 
-// CloseIdle closes the connections to targets that nothing is using.
-func CloseIdle() { sharedTransport().CloseIdleConnections() }
-
 func newHTTP(d spec.Driver) (Driver, error) {
 	if d.HTTP == nil {
 		return nil, nil
