@@ -42,16 +42,16 @@ func (m *Meter) alive(ctx context.Context, ask []fleet.Target) Result {
 	res := Result{Check: spec.CheckAlive, Samples: float64(len(ask))}
 	switch {
 	case ctx.Err() != nil || len(ask) == 0:
-		res.Verdict, res.Sentence = NoData, "alive: nothing was asked"
+		res.Verdict, res.Sentence = NoData, "nothing was asked"
 	case len(wrong) > 0:
 		slices.Sort(wrong)
 		res.Verdict = Fail
-		res.Sentence = fmt.Sprintf("alive: %d of %d exposed targets: %s", len(wrong), len(ask), named(wrong))
+		res.Sentence = fmt.Sprintf("%d of %d exposed targets: %s", len(wrong), len(ask), named(wrong))
 	default:
 		res.Verdict = Pass
-		res.Sentence = fmt.Sprintf("alive: all %d exposed targets work and run %s", len(ask), cut(m.binding.Release, 60))
+		res.Sentence = fmt.Sprintf("all %d exposed targets work and run %s", len(ask), cut(m.binding.Release, 60))
 		if n := len(m.binding.Exposed); len(ask) < n {
-			res.Sentence = fmt.Sprintf("alive: all %d asked of %d exposed targets work and run %s", len(ask), n, cut(m.binding.Release, 60))
+			res.Sentence = fmt.Sprintf("all %d asked of %d exposed targets work and run %s", len(ask), n, cut(m.binding.Release, 60))
 		}
 	}
 	return res

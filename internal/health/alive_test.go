@@ -26,18 +26,18 @@ func TestAlive(t *testing.T) {
 		want   Verdict
 		says   string
 	}{
-		{"fine", always(fine, nil), 1, Pass, "alive: all 3 exposed targets work and run 2.0.0"},
-		{"silent", always(target.State{}, silent), 3, Fail, "alive: 1 of 3 exposed targets: t1 does not answer (connection refused [31m)"},
+		{"fine", always(fine, nil), 1, Pass, "all 3 exposed targets work and run 2.0.0"},
+		{"silent", always(target.State{}, silent), 3, Fail, "1 of 3 exposed targets: t1 does not answer (connection refused [31m)"},
 		{"silent twice", func(n int) (target.State, error) {
 			if n < 3 {
 				return target.State{}, silent
 			}
 			return fine, nil
-		}, 3, Pass, "alive: all 3 exposed targets work and run 2.0.0"},
-		{"dead", always(target.State{Release: "2.0.0", Detail: "exit status 1"}, nil), 3, Fail, "alive: 1 of 3 exposed targets: t1 is not alive (exit status 1)"},
-		{"restarting", func(n int) (target.State, error) { return target.State{Release: "2.0.0", Alive: n > 1}, nil }, 2, Pass, "alive: all 3 exposed targets work and run 2.0.0"},
-		{"another release", always(target.State{Release: "1.0.0", Alive: true}, nil), 1, Fail, `alive: 1 of 3 exposed targets: t1 runs "1.0.0" instead of "2.0.0"`},
-		{"nothing installed", always(target.State{Alive: true}, nil), 1, Fail, `alive: 1 of 3 exposed targets: t1 runs "" instead of "2.0.0"`},
+		}, 3, Pass, "all 3 exposed targets work and run 2.0.0"},
+		{"dead", always(target.State{Release: "2.0.0", Detail: "exit status 1"}, nil), 3, Fail, "1 of 3 exposed targets: t1 is not alive (exit status 1)"},
+		{"restarting", func(n int) (target.State, error) { return target.State{Release: "2.0.0", Alive: n > 1}, nil }, 2, Pass, "all 3 exposed targets work and run 2.0.0"},
+		{"another release", always(target.State{Release: "1.0.0", Alive: true}, nil), 1, Fail, `1 of 3 exposed targets: t1 runs "1.0.0" instead of "2.0.0"`},
+		{"nothing installed", always(target.State{Alive: true}, nil), 1, Fail, `1 of 3 exposed targets: t1 runs "" instead of "2.0.0"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -69,14 +69,14 @@ func TestAliveAsksTheCohortFirst(t *testing.T) {
 	b.Cohort = f.targets[350:500]
 	m := f.open(t, scrapeSpec(ratioCheck(0.05)), b)
 	r := f.look(t, m, 5*time.Second)
-	require.Equal(t, "alive: all 200 asked of 500 exposed targets work and run 2.0.0", result(t, r, spec.CheckAlive).Sentence)
+	require.Equal(t, "all 200 asked of 500 exposed targets work and run 2.0.0", result(t, r, spec.CheckAlive).Sentence)
 	for _, c := range b.Cohort {
 		require.Equal(t, 1, f.asked[c.ID])
 	}
 	require.Len(t, f.asked, 200)
 	r, err := m.LookAll(t.Context(), f.applied.Add(10*time.Second))
 	require.NoError(t, err)
-	require.Equal(t, "alive: all 500 exposed targets work and run 2.0.0", result(t, r, spec.CheckAlive).Sentence)
+	require.Equal(t, "all 500 exposed targets work and run 2.0.0", result(t, r, spec.CheckAlive).Sentence)
 	require.Len(t, f.asked, 500)
 }
 
@@ -88,7 +88,7 @@ func TestWarmingUp(t *testing.T) {
 	m := f.open(t, h, f.binding(2))
 	r := f.look(t, m, 64*time.Second)
 	require.Equal(t, Unexercised, r.Verdict())
-	require.Equal(t, "errors: warming up, evidence counts from 12:01:05 UTC", result(t, r, "errors").Sentence)
+	require.Equal(t, "warming up, evidence counts from 12:01:05 UTC", result(t, r, "errors").Sentence)
 	require.Equal(t, Pass, result(t, r, spec.CheckAlive).Verdict)
 	require.NotContains(t, result(t, f.look(t, m, 65*time.Second), "errors").Sentence, "warming up")
 }

@@ -46,20 +46,23 @@ func judgeRatio(c spec.Check, a arms, streak int) judged {
 		res.evidence(r)
 	}
 	for _, r := range readings {
-		if r.verdict != "" {
+		if r = r.counted(); r.verdict != "" {
 			return judged{Result: res.without(r)}
 		}
+	}
+	if !sound(c) {
+		return judged{Result: res.without(noData("", "it has no limit to judge by"))}
 	}
 	res.Samples = a.exposed.total.value
 	need := math.Max(1, float64(c.MinSamples))
 	switch {
 	case a.exposed.total.value < need:
 		res.Verdict = Unexercised
-		res.Sentence = fmt.Sprintf("%s: %s events on the exposed targets, at least %s are needed", c.Name, integer(a.exposed.total.value), integer(need))
+		res.Sentence = fmt.Sprintf("%s events on the exposed targets, at least %s are needed", integer(a.exposed.total.value), integer(need))
 		return judged{Result: res}
 	case c.Against != "" && a.control.total.value < need:
 		res.Verdict = Unexercised
-		res.Sentence = fmt.Sprintf("%s: %s events to compare with, at least %s are needed", c.Name, integer(a.control.total.value), integer(need))
+		res.Sentence = fmt.Sprintf("%s events to compare with, at least %s are needed", integer(a.control.total.value), integer(need))
 		return judged{Result: res}
 	}
 	value, limit := a.exposed.value(), 0.0
@@ -67,22 +70,79 @@ func judgeRatio(c spec.Check, a arms, streak int) judged {
 	case c.Against != "":
 		limit = a.control.value() * (1 + number(c.Worse))
 		res.Sentence = compared(c, a)
-	case c.Max != nil:
-		limit = float64(*c.Max)
-		res.Sentence = limited(c, a.exposed, limit)
-	default: // a spec without a limit is refused; were it not, nothing may pass
-		return judged{Result: res.without(noData("", "it has no limit to judge by"))}
+	default:
+		limit = number(c.Max)
+		res.Sentence = limited(a.exposed, limit)
 	}
 	breach := value > limit
 	if a.contradict(c) && (!breach || c.Against != "") {
 		return judged{Result: res.without(noData("", "more bad events than events in total (%s): do bad and total count the same things?", a))}
 	}
 	res.Value, res.Limit = &value, &limit
-	if breach && a.exposed.bad.value < minBad {
-		breach = false
-		res.Sentence += fmt.Sprintf("; fewer than %d bad events establish no harm", minBad)
+	if breach && a.exposed.bad.value < minBad && (c.Against != "" || limit > 0) {
+		return few(c, a, res)
 	}
-	return tolerate(c, res, breach, streak)
+	return tolerate(c, res, breach, streak).only(a.exposed.total, a.exposed.bad)
+}
+
+// few is the verdict on a ratio above its limit that rests on few bad events. They
+// establish no harm; it passes only where chance alone explains them.
+func few(c spec.Check, a arms, res Result) judged {
+	bad, total := a.exposed.bad.value, a.exposed.total.value
+	likely := atLeast(bad, math.Inf(1), *res.Limit*total)
+	if c.Against != "" {
+		mine, all := total*(1+number(c.Worse)), bad+a.control.bad.value
+		likely = atLeast(bad, all, all*mine/(mine+a.control.total.value))
+	}
+	res.Sentence += fmt.Sprintf("; fewer than %d bad events establish no harm", minBad)
+	if likely >= byChance {
+		return tolerate(c, res, false, 0).only(a.exposed.total, a.exposed.bad)
+	}
+	res.Verdict = Unexercised
+	res.Sentence += ", but are more than chance explains: more events are needed"
+	return judged{Result: res}
+}
+
+// byChance is how likely few bad events must be on healthy targets to be put down
+// to chance.
+const byChance = 0.05
+
+// atLeast is how likely k or more of n events are where mean are expected: the tail
+// of a binomial distribution, or with infinite n of a Poisson one. It is meant for
+// small k.
+func atLeast(k, n, mean float64) float64 {
+	p := mean / n
+	switch {
+	case k <= 0 || p >= 1:
+		return 1
+	case mean <= 0:
+		return 0
+	}
+	term := math.Exp(-mean)
+	if p > 0 {
+		term = math.Pow(1-p, n)
+	}
+	fewer := 0.0
+	for i := 0.0; i < k; i++ {
+		fewer += term
+		if p > 0 {
+			term *= max(0, n-i) / (i + 1) * p / (1 - p)
+		} else {
+			term *= mean / (i + 1)
+		}
+	}
+	return max(0, 1-fewer)
+}
+
+// only lets nothing pass that also rests on the time before evidence counts.
+func (j judged) only(readings ...reading) judged {
+	for _, r := range readings {
+		if j.Verdict == Pass && r.early != "" {
+			j.Verdict = Unexercised
+			j.Sentence += "; no evidence of health yet: " + r.early
+		}
+	}
+	return j
 }
 
 // contradict says that an arm shows more bad events than events. A little more may
@@ -100,9 +160,9 @@ func (a arms) String() string {
 }
 
 // limited words a comparison with a limit.
-func limited(c spec.Check, r ratio, limit float64) string {
+func limited(r ratio, limit float64) string {
 	value, most := apart(percentTo, 2, r.value(), limit)
-	return fmt.Sprintf("%s: %s (%s/%s), limit %s", c.Name, value, integer(r.bad.value), integer(r.total.value), most)
+	return fmt.Sprintf("%s (%s/%s), limit %s", value, integer(r.bad.value), integer(r.total.value), most)
 }
 
 // compared words a comparison with the control.
@@ -124,35 +184,53 @@ func compared(c spec.Check, a arms) string {
 		}
 		limit = "+" + limit
 	}
-	return fmt.Sprintf("%s: exposed %s vs %s %s; %s (limit %s)", c.Name, a.exposed, with, a.control, by, limit)
+	return fmt.Sprintf("exposed %s vs %s %s; %s (limit %s)", a.exposed, with, a.control, by, limit)
 }
 
 // judgeValue is the verdict on a plain number.
 func judgeValue(c spec.Check, r reading, streak int) judged {
 	res := Result{Check: c.Name}
 	res.evidence(r)
-	if r.verdict != "" {
+	if r = r.usable(); r.verdict != "" {
 		return judged{Result: res.without(r)}
+	}
+	if !sound(c) {
+		return judged{Result: res.without(noData("", "it has no limit to judge by"))}
 	}
 	v := r.value
 	res.Value = &v
 	breach := false
-	words, limit := "%s: %s, limit %s", c.Max
+	words, limit := "%s, limit %s", c.Max
 	switch {
 	case c.Max != nil && v > float64(*c.Max):
-		breach, words = true, "%s: %s above the limit %s"
+		breach, words = true, "%s above the limit %s"
 	case c.Min != nil && v < float64(*c.Min):
-		breach, words, limit = true, "%s: %s below the limit %s", c.Min
+		breach, words, limit = true, "%s below the limit %s", c.Min
 	case c.Max != nil:
-	case c.Min != nil:
-		words, limit = "%s: %s, at least %s", c.Min
-	default: // a spec without a limit is refused; were it not, nothing may pass
-		return judged{Result: res.without(noData("", "it has no limit to judge by"))}
+	default:
+		words, limit = "%s, at least %s", c.Min
 	}
 	res.Limit = new(float64(*limit))
 	value, most := apart(plainTo, 4, v, *res.Limit)
-	res.Sentence = fmt.Sprintf(words, c.Name, value, most)
-	return tolerate(c, res, breach, streak)
+	res.Sentence = fmt.Sprintf(words, value, most)
+	return tolerate(c, res, breach, streak).only(r)
+}
+
+// sound says that a check has limits to judge by. A spec where it has not is
+// refused; were it not, nothing may pass.
+func sound(c spec.Check) bool {
+	for _, limit := range []*spec.Number{c.Max, c.Min, c.Worse} {
+		if v := number(limit); math.IsNaN(v) || math.IsInf(v, 0) {
+			return false
+		}
+	}
+	switch {
+	case c.Value != "":
+		return c.Max != nil || c.Min != nil
+	case c.Against == "":
+		return number(c.Max) >= 0 && c.Max != nil
+	}
+	return c.Against == spec.AgainstControl && number(c.Worse) >= 0
 }
 
 // tolerate forgives some breaches in a row: until then the check neither passes
@@ -184,8 +262,7 @@ func (r *Result) evidence(from reading) {
 
 // without is the result of a reading that cannot be judged.
 func (r Result) without(from reading) Result {
-	r.Verdict = from.verdict
-	r.Sentence = r.Check + ": " + from.why
+	r.Verdict, r.Sentence = from.verdict, from.why
 	return r
 }
 

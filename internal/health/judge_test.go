@@ -24,21 +24,21 @@ func TestJudgeRatioAgainstALimit(t *testing.T) {
 		want     Verdict
 		says     string
 	}{
-		{"fine", counts(4, 1000), 0, 0, Pass, "errors: 0.4% (4/1,000), limit 5%"},
-		{"at the limit", counts(50, 1000), 0, 0, Pass, "errors: 5% (50/1,000), limit 5%"},
-		{"just above", counts(50_001, 1_000_000), 0, 0, Fail, "errors: 5.0001% (50,001/1,000,000), limit 5%"},
-		{"above", counts(412, 1329), 0, 0, Fail, "errors: 31% (412/1,329), limit 5%"},
-		{"above, on too few bad events", counts(4, 50), 0, 0, Unexercised, "errors: 50 events on the exposed targets, at least 100 are needed"},
-		{"above, 5 bad are enough", counts(6, 100), 0, 0, Fail, "errors: 6% (6/100), limit 5%"},
-		{"too little traffic, all of it bad", counts(99, 99), 0, 0, Unexercised, "errors: 99 events on the exposed targets, at least 100 are needed"},
-		{"no traffic", counts(0, 0), 0, 0, Unexercised, "errors: 0 events on the exposed targets, at least 100 are needed"},
-		{"first breach tolerated", counts(60, 1000), 2, 0, Unexercised, "errors: 6% (60/1,000), limit 5%, breach 1 of 2 tolerated"},
-		{"last breach tolerated", counts(60, 1000), 2, 1, Unexercised, "errors: 6% (60/1,000), limit 5%, breach 2 of 2 tolerated"},
-		{"one breach more", counts(60, 1000), 2, 2, Fail, "errors: 6% (60/1,000), limit 5%"},
-		{"more bad than events is harm", counts(300, 200), 0, 0, Fail, "errors: 150% (300/200), limit 5%"},
-		{"no total", ratio{total: noData("q", "the query found no series")}, 0, 0, NoData, "errors: the query found no series"},
-		{"stale total", ratio{total: reading{verdict: Stale, why: "old"}}, 0, 0, Stale, "errors: old"},
-		{"broken bad", ratio{bad: noData("q", "the source answered NaN"), total: reading{value: 1000}}, 0, 0, NoData, "errors: the source answered NaN"},
+		{"fine", counts(4, 1000), 0, 0, Pass, "0.4% (4/1,000), limit 5%"},
+		{"at the limit", counts(50, 1000), 0, 0, Pass, "5% (50/1,000), limit 5%"},
+		{"just above", counts(50_001, 1_000_000), 0, 0, Fail, "5.0001% (50,001/1,000,000), limit 5%"},
+		{"above", counts(412, 1329), 0, 0, Fail, "31% (412/1,329), limit 5%"},
+		{"above, on too few bad events", counts(4, 50), 0, 0, Unexercised, "50 events on the exposed targets, at least 100 are needed"},
+		{"above, 5 bad are enough", counts(6, 100), 0, 0, Fail, "6% (6/100), limit 5%"},
+		{"too little traffic, all of it bad", counts(99, 99), 0, 0, Unexercised, "99 events on the exposed targets, at least 100 are needed"},
+		{"no traffic", counts(0, 0), 0, 0, Unexercised, "0 events on the exposed targets, at least 100 are needed"},
+		{"first breach tolerated", counts(60, 1000), 2, 0, Unexercised, "6% (60/1,000), limit 5%, breach 1 of 2 tolerated"},
+		{"last breach tolerated", counts(60, 1000), 2, 1, Unexercised, "6% (60/1,000), limit 5%, breach 2 of 2 tolerated"},
+		{"one breach more", counts(60, 1000), 2, 2, Fail, "6% (60/1,000), limit 5%"},
+		{"more bad than events is harm", counts(300, 200), 0, 0, Fail, "150% (300/200), limit 5%"},
+		{"no total", ratio{total: noData("q", "the query found no series")}, 0, 0, NoData, "the query found no series"},
+		{"stale total", ratio{total: reading{verdict: Stale, why: "old"}}, 0, 0, Stale, "old"},
+		{"broken bad", ratio{bad: noData("q", "the source answered NaN"), total: reading{value: 1000}}, 0, 0, NoData, "the source answered NaN"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := ratioCheck(0.05)
@@ -54,9 +54,13 @@ func TestJudgeRatioAgainstALimit(t *testing.T) {
 func TestFewerThanFiveBadEventsEstablishNothing(t *testing.T) {
 	c := ratioCheck(0.01)
 	got := judgeRatio(c, arms{exposed: counts(4, 100)}, 0)
-	require.Equal(t, Pass, got.Verdict)
+	require.Equal(t, Unexercised, got.Verdict)
 	require.False(t, got.breach)
-	require.Equal(t, "errors: 4% (4/100), limit 1%; fewer than 5 bad events establish no harm", got.Sentence)
+	require.Equal(t, "4% (4/100), limit 1%; fewer than 5 bad events establish no harm, but are more than chance explains: more events are needed", got.Sentence)
+	got = judgeRatio(c, arms{exposed: counts(2, 150)}, 0)
+	require.Equal(t, Pass, got.Verdict)
+	require.Equal(t, "1.3% (2/150), limit 1%; fewer than 5 bad events establish no harm", got.Sentence)
+	require.Equal(t, Fail, judgeRatio(ratioCheck(0), arms{exposed: counts(1, 100)}, 0).Verdict, "none at all is allowed")
 	require.Equal(t, Fail, judgeRatio(c, arms{exposed: counts(5, 100)}, 0).Verdict)
 }
 
@@ -68,18 +72,18 @@ func TestJudgeRatioAgainstControl(t *testing.T) {
 		want Verdict
 		says string
 	}{
-		{"worse", arms{exposed: counts(412, 13290), control: counts(88, 22000)}, Fail, "errors: exposed 3.1% (412/13,290) vs control 0.4% (88/22,000); +675% worse (limit +20%)"},
-		{"a little worse", arms{exposed: counts(55, 10000), control: counts(50, 10000)}, Pass, "errors: exposed 0.55% (55/10,000) vs control 0.5% (50/10,000); +10% worse (limit +20%)"},
-		{"at the limit", arms{exposed: counts(60, 10000), control: counts(50, 10000)}, Pass, "errors: exposed 0.6% (60/10,000) vs control 0.5% (50/10,000); +20% worse (limit +20%)"},
-		{"better", arms{exposed: counts(25, 10000), control: counts(50, 10000)}, Pass, "errors: exposed 0.25% (25/10,000) vs control 0.5% (50/10,000); 50% better (limit +20%)"},
-		{"control without errors", arms{exposed: counts(50, 10000), control: counts(0, 10000)}, Fail, "errors: exposed 0.5% (50/10,000) vs control 0% (0/10,000); no errors to compare with (limit +20%)"},
-		{"both bad alike", arms{exposed: counts(5000, 10000), control: counts(5000, 10000)}, Pass, "errors: exposed 50% (5,000/10,000) vs control 50% (5,000/10,000); +0% worse (limit +20%)"},
-		{"control too small", arms{exposed: counts(50, 10000), control: counts(0, 99)}, Unexercised, "errors: 99 events to compare with, at least 100 are needed"},
-		{"exposed too small", arms{exposed: counts(50, 99), control: counts(0, 10000)}, Unexercised, "errors: 99 events on the exposed targets, at least 100 are needed"},
-		{"no control, worse than before", arms{exposed: counts(412, 13290), control: counts(88, 22000), before: true}, Fail, "errors: exposed 3.1% (412/13,290) vs before the stage (no control is left: the weaker comparison) 0.4% (88/22,000); +675% worse (limit +20%)"},
-		{"no control, not measured before", arms{exposed: counts(0, 10000), control: none, before: true}, NoData, "errors: nothing to compare with: it was not measured before the stage"},
-		{"the control contradicts itself", arms{exposed: counts(100, 10000), control: counts(30000, 10000)}, NoData, "errors: more bad events than events in total (exposed 1% (100/10,000), control 300% (30,000/10,000)): do bad and total count the same things?"},
-		{"the exposed contradict themselves", arms{exposed: counts(15000, 10000), control: counts(10, 10000)}, NoData, "errors: more bad events than events in total (exposed 150% (15,000/10,000), control 0.1% (10/10,000)): do bad and total count the same things?"},
+		{"worse", arms{exposed: counts(412, 13290), control: counts(88, 22000)}, Fail, "exposed 3.1% (412/13,290) vs control 0.4% (88/22,000); +675% worse (limit +20%)"},
+		{"a little worse", arms{exposed: counts(55, 10000), control: counts(50, 10000)}, Pass, "exposed 0.55% (55/10,000) vs control 0.5% (50/10,000); +10% worse (limit +20%)"},
+		{"at the limit", arms{exposed: counts(60, 10000), control: counts(50, 10000)}, Pass, "exposed 0.6% (60/10,000) vs control 0.5% (50/10,000); +20% worse (limit +20%)"},
+		{"better", arms{exposed: counts(25, 10000), control: counts(50, 10000)}, Pass, "exposed 0.25% (25/10,000) vs control 0.5% (50/10,000); 50% better (limit +20%)"},
+		{"control without errors", arms{exposed: counts(50, 10000), control: counts(0, 10000)}, Fail, "exposed 0.5% (50/10,000) vs control 0% (0/10,000); no errors to compare with (limit +20%)"},
+		{"both bad alike", arms{exposed: counts(5000, 10000), control: counts(5000, 10000)}, Pass, "exposed 50% (5,000/10,000) vs control 50% (5,000/10,000); +0% worse (limit +20%)"},
+		{"control too small", arms{exposed: counts(50, 10000), control: counts(0, 99)}, Unexercised, "99 events to compare with, at least 100 are needed"},
+		{"exposed too small", arms{exposed: counts(50, 99), control: counts(0, 10000)}, Unexercised, "99 events on the exposed targets, at least 100 are needed"},
+		{"no control, worse than before", arms{exposed: counts(412, 13290), control: counts(88, 22000), before: true}, Fail, "exposed 3.1% (412/13,290) vs before the stage (no control is left: the weaker comparison) 0.4% (88/22,000); +675% worse (limit +20%)"},
+		{"no control, not measured before", arms{exposed: counts(0, 10000), control: none, before: true}, NoData, "nothing to compare with: it was not measured before the stage"},
+		{"the control contradicts itself", arms{exposed: counts(100, 10000), control: counts(30000, 10000)}, NoData, "more bad events than events in total (exposed 1% (100/10,000), control 300% (30,000/10,000)): do bad and total count the same things?"},
+		{"the exposed contradict themselves", arms{exposed: counts(15000, 10000), control: counts(10, 10000)}, NoData, "more bad events than events in total (exposed 150% (15,000/10,000), control 0.1% (10/10,000)): do bad and total count the same things?"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := ratioCheck(0)
@@ -100,17 +104,17 @@ func TestJudgeValue(t *testing.T) {
 		want     Verdict
 		says     string
 	}{
-		{"inside", num(0.4), nil, 0.31, 0, Pass, "p99: 0.31, limit 0.4"},
-		{"at the limit", num(0.4), nil, 0.4, 0, Pass, "p99: 0.4, limit 0.4"},
-		{"tolerated", num(0.4), nil, 0.52, 0, Unexercised, "p99: 0.52 above the limit 0.4, breach 1 of 2 tolerated"},
-		{"tolerated again", num(0.4), nil, 0.52, 1, Unexercised, "p99: 0.52 above the limit 0.4, breach 2 of 2 tolerated"},
-		{"once too often", num(0.4), nil, 0.52, 2, Fail, "p99: 0.52 above the limit 0.4"},
-		{"a hair above", num(0.4), nil, 0.4000001, 2, Fail, "p99: 0.4000001 above the limit 0.4"},
-		{"below", nil, num(3), 2, 2, Fail, "p99: 2 below the limit 3"},
-		{"enough", nil, num(3), 12345.6, 2, Pass, "p99: 12,346, at least 3"},
-		{"below a range", num(9), num(3), -1.5, 2, Fail, "p99: -1.5 below the limit 3"},
-		{"inside a range", num(9), num(3), 4, 0, Pass, "p99: 4, limit 9"},
-		{"no limit", nil, nil, 4, 0, NoData, "p99: it has no limit to judge by"},
+		{"inside", num(0.4), nil, 0.31, 0, Pass, "0.31, limit 0.4"},
+		{"at the limit", num(0.4), nil, 0.4, 0, Pass, "0.4, limit 0.4"},
+		{"tolerated", num(0.4), nil, 0.52, 0, Unexercised, "0.52 above the limit 0.4, breach 1 of 2 tolerated"},
+		{"tolerated again", num(0.4), nil, 0.52, 1, Unexercised, "0.52 above the limit 0.4, breach 2 of 2 tolerated"},
+		{"once too often", num(0.4), nil, 0.52, 2, Fail, "0.52 above the limit 0.4"},
+		{"a hair above", num(0.4), nil, 0.4000001, 2, Fail, "0.4000001 above the limit 0.4"},
+		{"below", nil, num(3), 2, 2, Fail, "2 below the limit 3"},
+		{"enough", nil, num(3), 12345.6, 2, Pass, "12,346, at least 3"},
+		{"below a range", num(9), num(3), -1.5, 2, Fail, "-1.5 below the limit 3"},
+		{"inside a range", num(9), num(3), 4, 0, Pass, "4, limit 9"},
+		{"no limit", nil, nil, 4, 0, NoData, "it has no limit to judge by"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := spec.Check{Name: "p99", Value: "p99", Max: tc.max, Min: tc.min, Tolerate: 2}
@@ -175,23 +179,26 @@ func TestJudgeTraffic(t *testing.T) {
 		want    Verdict
 		says    string
 	}{
-		{"keeps its share", before(100, 900), requests{mine: 95, others: 905}, true, Pass, "traffic: 9.5% of all requests, 10% before the stage"},
-		{"loses some", before(100, 900), requests{mine: 51, others: 949}, true, Pass, "traffic: 5.1% of all requests, 10% before the stage"},
-		{"loses more than half", before(100, 900), requests{mine: 49, others: 951}, true, Fail, "traffic: 4.9% of all requests, 10% before the stage; less than 50% is left"},
-		{"vanishes", before(100, 900), requests{mine: 0, others: 1000}, true, Fail, "traffic: 0% of all requests, 10% before the stage; less than 50% is left"},
-		{"vanishes with its series", before(100, 900), requests{mine: 0, others: 1000, lost: true}, true, Fail, "traffic: 0% of all requests, 10% before the stage; less than 50% is left"},
-		{"too little to tell", before(100, 900), requests{mine: 0, others: 499}, true, Unexercised, "traffic: 0% of all requests, 10% before the stage; 50 requests expected, too few for their absence to mean anything"},
-		{"nothing anywhere any more", before(100, 900), requests{}, true, Unexercised, "traffic: 0% of all requests, 10% before the stage; 0 requests expected, too few for their absence to mean anything"},
-		{"none before, none now", before(0, 900), requests{others: 1000}, true, Unexercised, "traffic: the exposed targets had no traffic before the stage and have none now"},
-		{"none before, some now", before(0, 900), requests{mine: 10, others: 1000}, true, Pass, "traffic: 0.99% of all requests, 0% before the stage"},
-		{"kept, but not lately", before(100, 900), requests{mine: 100, others: 900, doubt: old}, true, Stale, "traffic: " + old.why},
-		{"lost, and not lately", before(100, 900), requests{mine: 1, others: 900, doubt: old}, true, Fail, "traffic: 0.11% of all requests, 10% before the stage; less than 50% is left"},
-		{"not measured before", Baseline{}, requests{mine: 100, others: 900}, true, NoData, "traffic: traffic before the stage is unknown: it was not measured"},
-		{"not measurable before", Baseline{From: begin, At: begin.Add(time.Minute), Traffic: "the query found no series"}, requests{mine: 100, others: 900}, true, NoData, "traffic: traffic before the stage is unknown: the query found no series"},
-		{"measured over no time", Baseline{From: begin, At: begin, Exposed: 5}, requests{mine: 100, others: 900}, true, NoData, "traffic: requests were counted over no time"},
-		{"no control, keeps its rate", before(1000, 0), requests{mine: 600}, false, Pass, "traffic: 10 requests/s, 10 before the stage (no control is left: the weaker comparison)"},
-		{"no control, loses it", before(1000, 0), requests{mine: 200}, false, Fail, "traffic: 3.333 requests/s, 10 before the stage (no control is left: the weaker comparison); less than 50% is left"},
-		{"no control, no series", before(1000, 0), requests{lost: true}, false, NoData, "traffic: no series of the query is left: missing traffic cannot be told from missing metrics"},
+		{"keeps its share", before(100, 900), requests{mine: 95, others: 905}, true, Pass, "9.5% of all requests, 10% before the stage"},
+		{"loses some", before(100, 900), requests{mine: 51, others: 949}, true, Pass, "5.1% of all requests, 10% before the stage"},
+		{"loses more than half", before(100, 900), requests{mine: 49, others: 951}, true, Fail, "4.9% of all requests, 10% before the stage; less than 50% is left"},
+		{"vanishes", before(100, 900), requests{mine: 0, others: 1000}, true, Fail, "0% of all requests, 10% before the stage; less than 50% is left"},
+		{"vanishes with its series", before(100, 900), requests{mine: 0, others: 1000, lost: true}, true, Fail, "0% of all requests, 10% before the stage; less than 50% is left"},
+		{"too little to tell", before(100, 900), requests{mine: 0, others: 499}, true, Unexercised, "0% of all requests, 10% before the stage; 50 requests expected, too few for their absence to mean anything"},
+		{"nothing anywhere any more", before(100, 900), requests{}, true, Unexercised, "0% of all requests, 10% before the stage; 0 requests expected, too few for their absence to mean anything"},
+		{"none before, none now", before(0, 900), requests{others: 1000}, true, Unexercised, "the exposed targets had no traffic before the stage and have none now"},
+		{"none before, some now", before(0, 900), requests{mine: 10, others: 1000}, true, Pass, "0.99% of all requests, 0% before the stage"},
+		{"kept, but not lately", before(100, 900), requests{mine: 100, others: 900, doubt: old}, true, Stale, "" + old.why},
+		{"lost, and not lately", before(100, 900), requests{mine: 1, others: 900, doubt: old}, true, Fail, "0.11% of all requests, 10% before the stage; less than 50% is left"},
+		{"all but a few are exposed and lose most", before(9000, 1000), requests{mine: 1200, others: 600}, true, Fail, "20 requests/s, 90 expected from before the stage; less than 50% is left"},
+		{"all but a few are exposed, and a quiet hour comes", before(9000, 1000), requests{mine: 1200, others: 150}, true, Pass, "89% of all requests, 90% before the stage"},
+		{"a busy hour comes", before(100, 900), requests{mine: 100, others: 1500}, true, Pass, "6.2% of all requests, 10% before the stage"},
+		{"not measured before", Baseline{}, requests{mine: 100, others: 900}, true, NoData, "traffic before the stage is unknown: it was not measured"},
+		{"not measurable before", Baseline{From: begin, At: begin.Add(time.Minute), Traffic: "the query found no series"}, requests{mine: 100, others: 900}, true, NoData, "traffic before the stage is unknown: the query found no series"},
+		{"measured over no time", Baseline{From: begin, At: begin, Exposed: 5}, requests{mine: 100, others: 900}, true, NoData, "requests were counted over no time"},
+		{"no control, keeps its rate", before(1000, 0), requests{mine: 600}, false, Pass, "10 requests/s, 10 before the stage (no control is left: the weaker comparison)"},
+		{"no control, loses it", before(1000, 0), requests{mine: 200}, false, Fail, "3.333 requests/s, 10 before the stage (no control is left: the weaker comparison); less than 50% is left"},
+		{"no control, no series", before(1000, 0), requests{lost: true}, false, NoData, "no series of the query is left: missing traffic cannot be told from missing metrics"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.now.span = time.Minute

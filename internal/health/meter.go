@@ -44,11 +44,14 @@ type Meter struct {
 	driver  target.Driver
 	source  source
 	streaks map[string]int
+	last    time.Time // of the newest look that judged
 }
 
 // State is what a Meter must remember between looks, small enough for a
 // heartbeat. The zero value remembers nothing.
 type State struct {
+	// At is when the newest look judged.
+	At time.Time `json:"at,omitzero"`
 	// Streaks counts consecutive breaches by check.
 	Streaks map[string]int `json:"streaks,omitempty"`
 	// Scrape is what was read of metrics pages; nil for other sources.
@@ -80,13 +83,16 @@ func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
 // State is what a later Meter of the same stage goes on from. It is a copy: later
 // looks do not change it.
 func (m *Meter) State() State {
-	return State{Streaks: maps.Clone(m.streaks), Scrape: m.source.state()}
+	return State{At: m.last, Streaks: maps.Clone(m.streaks), Scrape: m.source.state()}
 }
 
 // Restore goes on from an earlier Meter's state. A state of other checks is an
 // error.
 func (m *Meter) Restore(s State) error {
-	maps.Copy(m.streaks, s.Streaks)
+	m.last = s.At
+	for check, n := range s.Streaks {
+		m.streaks[check] = max(0, n)
+	}
 	return m.source.restore(s.Scrape)
 }
 
@@ -102,15 +108,27 @@ func (m *Meter) LookAll(ctx context.Context, at time.Time) (Report, error) {
 	return m.look(ctx, at, m.binding.Exposed)
 }
 
-// aliveSample is how many targets a look asks whether they are alive.
-const aliveSample = 200
+const (
+	// aliveSample is how many targets a look asks whether they are alive.
+	aliveSample = 200
+	// lookLimit is how long a look reads its source: what has not answered by then
+	// has not answered. Asking whether targets are alive has limits of its own.
+	lookLimit = 45 * time.Second
+)
 
 func (m *Meter) look(ctx context.Context, at time.Time, ask []fleet.Target) (Report, error) {
 	report := Report{At: at}
 	begin := m.binding.Since.Add(m.spec.Warmup.Std())
 	w := window{from: later(begin, at.Add(-m.spec.Window.Std())), at: at}
 	warming := at.Sub(begin) < m.spec.Every.Std()
-	m.source.refresh(ctx, at, w.from)
+	data, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	m.source.refresh(data, at, w.from)
+	// A look just after another sees the same breach, not the next one in a row.
+	again := at.Sub(m.last).Abs() < m.spec.Every.Std()/2
+	if !warming {
+		m.last = at
+	}
 	var asks []func() judged
 	add := func(check string, f func() judged) {
 		if warming {
@@ -119,16 +137,16 @@ func (m *Meter) look(ctx context.Context, at time.Time, ask []fleet.Target) (Rep
 		asks = append(asks, f)
 	}
 	for _, c := range m.spec.Checks {
-		add(c.Name, func() judged { return m.judge(ctx, c, w) })
+		add(c.Name, func() judged { return m.judge(data, c, w, m.streak(c.Name, again)) })
 	}
 	if !slices.Contains(m.spec.Without, spec.CheckTraffic) {
-		add(spec.CheckTraffic, func() judged { return judged{Result: m.traffic(ctx, w)} })
+		add(spec.CheckTraffic, func() judged { return judged{Result: m.traffic(data, w)} })
 	}
 	if !slices.Contains(m.spec.Without, spec.CheckAlive) { // its answer needs no warming up
 		asks = append(asks, func() judged { return judged{Result: m.alive(ctx, ask)} })
 	}
 	for _, res := range together(asks) {
-		m.remember(res)
+		m.remember(res, again)
 		report.Results = append(report.Results, res.Result)
 	}
 	return report, ctx.Err()
@@ -148,28 +166,36 @@ func together(asks []func() judged) []judged {
 
 // remember keeps a check's streak of breaches. A look that cannot be judged
 // neither lengthens nor ends it.
-func (m *Meter) remember(res judged) {
+func (m *Meter) remember(res judged, again bool) {
 	switch {
 	case res.breach:
-		m.streaks[res.Check]++
+		m.streaks[res.Check] = m.streak(res.Check, again) + 1
 	case res.Verdict == Pass:
 		delete(m.streaks, res.Check)
 	}
 }
 
+// streak is how many breaches in a row came before this look.
+func (m *Meter) streak(check string, again bool) int {
+	if n := m.streaks[check]; n > 0 && again {
+		return n - 1
+	}
+	return m.streaks[check]
+}
+
 func warmingUp(check string, until time.Time) Result {
-	return Result{Check: check, Verdict: Unexercised, Sentence: fmt.Sprintf("%s: warming up, evidence counts from %s", check, until.UTC().Format("15:04:05 MST"))}
+	return Result{Check: check, Verdict: Unexercised, Sentence: fmt.Sprintf("warming up, evidence counts from %s", until.UTC().Format("15:04:05 MST"))}
 }
 
 // judge reads and judges one check's numbers.
-func (m *Meter) judge(ctx context.Context, c spec.Check, w window) judged {
+func (m *Meter) judge(ctx context.Context, c spec.Check, w window, streak int) judged {
 	var res judged
 	expr := c.Total
 	if c.Value != "" {
 		expr = c.Value
-		res = judgeValue(c, m.source.gauge(ctx, c.Value, w), m.streaks[c.Name])
+		res = judgeValue(c, m.source.gauge(ctx, c.Value, w), streak)
 	} else {
-		res = judgeRatio(c, m.numbers(ctx, c, w), m.streaks[c.Name])
+		res = judgeRatio(c, m.numbers(ctx, c, w), streak)
 	}
 	res.Sentence += m.sampled(expr)
 	return res
@@ -199,16 +225,11 @@ func (m *Meter) numbers(ctx context.Context, c spec.Check, w window) arms {
 
 // ratio reads the bad and total events of one arm.
 func (m *Meter) ratio(ctx context.Context, c spec.Check, a arm, w window) ratio {
-	total := m.source.count(ctx, c.Total, a, w, true)
+	total := m.source.count(ctx, c.Total, a, w, lackIsUnknown)
 	if total.verdict != "" {
 		return ratio{total: total}
 	}
-	bad := m.source.count(ctx, c.Bad, a, w, false)
-	if bad.verdict == NoData && bad.empty {
-		// Nothing bad has ever been counted, so there is no series yet.
-		bad = reading{query: bad.query, warnings: bad.warnings}
-	}
-	return ratio{bad: bad, total: total}
+	return ratio{bad: m.source.count(ctx, c.Bad, a, w, lackIsNone), total: total}
 }
 
 // window is the span that a look covers.

@@ -105,6 +105,24 @@ next:
 	return out
 }
 
+// knows says that some series has the metric's name and all labels that are asked
+// for, with whatever values.
+func (p pick) knows(series []metric) bool {
+next:
+	for _, m := range series {
+		if string(m.labels[model.MetricNameLabel]) != p.name {
+			continue
+		}
+		for _, match := range p.matchers {
+			if !match.Matches("") && m.labels[model.LabelName(match.Name)] == "" {
+				continue next
+			}
+		}
+		return true
+	}
+	return false
+}
+
 // distribution says that the page declares the name itself a histogram or a
 // summary, which is no number: its _count, _sum and _bucket are.
 func (p pick) distribution(pg page) string {

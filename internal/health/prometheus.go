@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/api"
@@ -31,6 +32,9 @@ type prometheus struct {
 	exposed, cohort, control []string
 	host                     string        // for messages: the URL may hold more
 	slots                    chan struct{} // one for each query on its way
+
+	mu      sync.Mutex
+	answers map[asked]*answer // of this look
 }
 
 func openPrometheus(h spec.Health, b Binding, client *http.Client) (source, error) {
@@ -50,7 +54,7 @@ func openPrometheus(h spec.Health, b Binding, client *http.Client) (source, erro
 	if err := distinct(h.Identify, b); err != nil {
 		return nil, err
 	}
-	p := &prometheus{api: promv1.NewAPI(c), spec: h, binding: b, host: host, slots: make(chan struct{}, queryParallel)}
+	p := &prometheus{api: promv1.NewAPI(c), spec: h, binding: b, host: host, slots: make(chan struct{}, queryParallel), answers: map[asked]*answer{}}
 	for _, arm := range []struct {
 		targets []fleet.Target
 		into    *[]string
@@ -68,7 +72,7 @@ func identities(id spec.Identify, targets []fleet.Target) ([]string, error) {
 	for _, t := range targets {
 		v, err := tmpl.Fill(id.Value, tmpl.ForTarget(t.ID, t.Address, t.Labels))
 		if err != nil {
-			return nil, fmt.Errorf("health.identify: %w", err)
+			return nil, fmt.Errorf("health.identify.value: %w", err)
 		}
 		out = append(out, v)
 	}
@@ -83,7 +87,7 @@ func distinct(id spec.Identify, b Binding) error {
 		for _, t := range targets {
 			v, err := tmpl.Fill(id.Value, tmpl.ForTarget(t.ID, t.Address, t.Labels))
 			if err != nil {
-				return fmt.Errorf("health.identify: %w", err)
+				return fmt.Errorf("health.identify.value: %w", err)
 			}
 			if v == "" {
 				return fmt.Errorf("health.identify: target %s has an empty value, so no metrics are known to be its own", t.ID)
@@ -100,7 +104,7 @@ func distinct(id spec.Identify, b Binding) error {
 	return nil
 }
 
-func (p *prometheus) refresh(context.Context, time.Time, time.Time) {}
+func (p *prometheus) refresh(context.Context, time.Time, time.Time) { p.answers = map[asked]*answer{} }
 
 // absence is two of the server's own intervals: until it has read a target twice,
 // an increase is empty on a busy one, too.
@@ -130,14 +134,14 @@ func (p *prometheus) baseline(_ context.Context, at time.Time) (window, error) {
 	return window{from: at.Add(-p.spec.Window.Std()), at: at}, nil
 }
 
-func (p *prometheus) count(ctx context.Context, expr string, a arm, w window, fresh bool) reading {
-	r := p.ask(ctx, expr, a, w, fresh).counted()
+func (p *prometheus) count(ctx context.Context, expr string, a arm, w window, l lack) reading {
+	r := p.ask(ctx, expr, a, w, l).counted()
 	r.span = w.length()
 	return r
 }
 
 func (p *prometheus) gauge(ctx context.Context, expr string, w window) reading {
-	return p.ask(ctx, expr, exposed, w, true).usable()
+	return p.ask(ctx, expr, exposed, w, lackIsUnknown).usable()
 }
 
 // fill answers the query for an arm: the same text, with the exposed targets
@@ -153,45 +157,63 @@ func (p *prometheus) fill(expr string, a arm, w window) (string, error) {
 	return promql.Fill(expr, v)
 }
 
-func (p *prometheus) ask(ctx context.Context, expr string, a arm, w window, fresh bool) reading {
+func (p *prometheus) ask(ctx context.Context, expr string, a arm, w window, l lack) reading {
 	query, err := p.fill(expr, a, w)
 	if err != nil {
 		return noData(expr, "the query cannot be filled: %s", err)
 	}
 	r := p.query(ctx, query, w.at)
-	if r.verdict != "" || !fresh {
+	lacking := r.empty && l == lackIsNone
+	if r.verdict != "" && !lacking {
 		return r
 	}
-	if age := p.age(ctx, query, w); age.verdict != "" {
-		age.query, age.warnings, age.value = query, r.warnings, r.usable().value
-		return age
+	if old := p.fresh(ctx, query, w, l, lacking); old.verdict != "" {
+		old.query, old.warnings, old.value = query, r.warnings, r.usable().value
+		return old
+	}
+	if lacking {
+		r = reading{query: query, warnings: r.warnings}
+	}
+	if back := reach(query); a == exposed && back > w.at.Sub(p.begin()) {
+		r.early = fmt.Sprintf("the query reaches back %s, to before evidence counts (%s)", spec.Duration(back), p.begin().UTC().Format("15:04:05 MST"))
 	}
 	return r
 }
 
-// age says STALE when the newest sample of any series that a query reads is too
-// old, or older than the apply. Series without a sample at all are left to the
-// query itself, as long as others have some.
-func (p *prometheus) age(ctx context.Context, query string, w window) reading {
+// begin is when evidence begins.
+func (p *prometheus) begin() time.Time { return p.binding.Since.Add(p.spec.Warmup.Std()) }
+
+// fresh says what is wrong with the series that a query reads: the newest sample
+// of each selector must be recent, and from after the apply. A selector without
+// any sample is left to the query itself, as long as others have some. When the
+// query answered nothing, and that is to mean none, the source must show that it
+// would know.
+func (p *prometheus) fresh(ctx context.Context, query string, w window, l lack, lacking bool) reading {
 	selectors, err := promql.Selectors(query)
-	if err != nil {
-		return noData(query, "its selectors cannot be read: %s", err)
-	}
-	if len(selectors) == 0 {
-		return reading{} // a constant has no age
+	if err != nil || len(selectors) == 0 {
+		return noData(query, "the query asks about no series, so nothing tells how old its answer is")
 	}
 	recent := false
 	for _, s := range selectors {
-		r := p.query(ctx, "max(timestamp("+s+"))", w.at).usable()
-		switch {
-		case r.empty:
+		r := p.newest(ctx, s, w.at)
+		if lacking && r.verdict == "" {
+			return noData(query, "the query answers nothing, although there are series of %s: they were read only once yet, or the query needs others that are absent (… or vector(0) fills them in)", cut(s, 80))
+		}
+		if r.empty && l == lackIsNone {
+			r = p.newest(ctx, loosened(s), w.at)
+			if r.empty && lacking {
+				return noData(query, "no target at all has series such as %s: is a name misspelt, or does the counter appear only with its first event?", cut(loosened(s), 80))
+			}
+		}
+		if r.empty {
 			continue
-		case r.verdict != "":
+		}
+		if r.verdict != "" {
 			return r
 		}
 		recent = true
 		newest := time.UnixMilli(int64(1000 * min(max(r.value, 0), 1<<40)))
-		if old := aged(newest, w.at, p.binding.Since.Add(p.spec.Warmup.Std()), p.spec.StaleAfter); old.verdict != "" {
+		if old := aged(newest, w.at, p.begin(), p.spec.StaleAfter); old.verdict != "" {
 			return old
 		}
 	}
@@ -199,4 +221,9 @@ func (p *prometheus) age(ctx context.Context, query string, w window) reading {
 		return reading{verdict: Stale, why: "no series of the query has a recent sample"}
 	}
 	return reading{}
+}
+
+// newest is when the newest sample of a selector was taken, in seconds.
+func (p *prometheus) newest(ctx context.Context, selector string, at time.Time) reading {
+	return p.query(ctx, "max(timestamp("+selector+"))", at).usable()
 }

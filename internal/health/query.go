@@ -23,8 +23,40 @@ const (
 	maxAnswer     = 4 << 20
 )
 
-// query evaluates at one explicit time, and tries again on trouble on the way.
+// answer is what a query gives, once it is known.
+type answer struct {
+	known chan struct{} // closed then
+	reading
+}
+
+// query evaluates at one explicit time. Checks share many queries, so a look asks
+// each of them once.
 func (p *prometheus) query(ctx context.Context, query string, at time.Time) reading {
+	p.mu.Lock()
+	key := asked{query, at.UnixNano()}
+	a, other := p.answers[key]
+	if !other {
+		a = &answer{known: make(chan struct{})}
+		p.answers[key] = a
+	}
+	p.mu.Unlock()
+	if other {
+		<-a.known // whoever asks ends with the look
+		return a.reading
+	}
+	a.reading = p.insist(ctx, query, at)
+	close(a.known)
+	return a.reading
+}
+
+// asked is a query at a moment.
+type asked struct {
+	query string
+	at    int64
+}
+
+// insist asks, and tries again on trouble on the way.
+func (p *prometheus) insist(ctx context.Context, query string, at time.Time) reading {
 	wait := queryPause
 	for n := 1; ; n++ {
 		r, err := p.once(ctx, query, at)
@@ -50,7 +82,7 @@ func (p *prometheus) once(ctx context.Context, query string, at time.Time) (read
 	defer cancel()
 	value, warnings, infos, err := p.api.Query(ctx, query, at, promv1.WithTimeout(queryTimeout))
 	if err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
+		if errors.Is(err, context.DeadlineExceeded) && context.Cause(ctx) != nil {
 			err = context.Cause(ctx)
 		}
 		return reading{}, err
@@ -96,6 +128,8 @@ func single(v model.Value) reading {
 			return reading{verdict: NoData, why: "the query found no series", empty: true}
 		case len(v) > 1:
 			return reading{verdict: NoData, why: fmt.Sprintf("the query found %d series where one is asked: sum or max them", len(v))}
+		case v[0] == nil, v[0].Histogram == nil && v[0].Timestamp == 0 && v[0].Value == 0: // null, or no value at all
+			return reading{verdict: NoData, why: "the source answered a series without a value"}
 		case v[0].Histogram != nil:
 			return reading{verdict: NoData, why: "the query found a native histogram where a number is asked"}
 		}

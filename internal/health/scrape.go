@@ -18,7 +18,9 @@ import (
 const (
 	scrapeParallel = 50
 	scrapeTimeout  = 5 * time.Second
-	maxPage        = 8 << 20
+	// lookSlack is what looks may take beyond the time between them.
+	lookSlack = time.Minute
+	maxPage   = 8 << 20
 )
 
 // scrape reads the targets' own pages. A page has no past, so it keeps what the
@@ -48,6 +50,7 @@ type sight struct {
 	why    string // one of the others could not
 	counts map[string]*shown
 	gauges map[string]*shown
+	known  map[string]bool // counters of which some page has the name and the labels
 }
 
 // shown is what the pages of an arm show of one expression.
@@ -60,7 +63,7 @@ type shown struct {
 func openScrape(h spec.Health, b Binding, client *http.Client) (source, error) {
 	s := &scrape{
 		spec: h, client: client, begin: b.Since.Add(h.Warmup.Std()), picks: map[string]pick{},
-		gap: h.StaleAfter.Std(), sizes: [2]int{len(b.Exposed), len(b.Control)},
+		gap: max(h.StaleAfter.Std(), 2*h.Every.Std()) + lookSlack, sizes: [2]int{len(b.Exposed), len(b.Control)},
 	}
 	for _, c := range h.Checks {
 		if err := s.pick(&s.exprs, c.Bad, c.Total); err != nil {
@@ -139,6 +142,9 @@ func (s *scrape) baseline(ctx context.Context, at time.Time) (window, error) {
 
 // refresh reads every page and adds what the counters grew by.
 func (s *scrape) refresh(ctx context.Context, at, from time.Time) {
+	if s.kept.At.Sub(at) > s.gap {
+		s.kept = ScrapeState{} // from a clock so far ahead that nothing tells when it was
+	}
 	at = later(at, s.kept.At) // another worker's clock may be ahead
 	part := ScrapePart{From: s.kept.At, At: at, Counts: make([][2]float64, len(s.exprs))}
 	// Over a gap, growth is no evidence of the time since: it is measured anew.
@@ -160,7 +166,7 @@ func (s *scrape) readArm(ctx context.Context, a arm, part *ScrapePart) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, scrapeParallel)
-	s.seen[a] = sight{counts: map[string]*shown{}, gauges: map[string]*shown{}}
+	s.seen[a] = sight{counts: map[string]*shown{}, gauges: map[string]*shown{}, known: map[string]bool{}}
 	for _, p := range s.arms[a] {
 		slots <- struct{}{}
 		wg.Go(func() {
@@ -189,6 +195,7 @@ func (s *scrape) take(a arm, id string, pg page, part *ScrapePart) {
 		v, newest, wrong := s.picks[expr].counter(pg)
 		note(in.counts, expr, id, v, when(newest, part.At), wrong)
 		values[i], sound = v, sound && wrong == ""
+		in.known[expr] = in.known[expr] || v != nil || s.picks[expr].knows(pg.series)
 	}
 	for _, expr := range s.gauges {
 		v, newest, wrong := s.picks[expr].gauge(pg)
@@ -245,13 +252,19 @@ func (s *scrape) readable(expr string, a arm, in map[string]*shown) (*shown, rea
 	return e, reading{query: expr}
 }
 
-func (s *scrape) count(_ context.Context, expr string, a arm, w window, _ bool) reading {
+func (s *scrape) count(_ context.Context, expr string, a arm, w window, l lack) reading {
 	i := slices.Index(s.exprs, expr)
 	if i < 0 {
 		return noData(expr, "the expression is not one of the spec's")
 	}
 	e, r := s.readable(expr, a, s.seen[a].counts)
-	if r.verdict != "" {
+	switch {
+	case r.empty && l == lackIsNone && (s.seen[exposed].known[expr] || s.seen[control].known[expr]):
+		e, r = &shown{newest: w.at}, reading{query: expr}
+	case r.empty && l == lackIsNone:
+		r.why = "no page at all has the metric with these labels: is a name misspelt, or does the counter appear only with its first event?"
+		return r
+	case r.verdict != "":
 		return r
 	}
 	var covered float64
@@ -274,7 +287,7 @@ func (s *scrape) count(_ context.Context, expr string, a arm, w window, _ bool) 
 	if e.newest.Before(newest) {
 		newest = e.newest
 	}
-	if old := aged(newest, w.at, s.begin, s.spec.StaleAfter); old.verdict != "" && s.gap == s.spec.StaleAfter.Std() {
+	if old := aged(newest, w.at, s.begin, s.spec.StaleAfter); old.verdict != "" {
 		r.verdict, r.why = old.verdict, old.why
 	}
 	return r.counted()

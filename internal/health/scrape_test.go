@@ -34,11 +34,11 @@ func TestScrapeCountsWhatCountersGrewBy(t *testing.T) {
 	f.serve("*", 901, 1100)
 	res := f.look(t, m, 10*time.Second).Results[0]
 	require.Equal(t, Pass, res.Verdict)
-	require.Equal(t, "errors: 1% (2/200), limit 5%", res.Sentence)
+	require.Equal(t, "1% (2/200), limit 5%", res.Sentence)
 	f.serve("t0", 1, 51) // restarted: counts from zero
 	f.serve("t1", 902, 1150)
 	res = f.look(t, m, 15*time.Second).Results[0]
-	require.Equal(t, "errors: 1.3% (4/301), limit 5%", res.Sentence)
+	require.Equal(t, "1.3% (4/301), limit 5%", res.Sentence)
 }
 
 func TestScrapeWindowTrails(t *testing.T) {
@@ -54,7 +54,7 @@ func TestScrapeWindowTrails(t *testing.T) {
 		f.serve("*", bad, 100+100*i)
 		res := f.look(t, m, time.Duration(5*(i+1))*time.Second).Results[0]
 		if i > 20 {
-			require.Equal(t, "errors: 0% (0/1,200), limit 5%", res.Sentence, i)
+			require.Equal(t, "0% (0/1,200), limit 5%", res.Sentence, i)
 		}
 	}
 	require.LessOrEqual(t, len(m.State().Scrape.Parts), 2*ringParts)
@@ -120,7 +120,7 @@ func TestScrapeMeasuresAnewAfterABrokenValue(t *testing.T) {
 	f.serve("*", 5000, 10_000)
 	require.NotEqual(t, Fail, f.look(t, m, 15*time.Second).Results[0].Verdict)
 	f.serve("*", 5001, 10_200)
-	require.Equal(t, "errors: 0.5% (1/200), limit 5%", f.look(t, m, 20*time.Second).Results[0].Sentence)
+	require.Equal(t, "0.5% (1/200), limit 5%", f.look(t, m, 20*time.Second).Results[0].Sentence)
 }
 
 func TestScrapeUnreadablePages(t *testing.T) {
@@ -130,7 +130,7 @@ func TestScrapeUnreadablePages(t *testing.T) {
 	f.fail("t0", errors.New("connection refused\x1b[31m"))
 	f.fail("t1", errors.New("connection refused\x1b[31m"))
 	f.serve("*", 1, 100)
-	require.Equal(t, "errors: 1% (2/200), limit 5%", f.look(t, m, 10*time.Second).Results[0].Sentence)
+	require.Equal(t, "1% (2/200), limit 5%", f.look(t, m, 10*time.Second).Results[0].Sentence)
 	f.fail("t2", errors.New("connection refused\x1b[31m"))
 	res := f.look(t, m, 15*time.Second).Results[0]
 	require.Equal(t, NoData, res.Verdict)
@@ -183,7 +183,7 @@ func TestScrapeReadsASample(t *testing.T) {
 	f.look(t, m, 5*time.Second)
 	f.serve("*", 0, 100)
 	res := f.look(t, m, 10*time.Second).Results[0]
-	require.Equal(t, "errors: 0% (0/500), limit 5% [read on 5 of 20 targets]", res.Sentence)
+	require.Equal(t, "0% (0/500), limit 5% [read on 5 of 20 targets]", res.Sentence)
 	require.Len(t, m.State().Scrape.Last, 10)
 }
 
@@ -247,6 +247,6 @@ func TestVanishingTrafficFails(t *testing.T) {
 	f.serve("t0", 0, 0)
 	f.serve("t1", 0, 10)
 	r := f.look(t, m, 10*time.Second)
-	require.Equal(t, "traffic: 1.2% of all requests, 20% before the stage; less than 50% is left", result(t, r, spec.CheckTraffic).Sentence)
+	require.Equal(t, "1.2% of all requests, 20% before the stage; less than 50% is left", result(t, r, spec.CheckTraffic).Sentence)
 	require.Equal(t, Fail, r.Verdict())
 }

@@ -17,6 +17,17 @@ const (
 	control
 )
 
+// lack is what it means that a count finds no series.
+type lack bool
+
+const (
+	// lackIsUnknown: nothing is known.
+	lackIsUnknown lack = false
+	// lackIsNone: no such event has happened yet, if the source shows that it would
+	// know.
+	lackIsNone lack = true
+)
+
 // reading is one number read from a source, or the verdict that there is none.
 type reading struct {
 	value float64
@@ -28,6 +39,9 @@ type reading struct {
 	// covered is the share of that time in which the targets could be read; 0 where
 	// the source does not tell.
 	covered float64
+	// early says how the number also rests on the time before evidence counts; empty
+	// when it does not.
+	early string
 	// empty tells an answer without any series from other trouble.
 	empty    bool
 	query    string
@@ -40,9 +54,8 @@ type source interface {
 	// refresh reads anew, for sources that keep what they have read; what lies
 	// before from is no evidence any more.
 	refresh(ctx context.Context, at, from time.Time)
-	// count is how many events an arm showed in the window. With fresh set the
-	// series must have been updated lately.
-	count(ctx context.Context, expr string, a arm, w window, fresh bool) reading
+	// count is how many events an arm showed in the window.
+	count(ctx context.Context, expr string, a arm, w window, l lack) reading
 	// gauge is a plain number about the exposed targets now.
 	gauge(ctx context.Context, expr string, w window) reading
 	// before says that nothing has been applied yet: all that is read is evidence.

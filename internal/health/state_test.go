@@ -80,5 +80,5 @@ func TestRestoredMeterGoesOn(t *testing.T) {
 	}
 	undisturbed := looks(false)
 	require.Equal(t, undisturbed, looks(true))
-	require.Contains(t, fmt.Sprint(undisturbed), "FAIL queue: ")
+	require.Contains(t, fmt.Sprint(undisturbed), "FAIL 0.6 above the limit 0.4")
 }

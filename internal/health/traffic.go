@@ -99,7 +99,7 @@ type requests struct {
 // requests counts both arms' requests in the window.
 func (m *Meter) requests(ctx context.Context, w window) requests {
 	compared := len(m.binding.Control) > 0
-	e := m.source.count(ctx, m.spec.Traffic, exposed, w, true)
+	e := m.source.count(ctx, m.spec.Traffic, exposed, w, lackIsUnknown)
 	r := requests{span: e.span, from: []reading{e}}
 	switch {
 	case e.empty: // no request was counted at all
@@ -112,7 +112,7 @@ func (m *Meter) requests(ctx context.Context, w window) requests {
 	}
 	r.mine = m.whole(e, exposed)
 	if compared {
-		c := m.source.count(ctx, m.spec.Traffic, control, w, true)
+		c := m.source.count(ctx, m.spec.Traffic, control, w, lackIsUnknown)
 		r.from = append(r.from, c)
 		if r.others, r.span = m.whole(c, control), max(r.span, c.span); c.verdict != "" {
 			r.trouble = c
@@ -207,8 +207,12 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool) Result {
 	if hasControl {
 		say = percent
 	}
-	res.Sentence = res.Check + ": " + fmt.Sprintf(words, say(value), say(before))
+	res.Sentence = fmt.Sprintf(words, say(value), say(before))
+	own := ownRate(b, r)
 	switch {
+	case value >= limit && hasControl && own.collapsed:
+		res.Verdict, res.Value, res.Limit = Fail, &own.value, &own.limit
+		res.Sentence = fmt.Sprintf("%s requests/s, %s expected from before the stage; less than %s is left", plain(own.value), plain(own.expected), percent(shareKept))
 	case value >= limit && r.mine > 0 && r.doubt.verdict != "":
 		return res.without(r.doubt)
 	case value >= limit && r.mine > 0:
@@ -221,6 +225,27 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool) Result {
 		res.Sentence += fmt.Sprintf("; less than %s is left", percent(shareKept))
 	}
 	return res
+}
+
+// rate is how many requests per second the exposed targets get.
+type rate struct {
+	value, expected, limit float64
+	collapsed              bool
+}
+
+// ownRate compares the exposed targets' rate with their own before the stage, less
+// what the control lost meanwhile, too. A share alone does not tell once most of
+// the fleet is exposed: they keep most of the requests whatever they lose.
+func ownRate(b Baseline, r requests) rate {
+	measured, span := b.At.Sub(b.From).Seconds(), r.span.Seconds()
+	kept := 1.0
+	if b.Control > 0 {
+		kept = min(1, r.others/span/(b.Control/measured))
+	}
+	out := rate{value: r.mine / span, expected: b.Exposed / measured * kept}
+	out.limit = out.expected * shareKept
+	out.collapsed = out.expected*span >= minExpected && out.value < out.limit
+	return out
 }
 
 func share(mine, others float64) float64 {

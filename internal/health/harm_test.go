@@ -1,0 +1,281 @@
+package health
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// More bad events never turn a verdict towards passing.
+func TestMoreHarmNeverPassesMore(t *testing.T) {
+	rank := map[Verdict]int{Pass: 0, Unexercised: 1, Fail: 2}
+	rapid.Check(t, func(t *rapid.T) {
+		total := rapid.IntRange(100, 5000).Draw(t, "total")
+		c := ratioCheck(rapid.Float64Range(0, 1).Draw(t, "max"))
+		var other ratio
+		if rapid.Bool().Draw(t, "against") {
+			c.Max, c.Against, c.Worse = nil, spec.AgainstControl, num(rapid.Float64Range(0, 10).Draw(t, "worse"))
+			all := rapid.IntRange(100, 5000).Draw(t, "control total")
+			other = counts(float64(rapid.IntRange(0, all).Draw(t, "control bad")), float64(all))
+		}
+		bad := rapid.IntRange(0, total-1).Draw(t, "bad")
+		more := rapid.IntRange(bad, min(total, bad+10)).Draw(t, "more")
+		less := judgeRatio(c, arms{exposed: counts(float64(bad), float64(total)), control: other}, 0)
+		got := judgeRatio(c, arms{exposed: counts(float64(more), float64(total)), control: other}, 0)
+		require.GreaterOrEqual(t, rank[got.Verdict], rank[less.Verdict], "%s, then %s", less.Sentence, got.Sentence)
+	})
+}
+
+// What is no number, and a limit that is none, passes nothing, whoever handed it in.
+func TestNothingPassesWithoutNumbers(t *testing.T) {
+	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -1} {
+		for i := range 4 {
+			n := [4]float64{1, 1000, 1, 1000}
+			n[i] = v
+			c := ratioCheck(0)
+			c.Max, c.Against = nil, spec.AgainstControl
+			got := judgeRatio(c, arms{exposed: counts(n[0], n[1]), control: counts(n[2], n[3])}, 0)
+			require.Equal(t, NoData, got.Verdict, "%v: %s", n, got.Sentence)
+		}
+	}
+	got := judgeValue(spec.Check{Name: "p99", Value: "x", Max: num(1)}, reading{value: math.NaN()}, 0)
+	require.Equal(t, NoData, got.Verdict)
+	for name, c := range map[string]spec.Check{
+		"none":            {},
+		"min of a ratio":  {Min: num(0)},
+		"max is NaN":      {Max: num(math.NaN())},
+		"max is Inf":      {Max: num(math.Inf(1))},
+		"worse is NaN":    {Against: spec.AgainstControl, Worse: num(math.NaN())},
+		"unknown against": {Against: "yesterday"},
+	} {
+		c.Name, c.Bad, c.Total = "errors", "b", "t"
+		require.Equal(t, NoData, judgeRatio(c, arms{exposed: counts(0, 1000), control: counts(0, 1000)}, 0).Verdict, name)
+	}
+}
+
+func TestFewBadEventsAgainstControl(t *testing.T) {
+	c := ratioCheck(0)
+	c.Max, c.Against, c.Worse = nil, spec.AgainstControl, num(0.2)
+	for _, tc := range []struct {
+		name             string
+		exposed, control ratio
+		want             Verdict
+	}{
+		{"one where there was none, as likely as not", counts(1, 100_000), counts(0, 100_000), Pass},
+		{"one of few where there was none of many", counts(1, 100), counts(0, 100_000), Unexercised},
+		{"four of few where there was none of many", counts(4, 100), counts(0, 10_000), Unexercised},
+		{"five", counts(5, 100), counts(0, 10_000), Fail},
+		{"no more than the others", counts(4, 100), counts(400, 10_000), Pass},
+	} {
+		require.Equal(t, tc.want, judgeRatio(c, arms{exposed: tc.exposed, control: tc.control}, 0).Verdict, tc.name)
+	}
+	require.InDelta(t, 0.0190, atLeast(4, math.Inf(1), 1), 1e-4)
+	require.InDelta(t, 0.5, atLeast(1, 1, 0.5), 1e-9)
+	require.InDelta(t, 1-math.Pow(0.9, 10), atLeast(1, 10, 1), 1e-9)
+}
+
+// The gate looks just after the watch did. Both see one breach, not two in a row.
+func TestTheSameBreachCountsOnce(t *testing.T) {
+	f := newFarm(t, 2)
+	f.extra("*", "queue 9\n")
+	m := f.open(t, quiet(scrapeSpec(spec.Check{Name: "queue", Value: "queue", Max: num(4), Tolerate: 1})), f.binding(1))
+	for _, step := range []struct {
+		after time.Duration
+		want  Verdict
+	}{{10 * time.Second, Unexercised}, {11 * time.Second, Unexercised}, {12 * time.Second, Unexercised}, {17 * time.Second, Fail}} {
+		require.Equal(t, step.want, f.look(t, m, step.after).Results[0].Verdict, "%s", step.after)
+		s := m.State()
+		m = f.open(t, m.spec, f.binding(1))
+		require.NoError(t, m.Restore(s))
+	}
+}
+
+// What a counter has grown by since a look on a clock far ahead says nothing.
+func TestStateFromTheFutureIsNoEvidence(t *testing.T) {
+	f := newFarm(t, 2)
+	m := f.open(t, quiet(scrapeSpec(ratioCheck(0.05))), f.binding(1))
+	f.look(t, m, 5*time.Second)
+	f.serve("*", 0, 1000)
+	f.look(t, m, time.Hour)
+	require.NotEqual(t, Pass, f.look(t, m, 10*time.Second).Results[0].Verdict)
+	f.serve("*", 1000, 2000)
+	require.Equal(t, Fail, f.look(t, m, 15*time.Second).Results[0].Verdict)
+}
+
+// Time between looks that is longer than staleAfter does not keep evidence away.
+func TestSlowLooks(t *testing.T) {
+	f := newFarm(t, 2)
+	h := quiet(scrapeSpec(ratioCheck(0.05)))
+	h.Every, h.StaleAfter, h.Window = seconds(60), seconds(10), seconds(300)
+	m := f.open(t, h, f.binding(1))
+	f.look(t, m, time.Minute)
+	f.serve("*", 0, 1000)
+	require.Equal(t, Pass, f.look(t, m, 2*time.Minute).Results[0].Verdict)
+}
+
+// A counter of failures that no page has ever shown is as likely misspelt.
+func TestMisspeltFailuresAreNotNone(t *testing.T) {
+	for bad, want := range map[string]Verdict{
+		`requests_total{code=~"9.."}`:   Pass,
+		`requests_total{status=~"5.."}`: NoData,
+		`request_errors_total`:          NoData,
+	} {
+		f := newFarm(t, 2)
+		c := ratioCheck(0.05)
+		c.Bad = bad
+		m := f.open(t, quiet(scrapeSpec(c)), f.binding(1))
+		f.look(t, m, 5*time.Second)
+		f.serve("*", 0, 1000)
+		res := f.look(t, m, 10*time.Second).Results[0]
+		require.Equal(t, want, res.Verdict, "%s: %s", bad, res.Sentence)
+	}
+}
+
+// What is counted of failures is evidence even when their series is gone again.
+func TestFailuresOfAProgramThatRestarted(t *testing.T) {
+	f := newFarm(t, 2)
+	m := f.open(t, quiet(scrapeSpec(ratioCheck(0.05))), f.binding(1))
+	f.look(t, m, 5*time.Second)
+	f.serve("*", 500, 1000)
+	require.Equal(t, Fail, f.look(t, m, 10*time.Second).Results[0].Verdict)
+	f.page("*", "requests_total{code=\"200\"} 10\n")
+	require.Equal(t, Fail, f.look(t, m, 15*time.Second).Results[0].Verdict)
+}
+
+// series is an oracle that knows some series by how their selectors begin, each
+// with a count and how long ago it was sampled.
+func series(known map[string]struct {
+	count float64
+	age   time.Duration
+},
+) oracle {
+	return func(query string, _ *http.Request) (int, string, io.Reader, error) {
+		inner, stamp := strings.CutPrefix(query, "max(timestamp(")
+		if !stamp {
+			inner = strings.TrimPrefix(query, "sum(increase(")
+		}
+		for begin, s := range known {
+			if !strings.HasPrefix(inner, begin) {
+				continue
+			}
+			v := fmt.Sprint(s.count)
+			if stamp {
+				v = fmt.Sprint(looked.Add(-s.age).Unix())
+			} else if s.count < 0 {
+				break
+			}
+			return 200, asJSON, strings.NewReader(vector(v)), nil
+		}
+		return 200, asJSON, strings.NewReader(vector()), nil
+	}
+}
+
+func TestPrometheusFailuresWithoutSeries(t *testing.T) {
+	type known = map[string]struct {
+		count float64
+		age   time.Duration
+	}
+	const total, bad, loose = `requests_total{instance=~`, `requests_total{code=~"5..",instance=~`, `requests_total{code!="",instance!=""}`
+	for _, tc := range []struct {
+		name string
+		is   known
+		want Verdict
+		says string
+	}{
+		{"none yet, and the metric is known", known{total: {1000, 0}, loose: {0, 0}}, Pass, "0% (0/1,000)"},
+		{"nobody has such a metric", known{total: {1000, 0}}, NoData, "is a name misspelt"},
+		{"it is known, but was not read lately", known{total: {1000, 0}, loose: {0, time.Minute}}, Stale, "the newest sample is 1m0s old"},
+		{"it is there, but no increase", known{total: {1000, 0}, bad: {-1, 0}}, NoData, "read only once yet"},
+		{"it is there, and old", known{total: {1000, 0}, bad: {1, 40 * time.Second}}, Stale, "the newest sample is 40s old"},
+		{"it was there, and the metric still is", known{total: {1000, 0}, "requests_total{code=~\"5..\",instance=~\"10\\\\.0\\\\.0\\\\.0:80|10\\\\.0\\\\.0\\\\.1:80\"}[": {1, 0}, loose: {0, 0}}, Pass, "0.1% (1/1,000)"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			res := lookProm(t, promSpec(promRatio()), promBinding(4, 2), series(tc.is)).Results[0]
+			require.Equal(t, tc.want, res.Verdict, res.Sentence)
+			require.Contains(t, res.Sentence, tc.says)
+		})
+	}
+}
+
+// A range that reaches back before the apply may show harm, but not health.
+func TestRangesFromBeforeTheApply(t *testing.T) {
+	c := promValue()
+	c.Value = "max(rate(latency_sum{$cohort}[5m]))"
+	res := lookProm(t, promSpec(c), promBinding(4, 2), answers(vector("0.3"))).Results[0]
+	require.Equal(t, Unexercised, res.Verdict)
+	require.Contains(t, res.Sentence, "0.3, limit 0.4; no evidence of health yet: the query reaches back 5m, to before evidence counts (12:00:00 UTC)")
+	require.Equal(t, Fail, lookProm(t, promSpec(c), promBinding(4, 2), answers(vector("0.5"))).Results[0].Verdict)
+	c.Value = "max(rate(latency_sum{$cohort}[1m]))"
+	require.Equal(t, Pass, lookProm(t, promSpec(c), promBinding(4, 2), answers(vector("0.3"))).Results[0].Verdict)
+}
+
+func TestReachAndLoosened(t *testing.T) {
+	for query, want := range map[string]time.Duration{
+		`a`: 0, `rate(a[5m])`: 5 * time.Minute, `rate(a[5m] offset 1h)`: 0, `max_over_time(rate(a[5m])[10m:1m])`: 15 * time.Minute,
+		`max_over_time(rate(a[5m])[10m:1m] offset 1d)`: 0, `rate(a[1m]) / rate(b[2m])`: 2 * time.Minute, `)`: 0,
+	} {
+		require.Equal(t, want, reach(query), query)
+	}
+	require.Equal(t, `a{code!="",instance!=""}`, loosened(`a{code=~"5..",instance=~"x|y",kind!="z"}`))
+	require.Equal(t, `a{code!="",instance!=""}`, loosened(loosened(`a{code=~"5..",instance=~"x|y"}`)))
+}
+
+func TestAnswersWithoutAValue(t *testing.T) {
+	for _, answer := range []string{
+		`[null]`, `[{}]`, `[{"metric":{},"value":null}]`, `[{"metric":null,"value":[]}]`, `[{"metric":{},"histogram":null}]`, `null`, `[{"metric":{},"value":[0]}]`,
+	} {
+		res := lookProm(t, promSpec(promValue()), promBinding(4, 2), answers(success("vector", answer))).Results[0]
+		require.Equal(t, NoData, res.Verdict, "%s: %s", answer, res.Sentence)
+	}
+}
+
+// Checks that ask the same question cost one query.
+func TestALookAsksEachQueryOnce(t *testing.T) {
+	asked := map[string]int{}
+	slots := make(chan struct{}, 1)
+	checks := []spec.Check{promRatio(), promRatio(), promRatio()}
+	for i := range checks {
+		checks[i].Name = fmt.Sprint("errors", i)
+	}
+	lookProm(t, promSpec(checks...), promBinding(4, 2), oracle(func(q string, r *http.Request) (int, string, io.Reader, error) {
+		slots <- struct{}{}
+		defer func() { <-slots }()
+		asked[q]++
+		return answers(vector("1000"))(q, r)
+	}))
+	require.Len(t, asked, 4)
+	for q, n := range asked {
+		require.Equal(t, 1, n, q)
+	}
+}
+
+func FuzzPage(f *testing.F) {
+	for _, page := range []string{
+		"", "queue 3\n", "# TYPE requests_total counter\nrequests_total{code=\"500\"} 2 1000\n", "requests_total NaN\nqueue -Inf\n", "<html>", "queue{a=\"\\",
+		"# TYPE queue histogram\nqueue_bucket{le=\"+Inf\"} 2\nqueue_sum 1\nqueue_count 2\n", "# TYPE queue summary\nqueue{quantile=\"0.9\"} 2\n", "{\"q\"} 1\n", "queue 1e400\n",
+	} {
+		f.Add([]byte(page))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		pg, err := parsePage(data)
+		if err != nil {
+			return
+		}
+		p := pick{name: "queue"}
+		if v, _, wrong := p.counter(pg); v != nil && (wrong != "" || !(*v >= 0) || math.IsInf(*v, 0)) {
+			t.Fatalf("counted %v (%s)", *v, wrong)
+		}
+		if v, _, wrong := p.gauge(pg); v != nil && (wrong != "" || math.IsNaN(*v) || math.IsInf(*v, 0)) {
+			t.Fatalf("read %v (%s)", *v, wrong)
+		}
+	})
+}
