@@ -1,0 +1,185 @@
+package health_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// exporter is a program's metrics page with counters that a test turns.
+type exporter struct {
+	mu         sync.Mutex
+	bad, total int
+	latency    float64
+	silent     bool
+}
+
+func (e *exporter) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.silent {
+		http.Error(w, "down", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = fmt.Fprintf(w, "# TYPE requests_total counter\nrequests_total{code=\"200\"} %d\n", e.total-e.bad)
+	if e.bad > 0 { // as a real program: no error yet, no series
+		_, _ = fmt.Fprintf(w, "requests_total{code=\"500\"} %d\n", e.bad)
+	}
+	_, _ = fmt.Fprintf(w, "# TYPE latency_seconds gauge\nlatency_seconds %g\n", e.latency)
+}
+
+func (e *exporter) add(bad, total int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.bad, e.total = e.bad+bad, e.total+total
+}
+
+// startPrometheus runs Debian's Prometheus over the pages, read every second.
+func startPrometheus(t *testing.T, pages []string) string {
+	t.Helper()
+	binary, err := exec.LookPath("prometheus")
+	if err != nil {
+		if os.Getenv("SLUICE_REQUIRE_E2E") == "1" {
+			t.Fatal("no prometheus on the path: apt-get install prometheus")
+		}
+		t.Skip("no prometheus on the path: what a real one answers is not tested here")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := l.Addr().String()
+	require.NoError(t, l.Close())
+	dir := t.TempDir()
+	config := filepath.Join(dir, "prometheus.yml")
+	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil,
+		"global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n- job_name: edge\n  static_configs: [{targets: [%s]}]\n",
+		strings.Join(pages, ",")), 0o600))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	cmd := exec.CommandContext(ctx, binary, "--config.file="+config, "--storage.tsdb.path="+dir, "--web.listen-address="+address)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		cancel()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Log(out.String())
+		}
+	})
+	return "http://" + address
+}
+
+// looks asks again until a look says so, or some time has passed.
+func looks(t *testing.T, m *health.Meter, each func(), want func(health.Report) bool) health.Report {
+	t.Helper()
+	var r health.Report
+	for range 40 {
+		each()
+		var err error
+		r, err = m.Look(t.Context(), time.Now())
+		require.NoError(t, err)
+		if want(r) {
+			return r
+		}
+		select {
+		case <-t.Context().Done():
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+	require.FailNow(t, "it never came to that", "last: %+v", r)
+	return r
+}
+
+func TestRealPrometheus(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short: a real Prometheus takes seconds to have two samples")
+	}
+	var farm [4]*exporter
+	var targets []fleet.Target
+	var pages []string
+	for i := range farm {
+		farm[i] = &exporter{latency: 0.1}
+		server := httptest.NewServer(farm[i])
+		t.Cleanup(server.Close)
+		address := server.Listener.Addr().String()
+		pages = append(pages, address)
+		targets = append(targets, fleet.Target{ID: fmt.Sprint("edge-", i), Address: address})
+	}
+	address := startPrometheus(t, pages)
+	number := func(v float64) *spec.Number { return new(spec.Number(v)) }
+	second := spec.Duration(time.Second)
+	h := spec.Health{
+		Prometheus: address, Identify: spec.Identify{Label: "instance", Value: "{{address}}"},
+		Every: second, Window: 20 * second, StaleAfter: 5 * second, Without: []string{spec.CheckAlive},
+		Traffic: "sum(increase(requests_total{$exposed}[$window]))",
+		Checks: []spec.Check{
+			{Name: "errors", Bad: `sum(increase(requests_total{code=~"5..",$exposed}[$window]))`, Total: `sum(increase(requests_total{$exposed}[$window]))`, Against: spec.AgainstControl, Worse: number(0.2), MinSamples: 100},
+			{Name: "latency", Value: "max(latency_seconds{$cohort})", Max: number(0.4)},
+			{Name: "each", Value: "latency_seconds{$exposed}", Max: number(0.4)},
+			{Name: "misspelt", Value: "max(latencies{$exposed})", Max: number(0.4)},
+		},
+	}
+	traffic := func(bad int) func() {
+		return func() {
+			for i, e := range farm {
+				e.add(map[bool]int{true: bad}[i < 2], 200)
+			}
+		}
+	}
+	b := health.Binding{
+		Unit: "edge", Release: "2.0.0", Stage: "canary", Since: time.Now(),
+		Exposed: targets[:2], Cohort: targets[:2], Control: targets[2:],
+	}
+	open := func() *health.Meter {
+		m, err := health.Open(h, b, health.Deps{})
+		require.NoError(t, err)
+		return m
+	}
+	verdicts := func(r health.Report) map[string]health.Verdict {
+		out := map[string]health.Verdict{}
+		for _, res := range r.Results {
+			out[res.Check] = res.Verdict
+		}
+		return out
+	}
+
+	r := looks(t, open(), traffic(0), func(r health.Report) bool { return verdicts(r)["errors"] == health.Pass && r.Results[0].Samples > 4000 })
+	require.Equal(t, health.NoData, verdicts(r)["each"], "several series where one is asked")
+	require.Equal(t, health.NoData, verdicts(r)["misspelt"], "no such series")
+	require.Equal(t, health.Pass, verdicts(r)["latency"])
+	require.Equal(t, health.NoData, r.Verdict(), "one check without data is enough")
+
+	before, err := open().Baseline(t.Context(), time.Now())
+	require.NoError(t, err)
+	require.Empty(t, before.Traffic)
+	require.InDelta(t, 0.5, before.Exposed/(before.Exposed+before.Control), 0.2)
+
+	b.Before, b.Since = before, time.Now()
+	r = looks(t, open(), traffic(20), func(r health.Report) bool { return verdicts(r)["errors"] == health.Fail })
+	require.Contains(t, r.Results[0].Sentence, "vs control 0% (0/")
+
+	// No target answers Prometheus any more: what it still knows is old.
+	for _, e := range farm {
+		e.mu.Lock()
+		e.silent = true
+		e.mu.Unlock()
+	}
+	r = looks(t, open(), traffic(0), func(r health.Report) bool {
+		return verdicts(r)["latency"] != health.Pass && verdicts(r)["errors"] != health.Pass && verdicts(r)["errors"] != health.Fail
+	})
+	require.NotEqual(t, health.Pass, verdicts(r)["traffic"])
+}
