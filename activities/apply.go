@@ -2,10 +2,25 @@ package activities
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/target"
 )
+
+// applyOne puts a release on a target that still runs what was observed before:
+// somebody else may have changed it meanwhile, and the way back would not know.
+func applyOne(ctx context.Context, d target.Driver, t fleet.Target, o target.Order, before string) error {
+	s, err := d.Observe(ctx, t, o.Unit)
+	if err != nil {
+		return err
+	}
+	if s.Release != before && s.Release != o.Release {
+		return fmt.Errorf("%w: runs %q, and ran %q when the stage began; it was left alone", errDrift, s.Release, before)
+	}
+	return d.Apply(ctx, t, o)
+}
 
 // Apply puts the plan's release on every target of the batch that does not run
 // it yet. The first target that fails for good stops the batch: the stage will
@@ -27,7 +42,7 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (Applied, error) 
 			return
 		}
 		_, err := retry(ctx, p.Spec.Apply.Attempts, func() (struct{}, error) {
-			return struct{}{}, d.Apply(ctx, t, order)
+			return struct{}{}, applyOne(ctx, d, t, order, before(t.ID))
 		})
 		if err != nil {
 			work.fail(Trouble{ID: t.ID, Reason: err.Error()})

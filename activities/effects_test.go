@@ -44,7 +44,27 @@ func TestApplyChangesEveryTargetThatNeedsIt(t *testing.T) {
 	out := do[Applied](t, f, f.acts.Apply, ApplyInput{Batch: f.all, Fence: fence, Previous: previous})
 	require.Equal(t, Applied{Changed: 19}, out)
 	require.Zero(t, f.applies["t004"])
-	require.Equal(t, 3, f.applies["t005"])
+	require.Equal(t, 1, f.applies["t005"], "the order was given once it had answered")
+}
+
+// What somebody else changed between observing and applying is left alone: the way
+// back would not know what to go back to.
+func TestApplyLeavesDriftAlone(t *testing.T) {
+	f := newFixture(t, 20)
+	f.state["t007"] = target.State{Release: "9.9.9-hotfix", Fence: 5, Alive: true}
+	out := do[Applied](t, f, f.acts.Apply, ApplyInput{Batch: f.all, Fence: fence, Previous: Previous{Common: "1.0.0"}})
+	require.Len(t, out.Trouble, 1)
+	require.Contains(t, out.Trouble[0].Reason, "changed by somebody else")
+	require.Equal(t, "9.9.9-hotfix", f.state["t007"].Release)
+}
+
+// An apply that broke off half-way may have left nothing: that is taken back, too.
+func TestRevertMendsWhatIsHalfApplied(t *testing.T) {
+	f := newFixture(t, 3)
+	f.state["t001"] = target.State{Release: "", Fence: fence}
+	out := do[Reverted](t, f, f.acts.Revert, RevertInput{Batch: f.all, Fence: fence + 1, Previous: Previous{Common: "1.0.0"}})
+	require.Equal(t, Reverted{Reverted: 3}, out)
+	require.Equal(t, "1.0.0", f.state["t001"].Release)
 }
 
 func TestApplyGoesOnWhereItWas(t *testing.T) {

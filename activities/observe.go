@@ -63,19 +63,19 @@ func startable(s target.State, fence int64) error {
 // retry calls f up to attempts times with a growing pause, and stops at once on
 // an answer that trying again cannot change.
 func retry[T any](ctx context.Context, attempts int, f func() (T, error)) (T, error) {
-	wait := 250 * time.Millisecond
+	wait := time.Second
 	for n := 1; ; n++ {
 		v, err := f()
 		if err == nil || isRefusal(err) || n >= attempts || !pause(ctx, wait) {
 			return v, err
 		}
-		wait = min(2*wait, 5*time.Second)
+		wait = min(3*wait, 10*time.Second)
 	}
 }
 
 // isRefusal says that trying again would be in vain.
 func isRefusal(err error) bool {
-	return errors.Is(err, target.ErrRefused) || errors.Is(err, target.ErrFenced)
+	return errors.Is(err, target.ErrRefused) || errors.Is(err, target.ErrFenced) || errors.Is(err, errDrift)
 }
 
 // group writes what was found with the most frequent release implied.

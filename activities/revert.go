@@ -65,7 +65,7 @@ func untilBack(ctx context.Context, work *progress, left []int, in RevertInput, 
 			switch err := errs[n]; {
 			case err == nil:
 				work.finish(i)
-			case errors.Is(err, errDrift) || isRefusal(err):
+			case isRefusal(err):
 				work.fail(Trouble{ID: id(i), Reason: err.Error(), Final: true})
 			case late:
 				work.fail(Trouble{ID: id(i), Reason: "not back by the rollback's deadline: " + err.Error()})
@@ -97,7 +97,9 @@ var errDrift = errors.New("changed by somebody else")
 // apply that is still on its way.
 func (r reversal) once(ctx context.Context) error {
 	s, err := r.driver.Observe(ctx, r.target, r.order.Unit)
-	if err == nil && s.Release != r.release && s.Release != r.order.Release {
+	// An apply that broke off may have left nothing, and one that broke the target
+	// may keep it from answering: both are ours to mend.
+	if err == nil && s.Release != "" && s.Release != r.release && s.Release != r.order.Release {
 		return fmt.Errorf("%w: runs %q, neither %q nor %q, and was left alone", errDrift, s.Release, r.release, r.order.Release)
 	}
 	if err := r.driver.Apply(ctx, r.target, r.order); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -123,7 +124,7 @@ func (r *rollout) refusal(c Control) string {
 // promotable answers why a promote has no effect now.
 func (r *rollout) promotable(c Control) string {
 	switch {
-	case c.By == "" || c.Why == "":
+	case !strings.ContainsFunc(c.By, unicode.IsLetter) || !strings.ContainsFunc(c.Why, unicode.IsLetter):
 		return `promote needs a name and a reason: {"by": "…", "why": "…"}`
 	case r.state.Paused != nil:
 		return "the rollout is paused: resume it first"
@@ -156,13 +157,20 @@ func (r *rollout) noApproval(name string) string {
 // maxText bounds what of a signal is kept.
 const maxText = 500
 
+// bounded cuts a text, and takes out of it what is not text.
 func bounded(s string) string {
+	s = strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "�")))
 	if len(s) <= maxText {
-		return strings.ToValidUTF8(s, "�")
+		return s
 	}
 	cut := maxText
 	for cut > 0 && !utf8.RuneStart(s[cut]) {
 		cut--
 	}
-	return strings.ToValidUTF8(s[:cut], "�") + "…"
+	return s[:cut] + "…"
 }

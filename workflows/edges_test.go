@@ -80,6 +80,42 @@ func TestAbortWithTheLastGate(t *testing.T) {
 	}
 }
 
+// What a person decided at a gate still holds after a wait for somebody's approval.
+func TestPromoteBeforeAnApproval(t *testing.T) {
+	for _, verdict := range []health.Verdict{health.NoData, health.Fail} {
+		w := newWorld(t, 10)
+		w.health = func(i int, since time.Duration) health.Verdict {
+			switch {
+			case i > 0:
+				return health.Pass
+			case since < 40*time.Second:
+				return health.NoData
+			}
+			return verdict
+		}
+		s := fourStages()
+		s.Stages[1].Approval = spec.ApprovalRequired
+		w.at(30*time.Second, SignalPromote, ControlRequest{By: "ann", Why: "seen by hand", Override: verdict == health.Fail})
+		w.at(time.Hour, SignalApprove, ControlRequest{By: "bob"})
+		out := w.run(s)
+		require.Equal(t, PhasePromoted, out.Outcome.Result, out.Outcome.Why)
+	}
+}
+
+// A name and a reason are words, not blanks or control characters.
+func TestPromoteNeedsWords(t *testing.T) {
+	w := newWorld(t, 10)
+	w.health = func(int, time.Duration) health.Verdict { return health.NoData }
+	for i, req := range []ControlRequest{{By: " ", Why: "\t\n"}, {By: "\x00\x1b[3", Why: "ok"}, {By: "ann", Why: "  "}} {
+		w.at(time.Duration(10+i)*time.Second, SignalPromote, req)
+	}
+	out := w.run(fourStages())
+	require.Equal(t, PhaseRolledBack, out.Outcome.Result)
+	for _, c := range out.Controls {
+		require.NotEmpty(t, c.Refused)
+	}
+}
+
 // Why a rollout waits is kept up to date while the reasons change.
 func TestWhyItWaits(t *testing.T) {
 	w := newWorld(t, 10)

@@ -18,15 +18,20 @@ type judging struct {
 	stage   int
 	input   activities.HealthInput
 	last    health.Report
-	// holdLeft is how much longer the gate may hold.
+	// holdLeft is how much longer the gate may hold, holds how often it has.
 	holdLeft time.Duration
+	holds    int
 }
 
 // forever is the clock of a wait that only a person or harm ends.
 const forever = time.Duration(-1)
 
-// maxGates bounds how often evidence that comes and goes is put to the gate.
-const maxGates = 20
+// maxHolds bounds how often evidence that comes and goes is put to the gate, and
+// maxGates how many decisions of a stage are kept.
+const (
+	maxHolds = 20
+	maxGates = 20
+)
 
 // run returns nil when the stage may be left for the next one.
 func (j *judging) run() error {
@@ -50,6 +55,7 @@ func (j *judging) run() error {
 		case j.blocked() == "":
 			return nil
 		default:
+			r.override = g.Override // what a person decided still holds after the wait
 			err = j.wait()
 		}
 		if err != nil {
@@ -85,7 +91,8 @@ func (j *judging) wait() error {
 func (j *judging) hold(g Gate) error {
 	r, s := j.rollout, j.rollout.spec.Stages[j.stage]
 	person := s.Undecided == spec.UndecidedWait
-	over := j.holdLeft <= 0 || len(r.state.Stages[j.stage].Gates) >= maxGates
+	j.holds++
+	over := j.holdLeft <= 0 || j.holds > maxHolds
 	if over && !person {
 		return &failure{why: fmt.Sprintf("no verdict on %s within %s: %s", s.Name, s.DecideWithin, g.Why), report: &g.Report}
 	}
@@ -96,7 +103,7 @@ func (j *judging) hold(g Gate) error {
 		next = fmt.Sprintf("asks a person in %s unless that changes", spec.Duration(j.holdLeft.Round(time.Second)))
 	}
 	r.enter(PhaseHold, g.Why+"; "+next)
-	settle := len(r.state.Stages[j.stage].Gates) < maxGates
+	settle := j.holds < maxHolds
 	left, err := j.sit(clock, "hold "+s.Name+" for a verdict", settle, j.overridden)
 	if clock != forever {
 		j.holdLeft = left
@@ -168,7 +175,7 @@ func (j *judging) watch(until time.Time, ticking, settle bool, stop func() bool)
 		case !temporal.IsCanceledError(err):
 			workflow.GetLogger(ctx).Warn("watch ended without a report", "stage", r.state.Stages[j.stage].Name, "error", err)
 		}
-		if err == nil && j.last.Verdict() == health.Fail && r.override == nil {
+		if err == nil && j.last.Verdict() == health.Fail && (r.override == nil || !r.override.Override) {
 			return false, j.harm()
 		}
 		if err == nil && settle && j.last.Verdict() == health.Pass {

@@ -27,7 +27,7 @@ func TestAlive(t *testing.T) {
 		says   string
 	}{
 		{"fine", always(fine, nil), 1, Pass, "all 3 exposed targets work and run 2.0.0"},
-		{"silent", always(target.State{}, silent), 3, Fail, "1 of 3 exposed targets: t1 does not answer (connection refused [31m)"},
+		{"silent", always(target.State{}, silent), 3, Unexercised, "1 of 3 exposed targets: t1 does not answer (connection refused [31m); look 1, 3 in a row are harm"},
 		{"silent twice", func(n int) (target.State, error) {
 			if n < 3 {
 				return target.State{}, silent
@@ -51,6 +51,31 @@ func TestAlive(t *testing.T) {
 				require.Zero(t, f.asked["t5"])
 			})
 		})
+	}
+}
+
+// Silence is harm when it lasts for three looks; what answers and is wrong is harm
+// at once; while a target may still be booting nothing is, and nothing passes.
+func TestJudgeAilments(t *testing.T) {
+	gone, wrong := ailment{id: "t1", why: "does not answer", silent: true}, ailment{id: "t2", why: "is not alive"}
+	for _, tc := range []struct {
+		ailing  []ailment
+		booting bool
+		streak  int
+		want    Verdict
+		pending bool
+	}{
+		{[]ailment{gone}, false, 0, Unexercised, true},
+		{[]ailment{gone}, false, 1, Unexercised, true},
+		{[]ailment{gone}, false, 2, Fail, false},
+		{[]ailment{gone, wrong}, false, 0, Fail, false},
+		{[]ailment{wrong}, false, 0, Fail, false},
+		{[]ailment{wrong}, true, 5, Unexercised, false},
+		{[]ailment{gone}, true, 5, Unexercised, false},
+	} {
+		got := judgeAilments(Result{Check: spec.CheckAlive}, tc.ailing, 9, tc.booting, tc.streak)
+		require.Equal(t, tc.want, got.Verdict)
+		require.Equal(t, tc.pending, got.Pending)
 	}
 }
 

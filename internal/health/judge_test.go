@@ -181,7 +181,9 @@ func TestJudgeTraffic(t *testing.T) {
 	}{
 		{"keeps its share", before(100, 900), requests{mine: 95, others: 905}, true, Pass, "9.5% of all requests, 10% before the stage"},
 		{"loses some", before(100, 900), requests{mine: 51, others: 949}, true, Pass, "5.1% of all requests, 10% before the stage"},
-		{"loses more than half", before(100, 900), requests{mine: 49, others: 951}, true, Fail, "4.9% of all requests, 10% before the stage; less than 50% is left"},
+		{"loses more than half", before(10_000, 90_000), requests{mine: 480, others: 9520}, true, Fail, "4.8% of all requests, 10% before the stage; less than 50% is left"},
+		{"less, but little was measured", before(12, 900), requests{mine: 40, others: 10_000}, true, Pass, "0.4% of all requests, 1.3% before the stage"},
+		{"vanishes, and little was measured", before(12, 900), requests{others: 10_000}, true, Fail, "0% of all requests, 1.3% before the stage; less than 50% is left"},
 		{"vanishes", before(100, 900), requests{mine: 0, others: 1000}, true, Fail, "0% of all requests, 10% before the stage; less than 50% is left"},
 		{"vanishes with its series", before(100, 900), requests{mine: 0, others: 1000, lost: true}, true, Fail, "0% of all requests, 10% before the stage; less than 50% is left"},
 		{"too little to tell", before(100, 900), requests{mine: 0, others: 499}, true, Unexercised, "0% of all requests, 10% before the stage; 50 requests expected, too few for their absence to mean anything"},

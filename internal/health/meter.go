@@ -143,7 +143,8 @@ func (m *Meter) look(ctx context.Context, at time.Time, ask []fleet.Target) (Rep
 		add(spec.CheckTraffic, func() judged { return judged{Result: m.traffic(data, w)} })
 	}
 	if !slices.Contains(m.spec.Without, spec.CheckAlive) { // its answer needs no warming up
-		asks = append(asks, func() judged { return judged{Result: m.alive(ctx, ask)} })
+		booting := at.Before(begin)
+		asks = append(asks, func() judged { return m.alive(ctx, ask, booting, m.streak(spec.CheckAlive, again)) })
 	}
 	for _, res := range together(asks) {
 		m.remember(res, again)

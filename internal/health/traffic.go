@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -201,7 +202,7 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool) Result {
 		value, expected = r.mine/r.span.Seconds(), before*r.span.Seconds()
 		words = "%s requests/s, %s before the stage (no control is left: the weaker comparison)"
 	}
-	limit := before * shareKept
+	limit := before * shareKept * certainty(b.Exposed)
 	res.Value, res.Limit = &value, &limit
 	say := plain
 	if hasControl {
@@ -243,9 +244,18 @@ func ownRate(b Baseline, r requests) rate {
 		kept = min(1, r.others/span/(b.Control/measured))
 	}
 	out := rate{value: r.mine / span, expected: b.Exposed / measured * kept}
-	out.limit = out.expected * shareKept
+	out.limit = out.expected * shareKept * certainty(b.Exposed)
 	out.collapsed = out.expected*span >= minExpected && out.value < out.limit
 	return out
+}
+
+// certainty is how much of a count is beyond chance: three standard deviations of
+// Poisson noise below it. What was measured on few requests says little of a rate.
+func certainty(requests float64) float64 {
+	if requests <= 0 {
+		return 0
+	}
+	return max(0, 1-3/math.Sqrt(requests))
 }
 
 func share(mine, others float64) float64 {
