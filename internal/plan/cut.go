@@ -39,7 +39,28 @@ func New(s spec.Spec, f fleet.Fleet) (Plan, error) {
 	if len(c.errs) > 0 {
 		return Plan{}, errors.Join(c.errs...)
 	}
+	if err := fewEnough(c.stages, s.Apply.Batch); err != nil {
+		return Plan{}, err
+	}
 	return Plan{Spec: s, Order: c.order, Stages: c.stages}, nil
+}
+
+// maxBatches bounds the batches of a rollout: each leaves about ten events in a
+// history that may hold 51,200.
+const maxBatches = 2000
+
+// fewEnough refuses batches so small that the history could not hold the rollout.
+func fewEnough(stages []Stage, batch int) error {
+	n, targets := 0, 0
+	for _, s := range stages {
+		n += (s.Size() + max(1, batch) - 1) / max(1, batch)
+		targets = s.To
+	}
+	if batch == 0 || n <= maxBatches {
+		return nil
+	}
+	return fmt.Errorf("apply.batch: %d targets in batches of %d are %d batches, expected at most %d: set apply.batch to %d or more",
+		targets, batch, n, maxBatches, 2*targets/maxBatches)
 }
 
 // Longest is how long a stage can take once it is applied: its bake, and then as

@@ -212,3 +212,17 @@ func BenchmarkNew100k(b *testing.B) {
 		}
 	}
 }
+
+// Batches too small for a history are refused, with the size that would do.
+func TestNewRefusesTooManyBatches(t *testing.T) {
+	s := usual()
+	for batch, ok := range map[int]bool{1: false, 5: false, 10: true, 500: true} {
+		s.Apply.Batch = batch
+		_, err := plan.New(s, sites(10_000))
+		if ok {
+			require.NoError(t, err, batch)
+		} else {
+			require.ErrorContains(t, err, "set apply.batch to 10 or more")
+		}
+	}
+}
