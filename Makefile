@@ -102,6 +102,10 @@ lint: tools $(DEVSTACK) ## formatting, golangci-lint, determinism of workflow co
 fmt: $(LOCAL)/.gofumpt-$(GOFUMPT_VERSION) ## format all Go files
 	@gofumpt -w .
 
+.PHONY: record-histories
+record-histories: build ## histories of this version's rollouts, which the workflow must go on replaying
+	@SLUICE_RECORD=$(ROOT)/workflows/testdata/histories go test -buildvcs=false -count=1 -run TestRecordHistories ./internal/e2e
+
 .PHONY: bench
 bench: $(DEVSTACK) ## benchmarks, without tests
 	go test -buildvcs=false -run '^$$' -bench . -benchmem ./...

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"bytes"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -40,6 +42,26 @@ func TestSignals(t *testing.T) {
 	d.bareSignal(workflows.SignalAbort, `{"by": 7, "nonsense": [`)
 	require.Equal(t, workflows.PhaseAborted, d.result().Outcome.Result)
 	d.sluice(4, "watch", unit)
+}
+
+// A stage that needs approval gets it from the CLI, or by a bare signal.
+func TestApproval(t *testing.T) {
+	d := deploy(t, 12)
+	for release, approve := range map[string]func(){
+		"2.0.0": func() { d.sluice(0, "approve", unit, "--by", "ann") },
+		"2.0.1": func() { d.bareSignal(workflows.SignalApprove, "") },
+	} {
+		path := d.spec(release, "2s", "")
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		data = bytes.Replace(data, []byte("reach: 100%,"), []byte("reach: 100%, approval: required,"), 1)
+		require.NoError(t, os.WriteFile(path, data, 0o600))
+		d.sluice(0, "start", path)
+		s := d.until("a wait for approval", func(s workflows.State) bool { return s.Phase == workflows.PhaseApproval })
+		require.Equal(t, 3, s.Exposed)
+		approve()
+		require.Equal(t, workflows.PhasePromoted, d.result().Outcome.Result)
+	}
 }
 
 // An abort that is sent while no worker is up takes effect when one comes back.

@@ -1,0 +1,96 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// TestRecordHistories writes histories of real rollouts into the folder that
+// SLUICE_RECORD names, for the replay test of package workflows. `make
+// record-histories` runs it.
+func TestRecordHistories(t *testing.T) {
+	dir := os.Getenv("SLUICE_RECORD")
+	if dir == "" {
+		t.Skip("not run: records histories, see `make record-histories`")
+	}
+	record := func(name string, rollout func(d *deployment)) {
+		t.Run(name, func(t *testing.T) {
+			d := deploy(t, 12)
+			rollout(d)
+			d.result()
+			d.save(filepath.Join(dir, name+".json"))
+		})
+	}
+	record("promoted", func(d *deployment) { d.sluice(0, "start", d.spec("2.0.0", "2s", "")) })
+	record("rolled-back", func(d *deployment) { d.sluice(0, "start", d.spec("2.0.0-errors", "20s", "")) })
+	record("aborted", func(d *deployment) {
+		d.sluice(0, "start", d.spec("2.0.0", "1h", ""))
+		d.until("the canary's bake", phase(workflows.PhaseBake, 0))
+		d.bareSignal(workflows.SignalAbort, "")
+	})
+	record("steered", func(d *deployment) {
+		d.sluice(0, "start", d.spec("2.0.0", "1h", ""))
+		d.until("the canary's bake", phase(workflows.PhaseBake, 0))
+		d.bareSignal(workflows.SignalPause, "")
+		d.until("a pause", func(s workflows.State) bool { return s.Paused != nil })
+		d.bareSignal(workflows.SignalResume, "")
+		d.until("a resume", func(s workflows.State) bool { return s.Paused == nil })
+		d.bareSignal(workflows.SignalPromote, `{"by":"ann","why":"seen by hand"}`)
+		d.until("the last bake", phase(workflows.PhaseBake, 1))
+		d.bareSignal(workflows.SignalPromote, `{"by":"ann","why":"seen by hand"}`)
+	})
+	record("incomplete", func(d *deployment) {
+		d.sluice(0, "start", d.spec("2.0.0", "1h", "rollback: {deadline: 3s}"))
+		d.until("the canary's bake", phase(workflows.PhaseBake, 0))
+		d.loseOne("2.0.0")
+		d.bareSignal(workflows.SignalAbort, "")
+	})
+}
+
+// loseOne makes a target that runs the release unreachable.
+func (d *deployment) loseOne(release string) {
+	d.t.Helper()
+	st, err := d.State(d.t.Context())
+	require.NoError(d.t, err)
+	for _, target := range st.Targets {
+		if target.Release != release {
+			continue
+		}
+		url := fmt.Sprintf("%s/t/%s/control", d.SimURL, target.ID)
+		req, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, url, strings.NewReader(`{"unreachable": true}`))
+		require.NoError(d.t, err)
+		res, err := http.DefaultClient.Do(req)
+		require.NoError(d.t, err)
+		require.NoError(d.t, res.Body.Close())
+		return
+	}
+	d.t.Fatalf("no target runs %s", release)
+}
+
+// save writes the rollout's history as JSON.
+func (d *deployment) save(path string) {
+	d.t.Helper()
+	var h historypb.History
+	it := d.client.GetWorkflowHistory(d.t.Context(), connect.WorkflowID(unit), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for it.HasNext() {
+		e, err := it.Next()
+		require.NoError(d.t, err)
+		h.Events = append(h.Events, e)
+	}
+	data, err := protojson.Marshal(&h)
+	require.NoError(d.t, err)
+	require.NoError(d.t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(d.t, os.WriteFile(path, data, 0o600))
+}
