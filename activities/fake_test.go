@@ -88,6 +88,12 @@ type fixture struct {
 
 func newFixture(t *testing.T, n int) *fixture {
 	t.Helper()
+	return newFixtureWith(t, n, spec.Health{})
+}
+
+// newFixtureWith is newFixture with health to judge by.
+func newFixtureWith(t *testing.T, n int, h spec.Health) *fixture {
+	t.Helper()
 	kept, err := store.Dir(t.TempDir())
 	require.NoError(t, err)
 	f := &fixture{fakeFleet: &fakeFleet{
@@ -103,7 +109,7 @@ func newFixture(t *testing.T, n int) *fixture {
 		f.state[id] = target.State{Release: "1.0.0", Fence: 5, Alive: true}
 	}
 	s := spec.Spec{
-		Unit: "edge", Release: "2.0.0", Apply: spec.Apply{Batch: 500, Parallel: 10, Attempts: 3},
+		Unit: "edge", Release: "2.0.0", Health: h, Apply: spec.Apply{Batch: 500, Parallel: 10, Attempts: 3},
 		Stages: []spec.Stage{{Name: "all", Reach: &spec.Reach{Percent: 100}, Bake: spec.Duration(time.Minute)}},
 	}
 	digest, data, err := fleet.Encode(inventory)

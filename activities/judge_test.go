@@ -1,0 +1,136 @@
+package activities
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/target"
+)
+
+// gauge is a metrics page with one number, which must be at most 1.
+type gauge struct {
+	*fixture
+	value atomic.Int64
+	reads atomic.Int64
+}
+
+const pace = 100 * time.Millisecond
+
+// newGauge is a fleet that runs the release, with a check on the gauge.
+func newGauge(t *testing.T, tolerate int) *gauge {
+	t.Helper()
+	g := &gauge{}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		g.reads.Add(1)
+		fmt.Fprintf(w, "load %d\n", g.value.Load())
+	}))
+	t.Cleanup(srv.Close)
+	limit := spec.Number(1)
+	g.fixture = newFixtureWith(t, 1, spec.Health{
+		Scrape: &spec.Scrape{URL: srv.URL, Sample: 5, Baseline: spec.Duration(pace)},
+		Every:  spec.Duration(pace), Window: spec.Duration(time.Minute), StaleAfter: spec.Duration(30 * time.Second),
+		Without: []string{spec.CheckTraffic},
+		Checks:  []spec.Check{{Name: "load", Value: "load", Max: &limit, Tolerate: tolerate}},
+	})
+	g.state["t000"] = target.State{Release: "2.0.0", Fence: fence, Alive: true}
+	return g
+}
+
+// input judges the only stage, applied a minute ago.
+func (g *gauge) input() HealthInput {
+	return HealthInput{StageRef: StageRef{Plan: g.all.Plan}, Previous: "1.0.0", Since: time.Now().Add(-time.Minute)}
+}
+
+func TestWatchReturnsAtHarm(t *testing.T) {
+	g := newGauge(t, 2)
+	g.value.Store(7)
+	out := do[Judged](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour)})
+	require.Equal(t, health.Fail, out.Report.Verdict())
+	require.EqualValues(t, 3, g.reads.Load(), "two breaches are tolerated")
+}
+
+func TestWatchEndsAtUntilAfterALastLook(t *testing.T) {
+	g := newGauge(t, 0)
+	until := time.Now().Add(3 * pace)
+	out := do[Judged](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: until})
+	require.Equal(t, health.Pass, out.Report.Verdict())
+	require.False(t, out.Report.At.Before(until))
+}
+
+func TestWatchSettles(t *testing.T) {
+	g := newGauge(t, 0)
+	out := do[Judged](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour), Settle: true})
+	require.Equal(t, health.Pass, out.Report.Verdict())
+}
+
+// A retried watch goes on from its heartbeat: two breaches were seen, so the next
+// one is the third.
+func TestWatchGoesOnFromItsHeartbeat(t *testing.T) {
+	g := newGauge(t, 2)
+	g.value.Store(7)
+	g.env.SetHeartbeatDetails(Judged{State: health.State{Streaks: map[string]int{"load": 2}}})
+	out := do[Judged](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour)})
+	require.Equal(t, health.Fail, out.Report.Verdict())
+	require.EqualValues(t, 1, g.reads.Load())
+}
+
+// A worker that stops hands its watch on: an error, so that it is tried elsewhere.
+func TestWatchLeavesAWorkerThatStops(t *testing.T) {
+	g := newGauge(t, 0)
+	stopped := make(chan struct{})
+	close(stopped)
+	g.env.SetWorkerStopChannel(stopped)
+	_, err := g.env.ExecuteActivity(g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour)})
+	require.ErrorContains(t, err, errWorkerStops.Error())
+	var app *temporal.ApplicationError
+	require.ErrorAs(t, err, &app)
+	require.False(t, app.NonRetryable())
+}
+
+// A gate does not decide on a breach that is still tolerated: the next looks do.
+func TestGateLooksAgainWhileABreachIsTolerated(t *testing.T) {
+	for value, want := range map[int64]health.Verdict{7: health.Fail, 0: health.Pass} {
+		g := newGauge(t, 2)
+		g.value.Store(value)
+		out := do[Judged](t, g.fixture, g.acts.Gate, GateInput{HealthInput: g.input(), At: time.Now()})
+		require.Equal(t, want, out.Report.Verdict())
+		require.EqualValues(t, map[health.Verdict]int{health.Fail: 3, health.Pass: 1}[want], g.reads.Load())
+	}
+}
+
+// A gate that runs long after it was asked for does not judge that moment.
+func TestGateJudgesNow(t *testing.T) {
+	g := newGauge(t, 0)
+	out := do[Judged](t, g.fixture, g.acts.Gate, GateInput{HealthInput: g.input(), At: time.Now().Add(-time.Hour)})
+	require.Less(t, time.Since(out.Report.At), time.Minute)
+}
+
+// After a rollback the targets run what they ran before, and that is no harm.
+func TestRecover(t *testing.T) {
+	for value, want := range map[int64]health.Verdict{7: health.Fail, 0: health.Pass} {
+		g := newGauge(t, 0)
+		g.state["t000"] = target.State{Release: "1.0.0", Fence: fence + 1, Alive: true}
+		g.value.Store(value)
+		out := do[Judged](t, g.fixture, g.acts.Recover, RecoverInput{HealthInput: g.input(), Until: time.Now().Add(3 * pace)})
+		require.Equal(t, want, out.Report.Verdict())
+	}
+}
+
+// Checks that cannot be set up are not tried again: nothing would change.
+func TestChecksThatCannotBeSetUp(t *testing.T) {
+	f := newFixture(t, 1) // its spec has no source
+	_, err := f.env.ExecuteActivity(f.acts.Gate, GateInput{HealthInput: HealthInput{StageRef: StageRef{Plan: f.all.Plan}}})
+	var app *temporal.ApplicationError
+	require.ErrorAs(t, err, &app)
+	require.True(t, app.NonRetryable())
+	require.Equal(t, ErrTypeInvalid, app.Type())
+}
