@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/stack"
@@ -214,42 +213,4 @@ func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, "── "+fo
 
 func (d *demo) scene(format string, args ...any) {
 	fmt.Fprintf(d.out, "\n══ "+format+"\n\n", args...)
-}
-
-// keep brings the stack up and leaves it running until ctx ends.
-func keep(ctx context.Context, s settings, out io.Writer) error {
-	st, err := stack.Start(ctx, s.bin, s.dir)
-	if err != nil {
-		return err
-	}
-	defer st.Close()
-	if err := st.Simulate(ctx, s.targets, unit, release, "--rps-per-target", "20"); err != nil {
-		return err
-	}
-	if _, err := st.Worker(); err != nil {
-		return err
-	}
-	path, err := writeSpec(s.dir, goodRelease, "30s")
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, `
-Temporal      %[1]s
-Web UI        %[2]s
-fleet         %[3]s  (%[4]d targets on %[5]s %[6]s)
-metrics       %[3]s/metrics
-fleet file    %[7]s
-example spec  %[8]s
-logs          %[9]s
-
-In another terminal:
-
-  export TEMPORAL_ADDRESS=%[1]s SLUICE_UI=%[2]s
-  bin/sluice start --wait %[8]s
-
-Ctrl-C stops everything.
-`, st.Address, st.UI, st.SimURL, s.targets, unit, release, st.FleetFile(), path, filepath.Join(s.dir, "*.log"))
-	<-ctx.Done()
-	fmt.Fprintln(out, "stopping")
-	return nil
 }

@@ -25,12 +25,13 @@ func TestKilledInMidRollout(t *testing.T) {
 		for _, victim := range []string{"worker", "server"} {
 			t.Run(victim+" in "+m.name, func(t *testing.T) {
 				d := deploy(t, 300)
-				d.sluice(0, "start", d.spec("2.0.0", "3s", "apply: {batch: 50, parallel: 8}"))
+				const release = "2.0.0-slow100ms" // an apply lasts long enough to be hit
+				d.sluice(0, "start", d.spec(release, "3s", "apply: {batch: 50, parallel: 8}"))
 				d.until(m.name, m.when)
 				d.kill(victim)
 				s := d.result()
 				require.Equal(t, workflows.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
-				d.allOn("2.0.0")
+				d.allOn(release)
 			})
 		}
 	}
