@@ -107,7 +107,8 @@ func (s *scrape) pick(into *[]string, exprs ...string) error {
 
 func (s *scrape) before() { s.begin = time.Time{} }
 
-func (s *scrape) absence() time.Duration { return s.spec.Every.Std() }
+// absence is the time between two looks, less what looks may come early.
+func (s *scrape) absence() time.Duration { return s.spec.Every.Std() * 9 / 10 }
 
 func (s *scrape) read(_ string, a arm) (read, of int) { return len(s.arms[a]), s.sizes[a] }
 
