@@ -21,6 +21,10 @@ type gauge struct {
 	*fixture
 	value atomic.Int64
 	reads atomic.Int64
+	// blank hides everything on the page.
+	blank atomic.Bool
+	// onRead is called at every read, if it is set.
+	onRead func()
 }
 
 const pace = 100 * time.Millisecond
@@ -28,19 +32,31 @@ const pace = 100 * time.Millisecond
 // newGauge is a fleet that runs the release, with a check on the gauge.
 func newGauge(t *testing.T, tolerate int) *gauge {
 	t.Helper()
-	g := &gauge{}
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		g.reads.Add(1)
-		fmt.Fprintf(w, "load %d\n", g.value.Load())
-	}))
-	t.Cleanup(srv.Close)
 	limit := spec.Number(1)
-	g.fixture = newFixtureWith(t, 1, spec.Health{
-		Scrape: &spec.Scrape{URL: srv.URL, Sample: 5, Baseline: spec.Duration(pace)},
-		Every:  spec.Duration(pace), Window: spec.Duration(time.Minute), StaleAfter: spec.Duration(30 * time.Second),
+	return newPage(t, func(_, value int64) string { return fmt.Sprintf("load %d\n", value) }, spec.Health{
 		Without: []string{spec.CheckTraffic},
 		Checks:  []spec.Check{{Name: "load", Value: "load", Max: &limit, Tolerate: tolerate}},
 	})
+}
+
+// newPage is a fleet of one target that runs the release. Its page is written anew
+// at every read, of which it is told the number.
+func newPage(t *testing.T, write func(read, value int64) string, h spec.Health) *gauge {
+	t.Helper()
+	g := &gauge{}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		page := write(g.reads.Add(1), g.value.Load())
+		if g.onRead != nil {
+			g.onRead()
+		}
+		if !g.blank.Load() {
+			fmt.Fprint(w, page)
+		}
+	}))
+	t.Cleanup(srv.Close)
+	h.Scrape = &spec.Scrape{URL: srv.URL, Sample: 5, Baseline: spec.Duration(pace)}
+	h.Every, h.Window, h.StaleAfter = spec.Duration(pace), spec.Duration(time.Minute), spec.Duration(30*time.Second)
+	g.fixture = newFixtureWith(t, 1, h)
 	g.state["t000"] = target.State{Release: "2.0.0", Fence: fence, Alive: true}
 	return g
 }
@@ -114,21 +130,77 @@ func TestGateJudgesNow(t *testing.T) {
 	require.Less(t, time.Since(out.Report.At), time.Minute)
 }
 
+// A gate that waits for a tolerated breach promotes when it ends.
+func TestGateSeesABreachEnd(t *testing.T) {
+	g := newGauge(t, 2)
+	g.value.Store(7)
+	g.onRead = func() { g.value.Store(0) }
+	out := do[Judged](t, g.fixture, g.acts.Gate, GateInput{HealthInput: g.input(), At: time.Now()})
+	require.Equal(t, health.Pass, out.Report.Verdict())
+	require.EqualValues(t, 2, g.reads.Load())
+	require.Empty(t, out.State.Streaks)
+}
+
 // After a rollback the targets run what they ran before, and that is no harm.
-func TestRecover(t *testing.T) {
-	for value, want := range map[int64]health.Verdict{7: health.Fail, 0: health.Pass} {
-		g := newGauge(t, 0)
-		g.state["t000"] = target.State{Release: "1.0.0", Fence: fence + 1, Alive: true}
-		g.value.Store(value)
-		out := do[Judged](t, g.fixture, g.acts.Recover, RecoverInput{HealthInput: g.input(), Until: time.Now().Add(3 * pace)})
-		require.Equal(t, want, out.Report.Verdict())
+func TestRecoverEndsAtUntil(t *testing.T) {
+	g := newGauge(t, 0)
+	g.state["t000"] = target.State{Release: "1.0.0", Fence: fence + 1, Alive: true}
+	g.value.Store(7)
+	until := time.Now().Add(3 * pace)
+	out := do[Judged](t, g.fixture, g.acts.Recover, RecoverInput{HealthInput: g.input(), Until: until})
+	require.False(t, out.Report.At.Before(until))
+	require.Equal(t, health.Fail, out.Report.Verdict())
+	require.Equal(t, []string{"load"}, checks(out.Report), "a rollback has asked every target itself")
+}
+
+func TestRecoverReturnsAsSoonAsChecksPass(t *testing.T) {
+	g := newGauge(t, 0)
+	g.state["t000"] = target.State{Release: "1.0.0", Fence: fence + 1, Alive: true}
+	g.value.Store(7)
+	g.onRead = func() {
+		if g.reads.Load() == 2 {
+			g.value.Store(0)
+		}
 	}
+	out := do[Judged](t, g.fixture, g.acts.Recover, RecoverInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour)})
+	require.Equal(t, health.Pass, out.Report.Verdict())
+	require.EqualValues(t, 3, g.reads.Load())
+}
+
+func checks(r health.Report) []string {
+	var out []string
+	for _, res := range r.Results {
+		out = append(out, res.Check)
+	}
+	return out
 }
 
 // Checks that cannot be set up are not tried again: nothing would change.
 func TestChecksThatCannotBeSetUp(t *testing.T) {
 	f := newFixture(t, 1) // its spec has no source
-	_, err := f.env.ExecuteActivity(f.acts.Gate, GateInput{HealthInput: HealthInput{StageRef: StageRef{Plan: f.all.Plan}}})
+	stage := HealthInput{StageRef: StageRef{Plan: f.all.Plan}}
+	for name, run := range map[string]struct{ activity, in any }{
+		"baseline": {f.acts.Baseline, BaselineInput{StageRef: stage.StageRef}},
+		"watch":    {f.acts.Watch, WatchInput{HealthInput: stage}},
+		"gate":     {f.acts.Gate, GateInput{HealthInput: stage}},
+		"recover":  {f.acts.Recover, RecoverInput{HealthInput: stage}},
+	} {
+		t.Run(name, func(t *testing.T) { requireInvalid(t, f, run.activity, run.in) })
+	}
+}
+
+// Neither is a state that is not of the spec's checks.
+func TestStateOfOtherChecks(t *testing.T) {
+	g := newCounter(t)
+	in := g.input()
+	value := 1.0
+	in.State.Scrape = &health.ScrapeState{Last: map[string][]*float64{"t000": {&value}}}
+	requireInvalid(t, g.fixture, g.acts.Gate, GateInput{HealthInput: in})
+}
+
+func requireInvalid(t *testing.T, f *fixture, activity, in any) {
+	t.Helper()
+	_, err := f.env.ExecuteActivity(activity, in)
 	var app *temporal.ApplicationError
 	require.ErrorAs(t, err, &app)
 	require.True(t, app.NonRetryable())

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -33,30 +35,49 @@ func TestRecordHistories(t *testing.T) {
 			d.save(filepath.Join(dir, name+".json"))
 		})
 	}
-	record("promoted", func(d *deployment) { d.sluice(0, "start", d.spec("2.0.0", "2s", "")) })
-	record("rolled-back", func(d *deployment) { d.sluice(0, "start", d.spec("2.0.0-errors", "20s", "")) })
+	record("promoted", func(d *deployment) { d.begin(d.spec("2.0.0", "2s", "")) })
+	record("rolled-back", func(d *deployment) { d.begin(d.spec("2.0.0-errors", "20s", "")) })
 	record("aborted", func(d *deployment) {
-		d.sluice(0, "start", d.spec("2.0.0", "1h", ""))
+		d.begin(d.spec("2.0.0", "1h", ""))
 		d.until("the canary's bake", phase(workflows.PhaseBake, 0))
 		d.bareSignal(workflows.SignalAbort, "")
 	})
 	record("steered", func(d *deployment) {
-		d.sluice(0, "start", d.spec("2.0.0", "1h", ""))
+		path := d.spec("2.0.0", "1h", "")
+		needApproval(t, path)
+		d.begin(path)
 		d.until("the canary's bake", phase(workflows.PhaseBake, 0))
 		d.bareSignal(workflows.SignalPause, "")
 		d.until("a pause", func(s workflows.State) bool { return s.Paused != nil })
 		d.bareSignal(workflows.SignalResume, "")
 		d.until("a resume", func(s workflows.State) bool { return s.Paused == nil })
 		d.bareSignal(workflows.SignalPromote, `{"by":"ann","why":"seen by hand"}`)
+		d.until("a wait for approval", phase(workflows.PhaseApproval, 0))
+		d.bareSignal(workflows.SignalApprove, `{"by":"bob"}`)
 		d.until("the last bake", phase(workflows.PhaseBake, 1))
 		d.bareSignal(workflows.SignalPromote, `{"by":"ann","why":"seen by hand"}`)
 	})
 	record("incomplete", func(d *deployment) {
-		d.sluice(0, "start", d.spec("2.0.0", "1h", "rollback: {deadline: 3s}"))
+		d.begin(d.spec("2.0.0", "1h", "rollback: {deadline: 3s}"))
 		d.until("the canary's bake", phase(workflows.PhaseBake, 0))
 		d.loseOne("2.0.0")
 		d.bareSignal(workflows.SignalAbort, "")
 	})
+}
+
+// begin starts a rollout in a name that is not this machine's.
+func (d *deployment) begin(path string) {
+	d.t.Helper()
+	d.sluice(0, "start", "--by", "ann", path)
+}
+
+// needApproval makes the last stage of a spec wait for approval.
+func needApproval(t *testing.T, path string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	data = bytes.Replace(data, []byte("reach: 100%,"), []byte("reach: 100%, approval: required,"), 1)
+	require.NoError(t, os.WriteFile(path, data, 0o600))
 }
 
 // loseOne makes a target that runs the release unreachable.
@@ -91,6 +112,35 @@ func (d *deployment) save(path string) {
 	}
 	data, err := protojson.Marshal(&h)
 	require.NoError(d.t, err)
+	data, err = anonymous(data)
+	require.NoError(d.t, err)
 	require.NoError(d.t, os.MkdirAll(filepath.Dir(path), 0o755))
 	require.NoError(d.t, os.WriteFile(path, data, 0o600))
+}
+
+// anonymous drops from a history what tells of the machine and not of the rollout,
+// and formats it always in the same way.
+func anonymous(history []byte) ([]byte, error) {
+	var h struct {
+		Events []map[string]any `json:"events"`
+	}
+	if err := json.Unmarshal(history, &h); err != nil {
+		return nil, err
+	}
+	for _, e := range h.Events {
+		for _, v := range e {
+			attributes, ok := v.(map[string]any)
+			if !ok {
+				continue
+			}
+			for _, key := range []string{"identity", "requestId", "workerVersion"} {
+				delete(attributes, key)
+			}
+			if q, ok := attributes["taskQueue"].(map[string]any); ok && q["kind"] == "TASK_QUEUE_KIND_STICKY" {
+				q["name"] = "sticky"
+			}
+		}
+	}
+	data, err := json.MarshalIndent(h, "", " ")
+	return append(data, '\n'), err
 }
