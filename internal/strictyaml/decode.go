@@ -22,7 +22,8 @@ const maxAliased = 100_000
 // Decode reads one YAML document into out, a pointer to a struct, by the struct's
 // yaml tags. Fields may be structs, pointers, slices, maps with string keys,
 // strings, integers, booleans and whatever implements encoding.TextUnmarshaler;
-// a string and a TextUnmarshaler get the text as it was written. Input longer
+// a string and a TextUnmarshaler get the text as it was written. A TextUnmarshaler
+// that is a struct with yaml tags may be written as a mapping, too. Input longer
 // than maxBytes is refused.
 //
 // The document answers where values stand and holds the problems found so far;

@@ -228,3 +228,38 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// source is a path, or a mapping that says more.
+type source struct {
+	Path string   `yaml:"path"`
+	Argv []string `yaml:"argv"`
+}
+
+func (s *source) UnmarshalText(text []byte) error {
+	s.Path = string(text)
+	return nil
+}
+
+// A struct with a short form is read from text and from a mapping, and from
+// nothing else.
+func TestShortForm(t *testing.T) {
+	for text, want := range map[string]source{
+		"from: a.yaml":          {Path: "a.yaml"},
+		"from: {path: a.yaml}":  {Path: "a.yaml"},
+		"from: {argv: [ls, x]}": {Argv: []string{"ls", "x"}},
+	} {
+		var out struct {
+			From source `yaml:"from"`
+		}
+		require.NoError(t, strictyaml.Decode("f.yaml", []byte(text), 1<<10, &out).Problems().Err(), text)
+		require.Equal(t, want, out.From, text)
+	}
+	var out struct {
+		From source `yaml:"from"`
+		Bake span   `yaml:"bake"`
+	}
+	doc := strictyaml.Decode("f.yaml", []byte("from: [a]\nbake: {a: b}"), 1<<10, &out)
+	require.EqualError(t, doc.Problems().Err(), "f.yaml:1:7: from: is a list, expected a source\nf.yaml:2:7: bake: is a mapping, expected a span")
+	doc = strictyaml.Decode("f.yaml", []byte("from: {pth: a}"), 1<<10, &out)
+	require.ErrorContains(t, doc.Problems().Err(), `unknown field "pth" in from, did you mean "path"?`)
+}

@@ -56,7 +56,7 @@ func (w *walker) value(n *yaml.Node, v reflect.Value, path string, depth int) {
 		v.Set(fresh)
 		return
 	}
-	if v.Addr().Type().Implements(textUnmarshaler) {
+	if v.Addr().Type().Implements(textUnmarshaler) && !(n.Kind == yaml.MappingNode && w.hasLongForm(v.Type())) {
 		w.text(n, v, path)
 		return
 	}
@@ -92,6 +92,12 @@ func (w *walker) refused(n *yaml.Node, path string, depth int) bool {
 		return true
 	}
 	return false
+}
+
+// hasLongForm says that a type that is read from text may be a mapping, too: a struct
+// with fields of its own, of which the text is a short form.
+func (w *walker) hasLongForm(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && len(w.fieldsOf(t)) > 0
 }
 
 func (w *walker) text(n *yaml.Node, v reflect.Value, path string) {
