@@ -36,6 +36,9 @@ func New(s spec.Spec, f fleet.Fleet) (Plan, error) {
 	if len(c.left) > 0 && !c.failed[len(s.Stages)-1] {
 		c.lastStageFallsShort()
 	}
+	if len(c.errs) == 0 {
+		c.represent()
+	}
 	if len(c.errs) > 0 {
 		return Plan{}, errors.Join(c.errs...)
 	}
@@ -275,19 +278,21 @@ func matching(where map[string]string) string {
 
 // describe lists labels with their values, cut to what fits on a few lines.
 func describe(labels map[string][]string) string {
-	const most = 8
 	if len(labels) == 0 {
 		return "none"
 	}
-	cut := func(all []string, sep string) string {
-		if len(all) > most {
-			return strings.Join(all[:most], sep) + sep + fmt.Sprintf("and %d more", len(all)-most)
-		}
-		return strings.Join(all, sep)
-	}
 	names := slices.Sorted(maps.Keys(labels))
 	for i, name := range names {
-		names[i] = name + " (" + cut(labels[name], ", ") + ")"
+		names[i] = name + " (" + cutList(labels[name]) + ")"
 	}
-	return cut(names, ", ")
+	return cutList(names)
+}
+
+// cutList names the first of many.
+func cutList(all []string) string {
+	const most = 8
+	if len(all) > most {
+		return strings.Join(all[:most], ", ") + fmt.Sprintf(", and %d more", len(all)-most)
+	}
+	return strings.Join(all, ", ")
 }

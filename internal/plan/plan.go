@@ -53,3 +53,15 @@ type StageError struct {
 func (e *StageError) Error() string {
 	return fmt.Sprintf("stages[%d].%s: %s", e.Stage, e.Field, e.Message)
 }
+
+// RepresentError says that the first stage lacks values of a label that it must
+// show.
+type RepresentError struct {
+	// Index is that of the label in Spec.Represent.
+	Index int
+	// Message says what is missing and what was expected.
+	Message string
+}
+
+// Error names the label by position and says what is missing.
+func (e *RepresentError) Error() string { return fmt.Sprintf("represent[%d]: %s", e.Index, e.Message) }

@@ -38,6 +38,12 @@ func generate(t *testing.T) []byte {
 	driver.MinProperties, driver.MaxProperties = &one, &one
 	release, _ := s.Definitions["Spec"].Properties.Get("release")
 	release.Type, release.Extras = "", map[string]any{"type": []string{"string", "number"}}
+	short := func(name string, form *jsonschema.Schema) { // a type that has a short form, too
+		long := s.Definitions[name]
+		s.Definitions[name] = &jsonschema.Schema{Description: long.Description, OneOf: []*jsonschema.Schema{form, long}}
+		long.Description = ""
+	}
+	short("Fallback", &jsonschema.Schema{Type: "string", Enum: []any{spec.FallbackRemove}})
 
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
@@ -57,6 +63,8 @@ func scalar(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "number"}, {Type: "string", Pattern: `^-?[0-9.]+ *%$`}}, Examples: []any{0.4, "20%"}}
 	case reflect.TypeFor[spec.Reach]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{percent, {Type: "integer", Minimum: "1"}}, Examples: []any{"5%", 12}}
+	case reflect.TypeFor[spec.Allowance]():
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{percent, {Type: "integer", Minimum: "0"}}, Examples: []any{"2%", 3}}
 	default:
 		return nil
 	}

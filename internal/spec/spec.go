@@ -22,6 +22,12 @@ type Spec struct {
 	Apply Apply `yaml:"apply,omitempty" json:"apply"`
 	// Stages are walked in order. The last one reaches the whole fleet.
 	Stages []Stage `yaml:"stages" json:"stages" jsonschema:"minItems=1,maxItems=100"`
+	// Represent names labels: the first stage must hold at least one target of each
+	// of their values.
+	Represent []string `yaml:"represent,omitempty" json:"represent,omitempty"`
+	// Fallback is where targets go back to that have nothing installed. Without it
+	// they are refused. Written "remove", or as a mapping.
+	Fallback *Fallback `yaml:"fallback,omitempty" json:"fallback,omitempty"`
 	// Health says what must hold for the rollout to go on.
 	Health Health `yaml:"health" json:"health"`
 	// Rollback bounds the way back.
@@ -110,6 +116,8 @@ type Stage struct {
 	// Undecided is what happens then: "rollback" (default) or "wait" for a
 	// person to promote or abort.
 	Undecided string `yaml:"undecided,omitempty" json:"undecided" jsonschema:"enum=rollback,enum=wait,default=rollback"`
+	// Tolerate says what may go wrong in the stage. Default: nothing.
+	Tolerate *Tolerate `yaml:"tolerate,omitempty" json:"tolerate,omitempty"`
 }
 
 // Values of Stage.Approval and Stage.Undecided.

@@ -29,6 +29,7 @@ func (v *validator) run() {
 		v.driver()
 	}
 	v.bounds()
+	v.partial()
 	if v.needs("stages") {
 		v.stages()
 	}

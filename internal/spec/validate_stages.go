@@ -32,6 +32,7 @@ func (v *validator) stages() {
 		}
 		v.positive(path+".decideWithin", stages[i].DecideWithin)
 		v.oneOf(path+".undecided", stages[i].Undecided, UndecidedRollback, UndecidedWait)
+		v.tolerance(path, stages[i])
 	}
 	v.rising()
 	v.reachesAll()
