@@ -23,29 +23,31 @@ func applyOne(ctx context.Context, d target.Driver, t fleet.Target, o target.Ord
 }
 
 // Apply puts the plan's release on every target of the batch that does not run
-// it yet. The first target that fails for good stops the batch: the stage will
-// be taken back, so exposing more would only do harm.
+// it yet. A target that fails for good, beyond those that may stay silent, stops the
+// batch: the stage will be taken back, so exposing more would only do harm.
 func (a *Activities) Apply(ctx context.Context, in ApplyInput) (Applied, error) {
 	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {
 		return Applied{}, err
 	}
 	began := time.Now()
-	targets := p.Order[in.From:in.To]
+	targets := in.targets(p)
 	before := in.Previous.byID()
 	order := target.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
 	work := resume(ctx, len(targets))
 	defer beating(ctx, beatEvery, work.save)()
-	each(ctx, len(targets), in.Parallel, work.failed, func(i int) {
+	halt := func() bool { return work.failedBeyond(in.Tolerate) }
+	each(ctx, len(targets), in.Parallel, halt, func(i int) {
 		t := targets[i]
-		if work.isDone(i) || before(t.ID) == order.Release {
+		was, known := before(t.ID)
+		if work.isDone(i) || !known || was == order.Release {
 			return
 		}
 		_, err := retry(ctx, p.Spec.Apply.Attempts, func() (struct{}, error) {
-			return struct{}{}, applyOne(ctx, d, t, order, before(t.ID))
+			return struct{}{}, applyOne(ctx, d, t, order, was)
 		})
 		if err != nil {
-			work.fail(Trouble{ID: t.ID, Reason: err.Error()})
+			work.fail(Trouble{ID: t.ID, Reason: err.Error(), Silent: isSilence(err)})
 			return
 		}
 		work.finish(i)

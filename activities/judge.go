@@ -9,7 +9,9 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -22,11 +24,9 @@ func (a *Activities) meter(ctx context.Context, in HealthInput, without ...strin
 	}
 	checks := p.Spec.Health
 	checks.Without = append(slices.Clone(checks.Without), without...)
-	m, err := health.Open(checks, health.Binding{
-		Unit: p.Spec.Unit, Release: p.Spec.Release, Previous: in.Previous, Stage: p.Stages[in.Stage].Name,
-		Exposed: p.Exposed(in.Stage), Cohort: p.Cohort(in.Stage), Control: p.Control(in.Stage),
-		Since: in.Since, Before: in.Before,
-	}, health.Deps{Driver: d})
+	b := binding(p, in.StageRef)
+	b.Previous, b.Since, b.Before = in.Previous, in.Since, in.Before
+	m, err := health.Open(checks, b, health.Deps{Driver: d})
 	if err != nil {
 		return nil, 0, invalid(fmt.Errorf("set up health checks: %w", err))
 	}
@@ -34,6 +34,53 @@ func (a *Activities) meter(ctx context.Context, in HealthInput, without ...strin
 		return nil, 0, invalid(fmt.Errorf("resume health checks: %w", err))
 	}
 	return m, p.Spec.Health.Every.Std(), nil
+}
+
+// binding says whom a stage's checks are about, without the targets that are left
+// out of it.
+func binding(p plan.Plan, ref StageRef) health.Binding {
+	here := present(ref.Absent)
+	if ref.Late != nil { // those of the plan among them count once
+		here = present(append(slices.Clone(ref.Absent), ids(ref.Late)...))
+	}
+	b := health.Binding{Unit: p.Spec.Unit, Release: p.Spec.Release}
+	if ref.Late != nil {
+		b.Stage, b.Cohort = spec.StageSweep, present(ref.Absent)(ref.Late)
+		b.Exposed = append(here(p.Order), b.Cohort...)
+	} else {
+		b.Stage, b.Cohort = p.Stages[ref.Stage].Name, here(p.Cohort(ref.Stage))
+		b.Exposed, b.Control = here(p.Exposed(ref.Stage)), here(p.Control(ref.Stage))
+	}
+	allowed := 0
+	for i, s := range p.Stages {
+		if s.From < len(b.Exposed) {
+			allowed += p.Spec.Stages[i].Unreachable(s.Size())
+		}
+	}
+	b.Silent = max(0, allowed-len(ref.Absent))
+	return b
+}
+
+func ids(ts []fleet.Target) []string {
+	out := make([]string, len(ts))
+	for i, t := range ts {
+		out[i] = t.ID
+	}
+	return out
+}
+
+// present answers a function that leaves out targets by their ids.
+func present(absent []string) func([]fleet.Target) []fleet.Target {
+	if len(absent) == 0 {
+		return slices.Clone[[]fleet.Target]
+	}
+	out := make(map[string]bool, len(absent))
+	for _, id := range absent {
+		out[id] = true
+	}
+	return func(ts []fleet.Target) []fleet.Target {
+		return slices.DeleteFunc(slices.Clone(ts), func(t fleet.Target) bool { return out[t.ID] })
+	}
 }
 
 // Baseline measures a stage's targets before it is applied.

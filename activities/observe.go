@@ -19,7 +19,7 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 	if err != nil {
 		return Observed{}, err
 	}
-	targets := p.Order[in.From:in.To]
+	targets := in.targets(p)
 	found := make([]string, len(targets))
 	work := &progress{done: make([]bool, len(targets))}
 	defer beating(ctx, beatEvery, work.save)()
@@ -28,10 +28,10 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 			return d.Observe(ctx, targets[i], p.Spec.Unit)
 		})
 		if err == nil {
-			err = startable(s, in.Fence)
+			err = startable(s, oldest(in), p.Spec.Fallback != nil)
 		}
 		if err != nil {
-			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error()})
+			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: isSilence(err)})
 			return
 		}
 		found[i] = s.Release
@@ -40,7 +40,12 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 	if err := ctx.Err(); err != nil {
 		return Observed{}, err
 	}
-	out := Observed{Previous: group(targets, found), Trouble: sortTrouble(work.trouble)}
+	out := Observed{Previous: group(targets, found, work.done), Trouble: sortTrouble(work.trouble)}
+	for _, t := range out.Trouble {
+		if t.Silent {
+			out.Previous.Absent = append(out.Previous.Absent, t.ID)
+		}
+	}
 	for i, r := range found {
 		if work.done[i] && r == p.Spec.Release {
 			out.Already++
@@ -49,16 +54,33 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 	return out, nil
 }
 
+// errUnfit is matched by what makes a target no place for a rollout.
+var errUnfit = errors.New("not to be changed")
+
+// oldest is the fence from which on a target belongs to another writer. A target
+// that comes late may have accepted the rollout's own already, when its answer was
+// lost.
+func oldest(in ObserveInput) int64 {
+	if in.Late != nil {
+		return in.Fence + 1
+	}
+	return in.Fence
+}
+
 // startable says why a target in this state must not be changed by a rollout.
-func startable(s target.State, fence int64) error {
+func startable(s target.State, fence int64, fallback bool) error {
 	switch {
 	case s.Fence >= fence:
-		return fmt.Errorf("has accepted fence %d, newer than this rollout's %d: another writer owns it", s.Fence, fence)
-	case s.Release == "":
-		return errors.New("has nothing installed, so there would be nothing to go back to: install a release on it first")
+		return fmt.Errorf("%w: has accepted fence %d, newer than this rollout's: another writer owns it", errUnfit, s.Fence)
+	case s.Release == "" && !fallback:
+		return fmt.Errorf("%w: has nothing installed, so there would be nothing to go back to: say where to with fallback, or install a release on it first", errUnfit)
 	}
 	return nil
 }
+
+// isSilence says that a target did not answer, or not so that it helps: trying
+// again later may.
+func isSilence(err error) bool { return !isRefusal(err) && !errors.Is(err, errUnfit) }
 
 // retry calls f up to attempts times with a growing pause, and stops at once on
 // an answer that trying again cannot change.
@@ -79,10 +101,10 @@ func isRefusal(err error) bool {
 }
 
 // group writes what was found with the most frequent release implied.
-func group(targets []fleet.Target, found []string) Previous {
+func group(targets []fleet.Target, found []string, done []bool) Previous {
 	by := map[string][]string{}
 	for i, r := range found {
-		if r != "" {
+		if done[i] {
 			by[r] = append(by[r], targets[i].ID)
 		}
 	}
@@ -100,19 +122,23 @@ func group(targets []fleet.Target, found []string) Previous {
 	return out
 }
 
-// byID answers a function that says what a target ran before.
-func (p Previous) byID() func(id string) string {
-	others := map[string]string{}
+// byID answers a function that says what a target ran before; known is false for
+// one that was absent.
+func (p Previous) byID() func(id string) (release string, known bool) {
+	others, absent := map[string]string{}, map[string]bool{}
 	for r, ids := range p.Others {
 		for _, id := range ids {
 			others[id] = r
 		}
 	}
-	return func(id string) string {
+	for _, id := range p.Absent {
+		absent[id] = true
+	}
+	return func(id string) (string, bool) {
 		if r, ok := others[id]; ok {
-			return r
+			return r, true
 		}
-		return p.Common
+		return p.Common, !absent[id]
 	}
 }
 

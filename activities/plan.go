@@ -107,7 +107,8 @@ func (a *Activities) Validate(ctx context.Context, in ApplyInput) ([]Trouble, er
 	if err != nil {
 		return nil, err
 	}
-	targets := p.Order[in.From:min(in.To, in.From+validateAtMost)]
+	targets := in.targets(p)
+	targets = targets[:min(len(targets), validateAtMost)]
 	work := &progress{done: make([]bool, len(targets))}
 	defer beating(ctx, beatEvery, work.save)()
 	order := target.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}

@@ -121,7 +121,18 @@ func (p *progress) fail(t Trouble) {
 	p.trouble = append(p.trouble, t)
 }
 
-func (p *progress) failed() bool { p.mu.Lock(); defer p.mu.Unlock(); return len(p.trouble) > 0 }
+// failedBeyond says that something failed that may not: more silent targets than
+// are tolerated, or any other trouble.
+func (p *progress) failedBeyond(silent int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range p.trouble {
+		if !t.Silent {
+			return true
+		}
+	}
+	return len(p.trouble) > silent
+}
 
 // count answers how many targets are done.
 func (p *progress) count() int {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/target"
 )
 
@@ -21,22 +22,24 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 		return Reverted{}, err
 	}
 	began := time.Now()
-	targets := p.Order[in.From:in.To]
+	targets := in.targets(p)
 	before := in.Previous.byID()
 	work := resume(ctx, len(targets))
 	defer beating(ctx, beatEvery, work.save)()
 	var left []int
 	for i, t := range targets {
-		// One that was found on the release was never touched.
-		if !work.isDone(i) && before(t.ID) != p.Spec.Release && (in.Only == nil || slices.Contains(in.Only, t.ID)) {
+		// One that was found on the release, or not at all, was never touched.
+		was, known := before(t.ID)
+		if !work.isDone(i) && known && was != p.Spec.Release && (in.Only == nil || slices.Contains(in.Only, t.ID)) {
 			left = append(left, i)
 		}
 	}
 	pass := func(i int) error {
 		t := targets[i]
+		was, _ := before(t.ID)
 		r := reversal{
 			driver: d, target: t, release: p.Spec.Release,
-			order: target.Order{Unit: p.Spec.Unit, Release: before(t.ID), Fence: in.Fence},
+			order: target.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence},
 		}
 		return r.once(ctx)
 	}
@@ -46,6 +49,15 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	}
 	a.metrics.reverted(began, work.count(), len(work.trouble))
 	return Reverted{Reverted: work.count(), Trouble: sortTrouble(work.trouble)}, nil
+}
+
+// wayBack is the release that a target goes back to: what it ran or, where that was
+// nothing, what the spec says; empty removes the unit.
+func wayBack(s spec.Spec, was string) string {
+	if was == "" && s.Fallback != nil {
+		return s.Fallback.Release
+	}
+	return was
 }
 
 // untilBack makes passes over the targets that are left, until none is, or the

@@ -3,6 +3,7 @@ package activities
 import (
 	"time"
 
+	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -23,13 +24,24 @@ type Planned struct {
 	Stages  []plan.Stage `json:"stages"`
 }
 
-// Batch is a run of a plan's targets: Order[From:To].
+// Batch is a run of a plan's targets, Order[From:To], or with Late of those.
 type Batch struct {
 	Plan string `json:"plan"`
 	From int    `json:"from"`
 	To   int    `json:"to"`
 	// Parallel is how many targets are worked on at once.
 	Parallel int `json:"parallel"`
+	// Late are the targets of a sweep, in place of the plan's. They are in the
+	// history and not only in the store, so that the way back finds them.
+	Late []fleet.Target `json:"late,omitempty"`
+}
+
+// targets are those that the batch means.
+func (b Batch) targets(p plan.Plan) []fleet.Target {
+	if b.Late != nil {
+		return b.Late[b.From:b.To]
+	}
+	return p.Order[b.From:b.To]
 }
 
 // Trouble names a target and what went wrong with it.
@@ -38,13 +50,19 @@ type Trouble struct {
 	Reason string `json:"reason"`
 	// Final is set when trying again would be in vain.
 	Final bool `json:"final,omitempty"`
+	// Silent is set when the target did not answer, or not so that it helps: it may
+	// be tolerated.
+	Silent bool `json:"silent,omitempty"`
 }
 
 // Previous is what the targets of a batch ran before: Common, but for those
-// listed by release in Others.
+// listed by release in Others. An empty release is that nothing was installed.
 type Previous struct {
 	Common string              `json:"common"`
 	Others map[string][]string `json:"others,omitempty"`
+	// Absent are targets that did not answer. Nobody knows what they run, and they
+	// are not touched.
+	Absent []string `json:"absent,omitempty"`
 }
 
 // Observed is what was found on a batch before anything was applied.
@@ -70,6 +88,8 @@ type ApplyInput struct {
 	Fence int64 `json:"fence"`
 	// Previous tells which targets run the release already: they are skipped.
 	Previous Previous `json:"previous"`
+	// Tolerate is how many targets may stay silent; one more stops the batch.
+	Tolerate int `json:"tolerate,omitempty"`
 }
 
 // Applied is what came of an ApplyInput. Targets that are in neither count were
@@ -102,6 +122,10 @@ type Reverted struct {
 type StageRef struct {
 	Plan  string `json:"plan"`
 	Stage int    `json:"stage"`
+	// Absent are exposed targets that are left out: they did not answer.
+	Absent []string `json:"absent,omitempty"`
+	// Late are the targets of a sweep, which comes after the plan's last stage.
+	Late []fleet.Target `json:"late,omitempty"`
 }
 
 // BaselineInput asks what a stage's targets show before it is applied.

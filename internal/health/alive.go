@@ -57,29 +57,50 @@ func (m *Meter) alive(ctx context.Context, ask []fleet.Target, booting bool, str
 		return judged{Result: res}
 	}
 	if len(ailing) > 0 {
-		return judgeAilments(res, ailing, len(ask), booting, streak)
+		return judgeAilments(res, ailing, aliveContext{asked: len(ask), tolerated: m.binding.Silent, booting: booting, streak: streak})
 	}
 	res.Verdict = Pass
-	res.Sentence = fmt.Sprintf("all %d exposed targets work and run %s", len(ask), cut(m.binding.Release, 60))
+	who := fmt.Sprintf("all %d exposed targets work", len(ask))
 	if n := len(m.binding.Exposed); len(ask) < n {
-		res.Sentence = fmt.Sprintf("all %d asked of %d exposed targets work and run %s", len(ask), n, cut(m.binding.Release, 60))
+		who = fmt.Sprintf("all %d asked of %d exposed targets work", len(ask), n)
+	}
+	res.Sentence = who
+	if m.binding.Release != "" {
+		res.Sentence += " and run " + cut(m.binding.Release, 60)
 	}
 	return judged{Result: res}
 }
 
+// aliveContext is what a verdict on ailing targets depends on beside them.
+type aliveContext struct {
+	asked     int
+	tolerated int  // how many may be silent
+	booting   bool // warming up
+	streak    int  // how many looks in a row ended so already
+}
+
+// maxSilent bounds how many tolerated targets a result names.
+const maxSilent = 1000
+
 // judgeAilments is the verdict when something is wrong with some targets. It is
-// pure: streak is how many looks in a row ended so already.
-func judgeAilments(res Result, ailing []ailment, asked int, booting bool, streak int) judged {
-	var words []string
+// pure.
+func judgeAilments(res Result, ailing []ailment, c aliveContext) judged {
+	var words, ids []string
 	silent := true
 	for _, a := range ailing {
-		words = append(words, a.id+" "+a.why)
+		words, ids = append(words, a.id+" "+a.why), append(ids, a.id)
 		silent = silent && a.silent
 	}
 	slices.Sort(words)
-	res.Sentence = fmt.Sprintf("%d of %d exposed targets: %s", len(ailing), asked, named(words))
+	slices.Sort(ids)
+	streak := c.streak
+	res.Sentence = fmt.Sprintf("%d of %d exposed targets: %s", len(ailing), c.asked, named(words))
 	switch {
-	case booting:
+	case silent && len(ailing) <= c.tolerated:
+		res.Verdict, res.Silent = Pass, ids[:min(len(ids), maxSilent)]
+		res.Sentence += fmt.Sprintf("; up to %d are tolerated", c.tolerated)
+		return judged{Result: res}
+	case c.booting:
 		res.Verdict = Unexercised
 		res.Sentence += "; still warming up"
 		return judged{Result: res}
@@ -96,10 +117,10 @@ func judgeAilments(res Result, ailing []ailment, asked int, booting bool, streak
 func (m *Meter) ailment(ctx context.Context, t fleet.Target) ailment {
 	for n := 1; ; n++ {
 		s, err := m.driver.Observe(ctx, t, m.binding.Unit)
-		if err == nil && s.Release != m.binding.Release {
+		if err == nil && m.binding.Release != "" && s.Release != m.binding.Release {
 			return ailment{id: t.ID, why: fmt.Sprintf("runs %q instead of %q", cut(s.Release, 60), m.binding.Release)}
 		}
-		if err == nil && s.Alive {
+		if err == nil && (s.Alive || s.Release == "" && m.binding.Release == "") {
 			return ailment{}
 		}
 		if n < aliveAttempts && pause(ctx, alivePause) == nil {

@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,7 +74,7 @@ func TestJudgeAilments(t *testing.T) {
 		{[]ailment{wrong}, true, 5, Unexercised, false},
 		{[]ailment{gone}, true, 5, Unexercised, false},
 	} {
-		got := judgeAilments(Result{Check: spec.CheckAlive}, tc.ailing, 9, tc.booting, tc.streak)
+		got := judgeAilments(Result{Check: spec.CheckAlive}, tc.ailing, aliveContext{asked: 9, booting: tc.booting, streak: tc.streak})
 		require.Equal(t, tc.want, got.Verdict)
 		require.Equal(t, tc.pending, got.Pending)
 	}
@@ -154,4 +155,32 @@ func TestOpenNeedsWhatItAsks(t *testing.T) {
 	h.Prometheus = "http://prometheus:9090"
 	_, err = Open(h, f.binding(1), Deps{Driver: f})
 	require.ErrorContains(t, err, "exactly one source")
+}
+
+// Silence is forgiven on as many targets as the stage tolerates, by name; what
+// answers and is wrong never is.
+func TestToleratedSilence(t *testing.T) {
+	silent := func(n int) []ailment {
+		var out []ailment
+		for i := range n {
+			out = append(out, ailment{id: fmt.Sprint("t", i), why: "does not answer", silent: true})
+		}
+		return out
+	}
+	wrong := ailment{id: "bad", why: "is not alive"}
+	for _, tc := range []struct {
+		ailing []ailment
+		want   Verdict
+		named  int
+	}{
+		{silent(1), Pass, 1},
+		{silent(2), Pass, 2},
+		{silent(3), Fail, 0},
+		{append(silent(1), wrong), Fail, 0},
+		{[]ailment{wrong}, Fail, 0},
+	} {
+		got := judgeAilments(Result{Check: spec.CheckAlive}, tc.ailing, aliveContext{asked: 100, tolerated: 2, streak: 5})
+		require.Equal(t, tc.want, got.Verdict, "%d ailing", len(tc.ailing))
+		require.Len(t, got.Silent, tc.named)
+	}
 }

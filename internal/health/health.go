@@ -3,7 +3,11 @@
 // no clock, no network and nothing of Temporal.
 package health
 
-import "time"
+import (
+	"time"
+
+	"github.com/sluicehq/sluice/internal/spec"
+)
 
 // Verdict is the answer to one check. Only Pass promotes.
 type Verdict string
@@ -40,6 +44,8 @@ type Result struct {
 	Warnings []string `json:"warnings,omitempty"`
 	// Pending is set while a breach is still tolerated: the next looks decide.
 	Pending bool `json:"pending,omitempty"`
+	// Silent are targets that did not answer and were tolerated, at most 1,000.
+	Silent []string `json:"silent,omitempty"`
 }
 
 // Report is every check's result at one moment.
@@ -85,4 +91,19 @@ func (r Report) Pending() bool {
 		pending = pending || res.Pending
 	}
 	return pending
+}
+
+// Mute says that there are checks beside those that are always on, and that none of
+// them had anything to judge by: the source answers nothing usable.
+func (r Report) Mute() bool {
+	asked := 0
+	for _, res := range r.Results {
+		if res.Check == spec.CheckAlive || res.Check == spec.CheckTraffic {
+			continue
+		}
+		if asked++; res.Verdict != NoData && res.Verdict != Stale {
+			return false
+		}
+	}
+	return asked > 0
 }

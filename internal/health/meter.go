@@ -17,10 +17,13 @@ import (
 
 // Binding says whom the checks are about: one stage of one rollout.
 type Binding struct {
+	// Release is what the exposed targets must run; empty when anything will do.
 	Unit, Release, Previous, Stage string
 	// Exposed are the targets changed so far, Cohort those of this stage among
 	// them, Control those not reached; Control is empty in the last stage.
 	Exposed, Cohort, Control []fleet.Target
+	// Silent is how many exposed targets may leave questions unanswered.
+	Silent int
 	// Since is when the cohort was applied. Evidence counts from Since plus the
 	// spec's warmup.
 	Since time.Time

@@ -120,6 +120,10 @@ type Stage struct {
 	Tolerate *Tolerate `yaml:"tolerate,omitempty" json:"tolerate,omitempty"`
 }
 
+// StageSweep is the name of the stage that brings in late targets. It is added by
+// the rollout itself, and no other stage may have it.
+const StageSweep = "sweep"
+
 // Values of Stage.Approval and Stage.Undecided.
 const (
 	ApprovalRequired  = "required"

@@ -25,6 +25,9 @@ func (v *validator) stages() {
 	for i := range stages {
 		path := strictyaml.Index("stages", i)
 		v.name(path, stages[i].Name, "stage", names)
+		if stages[i].Name == StageSweep {
+			v.bad(path+".name", "%q is the name of the stage that brings in late targets, expected another", StageSweep)
+		}
 		v.cohort(path, stages[i])
 		v.bake(path, stages[i])
 		if v.doc.Has(path+".approval") && stages[i].Approval != ApprovalRequired {

@@ -1,0 +1,85 @@
+package activities
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/target"
+)
+
+// LateInput asks which targets that a rollout has left out so far can be reached
+// now.
+type LateInput struct {
+	Plan string `json:"plan"`
+	// Absent are targets of the plan that did not answer, by id.
+	Absent []string `json:"absent,omitempty"`
+	// Joined are targets that the plan does not know.
+	Joined   []fleet.Target `json:"joined,omitempty"`
+	Fence    int64          `json:"fence"`
+	Parallel int            `json:"parallel"`
+}
+
+// Late is what was found of a LateInput. Every target is in exactly one of its
+// fields.
+type Late struct {
+	// Ready are targets that answer, in the order of their ids, at most as many as a
+	// payload holds.
+	Ready []fleet.Target `json:"ready,omitempty"`
+	// Still are those that do not answer or must not be changed, with the reason.
+	Still []Trouble `json:"still,omitempty"`
+}
+
+// maxLate bounds how many targets one sweep brings in: they travel in payloads.
+const maxLate = 2000
+
+// FindLate asks targets that were left out what they run, changing nothing. Those
+// beyond what one sweep can bring in are told to be waiting.
+func (a *Activities) FindLate(ctx context.Context, in LateInput) (Late, error) {
+	p, d, err := a.open(ctx, in.Plan)
+	if err != nil {
+		return Late{}, err
+	}
+	targets := slices.Clone(in.Joined)
+	wanted := make(map[string]bool, len(in.Absent))
+	for _, id := range in.Absent {
+		wanted[id] = true
+	}
+	for _, t := range p.Order {
+		if wanted[t.ID] {
+			targets = append(targets, t)
+		}
+	}
+	slices.SortFunc(targets, func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) })
+	work := &progress{done: make([]bool, len(targets))}
+	defer beating(ctx, beatEvery, func() any { return nil })()
+	each(ctx, len(targets), in.Parallel, never, func(i int) {
+		s, err := retry(ctx, p.Spec.Apply.Attempts, func() (target.State, error) {
+			return d.Observe(ctx, targets[i], p.Spec.Unit)
+		})
+		if err == nil {
+			err = startable(s, in.Fence+1, p.Spec.Fallback != nil)
+		}
+		if err != nil {
+			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: isSilence(err)})
+			return
+		}
+		work.finish(i)
+	})
+	if err := ctx.Err(); err != nil {
+		return Late{}, err
+	}
+	out := Late{Still: work.trouble}
+	for i, t := range targets {
+		switch {
+		case !work.isDone(i):
+		case len(out.Ready) < maxLate:
+			out.Ready = append(out.Ready, t)
+		default:
+			out.Still = append(out.Still, Trouble{ID: t.ID, Reason: "waits for the next sweep", Silent: true})
+		}
+	}
+	out.Still = sortTrouble(out.Still)
+	return out, nil
+}

@@ -1,0 +1,146 @@
+package activities
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/target"
+)
+
+// A target that does not answer is told apart from one that must not be changed,
+// and is never touched afterwards.
+func TestAbsentTargetsAreLeftAlone(t *testing.T) {
+	f := newFixture(t, 20)
+	f.down["t003"] = 99
+	f.state["t004"] = target.State{Release: "1.0.0", Fence: fence}
+	seen := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: f.all, Fence: fence})
+	require.Equal(t, []string{"t003"}, seen.Previous.Absent)
+	require.True(t, seen.Trouble[0].Silent)
+	require.False(t, seen.Trouble[1].Silent)
+
+	f.down["t003"] = 0
+	f.state["t004"] = target.State{Release: "1.0.0"}
+	out := do[Applied](t, f, f.acts.Apply, ApplyInput{Batch: f.all, Fence: fence, Previous: seen.Previous})
+	require.Equal(t, 19, out.Changed)
+	back := do[Reverted](t, f, f.acts.Revert, RevertInput{Batch: f.all, Fence: fence + 1, Previous: seen.Previous})
+	require.Equal(t, Reverted{Reverted: 19}, back)
+	require.Zero(t, f.applies["t003"])
+}
+
+// A batch goes on past as many silent targets as are tolerated, and stops at one
+// more, or at any target that refuses.
+func TestApplyToleratesSilence(t *testing.T) {
+	for _, tc := range []struct {
+		down, tolerate int
+		refuses        bool
+		all            bool
+	}{{2, 2, false, true}, {3, 2, false, false}, {0, 2, true, false}} {
+		f := newFixture(t, 60)
+		for i := range tc.down {
+			f.down[[]string{"t001", "t002", "t003"}[i]] = 99
+		}
+		f.refuses["t005"] = tc.refuses
+		in := ApplyInput{Batch: f.all, Fence: fence, Previous: Previous{Common: "1.0.0"}, Tolerate: tc.tolerate}
+		in.Parallel = 1
+		f.acts.plans[in.Plan] = withAttempts(f.plan, 1)
+		out := do[Applied](t, f, f.acts.Apply, in)
+		require.Equal(t, tc.all, out.Changed+len(out.Trouble) == 60, "%+v: %+v", tc, out)
+		for _, trouble := range out.Trouble {
+			require.Equal(t, !tc.refuses, trouble.Silent)
+		}
+	}
+}
+
+// What had nothing installed goes back to what the spec says.
+func TestFallback(t *testing.T) {
+	for _, fallback := range []spec.Fallback{{Remove: true}, {Release: "0.1.0"}} {
+		f := newFixture(t, 3)
+		p := f.plan
+		p.Spec.Fallback = &fallback
+		f.acts.plans[f.all.Plan] = p
+		f.state["t001"] = target.State{}
+		seen := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: f.all, Fence: fence})
+		require.Equal(t, Observed{Previous: Previous{Common: "1.0.0", Others: map[string][]string{"": {"t001"}}}}, seen)
+		require.Equal(t, 3, do[Applied](t, f, f.acts.Apply, ApplyInput{Batch: f.all, Fence: fence, Previous: seen.Previous}).Changed)
+		require.Equal(t, "2.0.0", f.state["t001"].Release)
+		back := do[Reverted](t, f, f.acts.Revert, RevertInput{Batch: f.all, Fence: fence + 1, Previous: seen.Previous})
+		require.Equal(t, Reverted{Reverted: 3}, back)
+		require.Equal(t, fallback.Release, f.state["t001"].Release)
+		require.Equal(t, "1.0.0", f.state["t002"].Release)
+	}
+}
+
+// Targets that come late are found with what they are, and brought in as a batch of
+// their own. One whose answer was lost has accepted the rollout's own fence.
+func TestLateTargets(t *testing.T) {
+	f := newFixture(t, 20)
+	f.down["t004"] = 99
+	f.state["t005"] = target.State{Release: "2.0.0", Fence: fence, Alive: true}
+	f.state["t006"] = target.State{Release: "1.0.0", Fence: fence + 1, Alive: true}
+	f.state["new"] = target.State{Release: "0.9.0", Alive: true}
+	f.state["empty"] = target.State{}
+	joined := []fleet.Target{{ID: "new"}, {ID: "empty"}}
+	late := do[Late](t, f, f.acts.FindLate, LateInput{
+		Plan: f.all.Plan, Absent: []string{"t003", "t004", "t005", "t006"}, Joined: joined, Fence: fence, Parallel: 4,
+	})
+	require.Equal(t, []string{"new", "t003", "t005"}, ids(late.Ready))
+	require.Len(t, late.Still, 3)
+	require.Contains(t, late.Still[0].Reason, "nothing installed")
+	require.Contains(t, late.Still[1].Reason, "connection refused")
+	require.Contains(t, late.Still[2].Reason, "another writer")
+
+	batch := Batch{Plan: f.all.Plan, From: 0, To: len(late.Ready), Parallel: 4, Late: late.Ready}
+	seen := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: batch, Fence: fence})
+	require.Empty(t, seen.Trouble)
+	require.Equal(t, 1, seen.Already)
+	out := do[Applied](t, f, f.acts.Apply, ApplyInput{Batch: batch, Fence: fence, Previous: seen.Previous})
+	require.Equal(t, Applied{Changed: 2}, out)
+	back := do[Reverted](t, f, f.acts.Revert, RevertInput{Batch: batch, Fence: fence + 1, Previous: seen.Previous})
+	require.Equal(t, Reverted{Reverted: 2}, back)
+	require.Equal(t, []string{"0.9.0", "1.0.0", "2.0.0"}, []string{f.state["new"].Release, f.state["t003"].Release, f.state["t005"].Release})
+}
+
+// A sweep is judged over everybody who runs the release, late ones once.
+func TestBindingOfASweep(t *testing.T) {
+	f := newFixture(t, 5)
+	p := f.plan
+	p.Spec.Stages[0].Tolerate = &spec.Tolerate{Unreachable: spec.Allowance{Targets: 3}}
+	b := binding(p, StageRef{Absent: []string{"t001"}})
+	require.Len(t, b.Exposed, 4)
+	require.Equal(t, 2, b.Silent)
+	b = binding(p, StageRef{Absent: []string{"t001"}, Late: []fleet.Target{{ID: "t002"}, {ID: "new"}}})
+	require.ElementsMatch(t, []string{"t000", "t002", "t003", "t004", "new"}, ids(b.Exposed))
+	require.Equal(t, []string{"t002", "new"}, ids(b.Cohort))
+	require.Equal(t, spec.StageSweep, b.Stage)
+	require.Empty(t, b.Control)
+}
+
+// A fleet that is unhealthy already is told so before anything is changed, after
+// some looks; one that does not answer at all is waited for.
+func TestPreflight(t *testing.T) {
+	f := newFixtureWith(t, 5, spec.Health{Every: spec.Duration(time.Millisecond), Scrape: &spec.Scrape{URL: "http://127.0.0.1:1/", Sample: 1}, Without: []string{spec.CheckTraffic}})
+	for name, tc := range map[string]struct {
+		state target.State
+		want  string
+	}{
+		"well":          {target.State{Release: "0.5", Alive: true}, "PASS"},
+		"not installed": {target.State{}, "PASS"},
+		"dead":          {target.State{Release: "1.0.0", Detail: "it crashed"}, "FAIL"},
+	} {
+		f.state["t003"] = tc.state
+		r := do[health.Report](t, f, f.acts.Preflight, PreflightInput{Plan: f.all.Plan})
+		require.Len(t, r.Results, 1, name)
+		require.Equal(t, tc.want, string(r.Results[0].Verdict), "%s: %s", name, r.Results[0].Sentence)
+	}
+}
+
+func withAttempts(p plan.Plan, n int) plan.Plan {
+	p.Spec.Apply.Attempts = n
+	return p
+}

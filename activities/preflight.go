@@ -1,0 +1,106 @@
+package activities
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// PreflightInput asks how a fleet is before anything is changed.
+type PreflightInput struct {
+	Plan string `json:"plan"`
+	// Until is how long a source that answers nothing is waited for.
+	Until time.Time `json:"until"`
+}
+
+// preflightLooks is how many looks in a row must see harm before a fleet counts as
+// unhealthy, and how many are made where there is too little to judge by.
+const preflightLooks = 3
+
+// Preflight judges the whole fleet by the rollout's own checks before anything is
+// changed. A comparison with the control is made between the first stage's targets
+// and the others: a difference that is there already is not the change's doing.
+func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.Report, error) {
+	meters, every, err := a.preflightMeters(ctx, in.Plan)
+	if err != nil || len(meters) == 0 {
+		return health.Report{At: time.Now()}, err
+	}
+	defer beating(ctx, beatEvery, func() any { return nil })()
+	harmed := 0
+	for n := 1; ; n++ {
+		report, err := lookAll(ctx, meters, time.Now())
+		if err != nil {
+			return health.Report{}, err
+		}
+		a.metrics.judged(report)
+		if report.Verdict() == health.Fail {
+			harmed++
+		} else {
+			harmed = 0
+		}
+		enough := n >= preflightLooks && !report.Pending() && harmed == 0 && (!report.Mute() || time.Now().After(in.Until))
+		if report.Verdict() == health.Pass || harmed >= preflightLooks || enough || !pause(ctx, every) {
+			return report, ctx.Err()
+		}
+	}
+}
+
+// preflightMeters are one over the whole fleet for checks with a limit of their own,
+// and one that compares the first stage's targets with the others.
+func (a *Activities) preflightMeters(ctx context.Context, digest string) ([]*health.Meter, time.Duration, error) {
+	p, d, err := a.open(ctx, digest)
+	if err != nil {
+		return nil, 0, err
+	}
+	whole := health.Binding{Unit: p.Spec.Unit, Stage: p.Stages[0].Name, Exposed: p.Order, Cohort: p.Order}
+	for i, s := range p.Stages {
+		whole.Silent += p.Spec.Stages[i].Unreachable(s.Size())
+	}
+	halves := health.Binding{Unit: p.Spec.Unit, Stage: p.Stages[0].Name, Exposed: p.Cohort(0), Cohort: p.Cohort(0), Control: p.Control(0)}
+	absolute, relative := p.Spec.Health, p.Spec.Health
+	absolute.Checks, relative.Checks = nil, nil
+	for _, c := range p.Spec.Health.Checks {
+		if c.Against == "" {
+			absolute.Checks = append(absolute.Checks, c)
+		} else {
+			relative.Checks = append(relative.Checks, c)
+		}
+	}
+	absolute.Without = append(slices.Clone(absolute.Without), spec.CheckTraffic)
+	relative.Without = []string{spec.CheckTraffic, spec.CheckAlive}
+	var out []*health.Meter
+	for _, part := range []struct {
+		checks  spec.Health
+		binding health.Binding
+		empty   bool
+	}{
+		{absolute, whole, len(absolute.Checks) == 0 && slices.Contains(absolute.Without, spec.CheckAlive)},
+		{relative, halves, len(relative.Checks) == 0 || len(halves.Control) == 0},
+	} {
+		if part.empty {
+			continue
+		}
+		m, err := health.Open(part.checks, part.binding, health.Deps{Driver: d})
+		if err != nil {
+			return nil, 0, invalid(err)
+		}
+		out = append(out, m)
+	}
+	return out, p.Spec.Health.Every.Std(), nil
+}
+
+// lookAll joins the reports of several meters.
+func lookAll(ctx context.Context, meters []*health.Meter, at time.Time) (health.Report, error) {
+	joined := health.Report{At: at}
+	for _, m := range meters {
+		r, err := m.LookAll(ctx, at)
+		if err != nil {
+			return joined, err
+		}
+		joined.Results = append(joined.Results, r.Results...)
+	}
+	return joined, nil
+}
