@@ -14,15 +14,28 @@ const batchesAtOnce = 4
 
 // batches cuts a stage's cohort; parallel is shared out over those at work.
 func (r *rollout) batches(stage, parallel int) []activities.Batch {
-	s := r.planned.Stages[stage]
+	late, first, count := r.late(stage), r.first(stage), r.state.Stages[stage].Cohort
 	size := max(1, r.spec.Apply.Batch)
-	n := (s.Size() + size - 1) / size
+	n := (count + size - 1) / size
 	share := max(1, parallel/min(n, batchesAtOnce))
 	out := make([]activities.Batch, 0, n)
-	for from := s.From; from < s.To; from += size {
-		out = append(out, activities.Batch{Plan: r.planned.Digest, From: from, To: min(from+size, s.To), Parallel: share})
+	for from := 0; from < count; from += size {
+		to := min(from+size, count)
+		b := activities.Batch{Plan: r.planned.Digest, From: first + from, To: first + to, Parallel: share}
+		if late != nil { // each batch carries its own targets only
+			b.From, b.To, b.Late = 0, to-from, late[from:to]
+		}
+		out = append(out, b)
 	}
 	return out
+}
+
+// first is where a stage's cohort begins in the plan's order.
+func (r *rollout) first(stage int) int {
+	if r.late(stage) != nil {
+		return 0
+	}
+	return r.planned.Stages[stage].From
 }
 
 // eachBatch calls f for 0..n-1, some at once, and answers the first error in

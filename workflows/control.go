@@ -15,7 +15,7 @@ import (
 
 // signals are those that a rollout accepts. An abort is read before what came
 // with it, so that it wins.
-var signals = []string{SignalAbort, SignalPause, SignalResume, SignalApprove, SignalPromote}
+var signals = []string{SignalAbort, SignalPause, SignalResume, SignalApprove, SignalPromote, SignalGiveUp, SignalRetry}
 
 // listen takes signals for as long as the rollout runs, also while it goes back.
 func (r *rollout) listen(ctx workflow.Context) {
@@ -28,7 +28,7 @@ func (r *rollout) listen(ctx workflow.Context) {
 			r.control(name, request(raw.Payload()))
 		})
 	}
-	for r.state.Outcome == nil {
+	for !r.ended {
 		sel.Select(ctx)
 	}
 }
@@ -86,6 +86,10 @@ func (r *rollout) control(signal string, req ControlRequest) {
 		r.override = &c
 	case signal == SignalApprove:
 		r.state.Stages[r.approvable(c.Stage)].ApprovedBy = &c
+	case signal == SignalRetry:
+		r.retry = true
+	case signal == SignalGiveUp:
+		r.gaveUp = &c
 	}
 	r.state.Controls = append(r.state.Controls, c)
 	if extra := len(r.state.Controls) - maxControls; extra > 0 {
@@ -99,7 +103,10 @@ const maxControls = 50
 
 // refusal answers why a signal has no effect now; empty if it has.
 func (r *rollout) refusal(c Control) string {
-	if r.aborted != nil || r.state.Outcome != nil || r.goingBack {
+	if c.Signal == SignalRetry || c.Signal == SignalGiveUp {
+		return r.unlockable(c)
+	}
+	if r.aborted != nil || r.state.Outcome != nil || r.back != nil {
 		return "too late: the rollout is " + string(r.state.Phase)
 	}
 	switch c.Signal {
@@ -124,7 +131,7 @@ func (r *rollout) refusal(c Control) string {
 // promotable answers why a promote has no effect now.
 func (r *rollout) promotable(c Control) string {
 	switch {
-	case !strings.ContainsFunc(c.By, unicode.IsLetter) || !strings.ContainsFunc(c.Why, unicode.IsLetter):
+	case !c.worded():
 		return `promote needs a name and a reason: {"by": "…", "why": "…"}`
 	case r.state.Paused != nil:
 		return "the rollout is paused: resume it first"
@@ -132,6 +139,22 @@ func (r *rollout) promotable(c Control) string {
 		return fmt.Sprintf("there is no gate to pass while %s", r.state.Phase)
 	case c.Stage != "" && c.Stage != r.state.Stages[r.state.Stage].Name:
 		return fmt.Sprintf("the current stage is %s", r.state.Stages[r.state.Stage].Name)
+	}
+	return ""
+}
+
+// worded says that a person has given a name and a reason in words.
+func (c Control) worded() bool {
+	return strings.ContainsFunc(c.By, unicode.IsLetter) && strings.ContainsFunc(c.Why, unicode.IsLetter)
+}
+
+// unlockable answers why a signal for a locked rollout has no effect now.
+func (r *rollout) unlockable(c Control) string {
+	switch {
+	case r.state.Phase != PhaseLocked || r.gaveUp != nil:
+		return "there is no incomplete rollback that waits: the rollout is " + string(r.state.Phase)
+	case c.Signal == SignalGiveUp && !c.worded():
+		return `give-up needs a name and a reason: {"by": "…", "why": "…"}`
 	}
 	return ""
 }

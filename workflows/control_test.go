@@ -92,7 +92,7 @@ func TestAbort(t *testing.T) {
 // Cancelling the workflow is an abort.
 func TestCancellationIsAnAbort(t *testing.T) {
 	w := newWorld(t, 100)
-	w.env.RegisterDelayedCallback(w.env.CancelWorkflow, 90*time.Second)
+	w.do(90*time.Second, w.env.CancelWorkflow)
 	s := w.run(fourStages())
 	require.Equal(t, PhaseAborted, s.Outcome.Result)
 	require.Equal(t, 100, w.on("1.0.0"))
@@ -125,7 +125,7 @@ func TestPromote(t *testing.T) {
 			}
 			w.at(30*time.Second, SignalPause, nil)
 			w.at(31*time.Second, SignalResume, nil)
-			w.env.RegisterDelayedCallback(func() {
+			w.do(40*time.Second, func() {
 				w.health = func(i int, _ time.Duration) health.Verdict {
 					if i == 0 {
 						return health.Fail
@@ -133,7 +133,7 @@ func TestPromote(t *testing.T) {
 					return health.Pass
 				}
 				w.env.SignalWorkflow(SignalPromote, ControlRequest{By: "ann", Why: "known", Override: override})
-			}, 40*time.Second)
+			})
 			s := w.run(fourStages())
 			if !override {
 				require.Equal(t, PhaseRolledBack, s.Outcome.Result)
@@ -148,10 +148,10 @@ func TestPromote(t *testing.T) {
 // An abort wins over what comes with it, and the other is told.
 func TestAbortWins(t *testing.T) {
 	w := newWorld(t, 10)
-	w.env.RegisterDelayedCallback(func() {
+	w.do(30*time.Second, func() {
 		w.env.SignalWorkflow(SignalAbort, nil)
 		w.env.SignalWorkflow(SignalPromote, ControlRequest{By: "bob", Why: "go"})
-	}, 30*time.Second)
+	})
 	s := w.run(fourStages())
 	require.Equal(t, PhaseAborted, s.Outcome.Result)
 	require.Contains(t, s.Controls[1].Refused, "too late")
@@ -160,11 +160,11 @@ func TestAbortWins(t *testing.T) {
 // Thousands of signals are harmless, and only the last are remembered.
 func TestManySignals(t *testing.T) {
 	w := newWorld(t, 10)
-	w.env.RegisterDelayedCallback(func() {
+	w.do(30*time.Second, func() {
 		for range 1000 {
 			w.env.SignalWorkflow(SignalResume, strings.Repeat("x", 5000))
 		}
-	}, 30*time.Second)
+	})
 	s := w.run(fourStages())
 	require.Equal(t, PhasePromoted, s.Outcome.Result)
 	require.Len(t, s.Controls, maxControls)

@@ -123,13 +123,13 @@ func TestWhyItWaits(t *testing.T) {
 	s.Stages[0].Approval = spec.ApprovalRequired
 	seen := map[time.Duration]State{}
 	look := func(at time.Duration) {
-		w.env.RegisterDelayedCallback(func() {
+		w.do(at, func() {
 			v, err := w.env.QueryWorkflow(QueryStatus)
 			require.NoError(t, err)
 			var s State
 			require.NoError(t, v.Get(&s))
 			seen[at] = s
-		}, at)
+		})
 	}
 	w.at(time.Minute, SignalPause, ControlRequest{By: "ann"})
 	look(2 * time.Minute)

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,12 +17,16 @@ import (
 type judging struct {
 	rollout *rollout
 	stage   int
-	input   activities.HealthInput
-	last    health.Report
-	// holdLeft is how much longer the gate may hold, holds how often it has.
-	holdLeft time.Duration
-	holds    int
+	resting
 }
+
+// The steps of judging a stage.
+const (
+	stepBake = "bake"
+	stepGate = "gate"
+	stepHold = "hold"
+	stepWait = "wait"
+)
 
 // forever is the clock of a wait that only a person or harm ends.
 const forever = time.Duration(-1)
@@ -33,35 +38,74 @@ const (
 	maxGates = 20
 )
 
+// judge begins to judge a stage that was applied, or goes on where it rested.
+func (r *rollout) judge(stage int) *judging {
+	j := &judging{rollout: r, stage: stage}
+	if r.resting != nil {
+		j.resting, r.resting = *r.resting, nil
+		return j
+	}
+	s := r.spec.Stages[stage]
+	j.resting = resting{Step: stepBake, Clock: s.Bake.Std(), HoldLeft: s.DecideWithin.Std(), Input: r.judged}
+	r.override = nil // a promote is for the stage that it was sent to
+	return j
+}
+
 // run returns nil when the stage may be left for the next one.
 func (j *judging) run() error {
-	r, s := j.rollout, &j.rollout.state.Stages[j.stage]
-	j.holdLeft = r.spec.Stages[j.stage].DecideWithin.Std()
-	r.override = nil // a promote is for the stage that it was sent to
-	r.enter(PhaseBake, fmt.Sprintf("watching %s for %s", s.Name, s.Bake))
-	if _, err := j.sit(s.Bake.Std(), "bake "+s.Name+" for "+s.Bake.String(), false, j.overridden); err != nil {
-		return err
-	}
 	for {
-		g, err := j.gate()
-		if err != nil {
-			return err
-		}
-		switch {
-		case g.Decision == RollBack:
-			return &failure{why: g.Why, report: &g.Report}
-		case g.Decision == Hold:
-			err = j.hold(g)
-		case j.blocked() == "":
-			return nil
-		default:
-			r.override = g.Override // what a person decided still holds after the wait
+		var err error
+		passed := false
+		switch j.Step {
+		case stepBake:
+			err = j.bake()
+		case stepHold:
+			err = j.hold()
+		case stepWait:
 			err = j.wait()
+		default:
+			passed, err = j.decide()
 		}
-		if err != nil {
+		if errors.Is(err, errRenew) {
+			rest := j.resting
+			j.rollout.resting = &rest
+		}
+		if err != nil || passed {
 			return err
 		}
 	}
+}
+
+// bake watches for as long as the stage bakes.
+func (j *judging) bake() error {
+	r, s := j.rollout, &j.rollout.state.Stages[j.stage]
+	r.enter(PhaseBake, fmt.Sprintf("watching %s for %s", s.Name, s.Bake))
+	var err error
+	j.Clock, err = j.sit(j.Clock, "bake "+s.Name+" for "+s.Bake.String(), false, j.overridden)
+	if err == nil {
+		j.Step = stepGate
+	}
+	return err
+}
+
+// decide puts the evidence to the gate, and answers whether the stage may be left.
+func (j *judging) decide() (bool, error) {
+	g, err := j.gate()
+	switch {
+	case err != nil:
+		return false, err
+	case g.Decision == RollBack:
+		return false, &failure{why: g.Why, report: &g.Report}
+	case g.Decision == Hold:
+		j.Step = stepHold
+		j.Holds++
+	case j.blocked() == "":
+		return true, nil
+	default:
+		j.Step = stepWait
+		j.rollout.override = g.Override // what a person decided still holds after the wait
+	}
+	return false, nil
 }
 
 func (j *judging) overridden() bool { return j.rollout.override != nil }
@@ -83,30 +127,35 @@ func (j *judging) wait() error {
 		}
 	}
 	r.enter(PhaseBake, "looking again before "+r.state.Stages[j.stage].Name+" is left")
+	j.Step = stepGate
 	return nil
 }
 
 // hold goes on watching a stage without a verdict until there is one, a person
 // decides, or the stage's time to decide is over.
-func (j *judging) hold(g Gate) error {
+func (j *judging) hold() error {
 	r, s := j.rollout, j.rollout.spec.Stages[j.stage]
+	gates := r.state.Stages[j.stage].Gates
+	g := gates[len(gates)-1]
 	person := s.Undecided == spec.UndecidedWait
-	j.holds++
-	over := j.holdLeft <= 0 || j.holds > maxHolds
+	over := j.HoldLeft <= 0 || j.Holds > maxHolds
 	if over && !person {
 		return &failure{why: fmt.Sprintf("no verdict on %s within %s: %s", s.Name, s.DecideWithin, g.Why), report: &g.Report}
 	}
-	clock, next := j.holdLeft, fmt.Sprintf("goes back in %s unless that changes", spec.Duration(j.holdLeft.Round(time.Second)))
+	clock, next := j.HoldLeft, fmt.Sprintf("goes back in %s unless that changes", spec.Duration(j.HoldLeft.Round(time.Second)))
 	if over {
 		clock, next = forever, fmt.Sprintf("waits for a person: sluice promote %[1]s --why … or sluice abort %[1]s", r.state.Unit)
 	} else if person {
-		next = fmt.Sprintf("asks a person in %s unless that changes", spec.Duration(j.holdLeft.Round(time.Second)))
+		next = fmt.Sprintf("asks a person in %s unless that changes", spec.Duration(j.HoldLeft.Round(time.Second)))
 	}
 	r.enter(PhaseHold, g.Why+"; "+next)
-	settle := j.holds < maxHolds
+	settle := j.Holds < maxHolds
 	left, err := j.sit(clock, "hold "+s.Name+" for a verdict", settle, j.overridden)
 	if clock != forever {
-		j.holdLeft = left
+		j.HoldLeft = left
+	}
+	if err == nil {
+		j.Step = stepGate
 	}
 	return err
 }
@@ -117,6 +166,9 @@ func (j *judging) hold(g Gate) error {
 func (j *judging) sit(clock time.Duration, summary string, settle bool, over func() bool) (time.Duration, error) {
 	r := j.rollout
 	for clock != 0 && !over() && r.ctx.Err() == nil {
+		if r.full() {
+			return clock, errRenew
+		}
 		paused := r.state.Paused != nil
 		ticking := clock != forever && !paused
 		began, until := workflow.Now(r.ctx), workflow.Now(r.ctx).Add(idleWatch)
@@ -130,7 +182,7 @@ func (j *judging) sit(clock time.Duration, summary string, settle bool, over fun
 			rung = timer.IsReady
 		}
 		settled, err := j.watch(until, ticking, settle, func() bool {
-			return over() || rung() || (r.state.Paused != nil) != paused
+			return over() || rung() || (r.state.Paused != nil) != paused || r.full()
 		})
 		stopTimer()
 		if ticking {
@@ -154,7 +206,7 @@ func (j *judging) watch(until time.Time, ticking, settle bool, stop func() bool)
 	for wait := firstWatchRetry; !stop(); wait = min(2*wait, lastWatchRetry) {
 		ctx, cancel := workflow.WithCancel(r.ctx)
 		f := workflow.ExecuteActivity(j.watchOptions(ctx, until), acts.Watch,
-			activities.WatchInput{HealthInput: j.input, Until: until, Settle: settle})
+			activities.WatchInput{HealthInput: j.Input, Until: until, Settle: settle})
 		if err := workflow.Await(r.ctx, func() bool { return f.IsReady() || stop() }); err != nil {
 			return false, err
 		}
@@ -171,14 +223,14 @@ func (j *judging) watch(until time.Time, ticking, settle bool, stop func() bool)
 		case r.ctx.Err() != nil: // also when the cancelled watch has answered in time
 			return false, r.ctx.Err()
 		case err == nil:
-			j.input.State, j.last = out.State, out.Report
+			j.Input.State, j.Last = out.State, out.Report
 		case !temporal.IsCanceledError(err):
 			workflow.GetLogger(ctx).Warn("watch ended without a report", "stage", r.state.Stages[j.stage].Name, "error", err)
 		}
-		if err == nil && j.last.Verdict() == health.Fail && (r.override == nil || !r.override.Override) {
+		if err == nil && j.Last.Verdict() == health.Fail && (r.override == nil || !r.override.Override) {
 			return false, j.harm()
 		}
-		if err == nil && settle && j.last.Verdict() == health.Pass {
+		if err == nil && settle && j.Last.Verdict() == health.Pass {
 			return true, nil
 		}
 		switch left := until.Sub(workflow.Now(ctx)); {
@@ -204,9 +256,9 @@ const (
 
 // harm records that the watch saw a check fail.
 func (j *judging) harm() error {
-	d, why := decide(j.last, nil)
-	j.record(Gate{Decision: d, Why: why, At: workflow.Now(j.rollout.ctx), Report: j.last})
-	return &failure{why: why, report: &j.last}
+	d, why := decide(j.Last, nil)
+	j.record(Gate{Decision: d, Why: why, At: workflow.Now(j.rollout.ctx), Report: j.Last})
+	return &failure{why: why, report: &j.Last}
 }
 
 func (j *judging) watchOptions(ctx workflow.Context, until time.Time) workflow.Context {
@@ -228,18 +280,18 @@ func (j *judging) gate() (Gate, error) {
 	ctx := workflow.WithActivityOptions(r.ctx, o)
 	now := workflow.Now(ctx)
 	var out activities.Judged
-	err := workflow.ExecuteActivity(ctx, acts.Gate, activities.GateInput{HealthInput: j.input, At: now}).Get(ctx, &out)
+	err := workflow.ExecuteActivity(ctx, acts.Gate, activities.GateInput{HealthInput: j.Input, At: now}).Get(ctx, &out)
 	if r.ctx.Err() != nil {
 		return Gate{}, r.ctx.Err()
 	}
 	if err == nil {
-		j.input.State, j.last = out.State, out.Report
+		j.Input.State, j.Last = out.State, out.Report
 	} else {
-		j.last = unjudged(now, err)
+		j.Last = unjudged(now, err)
 	}
-	g := Gate{At: workflow.Now(ctx), Report: j.last}
-	g.Decision, g.Why = decide(j.last, r.override)
-	if g.Decision == Promote && j.last.Verdict() != health.Pass {
+	g := Gate{At: workflow.Now(ctx), Report: j.Last}
+	g.Decision, g.Why = decide(j.Last, r.override)
+	if g.Decision == Promote && j.Last.Verdict() != health.Pass {
 		g.Override = r.override
 	}
 	r.override = nil

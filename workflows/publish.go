@@ -32,13 +32,16 @@ func (r *rollout) index() {
 		now.stage = r.state.Stages[r.state.Stage].Name
 	}
 	switch r.state.Phase {
-	case PhaseApproval, PhaseHold, PhaseRollback:
+	case PhaseApproval, PhaseHold, PhaseRollback, PhaseLocked:
 		now.phase = string(r.state.Phase)
 	case PhaseVerify:
 		now.phase = string(PhaseRollback)
 	}
 	if o := r.state.Outcome; o != nil {
-		now.phase, now.outcome = string(o.Result), string(o.Result)
+		now.outcome = string(o.Result)
+		if r.ended {
+			now.phase = now.outcome
+		}
 	}
 	if now == r.shown {
 		return

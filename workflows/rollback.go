@@ -13,22 +13,89 @@ import (
 	"github.com/sluicehq/sluice/internal/health"
 )
 
+// wayBack is a rollback under way.
+type wayBack struct {
+	Outcome Outcome `json:"outcome"`
+	// Result is what the outcome's is once every target is back.
+	Result Phase `json:"result"`
+	// Harm says that a check failed: whether it recovers tells whether the change
+	// was the cause.
+	Harm bool `json:"harm"`
+	// Left is what did not come back, after at least one try; nil before.
+	Left []leftover `json:"left,omitempty"`
+}
+
+// leftover is what of a batch is to be taken back yet.
+type leftover struct {
+	Exposure exposure `json:"exposure"`
+	// Only are the targets; nil means all of the batch.
+	Only []string `json:"only,omitempty"`
+	// Troubles says why each did not come.
+	Troubles []activities.Trouble `json:"troubles,omitempty"`
+}
+
 // rollback takes back what the rollout touched, newest exposure first, and ends
-// the rollout. It runs on a context that nothing cancels.
-func (r *rollout) rollback(cause error) {
-	r.goingBack = true
+// the rollout. It runs on a context that nothing cancels. Its only error is
+// errRenew.
+func (r *rollout) rollback(cause error) error {
 	o := r.verdict(cause)
 	o.Touched = r.changed()
+	var f *failure
+	r.back = &wayBack{
+		Outcome: o, Result: o.Result,
+		Harm: errors.As(cause, &f) && f.report != nil && f.report.Verdict() == health.Fail && o.Result == PhaseRolledBack,
+	}
 	if len(r.touched) > 0 {
 		r.enter(PhaseRollback, o.Why)
-		r.revert(&o)
+		r.revert()
 	}
-	if len(o.NotReverted) > 0 {
-		o.Result = PhaseIncomplete
-	} else if o.Result == PhaseRolledBack {
-		r.recovery(cause, &o)
+	return r.goBack()
+}
+
+// goBack waits, as long as targets are left, for a person to have them tried again
+// or to give up; then it ends the rollout.
+func (r *rollout) goBack() error {
+	o := &r.back.Outcome
+	for len(r.back.Left) > 0 && r.gaveUp == nil {
+		o.Result, o.NotReverted = PhaseIncomplete, named(r.back.Left)
+		again, err := r.locked()
+		if err != nil {
+			return err
+		}
+		if again {
+			r.again()
+		}
 	}
-	r.end(o)
+	o.GaveUp = r.gaveUp
+	o.NotReverted = named(r.back.Left)
+	if len(o.NotReverted) == 0 {
+		o.Result = r.back.Result
+		if r.back.Harm && o.Reverted > 0 {
+			r.recovery(o)
+		}
+	}
+	r.end(*o)
+	return nil
+}
+
+// locked shows an incomplete rollback and waits. It answers whether the targets
+// that are left shall be tried again.
+func (r *rollout) locked() (again bool, err error) {
+	shown := r.back.Outcome
+	shown.Why += fmt.Sprintf("; %d touched targets are not known to be back: the unit is locked until sluice retry-rollback %[2]s, or sluice give-up %[2]s --why …",
+		len(shown.NotReverted), r.state.Unit)
+	r.conclude(shown, PhaseLocked)
+	err = workflow.Await(r.base, func() bool { return r.retry || r.gaveUp != nil || r.full() })
+	switch {
+	case err != nil:
+		return false, err
+	case r.retry:
+		r.retry = false
+		return true, nil
+	case r.gaveUp != nil:
+		return false, nil
+	}
+	return false, errRenew
 }
 
 // verdict words the cause of going back.
@@ -55,71 +122,101 @@ func (r *rollout) verdict(cause error) Outcome {
 // revert puts every touched batch back, newest first, and notes which targets did
 // not come. Every target is tried once before any is tried again: one that does not
 // answer keeps no other on the release.
-func (r *rollout) revert(o *Outcome) {
-	back := slices.Clone(r.touched)
-	slices.Reverse(back)
-	left := r.sweep(o, back, make([][]string, len(back)), time.Time{}, batchesAtOnce)
-	var again []exposure
-	var only [][]string
-	for i, troubles := range left {
-		var ids []string
-		for _, t := range troubles {
-			if t.Final {
-				o.NotReverted = append(o.NotReverted, TargetTrouble{ID: t.ID, Reason: t.Reason})
-			} else {
-				ids = append(ids, t.ID)
-			}
+func (r *rollout) revert() {
+	whole := make([]leftover, 0, len(r.touched))
+	for _, t := range slices.Backward(r.touched) {
+		whole = append(whole, leftover{Exposure: t})
+	}
+	var again []leftover
+	for _, l := range r.pass(whole, time.Time{}, batchesAtOnce) {
+		final, open := l.split()
+		if len(final.Troubles) > 0 {
+			r.back.Left = append(r.back.Left, final)
 		}
-		if len(ids) > 0 {
-			again, only = append(again, back[i]), append(only, ids)
+		if len(open.Troubles) > 0 {
+			again = append(again, open)
 		}
 	}
-	if len(again) == 0 {
+	r.insist(again)
+}
+
+// again tries all that is left once more, whatever the reason was.
+func (r *rollout) again() {
+	left := r.back.Left
+	r.back.Left = nil
+	r.state.Outcome = nil
+	r.insist(left)
+}
+
+// insist tries targets until the rollback's deadline, and keeps what is left then.
+func (r *rollout) insist(left []leftover) {
+	if len(left) == 0 {
 		return
 	}
+	o := r.back.Outcome
 	deadline := workflow.Now(r.base).Add(r.spec.Rollback.Deadline.Std())
 	r.enter(PhaseRollback, fmt.Sprintf("%d of %d touched targets are back; trying the others for up to %s",
 		o.Reverted, o.Touched, r.spec.Rollback.Deadline))
-	for _, troubles := range r.sweep(o, again, only, deadline, len(again)) {
-		for _, t := range troubles {
-			o.NotReverted = append(o.NotReverted, TargetTrouble{ID: t.ID, Reason: t.Reason})
-		}
-	}
+	r.back.Left = append(r.back.Left, r.pass(left, deadline, len(left))...)
 }
 
-// sweep reverts batches, or the targets of them that only names, and answers which
-// targets of each were not reverted by the deadline.
-func (r *rollout) sweep(o *Outcome, back []exposure, only [][]string, deadline time.Time, atOnce int) [][]activities.Trouble {
-	left := make([][]activities.Trouble, len(back))
+// pass reverts batches, or the targets of them that are named, and answers what
+// was not reverted by the deadline.
+func (r *rollout) pass(back []leftover, deadline time.Time, atOnce int) []leftover {
+	left := make([]leftover, len(back))
 	share := max(1, r.spec.Rollback.Parallel/min(len(back), atOnce))
 	_ = eachBatch(r.base, len(back), atOnce, never, func(ctx workflow.Context, i int) error { // f answers no error
-		t := back[i]
+		t := back[i].Exposure
 		t.Parallel = share
-		what := span("revert", r.state.Stages[t.stage].Name, t.Batch, r.planned.Stages[t.stage].From)
+		what := span("revert", r.state.Stages[t.Stage].Name, t.Batch, r.first(t.Stage))
 		ctx = workflow.WithActivityOptions(ctx, urgent(options(what, r.spec.Rollback.Deadline.Std()+batchTimeout)))
 		var out activities.Reverted
 		err := workflow.ExecuteActivity(ctx, acts.Revert, activities.RevertInput{
-			Batch: t.Batch, Fence: r.backFence(), Previous: t.previous, Only: only[i], Deadline: deadline,
+			Batch: t.Batch, Fence: r.backFence(), Previous: t.Previous, Only: back[i].Only, Deadline: deadline,
 		}).Get(ctx, &out)
-		o.Reverted += out.Reverted
+		r.back.Outcome.Reverted += out.Reverted
 		r.state.Exposed -= out.Reverted
-		if err != nil { // an activity that is retried without end only ends so by hand
-			out.Trouble = append(out.Trouble, activities.Trouble{ID: what, Reason: err.Error(), Final: true})
+		left[i] = leftover{Exposure: back[i].Exposure, Troubles: out.Trouble}
+		for _, trouble := range out.Trouble {
+			left[i].Only = append(left[i].Only, trouble.ID)
 		}
-		left[i] = out.Trouble
+		if err != nil { // an activity that is retried without end only ends so by hand
+			left[i].Only, left[i].Troubles = back[i].Only, []activities.Trouble{{ID: what, Reason: err.Error(), Final: true}}
+		}
 		r.publish()
 		return nil
 	})
-	return left
+	return slices.DeleteFunc(left, func(l leftover) bool { return len(l.Troubles) == 0 })
+}
+
+// split parts what trying again cannot mend from what it may.
+func (l leftover) split() (final, open leftover) {
+	final.Exposure, open.Exposure = l.Exposure, l.Exposure
+	for _, t := range l.Troubles {
+		into := &open
+		if t.Final {
+			into = &final
+		}
+		into.Troubles, into.Only = append(into.Troubles, t), append(into.Only, t.ID)
+	}
+	if len(open.Troubles) == 0 {
+		final.Only = l.Only
+	}
+	return final, open
+}
+
+// named lists the targets that are left, with their reasons.
+func named(left []leftover) []TargetTrouble {
+	var out []TargetTrouble
+	for _, l := range left {
+		out = append(out, troubled(l.Troubles)...)
+	}
+	return out
 }
 
 // recovery looks whether the checks recovered: if they did not, the change was
 // probably not the cause, and that is said. It never changes what was done.
-func (r *rollout) recovery(cause error, o *Outcome) {
-	var f *failure
-	if !errors.As(cause, &f) || f.report == nil || f.report.Verdict() != health.Fail || o.Reverted == 0 {
-		return
-	}
+func (r *rollout) recovery(o *Outcome) {
 	limit := r.spec.Rollback.Recover.Std()
 	r.enter(PhaseVerify, fmt.Sprintf("all %d touched targets are back; looking for up to %s whether health recovers", o.Reverted, r.spec.Rollback.Recover))
 	opts := options("look whether health recovers", limit+time.Minute)

@@ -3,6 +3,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -20,7 +22,9 @@ func Rollout(ctx workflow.Context, sub Submission) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	r.run(sub)
+	if err := r.run(); errors.Is(err, errRenew) {
+		return State{}, r.renew(ctx)
+	}
 	return fit(r.state), nil
 }
 
@@ -30,19 +34,32 @@ type rollout struct {
 	// is not cancelled by what made it necessary.
 	ctx, base workflow.Context
 	abort     workflow.CancelFunc
-	spec      spec.Spec
-	state     State
-	planned   activities.Planned
+	sub       Submission
+	// spec is the submission's, with a stage for every sweep.
+	spec    spec.Spec
+	state   State
+	planned activities.Planned
 	// touched are the batches that were changed, or may have been, oldest first.
 	touched []exposure
+	// sweeps are the targets of the stages after the plan's last, in their order.
+	sweeps [][]fleet.Target
 	// override is a promote that was taken and not used yet.
 	override *Control
 	// aborted is what asked for the way back; nil while nothing did.
 	aborted *Control
-	// goingBack is set once the way back has begun; it is never left again.
-	goingBack bool
+	// back is the way back; nil until it has begun, and never left again.
+	back *wayBack
 	// judged is what the current stage is judged by.
 	judged activities.HealthInput
+	// resting is where the judging of the current stage stood when the rollout
+	// continued as new; nil otherwise.
+	resting *resting
+	// retry and gaveUp are what ends the wait after an incomplete rollback.
+	retry  bool
+	gaveUp *Control
+	ended  bool
+	// tooMuch is set once there was more to carry than continuing as new can.
+	tooMuch bool
 	// shown is what the search attributes say.
 	shown attributes
 }
@@ -50,21 +67,24 @@ type rollout struct {
 // exposure is a batch that must be taken back when the rollout fails.
 type exposure struct {
 	activities.Batch
-	stage    int
-	previous activities.Previous
-	count    int // how many targets may have been changed
+	Stage    int                 `json:"stage"`
+	Previous activities.Previous `json:"previous"`
+	Count    int                 `json:"count"` // how many targets may have been changed
 }
 
 // setup readies the state, the query and the signals.
 func setup(ctx workflow.Context, sub Submission) (*rollout, error) {
 	base, _ := workflow.NewDisconnectedContext(ctx)
-	r := &rollout{base: base, spec: sub.Spec}
+	r := &rollout{base: base, sub: sub, spec: sub.Spec}
 	r.ctx, r.abort = workflow.WithCancel(ctx)
 	info := workflow.GetInfo(ctx)
 	r.state = State{
 		Unit: sub.Spec.Unit, Release: sub.Spec.Release, By: sub.By,
 		Fence: fence(info.WorkflowStartTime), StartedAt: info.WorkflowStartTime,
 		Phase: PhasePlanning, Why: "cutting the fleet into cohorts",
+	}
+	if sub.Carried != nil {
+		r.restore(*sub.Carried)
 	}
 	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (State, error) { return r.state, nil }); err != nil {
 		return nil, fmt.Errorf("answer status queries: %w", err)
@@ -85,10 +105,85 @@ func fence(start time.Time) int64 { return start.UnixMilli() * 2 }
 // backFence is the fence of the way back: a late apply must not overwrite it.
 func (r *rollout) backFence() int64 { return r.state.Fence + 1 }
 
-// plan pins the fleet's snapshot and cuts it.
-func (r *rollout) plan(sub Submission) error {
+// run walks the stages and, when one does not pass, goes back. Its only error is
+// errRenew.
+func (r *rollout) run() error {
+	if r.back != nil {
+		return r.goBack()
+	}
+	err := r.forward()
+	if temporal.IsCanceledError(err) {
+		r.cancelled()
+	}
+	r.drain() // an abort that came with the last gate's answer still counts
+	switch {
+	case r.aborted == nil && errors.Is(err, errRenew):
+		return err
+	case r.aborted == nil && err == nil:
+		r.end(r.promoted())
+	default:
+		if err := r.rollback(err); err != nil {
+			return err
+		}
+	}
+	r.drain()
+	return nil
+}
+
+// promoted words the outcome of a rollout whose every stage has passed.
+func (r *rollout) promoted() Outcome {
+	o := Outcome{Result: PhasePromoted, Touched: r.changed(), Unreached: r.state.Unreached}
+	o.Why = fmt.Sprintf("all %d targets run %s", r.state.Targets, r.state.Release)
+	if n := len(o.Unreached); n > 0 {
+		o.Why = fmt.Sprintf("%d of %d targets run %s; %d did not answer, were tolerated, and are named",
+			r.state.Targets-n, r.state.Targets, r.state.Release, n)
+	}
+	return o
+}
+
+// cancelled makes an abort of the workflow's cancellation, once.
+func (r *rollout) cancelled() {
+	if r.aborted == nil && r.state.Outcome == nil {
+		r.control(SignalAbort, ControlRequest{By: "a Temporal cancellation"})
+	}
+}
+
+// forward promotes stage after stage. Its error says why it stopped.
+func (r *rollout) forward() error {
+	if r.state.Preflight == nil {
+		if err := r.prepare(); err != nil {
+			return err
+		}
+	}
+	for i := r.state.Stage; ; i++ {
+		if i == len(r.state.Stages) {
+			if more, err := r.gather(); err != nil || !more {
+				return err
+			}
+		}
+		if err := r.stage(i); err != nil {
+			return err
+		}
+	}
+}
+
+// prepare does what comes before the first stage.
+func (r *rollout) prepare() error {
+	for _, step := range []func() error{r.plan, r.validate, func() error { return r.approval(0) }, r.preflight} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plan pins the fleet's snapshot and cuts it, once.
+func (r *rollout) plan() error {
+	if r.planned.Digest != "" {
+		return nil
+	}
 	ctx := workflow.WithActivityOptions(r.ctx, options("cut the fleet into cohorts", 5*time.Minute))
-	in := activities.PlanInput{Spec: sub.Spec, FleetDigest: sub.FleetDigest, FleetData: sub.FleetData}
+	in := activities.PlanInput{Spec: r.sub.Spec, FleetDigest: r.sub.FleetDigest, FleetData: r.sub.FleetData}
 	err := workflow.ExecuteActivity(ctx, acts.Plan, in).Get(ctx, &r.planned)
 	if err != nil {
 		return err
@@ -103,62 +198,27 @@ func (r *rollout) plan(sub Submission) error {
 	return nil
 }
 
-// run walks the stages and, when one does not pass, goes back.
-func (r *rollout) run(sub Submission) {
-	err := r.forward(sub)
-	if temporal.IsCanceledError(err) {
-		r.cancelled()
-	}
-	r.drain() // an abort that came with the last gate's answer still counts
-	if err == nil && r.aborted == nil {
-		r.end(Outcome{Result: PhasePromoted, Touched: r.changed(), Why: fmt.Sprintf("all %d targets run %s", r.state.Targets, r.state.Release)})
-	} else {
-		r.rollback(err)
-	}
-	r.drain()
-}
-
-// cancelled makes an abort of the workflow's cancellation, once.
-func (r *rollout) cancelled() {
-	if r.aborted == nil && r.state.Outcome == nil {
-		r.control(SignalAbort, ControlRequest{By: "a Temporal cancellation"})
-	}
-}
-
-// forward promotes stage after stage. Its error says why it stopped.
-func (r *rollout) forward(sub Submission) error {
-	if err := r.plan(sub); err != nil {
-		return err
-	}
-	if err := r.validate(); err != nil {
-		return err
-	}
-	if err := r.approval(0); err != nil {
-		return err
-	}
-	for i := range r.state.Stages {
-		if err := r.stage(i); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // changed is how many targets the rollout changed, or may have.
 func (r *rollout) changed() int {
 	n := 0
 	for _, t := range r.touched {
-		n += t.count
+		n += t.Count
 	}
 	return n
 }
 
 // end records the outcome where everybody looks for it.
 func (r *rollout) end(o Outcome) {
+	r.ended = true
+	r.conclude(o, o.Result)
+}
+
+// conclude shows an outcome, of which there may be more to come.
+func (r *rollout) conclude(o Outcome, p Phase) {
 	o.EndedAt = workflow.Now(r.base)
 	if o.Stage == "" && o.Result != PhasePromoted && len(r.state.Stages) > 0 {
 		o.Stage = r.state.Stages[r.state.Stage].Name
 	}
 	r.state.Outcome = &o
-	r.enter(o.Result, o.Why)
+	r.enter(p, o.Why)
 }

@@ -22,7 +22,7 @@ func (f *failure) Error() string { return f.why }
 
 // validate asks the first cohort's targets whether they could run the release.
 func (r *rollout) validate() error {
-	b := r.batches(0, r.spec.Apply.Parallel)[0]
+	b := r.batches(0, r.spec.Apply.Parallel)[0] // a refusal of one is one of all
 	ctx := workflow.WithActivityOptions(r.ctx, options("ask the first targets whether they can run the release", batchTimeout))
 	var refusals []activities.Trouble
 	err := workflow.ExecuteActivity(ctx, acts.Validate, activities.ApplyInput{Batch: b, Fence: r.state.Fence}).Get(ctx, &refusals)
@@ -44,8 +44,11 @@ func (r *rollout) approval(i int) error {
 			phase = PhaseApproval
 		}
 		r.enter(phase, why)
-		if err := workflow.Await(r.ctx, func() bool { return r.blocked(i) != why }); err != nil {
+		if err := workflow.Await(r.ctx, func() bool { return r.blocked(i) != why || r.full() }); err != nil {
 			return err
+		}
+		if r.full() {
+			return errRenew
 		}
 	}
 	return nil
@@ -71,29 +74,57 @@ func (r *rollout) needsApproval(i int) bool {
 func (r *rollout) stage(i int) error {
 	r.state.Stage = i
 	s := &r.state.Stages[i]
-	s.StartedAt = workflow.Now(r.ctx)
-	observed, err := r.observe(i)
-	if err != nil {
-		return err
+	if r.resting == nil && r.full() {
+		return errRenew
 	}
-	before, err := r.baseline(i)
-	if err != nil {
-		return err
+	if r.resting == nil {
+		exposed, err := r.expose(i)
+		if err != nil {
+			return err
+		}
+		if !exposed {
+			s.DoneAt = workflow.Now(r.ctx)
+			return nil
+		}
 	}
-	if err := r.apply(i, observed); err != nil {
-		return err
-	}
-	s.AppliedAt = workflow.Now(r.ctx)
-	r.judged = activities.HealthInput{
-		StageRef: activities.StageRef{Plan: r.planned.Digest, Stage: i},
-		Previous: observed[0].Previous.Common, Since: s.AppliedAt, Before: before,
-	}
-	j := judging{rollout: r, stage: i, input: r.judged}
+	j := r.judge(i)
 	if err := j.run(); err != nil {
 		return err
 	}
 	s.DoneAt = workflow.Now(r.ctx)
+	r.leaveOutSilent(s.Name, j.Last)
 	return nil
+}
+
+// expose puts the release on the stage's cohort. It answers whether there is
+// anything to judge: all targets of a sweep may have gone away again.
+func (r *rollout) expose(i int) (bool, error) {
+	s := &r.state.Stages[i]
+	s.StartedAt = workflow.Now(r.ctx)
+	observed, err := r.observe(i)
+	if err != nil {
+		return false, err
+	}
+	if s.Absent == s.Cohort {
+		return false, nil
+	}
+	before, err := r.baseline(i)
+	if err != nil {
+		return false, err
+	}
+	if err := r.apply(i, observed); err != nil {
+		return false, err
+	}
+	s.AppliedAt = workflow.Now(r.ctx)
+	r.judged = activities.HealthInput{
+		StageRef: r.ref(i), Previous: observed[0].Previous.Common, Since: s.AppliedAt, Before: before,
+	}
+	return true, nil
+}
+
+// ref names a stage to the judge.
+func (r *rollout) ref(i int) activities.StageRef {
+	return activities.StageRef{Plan: r.planned.Digest, Stage: i, Absent: r.absent(), Late: r.late(i)}
 }
 
 // observe reads what every target of the cohort runs, before anything is applied.
@@ -102,7 +133,7 @@ func (r *rollout) observe(i int) ([]activities.Observed, error) {
 	r.enter(PhaseObserve, fmt.Sprintf("reading what the %d targets of %s run now", s.Cohort, s.Name))
 	batches := r.batches(i, r.spec.Apply.Parallel)
 	out := make([]activities.Observed, len(batches))
-	first := r.planned.Stages[i].From
+	first := r.first(i)
 	err := eachBatch(r.ctx, len(batches), batchesAtOnce, never, func(ctx workflow.Context, n int) error {
 		ctx = workflow.WithActivityOptions(ctx, options(span("observe", s.Name, batches[n], first), batchTimeout))
 		return workflow.ExecuteActivity(ctx, acts.Observe,
@@ -117,13 +148,29 @@ func (r *rollout) observe(i int) ([]activities.Observed, error) {
 		s.Already += o.Already
 		r.state.Exposed += o.Already
 	}
-	if len(trouble) > 0 {
-		return nil, &failure{
-			refused: len(r.touched) == 0,
-			why:     fmt.Sprintf("stage %s cannot start: %s", s.Name, listed(trouble)),
-		}
+	if why := r.beyond(i, trouble); why != "" {
+		return nil, &failure{refused: len(r.touched) == 0, why: fmt.Sprintf("stage %s cannot start: %s", s.Name, why)}
 	}
 	return out, nil
+}
+
+// beyond leaves out the targets of a stage whose silence is tolerated, and words
+// the trouble that is not; empty if there is none.
+func (r *rollout) beyond(i int, trouble []activities.Trouble) string {
+	s, allowed := &r.state.Stages[i], r.allowance(i)
+	quiet, others := silent(trouble)
+	if len(others) > 0 {
+		return listed(trouble)
+	}
+	if s.Absent += len(quiet); s.Absent > allowed {
+		why := listed(quiet)
+		if allowed > 0 {
+			why += fmt.Sprintf(" (%d of %d targets do not answer, %d are tolerated)", s.Absent, s.Cohort, allowed)
+		}
+		return why
+	}
+	r.leaveOut(quiet)
+	return ""
 }
 
 // baseline measures the stage's targets before they change.
@@ -132,7 +179,7 @@ func (r *rollout) baseline(i int) (health.Baseline, error) {
 	ctx := workflow.WithActivityOptions(r.ctx, options("measure "+r.state.Stages[i].Name+" before the change", baselineTimeout))
 	var b health.Baseline
 	err := workflow.ExecuteActivity(ctx, acts.Baseline, activities.BaselineInput{
-		StageRef: activities.StageRef{Plan: r.planned.Digest, Stage: i}, At: workflow.Now(ctx),
+		StageRef: r.ref(i), At: workflow.Now(ctx),
 	}).Get(ctx, &b)
 	return b, err
 }
@@ -143,20 +190,23 @@ func (r *rollout) apply(i int, observed []activities.Observed) error {
 	s := &r.state.Stages[i]
 	r.enter(PhaseApply, fmt.Sprintf("putting %s on the %d targets of %s", r.state.Release, s.Cohort, s.Name))
 	batches := r.batches(i, r.spec.Apply.Parallel)
-	first := r.planned.Stages[i].From
+	first, left := r.first(i), r.allowance(i)-s.Absent
 	var trouble []activities.Trouble
-	halt := func() bool { return len(trouble) > 0 }
+	halt := func() bool {
+		quiet, others := silent(trouble)
+		return len(others) > 0 || len(quiet) > left
+	}
 	err := eachBatch(r.ctx, len(batches), batchesAtOnce, halt, func(ctx workflow.Context, n int) error {
-		count := batches[n].To - batches[n].From - observed[n].Already
+		count := batches[n].To - batches[n].From - observed[n].Already - len(observed[n].Previous.Absent)
 		if count == 0 {
 			return nil
 		}
-		r.touched = append(r.touched, exposure{Batch: batches[n], stage: i, previous: observed[n].Previous, count: count})
+		r.touched = append(r.touched, exposure{Batch: batches[n], Stage: i, Previous: observed[n].Previous, Count: count})
 		r.state.Exposed += count
 		ctx = workflow.WithActivityOptions(ctx, applying(options(span("apply "+r.state.Release+" to", s.Name, batches[n], first), batchTimeout)))
 		var out activities.Applied
 		err := workflow.ExecuteActivity(ctx, acts.Apply, activities.ApplyInput{
-			Batch: batches[n], Fence: r.state.Fence, Previous: observed[n].Previous,
+			Batch: batches[n], Fence: r.state.Fence, Previous: observed[n].Previous, Tolerate: left,
 		}).Get(ctx, &out)
 		s.Changed += out.Changed
 		trouble = append(trouble, out.Trouble...)
@@ -165,8 +215,8 @@ func (r *rollout) apply(i int, observed []activities.Observed) error {
 	if err != nil {
 		return err
 	}
-	if len(trouble) > 0 {
-		return &failure{why: fmt.Sprintf("stage %s was not applied: %s", s.Name, listed(trouble))}
+	if why := r.beyond(i, trouble); why != "" {
+		return &failure{why: fmt.Sprintf("stage %s was not applied: %s", s.Name, why)}
 	}
 	return nil
 }

@@ -12,15 +12,19 @@ type Phase string
 
 // The phases of a rollout. The last five are also the results of an Outcome.
 const (
-	PhasePlanning Phase = "planning"
-	PhaseApproval Phase = "waiting-for-approval"
-	PhaseObserve  Phase = "observing"
-	PhaseApply    Phase = "applying"
-	PhaseBake     Phase = "baking"
-	PhaseGate     Phase = "deciding"
-	PhaseHold     Phase = "holding"
-	PhaseRollback Phase = "rolling-back"
-	PhaseVerify   Phase = "verifying-rollback"
+	PhasePlanning  Phase = "planning"
+	PhasePreflight Phase = "checking-first"
+	PhaseApproval  Phase = "waiting-for-approval"
+	PhaseObserve   Phase = "observing"
+	PhaseApply     Phase = "applying"
+	PhaseBake      Phase = "baking"
+	PhaseGate      Phase = "deciding"
+	PhaseHold      Phase = "holding"
+	PhaseRollback  Phase = "rolling-back"
+	PhaseVerify    Phase = "verifying-rollback"
+	// PhaseLocked is after a rollback that left targets behind: the unit stays
+	// locked until they are back or a person gives up.
+	PhaseLocked Phase = "locked"
 
 	PhasePromoted   Phase = "promoted"
 	PhaseRolledBack Phase = "rolled-back"
@@ -40,6 +44,11 @@ type Submission struct {
 	FleetData   []byte `json:"fleetData,omitempty"`
 	// By is who started the rollout.
 	By string `json:"by"`
+	// Override says why the rollout may start on a fleet that is not healthy; nil
+	// when it may not.
+	Override *ControlRequest `json:"override,omitempty"`
+	// Carried is set by a rollout that continues as new, and by nobody else.
+	Carried *Carried `json:"carried,omitempty"`
 }
 
 // State is the answer of the status query: the rollout as it is known now.
@@ -66,7 +75,12 @@ type State struct {
 	// release, or may: those found on it, once their stage has come, included.
 	Targets int `json:"targets"`
 	Exposed int `json:"exposed"`
-	// Outcome is set once the rollout has ended.
+	// Preflight is the decision before the first stage; nil until then.
+	Preflight *Gate `json:"preflight,omitempty"`
+	// Unreached are targets that are left out for now, since they do not answer and
+	// their stage tolerates that.
+	Unreached []TargetTrouble `json:"unreached,omitempty"`
+	// Outcome is set once the rollout has ended, or is locked.
 	Outcome *Outcome `json:"outcome,omitempty"`
 }
 
@@ -85,6 +99,8 @@ type StageState struct {
 	// release by this rollout, Already how many were found on it.
 	Changed int `json:"changed"`
 	Already int `json:"already"`
+	// Absent is how many targets of the cohort did not answer and were left out.
+	Absent int `json:"absent,omitempty"`
 	// Times are zero until they happen. BakeEnds moves when a pause ends.
 	StartedAt time.Time `json:"startedAt,omitzero"`
 	AppliedAt time.Time `json:"appliedAt,omitzero"`
@@ -102,6 +118,8 @@ const (
 	Promote  Decision = "promote"
 	Hold     Decision = "hold"
 	RollBack Decision = "roll-back"
+	// Refuse is only of the look before the first stage.
+	Refuse Decision = "refuse"
 )
 
 // Gate is one decision with its evidence.
@@ -122,11 +140,13 @@ const (
 	SignalAbort   = "abort"
 	SignalPromote = "promote"
 	SignalApprove = "approve"
+	SignalRetry   = "retry-rollback"
+	SignalGiveUp  = "give-up"
 	QueryStatus   = "status"
 )
 
 // ControlRequest is the payload of every signal. All of it may be missing, but
-// for promote, which needs By and Why.
+// for promote and give-up, which need By and Why.
 type ControlRequest struct {
 	By  string `json:"by,omitempty"`
 	Why string `json:"why,omitempty"`
@@ -164,6 +184,11 @@ type Outcome struct {
 	// NotReverted names every target that was touched and is not known to be on
 	// its previous release, with the reason.
 	NotReverted []TargetTrouble `json:"notReverted,omitempty"`
+	// GaveUp is who ended a rollback that is incomplete; nil if nobody did.
+	GaveUp *Control `json:"gaveUp,omitempty"`
+	// Unreached names the targets that a promoted rollout left out: they did not
+	// answer, and nobody knows what they run.
+	Unreached []TargetTrouble `json:"unreached,omitempty"`
 	// Recovered says whether the checks recovered after a rollback: "yes", "no"
 	// (the change was probably not the cause), "unknown" or empty when nobody
 	// asked.

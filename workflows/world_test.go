@@ -11,7 +11,9 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -25,8 +27,12 @@ import (
 type world struct {
 	t   testing.TB
 	env *testsuite.TestWorkflowEnvironment
+	// events are what happens; runs counts runs of the workflow.
+	events []event
+	runs   int
 
 	mu       sync.Mutex
+	fleet    fleet.Fleet
 	plan     plan.Plan
 	releases map[string]string
 	fences   map[string]int64
@@ -35,6 +41,12 @@ type world struct {
 	health func(stage int, since time.Duration) health.Verdict
 	// broken targets refuse every apply; stuck ones do not come back.
 	broken, stuck map[string]bool
+	// away targets answer nothing at all; before is what the checks say before the
+	// change.
+	away   map[string]bool
+	before health.Verdict
+	// silent targets take an order and do not answer it.
+	silent map[string]bool
 	// refused is what validating the release answers.
 	refused []activities.Trouble
 	// recovers is what the checks say after a rollback.
@@ -56,39 +68,43 @@ type apply struct {
 // newWorld is a healthy fleet of n targets on 1.0.0 and an environment to run the
 // rollout in.
 func newWorld(t testing.TB, n int) *world {
+	w := &world{
+		t: t, releases: map[string]string{}, fences: map[string]int64{},
+		health: func(int, time.Duration) health.Verdict { return health.Pass }, recovers: health.Pass,
+		broken: map[string]bool{}, stuck: map[string]bool{}, away: map[string]bool{}, before: health.Pass,
+	}
+	for i := range n {
+		id := fmt.Sprintf("t%03d", i)
+		w.fleet.Targets = append(w.fleet.Targets, fleet.Target{ID: id, Address: id + ":80"})
+		w.releases[id] = "1.0.0"
+	}
+	w.watcher = w.watch
+	w.mount(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	return w
+}
+
+// mount makes an environment in which it is a certain time.
+func (w *world) mount(now time.Time) {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(quiet{})
-	w := &world{
-		t: t, env: suite.NewTestWorkflowEnvironment(), releases: map[string]string{}, fences: map[string]int64{},
-		health: func(int, time.Duration) health.Verdict { return health.Pass }, recovers: health.Pass,
-		broken: map[string]bool{}, stuck: map[string]bool{},
-	}
+	w.env = suite.NewTestWorkflowEnvironment()
+	w.env.SetStartTime(now)
 	w.env.SetTestTimeout(30 * time.Second)
 	w.env.RegisterWorkflow(Rollout)
 	w.env.RegisterActivity(&activities.Activities{})
-	var f fleet.Fleet
-	for i := range n {
-		id := fmt.Sprintf("t%03d", i)
-		f.Targets = append(f.Targets, fleet.Target{ID: id, Address: id + ":80"})
-		w.releases[id] = "1.0.0"
-	}
 	any2 := []any{mock.Anything, mock.Anything}
-	w.env.OnActivity(acts.Plan, any2...).Return(func(_ context.Context, in activities.PlanInput) (activities.Planned, error) {
-		p, err := plan.New(in.Spec, f)
-		if err != nil {
-			return activities.Planned{}, err
-		}
-		w.plan = p
-		return activities.Planned{Digest: "sha256:plan", Targets: n, Stages: p.Stages}, nil
-	}).Maybe()
+	w.env.OnActivity(acts.Plan, any2...).Return(w.cut).Maybe()
 	w.env.OnActivity(acts.Validate, any2...).Return(func(context.Context, activities.ApplyInput) ([]activities.Trouble, error) {
 		return w.refused, nil
 	}).Maybe()
+	w.env.OnActivity(acts.Preflight, any2...).Return(func(context.Context, activities.PreflightInput) (health.Report, error) {
+		return w.report(w.before), nil
+	}).Maybe()
+	w.env.OnActivity(acts.FindLate, any2...).Return(w.findLate).Maybe()
 	w.env.OnActivity(acts.Baseline, any2...).Return(health.Baseline{}, nil).Maybe()
 	w.env.OnActivity(acts.Observe, any2...).Return(w.observe).Maybe()
 	w.env.OnActivity(acts.Apply, any2...).Return(w.apply).Maybe()
 	w.env.OnActivity(acts.Revert, any2...).Return(w.revert).Maybe()
-	w.watcher = w.watch
 	w.env.OnActivity(acts.Watch, any2...).Return(func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
 		return w.watcher(ctx, in)
 	}).Maybe()
@@ -96,15 +112,28 @@ func newWorld(t testing.TB, n int) *world {
 	w.env.OnActivity(acts.Recover, any2...).Return(func(context.Context, activities.RecoverInput) (activities.Judged, error) {
 		return activities.Judged{Report: w.report(w.recovers)}, nil
 	}).Maybe()
-	return w
+}
+
+func (w *world) cut(_ context.Context, in activities.PlanInput) (activities.Planned, error) {
+	p, err := plan.New(in.Spec, w.fleet)
+	if err != nil {
+		return activities.Planned{}, err
+	}
+	w.plan = p
+	return activities.Planned{Digest: "sha256:plan", Targets: len(w.fleet.Targets), Stages: p.Stages}, nil
 }
 
 func (w *world) observe(_ context.Context, in activities.ObserveInput) (activities.Observed, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	out := activities.Observed{Previous: activities.Previous{Common: "1.0.0", Others: map[string][]string{}}}
-	for _, t := range w.plan.Order[in.From:in.To] {
+	for _, t := range w.targets(in.Batch) {
 		r := w.releases[t.ID]
+		if w.away[t.ID] {
+			out.Previous.Absent = append(out.Previous.Absent, t.ID)
+			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: "does not answer", Silent: true})
+			continue
+		}
 		if r != out.Previous.Common {
 			out.Previous.Others[r] = append(out.Previous.Others[r], t.ID)
 		}
@@ -115,12 +144,43 @@ func (w *world) observe(_ context.Context, in activities.ObserveInput) (activiti
 	return out, nil
 }
 
+func (w *world) targets(b activities.Batch) []fleet.Target {
+	if b.Late != nil {
+		return b.Late[b.From:b.To]
+	}
+	return w.plan.Order[b.From:b.To]
+}
+
+func (w *world) findLate(_ context.Context, in activities.LateInput) (activities.Late, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := activities.Late{Ready: slices.Clone(in.Joined)}
+	for _, t := range w.plan.Order {
+		switch {
+		case !slices.Contains(in.Absent, t.ID):
+		case w.away[t.ID]:
+			out.Still = append(out.Still, activities.Trouble{ID: t.ID, Reason: "does not answer", Silent: true})
+		default:
+			out.Ready = append(out.Ready, t)
+		}
+	}
+	return out, nil
+}
+
 func (w *world) apply(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out activities.Applied
-	for _, t := range w.plan.Order[in.From:in.To] {
-		if slices.Contains(in.Previous.Others[w.plan.Spec.Release], t.ID) {
+	quiet := 0
+	for _, t := range w.targets(in.Batch) {
+		if slices.Contains(in.Previous.Others[w.plan.Spec.Release], t.ID) || slices.Contains(in.Previous.Absent, t.ID) {
+			continue
+		}
+		if w.away[t.ID] {
+			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: "does not answer", Silent: true})
+			if quiet++; quiet > in.Tolerate {
+				return out, nil
+			}
 			continue
 		}
 		if w.broken[t.ID] {
@@ -128,6 +188,10 @@ func (w *world) apply(ctx context.Context, in activities.ApplyInput) (activities
 			return out, nil
 		}
 		w.put(t.ID, w.plan.Spec.Release, in.Fence)
+		if w.silent[t.ID] {
+			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: "no answer", Silent: true})
+			continue
+		}
 		out.Changed++
 	}
 	return out, ctx.Err()
@@ -146,7 +210,7 @@ func (w *world) revert(_ context.Context, in activities.RevertInput) (activities
 	defer w.mu.Unlock()
 	var out activities.Reverted
 	w.sweeps = append(w.sweeps, in)
-	for _, t := range w.plan.Order[in.From:in.To] {
+	for _, t := range w.targets(in.Batch) {
 		back := in.Previous.Common
 		for release, ids := range in.Previous.Others {
 			if slices.Contains(ids, t.ID) {
@@ -154,8 +218,8 @@ func (w *world) revert(_ context.Context, in activities.RevertInput) (activities
 			}
 		}
 		switch {
-		case back == w.plan.Spec.Release, in.Only != nil && !slices.Contains(in.Only, t.ID):
-		case w.stuck[t.ID]:
+		case back == w.plan.Spec.Release, in.Only != nil && !slices.Contains(in.Only, t.ID), slices.Contains(in.Previous.Absent, t.ID):
+		case w.stuck[t.ID], w.away[t.ID]:
 			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: "not reached"})
 		default:
 			w.put(t.ID, back, in.Fence)
@@ -196,11 +260,36 @@ func (w *world) report(v health.Verdict) health.Report {
 	return health.Report{At: w.env.Now(), Results: []health.Result{{Check: "errors", Verdict: v, Sentence: "errors: as the test says"}}}
 }
 
-// run executes a rollout to its end.
-func (w *world) run(s spec.Spec) State {
+// run executes a rollout to its end, over as many runs of the workflow as it takes.
+// One that is locked in the end is given up.
+func (w *world) run(s spec.Spec) State { return w.submit(Submission{Spec: s, By: "test"}) }
+
+func (w *world) submit(sub Submission) State {
 	w.t.Helper()
-	w.env.ExecuteWorkflow(Rollout, Submission{Spec: s, By: "test"})
-	if err := w.env.GetWorkflowError(); err != nil {
+	w.at(1000*time.Hour, SignalGiveUp, ControlRequest{By: "the test", Why: "it ends here"})
+	start := w.env.Now()
+	for w.runs = 1; ; w.runs++ {
+		for _, e := range w.events {
+			if left := e.at - w.env.Now().Sub(start); left > 0 || w.runs == 1 {
+				w.env.RegisterDelayedCallback(e.do, left)
+			}
+		}
+		w.env.ExecuteWorkflow(Rollout, sub)
+		err := w.env.GetWorkflowError()
+		next, renewed := errors.AsType[*workflow.ContinueAsNewError](err)
+		if !renewed {
+			return w.ended(err)
+		}
+		if err := converter.GetDefaultDataConverter().FromPayloads(next.Input, &sub); err != nil {
+			w.t.Fatal(err)
+		}
+		w.mount(w.env.Now())
+	}
+}
+
+func (w *world) ended(err error) State {
+	w.t.Helper()
+	if err != nil {
 		w.t.Fatal(err)
 	}
 	var out State
@@ -213,10 +302,19 @@ func (w *world) run(s spec.Spec) State {
 	return out
 }
 
+// event is something that happens at a time after the start.
+type event struct {
+	at time.Duration
+	do func()
+}
+
 // at sends a signal at a time after the start.
 func (w *world) at(d time.Duration, signal string, payload any) {
-	w.env.RegisterDelayedCallback(func() { w.env.SignalWorkflow(signal, payload) }, d)
+	w.do(d, func() { w.env.SignalWorkflow(signal, payload) })
 }
+
+// do does something at a time after the start.
+func (w *world) do(d time.Duration, f func()) { w.events = append(w.events, event{d, f}) }
 
 // on counts the targets that run a release.
 func (w *world) on(release string) int {

@@ -1,0 +1,121 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// maxSweeps bounds how often late targets are brought in: a fleet in which some
+// always come and go must not keep a rollout from its end.
+const maxSweeps = 3
+
+// gather looks for targets that were left out, and adds a stage for those that can
+// be reached now: a sweep, judged like any stage. It answers whether there is one.
+func (r *rollout) gather() (bool, error) {
+	if len(r.sweeps) == maxSweeps || len(r.state.Unreached) == 0 {
+		return false, nil
+	}
+	r.enter(PhaseObserve, fmt.Sprintf("looking for the %d targets that were left out", len(r.state.Unreached)))
+	late, err := r.findLate()
+	if err != nil {
+		return false, err
+	}
+	r.state.Unreached = troubled(late.Still)
+	if len(late.Ready) == 0 {
+		return false, nil
+	}
+	last := r.sweepStage()
+	r.sweeps = append(r.sweeps, late.Ready)
+	r.spec.Stages = append(slices.Clone(r.spec.Stages), last)
+	r.state.Stages = append(r.state.Stages, StageState{
+		Name: last.Name, Cohort: len(late.Ready), Reach: r.state.Targets - len(late.Still), Bake: last.Bake,
+	})
+	return true, nil
+}
+
+func (r *rollout) findLate() (activities.Late, error) {
+	ctx := workflow.WithActivityOptions(r.ctx, options("look for targets that were left out", batchTimeout))
+	var late activities.Late
+	err := workflow.ExecuteActivity(ctx, acts.FindLate, activities.LateInput{
+		Plan: r.planned.Digest, Absent: r.absent(), Fence: r.state.Fence, Parallel: r.spec.Apply.Parallel,
+	}).Get(ctx, &late)
+	return late, err
+}
+
+// sweepStage is the stage of a sweep: as long as the last one.
+func (r *rollout) sweepStage() spec.Stage {
+	last := r.sub.Spec.Stages[len(r.sub.Spec.Stages)-1]
+	return spec.Stage{Name: spec.StageSweep, Bake: last.Bake, DecideWithin: last.DecideWithin, Undecided: last.Undecided}
+}
+
+// late are the targets of a sweep; nil for a stage of the plan.
+func (r *rollout) late(stage int) []fleet.Target {
+	if n := stage - len(r.planned.Stages); n >= 0 {
+		return r.sweeps[n]
+	}
+	return nil
+}
+
+// allowance is how many of a stage's targets may stay silent. Those of a sweep may
+// all go away again.
+func (r *rollout) allowance(stage int) int {
+	n := r.state.Stages[stage].Cohort
+	if r.late(stage) != nil {
+		return n
+	}
+	return r.spec.Stages[stage].Unreachable(n)
+}
+
+// leaveOut notes targets that do not answer, each once.
+func (r *rollout) leaveOut(ts []activities.Trouble) {
+	for _, t := range ts {
+		if !slices.ContainsFunc(r.state.Unreached, func(u TargetTrouble) bool { return u.ID == t.ID }) {
+			r.state.Unreached = append(r.state.Unreached, TargetTrouble{ID: t.ID, Reason: t.Reason})
+		}
+	}
+}
+
+// absent are the ids of the targets that are left out.
+func (r *rollout) absent() []string {
+	var ids []string
+	for _, t := range r.state.Unreached {
+		ids = append(ids, t.ID)
+	}
+	return ids
+}
+
+// leaveOutSilent notes the targets whose silence a gate has forgiven.
+func (r *rollout) leaveOutSilent(stage string, report health.Report) {
+	for _, res := range report.Results {
+		for _, id := range res.Silent {
+			r.leaveOut([]activities.Trouble{{ID: id, Reason: "did not answer at the gate of " + stage}})
+		}
+	}
+}
+
+// silent parts troubles into those that may be tolerated and the others.
+func silent(ts []activities.Trouble) (quiet, others []activities.Trouble) {
+	for _, t := range ts {
+		if t.Silent {
+			quiet = append(quiet, t)
+		} else {
+			others = append(others, t)
+		}
+	}
+	return quiet, others
+}
+
+func troubled(ts []activities.Trouble) []TargetTrouble {
+	var out []TargetTrouble
+	for _, t := range ts {
+		out = append(out, TargetTrouble{ID: t.ID, Reason: t.Reason})
+	}
+	return out
+}
