@@ -173,7 +173,7 @@ func gateText(g workflows.Gate) string {
 }
 
 func endChange(v view, now time.Time) []event {
-	if v.running() || v.Status == "" {
+	if !v.settled() || v.Status == "" {
 		return nil
 	}
 	code := v.exitCode()

@@ -75,7 +75,7 @@ func (f follower) watch(ctx context.Context) (view, error) {
 				return next, err
 			}
 			last, f.runID = next, next.RunID
-			if !next.running() {
+			if next.settled() {
 				return next, nil
 			}
 		}

@@ -32,6 +32,14 @@ func (r *remote) look(ctx context.Context, unit, runID string) (view, error) {
 		}
 		return view{}, r.explainCall(fmt.Errorf("look at the rollout of %s: %w", unit, err))
 	}
+	if info := described.GetWorkflowExecutionInfo(); info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
+		// The rollout goes on in another run: the newest, unless there was another
+		// rollout since, which then knows nothing of this one.
+		newest, err := r.describe(ctx, id, "")
+		if err == nil && newest.GetWorkflowExecutionInfo().GetFirstRunId() == info.GetFirstRunId() {
+			described = newest
+		}
+	}
 	v := r.outside(unit, described.GetWorkflowExecutionInfo())
 	if v.running() {
 		v.Live = liveReport(described.GetPendingActivities())

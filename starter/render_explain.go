@@ -21,6 +21,7 @@ func explanation(v view, queries bool, now time.Time, p paint) []string {
 	}
 	if s := v.State; s != nil {
 		e.facts(*s)
+		e.preflight(*s)
 		for i := range s.Stages {
 			e.stage(v, i)
 		}
@@ -65,6 +66,16 @@ func (e *explainer) facts(s workflows.State) {
 	e.add("exposed %d of %s (%s), fence %d, plan %s", s.Exposed, plural(s.Targets, "target"), share(s.Exposed, s.Targets), s.Fence, terminal.Safe(orDash(s.Plan)))
 }
 
+// preflight tells what was found before the first stage.
+func (e *explainer) preflight(s workflows.State) {
+	if s.Preflight == nil {
+		return
+	}
+	e.add("")
+	e.add("%s", e.p.bold("before the change"))
+	e.gate(*s.Preflight)
+}
+
 // stage tells one stage; those that never began are one line.
 func (e *explainer) stage(v view, i int) {
 	s, st := *v.State, v.State.Stages[i]
@@ -100,7 +111,7 @@ func (e *explainer) approval(st workflows.StageState) {
 	case st.ApprovedBy != nil:
 		e.add("  %s approved by %s", clock(st.ApprovedBy.At, e.now), whoAndWhy(*st.ApprovedBy))
 	case st.Approval != "":
-		e.add("  needs approval, which nobody gave")
+		e.add("  needs approval")
 	}
 }
 
@@ -109,7 +120,7 @@ func (e *explainer) gate(g workflows.Gate) {
 	switch g.Decision {
 	case workflows.Promote:
 		decision = e.p.green(decision)
-	case workflows.RollBack:
+	case workflows.RollBack, workflows.Refuse:
 		decision = e.p.red(decision)
 	case workflows.Hold:
 		decision = e.p.yellow(decision)
@@ -167,6 +178,9 @@ func (e *explainer) outcome(s workflows.State) {
 	e.add("%s", e.p.bold("the end"))
 	for _, l := range outcomeLines(*o, len(o.NotReverted), e.p) {
 		e.add("  %s", l)
+	}
+	for _, t := range o.Unreached {
+		e.add("  %s %s", e.p.yellow("left out: "+terminal.Safe(t.ID)), terminal.Safe(t.Reason))
 	}
 	if o.Recovery != nil {
 		e.add("  after the rollback, at %s", clock(o.Recovery.At, e.now))

@@ -65,6 +65,9 @@ func outcomeLines(o workflows.Outcome, most int, p paint) []string {
 		}
 		lines = append(lines, p.red("  not reverted: "+terminal.Safe(t.ID))+" "+terminal.Safe(t.Reason))
 	}
+	if g := o.GaveUp; g != nil {
+		lines = append(lines, p.yellow("given up by "+whoAndWhy(*g)))
+	}
 	return lines
 }
 

@@ -14,6 +14,7 @@ func tree(v view, now time.Time, p paint) []string {
 	lines := header(v, now, p)
 	if s := v.State; s != nil {
 		lines = append(lines, exposure(*s))
+		lines = append(lines, leftOut(*s, p)...)
 		lines = append(lines, stageLines(v, now, p)...)
 		if s.Outcome != nil {
 			lines = append(lines, outcomeLines(*s.Outcome, maxTroubles, p)...)
@@ -85,6 +86,21 @@ func exposure(s workflows.State) string {
 	return fmt.Sprintf("%s %d of %s exposed (%s)", bar(part, barWidth), s.Exposed, plural(s.Targets, "target"), share(s.Exposed, s.Targets))
 }
 
+// leftOut names targets that do not answer and are tolerated.
+func leftOut(s workflows.State, p paint) []string {
+	if len(s.Unreached) == 0 {
+		return nil
+	}
+	var lines []string
+	for i, t := range s.Unreached {
+		if i == maxTroubles {
+			return append(lines, p.yellow(fmt.Sprintf("  and %d more left out: sluice explain names all", len(s.Unreached)-maxTroubles)))
+		}
+		lines = append(lines, p.yellow("  left out: "+terminal.Safe(t.ID))+" "+terminal.Safe(t.Reason))
+	}
+	return lines
+}
+
 // stageLines are the branches, with the checks below the stage that is judged.
 func stageLines(v view, now time.Time, p paint) []string {
 	s := *v.State
@@ -136,7 +152,7 @@ func stageMark(s workflows.State, i int, p paint) string {
 func goingBack(s workflows.State) bool {
 	switch s.Phase {
 	case workflows.PhaseRollback, workflows.PhaseVerify, workflows.PhaseRolledBack,
-		workflows.PhaseAborted, workflows.PhaseIncomplete, workflows.PhaseRefused:
+		workflows.PhaseAborted, workflows.PhaseIncomplete, workflows.PhaseRefused, workflows.PhaseLocked:
 		return true
 	}
 	return false

@@ -34,6 +34,8 @@ func allCommands() []command {
 		abortCommand(),
 		promoteCommand(),
 		approveCommand(),
+		retryRollbackCommand(),
+		giveUpCommand(),
 		schemaCommand(),
 		versionCommand(),
 		completionCommand(),

@@ -78,6 +78,12 @@ func (s signalCommand) send(ctx context.Context, con *console, r *remote, unit s
 	if err != nil {
 		return err
 	}
+	if need := s.locked(); before.locked() != need && before.State != nil && before.running() {
+		if need {
+			return refusedf("%s is for an incomplete rollback; the rollout of %s is %s", s.name, unit, phaseWord(before))
+		}
+		return refusedf("the rollback of %s is incomplete, and the unit is locked: sluice retry-rollback %[1]s, or sluice give-up %[1]s --why \"…\"", unit)
+	}
 	if !before.running() {
 		return refusedf("no rollout of %s is running: the last one, %s, ended %s as %s",
 			before.Unit, before.Release, stamp(before.ClosedAt, con.now()), phaseWord(before))
@@ -90,6 +96,11 @@ func (s signalCommand) send(ctx context.Context, con *console, r *remote, unit s
 		return err
 	}
 	return s.tell(con, after, taken)
+}
+
+// locked says that the signal is for a rollout that is locked, and for no other.
+func (s signalCommand) locked() bool {
+	return s.name == workflows.SignalRetry || s.name == workflows.SignalGiveUp
 }
 
 // signal sends to the run that was looked at, and no other.

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/sluicehq/sluice/internal/terminal"
+	"github.com/sluicehq/sluice/workflows"
 )
 
 func startCommand() command {
@@ -16,14 +18,17 @@ func startCommand() command {
 		short: "start a rollout",
 		long: `Reads a spec (- is standard input) and its fleet file, plans, and starts the
 rollout. A unit has one rollout at a time: a second start is refused and told who
-holds it. Everything goes with the request; workers read no file of yours. With
---wait it follows the rollout as watch does, and exits with its exit code; Ctrl-C
+holds it. Everything goes with the request; workers read no file of yours. A fleet
+that is unhealthy already is refused before anything is changed, unless --override
+says why not. With --wait it follows the rollout as watch does, and exits with its exit code; Ctrl-C
 then stops the watching and not the rollout.`,
 		example: "sluice start rollout.yaml --wait",
 		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "wait", DisableDefaultText: true, Usage: "follow the rollout to its end"},
 			timeoutFlag(),
 			byFlag(),
+			&cli.BoolFlag{Name: "override", DisableDefaultText: true, Usage: "start even though the fleet is not healthy; needs --why"},
+			&cli.StringFlag{Name: "why", Usage: "`REASON` for --override, kept with the rollout"},
 			&cli.StringFlag{Name: "store", Usage: "`FOLDER` of the workers' content store, for a fleet too large to send"},
 		},
 		remote: true,
@@ -43,6 +48,10 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	override, err := overrideOf(c, by)
+	if err != nil {
+		return err
+	}
 	l, err := load(con, c.Args().First())
 	if err != nil {
 		return err
@@ -51,6 +60,7 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	sub.Override = override
 	r, err := dial(ctx, c)
 	if err != nil {
 		return err
@@ -64,6 +74,23 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 		return s.print(con)
 	}
 	return waitFor(ctx, con, r, s, timeout)
+}
+
+// overrideOf is what lets the rollout begin on an unhealthy fleet; nil unless it was
+// asked for, with a reason.
+func overrideOf(c *cli.Context, by string) (*workflows.ControlRequest, error) {
+	why := c.String("why")
+	switch {
+	case !c.Bool("override") && why != "":
+		return nil, usagef("start: --why goes with --override")
+	case !c.Bool("override"):
+		return nil, nil
+	case strings.TrimSpace(why) == "":
+		return nil, usagef("start: --override needs a reason, it is kept with the rollout: --why \"…\"")
+	case len(why) > maxWhy:
+		return nil, usagef("--why is %d bytes, expected at most %d", len(why), maxWhy)
+	}
+	return &workflows.ControlRequest{By: by, Why: why, Override: true}, nil
 }
 
 // started is a rollout that was just started.

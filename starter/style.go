@@ -51,7 +51,7 @@ func (p paint) phase(phase string) string {
 	switch workflows.Phase(phase) {
 	case workflows.PhasePromoted:
 		return p.green(phase)
-	case workflows.PhaseRollback, workflows.PhaseVerify, workflows.PhaseRolledBack, workflows.PhaseIncomplete:
+	case workflows.PhaseRollback, workflows.PhaseVerify, workflows.PhaseRolledBack, workflows.PhaseIncomplete, workflows.PhaseLocked:
 		return p.red(phase)
 	case workflows.PhaseHold, workflows.PhaseApproval, workflows.PhaseAborted, workflows.PhaseRefused:
 		return p.yellow(phase)

@@ -111,6 +111,9 @@ func (r *remote) held(ctx context.Context, con *console, sub workflows.Submissio
 	if v.URL != "" {
 		detail += "\n  " + v.URL
 	}
+	if v.locked() {
+		return refusedf("%s: %s; its rollback is incomplete, and the unit is locked\n  see what is left: sluice status %[3]s\n  try again:        sluice retry-rollback %[3]s\n  or give up:       sluice give-up %[3]s --why \"…\"", what, detail, unit)
+	}
 	return refusedf("%s: %s\n  follow it:    sluice watch %s\n  take it back: sluice abort %s --why \"…\"", what, detail, unit, unit)
 }
 

@@ -57,6 +57,14 @@ const statusRunning = "running"
 
 func (v view) running() bool { return v.Status == statusRunning }
 
+// locked holds for a rollout that only waits because its rollback is incomplete.
+func (v view) locked() bool {
+	return v.running() && v.State != nil && v.State.Phase == workflows.PhaseLocked
+}
+
+// settled says that nothing will happen any more unless a person asks for it.
+func (v view) settled() bool { return !v.running() || v.locked() }
+
 // outcome is how the rollout ended; nil while it runs, or when it ended without
 // a word.
 func (v view) outcome() *workflows.Outcome {
@@ -69,7 +77,7 @@ func (v view) outcome() *workflows.Outcome {
 // exitCode is what a command that followed the rollout to here exits with.
 func (v view) exitCode() int {
 	switch {
-	case v.running():
+	case !v.settled():
 		return exitRunning
 	case v.outcome() != nil:
 		return resultCode(v.outcome().Result)
