@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/health"
@@ -194,10 +195,27 @@ func outcomeText(o workflows.Outcome) string {
 		text += fmt.Sprintf("; touched %s, put back %d", plural(o.Touched, "target"), o.Reverted)
 	}
 	if n := len(o.NotReverted); n > 0 {
-		text += fmt.Sprintf(", NOT reverted %d", n)
+		text += fmt.Sprintf(", NOT reverted %d: %s", n, namedShortly(o.NotReverted))
+	}
+	if n := len(o.Unreached); n > 0 {
+		text += fmt.Sprintf("; left out %d: %s", n, namedShortly(o.Unreached))
 	}
 	if w := recoveredWord(o); w != "" {
 		text += "; " + w
+	}
+	return text
+}
+
+// namedShortly names the first of some targets.
+func namedShortly(ts []workflows.TargetTrouble) string {
+	const few = 5
+	var ids []string
+	for _, t := range ts[:min(len(ts), few)] {
+		ids = append(ids, t.ID)
+	}
+	text := strings.Join(ids, ", ")
+	if more := len(ts) - few; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
 }

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/connect"
 )
 
 // acts only names activities: its methods are never called here.
@@ -36,8 +37,9 @@ func applying(o workflow.ActivityOptions) workflow.ActivityOptions {
 	return o
 }
 
-// urgent adds that the activity goes before all others of the task queue.
+// urgent adds that the activity waits behind no other kind.
 func urgent(o workflow.ActivityOptions) workflow.ActivityOptions {
+	o.TaskQueue = connect.RollbackQueue
 	o.Priority = temporal.Priority{PriorityKey: 1}
 	return o
 }

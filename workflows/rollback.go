@@ -82,8 +82,8 @@ func (r *rollout) goBack() error {
 // that are left shall be tried again.
 func (r *rollout) locked() (again bool, err error) {
 	shown := r.back.Outcome
-	shown.Why += fmt.Sprintf("; %d touched targets are not known to be back: the unit is locked until sluice retry-rollback %[2]s, or sluice give-up %[2]s --why …",
-		len(shown.NotReverted), r.state.Unit)
+	shown.Why += fmt.Sprintf("; %d of %d touched targets not known to be back: the unit is locked until sluice retry-rollback %[3]s, or sluice give-up %[3]s --why …",
+		len(shown.NotReverted), shown.Touched, r.state.Unit)
 	r.conclude(shown, PhaseLocked)
 	err = workflow.Await(r.base, func() bool { return r.retry || r.gaveUp != nil || r.full() })
 	switch {

@@ -9,6 +9,9 @@ import (
 const (
 	// TaskQueue is where workers and rollouts meet.
 	TaskQueue = "sluice"
+	// RollbackQueue is where batches are taken back: a way back never waits for a
+	// slot that a watch or an apply holds.
+	RollbackQueue = "sluice-rollback"
 	// WorkflowType is the name of the rollout's workflow.
 	WorkflowType = "Rollout"
 	// workflowIDPrefix makes one rollout per unit: the id of a running workflow is

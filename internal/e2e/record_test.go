@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -62,6 +61,20 @@ func TestRecordHistories(t *testing.T) {
 		d.until("the canary's bake", phase(workflows.PhaseBake, 0))
 		d.loseOne("2.0.0")
 		d.bareSignal(workflows.SignalAbort, "")
+		d.until("a locked unit", phase(workflows.PhaseLocked, 0))
+		d.bareSignal(workflows.SignalRetry, "")
+		d.until("another try", phase(workflows.PhaseRollback, 0))
+		d.until("a locked unit", phase(workflows.PhaseLocked, 0))
+		d.bareSignal(workflows.SignalGiveUp, `{"by":"ann","why":"the host is scrapped"}`)
+	})
+	record("swept", func(d *deployment) {
+		path := d.spec("2.0.0", "2s", "")
+		tolerate(t, path)
+		lost := d.lastTargets(path)[0]
+		d.control(lost, `{"unreachable": true}`)
+		d.begin(path)
+		d.until("the last bake", phase(workflows.PhaseBake, 1))
+		d.control(lost, `{"unreachable": false}`)
 	})
 }
 
@@ -80,24 +93,46 @@ func needApproval(t *testing.T, path string) {
 	require.NoError(t, os.WriteFile(path, data, 0o600))
 }
 
+// tolerate lets a spec's last stage go on without some of its targets.
+func tolerate(t *testing.T, path string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	data = bytes.Replace(data, []byte("reach: 100%,"), []byte("reach: 100%, tolerate: {unreachable: 2},"), 1)
+	require.NoError(t, os.WriteFile(path, data, 0o600))
+}
+
 // loseOne makes a target that runs the release unreachable.
 func (d *deployment) loseOne(release string) {
 	d.t.Helper()
 	st, err := d.State(d.t.Context())
 	require.NoError(d.t, err)
 	for _, target := range st.Targets {
-		if target.Release != release {
-			continue
+		if target.Release == release {
+			d.control(target.ID, `{"unreachable": true}`)
+			return
 		}
-		url := fmt.Sprintf("%s/t/%s/control", d.SimURL, target.ID)
-		req, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, url, strings.NewReader(`{"unreachable": true}`))
-		require.NoError(d.t, err)
-		res, err := http.DefaultClient.Do(req)
-		require.NoError(d.t, err)
-		require.NoError(d.t, res.Body.Close())
-		return
 	}
 	d.t.Fatalf("no target runs %s", release)
+}
+
+// control changes how a simulated target behaves.
+func (d *deployment) control(id, how string) {
+	d.t.Helper()
+	req, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.SimURL+"/t/"+id+"/control", strings.NewReader(how))
+	require.NoError(d.t, err)
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(d.t, err)
+	require.NoError(d.t, res.Body.Close())
+	require.Equal(d.t, http.StatusNoContent, res.StatusCode)
+}
+
+// lastTargets are the targets of a spec's last stage.
+func (d *deployment) lastTargets(path string) []string {
+	d.t.Helper()
+	var planned struct{ Stages []struct{ Targets []string } }
+	require.NoError(d.t, json.Unmarshal([]byte(d.sluice(0, "plan", "--output", "json", path).Stdout), &planned))
+	return planned.Stages[len(planned.Stages)-1].Targets
 }
 
 // save writes the rollout's history as JSON.
