@@ -53,8 +53,15 @@ func TestContinuesAsNew(t *testing.T) {
 	require.Len(t, want.Stages, 5)
 	require.Equal(t, 1, plain.runs)
 	for _, at := range [][]time.Duration{
-		{20 * time.Second}, {70 * time.Second}, {110 * time.Second}, {185 * time.Second}, {4 * time.Minute}, {10*time.Minute + 20*time.Second},
-		{12*time.Minute + 10*time.Second}, {13 * time.Minute}, {4 * time.Hour},
+		{20 * time.Second},
+		{70 * time.Second},
+		{110 * time.Second},
+		{185 * time.Second},
+		{4 * time.Minute},
+		{10*time.Minute + 20*time.Second},
+		{12*time.Minute + 10*time.Second},
+		{13 * time.Minute},
+		{4 * time.Hour},
 		{10 * time.Second, 60 * time.Second, 150 * time.Second, 5 * time.Minute, 11*time.Minute + 5*time.Second, 4 * time.Hour},
 	} {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {

@@ -99,8 +99,8 @@ func TestHistoryEvents(t *testing.T) {
 	const perBatch = 2 * 3
 	require.Equal(t, small.activities+5*perBatch, big.activities)
 	require.Equal(t, small.others, big.others)
-	// plan and validate; per stage observe, baseline, apply, watch and gate.
-	require.Equal(t, (2+2*5)*3, small.activities)
+	// plan, validate and preflight; per stage observe, baseline, apply, watch and gate.
+	require.Equal(t, (3+2*5)*3, small.activities)
 	require.Equal(t, map[enumspb.EventType]int{
 		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:        1,
 		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:      1,

@@ -56,7 +56,7 @@ func (w *walker) value(n *yaml.Node, v reflect.Value, path string, depth int) {
 		v.Set(fresh)
 		return
 	}
-	if v.Addr().Type().Implements(textUnmarshaler) && !(n.Kind == yaml.MappingNode && w.hasLongForm(v.Type())) {
+	if v.Addr().Type().Implements(textUnmarshaler) && (n.Kind != yaml.MappingNode || !w.hasLongForm(v.Type())) {
 		w.text(n, v, path)
 		return
 	}
