@@ -30,8 +30,10 @@ type prometheus struct {
 	binding Binding
 	// values are the label's values of each arm, sampled.
 	exposed, cohort, control []string
-	host                     string        // for messages: the URL may hold more
-	slots                    chan struct{} // one for each query on its way
+	// ids are the exposed targets by their label's value, as far as they are sampled.
+	ids   map[string]string
+	host  string        // for messages: the URL may hold more
+	slots chan struct{} // one for each query on its way
 
 	mu      sync.Mutex
 	answers map[asked]*answer // of this look
@@ -63,7 +65,8 @@ func openPrometheus(h spec.Health, b Binding, client *http.Client) (source, erro
 			return nil, err
 		}
 	}
-	return p, nil
+	p.ids, err = p.owners(h, b)
+	return p, err
 }
 
 // identities are the values by which metrics know the targets.
@@ -174,10 +177,19 @@ func (p *prometheus) ask(ctx context.Context, expr string, a arm, w window, l la
 	if lacking {
 		r = reading{query: query, warnings: r.warnings}
 	}
-	if back := reach(query); a == exposed && back > w.at.Sub(p.begin()) {
-		r.early = fmt.Sprintf("the query reaches back %s, to before evidence counts (%s)", spec.Duration(back), p.begin().UTC().Format("15:04:05 MST"))
+	if a == exposed {
+		r.early = p.early(query, w)
 	}
 	return r
+}
+
+// early says that a query reaches back to before evidence counts; empty if not.
+func (p *prometheus) early(query string, w window) string {
+	back := reach(query)
+	if back <= w.at.Sub(p.begin()) {
+		return ""
+	}
+	return fmt.Sprintf("the query reaches back %s, to before evidence counts (%s)", spec.Duration(back), p.begin().UTC().Format("15:04:05 MST"))
 }
 
 // begin is when evidence begins.
@@ -212,8 +224,7 @@ func (p *prometheus) fresh(ctx context.Context, query string, w window, l lack, 
 			return r
 		}
 		recent = true
-		newest := time.UnixMilli(int64(1000 * min(max(r.value, 0), 1<<40)))
-		if old := aged(newest, w.at, p.begin(), p.spec.StaleAfter); old.verdict != "" {
+		if old := aged(stamp(r), w.at, p.begin(), p.spec.StaleAfter); old.verdict != "" {
 			return old
 		}
 	}
@@ -222,6 +233,9 @@ func (p *prometheus) fresh(ctx context.Context, query string, w window, l lack, 
 	}
 	return reading{}
 }
+
+// stamp is the time that a reading of seconds means.
+func stamp(r reading) time.Time { return time.UnixMilli(int64(1000 * min(max(r.value, 0), 1<<40))) }
 
 // newest is when the newest sample of a selector was taken, in seconds.
 func (p *prometheus) newest(ctx context.Context, selector string, at time.Time) reading {

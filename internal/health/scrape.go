@@ -35,10 +35,12 @@ type scrape struct {
 	sizes  [2]int
 	picks  map[string]pick
 	exprs  []string // counters, in the order of ScrapeState.Last
-	gauges []string
+	plain  []string // numbers that are no counters
+	single []string // counters of single targets, in the order of ScrapeEach.Counts
 
 	kept ScrapeState
-	seen [2]sight // of the newest read
+	seen [2]sight             // of the newest read
+	grew map[string][]float64 // by the newest read, by exposed target and counter
 }
 
 // place is where a target's page is.
@@ -50,14 +52,17 @@ type sight struct {
 	why    string // one of the others could not
 	counts map[string]*shown
 	gauges map[string]*shown
-	known  map[string]bool // counters of which some page has the name and the labels
+	known  map[string]bool   // counters of which some page has the name and the labels
+	broken map[string]string // what is wrong with pages that could not be read, by target
 }
 
 // shown is what the pages of an arm show of one expression.
 type shown struct {
 	values []float64
-	newest time.Time // sample, as the pages say it; now where they do not
-	wrong  string    // that no number can be made of
+	of     map[string]reading   // by target, where a check asks for each
+	stamps map[string]time.Time // of their samples
+	newest time.Time            // sample, as the pages say it; now where they do not
+	wrong  string               // that no number can be made of
 }
 
 func openScrape(h spec.Health, b Binding, client *http.Client) (source, error) {
@@ -69,14 +74,19 @@ func openScrape(h spec.Health, b Binding, client *http.Client) (source, error) {
 		if err := s.pick(&s.exprs, c.Bad, c.Total); err != nil {
 			return nil, err
 		}
-		if err := s.pick(&s.gauges, c.Value); err != nil {
+		if err := s.pick(&s.plain, c.Value); err != nil {
 			return nil, err
+		}
+		if c.Each != "" {
+			s.keepEach(c.Bad, c.Total)
 		}
 	}
 	if err := s.pick(&s.exprs, h.Traffic); err != nil {
 		return nil, err
 	}
-	most := max(1, min(h.Scrape.Sample, maxKept/(2*max(1, len(s.exprs)))))
+	// A ring has one part more than the window is cut into, and one that is growing.
+	numbers := 2*len(s.exprs) + (eachParts+2)*len(s.single)
+	most := max(1, min(h.Scrape.Sample, maxKept/max(1, numbers)))
 	for a, targets := range [2][]fleet.Target{b.Exposed, b.Control} {
 		for _, t := range sample(targets, most) {
 			url, err := tmpl.Fill(h.Scrape.URL, tmpl.ForTarget(t.ID, t.Address, t.Labels))
@@ -121,7 +131,7 @@ func (s *scrape) restore(k *ScrapeState) error {
 	if k == nil {
 		return nil
 	}
-	if err := k.fits(len(s.exprs)); err != nil {
+	if err := k.fits(len(s.exprs), len(s.single)); err != nil {
 		return err
 	}
 	s.kept = k.clone()
@@ -153,12 +163,14 @@ func (s *scrape) refresh(ctx context.Context, at, from time.Time) {
 	if s.kept.Last == nil {
 		s.kept.Last = map[string][]*float64{}
 	}
+	s.grew = map[string][]float64{}
 	for a := range s.arms {
 		s.readArm(ctx, arm(a), &part)
 	}
 	s.kept.At = at
 	if usable {
 		s.kept.add(part, s.spec.Window.Std()/ringParts, from)
+		s.kept.addEach(s.growthOfEach(part), s.spec.Window.Std()/eachParts, from)
 	}
 }
 
@@ -167,7 +179,7 @@ func (s *scrape) readArm(ctx context.Context, a arm, part *ScrapePart) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, scrapeParallel)
-	s.seen[a] = sight{counts: map[string]*shown{}, gauges: map[string]*shown{}, known: map[string]bool{}}
+	s.seen[a] = sight{counts: map[string]*shown{}, gauges: map[string]*shown{}, known: map[string]bool{}, broken: map[string]string{}}
 	for _, p := range s.arms[a] {
 		slots <- struct{}{}
 		wg.Go(func() {
@@ -177,6 +189,7 @@ func (s *scrape) readArm(ctx context.Context, a arm, part *ScrapePart) {
 			defer mu.Unlock()
 			if err != nil {
 				delete(s.kept.Last, p.id) // what it counted meanwhile cannot be told apart
+				s.seen[a].broken[p.id] = cut(err.Error(), 120)
 				s.seen[a].why = p.id + ": " + cut(err.Error(), 120)
 				return
 			}
@@ -198,7 +211,7 @@ func (s *scrape) take(a arm, id string, pg page, part *ScrapePart) {
 		values[i], sound = v, sound && wrong == ""
 		in.known[expr] = in.known[expr] || v != nil || s.picks[expr].knows(pg.series)
 	}
-	for _, expr := range s.gauges {
+	for _, expr := range s.plain {
 		v, newest, wrong := s.picks[expr].gauge(pg)
 		note(in.gauges, expr, id, v, when(newest, part.At), wrong)
 	}
@@ -206,7 +219,9 @@ func (s *scrape) take(a arm, id string, pg page, part *ScrapePart) {
 		delete(s.kept.Last, id)
 		return
 	}
-	s.kept.take(a, id, values, part)
+	if grew := s.kept.take(a, id, values, part); grew != nil && a == exposed {
+		s.grew[id] = grew
+	}
 }
 
 // when is the time of a sample: now, unless the page says another.
@@ -223,13 +238,15 @@ func note(in map[string]*shown, expr, id string, v *float64, newest time.Time, w
 		return
 	}
 	if in[expr] == nil {
-		in[expr] = &shown{}
+		in[expr] = &shown{of: map[string]reading{}, stamps: map[string]time.Time{}}
 	}
 	switch e := in[expr]; {
 	case wrong != "":
 		e.wrong = id + ": " + cut(wrong, 200)
+		e.of[id] = noData("", "%s", cut(wrong, 200))
 	default:
 		e.values = append(e.values, *v)
+		e.of[id], e.stamps[id] = reading{value: *v}, newest
 		e.newest = later(e.newest, newest)
 	}
 }

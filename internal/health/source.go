@@ -48,8 +48,15 @@ type reading struct {
 	warnings []string
 }
 
+// spread is a reading of each target, or the verdict that there is none of any. Its
+// own value means nothing.
+type spread struct {
+	reading
+	of map[string]reading // by target id
+}
+
 // source is where numbers come from. What goes wrong is in the reading. After a
-// refresh, count, gauge and read may be called concurrently.
+// refresh, what counts and reads may be called concurrently.
 type source interface {
 	// refresh reads anew, for sources that keep what they have read; what lies
 	// before from is no evidence any more.
@@ -58,6 +65,10 @@ type source interface {
 	count(ctx context.Context, expr string, a arm, w window, l lack) reading
 	// gauge is a plain number about the exposed targets now.
 	gauge(ctx context.Context, expr string, w window) reading
+	// counts and gauges are the same of every single exposed target that the
+	// expression is about.
+	counts(ctx context.Context, expr string, w window, l lack) spread
+	gauges(ctx context.Context, expr string, w window) spread
 	// before says that nothing has been applied yet: all that is read is evidence.
 	before()
 	// absence is how long counting must have gone on for nothing to mean that there
