@@ -23,7 +23,7 @@ func Keeps(expr, label string) error {
 	if err != nil {
 		return err
 	}
-	return errAt(origin(origins, int(node.PositionRange().Start)), "%s, expected every series to keep the label %s, by which targets are told apart, such as sum by (%s) (…)", why, label, label)
+	return errAt(origin(origins, int(node.PositionRange().Start)), "%s, expected a series of each target that keeps the label %s, such as sum by (%s) (…)", why, label, label)
 }
 
 // loses finds where an expression drops a label, and how; nil if it keeps it.
@@ -61,7 +61,7 @@ func aggregateLoses(n *parser.AggregateExpr, label string) (parser.Expr, string)
 	default:
 	}
 	if slices.Contains(n.Grouping, label) == n.Without {
-		return n, "the aggregation " + n.Op.String() + " drops it"
+		return n, "the aggregation " + n.Op.String() + " drops the label"
 	}
 	return loses(n.Expr, label)
 }
@@ -69,10 +69,10 @@ func aggregateLoses(n *parser.AggregateExpr, label string) (parser.Expr, string)
 func callLoses(n *parser.Call, label string) (parser.Expr, string) {
 	switch n.Func.Name {
 	case "absent", "absent_over_time", "vector", "scalar":
-		return n, "the function " + n.Func.Name + " drops it"
+		return n, "the function " + n.Func.Name + " drops the label"
 	case "label_replace", "label_join":
 		if to, ok := n.Args[1].(*parser.StringLiteral); ok && to.Val == label {
-			return n, "the function " + n.Func.Name + " makes it anew"
+			return n, "the function " + n.Func.Name + " makes the label anew"
 		}
 	}
 	for _, arg := range n.Args {
