@@ -37,6 +37,7 @@ type prometheus struct {
 
 	mu      sync.Mutex
 	answers map[asked]*answer // of this look
+	began   time.Time         // this look, by this machine's clock
 }
 
 func openPrometheus(h spec.Health, b Binding, client *http.Client) (source, error) {
@@ -107,7 +108,9 @@ func distinct(id spec.Identify, b Binding) error {
 	return nil
 }
 
-func (p *prometheus) refresh(context.Context, time.Time, time.Time) { p.answers = map[asked]*answer{} }
+func (p *prometheus) refresh(context.Context, time.Time, time.Time) {
+	p.answers, p.began = map[asked]*answer{}, time.Now()
+}
 
 // absence is two of the server's own intervals: until it has read a target twice,
 // an increase is empty on a busy one, too.
@@ -133,7 +136,8 @@ func (p *prometheus) read(expr string, a arm) (read, of int) {
 }
 
 // baseline looks back: a Prometheus has a past.
-func (p *prometheus) baseline(_ context.Context, at time.Time) (window, error) {
+func (p *prometheus) baseline(ctx context.Context, at time.Time) (window, error) {
+	p.refresh(ctx, at, at)
 	return window{from: at.Add(-p.spec.Window.Std()), at: at}, nil
 }
 
@@ -224,7 +228,7 @@ func (p *prometheus) fresh(ctx context.Context, query string, w window, l lack, 
 			return r
 		}
 		recent = true
-		if old := aged(stamp(r), w.at, p.begin(), p.spec.StaleAfter); old.verdict != "" {
+		if old := p.times(w).aged(stamp(r)); old.verdict != "" {
 			return old
 		}
 	}
@@ -237,7 +241,20 @@ func (p *prometheus) fresh(ctx context.Context, query string, w window, l lack, 
 // stamp is the time that a reading of seconds means.
 func stamp(r reading) time.Time { return time.UnixMilli(int64(1000 * min(max(r.value, 0), 1<<40))) }
 
+// times are when samples count in a look.
+func (p *prometheus) times(w window) times {
+	return times{at: w.at, begin: p.begin(), after: p.spec.StaleAfter, ahead: ahead(p.spec, time.Since(p.began))}
+}
+
 // newest is when the newest sample of a selector was taken, in seconds.
 func (p *prometheus) newest(ctx context.Context, selector string, at time.Time) reading {
-	return p.query(ctx, "max(timestamp("+selector+"))", at).usable()
+	return p.query(ctx, newest("max", selector), at).usable()
+}
+
+// newest asks for the time of a selector's newest sample, also of one that is in the
+// future of the query's time: a source whose clock is ahead shows by it. How far it
+// looks is less than how far a selector looks back, 5m unless the source was told
+// otherwise, so that samples of now are found, too.
+func newest(aggregation, selector string) string {
+	return fmt.Sprintf("%[1]s(timestamp(%[2]s offset -4m)) or %[1]s(timestamp(%[2]s))", aggregation, selector)
 }

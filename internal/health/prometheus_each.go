@@ -75,7 +75,7 @@ func (p *prometheus) askEach(ctx context.Context, expr string, w window, l lack)
 	}
 	var stamps []spread
 	for _, sel := range selectors {
-		stamp := p.series(ctx, fmt.Sprintf("max by (%s) (timestamp(%s))", p.spec.Identify.Label, sel), w.at)
+		stamp := p.series(ctx, newest("max by ("+p.spec.Identify.Label+") ", sel), w.at)
 		if stamp.verdict != "" && !stamp.empty {
 			return spread{reading: stamp.reading}
 		}
@@ -111,7 +111,7 @@ func (p *prometheus) own(r reading, there bool, stamps []time.Time, w window, l 
 		return reading{verdict: Stale, why: "none of its series has a recent sample"}
 	}
 	for _, newest := range stamps {
-		if old := aged(newest, w.at, p.begin(), p.spec.StaleAfter); old.verdict != "" {
+		if old := p.times(w).aged(newest); old.verdict != "" {
 			return old
 		}
 	}
@@ -129,7 +129,7 @@ func (p *prometheus) none(ctx context.Context, selectors []string, w window) rea
 		case r.verdict != "":
 			return r
 		}
-		if old := aged(stamp(r), w.at, p.begin(), p.spec.StaleAfter); old.verdict != "" {
+		if old := p.times(w).aged(stamp(r)); old.verdict != "" {
 			return old
 		}
 	}

@@ -38,9 +38,10 @@ type scrape struct {
 	plain  []string // numbers that are no counters
 	single []string // counters of single targets, in the order of ScrapeEach.Counts
 
-	kept ScrapeState
-	seen [2]sight             // of the newest read
-	grew map[string][]float64 // by the newest read, by exposed target and counter
+	kept  ScrapeState
+	began time.Time            // the newest read, by this machine's clock
+	seen  [2]sight             // of the newest read
+	grew  map[string][]float64 // by the newest read, by exposed target and counter
 }
 
 // place is where a target's page is.
@@ -153,6 +154,7 @@ func (s *scrape) baseline(ctx context.Context, at time.Time) (window, error) {
 
 // refresh reads every page and adds what the counters grew by.
 func (s *scrape) refresh(ctx context.Context, at, from time.Time) {
+	s.began = time.Now()
 	if s.kept.At.Sub(at) > s.gap {
 		s.kept = ScrapeState{} // from a clock so far ahead that nothing tells when it was
 	}
@@ -222,6 +224,11 @@ func (s *scrape) take(a arm, id string, pg page, part *ScrapePart) {
 	if grew := s.kept.take(a, id, values, part); grew != nil && a == exposed {
 		s.grew[id] = grew
 	}
+}
+
+// times are when samples count in a look.
+func (s *scrape) times(w window) times {
+	return times{at: later(w.at, s.kept.At), begin: s.begin, after: s.spec.StaleAfter, ahead: ahead(s.spec, time.Since(s.began))}
 }
 
 // when is the time of a sample: now, unless the page says another.
@@ -305,7 +312,7 @@ func (s *scrape) count(_ context.Context, expr string, a arm, w window, l lack) 
 	if e.newest.Before(newest) {
 		newest = e.newest
 	}
-	if old := aged(newest, w.at, s.begin, s.spec.StaleAfter); old.verdict != "" {
+	if old := s.times(w).aged(newest); old.verdict != "" {
 		r.verdict, r.why = old.verdict, old.why
 	}
 	return r.counted()
@@ -320,7 +327,7 @@ func (s *scrape) gauge(_ context.Context, expr string, w window) reading {
 	for _, v := range e.values {
 		r.value += v / float64(len(e.values))
 	}
-	if old := aged(e.newest, w.at, s.begin, s.spec.StaleAfter); old.verdict != "" {
+	if old := s.times(w).aged(e.newest); old.verdict != "" {
 		r.verdict, r.why = old.verdict, old.why
 	}
 	return r.usable()

@@ -153,7 +153,7 @@ func (s *scrape) shownOf(e *shown, id string, w window) reading {
 	case r.verdict != "":
 		return r
 	}
-	if old := aged(e.stamps[id], w.at, s.begin, s.spec.StaleAfter); old.verdict != "" {
+	if old := s.times(w).aged(e.stamps[id]); old.verdict != "" {
 		return old
 	}
 	return r
