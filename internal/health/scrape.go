@@ -309,11 +309,10 @@ func (s *scrape) count(_ context.Context, expr string, a arm, w window, l lack) 
 		return r
 	}
 	r.covered = covered / (float64(len(s.arms[a])) * r.span.Seconds())
-	if e.newest.Before(newest) {
-		newest = e.newest
-	}
-	if old := s.times(w).aged(newest); old.verdict != "" {
-		r.verdict, r.why = old.verdict, old.why
+	for _, sampled := range []time.Time{newest, e.newest} {
+		if old := s.times(w).aged(sampled); old.verdict != "" {
+			r.verdict, r.why = old.verdict, old.why
+		}
 	}
 	return r.counted()
 }
