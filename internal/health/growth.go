@@ -16,6 +16,9 @@ type ScrapeState struct {
 	Last map[string][]*float64 `json:"last,omitempty"`
 	// Parts are increments, oldest first.
 	Parts []ScrapePart `json:"parts,omitempty"`
+	// Each are increments of every exposed target, oldest first, where checks ask
+	// for them.
+	Each []ScrapeEach `json:"each,omitempty"`
 }
 
 // ScrapePart is what the counters grew by in a span of time, by expression: the
@@ -33,20 +36,23 @@ const (
 	// ringParts is into how many parts the window of increments is cut: coarse
 	// enough for a small state, fine enough for the window to trail smoothly.
 	ringParts = 30
-	// maxKept is how many counters' last values a state holds, at most, over both
-	// arms: it travels with every heartbeat.
+	// eachParts is the same of single targets' increments, of which there are many.
+	eachParts = 5
+	// maxKept is how many numbers a state holds, at most: counters' last values over
+	// both arms, and single targets' increments. It travels with every heartbeat.
 	maxKept = 20_000
 )
 
 // clone shares nothing that a read changes: values and parts are replaced, never
 // written to.
 func (k ScrapeState) clone() ScrapeState {
-	k.Last, k.Parts = maps.Clone(k.Last), slices.Clone(k.Parts)
+	k.Last, k.Parts, k.Each = maps.Clone(k.Last), slices.Clone(k.Parts), slices.Clone(k.Each)
 	return k
 }
 
-// fits says whether the state is one of so many counters.
-func (k ScrapeState) fits(counters int) error {
+// fits says whether the state is one of so many counters, of which so many are kept
+// of each target.
+func (k ScrapeState) fits(counters, each int) error {
 	for id, values := range k.Last {
 		if len(values) != counters {
 			return fmt.Errorf("state of target %s has %d counters, expected %d", id, len(values), counters)
@@ -57,22 +63,33 @@ func (k ScrapeState) fits(counters int) error {
 			return fmt.Errorf("state from %s has %d counters, expected %d", p.At.Format(time.RFC3339), len(p.Counts), counters)
 		}
 	}
+	for _, p := range k.Each {
+		for id, counts := range p.Counts {
+			if len(counts) != each {
+				return fmt.Errorf("state of target %s from %s has %d counters, expected %d", id, p.At.Format(time.RFC3339), len(counts), each)
+			}
+		}
+	}
 	return nil
 }
 
-// take keeps a target's values and adds what they grew by to the part.
-func (k *ScrapeState) take(a arm, id string, values []*float64, part *ScrapePart) {
+// take keeps a target's values and adds what they grew by to the part. It answers
+// the growth; nil after the first read, which tells none.
+func (k *ScrapeState) take(a arm, id string, values []*float64, part *ScrapePart) []float64 {
 	last, known := k.Last[id]
 	k.Last[id] = values
 	if !known {
-		return // the first read tells no growth
+		return nil
 	}
+	grew := make([]float64, len(values))
 	part.Seconds[a] += part.length().Seconds()
 	for i, v := range values {
 		if v != nil {
-			part.Counts[i][a] += growth(last[i], *v)
+			grew[i] = growth(last[i], *v)
+			part.Counts[i][a] += grew[i]
 		}
 	}
+	return grew
 }
 
 // growth is what a counter has counted since it was read last. One that is new or

@@ -145,11 +145,13 @@ func (j judged) only(readings ...reading) judged {
 	return j
 }
 
-// contradict says that an arm shows more bad events than events. A little more may
+// contradicts says that there are more bad events than events. A little more may
 // come of how a source estimates both.
+func (r ratio) contradicts() bool { return r.bad.value > 1.1*r.total.value }
+
+// contradict says that an arm shows more bad events than events.
 func (a arms) contradict(c spec.Check) bool {
-	off := func(r ratio) bool { return r.bad.value > 1.1*r.total.value }
-	return off(a.exposed) || c.Against != "" && off(a.control)
+	return a.exposed.contradicts() || c.Against != "" && a.control.contradicts()
 }
 
 func (a arms) String() string {

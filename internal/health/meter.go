@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -195,10 +196,14 @@ func warmingUp(check string, until time.Time) Result {
 func (m *Meter) judge(ctx context.Context, c spec.Check, w window, streak int) judged {
 	var res judged
 	expr := c.Total
-	if c.Value != "" {
+	switch {
+	case c.Each != "":
+		expr = cmp.Or(c.Value, c.Total)
+		res = judgeEach(c, m.everyone(ctx, c, w), streak)
+	case c.Value != "":
 		expr = c.Value
 		res = judgeValue(c, m.source.gauge(ctx, c.Value, w), streak)
-	} else {
+	default:
 		res = judgeRatio(c, m.numbers(ctx, c, w), streak)
 	}
 	res.Sentence += m.sampled(expr)
@@ -216,24 +221,58 @@ func (m *Meter) sampled(expr string) string {
 // numbers reads both arms of a check, or what stands in for the second.
 func (m *Meter) numbers(ctx context.Context, c spec.Check, w window) arms {
 	a := arms{exposed: m.ratio(ctx, c, exposed, w)}
-	switch {
-	case c.Against == "":
-	case len(m.binding.Control) > 0:
-		a.control = m.ratio(ctx, c, control, w)
-	default:
-		a.before = true
-		a.control = m.binding.Before.ratio(c.Name)
+	if c.Against != "" {
+		a.control, a.before = m.compared(ctx, c, w)
 	}
 	return a
 }
 
-// ratio reads the bad and total events of one arm.
+// compared reads what a check compares with: the control, or what was before the
+// stage where none is left.
+func (m *Meter) compared(ctx context.Context, c spec.Check, w window) (r ratio, before bool) {
+	if len(m.binding.Control) > 0 {
+		return m.ratio(ctx, c, control, w), false
+	}
+	return m.binding.Before.ratio(c.Name), true
+}
+
+// ratio reads the bad and total events of one arm, of all its targets together.
 func (m *Meter) ratio(ctx context.Context, c spec.Check, a arm, w window) ratio {
-	total := m.source.count(ctx, c.Total, a, w, lackIsUnknown)
+	total := m.source.count(ctx, c.Whole(c.Total, m.spec), a, w, lackIsUnknown)
 	if total.verdict != "" {
 		return ratio{total: total}
 	}
-	return ratio{bad: m.source.count(ctx, c.Bad, a, w, lackIsNone), total: total}
+	return ratio{bad: m.source.count(ctx, c.Whole(c.Bad, m.spec), a, w, lackIsNone), total: total}
+}
+
+// everyone reads every single target's numbers for a check.
+func (m *Meter) everyone(ctx context.Context, c spec.Check, w window) everyone {
+	e := everyone{missed: map[string]bool{}, silent: m.binding.Silent}
+	for _, id := range m.binding.Before.Missing[c.Name] {
+		e.missed[id] = true
+	}
+	if c.Value != "" {
+		values := m.source.gauges(ctx, c.Value, w)
+		e.whole = []reading{values.reading}
+		for id, r := range values.of {
+			e.targets = append(e.targets, member{id: id, value: r})
+		}
+		return e
+	}
+	total := m.source.counts(ctx, c.Total, w, lackIsUnknown)
+	if e.whole = []reading{total.reading}; total.verdict != "" {
+		return e
+	}
+	bad := m.source.counts(ctx, c.Bad, w, lackIsNone)
+	e.whole = append(e.whole, bad.reading)
+	for id, r := range total.of {
+		e.targets = append(e.targets, member{id: id, ratio: ratio{bad: bad.of[id], total: r}})
+	}
+	if c.Against != "" {
+		e.control, e.before = m.compared(ctx, c, w)
+		e.whole = append(e.whole, e.control.total, e.control.bad)
+	}
+	return e
 }
 
 // window is the span that a look covers.

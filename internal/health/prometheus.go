@@ -30,11 +30,14 @@ type prometheus struct {
 	binding Binding
 	// values are the label's values of each arm, sampled.
 	exposed, cohort, control []string
-	host                     string        // for messages: the URL may hold more
-	slots                    chan struct{} // one for each query on its way
+	// ids are the exposed targets by their label's value, as far as they are sampled.
+	ids   map[string]string
+	host  string        // for messages: the URL may hold more
+	slots chan struct{} // one for each query on its way
 
 	mu      sync.Mutex
 	answers map[asked]*answer // of this look
+	began   time.Time         // this look, by this machine's clock
 }
 
 func openPrometheus(h spec.Health, b Binding, client *http.Client) (source, error) {
@@ -63,7 +66,8 @@ func openPrometheus(h spec.Health, b Binding, client *http.Client) (source, erro
 			return nil, err
 		}
 	}
-	return p, nil
+	p.ids, err = p.owners(h, b)
+	return p, err
 }
 
 // identities are the values by which metrics know the targets.
@@ -104,7 +108,9 @@ func distinct(id spec.Identify, b Binding) error {
 	return nil
 }
 
-func (p *prometheus) refresh(context.Context, time.Time, time.Time) { p.answers = map[asked]*answer{} }
+func (p *prometheus) refresh(context.Context, time.Time, time.Time) {
+	p.answers, p.began = map[asked]*answer{}, time.Now()
+}
 
 // absence is two of the server's own intervals: until it has read a target twice,
 // an increase is empty on a busy one, too.
@@ -130,7 +136,8 @@ func (p *prometheus) read(expr string, a arm) (read, of int) {
 }
 
 // baseline looks back: a Prometheus has a past.
-func (p *prometheus) baseline(_ context.Context, at time.Time) (window, error) {
+func (p *prometheus) baseline(ctx context.Context, at time.Time) (window, error) {
+	p.refresh(ctx, at, at)
 	return window{from: at.Add(-p.spec.Window.Std()), at: at}, nil
 }
 
@@ -174,10 +181,19 @@ func (p *prometheus) ask(ctx context.Context, expr string, a arm, w window, l la
 	if lacking {
 		r = reading{query: query, warnings: r.warnings}
 	}
-	if back := reach(query); a == exposed && back > w.at.Sub(p.begin()) {
-		r.early = fmt.Sprintf("the query reaches back %s, to before evidence counts (%s)", spec.Duration(back), p.begin().UTC().Format("15:04:05 MST"))
+	if a == exposed {
+		r.early = p.early(query, w)
 	}
 	return r
+}
+
+// early says that a query reaches back to before evidence counts; empty if not.
+func (p *prometheus) early(query string, w window) string {
+	back := reach(query)
+	if back <= w.at.Sub(p.begin()) {
+		return ""
+	}
+	return fmt.Sprintf("the query reaches back %s, to before evidence counts (%s)", spec.Duration(back), p.begin().UTC().Format("15:04:05 MST"))
 }
 
 // begin is when evidence begins.
@@ -212,8 +228,7 @@ func (p *prometheus) fresh(ctx context.Context, query string, w window, l lack, 
 			return r
 		}
 		recent = true
-		newest := time.UnixMilli(int64(1000 * min(max(r.value, 0), 1<<40)))
-		if old := aged(newest, w.at, p.begin(), p.spec.StaleAfter); old.verdict != "" {
+		if old := p.times(w).aged(stamp(r)); old.verdict != "" {
 			return old
 		}
 	}
@@ -223,7 +238,23 @@ func (p *prometheus) fresh(ctx context.Context, query string, w window, l lack, 
 	return reading{}
 }
 
+// stamp is the time that a reading of seconds means.
+func stamp(r reading) time.Time { return time.UnixMilli(int64(1000 * min(max(r.value, 0), 1<<40))) }
+
+// times are when samples count in a look.
+func (p *prometheus) times(w window) times {
+	return times{at: w.at, begin: p.begin(), after: p.spec.StaleAfter, ahead: ahead(p.spec, time.Since(p.began))}
+}
+
 // newest is when the newest sample of a selector was taken, in seconds.
 func (p *prometheus) newest(ctx context.Context, selector string, at time.Time) reading {
-	return p.query(ctx, "max(timestamp("+selector+"))", at).usable()
+	return p.query(ctx, newest("max", selector), at).usable()
+}
+
+// newest asks for the time of a selector's newest sample, also of one that is in the
+// future of the query's time: a source whose clock is ahead shows by it. How far it
+// looks is less than how far a selector looks back, 5m unless the source was told
+// otherwise, so that samples of now are found, too.
+func newest(aggregation, selector string) string {
+	return fmt.Sprintf("%[1]s(timestamp(%[2]s offset -4m)) or %[1]s(timestamp(%[2]s))", aggregation, selector)
 }

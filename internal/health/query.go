@@ -26,12 +26,30 @@ const (
 // answer is what a query gives, once it is known.
 type answer struct {
 	known chan struct{} // closed then
-	reading
+	given
 }
 
-// query evaluates at one explicit time. Checks share many queries, so a look asks
-// each of them once.
+// given is what a source answered. Its reading has the query and the warnings, and
+// says why if there is no answer.
+type given struct {
+	reading
+	value model.Value
+}
+
+// query evaluates what must be one number at one explicit time.
 func (p *prometheus) query(ctx context.Context, query string, at time.Time) reading {
+	g := p.given(ctx, query, at)
+	if g.verdict != "" {
+		return g.reading
+	}
+	r := single(g.value)
+	r.query, r.warnings = g.query, g.warnings
+	return r
+}
+
+// given evaluates at one explicit time. Checks share many queries, so a look asks
+// each of them once.
+func (p *prometheus) given(ctx context.Context, query string, at time.Time) given {
 	p.mu.Lock()
 	key := asked{query, at.UnixNano()}
 	a, other := p.answers[key]
@@ -42,11 +60,11 @@ func (p *prometheus) query(ctx context.Context, query string, at time.Time) read
 	p.mu.Unlock()
 	if other {
 		<-a.known // whoever asks ends with the look
-		return a.reading
+		return a.given
 	}
-	a.reading = p.insist(ctx, query, at)
+	a.given = p.insist(ctx, query, at)
 	close(a.known)
-	return a.reading
+	return a.given
 }
 
 // asked is a query at a moment.
@@ -56,26 +74,26 @@ type asked struct {
 }
 
 // insist asks, and tries again on trouble on the way.
-func (p *prometheus) insist(ctx context.Context, query string, at time.Time) reading {
+func (p *prometheus) insist(ctx context.Context, query string, at time.Time) given {
 	wait := queryPause
 	for n := 1; ; n++ {
-		r, err := p.once(ctx, query, at)
+		g, err := p.once(ctx, query, at)
 		if err == nil {
-			return r
+			return g
 		}
 		if final(err) || n == queryAttempts || pause(ctx, wait) != nil {
-			return noData(query, "no usable answer from %s: %s", p.host, cut(cause(err).Error(), 200))
+			return given{reading: noData(query, "no usable answer from %s: %s", p.host, cut(cause(err).Error(), 200))}
 		}
 		wait *= 2
 	}
 }
 
 // once sends the query once, when it is its turn.
-func (p *prometheus) once(ctx context.Context, query string, at time.Time) (reading, error) {
+func (p *prometheus) once(ctx context.Context, query string, at time.Time) (given, error) {
 	select {
 	case p.slots <- struct{}{}:
 	case <-ctx.Done():
-		return reading{}, ctx.Err()
+		return given{}, ctx.Err()
 	}
 	defer func() { <-p.slots }()
 	ctx, cancel := context.WithTimeoutCause(ctx, queryTimeout, errSlow)
@@ -85,11 +103,9 @@ func (p *prometheus) once(ctx context.Context, query string, at time.Time) (read
 		if errors.Is(err, context.DeadlineExceeded) && context.Cause(ctx) != nil {
 			err = context.Cause(ctx)
 		}
-		return reading{}, err
+		return given{}, err
 	}
-	r := single(value)
-	r.query, r.warnings = query, append(warnings, infos...)
-	return r, nil
+	return given{value: value, reading: reading{query: query, warnings: append(warnings, infos...)}}, nil
 }
 
 var errSlow = fmt.Errorf("it took longer than %s", queryTimeout)
@@ -128,16 +144,23 @@ func single(v model.Value) reading {
 			return reading{verdict: NoData, why: "the query found no series", empty: true}
 		case len(v) > 1:
 			return reading{verdict: NoData, why: fmt.Sprintf("the query found %d series where one is asked: sum or max them", len(v))}
-		case v[0] == nil, v[0].Histogram == nil && v[0].Timestamp == 0 && v[0].Value == 0: // null, or no value at all
-			return reading{verdict: NoData, why: "the source answered a series without a value"}
-		case v[0].Histogram != nil:
-			return reading{verdict: NoData, why: "the query found a native histogram where a number is asked"}
 		}
-		return reading{value: float64(v[0].Value)}
+		return sampled(v[0])
 	case nil:
 		return reading{verdict: NoData, why: "the source answered nothing"}
 	}
 	return reading{verdict: NoData, why: fmt.Sprintf("the query answers a %s where one number is asked", v.Type())}
+}
+
+// sampled reads the number of one series.
+func sampled(s *model.Sample) reading {
+	switch {
+	case s == nil, s.Histogram == nil && s.Timestamp == 0 && s.Value == 0: // null, or no value at all
+		return reading{verdict: NoData, why: "the source answered a series without a value"}
+	case s.Histogram != nil:
+		return reading{verdict: NoData, why: "the query found a native histogram where a number is asked"}
+	}
+	return reading{value: float64(s.Value)}
 }
 
 // capped refuses what is no answer of a Prometheus API, and bounds the rest.

@@ -35,10 +35,13 @@ type scrape struct {
 	sizes  [2]int
 	picks  map[string]pick
 	exprs  []string // counters, in the order of ScrapeState.Last
-	gauges []string
+	plain  []string // numbers that are no counters
+	single []string // counters of single targets, in the order of ScrapeEach.Counts
 
-	kept ScrapeState
-	seen [2]sight // of the newest read
+	kept  ScrapeState
+	began time.Time            // the newest read, by this machine's clock
+	seen  [2]sight             // of the newest read
+	grew  map[string][]float64 // by the newest read, by exposed target and counter
 }
 
 // place is where a target's page is.
@@ -50,14 +53,17 @@ type sight struct {
 	why    string // one of the others could not
 	counts map[string]*shown
 	gauges map[string]*shown
-	known  map[string]bool // counters of which some page has the name and the labels
+	known  map[string]bool   // counters of which some page has the name and the labels
+	broken map[string]string // what is wrong with pages that could not be read, by target
 }
 
 // shown is what the pages of an arm show of one expression.
 type shown struct {
 	values []float64
-	newest time.Time // sample, as the pages say it; now where they do not
-	wrong  string    // that no number can be made of
+	of     map[string]reading   // by target, where a check asks for each
+	stamps map[string]time.Time // of their samples
+	newest time.Time            // sample, as the pages say it; now where they do not
+	wrong  string               // that no number can be made of
 }
 
 func openScrape(h spec.Health, b Binding, client *http.Client) (source, error) {
@@ -69,14 +75,19 @@ func openScrape(h spec.Health, b Binding, client *http.Client) (source, error) {
 		if err := s.pick(&s.exprs, c.Bad, c.Total); err != nil {
 			return nil, err
 		}
-		if err := s.pick(&s.gauges, c.Value); err != nil {
+		if err := s.pick(&s.plain, c.Value); err != nil {
 			return nil, err
+		}
+		if c.Each != "" {
+			s.keepEach(c.Bad, c.Total)
 		}
 	}
 	if err := s.pick(&s.exprs, h.Traffic); err != nil {
 		return nil, err
 	}
-	most := max(1, min(h.Scrape.Sample, maxKept/(2*max(1, len(s.exprs)))))
+	// A ring has one part more than the window is cut into, and one that is growing.
+	numbers := 2*len(s.exprs) + (eachParts+2)*len(s.single)
+	most := max(1, min(h.Scrape.Sample, maxKept/max(1, numbers)))
 	for a, targets := range [2][]fleet.Target{b.Exposed, b.Control} {
 		for _, t := range sample(targets, most) {
 			url, err := tmpl.Fill(h.Scrape.URL, tmpl.ForTarget(t.ID, t.Address, t.Labels))
@@ -121,7 +132,7 @@ func (s *scrape) restore(k *ScrapeState) error {
 	if k == nil {
 		return nil
 	}
-	if err := k.fits(len(s.exprs)); err != nil {
+	if err := k.fits(len(s.exprs), len(s.single)); err != nil {
 		return err
 	}
 	s.kept = k.clone()
@@ -143,6 +154,7 @@ func (s *scrape) baseline(ctx context.Context, at time.Time) (window, error) {
 
 // refresh reads every page and adds what the counters grew by.
 func (s *scrape) refresh(ctx context.Context, at, from time.Time) {
+	s.began = time.Now()
 	if s.kept.At.Sub(at) > s.gap {
 		s.kept = ScrapeState{} // from a clock so far ahead that nothing tells when it was
 	}
@@ -153,12 +165,14 @@ func (s *scrape) refresh(ctx context.Context, at, from time.Time) {
 	if s.kept.Last == nil {
 		s.kept.Last = map[string][]*float64{}
 	}
+	s.grew = map[string][]float64{}
 	for a := range s.arms {
 		s.readArm(ctx, arm(a), &part)
 	}
 	s.kept.At = at
 	if usable {
 		s.kept.add(part, s.spec.Window.Std()/ringParts, from)
+		s.kept.addEach(s.growthOfEach(part), s.spec.Window.Std()/eachParts, from)
 	}
 }
 
@@ -167,7 +181,7 @@ func (s *scrape) readArm(ctx context.Context, a arm, part *ScrapePart) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, scrapeParallel)
-	s.seen[a] = sight{counts: map[string]*shown{}, gauges: map[string]*shown{}, known: map[string]bool{}}
+	s.seen[a] = sight{counts: map[string]*shown{}, gauges: map[string]*shown{}, known: map[string]bool{}, broken: map[string]string{}}
 	for _, p := range s.arms[a] {
 		slots <- struct{}{}
 		wg.Go(func() {
@@ -177,6 +191,7 @@ func (s *scrape) readArm(ctx context.Context, a arm, part *ScrapePart) {
 			defer mu.Unlock()
 			if err != nil {
 				delete(s.kept.Last, p.id) // what it counted meanwhile cannot be told apart
+				s.seen[a].broken[p.id] = cut(err.Error(), 120)
 				s.seen[a].why = p.id + ": " + cut(err.Error(), 120)
 				return
 			}
@@ -198,7 +213,7 @@ func (s *scrape) take(a arm, id string, pg page, part *ScrapePart) {
 		values[i], sound = v, sound && wrong == ""
 		in.known[expr] = in.known[expr] || v != nil || s.picks[expr].knows(pg.series)
 	}
-	for _, expr := range s.gauges {
+	for _, expr := range s.plain {
 		v, newest, wrong := s.picks[expr].gauge(pg)
 		note(in.gauges, expr, id, v, when(newest, part.At), wrong)
 	}
@@ -206,7 +221,14 @@ func (s *scrape) take(a arm, id string, pg page, part *ScrapePart) {
 		delete(s.kept.Last, id)
 		return
 	}
-	s.kept.take(a, id, values, part)
+	if grew := s.kept.take(a, id, values, part); grew != nil && a == exposed {
+		s.grew[id] = grew
+	}
+}
+
+// times are when samples count in a look.
+func (s *scrape) times(w window) times {
+	return times{at: later(w.at, s.kept.At), begin: s.begin, after: s.spec.StaleAfter, ahead: ahead(s.spec, time.Since(s.began))}
 }
 
 // when is the time of a sample: now, unless the page says another.
@@ -223,13 +245,15 @@ func note(in map[string]*shown, expr, id string, v *float64, newest time.Time, w
 		return
 	}
 	if in[expr] == nil {
-		in[expr] = &shown{}
+		in[expr] = &shown{of: map[string]reading{}, stamps: map[string]time.Time{}}
 	}
 	switch e := in[expr]; {
 	case wrong != "":
 		e.wrong = id + ": " + cut(wrong, 200)
+		e.of[id] = noData("", "%s", cut(wrong, 200))
 	default:
 		e.values = append(e.values, *v)
+		e.of[id], e.stamps[id] = reading{value: *v}, newest
 		e.newest = later(e.newest, newest)
 	}
 }
@@ -285,11 +309,10 @@ func (s *scrape) count(_ context.Context, expr string, a arm, w window, l lack) 
 		return r
 	}
 	r.covered = covered / (float64(len(s.arms[a])) * r.span.Seconds())
-	if e.newest.Before(newest) {
-		newest = e.newest
-	}
-	if old := aged(newest, w.at, s.begin, s.spec.StaleAfter); old.verdict != "" {
-		r.verdict, r.why = old.verdict, old.why
+	for _, sampled := range []time.Time{newest, e.newest} {
+		if old := s.times(w).aged(sampled); old.verdict != "" {
+			r.verdict, r.why = old.verdict, old.why
+		}
 	}
 	return r.counted()
 }
@@ -303,7 +326,7 @@ func (s *scrape) gauge(_ context.Context, expr string, w window) reading {
 	for _, v := range e.values {
 		r.value += v / float64(len(e.values))
 	}
-	if old := aged(e.newest, w.at, s.begin, s.spec.StaleAfter); old.verdict != "" {
+	if old := s.times(w).aged(e.newest); old.verdict != "" {
 		r.verdict, r.why = old.verdict, old.why
 	}
 	return r.usable()

@@ -48,8 +48,15 @@ type reading struct {
 	warnings []string
 }
 
+// spread is a reading of each target, or the verdict that there is none of any. Its
+// own value means nothing.
+type spread struct {
+	reading
+	of map[string]reading // by target id
+}
+
 // source is where numbers come from. What goes wrong is in the reading. After a
-// refresh, count, gauge and read may be called concurrently.
+// refresh, what counts and reads may be called concurrently.
 type source interface {
 	// refresh reads anew, for sources that keep what they have read; what lies
 	// before from is no evidence any more.
@@ -58,6 +65,10 @@ type source interface {
 	count(ctx context.Context, expr string, a arm, w window, l lack) reading
 	// gauge is a plain number about the exposed targets now.
 	gauge(ctx context.Context, expr string, w window) reading
+	// counts and gauges are the same of every single exposed target that the
+	// expression is about.
+	counts(ctx context.Context, expr string, w window, l lack) spread
+	gauges(ctx context.Context, expr string, w window) spread
 	// before says that nothing has been applied yet: all that is read is evidence.
 	before()
 	// absence is how long counting must have gone on for nothing to mean that there
@@ -100,13 +111,32 @@ func noData(query, format string, args ...any) reading {
 	return reading{verdict: NoData, why: fmt.Sprintf(format, args...), query: query}
 }
 
-// aged says STALE of a newest sample that is too old, or from before begin.
-func aged(newest, at, begin time.Time, after spec.Duration) reading {
-	switch age := at.Sub(newest); {
-	case age > after.Std():
-		return reading{verdict: Stale, why: fmt.Sprintf("the newest sample is %s old, at most %s is accepted", age.Round(time.Second), after)}
-	case newest.Before(begin):
+// times are when samples count as evidence.
+type times struct {
+	at, begin time.Time
+	// after is how old the newest sample may be, and ahead how far in the future:
+	// some, since it may have been taken while the look went on.
+	after spec.Duration
+	ahead time.Duration
+}
+
+// aged says STALE of a newest sample that is too old, or from before begin, or from
+// so far in the future that clocks disagree: nothing then tells what is old.
+func (t times) aged(newest time.Time) reading {
+	switch age := t.at.Sub(newest); {
+	case age > t.after.Std():
+		return reading{verdict: Stale, why: fmt.Sprintf("the newest sample is %s old, at most %s is accepted", age.Round(time.Second), t.after)}
+	case -age > t.ahead:
+		return reading{verdict: Stale, why: fmt.Sprintf("the newest sample is from %s in the future: the clocks of the worker and of the source disagree", (-age).Round(time.Second))}
+	case newest.Before(t.begin):
 		return reading{verdict: Stale, why: "the newest sample is from before the stage was applied and warmed up"}
 	}
 	return reading{}
+}
+
+// ahead is how far in the future a sample may be in a look that goes on for so long
+// already: as far as it may be in the past, and at least as far as looks may begin
+// late.
+func ahead(h spec.Health, going time.Duration) time.Duration {
+	return max(h.StaleAfter.Std(), 2*h.Every.Std()) + min(max(0, going), lookLimit)
 }

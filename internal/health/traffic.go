@@ -26,6 +26,10 @@ type Baseline struct {
 	// Ratios are the events of the targets by check, for a comparison when no
 	// control is left.
 	Ratios map[string]Ratio `json:"ratios,omitempty"`
+	// Missing are, by check, the targets that a check of each found without data, at
+	// most 200: without data later, they show no harm. It is empty when those were
+	// most of them.
+	Missing map[string][]string `json:"missing,omitempty"`
 }
 
 // Ratio is a check's events before a stage.
@@ -59,6 +63,7 @@ func (m *Meter) Baseline(ctx context.Context, at time.Time) (Baseline, error) {
 		return Baseline{}, err
 	}
 	b := Baseline{From: w.from, At: w.at}
+	b.Missing = m.missing(ctx, w)
 	for _, c := range m.spec.Checks {
 		if c.Against == "" || len(m.binding.Control) > 0 {
 			continue
@@ -80,6 +85,38 @@ func (m *Meter) Baseline(ctx context.Context, at time.Time) (Baseline, error) {
 		b.Exposed, b.Control, b.Traffic = r.mine, r.others, cmp.Or(r.trouble.why, r.doubt.why)
 	}
 	return b, ctx.Err()
+}
+
+// maxMissing bounds how many targets without data a baseline names for a check, and
+// maxAllMissing for all of them: it goes into the rollout's history.
+const (
+	maxMissing    = 200
+	maxAllMissing = 2000
+)
+
+// missing finds the targets that have no data before the stage.
+func (m *Meter) missing(ctx context.Context, w window) map[string][]string {
+	var out map[string][]string
+	all := 0
+	for _, c := range m.spec.Checks {
+		if c.Each == "" {
+			continue
+		}
+		e := m.everyone(ctx, c, w)
+		t := e.tally(c)
+		n := len(t.unknown)
+		if n == 0 || 2*n >= len(e.targets) || n > maxMissing || all+n > maxAllMissing {
+			continue
+		}
+		if out == nil {
+			out = map[string][]string{}
+		}
+		for _, v := range t.unknown {
+			out[c.Name] = append(out[c.Name], v.id)
+		}
+		all += n
+	}
+	return out
 }
 
 // requests are both arms' requests in a window, scaled to whole arms.

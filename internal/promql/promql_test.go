@@ -223,3 +223,45 @@ func FuzzFill(f *testing.F) {
 		}
 	})
 }
+
+func TestKeeps(t *testing.T) {
+	for expr, want := range map[string]string{
+		`up{$exposed}`: "",
+		`sum by (instance) (increase(up{$exposed}[$window]))`:                    "",
+		`sum by (le, instance) (increase(up{$exposed}[$window])) # sum(x)`:       "",
+		`sum without (code) (up{$exposed})`:                                      "",
+		`histogram_quantile(0.99, sum by (le, instance) (rate(a{$cohort}[1m])))`: "",
+		`sum by (instance) (a{$exposed}) / sum by (instance) (b{$exposed})`:      "",
+		`a{$exposed} / on (instance) b{$exposed}`:                                "",
+		`a{$exposed} / on (instance) group_left b{$exposed}`:                     "",
+		`a{$exposed} / ignoring (code) b{$exposed}`:                              "",
+		`2 * -(a{$exposed}) > 3`:                                                 "",
+		`max_over_time(rate(a{$exposed}[1m])[5m:1m])`:                            "",
+		`a{$exposed} unless on () vector(1)`:                                     "",
+		`sum by (instance) (a{$exposed} or b{$exposed})`:                         "",
+		`label_replace(a{$exposed}, "zone", "x", "y", "")`:                       "",
+		`sum(increase(up{$exposed}[$window]))`:                                   "character 1: the aggregation sum drops the label, expected a series of each target that keeps the label instance, such as sum by (instance) (…)",
+		`2 * sum by (code) (up{$exposed})`:                                       "character 5: the aggregation sum drops the label",
+		`sum without (instance) (up{$exposed})`:                                  "the aggregation sum drops the label",
+		`sum by (instance) (max by (code) (up{$exposed}))`:                       "character 20: the aggregation max drops the label",
+		`topk(5, up{$exposed})`:                                                  "topk leaves targets out",
+		`count_values by (instance) ("x", up{$exposed})`:                         "counts targets",
+		`a{$exposed} / on (code) b{$exposed}`:                                    "matches series of different targets",
+		`a{$exposed} / ignoring (instance) b{$exposed}`:                          "matches series of different targets",
+		`sum by (instance) (a{$exposed}) or vector(0)`:                           "character 36: the function vector drops the label",
+		`absent(a{$exposed})`:                                                    "the function absent drops the label",
+		`time()`:                                                                 "the function time asks no series",
+		`scalar(a{$exposed})`:                                                    "the function scalar drops the label",
+		`1`:                                                                      "this is a number",
+		`label_replace(a{$exposed}, "instance", "x", "y", "")`:                   "the function label_replace makes the label anew",
+		`sum(`: "invalid PromQL",
+	} {
+		err := promql.Keeps(expr, "instance")
+		if want == "" {
+			require.NoError(t, err, expr)
+			continue
+		}
+		require.ErrorContains(t, err, want, expr)
+		require.ErrorAs(t, err, new(*promql.Error))
+	}
+}

@@ -60,10 +60,25 @@ func fillHealth(h *Health) {
 			continue
 		}
 		c.MinSamples = cmp.Or(c.MinSamples, 100)
-		if h.Traffic == "" && !slices.Contains(h.Without, CheckTraffic) {
-			h.Traffic = c.Total
+	}
+	if !slices.Contains(h.Without, CheckTraffic) {
+		h.Traffic = cmp.Or(h.Traffic, traffic(*h))
+	}
+}
+
+// traffic is the total of the first check that has one, rather of one that counts
+// all targets together.
+func traffic(h Health) string {
+	first := ""
+	for _, c := range h.Checks {
+		switch {
+		case c.Total != "" && c.Each == "":
+			return c.Total
+		case first == "":
+			first = c.Whole(c.Total, h)
 		}
 	}
+	return first
 }
 
 // every is the time between two looks, also before the defaults are filled in.

@@ -187,7 +187,8 @@ type Identify struct {
 }
 
 // Check is one health question with its criterion. It has either Value with
-// Max and/or Min, or Bad and Total with Max or with Against.
+// Max and/or Min, or Bad and Total with Max or with Against. It is asked about all
+// exposed targets together, or with Each about every one of them.
 //
 // With a Prometheus source the expressions are PromQL with the placeholders
 // $exposed, $cohort, $control (label matchers), $window, $release, $previous,
@@ -212,7 +213,26 @@ type Check struct {
 	// MinSamples is how many events in total each arm must have shown before
 	// the check can pass or fail. Default 100.
 	MinSamples int `yaml:"minSamples,omitempty" json:"minSamples" jsonschema:"minimum=1"`
+	// Each "target" judges every exposed target on its own. With a Prometheus source
+	// the expressions then answer one series per target, with the label that
+	// Identify names; MinSamples is of one target.
+	Each string `yaml:"each,omitempty" json:"each,omitempty" jsonschema:"enum=target"`
+	// Outliers is how many targets may breach in a look of a check with Each.
+	// Default 0.
+	Outliers int `yaml:"outliers,omitempty" json:"outliers,omitempty" jsonschema:"minimum=0,maximum=10000"`
 }
 
-// AgainstControl is the only value of Check.Against so far.
-const AgainstControl = "control"
+// Whole is the query that asks about all targets of an arm together what expr, one
+// of the check's, asks about each.
+func (c Check) Whole(expr string, h Health) string {
+	if c.Each == "" || expr == "" || h.Prometheus == "" {
+		return expr
+	}
+	return "sum(" + expr + "\n)" // the line break ends a comment
+}
+
+// The only values of Check.Against and Check.Each so far.
+const (
+	AgainstControl = "control"
+	EachTarget     = "target"
+)

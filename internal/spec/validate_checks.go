@@ -1,9 +1,11 @@
 package spec
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluicehq/sluice/internal/promql"
 	"github.com/sluicehq/sluice/internal/strictyaml"
@@ -44,6 +46,29 @@ func (v *validator) check(path string, c Check) {
 	default:
 		v.bad(path, "asks nothing, expected value with max or min, or bad and total with max or against")
 	}
+	v.eachCheck(path, c)
+}
+
+// eachCheck checks what belongs to a check of every single target: its queries must
+// tell targets apart.
+func (v *validator) eachCheck(path string, c Check) {
+	v.oneOf(path+".each", c.Each, EachTarget)
+	v.between(path+".outliers", c.Outliers, 0, 10_000)
+	if v.given(path+".outliers") && !v.given(path+".each") {
+		v.bad(path+".outliers", "stands without each, expected each: %s beside it", EachTarget)
+	}
+	if c.Each != EachTarget || !v.given("health.prometheus") || v.doc.Bad("health.identify.label") {
+		return
+	}
+	label := cmp.Or(v.spec.Health.Identify.Label, defaultLabel)
+	for field, expr := range map[string]string{"value": c.Value, "bad": c.Bad, "total": c.Total} {
+		if expr == "" || v.doc.Bad(path+"."+field) || promql.Check(expr) != nil {
+			continue
+		}
+		if at, ok := errors.AsType[*promql.Error](promql.Keeps(expr, label)); ok {
+			v.doc.AddInside(path+"."+field, at.Offset, at.Message)
+		}
+	}
 }
 
 func (v *validator) valueCheck(path string, c Check) {
@@ -56,7 +81,15 @@ func (v *validator) valueCheck(path string, c Check) {
 		v.bad(path+".max", "is %v, which is less than min, %v at %s: no number is inside", float64(*c.Max), float64(*c.Min), v.at(path+".min"))
 	}
 	v.between(path+".tolerate", c.Tolerate, 0, 1000)
+	if most := int(maxTolerated / every(v.spec.Health)); c.Tolerate > most && c.Tolerate <= 1000 {
+		v.bad(path+".tolerate", "is %d, which at a look every %s (health.every) forgives a breach for %s, expected at most %d (%s): a gate looks again until the breach is over or lasts too long",
+			c.Tolerate, every(v.spec.Health), Duration(c.Tolerate)*every(v.spec.Health), most, maxTolerated)
+	}
 }
+
+// maxTolerated is how long a breach may be forgiven: a gate that still sees one goes
+// on looking, and an attempt at a gate ends after a quarter of an hour.
+const maxTolerated = Duration(10 * time.Minute)
 
 func (v *validator) countCheck(path string, c Check) {
 	if v.needs(path + ".bad") {

@@ -1,0 +1,243 @@
+package health
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// web is a fleet of which most targets show the same, and some what they are told.
+func web(n int, most ratio, others map[int]ratio) everyone {
+	e := everyone{missed: map[string]bool{}}
+	for i := range n {
+		m := member{id: fmt.Sprintf("web-%02d", i), ratio: most}
+		if r, ok := others[i]; ok {
+			m.ratio = r
+		}
+		e.targets = append(e.targets, m)
+	}
+	return e
+}
+
+func eachCheck(most float64) spec.Check {
+	c := ratioCheck(most)
+	c.Each = spec.EachTarget
+	return c
+}
+
+func TestJudgeEachRatio(t *testing.T) {
+	gone := ratio{total: noData("", "it has no series")}
+	old := ratio{total: reading{verdict: Stale, why: "the newest sample is 2m0s old"}}
+	with := func(e everyone, change func(*everyone)) everyone {
+		change(&e)
+		return e
+	}
+	missed := func(ids ...string) func(*everyone) {
+		return func(e *everyone) {
+			for _, id := range ids {
+				e.missed[id] = true
+			}
+		}
+	}
+	against := eachCheck(0)
+	against.Max, against.Against, against.Worse = nil, spec.AgainstControl, num(0.2)
+	two := eachCheck(0.02)
+	two.Outliers = 2
+	for _, tc := range []struct {
+		name  string
+		check spec.Check
+		is    everyone
+		want  Verdict
+		says  string
+	}{
+		{"one of 200", eachCheck(0.02), web(200, counts(8, 2000), map[int]ratio{7: counts(240, 2000)}), Fail, "web-07 12% (240/2,000), limit 2%; 1 of 200 targets"},
+		{"all fine", eachCheck(0.02), web(200, counts(8, 2000), map[int]ratio{3: counts(22, 2000)}), Pass, "all 200 targets inside, the worst web-03 1.1% (22/2,000), limit 2%"},
+		{"one above by chance", eachCheck(0.02), web(200, counts(8, 2000), map[int]ratio{3: counts(47, 2000)}), Pass, "all 200 targets inside, the worst web-03 2.4% (47/2,000), limit 2%, which chance explains"},
+		{"one above by more, and not by enough", eachCheck(0.02), web(200, counts(8, 2000), map[int]ratio{3: counts(70, 2000)}), Unexercised, "web-03 3.5% (70/2,000), limit 2%; 1 of 200 targets, more than chance explains and too few bad events to establish harm: more events are needed"},
+		{"seven", eachCheck(0.02), web(200, counts(8, 2000), map[int]ratio{1: counts(240, 2000), 2: counts(250, 2000), 3: counts(260, 2000), 4: counts(270, 2000), 5: counts(280, 2000), 6: counts(290, 2000), 7: counts(300, 2000)}), Fail, "web-07 15% (300/2,000), web-06 14% (290/2,000), web-05 14% (280/2,000), web-04 14% (270/2,000), web-03 13% (260/2,000) and 2 more, limit 2%; 7 of 200 targets"},
+		{"as many as may", two, web(200, counts(8, 2000), map[int]ratio{7: counts(240, 2000), 9: counts(241, 2000)}), Pass, "web-09 12% (241/2,000), web-07 12% (240/2,000), limit 2%; 2 of 200 targets, up to 2 are tolerated"},
+		{"one more", two, web(200, counts(8, 2000), map[int]ratio{7: counts(240, 2000), 9: counts(240, 2000), 1: counts(240, 2000)}), Fail, "web-01 12% (240/2,000), web-07 12% (240/2,000), web-09 12% (240/2,000), limit 2%; 3 of 200 targets, up to 2 are tolerated"},
+		{"half are no outliers", two, web(2, counts(240, 2000), nil), Fail, "web-00 12% (240/2,000), web-01 12% (240/2,000), limit 2%; 2 of 2 targets"},
+		{"none is allowed", eachCheck(0), web(200, counts(0, 2000), map[int]ratio{7: counts(1, 2000)}), Fail, "web-07 0.05% (1/2,000), limit 0%; 1 of 200 targets"},
+		{"all of a little", eachCheck(0.02), web(4, counts(1, 1000), map[int]ratio{0: counts(4, 150)}), Pass, "all 4 targets inside, the worst web-00 2.7% (4/150), limit 2%, which chance explains"},
+		{"few bad are no harm, and more than chance", eachCheck(0.001), web(4, counts(0, 1000), map[int]ratio{0: counts(4, 150)}), Unexercised, "web-00 2.7% (4/150), limit 0.1%; 1 of 4 targets, more than chance explains and too few bad events to establish harm: more events are needed"},
+		{"some are quiet", eachCheck(0.02), web(10, counts(8, 2000), map[int]ratio{1: counts(3, 99), 2: counts(99, 99)}), Pass, "8 of 10 targets inside, the worst web-00 0.4% (8/2,000), limit 2%; 2 with fewer than 100 events"},
+		{"most are quiet", eachCheck(0.02), web(10, counts(8, 99), map[int]ratio{1: counts(3, 2000)}), Unexercised, "1 of 10 targets could be judged, at least half are needed; 9 with fewer than 100 events"},
+		{"all are quiet", eachCheck(0.02), web(10, counts(0, 0), nil), Unexercised, "0 of 10 targets could be judged, at least half are needed; 10 with fewer than 100 events"},
+		{"most are quiet, one is harmed", eachCheck(0.02), web(10, counts(8, 99), map[int]ratio{1: counts(900, 2000)}), Fail, "web-01 45% (900/2,000), limit 2%; 1 of 10 targets"},
+		{"one is gone", eachCheck(0.02), web(10, counts(8, 2000), map[int]ratio{4: gone}), NoData, "1 of 10 targets have no usable data: web-04 (it has no series)"},
+		{"one is old", eachCheck(0.02), web(10, counts(8, 2000), map[int]ratio{4: old}), Stale, "1 of 10 targets have no usable data: web-04 (the newest sample is 2m0s old)"},
+		{"one is gone, one old", eachCheck(0.02), web(10, counts(8, 2000), map[int]ratio{4: old, 5: gone}), NoData, "2 of 10 targets have no usable data: web-04 (the newest sample is 2m0s old); web-05 (it has no series)"},
+		{"one is gone, one harmed", eachCheck(0.02), web(10, counts(8, 2000), map[int]ratio{4: gone, 5: counts(900, 2000)}), Fail, "web-05 45% (900/2,000), limit 2%; 1 of 10 targets"},
+		{"one had nothing before either", eachCheck(0.02), with(web(10, counts(8, 2000), map[int]ratio{4: gone}), missed("web-04")), Pass, "9 of 10 targets inside, the worst web-00 0.4% (8/2,000), limit 2%; 1 without data, as before the stage"},
+		{"most are gone, as before", eachCheck(0.02), with(web(3, gone, map[int]ratio{0: counts(0, 1000)}), missed("web-01", "web-02")), Unexercised, "1 of 3 targets could be judged, at least half are needed; 2 without data, as before the stage"},
+		{"one is silent, and may be", eachCheck(0.02), with(web(10, counts(8, 2000), map[int]ratio{4: gone}), func(e *everyone) { e.silent = 1 }), Pass, "9 of 10 targets inside, the worst web-00 0.4% (8/2,000), limit 2%; 1 without data"},
+		{"the gone are no more than the outliers", two, web(10, counts(8, 2000), map[int]ratio{4: gone}), Pass, "9 of 10 targets inside, the worst web-00 0.4% (8/2,000), limit 2%; 1 without data"},
+		{"nobody", eachCheck(0.02), everyone{}, NoData, "no target to judge"},
+		{"nothing", eachCheck(0.02), everyone{whole: []reading{noData("q", "the query found no series")}}, NoData, "the query found no series"},
+		{"a contradiction", eachCheck(1), web(10, counts(8, 2000), map[int]ratio{4: counts(2300, 2000)}), Fail, "web-04 115% (2,300/2,000), limit 100%; 1 of 10 targets"},
+		{"against control", against, with(web(200, counts(8, 2000), map[int]ratio{7: counts(240, 2000)}), func(e *everyone) { e.control = counts(88, 22_000) }), Fail, "web-07 12% (240/2,000), limit 0.48% (control 0.4% (88/22,000), +20%); 1 of 200 targets"},
+		{"as good as control", against, with(web(200, counts(8, 2000), nil), func(e *everyone) { e.control = counts(88, 22_000) }), Pass, "all 200 targets inside, the worst web-00 0.4% (8/2,000), limit 0.48% (control 0.4% (88/22,000), +20%)"},
+		{"worse than before", against, with(web(2, counts(240, 2000), nil), func(e *everyone) { e.control, e.before = counts(88, 22_000), true }), Fail, "web-00 12% (240/2,000), web-01 12% (240/2,000), limit 0.48% (before the stage (no control is left: the weaker comparison) 0.4% (88/22,000), +20%); 2 of 2 targets"},
+		{"control too small", against, with(web(2, counts(240, 2000), nil), func(e *everyone) { e.control = counts(0, 99) }), Unexercised, "99 events to compare with, at least 100 are needed"},
+		{"control not known", against, with(web(2, counts(240, 2000), nil), func(e *everyone) { e.control = gone }), NoData, "it has no series"},
+		{"no limit", spec.Check{Name: "errors", Bad: "b", Total: "t", Each: "target"}, web(2, counts(0, 2000), nil), NoData, "it has no limit to judge by"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := judgeEach(tc.check, tc.is, 0)
+			require.Equal(t, tc.says, got.Sentence)
+			require.Equal(t, tc.want, got.Verdict)
+			require.False(t, got.Pending)
+		})
+	}
+}
+
+func TestJudgeEachValue(t *testing.T) {
+	values := func(vs ...float64) everyone {
+		var e everyone
+		for i, v := range vs {
+			e.targets = append(e.targets, member{id: fmt.Sprint("t", i), value: reading{value: v}})
+		}
+		return e
+	}
+	for _, tc := range []struct {
+		name     string
+		max, min *spec.Number
+		is       everyone
+		streak   int
+		want     Verdict
+		says     string
+	}{
+		{"inside", num(0.4), nil, values(0.1, 0.3, 0.2), 0, Pass, "all 3 targets inside, the worst t1 0.3, the limit 0.4"},
+		{"one above", num(0.4), nil, values(0.1, 0.3, 0.52), 2, Fail, "t2 0.52 above the limit 0.4; 1 of 3 targets"},
+		{"tolerated", num(0.4), nil, values(0.1, 0.3, 0.52), 1, Unexercised, "t2 0.52 above the limit 0.4; 1 of 3 targets, breach 2 of 2 tolerated"},
+		{"one below", nil, num(3), values(4, 2, 5), 2, Fail, "t1 2 below the limit 3; 1 of 3 targets"},
+		{"at least", nil, num(3), values(4, 3, 5), 0, Pass, "all 3 targets inside, the worst t1 3, the limit 3"},
+		{"outside on both sides", num(9), num(3), values(4, 2, 11, 5), 2, Fail, "t2 11 above the limit 9, t1 2 below the limit 3; 2 of 4 targets"},
+		{"one is NaN", num(9), nil, values(4, math.NaN(), 5), 2, NoData, "1 of 3 targets have no usable data: t1 (the source answered NaN)"},
+		{"one is Inf, one above", num(9), nil, values(4, math.Inf(1), 10), 2, Fail, "t2 10 above the limit 9; 1 of 3 targets"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := spec.Check{Name: "p99", Value: "p99", Each: spec.EachTarget, Max: tc.max, Min: tc.min, Tolerate: 2}
+			got := judgeEach(c, tc.is, tc.streak)
+			require.Equal(t, tc.says, got.Sentence)
+			require.Equal(t, tc.want, got.Verdict)
+		})
+	}
+}
+
+// Of 200 targets that are all as bad as may be, some are the worst by chance. A look
+// at them hardly ever fails; one target that is ten times as bad is always found.
+func TestEachOfAHealthyFleet(t *testing.T) {
+	for _, tc := range []struct {
+		limit, share float64 // the targets' true share of bad events, of the limit
+		events       int
+	}{{0.01, 1, 300}, {0.02, 1, 2000}, {0.001, 1, 20_000}, {0.05, 0.9, 500}, {0.2, 1, 150}} {
+		t.Run(fmt.Sprint(tc), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(1, uint64(tc.events)))
+			fleet := func(sick bool) everyone {
+				e := everyone{}
+				for i := range 200 {
+					p := tc.limit * tc.share
+					if sick && i == 77 {
+						p = min(1, 10*tc.limit)
+					}
+					bad := 0
+					for range tc.events {
+						if random.Float64() < p {
+							bad++
+						}
+					}
+					e.targets = append(e.targets, member{id: fmt.Sprintf("web-%02d", i), ratio: counts(float64(bad), float64(tc.events))})
+				}
+				return e
+			}
+			looks, held := max(20, 2_000_000/(200*tc.events)), 0
+			for range looks {
+				got := judgeEach(eachCheck(tc.limit), fleet(false), 0)
+				require.NotEqual(t, Fail, got.Verdict, got.Sentence)
+				if got.Verdict != Pass {
+					held++
+				}
+			}
+			require.LessOrEqual(t, held, 1+looks/5, "of %d looks", looks)
+			for range 5 {
+				got := judgeEach(eachCheck(tc.limit), fleet(true), 0)
+				require.Equal(t, Fail, got.Verdict, got.Sentence)
+				require.Contains(t, got.Sentence, "web-77")
+			}
+		})
+	}
+}
+
+// More bad events on any target never turn a verdict towards passing.
+func TestMoreHarmOnOneNeverPassesMore(t *testing.T) {
+	rank := map[Verdict]int{Pass: 0, Unexercised: 1, Fail: 2}
+	rapid.Check(t, func(t *rapid.T) {
+		c := eachCheck(rapid.Float64Range(0, 1).Draw(t, "max"))
+		c.Outliers = rapid.IntRange(0, 3).Draw(t, "outliers")
+		n := rapid.IntRange(1, 12).Draw(t, "targets")
+		e := everyone{}
+		if rapid.Bool().Draw(t, "against") {
+			c.Max, c.Against, c.Worse = nil, spec.AgainstControl, num(rapid.Float64Range(0, 10).Draw(t, "worse"))
+			e.control = counts(float64(rapid.IntRange(0, 100).Draw(t, "control bad")), 5000)
+		}
+		for i := range n {
+			total := rapid.IntRange(50, 3000).Draw(t, "total")
+			e.targets = append(e.targets, member{id: fmt.Sprint("t", i), ratio: counts(float64(rapid.IntRange(0, total).Draw(t, "bad")), float64(total))})
+		}
+		less := judgeEach(c, e, 0)
+		one := &e.targets[rapid.IntRange(0, n-1).Draw(t, "one")].ratio
+		one.bad.value = min(one.total.value, one.bad.value+float64(rapid.IntRange(0, 20).Draw(t, "more")))
+		more := judgeEach(c, e, 0)
+		require.GreaterOrEqual(t, rank[more.Verdict], rank[less.Verdict], "%s, then %s", less.Sentence, more.Sentence)
+	})
+}
+
+func TestBeyond(t *testing.T) {
+	for _, tc := range []struct{ k, n, p, want float64 }{
+		{1, 1, 0.25, 0.25},
+		{2, 2, 0.5, 0.25},
+		{1, 10, 0.01, 1 - math.Pow(0.99, 10)},
+		{5, 100, 0.01, 0.0034322},
+		{60, 100, 0.5, 0.028444},
+		{0, 10, 0.5, 1},
+		{5, 10, 0.5, 1},
+		{3, 10, 1, 1},
+		{20_000, 1e6, 0.02, 1},
+		{20_420, 1e6, 0.02, 0.0014068},
+		{1, 10, 0, 0},
+		{11, 10, 0.5, 0},
+		{510_000, 1e6, 0.5, 0},
+		{2.1e10, 1e12, 0.02, 0},
+		{9e17, 1e18, 0.02, 0},
+	} {
+		require.InDelta(t, tc.want, beyond(tc.k, tc.n, tc.p), 1e-5+tc.want*1e-2, "%+v", tc)
+	}
+}
+
+// eachSpec asks each target by scrape.
+func eachSpec(most float64) spec.Health { return quiet(scrapeSpec(eachCheck(most))) }
+
+func TestScrapeOfEachTarget(t *testing.T) {
+	f := newFarm(t, 12)
+	m := f.open(t, eachSpec(0.05), f.binding(10))
+	res := f.look(t, m, 5*time.Second).Results[0]
+	require.Equal(t, Unexercised, res.Verdict, res.Sentence)
+	f.serve("*", 1, 1000)
+	res = f.look(t, m, 10*time.Second).Results[0]
+	require.Equal(t, Pass, res.Verdict, res.Sentence)
+	require.Equal(t, "all 10 targets inside, the worst t0 0.1% (1/1,000), limit 5%", res.Sentence)
+	f.serve("*", 1, 2000)
+	f.serve("t7", 400, 2000)
+	res = f.look(t, m, 15*time.Second).Results[0]
+	require.Equal(t, Fail, res.Verdict)
+	require.Equal(t, "t7 20% (400/2,000), limit 5%; 1 of 10 targets", res.Sentence)
+}
