@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -34,6 +35,9 @@ type drive struct {
 	// held is since when the rollout holds, and promoted when it was last told to go
 	// on.
 	held, promoted time.Time
+	// locked is when an incomplete rollback was first seen, and tried again.
+	locked time.Time
+	gaveUp bool
 }
 
 // try runs a trial and gathers what it left behind. Its error means that the trial
@@ -104,7 +108,7 @@ func (d *drive) follow(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if s, ok := d.status(ctx); ok {
 			d.last = s
-			if s.Outcome != nil {
+			if s.Outcome != nil && d.over(ctx, s) {
 				return <-started
 			}
 			if err := d.react(ctx, s); err != nil {
@@ -117,6 +121,28 @@ func (d *drive) follow(ctx context.Context) error {
 	}
 	return ctx.Err()
 }
+
+// over says whether a rollout with an outcome is over. One that is incomplete stays
+// open: its rollback is tried again once, as a person would who sees the targets
+// back, and then given up.
+func (d *drive) over(ctx context.Context, s workflows.State) bool {
+	if s.Phase != workflows.PhaseLocked {
+		return true
+	}
+	now := time.Now()
+	switch {
+	case d.locked.IsZero():
+		d.locked = now
+		_ = d.signal(ctx, workflows.SignalRetry, workflows.ControlRequest{By: "chaos"}) // else it is given up
+	case now.Sub(d.locked) > retryFor && !d.gaveUp:
+		d.gaveUp = true
+		_ = d.signal(ctx, workflows.SignalGiveUp, workflows.ControlRequest{By: "chaos", Why: "the targets stay away"}) // else it is stuck
+	}
+	return false
+}
+
+// retryFor is how long a second try to go back may take.
+const retryFor = 20 * time.Second
 
 // start runs `sluice start` until the rollout exists: the server may be killed
 // while it is asked. A second start is told that the first was heard.
@@ -199,26 +225,30 @@ func (d *drive) next(ctx context.Context, inTime bool) error {
 
 // kill ends the victims of a step at once, and brings them back after a while.
 func (d *drive) kill(ctx context.Context, s step) error {
-	var dead []int
-	for _, v := range s.kill {
-		p := d.process(v, d.rig)
-		if !p.Running() {
-			return fmt.Errorf("the %s has ended by itself, see its log", v)
+	hits := make([]hit, len(s.kill))
+	for i, v := range s.kill {
+		for !d.process(v, d.rig).Running() { // a worker that its supervisor is about to start
+			if err := pause(ctx, 10*time.Millisecond); err != nil {
+				return fmt.Errorf("the %s has ended by itself: %w", v, err)
+			}
 		}
-		dead = append(dead, len(d.hits))
-		d.hits = append(d.hits, hit{victim: v, wanted: s.phase, seen: phaseOf(d.last), at: time.Now()})
-		p.Kill()
+		hits[i] = hit{victim: v, wanted: s.phase, seen: phaseOf(d.last), at: time.Now()}
+		d.lane.kill(v, d.rig)
 	}
 	if err := pause(ctx, s.down); err != nil {
 		return err
 	}
-	for _, i := range dead {
-		if err := d.restart(ctx, d.hits[i].victim, d.rig); err != nil {
-			return fmt.Errorf("start the %s again: %w", d.hits[i].victim, err)
-		}
-		d.hits[i].up = time.Now()
+	errs := make([]error, len(hits))
+	var wg sync.WaitGroup
+	for i := range hits {
+		wg.Go(func() {
+			errs[i] = d.restart(ctx, hits[i].victim, d.rig)
+			hits[i].up = time.Now()
+		})
 	}
-	return nil
+	wg.Wait()
+	d.hits = append(d.hits, hits...)
+	return errors.Join(errs...)
 }
 
 // persuade promotes a rollout that holds, as a person would.
@@ -267,7 +297,7 @@ func (d *drive) gather(ctx context.Context, e evidence) (evidence, error) {
 	if err != nil {
 		return e, err
 	}
-	e.final, e.state, e.hits = fleet.Targets, d.last, d.hits
+	e.final, e.state, e.hits, e.locked = fleet.Targets, d.last, d.hits, !d.locked.IsZero()
 	history, err := d.history(ctx)
 	if err != nil {
 		return e, err

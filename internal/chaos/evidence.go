@@ -36,7 +36,9 @@ type evidence struct {
 	state           workflows.State
 	hits            []hit
 	timeline        timeline
-	began, ended    time.Time
+	// locked says that a rollback was incomplete for a while.
+	locked       bool
+	began, ended time.Time
 }
 
 // words is what a person needs to look into a rollout.

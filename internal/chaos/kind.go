@@ -105,6 +105,9 @@ func (k kind) spec(unit, prometheus string) string {
 	bad, total := `http_requests_total{code=~"5.."}`, `http_requests_total`
 	if prometheus != "" {
 		bake = 3 * time.Second
+		if minSamples != never {
+			minSamples = min(minSamples, 450) // of what the canary shows in a window
+		}
 		where = fmt.Sprintf("  prometheus: %s\n  identify: {label: target, value: \"{{id}}\"}\n  window: 5s\n  staleAfter: 2s\n", prometheus)
 		bad = `sum(increase(http_requests_total{code=~"5..",$exposed}[$window]))`
 		total = `sum(increase(http_requests_total{$exposed}[$window]))`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -21,6 +22,13 @@ type lane struct {
 	s      settings
 	worker *stack.Process
 	client client.Client
+
+	// supervised is set while the worker is to run: one that ends by itself, because
+	// it finds no server, is started again, as any supervisor would.
+	mu         sync.Mutex
+	supervised bool
+	done       sync.WaitGroup
+	stop       context.CancelFunc
 }
 
 // openLane brings a deployment up.
@@ -33,7 +41,8 @@ func openLane(ctx context.Context, s settings, n int) (*lane, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lane{Stack: st, s: s}
+	ctx, stop := context.WithCancel(ctx)
+	l := &lane{Stack: st, s: s, supervised: true, stop: stop}
 	if l.worker, err = st.Worker(); err == nil {
 		err = l.dial(ctx)
 	}
@@ -41,7 +50,29 @@ func openLane(ctx context.Context, s settings, n int) (*lane, error) {
 		l.close()
 		return nil, err
 	}
+	l.done.Go(func() { l.supervise(ctx) })
 	return l, nil
+}
+
+// supervise keeps the worker running until ctx ends.
+func (l *lane) supervise(ctx context.Context) {
+	for pause(ctx, 200*time.Millisecond) == nil {
+		l.mu.Lock()
+		if l.supervised && !l.worker.Running() {
+			_ = l.worker.Start() // else it is tried again
+		}
+		l.mu.Unlock()
+	}
+}
+
+// kill ends a victim's process at once.
+func (l *lane) kill(v victim, f *rig) {
+	if v == worker {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.supervised = false
+	}
+	l.process(v, f).Kill()
 }
 
 // dial connects anew: an old connection may take long to notice that its server is
@@ -61,6 +92,8 @@ func (l *lane) dial(ctx context.Context) error {
 }
 
 func (l *lane) close() {
+	l.stop()
+	l.done.Wait()
 	if l.client != nil {
 		l.client.Close()
 	}
@@ -86,6 +119,9 @@ func (l *lane) process(v victim, f *rig) *stack.Process {
 func (l *lane) restart(ctx context.Context, v victim, f *rig) error {
 	switch v {
 	case worker:
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.supervised = true
 		return l.worker.Start()
 	case server:
 		return errors.Join(l.RestartTemporal(ctx), l.dial(ctx))

@@ -150,7 +150,7 @@ func position(p phase, stage int) int {
 func usual(p phase) time.Duration {
 	switch p {
 	case plan:
-		return 60 * time.Millisecond
+		return 300 * time.Millisecond
 	case gate:
 		return 150 * time.Millisecond
 	case apply:
