@@ -152,9 +152,15 @@ func checkFences(e evidence) []violation {
 		newest[o.Target] = o
 	}
 	for _, t := range e.final {
-		o, touched := newest[t.ID]
 		want := e.before
-		if touched && !(o.Release == e.release && strings.Contains(e.release, "noeffect")) {
+		effective := e.release
+		if strings.Contains(e.release, "noeffect") {
+			effective = e.before
+		}
+		switch o, touched := newest[t.ID]; {
+		case touched && o.Release == e.release:
+			want = effective
+		case touched:
 			want = o.Release
 		}
 		if t.Release != want {

@@ -97,7 +97,7 @@ func (l *lane) close() {
 	if l.client != nil {
 		l.client.Close()
 	}
-	l.Stack.Close()
+	l.Close()
 }
 
 // process is a victim's process of a rollout; nil if it has none.
