@@ -30,6 +30,7 @@ const (
 	ruleFence    rule = "fence"    // a late order never overwrites a newer one
 	ruleVerdict  rule = "verdict"  // no promotion without a PASS or a named person with a reason
 	ruleSame     rule = "same end" // kills change when things happen, never what happens
+	ruleBake     rule = "bake"     // no stage is left before its bake was over, but for a named person
 	ruleExposure rule = "exposure" // never more targets on the release than the stage's reach
 )
 
@@ -40,7 +41,7 @@ func check(e evidence) (broken []violation, changed string) {
 	if e.state.Outcome == nil {
 		return []violation{{ruleSame, fmt.Sprintf("it has not ended within %s", patience)}}, ""
 	}
-	broken = slices.Concat(checkOrder(e), checkExposure(e), checkFences(e), checkVerdicts(e), checkEnd(e))
+	broken = slices.Concat(checkOrder(e), checkExposure(e), checkFences(e), checkVerdicts(e), checkBakes(e), checkEnd(e))
 	got, want := e.state.Outcome.Result, e.expected()
 	if got == want {
 		return broken, ""
@@ -183,6 +184,22 @@ func checkVerdicts(e evidence) []violation {
 		left := !s.DoneAt.IsZero() || i < e.state.Stage || e.state.Outcome.Result == workflows.PhasePromoted
 		if _, ok := e.passed(i); left && !ok {
 			out = append(out, violation{ruleVerdict, fmt.Sprintf("%s was left without a gate that promoted", s.Name)})
+		}
+	}
+	return out
+}
+
+// checkBakes looks whether each stage was watched for as long as it bakes, whoever
+// was dead meanwhile.
+func checkBakes(e evidence) []violation {
+	var out []violation
+	for i, s := range e.state.Stages {
+		at, ok := e.passed(i)
+		if !ok || s.AppliedAt.IsZero() || s.Gates[len(s.Gates)-1].Override != nil {
+			continue
+		}
+		if baked := at.Sub(s.AppliedAt); baked < s.Bake.Std() {
+			out = append(out, violation{ruleBake, fmt.Sprintf("%s was promoted after %s, and bakes for %s", s.Name, baked, s.Bake)})
 		}
 	}
 	return out

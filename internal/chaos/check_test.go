@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/sim"
+	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/workflows"
 )
 
@@ -35,7 +36,10 @@ func promoted() evidence {
 		final:   []sim.TargetState{{ID: "a", Release: newRelease}, {ID: "b", Release: newRelease}, {ID: "c", Release: newRelease}},
 		state: workflows.State{
 			Fence: fenceForth, Stage: 1,
-			Stages:  []workflows.StageState{{Name: "canary", DoneAt: second(10), Gates: gate(10)}, {Name: "everyone", DoneAt: second(20), Gates: gate(20)}},
+			Stages: []workflows.StageState{
+				{Name: "canary", Bake: spec.Duration(5 * time.Second), AppliedAt: second(2), DoneAt: second(10), Gates: gate(10)},
+				{Name: "everyone", Bake: spec.Duration(5 * time.Second), AppliedAt: second(13), DoneAt: second(20), Gates: gate(20)},
+			},
 			Outcome: &workflows.Outcome{Result: workflows.PhasePromoted, EndedAt: second(20)},
 		},
 	}
@@ -103,6 +107,12 @@ func TestCheck(t *testing.T) {
 			e.state.Stages[0].Gates[0].Override = &workflows.Control{By: "ann"}
 		}, []rule{ruleVerdict}},
 		{"left without a gate", promoted, func(e *evidence) { e.state.Stages[1].Gates = nil }, []rule{ruleVerdict}},
+
+		{"promoted too early", promoted, func(e *evidence) { e.state.Stages[1].AppliedAt = second(16) }, []rule{ruleBake}},
+		{"promoted early by a person", promoted, func(e *evidence) {
+			e.state.Stages[1].AppliedAt = second(16)
+			e.state.Stages[1].Gates[0].Override = override
+		}, nil},
 
 		{"a late order overwrote", rolledBack, func(e *evidence) {
 			e.orders = append(e.orders, took(7, "a", newRelease, fenceForth))
