@@ -19,6 +19,11 @@ VEGETA_VERSION        := v12.13.0
 # How long each fuzz target runs under `make fuzz`.
 FUZZTIME ?= 20s
 
+# What `make chaos` kills: SEED chooses what, N is how many at least, LANES how many deployments run side by side.
+SEED  ?= 1
+N     ?= 300
+LANES ?= 3
+
 # End-to-end tests find Sluice, the tools and the server here.
 export PATH := $(LOCAL):$(PATH)
 export SLUICE_BIN := $(ROOT)/bin
@@ -69,7 +74,7 @@ schema: ## regenerate the JSON Schema of specs from the Go types
 
 .PHONY: clean
 clean: ## remove what was built, and keep the tools
-	rm -rf bin .sluice $(DEVSTACK) $(LOCAL)/sluice-demo
+	rm -rf bin .sluice $(DEVSTACK) $(LOCAL)/sluice-demo $(LOCAL)/sluice-chaos
 
 ##@ Check
 
@@ -83,6 +88,11 @@ test: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## all tests: uni
 .PHONY: debian-packages
 debian-packages: ## haproxy, prometheus and curl for the end-to-end tests, where this is Debian and root
 	@.ci/debian-packages install
+
+.PHONY: chaos
+chaos: build debian-packages ## kill worker, server, targets and health source in every phase of rollouts: SEED=1 N=300 LANES=3
+	@$(GO_BUILD) -o $(LOCAL)/sluice-chaos ./internal/chaos
+	@$(LOCAL)/sluice-chaos -seed $(SEED) -kills $(N) -lanes $(LANES)
 
 .PHONY: lint
 lint: tools $(DEVSTACK) ## formatting, golangci-lint, determinism of workflow code

@@ -77,6 +77,9 @@ type source interface {
 	// read is how many targets of an arm an expression is read from, and how many
 	// those stand for.
 	read(expr string, a arm) (read, of int)
+	// density is how many samples per second the source has of what an expression
+	// reads of the exposed targets; 0 when it does not tell.
+	density(ctx context.Context, expr string, w window) float64
 	// baseline readies a source without a past to answer about the time up to at.
 	baseline(ctx context.Context, at time.Time) (window, error)
 	state() *ScrapeState

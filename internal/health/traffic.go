@@ -23,6 +23,9 @@ type Baseline struct {
 	Control float64 `json:"control,omitempty"`
 	// Traffic says why requests could not be counted; empty when they were.
 	Traffic string `json:"traffic,omitempty"`
+	// Density is how many samples per second the source had of the requests of a
+	// target; 0 where it does not tell.
+	Density float64 `json:"density,omitempty"`
 	// Ratios are the events of the targets by check, for a comparison when no
 	// control is left.
 	Ratios map[string]Ratio `json:"ratios,omitempty"`
@@ -82,6 +85,9 @@ func (m *Meter) Baseline(ctx context.Context, at time.Time) (Baseline, error) {
 	}
 	if !slices.Contains(m.spec.Without, spec.CheckTraffic) {
 		r := m.requests(ctx, w)
+		if len(m.binding.Control) == 0 {
+			b.Density = m.source.density(ctx, m.spec.Traffic, w)
+		}
 		b.Exposed, b.Control, b.Traffic = r.mine, r.others, cmp.Or(r.trouble.why, r.doubt.why)
 	}
 	return b, ctx.Err()
@@ -138,6 +144,9 @@ type requests struct {
 func (m *Meter) requests(ctx context.Context, w window) requests {
 	compared := len(m.binding.Control) > 0
 	e := m.source.count(ctx, m.spec.Traffic, exposed, w, lackIsUnknown)
+	if e.covered == 0 && e.verdict == "" {
+		e.covered = m.covered(ctx, w)
+	}
 	r := requests{span: e.span, from: []reading{e}}
 	switch {
 	case e.empty: // no request was counted at all
@@ -161,7 +170,7 @@ func (m *Meter) requests(ctx context.Context, w window) requests {
 	}
 	for _, part := range r.from {
 		if part.covered > 0 && part.covered < minCovered && r.trouble.verdict == "" {
-			r.trouble = noData(part.query, "the pages could be read only %s of the time, too little to count requests", percent(part.covered))
+			r.trouble = noData(part.query, "the targets were read only %s of the time, too little to count requests", percent(part.covered))
 		}
 	}
 	return r

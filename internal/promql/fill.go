@@ -19,7 +19,11 @@ const nothing = `[^\x00-\x{10FFFF}]`
 // expression that Check refuses, and a result whose shape is not that of the
 // expression: a value can never become code.
 func Fill(expr string, v Values) (string, error) {
-	pieces, want, err := checkTemplate(expr)
+	harmless := samples
+	if model.LegacyValidation.IsValidLabelName(v.Label) { // what is no name is refused where it is used
+		harmless.Label = v.Label
+	}
+	pieces, want, err := checkTemplate(expr, harmless)
 	if err != nil {
 		return "", err
 	}

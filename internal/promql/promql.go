@@ -59,12 +59,12 @@ func errAt(offset int, format string, args ...any) *Error {
 // Prometheus: it parses, its placeholders are known and stand where they may,
 // and it evaluates to an instant vector or a scalar. The error is an *Error.
 func Check(expr string) error {
-	_, _, err := checkTemplate(expr)
+	_, _, err := checkTemplate(expr, samples)
 	return err
 }
 
-// checkTemplate parses the expression filled with harmless samples.
-func checkTemplate(expr string) ([]piece, parser.Expr, error) {
+// checkTemplate parses the expression filled with harmless values.
+func checkTemplate(expr string, samples Values) ([]piece, parser.Expr, error) {
 	pieces, err := split(expr)
 	if err != nil {
 		return nil, nil, err

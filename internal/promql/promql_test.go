@@ -93,6 +93,15 @@ func TestFill(t *testing.T) {
 	}
 }
 
+// Metrics may know a target by any label.
+func TestFillWithAnyLabel(t *testing.T) {
+	for _, label := range []string{"instance", "target", "pod", "host_name", "on", "by"} {
+		got, err := promql.Fill(`sum(rate(a{z="1",$exposed}[$window]))`, promql.Values{Label: label, Exposed: []string{"x"}, Window: time.Minute})
+		require.NoError(t, err, label)
+		require.Equal(t, `sum(rate(a{z="1",`+label+`=~"x"}[1m]))`, got)
+	}
+}
+
 func TestFillRefuses(t *testing.T) {
 	for name, v := range map[string]promql.Values{
 		"label":   {Label: `x"}`, Window: time.Minute, Exposed: []string{"a"}},

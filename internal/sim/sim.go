@@ -45,6 +45,8 @@ type Options struct {
 	// simulation with the same options and folder continues, even after a
 	// SIGKILL. Time goes on in between, and with it traffic.
 	StateDir string
+	// Delay is how late every target's agent answers, until SetDelay says otherwise.
+	Delay time.Duration
 	// Token, when set, is demanded as a bearer token with every order.
 	Token string
 	// Now is the clock, default time.Now.
@@ -98,6 +100,7 @@ func Start(ctx context.Context, o Options) (*Fleet, error) {
 	f := &Fleet{conf: o, start: h.Start, byID: map[string]*place{}, journal: j}
 	for i, id := range ids(o.Targets) {
 		p := newPlace(id, i, &f.conf, h.Start)
+		p.delay = o.Delay
 		f.places, f.byID[id] = append(f.places, p), p
 	}
 	for _, e := range j.entries {

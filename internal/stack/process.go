@@ -94,8 +94,9 @@ func (p *Process) end(sig syscall.Signal) {
 	}
 }
 
-// awaitFile reads what a program writes once it is ready.
-func (p *Process) awaitFile(ctx context.Context, path string) ([]byte, error) {
+// AwaitFile reads what a program writes once it is ready. It is an error when the
+// program ends before that, or ctx does.
+func (p *Process) AwaitFile(ctx context.Context, path string) ([]byte, error) {
 	for {
 		data, err := os.ReadFile(path)
 		if err == nil || !errors.Is(err, os.ErrNotExist) {

@@ -58,13 +58,13 @@ func (s *Stack) startTemporal(ctx context.Context, ports ...string) error {
 	}
 	args := append([]string{"--db", filepath.Join(s.Dir, "temporal.db"), "--ready-file", ready, "--exit-with-parent"}, ports...)
 	var err error
-	if s.Temporal, err = s.process("temporal", s.bin.Devstack, args...); err != nil {
+	if s.Temporal, err = s.NewProcess("temporal", s.bin.Devstack, args...); err != nil {
 		return err
 	}
 	if err := s.Temporal.Start(); err != nil {
 		return err
 	}
-	data, err := s.Temporal.awaitFile(ctx, ready)
+	data, err := s.Temporal.AwaitFile(ctx, ready)
 	if err != nil {
 		return err
 	}
@@ -99,20 +99,20 @@ func (s *Stack) Simulate(ctx context.Context, targets int, unit, release string,
 		"--fleet-file", s.FleetFile(), "--ready-file", ready,
 	}, flags...)
 	var err error
-	if s.Sim, err = s.process("sim", filepath.Join(s.bin.Dir, "sluice-sim"), args...); err != nil {
+	if s.Sim, err = s.NewProcess("sim", filepath.Join(s.bin.Dir, "sluice-sim"), args...); err != nil {
 		return err
 	}
 	if err := s.Sim.Start(); err != nil {
 		return err
 	}
-	address, err := s.Sim.awaitFile(ctx, ready)
+	address, err := s.Sim.AwaitFile(ctx, ready)
 	s.SimURL = strings.TrimSpace(string(address))
 	return err
 }
 
 // Worker starts one more worker, on the stack's store.
 func (s *Stack) Worker() (*Process, error) {
-	w, err := s.process(fmt.Sprintf("worker-%d", len(s.Workers)+1), filepath.Join(s.bin.Dir, "sluice-worker"),
+	w, err := s.NewProcess(fmt.Sprintf("worker-%d", len(s.Workers)+1), filepath.Join(s.bin.Dir, "sluice-worker"),
 		"--address", s.Address, "--store", filepath.Join(s.Dir, "store"), "--listen", "")
 	if err != nil {
 		return nil, err
@@ -124,8 +124,9 @@ func (s *Stack) Worker() (*Process, error) {
 	return w, nil
 }
 
-// process describes a child that logs into the stack's folder.
-func (s *Stack) process(name, path string, args ...string) (*Process, error) {
+// NewProcess describes one more child, which logs into the stack's folder; nothing
+// runs yet. Close ends only those that the stack itself has started.
+func (s *Stack) NewProcess(name, path string, args ...string) (*Process, error) {
 	f, err := logFile(s.Dir, name)
 	if err != nil {
 		return nil, err

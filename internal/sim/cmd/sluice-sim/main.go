@@ -39,6 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.Unit, "unit", "demo", "the unit that the targets run")
 	flags.StringVar(&o.Release, "release", "1.0.0", "the release that they run at first")
 	flags.StringVar(&o.StateDir, "state-dir", "", "`folder` from which a later run continues; it may be killed")
+	flags.DurationVar(&o.Delay, "delay", 0, "how late every target answers orders and questions")
 	fleetFile := flags.String("fleet-file", "", "`file` to write the fleet to")
 	readyFile := flags.String("ready-file", "", "`file` to write the base URL to, once everything answers")
 	token := flags.String("token", "", "demand this bearer token with orders; a `reference`: ${env:NAME} or file:/path")

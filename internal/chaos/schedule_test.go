@@ -1,0 +1,88 @@
+package main
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	inventory "github.com/sluicehq/sluice/internal/fleet"
+	plans "github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// The same seed gives the same trials, another seed others; and each cell of the
+// matrix is aimed at once in as many trials as it has cells.
+func TestTrials(t *testing.T) {
+	for _, prometheus := range []bool{true, false} {
+		cells := cellsOf(prometheus)
+		var all, other [][]step
+		aimed := map[cell]bool{}
+		for n := range cells {
+			a := newTrial(7, n, prometheus)
+			require.Equal(t, a, newTrial(7, n, prometheus))
+			all, other = append(all, a.steps), append(other, newTrial(8, n, prometheus).steps)
+			require.True(t, slices.IsSortedFunc(a.steps, func(a, b step) int {
+				return position(a.phase, a.stage) - position(b.phase, b.stage)
+			}))
+			for _, s := range a.steps {
+				require.Contains(t, a.kind.phases, s.phase)
+				for _, v := range s.kill {
+					aimed[cell{v, s.phase}] = true
+					require.True(t, v != source || a.prometheus)
+				}
+			}
+		}
+		require.NotEqual(t, all, other)
+		require.Len(t, aimed, len(cells))
+	}
+}
+
+// Every kind's specification is one that Sluice accepts, for a fleet of this size.
+func TestSpecs(t *testing.T) {
+	var f inventory.Fleet
+	for i := range targets {
+		id := string(rune('a' + i))
+		f.Targets = append(f.Targets, inventory.Target{ID: id, Address: "127.0.0.1:1/t/" + id, Labels: map[string]string{"region": id[:1]}})
+	}
+	for _, k := range kinds() {
+		for _, prometheus := range []string{"", "http://127.0.0.1:9090"} {
+			s, err := spec.Parse("spec.yaml", []byte(k.spec("unit-0001", prometheus)))
+			require.NoError(t, err, k.name)
+			_, err = plans.New(s.Spec, f)
+			require.NoError(t, err, k.name)
+		}
+	}
+}
+
+func TestTimeline(t *testing.T) {
+	at := func(n int) *timestamppb.Timestamp { return timestamppb.New(second(n)) }
+	activity := func(n int, name string) *historypb.HistoryEvent {
+		return &historypb.HistoryEvent{
+			EventTime: at(n), EventType: enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
+			Attributes: &historypb.HistoryEvent_ActivityTaskScheduledEventAttributes{ActivityTaskScheduledEventAttributes: &historypb.ActivityTaskScheduledEventAttributes{
+				ActivityType: &commonpb.ActivityType{Name: name},
+			}},
+		}
+	}
+	got := timelineOf(&historypb.History{Events: []*historypb.HistoryEvent{
+		{EventTime: at(1), EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED},
+		activity(2, "Plan"), activity(3, "Validate"), activity(4, "Preflight"), activity(5, "Observe"), activity(6, "Baseline"), activity(7, "Apply"),
+		activity(8, "Watch"), activity(9, "Gate"), activity(10, "Watch"), activity(11, "Watch"), activity(12, "Gate"), activity(13, "Nobody knows"),
+		activity(14, "Observe"), activity(15, "Watch"), activity(16, "Revert"), activity(17, "Recover"),
+		{EventTime: at(18), EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED},
+	}})
+	var phases []phase
+	for n := range 19 {
+		phases = append(phases, got.at(second(n).Add(time.Millisecond)))
+	}
+	require.Equal(t, []phase{
+		before, plan, plan, plan, plan, observe, observe, apply,
+		bake, gate, hold, hold, gate, gate, observe, bake, rollback, verify, ended,
+	}, phases)
+}

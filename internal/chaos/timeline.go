@@ -1,0 +1,114 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/serviceerror"
+
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// phaseOf is the phase that a rollout says it is in.
+func phaseOf(s workflows.State) phase {
+	if s.Outcome != nil {
+		return ended
+	}
+	switch s.Phase {
+	case workflows.PhaseObserve:
+		return observe
+	case workflows.PhaseApply:
+		return apply
+	case workflows.PhaseBake, workflows.PhaseApproval:
+		return bake
+	case workflows.PhaseGate:
+		return gate
+	case workflows.PhaseHold:
+		return hold
+	case workflows.PhaseRollback:
+		return rollback
+	case workflows.PhaseVerify:
+		return verify
+	default:
+		return plan
+	}
+}
+
+// timeline is when a rollout entered which phase, by its history.
+type timeline []mark
+
+type mark struct {
+	at    time.Time
+	phase phase
+}
+
+// timelineOf reads a history: what a rollout was about at an instant, to the
+// millisecond and whoever was dead just then.
+func timelineOf(h *historypb.History) timeline {
+	t := timeline{}
+	for _, e := range h.Events {
+		now := before
+		if len(t) > 0 {
+			now = t[len(t)-1].phase
+		}
+		next := now
+		switch e.GetEventType() {
+		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+			next = plan
+		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
+			next = ended
+		case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+			next = phaseOfActivity(e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName(), now)
+		}
+		if next != now {
+			t = append(t, mark{at: e.GetEventTime().AsTime(), phase: next})
+		}
+	}
+	return t
+}
+
+// phaseOfActivity is the phase that an activity belongs to. One that is not known
+// changes nothing.
+func phaseOfActivity(name string, now phase) phase {
+	switch name {
+	case "Plan", "Validate", "Preflight":
+		return plan
+	case "Observe", "Baseline", "FindLate":
+		return observe
+	case "Apply":
+		return apply
+	case "Watch":
+		if now == gate {
+			return hold
+		}
+		if now == apply || now == observe { // nothing to apply where all run it already
+			return bake
+		}
+	case "Gate":
+		return gate
+	case "Revert":
+		return rollback
+	case "Recover":
+		return verify
+	}
+	return now
+}
+
+// at is the phase at an instant.
+func (t timeline) at(when time.Time) phase {
+	p := before
+	for _, m := range t {
+		if m.at.After(when) {
+			break
+		}
+		p = m.phase
+	}
+	return p
+}
+
+func isNotFound(err error) bool {
+	_, ok := errors.AsType[*serviceerror.NotFound](err)
+	return ok
+}
