@@ -50,14 +50,7 @@ func work(ctx context.Context, o options) error {
 		}
 		defer stop()
 	}
-	w := worker.New(c, connect.TaskQueue, worker.Options{
-		MaxConcurrentActivityExecutionSize: o.activities,
-		// A restart lets batches finish; watches leave at once.
-		WorkerStopTimeout: 15 * time.Second,
-		// Heartbeats carry cancellations, and an abort should act within seconds.
-		MaxHeartbeatThrottleInterval:     time.Second,
-		DefaultHeartbeatThrottleInterval: time.Second,
-	})
+	w := worker.New(c, connect.TaskQueue, connect.WorkerOptions(o.activities))
 	w.RegisterWorkflowWithOptions(workflows.Rollout, workflow.RegisterOptions{Name: connect.WorkflowType})
 	w.RegisterActivity(activities.New(kept, activities.NewMetrics(registry)))
 	if err := w.Start(); err != nil {
