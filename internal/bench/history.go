@@ -35,8 +35,12 @@ func (h history) took() time.Duration {
 // span is the time from when the first activity of a type was scheduled to when
 // the last of them ended; 0 where there was none.
 func (h history) span(activity string) time.Duration {
+	first, last := h.bounds(activity)
+	return last.Sub(first)
+}
+
+func (h history) bounds(activity string) (first, last time.Time) {
 	scheduled := map[int64]bool{}
-	var first, last time.Time
 	for _, e := range h.events {
 		if a := e.GetActivityTaskScheduledEventAttributes(); a != nil && a.GetActivityType().GetName() == activity {
 			scheduled[e.GetEventId()] = true
@@ -48,37 +52,16 @@ func (h history) span(activity string) time.Duration {
 			last = e.GetEventTime().AsTime()
 		}
 	}
-	if last.IsZero() {
-		return 0
-	}
-	return last.Sub(first)
+	return first, last
 }
 
-// counts are how many events there are of each kind.
-type counts struct {
-	// Activities are scheduled, started and ended activities, Tasks those of
-	// workflow tasks, which depend on how answers coincide, and Others the rest.
-	Activities, Tasks, Others int
-}
-
-func (c counts) total() int { return c.Activities + c.Tasks + c.Others }
-
-func (h history) counts() counts {
-	var c counts
-	for _, e := range h.events {
-		switch e.GetEventType() {
-		case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED, enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED,
-			enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED, enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT,
-			enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED, enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCELED:
-			c.Activities++
-		case enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED, enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
-			enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED, enumspb.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
-			c.Tasks++
-		default:
-			c.Others++
-		}
+// ended is when the last activity of a type ended; of none, when the workflow did.
+func (h history) ended(activity string) time.Time {
+	if activity == "" {
+		return h.events[len(h.events)-1].GetEventTime().AsTime()
 	}
-	return c
+	_, last := h.bounds(activity)
+	return last
 }
 
 // activities is how many there were.

@@ -50,6 +50,7 @@ type measurement struct {
 func measurements() []measurement {
 	return []measurement{
 		{"overhead", measureOverhead},
+		{"fleet", measureFleet},
 	}
 }
 

@@ -65,7 +65,7 @@ func (r *rig) close() {
 		r.client.Close()
 	}
 	if r.Stack != nil {
-		r.Stack.Close()
+		r.Close()
 	}
 	_ = os.RemoveAll(r.dir) // in the system's folder for temporary files
 }
