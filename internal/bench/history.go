@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
+	"google.golang.org/protobuf/proto"
 )
 
 // history is what was read of a closed workflow's events.
@@ -73,4 +75,24 @@ func (h history) activities() int {
 		}
 	}
 	return n
+}
+
+// counts tells the events apart.
+func (h history) counts() counts {
+	var c counts
+	for _, e := range h.events {
+		c.bytes += proto.Size(e)
+		switch name := e.GetEventType().String(); {
+		case strings.HasPrefix(name, "ActivityTask"):
+			c.activities++
+		case strings.HasPrefix(name, "WorkflowTask"):
+			c.tasks++
+		default:
+			c.others++
+		}
+		if e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() == "Apply" {
+			c.batches++
+		}
+	}
+	return c
 }

@@ -51,6 +51,7 @@ func measurements() []measurement {
 	return []measurement{
 		{"overhead", measureOverhead},
 		{"fleet", measureFleet},
+		{"events", measureEvents},
 	}
 }
 
