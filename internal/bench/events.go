@@ -18,15 +18,15 @@ type inMemory struct{ unjudged }
 func newInMemory(r *rig) *inMemory { return &inMemory{unjudged{r.activities()}} }
 
 // Observe finds the old release everywhere.
-func (*inMemory) Observe(context.Context, activities.ObserveInput) (activities.Observed, error) {
+func (*inMemory) Observe(ctx context.Context, _ activities.ObserveInput) (activities.Observed, error) {
 	someTime()
-	return activities.Observed{Previous: activities.Previous{Common: before}}, nil
+	return activities.Observed{Previous: activities.Previous{Common: before}}, ctx.Err()
 }
 
 // Apply succeeds on every target.
-func (*inMemory) Apply(_ context.Context, in activities.ApplyInput) (activities.Applied, error) {
+func (*inMemory) Apply(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
 	someTime()
-	return activities.Applied{Changed: in.To - in.From}, nil
+	return activities.Applied{Changed: in.To - in.From}, ctx.Err()
 }
 
 // someTime is what a batch takes, so that answers seldom coincide: each then costs
@@ -39,7 +39,7 @@ func (*inMemory) Watch(ctx context.Context, in activities.WatchInput) (activitie
 	case <-ctx.Done():
 	case <-time.After(time.Until(in.Until)):
 	}
-	return passed(in.Until), nil
+	return passed(in.Until), ctx.Err()
 }
 
 // eventStages is how many stages the measured rollouts have, and eventBake how long

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -27,7 +28,7 @@ type options struct {
 	targets          int
 	ramp             []int
 	window           time.Duration
-	activities       int
+	workerFlags      []string
 	markdown, cpuOut string
 }
 
@@ -52,6 +53,7 @@ func measurements() []measurement {
 		{"overhead", measureOverhead},
 		{"fleet", measureFleet},
 		{"events", measureEvents},
+		{"concurrency", measureConcurrency},
 	}
 }
 
@@ -68,6 +70,9 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	only := fs.String("only", strings.Join(names, ","), "measurements to make")
 	fs.IntVar(&o.repeat, "repeat", 5, "how often each measurement is repeated")
 	fs.IntVar(&o.targets, "targets", 10_000, "targets of the fleet that goes forward and back")
+	ramp := fs.String("ramp", "100,500,1000", "how many rollouts bake at once, growing")
+	fs.DurationVar(&o.window, "window", 45*time.Second, "how long each step of the ramp is measured")
+	workerFlags := fs.String("worker-flags", "", "more `flags` for the worker on which they bake")
 	fs.StringVar(&o.markdown, "markdown", "", "`file` to write the tables to, for docs/performance.md")
 	fs.StringVar(&o.cpuOut, "cpuprofile", "", "`file` for a profile of this process, in which the worker is")
 	if err := fs.Parse(args); err != nil {
@@ -79,6 +84,14 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		}
 		o.only = append(o.only, name)
 	}
+	for _, text := range strings.Split(*ramp, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || len(o.ramp) > 0 && n <= o.ramp[len(o.ramp)-1] {
+			return o, fmt.Errorf("--ramp: %q, expected growing numbers such as 100,500", *ramp)
+		}
+		o.ramp = append(o.ramp, n)
+	}
+	o.workerFlags = strings.Fields(*workerFlags)
 	switch {
 	case o.bin == "" || o.devstack == "":
 		return o, errors.New("SLUICE_BIN and SLUICE_DEVSTACK must name the built programs, see `make bench`")

@@ -25,8 +25,8 @@ func (unjudged) Baseline(context.Context, activities.BaselineInput) (health.Base
 }
 
 // Gate passes.
-func (unjudged) Gate(_ context.Context, in activities.GateInput) (activities.Judged, error) {
-	return passed(in.At), nil
+func (unjudged) Gate(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
+	return passed(in.At), ctx.Err()
 }
 
 // overheadStages is how many stages the measured rollouts have.
