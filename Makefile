@@ -116,10 +116,18 @@ fmt: $(LOCAL)/.gofumpt-$(GOFUMPT_VERSION) ## format all Go files
 record-histories: build ## histories of this version's rollouts, which the workflow must go on replaying
 	@SLUICE_RECORD=$(ROOT)/workflows/testdata/histories go test -buildvcs=false -count=1 -run TestRecordHistories ./internal/e2e
 
+# What `make bench` measures beside Go's benchmarks, and how often; -h of the program has the rest.
+BENCHFLAGS ?=
+
 .PHONY: bench
-bench: $(DEVSTACK) ## benchmarks, without tests
+bench: build bench-sluice ## rollouts against baselines (docs/performance.md), then Go's benchmarks
 	go test -buildvcs=false -run '^$$' -bench . -benchmem ./...
 	cd internal/devstack && go test -buildvcs=false -run '^$$' -bench . -benchtime 200x ./...
+
+.PHONY: bench-sluice
+bench-sluice: build ## only rollouts against baselines; the tables go to bin/performance.md too
+	@$(GO_BUILD) -o $(LOCAL)/sluice-bench ./internal/bench
+	@$(LOCAL)/sluice-bench --markdown bin/performance.md $(BENCHFLAGS)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s) each

@@ -12,7 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 	"go.uber.org/zap"
 
@@ -50,42 +49,18 @@ func work(ctx context.Context, o options) error {
 		}
 		defer stop()
 	}
-	w := worker.New(c, connect.TaskQueue, worker.Options{
-		MaxConcurrentActivityExecutionSize: o.activities,
-		WorkerStopTimeout:                  stopTimeout,
-		// Heartbeats carry cancellations, and an abort should act within seconds.
-		MaxHeartbeatThrottleInterval:     time.Second,
-		DefaultHeartbeatThrottleInterval: time.Second,
-	})
-	acts := activities.New(kept, activities.NewMetrics(registry))
-	w.RegisterWorkflowWithOptions(workflows.Rollout, workflow.RegisterOptions{Name: connect.WorkflowType})
-	w.RegisterActivity(acts)
-	back := rollbackWorker(c, acts)
-	if err := errors.Join(w.Start(), back.Start()); err != nil {
+	w := connect.NewWorkers(c, o.activities)
+	w.Rollouts.RegisterWorkflowWithOptions(workflows.Rollout, workflow.RegisterOptions{Name: connect.WorkflowType})
+	w.RegisterActivities(activities.New(kept, activities.NewMetrics(registry)))
+	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}
 	log.Info("worker is ready", zap.String("version", version), zap.String("taskQueue", connect.TaskQueue), zap.String("store", o.store))
 	<-ctx.Done()
 	log.Info("worker stops: batches under way may finish")
 	w.Stop()
-	back.Stop()
 	return nil
 }
-
-// rollbackWorker takes batches back in slots of its own.
-func rollbackWorker(c client.Client, acts *activities.Activities) worker.Worker {
-	w := worker.New(c, connect.RollbackQueue, worker.Options{
-		DisableWorkflowWorker:            true,
-		WorkerStopTimeout:                stopTimeout,
-		MaxHeartbeatThrottleInterval:     time.Second,
-		DefaultHeartbeatThrottleInterval: time.Second,
-	})
-	w.RegisterActivity(acts.Revert)
-	return w
-}
-
-// stopTimeout lets batches finish when a worker stops; watches leave at once.
-const stopTimeout = 15 * time.Second
 
 // listen serves /metrics and /healthz until stop is called.
 func listen(ctx context.Context, addr string, reg *prometheus.Registry, c client.Client, log *zap.Logger) (stop func(), err error) {

@@ -11,7 +11,7 @@ import (
 // drops, or that the expression makes itself, is an error. The error is an *Error,
 // and also what Check says of the expression.
 func Keeps(expr, label string) error {
-	pieces, tree, err := checkTemplate(expr)
+	pieces, tree, err := checkTemplate(expr, samples)
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,8 @@ type Options struct {
 	Delay time.Duration
 	// Token, when set, is demanded as a bearer token with every order.
 	Token string
+	// Wrap, when set, is put around everything that is served, to see requests.
+	Wrap func(http.Handler) http.Handler
 	// Now is the clock, default time.Now.
 	Now func() time.Time
 }
@@ -119,7 +121,11 @@ func Start(ctx context.Context, o Options) (*Fleet, error) {
 		f.wg.Wait()
 		return f.journal.close()
 	})
-	f.server = &http.Server{Handler: f.handler(), ReadHeaderTimeout: 10 * time.Second}
+	handler := f.handler()
+	if o.Wrap != nil {
+		handler = o.Wrap(handler)
+	}
+	f.server = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	f.wg.Go(func() { _ = f.server.Serve(listener) })
 	f.wg.Go(func() { f.catchUp(ctx) })
 	return f, nil

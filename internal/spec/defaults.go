@@ -29,7 +29,7 @@ func fillDefaults(s *Spec) {
 	if e := s.Driver.Exec; e != nil {
 		e.Timeout = cmp.Or(e.Timeout, Duration(30*time.Second))
 	}
-	s.Apply.Batch = cmp.Or(s.Apply.Batch, 500)
+	s.Apply.Batch = cmp.Or(s.Apply.Batch, 1000)
 	s.Apply.Parallel = cmp.Or(s.Apply.Parallel, 50)
 	s.Apply.Attempts = cmp.Or(s.Apply.Attempts, 3)
 	s.Rollback.Deadline = cmp.Or(s.Rollback.Deadline, Duration(10*time.Minute))

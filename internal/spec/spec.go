@@ -70,7 +70,7 @@ type ExecDriver struct {
 
 // Apply bounds how targets are changed.
 type Apply struct {
-	// Batch is how many targets one activity changes. Default 500.
+	// Batch is how many targets one activity changes. Default 1000.
 	Batch int `yaml:"batch,omitempty" json:"batch" jsonschema:"minimum=1,maximum=10000"`
 	// Parallel is how many targets are changed at once over the whole stage.
 	// Default 50.

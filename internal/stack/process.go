@@ -73,6 +73,16 @@ func (p *Process) running() bool {
 	}
 }
 
+// PID is the id of the running program; 0 when none runs.
+func (p *Process) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.running() {
+		return 0
+	}
+	return p.cmd.Process.Pid
+}
+
 // Kill ends the program with SIGKILL and waits until it is gone.
 func (p *Process) Kill() { p.end(syscall.SIGKILL) }
 

@@ -110,10 +110,10 @@ func (s *Stack) Simulate(ctx context.Context, targets int, unit, release string,
 	return err
 }
 
-// Worker starts one more worker, on the stack's store.
-func (s *Stack) Worker() (*Process, error) {
+// Worker starts one more worker, on the stack's store, with more flags.
+func (s *Stack) Worker(flags ...string) (*Process, error) {
 	w, err := s.NewProcess(fmt.Sprintf("worker-%d", len(s.Workers)+1), filepath.Join(s.bin.Dir, "sluice-worker"),
-		"--address", s.Address, "--store", filepath.Join(s.Dir, "store"), "--listen", "")
+		append([]string{"--address", s.Address, "--store", filepath.Join(s.Dir, "store"), "--listen", ""}, flags...)...)
 	if err != nil {
 		return nil, err
 	}

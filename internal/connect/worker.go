@@ -1,0 +1,48 @@
+package connect
+
+import (
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+)
+
+// Workers are what a process needs to run rollouts: one on TaskQueue, and one on
+// RollbackQueue whose slots nothing else takes. Build it with NewWorkers.
+type Workers struct {
+	// Rollouts runs workflows and all activities but those of the way back.
+	Rollouts worker.Worker
+	back     worker.Worker
+}
+
+// NewWorkers makes workers that run at most so many activities at once, beside
+// those of the way back. They are not started.
+func NewWorkers(c client.Client, activities int) Workers {
+	o := worker.Options{
+		MaxConcurrentActivityExecutionSize: activities,
+		// A restart lets batches finish; watches leave at once.
+		WorkerStopTimeout: 15 * time.Second,
+		// Heartbeats carry cancellations, and an abort should act within seconds.
+		MaxHeartbeatThrottleInterval:     time.Second,
+		DefaultHeartbeatThrottleInterval: time.Second,
+	}
+	back := o
+	back.DisableWorkflowWorker, back.MaxConcurrentActivityExecutionSize = true, 0 // the SDK's own limit
+	return Workers{Rollouts: worker.New(c, TaskQueue, o), back: worker.New(c, RollbackQueue, back)}
+}
+
+// RegisterActivities registers the methods of a struct.
+func (w Workers) RegisterActivities(acts any) {
+	w.Rollouts.RegisterActivity(acts)
+	w.back.RegisterActivity(acts)
+}
+
+// Start starts both.
+func (w Workers) Start() error { return errors.Join(w.Rollouts.Start(), w.back.Start()) }
+
+// Stop lets what runs finish for a while.
+func (w Workers) Stop() {
+	w.Rollouts.Stop()
+	w.back.Stop()
+}
