@@ -44,8 +44,8 @@ func urgent(o workflow.ActivityOptions) workflow.ActivityOptions {
 	return o
 }
 
-// Time limits of one attempt. They only bound what hangs: a batch of 500 targets
-// of which every one times out three times needs about five minutes.
+// Time limits of one attempt. They only bound what hangs: a batch of 1,000 targets
+// of which every one times out three times needs about ten minutes.
 const (
 	batchTimeout    = 30 * time.Minute
 	baselineTimeout = 15 * time.Minute

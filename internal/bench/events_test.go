@@ -12,7 +12,7 @@ import (
 const (
 	perActivity = 3 // scheduled, started, completed
 
-	oncePerRollout = 2 // plan, validate
+	oncePerRollout = 3 // plan, validate, preflight
 	oncePerStage   = 3 // baseline, watch, gate
 	oncePerBatch   = 2 // observe, apply
 
