@@ -27,7 +27,8 @@ func (r *rollout) gather() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	r.state.Unreached = troubled(late.Still)
+	r.state.Unreached = nil
+	r.leaveOut(late.Still)
 	if len(late.Ready) == 0 {
 		return false, nil
 	}
@@ -77,6 +78,9 @@ func (r *rollout) allowance(stage int) int {
 func (r *rollout) leaveOut(ts []activities.Trouble) {
 	for _, t := range ts {
 		if !slices.ContainsFunc(r.state.Unreached, func(u TargetTrouble) bool { return u.ID == t.ID }) {
+			if t.Silent {
+				t.Reason = "does not answer: " + t.Reason
+			}
 			r.state.Unreached = append(r.state.Unreached, TargetTrouble{ID: t.ID, Reason: t.Reason})
 		}
 	}
@@ -95,7 +99,7 @@ func (r *rollout) absent() []string {
 func (r *rollout) leaveOutSilent(stage string, report health.Report) {
 	for _, res := range report.Results {
 		for _, id := range res.Silent {
-			r.leaveOut([]activities.Trouble{{ID: id, Reason: "did not answer at the gate of " + stage}})
+			r.leaveOut([]activities.Trouble{{ID: id, Reason: "asked by the gate of " + stage, Silent: true}})
 		}
 	}
 }
