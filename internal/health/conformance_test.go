@@ -36,8 +36,9 @@ type rig struct {
 	// each, or says in cannot why there is no such thing.
 	answers map[string]answer
 	cannot  map[string]string
-	// tell makes the source show what a story says, and answers a look at it.
-	tell func(*testing.T, story) func(at time.Duration) health.Report
+	// tell makes the source show stories, and answers a meter for the n-th look at the
+	// i-th of them.
+	tell func(t *testing.T, r rig, all []story) func(t *testing.T, i, n int) *health.Meter
 }
 
 // answer is what a source's server says, and what is to come of it.

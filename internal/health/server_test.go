@@ -49,8 +49,9 @@ func (e *exporter) add(bad, total int) {
 	e.bad, e.total = e.bad+bad, e.total+total
 }
 
-// startPrometheus runs Debian's Prometheus over the pages, read every second.
-func startPrometheus(t *testing.T, pages []string) string {
+// startPrometheus runs Debian's Prometheus over the pages, read every second, on data
+// that fill has put into its directory.
+func startPrometheus(t *testing.T, pages []string, fill func(dir string)) string {
 	t.Helper()
 	binary, err := exec.LookPath("prometheus")
 	if err != nil {
@@ -68,6 +69,7 @@ func startPrometheus(t *testing.T, pages []string) string {
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil,
 		"global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n- job_name: edge\n  static_configs: [{targets: [%s]}]\n",
 		strings.Join(pages, ",")), 0o600))
+	fill(dir)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	cmd := exec.CommandContext(ctx, binary, "--config.file="+config, "--storage.tsdb.path="+dir, "--web.listen-address="+address)
 	var out strings.Builder
@@ -119,9 +121,7 @@ func TestRealPrometheus(t *testing.T) {
 		pages = append(pages, address)
 		targets = append(targets, fleet.Target{ID: fmt.Sprint("edge-", i), Address: address})
 	}
-	address := startPrometheus(t, pages)
-	number := func(v float64) *spec.Number { return new(spec.Number(v)) }
-	second := spec.Duration(time.Second)
+	address := startPrometheus(t, pages, func(string) {})
 	h := spec.Health{
 		Prometheus: address, Identify: spec.Identify{Label: "instance", Value: "{{address}}"},
 		Every: second, Window: 20 * second, StaleAfter: 5 * second, Without: []string{spec.CheckAlive},
