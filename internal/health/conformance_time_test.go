@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // story is what targets show over time, and what no look at it may take for
@@ -24,6 +25,7 @@ type story struct {
 	shows func(target int, at time.Duration) shown
 	// source and worker are how far their clocks are ahead.
 	source, worker time.Duration
+	warmup         time.Duration
 	looks          []time.Duration
 	// checks are whom it is about; all of them if it names none.
 	checks []string
@@ -131,6 +133,9 @@ func stories() []story {
 		{name: "a late restart, health after", shows: all(good(storyBegins), anew(good(23*time.Second))), looks: sec(16, 31, 46, 61), never: is(fail), last: is(pass)},
 		{name: "crashes again and again", shows: all(append([]rate{good(storyBegins)}, crashes...)...), looks: sec(16, 31, 46, 61, 76, 91), never: is(pass), last: is(fail)},
 
+		{name: "harm while it warms up", warmup: time.Minute, shows: all(good(storyBegins), bad(0), good(time.Minute)), looks: sec(50, 76, 91, 106), never: is(fail), last: is(pass)},
+		{name: "health while it warms up", warmup: time.Minute, shows: all(good(storyBegins), still(time.Minute)), looks: sec(50, 76, 91, 106), checks: ratios, never: is(pass, fail), last: is(idle)},
+
 		{name: "the source is ahead, harm before", source: 3 * time.Minute, shows: all(bad(storyBegins), good(0)), looks: sec(20, 40, 100, 200, 300), never: is(pass, fail), last: is(stale)},
 		{name: "the source is ahead, health before", source: 3 * time.Minute, shows: all(good(storyBegins), bad(0)), looks: sec(20, 40, 100, 200, 300), never: is(pass, fail), last: is(stale)},
 		{name: "the source is far ahead", source: 20 * time.Minute, shows: all(good(storyBegins), bad(0)), looks: sec(20, 40, 100), never: is(pass, fail), last: is(stale, none)},
@@ -235,7 +240,7 @@ func tellPrometheus(t *testing.T, r rig, all []story) func(*testing.T, int, int)
 	return func(t *testing.T, i, n int) *health.Meter {
 		t.Helper()
 		h := r.health
-		h.Prometheus = address
+		h.Prometheus, h.Warmup = address, spec.Duration(all[i].warmup)
 		m, err := health.Open(h, named(r.binding, fmt.Sprintf("s%d-%d-", i, n)), health.Deps{})
 		require.NoError(t, err)
 		return m
@@ -264,6 +269,7 @@ func tellScrape(t *testing.T, r rig, all []story) func(*testing.T, int, int) *he
 			}
 			_, _ = fmt.Fprintf(w, "requests_total{code=\"200\"} %f%s\nrequests_total{code=\"500\"} %f%s\nqueue %f%s\n", now.total-now.bad, stamp, now.bad, stamp, now.queue, stamp)
 		}))
+		r.health.Warmup = spec.Duration(s.warmup)
 		return r.open(t)
 	}
 }
