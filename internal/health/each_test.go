@@ -7,7 +7,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -327,4 +329,42 @@ func TestTargetsThatEachCannotTellApartAreRefused(t *testing.T) {
 	c.Each = ""
 	_, err = Open(promSpec(c), b, Deps{})
 	require.NoError(t, err)
+}
+
+// Of a large arm each target is asked about all the same, in several queries.
+func TestPrometheusOfEachOfManyTargets(t *testing.T) {
+	c := spec.Check{Name: "latency", Each: spec.EachTarget, Value: "max by (instance) (latency{$exposed})", Max: num(0.4)}
+	for n, says := range map[int]string{
+		700:  "t699 0.9 above the limit 0.4; 1 of 700 targets",
+		5000: "t4997 0.9 above the limit 0.4; 1 of 2000 targets [read on 2,000 of 5,000 targets]",
+	} {
+		b := promBinding(n+1, n)
+		for i := range b.Exposed {
+			b.Exposed[i].Address = fmt.Sprintf("x%05d", i)
+		}
+		b.Cohort = b.Exposed
+		asked := sample(b.Exposed, eachSample)
+		sick, names := asked[len(asked)-1].Address, regexp.MustCompile("x[0-9]{5}")
+		var queries atomic.Int32
+		res := lookProm(t, promSpec(c), b, oracle(func(query string, _ *http.Request) (int, string, io.Reader, error) {
+			var out []string
+			for _, name := range names.FindAllString(strings.Split(query, " or ")[0], -1) {
+				v := "0.1"
+				switch {
+				case strings.Contains(query, "timestamp"):
+					v = fmt.Sprint(looked.Unix())
+				case name == sick:
+					v = "0.9"
+				}
+				out = append(out, fmt.Sprintf(`{"metric":{"instance":%q},"value":[1,%q]}`, name, v))
+			}
+			if !strings.Contains(query, "timestamp") {
+				queries.Add(1)
+			}
+			return 200, asJSON, strings.NewReader(success("vector", "["+strings.Join(out, ",")+"]")), nil
+		})).Results[0]
+		require.Equal(t, Fail, res.Verdict, res.Sentence)
+		require.Equal(t, says, res.Sentence)
+		require.Equal(t, int32((min(n, eachSample)+199)/200), queries.Load())
+	}
 }
