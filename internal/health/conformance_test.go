@@ -179,6 +179,7 @@ func presentable(t *testing.T, r health.Report) {
 // Whatever a source answers, there is a verdict with a sentence, and none passes
 // that does not rest on numbers.
 func TestSourcesConformInAnswers(t *testing.T) {
+	t.Parallel()
 	for name, newRig := range suiteRigs {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, newNetwork(t, false))
@@ -210,6 +211,7 @@ func TestSourcesConformInAnswers(t *testing.T) {
 // Whatever happens on the way, it is NODATA with the reason, in bounded time and
 // memory.
 func TestSourcesConformInTrouble(t *testing.T) {
+	t.Parallel()
 	for name, newRig := range suiteRigs {
 		t.Run(name, func(t *testing.T) {
 			for name, tc := range troubles(t) {

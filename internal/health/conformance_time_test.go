@@ -151,6 +151,7 @@ func stories() []story {
 // Whatever clocks, gaps and restarts do, what was before the apply is no evidence of
 // what is after it.
 func TestSourcesConformInTime(t *testing.T) {
+	t.Parallel()
 	all := stories()
 	for name, newRig := range suiteRigs {
 		t.Run(name, func(t *testing.T) {
@@ -231,7 +232,7 @@ func tellPrometheus(t *testing.T, r rig, all []story) func(*testing.T, int, int)
 		require.NoError(t, err, string(out))
 	})
 	require.Eventually(t, func() bool {
-		res, err := http.Get(address + "/-/ready") //nolint:noctx // bounded by Eventually
+		res, err := http.Get(address + "/-/ready")
 		if err != nil {
 			return false
 		}

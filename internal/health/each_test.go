@@ -166,7 +166,7 @@ func TestEachOfAHealthyFleet(t *testing.T) {
 				}
 				return e
 			}
-			looks, held := max(20, 2_000_000/(200*tc.events)), 0
+			looks, held := max(10, 2_000_000/(200*tc.events)), 0
 			for range looks {
 				got := judgeEach(eachCheck(tc.limit), fleet(false), 0)
 				require.NotEqual(t, Fail, got.Verdict, got.Sentence)
@@ -175,7 +175,7 @@ func TestEachOfAHealthyFleet(t *testing.T) {
 				}
 			}
 			require.LessOrEqual(t, held, 1+looks/5, "of %d looks", looks)
-			for range 5 {
+			for range 3 {
 				got := judgeEach(eachCheck(tc.limit), fleet(true), 0)
 				require.Equal(t, Fail, got.Verdict, got.Sentence)
 				require.Contains(t, got.Sentence, "web-77")

@@ -110,6 +110,7 @@ func TestRealPrometheus(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short: a real Prometheus takes seconds to have two samples")
 	}
+	t.Parallel()
 	var farm [4]*exporter
 	var targets []fleet.Target
 	var pages []string
@@ -130,6 +131,7 @@ func TestRealPrometheus(t *testing.T) {
 			{Name: "errors", Bad: `sum(increase(requests_total{code=~"5..",$exposed}[$window]))`, Total: `sum(increase(requests_total{$exposed}[$window]))`, Against: spec.AgainstControl, Worse: number(0.2), MinSamples: 100},
 			{Name: "latency", Value: "max(latency_seconds{$cohort})", Max: number(0.4)},
 			{Name: "each", Value: "latency_seconds{$exposed}", Max: number(0.4)},
+			{Name: "every", Each: spec.EachTarget, Value: "latency_seconds{$exposed}", Max: number(0.4)},
 			{Name: "misspelt", Value: "max(latencies{$exposed})", Max: number(0.4)},
 		},
 	}
@@ -161,12 +163,19 @@ func TestRealPrometheus(t *testing.T) {
 	require.Equal(t, health.NoData, verdicts(r)["each"], "several series where one is asked")
 	require.Equal(t, health.NoData, verdicts(r)["misspelt"], "no such series")
 	require.Equal(t, health.Pass, verdicts(r)["latency"])
+	require.Equal(t, health.Pass, verdicts(r)["every"])
 	require.Equal(t, health.NoData, r.Verdict(), "one check without data is enough")
 
 	before, err := open().Baseline(t.Context(), time.Now())
 	require.NoError(t, err)
 	require.Empty(t, before.Traffic)
 	require.InDelta(t, 0.5, before.Exposed/(before.Exposed+before.Control), 0.2)
+
+	farm[1].mu.Lock()
+	farm[1].latency = 0.9
+	farm[1].mu.Unlock()
+	r = looks(t, open(), traffic(0), func(r health.Report) bool { return verdicts(r)["every"] == health.Fail })
+	require.Equal(t, "edge-1 0.9 above the limit 0.4; 1 of 2 targets", r.Results[3].Sentence)
 
 	b.Before, b.Since = before, time.Now()
 	r = looks(t, open(), traffic(20), func(r health.Report) bool { return verdicts(r)["errors"] == health.Fail })
