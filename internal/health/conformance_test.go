@@ -36,8 +36,9 @@ type rig struct {
 	// each, or says in cannot why there is no such thing.
 	answers map[string]answer
 	cannot  map[string]string
-	// tell makes the source show what a story says, and answers a look at it.
-	tell func(*testing.T, story) func(at time.Duration) health.Report
+	// tell makes the source show stories, and answers a meter for the n-th look at the
+	// i-th of them.
+	tell func(t *testing.T, r rig, all []story) func(t *testing.T, i, n int) *health.Meter
 }
 
 // answer is what a source's server says, and what is to come of it.
@@ -178,6 +179,7 @@ func presentable(t *testing.T, r health.Report) {
 // Whatever a source answers, there is a verdict with a sentence, and none passes
 // that does not rest on numbers.
 func TestSourcesConformInAnswers(t *testing.T) {
+	t.Parallel()
 	for name, newRig := range suiteRigs {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, newNetwork(t, false))
@@ -209,6 +211,7 @@ func TestSourcesConformInAnswers(t *testing.T) {
 // Whatever happens on the way, it is NODATA with the reason, in bounded time and
 // memory.
 func TestSourcesConformInTrouble(t *testing.T) {
+	t.Parallel()
 	for name, newRig := range suiteRigs {
 		t.Run(name, func(t *testing.T) {
 			for name, tc := range troubles(t) {

@@ -21,8 +21,9 @@ const (
 
 // everyone is what a check of each target judges.
 type everyone struct {
-	// targets are all that were asked about.
+	// targets are all that were asked about, of so many.
 	targets []member
+	of      int
 	control ratio // to compare with, of all its targets together
 	before  bool  // the control is the exposed targets before the stage
 	// whole is what concerns all targets, and the evidence.
@@ -91,6 +92,9 @@ func judgeEach(c spec.Check, e everyone, streak int) judged {
 	}
 	verdict, sentence := t.conclude(c, e)
 	res.Sentence = sentence
+	if n := len(e.targets); n < e.of {
+		res.Sentence += fmt.Sprintf(" [read on %s of %s targets]", integer(float64(n)), integer(float64(e.of)))
+	}
 	switch verdict {
 	case Fail:
 		return tolerate(c, res, true, streak)

@@ -1,10 +1,17 @@
 package health
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -159,7 +166,7 @@ func TestEachOfAHealthyFleet(t *testing.T) {
 				}
 				return e
 			}
-			looks, held := max(20, 2_000_000/(200*tc.events)), 0
+			looks, held := max(10, 2_000_000/(200*tc.events)), 0
 			for range looks {
 				got := judgeEach(eachCheck(tc.limit), fleet(false), 0)
 				require.NotEqual(t, Fail, got.Verdict, got.Sentence)
@@ -168,7 +175,7 @@ func TestEachOfAHealthyFleet(t *testing.T) {
 				}
 			}
 			require.LessOrEqual(t, held, 1+looks/5, "of %d looks", looks)
-			for range 5 {
+			for range 3 {
 				got := judgeEach(eachCheck(tc.limit), fleet(true), 0)
 				require.Equal(t, Fail, got.Verdict, got.Sentence)
 				require.Contains(t, got.Sentence, "web-77")
@@ -223,12 +230,11 @@ func TestBeyond(t *testing.T) {
 	}
 }
 
-// eachSpec asks each target by scrape.
-func eachSpec(most float64) spec.Health { return quiet(scrapeSpec(eachCheck(most))) }
-
 func TestScrapeOfEachTarget(t *testing.T) {
 	f := newFarm(t, 12)
-	m := f.open(t, eachSpec(0.05), f.binding(10))
+	average := ratioCheck(0.05)
+	average.Name = "average"
+	m := f.open(t, quiet(scrapeSpec(eachCheck(0.05), average)), f.binding(10))
 	res := f.look(t, m, 5*time.Second).Results[0]
 	require.Equal(t, Unexercised, res.Verdict, res.Sentence)
 	f.serve("*", 1, 1000)
@@ -237,7 +243,128 @@ func TestScrapeOfEachTarget(t *testing.T) {
 	require.Equal(t, "all 10 targets inside, the worst t0 0.1% (1/1,000), limit 5%", res.Sentence)
 	f.serve("*", 1, 2000)
 	f.serve("t7", 400, 2000)
-	res = f.look(t, m, 15*time.Second).Results[0]
+	r := f.look(t, m, 15*time.Second)
+	require.Equal(t, Fail, r.Results[0].Verdict)
+	require.Equal(t, "t7 20% (400/2,000), limit 5%; 1 of 10 targets", r.Results[0].Sentence)
+	require.Equal(t, Pass, r.Results[1].Verdict, "the average is fine")
+}
+
+// A target without data is no harm when it had none before the stage either.
+func TestTargetsWithoutDataBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFarm(t, 6)
+		h := quiet(scrapeSpec(eachCheck(0.05), spec.Check{Name: "queue", Value: "queue", Max: num(4), Each: spec.EachTarget}))
+		b := f.binding(4)
+		f.extra("*", "queue 1\n")
+		f.fail("t1", errors.New("connection refused"))
+		var err error
+		b.Before, err = f.open(t, h, b).Baseline(t.Context(), f.applied.Add(-time.Minute))
+		require.NoError(t, err)
+		require.Equal(t, map[string][]string{"errors": {"t1"}, "queue": {"t1"}}, b.Before.Missing)
+
+		m := f.open(t, h, b)
+		f.look(t, m, 5*time.Second)
+		f.serve("*", 0, 1000)
+		r := f.look(t, m, 10*time.Second)
+		require.Equal(t, Pass, r.Verdict(), r)
+		require.Contains(t, r.Results[1].Sentence, "1 without data, as before the stage")
+
+		f.fail("t2", errors.New("connection refused"))
+		f.serve("*", 0, 2000)
+		r = f.look(t, m, 15*time.Second)
+		require.Equal(t, NoData, r.Results[0].Verdict)
+		require.Contains(t, r.Results[0].Sentence, "t2 (its page could not be read: connection refused)")
+		require.Equal(t, NoData, r.Results[1].Verdict)
+
+		f.fail("*", errors.New("connection refused"))
+		b.Before, err = f.open(t, h, b).Baseline(t.Context(), f.applied.Add(-time.Minute))
+		require.NoError(t, err)
+		require.Empty(t, b.Before.Missing, "that most are missing excuses nobody")
+	})
+}
+
+// A look about each target asks one query for all of them, and compares with the
+// control as a whole.
+func TestPrometheusOfEachTarget(t *testing.T) {
+	c := promRatio()
+	c.Each, c.Max, c.Against, c.Worse = spec.EachTarget, nil, spec.AgainstControl, num(0.2)
+	c.Bad, c.Total = strings.Replace(c.Bad, "sum(", "sum by (instance) (", 1), strings.Replace(c.Total, "sum(", "sum by (instance) (", 1)
+	each := func(v0, v1 string) string {
+		return success("vector", fmt.Sprintf(`[{"metric":{"instance":"10.0.0.0:80"},"value":[1,%q]},{"metric":{"instance":"10.0.0.1:80"},"value":[1,%q]},{"metric":{"instance":"10.0.0.9:80"},"value":[1,"7"]}]`, v0, v1))
+	}
+	res := lookProm(t, promSpec(c), promBinding(4, 2), oracle(func(query string, _ *http.Request) (int, string, io.Reader, error) {
+		body := each("1000", "2000")
+		switch stamp := fmt.Sprint(looked.Unix()); {
+		case strings.HasPrefix(query, "max by (instance) (timestamp("):
+			body = each(stamp, stamp)
+		case strings.HasPrefix(query, "max(timestamp("):
+			body = vector(stamp)
+		case strings.HasPrefix(query, "sum(sum by") && strings.Contains(query, "5.."):
+			body = vector("88")
+		case strings.HasPrefix(query, "sum(sum by"):
+			body = vector("22000")
+		case strings.Contains(query, "5.."):
+			body = each("4", "240")
+		}
+		return 200, asJSON, strings.NewReader(body), nil
+	})).Results[0]
+	require.Equal(t, "t1 12% (240/2,000), limit 0.48% (control 0.4% (88/22,000), +20%); 1 of 2 targets", res.Sentence)
 	require.Equal(t, Fail, res.Verdict)
-	require.Equal(t, "t7 20% (400/2,000), limit 5%; 1 of 10 targets", res.Sentence)
+	require.Equal(t, []string{
+		`sum by (instance) (increase(requests_total{instance=~"10\\.0\\.0\\.0:80|10\\.0\\.0\\.1:80"}[1m]))`,
+		`sum by (instance) (increase(requests_total{code=~"5..",instance=~"10\\.0\\.0\\.0:80|10\\.0\\.0\\.1:80"}[1m]))`,
+		"sum(sum by (instance) (increase(requests_total{instance=~\"10\\\\.0\\\\.0\\\\.2:80|10\\\\.0\\\\.0\\\\.3:80\"}[1m])))",
+		"sum(sum by (instance) (increase(requests_total{code=~\"5..\",instance=~\"10\\\\.0\\\\.0\\\\.2:80|10\\\\.0\\\\.0\\\\.3:80\"}[1m])))",
+	}, res.Queries)
+	require.Equal(t, []string{`1 series that belong to no exposed target were left out, such as instance="10.0.0.9:80"`}, res.Warnings[:1])
+}
+
+func TestTargetsThatEachCannotTellApartAreRefused(t *testing.T) {
+	c := promValue()
+	c.Each = spec.EachTarget
+	b := promBinding(4, 2)
+	b.Exposed[1].Address = b.Exposed[0].Address
+	_, err := Open(promSpec(c), b, Deps{})
+	require.ErrorContains(t, err, `targets t0 and t1 both appear as instance="10.0.0.0:80", so a check of each target cannot tell them apart`)
+	c.Each = ""
+	_, err = Open(promSpec(c), b, Deps{})
+	require.NoError(t, err)
+}
+
+// Of a large arm each target is asked about all the same, in several queries.
+func TestPrometheusOfEachOfManyTargets(t *testing.T) {
+	c := spec.Check{Name: "latency", Each: spec.EachTarget, Value: "max by (instance) (latency{$exposed})", Max: num(0.4)}
+	for n, says := range map[int]string{
+		700:  "t699 0.9 above the limit 0.4; 1 of 700 targets",
+		5000: "t4997 0.9 above the limit 0.4; 1 of 2000 targets [read on 2,000 of 5,000 targets]",
+	} {
+		b := promBinding(n+1, n)
+		for i := range b.Exposed {
+			b.Exposed[i].Address = fmt.Sprintf("x%05d", i)
+		}
+		b.Cohort = b.Exposed
+		asked := sample(b.Exposed, eachSample)
+		sick, names := asked[len(asked)-1].Address, regexp.MustCompile("x[0-9]{5}")
+		var queries atomic.Int32
+		res := lookProm(t, promSpec(c), b, oracle(func(query string, _ *http.Request) (int, string, io.Reader, error) {
+			var out []string
+			for _, name := range names.FindAllString(strings.Split(query, " or ")[0], -1) {
+				v := "0.1"
+				switch {
+				case strings.Contains(query, "timestamp"):
+					v = fmt.Sprint(looked.Unix())
+				case name == sick:
+					v = "0.9"
+				}
+				out = append(out, fmt.Sprintf(`{"metric":{"instance":%q},"value":[1,%q]}`, name, v))
+			}
+			if !strings.Contains(query, "timestamp") {
+				queries.Add(1)
+			}
+			return 200, asJSON, strings.NewReader(success("vector", "["+strings.Join(out, ",")+"]")), nil
+		})).Results[0]
+		require.Equal(t, Fail, res.Verdict, res.Sentence)
+		require.Equal(t, says, res.Sentence)
+		require.Equal(t, int32((min(n, eachSample)+199)/200), queries.Load())
+	}
 }

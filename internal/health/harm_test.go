@@ -229,15 +229,6 @@ func TestReachAndLoosened(t *testing.T) {
 	require.Equal(t, `a{code!="",instance!=""}`, loosened(loosened(`a{code=~"5..",instance=~"x|y"}`)))
 }
 
-func TestAnswersWithoutAValue(t *testing.T) {
-	for _, answer := range []string{
-		`[null]`, `[{}]`, `[{"metric":{},"value":null}]`, `[{"metric":null,"value":[]}]`, `[{"metric":{},"histogram":null}]`, `null`, `[{"metric":{},"value":[0]}]`,
-	} {
-		res := lookProm(t, promSpec(promValue()), promBinding(4, 2), answers(success("vector", answer))).Results[0]
-		require.Equal(t, NoData, res.Verdict, "%s: %s", answer, res.Sentence)
-	}
-}
-
 // Checks that ask the same question cost one query.
 func TestALookAsksEachQueryOnce(t *testing.T) {
 	asked := map[string]int{}

@@ -1,7 +1,6 @@
 package health
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -198,8 +197,7 @@ func (m *Meter) judge(ctx context.Context, c spec.Check, w window, streak int) j
 	expr := c.Total
 	switch {
 	case c.Each != "":
-		expr = cmp.Or(c.Value, c.Total)
-		res = judgeEach(c, m.everyone(ctx, c, w), streak)
+		return judgeEach(c, m.everyone(ctx, c, w), streak)
 	case c.Value != "":
 		expr = c.Value
 		res = judgeValue(c, m.source.gauge(ctx, c.Value, w), streak)
@@ -253,14 +251,14 @@ func (m *Meter) everyone(ctx context.Context, c spec.Check, w window) everyone {
 	}
 	if c.Value != "" {
 		values := m.source.gauges(ctx, c.Value, w)
-		e.whole = []reading{values.reading}
+		e.whole, e.of = []reading{values.reading}, values.asked
 		for id, r := range values.of {
 			e.targets = append(e.targets, member{id: id, value: r})
 		}
 		return e
 	}
 	total := m.source.counts(ctx, c.Total, w, lackIsUnknown)
-	if e.whole = []reading{total.reading}; total.verdict != "" {
+	if e.whole, e.of = []reading{total.reading}, total.asked; total.verdict != "" {
 		return e
 	}
 	bad := m.source.counts(ctx, c.Bad, w, lackIsNone)

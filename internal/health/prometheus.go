@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -30,10 +29,10 @@ type prometheus struct {
 	binding Binding
 	// values are the label's values of each arm, sampled.
 	exposed, cohort, control []string
-	// ids are the exposed targets by their label's value, as far as they are sampled.
-	ids   map[string]string
-	host  string        // for messages: the URL may hold more
-	slots chan struct{} // one for each query on its way
+	// The same of checks that ask about each target.
+	eachExposed, eachCohort owned
+	host                    string        // for messages: the URL may hold more
+	slots                   chan struct{} // one for each query on its way
 
 	mu      sync.Mutex
 	answers map[asked]*answer // of this look
@@ -66,7 +65,10 @@ func openPrometheus(h spec.Health, b Binding, client *http.Client) (source, erro
 			return nil, err
 		}
 	}
-	p.ids, err = p.owners(h, b)
+	if p.eachExposed, err = owners(h, b.Exposed); err != nil {
+		return nil, err
+	}
+	p.eachCohort, err = owners(h, b.Cohort)
 	return p, err
 }
 
@@ -123,11 +125,10 @@ func (p *prometheus) restore(*ScrapeState) error { return nil }
 // read follows the placeholder that the expression uses: one about the cohort
 // says nothing about the others exposed.
 func (p *prometheus) read(expr string, a arm) (read, of int) {
-	used := promql.Placeholders(expr)
 	switch {
 	case a == control:
 		of = len(p.binding.Control)
-	case !slices.Contains(used, "exposed") && slices.Contains(used, "cohort"):
+	case p.ofCohort(expr):
 		of = len(p.binding.Cohort)
 	default:
 		of = len(p.binding.Exposed)
@@ -154,14 +155,25 @@ func (p *prometheus) gauge(ctx context.Context, expr string, w window) reading {
 // fill answers the query for an arm: the same text, with the exposed targets
 // replaced by the control for the control's.
 func (p *prometheus) fill(expr string, a arm, w window) (string, error) {
-	v := promql.Values{
-		Label: p.spec.Identify.Label, Exposed: p.exposed, Cohort: p.cohort, Control: p.control, Window: w.length(),
-		Release: p.binding.Release, Previous: p.binding.Previous, Unit: p.binding.Unit, Stage: p.binding.Stage,
-	}
+	v := p.values(w)
 	if a == control {
 		v.Exposed, v.Cohort = p.control, p.control
 	}
 	return promql.Fill(expr, v)
+}
+
+// fillFor answers the query for some of the targets that it is about.
+func (p *prometheus) fillFor(expr string, targets []string, w window) (string, error) {
+	v := p.values(w)
+	v.Exposed, v.Cohort = targets, targets
+	return promql.Fill(expr, v)
+}
+
+func (p *prometheus) values(w window) promql.Values {
+	return promql.Values{
+		Label: p.spec.Identify.Label, Exposed: p.exposed, Cohort: p.cohort, Control: p.control, Window: w.length(),
+		Release: p.binding.Release, Previous: p.binding.Previous, Unit: p.binding.Unit, Stage: p.binding.Stage,
+	}
 }
 
 func (p *prometheus) ask(ctx context.Context, expr string, a arm, w window, l lack) reading {

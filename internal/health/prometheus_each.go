@@ -3,7 +3,9 @@ package health
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -13,33 +15,48 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// owners maps the label's values to the exposed targets that queries name. Where a
-// check asks about each target, no two may share one.
-func (p *prometheus) owners(h spec.Health, b Binding) (map[string]string, error) {
-	each := slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return c.Each != "" })
-	out := map[string]string{}
-	for _, arm := range []struct {
-		targets []fleet.Target
-		values  []string
-	}{{b.Exposed, p.exposed}, {b.Cohort, p.cohort}} {
-		for i, t := range sample(arm.targets, matcherSample) {
-			v := arm.values[i]
-			if other, taken := out[v]; each && taken && other != t.ID {
-				return nil, fmt.Errorf("health.identify: targets %s and %s both appear as %s=%q, so a check of each target cannot tell them apart; expected a value of its own for each target, such as {{address}}", other, t.ID, h.Identify.Label, cut(v, 60))
-			}
-			out[v] = t.ID
-		}
-	}
-	return out, nil
+// eachSample is how many targets a check of each asks about, at most, in queries of
+// matcherSample targets.
+const eachSample = 2000
+
+// owned are the targets of an arm by their label's values, in the order of a sample.
+type owned struct {
+	values []string
+	ids    map[string]string
+	of     int // how many targets the arm has
 }
 
-// about are the label's values of the targets that an expression names.
-func (p *prometheus) about(expr string) []string {
-	used := promql.Placeholders(expr)
-	if !slices.Contains(used, "exposed") && slices.Contains(used, "cohort") {
-		return p.cohort
+// owners maps the label's values to targets. Where a check asks about each, no two
+// may share one.
+func owners(h spec.Health, targets []fleet.Target) (owned, error) {
+	some := sample(targets, eachSample)
+	values, err := identities(h.Identify, some)
+	if err != nil {
+		return owned{}, err
 	}
-	return p.exposed
+	o := owned{values: values, ids: make(map[string]string, len(values)), of: len(targets)}
+	each := slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return c.Each != "" })
+	for i, v := range values {
+		if other, taken := o.ids[v]; each && taken {
+			return owned{}, fmt.Errorf("health.identify: targets %s and %s both appear as %s=%q, so a check of each target cannot tell them apart; expected a value of its own for each target, such as {{address}}", other, some[i].ID, h.Identify.Label, cut(v, 60))
+		}
+		o.ids[v] = some[i].ID
+	}
+	return o, nil
+}
+
+// about are the targets that an expression names.
+func (p *prometheus) about(expr string) owned {
+	if p.ofCohort(expr) {
+		return p.eachCohort
+	}
+	return p.eachExposed
+}
+
+// ofCohort says that an expression is about the cohort only.
+func (p *prometheus) ofCohort(expr string) bool {
+	used := promql.Placeholders(expr)
+	return !slices.Contains(used, "exposed") && slices.Contains(used, "cohort")
 }
 
 func (p *prometheus) counts(ctx context.Context, expr string, w window, l lack) spread {
@@ -58,24 +75,55 @@ func (p *prometheus) gauges(ctx context.Context, expr string, w window) spread {
 	return s
 }
 
-// askEach asks once about all targets, and gives each the series that has its label.
+// askEach asks about all targets, as few at a time as a query names, and gives each
+// the series that has its label.
 func (p *prometheus) askEach(ctx context.Context, expr string, w window, l lack) spread {
-	query, err := p.fill(expr, exposed, w)
+	about := p.about(expr)
+	batches := slices.Collect(slices.Chunk(about.values, matcherSample))
+	parts := make([]spread, len(batches))
+	var wg sync.WaitGroup
+	for i, values := range batches {
+		wg.Go(func() { parts[i] = p.askSome(ctx, expr, owned{values: values, ids: about.ids}, w, l) })
+	}
+	wg.Wait()
+	all := spread{reading: noData(expr, "no target to ask about"), of: map[string]reading{}, asked: about.of}
+	for i, part := range parts {
+		switch {
+		case part.verdict != "" && !part.empty:
+			part.of = nil
+			return part
+		case i == 0:
+			all.reading = part.reading
+		case !part.empty:
+			all.verdict, all.why, all.empty = "", "", false
+			all.warnings = append(slices.Clone(all.warnings), part.warnings...)
+		}
+		maps.Copy(all.of, part.of)
+	}
+	return all
+}
+
+// askSome asks one query. An answer without series is empty, and says what that means
+// of each target.
+func (p *prometheus) askSome(ctx context.Context, expr string, about owned, w window, l lack) spread {
+	query, err := p.fillFor(expr, about.values, w)
 	if err != nil {
 		return spread{reading: noData(expr, "the query cannot be filled: %s", err)}
 	}
-	s := p.series(ctx, query, w.at)
-	if s.verdict != "" && (!s.empty || l == lackIsUnknown) {
+	s := p.series(ctx, query, about, w.at)
+	if s.verdict != "" && !s.empty {
 		return s
 	}
-	s.verdict, s.why, s.empty = "", "", false
+	if s.empty && l == lackIsNone {
+		s.verdict, s.why, s.empty = "", "", false
+	}
 	selectors, err := promql.Selectors(query)
 	if err != nil || len(selectors) == 0 {
 		return spread{reading: noData(query, "the query asks about no series, so nothing tells how old its answer is")}
 	}
 	var stamps []spread
 	for _, sel := range selectors {
-		stamp := p.series(ctx, newest("max by ("+p.spec.Identify.Label+") ", sel), w.at)
+		stamp := p.series(ctx, newest("max by ("+p.spec.Identify.Label+") ", sel), about, w.at)
 		if stamp.verdict != "" && !stamp.empty {
 			return spread{reading: stamp.reading}
 		}
@@ -86,9 +134,9 @@ func (p *prometheus) askEach(ctx context.Context, expr string, w window, l lack)
 		none = p.none(ctx, selectors, w)
 	}
 	found := s.of
-	s.of = map[string]reading{}
-	for _, v := range p.about(expr) {
-		id := p.ids[v]
+	s.of = make(map[string]reading, len(about.values))
+	for _, v := range about.values {
+		id := about.ids[v]
 		r, there := found[id]
 		s.of[id] = p.own(r, there, stampsOf(id, stamps), w, l, none)
 	}
@@ -147,9 +195,9 @@ func stampsOf(id string, stamps []spread) []time.Time {
 	return out
 }
 
-// series evaluates a query that answers one series per exposed target. Others that it
+// series evaluates a query that answers one series per target that it is about. Others that it
 // answers are left out, with a warning.
-func (p *prometheus) series(ctx context.Context, query string, at time.Time) spread {
+func (p *prometheus) series(ctx context.Context, query string, about owned, at time.Time) spread {
 	g := p.given(ctx, query, at)
 	s := spread{reading: g.reading, of: map[string]reading{}}
 	if s.verdict != "" {
@@ -170,7 +218,7 @@ func (p *prometheus) series(ctx context.Context, query string, at time.Time) spr
 		if series != nil {
 			name = string(series.Metric[model.LabelName(p.spec.Identify.Label)])
 		}
-		id, known := p.ids[name]
+		id, known := about.ids[name]
 		switch {
 		case !known:
 			strange++

@@ -124,7 +124,7 @@ func (s *scrape) gauges(_ context.Context, expr string, w window) spread {
 
 // spread readies the readings of each target, or says that there are none.
 func (s *scrape) spread(expr string, in map[string]*shown) (spread, *shown) {
-	out := spread{reading: reading{query: expr}, of: map[string]reading{}}
+	out := spread{reading: reading{query: expr}, of: map[string]reading{}, asked: s.sizes[exposed]}
 	e, pages, all := in[expr], s.seen[exposed].pages, len(s.arms[exposed])
 	switch {
 	case all == 0:

@@ -2,8 +2,6 @@ package health
 
 import (
 	"errors"
-	"fmt"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,55 +56,6 @@ func TestScrapeWindowTrails(t *testing.T) {
 		}
 	}
 	require.LessOrEqual(t, len(m.State().Scrape.Parts), 2*ringParts)
-}
-
-func TestScrapePages(t *testing.T) {
-	const total = "requests_total{code=\"200\"} %d\n"
-	for _, tc := range []struct {
-		name, page string
-		ratio      Verdict
-		value      Verdict
-		says       string
-	}{
-		{"sound", total + "queue 3\n", Pass, Pass, "3, limit 4"},
-		{"no series", "other 1\n", NoData, NoData, "no page has the series"},
-		{"empty", "", NoData, NoData, "no page has the series"},
-		{"NaN", "requests_total NaN\nqueue NaN\n", NoData, NoData, "NaN"},
-		{"+Inf", "requests_total +Inf\nqueue +Inf\n", NoData, NoData, "Inf"},
-		{"-Inf", "requests_total -Inf\nqueue -Inf\n", NoData, NoData, "Inf"},
-		{"negative", "requests_total -5\nqueue 5\n", NoData, Fail, "5 above the limit 4"},
-		{"bad is NaN", total + "requests_total{code=\"500\"} NaN\nqueue 3\n", NoData, Pass, "3, limit 4"},
-		{"beyond counting", "requests_total 1e300\nqueue 3\n", NoData, Pass, "3"},
-		{"several series", total + "queue{a=\"1\"} 1\nqueue{a=\"2\"} 2\n", Pass, NoData, "2 series where one is asked"},
-		{"a histogram", "# TYPE requests_total histogram\nrequests_total_bucket{le=\"+Inf\"} 2\nrequests_total_sum 1\nrequests_total_count 2\n# TYPE queue histogram\nqueue_bucket{le=\"+Inf\"} 2\nqueue_sum 1\nqueue_count 2\n", NoData, NoData, "is a histogram"},
-		{"a summary", "# TYPE requests_total summary\nrequests_total{quantile=\"0.9\"} 2\nrequests_total_sum 1\nrequests_total_count 2\n# TYPE queue summary\nqueue{quantile=\"0.9\"} 2\nqueue_sum 1\nqueue_count 2\n", NoData, NoData, "is a summary"},
-		{"HTML", "<html><body>log in</body></html>", NoData, NoData, "not in Prometheus' text format"},
-		{"cut short", total + "queue", NoData, NoData, "not in Prometheus' text format"},
-		{"control characters", "queue \x1b[31m\n", NoData, NoData, "not in Prometheus' text format"},
-		{"too large", total + "# " + strings.Repeat("x", maxPage) + "\n", NoData, NoData, "larger than 8 MiB"},
-		{"old samples", "requests_total{code=\"200\"} %d 1000\nqueue 3 1000\n", Stale, Stale, "at most 30s is accepted"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			f := newFarm(t, 4)
-			h := quiet(scrapeSpec(ratioCheck(0.05), spec.Check{Name: "queue", Value: "queue", Max: num(4)}))
-			m := f.open(t, h, f.binding(2))
-			page := func(n int) string {
-				if strings.Contains(tc.page, "%d") {
-					return fmt.Sprintf(tc.page, n)
-				}
-				return tc.page
-			}
-			f.page("*", page(0))
-			f.look(t, m, 5*time.Second)
-			f.page("*", page(1000))
-			r := f.look(t, m, 10*time.Second)
-			require.Equal(t, tc.ratio, r.Results[0].Verdict, r.Results[0].Sentence)
-			require.Equal(t, tc.value, r.Results[1].Verdict, r.Results[1].Sentence)
-			require.Contains(t, r.Results[1].Sentence, tc.says)
-			require.NotContains(t, r.Results[1].Sentence, "\x1b")
-			require.Less(t, len(r.Results[1].Sentence), 400)
-		})
-	}
 }
 
 // After a value that was none, the next one is not taken for all new.

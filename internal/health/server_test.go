@@ -49,8 +49,9 @@ func (e *exporter) add(bad, total int) {
 	e.bad, e.total = e.bad+bad, e.total+total
 }
 
-// startPrometheus runs Debian's Prometheus over the pages, read every second.
-func startPrometheus(t *testing.T, pages []string) string {
+// startPrometheus runs Debian's Prometheus over the pages, read every second, on data
+// that fill has put into its directory.
+func startPrometheus(t *testing.T, pages []string, fill func(dir string)) string {
 	t.Helper()
 	binary, err := exec.LookPath("prometheus")
 	if err != nil {
@@ -68,6 +69,7 @@ func startPrometheus(t *testing.T, pages []string) string {
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil,
 		"global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n- job_name: edge\n  static_configs: [{targets: [%s]}]\n",
 		strings.Join(pages, ",")), 0o600))
+	fill(dir)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	cmd := exec.CommandContext(ctx, binary, "--config.file="+config, "--storage.tsdb.path="+dir, "--web.listen-address="+address)
 	var out strings.Builder
@@ -108,6 +110,7 @@ func TestRealPrometheus(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short: a real Prometheus takes seconds to have two samples")
 	}
+	t.Parallel()
 	var farm [4]*exporter
 	var targets []fleet.Target
 	var pages []string
@@ -119,9 +122,7 @@ func TestRealPrometheus(t *testing.T) {
 		pages = append(pages, address)
 		targets = append(targets, fleet.Target{ID: fmt.Sprint("edge-", i), Address: address})
 	}
-	address := startPrometheus(t, pages)
-	number := func(v float64) *spec.Number { return new(spec.Number(v)) }
-	second := spec.Duration(time.Second)
+	address := startPrometheus(t, pages, func(string) {})
 	h := spec.Health{
 		Prometheus: address, Identify: spec.Identify{Label: "instance", Value: "{{address}}"},
 		Every: second, Window: 20 * second, StaleAfter: 5 * second, Without: []string{spec.CheckAlive},
@@ -130,6 +131,7 @@ func TestRealPrometheus(t *testing.T) {
 			{Name: "errors", Bad: `sum(increase(requests_total{code=~"5..",$exposed}[$window]))`, Total: `sum(increase(requests_total{$exposed}[$window]))`, Against: spec.AgainstControl, Worse: number(0.2), MinSamples: 100},
 			{Name: "latency", Value: "max(latency_seconds{$cohort})", Max: number(0.4)},
 			{Name: "each", Value: "latency_seconds{$exposed}", Max: number(0.4)},
+			{Name: "every", Each: spec.EachTarget, Value: "latency_seconds{$exposed}", Max: number(0.4)},
 			{Name: "misspelt", Value: "max(latencies{$exposed})", Max: number(0.4)},
 		},
 	}
@@ -161,12 +163,19 @@ func TestRealPrometheus(t *testing.T) {
 	require.Equal(t, health.NoData, verdicts(r)["each"], "several series where one is asked")
 	require.Equal(t, health.NoData, verdicts(r)["misspelt"], "no such series")
 	require.Equal(t, health.Pass, verdicts(r)["latency"])
+	require.Equal(t, health.Pass, verdicts(r)["every"])
 	require.Equal(t, health.NoData, r.Verdict(), "one check without data is enough")
 
 	before, err := open().Baseline(t.Context(), time.Now())
 	require.NoError(t, err)
 	require.Empty(t, before.Traffic)
 	require.InDelta(t, 0.5, before.Exposed/(before.Exposed+before.Control), 0.2)
+
+	farm[1].mu.Lock()
+	farm[1].latency = 0.9
+	farm[1].mu.Unlock()
+	r = looks(t, open(), traffic(0), func(r health.Report) bool { return verdicts(r)["every"] == health.Fail })
+	require.Equal(t, "edge-1 0.9 above the limit 0.4; 1 of 2 targets", r.Results[3].Sentence)
 
 	b.Before, b.Since = before, time.Now()
 	r = looks(t, open(), traffic(20), func(r health.Report) bool { return verdicts(r)["errors"] == health.Fail })

@@ -53,6 +53,8 @@ type reading struct {
 type spread struct {
 	reading
 	of map[string]reading // by target id
+	// asked is how many targets there are, of which those in of were read.
+	asked int
 }
 
 // source is where numbers come from. What goes wrong is in the reading. After a

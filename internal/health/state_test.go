@@ -15,7 +15,9 @@ import (
 // A watch sends its newest state as a heartbeat while the next look is going on.
 func TestStateIsNotTouchedByLaterLooks(t *testing.T) {
 	f := newFarm(t, 4)
-	m := f.open(t, scrapeSpec(ratioCheck(0.05)), f.binding(2))
+	each := eachCheck(0.05)
+	each.Name = "each"
+	m := f.open(t, scrapeSpec(ratioCheck(0.05), each), f.binding(2))
 	_, err := m.Look(t.Context(), f.applied.Add(5*time.Second))
 	require.NoError(t, err)
 	state := m.State()
@@ -44,8 +46,9 @@ func TestRestoreRefusesAStateOfOtherChecks(t *testing.T) {
 	for _, s := range []ScrapeState{
 		{Last: map[string][]*float64{"t0": {nil}}},
 		{Parts: []ScrapePart{{Counts: [][2]float64{{1, 2}}}}},
+		{Each: []ScrapeEach{{Counts: map[string][]float64{"t0": {1}}}}},
 	} {
-		m := f.open(t, scrapeSpec(ratioCheck(0.05)), f.binding(2))
+		m := f.open(t, scrapeSpec(eachCheck(0.05)), f.binding(2))
 		require.ErrorContains(t, m.Restore(State{Scrape: &s}), "expected 2")
 	}
 }
@@ -55,7 +58,8 @@ func TestRestoreRefusesAStateOfOtherChecks(t *testing.T) {
 func TestRestoredMeterGoesOn(t *testing.T) {
 	looks := func(restart bool) []string {
 		f := newFarm(t, 6)
-		h := scrapeSpec(ratioCheck(0.05), spec.Check{Name: "queue", Value: "queue", Max: num(0.4), Tolerate: 2})
+		h := scrapeSpec(ratioCheck(0.05), spec.Check{Name: "queue", Value: "queue", Max: num(0.4), Tolerate: 2}, eachCheck(0.05))
+		h.Checks[2].Name = "each"
 		b := f.binding(3)
 		m := f.open(t, h, b)
 		var said []string
@@ -81,4 +85,39 @@ func TestRestoredMeterGoesOn(t *testing.T) {
 	undisturbed := looks(false)
 	require.Equal(t, undisturbed, looks(true))
 	require.Contains(t, fmt.Sprint(undisturbed), "FAIL 0.6 above the limit 0.4")
+}
+
+// However many checks ask about each target, what travels with a heartbeat is bounded.
+func TestStateOfManyTargetsAndChecksIsSmall(t *testing.T) {
+	f := newFarm(t, 600)
+	var checks []spec.Check
+	for i := range 20 {
+		c := eachCheck(0.05)
+		c.Name, c.Bad = fmt.Sprint("each", i), fmt.Sprintf(`requests_total{code=~"5..",n!="%d"}`, i)
+		checks = append(checks, c)
+	}
+	h := quiet(scrapeSpec(checks...))
+	h.Scrape.Sample = 1000
+	m := f.open(t, h, f.binding(300))
+	for i := range 30 {
+		f.serve("*", i, 200*i)
+		_, err := m.Look(t.Context(), f.applied.Add(time.Duration(5*(i+1))*time.Second))
+		require.NoError(t, err)
+	}
+	kept := m.State().Scrape
+	numbers := 0
+	for _, values := range kept.Last {
+		numbers += len(values)
+	}
+	for _, p := range kept.Each {
+		for _, counts := range p.Counts {
+			numbers += len(counts)
+		}
+	}
+	require.LessOrEqual(t, len(kept.Each), eachParts+2)
+	require.LessOrEqual(t, numbers, maxKept)
+	require.Greater(t, numbers, maxKept/2)
+	data, err := json.Marshal(m.State())
+	require.NoError(t, err)
+	require.Less(t, len(data), 256<<10)
 }

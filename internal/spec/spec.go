@@ -5,6 +5,8 @@
 // what recorded histories depend on: fields are added, never renamed.
 package spec
 
+import "strings"
+
 // Spec is one rollout, as its author wrote it. The zero value is not valid: use
 // Parse, which also fills the defaults named at each field.
 type Spec struct {
@@ -228,7 +230,10 @@ func (c Check) Whole(expr string, h Health) string {
 	if c.Each == "" || expr == "" || h.Prometheus == "" {
 		return expr
 	}
-	return "sum(" + expr + "\n)" // the line break ends a comment
+	if strings.Contains(expr, "#") {
+		expr += "\n" // which ends a comment
+	}
+	return "sum(" + expr + ")"
 }
 
 // The only values of Check.Against and Check.Each so far.

@@ -112,6 +112,7 @@ func TestChanges(t *testing.T) {
 		{"prometheus: http://prometheus:9090", "prometheus: \"http://\"", "is not a URL"},
 		{"tolerate: 2", "tolerate: 41", "is 41, which at a look every 15s (health.every) forgives a breach for 10m15s, expected at most 40"},
 		{"tolerate: 2", "each: target", "the aggregation sum drops the label"},
+		{"tolerate: 2", "tolerate: 2\n    - {name: both, each: target, max: 1, value: 'a{$exposed} / b{$cohort}'}", "asks about $exposed and $cohort, expected one of them"},
 		{"tolerate: 2", "outliers: 2", "stands without each"},
 		{"tolerate: 2", "minSamples: 5", "means nothing in a check with a value"},
 		{"against: control", "against: before", `is "before", expected control`},

@@ -67,6 +67,10 @@ func (v *validator) eachCheck(path string, c Check) {
 		}
 		if at, ok := errors.AsType[*promql.Error](promql.Keeps(expr, label)); ok {
 			v.doc.AddInside(path+"."+field, at.Offset, at.Message)
+			continue
+		}
+		if used := promql.Placeholders(expr); slices.Contains(used, "exposed") && slices.Contains(used, "cohort") {
+			v.bad(path+"."+field, "asks about $exposed and $cohort, expected one of them, so that it is known of which targets it answers each")
 		}
 	}
 }
