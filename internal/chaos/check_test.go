@@ -188,7 +188,7 @@ func TestAllowed(t *testing.T) {
 		{"the source, while nothing was measured", hit{victim: source, real: plan, at: second(1), up: second(2)}, ""},
 	} {
 		e := rolledBack()
-		e.trial.kind.end = workflows.PhasePromoted
+		e.trial.kind.end, e.trial.kind.decideWithin = workflows.PhasePromoted, 20*time.Second
 		e.hits = []hit{tc.hit}
 		broken, changed := check(e)
 		require.Equal(t, tc.want, changed, tc.name)
