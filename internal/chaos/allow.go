@@ -14,6 +14,8 @@ const (
 	// forgiven is how long targets may be silent: three looks in a row, each of three
 	// attempts half a second apart, are harm, and less than that never is.
 	forgiven = 2500 * time.Millisecond
+	// blind is how long a Prometheus that is up again may take to read its first page.
+	blind = 6 * time.Second
 )
 
 // allowed answers why a rollout may have ended otherwise than without kills; empty
@@ -35,8 +37,8 @@ func (e evidence) allowed() string {
 			return fmt.Sprintf("the targets were away for %s, in %s", down, h.real)
 		case h.victim == source && h.down() >= e.trial.kind.patience():
 			return fmt.Sprintf("the source was away for %s, in %s", down, h.real)
-		case unmeasured(e) && (h.victim == source || h.victim == fleet) && h.real == observe:
-			return fmt.Sprintf("the %s was away for %s while a stage was measured before its change", h.victim, down)
+		case h.victim == source && unmeasured(e) && e.timeline.touches(observe, h.at, h.up.Add(blind)):
+			return fmt.Sprintf("the source was away for %s while a stage was measured before its change", down)
 		}
 	}
 	return ""

@@ -185,12 +185,37 @@ func TestAllowed(t *testing.T) {
 		{"the fleet, after the end", hit{victim: fleet, real: ended, at: second(7), up: second(11)}, ""},
 		{"the source, not for long enough", hit{victim: source, at: second(1), up: second(20)}, ""},
 		{"the source, for long", hit{victim: source, real: hold, at: second(1), up: second(22)}, "the source was away for 21s, in hold"},
+		{"the source, while nothing was measured", hit{victim: source, real: plan, at: second(1), up: second(2)}, ""},
 	} {
 		e := rolledBack()
-		e.trial.kind.end = workflows.PhasePromoted
+		e.trial.kind.end, e.trial.kind.decideWithin = workflows.PhasePromoted, 20*time.Second
 		e.hits = []hit{tc.hit}
 		broken, changed := check(e)
 		require.Equal(t, tc.want, changed, tc.name)
 		require.Equal(t, tc.want == "", len(broken) == 1, tc.name)
+	}
+}
+
+// A stage that could not be measured explains a lack of verdicts, if that is what it
+// was.
+func TestAllowedWithoutABaseline(t *testing.T) {
+	const unknown = "no verdict on canary within 20s: traffic NODATA: traffic before the stage is unknown: no series"
+	for _, tc := range []struct {
+		why  string
+		hit  hit
+		want bool
+	}{
+		{unknown, hit{victim: source, at: second(1), up: second(2)}, true},
+		{unknown, hit{victim: fleet, at: second(1), up: second(2)}, false},
+		{unknown, hit{victim: source, at: second(4), up: second(5)}, false},
+		{"no verdict on canary within 20s: errors STALE", hit{victim: source, at: second(1), up: second(2)}, false},
+	} {
+		e := rolledBack()
+		e.trial.kind.end = workflows.PhasePromoted
+		e.state.Outcome.Why, e.state.Outcome.EndedAt = tc.why, second(30)
+		e.timeline = timeline{{second(0), plan}, {second(2), observe}, {second(3), apply}}
+		e.hits = []hit{tc.hit}
+		_, changed := check(e)
+		require.Equal(t, tc.want, changed != "", "%s %v", tc.why, tc.hit)
 	}
 }

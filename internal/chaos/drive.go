@@ -289,7 +289,13 @@ func (d *drive) gather(ctx context.Context, e evidence) (evidence, error) {
 	if err := pause(ctx, time.Second); err != nil { // for orders that are still on their way
 		return e, err
 	}
-	var err error
+	history, err := d.history(ctx)
+	if err != nil {
+		return e, err
+	}
+	if err := d.lateOrders(ctx, e, history); err != nil {
+		return e, err
+	}
 	if e.orders, err = d.Orders(ctx); err != nil {
 		return e, err
 	}
@@ -298,10 +304,6 @@ func (d *drive) gather(ctx context.Context, e evidence) (evidence, error) {
 		return e, err
 	}
 	e.final, e.state, e.hits, e.locked = fleet.Targets, d.last, d.hits, !d.locked.IsZero()
-	history, err := d.history(ctx)
-	if err != nil {
-		return e, err
-	}
 	e.timeline = timelineOf(history)
 	for i := range e.hits {
 		e.hits[i].real = e.timeline.at(e.hits[i].at)

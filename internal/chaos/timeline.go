@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -106,6 +107,11 @@ func (t timeline) at(when time.Time) phase {
 		p = m.phase
 	}
 	return p
+}
+
+// touches says whether a phase was on at some time of a span.
+func (t timeline) touches(p phase, from, to time.Time) bool {
+	return t.at(from) == p || slices.ContainsFunc(t, func(m mark) bool { return m.phase == p && m.at.After(from) && m.at.Before(to) })
 }
 
 func isNotFound(err error) bool {

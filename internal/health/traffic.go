@@ -55,10 +55,42 @@ func (b Baseline) ratio(check string) ratio {
 	return ratio{bad: reading{value: r.Bad}, total: reading{value: r.Total}}
 }
 
+// Measuring a baseline: how often one that lacks something is measured again, and
+// how long after the first. What nobody measured before a stage is unknown for all
+// of it, so targets or a source that just restart are worth waiting for.
+const (
+	baselineAttempts = 3
+	baselinePatience = time.Minute
+)
+
 // Baseline measures the stage's targets before it is applied. Its error is only
 // ctx's: what cannot be measured is said in the answer. A Meter that has measured
 // a baseline is not for looks: they begin with another one.
 func (m *Meter) Baseline(ctx context.Context, at time.Time) (Baseline, error) {
+	began := time.Now()
+	for n := 1; ; n++ {
+		b, err := m.measure(ctx, at.Add(time.Since(began)))
+		if err != nil || !b.lacks() || n == baselineAttempts || time.Since(began) > baselinePatience {
+			return b, err
+		}
+		if err := pause(ctx, m.spec.Every.Std()); err != nil {
+			return Baseline{}, err
+		}
+	}
+}
+
+// lacks says whether something could not be measured.
+func (b Baseline) lacks() bool {
+	for _, r := range b.Ratios {
+		if r.Missing != "" {
+			return true
+		}
+	}
+	return b.Traffic != ""
+}
+
+// measure measures a baseline once.
+func (m *Meter) measure(ctx context.Context, at time.Time) (Baseline, error) {
 	m.binding.Since = time.Time{} // nothing has been applied yet
 	m.source.before()
 	w, err := m.source.baseline(ctx, at)

@@ -330,6 +330,19 @@ func TestControls(t *testing.T) {
 	require.Equal(t, "by hand", f.State()[0].Release)
 }
 
+// A fleet may answer late from its start, which it does again after a restart.
+func TestEveryTargetIsLate(t *testing.T) {
+	f := start(t, newClock(), sim.Options{Delay: time.Hour})
+	d, at := driver(t), f.Inventory().Targets[0]
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := d.Observe(ctx, at, "demo")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	f.SetDelay(at.ID, 0)
+	_, err = d.Observe(t.Context(), at, "demo")
+	require.NoError(t, err)
+}
+
 // With a state folder a simulation goes on where another was killed, and has
 // served what one that was never killed would have.
 func TestStateSurvives(t *testing.T) {
