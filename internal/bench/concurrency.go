@@ -18,6 +18,8 @@ const (
 	lookEvery = 15 * time.Second
 	// firstLook is how long after its start a watch looks first.
 	firstLook = 5 * time.Second
+	// patience is how long a step of the ramp may take to be baking.
+	patience = 10 * time.Minute
 	// perRollout is how many targets each rollout has: one exposed, one not.
 	perRollout = 2
 )
@@ -75,7 +77,7 @@ func (c *crowd) level(ctx context.Context, o options, t *table, n int, idle usag
 	if err := c.grow(ctx, n); err != nil {
 		return 0, err
 	}
-	allBake := c.await(ctx, n, 3*time.Minute)
+	watched := c.await(ctx, n, patience)
 	rate := float64(more) / time.Since(began).Seconds()
 	pause(ctx, lookEvery+firstLook) // what starting them has delayed is caught up
 	from, before, server := time.Now(), usageOf(c.worker.PID()), usageOf(c.Temporal.PID())
@@ -87,8 +89,8 @@ func (c *crowd) level(ctx context.Context, o options, t *table, n int, idle usag
 		fmt.Sprintf("%.2f", quantile(late, 0.5)), fmt.Sprintf("%.2f", p99), fmt.Sprintf("%.2f", quantile(late, 1)),
 		fmt.Sprint(after.rss>>20), fmt.Sprint((after.rss-idle.rss)/n>>10),
 		fmt.Sprintf("%.2f", (after.cpu-before.cpu)/span), fmt.Sprintf("%.2f", (serverAfter.cpu-server.cpu)/span), fmt.Sprintf("%.0f", rate))
-	if !allBake {
-		t.note("Of %d rollouts only %d were baking after 3 minutes.", n, c.looks.baking())
+	if !watched {
+		t.note("Of %d rollouts only %d were being watched after %s.", n, c.looks.watched(), patience)
 		return lookEvery.Seconds() + 1, nil
 	}
 	return p99, ctx.Err()
@@ -148,9 +150,9 @@ health:
 `, i, after, unit, lookEvery))
 }
 
-// await waits until n rollouts have changed their first target.
+// await waits until n rollouts have changed a target and looked at it.
 func (c *crowd) await(ctx context.Context, n int, limit time.Duration) bool {
-	for end := time.Now().Add(limit); c.looks.baking() < n; pause(ctx, 200*time.Millisecond) {
+	for end := time.Now().Add(limit); c.looks.watched() < n; pause(ctx, 200*time.Millisecond) {
 		if time.Now().After(end) || ctx.Err() != nil {
 			return false
 		}

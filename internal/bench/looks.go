@@ -38,11 +38,17 @@ func (l *looks) wrap(next http.Handler) http.Handler {
 	})
 }
 
-// baking is how many targets got their order.
-func (l *looks) baking() int {
+// watched is how many targets were looked at since they got their order.
+func (l *looks) watched() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.ordered)
+	n := 0
+	for id, at := range l.ordered {
+		if reads := l.read[id]; len(reads) > 0 && reads[len(reads)-1].After(at) {
+			n++
+		}
+	}
+	return n
 }
 
 // late answers how late each look was that was due between from and to, in

@@ -78,6 +78,9 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
+	if fs.NArg() > 0 {
+		return o, fmt.Errorf("%q is not a flag, expected flags only", fs.Arg(0))
+	}
 	for _, name := range strings.Split(*only, ",") {
 		if !slices.Contains(names, name) {
 			return o, fmt.Errorf("--only: %q is unknown, expected some of %s", name, strings.Join(names, ","))
