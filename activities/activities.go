@@ -7,10 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/store"
@@ -22,7 +24,9 @@ import (
 type Activities struct {
 	store     store.Store
 	newDriver func(spec.Driver) (target.Driver, error)
-	metrics   *Metrics
+	// sources carries requests to sources of health.
+	sources *http.Transport
+	metrics *Metrics
 	// submission reads what a workflow was started with.
 	submission func(ctx context.Context, id, run string) (PlanInput, error)
 
@@ -30,9 +34,13 @@ type Activities struct {
 	plans map[string]plan.Plan
 }
 
-// New returns activities that keep plans in s, and count in m.
-func New(s store.Store, m *Metrics) *Activities {
-	return &Activities{store: s, newDriver: target.New, metrics: m, submission: submitted, plans: map[string]plan.Plan{}}
+// New returns activities that keep plans in s, count in m, and connect through g.
+func New(s store.Store, m *Metrics, g dial.Guard) *Activities {
+	targets := target.Transport(g)
+	return &Activities{
+		store: s, metrics: m, submission: submitted, plans: map[string]plan.Plan{}, sources: g.Transport(),
+		newDriver: func(d spec.Driver) (target.Driver, error) { return target.New(d, targets) },
+	}
 }
 
 // cachedPlans bounds how many decoded plans a worker keeps: enough for the

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
 
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -100,7 +101,7 @@ func newFixtureWith(t *testing.T, n int, h spec.Health) *fixture {
 		state: map[string]target.State{}, down: map[string]int{}, refuses: map[string]bool{},
 		ignores: map[string]bool{}, applies: map[string]int{},
 	}}
-	f.acts = New(kept, NewMetrics(prometheus.NewRegistry()))
+	f.acts = New(kept, NewMetrics(prometheus.NewRegistry()), dial.Guard{})
 	f.acts.newDriver = func(spec.Driver) (target.Driver, error) { return f.fakeFleet, nil }
 	var inventory fleet.Fleet
 	for i := range n {

@@ -18,6 +18,7 @@ type options struct {
 	listen                      string
 	logFormat, logLevel         string
 	activities                  int
+	linkLocal                   bool
 }
 
 // parse reads the flags; nothing is accepted that is not known.
@@ -34,6 +35,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.profile, "profile", "", "profile of Temporal's configuration file")
 	fs.StringVar(&o.store, "store", ".sluice/store", "`folder` of the content store; all workers of a deployment share it")
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:9300", "`address` of /metrics and /healthz, loopback only; empty for none")
+	fs.BoolVar(&o.linkLocal, "allow-link-local", false, "connect to link-local and cloud metadata addresses, too")
 	fs.StringVar(&o.logFormat, "log-format", "console", "console or json")
 	fs.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	fs.IntVar(&o.activities, "max-activities", 2000, "activities at once; every baking rollout needs one")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/store"
 	"github.com/sluicehq/sluice/workflows"
 )
@@ -51,7 +52,7 @@ func work(ctx context.Context, o options) error {
 	}
 	w := connect.NewWorkers(c, o.activities)
 	w.Rollouts.RegisterWorkflowWithOptions(workflows.Rollout, workflow.RegisterOptions{Name: connect.WorkflowType})
-	w.RegisterActivities(activities.New(kept, activities.NewMetrics(registry)))
+	w.RegisterActivities(activities.New(kept, activities.NewMetrics(registry), dial.Guard{AllowLinkLocal: o.linkLocal}))
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}

@@ -60,7 +60,7 @@ func install(t *testing.T, addReleases map[string]string) site {
 		Observe:  []string{program, "observe", "{{label.site}}"},
 		Validate: []string{program, "validate", "{{label.site}}", "{{release}}"},
 		Apply:    []string{program, "apply", "{{label.site}}", "{{release}}", "{{fence}}"},
-	}})
+	}}, nil)
 	require.NoError(t, err)
 	s := site{edge: e, t: t, driver: driver}
 	require.NoError(t, until(t.Context(), 10*time.Second, "HAProxy", s.answersSomething))

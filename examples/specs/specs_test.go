@@ -40,7 +40,7 @@ func TestExamples(t *testing.T) {
 			require.NoError(t, err)
 			_, err = plan.New(doc.Spec, f)
 			require.NoError(t, err)
-			_, err = target.New(doc.Spec.Driver)
+			_, err = target.New(doc.Spec.Driver, nil)
 			require.NoError(t, err)
 		})
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/stack"
@@ -81,7 +82,7 @@ func (r *rig) work(acts any) error {
 
 // activities are the real ones.
 func (r *rig) activities() *activities.Activities {
-	return activities.New(r.store, activities.NewMetrics(prometheus.NewRegistry()))
+	return activities.New(r.store, activities.NewMetrics(prometheus.NewRegistry()), dial.Guard{})
 }
 
 // fleet reads the simulated fleet's inventory.

@@ -55,7 +55,7 @@ func start(t *testing.T, c *clock, o sim.Options) *sim.Fleet {
 
 func driver(t *testing.T) target.Driver {
 	t.Helper()
-	d, err := target.New(spec.Driver{HTTP: &spec.HTTPDriver{}})
+	d, err := target.New(spec.Driver{HTTP: &spec.HTTPDriver{}}, nil)
 	require.NoError(t, err)
 	return d
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,7 +35,7 @@ type execDriver struct {
 	timeout                  time.Duration
 }
 
-func newExec(d spec.Driver) (Driver, error) {
+func newExec(d spec.Driver, _ http.RoundTripper) (Driver, error) {
 	if d.Exec == nil {
 		return nil, nil
 	}

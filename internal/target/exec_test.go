@@ -29,7 +29,7 @@ func execRig(t *testing.T) rig {
 			Apply:    call("apply", "{{label.place}}", "{{release}}", "{{fence}}"),
 			Validate: call("validate", "{{label.place}}", "{{release}}"),
 			Timeout:  spec.Duration(timeout),
-		}})
+		}}, nil)
 		require.NoError(t, err)
 		return d
 	}
@@ -55,7 +55,7 @@ func sh(t *testing.T, timeout time.Duration, apply string) target.Driver {
 		Observe: []string{"/bin/sh", "-c", "echo 1", "x"},
 		Apply:   []string{"/bin/sh", "-c", apply, "x", "{{release}}", "{{id}}"},
 		Timeout: spec.Duration(timeout),
-	}})
+	}}, nil)
 	require.NoError(t, err)
 	return d
 }
@@ -122,7 +122,7 @@ func TestExecExitStatuses(t *testing.T) {
 	requireKind(t, errAgain, err, "killed")
 	require.ErrorContains(t, err, "signal: killed")
 
-	d, err := target.New(spec.Driver{Exec: &spec.ExecDriver{Observe: []string{"/no/such/program"}, Apply: []string{"/no/such/program"}}})
+	d, err := target.New(spec.Driver{Exec: &spec.ExecDriver{Observe: []string{"/no/such/program"}, Apply: []string{"/no/such/program"}}}, nil)
 	require.NoError(t, err)
 	err = d.Apply(t.Context(), fleet.Target{ID: "a"}, order("2", 1))
 	requireKind(t, errAgain, err, "missing")

@@ -8,14 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/secret"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -47,26 +46,18 @@ type httpDriver struct {
 	timeout time.Duration
 }
 
-// sharedTransport is one pool of connections for the process, as
-// http.DefaultTransport is one: drivers come and go with every activity, and the
-// connections to thousands of targets are worth keeping in between.
-var sharedTransport = sync.OnceValue(func() *http.Transport {
-	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConns:          2048, // below common limits on open files, far above what runs in parallel
-		MaxIdleConnsPerHost:   256,  // many targets may lie behind one gateway
-		IdleConnTimeout:       60 * time.Second,
-		TLSHandshakeTimeout:   5 * time.Second,
-		ExpectContinueTimeout: time.Second,
-		DisableCompression:    true, // answers are small, and cannot be bombs
-		// A target's headers are small; the default limit is 1 MB.
-		MaxResponseHeaderBytes: maxAnswer,
-	}
-})
+// Transport is what the http driver should send its requests through: one for the
+// process, since drivers come and go with every activity, and the connections to
+// thousands of targets are worth keeping in between.
+func Transport(g dial.Guard) *http.Transport {
+	t := g.Transport()
+	t.DisableCompression = true // answers are small, and cannot be bombs
+	// A target's headers are small; the default limit is 1 MB.
+	t.MaxResponseHeaderBytes = maxAnswer
+	return t
+}
 
-func newHTTP(d spec.Driver) (Driver, error) {
+func newHTTP(d spec.Driver, via http.RoundTripper) (Driver, error) {
 	if d.HTTP == nil {
 		return nil, nil
 	}
@@ -75,7 +66,7 @@ func newHTTP(d spec.Driver) (Driver, error) {
 		token:   d.HTTP.Token,
 		timeout: cmp.Or(d.HTTP.Timeout.Std(), defaultHTTPTimeout),
 		client: &http.Client{
-			Transport: sharedTransport(),
+			Transport: via,
 			// A redirect would carry the token and the order somewhere else.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
@@ -189,6 +180,9 @@ func (h httpDriver) do(ctx context.Context, t fleet.Target, method, unit string,
 	default:
 		if urlErr, ok := errors.AsType[*url.Error](err); ok {
 			err = urlErr.Err // the request is named already
+		}
+		if _, ok := errors.AsType[*dial.RefusedError](err); ok {
+			return answer{}, refused(fmt.Errorf("%s: %w", a.request, err))
 		}
 		return answer{}, fmt.Errorf("%s: %w", a.request, err)
 	}

@@ -90,7 +90,7 @@ func httpRig(t *testing.T) rig {
 	make1 := func(timeout time.Duration) target.Driver {
 		d, err := target.New(spec.Driver{HTTP: &spec.HTTPDriver{
 			URL: "http://{{address}}/{{label.place}}/{{unit}}", Timeout: spec.Duration(timeout),
-		}})
+		}}, nil)
 		require.NoError(t, err)
 		return d
 	}
@@ -130,7 +130,7 @@ func httpTarget(t *testing.T, p *place) (fleet.Target, string) {
 
 func newHTTP(t *testing.T, h spec.HTTPDriver) target.Driver {
 	t.Helper()
-	d, err := target.New(spec.Driver{HTTP: &h})
+	d, err := target.New(spec.Driver{HTTP: &h}, nil)
 	require.NoError(t, err)
 	return d
 }
@@ -264,8 +264,19 @@ func TestNewRefuses(t *testing.T) {
 		"driver.exec.validate: \"{{release\" has {{ without }}":  {Exec: &spec.ExecDriver{Observe: ok, Apply: ok, Validate: []string{"x", "{{release"}}},
 		"driver.exec.apply: an argument holds a NUL byte":        {Exec: &spec.ExecDriver{Observe: ok, Apply: []string{"x", "a\x00"}}},
 	} {
-		_, err := target.New(d)
+		_, err := target.New(d, nil)
 		require.ErrorContains(t, err, want)
 		require.NotContains(t, err.Error(), "inline-secret")
 	}
+}
+
+// An address at which a cloud keeps credentials is never asked, and asking again is
+// in vain.
+func TestHTTPRefusesMetadataAddresses(t *testing.T) {
+	d := newHTTP(t, spec.HTTPDriver{})
+	where := fleet.Target{ID: "a", Address: "169.254.169.254:80"}
+	_, err := d.Observe(t.Context(), where, "proxy")
+	require.ErrorIs(t, err, target.ErrRefused)
+	require.ErrorContains(t, err, "--allow-link-local")
+	require.ErrorIs(t, d.Apply(t.Context(), where, order("2", 1)), target.ErrRefused)
 }

@@ -3,14 +3,16 @@ package target
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // constructor makes one driver. It answers nil, nil when its settings are not
 // in d.
-type constructor func(d spec.Driver) (Driver, error)
+type constructor func(d spec.Driver, via http.RoundTripper) (Driver, error)
 
 // drivers is every driver by the name of its settings in a spec. Adding one is a
 // file and a line here.
@@ -27,15 +29,19 @@ func drivers() []struct {
 	}
 }
 
-// New makes the driver that the settings ask for. It checks them, looks up
+// New makes the driver that the settings ask for, which sends HTTP requests through
+// via; nil is a Transport of its own. It checks them, looks up
 // nothing and touches nothing: secrets are resolved, and programs found, when
 // they are needed.
-func New(d spec.Driver) (Driver, error) {
+func New(d spec.Driver, via http.RoundTripper) (Driver, error) {
+	if via == nil {
+		via = Transport(dial.Guard{})
+	}
 	var found Driver
 	var names, set []string
 	for _, known := range drivers() {
 		names = append(names, known.name)
-		made, err := known.make(d)
+		made, err := known.make(d, via)
 		if err != nil {
 			return nil, fmt.Errorf("driver.%s%w", known.name, err)
 		}
