@@ -52,6 +52,7 @@ func work(ctx context.Context, o options) error {
 	}
 	w := connect.NewWorkers(c, o.activities)
 	w.Rollouts.RegisterWorkflowWithOptions(workflows.Rollout, workflow.RegisterOptions{Name: connect.WorkflowType})
+	w.Rollouts.RegisterWorkflow(workflows.Notify)
 	w.RegisterActivities(activities.New(kept, activities.NewMetrics(registry), dial.Guard{AllowLinkLocal: o.linkLocal}))
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)

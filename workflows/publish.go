@@ -22,6 +22,7 @@ func (r *rollout) enter(p Phase, why string) {
 	r.state.Phase, r.state.Why = p, why
 	r.index()
 	r.publish()
+	r.announce(p, why)
 }
 
 // index updates the search attributes, on changes that are worth an event: a

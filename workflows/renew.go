@@ -15,14 +15,15 @@ import (
 // Carried is what a rollout takes along when it continues as new, because its
 // history has grown long: all that it knows.
 type Carried struct {
-	State    State                  `json:"state"`
-	Planned  activities.Planned     `json:"planned"`
-	Touched  []exposure             `json:"touched,omitempty"`
-	Sweeps   [][]fleet.Target       `json:"sweeps,omitempty"`
-	Override *Control               `json:"override,omitempty"`
-	Judged   activities.HealthInput `json:"judged"`
-	Resting  *resting               `json:"resting,omitempty"`
-	Back     *wayBack               `json:"back,omitempty"`
+	State     State                  `json:"state"`
+	Planned   activities.Planned     `json:"planned"`
+	Touched   []exposure             `json:"touched,omitempty"`
+	Sweeps    [][]fleet.Target       `json:"sweeps,omitempty"`
+	Override  *Control               `json:"override,omitempty"`
+	Judged    activities.HealthInput `json:"judged"`
+	Resting   *resting               `json:"resting,omitempty"`
+	Back      *wayBack               `json:"back,omitempty"`
+	Announced []string               `json:"announced,omitempty"`
 	// First is the run that has the submission as it was sent.
 	First string `json:"first"`
 }
@@ -71,7 +72,7 @@ func size(v any) int {
 func (r *rollout) carried() Carried {
 	c := Carried{
 		State: r.state, Planned: r.planned, Touched: r.touched, Sweeps: r.sweeps, Override: r.override,
-		Judged: r.judged, Resting: r.resting, Back: r.back, First: workflow.GetInfo(r.base).FirstRunID,
+		Judged: r.judged, Resting: r.resting, Back: r.back, Announced: r.announced, First: workflow.GetInfo(r.base).FirstRunID,
 	}
 	return c
 }
@@ -92,6 +93,7 @@ func (r *rollout) renew(ctx workflow.Context) error {
 func (r *rollout) restore(c Carried) {
 	r.state, r.planned, r.touched, r.sweeps = c.State, c.Planned, c.Touched, c.Sweeps
 	r.override, r.judged, r.resting, r.back = c.Override, c.Judged, c.Resting, c.Back
+	r.announced = c.Announced
 	for range r.sweeps {
 		r.spec.Stages = append(r.spec.Stages, r.sweepStage())
 	}

@@ -22,7 +22,9 @@ func Rollout(ctx workflow.Context, sub Submission) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	if err := r.run(); errors.Is(err, errRenew) {
+	again := r.run()
+	r.told()
+	if errors.Is(again, errRenew) {
 		return State{}, r.renew(ctx)
 	}
 	return fit(r.state), nil
@@ -58,6 +60,10 @@ type rollout struct {
 	retry  bool
 	gaveUp *Control
 	ended  bool
+	// announced are the events that a receiver was told of, telling how many the
+	// server has yet to take.
+	announced []string
+	telling   int
 	// tooMuch is set once there was more to carry than continuing as new can.
 	tooMuch bool
 	// shown is what the search attributes say.

@@ -40,6 +40,9 @@ func fillDefaults(s *Spec) {
 		st.DecideWithin = cmp.Or(st.DecideWithin, max(st.Bake, minDecideWithin))
 		st.Undecided = cmp.Or(st.Undecided, UndecidedRollback)
 	}
+	if n := s.Notify; n != nil && len(n.On) == 0 {
+		n.On = NotifyEvents()
+	}
 	fillHealth(&s.Health)
 }
 

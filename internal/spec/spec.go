@@ -32,6 +32,8 @@ type Spec struct {
 	Fallback *Fallback `yaml:"fallback,omitempty" json:"fallback,omitempty"`
 	// Health says what must hold for the rollout to go on.
 	Health Health `yaml:"health" json:"health"`
+	// Notify says who is told of the rollout; nil tells nobody.
+	Notify *Notify `yaml:"notify,omitempty" json:"notify,omitempty"`
 	// Rollback bounds the way back.
 	Rollback Rollback `yaml:"rollback,omitempty" json:"rollback"`
 }

@@ -30,6 +30,7 @@ func (v *validator) run() {
 	}
 	v.bounds()
 	v.partial()
+	v.notify()
 	if v.needs("stages") {
 		v.stages()
 	}

@@ -1,0 +1,116 @@
+// Package notify tells a receiver outside what happens to a rollout.
+package notify
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/secret"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// Event is the body of a notification.
+type Event struct {
+	// Event is one of spec.NotifyEvents.
+	Event   string `json:"event"`
+	Unit    string `json:"unit"`
+	Release string `json:"release"`
+	Stage   string `json:"stage,omitempty"`
+	// Why is the rollout's own word on it.
+	Why string `json:"why"`
+	// By is who started the rollout.
+	By         string    `json:"by"`
+	WorkflowID string    `json:"workflowId"`
+	RunID      string    `json:"runId"`
+	At         time.Time `json:"at"`
+	// Targets is the size of the fleet, Exposed how many run the release.
+	Targets int `json:"targets"`
+	Exposed int `json:"exposed"`
+	// NotReverted are targets that are not known to be back, at most 20.
+	NotReverted []string `json:"notReverted,omitempty"`
+	// Text is one line for a chat.
+	Text string `json:"text"`
+}
+
+// timeout bounds one attempt.
+const timeout = 10 * time.Second
+
+// ErrRefused is matched by an error that sending again cannot mend.
+var ErrRefused = errors.New("notification refused")
+
+// Send posts an event once. The URL and the token are in no error.
+func Send(ctx context.Context, n spec.Notify, e Event, via http.RoundTripper) error {
+	to, token, err := resolve(n)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.Reveal(), bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("%w: notify.webhook is not a URL", ErrRefused)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "sluice")
+	if value := token.Reveal(); value != "" {
+		if strings.ContainsAny(value, "\r\n\x00") {
+			return fmt.Errorf("%w: notify.token is more than one line", ErrRefused)
+		}
+		req.Header.Set("Authorization", "Bearer "+value)
+	}
+	client := http.Client{Transport: via, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := client.Do(req)
+	if err != nil {
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err // without the URL
+		}
+		return fmt.Errorf("notify %s: %s", req.URL.Hostname(), token.Redact(to.Redact(err.Error())))
+	}
+	defer func() { _ = res.Body.Close() }()
+	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // so that the connection can be used again
+	return answered(req.URL.Hostname(), res.StatusCode)
+}
+
+// answered says what a status means.
+func answered(host string, status int) error {
+	err := fmt.Errorf("notify %s: it answered %d %s", host, status, http.StatusText(status))
+	switch {
+	case status/100 == 2:
+		return nil
+	case status/100 == 3:
+		return fmt.Errorf("%w: %w, and redirects are not followed", ErrRefused, err)
+	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests:
+		return err
+	case status/100 == 4:
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	return err
+}
+
+// resolve looks up where to and with what. A missing secret may be there later.
+func resolve(n spec.Notify) (to, token secret.Secret, err error) {
+	to = secret.New(n.Webhook)
+	if secret.Check(n.Webhook) == nil {
+		if to, err = secret.Resolve(n.Webhook); err != nil {
+			return to, token, fmt.Errorf("notify.webhook: %w", err)
+		}
+	}
+	if n.Token != "" {
+		if token, err = secret.Resolve(n.Token); err != nil {
+			return to, token, fmt.Errorf("notify.token: %w", err)
+		}
+	}
+	return to, token, nil
+}

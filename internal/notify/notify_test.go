@@ -1,0 +1,70 @@
+package notify
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/dial"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+func TestSend(t *testing.T) {
+	var got Event
+	var header http.Header
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header = r.Header
+		_ = json.NewDecoder(r.Body).Decode(&got)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	t.Cleanup(s.Close)
+	t.Setenv("HOOK", s.URL+"/services/hunter2")
+	t.Setenv("HOOK_TOKEN", "hunter3")
+	want := Event{Event: "locked", Unit: "edge", Release: "2", Why: "a \"reason\"", At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), NotReverted: []string{"t1"}}
+	for _, to := range []string{s.URL, "${env:HOOK}"} {
+		got = Event{}
+		require.NoError(t, Send(t.Context(), spec.Notify{Webhook: to, Token: "${env:HOOK_TOKEN}"}, want, dial.Guard{}.Transport()))
+		require.Equal(t, want, got)
+		require.Equal(t, "Bearer hunter3", header.Get("Authorization"))
+		require.Equal(t, "application/json", header.Get("Content-Type"))
+	}
+}
+
+// What cannot be mended is not sent again, what may go by is; no error repeats a
+// secret, whatever the receiver does.
+func TestTrouble(t *testing.T) {
+	for status, final := range map[int]bool{301: true, 400: true, 401: true, 404: true, 408: false, 429: false, 500: false, 503: false} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", "http://169.254.169.254/"+r.Header.Get("Authorization"))
+			http.Error(w, r.URL.Path+r.Header.Get("Authorization"), status)
+		}))
+		t.Setenv("HOOK", s.URL+"/hunter2")
+		t.Setenv("HOOK_TOKEN", "hunter3")
+		err := Send(t.Context(), spec.Notify{Webhook: "${env:HOOK}", Token: "${env:HOOK_TOKEN}"}, Event{}, dial.Guard{}.Transport())
+		require.Error(t, err)
+		if final {
+			require.ErrorIs(t, err, ErrRefused, status)
+		} else {
+			require.NotErrorIs(t, err, ErrRefused, status)
+		}
+		require.NotContains(t, err.Error(), "hunter")
+		s.Close()
+	}
+	for what, hook := range map[string]string{
+		"nobody listens": "http://127.0.0.1:1/hunter2",
+		"no URL":         "hunter2 hunter2",
+		"no host":        "http:///hunter2",
+		"metadata":       "http://169.254.169.254/hunter2",
+	} {
+		t.Setenv("HOOK", hook)
+		err := Send(t.Context(), spec.Notify{Webhook: "${env:HOOK}"}, Event{}, dial.Guard{}.Transport())
+		require.Error(t, err, what)
+		require.NotContains(t, err.Error(), "hunter", what)
+	}
+	err := Send(t.Context(), spec.Notify{Webhook: "${env:NOT_SET_ANYWHERE}"}, Event{}, dial.Guard{}.Transport())
+	require.ErrorContains(t, err, "NOT_SET_ANYWHERE is not set")
+}

@@ -1,0 +1,49 @@
+package spec
+
+import (
+	"slices"
+
+	"github.com/sluicehq/sluice/internal/secret"
+	"github.com/sluicehq/sluice/internal/strictyaml"
+)
+
+// Notify says who is told of a rollout. A receiver that is down or slow never holds
+// the rollout.
+type Notify struct {
+	// Webhook is the URL that gets a POST with JSON, or a reference to it,
+	// ${env:NAME} or file:/path, where the URL is itself a secret.
+	Webhook string `yaml:"webhook" json:"webhook"`
+	// Token is a reference, sent as a bearer token. Both are resolved on the worker.
+	Token string `yaml:"token,omitempty" json:"token,omitempty"`
+	// On are the events to tell. Default: all of NotifyEvents.
+	On []string `yaml:"on,omitempty" json:"on" jsonschema:"enum=waiting-for-approval,enum=holding,enum=rolling-back,enum=locked,enum=promoted,enum=rolled-back,enum=aborted,enum=incomplete,enum=refused"`
+}
+
+// NotifyEvents are what a receiver can be told: a rollout that waits for a person
+// or a verdict, one that goes back, one that is locked, and every end.
+func NotifyEvents() []string {
+	return []string{"waiting-for-approval", "holding", "rolling-back", "locked", "promoted", "rolled-back", "aborted", "incomplete", "refused"}
+}
+
+// notify checks who is told.
+func (v *validator) notify() {
+	n := v.spec.Notify
+	if n == nil || v.doc.Bad("notify") {
+		return
+	}
+	if path := "notify.webhook"; v.needs(path) && !v.doc.Bad(path) && secret.Check(n.Webhook) != nil {
+		v.url(path, n.Webhook)
+	}
+	if v.doc.Has("notify.token") {
+		v.token("notify.token", n.Token)
+	}
+	seen := map[string]string{}
+	for i, event := range n.On {
+		path := strictyaml.Index("notify.on", i)
+		v.oneOf(path, event, NotifyEvents()...)
+		if first, ok := seen[event]; ok && slices.Contains(NotifyEvents(), event) {
+			v.bad(path, "%s is there twice, first at %s", strictyaml.Quote(event), v.at(first))
+		}
+		seen[event] = path
+	}
+}
