@@ -208,6 +208,51 @@ func TestMoreHarmOnOneNeverPassesMore(t *testing.T) {
 	})
 }
 
+// Whatever is read of each target, nothing passes on silence.
+func TestEachPassesNothingWithoutNumbers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		number := rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{0, 0, 1, 5, 100, 1000, 1000, math.NaN(), math.Inf(1), math.Inf(-1), -1, 1e300}))
+		read := func(name string) reading {
+			return reading{value: number.Draw(t, name), why: "trouble", verdict: rapid.SampledFrom([]Verdict{"", "", "", "", NoData, Stale, Unexercised}).Draw(t, name+" verdict")}
+		}
+		c := eachCheck(0.05)
+		c.Outliers = rapid.IntRange(0, 5).Draw(t, "outliers")
+		e := everyone{missed: map[string]bool{}, silent: rapid.IntRange(0, 3).Draw(t, "silent")}
+		if rapid.Bool().Draw(t, "value") {
+			c = spec.Check{Name: "queue", Each: spec.EachTarget, Value: "queue", Max: num(4), Outliers: c.Outliers}
+		} else if rapid.Bool().Draw(t, "against") {
+			c.Max, c.Against, c.Worse = nil, spec.AgainstControl, num(0.2)
+			e.control = ratio{bad: read("control bad"), total: read("control total")}
+		}
+		sound := 0
+		for i := range rapid.IntRange(0, 8).Draw(t, "targets") {
+			m := member{id: fmt.Sprint("t", i), ratio: ratio{bad: read("bad"), total: read("total")}, value: read("value")}
+			e.targets = append(e.targets, m)
+			e.missed[m.id] = rapid.Bool().Draw(t, "missed")
+			ok := m.ratio.total.counted().verdict == "" && m.ratio.bad.counted().verdict == "" && m.ratio.total.value >= 100
+			if c.Value != "" {
+				ok = m.value.usable().verdict == ""
+			}
+			if ok {
+				sound++
+			}
+		}
+		got := judgeEach(c, e, 0)
+		require.NotEmpty(t, got.Verdict)
+		require.NotEmpty(t, got.Sentence)
+		if got.Verdict == Pass {
+			require.Positive(t, sound)
+			require.GreaterOrEqual(t, 2*sound, len(e.targets))
+		}
+		if got.Verdict == Fail {
+			require.Positive(t, sound)
+		}
+		if got.Value != nil {
+			require.False(t, math.IsNaN(*got.Value) || math.IsInf(*got.Value, 0) || math.IsInf(*got.Limit, 0), "not JSON")
+		}
+	})
+}
+
 func TestBeyond(t *testing.T) {
 	for _, tc := range []struct{ k, n, p, want float64 }{
 		{1, 1, 0.25, 0.25},

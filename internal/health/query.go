@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -189,10 +190,21 @@ func refused(res *http.Response) error {
 		return refusal(fmt.Sprintf("it answered %q, not JSON: is this the address of a Prometheus API?", cut(kind, 60)))
 	case code/100 == 3:
 		return refusal("it answered " + http.StatusText(code) + ", and redirects are not followed: write the address that it leads to")
+	case code == http.StatusTooManyRequests && busy(res.Header) > queryTimeout:
+		return refusal(fmt.Sprintf("it answered %d %s, and asks to be left alone for %s", code, http.StatusText(code), busy(res.Header)))
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusNotFound:
 		return refusal(fmt.Sprintf("it answered %d %s: is this the address of a Prometheus API that this worker may ask?", code, http.StatusText(code)))
 	}
 	return nil
+}
+
+// busy is how long an answer asks not to be asked again; 0 if it does not say.
+func busy(h http.Header) time.Duration {
+	s, err := strconv.ParseUint(h.Get("Retry-After"), 10, 20)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(s) * time.Second
 }
 
 // cappedBody ends with an error when more is answered than is accepted.
