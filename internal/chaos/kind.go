@@ -65,6 +65,8 @@ func kinds() []kind {
 		{name: "errors", release: "2.0.0-errors", end: workflows.PhaseRolledBack, phases: []phase{plan, observe, apply, bake, rollback, verify}, stages: 1},
 		{name: "dormant", release: "2.0.0-errors-after3s", end: workflows.PhaseRolledBack, phases: back, stages: 1},
 		{name: "noeffect", release: "2.0.0-noeffect", end: workflows.PhaseRolledBack, phases: []phase{plan, observe, apply, bake, rollback}, stages: 1},
+		// Some targets refuse it, so that a stage is applied in part.
+		{name: "refused", release: "2.0.0-refuse-onebad5", end: workflows.PhaseRolledBack, phases: []phase{plan, observe, apply, rollback}, stages: 1},
 		{name: "aborted", release: "2.0.0", end: workflows.PhaseAborted, phases: append(slices.Clone(forward), rollback), stages: 2, aborted: true},
 	}
 }
