@@ -3,6 +3,8 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -58,6 +60,20 @@ func TestTable(t *testing.T) {
 	tb.markdown(&page)
 	require.Equal(t, "\nSpeed\n\n  what     s\n  forward  1.0\n\n  Of 3 runs.\n", text.String())
 	require.Equal(t, "\n### Speed\n\n| what | s |\n| --- | --- |\n| forward | 1.0 |\n\nOf 3 runs.\n", page.String())
+}
+
+// Only the table's own part of a page is replaced.
+func TestTableInto(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "page.md")
+	require.NoError(t, os.WriteFile(file, []byte("a\n<!-- bench:x -->old<!-- bench:end -->\nb\n<!-- bench:y -->kept<!-- bench:end -->\n"), 0o600))
+	tb := table{title: "T", head: []string{"h"}}
+	for range 2 {
+		require.NoError(t, tb.into(file, "x"))
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Equal(t, "a\n<!-- bench:x -->\n\n### T\n\n| h |\n| --- |\n\n<!-- bench:end -->\nb\n<!-- bench:y -->kept<!-- bench:end -->\n", string(data))
+	}
+	require.ErrorContains(t, tb.into(file, "z"), "bench:z")
 }
 
 func TestFlags(t *testing.T) {
