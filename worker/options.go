@@ -36,7 +36,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:9300", "`address` of /metrics and /healthz, loopback only; empty for none")
 	fs.StringVar(&o.logFormat, "log-format", "console", "console or json")
 	fs.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
-	fs.IntVar(&o.activities, "max-activities", 2000, "activities at once; every baking rollout needs one")
+	fs.IntVar(&o.activities, "max-activities", 10_000, "activities at once; every baking rollout needs one")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
