@@ -116,18 +116,25 @@ fmt: $(LOCAL)/.gofumpt-$(GOFUMPT_VERSION) ## format all Go files
 record-histories: build ## histories of this version's rollouts, which the workflow must go on replaying
 	@SLUICE_RECORD=$(ROOT)/workflows/testdata/histories go test -buildvcs=false -count=1 -run TestRecordHistories ./internal/e2e
 
-# What `make bench` measures beside Go's benchmarks, and how often; -h of the program has the rest.
+# More flags for what `make bench` measures beside Go's benchmarks; sluice-bench -h lists them. To bring the page up to date:
+# make bench-sluice bench-concurrency BENCHFLAGS="--page docs/performance.md"
 BENCHFLAGS ?=
+RAMP       ?= 500,1000,2000,3000,4000
 
 .PHONY: bench
-bench: build bench-sluice ## rollouts against baselines (docs/performance.md), then Go's benchmarks
+bench: bench-sluice ## rollouts against baselines (docs/performance.md), then Go's benchmarks
 	go test -buildvcs=false -run '^$$' -bench . -benchmem ./...
 	cd internal/devstack && go test -buildvcs=false -run '^$$' -bench . -benchtime 200x ./...
 
 .PHONY: bench-sluice
-bench-sluice: build ## only rollouts against baselines; the tables go to bin/performance.md too
+bench-sluice: build
 	@$(GO_BUILD) -o $(LOCAL)/sluice-bench ./internal/bench
-	@$(LOCAL)/sluice-bench --markdown bin/performance.md $(BENCHFLAGS)
+	@$(LOCAL)/sluice-bench --only overhead,fleet,events $(BENCHFLAGS)
+
+.PHONY: bench-concurrency
+bench-concurrency: build ## how many rollouts can bake on one worker; a quarter of an hour (RAMP=500,1000)
+	@$(GO_BUILD) -o $(LOCAL)/sluice-bench ./internal/bench
+	@$(LOCAL)/sluice-bench --only concurrency --ramp $(RAMP) $(BENCHFLAGS)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s) each

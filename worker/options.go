@@ -38,7 +38,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.BoolVar(&o.linkLocal, "allow-link-local", false, "connect to link-local and cloud metadata addresses, too")
 	fs.StringVar(&o.logFormat, "log-format", "console", "console or json")
 	fs.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
-	fs.IntVar(&o.activities, "max-activities", 2000, "activities at once; every baking rollout needs one")
+	fs.IntVar(&o.activities, "max-activities", 10_000, "activities at once; every baking rollout needs one")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,7 +21,7 @@ func TestQuantile(t *testing.T) {
 	require.InDelta(t, 5, quantile(xs, 0.99), 0)
 	require.InDelta(t, 1, quantile(xs, 0), 0)
 	require.Equal(t, []float64{5, 1, 4, 2, 3}, xs, "the input stays as it is")
-	require.True(t, math.IsNaN(median(nil)), "none is not a number")
+	require.True(t, math.IsNaN(median(nil)))
 	require.Equal(t, "3.0 (1.0 to 5.0)", spread(xs, "%.1f"))
 	require.Equal(t, "-", spread(nil, "%.1f"))
 	require.Equal(t, []float64{2, 0.5}, ratios([]float64{4, 1}, []float64{2, 2}))
@@ -59,6 +61,20 @@ func TestTable(t *testing.T) {
 	tb.markdown(&page)
 	require.Equal(t, "\nSpeed\n\n  what     s\n  forward  1.0\n\n  Of 3 runs.\n", text.String())
 	require.Equal(t, "\n### Speed\n\n| what | s |\n| --- | --- |\n| forward | 1.0 |\n\nOf 3 runs.\n", page.String())
+}
+
+// Only the table's own part of a page is replaced.
+func TestTableInto(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "page.md")
+	require.NoError(t, os.WriteFile(file, []byte("a\n<!-- bench:x -->old<!-- bench:end -->\nb\n<!-- bench:y -->kept<!-- bench:end -->\n"), 0o600))
+	tb := table{title: "T", head: []string{"h"}}
+	for range 2 {
+		require.NoError(t, tb.into(file, "x"))
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Equal(t, "a\n<!-- bench:x -->\n\n### T\n\n| h |\n| --- |\n\n<!-- bench:end -->\nb\n<!-- bench:y -->kept<!-- bench:end -->\n", string(data))
+	}
+	require.ErrorContains(t, tb.into(file, "z"), "bench:z")
 }
 
 func TestFlags(t *testing.T) {

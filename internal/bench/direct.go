@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,6 +68,20 @@ func (d *direct) back(ctx context.Context, release string, fence int64, parallel
 		return d.observe(ctx, url, release)
 	})
 	return time.Since(began), err
+}
+
+// slow makes every target answer late.
+func (d *direct) slow(ctx context.Context, delay time.Duration) error {
+	defer d.client.CloseIdleConnections()
+	return d.each(50, func(url string) error {
+		place, _, _ := strings.Cut(url, "/sluice/")
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, place+"/control", strings.NewReader(fmt.Sprintf(`{"delay":%q}`, delay)))
+		if err != nil {
+			return err
+		}
+		_, err = d.do(req)
+		return err
+	})
 }
 
 // each calls f for every target, with as many goroutines as parallel says.
@@ -134,7 +149,7 @@ func (d *direct) do(req *http.Request) ([]byte, error) {
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(res.Body)
-	if err == nil && res.StatusCode != http.StatusOK {
+	if err == nil && res.StatusCode/100 != 2 {
 		err = fmt.Errorf("%s %s: %s", req.Method, req.URL, res.Status)
 	}
 	return body, err

@@ -21,6 +21,10 @@ type trip struct {
 	ordered, seen, ended time.Duration
 }
 
+// delays are how long the measured targets take to answer: no time at all, which
+// keeps the machine busy, and about what a network and an agent take.
+func delays() []time.Duration { return []time.Duration{0, 20 * time.Millisecond} }
+
 // measureFleet takes a large fleet forward and back: by a rollout that is aborted
 // while it bakes, and by bare goroutines that make the same HTTP calls.
 func measureFleet(ctx context.Context, o options) (*table, error) {
@@ -46,46 +50,62 @@ driver: {http: {}}
 stages: [{name: everyone, reach: 100%%, bake: 1h}]
 health:
   scrape: {baseline: 1s}
-  every: 15s
+  every: 2s
   checks: [{name: errors, bad: 'http_requests_total{code=~"5.."}', total: http_requests_total, max: 10%%}]
 `, unit, after))
 	if err != nil {
 		return nil, err
 	}
-	var sluice, bare []trip
-	for i := range o.repeat + 1 {
-		one, err := r.trip(ctx, s, f)
+	t := &table{
+		title: fmt.Sprintf("%d targets forward and back: a rollout against bare goroutines with the same HTTP calls", o.targets),
+		head:  []string{"targets answer in", "", "rollout, s", "bare goroutines, s", "ratio"},
+	}
+	for _, delay := range delays() {
+		if err := newDirect(f).slow(ctx, delay); err != nil {
+			return nil, err
+		}
+		sluice, bare, err := r.trips(ctx, o, s, f)
 		if err != nil {
 			return nil, err
 		}
+		addTrips(t, delay, sluice, bare)
+	}
+	t.note("Simulated targets in one process; 3 requests per target each way; parallel %d forward and %d back, batches of %d. Medians of %d runs in turns (least to most).",
+		s.Apply.Parallel, s.Rollback.Parallel, s.Apply.Batch, o.repeat)
+	return t, nil
+}
+
+// trips makes them in turns.
+func (r *rig) trips(ctx context.Context, o options, s spec.Spec, f fleet.Fleet) (sluice, bare []trip, err error) {
+	for i := range o.repeat + 1 {
+		one, err := r.trip(ctx, s, f)
+		if err != nil {
+			return nil, nil, err
+		}
 		other, err := directTrip(ctx, s, f)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if i > 0 { // the first warms up
 			sluice, bare = append(sluice, one), append(bare, other)
 		}
 	}
-	return fleetTable(o, s, sluice, bare), nil
+	return sluice, bare, nil
 }
 
-func fleetTable(o options, s spec.Spec, sluice, bare []trip) *table {
-	t := &table{
-		title: fmt.Sprintf("%d targets forward and back: a rollout against bare goroutines with the same HTTP calls", o.targets),
-		head:  []string{"", "rollout, s", "bare goroutines, s", "ratio"},
+func addTrips(t *table, delay time.Duration, sluice, bare []trip) {
+	for _, row := range []struct {
+		name string
+		of   func(trip) time.Duration
+	}{
+		{"forward: observe all, then apply to all", func(x trip) time.Duration { return x.forward }},
+		{"back: from the abort to the last accepted order", func(x trip) time.Duration { return x.ordered }},
+		{"back: from the abort until all were seen to be back", func(x trip) time.Duration { return x.seen }},
+		{"back: from the abort to the outcome", func(x trip) time.Duration { return x.ended }},
+	} {
+		a, b := seconds(each(sluice, row.of)), seconds(each(bare, row.of))
+		t.add(delay.String(), row.name, spread(a, "%.2f"), spread(b, "%.2f"), spread(ratios(a, b), "%.2f"))
 	}
-	row := func(name string, of, to func(trip) time.Duration) {
-		a, b := seconds(each(sluice, of)), seconds(each(bare, to))
-		t.add(name, spread(a, "%.2f"), spread(b, "%.2f"), spread(ratios(a, b), "%.2f"))
-	}
-	forward := func(x trip) time.Duration { return x.forward }
-	row("forward: observe all, then apply to all", forward, forward)
-	row("back: from the abort to the last target's accepted order", func(x trip) time.Duration { return x.ordered }, func(x trip) time.Duration { return x.ordered })
-	row("back: from the abort until every target was seen to be back", func(x trip) time.Duration { return x.seen }, func(x trip) time.Duration { return x.seen })
-	row("back: from the abort to the outcome", func(x trip) time.Duration { return x.ended }, func(x trip) time.Duration { return x.ended })
-	t.note("Simulated targets in one process; 3 requests per target each way; parallel %d forward and %d back. Medians of %d runs in turns (least to most).",
-		s.Apply.Parallel, s.Rollback.Parallel, o.repeat)
-	return t
 }
 
 // trip runs a rollout and aborts it.

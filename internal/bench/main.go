@@ -22,14 +22,14 @@ import (
 
 // options are the flags.
 type options struct {
-	bin, devstack    string
-	only             []string
-	repeat           int
-	targets          int
-	ramp             []int
-	window           time.Duration
-	workerFlags      []string
-	markdown, cpuOut string
+	bin, devstack string
+	only          []string
+	repeat        int
+	targets       int
+	ramp          []int
+	window        time.Duration
+	workerFlags   []string
+	page, cpuOut  string
 }
 
 func main() {
@@ -73,7 +73,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	ramp := fs.String("ramp", "100,500,1000", "how many rollouts bake at once, growing")
 	fs.DurationVar(&o.window, "window", 45*time.Second, "how long each step of the ramp is measured")
 	workerFlags := fs.String("worker-flags", "", "more `flags` for the worker on which they bake")
-	fs.StringVar(&o.markdown, "markdown", "", "`file` to write the tables to, for docs/performance.md")
+	fs.StringVar(&o.page, "page", "", "Markdown `file` whose tables between <!-- bench:NAME --> and <!-- bench:end --> are replaced")
 	fs.StringVar(&o.cpuOut, "cpuprofile", "", "`file` for a profile of this process, in which the worker is")
 	if err := fs.Parse(args); err != nil {
 		return o, err
@@ -121,31 +121,31 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	var page strings.Builder
-	fmt.Fprintf(&page, "Measured %s on %s.\n", time.Now().UTC().Format("2006-01-02 15:04 MST"), machine())
-	fmt.Fprint(stdout, page.String())
 	for _, m := range measurements() {
 		if !slices.Contains(o.only, m.name) {
 			continue
 		}
-		began := time.Now()
+		loaded, began := load(), time.Now()
 		t, err := m.run(ctx, o)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
+		t.note("Measured %s on %s; %s before, %s after.", began.UTC().Format("2006-01-02 15:04 MST"), machine(), loaded, load())
 		t.text(stdout)
-		t.markdown(&page)
-		fmt.Fprintf(stderr, "\n(%s took %s; %s)\n", m.name, time.Since(began).Round(time.Second), load())
+		fmt.Fprintf(stderr, "\n(%s took %s)\n", m.name, time.Since(began).Round(time.Second))
+		if o.page == "" {
+			continue
+		}
+		if err := t.into(o.page, m.name); err != nil {
+			return err
+		}
 	}
-	if o.markdown == "" {
-		return nil
-	}
-	return os.WriteFile(o.markdown, []byte(page.String()), 0o644)
+	return nil
 }
 
-// machine words where this runs, and how busy it was before.
+// machine words where this runs.
 func machine() string {
-	return fmt.Sprintf("%d cores (%s), %s, %s, %s", runtime.NumCPU(), runtime.GOARCH, system(), runtime.Version(), load())
+	return fmt.Sprintf("%d cores (%s), %s, %s", runtime.NumCPU(), runtime.GOARCH, system(), runtime.Version())
 }
 
 func system() string {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"unicode/utf8"
 )
@@ -52,4 +53,22 @@ func (t *table) markdown(w io.Writer) {
 	for _, n := range t.notes {
 		fmt.Fprintf(w, "\n%s\n", n)
 	}
+}
+
+// into puts the table between a page's marks for it.
+func (t *table) into(file, name string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	const end = "<!-- bench:end -->"
+	begin := "<!-- bench:" + name + " -->"
+	head, rest, found := strings.Cut(string(data), begin)
+	_, tail, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		return fmt.Errorf("%s has no %s with %s after it", file, begin, end)
+	}
+	var b strings.Builder
+	t.markdown(&b)
+	return os.WriteFile(file, []byte(head+begin+"\n"+b.String()+"\n"+end+tail), 0o644)
 }
