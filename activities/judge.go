@@ -26,7 +26,7 @@ func (a *Activities) meter(ctx context.Context, in HealthInput, without ...strin
 	checks.Without = append(slices.Clone(checks.Without), without...)
 	b := binding(p, in.StageRef)
 	b.Previous, b.Since, b.Before = in.Previous, in.Since, in.Before
-	m, err := health.Open(checks, b, health.Deps{Driver: d, Transport: a.sources})
+	m, err := health.Open(checks, b, health.Deps{Driver: d, Transport: a.sources, Dial: a.sources.DialContext})
 	if err != nil {
 		return nil, 0, invalid(fmt.Errorf("set up health checks: %w", err))
 	}

@@ -83,7 +83,7 @@ func (a *Activities) preflightMeters(ctx context.Context, digest string) ([]*hea
 		if part.empty {
 			continue
 		}
-		m, err := health.Open(part.checks, part.binding, health.Deps{Driver: d, Transport: a.sources})
+		m, err := health.Open(part.checks, part.binding, health.Deps{Driver: d, Transport: a.sources, Dial: a.sources.DialContext})
 		if err != nil {
 			return nil, 0, invalid(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -35,8 +36,11 @@ type Binding struct {
 type Deps struct {
 	// Driver answers whether targets are alive.
 	Driver target.Driver
-	// Transport carries requests to sources; nil is http.DefaultTransport.
+	// Transport carries requests to sources, and to whoever else checks ask; nil is
+	// http.DefaultTransport.
 	Transport http.RoundTripper
+	// Dial opens connections for probes; nil is net.Dialer's.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Meter reads one stage's numbers and judges them. It is not safe for concurrent
@@ -45,6 +49,8 @@ type Meter struct {
 	spec    spec.Health
 	binding Binding
 	driver  target.Driver
+	client  *http.Client
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	source  source
 	streaks map[string]int
 	last    time.Time // of the newest look that judged
@@ -71,14 +77,20 @@ func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
 	client := &http.Client{Transport: d.Transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
 	}}
+	m.client = &http.Client{Transport: client.Transport, CheckRedirect: client.CheckRedirect} // a source may wrap its own
+	if m.dial = d.Dial; m.dial == nil {
+		m.dial = (&net.Dialer{}).DialContext
+	}
 	var err error
 	switch {
 	case h.Prometheus != "" && h.Scrape == nil:
 		m.source, err = openPrometheus(h, b, client)
 	case h.Scrape != nil && h.Prometheus == "":
 		m.source, err = openScrape(h, b, client)
+	case h.Prometheus == "" && h.Scrape == nil:
+		m.source = nothing{h.Every}
 	default:
-		err = fmt.Errorf("expected exactly one source of health")
+		err = fmt.Errorf("expected at most one source of health")
 	}
 	return m, err
 }
@@ -140,7 +152,7 @@ func (m *Meter) look(ctx context.Context, at time.Time, ask []fleet.Target) (Rep
 		asks = append(asks, f)
 	}
 	for _, c := range m.spec.Checks {
-		add(c.Name, func() judged { return m.judge(data, c, w, m.streak(c.Name, again)) })
+		add(c.Name, func() judged { return m.judge(data, c, moment{window: w, ask: ask, streak: m.streak(c.Name, again)}) })
 	}
 	if !slices.Contains(m.spec.Without, spec.CheckTraffic) {
 		add(spec.CheckTraffic, func() judged { return judged{Result: m.traffic(data, w)} })
@@ -189,23 +201,6 @@ func (m *Meter) streak(check string, again bool) int {
 
 func warmingUp(check string, until time.Time) Result {
 	return Result{Check: check, Verdict: Unexercised, Sentence: fmt.Sprintf("warming up, evidence counts from %s", until.UTC().Format("15:04:05 MST"))}
-}
-
-// judge reads and judges one check's numbers.
-func (m *Meter) judge(ctx context.Context, c spec.Check, w window, streak int) judged {
-	var res judged
-	expr := c.Total
-	switch {
-	case c.Each != "":
-		return judgeEach(c, m.everyone(ctx, c, w), streak)
-	case c.Value != "":
-		expr = c.Value
-		res = judgeValue(c, m.source.gauge(ctx, c.Value, w), streak)
-	default:
-		res = judgeRatio(c, m.numbers(ctx, c, w), streak)
-	}
-	res.Sentence += m.sampled(expr)
-	return res
 }
 
 // sampled says so when an expression was read on some of the exposed targets.

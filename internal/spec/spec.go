@@ -136,7 +136,7 @@ const (
 )
 
 // Health says where health is read and what must hold. Exactly one of
-// Prometheus and Scrape is set.
+// Prometheus and Scrape is set, or neither where no check asks for series.
 type Health struct {
 	// Prometheus is the base URL of a Prometheus-compatible API, as the worker
 	// reaches it.
@@ -224,6 +224,10 @@ type Check struct {
 	// Outliers is how many targets may breach in a look of a check with Each.
 	// Default 0.
 	Outliers int `yaml:"outliers,omitempty" json:"outliers,omitempty" jsonschema:"minimum=0,maximum=10000"`
+	// Probe, Alerts and Webhook are forms of their own, which ask no source.
+	Probe   *Probe        `yaml:"probe,omitempty" json:"probe,omitempty"`
+	Alerts  *Alerts       `yaml:"alerts,omitempty" json:"alerts,omitempty"`
+	Webhook *WebhookJudge `yaml:"webhook,omitempty" json:"webhook,omitempty"`
 }
 
 // Whole is the query that asks about all targets of an arm together what expr, one

@@ -34,6 +34,9 @@ func (v *validator) checks() {
 
 // check tells the form of a check by its expressions and checks that form.
 func (v *validator) check(path string, c Check) {
+	if v.external(path, c) {
+		return
+	}
 	hasValue := v.given(path + ".value")
 	hasCounts := v.given(path+".bad") || v.given(path+".total")
 	switch {
@@ -44,7 +47,7 @@ func (v *validator) check(path string, c Check) {
 	case hasCounts:
 		v.countCheck(path, c)
 	default:
-		v.bad(path, "asks nothing, expected value with max or min, or bad and total with max or against")
+		v.bad(path, "asks nothing, expected value with max or min, or bad and total with max or against, or one of probe, alerts and webhook")
 	}
 	v.eachCheck(path, c)
 }
@@ -84,6 +87,11 @@ func (v *validator) valueCheck(path string, c Check) {
 	if c.Max != nil && c.Min != nil && *c.Max < *c.Min {
 		v.bad(path+".max", "is %v, which is less than min, %v at %s: no number is inside", float64(*c.Max), float64(*c.Min), v.at(path+".min"))
 	}
+	v.tolerable(path, c)
+}
+
+// tolerable checks how many breaches in a row are forgiven.
+func (v *validator) tolerable(path string, c Check) {
 	v.between(path+".tolerate", c.Tolerate, 0, 1000)
 	if most := int(maxTolerated / every(v.spec.Health)); c.Tolerate > most && c.Tolerate <= 1000 {
 		v.bad(path+".tolerate", "is %d, which at a look every %s (health.every) forgives a breach for %s, expected at most %d (%s): a gate looks again until the breach is over or lasts too long",

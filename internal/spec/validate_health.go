@@ -41,6 +41,8 @@ func (v *validator) source() {
 	switch {
 	case hasProm && hasScrape:
 		v.bad("health.scrape", "stands beside prometheus at %s, expected one source", v.at("health.prometheus"))
+	case !hasProm && !hasScrape && len(h.Checks) > 0 && !slices.ContainsFunc(h.Checks, func(c Check) bool { return !c.External() }):
+		// Nothing asks for series; the check of traffic says so itself if it does.
 	case !hasProm && !hasScrape:
 		v.bad("health", "has no source, expected prometheus: http://host:9090 or scrape: {}")
 	}
