@@ -267,7 +267,7 @@ func tellPrometheus(t *testing.T, r rig, all []story) func(*testing.T, int, int)
 			return false
 		}
 		return res.Body.Close() == nil && res.StatusCode == http.StatusOK
-	}, 20*time.Second, 50*time.Millisecond)
+	}, time.Minute, 50*time.Millisecond)
 	return func(t *testing.T, i, n int) *health.Meter {
 		t.Helper()
 		h := all[i].health(r.health)
