@@ -21,7 +21,7 @@ func suiteSpec(bad, total, queue, eachBad, eachTotal, eachQueue string) spec.Hea
 	return spec.Health{
 		Identify: spec.Identify{Label: "instance", Value: "{{address}}"},
 		Every:    15 * second, Window: 300 * second, StaleAfter: 30 * second,
-		Without: []string{spec.CheckAlive, spec.CheckTraffic},
+		Without: []string{spec.CheckAlive, spec.CheckTraffic}, Traffic: total,
 		Checks: []spec.Check{
 			{Name: "errors", Bad: bad, Total: total, Max: number(0.05), MinSamples: 100},
 			{Name: "queue", Value: queue, Max: number(4)},

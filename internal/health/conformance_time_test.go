@@ -1,6 +1,7 @@
 package health_test
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"os"
@@ -26,8 +27,11 @@ type story struct {
 	// source and worker are how far their clocks are ahead.
 	source, worker time.Duration
 	warmup         time.Duration
-	looks          []time.Duration
-	// checks are whom it is about; all of them if it names none.
+	// sampled is how often a source that samples by itself does; 5s if it does not say.
+	sampled time.Duration
+	looks   []time.Duration
+	// checks are whom it is about; all of the suite's if it names none. "traffic" is
+	// asked only where it is named.
 	checks []string
 	// never are verdicts that no look gives, and last is what the last one gives.
 	never []health.Verdict
@@ -94,7 +98,15 @@ func stories() []story {
 	anew := func(r rate) rate { r.restart = true; return r }
 	still := func(from time.Duration) rate { return rate{from: from, queue: 3} }
 	is := func(vs ...health.Verdict) []health.Verdict { return vs }
-	ratios := []string{"errors", "each errors"}
+	ratios, traffic := []string{"errors", "each errors"}, []string{spec.CheckTraffic}
+	half := func(then rate) func(int, time.Duration) shown { // the control goes on
+		return func(target int, at time.Duration) shown {
+			if target < 2 {
+				return at1([]rate{good(storyBegins), then}, at)
+			}
+			return at1([]rate{good(storyBegins)}, at)
+		}
+	}
 	var crashes []rate
 	for at := time.Duration(0); at < 2*time.Minute; at += 30 * time.Second {
 		crashes = append(crashes, anew(bad(at)))
@@ -132,6 +144,11 @@ func stories() []story {
 		{name: "a late restart, silence after", shows: all(still(storyBegins), anew(still(21*time.Second))), looks: sec(16, 31, 46, 61), checks: ratios, never: is(pass, fail), last: is(idle)},
 		{name: "a late restart, health after", shows: all(good(storyBegins), anew(good(23*time.Second))), looks: sec(16, 31, 46, 61), never: is(fail), last: is(pass)},
 		{name: "crashes again and again", shows: all(append([]rate{good(storyBegins)}, crashes...)...), looks: sec(16, 31, 46, 61, 76, 91), never: is(pass), last: is(fail)},
+
+		{name: "a restart late, and traffic", shows: half(anew(good(24 * time.Second))), looks: sec(16, 25, 31, 46, 61, 76), checks: traffic, never: is(fail), last: is(pass)},
+		{name: "a restart between two samples, and traffic", sampled: 15 * time.Second, shows: half(anew(good(24 * time.Second))), looks: sec(16, 31, 46, 61, 76, 91), checks: traffic, never: is(fail), last: is(pass)},
+		{name: "a restart, and no traffic any more", shows: half(anew(still(11 * time.Second))), looks: sec(16, 31, 46, 61, 76), checks: traffic, last: is(fail)},
+		{name: "no traffic any more", shows: half(still(0)), looks: sec(16, 31, 46, 61, 76), checks: traffic, last: is(fail)},
 
 		{name: "harm while it warms up", warmup: time.Minute, shows: all(good(storyBegins), bad(0), good(time.Minute)), looks: sec(50, 76, 91, 106), never: is(fail), last: is(pass)},
 		{name: "health while it warms up", warmup: time.Minute, shows: all(good(storyBegins), still(time.Minute)), looks: sec(50, 76, 91, 106), checks: ratios, never: is(pass, fail), last: is(idle)},
@@ -178,15 +195,27 @@ func TestSourcesConformInTime(t *testing.T) {
 // judge holds a report against what may come of the story.
 func (s story) judge(t *testing.T, look int, report health.Report) {
 	t.Helper()
+	asked := 0
 	for _, res := range report.Results {
 		if s.checks != nil && !slices.Contains(s.checks, res.Check) {
 			continue
 		}
+		asked++
 		require.NotContains(t, s.never, res.Verdict, "%s at %s: %s", res.Check, s.looks[look], res.Sentence)
 		if look == len(s.looks)-1 {
 			require.Contains(t, s.last, res.Verdict, "%s at %s: %s", res.Check, s.looks[look], res.Sentence)
 		}
 	}
+	require.Positive(t, asked)
+}
+
+// health is what a rig asks in the story.
+func (s story) health(h spec.Health) spec.Health {
+	h.Warmup = spec.Duration(s.warmup)
+	if slices.Contains(s.checks, spec.CheckTraffic) {
+		h.Without = []string{spec.CheckAlive}
+	}
+	return h
 }
 
 // named is a binding about targets of its own names.
@@ -211,7 +240,8 @@ func tellPrometheus(t *testing.T, r rig, all []story) func(*testing.T, int, int)
 		for n, until := range s.looks {
 			for target := range 4 {
 				instance := fmt.Sprintf("s%d-%d-t%d:80", i, n, target)
-				for at := storyBegins; at <= until; at += 5 * time.Second {
+				every := cmp.Or(s.sampled, 5*time.Second)
+				for at := storyBegins + every/3*2; at <= until; at += every {
 					now := s.shows(target, at)
 					stamp := applied.Add(at + s.source).Unix()
 					if now.gone {
@@ -237,11 +267,11 @@ func tellPrometheus(t *testing.T, r rig, all []story) func(*testing.T, int, int)
 			return false
 		}
 		return res.Body.Close() == nil && res.StatusCode == http.StatusOK
-	}, 20*time.Second, 50*time.Millisecond)
+	}, time.Minute, 50*time.Millisecond)
 	return func(t *testing.T, i, n int) *health.Meter {
 		t.Helper()
-		h := r.health
-		h.Prometheus, h.Warmup = address, spec.Duration(all[i].warmup)
+		h := all[i].health(r.health)
+		h.Prometheus = address
 		m, err := health.Open(h, named(r.binding, fmt.Sprintf("s%d-%d-", i, n)), health.Deps{})
 		require.NoError(t, err)
 		return m
@@ -270,7 +300,8 @@ func tellScrape(t *testing.T, r rig, all []story) func(*testing.T, int, int) *he
 			}
 			_, _ = fmt.Fprintf(w, "requests_total{code=\"200\"} %f%s\nrequests_total{code=\"500\"} %f%s\nqueue %f%s\n", now.total-now.bad, stamp, now.bad, stamp, now.queue, stamp)
 		}))
-		r.health.Warmup = spec.Duration(s.warmup)
+		r := r
+		r.health = s.health(r.health)
 		return r.open(t)
 	}
 }

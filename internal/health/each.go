@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -52,8 +51,8 @@ const (
 	unknown           // no data
 )
 
-// verdict is one target's standing with its number.
-type verdict struct {
+// placed is one target's standing with its number.
+type placed struct {
 	id           string
 	is           standing
 	value, limit float64
@@ -124,9 +123,9 @@ func comparable(c spec.Check, control ratio) reading {
 
 // tally is the standing of all targets.
 type tally struct {
-	ranked  []verdict // those with a number that is judged, worst first
-	unknown []verdict // by id
-	missed  int       // of the unknown, those that had no data before either
+	ranked  []placed // those with a number that is judged, worst first
+	unknown []placed // by id
+	missed  int      // of the unknown, those that had no data before either
 	idle    int
 	samples float64
 }
@@ -158,20 +157,28 @@ func (e everyone) tally(c spec.Check) tally {
 			t.ranked[i].is = e.established(c, of[v.id].ratio, v, float64(len(t.ranked)))
 		}
 	}
-	slices.SortFunc(t.ranked, func(a, b verdict) int {
+	slices.SortFunc(t.ranked, func(a, b placed) int {
 		return cmp.Or(cmp.Compare(severity(b.is), severity(a.is)), cmp.Compare(b.excess, a.excess), cmp.Compare(a.id, b.id))
 	})
-	slices.SortFunc(t.unknown, func(a, b verdict) int { return cmp.Compare(a.id, b.id) })
+	slices.SortFunc(t.unknown, func(a, b placed) int { return cmp.Compare(a.id, b.id) })
 	return t
 }
 
+// severity orders standings.
 func severity(s standing) int {
-	return map[standing]int{breaches: 2, doubtful: 1}[s]
+	switch s {
+	case breaches:
+		return 2
+	case doubtful:
+		return 1
+	default:
+		return 0
+	}
 }
 
 // look compares a target's number with its limit.
-func (e everyone) look(c spec.Check, m member) verdict {
-	v := verdict{id: m.id}
+func (e everyone) look(c spec.Check, m member) placed {
+	v := placed{id: m.id}
 	if c.Value != "" {
 		return lookValue(c, v, m.value.usable())
 	}
@@ -210,7 +217,7 @@ func (e everyone) limit(c spec.Check) float64 {
 	return number(c.Max)
 }
 
-func lookValue(c spec.Check, v verdict, r reading) verdict {
+func lookValue(c spec.Check, v placed, r reading) placed {
 	if r.verdict != "" {
 		v.is, v.why = unknown, r
 		return v
@@ -238,7 +245,7 @@ func lookValue(c spec.Check, v verdict, r reading) verdict {
 
 // established says whether a ratio above its limit is harm, when so many targets
 // are looked at.
-func (e everyone) established(c spec.Check, r ratio, v verdict, targets float64) standing {
+func (e everyone) established(c spec.Check, r ratio, v placed, targets float64) standing {
 	bad, total := r.bad.value, r.total.value
 	likely := beyond(bad, max(bad, total), v.limit)
 	if c.Against != "" { // of all bad events, how many would be the target's?
@@ -276,7 +283,7 @@ func (t tally) conclude(c spec.Check, e everyone) (Verdict, string) {
 	case out > allowed:
 		return Fail, t.named(c, e, out, allowed)
 	case out+missing > allowed && missing > 0:
-		return t.unknown[0].lacking(t.unknown), t.dark(e)
+		return lacking(t.unknown), t.dark(e)
 	case 2*len(t.ranked) < all:
 		return Unexercised, t.thin(c, all)
 	case out+doubts+missing > allowed:
@@ -288,92 +295,11 @@ func (t tally) conclude(c spec.Check, e everyone) (Verdict, string) {
 }
 
 // lacking is NODATA, or STALE when all that is unknown is.
-func (verdict) lacking(unknown []verdict) Verdict {
+func lacking(unknown []placed) Verdict {
 	for _, v := range unknown {
 		if v.why.verdict != Stale {
 			return NoData
 		}
 	}
 	return Stale
-}
-
-// named names the worst targets.
-func (t tally) named(c spec.Check, e everyone, n, allowed int) string {
-	const few = 5
-	var words []string
-	for _, v := range t.ranked[:min(n, few)] {
-		words = append(words, cut(v.words, 200))
-	}
-	s := strings.Join(words, ", ")
-	if n > few {
-		s += fmt.Sprintf(" and %d more", n-few)
-	}
-	if c.Value == "" {
-		s += ", " + e.limited(c, t.ranked[0].value)
-	}
-	s += fmt.Sprintf("; %d of %d targets", n, len(e.targets))
-	if allowed > 0 {
-		s += fmt.Sprintf(", up to %d are tolerated", allowed)
-	}
-	return s
-}
-
-// limited words the limit of a ratio, so that it can be told from the value.
-func (e everyone) limited(c spec.Check, value float64) string {
-	_, limit := apart(percentTo, 2, value, e.limit(c))
-	if c.Against == "" {
-		return "limit " + limit
-	}
-	with := "control"
-	if e.before {
-		with = "before the stage (no control is left: the weaker comparison)"
-	}
-	return fmt.Sprintf("limit %s (%s %s, +%s)", limit, with, e.control, percent(number(c.Worse)))
-}
-
-// fine words that all that are judged are inside, and names the worst.
-func (t tally) fine(c spec.Check, e everyone) string {
-	worst := t.ranked[0]
-	who := fmt.Sprintf("%d of %d targets inside", len(t.ranked), len(e.targets))
-	if len(t.ranked) == len(e.targets) {
-		who = fmt.Sprintf("all %d targets inside", len(e.targets))
-	}
-	limit := "the limit " + plain(worst.limit)
-	if c.Value == "" {
-		limit = e.limited(c, worst.value)
-	}
-	s := fmt.Sprintf("%s, the worst %s, %s", who, cut(worst.words, 200), limit)
-	if worst.excess > 0 {
-		s += ", which chance explains"
-	}
-	return s
-}
-
-// rest accounts for the targets that were not judged.
-func (t tally) rest(c spec.Check) string {
-	s := ""
-	if t.idle > 0 {
-		s += fmt.Sprintf("; %d with fewer than %s events", t.idle, integer(math.Max(1, float64(c.MinSamples))))
-	}
-	if n := len(t.unknown); n > 0 {
-		s += fmt.Sprintf("; %d without data", n)
-		if n == t.missed {
-			s += ", as before the stage"
-		}
-	}
-	return s
-}
-
-// dark words what is unknown.
-func (t tally) dark(e everyone) string {
-	var words []string
-	for _, v := range t.unknown {
-		words = append(words, v.id+" ("+cut(v.why.why, 120)+")")
-	}
-	return fmt.Sprintf("%d of %d targets have no usable data: %s", len(t.unknown), len(e.targets), named(words))
-}
-
-// thin words that too few targets could be judged.
-func (t tally) thin(c spec.Check, all int) string {
-	return fmt.Sprintf("%d of %d targets could be judged, at least half are needed%s", len(t.ranked), all, t.rest(c))
 }

@@ -30,6 +30,15 @@ type ScrapePart struct {
 	// Seconds is how long each arm's targets were counted, added up over targets:
 	// less than targets times span when pages could not be read.
 	Seconds [2]float64 `json:"seconds"`
+	// Restarted is the share of Counts and Seconds of targets that restarted
+	// meanwhile: what they had counted until then is not known.
+	Restarted *ScrapeRestarted `json:"restarted,omitempty"`
+}
+
+// ScrapeRestarted is what targets counted in a span of time in which they restarted.
+type ScrapeRestarted struct {
+	Counts  [][2]float64 `json:"counts"`
+	Seconds [2]float64   `json:"seconds"`
 }
 
 const (
@@ -62,6 +71,9 @@ func (k ScrapeState) fits(counters, each int) error {
 		if len(p.Counts) != counters {
 			return fmt.Errorf("state from %s has %d counters, expected %d", p.At.Format(time.RFC3339), len(p.Counts), counters)
 		}
+		if r := p.Restarted; r != nil && len(r.Counts) != counters {
+			return fmt.Errorf("state from %s has %d counters of restarts, expected %d", p.At.Format(time.RFC3339), len(r.Counts), counters)
+		}
 	}
 	for _, p := range k.Each {
 		for id, counts := range p.Counts {
@@ -82,14 +94,30 @@ func (k *ScrapeState) take(a arm, id string, values []*float64, part *ScrapePart
 		return nil
 	}
 	grew := make([]float64, len(values))
+	restarted := false
 	part.Seconds[a] += part.length().Seconds()
 	for i, v := range values {
 		if v != nil {
 			grew[i] = growth(last[i], *v)
 			part.Counts[i][a] += grew[i]
+			restarted = restarted || last[i] != nil && *v < *last[i]
 		}
 	}
+	if restarted {
+		part.restarted(a, grew)
+	}
 	return grew
+}
+
+// restarted adds a target's growth also to that of those that restarted.
+func (p *ScrapePart) restarted(a arm, grew []float64) {
+	if p.Restarted == nil {
+		p.Restarted = &ScrapeRestarted{Counts: make([][2]float64, len(grew))}
+	}
+	p.Restarted.Seconds[a] += p.length().Seconds()
+	for i, v := range grew {
+		p.Restarted.Counts[i][a] += v
+	}
 }
 
 // growth is what a counter has counted since it was read last. One that is new or
@@ -117,12 +145,29 @@ func (p ScrapePart) length() time.Duration { return p.At.Sub(p.From) }
 
 // join is a part that covers both.
 func (p ScrapePart) join(next ScrapePart) ScrapePart {
-	p.At, p.Counts = next.At, slices.Clone(p.Counts)
+	p.At, p.Counts = next.At, sums(p.Counts, next.Counts)
 	for a := range p.Seconds {
 		p.Seconds[a] += next.Seconds[a]
-		for i := range p.Counts {
-			p.Counts[i][a] += next.Counts[i][a]
+	}
+	switch {
+	case p.Restarted == nil:
+		p.Restarted = next.Restarted
+	case next.Restarted != nil:
+		p.Restarted = &ScrapeRestarted{
+			Counts:  sums(p.Restarted.Counts, next.Restarted.Counts),
+			Seconds: [2]float64{p.Restarted.Seconds[0] + next.Restarted.Seconds[0], p.Restarted.Seconds[1] + next.Restarted.Seconds[1]},
 		}
 	}
 	return p
+}
+
+// sums adds counts of the same expressions.
+func sums(some, others [][2]float64) [][2]float64 {
+	out := slices.Clone(some)
+	for i, v := range others {
+		for a := range v {
+			out[i][a] += v[a]
+		}
+	}
+	return out
 }

@@ -151,6 +151,34 @@ func TestFailuresOfAProgramThatRestarted(t *testing.T) {
 	require.Equal(t, Fail, f.look(t, m, 15*time.Second).Results[0].Verdict)
 }
 
+// A program that restarts takes with it what it had counted since the last read.
+// Those requests are not lost, nor does their absence show that they came.
+func TestARestartIsNoMissingTraffic(t *testing.T) {
+	f := newFarm(t, 10)
+	b := f.binding(2)
+	b.Before = Baseline{From: f.applied.Add(-time.Minute), At: f.applied, Exposed: 4000, Control: 16_000}
+	m := f.open(t, scrapeSpec(ratioCheck(0.05)), b)
+	f.serve("*", 0, 5000)
+	f.look(t, m, 5*time.Second)
+	for i := 1; i <= 6; i++ {
+		f.serve("*", 0, 5000+1000*i)
+		for _, id := range []string{"t0", "t1"} { // they restart just before the second look
+			f.serve(id, 0, 1000*i-990)
+		}
+		res := result(t, f.look(t, m, time.Duration(5+5*i)*time.Second), spec.CheckTraffic)
+		want := map[bool]Verdict{true: NoData, false: Pass}[i == 1]
+		require.Equal(t, want, res.Verdict, "look %d: %s", i, res.Sentence)
+	}
+	for i := 7; i <= 30; i++ { // what is lost for good is seen all the same
+		f.serve("*", 0, 5000+1000*i)
+		for _, id := range []string{"t0", "t1"} {
+			f.serve(id, 0, 5010)
+		}
+	}
+	res := result(t, f.look(t, m, 60*time.Second), spec.CheckTraffic)
+	require.NotEqual(t, Pass, res.Verdict, res.Sentence)
+}
+
 // series is an oracle that knows some series by how their selectors begin, each
 // with a count and how long ago it was sampled.
 func series(known map[string]struct {

@@ -118,6 +118,11 @@ func (p *prometheus) refresh(context.Context, time.Time, time.Time) {
 // an increase is empty on a busy one, too.
 func (p *prometheus) absence() time.Duration { return p.spec.StaleAfter.Std() }
 
+// settling is four of the server's own intervals, of which a restart takes one.
+func (p *prometheus) settling() time.Duration {
+	return min(2*p.spec.StaleAfter.Std(), p.spec.Window.Std())
+}
+
 func (p *prometheus) before()                    { p.binding.Since = time.Time{} }
 func (p *prometheus) state() *ScrapeState        { return nil }
 func (p *prometheus) restore(*ScrapeState) error { return nil }

@@ -121,6 +121,9 @@ func (s *scrape) before() { s.begin = time.Time{} }
 // absence is the time between two looks, less what looks may come early.
 func (s *scrape) absence() time.Duration { return s.spec.Every.Std() * 9 / 10 }
 
+// settling takes no time: restarts are seen.
+func (s *scrape) settling() time.Duration { return 0 }
+
 func (s *scrape) read(_ string, a arm) (read, of int) { return len(s.arms[a]), s.sizes[a] }
 
 func (s *scrape) state() *ScrapeState {
@@ -292,11 +295,17 @@ func (s *scrape) count(_ context.Context, expr string, a arm, w window, l lack) 
 	case r.verdict != "":
 		return r
 	}
-	var covered float64
+	var covered, unsteady float64
 	var newest time.Time
+	r.steady = new(0.0)
 	for _, p := range s.kept.Parts {
 		if p.At.After(w.from) {
 			r.value += p.Counts[i][a]
+			*r.steady += p.Counts[i][a]
+			if p.Restarted != nil {
+				*r.steady -= p.Restarted.Counts[i][a]
+				unsteady += p.Restarted.Seconds[a]
+			}
 			r.span += p.length()
 			covered += p.Seconds[a]
 			if p.Seconds[a] > 0 {
@@ -308,7 +317,7 @@ func (s *scrape) count(_ context.Context, expr string, a arm, w window, l lack) 
 		r.verdict, r.why = Unexercised, "the pages were read only once since the stage was applied"
 		return r
 	}
-	r.covered = covered / (float64(len(s.arms[a])) * r.span.Seconds())
+	r.covered = (covered - unsteady) / (float64(len(s.arms[a])) * r.span.Seconds())
 	for _, sampled := range []time.Time{newest, e.newest} {
 		if old := s.times(w).aged(sampled); old.verdict != "" {
 			r.verdict, r.why = old.verdict, old.why

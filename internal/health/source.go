@@ -36,8 +36,10 @@ type reading struct {
 	why     string
 	// span is how long a count's events were counted, at most the window.
 	span time.Duration
-	// covered is the share of that time in which the targets could be read; 0 where
-	// the source does not tell.
+	// steady is set by a source that knows the share of that time, covered, in which
+	// every event was counted, and those events: not what a page could not be read
+	// for, nor what a program counted around its restart.
+	steady  *float64
 	covered float64
 	// early says how the number also rests on the time before evidence counts; empty
 	// when it does not.
@@ -76,6 +78,9 @@ type source interface {
 	// absence is how long counting must have gone on for nothing to mean that there
 	// is nothing.
 	absence() time.Duration
+	// settling is how long counting must have gone on for one restart, with what it
+	// takes from the counters, not to look as if most events were missing.
+	settling() time.Duration
 	// read is how many targets of an arm an expression is read from, and how many
 	// those stand for.
 	read(expr string, a arm) (read, of int)

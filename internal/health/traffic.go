@@ -176,7 +176,7 @@ type requests struct {
 func (m *Meter) requests(ctx context.Context, w window) requests {
 	compared := len(m.binding.Control) > 0
 	e := m.source.count(ctx, m.spec.Traffic, exposed, w, lackIsUnknown)
-	if e.covered == 0 && e.verdict == "" {
+	if e.covered == 0 && e.steady == nil && e.verdict == "" {
 		e.covered = m.covered(ctx, w)
 	}
 	r := requests{span: e.span, from: []reading{e}}
@@ -201,8 +201,8 @@ func (m *Meter) requests(ctx context.Context, w window) requests {
 		}
 	}
 	for _, part := range r.from {
-		if part.covered > 0 && part.covered < minCovered && r.trouble.verdict == "" {
-			r.trouble = noData(part.query, "the targets were read only %s of the time, too little to count requests", percent(part.covered))
+		if (part.covered > 0 || part.steady != nil) && part.covered < minCovered && r.trouble.verdict == "" {
+			r.trouble = noData(part.query, "the targets were read only %s of the time, too little to count requests", percent(max(0, part.covered)))
 		}
 	}
 	return r
@@ -211,11 +211,17 @@ func (m *Meter) requests(ctx context.Context, w window) requests {
 // whole scales a count from the targets and the time that were read to all.
 func (m *Meter) whole(r reading, a arm) float64 {
 	read, of := m.source.read(m.spec.Traffic, a)
-	v := r.value * float64(of) / float64(max(1, read))
-	if r.covered > 0 {
-		v /= r.covered
+	v := r.value
+	if r.steady != nil {
+		v = max(0, *r.steady)
 	}
-	return v
+	switch {
+	case r.covered > 0:
+		v /= r.covered
+	case r.steady != nil: // nothing is known
+		return 0
+	}
+	return v * float64(of) / float64(max(1, read))
 }
 
 // Limits of the share-of-traffic check.
@@ -247,6 +253,10 @@ func (m *Meter) traffic(ctx context.Context, w window) Result {
 			"requests were counted for %s, at least %s are needed to tell that they are missing", r.span.Round(time.Millisecond), least)})
 	}
 	res = judgeTraffic(res, m.binding.Before, r, len(m.binding.Control) > 0)
+	if least := m.source.settling(); res.Verdict == Fail && r.span < least {
+		res.Verdict = Unexercised
+		res.Sentence += fmt.Sprintf("; requests were counted for %s, at least %s are needed to tell a loss from a restart", r.span.Round(time.Millisecond), least)
+	}
 	res.Sentence += m.sampled(m.spec.Traffic)
 	return res
 }
