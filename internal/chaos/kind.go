@@ -65,8 +65,8 @@ func kinds() []kind {
 		{name: "errors", release: "2.0.0-errors", end: workflows.PhaseRolledBack, phases: []phase{plan, observe, apply, bake, rollback, verify}, stages: 1},
 		{name: "dormant", release: "2.0.0-errors-after3s", end: workflows.PhaseRolledBack, phases: back, stages: 1},
 		{name: "noeffect", release: "2.0.0-noeffect", end: workflows.PhaseRolledBack, phases: []phase{plan, observe, apply, bake, rollback}, stages: 1},
-		// Some targets refuse it, so that a stage is applied in part.
-		{name: "refused", release: "2.0.0-refuse-onebad5", end: workflows.PhaseRolledBack, phases: []phase{plan, observe, apply, rollback}, stages: 1},
+		// One target refuses it, so that a stage is applied in part: mostly a later one.
+		{name: "refused", release: "2.0.0-refuse-onebad24", end: workflows.PhaseRolledBack, phases: append(slices.Clone(forward), rollback), stages: 2},
 		{name: "aborted", release: "2.0.0", end: workflows.PhaseAborted, phases: append(slices.Clone(forward), rollback), stages: 2, aborted: true},
 	}
 }
@@ -121,7 +121,7 @@ func (k kind) spec(unit, prometheus string) string {
 release: %q
 fleet: fleet.yaml
 driver: {http: {timeout: 2s}}
-apply: {batch: 4, parallel: 6, attempts: 4}
+apply: {batch: 4, parallel: 3, attempts: 4}
 rollback: {deadline: 30s, parallel: 6, recover: 5s}
 stages:
 %shealth:
