@@ -78,6 +78,7 @@ func (c *crowd) level(ctx context.Context, o options, t *table, n int, idle usag
 		return 0, err
 	}
 	watched := c.await(ctx, n, patience)
+	fmt.Fprintf(o.progress, "%d rollouts: %d watched after %s\n", n, c.looks.watched(), time.Since(began).Round(time.Second))
 	rate := float64(more) / time.Since(began).Seconds()
 	pause(ctx, lookEvery+firstLook) // what starting them has delayed is caught up
 	from, before, server := time.Now(), usageOf(c.worker.PID()), usageOf(c.Temporal.PID())
@@ -85,6 +86,7 @@ func (c *crowd) level(ctx context.Context, o options, t *table, n int, idle usag
 	to, after, serverAfter := time.Now(), usageOf(c.worker.PID()), usageOf(c.Temporal.PID())
 	late := c.looks.late(from, to, firstLook, lookEvery)
 	p99, span := quantile(late, 0.99), to.Sub(from).Seconds()
+	fmt.Fprintf(o.progress, "%d rollouts: %d looks, p99 %.2f s late\n", n, len(late), p99)
 	t.add(fmt.Sprint(n), fmt.Sprint(len(late)),
 		fmt.Sprintf("%.2f", quantile(late, 0.5)), fmt.Sprintf("%.2f", p99), fmt.Sprintf("%.2f", quantile(late, 1)),
 		fmt.Sprint(after.rss>>20), fmt.Sprint((after.rss-idle.rss)/n>>10),

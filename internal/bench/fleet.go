@@ -149,14 +149,14 @@ func (r *rig) lastOrder(ctx context.Context, fence int64, targets int) (time.Tim
 		return time.Time{}, err
 	}
 	var last time.Time
-	accepted := 0
+	accepted := map[string]bool{} // a batch that was tried again orders again
 	for _, e := range orders {
 		if e.Fence == fence && e.Accepted {
-			accepted, last = accepted+1, e.Time
+			accepted[e.Target], last = true, e.Time
 		}
 	}
-	if accepted != targets {
-		return last, fmt.Errorf("%d targets accepted the way back, expected %d", accepted, targets)
+	if len(accepted) != targets {
+		return last, fmt.Errorf("%d targets accepted the way back, expected %d", len(accepted), targets)
 	}
 	return last, nil
 }

@@ -30,6 +30,8 @@ type options struct {
 	window        time.Duration
 	workerFlags   []string
 	page, cpuOut  string
+	// progress is told of steps that take long.
+	progress io.Writer
 }
 
 func main() {
@@ -58,7 +60,7 @@ func measurements() []measurement {
 }
 
 func parseFlags(args []string, stderr io.Writer) (options, error) {
-	var o options
+	o := options{progress: stderr}
 	var names []string
 	for _, m := range measurements() {
 		names = append(names, m.name)
