@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,6 +22,8 @@ func TestCheck(t *testing.T) {
 		"[64:ff9b::a9fe:a9fe]:80":          true,
 		"[2002:a9fe:a9fe::1]:80":           true,
 		"[fd00:ec2::254]:80":               true,
+		"[fd20:ce::254]:80":                true,
+		"[::169.254.169.254]:80":           true,
 		"100.100.100.200:80":               true,
 		"168.63.129.16:80":                 true,
 		"127.0.0.1:80":                     false,
@@ -56,6 +59,7 @@ func TestEveryWayIsRefused(t *testing.T) {
 		"by a redirect":         {Guard{}, redirects.URL},
 		"by a name":             {name, "http://metadata.example/"},
 		"by a name with a port": {name, "http://innocent.example:9090/api/v1/query"},
+		"with TLS":              {name, "https://innocent.example/"},
 	} {
 		client := http.Client{Transport: tc.guard.Transport()}
 		res, err := client.Get(tc.url) //nolint:noctx // it ends at once
@@ -65,6 +69,36 @@ func TestEveryWayIsRefused(t *testing.T) {
 		var r *RefusedError
 		require.ErrorAs(t, err, &r, what)
 	}
+}
+
+// A proxy would make the connection itself, so it is not asked for what is refused.
+func TestProxy(t *testing.T) {
+	asked := 0
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+	t.Cleanup(proxy.Close)
+	via, err := url.Parse(proxy.URL)
+	require.NoError(t, err)
+	get := func(g Guard, where string) error {
+		tr := g.Transport()
+		tr.Proxy = g.behind(http.ProxyURL(via))
+		client := http.Client{Transport: tr}
+		res, err := client.Get(where) //nolint:noctx // it ends at once
+		if err == nil {
+			_ = res.Body.Close()
+		}
+		return err
+	}
+	for _, host := range []string{
+		"169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "100.100.100.200", "metadata.google.internal", "METADATA.google.internal.",
+		"2852039166", "0xa9fea9fe", "169.254.43518", "0251.0376.0251.0376",
+	} {
+		require.Error(t, get(Guard{}, "http://"+host+"/"), host)
+	}
+	require.Zero(t, asked)
+	require.NoError(t, get(Guard{}, "http://prometheus.example:9090/"))
+	require.NoError(t, get(Guard{}, "http://10.0.0.1/"))
+	require.NoError(t, get(Guard{AllowLinkLocal: true}, "http://169.254.169.254/"))
+	require.Equal(t, 3, asked)
 }
 
 // What is not refused is reached, and so is everything where the worker allows it.
