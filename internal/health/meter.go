@@ -87,10 +87,10 @@ func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
 		m.source, err = openPrometheus(h, b, client)
 	case h.Scrape != nil && h.Prometheus == "":
 		m.source, err = openScrape(h, b, client)
-	case h.Prometheus == "" && h.Scrape == nil:
+	case h.Prometheus == "" && h.Scrape == nil && !slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return !c.External() }) && slices.Contains(h.Without, spec.CheckTraffic):
 		m.source = nothing{h.Every}
 	default:
-		err = fmt.Errorf("expected at most one source of health")
+		err = fmt.Errorf("expected exactly one source of health")
 	}
 	return m, err
 }
