@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"go.temporal.io/api/serviceerror"
 
 	"github.com/sluicehq/sluice/workflows"
 )
@@ -108,6 +109,13 @@ func (r *remote) signal(ctx context.Context, v view, name string, req workflows.
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	err := r.client.SignalWorkflow(ctx, v.WorkflowID, v.RunID, name, req)
+	for busy(err) && pause(ctx, signalPause) {
+		// It may just be continuing as new, in a run of another id.
+		if next, lookErr := r.look(ctx, v.Unit, v.RunID); lookErr == nil {
+			v.RunID = next.RunID
+		}
+		err = r.client.SignalWorkflow(ctx, v.WorkflowID, v.RunID, name, req)
+	}
 	if isNotFound(err) {
 		return refusedf("the rollout of %s has just ended: sluice status %s", v.Unit, v.Unit)
 	}
@@ -115,6 +123,27 @@ func (r *remote) signal(ctx context.Context, v view, name string, req workflows.
 		return r.explainCall(fmt.Errorf("send %s to the rollout of %s: %w", name, v.Unit, err))
 	}
 	return nil
+}
+
+// signalPause is the time between two tries of a signal.
+const signalPause = 200 * time.Millisecond
+
+// busy says that the server refused a signal for the moment.
+func busy(err error) bool {
+	_, ok := errors.AsType[*serviceerror.ResourceExhausted](err)
+	return ok
+}
+
+// pause waits d, and answers false when ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // takenWithin is how long a command waits to hear what came of its signal, and

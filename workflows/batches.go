@@ -12,15 +12,20 @@ import (
 // time, over however many workers there are.
 const batchesAtOnce = 4
 
-// batches cuts a stage's cohort; parallel is shared out over those at work.
+// batches cuts a stage's cohort into pieces of the same size, ±1, as many as are at
+// work at once or a multiple of it, so that none works alone at the end; parallel is
+// shared out over those at work.
 func (r *rollout) batches(stage, parallel int) []activities.Batch {
 	late, first, count := r.late(stage), r.first(stage), r.state.Stages[stage].Cohort
 	size := max(1, r.spec.Apply.Batch)
 	n := (count + size - 1) / size
+	if n > 1 {
+		n = min(count, (n+batchesAtOnce-1)/batchesAtOnce*batchesAtOnce)
+	}
 	share := max(1, parallel/min(n, batchesAtOnce))
 	out := make([]activities.Batch, 0, n)
-	for from := 0; from < count; from += size {
-		to := min(from+size, count)
+	for i := range n {
+		from, to := count*i/n, count*(i+1)/n
 		b := activities.Batch{Plan: r.planned.Digest, From: first + from, To: first + to, Parallel: share}
 		if late != nil { // each batch carries its own targets only
 			b.From, b.To, b.Late = 0, to-from, late[from:to]

@@ -28,7 +28,7 @@ func TestHistoryEvents(t *testing.T) {
 	for _, tt := range []struct{ targets, stages, batches int }{
 		{1, 1, 1},
 		{1_000, 5, 5},     // of 200
-		{10_000, 5, 10},   // of 1000
+		{10_000, 5, 20},   // of 500: two would do, four are at work at once
 		{100_000, 5, 100}, // of 1000
 	} {
 		c, err := r.countEvents(t.Context(), tt.targets, tt.stages)

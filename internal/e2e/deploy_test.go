@@ -156,8 +156,10 @@ func (d *deployment) bareSignal(name, payload string) {
 			Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte(payload),
 		}}}
 	}
-	_, err := d.client.WorkflowService().SignalWorkflowExecution(d.t.Context(), req)
-	require.NoError(d.t, err)
+	require.Eventually(d.t, func() bool { // a rollout that continues as new refuses signals for a moment
+		_, err := d.client.WorkflowService().SignalWorkflowExecution(d.t.Context(), req)
+		return err == nil
+	}, 30*time.Second, 100*time.Millisecond, "signal %s", name)
 }
 
 // events counts the rollout's history events by type.
