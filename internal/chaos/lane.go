@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,7 +36,11 @@ func openLane(ctx context.Context, s settings, n int) (*lane, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	st, err := stack.Start(ctx, s.bin, dir)
+	var st *stack.Stack
+	err := again(ctx, func() (err error) {
+		st, err = stack.Start(ctx, s.bin, dir)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +76,17 @@ func (l *lane) kill(v victim, f *rig) {
 		l.supervised = false
 	}
 	l.process(v, f).Kill()
+}
+
+// again starts what may not come up in time on a busy machine, a few times, as a
+// supervisor would.
+func again(ctx context.Context, start func() error) error {
+	for n := 1; ; n++ {
+		err := start()
+		if err == nil || n == 4 || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 // dial connects anew: an old connection may take long to notice that its server is
@@ -124,7 +138,10 @@ func (l *lane) restart(ctx context.Context, v victim, f *rig) error {
 		l.supervised = true
 		return l.worker.Start()
 	case server:
-		return errors.Join(l.RestartTemporal(ctx), l.dial(ctx))
+		if err := again(ctx, func() error { return l.RestartTemporal(ctx) }); err != nil {
+			return err
+		}
+		return l.dial(ctx)
 	case fleet:
 		return f.startSim(ctx)
 	case source:
