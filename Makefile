@@ -94,6 +94,12 @@ chaos: build debian-packages ## kill worker, server, targets and health source i
 	@$(GO_BUILD) -o $(LOCAL)/sluice-chaos ./internal/chaos
 	@$(LOCAL)/sluice-chaos -seed $(SEED) -kills $(N) -lanes $(LANES)
 
+.PHONY: test-postgres
+test-postgres: build ## the shape of a production: PostgreSQL below Temporal, two workers, each of them killed in the middle of a rollout
+	@.ci/debian-packages install postgresql
+	@$(GO_BUILD) -o $(LOCAL)/sluice-demo ./internal/demo
+	@$(LOCAL)/sluice-demo --postgres
+
 .PHONY: lint
 lint: tools $(DEVSTACK) ## formatting, golangci-lint, determinism of workflow code
 	@echo "gofumpt"
