@@ -84,6 +84,8 @@ test: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## all tests: uni
 	@SLUICE_REQUIRE_E2E=$$(.ci/debian-packages have && echo 1 || true) go test -buildvcs=false -race -timeout 20m ./...
 	@echo "testing the embedded Temporal server"
 	@cd internal/devstack && go test -buildvcs=false -timeout 10m ./...
+	@echo "testing docker-compose.yml" # with -count=1, since go does not see that a file outside of the module has changed
+	@cd internal/compose && SLUICE_REQUIRE_E2E=$$($(ROOT)/.ci/debian-packages have && echo 1 || true) go test -buildvcs=false -count=1 ./...
 
 .PHONY: debian-packages
 debian-packages: ## haproxy, prometheus and curl for the end-to-end tests, where this is Debian and root
@@ -93,6 +95,12 @@ debian-packages: ## haproxy, prometheus and curl for the end-to-end tests, where
 chaos: build debian-packages ## kill worker, server, targets and health source in every phase of rollouts: SEED=1 N=300 LANES=3
 	@$(GO_BUILD) -o $(LOCAL)/sluice-chaos ./internal/chaos
 	@$(LOCAL)/sluice-chaos -seed $(SEED) -kills $(N) -lanes $(LANES)
+
+.PHONY: test-postgres
+test-postgres: build ## the shape of a production: PostgreSQL below Temporal, two workers, each of them killed in the middle of a rollout
+	@.ci/debian-packages install postgresql
+	@$(GO_BUILD) -o $(LOCAL)/sluice-demo ./internal/demo
+	@$(LOCAL)/sluice-demo --postgres
 
 .PHONY: lint
 lint: tools $(DEVSTACK) ## formatting, golangci-lint, determinism of workflow code
@@ -105,6 +113,8 @@ lint: tools $(DEVSTACK) ## formatting, golangci-lint, determinism of workflow co
 	@golangci-lint run ./...
 	@echo "golangci-lint and go vet, embedded server"
 	@cd internal/devstack && go vet ./... && golangci-lint run --config $(ROOT)/.golangci.yml ./...
+	@echo "golangci-lint and go vet, checks of docker-compose.yml"
+	@cd internal/compose && go vet ./... && golangci-lint run --config $(ROOT)/.golangci.yml ./...
 	@echo "workflowcheck: workflow code must replay"
 	@workflowcheck ./workflows/...
 

@@ -99,3 +99,10 @@ func TestNames(t *testing.T) {
 	require.Contains(t, CreateAttributes("default"), "--name SluiceUnit --type Keyword")
 	require.Len(t, Attributes(), 5)
 }
+
+// The compose file makes the same search attributes as the command that users are shown.
+func TestComposeFileCreatesAttributes(t *testing.T) {
+	text, err := os.ReadFile("../../docker-compose.yml")
+	require.NoError(t, err)
+	require.Contains(t, string(text), CreateAttributes("default"))
+}

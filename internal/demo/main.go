@@ -1,7 +1,8 @@
 // Command demo shows Sluice's main job on a simulated fleet: a good release goes
 // out while the worker and the Temporal server are killed, a bad one comes back
-// by itself, and one is aborted. With --keep it only brings the stack up and
-// leaves it running.
+// by itself, and one is aborted. With --postgres the same happens in the shape of
+// a production: PostgreSQL below Temporal, two workers. With --keep it only brings
+// the stack up and leaves it running.
 package main
 
 import (
@@ -30,10 +31,11 @@ func main() {
 
 // settings are the command's flags.
 type settings struct {
-	bin     stack.Binaries
-	targets int
-	dir     string
-	keep    bool
+	bin      stack.Binaries
+	targets  int
+	dir      string
+	keep     bool
+	postgres bool
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
@@ -44,8 +46,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	fs.IntVar(&s.targets, "targets", 60, "size of the simulated fleet")
 	fs.StringVar(&s.dir, "dir", "", "`folder` for databases, logs and specs (default: a temporary one; with --keep .sluice/dev)")
 	fs.BoolVar(&s.keep, "keep", false, "bring the stack up, print its links and leave it running until Ctrl-C")
+	fs.BoolVar(&s.postgres, "postgres", false, "Temporal on a PostgreSQL cluster of its own, and two workers")
 	if err := fs.Parse(args); err != nil {
 		return err
+	}
+	if s.keep && s.postgres {
+		return errors.New("--keep and --postgres do not go together: the cluster is gone at the end")
 	}
 	if s.keep && s.dir == "" {
 		s.dir = filepath.Join(".sluice", "dev")

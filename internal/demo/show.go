@@ -17,19 +17,8 @@ type demo struct {
 	*stack.Stack
 	out     io.Writer
 	targets int
+	outages []outage
 	tally   tally
-}
-
-// tally is the demo's last line, counted and never assumed.
-type tally struct {
-	promoted, rolledBack, aborted int
-	workerKills, serverKills      int
-	wrong                         int
-}
-
-func (t tally) String() string {
-	return fmt.Sprintf("demo: promoted=%d rolled_back=%d aborted=%d worker_kills=%d server_kills=%d targets_left_wrong=%d",
-		t.promoted, t.rolledBack, t.aborted, t.workerKills, t.serverKills, t.wrong)
 }
 
 // errUnexpected is the end of a demo that did not go as announced.
@@ -39,22 +28,13 @@ var errUnexpected = errors.New("not everything went as announced, see above")
 func show(ctx context.Context, s settings, out io.Writer) error {
 	d := &demo{out: out, targets: s.targets}
 	d.say("Everything of this run is kept in %s", s.dir)
-	st, err := stack.Start(ctx, s.bin, s.dir)
+	closeStack, err := d.start(ctx, s)
 	if err != nil {
 		return err
 	}
-	defer st.Close()
-	d.Stack = st
-	if err := st.Simulate(ctx, s.targets, unit, release, "--rps-per-target", "20"); err != nil {
-		return err
-	}
-	worker, err := st.Worker()
-	if err != nil {
-		return err
-	}
-	d.say("Temporal is up (Web UI %s), %d targets serve %s %s, one worker runs.", st.UI, s.targets, unit, release)
-	for _, act := range []func(context.Context, *stack.Process) error{d.good, d.bad, d.abort} {
-		if err := act(ctx, worker); err != nil {
+	defer closeStack()
+	for _, act := range []func(context.Context) error{d.good, d.bad, d.abort} {
+		if err := act(ctx); err != nil {
 			return err
 		}
 	}
@@ -63,10 +43,39 @@ func show(ctx context.Context, s settings, out io.Writer) error {
 	}
 	fmt.Fprintln(out)
 	fmt.Fprintln(out, d.tally)
-	if d.tally != (tally{promoted: 1, rolledBack: 1, aborted: 1, workerKills: 1, serverKills: 1}) {
+	if d.tally != expected(s.postgres) {
 		return errUnexpected
 	}
 	return nil
+}
+
+// start brings up the whole deployment; the caller closes it.
+func (d *demo) start(ctx context.Context, s settings) (closeStack func(), err error) {
+	begin, workers := stack.Start, 1
+	if s.postgres {
+		begin, workers = stack.StartOnPostgres, 2
+	}
+	if d.Stack, err = begin(ctx, s.bin, s.dir); err != nil {
+		return nil, err
+	}
+	d.outages = d.onSQLite()
+	if s.postgres {
+		d.tally.production = true
+		d.outages = d.onPostgres()
+		d.say("PostgreSQL is up: %s", d.Postgres.URL)
+	}
+	if err := d.Simulate(ctx, s.targets, unit, release, "--rps-per-target", "20"); err != nil {
+		d.Close()
+		return nil, err
+	}
+	for range workers {
+		if _, err := d.Worker(); err != nil {
+			d.Close()
+			return nil, err
+		}
+	}
+	d.say("Temporal is up (Web UI %s), %d targets serve %s %s, workers: %d.", d.UI, s.targets, unit, release, workers)
+	return d.Close, nil
 }
 
 // The releases of the demo. The simulated fleet makes a release behave as its
@@ -77,8 +86,8 @@ const (
 	thirdRelease = "2.6.0"
 )
 
-// good promotes a release while the worker and then the server are killed.
-func (d *demo) good(ctx context.Context, worker *stack.Process) error {
+// good promotes a release while what it depends on is killed.
+func (d *demo) good(ctx context.Context) error {
 	d.scene("1. A good release, %s, goes out in four stages", goodRelease)
 	path, err := writeSpec(d.Dir, goodRelease, "8s")
 	if err != nil {
@@ -95,31 +104,10 @@ func (d *demo) good(ctx context.Context, worker *stack.Process) error {
 		code, _ := d.SluiceTo(ctx, indent{d.out}, indent{d.out}, "watch", unit)
 		watched <- code
 	}()
-	if err := d.untilBaking(ctx, "early"); err != nil {
-		return err
-	}
-	d.say("kill -9: the only worker. The bake's clock runs on in Temporal; nobody can promote.")
-	worker.Kill()
-	d.tally.workerKills++
-	if err := wait(ctx, 3*time.Second); err != nil {
-		return err
-	}
-	d.say("the worker is started again.")
-	if err := worker.Start(); err != nil {
-		return err
-	}
-	if err := d.untilBaking(ctx, "half"); err != nil {
-		return err
-	}
-	d.say("kill -9: the Temporal server.")
-	d.Temporal.Kill()
-	d.tally.serverKills++
-	if err := wait(ctx, 3*time.Second); err != nil {
-		return err
-	}
-	d.say("the Temporal server is started again, on the same database.")
-	if err := d.RestartTemporal(ctx); err != nil {
-		return err
+	for _, o := range d.outages {
+		if err := d.suffer(ctx, o); err != nil {
+			return err
+		}
 	}
 	if code := <-watched; code == 0 {
 		d.tally.promoted++
@@ -130,7 +118,7 @@ func (d *demo) good(ctx context.Context, worker *stack.Process) error {
 }
 
 // bad starts a release that answers errors, and measures what it reached.
-func (d *demo) bad(ctx context.Context, _ *stack.Process) error {
+func (d *demo) bad(ctx context.Context) error {
 	d.scene("2. A bad release, %s: it answers errors", badRelease)
 	path, err := writeSpec(d.Dir, badRelease, "20s")
 	if err != nil {
@@ -158,7 +146,7 @@ func (d *demo) bad(ctx context.Context, _ *stack.Process) error {
 }
 
 // abort starts a release and takes it back by hand.
-func (d *demo) abort(ctx context.Context, _ *stack.Process) error {
+func (d *demo) abort(ctx context.Context) error {
 	d.scene("3. %s is aborted by an operator", thirdRelease)
 	path, err := writeSpec(d.Dir, thirdRelease, "2m")
 	if err != nil {

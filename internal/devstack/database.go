@@ -31,9 +31,25 @@ func searchAttributes() []string {
 	return []string{"SluiceUnit", "SluiceRelease", "SluiceStage", "SluicePhase", "SluiceOutcome"}
 }
 
-// openDatabase makes sure that file holds a Temporal database that nobody else uses, and returns how to connect to it. The
+// databases are where the server keeps its state: one of SQLite for everything, or two of PostgreSQL.
+type databases struct {
+	main, visibility *config.SQL
+	shards           int32  // of histories; fixed for the life of the database
+	close            func() // gives up the lock; called when the server has stopped
+}
+
+// openDatabases makes sure that the databases are there and complete and that nobody else uses them.
+func openDatabases(ctx context.Context, opts options) (databases, error) {
+	if opts.postgres != "" {
+		return openPostgres(ctx, opts.postgres, os.Getenv(passwordVariable))
+	}
+	file, err := openFile(ctx, opts.db)
+	return databases{main: file, visibility: file, shards: 1, close: func() {}}, err
+}
+
+// openFile makes sure that file holds a Temporal database that nobody else uses, and returns how to connect to it. The
 // lock lasts until the process ends, however it ends.
-func openDatabase(ctx context.Context, file string) (*config.SQL, error) {
+func openFile(ctx context.Context, file string) (*config.SQL, error) {
 	file, err := filepath.Abs(file)
 	if err != nil {
 		return nil, err
@@ -71,6 +87,14 @@ func createDatabase(file string) error {
 	if err := schema.SetupSchema(cfg); err != nil {
 		return err
 	}
+	if err := createNamespace(cfg); err != nil {
+		return err
+	}
+	return os.Rename(draft, file)
+}
+
+// createNamespace makes the namespace with Sluice's search attributes, unless it is there. It works on any SQL database.
+func createNamespace(cfg *config.SQL) error {
 	keywords := make(map[string]enumspb.IndexedValueType)
 	for _, name := range searchAttributes() {
 		keywords[name] = enumspb.INDEXED_VALUE_TYPE_KEYWORD
@@ -80,10 +104,7 @@ func createDatabase(file string) error {
 		return err
 	}
 	ns.Detail.Config.Retention = durationpb.New(retention)
-	if err := schema.CreateNamespaces(cfg, ns); err != nil {
-		return err
-	}
-	return os.Rename(draft, file)
+	return schema.CreateNamespaces(cfg, ns)
 }
 
 func sqlConfig(file string, pragmas map[string]string) *config.SQL {

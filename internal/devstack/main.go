@@ -1,8 +1,8 @@
 // Command devstack runs what Sluice needs from Temporal in one process, for development, demonstrations and tests: the
-// server with its history in one SQLite file, and the Web UI. It is a module of its own, so that the server's several
-// hundred dependencies stay out of Sluice's own go.sum.
+// server with its history in one SQLite file or in PostgreSQL, and the Web UI. It is a module of its own, so that the
+// server's several hundred dependencies stay out of Sluice's own go.sum.
 //
-// It is not for production: one history shard, one process, no authentication, loopback only unless told otherwise.
+// It is not for production: few history shards, one process, no authentication, loopback only unless told otherwise.
 package main
 
 import (
@@ -19,7 +19,8 @@ import (
 
 // options are the command line, decoded and checked.
 type options struct {
-	db             string     // the SQLite file; created when absent
+	db             string     // the SQLite file; created when absent. Either this or postgres
+	postgres       string     // URL of a PostgreSQL database; created when absent
 	ip             netip.Addr // where Temporal and the Web UI listen
 	port, uiPort   int        // 0 chooses a free one
 	readyFile      string     // empty: none is written
@@ -57,7 +58,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var opts options
 	flags := flag.NewFlagSet("devstack", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&opts.db, "db", "", "SQLite `FILE` with Temporal's state; created when absent, continued otherwise (required)")
+	flags.StringVar(&opts.db, "db", "", "SQLite `FILE` with Temporal's state; created when absent, continued otherwise")
+	flags.StringVar(&opts.postgres, "postgres", "", "instead of --db, `URL` of a PostgreSQL database: postgres://user@host:5432/temporal, or with ?host=/folder of a "+
+		"Unix socket. Created when absent, and NAME_visibility too. The password is taken from "+passwordVariable)
 	ip := flags.String("ip", "127.0.0.1", "`ADDRESS` to listen on; there is no authentication, so keep it on loopback")
 	flags.IntVar(&opts.port, "port", 7233, "`PORT` of Temporal's gRPC API; 0 chooses a free one")
 	flags.IntVar(&opts.uiPort, "ui-port", 8233, "`PORT` of the Web UI; 0 chooses a free one")
@@ -70,8 +73,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	if flags.NArg() > 0 {
 		return options{}, fmt.Errorf("unexpected argument %q: everything is a flag, see --help", flags.Arg(0))
 	}
-	if opts.db == "" {
-		return options{}, errors.New("--db is missing: name the file that Temporal's state is kept in, such as --db .sluice/temporal.db")
+	if err := opts.checkDatabase(); err != nil {
+		return options{}, err
 	}
 	var err error
 	if opts.ip, err = netip.ParseAddr(*ip); err != nil {
@@ -86,4 +89,18 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return options{}, fmt.Errorf("--log-level %q is unknown: use debug, info, warn or error", opts.logLevel)
 	}
 	return opts, nil
+}
+
+func (o options) checkDatabase() error {
+	switch {
+	case o.db != "" && o.postgres != "":
+		return errors.New("--db and --postgres exclude each other: name one place for Temporal's state")
+	case o.postgres != "":
+		_, err := postgresConfig(o.postgres, "")
+		return err
+	case o.db == "":
+		return errors.New("--db is missing: name the file that Temporal's state is kept in, such as --db .sluice/temporal.db, or a database with --postgres")
+	default:
+		return nil
+	}
 }

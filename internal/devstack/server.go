@@ -14,7 +14,6 @@ import (
 	"go.temporal.io/server/common/log"
 	"go.temporal.io/server/common/membership/static"
 	"go.temporal.io/server/common/metrics"
-	"go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"
 	"go.temporal.io/server/common/primitives"
 	"go.temporal.io/server/temporal"
 )
@@ -27,15 +26,16 @@ func serve(ctx context.Context, opts options, stdout io.Writer) error {
 	if err := removeReady(opts.readyFile); err != nil {
 		return err
 	}
-	db, err := openDatabase(ctx, opts.db)
+	dbs, err := openDatabases(ctx, opts)
 	if err != nil {
 		return err
 	}
+	defer dbs.close()
 	chosen, err := choosePorts(ctx, opts.ip, opts.port, opts.uiPort)
 	if err != nil {
 		return err
 	}
-	cfg := serverConfig(db, opts.ip, chosen)
+	cfg := serverConfig(dbs, opts.ip, chosen)
 	logger, stopping := newLogger(opts.logLevel)
 	server, err := newServer(cfg, logger)
 	if err != nil {
@@ -102,7 +102,7 @@ func newServer(cfg *config.Config, logger log.Logger) (temporal.Server, error) {
 	)
 }
 
-func serverConfig(db *config.SQL, ip netip.Addr, chosen ports) *config.Config {
+func serverConfig(dbs databases, ip netip.Addr, chosen ports) *config.Config {
 	frontend := hostPort(dialable(ip), chosen.frontend)
 	disabled := config.ArchivalNamespaceDefaults{
 		History:    config.HistoryArchivalNamespaceDefaults{State: "disabled"},
@@ -110,10 +110,10 @@ func serverConfig(db *config.SQL, ip netip.Addr, chosen ports) *config.Config {
 	}
 	return &config.Config{
 		Persistence: config.Persistence{
-			DefaultStore:     sqlite.PluginName,
-			VisibilityStore:  sqlite.PluginName,
-			NumHistoryShards: 1,
-			DataStores:       map[string]config.DataStore{sqlite.PluginName: {SQL: db}},
+			DefaultStore:     "main",
+			VisibilityStore:  "visibility",
+			NumHistoryShards: dbs.shards,
+			DataStores:       map[string]config.DataStore{"main": {SQL: dbs.main}, "visibility": {SQL: dbs.visibility}},
 		},
 		ClusterMetadata: &cluster.Config{
 			FailoverVersionIncrement: 10,

@@ -6,7 +6,7 @@ import (
 	dc "go.temporal.io/server/common/dynamicconfig"
 )
 
-// tuning overrides server defaults that are meant for clusters with hundreds of history shards. This server has one, and with
+// tuning overrides server defaults that are meant for clusters with hundreds of history shards. This server has few, and with
 // the defaults every activity in a sequence takes 100 ms and every timer a second, whatever the machine: a demonstration
 // would show the limits of the server's settings, not of what runs on it.
 func tuning() dc.StaticClient {

@@ -22,6 +22,10 @@ type Process struct {
 	argv []string
 	env  []string
 	log  io.Writer
+	dir  string              // empty: this program's
+	user *syscall.Credential // nil: this program's
+	stop syscall.Signal      // asks it to end
+	left syscall.Signal      // what it gets when this program dies
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -30,7 +34,7 @@ type Process struct {
 
 // NewProcess describes a child; nothing runs yet. Its output goes to log.
 func NewProcess(name string, log io.Writer, env []string, argv ...string) *Process {
-	return &Process{name: name, argv: argv, env: env, log: log}
+	return &Process{name: name, argv: argv, env: env, log: log, stop: syscall.SIGTERM, left: syscall.SIGKILL}
 }
 
 // Start runs the program. It must not be running.
@@ -43,8 +47,9 @@ func (p *Process) Start() error {
 	cmd := exec.Command(p.argv[0], p.argv[1:]...) //nolint:noctx // it is ended by Kill and Stop, and outlives the call
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	cmd.Env = append(os.Environ(), p.env...)
+	cmd.Dir = p.dir
 	// A child must not outlive its parent, nor get the terminal's Ctrl-C.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: p.left, Credential: p.user}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
@@ -87,7 +92,7 @@ func (p *Process) PID() int {
 func (p *Process) Kill() { p.end(syscall.SIGKILL) }
 
 // Stop asks the program to end, and kills it after 20 seconds.
-func (p *Process) Stop() { p.end(syscall.SIGTERM) }
+func (p *Process) Stop() { p.end(p.stop) }
 
 func (p *Process) end(sig syscall.Signal) {
 	p.mu.Lock()

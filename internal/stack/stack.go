@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,6 +24,7 @@ type Binaries struct {
 // Stack is a running deployment. Close it.
 type Stack struct {
 	Temporal *Process
+	Postgres *Postgres // nil: Temporal keeps a SQLite file
 	Sim      *Process
 	Workers  []*Process
 	// Address and UI are Temporal's; SimURL is the fleet's.
@@ -30,8 +32,9 @@ type Stack struct {
 	// Dir holds databases, logs, the store and the fleet file.
 	Dir string
 
-	bin  Binaries
-	logs []*os.File
+	bin   Binaries
+	state []string // Temporal's flags for where its state is
+	logs  []*os.File
 }
 
 // FleetFile is where the simulated fleet writes its inventory.
@@ -39,7 +42,28 @@ func (s *Stack) FleetFile() string { return filepath.Join(s.Dir, "fleet.yaml") }
 
 // Start starts Temporal only, keeping everything in dir.
 func Start(ctx context.Context, bin Binaries, dir string) (*Stack, error) {
+	s := &Stack{Dir: dir, bin: bin, state: []string{"--db", filepath.Join(dir, "temporal.db")}}
+	return s.start(ctx)
+}
+
+// StartOnPostgres is Start with a PostgreSQL cluster of its own below Temporal. It needs PostgreSQL's programs.
+func StartOnPostgres(ctx context.Context, bin Binaries, dir string) (*Stack, error) {
 	s := &Stack{Dir: dir, bin: bin}
+	f, err := logFile(dir, "postgres")
+	if err != nil {
+		return nil, err
+	}
+	s.logs = append(s.logs, f)
+	if s.Postgres, err = startPostgres(ctx, f); err != nil {
+		s.Close()
+		return nil, err
+	}
+	s.state = []string{"--postgres", s.Postgres.URL}
+	return s.start(ctx)
+}
+
+// start starts Temporal, or closes the stack.
+func (s *Stack) start(ctx context.Context) (*Stack, error) {
 	ports := []string{"--port", "0", "--ui-port", "0"} // it knows ports that nobody else is given
 	if err := s.startTemporal(ctx, ports...); err != nil {
 		s.Close()
@@ -56,7 +80,7 @@ func (s *Stack) startTemporal(ctx context.Context, ports ...string) error {
 	if err := os.RemoveAll(ready); err != nil {
 		return err
 	}
-	args := append([]string{"--db", filepath.Join(s.Dir, "temporal.db"), "--ready-file", ready, "--exit-with-parent"}, ports...)
+	args := slices.Concat(s.state, []string{"--ready-file", ready, "--exit-with-parent"}, ports)
 	var err error
 	if s.Temporal, err = s.NewProcess("temporal", s.bin.Devstack, args...); err != nil {
 		return err
@@ -144,6 +168,9 @@ func (s *Stack) Close() {
 		if p != nil {
 			p.Stop()
 		}
+	}
+	if s.Postgres != nil {
+		s.Postgres.close()
 	}
 	for _, f := range s.logs {
 		_ = f.Close() // only logs, and nobody writes any more

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// tally is the demo's last line, counted and never assumed.
+type tally struct {
+	promoted, rolledBack, aborted int
+	workerKills, serverKills      int
+	wrong                         int
+	// production is the shape with PostgreSQL, of which databaseKills is a part.
+	production    bool
+	databaseKills int
+}
+
+func (t tally) String() string {
+	if t.production {
+		return fmt.Sprintf("postgres: promoted=%d rolled_back=%d aborted=%d worker_kills=%d server_kills=%d database_kills=%d targets_left_wrong=%d",
+			t.promoted, t.rolledBack, t.aborted, t.workerKills, t.serverKills, t.databaseKills, t.wrong)
+	}
+	return fmt.Sprintf("demo: promoted=%d rolled_back=%d aborted=%d worker_kills=%d server_kills=%d targets_left_wrong=%d",
+		t.promoted, t.rolledBack, t.aborted, t.workerKills, t.serverKills, t.wrong)
+}
+
+// expected is the only tally that is a success.
+func expected(production bool) tally {
+	t := tally{promoted: 1, rolledBack: 1, aborted: 1, workerKills: 1, serverKills: 1}
+	if production {
+		t.production, t.workerKills, t.databaseKills = true, 2, 1
+	}
+	return t
+}
+
+// outage is something that is killed in the middle of the good release, and what is said of it.
+type outage struct {
+	stage string // whose bake it falls into
+	kills string
+	back  string
+	kill  func()
+	start func(context.Context) error
+}
+
+// onSQLite are the outages with one worker.
+func (d *demo) onSQLite() []outage {
+	return []outage{
+		{
+			"early", "the only worker. The bake's clock runs on in Temporal; nobody can promote.", "the worker",
+			func() { d.killWorker(0) }, func(context.Context) error { return d.Workers[0].Start() },
+		},
+		{"half", "the Temporal server.", "the Temporal server, on the same database", d.killTemporal, d.RestartTemporal},
+	}
+}
+
+// onPostgres are the outages with two workers: each of them has to take over from the other.
+func (d *demo) onPostgres() []outage {
+	return []outage{
+		{
+			"early", "the first worker. The second takes over.", "the first worker",
+			func() { d.killWorker(0) }, func(context.Context) error { return d.Workers[0].Start() },
+		},
+		{
+			"half", "the Temporal server and the second worker.", "the Temporal server, on the same database, and the second worker",
+			func() { d.killTemporal(); d.killWorker(1) },
+			func(ctx context.Context) error {
+				if err := d.RestartTemporal(ctx); err != nil {
+					return err
+				}
+				return d.Workers[1].Start()
+			},
+		},
+		{
+			"everyone", "PostgreSQL, under the running server.", "PostgreSQL",
+			func() { d.Postgres.Kill(); d.tally.databaseKills++ }, func(ctx context.Context) error { return d.Postgres.Restart(ctx) },
+		},
+	}
+}
+
+func (d *demo) killWorker(i int) { d.Workers[i].Kill(); d.tally.workerKills++ }
+
+func (d *demo) killTemporal() { d.Temporal.Kill(); d.tally.serverKills++ }
+
+// suffer waits for the stage, kills, and starts again after three seconds.
+func (d *demo) suffer(ctx context.Context, o outage) error {
+	if err := d.untilBaking(ctx, o.stage); err != nil {
+		return err
+	}
+	d.say("kill -9: %s", o.kills)
+	o.kill()
+	if err := wait(ctx, 3*time.Second); err != nil {
+		return err
+	}
+	if err := o.start(ctx); err != nil {
+		return fmt.Errorf("start %s again: %w", o.back, err)
+	}
+	d.say("%s is started again.", o.back)
+	return nil
+}
