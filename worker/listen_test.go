@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"testing"
 	"time"
 
@@ -74,7 +73,7 @@ func served(t *testing.T, o listener, health error) string {
 	require.NoError(t, err)
 	t.Cleanup(stop)
 	where, _ := logs.All()[0].ContextMap()["metrics"].(string)
-	require.Regexp(t, regexp.MustCompile(`^https?://.*/metrics$`), where)
+	require.Regexp(t, `^https?://.*/metrics$`, where)
 	return where[:len(where)-len("/metrics")]
 }
 
@@ -156,7 +155,7 @@ func TestListenWithClientCertificates(t *testing.T) {
 	status, _ := get(t, client(ours), where, "")
 	require.Equal(t, http.StatusOK, status)
 	for _, c := range []*http.Client{client(), client(others)} {
-		res, err := c.Get(where) //nolint:noctx // it ends at once
+		res, err := c.Get(where)
 		if err == nil {
 			_ = res.Body.Close()
 		}
