@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -15,7 +14,7 @@ import (
 type options struct {
 	address, namespace, profile string
 	store                       string
-	listen                      string
+	listen                      listener
 	logFormat, logLevel         string
 	activities                  int
 	linkLocal                   bool
@@ -34,7 +33,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.namespace, "namespace", "", "Temporal namespace (default: TEMPORAL_NAMESPACE, the profile, or default)")
 	fs.StringVar(&o.profile, "profile", "", "profile of Temporal's configuration file")
 	fs.StringVar(&o.store, "store", ".sluice/store", "`folder` of the content store; all workers of a deployment share it")
-	fs.StringVar(&o.listen, "listen", "127.0.0.1:9300", "`address` of /metrics and /healthz, loopback only; empty for none")
+	fs.StringVar(&o.listen.address, "listen", "127.0.0.1:9300", "`address` of /metrics and /healthz; empty for none. One that is not on loopback needs --listen-token or --listen-client-ca")
+	fs.StringVar(&o.listen.token, "listen-token", "", "ask readers for a bearer token; a `reference`: ${env:NAME} or file:/path")
+	fs.StringVar(&o.listen.cert, "listen-cert", "", "`file` of the certificate with which to serve TLS")
+	fs.StringVar(&o.listen.key, "listen-key", "", "`file` of its key")
+	fs.StringVar(&o.listen.clientCA, "listen-client-ca", "", "`file` of the authorities whose certificates readers must have")
 	fs.BoolVar(&o.linkLocal, "allow-link-local", false, "connect to link-local and cloud metadata addresses, too")
 	fs.StringVar(&o.logFormat, "log-format", "console", "console or json")
 	fs.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -55,17 +58,7 @@ func (o options) validate() error {
 	if o.activities < 1 {
 		return fmt.Errorf("--max-activities is %d, expected at least 1", o.activities)
 	}
-	if o.listen == "" {
-		return nil
-	}
-	host, _, err := net.SplitHostPort(o.listen)
-	if err != nil {
-		return fmt.Errorf("--listen %q: %w", o.listen, err)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("--listen %q is not on loopback: metrics and health have no authentication, put a proxy in front", o.listen)
-	}
-	return nil
+	return o.listen.validate()
 }
 
 // logger writes to stderr, for people or as JSON.

@@ -2,16 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/workflow"
 	"go.uber.org/zap"
 
@@ -43,8 +37,8 @@ func work(ctx context.Context, o options) error {
 		return err
 	}
 	defer c.Close()
-	if o.listen != "" {
-		stop, err := listen(ctx, o.listen, registry, c, log)
+	if o.listen.address != "" {
+		stop, err := listen(ctx, o.listen, registry, reachable(c), log)
 		if err != nil {
 			return err
 		}
@@ -62,31 +56,4 @@ func work(ctx context.Context, o options) error {
 	log.Info("worker stops: batches under way may finish")
 	w.Stop()
 	return nil
-}
-
-// listen serves /metrics and /healthz until stop is called.
-func listen(ctx context.Context, addr string, reg *prometheus.Registry, c client.Client, log *zap.Logger) (stop func(), err error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen for /metrics: %w (choose another with --listen, or none with --listen=)", err)
-	}
-	mux := http.NewServeMux()
-	mux.Handle("/metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
-	mux.HandleFunc("/healthz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
-		if _, err := c.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
-			http.Error(w, "temporal does not answer", http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ok")
-	})
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go func() {
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics listener ended", zap.Error(err))
-		}
-	}()
-	log.Info("listening", zap.String("metrics", "http://"+l.Addr().String()+"/metrics"))
-	return func() { _ = srv.Close() }, nil
 }

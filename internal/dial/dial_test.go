@@ -62,7 +62,7 @@ func TestEveryWayIsRefused(t *testing.T) {
 		"with TLS":              {name, "https://innocent.example/"},
 	} {
 		client := http.Client{Transport: tc.guard.Transport()}
-		res, err := client.Get(tc.url) //nolint:noctx // it ends at once
+		res, err := client.Get(tc.url)
 		if err == nil {
 			_ = res.Body.Close()
 		}
@@ -82,7 +82,7 @@ func TestProxy(t *testing.T) {
 		tr := g.Transport()
 		tr.Proxy = g.behind(http.ProxyURL(via))
 		client := http.Client{Transport: tr}
-		res, err := client.Get(where) //nolint:noctx // it ends at once
+		res, err := client.Get(where)
 		if err == nil {
 			_ = res.Body.Close()
 		}
@@ -106,7 +106,7 @@ func TestAllowed(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(s.Close)
 	client := http.Client{Transport: Guard{}.Transport()}
-	res, err := client.Get(s.URL) //nolint:noctx // it ends at once
+	res, err := client.Get(s.URL)
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
 	require.NoError(t, Guard{AllowLinkLocal: true}.control(t.Context(), "tcp", "169.254.169.254:80", nil))

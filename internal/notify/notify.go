@@ -40,6 +40,9 @@ type Event struct {
 	Text string `json:"text"`
 }
 
+// maxQuoted bounds what an error repeats, in bytes.
+const maxQuoted = 500
+
 // timeout bounds one attempt.
 const timeout = 10 * time.Second
 
@@ -76,11 +79,24 @@ func Send(ctx context.Context, n spec.Notify, e Event, via http.RoundTripper) er
 		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err // without the URL
 		}
-		return fmt.Errorf("notify %s: %s", req.URL.Hostname(), token.Redact(to.Redact(err.Error())))
+		return fmt.Errorf("notify %s: %s", req.URL.Hostname(), redact(err.Error(), to, token, req.URL))
 	}
 	defer func() { _ = res.Body.Close() }()
 	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // so that the connection can be used again
 	return answered(req.URL.Hostname(), res.StatusCode)
+}
+
+// redact takes out of a text what is secret of a URL or beside it: a receiver that
+// speaks no HTTP is quoted in the error.
+func redact(text string, to, token secret.Secret, u *url.URL) string {
+	text = token.Redact(to.Redact(text))
+	password, _ := u.User.Password()
+	for _, part := range []string{u.RequestURI(), u.Path, u.RawQuery, password, u.User.Username()} {
+		if len(part) > 1 { // a path of "/" is no secret
+			text = secret.New(part).Redact(text)
+		}
+	}
+	return strings.ToValidUTF8(text[:min(len(text), maxQuoted)], "")
 }
 
 // answered says what a status means.

@@ -1,7 +1,10 @@
 package notify
 
 import (
+	"bufio"
 	"encoding/json"
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -67,4 +70,30 @@ func TestTrouble(t *testing.T) {
 	}
 	err := Send(t.Context(), spec.Notify{Webhook: "${env:NOT_SET_ANYWHERE}"}, Event{}, dial.Guard{}.Transport())
 	require.ErrorContains(t, err, "NOT_SET_ANYWHERE is not set")
+}
+
+// A receiver that speaks no HTTP is quoted, but for what is secret.
+func TestReceiverThatRepeatsEverything(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if r, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+				_, _ = fmt.Fprintf(conn, "%s %s %s %s\r\n\r\n", r.URL.Path, r.URL.RequestURI(), r.Header.Get("Authorization"), r.URL.RawQuery)
+			}
+			_ = conn.Close()
+		}
+	}()
+	t.Setenv("HOOK_TOKEN", "hunter3")
+	for _, hook := range []string{"http://%s/services/hunter2?key=hunter4", "http://hunter5:hunter6@%s/hunter2%%20x"} {
+		t.Setenv("HOOK", fmt.Sprintf(hook, l.Addr()))
+		err = Send(t.Context(), spec.Notify{Webhook: "${env:HOOK}", Token: "${env:HOOK_TOKEN}"}, Event{}, dial.Guard{}.Transport())
+		require.ErrorContains(t, err, "malformed")
+		require.NotContains(t, err.Error(), "hunter")
+	}
 }

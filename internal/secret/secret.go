@@ -4,13 +4,19 @@
 package secret
 
 import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -54,12 +60,43 @@ func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // Redact replaces every occurrence of the secret in text, such as a server's
-// answer that repeats what it was sent.
+// answer that repeats what it was sent: as it is, and as it stands in JSON, in a
+// URL, between quotes, in hexadecimal digits and in base64 by itself.
 func (s Secret) Redact(text string) string {
 	if s.value == "" {
 		return text
 	}
-	return strings.ReplaceAll(text, s.value, redacted)
+	for _, form := range s.forms() {
+		text = strings.ReplaceAll(text, form, redacted)
+	}
+	return text
+}
+
+// Shows says whether the secret is in text, in a form that Redact knows.
+func (s Secret) Shows(text string) bool { return s.Redact(text) != text }
+
+// forms are ways to write the secret, longer ones first, so that none leaves a part
+// of another behind.
+func (s Secret) forms() []string {
+	raw := []byte(s.value)
+	quoted := strconv.Quote(s.value)
+	all := []string{
+		s.value, quoted[1 : len(quoted)-1], url.QueryEscape(s.value), url.PathEscape(s.value),
+		hex.EncodeToString(raw), strings.ToUpper(hex.EncodeToString(raw)),
+		base64.StdEncoding.EncodeToString(raw), base64.RawStdEncoding.EncodeToString(raw),
+		base64.URLEncoding.EncodeToString(raw), base64.RawURLEncoding.EncodeToString(raw),
+	}
+	for _, escape := range []bool{false, true} {
+		var b strings.Builder
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(escape)
+		if enc.Encode(s.value) == nil {
+			text := strings.TrimSpace(b.String())
+			all = append(all, text[1:len(text)-1])
+		}
+	}
+	slices.SortStableFunc(all, func(a, b string) int { return len(b) - len(a) })
+	return slices.Compact(all)
 }
 
 // Check says whether ref has the form of a reference. It looks nothing up.

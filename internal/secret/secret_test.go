@@ -2,11 +2,14 @@ package secret_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,4 +80,22 @@ func TestSecretNeverShows(t *testing.T) {
 func TestRedact(t *testing.T) {
 	require.Equal(t, "you sent Bearer [redacted]!", secret.New(planted).Redact("you sent Bearer "+planted+"!"))
 	require.Equal(t, "text", secret.Secret{}.Redact("text"))
+}
+
+// A server may repeat a secret in another form than it was sent in.
+func TestRedactForms(t *testing.T) {
+	const odd = `p"l&a<n+t/e d=\é`
+	s := secret.New(odd)
+	plain, err := json.Marshal(odd)
+	require.NoError(t, err)
+	for _, form := range []string{
+		odd, string(plain), strings.ReplaceAll(strings.ReplaceAll(odd, `\`, `\\`), `"`, `\"`), url.QueryEscape(odd), url.PathEscape(odd), fmt.Sprintf("%q", odd),
+		fmt.Sprintf("%x", odd), fmt.Sprintf("%X", odd), base64.StdEncoding.EncodeToString([]byte(odd)), base64.RawURLEncoding.EncodeToString([]byte(odd)),
+	} {
+		require.True(t, s.Shows("<"+form+">"), form)
+		got := strings.Trim(s.Redact("<"+form+">"), `<>"=`)
+		require.Equal(t, "[redacted]", got, form)
+	}
+	require.False(t, s.Shows("nothing of it"))
+	require.False(t, secret.Secret{}.Shows(""))
 }

@@ -94,7 +94,7 @@ func (h httpDriver) Observe(ctx context.Context, t fleet.Target, unit string) (S
 	if a.status != http.StatusOK {
 		return State{}, a.failure("expected status 200")
 	}
-	s, err := parseState(a.body)
+	s, err := parseState(a.body, a.token)
 	if err != nil {
 		return State{}, a.failure(err.Error())
 	}
@@ -144,7 +144,7 @@ func (a answer) failure(why string) error {
 	if body == "" {
 		body = "no body"
 	}
-	return fmt.Errorf("%s: status %d, %s: %s", a.request, a.status, why, body)
+	return fmt.Errorf("%s: status %d, %s: %s", a.request, a.status, a.token.Redact(why), body)
 }
 
 // do sends one request; o is nil for a question.
@@ -183,6 +183,10 @@ func (h httpDriver) do(ctx context.Context, t fleet.Target, method, unit string,
 		}
 		if _, ok := errors.AsType[*dial.RefusedError](err); ok {
 			return answer{}, refused(fmt.Errorf("%s: %w", a.request, err))
+		}
+		// What is not HTTP is repeated in the error, however long.
+		if text := err.Error(); a.token.Shows(text) || len(text) > maxQuoted {
+			err = errors.New(clean(a.token.Redact(text), maxQuoted/4))
 		}
 		return answer{}, fmt.Errorf("%s: %w", a.request, err)
 	}
@@ -229,8 +233,8 @@ func readBounded(body io.ReadCloser) ([]byte, error) {
 }
 
 // parseState reads a state strictly: release and alive must be there, and
-// nothing may follow.
-func parseState(data []byte) (State, error) {
+// nothing may follow. A token that it repeats is taken out.
+func parseState(data []byte, token secret.Secret) (State, error) {
 	var wire struct {
 		Release *string `json:"release"`
 		Fence   int64   `json:"fence"`
@@ -247,9 +251,11 @@ func parseState(data []byte) (State, error) {
 		return State{}, errors.New(`the state has no "alive"`)
 	case wire.Fence < 0:
 		return State{}, fmt.Errorf("the fence %d is negative", wire.Fence)
+	case token.Shows(*wire.Release):
+		return State{}, errors.New("the release that it names holds the token")
 	}
 	if err := checkRelease(*wire.Release); err != nil {
 		return State{}, err
 	}
-	return State{Release: *wire.Release, Fence: wire.Fence, Alive: *wire.Alive, Detail: clean(wire.Detail, maxQuoted/4)}, nil
+	return State{Release: *wire.Release, Fence: wire.Fence, Alive: *wire.Alive, Detail: clean(token.Redact(wire.Detail), maxQuoted/4)}, nil
 }

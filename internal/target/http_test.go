@@ -1,11 +1,15 @@
 package target_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -189,6 +193,66 @@ func TestHTTPRequest(t *testing.T) {
 	_, err = d.Observe(t.Context(), where, "proxy")
 	require.ErrorContains(t, err, "[redacted]")
 	require.NotContains(t, err.Error(), "planted-token")
+}
+
+// However a target repeats the token that it was sent, nobody reads it.
+func TestHTTPTokenIsNeverRepeated(t *testing.T) {
+	const token = `planted"<token>+/=`
+	t.Setenv("SLUICE_TEST_TOKEN", token)
+	quoted, err := json.Marshal(token)
+	require.NoError(t, err)
+	for name, answer := range map[string]string{
+		"no status line":  token + " " + token + "\r\n\r\n",
+		"no status":       "HTTP/1.1 " + token + "\r\n\r\n",
+		"a broken header": "HTTP/1.1 200 OK\r\n" + token + "\r\n\r\n",
+		"a broken length": "HTTP/1.1 200 OK\r\nContent-Length: " + token + "\r\n\r\n",
+		"an encoding":     "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + token + "\r\n\r\n",
+		"the detail":      ok(`{"release":"1","alive":false,"detail":` + string(quoted) + `}`),
+		"the release":     ok(`{"release":` + string(quoted) + `,"alive":true}`),
+		"no release":      ok(`{"release":"x ` + string(quoted[1:]) + `,"alive":true}`),
+		"JSON":            "HTTP/1.1 401 No\r\nContent-Length: " + strconv.Itoa(len(quoted)) + "\r\n\r\n" + string(quoted),
+		"a redirect":      "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/" + url.QueryEscape(token) + "\r\nContent-Length: 0\r\n\r\n",
+		"long nonsense":   "HTTP/1.1 " + strings.Repeat("x", 20_000) + token + "\r\n\r\n",
+		"a bad redirect":  "HTTP/1.1 302 Found\r\nLocation: http://[" + token + "\r\nContent-Length: 0\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			where := fleet.Target{ID: "a", Address: says(t, answer)}
+			d := newHTTP(t, spec.HTTPDriver{Token: "${env:SLUICE_TEST_TOKEN}", Timeout: spec.Duration(5 * time.Second)})
+			state, observed := d.Observe(t.Context(), where, "proxy")
+			applied := d.Apply(t.Context(), where, order("2", 1))
+			if name != "the detail" {
+				require.Error(t, observed)
+			}
+			shown := fmt.Sprintf("%+v %v %v", state, observed, applied)
+			t.Log(shown)
+			require.NotContains(t, shown, "planted")
+			require.Less(t, len(shown), 3000)
+		})
+	}
+}
+
+func ok(body string) string {
+	return "HTTP/1.1 200 OK\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
+}
+
+// says is the address of a server that reads a request and answers these bytes.
+func says(t *testing.T, answer string) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+				_, _ = io.WriteString(conn, answer)
+			}
+			_ = conn.Close()
+		}
+	}()
+	return l.Addr().String()
 }
 
 func TestHTTPTokenMissing(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/sluicehq/sluice/internal/secret"
 )
 
 func TestParseOutput(t *testing.T) {
@@ -65,7 +67,7 @@ func FuzzAnswers(f *testing.F) {
 	f.Add("1\nfence=3\nalive=false\ndetail=x\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, parse := range []func() (State, error){
-			func() (State, error) { return parseState([]byte(text)) },
+			func() (State, error) { return parseState([]byte(text), secret.New("planted")) },
 			func() (State, error) { return parseOutput(text, false) },
 		} {
 			s, err := parse()
