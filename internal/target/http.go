@@ -18,6 +18,7 @@ import (
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/secret"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/terminal"
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
@@ -140,7 +141,7 @@ type answer struct {
 
 // failure tells what came back, without the token even if the target repeats it.
 func (a answer) failure(why string) error {
-	body := clean(a.token.Redact(string(a.body)), maxQuoted/4)
+	body := terminal.OneLine(a.token.Redact(string(a.body)), maxQuoted/4)
 	if body == "" {
 		body = "no body"
 	}
@@ -251,5 +252,5 @@ func parseState(data []byte) (State, error) {
 	if err := checkRelease(*wire.Release); err != nil {
 		return State{}, err
 	}
-	return State{Release: *wire.Release, Fence: wire.Fence, Alive: *wire.Alive, Detail: clean(wire.Detail, maxQuoted/4)}, nil
+	return State{Release: *wire.Release, Fence: wire.Fence, Alive: *wire.Alive, Detail: terminal.OneLine(wire.Detail, maxQuoted/4)}, nil
 }
