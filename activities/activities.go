@@ -13,6 +13,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/sluicehq/sluice/internal/dial"
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/inventory"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/store"
@@ -24,6 +26,8 @@ import (
 type Activities struct {
 	store     store.Store
 	newDriver func(spec.Driver) (target.Driver, error)
+	// lister lists a fleet, once.
+	lister func(context.Context, spec.FleetSource) (fleet.Fleet, error)
 	// sources carries requests to sources of health.
 	sources *http.Transport
 	metrics *Metrics
@@ -36,9 +40,12 @@ type Activities struct {
 
 // New returns activities that keep plans in s, count in m, and connect through g.
 func New(s store.Store, m *Metrics, g dial.Guard) *Activities {
-	targets := target.Transport(g)
+	targets, sources := target.Transport(g), g.Transport()
 	return &Activities{
-		store: s, metrics: m, submission: submitted, plans: map[string]plan.Plan{}, sources: g.Transport(),
+		store: s, metrics: m, submission: submitted, plans: map[string]plan.Plan{}, sources: sources,
+		lister: func(ctx context.Context, f spec.FleetSource) (fleet.Fleet, error) {
+			return inventory.List(ctx, f, inventory.Deps{Transport: sources})
+		},
 		newDriver: func(d spec.Driver) (target.Driver, error) { return target.New(d, targets) },
 	}
 }

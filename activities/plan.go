@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/converter"
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/plan"
@@ -14,9 +12,21 @@ import (
 	"github.com/sluicehq/sluice/internal/target"
 )
 
-// Plan cuts the fleet into cohorts and keeps the plan in the store. It is pure
-// but for the store, so a retry answers the same digest.
+// maxPinned is how large a listed fleet's snapshot may be to be in the answer of
+// Plan, in bytes: with its base64 it stays below Temporal's 2 MB.
+const maxPinned = 1 << 20
+
+// Plan cuts the fleet into cohorts and keeps the plan in the store. A submission
+// without a fleet has it listed first; then the snapshot is part of the answer, if it
+// is not too large, so that the workflow's history has it. Otherwise a retry answers
+// the same.
 func (a *Activities) Plan(ctx context.Context, in PlanInput) (Planned, error) {
+	listed := in.FleetDigest == "" && len(in.FleetData) == 0 && in.Spec.Fleet.Listed()
+	if listed {
+		if err := a.pin(ctx, &in); err != nil {
+			return Planned{}, err
+		}
+	}
 	data := in.FleetData
 	if len(data) == 0 {
 		var err error
@@ -36,7 +46,14 @@ func (a *Activities) Plan(ctx context.Context, in PlanInput) (Planned, error) {
 		return Planned{}, fmt.Errorf("keep plan: %w", err)
 	}
 	a.remember(digest, p)
-	return Planned{Digest: digest, Targets: len(p.Order), Stages: p.Stages}, nil
+	out := Planned{Digest: digest, Targets: len(p.Order), Stages: p.Stages}
+	if listed {
+		out.FleetDigest = in.FleetDigest
+		if len(data) <= maxPinned {
+			out.FleetData = data
+		}
+	}
+	return out, nil
 }
 
 // cut is the plan of a submission whose fleet snapshot is at hand, also in the
@@ -59,7 +76,7 @@ func cut(in PlanInput, snapshot []byte) (plan.Plan, []byte, error) {
 
 // cutAgain makes a plan anew from the submission in the workflow's own history, so
 // that a lost store keeps nobody from going back, unless the fleet's snapshot was
-// too large to be in the submission. The store gets it again.
+// too large to be there. The store gets it again.
 func (a *Activities) cutAgain(ctx context.Context, digest string) (plan.Plan, error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	in, err := a.submission(ctx, run.ID, run.RunID)
@@ -81,18 +98,6 @@ func (a *Activities) cutAgain(ctx context.Context, digest string) (plan.Plan, er
 	}
 	a.remember(digest, p)
 	return p, nil
-}
-
-// submitted reads what a workflow was started with.
-func submitted(ctx context.Context, id, run string) (PlanInput, error) {
-	var in PlanInput
-	events := activity.GetClient(ctx).GetWorkflowHistory(ctx, id, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	first, err := events.Next()
-	if err != nil {
-		return in, err
-	}
-	payloads := first.GetWorkflowExecutionStartedEventAttributes().GetInput()
-	return in, converter.GetDefaultDataConverter().FromPayloads(payloads, &in)
 }
 
 // validateAtMost bounds how many targets are asked before the first stage; the

@@ -11,8 +11,9 @@ import (
 
 // PlanInput is a submission: a complete spec and the fleet's snapshot.
 type PlanInput struct {
-	Spec        spec.Spec `json:"spec"`
-	FleetDigest string    `json:"fleetDigest"`
+	Spec spec.Spec `json:"spec"`
+	// FleetDigest names the snapshot; it is empty when the worker lists the fleet.
+	FleetDigest string `json:"fleetDigest"`
 	// FleetData is the snapshot, or empty when it lies in the store.
 	FleetData []byte `json:"fleetData,omitempty"`
 }
@@ -22,6 +23,11 @@ type Planned struct {
 	Digest  string       `json:"digest"`
 	Targets int          `json:"targets"`
 	Stages  []plan.Stage `json:"stages"`
+	// FleetDigest names the snapshot of a fleet that the worker has listed, and
+	// FleetData is that snapshot, unless it is too large. A workflow has no use for
+	// them: they are in its history for a worker whose store is lost.
+	FleetDigest string `json:"fleetDigest,omitempty"`
+	FleetData   []byte `json:"fleetData,omitempty"`
 }
 
 // Batch is a run of a plan's targets, Order[From:To], or with Late of those.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/inventory"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/strictyaml"
@@ -18,16 +20,18 @@ const (
 	stdinName = "<stdin>"
 )
 
-// loaded is a spec with the fleet and the plan that belong to it.
+// loaded is a spec with the fleet and the plan that belong to it. A fleet that the
+// worker lists is not among it, and so there is no plan.
 type loaded struct {
 	file  string
+	doc   *spec.Document
 	spec  spec.Spec
 	fleet fleet.Fleet
 	plan  plan.Plan
 }
 
 // load reads a spec, or standard input for "-", and the fleet file that it names,
-// and plans. All problems that are found are in the error.
+// if it names one, and plans. All problems that are found are in the error.
 func load(con *console, path string) (loaded, error) {
 	l := loaded{file: path}
 	dir := filepath.Dir(path)
@@ -42,14 +46,37 @@ func load(con *console, path string) (loaded, error) {
 	if err != nil {
 		return l, invalidInput(l.file, err)
 	}
-	l.spec = doc.Spec
+	l.doc, l.spec = doc, doc.Spec
+	if l.spec.Fleet.Listed() {
+		return l, nil
+	}
 	if l.fleet, err = loadFleet(doc, l.file, dir); err != nil {
 		return l, err
 	}
+	return l, l.cut()
+}
+
+// cut plans on the fleet at hand.
+func (l *loaded) cut() (err error) {
 	if l.plan, err = plan.New(l.spec, l.fleet); err != nil {
-		return l, invalidInput(l.file, located(doc, err))
+		return invalidInput(l.file, located(l.doc, err))
 	}
-	return l, nil
+	return nil
+}
+
+// list lists the fleet from here and plans on it, where the worker would list it.
+func (l *loaded) list(ctx context.Context) (err error) {
+	if !l.spec.Fleet.Listed() {
+		return nil
+	}
+	if l.fleet, err = inventory.List(ctx, l.spec.Fleet, inventory.Deps{}); err != nil {
+		err = fmt.Errorf("%w (tried from here; a worker lists the fleet itself when the rollout starts)", err)
+		if errors.Is(err, inventory.ErrFinal) {
+			return invalidf("%w", err)
+		}
+		return err
+	}
+	return l.cut()
 }
 
 // read answers the bytes of a file, or of standard input for "-".
@@ -92,7 +119,7 @@ func pathCause(err error) error {
 // loadFleet reads the fleet file. Problems inside it name that file; a file that
 // cannot be read is a problem of the spec's line.
 func loadFleet(doc *spec.Document, file, dir string) (fleet.Fleet, error) {
-	path := doc.Spec.Fleet
+	path := doc.Spec.Fleet.File
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
 	}

@@ -17,13 +17,20 @@ func planCommand() command {
 		long: `Shows the targets of every stage, how long it can take at most (its bake, and
 then as long as its gate may hold for lack of a verdict), and what is at risk
 meanwhile. The same spec and fleet always give the same plan. Nothing is started,
-and no server is needed. With --output json all targets are listed.`,
+and no server is needed. A fleet that the worker lists is listed from here, to show
+what would come of it now. With --output json all targets are listed.`,
 		example: "sluice plan rollout.yaml --targets",
 		flags:   []cli.Flag{&cli.BoolFlag{Name: "targets", DisableDefaultText: true, Usage: "list every target of every stage"}},
-		run: func(_ context.Context, con *console, c *cli.Context) error {
+		run: func(ctx context.Context, con *console, c *cli.Context) error {
 			l, err := load(con, c.Args().First())
 			if err != nil {
 				return err
+			}
+			if err := l.list(ctx); err != nil {
+				return err
+			}
+			if l.spec.Fleet.Listed() {
+				con.say("the fleet was listed from here; the worker lists it again when the rollout starts, and that counts")
 			}
 			planned := describePlan(l.plan)
 			if con.json {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -19,6 +18,7 @@ func startCommand() command {
 		long: `Reads a spec (- is standard input) and its fleet file, plans, and starts the
 rollout. A unit has one rollout at a time: a second start is refused and told who
 holds it. Everything goes with the request; workers read no file of yours. A fleet
+from a command or a query is listed by the worker. A fleet
 that is unhealthy already is refused before anything is changed, unless --override
 says why not. With --wait it follows the rollout as watch does, and exits with its exit code; Ctrl-C
 then stops the watching and not the rollout.`,
@@ -101,8 +101,9 @@ type started struct {
 	WorkflowID string `json:"workflowId"`
 	RunID      string `json:"runId"`
 	URL        string `json:"url,omitempty"`
-	Targets    int    `json:"targets"`
-	Stages     int    `json:"stages"`
+	// Targets is 0 when the worker lists the fleet: then it is not known yet.
+	Targets int `json:"targets"`
+	Stages  int `json:"stages"`
 }
 
 // print says where the rollout is, and what to do next.
@@ -112,7 +113,7 @@ func (s started) print(con *console) error {
 	}
 	lines := [][]string{
 		{"started", terminal.Safe(s.Unit + " " + s.Release + " by " + s.By)},
-		{"plan", fmt.Sprintf("%s in %s", plural(s.Targets, "target"), plural(s.Stages, "stage"))},
+		{"plan", s.plan()},
 		{"workflow", terminal.Safe(s.WorkflowID)},
 		{"run", s.RunID},
 	}
@@ -124,6 +125,15 @@ func (s started) print(con *console) error {
 	}
 	con.say("follow it:    sluice watch %s\ntake it back: sluice abort %s --why \"…\"", s.Unit, s.Unit)
 	return nil
+}
+
+// plan is the size of the rollout, as far as it is known.
+func (s started) plan() string {
+	stages := plural(s.Stages, "stage")
+	if s.Targets == 0 {
+		return stages + "; the worker lists the fleet"
+	}
+	return plural(s.Targets, "target") + " in " + stages
 }
 
 // waitFor follows a rollout that was just started. Under --output json the lines

@@ -15,7 +15,6 @@ import (
 
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/fleet"
-	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/store"
 	"github.com/sluicehq/sluice/workflows"
 )
@@ -33,6 +32,9 @@ const (
 // store that the workers share.
 func submission(ctx context.Context, l loaded, by, storeDir string) (workflows.Submission, error) {
 	sub := workflows.Submission{Spec: l.spec, By: by}
+	if l.spec.Fleet.Listed() { // by the worker, when the rollout starts
+		return sub, nil
+	}
 	digest, data, err := fleet.Encode(l.fleet)
 	if err != nil {
 		return sub, fmt.Errorf("pin the fleet: %w", err)
@@ -75,7 +77,7 @@ func (r *remote) submit(ctx context.Context, con *console, l loaded, sub workflo
 		),
 		Memo:          map[string]any{memoBy: sub.By},
 		StaticSummary: sub.Spec.Unit + " " + sub.Spec.Release,
-		StaticDetails: staticDetails(l.plan, sub.By),
+		StaticDetails: staticDetails(l, sub.By),
 	}, connect.WorkflowType, sub)
 	if e, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
 		return started{}, r.held(ctx, con, sub, e.RunId)
@@ -85,7 +87,7 @@ func (r *remote) submit(ctx context.Context, con *console, l loaded, sub workflo
 	}
 	return started{
 		Unit: sub.Spec.Unit, Release: sub.Spec.Release, By: sub.By, WorkflowID: id, RunID: run.GetRunID(),
-		URL: r.link(id, run.GetRunID()), Targets: len(l.plan.Order), Stages: len(l.plan.Stages),
+		URL: r.link(id, run.GetRunID()), Targets: len(l.plan.Order), Stages: len(l.spec.Stages),
 	}, nil
 }
 
@@ -146,9 +148,14 @@ func sameJSON(a, b any) bool {
 }
 
 // staticDetails is what the Web UI shows of the rollout for good, in Markdown.
-func staticDetails(p plan.Plan, by string) string {
+func staticDetails(l loaded, by string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "**%s** release **%s**, started by %s\n\n", workflows.Markdown(p.Spec.Unit), workflows.Markdown(p.Spec.Release), workflows.Markdown(by))
+	fmt.Fprintf(&b, "**%s** release **%s**, started by %s\n\n", workflows.Markdown(l.spec.Unit), workflows.Markdown(l.spec.Release), workflows.Markdown(by))
+	if l.spec.Fleet.Listed() {
+		b.WriteString("The worker lists the fleet.\n")
+		return b.String()
+	}
+	p := l.plan
 	fmt.Fprintf(&b, "%s, at most %s\n\n| stage | new | reach | bake |\n| --- | ---: | ---: | --- |\n",
 		plural(len(p.Order), "target"), describePlan(p).Longest)
 	for i, s := range p.Stages {

@@ -16,7 +16,8 @@ func validateCommand() command {
 		long: `Reads a spec (- is standard input) and the fleet file that it names, relative to
 the spec's folder, and plans the rollout. Every problem is listed at once, as
 file:line:column: what is wrong, what was expected. Nothing is started, and no
-server is needed.`,
+server is needed. A fleet that the worker lists, by a command or a query, is not
+listed: then the spec alone is checked.`,
 		example: "sluice validate rollout.yaml",
 		run: func(_ context.Context, con *console, c *cli.Context) error {
 			l, err := load(con, c.Args().First())
@@ -24,13 +25,33 @@ server is needed.`,
 				return err
 			}
 			if con.json {
-				return con.object(map[string]any{
-					"ok": true, "unit": l.spec.Unit, "release": l.spec.Release,
-					"targets": len(l.plan.Order), "stages": len(l.plan.Stages), "checks": len(l.spec.Health.Checks),
-				})
+				return con.object(valid(l))
 			}
-			return con.lines([]string{fmt.Sprintf("ok: %s %s, %s in %s, %s", terminal.Safe(l.spec.Unit), terminal.Safe(l.spec.Release),
-				plural(len(l.plan.Order), "target"), plural(len(l.plan.Stages), "stage"), plural(len(l.spec.Health.Checks), "check"))})
+			where := plural(len(l.plan.Order), "target") + " in "
+			if l.spec.Fleet.Listed() {
+				where = ""
+			}
+			err = con.lines([]string{fmt.Sprintf("ok: %s %s, %s%s, %s", terminal.Safe(l.spec.Unit), terminal.Safe(l.spec.Release),
+				where, plural(len(l.spec.Stages), "stage"), plural(len(l.spec.Health.Checks), "check"))})
+			if err == nil && l.spec.Fleet.Listed() {
+				con.say("the fleet was not looked at: the worker lists it when the rollout starts; sluice plan tries it from here")
+			}
+			return err
 		},
 	}
+}
+
+// valid is the answer of validate as an object. The targets of a fleet that the
+// worker lists are not known.
+func valid(l loaded) map[string]any {
+	out := map[string]any{
+		"ok": true, "unit": l.spec.Unit, "release": l.spec.Release,
+		"stages": len(l.spec.Stages), "checks": len(l.spec.Health.Checks),
+	}
+	if l.spec.Fleet.Listed() {
+		out["listed"] = true
+	} else {
+		out["targets"] = len(l.plan.Order)
+	}
+	return out
 }

@@ -33,7 +33,7 @@ func TestExamples(t *testing.T) {
 			require.FileExists(t, filepath.Join(filepath.Dir(path), schema))
 			doc, err := spec.Parse(path, data)
 			require.NoError(t, err)
-			fleetPath := filepath.Join(filepath.Dir(path), doc.Spec.Fleet)
+			fleetPath := filepath.Join(filepath.Dir(path), doc.Spec.Fleet.File)
 			data, err = os.ReadFile(fleetPath)
 			require.NoError(t, err)
 			f, err := fleet.Parse(fleetPath, data)

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/sluicehq/sluice/internal/promapi"
 )
 
 // jsonOf reads a bounded answer in JSON. An error that is a refusal does not change
@@ -17,17 +19,17 @@ func jsonOf(res *http.Response) ([]byte, error) {
 		if c := res.StatusCode; c/100 == 5 || c == http.StatusTooManyRequests || c == http.StatusRequestTimeout {
 			return nil, err
 		}
-		return nil, refusal(err.Error())
+		return nil, promapi.Refusal(err.Error())
 	}
 	if kind := res.Header.Get("Content-Type"); !strings.HasPrefix(kind, "application/json") {
-		return nil, refusal(fmt.Sprintf("it answered %q, not JSON", cut(kind, 60)))
+		return nil, promapi.Refusal(fmt.Sprintf("it answered %q, not JSON", cut(kind, 60)))
 	}
 	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {
 		return nil, err
 	}
 	if len(data) > maxAnswer {
-		return nil, refusal(fmt.Sprintf("it answered more than %d MiB", maxAnswer>>20))
+		return nil, promapi.Refusal(fmt.Sprintf("it answered more than %d MiB", maxAnswer>>20))
 	}
 	return data, nil
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/sluicehq/sluice/internal/promapi"
 )
 
 // page is what a target's metrics page shows.
@@ -34,12 +36,12 @@ func (s *scrape) fetch(ctx context.Context, url string) (page, error) {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return page{}, cause(err)
+		return page{}, promapi.Cause(err)
 	}
 	req.Header.Set("Accept", "text/plain;version=0.0.4")
 	res, err := s.client.Do(req)
 	if err != nil {
-		return page{}, cause(err)
+		return page{}, promapi.Cause(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {

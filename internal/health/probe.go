@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/promapi"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
@@ -65,7 +66,7 @@ func (m *Meter) probeOne(ctx context.Context, p spec.Probe, t fleet.Target) ailm
 		case err == nil:
 			return ailment{id: t.ID, why: cut(wrong, 160)}
 		case n == probeAttempts || pause(ctx, alivePause) != nil:
-			return ailment{id: t.ID, why: "does not answer (" + cut(cause(err).Error(), 120) + ")", silent: true}
+			return ailment{id: t.ID, why: "does not answer (" + cut(promapi.Cause(err).Error(), 120) + ")", silent: true}
 		}
 	}
 }
@@ -93,7 +94,7 @@ func (m *Meter) request(ctx context.Context, p spec.Probe, t fleet.Target) (wron
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
 	if err != nil {
-		return "cannot be asked: " + cause(err).Error(), nil
+		return "cannot be asked: " + promapi.Cause(err).Error(), nil
 	}
 	res, err := m.client.Do(req)
 	if err != nil {

@@ -2,16 +2,15 @@ package health
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/api"
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/promapi"
 	"github.com/sluicehq/sluice/internal/promql"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/tmpl"
@@ -40,23 +39,14 @@ type prometheus struct {
 }
 
 func openPrometheus(h spec.Health, b Binding, client *http.Client) (source, error) {
-	transport := client.Transport
-	if transport == nil {
-		transport = http.DefaultTransport
-	}
-	client.Transport = capped{transport}
-	c, err := api.NewClient(api.Config{Address: h.Prometheus, Client: client})
+	c, err := promapi.New(h.Prometheus, client.Transport, maxAnswer)
 	if err != nil {
-		return nil, fmt.Errorf("health.prometheus: %w", cause(err))
-	}
-	host := c.URL("", nil).Host
-	if host == "" {
-		return nil, errors.New("health.prometheus: expected the base URL of a Prometheus API, such as http://prometheus:9090")
+		return nil, fmt.Errorf("health.prometheus: %w", err)
 	}
 	if err := distinct(h.Identify, b); err != nil {
 		return nil, err
 	}
-	p := &prometheus{api: promv1.NewAPI(c), spec: h, binding: b, host: host, slots: make(chan struct{}, queryParallel), answers: map[asked]*answer{}}
+	p := &prometheus{api: c, spec: h, binding: b, host: c.Host, slots: make(chan struct{}, queryParallel), answers: map[asked]*answer{}}
 	for _, arm := range []struct {
 		targets []fleet.Target
 		into    *[]string

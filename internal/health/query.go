@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
+
+	"github.com/sluicehq/sluice/internal/promapi"
 )
 
 // Limits on what is asked of a Prometheus, and on what it may answer.
@@ -83,7 +80,7 @@ func (p *prometheus) insist(ctx context.Context, query string, at time.Time) giv
 			return g
 		}
 		if final(err) || n == queryAttempts || pause(ctx, wait) != nil {
-			return given{reading: noData(query, "no usable answer from %s: %s", p.host, cut(cause(err).Error(), 200))}
+			return given{reading: noData(query, "no usable answer from %s: %s", p.host, cut(promapi.Cause(err).Error(), 200))}
 		}
 		wait *= 2
 	}
@@ -111,28 +108,11 @@ func (p *prometheus) once(ctx context.Context, query string, at time.Time) (give
 
 var errSlow = fmt.Errorf("it took longer than %s", queryTimeout)
 
-// cause is an error without the request's URL, which may hold what nobody should
-// read.
-func cause(err error) error {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		return e.Err
-	}
-	return err
-}
-
-// final says whether asking again would end the same.
+// final says whether asking again, soon, would end the same.
 func final(err error) bool {
-	if _, ok := errors.AsType[refusal](err); ok {
-		return true
-	}
-	e, ok := errors.AsType[*promv1.Error](err)
-	return ok && (e.Type == promv1.ErrBadData || e.Type == promv1.ErrExec)
+	busy, ok := errors.AsType[promapi.Busy](err)
+	return ok && time.Duration(busy) > queryTimeout || promapi.Final(err)
 }
-
-// refusal is an answer that asking again does not change.
-type refusal string
-
-func (r refusal) Error() string { return string(r) }
 
 // single reads the one number that a query must answer.
 func single(v model.Value) reading {
@@ -162,64 +142,6 @@ func sampled(s *model.Sample) reading {
 		return reading{verdict: NoData, why: "the query found a native histogram where a number is asked"}
 	}
 	return reading{value: float64(s.Value)}
-}
-
-// capped refuses what is no answer of a Prometheus API, and bounds the rest.
-type capped struct{ next http.RoundTripper }
-
-func (c capped) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := c.next.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	if err := refused(res); err != nil {
-		_ = res.Body.Close()
-		return nil, err
-	}
-	res.Body = &cappedBody{res.Body, maxAnswer}
-	return res, nil
-}
-
-// refused says what is wrong with an answer that asking again does not change. It
-// lets pass what the API's client reads itself (errors in JSON, a refused method)
-// and what may go by (too many requests, a timeout, trouble inside the server).
-func refused(res *http.Response) error {
-	kind := res.Header.Get("Content-Type")
-	switch code := res.StatusCode; {
-	case code/100 == 2 && !strings.HasPrefix(kind, "application/json"):
-		return refusal(fmt.Sprintf("it answered %q, not JSON: is this the address of a Prometheus API?", cut(kind, 60)))
-	case code/100 == 3:
-		return refusal("it answered " + http.StatusText(code) + ", and redirects are not followed: write the address that it leads to")
-	case code == http.StatusTooManyRequests && busy(res.Header) > queryTimeout:
-		return refusal(fmt.Sprintf("it answered %d %s, and asks to be left alone for %s", code, http.StatusText(code), busy(res.Header)))
-	case code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusNotFound:
-		return refusal(fmt.Sprintf("it answered %d %s: is this the address of a Prometheus API that this worker may ask?", code, http.StatusText(code)))
-	}
-	return nil
-}
-
-// busy is how long an answer asks not to be asked again; 0 if it does not say.
-func busy(h http.Header) time.Duration {
-	s, err := strconv.ParseUint(h.Get("Retry-After"), 10, 20)
-	if err != nil {
-		return 0
-	}
-	return time.Duration(s) * time.Second
-}
-
-// cappedBody ends with an error when more is answered than is accepted.
-type cappedBody struct {
-	io.ReadCloser
-	left int
-}
-
-func (b *cappedBody) Read(p []byte) (int, error) {
-	// One byte more than is accepted tells an end from a cut.
-	n, err := b.ReadCloser.Read(p[:min(len(p), b.left+1)])
-	if b.left -= n; b.left < 0 {
-		return 0, refusal(fmt.Sprintf("it answered more than %d MiB", maxAnswer>>20))
-	}
-	return n, err
 }
 
 // pause waits d, or until ctx ends.

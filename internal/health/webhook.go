@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/promapi"
 	"github.com/sluicehq/sluice/internal/secret"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -90,7 +91,7 @@ func (m *Meter) fetchJSON(ctx context.Context, method, where string, body []byte
 			return answer, reading{}
 		}
 		if final(err) || n == queryAttempts || pause(ctx, queryPause) != nil {
-			return nil, noData("", "no usable answer from %s: %s", hostOf(where), cut(token.Redact(cause(err).Error()), 200))
+			return nil, noData("", "no usable answer from %s: %s", hostOf(where), cut(token.Redact(promapi.Cause(err).Error()), 200))
 		}
 	}
 }
@@ -100,7 +101,7 @@ func (m *Meter) askJSON(ctx context.Context, method, where string, body []byte, 
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, where, reader(body))
 	if err != nil {
-		return nil, refusal("its URL cannot be asked")
+		return nil, promapi.Refusal("its URL cannot be asked")
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "sluice")
@@ -109,7 +110,7 @@ func (m *Meter) askJSON(ctx context.Context, method, where string, body []byte, 
 	}
 	if value := token.Reveal(); value != "" {
 		if strings.ContainsAny(value, "\r\n\x00") {
-			return nil, refusal("the token is more than one line")
+			return nil, promapi.Refusal("the token is more than one line")
 		}
 		req.Header.Set("Authorization", "Bearer "+value)
 	}

@@ -33,7 +33,7 @@ func Selectors(filled string) ([]string, error) {
 // matchers, and nothing else. The matchers are those besides the name's. The
 // error is an *Error.
 func ParseSelector(expr string) (name string, matchers []*labels.Matcher, err error) {
-	if err := noPlaceholder(expr); err != nil {
+	if err := noPlaceholder(expr, "since a scrape reads each target on its own and already knows which arm it is on"); err != nil {
 		return "", nil, err
 	}
 	tree, err := parse(expr)
@@ -68,16 +68,32 @@ func ParseSelector(expr string) (name string, matchers []*labels.Matcher, err er
 	return name, matchers, nil
 }
 
-// noPlaceholder refuses placeholders: each target's page is read on its own, so
-// there is nothing to fill in.
-func noPlaceholder(expr string) error {
+// CheckSeries says whether an expression lists series: it parses, has no
+// placeholders, and evaluates to an instant vector. The error is an *Error.
+func CheckSeries(expr string) error {
+	if err := noPlaceholder(expr, "since there are no targets yet"); err != nil {
+		return err
+	}
+	tree, err := parse(expr)
+	if err != nil {
+		return err
+	}
+	if tree.Type() != parser.ValueTypeVector {
+		return errAt(int(tree.PositionRange().Start), "the expression gives a %s, expected an instant vector with a series for each target, such as up{job=\"edge\"}",
+			parser.DocumentedType(tree.Type()))
+	}
+	return nil
+}
+
+// noPlaceholder refuses placeholders where there is nothing to fill in.
+func noPlaceholder(expr, why string) error {
 	pieces, err := split(expr)
 	if err != nil {
 		return err
 	}
 	for _, p := range pieces {
 		if p.name != "" {
-			return errAt(p.offset, "$%s is a placeholder, expected none, since a scrape reads each target on its own and already knows which arm it is on", p.name)
+			return errAt(p.offset, "$%s is a placeholder, expected none, %s", p.name, why)
 		}
 	}
 	return nil

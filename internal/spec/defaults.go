@@ -7,12 +7,13 @@ import (
 )
 
 const (
-	defaultHTTPURL   = "http://{{address}}/sluice/v1/units/{{unit}}"
-	defaultScrapeURL = "http://{{address}}/metrics"
-	defaultLabel     = "instance"
-	defaultValue     = "{{address}}"
-	defaultEvery     = Duration(15 * time.Second)
-	defaultWindow    = Duration(5 * time.Minute)
+	defaultHTTPURL    = "http://{{address}}/sluice/v1/units/{{unit}}"
+	defaultScrapeURL  = "http://{{address}}/metrics"
+	defaultLabel      = "instance"
+	defaultValue      = "{{address}}"
+	defaultFleetValue = "{{label.instance}}"
+	defaultEvery      = Duration(15 * time.Second)
+	defaultWindow     = Duration(5 * time.Minute)
 
 	// minStaleAfter leaves room for a source that scrapes twice a minute.
 	minStaleAfter = Duration(30 * time.Second)
@@ -29,6 +30,7 @@ func fillDefaults(s *Spec) {
 	if e := s.Driver.Exec; e != nil {
 		e.Timeout = cmp.Or(e.Timeout, Duration(30*time.Second))
 	}
+	fillFleet(&s.Fleet)
 	s.Apply.Batch = cmp.Or(s.Apply.Batch, 1000)
 	s.Apply.Parallel = cmp.Or(s.Apply.Parallel, 50)
 	s.Apply.Attempts = cmp.Or(s.Apply.Attempts, 3)
@@ -44,6 +46,16 @@ func fillDefaults(s *Spec) {
 		n.On = NotifyEvents()
 	}
 	fillHealth(&s.Health)
+}
+
+func fillFleet(f *FleetSource) {
+	if f.Listed() {
+		f.Timeout = cmp.Or(f.Timeout, Duration(30*time.Second))
+	}
+	if f.Prometheus != "" {
+		f.ID = cmp.Or(f.ID, defaultFleetValue)
+		f.Address = cmp.Or(f.Address, defaultFleetValue)
+	}
 }
 
 func fillHealth(h *Health) {

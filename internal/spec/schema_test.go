@@ -44,6 +44,7 @@ func generate(t *testing.T) []byte {
 		long.Description = ""
 	}
 	short("Fallback", &jsonschema.Schema{Type: "string", Enum: []any{spec.FallbackRemove}})
+	short("FleetSource", &jsonschema.Schema{Type: "string", MinLength: &one})
 
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)

@@ -15,9 +15,9 @@ type Spec struct {
 	// Release is the version that the driver understands. It stays text: an
 	// unquoted 1.10 is "1.10".
 	Release string `yaml:"release" json:"release" jsonschema:"maxLength=128"`
-	// Fleet is the path of the fleet file, relative to the spec's folder. Only
-	// the CLI reads it; a worker gets the fleet's snapshot instead.
-	Fleet string `yaml:"fleet" json:"fleet"`
+	// Fleet says where the targets are listed. Written as the path of a fleet file,
+	// or as a mapping.
+	Fleet FleetSource `yaml:"fleet" json:"fleet"`
 	// Driver says how a release gets onto a target. Exactly one is set.
 	Driver Driver `yaml:"driver" json:"driver"`
 	// Apply bounds how targets are changed.

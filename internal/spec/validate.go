@@ -75,8 +75,8 @@ func (v *validator) identity() {
 	if v.needs("release") && !isRelease(v.spec.Release) {
 		v.bad("release", "%s is not a release, expected 1 to 128 printable characters without spaces, not beginning with '-'", strictyaml.Quote(v.spec.Release))
 	}
-	if v.needs("fleet") && v.spec.Fleet == "" {
-		v.bad("fleet", "is empty, expected the path of a fleet file, relative to the spec's folder")
+	if v.needs("fleet") {
+		v.fleet(v.spec.Fleet)
 	}
 }
 

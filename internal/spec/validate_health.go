@@ -47,9 +47,7 @@ func (v *validator) source() {
 		v.bad("health", "has no source, expected prometheus: http://host:9090 or scrape: {}")
 	}
 	if v.doc.Has("health.prometheus") {
-		if u := v.url("health.prometheus", h.Prometheus); u != nil && u.RawQuery != "" {
-			v.bad("health.prometheus", "has a query (?), expected the base URL of a Prometheus API, such as http://prometheus:9090")
-		}
+		v.baseURL("health.prometheus", h.Prometheus)
 	}
 	if s := h.Scrape; s != nil {
 		if v.doc.Has("health.scrape.url") {
@@ -57,6 +55,13 @@ func (v *validator) source() {
 		}
 		v.between("health.scrape.sample", s.Sample, 1, 1000)
 		v.positive("health.scrape.baseline", s.Baseline)
+	}
+}
+
+// baseURL checks the address of a Prometheus API.
+func (v *validator) baseURL(path, text string) {
+	if u := v.url(path, text); u != nil && u.RawQuery != "" {
+		v.bad(path, "has a query (?), expected the base URL of a Prometheus API, such as http://prometheus:9090")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v4"
 
@@ -271,7 +272,7 @@ func expected(t reflect.Type) string {
 		t = t.Elem()
 	}
 	if reflect.PointerTo(t).Implements(textUnmarshaler) {
-		return "a " + strings.ToLower(t.Name())
+		return "a " + words(t.Name())
 	}
 	switch t.Kind() {
 	case reflect.Struct:
@@ -292,4 +293,16 @@ func expected(t reflect.Type) string {
 	default:
 		return "a whole number"
 	}
+}
+
+// words is the name of a type in plain words: "FleetSource" is "fleet source".
+func words(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		if i > 0 && unicode.IsUpper(r) {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
 }

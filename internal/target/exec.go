@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/program"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/terminal"
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
@@ -22,7 +24,7 @@ const defaultExecTimeout = 30 * time.Second
 // work". Any other but 0, a death by signal and a timeout may be tried again.
 const (
 	// ExitRefused: the order will never be accepted (EX_DATAERR of sysexits.h).
-	ExitRefused = 65
+	ExitRefused = program.ExitRefused
 	// ExitFenced: a newer fence has been here. The first status that sysexits.h
 	// leaves free.
 	ExitFenced = 79
@@ -88,10 +90,10 @@ func (e execDriver) Observe(ctx context.Context, t fleet.Target, unit string) (S
 	if err != nil {
 		return State{}, fmt.Errorf("observe: %w", err)
 	}
-	if r.code != 0 {
-		return State{}, fmt.Errorf("observe: %w", r.failure())
+	if r.Code != 0 {
+		return State{}, fmt.Errorf("observe: %w", r.Failure())
 	}
-	s, err := parseOutput(r.stdout, r.cut)
+	s, err := parseOutput(r.Stdout, r.Cut)
 	if err != nil {
 		return State{}, fmt.Errorf("observe: %s: %w", e.observe[0], err)
 	}
@@ -111,8 +113,8 @@ func (e execDriver) Validate(ctx context.Context, t fleet.Target, o Order) error
 	if err != nil {
 		return fmt.Errorf("validate: %w", err)
 	}
-	if r.code != 0 {
-		return refused(fmt.Errorf("validate: %w", r.failure()))
+	if r.Code != 0 {
+		return refused(fmt.Errorf("validate: %w", r.Failure()))
 	}
 	return nil
 }
@@ -127,21 +129,21 @@ func (e execDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
 	if err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}
-	switch r.code {
+	switch r.Code {
 	case 0:
 		return nil
 	case ExitRefused:
-		return refused(fmt.Errorf("apply: %w", r.failure()))
+		return refused(fmt.Errorf("apply: %w", r.Failure()))
 	case ExitFenced:
-		return fmt.Errorf("%w: apply: %w", ErrFenced, r.failure())
+		return fmt.Errorf("%w: apply: %w", ErrFenced, r.Failure())
 	default:
-		return fmt.Errorf("apply: %w", r.failure())
+		return fmt.Errorf("apply: %w", r.Failure())
 	}
 }
 
 // run fills argv and the environment and runs the program. An error means that it
 // gave no exit status.
-func (e execDriver) run(ctx context.Context, argv []string, t fleet.Target, o Order, ordered bool) (result, error) {
+func (e execDriver) run(ctx context.Context, argv []string, t fleet.Target, o Order, ordered bool) (program.Result, error) {
 	values := tmpl.ForTarget(t.ID, t.Address, t.Labels).With(tmpl.Unit, o.Unit)
 	env := map[string]string{"SLUICE_TARGET": t.ID, "SLUICE_UNIT": o.Unit}
 	if ordered {
@@ -151,7 +153,7 @@ func (e execDriver) run(ctx context.Context, argv []string, t fleet.Target, o Or
 	}
 	for name, value := range env {
 		if err := checkArgument(value); err != nil && name != "SLUICE_FENCE" {
-			return result{}, refused(fmt.Errorf("%s: %w", name, err))
+			return program.Result{}, refused(fmt.Errorf("%s: %w", name, err))
 		}
 	}
 	filled := slices.Clone(argv)
@@ -161,10 +163,14 @@ func (e execDriver) run(ctx context.Context, argv []string, t fleet.Target, o Or
 			return value, checkArgument(value)
 		})
 		if err != nil {
-			return result{}, refused(fmt.Errorf("%s: argument %d: %w", argv[0], i, err))
+			return program.Result{}, refused(fmt.Errorf("%s: argument %d: %w", argv[0], i, err))
 		}
 	}
-	return runProgram(ctx, filled, env, e.timeout, &output{answer: !ordered})
+	call := program.Call{Argv: filled, Env: env, Timeout: e.timeout}
+	if !ordered {
+		call.Answer = maxAnswer
+	}
+	return program.Run(ctx, call)
 }
 
 // parseOutput reads what an observe program prints: the release on the first
@@ -196,15 +202,15 @@ func (s *State) set(line string) error {
 	case name == "fence":
 		fence, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || fence < 0 {
-			return fmt.Errorf("%q is not a fence, expected a whole number", clean(value, 100))
+			return fmt.Errorf("%q is not a fence, expected a whole number", terminal.OneLine(value, 100))
 		}
 		s.Fence = fence
 	case name == "alive" && (value == "true" || value == "false"):
 		s.Alive = value == "true"
 	case name == "detail":
-		s.Detail = clean(value, maxQuoted/4)
+		s.Detail = terminal.OneLine(value, maxQuoted/4)
 	default:
-		return fmt.Errorf("%q, expected fence=N, alive=true, alive=false or detail=TEXT", clean(line, 100))
+		return fmt.Errorf("%q, expected fence=N, alive=true, alive=false or detail=TEXT", terminal.OneLine(line, 100))
 	}
 	return nil
 }

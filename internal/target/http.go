@@ -18,6 +18,7 @@ import (
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/secret"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/terminal"
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
@@ -140,7 +141,7 @@ type answer struct {
 
 // failure tells what came back, without the token even if the target repeats it.
 func (a answer) failure(why string) error {
-	body := clean(a.token.Redact(string(a.body)), maxQuoted/4)
+	body := terminal.OneLine(a.token.Redact(string(a.body)), maxQuoted/4)
 	if body == "" {
 		body = "no body"
 	}
@@ -186,7 +187,7 @@ func (h httpDriver) do(ctx context.Context, t fleet.Target, method, unit string,
 		}
 		// What is not HTTP is repeated in the error, however long.
 		if text := err.Error(); a.token.Shows(text) || len(text) > maxQuoted {
-			err = errors.New(clean(a.token.Redact(text), maxQuoted/4))
+			err = errors.New(terminal.OneLine(a.token.Redact(text), maxQuoted/4))
 		}
 		return answer{}, fmt.Errorf("%s: %w", a.request, err)
 	}
@@ -257,5 +258,5 @@ func parseState(data []byte, token secret.Secret) (State, error) {
 	if err := checkRelease(*wire.Release); err != nil {
 		return State{}, err
 	}
-	return State{Release: *wire.Release, Fence: wire.Fence, Alive: *wire.Alive, Detail: clean(token.Redact(wire.Detail), maxQuoted/4)}, nil
+	return State{Release: *wire.Release, Fence: wire.Fence, Alive: *wire.Alive, Detail: terminal.OneLine(token.Redact(wire.Detail), maxQuoted/4)}, nil
 }

@@ -6,7 +6,6 @@ import (
 	"unicode"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/sluicehq/sluice/internal/secret"
 )
@@ -37,28 +36,6 @@ func TestParseOutput(t *testing.T) {
 	}
 	_, err := parseOutput("1\n", true)
 	require.ErrorContains(t, err, "printed more than")
-}
-
-func TestClean(t *testing.T) {
-	for text, want := range map[string]string{
-		"":                   "",
-		" a\nb\r\n":          "a | b",
-		"\x1b[31mred\x1b[0m": "?[31mred?[0m",
-		"a\tb\x00c\x7f":      "a b?c?",
-		"\u202eevil\u200b":   "?evil?",
-		"b\xffd":             "b?d",
-		"héllo":              "héllo",
-	} {
-		require.Equal(t, want, clean(text, 100), "%q", text)
-	}
-	require.Equal(t, "aé…", clean("aéé", 3))
-	rapid.Check(t, func(t *rapid.T) {
-		text := clean(rapid.String().Draw(t, "text"), 20)
-		require.LessOrEqual(t, len(text), 20+len("…"))
-		for _, r := range text {
-			require.True(t, unicode.IsPrint(r))
-		}
-	})
 }
 
 // No answer makes the parsers panic or pass on what cannot be shown.

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"github.com/sluicehq/sluice/internal/terminal"
 )
 
-// maxAnswer bounds what is read of a target's answer or a program's output.
+// maxAnswer bounds what is read of a target's answer or a program's output, in
+// bytes.
 const maxAnswer = 64 << 10
 
 // maxQuoted bounds how much of it is repeated in an error or a detail.
@@ -15,31 +18,6 @@ const maxQuoted = 2 << 10
 
 // maxRelease bounds an observed release: a version or a digest is far shorter.
 const maxRelease = 256
-
-// clean makes text from outside fit for a terminal, a log and a table: one line,
-// at most limit bytes, no control or invisible characters.
-func clean(text string, limit int) string {
-	var out strings.Builder
-	for _, r := range strings.TrimSpace(strings.ToValidUTF8(text, "?")) {
-		piece := string(r)
-		switch {
-		case r == '\n':
-			piece = " | "
-		case r == '\r':
-			continue
-		case r == '\t':
-			piece = " "
-		case !unicode.IsPrint(r):
-			piece = "?"
-		}
-		if out.Len()+len(piece) > limit {
-			out.WriteString("…")
-			break
-		}
-		out.WriteString(piece)
-	}
-	return out.String()
-}
 
 // checkRelease says whether text can be a release: empty, or one printable word.
 // It holds for what targets say, since a stray message that is taken for a release
@@ -51,7 +29,7 @@ func checkRelease(release string) error {
 	}
 	for _, r := range release {
 		if unicode.IsSpace(r) || !unicode.IsPrint(r) || r == unicode.ReplacementChar {
-			return fmt.Errorf("%q is not a release, expected one word", clean(release, maxRelease))
+			return fmt.Errorf("%q is not a release, expected one word", terminal.OneLine(release, maxRelease))
 		}
 	}
 	return nil
@@ -60,11 +38,11 @@ func checkRelease(release string) error {
 // checkArgument says whether a value may become part of a program's argument.
 func checkArgument(value string) error {
 	if strings.HasPrefix(value, "-") {
-		return fmt.Errorf("%q begins with '-' and could be taken for an option", clean(value, maxRelease))
+		return fmt.Errorf("%q begins with '-' and could be taken for an option", terminal.OneLine(value, maxRelease))
 	}
 	for _, r := range value {
 		if unicode.IsControl(r) || r == unicode.ReplacementChar {
-			return fmt.Errorf("%q holds a control character", clean(value, maxRelease))
+			return fmt.Errorf("%q holds a control character", terminal.OneLine(value, maxRelease))
 		}
 	}
 	return nil

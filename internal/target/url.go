@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/terminal"
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
@@ -20,7 +21,7 @@ func (h httpDriver) locate(t fleet.Target, unit string) (string, error) {
 	u, err := url.Parse(where)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%q is not a URL", clean(where, maxQuoted/4))
+		return "", fmt.Errorf("%q is not a URL", terminal.OneLine(where, maxQuoted/4))
 	case u.Hostname() == "":
 		return "", fmt.Errorf("%q has no host", where)
 	case u.User != nil:

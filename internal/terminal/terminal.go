@@ -59,3 +59,28 @@ func clean(s string) bool {
 func harmless(r rune) bool {
 	return unicode.IsPrint(r)
 }
+
+// OneLine makes text from outside fit for a terminal, a log and a table: one line,
+// at most limit bytes, no control or invisible characters.
+func OneLine(text string, limit int) string {
+	var out strings.Builder
+	for _, r := range strings.TrimSpace(strings.ToValidUTF8(text, "?")) {
+		piece := string(r)
+		switch {
+		case r == '\n':
+			piece = " | "
+		case r == '\r':
+			continue
+		case r == '\t':
+			piece = " "
+		case !unicode.IsPrint(r):
+			piece = "?"
+		}
+		if out.Len()+len(piece) > limit {
+			out.WriteString("…")
+			break
+		}
+		out.WriteString(piece)
+	}
+	return out.String()
+}

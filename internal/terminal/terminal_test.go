@@ -38,3 +38,25 @@ func TestSafeIsPrintableAndStable(t *testing.T) {
 func TestLines(t *testing.T) {
 	require.Equal(t, "a\nb\\x1b\nc\\rd", Lines("a\r\nb\x1b\nc\rd"))
 }
+
+func TestOneLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                   "",
+		" a\nb\r\n":          "a | b",
+		"\x1b[31mred\x1b[0m": "?[31mred?[0m",
+		"a\tb\x00c\x7f":      "a b?c?",
+		"\u202eevil\u200b":   "?evil?",
+		"b\xffd":             "b?d",
+		"héllo":              "héllo",
+	} {
+		require.Equal(t, want, OneLine(text, 100), "%q", text)
+	}
+	require.Equal(t, "aé…", OneLine("aéé", 3))
+	rapid.Check(t, func(t *rapid.T) {
+		text := OneLine(rapid.String().Draw(t, "text"), 20)
+		require.LessOrEqual(t, len(text), 20+len("…"))
+		for _, r := range text {
+			require.True(t, unicode.IsPrint(r))
+		}
+	})
+}
