@@ -62,11 +62,13 @@ func asking(url string) map[string]spec.Check {
 // Whatever goes wrong with whoever is asked, no form passes.
 func TestNoFormPassesOnTrouble(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
-		"500":      func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 500) },
-		"429":      func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 429) },
-		"404":      func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) },
-		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://169.254.169.254/", 302) },
-		"dropped":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"500": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusInternalServerError) },
+		"429": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusTooManyRequests) },
+		"404": func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://169.254.169.254/", http.StatusFound)
+		},
+		"dropped": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"half": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = io.WriteString(w, "[")
@@ -135,7 +137,7 @@ func TestProbe(t *testing.T) {
 
 // Silence counts when it lasts for three looks.
 func TestProbeTCP(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed below
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	m := external(t, spec.Check{Probe: &spec.Probe{TCP: "{{address}}", Timeout: spec.Duration(time.Second)}}, 2, l.Addr().String())
 	require.Equal(t, Pass, one(t, m).Verdict)

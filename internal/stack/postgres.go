@@ -46,9 +46,9 @@ func startPostgres(ctx context.Context, log io.Writer) (*Postgres, error) {
 	p := &Postgres{bin: bin, dir: dir, URL: "postgres://sluice@/temporal?host=" + dir}
 	data := filepath.Join(dir, "data")
 	p.Process = NewProcess("postgres", log, nil, filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=")
-	p.Process.dir, p.Process.user = dir, as
-	p.Process.stop = syscall.SIGINT  // a fast shutdown: does not wait for clients to leave
-	p.Process.left = syscall.SIGQUIT // an immediate one: SIGKILL would leave its shared memory behind
+	p.dir, p.user = dir, as
+	p.stop = syscall.SIGINT  // a fast shutdown: does not wait for clients to leave
+	p.left = syscall.SIGQUIT // an immediate one: SIGKILL would leave its shared memory behind
 	if err := p.create(ctx, data, as, log); err != nil {
 		p.close()
 		return nil, err
