@@ -194,6 +194,7 @@ func (r *rollout) plan() error {
 	if err != nil {
 		return err
 	}
+	r.planned.FleetData = nil // the history has it
 	r.state.Plan, r.state.Targets = r.planned.Digest, r.planned.Targets
 	for i, s := range r.spec.Stages {
 		r.state.Stages = append(r.state.Stages, StageState{
