@@ -55,10 +55,16 @@ func (c *console) lines(lines []string) error {
 	return nil
 }
 
+// encoder writes JSON that is safe to show.
+func (c *console) encoder() *json.Encoder {
+	enc := json.NewEncoder(terminal.Writer(c.out))
+	enc.SetEscapeHTML(false)
+	return enc
+}
+
 // object prints one JSON object.
 func (c *console) object(v any) error {
-	enc := json.NewEncoder(c.out)
-	enc.SetEscapeHTML(false)
+	enc := c.encoder()
 	if !c.compact {
 		enc.SetIndent("", "  ")
 	}

@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/sluicehq/sluice/internal/terminal"
 )
 
 // pollEvery is the pace of looking. A look is a read: it adds nothing to a
@@ -146,7 +147,7 @@ func (textLines) stop(view) error { return nil }
 func introduction(v view, now time.Time) string {
 	text := header(v, now, false)[0]
 	if v.URL != "" {
-		text += " · " + v.URL
+		text += " · " + terminal.Safe(v.URL)
 	}
 	return text
 }
@@ -155,8 +156,7 @@ func introduction(v view, now time.Time) string {
 type jsonLines struct{ con *console }
 
 func (j jsonLines) show(before, after view) error {
-	enc := json.NewEncoder(j.con.out)
-	enc.SetEscapeHTML(false)
+	enc := j.con.encoder()
 	for _, e := range changes(before, after, j.con.now()) {
 		if err := enc.Encode(e); err != nil {
 			return err

@@ -150,8 +150,8 @@ func listTable(rows []listed, now time.Time, p paint) []string {
 			phase = r.Status // ended without a word
 		}
 		table = append(table, []string{
-			terminal.Safe(r.Unit), terminal.Safe(r.Release), p.phase(terminal.Safe(phase)), terminal.Safe(orDash(r.Stage)),
-			p.phase(terminal.Safe(orDash(r.Outcome))), stamp(r.StartedAt, now), terminal.Safe(orDash(r.By)),
+			terminal.Safe(r.Unit), terminal.Safe(r.Release), p.phase(phase), terminal.Safe(orDash(r.Stage)),
+			p.phase(orDash(r.Outcome)), stamp(r.StartedAt, now), terminal.Safe(orDash(r.By)),
 		})
 	}
 	return columns(table, "  ")

@@ -17,7 +17,7 @@ func explanation(v view, queries bool, now time.Time, p paint) []string {
 		e.add("%s", p.yellow(terminal.Safe(v.Trouble)))
 	}
 	if v.URL != "" {
-		e.add("%s", p.faint(v.URL))
+		e.add("%s", p.faint(terminal.Safe(v.URL)))
 	}
 	if s := v.State; s != nil {
 		e.facts(*s)
@@ -45,7 +45,7 @@ func (e *explainer) add(format string, args ...any) {
 
 // headline is the answer in one line: what happened, and why.
 func (e *explainer) headline(v view) string {
-	phase := e.p.phase(terminal.Safe(phaseWord(v)))
+	phase := e.p.phase(phaseWord(v))
 	o := v.outcome()
 	switch {
 	case o != nil && o.Stage != "" && o.Result != workflows.PhasePromoted:
@@ -116,7 +116,7 @@ func (e *explainer) approval(st workflows.StageState) {
 }
 
 func (e *explainer) gate(g workflows.Gate) {
-	decision := string(g.Decision)
+	decision := terminal.Safe(string(g.Decision))
 	switch g.Decision {
 	case workflows.Promote:
 		decision = e.p.green(decision)

@@ -104,6 +104,9 @@ func TestNothingControlsTheTerminal(t *testing.T) {
 		s.Stages[i].Name, s.Stages[i].ApprovedBy = evil, &workflows.Control{By: evil, Why: evil}
 	}
 	s.Controls[0].By, s.Controls[0].Why, s.Controls[0].Refused, s.Controls[0].Stage, s.Controls[0].Signal = evil, evil, evil, evil, evil
+	s.Unreached, s.Outcome.Unreached = []workflows.TargetTrouble{{ID: evil, Reason: evil}}, []workflows.TargetTrouble{{ID: evil, Reason: evil}}
+	s.Preflight, s.Outcome.GaveUp = &workflows.Gate{Decision: evil, Why: evil}, &workflows.Control{By: evil, Why: evil}
+	s.Phase, s.Outcome.Result, v.Status, v.URL = evil, evil, evil, evil
 	s.Outcome.Why, s.Outcome.Stage, s.Outcome.NotReverted[0].ID, s.Outcome.NotReverted[0].Reason = evil, evil, evil, evil
 	g := &s.Stages[1].Gates[0]
 	g.Why, g.Override = evil, &workflows.Control{By: evil, Why: evil}
@@ -117,6 +120,14 @@ func TestNothingControlsTheTerminal(t *testing.T) {
 	lines = append(lines, introduction(v, at(0)))
 	lines = append(lines, listTable([]listed{{Unit: evil, Release: evil, Phase: evil, Stage: evil, Outcome: evil, By: evil}}, at(0), false)...)
 	for _, l := range lines {
+		require.Equal(t, terminal.Safe(l), l)
+	}
+	var out strings.Builder
+	con := &console{out: &out, json: true, now: func() time.Time { return at(0) }}
+	require.NoError(t, con.object(v))
+	require.NoError(t, jsonLines{con}.show(view{}, v))
+	require.Contains(t, out.String(), `\u001b[31mx`)
+	for _, l := range strings.Split(out.String(), "\n") {
 		require.Equal(t, terminal.Safe(l), l)
 	}
 }

@@ -21,7 +21,7 @@ func tree(v view, now time.Time, p paint) []string {
 		}
 	}
 	if v.URL != "" {
-		lines = append(lines, p.faint(v.URL))
+		lines = append(lines, p.faint(terminal.Safe(v.URL)))
 	}
 	return lines
 }
@@ -31,7 +31,7 @@ const maxTroubles = 10
 
 // header says which rollout it is, what it does and why it waits.
 func header(v view, now time.Time, p paint) []string {
-	first := p.bold(terminal.Safe(v.Unit+" "+v.Release)) + " · " + p.phase(terminal.Safe(phaseWord(v))) + " · " + age(v, now)
+	first := p.bold(terminal.Safe(v.Unit+" "+v.Release)) + " · " + p.phase(phaseWord(v)) + " · " + age(v, now)
 	if v.By != "" {
 		first += " by " + terminal.Safe(v.By)
 	}

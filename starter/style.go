@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/terminal"
 	"github.com/sluicehq/sluice/workflows"
 )
 
@@ -46,8 +47,9 @@ func (p paint) verdict(v health.Verdict, text string) string {
 	return p.yellow(text)
 }
 
-// phase colours a phase.
+// phase colours a phase, made safe: it is a word only as long as Sluice has written it.
 func (p paint) phase(phase string) string {
+	phase = terminal.Safe(phase)
 	switch workflows.Phase(phase) {
 	case workflows.PhasePromoted:
 		return p.green(phase)

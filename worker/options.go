@@ -5,9 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 )
 
 // options are the worker's flags.
@@ -59,28 +56,4 @@ func (o options) validate() error {
 		return fmt.Errorf("--max-activities is %d, expected at least 1", o.activities)
 	}
 	return o.listen.validate()
-}
-
-// logger writes to stderr, for people or as JSON.
-func logger(o options) (*zap.Logger, error) {
-	level, err := zapcore.ParseLevel(o.logLevel)
-	if err != nil {
-		return nil, fmt.Errorf("--log-level %q is unknown, expected debug, info, warn or error", o.logLevel)
-	}
-	var c zap.Config
-	switch o.logFormat {
-	case "json":
-		c = zap.NewProductionConfig()
-	case "console":
-		c = zap.NewDevelopmentConfig()
-		c.DisableStacktrace = true
-	default:
-		return nil, fmt.Errorf("--log-format %q is unknown, expected console or json", o.logFormat)
-	}
-	c.Level = zap.NewAtomicLevelAt(level)
-	log, err := c.Build()
-	if err != nil {
-		return nil, fmt.Errorf("set up log: %w", err)
-	}
-	return log, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -18,7 +19,7 @@ import (
 
 // work runs a worker until ctx ends, then lets what runs finish for a while.
 func work(ctx context.Context, o options) error {
-	log, err := logger(o)
+	log, err := logger(o, os.Stderr)
 	if err != nil {
 		return err
 	}

@@ -183,7 +183,7 @@ const maxText = 500
 // bounded cuts a text, and takes out of it what is not text.
 func bounded(s string) string {
 	s = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if !unicode.IsPrint(r) { // controls, and what turns the direction of text
 			return ' '
 		}
 		return r

@@ -3,6 +3,7 @@ package workflows
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -137,5 +138,13 @@ func writeReport(b *page, r health.Report) {
 
 // Markdown keeps a value from being read as markup or as a line of its own.
 func Markdown(s string) string {
-	return strings.NewReplacer("\n", " ", "\r", " ", "|", "\\|", "<", "&lt;", "`", "'", "[", "\\[", "*", "\\*", "_", "\\_").Replace(s)
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	return strings.NewReplacer(
+		"\\", "\\\\", "&", "&amp;", "<", "&lt;", "`", "'", "|", "\\|", "[", "\\[", "]", "\\]", "*", "\\*", "_", "\\_", "~", "\\~", "#", "\\#",
+	).Replace(s)
 }

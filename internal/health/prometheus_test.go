@@ -5,12 +5,15 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -310,4 +313,60 @@ func TestValuesStayValues(t *testing.T) {
 	res := lookProm(t, promSpec(promValue()), b, answers(vector("0.5"))).Results[0]
 	require.Equal(t, Fail, res.Verdict)
 	require.Equal(t, []string{`max(latency{instance=~"x\"\\} or vector\\(0\\) or up\\{a=\""})`}, res.Queries)
+}
+
+// PromQL in a unit, a release, a stage, an id, an address or a label: what is asked
+// differs from what is asked about harmless ones in the values of matchers alone, and
+// the verdicts are the same.
+func TestPromQLInEveryValue(t *testing.T) {
+	look := func(evil string) (verdicts []Verdict, asked []string) {
+		b := promBinding(4, 2)
+		b.Unit, b.Release, b.Previous, b.Stage = "u"+evil, "r"+evil, "p"+evil, "s"+evil
+		for _, arm := range [][]fleet.Target{b.Exposed, b.Control} {
+			for i := range arm {
+				arm[i].Labels = map[string]string{"host": arm[i].ID + evil}
+				arm[i].ID, arm[i].Address = arm[i].ID+evil, arm[i].Address+evil
+			}
+		}
+		r := promRatio()
+		r.Max, r.Against = nil, spec.AgainstControl
+		r.Bad = `sum(increase(bad_total{u="$unit",r=~"$release|x",p!='$previous',s="$stage",$exposed}[$window]))`
+		each := promValue()
+		each.Name, each.Each, each.Value = "each", spec.EachTarget, "latency{$cohort}"
+		h := promSpec(r, promValue(), each)
+		h.Identify.Value = "{{id}}/{{address}}/{{label.host}}"
+		var mu sync.Mutex
+		report := lookProm(t, h, b, oracle(func(q string, r *http.Request) (int, string, io.Reader, error) {
+			tree, err := parser.NewParser(parser.Options{}).ParseExpr(q)
+			if err != nil {
+				return http.StatusBadRequest, asJSON, strings.NewReader(`{"status":"error","errorType":"bad_data","error":"` + url.QueryEscape(err.Error()) + `"}`), nil
+			}
+			parser.Inspect(tree, func(node parser.Node, _ []parser.Node) error {
+				if s, ok := node.(*parser.VectorSelector); ok {
+					for _, m := range s.LabelMatchers {
+						if m.Name != "__name__" {
+							m.Value = "_"
+						}
+					}
+				}
+				return nil
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			asked = append(asked, tree.String())
+			return answers(vector("500"))(q, r)
+		}))
+		for _, res := range report.Results {
+			verdicts = append(verdicts, res.Verdict)
+		}
+		slices.Sort(asked)
+		return verdicts, asked
+	}
+	plainVerdicts, plain := look("x")
+	for _, evil := range []string{`web"}[5m])) * 0 or sum(rate(x{a="`, "`} or vector(0) #", `\`, `|.*`, "$exposed", "{{id}}"} {
+		verdicts, asked := look(evil)
+		require.Equal(t, plainVerdicts, verdicts, evil)
+		require.Equal(t, plain, asked, evil)
+	}
+	require.Greater(t, len(plain), 6)
 }

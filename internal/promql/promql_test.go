@@ -2,6 +2,7 @@ package promql_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -161,6 +162,70 @@ func TestFillIsInjectionProof(t *testing.T) {
 		require.False(t, byName["instance"].Matches("somebody else entirely"))
 		require.False(t, byName["instance"].Matches(""))
 	})
+}
+
+// TestEveryPlaceholderIsInjectionProof fills each placeholder in each of its places
+// with PromQL, and compares the tree that comes of it with the one of harmless
+// values: only the values of matchers may differ, and they hold what was filled in.
+func TestEveryPlaceholderIsInjectionProof(t *testing.T) {
+	const evil = `web"}[5m])) * 0 or sum(rate(x{a="`
+	const harmless = "web"
+	values := func(v string) promql.Values {
+		return promql.Values{
+			Label: "instance", Exposed: []string{v, "b"}, Cohort: []string{v}, Control: []string{"b", v},
+			Window: time.Minute, Release: v, Previous: v, Unit: v, Stage: v,
+		}
+	}
+	var exprs []string
+	for _, arm := range []string{"exposed", "cohort", "control"} {
+		exprs = append(exprs, `sum(rate(a{$`+arm+`}[$window]))`, `sum(rate(a{b="c",$`+arm+`}[5m] offset $window)) / ignoring(x) max(b{$`+arm+`})`)
+	}
+	for _, text := range []string{"release", "previous", "unit", "stage"} {
+		for _, matcher := range []string{`="$%s"`, `='$%s'`, `!="$%s"`, `=~"$%s"`, `=~'x|$%s.*'`, `!~"$%s"`, "=`$%s`", "=~`$%s`", `="a$%s.b$%[1]s"`} {
+			exprs = append(exprs, `sum(rate(a{v`+fmt.Sprintf(matcher, text)+`}[5m])) or {__name__="$unit"}`)
+		}
+	}
+	for _, expr := range exprs {
+		filled, err := promql.Fill(expr, values(evil))
+		require.NoError(t, err, expr)
+		plain, err := promql.Fill(expr, values(harmless))
+		require.NoError(t, err, expr)
+		got, found := blanked(t, filled)
+		want, _ := blanked(t, plain)
+		require.Equal(t, want, got, expr)
+		for _, m := range found {
+			if m.Name == "v" && m.Type == labels.MatchEqual && !strings.Contains(expr, "a$") {
+				require.Equal(t, evil, m.Value)
+			}
+			if m.Name == "v" && m.Type == labels.MatchRegexp {
+				require.True(t, m.Matches(evil), filled)
+				require.False(t, m.Matches(harmless), filled)
+			}
+			if m.Name == "instance" {
+				require.True(t, m.Matches(evil), filled)
+				require.False(t, m.Matches("x"), filled)
+			}
+		}
+	}
+}
+
+// blanked is a query's tree without the values of its matchers, and the matchers.
+func blanked(t *testing.T, query string) (string, []labels.Matcher) {
+	t.Helper()
+	tree, err := parser.NewParser(parser.Options{}).ParseExpr(query)
+	require.NoError(t, err, query)
+	var found []labels.Matcher
+	parser.Inspect(tree, func(node parser.Node, _ []parser.Node) error {
+		if s, ok := node.(*parser.VectorSelector); ok {
+			for _, m := range s.LabelMatchers {
+				found = append(found, *m)
+				m.Value = "_"
+			}
+			s.Name = ""
+		}
+		return nil
+	})
+	return parser.Prettify(tree), found
 }
 
 func TestPlaceholders(t *testing.T) {

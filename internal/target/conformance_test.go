@@ -15,7 +15,10 @@ import (
 )
 
 // rig is one driver with a way to make targets and to make them misbehave. The
-// modes that every rig knows: "" (well), slow, fail, refuse, dead.
+// modes that every rig knows: "" (well), slow, fail, refuse, dead; crash (the order
+// takes effect, and then the target is gone before it answers), half (it is gone
+// before the order takes effect), full (it has no space left); cut (an answer ends in
+// the middle).
 type rig struct {
 	driver target.Driver
 	// quick is the same driver with a timeout short enough to run into.
@@ -31,21 +34,24 @@ func TestConformance(t *testing.T) {
 	for name, newRig := range map[string]func(*testing.T) rig{"http": httpRig, "exec": execRig} {
 		t.Run(name, func(t *testing.T) {
 			for name, test := range map[string]func(*testing.T, rig){
-				"installs, repeats and removes":    installsRepeatsAndRemoves,
-				"refuses an older fence":           refusesAnOlderFence,
-				"goes back with the same fence":    goesBackWithTheSameFence,
-				"fails on one target only":         failsOnOneTargetOnly,
-				"says no for good":                 saysNoForGood,
-				"stops when cancelled":             stopsWhenCancelled,
-				"stops when time is up":            stopsWhenTimeIsUp,
-				"says that a target is not alive":  saysNotAlive,
-				"takes garbage for an error":       takesGarbageForAnError,
-				"serves many targets at once":      servesManyTargetsAtOnce,
-				"keeps strange releases in place":  keepsStrangeReleasesInPlace,
-				"refuses what is no release":       refusesWhatIsNoRelease,
-				"does not start after a cancel":    doesNotStartAfterACancel,
-				"validating changes nothing":       validatingChangesNothing,
-				"a label that is missing is named": aMissingLabelIsNamed,
+				"installs, repeats and removes":     installsRepeatsAndRemoves,
+				"refuses an older fence":            refusesAnOlderFence,
+				"goes back with the same fence":     goesBackWithTheSameFence,
+				"fails on one target only":          failsOnOneTargetOnly,
+				"says no for good":                  saysNoForGood,
+				"stops when cancelled":              stopsWhenCancelled,
+				"stops when time is up":             stopsWhenTimeIsUp,
+				"says that a target is not alive":   saysNotAlive,
+				"takes garbage for an error":        takesGarbageForAnError,
+				"serves many targets at once":       servesManyTargetsAtOnce,
+				"keeps strange releases in place":   keepsStrangeReleasesInPlace,
+				"refuses what is no release":        refusesWhatIsNoRelease,
+				"does not start after a cancel":     doesNotStartAfterACancel,
+				"validating changes nothing":        validatingChangesNothing,
+				"a label that is missing is named":  aMissingLabelIsNamed,
+				"survives a crash after the effect": survivesACrashAfterTheEffect,
+				"half an order changes nothing":     halfAnOrderChangesNothing,
+				"half an answer is none":            halfAnAnswerIsNone,
 			} {
 				t.Run(name, func(t *testing.T) { test(t, newRig(t)) })
 			}
@@ -209,4 +215,56 @@ func aMissingLabelIsNamed(t *testing.T, r rig) {
 	_, err := r.driver.Observe(t.Context(), where, "proxy")
 	require.ErrorContains(t, err, `target "a" has no label "place"`)
 	require.ErrorIs(t, err, target.ErrRefused)
+}
+
+// The target has applied the order, and is gone before it could say so: that is an
+// error which may be tried again, observing tells the truth, and the same order again
+// is harmless, as is the way back.
+func survivesACrashAfterTheEffect(t *testing.T, r rig) {
+	require.NoError(t, r.driver.Apply(t.Context(), r.target("a"), order("1", 1)))
+	r.mode("a", "crash")
+	tryAgain(t, r.driver.Apply(t.Context(), r.target("a"), order("2", 2)))
+	r.mode("a", "")
+	applied := target.State{Release: "2", Fence: 2, Alive: true}
+	require.Equal(t, applied, observe(t, r, "a"))
+	for range 2 {
+		require.NoError(t, r.driver.Apply(t.Context(), r.target("a"), order("2", 2)))
+		require.Equal(t, applied, observe(t, r, "a"))
+	}
+	require.ErrorIs(t, r.driver.Apply(t.Context(), r.target("a"), order("1", 1)), target.ErrFenced, "what was lost is late now")
+	require.NoError(t, r.driver.Apply(t.Context(), r.target("a"), order("1", 3)))
+	require.Equal(t, "1", observe(t, r, "a").Release)
+}
+
+// An order that breaks off before it is in effect leaves what was there.
+func halfAnOrderChangesNothing(t *testing.T, r rig) {
+	require.NoError(t, r.driver.Apply(t.Context(), r.target("a"), order("1", 1)))
+	for _, mode := range []string{"half", "full"} {
+		r.mode("a", mode)
+		tryAgain(t, r.driver.Apply(t.Context(), r.target("a"), order("2", 2)))
+		r.mode("a", "")
+		require.Equal(t, target.State{Release: "1", Fence: 1, Alive: true}, observe(t, r, "a"), mode)
+	}
+	require.NoError(t, r.driver.Apply(t.Context(), r.target("a"), order("2", 2)))
+	require.Equal(t, target.State{Release: "2", Fence: 2, Alive: true}, observe(t, r, "a"))
+}
+
+// An answer that ends in the middle is no answer, however good it looks that far.
+func halfAnAnswerIsNone(t *testing.T, r rig) {
+	require.NoError(t, r.driver.Apply(t.Context(), r.target("a"), order("1", 1)))
+	r.mode("a", "cut")
+	s, err := r.driver.Observe(t.Context(), r.target("a"), "proxy")
+	require.Error(t, err)
+	require.Zero(t, s)
+	tryAgain(t, r.driver.Apply(t.Context(), r.target("a"), order("2", 2)))
+	r.mode("a", "")
+	require.NoError(t, r.driver.Apply(t.Context(), r.target("a"), order("2", 2)))
+	require.Equal(t, target.State{Release: "2", Fence: 2, Alive: true}, observe(t, r, "a"))
+}
+
+func tryAgain(t *testing.T, err error) {
+	t.Helper()
+	require.Error(t, err)
+	require.NotErrorIs(t, err, target.ErrRefused, "it may be tried again")
+	require.NotErrorIs(t, err, target.ErrFenced)
 }

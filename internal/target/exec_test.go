@@ -10,12 +10,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/target"
+	"github.com/sluicehq/sluice/internal/terminal"
 )
 
 func execRig(t *testing.T) rig {
@@ -69,6 +71,43 @@ func TestExecValuesAreOneArgument(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "4\n"+release+"\n4\n", string(args))
 	require.Equal(t, release, observe(t, r, "a").Release)
+}
+
+// Whatever a value holds, it is one argument, and no shell reads it.
+func TestExecEveryValueIsOneArgument(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "args")
+	d, err := target.New(spec.Driver{Exec: &spec.ExecDriver{
+		Observe: []string{"true"},
+		Apply:   []string{"sh", "-c", `file=$1; shift; printf '%s\n' "$@" >"$file"`, "sh", file, "{{id}}", "{{address}}", "{{label.l}}", "--l={{label.l}}", "{{unit}}", "{{release}}"},
+	}}, nil)
+	require.NoError(t, err)
+	for _, evil := range []string{
+		"1; rm -rf / $(id)", "`id`", "$(touch x)", "a b", "*", "'", `"`, `\`, "a|b&c>d", "${PATH}", "%s%n", "{{id}}", "\u202etxt.exe", "\u200b",
+	} {
+		where := fleet.Target{ID: evil, Address: evil, Labels: map[string]string{"l": evil}}
+		release := strings.Map(func(r rune) rune {
+			if !unicode.IsPrint(r) || r == ' ' {
+				return '_'
+			}
+			return r
+		}, evil)
+		require.NoError(t, d.Apply(t.Context(), where, target.Order{Unit: evil, Release: release, Fence: 1}), evil)
+		args, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Equal(t, strings.Join([]string{evil, evil, evil, "--l=" + evil, evil, release}, "\n")+"\n", string(args))
+	}
+	require.ErrorIs(t, d.Apply(t.Context(), fleet.Target{ID: "a", Address: "b", Labels: map[string]string{"l": "c"}}, order("1; rm -rf / $(id)", 1)), target.ErrRefused)
+	for _, evil := range []string{"-x", "a\nb", "\x1b]0;title\a", "a\u009bb"} {
+		for _, where := range []fleet.Target{
+			{ID: evil, Address: "b", Labels: map[string]string{"l": "c"}},
+			{ID: "a", Address: evil, Labels: map[string]string{"l": "c"}},
+			{ID: "a", Address: "b", Labels: map[string]string{"l": evil}},
+		} {
+			err := d.Apply(t.Context(), where, order("1", 1))
+			require.ErrorIs(t, err, target.ErrRefused)
+			require.Equal(t, terminal.Safe(err.Error()), err.Error())
+		}
+	}
 }
 
 func TestExecRefusesOptionsAndControls(t *testing.T) {

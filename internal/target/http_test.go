@@ -51,8 +51,17 @@ func (p *place) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "fail":
 		http.Error(w, "disk on fire", http.StatusServiceUnavailable)
 		return
+	case "full":
+		if r.Method == http.MethodPut {
+			http.Error(w, "no space left on device", http.StatusInsufficientStorage)
+			return
+		}
 	case "hangup":
 		panic(http.ErrAbortHandler)
+	case "half":
+		if r.Method == http.MethodPut {
+			panic(http.ErrAbortHandler)
+		}
 	}
 	if r.Method == http.MethodGet {
 		p.get(w)
@@ -63,6 +72,9 @@ func (p *place) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (p *place) get(w http.ResponseWriter) {
 	detail := ""
+	if p.mode == "cut" {
+		cutShort(w, `{"release":"1","alive":true}`)
+	}
 	if text, ok := strings.CutPrefix(p.mode, "say:"); ok {
 		_, _ = io.WriteString(w, text)
 		return
@@ -71,6 +83,14 @@ func (p *place) get(w http.ResponseWriter) {
 		detail = "it \033[31mcrashed"
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{"release": p.release, "fence": p.fence, "alive": p.mode != "dead", "detail": detail})
+}
+
+// cutShort answers 200 with text, and drops the connection before all was sent.
+func cutShort(w http.ResponseWriter, text string) {
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)+10))
+	_, _ = io.WriteString(w, text)
+	_ = http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
 }
 
 func (p *place) put(w http.ResponseWriter, r *http.Request, data []byte) {
@@ -85,6 +105,12 @@ func (p *place) put(w http.ResponseWriter, r *http.Request, data []byte) {
 		http.Error(w, "too old", http.StatusConflict)
 	default:
 		p.release, p.fence = body.Release, fence
+		switch p.mode {
+		case "crash":
+			panic(http.ErrAbortHandler)
+		case "cut":
+			cutShort(w, "applied")
+		}
 		w.WriteHeader(http.StatusNoContent)
 	}
 }

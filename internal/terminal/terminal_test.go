@@ -1,6 +1,8 @@
 package terminal
 
 import (
+	"bytes"
+	"encoding/json"
 	"testing"
 	"unicode"
 
@@ -59,4 +61,29 @@ func TestOneLine(t *testing.T) {
 			require.True(t, unicode.IsPrint(r))
 		}
 	})
+}
+
+// What was JSON is the same JSON, and no terminal acts on any of it.
+func TestWriterKeepsJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := map[string]string{rapid.String().Draw(t, "key"): rapid.StringOf(rapid.RuneFrom([]rune("a\n\x1b\u009b\u202e\U000e0001\u200b\x7f\"\\é"))).Draw(t, "value")}
+		var out bytes.Buffer
+		enc := json.NewEncoder(Writer(&out))
+		enc.SetIndent("", "\t")
+		require.NoError(t, enc.Encode(in))
+		for _, r := range out.String() {
+			require.True(t, unicode.IsPrint(r) || r == '\n' || r == '\t', "%q", r)
+		}
+		var back map[string]string
+		require.NoError(t, json.Unmarshal(out.Bytes(), &back))
+		require.Equal(t, in, back)
+	})
+}
+
+func TestWriter(t *testing.T) {
+	var out bytes.Buffer
+	n, err := Writer(&out).Write([]byte("a\x1b[31m\u009b\u202e\r\xff\n"))
+	require.NoError(t, err)
+	require.Equal(t, 14, n)
+	require.Equal(t, `a\u001b[31m\u009b\u202e\u000d\ufffd`+"\n", out.String())
 }
