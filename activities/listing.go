@@ -21,17 +21,26 @@ const listAttempts = 20
 func (a *Activities) list(ctx context.Context, f spec.FleetSource) (fleet.Fleet, error) {
 	defer beating(ctx, beatEvery, func() any { return nil })()
 	out, err := a.lister(ctx, f)
-	switch attempt := activity.GetInfo(ctx).Attempt; {
+	switch {
 	case err == nil:
 		return out, nil
 	case ctx.Err() != nil:
 		return fleet.Fleet{}, ctx.Err()
-	case errors.Is(err, inventory.ErrFinal):
-		return fleet.Fleet{}, invalid(err)
-	case attempt >= listAttempts:
-		return fleet.Fleet{}, invalid(fmt.Errorf("%w (tried %d times)", err, attempt))
 	default:
-		return fleet.Fleet{}, err
+		return fleet.Fleet{}, listError(err, activity.GetInfo(ctx).Attempt)
+	}
+}
+
+// listError makes an error that Temporal does not retry of one that nothing mends, or
+// nothing has mended for long enough.
+func listError(err error, attempt int32) error {
+	switch {
+	case errors.Is(err, inventory.ErrFinal):
+		return invalid(err)
+	case attempt >= listAttempts:
+		return invalid(fmt.Errorf("%w (tried %d times)", err, attempt))
+	default:
+		return err
 	}
 }
 

@@ -70,7 +70,7 @@ func (v *validator) fleetCommand(argv []string) {
 		return
 	}
 	for i, arg := range argv {
-		if i > 0 && strings.Contains(arg, "{{") {
+		if strings.Contains(arg, "{{") {
 			v.bad(strictyaml.Index(path, i), "has a placeholder, expected none: there is no target yet")
 			return
 		}

@@ -1,0 +1,127 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/plan"
+)
+
+// RelistInput asks how a fleet has changed since a plan was made.
+type RelistInput struct {
+	Plan string `json:"plan"`
+	// Known are targets that joined since, as earlier answers told, by id: they are
+	// not told again.
+	Known []string `json:"known,omitempty"`
+}
+
+// Relisted is how a fleet has changed. It is zero for a fleet from a file, of which
+// nothing is known but its snapshot.
+type Relisted struct {
+	// Targets is the size of the fleet as it was listed now.
+	Targets int `json:"targets,omitempty"`
+	// Joined are targets that the plan does not know, in the order of their ids, and
+	// More is how many others there are: not all fit into an answer.
+	Joined []fleet.Target `json:"joined,omitempty"`
+	More   int            `json:"more,omitempty"`
+	// Moved are targets that the plan knows at another address; they count towards the
+	// bounds of Joined, and those left out towards More.
+	Moved []fleet.Target `json:"moved,omitempty"`
+	// Left are the ids of targets that are not listed any more, sorted, and LeftMore is
+	// how many others there are.
+	Left     []string `json:"left,omitempty"`
+	LeftMore int      `json:"leftMore,omitempty"`
+}
+
+// Bounds of an answer, which travels in payloads: as many targets as a sweep can
+// bring in, and half of what Temporal takes, in bytes.
+const (
+	maxRelisted      = maxLate
+	maxRelistedBytes = 1 << 20
+)
+
+// Relist lists a plan's fleet again, where the worker had listed it, and answers how
+// it differs from the plan. It changes nothing. An error is retried by Temporal, up to
+// the bound of a listing; then it is one of ErrTypeInvalid.
+func (a *Activities) Relist(ctx context.Context, in RelistInput) (Relisted, error) {
+	p, err := a.load(ctx, in.Plan)
+	if err != nil {
+		return Relisted{}, err
+	}
+	if !p.Spec.Fleet.Listed() {
+		return Relisted{}, nil
+	}
+	now, err := a.list(ctx, p.Spec.Fleet)
+	if err != nil {
+		return Relisted{}, err
+	}
+	return changed(p, in.Known, now)
+}
+
+// changed tells the fleet now from that of a plan. It is pure.
+func changed(p plan.Plan, known []string, now fleet.Fleet) (Relisted, error) {
+	out := Relisted{Targets: len(now.Targets)}
+	planned := make(map[string]string, len(p.Order)) // address by id
+	for _, t := range p.Order {
+		planned[t.ID] = t.Address
+	}
+	since := make(map[string]bool, len(known))
+	for _, id := range known {
+		since[id] = true
+	}
+	there := make(map[string]bool, len(now.Targets))
+	room := bounds{targets: maxRelisted, bytes: maxRelistedBytes}
+	for _, t := range now.Targets { // sorted by id
+		there[t.ID] = true
+		address, before := planned[t.ID]
+		if since[t.ID] || before && address == t.Address {
+			continue
+		}
+		fits, err := room.take(t)
+		switch {
+		case err != nil:
+			return Relisted{}, fmt.Errorf("relist fleet: %w", err)
+		case !fits:
+			out.More++
+		case before:
+			out.Moved = append(out.Moved, t)
+		default:
+			out.Joined = append(out.Joined, t)
+		}
+	}
+	out.leave(p, known, there)
+	return out, nil
+}
+
+// leave notes who is not there any more.
+func (r *Relisted) leave(p plan.Plan, known []string, there map[string]bool) {
+	gone := slices.DeleteFunc(append(ids(p.Order), known...), func(id string) bool { return there[id] })
+	slices.Sort(gone)
+	gone = slices.Compact(gone)
+	r.LeftMore = max(0, len(gone)-maxRelisted)
+	r.Left = gone[:len(gone)-r.LeftMore]
+	if len(r.Left) == 0 {
+		r.Left = nil
+	}
+}
+
+// bounds is the room that is left in an answer. Once something did not fit, nothing
+// after it does, so that what is told is the beginning.
+type bounds struct{ targets, bytes int }
+
+func (b *bounds) take(t fleet.Target) (bool, error) {
+	data, err := json.Marshal(t)
+	if err != nil {
+		return false, err
+	}
+	if b.targets < 1 || b.bytes < len(data)+1 {
+		b.targets = 0
+		return false, nil
+	}
+	b.targets--
+	b.bytes -= len(data) + 1
+	return true, nil
+}

@@ -1,0 +1,175 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/inventory"
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// listing makes a fixture's fleet one that the worker lists, by a fake.
+func (f *fixture) listing(t *testing.T, ids ...string) *fakeLister {
+	t.Helper()
+	fake := &fakeLister{}
+	fake.is(ids...)
+	f.acts.lister = fake.list
+	f.input.Spec.Fleet = spec.FleetSource{Command: []string{"./list.sh"}, Timeout: spec.Duration(time.Second)}
+	f.input.FleetDigest, f.input.FleetData = "", nil
+	return fake
+}
+
+type fakeLister struct {
+	fleet fleet.Fleet
+	err   error
+	asked int
+}
+
+func (l *fakeLister) is(ids ...string) {
+	l.fleet = fleet.Fleet{}
+	for _, id := range ids {
+		l.fleet.Targets = append(l.fleet.Targets, fleet.Target{ID: id, Address: id + ":80"})
+	}
+}
+
+func (l *fakeLister) list(context.Context, spec.FleetSource) (fleet.Fleet, error) {
+	l.asked++
+	return l.fleet, l.err
+}
+
+func TestPlanListsTheFleet(t *testing.T) {
+	f := newFixture(t, 3)
+	fake := f.listing(t, "a", "b", "c", "d")
+	out := do[Planned](t, f, f.acts.Plan, f.input)
+	require.Equal(t, 4, out.Targets)
+	snapshot, err := f.acts.store.Get(t.Context(), out.FleetDigest)
+	require.NoError(t, err)
+	require.Equal(t, snapshot, out.FleetData)
+	got, err := fleet.Decode(out.FleetData)
+	require.NoError(t, err)
+	require.Equal(t, fake.fleet, got)
+	p, err := f.acts.load(t.Context(), out.Digest)
+	require.NoError(t, err)
+	require.Equal(t, f.input.Spec.Fleet, p.Spec.Fleet)
+}
+
+// A fleet that came with the submission is not listed, nor is it in the answer.
+func TestPlanKeepsTheFleetThatItGot(t *testing.T) {
+	f := newFixture(t, 3)
+	given := f.input
+	fake := f.listing(t, "a")
+	given.Spec.Fleet = f.input.Spec.Fleet
+	out := do[Planned](t, f, f.acts.Plan, given)
+	require.Equal(t, 3, out.Targets)
+	require.Zero(t, fake.asked)
+	require.Empty(t, out.FleetDigest)
+	require.Nil(t, out.FleetData)
+}
+
+// A large snapshot is in the store alone: an answer is limited.
+func TestPlanOfALargeListedFleet(t *testing.T) {
+	f := newFixture(t, 3)
+	fake := f.listing(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 40_000 {
+		var label strings.Builder
+		for range 4 { // does not pack well
+			fmt.Fprintf(&label, "%016x", random.Uint64())
+		}
+		fake.fleet.Targets = append(fake.fleet.Targets, fleet.Target{ID: fmt.Sprintf("t%06d", i), Address: "10.0.0.1:80", Labels: map[string]string{"noise": label.String()}})
+	}
+	out := do[Planned](t, f, f.acts.Plan, f.input)
+	require.Zero(t, len(out.FleetData))
+	kept, err := f.acts.store.Get(t.Context(), out.FleetDigest)
+	require.NoError(t, err)
+	require.Greater(t, len(kept), maxPinned)
+}
+
+// What no retry can mend ends at once; other trouble is retried.
+func TestListingThatFails(t *testing.T) {
+	f := newFixture(t, 3)
+	fake := f.listing(t)
+	for name, tc := range map[string]struct {
+		err   error
+		final bool
+	}{
+		"transport": {errors.New("connection refused"), false},
+		"no fleet":  {fmt.Errorf("list fleet: %w", inventory.ErrFinal), true},
+	} {
+		fake.err = tc.err
+		_, err := f.env.ExecuteActivity(f.acts.Plan, f.input)
+		app, ok := errors.AsType[*temporal.ApplicationError](err)
+		require.True(t, ok, name)
+		require.Equal(t, tc.final, app.NonRetryable(), name)
+		require.Equal(t, tc.final, app.Type() == ErrTypeInvalid, name)
+	}
+	for attempt, final := range map[int32]bool{1: false, listAttempts - 1: false, listAttempts: true, listAttempts + 1: true} {
+		err := listError(errors.New("connection refused"), attempt)
+		app, ok := errors.AsType[*temporal.ApplicationError](err)
+		require.Equal(t, final, ok && app.NonRetryable(), "%d", attempt)
+		require.ErrorContains(t, err, "connection refused")
+	}
+}
+
+func TestRelist(t *testing.T) {
+	f := newFixture(t, 3)
+	fromFile := f.all.Plan
+	fake := f.listing(t, "a", "b", "c")
+	out := do[Planned](t, f, f.acts.Plan, f.input)
+
+	require.Equal(t, Relisted{Targets: 3}, do[Relisted](t, f, f.acts.Relist, RelistInput{Plan: out.Digest}))
+	fake.is("a", "b2", "d", "e")
+	fake.fleet.Targets[0].Address = "elsewhere:80"
+	require.Equal(t, Relisted{
+		Targets: 4, Joined: []fleet.Target{{ID: "b2", Address: "b2:80"}, {ID: "e", Address: "e:80"}},
+		Moved: []fleet.Target{{ID: "a", Address: "elsewhere:80"}}, Left: []string{"b", "c", "gone"},
+	}, do[Relisted](t, f, f.acts.Relist, RelistInput{Plan: out.Digest, Known: []string{"d", "gone"}}))
+
+	fake.err = fmt.Errorf("list fleet: %w", inventory.ErrFinal)
+	_, err := f.env.ExecuteActivity(f.acts.Relist, RelistInput{Plan: out.Digest})
+	require.Error(t, err)
+
+	asked := fake.asked
+	require.Zero(t, do[Relisted](t, f, f.acts.Relist, RelistInput{Plan: fromFile}))
+	require.Equal(t, asked, fake.asked)
+}
+
+// An answer is bounded by the number of targets and by what they take.
+func TestRelistIsBounded(t *testing.T) {
+	var fake fakeLister
+	var names, gone []string
+	var p plan.Plan
+	for i := range maxRelisted + 7 {
+		names, gone = append(names, fmt.Sprintf("n%05d", i)), append(gone, fmt.Sprintf("g%05d", i))
+		p.Order = append(p.Order, fleet.Target{ID: gone[i]})
+	}
+	fake.is(names...)
+	out, err := changed(p, nil, fake.fleet)
+	require.NoError(t, err)
+	require.Equal(t, names[:maxRelisted], ids(out.Joined))
+	require.Equal(t, 7, out.More)
+	require.Equal(t, gone[:maxRelisted], out.Left)
+	require.Equal(t, 7, out.LeftMore)
+
+	for i := range fake.fleet.Targets {
+		fake.fleet.Targets[i].Labels = map[string]string{"much": strings.Repeat("x", 2000)}
+	}
+	fake.fleet.Targets = slices.Clone(fake.fleet.Targets[:1000])
+	fake.fleet.Targets[999].Labels = nil // would fit, and comes after what does not
+	out, err = changed(p, nil, fake.fleet)
+	require.NoError(t, err)
+	require.Equal(t, 1000, len(out.Joined)+out.More)
+	require.Equal(t, names[:len(out.Joined)], ids(out.Joined))
+	require.InDelta(t, maxRelistedBytes/2050, len(out.Joined), 20)
+}
