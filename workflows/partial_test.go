@@ -1,12 +1,16 @@
 package workflows
 
 import (
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -76,6 +80,65 @@ func TestReturnersAreSwept(t *testing.T) {
 			require.Equal(t, 100, w.on("2.0.0"))
 		}
 	}
+}
+
+// Targets that joined a listed fleet are swept in, and go back to what they ran when
+// the sweep does harm; a fleet that cannot be listed again changes nothing.
+func TestJoinersAreSwept(t *testing.T) {
+	for _, tc := range []struct {
+		trouble error
+		harm    bool
+		want    Phase
+		sweeps  int
+	}{{nil, false, PhasePromoted, 1}, {nil, true, PhaseRolledBack, 1}, {errors.New("no such command"), false, PhasePromoted, 0}} {
+		w := newWorld(t, 20)
+		w.releases["new"] = "0.9.0"
+		w.relisted = func(in activities.RelistInput) (activities.Relisted, error) {
+			switch {
+			case tc.trouble != nil:
+				return activities.Relisted{}, temporal.NewNonRetryableApplicationError(tc.trouble.Error(), activities.ErrTypeInvalid, nil)
+			case slices.Contains(in.Known, "new"):
+				return activities.Relisted{Targets: 21}, nil
+			}
+			return activities.Relisted{Targets: 21, Joined: []fleet.Target{{ID: "new", Address: "new:80"}}}, nil
+		}
+		w.health = func(stage int, _ time.Duration) health.Verdict {
+			if tc.harm && stage == 4 {
+				return health.Fail
+			}
+			return health.Pass
+		}
+		s := fourStages()
+		s.Fleet = spec.FleetSource{Command: []string{"./list"}}
+		out := w.run(s)
+		require.Equal(t, tc.want, out.Outcome.Result, out.Outcome.Why)
+		require.Len(t, out.Stages, 4+tc.sweeps)
+		switch {
+		case tc.harm:
+			require.Equal(t, "0.9.0", w.releases["new"])
+			require.Equal(t, 20, w.on("1.0.0"))
+		case tc.sweeps == 1:
+			require.Equal(t, 21, w.on("2.0.0"))
+			require.Equal(t, 21, out.Targets)
+		default:
+			require.Equal(t, 20, w.on("2.0.0"))
+		}
+	}
+}
+
+// A target that has left the fleet is named as that.
+func TestLeaversAreNamed(t *testing.T) {
+	w := newWorld(t, 100)
+	s := tolerant(10)
+	s.Fleet = spec.FleetSource{Command: []string{"./list"}}
+	w.leave(s, 60)
+	gone := w.plan.Order[60].ID
+	w.relisted = func(activities.RelistInput) (activities.Relisted, error) {
+		return activities.Relisted{Targets: 99, Left: []string{gone}}, nil
+	}
+	out := w.run(s)
+	require.Equal(t, PhasePromoted, out.Outcome.Result)
+	require.Equal(t, []TargetTrouble{{ID: gone, Reason: "has left the fleet"}}, out.Outcome.Unreached)
 }
 
 // A target that goes silent while it is changed may run either release: it is taken

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"fmt"
 	"slices"
 
 	"go.temporal.io/sdk/workflow"
@@ -16,19 +15,30 @@ import (
 // always come and go must not keep a rollout from its end.
 const maxSweeps = 3
 
-// gather looks for targets that were left out, and adds a stage for those that can
-// be reached now: a sweep, judged like any stage. It answers whether there is one.
+// gather looks for targets that were left out or have joined since, and adds a stage
+// for those that can be reached now: a sweep, judged like any stage. It answers
+// whether there is one.
 func (r *rollout) gather() (bool, error) {
-	if len(r.sweeps) == maxSweeps || len(r.state.Unreached) == 0 {
+	listed := r.sub.Spec.Fleet.Listed()
+	if len(r.sweeps) == maxSweeps || len(r.state.Unreached) == 0 && !listed {
 		return false, nil
 	}
-	r.enter(PhaseObserve, fmt.Sprintf("looking for the %d targets that were left out", len(r.state.Unreached)))
-	late, err := r.findLate()
+	r.enter(PhaseObserve, "looking for targets that were left out or have joined")
+	var now activities.Relisted
+	if listed {
+		now = r.relist()
+	}
+	joined := slices.Concat(now.Joined, now.Moved)
+	if len(joined) == 0 && len(r.state.Unreached) == 0 {
+		return false, nil
+	}
+	late, err := r.findLate(joined)
 	if err != nil {
 		return false, err
 	}
+	r.state.Targets += len(now.Joined)
 	r.state.Unreached = nil
-	r.leaveOut(late.Still)
+	r.leaveOut(departed(late.Still, now.Left))
 	if len(late.Ready) == 0 {
 		return false, nil
 	}
@@ -41,11 +51,40 @@ func (r *rollout) gather() (bool, error) {
 	return true, nil
 }
 
-func (r *rollout) findLate() (activities.Late, error) {
+// relist asks how the fleet has changed since it was planned. A fleet that cannot be
+// listed any more is no reason to take anything back: it is as it was.
+func (r *rollout) relist() activities.Relisted {
+	var known []string
+	for _, sweep := range r.sweeps {
+		for _, t := range sweep {
+			known = append(known, t.ID)
+		}
+	}
+	ctx := workflow.WithActivityOptions(r.ctx, options("list the fleet again", batchTimeout))
+	var now activities.Relisted
+	err := workflow.ExecuteActivity(ctx, acts.Relist, activities.RelistInput{Plan: r.planned.Digest, Known: known}).Get(ctx, &now)
+	if err != nil {
+		workflow.GetLogger(ctx).Warn("the fleet was not listed again: nobody knows who has joined", "error", err)
+		return activities.Relisted{}
+	}
+	return now
+}
+
+// departed words it where a target that does not answer is not in the fleet any more.
+func departed(still []activities.Trouble, left []string) []activities.Trouble {
+	for i, t := range still {
+		if slices.Contains(left, t.ID) {
+			still[i] = activities.Trouble{ID: t.ID, Reason: "has left the fleet"}
+		}
+	}
+	return still
+}
+
+func (r *rollout) findLate(joined []fleet.Target) (activities.Late, error) {
 	ctx := workflow.WithActivityOptions(r.ctx, options("look for targets that were left out", batchTimeout))
 	var late activities.Late
 	err := workflow.ExecuteActivity(ctx, acts.FindLate, activities.LateInput{
-		Plan: r.planned.Digest, Absent: r.absent(), Fence: r.state.Fence, Parallel: r.spec.Apply.Parallel,
+		Plan: r.planned.Digest, Absent: r.absent(), Joined: joined, Fence: r.state.Fence, Parallel: r.spec.Apply.Parallel,
 	}).Get(ctx, &late)
 	return late, err
 }

@@ -45,6 +45,8 @@ type world struct {
 	// change.
 	away   map[string]bool
 	before health.Verdict
+	// relisted answers how the fleet has changed.
+	relisted func(activities.RelistInput) (activities.Relisted, error)
 	// silent targets take an order and do not answer it.
 	silent map[string]bool
 	// refused is what validating the release answers.
@@ -99,6 +101,9 @@ func (w *world) mount(now time.Time) {
 	}).Maybe()
 	w.env.OnActivity(acts.Preflight, any2...).Return(func(context.Context, activities.PreflightInput) (health.Report, error) {
 		return w.report(w.before), nil
+	}).Maybe()
+	w.env.OnActivity(acts.Relist, any2...).Return(func(_ context.Context, in activities.RelistInput) (activities.Relisted, error) {
+		return w.relisted(in)
 	}).Maybe()
 	w.env.OnActivity(acts.FindLate, any2...).Return(w.findLate).Maybe()
 	w.env.OnActivity(acts.Baseline, any2...).Return(health.Baseline{}, nil).Maybe()
