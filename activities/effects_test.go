@@ -2,8 +2,11 @@ package activities
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -159,4 +162,18 @@ func TestPlanThatIsNotInTheStore(t *testing.T) {
 	_, err = f.env.ExecuteActivity(f.acts.Observe, ObserveInput{Batch: b, Fence: fence})
 	require.ErrorContains(t, err, "share one store")
 	require.ErrorContains(t, err, "another version")
+}
+
+// Words without end about thousands of targets stay far below the limit of a payload.
+func TestLongReasonsAreCut(t *testing.T) {
+	work := &progress{done: make([]bool, 1000)}
+	for i := range 1000 {
+		work.fail(Trouble{ID: fmt.Sprint("t", i), Reason: strings.Repeat("é", 5000)})
+	}
+	size := 0
+	for _, trouble := range work.trouble {
+		require.True(t, utf8.ValidString(trouble.Reason))
+		size += len(trouble.Reason)
+	}
+	require.Less(t, size, 512<<10)
 }

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -162,4 +163,46 @@ func TestEveryBatchIsTriedBeforeAnyIsWaitedFor(t *testing.T) {
 		require.Equal(t, i >= batches, in.Only != nil)
 		require.Equal(t, i < batches, in.Deadline.IsZero())
 	}
+}
+
+// Evidence that comes and goes is put to the gate a number of times, and no more:
+// then the rollout goes back.
+func TestEvidenceThatComesAndGoes(t *testing.T) {
+	w := newWorld(t, 10)
+	s := fourStages()
+	s.Stages[0].DecideWithin = spec.Duration(1000 * time.Hour)
+	w.watcher = func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
+		if in.Settle { // the watch sees a PASS at once, the gate never does
+			return activities.Judged{Report: w.report(health.Pass)}, nil
+		}
+		return w.watch(ctx, in)
+	}
+	w.health = func(int, time.Duration) health.Verdict { return health.NoData }
+	out := w.run(s)
+	require.Equal(t, PhaseRolledBack, out.Outcome.Result)
+	require.LessOrEqual(t, w.gates, maxHolds+1)
+	require.Greater(t, w.gates, 2)
+}
+
+// An abort acts at once, also while an activity that cannot run waits to be tried
+// again.
+func TestAbortWhileAnActivityWaits(t *testing.T) {
+	w := newWorld(t, 10)
+	w.failing = errors.New("the worker has no such disk")
+	w.at(time.Hour, SignalAbort, nil)
+	out := w.run(fourStages())
+	require.Equal(t, PhaseAborted, out.Outcome.Result)
+	require.WithinDuration(t, out.StartedAt.Add(time.Hour), out.Outcome.EndedAt, time.Second)
+	require.Equal(t, 10, w.on("1.0.0"))
+}
+
+// A signal of an unknown name changes nothing, and one that follows is heard.
+func TestUnknownSignal(t *testing.T) {
+	w := newWorld(t, 10)
+	w.at(time.Second, "self-destruct", ControlRequest{By: "eve"})
+	w.at(2*time.Second, SignalPause, ControlRequest{By: "ann"})
+	w.at(time.Hour, SignalResume, nil)
+	out := w.run(fourStages())
+	require.Equal(t, PhasePromoted, out.Outcome.Result)
+	require.Len(t, out.Controls, 2)
 }

@@ -47,6 +47,8 @@ type world struct {
 	before health.Verdict
 	// relisted answers how the fleet has changed.
 	relisted func(activities.RelistInput) (activities.Relisted, error)
+	// failing is what applying a batch ends with, without having done anything.
+	failing error
 	// silent targets take an order and do not answer it.
 	silent map[string]bool
 	// refused is what validating the release answers.
@@ -176,6 +178,9 @@ func (w *world) apply(ctx context.Context, in activities.ApplyInput) (activities
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out activities.Applied
+	if w.failing != nil {
+		return out, w.failing
+	}
 	quiet := 0
 	for _, t := range w.targets(in.Batch) {
 		if slices.Contains(in.Previous.Others[w.plan.Spec.Release], t.ID) || slices.Contains(in.Previous.Absent, t.ID) {

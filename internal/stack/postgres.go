@@ -43,12 +43,12 @@ func startPostgres(ctx context.Context, log io.Writer) (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Postgres{bin: bin, dir: dir, URL: "postgres://sluice@/temporal?host=" + dir}
 	data := filepath.Join(dir, "data")
-	p.Process = NewProcess("postgres", log, nil, filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=")
-	p.dir, p.user = dir, as
-	p.stop = syscall.SIGINT  // a fast shutdown: does not wait for clients to leave
-	p.left = syscall.SIGQUIT // an immediate one: SIGKILL would leave its shared memory behind
+	server := NewProcess("postgres", log, nil, filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=")
+	server.dir, server.user = dir, as
+	server.stop = syscall.SIGINT  // a fast shutdown: does not wait for clients to leave
+	server.left = syscall.SIGQUIT // an immediate one: SIGKILL would leave its shared memory behind
+	p := &Postgres{Process: server, URL: "postgres://sluice@/temporal?host=" + dir, bin: bin, dir: dir}
 	if err := p.create(ctx, data, as, log); err != nil {
 		p.close()
 		return nil, err
