@@ -93,7 +93,7 @@ func (d *deployment) prometheus(path string) string {
 	}
 	file := filepath.Join(d.Dir, "prometheus.yml")
 	require.NoError(d.t, os.WriteFile(file, []byte(config.String()), 0o600))
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it ends at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(d.t, err)
 	address := l.Addr().String()
 	require.NoError(d.t, l.Close())

@@ -71,18 +71,16 @@ func TestWithoutAStatus(t *testing.T) {
 	cancel()
 	slow := sh("sleep 1000")
 	slow.Timeout = 50 * time.Millisecond
-	for want, tc := range map[string]struct {
-		ctx  context.Context
-		call program.Call
-	}{
-		"not started":           {gone, sh("true")},
-		"not done within 50ms":  {t.Context(), slow},
-		"signal: killed: bye":   {t.Context(), sh("echo bye; kill -9 $$")},
-		"no such file":          {t.Context(), program.Call{Argv: []string{"./none"}, Timeout: time.Second}},
-		"executable file not f": {t.Context(), program.Call{Argv: []string{"no-such-program-here"}, Timeout: time.Second}},
+	for want, call := range map[string]program.Call{
+		"not done within 50ms":  slow,
+		"signal: killed: bye":   sh("echo bye; kill -9 $$"),
+		"no such file":          {Argv: []string{"./none"}, Timeout: time.Second},
+		"executable file not f": {Argv: []string{"no-such-program-here"}, Timeout: time.Second},
 	} {
-		r, err := program.Run(tc.ctx, tc.call)
+		r, err := program.Run(t.Context(), call)
 		require.ErrorContains(t, err, want)
 		require.Zero(t, r)
 	}
+	_, err := program.Run(gone, sh("true"))
+	require.ErrorContains(t, err, "not started")
 }
