@@ -90,7 +90,7 @@ func TestPlanOfALargeListedFleet(t *testing.T) {
 		fake.fleet.Targets = append(fake.fleet.Targets, fleet.Target{ID: fmt.Sprintf("t%06d", i), Address: "10.0.0.1:80", Labels: map[string]string{"noise": label.String()}})
 	}
 	out := do[Planned](t, f, f.acts.Plan, f.input)
-	require.Zero(t, len(out.FleetData))
+	require.Empty(t, out.FleetData)
 	kept, err := f.acts.store.Get(t.Context(), out.FleetDigest)
 	require.NoError(t, err)
 	require.Greater(t, len(kept), maxPinned)

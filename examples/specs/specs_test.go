@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/inventory"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/target"
@@ -33,10 +34,7 @@ func TestExamples(t *testing.T) {
 			require.FileExists(t, filepath.Join(filepath.Dir(path), schema))
 			doc, err := spec.Parse(path, data)
 			require.NoError(t, err)
-			fleetPath := filepath.Join(filepath.Dir(path), doc.Spec.Fleet.File)
-			data, err = os.ReadFile(fleetPath)
-			require.NoError(t, err)
-			f, err := fleet.Parse(fleetPath, data)
+			f, err := fleetOf(t, filepath.Dir(path), doc.Spec.Fleet)
 			require.NoError(t, err)
 			_, err = plan.New(doc.Spec, f)
 			require.NoError(t, err)
@@ -44,5 +42,20 @@ func TestExamples(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
-	require.GreaterOrEqual(t, found, 7)
+	require.GreaterOrEqual(t, found, 8)
+}
+
+// fleetOf reads or lists the fleet of a spec in a folder.
+func fleetOf(t *testing.T, dir string, source spec.FleetSource) (fleet.Fleet, error) {
+	t.Helper()
+	if source.Listed() {
+		t.Chdir(dir)
+		return inventory.List(t.Context(), source, inventory.Deps{})
+	}
+	path := filepath.Join(dir, source.File)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fleet.Fleet{}, err
+	}
+	return fleet.Parse(path, data)
 }

@@ -86,3 +86,22 @@ func FuzzParse(f *testing.F) {
 		require.NoError(t, err)
 	})
 }
+
+// A target from elsewhere is held to the rules of a fleet file.
+func TestCheck(t *testing.T) {
+	good := fleet.Target{ID: "a", Address: "b:1", Labels: map[string]string{"region": "eu"}}
+	require.NoError(t, good.Check())
+	for want, spoil := range map[string]func(*fleet.Target){
+		"id: is required":                  func(t *fleet.Target) { t.ID = "" },
+		`id: "a b" is not an id`:           func(t *fleet.Target) { t.ID = "a b" },
+		"address: is required":             func(t *fleet.Target) { t.Address = "" },
+		"address: has a user or a passwor": func(t *fleet.Target) { t.Address = "me:hunter2@b" },
+		`label region: "\n" holds a chara`: func(t *fleet.Target) { t.Labels = map[string]string{"region": "\n"} },
+		`label 1x: "1x" is not a label`:    func(t *fleet.Target) { t.Labels = map[string]string{"1x": ""} },
+	} {
+		bad := good
+		spoil(&bad)
+		require.ErrorContains(t, bad.Check(), want)
+		require.NotContains(t, bad.Check().Error(), "hunter2")
+	}
+}
