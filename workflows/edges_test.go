@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -182,18 +181,6 @@ func TestEvidenceThatComesAndGoes(t *testing.T) {
 	require.Equal(t, PhaseRolledBack, out.Outcome.Result)
 	require.LessOrEqual(t, w.gates, maxHolds+1)
 	require.Greater(t, w.gates, 2)
-}
-
-// An abort acts at once, also while an activity that cannot run waits to be tried
-// again.
-func TestAbortWhileAnActivityWaits(t *testing.T) {
-	w := newWorld(t, 10)
-	w.failing = errors.New("the worker has no such disk")
-	w.at(time.Hour, SignalAbort, nil)
-	out := w.run(fourStages())
-	require.Equal(t, PhaseAborted, out.Outcome.Result)
-	require.WithinDuration(t, out.StartedAt.Add(time.Hour), out.Outcome.EndedAt, time.Second)
-	require.Equal(t, 10, w.on("1.0.0"))
 }
 
 // A signal of an unknown name changes nothing, and one that follows is heard.

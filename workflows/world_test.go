@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/activities"
@@ -47,8 +48,6 @@ type world struct {
 	before health.Verdict
 	// relisted answers how the fleet has changed.
 	relisted func(activities.RelistInput) (activities.Relisted, error)
-	// failing is what applying a batch ends with, without having done anything.
-	failing error
 	// silent targets take an order and do not answer it.
 	silent map[string]bool
 	// refused is what validating the release answers.
@@ -93,7 +92,8 @@ func (w *world) mount(now time.Time) {
 	suite.SetLogger(quiet{})
 	w.env = suite.NewTestWorkflowEnvironment()
 	w.env.SetStartTime(now)
-	w.env.SetTestTimeout(30 * time.Second)
+	w.env.SetTestTimeout(2 * time.Minute)
+	w.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute}) // on a busy machine a second is short
 	w.env.RegisterWorkflow(Rollout)
 	w.env.RegisterActivity(&activities.Activities{})
 	any2 := []any{mock.Anything, mock.Anything}
@@ -178,9 +178,6 @@ func (w *world) apply(ctx context.Context, in activities.ApplyInput) (activities
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out activities.Applied
-	if w.failing != nil {
-		return out, w.failing
-	}
 	quiet := 0
 	for _, t := range w.targets(in.Batch) {
 		if slices.Contains(in.Previous.Others[w.plan.Spec.Release], t.ID) || slices.Contains(in.Previous.Absent, t.ID) {
