@@ -45,9 +45,9 @@ func startPostgres(ctx context.Context, log io.Writer) (*Postgres, error) {
 	}
 	data := filepath.Join(dir, "data")
 	server := NewProcess("postgres", log, nil, filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=")
-	server.dir, server.user = dir, as
-	server.stop = syscall.SIGINT  // a fast shutdown: does not wait for clients to leave
-	server.left = syscall.SIGQUIT // an immediate one: SIGKILL would leave its shared memory behind
+	server.dir, server.user = dir, as // not this program's folder, which that user may not be allowed to read
+	server.stop = syscall.SIGINT      // a fast shutdown: does not wait for clients to leave
+	server.left = syscall.SIGQUIT     // an immediate one: SIGKILL would leave its shared memory behind
 	p := &Postgres{Process: server, URL: "postgres://sluice@/temporal?host=" + dir, bin: bin, dir: dir}
 	if err := p.create(ctx, data, as, log); err != nil {
 		p.close()
