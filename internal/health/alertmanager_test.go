@@ -53,7 +53,7 @@ func startAlertmanager(t *testing.T) (string, func()) {
 	})
 	url := "http://" + address
 	require.Eventually(t, func() bool {
-		res, err := http.Get(url + "/-/ready") //nolint:noctx // it ends at once
+		res, err := http.Get(url + "/-/ready")
 		if err != nil {
 			return false
 		}
@@ -67,7 +67,7 @@ func post(t *testing.T, url string, body any) {
 	t.Helper()
 	data, err := json.Marshal(body)
 	require.NoError(t, err)
-	res, err := http.Post(url, "application/json", bytes.NewReader(data)) //nolint:noctx // it ends at once
+	res, err := http.Post(url, "application/json", bytes.NewReader(data))
 	require.NoError(t, err)
 	said, err := io.ReadAll(res.Body)
 	require.NoError(t, err)

@@ -84,7 +84,13 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("connection reset by peer") }
 
-func look1(t require.TestingT, c spec.Check, a answering) Result {
+// tester is a test, or one of rapid's.
+type tester interface {
+	require.TestingT
+	Context() context.Context
+}
+
+func look1(t tester, c spec.Check, a answering) Result {
 	c.Name = "check"
 	h := externalSpec(c)
 	if !c.External() {
@@ -94,7 +100,7 @@ func look1(t require.TestingT, c spec.Check, a answering) Result {
 	f.targets = newFarmTargets(2)
 	m, err := Open(h, f.binding(1), Deps{Transport: a, Dial: a.dial})
 	require.NoError(t, err)
-	r, err := m.LookAll(context.Background(), f.applied.Add(time.Minute))
+	r, err := m.LookAll(t.Context(), f.applied.Add(time.Minute))
 	require.NoError(t, err)
 	return r.Results[0]
 }

@@ -205,12 +205,13 @@ func (m *Meter) request(ctx context.Context, p spec.Probe, where string) (wrong 
 // is read.
 func without(ctx context.Context, res *http.Response, text string) (string, error) {
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxProbed))
+	broke := ctx.Err() == nil && errors.Is(err, io.ErrUnexpectedEOF)
 	switch {
 	case bytes.Contains(body, []byte(text)):
 		return "", nil
-	case err != nil && (ctx.Err() != nil || !errors.Is(err, io.ErrUnexpectedEOF)):
+	case err != nil && !broke:
 		return "", trouble(ctx, err)
-	case err != nil:
+	case broke:
 		return fmt.Sprintf("answered %d, and its body broke off", res.StatusCode), nil
 	case len(body) == maxProbed:
 		return fmt.Sprintf("answered %d without %q in the first %d KiB", res.StatusCode, cut(text, 40), maxProbed>>10), nil

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/spec"
@@ -44,10 +45,10 @@ func ruling(body string) http.HandlerFunc {
 func TestWebhookAsks(t *testing.T) {
 	var asked map[string]any
 	res := ruled(t, func(w http.ResponseWriter, r *http.Request) {
-		require.Equal(t, http.MethodPost, r.Method)
-		require.Equal(t, "Bearer "+planted, r.Header.Get("Authorization"))
-		require.Equal(t, "application/json", r.Header.Get("Content-Type"))
-		require.NoError(t, json.NewDecoder(r.Body).Decode(&asked))
+		assert.Equal(t, http.MethodPost, r.Method)
+		assert.Equal(t, "Bearer "+planted, r.Header.Get("Authorization"))
+		assert.Equal(t, "application/json", r.Header.Get("Content-Type"))
+		assert.NoError(t, json.NewDecoder(r.Body).Decode(&asked))
 		ruling(`{"verdict":"PASS","why":"budget left: 97%"}`)(w, r)
 	})
 	require.Equal(t, map[string]any{
@@ -104,16 +105,18 @@ func TestWebhookTransport(t *testing.T) {
 		says string
 	}{
 		"an error": {func(w http.ResponseWriter, r *http.Request) {
-			w.WriteHeader(500)
+			w.WriteHeader(http.StatusInternalServerError)
 			ruling(pass)(w, r)
 		}, "it answered 500 Internal Server Error"},
-		"refused": {func(w http.ResponseWriter, r *http.Request) { http.Error(w, planted, 401) }, "it answered 401 Unauthorized"},
+		"refused": {func(w http.ResponseWriter, r *http.Request) { http.Error(w, planted, http.StatusUnauthorized) }, "it answered 401 Unauthorized"},
 		"created": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(201)
+			w.WriteHeader(http.StatusCreated)
 			_, _ = io.WriteString(w, pass)
 		}, "it answered 201 Created"},
-		"a redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/"+planted, 307) }, "redirects are not followed"},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/"+planted, http.StatusTemporaryRedirect)
+		}, "redirects are not followed"},
 		"HTML": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/html "+planted)
 			_, _ = io.WriteString(w, pass)
