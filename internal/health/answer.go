@@ -2,51 +2,120 @@ package health
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
-	"net/url"
 	"strings"
+	"time"
 
 	"github.com/sluicehq/sluice/internal/promapi"
+	"github.com/sluicehq/sluice/internal/secret"
+	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// jsonOf reads a bounded answer in JSON. An error that is a refusal does not change
-// by asking again.
-func jsonOf(res *http.Response) ([]byte, error) {
-	if res.StatusCode != http.StatusOK {
-		err := fmt.Errorf("it answered %d %s", res.StatusCode, http.StatusText(res.StatusCode))
-		if c := res.StatusCode; c/100 == 5 || c == http.StatusTooManyRequests || c == http.StatusRequestTimeout {
-			return nil, err
+// newClient sends requests, and does not follow redirects: they would carry what is
+// asked, and a token, somewhere else.
+func newClient(t http.RoundTripper) *http.Client {
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+}
+
+// errNoAnswer is the cause of a limit's end.
+type errNoAnswer time.Duration
+
+func (e errNoAnswer) Error() string { return "no answer within " + spec.Duration(e).String() }
+
+// within bounds a question. The end of the bound is errNoAnswer.
+func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, limit, errNoAnswer(limit))
+}
+
+// trouble is an error without the request's URL, or the limit that it comes from.
+func trouble(ctx context.Context, err error) error {
+	if late, ok := errors.AsType[errNoAnswer](context.Cause(ctx)); ok {
+		return late
+	}
+	return promapi.Cause(err)
+}
+
+// asking is a request for JSON.
+type asking struct {
+	method, url string
+	body        []byte
+	token       secret.Secret // sent as a bearer token, unless it is empty
+	limit       time.Duration // of one attempt
+	most        int64         // bytes of an answer
+}
+
+// ask sends a request, and tries again on trouble on the way. It answers a body of
+// JSON from an answer with status 200. Its error holds no URL; it may repeat what the
+// other side says, and so the token.
+func (m *Meter) ask(ctx context.Context, a asking) ([]byte, error) {
+	wait := queryPause
+	for n := 1; ; n++ {
+		data, err := m.askOnce(ctx, a)
+		if err == nil || final(err) || n == queryAttempts || pause(ctx, wait) != nil {
+			return data, err
 		}
-		return nil, promapi.Refusal(err.Error())
+		wait *= 2
 	}
-	if kind := res.Header.Get("Content-Type"); !strings.HasPrefix(kind, "application/json") {
-		return nil, promapi.Refusal(fmt.Sprintf("it answered %q, not JSON", cut(kind, 60)))
-	}
-	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+}
+
+func (m *Meter) askOnce(ctx context.Context, a asking) ([]byte, error) {
+	ctx, cancel := within(ctx, a.limit)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, a.method, a.url, bytes.NewReader(a.body))
 	if err != nil {
+		return nil, promapi.Refusal("its URL cannot be asked")
+	}
+	req.Header.Set("User-Agent", "sluice")
+	req.Header.Set("Accept", "application/json")
+	if a.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if value := a.token.Reveal(); value != "" {
+		if strings.ContainsAny(value, "\r\n\x00") {
+			return nil, promapi.Refusal("the token is more than one line")
+		}
+		req.Header.Set("Authorization", "Bearer "+value)
+	}
+	res, err := m.client.Do(req)
+	if err != nil {
+		return nil, trouble(ctx, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if err := unusable(res); err != nil {
 		return nil, err
 	}
-	if len(data) > maxAnswer {
-		return nil, promapi.Refusal(fmt.Sprintf("it answered more than %d MiB", maxAnswer>>20))
+	data, err := io.ReadAll(io.LimitReader(res.Body, a.most+1))
+	switch {
+	case err != nil:
+		return nil, trouble(ctx, err)
+	case int64(len(data)) > a.most:
+		return nil, promapi.Refusal(fmt.Sprintf("it answered more than %d KiB", a.most>>10))
 	}
 	return data, nil
 }
 
-// reader reads a body; none is nil.
-func reader(body []byte) io.Reader {
-	if body == nil {
-		return nil
+// unusable says what is wrong with an answer, before its body is read. One that is a
+// refusal does not change by asking again.
+func unusable(res *http.Response) error {
+	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	code := res.StatusCode
+	answered := strings.TrimSpace(fmt.Sprintf("it answered %d %s", code, http.StatusText(code)))
+	switch {
+	case code/100 == 3:
+		return promapi.Refusal(answered + ", and redirects are not followed: write the address that it leads to")
+	case code/100 == 5, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
+		return errors.New(answered)
+	case code != http.StatusOK:
+		return promapi.Refusal(answered)
+	case kind != "application/json" && !strings.HasSuffix(kind, "+json"):
+		return promapi.Refusal(fmt.Sprintf("it answered %q, not JSON", cut(res.Header.Get("Content-Type"), 60)))
 	}
-	return bytes.NewReader(body)
-}
-
-// hostOf names where a URL leads, without what else it may hold.
-func hostOf(where string) string {
-	u, err := url.Parse(where)
-	if err != nil {
-		return "its address"
-	}
-	return u.Host
+	return nil
 }

@@ -39,12 +39,18 @@ func newFarm(t *testing.T, n int) *farm {
 		pages:   map[string]string{}, extras: map[string]string{}, broken: map[string]error{},
 		states: map[string]func(int) (target.State, error){}, asked: map[string]int{},
 	}
-	for i := range n {
-		id := fmt.Sprintf("t%d", i)
-		f.targets = append(f.targets, fleet.Target{ID: id, Address: id + ":80"})
-	}
+	f.targets = newFarmTargets(n)
 	f.serve("*", 0, 0)
 	return f
+}
+
+func newFarmTargets(n int) []fleet.Target {
+	out := make([]fleet.Target, n)
+	for i := range out {
+		id := fmt.Sprintf("t%d", i)
+		out[i] = fleet.Target{ID: id, Address: id + ":80"}
+	}
+	return out
 }
 
 // each calls do for a target, or for all of them by "*".

@@ -2,6 +2,8 @@ package health
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -20,27 +22,55 @@ type moment struct {
 type form struct {
 	is    func(spec.Check) bool
 	judge func(*Meter, context.Context, spec.Check, moment) judged
+	// ready says what of the check or the fleet makes judging impossible; nil where
+	// nothing can.
+	ready func(*Meter, spec.Check) error
+	// slow says that it asks every target, which takes as long as there are many.
+	slow bool
 }
 
 // forms are all kinds of checks; the first that fits judges. Adding one is a file
 // and a line here.
 func forms() []form {
 	return []form{
-		{func(c spec.Check) bool { return c.Probe != nil }, (*Meter).probe},
-		{func(c spec.Check) bool { return c.Alerts != nil }, (*Meter).alerts},
-		{func(c spec.Check) bool { return c.Webhook != nil }, (*Meter).webhook},
-		{func(c spec.Check) bool { return c.Each != "" }, (*Meter).each},
-		{func(c spec.Check) bool { return c.Value != "" }, (*Meter).value},
-		{func(c spec.Check) bool { return c.Total != "" }, (*Meter).ratioCheck},
+		{is: func(c spec.Check) bool { return c.Probe != nil }, judge: (*Meter).probe, ready: (*Meter).readyProbe, slow: true},
+		{is: func(c spec.Check) bool { return c.Alerts != nil }, judge: (*Meter).alerts, ready: (*Meter).readyAlerts},
+		{is: func(c spec.Check) bool { return c.Webhook != nil }, judge: (*Meter).webhook},
+		{is: func(c spec.Check) bool { return c.Each != "" }, judge: (*Meter).each},
+		{is: func(c spec.Check) bool { return c.Value != "" }, judge: (*Meter).value},
+		{is: func(c spec.Check) bool { return c.Total != "" }, judge: (*Meter).ratioCheck},
 	}
 }
 
-// judge reads and judges one check.
-func (m *Meter) judge(ctx context.Context, c spec.Check, at moment) judged {
-	for _, f := range forms() {
-		if f.is(c) {
-			return f.judge(m, ctx, c, at)
+// formOf is a check's form.
+func formOf(c spec.Check) (form, bool) {
+	all := forms()
+	if i := slices.IndexFunc(all, func(f form) bool { return f.is(c) }); i >= 0 {
+		return all[i], true
+	}
+	return form{}, false
+}
+
+// ready makes sure that every check can be judged.
+func (m *Meter) ready() error {
+	for _, c := range m.spec.Checks {
+		if f, ok := formOf(c); ok && f.ready != nil {
+			if err := f.ready(m, c); err != nil {
+				return fmt.Errorf("check %q: %w", c.Name, err)
+			}
 		}
+	}
+	return nil
+}
+
+// judge reads and judges one check, within data's limit unless it is slow.
+func (m *Meter) judge(ctx, data context.Context, c spec.Check, at moment) judged {
+	f, ok := formOf(c)
+	switch {
+	case ok && f.slow:
+		return f.judge(m, ctx, c, at)
+	case ok:
+		return f.judge(m, data, c, at)
 	}
 	return judged{Result: Result{Check: c.Name}.without(noData("", "it asks nothing"))}
 }

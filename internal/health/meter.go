@@ -74,20 +74,20 @@ func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
 		return nil, errors.New("expected a driver, which the check \"alive\" asks")
 	}
 	m := &Meter{spec: h, binding: b, driver: d.Driver, streaks: map[string]int{}}
-	client := &http.Client{Transport: d.Transport, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse
-	}}
-	m.client = &http.Client{Transport: client.Transport, CheckRedirect: client.CheckRedirect} // a source may wrap its own
+	m.client = newClient(d.Transport)
 	if m.dial = d.Dial; m.dial == nil {
 		m.dial = (&net.Dialer{}).DialContext
 	}
+	if err := m.ready(); err != nil {
+		return nil, err
+	}
 	var err error
-	switch {
+	switch client := newClient(d.Transport); { // of its own, since a source may wrap it
 	case h.Prometheus != "" && h.Scrape == nil:
 		m.source, err = openPrometheus(h, b, client)
 	case h.Scrape != nil && h.Prometheus == "":
 		m.source, err = openScrape(h, b, client)
-	case h.Prometheus == "" && h.Scrape == nil && !slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return !c.External() }) && slices.Contains(h.Without, spec.CheckTraffic):
+	case h.Prometheus == "" && h.Scrape == nil && h.Sourceless():
 		m.source = nothing{h.Every}
 	default:
 		err = fmt.Errorf("expected exactly one source of health")
@@ -152,7 +152,9 @@ func (m *Meter) look(ctx context.Context, at time.Time, ask []fleet.Target) (Rep
 		asks = append(asks, f)
 	}
 	for _, c := range m.spec.Checks {
-		add(c.Name, func() judged { return m.judge(data, c, moment{window: w, ask: ask, streak: m.streak(c.Name, again)}) })
+		add(c.Name, func() judged {
+			return m.judge(ctx, data, c, moment{window: w, ask: ask, streak: m.streak(c.Name, again)})
+		})
 	}
 	if !slices.Contains(m.spec.Without, spec.CheckTraffic) {
 		add(spec.CheckTraffic, func() judged { return judged{Result: m.traffic(data, w)} })

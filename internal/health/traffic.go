@@ -33,6 +33,8 @@ type Baseline struct {
 	// most 200: without data later, they show no harm. It is empty when those were
 	// most of them.
 	Missing map[string][]string `json:"missing,omitempty"`
+	// Alerts are what fired, by check.
+	Alerts map[string]Firing `json:"alerts,omitempty"`
 }
 
 // Ratio is a check's events before a stage.
@@ -86,6 +88,11 @@ func (b Baseline) lacks() bool {
 			return true
 		}
 	}
+	for _, f := range b.Alerts {
+		if f.Missing != "" {
+			return true
+		}
+	}
 	return b.Traffic != ""
 }
 
@@ -98,7 +105,7 @@ func (m *Meter) measure(ctx context.Context, at time.Time) (Baseline, error) {
 		return Baseline{}, err
 	}
 	b := Baseline{From: w.from, At: w.at}
-	b.Missing = m.missing(ctx, w)
+	b.Missing, b.Alerts = m.missing(ctx, w), m.firingBefore(ctx)
 	for _, c := range m.spec.Checks {
 		if c.Against == "" || len(m.binding.Control) > 0 {
 			continue

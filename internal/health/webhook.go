@@ -1,126 +1,150 @@
 package health
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
-	"github.com/sluicehq/sluice/internal/promapi"
 	"github.com/sluicehq/sluice/internal/secret"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// question is what a judge of the user's own is asked.
+const (
+	// webhookTargets is how many exposed targets a judge is told by name.
+	webhookTargets = 200
+	// maxRuling bounds a judge's answer, and maxReason what of its reason is kept.
+	maxRuling = 64 << 10
+	maxReason = 500
+)
+
+// question is what a judge of the user's own is asked: the body that docs/health.md
+// documents.
 type question struct {
-	Unit     string `json:"unit"`
+	Check string `json:"check"`
+	Unit  string `json:"unit"`
+	// Release is the one that is rolled out; empty before anything is changed.
 	Release  string `json:"release"`
 	Previous string `json:"previous"`
 	Stage    string `json:"stage"`
-	// Exposed is how many targets run the release; Targets names some of them.
+	// Exposed is how many targets were changed so far, and Targets are ids of some of
+	// them, those of the newest stage first.
 	Exposed int      `json:"exposed"`
 	Targets []string `json:"targets"`
-	// Since is when the stage was applied, absent before the first; At is now.
+	// Since is when the stage was applied; left out before anything is changed.
 	Since time.Time `json:"since,omitzero"`
 	At    time.Time `json:"at"`
 }
 
-// webhook asks a judge of the user's own.
+// webhook asks a judge of the user's own. Whatever is not an answer by the contract
+// is NODATA.
 func (m *Meter) webhook(ctx context.Context, c spec.Check, at moment) judged {
+	res := Result{Check: c.Name}
+	u, err := url.Parse(c.Webhook.URL)
+	if err != nil || u.Host == "" {
+		return judged{Result: res.without(noData("", "webhook.url: is not a URL"))}
+	}
+	res.Queries = []string{cut("POST to "+u.Host, maxQuery)} // its path may hold what nobody should read
+	var token secret.Secret
+	if c.Webhook.Token != "" {
+		if token, err = secret.Resolve(c.Webhook.Token); err != nil {
+			return judged{Result: res.without(noData("", "webhook.token: %s", cut(err.Error(), 200)))}
+		}
+	}
+	res.Verdict, res.Sentence, err = m.rule(ctx, c, token, at.at)
+	said := func(text string, limit int) string { return cut(token.Redact(text), limit) }
+	if err != nil {
+		return judged{Result: res.without(noData("", "no usable answer from %s: %s", u.Host, said(err.Error(), 200)))}
+	}
+	if res.Sentence = said(res.Sentence, maxReason); strings.TrimSpace(res.Sentence) == "" {
+		res.Sentence = "the judge gave no reason"
+	}
+	if res.Verdict == Pass || res.Verdict == Fail {
+		return tolerate(c, res, res.Verdict == Fail, at.streak)
+	}
+	return judged{Result: res}
+}
+
+// rule sends the question and reads the answer.
+func (m *Meter) rule(ctx context.Context, c spec.Check, token secret.Secret, at time.Time) (Verdict, string, error) {
 	b := m.binding
 	q := question{
-		Unit: b.Unit, Release: b.Release, Previous: b.Previous, Stage: b.Stage, Exposed: len(b.Exposed),
-		Targets: []string{}, Since: b.Since, At: at.at,
+		Check: c.Name, Unit: b.Unit, Release: b.Release, Previous: b.Previous, Stage: b.Stage,
+		Exposed: len(b.Exposed), Targets: []string{}, Since: b.Since.UTC(), At: at.UTC(),
 	}
-	for _, t := range b.few(matcherSample) {
+	for _, t := range b.few(webhookTargets) {
 		q.Targets = append(q.Targets, t.ID)
 	}
 	body, err := json.Marshal(q)
 	if err != nil {
-		return judged{Result: Result{Check: c.Name}.without(noData("", "the question cannot be written: %s", err))}
+		return "", "", err
 	}
-	token := secretless
-	if c.Webhook.Token != "" {
-		if token, err = secret.Resolve(c.Webhook.Token); err != nil {
-			return judged{Result: Result{Check: c.Name}.without(noData("", "webhook.token: %s", err))}
-		}
-	}
-	answer, r := m.fetchJSON(ctx, http.MethodPost, c.Webhook.URL, body, token, c.Webhook.Timeout.Std())
-	return judgeAnswer(c, answer, r, token, at.streak)
-}
-
-// judgeAnswer is the verdict that a judge's answer gives. It is pure. Whatever is
-// not exactly a verdict is none.
-func judgeAnswer(c spec.Check, answer []byte, r reading, token secret.Secret, streak int) judged {
-	res := Result{Check: c.Name}
-	if r.verdict != "" {
-		return judged{Result: res.without(r)}
-	}
-	var said struct {
-		Verdict Verdict `json:"verdict"`
-		Why     string  `json:"why"`
-	}
-	if err := json.Unmarshal(answer, &said); err != nil {
-		return judged{Result: res.without(noData("", "it answered no verdict in JSON"))}
-	}
-	res.Sentence = cut(token.Redact(said.Why), 300)
-	if strings.TrimSpace(res.Sentence) == "" {
-		res.Sentence = "the judge gave no reason"
-	}
-	switch said.Verdict {
-	case Pass, Fail:
-		return tolerate(c, res, said.Verdict == Fail, streak)
-	case NoData, Stale, Unexercised:
-		res.Verdict = said.Verdict
-		return judged{Result: res}
-	}
-	return judged{Result: res.without(noData("", "it answered the verdict %q, expected PASS, FAIL, NODATA, STALE or UNEXERCISED", cut(token.Redact(string(said.Verdict)), 40)))}
-}
-
-// secretless is sent no token.
-var secretless secret.Secret
-
-// fetchJSON asks once more after trouble on the way, and answers what came or why
-// nothing usable did. Neither the URL nor the token is in the reason.
-func (m *Meter) fetchJSON(ctx context.Context, method, where string, body []byte, token secret.Secret, timeout time.Duration) ([]byte, reading) {
-	for n := 1; ; n++ {
-		answer, err := m.askJSON(ctx, method, where, body, token, timeout)
-		if err == nil {
-			return answer, reading{}
-		}
-		if final(err) || n == queryAttempts || pause(ctx, queryPause) != nil {
-			return nil, noData("", "no usable answer from %s: %s", hostOf(where), cut(token.Redact(promapi.Cause(err).Error()), 200))
-		}
-	}
-}
-
-func (m *Meter) askJSON(ctx context.Context, method, where string, body []byte, token secret.Secret, timeout time.Duration) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("it took longer than %s", timeout))
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, where, reader(body))
+	data, err := m.ask(ctx, asking{
+		method: http.MethodPost, url: c.Webhook.URL, body: body, token: token, limit: c.Webhook.Timeout.Std(), most: maxRuling,
+	})
 	if err != nil {
-		return nil, promapi.Refusal("its URL cannot be asked")
+		return "", "", err
 	}
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", "sluice")
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if value := token.Reveal(); value != "" {
-		if strings.ContainsAny(value, "\r\n\x00") {
-			return nil, promapi.Refusal("the token is more than one line")
-		}
-		req.Header.Set("Authorization", "Bearer "+value)
-	}
-	res, err := m.client.Do(req)
+	return parseRuling(data)
+}
+
+// parseRuling reads a judge's answer strictly: a verdict that is known, once, and
+// maybe why. Other fields are left alone.
+func parseRuling(data []byte) (Verdict, string, error) {
+	fields, err := object(data)
 	if err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		return nil, err
+		return "", "", err
 	}
-	defer func() { _ = res.Body.Close() }()
-	return jsonOf(res)
+	var verdict Verdict
+	var why string
+	if raw, ok := fields["verdict"]; !ok {
+		return "", "", errors.New(`it has no "verdict"`)
+	} else if err := json.Unmarshal(raw, &verdict); err != nil {
+		return "", "", errors.New(`its "verdict" is not text`)
+	}
+	if raw, ok := fields["why"]; ok && json.Unmarshal(raw, &why) != nil {
+		return "", "", errors.New(`its "why" is not text`)
+	}
+	switch verdict {
+	case Pass, Fail, NoData, Stale, Unexercised:
+		return verdict, why, nil
+	}
+	return "", "", fmt.Errorf("its verdict is %q, expected one of PASS, FAIL, NODATA, STALE and UNEXERCISED", cut(string(verdict), 40))
+}
+
+// object reads one JSON object, with every field once, and nothing after it.
+func object(data []byte) (map[string]json.RawMessage, error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.New("it is not a JSON object")
+	}
+	fields := map[string]json.RawMessage{}
+	for d.More() {
+		t, err := d.Token()
+		name, ok := t.(string)
+		if err != nil || !ok {
+			return nil, errors.New("it is not a JSON object")
+		}
+		if _, twice := fields[name]; twice {
+			return nil, fmt.Errorf("it has %q twice", cut(name, 40))
+		}
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return nil, errors.New("it is not a JSON object")
+		}
+		fields[name] = raw
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, errors.New("it is cut off")
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the JSON object")
+	}
+	return fields, nil
 }

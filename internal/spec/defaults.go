@@ -71,12 +71,6 @@ func fillHealth(h *Health) {
 	}
 	for i := range h.Checks {
 		c := &h.Checks[i]
-		if c.Probe != nil {
-			c.Probe.Timeout = cmp.Or(c.Probe.Timeout, Duration(2*time.Second))
-		}
-		if c.Webhook != nil {
-			c.Webhook.Timeout = cmp.Or(c.Webhook.Timeout, Duration(5*time.Second))
-		}
 		if c.Total == "" {
 			continue
 		}

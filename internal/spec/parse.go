@@ -35,5 +35,6 @@ func Parse(file string, data []byte) (*Document, error) {
 		return nil, err
 	}
 	fillDefaults(&doc.Spec)
+	fillExternal(doc.yaml, &doc.Spec.Health)
 	return doc, nil
 }

@@ -204,7 +204,7 @@ type Check struct {
 	Value string  `yaml:"value,omitempty" json:"value,omitempty"`
 	Max   *Number `yaml:"max,omitempty" json:"max,omitempty"`
 	Min   *Number `yaml:"min,omitempty" json:"min,omitempty"`
-	// Tolerate is how many breaches in a row are forgiven. Default 0.
+	// Tolerate is how many breaches in a row are forgiven. Default 0, with a probe 2.
 	Tolerate int `yaml:"tolerate,omitempty" json:"tolerate" jsonschema:"minimum=0,maximum=1000"`
 	// Bad and Total count events; their ratio is judged.
 	Bad   string `yaml:"bad,omitempty" json:"bad,omitempty"`

@@ -162,7 +162,7 @@ func TestDocumentProblem(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, file := range []string{"valid/prometheus", "valid/scrape", "invalid/five", "invalid/promql"} {
+	for _, file := range []string{"valid/prometheus", "valid/scrape", "valid/asking", "invalid/asking", "invalid/five", "invalid/promql"} {
 		data, err := os.ReadFile("testdata/" + file + ".yaml")
 		require.NoError(f, err)
 		f.Add(data)
@@ -179,13 +179,18 @@ func FuzzParse(f *testing.F) {
 		require.NotEmpty(t, s.Release)
 		require.NotEmpty(t, s.Health.Checks)
 		require.NotEqual(t, s.Driver.HTTP == nil, s.Driver.Exec == nil)
-		require.NotEqual(t, s.Health.Prometheus == "", s.Health.Scrape == nil)
+		require.False(t, s.Health.Prometheus != "" && s.Health.Scrape != nil)
+		require.True(t, s.Health.Prometheus != "" || s.Health.Scrape != nil || s.Health.Sourceless())
 		require.InDelta(t, 100, last.Reach.Percent, 0)
 		for _, st := range s.Stages {
 			require.GreaterOrEqual(t, st.Bake, s.Health.Every)
 			require.Positive(t, st.DecideWithin)
 		}
 		for _, c := range s.Health.Checks {
+			if c.External() {
+				require.True(t, c.Value == "" && c.Bad == "" && c.Total == "" && c.Each == "")
+				continue
+			}
 			require.NotEqual(t, c.Value == "", c.Bad == "")
 			require.True(t, c.Max != nil || c.Min != nil || c.Against != "")
 		}

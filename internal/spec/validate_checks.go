@@ -47,7 +47,7 @@ func (v *validator) check(path string, c Check) {
 	case hasCounts:
 		v.countCheck(path, c)
 	default:
-		v.bad(path, "asks nothing, expected value with max or min, or bad and total with max or against, or one of probe, alerts and webhook")
+		v.bad(path, "asks nothing, expected value with max or min, bad and total with max or against, or one of probe, alerts and webhook")
 	}
 	v.eachCheck(path, c)
 }
@@ -93,7 +93,7 @@ func (v *validator) valueCheck(path string, c Check) {
 // tolerable checks how many breaches in a row are forgiven.
 func (v *validator) tolerable(path string, c Check) {
 	v.between(path+".tolerate", c.Tolerate, 0, 1000)
-	if most := int(maxTolerated / every(v.spec.Health)); c.Tolerate > most && c.Tolerate <= 1000 {
+	if most := mostTolerated(v.spec.Health); c.Tolerate > most && c.Tolerate <= 1000 {
 		v.bad(path+".tolerate", "is %d, which at a look every %s (health.every) forgives a breach for %s, expected at most %d (%s): a gate looks again until the breach is over or lasts too long",
 			c.Tolerate, every(v.spec.Health), Duration(c.Tolerate)*every(v.spec.Health), most, maxTolerated)
 	}
@@ -102,6 +102,9 @@ func (v *validator) tolerable(path string, c Check) {
 // maxTolerated is how long a breach may be forgiven: a gate that still sees one goes
 // on looking, and an attempt at a gate ends after a quarter of an hour.
 const maxTolerated = Duration(10 * time.Minute)
+
+// mostTolerated is how many looks that is.
+func mostTolerated(h Health) int { return int(maxTolerated / every(h)) }
 
 func (v *validator) countCheck(path string, c Check) {
 	if v.needs(path + ".bad") {

@@ -41,9 +41,7 @@ func (v *validator) source() {
 	switch {
 	case hasProm && hasScrape:
 		v.bad("health.scrape", "stands beside prometheus at %s, expected one source", v.at("health.prometheus"))
-	case !hasProm && !hasScrape && len(h.Checks) > 0 && !slices.ContainsFunc(h.Checks, func(c Check) bool { return !c.External() }):
-		// Nothing asks for series; the check of traffic says so itself if it does.
-	case !hasProm && !hasScrape:
+	case !hasProm && !hasScrape && !v.sourceless(h):
 		v.bad("health", "has no source, expected prometheus: http://host:9090 or scrape: {}")
 	}
 	if v.doc.Has("health.prometheus") {
@@ -122,7 +120,7 @@ func (v *validator) traffic(h Health) {
 		v.bad("health.traffic", "is set, while without leaves the traffic check out, expected one of them")
 	case v.given("health.traffic"):
 		v.query("health.traffic", h.Traffic)
-	case !left && !counted && !misspelt:
+	case !left && !counted && !misspelt && (v.given("health.prometheus") || v.given("health.scrape") || !v.onlyExternal()):
 		v.bad("health", "the always-on check %q has nothing to count, since no check has a total: expected traffic: with a query that counts requests, or without: [traffic] to leave the check out", CheckTraffic)
 	}
 }
