@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +18,7 @@ import (
 // notice.
 func TestThousandsOfSignals(t *testing.T) {
 	d := deploy(t, 12)
-	d.sluice(0, "start", d.spec("2.0.0", "1h", ""))
+	d.sluice(0, "start", d.listed(d.spec("2.0.0", "1h", ""), "{command: [cat, "+d.FleetFile()+"]}"))
 	before := d.until("the canary's bake", phase(workflows.PhaseBake, 0))
 	first := d.client.GetWorkflow(t.Context(), connect.WorkflowID(unit), "").GetRunID()
 	d.flood(workflows.SignalResume, 6000)
@@ -31,7 +33,8 @@ func TestThousandsOfSignals(t *testing.T) {
 	require.Contains(t, d.sluice(0, "list", "--unit", unit).Stdout, "canary")
 	require.Contains(t, d.sluice(0, "status", "--run-id", first, unit).Stdout, "baking")
 
-	d.worker.Kill() // what was carried is in the history
+	d.worker.Kill() // what was carried is in the history, and what was listed in that of the first run
+	require.NoError(t, os.RemoveAll(filepath.Join(d.Dir, "store")))
 	require.NoError(t, d.worker.Start())
 	d.sluice(0, "promote", unit, "--why", "test", "--by", "test")
 	d.until("the last bake", phase(workflows.PhaseBake, 1))
