@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/terminal"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -80,10 +81,16 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := fleet.Parse("fleet.yaml", data)
 		if err != nil {
+			for line := range strings.Lines(err.Error()) {
+				require.Equal(t, terminal.Safe(strings.TrimSuffix(line, "\n")), strings.TrimSuffix(line, "\n"), "a terminal acts on it")
+			}
 			return
 		}
-		_, _, err = fleet.Encode(got) // accepts only what is sorted, unique and not empty
+		_, snapshot, err := fleet.Encode(got) // accepts only what is sorted, unique and not empty
 		require.NoError(t, err)
+		back, err := fleet.Decode(snapshot)
+		require.NoError(t, err)
+		require.Equal(t, len(got.Targets), len(back.Targets))
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/strictyaml"
+	"github.com/sluicehq/sluice/internal/terminal"
 )
 
 // TestInvalid compares the problems of every file in testdata/invalid with the
@@ -162,8 +163,11 @@ func TestDocumentProblem(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, file := range []string{"valid/prometheus", "valid/scrape", "valid/asking", "invalid/asking", "invalid/five", "invalid/promql"} {
-		data, err := os.ReadFile("testdata/" + file + ".yaml")
+	files, err := filepath.Glob("testdata/*valid/*.yaml")
+	require.NoError(f, err)
+	require.NotEmpty(f, files)
+	for _, file := range files {
+		data, err := os.ReadFile(file)
 		require.NoError(f, err)
 		f.Add(data)
 	}
@@ -171,8 +175,18 @@ func FuzzParse(f *testing.F) {
 		doc, err := spec.Parse("f.yaml", data)
 		if err != nil {
 			require.Nil(t, doc)
+			for line := range strings.Lines(err.Error()) {
+				require.Equal(t, terminal.Safe(strings.TrimSuffix(line, "\n")), strings.TrimSuffix(line, "\n"), "a terminal acts on it")
+			}
 			return
 		}
+		text, err := json.Marshal(doc.Spec)
+		require.NoError(t, err)
+		var back spec.Spec
+		require.NoError(t, json.Unmarshal(text, &back))
+		again, err := json.Marshal(back)
+		require.NoError(t, err)
+		require.Equal(t, string(text), string(again), "a spec survives the journey as JSON")
 		s := doc.Spec
 		last := s.Stages[len(s.Stages)-1]
 		require.NotEmpty(t, s.Unit)
