@@ -60,6 +60,7 @@ func install(t *testing.T, addReleases map[string]string) site {
 		Observe:  []string{program, "observe", "{{label.site}}"},
 		Validate: []string{program, "validate", "{{label.site}}", "{{release}}"},
 		Apply:    []string{program, "apply", "{{label.site}}", "{{release}}", "{{fence}}"},
+		Timeout:  spec.Duration(2 * time.Minute), // a busy machine runs its programs slowly
 	}}, nil)
 	require.NoError(t, err)
 	s := site{edge: e, t: t, driver: driver}
