@@ -64,6 +64,26 @@ func TestNotifications(t *testing.T) {
 	}
 }
 
+// A receiver that takes an hour is not waited for, neither on the way nor at the end.
+func TestSlowReceiver(t *testing.T) {
+	without := newWorld(t, 20).run(fourStages())
+	w := newWorld(t, 20)
+	began := 0
+	w.env.RegisterWorkflow(Notify)
+	w.env.OnWorkflow(Notify, mock.Anything, mock.Anything).Return(func(ctx workflow.Context, _ activities.NotifyInput) error {
+		began++
+		return workflow.Sleep(ctx, time.Hour)
+	})
+	s := fourStages()
+	s.Stages[1].Approval = spec.ApprovalRequired
+	s.Notify = &spec.Notify{Webhook: "https://hooks.example/x", On: spec.NotifyEvents()}
+	w.at(70*time.Second, SignalApprove, ControlRequest{Stage: s.Stages[1].Name})
+	out := w.run(s)
+	require.Equal(t, PhasePromoted, out.Outcome.Result)
+	require.Equal(t, 2, began, "told of the wait and of the end")
+	require.InDelta(t, without.Outcome.EndedAt.Sub(without.StartedAt).Seconds(), out.Outcome.EndedAt.Sub(out.StartedAt).Seconds(), 15)
+}
+
 // A gate that holds again and again is told once.
 func TestAHoldIsToldOnce(t *testing.T) {
 	w := newWorld(t, 10)

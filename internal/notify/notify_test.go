@@ -2,8 +2,10 @@ package notify
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -70,6 +72,22 @@ func TestTrouble(t *testing.T) {
 	}
 	err := Send(t.Context(), spec.Notify{Webhook: "${env:NOT_SET_ANYWHERE}"}, Event{}, dial.Guard{}.Transport())
 	require.ErrorContains(t, err, "NOT_SET_ANYWHERE is not set")
+}
+
+// A receiver that never answers is given up, and may be tried again.
+func TestReceiverThatHangs(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // only then the server sees that the client is gone
+		<-r.Context().Done()
+	}))
+	t.Cleanup(s.Close)
+	t.Setenv("HOOK", s.URL+"/hunter2")
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	err := Send(ctx, spec.Notify{Webhook: "${env:HOOK}"}, Event{}, dial.Guard{}.Transport())
+	require.ErrorContains(t, err, "deadline exceeded")
+	require.NotErrorIs(t, err, ErrRefused)
+	require.NotContains(t, err.Error(), "hunter")
 }
 
 // A receiver that speaks no HTTP is quoted, but for what is secret.
