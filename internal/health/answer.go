@@ -88,7 +88,7 @@ func (m *Meter) askOnce(ctx context.Context, a asking) ([]byte, error) {
 		return nil, trouble(ctx, err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	if err := unusable(res); err != nil {
+	if err := unusable(res, a.token); err != nil {
 		return nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(res.Body, a.most+1))
@@ -103,7 +103,7 @@ func (m *Meter) askOnce(ctx context.Context, a asking) ([]byte, error) {
 
 // unusable says what is wrong with an answer, before its body is read. One that is a
 // refusal does not change by asking again.
-func unusable(res *http.Response) error {
+func unusable(res *http.Response, token secret.Secret) error {
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	code := res.StatusCode
 	answered := strings.TrimSpace(fmt.Sprintf("it answered %d %s", code, http.StatusText(code)))
@@ -115,7 +115,7 @@ func unusable(res *http.Response) error {
 	case code != http.StatusOK:
 		return promapi.Refusal(answered)
 	case kind != "application/json" && !strings.HasSuffix(kind, "+json"):
-		return promapi.Refusal(fmt.Sprintf("it answered %q, not JSON", cut(res.Header.Get("Content-Type"), 60)))
+		return promapi.Refusal(fmt.Sprintf("it answered %q, not JSON", said(res.Header.Get("Content-Type"), 60, token)))
 	}
 	return nil
 }

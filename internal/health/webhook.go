@@ -58,11 +58,10 @@ func (m *Meter) webhook(ctx context.Context, c spec.Check, at moment) judged {
 		}
 	}
 	res.Verdict, res.Sentence, err = m.rule(ctx, c, token, at.at)
-	said := func(text string, limit int) string { return cut(token.Redact(text), limit) }
 	if err != nil {
-		return judged{Result: res.without(noData("", "no usable answer from %s: %s", u.Host, said(err.Error(), 200)))}
+		return judged{Result: res.without(noData("", "no usable answer from %s: %s", u.Host, said(err.Error(), 200, token)))}
 	}
-	if res.Sentence = said(res.Sentence, maxReason); strings.TrimSpace(res.Sentence) == "" {
+	if res.Sentence = said(res.Sentence, maxReason, token); strings.TrimSpace(res.Sentence) == "" {
 		res.Sentence = "the judge gave no reason"
 	}
 	if res.Verdict == Pass || res.Verdict == Fail {
@@ -70,6 +69,10 @@ func (m *Meter) webhook(ctx context.Context, c spec.Check, at moment) judged {
 	}
 	return judged{Result: res}
 }
+
+// said is what the other side says, cut to n bytes: the token is taken out first, or a
+// part of it could be left at the end.
+func said(text string, n int, token secret.Secret) string { return cut(token.Redact(text), n) }
 
 // rule sends the question and reads the answer.
 func (m *Meter) rule(ctx context.Context, c spec.Check, token secret.Secret, at time.Time) (Verdict, string, error) {
@@ -91,13 +94,13 @@ func (m *Meter) rule(ctx context.Context, c spec.Check, token secret.Secret, at 
 	if err != nil {
 		return "", "", err
 	}
-	return parseRuling(data)
+	return parseRuling(data, token)
 }
 
 // parseRuling reads a judge's answer strictly: a verdict that is known, once, and
 // maybe why. Other fields are left alone.
-func parseRuling(data []byte) (Verdict, string, error) {
-	fields, err := object(data)
+func parseRuling(data []byte, token secret.Secret) (Verdict, string, error) {
+	fields, err := object(data, token)
 	if err != nil {
 		return "", "", err
 	}
@@ -115,11 +118,11 @@ func parseRuling(data []byte) (Verdict, string, error) {
 	case Pass, Fail, NoData, Stale, Unexercised:
 		return verdict, why, nil
 	}
-	return "", "", fmt.Errorf("its verdict is %q, expected one of PASS, FAIL, NODATA, STALE and UNEXERCISED", cut(string(verdict), 40))
+	return "", "", fmt.Errorf("its verdict is %q, expected one of PASS, FAIL, NODATA, STALE and UNEXERCISED", said(string(verdict), 40, token))
 }
 
 // object reads one JSON object, with every field once, and nothing after it.
-func object(data []byte) (map[string]json.RawMessage, error) {
+func object(data []byte, token secret.Secret) (map[string]json.RawMessage, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return nil, errors.New("it is not a JSON object")
@@ -132,7 +135,7 @@ func object(data []byte) (map[string]json.RawMessage, error) {
 			return nil, errors.New("it is not a JSON object")
 		}
 		if _, twice := fields[name]; twice {
-			return nil, fmt.Errorf("it has %q twice", cut(name, 40))
+			return nil, fmt.Errorf("it has %q twice", said(name, 40, token))
 		}
 		var raw json.RawMessage
 		if err := d.Decode(&raw); err != nil {

@@ -215,3 +215,20 @@ func TestWebhookBeforeTheChange(t *testing.T) {
 	require.NotContains(t, body, "since")
 	require.Contains(t, body, `"release":"","previous":"","stage":"canary","exposed":0,"targets":[]`)
 }
+
+// What a judge says is cut only after the token was taken out: no part of it is left,
+// wherever the cut is.
+func TestWebhookTokenAtTheCut(t *testing.T) {
+	for pad := 0; pad < 60; pad += 3 {
+		before := strings.Repeat("x", pad)
+		long := strings.Repeat("y", maxReason-30) + before
+		for _, answer := range []http.HandlerFunc{
+			ruling(`{"verdict":"` + before + planted + `"}`),
+			ruling(`{"verdict":"PASS","` + before + planted + `":1,"` + before + planted + `":2}`),
+			ruling(`{"verdict":"PASS","why":"` + long + planted + `"}`),
+			func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", before+planted) },
+		} {
+			require.NotContains(t, ruled(t, answer).Sentence, planted[:4])
+		}
+	}
+}
