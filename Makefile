@@ -150,8 +150,7 @@ bench-concurrency: build ## how many rollouts can bake on one worker; a quarter 
 fuzz: ## every fuzz target for FUZZTIME (20s) each
 	@go list ./... | while read -r package; do \
 		go test -buildvcs=false -list '^Fuzz' "$$package" | { grep '^Fuzz' || true; } | while read -r target; do \
-			echo "fuzzing $$package $$target for $(FUZZTIME)"; \
-			go test -buildvcs=false -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+			.ci/fuzz "$$package" "$$target" $(FUZZTIME) || exit 1; \
 		done; \
 	done
 
