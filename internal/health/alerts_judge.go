@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/numeral"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -92,7 +93,7 @@ func alertsOf(n int) string {
 	if n == 1 {
 		return "1 alert"
 	}
-	return integer(float64(n)) + " alerts"
+	return numeral.Integer(float64(n)) + " alerts"
 }
 
 // alertName names an alert by its labels, its name first.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/sluicehq/sluice/internal/numeral"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -92,7 +93,7 @@ func judgeEach(c spec.Check, e everyone, streak int) judged {
 	verdict, sentence := t.conclude(c, e)
 	res.Sentence = sentence
 	if n := len(e.targets); n < e.of {
-		res.Sentence += fmt.Sprintf(" [read on %s of %s targets]", integer(float64(n)), integer(float64(e.of)))
+		res.Sentence += fmt.Sprintf(" [read on %s of %s targets]", numeral.Integer(float64(n)), numeral.Integer(float64(e.of)))
 	}
 	switch verdict {
 	case Fail:
@@ -114,7 +115,7 @@ func comparable(c spec.Check, control ratio) reading {
 	}
 	switch {
 	case control.total.value < need:
-		return reading{verdict: Unexercised, why: fmt.Sprintf("%s events to compare with, at least %s are needed", integer(control.total.value), integer(need))}
+		return reading{verdict: Unexercised, why: fmt.Sprintf("%s events to compare with, at least %s are needed", numeral.Integer(control.total.value), numeral.Integer(need))}
 	case control.contradicts():
 		return noData("", "more bad events than events in total (control %s): do bad and total count the same things?", control)
 	}
@@ -235,7 +236,7 @@ func lookValue(c spec.Check, v placed, r reading) placed {
 	if below > above {
 		word, v.limit, v.excess = "below", number(c.Min), below
 	}
-	value, limit := apart(plainTo, 4, v.value, v.limit)
+	value, limit := numeral.Apart(numeral.PlainTo, 4, v.value, v.limit)
 	v.words = v.id + " " + value
 	if v.excess > 0 {
 		v.is, v.words = breaches, fmt.Sprintf("%s %s %s the limit %s", v.id, value, word, limit)

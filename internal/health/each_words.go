@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/sluicehq/sluice/internal/numeral"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -31,7 +32,7 @@ func (t tally) named(c spec.Check, e everyone, n, allowed int) string {
 
 // limited words the limit of a ratio, so that it can be told from the value.
 func (e everyone) limited(c spec.Check, value float64) string {
-	_, limit := apart(percentTo, 2, value, e.limit(c))
+	_, limit := numeral.Apart(numeral.PercentTo, 2, value, e.limit(c))
 	if c.Against == "" {
 		return "limit " + limit
 	}
@@ -39,7 +40,7 @@ func (e everyone) limited(c spec.Check, value float64) string {
 	if e.before {
 		with = "before the stage (no control is left: the weaker comparison)"
 	}
-	return fmt.Sprintf("limit %s (%s %s, +%s)", limit, with, e.control, percent(number(c.Worse)))
+	return fmt.Sprintf("limit %s (%s %s, +%s)", limit, with, e.control, numeral.Percent(number(c.Worse)))
 }
 
 // fine words that all that are judged are inside, and names the worst.
@@ -49,7 +50,7 @@ func (t tally) fine(c spec.Check, e everyone) string {
 	if len(t.ranked) == len(e.targets) {
 		who = fmt.Sprintf("all %d targets inside", len(e.targets))
 	}
-	limit := "the limit " + plain(worst.limit)
+	limit := "the limit " + numeral.Plain(worst.limit)
 	if c.Value == "" {
 		limit = e.limited(c, worst.value)
 	}
@@ -64,7 +65,7 @@ func (t tally) fine(c spec.Check, e everyone) string {
 func (t tally) rest(c spec.Check) string {
 	s := ""
 	if t.idle > 0 {
-		s += fmt.Sprintf("; %d with fewer than %s events", t.idle, integer(math.Max(1, float64(c.MinSamples))))
+		s += fmt.Sprintf("; %d with fewer than %s events", t.idle, numeral.Integer(math.Max(1, float64(c.MinSamples))))
 	}
 	if n := len(t.unknown); n > 0 {
 		s += fmt.Sprintf("; %d without data", n)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/sluicehq/sluice/internal/numeral"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -24,7 +25,7 @@ type ratio struct{ bad, total reading }
 func (r ratio) value() float64 { return r.bad.value / r.total.value }
 
 func (r ratio) String() string {
-	return fmt.Sprintf("%s (%s/%s)", percent(r.value()), integer(r.bad.value), integer(r.total.value))
+	return fmt.Sprintf("%s (%s/%s)", numeral.Percent(r.value()), numeral.Integer(r.bad.value), numeral.Integer(r.total.value))
 }
 
 // arms are what a check compares. before says that control is not an arm but the
@@ -58,11 +59,11 @@ func judgeRatio(c spec.Check, a arms, streak int) judged {
 	switch {
 	case a.exposed.total.value < need:
 		res.Verdict = Unexercised
-		res.Sentence = fmt.Sprintf("%s events on the exposed targets, at least %s are needed", integer(a.exposed.total.value), integer(need))
+		res.Sentence = fmt.Sprintf("%s events on the exposed targets, at least %s are needed", numeral.Integer(a.exposed.total.value), numeral.Integer(need))
 		return judged{Result: res}
 	case c.Against != "" && a.control.total.value < need:
 		res.Verdict = Unexercised
-		res.Sentence = fmt.Sprintf("%s events to compare with, at least %s are needed", integer(a.control.total.value), integer(need))
+		res.Sentence = fmt.Sprintf("%s events to compare with, at least %s are needed", numeral.Integer(a.control.total.value), numeral.Integer(need))
 		return judged{Result: res}
 	}
 	value, limit := a.exposed.value(), 0.0
@@ -163,8 +164,8 @@ func (a arms) String() string {
 
 // limited words a comparison with a limit.
 func limited(r ratio, limit float64) string {
-	value, most := apart(percentTo, 2, r.value(), limit)
-	return fmt.Sprintf("%s (%s/%s), limit %s", value, integer(r.bad.value), integer(r.total.value), most)
+	value, most := numeral.Apart(numeral.PercentTo, 2, r.value(), limit)
+	return fmt.Sprintf("%s (%s/%s), limit %s", value, numeral.Integer(r.bad.value), numeral.Integer(r.total.value), most)
 }
 
 // compared words a comparison with the control.
@@ -175,12 +176,12 @@ func compared(c spec.Check, a arms) string {
 	}
 	by := "no errors to compare with"
 	worse := number(c.Worse)
-	limit := "+" + percent(worse)
+	limit := "+" + numeral.Percent(worse)
 	if v := a.control.value(); v > 0 {
 		more := a.exposed.value()/v - 1
-		by, limit = apart(percentTo, 2, math.Abs(more), worse)
+		by, limit = numeral.Apart(numeral.PercentTo, 2, math.Abs(more), worse)
 		if more < 0 {
-			by, limit = percent(-more)+" better", percent(worse)
+			by, limit = numeral.Percent(-more)+" better", numeral.Percent(worse)
 		} else {
 			by = "+" + by + " worse"
 		}
@@ -213,7 +214,7 @@ func judgeValue(c spec.Check, r reading, streak int) judged {
 		words, limit = "%s, at least %s", c.Min
 	}
 	res.Limit = new(float64(*limit))
-	value, most := apart(plainTo, 4, v, *res.Limit)
+	value, most := numeral.Apart(numeral.PlainTo, 4, v, *res.Limit)
 	res.Sentence = fmt.Sprintf(words, value, most)
 	return tolerate(c, res, breach, streak).only(r)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/numeral"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/target"
 )
@@ -208,7 +209,7 @@ func warmingUp(check string, until time.Time) Result {
 // sampled says so when an expression was read on some of the exposed targets.
 func (m *Meter) sampled(expr string) string {
 	if read, of := m.source.read(expr, exposed); read < of {
-		return fmt.Sprintf(" [read on %s of %s targets]", integer(float64(read)), integer(float64(of)))
+		return fmt.Sprintf(" [read on %s of %s targets]", numeral.Integer(float64(read)), numeral.Integer(float64(of)))
 	}
 	return ""
 }

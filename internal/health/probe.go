@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/numeral"
 	"github.com/sluicehq/sluice/internal/promapi"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/tmpl"
@@ -118,9 +119,9 @@ type probing struct {
 
 // judgeProbe is the verdict on what targets answered. It is pure.
 func judgeProbe(c spec.Check, res Result, p probing) judged {
-	who := fmt.Sprintf("%s exposed targets", integer(float64(p.asked)))
+	who := fmt.Sprintf("%s exposed targets", numeral.Integer(float64(p.asked)))
 	if p.asked < p.of {
-		who = fmt.Sprintf("%s asked of %s exposed targets", integer(float64(p.asked)), integer(float64(p.of)))
+		who = fmt.Sprintf("%s asked of %s exposed targets", numeral.Integer(float64(p.asked)), numeral.Integer(float64(p.of)))
 	}
 	if len(p.flaws) == 0 {
 		res.Sentence = "all " + who + " answer as they should"
@@ -135,7 +136,7 @@ func judgeProbe(c spec.Check, res Result, p probing) judged {
 		}
 	}
 	slices.Sort(words)
-	res.Sentence = fmt.Sprintf("%s of %s: %s", integer(float64(len(p.flaws))), who, named(words))
+	res.Sentence = fmt.Sprintf("%s of %s: %s", numeral.Integer(float64(len(p.flaws))), who, named(words))
 	if wrong > 0 || len(p.flaws) > p.silent {
 		return tolerate(c, res, true, p.streak)
 	}

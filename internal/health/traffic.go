@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/numeral"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -209,7 +210,7 @@ func (m *Meter) requests(ctx context.Context, w window) requests {
 	}
 	for _, part := range r.from {
 		if (part.covered > 0 || part.steady != nil) && part.covered < minCovered && r.trouble.verdict == "" {
-			r.trouble = noData(part.query, "the targets were read only %s of the time, too little to count requests", percent(max(0, part.covered)))
+			r.trouble = noData(part.query, "the targets were read only %s of the time, too little to count requests", numeral.Percent(max(0, part.covered)))
 		}
 	}
 	return r
@@ -299,26 +300,26 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool) Result {
 	}
 	limit := before * shareKept * certainty(b.Exposed)
 	res.Value, res.Limit = &value, &limit
-	say := plain
+	say := numeral.Plain
 	if hasControl {
-		say = percent
+		say = numeral.Percent
 	}
 	res.Sentence = fmt.Sprintf(words, say(value), say(before))
 	own := ownRate(b, r)
 	switch {
 	case value >= limit && hasControl && own.collapsed:
 		res.Verdict, res.Value, res.Limit = Fail, &own.value, &own.limit
-		res.Sentence = fmt.Sprintf("%s requests/s, %s expected from before the stage; less than %s is left", plain(own.value), plain(own.expected), percent(shareKept))
+		res.Sentence = fmt.Sprintf("%s requests/s, %s expected from before the stage; less than %s is left", numeral.Plain(own.value), numeral.Plain(own.expected), numeral.Percent(shareKept))
 	case value >= limit && r.mine > 0 && r.doubt.verdict != "":
 		return res.without(r.doubt)
 	case value >= limit && r.mine > 0:
 		res.Verdict = Pass
 	case expected < minExpected:
 		res.Verdict = Unexercised
-		res.Sentence += fmt.Sprintf("; %s requests expected, too few for their absence to mean anything", integer(expected))
+		res.Sentence += fmt.Sprintf("; %s requests expected, too few for their absence to mean anything", numeral.Integer(expected))
 	default:
 		res.Verdict = Fail
-		res.Sentence += fmt.Sprintf("; less than %s is left", percent(shareKept))
+		res.Sentence += fmt.Sprintf("; less than %s is left", numeral.Percent(shareKept))
 	}
 	return res
 }

@@ -1,0 +1,71 @@
+package sequential
+
+import (
+	"math"
+	"slices"
+)
+
+// Node is one ratio of the arms' rates that may have been there before the change,
+// with how likely it is.
+type Node struct {
+	Ratio  float64
+	Weight float64
+}
+
+// What is believed of arms before anything was seen of them: as a rule they are
+// alike; else their rates differ by a factor of e^0.5 or so either way.
+const (
+	alike     = 0.7
+	different = 0.5
+)
+
+// Centre answers what the ratio of the arms' rates was before the change, from looks
+// at that time: a belief with a spike at 1 (targets are alike as a rule) and a
+// log-normal part, by the rule of Bayes. dispersion widens what the looks tell.
+// Weights sum to 1, ratios ascend. Without any events before, it is 1 for certain.
+func Centre(before []Pair, dispersion float64) []Node {
+	var all Pair
+	for _, p := range before {
+		if p.usable() {
+			all = all.Plus(p)
+		}
+	}
+	if all.bad() == 0 {
+		return []Node{{Ratio: 1, Weight: 1}}
+	}
+	seen := math.Log(RateRatio(before))
+	noise := max(1, dispersion) * (1/(all.Exposed.Bad+0.5) + 1/(all.Control.Bad+0.5))
+	prior := different * different
+	spike := math.Log(alike) + logNormal(seen, noise)
+	slab := math.Log(1-alike) + logNormal(seen, noise+prior)
+	variance := 1 / (1/prior + 1/noise)
+	mean := variance * seen / noise
+	whole := sum(spike, slab)
+	nodes := []Node{{Ratio: 1, Weight: math.Exp(spike - whole)}}
+	steps := []float64{-3, -2.4, -1.8, -1.2, -0.6, 0, 0.6, 1.2, 1.8, 2.4, 3}
+	scale := 0.0
+	for _, s := range steps {
+		scale += math.Exp(-s * s / 2)
+	}
+	for _, s := range steps {
+		nodes = append(nodes, Node{
+			Ratio:  math.Exp(mean + s*math.Sqrt(variance)),
+			Weight: math.Exp(slab-whole-s*s/2) / scale,
+		})
+	}
+	slices.SortFunc(nodes, func(a, b Node) int { return compare(a.Ratio, b.Ratio) })
+	return nodes
+}
+
+func compare(a, b float64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// logNormal is the logarithm of a normal density around 0, but for a constant.
+func logNormal(x, variance float64) float64 { return -x*x/(2*variance) - math.Log(variance)/2 }

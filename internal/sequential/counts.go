@@ -1,0 +1,84 @@
+package sequential
+
+import "math"
+
+// Counts are events of one arm in one look: Bad of Total. Counts need not be whole,
+// since sources estimate them.
+type Counts struct {
+	Bad   float64 `json:"bad"`
+	Total float64 `json:"total"`
+}
+
+// sound says that the counts can be: finite, not negative.
+func (c Counts) sound() bool { return plausible(c.Bad) && plausible(c.Total) }
+
+// most is more than anything ever counted, and small enough to multiply.
+const most = 1e15
+
+func plausible(x float64) bool { return x >= 0 && x <= most }
+
+func (c Counts) plus(d Counts) Counts { return Counts{Bad: c.Bad + d.Bad, Total: c.Total + d.Total} }
+
+// Pair is what both arms showed in one look. Total is each arm's exposure: what its
+// rate of bad events is measured by.
+type Pair struct {
+	Exposed Counts `json:"exposed"`
+	Control Counts `json:"control"`
+}
+
+// Plus adds two looks up.
+func (p Pair) Plus(q Pair) Pair {
+	return Pair{Exposed: p.Exposed.plus(q.Exposed), Control: p.Control.plus(q.Control)}
+}
+
+// usable says that both arms were there to be compared.
+func (p Pair) usable() bool {
+	return p.Exposed.sound() && p.Control.sound() && p.Exposed.Total > 0 && p.Control.Total > 0
+}
+
+// bad is how many bad events there were in both arms.
+func (p Pair) bad() float64 { return p.Exposed.Bad + p.Control.Bad }
+
+// share is the part of the bad events that is expected in the exposed arm, if its
+// rate is ratio times the control's.
+func (p Pair) share(ratio float64) float64 {
+	return ratio * p.Exposed.Total / (ratio*p.Exposed.Total + p.Control.Total)
+}
+
+// RateRatio is how many times the control's rate of bad events the exposed arm's is,
+// over looks whose shares may differ (the estimator of Mantel and Haenszel, for
+// rates). Half an event is added to each arm, so that it is always finite; 1 where
+// nothing was counted.
+func RateRatio(looks []Pair) float64 {
+	exposed, control, whole := 0.0, 0.0, Pair{}
+	for _, p := range looks {
+		if !p.usable() {
+			continue
+		}
+		both := p.Exposed.Total + p.Control.Total
+		exposed += p.Exposed.Bad * p.Control.Total / both
+		control += p.Control.Bad * p.Exposed.Total / both
+		whole = whole.Plus(p)
+	}
+	both := whole.Exposed.Total + whole.Control.Total
+	if both == 0 || whole.bad() == 0 {
+		return 1
+	}
+	return (exposed + 0.5*whole.Control.Total/both) / (control + 0.5*whole.Exposed.Total/both)
+}
+
+// sum is ln Σ exp(x).
+func sum(xs ...float64) float64 {
+	top := math.Inf(-1)
+	for _, x := range xs {
+		top = max(top, x)
+	}
+	if math.IsInf(top, 0) {
+		return top
+	}
+	total := 0.0
+	for _, x := range xs {
+		total += math.Exp(x - top)
+	}
+	return top + math.Log(total)
+}

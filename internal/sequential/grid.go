@@ -1,0 +1,52 @@
+package sequential
+
+import "math"
+
+// Ratios are the alternatives of a Grid, as multiples of the null hypothesis' ratio.
+func Ratios() []float64 { return []float64{1.25, 1.5, 2, 3, 5, 10, 30} }
+
+// Equal are n equal weights.
+func Equal(n int) []float64 {
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = 1 / float64(n)
+	}
+	return out
+}
+
+// Grid tests the null hypothesis that the exposed arm's rate of bad events is at
+// most null times the control's, against a grid of worse ratios. Given how many bad
+// events a look shows in both arms, those of the exposed arm are binomial, whatever
+// the rates do over time; the likelihood ratios of that are mixed over the grid and
+// over the look at which a fault begins. It holds for independent events (and for
+// less than that: see Bets).
+type Grid struct {
+	null   float64
+	ratios []float64
+	start  Start
+	looks  int
+	mixture
+}
+
+// NewGrid readies a test against ratios, multiples of null above 1, with weights
+// that sum to 1.
+func NewGrid(null float64, ratios, weights []float64, start Start) *Grid {
+	return &Grid{null: null, ratios: ratios, start: start, mixture: newMixture(weights)}
+}
+
+// See takes the next look. One that cannot be compared changes nothing but the time.
+func (g *Grid) See(p Pair) {
+	g.begin(g.start.at(g.looks))
+	g.looks++
+	if !p.usable() {
+		return
+	}
+	z := p.bad()
+	base := g.null*p.Exposed.Total + p.Control.Total
+	for j, r := range g.ratios {
+		g.acc[j] += p.Exposed.Bad*math.Log(r) + z*math.Log(base/(r*g.null*p.Exposed.Total+p.Control.Total))
+	}
+}
+
+// Evidence against the null hypothesis so far, in nats.
+func (g *Grid) Evidence() float64 { return g.evidence(g.start.after(g.looks)) }

@@ -1,0 +1,166 @@
+package sequential
+
+import "math"
+
+// Question is what a TwoArms test is asked. Its zero value asks whether the exposed
+// arm is worse at all, of a fault that is there from the first look.
+type Question struct {
+	// Worse is by how much the exposed arm's rate of bad events may exceed the
+	// control's, as a share of it: 0.2 is 20%.
+	Worse float64
+	// Enough is the ratio that the exposed arm is to be shown to stay below, such as
+	// 2; at most 1 asks for nothing.
+	Enough float64
+	// Start is when faults may begin.
+	Start Start
+}
+
+// TwoArms compares two arms, look by look: whether the exposed one has become worse
+// than it may, and whether it has shown itself not to be. What was seen before the
+// change tells how the arms compare when nothing changes, and whether chance alone
+// explains how events split between them. Where it does, the likelihood is used
+// (Grid), else bets are made (Bets).
+type TwoArms struct {
+	question Question
+	nodes    []node
+	// before is the dispersion before the change, jitter that since.
+	before Dispersion
+	jitter Jitter
+	looks  int
+	whole  Pair
+}
+
+// node is the test under the assumption that the arms' rates had one ratio before.
+type node struct {
+	Node
+	grid *Grid
+	bets *Bets
+	// null and enough are log-likelihoods of what was seen since, but for a common
+	// constant, at the largest ratio that is allowed and at what must be excluded.
+	null, enough, unchanged float64
+}
+
+// weights of the ratios of a Grid in TwoArms: most on what is common, since every
+// doubling of a weight finds such a fault earlier.
+func commonFirst() []float64 { return []float64{0.06, 0.16, 0.26, 0.2, 0.14, 0.13, 0.05} }
+
+// NewTwoArms readies a test, with the looks from before the change; none, where
+// nothing is known.
+func NewTwoArms(q Question, before []Pair) *TwoArms {
+	t := &TwoArms{question: q, before: scatter(before)}
+	for _, n := range Centre(before, t.before.Factor) {
+		null := n.Ratio * (1 + q.Worse)
+		t.nodes = append(t.nodes, node{
+			Node: n, grid: NewGrid(null, Ratios(), commonFirst(), q.Start), bets: NewBets(null, q.Start),
+		})
+	}
+	return t
+}
+
+// scatter is the dispersion of looks, or of sums of four of them if that shows more:
+// bursts may last longer than a look.
+func scatter(looks []Pair) Dispersion {
+	d := Split(looks)
+	if wide := Split(Coarse(looks, 4)); wide.Excess() && !d.Excess() {
+		return wide
+	}
+	return d
+}
+
+// See takes the next look. One in which an arm was not seen is no evidence.
+func (t *TwoArms) See(p Pair) {
+	t.looks++
+	t.jitter.See(p)
+	if p.usable() {
+		t.whole = t.whole.Plus(p)
+	}
+	for i := range t.nodes {
+		n := &t.nodes[i]
+		n.grid.See(p)
+		n.bets.See(p)
+		if p.usable() {
+			allowed := n.Ratio * (1 + t.question.Worse)
+			n.null += likelihood(p, allowed)
+			n.unchanged += likelihood(p, n.Ratio)
+			n.enough += likelihood(p, n.Ratio*max(1, t.question.Enough))
+		}
+	}
+}
+
+// likelihood is the logarithm of how likely a look's split is at a ratio, but for a
+// term that is the same for all ratios.
+func likelihood(p Pair, ratio float64) float64 {
+	return p.Exposed.Bad*math.Log(ratio) - p.bad()*math.Log((ratio*p.Exposed.Total+p.Control.Total)/(p.Exposed.Total+p.Control.Total))
+}
+
+// Bursts says that bets are made, since chance alone does not explain how events
+// split between the arms, or too little was seen to know.
+func (t *TwoArms) Bursts() bool { return !t.before.Chance() || t.jitter.Dispersion().Excess() }
+
+// Dispersion is that before the change.
+func (t *TwoArms) Dispersion() Dispersion { return t.before }
+
+// Evidence that the exposed arm is worse than it may be, in nats: at log(1/α) the
+// probability of a false alarm, ever, is α at most.
+func (t *TwoArms) Evidence() float64 {
+	bursts := t.Bursts()
+	weights := t.belief(bursts)
+	out := float64(none)
+	for i, n := range t.nodes {
+		e := n.grid.Evidence()
+		if bursts {
+			e = n.bets.Evidence()
+		}
+		out = add(out, weights[i]+e)
+	}
+	return out
+}
+
+// belief is how likely each node is, in logarithms, given what was seen since: only
+// a node that allows less than was seen becomes less likely.
+func (t *TwoArms) belief(bursts bool) []float64 {
+	out := make([]float64, len(t.nodes))
+	best, temper := math.Inf(-1), 1.0
+	if bursts {
+		temper = max(1, t.before.Factor)
+	}
+	for i, n := range t.nodes { // ratios ascend
+		best = max(best, n.null/temper)
+		out[i] = math.Log(n.Weight) + best
+	}
+	whole := sum(out...)
+	for i := range out {
+		out[i] -= whole
+	}
+	return out
+}
+
+// Shown is the evidence that the exposed arm is less than Question.Enough times
+// worse, in nats.
+func (t *TwoArms) Shown() float64 {
+	if t.question.Enough <= 1 {
+		return 0
+	}
+	temper := 1.0
+	if t.Bursts() {
+		temper = max(1, t.before.Factor+beyond*t.before.Error)
+	}
+	doubt := 0.0
+	for _, n := range t.nodes {
+		doubt += n.Weight * math.Exp(min(0, (n.enough-n.unchanged)/temper))
+	}
+	return -math.Log(max(doubt, 1e-300))
+}
+
+// Ratio estimates how many times the rate that was usual for it, compared with the
+// control, the exposed arm's now is.
+func (t *TwoArms) Ratio() float64 {
+	usual := 0.0
+	for _, n := range t.nodes {
+		usual += n.Weight * math.Log(n.Ratio)
+	}
+	return RateRatio([]Pair{t.whole}) / math.Exp(usual)
+}
+
+// Seen is the sum of all looks since the change.
+func (t *TwoArms) Seen() Pair { return t.whole }
