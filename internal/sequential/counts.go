@@ -12,10 +12,13 @@ type Counts struct {
 // sound says that the counts can be: finite, not negative.
 func (c Counts) sound() bool { return plausible(c.Bad) && plausible(c.Total) }
 
-// most is more than anything ever counted, and small enough to multiply.
-const most = 1e15
+// Counts lie between these, or are 0: ratios and products of them stay numbers.
+const (
+	least = 1e-9
+	most  = 1e15
+)
 
-func plausible(x float64) bool { return x >= 0 && x <= most }
+func plausible(x float64) bool { return x == 0 || x >= least && x <= most }
 
 func (c Counts) plus(d Counts) Counts { return Counts{Bad: c.Bad + d.Bad, Total: c.Total + d.Total} }
 

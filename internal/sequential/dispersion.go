@@ -28,6 +28,9 @@ func (d Dispersion) Chance() bool { return d.Known() && !d.Excess() }
 // Excess says that there is more than chance explains.
 func (d Dispersion) Excess() bool { return d.Error > 0 && d.Factor > 1+beyond*d.Error }
 
+// high is the most that it may well be, at least 1.
+func (d Dispersion) high() float64 { return max(1, d.Factor+beyond*d.Error) }
+
 // variance adds up squared deviations and what chance expects of them.
 type variance struct{ seen, expected, spread float64 }
 

@@ -143,7 +143,7 @@ func (t *TwoArms) Shown() float64 {
 	}
 	temper := 1.0
 	if t.Bursts() {
-		temper = max(1, t.before.Factor+beyond*t.before.Error)
+		temper = max(t.before.high(), t.jitter.Dispersion().high())
 	}
 	doubt := 0.0
 	for _, n := range t.nodes {

@@ -1,0 +1,126 @@
+package judge
+
+import (
+	"cmp"
+	"math"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/sequential"
+)
+
+// Comparison judges one check of two arms, look by look. Build it with
+// NewComparison. It is not safe for concurrent use.
+type Comparison struct {
+	criteria Criteria
+	test     *sequential.TwoArms
+	traffic  Traffic
+	// known says that something was seen before the change.
+	known bool
+	// newest is when both arms were last seen, seen when the exposed one was.
+	newest, seen time.Duration
+	any          bool    // look had both arms
+	peak         float64 // evidence, at its highest
+}
+
+// Outcome is a verdict with its evidence.
+type Outcome struct {
+	Verdict Verdict
+	// At is when it was decided, since the change.
+	At time.Duration
+	// LnE is the evidence of harm in nats, and Needed at how much of it the check
+	// fails. P is the probability that chance ever shows so much as was seen: it only
+	// falls.
+	LnE, Needed, P float64
+	// Ratio is the estimate of how many times worse than usual the exposed arm is,
+	// compared with the other; 1 where nothing is known.
+	Ratio float64
+	// Shown says that it has shown enough to end a bake early.
+	Shown bool
+	// Samples is how many events of the exposed arm it rests on.
+	Samples float64
+	// Evidence is one sentence with numbers.
+	Evidence string
+}
+
+// NewComparison readies a check with the looks before the change; none, where nothing
+// is known of then.
+func NewComparison(c Criteria, before []Look) *Comparison {
+	past := pairs(before)
+	return &Comparison{
+		criteria: c, test: sequential.NewTwoArms(c.question(), past), traffic: NewTraffic(c, before),
+		known: len(past) > 0,
+	}
+}
+
+// See takes the next look.
+func (j *Comparison) See(l Look) {
+	if sane(l.Exposed) {
+		j.seen = l.At
+	}
+	p, ok := l.pair()
+	j.test.See(p) // also without arms, since it counts looks
+	if ok {
+		j.any, j.newest = true, l.At
+		j.traffic.See(p)
+	}
+	j.peak = max(j.peak, j.test.Evidence())
+}
+
+// Outcome is the verdict at a moment since the change: whether there is harm, and
+// else whether enough was seen for its absence to mean something.
+func (j *Comparison) Outcome(at time.Duration) Outcome {
+	seen := j.test.Seen()
+	out := Outcome{
+		At: at, LnE: max(j.test.Evidence(), -maxEvidence), P: math.Exp(-j.peak), Needed: nats(j.criteria.Alpha), Ratio: j.test.Ratio(), Samples: seen.Exposed.Total,
+		Shown: j.criteria.Enough > 1 && j.test.Shown() >= nats(j.criteria.Risk),
+	}
+	need := max(1, j.criteria.MinSamples)
+	late := at - j.newest
+	switch {
+	case j.any && out.LnE >= out.Needed:
+		out.Verdict, out.Evidence = Fail, j.compared(out)
+	case j.traffic.harm():
+		out.Verdict, out.Evidence, out.LnE = Fail, j.traffic.words(), j.traffic.test.Evidence()
+	case !j.any && j.seen > 0:
+		out.Verdict, out.Evidence = NoData, "nothing to compare with: the other arm was not seen"
+	case !j.any:
+		out.Verdict, out.Evidence = NoData, "nothing was seen since the change"
+	case j.criteria.Every > 0 && late > staleAfter*j.criteria.Every:
+		out.Verdict, out.Evidence = Stale, "both arms were last seen "+late.String()+" ago"
+	case seen.Exposed.Total < need || seen.Control.Total < need:
+		out.Verdict, out.Evidence = Unexercised, j.few(need)
+	default:
+		out.Verdict, out.Evidence = Pass, j.compared(out)
+	}
+	return out
+}
+
+// staleAfter is how many intervals old the newest look may be.
+const staleAfter = 2
+
+// maxEvidence keeps evidence finite.
+const maxEvidence = 1e300
+
+// Run judges a whole series, in order of time: looks at or before zero are from
+// before the change, those after the bake are left out. It returns the first FAIL;
+// with Criteria.Enough, the first PASS that has shown enough; and else what is so at
+// the end of the bake.
+func Run(c Criteria, looks []Look) Outcome {
+	var before, since []Look
+	for _, l := range looks {
+		if l.At <= 0 {
+			before = append(before, l)
+		} else if l.At <= c.Bake {
+			since = append(since, l)
+		}
+	}
+	j := NewComparison(c, before)
+	for _, l := range since {
+		j.See(l)
+		out := j.Outcome(l.At)
+		if out.Verdict == Fail || out.Verdict == Pass && out.Shown && l.At >= cmp.Or(c.Least, c.Every) {
+			return out
+		}
+	}
+	return j.Outcome(c.Bake)
+}

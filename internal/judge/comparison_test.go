@@ -1,0 +1,152 @@
+package judge
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gonum.org/v1/gonum/stat/distuv"
+	"pgregory.net/rapid"
+
+	"github.com/sluicehq/sluice/internal/sequential"
+)
+
+const step = 15 * time.Second
+
+func criteria() Criteria {
+	return Criteria{Alpha: 0.01, Traffic: 0.0001, Every: step, Bake: 30 * time.Minute, MinSamples: 100}
+}
+
+// series is 40 looks before and 120 since the change.
+func series(f func(i int) (exposed, control *sequential.Counts)) []Look {
+	var out []Look
+	for i := -39; i <= 120; i++ {
+		e, c := f(i)
+		out = append(out, Look{At: time.Duration(i) * step, Exposed: e, Control: c})
+	}
+	return out
+}
+
+func counts(bad, total float64) *sequential.Counts {
+	return &sequential.Counts{Bad: bad, Total: total}
+}
+
+// drawn is a fleet with 1% errors, exposed to factor as many since the change.
+func drawn(seed uint64, factor func(i int) float64) []Look {
+	src := rand.NewPCG(seed, 1)
+	return series(func(i int) (*sequential.Counts, *sequential.Counts) {
+		f := 1.0
+		if i > 0 {
+			f = factor(i)
+		}
+		return counts(distuv.Poisson{Lambda: 3 * f, Src: src}.Rand(), 300), counts(distuv.Poisson{Lambda: 30, Src: src}.Rand(), 3000)
+	})
+}
+
+func constant(f float64) func(int) float64 { return func(int) float64 { return f } }
+
+func TestVerdicts(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		looks   []Look
+		verdict Verdict
+		words   string
+	}{
+		"healthy":             {drawn(1, constant(1)), Pass, "no harm is established"},
+		"better":              {drawn(2, constant(0.2)), Pass, "no harm"},
+		"three times as bad":  {drawn(3, constant(3)), Fail, "times the usual"},
+		"nothing at all":      {series(func(int) (e, c *sequential.Counts) { return nil, nil }), NoData, "nothing was seen"},
+		"no looks":            {nil, NoData, "nothing was seen"},
+		"only from before":    {drawn(4, constant(1))[:40], NoData, "nothing was seen"},
+		"ends early":          {drawn(5, constant(1))[:100], Stale, "last seen 15m0s ago"},
+		"no control":          {series(func(int) (e, c *sequential.Counts) { return counts(3, 300), nil }), NoData, "nothing to compare with"},
+		"no traffic anywhere": {series(func(int) (e, c *sequential.Counts) { return counts(0, 0), counts(0, 0) }), Unexercised, "0 events on the exposed"},
+		"too little traffic":  {series(func(i int) (e, c *sequential.Counts) { return counts(0, 0.5), counts(0, 3000) }), Unexercised, "60 events on the exposed"},
+		"NaN":                 {series(func(int) (e, c *sequential.Counts) { return counts(math.NaN(), 300), counts(3, math.Inf(1)) }), NoData, "nothing was seen"},
+		"negative":            {series(func(int) (e, c *sequential.Counts) { return counts(-1, 300), counts(3, 300) }), NoData, "nothing was seen"},
+		"more bad than total": {series(func(int) (e, c *sequential.Counts) { return counts(400, 300), counts(3, 300) }), NoData, "nothing was seen"},
+		"requests gone": {series(func(i int) (e, c *sequential.Counts) {
+			if i > 0 {
+				return counts(0, 0), counts(30, 3300)
+			}
+			return counts(3, 300), counts(30, 3000)
+		}), Fail, "0% of all requests, 9.1% before the change"},
+		"all requests gone": {series(func(i int) (e, c *sequential.Counts) {
+			if i > 0 {
+				return counts(0, 0), counts(0, 0)
+			}
+			return counts(3, 300), counts(30, 3000)
+		}), Unexercised, "0 events"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out := Run(criteria(), test.looks)
+			require.Equal(t, test.verdict, out.Verdict, out.Evidence)
+			require.Contains(t, out.Evidence, test.words)
+		})
+	}
+}
+
+func TestSharedIncidentIsNoHarm(t *testing.T) {
+	t.Parallel()
+	src := rand.NewPCG(7, 1)
+	looks := series(func(i int) (*sequential.Counts, *sequential.Counts) {
+		f := 1.0
+		if i > 40 && i < 60 {
+			f = 10
+		}
+		return counts(distuv.Poisson{Lambda: 3 * f, Src: src}.Rand(), 300), counts(distuv.Poisson{Lambda: 30 * f, Src: src}.Rand(), 3000)
+	})
+	require.Equal(t, Pass, Run(criteria(), looks).Verdict)
+}
+
+func TestWorseIsTolerated(t *testing.T) {
+	t.Parallel()
+	c := criteria()
+	require.Equal(t, Fail, Run(c, drawn(8, constant(1.8))).Verdict)
+	c.Worse = 1
+	require.Equal(t, Pass, Run(c, drawn(8, constant(1.8))).Verdict)
+}
+
+func TestAdaptiveBake(t *testing.T) {
+	t.Parallel()
+	c := criteria()
+	c.Least, c.Enough, c.Risk = time.Minute, 2, 0.05
+	out := Run(c, drawn(9, constant(1)))
+	require.Equal(t, Pass, out.Verdict)
+	require.Less(t, out.At, 10*time.Minute)
+	require.Contains(t, out.Evidence, "shown to be less than 2 times worse")
+	require.Equal(t, Fail, Run(c, drawn(10, constant(4))).Verdict)
+}
+
+// Whatever is read, an outcome is one of the five, its numbers are numbers, and
+// nothing passes without enough events.
+func TestAnyInput(t *testing.T) {
+	t.Parallel()
+	odd := rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{0, 1, math.NaN(), math.Inf(1), math.Inf(-1), -1, 1e300, 5e-324, 1e15}), rapid.Float64Range(0, 1000))
+	arm := rapid.Custom(func(t *rapid.T) *sequential.Counts {
+		if rapid.IntRange(0, 9).Draw(t, "seen") == 0 {
+			return nil
+		}
+		return counts(odd.Draw(t, "bad"), odd.Draw(t, "total"))
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		c := criteria()
+		c.Enough, c.Risk = 2, 0.05
+		n := rapid.IntRange(0, 40).Draw(t, "before")
+		var looks []Look
+		for i := range rapid.IntRange(0, 60).Draw(t, "looks") {
+			looks = append(looks, Look{At: time.Duration(i-n) * step, Exposed: arm.Draw(t, "exposed"), Control: arm.Draw(t, "control")})
+		}
+		out := Run(c, looks)
+		for _, v := range []float64{out.LnE, out.Ratio, out.Samples, out.Needed} {
+			require.False(t, math.IsNaN(v) || math.IsInf(v, 0), "%+v", out)
+		}
+		require.Contains(t, []Verdict{Pass, Fail, NoData, Stale, Unexercised}, out.Verdict)
+		if out.Verdict == Pass {
+			require.GreaterOrEqual(t, out.Samples, c.MinSamples)
+		}
+	})
+}

@@ -1,0 +1,53 @@
+package judge
+
+import (
+	"math"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/sequential"
+)
+
+// Criteria are what the exposed arm is judged by, against another.
+type Criteria struct {
+	// Worse is by how much its share of bad events may exceed the other arm's, as a
+	// part of it: 0.2 is 20%.
+	Worse float64
+	// Alpha is the rate of false alarms of the check, over all looks of the stage
+	// together.
+	Alpha float64
+	// Traffic is the same of its share of the requests; 0 does not judge that.
+	Traffic float64
+	// Every is the time between looks.
+	Every time.Duration
+	// Bake is how long it is watched, at most.
+	Bake time.Duration
+	// Least is how long at least; used with Enough.
+	Least time.Duration
+	// Enough ends the bake early, once the exposed arm has shown to be less than so
+	// many times worse, wrongly with probability Risk at most; 0 does not.
+	Enough, Risk float64
+	// MinSamples is how many events in total each arm must show before the check can
+	// pass.
+	MinSamples float64
+}
+
+// onset is how much of the prior weight lies on a fault that is there from the first
+// look: most are. The rest finds those that begin later.
+const onset = 0.7
+
+// question is the criteria as a sequential test is asked.
+func (c Criteria) question() sequential.Question {
+	return sequential.Question{Worse: c.Worse, Enough: c.Enough, Start: c.start()}
+}
+
+// start is when faults may begin.
+func (c Criteria) start() sequential.Start {
+	looks := 1
+	if c.Every > 0 {
+		looks = max(1, int(c.Bake/c.Every))
+	}
+	return sequential.Start{Looks: looks, First: onset}
+}
+
+// nats is the evidence at which the probability of being wrong is at most alpha.
+func nats(alpha float64) float64 { return -math.Log(alpha) }

@@ -1,0 +1,88 @@
+package judge
+
+import (
+	"fmt"
+
+	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/sequential"
+)
+
+// lost is how many times the control's requests must have grown, compared with the
+// exposed targets' and with before, for those to have lost their share: half of it.
+// Load balancing moves shares by less, and a cohort that is gone loses all of it.
+const lost = 2
+
+// Traffic judges whether the exposed arm keeps its share of the requests: a test on
+// both arms' totals, against the share before the change. Its zero value cannot
+// judge.
+type Traffic struct {
+	test   *sequential.Grid
+	before sequential.Pair // totals, as Bad; Total is 1
+	now    sequential.Pair
+	// bursts is by how much requests bunch, more than chance explains.
+	bursts float64
+	limit  float64
+}
+
+// NewTraffic readies the test with the looks before the change.
+func NewTraffic(c Criteria, before []Look) Traffic {
+	t := Traffic{bursts: 1, limit: nats(c.Traffic)}
+	if c.Traffic <= 0 {
+		return t
+	}
+	var totals []sequential.Pair
+	for _, p := range pairs(before) {
+		p = swapped(p)
+		totals = append(totals, p)
+		t.before = t.before.Plus(p)
+	}
+	if t.before.Exposed.Bad == 0 || t.before.Control.Bad == 0 {
+		return t
+	}
+	if d := sequential.Split(totals); d.Error > 0 {
+		t.bursts = max(1, d.Factor+2*d.Error)
+	}
+	t.test = sequential.NewGrid(lost, sequential.Ratios(), sequential.Equal(len(sequential.Ratios())), c.start())
+	return t
+}
+
+// swapped is a look's totals as events, the control's being those that grow when the
+// exposed targets lose theirs.
+func swapped(p sequential.Pair) sequential.Pair {
+	return sequential.Pair{
+		Exposed: sequential.Counts{Bad: p.Control.Total, Total: 1},
+		Control: sequential.Counts{Bad: p.Exposed.Total, Total: 1},
+	}
+}
+
+// See takes the next look.
+func (t *Traffic) See(p sequential.Pair) {
+	p = swapped(p)
+	t.now = t.now.Plus(p)
+	if t.test == nil {
+		return
+	}
+	p.Exposed = sequential.Counts{Bad: p.Exposed.Bad / t.bursts, Total: t.before.Exposed.Bad}
+	p.Control = sequential.Counts{Bad: p.Control.Bad / t.bursts, Total: t.before.Control.Bad}
+	t.test.See(p)
+}
+
+// judged says whether there was anything to judge by.
+func (t *Traffic) judged() bool { return t.test != nil }
+
+// harm says that the share is lost.
+func (t *Traffic) harm() bool { return t.judged() && t.test.Evidence() >= t.limit }
+
+// words say what the share was and is.
+func (t *Traffic) words() string {
+	return fmt.Sprintf("%s of all requests, %s before the change; less than half is left",
+		numeral.Percent(part(t.now)), numeral.Percent(part(t.before)))
+}
+
+// part is the exposed arm's part of the requests.
+func part(p sequential.Pair) float64 {
+	if all := p.Exposed.Bad + p.Control.Bad; all > 0 {
+		return p.Control.Bad / all
+	}
+	return 0
+}

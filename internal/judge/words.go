@@ -1,0 +1,60 @@
+package judge
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/sequential"
+)
+
+// ratio words an arm.
+func ratio(c sequential.Counts) string {
+	if c.Total <= 0 {
+		return "nothing"
+	}
+	return fmt.Sprintf("%s (%s/%s)", numeral.Percent(c.Bad/c.Total), numeral.Integer(c.Bad), numeral.Integer(c.Total))
+}
+
+// compared words how the arms compare.
+func (j *Comparison) compared(out Outcome) string {
+	seen := j.test.Seen()
+	s := &strings.Builder{}
+	fmt.Fprintf(s, "exposed %s vs control %s: %s times the usual, %s allowed", ratio(seen.Exposed), ratio(seen.Control),
+		numeral.PlainTo(out.Ratio, 2), numeral.PlainTo(1+j.criteria.Worse, 3))
+	switch {
+	case out.Verdict == Fail:
+		fmt.Fprintf(s, "; chance does this in less than %s of bakes", numeral.Percent(out.P))
+	case out.Shown:
+		fmt.Fprintf(s, "; shown to be less than %s times worse", numeral.PlainTo(j.criteria.Enough, 3))
+	default:
+		fmt.Fprintf(s, "; no harm is established (p %s)", numeral.PlainTo(out.P, 2))
+	}
+	s.WriteString(j.method())
+	return s.String()
+}
+
+// method says how it was judged, where that is not by plain likelihood.
+func (j *Comparison) method() string {
+	d := j.test.Dispersion()
+	switch {
+	case !j.known:
+		return " [by bets: nothing is known from before the change]"
+	case !j.test.Bursts():
+		return ""
+	case d.Excess():
+		return fmt.Sprintf(" [by bets: errors come in bursts, %s times chance before the change]", numeral.PlainTo(d.Factor, 2))
+	case d.Chance():
+		return " [by bets: errors come in bursts since the change]"
+	}
+	return " [by bets: too little was seen before the change to know whether errors come in bursts]"
+}
+
+// few words what is missing.
+func (j *Comparison) few(need float64) string {
+	seen := j.test.Seen()
+	if seen.Exposed.Total < need {
+		return fmt.Sprintf("%s events on the exposed targets, at least %s are needed", numeral.Integer(seen.Exposed.Total), numeral.Integer(need))
+	}
+	return fmt.Sprintf("%s events to compare with, at least %s are needed", numeral.Integer(seen.Control.Total), numeral.Integer(need))
+}
