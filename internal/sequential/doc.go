@@ -1,0 +1,2 @@
+// Package sequential holds statistical tests that may be read at any time.
+package sequential
