@@ -46,6 +46,25 @@ func TestRatioReference(t *testing.T) {
 	}
 }
 
+// Far from where the counts lie, with priors weaker than one event, and with many
+// events; computed with 40 digits by mpmath.
+func TestAboveRatioFarOut(t *testing.T) {
+	for _, tc := range []struct{ bad, total, limit, strength, want float64 }{
+		{0, 5, 1e-9, 100, -0.00315880735976605},
+		{3, 1000, 1e-9, 100, 39.1154141403862},
+		{0, 1e6, .01, 100, -9.22048970292951},
+		{1000, 1e6, .01, 100, -9.11515240258242},
+		{0, 3, .999999, .001, -21.8218773766688},
+		{3, 3, .999999, .001, 3.00000149708727e-6},
+		{1, 2, 1e-6, .01, 9.07112403616606},
+		{10000, 1e6, .01, 1e4, -2.28444880937021},
+		{20, 40, .9999, 1, -12.2059823851373},
+		{.5, 1.5, 1e-12, 1e-3, 7.5730335339033},
+	} {
+		require.InDelta(t, tc.want, sequential.AboveRatio(tc.bad, tc.total, tc.limit, tc.strength), 1e-8, tc)
+	}
+}
+
 func TestRatioOfVeryMany(t *testing.T) {
 	const total = 1e12
 	for _, ratio := range []float64{1e-9, 1e-3, .3, .999} {
