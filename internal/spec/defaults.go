@@ -15,6 +15,11 @@ const (
 	defaultEvery      = Duration(15 * time.Second)
 	defaultWindow     = Duration(5 * time.Minute)
 
+	// defaultFalseRollbackRate is one good rollout in a thousand.
+	defaultFalseRollbackRate = Number(0.001)
+	// maxFalseRollbackRate: beyond it a coin decides better.
+	maxFalseRollbackRate = Number(0.5)
+
 	// minStaleAfter leaves room for a source that scrapes twice a minute.
 	minStaleAfter = Duration(30 * time.Second)
 	// minDecideWithin leaves a source time to come back after a short bake.
@@ -39,6 +44,7 @@ func fillDefaults(s *Spec) {
 	s.Rollback.Recover = cmp.Or(s.Rollback.Recover, Duration(time.Minute))
 	for i := range s.Stages {
 		st := &s.Stages[i]
+		fillBake(st, s.Health)
 		st.DecideWithin = cmp.Or(st.DecideWithin, max(st.Bake, minDecideWithin))
 		st.Undecided = cmp.Or(st.Undecided, UndecidedRollback)
 	}
@@ -62,6 +68,7 @@ func fillHealth(h *Health) {
 	h.Every = every(*h)
 	h.Window = cmp.Or(h.Window, defaultWindow)
 	h.StaleAfter = staleAfter(*h)
+	h.FalseRollbackRate = cmp.Or(h.FalseRollbackRate, defaultFalseRollbackRate)
 	h.Identify.Label = cmp.Or(h.Identify.Label, defaultLabel)
 	h.Identify.Value = cmp.Or(h.Identify.Value, defaultValue)
 	if h.Scrape != nil {

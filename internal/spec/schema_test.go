@@ -44,6 +44,7 @@ func generate(t *testing.T) []byte {
 		long.Description = ""
 	}
 	short("Fallback", &jsonschema.Schema{Type: "string", Enum: []any{spec.FallbackRemove}})
+	short("BakeTime", scalar(reflect.TypeFor[spec.Duration]()))
 	short("FleetSource", &jsonschema.Schema{Type: "string", MinLength: &one})
 
 	var out bytes.Buffer
@@ -62,6 +63,8 @@ func scalar(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$`, Examples: []any{"90s", "1h30m"}}
 	case reflect.TypeFor[spec.Number]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "number"}, {Type: "string", Pattern: `^-?[0-9.]+ *%$`}}, Examples: []any{0.4, "20%"}}
+	case reflect.TypeFor[spec.Ratio]():
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "number"}, {Type: "string", Pattern: `^[0-9.]+ *x$`}}, Examples: []any{"2x"}}
 	case reflect.TypeFor[spec.Reach]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{percent, {Type: "integer", Minimum: "1"}}, Examples: []any{"5%", 12}}
 	case reflect.TypeFor[spec.Allowance]():

@@ -109,8 +109,15 @@ type Stage struct {
 	Where map[string]string `yaml:"where,omitempty" json:"where,omitempty"`
 	// Spread names a label: each of its values gets its share of the cohort, ±1.
 	Spread string `yaml:"spread,omitempty" json:"spread,omitempty"`
-	// Bake is how long the stage is watched after it was applied. Required.
-	Bake Duration `yaml:"bake" json:"bake"`
+	// Bake is how long the stage is watched after it was applied, at the longest.
+	// Required.
+	Bake Duration `yaml:"-" json:"bake"`
+	// Adaptive lets the bake end before that; nil for a bake of a fixed length.
+	Adaptive *Adaptive `yaml:"-" json:"adaptive,omitempty"`
+	// Written is how long the stage is watched after it was applied: a duration, or a
+	// mapping of a bake that ends as soon as enough was shown. Only a file has it: Parse
+	// sets Bake and Adaptive and leaves it zero.
+	Written BakeTime `yaml:"bake" json:"-"`
 	// Approval "required" holds the stage before it is applied until a person
 	// approves it.
 	Approval string `yaml:"approval,omitempty" json:"approval,omitempty" jsonschema:"enum=required"`
@@ -161,6 +168,9 @@ type Health struct {
 	Traffic string `yaml:"traffic,omitempty" json:"traffic,omitempty"`
 	// Without names always-on checks to leave out: "alive", "traffic".
 	Without []string `yaml:"without,omitempty" json:"without,omitempty" jsonschema:"enum=alive,enum=traffic"`
+	// FalseRollbackRate is how likely the whole rollout of a release that is not worse
+	// is at most to be taken back, by all checks and stages together. Default 0.1%.
+	FalseRollbackRate Number `yaml:"falseRollbackRate,omitempty" json:"falseRollbackRate,omitempty"`
 	// Checks are the questions. At least one.
 	Checks []Check `yaml:"checks" json:"checks" jsonschema:"minItems=1,maxItems=100"`
 }

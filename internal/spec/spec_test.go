@@ -198,6 +198,9 @@ func FuzzParse(f *testing.F) {
 		require.InDelta(t, 100, last.Reach.Percent, 0)
 		for _, st := range s.Stages {
 			require.GreaterOrEqual(t, st.Bake, s.Health.Every)
+			if a := st.Adaptive; a != nil {
+				require.True(t, a.Min > s.Health.Warmup && a.Min <= st.Bake && a.Enough > 1 && a.Risk > 0 && a.Risk <= 0.5)
+			}
 			require.Positive(t, st.DecideWithin)
 		}
 		for _, c := range s.Health.Checks {

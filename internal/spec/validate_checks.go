@@ -3,6 +3,7 @@ package spec
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -140,8 +141,21 @@ func (v *validator) share(path string, n *Number, most Number, why string) {
 	case *n < 0:
 		v.bad(path, "is %v, expected at least 0", float64(*n))
 	case *n > most:
-		v.bad(path, "is %v, which is %v%%, expected at most %v%%: %s; did you mean %v%%?", float64(*n), float64(*n*100), float64(most*100), why, float64(*n))
+		hint := ""
+		if *n >= 1 {
+			hint = fmt.Sprintf("; did you mean %v%%?", float64(*n))
+		}
+		v.bad(path, "is %v, which is %v%%, expected at most %v%%: %s%s", float64(*n), float64(*n*100), float64(most*100), why, hint)
 	}
+}
+
+// rate checks a probability above 0.
+func (v *validator) rate(path string, n, most Number, why string) {
+	if n <= 0 {
+		v.bad(path, "is %v, expected more than 0%%: nothing that is measured is certain", float64(n))
+		return
+	}
+	v.share(path, &n, most, why)
 }
 
 // foreign refuses fields that mean nothing in this form of check: a limit that is

@@ -27,6 +27,9 @@ func (v *validator) health() {
 		v.bad(path, "%s is the same for every target, expected a template over {{id}}, {{address}} and {{label.NAME}}", strictyaml.Quote(h.Identify.Value))
 	}
 	v.times(h)
+	if path := "health.falseRollbackRate"; v.doc.Has(path) {
+		v.rate(path, h.FalseRollbackRate, maxFalseRollbackRate, "more than every other good release would be taken back")
+	}
 	v.without(h)
 	if v.needs("health.checks") {
 		v.checks()

@@ -82,23 +82,6 @@ func (v *validator) cohort(path string, s Stage) {
 	}
 }
 
-// bake checks that a stage is watched for long enough to see anything.
-func (v *validator) bake(path string, s Stage) {
-	path += ".bake"
-	if !v.needs(path) {
-		return
-	}
-	h := v.spec.Health
-	switch {
-	case s.Bake <= 0:
-		v.bad(path, "is 0s, expected more: a stage that is not watched proves nothing")
-	case s.Bake < every(h):
-		v.bad(path, "is %s, expected at least %s, the time between two looks (health.every)", s.Bake, every(h))
-	case s.Bake <= h.Warmup:
-		v.bad(path, "is %s, expected more than health.warmup (%s, at %s), which is no evidence", s.Bake, h.Warmup, v.at("health.warmup"))
-	}
-}
-
 // rising checks that reaches grow. A percentage and a count can be compared only
 // with the fleet at hand, which is when the plan is made.
 func (v *validator) rising() {
