@@ -36,6 +36,7 @@ func allCommands() []command {
 		approveCommand(),
 		retryRollbackCommand(),
 		giveUpCommand(),
+		judgeCommand(),
 		schemaCommand(),
 		versionCommand(),
 		completionCommand(),

@@ -6,24 +6,20 @@ package health
 import (
 	"time"
 
+	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // Verdict is the answer to one check. Only Pass promotes.
-type Verdict string
+type Verdict = judge.Verdict
 
 // The five verdicts.
 const (
-	// Pass: enough data, no harm.
-	Pass Verdict = "PASS"
-	// Fail: harm is established.
-	Fail Verdict = "FAIL"
-	// NoData: the source answered nothing usable.
-	NoData Verdict = "NODATA"
-	// Stale: the newest sample is too old.
-	Stale Verdict = "STALE"
-	// Unexercised: too little traffic for passing to mean anything.
-	Unexercised Verdict = "UNEXERCISED"
+	Pass        = judge.Pass
+	Fail        = judge.Fail
+	NoData      = judge.NoData
+	Stale       = judge.Stale
+	Unexercised = judge.Unexercised
 )
 
 // Result is one check's verdict with its evidence.

@@ -18,8 +18,9 @@ type Comparison struct {
 	known bool
 	// newest is when both arms were last seen, seen when the exposed one was.
 	newest, seen time.Duration
-	any          bool    // look had both arms
-	peak         float64 // evidence, at its highest
+	any          bool // look had both arms
+	// evidence of harm, now and at its highest.
+	evidence, peak float64
 }
 
 // Outcome is a verdict with its evidence.
@@ -63,7 +64,8 @@ func (j *Comparison) See(l Look) {
 		j.any, j.newest = true, l.At
 		j.traffic.See(p)
 	}
-	j.peak = max(j.peak, j.test.Evidence())
+	j.evidence = j.test.Evidence()
+	j.peak = max(j.peak, j.evidence)
 }
 
 // Outcome is the verdict at a moment since the change: whether there is harm, and
@@ -71,14 +73,15 @@ func (j *Comparison) See(l Look) {
 func (j *Comparison) Outcome(at time.Duration) Outcome {
 	seen := j.test.Seen()
 	out := Outcome{
-		At: at, LnE: max(j.test.Evidence(), -maxEvidence), P: math.Exp(-j.peak), Needed: nats(j.criteria.Alpha), Ratio: j.test.Ratio(), Samples: seen.Exposed.Total,
+		At: at, LnE: max(j.evidence, -maxEvidence), P: math.Exp(-j.peak), Needed: nats(j.criteria.Alpha), Ratio: j.test.Ratio(), Samples: seen.Exposed.Total,
 		Shown: j.criteria.Enough > 1 && j.test.Shown() >= nats(j.criteria.Risk),
 	}
 	need := max(1, j.criteria.MinSamples)
 	late := at - j.newest
 	switch {
 	case j.any && out.LnE >= out.Needed:
-		out.Verdict, out.Evidence = Fail, j.compared(out)
+		out.Verdict = Fail
+		out.Evidence = j.compared(out)
 	case j.traffic.harm():
 		out.Verdict, out.Evidence, out.LnE = Fail, j.traffic.words(), j.traffic.test.Evidence()
 	case !j.any && j.seen > 0:
@@ -90,7 +93,8 @@ func (j *Comparison) Outcome(at time.Duration) Outcome {
 	case seen.Exposed.Total < need || seen.Control.Total < need:
 		out.Verdict, out.Evidence = Unexercised, j.few(need)
 	default:
-		out.Verdict, out.Evidence = Pass, j.compared(out)
+		out.Verdict = Pass
+		out.Evidence = j.compared(out)
 	}
 	return out
 }

@@ -51,3 +51,12 @@ func (c Criteria) start() sequential.Start {
 
 // nats is the evidence at which the probability of being wrong is at most alpha.
 func nats(alpha float64) float64 { return -math.Log(alpha) }
+
+// trafficPart is the weight of the share of requests beside that of one check: a loss
+// of it shows so plainly that little is enough.
+const trafficPart = 0.02
+
+// Split splits a rate of false alarms between one check and the share of requests.
+func Split(rate float64) (check, traffic float64) {
+	return rate / (1 + trafficPart), rate * trafficPart / (1 + trafficPart)
+}

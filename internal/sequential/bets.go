@@ -1,7 +1,5 @@
 package sequential
 
-import "math"
-
 // stakes are the bets of Bets, as shares of the largest that is allowed.
 func stakes() []float64 { return []float64{0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7} }
 
@@ -34,7 +32,7 @@ func (b *Bets) See(p Pair) {
 	}
 	gain := p.Exposed.Bad/z/p.share(b.null) - 1
 	for j, s := range b.stakes {
-		b.acc[j] += math.Log1p(s * gain)
+		b.acc[j] = b.acc[j].times(1+s*gain, 0)
 	}
 }
 

@@ -44,9 +44,20 @@ func (g *Grid) See(p Pair) {
 	z := p.bad()
 	base := g.null*p.Exposed.Total + p.Control.Total
 	for j, r := range g.ratios {
-		g.acc[j] += p.Exposed.Bad*math.Log(r) + z*math.Log(base/(r*g.null*p.Exposed.Total+p.Control.Total))
+		ln := z * math.Log(base/(r*g.null*p.Exposed.Total+p.Control.Total))
+		if p.Exposed.Bad > 0 {
+			ln += p.Exposed.Bad * math.Log(r)
+		}
+		if math.Abs(ln) < near {
+			g.acc[j] = g.acc[j].times(math.Exp(ln), 0)
+		} else {
+			g.acc[j] = g.acc[j].times(1, ln)
+		}
 	}
 }
+
+// near is how much evidence of one look is multiplied in as a number.
+const near = 100
 
 // Evidence against the null hypothesis so far, in nats.
 func (g *Grid) Evidence() float64 { return g.evidence(g.start.after(g.looks)) }

@@ -104,16 +104,15 @@ func (t *TwoArms) Dispersion() Dispersion { return t.before }
 // probability of a false alarm, ever, is α at most.
 func (t *TwoArms) Evidence() float64 {
 	bursts := t.Bursts()
-	weights := t.belief(bursts)
-	out := float64(none)
+	out := t.belief(bursts)
 	for i, n := range t.nodes {
-		e := n.grid.Evidence()
 		if bursts {
-			e = n.bets.Evidence()
+			out[i] += n.bets.Evidence()
+		} else {
+			out[i] += n.grid.Evidence()
 		}
-		out = add(out, weights[i]+e)
 	}
-	return out
+	return sum(out...)
 }
 
 // belief is how likely each node is, in logarithms, given what was seen since: only

@@ -23,8 +23,9 @@ const maxAliased = 100_000
 // yaml tags. Fields may be structs, pointers, slices, maps with string keys,
 // strings, integers, booleans and whatever implements encoding.TextUnmarshaler;
 // a string and a TextUnmarshaler get the text as it was written. A TextUnmarshaler
-// that is a struct with yaml tags may be written as a mapping, too. Input longer
-// than maxBytes is refused.
+// that is a struct with yaml tags may be written as a mapping, too. The fields of a
+// struct that is tagged ",inline" stand beside the others. Input longer than maxBytes
+// is refused.
 //
 // The document answers where values stand and holds the problems found so far;
 // out is filled as far as it could be understood. It is never nil.

@@ -26,7 +26,7 @@ type walker struct {
 // field is one field of a struct, as YAML names it.
 type field struct {
 	name  string
-	index int
+	index []int
 }
 
 var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
@@ -172,7 +172,7 @@ func (w *walker) structure(n *yaml.Node, v reflect.Value, path string, depth int
 			w.unknown(n, key, path, known)
 			continue
 		}
-		w.value(item, v.Field(known[at].index), Key(path, key.Value), depth+1)
+		w.value(item, v.FieldByIndex(known[at].index), Key(path, key.Value), depth+1)
 	}
 }
 
@@ -235,9 +235,14 @@ func (w *walker) fieldsOf(t reflect.Type) []field {
 	}
 	var known []field
 	for f := range fieldsIn(t) {
-		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		if name != "" && name != "-" {
-			known = append(known, field{name: name, index: f.Index[0]})
+		name, how, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		switch {
+		case how == "inline":
+			for _, inner := range w.fieldsOf(f.Type) {
+				known = append(known, field{name: inner.name, index: append(slices.Clone(f.Index), inner.index...)})
+			}
+		case name != "" && name != "-":
+			known = append(known, field{name: name, index: f.Index})
 		}
 	}
 	w.fields[t] = known

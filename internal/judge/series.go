@@ -1,0 +1,160 @@
+package judge
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/sequential"
+)
+
+// Columns are the header of a recorded series, in any order: the run that a row
+// belongs to, when its look ends in seconds since the change, and what each arm
+// counted in it. An empty cell is no data.
+func Columns() []string {
+	return []string{"run", "t", "exposed_bad", "exposed_total", "control_bad", "control_total"}
+}
+
+// Recorded is one run of a series.
+type Recorded struct {
+	// Run is its name, as the file has it.
+	Run string
+	// Looks are in order of time.
+	Looks []Look
+}
+
+// ReadSeries reads many runs from CSV, in the order in which they first appear. Its
+// error says where the file is not as expected.
+func ReadSeries(file string, r io.Reader) ([]Recorded, error) {
+	in := csv.NewReader(r)
+	in.ReuseRecord, in.TrimLeadingSpace = true, true
+	s := seriesReader{file: file, csv: in, at: map[string]int{}}
+	if err := s.header(); err != nil {
+		return nil, err
+	}
+	for {
+		row, err := in.Read()
+		if errors.Is(err, io.EOF) {
+			return s.runs, nil
+		}
+		if err == nil {
+			err = s.row(row)
+		} else if e, ok := errors.AsType[*csv.ParseError](err); ok {
+			err = fmt.Errorf("%s:%d:%d: %w, expected %s", file, e.Line, e.Column, e.Err, plural(len(Columns()), "cell"))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+type seriesReader struct {
+	file   string
+	csv    *csv.Reader
+	places [6]int // of each column in a row
+	at     map[string]int
+	runs   []Recorded
+}
+
+func (s *seriesReader) header() error {
+	row, err := s.csv.Read()
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: is empty, expected the header %s", s.file, strings.Join(Columns(), ","))
+	} else if err != nil {
+		return fmt.Errorf("%s: %w", s.file, err)
+	}
+	names := slices.Clone(row)
+	names[0] = strings.TrimPrefix(names[0], "\uFEFF")
+	for i, name := range names {
+		names[i] = strings.TrimSpace(name)
+	}
+	for i, want := range Columns() {
+		at := slices.Index(names, want)
+		if at < 0 || len(names) != len(Columns()) {
+			return fmt.Errorf("%s:1: the header is %q, expected %s", s.file, strings.Join(names, ","), strings.Join(Columns(), ","))
+		}
+		s.places[i] = at
+	}
+	return nil
+}
+
+func (s *seriesReader) row(row []string) error {
+	cell := func(i int) string { return strings.TrimSpace(row[s.places[i]]) }
+	t, err := strconv.ParseFloat(cell(1), 64)
+	if err != nil || math.Abs(t) > 1e9 || math.IsNaN(t) {
+		return s.wrong(1, cell(1), "seconds since the change")
+	}
+	var v [6]float64
+	seen := [6]bool{}
+	for i := 2; i < len(v); i++ {
+		text := cell(i)
+		if text == "" {
+			continue
+		}
+		if v[i], err = strconv.ParseFloat(text, 64); err != nil && !errors.Is(err, strconv.ErrRange) {
+			return s.wrong(i, text, "a number, or nothing where there is no data")
+		}
+		seen[i] = !math.IsNaN(v[i]) && !math.IsInf(v[i], 0)
+	}
+	l := Look{At: time.Duration(t * float64(time.Second))}
+	if seen[2] && seen[3] {
+		l.Exposed = &sequential.Counts{Bad: v[2], Total: v[3]}
+	}
+	if seen[4] && seen[5] {
+		l.Control = &sequential.Counts{Bad: v[4], Total: v[5]}
+	}
+	return s.add(strings.Clone(cell(0)), l)
+}
+
+// add keeps a look of a run.
+func (s *seriesReader) add(run string, l Look) error {
+	at, ok := s.at[run]
+	if !ok {
+		at = len(s.runs)
+		s.at[run] = at
+		s.runs = append(s.runs, Recorded{Run: run})
+	}
+	r := &s.runs[at]
+	if n := len(r.Looks); n > 0 && l.At <= r.Looks[n-1].At {
+		line, column := s.csv.FieldPos(s.places[1])
+		return fmt.Errorf("%s:%d:%d: t is %v s, and the row of run %q before it has %v s; expected rows of a run in order of time, each moment once",
+			s.file, line, column, l.At.Seconds(), run, r.Looks[n-1].At.Seconds())
+	}
+	r.Looks = append(r.Looks, l)
+	return nil
+}
+
+func (s *seriesReader) wrong(column int, text, want string) error {
+	line, at := s.csv.FieldPos(s.places[column])
+	return fmt.Errorf("%s:%d:%d: %s is %q, expected %s", s.file, line, at, Columns()[column], text, want)
+}
+
+func plural(n int, what string) string { return fmt.Sprintf("%d %ss", n, what) }
+
+// Pace is the time between two looks of a run, as a rule: the median; 0 for fewer
+// than two.
+func (r Recorded) Pace() time.Duration {
+	var gaps []time.Duration
+	for i := 1; i < len(r.Looks); i++ {
+		gaps = append(gaps, r.Looks[i].At-r.Looks[i-1].At)
+	}
+	if len(gaps) == 0 {
+		return 0
+	}
+	slices.Sort(gaps)
+	return gaps[len(gaps)/2]
+}
+
+// End is when the last look of a run ends, since the change; 0 where there is none.
+func (r Recorded) End() time.Duration {
+	if n := len(r.Looks); n > 0 {
+		return max(0, r.Looks[n-1].At)
+	}
+	return 0
+}

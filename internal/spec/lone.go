@@ -1,0 +1,80 @@
+package spec
+
+import (
+	"cmp"
+
+	"github.com/sluicehq/sluice/internal/strictyaml"
+)
+
+// Lone is one check that stands alone, to judge numbers that were recorded: the
+// fields of a check of a spec, with what a spec says for all of them. The queries
+// may be left out.
+type Lone struct {
+	Check `yaml:",inline"`
+	// Every is the time between two looks. Default: as the numbers have it.
+	Every Duration `yaml:"every,omitempty"`
+	// Bake is how long it is watched. Default: as long as there are numbers.
+	Bake BakeTime `yaml:"bake,omitempty"`
+	// FalseRollbackRate is how often a healthy change may be taken back. Default 0.1%.
+	FalseRollbackRate Number `yaml:"falseRollbackRate,omitempty"`
+}
+
+// ParseLone reads and validates a check that stands alone, and fills in its defaults,
+// but those that the numbers tell. File is how problems name it; the error is a
+// strictyaml.Problems.
+func ParseLone(file string, data []byte) (Lone, error) {
+	var l Lone
+	doc := strictyaml.Decode(file, data, MaxBytes, &l)
+	if doc.Readable() {
+		v := validator{doc: doc, spec: &Spec{}}
+		v.lone(l)
+	}
+	if err := doc.Problems().Err(); err != nil {
+		return Lone{}, err
+	}
+	l.Name = cmp.Or(l.Name, "check")
+	l.MinSamples = cmp.Or(l.MinSamples, 100)
+	l.FalseRollbackRate = cmp.Or(l.FalseRollbackRate, defaultFalseRollbackRate)
+	if l.Bake.Enough != 0 {
+		l.Bake.Risk = cmp.Or(l.Bake.Risk, defaultRisk)
+	}
+	return l, nil
+}
+
+func (v *validator) lone(l Lone) {
+	v.positive("every", l.Every)
+	if v.given("minSamples") {
+		v.between("minSamples", l.MinSamples, 1, 1_000_000_000)
+	}
+	if v.given("falseRollbackRate") && !v.doc.Bad("falseRollbackRate") {
+		v.rate("falseRollbackRate", l.FalseRollbackRate, maxRisk, "a coin would do as well")
+	}
+	v.loneBake(l.Bake)
+	for _, form := range []string{"value", "min", "tolerate", "each", "outliers", "probe", "alerts", "webhook"} {
+		if v.given(form) {
+			v.bad(form, "cannot be judged from recorded counts, expected a check of bad and total with against")
+		}
+	}
+	if v.needs("against") {
+		v.oneOf("against", l.Against, AgainstControl)
+	}
+	v.share("worse", l.Worse, 10, "such a check would hardly ever fail")
+	if v.given("max") {
+		v.bad("max", "stands beside against, expected one of them: recorded counts are judged against the control's")
+	}
+}
+
+func (v *validator) loneBake(b BakeTime) {
+	switch {
+	case !v.given("bake") || v.doc.Bad("bake"):
+	case b.Max <= 0:
+		v.bad("bake", "is watched for no time, expected a duration such as 30m, or {max: 30m, enough: 2x}")
+	case b.fixed:
+	case b.Enough <= 1 || b.Enough > maxEnough:
+		v.bad("bake", "has enough: %s, expected more than 1x and at most %s, such as 2x", b.Enough, maxEnough)
+	case b.Min > b.Max:
+		v.bad("bake", "has min: %s, expected at most max, %s", b.Min, b.Max)
+	case v.doc.Has("bake.risk"):
+		v.rate("bake.risk", b.Risk, maxRisk, "a coin would do as well")
+	}
+}

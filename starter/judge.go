@@ -1,0 +1,172 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"sync"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/terminal"
+)
+
+const (
+	flagCheck  = "check"
+	flagSeries = "series"
+)
+
+func judgeCommand() command {
+	return command{
+		name: "judge", short: "judge recorded numbers as a rollout would",
+		long: `Reads one check and a series of counts, and answers what a rollout would have: the
+same function judges both. Nothing is started, and no server is asked.
+
+The check is a check of a spec (its queries may be left out), with every, bake and
+falseRollbackRate beside:
+
+   against: control
+   worse: 20%
+   every: 15s
+   bake: 30m                     # or {min: 2m, max: 30m, enough: 2x, risk: 5%}
+   falseRollbackRate: 5%
+
+The series is CSV with the header
+
+   run,t,exposed_bad,exposed_total,control_bad,control_total
+
+A row is what was counted in the look that ends at t seconds after the change (at
+or before 0: before the change), of one run; an empty cell is no data. A file may
+hold many runs. The share of requests is judged, too, where rows from before the
+change tell what it was.
+
+With --output json it prints one object a line and run: its verdict, when it was
+decided, the evidence of harm in nats (ln_e), and the ratio of the error rates.`,
+		example: "sluice judge --check check.yaml --series series.csv --output json",
+		flags: []cli.Flag{
+			&cli.StringFlag{Name: flagCheck, Required: true, Usage: "`FILE` with the check; - is standard input"},
+			&cli.StringFlag{Name: flagSeries, Required: true, Usage: "`FILE` with the counts; - is standard input"},
+		},
+		run: judgeSeries,
+	}
+}
+
+func judgeSeries(_ context.Context, con *console, c *cli.Context) error {
+	if c.String(flagCheck) == "-" && c.String(flagSeries) == "-" {
+		return usagef("judge: --check and --series are both -, expected at most one of them to be standard input")
+	}
+	lone, err := readCheck(con, c.String(flagCheck))
+	if err != nil {
+		return err
+	}
+	runs, err := readSeries(con, c.String(flagSeries))
+	if err != nil {
+		return err
+	}
+	con.compact = true
+	for i, out := range outcomes(lone, runs) {
+		if err := con.outcome(runs[i].Run, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxSeries bounds a series' file.
+const maxSeries = 1 << 30
+
+// named is how problems name a file.
+func named(path string) string {
+	if path == "-" {
+		return stdinName
+	}
+	return path
+}
+
+func readCheck(con *console, path string) (spec.Lone, error) {
+	data, err := read(con, path)
+	if err != nil {
+		return spec.Lone{}, err
+	}
+	lone, err := spec.ParseLone(named(path), data)
+	if err != nil {
+		return lone, invalidInput(named(path), err)
+	}
+	return lone, nil
+}
+
+func readSeries(con *console, path string) ([]judge.Recorded, error) {
+	in := con.in
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, invalidf("read %s: %w", path, pathCause(err))
+		}
+		defer func() { _ = f.Close() }() // nothing was written
+		in = f
+	}
+	runs, err := judge.ReadSeries(named(path), io.LimitReader(in, maxSeries))
+	switch {
+	case err != nil:
+		return nil, invalidf("%w", err)
+	case len(runs) == 0:
+		return nil, invalidf("%s: has no rows, expected at least one", named(path))
+	}
+	return runs, nil
+}
+
+// outcomes judges all runs, several at once.
+func outcomes(lone spec.Lone, runs []judge.Recorded) []judge.Outcome {
+	out := make([]judge.Outcome, len(runs))
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := range next {
+				out[i] = judge.Run(loneCriteria(lone, runs[i]), runs[i].Looks)
+			}
+		})
+	}
+	for i := range runs {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return out
+}
+
+// loneCriteria are what one run is judged by.
+func loneCriteria(l spec.Lone, r judge.Recorded) judge.Criteria {
+	c := judge.Criteria{
+		Every: cmp.Or(l.Every.Std(), r.Pace()), Bake: cmp.Or(l.Bake.Max.Std(), r.End()), MinSamples: float64(l.MinSamples),
+		Enough: float64(l.Bake.Enough), Risk: float64(l.Bake.Risk), Least: l.Bake.Min.Std(),
+	}
+	if l.Worse != nil {
+		c.Worse = float64(*l.Worse)
+	}
+	c.Alpha, c.Traffic = judge.Split(float64(l.FalseRollbackRate))
+	return c
+}
+
+// recorded is a line of the command's JSON.
+type recorded struct {
+	Run      string        `json:"run"`
+	Verdict  judge.Verdict `json:"verdict"`
+	T        float64       `json:"t"`
+	LnE      float64       `json:"ln_e"`
+	Ratio    float64       `json:"ratio"`
+	Evidence string        `json:"evidence"`
+}
+
+func (con *console) outcome(run string, o judge.Outcome) error {
+	if con.json {
+		return con.object(recorded{Run: run, Verdict: o.Verdict, T: o.At.Seconds(), LnE: o.LnE, Ratio: o.Ratio, Evidence: o.Evidence})
+	}
+	return con.lines([]string{fmt.Sprintf("%s: %s at %s s: %s", terminal.Safe(run), con.paint.verdict(o.Verdict, string(o.Verdict)), numeral.Plain(o.At.Seconds()), o.Evidence)})
+}
