@@ -91,16 +91,36 @@ func TestRatioOfVeryMany(t *testing.T) {
 func TestEvidenceOfOddInput(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	for _, tc := range []struct{ bad, total, ratio, strength float64 }{
-		{0, 0, .1, 10}, {-1, 10, .1, 10}, {5, 4, .1, 10}, {nan, 4, .1, 10}, {1, nan, .1, 10},
-		{1, inf, .1, 10}, {inf, inf, .1, 10}, {1, 10, nan, 10}, {1, 10, -.1, 10}, {1, 10, 1.1, 10},
-		{1, 10, .1, 0}, {1, 10, .1, -1}, {1, 10, .1, nan}, {1, 10, .1, inf}, {1, 1e16, .1, 10},
+		{0, 0, .1, 10},
+		{-1, 10, .1, 10},
+		{5, 4, .1, 10},
+		{nan, 4, .1, 10},
+		{1, nan, .1, 10},
+		{1, inf, .1, 10},
+		{inf, inf, .1, 10},
+		{1, 10, nan, 10},
+		{1, 10, -.1, 10},
+		{1, 10, 1.1, 10},
+		{1, 10, .1, 0},
+		{1, 10, .1, -1},
+		{1, 10, .1, nan},
+		{1, 10, .1, inf},
+		{1, 1e16, .1, 10},
 	} {
 		require.Zero(t, sequential.NotRatio(tc.bad, tc.total, tc.ratio, tc.strength), tc)
 		require.Zero(t, sequential.AboveRatio(tc.bad, tc.total, tc.ratio, tc.strength), tc)
 	}
 	for _, tc := range []struct{ bad, total, alpha, tOpt float64 }{
-		{0, 0, .05, 10}, {-1, 10, .05, 10}, {5, 4, .05, 10}, {nan, 4, .05, 10}, {1, nan, .05, 10},
-		{500, 1000, nan, 10}, {500, 1000, 0, 10}, {500, 1000, 1, 10}, {500, 1000, .05, 0}, {500, 1000, .05, nan},
+		{0, 0, .05, 10},
+		{-1, 10, .05, 10},
+		{5, 4, .05, 10},
+		{nan, 4, .05, 10},
+		{1, nan, .05, 10},
+		{500, 1000, nan, 10},
+		{500, 1000, 0, 10},
+		{500, 1000, 1, 10},
+		{500, 1000, .05, 0},
+		{500, 1000, .05, nan},
 		{500, 1000, .05, inf},
 	} {
 		low, high := sequential.Ratio(tc.bad, tc.total, tc.alpha, tc.tOpt)
