@@ -80,7 +80,7 @@ func NotRatio(bad, total, ratio, strength float64) float64 {
 		return impossible(total - bad)
 	}
 	a, b := strength*ratio, strength*(1-ratio)
-	bads, goods, all := a+bad, b+total-bad, strength+total
+	bads, goods, all := a+bad, b+(total-bad), strength+total
 	// The logarithms of the beta functions, with what cancels taken out: sums of
 	// 1e12 events keep their digits.
 	return settled(deviance(bads, all*ratio) + deviance(goods, all*(1-ratio)) +
@@ -102,7 +102,7 @@ func AboveRatio(bad, total, limit, strength float64) float64 {
 		return impossible(bad)
 	}
 	a, b := strength*limit, strength*(1-limit)
-	return settled(tail(a+bad, b+total-bad, limit) - tail(a, b, limit))
+	return settled(tail(a+bad, b+(total-bad), limit) - tail(a, b, limit))
 }
 
 // BelowRatio is the evidence, in nats, that the true ratio is below limit; see

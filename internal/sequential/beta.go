@@ -63,18 +63,24 @@ func tail(a, b, x float64) float64 {
 		}
 		return sum
 	}
-	whole := side(fall, area, 1, math.Inf(1))
+	odds := top + math.Log(x) - math.Log1p(-x) // logarithm of those at the top
+	whole := side(fall, area, 1, math.Inf(1), -odds)
 	if top > 0 {
-		whole += side(fall, area, -1, top)
+		whole += side(fall, area, -1, top, odds)
 	}
 	return highest + math.Log(whole)
 }
 
 // side adds the area up from the highest point one way, to the end or to where
 // nothing is left, in steps that double: the first is where the curve has fallen by
-// a factor of e at most.
-func side(fall func(float64) float64, area func(from, to float64) float64, sign, end float64) float64 {
-	const nothing = 45 // nats: less than the last digit
+// a factor of e at most. Steps are small up to the bend, where the odds are even:
+// beyond, the logarithm is a straight line.
+func side(fall func(float64) float64, area func(from, to float64) float64, sign, end, bend float64) float64 {
+	const (
+		nothing = 45 // nats: less than the last digit
+		small   = 16
+		past    = 40 // nats from the bend, where nothing of it is left
+	)
 	step := min(1, end)
 	for step < end && step < 1e300 && fall(sign*step) < 1 {
 		step *= 2
@@ -84,11 +90,14 @@ func side(fall func(float64) float64, area func(from, to float64) float64, sign,
 	}
 	whole, from, to := 0.0, 0.0, min(step, end)
 	for to > from {
+		if from < bend+past {
+			to = min(to, from+small)
+		}
 		whole += sign * area(sign*from, sign*to)
 		if fall(sign*to) > nothing {
 			break
 		}
-		from, to = to, min(2*to, end)
+		from, to = to, min(max(2*to, step), end)
 	}
 	return whole
 }
