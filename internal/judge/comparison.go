@@ -3,6 +3,7 @@ package judge
 import (
 	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/sequential"
@@ -21,6 +22,7 @@ type Comparison struct {
 	any          bool // look had both arms
 	// evidence of harm, now and at its highest.
 	evidence, peak float64
+	trace          Trace
 }
 
 // Outcome is a verdict with its evidence.
@@ -41,6 +43,8 @@ type Outcome struct {
 	Samples float64
 	// Evidence is one sentence with numbers.
 	Evidence string
+	// Trace is how both arms did over time.
+	Trace Trace
 }
 
 // NewComparison readies a check with the looks before the change; none, where nothing
@@ -62,6 +66,7 @@ func (j *Comparison) See(l Look) {
 	j.test.See(p) // also without arms, since it counts looks
 	if ok {
 		j.any, j.newest = true, l.At
+		j.trace = j.trace.add(p)
 		j.traffic.See(p)
 	}
 	j.evidence = j.test.Evidence()
@@ -74,6 +79,7 @@ func (j *Comparison) Outcome(at time.Duration) Outcome {
 	seen := j.test.Seen()
 	out := Outcome{
 		At: at, LnE: max(j.evidence, -maxEvidence), P: math.Exp(-j.peak), Needed: nats(j.criteria.Alpha), Ratio: j.test.Ratio(), Samples: seen.Exposed.Total,
+		Trace: slices.Clone(j.trace),
 		Shown: j.criteria.Enough > 1 && j.test.Shown() >= nats(j.criteria.Risk),
 	}
 	need := max(1, j.criteria.MinSamples)
@@ -104,6 +110,35 @@ const staleAfter = 2
 
 // maxEvidence keeps evidence finite.
 const maxEvidence = 1e300
+
+// ComparisonState is what a Comparison has seen, small enough for a heartbeat. Its
+// zero value has seen nothing.
+type ComparisonState struct {
+	Test   sequential.TwoArmsState `json:"test"`
+	Newest time.Duration           `json:"newest,omitempty"`
+	Seen   time.Duration           `json:"seen,omitempty"`
+	Any    bool                    `json:"any,omitempty"`
+	LnE    float64                 `json:"lnE,omitempty"`
+	Peak   float64                 `json:"peak,omitempty"`
+	Trace  Trace                   `json:"trace,omitempty"`
+}
+
+// State is what was seen so far. It does not hold the share of requests.
+func (j *Comparison) State() ComparisonState {
+	return ComparisonState{
+		Test: j.test.State(), Newest: j.newest, Seen: j.seen, Any: j.any, LnE: j.evidence, Peak: j.peak, Trace: slices.Clone(j.trace),
+	}
+}
+
+// Restore goes on from the state of a Comparison by the same criteria, with the same
+// looks before the change. It answers whether it was one; if not, nothing changes.
+func (j *Comparison) Restore(s ComparisonState) bool {
+	if !j.test.Restore(s.Test) {
+		return false
+	}
+	j.newest, j.seen, j.any, j.evidence, j.peak, j.trace = s.Newest, s.Seen, s.Any, s.LnE, s.Peak, slices.Clone(s.Trace)
+	return true
+}
 
 // Run judges a whole series, in order of time: looks at or before zero are from
 // before the change, those after the bake are left out. It returns the first FAIL;

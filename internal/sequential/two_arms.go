@@ -163,3 +163,45 @@ func (t *TwoArms) Ratio() float64 {
 
 // Seen is the sum of all looks since the change.
 func (t *TwoArms) Seen() Pair { return t.whole }
+
+// TwoArmsState is what a TwoArms has seen, small enough for a heartbeat. Its zero
+// value has seen nothing.
+type TwoArmsState struct {
+	Looks  int    `json:"looks,omitempty"`
+	Whole  Pair   `json:"whole"`
+	Jitter Jitter `json:"jitter"`
+	// Tests are the logarithms of all that the tests have accumulated, in order.
+	Tests Packed `json:"tests,omitempty"`
+}
+
+// State is what was seen so far.
+func (t *TwoArms) State() TwoArmsState {
+	s := TwoArmsState{Looks: t.looks, Whole: t.whole, Jitter: t.jitter}
+	for _, n := range t.nodes {
+		s.Tests = append(s.Tests, n.null, n.enough, n.unchanged)
+		s.Tests = append(s.Tests, n.grid.pack()...)
+		s.Tests = append(s.Tests, n.bets.pack()...)
+	}
+	return s
+}
+
+// Restore goes on from a state of a test of the same question, with the same looks
+// before the change. It answers whether it was one; if not, nothing changes.
+func (t *TwoArms) Restore(s TwoArmsState) bool {
+	if s.Looks == 0 {
+		return true
+	}
+	each := 3 + len(Ratios()) + len(stakes())
+	if len(s.Tests) != each*len(t.nodes) {
+		return false
+	}
+	t.looks, t.whole, t.jitter = s.Looks, s.Whole, s.Jitter
+	for i := range t.nodes {
+		n, from := &t.nodes[i], s.Tests[i*each:]
+		n.null, n.enough, n.unchanged = from[0], from[1], from[2]
+		n.grid.unpack(from[3:])
+		n.bets.unpack(from[3+len(n.grid.acc):])
+		n.grid.looks, n.bets.looks = s.Looks, s.Looks
+	}
+	return true
+}

@@ -1,0 +1,52 @@
+package judge
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// A judge that dies and goes on from its state, however often, says what an
+// undisturbed one says.
+func TestStateIsAllThatMatters(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		c := criteria()
+		c.Traffic, c.Enough, c.Risk = 0, 2, 0.05
+		looks := drawn(rapid.Uint64().Draw(t, "seed"), constant(rapid.SampledFrom([]float64{0.5, 1, 1.5, 3}).Draw(t, "factor")))
+		before := looks[:40]
+		if rapid.Bool().Draw(t, "unknown past") {
+			before = nil
+		}
+		calm, shaken := NewComparison(c, before), NewComparison(c, before)
+		size := 0
+		for _, l := range looks[40:] {
+			if rapid.IntRange(0, 9).Draw(t, "fate") == 0 {
+				raw, err := json.Marshal(shaken.State())
+				require.NoError(t, err)
+				size = max(size, len(raw))
+				var s ComparisonState
+				require.NoError(t, json.Unmarshal(raw, &s))
+				shaken = NewComparison(c, before)
+				require.True(t, shaken.Restore(s))
+			}
+			calm.See(l)
+			shaken.See(l)
+			want, got := calm.Outcome(l.At), shaken.Outcome(l.At)
+			require.InDelta(t, want.LnE, got.LnE, 1e-9)
+			want.LnE, got.LnE, want.P, got.P = 0, 0, 0, 0
+			require.Equal(t, want, got)
+		}
+		require.Less(t, size, 8<<10)
+	})
+}
+
+func TestStateOfOtherCriteriaIsRefused(t *testing.T) {
+	t.Parallel()
+	looks := drawn(1, constant(1))
+	j := NewComparison(criteria(), looks[:40])
+	j.See(looks[41])
+	require.False(t, NewComparison(criteria(), nil).Restore(j.State()))
+}
