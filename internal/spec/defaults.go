@@ -77,14 +77,34 @@ func fillHealth(h *Health) {
 		h.Scrape.Baseline = cmp.Or(h.Scrape.Baseline, 2*h.Every)
 	}
 	for i := range h.Checks {
-		c := &h.Checks[i]
-		if c.Total == "" {
-			continue
-		}
-		c.MinSamples = cmp.Or(c.MinSamples, 100)
+		fillCheck(&h.Checks[i], *h)
 	}
 	if !slices.Contains(h.Without, CheckTraffic) {
 		h.Traffic = cmp.Or(h.Traffic, traffic(*h))
+	}
+}
+
+func fillCheck(c *Check, h Health) {
+	switch {
+	case c.Counts() || c.Distribution != nil:
+		c.MinSamples = cmp.Or(c.MinSamples, 100)
+	case c.Against != "":
+		c.MinSamples = cmp.Or(c.MinSamples, 30)
+	}
+	if c.Objective != nil {
+		c.Burn = cmp.Or(c.Burn, 1)
+	}
+	if c.Budgeted() {
+		c.Weight = cmp.Or(c.Weight, 1)
+	}
+	if h.Prometheus == "" {
+		return
+	}
+	if c.Slow != nil {
+		c.Slow.Histogram = fillHistogram(c.Slow.Histogram)
+	}
+	if c.Distribution != nil {
+		c.Distribution.Histogram = fillHistogram(c.Distribution.Histogram)
 	}
 }
 

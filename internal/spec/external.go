@@ -60,7 +60,7 @@ func (c Check) External() bool { return c.Probe != nil || c.Alerts != nil || c.W
 // Sourceless says whether nothing has to be read from a source.
 func (h Health) Sourceless() bool {
 	return h.Traffic == "" && slices.Contains(h.Without, CheckTraffic) &&
-		!slices.ContainsFunc(h.Checks, func(c Check) bool { return !c.External() })
+		!slices.ContainsFunc(h.Checks, func(c Check) bool { return !c.External() || c.Exercise != nil })
 }
 
 // Defaults of checks that ask somebody else.

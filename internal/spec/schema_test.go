@@ -65,6 +65,8 @@ func scalar(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "number"}, {Type: "string", Pattern: `^-?[0-9.]+ *%$`}}, Examples: []any{0.4, "20%"}}
 	case reflect.TypeFor[spec.Ratio]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "number"}, {Type: "string", Pattern: `^[0-9.]+ *x$`}}, Examples: []any{"2x"}}
+	case reflect.TypeFor[spec.Latency]():
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{scalar(reflect.TypeFor[spec.Duration]()), {Type: "number"}}, Examples: []any{"250ms", 0.25}}
 	case reflect.TypeFor[spec.Reach]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{percent, {Type: "integer", Minimum: "1"}}, Examples: []any{"5%", 12}}
 	case reflect.TypeFor[spec.Allowance]():

@@ -5,8 +5,6 @@
 // what recorded histories depend on: fields are added, never renamed.
 package spec
 
-import "strings"
-
 // Spec is one rollout, as its author wrote it. The zero value is not valid: use
 // Parse, which also fills the defaults named at each field.
 type Spec struct {
@@ -199,61 +197,3 @@ type Identify struct {
 	// Value is a template over {{id}}, {{address}} and {{label.NAME}}.
 	Value string `yaml:"value,omitempty" json:"value"`
 }
-
-// Check is one health question with its criterion. It has either Value with
-// Max and/or Min, or Bad and Total with Max or with Against. It is asked about all
-// exposed targets together, or with Each about every one of them.
-//
-// With a Prometheus source the expressions are PromQL with the placeholders
-// $exposed, $cohort, $control (label matchers), $window, $release, $previous,
-// $unit and $stage. With a scrape source they are plain selectors, such as
-// http_requests_total{code=~"5.."}.
-type Check struct {
-	Name string `yaml:"name" json:"name"`
-	// Value is a number that must stay inside Max and Min.
-	Value string  `yaml:"value,omitempty" json:"value,omitempty"`
-	Max   *Number `yaml:"max,omitempty" json:"max,omitempty"`
-	Min   *Number `yaml:"min,omitempty" json:"min,omitempty"`
-	// Tolerate is how many breaches in a row are forgiven. Default 0, with a probe 2.
-	Tolerate int `yaml:"tolerate,omitempty" json:"tolerate" jsonschema:"minimum=0,maximum=1000"`
-	// Bad and Total count events; their ratio is judged.
-	Bad   string `yaml:"bad,omitempty" json:"bad,omitempty"`
-	Total string `yaml:"total,omitempty" json:"total,omitempty"`
-	// Against "control" compares exposed targets with those not reached yet.
-	Against string `yaml:"against,omitempty" json:"against,omitempty" jsonschema:"enum=control"`
-	// Worse is by how much the exposed ratio may exceed the control's, as a
-	// share of it: 20% is 0.2. Default 0.
-	Worse *Number `yaml:"worse,omitempty" json:"worse,omitempty"`
-	// MinSamples is how many events in total each arm must have shown before
-	// the check can pass or fail. Default 100.
-	MinSamples int `yaml:"minSamples,omitempty" json:"minSamples" jsonschema:"minimum=1"`
-	// Each "target" judges every exposed target on its own. With a Prometheus source
-	// the expressions then answer one series per target, with the label that
-	// Identify names; MinSamples is of one target.
-	Each string `yaml:"each,omitempty" json:"each,omitempty" jsonschema:"enum=target"`
-	// Outliers is how many targets may breach in a look of a check with Each.
-	// Default 0.
-	Outliers int `yaml:"outliers,omitempty" json:"outliers,omitempty" jsonschema:"minimum=0,maximum=10000"`
-	// Probe, Alerts and Webhook are forms of their own, which ask no source.
-	Probe   *Probe        `yaml:"probe,omitempty" json:"probe,omitempty"`
-	Alerts  *Alerts       `yaml:"alerts,omitempty" json:"alerts,omitempty"`
-	Webhook *WebhookJudge `yaml:"webhook,omitempty" json:"webhook,omitempty"`
-}
-
-// Whole is the query that asks about all targets of an arm together what expr, one
-// of the check's, asks about each.
-func (c Check) Whole(expr string, h Health) string {
-	if c.Each == "" || expr == "" || h.Prometheus == "" {
-		return expr
-	}
-	if strings.Contains(expr, "#") {
-		expr += "\n" // which ends a comment
-	}
-	return "sum(" + expr + ")"
-}
-
-// The only values of Check.Against and Check.Each so far.
-const (
-	AgainstControl = "control"
-	EachTarget     = "target"
-)

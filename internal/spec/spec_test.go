@@ -116,7 +116,7 @@ func TestChanges(t *testing.T) {
 		{"tolerate: 2", "tolerate: 2\n    - {name: both, each: target, max: 1, value: 'a{$exposed} / b{$cohort}'}", "asks about $exposed and $cohort, expected one of them"},
 		{"tolerate: 2", "outliers: 2", "stands without each"},
 		{"tolerate: 2", "minSamples: 5", "means nothing in a check with a value"},
-		{"against: control", "against: before", `is "before", expected control`},
+		{"against: control", "against: befor", `is "befor", expected control or before, did you mean before?`},
 		{"against: control", "max: 5%", "stands without against"},
 		{"name: p99", "name: errors", "is the name of the check at"},
 		{"name: p99", "name: alive", "always on"},
@@ -204,12 +204,23 @@ func FuzzParse(f *testing.F) {
 			require.Positive(t, st.DecideWithin)
 		}
 		for _, c := range s.Health.Checks {
-			if c.External() {
-				require.True(t, c.Value == "" && c.Bad == "" && c.Total == "" && c.Each == "")
+			forms := 0
+			for _, given := range []bool{c.External(), c.Value != "", c.Total != "", c.Slow != nil, c.Distribution != nil} {
+				if given {
+					forms++
+				}
+			}
+			require.True(t, forms == 1 || forms == 0 && c.Exercise != nil)
+			require.Equal(t, c.Bad == "", c.Total == "")
+			if c.External() || forms == 0 {
+				require.False(t, c.Budgeted())
 				continue
 			}
-			require.NotEqual(t, c.Value == "", c.Bad == "")
-			require.True(t, c.Max != nil || c.Min != nil || c.Against != "")
+			require.True(t, c.Max != nil || c.Min != nil || c.Against != "" || c.Objective != nil)
+			require.Equal(t, c.Budgeted(), c.Weight > 0)
+			budget := s.Health.Budget(c.Name, len(s.Stages))
+			require.Equal(t, c.Budgeted(), budget > 0)
+			require.LessOrEqual(t, budget, float64(s.Health.FalseRollbackRate))
 		}
 	})
 }

@@ -31,26 +31,55 @@ func (v *validator) checks() {
 		v.name(path, c.Name, "check", names)
 		v.check(path, c)
 	}
+	v.decides(checks)
 }
 
-// check tells the form of a check by its expressions and checks that form.
+// check tells the form of a check by its fields and checks that form.
 func (v *validator) check(path string, c Check) {
+	v.exercise(path, c)
 	if v.external(path, c) {
 		return
 	}
-	hasValue := v.given(path + ".value")
-	hasCounts := v.given(path+".bad") || v.given(path+".total")
-	switch {
-	case hasValue && hasCounts:
-		v.bad(path, "has a value beside bad and total, expected one form: value with max or min, or bad and total with max or against")
-	case hasValue:
-		v.valueCheck(path, c)
-	case hasCounts:
-		v.countCheck(path, c)
-	default:
-		v.bad(path, "asks nothing, expected value with max or min, bad and total with max or against, or one of probe, alerts and webhook")
+	var forms []string
+	for _, form := range []struct {
+		name  string
+		given bool
+	}{
+		{"value", v.given(path + ".value")},
+		{"bad and total", v.given(path+".bad") || v.given(path+".total")},
+		{"slow", v.given(path + ".slow")},
+		{"distribution", v.given(path + ".distribution")},
+	} {
+		if form.given {
+			forms = append(forms, form.name)
+		}
 	}
-	v.eachCheck(path, c)
+	switch {
+	case len(forms) > 1:
+		v.bad(path, "has %s, expected one form: value, bad and total, slow or distribution", strings.Join(forms, " beside "))
+	case len(forms) == 1:
+		v.form(path, forms[0], c)
+	case v.given(path + ".exercise"):
+		v.only(path, "a check with exercise alone")
+	default:
+		v.bad(path, "asks nothing, expected value with max, min or against, bad and total or slow with max, against or objective, or one of distribution, exercise, probe, alerts and webhook")
+	}
+}
+
+func (v *validator) form(path, form string, c Check) {
+	switch form {
+	case "value":
+		v.valueCheck(path, c)
+	case "slow":
+		v.slowCheck(path, c)
+	case "distribution":
+		v.distributionCheck(path, c)
+	default:
+		v.countCheck(path, c)
+	}
+	if at := path + ".weight"; v.doc.Has(at) && !v.doc.Bad(at) {
+		v.weight(at, c)
+	}
 }
 
 // eachCheck checks what belongs to a check of every single target: its queries must
@@ -61,11 +90,18 @@ func (v *validator) eachCheck(path string, c Check) {
 	if v.given(path+".outliers") && !v.given(path+".each") {
 		v.bad(path+".outliers", "stands without each, expected each: %s beside it", EachTarget)
 	}
-	if c.Each != EachTarget || !v.given("health.prometheus") || v.doc.Bad("health.identify.label") {
+	if c.Each == EachTarget {
+		v.perTarget(path, map[string]string{"value": c.Value, "bad": c.Bad, "total": c.Total})
+	}
+}
+
+// perTarget checks that queries answer a series of each target.
+func (v *validator) perTarget(path string, queries map[string]string) {
+	if !v.given("health.prometheus") || v.doc.Bad("health.identify.label") {
 		return
 	}
 	label := cmp.Or(v.spec.Health.Identify.Label, defaultLabel)
-	for field, expr := range map[string]string{"value": c.Value, "bad": c.Bad, "total": c.Total} {
+	for field, expr := range queries {
 		if expr == "" || v.doc.Bad(path+"."+field) || promql.Check(expr) != nil {
 			continue
 		}
@@ -81,9 +117,19 @@ func (v *validator) eachCheck(path string, c Check) {
 
 func (v *validator) valueCheck(path string, c Check) {
 	v.query(path+".value", c.Value)
-	v.foreign(path, "a check with a value", "against", "worse", "minSamples")
+	if v.given(path + ".against") {
+		v.meanCheck(path, c)
+		return
+	}
+	for _, field := range []string{"drop", "rise"} {
+		if v.given(path + "." + field) {
+			v.bad(path+"."+field, "stands without against, expected against: %s beside it", AgainstControl)
+		}
+	}
+	v.only(path, "a check with a value", "value", "max", "min", "drop", "rise", "tolerate", "each", "outliers")
+	v.eachCheck(path, c)
 	if !v.given(path+".max") && !v.given(path+".min") {
-		v.bad(path, "has no limit, expected max or min")
+		v.bad(path, "has no limit, expected max or min, or against: %s with drop or rise", AgainstControl)
 	}
 	if c.Max != nil && c.Min != nil && *c.Max < *c.Min {
 		v.bad(path+".max", "is %v, which is less than min, %v at %s: no number is inside", float64(*c.Max), float64(*c.Min), v.at(path+".min"))
@@ -106,32 +152,6 @@ const maxTolerated = Duration(10 * time.Minute)
 
 // mostTolerated is how many looks that is.
 func mostTolerated(h Health) int { return int(maxTolerated / every(h)) }
-
-func (v *validator) countCheck(path string, c Check) {
-	if v.needs(path + ".bad") {
-		v.query(path+".bad", c.Bad)
-	}
-	if v.needs(path + ".total") {
-		v.query(path+".total", c.Total)
-	}
-	v.foreign(path, "a check with bad and total", "min", "tolerate")
-	v.between(path+".minSamples", c.MinSamples, 1, 1_000_000_000)
-	hasMax, hasAgainst := v.given(path+".max"), v.given(path+".against")
-	switch {
-	case hasMax && hasAgainst:
-		v.bad(path+".against", "stands beside max at %s, expected one of them", v.at(path+".max"))
-	case !hasMax && !hasAgainst:
-		v.bad(path, "has no limit, expected max or against: %s", AgainstControl)
-	}
-	if hasMax {
-		v.share(path+".max", c.Max, 1, "a ratio of bad to total is never more")
-	}
-	v.oneOf(path+".against", c.Against, AgainstControl)
-	if v.given(path+".worse") && !hasAgainst {
-		v.bad(path+".worse", "stands without against, expected against: %s beside it", AgainstControl)
-	}
-	v.share(path+".worse", c.Worse, 10, "such a check would hardly ever fail")
-}
 
 // share checks a number that is written as a percentage more often than not, and
 // catches one whose percent sign was forgotten.
@@ -164,6 +184,21 @@ func (v *validator) foreign(path, form string, fields ...string) {
 	for _, field := range fields {
 		if v.given(path + "." + field) {
 			v.bad(path+"."+field, "means nothing in %s, expected it left out", form)
+		}
+	}
+}
+
+// checkFields are all fields of a check that mean something in some forms only.
+var checkFields = [...]string{
+	"value", "max", "min", "drop", "rise", "tolerate", "bad", "total", "slow", "distribution", "against", "worse", "match",
+	"objective", "burn", "group_by", "minSamples", "weight", "each", "outliers",
+}
+
+// only refuses every field but those.
+func (v *validator) only(path, form string, fields ...string) {
+	for _, field := range checkFields {
+		if !slices.Contains(fields, field) {
+			v.foreign(path, form, field)
 		}
 	}
 }

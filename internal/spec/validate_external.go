@@ -38,7 +38,7 @@ func (v *validator) external(path string, c Check) bool {
 	if found == "" {
 		return false
 	}
-	v.foreign(path, "a check with "+found, "value", "bad", "total", "max", "min", "against", "worse", "minSamples", "each", "outliers")
+	v.only(path, "a check with "+found, "tolerate")
 	v.tolerable(path, c)
 	if c.Probe != nil {
 		v.probe(path+".probe", *c.Probe)
@@ -158,7 +158,7 @@ func (v *validator) timeout(path string, d Duration) {
 func (v *validator) onlyExternal() bool {
 	for i := range v.spec.Health.Checks {
 		path := strictyaml.Index("health.checks", i)
-		if v.doc.Bad(path) || !slices.ContainsFunc(externalForms[:], func(form string) bool { return v.given(path + "." + form) }) {
+		if v.doc.Bad(path) || v.given(path+".exercise") || !slices.ContainsFunc(externalForms[:], func(form string) bool { return v.given(path + "." + form) }) {
 			return false
 		}
 	}
