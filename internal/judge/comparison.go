@@ -15,6 +15,7 @@ type Comparison struct {
 	criteria Criteria
 	test     *sequential.TwoArms
 	traffic  Traffic
+	itself   itself
 	// known says that something was seen before the change.
 	known bool
 	// newest is when both arms were last seen, seen when the exposed one was.
@@ -50,11 +51,13 @@ type Outcome struct {
 // NewComparison readies a check with the looks before the change; none, where nothing
 // is known of then.
 func NewComparison(c Criteria, before []Look) *Comparison {
-	past := pairs(before)
-	return &Comparison{
-		criteria: c, test: sequential.NewTwoArms(c.question(), past), traffic: NewTraffic(c, before),
-		known: len(past) > 0,
+	j := &Comparison{criteria: c, traffic: NewTraffic(c, before), itself: newItself(before)}
+	if c.Before {
+		before = j.itself.all(before)
 	}
+	past := pairs(before)
+	j.test, j.known = sequential.NewTwoArms(c.question(), past), len(past) > 0
+	return j
 }
 
 // See takes the next look.
@@ -62,12 +65,17 @@ func (j *Comparison) See(l Look) {
 	if sane(l.Exposed) {
 		j.seen = l.At
 	}
+	if p, ok := l.pair(); ok {
+		j.traffic.See(p)
+	}
+	if j.criteria.Before {
+		l = j.itself.against(l)
+	}
 	p, ok := l.pair()
 	j.test.See(p) // also without arms, since it counts looks
 	if ok {
 		j.any, j.newest = true, l.At
 		j.trace = j.trace.add(p)
-		j.traffic.See(p)
 	}
 	j.evidence = j.test.Evidence()
 	j.peak = max(j.peak, j.evidence)
@@ -91,12 +99,12 @@ func (j *Comparison) Outcome(at time.Duration) Outcome {
 	case j.traffic.harm():
 		out.Verdict, out.Evidence, out.LnE = Fail, j.traffic.words(), j.traffic.test.Evidence()
 	case !j.any && j.seen > 0:
-		out.Verdict, out.Evidence = NoData, "nothing to compare with: the other arm was not seen"
+		out.Verdict, out.Evidence = NoData, "nothing to compare with: "+j.other()+" was not seen"
 	case !j.any:
 		out.Verdict, out.Evidence = NoData, "nothing was seen since the change"
 	case j.criteria.Every > 0 && late > staleAfter*j.criteria.Every:
-		out.Verdict, out.Evidence = Stale, "both arms were last seen "+late.String()+" ago"
-	case seen.Exposed.Total < need || seen.Control.Total < need:
+		out.Verdict, out.Evidence = Stale, "exposed targets and "+j.other()+" were last seen "+late.String()+" ago"
+	case seen.Exposed.Total < need || j.compare().Total < need:
 		out.Verdict, out.Evidence = Unexercised, j.few(need)
 	default:
 		out.Verdict = Pass

@@ -110,6 +110,49 @@ func TestWorseIsTolerated(t *testing.T) {
 	require.Equal(t, Pass, Run(c, drawn(8, constant(1.8))).Verdict)
 }
 
+func TestAgainstBefore(t *testing.T) {
+	t.Parallel()
+	c := criteria()
+	c.Before = true
+	alone := func(looks []Look) []Look {
+		for i := range looks {
+			looks[i].Control = nil
+		}
+		return looks
+	}
+	for name, test := range map[string]struct {
+		looks   []Look
+		verdict Verdict
+		words   string
+	}{
+		"healthy":            {alone(drawn(1, constant(1))), Pass, "vs before the change"},
+		"three times as bad": {alone(drawn(3, constant(3))), Fail, "vs before the change"},
+		"late":               {alone(drawn(4, func(i int) float64 { return 1 + 4*float64(i/60) })), Fail, "times the usual"},
+		"no past":            {alone(drawn(5, constant(3)))[40:], NoData, "before the change was not seen"},
+		"never seen":         {alone(series(func(int) (e, c *sequential.Counts) { return nil, nil })), NoData, "nothing was seen"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out := Run(c, test.looks)
+			require.Equal(t, test.verdict, out.Verdict, out.Evidence)
+			require.Contains(t, out.Evidence, test.words)
+		})
+	}
+}
+
+// Chance alone takes back no more than it may, with so little of a past.
+func TestAgainstBeforeIsRarelyWrong(t *testing.T) {
+	t.Parallel()
+	c, wrong := criteria(), 0
+	c.Before, c.Alpha = true, 0.05
+	for seed := range uint64(300) {
+		if Run(c, drawn(seed, constant(1))).Verdict == Fail {
+			wrong++
+		}
+	}
+	require.LessOrEqual(t, wrong, 15+8)
+}
+
 func TestAdaptiveBake(t *testing.T) {
 	t.Parallel()
 	c := criteria()

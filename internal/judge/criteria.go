@@ -12,6 +12,10 @@ type Criteria struct {
 	// Worse is by how much its share of bad events may exceed the other arm's, as a
 	// part of it: 0.2 is 20%.
 	Worse float64
+	// Before compares with what the exposed arm itself showed before the change; the
+	// other arm is left alone. It is the weaker comparison: what else changed with time
+	// counts, too.
+	Before bool
 	// Alpha is the rate of false alarms of the check, over all looks of the stage
 	// together.
 	Alpha float64
@@ -37,7 +41,7 @@ const onset = 0.7
 
 // question is the criteria as a sequential test is asked.
 func (c Criteria) question() sequential.Question {
-	return sequential.Question{Worse: c.Worse, Enough: c.Enough, Start: c.start()}
+	return sequential.Question{Worse: c.Worse, Enough: c.Enough, Start: c.start(), Unlike: c.Before}
 }
 
 // start is when faults may begin.

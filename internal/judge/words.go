@@ -16,11 +16,27 @@ func ratio(c sequential.Counts) string {
 	return fmt.Sprintf("%s (%s/%s)", numeral.Percent(c.Bad/c.Total), numeral.Integer(c.Bad), numeral.Integer(c.Total))
 }
 
+// other names what the exposed arm is compared with.
+func (j *Comparison) other() string {
+	if j.criteria.Before {
+		return "before the change"
+	}
+	return "control"
+}
+
+// compare is what the other arm showed.
+func (j *Comparison) compare() sequential.Counts {
+	if j.criteria.Before {
+		return j.itself.Counts
+	}
+	return j.test.Seen().Control
+}
+
 // compared words how the arms compare.
 func (j *Comparison) compared(out Outcome) string {
 	seen := j.test.Seen()
 	s := &strings.Builder{}
-	fmt.Fprintf(s, "exposed %s vs control %s: %s times the usual, %s allowed", ratio(seen.Exposed), ratio(seen.Control),
+	fmt.Fprintf(s, "exposed %s vs %s %s: %s times the usual, %s allowed", ratio(seen.Exposed), j.other(), ratio(j.compare()),
 		numeral.PlainTo(out.Ratio, 2), numeral.PlainTo(1+j.criteria.Worse, 3))
 	switch {
 	case out.Verdict == Fail:
@@ -56,5 +72,5 @@ func (j *Comparison) few(need float64) string {
 	if seen.Exposed.Total < need {
 		return fmt.Sprintf("%s events on the exposed targets, at least %s are needed", numeral.Integer(seen.Exposed.Total), numeral.Integer(need))
 	}
-	return fmt.Sprintf("%s events to compare with, at least %s are needed", numeral.Integer(seen.Control.Total), numeral.Integer(need))
+	return fmt.Sprintf("%s events to compare with, at least %s are needed", numeral.Integer(j.compare().Total), numeral.Integer(need))
 }

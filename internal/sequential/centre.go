@@ -13,17 +13,19 @@ type Node struct {
 }
 
 // What is believed of arms before anything was seen of them: as a rule they are
-// alike; else their rates differ by a factor of e^0.5 or so either way.
+// alike; else their rates differ by a factor of e^0.5 or so either way. Of what need
+// not be alike nearly nothing is believed.
 const (
 	alike     = 0.7
 	different = 0.5
+	anything  = 2
 )
 
 // Centre answers what the ratio of the arms' rates was before the change, from looks
-// at that time: a belief with a spike at 1 (targets are alike as a rule) and a
-// log-normal part, by the rule of Bayes. dispersion widens what the looks tell.
-// Weights sum to 1, ratios ascend. Without any events before, it is 1 for certain.
-func Centre(before []Pair, dispersion float64) []Node {
+// at that time: a log-normal belief, for arms that are alike as a rule with a spike at
+// 1, by the rule of Bayes. dispersion widens what the looks tell. Weights sum to 1,
+// ratios ascend. Without any events before, it is 1 for certain.
+func Centre(before []Pair, dispersion float64, likely bool) []Node {
 	var all Pair
 	for _, p := range before {
 		if p.usable() {
@@ -35,13 +37,19 @@ func Centre(before []Pair, dispersion float64) []Node {
 	}
 	seen := math.Log(RateRatio(before))
 	noise := max(1, dispersion) * (1/(all.Exposed.Bad+0.5) + 1/(all.Control.Bad+0.5))
-	prior := different * different
-	spike := math.Log(alike) + logNormal(seen, noise)
-	slab := math.Log(1-alike) + logNormal(seen, noise+prior)
+	prior, spiked := different*different, alike
+	if !likely {
+		prior, spiked = anything*anything, 0
+	}
+	spike := math.Log(spiked) + logNormal(seen, noise)
+	slab := math.Log(1-spiked) + logNormal(seen, noise+prior)
 	variance := 1 / (1/prior + 1/noise)
 	mean := variance * seen / noise
 	whole := sum(spike, slab)
-	nodes := []Node{{Ratio: 1, Weight: math.Exp(spike - whole)}}
+	var nodes []Node
+	if likely {
+		nodes = append(nodes, Node{Ratio: 1, Weight: math.Exp(spike - whole)})
+	}
 	steps := []float64{-3, -2.4, -1.8, -1.2, -0.6, 0, 0.6, 1.2, 1.8, 2.4, 3}
 	scale := 0.0
 	for _, s := range steps {

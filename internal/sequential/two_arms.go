@@ -13,6 +13,9 @@ type Question struct {
 	Enough float64
 	// Start is when faults may begin.
 	Start Start
+	// Unlike says that the arms need not be alike, such as when the second is a rate
+	// that was estimated: only what was seen before the change tells their ratio.
+	Unlike bool
 }
 
 // TwoArms compares two arms, look by look: whether the exposed one has become worse
@@ -48,7 +51,7 @@ func commonFirst() []float64 { return []float64{0.06, 0.16, 0.26, 0.2, 0.14, 0.1
 // nothing is known.
 func NewTwoArms(q Question, before []Pair) *TwoArms {
 	t := &TwoArms{question: q, before: scatter(before)}
-	for _, n := range Centre(before, t.before.Factor) {
+	for _, n := range Centre(before, t.before.Factor, !q.Unlike) {
 		null := n.Ratio * (1 + q.Worse)
 		t.nodes = append(t.nodes, node{
 			Node: n, grid: NewGrid(null, Ratios(), commonFirst(), q.Start), bets: NewBets(null, q.Start),
