@@ -213,7 +213,7 @@ func TestRatioCoverage(t *testing.T) {
 					bad++
 				}
 				out = out || sequential.NotRatio(bad, n, ratio, sequential.Strength(300)) >= math.Log(20)
-				if int(n)%20 == 0 {
+				if int(n)%50 == 0 {
 					low, high := sequential.Ratio(bad, n, .05, 300)
 					out = out || low > ratio || high < ratio
 					up = up || sequential.AboveRatio(bad, n, ratio, 50) >= math.Log(20)
