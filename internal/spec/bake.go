@@ -52,7 +52,6 @@ type Adaptive struct {
 // Defaults and limits of a bake that may end early.
 const (
 	defaultRisk = Number(0.05)
-	maxRisk     = Number(0.5)
 	maxEnough   = Ratio(100)
 )
 
@@ -96,7 +95,7 @@ func (v *validator) bake(path string, s Stage) {
 		v.bad(at, "is %s, expected more than 1x and at most %s, such as 2x: not worse than twice what it is compared with", w.Enough, maxEnough)
 	}
 	if v.doc.Has(path + ".risk") {
-		v.rate(path+".risk", w.Risk, maxRisk, "a coin would do as well")
+		v.rate(path+".risk", w.Risk, "a coin would do as well")
 	}
 }
 

@@ -17,8 +17,6 @@ const (
 
 	// defaultFalseRollbackRate is one good rollout in a thousand.
 	defaultFalseRollbackRate = Number(0.001)
-	// maxFalseRollbackRate: beyond it a coin decides better.
-	maxFalseRollbackRate = Number(0.5)
 
 	// minStaleAfter leaves room for a source that scrapes twice a minute.
 	minStaleAfter = Duration(30 * time.Second)

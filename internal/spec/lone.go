@@ -47,7 +47,7 @@ func (v *validator) lone(l Lone) {
 		v.between("minSamples", l.MinSamples, 1, 1_000_000_000)
 	}
 	if v.given("falseRollbackRate") && !v.doc.Bad("falseRollbackRate") {
-		v.rate("falseRollbackRate", l.FalseRollbackRate, maxRisk, "a coin would do as well")
+		v.rate("falseRollbackRate", l.FalseRollbackRate, "a coin would do as well")
 	}
 	v.loneBake(l.Bake)
 	for _, form := range []string{"value", "min", "tolerate", "each", "outliers", "probe", "alerts", "webhook"} {
@@ -75,6 +75,6 @@ func (v *validator) loneBake(b BakeTime) {
 	case b.Min > b.Max:
 		v.bad("bake", "has min: %s, expected at most max, %s", b.Min, b.Max)
 	case v.doc.Has("bake.risk"):
-		v.rate("bake.risk", b.Risk, maxRisk, "a coin would do as well")
+		v.rate("bake.risk", b.Risk, "a coin would do as well")
 	}
 }

@@ -169,13 +169,16 @@ func (v *validator) share(path string, n *Number, most Number, why string) {
 	}
 }
 
-// rate checks a probability above 0.
-func (v *validator) rate(path string, n, most Number, why string) {
+// maxRate is the largest probability of a mistake: beyond it a coin decides better.
+const maxRate = Number(0.5)
+
+// rate checks the probability of a mistake.
+func (v *validator) rate(path string, n Number, why string) {
 	if n <= 0 {
 		v.bad(path, "is %v, expected more than 0%%: nothing that is measured is certain", float64(n))
 		return
 	}
-	v.share(path, &n, most, why)
+	v.share(path, &n, maxRate, why)
 }
 
 // foreign refuses fields that mean nothing in this form of check: a limit that is

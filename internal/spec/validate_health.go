@@ -28,7 +28,7 @@ func (v *validator) health() {
 	}
 	v.times(h)
 	if path := "health.falseRollbackRate"; v.doc.Has(path) {
-		v.rate(path, h.FalseRollbackRate, maxFalseRollbackRate, "more than every other good release would be taken back")
+		v.rate(path, h.FalseRollbackRate, "more than every other good release would be taken back")
 	}
 	v.without(h)
 	if v.needs("health.checks") {
