@@ -144,7 +144,8 @@ func outcomes(lone spec.Lone, runs []judge.Recorded) []judge.Outcome {
 // loneCriteria are what one run is judged by.
 func loneCriteria(l spec.Lone, r judge.Recorded) judge.Criteria {
 	c := judge.Criteria{
-		Every: cmp.Or(l.Every.Std(), r.Pace()), Bake: cmp.Or(l.Bake.Max.Std(), r.End()), MinSamples: float64(l.MinSamples),
+		Before: l.Against == spec.AgainstBefore,
+		Every:  cmp.Or(l.Every.Std(), r.Pace()), Bake: cmp.Or(l.Bake.Max.Std(), r.End()), MinSamples: float64(l.MinSamples),
 		Enough: float64(l.Bake.Enough), Risk: float64(l.Bake.Risk), Least: l.Bake.Min.Std(),
 	}
 	if l.Worse != nil {

@@ -50,13 +50,16 @@ func (v *validator) lone(l Lone) {
 		v.rate("falseRollbackRate", l.FalseRollbackRate, "a coin would do as well")
 	}
 	v.loneBake(l.Bake)
-	for _, form := range []string{"value", "min", "tolerate", "each", "outliers", "probe", "alerts", "webhook"} {
+	for _, form := range []string{
+		"value", "min", "tolerate", "drop", "rise", "slow", "distribution",
+		"objective", "burn", "match", "group_by", "exercise", "each", "outliers", "probe", "alerts", "webhook",
+	} {
 		if v.given(form) {
 			v.bad(form, "cannot be judged from recorded counts, expected a check of bad and total with against")
 		}
 	}
 	if v.needs("against") {
-		v.oneOf("against", l.Against, AgainstControl)
+		v.oneOf("against", l.Against, AgainstControl, AgainstBefore)
 	}
 	v.share("worse", l.Worse, 10, "such a check would hardly ever fail")
 	if v.given("max") {
