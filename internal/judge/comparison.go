@@ -60,22 +60,32 @@ func NewComparison(c Criteria, before []Look) *Comparison {
 	return j
 }
 
-// See takes the next look.
-func (j *Comparison) See(l Look) {
-	if sane(l.Exposed) {
-		j.seen = l.At
+// See takes the next look: the arms as a whole, or each of the strata in which they
+// are compared, all at the same moment.
+func (j *Comparison) See(strata ...Look) {
+	var seen []sequential.Pair
+	for _, l := range strata {
+		if sane(l.Exposed) {
+			j.seen = l.At
+		}
+		if p, ok := l.pair(); ok {
+			j.traffic.See(p)
+		}
+		if j.criteria.Before {
+			l = j.itself.against(l)
+		}
+		if p, ok := l.pair(); ok {
+			seen = append(seen, p)
+			j.any, j.newest = true, l.At
+		}
 	}
-	if p, ok := l.pair(); ok {
-		j.traffic.See(p)
-	}
-	if j.criteria.Before {
-		l = j.itself.against(l)
-	}
-	p, ok := l.pair()
-	j.test.See(p) // also without arms, since it counts looks
-	if ok {
-		j.any, j.newest = true, l.At
-		j.trace = j.trace.add(p)
+	j.test.See(seen...) // also without arms, since it counts looks
+	if len(seen) > 0 {
+		var whole sequential.Pair
+		for _, p := range seen {
+			whole = whole.Plus(p)
+		}
+		j.trace = j.trace.add(whole)
 	}
 	j.evidence = j.test.Evidence()
 	j.peak = max(j.peak, j.evidence)

@@ -22,17 +22,19 @@ func NewBets(null float64, start Start) *Bets {
 	return &Bets{null: null, stakes: s, start: start, mixture: newMixture(Equal(len(s)))}
 }
 
-// See takes the next look.
-func (b *Bets) See(p Pair) {
+// See takes the next look, of one stratum or of several.
+func (b *Bets) See(strata ...Pair) {
 	b.begin(b.start.at(b.looks))
 	b.looks++
-	z := p.bad()
-	if !p.usable() || z <= 0 {
-		return
-	}
-	gain := p.Exposed.Bad/z/p.share(b.null) - 1
-	for j, s := range b.stakes {
-		b.acc[j] = b.acc[j].times(1+s*gain, 0)
+	for _, p := range strata {
+		z := p.bad()
+		if !p.usable() || z <= 0 {
+			continue
+		}
+		gain := p.Exposed.Bad/z/p.share(b.null) - 1
+		for j, s := range b.stakes {
+			b.acc[j] = b.acc[j].times(1+s*gain, 0)
+		}
 	}
 }
 

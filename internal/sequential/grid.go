@@ -34,13 +34,19 @@ func NewGrid(null float64, ratios, weights []float64, start Start) *Grid {
 	return &Grid{null: null, ratios: ratios, start: start, mixture: newMixture(weights)}
 }
 
-// See takes the next look. One that cannot be compared changes nothing but the time.
-func (g *Grid) See(p Pair) {
+// See takes the next look, of one stratum or of several. One that cannot be compared
+// changes nothing but the time.
+func (g *Grid) See(strata ...Pair) {
 	g.begin(g.start.at(g.looks))
 	g.looks++
-	if !p.usable() {
-		return
+	for _, p := range strata {
+		if p.usable() {
+			g.multiply(p)
+		}
 	}
+}
+
+func (g *Grid) multiply(p Pair) {
 	z := p.bad()
 	base := g.null*p.Exposed.Total + p.Control.Total
 	for j, r := range g.ratios {

@@ -1,6 +1,9 @@
 package sequential
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Question is what a TwoArms test is asked. Its zero value asks whether the exposed
 // arm is worse at all, of a fault that is there from the first look.
@@ -70,23 +73,29 @@ func scatter(looks []Pair) Dispersion {
 	return d
 }
 
-// See takes the next look. One in which an arm was not seen is no evidence.
-func (t *TwoArms) See(p Pair) {
+// See takes the next look: the arms as a whole, or each of the strata in which they
+// are compared. A stratum in which an arm was not seen is no evidence.
+func (t *TwoArms) See(strata ...Pair) {
 	t.looks++
-	t.jitter.See(p)
-	if p.usable() {
-		t.whole = t.whole.Plus(p)
+	var whole Pair
+	strata = slices.DeleteFunc(slices.Clone(strata), func(p Pair) bool { return !p.usable() })
+	for _, p := range strata {
+		whole = whole.Plus(p)
 	}
+	t.jitter.See(whole)
+	t.whole = t.whole.Plus(whole)
 	for i := range t.nodes {
-		n := &t.nodes[i]
-		n.grid.See(p)
-		n.bets.See(p)
-		if p.usable() {
-			allowed := n.Ratio * (1 + t.question.Worse)
-			n.null += likelihood(p, allowed)
-			n.unchanged += likelihood(p, n.Ratio)
-			n.enough += likelihood(p, n.Ratio*max(1, t.question.Enough))
-		}
+		t.nodes[i].see(strata, t.question)
+	}
+}
+
+func (n *node) see(strata []Pair, q Question) {
+	n.grid.See(strata...)
+	n.bets.See(strata...)
+	for _, p := range strata {
+		n.null += likelihood(p, n.Ratio*(1+q.Worse))
+		n.unchanged += likelihood(p, n.Ratio)
+		n.enough += likelihood(p, n.Ratio*max(1, q.Enough))
 	}
 }
 
