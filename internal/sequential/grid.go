@@ -36,23 +36,26 @@ func NewGrid(null float64, ratios, weights []float64, start Start) *Grid {
 
 // See takes the next look, of one stratum or of several. One that cannot be compared
 // changes nothing but the time.
-func (g *Grid) See(strata ...Pair) {
+func (g *Grid) See(strata ...Pair) { g.see(strata, 1) }
+
+// see takes a look of which only every so many events count.
+func (g *Grid) see(strata []Pair, every float64) {
 	g.begin(g.start.at(g.looks))
 	g.looks++
 	for _, p := range strata {
 		if p.usable() {
-			g.multiply(p)
+			g.multiply(p, every)
 		}
 	}
 }
 
-func (g *Grid) multiply(p Pair) {
-	z := p.bad()
+func (g *Grid) multiply(p Pair, every float64) {
+	bad, z := p.Exposed.Bad/every, p.bad()/every
 	base := g.null*p.Exposed.Total + p.Control.Total
 	for j, r := range g.ratios {
 		ln := z * math.Log(base/(r*g.null*p.Exposed.Total+p.Control.Total))
-		if p.Exposed.Bad > 0 {
-			ln += p.Exposed.Bad * math.Log(r)
+		if bad > 0 {
+			ln += bad * math.Log(r)
 		}
 		if math.Abs(ln) < near {
 			g.acc[j] = g.acc[j].times(math.Exp(ln), 0)

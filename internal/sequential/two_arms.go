@@ -41,6 +41,9 @@ type node struct {
 	Node
 	grid *Grid
 	bets *Bets
+	// blunt is the grid on a small part of the events, for harm that is too large to be
+	// a burst: bets find it no faster than any other.
+	blunt *Grid
 	// null and enough are log-likelihoods of what was seen since, but for a common
 	// constant, at the largest ratio that is allowed and at what must be excluded.
 	null, enough, unchanged float64
@@ -58,6 +61,7 @@ func NewTwoArms(q Question, before []Pair) *TwoArms {
 		null := n.Ratio * (1 + q.Worse)
 		t.nodes = append(t.nodes, node{
 			Node: n, grid: NewGrid(null, Ratios(), commonFirst(), q.Start), bets: NewBets(null, q.Start),
+			blunt: NewGrid(null, Ratios(), commonFirst(), q.Start),
 		})
 	}
 	return t
@@ -85,18 +89,36 @@ func (t *TwoArms) See(strata ...Pair) {
 	t.jitter.See(whole)
 	t.whole = t.whole.Plus(whole)
 	for i := range t.nodes {
-		t.nodes[i].see(strata, t.question)
+		t.nodes[i].see(strata, t.question, t.bluntness())
 	}
 }
 
-func (n *node) see(strata []Pair, q Question) {
+func (n *node) see(strata []Pair, q Question, blunt float64) {
 	n.grid.See(strata...)
 	n.bets.See(strata...)
+	n.blunt.see(strata, blunt)
 	for _, p := range strata {
 		n.null += likelihood(p, n.Ratio*(1+q.Worse))
 		n.unchanged += likelihood(p, n.Ratio)
 		n.enough += likelihood(p, n.Ratio*max(1, q.Enough))
 	}
+}
+
+// Of bursts that nothing is known of, usual is how dispersed they are taken to be. A
+// blunt test counts wide times fewer events than dispersion alone would have it, since
+// bursts have heavy tails; sharp is the part of the prior that bets have beside it.
+const (
+	usual = 4
+	wide  = 3
+	sharp = 0.75
+)
+
+// bluntness is how many events of a burst count as one.
+func (t *TwoArms) bluntness() float64 {
+	if t.before.Known() {
+		return wide * max(2, t.before.high())
+	}
+	return wide * max(usual, t.before.high())
 }
 
 // likelihood is the logarithm of how likely a look's split is at a ratio, but for a
@@ -119,7 +141,7 @@ func (t *TwoArms) Evidence() float64 {
 	out := t.belief(bursts)
 	for i, n := range t.nodes {
 		if bursts {
-			out[i] += n.bets.Evidence()
+			out[i] += sum(math.Log(sharp)+n.bets.Evidence(), math.Log(1-sharp)+n.blunt.Evidence())
 		} else {
 			out[i] += n.grid.Evidence()
 		}
@@ -193,6 +215,7 @@ func (t *TwoArms) State() TwoArmsState {
 		s.Tests = append(s.Tests, n.null, n.enough, n.unchanged)
 		s.Tests = append(s.Tests, n.grid.pack()...)
 		s.Tests = append(s.Tests, n.bets.pack()...)
+		s.Tests = append(s.Tests, n.blunt.pack()...)
 	}
 	return s
 }
@@ -203,7 +226,7 @@ func (t *TwoArms) Restore(s TwoArmsState) bool {
 	if s.Looks == 0 {
 		return true
 	}
-	each := 3 + len(Ratios()) + len(stakes())
+	each := 3 + 2*len(Ratios()) + len(stakes())
 	if len(s.Tests) != each*len(t.nodes) {
 		return false
 	}
@@ -213,7 +236,8 @@ func (t *TwoArms) Restore(s TwoArmsState) bool {
 		n.null, n.enough, n.unchanged = from[0], from[1], from[2]
 		n.grid.unpack(from[3:])
 		n.bets.unpack(from[3+len(n.grid.acc):])
-		n.grid.looks, n.bets.looks = s.Looks, s.Looks
+		n.blunt.unpack(from[3+len(n.grid.acc)+len(n.bets.acc):])
+		n.grid.looks, n.bets.looks, n.blunt.looks = s.Looks, s.Looks, s.Looks
 	}
 	return true
 }
