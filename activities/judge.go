@@ -25,7 +25,7 @@ func (a *Activities) meter(ctx context.Context, in HealthInput, without ...strin
 	checks := p.Spec.Health
 	checks.Without = append(slices.Clone(checks.Without), without...)
 	b := binding(p, in.StageRef)
-	b.Previous, b.Since, b.Before = in.Previous, in.Since, in.Before
+	b.Previous, b.Since, b.Before, b.Recovering = in.Previous, in.Since, in.Before, in.Recovering
 	m, err := health.Open(checks, b, health.Deps{Driver: d, Transport: a.sources, Dial: a.sources.DialContext})
 	if err != nil {
 		return nil, 0, invalid(fmt.Errorf("set up health checks: %w", err))
@@ -58,7 +58,25 @@ func binding(p plan.Plan, ref StageRef) health.Binding {
 		}
 	}
 	b.Silent = max(0, allowed-len(ref.Absent))
+	at := len(p.Stages) - 1
+	if ref.Late == nil {
+		at = ref.Stage
+	}
+	b.Bake, b.Adaptive, b.Stages = p.Spec.Stages[at].Bake.Std(), p.Spec.Stages[at].Adaptive, judgedStages(p.Spec)
 	return b
+}
+
+// judgedStages is how many stages share the rate of false rollbacks, with those that
+// may yet come to bring in late targets.
+func judgedStages(s spec.Spec) int {
+	late := s.Fleet.Listed()
+	for _, st := range s.Stages {
+		late = late || st.Tolerate != nil
+	}
+	if late {
+		return len(s.Stages) + MaxSweeps
+	}
+	return len(s.Stages)
 }
 
 func ids(ts []fleet.Target) []string {
@@ -203,6 +221,7 @@ func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 // soon as they do.
 func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, error) {
 	// The rollback itself has observed every target.
+	in.Recovering = true
 	m, every, err := a.meter(ctx, in.HealthInput, spec.CheckAlive)
 	if err != nil {
 		return Judged{}, err

@@ -33,7 +33,7 @@ func newCounter(t *testing.T, without ...string) *gauge {
 
 // before is a baseline with a tenth of requests bad.
 func before() health.Baseline {
-	return health.Baseline{Ratios: map[string]health.Ratio{"errors": {Bad: 100, Total: 1000}}}
+	return health.Baseline{Past: map[string]health.Past{"errors": {Step: spec.Duration(pace), Looks: [][]float64{{100, 1000}}}}}
 }
 
 // cancelling registers a Watch that is cancelled when cancelled answers true, as
@@ -137,7 +137,7 @@ func TestWatchThatStartsLate(t *testing.T) {
 func TestBaseline(t *testing.T) {
 	g := newCounter(t)
 	b := do[health.Baseline](t, g.fixture, g.acts.Baseline, BaselineInput{StageRef: g.input().StageRef, At: time.Now()})
-	require.Equal(t, map[string]health.Ratio{"errors": {Bad: 100, Total: 1000}}, b.Ratios)
+	require.Equal(t, [][]float64{{100, 1000}}, b.Past["errors"].Looks)
 	require.InDelta(t, 1000, b.Exposed, 1e-9)
 	require.GreaterOrEqual(t, b.At.Sub(b.From), pace)
 	require.Empty(t, b.Traffic)
@@ -153,7 +153,7 @@ func TestBaselineOfPagesWithoutTheSeries(t *testing.T) {
 	g := newCounter(t)
 	g.blank.Store(true)
 	b := do[health.Baseline](t, g.fixture, g.acts.Baseline, BaselineInput{StageRef: g.input().StageRef, At: time.Now()})
-	require.NotEmpty(t, b.Ratios["errors"].Missing)
+	require.NotEmpty(t, b.Past["errors"].Missing)
 
 	g.blank.Store(false)
 	in := WatchInput{HealthInput: g.input(), Until: time.Now().Add(5 * pace), Settle: true}

@@ -151,6 +151,8 @@ type HealthInput struct {
 	Before health.Baseline `json:"before"`
 	// State is what an earlier watch of this stage had seen; may be zero.
 	State health.State `json:"state"`
+	// Recovering asks whether targets that were taken back are well again.
+	Recovering bool `json:"recovering,omitempty"`
 }
 
 // WatchInput asks to judge a stage over and over.

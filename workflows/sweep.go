@@ -11,16 +11,12 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// maxSweeps bounds how often late targets are brought in: a fleet in which some
-// always come and go must not keep a rollout from its end.
-const maxSweeps = 3
-
 // gather looks for targets that were left out or have joined since, and adds a stage
 // for those that can be reached now: a sweep, judged like any stage. It answers
 // whether there is one.
 func (r *rollout) gather() (bool, error) {
 	listed := r.sub.Spec.Fleet.Listed()
-	if len(r.sweeps) == maxSweeps || len(r.state.Unreached) == 0 && !listed {
+	if len(r.sweeps) == activities.MaxSweeps || len(r.state.Unreached) == 0 && !listed {
 		return false, nil
 	}
 	r.enter(PhaseObserve, "looking for targets that were left out or have joined")

@@ -30,7 +30,7 @@ func TestBaselineIsMeasuredAgain(t *testing.T) {
 			began := time.Now()
 			b, err := m.Baseline(t.Context(), began)
 			require.NoError(t, err)
-			require.Equal(t, want, b.Traffic == "" && b.Ratios["errors"].Missing == "", "%s: %s", away, b.Traffic)
+			require.Equal(t, want, b.Traffic == "" && b.Past["errors"].Missing == "", "%s: %s", away, b.Traffic)
 			require.Equal(t, time.Now(), b.At, "the newest measurement counts")
 			require.Less(t, time.Since(began), 2*time.Minute)
 			if want {

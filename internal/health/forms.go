@@ -37,8 +37,10 @@ func forms() []form {
 		{is: func(c spec.Check) bool { return c.Alerts != nil }, judge: (*Meter).alerts, ready: (*Meter).readyAlerts},
 		{is: func(c spec.Check) bool { return c.Webhook != nil }, judge: (*Meter).webhook},
 		{is: func(c spec.Check) bool { return c.Each != "" }, judge: (*Meter).each},
+		{is: compares, judge: (*Meter).compare},
 		{is: func(c spec.Check) bool { return c.Value != "" }, judge: (*Meter).value},
 		{is: func(c spec.Check) bool { return c.Total != "" }, judge: (*Meter).ratioCheck},
+		{is: func(c spec.Check) bool { return c.Exercise != nil }, judge: (*Meter).exerciseOnly},
 	}
 }
 
@@ -66,11 +68,17 @@ func (m *Meter) ready() error {
 // judge reads and judges one check, within data's limit unless it is slow.
 func (m *Meter) judge(ctx, data context.Context, c spec.Check, at moment) judged {
 	f, ok := formOf(c)
+	res := judged{}
 	switch {
 	case ok && f.slow:
-		return f.judge(m, ctx, c, at)
+		res = f.judge(m, ctx, c, at)
 	case ok:
-		return f.judge(m, data, c, at)
+		res = f.judge(m, data, c, at)
+	}
+	if ok {
+		res = m.exercised(data, c, at, res)
+		res.Check = c.Name
+		return res
 	}
 	return judged{Result: Result{Check: c.Name}.without(noData("", "it asks nothing"))}
 }
@@ -86,7 +94,7 @@ func (m *Meter) value(ctx context.Context, c spec.Check, at moment) judged {
 }
 
 func (m *Meter) ratioCheck(ctx context.Context, c spec.Check, at moment) judged {
-	res := judgeRatio(c, m.numbers(ctx, c, at.window), at.streak)
+	res := judgeRatio(c, m.ratio(ctx, c, exposed, at.window), at.streak)
 	res.Sentence += m.sampled(c.Total)
 	return res
 }

@@ -4,6 +4,7 @@
 package health
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/judge"
@@ -40,6 +41,12 @@ type Result struct {
 	Warnings []string `json:"warnings,omitempty"`
 	// Pending is set while a breach is still tolerated: the next looks decide.
 	Pending bool `json:"pending,omitempty"`
+	// Shown says that a check of an adaptive bake has shown enough to end it.
+	Shown bool `json:"shown,omitempty"`
+	// Advisory results are shown, and decide nothing.
+	Advisory bool `json:"advisory,omitempty"`
+	// Trace is how both arms did since the stage was applied, for a drawing.
+	Trace judge.Trace `json:"trace,omitempty"`
 	// Silent are targets that did not answer and were tolerated, at most 1,000.
 	Silent []string `json:"silent,omitempty"`
 }
@@ -55,10 +62,11 @@ type Report struct {
 // first verdict that is neither. The zero Report is NoData.
 func (r Report) Verdict() Verdict {
 	overall := Pass
-	if len(r.Results) == 0 {
+	decide := r.deciding()
+	if len(decide) == 0 {
 		return NoData
 	}
-	for _, res := range r.Results {
+	for _, res := range decide {
 		switch res.Verdict {
 		case Fail:
 			return Fail
@@ -76,11 +84,16 @@ func (r Report) Verdict() Verdict {
 	return overall
 }
 
+// deciding are the results that are not advisory.
+func (r Report) deciding() []Result {
+	return slices.DeleteFunc(slices.Clone(r.Results), func(res Result) bool { return res.Advisory })
+}
+
 // Pending says whether nothing failed and some check is in a breach that it still
 // tolerates: to look again decides.
 func (r Report) Pending() bool {
 	pending := false
-	for _, res := range r.Results {
+	for _, res := range r.deciding() {
 		if res.Verdict == Fail {
 			return false
 		}
@@ -93,7 +106,7 @@ func (r Report) Pending() bool {
 // them had anything to judge by: the source answers nothing usable.
 func (r Report) Mute() bool {
 	asked := 0
-	for _, res := range r.Results {
+	for _, res := range r.deciding() {
 		if res.Check == spec.CheckAlive || res.Check == spec.CheckTraffic {
 			continue
 		}

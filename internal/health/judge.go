@@ -28,21 +28,11 @@ func (r ratio) String() string {
 	return fmt.Sprintf("%s (%s/%s)", numeral.Percent(r.value()), numeral.Integer(r.bad.value), numeral.Integer(r.total.value))
 }
 
-// arms are what a check compares. before says that control is not an arm but the
-// exposed targets themselves, before the stage.
-type arms struct {
-	exposed, control ratio
-	before           bool
-}
-
-// judgeRatio is the verdict on bad/total, against a limit or the control. It is
-// pure: streak is how many looks in a row have breached already.
-func judgeRatio(c spec.Check, a arms, streak int) judged {
+// judgeRatio is the verdict on bad/total against a limit. It is pure: streak is how
+// many looks in a row have breached already.
+func judgeRatio(c spec.Check, exposed ratio, streak int) judged {
 	res := Result{Check: c.Name}
-	readings := []reading{a.exposed.total, a.exposed.bad}
-	if c.Against != "" {
-		readings = append(readings, a.control.total, a.control.bad)
-	}
+	readings := []reading{exposed.total, exposed.bad}
 	for _, r := range readings {
 		res.evidence(r)
 	}
@@ -54,50 +44,32 @@ func judgeRatio(c spec.Check, a arms, streak int) judged {
 	if !sound(c) {
 		return judged{Result: res.without(noData("", "it has no limit to judge by"))}
 	}
-	res.Samples = a.exposed.total.value
-	need := math.Max(1, float64(c.MinSamples))
-	switch {
-	case a.exposed.total.value < need:
+	res.Samples = exposed.total.value
+	if need := math.Max(1, float64(c.MinSamples)); exposed.total.value < need {
 		res.Verdict = Unexercised
-		res.Sentence = fmt.Sprintf("%s events on the exposed targets, at least %s are needed", numeral.Integer(a.exposed.total.value), numeral.Integer(need))
-		return judged{Result: res}
-	case c.Against != "" && a.control.total.value < need:
-		res.Verdict = Unexercised
-		res.Sentence = fmt.Sprintf("%s events to compare with, at least %s are needed", numeral.Integer(a.control.total.value), numeral.Integer(need))
+		res.Sentence = fmt.Sprintf("%s events on the exposed targets, at least %s are needed", numeral.Integer(exposed.total.value), numeral.Integer(need))
 		return judged{Result: res}
 	}
-	value, limit := a.exposed.value(), 0.0
-	switch {
-	case c.Against != "":
-		limit = a.control.value() * (1 + number(c.Worse))
-		res.Sentence = compared(c, a)
-	default:
-		limit = number(c.Max)
-		res.Sentence = limited(a.exposed, limit)
-	}
+	value, limit := exposed.value(), number(c.Max)
+	res.Sentence = limited(exposed, limit)
 	breach := value > limit
-	if a.contradict(c) && (!breach || c.Against != "") {
-		return judged{Result: res.without(noData("", "more bad events than events in total (%s): do bad and total count the same things?", a))}
+	if exposed.contradicts() && !breach {
+		return judged{Result: res.without(noData("", "more bad events than events in total (%s): do bad and total count the same things?", exposed))}
 	}
 	res.Value, res.Limit = &value, &limit
-	if breach && a.exposed.bad.value < minBad && (c.Against != "" || limit > 0) {
-		return few(c, a, res)
+	if breach && exposed.bad.value < minBad && limit > 0 {
+		return few(exposed, res)
 	}
-	return tolerate(c, res, breach, streak).only(a.exposed.total, a.exposed.bad)
+	return tolerate(c, res, breach, streak).only(exposed.total, exposed.bad)
 }
 
 // few is the verdict on a ratio above its limit that rests on few bad events. They
 // establish no harm; it passes only where chance alone explains them.
-func few(c spec.Check, a arms, res Result) judged {
-	bad, total := a.exposed.bad.value, a.exposed.total.value
-	likely := atLeast(bad, math.Inf(1), *res.Limit*total)
-	if c.Against != "" {
-		mine, all := total*(1+number(c.Worse)), bad+a.control.bad.value
-		likely = atLeast(bad, all, all*mine/(mine+a.control.total.value))
-	}
+func few(exposed ratio, res Result) judged {
+	likely := atLeast(exposed.bad.value, *res.Limit*exposed.total.value)
 	res.Sentence += fmt.Sprintf("; fewer than %d bad events establish no harm", minBad)
 	if likely >= byChance {
-		return tolerate(c, res, false, 0).only(a.exposed.total, a.exposed.bad)
+		return tolerate(spec.Check{}, res, false, 0).only(exposed.total, exposed.bad)
 	}
 	res.Verdict = Unexercised
 	res.Sentence += ", but are more than chance explains: more events are needed"
@@ -108,29 +80,19 @@ func few(c spec.Check, a arms, res Result) judged {
 // to chance.
 const byChance = 0.05
 
-// atLeast is how likely k or more of n events are where mean are expected: the tail
-// of a binomial distribution, or with infinite n of a Poisson one. It is meant for
-// small k.
-func atLeast(k, n, mean float64) float64 {
-	p := mean / n
+// atLeast is how likely k or more events are where mean are expected: the tail of a
+// Poisson distribution, for small k.
+func atLeast(k, mean float64) float64 {
 	switch {
-	case k <= 0 || p >= 1:
+	case k <= 0:
 		return 1
 	case mean <= 0:
 		return 0
 	}
-	term := math.Exp(-mean)
-	if p > 0 {
-		term = math.Pow(1-p, n)
-	}
-	fewer := 0.0
+	term, fewer := math.Exp(-mean), 0.0
 	for i := 0.0; i < k; i++ {
 		fewer += term
-		if p > 0 {
-			term *= max(0, n-i) / (i + 1) * p / (1 - p)
-		} else {
-			term *= mean / (i + 1)
-		}
+		term *= mean / (i + 1)
 	}
 	return max(0, 1-fewer)
 }
@@ -150,44 +112,10 @@ func (j judged) only(readings ...reading) judged {
 // come of how a source estimates both.
 func (r ratio) contradicts() bool { return r.bad.value > 1.1*r.total.value }
 
-// contradict says that an arm shows more bad events than events.
-func (a arms) contradict(c spec.Check) bool {
-	return a.exposed.contradicts() || c.Against != "" && a.control.contradicts()
-}
-
-func (a arms) String() string {
-	if a.control.total.value == 0 {
-		return a.exposed.String()
-	}
-	return fmt.Sprintf("exposed %s, control %s", a.exposed, a.control)
-}
-
 // limited words a comparison with a limit.
 func limited(r ratio, limit float64) string {
 	value, most := numeral.Apart(numeral.PercentTo, 2, r.value(), limit)
 	return fmt.Sprintf("%s (%s/%s), limit %s", value, numeral.Integer(r.bad.value), numeral.Integer(r.total.value), most)
-}
-
-// compared words a comparison with the control.
-func compared(c spec.Check, a arms) string {
-	with := "control"
-	if a.before {
-		with = "before the stage (no control is left: the weaker comparison)"
-	}
-	by := "no errors to compare with"
-	worse := number(c.Worse)
-	limit := "+" + numeral.Percent(worse)
-	if v := a.control.value(); v > 0 {
-		more := a.exposed.value()/v - 1
-		by, limit = numeral.Apart(numeral.PercentTo, 2, math.Abs(more), worse)
-		if more < 0 {
-			by, limit = numeral.Percent(-more)+" better", numeral.Percent(worse)
-		} else {
-			by = "+" + by + " worse"
-		}
-		limit = "+" + limit
-	}
-	return fmt.Sprintf("exposed %s vs %s %s; %s (limit %s)", a.exposed, with, a.control, by, limit)
 }
 
 // judgeValue is the verdict on a plain number.

@@ -43,7 +43,7 @@ func TestJudgeRatioAgainstALimit(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			c := ratioCheck(0.05)
 			c.Tolerate = tc.tolerate
-			got := judgeRatio(c, arms{exposed: tc.is}, tc.streak)
+			got := judgeRatio(c, tc.is, tc.streak)
 			require.Equal(t, tc.says, got.Sentence)
 			require.Equal(t, tc.want, got.Verdict)
 			require.Equal(t, tc.want == Unexercised && tc.tolerate > 0, got.Pending)
@@ -53,46 +53,15 @@ func TestJudgeRatioAgainstALimit(t *testing.T) {
 
 func TestFewerThanFiveBadEventsEstablishNothing(t *testing.T) {
 	c := ratioCheck(0.01)
-	got := judgeRatio(c, arms{exposed: counts(4, 100)}, 0)
+	got := judgeRatio(c, counts(4, 100), 0)
 	require.Equal(t, Unexercised, got.Verdict)
 	require.False(t, got.breach)
 	require.Equal(t, "4% (4/100), limit 1%; fewer than 5 bad events establish no harm, but are more than chance explains: more events are needed", got.Sentence)
-	got = judgeRatio(c, arms{exposed: counts(2, 150)}, 0)
+	got = judgeRatio(c, counts(2, 150), 0)
 	require.Equal(t, Pass, got.Verdict)
 	require.Equal(t, "1.3% (2/150), limit 1%; fewer than 5 bad events establish no harm", got.Sentence)
-	require.Equal(t, Fail, judgeRatio(ratioCheck(0), arms{exposed: counts(1, 100)}, 0).Verdict, "none at all is allowed")
-	require.Equal(t, Fail, judgeRatio(c, arms{exposed: counts(5, 100)}, 0).Verdict)
-}
-
-func TestJudgeRatioAgainstControl(t *testing.T) {
-	none := ratio{total: noData("", "nothing to compare with: it was not measured before the stage")}
-	for _, tc := range []struct {
-		name string
-		is   arms
-		want Verdict
-		says string
-	}{
-		{"worse", arms{exposed: counts(412, 13290), control: counts(88, 22000)}, Fail, "exposed 3.1% (412/13,290) vs control 0.4% (88/22,000); +675% worse (limit +20%)"},
-		{"a little worse", arms{exposed: counts(55, 10000), control: counts(50, 10000)}, Pass, "exposed 0.55% (55/10,000) vs control 0.5% (50/10,000); +10% worse (limit +20%)"},
-		{"at the limit", arms{exposed: counts(60, 10000), control: counts(50, 10000)}, Pass, "exposed 0.6% (60/10,000) vs control 0.5% (50/10,000); +20% worse (limit +20%)"},
-		{"better", arms{exposed: counts(25, 10000), control: counts(50, 10000)}, Pass, "exposed 0.25% (25/10,000) vs control 0.5% (50/10,000); 50% better (limit +20%)"},
-		{"control without errors", arms{exposed: counts(50, 10000), control: counts(0, 10000)}, Fail, "exposed 0.5% (50/10,000) vs control 0% (0/10,000); no errors to compare with (limit +20%)"},
-		{"both bad alike", arms{exposed: counts(5000, 10000), control: counts(5000, 10000)}, Pass, "exposed 50% (5,000/10,000) vs control 50% (5,000/10,000); +0% worse (limit +20%)"},
-		{"control too small", arms{exposed: counts(50, 10000), control: counts(0, 99)}, Unexercised, "99 events to compare with, at least 100 are needed"},
-		{"exposed too small", arms{exposed: counts(50, 99), control: counts(0, 10000)}, Unexercised, "99 events on the exposed targets, at least 100 are needed"},
-		{"no control, worse than before", arms{exposed: counts(412, 13290), control: counts(88, 22000), before: true}, Fail, "exposed 3.1% (412/13,290) vs before the stage (no control is left: the weaker comparison) 0.4% (88/22,000); +675% worse (limit +20%)"},
-		{"no control, not measured before", arms{exposed: counts(0, 10000), control: none, before: true}, NoData, "nothing to compare with: it was not measured before the stage"},
-		{"the control contradicts itself", arms{exposed: counts(100, 10000), control: counts(30000, 10000)}, NoData, "more bad events than events in total (exposed 1% (100/10,000), control 300% (30,000/10,000)): do bad and total count the same things?"},
-		{"the exposed contradict themselves", arms{exposed: counts(15000, 10000), control: counts(10, 10000)}, NoData, "more bad events than events in total (exposed 150% (15,000/10,000), control 0.1% (10/10,000)): do bad and total count the same things?"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			c := ratioCheck(0)
-			c.Max, c.Against, c.Worse = nil, spec.AgainstControl, num(0.2)
-			got := judgeRatio(c, tc.is, 0)
-			require.Equal(t, tc.says, got.Sentence)
-			require.Equal(t, tc.want, got.Verdict)
-		})
-	}
+	require.Equal(t, Fail, judgeRatio(ratioCheck(0), counts(1, 100), 0).Verdict, "none at all is allowed")
+	require.Equal(t, Fail, judgeRatio(c, counts(5, 100), 0).Verdict)
 }
 
 func TestJudgeValue(t *testing.T) {
@@ -136,17 +105,9 @@ func TestNoVerdictNoPass(t *testing.T) {
 				verdict: rapid.SampledFrom([]Verdict{"", "", "", NoData, Stale, Unexercised}).Draw(t, name+" verdict"),
 			}.counted()
 		}
-		a := arms{
-			exposed: ratio{bad: read("bad"), total: read("total")},
-			control: ratio{bad: read("control bad"), total: read("control total")},
-			before:  rapid.Bool().Draw(t, "before"),
-		}
+		a := ratio{bad: read("bad"), total: read("total")}
 		c := ratioCheck(0.05)
-		all := []reading{a.exposed.bad, a.exposed.total}
-		if rapid.Bool().Draw(t, "against") {
-			c.Max, c.Against, c.Worse = nil, spec.AgainstControl, num(0.2)
-			all = append(all, a.control.bad, a.control.total)
-		}
+		all := []reading{a.bad, a.total}
 		got := judgeRatio(c, a, rapid.IntRange(0, 3).Draw(t, "streak"))
 		require.NotEmpty(t, got.Verdict)
 		for _, r := range all {
@@ -156,8 +117,8 @@ func TestNoVerdictNoPass(t *testing.T) {
 			}
 		}
 		if got.Verdict == Pass {
-			require.GreaterOrEqual(t, a.exposed.total.value, 100.0)
-			require.True(t, *got.Value <= *got.Limit || a.exposed.bad.value < minBad)
+			require.GreaterOrEqual(t, a.total.value, 100.0)
+			require.True(t, *got.Value <= *got.Limit || a.bad.value < minBad)
 		}
 		if got.Value != nil {
 			require.False(t, math.IsNaN(*got.Value) || math.IsInf(*got.Value, 0) || math.IsInf(*got.Limit, 0), "not JSON")

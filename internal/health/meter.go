@@ -31,6 +31,15 @@ type Binding struct {
 	Since time.Time
 	// Before is what was measured before the stage.
 	Before Baseline
+	// Bake is how long the stage is watched, as planned, and Adaptive when it may end
+	// earlier; nil when it may not.
+	Bake     time.Duration
+	Adaptive *spec.Adaptive
+	// Stages is how many stages share the rate of false rollbacks; 0 counts as 1.
+	Stages int
+	// Recovering asks whether targets that were taken back are well again: no harm is
+	// not enough.
+	Recovering bool
 }
 
 // Deps are what a Meter reads through.
@@ -55,6 +64,8 @@ type Meter struct {
 	source  source
 	streaks map[string]int
 	last    time.Time // of the newest look that judged
+	// comparisons are those checks that add up look by look, by name.
+	comparisons map[string]*comparison
 }
 
 // State is what a Meter must remember between looks, small enough for a
@@ -64,6 +75,8 @@ type State struct {
 	At time.Time `json:"at,omitzero"`
 	// Streaks counts consecutive breaches by check.
 	Streaks map[string]int `json:"streaks,omitempty"`
+	// Comparisons is what checks that compare have seen, by name.
+	Comparisons map[string]CompareState `json:"comparisons,omitempty"`
 	// Scrape is what was read of metrics pages; nil for other sources.
 	Scrape *ScrapeState `json:"scrape,omitempty"`
 }
@@ -74,11 +87,13 @@ func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
 	if d.Driver == nil && !slices.Contains(h.Without, spec.CheckAlive) {
 		return nil, errors.New("expected a driver, which the check \"alive\" asks")
 	}
+	h.Checks = concrete(h)
 	m := &Meter{spec: h, binding: b, driver: d.Driver, streaks: map[string]int{}}
 	m.client = newClient(d.Transport)
 	if m.dial = d.Dial; m.dial == nil {
 		m.dial = (&net.Dialer{}).DialContext
 	}
+	m.openComparisons()
 	if err := m.ready(); err != nil {
 		return nil, err
 	}
@@ -99,7 +114,14 @@ func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
 // State is what a later Meter of the same stage goes on from. It is a copy: later
 // looks do not change it.
 func (m *Meter) State() State {
-	return State{At: m.last, Streaks: maps.Clone(m.streaks), Scrape: m.source.state()}
+	s := State{At: m.last, Streaks: maps.Clone(m.streaks), Scrape: m.source.state()}
+	for name, c := range m.comparisons {
+		if s.Comparisons == nil {
+			s.Comparisons = map[string]CompareState{}
+		}
+		s.Comparisons[name] = CompareState{ComparisonState: c.judge.State(), Upto: c.upto, Owed: c.owed}
+	}
+	return s
 }
 
 // Restore goes on from an earlier Meter's state. A state of other checks is an
@@ -108,6 +130,13 @@ func (m *Meter) Restore(s State) error {
 	m.last = s.At
 	for check, n := range s.Streaks {
 		m.streaks[check] = max(0, n)
+	}
+	for name, kept := range s.Comparisons {
+		c, ok := m.comparisons[name]
+		if !ok || !c.judge.Restore(kept.ComparisonState) {
+			return fmt.Errorf("the state of check %q is one of another check", name)
+		}
+		c.upto, c.owed = kept.Upto, kept.Owed
 	}
 	return m.source.restore(s.Scrape)
 }
@@ -164,8 +193,9 @@ func (m *Meter) look(ctx context.Context, at time.Time, ask []fleet.Target) (Rep
 		booting := at.Before(begin)
 		asks = append(asks, func() judged { return m.alive(ctx, ask, booting, m.streak(spec.CheckAlive, again)) })
 	}
-	for _, res := range together(asks) {
+	for i, res := range together(asks) {
 		m.remember(res, again)
+		res.Advisory = i < len(m.spec.Checks) && m.spec.Checks[i].Advisory
 		report.Results = append(report.Results, res.Result)
 	}
 	return report, ctx.Err()
@@ -214,15 +244,6 @@ func (m *Meter) sampled(expr string) string {
 	return ""
 }
 
-// numbers reads both arms of a check, or what stands in for the second.
-func (m *Meter) numbers(ctx context.Context, c spec.Check, w window) arms {
-	a := arms{exposed: m.ratio(ctx, c, exposed, w)}
-	if c.Against != "" {
-		a.control, a.before = m.compared(ctx, c, w)
-	}
-	return a
-}
-
 // compared reads what a check compares with: the control, or what was before the
 // stage where none is left.
 func (m *Meter) compared(ctx context.Context, c spec.Check, w window) (r ratio, before bool) {
@@ -234,11 +255,7 @@ func (m *Meter) compared(ctx context.Context, c spec.Check, w window) (r ratio, 
 
 // ratio reads the bad and total events of one arm, of all its targets together.
 func (m *Meter) ratio(ctx context.Context, c spec.Check, a arm, w window) ratio {
-	total := m.source.count(ctx, c.Whole(c.Total, m.spec), a, w, lackIsUnknown)
-	if total.verdict != "" {
-		return ratio{total: total}
-	}
-	return ratio{bad: m.source.count(ctx, c.Whole(c.Bad, m.spec), a, w, lackIsNone), total: total}
+	return m.events(c, func(expr string, l lack) reading { return m.source.count(ctx, expr, a, w, l) })
 }
 
 // everyone reads every single target's numbers for a check.

@@ -39,9 +39,11 @@ type scrape struct {
 	single []string // counters of single targets, in the order of ScrapeEach.Counts
 
 	kept  ScrapeState
-	began time.Time            // the newest read, by this machine's clock
-	seen  [2]sight             // of the newest read
-	grew  map[string][]float64 // by the newest read, by exposed target and counter
+	began time.Time // the newest read, by this machine's clock
+	seen  [2]sight  // of the newest read
+	// newest is what the newest read added, if that counts.
+	newest ScrapePart
+	grew   map[string][]float64 // by the newest read, by exposed target and counter
 }
 
 // place is where a target's page is.
@@ -74,6 +76,11 @@ func openScrape(h spec.Health, b Binding, client *http.Client) (source, error) {
 	for _, c := range h.Checks {
 		if err := s.pick(&s.exprs, c.Bad, c.Total); err != nil {
 			return nil, err
+		}
+		if e := c.Exercise; e != nil {
+			if err := s.pick(&s.exprs, e.Count); err != nil {
+				return nil, err
+			}
 		}
 		if err := s.pick(&s.plain, c.Value); err != nil {
 			return nil, err
@@ -173,7 +180,9 @@ func (s *scrape) refresh(ctx context.Context, at, from time.Time) {
 		s.readArm(ctx, arm(a), &part)
 	}
 	s.kept.At = at
+	s.newest = ScrapePart{}
 	if usable {
+		s.newest = part
 		s.kept.add(part, s.spec.Window.Std()/ringParts, from)
 		s.kept.addEach(s.growthOfEach(part), s.spec.Window.Std()/eachParts, from)
 	}

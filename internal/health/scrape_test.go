@@ -150,8 +150,8 @@ func TestScrapeBaseline(t *testing.T) {
 		before, err := f.open(t, scrapeSpec(c), b).Baseline(t.Context(), f.applied.Add(-time.Minute))
 		require.NoError(t, err)
 		require.Equal(t, 10*time.Second, before.At.Sub(before.From))
-		require.Equal(t, map[string]Ratio{"errors": {Bad: 4, Total: 4000}}, before.Ratios)
-		require.Equal(t, Baseline{From: before.From, At: before.At, Exposed: 4000, Ratios: before.Ratios}, before)
+		require.Equal(t, map[string]Past{"errors": {Step: spec.Duration(10 * time.Second), Looks: [][]float64{{4, 4000}}}}, before.Past)
+		require.Equal(t, Baseline{From: before.From, At: before.At, Exposed: 4000, Past: before.Past}, before)
 
 		b.Before = before
 		m := f.open(t, scrapeSpec(c), b)
@@ -159,7 +159,8 @@ func TestScrapeBaseline(t *testing.T) {
 		f.serve("*", 101, 2000)
 		r := f.look(t, m, 10*time.Second)
 		require.Equal(t, Fail, result(t, r, "errors").Verdict)
-		require.Contains(t, result(t, r, "errors").Sentence, "10% (400/4,000) vs before the stage (no control is left: the weaker comparison) 0.1% (4/4,000)")
+		require.Contains(t, result(t, r, "errors").Sentence, "10% (400/4,000) vs before the change 0.1% (4/4,000)")
+		require.Contains(t, result(t, r, "errors").Sentence, "(no control is left: the weaker comparison)")
 		require.Equal(t, Pass, result(t, r, spec.CheckTraffic).Verdict)
 	})
 }

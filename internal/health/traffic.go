@@ -27,7 +27,9 @@ type Baseline struct {
 	// Density is how many samples per second the source had of the requests of a
 	// target; 0 where it does not tell.
 	Density float64 `json:"density,omitempty"`
-	// Ratios are the events of the targets by check, for a comparison when no
+	// Past is what checks that compare counted before, by name.
+	Past map[string]Past `json:"past,omitempty"`
+	// Ratios are the events of the targets by check of each, for a comparison when no
 	// control is left.
 	Ratios map[string]Ratio `json:"ratios,omitempty"`
 	// Missing are, by check, the targets that a check of each found without data, at
@@ -89,6 +91,11 @@ func (b Baseline) lacks() bool {
 			return true
 		}
 	}
+	for _, p := range b.Past {
+		if p.Missing != "" {
+			return true
+		}
+	}
 	for _, f := range b.Alerts {
 		if f.Missing != "" {
 			return true
@@ -106,9 +113,9 @@ func (m *Meter) measure(ctx context.Context, at time.Time) (Baseline, error) {
 		return Baseline{}, err
 	}
 	b := Baseline{From: w.from, At: w.at}
-	b.Missing, b.Alerts = m.missing(ctx, w), m.firingBefore(ctx)
+	b.Missing, b.Alerts, b.Past = m.missing(ctx, w), m.firingBefore(ctx), m.history(ctx, w)
 	for _, c := range m.spec.Checks {
-		if c.Against == "" || len(m.binding.Control) > 0 {
+		if c.Against == "" || c.Each == "" || len(m.binding.Control) > 0 {
 			continue
 		}
 		r := m.ratio(ctx, c, exposed, w)

@@ -1,0 +1,208 @@
+package health
+
+import (
+	"context"
+	"math"
+	"time"
+
+	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
+
+	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/sequential"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// Past is what a check that compares counted before a stage, in looks of Step each,
+// oldest first: bad and total of the stage's own targets, then of the control, where
+// there is one.
+type Past struct {
+	Step  spec.Duration `json:"step,omitempty"`
+	Looks [][]float64   `json:"looks,omitempty"`
+	// Missing says why nothing is known; empty where something is, and where nothing
+	// has to be.
+	Missing string `json:"missing,omitempty"`
+}
+
+// Limits on how long before a stage is looked at, and in how many looks.
+const (
+	leastPast = 10 * time.Minute
+	mostPast  = 24 * time.Hour
+	pastLooks = 120
+)
+
+// looks are those of a check before the stage, as its judge takes them.
+func (b Baseline) looks(check string) []judge.Look {
+	p := b.Past[check]
+	out := make([]judge.Look, 0, len(p.Looks))
+	for i, n := range p.Looks {
+		l := judge.Look{At: time.Duration(i+1-len(p.Looks)) * p.Step.Std()}
+		if len(n) >= 2 {
+			l.Exposed = &sequential.Counts{Bad: n[0], Total: n[1]}
+		}
+		if len(n) >= 4 {
+			l.Control = &sequential.Counts{Bad: n[2], Total: n[3]}
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// history counts what checks that compare showed before the stage. It lacks those of
+// which nothing is known.
+func (m *Meter) history(ctx context.Context, w window) map[string]Past {
+	out := map[string]Past{}
+	for _, c := range m.spec.Checks {
+		if !compares(c) {
+			continue
+		}
+		if p := m.pastOf(ctx, c, w); len(p.Looks) > 0 || m.alone(c) {
+			out[c.Name] = p
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+func (m *Meter) pastOf(ctx context.Context, c spec.Check, w window) Past {
+	every := m.spec.Every.Std()
+	long := min(mostPast, max(leastPast, m.binding.Bake))
+	step := max(every, (long / pastLooks).Truncate(time.Second))
+	looks := int(long / step)
+	arms := []arm{exposed, control}
+	if m.alone(c) {
+		arms = arms[:1]
+	}
+	rows := make([][]float64, looks)
+	for _, a := range arms {
+		total, r := m.source.past(ctx, c.Total, a, w.at, looks, step)
+		if r.verdict != "" {
+			return m.onlyPast(ctx, c, w, arms)
+		}
+		bad, r := m.source.past(ctx, c.Bad, a, w.at, looks, step)
+		if r.verdict != "" && !r.empty {
+			return m.onlyPast(ctx, c, w, arms)
+		}
+		for i := range rows {
+			n := at(bad, i)
+			if c.Slow != nil {
+				n = max(0, total[i]-n)
+			}
+			rows[i] = append(rows[i], rounded(n), rounded(total[i]))
+		}
+	}
+	return Past{Step: spec.Duration(step), Looks: since(rows)}
+}
+
+// onlyPast is what a source without a past was read for.
+func (m *Meter) onlyPast(ctx context.Context, c spec.Check, w window, arms []arm) Past {
+	var row []float64
+	for _, a := range arms {
+		r := m.ratio(ctx, c, a, w)
+		for _, part := range []reading{r.total, r.bad} {
+			if part = part.counted(); part.verdict != "" {
+				return Past{Missing: part.why}
+			}
+		}
+		row = append(row, rounded(r.bad.value), rounded(r.total.value))
+		if r.total.value == 0 {
+			return Past{Missing: "there were no events before the stage"}
+		}
+	}
+	return Past{Step: spec.Duration(w.length()), Looks: [][]float64{row}}
+}
+
+// since leaves out the time at the beginning in which an arm was not there yet.
+func since(rows [][]float64) [][]float64 {
+	for i, row := range rows {
+		there := true
+		for a := 1; a < len(row); a += 2 {
+			there = there && row[a] > 0
+		}
+		if there {
+			return rows[i:]
+		}
+	}
+	return nil
+}
+
+func at(values []float64, i int) float64 {
+	if i < len(values) {
+		return values[i]
+	}
+	return 0
+}
+
+// rounded keeps histories small.
+func rounded(v float64) float64 { return math.Round(v*1000) / 1000 }
+
+// past asks for the increase over the window at the end of each look, less that up to
+// its beginning: both begin together, so every event is counted once.
+func (p *prometheus) past(ctx context.Context, expr string, a arm, at time.Time, looks int, step time.Duration) ([]float64, reading) {
+	long := max(p.spec.Window.Std(), 2*step)
+	upto, r := p.ranged(ctx, expr, a, long, promv1.Range{Start: at.Add(-time.Duration(looks-1) * step), End: at, Step: step})
+	if r.verdict != "" {
+		return nil, r
+	}
+	from, r := p.ranged(ctx, expr, a, long-step, promv1.Range{Start: at.Add(-time.Duration(looks) * step), End: at.Add(-step), Step: step})
+	if r.verdict != "" && !r.empty {
+		return nil, r
+	}
+	out, owed := make([]float64, looks), 0.0
+	for i := range out {
+		end := at.Add(-time.Duration(looks-1-i) * step)
+		if all, ok := upto[model.TimeFromUnixNano(end.UnixNano())]; ok {
+			out[i] = settle(&owed, all-from[model.TimeFromUnixNano(end.Add(-step).UnixNano())])
+		}
+	}
+	return out, reading{}
+}
+
+// ranged evaluates what must be one series at many times.
+func (p *prometheus) ranged(ctx context.Context, expr string, a arm, long time.Duration, r promv1.Range) (map[model.Time]float64, reading) {
+	query, err := p.fillOwn(expr, a, window{from: r.End.Add(-long), at: r.End})
+	if err != nil {
+		return nil, noData(expr, "the query cannot be filled: %s", err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, queryTimeout, errSlow)
+	defer cancel()
+	value, _, _, err := p.api.QueryRange(ctx, query, r, promv1.WithTimeout(queryTimeout))
+	if err != nil {
+		return nil, noData(query, "no usable answer from %s about the past", p.host)
+	}
+	matrix, ok := value.(model.Matrix)
+	switch {
+	case !ok || len(matrix) > 1:
+		return nil, noData(query, "the query answers more than one series about the past")
+	case len(matrix) == 0:
+		none := noData(query, "the query found no series in the past")
+		none.empty = true
+		return nil, none
+	}
+	out := make(map[model.Time]float64, len(matrix[0].Values))
+	for _, v := range matrix[0].Values {
+		if c := (reading{value: float64(v.Value)}).counted(); c.verdict == "" {
+			out[v.Timestamp] = c.value
+		}
+	}
+	return out, reading{query: query}
+}
+
+// fillOwn answers the query for an arm before the stage: of those that will be exposed
+// only the stage's own targets, since the others run the release already.
+func (p *prometheus) fillOwn(expr string, a arm, w window) (string, error) {
+	if a == control || len(p.cohort) == 0 {
+		return p.fill(expr, a, w)
+	}
+	return p.fillFor(expr, p.cohort, w)
+}
+
+func (s *scrape) past(_ context.Context, expr string, _ arm, _ time.Time, _ int, _ time.Duration) ([]float64, reading) {
+	return nil, noData(expr, "metrics pages have no past")
+}
+
+func (nothing) past(_ context.Context, expr string, _ arm, _ time.Time, _ int, _ time.Duration) ([]float64, reading) {
+	return nil, noData(expr, "the spec has no source")
+}
