@@ -115,7 +115,8 @@ func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Bas
 var errWorkerStops = errors.New("this worker stops; the watch goes on elsewhere")
 
 // Watch looks at a stage every spec.Health.Every, and returns as soon as a look
-// is FAIL; with Settle, also when one is PASS. Otherwise it ends at Until, or when
+// is FAIL; with Settle, also when one is PASS, and from Enough on when one has shown
+// enough. Otherwise it ends at Until, or when
 // it is cancelled, with its newest report.
 func (a *Activities) Watch(ctx context.Context, in WatchInput) (Judged, error) {
 	// Ended before its first look, it must answer what it went on from.
@@ -187,8 +188,15 @@ func (w *watch) look(ctx context.Context, at time.Time) error {
 }
 
 func (w *watch) decided() bool {
-	v := w.last.Report.Verdict()
-	return v == health.Fail || w.in.Settle && v == health.Pass
+	return w.last.Report.Verdict() == health.Fail || w.in.Settled(w.last.Report)
+}
+
+// Settled says that a report ends the watch, although there is no harm.
+func (in WatchInput) Settled(r health.Report) bool {
+	if r.Verdict() != health.Pass {
+		return false
+	}
+	return in.Settle || !in.Enough.IsZero() && !r.At.Before(in.Enough) && r.Shown()
 }
 
 // Gate evaluates a stage for its gate, asking every exposed target and not a

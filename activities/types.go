@@ -162,6 +162,9 @@ type WatchInput struct {
 	Until time.Time `json:"until"`
 	// Settle ends the watch as soon as every check passes, too.
 	Settle bool `json:"settle,omitempty"`
+	// Enough ends it from then on as soon as every check passes and has shown enough;
+	// zero is never.
+	Enough time.Time `json:"enough,omitzero"`
 }
 
 // GateInput asks for the evaluation that a gate decides by.

@@ -31,6 +31,9 @@ func words(r health.Report, v health.Verdict) string {
 	}
 	var out []string
 	for _, res := range r.Results {
+		if res.Advisory {
+			continue
+		}
 		if res.Verdict == v || v != health.Fail && res.Verdict != health.Pass {
 			out = append(out, fmt.Sprintf("%s %s: %s", res.Check, res.Verdict, res.Sentence))
 		}

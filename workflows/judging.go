@@ -76,12 +76,28 @@ func (j *judging) run() error {
 	}
 }
 
+// settling is what ends a wait before its time, beside harm.
+type settling int
+
+const (
+	// unsettled: nothing does.
+	unsettled settling = iota
+	// passing: every check passes.
+	passing
+	// showing: every check has shown enough for an adaptive bake.
+	showing
+)
+
 // bake watches for as long as the stage bakes.
 func (j *judging) bake() error {
 	r, s := j.rollout, &j.rollout.state.Stages[j.stage]
-	r.enter(PhaseBake, fmt.Sprintf("watching %s for %s", s.Name, s.Bake))
+	why, until := fmt.Sprintf("watching %s for %s", s.Name, s.Bake), unsettled
+	if a := r.spec.Stages[j.stage].Adaptive; a != nil {
+		why, until = fmt.Sprintf("watching %s for %s to %s, until every check has shown to be less than %s worse", s.Name, a.Min, s.Bake, a.Enough), showing
+	}
+	r.enter(PhaseBake, why)
 	var err error
-	j.Clock, err = j.sit(j.Clock, "bake "+s.Name+" for "+s.Bake.String(), false, j.overridden)
+	j.Clock, err = j.sit(j.Clock, "bake "+s.Name+" for "+s.Bake.String(), until, j.overridden)
 	if err == nil {
 		j.Step = stepGate
 	}
@@ -122,7 +138,7 @@ func (j *judging) wait() error {
 			phase = PhaseApproval
 		}
 		r.enter(phase, why)
-		if _, err := j.sit(forever, "", false, func() bool { return j.blocked() != why }); err != nil {
+		if _, err := j.sit(forever, "", unsettled, func() bool { return j.blocked() != why }); err != nil {
 			return err
 		}
 	}
@@ -149,7 +165,10 @@ func (j *judging) hold() error {
 		next = fmt.Sprintf("asks a person in %s unless that changes", spec.Duration(j.HoldLeft.Round(time.Second)))
 	}
 	r.enter(PhaseHold, g.Why+"; "+next)
-	settle := j.Holds < maxHolds
+	settle := passing
+	if j.Holds >= maxHolds {
+		settle = unsettled
+	}
 	left, err := j.sit(clock, "hold "+s.Name+" for a verdict", settle, j.overridden)
 	if clock != forever {
 		j.HoldLeft = left
@@ -161,9 +180,9 @@ func (j *judging) hold() error {
 }
 
 // sit watches the stage while a clock runs down; the clock stands still while the
-// rollout is paused. It returns what is left when over holds or, with settle, when
-// every check passes; nothing is left when time is up. Harm is an error.
-func (j *judging) sit(clock time.Duration, summary string, settle bool, over func() bool) (time.Duration, error) {
+// rollout is paused. It returns what is left when over holds or when the stage has
+// settled; nothing is left when time is up. Harm is an error.
+func (j *judging) sit(clock time.Duration, summary string, settle settling, over func() bool) (time.Duration, error) {
 	r := j.rollout
 	for clock != 0 && !over() && r.ctx.Err() == nil {
 		if r.full() {
@@ -181,7 +200,11 @@ func (j *judging) sit(clock time.Duration, summary string, settle bool, over fun
 			timer := workflow.NewTimerWithOptions(timerCtx, clock, workflow.TimerOptions{Summary: summary})
 			rung = timer.IsReady
 		}
-		settled, err := j.watch(until, ticking, settle, func() bool {
+		in := activities.WatchInput{HealthInput: j.Input, Until: until, Settle: settle == passing}
+		if settle == showing && ticking {
+			in.Enough = began.Add(j.least(clock))
+		}
+		settled, err := j.watch(in, ticking, func() bool {
 			return over() || rung() || (r.state.Paused != nil) != paused || r.full()
 		})
 		stopTimer()
@@ -195,18 +218,25 @@ func (j *judging) sit(clock time.Duration, summary string, settle bool, over fun
 	return clock, r.ctx.Err()
 }
 
+// least is how much longer an adaptive bake lasts at least, with so much of it left at
+// most.
+func (j *judging) least(left time.Duration) time.Duration {
+	s := j.rollout.spec.Stages[j.stage]
+	return max(0, s.Adaptive.Min.Std()-(s.Bake.Std()-left))
+}
+
 // idleWatch is how long one watch activity lasts while no clock runs.
 const idleWatch = 24 * time.Hour
 
 // watch judges the stage until stop holds, and answers whether it settled. A watch
 // that ends for a reason of its own is started again, ever more slowly: history
 // must not grow with what is broken. With ticking, a timer rings at until.
-func (j *judging) watch(until time.Time, ticking, settle bool, stop func() bool) (settled bool, err error) {
-	r := j.rollout
+func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool) (settled bool, err error) {
+	r, until := j.rollout, in.Until
 	for wait := firstWatchRetry; !stop(); wait = min(2*wait, lastWatchRetry) {
 		ctx, cancel := workflow.WithCancel(r.ctx)
-		f := workflow.ExecuteActivity(j.watchOptions(ctx, until), acts.Watch,
-			activities.WatchInput{HealthInput: j.Input, Until: until, Settle: settle})
+		in.HealthInput, in.Until = j.Input, until
+		f := workflow.ExecuteActivity(j.watchOptions(ctx, until), acts.Watch, in)
 		if err := workflow.Await(r.ctx, func() bool { return f.IsReady() || stop() }); err != nil {
 			return false, err
 		}
@@ -230,7 +260,7 @@ func (j *judging) watch(until time.Time, ticking, settle bool, stop func() bool)
 		if err == nil && j.Last.Verdict() == health.Fail && (r.override == nil || !r.override.Override) {
 			return false, j.harm()
 		}
-		if err == nil && settle && j.Last.Verdict() == health.Pass {
+		if err == nil && in.Settled(j.Last) {
 			return true, nil
 		}
 		switch left := until.Sub(workflow.Now(ctx)); {
@@ -293,6 +323,9 @@ func (j *judging) gate() (Gate, error) {
 	g.Decision, g.Why = decide(j.Last, r.override)
 	if g.Decision == Promote && j.Last.Verdict() != health.Pass {
 		g.Override = r.override
+	}
+	if s := r.spec.Stages[j.stage]; g.Decision == Promote && g.Override == nil && s.Adaptive != nil && j.Clock > 0 {
+		g.Why += fmt.Sprintf(", after %s of at most %s: shown to be less than %s worse", spec.Duration((s.Bake.Std() - j.Clock).Round(time.Second)), s.Bake, s.Adaptive.Enough)
 	}
 	r.override = nil
 	j.record(g)

@@ -69,7 +69,7 @@ func eachReport(s *State, f func(*health.Report)) {
 func withoutQueries(r health.Report) health.Report {
 	r.Results = slices.Clone(r.Results)
 	for i := range r.Results {
-		r.Results[i].Queries = nil
+		r.Results[i].Queries, r.Results[i].Trace = nil, nil
 	}
 	return r
 }

@@ -88,7 +88,7 @@ func (r *rollout) findLate(joined []fleet.Target) (activities.Late, error) {
 // sweepStage is the stage of a sweep: as long as the last one.
 func (r *rollout) sweepStage() spec.Stage {
 	last := r.sub.Spec.Stages[len(r.sub.Spec.Stages)-1]
-	return spec.Stage{Name: spec.StageSweep, Bake: last.Bake, DecideWithin: last.DecideWithin, Undecided: last.Undecided}
+	return spec.Stage{Name: spec.StageSweep, Bake: last.Bake, Adaptive: last.Adaptive, DecideWithin: last.DecideWithin, Undecided: last.Undecided}
 }
 
 // late are the targets of a sweep; nil for a stage of the plan.

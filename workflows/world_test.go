@@ -31,6 +31,8 @@ type world struct {
 	// events are what happens; runs counts runs of the workflow.
 	events []event
 	runs   int
+	// shown says that looks show enough to end an adaptive bake.
+	shown bool
 
 	mu       sync.Mutex
 	fleet    fleet.Fleet
@@ -246,10 +248,12 @@ func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities
 	for {
 		at = at.Add(look)
 		v := w.health(in.Stage, at.Sub(in.Since))
-		if v == health.Fail || in.Settle && v == health.Pass || !at.Before(in.Until) {
+		r := w.report(v)
+		r.At = at
+		if v == health.Fail || in.Settled(r) || !at.Before(in.Until) {
 			token := activity.GetInfo(ctx).TaskToken
 			w.env.RegisterDelayedCallback(func() {
-				_ = w.env.CompleteActivity(token, activities.Judged{Report: w.report(v)}, nil) // may have been cancelled
+				_ = w.env.CompleteActivity(token, activities.Judged{Report: r}, nil) // may have been cancelled
 			}, at.Sub(w.env.Now()))
 			return activities.Judged{}, activity.ErrResultPending
 		}
@@ -264,7 +268,7 @@ func (w *world) gate(_ context.Context, in activities.GateInput) (activities.Jud
 }
 
 func (w *world) report(v health.Verdict) health.Report {
-	return health.Report{At: w.env.Now(), Results: []health.Result{{Check: "errors", Verdict: v, Sentence: "errors: as the test says"}}}
+	return health.Report{At: w.env.Now(), Results: []health.Result{{Check: "errors", Verdict: v, Sentence: "errors: as the test says", Shown: w.shown}}}
 }
 
 // run executes a rollout to its end, over as many runs of the workflow as it takes.

@@ -41,8 +41,10 @@ type Result struct {
 	Warnings []string `json:"warnings,omitempty"`
 	// Pending is set while a breach is still tolerated: the next looks decide.
 	Pending bool `json:"pending,omitempty"`
-	// Shown says that a check of an adaptive bake has shown enough to end it.
-	Shown bool `json:"shown,omitempty"`
+	// CanShow says that the check can end an adaptive bake, and Shown that it has shown
+	// enough for that.
+	CanShow bool `json:"canShow,omitempty"`
+	Shown   bool `json:"shown,omitempty"`
 	// Advisory results are shown, and decide nothing.
 	Advisory bool `json:"advisory,omitempty"`
 	// Trace is how both arms did since the stage was applied, for a drawing.
@@ -100,6 +102,19 @@ func (r Report) Pending() bool {
 		pending = pending || res.Pending
 	}
 	return pending
+}
+
+// Shown says that some check has shown enough to end an adaptive bake, and that all
+// others that can show anything have, too.
+func (r Report) Shown() bool {
+	some := false
+	for _, res := range r.deciding() {
+		if res.CanShow && !res.Shown {
+			return false
+		}
+		some = some || res.Shown
+	}
+	return some
 }
 
 // Mute says that there are checks beside those that are always on, and that none of

@@ -195,7 +195,10 @@ func (m *Meter) look(ctx context.Context, at time.Time, ask []fleet.Target) (Rep
 	}
 	for i, res := range together(asks) {
 		m.remember(res, again)
-		res.Advisory = i < len(m.spec.Checks) && m.spec.Checks[i].Advisory
+		if i < len(m.spec.Checks) {
+			c := m.spec.Checks[i]
+			res.Advisory, res.CanShow = c.Advisory, m.binding.Adaptive != nil && c.Budgeted()
+		}
 		report.Results = append(report.Results, res.Result)
 	}
 	return report, ctx.Err()
