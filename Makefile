@@ -74,7 +74,7 @@ schema: ## regenerate the JSON Schema of specs from the Go types
 
 .PHONY: clean
 clean: ## remove what was built, and keep the tools
-	rm -rf bin .sluice $(DEVSTACK) $(LOCAL)/sluice-demo $(LOCAL)/sluice-chaos
+	rm -rf bin .sluice $(DEVSTACK) $(LOCAL)/sluice-demo $(LOCAL)/sluice-chaos $(LOCAL)/sluice-judgebench
 
 ##@ Check
 
@@ -145,6 +145,12 @@ bench-sluice: build
 bench-concurrency: build ## how many rollouts can bake on one worker; a quarter of an hour (RAMP=500,1000)
 	@$(GO_BUILD) -o $(LOCAL)/sluice-bench ./internal/bench
 	@$(LOCAL)/sluice-bench --only concurrency --ramp $(RAMP) $(BENCHFLAGS)
+
+# The same tables with any number of cores; `make bench-judge BENCHFLAGS="--page docs/judge.md"` brings the page up to date.
+.PHONY: bench-judge
+bench-judge: ## Sluice's judge against others in simulated worlds (docs/judge.md); some minutes
+	@$(GO_BUILD) -o $(LOCAL)/sluice-judgebench ./internal/judgebench
+	@$(LOCAL)/sluice-judgebench $(BENCHFLAGS)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s) each

@@ -12,6 +12,10 @@ import (
 // Load balancing moves shares by less, and a cohort that is gone loses all of it.
 const lost = 2
 
+// patience is how many looks at least must show that the share is lost: a counter
+// that begins anew spoils one.
+const patience = 2
+
 // Traffic judges whether the exposed arm keeps its share of the requests: a test on
 // both arms' totals, against the share before the change. Its zero value cannot
 // judge.
@@ -43,6 +47,7 @@ func NewTraffic(c Criteria, before []Look) Traffic {
 		t.bursts = max(1, d.Factor+2*d.Error)
 	}
 	t.test = sequential.NewGrid(lost, sequential.Ratios(), sequential.Equal(len(sequential.Ratios())), c.start())
+	t.test.Limit(t.limit / patience)
 	return t
 }
 

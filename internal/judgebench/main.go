@@ -1,58 +1,94 @@
-// Command judgebench measures how often tests that compare two arms alarm falsely.
+// Command judgebench measures how often judges roll healthy changes back, and how
+// fast they find harm, in simulated worlds: Sluice's judge, and those of others.
+// `make bench-judge` runs it; docs/judge.md has its results.
 package main
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
 )
 
+// options are the flags.
+type options struct {
+	runs int
+	seed uint64
+	page string
+	only []string
+}
+
 func main() {
-	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "judgebench:", err)
+		stop()
 		os.Exit(1)
 	}
 }
 
-// run prints how often Mann and Whitney's test of two arms that are alike alarms,
-// at 5 % and on both sides, if it is read again and again while data comes in.
-func run(args []string, stdout, stderr io.Writer) error {
-	flags := flag.NewFlagSet("judgebench", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	runs := flags.Int("runs", 1000, "simulated bakes for each row")
-	seed := flags.Uint64("seed", 1, "seed of the simulation")
-	if err := flags.Parse(args); err != nil {
-		return err
+func parseFlags(args []string, stderr io.Writer) (options, error) {
+	var names []string
+	for _, r := range reports() {
+		names = append(names, r.name)
 	}
-	if *runs < 1 {
-		return fmt.Errorf("-runs %d: need 1 at least", *runs)
+	var o options
+	fs := flag.NewFlagSet("judgebench", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.IntVar(&o.runs, "runs", 4000, "simulated bakes of each world")
+	fs.Uint64Var(&o.seed, "seed", 1, "seed of the simulation; judges are calibrated with the next one")
+	fs.StringVar(&o.page, "page", "", "Markdown `file` whose tables between <!-- judge:NAME --> and <!-- judge:end --> are replaced")
+	only := fs.String("only", strings.Join(names, ","), "tables to make")
+	if err := fs.Parse(args); err != nil {
+		return o, err
 	}
-	fmt.Fprintf(stdout, "%-6s %s\n", "looks", "false alarms of Mann-Whitney")
-	for _, looks := range []int{1, 5, 20, 100} {
-		random := rand.New(rand.NewPCG(*seed, uint64(looks)))
-		alarms := 0
-		for range *runs {
-			if alarm(random, looks) {
-				alarms++
-			}
+	switch {
+	case fs.NArg() > 0:
+		return o, fmt.Errorf("%q is not a flag, expected flags only", fs.Arg(0))
+	case o.runs < 20:
+		return o, fmt.Errorf("--runs: %d is too few, expected at least 20", o.runs)
+	}
+	for _, name := range strings.Split(*only, ",") {
+		if !slices.Contains(names, name) {
+			return o, fmt.Errorf("--only: %q is unknown, expected some of %s", name, strings.Join(names, ","))
 		}
-		fmt.Fprintf(stdout, "%-6d %.1f %%\n", looks, 100*float64(alarms)/float64(*runs))
+		o.only = append(o.only, name)
 	}
-	return nil
+	return o, nil
 }
 
-// alarm reads two arms that are alike, ten more values of each per look.
-func alarm(random *rand.Rand, looks int) bool {
-	var exposed, control []float64
-	for range looks {
-		for range 10 {
-			exposed, control = append(exposed, random.ExpFloat64()), append(control, random.ExpFloat64())
+// run makes the tables and prints each as soon as it is there.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, err := parseFlags(args, stderr)
+	if err != nil {
+		return err
+	}
+	b, err := newBench(ctx, o.runs, o.seed)
+	if err != nil {
+		return err
+	}
+	for _, r := range reports() {
+		if !slices.Contains(o.only, r.name) {
+			continue
 		}
-		if test, ok := mannWhitney(exposed, control); ok && test.different <= 0.05 {
-			return true
+		t, err := r.make(ctx, b)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		t.text(stdout)
+		if o.page == "" {
+			continue
+		}
+		if err := t.into(o.page, r.name); err != nil {
+			return err
 		}
 	}
-	return false
+	return nil
 }

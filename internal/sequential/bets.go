@@ -8,18 +8,27 @@ func stakes() []float64 { return []float64{0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7}
 // average: betting on the part is fair under any dispersion (Waudby-Smith and Ramdas,
 // Estimating means of bounded random variables by betting, 2024). It costs time where
 // there are no bursts.
+//
+// Bursts that last several looks make neighbours alike, and a bet on a look after a
+// bad one is no longer fair. Then a bet is made only once for every span looks, on
+// what they add up to.
 type Bets struct {
 	null   float64
 	stakes []float64
 	start  Start
+	span   int
 	looks  int
+	// exposed are the exposed arm's bad events since the last bet, expected is how many
+	// of both arms' are its own on average.
+	exposed, expected float64
 	mixture
 }
 
-// NewBets readies a test of the null hypothesis that the ratio is at most null.
-func NewBets(null float64, start Start) *Bets {
+// NewBets readies a test of the null hypothesis that the ratio is at most null, with
+// a bet every span looks.
+func NewBets(null float64, start Start, span int) *Bets {
 	s := stakes()
-	return &Bets{null: null, stakes: s, start: start, mixture: newMixture(Equal(len(s)))}
+	return &Bets{null: null, stakes: s, start: start, span: max(1, span), mixture: newMixture(Equal(len(s)))}
 }
 
 // See takes the next look, of one stratum or of several.
@@ -27,15 +36,28 @@ func (b *Bets) See(strata ...Pair) {
 	b.begin(b.start.at(b.looks))
 	b.looks++
 	for _, p := range strata {
-		z := p.bad()
-		if !p.usable() || z <= 0 {
-			continue
+		if z := p.bad(); p.usable() && z > 0 {
+			b.exposed += p.Exposed.Bad
+			b.expected += z * p.share(b.null)
 		}
-		gain := p.Exposed.Bad/z/p.share(b.null) - 1
+		if b.span == 1 {
+			b.bet()
+		}
+	}
+	if b.looks%b.span == 0 {
+		b.bet()
+	}
+}
+
+// bet bets on what was seen since the last one.
+func (b *Bets) bet() {
+	if b.expected > 0 {
+		gain := b.exposed/b.expected - 1
 		for j, s := range b.stakes {
 			b.acc[j] = b.acc[j].times(1+s*gain, 0)
 		}
 	}
+	b.exposed, b.expected = 0, 0
 }
 
 // Evidence against the null hypothesis so far, in nats.

@@ -25,14 +25,19 @@ type Grid struct {
 	ratios []float64
 	start  Start
 	looks  int
+	most   float64
 	mixture
 }
 
 // NewGrid readies a test against ratios, multiples of null above 1, with weights
 // that sum to 1.
 func NewGrid(null float64, ratios, weights []float64, start Start) *Grid {
-	return &Grid{null: null, ratios: ratios, start: start, mixture: newMixture(weights)}
+	return &Grid{null: null, ratios: ratios, start: start, most: math.Inf(1), mixture: newMixture(weights)}
 }
+
+// Limit lets no look alone count for more than so many nats: what a single look shows
+// may be an error of how it was read. The test still holds, and takes a few looks.
+func (g *Grid) Limit(nats float64) { g.most = nats }
 
 // See takes the next look, of one stratum or of several. One that cannot be compared
 // changes nothing but the time.
@@ -57,6 +62,7 @@ func (g *Grid) multiply(p Pair, every float64) {
 		if bad > 0 {
 			ln += bad * math.Log(r)
 		}
+		ln = min(ln, g.most)
 		if math.Abs(ln) < near {
 			g.acc[j] = g.acc[j].times(math.Exp(ln), 0)
 		} else {

@@ -32,8 +32,10 @@ type TwoArms struct {
 	// before is the dispersion before the change, jitter that since.
 	before Dispersion
 	jitter Jitter
-	looks  int
-	whole  Pair
+	// span is how many looks in a row are one bet.
+	span  int
+	looks int
+	whole Pair
 }
 
 // node is the test under the assumption that the arms' rates had one ratio before.
@@ -56,25 +58,16 @@ func commonFirst() []float64 { return []float64{0.06, 0.16, 0.26, 0.2, 0.14, 0.1
 // NewTwoArms readies a test, with the looks from before the change; none, where
 // nothing is known.
 func NewTwoArms(q Question, before []Pair) *TwoArms {
-	t := &TwoArms{question: q, before: scatter(before)}
+	t := &TwoArms{question: q}
+	t.before, t.span = Rhythm(before)
 	for _, n := range Centre(before, t.before.Factor, !q.Unlike) {
 		null := n.Ratio * (1 + q.Worse)
 		t.nodes = append(t.nodes, node{
-			Node: n, grid: NewGrid(null, Ratios(), commonFirst(), q.Start), bets: NewBets(null, q.Start),
+			Node: n, grid: NewGrid(null, Ratios(), commonFirst(), q.Start), bets: NewBets(null, q.Start, t.span),
 			blunt: NewGrid(null, Ratios(), commonFirst(), q.Start),
 		})
 	}
 	return t
-}
-
-// scatter is the dispersion of looks, or of sums of four of them if that shows more:
-// bursts may last longer than a look.
-func scatter(looks []Pair) Dispersion {
-	d := Split(looks)
-	if wide := Split(Coarse(looks, 4)); wide.Excess() && !d.Excess() {
-		return wide
-	}
-	return d
 }
 
 // See takes the next look: the arms as a whole, or each of the strata in which they
@@ -131,34 +124,44 @@ func likelihood(p Pair, ratio float64) float64 {
 // split between the arms, or too little was seen to know.
 func (t *TwoArms) Bursts() bool { return !t.before.Chance() || t.jitter.Dispersion().Excess() }
 
+// Span is how many looks in a row are one bet, where bets are made.
+func (t *TwoArms) Span() int { return t.span }
+
 // Dispersion is that before the change.
 func (t *TwoArms) Dispersion() Dispersion { return t.before }
 
 // Evidence that the exposed arm is worse than it may be, in nats: at log(1/α) the
 // probability of a false alarm, ever, is α at most.
 func (t *TwoArms) Evidence() float64 {
-	bursts := t.Bursts()
-	out := t.belief(bursts)
+	if t.Bursts() {
+		return t.ventured()
+	}
+	out := t.belief()
 	for i, n := range t.nodes {
-		if bursts {
-			out[i] += sum(math.Log(sharp)+n.bets.Evidence(), math.Log(1-sharp)+n.blunt.Evidence())
-		} else {
-			out[i] += n.grid.Evidence()
-		}
+		out[i] += n.grid.Evidence()
 	}
 	return sum(out...)
 }
 
+// ventured is the evidence of bets: the harmonic mean over the nodes. Every node
+// must be refuted in proportion to its weight, and what bets win of nodes that
+// nobody believes in counts for nothing. (Beliefs cannot be weighed by likelihood
+// here, since it does not hold.)
+func (t *TwoArms) ventured() float64 {
+	out := make([]float64, len(t.nodes))
+	for i, n := range t.nodes {
+		out[i] = math.Log(n.Weight) - sum(math.Log(sharp)+n.bets.Evidence(), math.Log(1-sharp)+n.blunt.Evidence())
+	}
+	return -sum(out...)
+}
+
 // belief is how likely each node is, in logarithms, given what was seen since: only
 // a node that allows less than was seen becomes less likely.
-func (t *TwoArms) belief(bursts bool) []float64 {
+func (t *TwoArms) belief() []float64 {
 	out := make([]float64, len(t.nodes))
-	best, temper := math.Inf(-1), 1.0
-	if bursts {
-		temper = max(1, t.before.Factor)
-	}
+	best := math.Inf(-1)
 	for i, n := range t.nodes { // ratios ascend
-		best = max(best, n.null/temper)
+		best = max(best, n.null)
 		out[i] = math.Log(n.Weight) + best
 	}
 	whole := sum(out...)
@@ -212,7 +215,7 @@ type TwoArmsState struct {
 func (t *TwoArms) State() TwoArmsState {
 	s := TwoArmsState{Looks: t.looks, Whole: t.whole, Jitter: t.jitter}
 	for _, n := range t.nodes {
-		s.Tests = append(s.Tests, n.null, n.enough, n.unchanged)
+		s.Tests = append(s.Tests, n.null, n.enough, n.unchanged, n.bets.exposed, n.bets.expected)
 		s.Tests = append(s.Tests, n.grid.pack()...)
 		s.Tests = append(s.Tests, n.bets.pack()...)
 		s.Tests = append(s.Tests, n.blunt.pack()...)
@@ -226,7 +229,8 @@ func (t *TwoArms) Restore(s TwoArmsState) bool {
 	if s.Looks == 0 {
 		return true
 	}
-	each := 3 + 2*len(Ratios()) + len(stakes())
+	const own = 5 // numbers of a node beside its tests
+	each := own + 2*len(Ratios()) + len(stakes())
 	if len(s.Tests) != each*len(t.nodes) {
 		return false
 	}
@@ -234,9 +238,10 @@ func (t *TwoArms) Restore(s TwoArmsState) bool {
 	for i := range t.nodes {
 		n, from := &t.nodes[i], s.Tests[i*each:]
 		n.null, n.enough, n.unchanged = from[0], from[1], from[2]
-		n.grid.unpack(from[3:])
-		n.bets.unpack(from[3+len(n.grid.acc):])
-		n.blunt.unpack(from[3+len(n.grid.acc)+len(n.bets.acc):])
+		n.bets.exposed, n.bets.expected = from[3], from[4]
+		n.grid.unpack(from[own:])
+		n.bets.unpack(from[own+len(n.grid.acc):])
+		n.blunt.unpack(from[own+len(n.grid.acc)+len(n.bets.acc):])
 		n.grid.looks, n.bets.looks, n.blunt.looks = s.Looks, s.Looks, s.Looks
 	}
 	return true

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/judge"
+)
+
+// The rates of false rollbacks that judges are set to.
+const (
+	usual  = 0.05
+	strict = 0.001
+)
+
+// bench is the judges, calibrated, and what was measured so far.
+type bench struct {
+	runs int
+	seed uint64
+	// judges are those that go through all worlds.
+	judges []contender
+	// limits are what calibration found, by name.
+	limits [][2]string
+	done   map[string][]result
+}
+
+// Names of judges that reports look up.
+const (
+	nameOurs       = "Sluice"
+	nameOursEven   = "Sluice, calibrated"
+	nameOracle     = "oracle"
+	nameOracleEven = "oracle, calibrated"
+	nameGrid       = "likelihood grid"
+	nameGridEven   = "likelihood grid, calibrated"
+	nameCumulative = "Sluice, for faults from the start only"
+)
+
+// newBench calibrates all judges on clean bakes of another seed.
+func newBench(ctx context.Context, runs int, seed uint64) (*bench, error) {
+	b := &bench{runs: runs, seed: seed, done: map[string][]result{}}
+	bakes := sample{clean(), runs, seed + 1}
+	even, alpha, err := oursCalibrated(ctx, bakes, usual)
+	if err != nil {
+		return nil, err
+	}
+	even.name = nameOursEven
+	b.judges = append(b.judges, ours(usual), even, grid(nameGrid, 1).at(nats(usual)))
+	b.limit(nameOursEven, alpha)
+	for _, r := range []rule{
+		grid(nameGridEven, 1), grid("grid tempered 0.6, calibrated", 0.6),
+		argo("limit on rate[1m], once (Argo Rollouts)"), flagger("limit on rate[1m], 5 times (Flagger)"), alarm("alarm, 3 of 5 min (AppConfig)"),
+		rates("limit on the ratio of rates[1m]"),
+		kayenta("Mann-Whitney every 5 min", 5*time.Minute), kayenta("Mann-Whitney once, at 30 min (Kayenta)", bake),
+		apart("z-test at every look, calibrated"),
+	} {
+		threshold, err := r.threshold(ctx, bakes, usual)
+		if err != nil {
+			return nil, err
+		}
+		b.judges = append(b.judges, r.at(threshold))
+		b.limit(r.name, threshold)
+	}
+	const onesided = 1.6449 // standard deviations, at 5 %
+	b.judges = append(b.judges, apart("z-test at every look, at 5% each").at(onesided), oracle(nameOracle).at(nats(usual)))
+	all, err := oracles(ctx, bakes)
+	if err != nil {
+		return nil, err
+	}
+	b.judges = append(b.judges, all)
+	return b, nil
+}
+
+func (b *bench) limit(name string, x float64) {
+	b.limits = append(b.limits, [2]string{name, strconv.FormatFloat(x, 'g', 3, 64)})
+}
+
+// oracles are one oracle for each factor, each calibrated.
+func oracles(ctx context.Context, bakes sample) (contender, error) {
+	o, thresholds := oracle(nameOracleEven), map[float64]float64{}
+	for _, w := range harmful() {
+		one := rule{o.name, func(s series) []float64 {
+			s.factor = w.factor
+			return o.scores(s)
+		}}
+		var err error
+		if thresholds[w.factor], err = one.threshold(ctx, bakes, usual); err != nil {
+			return contender{}, err
+		}
+	}
+	return contender{o.name, func(s series) int { return first(o.scores(s), thresholds[s.factor]) }}, nil
+}
+
+func nats(alpha float64) float64 { return -math.Log(alpha) }
+
+// strictly are the judges that are set to the strict rate.
+func strictly() []contender { return []contender{ours(strict), oracle(nameOracle).at(nats(strict))} }
+
+// cumulative is Sluice's judge as it would be if faults only ever were there from
+// the start: that is how it reads criteria without a time between looks.
+func cumulative() contender {
+	c := criteria(usual)
+	c.Every = 0
+	return contender{nameCumulative, func(s series) int { return failed(judge.Run(c, s.all())) }}
+}
+
+// in measures judges in a world, once: key tells sets of judges apart.
+func (b *bench) in(ctx context.Context, w world, key string, judges []contender) (map[string]result, error) {
+	id := key + "/" + w.name
+	if b.done[id] == nil {
+		out, err := sample{w, b.runs, b.seed}.measure(ctx, judges)
+		if err != nil {
+			return nil, err
+		}
+		b.done[id] = out
+	}
+	out := map[string]result{}
+	for i, j := range judges {
+		out[j.name] = b.done[id][i]
+	}
+	return out, nil
+}
+
+// usually measures all judges at the usual rate.
+func (b *bench) usually(ctx context.Context, w world) (map[string]result, error) {
+	return b.in(ctx, w, "usual", b.judges)
+}
+
+// strictly measures those at the strict rate.
+func (b *bench) strictly(ctx context.Context, w world) (map[string]result, error) {
+	return b.in(ctx, w, "strict", strictly())
+}
+
+// lately measures what bears on faults that begin late.
+func (b *bench) lately(ctx context.Context, w world) (map[string]result, error) {
+	return b.in(ctx, w, "late", append([]contender{cumulative()}, b.judges...))
+}

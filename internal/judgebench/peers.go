@@ -1,0 +1,139 @@
+package main
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/sequential"
+)
+
+// minute is how many looks are in the window of a rate[1m].
+const minute = int(time.Minute / every)
+
+// overMinute is the share of bad events over the minute up to look i. It is no number
+// where nothing was read; where there was no traffic, read is true all the same.
+func overMinute(since []judge.Look, i int, arm func(judge.Look) *sequential.Counts) (share float64, read bool) {
+	var sum sequential.Counts
+	for _, l := range since[max(0, i+1-minute) : i+1] {
+		if c := arm(l); c != nil {
+			read = true
+			sum.Bad, sum.Total = sum.Bad+c.Bad, sum.Total+c.Total
+		}
+	}
+	return sum.Bad / sum.Total, read
+}
+
+func exposed(l judge.Look) *sequential.Counts { return l.Exposed }
+func control(l judge.Look) *sequential.Counts { return l.Control }
+
+// argo is a metric of Argo Rollouts: the exposed arm's share of bad events over a
+// minute, measured at every look, is above a limit once (failureLimit 0), or cannot
+// be measured five times in a row.
+func argo(name string) rule {
+	return rule{name, func(s series) []float64 {
+		out, errors := make([]float64, len(s.since)), 0
+		for i := range s.since {
+			share, read := overMinute(s.since, i, exposed)
+			out[i] = share
+			if errors++; read {
+				errors = 0
+			}
+			if errors >= 5 {
+				out[i] = math.Inf(1)
+			}
+		}
+		return out
+	}}
+}
+
+// flagger counts the looks at which the same share is above a limit, or is not
+// known. Good ones do not reset the count. At the fifth it rolls back at the next
+// look.
+func flagger(name string) rule {
+	const most = 5
+	return rule{name, func(s series) []float64 {
+		out := make([]float64, len(s.since))
+		var worst []float64 // ascending
+		for i := range s.since {
+			out[i] = math.NaN()
+			if len(worst) >= most {
+				out[i] = worst[len(worst)-most]
+			}
+			share, _ := overMinute(s.since, i, exposed)
+			if math.IsNaN(share) {
+				share = math.Inf(1)
+			}
+			at, _ := slices.BinarySearch(worst, share)
+			worst = slices.Insert(worst, at, share)
+		}
+		return out
+	}}
+}
+
+// rates is a limit on how many times the control's share of bad events over a minute
+// the exposed arm's is.
+func rates(name string) rule {
+	return rule{name, func(s series) []float64 {
+		out := make([]float64, len(s.since))
+		for i := range s.since {
+			a, _ := overMinute(s.since, i, exposed)
+			b, _ := overMinute(s.since, i, control)
+			out[i] = a / b
+		}
+		return out
+	}}
+}
+
+// alarm is what AWS AppConfig watches: an alarm on the exposed arm's share of bad
+// events, in three of the last five minutes, each of which is read once. A minute
+// without data leaves it in INSUFFICIENT_DATA, which rolls back too.
+func alarm(name string) rule {
+	return rule{name, func(s series) []float64 {
+		out := make([]float64, len(s.since))
+		var minutes []float64
+		for i := range s.since {
+			out[i] = math.NaN()
+			if (i+1)%minute != 0 {
+				continue
+			}
+			share, read := overMinute(s.since, i, exposed)
+			if !read || math.IsNaN(share) {
+				out[i] = math.Inf(1)
+				continue
+			}
+			minutes = append(minutes, share)
+			last := slices.Sorted(slices.Values(minutes[max(0, len(minutes)-5):]))
+			if len(last) >= 3 {
+				out[i] = last[len(last)-3]
+			}
+		}
+		return out
+	}}
+}
+
+// kayenta compares each look's share of bad events in both arms by Mann and
+// Whitney's test, over all looks so far, every so often.
+func kayenta(name string, pause time.Duration) rule {
+	n := int(pause / every)
+	return rule{name, func(s series) []float64 {
+		out := make([]float64, len(s.since))
+		var a, b []float64
+		for i, l := range s.since {
+			if c := l.Exposed; c != nil && c.Total > 0 {
+				a = append(a, c.Bad/c.Total)
+			}
+			if c := l.Control; c != nil && c.Total > 0 {
+				b = append(b, c.Bad/c.Total)
+			}
+			out[i] = math.NaN()
+			if (i+1)%n == 0 {
+				if t, ok := mannWhitney(a, b); ok {
+					out[i] = t.z
+				}
+			}
+		}
+		return out
+	}}
+}

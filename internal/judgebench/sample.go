@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// sample is runs of a world.
+type sample struct {
+	world world
+	runs  int
+	seed  uint64
+}
+
+// each calls f for every run, on all cores: f is called at once from several
+// goroutines. The runs are the same on any number of cores.
+func (b sample) each(ctx context.Context, f func(run int, s series)) error {
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		group.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= b.runs {
+					return
+				}
+				f(i, b.world.draw(source(b.seed, b.world.name, i)))
+			}
+		})
+	}
+	group.Wait()
+	return ctx.Err()
+}
+
+// result is how one contender did in one world.
+type result struct {
+	runs int
+	// early are rollbacks before the harm began, of which there was none in found.
+	early, found int
+	// seconds and bad are the mean delay since the harm began and the mean number of
+	// bad requests of the exposed arm since then, over runs that were not rolled back
+	// early; a run that is not rolled back at all counts as the whole bake.
+	seconds, bad float64
+}
+
+// measure lets contenders decide the same runs.
+func (b sample) measure(ctx context.Context, judges []contender) ([]result, error) {
+	type run struct {
+		at  int
+		bad float64
+	}
+	all := make([][]run, b.runs)
+	onset := b.world.onset
+	err := b.each(ctx, func(i int, s series) {
+		for _, j := range judges {
+			r := run{at: j.decide(s)}
+			end := r.at
+			if r.at == 0 {
+				end = looks
+			}
+			for k := onset; k < end; k++ {
+				if c := s.since[k].Exposed; c != nil {
+					r.bad += c.Bad
+				}
+			}
+			all[i] = append(all[i], r)
+		}
+	})
+	out := make([]result, len(judges))
+	for k := range judges {
+		o := &out[k]
+		o.runs = b.runs
+		for _, runs := range all {
+			if len(runs) <= k {
+				continue // interrupted
+			}
+			r := runs[k]
+			if r.at > 0 && r.at <= onset {
+				o.early++
+				continue
+			}
+			end := looks
+			if r.at > 0 {
+				end = r.at
+				o.found++
+			}
+			o.seconds += float64(end-onset) * every.Seconds()
+			o.bad += r.bad
+		}
+		if n := float64(o.runs - o.early); n > 0 {
+			o.seconds /= n
+			o.bad /= n
+		}
+	}
+	return out, err
+}

@@ -1,0 +1,273 @@
+package main
+
+import (
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/sequential"
+)
+
+// What all worlds share, unless one says otherwise.
+const (
+	every      = 15 * time.Second
+	looks      = 120 // before the change, and since
+	bake       = looks * every
+	exposedRPS = 10.0
+	controlRPS = 190.0
+	baseErrors = 0.005
+	lateOnset  = looks / 2
+)
+
+// series is one bake: looks from before the change, and those since.
+type series struct {
+	before, since []judge.Look
+	// factor is how many times worse the change makes the exposed arm from look onset
+	// on; in a world without harm, what the oracle looks for.
+	factor float64
+	onset  int
+}
+
+// all is what a judge reads.
+func (s series) all() []judge.Look {
+	return append(append(make([]judge.Look, 0, len(s.before)+len(s.since)), s.before...), s.since...)
+}
+
+// world draws bakes of one kind.
+type world struct {
+	name string
+	// factor and onset are the harm, if there is any; a factor of 0 is none.
+	factor float64
+	onset  int
+	// known is how many looks there are from before the change.
+	known int
+	// bend changes what is drawn, once for each bake.
+	bend func(r *rand.Rand, d *day)
+}
+
+// day is how one bake goes: for each look, what the arms' rates are multiplied by.
+type day struct {
+	errors  func(look int) (exposed, control float64)
+	traffic func(look int) (exposed, control float64)
+	// bursts is the dispersion of errors within looks, each arm's its own; 1 is none.
+	bursts float64
+	// spoil changes what is read of a look.
+	spoil func(r *rand.Rand, l *judge.Look)
+}
+
+func even(int) (exposed, control float64) { return 1, 1 }
+
+// draw is one bake. Looks are counted from -known+1, the change being after look 0.
+func (w world) draw(r *rand.Rand) series {
+	d := day{errors: even, traffic: even, bursts: 1}
+	if w.bend != nil {
+		w.bend(r, &d)
+	}
+	s := series{factor: w.factor, onset: w.onset}
+	if s.factor == 0 {
+		s.factor = 2
+	}
+	for i := 1 - w.known; i <= looks; i++ {
+		exposedErrors, controlErrors := d.errors(i)
+		if w.factor > 0 && i > w.onset {
+			exposedErrors *= w.factor
+		}
+		exposedTraffic, controlTraffic := d.traffic(i)
+		l := judge.Look{
+			At:      time.Duration(i) * every,
+			Exposed: arm(r, exposedRPS*exposedTraffic, baseErrors*exposedErrors, d.bursts),
+			Control: arm(r, controlRPS*controlTraffic, baseErrors*controlErrors, d.bursts),
+		}
+		if d.spoil != nil {
+			d.spoil(r, &l)
+		}
+		if i <= 0 {
+			s.before = append(s.before, l)
+		} else {
+			s.since = append(s.since, l)
+		}
+	}
+	return s
+}
+
+// arm is what one arm counts in a look. With bursts, its errors are negative
+// binomial: their variance is so many times their mean.
+func arm(r *rand.Rand, rps, errors, bursts float64) *sequential.Counts {
+	mean := rps * every.Seconds()
+	bad := mean * errors
+	if bursts > 1 && bad > 0 {
+		bad = gamma(r, bad/(bursts-1)) * (bursts - 1)
+	}
+	c := sequential.Counts{Bad: poisson(r, bad)}
+	c.Total = c.Bad + poisson(r, mean*(1-errors))
+	return &c
+}
+
+// clean is the world that judges are calibrated in.
+func clean() world { return world{name: "clean", known: looks} }
+
+// healthy are worlds in which the change does nothing: every rollback is false.
+func healthy() []world {
+	out := []world{
+		clean(),
+		{name: "shared drift ±50%", bend: drift},
+		{name: "shared 5× spike, 3 min", bend: spike},
+		{name: "overdispersed, φ 2", bend: overdispersed(2)},
+		{name: "overdispersed, φ 5", bend: overdispersed(5)},
+		{name: "bursts of 1 min, one arm at 5×", bend: longBursts(4)},
+		{name: "bursts of 3 min, one arm at 5×", bend: longBursts(12)},
+		{name: "exposed share 1% to 50%", bend: ramp},
+		{name: "counter resets", bend: resets},
+		{name: "looks missing", bend: gaps},
+		{name: "no traffic for 5 min", bend: silence},
+		{name: "exposed always 0.5×", bend: always(0.5)},
+		{name: "exposed always 1.25×", bend: always(1.25)},
+		{name: "exposed always 1.5×", bend: always(1.5)},
+		{name: "exposed always 2×", bend: always(2)},
+		{name: "2 min known from before", known: 8},
+		{name: "nothing known from before", known: -1},
+		{name: "the same, overdispersed φ 5", known: -1, bend: overdispersed(5)},
+	}
+	for i, w := range out {
+		switch {
+		case w.known == 0:
+			out[i].known = looks
+		case w.known < 0:
+			out[i].known = 0
+		}
+	}
+	return out
+}
+
+// harmful are worlds with harm from the first look on, by how much.
+func harmful() []world {
+	var out []world
+	for _, f := range []float64{1.25, 1.5, 2, 3, 5, 10} {
+		out = append(out, world{name: times(f), factor: f, known: looks})
+	}
+	return out
+}
+
+// burstyHarm are worlds in which harm comes on top of bursts.
+func burstyHarm() []world {
+	var out []world
+	for _, f := range []float64{1.5, 2, 3, 5, 10} {
+		out = append(out, world{name: times(f) + ", φ 2", factor: f, known: looks, bend: overdispersed(2)})
+	}
+	return out
+}
+
+// late are worlds in which harm begins halfway.
+func late() []world {
+	var out []world
+	for _, f := range []float64{2, 3, 5} {
+		out = append(out, world{name: times(f) + " from 15 min on", factor: f, onset: lateOnset, known: looks})
+	}
+	return out
+}
+
+// drift is a shared wave with a period of an hour.
+func drift(r *rand.Rand, d *day) {
+	phase := r.Float64() * 2 * math.Pi
+	d.errors = func(i int) (float64, float64) {
+		f := 1 + 0.5*math.Sin(phase+2*math.Pi*float64(i)*every.Hours())
+		return f, f
+	}
+}
+
+// window is a stretch of looks somewhere in the bake.
+func window(r *rand.Rand, length time.Duration) func(i int) bool {
+	n := int(length / every)
+	from := 1 + r.IntN(looks-n)
+	return func(i int) bool { return i >= from && i < from+n }
+}
+
+func spike(r *rand.Rand, d *day) {
+	in := window(r, 3*time.Minute)
+	d.errors = func(i int) (float64, float64) {
+		if in(i) {
+			return 5, 5
+		}
+		return 1, 1
+	}
+}
+
+func silence(r *rand.Rand, d *day) {
+	in := window(r, 5*time.Minute)
+	d.traffic = func(i int) (float64, float64) {
+		if in(i) {
+			return 0, 0
+		}
+		return 1, 1
+	}
+}
+
+func overdispersed(phi float64) func(*rand.Rand, *day) {
+	return func(_ *rand.Rand, d *day) { d.bursts = phi }
+}
+
+// longBursts begin every ten minutes in each arm, on average, and last some looks.
+func longBursts(last int) func(*rand.Rand, *day) {
+	return func(r *rand.Rand, d *day) {
+		wave := func() []float64 {
+			out := make([]float64, 2*looks)
+			for i := range out {
+				out[i] = 1
+			}
+			for i := range out {
+				if r.Float64() < every.Minutes()/10 {
+					for j := i; j < min(i+last, len(out)); j++ {
+						out[j] = 5
+					}
+				}
+			}
+			return out
+		}
+		exposed, control := wave(), wave()
+		d.errors = func(i int) (float64, float64) { return exposed[i+looks-1], control[i+looks-1] }
+	}
+}
+
+// ramp is a share of the traffic that grows evenly while the change bakes.
+func ramp(_ *rand.Rand, d *day) {
+	d.traffic = func(i int) (float64, float64) {
+		share := 0.01 + 0.49*float64(max(0, i-1))/(looks-1)
+		all := exposedRPS + controlRPS
+		return all * share / exposedRPS, all * (1 - share) / controlRPS
+	}
+}
+
+func always(f float64) func(*rand.Rand, *day) {
+	return func(_ *rand.Rand, d *day) { d.errors = func(int) (float64, float64) { return f, 1 } }
+}
+
+// resets lose a part of what an arm counted, in one look of twenty.
+func resets(_ *rand.Rand, d *day) {
+	lose := func(r *rand.Rand, c *sequential.Counts) {
+		if r.Float64() < 0.05 {
+			keep := r.Float64()
+			bad := part(r, c.Bad, keep)
+			c.Total = bad + math.Round((c.Total-c.Bad)*keep)
+			c.Bad = bad
+		}
+	}
+	d.spoil = func(r *rand.Rand, l *judge.Look) {
+		lose(r, l.Exposed)
+		lose(r, l.Control)
+	}
+}
+
+// gaps are one look of ten missing in each arm, and three minutes in both.
+func gaps(r *rand.Rand, d *day) {
+	in := window(r, 3*time.Minute)
+	d.spoil = func(r *rand.Rand, l *judge.Look) {
+		away := in(int(l.At / every))
+		if away || r.Float64() < 0.1 {
+			l.Exposed = nil
+		}
+		if away || r.Float64() < 0.1 {
+			l.Control = nil
+		}
+	}
+}
