@@ -165,9 +165,9 @@ type recorded struct {
 	Evidence string        `json:"evidence"`
 }
 
-func (con *console) outcome(run string, o judge.Outcome) error {
-	if con.json {
-		return con.object(recorded{Run: run, Verdict: o.Verdict, T: o.At.Seconds(), LnE: o.LnE, Ratio: o.Ratio, Evidence: o.Evidence})
+func (c *console) outcome(run string, o judge.Outcome) error {
+	if c.json {
+		return c.object(recorded{Run: run, Verdict: o.Verdict, T: o.At.Seconds(), LnE: o.LnE, Ratio: o.Ratio, Evidence: o.Evidence})
 	}
-	return con.lines([]string{fmt.Sprintf("%s: %s at %s s: %s", terminal.Safe(run), con.paint.verdict(o.Verdict, string(o.Verdict)), numeral.Plain(o.At.Seconds()), o.Evidence)})
+	return c.lines([]string{fmt.Sprintf("%s: %s at %s s: %s", terminal.Safe(run), c.paint.verdict(o.Verdict, string(o.Verdict)), numeral.Plain(o.At.Seconds()), o.Evidence)})
 }

@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/judge"
@@ -10,11 +11,23 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// comparison is a check of two arms over the looks of a stage.
+// comparison is a check of two arms over the looks of a stage, or the part of one that
+// is about one group of targets.
 type comparison struct {
-	judge *judge.Comparison
+	// group is the value of the label by which a check tells groups apart.
+	group  string
+	judge  *judge.Comparison
+	strata []stratum
+	// alone says that no control is left to compare with.
+	alone bool
 	// upto is until when events are counted already.
 	upto time.Time
+}
+
+// stratum are the targets of a comparison that are alike: its arms are counted on
+// their own.
+type stratum struct {
+	source source
 	// owed are events that were counted too many before, by arm and counter: sources
 	// that estimate take them back later.
 	owed [2][2]float64
@@ -23,23 +36,23 @@ type comparison struct {
 // CompareState is what a comparison must remember between looks.
 type CompareState struct {
 	judge.ComparisonState
-	Upto time.Time     `json:"upto,omitzero"`
-	Owed [2][2]float64 `json:"owed"`
+	Upto time.Time       `json:"upto,omitzero"`
+	Owed [][2][2]float64 `json:"owed,omitempty"`
 }
 
 // compares says that a check is a comparison that adds up look by look.
 func compares(c spec.Check) bool { return c.Each == "" && c.Counts() && c.Against != "" }
 
-// alone says that a check compares with the time before the stage, since it asks for
-// that, or since no control is left.
-func (m *Meter) alone(c spec.Check) bool {
-	return c.Against == spec.AgainstBefore || len(m.binding.Control) == 0
+// itself says that a check compares with the time before the stage, since it asks for
+// that, or since it has no control.
+func (b Binding) itself(c spec.Check) bool {
+	return c.Against == spec.AgainstBefore || len(b.Control) == 0
 }
 
-// criteria are what a check is judged by.
-func (m *Meter) criteria(c spec.Check) judge.Criteria {
+// criteria are what a check, or each of so many groups of it, is judged by.
+func (m *Meter) criteria(c spec.Check, groups int, alone bool) judge.Criteria {
 	out := judge.Criteria{
-		Worse: number(c.Worse), Before: m.alone(c), Alpha: m.spec.Budget(c.Name, m.binding.Stages),
+		Worse: number(c.Worse), Before: alone, Alpha: m.spec.Budget(c.Name, m.binding.Stages) / float64(groups),
 		Every: m.spec.Every.Std(), Bake: m.binding.Bake, MinSamples: float64(c.MinSamples),
 	}
 	if a := m.binding.Adaptive; a != nil {
@@ -67,40 +80,72 @@ const (
 // unchanged says that nothing was applied yet.
 func (m *Meter) unchanged() bool { return m.binding.Since.IsZero() }
 
-// openComparisons readies the checks that compare.
-func (m *Meter) openComparisons() {
-	m.comparisons = map[string]*comparison{}
-	for _, c := range m.spec.Checks {
-		if compares(c) {
-			m.comparisons[c.Name] = &comparison{judge: judge.NewComparison(m.criteria(c), m.binding.Before.looks(c.Name))}
-		}
-	}
-}
-
 // compare reads what is new of a check that compares, and judges all there is.
 func (m *Meter) compare(ctx context.Context, c spec.Check, at moment) judged {
-	st := m.comparisons[c.Name]
-	begin := m.binding.Since.Add(m.spec.Warmup.Std())
-	s := span{window: at.window, since: later(st.upto, at.from)}
-	res := Result{Check: c.Name}
-	look, from, bad := m.read(ctx, c, s, st)
-	for _, r := range from {
-		res.evidence(r)
+	var out []judged
+	for _, part := range m.comparisons[c.Name] {
+		res := m.compareOne(ctx, c, at, part)
+		if part.group != "" {
+			res.Sentence = c.GroupBy + "=" + cut(part.group, 60) + ": " + res.Sentence
+		}
+		out = append(out, res)
 	}
+	if len(out) == 0 {
+		return judged{Result: Result{Check: c.Name}.without(noData("", "no target has the label %s", c.GroupBy))}
+	}
+	return worst(out)
+}
+
+// worst is the result of a check in groups: harm in any is harm, and only all of them
+// pass.
+func worst(all []judged) judged {
+	rank := map[Verdict]int{Fail: 3, NoData: 2, Stale: 2, Unexercised: 1}
+	shown := true
+	at := 0
+	for i, j := range all {
+		shown = shown && j.Shown
+		if rank[j.Verdict] > rank[all[at].Verdict] || j.Verdict == Pass && all[at].Verdict == Pass && *j.Value > *all[at].Value {
+			at = i
+		}
+	}
+	out := all[at]
+	if out.Shown = shown; len(all) > 1 && out.Verdict == Pass {
+		out.Sentence += fmt.Sprintf(" (the worst of %d groups)", len(all))
+	}
+	return out
+}
+
+func (m *Meter) compareOne(ctx context.Context, c spec.Check, at moment, part *comparison) judged {
+	begin := m.binding.Since.Add(m.spec.Warmup.Std())
 	if m.unchanged() {
 		begin = at.from
 	}
-	look.At = at.at.Sub(begin)
-	st.judge.See(look)
+	s := span{window: at.window, since: later(part.upto, at.from)}
+	res := Result{Check: c.Name}
+	var looks []judge.Look
+	var from []reading
+	var bad reading
+	for i := range part.strata {
+		look, read, wrong := m.read(ctx, c, s, &part.strata[i], part.alone)
+		look.At = at.at.Sub(begin)
+		looks, from = append(looks, look), append(from, read...)
+		if wrong.verdict != "" {
+			bad = wrong
+		}
+	}
+	for _, r := range from {
+		res.evidence(r)
+	}
+	part.judge.See(looks...)
 	if bad.verdict != "" {
 		return judged{Result: res.without(bad)}
 	}
-	st.upto = at.at
-	out := judged{Result: res.of(st.judge.Outcome(look.At), c)}
-	switch missing := m.binding.Before.Past[c.Name].Missing; {
+	part.upto = at.at
+	out := judged{Result: res.of(part.judge.Outcome(at.at.Sub(begin)), c)}
+	switch missing := m.binding.Before.Past[key(c, part.group)].Missing; {
 	case out.Verdict == NoData && missing != "":
 		out.Sentence += ": " + missing
-	case m.alone(c) && c.Against == spec.AgainstControl:
+	case part.alone && c.Against == spec.AgainstControl:
 		out.Sentence += " (no control is left: the weaker comparison)"
 	}
 	out.Sentence += m.sampled(c.Total)
@@ -113,15 +158,15 @@ func (m *Meter) compare(ctx context.Context, c spec.Check, at moment) judged {
 
 // read counts what both arms showed since the last look. It answers what that rests on,
 // too, and a reading with a verdict where it cannot be told.
-func (m *Meter) read(ctx context.Context, c spec.Check, s span, st *comparison) (look judge.Look, from []reading, bad reading) {
+func (m *Meter) read(ctx context.Context, c spec.Check, s span, st *stratum, alone bool) (look judge.Look, from []reading, bad reading) {
 	arms := []arm{exposed, control}
-	if m.alone(c) {
+	if alone {
 		arms = arms[:1]
 	}
 	var counts [2]*sequential.Counts
 	owed := st.owed
 	for _, a := range arms {
-		r := m.events(c, func(expr string, l lack) reading { return m.source.added(ctx, expr, a, s, l) })
+		r := m.events(c, func(expr string, l lack) reading { return st.source.added(ctx, expr, a, s, l) })
 		from = append(from, r.total, r.bad)
 		for _, part := range []reading{r.total, r.bad} {
 			if part = part.usable(); part.verdict != "" {

@@ -60,12 +60,14 @@ type Meter struct {
 	binding Binding
 	driver  target.Driver
 	client  *http.Client
-	dial    func(ctx context.Context, network, address string) (net.Conn, error)
-	source  source
-	streaks map[string]int
-	last    time.Time // of the newest look that judged
+	// transport carries requests to sources.
+	transport http.RoundTripper
+	dial      func(ctx context.Context, network, address string) (net.Conn, error)
+	source    source
+	streaks   map[string]int
+	last      time.Time // of the newest look that judged
 	// comparisons are those checks that add up look by look, by name.
-	comparisons map[string]*comparison
+	comparisons map[string][]*comparison
 }
 
 // State is what a Meter must remember between looks, small enough for a
@@ -88,12 +90,11 @@ func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
 		return nil, errors.New("expected a driver, which the check \"alive\" asks")
 	}
 	h.Checks = concrete(h)
-	m := &Meter{spec: h, binding: b, driver: d.Driver, streaks: map[string]int{}}
+	m := &Meter{spec: h, binding: b, transport: d.Transport, driver: d.Driver, streaks: map[string]int{}}
 	m.client = newClient(d.Transport)
 	if m.dial = d.Dial; m.dial == nil {
 		m.dial = (&net.Dialer{}).DialContext
 	}
-	m.openComparisons()
 	if err := m.ready(); err != nil {
 		return nil, err
 	}
@@ -108,18 +109,21 @@ func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
 	default:
 		err = fmt.Errorf("expected exactly one source of health")
 	}
-	return m, err
+	if err != nil {
+		return nil, err
+	}
+	return m, m.openComparisons()
 }
 
 // State is what a later Meter of the same stage goes on from. It is a copy: later
 // looks do not change it.
 func (m *Meter) State() State {
 	s := State{At: m.last, Streaks: maps.Clone(m.streaks), Scrape: m.source.state()}
-	for name, c := range m.comparisons {
+	for name, c := range m.parts() {
 		if s.Comparisons == nil {
 			s.Comparisons = map[string]CompareState{}
 		}
-		s.Comparisons[name] = CompareState{ComparisonState: c.judge.State(), Upto: c.upto, Owed: c.owed}
+		s.Comparisons[name] = c.state()
 	}
 	return s
 }
@@ -131,12 +135,11 @@ func (m *Meter) Restore(s State) error {
 	for check, n := range s.Streaks {
 		m.streaks[check] = max(0, n)
 	}
+	parts := m.parts()
 	for name, kept := range s.Comparisons {
-		c, ok := m.comparisons[name]
-		if !ok || !c.judge.Restore(kept.ComparisonState) {
+		if c, ok := parts[name]; !ok || !c.restore(kept) {
 			return fmt.Errorf("the state of check %q is one of another check", name)
 		}
-		c.upto, c.owed = kept.Upto, kept.Owed
 	}
 	return m.source.restore(s.Scrape)
 }
@@ -169,6 +172,13 @@ func (m *Meter) look(ctx context.Context, at time.Time, ask []fleet.Target) (Rep
 	data, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	m.source.refresh(data, at, w.from)
+	for _, c := range m.parts() {
+		for _, s := range c.strata {
+			if s.source != m.source {
+				s.source.refresh(data, at, w.from)
+			}
+		}
+	}
 	// A look just after another sees the same breach, not the next one in a row.
 	again := at.Sub(m.last).Abs() < m.spec.Every.Std()/2
 	if !warming {

@@ -15,7 +15,7 @@ import (
 
 // Past is what a check that compares counted before a stage, in looks of Step each,
 // oldest first: bad and total of the stage's own targets, then of the control, where
-// there is one.
+// there is one; the same of every stratum.
 type Past struct {
 	Step  spec.Duration `json:"step,omitempty"`
 	Looks [][]float64   `json:"looks,omitempty"`
@@ -36,14 +36,13 @@ func (b Baseline) looks(check string) []judge.Look {
 	p := b.Past[check]
 	out := make([]judge.Look, 0, len(p.Looks))
 	for i, n := range p.Looks {
-		l := judge.Look{At: time.Duration(i+1-len(p.Looks)) * p.Step.Std()}
-		if len(n) >= 2 {
-			l.Exposed = &sequential.Counts{Bad: n[0], Total: n[1]}
+		end := time.Duration(i+1-len(p.Looks)) * p.Step.Std()
+		if len(n) == 2 {
+			out = append(out, judge.Look{At: end, Exposed: &sequential.Counts{Bad: n[0], Total: n[1]}})
 		}
-		if len(n) >= 4 {
-			l.Control = &sequential.Counts{Bad: n[2], Total: n[3]}
+		for ; len(n) >= 4; n = n[4:] {
+			out = append(out, judge.Look{At: end, Exposed: &sequential.Counts{Bad: n[0], Total: n[1]}, Control: &sequential.Counts{Bad: n[2], Total: n[3]}})
 		}
-		out = append(out, l)
 	}
 	return out
 }
@@ -56,8 +55,10 @@ func (m *Meter) history(ctx context.Context, w window) map[string]Past {
 		if !compares(c) {
 			continue
 		}
-		if p := m.pastOf(ctx, c, w); len(p.Looks) > 0 || m.alone(c) {
-			out[c.Name] = p
+		for _, part := range m.comparisons[c.Name] {
+			if p := m.pastOf(ctx, c, w, part); len(p.Looks) > 0 || part.alone {
+				out[key(c, part.group)] = p
+			}
 		}
 	}
 	if len(out) == 0 {
@@ -66,34 +67,50 @@ func (m *Meter) history(ctx context.Context, w window) map[string]Past {
 	return out
 }
 
-func (m *Meter) pastOf(ctx context.Context, c spec.Check, w window) Past {
+func (m *Meter) pastOf(ctx context.Context, c spec.Check, w window, part *comparison) Past {
 	every := m.spec.Every.Std()
 	long := min(mostPast, max(leastPast, m.binding.Bake))
 	step := max(every, (long / pastLooks).Truncate(time.Second))
-	looks := int(long / step)
+	rows := make([][]float64, int(long/step))
 	arms := []arm{exposed, control}
-	if m.alone(c) {
+	if part.alone {
 		arms = arms[:1]
 	}
-	rows := make([][]float64, looks)
-	for _, a := range arms {
-		total, r := m.source.past(ctx, c.Total, a, w.at, looks, step)
-		if r.verdict != "" {
-			return m.onlyPast(ctx, c, w, arms)
-		}
-		bad, r := m.source.past(ctx, c.Bad, a, w.at, looks, step)
-		if r.verdict != "" && !r.empty {
-			return m.onlyPast(ctx, c, w, arms)
-		}
-		for i := range rows {
-			n := at(bad, i)
-			if c.Slow != nil {
-				n = max(0, total[i]-n)
+	for _, st := range part.strata {
+		for _, a := range arms {
+			if !addPast(ctx, c, st.source, a, w.at, step, rows) {
+				if st.source != m.source {
+					return Past{Missing: "its targets have no past that can be read"}
+				}
+				return m.onlyPast(ctx, c, w, arms)
 			}
-			rows[i] = append(rows[i], rounded(n), rounded(total[i]))
 		}
 	}
 	return Past{Step: spec.Duration(step), Looks: since(rows)}
+}
+
+// addPast adds an arm's events to the rows, of which there is one for each look. It
+// answers whether the source knows them.
+func addPast(ctx context.Context, c spec.Check, s source, a arm, at time.Time, step time.Duration, rows [][]float64) bool {
+	total, r := s.past(ctx, c.Total, a, at, len(rows), step)
+	if r.verdict != "" {
+		return false
+	}
+	bad, r := s.past(ctx, c.Bad, a, at, len(rows), step)
+	if r.verdict != "" && !r.empty {
+		return false
+	}
+	for i := range rows {
+		n := 0.0
+		if i < len(bad) {
+			n = bad[i]
+		}
+		if c.Slow != nil {
+			n = max(0, total[i]-n)
+		}
+		rows[i] = append(rows[i], rounded(n), rounded(total[i]))
+	}
+	return true
 }
 
 // onlyPast is what a source without a past was read for.
@@ -126,13 +143,6 @@ func since(rows [][]float64) [][]float64 {
 		}
 	}
 	return nil
-}
-
-func at(values []float64, i int) float64 {
-	if i < len(values) {
-		return values[i]
-	}
-	return 0
 }
 
 // rounded keeps histories small.

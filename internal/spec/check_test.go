@@ -52,7 +52,7 @@ func TestCheckForms(t *testing.T) {
 
 		// Groups and strata.
 		counts + `, against: control, match: tier, group_by: region.of-it`: ``,
-		counts + `, max: 1%, group_by: region`:                             ``,
+		counts + `, max: 1%, group_by: region`:                             `.group_by: stands without against, expected against: control beside it`,
 		counts + `, against: before, match: tier`:                          "match: says which targets to compare with, expected against: control beside it",
 		counts + `, max: 1%, match: tier`:                                  "match: says which targets to compare with",
 		counts + `, against: control, match: "a b"`:                        `match: "a b" is not a label`,

@@ -65,6 +65,15 @@ func (v *validator) criterion(path string, c Check) {
 	v.objective(path, c)
 	v.label(path+".group_by", c.GroupBy)
 	v.label(path+".match", c.Match)
+	for _, field := range []string{"group_by", "match"} {
+		switch at := path + "." + field; {
+		case !v.given(at):
+		case field == "group_by" && !v.given(path+".against"):
+			v.bad(at, "stands without against, expected against: %s beside it", AgainstControl)
+		case v.given("health.scrape"):
+			v.bad(at, "needs a Prometheus source (health.prometheus), since metrics pages are read as a whole, expected it left out")
+		}
+	}
 	if v.given(path+".match") && c.Against != AgainstControl && !v.doc.Bad(path+".against") {
 		v.bad(path+".match", "says which targets to compare with, expected against: %s beside it", AgainstControl)
 	}

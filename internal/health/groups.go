@@ -1,0 +1,147 @@
+package health
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// maxGroups bounds how many groups, and how many strata, a check may make of a fleet:
+// each asks queries of its own.
+const maxGroups = 50
+
+// openComparisons readies the checks that compare.
+func (m *Meter) openComparisons() error {
+	m.comparisons = map[string][]*comparison{}
+	for _, c := range m.spec.Checks {
+		if !compares(c) {
+			continue
+		}
+		groups := m.binding.split(c.GroupBy)
+		for _, name := range slices.Sorted(maps.Keys(groups)) {
+			b := groups[name]
+			part := &comparison{group: name, alone: b.itself(c) || c.Match != "" && !b.matched(c.Match)}
+			strata, err := m.openStrata(c, b, part.alone)
+			if err != nil {
+				return fmt.Errorf("check %q: %w", c.Name, err)
+			}
+			part.strata = strata
+			part.judge = judge.NewComparison(m.criteria(c, len(groups), part.alone), m.binding.Before.looks(key(c, name)))
+			m.comparisons[c.Name] = append(m.comparisons[c.Name], part)
+		}
+		if n := len(m.comparisons[c.Name]); n > maxGroups {
+			return fmt.Errorf("check %q: the label %s has %d values, expected at most %d", c.Name, c.GroupBy, n, maxGroups)
+		}
+	}
+	return nil
+}
+
+// openStrata readies sources for the targets that a check compares with each other.
+func (m *Meter) openStrata(c spec.Check, b Binding, alone bool) ([]stratum, error) {
+	if c.GroupBy == "" && c.Match == "" {
+		return []stratum{{source: m.source}}, nil
+	}
+	var out []stratum
+	kinds := b.split(c.Match)
+	for _, name := range slices.Sorted(maps.Keys(kinds)) {
+		kind := kinds[name]
+		if len(kind.Control) == 0 && !alone {
+			continue // nothing of its kind is left: the others tell
+		}
+		s, err := openPrometheus(m.spec, kind, newClient(m.transport))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, stratum{source: s})
+	}
+	if len(out) > maxGroups {
+		return nil, fmt.Errorf("the label %s has %d values, expected at most %d", c.Match, len(out), maxGroups)
+	}
+	return out, nil
+}
+
+// matched says that some target that was not reached yet has the same value of a label
+// as one that was.
+func (b Binding) matched(label string) bool {
+	for _, kind := range b.split(label) {
+		if len(kind.Control) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// split tells the targets of a binding apart by a label's value; without a label they
+// are all of one kind. Kinds of which nothing is exposed are left out.
+func (b Binding) split(label string) map[string]Binding {
+	if label == "" {
+		return map[string]Binding{"": b}
+	}
+	out := map[string]Binding{}
+	for i, targets := range [3][]fleet.Target{b.Exposed, b.Cohort, b.Control} {
+		for _, t := range targets {
+			value := t.Labels[label]
+			kind, known := out[value]
+			if !known && i > 0 {
+				continue
+			}
+			if !known {
+				kind = b
+				kind.Exposed, kind.Cohort, kind.Control = nil, nil, nil
+			}
+			switch i {
+			case 0:
+				kind.Exposed = append(kind.Exposed, t)
+			case 1:
+				kind.Cohort = append(kind.Cohort, t)
+			default:
+				kind.Control = append(kind.Control, t)
+			}
+			out[value] = kind
+		}
+	}
+	return out
+}
+
+// key names a check's group in what was measured before and in states.
+func key(c spec.Check, group string) string {
+	if group == "" {
+		return c.Name
+	}
+	return c.Name + "/" + group
+}
+
+// parts are all comparisons, by key.
+func (m *Meter) parts() map[string]*comparison {
+	out := map[string]*comparison{}
+	for _, c := range m.spec.Checks {
+		for _, part := range m.comparisons[c.Name] {
+			out[key(c, part.group)] = part
+		}
+	}
+	return out
+}
+
+func (c *comparison) state() CompareState {
+	s := CompareState{ComparisonState: c.judge.State(), Upto: c.upto}
+	for _, st := range c.strata {
+		s.Owed = append(s.Owed, st.owed)
+	}
+	return s
+}
+
+// restore goes on from a state, and answers whether it was one of this comparison.
+func (c *comparison) restore(s CompareState) bool {
+	if len(s.Owed) != len(c.strata) || !c.judge.Restore(s.ComparisonState) {
+		return false
+	}
+	c.upto = s.Upto
+	for i, owed := range s.Owed {
+		c.strata[i].owed = owed
+	}
+	return true
+}

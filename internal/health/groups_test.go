@@ -1,0 +1,152 @@
+package health
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// regions is a fleet of eight targets in two regions, of which the first in each is
+// exposed. Every target has 100 requests a second and so many errors of them.
+func regions(errors map[string]float64) (Binding, oracle) {
+	b := Binding{Unit: "edge", Release: "2.0.0", Stage: "canary", Since: looked, Bake: 30 * time.Minute}
+	for i := range 8 {
+		t := fleet.Target{ID: fmt.Sprintf("t%d", i), Address: fmt.Sprintf("10.0.0.%d:80", i), Labels: map[string]string{"region": []string{"eu", "us"}[i%2]}}
+		if i < 2 {
+			b.Exposed = append(b.Exposed, t)
+		} else {
+			b.Control = append(b.Control, t)
+		}
+	}
+	b.Cohort = b.Exposed
+	window := regexp.MustCompile(`\[(?:(\d+)m)?(?:(\d+)s)?\]`)
+	return b, func(query string, r *http.Request) (int, string, io.Reader, error) {
+		if strings.HasPrefix(query, "max(timestamp(") {
+			return 200, asJSON, strings.NewReader(vector(fmt.Sprint(looked.Add(time.Hour).Unix()))), nil
+		}
+		long := window.FindStringSubmatch(query)
+		minutes, _ := strconv.Atoi(long[1])
+		seconds, _ := strconv.Atoi(long[2])
+		sum := 0.0
+		for i := range 8 {
+			if strings.Contains(query, fmt.Sprintf("10\\\\.0\\\\.0\\\\.%d:80", i)) {
+				rate := 100.0
+				if strings.Contains(query, "5..") {
+					rate = errors[fmt.Sprintf("t%d", i)]
+				}
+				sum += rate * float64(60*minutes+seconds)
+			}
+		}
+		return 200, asJSON, strings.NewReader(vector(fmt.Sprint(sum))), nil
+	}
+}
+
+// healthy is one error a second for every target of eu and four for those of us.
+func healthy() map[string]float64 {
+	out := map[string]float64{}
+	for i := range 8 {
+		out[fmt.Sprintf("t%d", i)] = []float64{1, 4}[i%2]
+	}
+	return out
+}
+
+func lookOn(t *testing.T, c spec.Check, errors map[string]float64, looks int) Result {
+	t.Helper()
+	b, source := regions(errors)
+	h := promSpec(c)
+	h.StaleAfter = seconds(7200)
+	m, err := Open(h, b, Deps{Transport: source})
+	require.NoError(t, err)
+	var res Result
+	for n := range looks {
+		r, err := m.Look(t.Context(), looked.Add(time.Duration(15*(n+1))*time.Second))
+		require.NoError(t, err)
+		res = r.Results[0]
+		raw, err := json.Marshal(m.State())
+		require.NoError(t, err)
+		var s State
+		require.NoError(t, json.Unmarshal(raw, &s))
+		m, err = Open(h, b, Deps{Transport: source})
+		require.NoError(t, err)
+		require.NoError(t, m.Restore(s), "a watch that moves goes on where it was")
+	}
+	return res
+}
+
+func against() spec.Check {
+	c := promRatio()
+	c.Max, c.Against, c.Worse = nil, spec.AgainstControl, num(0.2)
+	return c
+}
+
+// Looks add up: what no single one of them shows, many do.
+func TestLooksAddUp(t *testing.T) {
+	errors := healthy()
+	require.Equal(t, Pass, lookOn(t, against(), errors, 40).Verdict)
+	errors["t0"], errors["t1"] = 2, 8
+	first := lookOn(t, against(), errors, 3)
+	require.Equal(t, Pass, first.Verdict, first.Sentence)
+	later := lookOn(t, against(), errors, 60)
+	require.Equal(t, Fail, later.Verdict, later.Sentence)
+	require.InDelta(t, 60*15*200, later.Samples, 15*200, "every event counts once")
+}
+
+// Harm in one group fails it, although the other hides it from the whole.
+func TestGroups(t *testing.T) {
+	errors := healthy()
+	errors["t0"], errors["t1"] = 3, 2
+	require.Equal(t, Pass, lookOn(t, against(), errors, 40).Verdict)
+	c := against()
+	c.GroupBy = "region"
+	got := lookOn(t, c, errors, 40)
+	require.Equal(t, Fail, got.Verdict, got.Sentence)
+	require.True(t, strings.HasPrefix(got.Sentence, "region=eu: exposed 3%"), got.Sentence)
+	fine := lookOn(t, c, healthy(), 40)
+	require.Equal(t, Pass, fine.Verdict, fine.Sentence)
+	require.Contains(t, fine.Sentence, "(the worst of 2 groups)")
+}
+
+// A cohort of one kind is compared with its own kind.
+func TestMatch(t *testing.T) {
+	c := against()
+	b, source := regions(healthy())
+	b.Exposed, b.Control = []fleet.Target{b.Exposed[1]}, append(b.Control, b.Exposed[0])
+	b.Cohort = b.Exposed
+	for match, want := range map[string]Verdict{"": Fail, "region": Pass} {
+		c.Match = match
+		h := promSpec(c)
+		h.StaleAfter = seconds(7200)
+		m, err := Open(h, b, Deps{Transport: source})
+		require.NoError(t, err)
+		var res Result
+		for n := range 60 {
+			r, err := m.Look(t.Context(), looked.Add(time.Duration(15*(n+1))*time.Second))
+			require.NoError(t, err)
+			if res = r.Results[0]; res.Verdict == Fail {
+				break
+			}
+		}
+		require.Equal(t, want, res.Verdict, "match %q: %s", match, res.Sentence)
+	}
+	c.Match = "region"
+	eu, _ := regions(nil)
+	b.Control = eu.Exposed[:1]
+	h := promSpec(c)
+	h.StaleAfter = seconds(7200)
+	m, err := Open(h, b, Deps{Transport: source})
+	require.NoError(t, err)
+	r, err := m.Look(t.Context(), looked.Add(15*time.Second))
+	require.NoError(t, err)
+	require.Equal(t, NoData, r.Results[0].Verdict, "nothing of its kind is left, and nothing is known from before")
+}
