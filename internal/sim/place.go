@@ -30,6 +30,7 @@ type place struct {
 	flaked      bool
 	unreachable bool
 	delay       time.Duration
+	trouble     float64 // how many times as many requests fail, whatever the release; 0 is once
 }
 
 // Served counts the requests that a target served while on one release.
@@ -77,6 +78,9 @@ func (p *place) serveSlot(at time.Time) {
 	errors, s := usualErrors, &p.shape[0]
 	if ill {
 		errors, s = p.faults.errors, &p.shape[1]
+	}
+	if p.trouble > 0 {
+		errors = min(1, errors*p.trouble)
 	}
 	rng := randomFor(p.conf.Seed, p.key, p.next)
 	p.counters.serve(&rng, p.conf.RPS*slot.Seconds(), errors, s)

@@ -34,7 +34,7 @@ func (f *Fleet) index(w http.ResponseWriter, _ *http.Request) {
 		"/log                   every order, one JSON object per line\n"+
 		"/t/ID/sluice/v1/units/%s   one target: GET its state, PUT a release\n"+
 		"/t/ID/metrics          one target's metrics\n"+
-		"/t/ID/control          POST {\"unreachable\": true, \"delay\": \"2s\", \"release\": \"drifted\"}\n",
+		"/t/ID/control          POST {\"unreachable\": true, \"delay\": \"2s\", \"release\": \"drifted\", \"errors\": 5}\n",
 		len(f.places), f.conf.Unit, f.conf.Unit)
 }
 
@@ -173,6 +173,9 @@ func (f *Fleet) control(w http.ResponseWriter, r *http.Request) {
 		Unreachable *bool   `json:"unreachable"`
 		Delay       *string `json:"delay"`
 		Release     *string `json:"release"`
+		// Errors is how many times as many requests fail, for a reason that is not the
+		// release's.
+		Errors *float64 `json:"errors"`
 	}
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder))
 	dec.DisallowUnknownFields()
@@ -184,6 +187,9 @@ func (f *Fleet) control(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
+	}
+	if body.Errors != nil {
+		f.SetErrors(id, *body.Errors)
 	}
 	if body.Unreachable != nil {
 		f.SetUnreachable(id, *body.Unreachable)
