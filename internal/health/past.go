@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
@@ -115,7 +116,7 @@ func addPast(ctx context.Context, c spec.Check, s source, a arm, at time.Time, s
 
 // onlyPast is what a source without a past was read for.
 func (m *Meter) onlyPast(ctx context.Context, c spec.Check, w window, arms []arm) Past {
-	var row []float64
+	var rows [][]float64
 	for _, a := range arms {
 		r := m.ratio(ctx, c, a, w)
 		for _, part := range []reading{r.total, r.bad} {
@@ -123,12 +124,28 @@ func (m *Meter) onlyPast(ctx context.Context, c spec.Check, w window, arms []arm
 				return Past{Missing: part.why}
 			}
 		}
-		row = append(row, rounded(r.bad.value), rounded(r.total.value))
 		if r.total.value == 0 {
 			return Past{Missing: "there were no events before the stage"}
 		}
+		total, bad := m.source.looked(c.Total, a), m.source.looked(c.Bad, a)
+		if len(total) == 0 {
+			total, bad = []float64{r.total.value}, []float64{r.bad.value}
+			if c.Slow != nil {
+				bad[0] = total[0] - bad[0]
+			}
+		}
+		if rows == nil {
+			rows = make([][]float64, len(total))
+		}
+		for i := range rows {
+			n := bad[i]
+			if c.Slow != nil {
+				n = max(0, total[i]-n)
+			}
+			rows[i] = append(rows[i], rounded(n), rounded(total[i]))
+		}
 	}
-	return Past{Step: spec.Duration(w.length()), Looks: [][]float64{row}}
+	return Past{Step: spec.Duration(w.length() / time.Duration(max(1, len(rows)))), Looks: rows}
 }
 
 // since leaves out the time at the beginning in which an arm was not there yet.
@@ -216,3 +233,19 @@ func (s *scrape) past(_ context.Context, expr string, _ arm, _ time.Time, _ int,
 func (nothing) past(_ context.Context, expr string, _ arm, _ time.Time, _ int, _ time.Duration) ([]float64, reading) {
 	return nil, noData(expr, "the spec has no source")
 }
+
+// looked is what every look of the baseline added.
+func (s *scrape) looked(expr string, a arm) []float64 {
+	i := slices.Index(s.exprs, expr)
+	if i < 0 {
+		return nil
+	}
+	var out []float64
+	for _, p := range s.baselooks {
+		out = append(out, p.Counts[i][a])
+	}
+	return out
+}
+
+func (p *prometheus) looked(string, arm) []float64 { return nil }
+func (nothing) looked(string, arm) []float64       { return nil }

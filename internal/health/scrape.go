@@ -43,7 +43,9 @@ type scrape struct {
 	seen  [2]sight  // of the newest read
 	// newest is what the newest read added, if that counts.
 	newest ScrapePart
-	grew   map[string][]float64 // by the newest read, by exposed target and counter
+	// baselooks are the looks of a baseline.
+	baselooks []ScrapePart
+	grew      map[string][]float64 // by the newest read, by exposed target and counter
 }
 
 // place is where a target's page is.
@@ -149,16 +151,23 @@ func (s *scrape) restore(k *ScrapeState) error {
 	return nil
 }
 
-// baseline reads twice, some time apart.
+// baseline reads as often as a stage's looks do, at least twice.
 func (s *scrape) baseline(ctx context.Context, at time.Time) (window, error) {
 	began := time.Now()
 	s.gap = 2*s.spec.Scrape.Baseline.Std() + time.Minute // its own length, and slow pages
 	s.refresh(ctx, at, at)
-	if err := pause(ctx, s.spec.Scrape.Baseline.Std()); err != nil {
-		return window{}, err
+	s.baselooks = nil
+	end := at
+	for left := s.spec.Scrape.Baseline.Std(); left > 0; left -= s.spec.Every.Std() {
+		if err := pause(ctx, min(left, s.spec.Every.Std())); err != nil {
+			return window{}, err
+		}
+		end = at.Add(time.Since(began))
+		s.refresh(ctx, end, at)
+		if len(s.newest.Counts) > 0 && len(s.baselooks) < pastLooks {
+			s.baselooks = append(s.baselooks, s.newest)
+		}
 	}
-	end := at.Add(time.Since(began))
-	s.refresh(ctx, end, at)
 	return window{from: at, at: end}, ctx.Err()
 }
 

@@ -144,13 +144,13 @@ func TestScrapeBaseline(t *testing.T) {
 		c.Max, c.Against, c.Worse = nil, spec.AgainstControl, num(0.2)
 		b := f.binding(4) // the last stage
 		go func() {
-			time.Sleep(5 * time.Second)
+			time.Sleep(4 * time.Second)
 			f.serve("*", 1, 1000)
 		}()
 		before, err := f.open(t, scrapeSpec(c), b).Baseline(t.Context(), f.applied.Add(-time.Minute))
 		require.NoError(t, err)
 		require.Equal(t, 10*time.Second, before.At.Sub(before.From))
-		require.Equal(t, map[string]Past{"errors": {Step: spec.Duration(10 * time.Second), Looks: [][]float64{{4, 4000}}}}, before.Past)
+		require.Equal(t, map[string]Past{"errors": {Step: spec.Duration(5 * time.Second), Looks: [][]float64{{4, 4000}, {0, 0}}}}, before.Past)
 		require.Equal(t, Baseline{From: before.From, At: before.At, Exposed: 4000, Past: before.Past}, before)
 
 		b.Before = before

@@ -73,6 +73,9 @@ type source interface {
 	// past are the events of an arm before at, in looks of step each, oldest first; nil
 	// for a source without a past.
 	past(ctx context.Context, expr string, a arm, at time.Time, looks int, step time.Duration) ([]float64, reading)
+	// looked is what an arm showed in each look of the baseline, for a source without a
+	// past that kept them; nil otherwise.
+	looked(expr string, a arm) []float64
 	// gauge is a plain number about the exposed targets now.
 	gauge(ctx context.Context, expr string, w window) reading
 	// counts and gauges are the same of every single exposed target that the
