@@ -148,6 +148,9 @@ func loneCriteria(l spec.Lone, r judge.Recorded) judge.Criteria {
 		Every:  cmp.Or(l.Every.Std(), r.Pace()), Bake: cmp.Or(l.Bake.Max.Std(), r.End()), MinSamples: float64(l.MinSamples),
 		Enough: float64(l.Bake.Enough), Risk: float64(l.Bake.Risk), Least: l.Bake.Min.Std(),
 	}
+	if l.Objective != nil {
+		c.Objective, c.Burn = float64(*l.Objective), float64(l.Burn)
+	}
 	if l.Worse != nil {
 		c.Worse = float64(*l.Worse)
 	}

@@ -40,19 +40,22 @@ type CompareState struct {
 	Owed [][2][2]float64 `json:"owed,omitempty"`
 }
 
-// compares says that a check is a comparison that adds up look by look.
-func compares(c spec.Check) bool { return c.Each == "" && c.Counts() && c.Against != "" }
+// compares says that a check is a test that adds up look by look: a comparison, or one
+// against an objective.
+func compares(c spec.Check) bool {
+	return c.Each == "" && c.Counts() && (c.Against != "" || c.Objective != nil)
+}
 
 // itself says that a check compares with the time before the stage, since it asks for
 // that, or since it has no control.
 func (b Binding) itself(c spec.Check) bool {
-	return c.Against == spec.AgainstBefore || len(b.Control) == 0
+	return c.Against != spec.AgainstControl || len(b.Control) == 0
 }
 
 // criteria are what a check, or each of so many groups of it, is judged by.
 func (m *Meter) criteria(c spec.Check, groups int, alone bool) judge.Criteria {
 	out := judge.Criteria{
-		Worse: number(c.Worse), Before: alone, Alpha: m.spec.Budget(c.Name, m.binding.Stages) / float64(groups),
+		Worse: number(c.Worse), Before: alone && c.Objective == nil, Objective: number(c.Objective), Burn: float64(c.Burn), Alpha: m.spec.Budget(c.Name, m.binding.Stages) / float64(groups),
 		Every: m.spec.Every.Std(), Bake: m.binding.Bake, MinSamples: float64(c.MinSamples),
 	}
 	if a := m.binding.Adaptive; a != nil {
@@ -61,7 +64,7 @@ func (m *Meter) criteria(c spec.Check, groups int, alone bool) judge.Criteria {
 	if m.binding.Recovering {
 		out.Enough, out.Risk = recovered*(1+out.Worse), recoveredRisk
 	}
-	if m.unchanged() { // what was there before is no regression, unless it is large
+	if m.unchanged() && c.Against != "" { // what was there before is no regression, unless it is large
 		out.Worse += preflightWorse
 	}
 	return out
@@ -141,6 +144,9 @@ func (m *Meter) compareOne(ctx context.Context, c spec.Check, at moment, part *c
 		return judged{Result: res.without(bad)}
 	}
 	part.upto = at.at
+	if m.unchanged() && part.alone && c.Objective == nil {
+		return judged{Result: res.readable(c, looks)}
+	}
 	out := judged{Result: res.of(part.judge.Outcome(at.at.Sub(begin)), c)}
 	switch missing := m.binding.Before.Past[key(c, part.group)].Missing; {
 	case out.Verdict == NoData && missing != "":
@@ -154,6 +160,20 @@ func (m *Meter) compareOne(ctx context.Context, c spec.Check, at moment, part *c
 		out.Sentence += "; not shown yet to be well again"
 	}
 	return out.only(from...)
+}
+
+// readable is the verdict before anything was applied on what can only be compared
+// with that.
+func (r Result) readable(c spec.Check, looks []judge.Look) Result {
+	for _, l := range looks {
+		r.Samples += l.Exposed.Total
+	}
+	r.Verdict = Pass
+	if r.Samples < max(1, float64(c.MinSamples)) {
+		r.Verdict = Unexercised
+	}
+	r.Sentence = fmt.Sprintf("%s events, at least %d are needed; this is what it will be compared with", numeral.Integer(r.Samples), c.MinSamples)
+	return r
 }
 
 // read counts what both arms showed since the last look. It answers what that rests on,
@@ -195,6 +215,9 @@ func settle(owed *float64, grown float64) float64 {
 func (r Result) of(o judge.Outcome, c spec.Check) Result {
 	r.Verdict, r.Sentence, r.Samples, r.Shown = o.Verdict, o.Evidence, o.Samples, o.Shown
 	r.Value, r.Limit = new(o.Ratio), new(1+number(c.Worse))
+	if c.Objective != nil { // how many times the limit
+		r.Limit = new(1.0)
+	}
 	r.Trace = o.Trace
 	return r
 }

@@ -52,7 +52,7 @@ type Outcome struct {
 // is known of then.
 func NewComparison(c Criteria, before []Look) *Comparison {
 	j := &Comparison{criteria: c, traffic: NewTraffic(c, before), itself: newItself(before)}
-	if c.Before {
+	if c.Before || c.limit() > 0 {
 		before = j.itself.all(before)
 	}
 	past := pairs(before)
@@ -71,7 +71,10 @@ func (j *Comparison) See(strata ...Look) {
 		if p, ok := l.pair(); ok {
 			j.traffic.See(p)
 		}
-		if j.criteria.Before {
+		switch limit := j.criteria.limit(); {
+		case limit > 0:
+			l = rated(l, limit)
+		case j.criteria.Before:
 			l = j.itself.against(l)
 		}
 		if p, ok := l.pair(); ok {

@@ -140,6 +140,36 @@ func TestAgainstBefore(t *testing.T) {
 	}
 }
 
+func TestObjective(t *testing.T) {
+	t.Parallel()
+	c := criteria()
+	c.Objective, c.Burn = 0.98, 1
+	for name, test := range map[string]struct {
+		factor  func(int) float64
+		burn    float64
+		verdict Verdict
+		words   string
+	}{
+		"half of the budget":            {constant(1), 1, Pass, "objective 98%"},
+		"twice the budget":              {constant(4), 1, Fail, "the budget burns at"},
+		"twice, where ten is allowed":   {constant(4), 10, Pass, "(limit 10)"},
+		"fifteen times, for the last 5": {func(i int) float64 { return 1 + 29*float64(i/100) }, 5, Fail, "(limit 5)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := c
+			c.Burn = test.burn
+			looks := drawn(11, test.factor)
+			for i := range looks {
+				looks[i].Control = nil
+			}
+			out := Run(c, looks)
+			require.Equal(t, test.verdict, out.Verdict, out.Evidence)
+			require.Contains(t, out.Evidence, test.words)
+		})
+	}
+}
+
 // Chance alone takes back no more than it may, with so little of a past.
 func TestAgainstBeforeIsRarelyWrong(t *testing.T) {
 	t.Parallel()

@@ -16,6 +16,10 @@ type Criteria struct {
 	// other arm is left alone. It is the weaker comparison: what else changed with time
 	// counts, too.
 	Before bool
+	// Objective is the share of events that must not be bad, such as 0.999, and Burn how
+	// many times faster than that allows bad events may come. There is no other arm then.
+	// 0 has none.
+	Objective, Burn float64
 	// Alpha is the rate of false alarms of the check, over all looks of the stage
 	// together.
 	Alpha float64
@@ -41,7 +45,15 @@ const onset = 0.7
 
 // question is the criteria as a sequential test is asked.
 func (c Criteria) question() sequential.Question {
-	return sequential.Question{Worse: c.Worse, Enough: c.Enough, Start: c.start(), Unlike: c.Before}
+	return sequential.Question{Worse: c.Worse, Enough: c.Enough, Start: c.start(), Unlike: c.Before, Fixed: c.Objective > 0}
+}
+
+// limit is the share of bad events that an objective allows; 0 without one.
+func (c Criteria) limit() float64 {
+	if c.Objective <= 0 || c.Objective >= 1 {
+		return 0
+	}
+	return (1 - c.Objective) * max(1, c.Burn)
 }
 
 // start is when faults may begin.

@@ -29,10 +29,19 @@ func (i itself) known() bool { return i.Total > 0 }
 // against is a look with the second arm in the place of the control. Half an event is
 // added to what was seen, so that a rate of zero can be compared with, too.
 func (i itself) against(l Look) Look {
+	if !i.known() {
+		l.Control = nil
+		return l
+	}
+	return rated(l, (i.Bad+0.5)/(i.Total+1))
+}
+
+// rated is a look with a second arm of which such a share is bad for certain.
+func rated(l Look, rate float64) Look {
 	l.Control = nil
-	if i.known() && sane(l.Exposed) {
+	if sane(l.Exposed) {
 		total := certain * l.Exposed.Total
-		l.Control = &sequential.Counts{Bad: (i.Bad + 0.5) / (i.Total + 1) * total, Total: total}
+		l.Control = &sequential.Counts{Bad: rate * total, Total: total}
 	}
 	return l
 }

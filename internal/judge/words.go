@@ -16,6 +16,14 @@ func ratio(c sequential.Counts) string {
 	return fmt.Sprintf("%s (%s/%s)", numeral.Percent(c.Bad/c.Total), numeral.Integer(c.Bad), numeral.Integer(c.Total))
 }
 
+// objective words how the exposed arm does against its objective.
+func (j *Comparison) objective(seen sequential.Counts) string {
+	low, high := sequential.Ratio(seen.Bad, seen.Total, 0.05, max(100, j.criteria.MinSamples))
+	c := j.criteria
+	return fmt.Sprintf("bad %s, 95%% between %s and %s; objective %s, the budget burns at %s times its rate (limit %s)", ratio(seen),
+		numeral.Percent(low), numeral.Percent(high), numeral.PercentTo(c.Objective, 6), numeral.PlainTo(seen.Bad/seen.Total/(1-c.Objective), 2), numeral.PlainTo(max(1, c.Burn), 3))
+}
+
 // other names what the exposed arm is compared with.
 func (j *Comparison) other() string {
 	if j.criteria.Before {
@@ -26,7 +34,10 @@ func (j *Comparison) other() string {
 
 // compare is what the other arm showed.
 func (j *Comparison) compare() sequential.Counts {
-	if j.criteria.Before {
+	switch {
+	case j.criteria.limit() > 0: // a limit has no samples
+		return sequential.Counts{Total: j.criteria.MinSamples + 1}
+	case j.criteria.Before:
 		return j.itself.Counts
 	}
 	return j.test.Seen().Control
@@ -36,8 +47,12 @@ func (j *Comparison) compare() sequential.Counts {
 func (j *Comparison) compared(out Outcome) string {
 	seen := j.test.Seen()
 	s := &strings.Builder{}
-	fmt.Fprintf(s, "exposed %s vs %s %s: %s times the usual, %s allowed", ratio(seen.Exposed), j.other(), ratio(j.compare()),
-		numeral.PlainTo(out.Ratio, 2), numeral.PlainTo(1+j.criteria.Worse, 3))
+	if j.criteria.limit() > 0 {
+		s.WriteString(j.objective(seen.Exposed))
+	} else {
+		fmt.Fprintf(s, "exposed %s vs %s %s: %s times the usual, %s allowed", ratio(seen.Exposed), j.other(), ratio(j.compare()),
+			numeral.PlainTo(out.Ratio, 2), numeral.PlainTo(1+j.criteria.Worse, 3))
+	}
 	switch {
 	case out.Verdict == Fail:
 		fmt.Fprintf(s, "; chance does this in less than %s of bakes", numeral.Percent(out.P))

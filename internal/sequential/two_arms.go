@@ -19,6 +19,9 @@ type Question struct {
 	// Unlike says that the arms need not be alike, such as when the second is a rate
 	// that was estimated: only what was seen before the change tells their ratio.
 	Unlike bool
+	// Fixed says that the second arm is a limit: the looks before the change tell only
+	// whether events come in bursts.
+	Fixed bool
 }
 
 // TwoArms compares two arms, look by look: whether the exposed one has become worse
@@ -60,7 +63,11 @@ func commonFirst() []float64 { return []float64{0.06, 0.16, 0.26, 0.2, 0.14, 0.1
 func NewTwoArms(q Question, before []Pair) *TwoArms {
 	t := &TwoArms{question: q}
 	t.before, t.span = Rhythm(before)
-	for _, n := range Centre(before, t.before.Factor, !q.Unlike) {
+	centre := Centre(before, t.before.Factor, !q.Unlike)
+	if q.Fixed {
+		centre = []Node{{Ratio: 1, Weight: 1}}
+	}
+	for _, n := range centre {
 		null := n.Ratio * (1 + q.Worse)
 		t.nodes = append(t.nodes, node{
 			Node: n, grid: NewGrid(null, Ratios(), commonFirst(), q.Start), bets: NewBets(null, q.Start, t.span),

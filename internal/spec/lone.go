@@ -52,19 +52,39 @@ func (v *validator) lone(l Lone) {
 	v.loneBake(l.Bake)
 	for _, form := range []string{
 		"value", "min", "tolerate", "drop", "rise", "slow", "distribution",
-		"objective", "burn", "match", "group_by", "exercise", "each", "outliers", "probe", "alerts", "webhook",
+		"match", "group_by", "exercise", "each", "outliers", "probe", "alerts", "webhook",
 	} {
 		if v.given(form) {
 			v.bad(form, "cannot be judged from recorded counts, expected a check of bad and total with against")
 		}
 	}
-	if v.needs("against") {
-		v.oneOf("against", l.Against, AgainstControl, AgainstBefore)
+	v.oneOf("against", l.Against, AgainstControl, AgainstBefore)
+	switch {
+	case v.given("against") && v.given("objective"):
+		v.bad("objective", "stands beside against at %s, expected one of them", v.at("against"))
+	case !v.given("against") && !v.given("objective"):
+		v.bad("against", "is required, or objective")
 	}
+	v.loneObjective(l)
 	v.share("worse", l.Worse, 10, "such a check would hardly ever fail")
 	if v.given("max") {
 		v.bad("max", "stands beside against, expected one of them: recorded counts are judged against the control's")
 	}
+}
+
+func (v *validator) loneObjective(l Lone) {
+	if n := number(l.Objective); v.doc.Has("objective") && (n <= 0 || n >= 1) {
+		v.bad("objective", "is %v, expected more than 0%% and less than 100%%, such as 99.9%%", n)
+	} else if burn := float64(l.Burn); v.doc.Has("burn") && (burn <= 0 || burn*(1-n) >= 1) {
+		v.bad("burn", "is %v, expected more than 0, and less than would allow every event to be bad", burn)
+	}
+}
+
+func number(n *Number) float64 {
+	if n == nil {
+		return 0
+	}
+	return float64(*n)
 }
 
 func (v *validator) loneBake(b BakeTime) {
