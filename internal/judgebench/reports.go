@@ -20,11 +20,13 @@ func reports() []report {
 		{"targets", targets},
 		{"healthy", falseOurs},
 		{"peers", falsePeers},
+		{"unknowable", falseUnknowable},
 		{"delay", delays},
 		{"bad", badRequests},
 		{"strict", strictDelays},
 		{"late", lateDelays},
 		{"bursts", burstDelays},
+		{"long", longBurstDelays},
 		{"adaptive", adaptive},
 		{"limits", limits},
 	}
@@ -100,6 +102,24 @@ func falsePeers(ctx context.Context, b *bench) (*table, error) {
 		t.add(row...)
 	}
 	t.note("All but the last are calibrated to 5%% in the clean world of another seed, and then left alone.")
+	return t, nil
+}
+
+func falseUnknowable(ctx context.Context, b *bench) (*table, error) {
+	names := []string{nameOurs, nameGridEven, "Mann-Whitney every 5 min", "z-test at every look, calibrated"}
+	t := &table{title: "False rollbacks where nothing before the change tells", head: append([]string{"world"}, names...)}
+	for _, w := range unknowable() {
+		got, err := b.usually(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		row := []string{w.name}
+		for _, n := range names {
+			row = append(row, got[n].rollbacks())
+		}
+		t.add(row...)
+	}
+	t.note("These are not among the worlds in which the rate is promised: without a change that does harm the exposed arm is worse for a while all the same, in a way that could not be known.")
 	return t, nil
 }
 
@@ -216,6 +236,15 @@ func burstDelays(ctx context.Context, b *bench) (*table, error) {
 		return nil, err
 	}
 	t.note("Read it beside the false rollbacks of the same judges in that world: a judge that rolls everything back is fast.")
+	return t, nil
+}
+
+func longBurstDelays(ctx context.Context, b *bench) (*table, error) {
+	t := &table{title: "Mean delay where bursts last (1 min, one arm at 5×), in seconds"}
+	if err := b.over(ctx, t, longBurstyHarm(), b.judges, b.usually, result.delay); err != nil {
+		return nil, err
+	}
+	t.note("Here it matters even more: without harm, the others roll many of these back.")
 	return t, nil
 }
 
