@@ -114,7 +114,7 @@ func TestBetOnSums(t *testing.T) {
 	for _, w := range want {
 		mean += w / float64(len(want))
 	}
-	require.InDelta(t, mean, math.Exp(bets.Evidence()), 1e-12)
+	require.InDelta(t, 1, math.Exp(bets.Evidence())/mean, 1e-12)
 }
 
 func TestLimitOfOneLook(t *testing.T) {
