@@ -189,7 +189,7 @@ func delays(ctx context.Context, b *bench) (*table, error) {
 		return nil, err
 	}
 	t.note("In brackets the share that is found, where that is not all; a bake in which it is not found counts as 1800 s. The oracle knows how bad the fault is and "+
-		"that there is none from before; `oracle` and `likelihood grid` fail at ln 20 nats. The least possible is for a test with 5%% false rollbacks that finds as many as `%s`; it knows no looks, and a look lasts 15 s.", nameOurs)
+		"that the arms were alike before; `oracle` and `likelihood grid` fail at ln 20 nats. The least possible is for a test with 5%% false rollbacks that finds as many as `%s`; it knows no looks, and a look lasts 15 s.", nameOurs)
 	return t, nil
 }
 
