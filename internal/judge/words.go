@@ -73,6 +73,8 @@ func (j *Comparison) method() string {
 		return " [by bets: nothing is known from before the change]"
 	case !j.test.Bursts():
 		return ""
+	case d.Excess() && j.test.Span() > 1:
+		return fmt.Sprintf(" [by bets every %d looks: errors come in bursts that last, %s times chance before the change]", j.test.Span(), numeral.PlainTo(d.Factor, 2))
 	case d.Excess():
 		return fmt.Sprintf(" [by bets: errors come in bursts, %s times chance before the change]", numeral.PlainTo(d.Factor, 2))
 	case d.Chance():

@@ -20,11 +20,13 @@ func reports() []report {
 		{"targets", targets},
 		{"healthy", falseOurs},
 		{"peers", falsePeers},
+		{"unknowable", falseUnknowable},
 		{"delay", delays},
 		{"bad", badRequests},
 		{"strict", strictDelays},
 		{"late", lateDelays},
 		{"bursts", burstDelays},
+		{"long", longBurstDelays},
 		{"adaptive", adaptive},
 		{"limits", limits},
 	}
@@ -103,6 +105,24 @@ func falsePeers(ctx context.Context, b *bench) (*table, error) {
 	return t, nil
 }
 
+func falseUnknowable(ctx context.Context, b *bench) (*table, error) {
+	names := []string{nameOurs, nameGridEven, "Mann-Whitney every 5 min", "z-test at every look, calibrated"}
+	t := &table{title: "False rollbacks where nothing before the change tells", head: append([]string{"world"}, names...)}
+	for _, w := range unknowable() {
+		got, err := b.usually(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		row := []string{w.name}
+		for _, n := range names {
+			row = append(row, got[n].rollbacks())
+		}
+		t.add(row...)
+	}
+	t.note("These are not among the worlds in which the rate is promised: without a change that does harm the exposed arm is worse for a while all the same, in a way that could not be known.")
+	return t, nil
+}
+
 // over makes a table with a row for each judge and a column for each world.
 func (b *bench) over(ctx context.Context, t *table, worlds []world, judges []contender,
 	measure func(context.Context, world) (map[string]result, error), cell func(result) string,
@@ -169,7 +189,7 @@ func delays(ctx context.Context, b *bench) (*table, error) {
 		return nil, err
 	}
 	t.note("In brackets the share that is found, where that is not all; a bake in which it is not found counts as 1800 s. The oracle knows how bad the fault is and "+
-		"that there is none from before; `oracle` and `likelihood grid` fail at ln 20 nats. The least possible is for a test with 5%% false rollbacks that finds as many as `%s`; it knows no looks, and a look lasts 15 s.", nameOurs)
+		"that the arms were alike before; `oracle` and `likelihood grid` fail at ln 20 nats. The least possible is for a test with 5%% false rollbacks that finds as many as `%s`; it knows no looks, and a look lasts 15 s.", nameOurs)
 	return t, nil
 }
 
@@ -216,6 +236,15 @@ func burstDelays(ctx context.Context, b *bench) (*table, error) {
 		return nil, err
 	}
 	t.note("Read it beside the false rollbacks of the same judges in that world: a judge that rolls everything back is fast.")
+	return t, nil
+}
+
+func longBurstDelays(ctx context.Context, b *bench) (*table, error) {
+	t := &table{title: "Mean delay where bursts last (1 min, one arm at 5×), in seconds"}
+	if err := b.over(ctx, t, longBurstyHarm(), b.judges, b.usually, result.delay); err != nil {
+		return nil, err
+	}
+	t.note("Here it matters even more: without harm, the others roll many of these back.")
 	return t, nil
 }
 

@@ -24,7 +24,7 @@ func targets(ctx context.Context, b *bench) (*table, error) {
 		}
 		all = append(all, one)
 	}
-	t := &table{title: "Which targets hold", head: []string{"target", "measured", "holds"}}
+	t := &table{title: "Targets", head: []string{"target", "measured", "holds"}}
 	var held, missed []string
 	for _, x := range all {
 		answer := "yes"
@@ -107,7 +107,7 @@ func strictSpeed(ctx context.Context, b *bench) (target, error) {
 }
 
 func lateSpeed(ctx context.Context, b *bench) (target, error) {
-	return faster(ctx, target{what: "late faults at least twice as fast as without starts"}, late(), 2, nameCumulative, nameOurs, b.lately)
+	return faster(ctx, target{what: "late faults at least twice as fast as if only faults from the start were looked for"}, late(), 2, nameCumulative, nameOurs, b.lately)
 }
 
 func earlyEnd(ctx context.Context, b *bench) (target, error) {

@@ -140,6 +140,16 @@ func healthy() []world {
 	return out
 }
 
+// unknowable are worlds in which the change does nothing either, and what looks like
+// harm was not to be seen before it.
+func unknowable() []world {
+	return []world{
+		{name: "bursts of 1 min, nothing known from before", bend: longBursts(4)},
+		{name: "bursts of 1 min that begin with the change, but not by it", known: looks, bend: newBursts(4)},
+		{name: "each arm's errors drift by ±50% by themselves, anew every 2 min", known: looks, bend: ownDrift(8, 0.5)},
+	}
+}
+
 // harmful are worlds with harm from the first look on, by how much.
 func harmful() []world {
 	var out []world
@@ -154,6 +164,15 @@ func burstyHarm() []world {
 	var out []world
 	for _, f := range []float64{1.5, 2, 3, 5, 10} {
 		out = append(out, world{name: times(f) + ", φ 2", factor: f, known: looks, bend: overdispersed(2)})
+	}
+	return out
+}
+
+// longBurstyHarm are worlds in which harm comes on top of bursts that last.
+func longBurstyHarm() []world {
+	var out []world
+	for _, f := range []float64{2, 3, 5, 10} {
+		out = append(out, world{name: times(f) + ", bursts of 1 min", factor: f, known: looks, bend: longBursts(4)})
 	}
 	return out
 }
@@ -221,6 +240,38 @@ func longBursts(last int) func(*rand.Rand, *day) {
 						out[j] = 5
 					}
 				}
+			}
+			return out
+		}
+		exposed, control := wave(), wave()
+		d.errors = func(i int) (float64, float64) { return exposed[i+looks-1], control[i+looks-1] }
+	}
+}
+
+// newBursts are longBursts without those from before the change.
+func newBursts(last int) func(*rand.Rand, *day) {
+	return func(r *rand.Rand, d *day) {
+		longBursts(last)(r, d)
+		after := d.errors
+		d.errors = func(i int) (float64, float64) {
+			if i <= 0 {
+				return 1, 1
+			}
+			return after(i)
+		}
+	}
+}
+
+// ownDrift draws a factor for each arm anew every so many looks, with mean 1.
+func ownDrift(every int, deviation float64) func(*rand.Rand, *day) {
+	return func(r *rand.Rand, d *day) {
+		wave := func() []float64 {
+			out, f := make([]float64, 2*looks), 1.0
+			for i := range out {
+				if i%every == 0 {
+					f = gamma(r, 1/(deviation*deviation)) * deviation * deviation
+				}
+				out[i] = f
 			}
 			return out
 		}

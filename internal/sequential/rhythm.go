@@ -5,9 +5,9 @@ import "math"
 // Rhythm answers how bad events bunched in looks between which nothing changed: the
 // dispersion, and how many looks in a row one bet should cover. That is 1 unless
 // bursts last longer than a look: then what a look shows more than its share, the
-// next one shows too. Sums of n looks are tried until neighbours no longer go along,
-// and a bet covers twice as many as the last that did, so that most bursts fall
-// into one bet.
+// next one shows too. Sums of more and more looks are tried; a bet covers spread
+// times as many as the largest of which neighbours still go along, so that most
+// bursts fall into one bet.
 func Rhythm(looks []Pair) (d Dispersion, span int) {
 	d, span = Split(looks), 1
 	for n := 1; n <= longestBurst && len(looks) >= tellingSums*n; n *= 2 {
