@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// failsEvery says which answers of the service behind the edges are failures:
+// failsEvery is which answers of the service behind the edges are failures at first:
 // real services always fail a little, and a judge must not hold that against a
 // release. It has no factor in common with the number of requests in vegeta's
 // list, so that every edge and every route gets its turn.
@@ -21,10 +21,11 @@ func (r *rig) startBackend() (address string, err error) {
 		return "", err
 	}
 	var n atomic.Int64
+	r.failsEvery.Store(failsEvery)
 	server := &http.Server{
 		ReadHeaderTimeout: 5 * time.Second,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-			if n.Add(1)%failsEvery == 0 {
+			if n.Add(1)%r.failsEvery.Load() == 0 {
 				http.Error(w, "no luck", http.StatusInternalServerError)
 				return
 			}

@@ -15,6 +15,8 @@ const (
 	specGood    = "good.yaml"
 	specBad     = "bad-503.yaml"
 	specRefused = "refused.yaml"
+	specTwice   = "twice.yaml"
+	specShared  = "shared.yaml"
 
 	goodRelease = "1.1.0"
 )

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -82,4 +83,33 @@ func TestRollouts(t *testing.T) {
 	require.Equal(t, refused.before, refused.after)
 	count, _ = refused.got(statusBad)
 	require.Zero(t, count)
+}
+
+// One request in a hundred fails as a rule. A release on which it is two is taken back;
+// one during which many more fail everywhere is not.
+func TestSmallHarmAndSharedHarm(t *testing.T) {
+	r := setUp(t)
+	before, err := r.answers(t.Context())
+	require.NoError(t, err)
+
+	twice, err := r.rollOut(t.Context(), specTwice)
+	require.NoError(t, err)
+	require.Equal(t, exitRolledBack, twice.code)
+	require.Len(t, twice.reloaded(), len(r.edges)/2, "the other half was never touched")
+	for id, a := range twice.after {
+		require.Equal(t, before[id].Release, a.Release, id)
+	}
+
+	incident := time.AfterFunc(20*time.Second, func() { r.failsEvery.Store(11) })
+	over := time.AfterFunc(35*time.Second, func() { r.failsEvery.Store(failsEvery) })
+	defer incident.Stop()
+	defer over.Stop()
+	shared, err := r.rollOut(t.Context(), specShared)
+	require.NoError(t, err)
+	require.Equal(t, exitPromoted, shared.code)
+	failed, _ := shared.got("500")
+	require.Greater(t, failed, shared.requests()/50, "there was an incident")
+	for id, a := range shared.after {
+		require.Equal(t, "1.5.0", a.Release, id)
+	}
 }

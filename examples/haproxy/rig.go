@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -29,6 +30,8 @@ type rig struct {
 	prometheus string // base URL
 	traffic    *traffic
 	closers    []func()
+	// failsEvery says which answers of the service behind the edges are failures.
+	failsEvery atomic.Int64
 }
 
 // bringUp starts everything and waits until Prometheus has seen traffic on every
@@ -143,7 +146,7 @@ func (r *rig) startEdges(ctx context.Context, haproxy string, s settings) error 
 // of this run in them.
 func writeSpecs(s settings, prometheus string) error {
 	actual := strings.NewReplacer("http://127.0.0.1:9090", prometheus, "examples/haproxy/edge", filepath.Join(s.example, "edge"))
-	for _, c := range []string{specGood, specBad, specRefused} {
+	for _, c := range []string{specGood, specBad, specRefused, specTwice, specShared} {
 		data, err := os.ReadFile(filepath.Join(s.example, c))
 		if err != nil {
 			return err

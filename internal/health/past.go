@@ -168,6 +168,7 @@ func rounded(v float64) float64 { return math.Round(v*1000) / 1000 }
 // past asks for the increase over the window at the end of each look, less that up to
 // its beginning: both begin together, so every event is counted once.
 func (p *prometheus) past(ctx context.Context, expr string, a arm, at time.Time, looks int, step time.Duration) ([]float64, reading) {
+	at = at.Truncate(time.Millisecond) // as precisely as the source answers
 	long := max(p.spec.Window.Std(), 2*step)
 	upto, r := p.ranged(ctx, expr, a, long, promv1.Range{Start: at.Add(-time.Duration(looks-1) * step), End: at, Step: step})
 	if r.verdict != "" {

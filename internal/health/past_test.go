@@ -1,0 +1,85 @@
+package health
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// pastOracle answers range queries as a Prometheus whose counters grow by so much a
+// second since a moment; it rounds times to milliseconds, as Prometheus does.
+func pastOracle(since time.Time, rate func(query string) float64) http.RoundTripper {
+	return transport(func(r *http.Request) (*http.Response, error) {
+		body, _ := io.ReadAll(r.Body)
+		form, _ := url.ParseQuery(string(body))
+		answer := func(data string) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {asJSON}}, Body: io.NopCloser(strings.NewReader(data)), Request: r}, nil
+		}
+		query := form.Get("query")
+		if !strings.HasSuffix(r.URL.Path, "query_range") {
+			return answer(vector("1"))
+		}
+		start, _ := strconv.ParseFloat(form.Get("start"), 64)
+		end, _ := strconv.ParseFloat(form.Get("end"), 64)
+		step, _ := strconv.ParseFloat(form.Get("step"), 64)
+		window, _ := time.ParseDuration(query[strings.LastIndex(query, "[")+1 : strings.LastIndex(query, "]")])
+		var values []string
+		for at := start; at <= end+1e-6; at += step {
+			ms := int64(at*1000 + 0.5)
+			grown := min(window.Seconds(), float64(ms)/1000-float64(since.UnixMilli())/1000)
+			if grown > 0 {
+				values = append(values, fmt.Sprintf(`[%d.%03d,"%g"]`, ms/1000, ms%1000, rate(query)*grown))
+			}
+		}
+		if len(values) == 0 {
+			return answer(success("matrix", `[]`))
+		}
+		return answer(success("matrix", fmt.Sprintf(`[{"metric":{},"values":[%s]}]`, strings.Join(values, ","))))
+	})
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
+
+// Every event of the past is in one look, whatever the moment at which one asks.
+func TestPastOfAPrometheus(t *testing.T) {
+	b := promBinding(4, 2)
+	b.Bake = 10 * time.Minute
+	for _, odd := range []time.Duration{0, 300 * time.Microsecond, 600 * time.Microsecond, 999_999} {
+		now := looked.Add(odd)
+		source := pastOracle(looked.Add(-4*time.Minute), func(query string) float64 {
+			rate := 100.0
+			if strings.Contains(query, "5..") {
+				rate = 2
+			}
+			return rate
+		})
+		m, err := Open(promSpec(against()), b, Deps{Transport: source})
+		require.NoError(t, err)
+		before, err := m.measure(t.Context(), now)
+		require.NoError(t, err)
+		p := before.Past["errors"]
+		require.Len(t, p.Looks, 16, "%s: what was not there yet is no look: %+v", odd, p)
+		for _, row := range p.Looks[1:] {
+			require.InDeltaSlice(t, []float64{30, 1500, 30, 1500}, row, 0.1)
+		}
+	}
+}
+
+// A source that knows nothing of the past leaves a comparison without one.
+func TestNoPast(t *testing.T) {
+	b := promBinding(4, 2)
+	m, err := Open(promSpec(against()), b, Deps{Transport: pastOracle(looked.Add(time.Hour), func(string) float64 { return 1 })})
+	require.NoError(t, err)
+	before, err := m.measure(t.Context(), looked)
+	require.NoError(t, err)
+	require.Empty(t, before.looks("errors"))
+}
