@@ -20,7 +20,7 @@ func pastOracle(since time.Time, rate func(query string) float64) http.RoundTrip
 		body, _ := io.ReadAll(r.Body)
 		form, _ := url.ParseQuery(string(body))
 		answer := func(data string) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {asJSON}}, Body: io.NopCloser(strings.NewReader(data)), Request: r}, nil
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {asJSON}}, Body: io.NopCloser(strings.NewReader(data)), Request: r}, nil
 		}
 		query := form.Get("query")
 		if !strings.HasSuffix(r.URL.Path, "query_range") {
