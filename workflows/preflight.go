@@ -33,15 +33,15 @@ func (r *rollout) preflight() error {
 }
 
 // admit is the rule of the look before the first stage. Harm that is there already
-// refuses, and so does a source that answers nothing: nobody would see what the
-// change does. Too little traffic does not: the gates will want more.
+// refuses, and so do a source that answers nothing and a check that nothing will ever
+// answer: nobody would see what the change does. Too little traffic does not: the gates will want more.
 func admit(r health.Report, override *ControlRequest) (Decision, string) {
 	verdict := r.Verdict()
 	evidence := words(r, verdict)
 	switch {
 	case verdict == health.Pass:
 		return Promote, evidence
-	case verdict != health.Fail && !r.Mute():
+	case verdict != health.Fail && !r.Mute() && !r.Impossible():
 		return Promote, "no harm seen; not every check has enough to judge by yet: " + evidence
 	case override != nil:
 		return Promote, fmt.Sprintf("started by %s (%s) although: %s", bounded(override.By), bounded(override.Why), evidence)

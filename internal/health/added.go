@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sluicehq/sluice/internal/numeral"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -17,7 +16,7 @@ type span struct {
 
 // events reads a check's bad and total events, by what reads one expression. Of a
 // histogram those above the bound are all but those that are not.
-func (m *Meter) events(c spec.Check, read func(expr string, l lack) reading) ratio {
+func (m *Meter) events(ctx context.Context, c spec.Check, w window, read func(expr string, l lack) reading) ratio {
 	total := read(c.Whole(c.Total, m.spec), lackIsUnknown)
 	if total.verdict != "" {
 		return ratio{total: total}
@@ -27,7 +26,7 @@ func (m *Meter) events(c spec.Check, read func(expr string, l lack) reading) rat
 	}
 	within := read(c.Bad, lackIsUnknown)
 	if within.empty {
-		within.why = "no series of the bucket: is " + numeral.Plain(float64(c.Slow.Over)) + " s one of the histogram's bounds?"
+		within = notABound(within, float64(c.Slow.Over), m.source.bounds(ctx, c.Slow.Histogram, w))
 	}
 	within.value = total.value - within.value
 	return ratio{bad: within, total: total}

@@ -186,7 +186,7 @@ func (m *Meter) read(ctx context.Context, c spec.Check, s span, st *stratum, alo
 	var counts [2]*sequential.Counts
 	owed := st.owed
 	for _, a := range arms {
-		r := m.events(c, func(expr string, l lack) reading { return st.source.added(ctx, expr, a, s, l) })
+		r := m.events(ctx, c, s.window, func(expr string, l lack) reading { return st.source.added(ctx, expr, a, s, l) })
 		from = append(from, r.total, r.bad)
 		for _, part := range []reading{r.total, r.bad} {
 			if part = part.usable(); part.verdict != "" {

@@ -45,6 +45,9 @@ type Result struct {
 	// enough for that.
 	CanShow bool `json:"canShow,omitempty"`
 	Shown   bool `json:"shown,omitempty"`
+	// Impossible says that the check will never have a verdict: it asks for what the
+	// source has not got.
+	Impossible bool `json:"impossible,omitempty"`
 	// Advisory results are shown, and decide nothing.
 	Advisory bool `json:"advisory,omitempty"`
 	// Trace is how both arms did since the stage was applied, for a drawing.
@@ -115,6 +118,11 @@ func (r Report) Shown() bool {
 		some = some || res.Shown
 	}
 	return some
+}
+
+// Impossible says that some check will never have a verdict.
+func (r Report) Impossible() bool {
+	return slices.ContainsFunc(r.deciding(), func(res Result) bool { return res.Impossible })
 }
 
 // Mute says that there are checks beside those that are always on, and that none of

@@ -1,11 +1,17 @@
 package health
 
 import (
+	"context"
+	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/prometheus/common/model"
+
+	"github.com/sluicehq/sluice/internal/numeral"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -49,4 +55,62 @@ func bucket(selector string, bound float64) string {
 		return name + "{" + match + "}"
 	}
 	return name + "{" + match + "," + matchers
+}
+
+// notABound says why there is no bucket with a bound, naming those next to it.
+func notABound(r reading, bound float64, has []float64) reading {
+	at, found := slices.BinarySearch(has, bound)
+	switch over := numeral.Plain(bound); {
+	case len(has) == 0 || found:
+		r.why = "no series of the bucket: is " + over + " s one of the histogram's bounds?"
+		return r
+	case at == 0:
+		r.why = fmt.Sprintf("%s s is none of the histogram's bounds; the smallest is %s s", over, numeral.Plain(has[0]))
+	case at == len(has):
+		r.why = fmt.Sprintf("%s s is none of the histogram's bounds; the largest is %s s", over, numeral.Plain(has[at-1]))
+	default:
+		r.why = fmt.Sprintf("%s s is none of the histogram's bounds; the nearest are %s s and %s s", over, numeral.Plain(has[at-1]), numeral.Plain(has[at]))
+	}
+	r.impossible = true
+	return r
+}
+
+func (p *prometheus) bounds(ctx context.Context, histogram string, w window) []float64 {
+	query, err := p.fill("count by (le) ("+spec.HistogramSeries(histogram, "_bucket")+")", exposed, w)
+	if err != nil {
+		return nil
+	}
+	vector, _ := p.given(ctx, query, w.at).value.(model.Vector)
+	var out []float64
+	for _, s := range vector {
+		if le, err := strconv.ParseFloat(string(s.Metric[model.BucketLabel]), 64); err == nil && !math.IsInf(le, 0) {
+			out = append(out, le)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// bounds of metrics pages are those of the newest page that was read.
+func (s *scrape) bounds(_ context.Context, histogram string, _ window) []float64 {
+	name, _, _ := strings.Cut(spec.HistogramSeries(histogram, "_bucket"), "{")
+	return s.buckets[name]
+}
+
+func (nothing) bounds(context.Context, string, window) []float64 { return nil }
+
+// bucketsOf are the bounds of a page's histograms, by the name of their series.
+func bucketsOf(series []metric) map[string][]float64 {
+	out := map[string][]float64{}
+	for _, m := range series {
+		name := string(m.labels[model.MetricNameLabel])
+		le, err := strconv.ParseFloat(string(m.labels[model.BucketLabel]), 64)
+		if err == nil && !math.IsInf(le, 0) && !slices.Contains(out[name], le) {
+			out[name] = append(out[name], le)
+		}
+	}
+	for _, bounds := range out {
+		slices.Sort(bounds)
+	}
+	return out
 }

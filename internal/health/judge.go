@@ -193,7 +193,7 @@ func (r *Result) evidence(from reading) {
 
 // without is the result of a reading that cannot be judged.
 func (r Result) without(from reading) Result {
-	r.Verdict, r.Sentence = from.verdict, from.why
+	r.Verdict, r.Sentence, r.Impossible = from.verdict, from.why, from.impossible
 	return r
 }
 

@@ -268,7 +268,7 @@ func (m *Meter) compared(ctx context.Context, c spec.Check, w window) (r ratio, 
 
 // ratio reads the bad and total events of one arm, of all its targets together.
 func (m *Meter) ratio(ctx context.Context, c spec.Check, a arm, w window) ratio {
-	return m.events(c, func(expr string, l lack) reading { return m.source.count(ctx, expr, a, w, l) })
+	return m.events(ctx, c, w, func(expr string, l lack) reading { return m.source.count(ctx, expr, a, w, l) })
 }
 
 // everyone reads every single target's numbers for a check.

@@ -36,6 +36,7 @@ type scrape struct {
 	picks  map[string]pick
 	exprs  []string // counters, in the order of ScrapeState.Last
 	plain  []string // numbers that are no counters
+	slow   bool     // some check is about a histogram
 	single []string // counters of single targets, in the order of ScrapeEach.Counts
 
 	kept  ScrapeState
@@ -43,6 +44,8 @@ type scrape struct {
 	seen  [2]sight  // of the newest read
 	// newest is what the newest read added, if that counts.
 	newest ScrapePart
+	// buckets are the bounds of histograms on the newest page, where a check asks.
+	buckets map[string][]float64
 	// baselooks are the looks of a baseline.
 	baselooks []ScrapePart
 	grew      map[string][]float64 // by the newest read, by exposed target and counter
@@ -76,6 +79,7 @@ func openScrape(h spec.Health, b Binding, client *http.Client) (source, error) {
 		gap: max(h.StaleAfter.Std(), 2*h.Every.Std()) + lookSlack, sizes: [2]int{len(b.Exposed), len(b.Control)},
 	}
 	for _, c := range h.Checks {
+		s.slow = s.slow || c.Slow != nil
 		if err := s.pick(&s.exprs, c.Bad, c.Total); err != nil {
 			return nil, err
 		}
@@ -226,6 +230,9 @@ func (s *scrape) readArm(ctx context.Context, a arm, part *ScrapePart) {
 func (s *scrape) take(a arm, id string, pg page, part *ScrapePart) {
 	in := &s.seen[a]
 	in.pages++
+	if s.slow {
+		s.buckets = bucketsOf(pg.series)
+	}
 	sound := true
 	values := make([]*float64, len(s.exprs))
 	for i, expr := range s.exprs {

@@ -44,6 +44,9 @@ type reading struct {
 	// early says how the number also rests on the time before evidence counts; empty
 	// when it does not.
 	early string
+	// impossible says that nothing will ever be answered: the check asks for what the
+	// source has not got.
+	impossible bool
 	// empty tells an answer without any series from other trouble.
 	empty    bool
 	query    string
@@ -76,6 +79,8 @@ type source interface {
 	// looked is what an arm showed in each look of the baseline, for a source without a
 	// past that kept them; nil otherwise.
 	looked(expr string, a arm) []float64
+	// bounds are those of a histogram's buckets, ascending; none where they are not known.
+	bounds(ctx context.Context, histogram string, w window) []float64
 	// gauge is a plain number about the exposed targets now.
 	gauge(ctx context.Context, expr string, w window) reading
 	// counts and gauges are the same of every single exposed target that the
