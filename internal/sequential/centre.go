@@ -35,8 +35,13 @@ func Centre(before []Pair, dispersion float64, likely bool) []Node {
 	if all.bad() == 0 {
 		return []Node{{Ratio: 1, Weight: 1}}
 	}
-	seen := math.Log(RateRatio(before))
 	noise := max(1, dispersion) * (1/(all.Exposed.Bad+0.5) + 1/(all.Control.Bad+0.5))
+	return believe(math.Log(RateRatio(before)), noise, likely)
+}
+
+// believe answers what the ratio was, of which the logarithm was measured with a
+// variance.
+func believe(seen, noise float64, likely bool) []Node {
 	prior, spiked := different*different, alike
 	if !likely {
 		prior, spiked = anything*anything, 0
@@ -63,6 +68,67 @@ func Centre(before []Pair, dispersion float64, likely bool) []Node {
 	}
 	slices.SortFunc(nodes, func(a, b Node) int { return compare(a.Ratio, b.Ratio) })
 	return nodes
+}
+
+// leastSplits is how many looks with bad events tell what their split is on average.
+const leastSplits = 10
+
+// SplitCentre answers what Centre does, for bets: they need the split of a look's bad
+// events to be its share on average, whereas Centre is about sums. Where the rates of
+// the arms go up and down by themselves, that is not the same: the exposed arm's part
+// is larger in looks in which the control happens to show little. So the parts of all
+// looks count alike here, and how sure their average is comes from how they differ.
+// It answers false where too little was seen for that.
+func SplitCentre(before []Pair, likely bool) ([]Node, bool) {
+	var looks []Pair
+	parts := 0.0
+	for _, p := range before {
+		if z := p.bad(); p.usable() && z > 0 {
+			looks = append(looks, p)
+			parts += p.Exposed.Bad / z
+		}
+	}
+	if len(looks) < leastSplits || parts == 0 {
+		return nil, false
+	}
+	low, high := -furthest, furthest
+	for range 60 {
+		if middle := (low + high) / 2; sharesOf(looks, middle) < parts {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	if high-low > 1e-6 || low < 1-furthest || high > furthest-1 {
+		return nil, false
+	}
+	slope, noise, four, block := 0.0, 0.0, 0.0, 0.0
+	for i, p := range looks {
+		share := p.share(math.Exp(low))
+		slope += share * (1 - share)
+		off := p.Exposed.Bad/p.bad() - share
+		noise += off * off
+		if block += off; i%4 == 3 {
+			four += block * block
+			block = 0
+		}
+	}
+	if noise = max(noise, four) / (slope * slope); noise <= 0 {
+		return nil, false
+	}
+	return believe(low, noise, likely), true
+}
+
+// furthest is the logarithm of the largest ratio that is looked for.
+const furthest = 8.0
+
+// sharesOf adds up the shares of looks at a ratio, of which the logarithm is given.
+func sharesOf(looks []Pair, ratio float64) float64 {
+	total := 0.0
+	for _, p := range looks {
+		total += p.share(math.Exp(ratio))
+	}
+	return total
 }
 
 func compare(a, b float64) int {

@@ -44,6 +44,8 @@ type TwoArms struct {
 // node is the test under the assumption that the arms' rates had one ratio before.
 type node struct {
 	Node
+	// wild is the same for bets.
+	wild Node
 	grid *Grid
 	bets *Bets
 	// blunt is the grid on a small part of the events, for harm that is too large to be
@@ -63,18 +65,30 @@ func commonFirst() []float64 { return []float64{0.06, 0.16, 0.26, 0.2, 0.14, 0.1
 func NewTwoArms(q Question, before []Pair) *TwoArms {
 	t := &TwoArms{question: q}
 	t.before, t.span = Rhythm(before)
-	centre := Centre(before, t.before.Factor, !q.Unlike)
-	if q.Fixed {
-		centre = []Node{{Ratio: 1, Weight: 1}}
-	}
-	for _, n := range centre {
-		null := n.Ratio * (1 + q.Worse)
+	calm, wild := t.centres(before)
+	for i, n := range calm {
+		null, wildNull := n.Ratio*(1+q.Worse), wild[i].Ratio*(1+q.Worse)
 		t.nodes = append(t.nodes, node{
-			Node: n, grid: NewGrid(null, Ratios(), commonFirst(), q.Start), bets: NewBets(null, q.Start, t.span),
-			blunt: NewGrid(null, Ratios(), commonFirst(), q.Start),
+			Node: n, grid: NewGrid(null, Ratios(), commonFirst(), q.Start),
+			wild: wild[i], bets: NewBets(wildNull, q.Start, t.span), blunt: NewGrid(wildNull, Ratios(), commonFirst(), q.Start),
 		})
 	}
 	return t
+}
+
+// centres are what is believed of the ratio before, for the likelihood and for bets:
+// as many nodes for either.
+func (t *TwoArms) centres(before []Pair) (calm, wild []Node) {
+	if t.question.Fixed {
+		one := []Node{{Ratio: 1, Weight: 1}}
+		return one, one
+	}
+	calm = Centre(before, t.before.Factor, !t.question.Unlike)
+	wild, ok := SplitCentre(before, !t.question.Unlike)
+	if !ok {
+		wild = calm
+	}
+	return calm, wild
 }
 
 // See takes the next look: the arms as a whole, or each of the strata in which they
@@ -157,7 +171,7 @@ func (t *TwoArms) Evidence() float64 {
 func (t *TwoArms) ventured() float64 {
 	out := make([]float64, len(t.nodes))
 	for i, n := range t.nodes {
-		out[i] = math.Log(n.Weight) - sum(math.Log(sharp)+n.bets.Evidence(), math.Log(1-sharp)+n.blunt.Evidence())
+		out[i] = math.Log(n.wild.Weight) - sum(math.Log(sharp)+n.bets.Evidence(), math.Log(1-sharp)+n.blunt.Evidence())
 	}
 	return -sum(out...)
 }
