@@ -9,16 +9,17 @@ type Counts struct {
 	Total float64 `json:"total"`
 }
 
-// sound says that the counts can be: finite, not negative.
-func (c Counts) sound() bool { return plausible(c.Bad) && plausible(c.Total) }
-
-// Counts lie between these, or are 0: ratios and products of them stay numbers.
+// Counts are at most most, and totals at least least where they are not 0: ratios and
+// products of them stay numbers.
 const (
 	least = 1e-9
 	most  = 1e15
 )
 
-func plausible(x float64) bool { return x == 0 || x >= least && x <= most }
+// sound says that the counts can be: finite, not negative.
+func (c Counts) sound() bool {
+	return c.Bad >= 0 && c.Bad <= most && (c.Total == 0 || c.Total >= least && c.Total <= most)
+}
 
 func (c Counts) plus(d Counts) Counts { return Counts{Bad: c.Bad + d.Bad, Total: c.Total + d.Total} }
 
