@@ -137,7 +137,7 @@ func (e *explainer) report(r health.Report) {
 	rows := make([][]string, 0, len(r.Results))
 	for _, res := range r.Results {
 		rows = append(rows, []string{
-			e.p.verdict(res.Verdict, glyph(res.Verdict)) + " " + terminal.Safe(res.Check),
+			checkName(res, e.p),
 			e.p.verdict(res.Verdict, terminal.Safe(string(res.Verdict))),
 			numbers(res),
 			terminal.Safe(sentence(res)),
@@ -145,6 +145,9 @@ func (e *explainer) report(r health.Report) {
 	}
 	for i, line := range columns(rows, "  ") {
 		e.add("    %s", line)
+		for _, drawn := range sparklines(r.Results[i], e.p) {
+			e.add("        %s", drawn)
+		}
 		for _, w := range r.Results[i].Warnings {
 			e.add("        warning: %s", e.p.yellow(terminal.Safe(w)))
 		}

@@ -14,13 +14,23 @@ func checkLines(r health.Report, p paint) []string {
 	rows := make([][]string, 0, len(r.Results))
 	for _, res := range r.Results {
 		rows = append(rows, []string{
-			p.verdict(res.Verdict, glyph(res.Verdict)) + " " + terminal.Safe(res.Check),
+			checkName(res, p),
 			p.verdict(res.Verdict, terminal.Safe(string(res.Verdict))),
 			numbers(res),
 			terminal.Safe(sentence(res)),
 		})
 	}
 	return columns(rows, "  ")
+}
+
+// checkName is a check's name with the mark of its verdict. One that never decides says
+// so.
+func checkName(r health.Result, p paint) string {
+	name := p.verdict(r.Verdict, glyph(r.Verdict)) + " " + terminal.Safe(r.Check)
+	if r.Advisory {
+		name += p.faint(" (advisory)")
+	}
+	return name
 }
 
 // sentence is the evidence without the check's name, which stands beside it.
@@ -31,6 +41,9 @@ func sentence(r health.Result) string {
 // numbers are what was judged and its limit. What rests on events and is at most
 // 1 is a ratio.
 func numbers(r health.Result) string {
+	if len(r.Trace) > 0 && r.Value != nil && r.Limit != nil { // how many times worse
+		return fmt.Sprintf("%.3g× (limit %.3g×)", *r.Value, *r.Limit)
+	}
 	atMost1 := func(v *float64) bool { return v == nil || *v <= 1 }
 	ratio := r.Samples > 0 && atMost1(r.Value) && atMost1(r.Limit)
 	form := func(v float64) string {
