@@ -56,6 +56,9 @@ func formOf(c spec.Check) (form, bool) {
 // ready makes sure that every check can be judged.
 func (m *Meter) ready() error {
 	for _, c := range m.spec.Checks {
+		if c.Distribution != nil || c.Value != "" && c.Against != "" {
+			return fmt.Errorf("check %q: a distribution, and a value with against, cannot be judged yet, expected bad and total or slow", c.Name)
+		}
 		if f, ok := formOf(c); ok && f.ready != nil {
 			if err := f.ready(m, c); err != nil {
 				return fmt.Errorf("check %q: %w", c.Name, err)
