@@ -62,21 +62,8 @@ func binding(p plan.Plan, ref StageRef) health.Binding {
 	if ref.Late == nil {
 		at = ref.Stage
 	}
-	b.Bake, b.Adaptive, b.Stages = p.Spec.Stages[at].Bake.Std(), p.Spec.Stages[at].Adaptive, judgedStages(p.Spec)
+	b.Bake, b.Adaptive, b.Stages = p.Spec.Stages[at].Bake.Std(), p.Spec.Stages[at].Adaptive, p.Spec.JudgedStages()
 	return b
-}
-
-// judgedStages is how many stages share the rate of false rollbacks, with those that
-// may yet come to bring in late targets.
-func judgedStages(s spec.Spec) int {
-	late := s.Fleet.Listed()
-	for _, st := range s.Stages {
-		late = late || st.Tolerate != nil
-	}
-	if late {
-		return len(s.Stages) + MaxSweeps
-	}
-	return len(s.Stages)
 }
 
 func ids(ts []fleet.Target) []string {

@@ -9,10 +9,6 @@ import (
 	"github.com/sluicehq/sluice/internal/target"
 )
 
-// MaxSweeps bounds how often late targets are brought in: a fleet in which some
-// always come and go must not keep a rollout from its end.
-const MaxSweeps = 3
-
 // LateInput asks which targets that a rollout has left out so far can be reached
 // now.
 type LateInput struct {

@@ -37,6 +37,7 @@ func allCommands() []command {
 		retryRollbackCommand(),
 		giveUpCommand(),
 		judgeCommand(),
+		backtestCommand(),
 		schemaCommand(),
 		versionCommand(),
 		completionCommand(),

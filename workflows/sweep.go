@@ -16,7 +16,7 @@ import (
 // whether there is one.
 func (r *rollout) gather() (bool, error) {
 	listed := r.sub.Spec.Fleet.Listed()
-	if len(r.sweeps) == activities.MaxSweeps || len(r.state.Unreached) == 0 && !listed {
+	if len(r.sweeps) == spec.MaxSweeps || len(r.state.Unreached) == 0 && !listed {
 		return false, nil
 	}
 	r.enter(PhaseObserve, "looking for targets that were left out or have joined")

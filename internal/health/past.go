@@ -79,7 +79,7 @@ func (m *Meter) pastOf(ctx context.Context, c spec.Check, w window, part *compar
 	}
 	for _, st := range part.strata {
 		for _, a := range arms {
-			if !addPast(ctx, c, st.source, a, w.at, step, rows) {
+			if why := addPast(ctx, c, st.source, a, w.at, step, rows); why != "" {
 				if st.source != m.source {
 					return Past{Missing: "its targets have no past that can be read"}
 				}
@@ -91,15 +91,15 @@ func (m *Meter) pastOf(ctx context.Context, c spec.Check, w window, part *compar
 }
 
 // addPast adds an arm's events to the rows, of which there is one for each look. It
-// answers whether the source knows them.
-func addPast(ctx context.Context, c spec.Check, s source, a arm, at time.Time, step time.Duration, rows [][]float64) bool {
+// answers why the source does not know them; nothing where it does.
+func addPast(ctx context.Context, c spec.Check, s source, a arm, at time.Time, step time.Duration, rows [][]float64) string {
 	total, r := s.past(ctx, c.Total, a, at, len(rows), step)
 	if r.verdict != "" {
-		return false
+		return r.why
 	}
 	bad, r := s.past(ctx, c.Bad, a, at, len(rows), step)
 	if r.verdict != "" && !r.empty {
-		return false
+		return r.why
 	}
 	for i := range rows {
 		n := 0.0
@@ -111,7 +111,7 @@ func addPast(ctx context.Context, c spec.Check, s source, a arm, at time.Time, s
 		}
 		rows[i] = append(rows[i], rounded(n), rounded(total[i]))
 	}
-	return true
+	return ""
 }
 
 // onlyPast is what a source without a past was read for.

@@ -83,3 +83,38 @@ func TestNoPast(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, before.looks("errors"))
 }
+
+// A day of the past is read in pieces, and judged as a rollout would.
+func TestReplays(t *testing.T) {
+	b := promBinding(4, 2)
+	b.Bake, b.Stages = 10*time.Minute, 2
+	h := promSpec(against())
+	h.Every = seconds(5)
+	to := looked.Add(300 * time.Microsecond)
+	replays, err := Replays(t.Context(), h, b, Deps{Transport: pastOracle(looked.Add(-48*time.Hour), func(query string) float64 {
+		if strings.Contains(query, "5..") {
+			return 2
+		}
+		return 100
+	})}, to.Add(-24*time.Hour), to)
+	require.NoError(t, err)
+	require.Len(t, replays, 1)
+	r := replays[0]
+	require.Empty(t, r.Missing)
+	require.Equal(t, "errors", r.Check)
+	require.InDelta(t, 0.0005, r.Criteria.Alpha, 1e-9, "half of the rate for each of two stages")
+	require.Len(t, r.Looks, 24*60*60/5)
+	require.Equal(t, 5*time.Second, r.Looks[0].At)
+	require.Equal(t, 24*time.Hour, r.Looks[len(r.Looks)-1].At)
+	for i, l := range r.Looks {
+		require.InDelta(t, 500, l.Exposed.Total, 0.1, "%d", i)
+		require.InDelta(t, 10, l.Control.Bad, 0.1, "%d", i)
+	}
+
+	_, err = Replays(t.Context(), scrapeSpec(against()), b, Deps{}, to, to)
+	require.ErrorIs(t, err, errNoPast)
+	replays, err = Replays(t.Context(), h, b, Deps{Transport: answers(success("vector", "[]"))}, to.Add(-time.Hour), to)
+	require.NoError(t, err)
+	require.NotEmpty(t, replays[0].Missing)
+	require.Empty(t, replays[0].Looks)
+}

@@ -59,3 +59,20 @@ func (c Check) weight() float64 {
 	}
 	return w
 }
+
+// MaxSweeps bounds how often late targets are brought in: a fleet in which some
+// always come and go must not keep a rollout from its end.
+const MaxSweeps = 3
+
+// JudgedStages is how many stages share the rate of false rollbacks, with those that
+// may yet come to bring in late targets.
+func (s Spec) JudgedStages() int {
+	late := s.Fleet.Listed()
+	for _, st := range s.Stages {
+		late = late || st.Tolerate != nil
+	}
+	if late {
+		return len(s.Stages) + MaxSweeps
+	}
+	return len(s.Stages)
+}

@@ -1,0 +1,95 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// Replay is what a check of a stage, or a group of it, would have looked at in a span
+// of the past in which nothing was changed.
+type Replay struct {
+	Check, Group string
+	// Criteria are what a rollout judges it by.
+	Criteria judge.Criteria
+	// Looks are in order of time, At since the beginning of the span. Those of strata
+	// have the same At.
+	Looks []judge.Look
+	// Missing says why there are none; empty where there are some.
+	Missing string
+}
+
+// maxReplay is how many looks are asked for at once: a Prometheus answers no more than
+// 11,000 points.
+const maxReplay = 5000
+
+// errNoPast is for sources that only know the present.
+var errNoPast = errors.New("the spec's source has no past, expected health.prometheus: metrics pages only tell what is now")
+
+// Replays reads the past of a stage's comparisons from a Prometheus, a look every
+// Health.Every.
+func Replays(ctx context.Context, h spec.Health, b Binding, d Deps, from, to time.Time) ([]Replay, error) {
+	if h.Prometheus == "" {
+		return nil, errNoPast
+	}
+	h.Without = []string{spec.CheckAlive, spec.CheckTraffic}
+	b.Cohort = b.Exposed // in the past nobody ran the release
+	b.Since = to         // criteria are those of a stage
+	m, err := Open(h, b, d)
+	if err != nil {
+		return nil, fmt.Errorf("set up health checks: %w", err)
+	}
+	var out []Replay
+	for _, c := range m.spec.Checks {
+		for _, part := range m.comparisons[c.Name] {
+			r := Replay{Check: c.Name, Group: part.group, Criteria: m.criteria(c, len(m.comparisons[c.Name]), part.alone)}
+			rows, why := m.replay(ctx, c, part, from, to)
+			r.Looks, r.Missing = looksOf(rows, m.spec.Every.Std()), why
+			out = append(out, r)
+		}
+	}
+	return out, ctx.Err()
+}
+
+// replay reads the rows of a part, in pieces that the source answers.
+func (m *Meter) replay(ctx context.Context, c spec.Check, part *comparison, from, to time.Time) ([][]float64, string) {
+	every := m.spec.Every.Std()
+	arms := []arm{exposed, control}
+	if part.alone {
+		arms = arms[:1]
+	}
+	var all [][]float64
+	for left := int(to.Sub(from) / every); left > 0; {
+		n := min(left, maxReplay)
+		rows := make([][]float64, n)
+		end := from.Add(time.Duration(len(all)+n) * every)
+		for _, st := range part.strata {
+			for _, a := range arms {
+				if why := addPast(ctx, c, st.source, a, end, every, rows); why != "" {
+					return nil, why
+				}
+			}
+		}
+		all, left = append(all, rows...), left-n
+	}
+	return all, ""
+}
+
+// looksOf are rows as a judge takes them, the first ending one step after the
+// beginning. A row in which an arm had no events at all was not seen.
+func looksOf(rows [][]float64, step time.Duration) []judge.Look {
+	p := Past{Step: spec.Duration(step), Looks: rows}
+	looks := Baseline{Past: map[string]Past{"": p}}.looks("")
+	for i := range looks {
+		looks[i].At += time.Duration(len(rows)) * step
+		if looks[i].Exposed.Total == 0 && (looks[i].Control == nil || looks[i].Control.Total == 0) {
+			looks[i].Exposed, looks[i].Control = nil, nil
+		}
+	}
+	return slices.Clip(looks)
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sluicehq/sluice/internal/backtest"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/terminal"
+)
+
+func backtestCommand() command {
+	return command{
+		name: "backtest", args: "SPEC", min: 1, max: 1,
+		short: "ask how often the checks would have taken back a healthy release",
+		long: `Reads a span of the past from the spec's Prometheus, in which nothing was changed,
+and judges every comparison of every stage as if something had been at many moments:
+the same judge, with the same rates, as a rollout. Each rollback is a false one. Nothing
+is started, and Temporal is not asked.
+
+Choose a span without releases and without incidents of single targets; a shared
+incident may well be in it. Every moment needs as long a past as the stage bakes (at
+least 10 minutes), and a whole bake after it. By default moments lie a whole bake
+apart; nearer ones (--every) overlap, and are not as many as they seem.`,
+		example: "sluice backtest rollout.yaml --from -7d --to -1d",
+		flags: []cli.Flag{
+			&cli.StringFlag{Name: "from", Value: "-24h", Usage: "`BEGINNING` of the span: a time such as 2026-03-01T12:00:00Z, or how long ago, such as -7d"},
+			&cli.StringFlag{Name: "to", Value: "-0s", Usage: "`END` of the span"},
+			&cli.StringFlag{Name: "every", Usage: "`DURATION` between two moments (default: the stage's bake)"},
+		},
+		run: runBacktest,
+	}
+}
+
+// tested is the answer of backtest.
+type tested struct {
+	Unit string    `json:"unit"`
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	// Rate is the rate of false rollbacks that the spec sets for a whole rollout.
+	Rate   float64       `json:"falseRollbackRate"`
+	Checks []testedCheck `json:"checks"`
+}
+
+type testedCheck struct {
+	Stage   string         `json:"stage"`
+	Check   string         `json:"check"`
+	Group   string         `json:"group,omitempty"`
+	Rate    float64        `json:"rate"`
+	Moments int            `json:"moments"`
+	Failed  int            `json:"failed"`
+	Passed  int            `json:"passed"`
+	Unknown int            `json:"unknown"`
+	Low     float64        `json:"low"`
+	High    float64        `json:"high"`
+	Worst   []testedMoment `json:"worst,omitempty"`
+	Why     string         `json:"why,omitempty"`
+}
+
+type testedMoment struct {
+	At       time.Time `json:"at"`
+	Verdict  string    `json:"verdict"`
+	Seconds  float64   `json:"t"`
+	Evidence string    `json:"evidence"`
+}
+
+func runBacktest(ctx context.Context, con *console, c *cli.Context) error {
+	l, err := load(con, c.Args().First())
+	if err != nil {
+		return err
+	}
+	if err := l.list(ctx); err != nil {
+		return err
+	}
+	now := con.now()
+	from, err := moment("--from", c.String("from"), now)
+	if err != nil {
+		return err
+	}
+	to, err := moment("--to", c.String("to"), now)
+	if err != nil {
+		return err
+	}
+	if !from.Before(to) {
+		return usagef("backtest: --from %s is not before --to %s", c.String("from"), c.String("to"))
+	}
+	var every spec.Duration
+	if text := c.String("every"); text != "" {
+		if every, err = spec.ParseDuration(text); err != nil || every <= 0 {
+			return usagef("--every %q is not a duration above 0, expected one such as 5m", text)
+		}
+	}
+	if l.spec.Health.Prometheus == "" {
+		return invalidf("%s: only a Prometheus has a past that can be tested, expected health.prometheus", l.file)
+	}
+	out := tested{Unit: l.spec.Unit, From: from, To: to, Rate: float64(l.spec.Health.FalseRollbackRate)}
+	for i := range l.plan.Stages {
+		checks, err := testStage(ctx, l.plan, i, from, to, every.Std())
+		if err != nil {
+			return err
+		}
+		out.Checks = append(out.Checks, checks...)
+	}
+	if len(out.Checks) == 0 {
+		return invalidf("%s: no check compares by look (bad and total, or slow, with against or objective), so there is nothing to test", l.file)
+	}
+	if con.json {
+		return con.object(out)
+	}
+	return con.lines(out.text(con.paint))
+}
+
+// testStage tests every comparison of one stage.
+func testStage(ctx context.Context, p plan.Plan, i int, from, to time.Time, every time.Duration) ([]testedCheck, error) {
+	st := p.Spec.Stages[i]
+	b := health.Binding{
+		Unit: p.Spec.Unit, Stage: st.Name, Exposed: p.Exposed(i), Control: p.Control(i),
+		Bake: st.Bake.Std(), Adaptive: st.Adaptive, Stages: p.Spec.JudgedStages(),
+	}
+	replays, err := health.Replays(ctx, p.Spec.Health, b, health.Deps{}, from, to)
+	if err != nil {
+		return nil, invalidf("stage %s: %w", st.Name, err)
+	}
+	var out []testedCheck
+	for _, r := range replays {
+		t := backtest.Check(st.Name, r, cmp.Or(every, st.Bake.Std()))
+		c := testedCheck{
+			Stage: t.Stage, Check: t.Check, Group: t.Group, Rate: t.Rate, Moments: t.Moments,
+			Failed: t.Failed, Passed: t.Passed, Unknown: t.Unknown, Low: t.Low, High: t.High, Why: t.Why,
+		}
+		for _, m := range t.Worst {
+			c.Worst = append(c.Worst, testedMoment{At: from.Add(m.At).UTC(), Verdict: string(m.Verdict), Seconds: m.Outcome.At.Seconds(), Evidence: m.Evidence})
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// moment reads a time, or how long ago it was.
+func moment(flag, text string, now time.Time) (time.Time, error) {
+	if ago, ok := strings.CutPrefix(text, "-"); ok {
+		if d, err := spec.ParseDuration(ago); err == nil {
+			return now.Add(-d.Std()), nil
+		}
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, usagef("%s %q is no time, expected one such as 2026-03-01T12:00:00Z, or how long ago, such as -24h", flag, text)
+	}
+	if t.After(now) {
+		return t, usagef("%s %q is in the future, expected the past", flag, text)
+	}
+	return t, nil
+}
+
+// text is the answer in words.
+func (t tested) text(p paint) []string {
+	lines := []string{fmt.Sprintf("%s from %s to %s, %s of healthy releases may be taken back",
+		p.bold(terminal.Safe(t.Unit)), t.From.UTC().Format(time.RFC3339), t.To.UTC().Format(time.RFC3339), numeral.PercentTo(t.Rate, 3)), ""}
+	rows := [][]string{{p.bold("STAGE"), p.bold("CHECK"), p.bold("MOMENTS"), p.bold("TAKEN BACK"), p.bold("95% BETWEEN"), p.bold("MAY"), p.bold("UNKNOWN")}}
+	for _, c := range t.Checks {
+		rows = append(rows, []string{
+			terminal.Safe(c.Stage), terminal.Safe(name(c)), fmt.Sprint(c.Moments), fmt.Sprint(c.Failed),
+			numeral.Percent(c.Low) + " – " + numeral.Percent(c.High), numeral.Percent(c.Rate), fmt.Sprint(c.Unknown),
+		})
+	}
+	lines = append(lines, columns(rows, "  ")...)
+	moments, failed := 0, 0
+	for _, c := range t.Checks {
+		moments, failed = moments+c.Moments, failed+c.Failed
+		for _, w := range c.Worst {
+			if w.Verdict == string(health.Fail) {
+				lines = append(lines, p.red("taken back")+fmt.Sprintf(" at %s by %s of %s, after %s s: %s", w.At.Format(time.RFC3339),
+					terminal.Safe(name(c)), terminal.Safe(c.Stage), numeral.Plain(w.Seconds), terminal.Safe(w.Evidence)))
+			}
+		}
+		if c.Why != "" {
+			lines = append(lines, p.yellow("unknown")+fmt.Sprintf(" for %s of %s: %s", terminal.Safe(name(c)), terminal.Safe(c.Stage), terminal.Safe(c.Why)))
+		}
+	}
+	lines = slices.Insert(lines, 1+1+len(rows), "")
+	switch {
+	case moments == 0:
+		lines = append(lines, p.yellow("no moment could be tested: the span needs a bake after it, and as long a past before it, at least 10 minutes"))
+	case failed == 0:
+		lines = append(lines, p.green(fmt.Sprintf("none of %s would have been taken back", plural(moments, "bake"))))
+	default:
+		lines = append(lines, p.red(fmt.Sprintf("%d of %s would have been taken back", failed, plural(moments, "bake"))))
+	}
+	return lines
+}
+
+// name is a check with its group.
+func name(c testedCheck) string {
+	if c.Group == "" {
+		return c.Check
+	}
+	return c.Check + " " + c.Group
+}

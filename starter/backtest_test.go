@@ -1,0 +1,46 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/health"
+)
+
+func TestMoment(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Time{
+		"-2h": now.Add(-2 * time.Hour), "-0s": now, "-90m": now.Add(-90 * time.Minute), "2026-02-28T12:00:00Z": now.AddDate(0, 0, -1),
+	} {
+		got, err := moment("--from", text, now)
+		require.NoError(t, err, text)
+		require.Equal(t, want, got, text)
+	}
+	for text, says := range map[string]string{
+		"yesterday": `--from "yesterday" is no time`, "": `--from "" is no time`, "2h": `--from "2h" is no time`, "2026-03-02T12:00:00Z": "is in the future",
+	} {
+		_, err := moment("--from", text, now)
+		require.ErrorContains(t, err, says, text)
+	}
+}
+
+func TestBacktestInWords(t *testing.T) {
+	out := tested{Unit: "edge", Rate: 0.001, Checks: []testedCheck{
+		{Stage: "canary", Check: "errors", Group: "eu", Rate: 0.0005, Moments: 47, Passed: 46, Failed: 1, Low: 0.0038, High: 0.111, Worst: []testedMoment{
+			{At: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC), Verdict: string(health.Fail), Seconds: 45, Evidence: "exposed 8%"},
+		}},
+		{Stage: "all", Check: "errors", Rate: 0.0005, High: 1, Why: "the query found no series"},
+	}}
+	text := strings.Join(out.text(false), "\n")
+	require.Contains(t, text, "0.1% of healthy releases may be taken back")
+	require.Contains(t, text, "taken back at 2026-03-01T10:00:00Z by errors eu of canary, after 45 s: exposed 8%")
+	require.Contains(t, text, "unknown for errors of all: the query found no series")
+	require.Contains(t, text, "1 of 47 bakes would have been taken back")
+	out.Checks[0].Failed, out.Checks[0].Worst = 0, nil
+	require.Contains(t, strings.Join(out.text(false), "\n"), "none of 47 bakes would have been taken back")
+	out.Checks = out.Checks[1:]
+	require.Contains(t, strings.Join(out.text(false), "\n"), "no moment could be tested")
+}
