@@ -122,11 +122,7 @@ func runBacktest(ctx context.Context, con *console, c *cli.Context) error {
 // testStage tests every comparison of one stage.
 func testStage(ctx context.Context, p plan.Plan, i int, from, to time.Time, every time.Duration) ([]testedCheck, error) {
 	st := p.Spec.Stages[i]
-	b := health.Binding{
-		Unit: p.Spec.Unit, Stage: st.Name, Exposed: p.Exposed(i), Control: p.Control(i),
-		Bake: st.Bake.Std(), Adaptive: st.Adaptive, Stages: p.Spec.JudgedStages(),
-	}
-	replays, err := health.Replays(ctx, p.Spec.Health, b, health.Deps{}, from, to)
+	replays, err := health.Replays(ctx, p.Spec.Health, stageBinding(p, i), health.Deps{}, from, to)
 	if err != nil {
 		return nil, invalidf("stage %s: %w", st.Name, err)
 	}

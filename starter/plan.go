@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/sluicehq/sluice/internal/backtest"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/terminal"
 )
 
 func planCommand() command {
@@ -18,9 +21,17 @@ func planCommand() command {
 then as long as its gate may hold for lack of a verdict), and what is at risk
 meanwhile. The same spec and fleet always give the same plan. Nothing is started,
 and no server is needed. A fleet that the worker lists is listed from here, to show
-what would come of it now. With --output json all targets are listed.`,
+what would come of it now. With --output json all targets are listed.
+
+Where the spec's Prometheus answers from here, it is asked for the last hour, to say
+what each comparison can be expected to see: the smallest ratio of bad events that
+shows within a bake, how long twice and five times as many take, and how many
+requests are at risk until then. --no-predict leaves that out.`,
 		example: "sluice plan rollout.yaml --targets",
-		flags:   []cli.Flag{&cli.BoolFlag{Name: "targets", DisableDefaultText: true, Usage: "list every target of every stage"}},
+		flags: []cli.Flag{
+			&cli.BoolFlag{Name: "targets", DisableDefaultText: true, Usage: "list every target of every stage"},
+			&cli.BoolFlag{Name: "no-predict", DisableDefaultText: true, Usage: "ask no Prometheus what the checks can be expected to see"},
+		},
 		run: func(ctx context.Context, con *console, c *cli.Context) error {
 			l, err := load(con, c.Args().First())
 			if err != nil {
@@ -33,10 +44,20 @@ what would come of it now. With --output json all targets are listed.`,
 				con.say("the fleet was listed from here; the worker lists it again when the rollout starts, and that counts")
 			}
 			planned := describePlan(l.plan)
+			if l.spec.Health.Prometheus != "" && !c.Bool("no-predict") {
+				planned.Forecasts, err = predict(ctx, l.plan, con.now())
+				if err != nil && !errors.Is(err, errNothingToPredict) {
+					con.say("no prediction of what the checks can see: %s (asked from here; --no-predict does not ask)", terminal.Safe(err.Error()))
+				}
+			}
 			if con.json {
 				return con.object(planned)
 			}
-			return con.lines(planText(planned, c.Bool("targets"), con.paint))
+			lines := planText(planned, c.Bool("targets"), con.paint)
+			if len(planned.Forecasts) > 0 {
+				lines = append(lines, predictionText(planned.Forecasts, con.paint)...)
+			}
+			return con.lines(lines)
 		},
 	}
 }
@@ -50,6 +71,8 @@ type planned struct {
 	// may; pauses, approvals and applying come on top.
 	Longest spec.Duration  `json:"longest"`
 	Stages  []plannedStage `json:"stages"`
+	// Forecasts are what comparisons can be expected to see, where the source answers.
+	Forecasts []backtest.Forecast `json:"forecasts,omitempty"`
 }
 
 // plannedStage is one stage of a planned rollout.

@@ -1,0 +1,112 @@
+package backtest
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/sequential"
+)
+
+// Forecast is what a check of a stage can be expected to see, if traffic stays as it
+// was.
+type Forecast struct {
+	Stage string `json:"stage"`
+	Check string `json:"check"`
+	Group string `json:"group,omitempty"`
+	// Exposed and Control are events per second of the stage's exposed targets and of
+	// those that they are compared with, and Base the share of the latter that is bad.
+	Exposed float64 `json:"exposedPerSecond"`
+	Control float64 `json:"controlPerSecond"`
+	Base    float64 `json:"base"`
+	// Smallest is the smallest ratio that shows within the bake, as a rule; 0 where
+	// none does.
+	Smallest float64 `json:"smallestRatio,omitempty"`
+	// Twice and Five are how many seconds it takes until twice and five times as many
+	// bad events show, on average; 0 where they never do.
+	Twice float64 `json:"twiceSeconds,omitempty"`
+	Five  float64 `json:"fiveTimesSeconds,omitempty"`
+	// AtRisk is how many requests the exposed targets serve until five times as many
+	// bad events show, or in the whole bake.
+	AtRisk float64 `json:"requestsAtRisk"`
+	// Warnings say what the bake cannot do.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Expect forecasts from a check's past.
+func Expect(stage string, r health.Replay) Forecast {
+	f := Forecast{Stage: stage, Check: r.Check, Group: r.Group}
+	warn := func(format string, args ...any) { f.Warnings = append(f.Warnings, fmt.Sprintf(format, args...)) }
+	whole, pairs, long := sum(r)
+	if long <= 0 {
+		warn("nothing is known of its past: %s", r.Missing)
+		return f
+	}
+	c, bake := r.Criteria, r.Criteria.Bake.Seconds()
+	f.Exposed, f.Control = whole.Exposed.Total/long, whole.Control.Total/long
+	if f.Base = (whole.Control.Bad + 0.5) / (whole.Control.Total + 1); c.Before || c.Objective > 0 {
+		f.Base = (whole.Exposed.Bad + 0.5) / (whole.Exposed.Total + 1)
+	}
+	allowed := 1 + c.Worse
+	t := sequential.Traffic{Base: f.Base, Exposed: f.Exposed * allowed, Control: f.Control}
+	switch {
+	case c.Objective > 0:
+		t = sequential.Traffic{Base: (1 - c.Objective) * max(1, c.Burn), Exposed: f.Exposed, Control: judge.Certain * f.Exposed}
+	case c.Before:
+		t.Control = judge.Certain * f.Exposed
+	}
+	if ratio, ok := t.SmallestRatio(bake, c.Cost()); ok {
+		f.Smallest = ratio * allowed
+	}
+	f.Twice, f.Five = delay(t, c, 2/allowed), delay(t, c, 5/allowed)
+	f.AtRisk = f.Exposed * bake
+	if f.Five > 0 {
+		f.AtRisk = f.Exposed * min(bake, f.Five)
+	}
+	asks := max(2*allowed, c.Enough)
+	switch {
+	case f.Exposed == 0:
+		warn("its exposed targets have no traffic: it will be UNEXERCISED")
+	case f.Exposed*bake < c.MinSamples:
+		warn("its exposed targets get %s events in a bake of %s, and minSamples asks for %s: it will be UNEXERCISED", numeral.Integer(f.Exposed*bake), c.Bake, numeral.Integer(c.MinSamples))
+	case f.Smallest == 0:
+		warn("no fault shows within a bake of %s: bake longer, or expose more", c.Bake)
+	case f.Smallest > asks:
+		warn("only %s times as many bad events show within a bake of %s, not %s times: bake longer, or expose more", numeral.PlainTo(f.Smallest, 2), c.Bake, numeral.PlainTo(asks, 2))
+	}
+	if d, _ := sequential.Rhythm(pairs); d.Excess() {
+		warn("bad events came in bursts, %s times chance: expect to wait several times as long", numeral.PlainTo(d.Factor, 2))
+	}
+	return f
+}
+
+// delay is how long a fault takes to show, in seconds; 0 for never.
+func delay(t sequential.Traffic, c judge.Criteria, ratio float64) float64 {
+	if ratio <= 1 {
+		return 0
+	}
+	information := t.Information(ratio)
+	if information <= 0 {
+		return 0
+	}
+	return c.Cost()/information + c.Every.Seconds()/2
+}
+
+// sum adds up a past, and answers how many seconds of it were seen.
+func sum(r health.Replay) (whole sequential.Pair, pairs []sequential.Pair, long float64) {
+	moments := map[time.Duration]bool{}
+	for _, l := range r.Looks {
+		if l.Exposed == nil {
+			continue
+		}
+		p := sequential.Pair{Exposed: *l.Exposed}
+		if l.Control != nil {
+			p.Control = *l.Control
+		}
+		whole, pairs = whole.Plus(p), append(pairs, p)
+		moments[l.At] = true
+	}
+	return whole, pairs, float64(len(moments)) * r.Criteria.Every.Seconds()
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/backtest"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/terminal"
+)
+
+// A prediction rests on the last hour, and a plan does not wait long for it.
+const (
+	predictFrom  = time.Hour
+	predictLimit = 10 * time.Second
+)
+
+// errNothingToPredict is for specs without a comparison.
+var errNothingToPredict = errors.New("no check compares by look")
+
+// predict asks the spec's Prometheus what its comparisons can be expected to see.
+func predict(ctx context.Context, p plan.Plan, now time.Time) ([]backtest.Forecast, error) {
+	ctx, cancel := context.WithTimeout(ctx, predictLimit)
+	defer cancel()
+	var out []backtest.Forecast
+	for i := range p.Stages {
+		replays, err := health.Replays(ctx, p.Spec.Health, stageBinding(p, i), health.Deps{}, now.Add(-predictFrom), now)
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("no answer within %s", predictLimit)
+		} else if err != nil {
+			return nil, err
+		}
+		missing := ""
+		for _, r := range replays {
+			f := backtest.Expect(p.Spec.Stages[i].Name, r)
+			out, missing = append(out, f), r.Missing
+		}
+		if missing != "" && i == 0 { // a source that does not answer is not asked for every stage
+			return nil, errors.New(missing)
+		}
+	}
+	if len(out) == 0 {
+		return nil, errNothingToPredict
+	}
+	return out, nil
+}
+
+// stageBinding says whom a stage's checks are about, for questions about the past.
+func stageBinding(p plan.Plan, i int) health.Binding {
+	st := p.Spec.Stages[i]
+	return health.Binding{
+		Unit: p.Spec.Unit, Stage: st.Name, Exposed: p.Exposed(i), Control: p.Control(i),
+		Bake: st.Bake.Std(), Adaptive: st.Adaptive, Stages: p.Spec.JudgedStages(),
+	}
+}
+
+// predictionText is a table of what checks can be expected to see.
+func predictionText(fs []backtest.Forecast, p paint) []string {
+	lines := []string{"", p.bold("what the checks can see") + ", if traffic stays as it was in the last hour"}
+	rows := [][]string{{p.bold("STAGE"), p.bold("CHECK"), p.bold("EXPOSED"), p.bold("OTHERS"), p.bold("BAD"), p.bold("SMALLEST"), p.bold("2× AFTER"), p.bold("5× AFTER"), p.bold("REQUESTS AT RISK")}}
+	for _, f := range fs {
+		rows = append(rows, []string{
+			terminal.Safe(f.Stage), terminal.Safe(strings.TrimSpace(f.Check + " " + f.Group)), numeral.PlainTo(f.Exposed, 2) + "/s", numeral.PlainTo(f.Control, 2) + "/s",
+			numeral.Percent(f.Base), times(f.Smallest), lasts(f.Twice), lasts(f.Five), numeral.Integer(f.AtRisk),
+		})
+	}
+	lines = append(lines, columns(rows, "  ")...)
+	for _, f := range fs {
+		for _, w := range f.Warnings {
+			lines = append(lines, p.yellow("warning")+fmt.Sprintf(": %s of %s: %s", terminal.Safe(f.Check), terminal.Safe(f.Stage), terminal.Safe(w)))
+		}
+	}
+	return lines
+}
+
+func times(ratio float64) string {
+	if ratio == 0 {
+		return "none"
+	}
+	return numeral.PlainTo(ratio, 2) + "×"
+}
+
+func lasts(seconds float64) string {
+	if seconds == 0 || seconds > (1000*time.Hour).Seconds() {
+		return "never"
+	}
+	return spec.Duration(time.Duration(seconds * float64(time.Second)).Round(time.Second)).String()
+}
