@@ -31,10 +31,10 @@ Choose a span without releases and without incidents of single targets; a shared
 incident may well be in it. Every moment needs as long a past as the stage bakes (at
 least 10 minutes), and a whole bake after it. By default moments lie a whole bake
 apart; nearer ones (--every) overlap, and are not as many as they seem.`,
-		example: "sluice backtest rollout.yaml --from -7d --to -1d",
+		example: "sluice backtest rollout.yaml --from 168h --to 24h",
 		flags: []cli.Flag{
-			&cli.StringFlag{Name: "from", Value: "-24h", Usage: "`BEGINNING` of the span: a time such as 2026-03-01T12:00:00Z, or how long ago, such as -7d"},
-			&cli.StringFlag{Name: "to", Value: "-0s", Usage: "`END` of the span"},
+			&cli.StringFlag{Name: "from", Value: "24h", Usage: "`BEGINNING` of the span: a time such as 2026-03-01T12:00:00Z, or how long ago, such as 168h"},
+			&cli.StringFlag{Name: "to", Value: "0s", Usage: "`END` of the span"},
 			&cli.StringFlag{Name: "every", Usage: "`DURATION` between two moments (default: the stage's bake)"},
 		},
 		run: runBacktest,
@@ -143,14 +143,12 @@ func testStage(ctx context.Context, p plan.Plan, i int, from, to time.Time, ever
 
 // moment reads a time, or how long ago it was.
 func moment(flag, text string, now time.Time) (time.Time, error) {
-	if ago, ok := strings.CutPrefix(text, "-"); ok {
-		if d, err := spec.ParseDuration(ago); err == nil {
-			return now.Add(-d.Std()), nil
-		}
+	if d, err := spec.ParseDuration(strings.TrimPrefix(text, "-")); err == nil {
+		return now.Add(-d.Std()), nil
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return t, usagef("%s %q is no time, expected one such as 2026-03-01T12:00:00Z, or how long ago, such as -24h", flag, text)
+		return t, usagef("%s %q is no time, expected one such as 2026-03-01T12:00:00Z, or how long ago, such as 24h", flag, text)
 	}
 	if t.After(now) {
 		return t, usagef("%s %q is in the future, expected the past", flag, text)

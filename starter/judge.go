@@ -50,14 +50,17 @@ With --output json it prints one object a line and run: its verdict, when it was
 decided, the evidence of harm in nats (ln_e), and the ratio of the error rates.`,
 		example: "sluice judge --check check.yaml --series series.csv --output json",
 		flags: []cli.Flag{
-			&cli.StringFlag{Name: flagCheck, Required: true, Usage: "`FILE` with the check; - is standard input"},
-			&cli.StringFlag{Name: flagSeries, Required: true, Usage: "`FILE` with the counts; - is standard input"},
+			&cli.StringFlag{Name: flagCheck, Usage: "`FILE` with the check; - is standard input"},
+			&cli.StringFlag{Name: flagSeries, Usage: "`FILE` with the counts; - is standard input"},
 		},
 		run: judgeSeries,
 	}
 }
 
 func judgeSeries(_ context.Context, con *console, c *cli.Context) error {
+	if c.String(flagCheck) == "" || c.String(flagSeries) == "" {
+		return usagef("judge needs --check and --series, for example: sluice judge --check check.yaml --series series.csv")
+	}
 	if c.String(flagCheck) == "-" && c.String(flagSeries) == "-" {
 		return usagef("judge: --check and --series are both -, expected at most one of them to be standard input")
 	}
