@@ -8,10 +8,11 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// span is a window of which events up to since were counted before.
-type span struct {
-	window
-	since time.Time
+// Tally is what was counted of an expression so far, and since when: what a source
+// counts later than that is new. Its zero value has counted nothing.
+type Tally struct {
+	From    time.Time `json:"from,omitzero"`
+	Counted float64   `json:"counted,omitempty"`
 }
 
 // events reads a check's bad and total events, by what reads one expression. Of a
@@ -32,40 +33,42 @@ func (m *Meter) events(ctx context.Context, c spec.Check, w window, read func(ex
 	return ratio{bad: within, total: total}
 }
 
-// added asks for the whole window, and for the part of it that was counted before:
-// both begin together, so that their difference is what came since.
-func (p *prometheus) added(ctx context.Context, expr string, a arm, s span, l lack) reading {
-	whole := p.ask(ctx, expr, a, s.window, l).counted()
-	if whole.verdict != "" || !s.since.After(s.from) {
+// added asks for everything since the tally began, of which what is more than before is
+// new: so events count once, also those of which the source hears late. A range that
+// grew longer than the window begins anew, half a window ago.
+func (p *prometheus) added(ctx context.Context, expr string, a arm, w window, t *Tally, l lack) reading {
+	if t.From.IsZero() || w.at.Sub(t.From) > 2*p.spec.Window.Std() {
+		*t = Tally{From: w.from}
+	}
+	whole := p.ask(ctx, expr, a, window{from: t.From, at: w.at}, l).counted()
+	if whole.verdict != "" {
 		return whole
 	}
-	query, err := p.fill(expr, a, window{from: s.from, at: s.since})
-	if err != nil {
-		return noData(expr, "the query cannot be filled: %s", err)
-	}
-	switch before := p.query(ctx, query, s.since).counted(); {
-	case before.verdict == "":
-		whole.value -= before.value
-	case !before.empty:
-		before.query = query
-		return before
+	sum := whole.value
+	whole.value = max(0, sum-t.Counted)
+	t.Counted = max(t.Counted, sum)
+	if begin := w.at.Add(-p.spec.Window.Std() / 2); w.at.Sub(t.From) > p.spec.Window.Std() {
+		if rest := p.ask(ctx, expr, a, window{from: begin, at: w.at}, l).counted(); rest.verdict == "" {
+			*t = Tally{From: begin, Counted: rest.value}
+		}
 	}
 	return whole
 }
 
 // added is what the newest read has shown.
-func (s *scrape) added(ctx context.Context, expr string, a arm, sp span, l lack) reading {
-	r := s.count(ctx, expr, a, sp.window, l)
+func (s *scrape) added(ctx context.Context, expr string, a arm, w window, t *Tally, l lack) reading {
+	r := s.count(ctx, expr, a, w, l)
 	if r.verdict != "" {
 		return r
 	}
 	r.value = 0
-	if s.newest.At.After(sp.since) && len(s.newest.Counts) > 0 {
+	if s.newest.At.After(t.From) && len(s.newest.Counts) > 0 {
 		r.value = s.newest.Counts[slices.Index(s.exprs, expr)][a]
+		t.From = s.newest.At
 	}
 	return r
 }
 
-func (nothing) added(_ context.Context, expr string, _ arm, _ span, _ lack) reading {
+func (nothing) added(_ context.Context, expr string, _ arm, _ window, _ *Tally, _ lack) reading {
 	return noData(expr, "the spec has no source")
 }

@@ -3,7 +3,6 @@ package health
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/numeral"
@@ -20,24 +19,28 @@ type comparison struct {
 	strata []stratum
 	// alone says that no control is left to compare with.
 	alone bool
-	// upto is until when events are counted already.
-	upto time.Time
 }
 
 // stratum are the targets of a comparison that are alike: its arms are counted on
 // their own.
 type stratum struct {
-	source source
-	// owed are events that were counted too many before, by arm and counter: sources
-	// that estimate take them back later.
-	owed [2][2]float64
+	source  source
+	counted Counted
+}
+
+// Counted is what was counted of a stratum so far.
+type Counted struct {
+	// Tallies are those of each arm's total and bad events.
+	Tallies [2][2]Tally `json:"tallies"`
+	// Owed are each arm's bad events that were counted too many before: sources that
+	// estimate take them back later.
+	Owed [2]float64 `json:"owed"`
 }
 
 // CompareState is what a comparison must remember between looks.
 type CompareState struct {
 	judge.ComparisonState
-	Upto time.Time       `json:"upto,omitzero"`
-	Owed [][2][2]float64 `json:"owed,omitempty"`
+	Strata []Counted `json:"strata,omitempty"`
 }
 
 // compares says that a check is a test that adds up look by look: a comparison, or one
@@ -123,13 +126,12 @@ func (m *Meter) compareOne(ctx context.Context, c spec.Check, at moment, part *c
 	if m.unchanged() {
 		begin = at.from
 	}
-	s := span{window: at.window, since: later(part.upto, at.from)}
 	res := Result{Check: c.Name}
 	var looks []judge.Look
 	var from []reading
 	var bad reading
 	for i := range part.strata {
-		look, read, wrong := m.read(ctx, c, s, &part.strata[i], part.alone)
+		look, read, wrong := m.read(ctx, c, at.window, &part.strata[i], part.alone)
 		look.At = at.at.Sub(begin)
 		looks, from = append(looks, look), append(from, read...)
 		if wrong.verdict != "" {
@@ -143,7 +145,6 @@ func (m *Meter) compareOne(ctx context.Context, c spec.Check, at moment, part *c
 	if bad.verdict != "" {
 		return judged{Result: res.without(bad)}
 	}
-	part.upto = at.at
 	if m.unchanged() && part.alone && c.Objective == nil {
 		return judged{Result: res.readable(c, looks)}
 	}
@@ -178,28 +179,34 @@ func (r Result) readable(c spec.Check, looks []judge.Look) Result {
 
 // read counts what both arms showed since the last look. It answers what that rests on,
 // too, and a reading with a verdict where it cannot be told.
-func (m *Meter) read(ctx context.Context, c spec.Check, s span, st *stratum, alone bool) (look judge.Look, from []reading, bad reading) {
+func (m *Meter) read(ctx context.Context, c spec.Check, w window, st *stratum, alone bool) (look judge.Look, from []reading, bad reading) {
 	arms := []arm{exposed, control}
 	if alone {
 		arms = arms[:1]
 	}
 	var counts [2]*sequential.Counts
-	owed := st.owed
+	now := st.counted
 	for _, a := range arms {
-		r := m.events(ctx, c, s.window, func(expr string, l lack) reading { return st.source.added(ctx, expr, a, s, l) })
+		r := m.events(ctx, c, w, func(expr string, l lack) reading {
+			which := 0
+			if expr == c.Bad {
+				which = 1
+			}
+			return st.source.added(ctx, expr, a, w, &now.Tallies[a][which], l)
+		})
 		from = append(from, r.total, r.bad)
 		for _, part := range []reading{r.total, r.bad} {
 			if part = part.usable(); part.verdict != "" {
 				return look, from, part
 			}
 		}
-		counts[a] = &sequential.Counts{Bad: settle(&owed[a][0], r.bad.value), Total: settle(&owed[a][1], r.total.value)}
+		counts[a] = &sequential.Counts{Bad: settle(&now.Owed[a], r.bad.value), Total: r.total.value}
 		if c := counts[a]; c.Bad > 1.1*c.Total+1 {
 			return look, from, noData("", "more bad events than events in total (%s of %s): do bad and total count the same things?",
 				numeral.Integer(c.Bad), numeral.Integer(c.Total))
 		}
 	}
-	st.owed = owed
+	st.counted = now
 	look.Exposed, look.Control = counts[exposed], counts[control]
 	return look, from, reading{}
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // maxGroups bounds how many groups, and how many strata, a check may make of a fleet:
-// each asks queries of its own.
-const maxGroups = 50
+// each asks queries of its own, and its state travels with every heartbeat.
+const maxGroups = 20
 
 // openComparisons readies the checks that compare.
 func (m *Meter) openComparisons() error {
@@ -127,21 +127,20 @@ func (m *Meter) parts() map[string]*comparison {
 }
 
 func (c *comparison) state() CompareState {
-	s := CompareState{ComparisonState: c.judge.State(), Upto: c.upto}
+	s := CompareState{ComparisonState: c.judge.State()}
 	for _, st := range c.strata {
-		s.Owed = append(s.Owed, st.owed)
+		s.Strata = append(s.Strata, st.counted)
 	}
 	return s
 }
 
 // restore goes on from a state, and answers whether it was one of this comparison.
 func (c *comparison) restore(s CompareState) bool {
-	if len(s.Owed) != len(c.strata) || !c.judge.Restore(s.ComparisonState) {
+	if len(s.Strata) != len(c.strata) || !c.judge.Restore(s.ComparisonState) {
 		return false
 	}
-	c.upto = s.Upto
-	for i, owed := range s.Owed {
-		c.strata[i].owed = owed
+	for i, counted := range s.Strata {
+		c.strata[i].counted = counted
 	}
 	return true
 }

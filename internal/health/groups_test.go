@@ -150,3 +150,38 @@ func TestMatch(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, NoData, r.Results[0].Verdict, "nothing of its kind is left, and nothing is known from before")
 }
+
+// A source that hears of events late still counts each once: what comes later belongs
+// to a later look.
+func TestLateSamplesAreCounted(t *testing.T) {
+	b, _ := regions(nil)
+	const late = 20 // seconds
+	window := regexp.MustCompile(`\[(?:(\d+)m)?(?:(\d+)s)?\]`)
+	now := 0
+	source := oracle(func(query string, _ *http.Request) (int, string, io.Reader, error) {
+		if strings.HasPrefix(query, "max(timestamp(") {
+			return http.StatusOK, asJSON, strings.NewReader(vector(fmt.Sprint(looked.Add(time.Hour).Unix()))), nil
+		}
+		long := window.FindStringSubmatch(query)
+		minutes, _ := strconv.Atoi(long[1])
+		seconds, _ := strconv.Atoi(long[2])
+		rate := 100.0
+		if strings.Contains(query, "5..") {
+			rate = 1
+		}
+		return http.StatusOK, asJSON, strings.NewReader(vector(fmt.Sprint(rate * float64(max(0, min(60*minutes+seconds, now)-late))))), nil
+	})
+	h := promSpec(against())
+	h.StaleAfter = seconds(7200)
+	m, err := Open(h, b, Deps{Transport: source})
+	require.NoError(t, err)
+	var res Result
+	for n := range 80 {
+		now = 15 * (n + 1)
+		r, err := m.Look(t.Context(), looked.Add(time.Duration(now)*time.Second))
+		require.NoError(t, err)
+		res = r.Results[0]
+	}
+	require.Equal(t, Pass, res.Verdict, res.Sentence)
+	require.InEpsilon(t, 100*80*15, res.Samples, 0.1, "a little is lost where a range begins anew")
+}

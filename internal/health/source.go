@@ -70,9 +70,9 @@ type source interface {
 	refresh(ctx context.Context, at, from time.Time)
 	// count is how many events an arm showed in the window.
 	count(ctx context.Context, expr string, a arm, w window, l lack) reading
-	// added is how many events an arm showed since an earlier look of the same stage.
-	// It may be a little less than none where a source estimates.
-	added(ctx context.Context, expr string, a arm, s span, l lack) reading
+	// added is how many events of an arm are new since the tally, which it brings up to
+	// date.
+	added(ctx context.Context, expr string, a arm, w window, t *Tally, l lack) reading
 	// past are the events of an arm before at, in looks of step each, oldest first; nil
 	// for a source without a past.
 	past(ctx context.Context, expr string, a arm, at time.Time, looks int, step time.Duration) ([]float64, reading)
