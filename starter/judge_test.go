@@ -111,3 +111,15 @@ func TestJudgeRefuses(t *testing.T) {
 	require.Equal(t, exitInvalid, got.code)
 	require.Contains(t, got.errOut, "judge needs --check and --series")
 }
+
+// What the example's README says of it.
+func TestJudgeExample(t *testing.T) {
+	got := sluice(t, "", "judge", "--check", "../examples/judge/check.yaml", "--series", "../examples/judge/series.csv")
+	require.Zero(t, got.code, got.errOut)
+	for _, says := range []string{
+		`healthy: PASS at 900 s: `, `twice-the-errors: FAIL at 120 s: `, `late: FAIL at 645 s: in the last 3 looks exposed 3.9%`,
+		`shared-incident: PASS at 900 s: `, `no-traffic: FAIL at 45 s: 0% of all requests, 10% before the change`, `source-away: STALE at 900 s: `,
+	} {
+		require.Contains(t, got.out, says)
+	}
+}

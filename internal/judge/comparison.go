@@ -117,7 +117,7 @@ func (j *Comparison) Outcome(at time.Duration) Outcome {
 		out.Verdict, out.Evidence = NoData, "nothing was seen since the change"
 	case j.criteria.Every > 0 && late > staleAfter*j.criteria.Every:
 		out.Verdict, out.Evidence = Stale, "exposed targets and "+j.other()+" were last seen "+late.String()+" ago"
-	case seen.Exposed.Total < need || j.compare().Total < need:
+	case seen.Exposed.Total < need || j.compare(seen).Total < need:
 		out.Verdict, out.Evidence = Unexercised, j.few(need)
 	default:
 		out.Verdict = Pass

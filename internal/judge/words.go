@@ -33,24 +33,49 @@ func (j *Comparison) other() string {
 }
 
 // compare is what the other arm showed.
-func (j *Comparison) compare() sequential.Counts {
+func (j *Comparison) compare(seen sequential.Pair) sequential.Counts {
 	switch {
 	case j.criteria.limit() > 0: // a limit has no samples
 		return sequential.Counts{Total: j.criteria.MinSamples + 1}
 	case j.criteria.Before:
 		return j.itself.Counts
 	}
-	return j.test.Seen().Control
+	return seen.Control
+}
+
+// lately is the end of the trace that shows most harm, where the whole of it hides that:
+// how much was seen in it, and in how many looks. It answers false where the whole shows
+// it.
+func (j *Comparison) lately(out Outcome) (seen sequential.Pair, looks int, late bool) {
+	allowed := 1 + j.criteria.Worse
+	if out.Verdict != Fail || out.Ratio > allowed {
+		return seen, 0, false
+	}
+	usual := sequential.RateRatio([]sequential.Pair{j.test.Seen()}) / out.Ratio
+	best, sum, n := 0.0, sequential.Pair{}, 0
+	for i := len(j.trace) - 1; i >= 0; i-- {
+		sum, n = sum.Plus(j.trace[i].Pair), n+j.trace[i].Looks
+		if e := sequential.Excess(sum, usual*allowed); e > best {
+			best, seen, looks = e, sum, n
+		}
+	}
+	return seen, looks, looks > 0
 }
 
 // compared words how the arms compare.
 func (j *Comparison) compared(out Outcome) string {
 	seen := j.test.Seen()
+	lately := ""
+	if end, looks, ok := j.lately(out); ok {
+		out.Ratio *= sequential.RateRatio([]sequential.Pair{end}) / sequential.RateRatio([]sequential.Pair{seen})
+		seen = end
+		lately = fmt.Sprintf("in the last %d looks ", looks)
+	}
 	s := &strings.Builder{}
 	if j.criteria.limit() > 0 {
-		s.WriteString(j.objective(seen.Exposed))
+		s.WriteString(lately + j.objective(seen.Exposed))
 	} else {
-		fmt.Fprintf(s, "exposed %s vs %s %s: %s times the usual, %s allowed", ratio(seen.Exposed), j.other(), ratio(j.compare()),
+		fmt.Fprintf(s, "%sexposed %s vs %s %s: %s times the usual, %s allowed", lately, ratio(seen.Exposed), j.other(), ratio(j.compare(seen)),
 			numeral.PlainTo(out.Ratio, 2), numeral.PlainTo(1+j.criteria.Worse, 3))
 	}
 	switch {
@@ -89,5 +114,5 @@ func (j *Comparison) few(need float64) string {
 	if seen.Exposed.Total < need {
 		return fmt.Sprintf("%s events on the exposed targets, at least %s are needed", numeral.Integer(seen.Exposed.Total), numeral.Integer(need))
 	}
-	return fmt.Sprintf("%s events to compare with, at least %s are needed", numeral.Integer(j.compare().Total), numeral.Integer(need))
+	return fmt.Sprintf("%s events to compare with, at least %s are needed", numeral.Integer(j.compare(seen).Total), numeral.Integer(need))
 }

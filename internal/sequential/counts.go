@@ -71,6 +71,20 @@ func RateRatio(looks []Pair) float64 {
 	return (exposed + 0.5*whole.Control.Total/both) / (control + 0.5*whole.Exposed.Total/both)
 }
 
+// Excess is how much likelier, in nats, the split of a sum of looks is at the ratio that
+// it shows itself than at a smaller one; 0 where it shows none that is larger.
+func Excess(p Pair, ratio float64) float64 {
+	z := p.bad()
+	if !p.usable() || z <= 0 {
+		return 0
+	}
+	share, seen := p.share(ratio), p.Exposed.Bad/z
+	if seen <= share {
+		return 0
+	}
+	return z * divergence(seen, share)
+}
+
 // sum is ln Σ exp(x).
 func sum(xs ...float64) float64 {
 	top := math.Inf(-1)
