@@ -96,7 +96,7 @@ func TestLooksAddUp(t *testing.T) {
 	require.Equal(t, Pass, lookOn(t, against(), errors, 40).Verdict)
 	errors["t0"], errors["t1"] = 2, 8
 	first := lookOn(t, against(), errors, 3)
-	require.Equal(t, Pass, first.Verdict, first.Sentence)
+	require.NotEqual(t, Fail, first.Verdict, first.Sentence)
 	later := lookOn(t, against(), errors, 60)
 	require.Equal(t, Fail, later.Verdict, later.Sentence)
 	require.InDelta(t, 60*15*200, later.Samples, 15*200, "every event counts once")

@@ -122,8 +122,21 @@ func (j *Comparison) Outcome(at time.Duration) Outcome {
 	default:
 		out.Verdict = Pass
 		out.Evidence = j.compared(out)
+		if j.suspicious(out.Needed) {
+			out.Verdict, out.Shown = Unexercised, false
+			out.Evidence += "; as much as this would be harm if it were no burst: a few more looks tell"
+		}
 	}
 	return out
+}
+
+// telling is how many looks tell large harm from a burst, by bets.
+const telling = 20
+
+// suspicious says that what was seen would be harm if events were independent, and that
+// there were too few looks yet for bets to tell.
+func (j *Comparison) suspicious(needed float64) bool {
+	return j.test.Bursts() && j.test.Looks() < telling && j.test.Independent() >= needed
 }
 
 // staleAfter is how many intervals old the newest look may be.

@@ -183,6 +183,27 @@ func TestAgainstBeforeIsRarelyWrong(t *testing.T) {
 	require.LessOrEqual(t, wrong, 15+8)
 }
 
+// Harm that is plain does not pass a short bake only because little is known of bursts.
+func TestPlainHarmDoesNotPassAFewLooks(t *testing.T) {
+	t.Parallel()
+	c := criteria()
+	c.Alpha, c.MinSamples = 1e-4, 10
+	j := NewComparison(c, nil)
+	var out Outcome
+	for i := range 60 {
+		at := time.Duration(i+1) * step
+		j.See(Look{At: at, Exposed: counts(10, 40), Control: counts(2, 40)})
+		if out = j.Outcome(at); out.Verdict == Fail {
+			break
+		}
+		if i > 2 && i+1 < telling {
+			require.Equal(t, Unexercised, out.Verdict, out.Evidence)
+			require.Contains(t, out.Evidence, "a few more looks tell")
+		}
+	}
+	require.Equal(t, Fail, out.Verdict, out.Evidence)
+}
+
 func TestAdaptiveBake(t *testing.T) {
 	t.Parallel()
 	c := criteria()

@@ -157,6 +157,12 @@ func (t *TwoArms) Evidence() float64 {
 	if t.Bursts() {
 		return t.ventured()
 	}
+	return t.Independent()
+}
+
+// Independent is the evidence if events were known to be independent: of no worth on
+// its own where Bursts holds.
+func (t *TwoArms) Independent() float64 {
 	out := t.belief()
 	for i, n := range t.nodes {
 		out[i] += n.grid.Evidence()
@@ -218,6 +224,9 @@ func (t *TwoArms) Ratio() float64 {
 	}
 	return RateRatio([]Pair{t.whole}) / math.Exp(usual)
 }
+
+// Looks is how many there were since the change.
+func (t *TwoArms) Looks() int { return t.looks }
 
 // Seen is the sum of all looks since the change.
 func (t *TwoArms) Seen() Pair { return t.whole }
