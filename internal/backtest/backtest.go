@@ -26,7 +26,14 @@ type Tally struct {
 	Rate float64
 	// Moments is how many there were; Failed, Passed and Unknown add up to it.
 	Moments, Failed, Passed, Unknown int
-	// Low and High are a 95% interval of how often it fails.
+	// Unexercised is how many of Unknown had too little traffic; the others had no
+	// usable data.
+	Unexercised int
+	// Apart is how many bakes fit beside each other into the time that the moments
+	// cover: fewer than Moments where those overlap.
+	Apart float64
+	// Low and High are a 95% interval of how often it fails, as wide as so many bakes
+	// Apart leave it.
 	Low, High float64
 	// Worst are the moments at which it failed, at most five, and else the one with the
 	// most evidence.
@@ -39,17 +46,18 @@ type Tally struct {
 const maxWorst = 5
 
 // Check judges one check at moments every so often, as long as a whole bake follows
-// and as long a time before (at least ten minutes) lies in the span.
+// and as long a time before lies in the span as a rollout looks at.
 func Check(stage string, r health.Replay, every time.Duration) Tally {
 	t := Tally{Stage: stage, Check: r.Check, Group: r.Group, Rate: r.Criteria.Alpha, Why: r.Missing}
 	if len(r.Looks) == 0 {
 		return t
 	}
-	long := max(leastBefore, r.Criteria.Bake)
+	bake := r.Criteria.Bake
+	long, _ := health.PastSpan(bake, r.Criteria.Every)
 	end := r.Looks[len(r.Looks)-1].At
 	var worst *Moment
-	for at := long; at+r.Criteria.Bake <= end; at += every {
-		m := Moment{At: at, Outcome: judge.Run(r.Criteria, around(r.Looks, at, long, r.Criteria.Bake))}
+	for at := long; at+bake <= end; at += every {
+		m := Moment{At: at, Outcome: judge.Run(r.Criteria, around(r, at))}
 		t.Moments++
 		switch m.Verdict {
 		case judge.Fail:
@@ -61,6 +69,9 @@ func Check(stage string, r health.Replay, every time.Duration) Tally {
 			t.Passed++
 		default:
 			t.Unknown++
+			if m.Verdict == judge.Unexercised {
+				t.Unexercised++
+			}
 			t.Why = string(m.Verdict) + ": " + m.Evidence
 		}
 		if m.Verdict == judge.Pass && (worst == nil || m.P < worst.P) {
@@ -70,33 +81,38 @@ func Check(stage string, r health.Replay, every time.Duration) Tally {
 	if len(t.Worst) == 0 && worst != nil {
 		t.Worst = []Moment{*worst}
 	}
-	t.Low, t.High = Interval(t.Failed, t.Moments)
+	t.Apart = apart(t.Moments, every, bake)
+	t.Low, t.High = Interval(t.Apart*float64(t.Failed)/float64(max(1, t.Moments)), t.Apart)
 	return t
 }
 
-// leastBefore is how long before a change is looked at, at least, as a rollout does.
-const leastBefore = 10 * time.Minute
-
-// around are the looks around a moment, At since then.
-func around(looks []judge.Look, at, before, after time.Duration) []judge.Look {
-	var out []judge.Look
-	for _, l := range looks {
-		if l.At -= at; l.At > -before && l.At <= after {
-			out = append(out, l)
-		}
+// apart is how many bakes fit beside each other into what so many moments cover.
+func apart(moments int, every, bake time.Duration) float64 {
+	if every >= bake || moments == 0 {
+		return float64(moments)
 	}
-	return out
+	return 1 + float64(moments-1)*every.Seconds()/bake.Seconds()
 }
 
 // Interval is Wilson's 95% interval of a share (Wilson 1927); all of it where nothing
 // was tried.
-func Interval(hits, tries int) (low, high float64) {
-	if tries <= 0 {
+func Interval(hits, tries float64) (low, high float64) {
+	if !(tries > 0) {
 		return 0, 1
 	}
 	const z = 1.959964
-	n, p := float64(tries), float64(hits)/float64(tries)
+	n, p := tries, hits/tries
 	middle := (p + z*z/(2*n)) / (1 + z*z/n)
 	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
 	return max(0, middle-half), min(1, middle+half)
+}
+
+// Needed is how many moments without any failure are needed to say with 95%
+// confidence that a check fails at no more than a rate: ln 0.05 / ln (1 - rate), the
+// rule of three. It is 0 for what is no rate.
+func Needed(rate float64) float64 {
+	if !(rate > 0 && rate < 1) {
+		return 0
+	}
+	return math.Ceil(math.Log(0.05) / math.Log1p(-rate))
 }

@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -75,11 +76,38 @@ func TestNothingToJudge(t *testing.T) {
 func TestInterval(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		hits, tries int
-		low, high   float64
+		hits, tries, low, high float64
 	}{{0, 0, 0, 1}, {0, 10, 0, 0.2775}, {5, 10, 0.2366, 0.7634}, {10, 10, 0.7225, 1}} {
 		low, high := Interval(test.hits, test.tries)
 		require.InDelta(t, test.low, low, 1e-3)
 		require.InDelta(t, test.high, high, 1e-3)
 	}
+}
+
+// Bakes that overlap leave as wide an interval as those that fit beside each other.
+func TestOverlap(t *testing.T) {
+	t.Parallel()
+	r := day(1, func(int) float64 { return 1 })
+	got := Check("canary", r, 3*time.Minute)
+	require.Equal(t, 461, got.Moments)
+	require.InDelta(t, 47, got.Apart, 1e-9)
+	require.InDelta(t, 0.0756, got.High, 1e-3)
+}
+
+func TestNeeded(t *testing.T) {
+	t.Parallel()
+	for rate, want := range map[float64]float64{0.001: 2995, 0.05: 59, 0: 0, 1: 0, math.Inf(1): 0, math.NaN(): 0} {
+		require.InDelta(t, want, Needed(rate), 0, "%v", rate)
+	}
+}
+
+// Too little traffic is told from no data.
+func TestUnexercised(t *testing.T) {
+	t.Parallel()
+	r := day(1, func(int) float64 { return 1 })
+	r.Criteria.MinSamples = 1e6
+	got := Check("canary", r, time.Hour)
+	require.Equal(t, got.Moments, got.Unknown)
+	require.Equal(t, got.Moments, got.Unexercised)
+	require.Contains(t, got.Why, "UNEXERCISED: 36,000 events")
 }

@@ -37,7 +37,7 @@ func TestExpect(t *testing.T) {
 				}
 				return 1
 			})
-			out := judge.Run(r.Criteria, around(broken.Looks, 200*step, 30*time.Minute, 30*time.Minute))
+			out := judge.Run(r.Criteria, around(broken, 200*step))
 			total += out.At.Seconds()
 		}
 		require.InEpsilon(t, expected, total/float64(runs), 0.5, "%v times", factor)

@@ -32,6 +32,13 @@ const (
 	pastLooks = 120
 )
 
+// PastSpan is how long before a stage with such a bake a check that compares looks at
+// its past, and in looks of which length, if it looks every so often afterwards.
+func PastSpan(bake, every time.Duration) (long, step time.Duration) {
+	long = min(mostPast, max(leastPast, bake))
+	return long, max(every, (long / pastLooks).Truncate(time.Second))
+}
+
 // looks are those of a check before the stage, as its judge takes them.
 func (b Baseline) looks(check string) []judge.Look {
 	p := b.Past[check]
@@ -69,9 +76,7 @@ func (m *Meter) history(ctx context.Context, w window) map[string]Past {
 }
 
 func (m *Meter) pastOf(ctx context.Context, c spec.Check, w window, part *comparison) Past {
-	every := m.spec.Every.Std()
-	long := min(mostPast, max(leastPast, m.binding.Bake))
-	step := max(every, (long / pastLooks).Truncate(time.Second))
+	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
 	rows := make([][]float64, int(long/step))
 	arms := []arm{exposed, control}
 	if part.alone {

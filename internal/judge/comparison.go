@@ -175,7 +175,8 @@ func (j *Comparison) Restore(s ComparisonState) bool {
 }
 
 // Run judges a whole series, in order of time: looks at or before zero are from
-// before the change, those after the bake are left out. It returns the first FAIL;
+// before the change, those after the bake are left out, and those at the same moment
+// are strata. It returns the first FAIL;
 // with Criteria.Enough, the first PASS that has shown enough; and else what is so at
 // the end of the bake.
 func Run(c Criteria, looks []Look) Outcome {
@@ -188,10 +189,15 @@ func Run(c Criteria, looks []Look) Outcome {
 		}
 	}
 	j := NewComparison(c, before)
-	for _, l := range since {
-		j.See(l)
-		out := j.Outcome(l.At)
-		if out.Verdict == Fail || out.Verdict == Pass && out.Shown && l.At >= cmp.Or(c.Least, c.Every) {
+	for len(since) > 0 {
+		at, n := since[0].At, 1
+		for n < len(since) && since[n].At == at {
+			n++
+		}
+		j.See(since[:n]...)
+		since = since[n:]
+		out := j.Outcome(at)
+		if out.Verdict == Fail || out.Verdict == Pass && out.Shown && at >= cmp.Or(c.Least, c.Every) {
 			return out
 		}
 	}

@@ -244,3 +244,23 @@ func TestAnyInput(t *testing.T) {
 		}
 	})
 }
+
+// Looks at the same moment are strata of one look: they count as one, also for when a
+// fault may begin.
+func TestRunTakesStrataTogether(t *testing.T) {
+	t.Parallel()
+	var both []Look
+	a, b := drawn(1, constant(1.5)), drawn(2, constant(1.5))
+	for i := range a {
+		both = append(both, a[i], b[i])
+	}
+	byLook := NewComparison(criteria(), both[:80])
+	for i := 80; i < len(both); i += 2 {
+		byLook.See(both[i], both[i+1])
+		if out := byLook.Outcome(both[i].At); out.Verdict == Fail {
+			require.Equal(t, out, Run(criteria(), both))
+			return
+		}
+	}
+	require.Equal(t, byLook.Outcome(criteria().Bake), Run(criteria(), both))
+}
