@@ -3,8 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -12,10 +10,8 @@ import (
 
 	"github.com/sluicehq/sluice/internal/backtest"
 	"github.com/sluicehq/sluice/internal/health"
-	"github.com/sluicehq/sluice/internal/numeral"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/internal/terminal"
 )
 
 func backtestCommand() command {
@@ -30,12 +26,16 @@ is started, and Temporal is not asked.
 Choose a span without releases and without incidents of single targets; a shared
 incident may well be in it. Every moment needs as long a past as the stage bakes (at
 least 10 minutes), and a whole bake after it. By default moments lie a whole bake
-apart; nearer ones (--every) overlap, and are not as many as they seem.`,
+apart; nearer ones (--every) overlap, and are not as many as they seem.
+
+A small rate takes many moments to see: 0.1% about 3,000. The judge keeps any rate, so
+testing it at a larger one (--rate 5%) tells as much with 59.`,
 		example: "sluice backtest rollout.yaml --from 168h --to 24h",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "from", Value: "24h", Usage: "`BEGINNING` of the span: a time such as 2026-03-01T12:00:00Z, or how long ago, such as 168h"},
 			&cli.StringFlag{Name: "to", Value: "0s", Usage: "`END` of the span"},
 			&cli.StringFlag{Name: "every", Usage: "`DURATION` between two moments (default: the stage's bake)"},
+			&cli.StringFlag{Name: "rate", Usage: "test another `RATE` of false rollbacks than the spec's, such as 5%: it takes fewer moments to see"},
 		},
 		run: runBacktest,
 	}
@@ -46,24 +46,31 @@ type tested struct {
 	Unit string    `json:"unit"`
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
-	// Rate is the rate of false rollbacks that the spec sets for a whole rollout.
+	// Rate is the rate of false rollbacks of a whole rollout that was tested: the
+	// spec's, or the one of --rate.
 	Rate   float64       `json:"falseRollbackRate"`
 	Checks []testedCheck `json:"checks"`
 }
 
 type testedCheck struct {
-	Stage   string         `json:"stage"`
-	Check   string         `json:"check"`
-	Group   string         `json:"group,omitempty"`
-	Rate    float64        `json:"rate"`
-	Moments int            `json:"moments"`
-	Failed  int            `json:"failed"`
-	Passed  int            `json:"passed"`
-	Unknown int            `json:"unknown"`
-	Low     float64        `json:"low"`
-	High    float64        `json:"high"`
-	Worst   []testedMoment `json:"worst,omitempty"`
-	Why     string         `json:"why,omitempty"`
+	Stage   string  `json:"stage"`
+	Check   string  `json:"check"`
+	Group   string  `json:"group,omitempty"`
+	Rate    float64 `json:"rate"`
+	Moments int     `json:"moments"`
+	Failed  int     `json:"failed"`
+	Passed  int     `json:"passed"`
+	Unknown int     `json:"unknown"`
+	// Unexercised are those of Unknown that had too little traffic, Worst what failed,
+	// or else what was nearest to it.
+	Unexercised int `json:"unexercised"`
+	// Apart is how many bakes fit beside each other into what the moments cover; Low
+	// and High are a 95% interval that so many leave.
+	Apart float64        `json:"apart"`
+	Low   float64        `json:"low"`
+	High  float64        `json:"high"`
+	Worst []testedMoment `json:"worst,omitempty"`
+	Why   string         `json:"why,omitempty"`
 }
 
 type testedMoment struct {
@@ -102,7 +109,14 @@ func runBacktest(ctx context.Context, con *console, c *cli.Context) error {
 	if l.spec.Health.Prometheus == "" {
 		return invalidf("%s: only a Prometheus has a past that can be tested, expected health.prometheus", l.file)
 	}
-	out := tested{Unit: l.spec.Unit, From: from, To: to, Rate: float64(l.spec.Health.FalseRollbackRate)}
+	if text := c.String("rate"); text != "" {
+		rate, err := spec.ParseNumber(text)
+		if err != nil || rate <= 0 || rate > 0.5 {
+			return usagef("--rate %q is no rate, expected more than 0%% and at most 50%%, such as 5%%", text)
+		}
+		l.plan.Spec.Health.FalseRollbackRate = rate
+	}
+	out := tested{Unit: l.spec.Unit, From: from, To: to, Rate: float64(l.plan.Spec.Health.FalseRollbackRate)}
 	for i := range l.plan.Stages {
 		checks, err := testStage(ctx, l.plan, i, from, to, every.Std())
 		if err != nil {
@@ -131,7 +145,7 @@ func testStage(ctx context.Context, p plan.Plan, i int, from, to time.Time, ever
 		t := backtest.Check(st.Name, r, cmp.Or(every, st.Bake.Std()))
 		c := testedCheck{
 			Stage: t.Stage, Check: t.Check, Group: t.Group, Rate: t.Rate, Moments: t.Moments,
-			Failed: t.Failed, Passed: t.Passed, Unknown: t.Unknown, Low: t.Low, High: t.High, Why: t.Why,
+			Failed: t.Failed, Passed: t.Passed, Unknown: t.Unknown, Unexercised: t.Unexercised, Apart: t.Apart, Low: t.Low, High: t.High, Why: t.Why,
 		}
 		for _, m := range t.Worst {
 			c.Worst = append(c.Worst, testedMoment{At: from.Add(m.At).UTC(), Verdict: string(m.Verdict), Seconds: m.Outcome.At.Seconds(), Evidence: m.Evidence})
@@ -154,49 +168,4 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 		return t, usagef("%s %q is in the future, expected the past", flag, text)
 	}
 	return t, nil
-}
-
-// text is the answer in words.
-func (t tested) text(p paint) []string {
-	lines := []string{fmt.Sprintf("%s from %s to %s, %s of healthy releases may be taken back",
-		p.bold(terminal.Safe(t.Unit)), t.From.UTC().Format(time.RFC3339), t.To.UTC().Format(time.RFC3339), numeral.PercentTo(t.Rate, 3)), ""}
-	rows := [][]string{{p.bold("STAGE"), p.bold("CHECK"), p.bold("MOMENTS"), p.bold("TAKEN BACK"), p.bold("95% BETWEEN"), p.bold("MAY"), p.bold("UNKNOWN")}}
-	for _, c := range t.Checks {
-		rows = append(rows, []string{
-			terminal.Safe(c.Stage), terminal.Safe(name(c)), fmt.Sprint(c.Moments), fmt.Sprint(c.Failed),
-			numeral.Percent(c.Low) + " – " + numeral.Percent(c.High), numeral.Percent(c.Rate), fmt.Sprint(c.Unknown),
-		})
-	}
-	lines = append(lines, columns(rows, "  ")...)
-	moments, failed := 0, 0
-	for _, c := range t.Checks {
-		moments, failed = moments+c.Moments, failed+c.Failed
-		for _, w := range c.Worst {
-			if w.Verdict == string(health.Fail) {
-				lines = append(lines, p.red("taken back")+fmt.Sprintf(" at %s by %s of %s, after %s s: %s", w.At.Format(time.RFC3339),
-					terminal.Safe(name(c)), terminal.Safe(c.Stage), numeral.Plain(w.Seconds), terminal.Safe(w.Evidence)))
-			}
-		}
-		if c.Why != "" {
-			lines = append(lines, p.yellow("unknown")+fmt.Sprintf(" for %s of %s: %s", terminal.Safe(name(c)), terminal.Safe(c.Stage), terminal.Safe(c.Why)))
-		}
-	}
-	lines = slices.Insert(lines, 1+1+len(rows), "")
-	switch {
-	case moments == 0:
-		lines = append(lines, p.yellow("no moment could be tested: the span needs a bake after it, and as long a past before it, at least 10 minutes"))
-	case failed == 0:
-		lines = append(lines, p.green(fmt.Sprintf("none of %s would have been taken back", plural(moments, "bake"))))
-	default:
-		lines = append(lines, p.red(fmt.Sprintf("%d of %s would have been taken back", failed, plural(moments, "bake"))))
-	}
-	return lines
-}
-
-// name is a check with its group.
-func name(c testedCheck) string {
-	if c.Group == "" {
-		return c.Check
-	}
-	return c.Check + " " + c.Group
 }

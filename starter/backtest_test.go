@@ -29,7 +29,7 @@ func TestMoment(t *testing.T) {
 
 func TestBacktestInWords(t *testing.T) {
 	out := tested{Unit: "edge", Rate: 0.001, Checks: []testedCheck{
-		{Stage: "canary", Check: "errors", Group: "eu", Rate: 0.0005, Moments: 47, Passed: 46, Failed: 1, Low: 0.0038, High: 0.111, Worst: []testedMoment{
+		{Stage: "canary", Check: "errors", Group: "eu", Rate: 0.0005, Moments: 47, Passed: 46, Failed: 1, Apart: 47, Low: 0.0038, High: 0.111, Worst: []testedMoment{
 			{At: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC), Verdict: string(health.Fail), Seconds: 45, Evidence: "exposed 8%"},
 		}},
 		{Stage: "all", Check: "errors", Rate: 0.0005, High: 1, Why: "the query found no series"},
@@ -38,9 +38,19 @@ func TestBacktestInWords(t *testing.T) {
 	require.Contains(t, text, "0.1% of healthy releases may be taken back")
 	require.Contains(t, text, "taken back at 2026-03-01T10:00:00Z by errors eu of canary, after 45 s: exposed 8%")
 	require.Contains(t, text, "unknown for errors of all: the query found no series")
-	require.Contains(t, text, "1 of 47 bakes would have been taken back")
-	out.Checks[0].Failed, out.Checks[0].Worst = 0, nil
-	require.Contains(t, strings.Join(out.text(false), "\n"), "none of 47 bakes would have been taken back")
+	require.Contains(t, text, "at 0.1% a rollout, 1 of 47 bakes would have been taken back")
+	out.Checks[0].Failed, out.Checks[0].Worst[0].Verdict = 0, string(health.Pass)
+	text = strings.Join(out.text(false), "\n")
+	require.Contains(t, text, "at 0.1% a rollout, 0 of 47 bakes would have been taken back")
+	require.Contains(t, text, "the nearest to it by errors eu of canary: at 2026-03-01T10:00:00Z, exposed 8%")
+	require.Contains(t, text, "too few to tell 0.05% from none: that takes 5,990 of a check")
+	require.NotContains(t, text, "overlap")
+	out.Checks[0].Apart = 12.7
+	require.Contains(t, strings.Join(out.text(false), "\n"), "bakes overlap: they tell as much as 12 beside")
+	out.Checks[0].Unknown, out.Checks[0].Unexercised = 47, 40
+	text = strings.Join(out.text(false), "\n")
+	require.Contains(t, text, "none of 47 bakes could be judged")
+	require.Contains(t, text, "85%")
 	out.Checks = out.Checks[1:]
 	require.Contains(t, strings.Join(out.text(false), "\n"), "no moment could be tested")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ func predict(ctx context.Context, p plan.Plan, now time.Time) ([]backtest.Foreca
 	ctx, cancel := context.WithTimeout(ctx, predictLimit)
 	defer cancel()
 	var out []backtest.Forecast
+	known := false // something
 	for i := range p.Stages {
 		replays, err := health.Replays(ctx, p.Spec.Health, stageBinding(p, i), health.Deps{}, now.Add(-predictFrom), now)
 		if ctx.Err() != nil {
@@ -38,10 +40,12 @@ func predict(ctx context.Context, p plan.Plan, now time.Time) ([]backtest.Foreca
 		}
 		missing := ""
 		for _, r := range replays {
-			f := backtest.Expect(p.Spec.Stages[i].Name, r)
-			out, missing = append(out, f), r.Missing
+			out = append(out, backtest.Expect(p.Spec.Stages[i].Name, r))
+			if missing = r.Missing; missing == "" {
+				known = true
+			}
 		}
-		if missing != "" && i == 0 { // a source that does not answer is not asked for every stage
+		if missing != "" && !known { // a source that does not answer is not asked for every stage
 			return nil, errors.New(missing)
 		}
 	}
@@ -67,10 +71,13 @@ func predictionText(fs []backtest.Forecast, p paint) []string {
 	for _, f := range fs {
 		rows = append(rows, []string{
 			terminal.Safe(f.Stage), terminal.Safe(strings.TrimSpace(f.Check + " " + f.Group)), numeral.PlainTo(f.Exposed, 2) + "/s", numeral.PlainTo(f.Control, 2) + "/s",
-			numeral.Percent(f.Base), times(f.Smallest), lasts(f.Twice), lasts(f.Five), numeral.Integer(f.AtRisk),
+			numeral.Percent(f.Base), times(f.Smallest), lasts(f.Twice, f.Bake), lasts(f.Five, f.Bake), numeral.Integer(f.AtRisk),
 		})
 	}
 	lines = append(lines, columns(rows, "  ")...)
+	if slices.ContainsFunc(fs, func(f backtest.Forecast) bool { return max(f.Twice, f.Five) > f.Bake }) {
+		lines = append(lines, "(in brackets: the bake is over by then)")
+	}
 	for _, f := range fs {
 		for _, w := range f.Warnings {
 			lines = append(lines, p.yellow("warning")+fmt.Sprintf(": %s of %s: %s", terminal.Safe(f.Check), terminal.Safe(f.Stage), terminal.Safe(w)))
@@ -86,9 +93,14 @@ func times(ratio float64) string {
 	return numeral.PlainTo(ratio, 2) + "×"
 }
 
-func lasts(seconds float64) string {
+// lasts words a time, in brackets where the bake is over by then.
+func lasts(seconds, bake float64) string {
 	if seconds == 0 || seconds > (1000*time.Hour).Seconds() {
 		return "never"
 	}
-	return spec.Duration(time.Duration(seconds * float64(time.Second)).Round(time.Second)).String()
+	text := spec.Duration(time.Duration(seconds * float64(time.Second)).Round(time.Second)).String()
+	if seconds > bake {
+		return "(" + text + ")"
+	}
+	return text
 }

@@ -104,7 +104,11 @@ func Interval(hits, tries float64) (low, high float64) {
 	n, p := tries, hits/tries
 	middle := (p + z*z/(2*n)) / (1 + z*z/n)
 	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return max(0, middle-half), min(1, middle+half)
+	low, high = max(0, middle-half), min(1, middle+half)
+	if hits == 0 { // but for rounding
+		low = 0
+	}
+	return low, high
 }
 
 // Needed is how many moments without any failure are needed to say with 95%

@@ -91,6 +91,7 @@ func TestOverlap(t *testing.T) {
 	got := Check("canary", r, 3*time.Minute)
 	require.Equal(t, 461, got.Moments)
 	require.InDelta(t, 47, got.Apart, 1e-9)
+	require.Zero(t, got.Low)
 	require.InDelta(t, 0.0756, got.High, 1e-3)
 }
 

@@ -21,6 +21,8 @@ type Forecast struct {
 	Exposed float64 `json:"exposedPerSecond"`
 	Control float64 `json:"controlPerSecond"`
 	Base    float64 `json:"base"`
+	// Bake is how many seconds the stage is watched, at most.
+	Bake float64 `json:"bakeSeconds"`
 	// Smallest is the smallest ratio that shows within the bake, as a rule; 0 where
 	// none does.
 	Smallest float64 `json:"smallestRatio,omitempty"`
@@ -37,7 +39,7 @@ type Forecast struct {
 
 // Expect forecasts from a check's past.
 func Expect(stage string, r health.Replay) Forecast {
-	f := Forecast{Stage: stage, Check: r.Check, Group: r.Group}
+	f := Forecast{Stage: stage, Check: r.Check, Group: r.Group, Bake: r.Criteria.Bake.Seconds()}
 	warn := func(format string, args ...any) { f.Warnings = append(f.Warnings, fmt.Sprintf(format, args...)) }
 	whole, pairs, long := sum(r)
 	if long <= 0 {
@@ -57,7 +59,7 @@ func Expect(stage string, r health.Replay) Forecast {
 	case c.Before:
 		t.Control = judge.Certain * f.Exposed
 	}
-	if ratio, ok := t.SmallestRatio(bake, c.Cost()); ok {
+	if ratio, ok := t.SmallestRatio(bake, c.Cost()); ok && ratio*t.Base <= 1 {
 		f.Smallest = ratio * allowed
 	}
 	f.Twice, f.Five = delay(t, c, 2/allowed), delay(t, c, 5/allowed)
@@ -84,7 +86,7 @@ func Expect(stage string, r health.Replay) Forecast {
 
 // delay is how long a fault takes to show, in seconds; 0 for never.
 func delay(t sequential.Traffic, c judge.Criteria, ratio float64) float64 {
-	if ratio <= 1 {
+	if ratio <= 1 || ratio*t.Base > 1 { // more than all requests cannot fail
 		return 0
 	}
 	information := t.Information(ratio)

@@ -77,3 +77,29 @@ func few(r *health.Replay) {
 		r.Looks[i].Control.Bad = 0
 	}
 }
+
+// The smallest ratio is one that shows in about half of the bakes, and a larger one
+// nearly always does.
+func TestSmallestIsWhatShows(t *testing.T) {
+	t.Parallel()
+	r := hour(1)
+	f := Expect("canary", r)
+	for factor, share := range map[float64][2]float64{0.9*f.Smallest: {0, 1}, f.Smallest: {0, 1}, 1.1 * f.Smallest: {0, 1}, 1.15*f.Smallest: {0,1},1.2*f.Smallest:{0,1}, 1.4*f.Smallest:{0,1}} {
+		found, runs := 0, 400
+		for seed := range uint64(runs) {
+			broken := day(seed, func(i int) float64 {
+				if i >= 200 {
+					return factor
+				}
+				return 1
+			})
+			if judge.Run(r.Criteria, around(broken, 200*step)).Verdict == judge.Fail {
+				found++
+			}
+		}
+		got := float64(found) / float64(runs)
+		require.GreaterOrEqual(t, got, share[0], "%v times", factor)
+		require.LessOrEqual(t, got, share[1], "%v times", factor)
+		t.Logf("%.2f times: %.0f%%", factor, 100*got)
+	}
+}
