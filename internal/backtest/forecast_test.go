@@ -84,7 +84,7 @@ func TestSmallestIsWhatShows(t *testing.T) {
 	t.Parallel()
 	r := hour(1)
 	f := Expect("canary", r)
-	for factor, share := range map[float64][2]float64{0.9*f.Smallest: {0, 1}, f.Smallest: {0, 1}, 1.1 * f.Smallest: {0, 1}, 1.15*f.Smallest: {0,1},1.2*f.Smallest:{0,1}, 1.4*f.Smallest:{0,1}} {
+	for factor, share := range map[float64][2]float64{0.9 * f.Smallest: {0, 1}, f.Smallest: {0, 1}, 1.1 * f.Smallest: {0, 1}, 1.15 * f.Smallest: {0, 1}, 1.2 * f.Smallest: {0, 1}, 1.4 * f.Smallest: {0, 1}} {
 		found, runs := 0, 400
 		for seed := range uint64(runs) {
 			broken := day(seed, func(i int) float64 {
