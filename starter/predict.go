@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -71,13 +70,10 @@ func predictionText(fs []backtest.Forecast, p paint) []string {
 	for _, f := range fs {
 		rows = append(rows, []string{
 			terminal.Safe(f.Stage), terminal.Safe(strings.TrimSpace(f.Check + " " + f.Group)), numeral.PlainTo(f.Exposed, 2) + "/s", numeral.PlainTo(f.Control, 2) + "/s",
-			numeral.Percent(f.Base), times(f.Smallest), lasts(f.Twice, f.Bake), lasts(f.Five, f.Bake), numeral.Integer(f.AtRisk),
+			numeral.Percent(f.Base), times(f.Smallest), lasts(f.Twice), lasts(f.Five), numeral.Integer(f.AtRisk),
 		})
 	}
 	lines = append(lines, columns(rows, "  ")...)
-	if slices.ContainsFunc(fs, func(f backtest.Forecast) bool { return max(f.Twice, f.Five) > f.Bake }) {
-		lines = append(lines, "(in brackets: the bake is over by then)")
-	}
 	for _, f := range fs {
 		for _, w := range f.Warnings {
 			lines = append(lines, p.yellow("warning")+fmt.Sprintf(": %s of %s: %s", terminal.Safe(f.Check), terminal.Safe(f.Stage), terminal.Safe(w)))
@@ -93,14 +89,10 @@ func times(ratio float64) string {
 	return numeral.PlainTo(ratio, 2) + "×"
 }
 
-// lasts words a time, in brackets where the bake is over by then.
-func lasts(seconds, bake float64) string {
-	if seconds == 0 || seconds > (1000*time.Hour).Seconds() {
-		return "never"
+// lasts words a time; 0 is what the bake is too short for.
+func lasts(seconds float64) string {
+	if seconds == 0 {
+		return "too long"
 	}
-	text := spec.Duration(time.Duration(seconds * float64(time.Second)).Round(time.Second)).String()
-	if seconds > bake {
-		return "(" + text + ")"
-	}
-	return text
+	return spec.Duration(time.Duration(seconds * float64(time.Second)).Round(time.Second)).String()
 }

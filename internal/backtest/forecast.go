@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/health"
-	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/numeral"
 	"github.com/sluicehq/sluice/internal/sequential"
 )
@@ -21,13 +20,11 @@ type Forecast struct {
 	Exposed float64 `json:"exposedPerSecond"`
 	Control float64 `json:"controlPerSecond"`
 	Base    float64 `json:"base"`
-	// Bake is how many seconds the stage is watched, at most.
-	Bake float64 `json:"bakeSeconds"`
-	// Smallest is the smallest ratio that shows within the bake, as a rule; 0 where
-	// none does.
+	// Smallest is the smallest ratio of bad events to what is usual that shows within
+	// the bake, in half of the cases; 0 where none does.
 	Smallest float64 `json:"smallestRatio,omitempty"`
-	// Twice and Five are how many seconds it takes until twice and five times as many
-	// bad events show, on average; 0 where they never do.
+	// Twice and Five are how many seconds it takes in half of the cases until twice and
+	// five times as many bad events show; 0 where they do not within the bake.
 	Twice float64 `json:"twiceSeconds,omitempty"`
 	Five  float64 `json:"fiveTimesSeconds,omitempty"`
 	// AtRisk is how many requests the exposed targets serve until five times as many
@@ -37,9 +34,10 @@ type Forecast struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// Expect forecasts from a check's past.
+// Expect forecasts from a check's past: faults are put into it at several moments, and
+// the judge of a rollout is asked when it finds them.
 func Expect(stage string, r health.Replay) Forecast {
-	f := Forecast{Stage: stage, Check: r.Check, Group: r.Group, Bake: r.Criteria.Bake.Seconds()}
+	f := Forecast{Stage: stage, Check: r.Check, Group: r.Group}
 	warn := func(format string, args ...any) { f.Warnings = append(f.Warnings, fmt.Sprintf(format, args...)) }
 	whole, pairs, long := sum(r)
 	if long <= 0 {
@@ -51,23 +49,14 @@ func Expect(stage string, r health.Replay) Forecast {
 	if f.Base = (whole.Control.Bad + 0.5) / (whole.Control.Total + 1); c.Before || c.Objective > 0 {
 		f.Base = (whole.Exposed.Bad + 0.5) / (whole.Exposed.Total + 1)
 	}
-	allowed := 1 + c.Worse
-	t := sequential.Traffic{Base: f.Base, Exposed: f.Exposed * allowed, Control: f.Control}
-	switch {
-	case c.Objective > 0:
-		t = sequential.Traffic{Base: (1 - c.Objective) * max(1, c.Burn), Exposed: f.Exposed, Control: judge.Certain * f.Exposed}
-	case c.Before:
-		t.Control = judge.Certain * f.Exposed
-	}
-	if ratio, ok := t.SmallestRatio(bake, c.Cost()); ok && ratio*t.Base <= 1 {
-		f.Smallest = ratio * allowed
-	}
-	f.Twice, f.Five = delay(t, c, 2/allowed), delay(t, c, 5/allowed)
+	rhythm, _ := sequential.Rhythm(pairs)
+	in := newInjection(r, f.Base, rhythm.Factor)
+	f.Smallest, f.Twice, f.Five = in.smallest(), in.seconds(2), in.seconds(5)
 	f.AtRisk = f.Exposed * bake
 	if f.Five > 0 {
 		f.AtRisk = f.Exposed * min(bake, f.Five)
 	}
-	asks := max(2*allowed, c.Enough)
+	asks := max(2*(1+c.Worse), c.Enough)
 	switch {
 	case f.Exposed == 0:
 		warn("its exposed targets have no traffic: it will be UNEXERCISED")
@@ -78,22 +67,10 @@ func Expect(stage string, r health.Replay) Forecast {
 	case f.Smallest > asks:
 		warn("only %s times as many bad events show within a bake of %s, not %s times: bake longer, or expose more", numeral.PlainTo(f.Smallest, 2), c.Bake, numeral.PlainTo(asks, 2))
 	}
-	if d, _ := sequential.Rhythm(pairs); d.Excess() {
-		warn("bad events came in bursts, %s times chance: expect to wait several times as long", numeral.PlainTo(d.Factor, 2))
+	if rhythm.Excess() {
+		warn("bad events came in bursts, %s times chance: that makes harm slower to find", numeral.PlainTo(rhythm.Factor, 2))
 	}
 	return f
-}
-
-// delay is how long a fault takes to show, in seconds; 0 for never.
-func delay(t sequential.Traffic, c judge.Criteria, ratio float64) float64 {
-	if ratio <= 1 || ratio*t.Base > 1 { // more than all requests cannot fail
-		return 0
-	}
-	information := t.Information(ratio)
-	if information <= 0 {
-		return 0
-	}
-	return c.Cost()/information + c.Every.Seconds()/2
 }
 
 // sum adds up a past, and answers how many seconds of it were seen.
