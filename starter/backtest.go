@@ -28,8 +28,9 @@ incident may well be in it. Every moment needs as long a past as the stage bakes
 least 10 minutes), and a whole bake after it. By default moments lie a whole bake
 apart; nearer ones (--every) overlap, and are not as many as they seem.
 
-A small rate takes many moments to see: 0.1% about 3,000. The judge keeps any rate, so
-testing it at a larger one (--rate 5%) tells as much with 59.`,
+A small rate takes many moments to see: 0.1% about 3,000. A larger one (--rate 20%)
+takes few, and shows as well whether what the judge assumes holds for these numbers,
+though not how far out.`,
 		example: "sluice backtest rollout.yaml --from 168h --to 24h",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "from", Value: "24h", Usage: "`BEGINNING` of the span: a time such as 2026-03-01T12:00:00Z, or how long ago, such as 168h"},
@@ -64,8 +65,8 @@ type testedCheck struct {
 	// Unexercised are those of Unknown that had too little traffic, Worst what failed,
 	// or else what was nearest to it.
 	Unexercised int `json:"unexercised"`
-	// Apart is how many bakes fit beside each other into what the moments cover; Low
-	// and High are a 95% interval that so many leave.
+	// Apart is how many bakes with a verdict fit beside each other into what the
+	// moments cover; Low and High are a 95% interval that so many leave.
 	Apart float64        `json:"apart"`
 	Low   float64        `json:"low"`
 	High  float64        `json:"high"`

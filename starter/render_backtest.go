@@ -70,11 +70,11 @@ func (t tested) verdict(p paint) []string {
 		said = p.red(said)
 	}
 	lines := []string{said}
-	if apart < 0.99*float64(moments) {
+	if apart < 0.99*float64(judged) {
 		lines = append(lines, fmt.Sprintf("bakes overlap: they tell as much as %s beside each other would", numeral.Integer(math.Floor(apart))))
 	}
 	for _, c := range t.Checks {
-		if need := backtest.Needed(c.Rate); need > c.Apart && c.Failed == 0 && c.Moments > 0 {
+		if need := backtest.Needed(c.Rate); need > c.Apart && c.Failed == 0 && c.Moments > c.Unknown {
 			return append(lines, fmt.Sprintf("too few to tell %s from none: that takes %s of a check (--rate tests a larger one)", numeral.Percent(c.Rate), numeral.Integer(need)))
 		}
 	}

@@ -29,11 +29,11 @@ type Tally struct {
 	// Unexercised is how many of Unknown had too little traffic; the others had no
 	// usable data.
 	Unexercised int
-	// Apart is how many bakes fit beside each other into the time that the moments
-	// cover: fewer than Moments where those overlap.
+	// Apart is how many bakes with a verdict fit beside each other into the time that
+	// the moments cover: fewer than there are where those overlap.
 	Apart float64
-	// Low and High are a 95% interval of how often it fails, as wide as so many bakes
-	// Apart leave it.
+	// Low and High are a 95% interval of how often it fails where it has a verdict, as
+	// wide as so many bakes Apart leave it.
 	Low, High float64
 	// Worst are the moments at which it failed, at most five, and else the one with the
 	// most evidence.
@@ -48,7 +48,7 @@ const maxWorst = 5
 // Check judges one check at moments every so often, as long as a whole bake follows
 // and as long a time before lies in the span as a rollout looks at.
 func Check(stage string, r health.Replay, every time.Duration) Tally {
-	t := Tally{Stage: stage, Check: r.Check, Group: r.Group, Rate: r.Criteria.Alpha, Why: r.Missing}
+	t := Tally{Stage: stage, Check: r.Check, Group: r.Group, Rate: r.Criteria.Alpha, High: 1, Why: r.Missing}
 	if len(r.Looks) == 0 {
 		return t
 	}
@@ -81,8 +81,11 @@ func Check(stage string, r health.Replay, every time.Duration) Tally {
 	if len(t.Worst) == 0 && worst != nil {
 		t.Worst = []Moment{*worst}
 	}
-	t.Apart = apart(t.Moments, every, bake)
-	t.Low, t.High = Interval(t.Apart*float64(t.Failed)/float64(max(1, t.Moments)), t.Apart)
+	judged := t.Moments - t.Unknown
+	if judged > 0 {
+		t.Apart = apart(t.Moments, every, bake) * float64(judged) / float64(t.Moments)
+	}
+	t.Low, t.High = Interval(t.Apart*float64(t.Failed)/float64(max(1, judged)), t.Apart)
 	return t
 }
 

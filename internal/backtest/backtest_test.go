@@ -60,6 +60,7 @@ func TestIncidentOfOneArm(t *testing.T) {
 func TestNothingToJudge(t *testing.T) {
 	t.Parallel()
 	require.Zero(t, Check("canary", health.Replay{Missing: "gone"}, time.Minute).Moments)
+	require.InDelta(t, 1, Check("canary", health.Replay{Missing: "gone"}, time.Minute).High, 0)
 	require.Equal(t, "gone", Check("canary", health.Replay{Missing: "gone"}, time.Minute).Why)
 	r := day(3, func(int) float64 { return 1 })
 	r.Looks = r.Looks[:200]
@@ -71,6 +72,16 @@ func TestNothingToJudge(t *testing.T) {
 	got := Check("canary", r, time.Hour)
 	require.Equal(t, got.Moments, got.Unknown)
 	require.Contains(t, got.Why, "NODATA: nothing to compare with")
+	require.InDelta(t, 1, got.High, 0, "bakes without a verdict tell nothing of the rate")
+	r = day(3, func(int) float64 { return 1 })
+	for i := range r.Looks[:len(r.Looks)/2] {
+		r.Looks[i].Exposed, r.Looks[i].Control = nil, nil
+	}
+	got = Check("canary", r, 30*time.Minute)
+	require.Equal(t, 47, got.Moments)
+	require.Equal(t, 24, got.Passed)
+	require.InDelta(t, 24, got.Apart, 1e-9)
+	require.InDelta(t, 0.138, got.High, 1e-3)
 }
 
 func TestInterval(t *testing.T) {

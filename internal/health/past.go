@@ -84,7 +84,7 @@ func (m *Meter) pastOf(ctx context.Context, c spec.Check, w window, part *compar
 	}
 	for _, st := range part.strata {
 		for _, a := range arms {
-			if why := addPast(ctx, c, st.source, a, w.at, step, rows); why != "" {
+			if r := addPast(ctx, c, st.source, a, w.at, step, rows); r.verdict != "" {
 				if st.source != m.source {
 					return Past{Missing: "its targets have no past that can be read"}
 				}
@@ -96,15 +96,15 @@ func (m *Meter) pastOf(ctx context.Context, c spec.Check, w window, part *compar
 }
 
 // addPast adds an arm's events to the rows, of which there is one for each look. It
-// answers why the source does not know them; nothing where it does.
-func addPast(ctx context.Context, c spec.Check, s source, a arm, at time.Time, step time.Duration, rows [][]float64) string {
+// answers a reading with a verdict where the source does not know them.
+func addPast(ctx context.Context, c spec.Check, s source, a arm, at time.Time, step time.Duration, rows [][]float64) reading {
 	total, r := s.past(ctx, c.Total, a, at, len(rows), step)
 	if r.verdict != "" {
-		return r.why
+		return r
 	}
 	bad, r := s.past(ctx, c.Bad, a, at, len(rows), step)
 	if r.verdict != "" && !r.empty {
-		return r.why
+		return r
 	}
 	for i := range rows {
 		n := 0.0
@@ -116,7 +116,7 @@ func addPast(ctx context.Context, c spec.Check, s source, a arm, at time.Time, s
 		}
 		rows[i] = append(rows[i], rounded(n), rounded(total[i]))
 	}
-	return ""
+	return reading{}
 }
 
 // onlyPast is what a source without a past was read for.

@@ -111,6 +111,14 @@ func TestReplays(t *testing.T) {
 		require.InDelta(t, 10, l.Control.Bad, 0.1, "%d", i)
 	}
 
+	replays, err = Replays(t.Context(), h, b, Deps{Transport: pastOracle(looked.Add(-time.Hour), func(string) float64 { return 100 })}, to.Add(-24*time.Hour), to)
+	require.NoError(t, err)
+	require.Empty(t, replays[0].Missing, "most of the span is from before the source was there")
+	require.Len(t, replays[0].Looks, 24*60*60/5)
+	for i, l := range replays[0].Looks {
+		require.Equal(t, i >= 23*60*60/5, l.Exposed != nil, "%d", i)
+	}
+
 	_, err = Replays(t.Context(), scrapeSpec(against()), b, Deps{}, to, to)
 	require.ErrorIs(t, err, errNoPast)
 	replays, err = Replays(t.Context(), h, b, Deps{Transport: answers(success("vector", "[]"))}, to.Add(-time.Hour), to)

@@ -56,7 +56,9 @@ func Replays(ctx context.Context, h spec.Health, b Binding, d Deps, from, to tim
 	return out, ctx.Err()
 }
 
-// replay reads the rows of a part, in pieces that the source answers.
+// replay reads the rows of a part, in pieces that the source answers. Pieces of which
+// it knows nothing, such as from before it was there, are rows without events; that
+// all of them are is the reason why there are none.
 func (m *Meter) replay(ctx context.Context, c spec.Check, part *comparison, from, to time.Time) ([][]float64, string) {
 	every := m.spec.Every.Std()
 	arms := []arm{exposed, control}
@@ -64,18 +66,31 @@ func (m *Meter) replay(ctx context.Context, c spec.Check, part *comparison, from
 		arms = arms[:1]
 	}
 	var all [][]float64
+	known, none := false, ""
 	for left := int(to.Sub(from) / every); left > 0; {
 		n := min(left, maxReplay)
 		rows := make([][]float64, n)
 		end := from.Add(time.Duration(len(all)+n) * every)
 		for _, st := range part.strata {
 			for _, a := range arms {
-				if why := addPast(ctx, c, st.source, a, end, every, rows); why != "" {
-					return nil, why
+				r := addPast(ctx, c, st.source, a, end, every, rows)
+				switch {
+				case r.verdict == "":
+					known = true
+				case r.empty:
+					none = r.why
+					for i := range rows {
+						rows[i] = append(rows[i], 0, 0)
+					}
+				default:
+					return nil, r.why
 				}
 			}
 		}
 		all, left = append(all, rows...), left-n
+	}
+	if !known {
+		return nil, none
 	}
 	return all, ""
 }
