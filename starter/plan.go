@@ -24,9 +24,10 @@ and no server is needed. A fleet that the worker lists is listed from here, to s
 what would come of it now. With --output json all targets are listed.
 
 Where the spec's Prometheus answers from here, it is asked for the last hour, to say
-what each comparison can be expected to see: the smallest ratio of bad events that
-shows within a bake, how long twice and five times as many take, and how many
-requests are at risk until then. --no-predict leaves that out.`,
+what each comparison can be expected to see: the smallest ratio of bad events to what
+is usual that shows within a bake, how long twice and five times as many take, in half
+of the cases, and how many requests are at risk until then. Faults are put into that
+hour, and the judge is asked when it finds them. --no-predict leaves that out.`,
 		example: "sluice plan rollout.yaml --targets",
 		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "targets", DisableDefaultText: true, Usage: "list every target of every stage"},
