@@ -15,18 +15,16 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// meter opens the judge on a stage, going on from what was seen before, without
-// the always-on checks that are named. It answers the pace of looks, too.
-func (a *Activities) meter(ctx context.Context, in HealthInput, without ...string) (*health.Meter, time.Duration, error) {
+// meter opens the judge on a stage, going on from what was seen before. It answers the
+// pace of looks, too.
+func (a *Activities) meter(ctx context.Context, in HealthInput) (*health.Meter, time.Duration, error) {
 	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {
 		return nil, 0, err
 	}
-	checks := p.Spec.Health
-	checks.Without = append(slices.Clone(checks.Without), without...)
 	b := binding(p, in.StageRef)
 	b.Previous, b.Since, b.Before, b.Recovering = in.Previous, in.Since, in.Before, in.Recovering
-	m, err := health.Open(checks, b, health.Deps{Driver: d, Transport: a.sources, Dial: a.sources.DialContext})
+	m, err := health.Open(p.Spec.Health, b, health.Deps{Driver: d, Transport: a.sources, Dial: a.sources.DialContext})
 	if err != nil {
 		return nil, 0, invalid(fmt.Errorf("set up health checks: %w", err))
 	}
@@ -215,9 +213,8 @@ func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 // Recover looks whether the checks stop failing after a rollback, and returns as
 // soon as they do.
 func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, error) {
-	// The rollback itself has observed every target.
 	in.Recovering = true
-	m, every, err := a.meter(ctx, in.HealthInput, spec.CheckAlive)
+	m, every, err := a.meter(ctx, in.HealthInput)
 	if err != nil {
 		return Judged{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/terminal"
 	"github.com/sluicehq/sluice/workflows"
 )
@@ -57,6 +58,9 @@ func numbers(r health.Result) string {
 		return "–"
 	case r.Limit == nil:
 		return form(*r.Value)
+	}
+	if r.Check == spec.CheckTraffic {
+		return form(*r.Value) + " (at least " + form(*r.Limit) + ")"
 	}
 	return form(*r.Value) + " (limit " + form(*r.Limit) + ")"
 }

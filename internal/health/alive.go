@@ -65,10 +65,19 @@ func (m *Meter) alive(ctx context.Context, ask []fleet.Target, booting bool, str
 		who = fmt.Sprintf("all %d asked of %d exposed targets work", len(ask), n)
 	}
 	res.Sentence = who
-	if m.binding.Release != "" {
-		res.Sentence += " and run " + cut(m.binding.Release, 60)
+	if release := m.binding.expected(); release != "" {
+		res.Sentence += " and run " + cut(release, 60)
 	}
 	return judged{Result: res}
+}
+
+// expected is the release that exposed targets must run; empty when anything will do.
+// The rollback itself has seen what those run that were taken back.
+func (b Binding) expected() string {
+	if b.Recovering {
+		return ""
+	}
+	return b.Release
 }
 
 // aliveContext is what a verdict on ailing targets depends on beside them.
@@ -115,12 +124,13 @@ func judgeAilments(res Result, ailing []ailment, c aliveContext) judged {
 
 // ailment says what is wrong with a target; its why is empty if nothing is.
 func (m *Meter) ailment(ctx context.Context, t fleet.Target) ailment {
+	release := m.binding.expected()
 	for n := 1; ; n++ {
 		s, err := m.driver.Observe(ctx, t, m.binding.Unit)
-		if err == nil && m.binding.Release != "" && s.Release != m.binding.Release {
-			return ailment{id: t.ID, why: fmt.Sprintf("runs %q instead of %q", cut(s.Release, 60), m.binding.Release)}
+		if err == nil && release != "" && s.Release != release {
+			return ailment{id: t.ID, why: fmt.Sprintf("runs %q instead of %q", cut(s.Release, 60), release)}
 		}
-		if err == nil && (s.Alive || s.Release == "" && m.binding.Release == "") {
+		if err == nil && (s.Alive || s.Release == "" && release == "") {
 			return ailment{}
 		}
 		if n < aliveAttempts && pause(ctx, alivePause) == nil {
@@ -129,6 +139,10 @@ func (m *Meter) ailment(ctx context.Context, t fleet.Target) ailment {
 		if err != nil {
 			return ailment{id: t.ID, why: "does not answer (" + cut(err.Error(), 120) + ")", silent: true}
 		}
-		return ailment{id: t.ID, why: "is not alive (" + cut(s.Detail, 120) + ")"}
+		why := "is not alive"
+		if s.Detail != "" {
+			why += " (" + cut(s.Detail, 120) + ")"
+		}
+		return ailment{id: t.ID, why: why}
 	}
 }
