@@ -74,7 +74,7 @@ func (t tested) verdict(p paint) []string {
 		lines = append(lines, fmt.Sprintf("bakes overlap: they tell as much as %s beside each other would", numeral.Integer(math.Floor(apart))))
 	}
 	for _, c := range t.Checks {
-		if need := backtest.Needed(c.Rate); need > c.Apart && c.Failed == 0 && c.Moments > c.Unknown {
+		if need := backtest.Needed(c.Rate); need > c.Apart && failed == 0 && c.Moments > c.Unknown {
 			return append(lines, fmt.Sprintf("too few to tell %s from none: that takes %s of a check (--rate tests a larger one)", numeral.Percent(c.Rate), numeral.Integer(need)))
 		}
 	}
