@@ -35,6 +35,8 @@ type TwoArms struct {
 	// before is the dispersion before the change, jitter that since.
 	before Dispersion
 	jitter Jitter
+	// suspicion is how likely bursts of one arm are, from before the change.
+	suspicion float64
 	// span is how many looks in a row are one bet.
 	span  int
 	looks int
@@ -65,6 +67,7 @@ func commonFirst() []float64 { return []float64{0.06, 0.16, 0.26, 0.2, 0.14, 0.1
 func NewTwoArms(q Question, before []Pair) *TwoArms {
 	t := &TwoArms{question: q}
 	t.before, t.span = Rhythm(before)
+	t.suspicion = Suspicion(before, !q.Fixed && !q.Unlike)
 	calm, wild := t.centres(before)
 	for i, n := range calm {
 		null, wildNull := n.Ratio*(1+q.Worse), wild[i].Ratio*(1+q.Worse)
@@ -143,7 +146,13 @@ func likelihood(p Pair, ratio float64) float64 {
 
 // Bursts says that bets are made, since chance alone does not explain how events
 // split between the arms, or too little was seen to know.
-func (t *TwoArms) Bursts() bool { return !t.before.Chance() || t.jitter.Dispersion().Excess() }
+func (t *TwoArms) Bursts() bool { return t.bursts() > 0.5 }
+
+// bursts is how likely bursts are by now.
+func (t *TwoArms) bursts() float64 {
+	since := math.Exp(max(0, min(t.jitter.Dispersion().burstier(), near)))
+	return t.suspicion * since / (t.suspicion*since + 1 - t.suspicion)
+}
 
 // Span is how many looks in a row are one bet, where bets are made.
 func (t *TwoArms) Span() int { return t.span }
@@ -152,12 +161,12 @@ func (t *TwoArms) Span() int { return t.span }
 func (t *TwoArms) Dispersion() Dispersion { return t.before }
 
 // Evidence that the exposed arm is worse than it may be, in nats: at log(1/α) the
-// probability of a false alarm, ever, is α at most.
+// probability of a false alarm, ever, is α at most. It is the harmonic mean of what
+// the likelihood and bets show, weighted by how likely bursts are: both must refute
+// that nothing is worse, either the more the likelier it is to be the right one.
 func (t *TwoArms) Evidence() float64 {
-	if t.Bursts() {
-		return t.ventured()
-	}
-	return t.Independent()
+	bursts := t.bursts()
+	return -sum(math.Log(max(1-bursts, tiny))-t.Independent(), math.Log(max(bursts, tiny))-t.ventured())
 }
 
 // Independent is the evidence if events were known to be independent: of no worth on
