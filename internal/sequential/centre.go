@@ -14,12 +14,16 @@ type Node struct {
 
 // What is believed of arms before anything was seen of them: as a rule they are
 // alike; else their rates differ by a factor of e^0.5 or so either way. Of what need
-// not be alike nearly nothing is believed.
-const (
-	alike     = 0.7
-	different = 0.5
-	anything  = 2
-)
+// not be alike nearly nothing is believed. Where events come in bursts, arms that are
+// alike split them unevenly as often as not.
+type belief struct {
+	// spike is how likely the ratio is 1, width how far its logarithm is from 0 else.
+	spike, width float64
+}
+
+func alike() belief    { return belief{0.7, 0.5} }
+func unsteady() belief { return belief{0.3, 1} }
+func anything() belief { return belief{0, 2} }
 
 // Centre answers what the ratio of the arms' rates was before the change, from looks
 // at that time: a log-normal belief, for arms that are alike as a rule with a spike at
@@ -36,23 +40,24 @@ func Centre(before []Pair, dispersion float64, likely bool) []Node {
 		return []Node{{Ratio: 1, Weight: 1}}
 	}
 	noise := max(1, dispersion) * (1/(all.Exposed.Bad+0.5) + 1/(all.Control.Bad+0.5))
-	return believe(math.Log(RateRatio(before)), noise, likely)
+	prior := anything()
+	if likely {
+		prior = alike()
+	}
+	return prior.given(math.Log(RateRatio(before)), noise)
 }
 
-// believe answers what the ratio was, of which the logarithm was measured with a
+// given answers what the ratio was, of which the logarithm was measured with a
 // variance.
-func believe(seen, noise float64, likely bool) []Node {
-	prior, spiked := different*different, alike
-	if !likely {
-		prior, spiked = anything*anything, 0
-	}
-	spike := math.Log(spiked) + logNormal(seen, noise)
-	slab := math.Log(1-spiked) + logNormal(seen, noise+prior)
+func (b belief) given(seen, noise float64) []Node {
+	prior := b.width * b.width
+	spike := math.Log(b.spike) + logNormal(seen, noise)
+	slab := math.Log(1-b.spike) + logNormal(seen, noise+prior)
 	variance := 1 / (1/prior + 1/noise)
 	mean := variance * seen / noise
 	whole := sum(spike, slab)
 	var nodes []Node
-	if likely {
+	if b.spike > 0 {
 		nodes = append(nodes, Node{Ratio: 1, Weight: math.Exp(spike - whole)})
 	}
 	steps := []float64{-3, -2.4, -1.8, -1.2, -0.6, 0, 0.6, 1.2, 1.8, 2.4, 3}
@@ -70,8 +75,13 @@ func believe(seen, noise float64, likely bool) []Node {
 	return nodes
 }
 
-// leastSplits is how many looks with bad events tell what their split is on average.
-const leastSplits = 10
+const (
+	// leastSplits is how many looks with bad events tell what their split is on average.
+	leastSplits = 10
+	// fewSplits looks leave twice the variance that they show: the largest bursts are
+	// rare, and were not seen yet.
+	fewSplits = 20
+)
 
 // SplitCentre answers what Centre does, for bets: they need the split of a look's bad
 // events to be its share on average, whereas Centre is about sums. Where the rates of
@@ -116,7 +126,11 @@ func SplitCentre(before []Pair, likely bool) ([]Node, bool) {
 	if noise = max(noise, four) / (slope * slope); noise <= 0 {
 		return nil, false
 	}
-	return believe(low, noise, likely), true
+	noise *= 1 + fewSplits/float64(len(looks))
+	if !likely {
+		return anything().given(low, noise), true
+	}
+	return unsteady().given(low, noise), true
 }
 
 // furthest is the logarithm of the largest ratio that is looked for.

@@ -28,13 +28,16 @@ type Question struct {
 // than it may, and whether it has shown itself not to be. What was seen before the
 // change tells how the arms compare when nothing changes, and whether chance alone
 // explains how events split between them. Where it does, the likelihood is used
-// (Grid), else bets are made (Bets).
+// (Grid), else bets are made (Bets); where it may, both must show it.
 type TwoArms struct {
 	question Question
 	nodes    []node
-	// before is the dispersion before the change, jitter that since.
-	before Dispersion
-	jitter Jitter
+	// before is the dispersion before the change, jitter that since; control is the
+	// control's own before the change.
+	before, control Dispersion
+	jitter          Jitter
+	// suspicion is how likely bursts of one arm are, from before the change.
+	suspicion float64
 	// span is how many looks in a row are one bet.
 	span  int
 	looks int
@@ -65,6 +68,11 @@ func commonFirst() []float64 { return []float64{0.06, 0.16, 0.26, 0.2, 0.14, 0.1
 func NewTwoArms(q Question, before []Pair) *TwoArms {
 	t := &TwoArms{question: q}
 	t.before, t.span = Rhythm(before)
+	own := !q.Fixed && !q.Unlike
+	t.suspicion = Suspicion(before, own)
+	if own {
+		t.control = alone(before)
+	}
 	calm, wild := t.centres(before)
 	for i, n := range calm {
 		null, wildNull := n.Ratio*(1+q.Worse), wild[i].Ratio*(1+q.Worse)
@@ -121,6 +129,7 @@ func (n *node) see(strata []Pair, q Question, blunt float64) {
 // Of bursts that nothing is known of, usual is how dispersed they are taken to be. A
 // blunt test counts wide times fewer events than dispersion alone would have it, since
 // bursts have heavy tails; sharp is the part of the prior that bets have beside it.
+// The control shows how large bursts are better than the split does.
 const (
 	usual = 4
 	wide  = 3
@@ -130,7 +139,7 @@ const (
 // bluntness is how many events of a burst count as one.
 func (t *TwoArms) bluntness() float64 {
 	if t.before.Known() {
-		return wide * max(2, t.before.high())
+		return wide * max(2, t.before.high(), t.control.Factor)
 	}
 	return wide * max(usual, t.before.high())
 }
@@ -143,7 +152,13 @@ func likelihood(p Pair, ratio float64) float64 {
 
 // Bursts says that bets are made, since chance alone does not explain how events
 // split between the arms, or too little was seen to know.
-func (t *TwoArms) Bursts() bool { return !t.before.Chance() || t.jitter.Dispersion().Excess() }
+func (t *TwoArms) Bursts() bool { return t.bursts() > 0.5 }
+
+// bursts is how likely bursts are by now.
+func (t *TwoArms) bursts() float64 {
+	since := math.Exp(max(0, min(t.jitter.Dispersion().burstier(), near)))
+	return t.suspicion * since / (t.suspicion*since + 1 - t.suspicion)
+}
 
 // Span is how many looks in a row are one bet, where bets are made.
 func (t *TwoArms) Span() int { return t.span }
@@ -152,12 +167,12 @@ func (t *TwoArms) Span() int { return t.span }
 func (t *TwoArms) Dispersion() Dispersion { return t.before }
 
 // Evidence that the exposed arm is worse than it may be, in nats: at log(1/α) the
-// probability of a false alarm, ever, is α at most.
+// probability of a false alarm, ever, is α at most. It is the harmonic mean of what
+// the likelihood and bets show, weighted by how likely bursts are: both must refute
+// that nothing is worse, either the more the likelier it is to be the right one.
 func (t *TwoArms) Evidence() float64 {
-	if t.Bursts() {
-		return t.ventured()
-	}
-	return t.Independent()
+	bursts := t.bursts()
+	return -sum(math.Log(max(1-bursts, tiny))-t.Independent(), math.Log(max(bursts, tiny))-t.ventured())
 }
 
 // Independent is the evidence if events were known to be independent: of no worth on
@@ -204,13 +219,11 @@ func (t *TwoArms) Shown() float64 {
 	if t.question.Enough <= 1 {
 		return 0
 	}
-	temper := 1.0
-	if t.Bursts() {
-		temper = max(t.before.high(), t.jitter.Dispersion().high())
-	}
+	bursts, temper := t.bursts(), max(t.before.high(), t.jitter.Dispersion().high())
 	doubt := 0.0
 	for _, n := range t.nodes {
-		doubt += n.Weight * math.Exp(min(0, (n.enough-n.unchanged)/temper))
+		less := min(0, n.enough-n.unchanged)
+		doubt += n.Weight * ((1-bursts)*math.Exp(less) + bursts*math.Exp(less/temper))
 	}
 	return -math.Log(max(doubt, 1e-300))
 }
