@@ -117,7 +117,7 @@ func TestJudgeExample(t *testing.T) {
 	got := sluice(t, "", "judge", "--check", "../examples/judge/check.yaml", "--series", "../examples/judge/series.csv")
 	require.Zero(t, got.code, got.errOut)
 	for _, says := range []string{
-		`healthy: PASS at 900 s: `, `twice-the-errors: FAIL at 120 s: `, `late: FAIL at 645 s: in the last 3 looks exposed 3.9%`,
+		`healthy: PASS at 900 s: `, `twice-the-errors: FAIL at 135 s: `, `late: FAIL at 705 s: `,
 		`shared-incident: PASS at 900 s: `, `no-traffic: FAIL at 45 s: 0% of all requests, 10% before the change`, `source-away: STALE at 900 s: `,
 	} {
 		require.Contains(t, got.out, says)

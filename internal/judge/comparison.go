@@ -136,7 +136,7 @@ const telling = 20
 // suspicious says that what was seen would be harm if events were independent, and that
 // there were too few looks yet for bets to tell.
 func (j *Comparison) suspicious(needed float64) bool {
-	return j.test.Bursts() && j.test.Looks() < telling && j.test.Independent() >= needed
+	return j.test.Looks() < telling && j.test.Independent() >= needed
 }
 
 // staleAfter is how many intervals old the newest look may be.

@@ -103,7 +103,7 @@ func (j *Comparison) method() string {
 	case d.Excess():
 		return fmt.Sprintf(" [by bets: errors come in bursts, %s times chance before the change]", numeral.PlainTo(d.Factor, 2))
 	case d.Chance():
-		return " [by bets: errors come in bursts since the change]"
+		return " [by bets: errors seem to come in bursts]"
 	}
 	return " [by bets: too little was seen before the change to know whether errors come in bursts]"
 }
