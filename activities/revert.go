@@ -39,7 +39,7 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 		was, _ := before(t.ID)
 		r := reversal{
 			driver: d, target: t, release: p.Spec.Release,
-			order: target.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence},
+			order: target.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true},
 		}
 		return r.once(ctx)
 	}

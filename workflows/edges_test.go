@@ -193,3 +193,17 @@ func TestUnknownSignal(t *testing.T) {
 	require.Equal(t, PhasePromoted, out.Outcome.Result)
 	require.Len(t, out.Controls, 2)
 }
+
+// A pause while a stage is measured leaves it untouched until somebody resumes.
+func TestPauseWhileAStageIsMeasured(t *testing.T) {
+	w := newWorld(t, 10)
+	w.measuring = 5 * time.Minute
+	w.mount(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	w.at(time.Minute, SignalPause, ControlRequest{By: "ann"})
+	touched := -1
+	w.do(30*time.Minute, func() { touched = w.on("2.0.0") })
+	w.at(31*time.Minute, SignalResume, ControlRequest{By: "ann"})
+	s := w.run(fourStages())
+	require.Zero(t, touched, "targets on the release half an hour into a pause")
+	require.Equal(t, PhasePromoted, s.Outcome.Result, s.Outcome.Why)
+}

@@ -112,6 +112,10 @@ func (r *rollout) expose(i int) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	// Whoever pauses while a stage is measured finds it untouched.
+	if err := workflow.Await(r.ctx, func() bool { return r.state.Paused == nil }); err != nil {
+		return false, err
+	}
 	if err := r.apply(i, observed); err != nil {
 		return false, err
 	}

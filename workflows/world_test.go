@@ -31,6 +31,8 @@ type world struct {
 	// events are what happens; runs counts runs of the workflow.
 	events []event
 	runs   int
+	// measuring is how long a baseline takes; it counts from the next mount.
+	measuring time.Duration
 	// shown says that looks show enough to end an adaptive bake.
 	shown bool
 
@@ -110,7 +112,7 @@ func (w *world) mount(now time.Time) {
 		return w.relisted(in)
 	}).Maybe()
 	w.env.OnActivity(acts.FindLate, any2...).Return(w.findLate).Maybe()
-	w.env.OnActivity(acts.Baseline, any2...).Return(health.Baseline{}, nil).Maybe()
+	w.env.OnActivity(acts.Baseline, any2...).Return(health.Baseline{}, nil).After(w.measuring).Maybe()
 	w.env.OnActivity(acts.Observe, any2...).Return(w.observe).Maybe()
 	w.env.OnActivity(acts.Apply, any2...).Return(w.apply).Maybe()
 	w.env.OnActivity(acts.Revert, any2...).Return(w.revert).Maybe()

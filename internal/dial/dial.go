@@ -26,11 +26,13 @@ type Guard struct {
 
 // metadata are addresses of metadata services that are not link-local.
 var metadata = []netip.Addr{
-	netip.MustParseAddr("fd00:ec2::254"),   // AWS, over IPv6
-	netip.MustParseAddr("fd20:ce::254"),    // Google, over IPv6
-	netip.MustParseAddr("100.100.100.200"), // Alibaba
-	netip.MustParseAddr("192.0.0.192"),     // Oracle
-	netip.MustParseAddr("168.63.129.16"),   // Azure's wire server
+	netip.MustParseAddr("fd00:ec2::254"),      // AWS, over IPv6
+	netip.MustParseAddr("fd20:ce::254"),       // Google, over IPv6
+	netip.MustParseAddr("fd00:c1::a9fe:a9fe"), // Oracle, over IPv6
+	netip.MustParseAddr("fd00:42::42"),        // Scaleway, over IPv6
+	netip.MustParseAddr("100.100.100.200"),    // Alibaba
+	netip.MustParseAddr("192.0.0.192"),        // Oracle
+	netip.MustParseAddr("168.63.129.16"),      // Azure's wire server
 }
 
 // timeout bounds how long opening a connection may take.

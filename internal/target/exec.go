@@ -101,12 +101,12 @@ func (e execDriver) Observe(ctx context.Context, t fleet.Target, unit string) (S
 }
 
 // Validate runs the validate program; any exit status but 0 means no. A removal
-// needs no validation.
+// needs no validation, and neither does what is put back.
 func (e execDriver) Validate(ctx context.Context, t fleet.Target, o Order) error {
 	if err := checkOrder(o); err != nil {
 		return err
 	}
-	if len(e.validate) == 0 || o.Release == "" {
+	if len(e.validate) == 0 || o.Release == "" || o.Back {
 		return nil
 	}
 	r, err := e.run(ctx, e.validate, t, o, true)

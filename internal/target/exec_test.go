@@ -181,6 +181,9 @@ func TestExecValidates(t *testing.T) {
 	}
 	require.Equal(t, "good", observe(t, r, "a").Release)
 	require.NoError(t, r.driver.Validate(t.Context(), where, order("", 2)), "a removal is not validated")
+	back := order("bad", 2)
+	back.Back = true
+	require.NoError(t, r.driver.Validate(t.Context(), where, back), "what says no may be what is down: the way back does not ask")
 
 	// No answer is not a no: it may be tried again.
 	r.mode("a", "slow")

@@ -45,6 +45,9 @@ type Order struct {
 	// Fence orders the writers of a unit: a target refuses an order with a fence
 	// older than the newest it has accepted.
 	Fence int64
+	// Back says that the release is put back: whether it could be applied is not asked
+	// any more, since what answers that may be what is down.
+	Back bool
 }
 
 // ErrFenced is matched by an error that says that a newer order has been here.
