@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -46,9 +47,13 @@ func (a *Activities) FindLate(ctx context.Context, in LateInput) (Late, error) {
 	for _, id := range in.Absent {
 		wanted[id] = true
 	}
+	for _, t := range in.Joined { // one that has moved is asked where it is now
+		delete(wanted, t.ID)
+	}
 	for _, t := range p.Order {
 		if wanted[t.ID] {
 			targets = append(targets, t)
+			delete(wanted, t.ID)
 		}
 	}
 	slices.SortFunc(targets, func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) })
@@ -71,6 +76,9 @@ func (a *Activities) FindLate(ctx context.Context, in LateInput) (Late, error) {
 		return Late{}, err
 	}
 	out := Late{Still: work.trouble}
+	for _, id := range slices.Sorted(maps.Keys(wanted)) { // brought in by an earlier sweep
+		out.Still = append(out.Still, Trouble{ID: id, Reason: "joined late, and has not answered since", Silent: true})
+	}
 	for i, t := range targets {
 		switch {
 		case !work.isDone(i):

@@ -144,3 +144,17 @@ func withAttempts(p plan.Plan, n int) plan.Plan {
 	p.Spec.Apply.Attempts = n
 	return p
 }
+
+// A target that an earlier sweep brought in stays named while it is silent, and one that
+// has moved is asked once, where it is now.
+func TestLateTargetsAreNeverForgotten(t *testing.T) {
+	f := newFixture(t, 3)
+	late := do[Late](t, f, f.acts.FindLate, LateInput{Plan: f.all.Plan, Absent: []string{"t001", "joiner"}, Fence: fence, Parallel: 5})
+	require.Len(t, late.Ready, 1)
+	require.Equal(t, []Trouble{{ID: "joiner", Reason: "joined late, and has not answered since", Silent: true}}, late.Still)
+
+	moved := fleet.Target{ID: "t001", Address: "10.9.9.9:80"}
+	late = do[Late](t, f, f.acts.FindLate, LateInput{Plan: f.all.Plan, Absent: []string{"t001"}, Joined: []fleet.Target{moved}, Fence: fence, Parallel: 5})
+	require.Equal(t, []fleet.Target{moved}, late.Ready)
+	require.Empty(t, late.Still)
+}
