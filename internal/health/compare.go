@@ -110,7 +110,7 @@ func worst(all []judged) judged {
 	at := 0
 	for i, j := range all {
 		shown = shown && j.Shown
-		if rank[j.Verdict] > rank[all[at].Verdict] || j.Verdict == Pass && all[at].Verdict == Pass && *j.Value > *all[at].Value {
+		if rank[j.Verdict] > rank[all[at].Verdict] || j.Verdict == Pass && all[at].Verdict == Pass && estimate(j) > estimate(all[at]) {
 			at = i
 		}
 	}
@@ -119,6 +119,15 @@ func worst(all []judged) judged {
 		out.Sentence += fmt.Sprintf(" (the worst of %d groups)", len(all))
 	}
 	return out
+}
+
+// estimate is how many times worse a result says that it is; 0 where nothing was
+// compared yet.
+func estimate(j judged) float64 {
+	if j.Value == nil {
+		return 0
+	}
+	return *j.Value
 }
 
 func (m *Meter) compareOne(ctx context.Context, c spec.Check, at moment, part *comparison) judged {
