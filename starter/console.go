@@ -32,12 +32,14 @@ type console struct {
 	paint paint
 	// screen is out's terminal; nil when out is none.
 	screen *os.File
-	now    func() time.Time
+	// ascii draws with ASCII only.
+	ascii bool
+	now   func() time.Time
 }
 
 // newConsole looks whether stdout is a terminal and whether colours are welcome.
 func newConsole(in io.Reader, out, stdout, stderr io.Writer) *console {
-	c := &console{in: in, out: out, errOut: stderr, now: time.Now}
+	c := &console{in: in, out: out, errOut: stderr, now: time.Now, ascii: asciiOnly(os.Getenv)}
 	if f, ok := stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
 		c.screen = f
 		c.paint = os.Getenv("NO_COLOR") == ""
@@ -45,9 +47,27 @@ func newConsole(in io.Reader, out, stdout, stderr io.Writer) *console {
 	return c
 }
 
+// size is the terminal's width and height in cells.
+func (c *console) size() (width, height int) {
+	w, h, err := term.GetSize(int(c.screen.Fd()))
+	if err != nil || w <= 0 || h <= 0 {
+		return 80, 24
+	}
+	return w, h
+}
+
+// width is the terminal's; 0 when there is none, and nothing limits a line.
+func (c *console) width() int {
+	if c.screen == nil {
+		return 0
+	}
+	w, _ := c.size()
+	return w
+}
+
 // lines prints data line by line.
 func (c *console) lines(lines []string) error {
-	for _, l := range lines {
+	for _, l := range c.shown(lines) {
 		if _, err := fmt.Fprintln(c.out, l); err != nil {
 			return err
 		}

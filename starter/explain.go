@@ -11,7 +11,8 @@ func explainCommand() command {
 		name: "explain", args: "UNIT", min: 1, max: 1,
 		short: "tell why a rollout was promoted, held or taken back",
 		long: `Tells what was decided at every gate and on what evidence, who stepped in, and
-what became of every target that was touched. It needs no worker once the rollout
+what became of every target that was touched. Comparisons are drawn: how both arms
+did, up to the decision. It needs no worker once the rollout
 has ended.`,
 		example: "sluice explain edge-proxy --queries",
 		flags: []cli.Flag{
@@ -32,7 +33,7 @@ has ended.`,
 			if con.json {
 				return con.object(v)
 			}
-			return con.lines(explanation(v, c.Bool("queries"), con.now(), con.paint))
+			return con.lines(explanation(v, c.Bool("queries"), con.now(), con.width(), con.paint))
 		},
 	}
 }

@@ -99,6 +99,28 @@ func finish(v view, o workflows.Outcome) view {
 	return v.inside()
 }
 
+// worseThanControl is a rollout that went back because of a comparison, while another one only
+// advised.
+func worseThanControl() view {
+	v := baking()
+	s := *v.State
+	s.Stages = append([]workflows.StageState{}, s.Stages...)
+	report := goodReport(s.Stages[1].AppliedAt.Add(2 * time.Minute))
+	report.Results[1] = health.Result{
+		Check: "errors", Verdict: health.Fail, Value: number(7.2), Limit: number(1.2), Samples: 800, Against: spec.AgainstControl, Trace: rising(8),
+		Sentence: "exposed 3.5% (28/800) vs control 0.7% (56/8,000): 7.2 times the usual, 1.2 allowed; chance does this in less than 0.01% of bakes",
+	}
+	report.Results[2] = health.Result{
+		Check: "slow", Verdict: health.Fail, Value: number(3), Limit: number(1.2), Samples: 300, Against: spec.AgainstBefore, Trace: rising(3), Advisory: true,
+		Sentence: "exposed 1% (3/300) vs before the change 0.7% (21/3,000): 3 times the usual, 1.2 allowed; chance does this in less than 0.09% of bakes",
+	}
+	s.Stages[1].Gates = []workflows.Gate{{Decision: workflows.RollBack, Why: "errors FAIL: " + report.Results[1].Sentence, At: report.At, Report: report}}
+	v.State = &s
+	return finish(v, workflows.Outcome{
+		Result: workflows.PhaseRolledBack, Why: "errors FAIL: " + report.Results[1].Sentence, Stage: "early", Touched: 12, Reverted: 12, Recovered: "yes", EndedAt: at(9 * time.Minute),
+	})
+}
+
 // incomplete is a rollout that went back and left two targets behind.
 func incomplete() view {
 	v := baking()

@@ -7,8 +7,6 @@ import (
 	"io"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/sluicehq/sluice/internal/terminal"
 )
 
@@ -128,13 +126,15 @@ type textLines struct {
 
 func (t textLines) show(before, after view) error {
 	now := t.con.now()
+	var lines []string
 	if before.RunID == "" {
-		if _, err := fmt.Fprintln(t.out, introduction(after, now)); err != nil {
-			return err
-		}
+		lines = append(lines, introduction(after, now))
 	}
 	for _, e := range changes(before, after, now) {
-		if _, err := fmt.Fprintln(t.out, e.line(now)); err != nil {
+		lines = append(lines, e.line(now))
+	}
+	for _, l := range t.con.shown(lines) {
+		if _, err := fmt.Fprintln(t.out, l); err != nil {
 			return err
 		}
 	}
@@ -174,22 +174,20 @@ type liveTree struct {
 }
 
 func newLiveTree(con *console) liveTree {
-	return liveTree{con: con, screen: &screen{out: con.out, size: func() (int, int) {
-		w, h, err := term.GetSize(int(con.screen.Fd()))
-		if err != nil || w <= 0 || h <= 0 {
-			return 80, 24
-		}
-		return w, h
-	}}}
+	return liveTree{con: con, screen: &screen{out: con.out, size: con.size}}
 }
 
 func (l liveTree) show(_, after view) error {
-	return l.screen.draw(tree(after, l.con.now(), l.con.paint))
+	return l.screen.draw(l.lines(after))
 }
 
 func (l liveTree) stop(last view) error {
 	if last.RunID == "" {
 		return nil
 	}
-	return l.screen.finish(tree(last, l.con.now(), l.con.paint))
+	return l.screen.finish(l.lines(last))
+}
+
+func (l liveTree) lines(v view) []string {
+	return l.con.shown(tree(v, l.con.now(), l.con.width(), l.con.paint))
 }

@@ -9,9 +9,10 @@ import (
 	"github.com/sluicehq/sluice/workflows"
 )
 
-// explanation tells a rollout's story with the evidence of every decision.
-func explanation(v view, queries bool, now time.Time, p paint) []string {
-	e := explainer{now: now, queries: queries, p: p}
+// explanation tells a rollout's story with the evidence of every decision. What it draws
+// is at most width cells wide; 0 is no limit.
+func explanation(v view, queries bool, now time.Time, width int, p paint) []string {
+	e := explainer{now: now, queries: queries, width: width, p: p}
 	e.add("%s", p.bold(terminal.Safe(v.Unit+" "+v.Release))+": "+e.headline(v))
 	if v.Trouble != "" {
 		e.add("%s", p.yellow(terminal.Safe(v.Trouble)))
@@ -35,6 +36,7 @@ func explanation(v view, queries bool, now time.Time, p paint) []string {
 type explainer struct {
 	now     time.Time
 	queries bool
+	width   int
 	p       paint
 	lines   []string
 }
@@ -73,7 +75,7 @@ func (e *explainer) preflight(s workflows.State) {
 	}
 	e.add("")
 	e.add("%s", e.p.bold("before the change"))
-	e.gate(*s.Preflight)
+	e.gate(*s.Preflight, workflows.StageState{})
 }
 
 // stage tells one stage; those that never began are one line.
@@ -95,11 +97,11 @@ func (e *explainer) stage(v view, i int) {
 			span(st.AppliedAt.Sub(st.StartedAt)), st.Changed, st.Already)
 	}
 	for _, g := range st.Gates {
-		e.gate(g)
+		e.gate(g, st)
 	}
 	if i == s.Stage && v.Live != nil {
 		e.add("  %s the watch sees", clock(v.Live.At, e.now))
-		e.report(*v.Live)
+		e.report(*v.Live, st)
 	}
 	if !st.DoneAt.IsZero() {
 		e.add("  %s passed, after %s", clock(st.DoneAt, e.now), span(st.DoneAt.Sub(st.StartedAt)))
@@ -115,7 +117,7 @@ func (e *explainer) approval(st workflows.StageState) {
 	}
 }
 
-func (e *explainer) gate(g workflows.Gate) {
+func (e *explainer) gate(g workflows.Gate, st workflows.StageState) {
 	decision := terminal.Safe(string(g.Decision))
 	switch g.Decision {
 	case workflows.Promote:
@@ -129,11 +131,11 @@ func (e *explainer) gate(g workflows.Gate) {
 	if g.Override != nil {
 		e.add("    %s", e.p.yellow("decided by "+whoAndWhy(*g.Override)+" and not by the evidence"))
 	}
-	e.report(g.Report)
+	e.report(g.Report, st)
 }
 
-// report tells every check of a report.
-func (e *explainer) report(r health.Report) {
+// report tells every check of a report of a stage; the zero stage is none.
+func (e *explainer) report(r health.Report, st workflows.StageState) {
 	rows := make([][]string, 0, len(r.Results))
 	for _, res := range r.Results {
 		rows = append(rows, []string{
@@ -145,9 +147,8 @@ func (e *explainer) report(r health.Report) {
 	}
 	for i, line := range columns(rows, "  ") {
 		e.add("    %s", line)
-		for _, drawn := range sparklines(r.Results[i], e.p) {
-			e.add("        %s", drawn)
-		}
+		const indent = "        "
+		e.lines = append(e.lines, indented(indent, sparklines(r.Results[i], sinceApplied(st, r.At), room(e.width, indent), e.p))...)
 		for _, w := range r.Results[i].Warnings {
 			e.add("        warning: %s", e.p.yellow(terminal.Safe(w)))
 		}
@@ -187,6 +188,6 @@ func (e *explainer) outcome(s workflows.State) {
 	}
 	if o.Recovery != nil {
 		e.add("  after the rollback, at %s", clock(o.Recovery.At, e.now))
-		e.report(*o.Recovery)
+		e.report(*o.Recovery, workflows.StageState{})
 	}
 }

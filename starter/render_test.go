@@ -60,16 +60,16 @@ func views() map[string]view {
 
 	return map[string]view{
 		"baking": baking(), "paused": paused, "holding": holding, "no-worker": deaf, "terminated": terminated,
-		"incomplete": incomplete(), "promoted": promoted, "planning": planning,
+		"incomplete": incomplete(), "compared": worseThanControl(), "promoted": promoted, "planning": planning,
 	}
 }
 
 func TestTreeGolden(t *testing.T) {
 	for name, v := range views() {
 		t.Run(name, func(t *testing.T) {
-			lines := tree(v, at(12*time.Minute), false)
+			lines := tree(v, at(12*time.Minute), 0, false)
 			golden(t, "tree-"+name, lines)
-			colored := tree(v, at(12*time.Minute), true)
+			colored := tree(v, at(12*time.Minute), 0, true)
 			require.Equal(t, lines, stripped(colored), "colours change nothing else")
 		})
 	}
@@ -78,7 +78,7 @@ func TestTreeGolden(t *testing.T) {
 func TestExplanationGolden(t *testing.T) {
 	for name, v := range views() {
 		t.Run(name, func(t *testing.T) {
-			golden(t, "explain-"+name, explanation(v, name == "incomplete", at(12*time.Minute), false))
+			golden(t, "explain-"+name, explanation(v, name == "incomplete", at(12*time.Minute), 0, false))
 		})
 	}
 }
@@ -112,8 +112,8 @@ func TestNothingControlsTheTerminal(t *testing.T) {
 	g.Why, g.Override = evil, &workflows.Control{By: evil, Why: evil}
 	g.Report.Results[0] = health.Result{Check: evil, Verdict: evil, Sentence: evil, Queries: []string{evil}, Warnings: []string{evil}}
 	var lines []string
-	lines = append(lines, tree(v, at(0), false)...)
-	lines = append(lines, explanation(v, true, at(0), false)...)
+	lines = append(lines, tree(v, at(0), 0, false)...)
+	lines = append(lines, explanation(v, true, at(0), 0, false)...)
 	for _, e := range changes(view{}, v, at(0)) {
 		lines = append(lines, e.line(at(0)))
 	}

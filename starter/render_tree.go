@@ -4,18 +4,20 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/terminal"
 	"github.com/sluicehq/sluice/workflows"
 )
 
 // tree draws a rollout: what was planned against what happened, stage by stage.
-// Its lines may be longer than a terminal is wide.
-func tree(v view, now time.Time, p paint) []string {
+// Its lines may be longer than a terminal is wide, which has so many cells, or 0; what is
+// drawn is not.
+func tree(v view, now time.Time, width int, p paint) []string {
 	lines := header(v, now, p)
 	if s := v.State; s != nil {
 		lines = append(lines, exposure(*s))
 		lines = append(lines, leftOut(*s, p)...)
-		lines = append(lines, stageLines(v, now, p)...)
+		lines = append(lines, stageLines(v, now, width, p)...)
 		if s.Outcome != nil {
 			lines = append(lines, outcomeLines(*s.Outcome, maxTroubles, p)...)
 		}
@@ -102,7 +104,7 @@ func leftOut(s workflows.State, p paint) []string {
 }
 
 // stageLines are the branches, with the checks below the stage that is judged.
-func stageLines(v view, now time.Time, p paint) []string {
+func stageLines(v view, now time.Time, width int, p paint) []string {
 	s := *v.State
 	rows := make([][]string, 0, len(s.Stages))
 	for i, st := range s.Stages {
@@ -125,8 +127,11 @@ func stageLines(v view, now time.Time, p paint) []string {
 			if i == len(s.Stages)-1 {
 				stem = "     "
 			}
-			for _, l := range checkLines(*r, p) {
+			for n, l := range checkLines(*r, p) {
 				lines = append(lines, stem+l)
+				if res := r.Results[n]; res.Verdict == health.Fail {
+					lines = append(lines, indented(stem+"    ", sparklines(res, sinceApplied(s.Stages[i], r.At), room(width, stem+"    "), p))...)
+				}
 			}
 		}
 	}

@@ -28,7 +28,7 @@ waiting. The exit code is 0 whatever the state; watch exits with the outcome's.`
 			if con.json {
 				return con.object(v)
 			}
-			return con.lines(tree(v, con.now(), con.paint))
+			return con.lines(tree(v, con.now(), con.width(), con.paint))
 		},
 	}
 }

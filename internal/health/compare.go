@@ -121,6 +121,17 @@ func worst(all []judged) judged {
 	return out
 }
 
+// against is what the exposed arm is compared with.
+func (p *comparison) against(c spec.Check) string {
+	switch {
+	case c.Objective != nil:
+		return AgainstObjective
+	case p.alone:
+		return spec.AgainstBefore
+	}
+	return spec.AgainstControl
+}
+
 // estimate is how many times worse a result says that it is; 0 where nothing was
 // compared yet.
 func estimate(j judged) float64 {
@@ -158,6 +169,7 @@ func (m *Meter) compareOne(ctx context.Context, c spec.Check, at moment, part *c
 		return judged{Result: res.readable(c, looks)}
 	}
 	out := judged{Result: res.of(part.judge.Outcome(at.at.Sub(begin)), c)}
+	out.Against = part.against(c)
 	switch missing := m.binding.Before.Past[key(c, part.group)].Missing; {
 	case out.Verdict == NoData && missing != "":
 		out.Sentence += ": " + missing

@@ -52,9 +52,15 @@ type Result struct {
 	Advisory bool `json:"advisory,omitempty"`
 	// Trace is how both arms did since the stage was applied, for a drawing.
 	Trace judge.Trace `json:"trace,omitempty"`
+	// Against is what the second arm of the trace is: control, before (what the exposed
+	// targets did before the change) or AgainstObjective (what that allows).
+	Against string `json:"against,omitempty"`
 	// Silent are targets that did not answer and were tolerated, at most 1,000.
 	Silent []string `json:"silent,omitempty"`
 }
+
+// AgainstObjective is a Result's Against where a check has an objective.
+const AgainstObjective = "objective"
 
 // Report is every check's result at one moment.
 type Report struct {
