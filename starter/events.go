@@ -17,9 +17,11 @@ type event struct {
 	// Kind is phase, stage, gate, verdict, control, trouble or end.
 	Kind  string `json:"event"`
 	Stage string `json:"stage,omitempty"`
-	// Check and Verdict are set on a verdict, Decision on a gate.
+	// Check and Verdict are set on a verdict, Advisory on one that decides nothing, and
+	// Decision on a gate.
 	Check    string             `json:"check,omitempty"`
 	Verdict  health.Verdict     `json:"verdict,omitempty"`
+	Advisory bool               `json:"advisory,omitempty"`
 	Decision workflows.Decision `json:"decision,omitempty"`
 	Text     string             `json:"text"`
 	// Code and Rollout are set on the end.
@@ -133,8 +135,8 @@ func verdictChanges(before, after view) []event {
 			continue
 		}
 		out = append(out, event{
-			At: r.At, Kind: "verdict", Stage: stage, Check: res.Check, Verdict: res.Verdict,
-			Text: fmt.Sprintf("%s: %s %s: %s", stage, res.Check, res.Verdict, sentence(res)),
+			At: r.At, Kind: "verdict", Stage: stage, Check: res.Check, Verdict: res.Verdict, Advisory: res.Advisory,
+			Text: fmt.Sprintf("%s: %s %s: %s", stage, res.Name(), res.Verdict, sentence(res)),
 		})
 	}
 	return out

@@ -115,3 +115,20 @@ func TestExitCodes(t *testing.T) {
 	failed.Status = "failed"
 	require.Equal(t, exitInternal, failed.exitCode())
 }
+
+// Who reads a line of a verdict sees whether it decides anything.
+func TestAdvisoryVerdictsAreMarked(t *testing.T) {
+	var marked []event
+	for _, e := range changes(view{}, worseThanControl(), at(0)) {
+		if e.Kind == "verdict" && e.Advisory {
+			marked = append(marked, e)
+		}
+	}
+	require.Len(t, marked, 1)
+	require.Contains(t, marked[0].line(at(0)), "early: slow (advisory) FAIL: exposed 1% (3/300)")
+	raw, err := json.Marshal(worseThanControl())
+	require.NoError(t, err)
+	for _, field := range []string{`"advisory":true`, `"trace":[{"exposed":{"bad":0,"total":100}`, `"against":"before"`} {
+		require.Contains(t, string(raw), field)
+	}
+}

@@ -27,7 +27,7 @@ func decide(r health.Report, override *Control) (Decision, string) {
 // words are the sentences of the checks that made the verdict.
 func words(r health.Report, v health.Verdict) string {
 	if v == health.Pass {
-		return fmt.Sprintf("all %d checks pass", len(r.Results))
+		return passed(r)
 	}
 	var out []string
 	for _, res := range r.Results {
@@ -42,4 +42,19 @@ func words(r health.Report, v health.Verdict) string {
 		return "no check has answered"
 	}
 	return strings.Join(out, "; ")
+}
+
+// passed counts the checks that decided, and names those that only advise and do not
+// agree.
+func passed(r health.Report) string {
+	decided, others := 0, ""
+	for _, res := range r.Results {
+		switch {
+		case !res.Advisory:
+			decided++
+		case res.Verdict != health.Pass:
+			others += fmt.Sprintf("; %s %s: %s", res.Name(), res.Verdict, res.Sentence)
+		}
+	}
+	return fmt.Sprintf("all %d checks pass", decided) + others
 }

@@ -7,12 +7,16 @@ import (
 	"github.com/sluicehq/sluice/internal/health"
 )
 
-// maxEvidence is how many bytes of queries a state carries: a payload is limited
-// to 2 MB, and an outcome's list of targets comes first.
+// maxEvidence is how many bytes of queries and of what is drawn a state carries: a
+// payload is limited to 2 MB, and an outcome's list of targets comes first.
 const maxEvidence = 512 << 10
 
-// fit drops the resolved queries of a state, in place, if it would be too large
-// for a payload.
+// pointSize is how many bytes a point of a drawing takes in JSON, at most: four numbers
+// and their names.
+const pointSize = 200
+
+// fit drops the resolved queries of a state and what is drawn, in place, if it would be
+// too large for a payload.
 func fit(s State) State {
 	size := 0
 	eachReport(&s, func(r *health.Report) {
@@ -20,6 +24,7 @@ func fit(s State) State {
 			for _, q := range res.Queries {
 				size += len(q)
 			}
+			size += pointSize * len(res.Trace)
 		}
 	})
 	if size > maxEvidence {

@@ -59,6 +59,14 @@ type Result struct {
 	Silent []string `json:"silent,omitempty"`
 }
 
+// Name is the check's, marked where it decides nothing.
+func (r Result) Name() string {
+	if r.Advisory {
+		return r.Check + " (advisory)"
+	}
+	return r.Check
+}
+
 // AgainstObjective is a Result's Against where a check has an objective.
 const AgainstObjective = "objective"
 
