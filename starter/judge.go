@@ -42,12 +42,15 @@ The series is CSV with the header
    run,t,exposed_bad,exposed_total,control_bad,control_total
 
 A row is what was counted in the look that ends at t seconds after the change (at
-or before 0: before the change), of one run; an empty cell is no data. A file may
-hold many runs. The share of requests is judged, too, where rows from before the
+or before 0: before the change), of one run; an empty cell is no data, and so is a
+number that is no count, such as -1. A file may hold many runs, also interleaved. The share of requests is judged, too, where rows from before the
 change tell what it was.
 
 With --output json it prints one object a line and run: its verdict, when it was
-decided, the evidence of harm in nats (ln_e), and the ratio of the error rates.`,
+decided, the evidence of harm in nats (ln_e), and the ratio of the error rates.
+
+The exit code is 0 once everything is judged, whatever the verdicts are; 2 when a
+file is not as expected.`,
 		example: "sluice judge --check check.yaml --series series.csv --output json",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: flagCheck, Usage: "`FILE` with the check; - is standard input"},
@@ -114,8 +117,11 @@ func readSeries(con *console, path string) ([]judge.Recorded, error) {
 		defer func() { _ = f.Close() }() // nothing was written
 		in = f
 	}
-	runs, err := judge.ReadSeries(named(path), io.LimitReader(in, maxSeries))
+	bounded := &io.LimitedReader{R: in, N: maxSeries + 1}
+	runs, err := judge.ReadSeries(named(path), bounded)
 	switch {
+	case bounded.N <= 0:
+		return nil, invalidf("%s: is larger than 1 GiB, expected less: part it by runs", named(path))
 	case err != nil:
 		return nil, invalidf("%w", err)
 	case len(runs) == 0:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"slices"
 	"strconv"
@@ -16,7 +17,7 @@ import (
 
 // Columns are the header of a recorded series, in any order: the run that a row
 // belongs to, when its look ends in seconds since the change, and what each arm
-// counted in it. An empty cell is no data.
+// counted in it. An empty cell is no data, and neither is a number that is no count.
 func Columns() []string {
 	return []string{"run", "t", "exposed_bad", "exposed_total", "control_bad", "control_total"}
 }
@@ -43,16 +44,18 @@ func ReadSeries(file string, r io.Reader) ([]Recorded, error) {
 		if errors.Is(err, io.EOF) {
 			return s.runs, nil
 		}
-		if err == nil {
-			err = s.row(row)
-		} else if e, ok := errors.AsType[*csv.ParseError](err); ok {
-			err = fmt.Errorf("%s:%d:%d: %w, expected %s", file, e.Line, e.Column, e.Err, plural(len(Columns()), "cell"))
-		}
 		if err != nil {
+			return nil, s.unread(err, plural(len(Columns()), "cell"))
+		}
+		if err := s.row(row); err != nil {
 			return nil, err
 		}
 	}
 }
+
+// maxSeconds bounds a series' time, more than thirty years: what is beyond it is no time
+// since a change, but a date.
+const maxSeconds = 1e9
 
 type seriesReader struct {
 	file   string
@@ -67,7 +70,7 @@ func (s *seriesReader) header() error {
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: is empty, expected the header %s", s.file, strings.Join(Columns(), ","))
 	} else if err != nil {
-		return fmt.Errorf("%s: %w", s.file, err)
+		return s.unread(err, "the header "+strings.Join(Columns(), ","))
 	}
 	names := slices.Clone(row)
 	names[0] = strings.TrimPrefix(names[0], "\uFEFF")
@@ -77,18 +80,31 @@ func (s *seriesReader) header() error {
 	for i, want := range Columns() {
 		at := slices.Index(names, want)
 		if at < 0 || len(names) != len(Columns()) {
-			return fmt.Errorf("%s:1: the header is %q, expected %s", s.file, strings.Join(names, ","), strings.Join(Columns(), ","))
+			line, _ := s.csv.FieldPos(0)
+			return fmt.Errorf("%s:%d: the header is %.100q, expected %s", s.file, line, strings.Join(names, ","), strings.Join(Columns(), ","))
 		}
 		s.places[i] = at
 	}
 	return nil
 }
 
+// unread says where a file is no CSV, and what was expected there, or why it cannot be
+// read.
+func (s *seriesReader) unread(err error, expected string) error {
+	if e, ok := errors.AsType[*csv.ParseError](err); ok {
+		return fmt.Errorf("%s:%d:%d: %w, expected %s", s.file, e.Line, e.Column, e.Err, expected)
+	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok { // it names the file once more
+		err = e.Err
+	}
+	return fmt.Errorf("read %s: %w", s.file, err)
+}
+
 func (s *seriesReader) row(row []string) error {
 	cell := func(i int) string { return strings.TrimSpace(row[s.places[i]]) }
 	t, err := strconv.ParseFloat(cell(1), 64)
-	if err != nil || math.Abs(t) > 1e9 || math.IsNaN(t) {
-		return s.wrong(1, cell(1), "seconds since the change")
+	if err != nil || math.Abs(t) > maxSeconds || math.IsNaN(t) {
+		return s.wrong(1, cell(1), "seconds since the change, a number between -1e9 and 1e9")
 	}
 	var v [6]float64
 	seen := [6]bool{}
@@ -132,7 +148,7 @@ func (s *seriesReader) add(run string, l Look) error {
 
 func (s *seriesReader) wrong(column int, text, want string) error {
 	line, at := s.csv.FieldPos(s.places[column])
-	return fmt.Errorf("%s:%d:%d: %s is %q, expected %s", s.file, line, at, Columns()[column], text, want)
+	return fmt.Errorf("%s:%d:%d: %s is %.100q, expected %s", s.file, line, at, Columns()[column], text, want)
 }
 
 func plural(n int, what string) string { return fmt.Sprintf("%d %ss", n, what) }

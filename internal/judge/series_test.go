@@ -1,11 +1,17 @@
 package judge
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/sluicehq/sluice/internal/sequential"
 )
 
 func TestReadSeries(t *testing.T) {
@@ -44,4 +50,80 @@ func FuzzReadSeries(f *testing.F) {
 			require.NotEmpty(t, Run(c, r.Looks).Verdict)
 		}
 	})
+}
+
+// However columns stand, and however rows of different runs mix, each run is read as
+// what it is.
+func TestOrderOfColumnsAndRunsDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var rows [][]string // of all runs, in order of time within each
+		runs := rapid.IntRange(1, 4).Draw(t, "runs")
+		for at := range rapid.IntRange(1, 12).Draw(t, "looks") {
+			for r := range runs {
+				row := []string{fmt.Sprintf("run, %d", r), fmt.Sprint(15 * (at - 3))}
+				for range 4 {
+					row = append(row, rapid.SampledFrom([]string{"", "0", "1", "7", "100", "1e3"}).Draw(t, "cell"))
+				}
+				rows = append(rows, row)
+			}
+		}
+		straight := readAs(t, rows, []int{0, 1, 2, 3, 4, 5})
+		apart := slices.SortedStableFunc(slices.Values(rows), func(a, b []string) int { return strings.Compare(a[0], b[0]) })
+		require.Equal(t, straight, readAs(t, apart, rapid.Permutation([]int{0, 1, 2, 3, 4, 5}).Draw(t, "columns")))
+	})
+}
+
+// readAs reads rows from CSV with its columns in such an order.
+func readAs(t require.TestingT, rows [][]string, columns []int) map[string][]Look {
+	var b strings.Builder
+	for _, row := range append([][]string{Columns()}, rows...) {
+		for i, c := range columns {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			fmt.Fprintf(&b, "%q", row[c])
+		}
+		b.WriteString("\r\n")
+	}
+	runs, err := ReadSeries("s.csv", strings.NewReader(b.String()))
+	require.NoError(t, err)
+	out := map[string][]Look{}
+	for _, r := range runs {
+		out[r.Run] = r.Looks
+	}
+	return out
+}
+
+// One run as sluice judge and the bench see it: 120 looks after as many before.
+func BenchmarkRun(b *testing.B) {
+	for name, burst := range map[string]float64{"chance": 1, "bursts": 5} {
+		b.Run(name, func(b *testing.B) {
+			r := rand.New(rand.NewPCG(1, 2))
+			var looks []Look
+			for at := -119; at <= 120; at++ {
+				errors := func(mean float64) float64 { // bursts of so many at once
+					n := 0.0
+					for range 20 {
+						if r.Float64() < mean/burst/20 {
+							n += burst
+						}
+					}
+					return n
+				}
+				looks = append(looks, Look{
+					At:      time.Duration(at) * 15 * time.Second,
+					Exposed: &sequential.Counts{Bad: errors(0.75), Total: 150}, Control: &sequential.Counts{Bad: errors(14), Total: 2850},
+				})
+			}
+			c := criteria()
+			c.Every, c.Bake = 15*time.Second, 30*time.Minute
+			b.ReportAllocs()
+			for b.Loop() {
+				if Run(c, looks).Verdict == Fail {
+					b.Fatal("a healthy run fails")
+				}
+			}
+		})
+	}
 }
