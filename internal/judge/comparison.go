@@ -96,19 +96,31 @@ func (j *Comparison) See(strata ...Look) {
 
 // Outcome is the verdict at a moment since the change: whether there is harm, and
 // else whether enough was seen for its absence to mean something.
-func (j *Comparison) Outcome(at time.Duration) Outcome {
+func (j *Comparison) Outcome(at time.Duration) Outcome { return j.outcome(at, true) }
+
+// outcome is Outcome. Words for what was compared can be spared, as most looks of a
+// series are shown to nobody.
+func (j *Comparison) outcome(at time.Duration, worded bool) Outcome {
 	seen := j.test.Seen()
 	out := Outcome{
 		At: at, LnE: max(j.evidence, -maxEvidence), P: math.Exp(-j.peak), Needed: nats(j.criteria.Alpha), Ratio: j.test.Ratio(), Samples: seen.Exposed.Total,
-		Trace: slices.Clone(j.trace),
 		Shown: j.criteria.Enough > 1 && j.test.Shown() >= nats(j.criteria.Risk),
+	}
+	if worded {
+		out.Trace = slices.Clone(j.trace)
+	}
+	compared := func() string {
+		if !worded {
+			return ""
+		}
+		return j.compared(out)
 	}
 	need := max(1, j.criteria.MinSamples)
 	late := at - j.newest
 	switch {
 	case j.any && out.LnE >= out.Needed:
 		out.Verdict = Fail
-		out.Evidence = j.compared(out)
+		out.Evidence = compared()
 	case j.traffic.harm():
 		out.Verdict, out.Evidence, out.LnE = Fail, j.traffic.words(), j.traffic.test.Evidence()
 	case !j.any && j.seen > 0:
@@ -121,7 +133,7 @@ func (j *Comparison) Outcome(at time.Duration) Outcome {
 		out.Verdict, out.Evidence = Unexercised, j.few(need)
 	default:
 		out.Verdict = Pass
-		out.Evidence = j.compared(out)
+		out.Evidence = compared()
 		if j.suspicious(out.Needed) {
 			out.Verdict, out.Shown = Unexercised, false
 			out.Evidence += "; as much as this would be harm if it were no burst: a few more looks tell"
@@ -196,9 +208,9 @@ func Run(c Criteria, looks []Look) Outcome {
 		}
 		j.See(since[:n]...)
 		since = since[n:]
-		out := j.Outcome(at)
+		out := j.outcome(at, false)
 		if out.Verdict == Fail || out.Verdict == Pass && out.Shown && at >= cmp.Or(c.Least, c.Every) {
-			return out
+			return j.Outcome(at)
 		}
 	}
 	return j.Outcome(c.Bake)
