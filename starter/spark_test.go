@@ -153,7 +153,7 @@ func TestInASCII(t *testing.T) {
 	for name, v := range views() {
 		drawn := tree(v, at(12*time.Minute), 0, false)
 		for i, l := range con.shown(drawn) {
-			require.Equal(t, ansi.StringWidth(drawn[i]), len(l), "%s: only ASCII, and as wide: %q", name, l)
+			require.Len(t, l, ansi.StringWidth(drawn[i]), "%s: only ASCII, and as wide: %q", name, l)
 		}
 	}
 	require.Equal(t, "é stays", inASCII("é stays"))

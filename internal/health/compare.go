@@ -122,11 +122,11 @@ func worst(all []judged) judged {
 }
 
 // against is what the exposed arm is compared with.
-func (p *comparison) against(c spec.Check) string {
+func (c *comparison) against(check spec.Check) string {
 	switch {
-	case c.Objective != nil:
+	case check.Objective != nil:
 		return AgainstObjective
-	case p.alone:
+	case c.alone:
 		return spec.AgainstBefore
 	}
 	return spec.AgainstControl
