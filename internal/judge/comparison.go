@@ -118,6 +118,8 @@ func (j *Comparison) outcome(at time.Duration, worded bool) Outcome {
 	need := max(1, j.criteria.MinSamples)
 	late := at - j.newest
 	switch {
+	case math.IsNaN(out.LnE): // never seen; were it, nothing may pass
+		out.Verdict, out.Evidence, out.LnE, out.P = NoData, "what was seen is no number to judge by", 0, 1
 	case j.any && out.LnE >= out.Needed:
 		out.Verdict = Fail
 		out.Evidence = compared()

@@ -1,6 +1,9 @@
 package sequential
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Counts are events of one arm in one look: Bad of Total. Counts need not be whole,
 // since sources estimate them.
@@ -15,6 +18,20 @@ const (
 	least = 1e-9
 	most  = 1e15
 )
+
+// tidy takes bad events for none where they are fewer than least: what they divide
+// would be no number.
+func tidy(pairs []Pair) []Pair {
+	out := slices.Clone(pairs)
+	for i := range out {
+		for _, c := range []*Counts{&out[i].Exposed, &out[i].Control} {
+			if c.Bad > 0 && c.Bad < least {
+				c.Bad = 0
+			}
+		}
+	}
+	return out
+}
 
 // sound says that the counts can be: finite, not negative.
 func (c Counts) sound() bool {

@@ -13,7 +13,7 @@ func Suspicion(looks []Pair, own bool) float64 {
 		return 1
 	}
 	split, scales := math.Inf(-1), 0.0
-	for n := 1; n <= longestBurst && len(looks) >= tellingSums*n; n *= 2 {
+	for n := 1; n == 1 || n <= longestBurst && len(looks) >= tellingSums*n; n *= 2 {
 		split = sum(split, Split(Coarse(looks, n)).burstier())
 		scales++
 	}
@@ -41,7 +41,8 @@ func (d Dispersion) burstier() float64 {
 	if d.Error == 0 {
 		return 0
 	}
-	shape, seen := 1/(d.Error*d.Error), max(d.Factor, 1e-3)
+	// Less than chance is no sign of bursts, however little it is.
+	shape, seen := 1/(d.Error*d.Error), max(d.Factor, 1-2*d.Error, 1e-3)
 	sizes := []float64{1.5, 2, 4, 8, 16}
 	out := make([]float64, len(sizes))
 	for i, size := range sizes {

@@ -67,6 +67,7 @@ func commonFirst() []float64 { return []float64{0.06, 0.16, 0.26, 0.2, 0.14, 0.1
 // nothing is known.
 func NewTwoArms(q Question, before []Pair) *TwoArms {
 	t := &TwoArms{question: q}
+	before = tidy(before)
 	t.before, t.span = Rhythm(before)
 	own := !q.Fixed && !q.Unlike
 	t.suspicion = Suspicion(before, own)
@@ -104,7 +105,7 @@ func (t *TwoArms) centres(before []Pair) (calm, wild []Node) {
 func (t *TwoArms) See(strata ...Pair) {
 	t.looks++
 	var whole Pair
-	strata = slices.DeleteFunc(slices.Clone(strata), func(p Pair) bool { return !p.usable() })
+	strata = slices.DeleteFunc(tidy(strata), func(p Pair) bool { return !p.usable() })
 	for _, p := range strata {
 		whole = whole.Plus(p)
 	}
