@@ -32,21 +32,22 @@ func sparklines(r health.Result, after time.Duration, width int, p paint) []stri
 		return nil
 	}
 	labels := column("exposed", otherArm(r))
+	sum := joined(r.Trace, 1)[0]
+	overall := column(whole(sum.Exposed), whole(sum.Control))
 	trace := r.Trace
 	for len(trace) > 0 {
 		exposed := shares(trace, func(p sequential.Pair) sequential.Counts { return p.Exposed })
 		control := shares(trace, func(p sequential.Pair) sequential.Counts { return p.Control })
 		top := max(highest(exposed), highest(control))
-		newest := column(newest(exposed), newest(control))
 		decided := "│ " + decision(r, after)
 		scale := "│ █ is " + numeral.Percent(top)
-		tail := 1 + ansi.StringWidth(newest[0]) + 1 + max(ansi.StringWidth(decided), ansi.StringWidth(scale))
+		tail := 1 + ansi.StringWidth(overall[0]) + 1 + max(ansi.StringWidth(decided), ansi.StringWidth(scale))
 		room := width - ansi.StringWidth(labels[0]) - 1 - tail
 		switch {
 		case width <= 0 || len(trace) <= room:
 			return []string{
-				labels[0] + " " + spark(exposed, top) + " " + newest[0] + " " + p.verdict(r.Verdict, decided),
-				p.faint(labels[1] + " " + spark(control, top) + " " + newest[1] + " " + scale),
+				labels[0] + " " + spark(exposed, top) + " " + overall[0] + " " + p.verdict(r.Verdict, decided),
+				p.faint(labels[1] + " " + spark(control, top) + " " + overall[1] + " " + scale),
 			}
 		case room < leastPoints:
 			return nil
@@ -123,12 +124,12 @@ func highest(shares []float64) float64 {
 	return top
 }
 
-// newest words the last share.
-func newest(shares []float64) string {
-	if v := shares[len(shares)-1]; !math.IsNaN(v) {
-		return numeral.Percent(v)
+// whole words an arm's share over all of a bake.
+func whole(c sequential.Counts) string {
+	if c.Total <= 0 {
+		return "–"
 	}
-	return "–"
+	return numeral.Percent(c.Bad / c.Total)
 }
 
 // spark draws shares on a scale up to top. Where nothing happened is a gap.

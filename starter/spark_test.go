@@ -39,42 +39,42 @@ func TestSparklines(t *testing.T) {
 		"harm": {
 			of: health.Result{Verdict: health.Fail, Trace: rising(8)}, after: 90 * time.Second,
 			want: []string{
-				"exposed ▁▂▃▄▅▆▇█ 7%   │ FAIL after 1m30s",
+				"exposed ▁▂▃▄▅▆▇█ 3.5% │ FAIL after 1m30s",
 				"control ▂▂▂▂▂▂▂▂ 0.7% │ █ is 7%",
 			},
 		},
 		"nothing happened in some looks": {
 			of: health.Result{Verdict: health.Pass, Against: spec.AgainstControl, Trace: gaps}, after: 2 * time.Minute,
 			want: []string{
-				"exposed ▁▂▃▄▅▆▇█ 7% │ PASS after 2m",
-				"control ▂▂ ▂▂▂▂  –  │ █ is 7%",
+				"exposed ▁▂▃▄▅▆▇█ 3.5% │ PASS after 2m",
+				"control ▂▂ ▂▂▂▂  0.7% │ █ is 7%",
 			},
 		},
 		"nobody knows since when": {
 			of: health.Result{Verdict: health.Unexercised, Against: spec.AgainstBefore, Trace: rising(3)},
 			want: []string{
-				"exposed ▁▅█ 2%   │ UNEXERCISED",
+				"exposed ▁▅█ 1%   │ UNEXERCISED",
 				"before  ▃▃▃ 0.7% │ █ is 2%",
 			},
 		},
 		"an objective allows": {
 			of: health.Result{Verdict: health.Pass, Against: health.AgainstObjective, Trace: rising(2)}, after: time.Minute,
 			want: []string{
-				"exposed ▁█ 1%   │ PASS after 1m",
+				"exposed ▁█ 0.5% │ PASS after 1m",
 				"allowed ▆▆ 0.7% │ █ is 1%",
 			},
 		},
 		"decides nothing": {
 			of: health.Result{Verdict: health.Fail, Advisory: true, Trace: rising(8)}, after: time.Minute,
 			want: []string{
-				"exposed ▁▂▃▄▅▆▇█ 7%   │ FAIL after 1m (advisory)",
+				"exposed ▁▂▃▄▅▆▇█ 3.5% │ FAIL after 1m (advisory)",
 				"control ▂▂▂▂▂▂▂▂ 0.7% │ █ is 7%",
 			},
 		},
 		"a narrow terminal": {
 			of: health.Result{Verdict: health.Fail, Trace: rising(40)}, after: 10 * time.Minute, width: 44,
 			want: []string{
-				"exposed ▁▂▂▃▃▄▄▅▅▆▇▇██ 39%  │ FAIL after 10m",
+				"exposed ▁▂▂▃▃▄▄▅▅▆▇▇██ 20%  │ FAIL after 10m",
 				"control ▁▁▁▁▁▁▁▁▁▁▁▁▁▁ 0.7% │ █ is 39%",
 			},
 		},
@@ -147,7 +147,7 @@ func TestInASCII(t *testing.T) {
 	r := health.Result{Verdict: health.Fail, Trace: rising(8)}
 	con := &console{ascii: true}
 	require.Equal(t, []string{
-		"exposed _.:-=+*# 7%   | FAIL after 1m30s",
+		"exposed _.:-=+*# 3.5% | FAIL after 1m30s",
 		"control ........ 0.7% | # is 7%",
 	}, con.shown(sparklines(r, 90*time.Second, 0, false)))
 	for name, v := range views() {
