@@ -142,6 +142,10 @@ func located(doc *spec.Document, err error) error {
 			out = append(out, doc.Problem(fmt.Sprintf("stages[%d].%s", s.Stage, s.Field), s.Message))
 			continue
 		}
+		if c, ok := errors.AsType[*plan.CheckError](e); ok {
+			out = append(out, doc.Problem(fmt.Sprintf("health.checks[%d].%s", c.Check, c.Field), c.Message))
+			continue
+		}
 		if r, ok := errors.AsType[*plan.RepresentError](e); ok {
 			out = append(out, doc.Problem(fmt.Sprintf("represent[%d]", r.Index), r.Message))
 			continue

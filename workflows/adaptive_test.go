@@ -41,6 +41,16 @@ func TestAdaptiveBakeWithoutEnough(t *testing.T) {
 	require.NotContains(t, s.Stages[0].Gates[0].Why, "shown")
 }
 
+// A person who ends a bake early has shown nothing.
+func TestAPersonEndsAnAdaptiveBake(t *testing.T) {
+	w := newWorld(t, 100)
+	w.at(20*time.Second, SignalPromote, ControlRequest{By: "ann", Why: "urgent"})
+	s := w.run(adaptive())
+	require.Equal(t, PhasePromoted, s.Outcome.Result, s.Outcome.Why)
+	require.Less(t, s.Stages[0].DoneAt.Sub(s.Stages[0].StartedAt), time.Minute)
+	require.NotContains(t, s.Stages[0].Gates[0].Why, "shown")
+}
+
 // Nothing that was shown ends a bake that does not pass, or one of a fixed length.
 func TestShownIsNotEnough(t *testing.T) {
 	w := newWorld(t, 100)

@@ -324,7 +324,7 @@ func (j *judging) gate() (Gate, error) {
 	if g.Decision == Promote && j.Last.Verdict() != health.Pass {
 		g.Override = r.override
 	}
-	if s := r.spec.Stages[j.stage]; g.Decision == Promote && g.Override == nil && s.Adaptive != nil && j.Clock > 0 {
+	if s := r.spec.Stages[j.stage]; g.Decision == Promote && g.Override == nil && s.Adaptive != nil && j.Clock > 0 && j.Last.Shown() {
 		g.Why += fmt.Sprintf(", after %s of at most %s: shown to be less than %s worse", spec.Duration((s.Bake.Std() - j.Clock).Round(time.Second)), s.Bake, s.Adaptive.Enough)
 	}
 	r.override = nil

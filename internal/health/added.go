@@ -48,9 +48,11 @@ func (p *prometheus) added(ctx context.Context, expr string, a arm, w window, t 
 	whole.value = max(0, sum-t.Counted)
 	t.Counted = max(t.Counted, sum)
 	if begin := w.at.Add(-p.spec.Window.Std() / 2); w.at.Sub(t.From) > p.spec.Window.Std() {
-		if rest := p.ask(ctx, expr, a, window{from: begin, at: w.at}, l).counted(); rest.verdict == "" {
-			*t = Tally{From: begin, Counted: rest.value}
+		rest := p.ask(ctx, expr, a, window{from: begin, at: w.at}, l).counted()
+		if rest.verdict != "" { // the look as a whole is made up for by the next
+			return rest
 		}
+		*t = Tally{From: begin, Counted: rest.value}
 	}
 	return whole
 }

@@ -56,8 +56,8 @@ func formOf(c spec.Check) (form, bool) {
 // ready makes sure that every check can be judged.
 func (m *Meter) ready() error {
 	for _, c := range m.spec.Checks {
-		if c.Distribution != nil || c.Value != "" && c.Against != "" {
-			return fmt.Errorf("check %q: a distribution, and a value with against, cannot be judged yet, expected bad and total or slow", c.Name)
+		if field := c.Unjudged(); field != "" {
+			return fmt.Errorf("check %q: its %s cannot be judged yet", c.Name, field)
 		}
 		if f, ok := formOf(c); ok && f.ready != nil {
 			if err := f.ready(m, c); err != nil {
@@ -71,19 +71,16 @@ func (m *Meter) ready() error {
 // judge reads and judges one check, within data's limit unless it is slow.
 func (m *Meter) judge(ctx, data context.Context, c spec.Check, at moment) judged {
 	f, ok := formOf(c)
-	res := judged{}
-	switch {
-	case ok && f.slow:
-		res = f.judge(m, ctx, c, at)
-	case ok:
-		res = f.judge(m, data, c, at)
+	if !ok {
+		return judged{Result: Result{Check: c.Name}.without(noData("", "it asks nothing"))}
 	}
-	if ok {
-		res = m.exercised(data, c, at, res)
-		res.Check = c.Name
-		return res
+	asking := data
+	if f.slow {
+		asking = ctx
 	}
-	return judged{Result: Result{Check: c.Name}.without(noData("", "it asks nothing"))}
+	res := m.exercised(data, c, at, f.judge(m, asking, c, at))
+	res.Check = c.Name
+	return res
 }
 
 func (m *Meter) each(ctx context.Context, c spec.Check, at moment) judged {

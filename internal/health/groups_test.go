@@ -117,6 +117,23 @@ func TestGroups(t *testing.T) {
 	require.Contains(t, fine.Sentence, "(the worst of 2 groups)")
 }
 
+// An adaptive bake waits for those checks that can show something, and for no other.
+func TestWhatCanShow(t *testing.T) {
+	b, source := regions(healthy())
+	b.Adaptive = &spec.Adaptive{Min: seconds(15), Enough: 2, Risk: 0.05}
+	limit := slow(1)
+	limit.Name, limit.Against, limit.Max = "limit", "", num(0.5)
+	limit.Slow.Histogram = "took_seconds{$exposed}"
+	h := promSpec(against(), limit)
+	h.StaleAfter = seconds(7200)
+	m, err := Open(h, b, Deps{Transport: source})
+	require.NoError(t, err)
+	r, err := m.Look(t.Context(), looked.Add(15*time.Second))
+	require.NoError(t, err)
+	require.True(t, r.Results[0].CanShow)
+	require.False(t, r.Results[1].CanShow, "a plain limit shows nothing")
+}
+
 // A cohort of one kind is compared with its own kind.
 func TestMatch(t *testing.T) {
 	c := against()

@@ -73,6 +73,12 @@ func TestVerdicts(t *testing.T) {
 			}
 			return counts(3, 300), counts(30, 3000)
 		}), Fail, "0% of all requests, 9.1% before the change"},
+		"requests gone late": {series(func(i int) (e, c *sequential.Counts) {
+			if i > 100 {
+				return counts(0, 3), counts(30, 3297)
+			}
+			return counts(3, 300), counts(30, 3000)
+		}), Fail, "0.091% of all requests, 9.1% before the change"},
 		"all requests gone": {series(func(i int) (e, c *sequential.Counts) {
 			if i > 0 {
 				return counts(0, 0), counts(0, 0)

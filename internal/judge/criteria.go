@@ -76,8 +76,3 @@ const trafficPart = 0.02
 func Split(rate float64) (check, traffic float64) {
 	return rate / (1 + trafficPart), rate * trafficPart / (1 + trafficPart)
 }
-
-// Cost is how much evidence, in nats, a fault that is there from the start must leave
-// before the check fails: what its rate of false alarms asks for, and what it pays for
-// not knowing how bad the fault is, nor when it begins.
-func (c Criteria) Cost() float64 { return nats(c.Alpha) + sequential.Price() - math.Log(onset) }

@@ -9,9 +9,9 @@ type itself struct {
 	sequential.Counts // before the change, all looks together
 }
 
-// Certain is how many times larger than the exposed arm one is taken to be of which
+// certain is how many times larger than the exposed arm one is taken to be of which
 // the rate is known.
-const Certain = 1000
+const certain = 1000
 
 func newItself(before []Look) itself {
 	var i itself
@@ -41,7 +41,7 @@ func (i itself) against(l Look) Look {
 func rated(l Look, rate float64) Look {
 	l.Control = nil
 	if sane(l.Exposed) {
-		total := Certain * l.Exposed.Total
+		total := certain * l.Exposed.Total
 		l.Control = &sequential.Counts{Bad: rate * total, Total: total}
 	}
 	return l

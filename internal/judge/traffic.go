@@ -22,7 +22,7 @@ const patience = 2
 type Traffic struct {
 	test   *sequential.Grid
 	before sequential.Pair // totals, as Bad; Total is 1
-	now    sequential.Pair
+	newest []sequential.Pair // the last few looks
 	// bursts is by how much requests bunch, more than chance explains.
 	bursts float64
 	limit  float64
@@ -63,7 +63,9 @@ func swapped(p sequential.Pair) sequential.Pair {
 // See takes the next look.
 func (t *Traffic) See(p sequential.Pair) {
 	p = swapped(p)
-	t.now = t.now.Plus(p)
+	if t.newest = append(t.newest, p); len(t.newest) > patience {
+		t.newest = t.newest[1:]
+	}
 	if t.test == nil {
 		return
 	}
@@ -78,10 +80,15 @@ func (t *Traffic) judged() bool { return t.test != nil }
 // harm says that the share is lost.
 func (t *Traffic) harm() bool { return t.judged() && t.test.Evidence() >= t.limit }
 
-// words say what the share was and is.
+// words say what the share was and what it is in the newest looks: over all of them a
+// late loss would not show.
 func (t *Traffic) words() string {
+	var now sequential.Pair
+	for _, p := range t.newest {
+		now = now.Plus(p)
+	}
 	return fmt.Sprintf("%s of all requests, %s before the change; less than half is left",
-		numeral.Percent(part(t.now)), numeral.Percent(part(t.before)))
+		numeral.Percent(part(now)), numeral.Percent(part(t.before)))
 }
 
 // part is the exposed arm's part of the requests.

@@ -19,8 +19,8 @@ import (
 // not matter: they are ordered by a hash of the unit and their id, so that every
 // unit has other canaries, and a target that joins moves few others.
 //
-// Every stage that cannot be cut is in the error, as a *StageError; several are
-// joined.
+// Every stage that cannot be cut is in the error, as a *StageError, and every check
+// that does not go with the fleet, as a *CheckError; several are joined.
 func New(s spec.Spec, f fleet.Fleet) (Plan, error) {
 	if len(s.Stages) == 0 {
 		return Plan{}, errors.New("plan: the spec has no stages, expected at least one")
@@ -39,6 +39,7 @@ func New(s spec.Spec, f fleet.Fleet) (Plan, error) {
 	if len(c.errs) == 0 {
 		c.represent()
 	}
+	c.checks(f.Targets)
 	if len(c.errs) > 0 {
 		return Plan{}, errors.Join(c.errs...)
 	}

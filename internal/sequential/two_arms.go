@@ -290,7 +290,3 @@ func (t *TwoArms) Restore(s TwoArmsState) bool {
 	}
 	return true
 }
-
-// Price is what a TwoArms pays, in nats, for not knowing beforehand how much worse an
-// arm is, for common ratios.
-func Price() float64 { return -math.Log(slices.Max(commonFirst())) }
