@@ -21,7 +21,7 @@ const patience = 2
 // judge.
 type Traffic struct {
 	test   *sequential.Grid
-	before sequential.Pair // totals, as Bad; Total is 1
+	before sequential.Pair   // totals, as Bad; Total is 1
 	newest []sequential.Pair // the last few looks
 	// bursts is by how much requests bunch, more than chance explains.
 	bursts float64
