@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/workflows"
@@ -151,16 +152,13 @@ func keyword(fields map[string]*commonpb.Payload, name string) string {
 	return s
 }
 
-// watchActivity is the type of the activity whose heartbeats carry a report.
-const watchActivity = "Watch"
-
 // liveReport is the newest look of the watch that runs now.
 func liveReport(pending []*workflowpb.PendingActivityInfo) *health.Report {
 	for _, a := range pending {
-		if a.GetActivityType().GetName() != watchActivity {
+		if a.GetActivityType().GetName() != activities.TypeWatch {
 			continue
 		}
-		var beat struct {
+		var beat struct { // what of activities.Judged is shown: its state is the judge's own
 			Report health.Report `json:"report"`
 		}
 		payloads := a.GetHeartbeatDetails()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -137,8 +138,8 @@ func (r *rig) trip(ctx context.Context, s spec.Spec, f fleet.Fleet) (trip, error
 		return trip{}, err
 	}
 	return trip{
-		forward: h.span("Observe") + h.span("Apply"),
-		ordered: last.Sub(aborted), seen: h.ended("Revert").Sub(aborted), ended: h.ended("").Sub(aborted),
+		forward: h.span(activities.TypeObserve) + h.span(activities.TypeApply),
+		ordered: last.Sub(aborted), seen: h.ended(activities.TypeRevert).Sub(aborted), ended: h.ended("").Sub(aborted),
 	}, nil
 }
 
