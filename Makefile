@@ -123,8 +123,8 @@ fmt: $(LOCAL)/.gofumpt-$(GOFUMPT_VERSION) ## format all Go files
 	@gofumpt -w .
 
 .PHONY: record-histories
-record-histories: build ## histories of this version's rollouts, which the workflow must go on replaying
-	@SLUICE_RECORD=$(ROOT)/workflows/testdata/histories go test -buildvcs=false -count=1 -run TestRecordHistories ./internal/e2e
+record-histories: build ## histories of rollouts that are not recorded yet, which the workflow must go on replaying
+	@SLUICE_RECORD=$(ROOT)/workflows/testdata/histories go test -buildvcs=false -count=1 -v -run TestRecordHistories ./internal/e2e
 
 # More flags for what `make bench` measures beside Go's benchmarks; sluice-bench -h lists them. To bring the page up to date:
 # make bench-sluice bench-concurrency BENCHFLAGS="--page docs/performance.md"
