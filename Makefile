@@ -88,7 +88,7 @@ test: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## all tests: uni
 	@cd internal/compose && SLUICE_REQUIRE_E2E=$$($(ROOT)/.ci/debian-packages have && echo 1 || true) go test -buildvcs=false -count=1 ./...
 
 .PHONY: debian-packages
-debian-packages: ## haproxy, prometheus and curl for the end-to-end tests, where this is Debian and root
+debian-packages: ## haproxy, prometheus, prometheus-alertmanager and curl for the end-to-end tests, where this is Debian and root
 	@.ci/debian-packages install
 
 .PHONY: chaos
