@@ -88,7 +88,7 @@ test: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## all tests: uni
 	@cd internal/compose && SLUICE_REQUIRE_E2E=$$($(ROOT)/.ci/debian-packages have && echo 1 || true) go test -buildvcs=false -count=1 ./...
 
 .PHONY: debian-packages
-debian-packages: ## haproxy, prometheus and curl for the end-to-end tests, where this is Debian and root
+debian-packages: ## haproxy, prometheus, prometheus-alertmanager and curl for the end-to-end tests, where this is Debian and root
 	@.ci/debian-packages install
 
 .PHONY: chaos
@@ -123,8 +123,8 @@ fmt: $(LOCAL)/.gofumpt-$(GOFUMPT_VERSION) ## format all Go files
 	@gofumpt -w .
 
 .PHONY: record-histories
-record-histories: build ## histories of this version's rollouts, which the workflow must go on replaying
-	@SLUICE_RECORD=$(ROOT)/workflows/testdata/histories go test -buildvcs=false -count=1 -run TestRecordHistories ./internal/e2e
+record-histories: build ## histories of rollouts that are not recorded yet, which the workflow must go on replaying
+	@SLUICE_RECORD=$(ROOT)/workflows/testdata/histories go test -buildvcs=false -count=1 -v -run TestRecordHistories ./internal/e2e
 
 # More flags for what `make bench` measures beside Go's benchmarks; sluice-bench -h lists them. To bring the page up to date:
 # make bench-sluice bench-concurrency BENCHFLAGS="--page docs/performance.md"

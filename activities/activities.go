@@ -104,11 +104,9 @@ func (a *Activities) open(ctx context.Context, digest string) (plan.Plan, target
 	return p, d, nil
 }
 
-// Types of application errors, which name the cause in the Web UI.
-const (
-	// ErrTypeInvalid marks input that no retry can mend.
-	ErrTypeInvalid = "InvalidSubmission"
-)
+// ErrTypeInvalid is the type of an application error for input that no retry can mend; the
+// Web UI shows it.
+const ErrTypeInvalid = "InvalidSubmission"
 
 // invalid is the one place where an error becomes one that Temporal does not
 // retry. It must stay outermost: a wrapped one is retried.

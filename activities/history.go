@@ -10,9 +10,6 @@ import (
 	"go.temporal.io/sdk/converter"
 )
 
-// planType is the name by which a history knows the activity Plan.
-const planType = "Plan"
-
 // events yields a history from its beginning.
 type events interface {
 	HasNext() bool
@@ -65,7 +62,7 @@ func plannedIn(it events) (out Planned, err error) {
 		if err != nil {
 			return out, err
 		}
-		if a := e.GetActivityTaskScheduledEventAttributes(); a.GetActivityType().GetName() == planType {
+		if a := e.GetActivityTaskScheduledEventAttributes(); a.GetActivityType().GetName() == TypePlan {
 			scheduled[e.GetEventId()] = true
 		}
 		if a := e.GetActivityTaskCompletedEventAttributes(); a != nil && scheduled[a.GetScheduledEventId()] {

@@ -13,6 +13,7 @@ import (
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/target"
 )
 
 // meter opens the judge on a stage, going on from what was seen before. It answers the
@@ -24,7 +25,7 @@ func (a *Activities) meter(ctx context.Context, in HealthInput) (*health.Meter, 
 	}
 	b := binding(p, in.StageRef)
 	b.Previous, b.Since, b.Before, b.Recovering = in.Previous, in.Since, in.Before, in.Recovering
-	m, err := health.Open(p.Spec.Health, b, health.Deps{Driver: d, Transport: a.sources, Dial: a.sources.DialContext})
+	m, err := health.Open(p.Spec.Health, b, a.deps(d))
 	if err != nil {
 		return nil, 0, invalid(fmt.Errorf("set up health checks: %w", err))
 	}
@@ -34,21 +35,26 @@ func (a *Activities) meter(ctx context.Context, in HealthInput) (*health.Meter, 
 	return m, p.Spec.Health.Every.Std(), nil
 }
 
+// deps are what a judge reaches the world by.
+func (a *Activities) deps(d target.Driver) health.Deps {
+	return health.Deps{Driver: d, Transport: a.sources, Dial: a.sources.DialContext}
+}
+
 // binding says whom a stage's checks are about, without the targets that are left
 // out of it.
 func binding(p plan.Plan, ref StageRef) health.Binding {
-	here := present(ref.Absent)
-	if ref.Late != nil { // those of the plan among them count once
-		here = present(append(slices.Clone(ref.Absent), ids(ref.Late)...))
-	}
-	b := health.Binding{Unit: p.Spec.Unit, Release: p.Spec.Release}
-	if ref.Late != nil {
-		b.Stage, b.Cohort = spec.StageSweep, present(ref.Absent)(ref.Late)
-		b.Exposed = append(here(p.Order), b.Cohort...)
+	b := health.Binding{Unit: p.Spec.Unit, Release: p.Spec.Release, Stages: p.Spec.JudgedStages()}
+	here, at := present(ref.Absent), ref.Stage
+	if ref.Late != nil { // a sweep bakes like the last stage
+		at = len(p.Stages) - 1
+		b.Stage, b.Cohort = spec.StageSweep, here(ref.Late)
+		others := present(append(slices.Clone(ref.Absent), ids(ref.Late)...)) // those of the plan among the late count once
+		b.Exposed = append(others(p.Order), b.Cohort...)
 	} else {
-		b.Stage, b.Cohort = p.Stages[ref.Stage].Name, here(p.Cohort(ref.Stage))
-		b.Exposed, b.Control = here(p.Exposed(ref.Stage)), here(p.Control(ref.Stage))
+		b.Stage, b.Cohort = p.Stages[at].Name, here(p.Cohort(at))
+		b.Exposed, b.Control = here(p.Exposed(at)), here(p.Control(at))
 	}
+	b.Bake, b.Adaptive = p.Spec.Stages[at].Bake.Std(), p.Spec.Stages[at].Adaptive
 	allowed := 0
 	for i, s := range p.Stages {
 		if s.From < len(b.Exposed) {
@@ -56,11 +62,6 @@ func binding(p plan.Plan, ref StageRef) health.Binding {
 		}
 	}
 	b.Silent = max(0, allowed-len(ref.Absent))
-	at := len(p.Stages) - 1
-	if ref.Late == nil {
-		at = ref.Stage
-	}
-	b.Bake, b.Adaptive, b.Stages = p.Spec.Stages[at].Bake.Std(), p.Spec.Stages[at].Adaptive, p.Spec.JudgedStages()
 	return b
 }
 
@@ -92,7 +93,7 @@ func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Bas
 	if err != nil {
 		return health.Baseline{}, err
 	}
-	defer beating(ctx, beatEvery, func() any { return nil })()
+	defer beating(ctx, beatEvery, noDetails)()
 	return m.Baseline(ctx, in.At)
 }
 
@@ -101,8 +102,7 @@ var errWorkerStops = errors.New("this worker stops; the watch goes on elsewhere"
 
 // Watch looks at a stage every spec.Health.Every, and returns as soon as a look
 // is FAIL; with Settle, also when one is PASS, and from Enough on when one has shown
-// enough. Otherwise it ends at Until, or when
-// it is cancelled, with its newest report.
+// enough. Otherwise it ends at Until, or when it is cancelled, with its newest report.
 func (a *Activities) Watch(ctx context.Context, in WatchInput) (Judged, error) {
 	// Ended before its first look, it must answer what it went on from.
 	last := Judged{State: in.State}
@@ -192,7 +192,7 @@ func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 	if err != nil {
 		return Judged{}, err
 	}
-	defer beating(ctx, beatEvery, func() any { return nil })()
+	defer beating(ctx, beatEvery, noDetails)()
 	at := in.At
 	if time.Since(at) > every {
 		at = time.Now()
@@ -218,7 +218,7 @@ func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, erro
 	if err != nil {
 		return Judged{}, err
 	}
-	defer beating(ctx, beatEvery, func() any { return nil })()
+	defer beating(ctx, beatEvery, noDetails)()
 	for {
 		now := time.Now()
 		report, err := m.Look(ctx, now)

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/sluicehq/sluice/internal/fleet"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 // LateInput asks which targets that a rollout has left out so far can be reached
@@ -58,15 +57,9 @@ func (a *Activities) FindLate(ctx context.Context, in LateInput) (Late, error) {
 	}
 	slices.SortFunc(targets, func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) })
 	work := &progress{done: make([]bool, len(targets))}
-	defer beating(ctx, beatEvery, func() any { return nil })()
+	defer beating(ctx, beatEvery, noDetails)()
 	each(ctx, len(targets), in.Parallel, never, func(i int) {
-		s, err := retry(ctx, p.Spec.Apply.Attempts, func() (target.State, error) {
-			return d.Observe(ctx, targets[i], p.Spec.Unit)
-		})
-		if err == nil {
-			err = startable(s, in.Fence+1, p.Spec.Fallback != nil)
-		}
-		if err != nil {
+		if _, err := observeOne(ctx, p.Spec, d, targets[i], in.Fence+1); err != nil {
 			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: isSilence(err)})
 			return
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/target"
 )
 
@@ -24,12 +25,7 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 	work := &progress{done: make([]bool, len(targets))}
 	defer beating(ctx, beatEvery, work.save)()
 	each(ctx, len(targets), in.Parallel, never, func(i int) {
-		s, err := retry(ctx, p.Spec.Apply.Attempts, func() (target.State, error) {
-			return d.Observe(ctx, targets[i], p.Spec.Unit)
-		})
-		if err == nil {
-			err = startable(s, oldest(in), p.Spec.Fallback != nil)
-		}
+		s, err := observeOne(ctx, p.Spec, d, targets[i], oldest(in))
 		if err != nil {
 			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: isSilence(err)})
 			return
@@ -52,6 +48,15 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 		}
 	}
 	return out, nil
+}
+
+// observeOne reads what a target runs, and refuses one that a rollout must not change.
+func observeOne(ctx context.Context, s spec.Spec, d target.Driver, t fleet.Target, fence int64) (target.State, error) {
+	found, err := retry(ctx, s.Apply.Attempts, func() (target.State, error) { return d.Observe(ctx, t, s.Unit) })
+	if err == nil {
+		err = startable(found, fence, s.Fallback != nil)
+	}
+	return found, err
 }
 
 // errUnfit is matched by what makes a target no place for a rollout.

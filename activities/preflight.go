@@ -28,7 +28,7 @@ func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.R
 	if err != nil || len(meters) == 0 {
 		return health.Report{At: time.Now()}, err
 	}
-	defer beating(ctx, beatEvery, func() any { return nil })()
+	defer beating(ctx, beatEvery, noDetails)()
 	harmed := 0
 	for n := 1; ; n++ {
 		report, err := lookAll(ctx, meters, time.Now())
@@ -83,7 +83,7 @@ func (a *Activities) preflightMeters(ctx context.Context, digest string) ([]*hea
 		if part.empty {
 			continue
 		}
-		m, err := health.Open(part.checks, part.binding, health.Deps{Driver: d, Transport: a.sources, Dial: a.sources.DialContext})
+		m, err := health.Open(part.checks, part.binding, a.deps(d))
 		if err != nil {
 			return nil, 0, invalid(err)
 		}

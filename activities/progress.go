@@ -34,6 +34,9 @@ func beating(ctx context.Context, every time.Duration, details func() any) (stop
 	return func() { close(done); wg.Wait() }
 }
 
+// noDetails is for heartbeats that only say that an activity lives.
+func noDetails() any { return nil }
+
 // each calls f for 0..n-1, at most parallel at once, and waits for all of them.
 // It starts no more once ctx is done or halt answers true.
 func each(ctx context.Context, n, parallel int, halt func() bool, f func(i int)) {

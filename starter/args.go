@@ -48,8 +48,8 @@ func tableOf(flags []cli.Flag) flagTable {
 // also before the command, until "--".
 func parseArgs(commands []command, words []string) (parsedArgs, error) {
 	var p parsedArgs
-	i := slices.IndexFunc(commands, func(c command) bool { return c.name == commandWord(commands, words) })
 	name := commandWord(commands, words)
+	i := slices.IndexFunc(commands, func(c command) bool { return c.name == name })
 	switch {
 	case name == "":
 		return parseBare(words)

@@ -12,8 +12,7 @@ func explainCommand() command {
 		short: "tell why a rollout was promoted, held or taken back",
 		long: `Tells what was decided at every gate and on what evidence, who stepped in, and
 what became of every target that was touched. Comparisons are drawn: how both arms
-did, up to the decision. It needs no worker once the rollout
-has ended.`,
+did, up to the decision. It needs no worker once the rollout has ended.`,
 		example: "sluice explain edge-proxy --queries",
 		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "queries", DisableDefaultText: true, Usage: "show the resolved query of every check"},
@@ -21,19 +20,9 @@ has ended.`,
 		},
 		remote: true,
 		run: func(ctx context.Context, con *console, c *cli.Context) error {
-			r, err := dial(ctx, c)
-			if err != nil {
-				return err
-			}
-			defer r.close()
-			v, err := r.look(ctx, c.Args().First(), c.String("run-id"))
-			if err != nil {
-				return err
-			}
-			if con.json {
-				return con.object(v)
-			}
-			return con.lines(explanation(v, c.Bool("queries"), con.now(), con.width(), con.paint))
+			return lookOnce(ctx, con, c, func(v view) []string {
+				return explanation(v, c.Bool("queries"), con.now(), con.width(), con.paint)
+			})
 		},
 	}
 }

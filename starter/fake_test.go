@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/workflows"
 )
@@ -150,7 +151,7 @@ func described(status enumspb.WorkflowExecutionStatus, pending ...*workflowpb.Pe
 
 // pendingWatch is a watch activity whose last heartbeat was a report.
 func pendingWatch(beat any) *workflowpb.PendingActivityInfo {
-	a := &workflowpb.PendingActivityInfo{ActivityType: &commonpb.ActivityType{Name: watchActivity}}
+	a := &workflowpb.PendingActivityInfo{ActivityType: &commonpb.ActivityType{Name: activities.TypeWatch}}
 	if beat != nil {
 		a.HeartbeatDetails = &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(beat)}}
 	}

@@ -43,9 +43,8 @@ The series is CSV with the header
 
 A row is what was counted in the look that ends at t seconds after the change (at
 or before 0: before the change), of one run; an empty cell is no data, and so is a
-number that is no count, such as -1. A file may hold many runs, also interleaved.
-The share of requests is judged, too, where rows from before the change tell what it
-was.
+number that is no count, such as -1. A file may hold many runs, also interleaved. The
+share of requests is judged, too, where rows from before the change tell what it was.
 
 With --output json it prints one object a line and run: its verdict, when it was
 decided, the evidence of harm in nats (ln_e), and the ratio of the error rates.
@@ -87,14 +86,6 @@ func judgeSeries(_ context.Context, con *console, c *cli.Context) error {
 
 // maxSeries bounds a series' file.
 const maxSeries = 1 << 30
-
-// named is how problems name a file.
-func named(path string) string {
-	if path == "-" {
-		return stdinName
-	}
-	return path
-}
 
 func readCheck(con *console, path string) (spec.Lone, error) {
 	data, err := read(con, path)

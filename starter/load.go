@@ -15,10 +15,16 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-const (
-	// stdinName is how problems name a spec that came through a pipe.
-	stdinName = "<stdin>"
-)
+// stdinName is how problems name a file that came through a pipe.
+const stdinName = "<stdin>"
+
+// named is how problems name a file.
+func named(path string) string {
+	if path == "-" {
+		return stdinName
+	}
+	return path
+}
 
 // loaded is a spec with the fleet and the plan that belong to it. A fleet that the
 // worker lists is not among it, and so there is no plan.
@@ -33,11 +39,8 @@ type loaded struct {
 // load reads a spec, or standard input for "-", and the fleet file that it names,
 // if it names one, and plans. All problems that are found are in the error.
 func load(con *console, path string) (loaded, error) {
-	l := loaded{file: path}
-	dir := filepath.Dir(path)
-	if path == "-" {
-		l.file, dir = stdinName, "."
-	}
+	l := loaded{file: named(path)}
+	dir := filepath.Dir(path) // "." for "-"
 	data, err := read(con, path)
 	if err != nil {
 		return l, err

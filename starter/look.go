@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/urfave/cli/v2"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -13,6 +14,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/workflows"
@@ -20,6 +22,24 @@ import (
 
 // errNoRollout is matched when a unit never had a rollout, or not this run.
 var errNoRollout = errors.New("no such rollout")
+
+// lookOnce shows the rollout that a command line names as it is now, in words or as an
+// object.
+func lookOnce(ctx context.Context, con *console, c *cli.Context, words func(view) []string) error {
+	r, err := dial(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	v, err := r.look(ctx, c.Args().First(), c.String("run-id"))
+	if err != nil {
+		return err
+	}
+	if con.json {
+		return con.object(v)
+	}
+	return con.lines(words(v))
+}
 
 // look asks Temporal, and a worker if one is up, about a unit's rollout: the
 // newest, or the one of a run id.
@@ -151,16 +171,13 @@ func keyword(fields map[string]*commonpb.Payload, name string) string {
 	return s
 }
 
-// watchActivity is the type of the activity whose heartbeats carry a report.
-const watchActivity = "Watch"
-
 // liveReport is the newest look of the watch that runs now.
 func liveReport(pending []*workflowpb.PendingActivityInfo) *health.Report {
 	for _, a := range pending {
-		if a.GetActivityType().GetName() != watchActivity {
+		if a.GetActivityType().GetName() != activities.TypeWatch {
 			continue
 		}
-		var beat struct {
+		var beat struct { // what of activities.Judged is shown: its state is the judge's own
 			Report health.Report `json:"report"`
 		}
 		payloads := a.GetHeartbeatDetails()

@@ -136,16 +136,7 @@ func (e *explainer) gate(g workflows.Gate, st workflows.StageState) {
 
 // report tells every check of a report of a stage; the zero stage is none.
 func (e *explainer) report(r health.Report, st workflows.StageState) {
-	rows := make([][]string, 0, len(r.Results))
-	for _, res := range r.Results {
-		rows = append(rows, []string{
-			checkName(res, e.p),
-			e.p.verdict(res.Verdict, terminal.Safe(string(res.Verdict))),
-			numbers(res),
-			terminal.Safe(sentence(res)),
-		})
-	}
-	for i, line := range columns(rows, "  ") {
+	for i, line := range checkLines(r, e.p) {
 		e.add("    %s", line)
 		const indent = "        "
 		e.lines = append(e.lines, indented(indent, sparklines(r.Results[i], sinceApplied(st, r.At), room(e.width, indent), e.p))...)

@@ -41,9 +41,6 @@ func (s signalCommand) command() command {
 	}
 }
 
-// maxWhy is what a rollout keeps of a reason, in bytes.
-const maxWhy = 500
-
 // request reads the flags.
 func (s signalCommand) request(c *cli.Context) (workflows.ControlRequest, error) {
 	by, err := byOf(c)
@@ -54,10 +51,7 @@ func (s signalCommand) request(c *cli.Context) (workflows.ControlRequest, error)
 	if s.needsWhy && req.Why == "" {
 		return req, usagef("%s needs a reason, it is kept with the rollout: --why \"…\"", s.name)
 	}
-	if len(req.Why) > maxWhy {
-		return req, usagef("--why is %d bytes, expected at most %d", len(req.Why), maxWhy)
-	}
-	return req, nil
+	return req, checkWhy(req.Why)
 }
 
 func (s signalCommand) run(ctx context.Context, con *console, c *cli.Context) error {

@@ -18,10 +18,10 @@ func startCommand() command {
 		long: `Reads a spec (- is standard input) and its fleet file, plans, and starts the
 rollout. A unit has one rollout at a time: a second start is refused and told who
 holds it. Everything goes with the request; workers read no file of yours. A fleet
-from a command or a query is listed by the worker. A fleet
-that is unhealthy already is refused before anything is changed, unless --override
-says why not. With --wait it follows the rollout as watch does, and exits with its exit code; Ctrl-C
-then stops the watching and not the rollout.`,
+from a command or a query is listed by the worker. A fleet that is unhealthy already
+is refused before anything is changed, unless --override says why not. With --wait
+it follows the rollout as watch does, and exits with its exit code; Ctrl-C then stops
+the watching and not the rollout.`,
 		example: "sluice start rollout.yaml --wait",
 		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "wait", DisableDefaultText: true, Usage: "follow the rollout to its end"},
@@ -87,10 +87,8 @@ func overrideOf(c *cli.Context, by string) (*workflows.ControlRequest, error) {
 		return nil, nil
 	case strings.TrimSpace(why) == "":
 		return nil, usagef("start: --override needs a reason, it is kept with the rollout: --why \"…\"")
-	case len(why) > maxWhy:
-		return nil, usagef("--why is %d bytes, expected at most %d", len(why), maxWhy)
 	}
-	return &workflows.ControlRequest{By: by, Why: why, Override: true}, nil
+	return &workflows.ControlRequest{By: by, Why: why, Override: true}, checkWhy(why)
 }
 
 // started is a rollout that was just started.

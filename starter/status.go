@@ -16,19 +16,9 @@ waiting. The exit code is 0 whatever the state; watch exits with the outcome's.`
 		flags:   []cli.Flag{runIDFlag()},
 		remote:  true,
 		run: func(ctx context.Context, con *console, c *cli.Context) error {
-			r, err := dial(ctx, c)
-			if err != nil {
-				return err
-			}
-			defer r.close()
-			v, err := r.look(ctx, c.Args().First(), c.String("run-id"))
-			if err != nil {
-				return err
-			}
-			if con.json {
-				return con.object(v)
-			}
-			return con.lines(tree(v, con.now(), con.width(), con.paint))
+			return lookOnce(ctx, con, c, func(v view) []string {
+				return tree(v, con.now(), con.width(), con.paint)
+			})
 		},
 	}
 }

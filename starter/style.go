@@ -92,7 +92,7 @@ func stamp(at, now time.Time) string {
 	return at.In(now.Location()).Format("2006-01-02 15:04:05 MST")
 }
 
-// share words part of whole in percent; whole is positive.
+// share words part of whole in percent; of nothing it is 0%.
 func share(part, whole int) string {
 	if whole <= 0 {
 		return "0%"

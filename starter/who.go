@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/sluicehq/sluice/internal/terminal"
+	"github.com/sluicehq/sluice/workflows"
 )
 
 func byFlag() cli.Flag {
@@ -30,6 +31,14 @@ func byOf(c *cli.Context) (string, error) {
 		return "", usagef("--by %q holds control characters or outer spaces, expected a name", by)
 	}
 	return by, nil
+}
+
+// checkWhy refuses a reason that would not be kept as it is.
+func checkWhy(why string) error {
+	if len(why) > workflows.MaxText {
+		return usagef("--why is %d bytes, expected at most %d", len(why), workflows.MaxText)
+	}
+	return nil
 }
 
 // whoami is user@host of this process, in plain characters.

@@ -177,8 +177,8 @@ func (r *rollout) noApproval(name string) string {
 	return fmt.Sprintf("no stage %q needs approval", name)
 }
 
-// maxText bounds what of a signal is kept.
-const maxText = 500
+// MaxText bounds each text of a signal that is kept, in bytes.
+const MaxText = 500
 
 // bounded cuts a text, and takes out of it what is not text.
 func bounded(s string) string {
@@ -188,10 +188,10 @@ func bounded(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "�")))
-	if len(s) <= maxText {
+	if len(s) <= MaxText {
 		return s
 	}
-	cut := maxText
+	cut := MaxText
 	for cut > 0 && !utf8.RuneStart(s[cut]) {
 		cut--
 	}

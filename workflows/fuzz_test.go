@@ -29,7 +29,7 @@ func FuzzRequest(f *testing.F) {
 		}
 		for _, text := range []string{got.By, got.Why, got.Stage} {
 			b := bounded(text)
-			require.LessOrEqual(t, len(b), maxText+len("…"))
+			require.LessOrEqual(t, len(b), MaxText+len("…"))
 			require.True(t, utf8.ValidString(b))
 			for _, r := range b {
 				require.True(t, unicode.IsPrint(r), "%q", r)

@@ -34,7 +34,8 @@ func (r *rollout) preflight() error {
 
 // admit is the rule of the look before the first stage. Harm that is there already
 // refuses, and so do a source that answers nothing and a check that nothing will ever
-// answer: nobody would see what the change does. Too little traffic does not: the gates will want more.
+// answer: nobody would see what the change does. Too little traffic does not: the gates
+// will want more.
 func admit(r health.Report, override *ControlRequest) (Decision, string) {
 	verdict := r.Verdict()
 	evidence := words(r, verdict)

@@ -70,11 +70,10 @@ func size(v any) int {
 }
 
 func (r *rollout) carried() Carried {
-	c := Carried{
+	return Carried{
 		State: r.state, Planned: r.planned, Touched: r.touched, Sweeps: r.sweeps, Override: r.override,
 		Judged: r.judged, Resting: r.resting, Back: r.back, Announced: r.announced, First: workflow.GetInfo(r.base).FirstRunID,
 	}
-	return c
 }
 
 // renew continues as new. No signal is lost: all that have come are in the state,

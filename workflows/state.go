@@ -92,7 +92,8 @@ type StageState struct {
 	Cohort int           `json:"cohort"`
 	Reach  int           `json:"reach"`
 	Bake   spec.Duration `json:"bake"`
-	// Needs approval, and who gave it.
+	// Approval is spec.ApprovalRequired for a stage that a person must approve, and
+	// ApprovedBy who did.
 	Approval   string   `json:"approval,omitempty"`
 	ApprovedBy *Control `json:"approvedBy,omitempty"`
 	// Changed is how many targets of the cohort are known to have been put on the

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// The specs of the three cases, and the releases in them.
+// The specs of the three cases and of what the tests add, and the release that all end on.
 const (
 	specGood    = "good.yaml"
 	specBad     = "bad-503.yaml"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -177,4 +178,9 @@ func TestEdgeWithAnUnreadableFence(t *testing.T) {
 	require.ErrorContains(t, s.apply("1.1.0", 20), "holds no number")
 	_, err := s.driver.Observe(t.Context(), s.Target, unit)
 	require.ErrorContains(t, err, "holds no number")
+}
+
+func (e *edge) answersSomething(ctx context.Context) error {
+	_, err := e.ask(ctx)
+	return err
 }

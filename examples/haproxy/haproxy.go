@@ -114,8 +114,3 @@ func writeFleet(path string, edges []*edge) error {
 	}
 	return os.WriteFile(path, b.Bytes(), 0o644)
 }
-
-func (e *edge) answersSomething(ctx context.Context) error {
-	_, err := e.ask(ctx)
-	return err
-}

@@ -40,8 +40,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	var s settings
 	var keep bool
 	fs := flag.NewFlagSet("haproxy", flag.ContinueOnError)
-	fs.StringVar(&s.bin.Dir, "bin", "bin", "`folder` of sluice and sluice-worker")
-	fs.StringVar(&s.bin.Devstack, "devstack", ".local/bin/devstack", "the embedded Temporal server")
+	s.bin.Flags(fs)
 	fs.StringVar(&s.tools, "tools", ".local/bin", "`folder` of vegeta")
 	fs.StringVar(&s.example, "example", "examples/haproxy", "`folder` of this example's edge, releases and specs")
 	fs.StringVar(&s.dir, "dir", "", "`folder` for a run's databases, logs and sites (default: a temporary one)")
@@ -70,19 +69,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return errors.New("stopped; nothing is left running")
 }
 
-// prepare makes the folders absolute, since a worker runs the example's program,
-// and creates the run's own.
+// prepare makes the folders absolute, since a worker runs the example's program.
 func (s *settings) prepare() error {
 	var err error
-	if s.dir == "" {
-		if s.dir, err = os.MkdirTemp("", "sluice-haproxy-"); err != nil {
-			return err
-		}
+	if s.example, err = filepath.Abs(s.example); err != nil {
+		return err
 	}
-	for _, dir := range []*string{&s.example, &s.dir} {
-		if *dir, err = filepath.Abs(*dir); err != nil {
-			return err
-		}
-	}
-	return os.MkdirAll(s.dir, 0o755)
+	s.dir, err = stack.Folder(s.dir, "sluice-haproxy-")
+	return err
 }

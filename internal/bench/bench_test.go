@@ -4,8 +4,6 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -50,31 +48,6 @@ func TestLate(t *testing.T) {
 		require.ElementsMatch(t, []float64{0, 3, 25}, l.late(began, time.Now(), 5*time.Second, 15*time.Second))
 		require.ElementsMatch(t, []float64{3, 25}, l.late(began.Add(10*time.Second), time.Now(), 5*time.Second, 15*time.Second))
 	})
-}
-
-func TestTable(t *testing.T) {
-	tb := table{title: "Speed", head: []string{"what", "s"}}
-	tb.add("forward", "1.0")
-	tb.note("Of %d runs.", 3)
-	var text, page strings.Builder
-	tb.text(&text)
-	tb.markdown(&page)
-	require.Equal(t, "\nSpeed\n\n  what     s\n  forward  1.0\n\n  Of 3 runs.\n", text.String())
-	require.Equal(t, "\n### Speed\n\n| what | s |\n| --- | --- |\n| forward | 1.0 |\n\nOf 3 runs.\n", page.String())
-}
-
-// Only the table's own part of a page is replaced.
-func TestTableInto(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "page.md")
-	require.NoError(t, os.WriteFile(file, []byte("a\n<!-- bench:x -->old<!-- bench:end -->\nb\n<!-- bench:y -->kept<!-- bench:end -->\n"), 0o600))
-	tb := table{title: "T", head: []string{"h"}}
-	for range 2 {
-		require.NoError(t, tb.into(file, "x"))
-		data, err := os.ReadFile(file)
-		require.NoError(t, err)
-		require.Equal(t, "a\n<!-- bench:x -->\n\n### T\n\n| h |\n| --- |\n\n<!-- bench:end -->\nb\n<!-- bench:y -->kept<!-- bench:end -->\n", string(data))
-	}
-	require.ErrorContains(t, tb.into(file, "z"), "bench:z")
 }
 
 func TestFlags(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/results"
 	"github.com/sluicehq/sluice/internal/sim"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/stack"
@@ -35,7 +36,7 @@ type crowd struct {
 
 // measureConcurrency lets more and more rollouts bake on one worker, until looks
 // come later than one interval.
-func measureConcurrency(ctx context.Context, o options) (*table, error) {
+func measureConcurrency(ctx context.Context, o options) (*results.Table, error) {
 	r, err := newRig(ctx, o)
 	defer r.close()
 	if err != nil {
@@ -51,11 +52,11 @@ func measureConcurrency(ctx context.Context, o options) (*table, error) {
 	if c.worker, err = r.Worker(o.workerFlags...); err != nil {
 		return nil, err
 	}
-	t := &table{
-		title: "Rollouts that bake at once on one worker",
-		head:  []string{"rollouts", "looks", "look late, p50 s", "p99 s", "worst s", "worker MiB", "KiB per rollout", "worker CPU, cores", "server CPU, cores", "started per s"},
+	t := &results.Table{
+		Title: "Rollouts that bake at once on one worker",
+		Head:  []string{"rollouts", "looks", "look late, p50 s", "p99 s", "worst s", "worker MiB", "KiB per rollout", "worker CPU, cores", "server CPU, cores", "started per s"},
 	}
-	t.note("Each rollout has %d targets and looks every %s; the limit is p99 at %s. sluice-worker is a process of its own; looks are timed where the simulated targets are read, over %s.", perRollout, lookEvery, lookEvery, o.window)
+	t.Note("Each rollout has %d targets and looks every %s; the limit is p99 at %s. sluice-worker is a process of its own; looks are timed where the simulated targets are read, over %s.", perRollout, lookEvery, lookEvery, o.window)
 	time.Sleep(2 * time.Second)
 	idle := usageOf(c.worker.PID())
 	for _, n := range o.ramp {
@@ -71,7 +72,7 @@ func measureConcurrency(ctx context.Context, o options) (*table, error) {
 }
 
 // level grows the crowd to n and measures it. It answers the p99 of lateness.
-func (c *crowd) level(ctx context.Context, o options, t *table, n int, idle usage) (float64, error) {
+func (c *crowd) level(ctx context.Context, o options, t *results.Table, n int, idle usage) (float64, error) {
 	began := time.Now()
 	more := n - c.count
 	if err := c.grow(ctx, n); err != nil {
@@ -87,12 +88,12 @@ func (c *crowd) level(ctx context.Context, o options, t *table, n int, idle usag
 	late := c.looks.late(from, to, firstLook, lookEvery)
 	p99, span := quantile(late, 0.99), to.Sub(from).Seconds()
 	fmt.Fprintf(o.progress, "%d rollouts: %d looks, p99 %.2f s late\n", n, len(late), p99)
-	t.add(fmt.Sprint(n), fmt.Sprint(len(late)),
+	t.Add(fmt.Sprint(n), fmt.Sprint(len(late)),
 		fmt.Sprintf("%.2f", quantile(late, 0.5)), fmt.Sprintf("%.2f", p99), fmt.Sprintf("%.2f", quantile(late, 1)),
 		fmt.Sprint(after.rss>>20), fmt.Sprint((after.rss-idle.rss)/n>>10),
 		fmt.Sprintf("%.2f", (after.cpu-before.cpu)/span), fmt.Sprintf("%.2f", (serverAfter.cpu-server.cpu)/span), fmt.Sprintf("%.0f", rate))
 	if !watched {
-		t.note("Of %d rollouts only %d were being watched after %s.", n, c.looks.watched(), patience)
+		t.Note("Of %d rollouts only %d were being watched after %s.", n, c.looks.watched(), patience)
 		return lookEvery.Seconds() + 1, nil
 	}
 	return p99, ctx.Err()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/results"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -53,7 +54,7 @@ const (
 const eventGoal = 2000
 
 // measureEvents counts the events of rollouts' histories.
-func measureEvents(ctx context.Context, o options) (*table, error) {
+func measureEvents(ctx context.Context, o options) (*results.Table, error) {
 	r, err := newRig(ctx, o)
 	defer r.close()
 	if err != nil {
@@ -66,9 +67,9 @@ func measureEvents(ctx context.Context, o options) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &table{
-		title: "History: events of a whole rollout",
-		head:  []string{"targets", "stages", "batches", "activities' events", "workflow tasks' events", "others", "total", "KiB"},
+	t := &results.Table{
+		Title: "History: events of a whole rollout",
+		Head:  []string{"targets", "stages", "batches", "activities' events", "workflow tasks' events", "others", "total", "KiB"},
 	}
 	for _, n := range []int{1, 1_000, 10_000, 100_000} {
 		stages := min(n, eventStages) // a stage has at least one target
@@ -76,9 +77,9 @@ func measureEvents(ctx context.Context, o options) (*table, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.add(fmt.Sprint(n), fmt.Sprint(stages), fmt.Sprint(c.batches), fmt.Sprint(c.activities), fmt.Sprint(c.tasks), fmt.Sprint(c.others), fmt.Sprint(c.total()), fmt.Sprint(c.bytes>>10))
+		t.Add(fmt.Sprint(n), fmt.Sprint(stages), fmt.Sprint(c.batches), fmt.Sprint(c.activities), fmt.Sprint(c.tasks), fmt.Sprint(c.others), fmt.Sprint(c.total()), fmt.Sprint(c.bytes>>10))
 	}
-	t.note("Real workflow and real server; the targets are in memory and judging answers PASS at once. Batches of %d, the default. The goal is fewer than %d events for 100,000 targets in five stages. Activities' and others' events are exact, and asserted by a test; those of workflow tasks depend on how many answers come at once.", s.Apply.Batch, eventGoal)
+	t.Note("Real workflow and real server; the targets are in memory and judging answers PASS at once. Batches of %d, the default. The goal is fewer than %d events for 100,000 targets in five stages. Activities' and others' events are exact, and asserted by a test; those of workflow tasks depend on how many answers come at once.", s.Apply.Batch, eventGoal)
 	return t, nil
 }
 

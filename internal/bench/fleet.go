@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/results"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/workflows"
 )
@@ -27,7 +29,7 @@ func delays() []time.Duration { return []time.Duration{0, 20 * time.Millisecond}
 
 // measureFleet takes a large fleet forward and back: by a rollout that is aborted
 // while it bakes, and by bare goroutines that make the same HTTP calls.
-func measureFleet(ctx context.Context, o options) (*table, error) {
+func measureFleet(ctx context.Context, o options) (*results.Table, error) {
 	r, err := newRig(ctx, o)
 	defer r.close()
 	if err != nil {
@@ -56,9 +58,9 @@ health:
 	if err != nil {
 		return nil, err
 	}
-	t := &table{
-		title: fmt.Sprintf("%d targets forward and back: a rollout against bare goroutines with the same HTTP calls", o.targets),
-		head:  []string{"targets answer in", "", "rollout, s", "bare goroutines, s", "ratio"},
+	t := &results.Table{
+		Title: fmt.Sprintf("%d targets forward and back: a rollout against bare goroutines with the same HTTP calls", o.targets),
+		Head:  []string{"targets answer in", "", "rollout, s", "bare goroutines, s", "ratio"},
 	}
 	for _, delay := range delays() {
 		if err := newDirect(f).slow(ctx, delay); err != nil {
@@ -70,7 +72,7 @@ health:
 		}
 		addTrips(t, delay, sluice, bare)
 	}
-	t.note("Simulated targets in one process; 3 requests per target each way; parallel %d forward and %d back, batches of %d. Medians of %d runs in turns (least to most).",
+	t.Note("Simulated targets in one process; 3 requests per target each way; parallel %d forward and %d back, batches of %d. Medians of %d runs in turns (least to most).",
 		s.Apply.Parallel, s.Rollback.Parallel, s.Apply.Batch, o.repeat)
 	return t, nil
 }
@@ -93,7 +95,7 @@ func (r *rig) trips(ctx context.Context, o options, s spec.Spec, f fleet.Fleet) 
 	return sluice, bare, nil
 }
 
-func addTrips(t *table, delay time.Duration, sluice, bare []trip) {
+func addTrips(t *results.Table, delay time.Duration, sluice, bare []trip) {
 	for _, row := range []struct {
 		name string
 		of   func(trip) time.Duration
@@ -104,7 +106,7 @@ func addTrips(t *table, delay time.Duration, sluice, bare []trip) {
 		{"back: from the abort to the outcome", func(x trip) time.Duration { return x.ended }},
 	} {
 		a, b := seconds(each(sluice, row.of)), seconds(each(bare, row.of))
-		t.add(delay.String(), row.name, spread(a, "%.2f"), spread(b, "%.2f"), spread(ratios(a, b), "%.2f"))
+		t.Add(delay.String(), row.name, spread(a, "%.2f"), spread(b, "%.2f"), spread(ratios(a, b), "%.2f"))
 	}
 }
 
@@ -137,8 +139,8 @@ func (r *rig) trip(ctx context.Context, s spec.Spec, f fleet.Fleet) (trip, error
 		return trip{}, err
 	}
 	return trip{
-		forward: h.span("Observe") + h.span("Apply"),
-		ordered: last.Sub(aborted), seen: h.ended("Revert").Sub(aborted), ended: h.ended("").Sub(aborted),
+		forward: h.span(activities.TypeObserve) + h.span(activities.TypeApply),
+		ordered: last.Sub(aborted), seen: h.ended(activities.TypeRevert).Sub(aborted), ended: h.ended("").Sub(aborted),
 	}, nil
 }
 

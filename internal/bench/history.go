@@ -9,6 +9,8 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/sluicehq/sluice/activities"
 )
 
 // history is what was read of a closed workflow's events.
@@ -90,7 +92,7 @@ func (h history) counts() counts {
 		default:
 			c.others++
 		}
-		if e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() == "Apply" {
+		if e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() == activities.TypeApply {
 			c.batches++
 		}
 	}

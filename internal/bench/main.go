@@ -18,6 +18,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/results"
 )
 
 // options are the flags.
@@ -47,7 +49,7 @@ func main() {
 // measurement is one of the tables.
 type measurement struct {
 	name string
-	run  func(context.Context, options) (*table, error)
+	run  func(context.Context, options) (*results.Table, error)
 }
 
 func measurements() []measurement {
@@ -132,13 +134,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
-		t.note("Measured %s on %s; %s before, %s after.", began.UTC().Format("2006-01-02 15:04 MST"), machine(), loaded, load())
-		t.text(stdout)
+		t.Note("Measured %s on %s; %s before, %s after.", began.UTC().Format("2006-01-02 15:04 MST"), machine(), loaded, load())
+		t.Text(stdout)
 		fmt.Fprintf(stderr, "\n(%s took %s)\n", m.name, time.Since(began).Round(time.Second))
 		if o.page == "" {
 			continue
 		}
-		if err := t.into(o.page, m.name); err != nil {
+		if err := t.Into(o.page, "bench", m.name); err != nil {
 			return err
 		}
 	}

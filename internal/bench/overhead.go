@@ -12,6 +12,7 @@ import (
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/results"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/workflows"
 )
@@ -40,17 +41,17 @@ const overheadStages = 5
 
 // measureOverhead compares rollouts with a workflow that runs the same activities
 // with the same inputs, in turns, on the same server and worker.
-func measureOverhead(ctx context.Context, o options) (*table, error) {
+func measureOverhead(ctx context.Context, o options) (*results.Table, error) {
 	r, err := newRig(ctx, o)
 	defer r.close()
 	if err != nil {
 		return nil, err
 	}
-	t := &table{
-		title: "Orchestration: a rollout against a bare workflow with the same activities",
-		head:  []string{"targets", "activities", "rollout, ms per stage", "bare workflow, ms per stage", "difference, ms per stage", "ratio"},
+	t := &results.Table{
+		Title: "Orchestration: a rollout against a bare workflow with the same activities",
+		Head:  []string{"targets", "activities", "rollout, ms per stage", "bare workflow, ms per stage", "difference, ms per stage", "ratio"},
 	}
-	t.note("%d stages, no bake, real observing and applying over HTTP; judging answers PASS at once. Medians of %d runs in turns (least to most).", overheadStages, o.repeat)
+	t.Note("%d stages, no bake, real observing and applying over HTTP; judging answers PASS at once. Medians of %d runs in turns (least to most).", overheadStages, o.repeat)
 	const most = 5000
 	if err := r.Simulate(ctx, most, unit, before, "--rps-per-target", "1"); err != nil {
 		return nil, err
@@ -92,7 +93,7 @@ func measureOverhead(ctx context.Context, o options) (*table, error) {
 		for i := range extra {
 			extra[i] = rollouts[i] - bares[i]
 		}
-		t.add(fmt.Sprint(targets), fmt.Sprint(n), spread(rollouts, "%.1f"), spread(bares, "%.1f"), spread(extra, "%.1f"), spread(ratios(rollouts, bares), "%.2f"))
+		t.Add(fmt.Sprint(targets), fmt.Sprint(n), spread(rollouts, "%.1f"), spread(bares, "%.1f"), spread(extra, "%.1f"), spread(ratios(rollouts, bares), "%.2f"))
 	}
 	return t, nil
 }

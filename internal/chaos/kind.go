@@ -96,10 +96,7 @@ const stagesText = `  - {name: canary, count: 3, bake: %[1]s, decideWithin: %[2]
 // spec is the rollout's specification. Its checks ask the fleet's own pages, or a
 // Prometheus.
 func (k kind) spec(unit, prometheus string) string {
-	within, undecided, minSamples := decideWithin, "", 40
-	if k.decideWithin > 0 {
-		within = k.decideWithin
-	}
+	undecided, minSamples := "", 40
 	if k.undecided != "" {
 		undecided = ", undecided: " + k.undecided
 	}
@@ -132,5 +129,5 @@ stages:
       total: %s
       max: 5%%
       minSamples: %d
-`, unit, k.release, fmt.Sprintf(stagesText, bake, within, undecided), where, every, bad, total, minSamples)
+`, unit, k.release, fmt.Sprintf(stagesText, bake, k.patience(), undecided), where, every, bad, total, minSamples)
 }

@@ -56,7 +56,7 @@ func applied(history *historypb.History, cohorts [][]string) ([]string, error) {
 	}
 	for _, event := range history.GetEvents() {
 		a := event.GetActivityTaskScheduledEventAttributes()
-		if event.GetEventType() != enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED || a.GetActivityType().GetName() != "Apply" {
+		if event.GetEventType() != enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED || a.GetActivityType().GetName() != activities.TypeApply {
 			continue
 		}
 		var in activities.ApplyInput

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -68,8 +67,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 func parse(args []string) (settings, error) {
 	var s settings
 	fs := flag.NewFlagSet("chaos", flag.ContinueOnError)
-	fs.StringVar(&s.bin.Dir, "bin", "bin", "`folder` of sluice, sluice-worker and sluice-sim")
-	fs.StringVar(&s.bin.Devstack, "devstack", ".local/bin/devstack", "the embedded Temporal server")
+	s.bin.Flags(fs)
 	fs.StringVar(&s.prometheus, "prometheus", "prometheus", "the Prometheus that some rollouts are judged by; empty for none")
 	fs.StringVar(&s.dir, "dir", "", "`folder` for databases, logs, specs and histories (default: a temporary one)")
 	fs.Uint64Var(&s.seed, "seed", 1, "chooses victims, phases, instants and releases")
@@ -89,17 +87,7 @@ func parse(args []string) (settings, error) {
 	if s.prometheus != "" {
 		s.prometheus, _ = exec.LookPath(s.prometheus) // what is not there is said, and done without
 	}
-	if s.dir == "" {
-		dir, err := os.MkdirTemp("", "sluice-chaos-")
-		if err != nil {
-			return s, err
-		}
-		s.dir = dir
-	}
-	dir, err := filepath.Abs(s.dir)
-	if err != nil {
-		return s, err
-	}
-	s.dir = dir
-	return s, os.MkdirAll(s.dir, 0o755)
+	var err error
+	s.dir, err = stack.Folder(s.dir, "sluice-chaos-")
+	return s, err
 }

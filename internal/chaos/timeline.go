@@ -9,6 +9,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 
+	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/workflows"
 )
 
@@ -74,24 +75,24 @@ func timelineOf(h *historypb.History) timeline {
 // changes nothing.
 func phaseOfActivity(name string, now phase) phase {
 	switch name {
-	case "Plan", "Validate", "Preflight":
+	case activities.TypePlan, activities.TypeValidate, activities.TypePreflight:
 		return plan
-	case "Observe", "Baseline", "FindLate":
+	case activities.TypeObserve, activities.TypeBaseline, activities.TypeFindLate:
 		return observe
-	case "Apply":
+	case activities.TypeApply:
 		return apply
-	case "Watch":
+	case activities.TypeWatch:
 		if now == gate {
 			return hold
 		}
 		if now == apply || now == observe { // nothing to apply where all run it already
 			return bake
 		}
-	case "Gate":
+	case activities.TypeGate:
 		return gate
-	case "Revert":
+	case activities.TypeRevert:
 		return rollback
-	case "Recover":
+	case activities.TypeRecover:
 		return verify
 	}
 	return now

@@ -1,5 +1,6 @@
 // Package connect is how Sluice's programs reach Temporal, and the names that
-// they agree on there. It is the only package below internal that knows Temporal.
+// they agree on there. Of the product's packages below internal it is the only one that
+// knows Temporal; programs that measure and test whole deployments do, too.
 package connect
 
 import (

@@ -41,8 +41,7 @@ type settings struct {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	var s settings
 	fs := flag.NewFlagSet("demo", flag.ContinueOnError)
-	fs.StringVar(&s.bin.Dir, "bin", "bin", "`folder` of sluice, sluice-worker and sluice-sim")
-	fs.StringVar(&s.bin.Devstack, "devstack", ".local/bin/devstack", "the embedded Temporal server")
+	s.bin.Flags(fs)
 	fs.IntVar(&s.targets, "targets", 60, "size of the simulated fleet")
 	fs.StringVar(&s.dir, "dir", "", "`folder` for databases, logs and specs (default: a temporary one; with --keep .sluice/dev)")
 	fs.BoolVar(&s.keep, "keep", false, "bring the stack up, print its links and leave it running until Ctrl-C")
@@ -56,19 +55,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if s.keep && s.dir == "" {
 		s.dir = filepath.Join(".sluice", "dev")
 	}
-	if s.dir == "" {
-		dir, err := os.MkdirTemp("", "sluice-demo-")
-		if err != nil {
-			return err
-		}
-		s.dir = dir
-	}
-	dir, err := filepath.Abs(s.dir)
-	if err != nil {
-		return err
-	}
-	s.dir = dir
-	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+	var err error
+	if s.dir, err = stack.Folder(s.dir, "sluice-demo-"); err != nil {
 		return err
 	}
 	if s.keep {

@@ -3,14 +3,14 @@ package fleet
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/sluicehq/sluice/internal/store"
 )
 
 // maxSnapshot bounds a snapshot once it is unpacked, in bytes: about three times
@@ -47,8 +47,7 @@ func Encode(f Fleet) (digest string, gz []byte, err error) {
 	if err := w.Close(); err != nil {
 		return "", nil, fmt.Errorf("fleet snapshot: %w", err)
 	}
-	sum := sha256.Sum256(buf.Bytes())
-	return "sha256:" + hex.EncodeToString(sum[:]), buf.Bytes(), nil
+	return store.Digest(buf.Bytes()), buf.Bytes(), nil
 }
 
 // Decode is the reverse of Encode. It verifies that there is at least one target

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/results"
 )
 
 // ended is how bakes that may end early ended.
@@ -55,10 +56,10 @@ func (b *bench) sooner(ctx context.Context, w world) (ended, error) {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-func adaptive(ctx context.Context, b *bench) (*table, error) {
-	t := &table{
-		title: "A bake that may end early: `enough` 2×, at a risk of 5%, after 1 min at least",
-		head:  []string{"world", "half have passed by, s", "90% have passed by, s", "passed early", "passed in all", "rolled back"},
+func adaptive(ctx context.Context, b *bench) (*results.Table, error) {
+	t := &results.Table{
+		Title: "A bake that may end early: `enough` 2×, at a risk of 5%, after 1 min at least",
+		Head:  []string{"world", "half have passed by, s", "90% have passed by, s", "passed early", "passed in all", "rolled back"},
 	}
 	worlds := append(healthy()[:7:7], harmful()[1:5]...)
 	worlds = append(worlds, burstyHarm()[1:3]...)
@@ -67,8 +68,8 @@ func adaptive(ctx context.Context, b *bench) (*table, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.add(w.name, fmt.Sprintf("%.0f", e.median.Seconds()), fmt.Sprintf("%.0f", e.late.Seconds()), percent(e.early), percent(e.passed), percent(e.failed))
+		t.Add(w.name, fmt.Sprintf("%.0f", e.median.Seconds()), fmt.Sprintf("%.0f", e.late.Seconds()), percent(e.early), percent(e.passed), percent(e.failed))
 	}
-	t.note("Rows with a factor are worlds with that harm: passing there is wrong. At 2× and above at most 5%% may pass early.")
+	t.Note("Rows with a factor are worlds with that harm: passing there is wrong. At 2× and above at most 5%% may pass early.")
 	return t, nil
 }

@@ -34,6 +34,9 @@ const (
 	nameOracleEven = "oracle, calibrated"
 	nameGrid       = "likelihood grid"
 	nameGridEven   = "likelihood grid, calibrated"
+	nameTempered   = "grid tempered 0.6, calibrated"
+	nameRank       = "Mann-Whitney every 5 min"
+	nameApart      = "z-test at every look, calibrated"
 	nameCumulative = "Sluice, for faults from the start only"
 )
 
@@ -49,11 +52,11 @@ func newBench(ctx context.Context, runs int, seed uint64) (*bench, error) {
 	b.judges = append(b.judges, ours(usual), even, grid(nameGrid, 1).at(nats(usual)))
 	b.limit(nameOursEven, alpha)
 	for _, r := range []rule{
-		grid(nameGridEven, 1), grid("grid tempered 0.6, calibrated", 0.6),
+		grid(nameGridEven, 1), grid(nameTempered, 0.6),
 		argo("limit on rate[1m], once (Argo Rollouts)"), flagger("limit on rate[1m], 5 times (Flagger)"), alarm("alarm, 3 of 5 min (AppConfig)"),
 		rates("limit on the ratio of rates[1m]"),
-		kayenta("Mann-Whitney every 5 min", 5*time.Minute), kayenta("Mann-Whitney once, at 30 min (Kayenta)", bake),
-		apart("z-test at every look, calibrated"),
+		kayenta(nameRank, 5*time.Minute), kayenta("Mann-Whitney once, at 30 min (Kayenta)", bake),
+		apart(nameApart),
 	} {
 		threshold, err := r.threshold(ctx, bakes, usual)
 		if err != nil {

@@ -64,7 +64,7 @@ func criteria(alpha float64) judge.Criteria {
 // ours is Sluice's judge.
 func ours(alpha float64) contender {
 	c := criteria(alpha)
-	return contender{"Sluice", func(s series) int { return failed(judge.Run(c, s.all())) }}
+	return contender{nameOurs, func(s series) int { return failed(judge.Run(c, s.all())) }}
 }
 
 func failed(out judge.Outcome) int {
@@ -86,5 +86,5 @@ func oursCalibrated(ctx context.Context, bakes sample, alpha float64) (contender
 		return contender{}, 0, err
 	}
 	c.Alpha = min(quantile(ps, alpha), 0.99)
-	return contender{"Sluice", func(s series) int { return failed(judge.Run(c, s.all())) }}, c.Alpha, nil
+	return contender{nameOurs, func(s series) int { return failed(judge.Run(c, s.all())) }}, c.Alpha, nil
 }

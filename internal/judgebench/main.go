@@ -82,11 +82,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
-		t.text(stdout)
+		t.Text(stdout)
 		if o.page == "" {
 			continue
 		}
-		if err := t.into(o.page, r.name); err != nil {
+		if err := t.Into(o.page, "judge", r.name); err != nil {
 			return err
 		}
 	}

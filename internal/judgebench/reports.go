@@ -6,13 +6,14 @@ import (
 	"math"
 
 	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/results"
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
 // report is one of the tables.
 type report struct {
 	name string
-	make func(context.Context, *bench) (*table, error)
+	make func(context.Context, *bench) (*results.Table, error)
 }
 
 func reports() []report {
@@ -62,9 +63,9 @@ func (r result) delay() string {
 	return text
 }
 
-func falseOurs(ctx context.Context, b *bench) (*table, error) {
-	names := []string{nameOurs, nameOursEven, nameGrid, nameGridEven, "grid tempered 0.6, calibrated", nameOracle}
-	t := &table{title: "False rollbacks in worlds without harm: tests by likelihood", head: append(append([]string{"world"}, names...), "Sluice at 0.1%")}
+func falseOurs(ctx context.Context, b *bench) (*results.Table, error) {
+	names := []string{nameOurs, nameOursEven, nameGrid, nameGridEven, nameTempered, nameOracle}
+	t := &results.Table{Title: "False rollbacks in worlds without harm: tests by likelihood", Head: append(append([]string{"world"}, names...), "Sluice at 0.1%")}
 	for _, w := range healthy() {
 		got, err := b.usually(ctx, w)
 		if err != nil {
@@ -78,17 +79,17 @@ func falseOurs(ctx context.Context, b *bench) (*table, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.add(append(row, strictly[nameOurs].rollbacks())...)
+		t.Add(append(row, strictly[nameOurs].rollbacks())...)
 	}
-	t.note("Share of %s bakes that are rolled back, with its 95%% interval. `Sluice` is set to 5%% and used as it is. The oracle looks for 2×.", numeral.Integer(float64(b.runs)))
+	t.Note("Share of %s bakes that are rolled back, with its 95%% interval. `Sluice` is set to 5%% and used as it is. The oracle looks for 2×.", numeral.Integer(float64(b.runs)))
 	return t, nil
 }
 
-func falsePeers(ctx context.Context, b *bench) (*table, error) {
-	t := &table{title: "False rollbacks in the same worlds: how others decide", head: []string{"world"}}
+func falsePeers(ctx context.Context, b *bench) (*results.Table, error) {
+	t := &results.Table{Title: "False rollbacks in the same worlds: how others decide", Head: []string{"world"}}
 	peers := b.judges[5 : len(b.judges)-2]
 	for _, j := range peers {
-		t.head = append(t.head, j.name)
+		t.Head = append(t.Head, j.name)
 	}
 	for _, w := range healthy() {
 		got, err := b.usually(ctx, w)
@@ -99,15 +100,15 @@ func falsePeers(ctx context.Context, b *bench) (*table, error) {
 		for _, j := range peers {
 			row = append(row, got[j.name].rollbacks())
 		}
-		t.add(row...)
+		t.Add(row...)
 	}
-	t.note("All but the last are calibrated to 5%% in the clean world of another seed, and then left alone.")
+	t.Note("All but the last are calibrated to 5%% in the clean world of another seed, and then left alone.")
 	return t, nil
 }
 
-func falseUnknowable(ctx context.Context, b *bench) (*table, error) {
-	names := []string{nameOurs, nameGridEven, "Mann-Whitney every 5 min", "z-test at every look, calibrated"}
-	t := &table{title: "False rollbacks where nothing before the change tells", head: append([]string{"world"}, names...)}
+func falseUnknowable(ctx context.Context, b *bench) (*results.Table, error) {
+	names := []string{nameOurs, nameGridEven, nameRank, nameApart}
+	t := &results.Table{Title: "False rollbacks where nothing before the change tells", Head: append([]string{"world"}, names...)}
 	for _, w := range unknowable() {
 		got, err := b.usually(ctx, w)
 		if err != nil {
@@ -117,20 +118,20 @@ func falseUnknowable(ctx context.Context, b *bench) (*table, error) {
 		for _, n := range names {
 			row = append(row, got[n].rollbacks())
 		}
-		t.add(row...)
+		t.Add(row...)
 	}
-	t.note("These are not among the worlds in which the rate is promised: without a change that does harm the exposed arm is worse for a while all the same, in a way that could not be known.")
+	t.Note("These are not among the worlds in which the rate is promised: without a change that does harm the exposed arm is worse for a while all the same, in a way that could not be known.")
 	return t, nil
 }
 
 // over makes a table with a row for each judge and a column for each world.
-func (b *bench) over(ctx context.Context, t *table, worlds []world, judges []contender,
+func (b *bench) over(ctx context.Context, t *results.Table, worlds []world, judges []contender,
 	measure func(context.Context, world) (map[string]result, error), cell func(result) string,
 ) error {
-	t.head = []string{"judge"}
+	t.Head = []string{"judge"}
 	rows := make([][]string, len(judges))
 	for _, w := range worlds {
-		t.head = append(t.head, w.name)
+		t.Head = append(t.Head, w.name)
 		got, err := measure(ctx, w)
 		if err != nil {
 			return err
@@ -142,7 +143,7 @@ func (b *bench) over(ctx context.Context, t *table, worlds []world, judges []con
 			rows[i] = append(rows[i], cell(got[j.name]))
 		}
 	}
-	t.rows = append(t.rows, rows...)
+	t.Rows = append(t.Rows, rows...)
 	return nil
 }
 
@@ -157,7 +158,7 @@ func bound(factor, alpha, power float64) float64 {
 }
 
 // against adds rows that compare ours with the oracle, and with the bound.
-func (b *bench) against(ctx context.Context, t *table, worlds []world, alpha float64,
+func (b *bench) against(ctx context.Context, t *results.Table, worlds []world, alpha float64,
 	measure func(context.Context, world) (map[string]result, error), pairs ...[2]string,
 ) error {
 	least := []string{"least possible mean delay (Wald)"}
@@ -175,32 +176,32 @@ func (b *bench) against(ctx context.Context, t *table, worlds []world, alpha flo
 			rows[i] = append(rows[i], fmt.Sprintf("%.2f", got[p[1]].seconds/got[p[0]].seconds))
 		}
 	}
-	t.add(least...)
-	t.rows = append(t.rows, rows...)
+	t.Add(least...)
+	t.Rows = append(t.Rows, rows...)
 	return nil
 }
 
-func delays(ctx context.Context, b *bench) (*table, error) {
-	t := &table{title: "Mean delay until harm is found, in seconds"}
+func delays(ctx context.Context, b *bench) (*results.Table, error) {
+	t := &results.Table{Title: "Mean delay until harm is found, in seconds"}
 	if err := b.over(ctx, t, harmful(), b.judges, b.usually, result.delay); err != nil {
 		return nil, err
 	}
 	if err := b.against(ctx, t, harmful(), usual, b.usually, [2]string{nameOurs, nameOracle}, [2]string{nameOursEven, nameOracleEven}); err != nil {
 		return nil, err
 	}
-	t.note("In brackets the share that is found, where that is not all; a bake in which it is not found counts as 1800 s. The oracle knows how bad the fault is and "+
+	t.Note("In brackets the share that is found, where that is not all; a bake in which it is not found counts as 1800 s. The oracle knows how bad the fault is and "+
 		"that the arms were alike before; `oracle` and `likelihood grid` fail at ln 20 nats. The least possible is for a test with 5%% false rollbacks that finds as many as `%s`; it knows no looks, and a look lasts 15 s.", nameOurs)
 	return t, nil
 }
 
-func badRequests(ctx context.Context, b *bench) (*table, error) {
-	t := &table{title: "Mean number of bad requests on the exposed targets until the rollback"}
+func badRequests(ctx context.Context, b *bench) (*results.Table, error) {
+	t := &results.Table{Title: "Mean number of bad requests on the exposed targets until the rollback"}
 	err := b.over(ctx, t, harmful(), b.judges, b.usually, func(r result) string { return fmt.Sprintf("%.1f", r.bad) })
 	return t, err
 }
 
-func strictDelays(ctx context.Context, b *bench) (*table, error) {
-	t := &table{title: "Mean delay at a rate of false rollbacks of 0.1%, in seconds"}
+func strictDelays(ctx context.Context, b *bench) (*results.Table, error) {
+	t := &results.Table{Title: "Mean delay at a rate of false rollbacks of 0.1%, in seconds"}
 	worlds := harmful()[2:]
 	if err := b.over(ctx, t, worlds, strictly(), b.strictly, result.delay); err != nil {
 		return nil, err
@@ -209,8 +210,8 @@ func strictDelays(ctx context.Context, b *bench) (*table, error) {
 	return t, err
 }
 
-func lateDelays(ctx context.Context, b *bench) (*table, error) {
-	t := &table{title: "Mean delay of a fault that begins after 15 minutes, in seconds since it began"}
+func lateDelays(ctx context.Context, b *bench) (*results.Table, error) {
+	t := &results.Table{Title: "Mean delay of a fault that begins after 15 minutes, in seconds since it began"}
 	judges := append([]contender{cumulative()}, b.judges...)
 	if err := b.over(ctx, t, late(), judges, b.lately, result.delay); err != nil {
 		return nil, err
@@ -224,35 +225,35 @@ func lateDelays(ctx context.Context, b *bench) (*table, error) {
 			}
 			row = append(row, fmt.Sprintf("%.2f", got[pair[0]].seconds/got[pair[1]].seconds))
 		}
-		t.add(row...)
+		t.Add(row...)
 	}
-	t.note("Bakes that were rolled back before the fault began do not count. A fault that is not found counts as 900 s, which makes slow judges look better than they are.")
+	t.Note("Bakes that were rolled back before the fault began do not count. A fault that is not found counts as 900 s, which makes slow judges look better than they are.")
 	return t, nil
 }
 
-func burstDelays(ctx context.Context, b *bench) (*table, error) {
-	t := &table{title: "Mean delay where errors come in bursts (φ 2), in seconds"}
+func burstDelays(ctx context.Context, b *bench) (*results.Table, error) {
+	t := &results.Table{Title: "Mean delay where errors come in bursts (φ 2), in seconds"}
 	if err := b.over(ctx, t, burstyHarm(), b.judges, b.usually, result.delay); err != nil {
 		return nil, err
 	}
-	t.note("Read it beside the false rollbacks of the same judges in that world: a judge that rolls everything back is fast.")
+	t.Note("Read it beside the false rollbacks of the same judges in that world: a judge that rolls everything back is fast.")
 	return t, nil
 }
 
-func longBurstDelays(ctx context.Context, b *bench) (*table, error) {
-	t := &table{title: "Mean delay where bursts last (1 min, one arm at 5×), in seconds"}
+func longBurstDelays(ctx context.Context, b *bench) (*results.Table, error) {
+	t := &results.Table{Title: "Mean delay where bursts last (1 min, one arm at 5×), in seconds"}
 	if err := b.over(ctx, t, longBurstyHarm(), b.judges, b.usually, result.delay); err != nil {
 		return nil, err
 	}
-	t.note("Here it matters even more: without harm, the others roll many of these back.")
+	t.Note("Here it matters even more: without harm, the others roll many of these back.")
 	return t, nil
 }
 
-func limits(_ context.Context, b *bench) (*table, error) {
-	t := &table{title: "What calibration found", head: []string{"judge", "limit"}}
+func limits(_ context.Context, b *bench) (*results.Table, error) {
+	t := &results.Table{Title: "What calibration found", Head: []string{"judge", "limit"}}
 	for _, l := range b.limits {
-		t.add(l[0], l[1])
+		t.Add(l[0], l[1])
 	}
-	t.note("For Sluice the rate that it has to be set to, so that 5%% are rolled back; for grids nats; for rates a share of bad requests or a ratio; for Mann-Whitney and the z-test standard deviations.")
+	t.Note("For Sluice the rate that it has to be set to, so that 5%% are rolled back; for grids nats; for rates a share of bad requests or a ratio; for Mann-Whitney and the z-test standard deviations.")
 	return t, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/sluicehq/sluice/internal/results"
 )
 
 // target is one thing that the judge is to do.
@@ -15,7 +17,7 @@ type target struct {
 }
 
 // targets says which hold, and where one does not.
-func targets(ctx context.Context, b *bench) (*table, error) {
+func targets(ctx context.Context, b *bench) (*results.Table, error) {
 	var all []target
 	for _, f := range []func(context.Context, *bench) (target, error){rateHolds(usual), rateHolds(strict), speed, strictSpeed, lateSpeed, earlyEnd} {
 		one, err := f(ctx, b)
@@ -24,7 +26,7 @@ func targets(ctx context.Context, b *bench) (*table, error) {
 		}
 		all = append(all, one)
 	}
-	t := &table{title: "Targets", head: []string{"target", "measured", "holds"}}
+	t := &results.Table{Title: "Targets", Head: []string{"target", "measured", "holds"}}
 	var held, missed []string
 	for _, x := range all {
 		answer := "yes"
@@ -34,9 +36,9 @@ func targets(ctx context.Context, b *bench) (*table, error) {
 			answer = "**no**: " + strings.Join(x.missed, "; ")
 			missed = append(missed, x.what+" ("+strings.Join(x.missed, "; ")+")")
 		}
-		t.add(x.what, x.measured, answer)
+		t.Add(x.what, x.measured, answer)
 	}
-	t.note("Of %d targets %d hold. %s", len(all), len(held), missing(missed))
+	t.Note("Of %d targets %d hold. %s", len(all), len(held), missing(missed))
 	return t, nil
 }
 

@@ -64,12 +64,12 @@ func Check(expr string) error {
 }
 
 // checkTemplate parses the expression filled with harmless values.
-func checkTemplate(expr string, samples Values) ([]piece, parser.Expr, error) {
+func checkTemplate(expr string, harmless Values) ([]piece, parser.Expr, error) {
 	pieces, err := split(expr)
 	if err != nil {
 		return nil, nil, err
 	}
-	text, origins, err := render(pieces, samples)
+	text, origins, err := render(pieces, harmless)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net"
 	"net/url"
@@ -19,6 +20,29 @@ type Binaries struct {
 	Dir string
 	// Devstack is the embedded Temporal server.
 	Devstack string
+}
+
+// Flags adds the flags that say where the programs are.
+func (b *Binaries) Flags(fs *flag.FlagSet) {
+	fs.StringVar(&b.Dir, "bin", "bin", "`folder` of sluice, sluice-worker and sluice-sim")
+	fs.StringVar(&b.Devstack, "devstack", ".local/bin/devstack", "the embedded Temporal server")
+}
+
+// Folder answers the absolute path of a folder for a run, and creates it. Where none is
+// named it is a temporary one whose name begins with prefix.
+func Folder(dir, prefix string) (string, error) {
+	if dir == "" {
+		made, err := os.MkdirTemp("", prefix)
+		if err != nil {
+			return "", err
+		}
+		dir = made
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	return dir, os.MkdirAll(dir, 0o755)
 }
 
 // Stack is a running deployment. Close it.

@@ -43,12 +43,6 @@ func Digest(data []byte) string {
 	return digestPrefix + hex.EncodeToString(sum[:])
 }
 
-// CheckDigest says whether a digest has the form that Digest gives.
-func CheckDigest(digest string) error {
-	_, err := parse(digest)
-	return err
-}
-
 // parse answers the hex digits of a digest. Only lower-case hex passes, so the
 // result is always a plain file name.
 func parse(digest string) (string, error) {

@@ -72,9 +72,7 @@ func TestDirRefusesOtherNames(t *testing.T) {
 		_, err := s.Get(t.Context(), digest)
 		require.ErrorContains(t, err, "is not a digest")
 		require.Less(t, len(err.Error()), 600)
-		require.Error(t, store.CheckDigest(digest))
 	}
-	require.NoError(t, store.CheckDigest(good))
 	_, err = s.Get(t.Context(), good)
 	require.ErrorIs(t, err, store.ErrNotFound)
 }

@@ -75,25 +75,14 @@ func (d *Document) Problem(path, message string) Problem {
 // Position is where the value at path stands; if there is none, where the nearest
 // value stands that would hold it: for a mapping its first key.
 func (d *Document) Position(path string) (line, column int) {
-	_, value := d.find(path)
-	return place(value)
-}
-
-// KeyPosition is where the key of the value at path stands; for an item of a list
-// the item itself.
-func (d *Document) KeyPosition(path string) (line, column int) {
-	key, value := d.find(path)
-	if key != nil {
-		return place(key)
-	}
-	return place(value)
+	return place(d.find(path))
 }
 
 // Has says whether the file has a value at path.
 func (d *Document) Has(path string) bool {
 	n := d.root
 	for _, s := range steps(path) {
-		if _, n = child(n, s); n == nil {
+		if n = child(n, s); n == nil {
 			return false
 		}
 	}
@@ -101,16 +90,16 @@ func (d *Document) Has(path string) bool {
 }
 
 // find walks a path as far as it goes.
-func (d *Document) find(path string) (key, value *yaml.Node) {
-	value = d.root
+func (d *Document) find(path string) *yaml.Node {
+	at := d.root
 	for _, s := range steps(path) {
-		k, v := child(value, s)
-		if v == nil {
+		next := child(at, s)
+		if next == nil {
 			break
 		}
-		key, value = k, v
+		at = next
 	}
-	return key, value
+	return at
 }
 
 func place(n *yaml.Node) (line, column int) {
@@ -120,7 +109,8 @@ func place(n *yaml.Node) (line, column int) {
 	return n.Line, n.Column
 }
 
-func child(n *yaml.Node, s string) (key, value *yaml.Node) {
+// child is the value at one step of a path; nil where there is none.
+func child(n *yaml.Node, s string) *yaml.Node {
 	for n != nil && n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
@@ -128,16 +118,16 @@ func child(n *yaml.Node, s string) (key, value *yaml.Node) {
 	case n == nil:
 	case n.Kind == yaml.SequenceNode:
 		if i, err := strconv.Atoi(s); err == nil && i >= 0 && i < len(n.Content) {
-			return nil, n.Content[i]
+			return n.Content[i]
 		}
 	case n.Kind == yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			if n.Content[i].Kind == yaml.ScalarNode && n.Content[i].Value == s {
-				return n.Content[i], n.Content[i+1]
+				return n.Content[i+1]
 			}
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // Key is the path of a field of a mapping.

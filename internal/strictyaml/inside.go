@@ -11,7 +11,7 @@ import (
 // whichever way YAML writes that text: plain, quoted, or as a block. Where folding
 // makes it ambiguous it is right to within the white space.
 func (d *Document) Inside(path string, offset int) (line, column int) {
-	_, n := d.find(path)
+	n := d.find(path)
 	for n != nil && n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}

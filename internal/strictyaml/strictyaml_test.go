@@ -138,23 +138,21 @@ func TestHostile(t *testing.T) {
 
 func TestPositions(t *testing.T) {
 	_, doc := decode("unit: a\nitems:\n  - name: x\n    tags:\n      a.b: c\n  - {bake: 5m}\ninner: &i\n  name: y\n")
-	for _, tc := range []struct{ path, value, key string }{
-		{"", "1:1", "1:1"},
-		{"unit", "1:7", "1:1"},
-		{"items", "3:3", "2:1"},
-		{"items[0]", "3:5", "3:5"},
-		{"items[0].name", "3:11", "3:5"},
-		{`items[0].tags["a.b"]`, "5:12", "5:7"},
-		{"items[1].bake", "6:12", "6:6"},
-		{"items[1].name", "6:5", "6:5"},
-		{"items[7].name", "3:3", "2:1"},
-		{"inner.bake", "7:8", "7:1"},
-		{"argv[0]", "1:1", "1:1"},
+	for _, tc := range []struct{ path, want string }{
+		{"", "1:1"},
+		{"unit", "1:7"},
+		{"items", "3:3"},
+		{"items[0]", "3:5"},
+		{"items[0].name", "3:11"},
+		{`items[0].tags["a.b"]`, "5:12"},
+		{"items[1].bake", "6:12"},
+		{"items[1].name", "6:5"},
+		{"items[7].name", "3:3"},
+		{"inner.bake", "7:8"},
+		{"argv[0]", "1:1"},
 	} {
 		line, column := doc.Position(tc.path)
-		require.Equal(t, tc.value, fmt.Sprintf("%d:%d", line, column), "value of %s", tc.path)
-		line, column = doc.KeyPosition(tc.path)
-		require.Equal(t, tc.key, fmt.Sprintf("%d:%d", line, column), "key of %s", tc.path)
+		require.Equal(t, tc.want, fmt.Sprintf("%d:%d", line, column), tc.path)
 	}
 	require.True(t, doc.Has("items[1].bake"))
 	require.False(t, doc.Has("items[1].name"))

@@ -192,7 +192,7 @@ func (w *walker) unknown(n, key *yaml.Node, path string, known []field) {
 		return
 	}
 	if best, ok := suggest.Nearest(key.Value, slices.Values(names)); ok {
-		if _, there := child(n, best); there == nil {
+		if child(n, best) == nil {
 			w.doc.broken[Key(path, best)] = true
 		}
 		w.doc.reportKey(key, message+", did you mean "+Quote(best)+"?")
