@@ -96,6 +96,8 @@ func TestDistributionIsRarelyWrong(t *testing.T) {
 		"itself, before":             {webWorld{known: true}, true, 9},
 		"bursts":                     {webWorld{known: true, jitter: 0.3}, false, 0},
 		"bursts, nothing known":      {webWorld{jitter: 0.3}, false, 0},
+		"large bursts":               {webWorld{known: true, jitter: 0.7}, false, 0},
+		"large bursts, itself":       {webWorld{known: true, jitter: 0.7}, true, 0},
 		"bursts, itself":             {webWorld{known: true, jitter: 0.3}, true, 0},
 		"always slower":              {webWorld{known: true, canary: 0.2}, false, 0},
 		"incident while shares ramp": {webWorld{known: true, both: incident, part: ramp}, false, 0},
