@@ -1,0 +1,225 @@
+package judge
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/sequential"
+)
+
+// MeansCriteria are what the mean of a number is judged by, against another arm's.
+// Criteria.Worse, Objective, Burn and Traffic mean nothing here; MinSamples counts one
+// number for each target and look.
+type MeansCriteria struct {
+	Criteria
+	// Drop and Rise are by how much the mean may be below and above the other arm's, as
+	// a part of it; below 0 that side is not judged. Drop is less than 1.
+	Drop, Rise float64
+}
+
+// Means judges a number that every target shows: whether its mean over the exposed
+// targets is lower or higher than it may be, compared with the control's, or with the
+// same targets before the change. Build it with NewMeans. It is not safe for concurrent
+// use.
+//
+// Numbers that one target shows in look after look are alike, so what counts as one
+// observation is a target's average, and looks add none. Where targets were seen before
+// the change, each is compared with itself. Averages are compared at a few moments of
+// the bake, over all of it and over the time since the moment before, which finds what
+// begins late; alpha is split evenly among these tests, which holds whatever they have
+// to do with each other. Each must be passed both by the means, in Welch's test, and by
+// the ranks, in that of Mann and Whitney (of one arm: Student's and Wilcoxon's), since
+// few targets with skewed numbers deceive the first.
+type Means struct {
+	criteria MeansCriteria
+	moments  []int // the looks after which a test is made
+	before   [2]averages
+	paired   bool
+	past     bool // something was seen before the change
+	state    MeansState
+}
+
+// The arms' places.
+const (
+	exposed = iota
+	control
+)
+
+// Found is what a test of means found.
+type Found struct {
+	// P is the probability that chance ever shows as much in any of the bake's tests.
+	P float64 `json:"p"`
+	// Exposed is the mean, Usual what it would be if nothing had changed.
+	Exposed float64 `json:"exposed"`
+	Usual   float64 `json:"usual"`
+	// Targets of each arm, and the last looks that it rests on.
+	Targets [2]int `json:"targets"`
+	Looks   int    `json:"looks"`
+	// Above says that it is about being too high.
+	Above bool `json:"above,omitempty"`
+}
+
+// MeansState is what a Means has seen, small enough for a heartbeat. Its zero value has
+// seen nothing.
+type MeansState struct {
+	Looks  int           `json:"looks,omitempty"`
+	Newest time.Duration `json:"newest,omitempty"`
+	Seen   time.Duration `json:"seen,omitempty"`
+	Any    bool          `json:"any,omitempty"`
+	// Left is how many numbers were none, Used how many each arm had.
+	Left int    `json:"left,omitempty"`
+	Used [2]int `json:"used,omitzero"`
+	// Since are all averages, Lately those since the test before.
+	Since  [2]sequential.Packed `json:"since,omitzero"`
+	Lately [2]sequential.Packed `json:"lately,omitzero"`
+	// Least is the largest P that a test may have found so far.
+	Least *Found `json:"least,omitempty"`
+	Shown bool   `json:"shown,omitempty"`
+	Trace Trace  `json:"trace,omitempty"`
+}
+
+// NewMeans readies a check with the looks before the change; none, where nothing is
+// known of then.
+func NewMeans(c MeansCriteria, before []Numbers) *Means {
+	j := &Means{criteria: c, moments: checkpoints(c.start().Looks)}
+	for _, l := range before {
+		j.before[exposed].add(l.Exposed)
+		j.before[control].add(l.Control)
+	}
+	seen := [2]int{j.before[exposed].seen(), j.before[control].seen()}
+	j.past = seen[exposed] > 0
+	j.paired = c.Before || j.missing(seen) == ""
+	return j
+}
+
+// apace is how many times as many looks as at the test before there are at the next.
+const apace = 1.5
+
+// checkpoints are the looks after which a test is made: the last, and ever fewer.
+func checkpoints(looks int) []int {
+	var out []int
+	for n := float64(looks); n >= 1; n /= apace {
+		if at := int(n); len(out) == 0 || out[len(out)-1] != at {
+			out = append(out, at)
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// sides is how many of drop and rise are judged.
+func (c MeansCriteria) sides() int {
+	n := 0
+	for _, v := range []float64{c.Drop, c.Rise} {
+		if v >= 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// judges says that there is something to judge by.
+func (c MeansCriteria) judges() bool {
+	return c.sides() > 0 && c.Drop < 1 && c.Rise < 1e6 && !math.IsNaN(c.Drop) && !math.IsNaN(c.Rise)
+}
+
+// tests is among how many alpha is split.
+func (j *Means) tests() float64 { return float64(2 * max(1, j.criteria.sides()) * len(j.moments)) }
+
+// See takes the next look.
+func (j *Means) See(l Numbers) {
+	j.state.Looks++
+	numbers := [2][]float64{l.Exposed, l.Control}
+	if j.criteria.Before {
+		numbers[control] = nil
+	}
+	var used [2]int
+	for arm := range numbers {
+		since, lately := unpacked(j.state.Since[arm]), unpacked(j.state.Lately[arm])
+		u, left := since.add(numbers[arm])
+		lately.add(numbers[arm])
+		used[arm] = u
+		j.state.Used[arm] += u
+		j.state.Left += left
+		j.state.Since[arm], j.state.Lately[arm] = since.pack(), lately.pack()
+	}
+	if used[exposed] > 0 {
+		j.state.Seen = l.At
+		if j.criteria.Before && j.past || used[control] > 0 {
+			j.state.Any, j.state.Newest = true, l.At
+			j.draw(numbers)
+		}
+	}
+	if at := slices.Index(j.moments, j.state.Looks); at >= 0 && j.criteria.judges() {
+		span := j.state.Looks
+		if at > 0 {
+			span -= j.moments[at-1]
+		}
+		j.test(j.state.Since, j.state.Looks)
+		j.test(j.state.Lately, span)
+		j.show()
+		j.state.Lately = [2]sequential.Packed{}
+	}
+}
+
+// draw adds a look to the trace, in which a mean is Bad divided by Total.
+func (j *Means) draw(numbers [2][]float64) {
+	var arms [2]sequential.Counts
+	for arm, values := range numbers {
+		m := moments(values)
+		arms[arm] = sequential.Counts{Bad: m.Mean * m.N, Total: m.N}
+	}
+	j.state.Trace = slices.Clone(j.state.Trace).add(sequential.Pair{Exposed: arms[exposed], Control: arms[control]})
+}
+
+// test compares averages, and keeps what it finds if that is the most so far.
+func (j *Means) test(packed [2]sequential.Packed, looks int) {
+	s := j.sample(packed)
+	for _, above := range []bool{false, true} {
+		part := j.criteria.Drop
+		if above {
+			part = j.criteria.Rise
+		}
+		if part < 0 {
+			continue
+		}
+		f := Found{P: min(1, j.tests()*s.chance(s.allowed(part, above), above)), Exposed: s.mean, Usual: s.usual, Targets: s.targets, Looks: looks, Above: above}
+		if j.state.Least == nil || f.P < j.state.Least.P {
+			j.state.Least = &f
+		}
+	}
+}
+
+// show tests whether the mean is shown not to be too far off, at Criteria.Risk.
+func (j *Means) show() {
+	c := j.criteria
+	if j.state.Shown || c.Enough <= 1 || !(c.Risk > 0) {
+		return
+	}
+	s := j.sample(j.state.Since)
+	level := c.Risk / float64(len(j.moments))
+	j.state.Shown = s.usual > 0 &&
+		(c.Drop < 0 || s.chance((1-c.Drop)/c.Enough, true) <= level) &&
+		(c.Rise < 0 || s.chance((1+c.Rise)*c.Enough, false) <= level)
+}
+
+// State is what was seen so far.
+func (j *Means) State() MeansState {
+	s := j.state
+	s.Trace = slices.Clone(s.Trace)
+	return s
+}
+
+// Restore goes on from the state of a Means by the same criteria, with the same looks
+// before the change. It answers whether it can be one; if not, nothing changes.
+func (j *Means) Restore(s MeansState) bool {
+	for arm := range s.Since {
+		if n := len(s.Since[arm]); n%2 != 0 || n > 2*MostTargets || len(s.Lately[arm])%2 != 0 || len(s.Lately[arm]) > n {
+			return false
+		}
+	}
+	j.state = s
+	j.state.Trace = slices.Clone(s.Trace)
+	return true
+}

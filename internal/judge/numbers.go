@@ -1,0 +1,103 @@
+package judge
+
+import (
+	"math"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/sequential"
+)
+
+// Numbers are what targets showed in one look: one number each, such as orders a
+// minute. A target has the same place in every look, also in those before the change;
+// NaN, an infinite number or none at its place is no number.
+type Numbers struct {
+	// At is when the look ends, since the change; before it, zero or negative.
+	At               time.Duration
+	Exposed, Control []float64
+}
+
+// MostTargets is how many targets of an arm are kept; numbers of more are left out.
+const MostTargets = 200
+
+// average is the mean of what one target showed.
+type average struct{ n, mean float64 }
+
+func (a average) add(x float64) average {
+	a.n++
+	a.mean += (x - a.mean) / a.n
+	return a
+}
+
+// averages are those of an arm's targets, by place.
+type averages []average
+
+// usableNumber says that a number can be one.
+func usableNumber(x float64) bool { return math.Abs(x) <= 1e100 }
+
+// add takes a look's numbers, and answers how many there were and how many were none.
+func (a *averages) add(numbers []float64) (used, left int) {
+	for i, x := range numbers {
+		if i >= MostTargets || !usableNumber(x) {
+			left++
+			continue
+		}
+		for len(*a) <= i {
+			*a = append(*a, average{})
+		}
+		(*a)[i] = (*a)[i].add(x)
+		used++
+	}
+	return used, left
+}
+
+// at is a target's average; none where nothing was seen.
+func (a averages) at(i int) average {
+	if i < len(a) {
+		return a[i]
+	}
+	return average{}
+}
+
+// seen is how many targets showed something.
+func (a averages) seen() int {
+	n := 0
+	for _, t := range a {
+		if t.n > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// positive says that everything shown is above zero.
+func (a averages) positive() bool {
+	for _, t := range a {
+		if t.n > 0 && !(t.mean > 0) {
+			return false
+		}
+	}
+	return true
+}
+
+func (a averages) pack() sequential.Packed {
+	var out sequential.Packed
+	for _, t := range a {
+		out = append(out, t.n, t.mean)
+	}
+	return out
+}
+
+func unpacked(p sequential.Packed) averages {
+	var out averages
+	for i := 0; i+1 < len(p); i += 2 {
+		out = append(out, average{p[i], p[i+1]})
+	}
+	return out
+}
+
+func moments(values []float64) (m sequential.Moments) {
+	for _, v := range values {
+		m = m.Add(v)
+	}
+	return m
+}

@@ -1,0 +1,127 @@
+package judge
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/sequential"
+)
+
+// Objective judges the exposed arm alone, against Criteria.Objective and Criteria.Burn:
+// whether its share of bad events is above what they allow. The test is that of a
+// Comparison, in which the other arm is the limit; it finds bursts late in a bake, too,
+// since a fault may begin at any look. Beside it there is a confidence sequence for the
+// share itself, widened by how much more than chance the bad events of looks differ.
+// Build it with NewObjective. It is not safe for concurrent use.
+type Objective struct {
+	criteria Criteria
+	test     *Comparison
+}
+
+// NewObjective readies a check with the looks before the change, which tell whether
+// errors come in bursts; none, where nothing is known of then.
+func NewObjective(c Criteria, before []Look) *Objective {
+	c.Before = false
+	return &Objective{criteria: c, test: NewComparison(c, before)}
+}
+
+// See takes the next look, in one part or in several. Only the exposed arm counts, but
+// for its share of the requests.
+func (o *Objective) See(parts ...Look) { o.test.See(parts...) }
+
+// Outcome is the verdict at a moment since the change. Ratio is how many times the
+// limit the share of bad events is.
+func (o *Objective) Outcome(at time.Duration) Outcome {
+	if limit := o.criteria.limit(); !(limit > 0 && limit < 1-1e-9) {
+		return Outcome{Verdict: NoData, At: at, P: 1, Ratio: 1, Needed: nats(o.criteria.Alpha), Evidence: "there is no objective that can be missed"}
+	}
+	out := o.test.Outcome(at)
+	out.Shown = out.Verdict == Pass && o.shown()
+	if o.test.evidence >= out.Needed || out.Verdict == Pass {
+		out.Evidence = o.words(out)
+	}
+	return out
+}
+
+// Interval is where the share of bad events lies, over all looks together wrongly with
+// probability alpha at most; 0 and 1 where nothing is known.
+func (o *Objective) Interval(alpha float64) (low, high float64) {
+	seen, size := o.events()
+	return sequential.Ratio(seen.Bad, seen.Total, alpha, max(1, max(100, o.criteria.MinSamples)/size))
+}
+
+// shown says that the share is shown to be less than Criteria.Enough times the limit.
+func (o *Objective) shown() bool {
+	c := o.criteria
+	if c.Enough <= 1 || !(c.Risk > 0) {
+		return false
+	}
+	_, high := o.Interval(c.Risk)
+	return high < c.Enough*c.limit()
+}
+
+// unknownBurst is how many events come together where nothing is known of that: as
+// many as a comparison believes.
+const unknownBurst = 4
+
+// events are how many events of their own there were, and of how many each stands:
+// those of a burst are one, as far as is known from before the change and since.
+func (o *Objective) events() (seen sequential.Counts, size float64) {
+	state := o.test.test.State()
+	before, since := o.test.test.Dispersion(), state.Jitter.Dispersion()
+	switch {
+	case before.Known():
+		size = high(before)
+	case since.Known():
+		size = high(since)
+	default:
+		size = max(unknownBurst, high(before))
+	}
+	if since.Excess() {
+		size = max(size, high(since))
+	}
+	seen = state.Whole.Exposed
+	return sequential.Counts{Bad: min(seen.Bad, seen.Total) / size, Total: seen.Total / size}, size
+}
+
+// high is how large a dispersion may well be: 1 where chance explains all of it.
+func high(d sequential.Dispersion) float64 {
+	if d.Chance() || d.Error == 0 {
+		return 1
+	}
+	return max(1, d.Factor+1.645*d.Error)
+}
+
+// words are the evidence.
+func (o *Objective) words(out Outcome) string {
+	c, seen := o.criteria, o.test.test.Seen().Exposed
+	where, between := "", ""
+	if end, looks, ok := o.test.lately(out); ok {
+		where, seen = fmt.Sprintf("in the last %d looks ", looks), end.Exposed
+	} else if low, high := o.Interval(0.05); low > 0 || high < 1 {
+		between = fmt.Sprintf(", between %s and %s", numeral.Percent(low), numeral.Percent(high))
+	}
+	share := min(1, seen.Bad/max(seen.Total, 1e-9))
+	digits := 2 + int(math.Floor(-math.Log10(max(share, 1e-9)))) // as many nines as there are, and two more
+	text := fmt.Sprintf("%s%s good (bad %s/%s%s), objective %s, budget burns %s times as fast as allowed (limit %s)", where, numeral.PercentTo(1-share, max(3, digits)),
+		numeral.Integer(seen.Bad), numeral.Integer(seen.Total), between, numeral.PercentTo(c.Objective, 6),
+		numeral.PlainTo(share/(1-c.Objective), 2), numeral.PlainTo(max(1, c.Burn), 3))
+	switch {
+	case out.Verdict == Fail:
+		text += fmt.Sprintf("; chance does this in less than %s of bakes", numeral.Percent(out.P))
+	case out.Verdict != Pass:
+		text += "; as much as this would be harm if it were no burst: a few more looks tell"
+	case out.Shown:
+		text += fmt.Sprintf("; shown to be less than %s times the limit", numeral.PlainTo(c.Enough, 3))
+	}
+	return text + o.test.method()
+}
+
+// State is what was seen so far. It does not hold the share of requests.
+func (o *Objective) State() ComparisonState { return o.test.State() }
+
+// Restore goes on from the state of an Objective by the same criteria, with the same
+// looks before the change. It answers whether it was one; if not, nothing changes.
+func (o *Objective) Restore(s ComparisonState) bool { return o.test.Restore(s) }
