@@ -45,6 +45,8 @@ type rollout struct {
 	touched []exposure
 	// sweeps are the targets of the stages after the plan's last, in their order.
 	sweeps [][]fleet.Target
+	// newcomers have joined or moved, and could not be brought in yet.
+	newcomers []fleet.Target
 	// override is a promote that was taken and not used yet.
 	override *Control
 	// aborted is what asked for the way back; nil while nothing did.

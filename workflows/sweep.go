@@ -24,7 +24,7 @@ func (r *rollout) gather() (bool, error) {
 	if listed {
 		now = r.relist()
 	}
-	joined := slices.Concat(now.Joined, now.Moved)
+	joined, more := r.joined(now)
 	if len(joined) == 0 && len(r.state.Unreached) == 0 {
 		return false, nil
 	}
@@ -32,7 +32,8 @@ func (r *rollout) gather() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	r.state.Targets += len(now.Joined)
+	r.state.Targets += more
+	r.newcomers = outside(joined, late.Ready)
 	r.state.Unreached = nil
 	r.leaveOut(departed(late.Still, now.Left))
 	if len(late.Ready) == 0 {
@@ -50,15 +51,18 @@ func (r *rollout) gather() (bool, error) {
 // relist asks how the fleet has changed since it was planned. A fleet that cannot be
 // listed any more is no reason to take anything back: it is as it was.
 func (r *rollout) relist() activities.Relisted {
-	var known []string
-	for _, sweep := range r.sweeps {
-		for _, t := range sweep {
-			known = append(known, t.ID)
+	in := activities.RelistInput{Plan: r.planned.Digest}
+	out := idSet(r.absent())
+	for _, t := range r.heardOf() {
+		if out[t.ID] {
+			in.Pending = append(in.Pending, t.ID)
+		} else {
+			in.Known = append(in.Known, t.ID)
 		}
 	}
 	ctx := workflow.WithActivityOptions(r.ctx, options("list the fleet again", batchTimeout))
 	var now activities.Relisted
-	err := workflow.ExecuteActivity(ctx, acts.Relist, activities.RelistInput{Plan: r.planned.Digest, Known: known}).Get(ctx, &now)
+	err := workflow.ExecuteActivity(ctx, acts.Relist, in).Get(ctx, &now)
 	if err != nil {
 		workflow.GetLogger(ctx).Warn("the fleet was not listed again: nobody knows who has joined", "error", err)
 		return activities.Relisted{}
