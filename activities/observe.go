@@ -127,9 +127,9 @@ func group(targets []fleet.Target, found []string, done []bool) Previous {
 	return out
 }
 
-// byID answers a function that says what a target ran before; known is false for
+// ByID answers a function that says what a target ran before; known is false for
 // one that was absent.
-func (p Previous) byID() func(id string) (release string, known bool) {
+func (p Previous) ByID() func(id string) (release string, known bool) {
 	others, absent := map[string]string{}, map[string]bool{}
 	for r, ids := range p.Others {
 		for _, id := range ids {

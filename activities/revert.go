@@ -23,7 +23,7 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	}
 	began := time.Now()
 	targets := in.targets(p)
-	before := in.Previous.byID()
+	before := in.Previous.ByID()
 	work := resume(ctx, len(targets))
 	defer beating(ctx, beatEvery, work.save)()
 	var left []int

@@ -44,6 +44,26 @@ func (r *rollout) joined(now activities.Relisted) (all []fleet.Target, more int)
 	return all, more
 }
 
+// elsewhere are the targets of a listing that were known at another address.
+func (r *rollout) elsewhere(now activities.Relisted) []fleet.Target {
+	at := map[string]string{}
+	for _, t := range r.heardOf() {
+		at[t.ID] = t.Address
+	}
+	var out []fleet.Target
+	for _, t := range now.Joined {
+		if was, ok := at[t.ID]; ok && was != t.Address {
+			out = append(out, t)
+		}
+	}
+	for _, t := range now.Moved { // the plan has another address at least
+		if was, ok := at[t.ID]; !ok || was != t.Address {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
 // outside are the targets of a list that are not in another.
 func outside(ts, others []fleet.Target) []fleet.Target {
 	in := idSet(ids(others))

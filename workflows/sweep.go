@@ -28,6 +28,7 @@ func (r *rollout) gather() (bool, error) {
 	if len(joined) == 0 && len(r.state.Unreached) == 0 {
 		return false, nil
 	}
+	r.moved(r.elsewhere(now))
 	late, err := r.findLate(joined)
 	if err != nil {
 		return false, err
@@ -140,6 +141,7 @@ func (r *rollout) leaveOutSilent(stage string, report health.Report) {
 		for _, id := range res.Silent {
 			r.leaveOut([]activities.Trouble{{ID: id, Reason: "asked by the gate of " + stage, Silent: true}})
 		}
+		r.count(res.Silent, false) // it may have run the release when it was found
 	}
 }
 
@@ -153,6 +155,14 @@ func silent(ts []activities.Trouble) (quiet, others []activities.Trouble) {
 		}
 	}
 	return quiet, others
+}
+
+func idsOf(ts []activities.Trouble) []string {
+	out := make([]string, len(ts))
+	for i, t := range ts {
+		out[i] = t.ID
+	}
+	return out
 }
 
 func troubled(ts []activities.Trouble) []TargetTrouble {
