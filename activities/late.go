@@ -89,7 +89,7 @@ func (a *Activities) FindLate(ctx context.Context, in LateInput) (Late, error) {
 			out.Still = append(out.Still, Trouble{ID: t.ID, Reason: "waits for the next sweep", Silent: true})
 		}
 	}
-	out.Still = sortTrouble(out.Still)
+	out.Still = told(out.Still)
 	return out, nil
 }
 

@@ -54,7 +54,7 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 		return Reverted{}, err
 	}
 	a.metrics.reverted(began, work.count(), len(work.trouble))
-	return Reverted{Reverted: work.count(), Trouble: sortTrouble(work.trouble)}, nil
+	return Reverted{Reverted: work.count(), Trouble: told(work.trouble)}, nil
 }
 
 // notBegun makes an error that Temporal does not retry of what has kept an attempt from
