@@ -174,6 +174,9 @@ func (r *rollout) beyond(i int, trouble []activities.Trouble) string {
 		return why
 	}
 	r.leaveOut(quiet)
+	if len(quiet) > 0 && r.crowded() && workflow.GetVersion(r.ctx, "crowded", workflow.DefaultVersion, 1) != workflow.DefaultVersion {
+		return fmt.Sprintf("%d targets of the fleet do not answer, more than a rollout can leave out: take them from the fleet, or tolerate fewer", len(r.state.Unreached))
+	}
 	return ""
 }
 

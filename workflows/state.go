@@ -78,8 +78,10 @@ type State struct {
 	// Preflight is the decision before the first stage; nil until then.
 	Preflight *Gate `json:"preflight,omitempty"`
 	// Unreached are targets that are left out for now, since they do not answer and
-	// their stage tolerates that.
+	// their stage tolerates that, as many as a payload holds. LeftOut is how many
+	// there are.
 	Unreached []TargetTrouble `json:"unreached,omitempty"`
+	LeftOut   int             `json:"leftOut,omitempty"`
 	// Outcome is set once the rollout has ended, or is locked.
 	Outcome *Outcome `json:"outcome,omitempty"`
 }
@@ -189,9 +191,11 @@ type Outcome struct {
 	NotBack     int             `json:"notBack,omitempty"`
 	// GaveUp is who ended a rollback that is incomplete; nil if nobody did.
 	GaveUp *Control `json:"gaveUp,omitempty"`
-	// Unreached names the targets that a promoted rollout left out: they did not
-	// answer, and nobody knows what they run.
+	// Unreached names the targets that a promoted rollout left out, as many as a
+	// payload holds: they did not answer, and nobody knows what they run. LeftOut is
+	// how many there are.
 	Unreached []TargetTrouble `json:"unreached,omitempty"`
+	LeftOut   int             `json:"leftOut,omitempty"`
 	// Recovered says whether the checks recovered after a rollback: "yes", "no"
 	// (the change was probably not the cause), "unknown" or empty when nobody
 	// asked.
