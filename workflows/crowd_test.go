@@ -68,7 +68,7 @@ func TestACrowdIsLeftOut(t *testing.T) {
 	out := w.run(s)
 	w.requireFits(out)
 	require.Equal(t, PhasePromoted, out.Outcome.Result, out.Outcome.Why)
-	require.Equal(t, "90000 of 100000 targets run 2.0.0; 10000 were left out", out.Outcome.Why)
+	require.Equal(t, "90000 of 100000 targets run 2.0.0, 10000 left out", out.Outcome.Why)
 	require.Equal(t, 10_000, out.LeftOut)
 	require.Equal(t, 10_000, out.Outcome.LeftOut)
 	require.Greater(t, len(out.Outcome.Unreached), 7000)

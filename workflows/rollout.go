@@ -145,7 +145,7 @@ func (r *rollout) promoted() Outcome {
 	o := Outcome{Result: PhasePromoted, Touched: r.changed(), Unreached: r.state.Unreached}
 	o.Why = fmt.Sprintf("all %d targets run %s", r.state.Targets, r.state.Release)
 	if n := len(o.Unreached); n > 0 {
-		o.Why = fmt.Sprintf("%d of %d targets run %s; %d were left out",
+		o.Why = fmt.Sprintf("%d of %d targets run %s, %d left out",
 			r.state.Targets-n, r.state.Targets, r.state.Release, n)
 	}
 	return o

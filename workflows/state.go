@@ -104,6 +104,11 @@ type StageState struct {
 	Already int `json:"already"`
 	// Absent is how many targets of the cohort did not answer and were left out.
 	Absent int `json:"absent,omitempty"`
+	// Reached is how many targets of the fleet were on the release when the stage had
+	// passed, and LeftOut how many of those that it and the stages before were to
+	// reach were left out then. Both are zero until it has.
+	Reached int `json:"reached,omitempty"`
+	LeftOut int `json:"leftOut,omitempty"`
 	// Times are zero until they happen. BakeEnds moves when a pause ends.
 	StartedAt time.Time `json:"startedAt,omitzero"`
 	AppliedAt time.Time `json:"appliedAt,omitzero"`
