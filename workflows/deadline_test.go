@@ -60,11 +60,11 @@ func TestRevertThatNeverAnswersLocks(t *testing.T) {
 // what timed out meanwhile is tried once more.
 func TestRevertIsTriedAgainAfterALongAbsence(t *testing.T) {
 	w := newWorld(t, 100)
-	calls := 0
+	asked := map[int]bool{}
 	w.reverter = func(ctx context.Context, in activities.RevertInput) (activities.Reverted, error) {
 		w.mu.Lock()
-		calls++
-		first := calls <= batchesAtOnce
+		first := !asked[in.From]
+		asked[in.From] = true
 		w.mu.Unlock()
 		if first {
 			return activities.Reverted{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, nil)
