@@ -30,7 +30,7 @@ func (m *Meter) openComparisons() error {
 				return fmt.Errorf("check %q: %w", c.Name, err)
 			}
 			part.strata = strata
-			part.judge = judge.NewComparison(m.criteria(c, len(groups), part.alone), m.binding.Before.looks(key(c, name)))
+			part.judge = judge.New(m.criteria(c, len(groups), part.alone), m.binding.Before.looks(key(c, name)))
 			m.comparisons[c.Name] = append(m.comparisons[c.Name], part)
 		}
 		if n := len(m.comparisons[c.Name]); n > maxGroups {

@@ -29,6 +29,10 @@ type Baseline struct {
 	Density float64 `json:"density,omitempty"`
 	// Past is what checks that compare counted before, by name.
 	Past map[string]Past `json:"past,omitempty"`
+	// Means are what targets showed on average before, by check that compares means and
+	// by target, and Histograms what those that compare histograms counted.
+	Means      map[string]map[string]float64 `json:"means,omitempty"`
+	Histograms map[string]PastHistograms     `json:"histograms,omitempty"`
 	// Ratios are the events of the targets by check of each, for a comparison when no
 	// control is left.
 	Ratios map[string]Ratio `json:"ratios,omitempty"`
@@ -114,6 +118,7 @@ func (m *Meter) measure(ctx context.Context, at time.Time) (Baseline, error) {
 	}
 	b := Baseline{From: w.from, At: w.at}
 	b.Missing, b.Alerts, b.Past = m.missing(ctx, w), m.firingBefore(ctx), m.history(ctx, w)
+	b.Means, b.Histograms = m.pastMeans(ctx, w), m.pastHistograms(ctx, w)
 	for _, c := range m.spec.Checks {
 		if c.Against == "" || c.Each == "" || len(m.binding.Control) > 0 {
 			continue
@@ -152,7 +157,7 @@ func (m *Meter) missing(ctx context.Context, w window) map[string][]string {
 	var out map[string][]string
 	all := 0
 	for _, c := range m.spec.Checks {
-		if c.Each == "" {
+		if c.Each == "" && !comparesMeans(c) {
 			continue
 		}
 		e := m.everyone(ctx, c, w)

@@ -157,7 +157,7 @@ func TestObjective(t *testing.T) {
 		words   string
 	}{
 		"half of the budget":            {constant(1), 1, Pass, "objective 98%"},
-		"twice the budget":              {constant(4), 1, Fail, "the budget burns at"},
+		"twice the budget":              {constant(4), 1, Fail, "budget burns 1.7 times as fast"},
 		"twice, where ten is allowed":   {constant(4), 10, Pass, "(limit 10)"},
 		"fifteen times, for the last 5": {func(i int) float64 { return 1 + 29*float64(i/100) }, 5, Fail, "(limit 5)"},
 	} {

@@ -7,8 +7,7 @@ import (
 	"github.com/sluicehq/sluice/internal/fleet"
 )
 
-// CheckError says what of a health check does not go with the fleet, or cannot be
-// judged.
+// CheckError says what of a health check does not go with the fleet.
 type CheckError struct {
 	// Check is the index in Spec.Health.Checks.
 	Check int
@@ -23,8 +22,7 @@ func (e *CheckError) Error() string {
 	return fmt.Sprintf("health.checks[%d].%s: %s", e.Check, e.Field, e.Message)
 }
 
-// checks refuses labels that no target has, since nothing would be told apart by them,
-// and forms that no judge answers yet.
+// checks refuses labels that no target has, since nothing would be told apart by them.
 func (c *cutter) checks(targets []fleet.Target) {
 	for i, check := range c.spec.Health.Checks {
 		for _, by := range []struct{ field, label string }{{"group_by", check.GroupBy}, {"match", check.Match}} {
@@ -32,9 +30,6 @@ func (c *cutter) checks(targets []fleet.Target) {
 			if by.label != "" && !slices.ContainsFunc(targets, has) {
 				c.errs = append(c.errs, &CheckError{i, by.field, fmt.Sprintf("no target has a label %q", by.label)})
 			}
-		}
-		if field := check.Unjudged(); field != "" {
-			c.errs = append(c.errs, &CheckError{i, field, "cannot be judged yet, expected bad and total, or slow, with against or objective"})
 		}
 	}
 }

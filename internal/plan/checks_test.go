@@ -13,10 +13,8 @@ func TestChecksGoWithTheFleet(t *testing.T) {
 	f := fleet.Fleet{Targets: []fleet.Target{{ID: "a", Address: "a:1", Labels: map[string]string{"region": "eu"}}, {ID: "b", Address: "b:1"}}}
 	for says, check := range map[string]spec.Check{
 		"": {GroupBy: "region", Match: "region"},
-		`health.checks[0].group_by: no target has a label "regoin"`:                                                       {GroupBy: "regoin"},
-		`health.checks[0].match: no target has a label "tier"`:                                                            {Match: "tier"},
-		"health.checks[0].distribution: cannot be judged yet, expected bad and total, or slow, with against or objective": {Distribution: &spec.Distribution{Histogram: "h"}, Against: spec.AgainstControl},
-		"health.checks[0].against: cannot be judged yet, expected bad and total, or slow, with against or objective":      {Value: "v", Against: spec.AgainstBefore},
+		`health.checks[0].group_by: no target has a label "regoin"`: {GroupBy: "regoin"},
+		`health.checks[0].match: no target has a label "tier"`:      {Match: "tier"},
 	} {
 		s := spec.Spec{Unit: "edge", Stages: []spec.Stage{{Name: "all", Reach: &spec.Reach{Percent: 100}}}}
 		s.Health.Checks = []spec.Check{check}
