@@ -22,16 +22,11 @@ type means struct {
 	places [2][]string
 }
 
-// comparesMeans says that a check is about the mean of a number over targets.
-func comparesMeans(c spec.Check) bool {
-	return c.Value != "" && c.Against != "" && c.Each == ""
-}
-
 // openMeans readies the checks of means.
 func (m *Meter) openMeans() {
 	m.means = map[string]*means{}
 	for _, c := range m.spec.Checks {
-		if !comparesMeans(c) {
+		if !c.Means() {
 			continue
 		}
 		part := &means{alone: m.binding.itself(c)}

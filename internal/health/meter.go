@@ -240,7 +240,7 @@ func (m *Meter) look(ctx context.Context, at time.Time, ask []fleet.Target) (Rep
 		m.remember(res, again)
 		if i < len(m.spec.Checks) {
 			c := m.spec.Checks[i]
-			res.Advisory, res.CanShow = c.Advisory, m.binding.Adaptive != nil && (compares(c) || comparesMeans(c))
+			res.Advisory, res.CanShow = c.Advisory, m.binding.Adaptive != nil && (compares(c) || c.Means())
 		}
 		report.Results = append(report.Results, res.Result)
 	}

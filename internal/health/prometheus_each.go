@@ -35,7 +35,7 @@ func owners(h spec.Health, targets []fleet.Target) (owned, error) {
 		return owned{}, err
 	}
 	o := owned{values: values, ids: make(map[string]string, len(values)), of: len(targets)}
-	each := slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return c.Each != "" || comparesMeans(c) })
+	each := slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return c.Each != "" || c.Means() })
 	for i, v := range values {
 		if other, taken := o.ids[v]; each && taken {
 			return owned{}, fmt.Errorf("health.identify: targets %s and %s both appear as %s=%q, so a check of each target cannot tell them apart; expected a value of its own for each target, such as {{address}}", other, some[i].ID, h.Identify.Label, cut(v, 60))

@@ -161,7 +161,7 @@ func (m *Meter) missing(ctx context.Context, w window) map[string][]string {
 	var out map[string][]string
 	all := 0
 	for _, c := range m.spec.Checks {
-		if c.Each == "" && !comparesMeans(c) {
+		if c.Each == "" && !c.Means() {
 			continue
 		}
 		e := m.everyone(ctx, c, w)

@@ -84,6 +84,9 @@ type Exercise struct {
 // Counts says whether the check is about bad events out of all.
 func (c Check) Counts() bool { return c.Total != "" || c.Slow != nil }
 
+// Means says whether the check is about the mean of a number over targets.
+func (c Check) Means() bool { return c.Value != "" && c.Against != "" && c.Each == "" }
+
 // Budgeted says whether the check is a test that has a part of
 // Health.FalseRollbackRate. The other forms, and every one with Each, have rules of
 // their own.
