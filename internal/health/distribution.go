@@ -51,11 +51,16 @@ func (m *Meter) openDistributions() {
 			continue
 		}
 		part := &distribution{alone: m.binding.itself(c)}
-		criteria := m.criteria(c, 1, part.alone)
-		criteria.Worse = 0
-		part.judge = judge.NewDistribution(criteria, m.binding.Before.Histograms[c.Name].looks())
+		part.judge = judge.NewDistribution(m.distributionCriteria(c, part.alone), m.binding.Before.Histograms[c.Name].looks())
 		m.distributions[c.Name] = part
 	}
+}
+
+// distributionCriteria are what the check is judged by.
+func (m *Meter) distributionCriteria(c spec.Check, alone bool) judge.Criteria {
+	criteria := m.criteria(c, 1, alone)
+	criteria.Worse = 0
+	return criteria
 }
 
 // looks are those before the stage, as the judge takes them.
