@@ -28,6 +28,7 @@ func (v *validator) run() {
 	if v.needs("driver") {
 		v.driver()
 	}
+	v.times(v.spec.Health)
 	v.bounds()
 	v.partial()
 	v.notify()
@@ -46,6 +47,11 @@ func (v *validator) bad(path, format string, args ...any) {
 
 // given says whether the file sets a field, rightly or wrongly.
 func (v *validator) given(path string) bool { return v.doc.Has(path) || v.doc.Bad(path) }
+
+// anyGiven says whether the file sets one of the fields of a path.
+func (v *validator) anyGiven(path string, fields ...string) bool {
+	return slices.ContainsFunc(fields, func(field string) bool { return v.given(path + "." + field) })
+}
 
 // needs records a problem unless the file sets a field.
 func (v *validator) needs(path string) bool {
