@@ -93,7 +93,7 @@ func TestFleetSourceInvalid(t *testing.T) {
 		`fleet: {command: [a], timeout: 3m}`:                                `f.yaml:1:32: fleet.timeout: is 3m, expected at most 2m`,
 		`fleet: {` + prom + `}`:                                             `f.yaml:1:8: fleet.query: is required`,
 		`fleet: {prometheus: "p:9090", query: a}`:                           `f.yaml:1:21: fleet.prometheus: is not an address that can be asked, expected a URL that begins with http:// or https://`,
-		`fleet: {prometheus: "http://me:hunter2@p", query: a}`:              `f.yaml:1:21: fleet.prometheus: has a user or a password in it, expected a URL without: a spec never holds a secret`,
+		`fleet: {prometheus: "http://me:hunter2@p", query: a}`:              `f.yaml:1:21: fleet.prometheus: has a user or a password in it, which would stand in the rollout's history: expected a proxy in front that adds it`,
 		`fleet: {prometheus: "http://p?a=b", query: a}`:                     `f.yaml:1:21: fleet.prometheus: has a query (?), expected the base URL of a Prometheus API, such as http://prometheus:9090`,
 		`fleet: {` + prom + `, query: " "}`:                                 `f.yaml:1:45: fleet.query: is empty, expected a query such as up{job="edge"}`,
 		`fleet: {` + prom + `, query: 'up{job=}'}`:                          `f.yaml:1:53: fleet.query: invalid PromQL: unexpected "}" in label matching, expected string`,
