@@ -288,7 +288,7 @@ func TestSubmitOptions(t *testing.T) {
 }
 
 func TestList(t *testing.T) {
-	require.Equal(t, `WorkflowType = 'Rollout' AND ExecutionStatus = 'Running' AND SluiceUnit = 'it\'s \\' AND SluicePhase = 'p' AND SluiceOutcome = 'o'`,
+	require.Equal(t, `WorkflowType = 'Rollout' AND ExecutionStatus != 'ContinuedAsNew' AND ExecutionStatus = 'Running' AND SluiceUnit = 'it\'s \\' AND SluicePhase = 'p' AND SluiceOutcome = 'o'`,
 		listFilter{open: true, unit: `it's \`, phase: "p", outcome: "o"}.query())
 	page := func(n int, next string) *workflowservice.ListWorkflowExecutionsResponse {
 		p := &workflowservice.ListWorkflowExecutionsResponse{NextPageToken: []byte(next)}
@@ -297,9 +297,9 @@ func TestList(t *testing.T) {
 		}
 		return p
 	}
-	f := &fakeTemporal{pages: []*workflowservice.ListWorkflowExecutionsResponse{page(2, "x"), page(2, "")}}
-	rows, err := (&remote{client: f}).list(t.Context(), listFilter{limit: 3})
+	f := &manyRollouts{fakeTemporal: &fakeTemporal{pages: []*workflowservice.ListWorkflowExecutionsResponse{page(2, "x"), page(2, "")}}}
+	got, err := (&remote{client: f}).list(t.Context(), listFilter{limit: 3})
 	require.NoError(t, err)
-	require.Len(t, rows, 3)
-	golden(t, "list", listTable(rows, at(0), false))
+	require.Len(t, got.rows, 3)
+	golden(t, "list", listTable(got.rows, at(0), false))
 }
