@@ -18,8 +18,9 @@ import (
 const acting = "rollout:acted"
 
 // An abort that comes in one workflow task with the answer of the last gate is obeyed.
-func TestAbortWithTheLastGate(t *testing.T) {
-	a := act(t, 4)
+func TestAbortWithTheLastGate(t *testing.T) { abortWithTheLastGate(act(t, 4)) }
+
+func abortWithTheLastGate(a *acted) {
 	asked, answer := make(chan bool, 1), make(chan bool)
 	a.gate = func(in activities.GateInput) health.Verdict {
 		if in.Stage == 1 {
@@ -36,15 +37,16 @@ func TestAbortWithTheLastGate(t *testing.T) {
 	a.answered("Gate", 2)
 	a.up()
 	out := a.result(run)
-	require.NotEmpty(t, out.Controls)
-	require.Equal(t, workflows.PhaseAborted, out.Outcome.Result)
-	require.Equal(t, 4, out.Outcome.Reverted)
+	require.NotEmpty(a.t, out.Controls)
+	require.Equal(a.t, workflows.PhaseAborted, out.Outcome.Result)
+	require.Equal(a.t, 4, out.Outcome.Reverted)
 }
 
 // A pause that comes in one workflow task with what a stage was measured by leaves the
 // stage untouched.
-func TestPauseWithTheMeasuring(t *testing.T) {
-	a := act(t, 4)
+func TestPauseWithTheMeasuring(t *testing.T) { pauseWithTheMeasuring(act(t, 4)) }
+
+func pauseWithTheMeasuring(a *acted) {
 	asked, answer := make(chan bool, 1), make(chan bool)
 	a.baseline = func(in activities.BaselineInput) {
 		if in.Stage == 1 {
@@ -62,8 +64,8 @@ func TestPauseWithTheMeasuring(t *testing.T) {
 	a.until(acting, func(s workflows.State) bool { return s.Paused != nil })
 	a.signal(acting, workflows.SignalAbort)
 	out := a.result(run)
-	require.Equal(t, workflows.PhaseAborted, out.Outcome.Result)
-	require.Equal(t, 1, out.Outcome.Touched, "only the canary")
+	require.Equal(a.t, workflows.PhaseAborted, out.Outcome.Result)
+	require.Equal(a.t, 1, out.Outcome.Touched, "only the canary")
 }
 
 // What comes in one workflow task with the need to continue as new is not lost.
@@ -167,14 +169,4 @@ func (a *acted) answered(name string, n int) {
 	}, time.Minute, 20*time.Millisecond)
 }
 
-func (a *acted) history() []*historypb.HistoryEvent {
-	a.t.Helper()
-	var events []*historypb.HistoryEvent
-	it := a.client.GetWorkflowHistory(a.t.Context(), acting, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	for it.HasNext() {
-		e, err := it.Next()
-		require.NoError(a.t, err)
-		events = append(events, e)
-	}
-	return events
-}
+func (a *acted) history() []*historypb.HistoryEvent { return eventsOf(a.t, a.client, acting) }
