@@ -85,7 +85,7 @@ func (r *rollout) promotable(c Control) string {
 	case r.state.Phase != PhaseBake && r.state.Phase != PhaseHold && r.state.Phase != PhaseGate:
 		return fmt.Sprintf("there is no gate to pass while %s", r.state.Phase)
 	case c.Stage != "" && c.Stage != r.state.Stages[r.state.Stage].Name:
-		return fmt.Sprintf("the current stage is %s", r.state.Stages[r.state.Stage].Name)
+		return fmt.Sprintf("it is for stage %s, and the current stage is %s", c.Stage, r.state.Stages[r.state.Stage].Name)
 	}
 	return ""
 }
