@@ -230,6 +230,35 @@ func TestSignals(t *testing.T) {
 	})
 }
 
+// A promote is for the stage that is current when it is sent, also where only the
+// server knows which that is, and never for the one after it.
+func TestPromoteNamesItsStage(t *testing.T) {
+	state := func(int) (workflows.State, error) { return *baking().State, nil }
+	deaf := func(int) (workflows.State, error) { return workflows.State{}, errDeaf() }
+	for name, c := range map[string]struct {
+		signal, stage string
+		query         func(int) (workflows.State, error)
+		want          string
+	}{
+		"the state's":   {workflows.SignalPromote, "", state, baking().State.Stages[baking().State.Stage].Name},
+		"the server's":  {workflows.SignalPromote, "", deaf, "early"},
+		"named":         {workflows.SignalPromote, "half", state, "half"},
+		"of an approve": {workflows.SignalApprove, "", state, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fakeTemporal{describe: always(isRunning), query: c.query}
+				var out, errOut bytes.Buffer
+				req := workflows.ControlRequest{By: "ana", Why: "why", Stage: c.stage}
+				err := signalCommand{name: c.signal}.send(t.Context(), testConsole(&out, &errOut), &remote{client: f}, "edge-proxy", req)
+				require.NoError(t, err)
+				require.Len(t, f.signals, 1)
+				require.Equal(t, c.want, f.signals[0].Stage)
+			})
+		})
+	}
+}
+
 func TestSubmit(t *testing.T) {
 	sub := workflows.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.1"}, FleetDigest: "sha256:a", By: "eve"}
 	taken := serviceerror.NewWorkflowExecutionAlreadyStarted("", "", "run-1")
