@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/target"
 )
 
 // LateInput asks which targets that a rollout has left out so far can be reached
@@ -57,8 +60,13 @@ func (a *Activities) FindLate(ctx context.Context, in LateInput) (Late, error) {
 	}
 	slices.SortFunc(targets, func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) })
 	work := &progress{done: make([]bool, len(targets))}
+	fits := fitting(p, d, targets, in)
 	defer beating(ctx, beatEvery, noDetails)()
 	each(ctx, len(targets), in.Parallel, never, func(i int) {
+		if err := fits[i]; err != nil {
+			work.fail(Trouble{ID: targets[i].ID, Reason: "cannot be brought in: " + err.Error()})
+			return
+		}
 		if _, err := observeOne(ctx, p.Spec, d, targets[i], in.Fence+1); err != nil {
 			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: isSilence(err)})
 			return
@@ -81,6 +89,22 @@ func (a *Activities) FindLate(ctx context.Context, in LateInput) (Late, error) {
 			out.Still = append(out.Still, Trouble{ID: t.ID, Reason: "waits for the next sweep", Silent: true})
 		}
 	}
-	out.Still = sortTrouble(out.Still)
+	out.Still = told(out.Still)
 	return out, nil
+}
+
+// fitting says why each of some targets could not be changed, or judged, as the spec
+// asks for; nil for one that could. Such a target would otherwise stop the sweep, and
+// that takes the whole fleet back.
+func fitting(p plan.Plan, d target.Driver, late []fleet.Target, in LateInput) []error {
+	others := present(slices.Concat(in.Absent, ids(late)))
+	judged := health.Fit(p.Spec.Health, others(p.Order))
+	order := target.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
+	out := make([]error, len(late))
+	for i, t := range late {
+		if out[i] = target.Fits(d, t, order); out[i] == nil {
+			out[i] = judged(t)
+		}
+	}
+	return out
 }

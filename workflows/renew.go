@@ -19,6 +19,8 @@ type Carried struct {
 	Planned   activities.Planned     `json:"planned"`
 	Touched   []exposure             `json:"touched,omitempty"`
 	Sweeps    [][]fleet.Target       `json:"sweeps,omitempty"`
+	Newcomers []fleet.Target         `json:"newcomers,omitempty"`
+	Counted   []counted              `json:"counted,omitempty"`
 	Override  *Control               `json:"override,omitempty"`
 	Judged    activities.HealthInput `json:"judged"`
 	Resting   *resting               `json:"resting,omitempty"`
@@ -80,7 +82,7 @@ func size(v any) int {
 
 func (r *rollout) carried() Carried {
 	return Carried{
-		State: r.state, Planned: r.planned, Touched: r.touched, Sweeps: r.sweeps, Override: r.override,
+		State: r.state, Planned: r.planned, Touched: r.touched, Sweeps: r.sweeps, Newcomers: r.newcomers, Counted: r.counted, Override: r.override,
 		Judged: r.judged, Resting: r.resting, Back: r.back, Announced: r.announced,
 		Aborted: r.aborted, Retry: r.retry, GaveUp: r.gaveUp, First: workflow.GetInfo(r.base).FirstRunID,
 	}
@@ -102,7 +104,7 @@ func (r *rollout) renew(ctx workflow.Context) error {
 func (r *rollout) restore(c Carried) {
 	r.state, r.planned, r.touched, r.sweeps = c.State, c.Planned, c.Touched, c.Sweeps
 	r.override, r.judged, r.resting, r.back = c.Override, c.Judged, c.Resting, c.Back
-	r.announced = c.Announced
+	r.announced, r.newcomers, r.counted = c.Announced, c.Newcomers, c.Counted
 	r.aborted, r.retry, r.gaveUp = c.Aborted, c.Retry, c.GaveUp
 	if r.aborted != nil {
 		r.abort()

@@ -49,6 +49,10 @@ type rollout struct {
 	sweeps [][]fleet.Target
 	// asked is where heard asks listen whether a signal waits.
 	asked workflow.Channel
+	// newcomers have joined or moved, and could not be brought in yet.
+	newcomers []fleet.Target
+	// counted are exposed targets that a sweep may meet again.
+	counted []counted
 	// override is a promote that was taken and not used yet.
 	override *Control
 	// aborted is what asked for the way back; nil while nothing did.

@@ -148,10 +148,10 @@ func (r *rollout) observe(i int) ([]activities.Observed, error) {
 		return nil, err
 	}
 	var trouble []activities.Trouble
-	for _, o := range out {
+	for n, o := range out {
 		trouble = append(trouble, o.Trouble...)
 		s.Already += o.Already
-		r.state.Exposed += o.Already
+		r.state.Exposed += r.tally(batches[n], o).Found
 	}
 	if why := r.beyond(i, trouble); why != "" {
 		return nil, &failure{refused: len(r.touched) == 0, why: fmt.Sprintf("stage %s cannot start: %s", s.Name, why)}
@@ -202,12 +202,12 @@ func (r *rollout) apply(i int, observed []activities.Observed) error {
 		return len(others) > 0 || len(quiet) > left
 	}
 	err := eachBatch(r.ctx, len(batches), batchesAtOnce, halt, func(ctx workflow.Context, n int) error {
-		count := batches[n].To - batches[n].From - observed[n].Already - len(observed[n].Previous.Absent)
-		if count == 0 {
+		count := r.tally(batches[n], observed[n])
+		if count.Todo == 0 {
 			return nil
 		}
-		r.touched = append(r.touched, exposure{Batch: batches[n], Stage: i, Previous: observed[n].Previous, Count: count})
-		r.state.Exposed += count
+		r.touched = append(r.touched, count.exposure(i, batches[n], observed[n]))
+		r.state.Exposed += count.Changing
 		ctx = workflow.WithActivityOptions(ctx, applying(options(span("apply "+r.state.Release+" to", s.Name, batches[n], first), batchTimeout)))
 		var out activities.Applied
 		err := workflow.ExecuteActivity(ctx, acts.Apply, activities.ApplyInput{
@@ -223,6 +223,8 @@ func (r *rollout) apply(i int, observed []activities.Observed) error {
 	if why := r.beyond(i, trouble); why != "" {
 		return &failure{why: fmt.Sprintf("stage %s was not applied: %s", s.Name, why)}
 	}
+	quiet, _ := silent(trouble)
+	r.count(idsOf(quiet), true)
 	return nil
 }
 

@@ -182,9 +182,11 @@ type Outcome struct {
 	// many of them were put back and seen to be back.
 	Touched  int `json:"touched"`
 	Reverted int `json:"reverted"`
-	// NotReverted names every target that was touched and is not known to be on
-	// its previous release, with the reason.
+	// NotReverted names the targets that were touched and are not known to be on
+	// their previous release, with the reason, as many as a payload holds; a batch of
+	// which nothing was heard is named as one. NotBack is how many targets that are.
 	NotReverted []TargetTrouble `json:"notReverted,omitempty"`
+	NotBack     int             `json:"notBack,omitempty"`
 	// GaveUp is who ended a rollback that is incomplete; nil if nobody did.
 	GaveUp *Control `json:"gaveUp,omitempty"`
 	// Unreached names the targets that a promoted rollout left out: they did not

@@ -24,15 +24,17 @@ func (r *rollout) gather() (bool, error) {
 	if listed {
 		now = r.relist()
 	}
-	joined := slices.Concat(now.Joined, now.Moved)
+	joined, more := r.joined(now)
 	if len(joined) == 0 && len(r.state.Unreached) == 0 {
 		return false, nil
 	}
+	r.moved(r.elsewhere(now))
 	late, err := r.findLate(joined)
 	if err != nil {
 		return false, err
 	}
-	r.state.Targets += len(now.Joined)
+	r.state.Targets += more
+	r.newcomers = outside(joined, late.Ready)
 	r.state.Unreached = nil
 	r.leaveOut(departed(late.Still, now.Left))
 	if len(late.Ready) == 0 {
@@ -50,15 +52,18 @@ func (r *rollout) gather() (bool, error) {
 // relist asks how the fleet has changed since it was planned. A fleet that cannot be
 // listed any more is no reason to take anything back: it is as it was.
 func (r *rollout) relist() activities.Relisted {
-	var known []string
-	for _, sweep := range r.sweeps {
-		for _, t := range sweep {
-			known = append(known, t.ID)
+	in := activities.RelistInput{Plan: r.planned.Digest}
+	out := idSet(r.absent())
+	for _, t := range r.heardOf() {
+		if out[t.ID] {
+			in.Pending = append(in.Pending, t.ID)
+		} else {
+			in.Known = append(in.Known, t.ID)
 		}
 	}
 	ctx := workflow.WithActivityOptions(r.ctx, options("list the fleet again", batchTimeout))
 	var now activities.Relisted
-	err := workflow.ExecuteActivity(ctx, acts.Relist, activities.RelistInput{Plan: r.planned.Digest, Known: known}).Get(ctx, &now)
+	err := workflow.ExecuteActivity(ctx, acts.Relist, in).Get(ctx, &now)
 	if err != nil {
 		workflow.GetLogger(ctx).Warn("the fleet was not listed again: nobody knows who has joined", "error", err)
 		return activities.Relisted{}
@@ -136,6 +141,7 @@ func (r *rollout) leaveOutSilent(stage string, report health.Report) {
 		for _, id := range res.Silent {
 			r.leaveOut([]activities.Trouble{{ID: id, Reason: "asked by the gate of " + stage, Silent: true}})
 		}
+		r.count(res.Silent, false) // it may have run the release when it was found
 	}
 }
 
@@ -149,6 +155,14 @@ func silent(ts []activities.Trouble) (quiet, others []activities.Trouble) {
 		}
 	}
 	return quiet, others
+}
+
+func idsOf(ts []activities.Trouble) []string {
+	out := make([]string, len(ts))
+	for i, t := range ts {
+		out[i] = t.ID
+	}
+	return out
 }
 
 func troubled(ts []activities.Trouble) []TargetTrouble {

@@ -63,9 +63,12 @@ type world struct {
 	recovers health.Verdict
 	// watcher is the watch; a test may put another in its place.
 	watcher func(context.Context, activities.WatchInput) (activities.Judged, error)
-	watches int
-	gates   int
-	sweeps  []activities.RevertInput
+	// applier and reverter are Apply and Revert; a test may put others in their place.
+	applier  func(context.Context, activities.ApplyInput) (activities.Applied, error)
+	reverter func(context.Context, activities.RevertInput) (activities.Reverted, error)
+	watches  int
+	gates    int
+	sweeps   []activities.RevertInput
 }
 
 // apply is one order that a target has accepted.
@@ -88,7 +91,7 @@ func newWorld(t testing.TB, n int) *world {
 		w.fleet.Targets = append(w.fleet.Targets, fleet.Target{ID: id, Address: id + ":80"})
 		w.releases[id] = "1.0.0"
 	}
-	w.watcher = w.watch
+	w.watcher, w.applier, w.reverter = w.watch, w.apply, w.revert
 	w.mount(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	return w
 }
@@ -121,8 +124,12 @@ func (w *world) mount(now time.Time) {
 	w.env.OnActivity(acts.FindLate, any2...).Return(w.findLate).Maybe()
 	w.env.OnActivity(acts.Baseline, any2...).Return(health.Baseline{}, nil).After(w.measuring).Maybe()
 	w.env.OnActivity(acts.Observe, any2...).Return(w.observe).Maybe()
-	w.env.OnActivity(acts.Apply, any2...).Return(w.apply).Maybe()
-	w.env.OnActivity(acts.Revert, any2...).Return(w.revert).Maybe()
+	w.env.OnActivity(acts.Apply, any2...).Return(func(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
+		return w.applier(ctx, in)
+	}).Maybe()
+	w.env.OnActivity(acts.Revert, any2...).Return(func(ctx context.Context, in activities.RevertInput) (activities.Reverted, error) {
+		return w.reverter(ctx, in)
+	}).Maybe()
 	w.env.OnActivity(acts.Watch, any2...).Return(func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
 		return w.watcher(ctx, in)
 	}).Maybe()
@@ -172,14 +179,22 @@ func (w *world) targets(b activities.Batch) []fleet.Target {
 func (w *world) findLate(_ context.Context, in activities.LateInput) (activities.Late, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	out := activities.Late{Ready: slices.Clone(in.Joined)}
-	for _, t := range w.plan.Order {
+	var out activities.Late
+	asked := map[string]bool{}
+	for _, t := range slices.Concat(in.Joined, w.plan.Order) {
 		switch {
-		case !slices.Contains(in.Absent, t.ID):
+		case asked[t.ID], !slices.Contains(in.Absent, t.ID) && !slices.ContainsFunc(in.Joined, func(j fleet.Target) bool { return j.ID == t.ID }):
+			continue
 		case w.away[t.ID]:
-			out.Still = append(out.Still, activities.Trouble{ID: t.ID, Reason: "does not answer", Silent: true})
+			out.Still = append(out.Still, activities.Trouble{ID: t.ID, Reason: "no answer", Silent: true})
 		default:
 			out.Ready = append(out.Ready, t)
+		}
+		asked[t.ID] = true
+	}
+	for _, id := range in.Absent {
+		if !asked[id] {
+			out.Still = append(out.Still, activities.Trouble{ID: id, Reason: "in no plan", Silent: true})
 		}
 	}
 	return out, nil

@@ -199,7 +199,7 @@ func (v *validator) plainURL(path, text string) *url.URL {
 }
 
 func (v *validator) bounds() {
-	v.between("apply.batch", v.spec.Apply.Batch, 1, 10_000)
+	v.between("apply.batch", v.spec.Apply.Batch, 1, MaxBatch)
 	v.between("apply.parallel", v.spec.Apply.Parallel, 1, 10_000)
 	v.between("apply.attempts", v.spec.Apply.Attempts, 1, 100)
 	v.between("rollback.parallel", v.spec.Rollback.Parallel, 1, 10_000)
