@@ -42,8 +42,12 @@ func sentence(r health.Result) string {
 // numbers are what was judged and its limit. What rests on events and is at most
 // 1 is a ratio.
 func numbers(r health.Result) string {
-	if len(r.Trace) > 0 && r.Value != nil && r.Limit != nil { // how many times worse
-		return fmt.Sprintf("%.3g× (limit %.3g×)", *r.Value, *r.Limit)
+	if len(r.Trace) > 0 && r.Value != nil { // how many times the usual
+		text := fmt.Sprintf("%.3g×", *r.Value)
+		if r.Limit != nil {
+			text += fmt.Sprintf(" (limit %.3g×)", *r.Limit)
+		}
+		return text
 	}
 	atMost1 := func(v *float64) bool { return v == nil || *v <= 1 }
 	ratio := r.Samples > 0 && atMost1(r.Value) && atMost1(r.Limit)

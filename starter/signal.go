@@ -30,7 +30,7 @@ func (s signalCommand) command() command {
 		byFlag(),
 	}
 	if s.stage {
-		flags = append(flags, &cli.StringFlag{Name: "stage", Usage: "the `STAGE` that is meant (default: the one that waits)"})
+		flags = append(flags, &cli.StringFlag{Name: "stage", Usage: "the `STAGE` that is meant (default: the one that waits; of promote the current one)"})
 	}
 	if s.override {
 		flags = append(flags, &cli.BoolFlag{Name: "override", DisableDefaultText: true, Usage: "pass even a FAIL"})
@@ -82,6 +82,9 @@ func (s signalCommand) send(ctx context.Context, con *console, r *remote, unit s
 	if !before.running() {
 		return refusedf("no rollout of %s is running: the last one, %s, ended %s as %s",
 			before.Unit, before.Release, stamp(before.ClosedAt, con.now()), phaseWord(before))
+	}
+	if s.name == workflows.SignalPromote && req.Stage == "" {
+		req.Stage = before.Stage // what was seen, and not the next one, should this one pass meanwhile
 	}
 	if err := r.signal(ctx, before, s.name, req); err != nil {
 		return err

@@ -21,6 +21,8 @@ type wayBack struct {
 	// Harm says that a check failed: whether it recovers tells whether the change
 	// was the cause.
 	Harm bool `json:"harm"`
+	// Tries counts how often a person had it tried again.
+	Tries int `json:"tries,omitempty"`
 	// Left is what did not come back, after at least one try; nil before.
 	Left []leftover `json:"left,omitempty"`
 }
@@ -63,6 +65,7 @@ func (r *rollout) goBack() error {
 			return err
 		}
 		if again {
+			r.back.Tries++
 			r.again()
 		}
 	}
@@ -85,18 +88,26 @@ func (r *rollout) locked() (again bool, err error) {
 	shown.Why += fmt.Sprintf("; %d of %d touched targets not known to be back: the unit is locked until sluice retry-rollback %[3]s, or sluice give-up %[3]s --why …",
 		shown.NotBack, shown.Touched, r.state.Unit)
 	r.conclude(shown, PhaseLocked)
-	err = workflow.Await(r.base, func() bool { return r.retry || r.gaveUp != nil || r.full() })
-	switch {
-	case err != nil:
-		return false, err
-	case r.retry:
-		r.retry = false
-		return true, nil
-	case r.gaveUp != nil:
-		return false, nil
+	for {
+		err = workflow.Await(r.base, func() bool { return r.retry || r.gaveUp != nil || r.full() })
+		switch {
+		case err != nil:
+			return false, err
+		case r.retry:
+			r.retry = false
+			return true, nil
+		case r.gaveUp != nil:
+			return false, nil
+		case r.aborted == nil || workflow.GetVersion(r.base, changeAbortedRenews, workflow.DefaultVersion, 1) > workflow.DefaultVersion:
+			return false, errRenew
+		}
+		r.tooMuch = true // an older worker has gone on from here in this run
 	}
-	return false, errRenew
 }
+
+// changeAbortedRenews is the change after which a unit that is locked after an abort
+// continues as new, too.
+const changeAbortedRenews = "renew-after-abort"
 
 // verdict words the cause of going back.
 func (r *rollout) verdict(cause error) Outcome {

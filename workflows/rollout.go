@@ -24,6 +24,8 @@ func Rollout(ctx workflow.Context, sub Submission) (State, error) {
 	}
 	again := r.run()
 	r.told()
+	r.heard()
+	r.drain()
 	if errors.Is(again, errRenew) {
 		return State{}, r.renew(ctx)
 	}
@@ -45,6 +47,8 @@ type rollout struct {
 	touched []exposure
 	// sweeps are the targets of the stages after the plan's last, in their order.
 	sweeps [][]fleet.Target
+	// asked is where heard asks listen whether a signal waits.
+	asked workflow.Channel
 	// newcomers have joined or moved, and could not be brought in yet.
 	newcomers []fleet.Target
 	// counted are exposed targets that a sweep may meet again.
@@ -85,7 +89,7 @@ type exposure struct {
 // setup readies the state, the query and the signals.
 func setup(ctx workflow.Context, sub Submission) (*rollout, error) {
 	base, _ := workflow.NewDisconnectedContext(ctx)
-	r := &rollout{base: base, sub: sub, spec: sub.Spec}
+	r := &rollout{base: base, sub: sub, spec: sub.Spec, asked: workflow.NewChannel(base)}
 	r.ctx, r.abort = workflow.WithCancel(ctx)
 	info := workflow.GetInfo(ctx)
 	r.state = State{
@@ -125,18 +129,16 @@ func (r *rollout) run() error {
 	if temporal.IsCanceledError(err) {
 		r.cancelled()
 	}
-	r.drain() // an abort that came with the last gate's answer still counts
+	r.heard() // an abort that came with the last gate's answer still counts
+	r.drain()
 	switch {
 	case r.aborted == nil && errors.Is(err, errRenew):
 		return err
 	case r.aborted == nil && err == nil:
 		r.end(r.promoted())
 	default:
-		if err := r.rollback(err); err != nil {
-			return err
-		}
+		return r.rollback(err)
 	}
-	r.drain()
 	return nil
 }
 

@@ -123,6 +123,7 @@ func (r *rollout) expose(i int) (bool, error) {
 		return false, err
 	}
 	// Whoever pauses while a stage is measured finds it untouched.
+	r.heard()
 	if err := workflow.Await(r.ctx, func() bool { return r.state.Paused == nil }); err != nil {
 		return false, err
 	}

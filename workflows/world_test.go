@@ -31,8 +31,9 @@ type world struct {
 	// events are what happens; runs counts runs of the workflow.
 	events []event
 	runs   int
-	// measuring is how long a baseline takes; it counts from the next mount.
-	measuring time.Duration
+	// measuring is how long a baseline takes, and telling how long the server takes to
+	// begin a notification; they count from the next mount.
+	measuring, telling time.Duration
 	// shown says that looks show enough to end an adaptive bake.
 	shown bool
 
@@ -44,6 +45,8 @@ type world struct {
 	applies  []apply
 	// health answers what the checks say of a stage at a time since it was applied.
 	health func(stage int, since time.Duration) health.Verdict
+	// check names the check that answers, errors by default.
+	check func(since time.Duration) string
 	// broken targets refuse every apply; stuck ones do not come back.
 	broken, stuck map[string]bool
 	// away targets answer nothing at all; before is what the checks say before the
@@ -106,6 +109,10 @@ func (w *world) mount(now time.Time) {
 	w.env.RegisterWorkflow(Rollout)
 	w.env.RegisterActivity(&activities.Activities{})
 	any2 := []any{mock.Anything, mock.Anything}
+	if w.telling > 0 {
+		w.env.RegisterWorkflow(Notify)
+		w.env.OnWorkflow(Notify, any2...).After(w.telling).Return(nil).Maybe()
+	}
 	w.env.OnActivity(acts.Plan, any2...).Return(w.cut).Maybe()
 	w.env.OnActivity(acts.Validate, any2...).Return(func(context.Context, activities.ApplyInput) ([]activities.Trouble, error) {
 		return w.refused, nil
@@ -267,7 +274,7 @@ func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities
 	for {
 		at = at.Add(look)
 		v := w.health(in.Stage, at.Sub(in.Since))
-		r := w.report(v)
+		r := w.look(v, at.Sub(in.Since))
 		r.At = at
 		if v == health.Fail || in.Settled(r) || !at.Before(in.Until) {
 			token := activity.GetInfo(ctx).TaskToken
@@ -283,7 +290,17 @@ func (w *world) gate(_ context.Context, in activities.GateInput) (activities.Jud
 	w.mu.Lock()
 	w.gates++
 	w.mu.Unlock()
-	return activities.Judged{Report: w.report(w.health(in.Stage, in.At.Sub(in.Since)))}, nil
+	since := in.At.Sub(in.Since)
+	return activities.Judged{Report: w.look(w.health(in.Stage, since), since)}, nil
+}
+
+// look is a report of a stage that was applied a while ago.
+func (w *world) look(v health.Verdict, since time.Duration) health.Report {
+	r := w.report(v)
+	if w.check != nil {
+		r.Results[0].Check = w.check(since)
+	}
+	return r
 }
 
 func (w *world) report(v health.Verdict) health.Report {

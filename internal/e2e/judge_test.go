@@ -99,3 +99,27 @@ func (d *deployment) trouble(factor float64) {
 		require.Less(d.t, res.StatusCode, 300)
 	}
 }
+
+// A histogram as a whole tells a slow release from one that is as fast as the others.
+func TestSlowReleaseIsTakenBack(t *testing.T) {
+	d := deployJudged(t)
+	shape := func(release string) string {
+		path := d.judged(release, "12s")
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		at := strings.Index(string(text), "    - name: errors")
+		require.Positive(t, at)
+		text = append(text[:at], "    - {name: shape, distribution: {histogram: http_request_duration_seconds}, against: control}\n"...)
+		text = append(text, "  traffic: http_requests_total\n"...)
+		require.NoError(t, os.WriteFile(path, text, 0o600))
+		return path
+	}
+	d.sluice(0, "start", shape("2.0.0-errors2x"))
+	s := d.result()
+	require.Equal(t, workflows.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
+	d.sluice(0, "start", shape("2.1.0-errors2x-latency"))
+	s = d.result()
+	require.Equal(t, workflows.PhaseRolledBack, s.Outcome.Result, s.Outcome.Why)
+	require.Regexp(t, `shape FAIL: slower at \S+: \S+% of exposed requests within it, \S+% of control's`, s.Outcome.Why)
+	d.allOn("2.0.0-errors2x")
+}

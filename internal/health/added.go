@@ -15,17 +15,23 @@ type Tally struct {
 	Counted float64   `json:"counted,omitempty"`
 }
 
-// events reads a check's bad and total events, by what reads one expression. Of a
-// histogram those above the bound are all but those that are not.
-func (m *Meter) events(ctx context.Context, c spec.Check, w window, read func(expr string, l lack) reading) ratio {
-	total := read(c.Whole(c.Total, m.spec), lackIsUnknown)
+// events reads a check's bad and total events, by what reads one expression: the total,
+// which is 0, or the bad ones, 1. Of a histogram those above the bound are all but those
+// that are not; where there is no classic one, a native one is asked.
+func (m *Meter) events(ctx context.Context, c spec.Check, w window, read func(expr string, which int, l lack) reading) ratio {
+	total := read(c.Whole(c.Total, m.spec), 0, lackIsUnknown)
+	if total.empty && c.Slow != nil && m.spec.Prometheus != "" {
+		if again := read(native(c).Total, 0, lackIsUnknown); !again.empty {
+			c, total = native(c), again
+		}
+	}
 	if total.verdict != "" {
 		return ratio{total: total}
 	}
 	if c.Slow == nil {
-		return ratio{bad: read(c.Whole(c.Bad, m.spec), lackIsNone), total: total}
+		return ratio{bad: read(c.Whole(c.Bad, m.spec), 1, lackIsNone), total: total}
 	}
-	within := read(c.Bad, lackIsUnknown)
+	within := read(c.Bad, 1, lackIsUnknown)
 	if within.empty {
 		within = notABound(within, float64(c.Slow.Over), m.source.bounds(ctx, c.Slow.Histogram, w))
 	}

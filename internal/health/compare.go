@@ -15,7 +15,7 @@ import (
 type comparison struct {
 	// group is the value of the label by which a check tells groups apart.
 	group  string
-	judge  *judge.Comparison
+	judge  judge.Judge
 	strata []stratum
 	// alone says that no control is left to compare with.
 	alone bool
@@ -142,10 +142,7 @@ func estimate(j judged) float64 {
 }
 
 func (m *Meter) compareOne(ctx context.Context, c spec.Check, at moment, part *comparison) judged {
-	begin := m.binding.Since.Add(m.spec.Warmup.Std())
-	if m.unchanged() {
-		begin = at.from
-	}
+	begin := m.begin(at)
 	res := Result{Check: c.Name}
 	var looks []judge.Look
 	var from []reading
@@ -208,11 +205,7 @@ func (m *Meter) read(ctx context.Context, c spec.Check, w window, st *stratum, a
 	var counts [2]*sequential.Counts
 	now := st.counted
 	for _, a := range arms {
-		r := m.events(ctx, c, w, func(expr string, l lack) reading {
-			which := 0
-			if expr == c.Bad {
-				which = 1
-			}
+		r := m.events(ctx, c, w, func(expr string, which int, l lack) reading {
 			return st.source.added(ctx, expr, a, w, &now.Tallies[a][which], l)
 		})
 		from = append(from, r.total, r.bad)

@@ -39,9 +39,5 @@ func (m *Meter) exerciseOnly(context.Context, spec.Check, moment) judged {
 // ran is how often the exposed targets have done what a check is about since it
 // counts; of metrics pages, in the newest window.
 func (m *Meter) ran(ctx context.Context, c spec.Check, at moment) reading {
-	begin := m.binding.Since.Add(m.spec.Warmup.Std())
-	if m.unchanged() {
-		begin = at.from
-	}
-	return m.source.count(ctx, c.Exercise.Count, exposed, window{from: begin, at: at.at}, lackIsNone)
+	return m.source.count(ctx, c.Exercise.Count, exposed, window{from: m.begin(at), at: at.at}, lackIsNone)
 }

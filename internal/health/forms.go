@@ -38,6 +38,8 @@ func forms() []form {
 		{is: func(c spec.Check) bool { return c.Webhook != nil }, judge: (*Meter).webhook},
 		{is: func(c spec.Check) bool { return c.Each != "" }, judge: (*Meter).each},
 		{is: compares, judge: (*Meter).compare},
+		{is: spec.Check.Means, judge: (*Meter).compareMeans},
+		{is: func(c spec.Check) bool { return c.Distribution != nil }, judge: (*Meter).compareDistributions},
 		{is: func(c spec.Check) bool { return c.Value != "" }, judge: (*Meter).value},
 		{is: func(c spec.Check) bool { return c.Total != "" }, judge: (*Meter).ratioCheck},
 		{is: func(c spec.Check) bool { return c.Exercise != nil }, judge: (*Meter).exerciseOnly},
@@ -56,9 +58,6 @@ func formOf(c spec.Check) (form, bool) {
 // ready makes sure that every check can be judged.
 func (m *Meter) ready() error {
 	for _, c := range m.spec.Checks {
-		if field := c.Unjudged(); field != "" {
-			return fmt.Errorf("check %q: its %s cannot be judged yet", c.Name, field)
-		}
 		if f, ok := formOf(c); ok && f.ready != nil {
 			if err := f.ready(m, c); err != nil {
 				return fmt.Errorf("check %q: %w", c.Name, err)

@@ -33,6 +33,16 @@ func concrete(h spec.Health) []spec.Check {
 	return checks
 }
 
+// native is a check of slow requests that asks native histograms. Within which part of
+// them a bound lies is an estimate, unless it is a bound of theirs, too; of none at all
+// no part is known, which is none.
+func native(c spec.Check) spec.Check {
+	whole := increase(spec.HistogramSeries(c.Slow.Histogram, ""))
+	c.Total = "histogram_count(" + whole + ")"
+	c.Bad = fmt.Sprintf("(histogram_fraction(-Inf, %s, %s) * %s > 0) or vector(0)", strconv.FormatFloat(float64(c.Slow.Over), 'g', -1, 64), whole, c.Total)
+	return c
+}
+
 func increase(selector string) string { return "sum(increase(" + selector + "[$window]))" }
 
 // bucket selects one bucket, however its bound is written.

@@ -147,7 +147,7 @@ func TestJudgeTraffic(t *testing.T) {
 		{"vanishes, and little was measured", before(12, 900), requests{others: 10_000}, true, Fail, "0% of all requests, 1.3% before the stage; less than 50% is left"},
 		{"vanishes", before(100, 900), requests{mine: 0, others: 1000}, true, Fail, "0% of all requests, 10% before the stage; less than 50% is left"},
 		{"vanishes with its series", before(100, 900), requests{mine: 0, others: 1000, lost: true}, true, Fail, "0% of all requests, 10% before the stage; less than 50% is left"},
-		{"too little to tell", before(100, 900), requests{mine: 0, others: 499}, true, Unexercised, "0% of all requests, 10% before the stage; 50 requests expected, too few for their absence to mean anything"},
+		{"too little to tell", before(100, 900), requests{mine: 0, others: 150}, true, Unexercised, "0% of all requests, 10% before the stage; 15 requests expected, too few for their absence to mean anything"},
 		{"nothing anywhere any more", before(100, 900), requests{}, true, Unexercised, "0% of all requests, 10% before the stage; 0 requests expected, too few for their absence to mean anything"},
 		{"none before, none now", before(0, 900), requests{others: 1000}, true, Unexercised, "the exposed targets had no traffic before the stage and have none now"},
 		{"none before, some now", before(0, 900), requests{mine: 10, others: 1000}, true, Pass, "0.99% of all requests, 0% before the stage"},
@@ -165,7 +165,7 @@ func TestJudgeTraffic(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.now.span = time.Minute
-			got := judgeTraffic(Result{Check: "traffic"}, tc.before, tc.now, tc.control)
+			got := judgeTraffic(Result{Check: "traffic"}, tc.before, tc.now, tc.control, 1e-6)
 			require.Equal(t, tc.says, got.Sentence)
 			require.Equal(t, tc.want, got.Verdict)
 		})

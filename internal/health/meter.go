@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/numeral"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/target"
@@ -68,6 +69,9 @@ type Meter struct {
 	last      time.Time // of the newest look that judged
 	// comparisons are those checks that add up look by look, by name.
 	comparisons map[string][]*comparison
+	// means and distributions are those that compare means and histograms.
+	means         map[string]*means
+	distributions map[string]*distribution
 }
 
 // State is what a Meter must remember between looks, small enough for a
@@ -79,6 +83,9 @@ type State struct {
 	Streaks map[string]int `json:"streaks,omitempty"`
 	// Comparisons is what checks that compare have seen, by name.
 	Comparisons map[string]CompareState `json:"comparisons,omitempty"`
+	// Means and Distributions are the same of checks that compare means and histograms.
+	Means         map[string]judge.MeansState  `json:"means,omitempty"`
+	Distributions map[string]DistributionState `json:"distributions,omitempty"`
 	// Scrape is what was read of metrics pages; nil for other sources.
 	Scrape *ScrapeState `json:"scrape,omitempty"`
 }
@@ -112,6 +119,8 @@ func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.openMeans()
+	m.openDistributions()
 	return m, m.openComparisons()
 }
 
@@ -124,6 +133,18 @@ func (m *Meter) State() State {
 			s.Comparisons = map[string]CompareState{}
 		}
 		s.Comparisons[name] = c.state()
+	}
+	for name, c := range m.means {
+		if s.Means == nil {
+			s.Means = map[string]judge.MeansState{}
+		}
+		s.Means[name] = c.judge.State()
+	}
+	for name, c := range m.distributions {
+		if s.Distributions == nil {
+			s.Distributions = map[string]DistributionState{}
+		}
+		s.Distributions[name] = DistributionState{c.judge.State(), c.tallies}
 	}
 	return s
 }
@@ -140,6 +161,18 @@ func (m *Meter) Restore(s State) error {
 		if c, ok := parts[name]; !ok || !c.restore(kept) {
 			return fmt.Errorf("the state of check %q is one of another check", name)
 		}
+	}
+	for name, kept := range s.Means {
+		if c := m.means[name]; c == nil || !c.judge.Restore(kept) {
+			return fmt.Errorf("the state of check %q is one of another check", name)
+		}
+	}
+	for name, kept := range s.Distributions {
+		c := m.distributions[name]
+		if c == nil || !c.judge.Restore(kept.DistributionState) {
+			return fmt.Errorf("the state of check %q is one of another check", name)
+		}
+		c.tallies = kept.Tallies
 	}
 	return m.source.restore(s.Scrape)
 }
@@ -207,7 +240,7 @@ func (m *Meter) look(ctx context.Context, at time.Time, ask []fleet.Target) (Rep
 		m.remember(res, again)
 		if i < len(m.spec.Checks) {
 			c := m.spec.Checks[i]
-			res.Advisory, res.CanShow = c.Advisory, m.binding.Adaptive != nil && compares(c)
+			res.Advisory, res.CanShow = c.Advisory, m.binding.Adaptive != nil && (compares(c) || c.Means())
 		}
 		report.Results = append(report.Results, res.Result)
 	}
@@ -268,7 +301,16 @@ func (m *Meter) compared(ctx context.Context, c spec.Check, w window) (r ratio, 
 
 // ratio reads the bad and total events of one arm, of all its targets together.
 func (m *Meter) ratio(ctx context.Context, c spec.Check, a arm, w window) ratio {
-	return m.events(ctx, c, w, func(expr string, l lack) reading { return m.source.count(ctx, expr, a, w, l) })
+	return m.events(ctx, c, w, func(expr string, _ int, l lack) reading { return m.source.count(ctx, expr, a, w, l) })
+}
+
+// begin is since when evidence counts in a look; before anything was applied all of it
+// does.
+func (m *Meter) begin(at moment) time.Time {
+	if m.unchanged() {
+		return at.from
+	}
+	return m.binding.Since.Add(m.spec.Warmup.Std())
 }
 
 // everyone reads every single target's numbers for a check.
@@ -278,7 +320,7 @@ func (m *Meter) everyone(ctx context.Context, c spec.Check, w window) everyone {
 		e.missed[id] = true
 	}
 	if c.Value != "" {
-		values := m.source.gauges(ctx, c.Value, w)
+		values := m.source.gauges(ctx, c.Value, exposed, w)
 		e.whole, e.of = []reading{values.reading}, values.asked
 		for id, r := range values.of {
 			e.targets = append(e.targets, member{id: id, value: r})

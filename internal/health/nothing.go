@@ -22,7 +22,11 @@ func (nothing) gauge(_ context.Context, expr string, _ window) reading {
 
 func (nothing) counts(context.Context, string, window, lack) spread { return spread{} }
 
-func (nothing) gauges(context.Context, string, window) spread { return spread{} }
+func (nothing) gauges(context.Context, string, arm, window) spread { return spread{} }
+
+func (nothing) usual(context.Context, string, arm, window, time.Duration, time.Duration) map[string]float64 {
+	return nil
+}
 
 func (nothing) before() {}
 

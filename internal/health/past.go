@@ -20,6 +20,9 @@ import (
 type Past struct {
 	Step  spec.Duration `json:"step,omitempty"`
 	Looks [][]float64   `json:"looks,omitempty"`
+	// Daily is how many times as large the share of bad events was a day ago in the time
+	// of the bake as before that, where that is beyond chance; 0 where it is not.
+	Daily float64 `json:"daily,omitempty"`
 	// Missing says why nothing is known; empty where something is, and where nothing
 	// has to be.
 	Missing string `json:"missing,omitempty"`
@@ -92,14 +95,23 @@ func (m *Meter) pastOf(ctx context.Context, c spec.Check, w window, part *compar
 			}
 		}
 	}
-	return Past{Step: spec.Duration(step), Looks: since(rows)}
+	p := Past{Step: spec.Duration(step), Looks: since(rows)}
+	if part.alone && c.Objective == nil {
+		p.Daily = m.daily(ctx, c, w.at, part)
+	}
+	return p
 }
 
 // addPast adds an arm's events to the rows, of which there is one for each look. It
 // answers a reading with a verdict where the source does not know them.
 func addPast(ctx context.Context, c spec.Check, s source, a arm, at time.Time, step time.Duration, rows [][]float64) reading {
 	total, r := s.past(ctx, c.Total, a, at, len(rows), step)
-	if r.verdict != "" {
+	if r.empty && c.Slow != nil {
+		if again, r := s.past(ctx, native(c).Total, a, at, len(rows), step); r.verdict == "" {
+			c, total = native(c), again
+		}
+	}
+	if total == nil {
 		return r
 	}
 	bad, r := s.past(ctx, c.Bad, a, at, len(rows), step)
@@ -199,20 +211,12 @@ func (p *prometheus) ranged(ctx context.Context, expr string, a arm, long time.D
 	if err != nil {
 		return nil, noData(expr, "the query cannot be filled: %s", err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, queryTimeout, errSlow)
-	defer cancel()
-	value, _, _, err := p.api.QueryRange(ctx, query, r, promv1.WithTimeout(queryTimeout))
-	if err != nil {
-		return nil, noData(query, "no usable answer from %s about the past", p.host)
-	}
-	matrix, ok := value.(model.Matrix)
+	matrix, read := p.matrix(ctx, query, r)
 	switch {
-	case !ok || len(matrix) > 1:
+	case read.verdict != "":
+		return nil, read
+	case len(matrix) > 1:
 		return nil, noData(query, "the query answers more than one series about the past")
-	case len(matrix) == 0:
-		none := noData(query, "the query found no series in the past")
-		none.empty = true
-		return nil, none
 	}
 	out := make(map[model.Time]float64, len(matrix[0].Values))
 	for _, v := range matrix[0].Values {
@@ -221,6 +225,26 @@ func (p *prometheus) ranged(ctx context.Context, expr string, a arm, long time.D
 		}
 	}
 	return out, reading{query: query}
+}
+
+// matrix evaluates a query at many times.
+func (p *prometheus) matrix(ctx context.Context, query string, r promv1.Range) (model.Matrix, reading) {
+	ctx, cancel := context.WithTimeoutCause(ctx, queryTimeout, errSlow)
+	defer cancel()
+	value, _, _, err := p.api.QueryRange(ctx, query, r, promv1.WithTimeout(queryTimeout))
+	if err != nil {
+		return nil, noData(query, "no usable answer from %s about the past", p.host)
+	}
+	matrix, ok := value.(model.Matrix)
+	switch {
+	case !ok:
+		return nil, noData(query, "the query answers a %s about the past", value.Type())
+	case len(matrix) == 0:
+		none := noData(query, "the query found no series in the past")
+		none.empty = true
+		return nil, none
+	}
+	return matrix, reading{query: query}
 }
 
 // fillOwn answers the query for an arm before the stage: of those that will be exposed

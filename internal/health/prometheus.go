@@ -10,6 +10,7 @@ import (
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/promapi"
 	"github.com/sluicehq/sluice/internal/promql"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -29,9 +30,10 @@ type prometheus struct {
 	// values are the label's values of each arm, sampled.
 	exposed, cohort, control []string
 	// The same of checks that ask about each target.
-	eachExposed, eachCohort owned
-	host                    string        // for messages: the URL may hold more
-	slots                   chan struct{} // one for each query on its way
+	eachExposed, eachCohort, eachControl owned
+
+	host  string        // for messages: the URL may hold more
+	slots chan struct{} // one for each query on its way
 
 	mu      sync.Mutex
 	answers map[asked]*answer // of this look
@@ -58,7 +60,10 @@ func openPrometheus(h spec.Health, b Binding, client *http.Client) (source, erro
 	if p.eachExposed, err = owners(h, b.Exposed); err != nil {
 		return nil, err
 	}
-	p.eachCohort, err = owners(h, b.Cohort)
+	if p.eachCohort, err = owners(h, b.Cohort); err != nil {
+		return nil, err
+	}
+	p.eachControl, err = owners(h, sample(sample(b.Control, eachSample), judge.MostTargets))
 	return p, err
 }
 
@@ -123,7 +128,7 @@ func (p *prometheus) read(expr string, a arm) (read, of int) {
 	switch {
 	case a == control:
 		of = len(p.binding.Control)
-	case p.ofCohort(expr):
+	case ofCohort(expr):
 		of = len(p.binding.Cohort)
 	default:
 		of = len(p.binding.Exposed)

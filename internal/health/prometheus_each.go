@@ -35,7 +35,7 @@ func owners(h spec.Health, targets []fleet.Target) (owned, error) {
 		return owned{}, err
 	}
 	o := owned{values: values, ids: make(map[string]string, len(values)), of: len(targets)}
-	each := slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return c.Each != "" })
+	each := slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return c.Each != "" || c.Means() })
 	for i, v := range values {
 		if other, taken := o.ids[v]; each && taken {
 			return owned{}, fmt.Errorf("health.identify: targets %s and %s both appear as %s=%q, so a check of each target cannot tell them apart; expected a value of its own for each target, such as {{address}}", other, some[i].ID, h.Identify.Label, cut(v, 60))
@@ -45,40 +45,43 @@ func owners(h spec.Health, targets []fleet.Target) (owned, error) {
 	return o, nil
 }
 
-// about are the targets that an expression names.
-func (p *prometheus) about(expr string) owned {
-	if p.ofCohort(expr) {
+// about are the targets of an arm that an expression names.
+func (p *prometheus) about(expr string, a arm) owned {
+	switch {
+	case a == control:
+		return p.eachControl
+	case ofCohort(expr):
 		return p.eachCohort
 	}
 	return p.eachExposed
 }
 
 // ofCohort says that an expression is about the cohort only.
-func (p *prometheus) ofCohort(expr string) bool {
+func ofCohort(expr string) bool {
 	used := promql.Placeholders(expr)
 	return !slices.Contains(used, "exposed") && slices.Contains(used, "cohort")
 }
 
 func (p *prometheus) counts(ctx context.Context, expr string, w window, l lack) spread {
-	s := p.askEach(ctx, expr, w, l)
+	s := p.askEach(ctx, expr, exposed, w, l)
 	for id, r := range s.of {
 		s.of[id] = r.counted()
 	}
 	return s
 }
 
-func (p *prometheus) gauges(ctx context.Context, expr string, w window) spread {
-	s := p.askEach(ctx, expr, w, lackIsUnknown)
+func (p *prometheus) gauges(ctx context.Context, expr string, a arm, w window) spread {
+	s := p.askEach(ctx, expr, a, w, lackIsUnknown)
 	for id, r := range s.of {
 		s.of[id] = r.usable()
 	}
 	return s
 }
 
-// askEach asks about all targets, as few at a time as a query names, and gives each
-// the series that has its label.
-func (p *prometheus) askEach(ctx context.Context, expr string, w window, l lack) spread {
-	about := p.about(expr)
+// askEach asks about all targets of an arm, as few at a time as a query names, and gives
+// each the series that has its label.
+func (p *prometheus) askEach(ctx context.Context, expr string, a arm, w window, l lack) spread {
+	about := p.about(expr, a)
 	batches := slices.Collect(slices.Chunk(about.values, matcherSample))
 	parts := make([]spread, len(batches))
 	var wg sync.WaitGroup
@@ -232,12 +235,12 @@ func (p *prometheus) series(ctx context.Context, query string, about owned, at t
 		}
 	}
 	if strange > 0 {
-		s.warnings = append(slices.Clone(s.warnings), fmt.Sprintf("%d series that belong to no exposed target were left out, such as %s=%q", strange, p.spec.Identify.Label, cut(example, 60)))
+		s.warnings = append(slices.Clone(s.warnings), fmt.Sprintf("%d series that belong to none of the targets were left out, such as %s=%q", strange, p.spec.Identify.Label, cut(example, 60)))
 	}
 	if len(s.of) == 0 {
 		s.verdict, s.why, s.empty = NoData, "the query found no series", len(v) == 0
 		if strange > 0 {
-			s.why = "the query found only series that belong to no exposed target"
+			s.why = "the query found only series that belong to none of the targets"
 		}
 	}
 	return s

@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -39,15 +40,19 @@ type scrape struct {
 	slow   bool     // some check is about a histogram
 	single []string // counters of single targets, in the order of ScrapeEach.Counts
 
+	histograms scrapeBuckets
+
 	kept  ScrapeState
 	began time.Time // the newest read, by this machine's clock
 	seen  [2]sight  // of the newest read
-	// newest is what the newest read added, if that counts.
+	// newest is what the newest read added, if that counts, which is usable.
 	newest ScrapePart
+	usable bool
 	// buckets are the bounds of histograms on the newest page, where a check asks.
 	buckets map[string][]float64
-	// baselooks are the looks of a baseline.
+	// baselooks are the looks of a baseline, and usually what they show of numbers.
 	baselooks []ScrapePart
+	usually   usually
 	grew      map[string][]float64 // by the newest read, by exposed target and counter
 }
 
@@ -91,6 +96,11 @@ func openScrape(h spec.Health, b Binding, client *http.Client) (source, error) {
 		if err := s.pick(&s.plain, c.Value); err != nil {
 			return nil, err
 		}
+		if d := c.Distribution; d != nil {
+			if err := s.histograms.add(d.Histogram); err != nil {
+				return nil, fmt.Errorf("histogram %q: %w", d.Histogram, err)
+			}
+		}
 		if c.Each != "" {
 			s.keepEach(c.Bad, c.Total)
 		}
@@ -99,7 +109,7 @@ func openScrape(h spec.Health, b Binding, client *http.Client) (source, error) {
 		return nil, err
 	}
 	// A ring has one part more than the window is cut into, and one that is growing.
-	numbers := 2*len(s.exprs) + (eachParts+2)*len(s.single)
+	numbers := 2*len(s.exprs) + (eachParts+2)*len(s.single) + 2*bucketsKept*len(s.histograms.names)
 	most := max(1, min(h.Scrape.Sample, maxKept/max(1, numbers)))
 	for a, targets := range [2][]fleet.Target{b.Exposed, b.Control} {
 		for _, t := range sample(targets, most) {
@@ -151,6 +161,9 @@ func (s *scrape) restore(k *ScrapeState) error {
 	if err := k.fits(len(s.exprs), len(s.single)); err != nil {
 		return err
 	}
+	if !fitsBuckets(k.Buckets, len(s.histograms.names)) {
+		return errors.New("state of other histograms")
+	}
 	s.kept = k.clone()
 	return nil
 }
@@ -160,7 +173,7 @@ func (s *scrape) baseline(ctx context.Context, at time.Time) (window, error) {
 	began := time.Now()
 	s.gap = 2*s.spec.Scrape.Baseline.Std() + time.Minute // its own length, and slow pages
 	s.refresh(ctx, at, at)
-	s.baselooks = nil
+	s.baselooks, s.usually, s.histograms.looks = nil, usually{}, nil
 	end := at
 	for left := s.spec.Scrape.Baseline.Std(); left > 0; left -= s.spec.Every.Std() {
 		if err := pause(ctx, min(left, s.spec.Every.Std())); err != nil {
@@ -168,6 +181,10 @@ func (s *scrape) baseline(ctx context.Context, at time.Time) (window, error) {
 		}
 		end = at.Add(time.Since(began))
 		s.refresh(ctx, end, at)
+		s.usually.add(s.seen)
+		if s.usable && len(s.histograms.looks) < histogramLooks {
+			s.histograms.looks = append(s.histograms.looks, s.histograms.grew)
+		}
 		if len(s.newest.Counts) > 0 && len(s.baselooks) < pastLooks {
 			s.baselooks = append(s.baselooks, s.newest)
 		}
@@ -184,17 +201,20 @@ func (s *scrape) refresh(ctx context.Context, at, from time.Time) {
 	at = later(at, s.kept.At) // another worker's clock may be ahead
 	part := ScrapePart{From: s.kept.At, At: at, Counts: make([][2]float64, len(s.exprs))}
 	// Over a gap, growth is no evidence of the time since: it is measured anew.
-	usable := !s.kept.At.IsZero() && !s.kept.At.Before(s.begin) && at.Sub(s.kept.At) <= s.gap
+	s.usable = !s.kept.At.IsZero() && !s.kept.At.Before(s.begin) && at.Sub(s.kept.At) <= s.gap
 	if s.kept.Last == nil {
 		s.kept.Last = map[string][]*float64{}
 	}
-	s.grew = map[string][]float64{}
+	if s.kept.Buckets == nil {
+		s.kept.Buckets = map[string][]HistogramTally{}
+	}
+	s.grew, s.histograms.grew = map[string][]float64{}, make([]grown, len(s.histograms.names))
 	for a := range s.arms {
 		s.readArm(ctx, arm(a), &part)
 	}
 	s.kept.At = at
 	s.newest = ScrapePart{}
-	if usable {
+	if s.usable {
 		s.newest = part
 		s.kept.add(part, s.spec.Window.Std()/ringParts, from)
 		s.kept.addEach(s.growthOfEach(part), s.spec.Window.Std()/eachParts, from)
@@ -216,6 +236,7 @@ func (s *scrape) readArm(ctx context.Context, a arm, part *ScrapePart) {
 			defer mu.Unlock()
 			if err != nil {
 				delete(s.kept.Last, p.id) // what it counted meanwhile cannot be told apart
+				delete(s.kept.Buckets, p.id)
 				s.seen[a].broken[p.id] = cut(err.Error(), 120)
 				s.seen[a].why = p.id + ": " + cut(err.Error(), 120)
 				return
@@ -232,6 +253,9 @@ func (s *scrape) take(a arm, id string, pg page, part *ScrapePart) {
 	in.pages++
 	if s.slow {
 		s.buckets = bucketsOf(pg.series)
+	}
+	if len(s.histograms.names) > 0 {
+		s.kept.Buckets[id] = s.takeBuckets(a, id, pg, s.kept.Buckets[id])
 	}
 	sound := true
 	values := make([]*float64, len(s.exprs))

@@ -75,7 +75,7 @@ func (s *scrape) counts(_ context.Context, expr string, w window, l lack) spread
 	if i < 0 {
 		return spread{reading: noData(expr, "the expression is not one that the spec asks of each target")}
 	}
-	out, e := s.spread(expr, s.seen[exposed].counts)
+	out, e := s.spread(expr, exposed, s.seen[exposed].counts)
 	known := s.seen[exposed].known[expr] || s.seen[control].known[expr]
 	if out.empty && known {
 		out.verdict, out.why, out.empty = "", "", false
@@ -87,7 +87,7 @@ func (s *scrape) counts(_ context.Context, expr string, w window, l lack) spread
 		return out
 	}
 	for _, p := range s.arms[exposed] {
-		r := s.shownOf(e, p.id, w)
+		r := s.shownOf(e, exposed, p.id, w)
 		if r.empty && known { // it can be read, and has counted nothing
 			r = reading{}
 		}
@@ -110,27 +110,27 @@ func (s *scrape) grown(id string, i int, w window) reading {
 	return r
 }
 
-// gauges is what every exposed target shows.
-func (s *scrape) gauges(_ context.Context, expr string, w window) spread {
-	out, e := s.spread(expr, s.seen[exposed].gauges)
+// gauges is what every target of an arm shows.
+func (s *scrape) gauges(_ context.Context, expr string, a arm, w window) spread {
+	out, e := s.spread(expr, a, s.seen[a].gauges)
 	if out.verdict != "" {
 		return out
 	}
-	for _, p := range s.arms[exposed] {
-		out.of[p.id] = s.shownOf(e, p.id, w).usable()
+	for _, p := range s.arms[a] {
+		out.of[p.id] = s.shownOf(e, a, p.id, w).usable()
 	}
 	return out
 }
 
 // spread readies the readings of each target, or says that there are none.
-func (s *scrape) spread(expr string, in map[string]*shown) (spread, *shown) {
-	out := spread{reading: reading{query: expr}, of: map[string]reading{}, asked: s.sizes[exposed]}
-	e, pages, all := in[expr], s.seen[exposed].pages, len(s.arms[exposed])
+func (s *scrape) spread(expr string, a arm, in map[string]*shown) (spread, *shown) {
+	out := spread{reading: reading{query: expr}, of: map[string]reading{}, asked: s.sizes[a]}
+	e, pages, all := in[expr], s.seen[a].pages, len(s.arms[a])
 	switch {
 	case all == 0:
 		out.reading = noData(expr, "no target to read")
 	case 2*pages < all:
-		out.reading = noData(expr, "%d of %d metrics pages could not be read (%s)", all-pages, all, s.seen[exposed].why)
+		out.reading = noData(expr, "%d of %d metrics pages could not be read (%s)", all-pages, all, s.seen[a].why)
 	case e == nil:
 		out.reading = noData(expr, "no page has the series")
 		out.empty = true
@@ -139,8 +139,8 @@ func (s *scrape) spread(expr string, in map[string]*shown) (spread, *shown) {
 }
 
 // shownOf is what one target's page shows now.
-func (s *scrape) shownOf(e *shown, id string, w window) reading {
-	if why, broken := s.seen[exposed].broken[id]; broken {
+func (s *scrape) shownOf(e *shown, a arm, id string, w window) reading {
+	if why, broken := s.seen[a].broken[id]; broken {
 		return reading{verdict: NoData, why: "its page could not be read: " + why}
 	}
 	if e == nil {

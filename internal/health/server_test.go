@@ -71,7 +71,7 @@ func startPrometheus(t *testing.T, pages []string, fill func(dir string)) string
 		strings.Join(pages, ",")), 0o600))
 	fill(dir)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	cmd := exec.CommandContext(ctx, binary, "--config.file="+config, "--storage.tsdb.path="+dir, "--web.listen-address="+address)
+	cmd := exec.CommandContext(ctx, binary, "--config.file="+config, "--storage.tsdb.path="+dir, "--web.listen-address="+address, "--enable-feature=native-histograms")
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	require.NoError(t, cmd.Start())

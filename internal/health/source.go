@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/sequential"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -81,12 +82,22 @@ type source interface {
 	looked(expr string, a arm) []float64
 	// bounds are those of a histogram's buckets, ascending; none where they are not known.
 	bounds(ctx context.Context, histogram string, w window) []float64
+	// histogram is what is new of a histogram of an arm since the tally, which it brings
+	// up to date; its counts are of values within each bound.
+	histogram(ctx context.Context, name string, a arm, w window, t *HistogramTally) (*sequential.Histogram, reading)
+	// pastHistogram is what it counted before at, in looks of step each, oldest first;
+	// one that is not known has no bounds. It is nil for a source without a past.
+	pastHistogram(ctx context.Context, name string, a arm, at time.Time, looks int, step time.Duration) []sequential.Histogram
 	// gauge is a plain number about the exposed targets now.
 	gauge(ctx context.Context, expr string, w window) reading
-	// counts and gauges are the same of every single exposed target that the
-	// expression is about.
+	// counts and gauges are the same of every single target of an arm, for counts the
+	// exposed, that the expression is about.
 	counts(ctx context.Context, expr string, w window, l lack) spread
-	gauges(ctx context.Context, expr string, w window) spread
+	gauges(ctx context.Context, expr string, a arm, w window) spread
+	// usual is the mean of each target's number before the window's end, over so long a
+	// time in steps; of a source without a past, in the window. It lacks targets of which
+	// nothing is known.
+	usual(ctx context.Context, expr string, a arm, w window, long, step time.Duration) map[string]float64
 	// before says that nothing has been applied yet: all that is read is evidence.
 	before()
 	// absence is how long counting must have gone on for nothing to mean that there

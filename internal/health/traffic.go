@@ -24,11 +24,18 @@ type Baseline struct {
 	Control float64 `json:"control,omitempty"`
 	// Traffic says why requests could not be counted; empty when they were.
 	Traffic string `json:"traffic,omitempty"`
+	// Bursts is how many requests count as one, since they come together: 1 where they
+	// do not. Less counts as 1.
+	Bursts float64 `json:"bursts,omitempty"`
 	// Density is how many samples per second the source had of the requests of a
 	// target; 0 where it does not tell.
 	Density float64 `json:"density,omitempty"`
 	// Past is what checks that compare counted before, by name.
 	Past map[string]Past `json:"past,omitempty"`
+	// Means are what targets showed on average before, by check that compares means and
+	// by target, and Histograms what those that compare histograms counted.
+	Means      map[string]map[string]float64 `json:"means,omitempty"`
+	Histograms map[string]PastHistograms     `json:"histograms,omitempty"`
 	// Ratios are the events of the targets by check of each, for a comparison when no
 	// control is left.
 	Ratios map[string]Ratio `json:"ratios,omitempty"`
@@ -114,6 +121,7 @@ func (m *Meter) measure(ctx context.Context, at time.Time) (Baseline, error) {
 	}
 	b := Baseline{From: w.from, At: w.at}
 	b.Missing, b.Alerts, b.Past = m.missing(ctx, w), m.firingBefore(ctx), m.history(ctx, w)
+	b.Means, b.Histograms = m.pastMeans(ctx, w), m.pastHistograms(ctx, w)
 	for _, c := range m.spec.Checks {
 		if c.Against == "" || c.Each == "" || len(m.binding.Control) > 0 {
 			continue
@@ -132,6 +140,7 @@ func (m *Meter) measure(ctx context.Context, at time.Time) (Baseline, error) {
 	}
 	if !slices.Contains(m.spec.Without, spec.CheckTraffic) {
 		r := m.requests(ctx, w)
+		b.Bursts = m.bursts(ctx, w.at)
 		if len(m.binding.Control) == 0 {
 			b.Density = m.source.density(ctx, m.spec.Traffic, w)
 		}
@@ -152,7 +161,7 @@ func (m *Meter) missing(ctx context.Context, w window) map[string][]string {
 	var out map[string][]string
 	all := 0
 	for _, c := range m.spec.Checks {
-		if c.Each == "" {
+		if c.Each == "" && !c.Means() {
 			continue
 		}
 		e := m.everyone(ctx, c, w)
@@ -245,9 +254,6 @@ const (
 	// keep. Half: load balancing moves shares by less, and a cohort that is gone
 	// loses all of it.
 	shareKept = 0.5
-	// minExpected is how many requests must be expected for their absence to mean
-	// something.
-	minExpected = 50
 	// minCovered is how much of the time the targets must have been readable for a
 	// count of their requests to be scaled up to all of it.
 	minCovered = 0.5
@@ -267,7 +273,7 @@ func (m *Meter) traffic(ctx context.Context, w window) Result {
 		return res.without(reading{verdict: Unexercised, why: fmt.Sprintf(
 			"requests were counted for %s, at least %s are needed to tell that they are missing", r.span.Round(time.Millisecond), least)})
 	}
-	res = judgeTraffic(res, m.binding.Before, r, len(m.binding.Control) > 0)
+	res = judgeTraffic(res, m.binding.Before, r, len(m.binding.Control) > 0, m.trafficLevel())
 	if least := m.source.settling(); res.Verdict == Fail && r.span < least {
 		res.Verdict = Unexercised
 		res.Sentence += fmt.Sprintf("; requests were counted for %s, at least %s are needed to tell a loss from a restart", r.span.Round(time.Millisecond), least)
@@ -276,9 +282,17 @@ func (m *Meter) traffic(ctx context.Context, w window) Result {
 	return res
 }
 
+// trafficLevel is how likely a look may be, at most, to take chance for a loss: looks
+// share what the stage has.
+func (m *Meter) trafficLevel() float64 {
+	looks := max(1, m.binding.Bake/max(1, m.spec.Every.Std()))
+	return m.spec.Budget(spec.CheckTraffic, m.binding.Stages) / float64(looks)
+}
+
 // judgeTraffic compares requests with those expected from before the stage: by
-// share where a control is left, by rate where none is.
-func judgeTraffic(res Result, b Baseline, r requests, hasControl bool) Result {
+// share where a control is left, by rate where none is. Harm is that less is left than
+// may be, and that chance does not explain it at a level.
+func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level float64) Result {
 	if b.Traffic != "" || b.At.IsZero() {
 		why := b.Traffic
 		if why == "" {
@@ -295,24 +309,26 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool) Result {
 	case r.lost && !hasControl:
 		return res.without(noData("", "no series of the query is left: missing traffic cannot be told from missing metrics"))
 	}
-	var value, before, expected float64
+	var value, before, expected, chance float64
 	words := "%s of all requests, %s before the stage"
 	if hasControl {
 		value, before = share(r.mine, r.others), share(b.Exposed, b.Control)
 		expected = before * (r.mine + r.others)
+		chance = fewByChance(r.mine, r.mine+r.others, before*certainty(b), b.Bursts)
 	} else {
 		before = b.Exposed / measured
 		value, expected = r.mine/r.span.Seconds(), before*r.span.Seconds()
+		chance = fewByChance(r.mine, r.mine+b.Exposed, r.span.Seconds()/(r.span.Seconds()+measured), b.Bursts)
 		words = "%s requests/s, %s before the stage (no control is left: the weaker comparison)"
 	}
-	limit := before * shareKept * certainty(b.Exposed)
+	limit := before * shareKept * certainty(b)
 	res.Value, res.Limit = &value, &limit
 	say := numeral.Plain
 	if hasControl {
 		say = numeral.Percent
 	}
 	res.Sentence = fmt.Sprintf(words, say(value), say(before))
-	own := ownRate(b, r)
+	own := ownRate(b, r, level)
 	switch {
 	case value >= limit && hasControl && own.collapsed:
 		res.Verdict, res.Value, res.Limit = Fail, &own.value, &own.limit
@@ -321,7 +337,7 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool) Result {
 		return res.without(r.doubt)
 	case value >= limit && r.mine > 0:
 		res.Verdict = Pass
-	case expected < minExpected:
+	case chance > level || expected <= 0:
 		res.Verdict = Unexercised
 		res.Sentence += fmt.Sprintf("; %s requests expected, too few for their absence to mean anything", numeral.Integer(expected))
 	default:
@@ -340,21 +356,24 @@ type rate struct {
 // ownRate compares the exposed targets' rate with their own before the stage, less
 // what the control lost meanwhile, too. A share alone does not tell once most of
 // the fleet is exposed: they keep most of the requests whatever they lose.
-func ownRate(b Baseline, r requests) rate {
+func ownRate(b Baseline, r requests, level float64) rate {
 	measured, span := b.At.Sub(b.From).Seconds(), r.span.Seconds()
 	kept := 1.0
 	if b.Control > 0 {
 		kept = min(1, r.others/span/(b.Control/measured))
 	}
 	out := rate{value: r.mine / span, expected: b.Exposed / measured * kept}
-	out.limit = out.expected * shareKept * certainty(b.Exposed)
-	out.collapsed = out.expected*span >= minExpected && out.value < out.limit
+	out.limit = out.expected * shareKept * certainty(b)
+	chance := fewByChance(r.mine, r.mine+b.Exposed, kept*span/(kept*span+measured), b.Bursts)
+	out.collapsed = out.value < out.limit && chance <= level
 	return out
 }
 
-// certainty is how much of a count is beyond chance: three standard deviations of
-// Poisson noise below it. What was measured on few requests says little of a rate.
-func certainty(requests float64) float64 {
+// certainty is how much of the exposed targets' count before the stage is beyond chance:
+// three standard deviations of Poisson noise below it. What was measured on few requests
+// says little of a rate.
+func certainty(b Baseline) float64 {
+	requests := b.Exposed / max(1, b.Bursts)
 	if requests <= 0 {
 		return 0
 	}

@@ -24,6 +24,9 @@ type Comparison struct {
 	// evidence of harm, now and at its highest.
 	evidence, peak float64
 	trace          Trace
+	// shown and words are an Objective's ways of saying that enough was seen, and what.
+	shown func() bool
+	words func(Outcome) string
 }
 
 // Outcome is a verdict with its evidence.
@@ -51,12 +54,13 @@ type Outcome struct {
 // NewComparison readies a check with the looks before the change; none, where nothing
 // is known of then.
 func NewComparison(c Criteria, before []Look) *Comparison {
-	j := &Comparison{criteria: c, traffic: NewTraffic(c, before), itself: newItself(before)}
+	j := &Comparison{criteria: c, traffic: NewTraffic(c, before), itself: newItself(before, c.Daily)}
 	if c.Before || c.limit() > 0 {
 		before = j.itself.all(before)
 	}
 	past := pairs(before)
 	j.test, j.known = sequential.NewTwoArms(c.question(), past), len(past) > 0
+	j.shown, j.words = j.enough, j.compared
 	return j
 }
 
@@ -104,7 +108,7 @@ func (j *Comparison) outcome(at time.Duration, worded bool) Outcome {
 	seen := j.test.Seen()
 	out := Outcome{
 		At: at, LnE: max(j.evidence, -maxEvidence), P: math.Exp(-j.peak), Needed: nats(j.criteria.Alpha), Ratio: j.test.Ratio(), Samples: seen.Exposed.Total,
-		Shown: j.criteria.Enough > 1 && j.test.Shown() >= nats(j.criteria.Risk),
+		Shown: j.shown(),
 	}
 	if worded {
 		out.Trace = slices.Clone(j.trace)
@@ -113,7 +117,7 @@ func (j *Comparison) outcome(at time.Duration, worded bool) Outcome {
 		if !worded {
 			return ""
 		}
-		return j.compared(out)
+		return j.words(out)
 	}
 	need := max(1, j.criteria.MinSamples)
 	late := at - j.newest
@@ -142,6 +146,11 @@ func (j *Comparison) outcome(at time.Duration, worded bool) Outcome {
 		}
 	}
 	return out
+}
+
+// enough says that the exposed arm is shown to be less than Criteria.Enough times worse.
+func (j *Comparison) enough() bool {
+	return j.criteria.Enough > 1 && j.test.Shown() >= nats(j.criteria.Risk)
 }
 
 // telling is how many looks tell large harm from a burst, by bets.
@@ -202,7 +211,7 @@ func Run(c Criteria, looks []Look) Outcome {
 			since = append(since, l)
 		}
 	}
-	j := NewComparison(c, before)
+	j := New(c, before)
 	for len(since) > 0 {
 		at, n := since[0].At, 1
 		for n < len(since) && since[n].At == at {

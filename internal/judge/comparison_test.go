@@ -146,6 +146,22 @@ func TestAgainstBefore(t *testing.T) {
 	}
 }
 
+// What the time of day explains is no harm; more is.
+func TestTimeOfDay(t *testing.T) {
+	t.Parallel()
+	c := criteria()
+	c.Before = true
+	require.Equal(t, Fail, Run(c, drawn(3, constant(2.5))).Verdict)
+	c.Daily = 2.5
+	out := Run(c, drawn(3, constant(2.5)))
+	require.Equal(t, Pass, out.Verdict, out.Evidence)
+	require.Contains(t, out.Evidence, ", 2.5 times that at this time of the day before: ")
+	require.Equal(t, Fail, Run(c, drawn(3, constant(7))).Verdict)
+	require.Equal(t, Pass, Run(c, drawn(3, constant(1))).Verdict)
+	c.Before = false
+	require.Equal(t, Fail, Run(c, drawn(3, constant(2.5))).Verdict, "a control knows the time of day itself")
+}
+
 func TestObjective(t *testing.T) {
 	t.Parallel()
 	c := criteria()
@@ -157,7 +173,7 @@ func TestObjective(t *testing.T) {
 		words   string
 	}{
 		"half of the budget":            {constant(1), 1, Pass, "objective 98%"},
-		"twice the budget":              {constant(4), 1, Fail, "the budget burns at"},
+		"twice the budget":              {constant(4), 1, Fail, "budget burns 1.7 times as fast"},
 		"twice, where ten is allowed":   {constant(4), 10, Pass, "(limit 10)"},
 		"fifteen times, for the last 5": {func(i int) float64 { return 1 + 29*float64(i/100) }, 5, Fail, "(limit 5)"},
 	} {

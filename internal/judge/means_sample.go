@@ -87,6 +87,12 @@ func (s sample) chance(factor float64, above bool) float64 {
 	return 1
 }
 
+// Missing says how many targets it takes to tell harm from chance, where there are
+// fewer in the arms; of one arm, control is 0. It is empty where there are enough.
+func (c MeansCriteria) Missing(exposed, control int) string {
+	return NewMeans(c, nil).missing([2]int{min(exposed, MostTargets), min(control, MostTargets)})
+}
+
 // missing says how many targets are needed to tell harm from chance, where there are
 // fewer: for the ranks to show it, and two of each arm at least. It is empty where there
 // are enough.

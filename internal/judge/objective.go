@@ -24,7 +24,9 @@ type Objective struct {
 // errors come in bursts; none, where nothing is known of then.
 func NewObjective(c Criteria, before []Look) *Objective {
 	c.Before = false
-	return &Objective{criteria: c, test: NewComparison(c, before)}
+	o := &Objective{criteria: c, test: NewComparison(c, before)}
+	o.test.shown, o.test.words = o.shown, o.words
+	return o
 }
 
 // See takes the next look, in one part or in several. Only the exposed arm counts, but
@@ -33,16 +35,13 @@ func (o *Objective) See(parts ...Look) { o.test.See(parts...) }
 
 // Outcome is the verdict at a moment since the change. Ratio is how many times the
 // limit the share of bad events is.
-func (o *Objective) Outcome(at time.Duration) Outcome {
+func (o *Objective) Outcome(at time.Duration) Outcome { return o.outcome(at, true) }
+
+func (o *Objective) outcome(at time.Duration, worded bool) Outcome {
 	if limit := o.criteria.limit(); !(limit > 0 && limit < 1-1e-9) {
 		return Outcome{Verdict: NoData, At: at, P: 1, Ratio: 1, Needed: nats(o.criteria.Alpha), Evidence: "there is no objective that can be missed"}
 	}
-	out := o.test.Outcome(at)
-	out.Shown = out.Verdict == Pass && o.shown()
-	if o.test.evidence >= out.Needed || out.Verdict == Pass {
-		out.Evidence = o.words(out)
-	}
-	return out
+	return o.test.outcome(at, worded)
 }
 
 // Interval is where the share of bad events lies, over all looks together wrongly with
@@ -111,8 +110,6 @@ func (o *Objective) words(out Outcome) string {
 	switch {
 	case out.Verdict == Fail:
 		text += fmt.Sprintf("; chance does this in less than %s of bakes", numeral.Percent(out.P))
-	case out.Verdict != Pass:
-		text += "; as much as this would be harm if it were no burst: a few more looks tell"
 	case out.Shown:
 		text += fmt.Sprintf("; shown to be less than %s times the limit", numeral.PlainTo(c.Enough, 3))
 	}

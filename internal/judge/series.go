@@ -151,7 +151,12 @@ func (s *seriesReader) wrong(column int, text, want string) error {
 	return fmt.Errorf("%s:%d:%d: %s is %.100q, expected %s", s.file, line, at, Columns()[column], text, want)
 }
 
-func plural(n int, what string) string { return fmt.Sprintf("%d %ss", n, what) }
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
 
 // Pace is the time between two looks of a run, as a rule: the median; 0 for fewer
 // than two.

@@ -16,14 +16,6 @@ func ratio(c sequential.Counts) string {
 	return fmt.Sprintf("%s (%s/%s)", numeral.Percent(c.Bad/c.Total), numeral.Integer(c.Bad), numeral.Integer(c.Total))
 }
 
-// objective words how the exposed arm does against its objective.
-func (j *Comparison) objective(seen sequential.Counts) string {
-	low, high := sequential.Ratio(seen.Bad, seen.Total, 0.05, max(100, j.criteria.MinSamples))
-	c := j.criteria
-	return fmt.Sprintf("bad %s, 95%% between %s and %s; objective %s, the budget burns at %s times its rate (limit %s)", ratio(seen),
-		numeral.Percent(low), numeral.Percent(high), numeral.PercentTo(c.Objective, 6), numeral.PlainTo(seen.Bad/seen.Total/(1-c.Objective), 2), numeral.PlainTo(max(1, c.Burn), 3))
-}
-
 // other names what the exposed arm is compared with.
 func (j *Comparison) other() string {
 	if j.criteria.Before {
@@ -72,12 +64,12 @@ func (j *Comparison) compared(out Outcome) string {
 		lately = fmt.Sprintf("in the last %d looks ", looks)
 	}
 	s := &strings.Builder{}
-	if j.criteria.limit() > 0 {
-		s.WriteString(lately + j.objective(seen.Exposed))
-	} else {
-		fmt.Fprintf(s, "%sexposed %s vs %s %s: %s times the usual, %s allowed", lately, ratio(seen.Exposed), j.other(), ratio(j.compare(seen)),
-			numeral.PlainTo(out.Ratio, 2), numeral.PlainTo(1+j.criteria.Worse, 3))
+	daily := ""
+	if j.criteria.Before && j.criteria.Daily > 1 {
+		daily = fmt.Sprintf(", %s times that at this time of the day before", numeral.PlainTo(j.criteria.Daily, 2))
 	}
+	fmt.Fprintf(s, "%sexposed %s vs %s %s%s: %s times the usual, %s allowed", lately, ratio(seen.Exposed), j.other(), ratio(j.compare(seen)), daily,
+		numeral.PlainTo(out.Ratio, 2), numeral.PlainTo(1+j.criteria.Worse, 3))
 	switch {
 	case out.Verdict == Fail:
 		fmt.Fprintf(s, "; chance does this in less than %s of bakes", numeral.Percent(out.P))

@@ -5,10 +5,12 @@ import (
 	"slices"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/promql"
+	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// CheckError says what of a health check does not go with the fleet, or cannot be
-// judged.
+// CheckError says what of a health check does not go with the fleet.
 type CheckError struct {
 	// Check is the index in Spec.Health.Checks.
 	Check int
@@ -23,8 +25,7 @@ func (e *CheckError) Error() string {
 	return fmt.Sprintf("health.checks[%d].%s: %s", e.Check, e.Field, e.Message)
 }
 
-// checks refuses labels that no target has, since nothing would be told apart by them,
-// and forms that no judge answers yet.
+// checks refuses labels that no target has, since nothing would be told apart by them.
 func (c *cutter) checks(targets []fleet.Target) {
 	for i, check := range c.spec.Health.Checks {
 		for _, by := range []struct{ field, label string }{{"group_by", check.GroupBy}, {"match", check.Match}} {
@@ -33,8 +34,45 @@ func (c *cutter) checks(targets []fleet.Target) {
 				c.errs = append(c.errs, &CheckError{i, by.field, fmt.Sprintf("no target has a label %q", by.label)})
 			}
 		}
-		if field := check.Unjudged(); field != "" {
-			c.errs = append(c.errs, &CheckError{i, field, "cannot be judged yet, expected bad and total, or slow, with against or objective"})
+	}
+}
+
+// means refuses checks of means in stages with too few targets for them to be ever
+// decided.
+func (c *cutter) means() {
+	for i, check := range c.spec.Health.Checks {
+		if !check.Means() || check.Advisory {
+			continue
+		}
+		for j := range c.stages {
+			if few := c.tooFew(check, j); few != "" {
+				c.errs = append(c.errs, &CheckError{i, "value", fmt.Sprintf("stage %s has %s, expected more of them in it, or the check to be advisory", c.spec.Stages[j].Name, few)})
+				break
+			}
 		}
 	}
+}
+
+// tooFew says how many targets a stage lacks for a check of means; empty if none.
+func (c *cutter) tooFew(check spec.Check, stage int) string {
+	h, st := c.spec.Health, c.stages[stage]
+	of := judge.MeansCriteria{Drop: -1, Rise: -1}
+	if check.Drop != nil {
+		of.Drop = float64(*check.Drop)
+	}
+	if check.Rise != nil {
+		of.Rise = float64(*check.Rise)
+	}
+	of.Alpha, of.Every, of.Bake = h.Budget(check.Name, c.spec.JudgedStages()), h.Every.Std(), c.spec.Stages[stage].Bake.Std()
+	exposed, control := st.To, c.total-st.To
+	if of.Before = check.Against != spec.AgainstControl || control == 0; of.Before {
+		control = 0
+	}
+	if of.Before || !slices.Contains(promql.Placeholders(check.Value), "exposed") && slices.Contains(promql.Placeholders(check.Value), "cohort") {
+		exposed = st.Size() // of the others nobody knows what they showed before
+	}
+	if h.Scrape != nil {
+		exposed, control = min(exposed, h.Scrape.Sample), min(control, h.Scrape.Sample)
+	}
+	return of.Missing(exposed, control)
 }

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -9,14 +11,39 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
+// A stage in which a check of means could never be decided is refused.
+func TestMeansNeedTargets(t *testing.T) {
+	parsed := func(canary, fleetSize int, change func(*spec.Check)) error {
+		drop := spec.Number(0.2)
+		s := spec.Spec{Unit: "edge", Stages: []spec.Stage{
+			{Name: "canary", Count: &canary, Bake: spec.Duration(10 * time.Minute)},
+			{Name: "all", Reach: &spec.Reach{Percent: 100}, Bake: spec.Duration(10 * time.Minute)},
+		}}
+		check := spec.Check{Name: "orders", Value: "orders{$exposed}", Against: spec.AgainstControl, Drop: &drop, Weight: 1}
+		change(&check)
+		s.Health = spec.Health{Every: spec.Duration(15 * time.Second), FalseRollbackRate: 0.01, Checks: []spec.Check{check}}
+		var f fleet.Fleet
+		for i := range fleetSize {
+			f.Targets = append(f.Targets, fleet.Target{ID: fmt.Sprint("t", i), Address: fmt.Sprintf("t%d:1", i)})
+		}
+		_, err := New(s, f)
+		return err
+	}
+	as := func(*spec.Check) {}
+	require.NoError(t, parsed(5, 60, as))
+	require.EqualError(t, parsed(1, 60, as), "health.checks[0].value: stage canary has 1 exposed target and 59 of control: at least 3 exposed ones are needed to tell harm from chance, expected more of them in it, or the check to be advisory")
+	require.NoError(t, parsed(1, 60, func(c *spec.Check) { c.Advisory = true }))
+	require.ErrorContains(t, parsed(5, 12, as), "stage canary has 5 exposed targets and 7 of control")
+	require.ErrorContains(t, parsed(59, 60, as), "stage canary has 59 exposed targets and 1 of control")
+	require.ErrorContains(t, parsed(5, 60, func(c *spec.Check) { c.Against = spec.AgainstBefore }), "stage canary has 5 exposed targets: at least")
+}
+
 func TestChecksGoWithTheFleet(t *testing.T) {
 	f := fleet.Fleet{Targets: []fleet.Target{{ID: "a", Address: "a:1", Labels: map[string]string{"region": "eu"}}, {ID: "b", Address: "b:1"}}}
 	for says, check := range map[string]spec.Check{
 		"": {GroupBy: "region", Match: "region"},
-		`health.checks[0].group_by: no target has a label "regoin"`:                                                       {GroupBy: "regoin"},
-		`health.checks[0].match: no target has a label "tier"`:                                                            {Match: "tier"},
-		"health.checks[0].distribution: cannot be judged yet, expected bad and total, or slow, with against or objective": {Distribution: &spec.Distribution{Histogram: "h"}, Against: spec.AgainstControl},
-		"health.checks[0].against: cannot be judged yet, expected bad and total, or slow, with against or objective":      {Value: "v", Against: spec.AgainstBefore},
+		`health.checks[0].group_by: no target has a label "regoin"`: {GroupBy: "regoin"},
+		`health.checks[0].match: no target has a label "tier"`:      {Match: "tier"},
 	} {
 		s := spec.Spec{Unit: "edge", Stages: []spec.Stage{{Name: "all", Reach: &spec.Reach{Percent: 100}}}}
 		s.Health.Checks = []spec.Check{check}

@@ -40,6 +40,9 @@ func New(s spec.Spec, f fleet.Fleet) (Plan, error) {
 		c.represent()
 	}
 	c.checks(f.Targets)
+	if len(c.errs) == 0 {
+		c.means()
+	}
 	if len(c.errs) > 0 {
 		return Plan{}, errors.Join(c.errs...)
 	}

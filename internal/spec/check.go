@@ -84,17 +84,8 @@ type Exercise struct {
 // Counts says whether the check is about bad events out of all.
 func (c Check) Counts() bool { return c.Total != "" || c.Slow != nil }
 
-// Unjudged is the field that makes the check one that no judge answers yet; empty for
-// all others.
-func (c Check) Unjudged() string {
-	switch {
-	case c.Distribution != nil:
-		return "distribution"
-	case c.Value != "" && c.Against != "" && c.Each == "":
-		return "against"
-	}
-	return ""
-}
+// Means says whether the check is about the mean of a number over targets.
+func (c Check) Means() bool { return c.Value != "" && c.Against != "" && c.Each == "" }
 
 // Budgeted says whether the check is a test that has a part of
 // Health.FalseRollbackRate. The other forms, and every one with Each, have rules of

@@ -18,6 +18,9 @@ const (
 	// defaultFalseRollbackRate is one good rollout in a thousand.
 	defaultFalseRollbackRate = Number(0.001)
 
+	// maxBaseline is how long a stage waits for metrics pages to tell what is usual.
+	maxBaseline = Duration(time.Minute)
+
 	// minStaleAfter leaves room for a source that scrapes twice a minute.
 	minStaleAfter = Duration(30 * time.Second)
 	// minDecideWithin leaves a source time to come back after a short bake.
@@ -50,6 +53,20 @@ func fillDefaults(s *Spec) {
 		n.On = NotifyEvents()
 	}
 	fillHealth(&s.Health)
+	if h := &s.Health; h.Scrape != nil {
+		h.Scrape.Baseline = cmp.Or(h.Scrape.Baseline, baseline(*s))
+	}
+}
+
+// baseline is how long metrics pages are read before a stage: twice, or where checks
+// compare as long as the shortest stage bakes, up to a minute.
+func baseline(s Spec) Duration {
+	long := 2 * s.Health.Every
+	if slices.ContainsFunc(s.Health.Checks, Check.Budgeted) && len(s.Stages) > 0 {
+		shortest := slices.MinFunc(s.Stages, func(a, b Stage) int { return cmp.Compare(a.Bake, b.Bake) }).Bake
+		long = max(long, min(shortest, maxBaseline))
+	}
+	return long
 }
 
 func fillFleet(f *FleetSource) {
@@ -72,7 +89,6 @@ func fillHealth(h *Health) {
 	if h.Scrape != nil {
 		h.Scrape.URL = cmp.Or(h.Scrape.URL, defaultScrapeURL)
 		h.Scrape.Sample = cmp.Or(h.Scrape.Sample, 50)
-		h.Scrape.Baseline = cmp.Or(h.Scrape.Baseline, 2*h.Every)
 	}
 	for i := range h.Checks {
 		fillCheck(&h.Checks[i], *h)

@@ -191,7 +191,8 @@ type Scrape struct {
 	// Sample is how many targets of each arm are read, at most. Default 50.
 	Sample int `yaml:"sample,omitempty" json:"sample" jsonschema:"minimum=1,maximum=1000"`
 	// Baseline is how long the fleet is read before a stage, since a page has no
-	// past. Default: two looks.
+	// past. Default: two looks, or where checks compare as long as the shortest stage
+	// bakes, up to a minute.
 	Baseline Duration `yaml:"baseline,omitempty" json:"baseline"`
 }
 

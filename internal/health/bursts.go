@@ -1,0 +1,69 @@
+package health
+
+import (
+	"context"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/sequential"
+)
+
+// unknownBursts is how many requests are taken to come together where nothing is known
+// of that.
+const unknownBursts = 4
+
+// surely is how many standard errors a burst's size is taken to be larger than it was
+// measured.
+const surely = 1.645
+
+// bursts is how many requests counted as one before the stage.
+func (m *Meter) bursts(ctx context.Context, at time.Time) float64 {
+	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
+	own := m.totals(ctx, exposed, at, int(long/step), step)
+	return burstsOf(own, m.totals(ctx, control, at, int(long/step), step), len(m.binding.Control) > 0)
+}
+
+// burstsOf is by how many times more than chance requests differ from look to look: how
+// they are split between the arms, if there are two, and the first one's own.
+func burstsOf(own, others []float64, two bool) float64 {
+	var split, steps []sequential.Pair
+	for i := range min(len(own), len(others)) {
+		split = append(split, sequential.Pair{Exposed: sequential.Counts{Bad: own[i], Total: 1}, Control: sequential.Counts{Bad: others[i], Total: 1}})
+	}
+	for i := 0; i+1 < len(own); i += 2 {
+		steps = append(steps, sequential.Pair{Exposed: sequential.Counts{Bad: own[i], Total: 1}, Control: sequential.Counts{Bad: own[i+1], Total: 1}})
+	}
+	size := 1.0
+	for _, looks := range [][]sequential.Pair{split, steps} {
+		switch d := sequential.Split(looks); {
+		case len(looks) == 0 && !two:
+		case !d.Known():
+			size = max(size, unknownBursts)
+		case d.Excess():
+			size = max(size, d.Factor+surely*d.Error)
+		}
+	}
+	return size
+}
+
+// totals are an arm's requests before the stage, look by look; none where they are not
+// known.
+func (m *Meter) totals(ctx context.Context, a arm, at time.Time, looks int, step time.Duration) []float64 {
+	if a == control && len(m.binding.Control) == 0 {
+		return nil
+	}
+	if kept := m.source.looked(m.spec.Traffic, a); kept != nil {
+		return kept
+	}
+	past, r := m.source.past(ctx, m.spec.Traffic, a, at, looks, step)
+	if r.verdict != "" {
+		return nil
+	}
+	return past
+}
+
+// fewByChance is how likely it is, at most, that so few requests are an arm's by chance, of
+// all there were, when each is with such a probability. So many count as one.
+func fewByChance(mine, all, probability, bursts float64) float64 {
+	bursts = max(1, bursts)
+	return beyond((all-mine)/bursts, all/bursts, 1-probability)
+}
