@@ -37,7 +37,7 @@ func (e event) line(now time.Time) string {
 // changes are what happened between two views of a rollout; before is zero at
 // first. What has no time of its own happened now.
 func changes(before, after view, now time.Time) []event {
-	out := troubleChange(before, after, now)
+	out := append(troubleChange(before, after, now), retryChanges(before, after, now)...)
 	if after.State == nil {
 		return append(out, endChange(after, now)...)
 	}

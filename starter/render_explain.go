@@ -17,6 +17,9 @@ func explanation(v view, queries bool, now time.Time, width int, p paint) []stri
 	if v.Trouble != "" {
 		e.add("%s", p.yellow(terminal.Safe(v.Trouble)))
 	}
+	for _, r := range v.Retrying {
+		e.add("%s", p.yellow(terminal.Safe(r.String())))
+	}
 	if v.URL != "" {
 		e.add("%s", p.faint(terminal.Safe(v.URL)))
 	}

@@ -48,6 +48,9 @@ func header(v view, now time.Time, p paint) []string {
 	if v.Trouble != "" {
 		lines = append(lines, p.yellow(terminal.Safe(v.Trouble)))
 	}
+	for _, r := range v.Retrying {
+		lines = append(lines, p.yellow(terminal.Safe(r.String())))
+	}
 	return lines
 }
 
