@@ -196,3 +196,12 @@ type fakeWith struct {
 	*fakeFleet
 	target.Fitting
 }
+
+// A search ends in time: who was not asked by then is left out for now.
+func TestSearchForLateTargetsEnds(t *testing.T) {
+	f := newFixture(t, 3)
+	in := LateInput{Plan: f.all.Plan, Absent: []string{"t000", "t001", "t002"}, Fence: fence, Parallel: 1, Within: time.Nanosecond}
+	require.Zero(t, do[Late](t, f, f.acts.FindLate, in))
+	in.Within = time.Hour
+	require.Len(t, do[Late](t, f, f.acts.FindLate, in).Ready, 3)
+}

@@ -39,11 +39,10 @@ type Relisted struct {
 	LeftMore int      `json:"leftMore,omitempty"`
 }
 
-// Bounds of an answer, which travels in payloads: as many targets as a sweep can
-// bring in, and half of what Temporal takes, in bytes.
+// Bounds of an answer, which travels in payloads: as much as a sweep can bring in.
 const (
 	maxRelisted      = maxLate
-	maxRelistedBytes = 1 << 20
+	maxRelistedBytes = maxLateBytes
 )
 
 // Relist lists a plan's fleet again, where the worker had listed it, and answers how

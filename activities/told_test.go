@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/target"
 )
 
 // maxPayload is what Temporal takes.
@@ -88,4 +89,37 @@ func TestCutTo(t *testing.T) {
 		require.LessOrEqual(t, len(data)-2, tc.most, "%+v", tc)
 		require.GreaterOrEqual(t, written(got), len(data)-2)
 	}
+}
+
+// A search among most of a large fleet fits, too, whether its targets answer or not,
+// and tells first why one must not be changed.
+func TestLateAnswersFit(t *testing.T) {
+	const n = 20_000
+	f := newFixture(t, 1)
+	p := withAttempts(f.plan, 1)
+	p.Order = nil
+	labels := map[string]string{"noise": strings.Repeat("n", 200)}
+	in := LateInput{Plan: f.all.Plan, Fence: fence, Parallel: 500}
+	for i := range n {
+		one := fleet.Target{ID: fmt.Sprintf("t%019d", i), Address: "10.0.0.1:80", Labels: labels}
+		p.Order = append(p.Order, one)
+		in.Absent = append(in.Absent, one.ID)
+		f.state[one.ID] = target.State{Release: "1.0.0"}
+		if i%2 == 0 {
+			f.down[one.ID] = 1 << 30
+		}
+	}
+	last := p.Order[n-1].ID
+	f.state[last] = target.State{Release: "1.0.0", Fence: fence + 7}
+	f.words = errors.New(strings.Repeat("<no route to host>", 50))
+	f.acts.plans[f.all.Plan] = p
+	late := do[Late](t, f, f.acts.FindLate, in)
+	requireFits(t, "late", late)
+	require.Greater(t, len(late.Ready), 1000)
+	require.Equal(t, maxStill, len(late.Still))
+	require.Equal(t, last, late.Still[maxStill-1].ID)
+	require.Contains(t, late.Still[maxStill-1].Reason, "another writer")
+	data, err := json.Marshal(late.Ready)
+	require.NoError(t, err)
+	require.Less(t, len(data), maxLateBytes+2)
 }

@@ -62,7 +62,7 @@ func (r *remote) look(ctx context.Context, unit, runID string) (view, error) {
 	}
 	v := r.outside(unit, described.GetWorkflowExecutionInfo())
 	if v.running() {
-		v.Live = liveReport(described.GetPendingActivities())
+		v.Live, v.Retrying = liveReport(described.GetPendingActivities()), retried(described.GetPendingActivities())
 		v.State, err = r.query(ctx, v)
 		if err != nil {
 			v.Trouble = queryTrouble(err)

@@ -48,6 +48,9 @@ func header(v view, now time.Time, p paint) []string {
 	if v.Trouble != "" {
 		lines = append(lines, p.yellow(terminal.Safe(v.Trouble)))
 	}
+	for _, r := range v.Retrying {
+		lines = append(lines, p.yellow(terminal.Safe(r.String())))
+	}
 	return lines
 }
 
@@ -90,15 +93,9 @@ func exposure(s workflows.State) string {
 
 // leftOut names targets that do not answer and are tolerated.
 func leftOut(s workflows.State, p paint) []string {
-	if len(s.Unreached) == 0 {
-		return nil
-	}
 	var lines []string
-	for i, t := range s.Unreached {
-		if i == maxTroubles {
-			return append(lines, p.yellow(fmt.Sprintf("  and %d more left out: sluice explain names all", len(s.Unreached)-maxTroubles)))
-		}
-		lines = append(lines, p.yellow("  left out: "+terminal.Safe(t.ID))+" "+terminal.Safe(t.Reason))
+	for _, l := range troubleLines("left out", s.Unreached, s.LeftOut, maxTroubles) {
+		lines = append(lines, p.yellow(l.head)+l.reason)
 	}
 	return lines
 }

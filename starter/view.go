@@ -29,6 +29,8 @@ type view struct {
 	State *workflows.State
 	// Live is the newest look of the watch that runs now; nil without one.
 	Live *health.Report
+	// Retrying are the activities that have failed and are tried again.
+	Retrying []retrying
 }
 
 // MarshalJSON writes the state's own fields, as the status query answers them,
@@ -49,7 +51,8 @@ func (v view) MarshalJSON() ([]byte, error) {
 		Heard      bool           `json:"heard"`
 		Trouble    string         `json:"trouble,omitempty"`
 		Live       *health.Report `json:"live,omitempty"`
-	}{state, v.WorkflowID, v.RunID, v.URL, v.Status, v.ClosedAt, v.State != nil, v.Trouble, v.Live})
+		Retrying   []retrying     `json:"retrying,omitempty"`
+	}{state, v.WorkflowID, v.RunID, v.URL, v.Status, v.ClosedAt, v.State != nil, v.Trouble, v.Live, v.Retrying})
 }
 
 // statusRunning is the Status of a rollout that has not ended.

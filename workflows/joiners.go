@@ -36,13 +36,34 @@ func (r *rollout) joined(now activities.Relisted) (all []fleet.Target, more int)
 	}
 	all = slices.Concat(now.Joined, now.Moved)
 	out, listed := idSet(r.absent()), idSet(ids(all))
+	room := maxPending
 	for _, t := range before {
-		if out[t.ID] && !listed[t.ID] {
-			all = append(all, t)
+		if !out[t.ID] || listed[t.ID] {
+			continue
 		}
+		if room -= size(t); room < 0 {
+			break // by their ids alone they stay left out
+		}
+		all = append(all, t)
 	}
 	return all, more
 }
+
+// waiting are the targets heard of that are left out still.
+func (r *rollout) waiting(joined []fleet.Target) []fleet.Target {
+	out, listed := idSet(r.absent()), idSet(ids(joined))
+	all := slices.Clone(joined)
+	for _, t := range r.heardOf() {
+		if !listed[t.ID] {
+			all = append(all, t)
+		}
+	}
+	return slices.DeleteFunc(all, func(t fleet.Target) bool { return !out[t.ID] })
+}
+
+// maxPending is how many bytes the targets may take that are asked for again: they
+// travel with those that were listed, and with the ids of all that are left out.
+const maxPending = 512 << 10
 
 // elsewhere are the targets of a listing that were known at another address.
 func (r *rollout) elsewhere(now activities.Relisted) []fleet.Target {
@@ -62,12 +83,6 @@ func (r *rollout) elsewhere(now activities.Relisted) []fleet.Target {
 		}
 	}
 	return out
-}
-
-// outside are the targets of a list that are not in another.
-func outside(ts, others []fleet.Target) []fleet.Target {
-	in := idSet(ids(others))
-	return slices.DeleteFunc(slices.Clone(ts), func(t fleet.Target) bool { return in[t.ID] })
 }
 
 func ids(ts []fleet.Target) []string {

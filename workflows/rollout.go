@@ -102,7 +102,7 @@ func setup(ctx workflow.Context, sub Submission) (*rollout, error) {
 	if sub.Carried != nil {
 		r.restore(*sub.Carried)
 	}
-	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (State, error) { return r.state, nil }); err != nil {
+	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (State, error) { return fit(r.state), nil }); err != nil {
 		return nil, fmt.Errorf("answer status queries: %w", err)
 	}
 	workflow.Go(base, r.listen)
@@ -149,7 +149,7 @@ func (r *rollout) promoted() Outcome {
 	o := Outcome{Result: PhasePromoted, Touched: r.changed(), Unreached: r.state.Unreached}
 	o.Why = fmt.Sprintf("all %d targets run %s", r.state.Targets, r.state.Release)
 	if n := len(o.Unreached); n > 0 {
-		o.Why = fmt.Sprintf("%d of %d targets run %s; %d did not answer, were tolerated, and are named",
+		o.Why = fmt.Sprintf("%d of %d targets run %s, %d left out",
 			r.state.Targets-n, r.state.Targets, r.state.Release, n)
 	}
 	return o

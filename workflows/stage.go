@@ -83,7 +83,7 @@ func (r *rollout) stage(i int) error {
 			return err
 		}
 		if !exposed {
-			s.DoneAt = workflow.Now(r.ctx)
+			r.passed(i)
 			return nil
 		}
 	}
@@ -91,9 +91,19 @@ func (r *rollout) stage(i int) error {
 	if err := j.run(); err != nil {
 		return err
 	}
-	s.DoneAt = workflow.Now(r.ctx)
 	r.leaveOutSilent(s.Name, j.Last)
+	r.passed(i)
 	return nil
+}
+
+// passed notes how far the rollout has come with a stage.
+func (r *rollout) passed(i int) {
+	s := &r.state.Stages[i]
+	s.DoneAt, s.LeftOut = workflow.Now(r.ctx), len(r.state.Unreached)
+	s.Reached = s.Reach - s.LeftOut
+	if r.late(i) != nil { // a sweep is to reach all that there are
+		s.Reached = r.state.Targets - s.LeftOut
+	}
 }
 
 // expose puts the release on the stage's cohort. It answers whether there is
@@ -175,6 +185,9 @@ func (r *rollout) beyond(i int, trouble []activities.Trouble) string {
 		return why
 	}
 	r.leaveOut(quiet)
+	if len(quiet) > 0 && r.crowded() && workflow.GetVersion(r.ctx, "crowded", workflow.DefaultVersion, 1) != workflow.DefaultVersion {
+		return fmt.Sprintf("%d targets of the fleet do not answer, more than a rollout can leave out: take them from the fleet, or tolerate fewer", len(r.state.Unreached))
+	}
 	return ""
 }
 

@@ -34,9 +34,8 @@ func (r *rollout) gather() (bool, error) {
 		return false, err
 	}
 	r.state.Targets += more
-	r.newcomers = outside(joined, late.Ready)
-	r.state.Unreached = nil
-	r.leaveOut(departed(late.Still, now.Left))
+	r.stillOut(late, joined, now.Left)
+	r.newcomers = r.waiting(joined)
 	if len(late.Ready) == 0 {
 		return false, nil
 	}
@@ -44,7 +43,7 @@ func (r *rollout) gather() (bool, error) {
 	r.sweeps = append(r.sweeps, late.Ready)
 	r.spec.Stages = append(slices.Clone(r.spec.Stages), last)
 	r.state.Stages = append(r.state.Stages, StageState{
-		Name: last.Name, Cohort: len(late.Ready), Reach: r.state.Targets - len(late.Still), Bake: last.Bake,
+		Name: last.Name, Cohort: len(late.Ready), Reach: r.state.Targets - len(r.state.Unreached), Bake: last.Bake,
 	})
 	return true, nil
 }
@@ -71,21 +70,37 @@ func (r *rollout) relist() activities.Relisted {
 	return now
 }
 
-// departed words it where a target that does not answer is not in the fleet any more.
-func departed(still []activities.Trouble, left []string) []activities.Trouble {
-	for i, t := range still {
-		if slices.Contains(left, t.ID) {
-			still[i] = activities.Trouble{ID: t.ID, Reason: "has left the fleet"}
+// stillOut leaves out who was not found: of those that had been left out, and of those
+// that have joined. Where nothing new is known, what was known stands.
+func (r *rollout) stillOut(late activities.Late, joined []fleet.Target, left []string) {
+	before := r.state.Unreached
+	r.state.Unreached = nil
+	r.leaveOut(late.Still)
+	ready, named := idSet(ids(late.Ready)), idSet(r.absent())
+	for _, t := range before {
+		if !ready[t.ID] && !named[t.ID] {
+			named[t.ID] = true
+			r.state.Unreached = append(r.state.Unreached, t)
 		}
 	}
-	return still
+	for _, t := range joined {
+		if !ready[t.ID] && !named[t.ID] {
+			r.state.Unreached = append(r.state.Unreached, TargetTrouble{ID: t.ID, Reason: "joined late, and did not answer"})
+		}
+	}
+	gone := idSet(left)
+	for i, t := range r.state.Unreached {
+		if gone[t.ID] {
+			r.state.Unreached[i].Reason = "has left the fleet"
+		}
+	}
 }
 
 func (r *rollout) findLate(joined []fleet.Target) (activities.Late, error) {
 	ctx := workflow.WithActivityOptions(r.ctx, options("look for targets that were left out", batchTimeout))
 	var late activities.Late
 	err := workflow.ExecuteActivity(ctx, acts.FindLate, activities.LateInput{
-		Plan: r.planned.Digest, Absent: r.absent(), Joined: joined, Fence: r.state.Fence, Parallel: r.spec.Apply.Parallel,
+		Plan: r.planned.Digest, Absent: r.absent(), Joined: joined, Fence: r.state.Fence, Parallel: r.spec.Apply.Parallel, Within: lateWithin,
 	}).Get(ctx, &late)
 	return late, err
 }
@@ -116,14 +131,34 @@ func (r *rollout) allowance(stage int) int {
 
 // leaveOut notes targets that do not answer, each once.
 func (r *rollout) leaveOut(ts []activities.Trouble) {
-	for _, t := range ts {
-		if !slices.ContainsFunc(r.state.Unreached, func(u TargetTrouble) bool { return u.ID == t.ID }) {
-			if t.Silent {
-				t.Reason = "does not answer: " + t.Reason
-			}
-			r.state.Unreached = append(r.state.Unreached, TargetTrouble{ID: t.ID, Reason: t.Reason})
-		}
+	if len(ts) == 0 {
+		return
 	}
+	known := idSet(r.absent())
+	for _, t := range ts {
+		if known[t.ID] {
+			continue
+		}
+		known[t.ID] = true
+		if t.Silent {
+			t.Reason = "does not answer: " + t.Reason
+		}
+		r.state.Unreached = append(r.state.Unreached, TargetTrouble{ID: t.ID, Reason: t.Reason})
+	}
+}
+
+// maxAbsent is how many bytes the ids of left out targets may take: they go with every
+// question about a stage, in a payload of 2 MB, beside a sweep's targets and what the
+// judge remembers; and a history holds many of them.
+const maxAbsent = 512 << 10
+
+// crowded says that more targets are left out than a rollout can carry along.
+func (r *rollout) crowded() bool {
+	n := 0
+	for _, t := range r.state.Unreached {
+		n += len(t.ID) + len(`"",`)
+	}
+	return n > maxAbsent
 }
 
 // absent are the ids of the targets that are left out.
@@ -138,9 +173,11 @@ func (r *rollout) absent() []string {
 // leaveOutSilent notes the targets whose silence a gate has forgiven.
 func (r *rollout) leaveOutSilent(stage string, report health.Report) {
 	for _, res := range report.Results {
-		for _, id := range res.Silent {
-			r.leaveOut([]activities.Trouble{{ID: id, Reason: "asked by the gate of " + stage, Silent: true}})
+		quiet := make([]activities.Trouble, len(res.Silent))
+		for i, id := range res.Silent {
+			quiet[i] = activities.Trouble{ID: id, Reason: "asked by the gate of " + stage, Silent: true}
 		}
+		r.leaveOut(quiet)
 		r.count(res.Silent, false) // it may have run the release when it was found
 	}
 }

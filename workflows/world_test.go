@@ -53,6 +53,8 @@ type world struct {
 	// change.
 	away   map[string]bool
 	before health.Verdict
+	// why is what is told of a target that is away.
+	why string
 	// relisted answers how the fleet has changed.
 	relisted func(activities.RelistInput) (activities.Relisted, error)
 	// silent targets take an order and do not answer it.
@@ -84,7 +86,7 @@ func newWorld(t testing.TB, n int) *world {
 	w := &world{
 		t: t, releases: map[string]string{}, fences: map[string]int64{},
 		health: func(int, time.Duration) health.Verdict { return health.Pass }, recovers: health.Pass,
-		broken: map[string]bool{}, stuck: map[string]bool{}, away: map[string]bool{}, before: health.Pass,
+		broken: map[string]bool{}, stuck: map[string]bool{}, away: map[string]bool{}, before: health.Pass, why: "no answer",
 	}
 	for i := range n {
 		id := fmt.Sprintf("t%03d", i)
@@ -156,7 +158,7 @@ func (w *world) observe(_ context.Context, in activities.ObserveInput) (activiti
 		r := w.releases[t.ID]
 		if w.away[t.ID] {
 			out.Previous.Absent = append(out.Previous.Absent, t.ID)
-			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: "does not answer", Silent: true})
+			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: w.why, Silent: true})
 			continue
 		}
 		if r != out.Previous.Common {
@@ -180,13 +182,13 @@ func (w *world) findLate(_ context.Context, in activities.LateInput) (activities
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out activities.Late
-	asked := map[string]bool{}
+	asked, absent, joined := map[string]bool{}, idSet(in.Absent), idSet(ids(in.Joined))
 	for _, t := range slices.Concat(in.Joined, w.plan.Order) {
 		switch {
-		case asked[t.ID], !slices.Contains(in.Absent, t.ID) && !slices.ContainsFunc(in.Joined, func(j fleet.Target) bool { return j.ID == t.ID }):
+		case asked[t.ID], !absent[t.ID] && !joined[t.ID]:
 			continue
 		case w.away[t.ID]:
-			out.Still = append(out.Still, activities.Trouble{ID: t.ID, Reason: "no answer", Silent: true})
+			out.Still = append(out.Still, activities.Trouble{ID: t.ID, Reason: w.why, Silent: true})
 		default:
 			out.Ready = append(out.Ready, t)
 		}
@@ -210,7 +212,7 @@ func (w *world) apply(ctx context.Context, in activities.ApplyInput) (activities
 			continue
 		}
 		if w.away[t.ID] {
-			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: "does not answer", Silent: true})
+			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: w.why, Silent: true})
 			if quiet++; quiet > in.Tolerate {
 				return out, nil
 			}
