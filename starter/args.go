@@ -166,7 +166,22 @@ func unknownCommand(commands []command, name string) error {
 	for _, c := range commands {
 		names = append(names, c.name)
 	}
+	if usual, ok := otherNames[strings.ToLower(name)]; ok {
+		return usagef("unknown command %q; did you mean %s?", name, usual)
+	}
 	return usagef("unknown command %q%s", name, suggestion(name, names, ""))
+}
+
+// otherNames are what other tools call what Sluice does.
+var otherNames = map[string]string{
+	"apply": "sluice start SPEC", "deploy": "sluice start SPEC", "run": "sluice start SPEC", "rollout": "sluice start SPEC",
+	"cancel": "sluice abort UNIT", "kill": "sluice abort UNIT", "revert": "sluice abort UNIT", "rollback": "sluice abort UNIT",
+	"stop": "sluice abort UNIT, or sluice pause UNIT", "undo": "sluice abort UNIT",
+	"continue": "sluice resume UNIT", "unpause": "sluice resume UNIT",
+	"history": "sluice list --unit UNIT", "ls": "sluice list", "ps": "sluice list --open", "rollouts": "sluice list",
+	"describe": "sluice status UNIT", "get": "sluice status UNIT", "show": "sluice status UNIT",
+	"log": "sluice explain UNIT", "logs": "sluice explain UNIT", "why": "sluice explain UNIT", "check": "sluice validate SPEC", "lint": "sluice validate SPEC",
+	"unlock": "sluice give-up UNIT, or sluice retry-rollback UNIT", "retry": "sluice retry-rollback UNIT",
 }
 
 func unknownFlag(command string, known flagTable, name string) error {
