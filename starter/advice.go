@@ -16,6 +16,8 @@ func advice(v view, c workflows.Control) string {
 		return look
 	}
 	switch {
+	case abortedBy(*s) != "":
+		return abortedBy(*s) + " aborted it already, and it is being taken back: sluice watch " + v.Unit
 	case goingBack(*s):
 		return "it is being taken back already: sluice watch " + v.Unit
 	case c.Signal == workflows.SignalApprove && s.Phase == workflows.PhaseHold && c.Stage == "":
@@ -30,6 +32,17 @@ func advice(v view, c workflows.Control) string {
 		return "sluice resume " + v.Unit + " goes on"
 	}
 	return look
+}
+
+// abortedBy is who aborted a rollout that runs; empty when nobody did. It goes on in
+// its phase for as long as the watch takes to end.
+func abortedBy(s workflows.State) string {
+	for _, c := range s.Controls {
+		if c.Signal == workflows.SignalAbort && c.Refused == "" {
+			return c.By
+		}
+	}
+	return ""
 }
 
 // approvals says which stages could have been meant by an approval of one.

@@ -40,8 +40,11 @@ func TestAdvice(t *testing.T) {
 		"pause twice":                       {in(workflows.PhaseBake, paused), workflows.Control{Signal: "pause"}, "sluice resume edge-proxy goes on"},
 		"resume what is not paused":         {in(workflows.PhaseBake, nil), workflows.Control{Signal: "resume"}, "sluice status edge-proxy says what it does"},
 		"abort what goes back":              {in(workflows.PhaseVerify, nil), workflows.Control{Signal: "abort"}, "it is being taken back already: sluice watch edge-proxy"},
-		"pause what goes back":              {in(workflows.PhaseRollback, nil), workflows.Control{Signal: "pause"}, "it is being taken back already: sluice watch edge-proxy"},
-		"promote while it applies":          {in(workflows.PhaseApply, nil), workflows.Control{Signal: "promote"}, "sluice status edge-proxy says what it does"},
+		"abort twice": {in(workflows.PhaseBake, func(s *workflows.State) {
+			s.Controls = []workflows.Control{{Signal: "abort", By: "eve", Refused: "no"}, {Signal: "abort", By: "bob"}, {Signal: "abort", By: "ana", Refused: "too late"}}
+		}), workflows.Control{Signal: "abort"}, "bob aborted it already, and it is being taken back: sluice watch edge-proxy"},
+		"pause what goes back":     {in(workflows.PhaseRollback, nil), workflows.Control{Signal: "pause"}, "it is being taken back already: sluice watch edge-proxy"},
+		"promote while it applies": {in(workflows.PhaseApply, nil), workflows.Control{Signal: "promote"}, "sluice status edge-proxy says what it does"},
 		"approve where nothing is to approve": {in(workflows.PhaseBake, func(s *workflows.State) {
 			s.Stages = []workflows.StageState{{Name: "all"}}
 		}), workflows.Control{Signal: "approve"}, "none of its stages (all) needs approval"},
@@ -106,11 +109,30 @@ func TestReasonsAreWords(t *testing.T) {
 func TestCommandsByOtherNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"history": "sluice list --unit UNIT", "rollback": "sluice abort UNIT", "stop": "sluice abort UNIT", "logs": "sluice explain UNIT",
-		"continue": "sluice resume UNIT", "deploy": "sluice start SPEC", "statsu": "did you mean status?",
+		"ls": "sluice list", "continue": "sluice resume UNIT", "deploy": "sluice start SPEC", "statsu": "did you mean status?",
 	} {
 		r := sluice(t, "", name)
 		require.Equal(t, exitInvalid, r.code, name)
 		require.Contains(t, r.errOut, want, name)
+	}
+}
+
+// A word of other tools is told by Sluice's, and the help is the command's.
+func TestFlagsByOtherNames(t *testing.T) {
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"pause", "u", "--reason", "x"}, "did you mean --why?\nrun sluice pause --help"},
+		{[]string{"abort", "u", "-m", "x"}, "did you mean --why?"},
+		{[]string{"list", "--json"}, "did you mean --output json?"},
+		{[]string{"list", "-n", "x"}, "did you mean --namespace?"},
+		{[]string{"abort", "u", "--force"}, "unknown flag --force\nrun sluice abort --help"},
+		{[]string{"abort", "u", "--why"}, "--why needs a value\nrun sluice abort --help"},
+	} {
+		r := sluice(t, "", tc.args...)
+		require.Equal(t, exitInvalid, r.code, tc.args)
+		require.Contains(t, r.errOut, tc.want, tc.args)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -59,7 +60,11 @@ func parseArgs(commands []command, words []string) (parsedArgs, error) {
 		return p, unknownCommand(commands, name)
 	}
 	p.command = name
-	return p, p.fill(tableOf(commands[i].allFlags()), words)
+	err := p.fill(tableOf(commands[i].allFlags()), words)
+	if e, ok := errors.AsType[*exitError](err); ok {
+		e.command = name
+	}
+	return p, err
 }
 
 // commandWord is the first word that is no flag and no flag's value.
@@ -190,7 +195,19 @@ func unknownFlag(command string, known flagTable, name string) error {
 		names = append(names, n)
 	}
 	slices.Sort(names)
-	return usagef("%s: unknown flag --%s%s", command, name, suggestion(name, names, "--"))
+	hint := suggestion(name, names, "--")
+	usual := otherFlags[strings.ToLower(name)]
+	if flag, _, _ := strings.Cut(usual, " "); slices.Contains(names, flag) {
+		hint = "; did you mean --" + usual + "?"
+	}
+	return usagef("%s: unknown flag --%s%s", command, name, hint)
+}
+
+// otherFlags are what other tools call Sluice's flags.
+var otherFlags = map[string]string{
+	"reason": "why", "message": "why", "m": "why", "comment": "why", "because": "why", "user": "by", "as": "by",
+	"json": flagOutput + " " + outputJSON, "format": flagOutput, "n": "namespace", "ns": "namespace", "server": "address", "host": "address",
+	"follow": "wait", "f": "wait", "w": "wait", "force": "override", "status": "phase", "state": "phase", "running": "open",
 }
 
 // wantsJSON says whether failures are to be told in JSON too, which must be known
