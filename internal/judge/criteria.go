@@ -72,7 +72,7 @@ func nats(alpha float64) float64 { return -math.Log(alpha) }
 // of it shows so plainly that little is enough.
 const trafficPart = 0.02
 
-// Split splits a rate of false alarms between one check and the share of requests.
-func Split(rate float64) (check, traffic float64) {
+// SplitRate splits a rate of false alarms between one check and the share of requests.
+func SplitRate(rate float64) (check, traffic float64) {
 	return rate / (1 + trafficPart), rate * trafficPart / (1 + trafficPart)
 }

@@ -47,7 +47,7 @@ func (j *Comparison) lately(out Outcome) (seen sequential.Pair, looks int, late 
 	best, sum, n := 0.0, sequential.Pair{}, 0
 	for i := len(j.trace) - 1; i >= 0; i-- {
 		sum, n = sum.Plus(j.trace[i].Pair), n+j.trace[i].Looks
-		if e := sequential.Excess(sum, usual*allowed); e > best {
+		if e := sequential.Likelier(sum, usual*allowed); e > best {
 			best, seen, looks = e, sum, n
 		}
 	}
