@@ -39,6 +39,17 @@ type Criteria struct {
 	MinSamples float64
 }
 
+// need is how many events each arm must show.
+func (c Criteria) need() float64 { return max(1, c.MinSamples) }
+
+// other names what the exposed arm is compared with.
+func (c Criteria) other() string {
+	if c.Before {
+		return "before the change"
+	}
+	return "control"
+}
+
 // onset is how much of the prior weight lies on a fault that is there from the first
 // look: most are. The rest finds those that begin later.
 const onset = 0.7

@@ -16,14 +16,6 @@ func ratio(c sequential.Counts) string {
 	return fmt.Sprintf("%s (%s/%s)", numeral.Percent(c.Bad/c.Total), numeral.Integer(c.Bad), numeral.Integer(c.Total))
 }
 
-// other names what the exposed arm is compared with.
-func (j *Comparison) other() string {
-	if j.criteria.Before {
-		return "before the change"
-	}
-	return "control"
-}
-
 // compare is what the other arm showed.
 func (j *Comparison) compare(seen sequential.Pair) sequential.Counts {
 	switch {
@@ -64,7 +56,7 @@ func (j *Comparison) compared(out Outcome) string {
 		lately = fmt.Sprintf("in the last %d looks ", looks)
 	}
 	s := &strings.Builder{}
-	fmt.Fprintf(s, "%sexposed %s vs %s %s: %s times the usual, %s allowed", lately, ratio(seen.Exposed), j.other(), ratio(j.compare(seen)),
+	fmt.Fprintf(s, "%sexposed %s vs %s %s: %s times the usual, %s allowed", lately, ratio(seen.Exposed), j.criteria.other(), ratio(j.compare(seen)),
 		numeral.PlainTo(out.Ratio, 2), numeral.PlainTo(1+j.criteria.Worse, 3))
 	switch {
 	case out.Verdict == Fail:
@@ -103,4 +95,12 @@ func (j *Comparison) few(need float64) string {
 		return fmt.Sprintf("%s events on the exposed targets, at least %s are needed", numeral.Integer(seen.Exposed.Total), numeral.Integer(need))
 	}
 	return fmt.Sprintf("%s events to compare with, at least %s are needed", numeral.Integer(j.compare(seen).Total), numeral.Integer(need))
+}
+
+// plural counts things.
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
