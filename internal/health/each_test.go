@@ -271,7 +271,7 @@ func TestBeyond(t *testing.T) {
 		{2.1e10, 1e12, 0.02, 0},
 		{9e17, 1e18, 0.02, 0},
 	} {
-		require.InDelta(t, tc.want, beyond(tc.k, tc.n, tc.p), 1e-5+tc.want*1e-2, "%+v", tc)
+		require.InDelta(t, tc.want, binomialTail(tc.k, tc.n, tc.p), 1e-5+tc.want*1e-2, "%+v", tc)
 	}
 }
 
