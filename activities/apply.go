@@ -32,7 +32,7 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (Applied, error) 
 	}
 	began := time.Now()
 	targets := in.targets(p)
-	before := in.Previous.byID()
+	before := in.Previous.ByID()
 	order := target.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
 	work := resume(ctx, len(targets))
 	defer beating(ctx, beatEvery, work.save)()
@@ -56,5 +56,5 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (Applied, error) 
 		return Applied{}, err
 	}
 	a.metrics.applied(began, work.count(), len(work.trouble))
-	return Applied{Changed: work.count(), Trouble: sortTrouble(work.trouble)}, nil
+	return Applied{Changed: work.count(), Trouble: told(work.trouble)}, nil
 }

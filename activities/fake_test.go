@@ -29,6 +29,8 @@ type fakeFleet struct {
 	refuses map[string]bool
 	ignores map[string]bool
 	applies map[string]int
+	// words are the error of a target that is down.
+	words error
 }
 
 var errDown = errors.New("connection refused")
@@ -45,7 +47,7 @@ func (f *fakeFleet) Observe(_ context.Context, t fleet.Target, _ string) (target
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.unreachable(t.ID) {
-		return target.State{}, errDown
+		return target.State{}, f.words
 	}
 	return f.state[t.ID], nil
 }
@@ -63,7 +65,7 @@ func (f *fakeFleet) Apply(_ context.Context, t fleet.Target, o target.Order) err
 	f.applies[t.ID]++
 	switch s := f.state[t.ID]; {
 	case f.unreachable(t.ID):
-		return errDown
+		return f.words
 	case f.refuses[t.ID]:
 		return fmt.Errorf("%w: no", target.ErrRefused)
 	case s.Fence > o.Fence:
@@ -99,7 +101,7 @@ func newFixtureWith(t *testing.T, n int, h spec.Health) *fixture {
 	require.NoError(t, err)
 	f := &fixture{fakeFleet: &fakeFleet{
 		state: map[string]target.State{}, down: map[string]int{}, refuses: map[string]bool{},
-		ignores: map[string]bool{}, applies: map[string]int{},
+		ignores: map[string]bool{}, applies: map[string]int{}, words: errDown,
 	}}
 	f.acts = New(kept, NewMetrics(prometheus.NewRegistry()), dial.Guard{})
 	f.acts.newDriver = func(spec.Driver) (target.Driver, error) { return f.fakeFleet, nil }

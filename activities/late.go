@@ -2,11 +2,16 @@ package activities
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/target"
 )
 
 // LateInput asks which targets that a rollout has left out so far can be reached
@@ -19,20 +24,29 @@ type LateInput struct {
 	Joined   []fleet.Target `json:"joined,omitempty"`
 	Fence    int64          `json:"fence"`
 	Parallel int            `json:"parallel"`
+	// Within is how long targets are asked; zero is until all were. Thousands that do
+	// not answer would take longer than an activity may.
+	Within time.Duration `json:"within,omitempty"`
 }
 
-// Late is what was found of a LateInput. Every target is in exactly one of its
-// fields.
+// Late is what was found of a LateInput. No target is in both fields; one that is in
+// neither did not answer, or was not asked, and there was no room or no time to say so.
 type Late struct {
-	// Ready are targets that answer, in the order of their ids, at most as many as a
-	// payload holds.
+	// Ready are targets that answer, in the order of their ids, at most as many as
+	// travel with every later question about the sweep.
 	Ready []fleet.Target `json:"ready,omitempty"`
-	// Still are those that do not answer or must not be changed, with the reason.
+	// Still are those that do not answer or must not be changed, with the reason, the
+	// latter first to be there, at most maxStill.
 	Still []Trouble `json:"still,omitempty"`
 }
 
-// maxLate bounds how many targets one sweep brings in: they travel in payloads.
-const maxLate = 2000
+// Bounds of a sweep. Its targets travel in payloads of 2 MB, together with the ids of
+// those that are left out, for which the workflow has as much room again.
+const (
+	maxLate      = 2000
+	maxLateBytes = 512 << 10
+	maxStill     = 2000
+)
 
 // FindLate asks targets that were left out what they run, changing nothing. Those
 // beyond what one sweep can bring in are told to be waiting.
@@ -57,8 +71,15 @@ func (a *Activities) FindLate(ctx context.Context, in LateInput) (Late, error) {
 	}
 	slices.SortFunc(targets, func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) })
 	work := &progress{done: make([]bool, len(targets))}
+	fits := fitting(p, d, targets, in)
 	defer beating(ctx, beatEvery, noDetails)()
-	each(ctx, len(targets), in.Parallel, never, func(i int) {
+	began := time.Now()
+	over := func() bool { return in.Within > 0 && time.Since(began) > in.Within }
+	each(ctx, len(targets), in.Parallel, over, func(i int) {
+		if err := fits[i]; err != nil {
+			work.fail(Trouble{ID: targets[i].ID, Reason: "cannot be brought in: " + err.Error()})
+			return
+		}
 		if _, err := observeOne(ctx, p.Spec, d, targets[i], in.Fence+1); err != nil {
 			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: isSilence(err)})
 			return
@@ -72,15 +93,44 @@ func (a *Activities) FindLate(ctx context.Context, in LateInput) (Late, error) {
 	for _, id := range slices.Sorted(maps.Keys(wanted)) { // brought in by an earlier sweep
 		out.Still = append(out.Still, Trouble{ID: id, Reason: "joined late, and has not answered since", Silent: true})
 	}
+	room := bounds{targets: maxLate, bytes: maxLateBytes}
 	for i, t := range targets {
-		switch {
-		case !work.isDone(i):
-		case len(out.Ready) < maxLate:
+		if !work.isDone(i) {
+			continue
+		}
+		switch fits, err := room.take(t); {
+		case err != nil:
+			return Late{}, fmt.Errorf("bring in %s: %w", t.ID, err)
+		case fits:
 			out.Ready = append(out.Ready, t)
 		default:
-			out.Still = append(out.Still, Trouble{ID: t.ID, Reason: "waits for the next sweep", Silent: true})
+			out.Still = append(out.Still, Trouble{ID: t.ID, Reason: "waits for the next sweep"})
 		}
 	}
-	out.Still = sortTrouble(out.Still)
+	slices.SortStableFunc(out.Still, func(a, b Trouble) int { return silentLast(a) - silentLast(b) })
+	out.Still = told(out.Still[:min(len(out.Still), maxStill)])
 	return out, nil
+}
+
+func silentLast(t Trouble) int {
+	if t.Silent {
+		return 1
+	}
+	return 0
+}
+
+// fitting says why each of some targets could not be changed, or judged, as the spec
+// asks for; nil for one that could. Such a target would otherwise stop the sweep, and
+// that takes the whole fleet back.
+func fitting(p plan.Plan, d target.Driver, late []fleet.Target, in LateInput) []error {
+	others := present(slices.Concat(in.Absent, ids(late)))
+	judged := health.Fit(p.Spec.Health, others(p.Order))
+	order := target.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
+	out := make([]error, len(late))
+	for i, t := range late {
+		if out[i] = target.Fits(d, t, order); out[i] == nil {
+			out[i] = judged(t)
+		}
+	}
+	return out
 }

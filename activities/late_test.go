@@ -158,3 +158,50 @@ func TestLateTargetsAreNeverForgotten(t *testing.T) {
 	require.Equal(t, []fleet.Target{moved}, late.Ready)
 	require.Empty(t, late.Still)
 }
+
+// A joiner without a label that the spec asks for is left out and says why, instead of
+// failing the sweep; what it lacks is found without asking it.
+func TestJoinersWithoutLabelsAreLeftOut(t *testing.T) {
+	tier := map[string]string{"tier": "gold"}
+	joined := []fleet.Target{{ID: "bare", Address: "bare:80"}, {ID: "new", Address: "new:80", Labels: tier}}
+	probe := spec.Health{Checks: []spec.Check{{Name: "up", Probe: &spec.Probe{HTTP: "http://{{address}}/{{label.tier}}"}}}}
+	for name, tc := range map[string]struct {
+		health spec.Health
+		driver spec.Driver
+		says   string
+	}{
+		"probe":     {probe, spec.Driver{}, `check "up": probe.http: target "bare" has no label "tier"`},
+		"address":   {spec.Health{}, spec.Driver{HTTP: &spec.HTTPDriver{URL: "http://{{address}}/{{label.tier}}"}}, `driver.http.url: target "bare" has no label "tier"`},
+		"arguments": {spec.Health{}, spec.Driver{Exec: &spec.ExecDriver{Observe: []string{"true"}, Apply: []string{"true", "{{label.tier}}"}}}, `true: argument 1: target "bare" has no label "tier"`},
+	} {
+		f := newFixtureWith(t, 3, tc.health)
+		f.state["bare"], f.state["new"] = target.State{Release: "1.0.0"}, target.State{Release: "1.0.0"}
+		if tc.driver != (spec.Driver{}) {
+			d, err := target.New(tc.driver, nil)
+			require.NoError(t, err)
+			f.acts.newDriver = func(spec.Driver) (target.Driver, error) { return fakeWith{f.fakeFleet, d.(target.Fitting)}, nil }
+		}
+		late := do[Late](t, f, f.acts.FindLate, LateInput{Plan: f.all.Plan, Joined: joined, Fence: fence, Parallel: 5})
+		require.Equal(t, []string{"new"}, ids(late.Ready), name)
+		require.Len(t, late.Still, 1, name)
+		require.Equal(t, "bare", late.Still[0].ID)
+		require.Contains(t, late.Still[0].Reason, "cannot be brought in: ", name)
+		require.Contains(t, late.Still[0].Reason, tc.says, name)
+		require.False(t, late.Still[0].Silent, "it was not asked")
+	}
+}
+
+// fakeWith is a fake fleet that fits as a real driver says.
+type fakeWith struct {
+	*fakeFleet
+	target.Fitting
+}
+
+// A search ends in time: who was not asked by then is left out for now.
+func TestSearchForLateTargetsEnds(t *testing.T) {
+	f := newFixture(t, 3)
+	in := LateInput{Plan: f.all.Plan, Absent: []string{"t000", "t001", "t002"}, Fence: fence, Parallel: 1, Within: time.Nanosecond}
+	require.Zero(t, do[Late](t, f, f.acts.FindLate, in))
+	in.Within = time.Hour
+	require.Len(t, do[Late](t, f, f.acts.FindLate, in).Ready, 3)
+}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -36,7 +34,7 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 	if err := ctx.Err(); err != nil {
 		return Observed{}, err
 	}
-	out := Observed{Previous: group(targets, found, work.done), Trouble: sortTrouble(work.trouble)}
+	out := Observed{Previous: group(targets, found, work.done), Trouble: told(work.trouble)}
 	for _, t := range out.Trouble {
 		if t.Silent {
 			out.Previous.Absent = append(out.Previous.Absent, t.ID)
@@ -127,9 +125,9 @@ func group(targets []fleet.Target, found []string, done []bool) Previous {
 	return out
 }
 
-// byID answers a function that says what a target ran before; known is false for
+// ByID answers a function that says what a target ran before; known is false for
 // one that was absent.
-func (p Previous) byID() func(id string) (release string, known bool) {
+func (p Previous) ByID() func(id string) (release string, known bool) {
 	others, absent := map[string]string{}, map[string]bool{}
 	for r, ids := range p.Others {
 		for _, id := range ids {
@@ -145,9 +143,4 @@ func (p Previous) byID() func(id string) (release string, known bool) {
 		}
 		return p.Common, !absent[id]
 	}
-}
-
-func sortTrouble(ts []Trouble) []Trouble {
-	slices.SortFunc(ts, func(a, b Trouble) int { return strings.Compare(a.ID, b.ID) })
-	return ts
 }

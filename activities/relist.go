@@ -16,6 +16,9 @@ type RelistInput struct {
 	// Known are targets that joined since, as earlier answers told, by id: they are
 	// not told again.
 	Known []string `json:"known,omitempty"`
+	// Pending are targets that were told earlier and are left out still: they are
+	// told again, since they may be elsewhere now.
+	Pending []string `json:"pending,omitempty"`
 }
 
 // Relisted is how a fleet has changed. It is zero for a fleet from a file, of which
@@ -36,11 +39,10 @@ type Relisted struct {
 	LeftMore int      `json:"leftMore,omitempty"`
 }
 
-// Bounds of an answer, which travels in payloads: as many targets as a sweep can
-// bring in, and half of what Temporal takes, in bytes.
+// Bounds of an answer, which travels in payloads: as much as a sweep can bring in.
 const (
 	maxRelisted      = maxLate
-	maxRelistedBytes = 1 << 20
+	maxRelistedBytes = maxLateBytes
 )
 
 // Relist lists a plan's fleet again, where the worker had listed it, and answers how
@@ -58,18 +60,18 @@ func (a *Activities) Relist(ctx context.Context, in RelistInput) (Relisted, erro
 	if err != nil {
 		return Relisted{}, err
 	}
-	return changed(p, in.Known, now)
+	return changed(p, in, now)
 }
 
 // changed tells the fleet now from that of a plan. It is pure.
-func changed(p plan.Plan, known []string, now fleet.Fleet) (Relisted, error) {
+func changed(p plan.Plan, in RelistInput, now fleet.Fleet) (Relisted, error) {
 	out := Relisted{Targets: len(now.Targets)}
 	planned := make(map[string]string, len(p.Order)) // address by id
 	for _, t := range p.Order {
 		planned[t.ID] = t.Address
 	}
-	since := make(map[string]bool, len(known))
-	for _, id := range known {
+	since := make(map[string]bool, len(in.Known))
+	for _, id := range in.Known {
 		since[id] = true
 	}
 	there := make(map[string]bool, len(now.Targets))
@@ -92,7 +94,7 @@ func changed(p plan.Plan, known []string, now fleet.Fleet) (Relisted, error) {
 			out.Joined = append(out.Joined, t)
 		}
 	}
-	out.leave(p, known, there)
+	out.leave(p, slices.Concat(in.Known, in.Pending), there)
 	return out, nil
 }
 

@@ -155,7 +155,7 @@ func TestRelistIsBounded(t *testing.T) {
 		p.Order = append(p.Order, fleet.Target{ID: gone[i]})
 	}
 	fake.is(names...)
-	out, err := changed(p, nil, fake.fleet)
+	out, err := changed(p, RelistInput{}, fake.fleet)
 	require.NoError(t, err)
 	require.Equal(t, names[:maxRelisted], ids(out.Joined))
 	require.Equal(t, 7, out.More)
@@ -167,9 +167,20 @@ func TestRelistIsBounded(t *testing.T) {
 	}
 	fake.fleet.Targets = slices.Clone(fake.fleet.Targets[:1000])
 	fake.fleet.Targets[999].Labels = nil // would fit, and comes after what does not
-	out, err = changed(p, nil, fake.fleet)
+	out, err = changed(p, RelistInput{}, fake.fleet)
 	require.NoError(t, err)
 	require.Equal(t, 1000, len(out.Joined)+out.More)
 	require.Equal(t, names[:len(out.Joined)], ids(out.Joined))
 	require.InDelta(t, maxRelistedBytes/2050, len(out.Joined), 20)
+}
+
+// A joiner that is left out still is told again, where it is now, and is missed when it
+// has left.
+func TestRelistTellsPendingJoinersAgain(t *testing.T) {
+	p := plan.Plan{Order: []fleet.Target{{ID: "a", Address: "a:80"}}}
+	now := fleet.Fleet{Targets: []fleet.Target{{ID: "a", Address: "a:80"}, {ID: "in", Address: "in:80"}, {ID: "out", Address: "elsewhere:80"}}}
+	out, err := changed(p, RelistInput{Known: []string{"in"}, Pending: []string{"gone", "out"}}, now)
+	require.NoError(t, err)
+	require.Equal(t, []fleet.Target{{ID: "out", Address: "elsewhere:80"}}, out.Joined)
+	require.Equal(t, []string{"gone"}, out.Left)
 }

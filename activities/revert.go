@@ -7,10 +7,16 @@ import (
 	"slices"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/target"
 )
+
+// lastAttempts is how often an activity that first runs when the rollback's deadline is
+// over may fail to begin: a passing trouble is no reason to leave a batch behind.
+const lastAttempts = 3
 
 // Revert puts every target of the batch back on what it ran before, and observes
 // that it is. It goes on past targets that fail: all that are left are tried again
@@ -19,11 +25,11 @@ import (
 func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, error) {
 	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {
-		return Reverted{}, err
+		return Reverted{}, in.notBegun(err, time.Now(), activity.GetInfo(ctx).Attempt)
 	}
 	began := time.Now()
 	targets := in.targets(p)
-	before := in.Previous.byID()
+	before := in.Previous.ByID()
 	work := resume(ctx, len(targets))
 	defer beating(ctx, beatEvery, work.save)()
 	var left []int
@@ -48,7 +54,16 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 		return Reverted{}, err
 	}
 	a.metrics.reverted(began, work.count(), len(work.trouble))
-	return Reverted{Reverted: work.count(), Trouble: sortTrouble(work.trouble)}, nil
+	return Reverted{Reverted: work.count(), Trouble: told(work.trouble)}, nil
+}
+
+// notBegun makes an error that Temporal does not retry of what has kept an attempt from
+// beginning, once the rollback's deadline is over.
+func (in RevertInput) notBegun(err error, now time.Time, attempt int32) error {
+	if in.GiveUp.IsZero() || now.Before(in.GiveUp) || attempt < lastAttempts {
+		return err
+	}
+	return invalid(fmt.Errorf("not begun by the rollback's deadline: %w", err))
 }
 
 // wayBack is the release that a target goes back to: what it ran or, where that was

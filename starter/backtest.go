@@ -126,7 +126,7 @@ func runBacktest(ctx context.Context, con *console, c *cli.Context) error {
 		out.Checks = append(out.Checks, checks...)
 	}
 	if len(out.Checks) == 0 {
-		return invalidf("%s: no check compares by look (bad and total, or slow, with against or objective), so there is nothing to test", l.file)
+		return invalidf("%s: no check compares by look (against or objective), so there is nothing to test", l.file)
 	}
 	if con.json {
 		return con.object(out)
@@ -141,9 +141,20 @@ func testStage(ctx context.Context, p plan.Plan, i int, from, to time.Time, ever
 	if err != nil {
 		return nil, invalidf("stage %s: %w", st.Name, err)
 	}
-	var out []testedCheck
+	reruns, err := health.Reruns(ctx, p.Spec.Health, stageBinding(p, i), health.Deps{}, from, to)
+	if err != nil {
+		return nil, invalidf("stage %s: %w", st.Name, err)
+	}
+	every = cmp.Or(every, st.Bake.Std())
+	var tallies []backtest.Tally
 	for _, r := range replays {
-		t := backtest.Check(st.Name, r, cmp.Or(every, st.Bake.Std()))
+		tallies = append(tallies, backtest.Check(st.Name, r, every))
+	}
+	for _, r := range reruns {
+		tallies = append(tallies, backtest.Recheck(st.Name, r, every))
+	}
+	var out []testedCheck
+	for _, t := range tallies {
 		c := testedCheck{
 			Stage: t.Stage, Check: t.Check, Group: t.Group, Rate: t.Rate, Moments: t.Moments,
 			Failed: t.Failed, Passed: t.Passed, Unknown: t.Unknown, Unexercised: t.Unexercised, Apart: t.Apart, Low: t.Low, High: t.High, Why: t.Why,

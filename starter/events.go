@@ -37,7 +37,7 @@ func (e event) line(now time.Time) string {
 // changes are what happened between two views of a rollout; before is zero at
 // first. What has no time of its own happened now.
 func changes(before, after view, now time.Time) []event {
-	out := troubleChange(before, after, now)
+	out := append(troubleChange(before, after, now), retryChanges(before, after, now)...)
 	if after.State == nil {
 		return append(out, endChange(after, now)...)
 	}
@@ -160,11 +160,23 @@ func stageChanges(old, s workflows.State) []event {
 			}
 		}
 		if !st.DoneAt.IsZero() && was.DoneAt.IsZero() {
-			out = append(out, event{At: st.DoneAt, Kind: "stage", Stage: st.Name, Text: fmt.Sprintf(
-				"stage %s passed: %d of %s reached (%s)", st.Name, st.Reach, plural(s.Targets, "target"), share(st.Reach, s.Targets))})
+			out = append(out, event{At: st.DoneAt, Kind: "stage", Stage: st.Name, Text: "stage " + st.Name + " passed: " + reached(st, s.Targets)})
 		}
 	}
 	return out
+}
+
+// reached words how far a rollout had come when a stage had passed.
+func reached(st workflows.StageState, of int) string {
+	n := st.Reached
+	if n == 0 && st.LeftOut == 0 { // a worker that did not count yet
+		n = st.Reach
+	}
+	text := fmt.Sprintf("%d of %s reached (%s)", n, plural(of, "target"), share(n, of))
+	if st.LeftOut > 0 {
+		text += fmt.Sprintf(", %d left out", st.LeftOut)
+	}
+	return text
 }
 
 func gateText(g workflows.Gate) string {
@@ -187,6 +199,9 @@ func endChange(v view, now time.Time) []event {
 	if o := v.outcome(); o != nil {
 		e.At, e.Stage, e.Text = o.EndedAt, o.Stage, outcomeText(*o)
 	}
+	if next := afterwards(v); next != "" {
+		e.Text += ". " + next
+	}
 	return []event{e}
 }
 
@@ -196,11 +211,11 @@ func outcomeText(o workflows.Outcome) string {
 	if o.Result != workflows.PhasePromoted && o.Touched > 0 {
 		text += fmt.Sprintf("; touched %s, put back %d", plural(o.Touched, "target"), o.Reverted)
 	}
-	if n := len(o.NotReverted); n > 0 {
-		text += fmt.Sprintf(", NOT reverted %d: %s", n, namedShortly(o.NotReverted))
+	if n := max(o.NotBack, len(o.NotReverted)); n > 0 {
+		text += fmt.Sprintf(", NOT reverted %d: %s", n, namedShortly(o.NotReverted, n))
 	}
-	if n := len(o.Unreached); n > 0 {
-		text += fmt.Sprintf("; left out %d: %s", n, namedShortly(o.Unreached))
+	if n := max(o.LeftOut, len(o.Unreached)); n > 0 {
+		text += "; left out: " + namedShortly(o.Unreached, n)
 	}
 	if w := recoveredWord(o); w != "" {
 		text += "; " + w
@@ -208,15 +223,15 @@ func outcomeText(o workflows.Outcome) string {
 	return text
 }
 
-// namedShortly names the first of some targets.
-func namedShortly(ts []workflows.TargetTrouble) string {
+// namedShortly names the first of n targets.
+func namedShortly(ts []workflows.TargetTrouble, n int) string {
 	const few = 5
 	var ids []string
 	for _, t := range ts[:min(len(ts), few)] {
 		ids = append(ids, t.ID)
 	}
 	text := strings.Join(ids, ", ")
-	if more := len(ts) - few; more > 0 {
+	if more := n - len(ids); more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text

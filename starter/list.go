@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/sluicehq/sluice/internal/connect"
@@ -16,13 +19,14 @@ import (
 func listCommand() command {
 	return command{
 		name: "list", args: "", short: "list rollouts, newest first",
-		long: `Lists rollouts from Temporal's index, newest first. The index lags by a moment
-and knows only what is worth an entry; sluice status UNIT knows all.`,
+		long: `Lists rollouts from Temporal's index, newest first, and asks those that run for
+their phase, the newest 100 of them. The index lags by a moment; of a rollout that
+does not answer it knows only what is worth an entry.`,
 		example: "sluice list --open",
 		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "open", DisableDefaultText: true, Usage: "only rollouts that run"},
 			&cli.StringFlag{Name: "unit", Usage: "only rollouts of `UNIT`"},
-			&cli.StringFlag{Name: "phase", Usage: "only rollouts in `PHASE`: running, waiting-for-approval, holding, rolling-back"},
+			&cli.StringFlag{Name: "phase", Usage: "only rollouts in `PHASE`, such as baking, paused, holding, waiting-for-approval, rolling-back, locked"},
 			&cli.StringFlag{Name: "outcome", Usage: "only rollouts that ended as `OUTCOME`: promoted, rolled-back, aborted, incomplete, refused"},
 			&cli.IntFlag{Name: "limit", Value: 20, Usage: "at most `N` rollouts, 1 to 1000"},
 		},
@@ -36,6 +40,8 @@ type listFilter struct {
 	open                 bool
 	unit, phase, outcome string
 	limit                int
+	// unasked lists what the index knows, and asks no rollout.
+	unasked bool
 }
 
 // listed is one rollout in a list.
@@ -43,6 +49,7 @@ type listed struct {
 	Unit       string    `json:"unit"`
 	Release    string    `json:"release"`
 	Phase      string    `json:"phase"`
+	Paused     bool      `json:"paused"`
 	Stage      string    `json:"stage"`
 	Outcome    string    `json:"outcome,omitempty"`
 	Status     string    `json:"status"`
@@ -52,6 +59,9 @@ type listed struct {
 	WorkflowID string    `json:"workflowId"`
 	RunID      string    `json:"runId"`
 	URL        string    `json:"url,omitempty"`
+	// Heard says that the rollout itself was heard, or has ended: without, Phase is
+	// what the index knows.
+	Heard bool `json:"heard"`
 }
 
 func list(ctx context.Context, con *console, c *cli.Context) error {
@@ -59,36 +69,62 @@ func list(ctx context.Context, con *console, c *cli.Context) error {
 		open: c.Bool("open"), unit: c.String("unit"), phase: c.String("phase"),
 		outcome: c.String("outcome"), limit: c.Int("limit"),
 	}
-	if f.limit < 1 || f.limit > 1000 {
-		return usagef("--limit is %d, expected 1 to 1000", f.limit)
+	if err := f.check(); err != nil {
+		return err
 	}
 	r, err := dial(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	rows, err := r.list(ctx, f)
+	got, err := r.list(ctx, f)
 	if err != nil {
 		return err
 	}
+	got.notes(con)
 	if con.json {
-		return con.object(map[string]any{"rollouts": rows})
+		return con.object(map[string]any{"rollouts": got.rows})
 	}
-	if len(rows) == 0 {
-		con.say("no rollouts%s: sluice start rollout.yaml starts one", f.words())
+	if len(got.rows) == 0 {
+		con.say("no rollouts%s", f.none())
 		return nil
 	}
-	return con.lines(listTable(rows, con.now(), con.paint))
+	return con.lines(listTable(got.rows, con.now(), con.paint))
+}
+
+// check refuses words that no rollout can have.
+func (f listFilter) check() error {
+	switch {
+	case f.limit < 1 || f.limit > 1000:
+		return usagef("--limit is %d, expected 1 to 1000", f.limit)
+	case f.unit != "" && !unitForm.MatchString(f.unit):
+		return usagef("--unit %q is no unit: units have lower-case letters, digits, '.', '_' and '-'; sluice list --open names those with a rollout that runs", f.unit)
+	}
+	if err := knownWord("phase", f.phase, phases()); err != nil {
+		return err
+	}
+	return knownWord("outcome", f.outcome, results())
+}
+
+var unitForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
+
+// knownWord checks a flag's value if there is one.
+func knownWord(flag, word string, known []string) error {
+	if word == "" || slices.Contains(known, word) {
+		return nil
+	}
+	return usagef("--%s %q is unknown, expected one of %s%s", flag, word, strings.Join(known, ", "), suggestion(word, known, ""))
 }
 
 // query is the filter in Temporal's language.
 func (f listFilter) query() string {
-	parts := []string{"WorkflowType = " + quoted(connect.WorkflowType)}
-	if f.open {
+	// A run that continued as new is one rollout with the run that went on.
+	parts := []string{"WorkflowType = " + quoted(connect.WorkflowType), "ExecutionStatus != 'ContinuedAsNew'"}
+	if f.open || f.phase == phasePaused {
 		parts = append(parts, "ExecutionStatus = 'Running'")
 	}
 	for _, p := range []struct{ name, value string }{
-		{connect.AttrUnit.GetName(), f.unit}, {connect.AttrPhase.GetName(), f.phase}, {connect.AttrOutcome.GetName(), f.outcome},
+		{connect.AttrUnit.GetName(), f.unit}, {connect.AttrPhase.GetName(), indexed(f.phase)}, {connect.AttrOutcome.GetName(), f.outcome},
 	} {
 		if p.value != "" {
 			parts = append(parts, p.name+" = "+quoted(p.value))
@@ -102,43 +138,71 @@ func quoted(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
 }
 
-func (f listFilter) words() string {
+// none says why a list is empty, and what to do.
+func (f listFilter) none() string {
 	if f.open || f.unit != "" || f.phase != "" || f.outcome != "" {
-		return " match"
+		return " match: sluice list shows the newest of all"
 	}
-	return " yet"
+	return " yet: sluice start rollout.yaml starts one"
 }
 
-// list asks the index, page by page.
-func (r *remote) list(ctx context.Context, f listFilter) ([]listed, error) {
-	rows := []listed{}
-	var page []byte
-	for len(rows) < f.limit {
+// list asks the index, page by page, and the rollouts that run.
+func (r *remote) list(ctx context.Context, f listFilter) (listing, error) {
+	asking, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	got := listing{rows: []listed{}}
+	for page := []byte(nil); len(got.rows) < f.limit; {
 		res, err := r.listPage(ctx, f, page)
 		if err != nil {
-			return nil, r.explainCall(fmt.Errorf("list rollouts: %w", err))
+			return got, r.explainCall(fmt.Errorf("list rollouts: %w", err))
 		}
-		for _, info := range res.GetExecutions() {
-			unit, _ := connect.UnitOf(info.GetExecution().GetWorkflowId())
-			v := r.outside(unit, info)
-			rows = append(rows, listed{
-				Unit: v.Unit, Release: v.Release, Phase: v.Phase, Stage: v.Stage, Status: v.Status, By: v.By,
-				Outcome:   keyword(info.GetSearchAttributes().GetIndexedFields(), connect.AttrOutcome.GetName()),
-				StartedAt: v.StartedAt, ClosedAt: v.ClosedAt, WorkflowID: v.WorkflowID, RunID: v.RunID, URL: v.URL,
-			})
+		found := r.rows(res.GetExecutions())
+		if f.phase == "" {
+			found = found[:min(len(found), f.limit-len(got.rows))]
 		}
-		if page = res.GetNextPageToken(); len(page) == 0 {
+		if !f.unasked {
+			r.ask(asking, found, &got)
+		}
+		got.rows = append(got.rows, slices.DeleteFunc(found, func(l listed) bool { return !f.holds(l) })...)
+		if page = res.GetNextPageToken(); len(page) == 0 || f.fine() && got.unasked > 0 {
 			break
 		}
 	}
-	return rows[:min(len(rows), f.limit)], nil
+	got.rows = got.rows[:min(len(got.rows), f.limit)]
+	return got, ctx.Err()
+}
+
+// rows are what the index says.
+func (r *remote) rows(infos []*workflowpb.WorkflowExecutionInfo) []listed {
+	rows := make([]listed, 0, len(infos))
+	for _, info := range infos {
+		unit, _ := connect.UnitOf(info.GetExecution().GetWorkflowId())
+		v := r.outside(unit, info)
+		l := listed{
+			Outcome: keyword(info.GetSearchAttributes().GetIndexedFields(), connect.AttrOutcome.GetName()),
+			Heard:   !v.running(),
+		}
+		rows = append(rows, l.with(v))
+	}
+	return rows
+}
+
+// with takes what a view knows.
+func (l listed) with(v view) listed {
+	l.Unit, l.Release, l.Phase, l.Stage, l.Status, l.By = v.Unit, v.Release, v.Phase, v.Stage, v.Status, v.By
+	l.StartedAt, l.ClosedAt, l.WorkflowID, l.RunID, l.URL = v.StartedAt, v.ClosedAt, v.WorkflowID, v.RunID, v.URL
+	return l
 }
 
 func (r *remote) listPage(ctx context.Context, f listFilter, page []byte) (*workflowservice.ListWorkflowExecutionsResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	size := min(f.limit, 100)
+	if f.phase != "" { // some of them will be left out
+		size = 100
+	}
 	return r.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		PageSize: int32(min(f.limit, 100)), NextPageToken: page, Query: f.query(),
+		PageSize: int32(size), NextPageToken: page, Query: f.query(),
 	})
 }
 
@@ -150,11 +214,19 @@ func listTable(rows []listed, now time.Time, p paint) []string {
 			phase = r.Status // ended without a word
 		}
 		table = append(table, []string{
-			terminal.Safe(r.Unit), terminal.Safe(r.Release), p.phase(phase), terminal.Safe(orDash(r.Stage)),
+			terminal.Safe(r.Unit), terminal.Safe(r.Release), listedPhase(r, phase, p), terminal.Safe(orDash(r.Stage)),
 			p.phase(orDash(r.Outcome)), stamp(r.StartedAt, now), terminal.Safe(orDash(r.By)),
 		})
 	}
 	return columns(table, "  ")
+}
+
+// listedPhase is a phase, and whether promotion was stopped in it.
+func listedPhase(r listed, phase string, p paint) string {
+	if r.Paused {
+		return p.phase(phase) + p.yellow(", "+phasePaused)
+	}
+	return p.phase(phase)
 }
 
 func orDash(s string) string {

@@ -53,16 +53,22 @@ func load(con *console, path string) (loaded, error) {
 	if l.spec.Fleet.Listed() {
 		return l, nil
 	}
-	if l.fleet, err = loadFleet(doc, l.file, dir); err != nil {
+	listed, err := loadFleet(doc, l.file, dir)
+	if err != nil {
 		return l, err
 	}
-	return l, l.cut()
+	l.fleet = listed.Fleet
+	return l, l.cut(func(id, message string) error { return listed.Problem(id, "address", message) })
 }
 
-// cut plans on the fleet at hand.
-func (l *loaded) cut() (err error) {
+// cut plans on the fleet at hand, and looks whether its targets can be reached; at
+// places an address in the file that has it.
+func (l *loaded) cut(at func(id, message string) error) (err error) {
 	if l.plan, err = plan.New(l.spec, l.fleet); err != nil {
-		return invalidInput(l.file, located(l.doc, err))
+		err = located(l.doc, err)
+	}
+	if err = errors.Join(err, addresses(l.spec, l.fleet, at)); err != nil {
+		return invalidInput(l.file, err)
 	}
 	return nil
 }
@@ -79,7 +85,9 @@ func (l *loaded) list(ctx context.Context) (err error) {
 		}
 		return err
 	}
-	return l.cut()
+	return l.cut(func(id, message string) error {
+		return l.doc.Problem("fleet.address", fmt.Sprintf("of target %s: %s", id, message))
+	})
 }
 
 // read answers the bytes of a file, or of standard input for "-".
@@ -121,18 +129,18 @@ func pathCause(err error) error {
 
 // loadFleet reads the fleet file. Problems inside it name that file; a file that
 // cannot be read is a problem of the spec's line.
-func loadFleet(doc *spec.Document, file, dir string) (fleet.Fleet, error) {
+func loadFleet(doc *spec.Document, file, dir string) (*fleet.Document, error) {
 	path := doc.Spec.Fleet.File
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
 	}
 	data, err := readFile(path, fleet.MaxBytes)
 	if err != nil {
-		return fleet.Fleet{}, invalidInput(file, doc.Problem("fleet", err.Error()+", expected the path of a fleet file, relative to the spec's folder"))
+		return nil, invalidInput(file, doc.Problem("fleet", err.Error()+", expected the path of a fleet file, relative to the spec's folder"))
 	}
-	f, err := fleet.Parse(path, data)
+	f, err := fleet.ParseDocument(path, data)
 	if err != nil {
-		return fleet.Fleet{}, invalidInput(path, err)
+		return nil, invalidInput(path, err)
 	}
 	return f, nil
 }

@@ -230,6 +230,35 @@ func TestSignals(t *testing.T) {
 	})
 }
 
+// A promote is for the stage that is current when it is sent, also where only the
+// server knows which that is, and never for the one after it.
+func TestPromoteNamesItsStage(t *testing.T) {
+	state := func(int) (workflows.State, error) { return *baking().State, nil }
+	deaf := func(int) (workflows.State, error) { return workflows.State{}, errDeaf() }
+	for name, c := range map[string]struct {
+		signal, stage string
+		query         func(int) (workflows.State, error)
+		want          string
+	}{
+		"the state's":   {workflows.SignalPromote, "", state, baking().State.Stages[baking().State.Stage].Name},
+		"the server's":  {workflows.SignalPromote, "", deaf, "early"},
+		"named":         {workflows.SignalPromote, "half", state, "half"},
+		"of an approve": {workflows.SignalApprove, "", state, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fakeTemporal{describe: always(isRunning), query: c.query}
+				var out, errOut bytes.Buffer
+				req := workflows.ControlRequest{By: "ana", Why: "why", Stage: c.stage}
+				err := signalCommand{name: c.signal}.send(t.Context(), testConsole(&out, &errOut), &remote{client: f}, "edge-proxy", req)
+				require.NoError(t, err)
+				require.Len(t, f.signals, 1)
+				require.Equal(t, c.want, f.signals[0].Stage)
+			})
+		})
+	}
+}
+
 func TestSubmit(t *testing.T) {
 	sub := workflows.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.1"}, FleetDigest: "sha256:a", By: "eve"}
 	taken := serviceerror.NewWorkflowExecutionAlreadyStarted("", "", "run-1")
@@ -288,7 +317,7 @@ func TestSubmitOptions(t *testing.T) {
 }
 
 func TestList(t *testing.T) {
-	require.Equal(t, `WorkflowType = 'Rollout' AND ExecutionStatus = 'Running' AND SluiceUnit = 'it\'s \\' AND SluicePhase = 'p' AND SluiceOutcome = 'o'`,
+	require.Equal(t, `WorkflowType = 'Rollout' AND ExecutionStatus != 'ContinuedAsNew' AND ExecutionStatus = 'Running' AND SluiceUnit = 'it\'s \\' AND SluicePhase = 'p' AND SluiceOutcome = 'o'`,
 		listFilter{open: true, unit: `it's \`, phase: "p", outcome: "o"}.query())
 	page := func(n int, next string) *workflowservice.ListWorkflowExecutionsResponse {
 		p := &workflowservice.ListWorkflowExecutionsResponse{NextPageToken: []byte(next)}
@@ -297,9 +326,9 @@ func TestList(t *testing.T) {
 		}
 		return p
 	}
-	f := &fakeTemporal{pages: []*workflowservice.ListWorkflowExecutionsResponse{page(2, "x"), page(2, "")}}
-	rows, err := (&remote{client: f}).list(t.Context(), listFilter{limit: 3})
+	f := &manyRollouts{fakeTemporal: &fakeTemporal{pages: []*workflowservice.ListWorkflowExecutionsResponse{page(2, "x"), page(2, "")}}}
+	got, err := (&remote{client: f}).list(t.Context(), listFilter{limit: 3})
 	require.NoError(t, err)
-	require.Len(t, rows, 3)
-	golden(t, "list", listTable(rows, at(0), false))
+	require.Len(t, got.rows, 3)
+	golden(t, "list", listTable(got.rows, at(0), false))
 }

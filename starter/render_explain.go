@@ -17,6 +17,9 @@ func explanation(v view, queries bool, now time.Time, width int, p paint) []stri
 	if v.Trouble != "" {
 		e.add("%s", p.yellow(terminal.Safe(v.Trouble)))
 	}
+	for _, r := range v.Retrying {
+		e.add("%s", p.yellow(terminal.Safe(r.String())))
+	}
 	if v.URL != "" {
 		e.add("%s", p.faint(terminal.Safe(v.URL)))
 	}
@@ -28,6 +31,9 @@ func explanation(v view, queries bool, now time.Time, width int, p paint) []stri
 		}
 		e.controls(*s)
 		e.outcome(*s)
+		if next := afterwards(v); next != "" {
+			e.add("  %s", e.p.bold(next))
+		}
 	}
 	return e.lines
 }
@@ -104,7 +110,7 @@ func (e *explainer) stage(v view, i int) {
 		e.report(*v.Live, st)
 	}
 	if !st.DoneAt.IsZero() {
-		e.add("  %s passed, after %s", clock(st.DoneAt, e.now), span(st.DoneAt.Sub(st.StartedAt)))
+		e.add("  %s passed, after %s: %s", clock(st.DoneAt, e.now), span(st.DoneAt.Sub(st.StartedAt)), reached(st, s.Targets))
 	}
 }
 
@@ -174,8 +180,8 @@ func (e *explainer) outcome(s workflows.State) {
 	for _, l := range outcomeLines(*o, len(o.NotReverted), e.p) {
 		e.add("  %s", l)
 	}
-	for _, t := range o.Unreached {
-		e.add("  %s %s", e.p.yellow("left out: "+terminal.Safe(t.ID)), terminal.Safe(t.Reason))
+	for _, l := range troubleLines("left out", o.Unreached, o.LeftOut, len(o.Unreached)) {
+		e.add("%s", e.p.yellow(l.head)+l.reason)
 	}
 	if o.Recovery != nil {
 		e.add("  after the rollback, at %s", clock(o.Recovery.At, e.now))

@@ -42,8 +42,12 @@ func sentence(r health.Result) string {
 // numbers are what was judged and its limit. What rests on events and is at most
 // 1 is a ratio.
 func numbers(r health.Result) string {
-	if len(r.Trace) > 0 && r.Value != nil && r.Limit != nil { // how many times worse
-		return fmt.Sprintf("%.3g× (limit %.3g×)", *r.Value, *r.Limit)
+	if len(r.Trace) > 0 && r.Value != nil { // how many times the usual
+		text := fmt.Sprintf("%.3g×", *r.Value)
+		if r.Limit != nil {
+			text += fmt.Sprintf(" (limit %.3g×)", *r.Limit)
+		}
+		return text
 	}
 	atMost1 := func(v *float64) bool { return v == nil || *v <= 1 }
 	ratio := r.Samples > 0 && atMost1(r.Value) && atMost1(r.Limit)
@@ -75,17 +79,34 @@ func outcomeLines(o workflows.Outcome, most int, p paint) []string {
 	if w := recoveredWord(o); w != "" {
 		lines = append(lines, w)
 	}
-	for i, t := range o.NotReverted {
-		if i == most {
-			lines = append(lines, p.red(fmt.Sprintf("  and %d more not reverted: sluice explain names all", len(o.NotReverted)-most)))
-			break
-		}
-		lines = append(lines, p.red("  not reverted: "+terminal.Safe(t.ID))+" "+terminal.Safe(t.Reason))
+	for _, l := range troubleLines("not reverted", o.NotReverted, o.NotBack, most) {
+		lines = append(lines, p.red(l.head)+l.reason)
 	}
 	if g := o.GaveUp; g != nil {
 		lines = append(lines, p.yellow("given up by "+whoAndWhy(*g)))
 	}
 	return lines
+}
+
+// troubleLine is a target in trouble, or how many more there are.
+type troubleLine struct{ head, reason string }
+
+// troubleLines name at most some of n targets; a list may be shorter than n, since a
+// state carries as many as fit.
+func troubleLines(what string, ts []workflows.TargetTrouble, n, most int) []troubleLine {
+	shown, n := ts[:min(len(ts), most)], max(n, len(ts))
+	out := make([]troubleLine, 0, len(shown)+1)
+	for _, t := range shown {
+		out = append(out, troubleLine{"  " + what + ": " + terminal.Safe(t.ID), " " + terminal.Safe(t.Reason)})
+	}
+	switch more := n - len(shown); {
+	case more == 0:
+	case len(shown) < len(ts):
+		out = append(out, troubleLine{head: fmt.Sprintf("  and %d more %s: sluice explain names those", more, what)})
+	default:
+		out = append(out, troubleLine{head: fmt.Sprintf("  and %d more %s, in the results of the activities in the workflow's history", more, what)})
+	}
+	return out
 }
 
 func recoveredWord(o workflows.Outcome) string {

@@ -33,14 +33,18 @@ func sparklines(r health.Result, after time.Duration, width int, p paint) []stri
 	}
 	labels := column("exposed", otherArm(r))
 	sum := joined(r.Trace, 1)[0]
-	overall := column(whole(sum.Exposed), whole(sum.Control))
+	say := numeral.Percent
+	if r.Mean {
+		say = numeral.Plain
+	}
+	overall := column(whole(sum.Exposed, say), whole(sum.Control, say))
 	trace := r.Trace
 	for len(trace) > 0 {
 		exposed := shares(trace, func(p sequential.Pair) sequential.Counts { return p.Exposed })
 		control := shares(trace, func(p sequential.Pair) sequential.Counts { return p.Control })
 		top := max(highest(exposed), highest(control))
 		decided := "│ " + decision(r, after)
-		scale := "│ █ is " + numeral.Percent(top)
+		scale := "│ █ is " + say(top)
 		tail := 1 + ansi.StringWidth(overall[0]) + 1 + max(ansi.StringWidth(decided), ansi.StringWidth(scale))
 		room := width - ansi.StringWidth(labels[0]) - 1 - tail
 		switch {
@@ -100,7 +104,7 @@ func joined(t judge.Trace, most int) judge.Trace {
 	return out
 }
 
-// shares are an arm's bad shares over time; NaN where nothing happened.
+// shares are an arm's shares, or means, over time; NaN where nothing happened.
 func shares(t judge.Trace, of func(sequential.Pair) sequential.Counts) []float64 {
 	out := make([]float64, 0, len(t))
 	for _, point := range t {
@@ -124,12 +128,12 @@ func highest(shares []float64) float64 {
 	return top
 }
 
-// whole words an arm's share over all of a bake.
-func whole(c sequential.Counts) string {
+// whole words an arm's share, or mean, over all of a bake.
+func whole(c sequential.Counts, say func(float64) string) string {
 	if c.Total <= 0 {
 		return "–"
 	}
-	return numeral.Percent(c.Bad / c.Total)
+	return say(c.Bad / c.Total)
 }
 
 // spark draws shares on a scale up to top. Where nothing happened is a gap.

@@ -50,6 +50,16 @@ func TestSparklines(t *testing.T) {
 				"control ▂▂ ▂▂▂▂  0.7% │ █ is 7%",
 			},
 		},
+		"means of a number": {
+			of: health.Result{Verdict: health.Pass, Mean: true, Trace: judge.Trace{
+				{Pair: sequential.Pair{Exposed: sequential.Counts{Bad: 140, Total: 2}, Control: sequential.Counts{Bad: 1000, Total: 10}}, Looks: 1},
+				{Pair: sequential.Pair{Exposed: sequential.Counts{Bad: 200, Total: 2}, Control: sequential.Counts{Bad: 1020, Total: 10}}, Looks: 1},
+			}}, after: time.Minute,
+			want: []string{
+				"exposed ▆█ 85  │ PASS after 1m",
+				"control ██ 101 │ █ is 102",
+			},
+		},
 		"nobody knows since when": {
 			of: health.Result{Verdict: health.Unexercised, Against: spec.AgainstBefore, Trace: rising(3)},
 			want: []string{
@@ -139,6 +149,7 @@ func TestSparklinesFit(t *testing.T) {
 func TestNumbersOfAComparison(t *testing.T) {
 	r := health.Result{Check: "errors", Verdict: health.Fail, Trace: rising(8), Value: new(3.1), Limit: new(1.2), Samples: 800}
 	require.Equal(t, "3.1× (limit 1.2×)", numbers(r))
+	require.Equal(t, "3.1×", numbers(health.Result{Trace: rising(8), Value: new(3.1), Mean: true}))
 	r.Advisory = true
 	require.Equal(t, "✗ errors (advisory)", checkName(r, false))
 }

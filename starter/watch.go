@@ -29,7 +29,7 @@ func timeoutFlag() cli.Flag {
 }
 
 func runIDFlag() cli.Flag {
-	return &cli.StringFlag{Name: "run-id", Usage: "the `RUN` to show, one of sluice list (default: the newest)"}
+	return &cli.StringFlag{Name: "run-id", Usage: "the `RUN` to show, one of sluice list --output json (default: the newest)"}
 }
 
 // timeoutOf reads --timeout; 0 when it is not given.
@@ -79,12 +79,12 @@ func streamed(con *console, err error) error {
 
 // onlyRunning is the unit whose rollout runs, if there is exactly one.
 func (r *remote) onlyRunning(ctx context.Context) (string, error) {
-	rows, err := r.list(ctx, listFilter{open: true, limit: 20})
+	got, err := r.list(ctx, listFilter{open: true, limit: 20, unasked: true})
 	if err != nil {
 		return "", err
 	}
 	var units []string
-	for _, row := range rows {
+	for _, row := range got.rows {
 		units = append(units, row.Unit)
 	}
 	switch len(units) {

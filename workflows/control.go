@@ -1,67 +1,14 @@
 package workflows
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	commonpb "go.temporal.io/api/common/v1"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 )
-
-// signals are those that a rollout accepts. An abort is read before what came
-// with it, so that it wins.
-var signals = []string{SignalAbort, SignalPause, SignalResume, SignalApprove, SignalPromote, SignalGiveUp, SignalRetry}
-
-// listen takes signals for as long as the rollout runs, also while it goes back.
-func (r *rollout) listen(ctx workflow.Context) {
-	sel := workflow.NewSelector(ctx)
-	for _, name := range signals {
-		ch := workflow.GetSignalChannel(ctx, name)
-		sel.AddReceive(ch, func(ch workflow.ReceiveChannel, _ bool) {
-			var raw converter.RawValue
-			ch.Receive(ctx, &raw)
-			r.control(name, request(raw.Payload()))
-		})
-	}
-	for !r.ended {
-		sel.Select(ctx)
-	}
-}
-
-// drain takes the signals that have arrived and were not taken yet.
-func (r *rollout) drain() {
-	for _, name := range signals {
-		ch := workflow.GetSignalChannel(r.base, name)
-		for raw := (converter.RawValue{}); ch.ReceiveAsync(&raw); raw = (converter.RawValue{}) {
-			r.control(name, request(raw.Payload()))
-		}
-	}
-}
-
-// request reads a signal's payload leniently: what a person types into the Web UI
-// may be an object, a text or nothing, and an abort must not be lost over it.
-//
-// Decoding JSON reaches functions that the check of determinism knows nothing
-// about; the result depends on the payload alone.
-//
-//workflowcheck:ignore
-func request(p *commonpb.Payload) ControlRequest {
-	data := strings.TrimSpace(string(p.GetData()))
-	var req ControlRequest
-	if json.Unmarshal([]byte(data), &req) == nil {
-		return req
-	}
-	var text string
-	if json.Unmarshal([]byte(data), &text) != nil {
-		text = data
-	}
-	return ControlRequest{Why: text}
-}
 
 // control applies one signal and keeps what came of it.
 func (r *rollout) control(signal string, req ControlRequest) {
@@ -138,7 +85,7 @@ func (r *rollout) promotable(c Control) string {
 	case r.state.Phase != PhaseBake && r.state.Phase != PhaseHold && r.state.Phase != PhaseGate:
 		return fmt.Sprintf("there is no gate to pass while %s", r.state.Phase)
 	case c.Stage != "" && c.Stage != r.state.Stages[r.state.Stage].Name:
-		return fmt.Sprintf("the current stage is %s", r.state.Stages[r.state.Stage].Name)
+		return fmt.Sprintf("it is for stage %s, and the current stage is %s", c.Stage, r.state.Stages[r.state.Stage].Name)
 	}
 	return ""
 }

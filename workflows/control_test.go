@@ -145,6 +145,16 @@ func TestPromote(t *testing.T) {
 	}
 }
 
+// A promote for a stage that has passed meanwhile leaves the next one's bake alone.
+func TestPromoteForAnotherStage(t *testing.T) {
+	w := newWorld(t, 10)
+	w.at(70*time.Second, SignalPromote, ControlRequest{By: "ann", Why: "looks good", Stage: "canary"})
+	s := w.run(fourStages())
+	require.Equal(t, PhasePromoted, s.Outcome.Result)
+	require.Equal(t, "it is for stage canary, and the current stage is early", s.Controls[0].Refused)
+	require.Equal(t, time.Minute, s.Stages[1].DoneAt.Sub(s.Stages[1].AppliedAt).Round(time.Second))
+}
+
 // An abort wins over what comes with it, and the other is told.
 func TestAbortWins(t *testing.T) {
 	w := newWorld(t, 10)

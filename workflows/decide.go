@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluicehq/sluice/internal/health"
@@ -22,6 +23,35 @@ func decide(r health.Report, override *Control) (Decision, string) {
 	default:
 		return Hold, evidence
 	}
+}
+
+// mandate is a decision of a person that lets a stage pass, which still holds when the
+// stage must wait before it is left.
+type mandate struct {
+	By Control `json:"by"`
+	// Failed are the checks that failed when it was used.
+	Failed []string `json:"failed,omitempty"`
+}
+
+// over is what the person has decided of a later report. It passes no other failure
+// than those that it was used for.
+func (m *mandate) over(r health.Report) *Control {
+	c := m.By
+	for _, check := range failed(r) {
+		c.Override = c.Override && slices.Contains(m.Failed, check)
+	}
+	return &c
+}
+
+// failed are the checks that make a report a FAIL.
+func failed(r health.Report) []string {
+	var out []string
+	for _, res := range r.Results {
+		if res.Verdict == health.Fail && !res.Advisory {
+			out = append(out, res.Check)
+		}
+	}
+	return out
 }
 
 // words are the sentences of the checks that made the verdict.

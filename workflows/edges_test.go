@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -80,25 +81,59 @@ func TestAbortWithTheLastGate(t *testing.T) {
 	}
 }
 
-// What a person decided at a gate still holds after a wait for somebody's approval.
+// What a person decided at a gate still holds after a wait for somebody's approval,
+// but for harm that the person has not seen.
 func TestPromoteBeforeAnApproval(t *testing.T) {
-	for _, verdict := range []health.Verdict{health.NoData, health.Fail} {
-		w := newWorld(t, 10)
-		w.health = func(i int, since time.Duration) health.Verdict {
-			switch {
-			case i > 0:
-				return health.Pass
-			case since < 40*time.Second:
-				return health.NoData
-			}
-			return verdict
+	const pass, noData, fail = health.Pass, health.NoData, health.Fail
+	for _, tc := range []struct {
+		then, later health.Verdict
+		check       string // that answers later
+		override    bool
+		end         Phase
+	}{
+		{noData, noData, "errors", false, PhasePromoted},
+		{noData, fail, "errors", false, PhaseRolledBack},
+		{noData, noData, "errors", true, PhasePromoted},
+		{noData, fail, "errors", true, PhaseRolledBack},
+		{noData, pass, "errors", true, PhasePromoted},
+		{pass, fail, "errors", true, PhaseRolledBack},
+		{fail, fail, "errors", true, PhasePromoted},
+		{fail, fail, "lost rows", true, PhaseRolledBack},
+		{fail, noData, "errors", true, PhasePromoted},
+	} {
+		for _, renewed := range []bool{false, true} {
+			t.Run(fmt.Sprint(tc, renewed), func(t *testing.T) {
+				w := newWorld(t, 10)
+				s := fourStages()
+				s.Stages[1].Approval = spec.ApprovalRequired
+				w.health = func(int, time.Duration) health.Verdict { return health.NoData }
+				w.do(30*time.Second, func() {
+					w.health = func(i int, since time.Duration) health.Verdict {
+						switch {
+						case i > 0:
+							return health.Pass
+						case since > 2*time.Hour:
+							return tc.later
+						}
+						return tc.then
+					}
+					w.env.SignalWorkflow(SignalPromote, ControlRequest{By: "ann", Why: "seen by hand", Override: tc.override})
+				})
+				w.check = func(since time.Duration) string {
+					if since > 2*time.Hour {
+						return tc.check
+					}
+					return "errors"
+				}
+				if renewed {
+					w.grow(time.Hour)
+				}
+				w.at(3*time.Hour, SignalApprove, ControlRequest{By: "bob"})
+				out := w.run(s)
+				require.Equal(t, tc.end, out.Outcome.Result, out.Outcome.Why)
+				require.Equal(t, renewed, w.runs > 1)
+			})
 		}
-		s := fourStages()
-		s.Stages[1].Approval = spec.ApprovalRequired
-		w.at(30*time.Second, SignalPromote, ControlRequest{By: "ann", Why: "seen by hand", Override: verdict == health.Fail})
-		w.at(time.Hour, SignalApprove, ControlRequest{By: "bob"})
-		out := w.run(s)
-		require.Equal(t, PhasePromoted, out.Outcome.Result, out.Outcome.Why)
 	}
 }
 

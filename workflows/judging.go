@@ -119,9 +119,30 @@ func (j *judging) decide() (bool, error) {
 		return true, nil
 	default:
 		j.Step = stepWait
-		j.rollout.override = g.Override // what a person decided still holds after the wait
+		if g.Override != nil { // what a person decided still holds after the wait
+			j.Passed = &mandate{By: *g.Override, Failed: failed(g.Report)}
+		}
 	}
 	return false, nil
+}
+
+// changeMandate is the change after which what a person passed is not what may fail
+// later.
+const changeMandate = "override-only-what-failed"
+
+// override is what a person has decided of the stage, if it holds for a report; nil if
+// nobody has.
+func (j *judging) override(of health.Report) *Control {
+	r := j.rollout
+	if r.override != nil || j.Passed == nil {
+		return r.override
+	}
+	by := j.Passed.over(of)
+	if by.Override != j.Passed.By.Override &&
+		workflow.GetVersion(r.base, changeMandate, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return &j.Passed.By
+	}
+	return by
 }
 
 func (j *judging) overridden() bool { return j.rollout.override != nil }
@@ -257,7 +278,7 @@ func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool
 		case !temporal.IsCanceledError(err):
 			workflow.GetLogger(ctx).Warn("watch ended without a report", "stage", r.state.Stages[j.stage].Name, "error", err)
 		}
-		if err == nil && j.Last.Verdict() == health.Fail && (r.override == nil || !r.override.Override) {
+		if err == nil && j.Last.Verdict() == health.Fail && !j.excused() {
 			return false, j.harm()
 		}
 		if err == nil && in.Settled(j.Last) {
@@ -276,6 +297,12 @@ func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool
 		}
 	}
 	return false, nil
+}
+
+// excused says that a person has passed what the watch has just seen fail.
+func (j *judging) excused() bool {
+	by := j.override(j.Last)
+	return by != nil && by.Override
 }
 
 // How long after a watch that ended before its time the next one is started.
@@ -320,14 +347,15 @@ func (j *judging) gate() (Gate, error) {
 		j.Last = unjudged(now, err)
 	}
 	g := Gate{At: workflow.Now(ctx), Report: j.Last}
-	g.Decision, g.Why = decide(j.Last, r.override)
+	by := j.override(j.Last)
+	g.Decision, g.Why = decide(j.Last, by)
 	if g.Decision == Promote && j.Last.Verdict() != health.Pass {
-		g.Override = r.override
+		g.Override = by
 	}
 	if s := r.spec.Stages[j.stage]; g.Decision == Promote && g.Override == nil && s.Adaptive != nil && j.Clock > 0 && j.Last.Shown() {
 		g.Why += fmt.Sprintf(", after %s of at most %s: shown to be less than %s worse", spec.Duration((s.Bake.Std() - j.Clock).Round(time.Second)), s.Bake, s.Adaptive.Enough)
 	}
-	r.override = nil
+	r.override, j.Passed = nil, nil
 	j.record(g)
 	return g, nil
 }

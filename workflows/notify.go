@@ -38,7 +38,7 @@ func (r *rollout) announce(p Phase, why string) {
 	e := r.event(p, why)
 	once := e.Stage + "/" + e.Event
 	if p == PhaseLocked {
-		once = fmt.Sprint(once, "/", len(r.state.Controls))
+		once += r.lock()
 	}
 	if slices.Contains(r.announced, once) {
 		return
@@ -57,6 +57,18 @@ func (r *rollout) announce(p Phase, why string) {
 		}
 		r.telling--
 	})
+}
+
+// changeLocksCounted is the change after which locks are told apart by how often the
+// targets were tried again. Before, it was by how many signals are remembered.
+const changeLocksCounted = "count-locks"
+
+// lock tells this lock from the ones before and after it, in whatever run it is.
+func (r *rollout) lock() string {
+	if workflow.GetVersion(r.base, changeLocksCounted, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return fmt.Sprint("/", len(r.state.Controls))
+	}
+	return fmt.Sprint("/try ", r.back.Tries)
 }
 
 // told waits until the server has taken every notification; it asks no receiver.

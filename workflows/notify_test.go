@@ -102,6 +102,27 @@ func TestAHoldIsToldOnce(t *testing.T) {
 	require.LessOrEqual(t, len(seen), len(s.Stages))
 }
 
+// Every lock is told of once, however many signals came before it.
+func TestEveryLockIsTold(t *testing.T) {
+	for _, signals := range []int{0, 2 * maxControls} {
+		w := newWorld(t, 10)
+		told := w.hear(nil)
+		w.health = func(int, time.Duration) health.Verdict { return health.Fail }
+		for id := range w.releases {
+			w.stuck[id] = true
+		}
+		for i := range signals {
+			w.at(time.Hour+time.Duration(i)*time.Second, SignalResume, nil)
+		}
+		w.at(2*time.Hour, SignalRetry, ControlRequest{By: "ann"})
+		w.at(4*time.Hour, SignalRetry, ControlRequest{By: "ann"})
+		s := fourStages()
+		s.Notify = &spec.Notify{Webhook: "https://hooks.example/x", On: []string{string(PhaseLocked)}}
+		require.Equal(t, PhaseIncomplete, w.run(s).Outcome.Result)
+		require.Len(t, told(), 3)
+	}
+}
+
 // A receiver that is down is tried for an hour, one that refuses once.
 func TestNotifyRetries(t *testing.T) {
 	for _, tc := range []struct {

@@ -47,7 +47,9 @@ func urgent(o workflow.ActivityOptions) workflow.ActivityOptions {
 // Time limits of one attempt. They only bound what hangs: a batch of 1,000 targets
 // of which every one times out three times needs about ten minutes.
 const (
-	batchTimeout    = 30 * time.Minute
+	batchTimeout = 30 * time.Minute
+	// lateWithin is how long late targets are asked, well below an attempt's limit.
+	lateWithin      = 20 * time.Minute
 	baselineTimeout = 15 * time.Minute
 	gateTimeout     = 15 * time.Minute
 )

@@ -43,7 +43,13 @@ func TestToleratedTargetsAreNamed(t *testing.T) {
 	require.Len(t, out.Outcome.Unreached, 3)
 	require.Equal(t, 97, w.on("2.0.0"))
 	require.Equal(t, 1, out.Stages[1].Absent)
-	require.Contains(t, out.Outcome.Why, "97 of 100 targets run 2.0.0")
+	require.Equal(t, "97 of 100 targets run 2.0.0, 3 left out", out.Outcome.Why)
+	var reached, left []int
+	for _, st := range out.Stages {
+		reached, left = append(reached, st.Reached), append(left, st.LeftOut)
+	}
+	require.Equal(t, []int{1, 19, 49, 97}, reached)
+	require.Equal(t, []int{0, 1, 1, 3}, left)
 
 	w = newWorld(t, 100)
 	w.leave(tolerant(10), 60, 61, 62, 63, 64, 65)
@@ -78,6 +84,8 @@ func TestReturnersAreSwept(t *testing.T) {
 			require.Equal(t, PhasePromoted, out.Outcome.Result)
 			require.Empty(t, out.Outcome.Unreached)
 			require.Equal(t, 100, w.on("2.0.0"))
+			require.Equal(t, 98, out.Stages[3].Reached)
+			require.Equal(t, 100, out.Stages[4].Reached)
 		}
 	}
 }

@@ -19,11 +19,18 @@ type Carried struct {
 	Planned   activities.Planned     `json:"planned"`
 	Touched   []exposure             `json:"touched,omitempty"`
 	Sweeps    [][]fleet.Target       `json:"sweeps,omitempty"`
+	Newcomers []fleet.Target         `json:"newcomers,omitempty"`
+	Counted   []counted              `json:"counted,omitempty"`
 	Override  *Control               `json:"override,omitempty"`
 	Judged    activities.HealthInput `json:"judged"`
 	Resting   *resting               `json:"resting,omitempty"`
 	Back      *wayBack               `json:"back,omitempty"`
 	Announced []string               `json:"announced,omitempty"`
+	// Aborted, Retry and GaveUp are what was asked for since the run is on its way to
+	// the next one.
+	Aborted *Control `json:"aborted,omitempty"`
+	Retry   bool     `json:"retry,omitempty"`
+	GaveUp  *Control `json:"gaveUp,omitempty"`
 	// First is the run that has the submission as it was sent.
 	First string `json:"first"`
 }
@@ -39,6 +46,8 @@ type resting struct {
 	Holds    int                    `json:"holds"`
 	Input    activities.HealthInput `json:"input"`
 	Last     health.Report          `json:"last"`
+	// Passed is who let the stage pass against the evidence, while it waits to be left.
+	Passed *mandate `json:"passed,omitempty"`
 }
 
 // errRenew asks to continue as new.
@@ -49,9 +58,11 @@ var errRenew = errors.New("continue as new")
 // times of what Temporal suggests.
 const maxCarried = 1 << 20
 
-// full says that the history should not grow any more.
+// full says that the history should not grow any more. An abort begins its way back
+// first, in this run.
 func (r *rollout) full() bool {
-	if !workflow.GetInfo(r.base).GetContinueAsNewSuggested() || r.aborted != nil || r.tooMuch {
+	going := r.aborted != nil && r.back == nil
+	if !workflow.GetInfo(r.base).GetContinueAsNewSuggested() || going || r.tooMuch {
 		return false
 	}
 	r.tooMuch = size(r.carried()) > maxCarried
@@ -71,13 +82,14 @@ func size(v any) int {
 
 func (r *rollout) carried() Carried {
 	return Carried{
-		State: r.state, Planned: r.planned, Touched: r.touched, Sweeps: r.sweeps, Override: r.override,
-		Judged: r.judged, Resting: r.resting, Back: r.back, Announced: r.announced, First: workflow.GetInfo(r.base).FirstRunID,
+		State: r.state, Planned: r.planned, Touched: r.touched, Sweeps: r.sweeps, Newcomers: r.newcomers, Counted: r.counted, Override: r.override,
+		Judged: r.judged, Resting: r.resting, Back: r.back, Announced: r.announced,
+		Aborted: r.aborted, Retry: r.retry, GaveUp: r.gaveUp, First: workflow.GetInfo(r.base).FirstRunID,
 	}
 }
 
-// renew continues as new. No signal is lost: all that have come are in the state,
-// and one that comes meanwhile makes the server ask again.
+// renew continues as new. No signal is lost: all that have come were heard and are
+// carried, and one that comes meanwhile makes the server ask again.
 func (r *rollout) renew(ctx workflow.Context) error {
 	next := r.sub
 	c := r.carried()
@@ -92,7 +104,11 @@ func (r *rollout) renew(ctx workflow.Context) error {
 func (r *rollout) restore(c Carried) {
 	r.state, r.planned, r.touched, r.sweeps = c.State, c.Planned, c.Touched, c.Sweeps
 	r.override, r.judged, r.resting, r.back = c.Override, c.Judged, c.Resting, c.Back
-	r.announced = c.Announced
+	r.announced, r.newcomers, r.counted = c.Announced, c.Newcomers, c.Counted
+	r.aborted, r.retry, r.gaveUp = c.Aborted, c.Retry, c.GaveUp
+	if r.aborted != nil {
+		r.abort()
+	}
 	for range r.sweeps {
 		r.spec.Stages = append(r.spec.Stages, r.sweepStage())
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -99,4 +100,69 @@ func TestTooMuchToCarry(t *testing.T) {
 	out := w.run(s)
 	require.Equal(t, PhasePromoted, out.Outcome.Result)
 	require.Equal(t, 1, w.runs)
+}
+
+// A unit that is locked continues as new also after an abort, and is unlocked as
+// before. A run that an older worker has taken past that point goes on as it is.
+func TestLockedAfterAnAbortContinuesAsNew(t *testing.T) {
+	for version, runs := range map[workflow.Version]int{1: 2, workflow.DefaultVersion: 1} {
+		for _, unlock := range []string{SignalRetry, SignalGiveUp} {
+			w := newWorld(t, 10)
+			w.env.OnGetVersion(changeAbortedRenews, workflow.DefaultVersion, workflow.Version(1)).Return(version).Maybe()
+			w.at(30*time.Second, SignalAbort, ControlRequest{By: "ann", Why: "wrong build"})
+			w.do(10*time.Second, func() { w.stuck[w.plan.Order[0].ID] = true })
+			w.grow(2 * time.Hour)
+			w.do(3*time.Hour, func() { clear(w.stuck) })
+			w.at(4*time.Hour, unlock, ControlRequest{By: "bob", Why: "it is back"})
+			out := w.run(fourStages())
+			require.Equal(t, runs, w.runs)
+			if unlock == SignalGiveUp {
+				require.Equal(t, PhaseIncomplete, out.Outcome.Result)
+				require.Equal(t, "bob", out.Outcome.GaveUp.By)
+				continue
+			}
+			require.Equal(t, PhaseAborted, out.Outcome.Result)
+			require.Contains(t, out.Outcome.Why, "aborted by ann")
+			require.Equal(t, 1, out.Outcome.Reverted)
+		}
+	}
+}
+
+// What is asked for while a rollout that continues as new waits for its notifications
+// to be taken is carried.
+func TestSignalsOnTheWayToTheNextRun(t *testing.T) {
+	for signal, end := range map[string]Phase{
+		SignalAbort: PhaseAborted, SignalApprove: PhasePromoted, SignalRetry: PhaseAborted, SignalGiveUp: PhaseIncomplete,
+	} {
+		t.Run(signal, func(t *testing.T) {
+			w := newWorld(t, 10)
+			w.telling = 5 * time.Second
+			w.mount(w.env.Now())
+			s := fourStages()
+			s.Notify = &spec.Notify{Webhook: "https://hooks.example/x", On: []string{string(PhaseApproval), string(PhaseLocked)}}
+			at := 2 * time.Second
+			if end == PhasePromoted || signal == SignalAbort {
+				s.Stages[0].Approval = spec.ApprovalRequired
+				w.env.SetContinueAsNewSuggested(true)
+			} else {
+				at = 32 * time.Second
+				w.do(10*time.Second, func() { w.stuck[w.plan.Order[0].ID] = true })
+				w.do(30*time.Second, func() {
+					w.env.SetContinueAsNewSuggested(true)
+					w.env.SignalWorkflow(SignalAbort, ControlRequest{By: "ann"})
+				})
+				w.do(31*time.Second, func() { clear(w.stuck) })
+			}
+			w.do(at, func() {
+				require.Equal(t, 1, w.runs)
+				w.env.SignalWorkflow(signal, ControlRequest{By: "bob", Why: "as the test says"})
+			})
+			out := w.run(s)
+			require.Equal(t, 2, w.runs)
+			require.Equal(t, end, out.Outcome.Result)
+			last := out.Controls[len(out.Controls)-1]
+			require.Equal(t, Control{Signal: signal, By: "bob", Why: "as the test says", At: last.At}, last)
+			require.WithinDuration(t, out.StartedAt.Add(at), last.At, time.Second)
+		})
+	}
 }

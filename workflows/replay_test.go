@@ -17,7 +17,8 @@ import (
 // Rollouts that run while a worker is replaced go on: what was recorded replays,
 // and ends as it ended. If this fails, the workflow has changed: guard the change
 // with workflow.GetVersion, and record histories anew only for what was never
-// released.
+// released. What lost-abort, late-pause and wide-override show was mended since: they
+// cannot be recorded again.
 func TestRecordedHistoriesReplay(t *testing.T) {
 	files, err := filepath.Glob("testdata/histories/*.json")
 	require.NoError(t, err)

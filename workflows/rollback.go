@@ -21,6 +21,8 @@ type wayBack struct {
 	// Harm says that a check failed: whether it recovers tells whether the change
 	// was the cause.
 	Harm bool `json:"harm"`
+	// Tries counts how often a person had it tried again.
+	Tries int `json:"tries,omitempty"`
 	// Left is what did not come back, after at least one try; nil before.
 	Left []leftover `json:"left,omitempty"`
 }
@@ -57,17 +59,18 @@ func (r *rollout) rollback(cause error) error {
 func (r *rollout) goBack() error {
 	o := &r.back.Outcome
 	for len(r.back.Left) > 0 && r.gaveUp == nil {
-		o.Result, o.NotReverted = PhaseIncomplete, named(r.back.Left)
+		o.Result, o.NotReverted, o.NotBack = PhaseIncomplete, named(r.back.Left), notBack(r.back.Left)
 		again, err := r.locked()
 		if err != nil {
 			return err
 		}
 		if again {
+			r.back.Tries++
 			r.again()
 		}
 	}
 	o.GaveUp = r.gaveUp
-	o.NotReverted = named(r.back.Left)
+	o.NotReverted, o.NotBack = named(r.back.Left), notBack(r.back.Left)
 	if len(o.NotReverted) == 0 {
 		o.Result = r.back.Result
 		if r.back.Harm && o.Reverted > 0 {
@@ -83,20 +86,28 @@ func (r *rollout) goBack() error {
 func (r *rollout) locked() (again bool, err error) {
 	shown := r.back.Outcome
 	shown.Why += fmt.Sprintf("; %d of %d touched targets not known to be back: the unit is locked until sluice retry-rollback %[3]s, or sluice give-up %[3]s --why …",
-		len(shown.NotReverted), shown.Touched, r.state.Unit)
+		shown.NotBack, shown.Touched, r.state.Unit)
 	r.conclude(shown, PhaseLocked)
-	err = workflow.Await(r.base, func() bool { return r.retry || r.gaveUp != nil || r.full() })
-	switch {
-	case err != nil:
-		return false, err
-	case r.retry:
-		r.retry = false
-		return true, nil
-	case r.gaveUp != nil:
-		return false, nil
+	for {
+		err = workflow.Await(r.base, func() bool { return r.retry || r.gaveUp != nil || r.full() })
+		switch {
+		case err != nil:
+			return false, err
+		case r.retry:
+			r.retry = false
+			return true, nil
+		case r.gaveUp != nil:
+			return false, nil
+		case r.aborted == nil || workflow.GetVersion(r.base, changeAbortedRenews, workflow.DefaultVersion, 1) > workflow.DefaultVersion:
+			return false, errRenew
+		}
+		r.tooMuch = true // an older worker has gone on from here in this run
 	}
-	return false, errRenew
 }
+
+// changeAbortedRenews is the change after which a unit that is locked after an abort
+// continues as new, too.
+const changeAbortedRenews = "renew-after-abort"
 
 // verdict words the cause of going back.
 func (r *rollout) verdict(cause error) Outcome {
@@ -128,7 +139,8 @@ func (r *rollout) revert() {
 		whole = append(whole, leftover{Exposure: t})
 	}
 	var again []leftover
-	for _, l := range r.pass(whole, time.Time{}, batchesAtOnce) {
+	giveUp := workflow.Now(r.base).Add(r.spec.Rollback.Deadline.Std())
+	for _, l := range r.pass(whole, time.Time{}, giveUp, batchesAtOnce) {
 		final, open := l.split()
 		if len(final.Troubles) > 0 {
 			r.back.Left = append(r.back.Left, final)
@@ -157,36 +169,74 @@ func (r *rollout) insist(left []leftover) {
 	deadline := workflow.Now(r.base).Add(r.spec.Rollback.Deadline.Std())
 	r.enter(PhaseRollback, fmt.Sprintf("%d of %d touched targets are back; trying the others for up to %s",
 		o.Reverted, o.Touched, r.spec.Rollback.Deadline))
-	r.back.Left = append(r.back.Left, r.pass(left, deadline, len(left))...)
+	r.back.Left = append(r.back.Left, r.pass(left, deadline, deadline, len(left))...)
 }
 
 // pass reverts batches, or the targets of them that are named, and answers what
-// was not reverted by the deadline.
-func (r *rollout) pass(back []leftover, deadline time.Time, atOnce int) []leftover {
+// was not reverted by the deadline. From giveUp on, an activity that cannot even begin
+// is not tried again.
+func (r *rollout) pass(back []leftover, deadline, giveUp time.Time, atOnce int) []leftover {
 	left := make([]leftover, len(back))
 	share := max(1, r.spec.Rollback.Parallel/min(len(back), atOnce))
 	_ = eachBatch(r.base, len(back), atOnce, never, func(ctx workflow.Context, i int) error { // f answers no error
 		t := back[i].Exposure
 		t.Parallel = share
 		what := span("revert", r.state.Stages[t.Stage].Name, t.Batch, r.first(t.Stage))
-		ctx = workflow.WithActivityOptions(ctx, urgent(options(what, r.spec.Rollback.Deadline.Std()+batchTimeout)))
-		var out activities.Reverted
-		err := workflow.ExecuteActivity(ctx, acts.Revert, activities.RevertInput{
-			Batch: t.Batch, Fence: r.backFence(), Previous: t.Previous, Only: back[i].Only, Deadline: deadline,
-		}).Get(ctx, &out)
+		out, err := r.revertBatch(ctx, what, giveUp, activities.RevertInput{
+			Batch: t.Batch, Fence: r.backFence(), Previous: t.Previous, Only: back[i].Only, Deadline: deadline, GiveUp: giveUp,
+		})
 		r.back.Outcome.Reverted += out.Reverted
 		r.state.Exposed -= out.Reverted
-		left[i] = leftover{Exposure: back[i].Exposure, Troubles: out.Trouble}
-		for _, trouble := range out.Trouble {
-			left[i].Only = append(left[i].Only, trouble.ID)
-		}
-		if err != nil { // an activity that is retried without end only ends so by hand
-			left[i].Only, left[i].Troubles = back[i].Only, []activities.Trouble{{ID: what, Reason: err.Error(), Final: true}}
+		left[i] = leftover{Exposure: back[i].Exposure, Troubles: out.Trouble, Only: idsOf(out.Trouble)}
+		if err != nil {
+			left[i].Only = back[i].Only
+			left[i].Troubles = left[i].unanswered(what, err)
 		}
 		r.publish()
 		return nil
 	})
 	return slices.DeleteFunc(left, func(l leftover) bool { return len(l.Troubles) == 0 })
+}
+
+// revertBatch has a batch put back. An activity that nobody took, or that no worker
+// lived to end, before its time was over is tried once more: this workflow goes on only
+// where there is a worker, and one that was away for hours is no reason to give up.
+func (r *rollout) revertBatch(ctx workflow.Context, what string, giveUp time.Time, in activities.RevertInput) (out activities.Reverted, err error) {
+	for range 2 {
+		o := urgent(options(what, r.spec.Rollback.Deadline.Std()+batchTimeout))
+		o.ScheduleToCloseTimeout = max(0, giveUp.Sub(workflow.Now(ctx))) + batchTimeout
+		ctx := workflow.WithActivityOptions(ctx, o)
+		err = workflow.ExecuteActivity(ctx, acts.Revert, in).Get(ctx, &out)
+		if _, timedOut := errors.AsType[*temporal.TimeoutError](err); !timedOut {
+			return out, err
+		}
+	}
+	return out, err
+}
+
+// unanswered are the troubles of a batch whose activity came to nothing: of the targets
+// that it was about or, where only the plan knows them, one for all.
+func (l leftover) unanswered(what string, err error) []activities.Trouble {
+	names := l.Only
+	if l.targets() == 0 {
+		return nil
+	}
+	if names == nil {
+		names = []string{what}
+	}
+	out := make([]activities.Trouble, len(names))
+	for i, name := range names {
+		out[i] = activities.Trouble{ID: name, Reason: err.Error(), Final: true}
+	}
+	return out
+}
+
+// targets is how many targets are left of a batch.
+func (l leftover) targets() int {
+	if l.Only == nil {
+		return l.Exposure.Count
+	}
+	return len(l.Only)
 }
 
 // split parts what trying again cannot mend from what it may.
@@ -212,6 +262,15 @@ func named(left []leftover) []TargetTrouble {
 		out = append(out, troubled(l.Troubles)...)
 	}
 	return out
+}
+
+// notBack is how many targets are left.
+func notBack(left []leftover) int {
+	n := 0
+	for _, l := range left {
+		n += l.targets()
+	}
+	return n
 }
 
 // recovery looks whether the checks recovered: if they did not, the change was

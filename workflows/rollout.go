@@ -24,6 +24,8 @@ func Rollout(ctx workflow.Context, sub Submission) (State, error) {
 	}
 	again := r.run()
 	r.told()
+	r.heard()
+	r.drain()
 	if errors.Is(again, errRenew) {
 		return State{}, r.renew(ctx)
 	}
@@ -45,6 +47,14 @@ type rollout struct {
 	touched []exposure
 	// sweeps are the targets of the stages after the plan's last, in their order.
 	sweeps [][]fleet.Target
+	// asked is where heard asks listen whether a signal waits, asking that listen has
+	// yet to see that it was asked.
+	asked  workflow.Channel
+	asking bool
+	// newcomers have joined or moved, and could not be brought in yet.
+	newcomers []fleet.Target
+	// counted are exposed targets that a sweep may meet again.
+	counted []counted
 	// override is a promote that was taken and not used yet.
 	override *Control
 	// aborted is what asked for the way back; nil while nothing did.
@@ -81,7 +91,7 @@ type exposure struct {
 // setup readies the state, the query and the signals.
 func setup(ctx workflow.Context, sub Submission) (*rollout, error) {
 	base, _ := workflow.NewDisconnectedContext(ctx)
-	r := &rollout{base: base, sub: sub, spec: sub.Spec}
+	r := &rollout{base: base, sub: sub, spec: sub.Spec, asked: workflow.NewChannel(base)}
 	r.ctx, r.abort = workflow.WithCancel(ctx)
 	info := workflow.GetInfo(ctx)
 	r.state = State{
@@ -92,7 +102,7 @@ func setup(ctx workflow.Context, sub Submission) (*rollout, error) {
 	if sub.Carried != nil {
 		r.restore(*sub.Carried)
 	}
-	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (State, error) { return r.state, nil }); err != nil {
+	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (State, error) { return fit(r.state), nil }); err != nil {
 		return nil, fmt.Errorf("answer status queries: %w", err)
 	}
 	workflow.Go(base, r.listen)
@@ -121,18 +131,16 @@ func (r *rollout) run() error {
 	if temporal.IsCanceledError(err) {
 		r.cancelled()
 	}
-	r.drain() // an abort that came with the last gate's answer still counts
+	r.heard() // an abort that came with the last gate's answer still counts
+	r.drain()
 	switch {
 	case r.aborted == nil && errors.Is(err, errRenew):
 		return err
 	case r.aborted == nil && err == nil:
 		r.end(r.promoted())
 	default:
-		if err := r.rollback(err); err != nil {
-			return err
-		}
+		return r.rollback(err)
 	}
-	r.drain()
 	return nil
 }
 
@@ -141,7 +149,7 @@ func (r *rollout) promoted() Outcome {
 	o := Outcome{Result: PhasePromoted, Touched: r.changed(), Unreached: r.state.Unreached}
 	o.Why = fmt.Sprintf("all %d targets run %s", r.state.Targets, r.state.Release)
 	if n := len(o.Unreached); n > 0 {
-		o.Why = fmt.Sprintf("%d of %d targets run %s; %d did not answer, were tolerated, and are named",
+		o.Why = fmt.Sprintf("%d of %d targets run %s, %d left out",
 			r.state.Targets-n, r.state.Targets, r.state.Release, n)
 	}
 	return o

@@ -1,76 +1,111 @@
 package workflows
 
 import (
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/sluicehq/sluice/internal/health"
 )
 
-// maxEvidence is how many bytes of queries and of what is drawn a state carries: a
-// payload is limited to 2 MB, and an outcome's list of targets comes first.
-const maxEvidence = 512 << 10
+// What a state may take as JSON, in bytes: a payload is limited to 2 MB, and so is the
+// answer of a query. Names come first, then sentences, then what is drawn and asked.
+const (
+	maxState = 1792 << 10
+	// maxNotBack is of the targets that were not reverted, maxLeftOut of those that
+	// were left out, which a promoted rollout names twice.
+	maxNotBack = 704 << 10
+	maxLeftOut = 480 << 10
+	// maxReasons is of all reasons of a list, reasonsAtMost how many entries have one.
+	maxReasons    = 192 << 10
+	reasonsAtMost = 1000
+)
 
-// pointSize is how many bytes a point of a drawing takes in JSON, at most: four numbers
-// and their names.
-const pointSize = 200
-
-// fit drops the resolved queries of a state and what is drawn, in place, if it would be
-// too large for a payload.
+// fit is a state as others may see it: with exact counts, and with lists and evidence
+// cut to what a payload holds. The state itself is not changed.
 func fit(s State) State {
-	size := 0
-	eachReport(&s, func(r *health.Report) {
-		for _, res := range r.Results {
-			for _, q := range res.Queries {
-				size += len(q)
-			}
-			size += pointSize * len(res.Trace)
-		}
-	})
-	if size > maxEvidence {
-		eachReport(&s, func(r *health.Report) { *r = withoutQueries(*r) })
-	}
+	s.LeftOut = len(s.Unreached)
+	s.Unreached = shortened(s.Unreached, maxLeftOut)
 	if s.Outcome != nil {
-		s.Outcome.NotReverted = shortened(s.Outcome.NotReverted)
+		o := *s.Outcome
+		o.LeftOut = len(o.Unreached)
+		o.Unreached, o.NotReverted = shortened(o.Unreached, maxLeftOut), shortened(o.NotReverted, maxNotBack)
+		s.Outcome = &o
+	}
+	for _, less := range []func(g *Gate, newest bool){lessAsked, lessNamed, lessOlder, lessWords} {
+		if size(s) <= maxState {
+			return s
+		}
+		s = reduced(s, less)
 	}
 	return s
 }
 
-// maxNames is how many bytes the list of targets that were not reverted may take,
-// and reasonsAtMost how many of them carry their reason.
-const (
-	maxNames      = 1 << 20
-	reasonsAtMost = 1000
-)
-
-// shortened drops reasons, and in the end names, from a list that is too long. The
-// results of the Revert activities, which the last entry points to, have them all.
-func shortened(list []TargetTrouble) []TargetTrouble {
-	size := 0
-	for i := range list {
-		if i >= reasonsAtMost {
-			list[i].Reason = ""
+// shortened drops reasons, and in the end names, from a list that is too long.
+func shortened(list []TargetTrouble, most int) []TargetTrouble {
+	out, reasons, names := slices.Clone(list), 0, 0
+	for i := range out {
+		t := &out[i]
+		if i < reasonsAtMost {
+			reasons += size(t.Reason)
 		}
-		const around = 12 // what JSON adds to a name
-		if size += len(list[i].ID) + len(list[i].Reason) + around; size > maxNames {
-			more := fmt.Sprintf("and %d more targets: the results of the Revert activities in this workflow's history name them", len(list)-i)
-			return append(list[:i:i], TargetTrouble{ID: "…", Reason: more})
+		if i >= reasonsAtMost || reasons > maxReasons {
+			t.Reason = ""
+		}
+		names += len(t.ID) + len(`{"id":""},`)
+		if reasons = min(reasons, maxReasons); names+reasons+reasonsAtMost*len(`,"reason":`) > most {
+			return out[:i:i]
 		}
 	}
-	return list
+	return out
 }
 
-func eachReport(s *State, f func(*health.Report)) {
+// reduced is a state with less in every gate, and in the evidence of a recovery.
+func reduced(s State, less func(g *Gate, newest bool)) State {
+	s.Stages = slices.Clone(s.Stages)
 	for i := range s.Stages {
-		for n := range s.Stages[i].Gates {
-			f(&s.Stages[i].Gates[n].Report)
+		gates := slices.Clone(s.Stages[i].Gates)
+		for n := range gates {
+			less(&gates[n], n == len(gates)-1)
 		}
+		s.Stages[i].Gates = gates
 	}
 	if s.Outcome != nil && s.Outcome.Recovery != nil {
-		f(s.Outcome.Recovery)
+		o, g := *s.Outcome, Gate{Report: *s.Outcome.Recovery}
+		less(&g, true)
+		o.Recovery = &g.Report
+		s.Outcome = &o
+	}
+	return s
+}
+
+// lessAsked drops what was asked and is drawn.
+func lessAsked(g *Gate, _ bool) { g.Report = withoutQueries(g.Report) }
+
+// lessNamed drops who was silent, and what the source warned of.
+func lessNamed(g *Gate, _ bool) {
+	g.Report.Results = slices.Clone(g.Report.Results)
+	for i := range g.Report.Results {
+		g.Report.Results[i].Silent, g.Report.Results[i].Warnings = nil, nil
 	}
 }
 
+// lessOlder keeps the results of a stage's newest gate; the others still say why they
+// decided as they did.
+func lessOlder(g *Gate, newest bool) {
+	if !newest {
+		g.Report.Results = nil
+	}
+}
+
+// lessWords cuts why a gate decided as it did.
+func lessWords(g *Gate, newest bool) {
+	const words = 200
+	if !newest && len(g.Why) > words {
+		g.Why = strings.ToValidUTF8(g.Why[:words], "") + "…"
+	}
+}
+
+// withoutQueries drops the resolved queries of a report and what is drawn.
 func withoutQueries(r health.Report) health.Report {
 	r.Results = slices.Clone(r.Results)
 	for i := range r.Results {

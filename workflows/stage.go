@@ -83,7 +83,7 @@ func (r *rollout) stage(i int) error {
 			return err
 		}
 		if !exposed {
-			s.DoneAt = workflow.Now(r.ctx)
+			r.passed(i)
 			return nil
 		}
 	}
@@ -91,9 +91,19 @@ func (r *rollout) stage(i int) error {
 	if err := j.run(); err != nil {
 		return err
 	}
-	s.DoneAt = workflow.Now(r.ctx)
 	r.leaveOutSilent(s.Name, j.Last)
+	r.passed(i)
 	return nil
+}
+
+// passed notes how far the rollout has come with a stage.
+func (r *rollout) passed(i int) {
+	s := &r.state.Stages[i]
+	s.DoneAt, s.LeftOut = workflow.Now(r.ctx), len(r.state.Unreached)
+	s.Reached = s.Reach - s.LeftOut
+	if r.late(i) != nil { // a sweep is to reach all that there are
+		s.Reached = r.state.Targets - s.LeftOut
+	}
 }
 
 // expose puts the release on the stage's cohort. It answers whether there is
@@ -113,6 +123,7 @@ func (r *rollout) expose(i int) (bool, error) {
 		return false, err
 	}
 	// Whoever pauses while a stage is measured finds it untouched.
+	r.heard()
 	if err := workflow.Await(r.ctx, func() bool { return r.state.Paused == nil }); err != nil {
 		return false, err
 	}
@@ -147,10 +158,10 @@ func (r *rollout) observe(i int) ([]activities.Observed, error) {
 		return nil, err
 	}
 	var trouble []activities.Trouble
-	for _, o := range out {
+	for n, o := range out {
 		trouble = append(trouble, o.Trouble...)
 		s.Already += o.Already
-		r.state.Exposed += o.Already
+		r.state.Exposed += r.tally(batches[n], o).Found
 	}
 	if why := r.beyond(i, trouble); why != "" {
 		return nil, &failure{refused: len(r.touched) == 0, why: fmt.Sprintf("stage %s cannot start: %s", s.Name, why)}
@@ -174,6 +185,9 @@ func (r *rollout) beyond(i int, trouble []activities.Trouble) string {
 		return why
 	}
 	r.leaveOut(quiet)
+	if len(quiet) > 0 && r.crowded() && workflow.GetVersion(r.ctx, "crowded", workflow.DefaultVersion, 1) != workflow.DefaultVersion {
+		return fmt.Sprintf("%d targets of the fleet do not answer, more than a rollout can leave out: take them from the fleet, or tolerate fewer", len(r.state.Unreached))
+	}
 	return ""
 }
 
@@ -201,12 +215,12 @@ func (r *rollout) apply(i int, observed []activities.Observed) error {
 		return len(others) > 0 || len(quiet) > left
 	}
 	err := eachBatch(r.ctx, len(batches), batchesAtOnce, halt, func(ctx workflow.Context, n int) error {
-		count := batches[n].To - batches[n].From - observed[n].Already - len(observed[n].Previous.Absent)
-		if count == 0 {
+		count := r.tally(batches[n], observed[n])
+		if count.Todo == 0 {
 			return nil
 		}
-		r.touched = append(r.touched, exposure{Batch: batches[n], Stage: i, Previous: observed[n].Previous, Count: count})
-		r.state.Exposed += count
+		r.touched = append(r.touched, count.exposure(i, batches[n], observed[n]))
+		r.state.Exposed += count.Changing
 		ctx = workflow.WithActivityOptions(ctx, applying(options(span("apply "+r.state.Release+" to", s.Name, batches[n], first), batchTimeout)))
 		var out activities.Applied
 		err := workflow.ExecuteActivity(ctx, acts.Apply, activities.ApplyInput{
@@ -222,6 +236,8 @@ func (r *rollout) apply(i int, observed []activities.Observed) error {
 	if why := r.beyond(i, trouble); why != "" {
 		return &failure{why: fmt.Sprintf("stage %s was not applied: %s", s.Name, why)}
 	}
+	quiet, _ := silent(trouble)
+	r.count(idsOf(quiet), true)
 	return nil
 }
 

@@ -78,8 +78,10 @@ type State struct {
 	// Preflight is the decision before the first stage; nil until then.
 	Preflight *Gate `json:"preflight,omitempty"`
 	// Unreached are targets that are left out for now, since they do not answer and
-	// their stage tolerates that.
+	// their stage tolerates that, as many as a payload holds. LeftOut is how many
+	// there are.
 	Unreached []TargetTrouble `json:"unreached,omitempty"`
+	LeftOut   int             `json:"leftOut,omitempty"`
 	// Outcome is set once the rollout has ended, or is locked.
 	Outcome *Outcome `json:"outcome,omitempty"`
 }
@@ -102,6 +104,11 @@ type StageState struct {
 	Already int `json:"already"`
 	// Absent is how many targets of the cohort did not answer and were left out.
 	Absent int `json:"absent,omitempty"`
+	// Reached is how many targets of the fleet were on the release when the stage had
+	// passed, and LeftOut how many of those that it and the stages before were to
+	// reach were left out then. Both are zero until it has.
+	Reached int `json:"reached,omitempty"`
+	LeftOut int `json:"leftOut,omitempty"`
 	// Times are zero until they happen. BakeEnds moves when a pause ends.
 	StartedAt time.Time `json:"startedAt,omitzero"`
 	AppliedAt time.Time `json:"appliedAt,omitzero"`
@@ -182,14 +189,18 @@ type Outcome struct {
 	// many of them were put back and seen to be back.
 	Touched  int `json:"touched"`
 	Reverted int `json:"reverted"`
-	// NotReverted names every target that was touched and is not known to be on
-	// its previous release, with the reason.
+	// NotReverted names the targets that were touched and are not known to be on
+	// their previous release, with the reason, as many as a payload holds; a batch of
+	// which nothing was heard is named as one. NotBack is how many targets that are.
 	NotReverted []TargetTrouble `json:"notReverted,omitempty"`
+	NotBack     int             `json:"notBack,omitempty"`
 	// GaveUp is who ended a rollback that is incomplete; nil if nobody did.
 	GaveUp *Control `json:"gaveUp,omitempty"`
-	// Unreached names the targets that a promoted rollout left out: they did not
-	// answer, and nobody knows what they run.
+	// Unreached names the targets that a promoted rollout left out, as many as a
+	// payload holds: they did not answer, and nobody knows what they run. LeftOut is
+	// how many there are.
 	Unreached []TargetTrouble `json:"unreached,omitempty"`
+	LeftOut   int             `json:"leftOut,omitempty"`
 	// Recovered says whether the checks recovered after a rollback: "yes", "no"
 	// (the change was probably not the cause), "unknown" or empty when nobody
 	// asked.

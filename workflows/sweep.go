@@ -24,17 +24,18 @@ func (r *rollout) gather() (bool, error) {
 	if listed {
 		now = r.relist()
 	}
-	joined := slices.Concat(now.Joined, now.Moved)
+	joined, more := r.joined(now)
 	if len(joined) == 0 && len(r.state.Unreached) == 0 {
 		return false, nil
 	}
+	r.moved(r.elsewhere(now))
 	late, err := r.findLate(joined)
 	if err != nil {
 		return false, err
 	}
-	r.state.Targets += len(now.Joined)
-	r.state.Unreached = nil
-	r.leaveOut(departed(late.Still, now.Left))
+	r.state.Targets += more
+	r.stillOut(late, joined, now.Left)
+	r.newcomers = r.waiting(joined)
 	if len(late.Ready) == 0 {
 		return false, nil
 	}
@@ -42,7 +43,7 @@ func (r *rollout) gather() (bool, error) {
 	r.sweeps = append(r.sweeps, late.Ready)
 	r.spec.Stages = append(slices.Clone(r.spec.Stages), last)
 	r.state.Stages = append(r.state.Stages, StageState{
-		Name: last.Name, Cohort: len(late.Ready), Reach: r.state.Targets - len(late.Still), Bake: last.Bake,
+		Name: last.Name, Cohort: len(late.Ready), Reach: r.state.Targets - len(r.state.Unreached), Bake: last.Bake,
 	})
 	return true, nil
 }
@@ -50,15 +51,18 @@ func (r *rollout) gather() (bool, error) {
 // relist asks how the fleet has changed since it was planned. A fleet that cannot be
 // listed any more is no reason to take anything back: it is as it was.
 func (r *rollout) relist() activities.Relisted {
-	var known []string
-	for _, sweep := range r.sweeps {
-		for _, t := range sweep {
-			known = append(known, t.ID)
+	in := activities.RelistInput{Plan: r.planned.Digest}
+	out := idSet(r.absent())
+	for _, t := range r.heardOf() {
+		if out[t.ID] {
+			in.Pending = append(in.Pending, t.ID)
+		} else {
+			in.Known = append(in.Known, t.ID)
 		}
 	}
 	ctx := workflow.WithActivityOptions(r.ctx, options("list the fleet again", batchTimeout))
 	var now activities.Relisted
-	err := workflow.ExecuteActivity(ctx, acts.Relist, activities.RelistInput{Plan: r.planned.Digest, Known: known}).Get(ctx, &now)
+	err := workflow.ExecuteActivity(ctx, acts.Relist, in).Get(ctx, &now)
 	if err != nil {
 		workflow.GetLogger(ctx).Warn("the fleet was not listed again: nobody knows who has joined", "error", err)
 		return activities.Relisted{}
@@ -66,21 +70,37 @@ func (r *rollout) relist() activities.Relisted {
 	return now
 }
 
-// departed words it where a target that does not answer is not in the fleet any more.
-func departed(still []activities.Trouble, left []string) []activities.Trouble {
-	for i, t := range still {
-		if slices.Contains(left, t.ID) {
-			still[i] = activities.Trouble{ID: t.ID, Reason: "has left the fleet"}
+// stillOut leaves out who was not found: of those that had been left out, and of those
+// that have joined. Where nothing new is known, what was known stands.
+func (r *rollout) stillOut(late activities.Late, joined []fleet.Target, left []string) {
+	before := r.state.Unreached
+	r.state.Unreached = nil
+	r.leaveOut(late.Still)
+	ready, named := idSet(ids(late.Ready)), idSet(r.absent())
+	for _, t := range before {
+		if !ready[t.ID] && !named[t.ID] {
+			named[t.ID] = true
+			r.state.Unreached = append(r.state.Unreached, t)
 		}
 	}
-	return still
+	for _, t := range joined {
+		if !ready[t.ID] && !named[t.ID] {
+			r.state.Unreached = append(r.state.Unreached, TargetTrouble{ID: t.ID, Reason: "joined late, and did not answer"})
+		}
+	}
+	gone := idSet(left)
+	for i, t := range r.state.Unreached {
+		if gone[t.ID] {
+			r.state.Unreached[i].Reason = "has left the fleet"
+		}
+	}
 }
 
 func (r *rollout) findLate(joined []fleet.Target) (activities.Late, error) {
 	ctx := workflow.WithActivityOptions(r.ctx, options("look for targets that were left out", batchTimeout))
 	var late activities.Late
 	err := workflow.ExecuteActivity(ctx, acts.FindLate, activities.LateInput{
-		Plan: r.planned.Digest, Absent: r.absent(), Joined: joined, Fence: r.state.Fence, Parallel: r.spec.Apply.Parallel,
+		Plan: r.planned.Digest, Absent: r.absent(), Joined: joined, Fence: r.state.Fence, Parallel: r.spec.Apply.Parallel, Within: lateWithin,
 	}).Get(ctx, &late)
 	return late, err
 }
@@ -111,14 +131,34 @@ func (r *rollout) allowance(stage int) int {
 
 // leaveOut notes targets that do not answer, each once.
 func (r *rollout) leaveOut(ts []activities.Trouble) {
-	for _, t := range ts {
-		if !slices.ContainsFunc(r.state.Unreached, func(u TargetTrouble) bool { return u.ID == t.ID }) {
-			if t.Silent {
-				t.Reason = "does not answer: " + t.Reason
-			}
-			r.state.Unreached = append(r.state.Unreached, TargetTrouble{ID: t.ID, Reason: t.Reason})
-		}
+	if len(ts) == 0 {
+		return
 	}
+	known := idSet(r.absent())
+	for _, t := range ts {
+		if known[t.ID] {
+			continue
+		}
+		known[t.ID] = true
+		if t.Silent {
+			t.Reason = "does not answer: " + t.Reason
+		}
+		r.state.Unreached = append(r.state.Unreached, TargetTrouble{ID: t.ID, Reason: t.Reason})
+	}
+}
+
+// maxAbsent is how many bytes the ids of left out targets may take: they go with every
+// question about a stage, in a payload of 2 MB, beside a sweep's targets and what the
+// judge remembers; and a history holds many of them.
+const maxAbsent = 512 << 10
+
+// crowded says that more targets are left out than a rollout can carry along.
+func (r *rollout) crowded() bool {
+	n := 0
+	for _, t := range r.state.Unreached {
+		n += len(t.ID) + len(`"",`)
+	}
+	return n > maxAbsent
 }
 
 // absent are the ids of the targets that are left out.
@@ -133,9 +173,12 @@ func (r *rollout) absent() []string {
 // leaveOutSilent notes the targets whose silence a gate has forgiven.
 func (r *rollout) leaveOutSilent(stage string, report health.Report) {
 	for _, res := range report.Results {
-		for _, id := range res.Silent {
-			r.leaveOut([]activities.Trouble{{ID: id, Reason: "asked by the gate of " + stage, Silent: true}})
+		quiet := make([]activities.Trouble, len(res.Silent))
+		for i, id := range res.Silent {
+			quiet[i] = activities.Trouble{ID: id, Reason: "asked by the gate of " + stage, Silent: true}
 		}
+		r.leaveOut(quiet)
+		r.count(res.Silent, false) // it may have run the release when it was found
 	}
 }
 
@@ -149,6 +192,14 @@ func silent(ts []activities.Trouble) (quiet, others []activities.Trouble) {
 		}
 	}
 	return quiet, others
+}
+
+func idsOf(ts []activities.Trouble) []string {
+	out := make([]string, len(ts))
+	for i, t := range ts {
+		out[i] = t.ID
+	}
+	return out
 }
 
 func troubled(ts []activities.Trouble) []TargetTrouble {

@@ -31,8 +31,9 @@ type world struct {
 	// events are what happens; runs counts runs of the workflow.
 	events []event
 	runs   int
-	// measuring is how long a baseline takes; it counts from the next mount.
-	measuring time.Duration
+	// measuring is how long a baseline takes, and telling how long the server takes to
+	// begin a notification; they count from the next mount.
+	measuring, telling time.Duration
 	// shown says that looks show enough to end an adaptive bake.
 	shown bool
 
@@ -44,12 +45,16 @@ type world struct {
 	applies  []apply
 	// health answers what the checks say of a stage at a time since it was applied.
 	health func(stage int, since time.Duration) health.Verdict
+	// check names the check that answers, errors by default.
+	check func(since time.Duration) string
 	// broken targets refuse every apply; stuck ones do not come back.
 	broken, stuck map[string]bool
 	// away targets answer nothing at all; before is what the checks say before the
 	// change.
 	away   map[string]bool
 	before health.Verdict
+	// why is what is told of a target that is away.
+	why string
 	// relisted answers how the fleet has changed.
 	relisted func(activities.RelistInput) (activities.Relisted, error)
 	// silent targets take an order and do not answer it.
@@ -60,9 +65,12 @@ type world struct {
 	recovers health.Verdict
 	// watcher is the watch; a test may put another in its place.
 	watcher func(context.Context, activities.WatchInput) (activities.Judged, error)
-	watches int
-	gates   int
-	sweeps  []activities.RevertInput
+	// applier and reverter are Apply and Revert; a test may put others in their place.
+	applier  func(context.Context, activities.ApplyInput) (activities.Applied, error)
+	reverter func(context.Context, activities.RevertInput) (activities.Reverted, error)
+	watches  int
+	gates    int
+	sweeps   []activities.RevertInput
 }
 
 // apply is one order that a target has accepted.
@@ -78,14 +86,14 @@ func newWorld(t testing.TB, n int) *world {
 	w := &world{
 		t: t, releases: map[string]string{}, fences: map[string]int64{},
 		health: func(int, time.Duration) health.Verdict { return health.Pass }, recovers: health.Pass,
-		broken: map[string]bool{}, stuck: map[string]bool{}, away: map[string]bool{}, before: health.Pass,
+		broken: map[string]bool{}, stuck: map[string]bool{}, away: map[string]bool{}, before: health.Pass, why: "no answer",
 	}
 	for i := range n {
 		id := fmt.Sprintf("t%03d", i)
 		w.fleet.Targets = append(w.fleet.Targets, fleet.Target{ID: id, Address: id + ":80"})
 		w.releases[id] = "1.0.0"
 	}
-	w.watcher = w.watch
+	w.watcher, w.applier, w.reverter = w.watch, w.apply, w.revert
 	w.mount(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	return w
 }
@@ -101,6 +109,10 @@ func (w *world) mount(now time.Time) {
 	w.env.RegisterWorkflow(Rollout)
 	w.env.RegisterActivity(&activities.Activities{})
 	any2 := []any{mock.Anything, mock.Anything}
+	if w.telling > 0 {
+		w.env.RegisterWorkflow(Notify)
+		w.env.OnWorkflow(Notify, any2...).After(w.telling).Return(nil).Maybe()
+	}
 	w.env.OnActivity(acts.Plan, any2...).Return(w.cut).Maybe()
 	w.env.OnActivity(acts.Validate, any2...).Return(func(context.Context, activities.ApplyInput) ([]activities.Trouble, error) {
 		return w.refused, nil
@@ -114,8 +126,12 @@ func (w *world) mount(now time.Time) {
 	w.env.OnActivity(acts.FindLate, any2...).Return(w.findLate).Maybe()
 	w.env.OnActivity(acts.Baseline, any2...).Return(health.Baseline{}, nil).After(w.measuring).Maybe()
 	w.env.OnActivity(acts.Observe, any2...).Return(w.observe).Maybe()
-	w.env.OnActivity(acts.Apply, any2...).Return(w.apply).Maybe()
-	w.env.OnActivity(acts.Revert, any2...).Return(w.revert).Maybe()
+	w.env.OnActivity(acts.Apply, any2...).Return(func(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
+		return w.applier(ctx, in)
+	}).Maybe()
+	w.env.OnActivity(acts.Revert, any2...).Return(func(ctx context.Context, in activities.RevertInput) (activities.Reverted, error) {
+		return w.reverter(ctx, in)
+	}).Maybe()
 	w.env.OnActivity(acts.Watch, any2...).Return(func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
 		return w.watcher(ctx, in)
 	}).Maybe()
@@ -142,7 +158,7 @@ func (w *world) observe(_ context.Context, in activities.ObserveInput) (activiti
 		r := w.releases[t.ID]
 		if w.away[t.ID] {
 			out.Previous.Absent = append(out.Previous.Absent, t.ID)
-			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: "does not answer", Silent: true})
+			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: w.why, Silent: true})
 			continue
 		}
 		if r != out.Previous.Common {
@@ -165,14 +181,22 @@ func (w *world) targets(b activities.Batch) []fleet.Target {
 func (w *world) findLate(_ context.Context, in activities.LateInput) (activities.Late, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	out := activities.Late{Ready: slices.Clone(in.Joined)}
-	for _, t := range w.plan.Order {
+	var out activities.Late
+	asked, absent, joined := map[string]bool{}, idSet(in.Absent), idSet(ids(in.Joined))
+	for _, t := range slices.Concat(in.Joined, w.plan.Order) {
 		switch {
-		case !slices.Contains(in.Absent, t.ID):
+		case asked[t.ID], !absent[t.ID] && !joined[t.ID]:
+			continue
 		case w.away[t.ID]:
-			out.Still = append(out.Still, activities.Trouble{ID: t.ID, Reason: "does not answer", Silent: true})
+			out.Still = append(out.Still, activities.Trouble{ID: t.ID, Reason: w.why, Silent: true})
 		default:
 			out.Ready = append(out.Ready, t)
+		}
+		asked[t.ID] = true
+	}
+	for _, id := range in.Absent {
+		if !asked[id] {
+			out.Still = append(out.Still, activities.Trouble{ID: id, Reason: "in no plan", Silent: true})
 		}
 	}
 	return out, nil
@@ -188,7 +212,7 @@ func (w *world) apply(ctx context.Context, in activities.ApplyInput) (activities
 			continue
 		}
 		if w.away[t.ID] {
-			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: "does not answer", Silent: true})
+			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: w.why, Silent: true})
 			if quiet++; quiet > in.Tolerate {
 				return out, nil
 			}
@@ -250,7 +274,7 @@ func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities
 	for {
 		at = at.Add(look)
 		v := w.health(in.Stage, at.Sub(in.Since))
-		r := w.report(v)
+		r := w.look(v, at.Sub(in.Since))
 		r.At = at
 		if v == health.Fail || in.Settled(r) || !at.Before(in.Until) {
 			token := activity.GetInfo(ctx).TaskToken
@@ -266,7 +290,17 @@ func (w *world) gate(_ context.Context, in activities.GateInput) (activities.Jud
 	w.mu.Lock()
 	w.gates++
 	w.mu.Unlock()
-	return activities.Judged{Report: w.report(w.health(in.Stage, in.At.Sub(in.Since)))}, nil
+	since := in.At.Sub(in.Since)
+	return activities.Judged{Report: w.look(w.health(in.Stage, since), since)}, nil
+}
+
+// look is a report of a stage that was applied a while ago.
+func (w *world) look(v health.Verdict, since time.Duration) health.Report {
+	r := w.report(v)
+	if w.check != nil {
+		r.Results[0].Check = w.check(since)
+	}
+	return r
 }
 
 func (w *world) report(v health.Verdict) health.Report {

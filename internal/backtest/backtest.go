@@ -53,12 +53,25 @@ func Check(stage string, r health.Replay, every time.Duration) Tally {
 	if len(r.Looks) == 0 {
 		return t
 	}
-	bake := r.Criteria.Bake
-	long, _ := health.PastSpan(bake, r.Criteria.Every)
-	end := r.Looks[len(r.Looks)-1].At
+	return t.count(r.Criteria, r.Looks[len(r.Looks)-1].At, every, func(at time.Duration) judge.Outcome { return judge.Run(r.Criteria, around(r, at)) })
+}
+
+// Recheck is Check for checks of means and histograms.
+func Recheck(stage string, r health.Rerun, every time.Duration) Tally {
+	t := Tally{Stage: stage, Check: r.Check, Rate: r.Criteria.Alpha, High: 1, Why: r.Missing}
+	if r.Span == 0 {
+		return t
+	}
+	return t.count(r.Criteria, r.Span, every, r.Judge)
+}
+
+// count adds what would have been said at all moments of a span.
+func (t Tally) count(c judge.Criteria, end, every time.Duration, run func(at time.Duration) judge.Outcome) Tally {
+	bake := c.Bake
+	long, _ := health.PastSpan(bake, c.Every)
 	var worst *Moment
 	for at := long; at+bake <= end; at += every {
-		m := Moment{At: at, Outcome: judge.Run(r.Criteria, around(r, at))}
+		m := Moment{At: at, Outcome: run(at)}
 		t.Moments++
 		switch m.Verdict {
 		case judge.Fail:

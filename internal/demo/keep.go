@@ -58,9 +58,9 @@ In another terminal:
   export TEMPORAL_ADDRESS=%[1]s SLUICE_UI=%[2]s
   bin/sluice start --wait %[8]s
 
-Ctrl-C stops everything.
+Ctrl-C stops everything. What ends before is said here.
 `, st.Address, st.UI, st.SimURL, s.targets, unit, release, st.FleetFile(), path, filepath.Join(s.dir, "*.log"))
-	<-ctx.Done()
+	tellEnds(ctx, out, s.dir, append([]*stack.Process{st.Temporal, st.Sim}, st.Workers...)...)
 	fmt.Fprintln(out, "stopping")
 	return nil
 }

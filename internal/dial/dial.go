@@ -6,33 +6,19 @@ package dial
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
-	"slices"
 	"syscall"
 	"time"
 )
 
 // Guard opens connections. The zero value refuses link-local and metadata
-// addresses. It is safe for concurrent use.
+// addresses, and those that are no machine's. It is safe for concurrent use.
 type Guard struct {
-	// AllowLinkLocal lets connections go to link-local and metadata addresses, too.
+	// AllowLinkLocal lets connections go to all of them, too.
 	AllowLinkLocal bool
 	// Resolver finds addresses; nil is the system's.
 	Resolver *net.Resolver
-}
-
-// metadata are addresses of metadata services that are not link-local.
-var metadata = []netip.Addr{
-	netip.MustParseAddr("fd00:ec2::254"),      // AWS, over IPv6
-	netip.MustParseAddr("fd20:ce::254"),       // Google, over IPv6
-	netip.MustParseAddr("fd00:c1::a9fe:a9fe"), // Oracle, over IPv6
-	netip.MustParseAddr("fd00:42::42"),        // Scaleway, over IPv6
-	netip.MustParseAddr("100.100.100.200"),    // Alibaba
-	netip.MustParseAddr("192.0.0.192"),        // Oracle
-	netip.MustParseAddr("168.63.129.16"),      // Azure's wire server
 }
 
 // timeout bounds how long opening a connection may take.
@@ -51,53 +37,6 @@ func (g Guard) control(_ context.Context, _, address string, _ syscall.RawConn) 
 		return nil
 	}
 	return check(address)
-}
-
-// RefusedError says where a Guard did not connect to.
-type RefusedError struct {
-	// Host is an address or, for what was meant for a proxy, a name.
-	Host string
-}
-
-// Error names the host and what would allow it.
-func (e *RefusedError) Error() string {
-	return fmt.Sprintf("connections to %s are refused: it is a link-local or cloud metadata address (sluice-worker --allow-link-local permits them)", e.Host)
-}
-
-// check refuses the address of a metadata service, in whatever form it is written.
-func check(address string) error {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("address %q: %w", address, err)
-	}
-	return checkIP(at.Addr())
-}
-
-func checkIP(ip netip.Addr) error {
-	ip = ip.Unmap().WithZone("")
-	if v4, ok := embedded(ip); ok {
-		ip = v4
-	}
-	if ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() || slices.Contains(metadata, ip) {
-		return &RefusedError{ip.String()}
-	}
-	return nil
-}
-
-// embedded is the IPv4 address inside an IPv6 address that a NAT64 or 6to4 gateway
-// would forward to, or that was written with sixteen bytes.
-func embedded(ip netip.Addr) (netip.Addr, bool) {
-	if !ip.Is6() {
-		return ip, false
-	}
-	b := ip.As16()
-	switch {
-	case netip.MustParsePrefix("64:ff9b::/96").Contains(ip), netip.MustParsePrefix("::/96").Contains(ip):
-		return netip.AddrFrom4([4]byte(b[12:16])), true
-	case netip.MustParsePrefix("2002::/16").Contains(ip):
-		return netip.AddrFrom4([4]byte(b[2:6])), true
-	}
-	return ip, false
 }
 
 // Transport carries HTTP requests over guarded connections, and keeps many of them

@@ -33,14 +33,7 @@ type deployment struct {
 // deploy brings a deployment up, and down at the end of the test.
 func deploy(t *testing.T, targets int, flags ...string) *deployment {
 	t.Helper()
-	bin := stack.Binaries{Dir: os.Getenv("SLUICE_BIN"), Devstack: os.Getenv("SLUICE_DEVSTACK")}
-	if bin.Dir == "" || bin.Devstack == "" {
-		if os.Getenv("SLUICE_REQUIRE_E2E") != "" {
-			t.Fatal("SLUICE_BIN and SLUICE_DEVSTACK must name the built programs")
-		}
-		t.Skip("not run: needs the built programs, see `make test`")
-	}
-	s, err := stack.Start(t.Context(), bin, t.TempDir())
+	s, err := stack.Start(t.Context(), programs(t), t.TempDir())
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
 	t.Cleanup(func() { logsOf(t, s) })
@@ -51,6 +44,19 @@ func deploy(t *testing.T, targets int, flags ...string) *deployment {
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return &deployment{Stack: s, t: t, worker: w, client: c}
+}
+
+// programs are the built ones; without them the test is not run.
+func programs(t *testing.T) stack.Binaries {
+	t.Helper()
+	bin := stack.Binaries{Dir: os.Getenv("SLUICE_BIN"), Devstack: os.Getenv("SLUICE_DEVSTACK")}
+	if bin.Dir == "" || bin.Devstack == "" {
+		if os.Getenv("SLUICE_REQUIRE_E2E") != "" {
+			t.Fatal("SLUICE_BIN and SLUICE_DEVSTACK must name the built programs")
+		}
+		t.Skip("not run: needs the built programs, see `make test`")
+	}
+	return bin
 }
 
 // logsOf shows what the programs wrote when a test has failed.

@@ -195,6 +195,8 @@ func TestInlineSecretsAreRefused(t *testing.T) {
 		"a receiver's token": {"stages:", "notify: {webhook: \"https://hooks.example/\", token: " + marker + "}\nstages:"},
 		"a password":         {"stages:", "notify: {webhook: \"https://me:" + marker + "@hooks.example/\"}\nstages:"},
 		"a source's":         {"scrape: {baseline: 2s}", "prometheus: \"http://me:" + marker + "@prometheus:9090\""},
+		"a query's token":    {"driver: {http: {}}", "driver: {http: {url: \"http://{{address}}/?token=" + marker + "\"}}"},
+		"a program's token":  {"driver: {http: {}}", "driver: {exec: {observe: [/bin/true], apply: [/bin/true, --token=" + marker + "]}}"},
 		"a judge's token":    {"    - name: errors", "    - {name: judge, webhook: {url: \"http://judge/\", token: " + marker + "}}\n    - name: errors"},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -208,7 +210,7 @@ func TestInlineSecretsAreRefused(t *testing.T) {
 			for _, args := range [][]string{{"validate", path}, {"plan", path}, {"start", path}, {"start", "-o", "json", path}} {
 				ran := d.sluice(2, args...)
 				require.NotContains(t, ran.Stdout+ran.Stderr, marker)
-				require.Regexp(t, `\$\{env:NAME\}|never holds a secret`, ran.Stdout+ran.Stderr)
+				require.Regexp(t, `\$\{env:NAME\}|a proxy in front|--token-file`, ran.Stdout+ran.Stderr)
 			}
 		})
 	}

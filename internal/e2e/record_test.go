@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/sluicehq/sluice/internal/connect"
@@ -27,16 +28,31 @@ func TestRecordHistories(t *testing.T) {
 	if dir == "" {
 		t.Skip("not run: records histories, see `make record-histories`")
 	}
-	record := func(name string, rollout func(d *deployment)) {
+	one := func(name string, rollout func(t *testing.T) []*historypb.HistoryEvent) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(dir, name+".json")
 			if _, err := os.Stat(path); err == nil {
 				t.Skip("recorded already: remove it first if no released version has made it")
 			}
+			save(t, path, rollout(t))
+		})
+	}
+	record := func(name string, rollout func(d *deployment)) {
+		one(name, func(t *testing.T) []*historypb.HistoryEvent {
 			d := deploy(t, 12)
 			rollout(d)
 			d.result()
-			d.save(path)
+			return eventsOf(t, d.client, connect.WorkflowID(unit))
+		})
+	}
+	for name, rollout := range map[string]func(*acted){
+		"abort-with-the-last-gate": abortWithTheLastGate,
+		"pause-with-the-measuring": pauseWithTheMeasuring,
+	} {
+		one(name, func(t *testing.T) []*historypb.HistoryEvent {
+			a := act(t, 4)
+			rollout(a)
+			return a.history()
 		})
 	}
 	record("promoted", func(d *deployment) { d.begin(d.spec("2.0.0", "2s", "")) })
@@ -140,22 +156,28 @@ func (d *deployment) lastTargets(path string) []string {
 	return planned.Stages[len(planned.Stages)-1].Targets
 }
 
-// save writes the rollout's history as JSON.
-func (d *deployment) save(path string) {
-	d.t.Helper()
-	var h historypb.History
-	it := d.client.GetWorkflowHistory(d.t.Context(), connect.WorkflowID(unit), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+// eventsOf is the history of a workflow's newest run.
+func eventsOf(t *testing.T, c client.Client, id string) []*historypb.HistoryEvent {
+	t.Helper()
+	var events []*historypb.HistoryEvent
+	it := c.GetWorkflowHistory(t.Context(), id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for it.HasNext() {
 		e, err := it.Next()
-		require.NoError(d.t, err)
-		h.Events = append(h.Events, e)
+		require.NoError(t, err)
+		events = append(events, e)
 	}
-	data, err := protojson.Marshal(&h)
-	require.NoError(d.t, err)
+	return events
+}
+
+// save writes a history as JSON.
+func save(t *testing.T, path string, events []*historypb.HistoryEvent) {
+	t.Helper()
+	data, err := protojson.Marshal(&historypb.History{Events: events})
+	require.NoError(t, err)
 	data, err = anonymous(data)
-	require.NoError(d.t, err)
-	require.NoError(d.t, os.MkdirAll(filepath.Dir(path), 0o755))
-	require.NoError(d.t, os.WriteFile(path, data, 0o600))
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, data, 0o600))
 }
 
 // anonymous drops from a history what tells of the machine and not of the rollout,

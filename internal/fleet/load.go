@@ -26,20 +26,48 @@ const (
 	maxLabel   = 256
 )
 
+// Document is a fleet together with the file that it was read from.
+type Document struct {
+	// Fleet is valid, and sorted by id.
+	Fleet Fleet
+	yaml  *strictyaml.Document
+	place map[string]int // of each id in the file
+}
+
+// Problem is a problem with a field of a target, such as "address", placed in the
+// file. It is for what only shows outside of it, such as an address that does not suit
+// a spec.
+func (d *Document) Problem(id, field, message string) strictyaml.Problem {
+	return d.yaml.Problem(strictyaml.Index("targets", d.place[id])+"."+field, message)
+}
+
 // Parse reads and validates a fleet file, in YAML or JSON. Its targets come out
 // sorted by id. The error is a strictyaml.Problems with everything that is wrong,
 // in the order of lines; file is how it names the file.
 func Parse(file string, data []byte) (Fleet, error) {
+	doc, err := ParseDocument(file, data)
+	if err != nil {
+		return Fleet{}, err
+	}
+	return doc.Fleet, nil
+}
+
+// ParseDocument is Parse for who has more to say about the file.
+func ParseDocument(file string, data []byte) (*Document, error) {
 	var f Fleet
 	doc := strictyaml.Decode(file, data, MaxBytes, &f)
 	if doc.Readable() {
 		validate(doc, f)
 	}
 	if err := doc.Problems().Err(); err != nil {
-		return Fleet{}, err
+		return nil, err
+	}
+	place := make(map[string]int, len(f.Targets))
+	for i, t := range f.Targets {
+		place[t.ID] = i
 	}
 	slices.SortFunc(f.Targets, func(a, b Target) int { return strings.Compare(a.ID, b.ID) })
-	return f, nil
+	return &Document{Fleet: f, yaml: doc, place: place}, nil
 }
 
 func validate(doc *strictyaml.Document, f Fleet) {

@@ -51,11 +51,16 @@ func (m *Meter) openDistributions() {
 			continue
 		}
 		part := &histogramCheck{alone: m.binding.itself(c)}
-		criteria := m.criteria(c, 1, part.alone)
-		criteria.Worse = 0
-		part.judge = judge.NewDistribution(criteria, m.binding.Before.Histograms[c.Name].looks())
+		part.judge = judge.NewDistribution(m.distributionCriteria(c, part.alone), m.binding.Before.Histograms[c.Name].looks())
 		m.distributions[c.Name] = part
 	}
+}
+
+// distributionCriteria are what the check is judged by.
+func (m *Meter) distributionCriteria(c spec.Check, alone bool) judge.Criteria {
+	criteria := m.criteria(c, 1, alone)
+	criteria.Worse = 0
+	return criteria
 }
 
 // looks are those before the stage, as the judge takes them.
@@ -105,7 +110,7 @@ func (m *Meter) compareDistributions(ctx context.Context, c spec.Check, at momen
 		return judged{Result: res.readable(c, []judge.Look{{Exposed: &sequential.Counts{Total: look.Exposed.Total}}})}
 	}
 	out := judged{Result: res.of(part.judge.Outcome(look.At), c)}
-	out.Limit = nil
+	out.Value, out.Limit = nil, nil // there are as many as bounds
 	if part.alone && c.Against == spec.AgainstControl {
 		out.Sentence += weaker
 	}

@@ -30,7 +30,9 @@ func (m *Meter) openComparisons() error {
 				return fmt.Errorf("check %q: %w", c.Name, err)
 			}
 			part.strata = strata
-			part.judge = judge.New(m.criteria(c, len(groups), part.alone), m.binding.Before.looks(key(c, name)))
+			criteria := m.criteria(c, len(groups), part.alone)
+			criteria.Daily = m.binding.Before.Past[key(c, name)].Daily
+			part.judge = judge.New(criteria, m.binding.Before.looks(key(c, name)))
 			m.comparisons[c.Name] = append(m.comparisons[c.Name], part)
 		}
 		if n := len(m.comparisons[c.Name]); n > maxGroups {

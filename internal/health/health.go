@@ -55,6 +55,9 @@ type Result struct {
 	// Against is what the second arm of the trace is: control, before (what the exposed
 	// targets did before the change) or AgainstObjective (what that allows).
 	Against string `json:"against,omitempty"`
+	// Mean says that the trace is about means of a number, each Bad divided by Total, and
+	// not about shares of bad events.
+	Mean bool `json:"mean,omitempty"`
 	// Silent are targets that did not answer and were tolerated, at most 1,000.
 	Silent []string `json:"silent,omitempty"`
 }

@@ -35,15 +35,20 @@ func (m *Meter) openMeans() {
 				part.places[a] = append(part.places[a], t.ID)
 			}
 		}
-		criteria := judge.MeansCriteria{Criteria: m.criteria(c, 1, part.alone), Drop: side(c.Drop), Rise: side(c.Rise)}
-		criteria.Worse = 0
 		var before []judge.Numbers
 		if past := m.binding.Before.Means[c.Name]; len(past) > 0 {
 			before = []judge.Numbers{{Exposed: part.at(exposed, past), Control: part.at(control, past)}}
 		}
-		part.judge = judge.NewMeans(criteria, before)
+		part.judge = judge.NewMeans(m.meansCriteria(c, part.alone), before)
 		m.means[c.Name] = part
 	}
+}
+
+// meansCriteria are what the check is judged by.
+func (m *Meter) meansCriteria(c spec.Check, alone bool) judge.MeansCriteria {
+	criteria := judge.MeansCriteria{Criteria: m.criteria(c, 1, alone), Drop: side(c.Drop), Rise: side(c.Rise)}
+	criteria.Worse = 0
+	return criteria
 }
 
 // side is by how much a mean may be off; below 0 where that is not judged.
@@ -162,6 +167,7 @@ func (r Result) shows(look judge.Numbers) Result {
 // ofMeans is the result of a judge's outcome.
 func (r Result) ofMeans(o judge.Outcome, c spec.Check) Result {
 	r = r.of(o, c)
+	r.Mean = true
 	r.Limit = nil // there may be two
 	for _, n := range []struct {
 		part *spec.Number

@@ -20,6 +20,9 @@ import (
 type Past struct {
 	Step  spec.Duration `json:"step,omitempty"`
 	Looks [][]float64   `json:"looks,omitempty"`
+	// Daily is how many times as large the share of bad events was a day ago in the time
+	// of the bake as before that, where that is beyond chance; 0 where it is not.
+	Daily float64 `json:"daily,omitempty"`
 	// Missing says why nothing is known; empty where something is, and where nothing
 	// has to be.
 	Missing string `json:"missing,omitempty"`
@@ -88,7 +91,11 @@ func (m *Meter) pastOf(ctx context.Context, c spec.Check, w window, part *compar
 			}
 		}
 	}
-	return Past{Step: spec.Duration(step), Looks: trimmed(rows)}
+	p := Past{Step: spec.Duration(step), Looks: trimmed(rows)}
+	if part.alone && c.Objective == nil {
+		p.Daily = m.daily(ctx, c, w.at, part)
+	}
+	return p
 }
 
 // addPast adds an arm's events to the rows, of which there is one for each look. It

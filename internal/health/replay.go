@@ -34,15 +34,9 @@ var errNoPast = errors.New("the spec's source has no past, expected health.prome
 // Replays reads the past of a stage's comparisons from a Prometheus, a look every
 // Health.Every.
 func Replays(ctx context.Context, h spec.Health, b Binding, d Deps, from, to time.Time) ([]Replay, error) {
-	if h.Prometheus == "" {
-		return nil, errNoPast
-	}
-	h.Without = []string{spec.CheckAlive, spec.CheckTraffic}
-	b.Cohort = b.Exposed // in the past nobody ran the release
-	b.Since = to         // criteria are those of a stage
-	m, err := Open(h, b, d)
+	m, err := openPast(h, b, d, to)
 	if err != nil {
-		return nil, fmt.Errorf("set up health checks: %w", err)
+		return nil, err
 	}
 	var out []Replay
 	for _, c := range m.spec.Checks {
@@ -54,6 +48,21 @@ func Replays(ctx context.Context, h spec.Health, b Binding, d Deps, from, to tim
 		}
 	}
 	return out, ctx.Err()
+}
+
+// openPast readies a stage's checks to be asked about the past up to a moment.
+func openPast(h spec.Health, b Binding, d Deps, to time.Time) (*Meter, error) {
+	if h.Prometheus == "" {
+		return nil, errNoPast
+	}
+	h.Without = []string{spec.CheckAlive, spec.CheckTraffic}
+	b.Cohort = b.Exposed // in the past nobody ran the release
+	b.Since = to         // criteria are those of a stage
+	m, err := Open(h, b, d)
+	if err != nil {
+		return nil, fmt.Errorf("set up health checks: %w", err)
+	}
+	return m, nil
 }
 
 // replay reads the rows of a part, in pieces that the source answers. Pieces of which

@@ -127,6 +127,14 @@ func TestRealPrometheusForms(t *testing.T) {
 	require.Equal(t, health.NoData, got["misspelt"].Verdict)
 	require.Contains(t, got["misspelt"].Sentence, "neither classic nor native")
 
+	reruns, err := health.Reruns(t.Context(), h, b, health.Deps{}, time.Now().Add(-20*time.Second), time.Now())
+	require.NoError(t, err)
+	require.Len(t, reruns, 4)
+	for _, r := range reruns[:3] {
+		require.Empty(t, r.Missing, r.Check)
+		require.NotEqual(t, health.Fail, r.Judge(15*time.Second).Verdict)
+	}
+
 	b.Since = time.Now()
 	got = until(open(), traffic(2.5, 0.7), all(health.Fail))
 	for name, words := range map[string]string{"orders": "lower, drop of 10% allowed", "classic": "slower at ", "native": "slower at ", "slow": "times the usual"} {

@@ -52,7 +52,7 @@ type Outcome struct {
 // NewComparison readies a check with the looks before the change; none, where nothing
 // is known of then.
 func NewComparison(c Criteria, before []Look) *Comparison {
-	j := &Comparison{criteria: c, traffic: newTraffic(c, before), itself: newItself(before)}
+	j := &Comparison{criteria: c, traffic: newTraffic(c, before), itself: newItself(before, c.Daily)}
 	if c.Before || c.limit() > 0 {
 		before = j.itself.all(before)
 	}

@@ -146,6 +146,22 @@ func TestAgainstBefore(t *testing.T) {
 	}
 }
 
+// What the time of day explains is no harm; more is.
+func TestTimeOfDay(t *testing.T) {
+	t.Parallel()
+	c := criteria()
+	c.Before = true
+	require.Equal(t, Fail, Run(c, drawn(3, constant(2.5))).Verdict)
+	c.Daily = 2.5
+	out := Run(c, drawn(3, constant(2.5)))
+	require.Equal(t, Pass, out.Verdict, out.Evidence)
+	require.Contains(t, out.Evidence, ", 2.5 times that at this time of the day before: ")
+	require.Equal(t, Fail, Run(c, drawn(3, constant(7))).Verdict)
+	require.Equal(t, Pass, Run(c, drawn(3, constant(1))).Verdict)
+	c.Before = false
+	require.Equal(t, Fail, Run(c, drawn(3, constant(2.5))).Verdict, "a control knows the time of day itself")
+}
+
 func TestObjective(t *testing.T) {
 	t.Parallel()
 	c := criteria()

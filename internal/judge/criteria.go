@@ -16,6 +16,9 @@ type Criteria struct {
 	// other arm is left alone. It is the weaker comparison: what else changed with time
 	// counts, too.
 	Before bool
+	// Daily is how many times as large the share of bad events is at the time of day of
+	// the bake as at that before the change, with Before; 1 or less changes nothing.
+	Daily float64
 	// Objective is the share of events that must not be bad, such as 0.999, and Burn how
 	// many times faster than that allows bad events may come. There is no other arm then.
 	// 0 has none.

@@ -7,14 +7,16 @@ import "github.com/sluicehq/sluice/internal/sequential"
 // uncertain that rate is, the looks before the change tell, compared with the same.
 type itself struct {
 	sequential.Counts // before the change, all looks together
+	// daily is how many times as large the rate is since, for the time of day.
+	daily float64
 }
 
 // certain is how many times larger than the exposed arm one is taken to be of which
 // the rate is known.
 const certain = 1000
 
-func newItself(before []Look) itself {
-	var i itself
+func newItself(before []Look, daily float64) itself {
+	i := itself{daily: max(1, daily)}
 	for _, l := range before {
 		if sane(l.Exposed) {
 			i.Bad += l.Exposed.Bad
@@ -27,14 +29,17 @@ func newItself(before []Look) itself {
 // known says that there was something before the change to compare with.
 func (i itself) known() bool { return i.Total > 0 }
 
-// against is a look with the second arm in the place of the control. Half an event is
+// against is a look since the change with the second arm in the place of the control.
+func (i itself) against(l Look) Look { return i.times(l, i.daily) }
+
+// times is a look with a second arm of so many times the rate before. Half an event is
 // added to what was seen, so that a rate of zero can be compared with, too.
-func (i itself) against(l Look) Look {
+func (i itself) times(l Look, factor float64) Look {
 	if !i.known() {
 		l.Control = nil
 		return l
 	}
-	return rated(l, (i.Bad+0.5)/(i.Total+1))
+	return rated(l, min(1, factor*(i.Bad+0.5)/(i.Total+1)))
 }
 
 // rated is a look with a second arm of which such a share is bad for certain.
@@ -47,11 +52,11 @@ func rated(l Look, rate float64) Look {
 	return l
 }
 
-// all is against for many looks.
+// all are looks before the change with the second arm.
 func (i itself) all(looks []Look) []Look {
 	out := make([]Look, len(looks))
 	for n, l := range looks {
-		out[n] = i.against(l)
+		out[n] = i.times(l, 1)
 	}
 	return out
 }

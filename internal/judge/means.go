@@ -159,6 +159,9 @@ func (j *Means) draw(numbers [2][]float64) {
 	var arms [2]sequential.Counts
 	for arm, values := range numbers {
 		m := moments(values)
+		if arm == control && j.criteria.Before {
+			m = moments(j.before[exposed].means())
+		}
 		arms[arm] = sequential.Counts{Bad: m.Mean * m.N, Total: m.N}
 	}
 	j.state.Trace = slices.Clone(j.state.Trace).add(sequential.Pair{Exposed: arms[exposed], Control: arms[control]})

@@ -58,6 +58,17 @@ func (a averages) at(i int) average {
 	return average{}
 }
 
+// means are the averages of targets that showed something.
+func (a averages) means() []float64 {
+	var out []float64
+	for _, t := range a {
+		if t.n > 0 {
+			out = append(out, t.mean)
+		}
+	}
+	return out
+}
+
 // seen is how many targets showed something.
 func (a averages) seen() int {
 	n := 0

@@ -56,7 +56,11 @@ func (j *Comparison) compared(out Outcome) string {
 		lately = fmt.Sprintf("in the last %d looks ", looks)
 	}
 	s := &strings.Builder{}
-	fmt.Fprintf(s, "%sexposed %s vs %s %s: %s times the usual, %s allowed", lately, ratio(seen.Exposed), j.criteria.other(), ratio(j.compare(seen)),
+	daily := ""
+	if j.criteria.Before && j.criteria.Daily > 1 {
+		daily = fmt.Sprintf(", %s times that at this time of the day before", numeral.PlainTo(j.criteria.Daily, 2))
+	}
+	fmt.Fprintf(s, "%sexposed %s vs %s %s%s: %s times the usual, %s allowed", lately, ratio(seen.Exposed), j.criteria.other(), ratio(j.compare(seen)), daily,
 		numeral.PlainTo(out.Ratio, 2), numeral.PlainTo(1+j.criteria.Worse, 3))
 	switch {
 	case out.Verdict == Fail:

@@ -105,9 +105,9 @@ func (v *validator) watched(path string, d Duration) {
 	switch {
 	case d <= 0:
 		v.bad(path, "is 0s, expected more: a stage that is not watched proves nothing")
-	case d < every(h):
+	case d < v.every():
 		v.bad(path, "is %s, expected at least %s, the time between two looks (health.every)", d, every(h))
-	case d <= h.Warmup:
+	case d <= h.Warmup && !v.doc.Bad("health.warmup") && !v.doc.Bad("health.every"):
 		v.bad(path, "is %s, expected more than health.warmup (%s, at %s), which is no evidence", d, h.Warmup, v.at("health.warmup"))
 	}
 }

@@ -70,10 +70,14 @@ type ExecDriver struct {
 	Timeout Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
 }
 
+// MaxBatch bounds Apply.Batch. An answer about a batch names each of its targets up to
+// twice, by 128 bytes, and must fit into Temporal's payload of 2 MB.
+const MaxBatch = 4000
+
 // Apply bounds how targets are changed.
 type Apply struct {
 	// Batch is how many targets one activity changes. Default 1000.
-	Batch int `yaml:"batch,omitempty" json:"batch" jsonschema:"minimum=1,maximum=10000"`
+	Batch int `yaml:"batch,omitempty" json:"batch" jsonschema:"minimum=1,maximum=4000"`
 	// Parallel is how many targets are changed at once over the whole stage.
 	// Default 50.
 	Parallel int `yaml:"parallel,omitempty" json:"parallel" jsonschema:"minimum=1,maximum=10000"`

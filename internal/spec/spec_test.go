@@ -120,7 +120,8 @@ func TestChanges(t *testing.T) {
 		{"against: control", "max: 5%", "stands without against"},
 		{"name: p99", "name: errors", "is the name of the check at"},
 		{"name: p99", "name: alive", "always on"},
-		{"batch: 100", "batch: 0", "is 0, expected 1 to 10000"},
+		{"batch: 100", "batch: 0", "is 0, expected 1 to 4000"},
+		{"batch: 100", "batch: 10000", "apply.batch: is 10000, expected 1 to 4000"},
 	} {
 		text := strings.Replace(base, tc.old, tc.new, 1)
 		require.NotEqual(t, base, text, tc.old)

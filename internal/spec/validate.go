@@ -9,7 +9,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/sluicehq/sluice/internal/secret"
 	"github.com/sluicehq/sluice/internal/strictyaml"
 	"github.com/sluicehq/sluice/internal/suggest"
 	"github.com/sluicehq/sluice/internal/tmpl"
@@ -28,6 +27,7 @@ func (v *validator) run() {
 	if v.needs("driver") {
 		v.driver()
 	}
+	v.times(v.spec.Health)
 	v.bounds()
 	v.partial()
 	v.notify()
@@ -46,6 +46,11 @@ func (v *validator) bad(path, format string, args ...any) {
 
 // given says whether the file sets a field, rightly or wrongly.
 func (v *validator) given(path string) bool { return v.doc.Has(path) || v.doc.Bad(path) }
+
+// anyGiven says whether the file sets one of the fields of a path.
+func (v *validator) anyGiven(path string, fields ...string) bool {
+	return slices.ContainsFunc(fields, func(field string) bool { return v.given(path + "." + field) })
+}
 
 // needs records a problem unless the file sets a field.
 func (v *validator) needs(path string) bool {
@@ -116,13 +121,6 @@ func (v *validator) driver() {
 	}
 }
 
-// token never repeats what it was given: that may be the secret itself.
-func (v *validator) token(path, ref string) {
-	if secret.Check(ref) != nil {
-		v.bad(path, "is not a reference to a secret, expected ${env:NAME} or file:/absolute/path, which the worker looks up; a secret itself is never written here (if it was, replace it: it is in this file's history)")
-	}
-}
-
 func (v *validator) argv(path string, argv []string, required bool, allowed []string) {
 	if !v.given(path) && !required || required && !v.needs(path) {
 		return
@@ -141,6 +139,7 @@ func (v *validator) argv(path string, argv []string, required bool, allowed []st
 		}
 		v.template(at, arg, allowed...)
 	}
+	v.noSecretInArgv(path, argv)
 }
 
 var placeholder = regexp.MustCompile(`\{\{\s*([^{}]*?)\s*\}\}`)
@@ -166,20 +165,29 @@ func (v *validator) template(path, text string, allowed ...string) bool {
 
 // urlTemplate checks a URL with placeholders.
 func (v *validator) urlTemplate(path, text string, allowed ...string) {
-	if v.template(path, text, allowed...) {
-		v.url(path, placeholder.ReplaceAllString(text, "x"))
+	if v.template(path, text, allowed...) && v.plainURL(path, placeholder.ReplaceAllString(text, "x")) != nil {
+		v.noSecretInURL(path, text)
 	}
 }
 
-// url checks a URL as the worker will use it. It never repeats the URL: there may
-// be a password in it.
+// url checks a URL as the worker will use it.
 func (v *validator) url(path, text string) *url.URL {
+	u := v.plainURL(path, text)
+	if u == nil || !v.noSecretInURL(path, text) {
+		return nil
+	}
+	return u
+}
+
+// plainURL checks the form of a URL. It never repeats the URL: there may be a password
+// in it.
+func (v *validator) plainURL(path, text string) *url.URL {
 	u, err := url.Parse(text)
 	switch {
 	case !strings.HasPrefix(text, "http://") && !strings.HasPrefix(text, "https://"):
 		v.bad(path, "is not an address that can be asked, expected a URL that begins with http:// or https://")
 	case strings.Contains(strings.SplitN(text, "/", 4)[2], "@") || err == nil && u.User != nil:
-		v.bad(path, "has a user or a password in it, expected a URL without: a spec never holds a secret")
+		v.bad(path, "has a user or a password in it, which would stand in the rollout's history: expected %s", instead(path))
 	case err != nil || u.Hostname() == "" || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		v.bad(path, "is not a URL, expected one such as http://host:9090")
 	case u.Fragment != "" || strings.Contains(text, "#"):
@@ -191,7 +199,7 @@ func (v *validator) url(path, text string) *url.URL {
 }
 
 func (v *validator) bounds() {
-	v.between("apply.batch", v.spec.Apply.Batch, 1, 10_000)
+	v.between("apply.batch", v.spec.Apply.Batch, 1, MaxBatch)
 	v.between("apply.parallel", v.spec.Apply.Parallel, 1, 10_000)
 	v.between("apply.attempts", v.spec.Apply.Attempts, 1, 100)
 	v.between("rollback.parallel", v.spec.Rollback.Parallel, 1, 10_000)

@@ -128,7 +128,7 @@ func (v *validator) valueCheck(path string, c Check) {
 	}
 	v.only(path, "a check with a value", "value", "max", "min", "drop", "rise", "tolerate", "each", "outliers")
 	v.eachCheck(path, c)
-	if !v.given(path+".max") && !v.given(path+".min") {
+	if !v.anyGiven(path, "max", "min", "drop", "rise") {
 		v.bad(path, "has no limit, expected max or min, or against: %s with drop or rise", AgainstControl)
 	}
 	if c.Max != nil && c.Min != nil && *c.Max < *c.Min {
@@ -140,7 +140,7 @@ func (v *validator) valueCheck(path string, c Check) {
 // tolerable checks how many breaches in a row are forgiven.
 func (v *validator) tolerable(path string, c Check) {
 	v.between(path+".tolerate", c.Tolerate, 0, 1000)
-	if most := mostTolerated(v.spec.Health); c.Tolerate > most && c.Tolerate <= 1000 {
+	if most := mostTolerated(v.spec.Health); c.Tolerate > most && c.Tolerate <= 1000 && !v.doc.Bad("health.every") {
 		v.bad(path+".tolerate", "is %d, which at a look every %s (health.every) forgives a breach for %s, expected at most %d (%s): a gate looks again until the breach is over or lasts too long",
 			c.Tolerate, every(v.spec.Health), Duration(c.Tolerate)*every(v.spec.Health), most, maxTolerated)
 	}

@@ -53,7 +53,7 @@ func (v *validator) criterion(path string, c Check) {
 			found = one
 		}
 	}
-	if found == "" {
+	if found == "" && !v.anyGiven(path, "worse", "match", "group_by", "burn") { // of which each says what it needs
 		v.bad(path, "has no limit, expected max, against: %s or objective", AgainstControl)
 	}
 	v.share(path+".max", c.Max, 1, "a ratio of bad to total is never more")

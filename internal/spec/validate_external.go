@@ -83,7 +83,9 @@ func (v *validator) endpoint(path, text string) {
 	if !v.template(path, text, tmpl.ID, tmpl.Address, tmpl.Label) {
 		return
 	}
-	v.ofTarget(path, text)
+	if v.ofTarget(path, text); v.doc.Bad(path) {
+		return
+	}
 	host, port, err := net.SplitHostPort(placeholder.ReplaceAllStringFunc(text, func(name string) string {
 		if strings.Trim(name, "{} ") == tmpl.Address {
 			return "x:1"
@@ -173,7 +175,7 @@ func (v *validator) sourceless(h Health) bool {
 		return false
 	case v.given("health.identify"):
 		v.bad("health.identify", "means nothing without a source of metrics, expected it left out, or prometheus or scrape beside it")
-	case !slices.Contains(h.Without, CheckTraffic):
+	case !slices.Contains(h.Without, CheckTraffic) && !v.misspelt(h):
 		v.bad("health", "has no source, which the always-on check %q needs, while no other check does: expected prometheus: http://host:9090 or scrape: {}, or without: [traffic] to leave that check out", CheckTraffic)
 	}
 	return true

@@ -91,6 +91,9 @@ func (v *validator) fleetPrometheus(f FleetSource) {
 			v.bad(path, "%s is the same for every target, expected a template over {{label.NAME}}", strictyaml.Quote(text))
 		}
 	}
+	if v.doc.Has("fleet.address") && !v.doc.Bad("fleet.address") {
+		v.addressHasPort("fleet.address", f.Address)
+	}
 	if len(f.Labels) > maxFleetLabels {
 		v.bad("fleet.labels", "has %d labels, expected at most %d", len(f.Labels), maxFleetLabels)
 		return

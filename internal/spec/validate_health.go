@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ var metricLabel = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
 func (v *validator) health() {
 	h := v.spec.Health
+	v.without(h)
 	v.source()
 	if v.doc.Has("health.identify.label") && !metricLabel.MatchString(h.Identify.Label) {
 		v.bad("health.identify.label", "%s is not a label, expected letters, digits and '_', not beginning with a digit", strictyaml.Quote(h.Identify.Label))
@@ -26,11 +26,9 @@ func (v *validator) health() {
 	if path := "health.identify.value"; v.doc.Has(path) && v.template(path, h.Identify.Value, tmpl.ID, tmpl.Address, tmpl.Label) && !strings.Contains(h.Identify.Value, "{{") {
 		v.bad(path, "%s is the same for every target, expected a template over {{id}}, {{address}} and {{label.NAME}}", strictyaml.Quote(h.Identify.Value))
 	}
-	v.times(h)
 	if path := "health.falseRollbackRate"; v.doc.Has(path) {
 		v.rate(path, h.FalseRollbackRate, "more than every other good release would be taken back")
 	}
-	v.without(h)
 	if v.needs("health.checks") {
 		v.checks()
 	}
@@ -44,7 +42,7 @@ func (v *validator) source() {
 	switch {
 	case hasProm && hasScrape:
 		v.bad("health.scrape", "stands beside prometheus at %s, expected one source", v.at("health.prometheus"))
-	case !hasProm && !hasScrape && !v.sourceless(h):
+	case !hasProm && !hasScrape && !v.doc.Bad("health.checks") && !v.sourceless(h):
 		v.bad("health", "has no source, expected prometheus: http://host:9090 or scrape: {}")
 	}
 	if v.doc.Has("health.prometheus") {
@@ -66,35 +64,6 @@ func (v *validator) baseURL(path, text string) {
 	}
 }
 
-func (v *validator) times(h Health) {
-	if v.doc.Has("health.every") && h.Every < minEvery {
-		v.bad("health.every", "is %s, expected at least %s", h.Every, minEvery)
-	}
-	v.positive("health.staleAfter", h.StaleAfter)
-	switch {
-	case v.doc.Has("health.window") && h.Window < every(h):
-		v.bad("health.window", "is %s, expected at least %s, the time between two looks (health.every)", h.Window, every(h))
-	case !v.given("health.window") && defaultWindow < every(h):
-		v.bad("health.every", "is %s, expected at most the window, which is %s unless health.window is set", h.Every, defaultWindow)
-	}
-	v.absence(h)
-}
-
-// absence checks that a window can be long enough to tell that requests are
-// missing: a Prometheus must have read a target twice before an increase over it
-// says anything.
-func (v *validator) absence(h Health) {
-	window, stale := cmp.Or(h.Window, defaultWindow), staleAfter(h)
-	if h.Prometheus == "" || window >= stale || slices.Contains(h.Without, CheckTraffic) {
-		return
-	}
-	path := "health.window"
-	if !v.given(path) {
-		path = "health.staleAfter"
-	}
-	v.bad(path, "the window of %s is shorter than staleAfter (%s), so missing traffic could never be told: expected a window of at least two of Prometheus' scrape intervals, and staleAfter set to them", window, stale)
-}
-
 func (v *validator) without(h Health) {
 	seen := map[string]string{}
 	for i, name := range h.Without {
@@ -107,14 +76,19 @@ func (v *validator) without(h Health) {
 	}
 }
 
+// misspelt says that it is not known which always-on checks are meant to be left out.
+func (v *validator) misspelt(h Health) bool {
+	bad := v.doc.Bad("health.without")
+	for i := range h.Without {
+		bad = bad || v.doc.Bad(strictyaml.Index("health.without", i))
+	}
+	return bad
+}
+
 // traffic checks that the share-of-traffic check has something to count, or was
 // left out on purpose.
 func (v *validator) traffic(h Health) {
-	left := slices.Contains(h.Without, CheckTraffic)
-	misspelt, counted := v.doc.Bad("health.without"), v.doc.Bad("health.checks")
-	for i := range h.Without {
-		misspelt = misspelt || v.doc.Bad(strictyaml.Index("health.without", i))
-	}
+	left, misspelt, counted := slices.Contains(h.Without, CheckTraffic), v.misspelt(h), v.doc.Bad("health.checks")
 	for i := range h.Checks {
 		counted = counted || v.given(strictyaml.Index("health.checks", i)+".total")
 	}

@@ -28,7 +28,7 @@ func (v *validator) stages() {
 		if stages[i].Name == StageSweep {
 			v.bad(path+".name", "%q is the name of the stage that brings in late targets, expected another", StageSweep)
 		}
-		v.cohort(path, stages[i])
+		v.cohort(path, stages[i], i == len(stages)-1)
 		v.bake(path, stages[i])
 		if v.doc.Has(path+".approval") && stages[i].Approval != ApprovalRequired {
 			v.bad(path+".approval", "is %s, expected %s, or no approval at all", strictyaml.Quote(stages[i].Approval), ApprovalRequired)
@@ -58,12 +58,14 @@ func (v *validator) name(path, name, kind string, seen map[string]string) {
 	seen[name] = path
 }
 
-func (v *validator) cohort(path string, s Stage) {
+// cohort checks what a stage exposes. Of the last one it is said elsewhere what it must
+// reach.
+func (v *validator) cohort(path string, s Stage, last bool) {
 	hasCount, hasReach, hasWhere := v.given(path+".count"), v.given(path+".reach"), v.given(path+".where")
 	switch {
 	case hasCount && hasReach:
 		v.bad(path+".reach", "stands beside count at %s, expected one of them", v.at(path+".count"))
-	case !hasCount && !hasReach && !hasWhere:
+	case !hasCount && !hasReach && !hasWhere && !last:
 		v.bad(path, "has no cohort, expected count, reach or where")
 	}
 	if s.Count != nil && *s.Count < 1 {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -29,7 +30,8 @@ type Process struct {
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
-	done chan struct{}
+	done chan struct{} // closed when it has ended
+	how  *string       // set before that
 }
 
 // NewProcess describes a child; nothing runs yet. Its output goes to log.
@@ -54,8 +56,9 @@ func (p *Process) Start() error {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
 	done := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(done) }() // its exit is seen by Running
-	p.cmd, p.done = cmd, done
+	how := new(string)
+	go func() { _ = cmd.Wait(); *how = cmd.ProcessState.String(); close(done) }()
+	p.cmd, p.done, p.how = cmd, done, how
 	return nil
 }
 
@@ -77,6 +80,29 @@ func (p *Process) running() bool {
 		return true
 	}
 }
+
+// Ended waits until the program has ended by whatever means, and says how, such as
+// "signal: killed". It is an error when ctx ends first, or nothing was started.
+func (p *Process) Ended(ctx context.Context) (how string, err error) {
+	p.mu.Lock()
+	done, said := p.done, p.how
+	p.mu.Unlock()
+	if done == nil {
+		return "", fmt.Errorf("%s was not started", p.name)
+	}
+	select {
+	case <-done:
+		return *said, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// Name is what the process is called.
+func (p *Process) Name() string { return p.name }
+
+// Command is what it runs.
+func (p *Process) Command() []string { return slices.Clone(p.argv) }
 
 // PID is the id of the running program; 0 when none runs.
 func (p *Process) PID() int {

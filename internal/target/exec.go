@@ -144,18 +144,31 @@ func (e execDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
 // run fills argv and the environment and runs the program. An error means that it
 // gave no exit status.
 func (e execDriver) run(ctx context.Context, argv []string, t fleet.Target, o Order, ordered bool) (program.Result, error) {
-	values := tmpl.ForTarget(t.ID, t.Address, t.Labels).With(tmpl.Unit, o.Unit)
 	env := map[string]string{"SLUICE_TARGET": t.ID, "SLUICE_UNIT": o.Unit}
 	if ordered {
-		fence := strconv.FormatInt(o.Fence, 10)
-		values.With(tmpl.Release, o.Release).With(tmpl.Fence, fence)
-		env["SLUICE_RELEASE"], env["SLUICE_FENCE"] = o.Release, fence
+		env["SLUICE_RELEASE"], env["SLUICE_FENCE"] = o.Release, strconv.FormatInt(o.Fence, 10)
 	}
 	for name, value := range env {
 		if err := checkArgument(value); err != nil && name != "SLUICE_FENCE" {
 			return program.Result{}, refused(fmt.Errorf("%s: %w", name, err))
 		}
 	}
+	filled, err := fill(argv, t, o)
+	if err != nil {
+		return program.Result{}, refused(err)
+	}
+	call := program.Call{Argv: filled, Env: env, Timeout: e.timeout}
+	if !ordered {
+		call.Answer = maxAnswer
+	}
+	return program.Run(ctx, call)
+}
+
+// fill puts an order for a target into the arguments of a program. Which of them may
+// ask for a release and a fence was checked when the driver was made.
+func fill(argv []string, t fleet.Target, o Order) ([]string, error) {
+	values := tmpl.ForTarget(t.ID, t.Address, t.Labels).With(tmpl.Unit, o.Unit).
+		With(tmpl.Release, o.Release).With(tmpl.Fence, strconv.FormatInt(o.Fence, 10))
 	filled := slices.Clone(argv)
 	for i, arg := range argv {
 		var err error
@@ -163,14 +176,10 @@ func (e execDriver) run(ctx context.Context, argv []string, t fleet.Target, o Or
 			return value, checkArgument(value)
 		})
 		if err != nil {
-			return program.Result{}, refused(fmt.Errorf("%s: argument %d: %w", argv[0], i, err))
+			return nil, fmt.Errorf("%s: argument %d: %w", argv[0], i, err)
 		}
 	}
-	call := program.Call{Argv: filled, Env: env, Timeout: e.timeout}
-	if !ordered {
-		call.Answer = maxAnswer
-	}
-	return program.Run(ctx, call)
+	return filled, nil
 }
 
 // parseOutput reads what an observe program prints: the release on the first

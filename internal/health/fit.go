@@ -1,0 +1,52 @@
+package health
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/tmpl"
+)
+
+// Fit answers a function that says why checks could not be about a target that comes
+// late: one without a label that they ask for, or one that metrics could not tell from
+// the others or from those that fitted before. It asks nobody, and is not safe for
+// concurrent use.
+func Fit(h spec.Health, others []fleet.Target) func(fleet.Target) error {
+	taken := map[string]string{}
+	each := slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return c.Each != "" })
+	identify := func(t fleet.Target) error {
+		if h.Prometheus == "" {
+			return nil
+		}
+		v, err := tmpl.Fill(h.Identify.Value, tmpl.ForTarget(t.ID, t.Address, t.Labels))
+		if err != nil {
+			return fmt.Errorf("health.identify.value: %w", err)
+		}
+		if other, ok := taken[v]; each && ok && other != t.ID {
+			return fmt.Errorf("health.identify: appears as %s=%q, as target %s does", h.Identify.Label, cut(v, 60), other)
+		}
+		taken[v] = t.ID
+		return nil
+	}
+	for _, t := range others {
+		_ = identify(t) // the rollout has lived with them so far
+	}
+	return func(t fleet.Target) error {
+		for _, c := range h.Checks {
+			if c.Probe == nil {
+				continue
+			}
+			if _, err := probed(*c.Probe, t); err != nil {
+				return fmt.Errorf("check %q: %w", c.Name, err)
+			}
+		}
+		if h.Scrape != nil {
+			if _, err := tmpl.Fill(h.Scrape.URL, tmpl.ForTarget(t.ID, t.Address, t.Labels)); err != nil {
+				return fmt.Errorf("health.scrape.url: %w", err)
+			}
+		}
+		return identify(t)
+	}
+}

@@ -1,0 +1,95 @@
+package spec_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// TestOneMistakeOneProblem spoils every value of every valid spec in turn, in several
+// ways, and expects at most one problem: what follows from a value that is wrong is no news.
+func TestOneMistakeOneProblem(t *testing.T) {
+	for name, data := range cases(t, "testdata/valid") {
+		var root yaml.Node
+		require.NoError(t, yaml.Unmarshal(data, &root))
+		refused := 0
+		for _, n := range scalars(&root) {
+			was := *n
+			for _, bad := range []string{"~", "-1", "0", "0s", "0%", "-5m", "5 minutes", "1h", "8000h", "10000%", "", "(", "[]", "x y"} {
+				n.Value, n.Tag, n.Style = bad, "", 0
+				if bad == "" || bad == "(" {
+					n.Style = yaml.DoubleQuotedStyle
+				}
+				text, err := yaml.Marshal(&root)
+				require.NoError(t, err)
+				_, err = spec.Parse(name+".yaml", text)
+				if err == nil {
+					continue
+				}
+				refused++
+				if strings.Contains(err.Error(), "\n") {
+					t.Errorf("%s:%d: %q in the place of %q:\n%s", name, was.Line, bad, was.Value, err)
+				}
+			}
+			*n = was
+		}
+		require.Positive(t, refused, name)
+	}
+}
+
+// TestOneKeyOneProblem misspells every key of every valid spec in turn. Without a key
+// that others mean something beside, every one of them may be told.
+func TestOneKeyOneProblem(t *testing.T) {
+	for name, data := range cases(t, "testdata/valid") {
+		var root yaml.Node
+		require.NoError(t, yaml.Unmarshal(data, &root))
+		for _, m := range mappings(&root) {
+			all := m.Content
+			for i := 0; i < len(all); i += 2 {
+				was := all[i].Value
+				all[i].Value += "z"
+				text, err := yaml.Marshal(&root)
+				require.NoError(t, err)
+				_, err = spec.Parse(name+".yaml", text)
+				if err != nil && strings.Contains(err.Error(), "\n") {
+					t.Errorf("%s:%d: %s misspelt:\n%s", name, all[i].Line, was, err)
+				}
+				all[i].Value = was
+			}
+		}
+	}
+}
+
+// mappings are all mappings.
+func mappings(n *yaml.Node) (all []*yaml.Node) {
+	if n.Kind == yaml.MappingNode {
+		all = append(all, n)
+	}
+	for _, c := range n.Content {
+		all = append(all, mappings(c)...)
+	}
+	return all
+}
+
+// scalars are all values that are no keys.
+func scalars(n *yaml.Node) []*yaml.Node {
+	switch n.Kind {
+	case yaml.ScalarNode:
+		return []*yaml.Node{n}
+	case yaml.MappingNode:
+		var all []*yaml.Node
+		for i := 1; i < len(n.Content); i += 2 {
+			all = append(all, scalars(n.Content[i])...)
+		}
+		return all
+	}
+	var all []*yaml.Node
+	for _, c := range n.Content {
+		all = append(all, scalars(c)...)
+	}
+	return all
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// Temporal's index holds only changes that are worth an event, so a list asks the
+// rollouts themselves, within bounds: each question takes a worker a moment.
+const (
+	maxAsked    = 100
+	askedAtOnce = 8
+	askWithin   = 3 * time.Second
+)
+
+// phasePaused is what --phase calls a rollout whose promotion was stopped, in
+// whatever phase it is.
+const phasePaused = "paused"
+
+// phaseIndexed is how the index calls every phase of a rollout that runs and waits for
+// nobody.
+const phaseIndexed = "running"
+
+// listing is what a list found.
+type listing struct {
+	rows []listed
+	// asked rollouts were asked; of these deaf ones did not answer.
+	asked, deaf int
+	// unasked rollouts run and were not asked: there were too many.
+	unasked int
+}
+
+// phases are the words that --phase knows.
+func phases() []string {
+	var words []string
+	for _, p := range []workflows.Phase{
+		workflows.PhasePlanning, workflows.PhasePreflight, workflows.PhaseApproval, workflows.PhaseObserve, workflows.PhaseApply, workflows.PhaseBake,
+		workflows.PhaseGate, workflows.PhaseHold, workflows.PhaseRollback, workflows.PhaseVerify, workflows.PhaseLocked,
+	} {
+		words = append(words, string(p))
+	}
+	return append(append(words, phasePaused, phaseIndexed), results()...)
+}
+
+// results are the words that --outcome knows.
+func results() []string {
+	var words []string
+	for _, p := range []workflows.Phase{
+		workflows.PhasePromoted, workflows.PhaseRolledBack, workflows.PhaseAborted, workflows.PhaseIncomplete, workflows.PhaseRefused,
+	} {
+		words = append(words, string(p))
+	}
+	return words
+}
+
+// indexed is the phase under which the index has a rollout in a phase; empty where
+// that may be any.
+func indexed(phase string) string {
+	switch workflows.Phase(phase) {
+	case phasePaused:
+		return ""
+	case workflows.PhasePlanning, workflows.PhasePreflight, workflows.PhaseObserve, workflows.PhaseApply, workflows.PhaseBake, workflows.PhaseGate:
+		return phaseIndexed
+	case workflows.PhaseVerify:
+		return string(workflows.PhaseRollback)
+	}
+	return phase
+}
+
+// fine says that only the rollouts themselves know which of them are meant.
+func (f listFilter) fine() bool { return f.phase != indexed(f.phase) }
+
+// holds says whether a rollout is in the phase that is asked for.
+func (f listFilter) holds(l listed) bool {
+	switch f.phase {
+	case "", phaseIndexed:
+		return true
+	case phasePaused:
+		return l.Paused
+	case string(workflows.PhaseRollback): // looking whether that cured it is a part of it
+		return l.Phase == f.phase || l.Phase == string(workflows.PhaseVerify)
+	}
+	return l.Phase == f.phase
+}
+
+// ask puts what rollouts that run say of themselves over what the index says of them,
+// in rows.
+func (r *remote) ask(ctx context.Context, rows []listed, got *listing) {
+	var open []*listed
+	for i := range rows {
+		if rows[i].Status == statusRunning {
+			open = append(open, &rows[i])
+		}
+	}
+	asked := open[:min(len(open), maxAsked-got.asked)]
+	got.asked += len(asked)
+	got.unasked += len(open) - len(asked)
+	next := make(chan *listed, len(asked))
+	for _, l := range asked {
+		next <- l
+	}
+	close(next)
+	var asking sync.WaitGroup
+	for range min(len(asked), askedAtOnce) {
+		asking.Go(func() {
+			for l := range next {
+				r.askOne(ctx, l)
+			}
+		})
+	}
+	asking.Wait()
+	for _, l := range asked {
+		if !l.Heard {
+			got.deaf++
+		}
+	}
+}
+
+func (r *remote) askOne(ctx context.Context, l *listed) {
+	v := view{
+		Unit: l.Unit, Release: l.Release, Phase: l.Phase, Stage: l.Stage, Status: l.Status, By: l.By,
+		StartedAt: l.StartedAt, ClosedAt: l.ClosedAt, WorkflowID: l.WorkflowID, RunID: l.RunID, URL: l.URL,
+	}
+	var err error
+	if v.State, err = r.query(ctx, v); err != nil {
+		return // the index is all that is known
+	}
+	*l = l.with(v.inside())
+	l.Heard, l.Paused = true, v.State.Paused != nil && v.State.Outcome == nil
+}
+
+// notes says what the list does not show.
+func (g listing) notes(con *console) {
+	if g.deaf > 0 {
+		con.say("%s did not answer, so the phase is only what Temporal's index knows: is a worker up? Start one with sluice-worker; sluice status UNIT says more", plural(g.deaf, "rollout"))
+	}
+	if g.unasked > 0 {
+		con.say("only the newest %d of those that run were asked for their phase: narrow the list with --unit", maxAsked)
+	}
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// manyRollouts is a server with rollouts that answer, or do not, each for itself.
+type manyRollouts struct {
+	*fakeTemporal
+	answers map[string]workflows.State
+
+	mu           sync.Mutex
+	asked        int
+	atOnce, peak int
+}
+
+func (m *manyRollouts) QueryWorkflow(ctx context.Context, id, _, _ string, _ ...any) (converter.EncodedValue, error) {
+	m.mu.Lock()
+	m.asked++
+	m.atOnce++
+	m.peak = max(m.peak, m.atOnce)
+	m.mu.Unlock()
+	defer func() {
+		m.mu.Lock()
+		m.atOnce--
+		m.mu.Unlock()
+	}()
+	unit, _ := connect.UnitOf(id)
+	s, ok := m.answers[unit]
+	if !ok {
+		return nil, errDeaf()
+	}
+	return encoded{s}, ctx.Err()
+}
+
+// indexedAs is a rollout of a unit as Temporal's index has it.
+func indexedAs(unit, phase string) *workflowpb.WorkflowExecutionInfo {
+	info := execution(isRunning)
+	info.Execution.WorkflowId = connect.WorkflowID(unit)
+	info.SearchAttributes.IndexedFields[connect.AttrPhase.GetName()] = payload(phase)
+	return info
+}
+
+func onePage(rollouts ...*workflowpb.WorkflowExecutionInfo) []*workflowservice.ListWorkflowExecutionsResponse {
+	return []*workflowservice.ListWorkflowExecutionsResponse{{Executions: rollouts}}
+}
+
+func in(phase workflows.Phase) workflows.State {
+	s := *baking().State
+	s.Phase = phase
+	return s
+}
+
+func incident() *manyRollouts {
+	paused := in(workflows.PhaseBake)
+	paused.Paused = &workflows.Control{Signal: "pause", By: "ana"}
+	ended := execution(isCompleted)
+	ended.Execution.WorkflowId = connect.WorkflowID("done")
+	ended.SearchAttributes.IndexedFields[connect.AttrPhase.GetName()] = payload("promoted")
+	ended.SearchAttributes.IndexedFields[connect.AttrOutcome.GetName()] = payload("promoted")
+	return &manyRollouts{
+		fakeTemporal: &fakeTemporal{pages: onePage(
+			indexedAs("bakes", "running"), indexedAs("stands", "running"), indexedAs("holds", "running"), // the index is late
+			indexedAs("back", "rolling-back"), indexedAs("stuck", "locked"), indexedAs("deaf", "running"), ended,
+		)},
+		answers: map[string]workflows.State{
+			"bakes": in(workflows.PhaseBake), "stands": paused, "holds": in(workflows.PhaseHold),
+			"back": in(workflows.PhaseVerify), "stuck": in(workflows.PhaseLocked),
+		},
+	}
+}
+
+// A list says of every open rollout what status says, and only what the index says of
+// one that does not answer.
+func TestListAsksOpenRollouts(t *testing.T) {
+	f := incident()
+	got, err := (&remote{client: f}).list(t.Context(), listFilter{limit: 20})
+	require.NoError(t, err)
+	require.Equal(t, 6, f.asked, "one that ended is in the index as it is")
+	golden(t, "list-incident", listTable(got.rows, at(0), false))
+	require.Equal(t, 1, got.deaf)
+	for _, r := range got.rows {
+		require.Equal(t, r.Unit != "deaf", r.Heard, r.Unit)
+		require.Equal(t, r.Unit == "stands", r.Paused, r.Unit)
+	}
+	var out, errOut bytes.Buffer
+	got.notes(testConsole(&out, &errOut))
+	require.Contains(t, errOut.String(), "1 rollout did not answer")
+	require.Contains(t, errOut.String(), "sluice-worker")
+}
+
+func TestListByPhase(t *testing.T) {
+	for phase, want := range map[string]struct {
+		query string
+		units []string
+	}{
+		"baking":             {"SluicePhase = 'running'", []string{"bakes", "stands"}},
+		"holding":            {"SluicePhase = 'holding'", []string{"holds"}},
+		"paused":             {"ExecutionStatus = 'Running'", []string{"stands"}},
+		"verifying-rollback": {"SluicePhase = 'rolling-back'", []string{"back"}},
+		"rolling-back":       {"SluicePhase = 'rolling-back'", []string{"back"}},
+		"promoted":           {"SluicePhase = 'promoted'", []string{"done"}},
+		"running":            {"SluicePhase = 'running'", []string{"bakes", "stands", "holds", "deaf"}},
+	} {
+		f := incident()
+		if phase == "running" { // the server filters by what it has
+			f.pages[0].Executions = append(f.pages[0].Executions[:3:3], f.pages[0].Executions[5])
+		}
+		got, err := (&remote{client: f}).list(t.Context(), listFilter{limit: 20, phase: phase})
+		require.NoError(t, err)
+		var units []string
+		for _, r := range got.rows {
+			units = append(units, r.Unit)
+		}
+		require.Equal(t, want.units, units, phase)
+		require.Contains(t, f.listed[0], want.query, phase)
+	}
+}
+
+// Asking is bounded, in number and at once, whatever the fleet of rollouts.
+func TestListAsksWithinBounds(t *testing.T) {
+	f := &manyRollouts{fakeTemporal: &fakeTemporal{}, answers: map[string]workflows.State{}}
+	var open []*workflowpb.WorkflowExecutionInfo
+	for i := range 3 * maxAsked {
+		unit := fmt.Sprintf("u%d", i)
+		open = append(open, indexedAs(unit, "running"))
+		f.answers[unit] = in(workflows.PhaseApply)
+	}
+	f.pages = onePage(open...)
+	got, err := (&remote{client: f}).list(t.Context(), listFilter{limit: 1000})
+	require.NoError(t, err)
+	require.Len(t, got.rows, 3*maxAsked)
+	require.Equal(t, maxAsked, f.asked)
+	require.LessOrEqual(t, f.peak, askedAtOnce)
+	require.Equal(t, "applying", got.rows[maxAsked-1].Phase)
+	require.Equal(t, "running", got.rows[maxAsked].Phase)
+	require.Equal(t, 2*maxAsked, got.unasked)
+
+	f.pages, f.asked = onePage(open...), 0
+	got, err = (&remote{client: f}).list(t.Context(), listFilter{limit: 1000, phase: "applying"})
+	require.NoError(t, err)
+	require.Len(t, got.rows, maxAsked, "what was not asked is not known to be in the phase")
+	var out, errOut bytes.Buffer
+	got.notes(testConsole(&out, &errOut))
+	require.Contains(t, errOut.String(), "--unit")
+}
+
+func TestListRefusesUnknownWords(t *testing.T) {
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"list", "--phase", "bakin"}, "did you mean baking?"},
+		{[]string{"list", "--phase", "held"}, "expected one of planning,"},
+		{[]string{"list", "--outcome", "rolledback"}, "did you mean rolled-back?"},
+		{[]string{"list", "--unit", "edge*"}, "sluice list --open"},
+	} {
+		r := sluice(t, "", tc.args...)
+		require.Equal(t, exitInvalid, r.code, tc.args)
+		require.Contains(t, r.errOut, tc.want, tc.args)
+	}
+}
