@@ -57,5 +57,5 @@ func (m *Meter) totals(ctx context.Context, a arm, at time.Time, looks int, step
 // all there were, when each is with such a probability. So many count as one.
 func fewByChance(mine, all, probability, bursts float64) float64 {
 	bursts = max(1, bursts)
-	return beyond((all-mine)/bursts, all/bursts, 1-probability)
+	return binomialTail((all-mine)/bursts, all/bursts, 1-probability)
 }

@@ -14,7 +14,7 @@ const (
 	// mostDaily is how much the time of day may explain: more is an incident of the day
 	// before.
 	mostDaily = 3
-	// surely is how many standard errors are beyond chance.
+	// surely is how many standard errors a rise is taken to be smaller than it looks.
 	surely = 1.645
 )
 

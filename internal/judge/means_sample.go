@@ -101,7 +101,7 @@ func (j *Means) missing(targets [2]int) string {
 		if j.criteria.Before {
 			return n >= 2 && -float64(n)*math.Ln2 <= math.Log(level)
 		}
-		return n >= 2 && m >= 2 && -binomial(n+m, n) <= math.Log(level)
+		return n >= 2 && m >= 2 && -sequential.LnChoose(float64(n+m), float64(n)) <= math.Log(level)
 	}
 	n, m := targets[exposed], targets[control]
 	if enough(n, m) {
@@ -130,12 +130,4 @@ func targetsOf(n int) string {
 		return "1 exposed target"
 	}
 	return plural(n, "exposed target")
-}
-
-// binomial is the logarithm of how many ways there are to draw k of n.
-func binomial(n, k int) float64 {
-	all, _ := math.Lgamma(float64(n + 1))
-	some, _ := math.Lgamma(float64(k + 1))
-	others, _ := math.Lgamma(float64(n - k + 1))
-	return all - some - others
 }

@@ -213,3 +213,12 @@ func Wilson(hits, tries float64) (low, high float64) {
 	}
 	return low, high
 }
+
+// LnChoose is the logarithm of how many ways there are to choose k of n. Neither need be
+// whole.
+func LnChoose(n, k float64) float64 {
+	all, _ := math.Lgamma(n + 1)
+	some, _ := math.Lgamma(k + 1)
+	others, _ := math.Lgamma(n - k + 1)
+	return all - some - others
+}
