@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -59,7 +60,11 @@ func parseArgs(commands []command, words []string) (parsedArgs, error) {
 		return p, unknownCommand(commands, name)
 	}
 	p.command = name
-	return p, p.fill(tableOf(commands[i].allFlags()), words)
+	err := p.fill(tableOf(commands[i].allFlags()), words)
+	if e, ok := errors.AsType[*exitError](err); ok {
+		e.command = name
+	}
+	return p, err
 }
 
 // commandWord is the first word that is no flag and no flag's value.
@@ -166,7 +171,22 @@ func unknownCommand(commands []command, name string) error {
 	for _, c := range commands {
 		names = append(names, c.name)
 	}
+	if usual, ok := otherNames[strings.ToLower(name)]; ok {
+		return usagef("unknown command %q; did you mean %s?", name, usual)
+	}
 	return usagef("unknown command %q%s", name, suggestion(name, names, ""))
+}
+
+// otherNames are what other tools call what Sluice does.
+var otherNames = map[string]string{
+	"apply": "sluice start SPEC", "deploy": "sluice start SPEC", "run": "sluice start SPEC", "rollout": "sluice start SPEC",
+	"cancel": "sluice abort UNIT", "kill": "sluice abort UNIT", "revert": "sluice abort UNIT", "rollback": "sluice abort UNIT",
+	"stop": "sluice abort UNIT, or sluice pause UNIT", "undo": "sluice abort UNIT",
+	"continue": "sluice resume UNIT", "unpause": "sluice resume UNIT",
+	"history": "sluice list --unit UNIT", "ls": "sluice list", "ps": "sluice list --open", "rollouts": "sluice list",
+	"describe": "sluice status UNIT", "get": "sluice status UNIT", "show": "sluice status UNIT",
+	"log": "sluice explain UNIT", "logs": "sluice explain UNIT", "why": "sluice explain UNIT", "check": "sluice validate SPEC", "lint": "sluice validate SPEC",
+	"unlock": "sluice give-up UNIT, or sluice retry-rollback UNIT", "retry": "sluice retry-rollback UNIT",
 }
 
 func unknownFlag(command string, known flagTable, name string) error {
@@ -175,7 +195,19 @@ func unknownFlag(command string, known flagTable, name string) error {
 		names = append(names, n)
 	}
 	slices.Sort(names)
-	return usagef("%s: unknown flag --%s%s", command, name, suggestion(name, names, "--"))
+	hint := suggestion(name, names, "--")
+	usual := otherFlags[strings.ToLower(name)]
+	if flag, _, _ := strings.Cut(usual, " "); slices.Contains(names, flag) {
+		hint = "; did you mean --" + usual + "?"
+	}
+	return usagef("%s: unknown flag --%s%s", command, name, hint)
+}
+
+// otherFlags are what other tools call Sluice's flags.
+var otherFlags = map[string]string{
+	"reason": "why", "message": "why", "m": "why", "comment": "why", "because": "why", "user": "by", "as": "by",
+	"json": flagOutput + " " + outputJSON, "format": flagOutput, "n": "namespace", "ns": "namespace", "server": "address", "host": "address",
+	"follow": "wait", "f": "wait", "w": "wait", "force": "override", "status": "phase", "state": "phase", "running": "open",
 }
 
 // wantsJSON says whether failures are to be told in JSON too, which must be known

@@ -199,6 +199,9 @@ func endChange(v view, now time.Time) []event {
 	if o := v.outcome(); o != nil {
 		e.At, e.Stage, e.Text = o.EndedAt, o.Stage, outcomeText(*o)
 	}
+	if next := afterwards(v); next != "" {
+		e.Text += ". " + next
+	}
 	return []event{e}
 }
 

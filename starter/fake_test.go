@@ -69,6 +69,9 @@ func (f *fakeTemporal) ExecuteWorkflow(_ context.Context, o client.StartWorkflow
 
 func (f *fakeTemporal) ListWorkflow(_ context.Context, r *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
 	f.listed = append(f.listed, r.GetQuery())
+	if len(f.pages) == 0 {
+		return &workflowservice.ListWorkflowExecutionsResponse{}, nil
+	}
 	page := f.pages[0]
 	f.pages = f.pages[1:]
 	return page, nil

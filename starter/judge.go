@@ -155,7 +155,7 @@ func loneCriteria(l spec.Lone, r judge.Recorded) judge.Criteria {
 	if l.Worse != nil {
 		c.Worse = float64(*l.Worse)
 	}
-	c.Alpha, c.Traffic = judge.Split(float64(l.FalseRollbackRate))
+	c.Alpha, c.Traffic = judge.SplitRate(float64(l.FalseRollbackRate))
 	return c
 }
 

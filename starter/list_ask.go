@@ -80,6 +80,8 @@ func (f listFilter) holds(l listed) bool {
 		return true
 	case phasePaused:
 		return l.Paused
+	case string(workflows.PhaseRollback): // looking whether that cured it is a part of it
+		return l.Phase == f.phase || l.Phase == string(workflows.PhaseVerify)
 	}
 	return l.Phase == f.phase
 }

@@ -110,6 +110,7 @@ func TestListByPhase(t *testing.T) {
 		"holding":            {"SluicePhase = 'holding'", []string{"holds"}},
 		"paused":             {"ExecutionStatus = 'Running'", []string{"stands"}},
 		"verifying-rollback": {"SluicePhase = 'rolling-back'", []string{"back"}},
+		"rolling-back":       {"SluicePhase = 'rolling-back'", []string{"back"}},
 		"promoted":           {"SluicePhase = 'promoted'", []string{"done"}},
 		"running":            {"SluicePhase = 'running'", []string{"bakes", "stands", "holds", "deaf"}},
 	} {

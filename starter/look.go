@@ -48,7 +48,10 @@ func (r *remote) look(ctx context.Context, unit, runID string) (view, error) {
 	described, err := r.describe(ctx, id, runID)
 	if err != nil {
 		if isNotFound(err) {
-			return view{}, &exitError{code: exitInvalid, err: notFound(unit, runID)}
+			return view{}, &exitError{code: exitInvalid, err: r.notFound(ctx, unit, runID)}
+		}
+		if _, ok := errors.AsType[*serviceerror.InvalidArgument](err); ok && runID != "" {
+			return view{}, invalidf("--run-id %q is no run's id: sluice list --unit %s --output json names them", runID, unit)
 		}
 		return view{}, r.explainCall(fmt.Errorf("look at the rollout of %s: %w", unit, err))
 	}
@@ -76,11 +79,22 @@ func (r *remote) look(ctx context.Context, unit, runID string) (view, error) {
 	return v.inside(), ctx.Err()
 }
 
-func notFound(unit, runID string) error {
+// notFound says where was looked, and which unit was probably meant.
+func (r *remote) notFound(ctx context.Context, unit, runID string) error {
 	if runID != "" {
-		return fmt.Errorf("%w: %s has no run %s: sluice list --unit %s", errNoRollout, unit, runID, unit)
+		return fmt.Errorf("%w: %s has no run %s: sluice list --unit %s --output json names them", errNoRollout, unit, runID, unit)
 	}
-	return fmt.Errorf("%w: %s never had one here: sluice list shows those that there are", errNoRollout, unit)
+	hint := ":"
+	if known, err := r.list(ctx, listFilter{limit: 100, unasked: true}); err == nil { // without, there is only no suggestion
+		var units []string
+		for _, row := range known.rows {
+			units = append(units, row.Unit)
+		}
+		if meant := suggestion(unit, units, ""); meant != "" {
+			hint = meant
+		}
+	}
+	return fmt.Errorf("%w: %s never had one in namespace %s of %s%s sluice list shows those that there are", errNoRollout, unit, r.namespace, r.address, hint)
 }
 
 func (r *remote) describe(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {

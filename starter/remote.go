@@ -23,6 +23,7 @@ const callTimeout = 5 * time.Second
 type remote struct {
 	client    client.Client
 	namespace string
+	address   string
 	// ui is the base URL of the Web UI; empty when nobody said where it is.
 	ui string
 }
@@ -58,10 +59,14 @@ func dial(ctx context.Context, c *cli.Context) (*remote, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*callTimeout)
 	defer cancel()
 	cl, err := connect.Dial(ctx, o)
+	if _, wrong := errors.AsType[*connect.AddressError](err); wrong {
+		return nil, &exitError{code: exitInvalid, err: err}
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &remote{client: cl, namespace: namespace, ui: strings.TrimRight(ui, "/")}, nil
+	address, _ := o.ResolvedAddress() // which was read just now
+	return &remote{client: cl, namespace: namespace, address: address, ui: strings.TrimRight(ui, "/")}, nil
 }
 
 func checkUI(ui string) error {

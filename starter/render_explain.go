@@ -31,6 +31,9 @@ func explanation(v view, queries bool, now time.Time, width int, p paint) []stri
 		}
 		e.controls(*s)
 		e.outcome(*s)
+		if next := afterwards(v); next != "" {
+			e.add("  %s", e.p.bold(next))
+		}
 	}
 	return e.lines
 }

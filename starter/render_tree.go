@@ -20,6 +20,9 @@ func tree(v view, now time.Time, width int, p paint) []string {
 		lines = append(lines, stageLines(v, now, width, p)...)
 		if s.Outcome != nil {
 			lines = append(lines, outcomeLines(*s.Outcome, maxTroubles, p)...)
+			if next := afterwards(v); next != "" {
+				lines = append(lines, p.bold(next))
+			}
 		}
 	}
 	if v.URL != "" {
@@ -33,7 +36,7 @@ const maxTroubles = 10
 
 // header says which rollout it is, what it does and why it waits.
 func header(v view, now time.Time, p paint) []string {
-	first := p.bold(terminal.Safe(v.Unit+" "+v.Release)) + " · " + p.phase(phaseWord(v)) + " · " + age(v, now)
+	first := p.bold(terminal.Safe(v.Unit+" "+v.Release)) + " · " + p.phase(phaseWord(v)) + atStage(v) + " · " + age(v, now)
 	if v.By != "" {
 		first += " by " + terminal.Safe(v.By)
 	}
@@ -46,12 +49,24 @@ func header(v view, now time.Time, p paint) []string {
 		lines = append(lines, p.yellow("paused by "+whoAndWhy(*c)+", "+span(now.Sub(c.At))+" ago"))
 	}
 	if v.Trouble != "" {
-		lines = append(lines, p.yellow(terminal.Safe(v.Trouble)))
+		trouble := v.Trouble
+		if v.Remembered {
+			trouble += "; below is what it said last"
+		}
+		lines = append(lines, p.yellow(terminal.Safe(trouble)))
 	}
 	for _, r := range v.Retrying {
 		lines = append(lines, p.yellow(terminal.Safe(r.String())))
 	}
 	return lines
+}
+
+// atStage names the stage where no tree of stages follows.
+func atStage(v view) string {
+	if v.State != nil || v.Stage == "" || !v.running() {
+		return ""
+	}
+	return " at stage " + terminal.Safe(v.Stage)
 }
 
 // phaseWord is the phase, or Temporal's status where there is none to trust.

@@ -77,6 +77,7 @@ func mistakes() map[string]struct {
 		"help of unknown":       {[]string{"help", "strat"}, "unknown command"},
 		"missing file":          {[]string{"validate", "/does/not/exist.yaml"}, "no such file"},
 		"folder":                {[]string{"validate", "/"}, "is a directory"},
+		"address, no port":      {[]string{"list", "--address", "temporal"}, "expected HOST:PORT"},
 		"bad ui":                {[]string{"list", "--ui", "localhost:8233"}, "expected a URL"},
 		"unknown profile":       {[]string{"list", "--profile", "nowhere"}, "nowhere"},
 	}

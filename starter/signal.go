@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 	"go.temporal.io/api/serviceerror"
@@ -51,6 +53,9 @@ func (s signalCommand) request(c *cli.Context) (workflows.ControlRequest, error)
 	if s.needsWhy && req.Why == "" {
 		return req, usagef("%s needs a reason, it is kept with the rollout: --why \"…\"", s.name)
 	}
+	if s.needsWhy && !strings.ContainsFunc(req.Why, unicode.IsLetter) {
+		return req, usagef("--why %q has no word in it, expected a reason that others understand later", req.Why)
+	}
 	return req, checkWhy(req.Why)
 }
 
@@ -80,8 +85,8 @@ func (s signalCommand) send(ctx context.Context, con *console, r *remote, unit s
 		return refusedf("the rollback of %s is incomplete, and the unit is locked: sluice retry-rollback %[1]s, or sluice give-up %[1]s --why \"…\"", unit)
 	}
 	if !before.running() {
-		return refusedf("no rollout of %s is running: the last one, %s, ended %s as %s",
-			before.Unit, before.Release, stamp(before.ClosedAt, con.now()), phaseWord(before))
+		return refusedf("no rollout of %s is running: the last one, %s, ended %s as %s: sluice explain %s says why, sluice start SPEC begins another",
+			before.Unit, before.Release, stamp(before.ClosedAt, con.now()), phaseWord(before), before.Unit)
 	}
 	if s.name == workflows.SignalPromote && req.Stage == "" {
 		req.Stage = before.Stage // what was seen, and not the next one, should this one pass meanwhile
@@ -219,7 +224,7 @@ type told struct {
 
 func (s signalCommand) tell(con *console, v view, taken *workflows.Control) error {
 	if taken != nil && taken.Refused != "" {
-		return refusedf("%s had no effect on the rollout of %s: %s", s.name, v.Unit, taken.Refused)
+		return refusedf("%s had no effect on the rollout of %s: %s; %s", s.name, v.Unit, taken.Refused, advice(v, *taken))
 	}
 	t := told{
 		Signal: s.name, Unit: v.Unit, WorkflowID: v.WorkflowID, RunID: v.RunID, Phase: v.Phase,

@@ -117,6 +117,9 @@ func (r *remote) held(ctx context.Context, con *console, sub workflows.Submissio
 		what = "refused: the unit " + unit + " is locked, since the rollback of its last rollout is incomplete"
 		return refusedf("%s: %s\n  see what is left: sluice status %[3]s\n  try again:        sluice retry-rollback %[3]s\n  or give up:       sluice give-up %[3]s --why \"…\"", what, detail, unit)
 	}
+	if v.State != nil && (goingBack(*v.State) || abortedBy(*v.State) != "") {
+		return refusedf("%s: %s\n  it is being taken back; start again when that is done: sluice watch %s", what, detail, unit)
+	}
 	return refusedf("%s: %s\n  follow it:    sluice watch %s\n  take it back: sluice abort %s --why \"…\"", what, detail, unit, unit)
 }
 

@@ -25,6 +25,8 @@ type view struct {
 	Phase, Stage string
 	// Trouble says why State is missing or may be old; empty when it is fresh.
 	Trouble string
+	// Remembered says that State was heard before, and not now.
+	Remembered bool
 	// State is the rollout's own word; nil when it was never heard.
 	State *workflows.State
 	// Live is the newest look of the watch that runs now; nil without one.
@@ -121,7 +123,7 @@ func (v view) remember(before view) view {
 	}
 	switch {
 	case v.State == nil:
-		v.State, v.Live = before.State, before.Live
+		v.State, v.Live, v.Remembered = before.State, before.Live, before.State != nil
 		v.Phase, v.Stage = cmp.Or(before.Phase, v.Phase), cmp.Or(before.Stage, v.Stage)
 	case v.Live == nil && v.running() && before.State != nil && before.State.Stage == v.State.Stage:
 		v.Live = before.Live // the next watch has not looked yet

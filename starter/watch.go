@@ -29,7 +29,7 @@ func timeoutFlag() cli.Flag {
 }
 
 func runIDFlag() cli.Flag {
-	return &cli.StringFlag{Name: "run-id", Usage: "the `RUN` to show, one of sluice list (default: the newest)"}
+	return &cli.StringFlag{Name: "run-id", Usage: "the `RUN` to show, one of sluice list --output json (default: the newest)"}
 }
 
 // timeoutOf reads --timeout; 0 when it is not given.

@@ -26,7 +26,10 @@ func (r *rollout) listen(ctx workflow.Context) {
 		})
 	}
 	// The selector looks here last: whoever is heard knows that no signal waits.
-	sel.AddReceive(r.asked, func(ch workflow.ReceiveChannel, _ bool) { ch.Receive(ctx, nil) })
+	sel.AddReceive(r.asked, func(ch workflow.ReceiveChannel, _ bool) {
+		ch.Receive(ctx, nil)
+		r.asking = false
+	})
 	for {
 		sel.Select(ctx)
 	}
@@ -42,8 +45,9 @@ const changeHeard = "hear-signals-before-deciding"
 // the run ends.
 func (r *rollout) heard() {
 	cancelled := r.ctx.Err() != nil && r.aborted == nil && r.state.Outcome == nil
-	if !cancelled && r.asked.SendAsync(true) {
-		return // listen waits with empty hands
+	if !cancelled && (r.asking || r.asked.SendAsync(true)) {
+		r.asking = true // listen's hands were empty, and have only this in them now
+		return
 	}
 	if workflow.GetVersion(r.base, changeHeard, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		return

@@ -47,8 +47,10 @@ type rollout struct {
 	touched []exposure
 	// sweeps are the targets of the stages after the plan's last, in their order.
 	sweeps [][]fleet.Target
-	// asked is where heard asks listen whether a signal waits.
-	asked workflow.Channel
+	// asked is where heard asks listen whether a signal waits, asking that listen has
+	// yet to see that it was asked.
+	asked  workflow.Channel
+	asking bool
 	// newcomers have joined or moved, and could not be brought in yet.
 	newcomers []fleet.Target
 	// counted are exposed targets that a sweep may meet again.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/sequential"
 )
 
 // Moment is how one check of one stage would have judged a change at a moment.
@@ -98,7 +99,7 @@ func (t Tally) count(c judge.Criteria, end, every time.Duration, run func(at tim
 	if judged > 0 {
 		t.Apart = apart(t.Moments, every, bake) * float64(judged) / float64(t.Moments)
 	}
-	t.Low, t.High = Interval(t.Apart*float64(t.Failed)/float64(max(1, judged)), t.Apart)
+	t.Low, t.High = sequential.Wilson(t.Apart*float64(t.Failed)/float64(max(1, judged)), t.Apart)
 	return t
 }
 
@@ -108,23 +109,6 @@ func apart(moments int, every, bake time.Duration) float64 {
 		return float64(moments)
 	}
 	return 1 + float64(moments-1)*every.Seconds()/bake.Seconds()
-}
-
-// Interval is Wilson's 95% interval of a share (Wilson 1927); all of it where nothing
-// was tried.
-func Interval(hits, tries float64) (low, high float64) {
-	if !(tries > 0) {
-		return 0, 1
-	}
-	const z = 1.959964
-	n, p := tries, hits/tries
-	middle := (p + z*z/(2*n)) / (1 + z*z/n)
-	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	low, high = max(0, middle-half), min(1, middle+half)
-	if hits == 0 { // but for rounding
-		low = 0
-	}
-	return low, high
 }
 
 // Needed is how many moments without any failure are needed to say with 95%

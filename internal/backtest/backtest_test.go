@@ -84,17 +84,6 @@ func TestNothingToJudge(t *testing.T) {
 	require.InDelta(t, 0.138, got.High, 1e-3)
 }
 
-func TestInterval(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		hits, tries, low, high float64
-	}{{0, 0, 0, 1}, {0, 10, 0, 0.2775}, {5, 10, 0.2366, 0.7634}, {10, 10, 0.7225, 1}} {
-		low, high := Interval(test.hits, test.tries)
-		require.InDelta(t, test.low, low, 1e-3)
-		require.InDelta(t, test.high, high, 1e-3)
-	}
-}
-
 // Bakes that overlap leave as wide an interval as those that fit beside each other.
 func TestOverlap(t *testing.T) {
 	t.Parallel()

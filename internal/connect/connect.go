@@ -42,27 +42,14 @@ type Options struct {
 	Metrics prometheus.Registerer
 }
 
-// UnreachableError says that no server answered, and what to do about it.
-type UnreachableError struct {
-	// Address is where a server was looked for.
-	Address string
-	// Err is why there was no answer.
-	Err error
-}
-
-// Error names the address and the way out.
-func (e *UnreachableError) Error() string {
-	return fmt.Sprintf("connect to Temporal: no server answers at %s (%v): start one with `make dev`, or name another with --address or TEMPORAL_ADDRESS", e.Address, e.Err)
-}
-
-// Unwrap is the cause.
-func (e *UnreachableError) Unwrap() error { return e.Err }
-
 // Dial connects to Temporal and checks that a server answers; its error is an
-// *UnreachableError when none does. The caller closes the client.
+// *UnreachableError when none does, and an *AddressError when none can. The caller closes the client.
 func Dial(ctx context.Context, o Options) (client.Client, error) {
 	opts, err := o.client()
 	if err != nil {
+		return nil, err
+	}
+	if err := checkAddress(opts.HostPort); err != nil {
 		return nil, err
 	}
 	c, err := client.DialContext(ctx, opts)
@@ -72,7 +59,7 @@ func Dial(ctx context.Context, o Options) (client.Client, error) {
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled):
 		return nil, fmt.Errorf("connect to Temporal: %w", context.Cause(ctx))
 	}
-	return nil, &UnreachableError{Address: opts.HostPort, Err: err}
+	return nil, &UnreachableError{Address: opts.HostPort, Err: err, Hint: hint(ctx, opts.HostPort, err)}
 }
 
 // ResolvedNamespace is the namespace that Dial would use.
@@ -80,6 +67,13 @@ func (o Options) ResolvedNamespace() (string, error) {
 	o.Metrics = nil
 	opts, err := o.client()
 	return opts.Namespace, err
+}
+
+// ResolvedAddress is the server that Dial would use.
+func (o Options) ResolvedAddress() (string, error) {
+	o.Metrics = nil
+	opts, err := o.client()
+	return opts.HostPort, err
 }
 
 // client merges the options with the environment and the profile.

@@ -3,6 +3,8 @@ package connect
 import (
 	"context"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -79,6 +81,33 @@ func TestDialSaysWhatToDo(t *testing.T) {
 	require.Equal(t, address, unreachable.Address)
 	require.ErrorContains(t, err, "make dev")
 	require.ErrorContains(t, err, "TEMPORAL_ADDRESS")
+}
+
+// The usual mistakes in an address are named, and not only what gRPC makes of them.
+func TestDialNamesTheMistake(t *testing.T) {
+	bare(t)
+	web := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(web.Close)
+	at := web.Listener.Addr().String()
+	for name, tc := range map[string]struct {
+		o    Options
+		want string
+	}{
+		"no port":      {Options{Address: "temporal"}, `"temporal" has no port, expected HOST:PORT, such as temporal:7233`},
+		"a URL":        {Options{Address: "http://temporal:7233"}, `"http://temporal:7233" is a URL, expected HOST:PORT, such as temporal:7233`},
+		"a path":       {Options{Address: "temporal:7233/x"}, `"temporal:7233/x" is no HOST:PORT`},
+		"no such port": {Options{Address: "temporal:72333"}, `"temporal:72333" is no HOST:PORT`},
+		"port by name": {Options{Address: "temporal:grpc"}, `"temporal:grpc" is no HOST:PORT`},
+		"no such name": {Options{Address: "nowhere.invalid:7233"}, "the name nowhere.invalid is not known"},
+		"a web server": {Options{Address: at}, "what answers there speaks HTTP/1 and not gRPC: is it Temporal's Web UI?"},
+		"TLS to plain": {Options{Address: at, TLS: true}, "what answers there speaks no TLS"},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		_, err := Dial(ctx, tc.o)
+		cancel()
+		require.ErrorContains(t, err, tc.want, name)
+		require.ErrorContains(t, err, "TEMPORAL_ADDRESS", name)
+	}
 }
 
 func TestDialCancelled(t *testing.T) {

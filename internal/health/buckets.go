@@ -23,7 +23,7 @@ func (p *prometheus) histogram(ctx context.Context, name string, a arm, w window
 	if r.verdict != "" {
 		return nil, r
 	}
-	fresh := whole.less(t)
+	fresh := whole.minus(t)
 	if begin := w.at.Add(-p.spec.Window.Std() / 2); w.at.Sub(t.From) > p.spec.Window.Std() {
 		rest, r := p.buckets(ctx, name, a, window{from: begin, at: w.at})
 		if r.verdict != "" { // the look as a whole is made up for by the next
@@ -44,9 +44,9 @@ func (c cumulative) tally(since time.Time) HistogramTally {
 	return HistogramTally{From: since, Bounds: c.Bounds, Counts: append(slices.Clone(c.Counts), c.Total)}
 }
 
-// less is what is new since a tally; all of it where that is of other buckets, which the
+// minus is what is new since a tally; all of it where that is of other buckets, which the
 // judge then notices.
-func (c cumulative) less(t *HistogramTally) *sequential.Histogram {
+func (c cumulative) minus(t *HistogramTally) *sequential.Histogram {
 	out := sequential.Histogram(c)
 	out.Counts = slices.Clone(c.Counts)
 	if slices.Equal(t.Bounds, sequential.Packed(c.Bounds)) {
@@ -208,7 +208,7 @@ func (p *prometheus) pastHistogram(ctx context.Context, name string, a arm, at t
 				continue
 			}
 			t := from[end.Add(-step).UnixMilli()].tally(time.Time{})
-			out = append(out, *all.less(&t))
+			out = append(out, *all.minus(&t))
 		}
 		return out
 	}
@@ -253,30 +253,24 @@ func (p *prometheus) bucketsAt(ctx context.Context, expr string, a arm, long tim
 // commonPast is what both arms counted before a stage, as far as their buckets are the same,
 // without the time at the beginning in which one was not there yet. It is not ok where
 // nothing is left.
-func commonPast(arms [2][]sequential.Histogram, alone bool) (p PastHistograms, ok bool) {
-	n := len(arms[exposed])
-	if !alone && len(arms[control]) != n || n == 0 {
+func commonPast(shown [2][]sequential.Histogram, alone bool) (p PastHistograms, ok bool) {
+	n := len(shown[exposed])
+	if !alone && len(shown[control]) != n || n == 0 {
 		return p, false
 	}
-	p.Bounds = arms[exposed][n-1].Bounds
+	p.Bounds = shown[exposed][n-1].Bounds
 	for i := range n {
 		there := true
-		for a := range arms {
-			if arm(a) == control && alone {
-				continue
-			}
-			h := arms[a][i]
+		for _, a := range arms(alone) {
+			h := shown[a][i]
 			there = there && h.Total > 0 && slices.Equal(sequential.Packed(h.Bounds), p.Bounds)
 		}
 		if !there {
 			p.Arms = [2]sequential.Packed{}
 			continue
 		}
-		for a := range arms {
-			if arm(a) == control && alone {
-				continue
-			}
-			for _, v := range append(slices.Clone(arms[a][i].Counts), arms[a][i].Total) {
+		for _, a := range arms(alone) {
+			for _, v := range append(slices.Clone(shown[a][i].Counts), shown[a][i].Total) {
 				p.Arms[a] = append(p.Arms[a], rounded(v))
 			}
 		}

@@ -7,14 +7,6 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// unknownBursts is how many requests are taken to come together where nothing is known
-// of that.
-const unknownBursts = 4
-
-// surely is how many standard errors a burst's size is taken to be larger than it was
-// measured.
-const surely = 1.645
-
 // bursts is how many requests counted as one before the stage.
 func (m *Meter) bursts(ctx context.Context, at time.Time) float64 {
 	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
@@ -37,9 +29,9 @@ func burstsOf(own, others []float64, two bool) float64 {
 		switch d := sequential.Split(looks); {
 		case len(looks) == 0 && !two:
 		case !d.Known():
-			size = max(size, unknownBursts)
+			size = max(size, sequential.UsualBurst)
 		case d.Excess():
-			size = max(size, d.Factor+surely*d.Error)
+			size = max(size, d.High())
 		}
 	}
 	return size
@@ -65,5 +57,5 @@ func (m *Meter) totals(ctx context.Context, a arm, at time.Time, looks int, step
 // all there were, when each is with such a probability. So many count as one.
 func fewByChance(mine, all, probability, bursts float64) float64 {
 	bursts = max(1, bursts)
-	return beyond((all-mine)/bursts, all/bursts, 1-probability)
+	return binomialTail((all-mine)/bursts, all/bursts, 1-probability)
 }

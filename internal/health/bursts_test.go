@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/sluicehq/sluice/internal/sequential"
 )
 
 // arrivals are so many looks of about so many requests, which come in bursts of a size.
@@ -28,8 +30,8 @@ func TestBurstsOf(t *testing.T) {
 	require.Greater(t, bunched, 6.0)
 	require.Less(t, bunched, 20.0)
 	require.Greater(t, burstsOf(arrivals(random, 60, 100, 10), nil, false), 6.0)
-	require.InDelta(t, unknownBursts, burstsOf(nil, nil, true), 0)
-	require.InDelta(t, unknownBursts, burstsOf(few[:2], many[:2], true), 0, "two looks tell nothing")
+	require.InDelta(t, sequential.UsualBurst, burstsOf(nil, nil, true), 0)
+	require.InDelta(t, sequential.UsualBurst, burstsOf(few[:2], many[:2], true), 0, "two looks tell nothing")
 	require.GreaterOrEqual(t, burstsOf(nil, nil, false), 1.0)
 }
 

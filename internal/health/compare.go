@@ -24,12 +24,12 @@ type comparison struct {
 // stratum are the targets of a comparison that are alike: its arms are counted on
 // their own.
 type stratum struct {
-	source  source
-	counted Counted
+	source source
+	state  StratumState
 }
 
-// Counted is what was counted of a stratum so far.
-type Counted struct {
+// StratumState is what was counted of a stratum so far.
+type StratumState struct {
 	// Tallies are those of each arm's total and bad events.
 	Tallies [2][2]Tally `json:"tallies"`
 	// Owed are each arm's bad events that were counted too many before: sources that
@@ -40,7 +40,7 @@ type Counted struct {
 // CompareState is what a comparison must remember between looks.
 type CompareState struct {
 	judge.ComparisonState
-	Strata []Counted `json:"strata,omitempty"`
+	Strata []StratumState `json:"strata,omitempty"`
 }
 
 // compares says that a check is a test that adds up look by look: a comparison, or one
@@ -148,7 +148,7 @@ func (m *Meter) compareOne(ctx context.Context, c spec.Check, at moment, part *c
 	var from []reading
 	var bad reading
 	for i := range part.strata {
-		look, read, wrong := m.read(ctx, c, at.window, &part.strata[i], part.alone)
+		look, read, wrong := m.readStratum(ctx, c, at.window, &part.strata[i], part.alone)
 		look.At = at.at.Sub(begin)
 		looks, from = append(looks, look), append(from, read...)
 		if wrong.verdict != "" {
@@ -171,14 +171,14 @@ func (m *Meter) compareOne(ctx context.Context, c spec.Check, at moment, part *c
 	case out.Verdict == NoData && missing != "":
 		out.Sentence += ": " + missing
 	case part.alone && c.Against == spec.AgainstControl:
-		out.Sentence += " (no control is left: the weaker comparison)"
+		out.Sentence += weaker
 	}
 	out.Sentence += m.sampled(c.Total)
 	if m.binding.Recovering && out.Verdict == Pass && !out.Shown {
 		out.Verdict = Unexercised
 		out.Sentence += "; not shown yet to be well again"
 	}
-	return out.only(from...)
+	return out.unlessEarly(from...)
 }
 
 // readable is the verdict before anything was applied on what can only be compared
@@ -195,16 +195,12 @@ func (r Result) readable(c spec.Check, looks []judge.Look) Result {
 	return r
 }
 
-// read counts what both arms showed since the last look. It answers what that rests on,
+// readStratum counts what both arms showed since the last look. It answers what that rests on,
 // too, and a reading with a verdict where it cannot be told.
-func (m *Meter) read(ctx context.Context, c spec.Check, w window, st *stratum, alone bool) (look judge.Look, from []reading, bad reading) {
-	arms := []arm{exposed, control}
-	if alone {
-		arms = arms[:1]
-	}
+func (m *Meter) readStratum(ctx context.Context, c spec.Check, w window, st *stratum, alone bool) (look judge.Look, from []reading, bad reading) {
 	var counts [2]*sequential.Counts
-	now := st.counted
-	for _, a := range arms {
+	now := st.state
+	for _, a := range arms(alone) {
 		r := m.events(ctx, c, w, func(expr string, which int, l lack) reading {
 			return st.source.added(ctx, expr, a, w, &now.Tallies[a][which], l)
 		})
@@ -220,7 +216,7 @@ func (m *Meter) read(ctx context.Context, c spec.Check, w window, st *stratum, a
 				numeral.Integer(c.Bad), numeral.Integer(c.Total))
 		}
 	}
-	st.counted = now
+	st.state = now
 	look.Exposed, look.Control = counts[exposed], counts[control]
 	return look, from, reading{}
 }

@@ -14,6 +14,8 @@ const (
 	// mostDaily is how much the time of day may explain: more is an incident of the day
 	// before.
 	mostDaily = 3
+	// surely is how many standard errors a rise is taken to be smaller than it looks.
+	surely = 1.645
 )
 
 // daily is how many times as large the share of bad events was a day ago, in the time in
@@ -41,7 +43,7 @@ func rose(before, since sequential.Counts) float64 {
 		return 0
 	}
 	times := since.Bad / since.Total / (before.Bad / before.Total)
-	doubt := surely * math.Sqrt(unknownBursts*(1/before.Bad+1/since.Bad))
+	doubt := surely * math.Sqrt(sequential.UsualBurst*(1/before.Bad+1/since.Bad))
 	if least := times * math.Exp(-doubt); least > 1 {
 		return min(least, mostDaily)
 	}

@@ -9,16 +9,16 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// distribution is a check of a histogram at all its bounds at once.
-type distribution struct {
+// histogramCheck is a check of a histogram at all its bounds at once.
+type histogramCheck struct {
 	judge *judge.Distribution
 	// alone says that there is no control to compare with.
 	alone   bool
 	tallies [2]HistogramTally
 }
 
-// DistributionState is what a check of a histogram must remember between looks.
-type DistributionState struct {
+// HistogramState is what a check of a histogram must remember between looks.
+type HistogramState struct {
 	judge.DistributionState
 	Tallies [2]HistogramTally `json:"tallies"`
 }
@@ -45,12 +45,12 @@ type PastHistograms struct {
 
 // openDistributions readies the checks of histograms.
 func (m *Meter) openDistributions() {
-	m.distributions = map[string]*distribution{}
+	m.distributions = map[string]*histogramCheck{}
 	for _, c := range m.spec.Checks {
 		if c.Distribution == nil {
 			continue
 		}
-		part := &distribution{alone: m.binding.itself(c)}
+		part := &histogramCheck{alone: m.binding.itself(c)}
 		part.judge = judge.NewDistribution(m.distributionCriteria(c, part.alone), m.binding.Before.Histograms[c.Name].looks())
 		m.distributions[c.Name] = part
 	}
@@ -92,14 +92,10 @@ func (m *Meter) compareDistributions(ctx context.Context, c spec.Check, at momen
 	part := m.distributions[c.Name]
 	look := judge.Histograms{At: at.at.Sub(m.begin(at))}
 	res := Result{Check: c.Name}
-	arms := []arm{exposed, control}
-	if part.alone {
-		arms = arms[:1]
-	}
 	tallies := part.tallies
 	var read [2]*sequential.Histogram
 	var from []reading
-	for _, a := range arms {
+	for _, a := range arms(part.alone) {
 		h, r := m.source.histogram(ctx, c.Distribution.Histogram, a, at.window, &tallies[a])
 		res.evidence(r)
 		if r.verdict != "" {
@@ -116,9 +112,9 @@ func (m *Meter) compareDistributions(ctx context.Context, c spec.Check, at momen
 	out := judged{Result: res.of(part.judge.Outcome(look.At), c)}
 	out.Value, out.Limit = nil, nil // there are as many as bounds
 	if part.alone && c.Against == spec.AgainstControl {
-		out.Sentence += " (no control is left: the weaker comparison)"
+		out.Sentence += weaker
 	}
-	return out.only(from...)
+	return out.unlessEarly(from...)
 }
 
 // histogramLooks is in how many looks the past of a histogram is kept: each is as many
@@ -136,14 +132,11 @@ func (m *Meter) pastHistograms(ctx context.Context, w window) map[string]PastHis
 		long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
 		n := min(histogramLooks, int(long/step))
 		step = (long / time.Duration(n)).Truncate(time.Second)
-		var arms [2][]sequential.Histogram
-		for a := range arms {
-			if arm(a) == control && part.alone {
-				continue
-			}
-			arms[a] = m.source.pastHistogram(ctx, c.Distribution.Histogram, arm(a), w.at, n, step)
+		var shown [2][]sequential.Histogram
+		for _, a := range arms(part.alone) {
+			shown[a] = m.source.pastHistogram(ctx, c.Distribution.Histogram, a, w.at, n, step)
 		}
-		if p, ok := commonPast(arms, part.alone); ok {
+		if p, ok := commonPast(shown, part.alone); ok {
 			p.Step = spec.Duration(step)
 			if out == nil {
 				out = map[string]PastHistograms{}

@@ -58,7 +58,7 @@ type placed struct {
 	is           standing
 	value, limit float64
 	words        string // the number as evidence
-	// excess orders targets: how far the number is beyond its limit.
+	// excess orders targets: how far the number is binomialTail its limit.
 	excess float64
 	why    reading // of what is unknown
 }
@@ -99,7 +99,7 @@ func judgeEach(c spec.Check, e everyone, streak int) judged {
 	case Fail:
 		return tolerate(c, res, true, streak)
 	case Pass:
-		return tolerate(c, res, false, streak).only(e.whole...)
+		return tolerate(c, res, false, streak).unlessEarly(e.whole...)
 	}
 	res.Verdict = verdict
 	return judged{Result: res}
@@ -248,10 +248,10 @@ func lookValue(c spec.Check, v placed, r reading) placed {
 // are looked at.
 func (e everyone) established(c spec.Check, r ratio, v placed, targets float64) standing {
 	bad, total := r.bad.value, r.total.value
-	likely := beyond(bad, max(bad, total), v.limit)
+	likely := binomialTail(bad, max(bad, total), v.limit)
 	if c.Against != "" { // of all bad events, how many would be the target's?
 		mine, all := total*(1+number(c.Worse)), bad+e.control.bad.value
-		likely = beyond(bad, all, mine/(mine+e.control.total.value))
+		likely = binomialTail(bad, all, mine/(mine+e.control.total.value))
 	}
 	few := bad < minBad && (c.Against != "" || v.limit > 0)
 	switch {

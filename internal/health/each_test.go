@@ -271,7 +271,7 @@ func TestBeyond(t *testing.T) {
 		{2.1e10, 1e12, 0.02, 0},
 		{9e17, 1e18, 0.02, 0},
 	} {
-		require.InDelta(t, tc.want, beyond(tc.k, tc.n, tc.p), 1e-5+tc.want*1e-2, "%+v", tc)
+		require.InDelta(t, tc.want, binomialTail(tc.k, tc.n, tc.p), 1e-5+tc.want*1e-2, "%+v", tc)
 	}
 }
 
@@ -361,7 +361,7 @@ func TestPrometheusOfEachTarget(t *testing.T) {
 		"sum(sum by (instance) (increase(requests_total{instance=~\"10\\\\.0\\\\.0\\\\.2:80|10\\\\.0\\\\.0\\\\.3:80\"}[1m])))",
 		"sum(sum by (instance) (increase(requests_total{code=~\"5..\",instance=~\"10\\\\.0\\\\.0\\\\.2:80|10\\\\.0\\\\.0\\\\.3:80\"}[1m])))",
 	}, res.Queries)
-	require.Equal(t, []string{`1 series that belong to no exposed target were left out, such as instance="10.0.0.9:80"`}, res.Warnings[:1])
+	require.Equal(t, []string{`1 series that belong to none of the targets were left out, such as instance="10.0.0.9:80"`}, res.Warnings[:1])
 }
 
 func TestTargetsThatEachCannotTellApartAreRefused(t *testing.T) {

@@ -38,7 +38,7 @@ func (e everyone) limited(c spec.Check, value float64) string {
 	}
 	with := "control"
 	if e.before {
-		with = "before the stage (no control is left: the weaker comparison)"
+		with = "before the stage" + weaker
 	}
 	return fmt.Sprintf("limit %s (%s %s, +%s)", limit, with, e.control, numeral.Percent(number(c.Worse)))
 }

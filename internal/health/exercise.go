@@ -28,7 +28,7 @@ func (m *Meter) exercised(ctx context.Context, c spec.Check, at moment, res judg
 	if ran.value < least {
 		res.Verdict = Unexercised
 	}
-	return res.only(ran)
+	return res.unlessEarly(ran)
 }
 
 // exerciseOnly is a check that asks nothing else.

@@ -131,7 +131,7 @@ func (m *Meter) parts() map[string]*comparison {
 func (c *comparison) state() CompareState {
 	s := CompareState{ComparisonState: c.judge.State()}
 	for _, st := range c.strata {
-		s.Strata = append(s.Strata, st.counted)
+		s.Strata = append(s.Strata, st.state)
 	}
 	return s
 }
@@ -141,8 +141,8 @@ func (c *comparison) restore(s CompareState) bool {
 	if len(s.Strata) != len(c.strata) || !c.judge.Restore(s.ComparisonState) {
 		return false
 	}
-	for i, counted := range s.Strata {
-		c.strata[i].counted = counted
+	for i, kept := range s.Strata {
+		c.strata[i].state = kept
 	}
 	return true
 }

@@ -60,16 +60,16 @@ func judgeRatio(c spec.Check, exposed ratio, streak int) judged {
 	if breach && exposed.bad.value < minBad && limit > 0 {
 		return few(exposed, res)
 	}
-	return tolerate(c, res, breach, streak).only(exposed.total, exposed.bad)
+	return tolerate(c, res, breach, streak).unlessEarly(exposed.total, exposed.bad)
 }
 
 // few is the verdict on a ratio above its limit that rests on few bad events. They
 // establish no harm; it passes only where chance alone explains them.
 func few(exposed ratio, res Result) judged {
-	likely := atLeast(exposed.bad.value, *res.Limit*exposed.total.value)
+	likely := poissonTail(exposed.bad.value, *res.Limit*exposed.total.value)
 	res.Sentence += fmt.Sprintf("; fewer than %d bad events establish no harm", minBad)
 	if likely >= byChance {
-		return tolerate(spec.Check{}, res, false, 0).only(exposed.total, exposed.bad)
+		return tolerate(spec.Check{}, res, false, 0).unlessEarly(exposed.total, exposed.bad)
 	}
 	res.Verdict = Unexercised
 	res.Sentence += ", but are more than chance explains: more events are needed"
@@ -80,25 +80,8 @@ func few(exposed ratio, res Result) judged {
 // to chance.
 const byChance = 0.05
 
-// atLeast is how likely k or more events are where mean are expected: the tail of a
-// Poisson distribution, for small k.
-func atLeast(k, mean float64) float64 {
-	switch {
-	case k <= 0:
-		return 1
-	case mean <= 0:
-		return 0
-	}
-	term, fewer := math.Exp(-mean), 0.0
-	for i := 0.0; i < k; i++ {
-		fewer += term
-		term *= mean / (i + 1)
-	}
-	return max(0, 1-fewer)
-}
-
-// only lets nothing pass that also rests on the time before evidence counts.
-func (j judged) only(readings ...reading) judged {
+// unlessEarly lets nothing pass that also rests on the time before evidence counts.
+func (j judged) unlessEarly(readings ...reading) judged {
 	for _, r := range readings {
 		if j.Verdict == Pass && r.early != "" {
 			j.Verdict = Unexercised
@@ -144,7 +127,7 @@ func judgeValue(c spec.Check, r reading, streak int) judged {
 	res.Limit = new(float64(*limit))
 	value, most := numeral.Apart(numeral.PlainTo, 4, v, *res.Limit)
 	res.Sentence = fmt.Sprintf(words, value, most)
-	return tolerate(c, res, breach, streak).only(r)
+	return tolerate(c, res, breach, streak).unlessEarly(r)
 }
 
 // sound says that a check has limits to judge by. A spec where it has not is
@@ -196,6 +179,10 @@ func (r Result) without(from reading) Result {
 	r.Verdict, r.Sentence, r.Impossible = from.verdict, from.why, from.impossible
 	return r
 }
+
+// weaker is what evidence says where an arm is compared with its own past for want of
+// another.
+const weaker = " (no control is left: the weaker comparison)"
 
 const (
 	maxQuery    = 1000

@@ -13,8 +13,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// means is a check of a number that every target shows, whose mean is compared.
-type means struct {
+// meansCheck is a check of a number that every target shows, whose mean is compared.
+type meansCheck struct {
 	judge *judge.Means
 	// alone says that there is no control to compare with.
 	alone bool
@@ -24,12 +24,12 @@ type means struct {
 
 // openMeans readies the checks of means.
 func (m *Meter) openMeans() {
-	m.means = map[string]*means{}
+	m.means = map[string]*meansCheck{}
 	for _, c := range m.spec.Checks {
 		if !c.Means() {
 			continue
 		}
-		part := &means{alone: m.binding.itself(c)}
+		part := &meansCheck{alone: m.binding.itself(c)}
 		for a, targets := range [2][]fleet.Target{m.binding.asked(c.Value), m.binding.Control} {
 			for _, t := range sample(sample(targets, eachSample), judge.MostTargets) {
 				part.places[a] = append(part.places[a], t.ID)
@@ -60,7 +60,7 @@ func side(n *spec.Number) float64 {
 }
 
 // at are numbers of targets at their places; no number where there is none.
-func (p *means) at(a arm, of map[string]float64) []float64 {
+func (p *meansCheck) at(a arm, of map[string]float64) []float64 {
 	out := make([]float64, len(p.places[a]))
 	for i, id := range p.places[a] {
 		v, ok := of[id]
@@ -86,12 +86,8 @@ func (m *Meter) compareMeans(ctx context.Context, c spec.Check, at moment) judge
 	begin := m.begin(at)
 	look := judge.Numbers{At: at.at.Sub(begin)}
 	res := Result{Check: c.Name}
-	arms := []arm{exposed, control}
-	if part.alone {
-		arms = arms[:1]
-	}
 	var lost []string
-	for _, a := range arms {
+	for _, a := range arms(part.alone) {
 		s := m.source.gauges(ctx, c.Value, a, at.window)
 		res.evidence(s.reading)
 		if s.verdict != "" {
@@ -124,14 +120,14 @@ func (m *Meter) compareMeans(ctx context.Context, c spec.Check, at moment) judge
 		out.Verdict, out.Shown = NoData, false
 		out.Sentence = fmt.Sprintf("%s of %s exposed targets do not show the number: %s", numeral.Integer(float64(len(lost))), numeral.Integer(float64(len(part.places[exposed]))), some(lost))
 	case part.alone && c.Against == spec.AgainstControl:
-		out.Sentence += " (no control is left: the weaker comparison)"
+		out.Sentence += weaker
 	}
 	return out
 }
 
 // lost are the exposed targets that do not show the number, and were not without it
 // before the stage.
-func (m *Meter) lost(c spec.Check, part *means, s spread) []string {
+func (m *Meter) lost(c spec.Check, part *meansCheck, s spread) []string {
 	var out []string
 	for _, id := range part.places[exposed] {
 		r, asked := s.of[id]
@@ -199,13 +195,10 @@ func (m *Meter) pastMeans(ctx context.Context, w window) map[string]map[string]f
 			continue
 		}
 		kept := map[string]float64{}
-		for a, places := range part.places {
-			if arm(a) == control && part.alone {
-				continue
-			}
-			usual := m.source.usual(ctx, c.Value, arm(a), w, long, step)
-			for _, id := range places {
-				if v, ok := usual[id]; ok && (arm(a) == control || own[id]) {
+		for _, a := range arms(part.alone) {
+			usual := m.source.usual(ctx, c.Value, a, w, long, step)
+			for _, id := range part.places[a] {
+				if v, ok := usual[id]; ok && (a == control || own[id]) {
 					kept[id] = v
 				}
 			}

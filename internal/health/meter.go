@@ -70,8 +70,8 @@ type Meter struct {
 	// comparisons are those checks that add up look by look, by name.
 	comparisons map[string][]*comparison
 	// means and distributions are those that compare means and histograms.
-	means         map[string]*means
-	distributions map[string]*distribution
+	means         map[string]*meansCheck
+	distributions map[string]*histogramCheck
 }
 
 // State is what a Meter must remember between looks, small enough for a
@@ -84,8 +84,8 @@ type State struct {
 	// Comparisons is what checks that compare have seen, by name.
 	Comparisons map[string]CompareState `json:"comparisons,omitempty"`
 	// Means and Distributions are the same of checks that compare means and histograms.
-	Means         map[string]judge.MeansState  `json:"means,omitempty"`
-	Distributions map[string]DistributionState `json:"distributions,omitempty"`
+	Means         map[string]judge.MeansState `json:"means,omitempty"`
+	Distributions map[string]HistogramState   `json:"distributions,omitempty"`
 	// Scrape is what was read of metrics pages; nil for other sources.
 	Scrape *ScrapeState `json:"scrape,omitempty"`
 }
@@ -114,7 +114,7 @@ func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
 	case h.Prometheus == "" && h.Scrape == nil && h.Sourceless():
 		m.source = nothing{h.Every}
 	default:
-		err = fmt.Errorf("expected exactly one source of health")
+		err = errors.New("expected exactly one source of health")
 	}
 	if err != nil {
 		return nil, err
@@ -142,9 +142,9 @@ func (m *Meter) State() State {
 	}
 	for name, c := range m.distributions {
 		if s.Distributions == nil {
-			s.Distributions = map[string]DistributionState{}
+			s.Distributions = map[string]HistogramState{}
 		}
-		s.Distributions[name] = DistributionState{c.judge.State(), c.tallies}
+		s.Distributions[name] = HistogramState{c.judge.State(), c.tallies}
 	}
 	return s
 }
@@ -284,7 +284,7 @@ func warmingUp(check string, until time.Time) Result {
 
 // sampled says so when an expression was read on some of the exposed targets.
 func (m *Meter) sampled(expr string) string {
-	if read, of := m.source.read(expr, exposed); read < of {
+	if read, of := m.source.coverage(expr, exposed); read < of {
 		return fmt.Sprintf(" [read on %s of %s targets]", numeral.Integer(float64(read)), numeral.Integer(float64(of)))
 	}
 	return ""

@@ -34,7 +34,7 @@ func (n nothing) absence() time.Duration { return n.every.Std() }
 
 func (nothing) settling() time.Duration { return 0 }
 
-func (nothing) read(string, arm) (read, of int) { return 0, 0 }
+func (nothing) coverage(string, arm) (read, of int) { return 0, 0 }
 
 func (nothing) density(context.Context, string, window) float64 { return 0 }
 

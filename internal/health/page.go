@@ -125,9 +125,9 @@ next:
 	return false
 }
 
-// distribution says that the page declares the name itself a histogram or a
+// notANumber says that the page declares the name itself a histogram or a
 // summary, which is no number: its _count, _sum and _bucket are.
-func (p pick) distribution(pg page) string {
+func (p pick) notANumber(pg page) string {
 	switch pg.kinds[p.name] {
 	case dto.MetricType_HISTOGRAM, dto.MetricType_GAUGE_HISTOGRAM:
 		return p.name + " is a histogram where a number is asked"
@@ -141,7 +141,7 @@ func (p pick) distribution(pg page) string {
 // counter reads the sum of a page's series as events counted since the process
 // started; nil where the page has no such series. The word says what is wrong.
 func (p pick) counter(pg page) (sum *float64, newest time.Time, wrong string) {
-	if wrong := p.distribution(pg); wrong != "" {
+	if wrong := p.notANumber(pg); wrong != "" {
 		return nil, newest, wrong
 	}
 	total := 0.0
@@ -161,7 +161,7 @@ func (p pick) counter(pg page) (sum *float64, newest time.Time, wrong string) {
 
 // gauge reads the one number that a page shows; nil where it has no such series.
 func (p pick) gauge(pg page) (value *float64, newest time.Time, wrong string) {
-	if wrong := p.distribution(pg); wrong != "" {
+	if wrong := p.notANumber(pg); wrong != "" {
 		return nil, newest, wrong
 	}
 	matched := p.of(pg.series)

@@ -81,21 +81,17 @@ func (m *Meter) history(ctx context.Context, w window) map[string]Past {
 func (m *Meter) pastOf(ctx context.Context, c spec.Check, w window, part *comparison) Past {
 	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
 	rows := make([][]float64, int(long/step))
-	arms := []arm{exposed, control}
-	if part.alone {
-		arms = arms[:1]
-	}
 	for _, st := range part.strata {
-		for _, a := range arms {
+		for _, a := range arms(part.alone) {
 			if r := addPast(ctx, c, st.source, a, w.at, step, rows); r.verdict != "" {
 				if st.source != m.source {
 					return Past{Missing: "its targets have no past that can be read"}
 				}
-				return m.onlyPast(ctx, c, w, arms)
+				return m.onlyPast(ctx, c, w, part)
 			}
 		}
 	}
-	p := Past{Step: spec.Duration(step), Looks: since(rows)}
+	p := Past{Step: spec.Duration(step), Looks: trimmed(rows)}
 	if part.alone && c.Objective == nil {
 		p.Daily = m.daily(ctx, c, w.at, part)
 	}
@@ -132,9 +128,9 @@ func addPast(ctx context.Context, c spec.Check, s source, a arm, at time.Time, s
 }
 
 // onlyPast is what a source without a past was read for.
-func (m *Meter) onlyPast(ctx context.Context, c spec.Check, w window, arms []arm) Past {
+func (m *Meter) onlyPast(ctx context.Context, c spec.Check, w window, part *comparison) Past {
 	var rows [][]float64
-	for _, a := range arms {
+	for _, a := range arms(part.alone) {
 		r := m.ratio(ctx, c, a, w)
 		for _, part := range []reading{r.total, r.bad} {
 			if part = part.counted(); part.verdict != "" {
@@ -165,8 +161,8 @@ func (m *Meter) onlyPast(ctx context.Context, c spec.Check, w window, arms []arm
 	return Past{Step: spec.Duration(w.length() / time.Duration(max(1, len(rows)))), Looks: rows}
 }
 
-// since leaves out the time at the beginning in which an arm was not there yet.
-func since(rows [][]float64) [][]float64 {
+// trimmed leaves out the time at the beginning in which an arm was not there yet.
+func trimmed(rows [][]float64) [][]float64 {
 	for i, row := range rows {
 		there := true
 		for a := 1; a < len(row); a += 2 {

@@ -199,12 +199,12 @@ func (m *Meter) request(ctx context.Context, p spec.Probe, where string) (wrong 
 	case p.Contains == "":
 		return "", nil
 	}
-	return without(ctx, res, p.Contains)
+	return lacksText(ctx, res, p.Contains)
 }
 
-// without says that an answer's body has not the text, which may be all of it that
+// lacksText says that an answer's body has not the text, which may be all of it that
 // is read.
-func without(ctx context.Context, res *http.Response, text string) (string, error) {
+func lacksText(ctx context.Context, res *http.Response, text string) (string, error) {
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxProbed))
 	broke := ctx.Err() == nil && errors.Is(err, io.ErrUnexpectedEOF)
 	switch {

@@ -122,9 +122,9 @@ func (p *prometheus) before()                    { p.binding.Since = time.Time{}
 func (p *prometheus) state() *ScrapeState        { return nil }
 func (p *prometheus) restore(*ScrapeState) error { return nil }
 
-// read follows the placeholder that the expression uses: one about the cohort
+// coverage follows the placeholder that the expression uses: one about the cohort
 // says nothing about the others exposed.
-func (p *prometheus) read(expr string, a arm) (read, of int) {
+func (p *prometheus) coverage(expr string, a arm) (read, of int) {
 	switch {
 	case a == control:
 		of = len(p.binding.Control)

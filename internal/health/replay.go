@@ -70,10 +70,6 @@ func openPast(h spec.Health, b Binding, d Deps, to time.Time) (*Meter, error) {
 // all of them are is the reason why there are none.
 func (m *Meter) replay(ctx context.Context, c spec.Check, part *comparison, from, to time.Time) ([][]float64, string) {
 	every := m.spec.Every.Std()
-	arms := []arm{exposed, control}
-	if part.alone {
-		arms = arms[:1]
-	}
 	var all [][]float64
 	known, none := false, ""
 	for left := int(to.Sub(from) / every); left > 0; {
@@ -81,7 +77,7 @@ func (m *Meter) replay(ctx context.Context, c spec.Check, part *comparison, from
 		rows := make([][]float64, n)
 		end := from.Add(time.Duration(len(all)+n) * every)
 		for _, st := range part.strata {
-			for _, a := range arms {
+			for _, a := range arms(part.alone) {
 				r := addPast(ctx, c, st.source, a, end, every, rows)
 				switch {
 				case r.verdict == "":

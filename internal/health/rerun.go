@@ -78,7 +78,7 @@ const maxReread = 40_000
 
 // numbers are those of every target in the past, look by look; none where the source
 // knows nothing.
-func (m *Meter) numbers(ctx context.Context, c spec.Check, part *means, from, to time.Time) []judge.Numbers {
+func (m *Meter) numbers(ctx context.Context, c spec.Check, part *meansCheck, from, to time.Time) []judge.Numbers {
 	p, ok := m.source.(*prometheus)
 	if !ok {
 		return nil
@@ -154,7 +154,7 @@ func (p *prometheus) numbers(ctx context.Context, expr string, a arm, places []s
 
 // histograms are those of both arms in the past, look by look; none where the source
 // knows nothing.
-func (m *Meter) histograms(ctx context.Context, c spec.Check, part *distribution, from, to time.Time) []judge.Histograms {
+func (m *Meter) histograms(ctx context.Context, c spec.Check, part *histogramCheck, from, to time.Time) []judge.Histograms {
 	every := m.spec.Every.Std()
 	out := make([]judge.Histograms, int(to.Sub(from)/every))
 	const step = maxReread / bucketsKept

@@ -147,7 +147,7 @@ func (s *scrape) absence() time.Duration { return s.spec.Every.Std() * 9 / 10 }
 // settling takes no time: restarts are seen.
 func (s *scrape) settling() time.Duration { return 0 }
 
-func (s *scrape) read(_ string, a arm) (read, of int) { return len(s.arms[a]), s.sizes[a] }
+func (s *scrape) coverage(_ string, a arm) (read, of int) { return len(s.arms[a]), s.sizes[a] }
 
 func (s *scrape) state() *ScrapeState {
 	kept := s.kept.clone()
@@ -208,7 +208,7 @@ func (s *scrape) refresh(ctx context.Context, at, from time.Time) {
 	if s.kept.Buckets == nil {
 		s.kept.Buckets = map[string][]HistogramTally{}
 	}
-	s.grew, s.histograms.grew = map[string][]float64{}, make([]grown, len(s.histograms.names))
+	s.grew, s.histograms.grew = map[string][]float64{}, make([]histogramGrowth, len(s.histograms.names))
 	for a := range s.arms {
 		s.readArm(ctx, arm(a), &part)
 	}

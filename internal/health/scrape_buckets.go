@@ -20,13 +20,13 @@ type scrapeBuckets struct {
 	picks []pick
 	// grew is by how much both arms' histograms grew by the newest read, and looks the
 	// same of every look of a baseline.
-	grew  []grown
-	looks [][]grown
+	grew  []histogramGrowth
+	looks [][]histogramGrowth
 }
 
-// grown is by how much a histogram grew on the pages of each arm. Wrong says why that
+// histogramGrowth is by how much a histogram grew on the pages of each arm. Wrong says why that
 // is not known.
-type grown struct {
+type histogramGrowth struct {
 	arms  [2]cumulative
 	wrong [2]string
 }
@@ -94,7 +94,7 @@ func (c cumulative) growth(since HistogramTally) cumulative {
 	if fell {
 		return c
 	}
-	return cumulative(*c.less(&since))
+	return cumulative(*c.minus(&since))
 }
 
 // add adds what another target counted, and answers whether it has the same bounds.
@@ -156,7 +156,7 @@ func (s *scrape) pastHistogram(_ context.Context, name string, a arm, _ time.Tim
 // bucketsKept is about how many numbers a histogram's state is of a target.
 const bucketsKept = 20
 
-// fits says whether the state is one of so many histograms, each sound.
+// fitsBuckets says whether the state is one of so many histograms, each sound.
 func fitsBuckets(of map[string][]HistogramTally, histograms int) bool {
 	for _, all := range of {
 		if len(all) != histograms {

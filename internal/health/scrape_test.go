@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/sequential"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -151,7 +152,7 @@ func TestScrapeBaseline(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 10*time.Second, before.At.Sub(before.From))
 		require.Equal(t, map[string]Past{"errors": {Step: spec.Duration(5 * time.Second), Looks: [][]float64{{4, 4000}, {0, 0}}}}, before.Past)
-		require.Equal(t, Baseline{From: before.From, At: before.At, Exposed: 4000, Past: before.Past}, before)
+		require.Equal(t, Baseline{From: before.From, At: before.At, Exposed: 4000, Bursts: sequential.UsualBurst, Past: before.Past}, before)
 
 		b.Before = before
 		m := f.open(t, scrapeSpec(c), b)

@@ -18,6 +18,14 @@ const (
 	control
 )
 
+// arms are both sides, or the exposed one where there is no control to compare with.
+func arms(alone bool) []arm {
+	if alone {
+		return []arm{exposed}
+	}
+	return []arm{exposed, control}
+}
+
 // lack is what it means that a count finds no series.
 type lack bool
 
@@ -106,9 +114,9 @@ type source interface {
 	// settling is how long counting must have gone on for one restart, with what it
 	// takes from the counters, not to look as if most events were missing.
 	settling() time.Duration
-	// read is how many targets of an arm an expression is read from, and how many
+	// coverage is how many targets of an arm an expression is read from, and how many
 	// those stand for.
-	read(expr string, a arm) (read, of int)
+	coverage(expr string, a arm) (read, of int)
 	// density is how many samples per second the source has of what an expression
 	// reads of the exposed targets; 0 when it does not tell.
 	density(ctx context.Context, expr string, w window) float64

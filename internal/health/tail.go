@@ -1,12 +1,16 @@
 package health
 
-import "math"
+import (
+	"math"
 
-// beyond is how likely k or more of n events are each with probability p, for k
+	"github.com/sluicehq/sluice/internal/sequential"
+)
+
+// binomialTail is how likely k or more of n events are each with probability p, for k
 // above what is expected: the upper tail of a binomial distribution. Otherwise it is
 // 1. Counts may be fractions. Of more than mostTail events it knows as much as of
 // that many, which is to say less.
-func beyond(k, n, p float64) float64 {
+func binomialTail(k, n, p float64) float64 {
 	if n > mostTail {
 		k, n = k*(mostTail/n), mostTail
 	}
@@ -18,7 +22,7 @@ func beyond(k, n, p float64) float64 {
 	}
 	// The first term by logarithms, since both its parts leave the range of numbers;
 	// the others shrink from there on.
-	term := math.Exp(choose(n, k) + k*math.Log(p) + (n-k)*math.Log1p(-p))
+	term := math.Exp(sequential.LnChoose(n, k) + k*math.Log(p) + (n-k)*math.Log1p(-p))
 	sum := 0.0
 	for i := k; i <= n && term > sum*1e-12; i++ {
 		sum += term
@@ -31,10 +35,19 @@ func beyond(k, n, p float64) float64 {
 // exact to some digits.
 const mostTail = 1e9
 
-// choose is the logarithm of how many ways there are to choose k of n.
-func choose(n, k float64) float64 {
-	all, _ := math.Lgamma(n + 1)
-	some, _ := math.Lgamma(k + 1)
-	others, _ := math.Lgamma(n - k + 1)
-	return all - some - others
+// poissonTail is how likely k or more events are where mean are expected: the tail of a
+// Poisson distribution, for small k.
+func poissonTail(k, mean float64) float64 {
+	switch {
+	case k <= 0:
+		return 1
+	case mean <= 0:
+		return 0
+	}
+	term, fewer := math.Exp(-mean), 0.0
+	for i := 0.0; i < k; i++ {
+		fewer += term
+		term *= mean / (i + 1)
+	}
+	return max(0, 1-fewer)
 }

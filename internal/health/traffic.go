@@ -234,7 +234,7 @@ func (m *Meter) requests(ctx context.Context, w window) requests {
 
 // whole scales a count from the targets and the time that were read to all.
 func (m *Meter) whole(r reading, a arm) float64 {
-	read, of := m.source.read(m.spec.Traffic, a)
+	read, of := m.source.coverage(m.spec.Traffic, a)
 	v := r.value
 	if r.steady != nil {
 		v = max(0, *r.steady)
@@ -319,7 +319,7 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level flo
 		before = b.Exposed / measured
 		value, expected = r.mine/r.span.Seconds(), before*r.span.Seconds()
 		chance = fewByChance(r.mine, r.mine+b.Exposed, r.span.Seconds()/(r.span.Seconds()+measured), b.Bursts)
-		words = "%s requests/s, %s before the stage (no control is left: the weaker comparison)"
+		words = "%s requests/s, %s before the stage" + weaker
 	}
 	limit := before * shareKept * certainty(b)
 	res.Value, res.Limit = &value, &limit

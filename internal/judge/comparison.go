@@ -14,13 +14,11 @@ import (
 type Comparison struct {
 	criteria Criteria
 	test     *sequential.TwoArms
-	traffic  Traffic
+	traffic  traffic
 	itself   itself
 	// known says that something was seen before the change.
 	known bool
-	// newest is when both arms were last seen, seen when the exposed one was.
-	newest, seen time.Duration
-	any          bool // look had both arms
+	presence
 	// evidence of harm, now and at its highest.
 	evidence, peak float64
 	trace          Trace
@@ -54,7 +52,7 @@ type Outcome struct {
 // NewComparison readies a check with the looks before the change; none, where nothing
 // is known of then.
 func NewComparison(c Criteria, before []Look) *Comparison {
-	j := &Comparison{criteria: c, traffic: NewTraffic(c, before), itself: newItself(before, c.Daily)}
+	j := &Comparison{criteria: c, traffic: newTraffic(c, before), itself: newItself(before, c.Daily)}
 	if c.Before || c.limit() > 0 {
 		before = j.itself.all(before)
 	}
@@ -70,10 +68,10 @@ func (j *Comparison) See(strata ...Look) {
 	var seen []sequential.Pair
 	for _, l := range strata {
 		if sane(l.Exposed) {
-			j.seen = l.At
+			j.Seen = l.At
 		}
 		if p, ok := l.pair(); ok {
-			j.traffic.See(p)
+			j.traffic.see(p)
 		}
 		switch limit := j.criteria.limit(); {
 		case limit > 0:
@@ -83,7 +81,7 @@ func (j *Comparison) See(strata ...Look) {
 		}
 		if p, ok := l.pair(); ok {
 			seen = append(seen, p)
-			j.any, j.newest = true, l.At
+			j.Any, j.Newest = true, l.At
 		}
 	}
 	j.test.See(seen...) // also without arms, since it counts looks
@@ -119,22 +117,18 @@ func (j *Comparison) outcome(at time.Duration, worded bool) Outcome {
 		}
 		return j.words(out)
 	}
-	need := max(1, j.criteria.MinSamples)
-	late := at - j.newest
+	need := j.criteria.need()
+	absent, why := j.absent(j.criteria, at)
 	switch {
 	case math.IsNaN(out.LnE): // never seen; were it, nothing may pass
 		out.Verdict, out.Evidence, out.LnE, out.P = NoData, "what was seen is no number to judge by", 0, 1
-	case j.any && out.LnE >= out.Needed:
+	case j.Any && out.LnE >= out.Needed:
 		out.Verdict = Fail
 		out.Evidence = compared()
 	case j.traffic.harm():
 		out.Verdict, out.Evidence, out.LnE = Fail, j.traffic.words(), j.traffic.test.Evidence()
-	case !j.any && j.seen > 0:
-		out.Verdict, out.Evidence = NoData, "nothing to compare with: "+j.other()+" was not seen"
-	case !j.any:
-		out.Verdict, out.Evidence = NoData, "nothing was seen since the change"
-	case j.criteria.Every > 0 && late > staleAfter*j.criteria.Every:
-		out.Verdict, out.Evidence = Stale, "exposed targets and "+j.other()+" were last seen "+late.String()+" ago"
+	case absent != "":
+		out.Verdict, out.Evidence = absent, why
 	case seen.Exposed.Total < need || j.compare(seen).Total < need:
 		out.Verdict, out.Evidence = Unexercised, j.few(need)
 	default:
@@ -162,29 +156,23 @@ func (j *Comparison) suspicious(needed float64) bool {
 	return j.test.Looks() < telling && j.test.Independent() >= needed
 }
 
-// staleAfter is how many intervals old the newest look may be.
-const staleAfter = 2
-
 // maxEvidence keeps evidence finite.
 const maxEvidence = 1e300
 
 // ComparisonState is what a Comparison has seen, small enough for a heartbeat. Its
 // zero value has seen nothing.
 type ComparisonState struct {
-	Test   sequential.TwoArmsState `json:"test"`
-	Newest time.Duration           `json:"newest,omitempty"`
-	Seen   time.Duration           `json:"seen,omitempty"`
-	Any    bool                    `json:"any,omitempty"`
-	LnE    float64                 `json:"lnE,omitempty"`
-	Peak   float64                 `json:"peak,omitempty"`
-	Trace  Trace                   `json:"trace,omitempty"`
+	Test sequential.TwoArmsState `json:"test"`
+	presence
+	// LnE is the evidence of harm in nats, and Peak the most that there ever was.
+	LnE   float64 `json:"lnE,omitempty"`
+	Peak  float64 `json:"peak,omitempty"`
+	Trace Trace   `json:"trace,omitempty"`
 }
 
 // State is what was seen so far. It does not hold the share of requests.
 func (j *Comparison) State() ComparisonState {
-	return ComparisonState{
-		Test: j.test.State(), Newest: j.newest, Seen: j.seen, Any: j.any, LnE: j.evidence, Peak: j.peak, Trace: slices.Clone(j.trace),
-	}
+	return ComparisonState{Test: j.test.State(), presence: j.presence, LnE: j.evidence, Peak: j.peak, Trace: slices.Clone(j.trace)}
 }
 
 // Restore goes on from the state of a Comparison by the same criteria, with the same
@@ -193,15 +181,14 @@ func (j *Comparison) Restore(s ComparisonState) bool {
 	if !j.test.Restore(s.Test) {
 		return false
 	}
-	j.newest, j.seen, j.any, j.evidence, j.peak, j.trace = s.Newest, s.Seen, s.Any, s.LnE, s.Peak, slices.Clone(s.Trace)
+	j.presence, j.evidence, j.peak, j.trace = s.presence, s.LnE, s.Peak, slices.Clone(s.Trace)
 	return true
 }
 
 // Run judges a whole series, in order of time: looks at or before zero are from
 // before the change, those after the bake are left out, and those at the same moment
-// are strata. It returns the first FAIL;
-// with Criteria.Enough, the first PASS that has shown enough; and else what is so at
-// the end of the bake.
+// are strata. It returns the first FAIL; with Criteria.Enough, the first PASS that has
+// shown enough; and else what is so at the end of the bake.
 func Run(c Criteria, looks []Look) Outcome {
 	var before, since []Look
 	for _, l := range looks {

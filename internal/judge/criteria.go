@@ -42,6 +42,17 @@ type Criteria struct {
 	MinSamples float64
 }
 
+// need is how many events each arm must show.
+func (c Criteria) need() float64 { return max(1, c.MinSamples) }
+
+// other names what the exposed arm is compared with.
+func (c Criteria) other() string {
+	if c.Before {
+		return "before the change"
+	}
+	return "control"
+}
+
 // onset is how much of the prior weight lies on a fault that is there from the first
 // look: most are. The rest finds those that begin later.
 const onset = 0.7
@@ -75,7 +86,7 @@ func nats(alpha float64) float64 { return -math.Log(alpha) }
 // of it shows so plainly that little is enough.
 const trafficPart = 0.02
 
-// Split splits a rate of false alarms between one check and the share of requests.
-func Split(rate float64) (check, traffic float64) {
+// SplitRate splits a rate of false alarms between one check and the share of requests.
+func SplitRate(rate float64) (check, traffic float64) {
 	return rate / (1 + trafficPart), rate * trafficPart / (1 + trafficPart)
 }

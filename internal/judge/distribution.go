@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
-	"github.com/sluicehq/sluice/internal/numeral"
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
@@ -49,12 +47,12 @@ type Slower struct {
 // DistributionState is what a Distribution has seen, small enough for a heartbeat. Its
 // zero value has seen nothing.
 type DistributionState struct {
-	Newest time.Duration `json:"newest,omitempty"`
-	Seen   time.Duration `json:"seen,omitempty"`
-	Any    bool          `json:"any,omitempty"`
-	Bounds []float64     `json:"bounds,omitempty"`
+	presence
+	Bounds []float64 `json:"bounds,omitempty"`
 	// Differ says how the bounds of the newest look are other ones.
-	Differ string     `json:"differ,omitempty"`
+	Differ string `json:"differ,omitempty"`
+	// Totals are how many values each arm showed, Sum is both arms' distribution, and
+	// Bursts by how much it differs from look to look.
 	Totals [2]float64 `json:"totals,omitzero"`
 	Sum    pooled     `json:"sum,omitzero"`
 	Bursts ripple     `json:"bursts,omitzero"`
@@ -106,7 +104,7 @@ func (j *Distribution) usual() shares {
 // arms are alike as a rule, so only what is beyond doubt counts.
 func (j *Distribution) centre() {
 	j.allowed = make([]float64, len(j.bounds))
-	if j.criteria.Before || j.past < j.need() {
+	if j.criteria.Before || j.past < j.criteria.need() {
 		return
 	}
 	for i := range j.allowed {
@@ -116,8 +114,6 @@ func (j *Distribution) centre() {
 		}
 	}
 }
-
-func (j *Distribution) need() float64 { return max(1, j.criteria.MinSamples) }
 
 // read answers what the arms of a look show, which of them were seen, and how their
 // bounds are not those seen so far.
@@ -217,7 +213,7 @@ func (j *Distribution) worst(alpha float64) (at int, ok bool) {
 }
 
 // first is from how many values on bands hold.
-func (j *Distribution) first() float64 { return max(1, j.need()/j.bursts()) }
+func (j *Distribution) first() float64 { return max(1, j.criteria.need()/j.bursts()) }
 
 // arms are both arms' histograms of as many values as count, the other arm's being what
 // is allowed.
@@ -280,18 +276,4 @@ func (j *Distribution) Restore(s DistributionState) bool {
 	}
 	j.state = s
 	return true
-}
-
-// words are the evidence at a bound.
-func (j *Distribution) words(s Slower) string {
-	other := "control's"
-	if j.criteria.Before {
-		other = "those before the change"
-	}
-	e, c := numeral.Apart(numeral.PercentTo, 2, s.Exposed, s.Other)
-	text := fmt.Sprintf("%s: %s of exposed requests within it, %s of %s (band %s)", bound(s.Bound), e, c, other, numeral.Percent(s.Band))
-	if s.Allowed > 0 {
-		text += fmt.Sprintf(", up to %s fewer before the change", numeral.Percent(s.Allowed))
-	}
-	return text
 }

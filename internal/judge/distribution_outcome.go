@@ -13,11 +13,8 @@ import (
 // Samples is how many values of the exposed arm it rests on. There is no trace.
 func (j *Distribution) Outcome(at time.Duration) Outcome {
 	out := Outcome{At: at, P: 1, Ratio: 1, Needed: nats(j.criteria.Alpha), Samples: j.state.Totals[exposed]}
-	other := "control"
-	if j.criteria.Before {
-		other = "before the change"
-	}
-	need, late := j.need(), at-j.state.Newest
+	need := j.criteria.need()
+	absent, why := j.state.absent(j.criteria, at)
 	switch {
 	case j.state.Found != nil:
 		f := *j.state.Found
@@ -25,12 +22,8 @@ func (j *Distribution) Outcome(at time.Duration) Outcome {
 		out.Evidence = fmt.Sprintf("slower at %s; chance does this in less than %s of bakes", j.words(f), numeral.Percent(f.P))
 	case j.state.Differ != "":
 		out.Verdict, out.Evidence = NoData, j.state.Differ
-	case !j.state.Any && j.state.Seen > 0:
-		out.Verdict, out.Evidence = NoData, "nothing to compare with: "+other+" was not seen"
-	case !j.state.Any:
-		out.Verdict, out.Evidence = NoData, "nothing was seen since the change"
-	case j.criteria.Every > 0 && late > staleAfter*j.criteria.Every:
-		out.Verdict, out.Evidence = Stale, "exposed targets and "+other+" were last seen "+late.String()+" ago"
+	case absent != "":
+		out.Verdict, out.Evidence = absent, why
 	case j.state.Totals[exposed] < need:
 		out.Verdict = Unexercised
 		out.Evidence = fmt.Sprintf("%s requests on the exposed targets, at least %s are needed", numeral.Integer(out.Samples), numeral.Integer(need))
@@ -83,4 +76,18 @@ func (j *Distribution) method() string {
 		return fmt.Sprintf(" [values come in bursts, %s count as one]", f)
 	}
 	return fmt.Sprintf(" [too little was seen before the change to know whether values come in bursts: %s count as one]", f)
+}
+
+// words are the evidence at a bound.
+func (j *Distribution) words(s Slower) string {
+	other := "control's"
+	if j.criteria.Before {
+		other = "those before the change"
+	}
+	e, c := numeral.Apart(numeral.PercentTo, 2, s.Exposed, s.Other)
+	text := fmt.Sprintf("%s: %s of exposed requests within it, %s of %s (band %s)", bound(s.Bound), e, c, other, numeral.Percent(s.Band))
+	if s.Allowed > 0 {
+		text += fmt.Sprintf(", up to %s fewer before the change", numeral.Percent(s.Allowed))
+	}
+	return text
 }

@@ -265,6 +265,19 @@ func TestDistributionAnyInput(t *testing.T) {
 	})
 }
 
+// Bounds that cannot be are none, also where there are no values yet: a state with them
+// could not be kept.
+func TestDistributionOfOddBounds(t *testing.T) {
+	t.Parallel()
+	for _, bounds := range [][]float64{{1, math.Inf(1)}, {math.NaN(), 1}, {2, 1}} {
+		j := NewDistribution(criteria(), nil)
+		j.See(Histograms{At: step, Exposed: &sequential.Histogram{Bounds: bounds, Counts: []float64{0, 0}}})
+		require.Zero(t, j.State(), bounds)
+		_, err := json.Marshal(j.State())
+		require.NoError(t, err)
+	}
+}
+
 func TestDistributionStateIsAllThatMatters(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

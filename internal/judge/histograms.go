@@ -25,6 +25,9 @@ type shares struct {
 	total  float64
 }
 
+// fewestValues is less than which is none: sources estimate.
+const fewestValues = 1e-9
+
 // sharesOf is what a histogram shows; nothing, with the same bounds, where it has no
 // values. It is not ok for one that cannot be.
 func sharesOf(h *sequential.Histogram) (s shares, ok bool) {
@@ -32,8 +35,9 @@ func sharesOf(h *sequential.Histogram) (s shares, ok bool) {
 		return s, false
 	}
 	s.within = make([]float64, len(h.Bounds))
-	if len(h.Bounds) > 0 && len(h.Bounds) == len(h.Counts) && h.Total >= 0 && h.Total < 1e-9 {
-		return s, true
+	if h.Total >= 0 && h.Total < fewestValues {
+		one := sequential.Histogram{Bounds: h.Bounds, Counts: make([]float64, len(h.Counts)), Total: 1}
+		return s, one.Check() == nil
 	}
 	if h.Check() != nil {
 		return s, false

@@ -1,3 +1,7 @@
+// Package judge answers whether a change does harm, from what was counted before and
+// since: a verdict with its evidence in words. It may be asked after every look, and
+// keeps its rate of false alarms over all of them. It is pure: it knows no clock, no
+// network, no source of numbers and nothing of Temporal.
 package judge
 
 import "time"

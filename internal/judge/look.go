@@ -6,6 +6,12 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
+// The arms' places, where they are an array.
+const (
+	exposed = iota
+	control
+)
+
 // Look is what both arms counted since the look before it. A nil arm was not seen:
 // nothing is known of it, which is not the same as nothing happened.
 type Look struct {

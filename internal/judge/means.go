@@ -3,7 +3,6 @@ package judge
 import (
 	"math"
 	"slices"
-	"time"
 
 	"github.com/sluicehq/sluice/internal/sequential"
 )
@@ -40,12 +39,6 @@ type Means struct {
 	state    MeansState
 }
 
-// The arms' places.
-const (
-	exposed = iota
-	control
-)
-
 // Found is what a test of means found.
 type Found struct {
 	// P is the probability that chance ever shows as much in any of the bake's tests.
@@ -63,10 +56,8 @@ type Found struct {
 // MeansState is what a Means has seen, small enough for a heartbeat. Its zero value has
 // seen nothing.
 type MeansState struct {
-	Looks  int           `json:"looks,omitempty"`
-	Newest time.Duration `json:"newest,omitempty"`
-	Seen   time.Duration `json:"seen,omitempty"`
-	Any    bool          `json:"any,omitempty"`
+	Looks int `json:"looks,omitempty"`
+	presence
 	// Left is how many numbers were none, Used how many each arm had.
 	Left int    `json:"left,omitempty"`
 	Used [2]int `json:"used,omitzero"`

@@ -22,12 +22,8 @@ func (j *Means) Outcome(at time.Duration) Outcome {
 			out.Ratio = r
 		}
 	}
-	other := "control"
-	if j.criteria.Before {
-		other = "before the change"
-	}
-	need := max(1, j.criteria.MinSamples)
-	late := at - j.state.Newest
+	need := j.criteria.need()
+	absent, why := j.state.absent(j.criteria.Criteria, at)
 	few, arm := j.few(need)
 	missing := j.missing(targets)
 	switch {
@@ -35,12 +31,8 @@ func (j *Means) Outcome(at time.Duration) Outcome {
 		out.Verdict, out.Evidence = NoData, "there is no drop or rise to judge by"
 	case j.state.Least != nil && out.LnE >= out.Needed:
 		out.Verdict, out.Evidence = Fail, j.words(*j.state.Least, Fail)
-	case !j.state.Any && j.state.Seen > 0:
-		out.Verdict, out.Evidence = NoData, "nothing to compare with: "+other+" was not seen"
-	case !j.state.Any:
-		out.Verdict, out.Evidence = NoData, "nothing was seen since the change"
-	case j.criteria.Every > 0 && late > staleAfter*j.criteria.Every:
-		out.Verdict, out.Evidence = Stale, "exposed targets and "+other+" were last seen "+late.String()+" ago"
+	case absent != "":
+		out.Verdict, out.Evidence = absent, why
 	case few:
 		out.Verdict = Unexercised
 		out.Evidence = fmt.Sprintf("%s numbers %s, at least %s are needed", numeral.Integer(float64(j.state.Used[arm])), []string{"on the exposed targets", "to compare with"}[arm], numeral.Integer(need))
@@ -70,4 +62,55 @@ func (j *Means) few(need float64) (few bool, arm int) {
 func (j *Means) now() Found {
 	s := j.sample(j.state.Since)
 	return Found{P: j.state.Least.P, Exposed: s.mean, Usual: s.usual, Targets: s.targets, Looks: j.state.Looks}
+}
+
+// words are the evidence of what was found.
+func (j *Means) words(f Found, verdict Verdict) string {
+	with := "of control"
+	switch {
+	case j.criteria.Before:
+		with = "before the change"
+	case j.paired:
+		with = "by control and the time before"
+	}
+	lately := ""
+	if f.Looks < j.state.Looks {
+		lately = fmt.Sprintf("in %s ", plural(f.Looks, "look"))
+	}
+	mean, usual := numeral.Apart(numeral.PlainTo, 4, f.Exposed, f.Usual)
+	text := fmt.Sprintf("%smean %s on %s vs %s %s", lately, mean, targetsOf(f.Targets[exposed]), usual, with)
+	if !j.criteria.Before {
+		text += fmt.Sprintf(" (%s)", plural(f.Targets[control], "target"))
+	}
+	text += off(f)
+	if j.criteria.Drop >= 0 {
+		text += fmt.Sprintf(", drop of %s allowed", numeral.Percent(j.criteria.Drop))
+	}
+	if j.criteria.Rise >= 0 {
+		text += fmt.Sprintf(", rise of %s allowed", numeral.Percent(j.criteria.Rise))
+	}
+	switch {
+	case verdict == Fail:
+		text += fmt.Sprintf("; chance does this in less than %s of bakes", numeral.Percent(f.P))
+	case j.state.Shown:
+		text += fmt.Sprintf("; shown to be off by less than %s times", numeral.PlainTo(j.criteria.Enough, 3))
+	default:
+		text += fmt.Sprintf("; no harm is established (p %s)", numeral.PlainTo(f.P, 2))
+	}
+	if j.state.Left > 0 {
+		text += fmt.Sprintf("; %s numbers left out", numeral.Integer(float64(j.state.Left)))
+	}
+	return text
+}
+
+// off words how far the mean is from the usual.
+func off(f Found) string {
+	part := (f.Exposed - f.Usual) / math.Abs(f.Usual)
+	switch {
+	case math.IsNaN(part) || math.Abs(part) > 1e3:
+		return ""
+	case part < 0:
+		return ": " + numeral.Percent(-part) + " lower"
+	}
+	return ": " + numeral.Percent(part) + " higher"
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/sluicehq/sluice/internal/numeral"
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
@@ -102,7 +101,7 @@ func (j *Means) missing(targets [2]int) string {
 		if j.criteria.Before {
 			return n >= 2 && -float64(n)*math.Ln2 <= math.Log(level)
 		}
-		return n >= 2 && m >= 2 && -binomial(n+m, n) <= math.Log(level)
+		return n >= 2 && m >= 2 && -sequential.LnChoose(float64(n+m), float64(n)) <= math.Log(level)
 	}
 	n, m := targets[exposed], targets[control]
 	if enough(n, m) {
@@ -131,63 +130,4 @@ func targetsOf(n int) string {
 		return "1 exposed target"
 	}
 	return plural(n, "exposed target")
-}
-
-// binomial is the logarithm of how many ways there are to draw k of n.
-func binomial(n, k int) float64 {
-	all, _ := math.Lgamma(float64(n + 1))
-	some, _ := math.Lgamma(float64(k + 1))
-	others, _ := math.Lgamma(float64(n - k + 1))
-	return all - some - others
-}
-
-// words are the evidence of what was found.
-func (j *Means) words(f Found, verdict Verdict) string {
-	with := "of control"
-	switch {
-	case j.criteria.Before:
-		with = "before the change"
-	case j.paired:
-		with = "by control and the time before"
-	}
-	lately := ""
-	if f.Looks < j.state.Looks {
-		lately = fmt.Sprintf("in %s ", plural(f.Looks, "look"))
-	}
-	mean, usual := numeral.Apart(numeral.PlainTo, 4, f.Exposed, f.Usual)
-	text := fmt.Sprintf("%smean %s on %s vs %s %s", lately, mean, targetsOf(f.Targets[exposed]), usual, with)
-	if !j.criteria.Before {
-		text += fmt.Sprintf(" (%s)", plural(f.Targets[control], "target"))
-	}
-	text += off(f)
-	if j.criteria.Drop >= 0 {
-		text += fmt.Sprintf(", drop of %s allowed", numeral.Percent(j.criteria.Drop))
-	}
-	if j.criteria.Rise >= 0 {
-		text += fmt.Sprintf(", rise of %s allowed", numeral.Percent(j.criteria.Rise))
-	}
-	switch {
-	case verdict == Fail:
-		text += fmt.Sprintf("; chance does this in less than %s of bakes", numeral.Percent(f.P))
-	case j.state.Shown:
-		text += fmt.Sprintf("; shown to be off by less than %s times", numeral.PlainTo(j.criteria.Enough, 3))
-	default:
-		text += fmt.Sprintf("; no harm is established (p %s)", numeral.PlainTo(f.P, 2))
-	}
-	if j.state.Left > 0 {
-		text += fmt.Sprintf("; %s numbers left out", numeral.Integer(float64(j.state.Left)))
-	}
-	return text
-}
-
-// off words how far the mean is from the usual.
-func off(f Found) string {
-	part := (f.Exposed - f.Usual) / math.Abs(f.Usual)
-	switch {
-	case math.IsNaN(part) || math.Abs(part) > 1e3:
-		return ""
-	case part < 0:
-		return ": " + numeral.Percent(-part) + " lower"
-	}
-	return ": " + numeral.Percent(part) + " higher"
 }

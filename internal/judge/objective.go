@@ -61,10 +61,6 @@ func (o *Objective) shown() bool {
 	return high < c.Enough*c.limit()
 }
 
-// unknownBurst is how many events come together where nothing is known of that: as
-// many as a comparison believes.
-const unknownBurst = 4
-
 // events are how many events of their own there were, and of how many each stands:
 // those of a burst are one, as far as is known from before the change and since.
 func (o *Objective) events() (seen sequential.Counts, size float64) {
@@ -76,7 +72,7 @@ func (o *Objective) events() (seen sequential.Counts, size float64) {
 	case since.Known():
 		size = high(since)
 	default:
-		size = max(unknownBurst, high(before))
+		size = max(sequential.UsualBurst, high(before))
 	}
 	if since.Excess() {
 		size = max(size, high(since))
@@ -87,10 +83,10 @@ func (o *Objective) events() (seen sequential.Counts, size float64) {
 
 // high is how large a dispersion may well be: 1 where chance explains all of it.
 func high(d sequential.Dispersion) float64 {
-	if d.Chance() || d.Error == 0 {
+	if d.Chance() {
 		return 1
 	}
-	return max(1, d.Factor+1.645*d.Error)
+	return d.High()
 }
 
 // words are the evidence.

@@ -57,7 +57,7 @@ func (r ripple) see(arms [2]shares) ripple {
 // taken to come together where too little was seen.
 func (r ripple) factor() float64 {
 	if r.Steps < tellingLooks {
-		return unknownBurst
+		return sequential.UsualBurst
 	}
 	factor, n := 1.0, float64(r.Steps-1)
 	for i, chance := range r.Chance {

@@ -15,10 +15,10 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// Columns are the header of a recorded series, in any order: the run that a row
+// header has the columns of a recorded series, in any order: the run that a row
 // belongs to, when its look ends in seconds since the change, and what each arm
 // counted in it. An empty cell is no data, and neither is a number that is no count.
-func Columns() []string {
+func header() []string {
 	return []string{"run", "t", "exposed_bad", "exposed_total", "control_bad", "control_total"}
 }
 
@@ -45,7 +45,7 @@ func ReadSeries(file string, r io.Reader) ([]Recorded, error) {
 			return s.runs, nil
 		}
 		if err != nil {
-			return nil, s.unread(err, plural(len(Columns()), "cell"))
+			return nil, s.unread(err, plural(len(header()), "cell"))
 		}
 		if err := s.row(row); err != nil {
 			return nil, err
@@ -68,20 +68,20 @@ type seriesReader struct {
 func (s *seriesReader) header() error {
 	row, err := s.csv.Read()
 	if errors.Is(err, io.EOF) {
-		return fmt.Errorf("%s: is empty, expected the header %s", s.file, strings.Join(Columns(), ","))
+		return fmt.Errorf("%s: is empty, expected the header %s", s.file, strings.Join(header(), ","))
 	} else if err != nil {
-		return s.unread(err, "the header "+strings.Join(Columns(), ","))
+		return s.unread(err, "the header "+strings.Join(header(), ","))
 	}
 	names := slices.Clone(row)
 	names[0] = strings.TrimPrefix(names[0], "\uFEFF")
 	for i, name := range names {
 		names[i] = strings.TrimSpace(name)
 	}
-	for i, want := range Columns() {
+	for i, want := range header() {
 		at := slices.Index(names, want)
-		if at < 0 || len(names) != len(Columns()) {
+		if at < 0 || len(names) != len(header()) {
 			line, _ := s.csv.FieldPos(0)
-			return fmt.Errorf("%s:%d: the header is %.100q, expected %s", s.file, line, strings.Join(names, ","), strings.Join(Columns(), ","))
+			return fmt.Errorf("%s:%d: the header is %.100q, expected %s", s.file, line, strings.Join(names, ","), strings.Join(header(), ","))
 		}
 		s.places[i] = at
 	}
@@ -148,14 +148,7 @@ func (s *seriesReader) add(run string, l Look) error {
 
 func (s *seriesReader) wrong(column int, text, want string) error {
 	line, at := s.csv.FieldPos(s.places[column])
-	return fmt.Errorf("%s:%d:%d: %s is %.100q, expected %s", s.file, line, at, Columns()[column], text, want)
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Errorf("%s:%d:%d: %s is %.100q, expected %s", s.file, line, at, header()[column], text, want)
 }
 
 // Pace is the time between two looks of a run, as a rule: the median; 0 for fewer

@@ -77,7 +77,7 @@ func TestOrderOfColumnsAndRunsDoesNotMatter(t *testing.T) {
 // readAs reads rows from CSV with its columns in such an order.
 func readAs(t require.TestingT, rows [][]string, columns []int) map[string][]Look {
 	var b strings.Builder
-	for _, row := range append([][]string{Columns()}, rows...) {
+	for _, row := range append([][]string{header()}, rows...) {
 		for i, c := range columns {
 			if i > 0 {
 				b.WriteByte(',')

@@ -50,3 +50,21 @@ func TestStateOfOtherCriteriaIsRefused(t *testing.T) {
 	j.See(looks[41])
 	require.False(t, NewComparison(criteria(), nil).Restore(j.State()))
 }
+
+// Workflows in flight hold states: what their fields are called stays.
+func TestStateKeepsItsNames(t *testing.T) {
+	t.Parallel()
+	seen := presence{Newest: 2, Seen: 3, Any: true}
+	for want, state := range map[string]any{
+		`"newest":2,"seen":3,"any":true,"lnE":1`:             ComparisonState{presence: seen, LnE: 1},
+		`{"newest":2,"seen":3,"any":true,"bounds":[1]}`:      DistributionState{presence: seen, Bounds: []float64{1}},
+		`{"looks":1,"newest":2,"seen":3,"any":true,"left":1`: MeansState{Looks: 1, presence: seen, Left: 1},
+	} {
+		raw, err := json.Marshal(state)
+		require.NoError(t, err)
+		require.Contains(t, string(raw), want)
+	}
+	var s MeansState
+	require.NoError(t, json.Unmarshal([]byte(`{"newest":2,"seen":3,"any":true}`), &s))
+	require.Equal(t, seen, s.presence)
+}

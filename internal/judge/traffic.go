@@ -16,10 +16,10 @@ const lost = 2
 // that begins anew spoils one.
 const patience = 2
 
-// Traffic judges whether the exposed arm keeps its share of the requests: a test on
+// traffic judges whether the exposed arm keeps its share of the requests: a test on
 // both arms' totals, against the share before the change. Its zero value cannot
 // judge.
-type Traffic struct {
+type traffic struct {
 	test   *sequential.Grid
 	before sequential.Pair   // totals, as Bad; Total is 1
 	newest []sequential.Pair // the last few looks
@@ -28,9 +28,9 @@ type Traffic struct {
 	limit  float64
 }
 
-// NewTraffic readies the test with the looks before the change.
-func NewTraffic(c Criteria, before []Look) Traffic {
-	t := Traffic{bursts: 1, limit: nats(c.Traffic)}
+// newTraffic readies the test with the looks before the change.
+func newTraffic(c Criteria, before []Look) traffic {
+	t := traffic{bursts: 1, limit: nats(c.Traffic)}
 	if c.Traffic <= 0 {
 		return t
 	}
@@ -60,8 +60,8 @@ func swapped(p sequential.Pair) sequential.Pair {
 	}
 }
 
-// See takes the next look.
-func (t *Traffic) See(p sequential.Pair) {
+// see takes the next look.
+func (t *traffic) see(p sequential.Pair) {
 	p = swapped(p)
 	if t.newest = append(t.newest, p); len(t.newest) > patience {
 		t.newest = t.newest[1:]
@@ -75,14 +75,14 @@ func (t *Traffic) See(p sequential.Pair) {
 }
 
 // judged says whether there was anything to judge by.
-func (t *Traffic) judged() bool { return t.test != nil }
+func (t *traffic) judged() bool { return t.test != nil }
 
 // harm says that the share is lost.
-func (t *Traffic) harm() bool { return t.judged() && t.test.Evidence() >= t.limit }
+func (t *traffic) harm() bool { return t.judged() && t.test.Evidence() >= t.limit }
 
 // words say what the share was and what it is in the newest looks: over all of them a
 // late loss would not show.
-func (t *Traffic) words() string {
+func (t *traffic) words() string {
 	var now sequential.Pair
 	for _, p := range t.newest {
 		now = now.Plus(p)

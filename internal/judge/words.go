@@ -16,14 +16,6 @@ func ratio(c sequential.Counts) string {
 	return fmt.Sprintf("%s (%s/%s)", numeral.Percent(c.Bad/c.Total), numeral.Integer(c.Bad), numeral.Integer(c.Total))
 }
 
-// other names what the exposed arm is compared with.
-func (j *Comparison) other() string {
-	if j.criteria.Before {
-		return "before the change"
-	}
-	return "control"
-}
-
 // compare is what the other arm showed.
 func (j *Comparison) compare(seen sequential.Pair) sequential.Counts {
 	switch {
@@ -47,7 +39,7 @@ func (j *Comparison) lately(out Outcome) (seen sequential.Pair, looks int, late 
 	best, sum, n := 0.0, sequential.Pair{}, 0
 	for i := len(j.trace) - 1; i >= 0; i-- {
 		sum, n = sum.Plus(j.trace[i].Pair), n+j.trace[i].Looks
-		if e := sequential.Excess(sum, usual*allowed); e > best {
+		if e := sequential.Likelier(sum, usual*allowed); e > best {
 			best, seen, looks = e, sum, n
 		}
 	}
@@ -68,7 +60,7 @@ func (j *Comparison) compared(out Outcome) string {
 	if j.criteria.Before && j.criteria.Daily > 1 {
 		daily = fmt.Sprintf(", %s times that at this time of the day before", numeral.PlainTo(j.criteria.Daily, 2))
 	}
-	fmt.Fprintf(s, "%sexposed %s vs %s %s%s: %s times the usual, %s allowed", lately, ratio(seen.Exposed), j.other(), ratio(j.compare(seen)), daily,
+	fmt.Fprintf(s, "%sexposed %s vs %s %s%s: %s times the usual, %s allowed", lately, ratio(seen.Exposed), j.criteria.other(), ratio(j.compare(seen)), daily,
 		numeral.PlainTo(out.Ratio, 2), numeral.PlainTo(1+j.criteria.Worse, 3))
 	switch {
 	case out.Verdict == Fail:
@@ -107,4 +99,12 @@ func (j *Comparison) few(need float64) string {
 		return fmt.Sprintf("%s events on the exposed targets, at least %s are needed", numeral.Integer(seen.Exposed.Total), numeral.Integer(need))
 	}
 	return fmt.Sprintf("%s events to compare with, at least %s are needed", numeral.Integer(j.compare(seen).Total), numeral.Integer(need))
+}
+
+// plural counts things.
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -149,16 +149,6 @@ func TestNegativeBinomial(t *testing.T) {
 	require.InEpsilon(t, 5, (squares/n-mean*mean)/mean, 0.06)
 }
 
-func TestWilson(t *testing.T) {
-	t.Parallel()
-	low, high := wilson(200, 4000)
-	require.InDelta(t, 0.0437, low, 1e-4)
-	require.InDelta(t, 0.0572, high, 1e-4)
-	low, high = wilson(0, 4000)
-	require.InDelta(t, 0, low, 1e-12)
-	require.InDelta(t, 0.00096, high, 1e-5)
-}
-
 // Wald's bound, against published arithmetic: ln 20 over the divergence.
 func TestBound(t *testing.T) {
 	t.Parallel()

@@ -57,7 +57,7 @@ func quantile(values []float64, q float64) float64 {
 // criteria are those of a rollout whose stage may be rolled back falsely so often.
 func criteria(alpha float64) judge.Criteria {
 	c := judge.Criteria{Every: every, Bake: bake, MinSamples: 100}
-	c.Alpha, c.Traffic = judge.Split(alpha)
+	c.Alpha, c.Traffic = judge.SplitRate(alpha)
 	return c
 }
 

@@ -129,8 +129,8 @@ func kayenta(name string, pause time.Duration) rule {
 			}
 			out[i] = math.NaN()
 			if (i+1)%n == 0 {
-				if t, ok := mannWhitney(a, b); ok {
-					out[i] = t.z
+				if z, ok := mannWhitney(a, b); ok {
+					out[i] = z
 				}
 			}
 		}

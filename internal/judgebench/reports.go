@@ -33,22 +33,11 @@ func reports() []report {
 	}
 }
 
-// wilson is the 95 % interval of a share (Wilson, "Probable inference, the law of
-// succession, and statistical inference", 1927).
-func wilson(hits, runs int) (low, high float64) {
-	const z = 1.959964
-	n := float64(runs)
-	p := float64(hits) / n
-	middle := p + z*z/(2*n)
-	half := z * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return max(0, (middle-half)/(1+z*z/n)), (middle + half) / (1 + z*z/n)
-}
-
 func percent(x float64) string { return fmt.Sprintf("%.1f%%", 100*x) }
 
 // rollbacks words a share of rollbacks with its interval.
 func (r result) rollbacks() string {
-	low, high := wilson(r.found, r.runs)
+	low, high := sequential.Wilson(float64(r.found), float64(r.runs))
 	return fmt.Sprintf("%s (%.1f to %.1f)", percent(r.share()), 100*low, 100*high)
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sluicehq/sluice/internal/results"
+	"github.com/sluicehq/sluice/internal/sequential"
 )
 
 // target is one thing that the judge is to do.
@@ -66,7 +67,7 @@ func rateHolds(alpha float64) func(context.Context, *bench) (target, error) {
 			}
 			r := got[nameOurs]
 			worst = max(worst, r.share())
-			if low, _ := wilson(r.found, r.runs); low > alpha {
+			if low, _ := sequential.Wilson(float64(r.found), float64(r.runs)); low > alpha {
 				t.met = false
 				t.missed = append(t.missed, w.name+" "+percent(r.share()))
 				continue

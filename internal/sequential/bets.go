@@ -1,9 +1,9 @@
 package sequential
 
-// stakes are the bets of Bets, as shares of the largest that is allowed.
+// stakes are the bets of bets, as shares of the largest that is allowed.
 func stakes() []float64 { return []float64{0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7} }
 
-// Bets tests what Grid tests, for events that come in bursts. Whatever the bursts
+// bets tests what Grid tests, for events that come in bursts. Whatever the bursts
 // inside a look are, the exposed arm's part of the look's bad events is its share on
 // average: betting on the part is fair under any dispersion (Waudby-Smith and Ramdas,
 // Estimating means of bounded random variables by betting, 2024). It costs time where
@@ -12,7 +12,7 @@ func stakes() []float64 { return []float64{0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7}
 // Bursts that last several looks make neighbours alike, and a bet on a look after a
 // bad one is no longer fair. Then a bet is made only once for every span looks, on
 // what they add up to.
-type Bets struct {
+type bets struct {
 	null   float64
 	stakes []float64
 	start  Start
@@ -24,15 +24,15 @@ type Bets struct {
 	mixture
 }
 
-// NewBets readies a test of the null hypothesis that the ratio is at most null, with
+// newBets readies a test of the null hypothesis that the ratio is at most null, with
 // a bet every span looks.
-func NewBets(null float64, start Start, span int) *Bets {
+func newBets(null float64, start Start, span int) *bets {
 	s := stakes()
-	return &Bets{null: null, stakes: s, start: start, span: max(1, span), mixture: newMixture(Equal(len(s)))}
+	return &bets{null: null, stakes: s, start: start, span: max(1, span), mixture: newMixture(Equal(len(s)))}
 }
 
 // See takes the next look, of one stratum or of several.
-func (b *Bets) See(strata ...Pair) {
+func (b *bets) See(strata ...Pair) {
 	b.begin(b.start.at(b.looks))
 	b.looks++
 	for _, p := range strata {
@@ -50,7 +50,7 @@ func (b *Bets) See(strata ...Pair) {
 }
 
 // bet bets on what was seen since the last one.
-func (b *Bets) bet() {
+func (b *bets) bet() {
 	if b.expected > 0 {
 		gain := b.exposed/b.expected - 1
 		for j, s := range b.stakes {
@@ -61,4 +61,4 @@ func (b *Bets) bet() {
 }
 
 // Evidence against the null hypothesis so far, in nats.
-func (b *Bets) Evidence() float64 { return b.evidence(b.start.after(b.looks)) }
+func (b *bets) Evidence() float64 { return b.evidence(b.start.after(b.looks)) }

@@ -1,13 +1,14 @@
 package sequential
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
 
-// Node is one ratio of the arms' rates that may have been there before the change,
+// candidate is one ratio of the arms' rates that may have been there before the change,
 // with how likely it is.
-type Node struct {
+type candidate struct {
 	Ratio  float64
 	Weight float64
 }
@@ -25,11 +26,11 @@ func alike() belief    { return belief{0.7, 0.5} }
 func unsteady() belief { return belief{0.3, 1} }
 func anything() belief { return belief{0, 2} }
 
-// Centre answers what the ratio of the arms' rates was before the change, from looks
+// centre answers what the ratio of the arms' rates was before the change, from looks
 // at that time: a log-normal belief, for arms that are alike as a rule with a spike at
 // 1, by the rule of Bayes. dispersion widens what the looks tell. Weights sum to 1,
 // ratios ascend. Without any events before, it is 1 for certain.
-func Centre(before []Pair, dispersion float64, likely bool) []Node {
+func centre(before []Pair, dispersion float64, likely bool) []candidate {
 	var all Pair
 	for _, p := range before {
 		if p.usable() {
@@ -37,7 +38,7 @@ func Centre(before []Pair, dispersion float64, likely bool) []Node {
 		}
 	}
 	if all.bad() == 0 {
-		return []Node{{Ratio: 1, Weight: 1}}
+		return []candidate{{Ratio: 1, Weight: 1}}
 	}
 	noise := max(1, dispersion) * (1/(all.Exposed.Bad+0.5) + 1/(all.Control.Bad+0.5))
 	prior := anything()
@@ -49,16 +50,16 @@ func Centre(before []Pair, dispersion float64, likely bool) []Node {
 
 // given answers what the ratio was, of which the logarithm was measured with a
 // variance.
-func (b belief) given(seen, noise float64) []Node {
+func (b belief) given(seen, noise float64) []candidate {
 	prior := b.width * b.width
-	spike := math.Log(b.spike) + logNormal(seen, noise)
-	slab := math.Log(1-b.spike) + logNormal(seen, noise+prior)
+	spike := math.Log(b.spike) + lnNormal(seen, noise)
+	slab := math.Log(1-b.spike) + lnNormal(seen, noise+prior)
 	variance := 1 / (1/prior + 1/noise)
 	mean := variance * seen / noise
-	whole := sum(spike, slab)
-	var nodes []Node
+	whole := logSum(spike, slab)
+	var nodes []candidate
 	if b.spike > 0 {
-		nodes = append(nodes, Node{Ratio: 1, Weight: math.Exp(spike - whole)})
+		nodes = append(nodes, candidate{Ratio: 1, Weight: math.Exp(spike - whole)})
 	}
 	steps := []float64{-3, -2.4, -1.8, -1.2, -0.6, 0, 0.6, 1.2, 1.8, 2.4, 3}
 	scale := 0.0
@@ -66,12 +67,12 @@ func (b belief) given(seen, noise float64) []Node {
 		scale += math.Exp(-s * s / 2)
 	}
 	for _, s := range steps {
-		nodes = append(nodes, Node{
+		nodes = append(nodes, candidate{
 			Ratio:  math.Exp(mean + s*math.Sqrt(variance)),
 			Weight: math.Exp(slab-whole-s*s/2) / scale,
 		})
 	}
-	slices.SortFunc(nodes, func(a, b Node) int { return compare(a.Ratio, b.Ratio) })
+	slices.SortFunc(nodes, func(a, b candidate) int { return cmp.Compare(a.Ratio, b.Ratio) })
 	return nodes
 }
 
@@ -83,13 +84,13 @@ const (
 	fewSplits = 20
 )
 
-// SplitCentre answers what Centre does, for bets: they need the split of a look's bad
-// events to be its share on average, whereas Centre is about sums. Where the rates of
+// splitCentre answers what centre does, for bets: they need the split of a look's bad
+// events to be its share on average, whereas centre is about sums. Where the rates of
 // the arms go up and down by themselves, that is not the same: the exposed arm's part
 // is larger in looks in which the control happens to show little. So the parts of all
 // looks count alike here, and how sure their average is comes from how they differ.
 // It answers false where too little was seen for that.
-func SplitCentre(before []Pair, likely bool) ([]Node, bool) {
+func splitCentre(before []Pair, likely bool) ([]candidate, bool) {
 	var looks []Pair
 	parts := 0.0
 	for _, p := range before {
@@ -145,15 +146,5 @@ func sharesOf(looks []Pair, ratio float64) float64 {
 	return total
 }
 
-func compare(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
-// logNormal is the logarithm of a normal density around 0, but for a constant.
-func logNormal(x, variance float64) float64 { return -x*x/(2*variance) - math.Log(variance)/2 }
+// lnNormal is the logarithm of a normal density around 0, but for a constant.
+func lnNormal(x, variance float64) float64 { return -x*x/(2*variance) - math.Log(variance)/2 }

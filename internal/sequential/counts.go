@@ -12,20 +12,17 @@ type Counts struct {
 	Total float64 `json:"total"`
 }
 
-// Counts are at most most, and totals at least least where they are not 0: ratios and
-// products of them stay numbers.
-const (
-	least = 1e-9
-	most  = 1e15
-)
+// leastCount is what counts are at least where they are not 0, as uncountable is what
+// they are at most: ratios and products of them stay numbers.
+const leastCount = 1e-9
 
-// tidy takes bad events for none where they are fewer than least: what they divide
+// tidy takes bad events for none where they are fewer than leastCount: what they divide
 // would be no number.
 func tidy(pairs []Pair) []Pair {
 	out := slices.Clone(pairs)
 	for i := range out {
 		for _, c := range []*Counts{&out[i].Exposed, &out[i].Control} {
-			if c.Bad > 0 && c.Bad < least {
+			if c.Bad > 0 && c.Bad < leastCount {
 				c.Bad = 0
 			}
 		}
@@ -35,7 +32,7 @@ func tidy(pairs []Pair) []Pair {
 
 // sound says that the counts can be: finite, not negative.
 func (c Counts) sound() bool {
-	return c.Bad >= 0 && c.Bad <= most && (c.Total == 0 || c.Total >= least && c.Total <= most)
+	return c.Bad >= 0 && c.Bad <= uncountable && (c.Total == 0 || c.Total >= leastCount && c.Total <= uncountable)
 }
 
 func (c Counts) plus(d Counts) Counts { return Counts{Bad: c.Bad + d.Bad, Total: c.Total + d.Total} }
@@ -88,9 +85,9 @@ func RateRatio(looks []Pair) float64 {
 	return (exposed + 0.5*whole.Control.Total/both) / (control + 0.5*whole.Exposed.Total/both)
 }
 
-// Excess is how much likelier, in nats, the split of a sum of looks is at the ratio that
+// Likelier is how much likelier, in nats, the split of a sum of looks is at the ratio that
 // it shows itself than at a smaller one; 0 where it shows none that is larger.
-func Excess(p Pair, ratio float64) float64 {
+func Likelier(p Pair, ratio float64) float64 {
 	z := p.bad()
 	if !p.usable() || z <= 0 {
 		return 0
@@ -102,8 +99,8 @@ func Excess(p Pair, ratio float64) float64 {
 	return z * divergence(seen, share)
 }
 
-// sum is ln Σ exp(x).
-func sum(xs ...float64) float64 {
+// logSum is ln Σ exp(x).
+func logSum(xs ...float64) float64 {
 	top := math.Inf(-1)
 	for _, x := range xs {
 		top = max(top, x)

@@ -28,8 +28,8 @@ func (d Dispersion) Chance() bool { return d.Known() && !d.Excess() }
 // Excess says that there is more than chance explains.
 func (d Dispersion) Excess() bool { return d.Error > 0 && d.Factor > 1+beyond*d.Error }
 
-// high is the most that it may well be, at least 1.
-func (d Dispersion) high() float64 { return max(1, d.Factor+beyond*d.Error) }
+// High is the most that it may well be, at least 1.
+func (d Dispersion) High() float64 { return max(1, d.Factor+beyond*d.Error) }
 
 // variance adds up squared deviations and what chance expects of them.
 type variance struct{ seen, expected, spread float64 }
@@ -71,8 +71,8 @@ func Split(looks []Pair) Dispersion {
 	return v.dispersion()
 }
 
-// Coarse adds up every n looks in a row.
-func Coarse(looks []Pair, n int) []Pair {
+// coarse adds up every n looks in a row.
+func coarse(looks []Pair, n int) []Pair {
 	var out []Pair
 	for i := 0; i+n <= len(looks); i += n {
 		var sum Pair

@@ -19,7 +19,7 @@ func Equal(n int) []float64 {
 // events a look shows in both arms, those of the exposed arm are binomial, whatever
 // the rates do over time; the likelihood ratios of that are mixed over the grid and
 // over the look at which a fault begins. It holds for independent events (and for
-// less than that: see Bets).
+// less than that: see bets).
 type Grid struct {
 	null   float64
 	ratios []float64

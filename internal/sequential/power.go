@@ -1,7 +1,5 @@
 package sequential
 
-import "math"
-
 // Traffic is what a comparison of two arms has to go by: Base is the control's bad
 // events per exposure, Exposed and Control are each arm's exposures per second
 // (requests, or hosts: an exposure of one host for one second).
@@ -42,28 +40,6 @@ func (t Traffic) Delay(ratio, alpha, power float64) (seconds float64, ok bool) {
 
 // longest is more seconds than anybody waits: beyond is never.
 const longest = 1e15
-
-// SmallestRatio is the smallest ratio of the arms' rates, above 1, that gathers as
-// many nats within so many seconds on average: what can be shown within a bake, if
-// nats is what that takes, ln(1/α) and what the test pays for not knowing the ratio
-// beforehand. Some runs need more and some less. It is not ok where even a ratio of
-// 1,000,000 does not, or something cannot be. A ratio above 1/Base says that not
-// even all requests failing would show.
-func (t Traffic) SmallestRatio(seconds, nats float64) (ratio float64, ok bool) {
-	const largest = 1e6
-	if !(seconds > 0 && seconds <= longest) || !(nats > 0) || !(t.Information(largest)*seconds >= nats) {
-		return 0, false
-	}
-	low, high := 0.0, math.Log(largest)
-	for range 60 {
-		if middle := (low + high) / 2; t.Information(math.Exp(middle))*seconds < nats {
-			low = middle
-		} else {
-			high = middle
-		}
-	}
-	return math.Exp(high), true
-}
 
 // divergence is that of Kullback and Leibler, in nats, between events of probability
 // p and of probability q.

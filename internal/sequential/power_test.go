@@ -30,10 +30,6 @@ func TestInformationReference(t *testing.T) {
 			less, ok := traffic.Delay(tc.ratio, .05, .9)
 			require.True(t, ok)
 			require.InEpsilon(t, tc.want*(.9*math.Log(.9/.05)+.1*math.Log(.1/.95))/math.Log(20), less, 5e-3)
-
-			ratio, ok := traffic.SmallestRatio(tc.want, math.Log(20))
-			require.True(t, ok)
-			require.InEpsilon(t, tc.ratio, ratio, 2e-3)
 		})
 	}
 }
@@ -56,23 +52,16 @@ func TestPowerOfNothing(t *testing.T) {
 			require.Zero(t, traffic.Information(2), traffic)
 			_, ok := traffic.Delay(2, .05, .9)
 			require.False(t, ok, traffic)
-			_, ok = traffic.SmallestRatio(100, 3)
-			require.False(t, ok, traffic)
 		}
-		_, ok := good.SmallestRatio(odd, 3)
-		require.False(t, ok, odd)
-		_, ok = good.SmallestRatio(100, odd)
-		require.False(t, ok, odd)
 	}
 	for _, tc := range [][2]float64{{0, .9}, {1, .9}, {nan, .9}, {.05, nan}, {.05, .05}, {.05, 1.1}} {
 		_, ok := good.Delay(2, tc[0], tc[1])
 		require.False(t, ok, tc)
 	}
-	_, ok := good.SmallestRatio(1e-9, 3)
-	require.False(t, ok, "too short for anything")
 }
 
-func TestSmallestRatioIsTheInverse(t *testing.T) {
+// More control is more information, and so is a larger ratio.
+func TestMoreIsMoreInformation(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		traffic := sequential.Traffic{
 			Base:    rapid.Float64Range(1e-5, .5).Draw(t, "base"),
@@ -80,12 +69,6 @@ func TestSmallestRatioIsTheInverse(t *testing.T) {
 			Control: rapid.Float64Range(.1, 1e5).Draw(t, "control"),
 		}
 		ratio := rapid.Float64Range(1.01, 1000).Draw(t, "ratio")
-		seconds := rapid.Float64Range(1, 1e5).Draw(t, "seconds")
-		got, ok := traffic.SmallestRatio(seconds, seconds*traffic.Information(ratio))
-		require.True(t, ok)
-		require.InEpsilon(t, ratio, got, 1e-6)
-
-		// More control is more information, and so is a larger ratio.
 		more := traffic
 		more.Control *= 2
 		require.Greater(t, more.Information(ratio), traffic.Information(ratio))
@@ -122,17 +105,14 @@ func TestDelayBySimulation(t *testing.T) {
 }
 
 func FuzzPower(f *testing.F) {
-	f.Add(.005, 10.0, 190.0, 2.0, .05, 900.0, 3.0)
-	f.Add(1e-300, 1e-300, 1e15, 1e15, 1e-300, 1e-300, 1e-300)
-	f.Fuzz(func(t *testing.T, base, exposed, control, ratio, alpha, seconds, nats float64) {
+	f.Add(.005, 10.0, 190.0, 2.0, .05)
+	f.Add(1e-300, 1e-300, 1e15, 1e15, 1e-300)
+	f.Fuzz(func(t *testing.T, base, exposed, control, ratio, alpha float64) {
 		traffic := sequential.Traffic{Base: base, Exposed: exposed, Control: control}
 		d := traffic.Information(ratio)
 		require.True(t, d >= 0 && !math.IsInf(d, 0), d)
 		if delay, ok := traffic.Delay(ratio, alpha, .9); ok {
 			require.True(t, delay > 0 && delay <= 1e15, delay)
-		}
-		if smallest, ok := traffic.SmallestRatio(seconds, nats); ok {
-			require.True(t, smallest >= 1 && smallest <= 1.001e6, smallest)
 		}
 	})
 }

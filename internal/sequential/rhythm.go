@@ -15,10 +15,10 @@ func Rhythm(looks []Pair) (d Dispersion, span int) {
 		if span > 1 {
 			need = still
 		}
-		if along(Coarse(looks, n)) < need {
+		if along(coarse(looks, n)) < need {
 			continue
 		}
-		if wide := Split(Coarse(looks, 2*n)); wide.Excess() {
+		if wide := Split(coarse(looks, 2*n)); wide.Excess() {
 			span = spread * n
 			if wide.Factor > d.Factor {
 				d = wide

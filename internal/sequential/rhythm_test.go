@@ -101,7 +101,7 @@ func TestStateBetweenBets(t *testing.T) {
 func TestBetOnSums(t *testing.T) {
 	t.Parallel()
 	a, b := Pair{Counts{2, 10}, Counts{1, 30}}, Pair{Counts{0, 10}, Counts{5, 20}}
-	bets := NewBets(1, Start{}, 2)
+	bets := newBets(1, Start{}, 2)
 	bets.See(a)
 	require.InDelta(t, 0, bets.Evidence(), 1e-12)
 	bets.See(b)

@@ -113,7 +113,7 @@ func drawAbove(ranks []int, few, sum int) float64 {
 			}
 		}
 	}
-	return share(ways[few], sum)
+	return upperPart(ways[few], sum)
 }
 
 // RankedAboveZero is the probability that chance makes positive values as many and as
@@ -152,11 +152,11 @@ func RankedAboveZero(values []float64) float64 {
 			}
 		}
 	}
-	return share(ways, sum)
+	return upperPart(ways, sum)
 }
 
-// share is the part of what is from a place on.
-func share(of []float64, from int) float64 {
+// upperPart is the part of a sum that its terms from a place on are.
+func upperPart(of []float64, from int) float64 {
 	above, all := 0.0, 0.0
 	for s, v := range of {
 		all += v
@@ -194,4 +194,31 @@ func normalAbove(x float64) float64 {
 		return 1
 	}
 	return math.Erfc(x/math.Sqrt2) / 2
+}
+
+// Wilson is the 95% interval of a share, of which so many tries were hits ("Probable
+// inference, the law of succession, and statistical inference", 1927); 0 and 1 where
+// nothing was tried. Neither need be whole.
+func Wilson(hits, tries float64) (low, high float64) {
+	if !(tries > 0) {
+		return 0, 1
+	}
+	const z = 1.959964
+	n, p := tries, hits/tries
+	middle := (p + z*z/(2*n)) / (1 + z*z/n)
+	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
+	low, high = max(0, middle-half), min(1, middle+half)
+	if hits == 0 { // but for rounding
+		low = 0
+	}
+	return low, high
+}
+
+// LnChoose is the logarithm of how many ways there are to choose k of n. Neither need be
+// whole.
+func LnChoose(n, k float64) float64 {
+	all, _ := math.Lgamma(n + 1)
+	some, _ := math.Lgamma(k + 1)
+	others, _ := math.Lgamma(n - k + 1)
+	return all - some - others
 }

@@ -91,3 +91,19 @@ func TestSamplesAnyInput(t *testing.T) {
 		}
 	})
 }
+
+func TestWilson(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ hits, tries, low, high float64 }{
+		{0, 0, 0, 1},
+		{0, 10, 0, 0.2775},
+		{5, 10, 0.2366, 0.7634},
+		{10, 10, 0.7225, 1},
+		{0, 4000, 0, 0.00096},
+		{200, 4000, 0.0437, 0.0572},
+	} {
+		low, high := sequential.Wilson(tc.hits, tc.tries)
+		require.InDelta(t, tc.low, low, 1e-4)
+		require.InDelta(t, tc.high, high, 1e-4)
+	}
+}

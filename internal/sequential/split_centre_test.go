@@ -89,7 +89,7 @@ func TestSplitCentre(t *testing.T) {
 	for i := range 40 {
 		before = append(before, Pair{Exposed: Counts{float64(2 + i%3), 100}, Control: Counts{10, 1000}})
 	}
-	nodes, ok := SplitCentre(before, true)
+	nodes, ok := splitCentre(before, true)
 	require.True(t, ok)
 	mean, whole := 0.0, 0.0
 	for _, n := range nodes {
@@ -98,8 +98,8 @@ func TestSplitCentre(t *testing.T) {
 	}
 	require.InDelta(t, 1, whole, 1e-9)
 	require.InDelta(t, math.Log(3), mean, 0.1)
-	_, ok = SplitCentre(before[:5], true)
+	_, ok = splitCentre(before[:5], true)
 	require.False(t, ok, "too few looks")
-	_, ok = SplitCentre([]Pair{{}, {Exposed: Counts{math.NaN(), 1}}}, true)
+	_, ok = splitCentre([]Pair{{}, {Exposed: Counts{math.NaN(), 1}}}, true)
 	require.False(t, ok)
 }

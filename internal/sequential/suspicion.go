@@ -2,19 +2,19 @@ package sequential
 
 import "math"
 
-// Suspicion answers how likely it is that events come in bursts of one arm, by the
+// suspicion answers how likely it is that events come in bursts of one arm, by the
 // rule of Bayes, from looks between which nothing changed: from how events split
 // between the arms, look by look and in sums of several, and from how the control's
 // own go up and down, if own says that it is an arm of its own. The control shows
 // more events, and so shows earlier whether they come in bursts; but it cannot tell
 // those of one arm from what hits both.
-func Suspicion(looks []Pair, own bool) float64 {
+func suspicion(looks []Pair, own bool) float64 {
 	if !Split(looks).Known() {
 		return 1
 	}
 	split, scales := math.Inf(-1), 0.0
 	for n := 1; n == 1 || n <= longestBurst && len(looks) >= tellingSums*n; n *= 2 {
-		split = sum(split, Split(Coarse(looks, n)).burstier())
+		split = logSum(split, Split(coarse(looks, n)).burstier())
 		scales++
 	}
 	split -= math.Log(scales)
@@ -23,7 +23,7 @@ func Suspicion(looks []Pair, own bool) float64 {
 		control = alone(looks).burstier()
 	}
 	bursts := math.Log(oneArm) + split + control
-	return math.Exp(bursts - sum(bursts, math.Log(bothArms)+control, math.Log(1-oneArm-bothArms)))
+	return math.Exp(bursts - logSum(bursts, math.Log(bothArms)+control, math.Log(1-oneArm-bothArms)))
 }
 
 // What is believed before anything was seen: how often events come in bursts of one
@@ -46,13 +46,13 @@ func (d Dispersion) burstier() float64 {
 	sizes := []float64{1.5, 2, 4, 8, 16}
 	out := make([]float64, len(sizes))
 	for i, size := range sizes {
-		out[i] = logGamma(seen, size, shape/size) - logGamma(seen, 1, shape)
+		out[i] = lnGamma(seen, size, shape/size) - lnGamma(seen, 1, shape)
 	}
-	return sum(out...) - math.Log(float64(len(out)))
+	return logSum(out...) - math.Log(float64(len(out)))
 }
 
-// logGamma is the logarithm of the density of a gamma distribution.
-func logGamma(x, mean, shape float64) float64 {
+// lnGamma is the logarithm of the density of a gamma distribution.
+func lnGamma(x, mean, shape float64) float64 {
 	g, _ := math.Lgamma(shape)
 	return shape*math.Log(shape*x/mean) - shape*x/mean - math.Log(x) - g
 }

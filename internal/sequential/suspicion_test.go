@@ -35,7 +35,7 @@ func noisy(seed uint64, n int, size float64, both bool) []Pair {
 
 func TestSuspicion(t *testing.T) {
 	t.Parallel()
-	require.InDelta(t, 1, Suspicion(nil, true), 0, "nothing is known")
+	require.InDelta(t, 1, suspicion(nil, true), 0, "nothing is known")
 	for _, tc := range []struct {
 		name        string
 		looks       int
@@ -53,7 +53,7 @@ func TestSuspicion(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			mean := 0.0
 			for seed := range uint64(200) {
-				p := Suspicion(noisy(seed, tc.looks, tc.size, tc.both), true)
+				p := suspicion(noisy(seed, tc.looks, tc.size, tc.both), true)
 				require.True(t, p >= 0 && p <= 1, p)
 				mean += p / 200
 			}

@@ -28,7 +28,7 @@ type Question struct {
 // than it may, and whether it has shown itself not to be. What was seen before the
 // change tells how the arms compare when nothing changes, and whether chance alone
 // explains how events split between them. Where it does, the likelihood is used
-// (Grid), else bets are made (Bets); where it may, both must show it.
+// (Grid), else bets are made (bets); where it may, both must show it.
 type TwoArms struct {
 	question Question
 	nodes    []node
@@ -46,11 +46,11 @@ type TwoArms struct {
 
 // node is the test under the assumption that the arms' rates had one ratio before.
 type node struct {
-	Node
+	candidate
 	// wild is the same for bets.
-	wild Node
+	wild candidate
 	grid *Grid
-	bets *Bets
+	bets *bets
 	// blunt is the grid on a small part of the events, for harm that is too large to be
 	// a burst: bets find it no faster than any other.
 	blunt *Grid
@@ -70,7 +70,7 @@ func NewTwoArms(q Question, before []Pair) *TwoArms {
 	before = tidy(before)
 	t.before, t.span = Rhythm(before)
 	own := !q.Fixed && !q.Unlike
-	t.suspicion = Suspicion(before, own)
+	t.suspicion = suspicion(before, own)
 	if own {
 		t.control = alone(before)
 	}
@@ -78,8 +78,8 @@ func NewTwoArms(q Question, before []Pair) *TwoArms {
 	for i, n := range calm {
 		null, wildNull := n.Ratio*(1+q.Worse), wild[i].Ratio*(1+q.Worse)
 		t.nodes = append(t.nodes, node{
-			Node: n, grid: NewGrid(null, Ratios(), commonFirst(), q.Start),
-			wild: wild[i], bets: NewBets(wildNull, q.Start, t.span), blunt: NewGrid(wildNull, Ratios(), commonFirst(), q.Start),
+			candidate: n, grid: NewGrid(null, Ratios(), commonFirst(), q.Start),
+			wild: wild[i], bets: newBets(wildNull, q.Start, t.span), blunt: NewGrid(wildNull, Ratios(), commonFirst(), q.Start),
 		})
 	}
 	return t
@@ -87,13 +87,13 @@ func NewTwoArms(q Question, before []Pair) *TwoArms {
 
 // centres are what is believed of the ratio before, for the likelihood and for bets:
 // as many nodes for either.
-func (t *TwoArms) centres(before []Pair) (calm, wild []Node) {
+func (t *TwoArms) centres(before []Pair) (calm, wild []candidate) {
 	if t.question.Fixed {
-		one := []Node{{Ratio: 1, Weight: 1}}
+		one := []candidate{{Ratio: 1, Weight: 1}}
 		return one, one
 	}
-	calm = Centre(before, t.before.Factor, !t.question.Unlike)
-	wild, ok := SplitCentre(before, !t.question.Unlike)
+	calm = centre(before, t.before.Factor, !t.question.Unlike)
+	wild, ok := splitCentre(before, !t.question.Unlike)
 	if !ok {
 		wild = calm
 	}
@@ -127,12 +127,14 @@ func (n *node) see(strata []Pair, q Question, blunt float64) {
 	}
 }
 
-// Of bursts that nothing is known of, usual is how dispersed they are taken to be. A
-// blunt test counts wide times fewer events than dispersion alone would have it, since
+// UsualBurst is how many events are taken to come together where nothing is known of
+// that.
+const UsualBurst = 4
+
+// A blunt test counts wide times fewer events than dispersion alone would have it, since
 // bursts have heavy tails; sharp is the part of the prior that bets have beside it.
 // The control shows how large bursts are better than the split does.
 const (
-	usual = 4
 	wide  = 3
 	sharp = 0.75
 )
@@ -140,9 +142,9 @@ const (
 // bluntness is how many events of a burst count as one.
 func (t *TwoArms) bluntness() float64 {
 	if t.before.Known() {
-		return wide * max(2, t.before.high(), t.control.Factor)
+		return wide * max(2, t.before.High(), t.control.Factor)
 	}
-	return wide * max(usual, t.before.high())
+	return wide * max(UsualBurst, t.before.High())
 }
 
 // likelihood is the logarithm of how likely a look's split is at a ratio, but for a
@@ -173,7 +175,7 @@ func (t *TwoArms) Dispersion() Dispersion { return t.before }
 // that nothing is worse, either the more the likelier it is to be the right one.
 func (t *TwoArms) Evidence() float64 {
 	bursts := t.bursts()
-	return -sum(math.Log(max(1-bursts, tiny))-t.Independent(), math.Log(max(bursts, tiny))-t.ventured())
+	return -logSum(math.Log(max(1-bursts, tiny))-t.Independent(), math.Log(max(bursts, tiny))-t.ventured())
 }
 
 // Independent is the evidence if events were known to be independent: of no worth on
@@ -183,7 +185,7 @@ func (t *TwoArms) Independent() float64 {
 	for i, n := range t.nodes {
 		out[i] += n.grid.Evidence()
 	}
-	return sum(out...)
+	return logSum(out...)
 }
 
 // ventured is the evidence of bets: the harmonic mean over the nodes. Every node
@@ -193,9 +195,9 @@ func (t *TwoArms) Independent() float64 {
 func (t *TwoArms) ventured() float64 {
 	out := make([]float64, len(t.nodes))
 	for i, n := range t.nodes {
-		out[i] = math.Log(n.wild.Weight) - sum(math.Log(sharp)+n.bets.Evidence(), math.Log(1-sharp)+n.blunt.Evidence())
+		out[i] = math.Log(n.wild.Weight) - logSum(math.Log(sharp)+n.bets.Evidence(), math.Log(1-sharp)+n.blunt.Evidence())
 	}
-	return -sum(out...)
+	return -logSum(out...)
 }
 
 // belief is how likely each node is, in logarithms, given what was seen since: only
@@ -207,7 +209,7 @@ func (t *TwoArms) belief() []float64 {
 		best = max(best, n.null)
 		out[i] = math.Log(n.Weight) + best
 	}
-	whole := sum(out...)
+	whole := logSum(out...)
 	for i := range out {
 		out[i] -= whole
 	}
@@ -220,7 +222,7 @@ func (t *TwoArms) Shown() float64 {
 	if t.question.Enough <= 1 {
 		return 0
 	}
-	bursts, temper := t.bursts(), max(t.before.high(), t.jitter.Dispersion().high())
+	bursts, temper := t.bursts(), max(t.before.High(), t.jitter.Dispersion().High())
 	doubt := 0.0
 	for _, n := range t.nodes {
 		less := min(0, n.enough-n.unchanged)

@@ -7,7 +7,7 @@ import "math"
 // at least. It is narrowest, for its kind, around tOpt events. Counts need not be
 // whole. Whatever cannot be, or says nothing, gives 0 and 1.
 //
-// It holds the ratios that [NotRatio] has not refuted, with the prior's strength
+// It holds the ratios that notRatio has not refuted, with the prior's strength
 // tuned as in Howard, Ramdas, McAuliffe and Sekhon, "Time-uniform, nonparametric,
 // nonasymptotic confidence sequences" (Annals of Statistics, 2021), §3.2 and §3.5.
 // The strength does not depend on alpha, so a smaller alpha always is a wider
@@ -16,8 +16,8 @@ func Ratio(bad, total, alpha, tOpt float64) (low, high float64) {
 	if !countable(bad, total) || !(alpha > 0 && alpha < 1) || !(tOpt > 0 && tOpt <= uncountable) {
 		return 0, 1
 	}
-	strength, threshold := Strength(tOpt), -math.Log(alpha)
-	refuted := func(ratio float64) bool { return NotRatio(bad, total, ratio, strength) >= threshold }
+	strength, threshold := priorStrength(tOpt), -math.Log(alpha)
+	refuted := func(ratio float64) bool { return notRatio(bad, total, ratio, strength) >= threshold }
 	seen := bad / total
 	if refuted(seen) { // only rounding can do this
 		return 0, 1
@@ -32,12 +32,12 @@ func Ratio(bad, total, alpha, tOpt float64) (low, high float64) {
 	return low, high
 }
 
-// Strength is how many events the prior of a test of a ratio should be worth, for
+// priorStrength is how many events the prior of a test of a ratio should be worth, for
 // the test to need as few as possible around tOpt events: the optimum of the normal
 // mixture at a level of 5 %, which is flat, less the event that a Bernoulli
 // mixture's prior has by itself (Howard and others, 2021, §3.5). It is above 0
 // always.
-func Strength(tOpt float64) float64 {
+func priorStrength(tOpt float64) float64 {
 	const least = 1e-3
 	if !(tOpt > 0) || tOpt > uncountable {
 		return least
@@ -63,13 +63,13 @@ func edge(outer, inner float64, refuted func(float64) bool) float64 {
 	return outer
 }
 
-// NotRatio is the evidence, in nats, against the true ratio being just ratio: the
+// notRatio is the evidence, in nats, against the true ratio being just ratio: the
 // logarithm of a beta-binomial mixture with the prior Beta(strength·ratio,
 // strength·(1-ratio)) (Robbins, "Statistical methods related to the law of the
 // iterated logarithm", 1970; Howard and others, 2021, appendix A). As long as the
 // ratio is the true one, it ever reaches ln(1/α) with probability α at most. It is
 // 0, no evidence, for whatever cannot be.
-func NotRatio(bad, total, ratio, strength float64) float64 {
+func notRatio(bad, total, ratio, strength float64) float64 {
 	if !testable(bad, total, ratio, strength) {
 		return 0
 	}
@@ -87,28 +87,6 @@ func NotRatio(bad, total, ratio, strength float64) float64 {
 		(math.Log(all/strength)+math.Log(a/bads)+math.Log(b/goods))/2 +
 		stirling(bads) + stirling(goods) - stirling(all) -
 		stirling(a) - stirling(b) + stirling(strength))
-}
-
-// AboveRatio is the evidence, in nats, that the true ratio is above limit: that of
-// [NotRatio] with the part of the prior above limit only. As long as the true ratio
-// is limit or less, however it changes below it, the evidence ever reaches ln(1/α)
-// with probability α at most. It is 0 for whatever cannot be, and below 0 where the
-// limit looks kept.
-func AboveRatio(bad, total, limit, strength float64) float64 {
-	if !testable(bad, total, limit, strength) || limit == 1 {
-		return 0
-	}
-	if limit == 0 {
-		return impossible(bad)
-	}
-	a, b := strength*limit, strength*(1-limit)
-	return settled(tail(a+bad, b+(total-bad), limit) - tail(a, b, limit))
-}
-
-// BelowRatio is the evidence, in nats, that the true ratio is below limit; see
-// [AboveRatio].
-func BelowRatio(bad, total, limit, strength float64) float64 {
-	return AboveRatio(total-bad, total, 1-limit, strength)
 }
 
 // proof is the evidence where the null hypothesis rules out what was seen: more than

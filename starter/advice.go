@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// advice is what to type in the place of a signal that had no effect.
+func advice(v view, c workflows.Control) string {
+	look := "sluice status " + v.Unit + " says what it does"
+	s := v.State
+	if s == nil {
+		return look
+	}
+	switch {
+	case abortedBy(*s) != "":
+		return abortedBy(*s) + " aborted it already, and it is being taken back: sluice watch " + v.Unit
+	case goingBack(*s):
+		return "it is being taken back already: sluice watch " + v.Unit
+	case c.Signal == workflows.SignalApprove && s.Phase == workflows.PhaseHold && c.Stage == "":
+		return fmt.Sprintf(`it holds for lack of a verdict, which is passed by sluice promote %s --why "…"`, v.Unit)
+	case c.Signal == workflows.SignalApprove:
+		return approvals(v.Unit, *s, c.Stage)
+	case c.Signal == workflows.SignalPromote && s.Phase == workflows.PhaseApproval:
+		return "it waits for approval: sluice approve " + v.Unit
+	case c.Signal == workflows.SignalPromote && s.Paused != nil:
+		return "sluice resume " + v.Unit
+	case c.Signal == workflows.SignalPause && s.Paused != nil:
+		return "sluice resume " + v.Unit + " goes on"
+	}
+	return look
+}
+
+// abortedBy is who aborted a rollout that runs; empty when nobody did. It goes on in
+// its phase for as long as the watch takes to end.
+func abortedBy(s workflows.State) string {
+	for _, c := range s.Controls {
+		if c.Signal == workflows.SignalAbort && c.Refused == "" {
+			return c.By
+		}
+	}
+	return ""
+}
+
+// approvals says which stages could have been meant by an approval of one.
+func approvals(unit string, s workflows.State, stage string) string {
+	var all, open []string
+	for _, st := range s.Stages {
+		all = append(all, st.Name)
+		switch {
+		case st.Approval == "":
+		case st.ApprovedBy == nil:
+			open = append(open, st.Name)
+		case st.Name == stage:
+			return stage + " was approved by " + st.ApprovedBy.By + " already"
+		}
+	}
+	if len(open) == 0 {
+		return "none of its stages (" + strings.Join(all, ", ") + ") needs approval"
+	}
+	verb := " needs"
+	if len(open) > 1 {
+		verb = " need"
+	}
+	text := strings.Join(open, ", ") + verb + " approval: sluice approve " + unit + " --stage " + open[0]
+	if stage != "" && !slices.Contains(all, stage) {
+		text = "its stages are " + strings.Join(all, ", ") + ", of which " + text
+	}
+	return text
+}
+
+// afterwards is what there is to do once a rollout has ended; empty when it says so
+// itself, or nothing.
+func afterwards(v view) string {
+	o := v.outcome()
+	if o == nil || o.Result != workflows.PhaseRefused || v.State.Preflight == nil || v.State.Preflight.Decision == workflows.Promote {
+		return ""
+	}
+	return `Mend that first. If this release is what mends it: sluice start SPEC --override --why "…"`
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// What has no effect is told with what would have.
+func TestAdvice(t *testing.T) {
+	in := func(phase workflows.Phase, change func(*workflows.State)) view {
+		v := baking()
+		s := *v.State
+		s.Phase = phase
+		if change != nil {
+			change(&s)
+		}
+		v.State = &s
+		return v.inside()
+	}
+	paused := func(s *workflows.State) { s.Paused = &workflows.Control{By: "ana"} }
+	for name, tc := range map[string]struct {
+		v    view
+		c    workflows.Control
+		want string
+	}{
+		"approve a stage that is not there": {in(workflows.PhaseBake, nil), workflows.Control{Signal: "approve", Stage: "hlaf"}, "its stages are canary, early, half, everyone, of which half needs approval: sluice approve edge-proxy --stage half"},
+		"approve one that needs none":       {in(workflows.PhaseBake, nil), workflows.Control{Signal: "approve", Stage: "early"}, "half needs approval: sluice approve edge-proxy --stage half"},
+		"approve one again":                 {in(workflows.PhaseBake, nil), workflows.Control{Signal: "approve", Stage: "everyone"}, "everyone was approved by bob already"},
+		"approve what waits, and none does": {in(workflows.PhaseBake, nil), workflows.Control{Signal: "approve"}, "half needs approval: sluice approve edge-proxy --stage half"},
+		"approve a hold":                    {in(workflows.PhaseHold, nil), workflows.Control{Signal: "approve"}, `it holds for lack of a verdict, which is passed by sluice promote edge-proxy --why "…"`},
+		"promote what waits for approval":   {in(workflows.PhaseApproval, nil), workflows.Control{Signal: "promote"}, "it waits for approval: sluice approve edge-proxy"},
+		"promote what is paused":            {in(workflows.PhaseBake, paused), workflows.Control{Signal: "promote"}, "sluice resume edge-proxy"},
+		"pause twice":                       {in(workflows.PhaseBake, paused), workflows.Control{Signal: "pause"}, "sluice resume edge-proxy goes on"},
+		"resume what is not paused":         {in(workflows.PhaseBake, nil), workflows.Control{Signal: "resume"}, "sluice status edge-proxy says what it does"},
+		"abort what goes back":              {in(workflows.PhaseVerify, nil), workflows.Control{Signal: "abort"}, "it is being taken back already: sluice watch edge-proxy"},
+		"abort twice": {in(workflows.PhaseBake, func(s *workflows.State) {
+			s.Controls = []workflows.Control{{Signal: "abort", By: "eve", Refused: "no"}, {Signal: "abort", By: "bob"}, {Signal: "abort", By: "ana", Refused: "too late"}}
+		}), workflows.Control{Signal: "abort"}, "bob aborted it already, and it is being taken back: sluice watch edge-proxy"},
+		"pause what goes back":     {in(workflows.PhaseRollback, nil), workflows.Control{Signal: "pause"}, "it is being taken back already: sluice watch edge-proxy"},
+		"promote while it applies": {in(workflows.PhaseApply, nil), workflows.Control{Signal: "promote"}, "sluice status edge-proxy says what it does"},
+		"approve where nothing is to approve": {in(workflows.PhaseBake, func(s *workflows.State) {
+			s.Stages = []workflows.StageState{{Name: "all"}}
+		}), workflows.Control{Signal: "approve"}, "none of its stages (all) needs approval"},
+		"nothing was heard": {view{Unit: "edge-proxy"}, workflows.Control{Signal: "approve"}, "sluice status edge-proxy says what it does"},
+	} {
+		require.Equal(t, tc.want, advice(tc.v, tc.c), name)
+	}
+}
+
+// The end of a rollout says what to do where that is not over with it.
+func TestAfterwards(t *testing.T) {
+	unhealthy := baking()
+	s := *unhealthy.State
+	s.Preflight = &workflows.Gate{Decision: workflows.RollBack}
+	unhealthy.State = &s
+	unhealthy = finish(unhealthy, workflows.Outcome{Result: workflows.PhaseRefused, Why: "the fleet is not healthy before the change"})
+	require.Contains(t, afterwards(unhealthy), "--override")
+	require.Contains(t, afterwards(unhealthy), "Mend that first")
+	require.Contains(t, tree(unhealthy, at(0), 0, false), afterwards(unhealthy))
+	require.Contains(t, explanation(unhealthy, false, at(0), 0, false), "  "+afterwards(unhealthy))
+	require.Contains(t, endChange(unhealthy, at(0))[0].Text, "--override")
+
+	other := finish(baking(), workflows.Outcome{Result: workflows.PhaseRefused, Why: "no fleet"})
+	require.Empty(t, afterwards(other))
+	require.Empty(t, afterwards(baking()))
+}
+
+func TestUnknownUnitIsSuggested(t *testing.T) {
+	f := &fakeTemporal{
+		describe: func(int) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+			return nil, serviceerror.NewNotFound("no")
+		},
+		pages: onePage(indexedAs("edge-proxy", "running"), indexedAs("billing", "promoted")),
+	}
+	r := &remote{client: f, namespace: "prod", address: "temporal:7233"}
+	_, err := r.look(t.Context(), "edge-prox", "")
+	require.EqualError(t, err, "no such rollout: edge-prox never had one in namespace prod of temporal:7233; did you mean edge-proxy? sluice list shows those that there are")
+	require.Zero(t, f.queries, "a suggestion is not worth asking anybody")
+
+	f.pages = onePage()
+	_, err = r.look(t.Context(), "edge-prox", "")
+	require.EqualError(t, err, "no such rollout: edge-prox never had one in namespace prod of temporal:7233: sluice list shows those that there are")
+}
+
+func TestRunIDThatIsNone(t *testing.T) {
+	f := &fakeTemporal{describe: func(int) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+		return nil, serviceerror.NewInvalidArgument("Invalid RunId.")
+	}}
+	_, err := (&remote{client: f}).look(t.Context(), "edge-proxy", "nope")
+	require.EqualError(t, err, `--run-id "nope" is no run's id: sluice list --unit edge-proxy --output json names them`)
+	require.Equal(t, exitInvalid, testConsole(&bytes.Buffer{}, &bytes.Buffer{}).report(err))
+}
+
+// A reason is refused here, in the words of the command line, if the rollout would not
+// take it.
+func TestReasonsAreWords(t *testing.T) {
+	r := sluice(t, "", "give-up", "edge-proxy", "--why", "4711")
+	require.Equal(t, exitInvalid, r.code)
+	require.Contains(t, r.errOut, `--why "4711" has no word in it`)
+}
+
+func TestCommandsByOtherNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"history": "sluice list --unit UNIT", "rollback": "sluice abort UNIT", "stop": "sluice abort UNIT", "logs": "sluice explain UNIT",
+		"ls": "sluice list", "continue": "sluice resume UNIT", "deploy": "sluice start SPEC", "statsu": "did you mean status?",
+	} {
+		r := sluice(t, "", name)
+		require.Equal(t, exitInvalid, r.code, name)
+		require.Contains(t, r.errOut, want, name)
+	}
+}
+
+// A word of other tools is told by Sluice's, and the help is the command's.
+func TestFlagsByOtherNames(t *testing.T) {
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"pause", "u", "--reason", "x"}, "did you mean --why?\nrun sluice pause --help"},
+		{[]string{"abort", "u", "-m", "x"}, "did you mean --why?"},
+		{[]string{"list", "--json"}, "did you mean --output json?"},
+		{[]string{"list", "-n", "x"}, "did you mean --namespace?"},
+		{[]string{"abort", "u", "--force"}, "unknown flag --force\nrun sluice abort --help"},
+		{[]string{"abort", "u", "--why"}, "--why needs a value\nrun sluice abort --help"},
+	} {
+		r := sluice(t, "", tc.args...)
+		require.Equal(t, exitInvalid, r.code, tc.args)
+		require.Contains(t, r.errOut, tc.want, tc.args)
+	}
+}
+
+// Who starts while another goes back is not told to take that one back.
+func TestHeldWhileItGoesBack(t *testing.T) {
+	back := *baking().State
+	back.Phase = workflows.PhaseVerify
+	sub := workflows.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.2"}}
+	f := &fakeTemporal{startErr: serviceerror.NewWorkflowExecutionAlreadyStarted("", "", "run-1"), input: sub, describe: always(isRunning), query: state(back)}
+	_, err := (&remote{client: f}).submit(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), loaded{spec: sub.Spec}, sub)
+	require.ErrorContains(t, err, "sluice watch edge-proxy")
+	require.NotContains(t, err.Error(), "sluice abort")
+}
+
+// What was heard before is not taken for what is.
+func TestRememberedStateSaysSo(t *testing.T) {
+	deaf := view{Unit: "edge-proxy", Release: "2.4.1", RunID: "run-1", Status: statusRunning, Phase: "running", Stage: "early", Trouble: "no worker answers; the rollout goes on when one is back"}
+	require.Contains(t, tree(deaf, at(0), 0, false)[0], "running at stage early")
+	lines := tree(deaf.remember(baking()), at(0), 0, false)
+	require.Contains(t, lines, "no worker answers; the rollout goes on when one is back; below is what it said last")
+}
