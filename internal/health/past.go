@@ -42,9 +42,8 @@ func PastSpan(bake, every time.Duration) (long, step time.Duration) {
 	return long, max(every, (long / pastLooks).Truncate(time.Second))
 }
 
-// looks are those of a check before the stage, as its judge takes them.
-func (b Baseline) looks(check string) []judge.Look {
-	p := b.Past[check]
+// looks are those before the stage, as a judge takes them.
+func (p Past) looks() []judge.Look {
 	out := make([]judge.Look, 0, len(p.Looks))
 	for i, n := range p.Looks {
 		end := time.Duration(i+1-len(p.Looks)) * p.Step.Std()

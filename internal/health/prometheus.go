@@ -124,7 +124,7 @@ func (p *prometheus) coverage(expr string, a arm) (read, of int) {
 	switch {
 	case a == control:
 		of = len(p.binding.Control)
-	case ofCohort(expr):
+	case promql.OnlyCohort(expr):
 		of = len(p.binding.Cohort)
 	default:
 		of = len(p.binding.Exposed)

@@ -103,8 +103,7 @@ func (m *Meter) replay(ctx context.Context, c spec.Check, part *comparison, from
 // looksOf are rows as a judge takes them, the first ending one step after the
 // beginning. A row in which an arm had no events at all was not seen.
 func looksOf(rows [][]float64, step time.Duration) []judge.Look {
-	p := Past{Step: spec.Duration(step), Looks: rows}
-	looks := Baseline{Past: map[string]Past{"": p}}.looks("")
+	looks := Past{Step: spec.Duration(step), Looks: rows}.looks()
 	for i := range looks {
 		looks[i].At += time.Duration(len(rows)) * step
 		if looks[i].Exposed.Total == 0 && (looks[i].Control == nil || looks[i].Control.Total == 0) {
