@@ -32,7 +32,8 @@ const maxReplay = 5000
 var errNoPast = errors.New("the spec's source has no past, expected health.prometheus: metrics pages only tell what is now")
 
 // Replays reads the past of a stage's comparisons from a Prometheus, a look every
-// Health.Every.
+// Health.Every. Its error is ctx's, or that the spec's source has no past, or that its
+// checks do not go with the fleet; what cannot be read is said in the answer.
 func Replays(ctx context.Context, h spec.Health, b Binding, d Deps, from, to time.Time) ([]Replay, error) {
 	m, err := openPast(h, b, d, to)
 	if err != nil {

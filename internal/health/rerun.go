@@ -27,7 +27,7 @@ type Rerun struct {
 }
 
 // Reruns reads the past of a stage's checks of means and histograms from a Prometheus,
-// a look every Health.Every.
+// a look every Health.Every. Its error is as of Replays.
 func Reruns(ctx context.Context, h spec.Health, b Binding, d Deps, from, to time.Time) ([]Rerun, error) {
 	m, err := openPast(h, b, d, to)
 	if err != nil {

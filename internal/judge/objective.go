@@ -105,7 +105,7 @@ func (o *objective) words(out Outcome) string {
 		numeral.PlainTo(share/(1-c.Objective), 2), numeral.PlainTo(max(1, c.Burn), 3))
 	switch {
 	case out.Verdict == Fail:
-		text += fmt.Sprintf("; chance does this in less than %s of bakes", numeral.Percent(out.P))
+		text += byChance(out.P)
 	case out.Shown:
 		text += fmt.Sprintf("; shown to be less than %s times the limit", numeral.PlainTo(c.Enough, 3))
 	}

@@ -64,7 +64,7 @@ func (j *comparison) compared(out Outcome) string {
 		numeral.PlainTo(out.Ratio, 2), numeral.PlainTo(1+j.criteria.Worse, 3))
 	switch {
 	case out.Verdict == Fail:
-		fmt.Fprintf(s, "; chance does this in less than %s of bakes", numeral.Percent(out.P))
+		s.WriteString(byChance(out.P))
 	case out.Shown:
 		fmt.Fprintf(s, "; shown to be less than %s times worse", numeral.PlainTo(j.criteria.Enough, 3))
 	default:
@@ -96,9 +96,20 @@ func (j *comparison) method() string {
 func (j *comparison) few(need float64) string {
 	seen := j.test.Seen()
 	if seen.Exposed.Total < need {
-		return fmt.Sprintf("%s events on the exposed targets, at least %s are needed", numeral.Integer(seen.Exposed.Total), numeral.Integer(need))
+		return tooFew(seen.Exposed.Total, "events", exposed, need)
 	}
-	return fmt.Sprintf("%s events to compare with, at least %s are needed", numeral.Integer(j.compare(seen).Total), numeral.Integer(need))
+	return tooFew(j.compare(seen).Total, "events", control, need)
+}
+
+// tooFew words how many of something an arm shows, and how many it must.
+func tooFew(n float64, what string, arm int, need float64) string {
+	where := [2]string{"on the exposed targets", "to compare with"}[arm]
+	return fmt.Sprintf("%s %s %s, at least %s are needed", numeral.Integer(n), what, where, numeral.Integer(need))
+}
+
+// byChance words how rarely chance shows what is taken for harm.
+func byChance(p float64) string {
+	return fmt.Sprintf("; chance does this in less than %s of bakes", numeral.Percent(p))
 }
 
 // plural counts things.
