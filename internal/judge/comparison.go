@@ -129,7 +129,7 @@ func (j *comparison) outcome(at time.Duration, worded bool) Outcome {
 		out.Verdict, out.Evidence, out.LnE = Fail, j.traffic.words(), j.traffic.test.Evidence()
 	case absent != "":
 		out.Verdict, out.Evidence = absent, why
-	case seen.Exposed.Total < need || j.compare(seen).Total < need:
+	case seen.Exposed.Total < need || j.otherArm(seen).Total < need:
 		out.Verdict, out.Evidence = Unexercised, j.few(need)
 	default:
 		out.Verdict = Pass
