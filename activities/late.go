@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/target"
 )
 
@@ -121,16 +123,36 @@ func silentLast(t Trouble) int {
 
 // fitting says why each of some targets could not be changed, or judged, as the spec
 // asks for; nil for one that could. Such a target would otherwise stop the sweep, and
-// that takes the whole fleet back.
+// that takes the whole fleet back. Addresses of the plan were checked when it was made.
 func fitting(p plan.Plan, d target.Driver, late []fleet.Target, in LateInput) []error {
 	others := present(slices.Concat(in.Absent, ids(late)))
 	judged := health.Fit(p.Spec.Health, others(p.Order))
 	order := target.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
+	joined := make(map[string]bool, len(in.Joined))
+	for _, t := range in.Joined {
+		joined[t.ID] = true
+	}
 	out := make([]error, len(late))
 	for i, t := range late {
-		if out[i] = target.Fits(d, t, order); out[i] == nil {
+		if joined[t.ID] {
+			out[i] = reachable(p.Spec, t)
+		}
+		if out[i] == nil {
+			out[i] = target.Fits(d, t, order)
+		}
+		if out[i] == nil {
 			out[i] = judged(t)
 		}
 	}
 	return out
+}
+
+// reachable says why the worker could not connect to a target as a spec asks for.
+func reachable(s spec.Spec, t fleet.Target) error {
+	for _, use := range s.AddressUses() {
+		if wrong := use.Check(t.ID, t.Address, t.Labels); wrong != "" {
+			return errors.New(wrong)
+		}
+	}
+	return nil
 }

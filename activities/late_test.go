@@ -170,13 +170,16 @@ func TestJoinersWithoutLabelsAreLeftOut(t *testing.T) {
 		driver spec.Driver
 		says   string
 	}{
-		"probe":     {probe, spec.Driver{}, `check "up": probe.http: target "bare" has no label "tier"`},
-		"address":   {spec.Health{}, spec.Driver{HTTP: &spec.HTTPDriver{URL: "http://{{address}}/{{label.tier}}"}}, `driver.http.url: target "bare" has no label "tier"`},
+		"probe":     {probe, spec.Driver{}, `does not fit health.checks[0].probe.http (http://{{address}}/{{label.tier}}): target "bare" has no label "tier"`},
+		"address":   {spec.Health{}, spec.Driver{HTTP: &spec.HTTPDriver{URL: "http://{{address}}/{{label.tier}}"}}, `does not fit driver.http.url (http://{{address}}/{{label.tier}}): target "bare" has no label "tier"`},
 		"arguments": {spec.Health{}, spec.Driver{Exec: &spec.ExecDriver{Observe: []string{"true"}, Apply: []string{"true", "{{label.tier}}"}}}, `true: argument 1: target "bare" has no label "tier"`},
 	} {
 		f := newFixtureWith(t, 3, tc.health)
 		f.state["bare"], f.state["new"] = target.State{Release: "1.0.0"}, target.State{Release: "1.0.0"}
-		if tc.driver != (spec.Driver{}) {
+		p := f.plan
+		p.Spec.Driver = tc.driver
+		f.acts.plans[f.all.Plan] = p
+		if tc.driver.Exec != nil {
 			d, err := target.New(tc.driver, nil)
 			require.NoError(t, err)
 			f.acts.newDriver = func(spec.Driver) (target.Driver, error) { return fakeWith{f.fakeFleet, d.(target.Fitting)}, nil }

@@ -94,7 +94,7 @@ func details(s State) string {
 		writeReport(&b, g.Report)
 	}
 	if o := s.Outcome; o != nil && len(o.NotReverted) > 0 {
-		b.addf("\n**Not reverted: %d targets**\n\n", len(o.NotReverted))
+		b.addf("\n**Not reverted: %d targets**\n\n", max(o.NotBack, len(o.NotReverted)))
 		for _, t := range o.NotReverted[:min(len(o.NotReverted), 50)] {
 			b.addf("- %s: %s\n", Markdown(t.ID), Markdown(t.Reason))
 		}

@@ -9,10 +9,10 @@ import (
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
-// Fit answers a function that says why checks could not be about a target that comes
-// late: one without a label that they ask for, or one that metrics could not tell from
-// the others or from those that fitted before. It asks nobody, and is not safe for
-// concurrent use.
+// Fit answers a function that says why metrics could not tell a target that comes late
+// from the others, or from those that fitted before: it lacks a label of its name there,
+// or has the name of another. Its addresses are spec.AddressUses' affair. It asks nobody,
+// and is not safe for concurrent use.
 func Fit(h spec.Health, others []fleet.Target) func(fleet.Target) error {
 	taken := map[string]string{}
 	each := slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return c.Each != "" })
@@ -33,20 +33,5 @@ func Fit(h spec.Health, others []fleet.Target) func(fleet.Target) error {
 	for _, t := range others {
 		_ = identify(t) // the rollout has lived with them so far
 	}
-	return func(t fleet.Target) error {
-		for _, c := range h.Checks {
-			if c.Probe == nil {
-				continue
-			}
-			if _, err := probed(*c.Probe, t); err != nil {
-				return fmt.Errorf("check %q: %w", c.Name, err)
-			}
-		}
-		if h.Scrape != nil {
-			if _, err := tmpl.Fill(h.Scrape.URL, tmpl.ForTarget(t.ID, t.Address, t.Labels)); err != nil {
-				return fmt.Errorf("health.scrape.url: %w", err)
-			}
-		}
-		return identify(t)
-	}
+	return identify
 }

@@ -1,14 +1,11 @@
 package target
 
 import (
-	"fmt"
-
 	"github.com/sluicehq/sluice/internal/fleet"
 )
 
-// Fitting is a driver that can say, without asking anybody, why it could not speak
-// to a target: one that lacks a label which a template asks for. Every driver of this
-// package is one.
+// Fitting is a driver that can say, without asking anybody, why it could not give a
+// target an order: one that lacks a label which an argument asks for.
 type Fitting interface {
 	Fits(t fleet.Target, o Order) error
 }
@@ -18,14 +15,6 @@ type Fitting interface {
 func Fits(d Driver, t fleet.Target, o Order) error {
 	if f, ok := d.(Fitting); ok {
 		return f.Fits(t, o)
-	}
-	return nil
-}
-
-// Fits fills the URL.
-func (h httpDriver) Fits(t fleet.Target, o Order) error {
-	if _, err := h.locate(t, o.Unit); err != nil {
-		return fmt.Errorf("driver.http.url: %w", err)
 	}
 	return nil
 }
