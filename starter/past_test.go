@@ -251,6 +251,6 @@ func TestPlanWithoutASource(t *testing.T) {
 	gone := compared(t, "prometheus: http://"+nowhere(t)+"\n  identify: {label: instance, value: \"{{address}}\"}")
 	got := sluice(t, "", "plan", gone)
 	require.Equal(t, exitOK, got.code)
-	require.Contains(t, got.errOut, "no prediction of what the checks can see: no usable answer from")
+	require.Contains(t, got.errOut, "no prediction of what the checks can see: errors: no usable answer from")
 	require.Equal(t, sluice(t, "", "plan", gone, "--no-predict").out, got.out)
 }

@@ -37,15 +37,16 @@ func predict(ctx context.Context, p plan.Plan, now time.Time) ([]backtest.Foreca
 		} else if err != nil {
 			return nil, err
 		}
-		missing := ""
+		missing, last := "", ""
 		for _, r := range replays {
+			last = strings.TrimSpace(r.Check + " " + r.Group)
 			out = append(out, backtest.Expect(p.Spec.Stages[i].Name, r))
 			if missing = r.Missing; missing == "" {
 				known = true
 			}
 		}
 		if missing != "" && !known { // a source that does not answer is not asked for every stage
-			return nil, errors.New(missing)
+			return nil, fmt.Errorf("%s: %s", last, missing)
 		}
 	}
 	if len(out) == 0 {
@@ -76,7 +77,7 @@ func predictionText(fs []backtest.Forecast, p paint) []string {
 	lines = append(lines, columns(rows, "  ")...)
 	for _, f := range fs {
 		for _, w := range f.Warnings {
-			lines = append(lines, p.yellow("warning")+fmt.Sprintf(": %s of %s: %s", terminal.Safe(f.Check), terminal.Safe(f.Stage), terminal.Safe(w)))
+			lines = append(lines, p.yellow("warning")+fmt.Sprintf(": %s of %s: %s", terminal.Safe(strings.TrimSpace(f.Check+" "+f.Group)), terminal.Safe(f.Stage), terminal.Safe(w)))
 		}
 	}
 	return lines

@@ -211,7 +211,10 @@ func (m *Meter) readStratum(ctx context.Context, c spec.Check, w window, st *str
 			}
 		}
 		counts[a] = &sequential.Counts{Bad: settle(&now.Owed[a], r.bad.value), Total: r.total.value}
-		if c := counts[a]; c.Bad > 1.1*c.Total+1 {
+		if c, of := counts[a], now.Tallies[a]; c.Bad > 1.1*c.Total+1 {
+			if of[0].Counted > 0 && of[1].Counted <= 1.1*of[0].Counted+1 {
+				return look, from, reading{} // one is ahead of the other: the next look has both
+			}
 			return look, from, noData("", "more bad events than events in total (%s of %s): do bad and total count the same things?",
 				numeral.Integer(c.Bad), numeral.Integer(c.Total))
 		}

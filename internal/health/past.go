@@ -110,7 +110,10 @@ func addPast(ctx context.Context, c spec.Check, s source, a arm, at time.Time, s
 		return r
 	}
 	bad, r := s.past(ctx, c.Bad, a, at, len(rows), step)
-	if r.verdict != "" && !r.empty {
+	switch {
+	case r.empty && c.Slow != nil:
+		return notABound(r, float64(c.Slow.Over), s.bounds(ctx, c.Slow.Histogram, window{from: at.Add(-step), at: at}))
+	case r.verdict != "" && !r.empty:
 		return r
 	}
 	for i := range rows {

@@ -227,7 +227,7 @@ func (p *prometheus) fresh(ctx context.Context, query string, w window, l lack, 
 		if r.empty && l == lackIsNone {
 			r = p.newest(ctx, loosened(s), w.at)
 			if r.empty && lacking {
-				return noData(query, "no target at all has series such as %s: is a name misspelt, or does the counter appear only with its first event?", cut(loosened(s), 80))
+				return nobodyHas(query, s)
 			}
 		}
 		if r.empty {

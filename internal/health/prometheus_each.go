@@ -170,7 +170,7 @@ func (p *prometheus) none(ctx context.Context, selectors []string, w window) rea
 		r := p.newest(ctx, loosened(sel), w.at)
 		switch {
 		case r.empty:
-			return noData("", "no target at all has series such as %s: is a name misspelt, or does the counter appear only with its first event?", cut(loosened(sel), 80))
+			return nobodyHas("", sel)
 		case r.verdict != "":
 			return r
 		}

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/promql"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -95,10 +97,47 @@ func (m *Meter) replay(ctx context.Context, c spec.Check, part *comparison, from
 		}
 		all, left = append(all, rows...), left-n
 	}
-	if !known {
-		return nil, none
+	switch {
+	case !known:
+		return nil, cmp.Or(m.misspelt(ctx, c.Total, to), none)
+	case c.Slow == nil && !slices.ContainsFunc(all, anyBad):
+		if why := m.misspelt(ctx, c.Bad, to); why != "" {
+			return nil, why
+		}
 	}
 	return all, ""
+}
+
+// misspelt says which series of an expression no target has; empty where some have all.
+func (m *Meter) misspelt(ctx context.Context, expr string, at time.Time) string {
+	p, ok := m.source.(*prometheus)
+	if !ok {
+		return ""
+	}
+	query, err := p.fill(expr, exposed, window{from: at.Add(-m.spec.Window.Std()), at: at})
+	if err != nil {
+		return err.Error()
+	}
+	selectors, err := promql.Selectors(query)
+	if err != nil {
+		return err.Error()
+	}
+	for _, s := range selectors {
+		if r := p.newest(ctx, loosened(s), at); r.empty {
+			return nobodyHas(query, s).why
+		}
+	}
+	return ""
+}
+
+// anyBad says that a row has bad events of some arm.
+func anyBad(row []float64) bool {
+	for i := 0; i < len(row); i += 2 {
+		if row[i] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // looksOf are rows as a judge takes them, the first ending one step after the

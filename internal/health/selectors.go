@@ -42,6 +42,11 @@ func ranges(path []parser.Node) time.Duration {
 	return back
 }
 
+// nobodyHas says that no target has series of a selector.
+func nobodyHas(query, selector string) reading {
+	return noData(query, "no target at all has series such as %s: is a name misspelt, or does the counter appear only with its first event?", cut(loosened(selector), 80))
+}
+
 // loosened is a selector of the same metric on any target, with any values of the
 // labels that it asks for: it finds something unless a name is misspelt.
 func loosened(selector string) string {

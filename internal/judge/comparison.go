@@ -138,7 +138,7 @@ func (j *comparison) outcome(at time.Duration, worded bool) Outcome {
 	case 2*j.there < j.test.Looks():
 		out.Verdict = Unexercised
 		out.Evidence = fmt.Sprintf("both arms were seen in %d of %d looks, at least half are needed", j.there, j.test.Looks())
-	case seen.Exposed.Total < need || j.compare(seen).Total < need:
+	case seen.Exposed.Total < need || j.otherArm(seen).Total < need:
 		out.Verdict, out.Evidence = Unexercised, j.few(need)
 	default:
 		out.Verdict = Pass

@@ -14,7 +14,7 @@ import (
 // and Traffic mean nothing here, and it never shows enough to end a bake early: at
 // bounds beyond nearly all values there is nothing to show.
 //
-// Looks add up to one distribution of each arm, and sequential.Worse compares bands
+// Looks add up to one distribution of each arm, and sequential.WorstBound compares bands
 // around them. Where values come in bursts, fewer values count, by how much more than
 // chance the looks before the change differed; where these are too few to tell, by how
 // much neighbouring looks since do, and 4 times until that is known. By how much the
@@ -208,8 +208,8 @@ func (j *Distribution) test() {
 // what chance and the past explain at a level.
 func (j *Distribution) worst(alpha float64) (at int, ok bool) {
 	e, c := j.arms()
-	worst, _, ok := sequential.Worse(e, c, j.first(), alpha)
-	return slices.Index(j.state.Bounds, worst), ok
+	at, _, ok = sequential.WorstBound(e, c, j.first(), alpha)
+	return at, ok
 }
 
 // first is from how many values on bands hold.

@@ -16,8 +16,8 @@ func ratio(c sequential.Counts) string {
 	return fmt.Sprintf("%s (%s/%s)", numeral.Percent(c.Bad/c.Total), numeral.Integer(c.Bad), numeral.Integer(c.Total))
 }
 
-// compare is what the other arm showed.
-func (j *comparison) compare(seen sequential.Pair) sequential.Counts {
+// otherArm is what the other arm showed.
+func (j *comparison) otherArm(seen sequential.Pair) sequential.Counts {
 	switch {
 	case j.criteria.limit() > 0: // a limit has no samples
 		return sequential.Counts{Total: j.criteria.MinSamples + 1}
@@ -60,7 +60,7 @@ func (j *comparison) compared(out Outcome) string {
 	if j.criteria.Before && j.criteria.Daily > 1 {
 		daily = fmt.Sprintf(", %s times that at this time of the day before", numeral.PlainTo(j.criteria.Daily, 2))
 	}
-	fmt.Fprintf(s, "%sexposed %s vs %s %s%s: %s times the usual, %s allowed", lately, ratio(seen.Exposed), j.criteria.other(), ratio(j.compare(seen)), daily,
+	fmt.Fprintf(s, "%sexposed %s vs %s %s%s: %s times the usual, %s allowed", lately, ratio(seen.Exposed), j.criteria.other(), ratio(j.otherArm(seen)), daily,
 		numeral.PlainTo(out.Ratio, 2), numeral.PlainTo(1+j.criteria.Worse, 3))
 	switch {
 	case out.Verdict == Fail:
@@ -98,7 +98,7 @@ func (j *comparison) few(need float64) string {
 	if seen.Exposed.Total < need {
 		return tooFew(seen.Exposed.Total, "events", exposed, need)
 	}
-	return tooFew(j.compare(seen).Total, "events", control, need)
+	return tooFew(j.otherArm(seen).Total, "events", control, need)
 }
 
 // tooFew words how many of something an arm shows, and how many it must.

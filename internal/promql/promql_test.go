@@ -311,3 +311,23 @@ func FuzzFill(f *testing.F) {
 		require.NoError(t, err)
 	})
 }
+
+func TestCounts(t *testing.T) {
+	for expr, at := range map[string]int{
+		`sum(increase(x_total{$exposed}[$window]))`:                         -1,
+		`sum(increase(x_total{$exposed}[$window])) or vector(0)`:            -1,
+		`sum(rate(x_total{$exposed}[$window]))`:                             4,
+		`60 * sum by (code) (irate(x_total{$exposed}[$window]))`:            20,
+		`histogram_quantile(0.9, sum by (le) (rate(x{$exposed}[$window])))`: 0,
+	} {
+		err := promql.Counts(expr)
+		if at < 0 {
+			require.NoError(t, err, expr)
+			continue
+		}
+		bad, ok := errors.AsType[*promql.Error](err)
+		require.True(t, ok, expr)
+		require.Equal(t, at, bad.Offset, expr)
+		require.Contains(t, bad.Message, "does not count events, expected increase")
+	}
+}

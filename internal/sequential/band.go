@@ -87,9 +87,9 @@ func crossing(c float64) float64 {
 // values that are Bounds[i] or less, and Total is all values. Bounds ascend and are
 // finite. Counts need not be whole.
 type Histogram struct {
-	Bounds []float64 `json:"bounds"`
-	Counts []float64 `json:"counts"`
-	Total  float64   `json:"total"`
+	Bounds []float64
+	Counts []float64
+	Total  float64
 }
 
 // Check says what is wrong with a histogram, if anything is.
@@ -116,29 +116,29 @@ func (h Histogram) Check() error {
 	return nil
 }
 
-// Worse answers the bound at which exposed has fewer of its values within it than
-// control, as a share, and by how much at least: the largest gap, above 0, if ok. As
-// long as both have the same distribution, or exposed is better everywhere, it ever
-// is ok with probability alpha at most, over all looks from first values in both
-// arms on, and over all bounds. It is not ok where bounds differ, and for what
-// cannot be; [Histogram.Check] says why.
+// WorstBound answers the place of the bound within which exposed has fewer of its values
+// than control, as a share, and by how much at least: the largest gap, above 0, if ok.
+// As long as both have the same distribution, or exposed is better everywhere, it ever
+// is ok with probability alpha at most, over all looks from first values in both arms
+// on, and over all bounds. It is not ok where bounds differ, and for what cannot be;
+// [Histogram.Check] says why.
 //
 // It compares two bands at alpha/2 each, so it needs gaps of about 3/√t and is far
 // weaker, at a bound that is known before, than the counts above that bound. Both
 // distributions must stay what they are while they are summed up, or change alike
 // while the arms' shares do not.
-func Worse(exposed, control Histogram, first, alpha float64) (bound, gap float64, ok bool) {
+func WorstBound(exposed, control Histogram, first, alpha float64) (at int, gap float64, ok bool) {
 	if exposed.Check() != nil || control.Check() != nil || !slices.Equal(exposed.Bounds, control.Bounds) ||
 		!(alpha > 0 && alpha < 1) {
 		return 0, 0, false
 	}
 	c := iterated(alpha / 2)
 	bands := bandOf(exposed.Total, first, c) + bandOf(control.Total, first, c)
-	for i, at := range exposed.Bounds {
+	for i := range exposed.Bounds {
 		apart := control.Counts[i]/control.Total - exposed.Counts[i]/exposed.Total - bands
 		if apart > gap {
-			bound, gap, ok = at, apart, true
+			at, gap, ok = i, apart, true
 		}
 	}
-	return bound, gap, ok
+	return at, gap, ok
 }

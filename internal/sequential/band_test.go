@@ -50,26 +50,26 @@ func TestBandNarrows(t *testing.T) {
 	})
 }
 
-func TestWorse(t *testing.T) {
+func TestWorstBound(t *testing.T) {
 	fast := sequential.Histogram{Bounds: []float64{.1, .5, 1}, Counts: []float64{5000, 9000, 9900}, Total: 10000}
 	slow := sequential.Histogram{Bounds: []float64{.1, .5, 1}, Counts: []float64{2400, 4000, 4950}, Total: 5000}
-	bound, gap, ok := sequential.Worse(slow, fast, 100, .05)
+	at, gap, ok := sequential.WorstBound(slow, fast, 100, .05)
 	require.True(t, ok)
-	require.InDelta(t, .5, bound, 0)
+	require.Equal(t, 1, at)
 	require.InDelta(t, .1-sequential.Band(5000, 100, .025)-sequential.Band(10000, 100, .025), gap, 1e-12)
 
-	_, _, ok = sequential.Worse(fast, slow, 100, .05)
+	_, _, ok = sequential.WorstBound(fast, slow, 100, .05)
 	require.False(t, ok, "better is not worse")
-	_, _, ok = sequential.Worse(slow, fast, 5001, .05)
+	_, _, ok = sequential.WorstBound(slow, fast, 5001, .05)
 	require.False(t, ok, "too early")
 }
 
-func TestWorseNeedsSoundHistograms(t *testing.T) {
+func TestWorstBoundNeedsSoundHistograms(t *testing.T) {
 	good := func() sequential.Histogram {
 		return sequential.Histogram{Bounds: []float64{.1, .5}, Counts: []float64{9e5, 1e6}, Total: 1e6}
 	}
 	bad := sequential.Histogram{Bounds: []float64{.1, .5}, Counts: []float64{0, 1e6}, Total: 1e6}
-	_, _, ok := sequential.Worse(bad, good(), 100, .05)
+	_, _, ok := sequential.WorstBound(bad, good(), 100, .05)
 	require.True(t, ok)
 	for name, change := range map[string]func(*sequential.Histogram){
 		"other bounds":      func(h *sequential.Histogram) { h.Bounds[1] = .6 },
@@ -90,14 +90,14 @@ func TestWorseNeedsSoundHistograms(t *testing.T) {
 		if name != "other bounds" {
 			require.Error(t, h.Check(), name)
 		}
-		_, _, ok := sequential.Worse(bad, h, 100, .05)
+		_, _, ok := sequential.WorstBound(bad, h, 100, .05)
 		require.False(t, ok, name)
-		_, _, ok = sequential.Worse(h, good(), 100, .05)
+		_, _, ok = sequential.WorstBound(h, good(), 100, .05)
 		require.False(t, ok, name)
 	}
 	require.NoError(t, good().Check())
 	for _, alpha := range []float64{0, 1, math.NaN()} {
-		_, _, ok := sequential.Worse(bad, good(), 100, alpha)
+		_, _, ok := sequential.WorstBound(bad, good(), 100, alpha)
 		require.False(t, ok, alpha)
 	}
 }
@@ -135,7 +135,7 @@ func TestBandCoverage(t *testing.T) {
 			for j, bound := range bounds {
 				out = out || math.Abs(arms[0].Counts[j]/n-bound) > band[n]
 			}
-			_, _, ok := sequential.Worse(arms[0], arms[1], 100, .05)
+			_, _, ok := sequential.WorstBound(arms[0], arms[1], 100, .05)
 			apart = apart || ok
 		}
 		if out {
@@ -158,9 +158,9 @@ func FuzzBand(f *testing.F) {
 		require.True(t, band > 0 && band <= 1, band)
 		a := sequential.Histogram{Bounds: []float64{bound}, Counts: []float64{below}, Total: n}
 		b := sequential.Histogram{Bounds: []float64{bound}, Counts: []float64{above}, Total: n}
-		if at, gap, ok := sequential.Worse(a, b, first, alpha); ok {
+		if at, gap, ok := sequential.WorstBound(a, b, first, alpha); ok {
 			require.NoError(t, a.Check())
-			require.InDelta(t, bound, at, 0)
+			require.Zero(t, at)
 			require.True(t, gap > 0 && gap <= 1, gap)
 		}
 	})

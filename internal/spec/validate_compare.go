@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -123,6 +124,10 @@ func (v *validator) inLooks(path, expr string) {
 	}
 	if !slices.Contains(promql.Placeholders(expr), "window") {
 		v.bad(path, "does not use $window, so that what is new in each look cannot be told from what was counted before, expected increase(…[$window]), such as sum(increase(http_requests_total{$exposed}[$window]))")
+		return
+	}
+	if at, ok := errors.AsType[*promql.Error](promql.Counts(expr)); ok {
+		v.doc.AddInside(path, at.Offset, at.Message)
 	}
 }
 
