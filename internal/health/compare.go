@@ -14,9 +14,10 @@ import (
 // is about one group of targets.
 type comparison struct {
 	// group is the value of the label by which a check tells groups apart.
-	group  string
-	judge  judge.Judge
-	strata []stratum
+	group    string
+	criteria judge.Criteria
+	judge    judge.Judge
+	strata   []stratum
 	// alone says that no control is left to compare with.
 	alone bool
 }
@@ -165,7 +166,7 @@ func (m *Meter) compareOne(ctx context.Context, c spec.Check, at moment, part *c
 	if m.unchanged() && part.alone && c.Objective == nil {
 		return judged{Result: res.readable(c, looks)}
 	}
-	out := judged{Result: res.of(part.judge.Outcome(at.at.Sub(begin)), c)}
+	out := judged{Result: res.of(part.judge.Outcome(at.at.Sub(begin)), part.criteria)}
 	out.Against = part.against(c)
 	switch missing := m.binding.Before.Past[key(c, part.group)].Missing; {
 	case out.Verdict == NoData && missing != "":
@@ -232,11 +233,12 @@ func settle(owed *float64, grown float64) float64 {
 }
 
 // of is the result of a judge's outcome.
-func (r Result) of(o judge.Outcome, c spec.Check) Result {
+func (r Result) of(o judge.Outcome, by judge.Criteria) Result {
 	r.Verdict, r.Sentence, r.Samples, r.Shown = o.Verdict, o.Evidence, o.Samples, o.Shown
-	r.Value, r.Limit = new(o.Ratio), new(1+number(c.Worse))
-	if c.Objective != nil { // how many times the limit
-		r.Limit = new(1.0)
+	r.Value, r.Limit = new(o.Ratio), new(1+by.Worse)
+	if by.Objective > 0 { // how many times as fast as allowed the budget burns
+		burn := max(1, by.Burn)
+		r.Value, r.Limit = new(o.Ratio*burn), &burn
 	}
 	r.Trace = o.Trace
 	return r

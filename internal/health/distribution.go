@@ -109,7 +109,7 @@ func (m *Meter) compareDistributions(ctx context.Context, c spec.Check, at momen
 	if m.unchanged() {
 		return judged{Result: res.readable(c, []judge.Look{{Exposed: &sequential.Counts{Total: look.Exposed.Total}}})}
 	}
-	out := judged{Result: res.of(part.judge.Outcome(look.At), c)}
+	out := judged{Result: res.of(part.judge.Outcome(look.At), judge.Criteria{})}
 	out.Value, out.Limit = nil, nil // there are as many as bounds
 	if part.alone && c.Against == spec.AgainstControl {
 		out.Sentence += weaker

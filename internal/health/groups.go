@@ -32,6 +32,7 @@ func (m *Meter) openComparisons() error {
 			part.strata = strata
 			criteria := m.criteria(c, len(groups), part.alone)
 			criteria.Daily = m.binding.Before.Past[key(c, name)].Daily
+			part.criteria = criteria
 			part.judge = judge.New(criteria, m.binding.Before.Past[key(c, name)].looks())
 			m.comparisons[c.Name] = append(m.comparisons[c.Name], part)
 		}

@@ -167,7 +167,7 @@ func (r Result) shows(look judge.Numbers) Result {
 
 // ofMeans is the result of a judge's outcome.
 func (r Result) ofMeans(o judge.Outcome, c spec.Check) Result {
-	r = r.of(o, c)
+	r = r.of(o, judge.Criteria{})
 	r.Mean = true
 	r.Limit = nil // there may be two
 	for _, n := range []struct {

@@ -29,7 +29,7 @@ type comparison struct {
 	shown func() bool
 	// doubted says that what was seen is too much to pass, though no harm is established.
 	doubted func() bool
-	words func(Outcome) string
+	words   func(Outcome) string
 }
 
 // Outcome is a verdict with its evidence.

@@ -1,9 +1,9 @@
 package judge
 
 import (
-	"slices"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 

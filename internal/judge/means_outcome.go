@@ -42,7 +42,11 @@ func (j *Means) Outcome(at time.Duration) Outcome {
 		out.Verdict, out.Evidence = Unexercised, fmt.Sprintf("the first comparison is after %s", plural(j.moments[0], "look"))
 	default:
 		out.Verdict, out.Shown = Pass, j.state.Shown
-		out.Evidence = j.words(j.now(), Pass)
+		now := j.now()
+		out.Evidence = j.words(now, Pass)
+		if r := now.Exposed / now.Usual; r >= 0 && r < 1e6 {
+			out.Ratio = r
+		}
 	}
 	return out
 }

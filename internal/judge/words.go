@@ -109,7 +109,7 @@ func tooFew(n float64, what string, arm int, need float64) string {
 
 // byChance words how rarely chance shows what is taken for harm.
 func byChance(p float64) string {
-	return fmt.Sprintf("; chance does this in less than %s of bakes", numeral.Percent(p))
+	return fmt.Sprintf("; chance does this in less than %s of bakes", numeral.Percent(max(p, 1e-6)))
 }
 
 // plural counts things.

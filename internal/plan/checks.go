@@ -45,17 +45,28 @@ func (c *cutter) means() {
 			continue
 		}
 		for j := range c.stages {
-			if few := c.tooFew(check, j); few != "" {
-				c.errs = append(c.errs, &CheckError{i, "value", fmt.Sprintf("stage %s has %s, expected more of them in it, or the check to be advisory", c.spec.Stages[j].Name, few)})
-				break
+			st := c.stages[j]
+			few := c.tooFew(check, j, st.From, st.To)
+			if few == "" {
+				continue
 			}
+			expected := fmt.Sprintf("no stage of %d targets has enough", c.total)
+			for to := st.From + 1; to <= min(c.total, st.From+2*judge.MostTargets); to++ {
+				if c.tooFew(check, j, st.From, to) == "" {
+					expected = fmt.Sprintf("expected it to reach at least %d", to)
+					break
+				}
+			}
+			c.errs = append(c.errs, &CheckError{i, "value", fmt.Sprintf("stage %s has %s; %s, or let the check be advisory, or falseRollbackRate larger", c.spec.Stages[j].Name, few, expected)})
+			break
 		}
 	}
 }
 
-// tooFew says how many targets a stage lacks for a check of means; empty if none.
-func (c *cutter) tooFew(check spec.Check, stage int) string {
-	h, st := c.spec.Health, c.stages[stage]
+// tooFew says how many targets a stage that reaches so many lacks for a check of means;
+// empty if none.
+func (c *cutter) tooFew(check spec.Check, stage, from, to int) string {
+	h := c.spec.Health
 	of := judge.MeansCriteria{Drop: -1, Rise: -1}
 	if check.Drop != nil {
 		of.Drop = float64(*check.Drop)
@@ -64,12 +75,12 @@ func (c *cutter) tooFew(check spec.Check, stage int) string {
 		of.Rise = float64(*check.Rise)
 	}
 	of.Alpha, of.Every, of.Bake = h.Budget(check.Name, c.spec.JudgedStages()), h.Every.Std(), c.spec.Stages[stage].Bake.Std()
-	exposed, control := st.To, c.total-st.To
+	exposed, control := to, c.total-to
 	if of.Before = check.Against != spec.AgainstControl || control == 0; of.Before {
 		control = 0
 	}
 	if of.Before || promql.OnlyCohort(check.Value) {
-		exposed = st.Size() // of the others nobody knows what they showed before
+		exposed = to - from // of the others nobody knows what they showed before
 	}
 	if h.Scrape != nil {
 		exposed, control = min(exposed, h.Scrape.Sample), min(control, h.Scrape.Sample)
