@@ -48,6 +48,7 @@ func abortedBy(s workflows.State) string {
 // approvals says which stages could have been meant by an approval of one.
 func approvals(unit string, s workflows.State, stage string) string {
 	var all, open []string
+	given := ""
 	for _, st := range s.Stages {
 		all = append(all, st.Name)
 		switch {
@@ -56,7 +57,12 @@ func approvals(unit string, s workflows.State, stage string) string {
 			open = append(open, st.Name)
 		case st.Name == stage:
 			return stage + " was approved by " + st.ApprovedBy.By + " already"
+		default:
+			given = st.Name + " was approved by " + st.ApprovedBy.By + " already"
 		}
+	}
+	if len(open) == 0 && given != "" && stage == "" {
+		return given + ", and no other of its stages needs approval"
 	}
 	if len(open) == 0 {
 		return "none of its stages (" + strings.Join(all, ", ") + ") needs approval"

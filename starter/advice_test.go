@@ -33,6 +33,9 @@ func TestAdvice(t *testing.T) {
 		"approve a stage that is not there": {in(workflows.PhaseBake, nil), workflows.Control{Signal: "approve", Stage: "hlaf"}, "its stages are canary, early, half, everyone, of which half needs approval: sluice approve edge-proxy --stage half"},
 		"approve one that needs none":       {in(workflows.PhaseBake, nil), workflows.Control{Signal: "approve", Stage: "early"}, "half needs approval: sluice approve edge-proxy --stage half"},
 		"approve one again":                 {in(workflows.PhaseBake, nil), workflows.Control{Signal: "approve", Stage: "everyone"}, "everyone was approved by bob already"},
+		"approve what waits, and none does any more": {in(workflows.PhaseBake, func(s *workflows.State) {
+			s.Stages = s.Stages[3:]
+		}), workflows.Control{Signal: "approve"}, "everyone was approved by bob already, and no other of its stages needs approval"},
 		"approve what waits, and none does": {in(workflows.PhaseBake, nil), workflows.Control{Signal: "approve"}, "half needs approval: sluice approve edge-proxy --stage half"},
 		"approve a hold":                    {in(workflows.PhaseHold, nil), workflows.Control{Signal: "approve"}, `it holds for lack of a verdict, which is passed by sluice promote edge-proxy --why "…"`},
 		"promote what waits for approval":   {in(workflows.PhaseApproval, nil), workflows.Control{Signal: "promote"}, "it waits for approval: sluice approve edge-proxy"},
@@ -115,6 +118,16 @@ func TestCommandsByOtherNames(t *testing.T) {
 		require.Equal(t, exitInvalid, r.code, name)
 		require.Contains(t, r.errOut, want, name)
 	}
+}
+
+// Who aborts in an incident must know whether that was heard.
+func TestSignalThatWasNotSent(t *testing.T) {
+	r := sluice(t, "", "abort", "edge-proxy", "--why", "errors", "--address", nowhere(t))
+	require.Equal(t, exitInternal, r.code)
+	require.Contains(t, r.errOut, "abort was not sent: connect to Temporal")
+	f := &fakeTemporal{describe: always(isRunning), query: state(*baking().State), signalErr: serviceerror.NewDeadlineExceeded("late")}
+	err := signalCommand{name: "abort"}.send(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), &remote{client: f}, "edge-proxy", workflows.ControlRequest{})
+	require.ErrorContains(t, err, "it may have been taken all the same: sluice status edge-proxy says so, and sending it again does no harm")
 }
 
 // A word of other tools is told by Sluice's, and the help is the command's.

@@ -31,6 +31,8 @@ type fakeTemporal struct {
 	result workflows.State
 	// startErr refuses a start.
 	startErr error
+	// signalErr is what a signal meets.
+	signalErr error
 	// input is what the running rollout was started with.
 	input workflows.Submission
 	// pages are the answers to a list.
@@ -55,7 +57,7 @@ func (f *fakeTemporal) QueryWorkflow(context.Context, string, string, string, ..
 
 func (f *fakeTemporal) SignalWorkflow(_ context.Context, _, _, _ string, arg any) error {
 	f.signals = append(f.signals, arg.(workflows.ControlRequest))
-	return nil
+	return f.signalErr
 }
 
 func (f *fakeTemporal) GetWorkflow(context.Context, string, string) client.WorkflowRun {

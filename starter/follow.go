@@ -64,6 +64,7 @@ func (f follower) watch(ctx context.Context) (view, error) {
 			return last, context.DeadlineExceeded
 		case err != nil && transient(err) && f.runID != "": // it exists: it was started, or seen
 			next = last
+			next.Remembered = last.State != nil
 			next.Trouble = "Temporal does not answer; trying again: " + rootMessage(err)
 		case err != nil:
 			return last, err

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -33,15 +31,6 @@ does not answer it knows only what is worth an entry.`,
 		remote: true,
 		run:    list,
 	}
-}
-
-// listFilter says which rollouts to list.
-type listFilter struct {
-	open                 bool
-	unit, phase, outcome string
-	limit                int
-	// unasked lists what the index knows, and asks no rollout.
-	unasked bool
 }
 
 // listed is one rollout in a list.
@@ -86,64 +75,10 @@ func list(ctx context.Context, con *console, c *cli.Context) error {
 		return con.object(map[string]any{"rollouts": got.rows})
 	}
 	if len(got.rows) == 0 {
-		con.say("no rollouts%s", f.none())
+		con.say("%s", got.none(f))
 		return nil
 	}
 	return con.lines(listTable(got.rows, con.now(), con.paint))
-}
-
-// check refuses words that no rollout can have.
-func (f listFilter) check() error {
-	switch {
-	case f.limit < 1 || f.limit > 1000:
-		return usagef("--limit is %d, expected 1 to 1000", f.limit)
-	case f.unit != "" && !unitForm.MatchString(f.unit):
-		return usagef("--unit %q is no unit: units have lower-case letters, digits, '.', '_' and '-'; sluice list --open names those with a rollout that runs", f.unit)
-	}
-	if err := knownWord("phase", f.phase, phases()); err != nil {
-		return err
-	}
-	return knownWord("outcome", f.outcome, results())
-}
-
-var unitForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
-
-// knownWord checks a flag's value if there is one.
-func knownWord(flag, word string, known []string) error {
-	if word == "" || slices.Contains(known, word) {
-		return nil
-	}
-	return usagef("--%s %q is unknown, expected one of %s%s", flag, word, strings.Join(known, ", "), suggestion(word, known, ""))
-}
-
-// query is the filter in Temporal's language.
-func (f listFilter) query() string {
-	// A run that continued as new is one rollout with the run that went on.
-	parts := []string{"WorkflowType = " + quoted(connect.WorkflowType), "ExecutionStatus != 'ContinuedAsNew'"}
-	if f.open || f.phase == phasePaused {
-		parts = append(parts, "ExecutionStatus = 'Running'")
-	}
-	for _, p := range []struct{ name, value string }{
-		{connect.AttrUnit.GetName(), f.unit}, {connect.AttrPhase.GetName(), indexed(f.phase)}, {connect.AttrOutcome.GetName(), f.outcome},
-	} {
-		if p.value != "" {
-			parts = append(parts, p.name+" = "+quoted(p.value))
-		}
-	}
-	return strings.Join(parts, " AND ")
-}
-
-// quoted is a string literal of Temporal's list filters.
-func quoted(s string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
-}
-
-// none says why a list is empty, and what to do.
-func (f listFilter) none() string {
-	if f.open || f.unit != "" || f.phase != "" || f.outcome != "" {
-		return " match: sluice list shows the newest of all"
-	}
-	return " yet: sluice start rollout.yaml starts one"
 }
 
 // list asks the index, page by page, and the rollouts that run.
@@ -151,23 +86,25 @@ func (r *remote) list(ctx context.Context, f listFilter) (listing, error) {
 	asking, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
 	got := listing{rows: []listed{}}
-	for page := []byte(nil); len(got.rows) < f.limit; {
+	for page := []byte(nil); ; {
 		res, err := r.listPage(ctx, f, page)
 		if err != nil {
 			return got, r.explainCall(fmt.Errorf("list rollouts: %w", err))
 		}
 		found := r.rows(res.GetExecutions())
-		if f.phase == "" {
-			found = found[:min(len(found), f.limit-len(got.rows))]
+		if room := f.limit - len(got.rows); f.phase == "" && len(found) > room {
+			found, got.more = found[:room], true
 		}
 		if !f.unasked {
 			r.ask(asking, found, &got)
 		}
 		got.rows = append(got.rows, slices.DeleteFunc(found, func(l listed) bool { return !f.holds(l) })...)
-		if page = res.GetNextPageToken(); len(page) == 0 || f.fine() && got.unasked > 0 {
+		page = res.GetNextPageToken()
+		if len(page) == 0 || len(got.rows) > f.limit || got.more || f.fine() && got.unasked > 0 {
 			break
 		}
 	}
+	got.more = got.more || len(got.rows) > f.limit
 	got.rows = got.rows[:min(len(got.rows), f.limit)]
 	return got, ctx.Err()
 }
@@ -197,8 +134,8 @@ func (l listed) with(v view) listed {
 func (r *remote) listPage(ctx context.Context, f listFilter, page []byte) (*workflowservice.ListWorkflowExecutionsResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	size := min(f.limit, 100)
-	if f.phase != "" { // some of them will be left out
+	size := min(f.limit+1, 1000) // one more tells whether there are more
+	if f.phase != "" {           // some of them will be left out
 		size = 100
 	}
 	return r.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{

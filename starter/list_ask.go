@@ -29,6 +29,8 @@ type listing struct {
 	rows []listed
 	// asked rollouts were asked; of these deaf ones did not answer.
 	asked, deaf int
+	// more says that there are more than were asked for.
+	more bool
 	// unasked rollouts run and were not asked: there were too many.
 	unasked int
 }
@@ -132,10 +134,24 @@ func (r *remote) askOne(ctx context.Context, l *listed) {
 	l.Heard, l.Paused = true, v.State.Paused != nil && v.State.Outcome == nil
 }
 
+// none says why a list is empty, and what to do.
+func (g listing) none(f listFilter) string {
+	switch {
+	case g.deaf+g.unasked > 0:
+		return "none of those that answered matches: what the others do is not known"
+	case f.open || f.unit != "" || f.phase != "" || f.outcome != "":
+		return "no rollouts match: sluice list shows the newest of all"
+	}
+	return "no rollouts yet: sluice start rollout.yaml starts one"
+}
+
 // notes says what the list does not show.
 func (g listing) notes(con *console) {
 	if g.deaf > 0 {
 		con.say("%s did not answer, so the phase is only what Temporal's index knows: is a worker up? Start one with sluice-worker; sluice status UNIT says more", plural(g.deaf, "rollout"))
+	}
+	if g.more {
+		con.say("more rollouts match: --limit N shows up to N of them")
 	}
 	if g.unasked > 0 {
 		con.say("only the newest %d of those that run were asked for their phase: narrow the list with --unit", maxAsked)

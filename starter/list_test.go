@@ -157,6 +157,52 @@ func TestListAsksWithinBounds(t *testing.T) {
 	require.Contains(t, errOut.String(), "--unit")
 }
 
+// A list that ends before the rollouts do says so, and so does one that could not tell.
+func TestListSaysWhatIsMissing(t *testing.T) {
+	say := func(f *manyRollouts, filter listFilter) string {
+		got, err := (&remote{client: f}).list(t.Context(), filter)
+		require.NoError(t, err)
+		var out, errOut bytes.Buffer
+		con := testConsole(&out, &errOut)
+		got.notes(con)
+		if len(got.rows) == 0 {
+			con.say("%s", got.none(filter))
+		}
+		return errOut.String()
+	}
+	require.Contains(t, say(incident(), listFilter{limit: 3}), "more rollouts match: --limit N shows up to N")
+	require.NotContains(t, say(incident(), listFilter{limit: 7}), "--limit")
+	require.Contains(t, say(incident(), listFilter{limit: 1, phase: "baking"}), "more rollouts match")
+
+	deaf := incident()
+	deaf.answers = nil
+	text := say(deaf, listFilter{limit: 20, phase: "paused"})
+	require.Contains(t, text, "none of those that answered matches")
+	require.NotContains(t, text, "no rollouts")
+	require.Contains(t, say(incident(), listFilter{limit: 20, phase: "deciding"}), "none of those that answered matches")
+
+	nothing := &manyRollouts{fakeTemporal: &fakeTemporal{}}
+	require.Contains(t, say(nothing, listFilter{limit: 20}), "no rollouts yet: sluice start")
+	require.Contains(t, say(nothing, listFilter{limit: 20, open: true}), "no rollouts match")
+
+	_, err := (&remote{client: incident()}).onlyRunning(t.Context())
+	require.ErrorContains(t, err, "7 rollouts run, name one: bakes, stands")
+	many := &manyRollouts{fakeTemporal: &fakeTemporal{}}
+	for i := range 30 {
+		many.pages = onePage(append(many.pages0(), indexedAs(fmt.Sprintf("u%d", i), "running"))...)
+	}
+	_, err = (&remote{client: many}).onlyRunning(t.Context())
+	require.ErrorContains(t, err, "more than 20 rollouts run, name one: u0, u1")
+}
+
+// pages0 is what the first page has so far.
+func (m *manyRollouts) pages0() []*workflowpb.WorkflowExecutionInfo {
+	if len(m.pages) == 0 {
+		return nil
+	}
+	return m.pages[0].Executions
+}
+
 func TestListRefusesUnknownWords(t *testing.T) {
 	for _, tc := range []struct {
 		args []string

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/inventory"
@@ -189,6 +190,10 @@ func invalidInput(file string, err error) error {
 		} else {
 			problems = append(problems, strictyaml.Problem{File: file, Message: e.Error()})
 		}
+	}
+	elsewhere := func(p strictyaml.Problem) bool { return p.File != problems[0].File }
+	if len(problems) > 0 && !slices.ContainsFunc(problems, elsewhere) {
+		file = problems[0].File // a fleet file's are not the spec's
 	}
 	return &exitError{
 		code: exitInvalid, problems: problems,

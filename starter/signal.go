@@ -66,7 +66,7 @@ func (s signalCommand) run(ctx context.Context, con *console, c *cli.Context) er
 	}
 	r, err := dial(ctx, c)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s was not sent: %w", s.name, err)
 	}
 	defer r.close()
 	return s.send(ctx, con, r, c.Args().First(), req)
@@ -120,6 +120,9 @@ func (r *remote) signal(ctx context.Context, v view, name string, req workflows.
 	}
 	if isNotFound(err) {
 		return refusedf("the rollout of %s has just ended: sluice status %s", v.Unit, v.Unit)
+	}
+	if err != nil && transient(err) {
+		return fmt.Errorf("send %s to the rollout of %s: %w; it may have been taken all the same: sluice status %s says so, and sending it again does no harm", name, v.Unit, err, v.Unit)
 	}
 	if err != nil {
 		return r.explainCall(fmt.Errorf("send %s to the rollout of %s: %w", name, v.Unit, err))

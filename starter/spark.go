@@ -46,17 +46,17 @@ func sparklines(r health.Result, after time.Duration, width int, p paint) []stri
 		decided := "│ " + decision(r, after)
 		scale := "│ █ is " + say(top)
 		tail := 1 + ansi.StringWidth(overall[0]) + 1 + max(ansi.StringWidth(decided), ansi.StringWidth(scale))
-		room := width - ansi.StringWidth(labels[0]) - 1 - tail
+		cells := width - ansi.StringWidth(labels[0]) - 1 - tail
 		switch {
-		case width <= 0 || len(trace) <= room:
+		case width <= 0 || len(trace) <= cells:
 			return []string{
 				labels[0] + " " + spark(exposed, top) + " " + overall[0] + " " + p.verdict(r.Verdict, decided),
 				p.faint(labels[1] + " " + spark(control, top) + " " + overall[1] + " " + scale),
 			}
-		case room < leastPoints:
+		case cells < leastPoints:
 			return nil
 		}
-		trace = joined(trace, room)
+		trace = joined(trace, cells)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -93,5 +94,9 @@ func (r *remote) onlyRunning(ctx context.Context) (string, error) {
 	case 1:
 		return units[0], nil
 	}
-	return "", invalidf("%d rollouts run, name one: %s", len(units), strings.Join(units, ", "))
+	count := strconv.Itoa(len(units))
+	if got.more {
+		count = "more than " + count
+	}
+	return "", invalidf("%s rollouts run, name one: %s", count, strings.Join(units, ", "))
 }

@@ -27,7 +27,7 @@ func around(r health.Replay, at time.Duration) []judge.Look {
 			before = append(before, l)
 		}
 	}
-	return append(there(joined(before, step)), since...)
+	return append(trimmed(joined(before, step)), since...)
 }
 
 // joined adds up looks before a change to such of a step, which end where the change
@@ -64,8 +64,8 @@ func plus(a, b *sequential.Counts) *sequential.Counts {
 	return &sequential.Counts{Bad: a.Bad + b.Bad, Total: a.Total + b.Total}
 }
 
-// there leaves out the time at the beginning in which a stratum lacks an arm.
-func there(looks []judge.Look) []judge.Look {
+// trimmed leaves out the time at the beginning in which a stratum lacks an arm.
+func trimmed(looks []judge.Look) []judge.Look {
 	for begin := 0; begin < len(looks); {
 		end, whole := begin, true
 		for ; end < len(looks) && looks[end].At == looks[begin].At; end++ {

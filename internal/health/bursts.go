@@ -43,7 +43,7 @@ func (m *Meter) totals(ctx context.Context, a arm, at time.Time, looks int, step
 	if a == control && len(m.binding.Control) == 0 {
 		return nil
 	}
-	if kept := m.source.looked(m.spec.Traffic, a); kept != nil {
+	if kept := m.looked(m.spec.Traffic, a); kept != nil {
 		return kept
 	}
 	past, r := m.source.past(ctx, m.spec.Traffic, a, at, looks, step)

@@ -32,7 +32,7 @@ func (m *Meter) openComparisons() error {
 			part.strata = strata
 			criteria := m.criteria(c, len(groups), part.alone)
 			criteria.Daily = m.binding.Before.Past[key(c, name)].Daily
-			part.judge = judge.New(criteria, m.binding.Before.looks(key(c, name)))
+			part.judge = judge.New(criteria, m.binding.Before.Past[key(c, name)].looks())
 			m.comparisons[c.Name] = append(m.comparisons[c.Name], part)
 		}
 		if n := len(m.comparisons[c.Name]); n > maxGroups {

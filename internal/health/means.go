@@ -10,6 +10,7 @@ import (
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/promql"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -74,7 +75,7 @@ func (p *meansCheck) at(a arm, of map[string]float64) []float64 {
 
 // asked are the exposed targets that an expression is about.
 func (b Binding) asked(expr string) []fleet.Target {
-	if ofCohort(expr) {
+	if promql.OnlyCohort(expr) {
 		return b.Cohort
 	}
 	return b.Exposed

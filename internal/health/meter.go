@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
-	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/numeral"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/target"
@@ -74,22 +72,6 @@ type Meter struct {
 	distributions map[string]*histogramCheck
 }
 
-// State is what a Meter must remember between looks, small enough for a
-// heartbeat. The zero value remembers nothing.
-type State struct {
-	// At is when the newest look judged.
-	At time.Time `json:"at,omitzero"`
-	// Streaks counts consecutive breaches by check.
-	Streaks map[string]int `json:"streaks,omitempty"`
-	// Comparisons is what checks that compare have seen, by name.
-	Comparisons map[string]CompareState `json:"comparisons,omitempty"`
-	// Means and Distributions are the same of checks that compare means and histograms.
-	Means         map[string]judge.MeansState `json:"means,omitempty"`
-	Distributions map[string]HistogramState   `json:"distributions,omitempty"`
-	// Scrape is what was read of metrics pages; nil for other sources.
-	Scrape *ScrapeState `json:"scrape,omitempty"`
-}
-
 // Open readies a Meter for a stage. The spec must be valid and complete. Its error
 // says what of the spec or the fleet makes judging impossible.
 func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
@@ -122,59 +104,6 @@ func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
 	m.openMeans()
 	m.openDistributions()
 	return m, m.openComparisons()
-}
-
-// State is what a later Meter of the same stage goes on from. It is a copy: later
-// looks do not change it.
-func (m *Meter) State() State {
-	s := State{At: m.last, Streaks: maps.Clone(m.streaks), Scrape: m.source.state()}
-	for name, c := range m.parts() {
-		if s.Comparisons == nil {
-			s.Comparisons = map[string]CompareState{}
-		}
-		s.Comparisons[name] = c.state()
-	}
-	for name, c := range m.means {
-		if s.Means == nil {
-			s.Means = map[string]judge.MeansState{}
-		}
-		s.Means[name] = c.judge.State()
-	}
-	for name, c := range m.distributions {
-		if s.Distributions == nil {
-			s.Distributions = map[string]HistogramState{}
-		}
-		s.Distributions[name] = HistogramState{c.judge.State(), c.tallies}
-	}
-	return s
-}
-
-// Restore goes on from an earlier Meter's state. A state of other checks is an
-// error.
-func (m *Meter) Restore(s State) error {
-	m.last = s.At
-	for check, n := range s.Streaks {
-		m.streaks[check] = max(0, n)
-	}
-	parts := m.parts()
-	for name, kept := range s.Comparisons {
-		if c, ok := parts[name]; !ok || !c.restore(kept) {
-			return fmt.Errorf("the state of check %q is one of another check", name)
-		}
-	}
-	for name, kept := range s.Means {
-		if c := m.means[name]; c == nil || !c.judge.Restore(kept) {
-			return fmt.Errorf("the state of check %q is one of another check", name)
-		}
-	}
-	for name, kept := range s.Distributions {
-		c := m.distributions[name]
-		if c == nil || !c.judge.Restore(kept.DistributionState) {
-			return fmt.Errorf("the state of check %q is one of another check", name)
-		}
-		c.tallies = kept.Tallies
-	}
-	return m.source.restore(s.Scrape)
 }
 
 // Look reads and judges every check at a moment; of the exposed targets it asks a
@@ -290,15 +219,6 @@ func (m *Meter) sampled(expr string) string {
 	return ""
 }
 
-// compared reads what a check compares with: the control, or what was before the
-// stage where none is left.
-func (m *Meter) compared(ctx context.Context, c spec.Check, w window) (r ratio, before bool) {
-	if len(m.binding.Control) > 0 {
-		return m.ratio(ctx, c, control, w), false
-	}
-	return m.binding.Before.ratio(c.Name), true
-}
-
 // ratio reads the bad and total events of one arm, of all its targets together.
 func (m *Meter) ratio(ctx context.Context, c spec.Check, a arm, w window) ratio {
 	return m.events(ctx, c, w, func(expr string, _ int, l lack) reading { return m.source.count(ctx, expr, a, w, l) })
@@ -311,73 +231,4 @@ func (m *Meter) begin(at moment) time.Time {
 		return at.from
 	}
 	return m.binding.Since.Add(m.spec.Warmup.Std())
-}
-
-// everyone reads every single target's numbers for a check.
-func (m *Meter) everyone(ctx context.Context, c spec.Check, w window) everyone {
-	e := everyone{missed: map[string]bool{}, silent: m.binding.Silent}
-	for _, id := range m.binding.Before.Missing[c.Name] {
-		e.missed[id] = true
-	}
-	if c.Value != "" {
-		values := m.source.gauges(ctx, c.Value, exposed, w)
-		e.whole, e.of = []reading{values.reading}, values.asked
-		for id, r := range values.of {
-			e.targets = append(e.targets, member{id: id, value: r})
-		}
-		return e
-	}
-	total := m.source.counts(ctx, c.Total, w, lackIsUnknown)
-	if e.whole, e.of = []reading{total.reading}, total.asked; total.verdict != "" {
-		return e
-	}
-	bad := m.source.counts(ctx, c.Bad, w, lackIsNone)
-	e.whole = append(e.whole, bad.reading)
-	for id, r := range total.of {
-		e.targets = append(e.targets, member{id: id, ratio: ratio{bad: bad.of[id], total: r}})
-	}
-	if c.Against != "" {
-		e.control, e.before = m.compared(ctx, c, w)
-		e.whole = append(e.whole, e.control.total, e.control.bad)
-	}
-	return e
-}
-
-// window is the span that a look covers.
-type window struct{ from, at time.Time }
-
-func (w window) length() time.Duration { return w.at.Sub(w.from) }
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-// few picks n of the exposed targets, first of all of those newly exposed: nothing
-// else has looked at them yet.
-func (b Binding) few(n int) []fleet.Target {
-	if len(b.Exposed) <= n {
-		return b.Exposed
-	}
-	some := slices.Clone(sample(b.Cohort, n))
-	fresh := make(map[string]bool, len(b.Cohort))
-	for _, t := range b.Cohort {
-		fresh[t.ID] = true
-	}
-	older := slices.DeleteFunc(slices.Clone(b.Exposed), func(t fleet.Target) bool { return fresh[t.ID] })
-	return append(some, sample(older, n-len(some))...)
-}
-
-// sample picks n of the targets evenly, always the same ones.
-func sample(ts []fleet.Target, n int) []fleet.Target {
-	if len(ts) <= n {
-		return ts
-	}
-	out := make([]fleet.Target, n)
-	for i := range out {
-		out[i] = ts[i*len(ts)/n]
-	}
-	return out
 }

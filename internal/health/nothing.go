@@ -28,8 +28,6 @@ func (nothing) usual(context.Context, string, arm, window, time.Duration, time.D
 	return nil
 }
 
-func (nothing) before() {}
-
 func (n nothing) absence() time.Duration { return n.every.Std() }
 
 func (nothing) settling() time.Duration { return 0 }
@@ -41,7 +39,3 @@ func (nothing) density(context.Context, string, window) float64 { return 0 }
 func (nothing) baseline(_ context.Context, at time.Time) (window, error) {
 	return window{from: at, at: at}, nil
 }
-
-func (nothing) state() *ScrapeState { return nil }
-
-func (nothing) restore(*ScrapeState) error { return nil }

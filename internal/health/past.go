@@ -42,9 +42,8 @@ func PastSpan(bake, every time.Duration) (long, step time.Duration) {
 	return long, max(every, (long / pastLooks).Truncate(time.Second))
 }
 
-// looks are those of a check before the stage, as its judge takes them.
-func (b Baseline) looks(check string) []judge.Look {
-	p := b.Past[check]
+// looks are those before the stage, as a judge takes them.
+func (p Past) looks() []judge.Look {
 	out := make([]judge.Look, 0, len(p.Looks))
 	for i, n := range p.Looks {
 		end := time.Duration(i+1-len(p.Looks)) * p.Step.Std()
@@ -140,7 +139,7 @@ func (m *Meter) onlyPast(ctx context.Context, c spec.Check, w window, part *comp
 		if r.total.value == 0 {
 			return Past{Missing: "there were no events before the stage"}
 		}
-		total, bad := m.source.looked(c.Total, a), m.source.looked(c.Bad, a)
+		total, bad := m.looked(c.Total, a), m.looked(c.Bad, a)
 		if len(total) == 0 {
 			total, bad = []float64{r.total.value}, []float64{r.bad.value}
 			if c.Slow != nil {
@@ -272,6 +271,3 @@ func (s *scrape) looked(expr string, a arm) []float64 {
 	}
 	return out
 }
-
-func (p *prometheus) looked(string, arm) []float64 { return nil }
-func (nothing) looked(string, arm) []float64       { return nil }

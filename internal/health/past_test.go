@@ -81,7 +81,7 @@ func TestNoPast(t *testing.T) {
 	require.NoError(t, err)
 	before, err := m.measure(t.Context(), looked)
 	require.NoError(t, err)
-	require.Empty(t, before.looks("errors"))
+	require.Empty(t, before.Past["errors"].looks())
 }
 
 // A day of the past is read in pieces, and judged as a rollout would.

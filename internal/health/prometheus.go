@@ -118,17 +118,13 @@ func (p *prometheus) settling() time.Duration {
 	return min(2*p.spec.StaleAfter.Std(), p.spec.Window.Std())
 }
 
-func (p *prometheus) before()                    { p.binding.Since = time.Time{} }
-func (p *prometheus) state() *ScrapeState        { return nil }
-func (p *prometheus) restore(*ScrapeState) error { return nil }
-
 // coverage follows the placeholder that the expression uses: one about the cohort
 // says nothing about the others exposed.
 func (p *prometheus) coverage(expr string, a arm) (read, of int) {
 	switch {
 	case a == control:
 		of = len(p.binding.Control)
-	case ofCohort(expr):
+	case promql.OnlyCohort(expr):
 		of = len(p.binding.Cohort)
 	default:
 		of = len(p.binding.Exposed)
@@ -138,6 +134,7 @@ func (p *prometheus) coverage(expr string, a arm) (read, of int) {
 
 // baseline looks back: a Prometheus has a past.
 func (p *prometheus) baseline(ctx context.Context, at time.Time) (window, error) {
+	p.binding.Since = time.Time{}
 	p.refresh(ctx, at, at)
 	return window{from: at.Add(-p.spec.Window.Std()), at: at}, nil
 }

@@ -50,16 +50,10 @@ func (p *prometheus) about(expr string, a arm) owned {
 	switch {
 	case a == control:
 		return p.eachControl
-	case ofCohort(expr):
+	case promql.OnlyCohort(expr):
 		return p.eachCohort
 	}
 	return p.eachExposed
-}
-
-// ofCohort says that an expression is about the cohort only.
-func ofCohort(expr string) bool {
-	used := promql.Placeholders(expr)
-	return !slices.Contains(used, "exposed") && slices.Contains(used, "cohort")
 }
 
 func (p *prometheus) counts(ctx context.Context, expr string, w window, l lack) spread {

@@ -32,7 +32,8 @@ const maxReplay = 5000
 var errNoPast = errors.New("the spec's source has no past, expected health.prometheus: metrics pages only tell what is now")
 
 // Replays reads the past of a stage's comparisons from a Prometheus, a look every
-// Health.Every.
+// Health.Every. Its error is ctx's, or that the spec's source has no past, or that its
+// checks do not go with the fleet; what cannot be read is said in the answer.
 func Replays(ctx context.Context, h spec.Health, b Binding, d Deps, from, to time.Time) ([]Replay, error) {
 	m, err := openPast(h, b, d, to)
 	if err != nil {
@@ -103,8 +104,7 @@ func (m *Meter) replay(ctx context.Context, c spec.Check, part *comparison, from
 // looksOf are rows as a judge takes them, the first ending one step after the
 // beginning. A row in which an arm had no events at all was not seen.
 func looksOf(rows [][]float64, step time.Duration) []judge.Look {
-	p := Past{Step: spec.Duration(step), Looks: rows}
-	looks := Baseline{Past: map[string]Past{"": p}}.looks("")
+	looks := Past{Step: spec.Duration(step), Looks: rows}.looks()
 	for i := range looks {
 		looks[i].At += time.Duration(len(rows)) * step
 		if looks[i].Exposed.Total == 0 && (looks[i].Control == nil || looks[i].Control.Total == 0) {

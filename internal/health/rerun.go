@@ -27,7 +27,7 @@ type Rerun struct {
 }
 
 // Reruns reads the past of a stage's checks of means and histograms from a Prometheus,
-// a look every Health.Every.
+// a look every Health.Every. Its error is as of Replays.
 func Reruns(ctx context.Context, h spec.Health, b Binding, d Deps, from, to time.Time) ([]Rerun, error) {
 	m, err := openPast(h, b, d, to)
 	if err != nil {
@@ -86,15 +86,16 @@ func (m *Meter) numbers(ctx context.Context, c spec.Check, part *meansCheck, fro
 	every := m.spec.Every.Std()
 	out := make([]judge.Numbers, int(to.Sub(from)/every))
 	known := false
-	for a, places := range part.places {
-		if arm(a) == control && part.alone || len(places) == 0 {
+	for _, a := range arms(part.alone) {
+		places := part.places[a]
+		if len(places) == 0 {
 			continue
 		}
 		step := max(1, min(maxReplay, maxReread/len(places)))
 		for first := 0; first < len(out); first += step {
 			n := min(step, len(out)-first)
 			r := promv1.Range{Start: from.Add(time.Duration(first+1) * every), End: from.Add(time.Duration(first+n) * every), Step: every}
-			known = p.numbers(ctx, c.Value, arm(a), places, r, out[first:first+n]) || known
+			known = p.numbers(ctx, c.Value, a, places, r, out[first:first+n]) || known
 		}
 	}
 	if !known {
@@ -161,10 +162,7 @@ func (m *Meter) histograms(ctx context.Context, c spec.Check, part *histogramChe
 	known := false
 	for first := 0; first < len(out); first += step {
 		n := min(step, len(out)-first)
-		for _, a := range []arm{exposed, control} {
-			if a == control && part.alone {
-				continue
-			}
+		for _, a := range arms(part.alone) {
 			for i, h := range m.source.pastHistogram(ctx, c.Distribution.Histogram, a, from.Add(time.Duration(first+n)*every), n, every) {
 				switch {
 				case len(h.Bounds) == 0:

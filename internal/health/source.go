@@ -85,9 +85,6 @@ type source interface {
 	// past are the events of an arm before at, in looks of step each, oldest first; nil
 	// for a source without a past.
 	past(ctx context.Context, expr string, a arm, at time.Time, looks int, step time.Duration) ([]float64, reading)
-	// looked is what an arm showed in each look of the baseline, for a source without a
-	// past that kept them; nil otherwise.
-	looked(expr string, a arm) []float64
 	// bounds are those of a histogram's buckets, ascending; none where they are not known.
 	bounds(ctx context.Context, histogram string, w window) []float64
 	// histogram is what is new of a histogram of an arm since the tally, which it brings
@@ -106,8 +103,6 @@ type source interface {
 	// time in steps; of a source without a past, in the window. It lacks targets of which
 	// nothing is known.
 	usual(ctx context.Context, expr string, a arm, w window, long, step time.Duration) map[string]float64
-	// before says that nothing has been applied yet: all that is read is evidence.
-	before()
 	// absence is how long counting must have gone on for nothing to mean that there
 	// is nothing.
 	absence() time.Duration
@@ -120,10 +115,29 @@ type source interface {
 	// density is how many samples per second the source has of what an expression
 	// reads of the exposed targets; 0 when it does not tell.
 	density(ctx context.Context, expr string, w window) float64
-	// baseline readies a source without a past to answer about the time up to at.
+	// baseline readies a source to answer about the time up to at, before anything was
+	// applied: all that it reads is evidence. One without a past reads for a while, so at
+	// is not the end.
 	baseline(ctx context.Context, at time.Time) (window, error)
+}
+
+// memory is what a source has, too, that has no past and keeps what it read.
+type memory interface {
+	// looked is what an arm showed in each look of the baseline; nil where it kept none.
+	looked(expr string, a arm) []float64
+	// state and restore hand what it keeps on to another worker.
 	state() *ScrapeState
 	restore(*ScrapeState) error
+}
+
+var _ memory = (*scrape)(nil)
+
+// looked is what a source kept of each look of the baseline; nil where it keeps none.
+func (m *Meter) looked(expr string, a arm) []float64 {
+	if kept, ok := m.source.(memory); ok {
+		return kept.looked(expr, a)
+	}
+	return nil
 }
 
 // usable refuses what is not a number to judge by.
@@ -152,6 +166,18 @@ const maxCount = 1e18
 
 func noData(query, format string, args ...any) reading {
 	return reading{verdict: NoData, why: fmt.Sprintf(format, args...), query: query}
+}
+
+// window is the span that a look covers.
+type window struct{ from, at time.Time }
+
+func (w window) length() time.Duration { return w.at.Sub(w.from) }
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // times are when samples count as evidence.

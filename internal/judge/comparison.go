@@ -9,9 +9,9 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// Comparison judges one check of two arms, look by look. Build it with
-// NewComparison. It is not safe for concurrent use.
-type Comparison struct {
+// comparison judges one check of two arms, look by look. Build it with
+// newComparison. It is not safe for concurrent use.
+type comparison struct {
 	criteria Criteria
 	test     *sequential.TwoArms
 	traffic  traffic
@@ -22,7 +22,7 @@ type Comparison struct {
 	// evidence of harm, now and at its highest.
 	evidence, peak float64
 	trace          Trace
-	// shown and words are an Objective's ways of saying that enough was seen, and what.
+	// shown and words are an objective's ways of saying that enough was seen, and what.
 	shown func() bool
 	words func(Outcome) string
 }
@@ -49,10 +49,10 @@ type Outcome struct {
 	Trace Trace
 }
 
-// NewComparison readies a check with the looks before the change; none, where nothing
+// newComparison readies a check with the looks before the change; none, where nothing
 // is known of then.
-func NewComparison(c Criteria, before []Look) *Comparison {
-	j := &Comparison{criteria: c, traffic: newTraffic(c, before), itself: newItself(before, c.Daily)}
+func newComparison(c Criteria, before []Look) *comparison {
+	j := &comparison{criteria: c, traffic: newTraffic(c, before), itself: newItself(before, c.Daily)}
 	if c.Before || c.limit() > 0 {
 		before = j.itself.all(before)
 	}
@@ -64,7 +64,7 @@ func NewComparison(c Criteria, before []Look) *Comparison {
 
 // See takes the next look: the arms as a whole, or each of the strata in which they
 // are compared, all at the same moment.
-func (j *Comparison) See(strata ...Look) {
+func (j *comparison) See(strata ...Look) {
 	var seen []sequential.Pair
 	for _, l := range strata {
 		if sane(l.Exposed) {
@@ -98,11 +98,11 @@ func (j *Comparison) See(strata ...Look) {
 
 // Outcome is the verdict at a moment since the change: whether there is harm, and
 // else whether enough was seen for its absence to mean something.
-func (j *Comparison) Outcome(at time.Duration) Outcome { return j.outcome(at, true) }
+func (j *comparison) Outcome(at time.Duration) Outcome { return j.outcome(at, true) }
 
 // outcome is Outcome. Words for what was compared can be spared, as most looks of a
 // series are shown to nobody.
-func (j *Comparison) outcome(at time.Duration, worded bool) Outcome {
+func (j *comparison) outcome(at time.Duration, worded bool) Outcome {
 	seen := j.test.Seen()
 	out := Outcome{
 		At: at, LnE: max(j.evidence, -maxEvidence), P: math.Exp(-j.peak), Needed: nats(j.criteria.Alpha), Ratio: j.test.Ratio(), Samples: seen.Exposed.Total,
@@ -143,7 +143,7 @@ func (j *Comparison) outcome(at time.Duration, worded bool) Outcome {
 }
 
 // enough says that the exposed arm is shown to be less than Criteria.Enough times worse.
-func (j *Comparison) enough() bool {
+func (j *comparison) enough() bool {
 	return j.criteria.Enough > 1 && j.test.Shown() >= nats(j.criteria.Risk)
 }
 
@@ -152,14 +152,14 @@ const telling = 20
 
 // suspicious says that what was seen would be harm if events were independent, and that
 // there were too few looks yet for bets to tell.
-func (j *Comparison) suspicious(needed float64) bool {
+func (j *comparison) suspicious(needed float64) bool {
 	return j.test.Looks() < telling && j.test.Independent() >= needed
 }
 
 // maxEvidence keeps evidence finite.
 const maxEvidence = 1e300
 
-// ComparisonState is what a Comparison has seen, small enough for a heartbeat. Its
+// ComparisonState is what a Judge has seen, small enough for a heartbeat. Its
 // zero value has seen nothing.
 type ComparisonState struct {
 	Test sequential.TwoArmsState `json:"test"`
@@ -171,13 +171,13 @@ type ComparisonState struct {
 }
 
 // State is what was seen so far. It does not hold the share of requests.
-func (j *Comparison) State() ComparisonState {
+func (j *comparison) State() ComparisonState {
 	return ComparisonState{Test: j.test.State(), presence: j.presence, LnE: j.evidence, Peak: j.peak, Trace: slices.Clone(j.trace)}
 }
 
-// Restore goes on from the state of a Comparison by the same criteria, with the same
+// Restore goes on from the state of a comparison by the same criteria, with the same
 // looks before the change. It answers whether it was one; if not, nothing changes.
-func (j *Comparison) Restore(s ComparisonState) bool {
+func (j *comparison) Restore(s ComparisonState) bool {
 	if !j.test.Restore(s.Test) {
 		return false
 	}

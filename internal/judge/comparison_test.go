@@ -210,7 +210,7 @@ func TestPlainHarmDoesNotPassAFewLooks(t *testing.T) {
 	t.Parallel()
 	c := criteria()
 	c.Alpha, c.MinSamples = 1e-4, 10
-	j := NewComparison(c, nil)
+	j := newComparison(c, nil)
 	var out Outcome
 	for i := range 60 {
 		at := time.Duration(i+1) * step
@@ -276,7 +276,7 @@ func TestRunTakesStrataTogether(t *testing.T) {
 	for i := range a {
 		both = append(both, a[i], b[i])
 	}
-	byLook := NewComparison(criteria(), both[:80])
+	byLook := newComparison(criteria(), both[:80])
 	for i := 80; i < len(both); i += 2 {
 		byLook.See(both[i], both[i+1])
 		if out := byLook.Outcome(both[i].At); out.Verdict == Fail {

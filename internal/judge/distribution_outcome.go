@@ -19,17 +19,17 @@ func (j *Distribution) Outcome(at time.Duration) Outcome {
 	case j.state.Found != nil:
 		f := *j.state.Found
 		out.Verdict, out.P, out.LnE, out.Ratio = Fail, f.P, max(out.Needed, -math.Log(f.P)), f.ratio()
-		out.Evidence = fmt.Sprintf("slower at %s; chance does this in less than %s of bakes", j.words(f), numeral.Percent(f.P))
+		out.Evidence = "slower at " + j.words(f) + byChance(f.P)
 	case j.state.Differ != "":
 		out.Verdict, out.Evidence = NoData, j.state.Differ
 	case absent != "":
 		out.Verdict, out.Evidence = absent, why
 	case j.state.Totals[exposed] < need:
 		out.Verdict = Unexercised
-		out.Evidence = fmt.Sprintf("%s requests on the exposed targets, at least %s are needed", numeral.Integer(out.Samples), numeral.Integer(need))
+		out.Evidence = tooFew(out.Samples, "requests", exposed, need)
 	case j.state.Totals[control] < need:
 		out.Verdict = Unexercised
-		out.Evidence = fmt.Sprintf("%s requests to compare with, at least %s are needed", numeral.Integer(j.state.Totals[control]), numeral.Integer(need))
+		out.Evidence = tooFew(j.state.Totals[control], "requests", control, need)
 	case j.state.Sum.Weight <= 0:
 		out.Verdict, out.Evidence = Unexercised, "there was no look in which both arms had requests"
 	default:

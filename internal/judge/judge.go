@@ -6,8 +6,8 @@ package judge
 
 import "time"
 
-// Judge judges bad events out of all, look by look: a Comparison, or an Objective. It
-// is not safe for concurrent use.
+// Judge judges bad events out of all, look by look: two arms, or one and an objective.
+// It is not safe for concurrent use.
 type Judge interface {
 	// See takes the next look: the arms as a whole, or each of the strata in which they
 	// are compared, all at the same moment.
@@ -28,7 +28,7 @@ type Judge interface {
 // where nothing is known of then.
 func New(c Criteria, before []Look) Judge {
 	if c.Objective > 0 {
-		return NewObjective(c, before)
+		return newObjective(c, before)
 	}
-	return NewComparison(c, before)
+	return newComparison(c, before)
 }

@@ -35,7 +35,7 @@ func (j *Means) Outcome(at time.Duration) Outcome {
 		out.Verdict, out.Evidence = absent, why
 	case few:
 		out.Verdict = Unexercised
-		out.Evidence = fmt.Sprintf("%s numbers %s, at least %s are needed", numeral.Integer(float64(j.state.Used[arm])), []string{"on the exposed targets", "to compare with"}[arm], numeral.Integer(need))
+		out.Evidence = tooFew(float64(j.state.Used[arm]), "numbers", arm, need)
 	case missing != "":
 		out.Verdict, out.Evidence = Unexercised, missing
 	case j.state.Least == nil:
@@ -91,7 +91,7 @@ func (j *Means) words(f Found, verdict Verdict) string {
 	}
 	switch {
 	case verdict == Fail:
-		text += fmt.Sprintf("; chance does this in less than %s of bakes", numeral.Percent(f.P))
+		text += byChance(f.P)
 	case j.state.Shown:
 		text += fmt.Sprintf("; shown to be off by less than %s times", numeral.PlainTo(j.criteria.Enough, 3))
 	default:

@@ -9,35 +9,35 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// Objective judges the exposed arm alone, against Criteria.Objective and Criteria.Burn:
+// objective judges the exposed arm alone, against Criteria.Objective and Criteria.Burn:
 // whether its share of bad events is above what they allow. The test is that of a
-// Comparison, in which the other arm is the limit; it finds bursts late in a bake, too,
+// comparison, in which the other arm is the limit; it finds bursts late in a bake, too,
 // since a fault may begin at any look. Beside it there is a confidence sequence for the
 // share itself, widened by how much more than chance the bad events of looks differ.
-// Build it with NewObjective. It is not safe for concurrent use.
-type Objective struct {
+// Build it with newObjective. It is not safe for concurrent use.
+type objective struct {
 	criteria Criteria
-	test     *Comparison
+	test     *comparison
 }
 
-// NewObjective readies a check with the looks before the change, which tell whether
+// newObjective readies a check with the looks before the change, which tell whether
 // errors come in bursts; none, where nothing is known of then.
-func NewObjective(c Criteria, before []Look) *Objective {
+func newObjective(c Criteria, before []Look) *objective {
 	c.Before = false
-	o := &Objective{criteria: c, test: NewComparison(c, before)}
+	o := &objective{criteria: c, test: newComparison(c, before)}
 	o.test.shown, o.test.words = o.shown, o.words
 	return o
 }
 
 // See takes the next look, in one part or in several. Only the exposed arm counts, but
 // for its share of the requests.
-func (o *Objective) See(parts ...Look) { o.test.See(parts...) }
+func (o *objective) See(parts ...Look) { o.test.See(parts...) }
 
 // Outcome is the verdict at a moment since the change. Ratio is how many times the
 // limit the share of bad events is.
-func (o *Objective) Outcome(at time.Duration) Outcome { return o.outcome(at, true) }
+func (o *objective) Outcome(at time.Duration) Outcome { return o.outcome(at, true) }
 
-func (o *Objective) outcome(at time.Duration, worded bool) Outcome {
+func (o *objective) outcome(at time.Duration, worded bool) Outcome {
 	if limit := o.criteria.limit(); !(limit > 0 && limit < 1-1e-9) {
 		return Outcome{Verdict: NoData, At: at, P: 1, Ratio: 1, Needed: nats(o.criteria.Alpha), Evidence: "there is no objective that can be missed"}
 	}
@@ -46,13 +46,13 @@ func (o *Objective) outcome(at time.Duration, worded bool) Outcome {
 
 // Interval is where the share of bad events lies, over all looks together wrongly with
 // probability alpha at most; 0 and 1 where nothing is known.
-func (o *Objective) Interval(alpha float64) (low, high float64) {
+func (o *objective) Interval(alpha float64) (low, high float64) {
 	seen, size := o.events()
 	return sequential.Ratio(seen.Bad, seen.Total, alpha, max(1, max(100, o.criteria.MinSamples)/size))
 }
 
 // shown says that the share is shown to be less than Criteria.Enough times the limit.
-func (o *Objective) shown() bool {
+func (o *objective) shown() bool {
 	c := o.criteria
 	if c.Enough <= 1 || !(c.Risk > 0) {
 		return false
@@ -63,7 +63,7 @@ func (o *Objective) shown() bool {
 
 // events are how many events of their own there were, and of how many each stands:
 // those of a burst are one, as far as is known from before the change and since.
-func (o *Objective) events() (seen sequential.Counts, size float64) {
+func (o *objective) events() (seen sequential.Counts, size float64) {
 	state := o.test.test.State()
 	before, since := o.test.test.Dispersion(), state.Jitter.Dispersion()
 	switch {
@@ -90,7 +90,7 @@ func high(d sequential.Dispersion) float64 {
 }
 
 // words are the evidence.
-func (o *Objective) words(out Outcome) string {
+func (o *objective) words(out Outcome) string {
 	c, seen := o.criteria, o.test.test.Seen().Exposed
 	where, between := "", ""
 	if end, looks, ok := o.test.lately(out); ok {
@@ -105,7 +105,7 @@ func (o *Objective) words(out Outcome) string {
 		numeral.PlainTo(share/(1-c.Objective), 2), numeral.PlainTo(max(1, c.Burn), 3))
 	switch {
 	case out.Verdict == Fail:
-		text += fmt.Sprintf("; chance does this in less than %s of bakes", numeral.Percent(out.P))
+		text += byChance(out.P)
 	case out.Shown:
 		text += fmt.Sprintf("; shown to be less than %s times the limit", numeral.PlainTo(c.Enough, 3))
 	}
@@ -113,8 +113,8 @@ func (o *Objective) words(out Outcome) string {
 }
 
 // State is what was seen so far. It does not hold the share of requests.
-func (o *Objective) State() ComparisonState { return o.test.State() }
+func (o *objective) State() ComparisonState { return o.test.State() }
 
-// Restore goes on from the state of an Objective by the same criteria, with the same
+// Restore goes on from the state of an objective by the same criteria, with the same
 // looks before the change. It answers whether it was one; if not, nothing changes.
-func (o *Objective) Restore(s ComparisonState) bool { return o.test.Restore(s) }
+func (o *objective) Restore(s ComparisonState) bool { return o.test.Restore(s) }

@@ -48,9 +48,9 @@ func lonely(alpha float64) Criteria {
 	return c
 }
 
-// objective judges to the first FAIL, or the end.
-func objective(c Criteria, before, since []Look) (*Objective, Outcome) {
-	j := NewObjective(c, before)
+// judgeAlone judges to the first FAIL, or the end.
+func judgeAlone(c Criteria, before, since []Look) (*objective, Outcome) {
+	j := newObjective(c, before)
 	for _, l := range since {
 		j.See(l)
 		if out := j.Outcome(l.At); out.Verdict == Fail {
@@ -93,7 +93,7 @@ func TestObjectiveVerdicts(t *testing.T) {
 				factor = late
 			}
 			before, since := lone(5, 1, true, factor)
-			_, out := objective(c, before, since[:len(since)-test.cut])
+			_, out := judgeAlone(c, before, since[:len(since)-test.cut])
 			require.Equal(t, test.verdict, out.Verdict, out.Evidence)
 			require.Contains(t, out.Evidence, test.words)
 		})
@@ -105,7 +105,7 @@ func TestObjectiveNeedsSamples(t *testing.T) {
 	c := lonely(0.01)
 	c.MinSamples = 1e6
 	before, since := lone(5, 1, true, constant(0.1))
-	_, out := objective(c, before, since)
+	_, out := judgeAlone(c, before, since)
 	require.Equal(t, Unexercised, out.Verdict)
 	require.Equal(t, "36,000 events on the exposed targets, at least 1,000,000 are needed", out.Evidence)
 }
@@ -123,7 +123,7 @@ func TestObjectiveShowsEnough(t *testing.T) {
 			c := lonely(1e-6)
 			c.Enough, c.Risk = 2, 0.05
 			before, since := lone(seed, 2, true, constant(world.factor))
-			j := NewObjective(c, before)
+			j := newObjective(c, before)
 			for _, l := range since[:40] {
 				j.See(l)
 				if out := j.Outcome(l.At); out.Shown {
@@ -151,14 +151,14 @@ func TestObjectiveIsRarelyWrong(t *testing.T) {
 				wrong, found := 0, 0
 				for seed := range uint64(bakes) {
 					before, since := lone(seed, dispersion, known, constant(1))
-					if _, out := objective(lonely(0.05), before, since); out.Verdict == Fail {
+					if _, out := judgeAlone(lonely(0.05), before, since); out.Verdict == Fail {
 						wrong++
 					}
 					if seed%4 > 0 {
 						continue
 					}
 					before, since = lone(seed, dispersion, known, func(i int) float64 { return 0.5 + 2.5*float64(i/100) })
-					if _, out := objective(lonely(0.05), before, since); out.Verdict == Fail {
+					if _, out := judgeAlone(lonely(0.05), before, since); out.Verdict == Fail {
 						found++
 					}
 				}
@@ -176,7 +176,7 @@ func TestObjectiveInterval(t *testing.T) {
 		left := 0
 		for seed := range uint64(60) {
 			before, since := lone(seed, dispersion, true, constant(1))
-			j := NewObjective(lonely(0.05), before)
+			j := newObjective(lonely(0.05), before)
 			for _, l := range since {
 				j.See(l)
 				if low, high := j.Interval(0.05); 0.01 < low || 0.01 > high {
@@ -208,7 +208,7 @@ func TestObjectiveAnyInput(t *testing.T) {
 				before = append(before, l)
 			}
 		}
-		j, out := objective(c, before, since)
+		j, out := judgeAlone(c, before, since)
 		low, high := j.Interval(0.05)
 		for _, v := range []float64{out.LnE, out.P, out.Ratio, out.Samples, out.Needed, low, high} {
 			require.False(t, math.IsNaN(v) || math.IsInf(v, 0), "%+v", out)
@@ -227,7 +227,7 @@ func TestObjectiveStateIsAllThatMatters(t *testing.T) {
 		c := lonely(0.01)
 		c.Enough, c.Risk = 2, 0.05
 		before, since := lone(rapid.Uint64().Draw(t, "seed"), 2, rapid.Bool().Draw(t, "known"), constant(rapid.Float64Range(0, 3).Draw(t, "factor")))
-		calm, shaken := NewObjective(c, before), NewObjective(c, before)
+		calm, shaken := newObjective(c, before), newObjective(c, before)
 		for _, l := range since[:40] {
 			if rapid.IntRange(0, 9).Draw(t, "fate") == 0 {
 				raw, err := json.Marshal(shaken.State())
@@ -235,7 +235,7 @@ func TestObjectiveStateIsAllThatMatters(t *testing.T) {
 				require.Less(t, len(raw), 8<<10)
 				var s ComparisonState
 				require.NoError(t, json.Unmarshal(raw, &s))
-				shaken = NewObjective(c, before)
+				shaken = newObjective(c, before)
 				require.True(t, shaken.Restore(s))
 			}
 			calm.See(l)

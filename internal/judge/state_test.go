@@ -20,7 +20,7 @@ func TestStateIsAllThatMatters(t *testing.T) {
 		if rapid.Bool().Draw(t, "unknown past") {
 			before = nil
 		}
-		calm, shaken := NewComparison(c, before), NewComparison(c, before)
+		calm, shaken := newComparison(c, before), newComparison(c, before)
 		size := 0
 		for _, l := range looks[40:] {
 			if rapid.IntRange(0, 9).Draw(t, "fate") == 0 {
@@ -29,7 +29,7 @@ func TestStateIsAllThatMatters(t *testing.T) {
 				size = max(size, len(raw))
 				var s ComparisonState
 				require.NoError(t, json.Unmarshal(raw, &s))
-				shaken = NewComparison(c, before)
+				shaken = newComparison(c, before)
 				require.True(t, shaken.Restore(s))
 			}
 			calm.See(l)
@@ -46,9 +46,9 @@ func TestStateIsAllThatMatters(t *testing.T) {
 func TestStateOfOtherCriteriaIsRefused(t *testing.T) {
 	t.Parallel()
 	looks := drawn(1, constant(1))
-	j := NewComparison(criteria(), looks[:40])
+	j := newComparison(criteria(), looks[:40])
 	j.See(looks[41])
-	require.False(t, NewComparison(criteria(), nil).Restore(j.State()))
+	require.False(t, newComparison(criteria(), nil).Restore(j.State()))
 }
 
 // Workflows in flight hold states: what their fields are called stays.

@@ -17,7 +17,7 @@ func ratio(c sequential.Counts) string {
 }
 
 // compare is what the other arm showed.
-func (j *Comparison) compare(seen sequential.Pair) sequential.Counts {
+func (j *comparison) compare(seen sequential.Pair) sequential.Counts {
 	switch {
 	case j.criteria.limit() > 0: // a limit has no samples
 		return sequential.Counts{Total: j.criteria.MinSamples + 1}
@@ -30,7 +30,7 @@ func (j *Comparison) compare(seen sequential.Pair) sequential.Counts {
 // lately is the end of the trace that shows most harm, where the whole of it hides that:
 // how much was seen in it, and in how many looks. It answers false where the whole shows
 // it.
-func (j *Comparison) lately(out Outcome) (seen sequential.Pair, looks int, late bool) {
+func (j *comparison) lately(out Outcome) (seen sequential.Pair, looks int, late bool) {
 	allowed := 1 + j.criteria.Worse
 	if out.Verdict != Fail || out.Ratio > allowed {
 		return seen, 0, false
@@ -47,7 +47,7 @@ func (j *Comparison) lately(out Outcome) (seen sequential.Pair, looks int, late 
 }
 
 // compared words how the arms compare.
-func (j *Comparison) compared(out Outcome) string {
+func (j *comparison) compared(out Outcome) string {
 	seen := j.test.Seen()
 	lately := ""
 	if end, looks, ok := j.lately(out); ok {
@@ -64,7 +64,7 @@ func (j *Comparison) compared(out Outcome) string {
 		numeral.PlainTo(out.Ratio, 2), numeral.PlainTo(1+j.criteria.Worse, 3))
 	switch {
 	case out.Verdict == Fail:
-		fmt.Fprintf(s, "; chance does this in less than %s of bakes", numeral.Percent(out.P))
+		s.WriteString(byChance(out.P))
 	case out.Shown:
 		fmt.Fprintf(s, "; shown to be less than %s times worse", numeral.PlainTo(j.criteria.Enough, 3))
 	default:
@@ -75,7 +75,7 @@ func (j *Comparison) compared(out Outcome) string {
 }
 
 // method says how it was judged, where that is not by plain likelihood.
-func (j *Comparison) method() string {
+func (j *comparison) method() string {
 	d := j.test.Dispersion()
 	switch {
 	case !j.known:
@@ -93,12 +93,23 @@ func (j *Comparison) method() string {
 }
 
 // few words what is missing.
-func (j *Comparison) few(need float64) string {
+func (j *comparison) few(need float64) string {
 	seen := j.test.Seen()
 	if seen.Exposed.Total < need {
-		return fmt.Sprintf("%s events on the exposed targets, at least %s are needed", numeral.Integer(seen.Exposed.Total), numeral.Integer(need))
+		return tooFew(seen.Exposed.Total, "events", exposed, need)
 	}
-	return fmt.Sprintf("%s events to compare with, at least %s are needed", numeral.Integer(j.compare(seen).Total), numeral.Integer(need))
+	return tooFew(j.compare(seen).Total, "events", control, need)
+}
+
+// tooFew words how many of something an arm shows, and how many it must.
+func tooFew(n float64, what string, arm int, need float64) string {
+	where := [2]string{"on the exposed targets", "to compare with"}[arm]
+	return fmt.Sprintf("%s %s %s, at least %s are needed", numeral.Integer(n), what, where, numeral.Integer(need))
+}
+
+// byChance words how rarely chance shows what is taken for harm.
+func byChance(p float64) string {
+	return fmt.Sprintf("; chance does this in less than %s of bakes", numeral.Percent(p))
 }
 
 // plural counts things.

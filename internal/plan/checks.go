@@ -68,7 +68,7 @@ func (c *cutter) tooFew(check spec.Check, stage int) string {
 	if of.Before = check.Against != spec.AgainstControl || control == 0; of.Before {
 		control = 0
 	}
-	if of.Before || !slices.Contains(promql.Placeholders(check.Value), "exposed") && slices.Contains(promql.Placeholders(check.Value), "cohort") {
+	if of.Before || promql.OnlyCohort(check.Value) {
 		exposed = st.Size() // of the others nobody knows what they showed before
 	}
 	if h.Scrape != nil {

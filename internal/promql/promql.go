@@ -14,6 +14,7 @@ package promql
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,6 +128,13 @@ func Placeholders(expr string) []string {
 		}
 	}
 	return names
+}
+
+// OnlyCohort says that an expression asks about $cohort and not about $exposed: of what
+// was exposed before it tells nothing.
+func OnlyCohort(expr string) bool {
+	used := Placeholders(expr)
+	return slices.Contains(used, "cohort") && !slices.Contains(used, "exposed")
 }
 
 // printable escapes what a terminal would act on.

@@ -142,6 +142,9 @@ func (s *Stack) Simulate(ctx context.Context, targets int, unit, release string,
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	ready := filepath.Join(s.Dir, "sim.ready")
+	if err := os.RemoveAll(ready); err != nil {
+		return err
+	}
 	args := append([]string{
 		"--targets", fmt.Sprint(targets), "--unit", unit, "--release", release,
 		"--fleet-file", s.FleetFile(), "--ready-file", ready,

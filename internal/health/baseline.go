@@ -1,0 +1,178 @@
+package health
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// Baseline is what a stage's targets showed before it was applied. Its zero value
+// was not measured: nothing can be compared with it.
+type Baseline struct {
+	// From and At span what was measured.
+	From time.Time `json:"from,omitzero"`
+	At   time.Time `json:"at,omitzero"`
+	// Requests of the targets that the stage will have exposed, and of the others,
+	// in that time, both scaled from the sample to the whole arm.
+	Exposed float64 `json:"exposed,omitempty"`
+	Control float64 `json:"control,omitempty"`
+	// Traffic says why requests could not be counted; empty when they were.
+	Traffic string `json:"traffic,omitempty"`
+	// Bursts is how many requests count as one, since they come together: 1 where they
+	// do not. Less counts as 1.
+	Bursts float64 `json:"bursts,omitempty"`
+	// Density is how many samples per second the source had of the requests of a
+	// target; 0 where it does not tell.
+	Density float64 `json:"density,omitempty"`
+	// Past is what checks that compare counted before, by name.
+	Past map[string]Past `json:"past,omitempty"`
+	// Means are what targets showed on average before, by check that compares means and
+	// by target, and Histograms what those that compare histograms counted.
+	Means      map[string]map[string]float64 `json:"means,omitempty"`
+	Histograms map[string]PastHistograms     `json:"histograms,omitempty"`
+	// Ratios are the events of the targets by check of each, for a comparison when no
+	// control is left.
+	Ratios map[string]Ratio `json:"ratios,omitempty"`
+	// Missing are, by check, the targets that a check of each found without data, at
+	// most 200: without data later, they show no harm. It is empty when those were
+	// most of them.
+	Missing map[string][]string `json:"missing,omitempty"`
+	// Alerts are what fired, by check.
+	Alerts map[string]Firing `json:"alerts,omitempty"`
+}
+
+// Ratio is a check's events before a stage.
+type Ratio struct {
+	Bad   float64 `json:"bad"`
+	Total float64 `json:"total"`
+	// Missing says why they were not counted; empty when they were.
+	Missing string `json:"missing,omitempty"`
+}
+
+// ratio is the baseline of a check as a judge compares with it.
+func (b Baseline) ratio(check string) ratio {
+	r, ok := b.Ratios[check]
+	if !ok {
+		r.Missing = "it was not measured before the stage"
+	}
+	if r.Missing != "" {
+		return ratio{total: noData("", "nothing to compare with: %s", r.Missing)}
+	}
+	return ratio{bad: reading{value: r.Bad}, total: reading{value: r.Total}}
+}
+
+// Measuring a baseline: how often one that lacks something is measured again, and
+// how long after the first. What nobody measured before a stage is unknown for all
+// of it, so targets or a source that just restart are worth waiting for.
+const (
+	baselineAttempts = 3
+	baselinePatience = time.Minute
+)
+
+// Baseline measures the stage's targets before it is applied. Its error is only
+// ctx's: what cannot be measured is said in the answer. A Meter that has measured
+// a baseline is not for looks: they begin with another one.
+func (m *Meter) Baseline(ctx context.Context, at time.Time) (Baseline, error) {
+	began := time.Now()
+	for n := 1; ; n++ {
+		b, err := m.measure(ctx, at.Add(time.Since(began)))
+		if err != nil || !b.lacks() || n == baselineAttempts || time.Since(began) > baselinePatience {
+			return b, err
+		}
+		if err := pause(ctx, m.spec.Every.Std()); err != nil {
+			return Baseline{}, err
+		}
+	}
+}
+
+// lacks says whether something could not be measured.
+func (b Baseline) lacks() bool {
+	for _, r := range b.Ratios {
+		if r.Missing != "" {
+			return true
+		}
+	}
+	for _, p := range b.Past {
+		if p.Missing != "" {
+			return true
+		}
+	}
+	for _, f := range b.Alerts {
+		if f.Missing != "" {
+			return true
+		}
+	}
+	return b.Traffic != ""
+}
+
+// measure measures a baseline once.
+func (m *Meter) measure(ctx context.Context, at time.Time) (Baseline, error) {
+	m.binding.Since = time.Time{} // nothing has been applied yet
+	w, err := m.source.baseline(ctx, at)
+	if err != nil {
+		return Baseline{}, err
+	}
+	b := Baseline{From: w.from, At: w.at}
+	b.Missing, b.Alerts, b.Past = m.missing(ctx, w), m.firingBefore(ctx), m.history(ctx, w)
+	b.Means, b.Histograms = m.pastMeans(ctx, w), m.pastHistograms(ctx, w)
+	for _, c := range m.spec.Checks {
+		if c.Against == "" || c.Each == "" || len(m.binding.Control) > 0 {
+			continue
+		}
+		r := m.ratio(ctx, c, exposed, w)
+		kept := Ratio{Bad: r.bad.value, Total: r.total.value}
+		if r.total.verdict != "" {
+			kept.Missing = r.total.why
+		} else if r.bad.verdict != "" {
+			kept.Missing = r.bad.why
+		}
+		if b.Ratios == nil {
+			b.Ratios = map[string]Ratio{}
+		}
+		b.Ratios[c.Name] = kept
+	}
+	if !slices.Contains(m.spec.Without, spec.CheckTraffic) {
+		r := m.requests(ctx, w)
+		b.Bursts = m.bursts(ctx, w.at)
+		if len(m.binding.Control) == 0 {
+			b.Density = m.source.density(ctx, m.spec.Traffic, w)
+		}
+		b.Exposed, b.Control, b.Traffic = r.mine, r.others, cmp.Or(r.trouble.why, r.doubt.why)
+	}
+	return b, ctx.Err()
+}
+
+// maxMissing bounds how many targets without data a baseline names for a check, and
+// maxAllMissing for all of them: it goes into the rollout's history.
+const (
+	maxMissing    = 200
+	maxAllMissing = 2000
+)
+
+// missing finds the targets that have no data before the stage.
+func (m *Meter) missing(ctx context.Context, w window) map[string][]string {
+	var out map[string][]string
+	all := 0
+	for _, c := range m.spec.Checks {
+		if c.Each == "" && !c.Means() {
+			continue
+		}
+		e := m.everyone(ctx, c, w)
+		t := e.tally(c)
+		n := len(t.unknown)
+		if n == 0 || 2*n >= len(e.targets) || n > maxMissing || all+n > maxAllMissing {
+			continue
+		}
+		if out == nil {
+			out = map[string][]string{}
+		}
+		for _, v := range t.unknown {
+			out[c.Name] = append(out[c.Name], v.id)
+		}
+		all += n
+	}
+	return out
+}

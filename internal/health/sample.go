@@ -1,0 +1,34 @@
+package health
+
+import (
+	"slices"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+)
+
+// few picks n of the exposed targets, first of all of those newly exposed: nothing
+// else has looked at them yet.
+func (b Binding) few(n int) []fleet.Target {
+	if len(b.Exposed) <= n {
+		return b.Exposed
+	}
+	some := slices.Clone(sample(b.Cohort, n))
+	fresh := make(map[string]bool, len(b.Cohort))
+	for _, t := range b.Cohort {
+		fresh[t.ID] = true
+	}
+	older := slices.DeleteFunc(slices.Clone(b.Exposed), func(t fleet.Target) bool { return fresh[t.ID] })
+	return append(some, sample(older, n-len(some))...)
+}
+
+// sample picks n of the targets evenly, always the same ones.
+func sample(ts []fleet.Target, n int) []fleet.Target {
+	if len(ts) <= n {
+		return ts
+	}
+	out := make([]fleet.Target, n)
+	for i := range out {
+		out[i] = ts[i*len(ts)/n]
+	}
+	return out
+}

@@ -1,0 +1,89 @@
+package health
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/judge"
+)
+
+// State is what a Meter must remember between looks, small enough for a
+// heartbeat. The zero value remembers nothing.
+type State struct {
+	// At is when the newest look judged.
+	At time.Time `json:"at,omitzero"`
+	// Streaks counts consecutive breaches by check.
+	Streaks map[string]int `json:"streaks,omitempty"`
+	// Comparisons is what checks that compare have seen, by name.
+	Comparisons map[string]CompareState `json:"comparisons,omitempty"`
+	// Means and Distributions are the same of checks that compare means and histograms.
+	Means         map[string]judge.MeansState `json:"means,omitempty"`
+	Distributions map[string]HistogramState   `json:"distributions,omitempty"`
+	// Scrape is what was read of metrics pages; nil for other sources.
+	Scrape *ScrapeState `json:"scrape,omitempty"`
+}
+
+// State is what a later Meter of the same stage goes on from. It is a copy: later
+// looks do not change it.
+func (m *Meter) State() State {
+	s := State{At: m.last, Streaks: maps.Clone(m.streaks)}
+	if kept, ok := m.source.(memory); ok {
+		s.Scrape = kept.state()
+	}
+	for name, c := range m.parts() {
+		if s.Comparisons == nil {
+			s.Comparisons = map[string]CompareState{}
+		}
+		s.Comparisons[name] = c.state()
+	}
+	for name, c := range m.means {
+		if s.Means == nil {
+			s.Means = map[string]judge.MeansState{}
+		}
+		s.Means[name] = c.judge.State()
+	}
+	for name, c := range m.distributions {
+		if s.Distributions == nil {
+			s.Distributions = map[string]HistogramState{}
+		}
+		s.Distributions[name] = HistogramState{c.judge.State(), c.tallies}
+	}
+	return s
+}
+
+// Restore goes on from an earlier Meter's state. A state of other checks is an
+// error.
+func (m *Meter) Restore(s State) error {
+	m.last = s.At
+	for check, n := range s.Streaks {
+		m.streaks[check] = max(0, n)
+	}
+	parts := m.parts()
+	for name, kept := range s.Comparisons {
+		if c, ok := parts[name]; !ok || !c.restore(kept) {
+			return otherCheck(name)
+		}
+	}
+	for name, kept := range s.Means {
+		if c := m.means[name]; c == nil || !c.judge.Restore(kept) {
+			return otherCheck(name)
+		}
+	}
+	for name, kept := range s.Distributions {
+		c := m.distributions[name]
+		if c == nil || !c.judge.Restore(kept.DistributionState) {
+			return otherCheck(name)
+		}
+		c.tallies = kept.Tallies
+	}
+	if kept, ok := m.source.(memory); ok {
+		return kept.restore(s.Scrape)
+	}
+	return nil
+}
+
+// otherCheck refuses a state.
+func otherCheck(name string) error {
+	return fmt.Errorf("the state of check %q is one of another check", name)
+}
