@@ -2,6 +2,7 @@ package judge
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -22,8 +23,12 @@ type comparison struct {
 	// evidence of harm, now and at its highest.
 	evidence, peak float64
 	trace          Trace
+	// there is in how many looks both arms were.
+	there int
 	// shown and words are an objective's ways of saying that enough was seen, and what.
 	shown func() bool
+	// doubted says that what was seen is too much to pass, though no harm is established.
+	doubted func() bool
 	words func(Outcome) string
 }
 
@@ -58,7 +63,7 @@ func newComparison(c Criteria, before []Look) *comparison {
 	}
 	past := pairs(before)
 	j.test, j.known = sequential.NewTwoArms(c.question(), past), len(past) > 0
-	j.shown, j.words = j.enough, j.compared
+	j.shown, j.words, j.doubted = j.enough, j.compared, func() bool { return false }
 	return j
 }
 
@@ -86,6 +91,7 @@ func (j *comparison) See(strata ...Look) {
 	}
 	j.test.See(seen...) // also without arms, since it counts looks
 	if len(seen) > 0 {
+		j.there++
 		var whole sequential.Pair
 		for _, p := range seen {
 			whole = whole.Plus(p)
@@ -129,12 +135,15 @@ func (j *comparison) outcome(at time.Duration, worded bool) Outcome {
 		out.Verdict, out.Evidence, out.LnE = Fail, j.traffic.words(), j.traffic.test.Evidence()
 	case absent != "":
 		out.Verdict, out.Evidence = absent, why
+	case 2*j.there < j.test.Looks():
+		out.Verdict = Unexercised
+		out.Evidence = fmt.Sprintf("both arms were seen in %d of %d looks, at least half are needed", j.there, j.test.Looks())
 	case seen.Exposed.Total < need || j.compare(seen).Total < need:
 		out.Verdict, out.Evidence = Unexercised, j.few(need)
 	default:
 		out.Verdict = Pass
 		out.Evidence = compared()
-		if j.suspicious(out.Needed) {
+		if j.suspicious(out.Needed) || j.doubted() {
 			out.Verdict, out.Shown = Unexercised, false
 			out.Evidence += "; as much as this would be harm if it were no burst: a few more looks tell"
 		}
@@ -167,12 +176,13 @@ type ComparisonState struct {
 	// LnE is the evidence of harm in nats, and Peak the most that there ever was.
 	LnE   float64 `json:"lnE,omitempty"`
 	Peak  float64 `json:"peak,omitempty"`
+	There int     `json:"there,omitempty"`
 	Trace Trace   `json:"trace,omitempty"`
 }
 
 // State is what was seen so far. It does not hold the share of requests.
 func (j *comparison) State() ComparisonState {
-	return ComparisonState{Test: j.test.State(), presence: j.presence, LnE: j.evidence, Peak: j.peak, Trace: slices.Clone(j.trace)}
+	return ComparisonState{Test: j.test.State(), presence: j.presence, LnE: j.evidence, Peak: j.peak, There: j.there, Trace: slices.Clone(j.trace)}
 }
 
 // Restore goes on from the state of a comparison by the same criteria, with the same
@@ -181,7 +191,7 @@ func (j *comparison) Restore(s ComparisonState) bool {
 	if !j.test.Restore(s.Test) {
 		return false
 	}
-	j.presence, j.evidence, j.peak, j.trace = s.presence, s.LnE, s.Peak, slices.Clone(s.Trace)
+	j.presence, j.evidence, j.peak, j.there, j.trace = s.presence, s.LnE, s.Peak, s.There, slices.Clone(s.Trace)
 	return true
 }
 
@@ -198,9 +208,14 @@ func Run(c Criteria, looks []Look) Outcome {
 			since = append(since, l)
 		}
 	}
-	j := New(c, before)
+	// Time in which nobody looked counts as looks without arms.
+	j, last := New(c, before), time.Duration(0)
 	for len(since) > 0 {
 		at, n := since[0].At, 1
+		for ; c.Every > 0 && at-last > c.Every*3/2; last += c.Every { // a look that is not there
+			j.See()
+		}
+		last = at
 		for n < len(since) && since[n].At == at {
 			n++
 		}

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"slices"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -144,6 +145,27 @@ func TestAgainstBefore(t *testing.T) {
 			require.Contains(t, out.Evidence, test.words)
 		})
 	}
+}
+
+// A bake in which hardly anybody looked shows nothing, unless harm is plain.
+func TestBlindBakes(t *testing.T) {
+	t.Parallel()
+	seen := func(every int, looks []Look) []Look {
+		for i := range looks {
+			if looks[i].At > 0 && i%every != 0 {
+				looks[i].Exposed, looks[i].Control = nil, nil
+			}
+		}
+		return append(looks, Look{At: 30 * time.Minute, Exposed: counts(3, 300), Control: counts(30, 3000)})
+	}
+	require.Equal(t, Pass, Run(criteria(), seen(1, drawn(1, constant(1)))).Verdict)
+	blind := seen(3, drawn(1, constant(1)))
+	out := Run(criteria(), blind)
+	require.Equal(t, Unexercised, out.Verdict)
+	require.Equal(t, "both arms were seen in 40 of 120 looks, at least half are needed", out.Evidence)
+	gone := slices.DeleteFunc(blind, func(l Look) bool { return l.Exposed == nil })
+	require.Equal(t, Unexercised, Run(criteria(), gone).Verdict, "rows that are not there")
+	require.Equal(t, Fail, Run(criteria(), seen(3, drawn(1, constant(10)))).Verdict)
 }
 
 // What the time of day explains is no harm; more is.

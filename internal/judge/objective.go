@@ -25,7 +25,7 @@ type objective struct {
 func newObjective(c Criteria, before []Look) *objective {
 	c.Before = false
 	o := &objective{criteria: c, test: newComparison(c, before)}
-	o.test.shown, o.test.words = o.shown, o.words
+	o.test.shown, o.test.words, o.test.doubted = o.shown, o.words, o.missed
 	return o
 }
 
@@ -49,6 +49,15 @@ func (o *objective) outcome(at time.Duration, worded bool) Outcome {
 func (o *objective) Interval(alpha float64) (low, high float64) {
 	seen, size := o.events()
 	return sequential.Ratio(seen.Bad, seen.Total, alpha, max(1, max(100, o.criteria.MinSamples)/size))
+}
+
+// shownInterval is how often the interval in the evidence is wrong, at most.
+const shownInterval = 0.05
+
+// missed says that the interval of the share is above the limit as a whole.
+func (o *objective) missed() bool {
+	low, _ := o.Interval(shownInterval)
+	return low > o.criteria.limit()
 }
 
 // shown says that the share is shown to be less than Criteria.Enough times the limit.
@@ -95,7 +104,7 @@ func (o *objective) words(out Outcome) string {
 	where, between := "", ""
 	if end, looks, ok := o.test.lately(out); ok {
 		where, seen = fmt.Sprintf("in the last %d looks ", looks), end.Exposed
-	} else if low, high := o.Interval(0.05); low > 0 || high < 1 {
+	} else if low, high := o.Interval(shownInterval); low > 0 || high < 1 {
 		between = fmt.Sprintf(", between %s and %s", numeral.Percent(low), numeral.Percent(high))
 	}
 	share := min(1, seen.Bad/max(seen.Total, 1e-9))
@@ -108,6 +117,8 @@ func (o *objective) words(out Outcome) string {
 		text += byChance(out.P)
 	case out.Shown:
 		text += fmt.Sprintf("; shown to be less than %s times the limit", numeral.PlainTo(c.Enough, 3))
+	default:
+		text += fmt.Sprintf("; no harm is established (p %s)", numeral.PlainTo(out.P, 2))
 	}
 	return text + o.test.method()
 }

@@ -247,3 +247,19 @@ func TestObjectiveStateIsAllThatMatters(t *testing.T) {
 		}
 	})
 }
+
+// A share that is above the objective as a whole does not pass, also where too little is
+// known of bursts for it to be harm.
+func TestMissedObjectiveDoesNotPass(t *testing.T) {
+	t.Parallel()
+	c := Criteria{Objective: 0.99, Burn: 2, Alpha: 0.001, Every: step, Bake: 20 * step, MinSamples: 100}
+	for seed := range uint64(40) {
+		src := rand.NewPCG(seed, 3)
+		var looks []Look
+		for i := 1; i <= 20; i++ {
+			looks = append(looks, Look{At: time.Duration(i) * step, Exposed: counts(distuv.Poisson{Lambda: 72, Src: src}.Rand(), 2390)})
+		}
+		out := Run(c, looks)
+		require.NotEqual(t, Pass, out.Verdict, out.Evidence)
+	}
+}

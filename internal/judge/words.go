@@ -87,7 +87,7 @@ func (j *comparison) method() string {
 	case d.Excess():
 		return fmt.Sprintf(" [by bets: errors come in bursts, %s times chance before the change]", numeral.PlainTo(d.Factor, 2))
 	case d.Chance():
-		return " [by bets: errors seem to come in bursts]"
+		return " [by bets: what was seen before the change does not rule bursts out]"
 	}
 	return " [by bets: too little was seen before the change to know whether errors come in bursts]"
 }
