@@ -116,7 +116,7 @@ func TestLateAnswersFit(t *testing.T) {
 	late := do[Late](t, f, f.acts.FindLate, in)
 	requireFits(t, "late", late)
 	require.Greater(t, len(late.Ready), 1000)
-	require.Equal(t, maxStill, len(late.Still))
+	require.Len(t, late.Still, maxStill)
 	require.Equal(t, last, late.Still[maxStill-1].ID)
 	require.Contains(t, late.Still[maxStill-1].Reason, "another writer")
 	data, err := json.Marshal(late.Ready)

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -38,13 +39,19 @@ func TestSweptTargetsCountOnce(t *testing.T) {
 		s := tolerant(10)
 		w.leave(s)
 		id := w.plan.Order[60].ID
+		w.silent = map[string]bool{}
 		w.applier = func(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
-			if in.Late == nil {
-				w.away[id], w.silent = !took, map[string]bool{id: took}
+			its := in.Late == nil && slices.ContainsFunc(w.targets(in.Batch), func(t fleet.Target) bool { return t.ID == id })
+			set := func(quiet bool) {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				w.away[id], w.silent[id] = quiet && !took, quiet && took
 			}
-			out, err := w.apply(ctx, in)
-			w.away[id], w.silent = false, nil
-			return out, err
+			if its {
+				set(true)
+				defer set(false)
+			}
+			return w.apply(ctx, in)
 		}
 		most := w.mostExposed()
 		w.health = func(stage int, _ time.Duration) health.Verdict {

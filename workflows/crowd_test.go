@@ -84,6 +84,8 @@ func TestACrowdIsLocked(t *testing.T) {
 		if stage < 3 {
 			return health.Pass
 		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		for _, one := range w.fleet.Targets {
 			w.away[one.ID] = true
 		}

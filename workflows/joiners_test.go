@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
@@ -59,7 +60,11 @@ func TestJoinerThatAnswersLaterIsSwept(t *testing.T) {
 		w := newWorld(t, 20)
 		s := w.joining(listings, "new1", "new2")
 		w.away["new2"] = true
-		w.do(270*1e9, func() { clear(w.away) }) // in the bake of the first sweep
+		w.do(270*time.Second, func() { // in the bake of the first sweep
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			clear(w.away)
+		})
 		out := w.run(s)
 		require.Equal(t, PhasePromoted, out.Outcome.Result, out.Outcome.Why)
 		require.Empty(t, out.Outcome.Unreached)
@@ -76,7 +81,9 @@ func TestJoinerThatFallsSilentIsNamed(t *testing.T) {
 		w.applier = func(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
 			out, err := w.apply(ctx, in)
 			if in.Late != nil {
+				w.mu.Lock()
 				w.away["new2"] = true
+				w.mu.Unlock()
 				out.Changed--
 				out.Trouble = append(out.Trouble, activities.Trouble{ID: "new2", Reason: "no answer", Silent: true})
 			}

@@ -36,7 +36,7 @@ func TestTheLargestStateFits(t *testing.T) {
 	data, err := json.Marshal(out)
 	require.NoError(t, err)
 	require.Less(t, len(data), 2<<20)
-	require.Equal(t, 20_000, len(out.Outcome.NotReverted))
+	require.Len(t, out.Outcome.NotReverted, 20_000)
 	require.NotEmpty(t, out.Stages[0].Gates[0].Report.Results[0].Sentence)
 }
 
@@ -89,7 +89,7 @@ func TestStatesOfCrowdsFit(t *testing.T) {
 		require.Less(t, len(data), maxState, "%+v", tc)
 		require.Equal(t, []int{tc.n, tc.n, tc.n}, []int{out.LeftOut, out.Outcome.LeftOut, out.Outcome.NotBack})
 		if tc.all {
-			require.Equal(t, tc.n, len(out.Unreached))
+			require.Len(t, out.Unreached, tc.n)
 		}
 		for _, got := range [][]TargetTrouble{out.Unreached, out.Outcome.Unreached, out.Outcome.NotReverted} {
 			require.Greater(t, len(got), 2)
