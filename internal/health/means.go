@@ -49,6 +49,7 @@ func (m *Meter) openMeans() {
 func (m *Meter) meansCriteria(c spec.Check, alone bool) judge.MeansCriteria {
 	criteria := judge.MeansCriteria{Criteria: m.criteria(c, 1, alone), Drop: side(c.Drop), Rise: side(c.Rise)}
 	criteria.Worse = 0
+	criteria.Bake = max(criteria.Every, criteria.Bake-m.spec.Warmup.Std()) // it tests to the end
 	return criteria
 }
 

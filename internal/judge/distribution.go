@@ -100,18 +100,20 @@ func (j *Distribution) usual() shares {
 	return s
 }
 
-// centre sets by how much the exposed arm was slower at each bound before the change:
-// arms are alike as a rule, so only what is beyond doubt counts.
+// centre sets by how much the exposed arm may be slower at each bound: as much as it may
+// have been before the change, which the less is known the more it is.
 func (j *Distribution) centre() {
 	j.allowed = make([]float64, len(j.bounds))
 	if j.criteria.Before || j.past < j.criteria.need() {
 		return
 	}
+	factor := j.factor
+	if !j.known {
+		factor = max(factor, sequential.UsualBurst)
+	}
 	for i := range j.allowed {
-		doubt := 2 * math.Sqrt(j.factor) * j.before.noise(i)
-		if gap := j.before.gap(i); gap > doubt {
-			j.allowed[i] = gap + doubt
-		}
+		doubt := 2 * math.Sqrt(factor) * j.before.noise(i)
+		j.allowed[i] = max(0, j.before.gap(i)+doubt)
 	}
 }
 

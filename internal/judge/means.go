@@ -3,6 +3,7 @@ package judge
 import (
 	"math"
 	"slices"
+	"time"
 
 	"github.com/sluicehq/sluice/internal/sequential"
 )
@@ -25,14 +26,15 @@ type MeansCriteria struct {
 // Numbers that one target shows in look after look are alike, so what counts as one
 // observation is a target's average, and looks add none. Where targets were seen before
 // the change, each is compared with itself. Averages are compared at a few moments of
-// the bake, over all of it and over the time since the moment before, which finds what
-// begins late; alpha is split evenly among these tests, which holds whatever they have
+// the bake, and after it while no verdict is had, over all of it and over the time since
+// the moment before, which finds what begins late; a moment without numbers waits for
+// some. Alpha is split evenly among these tests, which holds whatever they have
 // to do with each other. Each must be passed both by the means, in Welch's test, and by
 // the ranks, in that of Mann and Whitney (of one arm: Student's and Wilcoxon's), since
 // few targets with skewed numbers deceive the first.
 type Means struct {
 	criteria MeansCriteria
-	moments  []int // the looks after which a test is made
+	moments  []time.Duration // since the change, at which a test is made
 	before   [2]averages
 	paired   bool
 	past     bool // something was seen before the change
@@ -58,9 +60,13 @@ type Found struct {
 type MeansState struct {
 	Looks int `json:"looks,omitempty"`
 	presence
-	// Left is how many numbers were none, Used how many each arm had.
-	Left int    `json:"left,omitempty"`
-	Used [2]int `json:"used,omitzero"`
+	// Done is how many tests were made, and Span how many looks there were since.
+	Done int `json:"done,omitempty"`
+	Span int `json:"span,omitempty"`
+	// Left is how many numbers were none, Absurd how many cannot be, Used how many each arm had.
+	Left   int    `json:"left,omitempty"`
+	Absurd int    `json:"absurd,omitempty"`
+	Used   [2]int `json:"used,omitzero"`
 	// Since are all averages, Lately those since the test before.
 	Since  [2]sequential.Packed `json:"since,omitzero"`
 	Lately [2]sequential.Packed `json:"lately,omitzero"`
@@ -73,7 +79,7 @@ type MeansState struct {
 // NewMeans readies a check with the looks before the change; none, where nothing is
 // known of then.
 func NewMeans(c MeansCriteria, before []Numbers) *Means {
-	j := &Means{criteria: c, moments: checkpoints(c.start().Looks)}
+	j := &Means{criteria: c, moments: checkpoints(c.Bake, c.Every)}
 	for _, l := range before {
 		j.before[exposed].add(l.Exposed)
 		j.before[control].add(l.Control)
@@ -84,19 +90,42 @@ func NewMeans(c MeansCriteria, before []Numbers) *Means {
 	return j
 }
 
-// apace is how many times as many looks as at the test before there are at the next.
-const apace = 1.5
+const (
+	// apace is how many times as long as the test before the next takes.
+	apace = 1.5
+	// later is how many tests there are after the bake.
+	later = 2
+	// leastLooks is on how many looks a test rests, at least: numbers of fewer are
+	// often alike, such as zero.
+	leastLooks = 4
+)
 
-// checkpoints are the looks after which a test is made: the last, and ever fewer.
-func checkpoints(looks int) []int {
-	var out []int
-	for n := float64(looks); n >= 1; n /= apace {
-		if at := int(n); len(out) == 0 || out[len(out)-1] != at {
-			out = append(out, at)
-		}
+// checkpoints are when tests are made: at the end of the bake, ever earlier before, and
+// after it, as long as somebody still looks.
+func checkpoints(bake, every time.Duration) []time.Duration {
+	out := []time.Duration{bake}
+	for at := float64(bake) / apace; at >= float64(leastLooks*every) && at >= 1 && every > 0; at /= apace {
+		out = append(out, time.Duration(at))
 	}
 	slices.Reverse(out)
+	for range later {
+		out = append(out, time.Duration(apace*float64(out[len(out)-1])))
+	}
 	return out
+}
+
+// due is how many tests are to be made up to a moment. Looks may come a little early.
+func (j *Means) due(at time.Duration) int {
+	n := 0
+	for n < len(j.moments) && j.moments[n] <= at+j.criteria.Every/2 {
+		n++
+	}
+	return n
+}
+
+// tested says that the test at the end of the bake was made, if that has come.
+func (j *Means) tested(at time.Duration) bool {
+	return j.state.Done >= min(j.due(at), len(j.moments)-later)
 }
 
 // sides is how many of drop and rise are judged.
@@ -121,6 +150,7 @@ func (j *Means) tests() float64 { return float64(2 * max(1, j.criteria.sides()) 
 // See takes the next look.
 func (j *Means) See(l Numbers) {
 	j.state.Looks++
+	j.state.Span++
 	numbers := [2][]float64{l.Exposed, l.Control}
 	if j.criteria.Before {
 		numbers[control] = nil
@@ -128,11 +158,12 @@ func (j *Means) See(l Numbers) {
 	var used [2]int
 	for arm := range numbers {
 		since, lately := unpacked(j.state.Since[arm]), unpacked(j.state.Lately[arm])
-		u, left := since.add(numbers[arm])
+		u, left, absurd := since.add(numbers[arm])
 		lately.add(numbers[arm])
 		used[arm] = u
 		j.state.Used[arm] += u
 		j.state.Left += left
+		j.state.Absurd += absurd
 		j.state.Since[arm], j.state.Lately[arm] = since.pack(), lately.pack()
 	}
 	if used[exposed] > 0 {
@@ -140,18 +171,23 @@ func (j *Means) See(l Numbers) {
 		if j.criteria.Before && j.past || used[control] > 0 {
 			j.state.Any, j.state.Newest = true, l.At
 			j.draw(numbers)
+			j.compare(l.At)
 		}
 	}
-	if at := slices.Index(j.moments, j.state.Looks); at >= 0 && j.criteria.judges() {
-		span := j.state.Looks
-		if at > 0 {
-			span -= j.moments[at-1]
-		}
-		j.test(j.state.Since, j.state.Looks)
-		j.test(j.state.Lately, span)
-		j.show()
-		j.state.Lately = [2]sequential.Packed{}
+}
+
+// compare makes the test of a moment that has come.
+func (j *Means) compare(at time.Duration) {
+	due := j.due(at)
+	if due <= j.state.Done || !j.criteria.judges() || j.missing(j.sample(j.state.Since).targets) != "" {
+		return
 	}
+	j.test(j.state.Since, j.state.Looks)
+	if j.state.Span >= leastLooks {
+		j.test(j.state.Lately, j.state.Span)
+	}
+	j.show()
+	j.state.Done, j.state.Span, j.state.Lately = due, 0, [2]sequential.Packed{}
 }
 
 // draw adds a look to the trace, in which a mean is Bad divided by Total.

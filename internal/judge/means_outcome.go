@@ -31,6 +31,8 @@ func (j *Means) Outcome(at time.Duration) Outcome {
 		out.Verdict, out.Evidence = NoData, "there is no drop or rise to judge by"
 	case j.state.Least != nil && out.LnE >= out.Needed:
 		out.Verdict, out.Evidence = Fail, j.words(*j.state.Least, Fail)
+	case j.state.Absurd > 0:
+		out.Verdict, out.Evidence = NoData, fmt.Sprintf("%s of the numbers cannot be: infinite, or beyond 1e100", numeral.Integer(float64(j.state.Absurd)))
 	case absent != "":
 		out.Verdict, out.Evidence = absent, why
 	case few:
@@ -38,8 +40,10 @@ func (j *Means) Outcome(at time.Duration) Outcome {
 		out.Evidence = tooFew(float64(j.state.Used[arm]), "numbers", arm, need)
 	case missing != "":
 		out.Verdict, out.Evidence = Unexercised, missing
-	case j.state.Least == nil:
-		out.Verdict, out.Evidence = Unexercised, fmt.Sprintf("the first comparison is after %s", plural(j.moments[0], "look"))
+	case j.state.Least == nil && j.due(at) == 0:
+		out.Verdict, out.Evidence = Unexercised, fmt.Sprintf("the first comparison is after %s", j.moments[0].Truncate(time.Second))
+	case j.state.Least == nil || !j.tested(at):
+		out.Verdict, out.Evidence = Unexercised, "the next look with numbers is compared"
 	default:
 		out.Verdict, out.Shown = Pass, j.state.Shown
 		now := j.now()
@@ -102,7 +106,7 @@ func (j *Means) words(f Found, verdict Verdict) string {
 		text += fmt.Sprintf("; no harm is established (p %s)", numeral.PlainTo(f.P, 2))
 	}
 	if j.state.Left > 0 {
-		text += fmt.Sprintf("; %s numbers left out", numeral.Integer(float64(j.state.Left)))
+		text += fmt.Sprintf("; %s numbers were missing", numeral.Integer(float64(j.state.Left)))
 	}
 	return text
 }

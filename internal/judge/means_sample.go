@@ -39,7 +39,7 @@ func (j *Means) sample(packed [2]sequential.Packed) sample {
 		s.usual = was
 	case !j.paired:
 		s.usual = other
-	case j.before[exposed].positive() && j.before[control].positive() && moderate(other/wasOther) && moderate(was/wasOther):
+	case j.before[exposed].sized() && j.before[control].sized() && moderate(other/wasOther) && moderate(was/wasOther):
 		// Numbers above zero go up and down by a factor as a rule.
 		s.growth, s.scale = other/wasOther, was/wasOther
 		s.usual = was * s.growth

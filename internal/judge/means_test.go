@@ -314,6 +314,6 @@ func TestMeansStateIsSmall(t *testing.T) {
 	raw, err := json.Marshal(j.State())
 	require.NoError(t, err)
 	require.Less(t, len(raw), 24<<10)
-	require.Contains(t, j.Outcome(since[118].At).Evidence, "71,400 numbers left out")
+	require.Contains(t, j.Outcome(since[118].At).Evidence, "71,400 numbers were missing")
 	require.False(t, j.Restore(MeansState{Since: [2]sequential.Packed{{1}}}))
 }

@@ -34,11 +34,16 @@ type averages []average
 // usableNumber says that a number can be one.
 func usableNumber(x float64) bool { return math.Abs(x) <= 1e100 }
 
-// add takes a look's numbers, and answers how many there were and how many were none.
-func (a *averages) add(numbers []float64) (used, left int) {
+// add takes a look's numbers, and answers how many there were, how many were none, and
+// how many cannot be.
+func (a *averages) add(numbers []float64) (used, left, absurd int) {
 	for i, x := range numbers {
-		if i >= MostTargets || !usableNumber(x) {
+		switch {
+		case i >= MostTargets || math.IsNaN(x):
 			left++
+			continue
+		case !usableNumber(x):
+			absurd++
 			continue
 		}
 		for len(*a) <= i {
@@ -47,7 +52,7 @@ func (a *averages) add(numbers []float64) (used, left int) {
 		(*a)[i] = (*a)[i].add(x)
 		used++
 	}
-	return used, left
+	return used, left, absurd
 }
 
 // at is a target's average; none where nothing was seen.
@@ -80,14 +85,17 @@ func (a averages) seen() int {
 	return n
 }
 
-// positive says that everything shown is above zero.
-func (a averages) positive() bool {
+// sized says that nothing shown is below zero, and something is above: such numbers go up
+// and down by a factor as a rule. Some may be idle.
+func (a averages) sized() bool {
+	some := false
 	for _, t := range a {
-		if t.n > 0 && !(t.mean > 0) {
+		if t.n > 0 && !(t.mean >= 0) {
 			return false
 		}
+		some = some || t.n > 0 && t.mean > 0
 	}
-	return true
+	return some
 }
 
 func (a averages) pack() sequential.Packed {

@@ -74,7 +74,7 @@ func (c *cutter) tooFew(check spec.Check, stage, from, to int) string {
 	if check.Rise != nil {
 		of.Rise = float64(*check.Rise)
 	}
-	of.Alpha, of.Every, of.Bake = h.Budget(check.Name, c.spec.JudgedStages()), h.Every.Std(), c.spec.Stages[stage].Bake.Std()
+	of.Alpha, of.Every, of.Bake = h.Budget(check.Name, c.spec.JudgedStages()), h.Every.Std(), max(h.Every.Std(), c.spec.Stages[stage].Bake.Std()-h.Warmup.Std())
 	exposed, control := to, c.total-to
 	if of.Before = check.Against != spec.AgainstControl || control == 0; of.Before {
 		control = 0
