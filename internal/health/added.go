@@ -43,7 +43,7 @@ func (m *Meter) events(ctx context.Context, c spec.Check, w window, read func(ex
 // new: so events count once, also those of which the source hears late. A range that
 // grew longer than the window begins anew, half a window ago.
 func (p *prometheus) added(ctx context.Context, expr string, a arm, w window, t *Tally, l lack) reading {
-	if t.From.IsZero() || w.at.Sub(t.From) > 2*p.spec.Window.Std() {
+	if t.From.IsZero() || !t.From.Before(w.at) || w.at.Sub(t.From) > 2*p.spec.Window.Std() {
 		*t = Tally{From: w.from}
 	}
 	whole := p.ask(ctx, expr, a, window{from: t.From, at: w.at}, l).counted()
@@ -70,11 +70,17 @@ func (s *scrape) added(ctx context.Context, expr string, a arm, w window, t *Tal
 		return r
 	}
 	r.value = 0
-	if s.newest.At.After(t.From) && len(s.newest.Counts) > 0 {
+	if s.isNew(t.From) && len(s.newest.Counts) > 0 {
 		r.value = s.newest.Counts[slices.Index(s.exprs, expr)][a]
 		t.From = s.newest.At
 	}
 	return r
+}
+
+// isNew says that the newest read came after a moment, or that this is from a clock so far
+// ahead that nothing tells when it was.
+func (s *scrape) isNew(counted time.Time) bool {
+	return s.newest.At.After(counted) || counted.Sub(s.newest.At) > s.gap
 }
 
 func (nothing) added(_ context.Context, expr string, _ arm, _ window, _ *Tally, _ lack) reading {

@@ -16,7 +16,7 @@ import (
 
 // histogram asks for everything since the tally began, as added does.
 func (p *prometheus) histogram(ctx context.Context, name string, a arm, w window, t *HistogramTally) (*sequential.Histogram, reading) {
-	if t.From.IsZero() || w.at.Sub(t.From) > 2*p.spec.Window.Std() {
+	if t.From.IsZero() || !t.From.Before(w.at) || w.at.Sub(t.From) > 2*p.spec.Window.Std() {
 		*t = HistogramTally{From: w.from}
 	}
 	whole, r := p.buckets(ctx, name, a, window{from: t.From, at: w.at})
@@ -250,23 +250,26 @@ func (p *prometheus) bucketsAt(ctx context.Context, expr string, a arm, long tim
 	return out
 }
 
-// commonPast is what both arms counted before a stage, as far as their buckets are the same,
-// without the time at the beginning in which one was not there yet. It is not ok where
-// nothing is left.
+// commonPast is what both arms counted before a stage, in looks in which their buckets are
+// those of the newest, without the time at the beginning in which one was not there yet. It
+// is not ok where nothing is left.
 func commonPast(shown [2][]sequential.Histogram, alone bool) (p PastHistograms, ok bool) {
 	n := len(shown[exposed])
 	if !alone && len(shown[control]) != n || n == 0 {
 		return p, false
 	}
-	p.Bounds = shown[exposed][n-1].Bounds
+	for _, h := range shown[exposed] {
+		if len(h.Bounds) > 0 {
+			p.Bounds = h.Bounds // the newest
+		}
+	}
 	for i := range n {
-		there := true
+		there, begun := true, len(p.Arms[exposed]) > 0
 		for _, a := range arms(alone) {
 			h := shown[a][i]
-			there = there && h.Total > 0 && slices.Equal(sequential.Packed(h.Bounds), p.Bounds)
+			there = there && (h.Total > 0 || begun) && slices.Equal(sequential.Packed(h.Bounds), p.Bounds)
 		}
 		if !there {
-			p.Arms = [2]sequential.Packed{}
 			continue
 		}
 		for _, a := range arms(alone) {

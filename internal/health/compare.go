@@ -84,6 +84,9 @@ const (
 	recoveredRisk = 0.05
 )
 
+// notWell ends the evidence of targets that were taken back and do no harm any more.
+const notWell = "; not shown yet to be well again"
+
 // unchanged says that nothing was applied yet.
 func (m *Meter) unchanged() bool { return m.binding.Since.IsZero() }
 
@@ -177,7 +180,7 @@ func (m *Meter) compareOne(ctx context.Context, c spec.Check, at moment, part *c
 	out.Sentence += m.sampled(c.Total)
 	if m.binding.Recovering && out.Verdict == Pass && !out.Shown {
 		out.Verdict = Unexercised
-		out.Sentence += "; not shown yet to be well again"
+		out.Sentence += notWell
 	}
 	return out.unlessEarly(from...)
 }

@@ -11,7 +11,8 @@ import (
 
 // histogramCheck is a check of a histogram at all its bounds at once.
 type histogramCheck struct {
-	judge *judge.Distribution
+	judge  *judge.Distribution
+	source source
 	// alone says that there is no control to compare with.
 	alone   bool
 	tallies [2]HistogramTally
@@ -44,16 +45,21 @@ type PastHistograms struct {
 }
 
 // openDistributions readies the checks of histograms.
-func (m *Meter) openDistributions() {
+func (m *Meter) openDistributions() error {
 	m.distributions = map[string]*histogramCheck{}
 	for _, c := range m.spec.Checks {
 		if c.Distribution == nil {
 			continue
 		}
 		part := &histogramCheck{alone: m.binding.itself(c)}
+		var err error
+		if part.source, err = m.sourceOf(c, part.alone); err != nil {
+			return err
+		}
 		part.judge = judge.NewDistribution(m.distributionCriteria(c, part.alone), m.binding.Before.Histograms[c.Name].looks())
 		m.distributions[c.Name] = part
 	}
+	return nil
 }
 
 // distributionCriteria are what the check is judged by.
@@ -96,7 +102,7 @@ func (m *Meter) compareDistributions(ctx context.Context, c spec.Check, at momen
 	var read [2]*sequential.Histogram
 	var from []reading
 	for _, a := range arms(part.alone) {
-		h, r := m.source.histogram(ctx, c.Distribution.Histogram, a, at.window, &tallies[a])
+		h, r := part.source.histogram(ctx, c.Distribution.Histogram, a, at.window, &tallies[a])
 		res.evidence(r)
 		if r.verdict != "" {
 			return judged{Result: res.without(r)}
@@ -110,6 +116,10 @@ func (m *Meter) compareDistributions(ctx context.Context, c spec.Check, at momen
 		return judged{Result: res.readable(c, []judge.Look{{Exposed: &sequential.Counts{Total: look.Exposed.Total}}})}
 	}
 	out := judged{Result: res.of(part.judge.Outcome(look.At), judge.Criteria{})}
+	if m.binding.Recovering && out.Verdict == Pass && *out.Value >= recovered {
+		out.Verdict = Unexercised
+		out.Sentence += notWell
+	}
 	out.Value, out.Limit = nil, nil // there are as many as bounds
 	if part.alone && c.Against == spec.AgainstControl {
 		out.Sentence += weaker

@@ -15,7 +15,7 @@ import (
 // and is not safe for concurrent use.
 func Fit(h spec.Health, others []fleet.Target) func(fleet.Target) error {
 	taken := map[string]string{}
-	each := slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return c.Each != "" })
+	each := slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return c.Each != "" || c.Means() })
 	identify := func(t fleet.Target) error {
 		if h.Prometheus == "" {
 			return nil

@@ -46,7 +46,8 @@ func (m *Meter) openComparisons() error {
 // openStrata readies sources for the targets that a check compares with each other.
 func (m *Meter) openStrata(c spec.Check, b Binding, alone bool) ([]stratum, error) {
 	if c.GroupBy == "" && c.Match == "" {
-		return []stratum{{source: m.source}}, nil
+		s, err := m.sourceOf(c, alone)
+		return []stratum{{source: s}}, err
 	}
 	var out []stratum
 	kinds := b.split(c.Match)
@@ -54,6 +55,9 @@ func (m *Meter) openStrata(c spec.Check, b Binding, alone bool) ([]stratum, erro
 		kind := kinds[name]
 		if len(kind.Control) == 0 && !alone {
 			continue // nothing of its kind is left: the others tell
+		}
+		if alone && c.Objective == nil {
+			kind = kind.own()
 		}
 		s, err := openPrometheus(m.spec, kind, newClient(m.transport))
 		if err != nil {
@@ -65,6 +69,26 @@ func (m *Meter) openStrata(c spec.Check, b Binding, alone bool) ([]stratum, erro
 		return nil, fmt.Errorf("the label %s has %d values, expected at most %d", c.Match, len(out), maxGroups)
 	}
 	return out, nil
+}
+
+// sourceOf is where a check reads. Without a control it compares the stage's own targets
+// with themselves: of the others that are exposed nothing tells what they were like before
+// they ran the release.
+func (m *Meter) sourceOf(c spec.Check, alone bool) (source, error) {
+	own := m.binding.own()
+	if !alone || c.Objective != nil || m.spec.Prometheus == "" || len(own.Exposed) == len(m.binding.Exposed) {
+		return m.source, nil
+	}
+	return openPrometheus(m.spec, own, newClient(m.transport))
+}
+
+// own is the binding without the targets that earlier stages have exposed, if the stage
+// has some of its own.
+func (b Binding) own() Binding {
+	if len(b.Cohort) > 0 {
+		b.Exposed = b.Cohort
+	}
+	return b
 }
 
 // matched says that some target that was not reached yet has the same value of a label

@@ -17,8 +17,9 @@ import (
 // meansCheck is a check of a number that every target shows, whose mean is compared.
 type meansCheck struct {
 	judge *judge.Means
-	// alone says that there is no control to compare with.
-	alone bool
+	// alone says that there is no control to compare with, and idle that a sweep has too few
+	// targets for the check to be ever decided.
+	alone, idle bool
 	// places are the targets of each arm, as the judge knows them.
 	places [2][]string
 }
@@ -41,6 +42,7 @@ func (m *Meter) openMeans() {
 			before = []judge.Numbers{{Exposed: part.at(exposed, past), Control: part.at(control, past)}}
 		}
 		part.judge = judge.NewMeans(m.meansCriteria(c, part.alone), before)
+		part.idle = m.binding.Stage == spec.StageSweep && m.meansCriteria(c, part.alone).Missing(len(m.binding.own().Exposed), len(m.binding.Control)) != ""
 		m.means[c.Name] = part
 	}
 }
@@ -118,6 +120,11 @@ func (m *Meter) compareMeans(ctx context.Context, c spec.Check, at moment) judge
 		out.Against = spec.AgainstBefore
 	}
 	switch {
+	case out.Verdict == Unexercised && part.idle:
+		out.Sentence += "; it does not decide about so few that joined late"
+	case m.binding.Recovering && out.Verdict == Pass && !out.Shown && beyond(c, *out.Value):
+		out.Verdict = Unexercised
+		out.Sentence += notWell
 	case out.Verdict == Pass && len(lost) > m.binding.Silent:
 		out.Verdict, out.Shown = NoData, false
 		out.Sentence = fmt.Sprintf("%s of %s exposed targets do not show the number: %s", numeral.Integer(float64(len(lost))), numeral.Integer(float64(len(part.places[exposed]))), some(lost))
@@ -125,6 +132,11 @@ func (m *Meter) compareMeans(ctx context.Context, c spec.Check, at moment) judge
 		out.Sentence += weaker
 	}
 	return out
+}
+
+// beyond says that a mean so many times the usual is off by more than it may.
+func beyond(c spec.Check, times float64) bool {
+	return c.Drop != nil && times < 1-number(c.Drop) || c.Rise != nil && times > 1+number(c.Rise)
 }
 
 // lost are the exposed targets that do not show the number, and were not without it

@@ -102,7 +102,9 @@ func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
 		return nil, err
 	}
 	m.openMeans()
-	m.openDistributions()
+	if err := m.openDistributions(); err != nil {
+		return nil, err
+	}
 	return m, m.openComparisons()
 }
 
@@ -134,12 +136,8 @@ func (m *Meter) look(ctx context.Context, at time.Time, ask []fleet.Target) (Rep
 	data, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	m.source.refresh(data, at, w.from)
-	for _, c := range m.parts() {
-		for _, s := range c.strata {
-			if s.source != m.source {
-				s.source.refresh(data, at, w.from)
-			}
-		}
+	for _, s := range m.otherSources() {
+		s.refresh(data, at, w.from)
 	}
 	// A look just after another sees the same breach, not the next one in a row.
 	again := at.Sub(m.last).Abs() < m.spec.Every.Std()/2
@@ -169,11 +167,26 @@ func (m *Meter) look(ctx context.Context, at time.Time, ask []fleet.Target) (Rep
 		m.remember(res, again)
 		if i < len(m.spec.Checks) {
 			c := m.spec.Checks[i]
-			res.Advisory, res.CanShow = c.Advisory, m.binding.Adaptive != nil && (compares(c) || c.Means())
+			idle := m.means[c.Name] != nil && m.means[c.Name].idle && res.Verdict == Unexercised
+			res.Advisory, res.CanShow = c.Advisory || idle, m.binding.Adaptive != nil && (compares(c) || c.Means())
 		}
 		report.Results = append(report.Results, res.Result)
 	}
 	return report, ctx.Err()
+}
+
+// otherSources are those of checks that do not read the meter's own.
+func (m *Meter) otherSources() []source {
+	var out []source
+	for _, c := range m.parts() {
+		for _, s := range c.strata {
+			out = append(out, s.source)
+		}
+	}
+	for _, c := range m.distributions {
+		out = append(out, c.source)
+	}
+	return slices.DeleteFunc(out, func(s source) bool { return s == m.source })
 }
 
 // together asks everything at once and answers in order. Sources bound what they

@@ -84,7 +84,7 @@ func (m *Meter) pastOf(ctx context.Context, c spec.Check, w window, part *compar
 		for _, a := range arms(part.alone) {
 			if r := addPast(ctx, c, st.source, a, w.at, step, rows); r.verdict != "" {
 				if st.source != m.source {
-					return Past{Missing: "its targets have no past that can be read"}
+					return Past{Missing: "its targets have no past that can be read: " + r.why}
 				}
 				return m.onlyPast(ctx, c, w, part)
 			}

@@ -109,7 +109,7 @@ func openScrape(h spec.Health, b Binding, client *http.Client) (source, error) {
 		return nil, err
 	}
 	// A ring has one part more than the window is cut into, and one that is growing.
-	numbers := 2*len(s.exprs) + (eachParts+2)*len(s.single) + 2*bucketsKept*len(s.histograms.names)
+	numbers := 2*len(s.exprs) + (eachParts+2)*len(s.single) + 6*bucketsKept*len(s.histograms.names)
 	most := max(1, min(h.Scrape.Sample, maxKept/max(1, numbers)))
 	for a, targets := range [2][]fleet.Target{b.Exposed, b.Control} {
 		for _, t := range sample(targets, most) {
@@ -197,7 +197,7 @@ func (s *scrape) refresh(ctx context.Context, at, from time.Time) {
 	if s.kept.At.Sub(at) > s.gap {
 		s.kept = ScrapeState{} // from a clock so far ahead that nothing tells when it was
 	}
-	at = later(at, s.kept.At) // another worker's clock may be ahead
+	at = later(at, s.kept.At.Add(1)) // another worker's clock may be ahead
 	part := ScrapePart{From: s.kept.At, At: at, Counts: make([][2]float64, len(s.exprs))}
 	// Over a gap, growth is no evidence of the time since: it is measured anew.
 	s.usable = !s.kept.At.IsZero() && !s.kept.At.Before(s.begin) && at.Sub(s.kept.At) <= s.gap
@@ -254,7 +254,7 @@ func (s *scrape) take(a arm, id string, pg page, part *ScrapePart) {
 		s.buckets = bucketsOf(pg.series)
 	}
 	if len(s.histograms.names) > 0 {
-		s.kept.Buckets[id] = s.takeBuckets(a, id, pg, s.kept.Buckets[id])
+		s.kept.Buckets[id] = s.takeBuckets(a, id, pg, part.At, s.kept.Buckets[id])
 	}
 	sound := true
 	values := make([]*float64, len(s.exprs))

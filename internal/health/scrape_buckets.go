@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -28,6 +29,7 @@ type scrapeBuckets struct {
 // is not known.
 type histogramGrowth struct {
 	arms  [2]cumulative
+	found [2]bool // on some page
 	wrong [2]string
 }
 
@@ -44,55 +46,72 @@ func (b *scrapeBuckets) add(name string) error {
 	return nil
 }
 
-// buckets are a histogram's on a page.
-func (p pick) buckets(pg page) (c cumulative, wrong string) {
+// buckets are a histogram's on a page, if that has them. Wrong says that they cannot be
+// read.
+func (p pick) buckets(pg page) (c cumulative, found bool, wrong string) {
 	within := map[float64]float64{}
 	for _, m := range p.of(pg.series) {
 		le, err := strconv.ParseFloat(string(m.labels[model.BucketLabel]), 64)
 		if bad := (reading{value: m.value}).counted(); err != nil || bad.verdict != "" {
-			return c, "a bucket is no count"
+			return c, true, "a bucket is no count"
 		}
 		within[le] += m.value
 	}
-	if len(within) == 0 {
-		return c, "the page does not have the histogram"
+	switch {
+	case len(within) == 0:
+		return c, false, ""
+	case len(within) > bucketsKept:
+		return c, true, fmt.Sprintf("the histogram has %d buckets, at most %d are read of a page", len(within), bucketsKept)
 	}
-	return classicIn(within)
+	c, wrong = classicIn(within)
+	if wrong == "" && !slices.IsSorted(append(slices.Clone(c.Counts), c.Total)) {
+		wrong = "its buckets count less than smaller ones"
+	}
+	return c, true, wrong
 }
 
 // takeBuckets reads the histograms off a page. Last is what the target's page showed in
-// the read before; nil where nothing is known of then.
-func (s *scrape) takeBuckets(a arm, id string, pg page, last []HistogramTally) []HistogramTally {
-	var now []HistogramTally
+// the read before; nil where nothing is known of then. A page that does not have a
+// histogram has counted nothing, or nothing more.
+func (s *scrape) takeBuckets(a arm, id string, pg page, at time.Time, last []HistogramTally) []HistogramTally {
+	now := make([]HistogramTally, len(s.histograms.picks))
+	if len(last) == len(now) {
+		copy(now, last)
+	}
 	for i, p := range s.histograms.picks {
 		in := &s.histograms.grew[i]
-		c, wrong := p.buckets(pg)
-		if wrong != "" {
+		c, found, wrong := p.buckets(pg)
+		known := !now[i].From.IsZero()
+		in.found[a] = in.found[a] || found
+		switch {
+		case wrong != "":
 			in.wrong[a] = id + ": " + wrong
-			now = append(now, HistogramTally{})
 			continue
-		}
-		now = append(now, c.tally(time.Time{}))
-		if len(last) != len(s.histograms.picks) {
+		case !found:
+			now[i].From = at
 			continue
-		}
-		if !in.arms[a].add(c.growth(last[i])) {
+		case known && !in.arms[a].add(c.growth(now[i])):
 			in.wrong[a] = id + ": its bounds are not those of other pages"
 		}
+		now[i] = c.tally(at)
 	}
 	return now
 }
 
-// growth is what a histogram counted since a tally. One of other buckets, or that fell,
-// has begun at zero meanwhile.
+// growth is what a histogram counted since a tally. One that fell has begun at zero
+// meanwhile; of one with other buckets that has not, nothing is known.
 func (c cumulative) growth(since HistogramTally) cumulative {
-	all := append(slices.Clone(c.Counts), c.Total)
-	fell := !slices.Equal(since.Bounds, sequential.Packed(c.Bounds))
-	for i := range all {
-		fell = fell || all[i] < since.Counts[i]
-	}
-	if fell {
+	if !slices.Equal(since.Bounds, sequential.Packed(c.Bounds)) {
+		if n := len(since.Counts); n > 0 && c.Total >= since.Counts[n-1] {
+			return cumulative{Bounds: c.Bounds, Counts: make([]float64, len(c.Bounds))}
+		}
 		return c
+	}
+	all := append(slices.Clone(c.Counts), c.Total)
+	for i := range all {
+		if all[i] < since.Counts[i] {
+			return c
+		}
 	}
 	return cumulative(*c.minus(&since))
 }
@@ -125,11 +144,18 @@ func (s *scrape) histogram(_ context.Context, name string, a arm, _ window, t *H
 		return nil, noData(name, "%d of %d metrics pages could not be read (%s)", all-pages, all, s.seen[a].why)
 	case s.histograms.grew[i].wrong[a] != "":
 		return nil, noData(name, "%s", cut(s.histograms.grew[i].wrong[a], 200))
-	case !s.usable, s.histograms.grew[i].arms[a].Bounds == nil:
-		return nil, reading{verdict: Unexercised, why: "the pages were read only once since the stage was applied", query: name}
 	}
-	h := sequential.Histogram(s.histograms.grew[i].arms[a])
-	if !s.newest.At.After(t.From) { // it was counted already
+	grew := s.histograms.grew[i]
+	h := sequential.Histogram(grew.arms[a])
+	other := grew.arms[1-a]
+	switch {
+	case !grew.found[a] && !grew.found[1-a]:
+		return nil, noData(name, "no page has the histogram: is its name misspelt?")
+	case s.usable && !grew.found[a] && other.Bounds != nil: // it has counted nothing yet
+		h = sequential.Histogram{Bounds: other.Bounds, Counts: make([]float64, len(other.Bounds))}
+	case !s.usable, h.Bounds == nil:
+		return nil, reading{verdict: Unexercised, why: "the pages were read only once since the stage was applied", query: name}
+	case !s.isNew(t.From):
 		h.Counts, h.Total = make([]float64, len(h.Bounds)), 0
 	}
 	t.From = s.newest.At
@@ -153,8 +179,9 @@ func (s *scrape) pastHistogram(_ context.Context, name string, a arm, _ time.Tim
 	return out
 }
 
-// bucketsKept is about how many numbers a histogram's state is of a target.
-const bucketsKept = 20
+// bucketsKept is how many buckets a page's histogram may have: they are kept of every
+// target.
+const bucketsKept = 40
 
 // fitsBuckets says whether the state is one of so many histograms, each sound.
 func fitsBuckets(of map[string][]HistogramTally, histograms int) bool {
