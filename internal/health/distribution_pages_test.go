@@ -18,16 +18,22 @@ func tookPage(fast, all float64) string {
 	return fmt.Sprintf("# TYPE took_seconds histogram\ntook_seconds_bucket{le=\"0.1\"} %g\ntook_seconds_bucket{le=\"0.5\"} %g\ntook_seconds_bucket{le=\"+Inf\"} %g\ntook_seconds_sum 1\ntook_seconds_count %g\n", fast, all, all, all)
 }
 
+// tookSpec compares the pages' histogram.
+func tookSpec() spec.Health {
+	c := latencies()
+	c.Distribution = &spec.Distribution{Histogram: "took_seconds"}
+	h := scrapeSpec(c)
+	h.Without = []string{spec.CheckAlive, spec.CheckTraffic}
+	return h
+}
+
 // oldPrograms looks 40 times; every target serves 20 requests a look, 80% fast, and has
 // been up for long, when half of a million were fast. Spoil may change what a page shows.
 func oldPrograms(t *testing.T, spoil func(look, i int, page string) string) (res Result) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFarm(t, 12)
-		c := latencies()
-		c.Distribution = &spec.Distribution{Histogram: "took_seconds"}
-		h := scrapeSpec(c)
-		h.Without = []string{spec.CheckAlive, spec.CheckTraffic}
+		h := tookSpec()
 		b := f.binding(4)
 		b.Bake, b.Since = 5*time.Minute, time.Now()
 		var s State

@@ -1,0 +1,147 @@
+package health
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// A late joiner whose identity is taken is refused by Fit: Open would refuse the whole
+// sweep.
+func TestFitKnowsChecksOfMeans(t *testing.T) {
+	h, b := promSpec(orders()), promBinding(20, 20)
+	h.Identify.Value = "{{label.host}}"
+	for i := range b.Exposed {
+		b.Exposed[i].Labels = map[string]string{"host": fmt.Sprint("h", i)}
+	}
+	late := fleet.Target{ID: "late", Address: "10.0.1.1:80", Labels: map[string]string{"host": "h3"}}
+	err := Fit(h, b.Exposed)(late)
+	b.Cohort, b.Control = []fleet.Target{late}, nil
+	b.Exposed = append(b.Exposed, late)
+	_, open := Open(h, b, Deps{Transport: shops(func(int) float64 { return 1 })})
+	require.Error(t, open)
+	require.Error(t, err, "Fit lets it in, and then Open says: %s", open)
+}
+
+// A check of means could never decide about two late joiners, so it does not decide there.
+func TestSweepOfTooFewForMeans(t *testing.T) {
+	h, b := promSpec(orders()), promBinding(40, 40)
+	h.StaleAfter = seconds(7200)
+	h.FalseRollbackRate = 0.01
+	b.Stage, b.Cohort, b.Control = spec.StageSweep, b.Exposed[38:], nil
+	b.Since, b.Bake, b.Stages = looked, 5*time.Minute, 3
+	b.Before.Means = map[string]map[string]float64{"orders": {"t38": 100, "t39": 100}}
+	m, err := Open(h, b, Deps{Transport: shops(func(i int) float64 { return 100 })})
+	require.NoError(t, err)
+	var res Result
+	for n := range 40 {
+		r, err := m.Look(t.Context(), looked.Add(time.Duration(15*(n+1))*time.Second))
+		require.NoError(t, err)
+		res = r.Results[0]
+	}
+	require.Equal(t, Unexercised, res.Verdict, res.Sentence)
+	require.True(t, res.Advisory)
+	require.Contains(t, res.Sentence, "it does not decide about so few that joined late")
+}
+
+// sized answers a classic histogram of 10 requests a second of each target that a query
+// names; share is what part of a target's is within 0.1 s.
+type pastServer func(query string, form url.Values, r *http.Request) (int, string, io.Reader, error)
+
+func (o pastServer) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, _ := io.ReadAll(r.Body)
+	form, _ := url.ParseQuery(string(body))
+	status, kind, answer, err := o(form.Get("query"), form, r)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: status, Status: fmt.Sprint(status), Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(answer), Request: r}, nil
+}
+
+func sized(n int, share func(i int) float64) pastServer {
+	return func(query string, form url.Values, r *http.Request) (int, string, io.Reader, error) {
+		ranged := strings.HasSuffix(r.URL.Path, "query_range")
+		if strings.HasPrefix(query, "max(timestamp(") {
+			return 200, asJSON, strings.NewReader(vector(fmt.Sprint(looked.Add(time.Hour).Unix()))), nil
+		}
+		var fast, all float64
+		for i := range n {
+			if strings.Contains(query, fmt.Sprintf(`10\\.0\\.0\\.%d:80`, i)) {
+				fast, all = fast+share(i), all+1
+			}
+		}
+		if all == 0 || !strings.Contains(query, "_bucket") {
+			return 200, asJSON, strings.NewReader(success("vector", "[]")), nil
+		}
+		span := spanForm.FindStringSubmatch(query)
+		var minutes, secs float64
+		fmt.Sscan(span[1], &minutes)
+		fmt.Sscan(span[2], &secs)
+		k := 10 * (60*minutes + secs)
+		var series []string
+		for _, b := range []struct {
+			le string
+			n  float64
+		}{{"0.1", fast * k}, {"0.5", all * k}, {"+Inf", all * k}} {
+			if !ranged {
+				series = append(series, fmt.Sprintf(`{"metric":{"le":%q},"value":[1772366460,"%g"]}`, b.le, b.n))
+				continue
+			}
+			var start, end, step float64
+			fmt.Sscan(form.Get("start"), &start)
+			fmt.Sscan(form.Get("end"), &end)
+			fmt.Sscan(form.Get("step"), &step)
+			var vs []string
+			for at := start; at <= end+1e-6; at += step {
+				vs = append(vs, fmt.Sprintf(`[%.3f,"%g"]`, at, b.n))
+			}
+			series = append(series, fmt.Sprintf(`{"metric":{"le":%q},"values":[%s]}`, b.le, strings.Join(vs, ",")))
+		}
+		kind := "vector"
+		if ranged {
+			kind = "matrix"
+		}
+		return 200, asJSON, strings.NewReader(success(kind, "["+strings.Join(series, ",")+"]")), nil
+	}
+}
+
+// The last stage, without control, compares its own targets with themselves, and not with
+// the canaries of earlier stages, which always were slower.
+func TestLastStageComparesItsOwnTargets(t *testing.T) {
+	h, b := promSpec(latencies()), promBinding(8, 8)
+	h.StaleAfter, h.Without = seconds(7200), []string{spec.CheckAlive, spec.CheckTraffic}
+	b.Cohort, b.Control = b.Exposed[4:], nil
+	b.Bake = 30 * time.Minute
+	source := sized(8, func(i int) float64 {
+		if i < 4 {
+			return .6
+		}
+		return .8
+	})
+	m, err := Open(h, b, Deps{Transport: source})
+	require.NoError(t, err)
+	b.Before, err = m.Baseline(t.Context(), looked)
+	require.NoError(t, err)
+	require.NotEmpty(t, b.Before.Histograms["latency"].looks())
+	b.Since = looked
+	m, err = Open(h, b, Deps{Transport: source})
+	require.NoError(t, err)
+	var res Result
+	for n := range 60 {
+		r, err := m.Look(t.Context(), looked.Add(time.Duration(15*(n+1))*time.Second))
+		require.NoError(t, err)
+		if res = r.Results[0]; res.Verdict == Fail {
+			break
+		}
+	}
+	require.Equal(t, Pass, res.Verdict, res.Sentence)
+}
