@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -83,9 +84,8 @@ func sized(n int, share func(i int) float64) pastServer {
 			return 200, asJSON, strings.NewReader(success("vector", "[]")), nil
 		}
 		span := spanForm.FindStringSubmatch(query)
-		var minutes, secs float64
-		fmt.Sscan(span[1], &minutes)
-		fmt.Sscan(span[2], &secs)
+		minutes, _ := strconv.ParseFloat(span[1], 64)
+		secs, _ := strconv.ParseFloat(span[2], 64)
 		k := 10 * (60*minutes + secs)
 		var series []string
 		for _, b := range []struct {
@@ -96,10 +96,9 @@ func sized(n int, share func(i int) float64) pastServer {
 				series = append(series, fmt.Sprintf(`{"metric":{"le":%q},"value":[1772366460,"%g"]}`, b.le, b.n))
 				continue
 			}
-			var start, end, step float64
-			fmt.Sscan(form.Get("start"), &start)
-			fmt.Sscan(form.Get("end"), &end)
-			fmt.Sscan(form.Get("step"), &step)
+			start, _ := strconv.ParseFloat(form.Get("start"), 64)
+			end, _ := strconv.ParseFloat(form.Get("end"), 64)
+			step, _ := strconv.ParseFloat(form.Get("step"), 64)
 			var vs []string
 			for at := start; at <= end+1e-6; at += step {
 				vs = append(vs, fmt.Sprintf(`[%.3f,"%g"]`, at, b.n))
