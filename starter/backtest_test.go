@@ -52,5 +52,7 @@ func TestBacktestInWords(t *testing.T) {
 	require.Contains(t, text, "none of 47 bakes could be judged")
 	require.Contains(t, text, "85%")
 	out.Checks = out.Checks[1:]
+	require.Contains(t, strings.Join(out.text(false), "\n"), "nothing is known of that time")
+	out.Checks[0].Why = ""
 	require.Contains(t, strings.Join(out.text(false), "\n"), "no moment could be tested")
 }

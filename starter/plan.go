@@ -57,6 +57,7 @@ hour, and the judge is asked when it finds them. --no-predict leaves that out.`,
 			lines := planText(planned, c.Bool("targets"), con.paint)
 			if len(planned.Forecasts) > 0 {
 				lines = append(lines, predictionText(planned.Forecasts, con.paint)...)
+				lines = append(lines, notForecast(l.plan.Spec.Health.Checks, con.paint)...)
 			}
 			return con.lines(lines)
 		},

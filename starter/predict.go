@@ -66,7 +66,15 @@ func stageBinding(p plan.Plan, i int) health.Binding {
 
 // predictionText is a table of what checks can be expected to see.
 func predictionText(fs []backtest.Forecast, p paint) []string {
-	lines := []string{"", p.bold("what the checks can see") + ", if traffic stays as it was in the last hour"}
+	known := 0.0
+	for _, f := range fs {
+		known = max(known, f.Known)
+	}
+	since := "in the last hour"
+	if long := time.Duration(known * float64(time.Second)); long > 0 && long < predictFrom*9/10 {
+		since += fmt.Sprintf(", of which %s are known", spec.Duration(long.Round(time.Second)))
+	}
+	lines := []string{"", p.bold("what the checks can see") + ", if traffic stays as it was " + since}
 	rows := [][]string{{p.bold("STAGE"), p.bold("CHECK"), p.bold("EXPOSED"), p.bold("OTHERS"), p.bold("BAD"), p.bold("SMALLEST"), p.bold("2× AFTER"), p.bold("5× AFTER"), p.bold("REQUESTS AT RISK")}}
 	for _, f := range fs {
 		rows = append(rows, []string{
@@ -81,6 +89,20 @@ func predictionText(fs []backtest.Forecast, p paint) []string {
 		}
 	}
 	return lines
+}
+
+// notForecast names the checks that compare and are not in a prediction.
+func notForecast(checks []spec.Check, p paint) []string {
+	var names []string
+	for _, c := range checks {
+		if c.Means() || c.Distribution != nil {
+			names = append(names, terminal.Safe(c.Name))
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	return []string{p.faint("not forecast: " + strings.Join(names, ", ") + " (value and distribution; sluice backtest judges them over the past)")}
 }
 
 func times(ratio float64) string {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/backtest"
@@ -56,6 +57,9 @@ func (t tested) verdict(p paint) []string {
 	moments, judged, failed, apart := 0, 0, 0, 0.0
 	for _, c := range t.Checks {
 		moments, judged, failed, apart = moments+c.Moments, judged+c.Moments-c.Unknown, failed+c.Failed, apart+c.Apart
+	}
+	if moments == 0 && !slices.ContainsFunc(t.Checks, func(c testedCheck) bool { return c.Why == "" }) {
+		return []string{p.yellow("nothing could be tested, since nothing is known of that time")}
 	}
 	if moments == 0 {
 		return []string{p.yellow("no moment could be tested: the span needs a bake after it, and as long a past before it, at least 10 minutes")}

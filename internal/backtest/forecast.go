@@ -30,6 +30,8 @@ type Forecast struct {
 	// AtRisk is how many requests the exposed targets serve until five times as many
 	// bad events show, or in the whole bake.
 	AtRisk float64 `json:"requestsAtRisk"`
+	// Known is how many seconds of the past were seen.
+	Known float64 `json:"secondsKnown"`
 	// Warnings say what the bake cannot do.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -44,6 +46,7 @@ func Expect(stage string, r health.Replay) Forecast {
 		warn("nothing is known of its past: %s", r.Missing)
 		return f
 	}
+	f.Known = long
 	c, bake := r.Criteria, r.Criteria.Bake.Seconds()
 	f.Exposed, f.Control = whole.Exposed.Total/long, whole.Control.Total/long
 	if f.Base = (whole.Control.Bad + 0.5) / (whole.Control.Total + 1); c.Before || c.Objective > 0 {
