@@ -24,7 +24,7 @@ func (a *Activities) meter(ctx context.Context, in HealthInput) (*health.Meter, 
 		return nil, 0, err
 	}
 	b := binding(p, in.StageRef)
-	b.Previous, b.Since, b.Before, b.Recovering = in.Previous, in.Since, in.Before, in.Recovering
+	b.Previous, b.Since, b.Before, b.Recovering, b.Earlier = in.Previous, in.Since, in.Before, in.Recovering, in.Earlier
 	m, err := health.Open(p.Spec.Health, b, a.deps(d))
 	if err != nil {
 		return nil, 0, invalid(fmt.Errorf("set up health checks: %w", err))
@@ -89,7 +89,7 @@ func present(absent []string) func([]fleet.Target) []fleet.Target {
 
 // Baseline measures a stage's targets before it is applied.
 func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Baseline, error) {
-	m, _, err := a.meter(ctx, HealthInput{StageRef: in.StageRef, Since: in.At})
+	m, _, err := a.meter(ctx, HealthInput{StageRef: in.StageRef, Since: in.At, Earlier: in.Earlier})
 	if err != nil {
 		return health.Baseline{}, err
 	}

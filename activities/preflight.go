@@ -14,6 +14,8 @@ type PreflightInput struct {
 	Plan string `json:"plan"`
 	// Until is how long a source that answers nothing is waited for.
 	Until time.Time `json:"until"`
+	// Earlier are when other rollouts of the unit ran.
+	Earlier []health.Span `json:"earlier,omitempty"`
 }
 
 // preflightLooks is how many looks in a row must see harm before a fleet counts as
@@ -24,7 +26,7 @@ const preflightLooks = 3
 // changed. A comparison with the control is made between the first stage's targets
 // and the others: a difference that is there already is not the change's doing.
 func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.Report, error) {
-	meters, every, err := a.preflightMeters(ctx, in.Plan)
+	meters, every, err := a.preflightMeters(ctx, in)
 	if err != nil || len(meters) == 0 {
 		return health.Report{At: time.Now()}, err
 	}
@@ -50,16 +52,16 @@ func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.R
 
 // preflightMeters are one over the whole fleet for checks with a limit of their own,
 // and one that compares the first stage's targets with the others.
-func (a *Activities) preflightMeters(ctx context.Context, digest string) ([]*health.Meter, time.Duration, error) {
-	p, d, err := a.open(ctx, digest)
+func (a *Activities) preflightMeters(ctx context.Context, in PreflightInput) ([]*health.Meter, time.Duration, error) {
+	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {
 		return nil, 0, err
 	}
-	whole := health.Binding{Unit: p.Spec.Unit, Stage: p.Stages[0].Name, Exposed: p.Order, Cohort: p.Order}
+	whole := health.Binding{Unit: p.Spec.Unit, Stage: p.Stages[0].Name, Exposed: p.Order, Cohort: p.Order, Earlier: in.Earlier}
 	for i, s := range p.Stages {
 		whole.Silent += p.Spec.Stages[i].Unreachable(s.Size())
 	}
-	halves := health.Binding{Unit: p.Spec.Unit, Stage: p.Stages[0].Name, Exposed: p.Cohort(0), Cohort: p.Cohort(0), Control: p.Control(0)}
+	halves := health.Binding{Unit: p.Spec.Unit, Stage: p.Stages[0].Name, Exposed: p.Cohort(0), Cohort: p.Cohort(0), Control: p.Control(0), Earlier: in.Earlier}
 	absolute, relative := p.Spec.Health, p.Spec.Health
 	absolute.Checks, relative.Checks = nil, nil
 	for _, c := range p.Spec.Health.Checks {

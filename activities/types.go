@@ -141,6 +141,8 @@ type StageRef struct {
 type BaselineInput struct {
 	StageRef
 	At time.Time `json:"at"`
+	// Earlier are when other rollouts of the unit ran.
+	Earlier []health.Span `json:"earlier,omitempty"`
 }
 
 // HealthInput is what judging a stage needs.
@@ -154,6 +156,8 @@ type HealthInput struct {
 	Before health.Baseline `json:"before"`
 	// State is what an earlier watch of this stage had seen; may be zero.
 	State health.State `json:"state"`
+	// Earlier are when other rollouts of the unit ran.
+	Earlier []health.Span `json:"earlier,omitempty"`
 	// Recovering asks whether targets that were taken back are well again.
 	Recovering bool `json:"recovering,omitempty"`
 }

@@ -15,7 +15,7 @@ func (r *rollout) preflight() error {
 	r.enter(PhasePreflight, "looking whether the fleet is healthy before the change")
 	wait := r.spec.Stages[0].DecideWithin.Std()
 	ctx := workflow.WithActivityOptions(r.ctx, options("look at the fleet before the change", wait+gateTimeout))
-	in := activities.PreflightInput{Plan: r.planned.Digest, Until: workflow.Now(ctx).Add(wait)}
+	in := activities.PreflightInput{Plan: r.planned.Digest, Until: workflow.Now(ctx).Add(wait), Earlier: r.sub.Earlier}
 	var report health.Report
 	if err := workflow.ExecuteActivity(ctx, acts.Preflight, in).Get(ctx, &report); err != nil {
 		return err

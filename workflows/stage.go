@@ -197,7 +197,7 @@ func (r *rollout) baseline(i int) (health.Baseline, error) {
 	ctx := workflow.WithActivityOptions(r.ctx, options("measure "+r.state.Stages[i].Name+" before the change", baselineTimeout))
 	var b health.Baseline
 	err := workflow.ExecuteActivity(ctx, acts.Baseline, activities.BaselineInput{
-		StageRef: r.ref(i), At: workflow.Now(ctx),
+		StageRef: r.ref(i), At: workflow.Now(ctx), Earlier: r.sub.Earlier,
 	}).Get(ctx, &b)
 	return b, err
 }

@@ -47,6 +47,9 @@ type Submission struct {
 	// Override says why the rollout may start on a fleet that is not healthy; nil
 	// when it may not.
 	Override *ControlRequest `json:"override,omitempty"`
+	// Earlier are when other rollouts of the unit ran, lately and as far as is known: what
+	// targets showed then is not how they usually are.
+	Earlier []health.Span `json:"earlier,omitempty"`
 	// Carried is set by a rollout that continues as new, and by nobody else.
 	Carried *Carried `json:"carried,omitempty"`
 }

@@ -203,7 +203,7 @@ func (p *prometheus) pastHistogram(ctx context.Context, name string, a arm, at t
 		for i := range looks {
 			end := at.Add(-time.Duration(looks-1-i) * step)
 			all, ok := upto[end.UnixMilli()]
-			if !ok {
+			if !ok || during(p.binding.Earlier, end.Add(-step), end, step) {
 				out = append(out, sequential.Histogram{})
 				continue
 			}

@@ -30,6 +30,8 @@ type Binding struct {
 	Since time.Time
 	// Before is what was measured before the stage.
 	Before Baseline
+	// Earlier are when other rollouts of the unit ran: the past leaves them out.
+	Earlier []Span
 	// Bake is how long the stage is watched, as planned, and Adaptive when it may end
 	// earlier; nil when it may not.
 	Bake     time.Duration
@@ -132,6 +134,12 @@ func (m *Meter) look(ctx context.Context, at time.Time, ask []fleet.Target) (Rep
 	report := Report{At: at}
 	begin := m.binding.Since.Add(m.spec.Warmup.Std())
 	w := window{from: later(begin, at.Add(-m.spec.Window.Std())), at: at}
+	if quiet := m.binding.quiet(); m.unchanged() && quiet.After(w.from) {
+		w.from = later(w.from, quiet)
+		if least := at.Add(-m.spec.Every.Std()); w.from.After(least) {
+			w.from = least
+		}
+	}
 	warming := at.Sub(begin) < m.spec.Every.Std()
 	data, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()

@@ -79,7 +79,11 @@ func (m *Meter) history(ctx context.Context, w window) map[string]Past {
 
 func (m *Meter) pastOf(ctx context.Context, c spec.Check, w window, part *comparison) Past {
 	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
-	rows := make([][]float64, int(long/step))
+	looks := int(long / step)
+	rows := make([][]float64, looks)
+	if during(m.binding.Earlier, w.at.Add(-long), w.at, step) { // further back there may be more
+		rows = make([][]float64, 2*looks)
+	}
 	for _, st := range part.strata {
 		for _, a := range arms(part.alone) {
 			if r := addPast(ctx, c, st.source, a, w.at, step, rows); r.verdict != "" {
@@ -90,7 +94,7 @@ func (m *Meter) pastOf(ctx context.Context, c spec.Check, w window, part *compar
 			}
 		}
 	}
-	p := Past{Step: spec.Duration(step), Looks: trimmed(rows)}
+	p := Past{Step: spec.Duration(step), Looks: trimmed(usualRows(rows, looks, w.at, step, m.binding.Earlier))}
 	if part.alone && c.Objective == nil {
 		p.Daily = m.daily(ctx, c, w.at, part)
 	}

@@ -32,7 +32,7 @@ func (p *prometheus) usual(ctx context.Context, expr string, a arm, w window, lo
 		}
 		for _, series := range matrix {
 			id, known := about.ids[string(series.Metric[model.LabelName(p.spec.Identify.Label)])]
-			if m := mean(series.Values); known && m.N > 0 {
+			if m := p.mean(series.Values, step); known && m.N > 0 {
 				out[id] = m.Mean
 			}
 		}
@@ -40,9 +40,12 @@ func (p *prometheus) usual(ctx context.Context, expr string, a arm, w window, lo
 	return out
 }
 
-// mean is that of the samples that are numbers.
-func mean(samples []model.SamplePair) (m sequential.Moments) {
+// mean is that of the samples that are numbers, and not of an earlier rollout.
+func (p *prometheus) mean(samples []model.SamplePair, step time.Duration) (m sequential.Moments) {
 	for _, s := range samples {
+		if at := s.Timestamp.Time(); during(p.binding.Earlier, at, at.Add(time.Nanosecond), step) {
+			continue
+		}
 		if r := (reading{value: float64(s.Value)}).usable(); r.verdict == "" {
 			m = m.Add(r.value)
 		}

@@ -1,0 +1,46 @@
+package health
+
+import "time"
+
+// Span is a time in which an earlier rollout of the same unit ran: what its targets
+// showed then is not how they usually are.
+type Span struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+// MostEarlier is how many earlier rollouts are kept in mind.
+const MostEarlier = 10
+
+// during says that some of the spans covers a part of a time. What a rollout left behind
+// is over one step after it.
+func during(spans []Span, from, to time.Time, step time.Duration) bool {
+	for _, s := range spans {
+		if from.Before(s.To.Add(step)) && to.After(s.From) {
+			return true
+		}
+	}
+	return false
+}
+
+// usualRows are the newest rows of a past, at most so many, that no earlier rollout
+// touched. The newest row ends at a moment.
+func usualRows(rows [][]float64, most int, end time.Time, step time.Duration, spans []Span) [][]float64 {
+	var out [][]float64
+	for i, row := range rows {
+		to := end.Add(-time.Duration(len(rows)-1-i) * step)
+		if !during(spans, to.Add(-step), to, step) {
+			out = append(out, row)
+		}
+	}
+	return out[max(0, len(out)-most):]
+}
+
+// quiet is since when no earlier rollout has touched the targets; zero where none did.
+func (b Binding) quiet() time.Time {
+	var newest time.Time
+	for _, s := range b.Earlier {
+		newest = later(newest, s.To)
+	}
+	return newest
+}

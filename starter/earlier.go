@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/sluicehq/sluice/internal/health"
+)
+
+// earlierFrom is how long ago a rollout may have ended to matter for what is usual.
+const earlierFrom = 48 * time.Hour
+
+// earlier are when the newest rollouts of a unit ran. It is empty where Temporal does not
+// tell: no start waits for it.
+func (r *remote) earlier(ctx context.Context, workflowID string, now time.Time) []health.Span {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var out []health.Span
+	res, err := r.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		PageSize: health.MostEarlier, Query: fmt.Sprintf("WorkflowId = %q AND CloseTime > %q", workflowID, now.Add(-earlierFrom).UTC().Format(time.RFC3339)),
+	})
+	if err == nil {
+		for _, e := range res.GetExecutions() {
+			out = append(out, health.Span{From: e.GetStartTime().AsTime(), To: e.GetCloseTime().AsTime()})
+		}
+	}
+	// The newest may not be listed yet.
+	if d, err := r.client.DescribeWorkflowExecution(ctx, workflowID, ""); err == nil {
+		info := d.GetWorkflowExecutionInfo()
+		last := health.Span{From: info.GetStartTime().AsTime(), To: info.GetCloseTime().AsTime()}
+		if info.GetCloseTime() != nil && now.Sub(last.To) < earlierFrom && !slices.Contains(out, last) {
+			out = slices.Insert(out, 0, last)
+		}
+	}
+	return out[:min(len(out), health.MostEarlier)]
+}
