@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/terminal"
 	"github.com/sluicehq/sluice/workflows"
 )
@@ -66,6 +67,7 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 		return err
 	}
 	defer r.close()
+	sub.Earlier = r.earlier(ctx, connect.WorkflowID(sub.Spec.Unit), con.now())
 	s, err := r.submit(ctx, con, l, sub)
 	if err != nil {
 		return err

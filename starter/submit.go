@@ -63,7 +63,6 @@ func (r *remote) submit(ctx context.Context, con *console, l loaded, sub workflo
 	callCtx, cancel := context.WithTimeout(ctx, 3*callTimeout)
 	defer cancel()
 	id := connect.WorkflowID(sub.Spec.Unit)
-	sub.Earlier = r.earlier(callCtx, id, con.now())
 	run, err := r.client.ExecuteWorkflow(callCtx, client.StartWorkflowOptions{
 		ID:                                       id,
 		TaskQueue:                                connect.TaskQueue,

@@ -72,7 +72,7 @@ func TestPastWithoutEarlierRollouts(t *testing.T) {
 	require.Greater(t, worst(past()), 400.0)
 	require.Len(t, past(bad), 40, "as much is read from further back")
 	require.InDelta(t, 15, worst(past(bad)), 0.1)
-	require.Less(t, len(past(Span{From: looked.Add(-time.Hour), To: looked})), 1, "nothing is known of then")
+	require.Empty(t, past(Span{From: looked.Add(-time.Hour), To: looked}), "nothing is known of then")
 }
 
 // The look before the first stage does not reach back into an earlier rollout.
