@@ -131,28 +131,29 @@ type watch struct {
 const heartbeatAtLeast = 5 * time.Second
 
 func (w *watch) run(ctx context.Context) (Judged, error) {
-	pace := min(w.every, heartbeatAtLeast)
-	beat, end := time.NewTicker(pace), time.NewTimer(time.Until(w.in.Until))
+	beat, end := time.NewTicker(heartbeatAtLeast), time.NewTimer(time.Until(w.in.Until))
 	defer beat.Stop()
 	defer end.Stop()
-	next := time.Now()
+	due := time.NewTimer(min(w.every, heartbeatAtLeast))
+	defer due.Stop()
 	for {
+		look := true
 		select {
 		case <-ctx.Done():
 			return w.last, nil // cancelled: what was seen is the answer
 		case <-activity.GetWorkerStopChannel(ctx):
 			return Judged{}, errWorkerStops
 		case <-beat.C:
+			look = false
+		case <-due.C:
 		case <-end.C:
 		}
-		now := time.Now()
-		// Half a beat early is in time: a tick may come just before the look is due.
-		if over := !now.Before(w.in.Until); over || next.Sub(now) < pace/2 {
+		if now := time.Now(); look {
+			due.Reset(w.every) // from the beginning of one look to that of the next
 			if err := w.look(ctx, now); err != nil {
 				return w.last, nil // only a cancellation ends a look
 			}
-			next = now.Add(w.every)
-			if over || w.decided() {
+			if !now.Before(w.in.Until) || w.decided() {
 				return w.last, nil
 			}
 		}

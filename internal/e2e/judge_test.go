@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/converter"
 
+	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/workflows"
 )
 
@@ -118,8 +121,19 @@ func TestSlowReleaseIsTakenBack(t *testing.T) {
 	s := d.result()
 	require.Equal(t, workflows.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
 	d.sluice(0, "start", shape("2.1.0-errors2x-latency"))
+	require.Len(t, d.started().Earlier, 1, "when the first one ran is known")
 	s = d.result()
 	require.Equal(t, workflows.PhaseRolledBack, s.Outcome.Result, s.Outcome.Why)
 	require.Regexp(t, `shape FAIL: slower at \S+: \S+% of exposed requests within it, \S+% of control's`, s.Outcome.Why)
 	d.allOn("2.0.0-errors2x")
+}
+
+// started is what the unit's newest rollout was started with.
+func (d *deployment) started() (sub workflows.Submission) {
+	d.t.Helper()
+	it := d.client.GetWorkflowHistory(d.t.Context(), connect.WorkflowID(unit), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	first, err := it.Next()
+	require.NoError(d.t, err)
+	require.NoError(d.t, converter.GetDefaultDataConverter().FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &sub))
+	return sub
 }
