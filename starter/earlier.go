@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/sluicehq/sluice/internal/health"
@@ -25,16 +26,21 @@ func (r *remote) earlier(ctx context.Context, workflowID string, now time.Time) 
 	})
 	if err == nil {
 		for _, e := range res.GetExecutions() {
-			out = append(out, health.Span{From: e.GetStartTime().AsTime(), To: e.GetCloseTime().AsTime()})
+			out = append(out, ran(e))
 		}
 	}
 	// The newest may not be listed yet.
 	if d, err := r.client.DescribeWorkflowExecution(ctx, workflowID, ""); err == nil {
 		info := d.GetWorkflowExecutionInfo()
-		last := health.Span{From: info.GetStartTime().AsTime(), To: info.GetCloseTime().AsTime()}
+		last := ran(info)
 		if info.GetCloseTime() != nil && now.Sub(last.To) < earlierFrom && !slices.Contains(out, last) {
 			out = slices.Insert(out, 0, last)
 		}
 	}
 	return out[:min(len(out), health.MostEarlier)]
+}
+
+// ran is when a workflow ran, as precisely as a list tells.
+func ran(info *workflowpb.WorkflowExecutionInfo) health.Span {
+	return health.Span{From: info.GetStartTime().AsTime().Truncate(time.Microsecond), To: info.GetCloseTime().AsTime().Truncate(time.Microsecond)}
 }

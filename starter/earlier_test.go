@@ -19,13 +19,15 @@ import (
 // What ran before is asked of Temporal; where it does not tell, a rollout starts without.
 func TestEarlier(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	ran := func(from, to time.Duration) *workflowpb.WorkflowExecutionInfo {
+	past := func(from, to time.Duration) *workflowpb.WorkflowExecutionInfo {
 		return &workflowpb.WorkflowExecutionInfo{
 			Execution: &commonpb.WorkflowExecution{}, StartTime: timestamppb.New(now.Add(-from)), CloseTime: timestamppb.New(now.Add(-to)),
 		}
 	}
 	span := func(from, to time.Duration) health.Span { return health.Span{From: now.Add(-from), To: now.Add(-to)} }
-	newest := ran(20*time.Minute, 10*time.Minute)
+	newest := past(20*time.Minute, 10*time.Minute)
+	precise := past(20*time.Minute, 10*time.Minute)
+	precise.CloseTime.Nanos += 317 // a list knows microseconds
 	old := &workflowpb.WorkflowExecutionInfo{StartTime: timestamppb.New(now)}
 	for name, test := range map[string]struct {
 		listed []*workflowpb.WorkflowExecutionInfo
@@ -34,10 +36,10 @@ func TestEarlier(t *testing.T) {
 		want   []health.Span
 	}{
 		"never ran":                {want: nil, last: old},
-		"ran twice":                {listed: []*workflowpb.WorkflowExecutionInfo{newest, ran(2*time.Hour, time.Hour)}, last: newest, want: []health.Span{span(20*time.Minute, 10*time.Minute), span(2*time.Hour, time.Hour)}},
-		"not listed yet":           {listed: []*workflowpb.WorkflowExecutionInfo{ran(2*time.Hour, time.Hour)}, last: newest, want: []health.Span{span(20*time.Minute, 10*time.Minute), span(2*time.Hour, time.Hour)}},
+		"ran twice":                {listed: []*workflowpb.WorkflowExecutionInfo{newest, past(2*time.Hour, time.Hour)}, last: precise, want: []health.Span{span(20*time.Minute, 10*time.Minute), span(2*time.Hour, time.Hour)}},
+		"not listed yet":           {listed: []*workflowpb.WorkflowExecutionInfo{past(2*time.Hour, time.Hour)}, last: newest, want: []health.Span{span(20*time.Minute, 10*time.Minute), span(2*time.Hour, time.Hour)}},
 		"no visibility":            {list: errors.New("no visibility"), last: newest, want: []health.Span{span(20*time.Minute, 10*time.Minute)}},
-		"the last is days ago":     {last: ran(200*time.Hour, 100*time.Hour)},
+		"the last is days ago":     {last: past(200*time.Hour, 100*time.Hour)},
 		"nothing can be asked":     {list: errors.New("gone")},
 		"one that runs is no past": {last: old},
 	} {
