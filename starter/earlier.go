@@ -26,13 +26,13 @@ func (r *remote) earlier(ctx context.Context, workflowID string, now time.Time) 
 	})
 	if err == nil {
 		for _, e := range res.GetExecutions() {
-			out = append(out, ran(e))
+			out = append(out, spanOf(e))
 		}
 	}
 	// The newest may not be listed yet.
 	if d, err := r.client.DescribeWorkflowExecution(ctx, workflowID, ""); err == nil {
 		info := d.GetWorkflowExecutionInfo()
-		last := ran(info)
+		last := spanOf(info)
 		if info.GetCloseTime() != nil && now.Sub(last.To) < earlierFrom && !slices.Contains(out, last) {
 			out = slices.Insert(out, 0, last)
 		}
@@ -40,7 +40,7 @@ func (r *remote) earlier(ctx context.Context, workflowID string, now time.Time) 
 	return out[:min(len(out), health.MostEarlier)]
 }
 
-// ran is when a workflow ran, as precisely as a list tells.
-func ran(info *workflowpb.WorkflowExecutionInfo) health.Span {
+// spanOf is when a workflow ran, as precisely as a list tells.
+func spanOf(info *workflowpb.WorkflowExecutionInfo) health.Span {
 	return health.Span{From: info.GetStartTime().AsTime().Truncate(time.Microsecond), To: info.GetCloseTime().AsTime().Truncate(time.Microsecond)}
 }
