@@ -50,7 +50,7 @@ func (m *Meter) totals(ctx context.Context, a arm, at time.Time, looks int, step
 	if r.verdict != "" {
 		return nil
 	}
-	return past
+	return usualRows(past, looks, at, step, m.binding.Earlier)
 }
 
 // fewByChance is how likely it is, at most, that so few requests are an arm's by chance, of

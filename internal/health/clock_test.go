@@ -1,7 +1,6 @@
 package health
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 
@@ -36,15 +35,7 @@ func TestClockAheadHidesNoHarm(t *testing.T) {
 					f.serve(target.ID, int(.2*n), int(n))
 				}
 			}
-			m := f.open(t, h, b)
-			require.NoError(t, m.Restore(s))
-			r, err := m.Look(t.Context(), f.applied.Add(at))
-			require.NoError(t, err)
-			raw, err := json.Marshal(m.State())
-			require.NoError(t, err)
-			s = State{}
-			require.NoError(t, json.Unmarshal(raw, &s))
-			res = r.Results[0]
+			res, s = lookOnFrom(t, f.open(t, h, b), s, f.applied.Add(at))
 		}
 		for i := range 12 {
 			look(10*time.Minute-time.Second*time.Duration(60-5*i), .8)

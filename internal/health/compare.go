@@ -189,7 +189,9 @@ func (m *Meter) compareOne(ctx context.Context, c spec.Check, at moment, part *c
 // with that.
 func (r Result) readable(c spec.Check, looks []judge.Look) Result {
 	for _, l := range looks {
-		r.Samples += l.Exposed.Total
+		if l.Exposed != nil {
+			r.Samples += l.Exposed.Total
+		}
 	}
 	r.Verdict = Pass
 	if r.Samples < max(1, float64(c.MinSamples)) {

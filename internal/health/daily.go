@@ -20,16 +20,17 @@ const (
 
 // daily is how many times as large the share of bad events was a day ago, in the time in
 // which the stage will bake, as in the time before that; 0 where chance explains it, or
-// the source does not reach back so far. A check that has no control cannot tell
+// the source does not reach back so far, or an earlier rollout ran then. A check that has no control cannot tell
 // otherwise what comes with the hour.
 func (m *Meter) daily(ctx context.Context, c spec.Check, at time.Time, part *comparison) float64 {
 	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
 	bake := m.binding.Bake.Truncate(step)
-	if bake < step || bake > day {
+	then := at.Add(-day)
+	if bake < step || bake > day || during(m.binding.Earlier, then.Add(-long), then.Add(bake), step) {
 		return 0
 	}
-	before, ok := m.countedAt(ctx, c, at.Add(-day), long, step, part)
-	since, also := m.countedAt(ctx, c, at.Add(-day).Add(bake), bake, step, part)
+	before, ok := m.countedAt(ctx, c, then, long, step, part)
+	since, also := m.countedAt(ctx, c, then.Add(bake), bake, step, part)
 	if !ok || !also {
 		return 0
 	}

@@ -59,6 +59,20 @@ func TestTimeOfDay(t *testing.T) {
 	require.NoError(t, err)
 	require.InDelta(t, 1.76, before.Past["errors"].Daily, 0.2)
 
+	for name, span := range map[string]Span{
+		"then, in the bake":  {From: looked.Add(-day), To: looked.Add(-day + 5*time.Minute)},
+		"then, before it":    {From: looked.Add(-day - 5*time.Minute), To: looked.Add(-day)},
+		"begun long before":  {From: looked.Add(-2 * day), To: looked.Add(-day)},
+		"ended the next day": {From: looked.Add(-day + 5*time.Minute), To: looked},
+	} {
+		b.Earlier = []Span{span}
+		m, err = Open(promSpec(against()), b, Deps{Transport: source(&asked)})
+		require.NoError(t, err)
+		before, err = m.measure(t.Context(), looked)
+		require.NoError(t, err)
+		require.Zero(t, before.Past["errors"].Daily, "a rollout ran %s: what it did is no time of day", name)
+	}
+
 	asked = false
 	m, err = Open(promSpec(against()), promBinding(4, 2), Deps{Transport: source(&asked)})
 	require.NoError(t, err)

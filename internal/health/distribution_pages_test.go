@@ -1,7 +1,6 @@
 package health
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"testing"
@@ -43,15 +42,7 @@ func oldPrograms(t *testing.T, spoil func(look, i int, page string) string) (res
 				n := 20 * float64(look)
 				f.extra(target.ID, spoil(look, i, tookPage(500_000+.8*n, 1_000_000+n)))
 			}
-			m := f.open(t, h, b)
-			require.NoError(t, m.Restore(s))
-			r, err := m.Look(t.Context(), time.Now())
-			require.NoError(t, err)
-			raw, err := json.Marshal(m.State())
-			require.NoError(t, err)
-			s = State{}
-			require.NoError(t, json.Unmarshal(raw, &s))
-			res = r.Results[0]
+			res, s = lookOnFrom(t, f.open(t, h, b), s, time.Now())
 		}
 	})
 	return res

@@ -64,14 +64,7 @@ func lookOnBuckets(t *testing.T, source oracle, looks int) (Result, State) {
 	for n := range looks {
 		m, err := Open(h, b, Deps{Transport: source})
 		require.NoError(t, err)
-		require.NoError(t, m.Restore(s))
-		r, err := m.Look(t.Context(), looked.Add(time.Duration(15*(n+1))*time.Second))
-		require.NoError(t, err)
-		res = r.Results[0]
-		raw, err := json.Marshal(m.State())
-		require.NoError(t, err)
-		s = State{}
-		require.NoError(t, json.Unmarshal(raw, &s))
+		res, s = lookOnFrom(t, m, s, looked.Add(time.Duration(15*(n+1))*time.Second))
 	}
 	return res, s
 }
@@ -170,14 +163,11 @@ func TestDistributionsOfPages(t *testing.T) {
 					share = changed
 				}
 				fast[i], all[i] = fast[i]+20*share, all[i]+20
-				f.extra(target.ID, fmt.Sprintf("# TYPE took_seconds histogram\ntook_seconds_bucket{le=\"0.1\"} %g\ntook_seconds_bucket{le=\"0.5\"} %g\ntook_seconds_bucket{le=\"+Inf\"} %g\ntook_seconds_sum 1\ntook_seconds_count %g\n", fast[i], all[i], all[i], all[i]))
+				f.extra(target.ID, tookPage(fast[i], all[i]))
 			}
 		}
 		work(0.8)
-		c := latencies()
-		c.Distribution = &spec.Distribution{Histogram: "took_seconds"}
-		h := scrapeSpec(c)
-		h.Without = []string{spec.CheckAlive, spec.CheckTraffic}
+		h := tookSpec()
 		h.Scrape.Baseline = seconds(100)
 		b := f.binding(4)
 		b.Bake = 5 * time.Minute
@@ -209,15 +199,7 @@ func TestDistributionsOfPages(t *testing.T) {
 				if spoil != nil {
 					spoil(i)
 				}
-				m := f.open(t, h, b)
-				require.NoError(t, m.Restore(s))
-				r, err := m.Look(t.Context(), time.Now())
-				require.NoError(t, err)
-				raw, err := json.Marshal(m.State())
-				require.NoError(t, err)
-				s = State{}
-				require.NoError(t, json.Unmarshal(raw, &s))
-				res = r.Results[0]
+				res, s = lookOnFrom(t, f.open(t, h, b), s, time.Now())
 			}
 			return res
 		}

@@ -25,8 +25,8 @@ func during(spans []Span, from, to time.Time, step time.Duration) bool {
 
 // usualRows are the newest rows of a past, at most so many, that no earlier rollout
 // touched. The newest row ends at a moment.
-func usualRows(rows [][]float64, most int, end time.Time, step time.Duration, spans []Span) [][]float64 {
-	var out [][]float64
+func usualRows[R any](rows []R, most int, end time.Time, step time.Duration, spans []Span) []R {
+	var out []R
 	for i, row := range rows {
 		to := end.Add(-time.Duration(len(rows)-1-i) * step)
 		if !during(spans, to.Add(-step), to, step) {

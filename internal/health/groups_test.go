@@ -61,25 +61,30 @@ func healthy() map[string]float64 {
 	return out
 }
 
+// lookOnFrom looks as another worker, which goes on from a state as it travels. It answers
+// the first result and what a further one goes on from.
+func lookOnFrom(t *testing.T, m *Meter, s State, at time.Time) (res Result, next State) {
+	t.Helper()
+	require.NoError(t, m.Restore(s))
+	r, err := m.Look(t.Context(), at)
+	require.NoError(t, err)
+	raw, err := json.Marshal(m.State())
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(raw, &next))
+	return r.Results[0], next
+}
+
 func lookOn(t *testing.T, c spec.Check, errors map[string]float64, looks int) Result {
 	t.Helper()
 	b, source := regions(errors)
 	h := promSpec(c)
 	h.StaleAfter = seconds(7200)
-	m, err := Open(h, b, Deps{Transport: source})
-	require.NoError(t, err)
+	var s State
 	var res Result
 	for n := range looks {
-		r, err := m.Look(t.Context(), looked.Add(time.Duration(15*(n+1))*time.Second))
+		m, err := Open(h, b, Deps{Transport: source})
 		require.NoError(t, err)
-		res = r.Results[0]
-		raw, err := json.Marshal(m.State())
-		require.NoError(t, err)
-		var s State
-		require.NoError(t, json.Unmarshal(raw, &s))
-		m, err = Open(h, b, Deps{Transport: source})
-		require.NoError(t, err)
-		require.NoError(t, m.Restore(s), "a watch that moves goes on where it was")
+		res, s = lookOnFrom(t, m, s, looked.Add(time.Duration(15*(n+1))*time.Second))
 	}
 	return res
 }
@@ -201,4 +206,34 @@ func TestLateSamplesAreCounted(t *testing.T) {
 	}
 	require.Equal(t, Pass, res.Verdict, res.Sentence)
 	require.InEpsilon(t, 100*80*15, res.Samples, 0.1, "a little is lost where a range begins anew")
+}
+
+// A look in which the source is ahead with bad events has none to compare with, before the
+// change neither.
+func TestLookAheadBeforeTheChange(t *testing.T) {
+	c := against()
+	c.Against = spec.AgainstBefore
+	b := promBinding(4, 4)
+	b.Since, b.Control = time.Time{}, nil
+	total := 100.0
+	bad := "50"
+	source := oracle(func(query string, _ *http.Request) (int, string, io.Reader, error) {
+		switch {
+		case strings.HasPrefix(query, "max(timestamp("):
+			return 200, asJSON, strings.NewReader(vector(fmt.Sprint(looked.Add(time.Hour).Unix()))), nil
+		case strings.Contains(query, "5.."):
+			return 200, asJSON, strings.NewReader(vector(bad)), nil
+		}
+		return 200, asJSON, strings.NewReader(vector(fmt.Sprint(total))), nil
+	})
+	h := promSpec(c)
+	h.StaleAfter = seconds(7200)
+	m, err := Open(h, b, Deps{Transport: source})
+	require.NoError(t, err)
+	_, err = m.Look(t.Context(), looked)
+	require.NoError(t, err)
+	bad = "60" // ten more of them, and no further request
+	r, err := m.Look(t.Context(), looked.Add(15*time.Second))
+	require.NoError(t, err)
+	require.Equal(t, Unexercised, r.Results[0].Verdict, r.Results[0].Sentence)
 }

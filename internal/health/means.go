@@ -91,6 +91,7 @@ func (m *Meter) compareMeans(ctx context.Context, c spec.Check, at moment) judge
 	look := judge.Numbers{At: at.at.Sub(begin)}
 	res := Result{Check: c.Name}
 	var lost []string
+	early := ""
 	for _, a := range arms(part.alone) {
 		s := m.source.gauges(ctx, c.Value, a, at.window)
 		res.evidence(s.reading)
@@ -105,10 +106,14 @@ func (m *Meter) compareMeans(ctx context.Context, c spec.Check, at moment) judge
 			}
 		}
 		if a == exposed {
-			look.Exposed, lost = part.at(a, shown), m.lost(c, part, s)
+			look.Exposed, lost, early = part.at(a, shown), m.lost(c, part, s), s.early
 		} else {
 			look.Control = part.at(a, shown)
 		}
+	}
+	if early != "" { // what was before the change would make what comes after it look usual
+		part.judge.See(judge.Numbers{At: look.At})
+		return judged{Result: res.without(reading{verdict: Unexercised, why: "no evidence of health yet: " + early})}
 	}
 	part.judge.See(look)
 	if m.unchanged() {

@@ -62,14 +62,7 @@ func lookOnMeans(t *testing.T, c spec.Check, b Binding, number func(look, i int)
 	for n := range looks {
 		m, err := Open(h, b, Deps{Transport: shops(func(i int) float64 { return number(n, i) })})
 		require.NoError(t, err)
-		require.NoError(t, m.Restore(s))
-		r, err := m.Look(t.Context(), looked.Add(time.Duration(15*(n+1))*time.Second))
-		require.NoError(t, err)
-		res = r.Results[0]
-		raw, err := json.Marshal(m.State())
-		require.NoError(t, err)
-		s = State{}
-		require.NoError(t, json.Unmarshal(raw, &s))
+		res, s = lookOnFrom(t, m, s, looked.Add(time.Duration(15*(n+1))*time.Second))
 	}
 	return res
 }
@@ -198,4 +191,20 @@ func TestMeansOfPages(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, NoData, r.Results[0].Verdict)
 	})
+}
+
+// Numbers that rest on the time before the change say nothing of it.
+func TestMeansOfTheTimeBefore(t *testing.T) {
+	c := orders()
+	c.Value = "sum by (instance) (increase(orders_total{$exposed}[2m]))"
+	b := meansBinding()
+	for looks, want := range map[int]Verdict{6: Unexercised, 20: Pass} {
+		res := lookOnMeans(t, c, b, steady, looks)
+		require.Equal(t, want, res.Verdict, res.Sentence)
+		if want == Unexercised {
+			require.Contains(t, res.Sentence, "the query reaches back 2m, to before evidence counts")
+		}
+	}
+	harm := lookOnMeans(t, c, b, fewer, 20)
+	require.Equal(t, Fail, harm.Verdict, harm.Sentence)
 }

@@ -200,14 +200,7 @@ func (j *comparison) Restore(s ComparisonState) bool {
 // are strata. It returns the first FAIL; with Criteria.Enough, the first PASS that has
 // shown enough; and else what is so at the end of the bake.
 func Run(c Criteria, looks []Look) Outcome {
-	var before, since []Look
-	for _, l := range looks {
-		if l.At <= 0 {
-			before = append(before, l)
-		} else if l.At <= c.Bake {
-			since = append(since, l)
-		}
-	}
+	before, since := parted(looks, c.Bake)
 	// Time in which nobody looked counts as looks without arms.
 	j, last := New(c, before), time.Duration(0)
 	for len(since) > 0 {

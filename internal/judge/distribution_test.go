@@ -71,13 +71,7 @@ func (w webWorld) draw(seed uint64) (before, since []Histograms) {
 // distributed judges to the first FAIL, or the end.
 func distributed(c Criteria, before, since []Histograms) (*Distribution, Outcome) {
 	j := NewDistribution(c, before)
-	for _, l := range since {
-		j.See(l)
-		if out := j.Outcome(l.At); out.Verdict == Fail {
-			return j, out
-		}
-	}
-	return j, j.Outcome(c.Bake)
+	return j, all(j, since, c.Bake)
 }
 
 // Chance, bursts, canaries that always were slower, shared incidents and shares that
@@ -261,24 +255,15 @@ func TestDistributionAnyInput(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := criteria()
 		c.Before = rapid.Bool().Draw(t, "with before")
-		var before, since []Histograms
+		var looks []Histograms
 		for i := range rapid.IntRange(0, 40).Draw(t, "looks") {
 			l := Histograms{At: time.Duration(i-20) * step, Exposed: arm.Draw(t, "exposed"), Control: arm.Draw(t, "control")}
-			if l.At > 0 {
-				since = append(since, l)
-			} else {
-				before = append(before, l)
-			}
+			looks = append(looks, l)
 		}
 		c.Bake = 20 * step
+		before, since := parted(looks, c.Bake)
 		j, out := distributed(c, before, since)
-		for _, v := range []float64{out.LnE, out.P, out.Ratio, out.Samples, out.Needed} {
-			require.False(t, math.IsNaN(v) || math.IsInf(v, 0), "%+v", out)
-		}
-		_, err := json.Marshal(j.State())
-		require.NoError(t, err)
-		require.NotContains(t, out.Evidence, "NaN")
-		require.NotContains(t, out.Evidence, "Inf")
+		finite(t, out, j.State())
 		if out.Verdict == Pass {
 			require.GreaterOrEqual(t, out.Samples, c.MinSamples)
 		}
@@ -305,24 +290,10 @@ func TestDistributionStateIsAllThatMatters(t *testing.T) {
 		c.Alpha, c.Before = 0.05, rapid.Bool().Draw(t, "with before")
 		w := webWorld{known: rapid.Bool().Draw(t, "known"), jitter: 0.1, slow: constant(rapid.SampledFrom([]float64{1, 1.5, 3}).Draw(t, "slow"))}
 		before, since := w.draw(rapid.Uint64().Draw(t, "seed"))
-		calm, shaken := NewDistribution(c, before), NewDistribution(c, before)
-		for i, l := range since[:50] {
-			if rapid.IntRange(0, 9).Draw(t, "fate") == 0 {
-				raw, err := json.Marshal(shaken.State())
-				require.NoError(t, err)
-				require.Less(t, len(raw), 8<<10)
-				var s DistributionState
-				require.NoError(t, json.Unmarshal(raw, &s))
-				shaken = NewDistribution(c, before)
-				require.True(t, shaken.Restore(s))
-			}
-			if i%13 == 5 {
-				l.Exposed = nil
-			}
-			calm.See(l)
-			shaken.See(l)
-			require.Equal(t, calm.Outcome(l.At), shaken.Outcome(l.At))
+		for i := 5; i < 50; i += 13 {
+			since[i].Exposed = nil
 		}
+		stateIsAll(t, func() kept[Histograms, DistributionState] { return NewDistribution(c, before) }, since[:50])
 	})
 }
 

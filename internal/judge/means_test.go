@@ -70,13 +70,7 @@ func lower(alpha float64) MeansCriteria {
 // means judges to the first FAIL, or the end.
 func means(c MeansCriteria, before, since []Numbers) (*Means, Outcome) {
 	j := NewMeans(c, before)
-	for _, l := range since {
-		j.See(l)
-		if out := j.Outcome(l.At); out.Verdict == Fail {
-			return j, out
-		}
-	}
-	return j, j.Outcome(c.Bake)
+	return j, all(j, since, c.Bake)
 }
 
 // Targets that differ for good and wander take back no more than they may over a whole
@@ -251,24 +245,15 @@ func TestMeansAnyInput(t *testing.T) {
 		c := lower(0.05)
 		c.Drop, c.Rise, c.Before = odd.Draw(t, "drop"), odd.Draw(t, "rise"), rapid.Bool().Draw(t, "with before")
 		c.Enough, c.Risk = 2, 0.05
-		var before, since []Numbers
+		var looks []Numbers
 		for i := range rapid.IntRange(0, 12).Draw(t, "looks") {
 			l := Numbers{At: time.Duration(i-5) * step, Exposed: arm.Draw(t, "exposed"), Control: arm.Draw(t, "control")}
-			if l.At > 0 {
-				since = append(since, l)
-			} else {
-				before = append(before, l)
-			}
+			looks = append(looks, l)
 		}
 		c.Bake = 8 * step
+		before, since := parted(looks, c.Bake)
 		j, out := means(c, before, since)
-		for _, v := range []float64{out.LnE, out.P, out.Ratio, out.Samples, out.Needed} {
-			require.False(t, math.IsNaN(v) || math.IsInf(v, 0), "%+v", out)
-		}
-		_, err := json.Marshal(j.State())
-		require.NoError(t, err)
-		require.NotContains(t, out.Evidence, "NaN")
-		require.NotContains(t, out.Evidence, "Inf")
+		finite(t, out, j.State())
 		if out.Verdict == Pass {
 			require.GreaterOrEqual(t, j.State().Used[0], 30)
 			require.GreaterOrEqual(t, out.Samples, 2.0)
@@ -286,20 +271,7 @@ func TestMeansStateIsAllThatMatters(t *testing.T) {
 			known: rapid.Bool().Draw(t, "known"), factor: constant(rapid.SampledFrom([]float64{0.7, 1, 1.4}).Draw(t, "factor")),
 		}
 		before, since := w.draw(rapid.Uint64().Draw(t, "seed"))
-		calm, shaken := NewMeans(c, before), NewMeans(c, before)
-		for _, l := range since[:60] {
-			if rapid.IntRange(0, 9).Draw(t, "fate") == 0 {
-				raw, err := json.Marshal(shaken.State())
-				require.NoError(t, err)
-				var s MeansState
-				require.NoError(t, json.Unmarshal(raw, &s))
-				shaken = NewMeans(c, before)
-				require.True(t, shaken.Restore(s))
-			}
-			calm.See(l)
-			shaken.See(l)
-			require.Equal(t, calm.Outcome(l.At), shaken.Outcome(l.At))
-		}
+		stateIsAll(t, func() kept[Numbers, MeansState] { return NewMeans(c, before) }, since[:60])
 	})
 }
 

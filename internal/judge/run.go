@@ -2,43 +2,48 @@ package judge
 
 import "time"
 
+// look is what is seen at a moment since the change.
+type look interface{ when() time.Duration }
+
+func (l Look) when() time.Duration       { return l.At }
+func (l Numbers) when() time.Duration    { return l.At }
+func (l Histograms) when() time.Duration { return l.At }
+
 // RunMeans is Run for means: looks at or before zero are from before the change, those
 // after the bake are left out. It returns the first FAIL, and else what is so at the end
 // of the bake.
 func RunMeans(c MeansCriteria, looks []Numbers) Outcome {
-	at := func(l Numbers) time.Duration { return l.At }
-	before, since := parted(looks, c.Bake, at)
-	return all(NewMeans(c, before), since, c.Bake, at)
+	before, since := parted(looks, c.Bake)
+	return all(NewMeans(c, before), since, c.Bake)
 }
 
 // RunDistribution is RunMeans for histograms.
 func RunDistribution(c Criteria, looks []Histograms) Outcome {
-	at := func(l Histograms) time.Duration { return l.At }
-	before, since := parted(looks, c.Bake, at)
-	return all(NewDistribution(c, before), since, c.Bake, at)
+	before, since := parted(looks, c.Bake)
+	return all(NewDistribution(c, before), since, c.Bake)
 }
 
 // parted are the looks before and after the change.
-func parted[L any](looks []L, bake time.Duration, at func(L) time.Duration) (before, since []L) {
+func parted[L look](looks []L, bake time.Duration) (before, since []L) {
 	for _, l := range looks {
-		if t := at(l); t <= 0 {
+		if at := l.when(); at <= 0 {
 			before = append(before, l)
-		} else if t <= bake {
+		} else if at <= bake {
 			since = append(since, l)
 		}
 	}
 	return before, since
 }
 
-// all judges all looks since the change.
-func all[L any](j interface {
+// all judges all looks since the change, up to the first FAIL.
+func all[L look](j interface {
 	See(l L)
 	Outcome(at time.Duration) Outcome
-}, since []L, bake time.Duration, at func(L) time.Duration,
+}, since []L, bake time.Duration,
 ) Outcome {
 	for _, l := range since {
 		j.See(l)
-		if out := j.Outcome(at(l)); out.Verdict == Fail {
+		if out := j.Outcome(l.when()); out.Verdict == Fail {
 			return out
 		}
 	}

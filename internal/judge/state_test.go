@@ -20,26 +20,7 @@ func TestStateIsAllThatMatters(t *testing.T) {
 		if rapid.Bool().Draw(t, "unknown past") {
 			before = nil
 		}
-		calm, shaken := newComparison(c, before), newComparison(c, before)
-		size := 0
-		for _, l := range looks[40:] {
-			if rapid.IntRange(0, 9).Draw(t, "fate") == 0 {
-				raw, err := json.Marshal(shaken.State())
-				require.NoError(t, err)
-				size = max(size, len(raw))
-				var s ComparisonState
-				require.NoError(t, json.Unmarshal(raw, &s))
-				shaken = newComparison(c, before)
-				require.True(t, shaken.Restore(s))
-			}
-			calm.See(l)
-			shaken.See(l)
-			want, got := calm.Outcome(l.At), shaken.Outcome(l.At)
-			require.InDelta(t, want.LnE, got.LnE, 1e-9)
-			want.LnE, got.LnE, want.P, got.P = 0, 0, 0, 0
-			require.Equal(t, want, got)
-		}
-		require.Less(t, size, 8<<10)
+		stateIsAll(t, func() kept[Look, ComparisonState] { return oneByOne{newComparison(c, before)} }, looks[40:])
 	})
 }
 
