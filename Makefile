@@ -39,12 +39,12 @@ help: ## list the targets
 
 .PHONY: demo
 demo: build ## the two-minute demonstration: rollouts on a simulated fleet, with processes killed in the middle
-	@$(GO_BUILD) -o $(LOCAL)/sluice-demo ./internal/demo
+	@$(GO_BUILD) -o $(LOCAL)/sluice-demo ./internal/lab/demo
 	@$(LOCAL)/sluice-demo
 
 .PHONY: dev
 dev: build ## the same stack left running to try things on, with its links
-	@$(GO_BUILD) -o $(LOCAL)/sluice-demo ./internal/demo
+	@$(GO_BUILD) -o $(LOCAL)/sluice-demo ./internal/lab/demo
 	@$(LOCAL)/sluice-demo --keep
 
 .PHONY: example-haproxy
@@ -62,11 +62,11 @@ binaries: ## only Sluice: bin/sluice, bin/sluice-worker, bin/sluice-sim
 	@echo "building bin/sluice, bin/sluice-worker, bin/sluice-sim ($(VERSION))"
 	@$(GO_BUILD) -o bin/sluice ./starter
 	@$(GO_BUILD) -o bin/sluice-worker ./worker
-	@$(GO_BUILD) -o bin/sluice-sim ./internal/sim/cmd/sluice-sim
+	@$(GO_BUILD) -o bin/sluice-sim ./internal/lab/sim/cmd/sluice-sim
 
-$(DEVSTACK): $(filter-out %_test.go,$(wildcard internal/devstack/*.go)) internal/devstack/go.mod internal/devstack/go.sum
+$(DEVSTACK): $(filter-out %_test.go,$(wildcard internal/lab/devstack/*.go)) internal/lab/devstack/go.mod internal/lab/devstack/go.sum
 	@echo "building the embedded Temporal server (a few minutes the first time)"
-	@cd internal/devstack && $(GO_BUILD) -o $@ .
+	@cd internal/lab/devstack && $(GO_BUILD) -o $@ .
 
 .PHONY: schema
 schema: ## regenerate the JSON Schema of specs from the Go types
@@ -83,9 +83,9 @@ test: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## all tests: uni
 	@echo "testing the main module, with the race detector"
 	@SLUICE_REQUIRE_E2E=$$(.ci/debian-packages have && echo 1 || true) go test -buildvcs=false -race -timeout 20m ./...
 	@echo "testing the embedded Temporal server"
-	@cd internal/devstack && go test -buildvcs=false -timeout 10m ./...
+	@cd internal/lab/devstack && go test -buildvcs=false -timeout 10m ./...
 	@echo "testing docker-compose.yml" # with -count=1, since go does not see that a file outside of the module has changed
-	@cd internal/compose && SLUICE_REQUIRE_E2E=$$($(ROOT)/.ci/debian-packages have && echo 1 || true) go test -buildvcs=false -count=1 ./...
+	@cd internal/lab/compose && SLUICE_REQUIRE_E2E=$$($(ROOT)/.ci/debian-packages have && echo 1 || true) go test -buildvcs=false -count=1 ./...
 
 .PHONY: debian-packages
 debian-packages: ## haproxy, prometheus, prometheus-alertmanager and curl for the end-to-end tests, where this is Debian and root
@@ -93,13 +93,13 @@ debian-packages: ## haproxy, prometheus, prometheus-alertmanager and curl for th
 
 .PHONY: chaos
 chaos: build debian-packages ## kill worker, server, targets and health source in every phase of rollouts: SEED=1 N=300 LANES=3
-	@$(GO_BUILD) -o $(LOCAL)/sluice-chaos ./internal/chaos
+	@$(GO_BUILD) -o $(LOCAL)/sluice-chaos ./internal/lab/chaos
 	@$(LOCAL)/sluice-chaos -seed $(SEED) -kills $(N) -lanes $(LANES)
 
 .PHONY: test-postgres
 test-postgres: build ## the shape of a production: PostgreSQL below Temporal, two workers, each of them killed in the middle of a rollout
 	@.ci/debian-packages install postgresql
-	@$(GO_BUILD) -o $(LOCAL)/sluice-demo ./internal/demo
+	@$(GO_BUILD) -o $(LOCAL)/sluice-demo ./internal/lab/demo
 	@$(LOCAL)/sluice-demo --postgres
 
 .PHONY: lint
@@ -112,9 +112,9 @@ lint: tools $(DEVSTACK) ## formatting, golangci-lint, determinism of workflow co
 	@echo "golangci-lint, main module"
 	@golangci-lint run ./...
 	@echo "golangci-lint and go vet, embedded server"
-	@cd internal/devstack && go vet ./... && golangci-lint run --config $(ROOT)/.golangci.yml ./...
+	@cd internal/lab/devstack && go vet ./... && golangci-lint run --config $(ROOT)/.golangci.yml ./...
 	@echo "golangci-lint and go vet, checks of docker-compose.yml"
-	@cd internal/compose && go vet ./... && golangci-lint run --config $(ROOT)/.golangci.yml ./...
+	@cd internal/lab/compose && go vet ./... && golangci-lint run --config $(ROOT)/.golangci.yml ./...
 	@echo "workflowcheck: workflow code must replay"
 	@workflowcheck ./workflows/...
 
@@ -124,7 +124,7 @@ fmt: $(LOCAL)/.gofumpt-$(GOFUMPT_VERSION) ## format all Go files
 
 .PHONY: record-histories
 record-histories: build ## histories of rollouts that are not recorded yet, which the workflow must go on replaying
-	@SLUICE_RECORD=$(ROOT)/workflows/testdata/histories go test -buildvcs=false -count=1 -v -run TestRecordHistories ./internal/e2e
+	@SLUICE_RECORD=$(ROOT)/workflows/rollout/testdata/histories go test -buildvcs=false -count=1 -v -run TestRecordHistories ./internal/lab/e2e
 
 # More flags for what `make bench` measures beside Go's benchmarks; sluice-bench -h lists them. To bring the page up to date:
 # make bench-sluice bench-concurrency BENCHFLAGS="--page docs/performance.md"
@@ -134,22 +134,22 @@ RAMP       ?= 500,1000,2000,3000,4000
 .PHONY: bench
 bench: bench-sluice ## rollouts against baselines (docs/performance.md), then Go's benchmarks
 	go test -buildvcs=false -run '^$$' -bench . -benchmem ./...
-	cd internal/devstack && go test -buildvcs=false -run '^$$' -bench . -benchtime 200x ./...
+	cd internal/lab/devstack && go test -buildvcs=false -run '^$$' -bench . -benchtime 200x ./...
 
 .PHONY: bench-sluice
 bench-sluice: build
-	@$(GO_BUILD) -o $(LOCAL)/sluice-bench ./internal/bench
+	@$(GO_BUILD) -o $(LOCAL)/sluice-bench ./internal/lab/bench
 	@$(LOCAL)/sluice-bench --only overhead,fleet,events $(BENCHFLAGS)
 
 .PHONY: bench-concurrency
 bench-concurrency: build ## how many rollouts can bake on one worker; a quarter of an hour (RAMP=500,1000)
-	@$(GO_BUILD) -o $(LOCAL)/sluice-bench ./internal/bench
+	@$(GO_BUILD) -o $(LOCAL)/sluice-bench ./internal/lab/bench
 	@$(LOCAL)/sluice-bench --only concurrency --ramp $(RAMP) $(BENCHFLAGS)
 
 # The same tables with any number of cores; `make bench-judge BENCHFLAGS="--page docs/judge.md"` brings the page up to date.
 .PHONY: bench-judge
 bench-judge: ## Sluice's judge against others in simulated worlds (docs/judge.md); some minutes
-	@$(GO_BUILD) -o $(LOCAL)/sluice-judgebench ./internal/judgebench
+	@$(GO_BUILD) -o $(LOCAL)/sluice-judgebench ./internal/lab/judgebench
 	@$(LOCAL)/sluice-judgebench $(BENCHFLAGS)
 
 .PHONY: fuzz

@@ -13,19 +13,19 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/sluicehq/sluice/internal/dial"
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/inventory"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/store"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 // Activities are the dependencies of every activity; its methods are registered
 // with a worker. Build it with New. It is safe for concurrent use.
 type Activities struct {
 	store     store.Store
-	newDriver func(spec.Driver) (target.Driver, error)
+	newDriver func(spec.Driver) (driver.Driver, error)
 	// lister lists a fleet, once.
 	lister func(context.Context, spec.FleetSource) (fleet.Fleet, error)
 	// sources carries requests to sources of health.
@@ -40,13 +40,13 @@ type Activities struct {
 
 // New returns activities that keep plans in s, count in m, and connect through g.
 func New(s store.Store, m *Metrics, g dial.Guard) *Activities {
-	targets, sources := target.Transport(g), g.Transport()
+	targets, sources := driver.Transport(g), g.Transport()
 	return &Activities{
 		store: s, metrics: m, submission: submitted, plans: map[string]plan.Plan{}, sources: sources,
 		lister: func(ctx context.Context, f spec.FleetSource) (fleet.Fleet, error) {
 			return inventory.List(ctx, f, inventory.Deps{Transport: sources})
 		},
-		newDriver: func(d spec.Driver) (target.Driver, error) { return target.New(d, targets) },
+		newDriver: func(d spec.Driver) (driver.Driver, error) { return driver.New(d, targets) },
 	}
 }
 
@@ -92,7 +92,7 @@ func (a *Activities) remember(digest string, p plan.Plan) {
 }
 
 // open answers the plan of a digest with the driver that it asks for.
-func (a *Activities) open(ctx context.Context, digest string) (plan.Plan, target.Driver, error) {
+func (a *Activities) open(ctx context.Context, digest string) (plan.Plan, driver.Driver, error) {
 	p, err := a.load(ctx, digest)
 	if err != nil {
 		return plan.Plan{}, nil, err

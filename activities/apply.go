@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 // applyOne puts a release on a target that still runs what was observed before:
 // somebody else may have changed it meanwhile, and the way back would not know.
-func applyOne(ctx context.Context, d target.Driver, t fleet.Target, o target.Order, before string) error {
+func applyOne(ctx context.Context, d driver.Driver, t fleet.Target, o driver.Order, before string) error {
 	s, err := d.Observe(ctx, t, o.Unit)
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (Applied, error) 
 	began := time.Now()
 	targets := in.targets(p)
 	before := in.Previous.ByID()
-	order := target.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
+	order := driver.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
 	work := resume(ctx, len(targets))
 	defer beating(ctx, beatEvery, work.save)()
 	halt := func() bool { return work.failedBeyond(in.Tolerate) }

@@ -10,17 +10,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/store"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 const fence = 10
 
 func TestObserveGroupsWhatItFinds(t *testing.T) {
 	f := newFixture(t, 20)
-	f.state["t003"] = target.State{Release: "0.9.0", Alive: true}
-	f.state["t004"] = target.State{Release: "2.0.0", Alive: true}
+	f.state["t003"] = driver.State{Release: "0.9.0", Alive: true}
+	f.state["t004"] = driver.State{Release: "2.0.0", Alive: true}
 	f.down["t005"] = 2 // answers the third time
 	out := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: f.all, Fence: fence})
 	require.Empty(t, out.Trouble)
@@ -30,8 +30,8 @@ func TestObserveGroupsWhatItFinds(t *testing.T) {
 
 func TestObserveNamesWhatMustNotBeChanged(t *testing.T) {
 	f := newFixture(t, 20)
-	f.state["t001"] = target.State{Release: "1.0.0", Fence: fence}
-	f.state["t002"] = target.State{}
+	f.state["t001"] = driver.State{Release: "1.0.0", Fence: fence}
+	f.state["t002"] = driver.State{}
 	f.down["t003"] = 99
 	out := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: f.all, Fence: fence})
 	require.Len(t, out.Trouble, 3)
@@ -54,7 +54,7 @@ func TestApplyChangesEveryTargetThatNeedsIt(t *testing.T) {
 // back would not know what to go back to.
 func TestApplyLeavesDriftAlone(t *testing.T) {
 	f := newFixture(t, 20)
-	f.state["t007"] = target.State{Release: "9.9.9-hotfix", Fence: 5, Alive: true}
+	f.state["t007"] = driver.State{Release: "9.9.9-hotfix", Fence: 5, Alive: true}
 	out := do[Applied](t, f, f.acts.Apply, ApplyInput{Batch: f.all, Fence: fence, Previous: Previous{Common: "1.0.0"}})
 	require.Len(t, out.Trouble, 1)
 	require.Contains(t, out.Trouble[0].Reason, "changed by somebody else")
@@ -64,7 +64,7 @@ func TestApplyLeavesDriftAlone(t *testing.T) {
 // An apply that broke off half-way may have left nothing: that is taken back, too.
 func TestRevertMendsWhatIsHalfApplied(t *testing.T) {
 	f := newFixture(t, 3)
-	f.state["t001"] = target.State{Release: "", Fence: fence}
+	f.state["t001"] = driver.State{Release: "", Fence: fence}
 	out := do[Reverted](t, f, f.acts.Revert, RevertInput{Batch: f.all, Fence: fence + 1, Previous: Previous{Common: "1.0.0"}})
 	require.Equal(t, Reverted{Reverted: 3}, out)
 	require.Equal(t, "1.0.0", f.state["t001"].Release)
@@ -92,12 +92,12 @@ func TestApplyStopsAtTheFirstFailure(t *testing.T) {
 func TestRevert(t *testing.T) {
 	f := newFixture(t, 20)
 	for id := range f.state {
-		f.state[id] = target.State{Release: "2.0.0", Fence: fence, Alive: true}
+		f.state[id] = driver.State{Release: "2.0.0", Fence: fence, Alive: true}
 	}
-	f.state["t001"] = target.State{Release: "1.0.0", Fence: 5, Alive: true}     // its apply never arrived
-	f.state["t002"] = target.State{Release: "3.0.0", Fence: fence, Alive: true} // somebody else's
-	f.state["t003"] = target.State{Release: "2.0.0", Fence: fence + 9}          // a newer writer's
-	f.state["t004"] = target.State{Release: "2.0.0", Fence: 5, Alive: true}     // found on the release
+	f.state["t001"] = driver.State{Release: "1.0.0", Fence: 5, Alive: true}     // its apply never arrived
+	f.state["t002"] = driver.State{Release: "3.0.0", Fence: fence, Alive: true} // somebody else's
+	f.state["t003"] = driver.State{Release: "2.0.0", Fence: fence + 9}          // a newer writer's
+	f.state["t004"] = driver.State{Release: "2.0.0", Fence: 5, Alive: true}     // found on the release
 	f.down["t005"] = 3                                                          // comes back
 	f.down["t006"] = 1000                                                       // does not
 	f.ignores["t007"] = true                                                    // says yes and does nothing
@@ -126,7 +126,7 @@ func TestRevert(t *testing.T) {
 func TestRevertTriesOnceAfterTheDeadline(t *testing.T) {
 	f := newFixture(t, 5)
 	for id := range f.state {
-		f.state[id] = target.State{Release: "2.0.0", Fence: fence, Alive: true}
+		f.state[id] = driver.State{Release: "2.0.0", Fence: fence, Alive: true}
 	}
 	out := do[Reverted](t, f, f.acts.Revert, RevertInput{
 		Batch: f.all, Fence: fence + 1, Deadline: time.Now().Add(-time.Hour), Previous: Previous{Common: "1.0.0"},

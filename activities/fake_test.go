@@ -13,18 +13,18 @@ import (
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/sluicehq/sluice/internal/dial"
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/store"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 // fakeFleet is a driver over targets in memory. A target's down counts the calls
 // that it does not answer yet.
 type fakeFleet struct {
 	mu      sync.Mutex
-	state   map[string]target.State
+	state   map[string]driver.State
 	down    map[string]int
 	refuses map[string]bool
 	ignores map[string]bool
@@ -43,23 +43,23 @@ func (f *fakeFleet) unreachable(id string) bool {
 	return true
 }
 
-func (f *fakeFleet) Observe(_ context.Context, t fleet.Target, _ string) (target.State, error) {
+func (f *fakeFleet) Observe(_ context.Context, t fleet.Target, _ string) (driver.State, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.unreachable(t.ID) {
-		return target.State{}, f.words
+		return driver.State{}, f.words
 	}
 	return f.state[t.ID], nil
 }
 
-func (f *fakeFleet) Validate(_ context.Context, t fleet.Target, _ target.Order) error {
+func (f *fakeFleet) Validate(_ context.Context, t fleet.Target, _ driver.Order) error {
 	if f.refuses[t.ID] {
-		return target.ErrRefused
+		return driver.ErrRefused
 	}
 	return nil
 }
 
-func (f *fakeFleet) Apply(_ context.Context, t fleet.Target, o target.Order) error {
+func (f *fakeFleet) Apply(_ context.Context, t fleet.Target, o driver.Order) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.applies[t.ID]++
@@ -67,13 +67,13 @@ func (f *fakeFleet) Apply(_ context.Context, t fleet.Target, o target.Order) err
 	case f.unreachable(t.ID):
 		return f.words
 	case f.refuses[t.ID]:
-		return fmt.Errorf("%w: no", target.ErrRefused)
+		return fmt.Errorf("%w: no", driver.ErrRefused)
 	case s.Fence > o.Fence:
-		return target.ErrFenced
+		return driver.ErrFenced
 	case f.ignores[t.ID]:
 		return nil
 	}
-	f.state[t.ID] = target.State{Release: o.Release, Fence: o.Fence, Alive: true}
+	f.state[t.ID] = driver.State{Release: o.Release, Fence: o.Fence, Alive: true}
 	return nil
 }
 
@@ -100,16 +100,16 @@ func newFixtureWith(t *testing.T, n int, h spec.Health) *fixture {
 	kept, err := store.Dir(t.TempDir())
 	require.NoError(t, err)
 	f := &fixture{fakeFleet: &fakeFleet{
-		state: map[string]target.State{}, down: map[string]int{}, refuses: map[string]bool{},
+		state: map[string]driver.State{}, down: map[string]int{}, refuses: map[string]bool{},
 		ignores: map[string]bool{}, applies: map[string]int{}, words: errDown,
 	}}
 	f.acts = New(kept, NewMetrics(prometheus.NewRegistry()), dial.Guard{})
-	f.acts.newDriver = func(spec.Driver) (target.Driver, error) { return f.fakeFleet, nil }
+	f.acts.newDriver = func(spec.Driver) (driver.Driver, error) { return f.fakeFleet, nil }
 	var inventory fleet.Fleet
 	for i := range n {
 		id := fmt.Sprintf("t%03d", i)
 		inventory.Targets = append(inventory.Targets, fleet.Target{ID: id, Address: id + ":80"})
-		f.state[id] = target.State{Release: "1.0.0", Fence: 5, Alive: true}
+		f.state[id] = driver.State{Release: "1.0.0", Fence: 5, Alive: true}
 	}
 	s := spec.Spec{
 		Unit: "edge", Release: "2.0.0", Health: h, Apply: spec.Apply{Batch: 500, Parallel: 10, Attempts: 3},

@@ -9,11 +9,11 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 // meter opens the judge on a stage, going on from what was seen before. It answers the
@@ -36,7 +36,7 @@ func (a *Activities) meter(ctx context.Context, in HealthInput) (*health.Meter, 
 }
 
 // deps are what a judge reaches the world by.
-func (a *Activities) deps(d target.Driver) health.Deps {
+func (a *Activities) deps(d driver.Driver) health.Deps {
 	return health.Deps{Driver: d, Transport: a.sources, Dial: a.sources.DialContext}
 }
 

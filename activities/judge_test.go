@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 // gauge is a metrics page with one number, which must be at most 1.
@@ -57,7 +57,7 @@ func newPage(t *testing.T, write func(read, value int64) string, h spec.Health) 
 	h.Scrape = &spec.Scrape{URL: srv.URL, Sample: 5, Baseline: spec.Duration(pace)}
 	h.Every, h.Window, h.StaleAfter = spec.Duration(pace), spec.Duration(time.Minute), spec.Duration(30*time.Second)
 	g.fixture = newFixtureWith(t, 1, h)
-	g.state["t000"] = target.State{Release: "2.0.0", Fence: fence, Alive: true}
+	g.state["t000"] = driver.State{Release: "2.0.0", Fence: fence, Alive: true}
 	return g
 }
 
@@ -144,7 +144,7 @@ func TestGateSeesABreachEnd(t *testing.T) {
 // After a rollback the targets run what they ran before, and that is no harm.
 func TestRecoverEndsAtUntil(t *testing.T) {
 	g := newGauge(t, 0)
-	g.state["t000"] = target.State{Release: "1.0.0", Fence: fence + 1, Alive: true}
+	g.state["t000"] = driver.State{Release: "1.0.0", Fence: fence + 1, Alive: true}
 	g.value.Store(7)
 	until := time.Now().Add(3 * pace)
 	out := do[Judged](t, g.fixture, g.acts.Recover, RecoverInput{HealthInput: g.input(), Until: until})
@@ -155,7 +155,7 @@ func TestRecoverEndsAtUntil(t *testing.T) {
 
 func TestRecoverReturnsAsSoonAsChecksPass(t *testing.T) {
 	g := newGauge(t, 0)
-	g.state["t000"] = target.State{Release: "1.0.0", Fence: fence + 1, Alive: true}
+	g.state["t000"] = driver.State{Release: "1.0.0", Fence: fence + 1, Alive: true}
 	g.value.Store(7)
 	g.onRead = func() {
 		if g.reads.Load() == 2 {

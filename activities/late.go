@@ -9,11 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 // LateInput asks which targets that a rollout has left out so far can be reached
@@ -124,10 +124,10 @@ func silentLast(t Trouble) int {
 // fitting says why each of some targets could not be changed, or judged, as the spec
 // asks for; nil for one that could. Such a target would otherwise stop the sweep, and
 // that takes the whole fleet back. Addresses of the plan were checked when it was made.
-func fitting(p plan.Plan, d target.Driver, late []fleet.Target, in LateInput) []error {
+func fitting(p plan.Plan, d driver.Driver, late []fleet.Target, in LateInput) []error {
 	others := present(slices.Concat(in.Absent, ids(late)))
 	judged := health.Fit(p.Spec.Health, others(p.Order))
-	order := target.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
+	order := driver.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
 	joined := make(map[string]bool, len(in.Joined))
 	for _, t := range in.Joined {
 		joined[t.ID] = true
@@ -138,7 +138,7 @@ func fitting(p plan.Plan, d target.Driver, late []fleet.Target, in LateInput) []
 			out[i] = reachable(p.Spec, t)
 		}
 		if out[i] == nil {
-			out[i] = target.Fits(d, t, order)
+			out[i] = driver.Fits(d, t, order)
 		}
 		if out[i] == nil {
 			out[i] = judged(t)

@@ -6,11 +6,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 // A target that does not answer is told apart from one that must not be changed,
@@ -18,14 +18,14 @@ import (
 func TestAbsentTargetsAreLeftAlone(t *testing.T) {
 	f := newFixture(t, 20)
 	f.down["t003"] = 99
-	f.state["t004"] = target.State{Release: "1.0.0", Fence: fence}
+	f.state["t004"] = driver.State{Release: "1.0.0", Fence: fence}
 	seen := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: f.all, Fence: fence})
 	require.Equal(t, []string{"t003"}, seen.Previous.Absent)
 	require.True(t, seen.Trouble[0].Silent)
 	require.False(t, seen.Trouble[1].Silent)
 
 	f.down["t003"] = 0
-	f.state["t004"] = target.State{Release: "1.0.0"}
+	f.state["t004"] = driver.State{Release: "1.0.0"}
 	out := do[Applied](t, f, f.acts.Apply, ApplyInput{Batch: f.all, Fence: fence, Previous: seen.Previous})
 	require.Equal(t, 19, out.Changed)
 	back := do[Reverted](t, f, f.acts.Revert, RevertInput{Batch: f.all, Fence: fence + 1, Previous: seen.Previous})
@@ -64,7 +64,7 @@ func TestFallback(t *testing.T) {
 		p := f.plan
 		p.Spec.Fallback = &fallback
 		f.acts.plans[f.all.Plan] = p
-		f.state["t001"] = target.State{}
+		f.state["t001"] = driver.State{}
 		seen := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: f.all, Fence: fence})
 		require.Equal(t, Observed{Previous: Previous{Common: "1.0.0", Others: map[string][]string{"": {"t001"}}}}, seen)
 		require.Equal(t, 3, do[Applied](t, f, f.acts.Apply, ApplyInput{Batch: f.all, Fence: fence, Previous: seen.Previous}).Changed)
@@ -81,10 +81,10 @@ func TestFallback(t *testing.T) {
 func TestLateTargets(t *testing.T) {
 	f := newFixture(t, 20)
 	f.down["t004"] = 99
-	f.state["t005"] = target.State{Release: "2.0.0", Fence: fence, Alive: true}
-	f.state["t006"] = target.State{Release: "1.0.0", Fence: fence + 1, Alive: true}
-	f.state["new"] = target.State{Release: "0.9.0", Alive: true}
-	f.state["empty"] = target.State{}
+	f.state["t005"] = driver.State{Release: "2.0.0", Fence: fence, Alive: true}
+	f.state["t006"] = driver.State{Release: "1.0.0", Fence: fence + 1, Alive: true}
+	f.state["new"] = driver.State{Release: "0.9.0", Alive: true}
+	f.state["empty"] = driver.State{}
 	joined := []fleet.Target{{ID: "new"}, {ID: "empty"}}
 	late := do[Late](t, f, f.acts.FindLate, LateInput{
 		Plan: f.all.Plan, Absent: []string{"t003", "t004", "t005", "t006"}, Joined: joined, Fence: fence, Parallel: 4,
@@ -126,12 +126,12 @@ func TestBindingOfASweep(t *testing.T) {
 func TestPreflight(t *testing.T) {
 	f := newFixtureWith(t, 5, spec.Health{Every: spec.Duration(time.Millisecond), Scrape: &spec.Scrape{URL: "http://127.0.0.1:1/", Sample: 1}, Without: []string{spec.CheckTraffic}})
 	for name, tc := range map[string]struct {
-		state target.State
+		state driver.State
 		want  string
 	}{
-		"well":          {target.State{Release: "0.5", Alive: true}, "PASS"},
-		"not installed": {target.State{}, "PASS"},
-		"dead":          {target.State{Release: "1.0.0", Detail: "it crashed"}, "FAIL"},
+		"well":          {driver.State{Release: "0.5", Alive: true}, "PASS"},
+		"not installed": {driver.State{}, "PASS"},
+		"dead":          {driver.State{Release: "1.0.0", Detail: "it crashed"}, "FAIL"},
 	} {
 		f.state["t003"] = tc.state
 		r := do[health.Report](t, f, f.acts.Preflight, PreflightInput{Plan: f.all.Plan})
@@ -175,14 +175,14 @@ func TestJoinersWithoutLabelsAreLeftOut(t *testing.T) {
 		"arguments": {spec.Health{}, spec.Driver{Exec: &spec.ExecDriver{Observe: []string{"true"}, Apply: []string{"true", "{{label.tier}}"}}}, `true: argument 1: target "bare" has no label "tier"`},
 	} {
 		f := newFixtureWith(t, 3, tc.health)
-		f.state["bare"], f.state["new"] = target.State{Release: "1.0.0"}, target.State{Release: "1.0.0"}
+		f.state["bare"], f.state["new"] = driver.State{Release: "1.0.0"}, driver.State{Release: "1.0.0"}
 		p := f.plan
 		p.Spec.Driver = tc.driver
 		f.acts.plans[f.all.Plan] = p
 		if tc.driver.Exec != nil {
-			d, err := target.New(tc.driver, nil)
+			d, err := driver.New(tc.driver, nil)
 			require.NoError(t, err)
-			f.acts.newDriver = func(spec.Driver) (target.Driver, error) { return fakeWith{f.fakeFleet, d.(target.Fitting)}, nil }
+			f.acts.newDriver = func(spec.Driver) (driver.Driver, error) { return fakeWith{f.fakeFleet, d.(driver.Fitting)}, nil }
 		}
 		late := do[Late](t, f, f.acts.FindLate, LateInput{Plan: f.all.Plan, Joined: joined, Fence: fence, Parallel: 5})
 		require.Equal(t, []string{"new"}, ids(late.Ready), name)
@@ -197,7 +197,7 @@ func TestJoinersWithoutLabelsAreLeftOut(t *testing.T) {
 // fakeWith is a fake fleet that fits as a real driver says.
 type fakeWith struct {
 	*fakeFleet
-	target.Fitting
+	driver.Fitting
 }
 
 // A search ends in time: who was not asked by then is left out for now.

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 // Observe reads what every target of the batch runs. Its answer is in the history
@@ -49,8 +49,8 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 }
 
 // observeOne reads what a target runs, and refuses one that a rollout must not change.
-func observeOne(ctx context.Context, s spec.Spec, d target.Driver, t fleet.Target, fence int64) (target.State, error) {
-	found, err := retry(ctx, s.Apply.Attempts, func() (target.State, error) { return d.Observe(ctx, t, s.Unit) })
+func observeOne(ctx context.Context, s spec.Spec, d driver.Driver, t fleet.Target, fence int64) (driver.State, error) {
+	found, err := retry(ctx, s.Apply.Attempts, func() (driver.State, error) { return d.Observe(ctx, t, s.Unit) })
 	if err == nil {
 		err = startable(found, fence, s.Fallback != nil)
 	}
@@ -71,7 +71,7 @@ func oldest(in ObserveInput) int64 {
 }
 
 // startable says why a target in this state must not be changed by a rollout.
-func startable(s target.State, fence int64, fallback bool) error {
+func startable(s driver.State, fence int64, fallback bool) error {
 	switch {
 	case s.Fence >= fence:
 		return fmt.Errorf("%w: has accepted fence %d, newer than this rollout's: another writer owns it", errUnfit, s.Fence)
@@ -100,7 +100,7 @@ func retry[T any](ctx context.Context, attempts int, f func() (T, error)) (T, er
 
 // isRefusal says that trying again would be in vain.
 func isRefusal(err error) bool {
-	return errors.Is(err, target.ErrRefused) || errors.Is(err, target.ErrFenced) || errors.Is(err, errDrift)
+	return errors.Is(err, driver.ErrRefused) || errors.Is(err, driver.ErrFenced) || errors.Is(err, errDrift)
 }
 
 // group writes what was found with the most frequent release implied.

@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 // A watch looks as often as health.every says: judges reckon with Bake/Every looks.
@@ -31,7 +31,7 @@ func TestWatchKeepsItsPace(t *testing.T) {
 			h.Every, h.Window, h.StaleAfter = spec.Duration(time.Duration(every)*time.Second), spec.Duration(5*time.Minute), spec.Duration(60*time.Second)
 			g.fixture = newFixtureWith(t, 1, h)
 			g.env.SetTestTimeout(2 * time.Minute)
-			g.state["t000"] = target.State{Release: "2.0.0", Fence: fence, Alive: true}
+			g.state["t000"] = driver.State{Release: "2.0.0", Fence: fence, Alive: true}
 			const span = 36
 			out := do[Judged](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(span * time.Second)})
 			require.Equal(t, health.Pass, out.Report.Verdict())

@@ -6,10 +6,10 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/store"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 // maxPinned is how large a listed fleet's snapshot may be to be in the answer of
@@ -116,7 +116,7 @@ func (a *Activities) Validate(ctx context.Context, in ApplyInput) ([]Trouble, er
 	targets = targets[:min(len(targets), validateAtMost)]
 	work := &progress{done: make([]bool, len(targets))}
 	defer beating(ctx, beatEvery, work.save)()
-	order := target.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
+	order := driver.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
 	each(ctx, len(targets), in.Parallel, never, func(i int) {
 		if err := d.Validate(ctx, targets[i], order); isRefusal(err) {
 			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error()})

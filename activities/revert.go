@@ -9,9 +9,9 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 // lastAttempts is how often an activity that first runs when the rollback's deadline is
@@ -45,7 +45,7 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 		was, _ := before(t.ID)
 		r := reversal{
 			driver: d, target: t, release: p.Spec.Release,
-			order: target.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true},
+			order: driver.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true},
 		}
 		return r.once(ctx)
 	}
@@ -110,10 +110,10 @@ func untilBack(ctx context.Context, work *progress, left []int, in RevertInput, 
 
 // reversal takes one target back.
 type reversal struct {
-	driver  target.Driver
+	driver  driver.Driver
 	target  fleet.Target
 	release string // what is taken back
-	order   target.Order
+	order   driver.Order
 }
 
 // errDrift means that the target runs neither release: it is left as it is.

@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 // maxPayload is what Temporal takes.
@@ -104,13 +104,13 @@ func TestLateAnswersFit(t *testing.T) {
 		one := fleet.Target{ID: fmt.Sprintf("t%019d", i), Address: "10.0.0.1:80", Labels: labels}
 		p.Order = append(p.Order, one)
 		in.Absent = append(in.Absent, one.ID)
-		f.state[one.ID] = target.State{Release: "1.0.0"}
+		f.state[one.ID] = driver.State{Release: "1.0.0"}
 		if i%2 == 0 {
 			f.down[one.ID] = 1 << 30
 		}
 	}
 	last := p.Order[n-1].ID
-	f.state[last] = target.State{Release: "1.0.0", Fence: fence + 7}
+	f.state[last] = driver.State{Release: "1.0.0", Fence: fence + 7}
 	f.words = errors.New(strings.Repeat("<no route to host>", 50))
 	f.acts.plans[f.all.Plan] = p
 	late := do[Late](t, f, f.acts.FindLate, in)

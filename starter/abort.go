@@ -1,10 +1,10 @@
 package main
 
-import "github.com/sluicehq/sluice/workflows"
+import "github.com/sluicehq/sluice/workflows/rollout"
 
 func abortCommand() command {
 	return signalCommand{
-		name:  workflows.SignalAbort,
+		name:  rollout.SignalAbort,
 		short: "take a rollout back now",
 		long: `Takes the rollout back: every target that it touched returns to what it ran
 before. With no worker up, that begins when one is back. Do not terminate the

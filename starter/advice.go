@@ -5,11 +5,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // advice is what to type in the place of a signal that had no effect.
-func advice(v view, c workflows.Control) string {
+func advice(v view, c rollout.Control) string {
 	look := "sluice status " + v.Unit + " says what it does"
 	s := v.State
 	if s == nil {
@@ -20,15 +20,15 @@ func advice(v view, c workflows.Control) string {
 		return abortedBy(*s) + " aborted it already, and it is being taken back: sluice watch " + v.Unit
 	case goingBack(*s):
 		return "it is being taken back already: sluice watch " + v.Unit
-	case c.Signal == workflows.SignalApprove && s.Phase == workflows.PhaseHold && c.Stage == "":
+	case c.Signal == rollout.SignalApprove && s.Phase == rollout.PhaseHold && c.Stage == "":
 		return fmt.Sprintf(`it holds for lack of a verdict, which is passed by sluice promote %s --why "…"`, v.Unit)
-	case c.Signal == workflows.SignalApprove:
+	case c.Signal == rollout.SignalApprove:
 		return approvals(v.Unit, *s, c.Stage)
-	case c.Signal == workflows.SignalPromote && s.Phase == workflows.PhaseApproval:
+	case c.Signal == rollout.SignalPromote && s.Phase == rollout.PhaseApproval:
 		return "it waits for approval: sluice approve " + v.Unit
-	case c.Signal == workflows.SignalPromote && s.Paused != nil:
+	case c.Signal == rollout.SignalPromote && s.Paused != nil:
 		return "sluice resume " + v.Unit
-	case c.Signal == workflows.SignalPause && s.Paused != nil:
+	case c.Signal == rollout.SignalPause && s.Paused != nil:
 		return "sluice resume " + v.Unit + " goes on"
 	}
 	return look
@@ -36,9 +36,9 @@ func advice(v view, c workflows.Control) string {
 
 // abortedBy is who aborted a rollout that runs; empty when nobody did. It goes on in
 // its phase for as long as the watch takes to end.
-func abortedBy(s workflows.State) string {
+func abortedBy(s rollout.State) string {
 	for _, c := range s.Controls {
-		if c.Signal == workflows.SignalAbort && c.Refused == "" {
+		if c.Signal == rollout.SignalAbort && c.Refused == "" {
 			return c.By
 		}
 	}
@@ -46,7 +46,7 @@ func abortedBy(s workflows.State) string {
 }
 
 // approvals says which stages could have been meant by an approval of one.
-func approvals(unit string, s workflows.State, stage string) string {
+func approvals(unit string, s rollout.State, stage string) string {
 	var all, open []string
 	given := ""
 	for _, st := range s.Stages {
@@ -82,7 +82,7 @@ func approvals(unit string, s workflows.State, stage string) string {
 // itself, or nothing.
 func afterwards(v view) string {
 	o := v.outcome()
-	if o == nil || o.Result != workflows.PhaseRefused || v.State.Preflight == nil || v.State.Preflight.Decision == workflows.Promote {
+	if o == nil || o.Result != rollout.PhaseRefused || v.State.Preflight == nil || v.State.Preflight.Decision == rollout.Promote {
 		return ""
 	}
 	return `Mend that first. If this release is what mends it: sluice start SPEC --override --why "…"`

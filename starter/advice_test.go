@@ -9,12 +9,12 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // What has no effect is told with what would have.
 func TestAdvice(t *testing.T) {
-	in := func(phase workflows.Phase, change func(*workflows.State)) view {
+	in := func(phase rollout.Phase, change func(*rollout.State)) view {
 		v := baking()
 		s := *v.State
 		s.Phase = phase
@@ -24,34 +24,34 @@ func TestAdvice(t *testing.T) {
 		v.State = &s
 		return v.inside()
 	}
-	paused := func(s *workflows.State) { s.Paused = &workflows.Control{By: "ana"} }
+	paused := func(s *rollout.State) { s.Paused = &rollout.Control{By: "ana"} }
 	for name, tc := range map[string]struct {
 		v    view
-		c    workflows.Control
+		c    rollout.Control
 		want string
 	}{
-		"approve a stage that is not there": {in(workflows.PhaseBake, nil), workflows.Control{Signal: "approve", Stage: "hlaf"}, "its stages are canary, early, half, everyone, of which half needs approval: sluice approve edge-proxy --stage half"},
-		"approve one that needs none":       {in(workflows.PhaseBake, nil), workflows.Control{Signal: "approve", Stage: "early"}, "half needs approval: sluice approve edge-proxy --stage half"},
-		"approve one again":                 {in(workflows.PhaseBake, nil), workflows.Control{Signal: "approve", Stage: "everyone"}, "everyone was approved by bob already"},
-		"approve what waits, and none does any more": {in(workflows.PhaseBake, func(s *workflows.State) {
+		"approve a stage that is not there": {in(rollout.PhaseBake, nil), rollout.Control{Signal: "approve", Stage: "hlaf"}, "its stages are canary, early, half, everyone, of which half needs approval: sluice approve edge-proxy --stage half"},
+		"approve one that needs none":       {in(rollout.PhaseBake, nil), rollout.Control{Signal: "approve", Stage: "early"}, "half needs approval: sluice approve edge-proxy --stage half"},
+		"approve one again":                 {in(rollout.PhaseBake, nil), rollout.Control{Signal: "approve", Stage: "everyone"}, "everyone was approved by bob already"},
+		"approve what waits, and none does any more": {in(rollout.PhaseBake, func(s *rollout.State) {
 			s.Stages = s.Stages[3:]
-		}), workflows.Control{Signal: "approve"}, "everyone was approved by bob already, and no other of its stages needs approval"},
-		"approve what waits, and none does": {in(workflows.PhaseBake, nil), workflows.Control{Signal: "approve"}, "half needs approval: sluice approve edge-proxy --stage half"},
-		"approve a hold":                    {in(workflows.PhaseHold, nil), workflows.Control{Signal: "approve"}, `it holds for lack of a verdict, which is passed by sluice promote edge-proxy --why "…"`},
-		"promote what waits for approval":   {in(workflows.PhaseApproval, nil), workflows.Control{Signal: "promote"}, "it waits for approval: sluice approve edge-proxy"},
-		"promote what is paused":            {in(workflows.PhaseBake, paused), workflows.Control{Signal: "promote"}, "sluice resume edge-proxy"},
-		"pause twice":                       {in(workflows.PhaseBake, paused), workflows.Control{Signal: "pause"}, "sluice resume edge-proxy goes on"},
-		"resume what is not paused":         {in(workflows.PhaseBake, nil), workflows.Control{Signal: "resume"}, "sluice status edge-proxy says what it does"},
-		"abort what goes back":              {in(workflows.PhaseVerify, nil), workflows.Control{Signal: "abort"}, "it is being taken back already: sluice watch edge-proxy"},
-		"abort twice": {in(workflows.PhaseBake, func(s *workflows.State) {
-			s.Controls = []workflows.Control{{Signal: "abort", By: "eve", Refused: "no"}, {Signal: "abort", By: "bob"}, {Signal: "abort", By: "ana", Refused: "too late"}}
-		}), workflows.Control{Signal: "abort"}, "bob aborted it already, and it is being taken back: sluice watch edge-proxy"},
-		"pause what goes back":     {in(workflows.PhaseRollback, nil), workflows.Control{Signal: "pause"}, "it is being taken back already: sluice watch edge-proxy"},
-		"promote while it applies": {in(workflows.PhaseApply, nil), workflows.Control{Signal: "promote"}, "sluice status edge-proxy says what it does"},
-		"approve where nothing is to approve": {in(workflows.PhaseBake, func(s *workflows.State) {
-			s.Stages = []workflows.StageState{{Name: "all"}}
-		}), workflows.Control{Signal: "approve"}, "none of its stages (all) needs approval"},
-		"nothing was heard": {view{Unit: "edge-proxy"}, workflows.Control{Signal: "approve"}, "sluice status edge-proxy says what it does"},
+		}), rollout.Control{Signal: "approve"}, "everyone was approved by bob already, and no other of its stages needs approval"},
+		"approve what waits, and none does": {in(rollout.PhaseBake, nil), rollout.Control{Signal: "approve"}, "half needs approval: sluice approve edge-proxy --stage half"},
+		"approve a hold":                    {in(rollout.PhaseHold, nil), rollout.Control{Signal: "approve"}, `it holds for lack of a verdict, which is passed by sluice promote edge-proxy --why "…"`},
+		"promote what waits for approval":   {in(rollout.PhaseApproval, nil), rollout.Control{Signal: "promote"}, "it waits for approval: sluice approve edge-proxy"},
+		"promote what is paused":            {in(rollout.PhaseBake, paused), rollout.Control{Signal: "promote"}, "sluice resume edge-proxy"},
+		"pause twice":                       {in(rollout.PhaseBake, paused), rollout.Control{Signal: "pause"}, "sluice resume edge-proxy goes on"},
+		"resume what is not paused":         {in(rollout.PhaseBake, nil), rollout.Control{Signal: "resume"}, "sluice status edge-proxy says what it does"},
+		"abort what goes back":              {in(rollout.PhaseVerify, nil), rollout.Control{Signal: "abort"}, "it is being taken back already: sluice watch edge-proxy"},
+		"abort twice": {in(rollout.PhaseBake, func(s *rollout.State) {
+			s.Controls = []rollout.Control{{Signal: "abort", By: "eve", Refused: "no"}, {Signal: "abort", By: "bob"}, {Signal: "abort", By: "ana", Refused: "too late"}}
+		}), rollout.Control{Signal: "abort"}, "bob aborted it already, and it is being taken back: sluice watch edge-proxy"},
+		"pause what goes back":     {in(rollout.PhaseRollback, nil), rollout.Control{Signal: "pause"}, "it is being taken back already: sluice watch edge-proxy"},
+		"promote while it applies": {in(rollout.PhaseApply, nil), rollout.Control{Signal: "promote"}, "sluice status edge-proxy says what it does"},
+		"approve where nothing is to approve": {in(rollout.PhaseBake, func(s *rollout.State) {
+			s.Stages = []rollout.StageState{{Name: "all"}}
+		}), rollout.Control{Signal: "approve"}, "none of its stages (all) needs approval"},
+		"nothing was heard": {view{Unit: "edge-proxy"}, rollout.Control{Signal: "approve"}, "sluice status edge-proxy says what it does"},
 	} {
 		require.Equal(t, tc.want, advice(tc.v, tc.c), name)
 	}
@@ -61,16 +61,16 @@ func TestAdvice(t *testing.T) {
 func TestAfterwards(t *testing.T) {
 	unhealthy := baking()
 	s := *unhealthy.State
-	s.Preflight = &workflows.Gate{Decision: workflows.RollBack}
+	s.Preflight = &rollout.Gate{Decision: rollout.RollBack}
 	unhealthy.State = &s
-	unhealthy = finish(unhealthy, workflows.Outcome{Result: workflows.PhaseRefused, Why: "the fleet is not healthy before the change"})
+	unhealthy = finish(unhealthy, rollout.Outcome{Result: rollout.PhaseRefused, Why: "the fleet is not healthy before the change"})
 	require.Contains(t, afterwards(unhealthy), "--override")
 	require.Contains(t, afterwards(unhealthy), "Mend that first")
 	require.Contains(t, tree(unhealthy, at(0), 0, false), afterwards(unhealthy))
 	require.Contains(t, explanation(unhealthy, false, at(0), 0, false), "  "+afterwards(unhealthy))
 	require.Contains(t, endChange(unhealthy, at(0))[0].Text, "--override")
 
-	other := finish(baking(), workflows.Outcome{Result: workflows.PhaseRefused, Why: "no fleet"})
+	other := finish(baking(), rollout.Outcome{Result: rollout.PhaseRefused, Why: "no fleet"})
 	require.Empty(t, afterwards(other))
 	require.Empty(t, afterwards(baking()))
 }
@@ -126,7 +126,7 @@ func TestSignalThatWasNotSent(t *testing.T) {
 	require.Equal(t, exitInternal, r.code)
 	require.Contains(t, r.errOut, "abort was not sent: connect to Temporal")
 	f := &fakeTemporal{describe: always(isRunning), query: state(*baking().State), signalErr: serviceerror.NewDeadlineExceeded("late")}
-	err := signalCommand{name: "abort"}.send(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), &remote{client: f}, "edge-proxy", workflows.ControlRequest{})
+	err := signalCommand{name: "abort"}.send(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), &remote{client: f}, "edge-proxy", rollout.ControlRequest{})
 	require.ErrorContains(t, err, "it may have been taken all the same: sluice status edge-proxy says so, and sending it again does no harm")
 }
 
@@ -152,8 +152,8 @@ func TestFlagsByOtherNames(t *testing.T) {
 // Who starts while another goes back is not told to take that one back.
 func TestHeldWhileItGoesBack(t *testing.T) {
 	back := *baking().State
-	back.Phase = workflows.PhaseVerify
-	sub := workflows.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.2"}}
+	back.Phase = rollout.PhaseVerify
+	sub := rollout.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.2"}}
 	f := &fakeTemporal{startErr: serviceerror.NewWorkflowExecutionAlreadyStarted("", "", "run-1"), input: sub, describe: always(isRunning), query: state(back)}
 	_, err := (&remote{client: f}).submit(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), loaded{spec: sub.Spec}, sub)
 	require.ErrorContains(t, err, "sluice watch edge-proxy")

@@ -1,10 +1,10 @@
 package main
 
-import "github.com/sluicehq/sluice/workflows"
+import "github.com/sluicehq/sluice/workflows/rollout"
 
 func approveCommand() command {
 	return signalCommand{
-		name:  workflows.SignalApprove,
+		name:  rollout.SignalApprove,
 		short: "approve a stage that needs it",
 		long: `Approves a stage with approval: required, the one that waits or the one named by
 --stage, which may be given ahead.`,

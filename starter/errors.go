@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/sluicehq/sluice/internal/strictyaml"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // Exit codes, for scripts and CI.
@@ -71,17 +71,17 @@ type endedError int
 func (e endedError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // resultCode is the exit code of a rollout's result.
-func resultCode(result workflows.Phase) int {
+func resultCode(result rollout.Phase) int {
 	switch result {
-	case workflows.PhasePromoted:
+	case rollout.PhasePromoted:
 		return exitOK
-	case workflows.PhaseRolledBack:
+	case rollout.PhaseRolledBack:
 		return exitRolledBack
-	case workflows.PhaseAborted:
+	case rollout.PhaseAborted:
 		return exitAborted
-	case workflows.PhaseIncomplete:
+	case rollout.PhaseIncomplete:
 		return exitIncomplete
-	case workflows.PhaseRefused:
+	case rollout.PhaseRefused:
 		return exitRefused
 	}
 	return exitInternal

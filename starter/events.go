@@ -8,7 +8,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/terminal"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // event is one change of a rollout, as a line of text or of JSON.
@@ -19,11 +19,11 @@ type event struct {
 	Stage string `json:"stage,omitempty"`
 	// Check and Verdict are set on a verdict, Advisory on one that decides nothing, and
 	// Decision on a gate.
-	Check    string             `json:"check,omitempty"`
-	Verdict  health.Verdict     `json:"verdict,omitempty"`
-	Advisory bool               `json:"advisory,omitempty"`
-	Decision workflows.Decision `json:"decision,omitempty"`
-	Text     string             `json:"text"`
+	Check    string           `json:"check,omitempty"`
+	Verdict  health.Verdict   `json:"verdict,omitempty"`
+	Advisory bool             `json:"advisory,omitempty"`
+	Decision rollout.Decision `json:"decision,omitempty"`
+	Text     string           `json:"text"`
 	// Code and Rollout are set on the end.
 	Code    *int  `json:"code,omitempty"`
 	Rollout *view `json:"rollout,omitempty"`
@@ -41,7 +41,7 @@ func changes(before, after view, now time.Time) []event {
 	if after.State == nil {
 		return append(out, endChange(after, now)...)
 	}
-	old := workflows.State{}
+	old := rollout.State{}
 	if before.State != nil {
 		old = *before.State
 	}
@@ -70,7 +70,7 @@ func troubleChange(before, after view, now time.Time) []event {
 	return []event{{At: now, Kind: "trouble", Text: after.Trouble}}
 }
 
-func controlChanges(old, s workflows.State) []event {
+func controlChanges(old, s rollout.State) []event {
 	var last time.Time
 	if n := len(old.Controls); n > 0 {
 		last = old.Controls[n-1].At
@@ -96,7 +96,7 @@ func controlChanges(old, s workflows.State) []event {
 }
 
 // controlText words a signal and what came of it.
-func controlText(c workflows.Control) string {
+func controlText(c rollout.Control) string {
 	text := c.Signal + " by " + c.By
 	if c.Stage != "" {
 		text += " for " + c.Stage
@@ -143,10 +143,10 @@ func verdictChanges(before, after view) []event {
 }
 
 // stageChanges are new gates, and stages that passed.
-func stageChanges(old, s workflows.State) []event {
+func stageChanges(old, s rollout.State) []event {
 	var out []event
 	for i, st := range s.Stages {
-		var was workflows.StageState
+		var was rollout.StageState
 		if i < len(old.Stages) {
 			was = old.Stages[i]
 		}
@@ -167,7 +167,7 @@ func stageChanges(old, s workflows.State) []event {
 }
 
 // reached words how far a rollout had come when a stage had passed.
-func reached(st workflows.StageState, of int) string {
+func reached(st rollout.StageState, of int) string {
 	n := st.Reached
 	if n == 0 && st.LeftOut == 0 { // a worker that did not count yet
 		n = st.Reach
@@ -179,7 +179,7 @@ func reached(st workflows.StageState, of int) string {
 	return text
 }
 
-func gateText(g workflows.Gate) string {
+func gateText(g rollout.Gate) string {
 	text := string(g.Decision) + ", " + g.Why
 	if g.Override != nil {
 		text += " (decided by " + g.Override.By + ": " + g.Override.Why + ")"
@@ -206,9 +206,9 @@ func endChange(v view, now time.Time) []event {
 }
 
 // outcomeText words an outcome in one line.
-func outcomeText(o workflows.Outcome) string {
+func outcomeText(o rollout.Outcome) string {
 	text := string(o.Result) + ": " + o.Why
-	if o.Result != workflows.PhasePromoted && o.Touched > 0 {
+	if o.Result != rollout.PhasePromoted && o.Touched > 0 {
 		text += fmt.Sprintf("; touched %s, put back %d", plural(o.Touched, "target"), o.Reverted)
 	}
 	if n := max(o.NotBack, len(o.NotReverted)); n > 0 {
@@ -224,7 +224,7 @@ func outcomeText(o workflows.Outcome) string {
 }
 
 // namedShortly names the first of n targets.
-func namedShortly(ts []workflows.TargetTrouble, n int) string {
+func namedShortly(ts []rollout.TargetTrouble, n int) string {
 	const few = 5
 	var ids []string
 	for _, t := range ts[:min(len(ts), few)] {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 func eventLines(before, after view) []string {
@@ -48,10 +48,10 @@ func TestChangesOfVerdictsNeedNewerEvidence(t *testing.T) {
 
 func TestChangesOfControlsInOneInstant(t *testing.T) {
 	before, after := baking(), baking()
-	one := workflows.Control{Signal: "pause", By: "ana", At: at(time.Minute)}
-	two := workflows.Control{Signal: "abort", By: "bob", At: at(time.Minute)}
+	one := rollout.Control{Signal: "pause", By: "ana", At: at(time.Minute)}
+	two := rollout.Control{Signal: "abort", By: "bob", At: at(time.Minute)}
 	b, a := *before.State, *after.State
-	b.Controls, a.Controls = []workflows.Control{one}, []workflows.Control{one, two}
+	b.Controls, a.Controls = []rollout.Control{one}, []rollout.Control{one, two}
 	before.State, after.State = &b, &a
 	require.Equal(t, []string{"control 10:01:00 abort by bob"}, eventLines(before, after))
 }
@@ -79,7 +79,7 @@ func TestJSONLinesEndWithTheRollout(t *testing.T) {
 	var end struct {
 		Event   string
 		Code    int
-		Rollout workflows.State
+		Rollout rollout.State
 	}
 	require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-1]), &end))
 	require.Equal(t, "end", end.Event)
@@ -90,7 +90,7 @@ func TestJSONLinesEndWithTheRollout(t *testing.T) {
 func TestViewIsTheStateWithMore(t *testing.T) {
 	data, err := json.Marshal(baking())
 	require.NoError(t, err)
-	var s workflows.State
+	var s rollout.State
 	require.NoError(t, json.Unmarshal(data, &s))
 	require.Equal(t, *baking().State, s)
 	var more map[string]any
@@ -106,8 +106,8 @@ func TestExitCodes(t *testing.T) {
 	} {
 		require.Equal(t, want, views()[name].exitCode(), name)
 	}
-	for phase, want := range map[workflows.Phase]int{
-		workflows.PhaseRolledBack: 3, workflows.PhaseAborted: 4, workflows.PhaseRefused: 6, workflows.PhaseBake: exitInternal,
+	for phase, want := range map[rollout.Phase]int{
+		rollout.PhaseRolledBack: 3, rollout.PhaseAborted: 4, rollout.PhaseRefused: 6, rollout.PhaseBake: exitInternal,
 	} {
 		require.Equal(t, want, resultCode(phase), phase)
 	}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // fakeTemporal is a server with one rollout. Calls that no test needs panic.
@@ -26,20 +26,20 @@ type fakeTemporal struct {
 	// describe answers each look, counted from 1.
 	describe func(look int) (*workflowservice.DescribeWorkflowExecutionResponse, error)
 	// query answers each status query, counted from 1.
-	query func(n int) (workflows.State, error)
+	query func(n int) (rollout.State, error)
 	// result is what the workflow ended with.
-	result workflows.State
+	result rollout.State
 	// startErr refuses a start.
 	startErr error
 	// signalErr is what a signal meets.
 	signalErr error
 	// input is what the running rollout was started with.
-	input workflows.Submission
+	input rollout.Submission
 	// pages are the answers to a list.
 	pages []*workflowservice.ListWorkflowExecutionsResponse
 
 	looks, queries int
-	signals        []workflows.ControlRequest
+	signals        []rollout.ControlRequest
 	started        []client.StartWorkflowOptions
 	listed         []string
 }
@@ -56,7 +56,7 @@ func (f *fakeTemporal) QueryWorkflow(context.Context, string, string, string, ..
 }
 
 func (f *fakeTemporal) SignalWorkflow(_ context.Context, _, _, _ string, arg any) error {
-	f.signals = append(f.signals, arg.(workflows.ControlRequest))
+	f.signals = append(f.signals, arg.(rollout.ControlRequest))
 	return f.signalErr
 }
 
@@ -102,7 +102,7 @@ func (h *fakeHistory) Next() (*historypb.HistoryEvent, error) {
 // fakeRun is a workflow that ended with a result.
 type fakeRun struct {
 	client.WorkflowRun
-	result workflows.State
+	result rollout.State
 }
 
 func (fakeRun) GetRunID() string { return "run-1" }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -63,14 +63,14 @@ func badReport(when time.Time) health.Report {
 
 // baking is a rollout in the middle of its second stage.
 func baking() view {
-	s := workflows.State{
+	s := rollout.State{
 		Unit: "edge-proxy", Release: "2.4.1", By: "ana@laptop", Plan: "sha256:abc", Fence: 42,
-		StartedAt: at(0), Phase: workflows.PhaseBake, Why: "watching early for 15m", Stage: 1, Targets: 60, Exposed: 12,
-		Stages: []workflows.StageState{
+		StartedAt: at(0), Phase: rollout.PhaseBake, Why: "watching early for 15m", Stage: 1, Targets: 60, Exposed: 12,
+		Stages: []rollout.StageState{
 			{
 				Name: "canary", Cohort: 3, Reach: 3, Bake: minutes(5), Changed: 2, Already: 1,
 				StartedAt: at(time.Second), AppliedAt: at(3 * time.Second), BakeEnds: at(5*time.Minute + 3*time.Second), DoneAt: at(5*time.Minute + 4*time.Second),
-				Gates: []workflows.Gate{{Decision: workflows.Promote, Why: "every check passes", At: at(5*time.Minute + 4*time.Second), Report: goodReport(at(5*time.Minute + 4*time.Second))}},
+				Gates: []rollout.Gate{{Decision: rollout.Promote, Why: "every check passes", At: at(5*time.Minute + 4*time.Second), Report: goodReport(at(5*time.Minute + 4*time.Second))}},
 			},
 			{
 				Name: "early", Cohort: 9, Reach: 12, Bake: minutes(15), Changed: 9,
@@ -79,7 +79,7 @@ func baking() view {
 			{Name: "half", Cohort: 18, Reach: 30, Bake: minutes(30), Approval: spec.ApprovalRequired},
 			{
 				Name: "everyone", Cohort: 30, Reach: 60, Bake: minutes(30), Approval: spec.ApprovalRequired,
-				ApprovedBy: &workflows.Control{Signal: "approve", By: "bob", At: at(time.Minute), Why: "board"},
+				ApprovedBy: &rollout.Control{Signal: "approve", By: "bob", At: at(time.Minute), Why: "board"},
 			},
 		},
 	}
@@ -92,7 +92,7 @@ func baking() view {
 }
 
 // finish ends a rollout.
-func finish(v view, o workflows.Outcome) view {
+func finish(v view, o rollout.Outcome) view {
 	s := *v.State
 	s.Phase, s.Why, s.Outcome = o.Result, o.Why, &o
 	v.State, v.Live, v.Status, v.ClosedAt = &s, nil, "completed", o.EndedAt
@@ -104,7 +104,7 @@ func finish(v view, o workflows.Outcome) view {
 func worseThanControl() view {
 	v := baking()
 	s := *v.State
-	s.Stages = append([]workflows.StageState{}, s.Stages...)
+	s.Stages = append([]rollout.StageState{}, s.Stages...)
 	report := goodReport(s.Stages[1].AppliedAt.Add(2 * time.Minute))
 	report.Results[1] = health.Result{
 		Check: "errors", Verdict: health.Fail, Value: number(7.2), Limit: number(1.2), Samples: 800, Against: spec.AgainstControl, Trace: rising(8),
@@ -114,10 +114,10 @@ func worseThanControl() view {
 		Check: "slow", Verdict: health.Fail, Value: number(3), Limit: number(1.2), Samples: 300, Against: spec.AgainstBefore, Trace: rising(3), Advisory: true,
 		Sentence: "exposed 1% (3/300) vs before the change 0.7% (21/3,000): 3 times the usual, 1.2 allowed; chance does this in less than 0.09% of bakes",
 	}
-	s.Stages[1].Gates = []workflows.Gate{{Decision: workflows.RollBack, Why: "errors FAIL: " + report.Results[1].Sentence, At: report.At, Report: report}}
+	s.Stages[1].Gates = []rollout.Gate{{Decision: rollout.RollBack, Why: "errors FAIL: " + report.Results[1].Sentence, At: report.At, Report: report}}
 	v.State = &s
-	return finish(v, workflows.Outcome{
-		Result: workflows.PhaseRolledBack, Why: "errors FAIL: " + report.Results[1].Sentence, Stage: "early", Touched: 12, Reverted: 12, Recovered: "yes", EndedAt: at(9 * time.Minute),
+	return finish(v, rollout.Outcome{
+		Result: rollout.PhaseRolledBack, Why: "errors FAIL: " + report.Results[1].Sentence, Stage: "early", Touched: 12, Reverted: 12, Recovered: "yes", EndedAt: at(9 * time.Minute),
 	})
 }
 
@@ -125,18 +125,18 @@ func worseThanControl() view {
 func incomplete() view {
 	v := baking()
 	s := *v.State
-	s.Stages = append([]workflows.StageState{}, s.Stages...)
+	s.Stages = append([]rollout.StageState{}, s.Stages...)
 	gate := badReport(at(12 * time.Minute))
-	s.Stages[1].Gates = []workflows.Gate{{Decision: workflows.RollBack, Why: "errors: FAIL", At: gate.At, Report: gate}}
-	s.Controls = []workflows.Control{
+	s.Stages[1].Gates = []rollout.Gate{{Decision: rollout.RollBack, Why: "errors: FAIL", At: gate.At, Report: gate}}
+	s.Controls = []rollout.Control{
 		{Signal: "pause", By: "ana", Why: "looking", At: at(6 * time.Minute)},
 		{Signal: "promote", By: "eve\x1b]0;x\a", Why: "now", Stage: "early", At: at(7 * time.Minute), Refused: "the rollout is paused: resume it first"},
 	}
 	v.State = &s
 	after := goodReport(at(14 * time.Minute))
-	return finish(v, workflows.Outcome{
-		Result: workflows.PhaseIncomplete, Why: "errors: FAIL", Stage: "early", Touched: 11, Reverted: 9,
-		NotReverted: []workflows.TargetTrouble{{ID: "ams-01", Reason: "connection refused"}, {ID: "fra-07", Reason: "answers\nnonsense"}},
+	return finish(v, rollout.Outcome{
+		Result: rollout.PhaseIncomplete, Why: "errors: FAIL", Stage: "early", Touched: 11, Reverted: 9,
+		NotReverted: []rollout.TargetTrouble{{ID: "ams-01", Reason: "connection refused"}, {ID: "fra-07", Reason: "answers\nnonsense"}},
 		Recovered:   "no", Recovery: &after, EndedAt: at(15 * time.Minute),
 	})
 }

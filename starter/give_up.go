@@ -1,10 +1,10 @@
 package main
 
-import "github.com/sluicehq/sluice/workflows"
+import "github.com/sluicehq/sluice/workflows/rollout"
 
 func giveUpCommand() command {
 	return signalCommand{
-		name:  workflows.SignalGiveUp,
+		name:  rollout.SignalGiveUp,
 		short: "end an incomplete rollback as it is, in your name",
 		long: `Ends a rollout whose rollback left targets behind, and unlocks the unit. Those
 targets stay as they are: they are named in the outcome (sluice explain), with your

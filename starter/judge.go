@@ -11,8 +11,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/judge"
-	"github.com/sluicehq/sluice/internal/numeral"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/terminal"
 )
@@ -173,5 +173,5 @@ func (c *console) outcome(run string, o judge.Outcome) error {
 	if c.json {
 		return c.object(recorded{Run: run, Verdict: o.Verdict, T: o.At.Seconds(), LnE: o.LnE, Ratio: o.Ratio, Evidence: o.Evidence})
 	}
-	return c.lines([]string{fmt.Sprintf("%s: %s at %s s: %s", terminal.Safe(run), c.paint.verdict(o.Verdict, string(o.Verdict)), numeral.Plain(o.At.Seconds()), o.Evidence)})
+	return c.lines([]string{fmt.Sprintf("%s: %s at %s s: %s", terminal.Safe(run), c.paint.verdict(o.Verdict, string(o.Verdict)), humanize.Plain(o.At.Seconds()), o.Evidence)})
 }

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // Temporal's index holds only changes that are worth an event, so a list asks the
@@ -38,9 +38,9 @@ type listing struct {
 // phases are the words that --phase knows.
 func phases() []string {
 	var words []string
-	for _, p := range []workflows.Phase{
-		workflows.PhasePlanning, workflows.PhasePreflight, workflows.PhaseApproval, workflows.PhaseObserve, workflows.PhaseApply, workflows.PhaseBake,
-		workflows.PhaseGate, workflows.PhaseHold, workflows.PhaseRollback, workflows.PhaseVerify, workflows.PhaseLocked,
+	for _, p := range []rollout.Phase{
+		rollout.PhasePlanning, rollout.PhasePreflight, rollout.PhaseApproval, rollout.PhaseObserve, rollout.PhaseApply, rollout.PhaseBake,
+		rollout.PhaseGate, rollout.PhaseHold, rollout.PhaseRollback, rollout.PhaseVerify, rollout.PhaseLocked,
 	} {
 		words = append(words, string(p))
 	}
@@ -50,8 +50,8 @@ func phases() []string {
 // results are the words that --outcome knows.
 func results() []string {
 	var words []string
-	for _, p := range []workflows.Phase{
-		workflows.PhasePromoted, workflows.PhaseRolledBack, workflows.PhaseAborted, workflows.PhaseIncomplete, workflows.PhaseRefused,
+	for _, p := range []rollout.Phase{
+		rollout.PhasePromoted, rollout.PhaseRolledBack, rollout.PhaseAborted, rollout.PhaseIncomplete, rollout.PhaseRefused,
 	} {
 		words = append(words, string(p))
 	}
@@ -61,13 +61,13 @@ func results() []string {
 // indexed is the phase under which the index has a rollout in a phase; empty where
 // that may be any.
 func indexed(phase string) string {
-	switch workflows.Phase(phase) {
+	switch rollout.Phase(phase) {
 	case phasePaused:
 		return ""
-	case workflows.PhasePlanning, workflows.PhasePreflight, workflows.PhaseObserve, workflows.PhaseApply, workflows.PhaseBake, workflows.PhaseGate:
+	case rollout.PhasePlanning, rollout.PhasePreflight, rollout.PhaseObserve, rollout.PhaseApply, rollout.PhaseBake, rollout.PhaseGate:
 		return phaseIndexed
-	case workflows.PhaseVerify:
-		return string(workflows.PhaseRollback)
+	case rollout.PhaseVerify:
+		return string(rollout.PhaseRollback)
 	}
 	return phase
 }
@@ -82,8 +82,8 @@ func (f listFilter) holds(l listed) bool {
 		return true
 	case phasePaused:
 		return l.Paused
-	case string(workflows.PhaseRollback): // looking whether that cured it is a part of it
-		return l.Phase == f.phase || l.Phase == string(workflows.PhaseVerify)
+	case string(rollout.PhaseRollback): // looking whether that cured it is a part of it
+		return l.Phase == f.phase || l.Phase == string(rollout.PhaseVerify)
 	}
 	return l.Phase == f.phase
 }

@@ -13,13 +13,13 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/sluicehq/sluice/internal/connect"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // manyRollouts is a server with rollouts that answer, or do not, each for itself.
 type manyRollouts struct {
 	*fakeTemporal
-	answers map[string]workflows.State
+	answers map[string]rollout.State
 
 	mu           sync.Mutex
 	asked        int
@@ -57,15 +57,15 @@ func onePage(rollouts ...*workflowpb.WorkflowExecutionInfo) []*workflowservice.L
 	return []*workflowservice.ListWorkflowExecutionsResponse{{Executions: rollouts}}
 }
 
-func in(phase workflows.Phase) workflows.State {
+func in(phase rollout.Phase) rollout.State {
 	s := *baking().State
 	s.Phase = phase
 	return s
 }
 
 func incident() *manyRollouts {
-	paused := in(workflows.PhaseBake)
-	paused.Paused = &workflows.Control{Signal: "pause", By: "ana"}
+	paused := in(rollout.PhaseBake)
+	paused.Paused = &rollout.Control{Signal: "pause", By: "ana"}
 	ended := execution(isCompleted)
 	ended.Execution.WorkflowId = connect.WorkflowID("done")
 	ended.SearchAttributes.IndexedFields[connect.AttrPhase.GetName()] = payload("promoted")
@@ -75,9 +75,9 @@ func incident() *manyRollouts {
 			indexedAs("bakes", "running"), indexedAs("stands", "running"), indexedAs("holds", "running"), // the index is late
 			indexedAs("back", "rolling-back"), indexedAs("stuck", "locked"), indexedAs("deaf", "running"), ended,
 		)},
-		answers: map[string]workflows.State{
-			"bakes": in(workflows.PhaseBake), "stands": paused, "holds": in(workflows.PhaseHold),
-			"back": in(workflows.PhaseVerify), "stuck": in(workflows.PhaseLocked),
+		answers: map[string]rollout.State{
+			"bakes": in(rollout.PhaseBake), "stands": paused, "holds": in(rollout.PhaseHold),
+			"back": in(rollout.PhaseVerify), "stuck": in(rollout.PhaseLocked),
 		},
 	}
 }
@@ -131,12 +131,12 @@ func TestListByPhase(t *testing.T) {
 
 // Asking is bounded, in number and at once, whatever the fleet of rollouts.
 func TestListAsksWithinBounds(t *testing.T) {
-	f := &manyRollouts{fakeTemporal: &fakeTemporal{}, answers: map[string]workflows.State{}}
+	f := &manyRollouts{fakeTemporal: &fakeTemporal{}, answers: map[string]rollout.State{}}
 	var open []*workflowpb.WorkflowExecutionInfo
 	for i := range 3 * maxAsked {
 		unit := fmt.Sprintf("u%d", i)
 		open = append(open, indexedAs(unit, "running"))
-		f.answers[unit] = in(workflows.PhaseApply)
+		f.answers[unit] = in(rollout.PhaseApply)
 	}
 	f.pages = onePage(open...)
 	got, err := (&remote{client: f}).list(t.Context(), listFilter{limit: 1000})

@@ -17,7 +17,7 @@ import (
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/health"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // errNoRollout is matched when a unit never had a rollout, or not this run.
@@ -103,14 +103,14 @@ func (r *remote) describe(ctx context.Context, id, runID string) (*workflowservi
 	return r.client.DescribeWorkflowExecution(ctx, id, runID)
 }
 
-func (r *remote) query(ctx context.Context, v view) (*workflows.State, error) {
+func (r *remote) query(ctx context.Context, v view) (*rollout.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	answer, err := r.client.QueryWorkflow(ctx, v.WorkflowID, v.RunID, workflows.QueryStatus)
+	answer, err := r.client.QueryWorkflow(ctx, v.WorkflowID, v.RunID, rollout.QueryStatus)
 	if err != nil {
 		return nil, err
 	}
-	var s workflows.State
+	var s rollout.State
 	if err := answer.Get(&s); err != nil {
 		return nil, fmt.Errorf("read the answer: %w", err)
 	}
@@ -118,10 +118,10 @@ func (r *remote) query(ctx context.Context, v view) (*workflows.State, error) {
 }
 
 // result is the state that a rollout ended with. It needs no worker.
-func (r *remote) result(ctx context.Context, v view) (*workflows.State, error) {
+func (r *remote) result(ctx context.Context, v view) (*rollout.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	var s workflows.State
+	var s rollout.State
 	if err := r.client.GetWorkflow(ctx, v.WorkflowID, v.RunID).Get(ctx, &s); err != nil {
 		return nil, err
 	}

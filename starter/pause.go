@@ -1,10 +1,10 @@
 package main
 
-import "github.com/sluicehq/sluice/workflows"
+import "github.com/sluicehq/sluice/workflows/rollout"
 
 func pauseCommand() command {
 	return signalCommand{
-		name:  workflows.SignalPause,
+		name:  rollout.SignalPause,
 		short: "stop promoting, and go on watching",
 		long: `Stops promotion and the clock of the bake, not the watching: a regression during
 a pause still takes the rollout back. Use resume to go on.`,

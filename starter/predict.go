@@ -9,7 +9,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/backtest"
 	"github.com/sluicehq/sluice/internal/health"
-	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/terminal"
@@ -78,8 +78,8 @@ func predictionText(fs []backtest.Forecast, p paint) []string {
 	rows := [][]string{{p.bold("STAGE"), p.bold("CHECK"), p.bold("EXPOSED"), p.bold("OTHERS"), p.bold("BAD"), p.bold("SMALLEST"), p.bold("2× AFTER"), p.bold("5× AFTER"), p.bold("REQUESTS AT RISK")}}
 	for _, f := range fs {
 		rows = append(rows, []string{
-			terminal.Safe(f.Stage), terminal.Safe(strings.TrimSpace(f.Check + " " + f.Group)), numeral.PlainTo(f.Exposed, 2) + "/s", numeral.PlainTo(f.Control, 2) + "/s",
-			numeral.Percent(f.Base), times(f.Smallest), lasts(f.Twice), lasts(f.Five), numeral.Integer(f.AtRisk),
+			terminal.Safe(f.Stage), terminal.Safe(strings.TrimSpace(f.Check + " " + f.Group)), humanize.PlainTo(f.Exposed, 2) + "/s", humanize.PlainTo(f.Control, 2) + "/s",
+			humanize.Percent(f.Base), times(f.Smallest), lasts(f.Twice), lasts(f.Five), humanize.Integer(f.AtRisk),
 		})
 	}
 	lines = append(lines, columns(rows, "  ")...)
@@ -109,7 +109,7 @@ func times(ratio float64) string {
 	if ratio == 0 {
 		return "none"
 	}
-	return numeral.PlainTo(ratio, 2) + "×"
+	return humanize.PlainTo(ratio, 2) + "×"
 }
 
 // lasts words a time; 0 is what the bake is too short for.

@@ -1,10 +1,10 @@
 package main
 
-import "github.com/sluicehq/sluice/workflows"
+import "github.com/sluicehq/sluice/workflows/rollout"
 
 func promoteCommand() command {
 	return signalCommand{
-		name:  workflows.SignalPromote,
+		name:  rollout.SignalPromote,
 		short: "end a bake early, or pass a hold, in your name",
 		long: `Ends the current stage's bake now, or passes a gate that holds for lack of a
 verdict. It is for the stage that is current when you send it, and has no effect if

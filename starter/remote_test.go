@@ -15,7 +15,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 const (
@@ -30,8 +30,8 @@ func always(status enumspb.WorkflowExecutionStatus, pending ...*workflowpb.Pendi
 	}
 }
 
-func state(s workflows.State) func(int) (workflows.State, error) {
-	return func(int) (workflows.State, error) { return s, nil }
+func state(s rollout.State) func(int) (rollout.State, error) {
+	return func(int) (rollout.State, error) { return s, nil }
 }
 
 func testConsole(out, errOut *bytes.Buffer) *console {
@@ -64,7 +64,7 @@ func TestLook(t *testing.T) {
 			require.NoError(t, err)
 			require.Nil(t, v.Live)
 		}},
-		"no worker": {fakeTemporal{describe: always(isRunning), query: func(int) (workflows.State, error) { return workflows.State{}, errDeaf() }}, func(t *testing.T, v view, err error) {
+		"no worker": {fakeTemporal{describe: always(isRunning), query: func(int) (rollout.State, error) { return rollout.State{}, errDeaf() }}, func(t *testing.T, v view, err error) {
 			require.NoError(t, err)
 			require.Nil(t, v.State)
 			require.Contains(t, v.Trouble, "no worker answers")
@@ -112,9 +112,9 @@ func TestFollowOutlivesOutages(t *testing.T) {
 			}
 			return described(isRunning), nil
 		}
-		f.query = func(n int) (workflows.State, error) {
+		f.query = func(n int) (rollout.State, error) {
 			if n == 2 || n == 3 {
-				return workflows.State{}, errDeaf()
+				return rollout.State{}, errDeaf()
 			}
 			return *baking().State, nil
 		}
@@ -176,34 +176,34 @@ func TestFollowOfAStartedRolloutNeedsNoFirstAnswer(t *testing.T) {
 }
 
 func TestSignals(t *testing.T) {
-	req := workflows.ControlRequest{By: "ana", Why: "why"}
-	control := func(after time.Duration, refused string) workflows.Control {
-		return workflows.Control{Signal: "pause", By: "ana", Why: "why", At: at(after), Refused: refused}
+	req := rollout.ControlRequest{By: "ana", Why: "why"}
+	control := func(after time.Duration, refused string) rollout.Control {
+		return rollout.Control{Signal: "pause", By: "ana", Why: "why", At: at(after), Refused: refused}
 	}
-	with := func(cs ...workflows.Control) workflows.State {
+	with := func(cs ...rollout.Control) rollout.State {
 		s := *baking().State
 		s.Controls = cs
 		return s
 	}
 	for name, c := range map[string]struct {
-		query  func(n int) (workflows.State, error)
+		query  func(n int) (rollout.State, error)
 		code   int
 		stderr string
 	}{
-		"taken": {func(n int) (workflows.State, error) {
+		"taken": {func(n int) (rollout.State, error) {
 			if n < 3 {
 				return with(control(1, "")), nil // an earlier one of the same words
 			}
 			return with(control(1, ""), control(2, "")), nil
 		}, exitOK, "paused"},
-		"refused": {func(n int) (workflows.State, error) {
+		"refused": {func(n int) (rollout.State, error) {
 			if n < 2 {
 				return with(), nil
 			}
 			return with(control(2, "already paused by bob")), nil
 		}, exitRefused, "had no effect on the rollout of edge-proxy: already paused by bob"},
-		"no worker": {func(int) (workflows.State, error) { return workflows.State{}, errDeaf() }, exitOK, "takes effect when a worker is back"},
-		"slow":      {func(int) (workflows.State, error) { return with(), nil }, exitOK, "has not shown it yet"},
+		"no worker": {func(int) (rollout.State, error) { return rollout.State{}, errDeaf() }, exitOK, "takes effect when a worker is back"},
+		"slow":      {func(int) (rollout.State, error) { return with(), nil }, exitOK, "has not shown it yet"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -214,7 +214,7 @@ func TestSignals(t *testing.T) {
 				err := signalCommand{name: "pause", effect: "paused"}.send(t.Context(), con, r, "edge-proxy", req)
 				require.Equal(t, c.code, con.report(err), errOut.String())
 				require.Contains(t, errOut.String(), c.stderr)
-				require.Equal(t, []workflows.ControlRequest{req}, f.signals)
+				require.Equal(t, []rollout.ControlRequest{req}, f.signals)
 			})
 		})
 	}
@@ -233,23 +233,23 @@ func TestSignals(t *testing.T) {
 // A promote is for the stage that is current when it is sent, also where only the
 // server knows which that is, and never for the one after it.
 func TestPromoteNamesItsStage(t *testing.T) {
-	state := func(int) (workflows.State, error) { return *baking().State, nil }
-	deaf := func(int) (workflows.State, error) { return workflows.State{}, errDeaf() }
+	state := func(int) (rollout.State, error) { return *baking().State, nil }
+	deaf := func(int) (rollout.State, error) { return rollout.State{}, errDeaf() }
 	for name, c := range map[string]struct {
 		signal, stage string
-		query         func(int) (workflows.State, error)
+		query         func(int) (rollout.State, error)
 		want          string
 	}{
-		"the state's":   {workflows.SignalPromote, "", state, baking().State.Stages[baking().State.Stage].Name},
-		"the server's":  {workflows.SignalPromote, "", deaf, "early"},
-		"named":         {workflows.SignalPromote, "half", state, "half"},
-		"of an approve": {workflows.SignalApprove, "", state, ""},
+		"the state's":   {rollout.SignalPromote, "", state, baking().State.Stages[baking().State.Stage].Name},
+		"the server's":  {rollout.SignalPromote, "", deaf, "early"},
+		"named":         {rollout.SignalPromote, "half", state, "half"},
+		"of an approve": {rollout.SignalApprove, "", state, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &fakeTemporal{describe: always(isRunning), query: c.query}
 				var out, errOut bytes.Buffer
-				req := workflows.ControlRequest{By: "ana", Why: "why", Stage: c.stage}
+				req := rollout.ControlRequest{By: "ana", Why: "why", Stage: c.stage}
 				err := signalCommand{name: c.signal}.send(t.Context(), testConsole(&out, &errOut), &remote{client: f}, "edge-proxy", req)
 				require.NoError(t, err)
 				require.Len(t, f.signals, 1)
@@ -260,7 +260,7 @@ func TestPromoteNamesItsStage(t *testing.T) {
 }
 
 func TestSubmit(t *testing.T) {
-	sub := workflows.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.1"}, FleetDigest: "sha256:a", By: "eve"}
+	sub := rollout.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.1"}, FleetDigest: "sha256:a", By: "eve"}
 	taken := serviceerror.NewWorkflowExecutionAlreadyStarted("", "", "run-1")
 	other := sub
 	other.Spec.Release = "2.4.0"
@@ -275,7 +275,7 @@ func TestSubmit(t *testing.T) {
 			[]string{"refused: a rollout of edge-proxy runs already", "by ana@laptop", "baking at stage early", "run run-1", "sluice abort edge-proxy"},
 		},
 		"held, no worker": {
-			fakeTemporal{startErr: taken, input: other, describe: always(isRunning), query: func(int) (workflows.State, error) { return workflows.State{}, errDeaf() }},
+			fakeTemporal{startErr: taken, input: other, describe: always(isRunning), query: func(int) (rollout.State, error) { return rollout.State{}, errDeaf() }},
 			exitRefused,
 			[]string{"runs already", "release 2.4.1", "by ana@laptop", "no worker answers"},
 		},
@@ -304,7 +304,7 @@ func TestSubmit(t *testing.T) {
 
 func TestSubmitOptions(t *testing.T) {
 	f := &fakeTemporal{}
-	sub := workflows.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.1"}, By: "eve"}
+	sub := rollout.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.1"}, By: "eve"}
 	r := &remote{client: f, namespace: "default", ui: "http://ui"}
 	s, err := r.submit(t.Context(), nil, loaded{spec: sub.Spec}, sub)
 	require.NoError(t, err)

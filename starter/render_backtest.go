@@ -8,19 +8,19 @@ import (
 
 	"github.com/sluicehq/sluice/internal/backtest"
 	"github.com/sluicehq/sluice/internal/health"
-	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/terminal"
 )
 
 // text is the answer in words.
 func (t tested) text(p paint) []string {
 	lines := []string{fmt.Sprintf("%s from %s to %s, %s of healthy releases may be taken back",
-		p.bold(terminal.Safe(t.Unit)), t.From.UTC().Format(time.RFC3339), t.To.UTC().Format(time.RFC3339), numeral.PercentTo(t.Rate, 3)), ""}
+		p.bold(terminal.Safe(t.Unit)), t.From.UTC().Format(time.RFC3339), t.To.UTC().Format(time.RFC3339), humanize.PercentTo(t.Rate, 3)), ""}
 	rows := [][]string{{p.bold("STAGE"), p.bold("CHECK"), p.bold("MOMENTS"), p.bold("TAKEN BACK"), p.bold("95% BETWEEN"), p.bold("MAY"), p.bold("NO DATA"), p.bold("UNEXERCISED")}}
 	for _, c := range t.Checks {
 		rows = append(rows, []string{
 			terminal.Safe(c.Stage), terminal.Safe(name(c)), fmt.Sprint(c.Moments), fmt.Sprint(c.Failed),
-			numeral.Percent(c.Low) + " – " + numeral.Percent(c.High), numeral.Percent(c.Rate),
+			humanize.Percent(c.Low) + " – " + humanize.Percent(c.High), humanize.Percent(c.Rate),
 			share(c.Unknown-c.Unexercised, c.Moments), share(c.Unexercised, c.Moments),
 		})
 	}
@@ -38,7 +38,7 @@ func (c testedCheck) notes(p paint) []string {
 	of := fmt.Sprintf("%s of %s", terminal.Safe(name(c)), terminal.Safe(c.Stage))
 	for _, w := range c.Worst {
 		if w.Verdict == string(health.Fail) {
-			lines = append(lines, p.red("taken back")+fmt.Sprintf(" at %s by %s, after %s s: %s", w.At.Format(time.RFC3339), of, numeral.Plain(w.Seconds), terminal.Safe(w.Evidence)))
+			lines = append(lines, p.red("taken back")+fmt.Sprintf(" at %s by %s, after %s s: %s", w.At.Format(time.RFC3339), of, humanize.Plain(w.Seconds), terminal.Safe(w.Evidence)))
 		} else {
 			lines = append(lines, fmt.Sprintf("the nearest to it by %s: at %s, %s", of, w.At.Format(time.RFC3339), terminal.Safe(w.Evidence)))
 		}
@@ -67,7 +67,7 @@ func (t tested) verdict(p paint) []string {
 	if judged == 0 {
 		return []string{p.yellow(fmt.Sprintf("none of %s could be judged, so this tells nothing of the rate", plural(moments, "bake")))}
 	}
-	said := fmt.Sprintf("at %s a rollout, %d of %s would have been taken back", numeral.PercentTo(t.Rate, 3), failed, plural(judged, "bake"))
+	said := fmt.Sprintf("at %s a rollout, %d of %s would have been taken back", humanize.PercentTo(t.Rate, 3), failed, plural(judged, "bake"))
 	if failed == 0 {
 		said = p.green(said)
 	} else {
@@ -75,11 +75,11 @@ func (t tested) verdict(p paint) []string {
 	}
 	lines := []string{said}
 	if apart < 0.99*float64(judged) {
-		lines = append(lines, fmt.Sprintf("bakes overlap: they tell as much as %s beside each other would", numeral.Integer(math.Floor(apart))))
+		lines = append(lines, fmt.Sprintf("bakes overlap: they tell as much as %s beside each other would", humanize.Integer(math.Floor(apart))))
 	}
 	for _, c := range t.Checks {
 		if need := backtest.Needed(c.Rate); need > c.Apart && failed == 0 && c.Moments > c.Unknown {
-			return append(lines, fmt.Sprintf("too few to tell %s from none: that takes %s of a check (--rate tests a larger one)", numeral.Percent(c.Rate), numeral.Integer(need)))
+			return append(lines, fmt.Sprintf("too few to tell %s from none: that takes %s of a check (--rate tests a larger one)", humanize.Percent(c.Rate), humanize.Integer(need)))
 		}
 	}
 	return lines

@@ -6,7 +6,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/terminal"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // explanation tells a rollout's story with the evidence of every decision. What it draws
@@ -56,7 +56,7 @@ func (e *explainer) headline(v view) string {
 	phase := e.p.phase(phaseWord(v))
 	o := v.outcome()
 	switch {
-	case o != nil && o.Stage != "" && o.Result != workflows.PhasePromoted:
+	case o != nil && o.Stage != "" && o.Result != rollout.PhasePromoted:
 		return phase + " at stage " + terminal.Safe(o.Stage) + ", because: " + terminal.Safe(o.Why)
 	case o != nil:
 		return phase + ", because: " + terminal.Safe(o.Why)
@@ -66,7 +66,7 @@ func (e *explainer) headline(v view) string {
 	return phase
 }
 
-func (e *explainer) facts(s workflows.State) {
+func (e *explainer) facts(s rollout.State) {
 	e.add("started %s by %s", stamp(s.StartedAt, e.now), terminal.Safe(s.By))
 	if o := s.Outcome; o != nil {
 		e.add("ended   %s, after %s", stamp(o.EndedAt, e.now), span(o.EndedAt.Sub(s.StartedAt)))
@@ -75,13 +75,13 @@ func (e *explainer) facts(s workflows.State) {
 }
 
 // preflight tells what was found before the first stage.
-func (e *explainer) preflight(s workflows.State) {
+func (e *explainer) preflight(s rollout.State) {
 	if s.Preflight == nil {
 		return
 	}
 	e.add("")
 	e.add("%s", e.p.bold("before the change"))
-	e.gate(*s.Preflight, workflows.StageState{})
+	e.gate(*s.Preflight, rollout.StageState{})
 }
 
 // stage tells one stage; those that never began are one line.
@@ -114,7 +114,7 @@ func (e *explainer) stage(v view, i int) {
 	}
 }
 
-func (e *explainer) approval(st workflows.StageState) {
+func (e *explainer) approval(st rollout.StageState) {
 	switch {
 	case st.ApprovedBy != nil:
 		e.add("  %s approved by %s", clock(st.ApprovedBy.At, e.now), whoAndWhy(*st.ApprovedBy))
@@ -123,14 +123,14 @@ func (e *explainer) approval(st workflows.StageState) {
 	}
 }
 
-func (e *explainer) gate(g workflows.Gate, st workflows.StageState) {
+func (e *explainer) gate(g rollout.Gate, st rollout.StageState) {
 	decision := terminal.Safe(string(g.Decision))
 	switch g.Decision {
-	case workflows.Promote:
+	case rollout.Promote:
 		decision = e.p.green(decision)
-	case workflows.RollBack, workflows.Refuse:
+	case rollout.RollBack, rollout.Refuse:
 		decision = e.p.red(decision)
-	case workflows.Hold:
+	case rollout.Hold:
 		decision = e.p.yellow(decision)
 	}
 	e.add("  %s gate: %s, %s", clock(g.At, e.now), decision, terminal.Safe(g.Why))
@@ -141,7 +141,7 @@ func (e *explainer) gate(g workflows.Gate, st workflows.StageState) {
 }
 
 // report tells every check of a report of a stage; the zero stage is none.
-func (e *explainer) report(r health.Report, st workflows.StageState) {
+func (e *explainer) report(r health.Report, st rollout.StageState) {
 	for i, line := range checkLines(r, e.p) {
 		e.add("    %s", line)
 		const indent = "        "
@@ -158,7 +158,7 @@ func (e *explainer) report(r health.Report, st workflows.StageState) {
 	}
 }
 
-func (e *explainer) controls(s workflows.State) {
+func (e *explainer) controls(s rollout.State) {
 	if len(s.Controls) == 0 {
 		return
 	}
@@ -170,7 +170,7 @@ func (e *explainer) controls(s workflows.State) {
 }
 
 // outcome tells what became of the targets.
-func (e *explainer) outcome(s workflows.State) {
+func (e *explainer) outcome(s rollout.State) {
 	o := s.Outcome
 	if o == nil {
 		return
@@ -185,6 +185,6 @@ func (e *explainer) outcome(s workflows.State) {
 	}
 	if o.Recovery != nil {
 		e.add("  after the rollback, at %s", clock(o.Recovery.At, e.now))
-		e.report(*o.Recovery, workflows.StageState{})
+		e.report(*o.Recovery, rollout.StageState{})
 	}
 }

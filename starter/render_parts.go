@@ -7,7 +7,7 @@ import (
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/terminal"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // checkLines are the checks of a report, one per line.
@@ -71,9 +71,9 @@ func numbers(r health.Result) string {
 
 // outcomeLines say how it ended, naming at most some of the targets that are not
 // back.
-func outcomeLines(o workflows.Outcome, most int, p paint) []string {
+func outcomeLines(o rollout.Outcome, most int, p paint) []string {
 	lines := []string{p.phase(string(o.Result)) + ": " + terminal.Safe(o.Why)}
-	if o.Result != workflows.PhasePromoted && o.Touched > 0 {
+	if o.Result != rollout.PhasePromoted && o.Touched > 0 {
 		lines = append(lines, fmt.Sprintf("touched %s, put back and seen back %d", plural(o.Touched, "target"), o.Reverted))
 	}
 	if w := recoveredWord(o); w != "" {
@@ -93,7 +93,7 @@ type troubleLine struct{ head, reason string }
 
 // troubleLines name at most some of n targets; a list may be shorter than n, since a
 // state carries as many as fit.
-func troubleLines(what string, ts []workflows.TargetTrouble, n, most int) []troubleLine {
+func troubleLines(what string, ts []rollout.TargetTrouble, n, most int) []troubleLine {
 	shown, n := ts[:min(len(ts), most)], max(n, len(ts))
 	out := make([]troubleLine, 0, len(shown)+1)
 	for _, t := range shown {
@@ -109,7 +109,7 @@ func troubleLines(what string, ts []workflows.TargetTrouble, n, most int) []trou
 	return out
 }
 
-func recoveredWord(o workflows.Outcome) string {
+func recoveredWord(o rollout.Outcome) string {
 	switch o.Recovered {
 	case "":
 		return ""

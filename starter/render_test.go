@@ -11,21 +11,21 @@ import (
 
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/terminal"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // views are rollouts in the states that people meet.
 func views() map[string]view {
 	paused := baking()
 	ps := *paused.State
-	ps.Stages = append([]workflows.StageState{}, ps.Stages...)
-	ps.Paused = &workflows.Control{Signal: "pause", By: "ana", Why: "wait for the other team", At: at(10 * time.Minute)}
+	ps.Stages = append([]rollout.StageState{}, ps.Stages...)
+	ps.Paused = &rollout.Control{Signal: "pause", By: "ana", Why: "wait for the other team", At: at(10 * time.Minute)}
 	ps.Stages[1].BakeEnds = time.Time{}
 	paused.State = &ps
 
 	holding := baking()
 	hs := *holding.State
-	hs.Phase, hs.Why = workflows.PhaseHold, "p99: NODATA; goes back in 3m unless that changes"
+	hs.Phase, hs.Why = rollout.PhaseHold, "p99: NODATA; goes back in 3m unless that changes"
 	report := badReport(at(11 * time.Minute))
 	report.Results[1] = goodReport(at(0)).Results[1]
 	holding.State, holding.Live = &hs, &report
@@ -40,21 +40,21 @@ func views() map[string]view {
 
 	promoted := baking()
 	gs := *promoted.State
-	gs.Stages = append([]workflows.StageState{}, gs.Stages...)
+	gs.Stages = append([]rollout.StageState{}, gs.Stages...)
 	for i := range gs.Stages {
 		gs.Stages[i].StartedAt, gs.Stages[i].DoneAt = at(time.Duration(i)*time.Minute), at(time.Duration(i+1)*time.Minute)
-		gs.Stages[i].ApprovedBy = &workflows.Control{By: "bob", At: at(time.Minute)}
+		gs.Stages[i].ApprovedBy = &rollout.Control{By: "bob", At: at(time.Minute)}
 	}
-	gs.Stages[3].Gates = []workflows.Gate{{
-		Decision: workflows.Promote, Why: "promoted by bob", At: at(4 * time.Minute), Report: badReport(at(4 * time.Minute)),
-		Override: &workflows.Control{By: "bob", Why: "urgent"},
+	gs.Stages[3].Gates = []rollout.Gate{{
+		Decision: rollout.Promote, Why: "promoted by bob", At: at(4 * time.Minute), Report: badReport(at(4 * time.Minute)),
+		Override: &rollout.Control{By: "bob", Why: "urgent"},
 	}}
 	gs.Stage, gs.Exposed = 3, 60
 	promoted.State = &gs
-	promoted = finish(promoted, workflows.Outcome{Result: workflows.PhasePromoted, Why: "all 60 targets run 2.4.1", Touched: 60, EndedAt: at(4 * time.Minute)})
+	promoted = finish(promoted, rollout.Outcome{Result: rollout.PhasePromoted, Why: "all 60 targets run 2.4.1", Touched: 60, EndedAt: at(4 * time.Minute)})
 
 	planning := baking()
-	planning.State = &workflows.State{Unit: "edge-proxy", Release: "2.4.1", By: "ana@laptop", StartedAt: at(0), Phase: workflows.PhasePlanning, Why: "cutting the fleet into cohorts"}
+	planning.State = &rollout.State{Unit: "edge-proxy", Release: "2.4.1", By: "ana@laptop", StartedAt: at(0), Phase: rollout.PhasePlanning, Why: "cutting the fleet into cohorts"}
 	planning.Live = nil
 	planning = planning.inside()
 
@@ -99,17 +99,17 @@ func TestNothingControlsTheTerminal(t *testing.T) {
 	s := v.State
 	s.Unit, s.Release, s.By, s.Why, s.Plan = evil, evil, evil, evil, evil
 	v.Unit, v.Release, v.By, v.Trouble, v.Phase = evil, evil, evil, evil, evil
-	s.Paused = &workflows.Control{By: evil, Why: evil}
+	s.Paused = &rollout.Control{By: evil, Why: evil}
 	for i := range s.Stages {
-		s.Stages[i].Name, s.Stages[i].ApprovedBy = evil, &workflows.Control{By: evil, Why: evil}
+		s.Stages[i].Name, s.Stages[i].ApprovedBy = evil, &rollout.Control{By: evil, Why: evil}
 	}
 	s.Controls[0].By, s.Controls[0].Why, s.Controls[0].Refused, s.Controls[0].Stage, s.Controls[0].Signal = evil, evil, evil, evil, evil
-	s.Unreached, s.Outcome.Unreached = []workflows.TargetTrouble{{ID: evil, Reason: evil}}, []workflows.TargetTrouble{{ID: evil, Reason: evil}}
-	s.Preflight, s.Outcome.GaveUp = &workflows.Gate{Decision: evil, Why: evil}, &workflows.Control{By: evil, Why: evil}
+	s.Unreached, s.Outcome.Unreached = []rollout.TargetTrouble{{ID: evil, Reason: evil}}, []rollout.TargetTrouble{{ID: evil, Reason: evil}}
+	s.Preflight, s.Outcome.GaveUp = &rollout.Gate{Decision: evil, Why: evil}, &rollout.Control{By: evil, Why: evil}
 	s.Phase, s.Outcome.Result, v.Status, v.URL = evil, evil, evil, evil
 	s.Outcome.Why, s.Outcome.Stage, s.Outcome.NotReverted[0].ID, s.Outcome.NotReverted[0].Reason = evil, evil, evil, evil
 	g := &s.Stages[1].Gates[0]
-	g.Why, g.Override = evil, &workflows.Control{By: evil, Why: evil}
+	g.Why, g.Override = evil, &rollout.Control{By: evil, Why: evil}
 	g.Report.Results[0] = health.Result{Check: evil, Verdict: evil, Sentence: evil, Queries: []string{evil}, Warnings: []string{evil}}
 	var lines []string
 	lines = append(lines, tree(v, at(0), 0, false)...)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/terminal"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // tree draws a rollout: what was planned against what happened, stage by stage.
@@ -85,7 +85,7 @@ func age(v view, now time.Time) string {
 }
 
 // whoAndWhy words a signal.
-func whoAndWhy(c workflows.Control) string {
+func whoAndWhy(c rollout.Control) string {
 	who := terminal.Safe(c.By)
 	if who == "" {
 		who = "somebody"
@@ -98,7 +98,7 @@ func whoAndWhy(c workflows.Control) string {
 
 const barWidth = 20
 
-func exposure(s workflows.State) string {
+func exposure(s rollout.State) string {
 	part := 0.0
 	if s.Targets > 0 {
 		part = float64(s.Exposed) / float64(s.Targets)
@@ -107,7 +107,7 @@ func exposure(s workflows.State) string {
 }
 
 // leftOut names targets that do not answer and are tolerated.
-func leftOut(s workflows.State, p paint) []string {
+func leftOut(s rollout.State, p paint) []string {
 	var lines []string
 	for _, l := range troubleLines("left out", s.Unreached, s.LeftOut, maxTroubles) {
 		lines = append(lines, p.yellow(l.head)+l.reason)
@@ -150,7 +150,7 @@ func stageLines(v view, now time.Time, width int, p paint) []string {
 	return lines
 }
 
-func stageMark(s workflows.State, i int, p paint) string {
+func stageMark(s rollout.State, i int, p paint) string {
 	st := s.Stages[i]
 	switch {
 	case !st.DoneAt.IsZero() && !goingBack(s):
@@ -166,17 +166,17 @@ func stageMark(s workflows.State, i int, p paint) string {
 }
 
 // goingBack holds once the rollout was taken back, or is about to be.
-func goingBack(s workflows.State) bool {
+func goingBack(s rollout.State) bool {
 	switch s.Phase {
-	case workflows.PhaseRollback, workflows.PhaseVerify, workflows.PhaseRolledBack,
-		workflows.PhaseAborted, workflows.PhaseIncomplete, workflows.PhaseRefused, workflows.PhaseLocked:
+	case rollout.PhaseRollback, rollout.PhaseVerify, rollout.PhaseRolledBack,
+		rollout.PhaseAborted, rollout.PhaseIncomplete, rollout.PhaseRefused, rollout.PhaseLocked:
 		return true
 	}
 	return false
 }
 
 // stageWord says what became of a stage, or what it does now.
-func stageWord(s workflows.State, i int, now time.Time, p paint) string {
+func stageWord(s rollout.State, i int, now time.Time, p paint) string {
 	st := s.Stages[i]
 	switch {
 	case i == s.Stage && goingBack(s):
@@ -195,7 +195,7 @@ func stageWord(s workflows.State, i int, now time.Time, p paint) string {
 	return p.faint("waiting")
 }
 
-func passedWord(s workflows.State, i int, p paint) string {
+func passedWord(s rollout.State, i int, p paint) string {
 	st := s.Stages[i]
 	word := "passed in " + span(st.DoneAt.Sub(st.StartedAt))
 	if goingBack(s) {
@@ -211,13 +211,13 @@ func passedWord(s workflows.State, i int, p paint) string {
 }
 
 // currentWord is the stage that the rollout is in, with the bake's progress.
-func currentWord(s workflows.State, st workflows.StageState, now time.Time, p paint) string {
+func currentWord(s rollout.State, st rollout.StageState, now time.Time, p paint) string {
 	switch {
-	case s.Phase == workflows.PhaseHold && !st.BakeEnds.IsZero():
+	case s.Phase == rollout.PhaseHold && !st.BakeEnds.IsZero():
 		return p.yellow("no verdict yet, decides within " + span(st.BakeEnds.Sub(now)))
 	case s.Paused != nil && st.BakeEnds.IsZero() && !st.AppliedAt.IsZero():
 		return p.yellow("paused, the clock stands still; still watched")
-	case s.Phase == workflows.PhaseBake && !st.BakeEnds.IsZero():
+	case s.Phase == rollout.PhaseBake && !st.BakeEnds.IsZero():
 		left := max(0, st.BakeEnds.Sub(now))
 		done := 1.0
 		if st.Bake > 0 {

@@ -1,10 +1,10 @@
 package main
 
-import "github.com/sluicehq/sluice/workflows"
+import "github.com/sluicehq/sluice/workflows/rollout"
 
 func resumeCommand() command {
 	return signalCommand{
-		name:    workflows.SignalResume,
+		name:    rollout.SignalResume,
 		short:   "go on after a pause",
 		long:    `Ends a pause. The bake goes on with the time that was left of it.`,
 		example: "sluice resume edge-proxy",

@@ -1,10 +1,10 @@
 package main
 
-import "github.com/sluicehq/sluice/workflows"
+import "github.com/sluicehq/sluice/workflows/rollout"
 
 func retryRollbackCommand() command {
 	return signalCommand{
-		name:  workflows.SignalRetry,
+		name:  rollout.SignalRetry,
 		short: "try again to take back what an incomplete rollback left",
 		long: `After a rollback that left targets behind, the rollout waits and the unit stays
 locked. This tries those targets once more, for as long as rollback.deadline.`,

@@ -11,7 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"go.temporal.io/api/serviceerror"
 
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // signalCommand is a command that steers a rollout by a signal. Signals are kept
@@ -44,12 +44,12 @@ func (s signalCommand) command() command {
 }
 
 // request reads the flags.
-func (s signalCommand) request(c *cli.Context) (workflows.ControlRequest, error) {
+func (s signalCommand) request(c *cli.Context) (rollout.ControlRequest, error) {
 	by, err := byOf(c)
 	if err != nil {
-		return workflows.ControlRequest{}, err
+		return rollout.ControlRequest{}, err
 	}
-	req := workflows.ControlRequest{By: by, Why: c.String("why"), Stage: c.String("stage"), Override: c.Bool("override")}
+	req := rollout.ControlRequest{By: by, Why: c.String("why"), Stage: c.String("stage"), Override: c.Bool("override")}
 	if s.needsWhy && req.Why == "" {
 		return req, usagef("%s needs a reason, it is kept with the rollout: --why \"…\"", s.name)
 	}
@@ -73,7 +73,7 @@ func (s signalCommand) run(ctx context.Context, con *console, c *cli.Context) er
 }
 
 // send signals the rollout of a unit, and tells what came of it.
-func (s signalCommand) send(ctx context.Context, con *console, r *remote, unit string, req workflows.ControlRequest) error {
+func (s signalCommand) send(ctx context.Context, con *console, r *remote, unit string, req rollout.ControlRequest) error {
 	before, err := r.look(ctx, unit, "")
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func (s signalCommand) send(ctx context.Context, con *console, r *remote, unit s
 		return refusedf("no rollout of %s is running: the last one, %s, ended %s as %s: sluice explain %s says why, sluice start SPEC begins another",
 			before.Unit, before.Release, stamp(before.ClosedAt, con.now()), phaseWord(before), before.Unit)
 	}
-	if s.name == workflows.SignalPromote && req.Stage == "" {
+	if s.name == rollout.SignalPromote && req.Stage == "" {
 		req.Stage = before.Stage // what was seen, and not the next one, should this one pass meanwhile
 	}
 	if err := r.signal(ctx, before, s.name, req); err != nil {
@@ -103,11 +103,11 @@ func (s signalCommand) send(ctx context.Context, con *console, r *remote, unit s
 
 // locked says that the signal is for a rollout that is locked, and for no other.
 func (s signalCommand) locked() bool {
-	return s.name == workflows.SignalRetry || s.name == workflows.SignalGiveUp
+	return s.name == rollout.SignalRetry || s.name == rollout.SignalGiveUp
 }
 
 // signal sends to the run that was looked at, and no other.
-func (r *remote) signal(ctx context.Context, v view, name string, req workflows.ControlRequest) error {
+func (r *remote) signal(ctx context.Context, v view, name string, req rollout.ControlRequest) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	err := r.client.SignalWorkflow(ctx, v.WorkflowID, v.RunID, name, req)
@@ -160,7 +160,7 @@ const (
 
 // awaitTaken looks until the rollout shows the signal; nil when it did not in
 // time.
-func (r *remote) awaitTaken(ctx context.Context, before view, name string, req workflows.ControlRequest) (view, *workflows.Control, error) {
+func (r *remote) awaitTaken(ctx context.Context, before view, name string, req rollout.ControlRequest) (view, *rollout.Control, error) {
 	within := takenWithin
 	if before.Trouble != "" {
 		within = deafWithin
@@ -199,7 +199,7 @@ func (r *remote) awaitTaken(ctx context.Context, before view, name string, req w
 
 // lastControl is the newest control that a request would have become, later than a
 // time; nil if there is none.
-func lastControl(s *workflows.State, name string, req workflows.ControlRequest, after time.Time) *workflows.Control {
+func lastControl(s *rollout.State, name string, req rollout.ControlRequest, after time.Time) *rollout.Control {
 	if s == nil {
 		return nil
 	}
@@ -225,7 +225,7 @@ type told struct {
 	Phase  string `json:"phase,omitempty"`
 }
 
-func (s signalCommand) tell(con *console, v view, taken *workflows.Control) error {
+func (s signalCommand) tell(con *console, v view, taken *rollout.Control) error {
 	if taken != nil && taken.Refused != "" {
 		return refusedf("%s had no effect on the rollout of %s: %s; %s", s.name, v.Unit, taken.Refused, advice(v, *taken))
 	}

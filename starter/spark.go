@@ -9,12 +9,12 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/judge"
-	"github.com/sluicehq/sluice/internal/numeral"
 	"github.com/sluicehq/sluice/internal/sequential"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/terminal"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // blocks are the heights of a sparkline, the lowest for nothing bad.
@@ -33,9 +33,9 @@ func sparklines(r health.Result, after time.Duration, width int, p paint) []stri
 	}
 	labels := column("exposed", otherArm(r))
 	sum := joined(r.Trace, 1)[0]
-	say := numeral.Percent
+	say := humanize.Percent
 	if r.Mean {
-		say = numeral.Plain
+		say = humanize.Plain
 	}
 	overall := column(whole(sum.Exposed, say), whole(sum.Control, say))
 	trace := r.Trace
@@ -154,7 +154,7 @@ func spark(shares []float64, top float64) string {
 
 // sinceApplied is how long after its change a stage was looked at; 0 where that is not
 // known.
-func sinceApplied(st workflows.StageState, at time.Time) time.Duration {
+func sinceApplied(st rollout.StageState, at time.Time) time.Duration {
 	if st.AppliedAt.IsZero() || at.Before(st.AppliedAt) {
 		return 0
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/terminal"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 func startCommand() command {
@@ -80,7 +80,7 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 
 // overrideOf is what lets the rollout begin on an unhealthy fleet; nil unless it was
 // asked for, with a reason.
-func overrideOf(c *cli.Context, by string) (*workflows.ControlRequest, error) {
+func overrideOf(c *cli.Context, by string) (*rollout.ControlRequest, error) {
 	why := c.String("why")
 	switch {
 	case !c.Bool("override") && why != "":
@@ -90,7 +90,7 @@ func overrideOf(c *cli.Context, by string) (*workflows.ControlRequest, error) {
 	case strings.TrimSpace(why) == "":
 		return nil, usagef("start: --override needs a reason, it is kept with the rollout: --why \"…\"")
 	}
-	return &workflows.ControlRequest{By: by, Why: why, Override: true}, checkWhy(why)
+	return &rollout.ControlRequest{By: by, Why: why, Override: true}, checkWhy(why)
 }
 
 // started is a rollout that was just started.

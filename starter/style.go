@@ -10,7 +10,7 @@ import (
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/terminal"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // paint colours text; the zero value leaves it as it is.
@@ -50,12 +50,12 @@ func (p paint) verdict(v health.Verdict, text string) string {
 // phase colours a phase, made safe: it is a word only as long as Sluice has written it.
 func (p paint) phase(phase string) string {
 	phase = terminal.Safe(phase)
-	switch workflows.Phase(phase) {
-	case workflows.PhasePromoted:
+	switch rollout.Phase(phase) {
+	case rollout.PhasePromoted:
 		return p.green(phase)
-	case workflows.PhaseRollback, workflows.PhaseVerify, workflows.PhaseRolledBack, workflows.PhaseIncomplete, workflows.PhaseLocked:
+	case rollout.PhaseRollback, rollout.PhaseVerify, rollout.PhaseRolledBack, rollout.PhaseIncomplete, rollout.PhaseLocked:
 		return p.red(phase)
-	case workflows.PhaseHold, workflows.PhaseApproval, workflows.PhaseAborted, workflows.PhaseRefused:
+	case rollout.PhaseHold, rollout.PhaseApproval, rollout.PhaseAborted, rollout.PhaseRefused:
 		return p.yellow(phase)
 	}
 	return p.cyan(phase)

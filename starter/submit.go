@@ -16,7 +16,7 @@ import (
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/store"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 const (
@@ -30,8 +30,8 @@ const (
 
 // submission is what is sent. A snapshot that is too large to send goes into the
 // store that the workers share.
-func submission(ctx context.Context, l loaded, by, storeDir string) (workflows.Submission, error) {
-	sub := workflows.Submission{Spec: l.spec, By: by}
+func submission(ctx context.Context, l loaded, by, storeDir string) (rollout.Submission, error) {
+	sub := rollout.Submission{Spec: l.spec, By: by}
 	if l.spec.Fleet.Listed() { // by the worker, when the rollout starts
 		return sub, nil
 	}
@@ -59,7 +59,7 @@ func submission(ctx context.Context, l loaded, by, storeDir string) (workflows.S
 }
 
 // submit starts the rollout, unless the unit has one that runs.
-func (r *remote) submit(ctx context.Context, con *console, l loaded, sub workflows.Submission) (started, error) {
+func (r *remote) submit(ctx context.Context, con *console, l loaded, sub rollout.Submission) (started, error) {
 	callCtx, cancel := context.WithTimeout(ctx, 3*callTimeout)
 	defer cancel()
 	id := connect.WorkflowID(sub.Spec.Unit)
@@ -92,7 +92,7 @@ func (r *remote) submit(ctx context.Context, con *console, l loaded, sub workflo
 }
 
 // held says who holds the unit.
-func (r *remote) held(ctx context.Context, con *console, sub workflows.Submission, runID string) error {
+func (r *remote) held(ctx context.Context, con *console, sub rollout.Submission, runID string) error {
 	unit := sub.Spec.Unit
 	v, err := r.look(ctx, unit, runID)
 	if err != nil {
@@ -125,7 +125,7 @@ func (r *remote) held(ctx context.Context, con *console, sub workflows.Submissio
 
 // same says whether a run was started with the same spec and fleet. Who did it
 // does not matter.
-func (r *remote) same(ctx context.Context, v view, sub workflows.Submission) bool {
+func (r *remote) same(ctx context.Context, v view, sub rollout.Submission) bool {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	it := r.client.GetWorkflowHistory(ctx, v.WorkflowID, v.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
@@ -136,7 +136,7 @@ func (r *remote) same(ctx context.Context, v view, sub workflows.Submission) boo
 	if err != nil {
 		return false
 	}
-	var theirs workflows.Submission
+	var theirs rollout.Submission
 	input := first.GetWorkflowExecutionStartedEventAttributes().GetInput()
 	if input == nil || converter.GetDefaultDataConverter().FromPayloads(input, &theirs) != nil {
 		return false
@@ -153,7 +153,7 @@ func sameJSON(a, b any) bool {
 // staticDetails is what the Web UI shows of the rollout for good, in Markdown.
 func staticDetails(l loaded, by string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "**%s** release **%s**, started by %s\n\n", workflows.Markdown(l.spec.Unit), workflows.Markdown(l.spec.Release), workflows.Markdown(by))
+	fmt.Fprintf(&b, "**%s** release **%s**, started by %s\n\n", rollout.Markdown(l.spec.Unit), rollout.Markdown(l.spec.Release), rollout.Markdown(by))
 	if l.spec.Fleet.Listed() {
 		b.WriteString("The worker lists the fleet.\n")
 		return b.String()
@@ -162,7 +162,7 @@ func staticDetails(l loaded, by string) string {
 	fmt.Fprintf(&b, "%s, at most %s\n\n| stage | new | reach | bake |\n| --- | ---: | ---: | --- |\n",
 		plural(len(p.Order), "target"), describePlan(p).Longest)
 	for i, s := range p.Stages {
-		fmt.Fprintf(&b, "| %s | %d | %d (%s) | %s |\n", workflows.Markdown(s.Name), s.Size(), s.To, share(s.To, len(p.Order)), p.Spec.Stages[i].Bake)
+		fmt.Fprintf(&b, "| %s | %d | %d (%s) | %s |\n", rollout.Markdown(s.Name), s.Size(), s.To, share(s.To, len(p.Order)), p.Spec.Stages[i].Bake)
 	}
 	return b.String()
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/health"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // view is what is known of one rollout from the outside.
@@ -28,7 +28,7 @@ type view struct {
 	// Remembered says that State was heard before, and not now.
 	Remembered bool
 	// State is the rollout's own word; nil when it was never heard.
-	State *workflows.State
+	State *rollout.State
 	// Live is the newest look of the watch that runs now; nil without one.
 	Live *health.Report
 	// Retrying are the activities that have failed and are tried again.
@@ -39,12 +39,12 @@ type view struct {
 // with what is known from outside beside them. Without a state the fields that
 // the index knows are filled in, and "heard" is false.
 func (v view) MarshalJSON() ([]byte, error) {
-	state := workflows.State{Unit: v.Unit, Release: v.Release, By: v.By, StartedAt: v.StartedAt, Phase: workflows.Phase(v.Phase)}
+	state := rollout.State{Unit: v.Unit, Release: v.Release, By: v.By, StartedAt: v.StartedAt, Phase: rollout.Phase(v.Phase)}
 	if v.State != nil {
 		state = *v.State
 	}
 	return json.Marshal(struct {
-		workflows.State
+		rollout.State
 		WorkflowID string         `json:"workflowId"`
 		RunID      string         `json:"runId"`
 		URL        string         `json:"url,omitempty"`
@@ -64,7 +64,7 @@ func (v view) running() bool { return v.Status == statusRunning }
 
 // locked holds for a rollout that only waits because its rollback is incomplete.
 func (v view) locked() bool {
-	return v.running() && v.State != nil && v.State.Phase == workflows.PhaseLocked
+	return v.running() && v.State != nil && v.State.Phase == rollout.PhaseLocked
 }
 
 // settled says that nothing will happen any more unless a person asks for it.
@@ -72,7 +72,7 @@ func (v view) settled() bool { return !v.running() || v.locked() }
 
 // outcome is how the rollout ended; nil while it runs, or when it ended without
 // a word.
-func (v view) outcome() *workflows.Outcome {
+func (v view) outcome() *rollout.Outcome {
 	if v.State == nil {
 		return nil
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/sluicehq/sluice/internal/terminal"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 func byFlag() cli.Flag {
@@ -35,8 +35,8 @@ func byOf(c *cli.Context) (string, error) {
 
 // checkWhy refuses a reason that would not be kept as it is.
 func checkWhy(why string) error {
-	if len(why) > workflows.MaxText {
-		return usagef("--why is %d bytes, expected at most %d", len(why), workflows.MaxText)
+	if len(why) > rollout.MaxText {
+		return usagef("--why is %d bytes, expected at most %d", len(why), rollout.MaxText)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/store"
-	"github.com/sluicehq/sluice/workflows"
+	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // work runs a worker until ctx ends, then lets what runs finish for a while.
@@ -46,8 +46,8 @@ func work(ctx context.Context, o options) error {
 		defer stop()
 	}
 	w := connect.NewWorkers(c, o.activities)
-	w.Rollouts.RegisterWorkflowWithOptions(workflows.Rollout, workflow.RegisterOptions{Name: connect.WorkflowType})
-	w.Rollouts.RegisterWorkflow(workflows.Notify)
+	w.Rollouts.RegisterWorkflowWithOptions(rollout.Rollout, workflow.RegisterOptions{Name: connect.WorkflowType})
+	w.Rollouts.RegisterWorkflow(rollout.Notify)
 	w.RegisterActivities(activities.New(kept, activities.NewMetrics(registry), dial.Guard{AllowLinkLocal: o.linkLocal}))
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)

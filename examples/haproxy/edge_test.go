@@ -12,17 +12,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/lab/stack"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/internal/stack"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 // site is one live HAProxy, and the driver of the example's specs on it.
 type site struct {
 	*edge
 	t      *testing.T
-	driver target.Driver
+	driver driver.Driver
 }
 
 // install starts a HAProxy on a copy of the example, so that a test may add
@@ -57,7 +57,7 @@ func install(t *testing.T, addReleases map[string]string) site {
 	e.process = stack.NewProcess("haproxy", t.Output(), e.env(loopback(1)), e.argv(haproxy)...)
 	require.NoError(t, e.process.Start())
 	t.Cleanup(e.process.Stop)
-	driver, err := target.New(spec.Driver{Exec: &spec.ExecDriver{
+	driver, err := driver.New(spec.Driver{Exec: &spec.ExecDriver{
 		Observe:  []string{program, "observe", "{{label.site}}"},
 		Validate: []string{program, "validate", "{{label.site}}", "{{release}}"},
 		Apply:    []string{program, "apply", "{{label.site}}", "{{release}}", "{{fence}}"},
@@ -70,7 +70,7 @@ func install(t *testing.T, addReleases map[string]string) site {
 }
 
 func (s site) apply(release string, fence int64) error {
-	return s.driver.Apply(s.t.Context(), s.Target, target.Order{Unit: unit, Release: release, Fence: fence})
+	return s.driver.Apply(s.t.Context(), s.Target, driver.Order{Unit: unit, Release: release, Fence: fence})
 }
 
 // runs fails unless both the driver and the live process name the release.
@@ -78,7 +78,7 @@ func (s site) runs(release string, fence int64) answer {
 	s.t.Helper()
 	state, err := s.driver.Observe(s.t.Context(), s.Target, unit)
 	require.NoError(s.t, err)
-	require.Equal(s.t, target.State{Release: release, Fence: fence, Alive: true}, state)
+	require.Equal(s.t, driver.State{Release: release, Fence: fence, Alive: true}, state)
 	a, err := s.ask(s.t.Context())
 	require.NoError(s.t, err)
 	require.Equal(s.t, release, a.Release)
@@ -100,7 +100,7 @@ func TestEdgeSwitches(t *testing.T) {
 	require.Equal(t, second, s.runs("1.1.0", 20))
 
 	err := s.apply("1.0.0", 19)
-	require.ErrorIs(t, err, target.ErrFenced)
+	require.ErrorIs(t, err, driver.ErrFenced)
 	require.ErrorContains(t, err, "fence 19 is older than 20")
 	require.Equal(t, second, s.runs("1.1.0", 20))
 
@@ -121,7 +121,7 @@ func TestEdgeRefuses(t *testing.T) {
 		"":          "a release is needed",
 	} {
 		err := s.apply(release, 20)
-		require.ErrorIs(t, err, target.ErrRefused, release)
+		require.ErrorIs(t, err, driver.ErrRefused, release)
 		require.ErrorContains(t, err, why)
 		require.Equal(t, before, s.runs("1.0.0", 0), release)
 	}
@@ -146,7 +146,7 @@ func TestEdgeGoesBackWhenAReleaseCannotStart(t *testing.T) {
 
 	err = s.apply("2.0.0", 20)
 	require.ErrorContains(t, err, "did not take release 2.0.0")
-	require.NotErrorIs(t, err, target.ErrRefused, "it may be tried again")
+	require.NotErrorIs(t, err, driver.ErrRefused, "it may be tried again")
 	require.NoError(t, until(t.Context(), 10*time.Second, "the old release", s.answersSomething))
 	require.Equal(t, before.Config, s.runs("1.0.0", 20).Config)
 

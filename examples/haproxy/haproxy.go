@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
-	"github.com/sluicehq/sluice/internal/stack"
+	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
 // edge is one HAProxy with its folder.

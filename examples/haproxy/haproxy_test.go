@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sluicehq/sluice/internal/stack"
+	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
 // setUp brings the whole example up, or skips the test where a program is missing.

@@ -15,7 +15,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/sluicehq/sluice/internal/stack"
+	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
 func main() {

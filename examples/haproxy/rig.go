@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
-	"github.com/sluicehq/sluice/internal/stack"
+	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
 // unit is what the example rolls out; the edges start on firstRelease.

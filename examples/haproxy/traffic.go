@@ -13,7 +13,7 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/sluicehq/sluice/internal/stack"
+	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
 // requestsPerSecond is the traffic on all edges together: enough for a verdict

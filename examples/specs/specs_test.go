@@ -8,11 +8,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/inventory"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 // Every example is what it says: a valid spec, with a plan on its fleet, that an
@@ -45,7 +45,7 @@ func TestExamples(t *testing.T) {
 			require.NoError(t, err)
 			_, err = plan.New(doc.Spec, f)
 			require.NoError(t, err)
-			_, err = target.New(doc.Spec.Driver, nil)
+			_, err = driver.New(doc.Spec.Driver, nil)
 			require.NoError(t, err)
 		})
 	}

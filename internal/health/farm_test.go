@@ -13,9 +13,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 // farm is a fleet whose metrics pages and releases a test decides. It is a
@@ -28,7 +28,7 @@ type farm struct {
 	pages  map[string]string // by target id
 	extras map[string]string
 	broken map[string]error
-	states map[string]func(asked int) (target.State, error)
+	states map[string]func(asked int) (driver.State, error)
 	asked  map[string]int
 }
 
@@ -37,7 +37,7 @@ func newFarm(t *testing.T, n int) *farm {
 	f := &farm{
 		applied: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 		pages:   map[string]string{}, extras: map[string]string{}, broken: map[string]error{},
-		states: map[string]func(int) (target.State, error){}, asked: map[string]int{},
+		states: map[string]func(int) (driver.State, error){}, asked: map[string]int{},
 	}
 	f.targets = newFarmTargets(n)
 	f.serve("*", 0, 0)
@@ -75,7 +75,7 @@ func (f *farm) extra(id, text string) { f.each(id, func(id string) { f.extras[id
 func (f *farm) fail(id string, err error) { f.each(id, func(id string) { f.broken[id] = err }) }
 
 // runs sets what a target answers to the n-th time that it is asked.
-func (f *farm) runs(id string, answer func(asked int) (target.State, error)) {
+func (f *farm) runs(id string, answer func(asked int) (driver.State, error)) {
 	f.each(id, func(id string) { f.states[id] = answer })
 }
 
@@ -92,21 +92,21 @@ func (f *farm) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-func (f *farm) Observe(_ context.Context, t fleet.Target, _ string) (target.State, error) {
+func (f *farm) Observe(_ context.Context, t fleet.Target, _ string) (driver.State, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked[t.ID]++
 	if answer := f.states[t.ID]; answer != nil {
 		return answer(f.asked[t.ID])
 	}
-	return target.State{Release: "2.0.0", Alive: true}, nil
+	return driver.State{Release: "2.0.0", Alive: true}, nil
 }
 
-func (f *farm) Validate(context.Context, fleet.Target, target.Order) error {
+func (f *farm) Validate(context.Context, fleet.Target, driver.Order) error {
 	return errors.New("a meter changes nothing")
 }
 
-func (f *farm) Apply(context.Context, fleet.Target, target.Order) error {
+func (f *farm) Apply(context.Context, fleet.Target, driver.Order) error {
 	return errors.New("a meter changes nothing")
 }
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/prometheus/common/model"
 
-	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -70,16 +70,16 @@ func bucket(selector string, bound float64) string {
 // notABound says why there is no bucket with a bound, naming those next to it.
 func notABound(r reading, bound float64, has []float64) reading {
 	at, found := slices.BinarySearch(has, bound)
-	switch over := numeral.Plain(bound); {
+	switch over := humanize.Plain(bound); {
 	case len(has) == 0 || found:
 		r.why = "no series of the bucket: is " + over + " s one of the histogram's bounds?"
 		return r
 	case at == 0:
-		r.why = fmt.Sprintf("%s s is none of the histogram's bounds; the smallest is %s s", over, numeral.Plain(has[0]))
+		r.why = fmt.Sprintf("%s s is none of the histogram's bounds; the smallest is %s s", over, humanize.Plain(has[0]))
 	case at == len(has):
-		r.why = fmt.Sprintf("%s s is none of the histogram's bounds; the largest is %s s", over, numeral.Plain(has[at-1]))
+		r.why = fmt.Sprintf("%s s is none of the histogram's bounds; the largest is %s s", over, humanize.Plain(has[at-1]))
 	default:
-		r.why = fmt.Sprintf("%s s is none of the histogram's bounds; the nearest are %s s and %s s", over, numeral.Plain(has[at-1]), numeral.Plain(has[at]))
+		r.why = fmt.Sprintf("%s s is none of the histogram's bounds; the nearest are %s s and %s s", over, humanize.Plain(has[at-1]), humanize.Plain(has[at]))
 	}
 	r.impossible = true
 	return r

@@ -10,10 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
-	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/internal/target"
 )
 
 // Binding says whom the checks are about: one stage of one rollout.
@@ -46,7 +46,7 @@ type Binding struct {
 // Deps are what a Meter reads through.
 type Deps struct {
 	// Driver answers whether targets are alive.
-	Driver target.Driver
+	Driver driver.Driver
 	// Transport carries requests to sources, and to whoever else checks ask; nil is
 	// http.DefaultTransport.
 	Transport http.RoundTripper
@@ -59,7 +59,7 @@ type Deps struct {
 type Meter struct {
 	spec    spec.Health
 	binding Binding
-	driver  target.Driver
+	driver  driver.Driver
 	client  *http.Client
 	// transport carries requests to sources.
 	transport http.RoundTripper
@@ -235,7 +235,7 @@ func warmingUp(check string, until time.Time) Result {
 // sampled says so when an expression was read on some of the exposed targets.
 func (m *Meter) sampled(expr string) string {
 	if read, of := m.source.coverage(expr, exposed); read < of {
-		return fmt.Sprintf(" [read on %s of %s targets]", numeral.Integer(float64(read)), numeral.Integer(float64(of)))
+		return fmt.Sprintf(" [read on %s of %s targets]", humanize.Integer(float64(read)), humanize.Integer(float64(of)))
 	}
 	return ""
 }

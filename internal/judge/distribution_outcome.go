@@ -5,7 +5,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/humanize"
 )
 
 // Outcome is the verdict at a moment since the change. Harm once found stays. Ratio is
@@ -68,7 +68,7 @@ func (j *Distribution) widest() Slower {
 
 // method says what else weighs.
 func (j *Distribution) method() string {
-	f := numeral.PlainTo(j.bursts(), 2)
+	f := humanize.PlainTo(j.bursts(), 2)
 	switch {
 	case j.bursts() <= 1:
 		return ""
@@ -84,10 +84,10 @@ func (j *Distribution) words(s Slower) string {
 	if j.criteria.Before {
 		other = "those before the change"
 	}
-	e, c := numeral.Apart(numeral.PercentTo, 2, s.Exposed, s.Other)
-	text := fmt.Sprintf("%s: %s of exposed requests within it, %s of %s (band %s)", bound(s.Bound), e, c, other, numeral.Percent(s.Band))
+	e, c := humanize.Apart(humanize.PercentTo, 2, s.Exposed, s.Other)
+	text := fmt.Sprintf("%s: %s of exposed requests within it, %s of %s (band %s)", bound(s.Bound), e, c, other, humanize.Percent(s.Band))
 	if s.Allowed > 0 {
-		text += fmt.Sprintf(", up to %s fewer before the change", numeral.Percent(s.Allowed))
+		text += fmt.Sprintf(", up to %s fewer before the change", humanize.Percent(s.Allowed))
 	}
 	return text
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
@@ -182,7 +182,7 @@ func excess(factor, err float64) float64 {
 // bound words a bound of so many seconds.
 func bound(seconds float64) string {
 	if math.Abs(seconds) > 1e6 || seconds != 0 && math.Abs(seconds) < 1e-9 {
-		return numeral.Plain(seconds) + "s"
+		return humanize.Plain(seconds) + "s"
 	}
 	return time.Duration(math.Round(seconds * 1e9)).String()
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/humanize"
 )
 
 // Outcome is the verdict at a moment since the change. Harm once found stays. Ratio is
@@ -32,7 +32,7 @@ func (j *Means) Outcome(at time.Duration) Outcome {
 	case j.state.Least != nil && out.LnE >= out.Needed:
 		out.Verdict, out.Evidence = Fail, j.words(*j.state.Least, Fail)
 	case j.state.Absurd > 0:
-		out.Verdict, out.Evidence = NoData, fmt.Sprintf("%s of the numbers cannot be: infinite, or beyond 1e100", numeral.Integer(float64(j.state.Absurd)))
+		out.Verdict, out.Evidence = NoData, fmt.Sprintf("%s of the numbers cannot be: infinite, or beyond 1e100", humanize.Integer(float64(j.state.Absurd)))
 	case absent != "":
 		out.Verdict, out.Evidence = absent, why
 	case few:
@@ -85,28 +85,28 @@ func (j *Means) words(f Found, verdict Verdict) string {
 	if f.Looks < j.state.Looks {
 		lately = fmt.Sprintf("in %s ", plural(f.Looks, "look"))
 	}
-	mean, usual := numeral.Apart(numeral.PlainTo, 4, f.Exposed, f.Usual)
+	mean, usual := humanize.Apart(humanize.PlainTo, 4, f.Exposed, f.Usual)
 	text := fmt.Sprintf("%smean %s on %s vs %s %s", lately, mean, targetsOf(f.Targets[exposed]), usual, with)
 	if !j.criteria.Before {
 		text += fmt.Sprintf(" (%s)", plural(f.Targets[control], "target"))
 	}
 	text += off(f)
 	if j.criteria.Drop >= 0 {
-		text += fmt.Sprintf(", drop of %s allowed", numeral.Percent(j.criteria.Drop))
+		text += fmt.Sprintf(", drop of %s allowed", humanize.Percent(j.criteria.Drop))
 	}
 	if j.criteria.Rise >= 0 {
-		text += fmt.Sprintf(", rise of %s allowed", numeral.Percent(j.criteria.Rise))
+		text += fmt.Sprintf(", rise of %s allowed", humanize.Percent(j.criteria.Rise))
 	}
 	switch {
 	case verdict == Fail:
 		text += byChance(f.P)
 	case j.state.Shown:
-		text += fmt.Sprintf("; shown to be off by less than %s times", numeral.PlainTo(j.criteria.Enough, 3))
+		text += fmt.Sprintf("; shown to be off by less than %s times", humanize.PlainTo(j.criteria.Enough, 3))
 	default:
-		text += fmt.Sprintf("; no harm is established (p %s)", numeral.PlainTo(f.P, 2))
+		text += fmt.Sprintf("; no harm is established (p %s)", humanize.PlainTo(f.P, 2))
 	}
 	if j.state.Left > 0 {
-		text += fmt.Sprintf("; %s numbers were missing", numeral.Integer(float64(j.state.Left)))
+		text += fmt.Sprintf("; %s numbers were missing", humanize.Integer(float64(j.state.Left)))
 	}
 	return text
 }
@@ -118,7 +118,7 @@ func off(f Found) string {
 	case math.IsNaN(part) || math.Abs(part) > 1e3:
 		return ""
 	case part < 0:
-		return ": " + numeral.Percent(-part) + " lower"
+		return ": " + humanize.Percent(-part) + " lower"
 	}
-	return ": " + numeral.Percent(part) + " higher"
+	return ": " + humanize.Percent(part) + " higher"
 }

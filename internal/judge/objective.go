@@ -5,7 +5,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
@@ -105,20 +105,20 @@ func (o *objective) words(out Outcome) string {
 	if end, looks, ok := o.test.lately(out); ok {
 		where, seen = fmt.Sprintf("in the last %d looks ", looks), end.Exposed
 	} else if low, high := o.Interval(shownInterval); low > 0 || high < 1 {
-		between = fmt.Sprintf(", between %s and %s", numeral.Percent(low), numeral.Percent(high))
+		between = fmt.Sprintf(", between %s and %s", humanize.Percent(low), humanize.Percent(high))
 	}
 	share := min(1, seen.Bad/max(seen.Total, 1e-9))
 	digits := 2 + int(math.Floor(-math.Log10(max(share, 1e-9)))) // as many nines as there are, and two more
-	text := fmt.Sprintf("%s%s good (bad %s/%s%s), objective %s, budget burns %s times as fast as allowed (limit %s)", where, numeral.PercentTo(1-share, max(3, digits)),
-		numeral.Integer(seen.Bad), numeral.Integer(seen.Total), between, numeral.PercentTo(c.Objective, 6),
-		numeral.PlainTo(share/(1-c.Objective), 2), numeral.PlainTo(max(1, c.Burn), 3))
+	text := fmt.Sprintf("%s%s good (bad %s/%s%s), objective %s, budget burns %s times as fast as allowed (limit %s)", where, humanize.PercentTo(1-share, max(3, digits)),
+		humanize.Integer(seen.Bad), humanize.Integer(seen.Total), between, humanize.PercentTo(c.Objective, 6),
+		humanize.PlainTo(share/(1-c.Objective), 2), humanize.PlainTo(max(1, c.Burn), 3))
 	switch {
 	case out.Verdict == Fail:
 		text += byChance(out.P)
 	case out.Shown:
-		text += fmt.Sprintf("; shown to be less than %s times the limit", numeral.PlainTo(c.Enough, 3))
+		text += fmt.Sprintf("; shown to be less than %s times the limit", humanize.PlainTo(c.Enough, 3))
 	default:
-		text += fmt.Sprintf("; no harm is established (p %s)", numeral.PlainTo(out.P, 2))
+		text += fmt.Sprintf("; no harm is established (p %s)", humanize.PlainTo(out.P, 2))
 	}
 	return text + o.test.method()
 }

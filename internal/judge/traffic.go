@@ -3,7 +3,7 @@ package judge
 import (
 	"fmt"
 
-	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
@@ -88,7 +88,7 @@ func (t *traffic) words() string {
 		now = now.Plus(p)
 	}
 	return fmt.Sprintf("%s of all requests, %s before the change; less than half is left",
-		numeral.Percent(part(now)), numeral.Percent(part(t.before)))
+		humanize.Percent(part(now)), humanize.Percent(part(t.before)))
 }
 
 // part is the exposed arm's part of the requests.

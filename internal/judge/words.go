@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/sluicehq/sluice/internal/numeral"
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
@@ -13,7 +13,7 @@ func ratio(c sequential.Counts) string {
 	if c.Total <= 0 {
 		return "nothing"
 	}
-	return fmt.Sprintf("%s (%s/%s)", numeral.Percent(c.Bad/c.Total), numeral.Integer(c.Bad), numeral.Integer(c.Total))
+	return fmt.Sprintf("%s (%s/%s)", humanize.Percent(c.Bad/c.Total), humanize.Integer(c.Bad), humanize.Integer(c.Total))
 }
 
 // otherArm is what the other arm showed.
@@ -58,17 +58,17 @@ func (j *comparison) compared(out Outcome) string {
 	s := &strings.Builder{}
 	daily := ""
 	if j.criteria.Before && j.criteria.Daily > 1 {
-		daily = fmt.Sprintf(", %s times that at this time of the day before", numeral.PlainTo(j.criteria.Daily, 2))
+		daily = fmt.Sprintf(", %s times that at this time of the day before", humanize.PlainTo(j.criteria.Daily, 2))
 	}
 	fmt.Fprintf(s, "%sexposed %s vs %s %s%s: %s times the usual, %s allowed", lately, ratio(seen.Exposed), j.criteria.other(), ratio(j.otherArm(seen)), daily,
-		numeral.PlainTo(out.Ratio, 2), numeral.PlainTo(1+j.criteria.Worse, 3))
+		humanize.PlainTo(out.Ratio, 2), humanize.PlainTo(1+j.criteria.Worse, 3))
 	switch {
 	case out.Verdict == Fail:
 		s.WriteString(byChance(out.P))
 	case out.Shown:
-		fmt.Fprintf(s, "; shown to be less than %s times worse", numeral.PlainTo(j.criteria.Enough, 3))
+		fmt.Fprintf(s, "; shown to be less than %s times worse", humanize.PlainTo(j.criteria.Enough, 3))
 	default:
-		fmt.Fprintf(s, "; no harm is established (p %s)", numeral.PlainTo(out.P, 2))
+		fmt.Fprintf(s, "; no harm is established (p %s)", humanize.PlainTo(out.P, 2))
 	}
 	s.WriteString(j.method())
 	return s.String()
@@ -83,9 +83,9 @@ func (j *comparison) method() string {
 	case !j.test.Bursts():
 		return ""
 	case d.Excess() && j.test.Span() > 1:
-		return fmt.Sprintf(" [by bets every %d looks: errors come in bursts that last, %s times chance before the change]", j.test.Span(), numeral.PlainTo(d.Factor, 2))
+		return fmt.Sprintf(" [by bets every %d looks: errors come in bursts that last, %s times chance before the change]", j.test.Span(), humanize.PlainTo(d.Factor, 2))
 	case d.Excess():
-		return fmt.Sprintf(" [by bets: errors come in bursts, %s times chance before the change]", numeral.PlainTo(d.Factor, 2))
+		return fmt.Sprintf(" [by bets: errors come in bursts, %s times chance before the change]", humanize.PlainTo(d.Factor, 2))
 	case d.Chance():
 		return " [by bets: what was seen before the change does not rule bursts out]"
 	}
@@ -104,12 +104,12 @@ func (j *comparison) few(need float64) string {
 // tooFew words how many of something an arm shows, and how many it must.
 func tooFew(n float64, what string, arm int, need float64) string {
 	where := [2]string{"on the exposed targets", "to compare with"}[arm]
-	return fmt.Sprintf("%s %s %s, at least %s are needed", numeral.Integer(n), what, where, numeral.Integer(need))
+	return fmt.Sprintf("%s %s %s, at least %s are needed", humanize.Integer(n), what, where, humanize.Integer(need))
 }
 
 // byChance words how rarely chance shows what is taken for harm.
 func byChance(p float64) string {
-	return fmt.Sprintf("; chance does this in less than %s of bakes", numeral.Percent(max(p, 1e-6)))
+	return fmt.Sprintf("; chance does this in less than %s of bakes", humanize.Percent(max(p, 1e-6)))
 }
 
 // plural counts things.

@@ -1,0 +1,57 @@
+// Package driver holds the drivers: how a release gets onto a target.
+package driver
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+)
+
+// Driver puts releases onto targets. Every method is safe for concurrent use
+// and honours its context. Implementations keep no state between calls that a
+// crash could lose.
+type Driver interface {
+	// Observe says what the target runs now. An error means that the target did
+	// not answer or answered nonsense: nothing is known about it.
+	Observe(ctx context.Context, t fleet.Target, unit string) (State, error)
+	// Validate asks whether the release could be applied, changing nothing. A
+	// driver that cannot know answers nil. An error that is ErrRefused means no.
+	Validate(ctx context.Context, t fleet.Target, o Order) error
+	// Apply puts the order's release on the target. It is idempotent: applying
+	// the same order twice is as applying it once. An empty release removes the
+	// unit. Errors: ErrFenced when the target has seen a newer fence, ErrRefused
+	// when the target will never accept the order; anything else may be retried.
+	Apply(ctx context.Context, t fleet.Target, o Order) error
+}
+
+// State is what a target runs.
+type State struct {
+	// Release is the version in effect; empty when nothing is installed.
+	Release string `json:"release"`
+	// Fence is the newest fence that the target has accepted; 0 when it keeps
+	// none.
+	Fence int64 `json:"fence"`
+	// Alive says whether the unit works, as far as the driver can tell.
+	Alive bool `json:"alive"`
+	// Detail is the target's own word on why it is not alive; may be empty.
+	Detail string `json:"detail,omitempty"`
+}
+
+// Order is what a target is asked to run.
+type Order struct {
+	Unit    string
+	Release string
+	// Fence orders the writers of a unit: a target refuses an order with a fence
+	// older than the newest it has accepted.
+	Fence int64
+	// Back says that the release is put back: whether it could be applied is not asked
+	// any more, since what answers that may be what is down.
+	Back bool
+}
+
+// ErrFenced is matched by an error that says that a newer order has been here.
+var ErrFenced = errors.New("refused by fence")
+
+// ErrRefused is matched by an error that retrying cannot mend.
+var ErrRefused = errors.New("refused by target")

@@ -1,0 +1,262 @@
+package driver
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/dial"
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/secret"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/terminal"
+	"github.com/sluicehq/sluice/internal/tmpl"
+)
+
+// Defaults of the http driver, for settings that a spec leaves out.
+const (
+	defaultURL         = "http://{{address}}/sluice/v1/units/{{unit}}"
+	defaultHTTPTimeout = 5 * time.Second
+)
+
+// FenceHeader carries an order's fence, in decimal.
+const FenceHeader = "Sluice-Fence"
+
+// httpDriver speaks a small contract to every target, which docs/drivers.md
+// spells out:
+//
+//	GET url → 200 {"release": "2.4.0", "fence": 12, "alive": true, "detail": ""}
+//	PUT url   {"release": "2.4.1"}   with Sluice-Fence: 13
+//	        → 200 or 204   it is in effect, or was already
+//	          409          a newer fence has been here
+//	          other 4xx    it will never be accepted
+//	          else         may be tried again
+type httpDriver struct {
+	client  *http.Client
+	url     string
+	token   string
+	timeout time.Duration
+}
+
+// Transport is what the http driver should send its requests through: one for the
+// process, since drivers come and go with every activity, and the connections to
+// thousands of targets are worth keeping in between.
+func Transport(g dial.Guard) *http.Transport {
+	t := g.Transport()
+	t.DisableCompression = true // answers are small, and cannot be bombs
+	// A target's headers are small; the default limit is 1 MB.
+	t.MaxResponseHeaderBytes = maxAnswer
+	return t
+}
+
+func newHTTP(d spec.Driver, via http.RoundTripper) (Driver, error) {
+	if d.HTTP == nil {
+		return nil, nil
+	}
+	h := httpDriver{
+		url:     cmp.Or(d.HTTP.URL, defaultURL),
+		token:   d.HTTP.Token,
+		timeout: cmp.Or(d.HTTP.Timeout.Std(), defaultHTTPTimeout),
+		client: &http.Client{
+			Transport: via,
+			// A redirect would carry the token and the order somewhere else.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+	if err := tmpl.Check(h.url, tmpl.ID, tmpl.Address, tmpl.Unit, tmpl.Label); err != nil {
+		return nil, fieldError("url", err)
+	}
+	if !strings.HasPrefix(h.url, "http://") && !strings.HasPrefix(h.url, "https://") {
+		return nil, fieldError("url", errors.New("expected it to begin with http:// or https://"))
+	}
+	if h.token != "" {
+		if err := secret.Check(h.token); err != nil {
+			return nil, fieldError("token", err)
+		}
+	}
+	return h, nil
+}
+
+// Observe asks the target with GET.
+func (h httpDriver) Observe(ctx context.Context, t fleet.Target, unit string) (State, error) {
+	a, err := h.do(ctx, t, http.MethodGet, unit, nil)
+	if err != nil {
+		return State{}, err
+	}
+	if a.status != http.StatusOK {
+		return State{}, a.failure("expected status 200")
+	}
+	s, err := parseState(a.body, a.token)
+	if err != nil {
+		return State{}, a.failure(err.Error())
+	}
+	return s, nil
+}
+
+// Validate asks nobody: the contract has no way to. It refuses only what cannot be
+// a release.
+func (h httpDriver) Validate(_ context.Context, _ fleet.Target, o Order) error { return checkOrder(o) }
+
+// Apply orders the release with PUT.
+func (h httpDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
+	if err := checkOrder(o); err != nil {
+		return err
+	}
+	a, err := h.do(ctx, t, http.MethodPut, o.Unit, &o)
+	if err != nil {
+		return err
+	}
+	switch {
+	case a.status == http.StatusOK, a.status == http.StatusNoContent:
+		return nil
+	case a.status == http.StatusConflict:
+		return fmt.Errorf("%w: %w", ErrFenced, a.failure(fmt.Sprintf("it has seen a fence newer than %d", o.Fence)))
+	case a.status == http.StatusRequestTimeout, a.status == http.StatusTooEarly, a.status == http.StatusTooManyRequests:
+		return a.failure("expected status 200 or 204")
+	case a.status >= 300 && a.status < 400:
+		return refused(a.failure("redirects are not followed, put the final address into the driver's url"))
+	case a.status >= 400 && a.status < 500:
+		return refused(a.failure("expected status 200 or 204"))
+	default:
+		return a.failure("expected status 200 or 204")
+	}
+}
+
+// answer is a target's response, with the request it belongs to.
+type answer struct {
+	request string
+	status  int
+	body    []byte
+	token   secret.Secret
+}
+
+// failure tells what came back, without the token even if the target repeats it.
+func (a answer) failure(why string) error {
+	body := terminal.OneLine(a.token.Redact(string(a.body)), maxQuoted/4)
+	if body == "" {
+		body = "no body"
+	}
+	return fmt.Errorf("%s: status %d, %s: %s", a.request, a.status, a.token.Redact(why), body)
+}
+
+// do sends one request; o is nil for a question.
+func (h httpDriver) do(ctx context.Context, t fleet.Target, method, unit string, o *Order) (answer, error) {
+	where, err := h.locate(t, unit)
+	if err != nil {
+		return answer{}, refused(fmt.Errorf("driver.http.url: %w", err))
+	}
+	a := answer{request: method + " " + where}
+	if h.token != "" {
+		if a.token, err = secret.Resolve(h.token); err != nil {
+			return answer{}, fmt.Errorf("driver.http.token: %w", err)
+		}
+	}
+	limited, cancel := context.WithTimeout(ctx, h.timeout)
+	defer cancel()
+	req, err := newRequest(limited, method, where, o, a.token)
+	if err != nil {
+		return answer{}, fmt.Errorf("%s: %w", a.request, err)
+	}
+	resp, err := h.client.Do(req)
+	if err == nil {
+		a.status = resp.StatusCode
+		a.body, err = readBounded(resp.Body)
+	}
+	switch {
+	case err == nil:
+		return a, nil
+	case ctx.Err() != nil:
+		return answer{}, fmt.Errorf("%s: %w", a.request, context.Cause(ctx))
+	case limited.Err() != nil:
+		return answer{}, fmt.Errorf("%s: no answer within %s", a.request, h.timeout)
+	default:
+		if urlErr, ok := errors.AsType[*url.Error](err); ok {
+			err = urlErr.Err // the request is named already
+		}
+		if _, ok := errors.AsType[*dial.RefusedError](err); ok {
+			return answer{}, refused(fmt.Errorf("%s: %w", a.request, err))
+		}
+		// What is not HTTP is repeated in the error, however long.
+		if text := err.Error(); a.token.Shows(text) || len(text) > maxQuoted {
+			err = errors.New(terminal.OneLine(a.token.Redact(text), maxQuoted/4))
+		}
+		return answer{}, fmt.Errorf("%s: %w", a.request, err)
+	}
+}
+
+func newRequest(ctx context.Context, method, where string, o *Order, token secret.Secret) (*http.Request, error) {
+	var body io.Reader
+	if o != nil {
+		data, err := json.Marshal(map[string]string{"release": o.Release})
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(data)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, where, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("User-Agent", "sluice")
+	req.Header.Set("Accept", "application/json")
+	if o != nil {
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set(FenceHeader, strconv.FormatInt(o.Fence, 10))
+	}
+	if value := token.Reveal(); value != "" {
+		if strings.ContainsAny(value, "\r\n\x00") {
+			return nil, errors.New("the token is more than one line")
+		}
+		req.Header.Set("Authorization", "Bearer "+value)
+	}
+	return req, nil
+}
+
+func readBounded(body io.ReadCloser) ([]byte, error) {
+	defer body.Close()
+	data, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxAnswer {
+		return nil, fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
+	}
+	return data, nil
+}
+
+// parseState reads a state strictly: release and alive must be there, and
+// nothing may follow. A token that it repeats is taken out.
+func parseState(data []byte, token secret.Secret) (State, error) {
+	var wire struct {
+		Release *string `json:"release"`
+		Fence   int64   `json:"fence"`
+		Alive   *bool   `json:"alive"`
+		Detail  string  `json:"detail"`
+	}
+	if err := json.Unmarshal(data, &wire); err != nil {
+		return State{}, fmt.Errorf("not the JSON of a state (%w)", err)
+	}
+	switch {
+	case wire.Release == nil:
+		return State{}, errors.New(`the state has no "release"`)
+	case wire.Alive == nil:
+		return State{}, errors.New(`the state has no "alive"`)
+	case wire.Fence < 0:
+		return State{}, fmt.Errorf("the fence %d is negative", wire.Fence)
+	case token.Shows(*wire.Release):
+		return State{}, errors.New("the release that it names holds the token")
+	}
+	if err := checkRelease(*wire.Release); err != nil {
+		return State{}, err
+	}
+	return State{Release: *wire.Release, Fence: wire.Fence, Alive: *wire.Alive, Detail: terminal.OneLine(token.Redact(wire.Detail), maxQuoted/4)}, nil
+}

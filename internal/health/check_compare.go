@@ -1,0 +1,250 @@
+package health
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sluicehq/sluice/internal/humanize"
+	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/sequential"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// comparison is a check of two arms over the looks of a stage, or the part of one that
+// is about one group of targets.
+type comparison struct {
+	// group is the value of the label by which a check tells groups apart.
+	group    string
+	criteria judge.Criteria
+	judge    judge.Judge
+	strata   []stratum
+	// alone says that no control is left to compare with.
+	alone bool
+}
+
+// stratum are the targets of a comparison that are alike: its arms are counted on
+// their own.
+type stratum struct {
+	source source
+	state  StratumState
+}
+
+// StratumState is what was counted of a stratum so far.
+type StratumState struct {
+	// Tallies are those of each arm's total and bad events.
+	Tallies [2][2]Tally `json:"tallies"`
+	// Owed are each arm's bad events that were counted too many before: sources that
+	// estimate take them back later.
+	Owed [2]float64 `json:"owed"`
+}
+
+// CompareState is what a comparison must remember between looks.
+type CompareState struct {
+	judge.ComparisonState
+	Strata []StratumState `json:"strata,omitempty"`
+}
+
+// compares says that a check is a test that adds up look by look: a comparison, or one
+// against an objective.
+func compares(c spec.Check) bool {
+	return c.Each == "" && c.Counts() && (c.Against != "" || c.Objective != nil)
+}
+
+// itself says that a check compares with the time before the stage, since it asks for
+// that, or since it has no control.
+func (b Binding) itself(c spec.Check) bool {
+	return c.Against != spec.AgainstControl || len(b.Control) == 0
+}
+
+// criteria are what a check, or each of so many groups of it, is judged by.
+func (m *Meter) criteria(c spec.Check, groups int, alone bool) judge.Criteria {
+	out := judge.Criteria{
+		Worse: number(c.Worse), Before: alone && c.Objective == nil, Objective: number(c.Objective), Burn: float64(c.Burn), Alpha: m.spec.Budget(c.Name, m.binding.Stages) / float64(groups),
+		Every: m.spec.Every.Std(), Bake: m.binding.Bake, MinSamples: float64(c.MinSamples),
+	}
+	if a := m.binding.Adaptive; a != nil {
+		out.Enough, out.Risk = float64(a.Enough), float64(a.Risk)
+	}
+	if m.binding.Recovering {
+		out.Enough, out.Risk = recovered*(1+out.Worse), recoveredRisk
+	}
+	if m.unchanged() && c.Against != "" { // what was there before is no regression, unless it is large
+		out.Worse += preflightWorse
+	}
+	return out
+}
+
+// preflightWorse is by how much more targets may differ before anything is changed.
+const preflightWorse = 1
+
+// Targets that were taken back are well again when they have shown to be less than so
+// many times as bad as they may be.
+const (
+	recovered     = 2
+	recoveredRisk = 0.05
+)
+
+// notWell ends the evidence of targets that were taken back and do no harm any more.
+const notWell = "; not shown yet to be well again"
+
+// unchanged says that nothing was applied yet.
+func (m *Meter) unchanged() bool { return m.binding.Since.IsZero() }
+
+// compare reads what is new of a check that compares, and judges all there is.
+func (m *Meter) compare(ctx context.Context, c spec.Check, at moment) judged {
+	var out []judged
+	for _, part := range m.comparisons[c.Name] {
+		res := m.compareOne(ctx, c, at, part)
+		if part.group != "" {
+			res.Sentence = c.GroupBy + "=" + cut(part.group, 60) + ": " + res.Sentence
+		}
+		out = append(out, res)
+	}
+	if len(out) == 0 {
+		return judged{Result: Result{Check: c.Name}.without(noData("", "no target has the label %s", c.GroupBy))}
+	}
+	return worst(out)
+}
+
+// worst is the result of a check in groups: harm in any is harm, and only all of them
+// pass.
+func worst(all []judged) judged {
+	rank := map[Verdict]int{Fail: 3, NoData: 2, Stale: 2, Unexercised: 1}
+	shown := true
+	at := 0
+	for i, j := range all {
+		shown = shown && j.Shown
+		if rank[j.Verdict] > rank[all[at].Verdict] || j.Verdict == Pass && all[at].Verdict == Pass && estimate(j) > estimate(all[at]) {
+			at = i
+		}
+	}
+	out := all[at]
+	if out.Shown = shown; len(all) > 1 && out.Verdict == Pass {
+		out.Sentence += fmt.Sprintf(" (the worst of %d groups)", len(all))
+	}
+	return out
+}
+
+// against is what the exposed arm is compared with.
+func (c *comparison) against(check spec.Check) string {
+	switch {
+	case check.Objective != nil:
+		return AgainstObjective
+	case c.alone:
+		return spec.AgainstBefore
+	}
+	return spec.AgainstControl
+}
+
+// estimate is how many times worse a result says that it is; 0 where nothing was
+// compared yet.
+func estimate(j judged) float64 {
+	if j.Value == nil {
+		return 0
+	}
+	return *j.Value
+}
+
+func (m *Meter) compareOne(ctx context.Context, c spec.Check, at moment, part *comparison) judged {
+	begin := m.begin(at)
+	res := Result{Check: c.Name}
+	var looks []judge.Look
+	var from []reading
+	var bad reading
+	for i := range part.strata {
+		look, read, wrong := m.readStratum(ctx, c, at.window, &part.strata[i], part.alone)
+		look.At = at.at.Sub(begin)
+		looks, from = append(looks, look), append(from, read...)
+		if wrong.verdict != "" {
+			bad = wrong
+		}
+	}
+	for _, r := range from {
+		res.evidence(r)
+	}
+	part.judge.See(looks...)
+	if bad.verdict != "" {
+		return judged{Result: res.without(bad)}
+	}
+	if m.unchanged() && part.alone && c.Objective == nil {
+		return judged{Result: res.readable(c, looks)}
+	}
+	out := judged{Result: res.of(part.judge.Outcome(at.at.Sub(begin)), part.criteria)}
+	out.Against = part.against(c)
+	switch missing := m.binding.Before.Past[key(c, part.group)].Missing; {
+	case out.Verdict == NoData && missing != "":
+		out.Sentence += ": " + missing
+	case part.alone && c.Against == spec.AgainstControl:
+		out.Sentence += weaker
+	}
+	out.Sentence += m.sampled(c.Total)
+	if m.binding.Recovering && out.Verdict == Pass && !out.Shown {
+		out.Verdict = Unexercised
+		out.Sentence += notWell
+	}
+	return out.unlessEarly(from...)
+}
+
+// readable is the verdict before anything was applied on what can only be compared
+// with that.
+func (r Result) readable(c spec.Check, looks []judge.Look) Result {
+	for _, l := range looks {
+		if l.Exposed != nil {
+			r.Samples += l.Exposed.Total
+		}
+	}
+	r.Verdict = Pass
+	if r.Samples < max(1, float64(c.MinSamples)) {
+		r.Verdict = Unexercised
+	}
+	r.Sentence = fmt.Sprintf("%s events, at least %d are needed; this is what it will be compared with", humanize.Integer(r.Samples), c.MinSamples)
+	return r
+}
+
+// readStratum counts what both arms showed since the last look. It answers what that rests on,
+// too, and a reading with a verdict where it cannot be told.
+func (m *Meter) readStratum(ctx context.Context, c spec.Check, w window, st *stratum, alone bool) (look judge.Look, from []reading, bad reading) {
+	var counts [2]*sequential.Counts
+	now := st.state
+	for _, a := range arms(alone) {
+		r := m.events(ctx, c, w, func(expr string, which int, l lack) reading {
+			return st.source.added(ctx, expr, a, w, &now.Tallies[a][which], l)
+		})
+		from = append(from, r.total, r.bad)
+		for _, part := range []reading{r.total, r.bad} {
+			if part = part.usable(); part.verdict != "" {
+				return look, from, part
+			}
+		}
+		counts[a] = &sequential.Counts{Bad: settle(&now.Owed[a], r.bad.value), Total: r.total.value}
+		if c, of := counts[a], now.Tallies[a]; c.Bad > 1.1*c.Total+1 {
+			if of[0].Counted > 0 && of[1].Counted <= 1.1*of[0].Counted+1 {
+				return look, from, reading{} // one is ahead of the other: the next look has both
+			}
+			return look, from, noData("", "more bad events than events in total (%s of %s): do bad and total count the same things?",
+				humanize.Integer(c.Bad), humanize.Integer(c.Total))
+		}
+	}
+	st.state = now
+	look.Exposed, look.Control = counts[exposed], counts[control]
+	return look, from, reading{}
+}
+
+// settle is a count without what was counted too many before.
+func settle(owed *float64, grown float64) float64 {
+	grown += *owed
+	*owed = min(0, grown)
+	return max(0, grown)
+}
+
+// of is the result of a judge's outcome.
+func (r Result) of(o judge.Outcome, by judge.Criteria) Result {
+	r.Verdict, r.Sentence, r.Samples, r.Shown = o.Verdict, o.Evidence, o.Samples, o.Shown
+	r.Value, r.Limit = new(o.Ratio), new(1+by.Worse)
+	if by.Objective > 0 { // how many times as fast as allowed the budget burns
+		burn := max(1, by.Burn)
+		r.Value, r.Limit = new(o.Ratio*burn), &burn
+	}
+	r.Trace = o.Trace
+	return r
+}

@@ -1,0 +1,306 @@
+package health
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/sluicehq/sluice/internal/humanize"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// Of many healthy targets some are the worst by chance. These are how likely a fleet
+// of targets that are just at their limit may be to show one like it.
+const (
+	// outlierChance or less establishes harm. It is small, since looks are many.
+	outlierChance = 1e-4
+	// noise or more passes; between the two more events are needed.
+	noise = byChance
+)
+
+// everyone is what a check of each target judges.
+type everyone struct {
+	// targets are all that were asked about, of so many.
+	targets []member
+	of      int
+	control ratio // to compare with, of all its targets together
+	before  bool  // the control is the exposed targets before the stage
+	// whole is what concerns all targets, and the evidence.
+	whole []reading
+	// missed are the targets that had no data before the stage either, and silent is
+	// how many others may have none.
+	missed map[string]bool
+	silent int
+}
+
+// member is what one target showed: bad and total events, or the value.
+type member struct {
+	id    string
+	ratio ratio
+	value reading
+}
+
+// standing is how a target does.
+type standing int
+
+const (
+	inside   standing = iota
+	breaches          // harm is established
+	doubtful          // outside its limit, by more than chance may explain and less than harm
+	idle              // too little traffic
+	unknown           // no data
+)
+
+// placed is one target's standing with its number.
+type placed struct {
+	id           string
+	is           standing
+	value, limit float64
+	words        string // the number as evidence
+	// excess orders targets: how far the number is binomialTail its limit.
+	excess float64
+	why    reading // of what is unknown
+}
+
+// judgeEach is the verdict on every single target. It is pure: streak is how many
+// looks in a row have breached already.
+func judgeEach(c spec.Check, e everyone, streak int) judged {
+	res := Result{Check: c.Name}
+	for _, r := range e.whole {
+		res.evidence(r)
+	}
+	for _, r := range e.whole {
+		if r.verdict != "" {
+			return judged{Result: res.without(r)}
+		}
+	}
+	switch {
+	case !sound(c):
+		return judged{Result: res.without(noData("", "it has no limit to judge by"))}
+	case len(e.targets) == 0:
+		return judged{Result: res.without(noData("", "no target to judge"))}
+	case c.Against != "":
+		if r := comparable(c, e.control); r.verdict != "" {
+			return judged{Result: res.without(r)}
+		}
+	}
+	t := e.tally(c)
+	if len(t.ranked) > 0 {
+		worst := t.ranked[0]
+		res.Value, res.Limit, res.Samples = &worst.value, &worst.limit, t.samples
+	}
+	verdict, sentence := t.conclude(c, e)
+	res.Sentence = sentence
+	if n := len(e.targets); n < e.of {
+		res.Sentence += fmt.Sprintf(" [read on %s of %s targets]", humanize.Integer(float64(n)), humanize.Integer(float64(e.of)))
+	}
+	switch verdict {
+	case Fail:
+		return tolerate(c, res, true, streak)
+	case Pass:
+		return tolerate(c, res, false, streak).unlessEarly(e.whole...)
+	}
+	res.Verdict = verdict
+	return judged{Result: res}
+}
+
+// comparable says what is wrong with a control.
+func comparable(c spec.Check, control ratio) reading {
+	need := math.Max(1, float64(c.MinSamples))
+	for _, r := range []reading{control.total, control.bad} {
+		if r = r.counted(); r.verdict != "" {
+			return r
+		}
+	}
+	switch {
+	case control.total.value < need:
+		return reading{verdict: Unexercised, why: fmt.Sprintf("%s events to compare with, at least %s are needed", humanize.Integer(control.total.value), humanize.Integer(need))}
+	case control.contradicts():
+		return noData("", "more bad events than events in total (control %s): do bad and total count the same things?", control)
+	}
+	return reading{}
+}
+
+// tally is the standing of all targets.
+type tally struct {
+	ranked  []placed // those with a number that is judged, worst first
+	unknown []placed // by id
+	missed  int      // of the unknown, those that had no data before either
+	idle    int
+	samples float64
+}
+
+// tally judges each target. What chance alone may do depends on how many are judged.
+func (e everyone) tally(c spec.Check) tally {
+	var t tally
+	for _, m := range e.targets {
+		v := e.look(c, m)
+		switch v.is {
+		case unknown:
+			t.unknown = append(t.unknown, v)
+			if e.missed[m.id] {
+				t.missed++
+			}
+		case idle:
+			t.idle++
+		default:
+			t.ranked = append(t.ranked, v)
+			t.samples += m.ratio.total.value
+		}
+	}
+	of := make(map[string]member, len(e.targets))
+	for _, m := range e.targets {
+		of[m.id] = m
+	}
+	for i, v := range t.ranked {
+		if v.is == breaches && c.Value == "" {
+			t.ranked[i].is = e.established(c, of[v.id].ratio, v, float64(len(t.ranked)))
+		}
+	}
+	slices.SortFunc(t.ranked, func(a, b placed) int {
+		return cmp.Or(cmp.Compare(severity(b.is), severity(a.is)), cmp.Compare(b.excess, a.excess), cmp.Compare(a.id, b.id))
+	})
+	slices.SortFunc(t.unknown, func(a, b placed) int { return cmp.Compare(a.id, b.id) })
+	return t
+}
+
+// severity orders standings.
+func severity(s standing) int {
+	switch s {
+	case breaches:
+		return 2
+	case doubtful:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// look compares a target's number with its limit.
+func (e everyone) look(c spec.Check, m member) placed {
+	v := placed{id: m.id}
+	if c.Value != "" {
+		return lookValue(c, v, m.value.usable())
+	}
+	for _, r := range []reading{m.ratio.total, m.ratio.bad} {
+		switch r = r.counted(); r.verdict {
+		case "":
+		case Unexercised: // it was read only once
+			v.is = idle
+			return v
+		default:
+			v.is, v.why = unknown, r
+			return v
+		}
+	}
+	if m.ratio.total.value < math.Max(1, float64(c.MinSamples)) {
+		v.is = idle
+		return v
+	}
+	v.value, v.limit = m.ratio.value(), e.limit(c)
+	v.excess = v.value - v.limit
+	v.words = m.id + " " + m.ratio.String()
+	switch {
+	case m.ratio.contradicts() && (v.excess <= 0 || c.Against != ""):
+		v.is, v.why = unknown, noData("", "more bad events than events in total (%s)", m.ratio)
+	case v.excess > 0:
+		v.is = breaches
+	}
+	return v
+}
+
+// limit is what a target's ratio is compared with.
+func (e everyone) limit(c spec.Check) float64 {
+	if c.Against != "" {
+		return e.control.value() * (1 + number(c.Worse))
+	}
+	return number(c.Max)
+}
+
+func lookValue(c spec.Check, v placed, r reading) placed {
+	if r.verdict != "" {
+		v.is, v.why = unknown, r
+		return v
+	}
+	v.value = r.value
+	above, below := math.Inf(-1), math.Inf(-1)
+	if c.Max != nil {
+		above = r.value - number(c.Max)
+	}
+	if c.Min != nil {
+		below = number(c.Min) - r.value
+	}
+	word := "above"
+	v.limit, v.excess = number(c.Max), above
+	if below > above {
+		word, v.limit, v.excess = "below", number(c.Min), below
+	}
+	value, limit := humanize.Apart(humanize.PlainTo, 4, v.value, v.limit)
+	v.words = v.id + " " + value
+	if v.excess > 0 {
+		v.is, v.words = breaches, fmt.Sprintf("%s %s %s the limit %s", v.id, value, word, limit)
+	}
+	return v
+}
+
+// established says whether a ratio above its limit is harm, when so many targets
+// are looked at.
+func (e everyone) established(c spec.Check, r ratio, v placed, targets float64) standing {
+	bad, total := r.bad.value, r.total.value
+	likely := binomialTail(bad, max(bad, total), v.limit)
+	if c.Against != "" { // of all bad events, how many would be the target's?
+		mine, all := total*(1+number(c.Worse)), bad+e.control.bad.value
+		likely = binomialTail(bad, all, mine/(mine+e.control.total.value))
+	}
+	few := bad < minBad && (c.Against != "" || v.limit > 0)
+	switch {
+	case r.contradicts():
+		return breaches
+	case likely*targets >= noise:
+		return inside
+	case likely*targets > outlierChance || few:
+		return doubtful
+	}
+	return breaches
+}
+
+// conclude is the verdict on all, before anything is tolerated over time.
+func (t tally) conclude(c spec.Check, e everyone) (Verdict, string) {
+	all := len(e.targets)
+	// Half of the targets are no outliers.
+	allowed := min(c.Outliers, (all-1)/2)
+	out, doubts := 0, 0
+	for _, v := range t.ranked {
+		switch v.is {
+		case breaches:
+			out++
+		case doubtful:
+			doubts++
+		}
+	}
+	missing := max(0, len(t.unknown)-t.missed-e.silent)
+	switch {
+	case out > allowed:
+		return Fail, t.named(c, e, out, allowed)
+	case out+missing > allowed && missing > 0:
+		return lacking(t.unknown), t.dark(e)
+	case 2*len(t.ranked) < all:
+		return Unexercised, t.thin(c, all)
+	case out+doubts+missing > allowed:
+		return Unexercised, t.named(c, e, out+doubts, allowed) + ", more than chance explains and too few bad events to establish harm: more events are needed"
+	case out+doubts > 0:
+		return Pass, t.named(c, e, out+doubts, allowed) + t.rest(c)
+	}
+	return Pass, t.fine(c, e) + t.rest(c)
+}
+
+// lacking is NODATA, or STALE when all that is unknown is.
+func lacking(unknown []placed) Verdict {
+	for _, v := range unknown {
+		if v.why.verdict != Stale {
+			return NoData
+		}
+	}
+	return Stale
+}

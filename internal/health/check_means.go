@@ -1,0 +1,233 @@
+package health
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/humanize"
+	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/promql"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// meansCheck is a check of a number that every target shows, whose mean is compared.
+type meansCheck struct {
+	judge *judge.Means
+	// alone says that there is no control to compare with, and idle that a sweep has too few
+	// targets for the check to be ever decided.
+	alone, idle bool
+	// places are the targets of each arm, as the judge knows them.
+	places [2][]string
+}
+
+// openMeans readies the checks of means.
+func (m *Meter) openMeans() {
+	m.means = map[string]*meansCheck{}
+	for _, c := range m.spec.Checks {
+		if !c.Means() {
+			continue
+		}
+		part := &meansCheck{alone: m.binding.itself(c)}
+		for a, targets := range [2][]fleet.Target{m.binding.asked(c.Value), m.binding.Control} {
+			for _, t := range sample(sample(targets, eachSample), judge.MostTargets) {
+				part.places[a] = append(part.places[a], t.ID)
+			}
+		}
+		var before []judge.Numbers
+		if past := m.binding.Before.Means[c.Name]; len(past) > 0 {
+			before = []judge.Numbers{{Exposed: part.at(exposed, past), Control: part.at(control, past)}}
+		}
+		part.judge = judge.NewMeans(m.meansCriteria(c, part.alone), before)
+		part.idle = m.binding.Stage == spec.StageSweep && m.meansCriteria(c, part.alone).Missing(len(m.binding.own().Exposed), len(m.binding.Control)) != ""
+		m.means[c.Name] = part
+	}
+}
+
+// meansCriteria are what the check is judged by.
+func (m *Meter) meansCriteria(c spec.Check, alone bool) judge.MeansCriteria {
+	criteria := judge.MeansCriteria{Criteria: m.criteria(c, 1, alone), Drop: side(c.Drop), Rise: side(c.Rise)}
+	criteria.Worse = 0
+	criteria.Bake = max(criteria.Every, criteria.Bake-m.spec.Warmup.Std()) // it tests to the end
+	return criteria
+}
+
+// side is by how much a mean may be off; below 0 where that is not judged.
+func side(n *spec.Number) float64 {
+	if n == nil {
+		return -1
+	}
+	return float64(*n)
+}
+
+// at are numbers of targets at their places; no number where there is none.
+func (p *meansCheck) at(a arm, of map[string]float64) []float64 {
+	out := make([]float64, len(p.places[a]))
+	for i, id := range p.places[a] {
+		v, ok := of[id]
+		if !ok {
+			v = math.NaN()
+		}
+		out[i] = v
+	}
+	return out
+}
+
+// asked are the exposed targets that an expression is about.
+func (b Binding) asked(expr string) []fleet.Target {
+	if promql.OnlyCohort(expr) {
+		return b.Cohort
+	}
+	return b.Exposed
+}
+
+// compareMeans reads a number of every target, and judges all there are.
+func (m *Meter) compareMeans(ctx context.Context, c spec.Check, at moment) judged {
+	part := m.means[c.Name]
+	begin := m.begin(at)
+	look := judge.Numbers{At: at.at.Sub(begin)}
+	res := Result{Check: c.Name}
+	var lost []string
+	early := ""
+	for _, a := range arms(part.alone) {
+		s := m.source.gauges(ctx, c.Value, a, at.window)
+		res.evidence(s.reading)
+		if s.verdict != "" {
+			part.judge.See(judge.Numbers{At: look.At})
+			return judged{Result: res.without(s.reading)}
+		}
+		shown := map[string]float64{}
+		for id, r := range s.of {
+			if r = r.usable(); r.verdict == "" {
+				shown[id] = r.value
+			}
+		}
+		if a == exposed {
+			look.Exposed, lost, early = part.at(a, shown), m.lost(c, part, s), s.early
+		} else {
+			look.Control = part.at(a, shown)
+		}
+	}
+	if early != "" { // what was before the change would make what comes after it look usual
+		part.judge.See(judge.Numbers{At: look.At})
+		return judged{Result: res.without(reading{verdict: Unexercised, why: "no evidence of health yet: " + early})}
+	}
+	part.judge.See(look)
+	if m.unchanged() {
+		return judged{Result: res.shows(look)}
+	}
+	out := judged{Result: res.ofMeans(part.judge.Outcome(look.At), c)}
+	out.Against = spec.AgainstControl
+	if part.alone {
+		out.Against = spec.AgainstBefore
+	}
+	switch {
+	case out.Verdict == Unexercised && part.idle:
+		out.Sentence += "; it does not decide about so few that joined late"
+	case m.binding.Recovering && out.Verdict == Pass && !out.Shown && beyond(c, *out.Value):
+		out.Verdict = Unexercised
+		out.Sentence += notWell
+	case out.Verdict == Pass && len(lost) > m.binding.Silent:
+		out.Verdict, out.Shown = NoData, false
+		out.Sentence = fmt.Sprintf("%s of %s exposed targets do not show the number: %s", humanize.Integer(float64(len(lost))), humanize.Integer(float64(len(part.places[exposed]))), some(lost))
+	case part.alone && c.Against == spec.AgainstControl:
+		out.Sentence += weaker
+	}
+	return out
+}
+
+// beyond says that a mean so many times the usual is off by more than it may.
+func beyond(c spec.Check, times float64) bool {
+	return c.Drop != nil && times < 1-number(c.Drop) || c.Rise != nil && times > 1+number(c.Rise)
+}
+
+// lost are the exposed targets that do not show the number, and were not without it
+// before the stage.
+func (m *Meter) lost(c spec.Check, part *meansCheck, s spread) []string {
+	var out []string
+	for _, id := range part.places[exposed] {
+		r, asked := s.of[id]
+		if (!asked || r.usable().verdict != "") && !slices.Contains(m.binding.Before.Missing[c.Name], id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// some names a few of many.
+func some(ids []string) string {
+	const few = 3
+	if len(ids) > few {
+		return fmt.Sprintf("%s and %d more", strings.Join(ids[:few], ", "), len(ids)-few)
+	}
+	return strings.Join(ids, ", ")
+}
+
+// shows is the verdict before anything was applied, when there is nothing to compare
+// with yet.
+func (r Result) shows(look judge.Numbers) Result {
+	n := 0
+	for _, v := range look.Exposed {
+		if !math.IsNaN(v) {
+			n++
+		}
+	}
+	r.Verdict, r.Samples = Pass, float64(n)
+	if n == 0 {
+		r.Verdict = NoData
+	}
+	r.Sentence = fmt.Sprintf("%d of %d targets show the number; this is what it will be compared with", n, len(look.Exposed))
+	return r
+}
+
+// ofMeans is the result of a judge's outcome.
+func (r Result) ofMeans(o judge.Outcome, c spec.Check) Result {
+	r = r.of(o, judge.Criteria{})
+	r.Mean = true
+	r.Limit = nil // there may be two
+	for _, n := range []struct {
+		part *spec.Number
+		sign float64
+	}{{c.Drop, -1}, {c.Rise, 1}} {
+		if n.part != nil && (c.Drop == nil || c.Rise == nil) {
+			r.Limit = new(1 + n.sign*float64(*n.part))
+		}
+	}
+	return r
+}
+
+// pastMeans is what each target showed on average before the stage, by check and
+// target.
+func (m *Meter) pastMeans(ctx context.Context, w window) map[string]map[string]float64 {
+	out := map[string]map[string]float64{}
+	own := map[string]bool{} // the others that will be exposed run the release already
+	for _, t := range m.binding.Cohort {
+		own[t.ID] = true
+	}
+	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
+	for _, c := range m.spec.Checks {
+		part := m.means[c.Name]
+		if part == nil {
+			continue
+		}
+		kept := map[string]float64{}
+		for _, a := range arms(part.alone) {
+			usual := m.source.usual(ctx, c.Value, a, w, long, step)
+			for _, id := range part.places[a] {
+				if v, ok := usual[id]; ok && (a == control || own[id]) {
+					kept[id] = v
+				}
+			}
+		}
+		if len(kept) > 0 {
+			out[c.Name] = kept
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}

@@ -1,0 +1,221 @@
+package health
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/humanize"
+	"github.com/sluicehq/sluice/internal/promapi"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/tmpl"
+)
+
+// Probing targets.
+const (
+	probeParallel = 100
+	// probeAttempts is how often a target that is silent is asked in a look.
+	probeAttempts = 2
+	// maxProbed bounds what is read of an answer.
+	maxProbed = 64 << 10
+	// enoughFlaws ends a look's probing: they establish what there is to establish,
+	// and a fleet that is down would take long to ask.
+	enoughFlaws = 1000
+)
+
+// readyProbe refuses a probe that some exposed target cannot be asked.
+func (m *Meter) readyProbe(c spec.Check) error {
+	for _, t := range m.binding.Exposed {
+		if _, err := probed(*c.Probe, t); err != nil {
+			return fmt.Errorf("target %s: %w", t.ID, err)
+		}
+	}
+	return nil
+}
+
+// probed is where a probe of a target goes.
+func probed(p spec.Probe, t fleet.Target) (string, error) {
+	values := tmpl.ForTarget(t.ID, t.Address, t.Labels)
+	if p.TCP == "" {
+		where, err := tmpl.FillURL(p.HTTP, values)
+		if err != nil {
+			return "", fmt.Errorf("probe.http: %w", err)
+		}
+		return where, nil
+	}
+	where, err := tmpl.FillEscaped(p.TCP, values, func(name, value, before string) (string, error) {
+		if name == tmpl.Address {
+			value, _, _ = strings.Cut(value, "/") // an address may have a path
+		}
+		return tmpl.EscapeURL(name, value, before)
+	})
+	if err != nil {
+		return "", fmt.Errorf("probe.tcp: %w", err)
+	}
+	if host, port, err := net.SplitHostPort(where); err != nil || host == "" || port == "" {
+		return "", fmt.Errorf("probe.tcp: %q is not host:port", where)
+	}
+	return where, nil
+}
+
+// probe asks targets, several at once.
+func (m *Meter) probe(ctx context.Context, c spec.Check, at moment) judged {
+	var mu sync.Mutex
+	var flaws []ailment
+	slots := make(chan struct{}, probeParallel)
+	enough := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(flaws) >= enoughFlaws+m.binding.Silent
+	}
+	var wg sync.WaitGroup
+	asked := 0
+	for _, t := range at.ask {
+		slots <- struct{}{}
+		if ctx.Err() != nil || enough() {
+			break
+		}
+		asked++
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if a := m.flaw(ctx, *c.Probe, t); a.why != "" {
+				mu.Lock()
+				defer mu.Unlock()
+				flaws = append(flaws, a)
+			}
+		})
+	}
+	wg.Wait()
+	res := Result{Check: c.Name, Samples: float64(asked), Queries: []string{cut(request(*c.Probe), maxQuery)}}
+	if ctx.Err() != nil || asked == 0 {
+		return judged{Result: res.without(noData("", "nothing was asked"))}
+	}
+	return judgeProbe(c, res, probing{flaws: flaws, asked: asked, of: len(m.binding.Exposed), silent: m.binding.Silent, streak: at.streak})
+}
+
+func request(p spec.Probe) string {
+	if p.TCP != "" {
+		return "connect to " + p.TCP
+	}
+	return cmp.Or(p.Method, spec.ProbeGET) + " " + p.HTTP
+}
+
+// probing is what a look's probes have shown.
+type probing struct {
+	flaws     []ailment
+	asked, of int
+	silent    int // how many may leave the question unanswered
+	streak    int
+}
+
+// judgeProbe is the verdict on what targets answered. It is pure.
+func judgeProbe(c spec.Check, res Result, p probing) judged {
+	who := fmt.Sprintf("%s exposed targets", humanize.Integer(float64(p.asked)))
+	if p.asked < p.of {
+		who = fmt.Sprintf("%s asked of %s exposed targets", humanize.Integer(float64(p.asked)), humanize.Integer(float64(p.of)))
+	}
+	if len(p.flaws) == 0 {
+		res.Sentence = "all " + who + " answer as they should"
+		return tolerate(c, res, false, 0)
+	}
+	var words []string
+	wrong := 0
+	for _, a := range p.flaws {
+		words = append(words, cut(a.id, 128)+" "+a.why)
+		if !a.silent {
+			wrong++
+		}
+	}
+	slices.Sort(words)
+	res.Sentence = fmt.Sprintf("%s of %s: %s", humanize.Integer(float64(len(p.flaws))), who, named(words))
+	if wrong > 0 || len(p.flaws) > p.silent {
+		return tolerate(c, res, true, p.streak)
+	}
+	res.Sentence += fmt.Sprintf("; up to %d may be silent", p.silent)
+	if len(p.flaws) == p.asked { // nothing is known of any
+		res.Verdict = NoData
+		return judged{Result: res}
+	}
+	return tolerate(c, res, false, 0)
+}
+
+// flaw says how a target answers otherwise than it should; its why is empty if it
+// does not. Silence is asked once more: one lost packet is none.
+func (m *Meter) flaw(ctx context.Context, p spec.Probe, t fleet.Target) ailment {
+	where, err := probed(p, t)
+	if err != nil { // refused when the Meter was opened
+		return ailment{id: t.ID, why: cut(err.Error(), 120)}
+	}
+	for n := 1; ; n++ {
+		why, err := m.request(ctx, p, where)
+		if err == nil {
+			return ailment{id: t.ID, why: why}
+		}
+		if n == probeAttempts || pause(ctx, alivePause) != nil {
+			return ailment{id: t.ID, why: "does not answer (" + cut(err.Error(), 120) + ")", silent: true}
+		}
+	}
+}
+
+// request asks a target once. It answers what is wrong with the answer; the error is
+// that there is none.
+func (m *Meter) request(ctx context.Context, p spec.Probe, where string) (wrong string, err error) {
+	ctx, cancel := within(ctx, p.Timeout.Std())
+	defer cancel()
+	if p.TCP != "" {
+		conn, err := m.dial(ctx, "tcp", where)
+		if err != nil {
+			return "", trouble(ctx, err)
+		}
+		return "", conn.Close()
+	}
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(p.Method, spec.ProbeGET), where, nil)
+	if err != nil {
+		return "", promapi.Cause(err)
+	}
+	req.Header.Set("User-Agent", "sluice")
+	req.Close = true // a connection of long ago says nothing of who may open one now
+	res, err := m.client.Do(req)
+	if err != nil {
+		return "", trouble(ctx, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	switch code := res.StatusCode; {
+	case p.Status != 0 && code != p.Status:
+		return fmt.Sprintf("answered %d instead of %d", code, p.Status), nil
+	case p.Status == 0 && code/100 == 3:
+		return fmt.Sprintf("answered %d, and redirects are not followed", code), nil
+	case p.Status == 0 && code/100 != 2:
+		return fmt.Sprintf("answered %d", code), nil
+	case p.Contains == "":
+		return "", nil
+	}
+	return lacksText(ctx, res, p.Contains)
+}
+
+// lacksText says that an answer's body has not the text, which may be all of it that
+// is read.
+func lacksText(ctx context.Context, res *http.Response, text string) (string, error) {
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxProbed))
+	broke := ctx.Err() == nil && errors.Is(err, io.ErrUnexpectedEOF)
+	switch {
+	case bytes.Contains(body, []byte(text)):
+		return "", nil
+	case err != nil && !broke:
+		return "", trouble(ctx, err)
+	case broke:
+		return fmt.Sprintf("answered %d, and its body broke off", res.StatusCode), nil
+	case len(body) == maxProbed:
+		return fmt.Sprintf("answered %d without %q in the first %d KiB", res.StatusCode, cut(text, 40), maxProbed>>10), nil
+	}
+	return fmt.Sprintf("answered %d without %q", res.StatusCode, cut(text, 40)), nil
+}

@@ -1,0 +1,197 @@
+package health
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/sluicehq/sluice/internal/humanize"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// minBad is how many bad events the exposed targets must have shown before they
+// establish anything: a single error on a quiet cohort is no regression.
+const minBad = 5
+
+// judged is a result, and whether it breaches the criterion: a breach may still
+// be tolerated.
+type judged struct {
+	Result
+	breach bool
+}
+
+// ratio is an arm's bad and total events.
+type ratio struct{ bad, total reading }
+
+func (r ratio) value() float64 { return r.bad.value / r.total.value }
+
+func (r ratio) String() string {
+	return fmt.Sprintf("%s (%s/%s)", humanize.Percent(r.value()), humanize.Integer(r.bad.value), humanize.Integer(r.total.value))
+}
+
+// judgeRatio is the verdict on bad/total against a limit. It is pure: streak is how
+// many looks in a row have breached already.
+func judgeRatio(c spec.Check, exposed ratio, streak int) judged {
+	res := Result{Check: c.Name}
+	readings := []reading{exposed.total, exposed.bad}
+	for _, r := range readings {
+		res.evidence(r)
+	}
+	for _, r := range readings {
+		if r = r.counted(); r.verdict != "" {
+			return judged{Result: res.without(r)}
+		}
+	}
+	if !sound(c) {
+		return judged{Result: res.without(noData("", "it has no limit to judge by"))}
+	}
+	res.Samples = exposed.total.value
+	if need := math.Max(1, float64(c.MinSamples)); exposed.total.value < need {
+		res.Verdict = Unexercised
+		res.Sentence = fmt.Sprintf("%s events on the exposed targets, at least %s are needed", humanize.Integer(exposed.total.value), humanize.Integer(need))
+		return judged{Result: res}
+	}
+	value, limit := exposed.value(), number(c.Max)
+	res.Sentence = limited(exposed, limit)
+	breach := value > limit
+	if exposed.contradicts() && !breach {
+		return judged{Result: res.without(noData("", "more bad events than events in total (%s): do bad and total count the same things?", exposed))}
+	}
+	res.Value, res.Limit = &value, &limit
+	if breach && exposed.bad.value < minBad && limit > 0 {
+		return few(exposed, res)
+	}
+	return tolerate(c, res, breach, streak).unlessEarly(exposed.total, exposed.bad)
+}
+
+// few is the verdict on a ratio above its limit that rests on few bad events. They
+// establish no harm; it passes only where chance alone explains them.
+func few(exposed ratio, res Result) judged {
+	likely := poissonTail(exposed.bad.value, *res.Limit*exposed.total.value)
+	res.Sentence += fmt.Sprintf("; fewer than %d bad events establish no harm", minBad)
+	if likely >= byChance {
+		return tolerate(spec.Check{}, res, false, 0).unlessEarly(exposed.total, exposed.bad)
+	}
+	res.Verdict = Unexercised
+	res.Sentence += ", but are more than chance explains: more events are needed"
+	return judged{Result: res}
+}
+
+// byChance is how likely few bad events must be on healthy targets to be put down
+// to chance.
+const byChance = 0.05
+
+// unlessEarly lets nothing pass that also rests on the time before evidence counts.
+func (j judged) unlessEarly(readings ...reading) judged {
+	for _, r := range readings {
+		if j.Verdict == Pass && r.early != "" {
+			j.Verdict = Unexercised
+			j.Sentence += "; no evidence of health yet: " + r.early
+		}
+	}
+	return j
+}
+
+// contradicts says that there are more bad events than events. A little more may
+// come of how a source estimates both.
+func (r ratio) contradicts() bool { return r.bad.value > 1.1*r.total.value }
+
+// limited words a comparison with a limit.
+func limited(r ratio, limit float64) string {
+	value, most := humanize.Apart(humanize.PercentTo, 2, r.value(), limit)
+	return fmt.Sprintf("%s (%s/%s), limit %s", value, humanize.Integer(r.bad.value), humanize.Integer(r.total.value), most)
+}
+
+// judgeValue is the verdict on a plain number.
+func judgeValue(c spec.Check, r reading, streak int) judged {
+	res := Result{Check: c.Name}
+	res.evidence(r)
+	if r = r.usable(); r.verdict != "" {
+		return judged{Result: res.without(r)}
+	}
+	if !sound(c) {
+		return judged{Result: res.without(noData("", "it has no limit to judge by"))}
+	}
+	v := r.value
+	res.Value = &v
+	breach := false
+	words, limit := "%s, limit %s", c.Max
+	switch {
+	case c.Max != nil && v > float64(*c.Max):
+		breach, words = true, "%s above the limit %s"
+	case c.Min != nil && v < float64(*c.Min):
+		breach, words, limit = true, "%s below the limit %s", c.Min
+	case c.Max != nil:
+	default:
+		words, limit = "%s, at least %s", c.Min
+	}
+	res.Limit = new(float64(*limit))
+	value, most := humanize.Apart(humanize.PlainTo, 4, v, *res.Limit)
+	res.Sentence = fmt.Sprintf(words, value, most)
+	return tolerate(c, res, breach, streak).unlessEarly(r)
+}
+
+// sound says that a check has limits to judge by. A spec where it has not is
+// refused; were it not, nothing may pass.
+func sound(c spec.Check) bool {
+	for _, limit := range []*spec.Number{c.Max, c.Min, c.Worse} {
+		if v := number(limit); math.IsNaN(v) || math.IsInf(v, 0) {
+			return false
+		}
+	}
+	switch {
+	case c.Value != "":
+		return c.Max != nil || c.Min != nil
+	case c.Against == "":
+		return number(c.Max) >= 0 && c.Max != nil
+	}
+	return c.Against == spec.AgainstControl && number(c.Worse) >= 0
+}
+
+// tolerate forgives some breaches in a row: until then the check neither passes
+// nor fails.
+func tolerate(c spec.Check, res Result, breach bool, streak int) judged {
+	switch {
+	case !breach:
+		res.Verdict = Pass
+	case streak+1 > c.Tolerate:
+		res.Verdict = Fail
+	default:
+		res.Verdict, res.Pending = Unexercised, true
+		res.Sentence += fmt.Sprintf(", breach %d of %d tolerated", streak+1, c.Tolerate)
+	}
+	return judged{Result: res, breach: breach}
+}
+
+// evidence keeps what a reading rests on.
+func (r *Result) evidence(from reading) {
+	if from.query != "" {
+		r.Queries = append(r.Queries, cut(from.query, maxQuery))
+	}
+	for _, w := range from.warnings {
+		if len(r.Warnings) < maxWarnings {
+			r.Warnings = append(r.Warnings, cut(w, maxQuery))
+		}
+	}
+}
+
+// without is the result of a reading that cannot be judged.
+func (r Result) without(from reading) Result {
+	r.Verdict, r.Sentence, r.Impossible = from.verdict, from.why, from.impossible
+	return r
+}
+
+// weaker is what evidence says where an arm is compared with its own past for want of
+// another.
+const weaker = " (no control is left: the weaker comparison)"
+
+const (
+	maxQuery    = 1000
+	maxWarnings = 5
+)
+
+func number(n *spec.Number) float64 {
+	if n == nil {
+		return 0
+	}
+	return float64(*n)
+}

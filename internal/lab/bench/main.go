@@ -1,0 +1,172 @@
+// Command sluice-bench measures Sluice on a Temporal server of its own, always
+// against a baseline in the same run. `make bench` runs it; docs/performance.md
+// has its results.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/lab/table"
+)
+
+// options are the flags.
+type options struct {
+	bin, devstack string
+	only          []string
+	repeat        int
+	targets       int
+	ramp          []int
+	window        time.Duration
+	workerFlags   []string
+	page, cpuOut  string
+	// progress is told of steps that take long.
+	progress io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "sluice-bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// measurement is one of the tables.
+type measurement struct {
+	name string
+	run  func(context.Context, options) (*table.Table, error)
+}
+
+func measurements() []measurement {
+	return []measurement{
+		{"overhead", measureOverhead},
+		{"fleet", measureFleet},
+		{"events", measureEvents},
+		{"concurrency", measureConcurrency},
+	}
+}
+
+func parseFlags(args []string, stderr io.Writer) (options, error) {
+	o := options{progress: stderr}
+	var names []string
+	for _, m := range measurements() {
+		names = append(names, m.name)
+	}
+	fs := flag.NewFlagSet("sluice-bench", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&o.bin, "bin", os.Getenv("SLUICE_BIN"), "`folder` of sluice-worker and sluice-sim")
+	fs.StringVar(&o.devstack, "devstack", os.Getenv("SLUICE_DEVSTACK"), "`path` of the embedded Temporal server")
+	only := fs.String("only", strings.Join(names, ","), "measurements to make")
+	fs.IntVar(&o.repeat, "repeat", 5, "how often each measurement is repeated")
+	fs.IntVar(&o.targets, "targets", 10_000, "targets of the fleet that goes forward and back")
+	ramp := fs.String("ramp", "100,500,1000", "how many rollouts bake at once, growing")
+	fs.DurationVar(&o.window, "window", 45*time.Second, "how long each step of the ramp is measured")
+	workerFlags := fs.String("worker-flags", "", "more `flags` for the worker on which they bake")
+	fs.StringVar(&o.page, "page", "", "Markdown `file` whose tables between <!-- bench:NAME --> and <!-- bench:end --> are replaced")
+	fs.StringVar(&o.cpuOut, "cpuprofile", "", "`file` for a profile of this process, in which the worker is")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	if fs.NArg() > 0 {
+		return o, fmt.Errorf("%q is not a flag, expected flags only", fs.Arg(0))
+	}
+	for _, name := range strings.Split(*only, ",") {
+		if !slices.Contains(names, name) {
+			return o, fmt.Errorf("--only: %q is unknown, expected some of %s", name, strings.Join(names, ","))
+		}
+		o.only = append(o.only, name)
+	}
+	for _, text := range strings.Split(*ramp, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || len(o.ramp) > 0 && n <= o.ramp[len(o.ramp)-1] {
+			return o, fmt.Errorf("--ramp: %q, expected growing numbers such as 100,500", *ramp)
+		}
+		o.ramp = append(o.ramp, n)
+	}
+	o.workerFlags = strings.Fields(*workerFlags)
+	switch {
+	case o.bin == "" || o.devstack == "":
+		return o, errors.New("SLUICE_BIN and SLUICE_DEVSTACK must name the built programs, see `make bench`")
+	case o.repeat < 1 || o.targets < 10:
+		return o, errors.New("--repeat must be at least 1, --targets at least 10")
+	}
+	return o, nil
+}
+
+// run makes the measurements and prints each as soon as it is there.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, err := parseFlags(args, stderr)
+	if err != nil {
+		return err
+	}
+	if o.cpuOut != "" {
+		f, err := os.Create(o.cpuOut)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	for _, m := range measurements() {
+		if !slices.Contains(o.only, m.name) {
+			continue
+		}
+		loaded, began := load(), time.Now()
+		t, err := m.run(ctx, o)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		t.Note("Measured %s on %s; %s before, %s after.", began.UTC().Format("2006-01-02 15:04 MST"), machine(), loaded, load())
+		t.Text(stdout)
+		fmt.Fprintf(stderr, "\n(%s took %s)\n", m.name, time.Since(began).Round(time.Second))
+		if o.page == "" {
+			continue
+		}
+		if err := t.Into(o.page, "bench", m.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// machine words where this runs.
+func machine() string {
+	return fmt.Sprintf("%d cores (%s), %s, %s", runtime.NumCPU(), runtime.GOARCH, system(), runtime.Version())
+}
+
+func system() string {
+	data, _ := os.ReadFile("/etc/os-release")
+	for line := range strings.Lines(string(data)) {
+		if name, ok := strings.CutPrefix(line, "PRETTY_NAME="); ok {
+			return strings.Trim(strings.TrimSpace(name), `"`)
+		}
+	}
+	return runtime.GOOS
+}
+
+// load is the machine's load average over a minute.
+func load() string {
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "load unknown"
+	}
+	return "load " + strings.Fields(string(data))[0]
+}

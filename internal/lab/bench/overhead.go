@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/lab/table"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/workflows/rollout"
+)
+
+// unjudged are the real activities, but that judging answers PASS at once: what a
+// rollout costs is looked for, not what its checks do.
+type unjudged struct{ *activities.Activities }
+
+// Baseline measures nothing.
+func (unjudged) Baseline(context.Context, activities.BaselineInput) (health.Baseline, error) {
+	return health.Baseline{}, nil
+}
+
+// Preflight finds all well.
+func (unjudged) Preflight(ctx context.Context, _ activities.PreflightInput) (health.Report, error) {
+	return passed(time.Now()).Report, ctx.Err()
+}
+
+// Gate passes.
+func (unjudged) Gate(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
+	return passed(in.At), ctx.Err()
+}
+
+// overheadStages is how many stages the measured rollouts have.
+const overheadStages = 5
+
+// measureOverhead compares rollouts with a workflow that runs the same activities
+// with the same inputs, in turns, on the same server and worker.
+func measureOverhead(ctx context.Context, o options) (*table.Table, error) {
+	r, err := newRig(ctx, o)
+	defer r.close()
+	if err != nil {
+		return nil, err
+	}
+	t := &table.Table{
+		Title: "Orchestration: a rollout against a bare workflow with the same activities",
+		Head:  []string{"targets", "activities", "rollout, ms per stage", "bare workflow, ms per stage", "difference, ms per stage", "ratio"},
+	}
+	t.Note("%d stages, no bake, real observing and applying over HTTP; judging answers PASS at once. Medians of %d runs in turns (least to most).", overheadStages, o.repeat)
+	const most = 5000
+	if err := r.Simulate(ctx, most, unit, before, "--rps-per-target", "1"); err != nil {
+		return nil, err
+	}
+	all, err := r.fleet()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.work(&unjudged{r.activities()}); err != nil {
+		return nil, err
+	}
+	release := 0
+	for _, targets := range []int{overheadStages, 500, most} {
+		f := fleet.Fleet{Targets: all.Targets[:targets]}
+		var rollouts, bares []float64
+		n := 0
+		for i := range o.repeat + 1 {
+			release++
+			s, err := stagesOf(overheadStages, fmt.Sprintf("2.%d.0", release))
+			if err != nil {
+				return nil, err
+			}
+			h, err := r.rollout(ctx, s, f)
+			if err != nil {
+				return nil, err
+			}
+			b, err := r.bare(ctx, h.steps())
+			if err != nil {
+				return nil, err
+			}
+			if i == 0 { // warms up connections, caches and the server's pages
+				continue
+			}
+			n = h.activities()
+			rollouts = append(rollouts, perStage(h))
+			bares = append(bares, perStage(b))
+		}
+		extra := make([]float64, len(rollouts))
+		for i := range extra {
+			extra[i] = rollouts[i] - bares[i]
+		}
+		t.Add(fmt.Sprint(targets), fmt.Sprint(n), spread(rollouts, "%.1f"), spread(bares, "%.1f"), spread(extra, "%.1f"), spread(ratios(rollouts, bares), "%.2f"))
+	}
+	return t, nil
+}
+
+func perStage(h history) float64 { return float64(h.took().Microseconds()) / 1000 / overheadStages }
+
+// stagesOf is a spec of stages of the same size that do not bake.
+func stagesOf(n int, release string) (spec.Spec, error) {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "  - {name: s%d, reach: %d%%, bake: 1s}\n", i+1, 100*(i+1)/n)
+	}
+	s, err := parse(fmt.Sprintf(`unit: %s
+release: %q
+fleet: fleet.yaml
+driver: {http: {}}
+stages:
+%shealth:
+  scrape: {}
+  every: 100ms
+  checks: [{name: errors, bad: 'http_requests_total{code=~"5.."}', total: http_requests_total, max: 10%%}]
+`, unit, release, b.String()))
+	for i := range s.Stages {
+		s.Stages[i].Bake = 0 // what a spec may not say
+	}
+	return s, err
+}
+
+// rollout runs one to its end.
+func (r *rig) rollout(ctx context.Context, s spec.Spec, f fleet.Fleet) (history, error) {
+	run, err := r.start(ctx, s, f)
+	if err != nil {
+		return history{}, err
+	}
+	if _, err := result(ctx, run, rollout.PhasePromoted); err != nil {
+		return history{}, err
+	}
+	return historyOf(ctx, r.client, run)
+}
+
+// bare runs the steps of a rollout again, in a bare workflow.
+func (r *rig) bare(ctx context.Context, steps []step) (history, error) {
+	run, err := r.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{TaskQueue: connect.TaskQueue}, bare, steps)
+	if err != nil {
+		return history{}, err
+	}
+	if err := run.Get(ctx, nil); err != nil {
+		return history{}, err
+	}
+	return historyOf(ctx, r.client, run)
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice/workflows/rollout"
+)
+
+// How long targets or a source may be away before a rollout may end otherwise for
+// it.
+const (
+	// forgiven is how long targets may be silent: three looks in a row, each of three
+	// attempts half a second apart, are harm, and less than that never is.
+	forgiven = 2500 * time.Millisecond
+	// blind is how long a Prometheus that is up again may take to read its first page.
+	blind = 6 * time.Second
+)
+
+// allowed answers why a rollout may have ended otherwise than without kills; empty
+// if nothing explains it. What is never allowed: a promotion instead of anything
+// else, and an end that changed something without a fault that lasted.
+func (e evidence) allowed() string {
+	switch e.state.Outcome.Result {
+	case rollout.PhaseRolledBack, rollout.PhaseRefused, rollout.PhaseIncomplete:
+	default:
+		return ""
+	}
+	for _, h := range e.hits {
+		if h.at.After(e.state.Outcome.EndedAt) {
+			continue
+		}
+		down := h.down().Round(10 * time.Millisecond)
+		switch {
+		case h.victim == fleet && h.down() >= forgiven:
+			return fmt.Sprintf("the targets were away for %s, in %s", down, h.real)
+		case h.victim == source && h.down() >= e.trial.kind.patience():
+			return fmt.Sprintf("the source was away for %s, in %s", down, h.real)
+		case h.victim == source && unmeasured(e) && e.timeline.touches(observe, h.at, h.up.Add(blind)):
+			return fmt.Sprintf("the source was away for %s while a stage was measured before its change", down)
+		}
+	}
+	return ""
+}
+
+// patience is for how long a stage of this kind waits for a verdict.
+func (k kind) patience() time.Duration {
+	if k.decideWithin > 0 {
+		return k.decideWithin
+	}
+	return decideWithin
+}
+
+// unmeasured says that the rollout gave up for lack of numbers from before a stage.
+func unmeasured(e evidence) bool {
+	why := e.state.Outcome.Why
+	return strings.Contains(why, "no verdict") && (strings.Contains(why, "before the stage is unknown") || strings.Contains(why, "nothing to compare with"))
+}

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/lab/sim"
+	"github.com/sluicehq/sluice/workflows/rollout"
+)
+
+// violation is a rule that was broken, and how.
+type violation struct {
+	rule rule
+	how  string
+}
+
+func (v violation) String() string { return string(v.rule) + ": " + v.how }
+
+// rule is a promise that a rollout must keep whatever is killed.
+type rule string
+
+// The rules, as docs/reliability.md has them.
+const (
+	ruleOrder    rule = "order"    // no release before every earlier stage was passed
+	ruleEnd      rule = "end"      // every touched target runs the release or what it ran before, or is named
+	ruleFence    rule = "fence"    // a late order never overwrites a newer one
+	ruleVerdict  rule = "verdict"  // no promotion without a PASS or a named person with a reason
+	ruleSame     rule = "same end" // kills change when things happen, never what happens
+	ruleBake     rule = "bake"     // no stage is left before its bake was over, but for a named person
+	ruleExposure rule = "exposure" // never more targets on the release than the stage's reach
+)
+
+// check judges a rollout by what is known of it. It is pure. A rollout that broke no
+// rule, but ended otherwise than it would have without kills, answers why that is
+// allowed.
+func check(e evidence) (broken []violation, changed string) {
+	if e.state.Outcome == nil {
+		return []violation{{ruleSame, fmt.Sprintf("it has not ended within %s", patience)}}, ""
+	}
+	broken = slices.Concat(checkOrder(e), checkExposure(e), checkFences(e), checkVerdicts(e), checkBakes(e), checkEnd(e))
+	got, want := e.state.Outcome.Result, e.expected()
+	if got == want {
+		return broken, ""
+	}
+	if changed = e.allowed(); changed == "" {
+		broken = append(broken, violation{ruleSame, fmt.Sprintf("ended as %s, expected %s: %s", got, want, e.state.Outcome.Why)})
+	}
+	return broken, changed
+}
+
+// expected is how the rollout ends when nothing is killed. An abort counts once it
+// was taken.
+func (e evidence) expected() rollout.Phase {
+	if !e.trial.kind.aborted {
+		return e.trial.kind.end
+	}
+	for _, c := range e.state.Controls {
+		if c.Signal == rollout.SignalAbort && c.Refused == "" {
+			return rollout.PhaseAborted
+		}
+	}
+	return rollout.PhasePromoted // it came too late, or had not been sent yet
+}
+
+// passed answers when a stage was promoted; false if it was not.
+func (e evidence) passed(stage int) (time.Time, bool) {
+	if stage >= len(e.state.Stages) {
+		return time.Time{}, false
+	}
+	gates := e.state.Stages[stage].Gates
+	if len(gates) == 0 || gates[len(gates)-1].Decision != rollout.Promote {
+		return time.Time{}, false
+	}
+	return gates[len(gates)-1].At, true
+}
+
+// stageOf is the stage that brings the release to a target; -1 if none does.
+func (e evidence) stageOf(target string) int {
+	return slices.IndexFunc(e.cohorts, func(c []string) bool { return slices.Contains(c, target) })
+}
+
+// checkOrder looks whether a target was sent the release before every earlier
+// stage was passed, whether it took it or not.
+func checkOrder(e evidence) []violation {
+	var out []violation
+	for _, o := range e.orders {
+		if o.Drift || o.Release != e.release {
+			continue
+		}
+		stage := e.stageOf(o.Target)
+		if stage < 0 {
+			out = append(out, violation{ruleOrder, fmt.Sprintf("%s got the release and is in no stage", o.Target)})
+		}
+		for i := range max(0, stage) {
+			if at, ok := e.passed(i); !ok || o.Time.Before(at) {
+				out = append(out, violation{ruleOrder, fmt.Sprintf("%s of stage %d got the release at %s, before stage %d was passed",
+					o.Target, stage, o.Time.Local().Format(clock), i)})
+				break
+			}
+		}
+	}
+	return out
+}
+
+// checkExposure looks how many targets ran the release at once.
+func checkExposure(e evidence) []violation {
+	var out []violation
+	on := map[string]bool{}
+	for _, o := range accepted(e.orders) {
+		if o.Release != e.release {
+			delete(on, o.Target)
+			continue
+		}
+		on[o.Target] = true
+		reach := 0
+		for i, c := range e.cohorts {
+			reach += len(c)
+			if at, ok := e.passed(i); !ok || o.Time.Before(at) {
+				break
+			}
+		}
+		if len(on) > reach {
+			out = append(out, violation{ruleExposure, fmt.Sprintf("%d targets ran the release at %s, and the stage reached %d",
+				len(on), o.Time.Local().Format(clock), reach)})
+		}
+	}
+	return out
+}
+
+func accepted(orders []sim.Entry) []sim.Entry {
+	return slices.DeleteFunc(slices.Clone(orders), func(o sim.Entry) bool { return !o.Accepted })
+}
+
+// checkFences looks whether an older order was taken after a newer one, and whether
+// each target runs what the newest order asked for.
+func checkFences(e evidence) []violation {
+	var out []violation
+	newest := map[string]sim.Entry{}
+	for _, o := range accepted(e.orders) {
+		last, seen := newest[o.Target]
+		switch {
+		case seen && o.Fence < last.Fence:
+			out = append(out, violation{ruleFence, fmt.Sprintf("%s took fence %d after %d", o.Target, o.Fence, last.Fence)})
+		case seen && o.Fence == last.Fence && o.Release != last.Release:
+			out = append(out, violation{ruleFence, fmt.Sprintf("%s took %q and then %q with the same fence %d", o.Target, last.Release, o.Release, o.Fence)})
+		case o.Fence == e.state.Fence && o.Release != e.release, o.Fence > e.state.Fence && o.Release != e.before, o.Fence < e.state.Fence:
+			out = append(out, violation{ruleFence, fmt.Sprintf("%s took %q with fence %d, and the rollout's is %d", o.Target, o.Release, o.Fence, e.state.Fence)})
+		}
+		newest[o.Target] = o
+	}
+	for _, t := range e.final {
+		want := e.before
+		effective := e.release
+		if strings.Contains(e.release, "noeffect") {
+			effective = e.before
+		}
+		switch o, touched := newest[t.ID]; {
+		case touched && o.Release == e.release:
+			want = effective
+		case touched:
+			want = o.Release
+		}
+		if t.Release != want {
+			out = append(out, violation{ruleFence, fmt.Sprintf("%s runs %q, and its newest order was %q", t.ID, t.Release, want)})
+		}
+	}
+	return out
+}
+
+// checkVerdicts looks whether every stage that was left had a PASS at its last
+// gate, or a person who said why.
+func checkVerdicts(e evidence) []violation {
+	var out []violation
+	for i, s := range e.state.Stages {
+		for n, g := range s.Gates {
+			if g.Decision == rollout.Promote && !vouched(g) {
+				out = append(out, violation{ruleVerdict, fmt.Sprintf("gate %d of %s promoted on %s", n+1, s.Name, g.Report.Verdict())})
+			}
+		}
+		left := !s.DoneAt.IsZero() || i < e.state.Stage || e.state.Outcome.Result == rollout.PhasePromoted
+		if _, ok := e.passed(i); left && !ok {
+			out = append(out, violation{ruleVerdict, fmt.Sprintf("%s was left without a gate that promoted", s.Name)})
+		}
+	}
+	return out
+}
+
+// checkBakes looks whether each stage was watched for as long as it bakes, whoever
+// was dead meanwhile.
+func checkBakes(e evidence) []violation {
+	var out []violation
+	for i, s := range e.state.Stages {
+		at, ok := e.passed(i)
+		if !ok || s.AppliedAt.IsZero() || s.Gates[len(s.Gates)-1].Override != nil {
+			continue
+		}
+		if baked := at.Sub(s.AppliedAt); baked < s.Bake.Std() {
+			out = append(out, violation{ruleBake, fmt.Sprintf("%s was promoted after %s, and bakes for %s", s.Name, baked, s.Bake)})
+		}
+	}
+	return out
+}
+
+// vouched says whether evidence or a person stands for a promotion.
+func vouched(g rollout.Gate) bool {
+	if g.Report.Verdict() == health.Pass {
+		return true
+	}
+	o := g.Override
+	if o == nil || !strings.ContainsFunc(o.By, unicode.IsLetter) || !strings.ContainsFunc(o.Why, unicode.IsLetter) {
+		return false
+	}
+	return g.Report.Verdict() != health.Fail || o.Override
+}
+
+// checkEnd looks at what the targets run when all is over.
+func checkEnd(e evidence) []violation {
+	var out []violation
+	result := e.state.Outcome.Result
+	named := map[string]bool{}
+	for _, t := range e.state.Outcome.NotReverted {
+		named[t.ID] = true
+	}
+	touched := map[string]bool{}
+	for _, o := range accepted(e.orders) {
+		touched[o.Target] = true
+	}
+	for _, t := range e.final {
+		right := t.Release == e.before
+		if result == rollout.PhasePromoted {
+			right = t.Release == e.release
+		}
+		if !right && !named[t.ID] {
+			out = append(out, violation{ruleEnd, fmt.Sprintf("%s runs %q and is not named, although the rollout is %s", t.ID, t.Release, result)})
+		}
+		if result == rollout.PhaseRefused && touched[t.ID] {
+			out = append(out, violation{ruleEnd, fmt.Sprintf("%s was changed, although the rollout was refused", t.ID)})
+		}
+	}
+	switch {
+	case result == rollout.PhaseIncomplete && len(named) == 0:
+		out = append(out, violation{ruleEnd, "it is incomplete and names no target"})
+	case result != rollout.PhaseIncomplete && len(named) > 0:
+		out = append(out, violation{ruleEnd, fmt.Sprintf("it is %s, and yet names %d targets", result, len(named))})
+	}
+	return out
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/lab/sim"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/workflows/rollout"
+)
+
+const newRelease, fenceForth = "2.0.0", int64(100)
+
+func second(n int) time.Time { return time.Date(2026, 1, 2, 3, 4, n, 0, time.UTC) }
+
+func report(v health.Verdict) health.Report {
+	return health.Report{Results: []health.Result{{Check: "errors", Verdict: v}}}
+}
+
+func took(at int, target, release string, fence int64) sim.Entry {
+	return sim.Entry{Time: second(at), Target: target, Release: release, Fence: fence, Accepted: true, Status: 200}
+}
+
+// promoted is a rollout over a, then b and c, in which all went well.
+func promoted() evidence {
+	gate := func(at int) []rollout.Gate {
+		return []rollout.Gate{{Decision: rollout.Promote, At: second(at), Report: report(health.Pass)}}
+	}
+	return evidence{
+		trial: trial{kind: kind{name: "good", release: newRelease, end: rollout.PhasePromoted}}, release: newRelease, before: "1.0.0",
+		cohorts: [][]string{{"a"}, {"b", "c"}},
+		orders:  []sim.Entry{took(1, "a", newRelease, fenceForth), took(11, "b", newRelease, fenceForth), took(12, "c", newRelease, fenceForth)},
+		final:   []sim.TargetState{{ID: "a", Release: newRelease}, {ID: "b", Release: newRelease}, {ID: "c", Release: newRelease}},
+		state: rollout.State{
+			Fence: fenceForth, Stage: 1,
+			Stages: []rollout.StageState{
+				{Name: "canary", Bake: spec.Duration(5 * time.Second), AppliedAt: second(2), DoneAt: second(10), Gates: gate(10)},
+				{Name: "everyone", Bake: spec.Duration(5 * time.Second), AppliedAt: second(13), DoneAt: second(20), Gates: gate(20)},
+			},
+			Outcome: &rollout.Outcome{Result: rollout.PhasePromoted, EndedAt: second(20)},
+		},
+	}
+}
+
+// rolledBack is a rollout whose canary was harmful and went back.
+func rolledBack() evidence {
+	e := promoted()
+	e.trial.kind.end = rollout.PhaseRolledBack
+	e.orders = []sim.Entry{took(1, "a", newRelease, fenceForth), took(5, "a", "1.0.0", fenceForth+1)}
+	for i := range e.final {
+		e.final[i].Release = "1.0.0"
+	}
+	e.state.Stage = 0
+	e.state.Stages = []rollout.StageState{
+		{Name: "canary", Gates: []rollout.Gate{{Decision: rollout.RollBack, At: second(4), Report: report(health.Fail)}}},
+		{Name: "everyone"},
+	}
+	e.state.Outcome = &rollout.Outcome{Result: rollout.PhaseRolledBack, EndedAt: second(6), Touched: 1, Reverted: 1}
+	return e
+}
+
+func TestCheck(t *testing.T) {
+	override := &rollout.Control{By: "ann", Why: "urgent"}
+	for _, tc := range []struct {
+		name string
+		from func() evidence
+		bend func(*evidence)
+		want []rule
+	}{
+		{"all went well", promoted, func(*evidence) {}, nil},
+		{"it went back", rolledBack, func(*evidence) {}, nil},
+		{"a refused order is no change", promoted, func(e *evidence) {
+			e.orders = append(e.orders, sim.Entry{Time: second(30), Target: "a", Release: "1.0.0", Fence: 1, Status: 409})
+		}, nil},
+		{"the same order twice", promoted, func(e *evidence) {
+			e.orders = append(e.orders, took(13, "c", newRelease, fenceForth))
+		}, nil},
+
+		{"before the gate", promoted, func(e *evidence) { e.orders[1].Time = second(9) }, []rule{ruleOrder, ruleExposure}},
+		{"sent before the gate, and refused", promoted, func(e *evidence) {
+			e.orders = append(e.orders, sim.Entry{Time: second(2), Target: "b", Release: newRelease, Fence: fenceForth, Status: 503})
+		}, []rule{ruleOrder}},
+		{"the gate decided otherwise", promoted, func(e *evidence) {
+			e.state.Stages[0].Gates[0].Decision = rollout.Hold
+		}, []rule{ruleOrder, ruleOrder, ruleExposure, ruleExposure, ruleVerdict}},
+		{"a target of no stage", promoted, func(e *evidence) {
+			e.orders = append(e.orders, took(15, "x", newRelease, fenceForth))
+			e.final = append(e.final, sim.TargetState{ID: "x", Release: newRelease})
+		}, []rule{ruleOrder, ruleExposure}},
+
+		{"promoted on nothing", promoted, func(e *evidence) {
+			e.state.Stages[1].Gates[0].Report = health.Report{}
+		}, []rule{ruleVerdict}},
+		{"promoted on harm", promoted, func(e *evidence) {
+			e.state.Stages[0].Gates[0].Report = report(health.Fail)
+			e.state.Stages[0].Gates[0].Override = override
+		}, []rule{ruleVerdict}},
+		{"promoted by a person", promoted, func(e *evidence) {
+			e.state.Stages[0].Gates[0].Report = report(health.NoData)
+			e.state.Stages[0].Gates[0].Override = override
+		}, nil},
+		{"promoted by nobody", promoted, func(e *evidence) {
+			e.state.Stages[0].Gates[0].Report = report(health.NoData)
+			e.state.Stages[0].Gates[0].Override = &rollout.Control{By: "ann"}
+		}, []rule{ruleVerdict}},
+		{"left without a gate", promoted, func(e *evidence) { e.state.Stages[1].Gates = nil }, []rule{ruleVerdict}},
+
+		{"promoted too early", promoted, func(e *evidence) { e.state.Stages[1].AppliedAt = second(16) }, []rule{ruleBake}},
+		{"promoted early by a person", promoted, func(e *evidence) {
+			e.state.Stages[1].AppliedAt = second(16)
+			e.state.Stages[1].Gates[0].Override = override
+		}, nil},
+
+		{"a late order overwrote", rolledBack, func(e *evidence) {
+			e.orders = append(e.orders, took(7, "a", newRelease, fenceForth))
+			e.final[0].Release = newRelease
+		}, []rule{ruleFence, ruleEnd}},
+		{"two releases with one fence", rolledBack, func(e *evidence) {
+			e.orders[1].Fence = fenceForth
+		}, []rule{ruleFence}},
+		{"an order of nobody's", rolledBack, func(e *evidence) {
+			e.orders = append(e.orders, took(7, "b", "0.9.0", fenceForth+1))
+			e.final[1].Release = "0.9.0"
+		}, []rule{ruleFence, ruleEnd}},
+		{"not what was ordered", promoted, func(e *evidence) { e.final[2].Release = "1.0.0" }, []rule{ruleFence, ruleEnd}},
+
+		{"one is forgotten", rolledBack, func(e *evidence) {
+			e.orders = e.orders[:1]
+			e.final[0].Release = newRelease
+		}, []rule{ruleEnd}},
+		{"one is named, and it says rolled back", rolledBack, func(e *evidence) {
+			e.orders = e.orders[:1]
+			e.final[0].Release = newRelease
+			e.state.Outcome.NotReverted = []rollout.TargetTrouble{{ID: "a"}}
+		}, []rule{ruleEnd}},
+		{"incomplete, naming nobody", rolledBack, func(e *evidence) {
+			e.state.Outcome.Result = rollout.PhaseIncomplete
+		}, []rule{ruleEnd, ruleSame}},
+		{"refused, and yet changed", rolledBack, func(e *evidence) {
+			e.state.Outcome.Result = rollout.PhaseRefused
+		}, []rule{ruleEnd, ruleSame}},
+
+		{"stuck", promoted, func(e *evidence) { e.state.Outcome = nil }, []rule{ruleSame}},
+		{"another end", rolledBack, func(e *evidence) { e.trial.kind.end = rollout.PhasePromoted }, []rule{ruleSame}},
+		{"promoted, and should not be", promoted, func(e *evidence) {
+			e.trial.kind.end = rollout.PhaseRolledBack
+			e.hits = []hit{{victim: fleet, real: bake, at: second(3), up: second(18)}}
+		}, []rule{ruleSame}},
+		{"aborted, and yet promoted", promoted, func(e *evidence) {
+			e.trial.kind.aborted = true
+			e.state.Controls = []rollout.Control{{Signal: rollout.SignalAbort}}
+		}, []rule{ruleSame}},
+		{"aborted too late", promoted, func(e *evidence) {
+			e.trial.kind.aborted = true
+			e.state.Controls = []rollout.Control{{Signal: rollout.SignalAbort, Refused: "too late"}}
+		}, nil},
+	} {
+		e := tc.from()
+		tc.bend(&e)
+		broken, changed := check(e)
+		var rules []rule
+		for _, v := range broken {
+			rules = append(rules, v.rule)
+		}
+		require.Equal(t, tc.want, rules, "%s: %v", tc.name, broken)
+		require.Empty(t, changed, tc.name)
+	}
+}
+
+// An end may change only for a fault that lasted, and never to a promotion.
+func TestAllowed(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		hit  hit
+		want string
+	}{
+		{"nothing", hit{}, ""},
+		{"a worker, for long", hit{victim: worker, at: second(1), up: second(5)}, ""},
+		{"the server, for long", hit{victim: server, at: second(1), up: second(5)}, ""},
+		{"the fleet, in short", hit{victim: fleet, at: second(1), up: second(3)}, ""},
+		{"the fleet, for long", hit{victim: fleet, real: bake, at: second(1), up: second(4)}, "the targets were away for 3s, in bake"},
+		{"the fleet, after the end", hit{victim: fleet, real: ended, at: second(7), up: second(11)}, ""},
+		{"the source, not for long enough", hit{victim: source, at: second(1), up: second(20)}, ""},
+		{"the source, for long", hit{victim: source, real: hold, at: second(1), up: second(22)}, "the source was away for 21s, in hold"},
+		{"the source, while nothing was measured", hit{victim: source, real: plan, at: second(1), up: second(2)}, ""},
+	} {
+		e := rolledBack()
+		e.trial.kind.end, e.trial.kind.decideWithin = rollout.PhasePromoted, 20*time.Second
+		e.hits = []hit{tc.hit}
+		broken, changed := check(e)
+		require.Equal(t, tc.want, changed, tc.name)
+		require.Equal(t, tc.want == "", len(broken) == 1, tc.name)
+	}
+}
+
+// A stage that could not be measured explains a lack of verdicts, if that is what it
+// was.
+func TestAllowedWithoutABaseline(t *testing.T) {
+	const unknown = "no verdict on canary within 20s: traffic NODATA: traffic before the stage is unknown: no series"
+	for _, tc := range []struct {
+		why  string
+		hit  hit
+		want bool
+	}{
+		{unknown, hit{victim: source, at: second(1), up: second(2)}, true},
+		{unknown, hit{victim: fleet, at: second(1), up: second(2)}, false},
+		{unknown, hit{victim: source, at: second(4), up: second(5)}, false},
+		{"no verdict on canary within 20s: errors STALE", hit{victim: source, at: second(1), up: second(2)}, false},
+	} {
+		e := rolledBack()
+		e.trial.kind.end = rollout.PhasePromoted
+		e.state.Outcome.Why, e.state.Outcome.EndedAt = tc.why, second(30)
+		e.timeline = timeline{{second(0), plan}, {second(2), observe}, {second(3), apply}}
+		e.hits = []hit{tc.hit}
+		_, changed := check(e)
+		require.Equal(t, tc.want, changed != "", "%s %v", tc.why, tc.hit)
+	}
+}

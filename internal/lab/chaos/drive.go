@@ -1,0 +1,352 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/workflows/rollout"
+)
+
+// patience is how long a rollout may take, kills included. One that has not ended
+// by then is stuck.
+const patience = 4 * time.Minute
+
+// drive is one rollout under way.
+type drive struct {
+	*lane
+	trial trial
+	rig   *rig
+	unit  string
+	dir   string
+	steps []step // still to come
+	last  rollout.State
+	hits  []hit
+	// held is since when the rollout holds, and promoted when it was last told to go
+	// on.
+	held, promoted time.Time
+	// locked is when an incomplete rollback was first seen, and tried again.
+	locked time.Time
+	gaveUp bool
+}
+
+// try runs a trial and gathers what it left behind. Its error means that the trial
+// could not be run, and says nothing of Sluice.
+func (l *lane) try(ctx context.Context, t trial, dir string) (evidence, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return evidence{}, err
+	}
+	d := &drive{lane: l, trial: t, unit: fmt.Sprintf("unit-%04d", t.n), dir: dir, steps: t.steps}
+	var err error
+	if d.rig, err = l.openRig(ctx, t, dir, d.unit); err != nil {
+		return evidence{}, err
+	}
+	defer d.rig.close()
+	if err := os.WriteFile(d.specFile(), []byte(t.kind.spec(d.unit, d.rig.prometheusURL)), 0o644); err != nil {
+		return evidence{}, err
+	}
+	e := evidence{trial: t, release: t.kind.release, before: firstRelease, began: time.Now()}
+	if e.cohorts, err = d.cohorts(ctx); err != nil {
+		return e, err
+	}
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err = d.follow(limited)
+	if err != nil && (ctx.Err() != nil || limited.Err() == nil) {
+		return e, err
+	}
+	e.ended = time.Now()
+	return d.gather(ctx, e)
+}
+
+func (d *drive) specFile() string { return filepath.Join(d.dir, "spec.yaml") }
+
+// cohorts asks the CLI which stage brings the release to which target.
+func (d *drive) cohorts(ctx context.Context) ([][]string, error) {
+	ran, err := d.Sluice(ctx, "plan", d.specFile(), "--output", "json")
+	if err != nil || ran.Code != 0 {
+		return nil, fmt.Errorf("plan: exit %d: %w\n%s", ran.Code, err, ran.Stderr)
+	}
+	var planned struct {
+		Stages []struct {
+			Targets []string `json:"targets"`
+		} `json:"stages"`
+	}
+	if err := json.Unmarshal([]byte(ran.Stdout), &planned); err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	var out [][]string
+	for _, s := range planned.Stages {
+		out = append(out, s.Targets)
+	}
+	return out, nil
+}
+
+// follow starts the rollout and does to it what the trial says, until it has an
+// outcome.
+func (d *drive) follow(ctx context.Context) error {
+	started := make(chan error, 1)
+	go func() { started <- d.start(ctx) }()
+	if err := d.untilThere(ctx, started); err != nil {
+		return err
+	}
+	for len(d.steps) > 0 && d.steps[0].phase == plan {
+		if err := d.next(ctx, true); err != nil {
+			return err
+		}
+	}
+	for ctx.Err() == nil {
+		if s, ok := d.status(ctx); ok {
+			d.last = s
+			if s.Outcome != nil && d.over(ctx, s) {
+				return <-started
+			}
+			if err := d.react(ctx, s); err != nil {
+				return err
+			}
+		}
+		if err := pause(ctx, 5*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// over says whether a rollout with an outcome is over. One that is incomplete stays
+// open: its rollback is tried again once, as a person would who sees the targets
+// back, and then given up.
+func (d *drive) over(ctx context.Context, s rollout.State) bool {
+	if s.Phase != rollout.PhaseLocked {
+		return true
+	}
+	now := time.Now()
+	switch {
+	case d.locked.IsZero():
+		d.locked = now
+		_ = d.signal(ctx, rollout.SignalRetry, rollout.ControlRequest{By: "chaos"}) // else it is given up
+	case now.Sub(d.locked) > retryFor && !d.gaveUp:
+		d.gaveUp = true
+		_ = d.signal(ctx, rollout.SignalGiveUp, rollout.ControlRequest{By: "chaos", Why: "the targets stay away"}) // else it is stuck
+	}
+	return false
+}
+
+// retryFor is how long a second try to go back may take.
+const retryFor = 20 * time.Second
+
+// start runs `sluice start` until the rollout exists: the server may be killed
+// while it is asked. A second start is told that the first was heard.
+func (d *drive) start(ctx context.Context) error {
+	for {
+		ran, err := d.Sluice(ctx, "start", "--by", "chaos", d.specFile())
+		const refused = 6
+		if err != nil || ran.Code == 0 || ran.Code == refused && d.exists(ctx) {
+			return err
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return fmt.Errorf("start: exit %d: %w\n%s", ran.Code, err, ran.Stderr)
+		}
+	}
+}
+
+// untilThere waits until the server knows the rollout.
+func (d *drive) untilThere(ctx context.Context, started chan error) error {
+	for !d.exists(ctx) {
+		select {
+		case err := <-started:
+			if err != nil {
+				return err
+			}
+			started <- nil // for who waits for it at the end
+		default:
+		}
+		if err := pause(ctx, 2*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *drive) exists(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	_, err := d.client.DescribeWorkflowExecution(ctx, connect.WorkflowID(d.unit), "")
+	return err == nil
+}
+
+// status asks the rollout itself; no answer is no trouble.
+func (d *drive) status(ctx context.Context) (rollout.State, bool) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	var s rollout.State
+	v, err := d.client.QueryWorkflow(ctx, connect.WorkflowID(d.unit), "", rollout.QueryStatus)
+	return s, err == nil && v.Get(&s) == nil
+}
+
+// react does what is due in a state of the rollout.
+func (d *drive) react(ctx context.Context, s rollout.State) error {
+	if len(d.steps) > 0 {
+		due, now := position(d.steps[0].phase, d.steps[0].stage), position(phaseOf(s), s.Stage)
+		if due <= now {
+			return d.next(ctx, due == now)
+		}
+	}
+	if d.trial.kind.persuaded {
+		d.persuade(ctx, s)
+	}
+	return nil
+}
+
+// next takes the next step: after its time in the phase, or at once when the phase
+// is over already.
+func (d *drive) next(ctx context.Context, inTime bool) error {
+	s := d.steps[0]
+	d.steps = d.steps[1:]
+	if inTime {
+		if err := pause(ctx, s.after); err != nil {
+			return err
+		}
+	}
+	if len(s.kill) == 0 {
+		return d.signal(ctx, rollout.SignalAbort, rollout.ControlRequest{By: "chaos", Why: "the trial says so"})
+	}
+	return d.kill(ctx, s)
+}
+
+// kill ends the victims of a step at once, and brings them back after a while.
+func (d *drive) kill(ctx context.Context, s step) error {
+	hits := make([]hit, len(s.kill))
+	for i, v := range s.kill {
+		for !d.process(v, d.rig).Running() { // a worker that its supervisor is about to start
+			if err := pause(ctx, 10*time.Millisecond); err != nil {
+				return fmt.Errorf("the %s has ended by itself: %w", v, err)
+			}
+		}
+		hits[i] = hit{victim: v, wanted: s.phase, seen: phaseOf(d.last), at: time.Now()}
+		d.lane.kill(v, d.rig)
+	}
+	if err := pause(ctx, s.down); err != nil {
+		return err
+	}
+	errs := make([]error, len(hits))
+	var wg sync.WaitGroup
+	for i := range hits {
+		wg.Go(func() {
+			errs[i] = d.restart(ctx, hits[i].victim, d.rig)
+			hits[i].up = time.Now()
+		})
+	}
+	wg.Wait()
+	d.hits = append(d.hits, hits...)
+	return errors.Join(errs...)
+}
+
+// persuade promotes a rollout that holds, as a person would.
+func (d *drive) persuade(ctx context.Context, s rollout.State) {
+	if phaseOf(s) != hold {
+		d.held = time.Time{}
+		return
+	}
+	if d.held.IsZero() {
+		d.held, d.promoted = time.Now(), time.Time{}
+	}
+	if time.Since(d.held) > 1500*time.Millisecond && time.Since(d.promoted) > 5*time.Second {
+		d.promoted = time.Now()
+		// Without an answer it is sent again: the state tells whether it was heard.
+		_ = d.client.SignalWorkflow(ctx, connect.WorkflowID(d.unit), "", rollout.SignalPromote,
+			rollout.ControlRequest{By: "chaos", Why: "nobody measures this one", Stage: s.Stages[s.Stage].Name})
+	}
+}
+
+// signal sends until the server has it.
+func (d *drive) signal(ctx context.Context, name string, req rollout.ControlRequest) error {
+	for {
+		attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
+		err := d.client.SignalWorkflow(attempt, connect.WorkflowID(d.unit), "", name, req)
+		cancel()
+		if err == nil || isNotFound(err) { // the rollout has ended before
+			return nil
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// gather reads what the targets and the server know, and keeps it in the trial's
+// folder.
+func (d *drive) gather(ctx context.Context, e evidence) (evidence, error) {
+	if err := pause(ctx, time.Second); err != nil { // for orders that are still on their way
+		return e, err
+	}
+	history, err := d.history(ctx)
+	if err != nil {
+		return e, err
+	}
+	if err := d.lateOrders(ctx, e, history); err != nil {
+		return e, err
+	}
+	if e.orders, err = d.Orders(ctx); err != nil {
+		return e, err
+	}
+	fleet, err := d.State(ctx)
+	if err != nil {
+		return e, err
+	}
+	e.final, e.state, e.hits, e.locked = fleet.Targets, d.last, d.hits, !d.locked.IsZero()
+	e.timeline = timelineOf(history)
+	for i := range e.hits {
+		e.hits[i].real = e.timeline.at(e.hits[i].at)
+	}
+	return e, d.keep(e, history)
+}
+
+func (d *drive) history(ctx context.Context) (*historypb.History, error) {
+	var h historypb.History
+	it := d.client.GetWorkflowHistory(ctx, connect.WorkflowID(d.unit), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for it.HasNext() {
+		e, err := it.Next()
+		if err != nil {
+			return nil, fmt.Errorf("read the history: %w", err)
+		}
+		h.Events = append(h.Events, e)
+	}
+	return &h, nil
+}
+
+// keep writes what was gathered.
+func (d *drive) keep(e evidence, history *historypb.History) error {
+	h, err := protojson.Marshal(history)
+	if err != nil {
+		return err
+	}
+	state, err := json.MarshalIndent(e.state, "", " ")
+	if err != nil {
+		return err
+	}
+	orders, err := json.MarshalIndent(e.orders, "", " ")
+	if err != nil {
+		return err
+	}
+	targets, err := json.MarshalIndent(e.final, "", " ")
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(d.dir, "history.json"), h, 0o644),
+		os.WriteFile(filepath.Join(d.dir, "state.json"), state, 0o644),
+		os.WriteFile(filepath.Join(d.dir, "orders.json"), orders, 0o644),
+		os.WriteFile(filepath.Join(d.dir, "targets.json"), targets, 0o644),
+		os.WriteFile(filepath.Join(d.dir, "trial.txt"), []byte(e.words()), 0o644),
+	)
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/sluicehq/sluice/workflows/rollout"
+)
+
+// targets is the size of every fleet, and parallelism and delays are such that
+// each phase lasts long enough to be hit.
+const (
+	targets      = 24
+	targetDelay  = 120 * time.Millisecond // of every answer of a target
+	firstRelease = "1.0.0"
+
+	// decideWithin is a spec's least default. A watch whose worker or server dies is
+	// missed for 15 s, and the numbers of that time with it: a gate that waits for
+	// less gives up a good release for it, and rightly so.
+	decideWithin = time.Minute
+	every        = 400 * time.Millisecond
+)
+
+// kind is a sort of release, and how its rollout must end whatever is killed.
+type kind struct {
+	name    string
+	release string
+	end     rollout.Phase
+	// phases are those that its rollout goes through, and stages how many.
+	phases []phase
+	stages int
+	// aborted is set when a person aborts it, persuaded when one promotes it.
+	aborted, persuaded bool
+	// minSamples, decideWithin and undecided go into the spec, when set.
+	minSamples   int
+	decideWithin time.Duration
+	undecided    string
+}
+
+const never = 1_000_000_000 // so many events are not seen
+
+// kinds are all sorts of releases. The simulated fleet makes a release behave as
+// its suffix says.
+func kinds() []kind {
+	forward := []phase{plan, observe, apply, bake, gate}
+	holding := append(slices.Clone(forward), hold)
+	back := append(slices.Clone(forward), rollback, verify)
+	return []kind{
+		{name: "good", release: "2.0.0", end: rollout.PhasePromoted, phases: forward, stages: 3},
+		{name: "flaky", release: "2.0.0-flaky", end: rollout.PhasePromoted, phases: forward, stages: 3},
+		// Its canary has too little traffic for a verdict when its bake is over.
+		{name: "scarce", release: "2.0.0", end: rollout.PhasePromoted, phases: holding, stages: 1, minSamples: 700},
+		// It never has a verdict, and a person promotes each stage.
+		{
+			name: "persuaded", release: "2.0.0", end: rollout.PhasePromoted, phases: holding, stages: 3, persuaded: true,
+			minSamples: never, decideWithin: time.Second, undecided: "wait",
+		},
+		// It never has a verdict, and goes back for that.
+		{
+			name: "mute", release: "2.0.0", end: rollout.PhaseRolledBack, phases: append(slices.Clone(holding), rollback), stages: 1,
+			minSamples: never, decideWithin: 3 * time.Second,
+		},
+		{name: "errors", release: "2.0.0-errors", end: rollout.PhaseRolledBack, phases: []phase{plan, observe, apply, bake, rollback, verify}, stages: 1},
+		{name: "dormant", release: "2.0.0-errors-after3s", end: rollout.PhaseRolledBack, phases: back, stages: 1},
+		{name: "noeffect", release: "2.0.0-noeffect", end: rollout.PhaseRolledBack, phases: []phase{plan, observe, apply, bake, rollback}, stages: 1},
+		// One target refuses it, so that a stage is applied in part: mostly a later one.
+		{name: "refused", release: "2.0.0-refuse-onebad24", end: rollout.PhaseRolledBack, phases: append(slices.Clone(forward), rollback), stages: 2},
+		{name: "aborted", release: "2.0.0", end: rollout.PhaseAborted, phases: append(slices.Clone(forward), rollback), stages: 2, aborted: true},
+	}
+}
+
+// kindWith is a random kind whose rollout goes through a phase.
+func kindWith(rng *rand.Rand, p phase) kind {
+	all := slices.DeleteFunc(kinds(), func(k kind) bool { return !slices.Contains(k.phases, p) })
+	return all[rng.IntN(len(all))]
+}
+
+// step kills a victim at a random instant of a phase, in some stage.
+func (k kind) step(rng *rand.Rand, p phase, v victim) step {
+	return somewhere(rng, p, rng.IntN(k.stages), v)
+}
+
+// abort takes the rollout back at a random instant of its way forward.
+func (k kind) abort(rng *rand.Rand) step {
+	forward := []phase{observe, apply, bake, gate}
+	return somewhere(rng, forward[rng.IntN(len(forward))], rng.IntN(k.stages))
+}
+
+const stagesText = `  - {name: canary, count: 3, bake: %[1]s, decideWithin: %[2]s%[3]s}
+  - {name: half, reach: 50%%, spread: region, bake: %[1]s, decideWithin: %[2]s%[3]s}
+  - {name: everyone, reach: 100%%, bake: %[1]s, decideWithin: %[2]s%[3]s}
+`
+
+// spec is the rollout's specification. Its checks ask the fleet's own pages, or a
+// Prometheus.
+func (k kind) spec(unit, prometheus string) string {
+	undecided, minSamples := "", 40
+	if k.undecided != "" {
+		undecided = ", undecided: " + k.undecided
+	}
+	if k.minSamples > 0 {
+		minSamples = k.minSamples
+	}
+	bake, where := 1500*time.Millisecond, "  scrape: {baseline: 1s}\n"
+	bad, total := `http_requests_total{code=~"5.."}`, `http_requests_total`
+	if prometheus != "" {
+		bake = 3 * time.Second
+		if minSamples != never {
+			minSamples = min(minSamples, 450) // of what the canary shows in a window
+		}
+		where = fmt.Sprintf("  prometheus: %s\n  identify: {label: target, value: \"{{id}}\"}\n  window: 5s\n  staleAfter: 2s\n", prometheus)
+		bad = `sum(increase(http_requests_total{code=~"5..",$exposed}[$window]))`
+		total = `sum(increase(http_requests_total{$exposed}[$window]))`
+	}
+	return fmt.Sprintf(`unit: %s
+release: %q
+fleet: fleet.yaml
+driver: {http: {timeout: 2s}}
+apply: {batch: 4, parallel: 3, attempts: 4}
+rollback: {deadline: 30s, parallel: 6, recover: 5s}
+stages:
+%shealth:
+%s  every: %s
+  checks:
+    - name: errors
+      bad: %s
+      total: %s
+      max: 5%%
+      minSamples: %d
+`, unit, k.release, fmt.Sprintf(stagesText, bake, k.patience(), undecided), where, every, bad, total, minSamples)
+}

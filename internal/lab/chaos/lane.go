@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/lab/stack"
+)
+
+// lane is one deployment, on which rollouts run one after the other: a Temporal
+// server and a worker. Each rollout has a unit and a fleet of its own.
+type lane struct {
+	*stack.Stack
+	s      settings
+	worker *stack.Process
+	client client.Client
+
+	// supervised is set while the worker is to run: one that ends by itself, because
+	// it finds no server, is started again, as any supervisor would.
+	mu         sync.Mutex
+	supervised bool
+	done       sync.WaitGroup
+	stop       context.CancelFunc
+}
+
+// openLane brings a deployment up.
+func openLane(ctx context.Context, s settings, n int) (*lane, error) {
+	dir := filepath.Join(s.dir, fmt.Sprintf("lane-%d", n))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	var st *stack.Stack
+	err := again(ctx, func() (err error) {
+		st, err = stack.Start(ctx, s.bin, dir)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	l := &lane{Stack: st, s: s, supervised: true, stop: stop}
+	if l.worker, err = st.Worker(); err == nil {
+		err = l.dial(ctx)
+	}
+	if err != nil {
+		l.close()
+		return nil, err
+	}
+	l.done.Go(func() { l.supervise(ctx) })
+	return l, nil
+}
+
+// supervise keeps the worker running until ctx ends.
+func (l *lane) supervise(ctx context.Context) {
+	for pause(ctx, 200*time.Millisecond) == nil {
+		l.mu.Lock()
+		if l.supervised && !l.worker.Running() {
+			_ = l.worker.Start() // else it is tried again
+		}
+		l.mu.Unlock()
+	}
+}
+
+// kill ends a victim's process at once.
+func (l *lane) kill(v victim, f *rig) {
+	if v == worker {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.supervised = false
+	}
+	l.process(v, f).Kill()
+}
+
+// again starts what may not come up in time on a busy machine, a few times, as a
+// supervisor would.
+func again(ctx context.Context, start func() error) error {
+	for n := 1; ; n++ {
+		err := start()
+		if err == nil || n == 4 || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// dial connects anew: an old connection may take long to notice that its server is
+// back.
+func (l *lane) dial(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	c, err := connect.Dial(ctx, connect.Options{Address: l.Address})
+	if err != nil {
+		return err
+	}
+	if l.client != nil {
+		l.client.Close()
+	}
+	l.client = c
+	return nil
+}
+
+func (l *lane) close() {
+	l.stop()
+	l.done.Wait()
+	if l.client != nil {
+		l.client.Close()
+	}
+	l.Close()
+}
+
+// process is a victim's process of a rollout; nil if it has none.
+func (l *lane) process(v victim, f *rig) *stack.Process {
+	switch v {
+	case worker:
+		return l.worker
+	case server:
+		return l.Temporal
+	case fleet:
+		return f.sim
+	case source:
+		return f.prometheus
+	}
+	return nil
+}
+
+// restart brings a victim back and waits until it serves.
+func (l *lane) restart(ctx context.Context, v victim, f *rig) error {
+	switch v {
+	case worker:
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.supervised = true
+		return l.worker.Start()
+	case server:
+		if err := again(ctx, func() error { return l.RestartTemporal(ctx) }); err != nil {
+			return err
+		}
+		return l.dial(ctx)
+	case fleet:
+		return f.startSim(ctx)
+	case source:
+		return f.startPrometheus(ctx)
+	}
+	return fmt.Errorf("nobody knows the victim %q", v)
+}

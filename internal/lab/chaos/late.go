@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/driver"
+	"github.com/sluicehq/sluice/workflows/rollout"
+)
+
+// lateOrders sends, once a rollout has gone back, an order to go forward to every
+// target that one may still have been on its way to: the network had it all the
+// while. A target that takes it now runs the release, which check then finds.
+func (d *drive) lateOrders(ctx context.Context, e evidence, history *historypb.History) error {
+	if o := d.last.Outcome; o == nil || o.Result == rollout.PhasePromoted {
+		return nil
+	}
+	ids, err := applied(history, e.cohorts)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		body, err := json.Marshal(map[string]string{"release": e.release})
+		if err != nil {
+			return err
+		}
+		url := fmt.Sprintf("%s/t/%s/sluice/v1/units/%s", d.rig.url, id, d.unit)
+		req, err := http.NewRequestWithContext(ctx, http.MethodPut, url, bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
+		req.Header.Set(driver.FenceHeader, strconv.FormatInt(d.last.Fence, 10))
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return fmt.Errorf("send a late order: %w", err)
+		}
+		_ = res.Body.Close()
+	}
+	return nil
+}
+
+// applied are the targets of all batches that were ever given to a worker to apply.
+func applied(history *historypb.History, cohorts [][]string) ([]string, error) {
+	var order, ids []string
+	for _, c := range cohorts {
+		order = append(order, c...)
+	}
+	for _, event := range history.GetEvents() {
+		a := event.GetActivityTaskScheduledEventAttributes()
+		if event.GetEventType() != enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED || a.GetActivityType().GetName() != activities.TypeApply {
+			continue
+		}
+		var in activities.ApplyInput
+		if err := converter.GetDefaultDataConverter().FromPayloads(a.GetInput(), &in); err != nil {
+			return nil, fmt.Errorf("read what was to be applied: %w", err)
+		}
+		ids = append(ids, order[in.From:in.To]...)
+	}
+	return ids, nil
+}

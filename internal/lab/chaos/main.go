@@ -1,0 +1,93 @@
+// Command chaos kills the processes of real deployments while rollouts run, and
+// checks by what the targets themselves have logged that no rule was broken. Which
+// process is killed, in which phase and at which instant follows from a seed.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/lab/stack"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(1)
+	}
+}
+
+// settings are the command's flags.
+type settings struct {
+	bin        stack.Binaries
+	prometheus string // empty: only the targets' own pages are read
+	dir        string
+	seed       uint64
+	kills      int
+	only       int // a single rollout of the seed; negative for all
+	lanes      int
+	keep       bool
+}
+
+// run parses the flags, and goes on until enough has been killed.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	s, err := parse(args)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "chaos: seed %d, at least %d kills, %d deployments at once, in %s\n", s.seed, s.kills, s.lanes, s.dir)
+	if s.prometheus == "" {
+		fmt.Fprintln(out, "chaos: there is no prometheus here (apt-get install prometheus): the targets' own pages are the only source")
+	}
+	t := newTally(s.seed)
+	err = work(ctx, s, t, out)
+	t.print(out, time.Now())
+	switch {
+	case err != nil:
+		return err
+	case len(t.broken) > 0:
+		return fmt.Errorf("%d rollouts broke a rule: see above, and their folders below %s", len(t.broken), s.dir)
+	case s.keep:
+		return nil
+	}
+	return os.RemoveAll(s.dir)
+}
+
+func parse(args []string) (settings, error) {
+	var s settings
+	fs := flag.NewFlagSet("chaos", flag.ContinueOnError)
+	s.bin.Flags(fs)
+	fs.StringVar(&s.prometheus, "prometheus", "prometheus", "the Prometheus that some rollouts are judged by; empty for none")
+	fs.StringVar(&s.dir, "dir", "", "`folder` for databases, logs, specs and histories (default: a temporary one)")
+	fs.Uint64Var(&s.seed, "seed", 1, "chooses victims, phases, instants and releases")
+	fs.IntVar(&s.kills, "kills", 300, "how many kills at least")
+	fs.IntVar(&s.only, "only", -1, "run this `number` of the seed's rollouts and no other")
+	fs.IntVar(&s.lanes, "lanes", 3, "how many deployments run side by side")
+	fs.BoolVar(&s.keep, "keep", false, "keep the folders of rollouts that broke no rule, too")
+	if err := fs.Parse(args); err != nil {
+		return s, err
+	}
+	switch {
+	case fs.NArg() > 0:
+		return s, fmt.Errorf("%q is not a flag, expected flags only", fs.Arg(0))
+	case s.kills < 1 || s.lanes < 1:
+		return s, errors.New("-kills and -lanes must be above 0")
+	}
+	if s.prometheus != "" {
+		s.prometheus, _ = exec.LookPath(s.prometheus) // what is not there is said, and done without
+	}
+	var err error
+	s.dir, err = stack.Folder(s.dir, "sluice-chaos-")
+	return s, err
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/sluicehq/sluice/internal/lab/stack"
+)
+
+// tellEnds says of every process when it ends and with what, until ctx does. Nothing is
+// started again: who kills a worker wants to see what happens without.
+func tellEnds(ctx context.Context, out io.Writer, dir string, processes ...*stack.Process) {
+	var mu sync.Mutex // one message at a time
+	var watching sync.WaitGroup
+	for _, p := range processes {
+		watching.Go(func() {
+			how, err := p.Ended(ctx)
+			if err != nil || ctx.Err() != nil {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			log := filepath.Join(dir, p.Name()+".log")
+			fmt.Fprintf(out, "\n%s ended: %s. The end of its log, %s:\n%s\n%s\n", p.Name(), how, log, lastLines(log), again(p))
+		})
+	}
+	watching.Wait()
+	<-ctx.Done()
+}
+
+// again says how to go on. Temporal and the fleet would come back at other addresses.
+func again(p *stack.Process) string {
+	if !strings.HasPrefix(p.Name(), "worker") {
+		return "Ctrl-C and make dev begin anew."
+	}
+	return "Rollouts wait for a worker. To start one:\n\n  " + shellLine(p.Command())
+}
+
+// shownLines and shownBytes are how much of a log is shown.
+const (
+	shownLines = 5
+	shownBytes = 8 << 10
+)
+
+// lastLines are the last lines of a log, set off.
+func lastLines(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return "  (" + err.Error() + ")"
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	if info, err := f.Stat(); err == nil && info.Size() > shownBytes {
+		if _, err := f.Seek(-shownBytes, io.SeekEnd); err != nil {
+			return "  (" + err.Error() + ")"
+		}
+	}
+	data, err := io.ReadAll(f)
+	if err != nil {
+		return "  (" + err.Error() + ")"
+	}
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	return "  " + strings.Join(lines[max(0, len(lines)-shownLines):], "\n  ")
+}
+
+// shellLine is a command as one types it.
+func shellLine(argv []string) string {
+	words := make([]string, len(argv))
+	for i, word := range argv {
+		if word == "" || strings.ContainsAny(word, " '\"$&|;<>*?()\\") {
+			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+		words[i] = word
+	}
+	return strings.Join(words, " ")
+}

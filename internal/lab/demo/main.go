@@ -1,0 +1,66 @@
+// Command demo shows Sluice's main job on a simulated fleet: a good release goes
+// out while the worker and the Temporal server are killed, a bad one comes back
+// by itself, and one is aborted. With --postgres the same happens in the shape of
+// a production: PostgreSQL below Temporal, two workers. With --keep it only brings
+// the stack up and leaves it running.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/sluicehq/sluice/internal/lab/stack"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+// settings are the command's flags.
+type settings struct {
+	bin      stack.Binaries
+	targets  int
+	dir      string
+	keep     bool
+	postgres bool
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	var s settings
+	fs := flag.NewFlagSet("demo", flag.ContinueOnError)
+	s.bin.Flags(fs)
+	fs.IntVar(&s.targets, "targets", 60, "size of the simulated fleet")
+	fs.StringVar(&s.dir, "dir", "", "`folder` for databases, logs and specs (default: a temporary one; with --keep .sluice/dev)")
+	fs.BoolVar(&s.keep, "keep", false, "bring the stack up, print its links and leave it running until Ctrl-C")
+	fs.BoolVar(&s.postgres, "postgres", false, "Temporal on a PostgreSQL cluster of its own, and two workers")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if s.keep && s.postgres {
+		return errors.New("--keep and --postgres do not go together: the cluster is gone at the end")
+	}
+	if s.keep && s.dir == "" {
+		s.dir = filepath.Join(".sluice", "dev")
+	}
+	var err error
+	if s.dir, err = stack.Folder(s.dir, "sluice-demo-"); err != nil {
+		return err
+	}
+	if s.keep {
+		return keep(ctx, s, out)
+	}
+	return show(ctx, s, out)
+}

@@ -1,0 +1,254 @@
+package e2e
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/lab/stack"
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/workflows/rollout"
+)
+
+// actors are the activities of rollouts on a healthy fleet, in this process. A test
+// chooses what each does. They are methods of the names that the workflow asks for.
+type actors struct {
+	mu sync.Mutex
+	// tries counts the attempts by workflow and activity.
+	tries map[string]int
+	// broken says which activity of which workflow ends with an error.
+	broken func(workflow, name string) bool
+	// gate answers the last look of a stage, failing that its watch has seen harm, and
+	// baseline blocks while it measures.
+	gate     func(activities.GateInput) health.Verdict
+	failing  func(activities.WatchInput) bool
+	baseline func(activities.BaselineInput)
+	// stuck targets do not come back; quiet ones, the last of the fleet, do not answer.
+	stuck bool
+	quiet int
+	fleet fleet.Fleet
+}
+
+func (a *actors) begin(ctx context.Context, name string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	id := activity.GetInfo(ctx).WorkflowExecution.ID
+	a.tries[id+"/"+name]++
+	if a.broken != nil && a.broken(id, name) {
+		return errors.New("this activity is broken")
+	}
+	return nil
+}
+
+func (a *actors) tried(id, name string) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.tries[id+"/"+name]
+}
+
+// release lets stuck targets come back.
+func (a *actors) release() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stuck = false
+}
+
+func reported(v health.Verdict) health.Report {
+	return health.Report{At: time.Now(), Results: []health.Result{{Check: "errors", Verdict: v, Sentence: "as the test says"}}}
+}
+
+func (a *actors) Plan(ctx context.Context, in activities.PlanInput) (activities.Planned, error) {
+	p, err := plan.New(in.Spec, a.fleet)
+	return activities.Planned{Digest: "sha256:plan", Targets: len(p.Order), Stages: p.Stages}, cmp.Or(a.begin(ctx, "Plan"), err)
+}
+
+func (a *actors) Validate(ctx context.Context, _ activities.ApplyInput) ([]activities.Trouble, error) {
+	return nil, a.begin(ctx, "Validate")
+}
+
+func (a *actors) Preflight(ctx context.Context, _ activities.PreflightInput) (health.Report, error) {
+	return reported(health.Pass), a.begin(ctx, "Preflight")
+}
+
+func (a *actors) Observe(ctx context.Context, in activities.ObserveInput) (activities.Observed, error) {
+	out := activities.Observed{Previous: activities.Previous{Common: "1.0.0"}}
+	for i := max(in.From, len(a.fleet.Targets)-a.quiet); i < in.To; i++ {
+		id := fmt.Sprint("quiet", i)
+		out.Previous.Absent = append(out.Previous.Absent, id)
+		out.Trouble = append(out.Trouble, activities.Trouble{ID: id, Silent: true, Reason: "does not answer"})
+	}
+	return out, a.begin(ctx, "Observe")
+}
+
+func (a *actors) Baseline(ctx context.Context, in activities.BaselineInput) (health.Baseline, error) {
+	if a.baseline != nil {
+		a.baseline(in)
+	}
+	return health.Baseline{}, a.begin(ctx, "Baseline")
+}
+
+func (a *actors) Apply(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
+	return activities.Applied{Changed: in.To - in.From - len(in.Previous.Absent)}, a.begin(ctx, "Apply")
+}
+
+func (a *actors) Revert(ctx context.Context, in activities.RevertInput) (activities.Reverted, error) {
+	err := a.begin(ctx, "Revert")
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var out activities.Reverted
+	for i := in.From; i < in.To-len(in.Previous.Absent); i++ {
+		if a.stuck {
+			out.Trouble = append(out.Trouble, activities.Trouble{ID: fmt.Sprint("stuck", i), Reason: "is away"})
+			continue
+		}
+		out.Reverted++
+	}
+	return out, err
+}
+
+func (a *actors) Watch(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
+	err := a.begin(ctx, "Watch")
+	for tick := time.NewTicker(100 * time.Millisecond); err == nil && time.Now().Before(in.Until); {
+		activity.RecordHeartbeat(ctx)
+		select {
+		case <-ctx.Done():
+			return activities.Judged{Report: reported(health.Pass)}, nil
+		case <-tick.C:
+		}
+		if a.failing != nil && a.failing(in) {
+			return activities.Judged{Report: reported(health.Fail)}, nil
+		}
+	}
+	return activities.Judged{Report: reported(health.Pass)}, err
+}
+
+func (a *actors) Gate(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
+	err := a.begin(ctx, "Gate")
+	v := health.Pass
+	if a.gate != nil {
+		v = a.gate(in)
+	}
+	return activities.Judged{Report: reported(v)}, err
+}
+
+func (a *actors) FindLate(ctx context.Context, _ activities.LateInput) (activities.Late, error) {
+	return activities.Late{}, a.begin(ctx, "FindLate")
+}
+
+func (a *actors) Recover(ctx context.Context, _ activities.RecoverInput) (activities.Judged, error) {
+	return activities.Judged{Report: reported(health.Pass)}, a.begin(ctx, "Recover")
+}
+
+// acted is a real server with actors, and a worker for workflows that may be away:
+// what happens meanwhile comes to the workflow in one task.
+type acted struct {
+	*actors
+	t         *testing.T
+	client    client.Client
+	workflows worker.Worker
+}
+
+func act(t *testing.T, targets int) *acted {
+	t.Helper()
+	s, err := stack.Start(t.Context(), programs(t), t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	c, err := connect.Dial(t.Context(), connect.Options{Address: s.Address})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	a := &acted{t: t, client: c, actors: &actors{tries: map[string]int{}}}
+	for i := range targets {
+		id := fmt.Sprintf("host-%d", i)
+		a.fleet.Targets = append(a.fleet.Targets, fleet.Target{ID: id, Address: id + ":80"})
+	}
+	for _, queue := range []string{connect.TaskQueue, connect.RollbackQueue} {
+		w := worker.New(c, queue, worker.Options{DisableWorkflowWorker: true})
+		w.RegisterActivity(a.actors)
+		require.NoError(t, w.Start())
+		t.Cleanup(w.Stop)
+	}
+	a.up()
+	t.Cleanup(a.down)
+	return a
+}
+
+func (a *acted) up() {
+	a.workflows = worker.New(a.client, connect.TaskQueue, worker.Options{LocalActivityWorkerOnly: true})
+	a.workflows.RegisterWorkflow(rollout.Rollout)
+	require.NoError(a.t, a.workflows.Start())
+}
+
+func (a *acted) down() { a.workflows.Stop() }
+
+// twoStages is a spec of a canary and everyone.
+func twoStages(bake time.Duration) spec.Spec {
+	one, minute := 1, spec.Duration(time.Minute)
+	return spec.Spec{
+		Unit: "acted", Release: "2.0.0", Driver: spec.Driver{HTTP: &spec.HTTPDriver{}},
+		Apply:    spec.Apply{Batch: 100, Parallel: 50, Attempts: 3},
+		Rollback: spec.Rollback{Deadline: spec.Duration(time.Second), Parallel: 50, Recover: minute},
+		Stages: []spec.Stage{
+			{Name: "canary", Count: &one, Bake: spec.Duration(bake), DecideWithin: minute},
+			{Name: "everyone", Reach: &spec.Reach{Percent: 100}, Bake: spec.Duration(bake), DecideWithin: minute},
+		},
+	}
+}
+
+func (a *acted) start(id string, s spec.Spec) client.WorkflowRun {
+	a.t.Helper()
+	run, err := a.client.ExecuteWorkflow(a.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: connect.TaskQueue},
+		rollout.Rollout, rollout.Submission{Spec: s, By: "ann", FleetDigest: "sha256:fleet", FleetData: []byte("fleet")})
+	require.NoError(a.t, err)
+	return run
+}
+
+func (a *acted) signal(id, name string) {
+	a.t.Helper()
+	require.NoError(a.t, a.client.SignalWorkflow(a.t.Context(), id, "", name, rollout.ControlRequest{By: "bob", Why: "as the test says"}))
+}
+
+func (a *acted) state(id string) (rollout.State, error) {
+	ctx, cancel := context.WithTimeout(a.t.Context(), 2*time.Second)
+	defer cancel()
+	var s rollout.State
+	v, err := a.client.QueryWorkflow(ctx, id, "", rollout.QueryStatus)
+	if err != nil {
+		return s, err
+	}
+	return s, v.Get(&s)
+}
+
+// until waits for a state of a rollout.
+func (a *acted) until(id string, ok func(rollout.State) bool) rollout.State {
+	a.t.Helper()
+	var s rollout.State
+	require.Eventually(a.t, func() bool {
+		var err error
+		s, err = a.state(id)
+		return err == nil && ok(s)
+	}, time.Minute, 50*time.Millisecond, "the rollout never came there: %+v", s)
+	return s
+}
+
+func (a *acted) result(run client.WorkflowRun) rollout.State {
+	a.t.Helper()
+	ctx, cancel := context.WithTimeout(a.t.Context(), time.Minute)
+	defer cancel()
+	var out rollout.State
+	require.NoError(a.t, run.Get(ctx, &out))
+	return out
+}

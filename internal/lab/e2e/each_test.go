@@ -1,0 +1,30 @@
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/workflows/rollout"
+)
+
+// One target of twenty fails, and the average is fine: only a check of each target
+// takes the release back, and names the target.
+func TestOneBadTarget(t *testing.T) {
+	d := deploy(t, 20)
+	path := d.spec("2.0.0-errors-onebad20", "6s", "")
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	data = append(bytes.TrimRight(data, "\n"), "\n    - {name: outliers, each: target, bad: 'http_requests_total{code=~\"5..\"}', total: http_requests_total, max: 10%}\n"...)
+	require.NoError(t, os.WriteFile(path, data, 0o600))
+	d.sluice(0, "start", path)
+	s := d.result()
+	require.Equal(t, rollout.PhaseRolledBack, s.Outcome.Result)
+	require.Regexp(t, `outliers FAIL: \S+ \S+% \(\d+/\d+\), limit 10%; 1 of \d+ targets`, s.Outcome.Why)
+	d.allOn("1.0.0")
+
+	d.sluice(0, "start", d.spec("2.0.1-errors-onebad20", "6s", ""))
+	require.Equal(t, rollout.PhasePromoted, d.result().Outcome.Result, "the average alone does not show it")
+}

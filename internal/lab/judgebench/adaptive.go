@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/lab/table"
+)
+
+// ended is how bakes that may end early ended.
+type ended struct {
+	// median and late are when they ended with a PASS, at 50 and 90 % of all bakes.
+	median, late time.Duration
+	// passed and failed are the shares that ended so, early those that passed before
+	// the bake was over.
+	passed, failed, early float64
+}
+
+// sooner lets bakes of a world end as soon as the change has shown not to be twice
+// as bad.
+func (b *bench) sooner(ctx context.Context, w world) (ended, error) {
+	c := criteria(usual)
+	c.Least, c.Enough, c.Risk = time.Minute, 2, 0.05
+	outs := make([]judge.Outcome, b.runs)
+	err := sample{w, b.runs, b.seed}.each(ctx, func(i int, s series) {
+		outs[i] = judge.Run(c, s.all())
+		outs[i].Trace = nil
+	})
+	if err != nil {
+		return ended{}, err
+	}
+	var e ended
+	times := make([]float64, b.runs)
+	for i, o := range outs {
+		times[i] = o.At.Seconds()
+		if o.Verdict != judge.Pass {
+			times[i] = bake.Seconds()
+		}
+		switch {
+		case o.Verdict == judge.Fail:
+			e.failed++
+		case o.Verdict == judge.Pass && o.At < bake:
+			e.early++
+			e.passed++
+		case o.Verdict == judge.Pass:
+			e.passed++
+		}
+	}
+	n := float64(b.runs)
+	e.failed, e.early, e.passed = e.failed/n, e.early/n, e.passed/n
+	e.median, e.late = seconds(quantile(times, 0.5)), seconds(quantile(times, 0.9))
+	return e, nil
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+func adaptive(ctx context.Context, b *bench) (*table.Table, error) {
+	t := &table.Table{
+		Title: "A bake that may end early: `enough` 2×, at a risk of 5%, after 1 min at least",
+		Head:  []string{"world", "half have passed by, s", "90% have passed by, s", "passed early", "passed in all", "rolled back"},
+	}
+	worlds := append(healthy()[:7:7], harmful()[1:5]...)
+	worlds = append(worlds, burstyHarm()[1:3]...)
+	for _, w := range worlds {
+		e, err := b.sooner(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		t.Add(w.name, fmt.Sprintf("%.0f", e.median.Seconds()), fmt.Sprintf("%.0f", e.late.Seconds()), percent(e.early), percent(e.passed), percent(e.failed))
+	}
+	t.Note("Rows with a factor are worlds with that harm: passing there is wrong. At 2× and above at most 5%% may pass early.")
+	return t, nil
+}

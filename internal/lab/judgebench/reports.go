@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/sluicehq/sluice/internal/humanize"
+	"github.com/sluicehq/sluice/internal/lab/table"
+	"github.com/sluicehq/sluice/internal/sequential"
+)
+
+// report is one of the tables.
+type report struct {
+	name string
+	make func(context.Context, *bench) (*table.Table, error)
+}
+
+func reports() []report {
+	return []report{
+		{"targets", targets},
+		{"healthy", falseOurs},
+		{"peers", falsePeers},
+		{"unknowable", falseUnknowable},
+		{"delay", delays},
+		{"bad", badRequests},
+		{"strict", strictDelays},
+		{"late", lateDelays},
+		{"bursts", burstDelays},
+		{"long", longBurstDelays},
+		{"adaptive", adaptive},
+		{"limits", limits},
+	}
+}
+
+func percent(x float64) string { return fmt.Sprintf("%.1f%%", 100*x) }
+
+// rollbacks words a share of rollbacks with its interval.
+func (r result) rollbacks() string {
+	low, high := sequential.Wilson(float64(r.found), float64(r.runs))
+	return fmt.Sprintf("%s (%.1f to %.1f)", percent(r.share()), 100*low, 100*high)
+}
+
+func (r result) share() float64 { return float64(r.found) / float64(max(1, r.runs-r.early)) }
+
+// delay words the mean delay, and the share that is found if that is not all.
+func (r result) delay() string {
+	text := fmt.Sprintf("%.0f", r.seconds)
+	if s := percent(r.share()); s != "100.0%" {
+		text += " (" + s + ")"
+	}
+	return text
+}
+
+func falseOurs(ctx context.Context, b *bench) (*table.Table, error) {
+	names := []string{nameOurs, nameOursEven, nameGrid, nameGridEven, nameTempered, nameOracle}
+	t := &table.Table{Title: "False rollbacks in worlds without harm: tests by likelihood", Head: append(append([]string{"world"}, names...), "Sluice at 0.1%")}
+	for _, w := range healthy() {
+		got, err := b.usually(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		row := []string{w.name}
+		for _, n := range names {
+			row = append(row, got[n].rollbacks())
+		}
+		strictly, err := b.strictly(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		t.Add(append(row, strictly[nameOurs].rollbacks())...)
+	}
+	t.Note("Share of %s bakes that are rolled back, with its 95%% interval. `Sluice` is set to 5%% and used as it is. The oracle looks for 2×.", humanize.Integer(float64(b.runs)))
+	return t, nil
+}
+
+func falsePeers(ctx context.Context, b *bench) (*table.Table, error) {
+	t := &table.Table{Title: "False rollbacks in the same worlds: how others decide", Head: []string{"world"}}
+	peers := b.judges[5 : len(b.judges)-2]
+	for _, j := range peers {
+		t.Head = append(t.Head, j.name)
+	}
+	for _, w := range healthy() {
+		got, err := b.usually(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		row := []string{w.name}
+		for _, j := range peers {
+			row = append(row, got[j.name].rollbacks())
+		}
+		t.Add(row...)
+	}
+	t.Note("All but the last are calibrated to 5%% in the clean world of another seed, and then left alone.")
+	return t, nil
+}
+
+func falseUnknowable(ctx context.Context, b *bench) (*table.Table, error) {
+	names := []string{nameOurs, nameGridEven, nameRank, nameApart}
+	t := &table.Table{Title: "False rollbacks where nothing before the change tells", Head: append([]string{"world"}, names...)}
+	for _, w := range unknowable() {
+		got, err := b.usually(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		row := []string{w.name}
+		for _, n := range names {
+			row = append(row, got[n].rollbacks())
+		}
+		t.Add(row...)
+	}
+	t.Note("These are not among the worlds in which the rate is promised: without a change that does harm the exposed arm is worse for a while all the same, in a way that could not be known.")
+	return t, nil
+}
+
+// over makes a table with a row for each judge and a column for each world.
+func (b *bench) over(ctx context.Context, t *table.Table, worlds []world, judges []contender,
+	measure func(context.Context, world) (map[string]result, error), cell func(result) string,
+) error {
+	t.Head = []string{"judge"}
+	rows := make([][]string, len(judges))
+	for _, w := range worlds {
+		t.Head = append(t.Head, w.name)
+		got, err := measure(ctx, w)
+		if err != nil {
+			return err
+		}
+		for i, j := range judges {
+			if len(rows[i]) == 0 {
+				rows[i] = []string{j.name}
+			}
+			rows[i] = append(rows[i], cell(got[j.name]))
+		}
+	}
+	t.Rows = append(t.Rows, rows...)
+	return nil
+}
+
+// bound is the least mean delay that any test can have which alarms falsely with
+// probability alpha and finds the share that ours finds.
+func bound(factor, alpha, power float64) float64 {
+	d, ok := sequential.Traffic{Base: baseErrors, Exposed: exposedRPS, Control: controlRPS}.Delay(factor, alpha, power)
+	if !ok {
+		return math.NaN()
+	}
+	return d
+}
+
+// against adds rows that compare ours with the oracle, and with the bound.
+func (b *bench) against(ctx context.Context, t *table.Table, worlds []world, alpha float64,
+	measure func(context.Context, world) (map[string]result, error), pairs ...[2]string,
+) error {
+	least := []string{"least possible mean delay (Wald)"}
+	rows := make([][]string, len(pairs))
+	for _, w := range worlds {
+		got, err := measure(ctx, w)
+		if err != nil {
+			return err
+		}
+		least = append(least, fmt.Sprintf("%.0f", bound(w.factor, alpha, got[nameOurs].share())))
+		for i, p := range pairs {
+			if len(rows[i]) == 0 {
+				rows[i] = []string{fmt.Sprintf("speed: %s / %s", p[1], p[0])}
+			}
+			rows[i] = append(rows[i], fmt.Sprintf("%.2f", got[p[1]].seconds/got[p[0]].seconds))
+		}
+	}
+	t.Add(least...)
+	t.Rows = append(t.Rows, rows...)
+	return nil
+}
+
+func delays(ctx context.Context, b *bench) (*table.Table, error) {
+	t := &table.Table{Title: "Mean delay until harm is found, in seconds"}
+	if err := b.over(ctx, t, harmful(), b.judges, b.usually, result.delay); err != nil {
+		return nil, err
+	}
+	if err := b.against(ctx, t, harmful(), usual, b.usually, [2]string{nameOurs, nameOracle}, [2]string{nameOursEven, nameOracleEven}); err != nil {
+		return nil, err
+	}
+	t.Note("In brackets the share that is found, where that is not all; a bake in which it is not found counts as 1800 s. The oracle knows how bad the fault is and "+
+		"that the arms were alike before; `oracle` and `likelihood grid` fail at ln 20 nats. The least possible is for a test with 5%% false rollbacks that finds as many as `%s`; it knows no looks, and a look lasts 15 s.", nameOurs)
+	return t, nil
+}
+
+func badRequests(ctx context.Context, b *bench) (*table.Table, error) {
+	t := &table.Table{Title: "Mean number of bad requests on the exposed targets until the rollback"}
+	err := b.over(ctx, t, harmful(), b.judges, b.usually, func(r result) string { return fmt.Sprintf("%.1f", r.bad) })
+	return t, err
+}
+
+func strictDelays(ctx context.Context, b *bench) (*table.Table, error) {
+	t := &table.Table{Title: "Mean delay at a rate of false rollbacks of 0.1%, in seconds"}
+	worlds := harmful()[2:]
+	if err := b.over(ctx, t, worlds, strictly(), b.strictly, result.delay); err != nil {
+		return nil, err
+	}
+	err := b.against(ctx, t, worlds, strict, b.strictly, [2]string{nameOurs, nameOracle})
+	return t, err
+}
+
+func lateDelays(ctx context.Context, b *bench) (*table.Table, error) {
+	t := &table.Table{Title: "Mean delay of a fault that begins after 15 minutes, in seconds since it began"}
+	judges := append([]contender{cumulative()}, b.judges...)
+	if err := b.over(ctx, t, late(), judges, b.lately, result.delay); err != nil {
+		return nil, err
+	}
+	for _, pair := range [][2]string{{nameCumulative, nameOurs}, {nameGrid, nameOurs}, {nameGridEven, nameOursEven}} {
+		row := []string{fmt.Sprintf("times as fast: %s / %s", pair[0], pair[1])}
+		for _, w := range late() {
+			got, err := b.lately(ctx, w)
+			if err != nil {
+				return nil, err
+			}
+			row = append(row, fmt.Sprintf("%.2f", got[pair[0]].seconds/got[pair[1]].seconds))
+		}
+		t.Add(row...)
+	}
+	t.Note("Bakes that were rolled back before the fault began do not count. A fault that is not found counts as 900 s, which makes slow judges look better than they are.")
+	return t, nil
+}
+
+func burstDelays(ctx context.Context, b *bench) (*table.Table, error) {
+	t := &table.Table{Title: "Mean delay where errors come in bursts (φ 2), in seconds"}
+	if err := b.over(ctx, t, burstyHarm(), b.judges, b.usually, result.delay); err != nil {
+		return nil, err
+	}
+	t.Note("Read it beside the false rollbacks of the same judges in that world: a judge that rolls everything back is fast.")
+	return t, nil
+}
+
+func longBurstDelays(ctx context.Context, b *bench) (*table.Table, error) {
+	t := &table.Table{Title: "Mean delay where bursts last (1 min, one arm at 5×), in seconds"}
+	if err := b.over(ctx, t, longBurstyHarm(), b.judges, b.usually, result.delay); err != nil {
+		return nil, err
+	}
+	t.Note("Here it matters even more: without harm, the others roll many of these back.")
+	return t, nil
+}
+
+func limits(_ context.Context, b *bench) (*table.Table, error) {
+	t := &table.Table{Title: "What calibration found", Head: []string{"judge", "limit"}}
+	for _, l := range b.limits {
+		t.Add(l[0], l[1])
+	}
+	t.Note("For Sluice the rate that it has to be set to, so that 5%% are rolled back; for grids nats; for rates a share of bad requests or a ratio; for Mann-Whitney and the z-test standard deviations.")
+	return t, nil
+}

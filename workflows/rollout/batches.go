@@ -1,0 +1,85 @@
+package rollout
+
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/activities"
+)
+
+// batchesAtOnce bounds how many batches of a stage are worked on at the same
+// time, over however many workers there are.
+const batchesAtOnce = 4
+
+// batches cuts a stage's cohort into pieces of the same size, ±1, as many as are at
+// work at once or a multiple of it, so that none works alone at the end; parallel is
+// shared out over those at work.
+func (r *rollout) batches(stage, parallel int) []activities.Batch {
+	late, first, count := r.late(stage), r.first(stage), r.state.Stages[stage].Cohort
+	size := max(1, r.spec.Apply.Batch)
+	n := (count + size - 1) / size
+	if n > 1 {
+		n = min(count, (n+batchesAtOnce-1)/batchesAtOnce*batchesAtOnce)
+	}
+	share := max(1, parallel/min(n, batchesAtOnce))
+	out := make([]activities.Batch, 0, n)
+	for i := range n {
+		from, to := count*i/n, count*(i+1)/n
+		b := activities.Batch{Plan: r.planned.Digest, From: first + from, To: first + to, Parallel: share}
+		if late != nil { // each batch carries its own targets only
+			b.From, b.To, b.Late = 0, to-from, late[from:to]
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+// first is where a stage's cohort begins in the plan's order.
+func (r *rollout) first(stage int) int {
+	if r.late(stage) != nil {
+		return 0
+	}
+	return r.planned.Stages[stage].From
+}
+
+// eachBatch calls f for 0..n-1, some at once, and answers the first error in
+// their order. After an error, or once halt answers true, no more are started.
+func eachBatch(ctx workflow.Context, n, atOnce int, halt func() bool, f func(ctx workflow.Context, i int) error) error {
+	errs := make([]error, n)
+	next, running := 0, 0
+	stop := func() bool {
+		for _, err := range errs {
+			if err != nil {
+				return true
+			}
+		}
+		return halt() || ctx.Err() != nil
+	}
+	for range min(n, atOnce) {
+		running++
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			defer func() { running-- }()
+			for next < n && !stop() {
+				i := next
+				next++
+				errs[i] = f(ctx, i)
+			}
+		})
+	}
+	waiter, _ := workflow.NewDisconnectedContext(ctx) // what was started is waited for
+	if err := workflow.Await(waiter, func() bool { return running == 0 }); err != nil {
+		return err
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// span words a batch for summaries: "targets 1-500 of early".
+func span(verb, stage string, b activities.Batch, first int) string {
+	return fmt.Sprintf("%s targets %d-%d of %s", verb, b.From-first+1, b.To-first, stage)
+}

@@ -1,0 +1,381 @@
+package rollout
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// judging is the bake and the gate of one stage.
+type judging struct {
+	rollout *rollout
+	stage   int
+	resting
+}
+
+// The steps of judging a stage.
+const (
+	stepBake = "bake"
+	stepGate = "gate"
+	stepHold = "hold"
+	stepWait = "wait"
+)
+
+// forever is the clock of a wait that only a person or harm ends.
+const forever = time.Duration(-1)
+
+// maxHolds bounds how often evidence that comes and goes is put to the gate, and
+// maxGates how many decisions of a stage are kept.
+const (
+	maxHolds = 20
+	maxGates = 20
+)
+
+// judge begins to judge a stage that was applied, or goes on where it rested.
+func (r *rollout) judge(stage int) *judging {
+	j := &judging{rollout: r, stage: stage}
+	if r.resting != nil {
+		j.resting, r.resting = *r.resting, nil
+		return j
+	}
+	s := r.spec.Stages[stage]
+	j.resting = resting{Step: stepBake, Clock: s.Bake.Std(), HoldLeft: s.DecideWithin.Std(), Input: r.judged}
+	r.override = nil // a promote is for the stage that it was sent to
+	return j
+}
+
+// run returns nil when the stage may be left for the next one.
+func (j *judging) run() error {
+	for {
+		var err error
+		passed := false
+		switch j.Step {
+		case stepBake:
+			err = j.bake()
+		case stepHold:
+			err = j.hold()
+		case stepWait:
+			err = j.wait()
+		default:
+			passed, err = j.decide()
+		}
+		if errors.Is(err, errRenew) {
+			rest := j.resting
+			j.rollout.resting = &rest
+		}
+		if err != nil || passed {
+			return err
+		}
+	}
+}
+
+// settling is what ends a wait before its time, beside harm.
+type settling int
+
+const (
+	// unsettled: nothing does.
+	unsettled settling = iota
+	// passing: every check passes.
+	passing
+	// showing: every check has shown enough for an adaptive bake.
+	showing
+)
+
+// bake watches for as long as the stage bakes.
+func (j *judging) bake() error {
+	r, s := j.rollout, &j.rollout.state.Stages[j.stage]
+	why, until := fmt.Sprintf("watching %s for %s", s.Name, s.Bake), unsettled
+	if a := r.spec.Stages[j.stage].Adaptive; a != nil {
+		why, until = fmt.Sprintf("watching %s for %s to %s, until every check has shown to be less than %s worse", s.Name, a.Min, s.Bake, a.Enough), showing
+	}
+	r.enter(PhaseBake, why)
+	var err error
+	j.Clock, err = j.sit(j.Clock, "bake "+s.Name+" for "+s.Bake.String(), until, j.overridden)
+	if err == nil {
+		j.Step = stepGate
+	}
+	return err
+}
+
+// decide puts the evidence to the gate, and answers whether the stage may be left.
+func (j *judging) decide() (bool, error) {
+	g, err := j.gate()
+	switch {
+	case err != nil:
+		return false, err
+	case g.Decision == RollBack:
+		return false, &failure{why: g.Why, report: &g.Report}
+	case g.Decision == Hold:
+		j.Step = stepHold
+		j.Holds++
+	case j.blocked() == "":
+		return true, nil
+	default:
+		j.Step = stepWait
+		if g.Override != nil { // what a person decided still holds after the wait
+			j.Passed = &mandate{By: *g.Override, Failed: failed(g.Report)}
+		}
+	}
+	return false, nil
+}
+
+// changeMandate is the change after which what a person passed is not what may fail
+// later.
+const changeMandate = "override-only-what-failed"
+
+// override is what a person has decided of the stage, if it holds for a report; nil if
+// nobody has.
+func (j *judging) override(of health.Report) *Control {
+	r := j.rollout
+	if r.override != nil || j.Passed == nil {
+		return r.override
+	}
+	by := j.Passed.over(of)
+	if by.Override != j.Passed.By.Override &&
+		workflow.GetVersion(r.base, changeMandate, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return &j.Passed.By
+	}
+	return by
+}
+
+func (j *judging) overridden() bool { return j.rollout.override != nil }
+
+// blocked says what keeps a stage that passed from being left; empty if nothing.
+func (j *judging) blocked() string { return j.rollout.blocked(j.stage + 1) }
+
+// wait goes on watching a stage that passed until it may be left.
+func (j *judging) wait() error {
+	r := j.rollout
+	for why := j.blocked(); why != ""; why = j.blocked() {
+		phase := PhaseBake
+		if r.needsApproval(j.stage + 1) {
+			phase = PhaseApproval
+		}
+		r.enter(phase, why)
+		if _, err := j.sit(forever, "", unsettled, func() bool { return j.blocked() != why }); err != nil {
+			return err
+		}
+	}
+	r.enter(PhaseBake, "looking again before "+r.state.Stages[j.stage].Name+" is left")
+	j.Step = stepGate
+	return nil
+}
+
+// hold goes on watching a stage without a verdict until there is one, a person
+// decides, or the stage's time to decide is over.
+func (j *judging) hold() error {
+	r, s := j.rollout, j.rollout.spec.Stages[j.stage]
+	gates := r.state.Stages[j.stage].Gates
+	g := gates[len(gates)-1]
+	person := s.Undecided == spec.UndecidedWait
+	over := j.HoldLeft <= 0 || j.Holds > maxHolds
+	if over && !person {
+		return &failure{why: fmt.Sprintf("no verdict on %s within %s: %s", s.Name, s.DecideWithin, g.Why), report: &g.Report}
+	}
+	clock, next := j.HoldLeft, fmt.Sprintf("goes back in %s unless that changes", spec.Duration(j.HoldLeft.Round(time.Second)))
+	if over {
+		clock, next = forever, fmt.Sprintf("waits for a person: sluice promote %[1]s --why … or sluice abort %[1]s", r.state.Unit)
+	} else if person {
+		next = fmt.Sprintf("asks a person in %s unless that changes", spec.Duration(j.HoldLeft.Round(time.Second)))
+	}
+	r.enter(PhaseHold, g.Why+"; "+next)
+	settle := passing
+	if j.Holds >= maxHolds {
+		settle = unsettled
+	}
+	left, err := j.sit(clock, "hold "+s.Name+" for a verdict", settle, j.overridden)
+	if clock != forever {
+		j.HoldLeft = left
+	}
+	if err == nil {
+		j.Step = stepGate
+	}
+	return err
+}
+
+// sit watches the stage while a clock runs down; the clock stands still while the
+// rollout is paused. It returns what is left when over holds or when the stage has
+// settled; nothing is left when time is up. Harm is an error.
+func (j *judging) sit(clock time.Duration, summary string, settle settling, over func() bool) (time.Duration, error) {
+	r := j.rollout
+	for clock != 0 && !over() && r.ctx.Err() == nil {
+		if r.full() {
+			return clock, errRenew
+		}
+		paused := r.state.Paused != nil
+		ticking := clock != forever && !paused
+		began, until := workflow.Now(r.ctx), workflow.Now(r.ctx).Add(idleWatch)
+		timerCtx, stopTimer := workflow.WithCancel(r.ctx)
+		rung := func() bool { return false }
+		r.state.Stages[j.stage].BakeEnds = time.Time{}
+		if ticking {
+			until = began.Add(clock)
+			r.state.Stages[j.stage].BakeEnds = until
+			timer := workflow.NewTimerWithOptions(timerCtx, clock, workflow.TimerOptions{Summary: summary})
+			rung = timer.IsReady
+		}
+		in := activities.WatchInput{HealthInput: j.Input, Until: until, Settle: settle == passing}
+		if settle == showing && ticking {
+			in.Enough = began.Add(j.least(clock))
+		}
+		settled, err := j.watch(in, ticking, func() bool {
+			return over() || rung() || (r.state.Paused != nil) != paused || r.full()
+		})
+		stopTimer()
+		if ticking {
+			clock = max(0, clock-workflow.Now(r.ctx).Sub(began))
+		}
+		if err != nil || settled {
+			return clock, err
+		}
+	}
+	return clock, r.ctx.Err()
+}
+
+// least is how much longer an adaptive bake lasts at least, with so much of it left at
+// most.
+func (j *judging) least(left time.Duration) time.Duration {
+	s := j.rollout.spec.Stages[j.stage]
+	return max(0, s.Adaptive.Min.Std()-(s.Bake.Std()-left))
+}
+
+// idleWatch is how long one watch activity lasts while no clock runs.
+const idleWatch = 24 * time.Hour
+
+// watch judges the stage until stop holds, and answers whether it settled. A watch
+// that ends for a reason of its own is started again, ever more slowly: history
+// must not grow with what is broken. With ticking, a timer rings at until.
+func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool) (settled bool, err error) {
+	r, until := j.rollout, in.Until
+	for wait := firstWatchRetry; !stop(); wait = min(2*wait, lastWatchRetry) {
+		ctx, cancel := workflow.WithCancel(r.ctx)
+		in.HealthInput, in.Until = j.Input, until
+		f := workflow.ExecuteActivity(j.watchOptions(ctx, until), acts.Watch, in)
+		if err := workflow.Await(r.ctx, func() bool { return f.IsReady() || stop() }); err != nil {
+			return false, err
+		}
+		if err := r.ctx.Err(); err != nil { // the way back does not wait for a watch
+			return false, err
+		}
+		if workflow.Now(ctx).Before(until) {
+			cancel() // else it ends by itself, after a last look
+		}
+		var out activities.Judged
+		err = f.Get(r.ctx, &out)
+		cancel()
+		switch {
+		case r.ctx.Err() != nil: // also when the cancelled watch has answered in time
+			return false, r.ctx.Err()
+		case err == nil:
+			j.Input.State, j.Last = out.State, out.Report
+		case !temporal.IsCanceledError(err):
+			workflow.GetLogger(ctx).Warn("watch ended without a report", "stage", r.state.Stages[j.stage].Name, "error", err)
+		}
+		if err == nil && j.Last.Verdict() == health.Fail && !j.excused() {
+			return false, j.harm()
+		}
+		if err == nil && in.Settled(j.Last) {
+			return true, nil
+		}
+		switch left := until.Sub(workflow.Now(ctx)); {
+		case ticking && left <= 0: // the timer is about to ring
+			err = workflow.Await(r.ctx, stop)
+		case left <= 0:
+			until = workflow.Now(ctx).Add(idleWatch)
+		default:
+			_, err = workflow.AwaitWithTimeout(r.ctx, wait, stop)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// excused says that a person has passed what the watch has just seen fail.
+func (j *judging) excused() bool {
+	by := j.override(j.Last)
+	return by != nil && by.Override
+}
+
+// How long after a watch that ended before its time the next one is started.
+const (
+	firstWatchRetry = 5 * time.Second
+	lastWatchRetry  = 10 * time.Minute
+)
+
+// harm records that the watch saw a check fail.
+func (j *judging) harm() error {
+	d, why := decide(j.Last, nil)
+	j.record(Gate{Decision: d, Why: why, At: workflow.Now(j.rollout.ctx), Report: j.Last})
+	return &failure{why: why, report: &j.Last}
+}
+
+func (j *judging) watchOptions(ctx workflow.Context, until time.Time) workflow.Context {
+	s := j.rollout.spec.Stages[j.stage]
+	limit := until.Sub(workflow.Now(ctx)) + max(time.Minute, s.DecideWithin.Std())
+	o := options("watch "+s.Name, limit)
+	// Over all attempts: a watch that cannot run does not keep the gate waiting.
+	o.ScheduleToCloseTimeout = limit
+	o.WaitForCancellation = true
+	return workflow.WithActivityOptions(ctx, o)
+}
+
+// gate evaluates the stage once more and decides.
+func (j *judging) gate() (Gate, error) {
+	r, name := j.rollout, j.rollout.state.Stages[j.stage].Name
+	r.state.Phase, r.state.Why = PhaseGate, "evaluating the checks of "+name+" once more"
+	o := options("decide on "+name, gateTimeout)
+	o.ScheduleToCloseTimeout = gateTimeout + r.spec.Stages[j.stage].DecideWithin.Std()
+	ctx := workflow.WithActivityOptions(r.ctx, o)
+	now := workflow.Now(ctx)
+	var out activities.Judged
+	err := workflow.ExecuteActivity(ctx, acts.Gate, activities.GateInput{HealthInput: j.Input, At: now}).Get(ctx, &out)
+	if r.ctx.Err() != nil {
+		return Gate{}, r.ctx.Err()
+	}
+	if err == nil {
+		j.Input.State, j.Last = out.State, out.Report
+	} else {
+		j.Last = unjudged(now, err)
+	}
+	g := Gate{At: workflow.Now(ctx), Report: j.Last}
+	by := j.override(j.Last)
+	g.Decision, g.Why = decide(j.Last, by)
+	if g.Decision == Promote && j.Last.Verdict() != health.Pass {
+		g.Override = by
+	}
+	if s := r.spec.Stages[j.stage]; g.Decision == Promote && g.Override == nil && s.Adaptive != nil && j.Clock > 0 && j.Last.Shown() {
+		g.Why += fmt.Sprintf(", after %s of at most %s: shown to be less than %s worse", spec.Duration((s.Bake.Std() - j.Clock).Round(time.Second)), s.Bake, s.Adaptive.Enough)
+	}
+	r.override, j.Passed = nil, nil
+	j.record(g)
+	return g, nil
+}
+
+// record keeps a decision with its evidence. The resolved queries are kept of the
+// newest only: a state must fit into a payload.
+func (j *judging) record(g Gate) {
+	s := &j.rollout.state.Stages[j.stage]
+	if n := len(s.Gates); n > 0 {
+		s.Gates[n-1].Report = withoutQueries(s.Gates[n-1].Report)
+	}
+	s.Gates = append(s.Gates, g)
+	if len(s.Gates) > maxGates {
+		s.Gates = s.Gates[1:]
+	}
+}
+
+// unjudged is the report of a gate whose evaluation did not come about.
+func unjudged(at time.Time, err error) health.Report {
+	return health.Report{At: at, Results: []health.Result{{
+		Check: "judge", Verdict: health.NoData, Sentence: "the checks could not be evaluated: " + err.Error(),
+	}}}
+}

@@ -1,0 +1,99 @@
+package rollout
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/notify"
+)
+
+// notifyFor is how long a receiver that is down is tried.
+const notifyFor = time.Hour
+
+// Notify tells a receiver of one event, for as long as an hour if need be. It is a
+// workflow of its own, so that no rollout waits for a receiver, not even to end.
+func Notify(ctx workflow.Context, in activities.NotifyInput) error {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		Summary:                "tell that " + in.Event.Unit + " is " + in.Event.Event,
+		StartToCloseTimeout:    30 * time.Second,
+		ScheduleToCloseTimeout: notifyFor,
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute},
+	})
+	return workflow.ExecuteActivity(ctx, acts.Notify, in).Get(ctx, nil)
+}
+
+// announce has a receiver told of a phase, once for each stage; of a lock every
+// time. It does not wait.
+func (r *rollout) announce(p Phase, why string) {
+	to := r.sub.Spec.Notify
+	if to == nil || !slices.Contains(to.On, string(p)) {
+		return
+	}
+	e := r.event(p, why)
+	once := e.Stage + "/" + e.Event
+	if p == PhaseLocked {
+		once += r.lock()
+	}
+	if slices.Contains(r.announced, once) {
+		return
+	}
+	r.announced = append(r.announced, once)
+	ctx := workflow.WithChildOptions(r.base, workflow.ChildWorkflowOptions{
+		WorkflowID:        fmt.Sprintf("notify:%s:%s:%d", r.state.Unit, e.RunID, len(r.announced)),
+		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON,
+		StaticSummary:     e.Text,
+	})
+	begun := workflow.ExecuteChildWorkflow(ctx, Notify, activities.NotifyInput{To: *to, Event: e}).GetChildWorkflowExecution()
+	r.telling++
+	workflow.Go(r.base, func(ctx workflow.Context) {
+		if err := begun.Get(ctx, nil); err != nil {
+			workflow.GetLogger(ctx).Warn("a notification was not started", "event", e.Event, "error", err)
+		}
+		r.telling--
+	})
+}
+
+// changeLocksCounted is the change after which locks are told apart by how often the
+// targets were tried again. Before, it was by how many signals are remembered.
+const changeLocksCounted = "count-locks"
+
+// lock tells this lock from the ones before and after it, in whatever run it is.
+func (r *rollout) lock() string {
+	if workflow.GetVersion(r.base, changeLocksCounted, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return fmt.Sprint("/", len(r.state.Controls))
+	}
+	return fmt.Sprint("/try ", r.back.Tries)
+}
+
+// told waits until the server has taken every notification; it asks no receiver.
+func (r *rollout) told() {
+	_ = workflow.Await(r.base, func() bool { return r.telling == 0 }) // base is never cancelled
+}
+
+// mostNamed is how many targets a notification names.
+const mostNamed = 20
+
+// event is what a receiver is told of a phase.
+func (r *rollout) event(p Phase, why string) notify.Event {
+	s := r.state
+	e := notify.Event{
+		Event: string(p), Unit: s.Unit, Release: s.Release, Why: why, By: s.By, At: workflow.Now(r.base),
+		WorkflowID: workflow.GetInfo(r.base).WorkflowExecution.ID, RunID: workflow.GetInfo(r.base).WorkflowExecution.RunID,
+		Targets: s.Targets, Exposed: s.Exposed, Text: fmt.Sprintf("%s %s: %s: %s", s.Unit, s.Release, p, why),
+	}
+	if len(s.Stages) > 0 {
+		e.Stage = s.Stages[s.Stage].Name
+	}
+	if s.Outcome != nil {
+		for _, t := range s.Outcome.NotReverted[:min(len(s.Outcome.NotReverted), mostNamed)] {
+			e.NotReverted = append(e.NotReverted, t.ID)
+		}
+	}
+	return e
+}

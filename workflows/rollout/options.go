@@ -1,0 +1,55 @@
+package rollout
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/connect"
+)
+
+// acts only names activities: its methods are never called here.
+var acts *activities.Activities
+
+// heartbeatTimeout is how soon a dead worker's activity is started elsewhere.
+const heartbeatTimeout = 15 * time.Second
+
+// options are those of every activity: retried without end, since what an
+// activity decides is in its result and an error is only trouble on the way. An
+// abort or a deadline ends it instead.
+func options(summary string, timeout time.Duration) workflow.ActivityOptions {
+	return workflow.ActivityOptions{
+		Summary:             summary,
+		StartToCloseTimeout: timeout,
+		HeartbeatTimeout:    heartbeatTimeout,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second,
+		},
+	}
+}
+
+// applying adds that a cancelled apply is waited for, so that the way back does
+// not race it.
+func applying(o workflow.ActivityOptions) workflow.ActivityOptions {
+	o.WaitForCancellation = true
+	return o
+}
+
+// urgent adds that the activity waits behind no other kind.
+func urgent(o workflow.ActivityOptions) workflow.ActivityOptions {
+	o.TaskQueue = connect.RollbackQueue
+	o.Priority = temporal.Priority{PriorityKey: 1}
+	return o
+}
+
+// Time limits of one attempt. They only bound what hangs: a batch of 1,000 targets
+// of which every one times out three times needs about ten minutes.
+const (
+	batchTimeout = 30 * time.Minute
+	// lateWithin is how long late targets are asked, well below an attempt's limit.
+	lateWithin      = 20 * time.Minute
+	baselineTimeout = 15 * time.Minute
+	gateTimeout     = 15 * time.Minute
+)

@@ -1,0 +1,251 @@
+package rollout
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// tolerant is fourStages with an allowance in every stage.
+func tolerant(percent float64) spec.Spec {
+	s := fourStages()
+	for i := range s.Stages {
+		s.Stages[i].Tolerate = &spec.Tolerate{Unreachable: spec.Allowance{Percent: percent}}
+	}
+	return s
+}
+
+// away makes targets of a world unreachable by their place in the order of exposure.
+func (w *world) leave(s spec.Spec, places ...int) {
+	_, err := w.cut(w.t.Context(), activities.PlanInput{Spec: s})
+	require.NoError(w.t, err)
+	for _, i := range places {
+		w.away[w.plan.Order[i].ID] = true
+	}
+}
+
+// Within its tolerance a stage goes on without the targets that do not answer, and
+// the outcome names them; one more takes it back.
+func TestToleratedTargetsAreNamed(t *testing.T) {
+	w := newWorld(t, 100)
+	w.leave(tolerant(10), 10, 60, 61)
+	out := w.run(tolerant(10))
+	require.Equal(t, PhasePromoted, out.Outcome.Result, out.Outcome.Why)
+	require.Len(t, out.Outcome.Unreached, 3)
+	require.Equal(t, 97, w.on("2.0.0"))
+	require.Equal(t, 1, out.Stages[1].Absent)
+	require.Equal(t, "97 of 100 targets run 2.0.0, 3 left out", out.Outcome.Why)
+	var reached, left []int
+	for _, st := range out.Stages {
+		reached, left = append(reached, st.Reached), append(left, st.LeftOut)
+	}
+	require.Equal(t, []int{1, 19, 49, 97}, reached)
+	require.Equal(t, []int{0, 1, 1, 3}, left)
+
+	w = newWorld(t, 100)
+	w.leave(tolerant(10), 60, 61, 62, 63, 64, 65)
+	out = w.run(tolerant(10))
+	require.Equal(t, PhaseRolledBack, out.Outcome.Result)
+	require.Contains(t, out.Outcome.Why, "6 of 50 targets do not answer, 5 are tolerated")
+	require.Equal(t, 100, w.on("1.0.0"))
+	require.Empty(t, out.Outcome.NotReverted, "what was never touched is not to be put back")
+}
+
+// Targets that come back are brought in by a stage of their own before the rollout
+// settles, and judged: harm there takes everything back.
+func TestReturnersAreSwept(t *testing.T) {
+	for _, harm := range []bool{false, true} {
+		w := newWorld(t, 100)
+		w.leave(tolerant(10), 10, 60)
+		w.do(200*time.Second, func() { clear(w.away) })
+		w.health = func(stage int, _ time.Duration) health.Verdict {
+			if stage == 4 && harm {
+				return health.Fail
+			}
+			return health.Pass
+		}
+		out := w.run(tolerant(10))
+		require.Len(t, out.Stages, 5)
+		require.Equal(t, spec.StageSweep, out.Stages[4].Name)
+		require.Equal(t, 2, out.Stages[4].Cohort)
+		if harm {
+			require.Equal(t, PhaseRolledBack, out.Outcome.Result)
+			require.Equal(t, 100, w.on("1.0.0"))
+		} else {
+			require.Equal(t, PhasePromoted, out.Outcome.Result)
+			require.Empty(t, out.Outcome.Unreached)
+			require.Equal(t, 100, w.on("2.0.0"))
+			require.Equal(t, 98, out.Stages[3].Reached)
+			require.Equal(t, 100, out.Stages[4].Reached)
+		}
+	}
+}
+
+// Targets that joined a listed fleet are swept in, and go back to what they ran when
+// the sweep does harm; a fleet that cannot be listed again changes nothing.
+func TestJoinersAreSwept(t *testing.T) {
+	for _, tc := range []struct {
+		trouble error
+		harm    bool
+		want    Phase
+		sweeps  int
+	}{{nil, false, PhasePromoted, 1}, {nil, true, PhaseRolledBack, 1}, {errors.New("no such command"), false, PhasePromoted, 0}} {
+		w := newWorld(t, 20)
+		w.releases["new"] = "0.9.0"
+		w.relisted = func(in activities.RelistInput) (activities.Relisted, error) {
+			switch {
+			case tc.trouble != nil:
+				return activities.Relisted{}, temporal.NewNonRetryableApplicationError(tc.trouble.Error(), activities.ErrTypeInvalid, nil)
+			case slices.Contains(in.Known, "new"):
+				return activities.Relisted{Targets: 21}, nil
+			}
+			return activities.Relisted{Targets: 21, Joined: []fleet.Target{{ID: "new", Address: "new:80"}}}, nil
+		}
+		w.health = func(stage int, _ time.Duration) health.Verdict {
+			if tc.harm && stage == 4 {
+				return health.Fail
+			}
+			return health.Pass
+		}
+		s := fourStages()
+		s.Fleet = spec.FleetSource{Command: []string{"./list"}}
+		out := w.run(s)
+		require.Equal(t, tc.want, out.Outcome.Result, out.Outcome.Why)
+		require.Len(t, out.Stages, 4+tc.sweeps)
+		switch {
+		case tc.harm:
+			require.Equal(t, "0.9.0", w.releases["new"])
+			require.Equal(t, 20, w.on("1.0.0"))
+		case tc.sweeps == 1:
+			require.Equal(t, 21, w.on("2.0.0"))
+			require.Equal(t, 21, out.Targets)
+		default:
+			require.Equal(t, 20, w.on("2.0.0"))
+		}
+	}
+}
+
+// A target that has left the fleet is named as that.
+func TestLeaversAreNamed(t *testing.T) {
+	w := newWorld(t, 100)
+	s := tolerant(10)
+	s.Fleet = spec.FleetSource{Command: []string{"./list"}}
+	w.leave(s, 60)
+	gone := w.plan.Order[60].ID
+	w.relisted = func(activities.RelistInput) (activities.Relisted, error) {
+		return activities.Relisted{Targets: 99, Left: []string{gone}}, nil
+	}
+	out := w.run(s)
+	require.Equal(t, PhasePromoted, out.Outcome.Result)
+	require.Equal(t, []TargetTrouble{{ID: gone, Reason: "has left the fleet"}}, out.Outcome.Unreached)
+}
+
+// A target that goes silent while it is changed may run either release: it is taken
+// back with the others, or named.
+func TestSilentInTheMiddleIsTakenBack(t *testing.T) {
+	w := newWorld(t, 100)
+	s := tolerant(10)
+	w.leave(s)
+	victim := w.plan.Order[30].ID
+	w.silent = map[string]bool{victim: true}
+	w.health = func(stage int, _ time.Duration) health.Verdict {
+		if stage == 3 {
+			w.away[victim] = true
+			return health.Fail
+		}
+		return health.Pass
+	}
+	out := w.run(s)
+	require.Equal(t, PhaseIncomplete, out.Outcome.Result)
+	require.Equal(t, victim, out.Outcome.NotReverted[0].ID)
+	require.Len(t, out.Outcome.NotReverted, 1)
+}
+
+// An incomplete rollback keeps the unit locked until its targets are back.
+func TestRetryRollback(t *testing.T) {
+	w := newWorld(t, 100)
+	w.health = func(stage int, _ time.Duration) health.Verdict {
+		if stage == 2 {
+			w.stuck[w.plan.Order[3].ID], w.stuck[w.plan.Order[30].ID] = true, true
+			return health.Fail
+		}
+		return health.Pass
+	}
+	var seen State
+	w.do(time.Hour, func() {
+		v, err := w.env.QueryWorkflow(QueryStatus)
+		require.NoError(t, err)
+		require.NoError(t, v.Get(&seen))
+	})
+	w.at(2*time.Hour, SignalRetry, nil)
+	w.at(3*time.Hour, SignalPromote, ControlRequest{By: "ann", Why: "go"})
+	w.do(4*time.Hour, func() { clear(w.stuck) })
+	w.at(5*time.Hour, SignalRetry, ControlRequest{By: "ann"})
+	out := w.run(fourStages())
+	require.Equal(t, PhaseLocked, seen.Phase)
+	require.Equal(t, PhaseIncomplete, seen.Outcome.Result)
+	require.Len(t, seen.Outcome.NotReverted, 2)
+	require.Contains(t, seen.Why, "retry-rollback")
+	require.Equal(t, PhaseRolledBack, out.Outcome.Result)
+	require.Equal(t, 50, out.Outcome.Reverted)
+	require.Equal(t, "yes", out.Outcome.Recovered)
+	require.Equal(t, 100, w.on("1.0.0"))
+	require.NotEmpty(t, out.Controls[1].Refused, "nothing but these two signals counts now")
+}
+
+// Giving up needs a name and a reason, and both are in the outcome.
+func TestGiveUp(t *testing.T) {
+	w := newWorld(t, 10)
+	w.health = func(int, time.Duration) health.Verdict {
+		w.stuck[w.plan.Order[0].ID] = true
+		return health.Fail
+	}
+	w.at(time.Second, SignalRetry, nil)
+	w.at(time.Hour, SignalGiveUp, nil)
+	w.at(2*time.Hour, SignalGiveUp, ControlRequest{By: "ann", Why: "the host is scrapped"})
+	out := w.run(fourStages())
+	require.Equal(t, PhaseIncomplete, out.Outcome.Result)
+	require.Len(t, out.Outcome.NotReverted, 1)
+	require.Equal(t, "ann", out.Outcome.GaveUp.By)
+	require.Equal(t, 2*time.Hour, out.Outcome.EndedAt.Sub(out.StartedAt).Round(time.Minute))
+	require.Contains(t, out.Controls[0].Refused, "no incomplete rollback")
+	require.Contains(t, out.Controls[1].Refused, "needs a name and a reason")
+}
+
+// An unhealthy fleet is refused before anything is changed, unless somebody has
+// said why not; that is kept.
+func TestPreflight(t *testing.T) {
+	for _, tc := range []struct {
+		before   health.Verdict
+		override *ControlRequest
+		want     Phase
+	}{
+		{health.Pass, nil, PhasePromoted},
+		{health.Unexercised, nil, PhasePromoted},
+		{health.Fail, nil, PhaseRefused},
+		{health.NoData, nil, PhaseRefused},
+		{health.Stale, nil, PhaseRefused},
+		{health.Fail, &ControlRequest{By: "ann", Why: "the release mends it"}, PhasePromoted},
+		{health.NoData, &ControlRequest{By: "ann", Why: "Prometheus is being moved"}, PhasePromoted},
+	} {
+		w := newWorld(t, 10)
+		w.before = tc.before
+		out := w.submit(Submission{Spec: fourStages(), By: "test", Override: tc.override})
+		require.Equal(t, tc.want, out.Outcome.Result, "%s: %s", tc.before, out.Outcome.Why)
+		require.Equal(t, tc.override != nil, out.Preflight.Override != nil)
+		if tc.want == PhaseRefused {
+			require.Empty(t, w.applies)
+			require.Equal(t, Refuse, out.Preflight.Decision)
+			require.Contains(t, out.Outcome.Why, "the fleet is not healthy before the change")
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package rollout
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// grow makes the history long at a time after the start.
+func (w *world) grow(at time.Duration) {
+	w.do(at, func() {
+		w.env.SetContinueAsNewSuggested(true)
+		w.env.SignalWorkflow(SignalResume, nil) // something that makes the workflow look
+	})
+}
+
+// Wherever a rollout continues as new, it ends as it would have without, at the same
+// time, and with the same orders to the targets.
+func TestContinuesAsNew(t *testing.T) {
+	story := func(grow ...time.Duration) (*world, State) {
+		w := newWorld(t, 100)
+		s := tolerant(10)
+		s.Stages[2].Approval = spec.ApprovalRequired
+		w.leave(s, 10)
+		w.health = func(stage int, since time.Duration) health.Verdict {
+			switch {
+			case stage == 1 && since < 80*time.Second: // holds for 20 s after its bake
+				return health.NoData
+			case stage == 4 && since > 30*time.Second:
+				return health.Fail
+			}
+			return health.Pass
+		}
+		w.at(40*time.Second, SignalPause, ControlRequest{By: "ann"})
+		w.at(100*time.Second, SignalResume, ControlRequest{By: "ann"})
+		w.at(10*time.Minute, SignalApprove, ControlRequest{By: "bob"})
+		w.do(11*time.Minute, func() { clear(w.away) })
+		w.do(12*time.Minute, func() { w.stuck[w.plan.Order[0].ID] = true })
+		w.do(20*time.Minute, func() { clear(w.stuck) })
+		w.at(5*time.Hour, SignalRetry, ControlRequest{By: "bob"})
+		for _, at := range grow {
+			w.grow(at)
+		}
+		return w, w.run(s)
+	}
+	plain, want := story()
+	require.Equal(t, PhaseRolledBack, want.Outcome.Result, want.Outcome.Why)
+	require.Len(t, want.Stages, 5)
+	require.Equal(t, 1, plain.runs)
+	for _, at := range [][]time.Duration{
+		{20 * time.Second},
+		{70 * time.Second},
+		{110 * time.Second},
+		{185 * time.Second},
+		{4 * time.Minute},
+		{10*time.Minute + 20*time.Second},
+		{12*time.Minute + 10*time.Second},
+		{13 * time.Minute},
+		{4 * time.Hour},
+		{10 * time.Second, 60 * time.Second, 150 * time.Second, 5 * time.Minute, 11*time.Minute + 5*time.Second, 4 * time.Hour},
+	} {
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			w, got := story(at...)
+			require.Greater(t, w.runs, 1)
+			require.Equal(t, want.Outcome.Result, got.Outcome.Result, got.Outcome.Why)
+			require.Equal(t, want.Outcome.EndedAt, got.Outcome.EndedAt)
+			require.Equal(t, want.Outcome.Reverted, got.Outcome.Reverted)
+			require.Equal(t, want.Fence, got.Fence)
+			require.Equal(t, orders(plain), orders(w))
+			require.Equal(t, 100, w.on("1.0.0"))
+		})
+	}
+}
+
+// orders are the orders of a world by target, without their times.
+func orders(w *world) map[string][]string {
+	out := map[string][]string{}
+	for _, a := range w.applies {
+		out[a.id] = append(out[a.id], fmt.Sprint(a.release, " ", a.fence))
+	}
+	return out
+}
+
+// What is too much to carry stays where it is: a long history is better than a
+// rollout that cannot go on.
+func TestTooMuchToCarry(t *testing.T) {
+	w := newWorld(t, 30_000)
+	for i := range 30_000 {
+		w.releases[fmt.Sprintf("t%03d", i)] = fmt.Sprintf("1.0.%d-%060d", i, i)
+	}
+	s := fourStages()
+	s.Apply.Batch = 5000
+	w.grow(200 * time.Second)
+	out := w.run(s)
+	require.Equal(t, PhasePromoted, out.Outcome.Result)
+	require.Equal(t, 1, w.runs)
+}
+
+// A unit that is locked continues as new also after an abort, and is unlocked as
+// before. A run that an older worker has taken past that point goes on as it is.
+func TestLockedAfterAnAbortContinuesAsNew(t *testing.T) {
+	for version, runs := range map[workflow.Version]int{1: 2, workflow.DefaultVersion: 1} {
+		for _, unlock := range []string{SignalRetry, SignalGiveUp} {
+			w := newWorld(t, 10)
+			w.env.OnGetVersion(changeAbortedRenews, workflow.DefaultVersion, workflow.Version(1)).Return(version).Maybe()
+			w.at(30*time.Second, SignalAbort, ControlRequest{By: "ann", Why: "wrong build"})
+			w.do(10*time.Second, func() { w.stuck[w.plan.Order[0].ID] = true })
+			w.grow(2 * time.Hour)
+			w.do(3*time.Hour, func() { clear(w.stuck) })
+			w.at(4*time.Hour, unlock, ControlRequest{By: "bob", Why: "it is back"})
+			out := w.run(fourStages())
+			require.Equal(t, runs, w.runs)
+			if unlock == SignalGiveUp {
+				require.Equal(t, PhaseIncomplete, out.Outcome.Result)
+				require.Equal(t, "bob", out.Outcome.GaveUp.By)
+				continue
+			}
+			require.Equal(t, PhaseAborted, out.Outcome.Result)
+			require.Contains(t, out.Outcome.Why, "aborted by ann")
+			require.Equal(t, 1, out.Outcome.Reverted)
+		}
+	}
+}
+
+// What is asked for while a rollout that continues as new waits for its notifications
+// to be taken is carried.
+func TestSignalsOnTheWayToTheNextRun(t *testing.T) {
+	for signal, end := range map[string]Phase{
+		SignalAbort: PhaseAborted, SignalApprove: PhasePromoted, SignalRetry: PhaseAborted, SignalGiveUp: PhaseIncomplete,
+	} {
+		t.Run(signal, func(t *testing.T) {
+			w := newWorld(t, 10)
+			w.telling = 5 * time.Second
+			w.mount(w.env.Now())
+			s := fourStages()
+			s.Notify = &spec.Notify{Webhook: "https://hooks.example/x", On: []string{string(PhaseApproval), string(PhaseLocked)}}
+			at := 2 * time.Second
+			if end == PhasePromoted || signal == SignalAbort {
+				s.Stages[0].Approval = spec.ApprovalRequired
+				w.env.SetContinueAsNewSuggested(true)
+			} else {
+				at = 32 * time.Second
+				w.do(10*time.Second, func() { w.stuck[w.plan.Order[0].ID] = true })
+				w.do(30*time.Second, func() {
+					w.env.SetContinueAsNewSuggested(true)
+					w.env.SignalWorkflow(SignalAbort, ControlRequest{By: "ann"})
+				})
+				w.do(31*time.Second, func() { clear(w.stuck) })
+			}
+			w.do(at, func() {
+				require.Equal(t, 1, w.runs)
+				w.env.SignalWorkflow(signal, ControlRequest{By: "bob", Why: "as the test says"})
+			})
+			out := w.run(s)
+			require.Equal(t, 2, w.runs)
+			require.Equal(t, end, out.Outcome.Result)
+			last := out.Controls[len(out.Controls)-1]
+			require.Equal(t, Control{Signal: signal, By: "bob", Why: "as the test says", At: last.At}, last)
+			require.WithinDuration(t, out.StartedAt.Add(at), last.At, time.Second)
+		})
+	}
+}

@@ -1,0 +1,62 @@
+package rollout
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/internal/connect"
+)
+
+// Rollouts that run while a worker is replaced go on: what was recorded replays,
+// and ends as it ended. If this fails, the workflow has changed: guard the change
+// with workflow.GetVersion, and record histories anew only for what was never
+// released. What lost-abort, late-pause and wide-override show was mended since: they
+// cannot be recorded again.
+func TestRecordedHistoriesReplay(t *testing.T) {
+	files, err := filepath.Glob("testdata/histories/*.json")
+	require.NoError(t, err)
+	results := map[Phase]bool{}
+	for _, f := range files {
+		t.Run(filepath.Base(f), func(t *testing.T) {
+			r := worker.NewWorkflowReplayer()
+			r.RegisterWorkflowWithOptions(Rollout, workflow.RegisterOptions{Name: connect.WorkflowType})
+			require.NoError(t, r.ReplayWorkflowHistoryFromJSONFile(quiet{}, f))
+			was := recordedOutcome(t, f)
+			var now State
+			replayed, ok := r.(interface {
+				GetWorkflowResult(id string, out any) error
+			})
+			require.True(t, ok, "the SDK's replayer no longer answers results")
+			require.NoError(t, replayed.GetWorkflowResult("", &now))
+			require.Equal(t, was.Result, now.Outcome.Result)
+			require.Equal(t, was.Reverted, now.Outcome.Reverted)
+			require.Len(t, now.Outcome.NotReverted, len(was.NotReverted))
+			results[was.Result] = true
+		})
+	}
+	for _, want := range []Phase{PhasePromoted, PhaseRolledBack, PhaseAborted, PhaseIncomplete} {
+		require.True(t, results[want], "no recorded rollout ended as %s", want)
+	}
+}
+
+// recordedOutcome is how the rollout of a history ended.
+func recordedOutcome(t *testing.T, file string) Outcome {
+	t.Helper()
+	in, err := os.Open(file)
+	require.NoError(t, err)
+	defer func() { _ = in.Close() }()
+	h, err := client.HistoryFromJSON(in, client.HistoryJSONOptions{})
+	require.NoError(t, err)
+	last := h.GetEvents()[len(h.GetEvents())-1].GetWorkflowExecutionCompletedEventAttributes()
+	var s State
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(last.GetResult(), &s))
+	require.NotNil(t, s.Outcome)
+	return *s.Outcome
+}

@@ -1,0 +1,301 @@
+package rollout
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/health"
+)
+
+// wayBack is a rollback under way.
+type wayBack struct {
+	Outcome Outcome `json:"outcome"`
+	// Result is what the outcome's is once every target is back.
+	Result Phase `json:"result"`
+	// Harm says that a check failed: whether it recovers tells whether the change
+	// was the cause.
+	Harm bool `json:"harm"`
+	// Tries counts how often a person had it tried again.
+	Tries int `json:"tries,omitempty"`
+	// Left is what did not come back, after at least one try; nil before.
+	Left []leftover `json:"left,omitempty"`
+}
+
+// leftover is what of a batch is to be taken back yet.
+type leftover struct {
+	Exposure exposure `json:"exposure"`
+	// Only are the targets; nil means all of the batch.
+	Only []string `json:"only,omitempty"`
+	// Troubles says why each did not come.
+	Troubles []activities.Trouble `json:"troubles,omitempty"`
+}
+
+// rollback takes back what the rollout touched, newest exposure first, and ends
+// the rollout. It runs on a context that nothing cancels. Its only error is
+// errRenew.
+func (r *rollout) rollback(cause error) error {
+	o := r.verdict(cause)
+	o.Touched = r.changed()
+	var f *failure
+	r.back = &wayBack{
+		Outcome: o, Result: o.Result,
+		Harm: errors.As(cause, &f) && f.report != nil && f.report.Verdict() == health.Fail && o.Result == PhaseRolledBack,
+	}
+	if len(r.touched) > 0 {
+		r.enter(PhaseRollback, o.Why)
+		r.revert()
+	}
+	return r.goBack()
+}
+
+// goBack waits, as long as targets are left, for a person to have them tried again
+// or to give up; then it ends the rollout.
+func (r *rollout) goBack() error {
+	o := &r.back.Outcome
+	for len(r.back.Left) > 0 && r.gaveUp == nil {
+		o.Result, o.NotReverted, o.NotBack = PhaseIncomplete, named(r.back.Left), notBack(r.back.Left)
+		again, err := r.locked()
+		if err != nil {
+			return err
+		}
+		if again {
+			r.back.Tries++
+			r.again()
+		}
+	}
+	o.GaveUp = r.gaveUp
+	o.NotReverted, o.NotBack = named(r.back.Left), notBack(r.back.Left)
+	if len(o.NotReverted) == 0 {
+		o.Result = r.back.Result
+		if r.back.Harm && o.Reverted > 0 {
+			r.recovery(o)
+		}
+	}
+	r.end(*o)
+	return nil
+}
+
+// locked shows an incomplete rollback and waits. It answers whether the targets
+// that are left shall be tried again.
+func (r *rollout) locked() (again bool, err error) {
+	shown := r.back.Outcome
+	shown.Why += fmt.Sprintf("; %d of %d touched targets not known to be back: the unit is locked until sluice retry-rollback %[3]s, or sluice give-up %[3]s --why …",
+		shown.NotBack, shown.Touched, r.state.Unit)
+	r.conclude(shown, PhaseLocked)
+	for {
+		err = workflow.Await(r.base, func() bool { return r.retry || r.gaveUp != nil || r.full() })
+		switch {
+		case err != nil:
+			return false, err
+		case r.retry:
+			r.retry = false
+			return true, nil
+		case r.gaveUp != nil:
+			return false, nil
+		case r.aborted == nil || workflow.GetVersion(r.base, changeAbortedRenews, workflow.DefaultVersion, 1) > workflow.DefaultVersion:
+			return false, errRenew
+		}
+		r.tooMuch = true // an older worker has gone on from here in this run
+	}
+}
+
+// changeAbortedRenews is the change after which a unit that is locked after an abort
+// continues as new, too.
+const changeAbortedRenews = "renew-after-abort"
+
+// verdict words the cause of going back.
+func (r *rollout) verdict(cause error) Outcome {
+	var f *failure
+	var app *temporal.ApplicationError
+	switch {
+	case r.aborted != nil:
+		why := "aborted by " + r.aborted.By
+		if r.aborted.Why != "" {
+			why += ": " + r.aborted.Why
+		}
+		return Outcome{Result: PhaseAborted, Why: why}
+	case errors.As(cause, &f) && f.refused:
+		return Outcome{Result: PhaseRefused, Why: f.why + "; nothing was changed"}
+	case errors.As(cause, &f):
+		return Outcome{Result: PhaseRolledBack, Why: f.why}
+	case errors.As(cause, &app) && app.Type() == activities.ErrTypeInvalid && len(r.touched) == 0:
+		return Outcome{Result: PhaseRefused, Why: app.Message() + "; nothing was changed"}
+	}
+	return Outcome{Result: PhaseRolledBack, Why: cause.Error()}
+}
+
+// revert puts every touched batch back, newest first, and notes which targets did
+// not come. Every target is tried once before any is tried again: one that does not
+// answer keeps no other on the release.
+func (r *rollout) revert() {
+	whole := make([]leftover, 0, len(r.touched))
+	for _, t := range slices.Backward(r.touched) {
+		whole = append(whole, leftover{Exposure: t})
+	}
+	var again []leftover
+	giveUp := workflow.Now(r.base).Add(r.spec.Rollback.Deadline.Std())
+	for _, l := range r.pass(whole, time.Time{}, giveUp, batchesAtOnce) {
+		final, open := l.split()
+		if len(final.Troubles) > 0 {
+			r.back.Left = append(r.back.Left, final)
+		}
+		if len(open.Troubles) > 0 {
+			again = append(again, open)
+		}
+	}
+	r.insist(again)
+}
+
+// again tries all that is left once more, whatever the reason was.
+func (r *rollout) again() {
+	left := r.back.Left
+	r.back.Left = nil
+	r.state.Outcome = nil
+	r.insist(left)
+}
+
+// insist tries targets until the rollback's deadline, and keeps what is left then.
+func (r *rollout) insist(left []leftover) {
+	if len(left) == 0 {
+		return
+	}
+	o := r.back.Outcome
+	deadline := workflow.Now(r.base).Add(r.spec.Rollback.Deadline.Std())
+	r.enter(PhaseRollback, fmt.Sprintf("%d of %d touched targets are back; trying the others for up to %s",
+		o.Reverted, o.Touched, r.spec.Rollback.Deadline))
+	r.back.Left = append(r.back.Left, r.pass(left, deadline, deadline, len(left))...)
+}
+
+// pass reverts batches, or the targets of them that are named, and answers what
+// was not reverted by the deadline. From giveUp on, an activity that cannot even begin
+// is not tried again.
+func (r *rollout) pass(back []leftover, deadline, giveUp time.Time, atOnce int) []leftover {
+	left := make([]leftover, len(back))
+	share := max(1, r.spec.Rollback.Parallel/min(len(back), atOnce))
+	_ = eachBatch(r.base, len(back), atOnce, never, func(ctx workflow.Context, i int) error { // f answers no error
+		t := back[i].Exposure
+		t.Parallel = share
+		what := span("revert", r.state.Stages[t.Stage].Name, t.Batch, r.first(t.Stage))
+		out, err := r.revertBatch(ctx, what, giveUp, activities.RevertInput{
+			Batch: t.Batch, Fence: r.backFence(), Previous: t.Previous, Only: back[i].Only, Deadline: deadline, GiveUp: giveUp,
+		})
+		r.back.Outcome.Reverted += out.Reverted
+		r.state.Exposed -= out.Reverted
+		left[i] = leftover{Exposure: back[i].Exposure, Troubles: out.Trouble, Only: idsOf(out.Trouble)}
+		if err != nil {
+			left[i].Only = back[i].Only
+			left[i].Troubles = left[i].unanswered(what, err)
+		}
+		r.publish()
+		return nil
+	})
+	return slices.DeleteFunc(left, func(l leftover) bool { return len(l.Troubles) == 0 })
+}
+
+// revertBatch has a batch put back. An activity that nobody took, or that no worker
+// lived to end, before its time was over is tried once more: this workflow goes on only
+// where there is a worker, and one that was away for hours is no reason to give up.
+func (r *rollout) revertBatch(ctx workflow.Context, what string, giveUp time.Time, in activities.RevertInput) (out activities.Reverted, err error) {
+	for range 2 {
+		o := urgent(options(what, r.spec.Rollback.Deadline.Std()+batchTimeout))
+		o.ScheduleToCloseTimeout = max(0, giveUp.Sub(workflow.Now(ctx))) + batchTimeout
+		ctx := workflow.WithActivityOptions(ctx, o)
+		err = workflow.ExecuteActivity(ctx, acts.Revert, in).Get(ctx, &out)
+		if _, timedOut := errors.AsType[*temporal.TimeoutError](err); !timedOut {
+			return out, err
+		}
+	}
+	return out, err
+}
+
+// unanswered are the troubles of a batch whose activity came to nothing: of the targets
+// that it was about or, where only the plan knows them, one for all.
+func (l leftover) unanswered(what string, err error) []activities.Trouble {
+	names := l.Only
+	if l.targets() == 0 {
+		return nil
+	}
+	if names == nil {
+		names = []string{what}
+	}
+	out := make([]activities.Trouble, len(names))
+	for i, name := range names {
+		out[i] = activities.Trouble{ID: name, Reason: err.Error(), Final: true}
+	}
+	return out
+}
+
+// targets is how many targets are left of a batch.
+func (l leftover) targets() int {
+	if l.Only == nil {
+		return l.Exposure.Count
+	}
+	return len(l.Only)
+}
+
+// split parts what trying again cannot mend from what it may.
+func (l leftover) split() (final, open leftover) {
+	final.Exposure, open.Exposure = l.Exposure, l.Exposure
+	for _, t := range l.Troubles {
+		into := &open
+		if t.Final {
+			into = &final
+		}
+		into.Troubles, into.Only = append(into.Troubles, t), append(into.Only, t.ID)
+	}
+	if len(open.Troubles) == 0 {
+		final.Only = l.Only
+	}
+	return final, open
+}
+
+// named lists the targets that are left, with their reasons.
+func named(left []leftover) []TargetTrouble {
+	var out []TargetTrouble
+	for _, l := range left {
+		out = append(out, troubled(l.Troubles)...)
+	}
+	return out
+}
+
+// notBack is how many targets are left.
+func notBack(left []leftover) int {
+	n := 0
+	for _, l := range left {
+		n += l.targets()
+	}
+	return n
+}
+
+// recovery looks whether the checks recovered: if they did not, the change was
+// probably not the cause, and that is said. It never changes what was done.
+func (r *rollout) recovery(o *Outcome) {
+	limit := r.spec.Rollback.Recover.Std()
+	r.enter(PhaseVerify, fmt.Sprintf("all %d touched targets are back; looking for up to %s whether health recovers", o.Reverted, r.spec.Rollback.Recover))
+	opts := options("look whether health recovers", limit+time.Minute)
+	opts.ScheduleToCloseTimeout = limit + time.Minute
+	ctx := workflow.WithActivityOptions(r.base, opts)
+	now := workflow.Now(ctx)
+	in := activities.RecoverInput{HealthInput: r.judged, Until: now.Add(limit)}
+	in.Since, in.State = now, health.State{}
+	var out activities.Judged
+	if err := workflow.ExecuteActivity(ctx, acts.Recover, in).Get(ctx, &out); err != nil {
+		o.Recovered, o.Why = "unknown", o.Why+"; whether health recovered is unknown: "+err.Error()
+		return
+	}
+	o.Recovery = &out.Report
+	switch out.Report.Verdict() {
+	case health.Pass:
+		o.Recovered = "yes"
+	case health.Fail:
+		o.Recovered, o.Why = "no", o.Why+"; THE ROLLBACK DID NOT CURE IT, so the change was probably not the cause: "+words(out.Report, health.Fail)
+	default:
+		o.Recovered = "unknown"
+	}
+}

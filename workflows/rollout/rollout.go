@@ -1,0 +1,239 @@
+// Package rollout holds the durable logic of a rollout: it reads like the life
+// of a rollout in docs/rollout.md, and has no effect of its own.
+package rollout
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// Rollout takes a release across a fleet stage by stage. It ends without an error
+// however the rollout ended: the result says how.
+func Rollout(ctx workflow.Context, sub Submission) (State, error) {
+	r, err := setup(ctx, sub)
+	if err != nil {
+		return State{}, err
+	}
+	again := r.run()
+	r.told()
+	r.heard()
+	r.drain()
+	if errors.Is(again, errRenew) {
+		return State{}, r.renew(ctx)
+	}
+	return fit(r.state), nil
+}
+
+// rollout is one run of the workflow.
+type rollout struct {
+	// ctx ends when the rollout is aborted; base never does, so that the way back
+	// is not cancelled by what made it necessary.
+	ctx, base workflow.Context
+	abort     workflow.CancelFunc
+	sub       Submission
+	// spec is the submission's, with a stage for every sweep.
+	spec    spec.Spec
+	state   State
+	planned activities.Planned
+	// touched are the batches that were changed, or may have been, oldest first.
+	touched []exposure
+	// sweeps are the targets of the stages after the plan's last, in their order.
+	sweeps [][]fleet.Target
+	// asked is where heard asks listen whether a signal waits, asking that listen has
+	// yet to see that it was asked.
+	asked  workflow.Channel
+	asking bool
+	// newcomers have joined or moved, and could not be brought in yet.
+	newcomers []fleet.Target
+	// counted are exposed targets that a sweep may meet again.
+	counted []counted
+	// override is a promote that was taken and not used yet.
+	override *Control
+	// aborted is what asked for the way back; nil while nothing did.
+	aborted *Control
+	// back is the way back; nil until it has begun, and never left again.
+	back *wayBack
+	// judged is what the current stage is judged by.
+	judged activities.HealthInput
+	// resting is where the judging of the current stage stood when the rollout
+	// continued as new; nil otherwise.
+	resting *resting
+	// retry and gaveUp are what ends the wait after an incomplete rollback.
+	retry  bool
+	gaveUp *Control
+	ended  bool
+	// announced are the events that a receiver was told of, telling how many the
+	// server has yet to take.
+	announced []string
+	telling   int
+	// tooMuch is set once there was more to carry than continuing as new can.
+	tooMuch bool
+	// shown is what the search attributes say.
+	shown attributes
+}
+
+// exposure is a batch that must be taken back when the rollout fails.
+type exposure struct {
+	activities.Batch
+	Stage    int                 `json:"stage"`
+	Previous activities.Previous `json:"previous"`
+	Count    int                 `json:"count"` // how many targets may have been changed
+}
+
+// setup readies the state, the query and the signals.
+func setup(ctx workflow.Context, sub Submission) (*rollout, error) {
+	base, _ := workflow.NewDisconnectedContext(ctx)
+	r := &rollout{base: base, sub: sub, spec: sub.Spec, asked: workflow.NewChannel(base)}
+	r.ctx, r.abort = workflow.WithCancel(ctx)
+	info := workflow.GetInfo(ctx)
+	r.state = State{
+		Unit: sub.Spec.Unit, Release: sub.Spec.Release, By: sub.By,
+		Fence: fence(info.WorkflowStartTime), StartedAt: info.WorkflowStartTime,
+		Phase: PhasePlanning, Why: "cutting the fleet into cohorts",
+	}
+	if sub.Carried != nil {
+		r.restore(*sub.Carried)
+	}
+	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (State, error) { return fit(r.state), nil }); err != nil {
+		return nil, fmt.Errorf("answer status queries: %w", err)
+	}
+	workflow.Go(base, r.listen)
+	workflow.Go(ctx, func(ctx workflow.Context) { // `temporal workflow cancel` is an abort
+		ctx.Done().Receive(ctx, nil)
+		r.cancelled()
+	})
+	return r, nil
+}
+
+// fence grows with every rollout of a unit, since only one runs at a time and the
+// server's clock dates them. Two orders fit into one millisecond's number, going
+// forward and going back; a target that has seen a newer fence than ours refuses.
+func fence(start time.Time) int64 { return start.UnixMilli() * 2 }
+
+// backFence is the fence of the way back: a late apply must not overwrite it.
+func (r *rollout) backFence() int64 { return r.state.Fence + 1 }
+
+// run walks the stages and, when one does not pass, goes back. Its only error is
+// errRenew.
+func (r *rollout) run() error {
+	if r.back != nil {
+		return r.goBack()
+	}
+	err := r.forward()
+	if temporal.IsCanceledError(err) {
+		r.cancelled()
+	}
+	r.heard() // an abort that came with the last gate's answer still counts
+	r.drain()
+	switch {
+	case r.aborted == nil && errors.Is(err, errRenew):
+		return err
+	case r.aborted == nil && err == nil:
+		r.end(r.promoted())
+	default:
+		return r.rollback(err)
+	}
+	return nil
+}
+
+// promoted words the outcome of a rollout whose every stage has passed.
+func (r *rollout) promoted() Outcome {
+	o := Outcome{Result: PhasePromoted, Touched: r.changed(), Unreached: r.state.Unreached}
+	o.Why = fmt.Sprintf("all %d targets run %s", r.state.Targets, r.state.Release)
+	if n := len(o.Unreached); n > 0 {
+		o.Why = fmt.Sprintf("%d of %d targets run %s, %d left out",
+			r.state.Targets-n, r.state.Targets, r.state.Release, n)
+	}
+	return o
+}
+
+// cancelled makes an abort of the workflow's cancellation, once.
+func (r *rollout) cancelled() {
+	if r.aborted == nil && r.state.Outcome == nil {
+		r.control(SignalAbort, ControlRequest{By: "a Temporal cancellation"})
+	}
+}
+
+// forward promotes stage after stage. Its error says why it stopped.
+func (r *rollout) forward() error {
+	if r.state.Preflight == nil {
+		if err := r.prepare(); err != nil {
+			return err
+		}
+	}
+	for i := r.state.Stage; ; i++ {
+		if i == len(r.state.Stages) {
+			if more, err := r.gather(); err != nil || !more {
+				return err
+			}
+		}
+		if err := r.stage(i); err != nil {
+			return err
+		}
+	}
+}
+
+// prepare does what comes before the first stage.
+func (r *rollout) prepare() error {
+	for _, step := range []func() error{r.plan, r.validate, func() error { return r.approval(0) }, r.preflight} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plan pins the fleet's snapshot and cuts it, once.
+func (r *rollout) plan() error {
+	if r.planned.Digest != "" {
+		return nil
+	}
+	ctx := workflow.WithActivityOptions(r.ctx, options("cut the fleet into cohorts", 5*time.Minute))
+	in := activities.PlanInput{Spec: r.sub.Spec, FleetDigest: r.sub.FleetDigest, FleetData: r.sub.FleetData}
+	err := workflow.ExecuteActivity(ctx, acts.Plan, in).Get(ctx, &r.planned)
+	if err != nil {
+		return err
+	}
+	r.planned.FleetData = nil // the history has it
+	r.state.Plan, r.state.Targets = r.planned.Digest, r.planned.Targets
+	for i, s := range r.spec.Stages {
+		r.state.Stages = append(r.state.Stages, StageState{
+			Name: s.Name, Cohort: r.planned.Stages[i].Size(), Reach: r.planned.Stages[i].To,
+			Bake: s.Bake, Approval: s.Approval,
+		})
+	}
+	return nil
+}
+
+// changed is how many targets the rollout changed, or may have.
+func (r *rollout) changed() int {
+	n := 0
+	for _, t := range r.touched {
+		n += t.Count
+	}
+	return n
+}
+
+// end records the outcome where everybody looks for it.
+func (r *rollout) end(o Outcome) {
+	r.ended = true
+	r.conclude(o, o.Result)
+}
+
+// conclude shows an outcome, of which there may be more to come.
+func (r *rollout) conclude(o Outcome, p Phase) {
+	o.EndedAt = workflow.Now(r.base)
+	if o.Stage == "" && o.Result != PhasePromoted && len(r.state.Stages) > 0 {
+		o.Stage = r.state.Stages[r.state.Stage].Name
+	}
+	r.state.Outcome = &o
+	r.enter(p, o.Why)
+}

@@ -1,0 +1,186 @@
+package rollout
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// A good release reaches everybody, one gate a stage, and takes as long as its bakes.
+func TestGoodReleaseIsPromoted(t *testing.T) {
+	w := newWorld(t, 100)
+	s := w.run(fourStages())
+	require.Equal(t, PhasePromoted, s.Outcome.Result, s.Outcome.Why)
+	require.Equal(t, 100, w.on("2.0.0"))
+	require.Equal(t, 4, w.gates)
+	require.Equal(t, 4, w.watches)
+	require.Equal(t, 100, s.Exposed)
+	require.Equal(t, 4*time.Minute, s.Outcome.EndedAt.Sub(s.StartedAt).Round(time.Second))
+}
+
+// Harm in any stage is taken back, and later stages are never touched.
+func TestHarmIsTakenBack(t *testing.T) {
+	for stage, exposed := range []int{1, 20, 50, 100} {
+		w := newWorld(t, 100)
+		w.health = func(i int, since time.Duration) health.Verdict {
+			if i == stage && since > 20*time.Second {
+				return health.Fail
+			}
+			return health.Pass
+		}
+		s := w.run(fourStages())
+		require.Equal(t, PhaseRolledBack, s.Outcome.Result)
+		require.Equal(t, exposed, s.Outcome.Touched)
+		require.Equal(t, exposed, s.Outcome.Reverted)
+		require.Empty(t, s.Outcome.NotReverted)
+		require.Equal(t, 100, w.on("1.0.0"))
+		require.Equal(t, 0, s.Exposed)
+		require.Equal(t, "yes", s.Outcome.Recovered)
+		require.Equal(t, s.Stages[stage].Name, s.Outcome.Stage)
+		require.Equal(t, RollBack, s.Stages[stage].Gates[0].Decision)
+		require.Less(t, s.Outcome.EndedAt.Sub(s.Stages[stage].AppliedAt), 25*time.Second, "the watch returns early")
+	}
+}
+
+// Health that turns bad in the last second is seen by the gate.
+func TestHarmAtTheLastMoment(t *testing.T) {
+	w := newWorld(t, 20)
+	w.health = func(_ int, since time.Duration) health.Verdict {
+		if since >= time.Minute {
+			return health.Fail
+		}
+		return health.Pass
+	}
+	require.Equal(t, PhaseRolledBack, w.run(fourStages()).Outcome.Result)
+}
+
+// No verdict is never a promotion: the gate holds, and then goes back.
+func TestNoVerdictNeverPromotes(t *testing.T) {
+	for _, v := range []health.Verdict{health.NoData, health.Stale, health.Unexercised, "WHATEVER", ""} {
+		w := newWorld(t, 100)
+		w.health = func(int, time.Duration) health.Verdict { return v }
+		s := w.run(fourStages())
+		require.Equal(t, PhaseRolledBack, s.Outcome.Result, v)
+		require.Equal(t, 1, s.Outcome.Touched)
+		require.Equal(t, 2*time.Minute, s.Outcome.EndedAt.Sub(s.Stages[0].AppliedAt).Round(time.Second), "bake and decideWithin")
+	}
+}
+
+// A verdict that comes during the hold promotes at once.
+func TestHoldEndsWithAVerdict(t *testing.T) {
+	w := newWorld(t, 10)
+	w.health = func(_ int, since time.Duration) health.Verdict {
+		if since < 80*time.Second {
+			return health.Unexercised
+		}
+		return health.Pass
+	}
+	s := w.run(fourStages())
+	require.Equal(t, PhasePromoted, s.Outcome.Result)
+	require.Equal(t, Hold, s.Stages[0].Gates[0].Decision)
+	require.Equal(t, Promote, s.Stages[0].Gates[1].Decision)
+}
+
+// undecided: wait holds until a person decides.
+func TestUndecidedWaitsForAPerson(t *testing.T) {
+	for _, signal := range []string{SignalPromote, SignalAbort} {
+		w := newWorld(t, 10)
+		w.health = func(i int, _ time.Duration) health.Verdict {
+			if i == 0 {
+				return health.NoData
+			}
+			return health.Pass
+		}
+		s := fourStages()
+		s.Stages[0].Undecided = spec.UndecidedWait
+		w.at(5*time.Hour, signal, ControlRequest{By: "ann", Why: "seen by hand"})
+		out := w.run(s)
+		if signal == SignalAbort {
+			require.Equal(t, PhaseAborted, out.Outcome.Result)
+			continue
+		}
+		require.Equal(t, PhasePromoted, out.Outcome.Result, out.Outcome.Why)
+		gates := out.Stages[0].Gates
+		require.Equal(t, "ann", gates[len(gates)-1].Override.By)
+	}
+}
+
+// A target that refuses stops the stage and takes it back.
+func TestFailedApplyIsTakenBack(t *testing.T) {
+	w := newWorld(t, 100)
+	for id := range w.releases {
+		w.broken[id] = true
+	}
+	s := w.run(fourStages())
+	require.Equal(t, PhaseRolledBack, s.Outcome.Result)
+	require.Contains(t, s.Outcome.Why, "refused by target")
+	require.Equal(t, 100, w.on("1.0.0"))
+}
+
+// A release that does not validate changes nothing.
+func TestInvalidReleaseIsRefused(t *testing.T) {
+	w := newWorld(t, 100)
+	w.refused = []activities.Trouble{{ID: "t001", Reason: "haproxy: parsing failed"}}
+	s := w.run(fourStages())
+	require.Equal(t, PhaseRefused, s.Outcome.Result)
+	require.Empty(t, w.applies)
+	require.Contains(t, s.Outcome.Why, "parsing failed")
+}
+
+// What cannot be reverted is named, and the rollout is not called rolled back.
+func TestUnrevertedTargetsAreNamed(t *testing.T) {
+	w := newWorld(t, 100)
+	w.health = func(i int, _ time.Duration) health.Verdict {
+		if i == 1 {
+			for _, t := range w.plan.Order[:4] {
+				w.stuck[t.ID] = true
+			}
+			return health.Fail
+		}
+		return health.Pass
+	}
+	s := w.run(fourStages())
+	require.Equal(t, PhaseIncomplete, s.Outcome.Result)
+	require.Len(t, s.Outcome.NotReverted, 4)
+	require.Equal(t, 16, s.Outcome.Reverted)
+	require.Equal(t, 4, w.on("2.0.0"))
+}
+
+// A rollback that does not cure says so.
+func TestRollbackThatDoesNotCure(t *testing.T) {
+	w := newWorld(t, 10)
+	w.health = func(int, time.Duration) health.Verdict { return health.Fail }
+	w.recovers = health.Fail
+	s := w.run(fourStages())
+	require.Equal(t, PhaseRolledBack, s.Outcome.Result)
+	require.Equal(t, "no", s.Outcome.Recovered)
+	require.Contains(t, s.Outcome.Why, "DID NOT CURE")
+}
+
+// Targets that ran the release before are neither changed nor taken back.
+func TestTargetsFoundOnTheRelease(t *testing.T) {
+	w := newWorld(t, 10)
+	for _, id := range []string{"t000", "t005"} {
+		w.releases[id] = "2.0.0"
+	}
+	w.health = func(i int, _ time.Duration) health.Verdict {
+		if i == 3 {
+			return health.Fail
+		}
+		return health.Pass
+	}
+	s := fourStages()
+	s.Stages[1].Reach.Percent = 40
+	out := w.run(s)
+	require.Equal(t, PhaseRolledBack, out.Outcome.Result)
+	require.Equal(t, 8, out.Outcome.Touched)
+	require.Equal(t, 2, w.on("2.0.0"))
+	for _, a := range w.applies {
+		require.NotContains(t, []string{"t000", "t005"}, a.id)
+	}
+}

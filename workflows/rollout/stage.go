@@ -1,0 +1,259 @@
+package rollout
+
+import (
+	"fmt"
+	"strings"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// failure is why a rollout goes back. Refused means that nothing was applied.
+type failure struct {
+	why     string
+	refused bool
+	report  *health.Report
+}
+
+func (f *failure) Error() string { return f.why }
+
+// validate asks the first cohort's targets whether they could run the release.
+func (r *rollout) validate() error {
+	b := r.batches(0, r.spec.Apply.Parallel)[0] // a refusal of one is one of all
+	ctx := workflow.WithActivityOptions(r.ctx, options("ask the first targets whether they can run the release", batchTimeout))
+	var refusals []activities.Trouble
+	err := workflow.ExecuteActivity(ctx, acts.Validate, activities.ApplyInput{Batch: b, Fence: r.state.Fence}).Get(ctx, &refusals)
+	if err != nil {
+		return err
+	}
+	if len(refusals) > 0 {
+		return &failure{refused: true, why: fmt.Sprintf("release %s is not valid: %s", r.state.Release, listed(refusals))}
+	}
+	return nil
+}
+
+// approval waits before a stage that needs it. Later stages ask for theirs while
+// the one before is still watched.
+func (r *rollout) approval(i int) error {
+	for why := r.blocked(i); why != ""; why = r.blocked(i) {
+		phase := PhasePlanning
+		if r.needsApproval(i) {
+			phase = PhaseApproval
+		}
+		r.enter(phase, why)
+		if err := workflow.Await(r.ctx, func() bool { return r.blocked(i) != why || r.full() }); err != nil {
+			return err
+		}
+		if r.full() {
+			return errRenew
+		}
+	}
+	return nil
+}
+
+// blocked says why stage i may not begin; empty if nothing keeps it. There may be
+// no stage i: then only a pause keeps the last one from being left.
+func (r *rollout) blocked(i int) string {
+	switch {
+	case r.needsApproval(i):
+		return fmt.Sprintf("stage %s needs approval: sluice approve %s", r.state.Stages[i].Name, r.state.Unit)
+	case r.state.Paused != nil:
+		return fmt.Sprintf("paused by %s: sluice resume %s", r.state.Paused.By, r.state.Unit)
+	}
+	return ""
+}
+
+func (r *rollout) needsApproval(i int) bool {
+	return i < len(r.state.Stages) && r.state.Stages[i].Approval == spec.ApprovalRequired && r.state.Stages[i].ApprovedBy == nil
+}
+
+// stage takes one cohort to the release and returns when its gate has promoted.
+func (r *rollout) stage(i int) error {
+	r.state.Stage = i
+	s := &r.state.Stages[i]
+	if r.resting == nil && r.full() {
+		return errRenew
+	}
+	if r.resting == nil {
+		exposed, err := r.expose(i)
+		if err != nil {
+			return err
+		}
+		if !exposed {
+			r.passed(i)
+			return nil
+		}
+	}
+	j := r.judge(i)
+	if err := j.run(); err != nil {
+		return err
+	}
+	r.leaveOutSilent(s.Name, j.Last)
+	r.passed(i)
+	return nil
+}
+
+// passed notes how far the rollout has come with a stage.
+func (r *rollout) passed(i int) {
+	s := &r.state.Stages[i]
+	s.DoneAt, s.LeftOut = workflow.Now(r.ctx), len(r.state.Unreached)
+	s.Reached = s.Reach - s.LeftOut
+	if r.late(i) != nil { // a sweep is to reach all that there are
+		s.Reached = r.state.Targets - s.LeftOut
+	}
+}
+
+// expose puts the release on the stage's cohort. It answers whether there is
+// anything to judge: all targets of a sweep may have gone away again.
+func (r *rollout) expose(i int) (bool, error) {
+	s := &r.state.Stages[i]
+	s.StartedAt = workflow.Now(r.ctx)
+	observed, err := r.observe(i)
+	if err != nil {
+		return false, err
+	}
+	if s.Absent == s.Cohort {
+		return false, nil
+	}
+	before, err := r.baseline(i)
+	if err != nil {
+		return false, err
+	}
+	// Whoever pauses while a stage is measured finds it untouched.
+	r.heard()
+	if err := workflow.Await(r.ctx, func() bool { return r.state.Paused == nil }); err != nil {
+		return false, err
+	}
+	if err := r.apply(i, observed); err != nil {
+		return false, err
+	}
+	s.AppliedAt = workflow.Now(r.ctx)
+	r.judged = activities.HealthInput{
+		StageRef: r.ref(i), Previous: observed[0].Previous.Common, Since: s.AppliedAt, Before: before,
+	}
+	return true, nil
+}
+
+// ref names a stage to the judge.
+func (r *rollout) ref(i int) activities.StageRef {
+	return activities.StageRef{Plan: r.planned.Digest, Stage: i, Absent: r.absent(), Late: r.late(i)}
+}
+
+// observe reads what every target of the cohort runs, before anything is applied.
+func (r *rollout) observe(i int) ([]activities.Observed, error) {
+	s := &r.state.Stages[i]
+	r.enter(PhaseObserve, fmt.Sprintf("reading what the %d targets of %s run now", s.Cohort, s.Name))
+	batches := r.batches(i, r.spec.Apply.Parallel)
+	out := make([]activities.Observed, len(batches))
+	first := r.first(i)
+	err := eachBatch(r.ctx, len(batches), batchesAtOnce, never, func(ctx workflow.Context, n int) error {
+		ctx = workflow.WithActivityOptions(ctx, options(span("observe", s.Name, batches[n], first), batchTimeout))
+		return workflow.ExecuteActivity(ctx, acts.Observe,
+			activities.ObserveInput{Batch: batches[n], Fence: r.state.Fence}).Get(ctx, &out[n])
+	})
+	if err != nil {
+		return nil, err
+	}
+	var trouble []activities.Trouble
+	for n, o := range out {
+		trouble = append(trouble, o.Trouble...)
+		s.Already += o.Already
+		r.state.Exposed += r.tally(batches[n], o).Found
+	}
+	if why := r.beyond(i, trouble); why != "" {
+		return nil, &failure{refused: len(r.touched) == 0, why: fmt.Sprintf("stage %s cannot start: %s", s.Name, why)}
+	}
+	return out, nil
+}
+
+// beyond leaves out the targets of a stage whose silence is tolerated, and words
+// the trouble that is not; empty if there is none.
+func (r *rollout) beyond(i int, trouble []activities.Trouble) string {
+	s, allowed := &r.state.Stages[i], r.allowance(i)
+	quiet, others := silent(trouble)
+	if len(others) > 0 {
+		return listed(trouble)
+	}
+	if s.Absent += len(quiet); s.Absent > allowed {
+		why := listed(quiet)
+		if allowed > 0 {
+			why += fmt.Sprintf(" (%d of %d targets do not answer, %d are tolerated)", s.Absent, s.Cohort, allowed)
+		}
+		return why
+	}
+	r.leaveOut(quiet)
+	if len(quiet) > 0 && r.crowded() && workflow.GetVersion(r.ctx, "crowded", workflow.DefaultVersion, 1) != workflow.DefaultVersion {
+		return fmt.Sprintf("%d targets of the fleet do not answer, more than a rollout can leave out: take them from the fleet, or tolerate fewer", len(r.state.Unreached))
+	}
+	return ""
+}
+
+// baseline measures the stage's targets before they change.
+func (r *rollout) baseline(i int) (health.Baseline, error) {
+	r.enter(PhaseObserve, fmt.Sprintf("measuring the targets of %s before the change", r.state.Stages[i].Name))
+	ctx := workflow.WithActivityOptions(r.ctx, options("measure "+r.state.Stages[i].Name+" before the change", baselineTimeout))
+	var b health.Baseline
+	err := workflow.ExecuteActivity(ctx, acts.Baseline, activities.BaselineInput{
+		StageRef: r.ref(i), At: workflow.Now(ctx), Earlier: r.sub.Earlier,
+	}).Get(ctx, &b)
+	return b, err
+}
+
+// apply puts the release on the cohort. Each batch's way back is noted before the
+// batch is started.
+func (r *rollout) apply(i int, observed []activities.Observed) error {
+	s := &r.state.Stages[i]
+	r.enter(PhaseApply, fmt.Sprintf("putting %s on the %d targets of %s", r.state.Release, s.Cohort, s.Name))
+	batches := r.batches(i, r.spec.Apply.Parallel)
+	first, left := r.first(i), r.allowance(i)-s.Absent
+	var trouble []activities.Trouble
+	halt := func() bool {
+		quiet, others := silent(trouble)
+		return len(others) > 0 || len(quiet) > left
+	}
+	err := eachBatch(r.ctx, len(batches), batchesAtOnce, halt, func(ctx workflow.Context, n int) error {
+		count := r.tally(batches[n], observed[n])
+		if count.Todo == 0 {
+			return nil
+		}
+		r.touched = append(r.touched, count.exposure(i, batches[n], observed[n]))
+		r.state.Exposed += count.Changing
+		ctx = workflow.WithActivityOptions(ctx, applying(options(span("apply "+r.state.Release+" to", s.Name, batches[n], first), batchTimeout)))
+		var out activities.Applied
+		err := workflow.ExecuteActivity(ctx, acts.Apply, activities.ApplyInput{
+			Batch: batches[n], Fence: r.state.Fence, Previous: observed[n].Previous, Tolerate: left,
+		}).Get(ctx, &out)
+		s.Changed += out.Changed
+		trouble = append(trouble, out.Trouble...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if why := r.beyond(i, trouble); why != "" {
+		return &failure{why: fmt.Sprintf("stage %s was not applied: %s", s.Name, why)}
+	}
+	quiet, _ := silent(trouble)
+	r.count(idsOf(quiet), true)
+	return nil
+}
+
+func never() bool { return false }
+
+// listedAtMost is how many targets a sentence names; an outcome names all.
+const listedAtMost = 5
+
+// listed words troubles for a sentence.
+func listed(ts []activities.Trouble) string {
+	var parts []string
+	for _, t := range ts[:min(len(ts), listedAtMost)] {
+		parts = append(parts, t.ID+" "+t.Reason)
+	}
+	if more := len(ts) - listedAtMost; more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more targets", more))
+	}
+	return strings.Join(parts, "; ")
+}

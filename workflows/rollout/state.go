@@ -1,0 +1,220 @@
+package rollout
+
+import (
+	"time"
+
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// Phase is where a rollout is in its life.
+type Phase string
+
+// The phases of a rollout. The last five are also the results of an Outcome.
+const (
+	PhasePlanning  Phase = "planning"
+	PhasePreflight Phase = "checking-first"
+	PhaseApproval  Phase = "waiting-for-approval"
+	PhaseObserve   Phase = "observing"
+	PhaseApply     Phase = "applying"
+	PhaseBake      Phase = "baking"
+	PhaseGate      Phase = "deciding"
+	PhaseHold      Phase = "holding"
+	PhaseRollback  Phase = "rolling-back"
+	PhaseVerify    Phase = "verifying-rollback"
+	// PhaseLocked is after a rollback that left targets behind: the unit stays
+	// locked until they are back or a person gives up.
+	PhaseLocked Phase = "locked"
+
+	PhasePromoted   Phase = "promoted"
+	PhaseRolledBack Phase = "rolled-back"
+	PhaseAborted    Phase = "aborted"
+	PhaseIncomplete Phase = "incomplete"
+	PhaseRefused    Phase = "refused"
+)
+
+// Submission is what the CLI sends to start a rollout.
+type Submission struct {
+	// Spec is complete: defaults are filled in.
+	Spec spec.Spec `json:"spec"`
+	// FleetDigest names the fleet's snapshot; FleetData is the snapshot itself,
+	// gzipped canonical JSON, unless it was too large to send and lies in the
+	// store that the workers share.
+	FleetDigest string `json:"fleetDigest"`
+	FleetData   []byte `json:"fleetData,omitempty"`
+	// By is who started the rollout.
+	By string `json:"by"`
+	// Override says why the rollout may start on a fleet that is not healthy; nil
+	// when it may not.
+	Override *ControlRequest `json:"override,omitempty"`
+	// Earlier are when other rollouts of the unit ran, lately and as far as is known: what
+	// targets showed then is not how they usually are.
+	Earlier []health.Span `json:"earlier,omitempty"`
+	// Carried is set by a rollout that continues as new, and by nobody else.
+	Carried *Carried `json:"carried,omitempty"`
+}
+
+// State is the answer of the status query: the rollout as it is known now.
+type State struct {
+	Unit    string `json:"unit"`
+	Release string `json:"release"`
+	By      string `json:"by"`
+	// Plan is the plan's digest; empty until planned.
+	Plan string `json:"plan,omitempty"`
+	// Fence is the number that goes with every apply.
+	Fence     int64     `json:"fence"`
+	StartedAt time.Time `json:"startedAt"`
+	Phase     Phase     `json:"phase"`
+	// Why says in words what the rollout waits for or does.
+	Why string `json:"why"`
+	// Paused is set while promotion is paused.
+	Paused *Control `json:"paused,omitempty"`
+	// Stage is the index of the current stage.
+	Stage  int          `json:"stage"`
+	Stages []StageState `json:"stages"`
+	// Controls are the last signals received, oldest first, at most 50.
+	Controls []Control `json:"controls,omitempty"`
+	// Targets is the size of the fleet; Exposed how many targets run the
+	// release, or may: those found on it, once their stage has come, included.
+	Targets int `json:"targets"`
+	Exposed int `json:"exposed"`
+	// Preflight is the decision before the first stage; nil until then.
+	Preflight *Gate `json:"preflight,omitempty"`
+	// Unreached are targets that are left out for now, since they do not answer and
+	// their stage tolerates that, as many as a payload holds. LeftOut is how many
+	// there are.
+	Unreached []TargetTrouble `json:"unreached,omitempty"`
+	LeftOut   int             `json:"leftOut,omitempty"`
+	// Outcome is set once the rollout has ended, or is locked.
+	Outcome *Outcome `json:"outcome,omitempty"`
+}
+
+// StageState is one stage, planned and actual.
+type StageState struct {
+	Name string `json:"name"`
+	// Cohort is how many targets the stage newly exposes, Reach how many are
+	// exposed after it.
+	Cohort int           `json:"cohort"`
+	Reach  int           `json:"reach"`
+	Bake   spec.Duration `json:"bake"`
+	// Approval is spec.ApprovalRequired for a stage that a person must approve, and
+	// ApprovedBy who did.
+	Approval   string   `json:"approval,omitempty"`
+	ApprovedBy *Control `json:"approvedBy,omitempty"`
+	// Changed is how many targets of the cohort are known to have been put on the
+	// release by this rollout, Already how many were found on it.
+	Changed int `json:"changed"`
+	Already int `json:"already"`
+	// Absent is how many targets of the cohort did not answer and were left out.
+	Absent int `json:"absent,omitempty"`
+	// Reached is how many targets of the fleet were on the release when the stage had
+	// passed, and LeftOut how many of those that it and the stages before were to
+	// reach were left out then. Both are zero until it has.
+	Reached int `json:"reached,omitempty"`
+	LeftOut int `json:"leftOut,omitempty"`
+	// Times are zero until they happen. BakeEnds moves when a pause ends.
+	StartedAt time.Time `json:"startedAt,omitzero"`
+	AppliedAt time.Time `json:"appliedAt,omitzero"`
+	BakeEnds  time.Time `json:"bakeEnds,omitzero"`
+	DoneAt    time.Time `json:"doneAt,omitzero"`
+	// Gates are the decisions at the end of the bake, oldest first, at most 20.
+	Gates []Gate `json:"gates,omitempty"`
+}
+
+// Decision is what a gate decided.
+type Decision string
+
+// The decisions of a gate.
+const (
+	Promote  Decision = "promote"
+	Hold     Decision = "hold"
+	RollBack Decision = "roll-back"
+	// Refuse is only of the look before the first stage.
+	Refuse Decision = "refuse"
+)
+
+// Gate is one decision with its evidence.
+type Gate struct {
+	Decision Decision  `json:"decision"`
+	Why      string    `json:"why"`
+	At       time.Time `json:"at"`
+	// Override is set when a person and not the evidence decided.
+	Override *Control `json:"override,omitempty"`
+	// Report is the evidence, from the gate or from the watch.
+	Report health.Report `json:"report"`
+}
+
+// Names of the signals that a rollout accepts and of the query it answers.
+const (
+	SignalPause   = "pause"
+	SignalResume  = "resume"
+	SignalAbort   = "abort"
+	SignalPromote = "promote"
+	SignalApprove = "approve"
+	SignalRetry   = "retry-rollback"
+	SignalGiveUp  = "give-up"
+	QueryStatus   = "status"
+)
+
+// ControlRequest is the payload of every signal. All of it may be missing, but
+// for promote and give-up, which need By and Why.
+type ControlRequest struct {
+	By  string `json:"by,omitempty"`
+	Why string `json:"why,omitempty"`
+	// Stage names the stage that approve and promote mean; empty means the one
+	// that waits.
+	Stage string `json:"stage,omitempty"`
+	// Override lets promote pass a FAIL.
+	Override bool `json:"override,omitempty"`
+}
+
+// Control is a signal as it was received, and what came of it.
+type Control struct {
+	Signal string    `json:"signal"`
+	By     string    `json:"by"`
+	Why    string    `json:"why,omitempty"`
+	Stage  string    `json:"stage,omitempty"`
+	At     time.Time `json:"at"`
+	// Override is set on a promote that may pass a FAIL.
+	Override bool `json:"override,omitempty"`
+	// Refused says why the signal had no effect; empty when it was taken.
+	Refused string `json:"refused,omitempty"`
+}
+
+// Outcome is how a rollout ended.
+type Outcome struct {
+	// Result is one of the last five phases.
+	Result Phase  `json:"result"`
+	Why    string `json:"why"`
+	// Stage is the name of the stage where it was decided.
+	Stage string `json:"stage,omitempty"`
+	// Touched is how many targets the rollout changed, or may have; Reverted how
+	// many of them were put back and seen to be back.
+	Touched  int `json:"touched"`
+	Reverted int `json:"reverted"`
+	// NotReverted names the targets that were touched and are not known to be on
+	// their previous release, with the reason, as many as a payload holds; a batch of
+	// which nothing was heard is named as one. NotBack is how many targets that are.
+	NotReverted []TargetTrouble `json:"notReverted,omitempty"`
+	NotBack     int             `json:"notBack,omitempty"`
+	// GaveUp is who ended a rollback that is incomplete; nil if nobody did.
+	GaveUp *Control `json:"gaveUp,omitempty"`
+	// Unreached names the targets that a promoted rollout left out, as many as a
+	// payload holds: they did not answer, and nobody knows what they run. LeftOut is
+	// how many there are.
+	Unreached []TargetTrouble `json:"unreached,omitempty"`
+	LeftOut   int             `json:"leftOut,omitempty"`
+	// Recovered says whether the checks recovered after a rollback: "yes", "no"
+	// (the change was probably not the cause), "unknown" or empty when nobody
+	// asked.
+	Recovered string `json:"recovered,omitempty"`
+	// Recovery is the evidence for Recovered.
+	Recovery *health.Report `json:"recovery,omitempty"`
+	EndedAt  time.Time      `json:"endedAt"`
+}
+
+// TargetTrouble names a target and what went wrong with it.
+type TargetTrouble struct {
+	ID     string `json:"id"`
+	Reason string `json:"reason,omitempty"`
+}

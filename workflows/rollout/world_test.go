@@ -1,0 +1,403 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// world is a fleet in memory with a source of health, in place of the
+// activities. Time is the test environment's.
+type world struct {
+	t   testing.TB
+	env *testsuite.TestWorkflowEnvironment
+	// events are what happens; runs counts runs of the workflow.
+	events []event
+	runs   int
+	// measuring is how long a baseline takes, and telling how long the server takes to
+	// begin a notification; they count from the next mount.
+	measuring, telling time.Duration
+	// shown says that looks show enough to end an adaptive bake.
+	shown bool
+
+	mu       sync.Mutex
+	fleet    fleet.Fleet
+	plan     plan.Plan
+	releases map[string]string
+	fences   map[string]int64
+	applies  []apply
+	// health answers what the checks say of a stage at a time since it was applied.
+	health func(stage int, since time.Duration) health.Verdict
+	// check names the check that answers, errors by default.
+	check func(since time.Duration) string
+	// broken targets refuse every apply; stuck ones do not come back.
+	broken, stuck map[string]bool
+	// away targets answer nothing at all; before is what the checks say before the
+	// change.
+	away   map[string]bool
+	before health.Verdict
+	// why is what is told of a target that is away.
+	why string
+	// relisted answers how the fleet has changed.
+	relisted func(activities.RelistInput) (activities.Relisted, error)
+	// silent targets take an order and do not answer it.
+	silent map[string]bool
+	// refused is what validating the release answers.
+	refused []activities.Trouble
+	// recovers is what the checks say after a rollback.
+	recovers health.Verdict
+	// watcher is the watch; a test may put another in its place.
+	watcher func(context.Context, activities.WatchInput) (activities.Judged, error)
+	// applier and reverter are Apply and Revert; a test may put others in their place.
+	applier  func(context.Context, activities.ApplyInput) (activities.Applied, error)
+	reverter func(context.Context, activities.RevertInput) (activities.Reverted, error)
+	watches  int
+	gates    int
+	sweeps   []activities.RevertInput
+}
+
+// apply is one order that a target has accepted.
+type apply struct {
+	id, release string
+	fence       int64
+	at          time.Time
+}
+
+// newWorld is a healthy fleet of n targets on 1.0.0 and an environment to run the
+// rollout in.
+func newWorld(t testing.TB, n int) *world {
+	w := &world{
+		t: t, releases: map[string]string{}, fences: map[string]int64{},
+		health: func(int, time.Duration) health.Verdict { return health.Pass }, recovers: health.Pass,
+		broken: map[string]bool{}, stuck: map[string]bool{}, away: map[string]bool{}, before: health.Pass, why: "no answer",
+	}
+	for i := range n {
+		id := fmt.Sprintf("t%03d", i)
+		w.fleet.Targets = append(w.fleet.Targets, fleet.Target{ID: id, Address: id + ":80"})
+		w.releases[id] = "1.0.0"
+	}
+	w.watcher, w.applier, w.reverter = w.watch, w.apply, w.revert
+	w.mount(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	return w
+}
+
+// mount makes an environment in which it is a certain time.
+func (w *world) mount(now time.Time) {
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(quiet{})
+	w.env = suite.NewTestWorkflowEnvironment()
+	w.env.SetStartTime(now)
+	w.env.SetTestTimeout(2 * time.Minute)
+	w.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute}) // on a busy machine a second is short
+	w.env.RegisterWorkflow(Rollout)
+	w.env.RegisterActivity(&activities.Activities{})
+	any2 := []any{mock.Anything, mock.Anything}
+	if w.telling > 0 {
+		w.env.RegisterWorkflow(Notify)
+		w.env.OnWorkflow(Notify, any2...).After(w.telling).Return(nil).Maybe()
+	}
+	w.env.OnActivity(acts.Plan, any2...).Return(w.cut).Maybe()
+	w.env.OnActivity(acts.Validate, any2...).Return(func(context.Context, activities.ApplyInput) ([]activities.Trouble, error) {
+		return w.refused, nil
+	}).Maybe()
+	w.env.OnActivity(acts.Preflight, any2...).Return(func(context.Context, activities.PreflightInput) (health.Report, error) {
+		return w.report(w.before), nil
+	}).Maybe()
+	w.env.OnActivity(acts.Relist, any2...).Return(func(_ context.Context, in activities.RelistInput) (activities.Relisted, error) {
+		return w.relisted(in)
+	}).Maybe()
+	w.env.OnActivity(acts.FindLate, any2...).Return(w.findLate).Maybe()
+	w.env.OnActivity(acts.Baseline, any2...).Return(health.Baseline{}, nil).After(w.measuring).Maybe()
+	w.env.OnActivity(acts.Observe, any2...).Return(w.observe).Maybe()
+	w.env.OnActivity(acts.Apply, any2...).Return(func(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
+		return w.applier(ctx, in)
+	}).Maybe()
+	w.env.OnActivity(acts.Revert, any2...).Return(func(ctx context.Context, in activities.RevertInput) (activities.Reverted, error) {
+		return w.reverter(ctx, in)
+	}).Maybe()
+	w.env.OnActivity(acts.Watch, any2...).Return(func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
+		return w.watcher(ctx, in)
+	}).Maybe()
+	w.env.OnActivity(acts.Gate, any2...).Return(w.gate).Maybe()
+	w.env.OnActivity(acts.Recover, any2...).Return(func(context.Context, activities.RecoverInput) (activities.Judged, error) {
+		return activities.Judged{Report: w.report(w.recovers)}, nil
+	}).Maybe()
+}
+
+func (w *world) cut(_ context.Context, in activities.PlanInput) (activities.Planned, error) {
+	p, err := plan.New(in.Spec, w.fleet)
+	if err != nil {
+		return activities.Planned{}, err
+	}
+	w.plan = p
+	return activities.Planned{Digest: "sha256:plan", Targets: len(w.fleet.Targets), Stages: p.Stages}, nil
+}
+
+func (w *world) observe(_ context.Context, in activities.ObserveInput) (activities.Observed, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := activities.Observed{Previous: activities.Previous{Common: "1.0.0", Others: map[string][]string{}}}
+	for _, t := range w.targets(in.Batch) {
+		r := w.releases[t.ID]
+		if w.away[t.ID] {
+			out.Previous.Absent = append(out.Previous.Absent, t.ID)
+			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: w.why, Silent: true})
+			continue
+		}
+		if r != out.Previous.Common {
+			out.Previous.Others[r] = append(out.Previous.Others[r], t.ID)
+		}
+		if r == w.plan.Spec.Release {
+			out.Already++
+		}
+	}
+	return out, nil
+}
+
+func (w *world) targets(b activities.Batch) []fleet.Target {
+	if b.Late != nil {
+		return b.Late[b.From:b.To]
+	}
+	return w.plan.Order[b.From:b.To]
+}
+
+func (w *world) findLate(_ context.Context, in activities.LateInput) (activities.Late, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out activities.Late
+	asked, absent, joined := map[string]bool{}, idSet(in.Absent), idSet(ids(in.Joined))
+	for _, t := range slices.Concat(in.Joined, w.plan.Order) {
+		switch {
+		case asked[t.ID], !absent[t.ID] && !joined[t.ID]:
+			continue
+		case w.away[t.ID]:
+			out.Still = append(out.Still, activities.Trouble{ID: t.ID, Reason: w.why, Silent: true})
+		default:
+			out.Ready = append(out.Ready, t)
+		}
+		asked[t.ID] = true
+	}
+	for _, id := range in.Absent {
+		if !asked[id] {
+			out.Still = append(out.Still, activities.Trouble{ID: id, Reason: "in no plan", Silent: true})
+		}
+	}
+	return out, nil
+}
+
+func (w *world) apply(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out activities.Applied
+	quiet := 0
+	for _, t := range w.targets(in.Batch) {
+		if slices.Contains(in.Previous.Others[w.plan.Spec.Release], t.ID) || slices.Contains(in.Previous.Absent, t.ID) {
+			continue
+		}
+		if w.away[t.ID] {
+			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: w.why, Silent: true})
+			if quiet++; quiet > in.Tolerate {
+				return out, nil
+			}
+			continue
+		}
+		if w.broken[t.ID] {
+			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: "refused by target"})
+			return out, nil
+		}
+		w.put(t.ID, w.plan.Spec.Release, in.Fence)
+		if w.silent[t.ID] {
+			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: "no answer", Silent: true})
+			continue
+		}
+		out.Changed++
+	}
+	return out, ctx.Err()
+}
+
+func (w *world) put(id, release string, fence int64) {
+	if fence < w.fences[id] {
+		w.t.Errorf("target %s got fence %d after %d", id, fence, w.fences[id])
+	}
+	w.fences[id], w.releases[id] = fence, release
+	w.applies = append(w.applies, apply{id: id, release: release, fence: fence, at: w.env.Now()})
+}
+
+func (w *world) revert(_ context.Context, in activities.RevertInput) (activities.Reverted, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out activities.Reverted
+	w.sweeps = append(w.sweeps, in)
+	for _, t := range w.targets(in.Batch) {
+		back := in.Previous.Common
+		for release, ids := range in.Previous.Others {
+			if slices.Contains(ids, t.ID) {
+				back = release
+			}
+		}
+		switch {
+		case back == w.plan.Spec.Release, in.Only != nil && !slices.Contains(in.Only, t.ID), slices.Contains(in.Previous.Absent, t.ID):
+		case w.stuck[t.ID], w.away[t.ID]:
+			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: "not reached"})
+		default:
+			w.put(t.ID, back, in.Fence)
+			out.Reverted++
+		}
+	}
+	return out, nil
+}
+
+// watch answers when the first look would: at harm, when settled, or at the end.
+func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
+	w.mu.Lock()
+	w.watches++
+	w.mu.Unlock()
+	const look = time.Second
+	at := w.env.Now()
+	for {
+		at = at.Add(look)
+		v := w.health(in.Stage, at.Sub(in.Since))
+		r := w.look(v, at.Sub(in.Since))
+		r.At = at
+		if v == health.Fail || in.Settled(r) || !at.Before(in.Until) {
+			token := activity.GetInfo(ctx).TaskToken
+			w.env.RegisterDelayedCallback(func() {
+				_ = w.env.CompleteActivity(token, activities.Judged{Report: r}, nil) // may have been cancelled
+			}, at.Sub(w.env.Now()))
+			return activities.Judged{}, activity.ErrResultPending
+		}
+	}
+}
+
+func (w *world) gate(_ context.Context, in activities.GateInput) (activities.Judged, error) {
+	w.mu.Lock()
+	w.gates++
+	w.mu.Unlock()
+	since := in.At.Sub(in.Since)
+	return activities.Judged{Report: w.look(w.health(in.Stage, since), since)}, nil
+}
+
+// look is a report of a stage that was applied a while ago.
+func (w *world) look(v health.Verdict, since time.Duration) health.Report {
+	r := w.report(v)
+	if w.check != nil {
+		r.Results[0].Check = w.check(since)
+	}
+	return r
+}
+
+func (w *world) report(v health.Verdict) health.Report {
+	return health.Report{At: w.env.Now(), Results: []health.Result{{Check: "errors", Verdict: v, Sentence: "errors: as the test says", Shown: w.shown}}}
+}
+
+// run executes a rollout to its end, over as many runs of the workflow as it takes.
+// One that is locked in the end is given up.
+func (w *world) run(s spec.Spec) State { return w.submit(Submission{Spec: s, By: "test"}) }
+
+func (w *world) submit(sub Submission) State {
+	w.t.Helper()
+	w.at(1000*time.Hour, SignalGiveUp, ControlRequest{By: "the test", Why: "it ends here"})
+	start := w.env.Now()
+	for w.runs = 1; ; w.runs++ {
+		for _, e := range w.events {
+			if left := e.at - w.env.Now().Sub(start); left > 0 || w.runs == 1 {
+				w.env.RegisterDelayedCallback(e.do, left)
+			}
+		}
+		w.env.ExecuteWorkflow(Rollout, sub)
+		err := w.env.GetWorkflowError()
+		next, renewed := errors.AsType[*workflow.ContinueAsNewError](err)
+		if !renewed {
+			return w.ended(err)
+		}
+		if err := converter.GetDefaultDataConverter().FromPayloads(next.Input, &sub); err != nil {
+			w.t.Fatal(err)
+		}
+		w.mount(w.env.Now())
+	}
+}
+
+func (w *world) ended(err error) State {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var out State
+	if err := w.env.GetWorkflowResult(&out); err != nil {
+		w.t.Fatal(err)
+	}
+	if out.Outcome == nil {
+		w.t.Fatal(errors.New("a rollout ended without an outcome"))
+	}
+	return out
+}
+
+// event is something that happens at a time after the start.
+type event struct {
+	at time.Duration
+	do func()
+}
+
+// at sends a signal at a time after the start.
+func (w *world) at(d time.Duration, signal string, payload any) {
+	w.do(d, func() { w.env.SignalWorkflow(signal, payload) })
+}
+
+// do does something at a time after the start.
+func (w *world) do(d time.Duration, f func()) { w.events = append(w.events, event{d, f}) }
+
+// on counts the targets that run a release.
+func (w *world) on(release string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for _, r := range w.releases {
+		if r == release {
+			n++
+		}
+	}
+	return n
+}
+
+// fourStages is a spec over four stages that bake a minute each.
+func fourStages() spec.Spec {
+	count := 1
+	minute := spec.Duration(time.Minute)
+	stage := func(name string, percent float64) spec.Stage {
+		return spec.Stage{Name: name, Reach: &spec.Reach{Percent: percent}, Bake: minute, DecideWithin: minute}
+	}
+	return spec.Spec{
+		Unit: "edge", Release: "2.0.0", Driver: spec.Driver{HTTP: &spec.HTTPDriver{}},
+		Apply:    spec.Apply{Batch: 10, Parallel: 50, Attempts: 3},
+		Rollback: spec.Rollback{Deadline: 10 * minute, Parallel: 200, Recover: minute},
+		Stages: []spec.Stage{
+			{Name: "canary", Count: &count, Bake: minute, DecideWithin: minute},
+			stage("early", 20), stage("half", 50), stage("everyone", 100),
+		},
+	}
+}
+
+// quiet drops the test environment's log.
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
