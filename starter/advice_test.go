@@ -8,8 +8,9 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/workflows/rollout"
+	workflows "github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // What has no effect is told with what would have.
@@ -153,7 +154,7 @@ func TestFlagsByOtherNames(t *testing.T) {
 func TestHeldWhileItGoesBack(t *testing.T) {
 	back := *baking().State
 	back.Phase = rollout.PhaseVerify
-	sub := rollout.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.2"}}
+	sub := workflows.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.2"}}
 	f := &fakeTemporal{startErr: serviceerror.NewWorkflowExecutionAlreadyStarted("", "", "run-1"), input: sub, describe: always(isRunning), query: state(back)}
 	_, err := (&remote{client: f}).submit(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), loaded{spec: sub.Spec}, sub)
 	require.ErrorContains(t, err, "sluice watch edge-proxy")

@@ -1,6 +1,6 @@
 package main
 
-import "github.com/sluicehq/sluice/workflows/rollout"
+import "github.com/sluicehq/sluice/internal/rollout"
 
 func approveCommand() command {
 	return signalCommand{

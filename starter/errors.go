@@ -3,8 +3,8 @@ package main
 import (
 	"fmt"
 
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/strictyaml"
-	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // Exit codes, for scripts and CI.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sluicehq/sluice/workflows/rollout"
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 func eventLines(before, after view) []string {

@@ -17,7 +17,8 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
-	"github.com/sluicehq/sluice/workflows/rollout"
+	"github.com/sluicehq/sluice/internal/rollout"
+	workflows "github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // fakeTemporal is a server with one rollout. Calls that no test needs panic.
@@ -34,7 +35,7 @@ type fakeTemporal struct {
 	// signalErr is what a signal meets.
 	signalErr error
 	// input is what the running rollout was started with.
-	input rollout.Submission
+	input workflows.Submission
 	// pages are the answers to a list.
 	pages []*workflowservice.ListWorkflowExecutionsResponse
 

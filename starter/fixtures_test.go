@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

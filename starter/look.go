@@ -17,7 +17,7 @@ import (
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/health"
-	"github.com/sluicehq/sluice/workflows/rollout"
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // errNoRollout is matched when a unit never had a rollout, or not this run.

@@ -14,8 +14,9 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/workflows/rollout"
+	workflows "github.com/sluicehq/sluice/workflows/rollout"
 )
 
 const (
@@ -260,7 +261,7 @@ func TestPromoteNamesItsStage(t *testing.T) {
 }
 
 func TestSubmit(t *testing.T) {
-	sub := rollout.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.1"}, FleetDigest: "sha256:a", By: "eve"}
+	sub := workflows.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.1"}, FleetDigest: "sha256:a", By: "eve"}
 	taken := serviceerror.NewWorkflowExecutionAlreadyStarted("", "", "run-1")
 	other := sub
 	other.Spec.Release = "2.4.0"
@@ -304,7 +305,7 @@ func TestSubmit(t *testing.T) {
 
 func TestSubmitOptions(t *testing.T) {
 	f := &fakeTemporal{}
-	sub := rollout.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.1"}, By: "eve"}
+	sub := workflows.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.1"}, By: "eve"}
 	r := &remote{client: f, namespace: "default", ui: "http://ui"}
 	s, err := r.submit(t.Context(), nil, loaded{spec: sub.Spec}, sub)
 	require.NoError(t, err)

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/terminal"
-	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // explanation tells a rollout's story with the evidence of every decision. What it draws

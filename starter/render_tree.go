@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/terminal"
-	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // tree draws a rollout: what was planned against what happened, stage by stage.

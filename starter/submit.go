@@ -15,8 +15,9 @@ import (
 
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/store"
-	"github.com/sluicehq/sluice/workflows/rollout"
+	workflows "github.com/sluicehq/sluice/workflows/rollout"
 )
 
 const (
@@ -30,8 +31,8 @@ const (
 
 // submission is what is sent. A snapshot that is too large to send goes into the
 // store that the workers share.
-func submission(ctx context.Context, l loaded, by, storeDir string) (rollout.Submission, error) {
-	sub := rollout.Submission{Spec: l.spec, By: by}
+func submission(ctx context.Context, l loaded, by, storeDir string) (workflows.Submission, error) {
+	sub := workflows.Submission{Spec: l.spec, By: by}
 	if l.spec.Fleet.Listed() { // by the worker, when the rollout starts
 		return sub, nil
 	}
@@ -59,7 +60,7 @@ func submission(ctx context.Context, l loaded, by, storeDir string) (rollout.Sub
 }
 
 // submit starts the rollout, unless the unit has one that runs.
-func (r *remote) submit(ctx context.Context, con *console, l loaded, sub rollout.Submission) (started, error) {
+func (r *remote) submit(ctx context.Context, con *console, l loaded, sub workflows.Submission) (started, error) {
 	callCtx, cancel := context.WithTimeout(ctx, 3*callTimeout)
 	defer cancel()
 	id := connect.WorkflowID(sub.Spec.Unit)
@@ -92,7 +93,7 @@ func (r *remote) submit(ctx context.Context, con *console, l loaded, sub rollout
 }
 
 // held says who holds the unit.
-func (r *remote) held(ctx context.Context, con *console, sub rollout.Submission, runID string) error {
+func (r *remote) held(ctx context.Context, con *console, sub workflows.Submission, runID string) error {
 	unit := sub.Spec.Unit
 	v, err := r.look(ctx, unit, runID)
 	if err != nil {
@@ -125,7 +126,7 @@ func (r *remote) held(ctx context.Context, con *console, sub rollout.Submission,
 
 // same says whether a run was started with the same spec and fleet. Who did it
 // does not matter.
-func (r *remote) same(ctx context.Context, v view, sub rollout.Submission) bool {
+func (r *remote) same(ctx context.Context, v view, sub workflows.Submission) bool {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	it := r.client.GetWorkflowHistory(ctx, v.WorkflowID, v.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
@@ -136,7 +137,7 @@ func (r *remote) same(ctx context.Context, v view, sub rollout.Submission) bool 
 	if err != nil {
 		return false
 	}
-	var theirs rollout.Submission
+	var theirs workflows.Submission
 	input := first.GetWorkflowExecutionStartedEventAttributes().GetInput()
 	if input == nil || converter.GetDefaultDataConverter().FromPayloads(input, &theirs) != nil {
 		return false

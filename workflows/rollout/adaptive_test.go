@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -24,7 +25,7 @@ func TestAdaptiveBakeEndsEarly(t *testing.T) {
 	w := newWorld(t, 100)
 	w.shown = true
 	s := w.run(adaptive())
-	require.Equal(t, PhasePromoted, s.Outcome.Result, s.Outcome.Why)
+	require.Equal(t, rollout.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
 	took := s.Outcome.EndedAt.Sub(s.StartedAt).Round(time.Second)
 	require.GreaterOrEqual(t, took, 40*time.Second)
 	require.LessOrEqual(t, took, 48*time.Second)
@@ -36,7 +37,7 @@ func TestAdaptiveBakeEndsEarly(t *testing.T) {
 func TestAdaptiveBakeWithoutEnough(t *testing.T) {
 	w := newWorld(t, 100)
 	s := w.run(adaptive())
-	require.Equal(t, PhasePromoted, s.Outcome.Result, s.Outcome.Why)
+	require.Equal(t, rollout.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
 	require.Equal(t, 4*time.Minute, s.Outcome.EndedAt.Sub(s.StartedAt).Round(time.Second))
 	require.NotContains(t, s.Stages[0].Gates[0].Why, "shown")
 }
@@ -44,9 +45,9 @@ func TestAdaptiveBakeWithoutEnough(t *testing.T) {
 // A person who ends a bake early has shown nothing.
 func TestAPersonEndsAnAdaptiveBake(t *testing.T) {
 	w := newWorld(t, 100)
-	w.at(20*time.Second, SignalPromote, ControlRequest{By: "ann", Why: "urgent"})
+	w.at(20*time.Second, rollout.SignalPromote, rollout.ControlRequest{By: "ann", Why: "urgent"})
 	s := w.run(adaptive())
-	require.Equal(t, PhasePromoted, s.Outcome.Result, s.Outcome.Why)
+	require.Equal(t, rollout.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
 	require.Less(t, s.Stages[0].DoneAt.Sub(s.Stages[0].StartedAt), time.Minute)
 	require.NotContains(t, s.Stages[0].Gates[0].Why, "shown")
 }
@@ -68,6 +69,6 @@ func TestShownIsNotEnough(t *testing.T) {
 		return health.Pass
 	}
 	s := w.run(adaptive())
-	require.Equal(t, PhaseRolledBack, s.Outcome.Result)
+	require.Equal(t, rollout.PhaseRolledBack, s.Outcome.Result)
 	require.Equal(t, 20, s.Outcome.Touched)
 }

@@ -15,7 +15,7 @@ const batchesAtOnce = 4
 // batches cuts a stage's cohort into pieces of the same size, ±1, as many as are at
 // work at once or a multiple of it, so that none works alone at the end; parallel is
 // shared out over those at work.
-func (r *rollout) batches(stage, parallel int) []activities.Batch {
+func (r *run) batches(stage, parallel int) []activities.Batch {
 	late, first, count := r.late(stage), r.first(stage), r.state.Stages[stage].Cohort
 	size := max(1, r.spec.Apply.Batch)
 	n := (count + size - 1) / size
@@ -36,7 +36,7 @@ func (r *rollout) batches(stage, parallel int) []activities.Batch {
 }
 
 // first is where a stage's cohort begins in the plan's order.
-func (r *rollout) first(stage int) int {
+func (r *run) first(stage int) int {
 	if r.late(stage) != nil {
 		return 0
 	}

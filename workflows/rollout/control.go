@@ -3,17 +3,16 @@ package rollout
 import (
 	"fmt"
 	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // control applies one signal and keeps what came of it.
-func (r *rollout) control(signal string, req ControlRequest) {
-	c := Control{
-		Signal: signal, By: bounded(req.By), Why: bounded(req.Why), Stage: bounded(req.Stage),
+func (r *run) control(signal string, req rollout.ControlRequest) {
+	c := rollout.Control{
+		Signal: signal, By: rollout.PlainText(req.By), Why: rollout.PlainText(req.Why), Stage: rollout.PlainText(req.Stage),
 		Override: req.Override, At: workflow.Now(r.base),
 	}
 	c.Refused = r.refusal(c)
@@ -22,67 +21,64 @@ func (r *rollout) control(signal string, req ControlRequest) {
 	}
 	switch {
 	case c.Refused != "":
-	case signal == SignalAbort:
+	case signal == rollout.SignalAbort:
 		r.aborted = &c
 		r.abort()
-	case signal == SignalPause:
+	case signal == rollout.SignalPause:
 		r.state.Paused = &c
-	case signal == SignalResume:
+	case signal == rollout.SignalResume:
 		r.state.Paused = nil
-	case signal == SignalPromote:
+	case signal == rollout.SignalPromote:
 		r.override = &c
-	case signal == SignalApprove:
+	case signal == rollout.SignalApprove:
 		r.state.Stages[r.approvable(c.Stage)].ApprovedBy = &c
-	case signal == SignalRetry:
+	case signal == rollout.SignalRetry:
 		r.retry = true
-	case signal == SignalGiveUp:
+	case signal == rollout.SignalGiveUp:
 		r.gaveUp = &c
 	}
 	r.state.Controls = append(r.state.Controls, c)
-	if extra := len(r.state.Controls) - maxControls; extra > 0 {
+	if extra := len(r.state.Controls) - rollout.MaxControls; extra > 0 {
 		r.state.Controls = slices.Delete(r.state.Controls, 0, extra)
 	}
 	r.publish()
 }
 
-// maxControls bounds how many signals are remembered.
-const maxControls = 50
-
 // refusal answers why a signal has no effect now; empty if it has.
-func (r *rollout) refusal(c Control) string {
-	if c.Signal == SignalRetry || c.Signal == SignalGiveUp {
+func (r *run) refusal(c rollout.Control) string {
+	if c.Signal == rollout.SignalRetry || c.Signal == rollout.SignalGiveUp {
 		return r.unlockable(c)
 	}
 	if r.aborted != nil || r.state.Outcome != nil || r.back != nil {
 		return "too late: the rollout is " + string(r.state.Phase)
 	}
 	switch c.Signal {
-	case SignalPause:
+	case rollout.SignalPause:
 		if r.state.Paused != nil {
 			return "already paused by " + r.state.Paused.By
 		}
-	case SignalResume:
+	case rollout.SignalResume:
 		if r.state.Paused == nil {
 			return "not paused"
 		}
-	case SignalApprove:
+	case rollout.SignalApprove:
 		if r.approvable(c.Stage) < 0 {
 			return r.noApproval(c.Stage)
 		}
-	case SignalPromote:
+	case rollout.SignalPromote:
 		return r.promotable(c)
 	}
 	return ""
 }
 
 // promotable answers why a promote has no effect now.
-func (r *rollout) promotable(c Control) string {
+func (r *run) promotable(c rollout.Control) string {
 	switch {
-	case !c.worded():
+	case !c.Signed():
 		return `promote needs a name and a reason: {"by": "…", "why": "…"}`
 	case r.state.Paused != nil:
 		return "the rollout is paused: resume it first"
-	case r.state.Phase != PhaseBake && r.state.Phase != PhaseHold && r.state.Phase != PhaseGate:
+	case r.state.Phase != rollout.PhaseBake && r.state.Phase != rollout.PhaseHold && r.state.Phase != rollout.PhaseGate:
 		return fmt.Sprintf("there is no gate to pass while %s", r.state.Phase)
 	case c.Stage != "" && c.Stage != r.state.Stages[r.state.Stage].Name:
 		return fmt.Sprintf("it is for stage %s, and the current stage is %s", c.Stage, r.state.Stages[r.state.Stage].Name)
@@ -90,17 +86,12 @@ func (r *rollout) promotable(c Control) string {
 	return ""
 }
 
-// worded says that a person has given a name and a reason in words.
-func (c Control) worded() bool {
-	return strings.ContainsFunc(c.By, unicode.IsLetter) && strings.ContainsFunc(c.Why, unicode.IsLetter)
-}
-
 // unlockable answers why a signal for a locked rollout has no effect now.
-func (r *rollout) unlockable(c Control) string {
+func (r *run) unlockable(c rollout.Control) string {
 	switch {
-	case r.state.Phase != PhaseLocked || r.gaveUp != nil:
+	case r.state.Phase != rollout.PhaseLocked || r.gaveUp != nil:
 		return "there is no incomplete rollback that waits: the rollout is " + string(r.state.Phase)
-	case c.Signal == SignalGiveUp && !c.worded():
+	case c.Signal == rollout.SignalGiveUp && !c.Signed():
 		return `give-up needs a name and a reason: {"by": "…", "why": "…"}`
 	}
 	return ""
@@ -108,39 +99,18 @@ func (r *rollout) unlockable(c Control) string {
 
 // approvable is the index of the named stage if it still needs approval or, with
 // no name, of the one that waits for it; -1 if there is none.
-func (r *rollout) approvable(name string) int {
-	if name == "" && r.state.Phase != PhaseApproval {
+func (r *run) approvable(name string) int {
+	if name == "" && r.state.Phase != rollout.PhaseApproval {
 		return -1
 	}
-	return slices.IndexFunc(r.state.Stages, func(s StageState) bool {
+	return slices.IndexFunc(r.state.Stages, func(s rollout.StageState) bool {
 		return s.Approval != "" && s.ApprovedBy == nil && (name == "" || name == s.Name)
 	})
 }
 
-func (r *rollout) noApproval(name string) string {
+func (r *run) noApproval(name string) string {
 	if name == "" {
 		return "no stage waits for approval now; name one to approve it ahead"
 	}
 	return fmt.Sprintf("no stage %q needs approval", name)
-}
-
-// MaxText bounds each text of a signal that is kept, in bytes.
-const MaxText = 500
-
-// bounded cuts a text, and takes out of it what is not text.
-func bounded(s string) string {
-	s = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) { // controls, and what turns the direction of text
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "�")))
-	if len(s) <= MaxText {
-		return s
-	}
-	cut := MaxText
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "…"
 }

@@ -17,7 +17,7 @@ type counted struct {
 }
 
 // count notes targets that are exposed, once each.
-func (r *rollout) count(ids []string, noted bool) {
+func (r *run) count(ids []string, noted bool) {
 	known := make(map[string]int, len(r.counted))
 	for i, c := range r.counted {
 		known[c.ID] = i
@@ -34,7 +34,7 @@ func (r *rollout) count(ids []string, noted bool) {
 
 // moved notes targets that are at another address: who is there now is not who an
 // earlier batch would take back. Those that were reached are exposed.
-func (r *rollout) moved(ts []fleet.Target) {
+func (r *run) moved(ts []fleet.Target) {
 	out := idSet(r.absent())
 	gone := idSet(ids(ts))
 	for i, c := range r.counted {
@@ -62,7 +62,7 @@ type tally struct {
 
 // tally counts a batch as it was observed. Only those of a sweep may have been counted
 // before.
-func (r *rollout) tally(b activities.Batch, seen activities.Observed) tally {
+func (r *run) tally(b activities.Batch, seen activities.Observed) tally {
 	todo := b.To - b.From - seen.Already - len(seen.Previous.Absent)
 	t := tally{Todo: todo, Fresh: todo, Found: seen.Already, Changing: todo}
 	if b.Late == nil || len(r.counted) == 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -19,11 +20,11 @@ func (w *world) mostExposed() *int {
 	most := new(int)
 	for at := time.Second; at < 10*time.Minute; at += time.Second {
 		w.do(at, func() {
-			v, err := w.env.QueryWorkflow(QueryStatus)
+			v, err := w.env.QueryWorkflow(rollout.QueryStatus)
 			if err != nil {
 				return // it has ended
 			}
-			var s State
+			var s rollout.State
 			require.NoError(w.t, v.Get(&s))
 			*most = max(*most, s.Exposed)
 		})
@@ -61,7 +62,7 @@ func TestSweptTargetsCountOnce(t *testing.T) {
 			return health.Pass
 		}
 		out := w.run(s)
-		require.Equal(t, PhaseRolledBack, out.Outcome.Result, out.Outcome.Why)
+		require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result, out.Outcome.Why)
 		require.Len(t, out.Stages, 5)
 		require.Equal(t, 100, w.on("1.0.0"))
 		require.Equal(t, 100, out.Outcome.Touched, "took the order: %t", took)
@@ -90,7 +91,7 @@ func TestMovedTargetsAreExposedOnce(t *testing.T) {
 	}
 	most := w.mostExposed()
 	out := w.run(s)
-	require.Equal(t, PhasePromoted, out.Outcome.Result, out.Outcome.Why)
+	require.Equal(t, rollout.PhasePromoted, out.Outcome.Result, out.Outcome.Why)
 	require.Equal(t, 20, w.on("2.0.0"))
 	require.Equal(t, 20, *most)
 	require.Equal(t, 20, out.Targets)

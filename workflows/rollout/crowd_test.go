@@ -13,6 +13,7 @@ import (
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // maxPayload is what Temporal takes.
@@ -44,11 +45,11 @@ func newCrowd(t *testing.T, n, every int) *world {
 	}
 	for at := 30 * time.Second; at < 8*time.Minute; at += 30 * time.Second {
 		w.do(at, func() {
-			v, err := w.env.QueryWorkflow(QueryStatus)
+			v, err := w.env.QueryWorkflow(rollout.QueryStatus)
 			if err != nil {
 				return // it has ended
 			}
-			var s State
+			var s rollout.State
 			require.NoError(t, v.Get(&s))
 			w.requireFits(s)
 		})
@@ -67,7 +68,7 @@ func TestACrowdIsLeftOut(t *testing.T) {
 	s.Apply.Batch = 2000
 	out := w.run(s)
 	w.requireFits(out)
-	require.Equal(t, PhasePromoted, out.Outcome.Result, out.Outcome.Why)
+	require.Equal(t, rollout.PhasePromoted, out.Outcome.Result, out.Outcome.Why)
 	require.Equal(t, "90000 of 100000 targets run 2.0.0, 10000 left out", out.Outcome.Why)
 	require.Equal(t, 10_000, out.LeftOut)
 	require.Equal(t, 10_000, out.Outcome.LeftOut)
@@ -96,7 +97,7 @@ func TestACrowdIsLocked(t *testing.T) {
 	s.Apply.Batch = 2000
 	out := w.run(s)
 	w.requireFits(out)
-	require.Equal(t, PhaseIncomplete, out.Outcome.Result)
+	require.Equal(t, rollout.PhaseIncomplete, out.Outcome.Result)
 	require.Equal(t, 40_000, out.Outcome.NotBack)
 	require.Contains(t, out.Outcome.Why, "errors FAIL")
 	require.Greater(t, len(out.Outcome.NotReverted), 10_000)
@@ -109,7 +110,7 @@ func TestTooManyToLeaveOut(t *testing.T) {
 	s.Apply.Batch = 2000
 	out := w.run(s)
 	w.requireFits(out)
-	require.Equal(t, PhaseRolledBack, out.Outcome.Result)
+	require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result)
 	require.Contains(t, out.Outcome.Why, "targets of the fleet do not answer, more than a rollout can leave out")
 	require.Equal(t, 80_000, w.on("1.0.0"))
 }

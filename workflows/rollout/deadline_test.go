@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -38,20 +39,20 @@ func TestRevertThatNeverAnswersLocks(t *testing.T) {
 				}
 				return health.Pass
 			}
-			var seen State
+			var seen rollout.State
 			w.do(90*time.Minute, func() {
-				v, err := w.env.QueryWorkflow(QueryStatus)
+				v, err := w.env.QueryWorkflow(rollout.QueryStatus)
 				require.NoError(t, err)
 				require.NoError(t, v.Get(&seen))
 				w.mu.Lock()
 				defer w.mu.Unlock()
 				w.reverter = w.revert
 			})
-			w.at(7*time.Hour, SignalRetry, ControlRequest{By: "ann"})
+			w.at(7*time.Hour, rollout.SignalRetry, rollout.ControlRequest{By: "ann"})
 			out := w.run(fourStages())
-			require.Equal(t, PhaseLocked, seen.Phase, seen.Why)
+			require.Equal(t, rollout.PhaseLocked, seen.Phase, seen.Why)
 			require.Contains(t, seen.Why, "50 of 50 touched targets not known to be back")
-			require.Equal(t, PhaseRolledBack, out.Outcome.Result, out.Outcome.Why)
+			require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result, out.Outcome.Why)
 			require.Equal(t, 50, out.Outcome.Reverted)
 			require.Equal(t, 100, w.on("1.0.0"))
 		})
@@ -80,7 +81,7 @@ func TestRevertIsTriedAgainAfterALongAbsence(t *testing.T) {
 		return health.Pass
 	}
 	out := w.run(fourStages())
-	require.Equal(t, PhaseRolledBack, out.Outcome.Result, out.Outcome.Why)
+	require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result, out.Outcome.Why)
 	require.Equal(t, 50, out.Outcome.Reverted)
 }
 
@@ -116,7 +117,7 @@ func TestRevertHasWhatIsLeftOfTheDeadline(t *testing.T) {
 		return health.Pass
 	}
 	out := w.run(s)
-	require.Equal(t, PhaseRolledBack, out.Outcome.Result, out.Outcome.Why)
+	require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result, out.Outcome.Why)
 	require.Equal(t, 10*time.Minute, giveUp.Sub(began))
 	require.Equal(t, batchesAtOnce, limits[10*time.Minute+batchTimeout])
 	require.Greater(t, limits[batchTimeout], batchesAtOnce)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -33,7 +34,7 @@ func TestHarmInALongWait(t *testing.T) {
 			return verdict
 		}
 		out := w.run(s)
-		require.Equal(t, PhaseRolledBack, out.Outcome.Result, wait)
+		require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result, wait)
 		require.Equal(t, 30*time.Hour, out.Outcome.EndedAt.Sub(out.StartedAt).Round(time.Minute), wait)
 	}
 }
@@ -59,9 +60,9 @@ func TestBrokenWatch(t *testing.T) {
 		}
 		s := fourStages()
 		s.Stages[3].Approval = spec.ApprovalRequired
-		w.at(20*time.Hour, SignalApprove, nil)
+		w.at(20*time.Hour, rollout.SignalApprove, nil)
 		out := w.run(s)
-		require.Equal(t, PhasePromoted, out.Outcome.Result, name)
+		require.Equal(t, rollout.PhasePromoted, out.Outcome.Result, name)
 		require.Less(t, calls, 200, name)
 		require.Greater(t, calls, 20, name)
 	}
@@ -71,11 +72,11 @@ func TestBrokenWatch(t *testing.T) {
 func TestAbortWithTheLastGate(t *testing.T) {
 	for _, late := range []time.Duration{-time.Millisecond, 0} {
 		w := newWorld(t, 10)
-		w.at(4*time.Minute+late, SignalAbort, ControlRequest{By: "ann"})
+		w.at(4*time.Minute+late, rollout.SignalAbort, rollout.ControlRequest{By: "ann"})
 		out := w.run(fourStages())
 		require.Len(t, out.Controls, 1)
 		if out.Controls[0].Refused == "" {
-			require.Equal(t, PhaseAborted, out.Outcome.Result)
+			require.Equal(t, rollout.PhaseAborted, out.Outcome.Result)
 			require.Equal(t, 10, w.on("1.0.0"))
 		}
 	}
@@ -89,17 +90,17 @@ func TestPromoteBeforeAnApproval(t *testing.T) {
 		then, later health.Verdict
 		check       string // that answers later
 		override    bool
-		end         Phase
+		end         rollout.Phase
 	}{
-		{noData, noData, "errors", false, PhasePromoted},
-		{noData, fail, "errors", false, PhaseRolledBack},
-		{noData, noData, "errors", true, PhasePromoted},
-		{noData, fail, "errors", true, PhaseRolledBack},
-		{noData, pass, "errors", true, PhasePromoted},
-		{pass, fail, "errors", true, PhaseRolledBack},
-		{fail, fail, "errors", true, PhasePromoted},
-		{fail, fail, "lost rows", true, PhaseRolledBack},
-		{fail, noData, "errors", true, PhasePromoted},
+		{noData, noData, "errors", false, rollout.PhasePromoted},
+		{noData, fail, "errors", false, rollout.PhaseRolledBack},
+		{noData, noData, "errors", true, rollout.PhasePromoted},
+		{noData, fail, "errors", true, rollout.PhaseRolledBack},
+		{noData, pass, "errors", true, rollout.PhasePromoted},
+		{pass, fail, "errors", true, rollout.PhaseRolledBack},
+		{fail, fail, "errors", true, rollout.PhasePromoted},
+		{fail, fail, "lost rows", true, rollout.PhaseRolledBack},
+		{fail, noData, "errors", true, rollout.PhasePromoted},
 	} {
 		for _, renewed := range []bool{false, true} {
 			t.Run(fmt.Sprint(tc, renewed), func(t *testing.T) {
@@ -117,7 +118,7 @@ func TestPromoteBeforeAnApproval(t *testing.T) {
 						}
 						return tc.then
 					}
-					w.env.SignalWorkflow(SignalPromote, ControlRequest{By: "ann", Why: "seen by hand", Override: tc.override})
+					w.env.SignalWorkflow(rollout.SignalPromote, rollout.ControlRequest{By: "ann", Why: "seen by hand", Override: tc.override})
 				})
 				w.check = func(since time.Duration) string {
 					if since > 2*time.Hour {
@@ -128,7 +129,7 @@ func TestPromoteBeforeAnApproval(t *testing.T) {
 				if renewed {
 					w.grow(time.Hour)
 				}
-				w.at(3*time.Hour, SignalApprove, ControlRequest{By: "bob"})
+				w.at(3*time.Hour, rollout.SignalApprove, rollout.ControlRequest{By: "bob"})
 				out := w.run(s)
 				require.Equal(t, tc.end, out.Outcome.Result, out.Outcome.Why)
 				require.Equal(t, renewed, w.runs > 1)
@@ -141,11 +142,11 @@ func TestPromoteBeforeAnApproval(t *testing.T) {
 func TestPromoteNeedsWords(t *testing.T) {
 	w := newWorld(t, 10)
 	w.health = func(int, time.Duration) health.Verdict { return health.NoData }
-	for i, req := range []ControlRequest{{By: " ", Why: "\t\n"}, {By: "\x00\x1b[3", Why: "ok"}, {By: "ann", Why: "  "}} {
-		w.at(time.Duration(10+i)*time.Second, SignalPromote, req)
+	for i, req := range []rollout.ControlRequest{{By: " ", Why: "\t\n"}, {By: "\x00\x1b[3", Why: "ok"}, {By: "ann", Why: "  "}} {
+		w.at(time.Duration(10+i)*time.Second, rollout.SignalPromote, req)
 	}
 	out := w.run(fourStages())
-	require.Equal(t, PhaseRolledBack, out.Outcome.Result)
+	require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result)
 	for _, c := range out.Controls {
 		require.NotEmpty(t, c.Refused)
 	}
@@ -156,25 +157,25 @@ func TestWhyItWaits(t *testing.T) {
 	w := newWorld(t, 10)
 	s := fourStages()
 	s.Stages[0].Approval = spec.ApprovalRequired
-	seen := map[time.Duration]State{}
+	seen := map[time.Duration]rollout.State{}
 	look := func(at time.Duration) {
 		w.do(at, func() {
-			v, err := w.env.QueryWorkflow(QueryStatus)
+			v, err := w.env.QueryWorkflow(rollout.QueryStatus)
 			require.NoError(t, err)
-			var s State
+			var s rollout.State
 			require.NoError(t, v.Get(&s))
 			seen[at] = s
 		})
 	}
-	w.at(time.Minute, SignalPause, ControlRequest{By: "ann"})
+	w.at(time.Minute, rollout.SignalPause, rollout.ControlRequest{By: "ann"})
 	look(2 * time.Minute)
-	w.at(3*time.Minute, SignalApprove, ControlRequest{By: "bob"})
+	w.at(3*time.Minute, rollout.SignalApprove, rollout.ControlRequest{By: "bob"})
 	look(4 * time.Minute)
-	w.at(5*time.Minute, SignalAbort, nil)
+	w.at(5*time.Minute, rollout.SignalAbort, nil)
 	w.run(s)
-	require.Equal(t, PhaseApproval, seen[2*time.Minute].Phase)
+	require.Equal(t, rollout.PhaseApproval, seen[2*time.Minute].Phase)
 	require.Contains(t, seen[2*time.Minute].Why, "needs approval")
-	require.NotEqual(t, PhaseApproval, seen[4*time.Minute].Phase)
+	require.NotEqual(t, rollout.PhaseApproval, seen[4*time.Minute].Phase)
 	require.Contains(t, seen[4*time.Minute].Why, "paused by ann")
 }
 
@@ -190,7 +191,7 @@ func TestEveryBatchIsTriedBeforeAnyIsWaitedFor(t *testing.T) {
 		return health.Pass
 	}
 	out := w.run(fourStages())
-	require.Equal(t, PhaseIncomplete, out.Outcome.Result)
+	require.Equal(t, rollout.PhaseIncomplete, out.Outcome.Result)
 	require.Len(t, out.Outcome.NotReverted, 2)
 	batches := len(w.sweeps) - 2
 	for i, in := range w.sweeps {
@@ -213,7 +214,7 @@ func TestEvidenceThatComesAndGoes(t *testing.T) {
 	}
 	w.health = func(int, time.Duration) health.Verdict { return health.NoData }
 	out := w.run(s)
-	require.Equal(t, PhaseRolledBack, out.Outcome.Result)
+	require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result)
 	require.LessOrEqual(t, w.gates, maxHolds+1)
 	require.Greater(t, w.gates, 2)
 }
@@ -221,11 +222,11 @@ func TestEvidenceThatComesAndGoes(t *testing.T) {
 // A signal of an unknown name changes nothing, and one that follows is heard.
 func TestUnknownSignal(t *testing.T) {
 	w := newWorld(t, 10)
-	w.at(time.Second, "self-destruct", ControlRequest{By: "eve"})
-	w.at(2*time.Second, SignalPause, ControlRequest{By: "ann"})
-	w.at(time.Hour, SignalResume, nil)
+	w.at(time.Second, "self-destruct", rollout.ControlRequest{By: "eve"})
+	w.at(2*time.Second, rollout.SignalPause, rollout.ControlRequest{By: "ann"})
+	w.at(time.Hour, rollout.SignalResume, nil)
 	out := w.run(fourStages())
-	require.Equal(t, PhasePromoted, out.Outcome.Result)
+	require.Equal(t, rollout.PhasePromoted, out.Outcome.Result)
 	require.Len(t, out.Controls, 2)
 }
 
@@ -234,11 +235,11 @@ func TestPauseWhileAStageIsMeasured(t *testing.T) {
 	w := newWorld(t, 10)
 	w.measuring = 5 * time.Minute
 	w.mount(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
-	w.at(time.Minute, SignalPause, ControlRequest{By: "ann"})
+	w.at(time.Minute, rollout.SignalPause, rollout.ControlRequest{By: "ann"})
 	touched := -1
 	w.do(30*time.Minute, func() { touched = w.on("2.0.0") })
-	w.at(31*time.Minute, SignalResume, ControlRequest{By: "ann"})
+	w.at(31*time.Minute, rollout.SignalResume, rollout.ControlRequest{By: "ann"})
 	s := w.run(fourStages())
 	require.Zero(t, touched, "targets on the release half an hour into a pause")
-	require.Equal(t, PhasePromoted, s.Outcome.Result, s.Outcome.Why)
+	require.Equal(t, rollout.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
 }

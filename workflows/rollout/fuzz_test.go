@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/converter"
+
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // Whatever a signal carries, what is kept of it is short, plain text, and the same
@@ -28,13 +30,13 @@ func FuzzRequest(f *testing.F) {
 			require.True(t, json.Valid(data), "an override is never guessed")
 		}
 		for _, text := range []string{got.By, got.Why, got.Stage} {
-			b := bounded(text)
-			require.LessOrEqual(t, len(b), MaxText+len("…"))
+			b := rollout.PlainText(text)
+			require.LessOrEqual(t, len(b), rollout.MaxText+len("…"))
 			require.True(t, utf8.ValidString(b))
 			for _, r := range b {
 				require.True(t, unicode.IsPrint(r), "%q", r)
 			}
-			require.NotContains(t, Markdown(b), "\n")
+			require.NotContains(t, rollout.Markdown(b), "\n")
 		}
 	})
 }
@@ -52,14 +54,14 @@ func FuzzSignals(f *testing.F) {
 			w.env.SignalWorkflow(name, converter.NewRawValue(&commonpb.Payload{
 				Metadata: map[string][]byte{converter.MetadataEncoding: []byte(encoding)}, Data: data,
 			}))
-			if name == SignalPause {
-				w.env.SignalWorkflow(SignalResume, nil)
+			if name == rollout.SignalPause {
+				w.env.SignalWorkflow(rollout.SignalResume, nil)
 			}
 		}, 30*time.Second)
 		s := w.run(fourStages())
-		want, release := PhasePromoted, "2.0.0"
-		if name == SignalAbort {
-			want, release = PhaseAborted, "1.0.0"
+		want, release := rollout.PhasePromoted, "2.0.0"
+		if name == rollout.SignalAbort {
+			want, release = rollout.PhaseAborted, "1.0.0"
 		}
 		require.Equal(t, want, s.Outcome.Result, s.Outcome.Why)
 		require.Equal(t, 10, w.on(release))

@@ -5,11 +5,12 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // heardOf are the targets that joined, moved or came back late, each as it was told
 // last: those that were swept in, and those that could not be yet.
-func (r *rollout) heardOf() []fleet.Target {
+func (r *run) heardOf() []fleet.Target {
 	var out []fleet.Target
 	seen := map[string]bool{}
 	for _, ts := range slices.Backward(append(slices.Clone(r.sweeps), r.newcomers)) {
@@ -26,7 +27,7 @@ func (r *rollout) heardOf() []fleet.Target {
 // joined are the targets to ask beside those of the plan: what was listed now and, of
 // those heard of before, who is left out still, whatever the listing says. It answers
 // how many the fleet has more than was known.
-func (r *rollout) joined(now activities.Relisted) (all []fleet.Target, more int) {
+func (r *run) joined(now activities.Relisted) (all []fleet.Target, more int) {
 	before := r.heardOf()
 	known := idSet(ids(before))
 	for _, t := range now.Joined {
@@ -41,7 +42,7 @@ func (r *rollout) joined(now activities.Relisted) (all []fleet.Target, more int)
 		if !out[t.ID] || listed[t.ID] {
 			continue
 		}
-		if room -= size(t); room < 0 {
+		if room -= rollout.JSONSize(t); room < 0 {
 			break // by their ids alone they stay left out
 		}
 		all = append(all, t)
@@ -50,7 +51,7 @@ func (r *rollout) joined(now activities.Relisted) (all []fleet.Target, more int)
 }
 
 // waiting are the targets heard of that are left out still.
-func (r *rollout) waiting(joined []fleet.Target) []fleet.Target {
+func (r *run) waiting(joined []fleet.Target) []fleet.Target {
 	out, listed := idSet(r.absent()), idSet(ids(joined))
 	all := slices.Clone(joined)
 	for _, t := range r.heardOf() {
@@ -66,7 +67,7 @@ func (r *rollout) waiting(joined []fleet.Target) []fleet.Target {
 const maxPending = 512 << 10
 
 // elsewhere are the targets of a listing that were known at another address.
-func (r *rollout) elsewhere(now activities.Relisted) []fleet.Target {
+func (r *run) elsewhere(now activities.Relisted) []fleet.Target {
 	at := map[string]string{}
 	for _, t := range r.heardOf() {
 		at[t.ID] = t.Address

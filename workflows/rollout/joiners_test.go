@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -47,9 +48,9 @@ func TestUnreachableJoinerIsCountedOnceAndNamed(t *testing.T) {
 		s := w.joining(listings, "new1", "new2")
 		w.away["new2"] = true
 		out := w.run(s)
-		require.Equal(t, PhasePromoted, out.Outcome.Result, out.Outcome.Why)
+		require.Equal(t, rollout.PhasePromoted, out.Outcome.Result, out.Outcome.Why)
 		require.Equal(t, 22, out.Targets, "%d listings", listings)
-		require.Equal(t, []TargetTrouble{{ID: "new2", Reason: "does not answer: no answer"}}, out.Outcome.Unreached, "%d listings", listings)
+		require.Equal(t, []rollout.TargetTrouble{{ID: "new2", Reason: "does not answer: no answer"}}, out.Outcome.Unreached, "%d listings", listings)
 		require.Equal(t, 21, w.on("2.0.0"))
 	}
 }
@@ -66,7 +67,7 @@ func TestJoinerThatAnswersLaterIsSwept(t *testing.T) {
 			clear(w.away)
 		})
 		out := w.run(s)
-		require.Equal(t, PhasePromoted, out.Outcome.Result, out.Outcome.Why)
+		require.Equal(t, rollout.PhasePromoted, out.Outcome.Result, out.Outcome.Why)
 		require.Empty(t, out.Outcome.Unreached)
 		require.Equal(t, 22, out.Targets)
 		require.Equal(t, 22, w.on("2.0.0"), "%d listings", listings)
@@ -91,6 +92,6 @@ func TestJoinerThatFallsSilentIsNamed(t *testing.T) {
 		}
 		out := w.run(s)
 		require.Equal(t, 22, out.Targets)
-		require.Equal(t, []TargetTrouble{{ID: "new2", Reason: "does not answer: no answer"}}, out.Outcome.Unreached, "%d listings", listings)
+		require.Equal(t, []rollout.TargetTrouble{{ID: "new2", Reason: "does not answer: no answer"}}, out.Outcome.Unreached, "%d listings", listings)
 	}
 }

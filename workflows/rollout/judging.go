@@ -10,13 +10,14 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // judging is the bake and the gate of one stage.
 type judging struct {
-	rollout *rollout
-	stage   int
+	run   *run
+	stage int
 	resting
 }
 
@@ -31,16 +32,12 @@ const (
 // forever is the clock of a wait that only a person or harm ends.
 const forever = time.Duration(-1)
 
-// maxHolds bounds how often evidence that comes and goes is put to the gate, and
-// maxGates how many decisions of a stage are kept.
-const (
-	maxHolds = 20
-	maxGates = 20
-)
+// maxHolds bounds how often evidence that comes and goes is put to the gate.
+const maxHolds = 20
 
 // judge begins to judge a stage that was applied, or goes on where it rested.
-func (r *rollout) judge(stage int) *judging {
-	j := &judging{rollout: r, stage: stage}
+func (r *run) judge(stage int) *judging {
+	j := &judging{run: r, stage: stage}
 	if r.resting != nil {
 		j.resting, r.resting = *r.resting, nil
 		return j
@@ -51,8 +48,8 @@ func (r *rollout) judge(stage int) *judging {
 	return j
 }
 
-// run returns nil when the stage may be left for the next one.
-func (j *judging) run() error {
+// untilPassed returns nil when the stage may be left for the next one.
+func (j *judging) untilPassed() error {
 	for {
 		var err error
 		passed := false
@@ -68,7 +65,7 @@ func (j *judging) run() error {
 		}
 		if errors.Is(err, errRenew) {
 			rest := j.resting
-			j.rollout.resting = &rest
+			j.run.resting = &rest
 		}
 		if err != nil || passed {
 			return err
@@ -90,12 +87,12 @@ const (
 
 // bake watches for as long as the stage bakes.
 func (j *judging) bake() error {
-	r, s := j.rollout, &j.rollout.state.Stages[j.stage]
+	r, s := j.run, &j.run.state.Stages[j.stage]
 	why, until := fmt.Sprintf("watching %s for %s", s.Name, s.Bake), unsettled
 	if a := r.spec.Stages[j.stage].Adaptive; a != nil {
 		why, until = fmt.Sprintf("watching %s for %s to %s, until every check has shown to be less than %s worse", s.Name, a.Min, s.Bake, a.Enough), showing
 	}
-	r.enter(PhaseBake, why)
+	r.enter(rollout.PhaseBake, why)
 	var err error
 	j.Clock, err = j.sit(j.Clock, "bake "+s.Name+" for "+s.Bake.String(), until, j.overridden)
 	if err == nil {
@@ -110,9 +107,9 @@ func (j *judging) decide() (bool, error) {
 	switch {
 	case err != nil:
 		return false, err
-	case g.Decision == RollBack:
+	case g.Decision == rollout.RollBack:
 		return false, &failure{why: g.Why, report: &g.Report}
-	case g.Decision == Hold:
+	case g.Decision == rollout.Hold:
 		j.Step = stepHold
 		j.Holds++
 	case j.blocked() == "":
@@ -120,7 +117,7 @@ func (j *judging) decide() (bool, error) {
 	default:
 		j.Step = stepWait
 		if g.Override != nil { // what a person decided still holds after the wait
-			j.Passed = &mandate{By: *g.Override, Failed: failed(g.Report)}
+			j.Passed = &rollout.OverrideGrant{By: *g.Override, Failed: rollout.FailedChecks(g.Report)}
 		}
 	}
 	return false, nil
@@ -132,12 +129,12 @@ const changeMandate = "override-only-what-failed"
 
 // override is what a person has decided of the stage, if it holds for a report; nil if
 // nobody has.
-func (j *judging) override(of health.Report) *Control {
-	r := j.rollout
+func (j *judging) override(of health.Report) *rollout.Control {
+	r := j.run
 	if r.override != nil || j.Passed == nil {
 		return r.override
 	}
-	by := j.Passed.over(of)
+	by := j.Passed.For(of)
 	if by.Override != j.Passed.By.Override &&
 		workflow.GetVersion(r.base, changeMandate, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		return &j.Passed.By
@@ -145,25 +142,25 @@ func (j *judging) override(of health.Report) *Control {
 	return by
 }
 
-func (j *judging) overridden() bool { return j.rollout.override != nil }
+func (j *judging) overridden() bool { return j.run.override != nil }
 
 // blocked says what keeps a stage that passed from being left; empty if nothing.
-func (j *judging) blocked() string { return j.rollout.blocked(j.stage + 1) }
+func (j *judging) blocked() string { return j.run.blocked(j.stage + 1) }
 
 // wait goes on watching a stage that passed until it may be left.
 func (j *judging) wait() error {
-	r := j.rollout
+	r := j.run
 	for why := j.blocked(); why != ""; why = j.blocked() {
-		phase := PhaseBake
+		phase := rollout.PhaseBake
 		if r.needsApproval(j.stage + 1) {
-			phase = PhaseApproval
+			phase = rollout.PhaseApproval
 		}
 		r.enter(phase, why)
 		if _, err := j.sit(forever, "", unsettled, func() bool { return j.blocked() != why }); err != nil {
 			return err
 		}
 	}
-	r.enter(PhaseBake, "looking again before "+r.state.Stages[j.stage].Name+" is left")
+	r.enter(rollout.PhaseBake, "looking again before "+r.state.Stages[j.stage].Name+" is left")
 	j.Step = stepGate
 	return nil
 }
@@ -171,7 +168,7 @@ func (j *judging) wait() error {
 // hold goes on watching a stage without a verdict until there is one, a person
 // decides, or the stage's time to decide is over.
 func (j *judging) hold() error {
-	r, s := j.rollout, j.rollout.spec.Stages[j.stage]
+	r, s := j.run, j.run.spec.Stages[j.stage]
 	gates := r.state.Stages[j.stage].Gates
 	g := gates[len(gates)-1]
 	person := s.Undecided == spec.UndecidedWait
@@ -185,7 +182,7 @@ func (j *judging) hold() error {
 	} else if person {
 		next = fmt.Sprintf("asks a person in %s unless that changes", spec.Duration(j.HoldLeft.Round(time.Second)))
 	}
-	r.enter(PhaseHold, g.Why+"; "+next)
+	r.enter(rollout.PhaseHold, g.Why+"; "+next)
 	settle := passing
 	if j.Holds >= maxHolds {
 		settle = unsettled
@@ -204,7 +201,7 @@ func (j *judging) hold() error {
 // rollout is paused. It returns what is left when over holds or when the stage has
 // settled; nothing is left when time is up. Harm is an error.
 func (j *judging) sit(clock time.Duration, summary string, settle settling, over func() bool) (time.Duration, error) {
-	r := j.rollout
+	r := j.run
 	for clock != 0 && !over() && r.ctx.Err() == nil {
 		if r.full() {
 			return clock, errRenew
@@ -242,7 +239,7 @@ func (j *judging) sit(clock time.Duration, summary string, settle settling, over
 // least is how much longer an adaptive bake lasts at least, with so much of it left at
 // most.
 func (j *judging) least(left time.Duration) time.Duration {
-	s := j.rollout.spec.Stages[j.stage]
+	s := j.run.spec.Stages[j.stage]
 	return max(0, s.Adaptive.Min.Std()-(s.Bake.Std()-left))
 }
 
@@ -253,7 +250,7 @@ const idleWatch = 24 * time.Hour
 // that ends for a reason of its own is started again, ever more slowly: history
 // must not grow with what is broken. With ticking, a timer rings at until.
 func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool) (settled bool, err error) {
-	r, until := j.rollout, in.Until
+	r, until := j.run, in.Until
 	for wait := firstWatchRetry; !stop(); wait = min(2*wait, lastWatchRetry) {
 		ctx, cancel := workflow.WithCancel(r.ctx)
 		in.HealthInput, in.Until = j.Input, until
@@ -313,13 +310,13 @@ const (
 
 // harm records that the watch saw a check fail.
 func (j *judging) harm() error {
-	d, why := decide(j.Last, nil)
-	j.record(Gate{Decision: d, Why: why, At: workflow.Now(j.rollout.ctx), Report: j.Last})
+	d, why := rollout.Decide(j.Last, nil)
+	j.record(rollout.Gate{Decision: d, Why: why, At: workflow.Now(j.run.ctx), Report: j.Last})
 	return &failure{why: why, report: &j.Last}
 }
 
 func (j *judging) watchOptions(ctx workflow.Context, until time.Time) workflow.Context {
-	s := j.rollout.spec.Stages[j.stage]
+	s := j.run.spec.Stages[j.stage]
 	limit := until.Sub(workflow.Now(ctx)) + max(time.Minute, s.DecideWithin.Std())
 	o := options("watch "+s.Name, limit)
 	// Over all attempts: a watch that cannot run does not keep the gate waiting.
@@ -329,9 +326,9 @@ func (j *judging) watchOptions(ctx workflow.Context, until time.Time) workflow.C
 }
 
 // gate evaluates the stage once more and decides.
-func (j *judging) gate() (Gate, error) {
-	r, name := j.rollout, j.rollout.state.Stages[j.stage].Name
-	r.state.Phase, r.state.Why = PhaseGate, "evaluating the checks of "+name+" once more"
+func (j *judging) gate() (rollout.Gate, error) {
+	r, name := j.run, j.run.state.Stages[j.stage].Name
+	r.state.Phase, r.state.Why = rollout.PhaseGate, "evaluating the checks of "+name+" once more"
 	o := options("decide on "+name, gateTimeout)
 	o.ScheduleToCloseTimeout = gateTimeout + r.spec.Stages[j.stage].DecideWithin.Std()
 	ctx := workflow.WithActivityOptions(r.ctx, o)
@@ -339,20 +336,20 @@ func (j *judging) gate() (Gate, error) {
 	var out activities.Judged
 	err := workflow.ExecuteActivity(ctx, acts.Gate, activities.GateInput{HealthInput: j.Input, At: now}).Get(ctx, &out)
 	if r.ctx.Err() != nil {
-		return Gate{}, r.ctx.Err()
+		return rollout.Gate{}, r.ctx.Err()
 	}
 	if err == nil {
 		j.Input.State, j.Last = out.State, out.Report
 	} else {
 		j.Last = unjudged(now, err)
 	}
-	g := Gate{At: workflow.Now(ctx), Report: j.Last}
+	g := rollout.Gate{At: workflow.Now(ctx), Report: j.Last}
 	by := j.override(j.Last)
-	g.Decision, g.Why = decide(j.Last, by)
-	if g.Decision == Promote && j.Last.Verdict() != health.Pass {
+	g.Decision, g.Why = rollout.Decide(j.Last, by)
+	if g.Decision == rollout.Promote && j.Last.Verdict() != health.Pass {
 		g.Override = by
 	}
-	if s := r.spec.Stages[j.stage]; g.Decision == Promote && g.Override == nil && s.Adaptive != nil && j.Clock > 0 && j.Last.Shown() {
+	if s := r.spec.Stages[j.stage]; g.Decision == rollout.Promote && g.Override == nil && s.Adaptive != nil && j.Clock > 0 && j.Last.Shown() {
 		g.Why += fmt.Sprintf(", after %s of at most %s: shown to be less than %s worse", spec.Duration((s.Bake.Std() - j.Clock).Round(time.Second)), s.Bake, s.Adaptive.Enough)
 	}
 	r.override, j.Passed = nil, nil
@@ -362,13 +359,13 @@ func (j *judging) gate() (Gate, error) {
 
 // record keeps a decision with its evidence. The resolved queries are kept of the
 // newest only: a state must fit into a payload.
-func (j *judging) record(g Gate) {
-	s := &j.rollout.state.Stages[j.stage]
+func (j *judging) record(g rollout.Gate) {
+	s := &j.run.state.Stages[j.stage]
 	if n := len(s.Gates); n > 0 {
-		s.Gates[n-1].Report = withoutQueries(s.Gates[n-1].Report)
+		s.Gates[n-1].Report = rollout.WithoutQueries(s.Gates[n-1].Report)
 	}
 	s.Gates = append(s.Gates, g)
-	if len(s.Gates) > maxGates {
+	if len(s.Gates) > rollout.MaxGates {
 		s.Gates = s.Gates[1:]
 	}
 }

@@ -7,15 +7,17 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // signals are those that a rollout accepts. An abort is read before what came
 // with it, so that it wins.
-var signals = []string{SignalAbort, SignalPause, SignalResume, SignalApprove, SignalPromote, SignalGiveUp, SignalRetry}
+var signals = []string{rollout.SignalAbort, rollout.SignalPause, rollout.SignalResume, rollout.SignalApprove, rollout.SignalPromote, rollout.SignalGiveUp, rollout.SignalRetry}
 
 // listen takes signals for as long as the workflow runs, also while it goes back, and
 // once it has ended and only waits for its notifications to be taken.
-func (r *rollout) listen(ctx workflow.Context) {
+func (r *run) listen(ctx workflow.Context) {
 	sel := workflow.NewSelector(ctx)
 	for _, name := range signals {
 		ch := workflow.GetSignalChannel(ctx, name)
@@ -43,7 +45,7 @@ const changeHeard = "hear-signals-before-deciding"
 // cancellation. What comes in one workflow task with an activity's answer is in the
 // hands of listen when the rollout goes on, and would come too late, or be lost where
 // the run ends.
-func (r *rollout) heard() {
+func (r *run) heard() {
 	cancelled := r.ctx.Err() != nil && r.aborted == nil && r.state.Outcome == nil
 	if !cancelled && (r.asking || r.asked.SendAsync(true)) {
 		r.asking = true // listen's hands were empty, and have only this in them now
@@ -59,7 +61,7 @@ func (r *rollout) heard() {
 }
 
 // drain takes the signals that heard has left in a run that an older worker began.
-func (r *rollout) drain() {
+func (r *run) drain() {
 	for _, name := range signals {
 		ch := workflow.GetSignalChannel(r.base, name)
 		for raw := (converter.RawValue{}); ch.ReceiveAsync(&raw); raw = (converter.RawValue{}) {
@@ -75,9 +77,9 @@ func (r *rollout) drain() {
 // about; the result depends on the payload alone.
 //
 //workflowcheck:ignore
-func request(p *commonpb.Payload) ControlRequest {
+func request(p *commonpb.Payload) rollout.ControlRequest {
 	data := strings.TrimSpace(string(p.GetData()))
-	var req ControlRequest
+	var req rollout.ControlRequest
 	if json.Unmarshal([]byte(data), &req) == nil {
 		return req
 	}
@@ -85,5 +87,5 @@ func request(p *commonpb.Payload) ControlRequest {
 	if json.Unmarshal([]byte(data), &text) != nil {
 		text = data
 	}
-	return ControlRequest{Why: text}
+	return rollout.ControlRequest{Why: text}
 }

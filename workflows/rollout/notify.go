@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/notify"
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // notifyFor is how long a receiver that is down is tried.
@@ -30,14 +31,14 @@ func Notify(ctx workflow.Context, in activities.NotifyInput) error {
 
 // announce has a receiver told of a phase, once for each stage; of a lock every
 // time. It does not wait.
-func (r *rollout) announce(p Phase, why string) {
+func (r *run) announce(p rollout.Phase, why string) {
 	to := r.sub.Spec.Notify
 	if to == nil || !slices.Contains(to.On, string(p)) {
 		return
 	}
 	e := r.event(p, why)
 	once := e.Stage + "/" + e.Event
-	if p == PhaseLocked {
+	if p == rollout.PhaseLocked {
 		once += r.lock()
 	}
 	if slices.Contains(r.announced, once) {
@@ -64,7 +65,7 @@ func (r *rollout) announce(p Phase, why string) {
 const changeLocksCounted = "count-locks"
 
 // lock tells this lock from the ones before and after it, in whatever run it is.
-func (r *rollout) lock() string {
+func (r *run) lock() string {
 	if workflow.GetVersion(r.base, changeLocksCounted, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		return fmt.Sprint("/", len(r.state.Controls))
 	}
@@ -72,7 +73,7 @@ func (r *rollout) lock() string {
 }
 
 // told waits until the server has taken every notification; it asks no receiver.
-func (r *rollout) told() {
+func (r *run) told() {
 	_ = workflow.Await(r.base, func() bool { return r.telling == 0 }) // base is never cancelled
 }
 
@@ -80,7 +81,7 @@ func (r *rollout) told() {
 const mostNamed = 20
 
 // event is what a receiver is told of a phase.
-func (r *rollout) event(p Phase, why string) notify.Event {
+func (r *run) event(p rollout.Phase, why string) notify.Event {
 	s := r.state
 	e := notify.Event{
 		Event: string(p), Unit: s.Unit, Release: s.Release, Why: why, By: s.By, At: workflow.Now(r.base),

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -56,9 +57,9 @@ func TestNotifications(t *testing.T) {
 		s := fourStages()
 		s.Stages[2].Approval = spec.ApprovalRequired
 		s.Notify = &spec.Notify{Webhook: "https://hooks.example/x", On: tc.on}
-		w.at(10*time.Minute, SignalApprove, nil)
+		w.at(10*time.Minute, rollout.SignalApprove, nil)
 		out := w.run(s)
-		require.Equal(t, PhaseRolledBack, out.Outcome.Result)
+		require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result)
 		require.WithinDuration(t, out.StartedAt.Add(10*time.Minute), out.Outcome.EndedAt, 10*time.Second)
 		require.ElementsMatch(t, tc.want, told(), "they are independent of each other, and so is their order")
 	}
@@ -77,9 +78,9 @@ func TestSlowReceiver(t *testing.T) {
 	s := fourStages()
 	s.Stages[1].Approval = spec.ApprovalRequired
 	s.Notify = &spec.Notify{Webhook: "https://hooks.example/x", On: spec.NotifyEvents()}
-	w.at(70*time.Second, SignalApprove, ControlRequest{Stage: s.Stages[1].Name})
+	w.at(70*time.Second, rollout.SignalApprove, rollout.ControlRequest{Stage: s.Stages[1].Name})
 	out := w.run(s)
-	require.Equal(t, PhasePromoted, out.Outcome.Result)
+	require.Equal(t, rollout.PhasePromoted, out.Outcome.Result)
 	require.Equal(t, 2, began, "told of the wait and of the end")
 	require.InDelta(t, without.Outcome.EndedAt.Sub(without.StartedAt).Seconds(), out.Outcome.EndedAt.Sub(out.StartedAt).Seconds(), 15)
 }
@@ -104,7 +105,7 @@ func TestAHoldIsToldOnce(t *testing.T) {
 
 // Every lock is told of once, however many signals came before it.
 func TestEveryLockIsTold(t *testing.T) {
-	for _, signals := range []int{0, 2 * maxControls} {
+	for _, signals := range []int{0, 2 * rollout.MaxControls} {
 		w := newWorld(t, 10)
 		told := w.hear(nil)
 		w.health = func(int, time.Duration) health.Verdict { return health.Fail }
@@ -112,13 +113,13 @@ func TestEveryLockIsTold(t *testing.T) {
 			w.stuck[id] = true
 		}
 		for i := range signals {
-			w.at(time.Hour+time.Duration(i)*time.Second, SignalResume, nil)
+			w.at(time.Hour+time.Duration(i)*time.Second, rollout.SignalResume, nil)
 		}
-		w.at(2*time.Hour, SignalRetry, ControlRequest{By: "ann"})
-		w.at(4*time.Hour, SignalRetry, ControlRequest{By: "ann"})
+		w.at(2*time.Hour, rollout.SignalRetry, rollout.ControlRequest{By: "ann"})
+		w.at(4*time.Hour, rollout.SignalRetry, rollout.ControlRequest{By: "ann"})
 		s := fourStages()
-		s.Notify = &spec.Notify{Webhook: "https://hooks.example/x", On: []string{string(PhaseLocked)}}
-		require.Equal(t, PhaseIncomplete, w.run(s).Outcome.Result)
+		s.Notify = &spec.Notify{Webhook: "https://hooks.example/x", On: []string{string(rollout.PhaseLocked)}}
+		require.Equal(t, rollout.PhaseIncomplete, w.run(s).Outcome.Result)
 		require.Len(t, told(), 3)
 	}
 }

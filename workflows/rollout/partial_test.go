@@ -12,6 +12,7 @@ import (
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -39,7 +40,7 @@ func TestToleratedTargetsAreNamed(t *testing.T) {
 	w := newWorld(t, 100)
 	w.leave(tolerant(10), 10, 60, 61)
 	out := w.run(tolerant(10))
-	require.Equal(t, PhasePromoted, out.Outcome.Result, out.Outcome.Why)
+	require.Equal(t, rollout.PhasePromoted, out.Outcome.Result, out.Outcome.Why)
 	require.Len(t, out.Outcome.Unreached, 3)
 	require.Equal(t, 97, w.on("2.0.0"))
 	require.Equal(t, 1, out.Stages[1].Absent)
@@ -54,7 +55,7 @@ func TestToleratedTargetsAreNamed(t *testing.T) {
 	w = newWorld(t, 100)
 	w.leave(tolerant(10), 60, 61, 62, 63, 64, 65)
 	out = w.run(tolerant(10))
-	require.Equal(t, PhaseRolledBack, out.Outcome.Result)
+	require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result)
 	require.Contains(t, out.Outcome.Why, "6 of 50 targets do not answer, 5 are tolerated")
 	require.Equal(t, 100, w.on("1.0.0"))
 	require.Empty(t, out.Outcome.NotReverted, "what was never touched is not to be put back")
@@ -78,10 +79,10 @@ func TestReturnersAreSwept(t *testing.T) {
 		require.Equal(t, spec.StageSweep, out.Stages[4].Name)
 		require.Equal(t, 2, out.Stages[4].Cohort)
 		if harm {
-			require.Equal(t, PhaseRolledBack, out.Outcome.Result)
+			require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result)
 			require.Equal(t, 100, w.on("1.0.0"))
 		} else {
-			require.Equal(t, PhasePromoted, out.Outcome.Result)
+			require.Equal(t, rollout.PhasePromoted, out.Outcome.Result)
 			require.Empty(t, out.Outcome.Unreached)
 			require.Equal(t, 100, w.on("2.0.0"))
 			require.Equal(t, 98, out.Stages[3].Reached)
@@ -96,9 +97,9 @@ func TestJoinersAreSwept(t *testing.T) {
 	for _, tc := range []struct {
 		trouble error
 		harm    bool
-		want    Phase
+		want    rollout.Phase
 		sweeps  int
-	}{{nil, false, PhasePromoted, 1}, {nil, true, PhaseRolledBack, 1}, {errors.New("no such command"), false, PhasePromoted, 0}} {
+	}{{nil, false, rollout.PhasePromoted, 1}, {nil, true, rollout.PhaseRolledBack, 1}, {errors.New("no such command"), false, rollout.PhasePromoted, 0}} {
 		w := newWorld(t, 20)
 		w.releases["new"] = "0.9.0"
 		w.relisted = func(in activities.RelistInput) (activities.Relisted, error) {
@@ -145,8 +146,8 @@ func TestLeaversAreNamed(t *testing.T) {
 		return activities.Relisted{Targets: 99, Left: []string{gone}}, nil
 	}
 	out := w.run(s)
-	require.Equal(t, PhasePromoted, out.Outcome.Result)
-	require.Equal(t, []TargetTrouble{{ID: gone, Reason: "has left the fleet"}}, out.Outcome.Unreached)
+	require.Equal(t, rollout.PhasePromoted, out.Outcome.Result)
+	require.Equal(t, []rollout.TargetTrouble{{ID: gone, Reason: "has left the fleet"}}, out.Outcome.Unreached)
 }
 
 // A target that goes silent while it is changed may run either release: it is taken
@@ -165,7 +166,7 @@ func TestSilentInTheMiddleIsTakenBack(t *testing.T) {
 		return health.Pass
 	}
 	out := w.run(s)
-	require.Equal(t, PhaseIncomplete, out.Outcome.Result)
+	require.Equal(t, rollout.PhaseIncomplete, out.Outcome.Result)
 	require.Equal(t, victim, out.Outcome.NotReverted[0].ID)
 	require.Len(t, out.Outcome.NotReverted, 1)
 }
@@ -180,22 +181,22 @@ func TestRetryRollback(t *testing.T) {
 		}
 		return health.Pass
 	}
-	var seen State
+	var seen rollout.State
 	w.do(time.Hour, func() {
-		v, err := w.env.QueryWorkflow(QueryStatus)
+		v, err := w.env.QueryWorkflow(rollout.QueryStatus)
 		require.NoError(t, err)
 		require.NoError(t, v.Get(&seen))
 	})
-	w.at(2*time.Hour, SignalRetry, nil)
-	w.at(3*time.Hour, SignalPromote, ControlRequest{By: "ann", Why: "go"})
+	w.at(2*time.Hour, rollout.SignalRetry, nil)
+	w.at(3*time.Hour, rollout.SignalPromote, rollout.ControlRequest{By: "ann", Why: "go"})
 	w.do(4*time.Hour, func() { clear(w.stuck) })
-	w.at(5*time.Hour, SignalRetry, ControlRequest{By: "ann"})
+	w.at(5*time.Hour, rollout.SignalRetry, rollout.ControlRequest{By: "ann"})
 	out := w.run(fourStages())
-	require.Equal(t, PhaseLocked, seen.Phase)
-	require.Equal(t, PhaseIncomplete, seen.Outcome.Result)
+	require.Equal(t, rollout.PhaseLocked, seen.Phase)
+	require.Equal(t, rollout.PhaseIncomplete, seen.Outcome.Result)
 	require.Len(t, seen.Outcome.NotReverted, 2)
 	require.Contains(t, seen.Why, "retry-rollback")
-	require.Equal(t, PhaseRolledBack, out.Outcome.Result)
+	require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result)
 	require.Equal(t, 50, out.Outcome.Reverted)
 	require.Equal(t, "yes", out.Outcome.Recovered)
 	require.Equal(t, 100, w.on("1.0.0"))
@@ -209,11 +210,11 @@ func TestGiveUp(t *testing.T) {
 		w.stuck[w.plan.Order[0].ID] = true
 		return health.Fail
 	}
-	w.at(time.Second, SignalRetry, nil)
-	w.at(time.Hour, SignalGiveUp, nil)
-	w.at(2*time.Hour, SignalGiveUp, ControlRequest{By: "ann", Why: "the host is scrapped"})
+	w.at(time.Second, rollout.SignalRetry, nil)
+	w.at(time.Hour, rollout.SignalGiveUp, nil)
+	w.at(2*time.Hour, rollout.SignalGiveUp, rollout.ControlRequest{By: "ann", Why: "the host is scrapped"})
 	out := w.run(fourStages())
-	require.Equal(t, PhaseIncomplete, out.Outcome.Result)
+	require.Equal(t, rollout.PhaseIncomplete, out.Outcome.Result)
 	require.Len(t, out.Outcome.NotReverted, 1)
 	require.Equal(t, "ann", out.Outcome.GaveUp.By)
 	require.Equal(t, 2*time.Hour, out.Outcome.EndedAt.Sub(out.StartedAt).Round(time.Minute))
@@ -226,25 +227,25 @@ func TestGiveUp(t *testing.T) {
 func TestPreflight(t *testing.T) {
 	for _, tc := range []struct {
 		before   health.Verdict
-		override *ControlRequest
-		want     Phase
+		override *rollout.ControlRequest
+		want     rollout.Phase
 	}{
-		{health.Pass, nil, PhasePromoted},
-		{health.Unexercised, nil, PhasePromoted},
-		{health.Fail, nil, PhaseRefused},
-		{health.NoData, nil, PhaseRefused},
-		{health.Stale, nil, PhaseRefused},
-		{health.Fail, &ControlRequest{By: "ann", Why: "the release mends it"}, PhasePromoted},
-		{health.NoData, &ControlRequest{By: "ann", Why: "Prometheus is being moved"}, PhasePromoted},
+		{health.Pass, nil, rollout.PhasePromoted},
+		{health.Unexercised, nil, rollout.PhasePromoted},
+		{health.Fail, nil, rollout.PhaseRefused},
+		{health.NoData, nil, rollout.PhaseRefused},
+		{health.Stale, nil, rollout.PhaseRefused},
+		{health.Fail, &rollout.ControlRequest{By: "ann", Why: "the release mends it"}, rollout.PhasePromoted},
+		{health.NoData, &rollout.ControlRequest{By: "ann", Why: "Prometheus is being moved"}, rollout.PhasePromoted},
 	} {
 		w := newWorld(t, 10)
 		w.before = tc.before
 		out := w.submit(Submission{Spec: fourStages(), By: "test", Override: tc.override})
 		require.Equal(t, tc.want, out.Outcome.Result, "%s: %s", tc.before, out.Outcome.Why)
 		require.Equal(t, tc.override != nil, out.Preflight.Override != nil)
-		if tc.want == PhaseRefused {
+		if tc.want == rollout.PhaseRefused {
 			require.Empty(t, w.applies)
-			require.Equal(t, Refuse, out.Preflight.Decision)
+			require.Equal(t, rollout.Refuse, out.Preflight.Decision)
 			require.Contains(t, out.Outcome.Why, "the fleet is not healthy before the change")
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -38,21 +39,21 @@ func TestRulesHold(t *testing.T) {
 		s.Stages[2].Approval = rapid.SampledFrom([]string{"", spec.ApprovalRequired}).Draw(rt, "approval")
 		for range rapid.IntRange(0, 4).Draw(rt, "signals") {
 			at := time.Duration(rapid.IntRange(0, 400).Draw(rt, "at")) * time.Second
-			w.at(at, rapid.SampledFrom(signals).Draw(rt, "signal"), ControlRequest{
+			w.at(at, rapid.SampledFrom(signals).Draw(rt, "signal"), rollout.ControlRequest{
 				By: rapid.SampledFrom([]string{"", "ann"}).Draw(rt, "by"), Why: "because", Override: rapid.Bool().Draw(rt, "override"),
 			})
 		}
-		w.at(20*time.Hour, SignalRetry, nil)
+		w.at(20*time.Hour, rollout.SignalRetry, nil)
 		for range rapid.IntRange(0, 3).Draw(rt, "renewals") {
 			w.grow(time.Duration(rapid.IntRange(0, 500).Draw(rt, "grows")) * time.Second)
 		}
 		// Whatever was left paused or unapproved ends.
-		w.at(10*time.Hour, SignalAbort, nil)
+		w.at(10*time.Hour, rollout.SignalAbort, nil)
 		checkRules(rt, w, s, before, w.run(s))
 	})
 }
 
-func checkRules(t *rapid.T, w *world, s spec.Spec, before map[string]string, out State) {
+func checkRules(t *rapid.T, w *world, s spec.Spec, before map[string]string, out rollout.State) {
 	named := map[string]bool{}
 	for _, n := range out.Outcome.NotReverted {
 		named[n.ID] = true
@@ -60,17 +61,17 @@ func checkRules(t *rapid.T, w *world, s spec.Spec, before map[string]string, out
 	for _, n := range out.Outcome.Unreached {
 		named[n.ID] = true
 	}
-	promoted := out.Outcome.Result == PhasePromoted
+	promoted := out.Outcome.Result == rollout.PhasePromoted
 	for id, release := range w.releases {
 		if want := map[bool]string{true: s.Release, false: before[id]}[promoted]; release != want && !named[id] {
 			t.Fatalf("%s runs %s after %s and is not named", id, release, out.Outcome.Result)
 		}
 	}
-	require.Equal(t, len(out.Outcome.NotReverted) > 0, out.Outcome.Result == PhaseIncomplete)
+	require.Equal(t, len(out.Outcome.NotReverted) > 0, out.Outcome.Result == rollout.PhaseIncomplete)
 	require.True(t, promoted || len(out.Outcome.Unreached) == 0)
 	for i, st := range out.Stages {
 		for _, g := range st.Gates {
-			if g.Decision == Promote && g.Report.Verdict() != health.Pass {
+			if g.Decision == rollout.Promote && g.Report.Verdict() != health.Pass {
 				require.NotNil(t, g.Override)
 				require.NotEmpty(t, g.Override.By)
 				require.NotEmpty(t, g.Override.Why)
@@ -85,7 +86,7 @@ func checkRules(t *rapid.T, w *world, s spec.Spec, before map[string]string, out
 
 // noEarlyApply fails when a target of stage i got the release before the gate of
 // the stage before it promoted.
-func noEarlyApply(t *rapid.T, w *world, out State, i int, release string) {
+func noEarlyApply(t *rapid.T, w *world, out rollout.State, i int, release string) {
 	ids := map[string]bool{}
 	if i < len(w.plan.Stages) {
 		for _, target := range w.plan.Cohort(i) {
@@ -97,7 +98,7 @@ func noEarlyApply(t *rapid.T, w *world, out State, i int, release string) {
 		if !ids[a.id] || a.release != release {
 			continue
 		}
-		if len(gates) == 0 || gates[len(gates)-1].Decision != Promote || gates[len(gates)-1].At.After(a.at) {
+		if len(gates) == 0 || gates[len(gates)-1].Decision != rollout.Promote || gates[len(gates)-1].At.After(a.at) {
 			t.Fatalf("%s of stage %d got %s at %s without a promotion before it", a.id, i, release, a.at)
 		}
 	}

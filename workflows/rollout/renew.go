@@ -1,7 +1,6 @@
 package rollout
 
 import (
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -10,27 +9,28 @@ import (
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // Carried is what a rollout takes along when it continues as new, because its
 // history has grown long: all that it knows.
 type Carried struct {
-	State     State                  `json:"state"`
+	State     rollout.State          `json:"state"`
 	Planned   activities.Planned     `json:"planned"`
 	Touched   []exposure             `json:"touched,omitempty"`
 	Sweeps    [][]fleet.Target       `json:"sweeps,omitempty"`
 	Newcomers []fleet.Target         `json:"newcomers,omitempty"`
 	Counted   []counted              `json:"counted,omitempty"`
-	Override  *Control               `json:"override,omitempty"`
+	Override  *rollout.Control       `json:"override,omitempty"`
 	Judged    activities.HealthInput `json:"judged"`
 	Resting   *resting               `json:"resting,omitempty"`
 	Back      *wayBack               `json:"back,omitempty"`
 	Announced []string               `json:"announced,omitempty"`
 	// Aborted, Retry and GaveUp are what was asked for since the run is on its way to
 	// the next one.
-	Aborted *Control `json:"aborted,omitempty"`
-	Retry   bool     `json:"retry,omitempty"`
-	GaveUp  *Control `json:"gaveUp,omitempty"`
+	Aborted *rollout.Control `json:"aborted,omitempty"`
+	Retry   bool             `json:"retry,omitempty"`
+	GaveUp  *rollout.Control `json:"gaveUp,omitempty"`
 	// First is the run that has the submission as it was sent.
 	First string `json:"first"`
 }
@@ -47,7 +47,7 @@ type resting struct {
 	Input    activities.HealthInput `json:"input"`
 	Last     health.Report          `json:"last"`
 	// Passed is who let the stage pass against the evidence, while it waits to be left.
-	Passed *mandate `json:"passed,omitempty"`
+	Passed *rollout.OverrideGrant `json:"passed,omitempty"`
 }
 
 // errRenew asks to continue as new.
@@ -60,27 +60,16 @@ const maxCarried = 1 << 20
 
 // full says that the history should not grow any more. An abort begins its way back
 // first, in this run.
-func (r *rollout) full() bool {
+func (r *run) full() bool {
 	going := r.aborted != nil && r.back == nil
 	if !workflow.GetInfo(r.base).GetContinueAsNewSuggested() || going || r.tooMuch {
 		return false
 	}
-	r.tooMuch = size(r.carried()) > maxCarried
+	r.tooMuch = rollout.JSONSize(r.carried()) > maxCarried
 	return !r.tooMuch
 }
 
-// size is how many bytes a value has as JSON, which depends on the value alone.
-//
-//workflowcheck:ignore
-func size(v any) int {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return maxCarried + 1
-	}
-	return len(data)
-}
-
-func (r *rollout) carried() Carried {
+func (r *run) carried() Carried {
 	return Carried{
 		State: r.state, Planned: r.planned, Touched: r.touched, Sweeps: r.sweeps, Newcomers: r.newcomers, Counted: r.counted, Override: r.override,
 		Judged: r.judged, Resting: r.resting, Back: r.back, Announced: r.announced,
@@ -90,18 +79,18 @@ func (r *rollout) carried() Carried {
 
 // renew continues as new. No signal is lost: all that have come were heard and are
 // carried, and one that comes meanwhile makes the server ask again.
-func (r *rollout) renew(ctx workflow.Context) error {
+func (r *run) renew(ctx workflow.Context) error {
 	next := r.sub
 	c := r.carried()
 	next.Carried = &c
-	if len(next.FleetData)+size(c) > maxCarried {
+	if len(next.FleetData)+rollout.JSONSize(c) > maxCarried {
 		next.FleetData = nil // the first run has it
 	}
 	return workflow.NewContinueAsNewError(ctx, Rollout, next)
 }
 
 // restore takes up what an earlier run has carried here.
-func (r *rollout) restore(c Carried) {
+func (r *run) restore(c Carried) {
 	r.state, r.planned, r.touched, r.sweeps = c.State, c.Planned, c.Touched, c.Sweeps
 	r.override, r.judged, r.resting, r.back = c.Override, c.Judged, c.Resting, c.Back
 	r.announced, r.newcomers, r.counted = c.Announced, c.Newcomers, c.Counted

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -16,14 +17,14 @@ import (
 func (w *world) grow(at time.Duration) {
 	w.do(at, func() {
 		w.env.SetContinueAsNewSuggested(true)
-		w.env.SignalWorkflow(SignalResume, nil) // something that makes the workflow look
+		w.env.SignalWorkflow(rollout.SignalResume, nil) // something that makes the workflow look
 	})
 }
 
 // Wherever a rollout continues as new, it ends as it would have without, at the same
 // time, and with the same orders to the targets.
 func TestContinuesAsNew(t *testing.T) {
-	story := func(grow ...time.Duration) (*world, State) {
+	story := func(grow ...time.Duration) (*world, rollout.State) {
 		w := newWorld(t, 100)
 		s := tolerant(10)
 		s.Stages[2].Approval = spec.ApprovalRequired
@@ -37,20 +38,20 @@ func TestContinuesAsNew(t *testing.T) {
 			}
 			return health.Pass
 		}
-		w.at(40*time.Second, SignalPause, ControlRequest{By: "ann"})
-		w.at(100*time.Second, SignalResume, ControlRequest{By: "ann"})
-		w.at(10*time.Minute, SignalApprove, ControlRequest{By: "bob"})
+		w.at(40*time.Second, rollout.SignalPause, rollout.ControlRequest{By: "ann"})
+		w.at(100*time.Second, rollout.SignalResume, rollout.ControlRequest{By: "ann"})
+		w.at(10*time.Minute, rollout.SignalApprove, rollout.ControlRequest{By: "bob"})
 		w.do(11*time.Minute, func() { clear(w.away) })
 		w.do(12*time.Minute, func() { w.stuck[w.plan.Order[0].ID] = true })
 		w.do(20*time.Minute, func() { clear(w.stuck) })
-		w.at(5*time.Hour, SignalRetry, ControlRequest{By: "bob"})
+		w.at(5*time.Hour, rollout.SignalRetry, rollout.ControlRequest{By: "bob"})
 		for _, at := range grow {
 			w.grow(at)
 		}
 		return w, w.run(s)
 	}
 	plain, want := story()
-	require.Equal(t, PhaseRolledBack, want.Outcome.Result, want.Outcome.Why)
+	require.Equal(t, rollout.PhaseRolledBack, want.Outcome.Result, want.Outcome.Why)
 	require.Len(t, want.Stages, 5)
 	require.Equal(t, 1, plain.runs)
 	for _, at := range [][]time.Duration{
@@ -98,7 +99,7 @@ func TestTooMuchToCarry(t *testing.T) {
 	s.Apply.Batch = 5000
 	w.grow(200 * time.Second)
 	out := w.run(s)
-	require.Equal(t, PhasePromoted, out.Outcome.Result)
+	require.Equal(t, rollout.PhasePromoted, out.Outcome.Result)
 	require.Equal(t, 1, w.runs)
 }
 
@@ -106,22 +107,22 @@ func TestTooMuchToCarry(t *testing.T) {
 // before. A run that an older worker has taken past that point goes on as it is.
 func TestLockedAfterAnAbortContinuesAsNew(t *testing.T) {
 	for version, runs := range map[workflow.Version]int{1: 2, workflow.DefaultVersion: 1} {
-		for _, unlock := range []string{SignalRetry, SignalGiveUp} {
+		for _, unlock := range []string{rollout.SignalRetry, rollout.SignalGiveUp} {
 			w := newWorld(t, 10)
 			w.env.OnGetVersion(changeAbortedRenews, workflow.DefaultVersion, workflow.Version(1)).Return(version).Maybe()
-			w.at(30*time.Second, SignalAbort, ControlRequest{By: "ann", Why: "wrong build"})
+			w.at(30*time.Second, rollout.SignalAbort, rollout.ControlRequest{By: "ann", Why: "wrong build"})
 			w.do(10*time.Second, func() { w.stuck[w.plan.Order[0].ID] = true })
 			w.grow(2 * time.Hour)
 			w.do(3*time.Hour, func() { clear(w.stuck) })
-			w.at(4*time.Hour, unlock, ControlRequest{By: "bob", Why: "it is back"})
+			w.at(4*time.Hour, unlock, rollout.ControlRequest{By: "bob", Why: "it is back"})
 			out := w.run(fourStages())
 			require.Equal(t, runs, w.runs)
-			if unlock == SignalGiveUp {
-				require.Equal(t, PhaseIncomplete, out.Outcome.Result)
+			if unlock == rollout.SignalGiveUp {
+				require.Equal(t, rollout.PhaseIncomplete, out.Outcome.Result)
 				require.Equal(t, "bob", out.Outcome.GaveUp.By)
 				continue
 			}
-			require.Equal(t, PhaseAborted, out.Outcome.Result)
+			require.Equal(t, rollout.PhaseAborted, out.Outcome.Result)
 			require.Contains(t, out.Outcome.Why, "aborted by ann")
 			require.Equal(t, 1, out.Outcome.Reverted)
 		}
@@ -131,17 +132,17 @@ func TestLockedAfterAnAbortContinuesAsNew(t *testing.T) {
 // What is asked for while a rollout that continues as new waits for its notifications
 // to be taken is carried.
 func TestSignalsOnTheWayToTheNextRun(t *testing.T) {
-	for signal, end := range map[string]Phase{
-		SignalAbort: PhaseAborted, SignalApprove: PhasePromoted, SignalRetry: PhaseAborted, SignalGiveUp: PhaseIncomplete,
+	for signal, end := range map[string]rollout.Phase{
+		rollout.SignalAbort: rollout.PhaseAborted, rollout.SignalApprove: rollout.PhasePromoted, rollout.SignalRetry: rollout.PhaseAborted, rollout.SignalGiveUp: rollout.PhaseIncomplete,
 	} {
 		t.Run(signal, func(t *testing.T) {
 			w := newWorld(t, 10)
 			w.telling = 5 * time.Second
 			w.mount(w.env.Now())
 			s := fourStages()
-			s.Notify = &spec.Notify{Webhook: "https://hooks.example/x", On: []string{string(PhaseApproval), string(PhaseLocked)}}
+			s.Notify = &spec.Notify{Webhook: "https://hooks.example/x", On: []string{string(rollout.PhaseApproval), string(rollout.PhaseLocked)}}
 			at := 2 * time.Second
-			if end == PhasePromoted || signal == SignalAbort {
+			if end == rollout.PhasePromoted || signal == rollout.SignalAbort {
 				s.Stages[0].Approval = spec.ApprovalRequired
 				w.env.SetContinueAsNewSuggested(true)
 			} else {
@@ -149,19 +150,19 @@ func TestSignalsOnTheWayToTheNextRun(t *testing.T) {
 				w.do(10*time.Second, func() { w.stuck[w.plan.Order[0].ID] = true })
 				w.do(30*time.Second, func() {
 					w.env.SetContinueAsNewSuggested(true)
-					w.env.SignalWorkflow(SignalAbort, ControlRequest{By: "ann"})
+					w.env.SignalWorkflow(rollout.SignalAbort, rollout.ControlRequest{By: "ann"})
 				})
 				w.do(31*time.Second, func() { clear(w.stuck) })
 			}
 			w.do(at, func() {
 				require.Equal(t, 1, w.runs)
-				w.env.SignalWorkflow(signal, ControlRequest{By: "bob", Why: "as the test says"})
+				w.env.SignalWorkflow(signal, rollout.ControlRequest{By: "bob", Why: "as the test says"})
 			})
 			out := w.run(s)
 			require.Equal(t, 2, w.runs)
 			require.Equal(t, end, out.Outcome.Result)
 			last := out.Controls[len(out.Controls)-1]
-			require.Equal(t, Control{Signal: signal, By: "bob", Why: "as the test says", At: last.At}, last)
+			require.Equal(t, rollout.Control{Signal: signal, By: "bob", Why: "as the test says", At: last.At}, last)
 			require.WithinDuration(t, out.StartedAt.Add(at), last.At, time.Second)
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // Rollouts that run while a worker is replaced go on: what was recorded replays,
@@ -22,14 +23,14 @@ import (
 func TestRecordedHistoriesReplay(t *testing.T) {
 	files, err := filepath.Glob("testdata/histories/*.json")
 	require.NoError(t, err)
-	results := map[Phase]bool{}
+	results := map[rollout.Phase]bool{}
 	for _, f := range files {
 		t.Run(filepath.Base(f), func(t *testing.T) {
 			r := worker.NewWorkflowReplayer()
 			r.RegisterWorkflowWithOptions(Rollout, workflow.RegisterOptions{Name: connect.WorkflowType})
 			require.NoError(t, r.ReplayWorkflowHistoryFromJSONFile(quiet{}, f))
 			was := recordedOutcome(t, f)
-			var now State
+			var now rollout.State
 			replayed, ok := r.(interface {
 				GetWorkflowResult(id string, out any) error
 			})
@@ -41,13 +42,13 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			results[was.Result] = true
 		})
 	}
-	for _, want := range []Phase{PhasePromoted, PhaseRolledBack, PhaseAborted, PhaseIncomplete} {
+	for _, want := range []rollout.Phase{rollout.PhasePromoted, rollout.PhaseRolledBack, rollout.PhaseAborted, rollout.PhaseIncomplete} {
 		require.True(t, results[want], "no recorded rollout ended as %s", want)
 	}
 }
 
 // recordedOutcome is how the rollout of a history ended.
-func recordedOutcome(t *testing.T, file string) Outcome {
+func recordedOutcome(t *testing.T, file string) rollout.Outcome {
 	t.Helper()
 	in, err := os.Open(file)
 	require.NoError(t, err)
@@ -55,7 +56,7 @@ func recordedOutcome(t *testing.T, file string) Outcome {
 	h, err := client.HistoryFromJSON(in, client.HistoryJSONOptions{})
 	require.NoError(t, err)
 	last := h.GetEvents()[len(h.GetEvents())-1].GetWorkflowExecutionCompletedEventAttributes()
-	var s State
+	var s rollout.State
 	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(last.GetResult(), &s))
 	require.NotNil(t, s.Outcome)
 	return *s.Outcome

@@ -11,13 +11,14 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // wayBack is a rollback under way.
 type wayBack struct {
-	Outcome Outcome `json:"outcome"`
+	Outcome rollout.Outcome `json:"outcome"`
 	// Result is what the outcome's is once every target is back.
-	Result Phase `json:"result"`
+	Result rollout.Phase `json:"result"`
 	// Harm says that a check failed: whether it recovers tells whether the change
 	// was the cause.
 	Harm bool `json:"harm"`
@@ -39,16 +40,16 @@ type leftover struct {
 // rollback takes back what the rollout touched, newest exposure first, and ends
 // the rollout. It runs on a context that nothing cancels. Its only error is
 // errRenew.
-func (r *rollout) rollback(cause error) error {
+func (r *run) rollback(cause error) error {
 	o := r.verdict(cause)
 	o.Touched = r.changed()
 	var f *failure
 	r.back = &wayBack{
 		Outcome: o, Result: o.Result,
-		Harm: errors.As(cause, &f) && f.report != nil && f.report.Verdict() == health.Fail && o.Result == PhaseRolledBack,
+		Harm: errors.As(cause, &f) && f.report != nil && f.report.Verdict() == health.Fail && o.Result == rollout.PhaseRolledBack,
 	}
 	if len(r.touched) > 0 {
-		r.enter(PhaseRollback, o.Why)
+		r.enter(rollout.PhaseRollback, o.Why)
 		r.revert()
 	}
 	return r.goBack()
@@ -56,10 +57,10 @@ func (r *rollout) rollback(cause error) error {
 
 // goBack waits, as long as targets are left, for a person to have them tried again
 // or to give up; then it ends the rollout.
-func (r *rollout) goBack() error {
+func (r *run) goBack() error {
 	o := &r.back.Outcome
 	for len(r.back.Left) > 0 && r.gaveUp == nil {
-		o.Result, o.NotReverted, o.NotBack = PhaseIncomplete, named(r.back.Left), notBack(r.back.Left)
+		o.Result, o.NotReverted, o.NotBack = rollout.PhaseIncomplete, named(r.back.Left), notBack(r.back.Left)
 		again, err := r.locked()
 		if err != nil {
 			return err
@@ -83,11 +84,11 @@ func (r *rollout) goBack() error {
 
 // locked shows an incomplete rollback and waits. It answers whether the targets
 // that are left shall be tried again.
-func (r *rollout) locked() (again bool, err error) {
+func (r *run) locked() (again bool, err error) {
 	shown := r.back.Outcome
 	shown.Why += fmt.Sprintf("; %d of %d touched targets not known to be back: the unit is locked until sluice retry-rollback %[3]s, or sluice give-up %[3]s --why …",
 		shown.NotBack, shown.Touched, r.state.Unit)
-	r.conclude(shown, PhaseLocked)
+	r.conclude(shown, rollout.PhaseLocked)
 	for {
 		err = workflow.Await(r.base, func() bool { return r.retry || r.gaveUp != nil || r.full() })
 		switch {
@@ -110,7 +111,7 @@ func (r *rollout) locked() (again bool, err error) {
 const changeAbortedRenews = "renew-after-abort"
 
 // verdict words the cause of going back.
-func (r *rollout) verdict(cause error) Outcome {
+func (r *run) verdict(cause error) rollout.Outcome {
 	var f *failure
 	var app *temporal.ApplicationError
 	switch {
@@ -119,21 +120,21 @@ func (r *rollout) verdict(cause error) Outcome {
 		if r.aborted.Why != "" {
 			why += ": " + r.aborted.Why
 		}
-		return Outcome{Result: PhaseAborted, Why: why}
+		return rollout.Outcome{Result: rollout.PhaseAborted, Why: why}
 	case errors.As(cause, &f) && f.refused:
-		return Outcome{Result: PhaseRefused, Why: f.why + "; nothing was changed"}
+		return rollout.Outcome{Result: rollout.PhaseRefused, Why: f.why + "; nothing was changed"}
 	case errors.As(cause, &f):
-		return Outcome{Result: PhaseRolledBack, Why: f.why}
+		return rollout.Outcome{Result: rollout.PhaseRolledBack, Why: f.why}
 	case errors.As(cause, &app) && app.Type() == activities.ErrTypeInvalid && len(r.touched) == 0:
-		return Outcome{Result: PhaseRefused, Why: app.Message() + "; nothing was changed"}
+		return rollout.Outcome{Result: rollout.PhaseRefused, Why: app.Message() + "; nothing was changed"}
 	}
-	return Outcome{Result: PhaseRolledBack, Why: cause.Error()}
+	return rollout.Outcome{Result: rollout.PhaseRolledBack, Why: cause.Error()}
 }
 
 // revert puts every touched batch back, newest first, and notes which targets did
 // not come. Every target is tried once before any is tried again: one that does not
 // answer keeps no other on the release.
-func (r *rollout) revert() {
+func (r *run) revert() {
 	whole := make([]leftover, 0, len(r.touched))
 	for _, t := range slices.Backward(r.touched) {
 		whole = append(whole, leftover{Exposure: t})
@@ -153,7 +154,7 @@ func (r *rollout) revert() {
 }
 
 // again tries all that is left once more, whatever the reason was.
-func (r *rollout) again() {
+func (r *run) again() {
 	left := r.back.Left
 	r.back.Left = nil
 	r.state.Outcome = nil
@@ -161,13 +162,13 @@ func (r *rollout) again() {
 }
 
 // insist tries targets until the rollback's deadline, and keeps what is left then.
-func (r *rollout) insist(left []leftover) {
+func (r *run) insist(left []leftover) {
 	if len(left) == 0 {
 		return
 	}
 	o := r.back.Outcome
 	deadline := workflow.Now(r.base).Add(r.spec.Rollback.Deadline.Std())
-	r.enter(PhaseRollback, fmt.Sprintf("%d of %d touched targets are back; trying the others for up to %s",
+	r.enter(rollout.PhaseRollback, fmt.Sprintf("%d of %d touched targets are back; trying the others for up to %s",
 		o.Reverted, o.Touched, r.spec.Rollback.Deadline))
 	r.back.Left = append(r.back.Left, r.pass(left, deadline, deadline, len(left))...)
 }
@@ -175,7 +176,7 @@ func (r *rollout) insist(left []leftover) {
 // pass reverts batches, or the targets of them that are named, and answers what
 // was not reverted by the deadline. From giveUp on, an activity that cannot even begin
 // is not tried again.
-func (r *rollout) pass(back []leftover, deadline, giveUp time.Time, atOnce int) []leftover {
+func (r *run) pass(back []leftover, deadline, giveUp time.Time, atOnce int) []leftover {
 	left := make([]leftover, len(back))
 	share := max(1, r.spec.Rollback.Parallel/min(len(back), atOnce))
 	_ = eachBatch(r.base, len(back), atOnce, never, func(ctx workflow.Context, i int) error { // f answers no error
@@ -201,7 +202,7 @@ func (r *rollout) pass(back []leftover, deadline, giveUp time.Time, atOnce int) 
 // revertBatch has a batch put back. An activity that nobody took, or that no worker
 // lived to end, before its time was over is tried once more: this workflow goes on only
 // where there is a worker, and one that was away for hours is no reason to give up.
-func (r *rollout) revertBatch(ctx workflow.Context, what string, giveUp time.Time, in activities.RevertInput) (out activities.Reverted, err error) {
+func (r *run) revertBatch(ctx workflow.Context, what string, giveUp time.Time, in activities.RevertInput) (out activities.Reverted, err error) {
 	for range 2 {
 		o := urgent(options(what, r.spec.Rollback.Deadline.Std()+batchTimeout))
 		o.ScheduleToCloseTimeout = max(0, giveUp.Sub(workflow.Now(ctx))) + batchTimeout
@@ -256,8 +257,8 @@ func (l leftover) split() (final, open leftover) {
 }
 
 // named lists the targets that are left, with their reasons.
-func named(left []leftover) []TargetTrouble {
-	var out []TargetTrouble
+func named(left []leftover) []rollout.TargetTrouble {
+	var out []rollout.TargetTrouble
 	for _, l := range left {
 		out = append(out, troubled(l.Troubles)...)
 	}
@@ -275,9 +276,9 @@ func notBack(left []leftover) int {
 
 // recovery looks whether the checks recovered: if they did not, the change was
 // probably not the cause, and that is said. It never changes what was done.
-func (r *rollout) recovery(o *Outcome) {
+func (r *run) recovery(o *rollout.Outcome) {
 	limit := r.spec.Rollback.Recover.Std()
-	r.enter(PhaseVerify, fmt.Sprintf("all %d touched targets are back; looking for up to %s whether health recovers", o.Reverted, r.spec.Rollback.Recover))
+	r.enter(rollout.PhaseVerify, fmt.Sprintf("all %d touched targets are back; looking for up to %s whether health recovers", o.Reverted, r.spec.Rollback.Recover))
 	opts := options("look whether health recovers", limit+time.Minute)
 	opts.ScheduleToCloseTimeout = limit + time.Minute
 	ctx := workflow.WithActivityOptions(r.base, opts)
@@ -294,7 +295,7 @@ func (r *rollout) recovery(o *Outcome) {
 	case health.Pass:
 		o.Recovered = "yes"
 	case health.Fail:
-		o.Recovered, o.Why = "no", o.Why+"; THE ROLLBACK DID NOT CURE IT, so the change was probably not the cause: "+words(out.Report, health.Fail)
+		o.Recovered, o.Why = "no", o.Why+"; THE ROLLBACK DID NOT CURE IT, so the change was probably not the cause: "+rollout.Evidence(out.Report, health.Fail)
 	default:
 		o.Recovered = "unknown"
 	}

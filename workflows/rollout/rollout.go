@@ -12,28 +12,29 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // Rollout takes a release across a fleet stage by stage. It ends without an error
 // however the rollout ended: the result says how.
-func Rollout(ctx workflow.Context, sub Submission) (State, error) {
+func Rollout(ctx workflow.Context, sub Submission) (rollout.State, error) {
 	r, err := setup(ctx, sub)
 	if err != nil {
-		return State{}, err
+		return rollout.State{}, err
 	}
 	again := r.run()
 	r.told()
 	r.heard()
 	r.drain()
 	if errors.Is(again, errRenew) {
-		return State{}, r.renew(ctx)
+		return rollout.State{}, r.renew(ctx)
 	}
-	return fit(r.state), nil
+	return rollout.TrimToPayload(r.state), nil
 }
 
 // rollout is one run of the workflow.
-type rollout struct {
+type run struct {
 	// ctx ends when the rollout is aborted; base never does, so that the way back
 	// is not cancelled by what made it necessary.
 	ctx, base workflow.Context
@@ -41,7 +42,7 @@ type rollout struct {
 	sub       Submission
 	// spec is the submission's, with a stage for every sweep.
 	spec    spec.Spec
-	state   State
+	state   rollout.State
 	planned activities.Planned
 	// touched are the batches that were changed, or may have been, oldest first.
 	touched []exposure
@@ -56,9 +57,9 @@ type rollout struct {
 	// counted are exposed targets that a sweep may meet again.
 	counted []counted
 	// override is a promote that was taken and not used yet.
-	override *Control
+	override *rollout.Control
 	// aborted is what asked for the way back; nil while nothing did.
-	aborted *Control
+	aborted *rollout.Control
 	// back is the way back; nil until it has begun, and never left again.
 	back *wayBack
 	// judged is what the current stage is judged by.
@@ -68,7 +69,7 @@ type rollout struct {
 	resting *resting
 	// retry and gaveUp are what ends the wait after an incomplete rollback.
 	retry  bool
-	gaveUp *Control
+	gaveUp *rollout.Control
 	ended  bool
 	// announced are the events that a receiver was told of, telling how many the
 	// server has yet to take.
@@ -89,20 +90,20 @@ type exposure struct {
 }
 
 // setup readies the state, the query and the signals.
-func setup(ctx workflow.Context, sub Submission) (*rollout, error) {
+func setup(ctx workflow.Context, sub Submission) (*run, error) {
 	base, _ := workflow.NewDisconnectedContext(ctx)
-	r := &rollout{base: base, sub: sub, spec: sub.Spec, asked: workflow.NewChannel(base)}
+	r := &run{base: base, sub: sub, spec: sub.Spec, asked: workflow.NewChannel(base)}
 	r.ctx, r.abort = workflow.WithCancel(ctx)
 	info := workflow.GetInfo(ctx)
-	r.state = State{
+	r.state = rollout.State{
 		Unit: sub.Spec.Unit, Release: sub.Spec.Release, By: sub.By,
 		Fence: fence(info.WorkflowStartTime), StartedAt: info.WorkflowStartTime,
-		Phase: PhasePlanning, Why: "cutting the fleet into cohorts",
+		Phase: rollout.PhasePlanning, Why: "cutting the fleet into cohorts",
 	}
 	if sub.Carried != nil {
 		r.restore(*sub.Carried)
 	}
-	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (State, error) { return fit(r.state), nil }); err != nil {
+	if err := workflow.SetQueryHandler(ctx, rollout.QueryStatus, func() (rollout.State, error) { return rollout.TrimToPayload(r.state), nil }); err != nil {
 		return nil, fmt.Errorf("answer status queries: %w", err)
 	}
 	workflow.Go(base, r.listen)
@@ -119,11 +120,11 @@ func setup(ctx workflow.Context, sub Submission) (*rollout, error) {
 func fence(start time.Time) int64 { return start.UnixMilli() * 2 }
 
 // backFence is the fence of the way back: a late apply must not overwrite it.
-func (r *rollout) backFence() int64 { return r.state.Fence + 1 }
+func (r *run) backFence() int64 { return r.state.Fence + 1 }
 
 // run walks the stages and, when one does not pass, goes back. Its only error is
 // errRenew.
-func (r *rollout) run() error {
+func (r *run) run() error {
 	if r.back != nil {
 		return r.goBack()
 	}
@@ -145,8 +146,8 @@ func (r *rollout) run() error {
 }
 
 // promoted words the outcome of a rollout whose every stage has passed.
-func (r *rollout) promoted() Outcome {
-	o := Outcome{Result: PhasePromoted, Touched: r.changed(), Unreached: r.state.Unreached}
+func (r *run) promoted() rollout.Outcome {
+	o := rollout.Outcome{Result: rollout.PhasePromoted, Touched: r.changed(), Unreached: r.state.Unreached}
 	o.Why = fmt.Sprintf("all %d targets run %s", r.state.Targets, r.state.Release)
 	if n := len(o.Unreached); n > 0 {
 		o.Why = fmt.Sprintf("%d of %d targets run %s, %d left out",
@@ -156,14 +157,14 @@ func (r *rollout) promoted() Outcome {
 }
 
 // cancelled makes an abort of the workflow's cancellation, once.
-func (r *rollout) cancelled() {
+func (r *run) cancelled() {
 	if r.aborted == nil && r.state.Outcome == nil {
-		r.control(SignalAbort, ControlRequest{By: "a Temporal cancellation"})
+		r.control(rollout.SignalAbort, rollout.ControlRequest{By: "a Temporal cancellation"})
 	}
 }
 
 // forward promotes stage after stage. Its error says why it stopped.
-func (r *rollout) forward() error {
+func (r *run) forward() error {
 	if r.state.Preflight == nil {
 		if err := r.prepare(); err != nil {
 			return err
@@ -182,7 +183,7 @@ func (r *rollout) forward() error {
 }
 
 // prepare does what comes before the first stage.
-func (r *rollout) prepare() error {
+func (r *run) prepare() error {
 	for _, step := range []func() error{r.plan, r.validate, func() error { return r.approval(0) }, r.preflight} {
 		if err := step(); err != nil {
 			return err
@@ -192,7 +193,7 @@ func (r *rollout) prepare() error {
 }
 
 // plan pins the fleet's snapshot and cuts it, once.
-func (r *rollout) plan() error {
+func (r *run) plan() error {
 	if r.planned.Digest != "" {
 		return nil
 	}
@@ -205,7 +206,7 @@ func (r *rollout) plan() error {
 	r.planned.FleetData = nil // the history has it
 	r.state.Plan, r.state.Targets = r.planned.Digest, r.planned.Targets
 	for i, s := range r.spec.Stages {
-		r.state.Stages = append(r.state.Stages, StageState{
+		r.state.Stages = append(r.state.Stages, rollout.StageState{
 			Name: s.Name, Cohort: r.planned.Stages[i].Size(), Reach: r.planned.Stages[i].To,
 			Bake: s.Bake, Approval: s.Approval,
 		})
@@ -214,7 +215,7 @@ func (r *rollout) plan() error {
 }
 
 // changed is how many targets the rollout changed, or may have.
-func (r *rollout) changed() int {
+func (r *run) changed() int {
 	n := 0
 	for _, t := range r.touched {
 		n += t.Count
@@ -223,15 +224,15 @@ func (r *rollout) changed() int {
 }
 
 // end records the outcome where everybody looks for it.
-func (r *rollout) end(o Outcome) {
+func (r *run) end(o rollout.Outcome) {
 	r.ended = true
 	r.conclude(o, o.Result)
 }
 
 // conclude shows an outcome, of which there may be more to come.
-func (r *rollout) conclude(o Outcome, p Phase) {
+func (r *run) conclude(o rollout.Outcome, p rollout.Phase) {
 	o.EndedAt = workflow.Now(r.base)
-	if o.Stage == "" && o.Result != PhasePromoted && len(r.state.Stages) > 0 {
+	if o.Stage == "" && o.Result != rollout.PhasePromoted && len(r.state.Stages) > 0 {
 		o.Stage = r.state.Stages[r.state.Stage].Name
 	}
 	r.state.Outcome = &o

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -15,7 +16,7 @@ import (
 func TestGoodReleaseIsPromoted(t *testing.T) {
 	w := newWorld(t, 100)
 	s := w.run(fourStages())
-	require.Equal(t, PhasePromoted, s.Outcome.Result, s.Outcome.Why)
+	require.Equal(t, rollout.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
 	require.Equal(t, 100, w.on("2.0.0"))
 	require.Equal(t, 4, w.gates)
 	require.Equal(t, 4, w.watches)
@@ -34,7 +35,7 @@ func TestHarmIsTakenBack(t *testing.T) {
 			return health.Pass
 		}
 		s := w.run(fourStages())
-		require.Equal(t, PhaseRolledBack, s.Outcome.Result)
+		require.Equal(t, rollout.PhaseRolledBack, s.Outcome.Result)
 		require.Equal(t, exposed, s.Outcome.Touched)
 		require.Equal(t, exposed, s.Outcome.Reverted)
 		require.Empty(t, s.Outcome.NotReverted)
@@ -42,7 +43,7 @@ func TestHarmIsTakenBack(t *testing.T) {
 		require.Equal(t, 0, s.Exposed)
 		require.Equal(t, "yes", s.Outcome.Recovered)
 		require.Equal(t, s.Stages[stage].Name, s.Outcome.Stage)
-		require.Equal(t, RollBack, s.Stages[stage].Gates[0].Decision)
+		require.Equal(t, rollout.RollBack, s.Stages[stage].Gates[0].Decision)
 		require.Less(t, s.Outcome.EndedAt.Sub(s.Stages[stage].AppliedAt), 25*time.Second, "the watch returns early")
 	}
 }
@@ -56,7 +57,7 @@ func TestHarmAtTheLastMoment(t *testing.T) {
 		}
 		return health.Pass
 	}
-	require.Equal(t, PhaseRolledBack, w.run(fourStages()).Outcome.Result)
+	require.Equal(t, rollout.PhaseRolledBack, w.run(fourStages()).Outcome.Result)
 }
 
 // No verdict is never a promotion: the gate holds, and then goes back.
@@ -65,7 +66,7 @@ func TestNoVerdictNeverPromotes(t *testing.T) {
 		w := newWorld(t, 100)
 		w.health = func(int, time.Duration) health.Verdict { return v }
 		s := w.run(fourStages())
-		require.Equal(t, PhaseRolledBack, s.Outcome.Result, v)
+		require.Equal(t, rollout.PhaseRolledBack, s.Outcome.Result, v)
 		require.Equal(t, 1, s.Outcome.Touched)
 		require.Equal(t, 2*time.Minute, s.Outcome.EndedAt.Sub(s.Stages[0].AppliedAt).Round(time.Second), "bake and decideWithin")
 	}
@@ -81,14 +82,14 @@ func TestHoldEndsWithAVerdict(t *testing.T) {
 		return health.Pass
 	}
 	s := w.run(fourStages())
-	require.Equal(t, PhasePromoted, s.Outcome.Result)
-	require.Equal(t, Hold, s.Stages[0].Gates[0].Decision)
-	require.Equal(t, Promote, s.Stages[0].Gates[1].Decision)
+	require.Equal(t, rollout.PhasePromoted, s.Outcome.Result)
+	require.Equal(t, rollout.Hold, s.Stages[0].Gates[0].Decision)
+	require.Equal(t, rollout.Promote, s.Stages[0].Gates[1].Decision)
 }
 
 // undecided: wait holds until a person decides.
 func TestUndecidedWaitsForAPerson(t *testing.T) {
-	for _, signal := range []string{SignalPromote, SignalAbort} {
+	for _, signal := range []string{rollout.SignalPromote, rollout.SignalAbort} {
 		w := newWorld(t, 10)
 		w.health = func(i int, _ time.Duration) health.Verdict {
 			if i == 0 {
@@ -98,13 +99,13 @@ func TestUndecidedWaitsForAPerson(t *testing.T) {
 		}
 		s := fourStages()
 		s.Stages[0].Undecided = spec.UndecidedWait
-		w.at(5*time.Hour, signal, ControlRequest{By: "ann", Why: "seen by hand"})
+		w.at(5*time.Hour, signal, rollout.ControlRequest{By: "ann", Why: "seen by hand"})
 		out := w.run(s)
-		if signal == SignalAbort {
-			require.Equal(t, PhaseAborted, out.Outcome.Result)
+		if signal == rollout.SignalAbort {
+			require.Equal(t, rollout.PhaseAborted, out.Outcome.Result)
 			continue
 		}
-		require.Equal(t, PhasePromoted, out.Outcome.Result, out.Outcome.Why)
+		require.Equal(t, rollout.PhasePromoted, out.Outcome.Result, out.Outcome.Why)
 		gates := out.Stages[0].Gates
 		require.Equal(t, "ann", gates[len(gates)-1].Override.By)
 	}
@@ -117,7 +118,7 @@ func TestFailedApplyIsTakenBack(t *testing.T) {
 		w.broken[id] = true
 	}
 	s := w.run(fourStages())
-	require.Equal(t, PhaseRolledBack, s.Outcome.Result)
+	require.Equal(t, rollout.PhaseRolledBack, s.Outcome.Result)
 	require.Contains(t, s.Outcome.Why, "refused by target")
 	require.Equal(t, 100, w.on("1.0.0"))
 }
@@ -127,7 +128,7 @@ func TestInvalidReleaseIsRefused(t *testing.T) {
 	w := newWorld(t, 100)
 	w.refused = []activities.Trouble{{ID: "t001", Reason: "haproxy: parsing failed"}}
 	s := w.run(fourStages())
-	require.Equal(t, PhaseRefused, s.Outcome.Result)
+	require.Equal(t, rollout.PhaseRefused, s.Outcome.Result)
 	require.Empty(t, w.applies)
 	require.Contains(t, s.Outcome.Why, "parsing failed")
 }
@@ -145,7 +146,7 @@ func TestUnrevertedTargetsAreNamed(t *testing.T) {
 		return health.Pass
 	}
 	s := w.run(fourStages())
-	require.Equal(t, PhaseIncomplete, s.Outcome.Result)
+	require.Equal(t, rollout.PhaseIncomplete, s.Outcome.Result)
 	require.Len(t, s.Outcome.NotReverted, 4)
 	require.Equal(t, 16, s.Outcome.Reverted)
 	require.Equal(t, 4, w.on("2.0.0"))
@@ -157,7 +158,7 @@ func TestRollbackThatDoesNotCure(t *testing.T) {
 	w.health = func(int, time.Duration) health.Verdict { return health.Fail }
 	w.recovers = health.Fail
 	s := w.run(fourStages())
-	require.Equal(t, PhaseRolledBack, s.Outcome.Result)
+	require.Equal(t, rollout.PhaseRolledBack, s.Outcome.Result)
 	require.Equal(t, "no", s.Outcome.Recovered)
 	require.Contains(t, s.Outcome.Why, "DID NOT CURE")
 }
@@ -177,7 +178,7 @@ func TestTargetsFoundOnTheRelease(t *testing.T) {
 	s := fourStages()
 	s.Stages[1].Reach.Percent = 40
 	out := w.run(s)
-	require.Equal(t, PhaseRolledBack, out.Outcome.Result)
+	require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result)
 	require.Equal(t, 8, out.Outcome.Touched)
 	require.Equal(t, 2, w.on("2.0.0"))
 	for _, a := range w.applies {

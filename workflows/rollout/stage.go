@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -21,7 +22,7 @@ type failure struct {
 func (f *failure) Error() string { return f.why }
 
 // validate asks the first cohort's targets whether they could run the release.
-func (r *rollout) validate() error {
+func (r *run) validate() error {
 	b := r.batches(0, r.spec.Apply.Parallel)[0] // a refusal of one is one of all
 	ctx := workflow.WithActivityOptions(r.ctx, options("ask the first targets whether they can run the release", batchTimeout))
 	var refusals []activities.Trouble
@@ -37,11 +38,11 @@ func (r *rollout) validate() error {
 
 // approval waits before a stage that needs it. Later stages ask for theirs while
 // the one before is still watched.
-func (r *rollout) approval(i int) error {
+func (r *run) approval(i int) error {
 	for why := r.blocked(i); why != ""; why = r.blocked(i) {
-		phase := PhasePlanning
+		phase := rollout.PhasePlanning
 		if r.needsApproval(i) {
-			phase = PhaseApproval
+			phase = rollout.PhaseApproval
 		}
 		r.enter(phase, why)
 		if err := workflow.Await(r.ctx, func() bool { return r.blocked(i) != why || r.full() }); err != nil {
@@ -56,7 +57,7 @@ func (r *rollout) approval(i int) error {
 
 // blocked says why stage i may not begin; empty if nothing keeps it. There may be
 // no stage i: then only a pause keeps the last one from being left.
-func (r *rollout) blocked(i int) string {
+func (r *run) blocked(i int) string {
 	switch {
 	case r.needsApproval(i):
 		return fmt.Sprintf("stage %s needs approval: sluice approve %s", r.state.Stages[i].Name, r.state.Unit)
@@ -66,12 +67,12 @@ func (r *rollout) blocked(i int) string {
 	return ""
 }
 
-func (r *rollout) needsApproval(i int) bool {
+func (r *run) needsApproval(i int) bool {
 	return i < len(r.state.Stages) && r.state.Stages[i].Approval == spec.ApprovalRequired && r.state.Stages[i].ApprovedBy == nil
 }
 
 // stage takes one cohort to the release and returns when its gate has promoted.
-func (r *rollout) stage(i int) error {
+func (r *run) stage(i int) error {
 	r.state.Stage = i
 	s := &r.state.Stages[i]
 	if r.resting == nil && r.full() {
@@ -88,7 +89,7 @@ func (r *rollout) stage(i int) error {
 		}
 	}
 	j := r.judge(i)
-	if err := j.run(); err != nil {
+	if err := j.untilPassed(); err != nil {
 		return err
 	}
 	r.leaveOutSilent(s.Name, j.Last)
@@ -97,7 +98,7 @@ func (r *rollout) stage(i int) error {
 }
 
 // passed notes how far the rollout has come with a stage.
-func (r *rollout) passed(i int) {
+func (r *run) passed(i int) {
 	s := &r.state.Stages[i]
 	s.DoneAt, s.LeftOut = workflow.Now(r.ctx), len(r.state.Unreached)
 	s.Reached = s.Reach - s.LeftOut
@@ -108,7 +109,7 @@ func (r *rollout) passed(i int) {
 
 // expose puts the release on the stage's cohort. It answers whether there is
 // anything to judge: all targets of a sweep may have gone away again.
-func (r *rollout) expose(i int) (bool, error) {
+func (r *run) expose(i int) (bool, error) {
 	s := &r.state.Stages[i]
 	s.StartedAt = workflow.Now(r.ctx)
 	observed, err := r.observe(i)
@@ -138,14 +139,14 @@ func (r *rollout) expose(i int) (bool, error) {
 }
 
 // ref names a stage to the judge.
-func (r *rollout) ref(i int) activities.StageRef {
+func (r *run) ref(i int) activities.StageRef {
 	return activities.StageRef{Plan: r.planned.Digest, Stage: i, Absent: r.absent(), Late: r.late(i)}
 }
 
 // observe reads what every target of the cohort runs, before anything is applied.
-func (r *rollout) observe(i int) ([]activities.Observed, error) {
+func (r *run) observe(i int) ([]activities.Observed, error) {
 	s := &r.state.Stages[i]
-	r.enter(PhaseObserve, fmt.Sprintf("reading what the %d targets of %s run now", s.Cohort, s.Name))
+	r.enter(rollout.PhaseObserve, fmt.Sprintf("reading what the %d targets of %s run now", s.Cohort, s.Name))
 	batches := r.batches(i, r.spec.Apply.Parallel)
 	out := make([]activities.Observed, len(batches))
 	first := r.first(i)
@@ -171,7 +172,7 @@ func (r *rollout) observe(i int) ([]activities.Observed, error) {
 
 // beyond leaves out the targets of a stage whose silence is tolerated, and words
 // the trouble that is not; empty if there is none.
-func (r *rollout) beyond(i int, trouble []activities.Trouble) string {
+func (r *run) beyond(i int, trouble []activities.Trouble) string {
 	s, allowed := &r.state.Stages[i], r.allowance(i)
 	quiet, others := silent(trouble)
 	if len(others) > 0 {
@@ -192,8 +193,8 @@ func (r *rollout) beyond(i int, trouble []activities.Trouble) string {
 }
 
 // baseline measures the stage's targets before they change.
-func (r *rollout) baseline(i int) (health.Baseline, error) {
-	r.enter(PhaseObserve, fmt.Sprintf("measuring the targets of %s before the change", r.state.Stages[i].Name))
+func (r *run) baseline(i int) (health.Baseline, error) {
+	r.enter(rollout.PhaseObserve, fmt.Sprintf("measuring the targets of %s before the change", r.state.Stages[i].Name))
 	ctx := workflow.WithActivityOptions(r.ctx, options("measure "+r.state.Stages[i].Name+" before the change", baselineTimeout))
 	var b health.Baseline
 	err := workflow.ExecuteActivity(ctx, acts.Baseline, activities.BaselineInput{
@@ -204,9 +205,9 @@ func (r *rollout) baseline(i int) (health.Baseline, error) {
 
 // apply puts the release on the cohort. Each batch's way back is noted before the
 // batch is started.
-func (r *rollout) apply(i int, observed []activities.Observed) error {
+func (r *run) apply(i int, observed []activities.Observed) error {
 	s := &r.state.Stages[i]
-	r.enter(PhaseApply, fmt.Sprintf("putting %s on the %d targets of %s", r.state.Release, s.Cohort, s.Name))
+	r.enter(rollout.PhaseApply, fmt.Sprintf("putting %s on the %d targets of %s", r.state.Release, s.Cohort, s.Name))
 	batches := r.batches(i, r.spec.Apply.Parallel)
 	first, left := r.first(i), r.allowance(i)-s.Absent
 	var trouble []activities.Trouble

@@ -8,18 +8,19 @@ import (
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // gather looks for targets that were left out or have joined since, and adds a stage
 // for those that can be reached now: a sweep, judged like any stage. It answers
 // whether there is one.
-func (r *rollout) gather() (bool, error) {
+func (r *run) gather() (bool, error) {
 	listed := r.sub.Spec.Fleet.Listed()
 	if len(r.sweeps) == spec.MaxSweeps || len(r.state.Unreached) == 0 && !listed {
 		return false, nil
 	}
-	r.enter(PhaseObserve, "looking for targets that were left out or have joined")
+	r.enter(rollout.PhaseObserve, "looking for targets that were left out or have joined")
 	var now activities.Relisted
 	if listed {
 		now = r.relist()
@@ -42,7 +43,7 @@ func (r *rollout) gather() (bool, error) {
 	last := r.sweepStage()
 	r.sweeps = append(r.sweeps, late.Ready)
 	r.spec.Stages = append(slices.Clone(r.spec.Stages), last)
-	r.state.Stages = append(r.state.Stages, StageState{
+	r.state.Stages = append(r.state.Stages, rollout.StageState{
 		Name: last.Name, Cohort: len(late.Ready), Reach: r.state.Targets - len(r.state.Unreached), Bake: last.Bake,
 	})
 	return true, nil
@@ -50,7 +51,7 @@ func (r *rollout) gather() (bool, error) {
 
 // relist asks how the fleet has changed since it was planned. A fleet that cannot be
 // listed any more is no reason to take anything back: it is as it was.
-func (r *rollout) relist() activities.Relisted {
+func (r *run) relist() activities.Relisted {
 	in := activities.RelistInput{Plan: r.planned.Digest}
 	out := idSet(r.absent())
 	for _, t := range r.heardOf() {
@@ -72,7 +73,7 @@ func (r *rollout) relist() activities.Relisted {
 
 // stillOut leaves out who was not found: of those that had been left out, and of those
 // that have joined. Where nothing new is known, what was known stands.
-func (r *rollout) stillOut(late activities.Late, joined []fleet.Target, left []string) {
+func (r *run) stillOut(late activities.Late, joined []fleet.Target, left []string) {
 	before := r.state.Unreached
 	r.state.Unreached = nil
 	r.leaveOut(late.Still)
@@ -85,7 +86,7 @@ func (r *rollout) stillOut(late activities.Late, joined []fleet.Target, left []s
 	}
 	for _, t := range joined {
 		if !ready[t.ID] && !named[t.ID] {
-			r.state.Unreached = append(r.state.Unreached, TargetTrouble{ID: t.ID, Reason: "joined late, and did not answer"})
+			r.state.Unreached = append(r.state.Unreached, rollout.TargetTrouble{ID: t.ID, Reason: "joined late, and did not answer"})
 		}
 	}
 	gone := idSet(left)
@@ -96,7 +97,7 @@ func (r *rollout) stillOut(late activities.Late, joined []fleet.Target, left []s
 	}
 }
 
-func (r *rollout) findLate(joined []fleet.Target) (activities.Late, error) {
+func (r *run) findLate(joined []fleet.Target) (activities.Late, error) {
 	ctx := workflow.WithActivityOptions(r.ctx, options("look for targets that were left out", batchTimeout))
 	var late activities.Late
 	err := workflow.ExecuteActivity(ctx, acts.FindLate, activities.LateInput{
@@ -106,13 +107,13 @@ func (r *rollout) findLate(joined []fleet.Target) (activities.Late, error) {
 }
 
 // sweepStage is the stage of a sweep: as long as the last one.
-func (r *rollout) sweepStage() spec.Stage {
+func (r *run) sweepStage() spec.Stage {
 	last := r.sub.Spec.Stages[len(r.sub.Spec.Stages)-1]
 	return spec.Stage{Name: spec.StageSweep, Bake: last.Bake, Adaptive: last.Adaptive, DecideWithin: last.DecideWithin, Undecided: last.Undecided}
 }
 
 // late are the targets of a sweep; nil for a stage of the plan.
-func (r *rollout) late(stage int) []fleet.Target {
+func (r *run) late(stage int) []fleet.Target {
 	if n := stage - len(r.planned.Stages); n >= 0 {
 		return r.sweeps[n]
 	}
@@ -121,7 +122,7 @@ func (r *rollout) late(stage int) []fleet.Target {
 
 // allowance is how many of a stage's targets may stay silent. Those of a sweep may
 // all go away again.
-func (r *rollout) allowance(stage int) int {
+func (r *run) allowance(stage int) int {
 	n := r.state.Stages[stage].Cohort
 	if r.late(stage) != nil {
 		return n
@@ -130,7 +131,7 @@ func (r *rollout) allowance(stage int) int {
 }
 
 // leaveOut notes targets that do not answer, each once.
-func (r *rollout) leaveOut(ts []activities.Trouble) {
+func (r *run) leaveOut(ts []activities.Trouble) {
 	if len(ts) == 0 {
 		return
 	}
@@ -143,7 +144,7 @@ func (r *rollout) leaveOut(ts []activities.Trouble) {
 		if t.Silent {
 			t.Reason = "does not answer: " + t.Reason
 		}
-		r.state.Unreached = append(r.state.Unreached, TargetTrouble{ID: t.ID, Reason: t.Reason})
+		r.state.Unreached = append(r.state.Unreached, rollout.TargetTrouble{ID: t.ID, Reason: t.Reason})
 	}
 }
 
@@ -153,7 +154,7 @@ func (r *rollout) leaveOut(ts []activities.Trouble) {
 const maxAbsent = 512 << 10
 
 // crowded says that more targets are left out than a rollout can carry along.
-func (r *rollout) crowded() bool {
+func (r *run) crowded() bool {
 	n := 0
 	for _, t := range r.state.Unreached {
 		n += len(t.ID) + len(`"",`)
@@ -162,7 +163,7 @@ func (r *rollout) crowded() bool {
 }
 
 // absent are the ids of the targets that are left out.
-func (r *rollout) absent() []string {
+func (r *run) absent() []string {
 	var ids []string
 	for _, t := range r.state.Unreached {
 		ids = append(ids, t.ID)
@@ -171,7 +172,7 @@ func (r *rollout) absent() []string {
 }
 
 // leaveOutSilent notes the targets whose silence a gate has forgiven.
-func (r *rollout) leaveOutSilent(stage string, report health.Report) {
+func (r *run) leaveOutSilent(stage string, report health.Report) {
 	for _, res := range report.Results {
 		quiet := make([]activities.Trouble, len(res.Silent))
 		for i, id := range res.Silent {
@@ -202,10 +203,10 @@ func idsOf(ts []activities.Trouble) []string {
 	return out
 }
 
-func troubled(ts []activities.Trouble) []TargetTrouble {
-	var out []TargetTrouble
+func troubled(ts []activities.Trouble) []rollout.TargetTrouble {
+	var out []rollout.TargetTrouble
 	for _, t := range ts {
-		out = append(out, TargetTrouble{ID: t.ID, Reason: t.Reason})
+		out = append(out, rollout.TargetTrouble{ID: t.ID, Reason: t.Reason})
 	}
 	return out
 }

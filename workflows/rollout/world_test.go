@@ -20,6 +20,7 @@ import (
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -309,11 +310,11 @@ func (w *world) report(v health.Verdict) health.Report {
 
 // run executes a rollout to its end, over as many runs of the workflow as it takes.
 // One that is locked in the end is given up.
-func (w *world) run(s spec.Spec) State { return w.submit(Submission{Spec: s, By: "test"}) }
+func (w *world) run(s spec.Spec) rollout.State { return w.submit(Submission{Spec: s, By: "test"}) }
 
-func (w *world) submit(sub Submission) State {
+func (w *world) submit(sub Submission) rollout.State {
 	w.t.Helper()
-	w.at(1000*time.Hour, SignalGiveUp, ControlRequest{By: "the test", Why: "it ends here"})
+	w.at(1000*time.Hour, rollout.SignalGiveUp, rollout.ControlRequest{By: "the test", Why: "it ends here"})
 	start := w.env.Now()
 	for w.runs = 1; ; w.runs++ {
 		for _, e := range w.events {
@@ -334,12 +335,12 @@ func (w *world) submit(sub Submission) State {
 	}
 }
 
-func (w *world) ended(err error) State {
+func (w *world) ended(err error) rollout.State {
 	w.t.Helper()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var out State
+	var out rollout.State
 	if err := w.env.GetWorkflowResult(&out); err != nil {
 		w.t.Fatal(err)
 	}

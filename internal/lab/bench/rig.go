@@ -16,9 +16,10 @@ import (
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/lab/stack"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/store"
-	"github.com/sluicehq/sluice/workflows/rollout"
+	workflows "github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // unit is the only one that the simulated targets know, and before what they run.
@@ -73,7 +74,7 @@ func (r *rig) close() {
 // work runs the rollout's workflow, and the bare one, with the given activities.
 func (r *rig) work(acts any) error {
 	w := connect.NewWorkers(r.client, 2000)
-	w.Rollouts.RegisterWorkflowWithOptions(rollout.Rollout, workflow.RegisterOptions{Name: connect.WorkflowType})
+	w.Rollouts.RegisterWorkflowWithOptions(workflows.Rollout, workflow.RegisterOptions{Name: connect.WorkflowType})
 	w.Rollouts.RegisterWorkflow(bare)
 	w.RegisterActivities(acts)
 	r.worker = &w
@@ -100,7 +101,7 @@ func (r *rig) start(ctx context.Context, s spec.Spec, f fleet.Fleet) (client.Wor
 	if err != nil {
 		return nil, err
 	}
-	sub := rollout.Submission{Spec: s, FleetDigest: digest, FleetData: data, By: "bench"}
+	sub := workflows.Submission{Spec: s, FleetDigest: digest, FleetData: data, By: "bench"}
 	if len(data) > 1<<20 { // as the CLI does
 		sub.FleetData = nil
 		if _, err := r.store.Put(ctx, data); err != nil {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/lab/sim"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
 const newRelease, fenceForth = "2.0.0", int64(100)

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sluicehq/sluice/workflows/rollout"
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // targets is the size of every fleet, and parallelism and delays are such that

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluicehq/sluice/workflows/rollout"
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // tally counts what a run has seen. It is safe for concurrent use.

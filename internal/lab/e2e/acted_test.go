@@ -20,8 +20,9 @@ import (
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/lab/stack"
 	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/workflows/rollout"
+	workflows "github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // actors are the activities of rollouts on a healthy fleet, in this process. A test
@@ -188,7 +189,7 @@ func act(t *testing.T, targets int) *acted {
 
 func (a *acted) up() {
 	a.workflows = worker.New(a.client, connect.TaskQueue, worker.Options{LocalActivityWorkerOnly: true})
-	a.workflows.RegisterWorkflow(rollout.Rollout)
+	a.workflows.RegisterWorkflow(workflows.Rollout)
 	require.NoError(a.t, a.workflows.Start())
 }
 
@@ -211,7 +212,7 @@ func twoStages(bake time.Duration) spec.Spec {
 func (a *acted) start(id string, s spec.Spec) client.WorkflowRun {
 	a.t.Helper()
 	run, err := a.client.ExecuteWorkflow(a.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: connect.TaskQueue},
-		rollout.Rollout, rollout.Submission{Spec: s, By: "ann", FleetDigest: "sha256:fleet", FleetData: []byte("fleet")})
+		workflows.Rollout, workflows.Submission{Spec: s, By: "ann", FleetDigest: "sha256:fleet", FleetData: []byte("fleet")})
 	require.NoError(a.t, err)
 	return run
 }

@@ -17,7 +17,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/lab/stack"
-	"github.com/sluicehq/sluice/workflows/rollout"
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 const unit = "edge-proxy"

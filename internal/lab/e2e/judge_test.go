@@ -14,7 +14,8 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/sluicehq/sluice/internal/connect"
-	"github.com/sluicehq/sluice/workflows/rollout"
+	"github.com/sluicehq/sluice/internal/rollout"
+	workflows "github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // judged writes a spec whose only check compares error ratios, on a fleet of which
@@ -129,7 +130,7 @@ func TestSlowReleaseIsTakenBack(t *testing.T) {
 }
 
 // started is what the unit's newest rollout was started with.
-func (d *deployment) started() (sub rollout.Submission) {
+func (d *deployment) started() (sub workflows.Submission) {
 	d.t.Helper()
 	it := d.client.GetWorkflowHistory(d.t.Context(), connect.WorkflowID(unit), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	first, err := it.Next()

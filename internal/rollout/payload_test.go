@@ -31,8 +31,8 @@ func TestTheLargestStateFits(t *testing.T) {
 	for range 20_000 {
 		s.Outcome.NotReverted = append(s.Outcome.NotReverted, TargetTrouble{ID: strings.Repeat("i", 20)})
 	}
-	require.NotEmpty(t, fit(State{Stages: s.Stages[:1]}).Stages[0].Gates[0].Report.Results[0].Queries)
-	out := fit(s)
+	require.NotEmpty(t, TrimToPayload(State{Stages: s.Stages[:1]}).Stages[0].Gates[0].Report.Results[0].Queries)
+	out := TrimToPayload(s)
 	data, err := json.Marshal(out)
 	require.NoError(t, err)
 	require.Less(t, len(data), 2<<20)
@@ -57,8 +57,8 @@ func TestDrawingsFit(t *testing.T) {
 		}
 		s.Stages = append(s.Stages, StageState{Name: "stage", Gates: []Gate{{Report: r}}})
 	}
-	require.NotEmpty(t, fit(State{Stages: s.Stages[:1]}).Stages[0].Gates[0].Report.Results[0].Trace)
-	data, err := json.Marshal(fit(s))
+	require.NotEmpty(t, TrimToPayload(State{Stages: s.Stages[:1]}).Stages[0].Gates[0].Report.Results[0].Trace)
+	data, err := json.Marshal(TrimToPayload(s))
 	require.NoError(t, err)
 	require.Less(t, len(data), 2<<20)
 	require.Contains(t, string(data), "sss")
@@ -83,7 +83,7 @@ func TestStatesOfCrowdsFit(t *testing.T) {
 	}{{3, 20, true}, {4000, 20, true}, {9000, 20, true}, {20_000, 20, false}, {100_000, 20, false}, {100_000, 128, false}} {
 		list := crowd(tc.n, tc.id)
 		s := State{Unreached: list, Outcome: &Outcome{Unreached: list, NotReverted: list, NotBack: tc.n}}
-		out := fit(s)
+		out := TrimToPayload(s)
 		data, err := json.Marshal(out)
 		require.NoError(t, err)
 		require.Less(t, len(data), maxState, "%+v", tc)
@@ -105,7 +105,7 @@ func TestEvidenceFits(t *testing.T) {
 	var s State
 	for range 20 {
 		st := StageState{Name: "stage"}
-		for range maxGates {
+		for range MaxGates {
 			g := Gate{Why: strings.Repeat("w", 2000)}
 			for range 30 {
 				g.Report.Results = append(g.Report.Results, health.Result{
@@ -117,11 +117,11 @@ func TestEvidenceFits(t *testing.T) {
 		s.Stages = append(s.Stages, st)
 	}
 	s.Outcome = &Outcome{Unreached: crowd(9000, 20), NotReverted: crowd(20_000, 20)}
-	out := fit(s)
+	out := TrimToPayload(s)
 	data, err := json.Marshal(out)
 	require.NoError(t, err)
 	require.Less(t, len(data), 2<<20)
-	last := out.Stages[0].Gates[maxGates-1]
+	last := out.Stages[0].Gates[MaxGates-1]
 	require.Len(t, last.Why, 2000)
 	require.Len(t, last.Report.Results, 30)
 	require.NotEmpty(t, last.Report.Results[0].Sentence)

@@ -1,6 +1,8 @@
 package rollout
 
 import (
+	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 
@@ -20,9 +22,9 @@ const (
 	reasonsAtMost = 1000
 )
 
-// fit is a state as others may see it: with exact counts, and with lists and evidence
-// cut to what a payload holds. The state itself is not changed.
-func fit(s State) State {
+// TrimToPayload is a state as others may see it: with exact counts, and with lists and
+// evidence cut to what a payload holds. The state itself is not changed.
+func TrimToPayload(s State) State {
 	s.LeftOut = len(s.Unreached)
 	s.Unreached = shortened(s.Unreached, maxLeftOut)
 	if s.Outcome != nil {
@@ -32,7 +34,7 @@ func fit(s State) State {
 		s.Outcome = &o
 	}
 	for _, less := range []func(g *Gate, newest bool){lessAsked, lessNamed, lessOlder, lessWords} {
-		if size(s) <= maxState {
+		if JSONSize(s) <= maxState {
 			return s
 		}
 		s = reduced(s, less)
@@ -46,7 +48,7 @@ func shortened(list []TargetTrouble, most int) []TargetTrouble {
 	for i := range out {
 		t := &out[i]
 		if i < reasonsAtMost {
-			reasons += size(t.Reason)
+			reasons += JSONSize(t.Reason)
 		}
 		if i >= reasonsAtMost || reasons > maxReasons {
 			t.Reason = ""
@@ -79,7 +81,7 @@ func reduced(s State, less func(g *Gate, newest bool)) State {
 }
 
 // lessAsked drops what was asked and is drawn.
-func lessAsked(g *Gate, _ bool) { g.Report = withoutQueries(g.Report) }
+func lessAsked(g *Gate, _ bool) { g.Report = WithoutQueries(g.Report) }
 
 // lessNamed drops who was silent, and what the source warned of.
 func lessNamed(g *Gate, _ bool) {
@@ -105,11 +107,22 @@ func lessWords(g *Gate, newest bool) {
 	}
 }
 
-// withoutQueries drops the resolved queries of a report and what is drawn.
-func withoutQueries(r health.Report) health.Report {
+// WithoutQueries drops the resolved queries of a report and what is drawn.
+func WithoutQueries(r health.Report) health.Report {
 	r.Results = slices.Clone(r.Results)
 	for i := range r.Results {
 		r.Results[i].Queries, r.Results[i].Trace = nil, nil
 	}
 	return r
+}
+
+// JSONSize is how many bytes a value has as JSON, which depends on the value alone.
+//
+//workflowcheck:ignore
+func JSONSize(v any) int {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return math.MaxInt32 // more than any payload
+	}
+	return len(data)
 }

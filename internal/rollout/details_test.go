@@ -23,6 +23,6 @@ func TestMarkdown(t *testing.T) {
 }
 
 func TestBoundedIsPlainText(t *testing.T) {
-	require.Equal(t, "a b c", bounded("\x1ba\u202eb\nc\u2066"))
-	require.Equal(t, "a�b", bounded("a\xffb"))
+	require.Equal(t, "a b c", PlainText("\x1ba\u202eb\nc\u2066"))
+	require.Equal(t, "a�b", PlainText("a\xffb"))
 }

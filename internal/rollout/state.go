@@ -1,7 +1,12 @@
+// Package rollout has the words of a rollout: its state, its phases, what a gate
+// decides, and the signals that steer it. All of it is pure: the workflow of the same
+// name does the work, and whoever shows a rollout needs this package only.
 package rollout
 
 import (
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -33,27 +38,6 @@ const (
 	PhaseRefused    Phase = "refused"
 )
 
-// Submission is what the CLI sends to start a rollout.
-type Submission struct {
-	// Spec is complete: defaults are filled in.
-	Spec spec.Spec `json:"spec"`
-	// FleetDigest names the fleet's snapshot; FleetData is the snapshot itself,
-	// gzipped canonical JSON, unless it was too large to send and lies in the
-	// store that the workers share.
-	FleetDigest string `json:"fleetDigest"`
-	FleetData   []byte `json:"fleetData,omitempty"`
-	// By is who started the rollout.
-	By string `json:"by"`
-	// Override says why the rollout may start on a fleet that is not healthy; nil
-	// when it may not.
-	Override *ControlRequest `json:"override,omitempty"`
-	// Earlier are when other rollouts of the unit ran, lately and as far as is known: what
-	// targets showed then is not how they usually are.
-	Earlier []health.Span `json:"earlier,omitempty"`
-	// Carried is set by a rollout that continues as new, and by nobody else.
-	Carried *Carried `json:"carried,omitempty"`
-}
-
 // State is the answer of the status query: the rollout as it is known now.
 type State struct {
 	Unit    string `json:"unit"`
@@ -72,7 +56,7 @@ type State struct {
 	// Stage is the index of the current stage.
 	Stage  int          `json:"stage"`
 	Stages []StageState `json:"stages"`
-	// Controls are the last signals received, oldest first, at most 50.
+	// Controls are the last signals received, oldest first, at most MaxControls.
 	Controls []Control `json:"controls,omitempty"`
 	// Targets is the size of the fleet; Exposed how many targets run the
 	// release, or may: those found on it, once their stage has come, included.
@@ -117,7 +101,7 @@ type StageState struct {
 	AppliedAt time.Time `json:"appliedAt,omitzero"`
 	BakeEnds  time.Time `json:"bakeEnds,omitzero"`
 	DoneAt    time.Time `json:"doneAt,omitzero"`
-	// Gates are the decisions at the end of the bake, oldest first, at most 20.
+	// Gates are the decisions at the end of the bake, oldest first, at most MaxGates.
 	Gates []Gate `json:"gates,omitempty"`
 }
 
@@ -181,6 +165,11 @@ type Control struct {
 	Refused string `json:"refused,omitempty"`
 }
 
+// Signed says that a person has given a name and a reason in words.
+func (c Control) Signed() bool {
+	return strings.ContainsFunc(c.By, unicode.IsLetter) && strings.ContainsFunc(c.Why, unicode.IsLetter)
+}
+
 // Outcome is how a rollout ended.
 type Outcome struct {
 	// Result is one of the last five phases.
@@ -218,3 +207,11 @@ type TargetTrouble struct {
 	ID     string `json:"id"`
 	Reason string `json:"reason,omitempty"`
 }
+
+// How much of a rollout's past a state keeps.
+const (
+	// MaxControls is how many signals are kept.
+	MaxControls = 50
+	// MaxGates is how many decisions of a stage are kept.
+	MaxGates = 20
+)

@@ -24,7 +24,7 @@ func TestAdvisoryChecksAreNamedAndDecideNothing(t *testing.T) {
 		"none decides":    {[]health.Result{slow}, Hold, "no check has answered"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			decision, why := decide(health.Report{Results: test.results}, nil)
+			decision, why := Decide(health.Report{Results: test.results}, nil)
 			require.Equal(t, test.decision, decision)
 			require.Equal(t, test.why, why)
 		})

@@ -8,11 +8,11 @@ import (
 	"github.com/sluicehq/sluice/internal/health"
 )
 
-// decide is the rule of every gate. Only PASS promotes; FAIL goes back; anything
+// Decide is the rule of every gate. Only PASS promotes; FAIL goes back; anything
 // else holds. A person may pass a hold, and a FAIL only by saying so.
-func decide(r health.Report, override *Control) (Decision, string) {
+func Decide(r health.Report, override *Control) (Decision, string) {
 	verdict := r.Verdict()
-	evidence := words(r, verdict)
+	evidence := Evidence(r, verdict)
 	switch {
 	case verdict == health.Pass:
 		return Promote, evidence
@@ -25,26 +25,44 @@ func decide(r health.Report, override *Control) (Decision, string) {
 	}
 }
 
-// mandate is a decision of a person that lets a stage pass, which still holds when the
-// stage must wait before it is left.
-type mandate struct {
+// Admit is the rule of the look before the first stage. Harm that is there already
+// refuses, and so do a source that answers nothing and a check that nothing will ever
+// answer: nobody would see what the change does. Too little traffic does not: the gates
+// will want more.
+func Admit(r health.Report, override *ControlRequest) (Decision, string) {
+	verdict := r.Verdict()
+	evidence := Evidence(r, verdict)
+	switch {
+	case verdict == health.Pass:
+		return Promote, evidence
+	case verdict != health.Fail && !r.Mute() && !r.Impossible():
+		return Promote, "no harm seen; not every check has enough to judge by yet: " + evidence
+	case override != nil:
+		return Promote, fmt.Sprintf("started by %s (%s) although: %s", PlainText(override.By), PlainText(override.Why), evidence)
+	}
+	return Refuse, evidence
+}
+
+// OverrideGrant is the decision of a person to let a stage pass against the evidence.
+// It still holds while the stage waits, for example for an approval, before it is left.
+type OverrideGrant struct {
 	By Control `json:"by"`
 	// Failed are the checks that failed when it was used.
 	Failed []string `json:"failed,omitempty"`
 }
 
-// over is what the person has decided of a later report. It passes no other failure
-// than those that it was used for.
-func (m *mandate) over(r health.Report) *Control {
+// For is what the person has decided of a later report. It passes no failure but those
+// that it was used for: a check that fails later takes the rollout back.
+func (m *OverrideGrant) For(r health.Report) *Control {
 	c := m.By
-	for _, check := range failed(r) {
+	for _, check := range FailedChecks(r) {
 		c.Override = c.Override && slices.Contains(m.Failed, check)
 	}
 	return &c
 }
 
-// failed are the checks that make a report a FAIL.
-func failed(r health.Report) []string {
+// FailedChecks are the checks that make a report a FAIL.
+func FailedChecks(r health.Report) []string {
 	var out []string
 	for _, res := range r.Results {
 		if res.Verdict == health.Fail && !res.Advisory {
@@ -54,8 +72,8 @@ func failed(r health.Report) []string {
 	return out
 }
 
-// words are the sentences of the checks that made the verdict.
-func words(r health.Report, v health.Verdict) string {
+// Evidence joins the sentences of the checks that made the verdict.
+func Evidence(r health.Report, v health.Verdict) string {
 	if v == health.Pass {
 		return passed(r)
 	}
