@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,28 +15,98 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
-
-// What the documentation shows as a whole spec or fleet file is one.
-func TestDocumentedExamples(t *testing.T) {
-	specs, fleets := 0, 0
-	for _, page := range []string{"../../README.md", "../../docs/spec.md"} {
-		data, err := os.ReadFile(page)
+// pages are README.md, CONTRIBUTING.md, and every page of docs/ and examples/.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../*/*.md"} {
+		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
-		for _, m := range yamlBlock.FindAllStringSubmatch(string(data), -1) {
-			switch {
-			case strings.Contains(m[1], "\nunit:"):
-				specs++
-				_, err = spec.Parse(page, []byte(m[1]))
-			case strings.HasPrefix(m[1], "targets:"):
-				fleets++
-				_, err = fleet.Parse(page, []byte(m[1]))
-			}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
 			require.NoError(t, err)
+			all[file] = string(data)
 		}
 	}
-	require.Equal(t, 2, specs)
-	require.Equal(t, 1, fleets)
+	return all
+}
+
+var (
+	yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
+	topLevel  = regexp.MustCompile(`(?m)^([a-zA-Z]+):`)
+)
+
+// rest is what a block of the documentation leaves out: it becomes a whole spec with it.
+var rest = []struct{ field, text string }{
+	{"unit", "unit: edge-proxy\n"},
+	{"release", "release: \"2.4.1\"\n"},
+	{"fleet", "fleet: fleet.yaml\n"},
+	{"driver", "driver: {http: {}}\n"},
+	{"stages", "stages: [{name: all, reach: 100%, bake: 5m}]\n"},
+	{"health", "health: {scrape: {}, checks: [{name: errors, bad: errors_total, total: requests_total, max: 1%}]}\n"},
+}
+
+// Every YAML block of the documentation is a spec, a fleet file, or a part of a spec.
+func TestDocumentedYAML(t *testing.T) {
+	found := 0
+	for page, text := range pages(t) {
+		for _, m := range yamlBlock.FindAllStringSubmatch(text, -1) {
+			found++
+			block := m[1]
+			if strings.HasPrefix(block, "targets:") {
+				_, err := fleet.Parse(page, []byte(block))
+				require.NoError(t, err, block)
+				continue
+			}
+			if strings.HasPrefix(block, "checks:") {
+				block = "health:\n  without: [traffic]\n  " + strings.ReplaceAll(strings.TrimRight(block, "\n"), "\n", "\n  ") + "\n"
+			}
+			for _, r := range rest {
+				if !slices.ContainsFunc(topLevel.FindAllStringSubmatch(block, -1), func(m []string) bool { return m[1] == r.field }) {
+					block += r.text
+				}
+			}
+			_, err := spec.Parse(page, []byte(block))
+			require.NoError(t, err, block)
+		}
+	}
+	require.Greater(t, found, 8)
+}
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	fenced  = regexp.MustCompile("(?ms)^```.*?^```")
+	inSlug  = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+// Every link of the documentation leads to a file that is there, and to a heading in it.
+func TestDocumentedLinks(t *testing.T) {
+	all := pages(t)
+	slugs := func(page string) map[string]bool {
+		found := map[string]bool{}
+		for _, m := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(all[page], ""), -1) {
+			found[strings.ReplaceAll(inSlug.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-")] = true
+		}
+		return found
+	}
+	for page, text := range all {
+		for _, m := range link.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
+			path, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(path, "://") {
+				continue
+			}
+			file := page
+			if path != "" {
+				file = filepath.Join(filepath.Dir(page), path)
+			}
+			_, err := os.Stat(file)
+			require.NoError(t, err, "%s links to %s", page, m[1])
+			if anchor != "" {
+				require.True(t, slugs(file)[anchor], "%s links to %s, which has no such heading", page, m[1])
+			}
+		}
+	}
 }
 
 var (
@@ -56,13 +127,9 @@ func TestDocumentedTests(t *testing.T) {
 		}
 		return err
 	}))
-	pages, err := filepath.Glob("../../docs/*.md")
-	require.NoError(t, err)
 	named := 0
-	for _, page := range pages {
-		data, err := os.ReadFile(page)
-		require.NoError(t, err)
-		for _, m := range namedTest.FindAllStringSubmatch(string(data), -1) {
+	for page, text := range pages(t) {
+		for _, m := range namedTest.FindAllStringSubmatch(text, -1) {
 			named++
 			require.True(t, there[m[1]], "%s names %s, which is no test", page, m[1])
 		}
