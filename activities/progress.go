@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -40,23 +41,20 @@ func noDetails() any { return nil }
 // each calls f for 0..n-1, at most parallel at once, and waits for all of them.
 // It starts no more once ctx is done or halt answers true.
 func each(ctx context.Context, n, parallel int, halt func() bool, f func(i int)) {
-	slots := make(chan struct{}, max(1, parallel))
+	var next atomic.Int64
 	var wg sync.WaitGroup
-	defer wg.Wait()
-	for i := range n {
-		select {
-		case <-ctx.Done():
-			return
-		case slots <- struct{}{}:
-		}
-		if halt() || ctx.Err() != nil {
-			return
-		}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			f(i)
+	for range min(n, max(1, parallel)) {
+		wg.Go(func() { // one goroutine for many targets: a new one would first grow its stack
+			for ctx.Err() == nil && !halt() {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				f(i)
+			}
 		})
 	}
+	wg.Wait()
 }
 
 // never is the halt of work that goes on past failures.

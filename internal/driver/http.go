@@ -41,7 +41,9 @@ const FenceHeader = "Sluice-Fence"
 //	          other 4xx    it will never be accepted
 //	          else         may be tried again
 type httpDriver struct {
-	client  *http.Client
+	// via carries requests, one each: it follows no redirect, which would carry the token
+	// and the order somewhere else.
+	via     http.RoundTripper
 	url     string
 	token   string
 	timeout time.Duration
@@ -66,11 +68,7 @@ func newHTTP(d spec.Driver, via http.RoundTripper) (Driver, error) {
 		url:     cmp.Or(d.HTTP.URL, defaultURL),
 		token:   d.HTTP.Token,
 		timeout: cmp.Or(d.HTTP.Timeout.Std(), defaultHTTPTimeout),
-		client: &http.Client{
-			Transport: via,
-			// A redirect would carry the token and the order somewhere else.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		via:     via,
 	}
 	if err := tmpl.Check(h.url, tmpl.ID, tmpl.Address, tmpl.Unit, tmpl.Label); err != nil {
 		return nil, fieldError("url", err)
@@ -133,7 +131,7 @@ func (h httpDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
 
 // answer is a target's response, with the request it belongs to.
 type answer struct {
-	request string
+	request *http.Request
 	status  int
 	body    []byte
 	token   secret.Secret
@@ -145,7 +143,7 @@ func (a answer) failure(why string) error {
 	if body == "" {
 		body = "no body"
 	}
-	return fmt.Errorf("%s: status %d, %s: %s", a.request, a.status, a.token.Redact(why), body)
+	return fmt.Errorf("%s %s: status %d, %s: %s", a.request.Method, a.request.URL, a.status, a.token.Redact(why), body)
 }
 
 // do sends one request; o is nil for a question.
@@ -154,7 +152,7 @@ func (h httpDriver) do(ctx context.Context, t fleet.Target, method, unit string,
 	if err != nil {
 		return answer{}, refused(fmt.Errorf("driver.http.url: %w", err))
 	}
-	a := answer{request: method + " " + where}
+	var a answer
 	if h.token != "" {
 		if a.token, err = secret.Resolve(h.token); err != nil {
 			return answer{}, fmt.Errorf("driver.http.token: %w", err)
@@ -162,55 +160,68 @@ func (h httpDriver) do(ctx context.Context, t fleet.Target, method, unit string,
 	}
 	limited, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
-	req, err := newRequest(limited, method, where, o, a.token)
-	if err != nil {
-		return answer{}, fmt.Errorf("%s: %w", a.request, err)
-	}
-	resp, err := h.client.Do(req)
-	if err == nil {
-		a.status = resp.StatusCode
-		a.body, err = readBounded(resp.Body)
+	if a.request, err = newRequest(limited, method, where, o, a.token); err == nil {
+		var resp *http.Response
+		if resp, err = h.via.RoundTrip(a.request); err == nil {
+			a.status = resp.StatusCode
+			a.body, err = readBounded(resp.Body)
+		}
 	}
 	switch {
 	case err == nil:
 		return a, nil
 	case ctx.Err() != nil:
-		return answer{}, fmt.Errorf("%s: %w", a.request, context.Cause(ctx))
+		err = context.Cause(ctx)
 	case limited.Err() != nil:
-		return answer{}, fmt.Errorf("%s: no answer within %s", a.request, h.timeout)
+		err = fmt.Errorf("no answer within %s", h.timeout)
 	default:
-		if urlErr, ok := errors.AsType[*url.Error](err); ok {
-			err = urlErr.Err // the request is named already
-		}
-		if _, ok := errors.AsType[*dial.RefusedError](err); ok {
-			return answer{}, refused(fmt.Errorf("%s: %w", a.request, err))
-		}
-		// What is not HTTP is repeated in the error, however long.
-		if text := err.Error(); a.token.Shows(text) || len(text) > maxQuoted {
-			err = errors.New(terminal.OneLine(a.token.Redact(text), maxQuoted/4))
-		}
-		return answer{}, fmt.Errorf("%s: %w", a.request, err)
+		err = a.trouble(err)
 	}
+	err = fmt.Errorf("%s %s: %w", method, where, err)
+	if _, ok := errors.AsType[*dial.RefusedError](err); ok {
+		return answer{}, refused(err)
+	}
+	return answer{}, err
 }
 
-func newRequest(ctx context.Context, method, where string, o *Order, token secret.Secret) (*http.Request, error) {
+// trouble words why there is no answer. What is not HTTP is repeated in the error, however
+// long and with whatever it holds.
+func (a answer) trouble(err error) error {
+	if _, ok := errors.AsType[*dial.RefusedError](err); ok {
+		return err
+	}
+	if text := err.Error(); a.token.Shows(text) || len(text) > maxQuoted {
+		return errors.New(terminal.OneLine(a.token.Redact(text), maxQuoted/4))
+	}
+	return err
+}
+
+// Values of headers that every request has, shared by all: a transport changes none.
+var (
+	userAgent = []string{"sluice"}
+	isJSON    = []string{"application/json"}
+)
+
+func newRequest(ctx context.Context, method string, where *url.URL, o *Order, token secret.Secret) (*http.Request, error) {
 	var body io.Reader
 	if o != nil {
-		data, err := json.Marshal(map[string]string{"release": o.Release})
+		data, err := json.Marshal(struct {
+			Release string `json:"release"`
+		}{o.Release})
 		if err != nil {
 			return nil, err
 		}
 		body = bytes.NewReader(data)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, where, body)
+	req, err := http.NewRequestWithContext(ctx, method, "", body) // the URL has been parsed
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("User-Agent", "sluice")
-	req.Header.Set("Accept", "application/json")
+	req.URL, req.Host = where, where.Host
+	req.Header["User-Agent"], req.Header["Accept"] = userAgent, isJSON
 	if o != nil {
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set(FenceHeader, strconv.FormatInt(o.Fence, 10))
+		req.Header["Content-Type"] = isJSON
+		req.Header[FenceHeader] = []string{strconv.FormatInt(o.Fence, 10)}
 	}
 	if value := token.Reveal(); value != "" {
 		if strings.ContainsAny(value, "\r\n\x00") {

@@ -26,20 +26,22 @@ const labelPrefix = Label + "."
 
 // Values is what the placeholders stand for. The zero value knows no name.
 type Values struct {
-	names  map[string]string
+	id     string
+	names  []named // a handful: cheaper than a map, which would be made for every order
 	labels map[string]string
 }
+
+type named struct{ name, value string }
 
 // ForTarget answers the values that every target has. The labels are kept, not
 // copied.
 func ForTarget(id, address string, labels map[string]string) Values {
-	return Values{names: map[string]string{ID: id, Address: address}, labels: labels}
+	return Values{id: id, names: append(make([]named, 0, 4), named{ID, id}, named{Address, address}), labels: labels}
 }
 
-// With sets one more value, in place, and answers v for chaining. It must not
-// run beside another use of v.
+// With answers v with one more value, whose name v does not have yet.
 func (v Values) With(name, value string) Values {
-	v.names[name] = value
+	v.names = append(v.names, named{name, value})
 	return v
 }
 
@@ -47,15 +49,16 @@ func (v Values) lookup(name string) (string, error) {
 	if label, ok := strings.CutPrefix(name, labelPrefix); ok {
 		value, ok := v.labels[label]
 		if !ok {
-			return "", fmt.Errorf("target %q has no label %q, which {{%s}} asks for", v.names[ID], label, name)
+			return "", fmt.Errorf("target %q has no label %q, which {{%s}} asks for", v.id, label, name)
 		}
 		return value, nil
 	}
-	value, ok := v.names[name]
-	if !ok {
-		return "", fmt.Errorf("{{%s}} is not known here", name)
+	for _, n := range v.names {
+		if n.name == name {
+			return n.value, nil
+		}
 	}
-	return value, nil
+	return "", fmt.Errorf("{{%s}} is not known here", name)
 }
 
 // Escape makes a value fit for the place where it is filled in, or refuses it.
@@ -70,6 +73,7 @@ func Fill(text string, v Values) (string, error) {
 // FillEscaped is Fill with every value passed through escape.
 func FillEscaped(text string, v Values, escape Escape) (string, error) {
 	var out strings.Builder
+	out.Grow(2 * len(text))
 	err := walk(text, func(literal, name string) error {
 		out.WriteString(literal)
 		if name == "" {

@@ -40,20 +40,31 @@ func EscapeURL(name, value, before string) (string, error) {
 // FillURL fills a URL with every value kept in its place, and refuses what is no
 // URL then, or has credentials or a fragment.
 func FillURL(text string, v Values) (string, error) {
+	where, _, err := fillURL(text, v)
+	return where, err
+}
+
+// URL is FillURL with an answer that needs no parsing again.
+func URL(text string, v Values) (*url.URL, error) {
+	_, u, err := fillURL(text, v)
+	return u, err
+}
+
+func fillURL(text string, v Values) (string, *url.URL, error) {
 	where, err := FillEscaped(text, v, EscapeURL)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	u, err := url.Parse(where)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%q is not a URL", where)
+		return "", nil, fmt.Errorf("%q is not a URL", where)
 	case u.Hostname() == "":
-		return "", fmt.Errorf("%q has no host", where)
+		return "", nil, fmt.Errorf("%q has no host", where)
 	case u.User != nil:
-		return "", errors.New("credentials in the URL are refused, expected a token by reference")
+		return "", nil, errors.New("credentials in the URL are refused, expected a token by reference")
 	case u.Fragment != "":
-		return "", fmt.Errorf("%q has a fragment", where)
+		return "", nil, fmt.Errorf("%q has a fragment", where)
 	}
-	return where, nil
+	return where, u, nil
 }
