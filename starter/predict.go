@@ -95,14 +95,14 @@ func predictionText(fs []backtest.Forecast, p paint) []string {
 func notForecast(checks []spec.Check, p paint) []string {
 	var names []string
 	for _, c := range checks {
-		if c.Means() || c.Distribution != nil {
+		if c.Means() {
 			names = append(names, terminal.Safe(c.Name))
 		}
 	}
 	if names == nil {
 		return nil
 	}
-	return []string{p.faint("not forecast: " + strings.Join(names, ", ") + " (value and distribution; sluice backtest judges them over the past)")}
+	return []string{p.faint("not forecast: " + strings.Join(names, ", ") + " (checks of a value; sluice backtest judges them over the past)")}
 }
 
 func times(ratio float64) string {

@@ -56,7 +56,7 @@ func Check(stage string, r health.Replay, every time.Duration) Tally {
 	return t.count(r.Criteria, r.Looks[len(r.Looks)-1].At, every, func(at time.Duration) judge.Outcome { return judge.Run(r.Criteria, around(r, at)) })
 }
 
-// Recheck is Check for checks of means and histograms.
+// Recheck is Check for checks of means.
 func Recheck(stage string, r health.Rerun, every time.Duration) Tally {
 	t := Tally{Stage: stage, Check: r.Check, Rate: r.Criteria.Alpha, High: 1, Why: r.Missing}
 	if r.Span == 0 {

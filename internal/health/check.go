@@ -39,7 +39,6 @@ func forms() []form {
 		{is: func(c spec.Check) bool { return c.Each != "" }, judge: (*Meter).each},
 		{is: compares, judge: (*Meter).compare},
 		{is: spec.Check.Means, judge: (*Meter).compareMeans},
-		{is: func(c spec.Check) bool { return c.Distribution != nil }, judge: (*Meter).compareDistributions},
 		{is: func(c spec.Check) bool { return c.Value != "" }, judge: (*Meter).value},
 		{is: func(c spec.Check) bool { return c.Total != "" }, judge: (*Meter).ratioCheck},
 		{is: func(c spec.Check) bool { return c.Exercise != nil }, judge: (*Meter).exerciseOnly},

@@ -12,42 +12,36 @@ import (
 // A first worker, whose clock is ten minutes ahead, looks for a minute; then another goes
 // on, whose clock is right, and counts what it sees.
 func TestClockAheadHidesNoHarm(t *testing.T) {
-	for _, kind := range []string{"distribution", "ratio"} {
-		f := newFarm(t, 12)
-		h := tookSpec()
-		if kind == "ratio" {
-			h.Checks = []spec.Check{{Name: "errors", Bad: `requests_total{code=~"5.."}`, Total: "requests_total", Against: spec.AgainstControl, Worse: num(.2), MinSamples: 100, Weight: 1}}
-		}
-		h.FalseRollbackRate = .05
-		b := f.binding(4)
-		b.Bake = 10 * time.Minute
-		var s State
-		n, fast, bad := 0.0, 0.0, 0.0
-		var res Result
-		look := func(at time.Duration, share float64) {
-			n, fast, bad = n+20, fast+20*share, bad+20*(1-share)
-			for i, target := range f.targets {
-				if i < 4 {
-					f.extra(target.ID, tookPage(fast, n))
-					f.serve(target.ID, int(bad), int(n))
-				} else {
-					f.extra(target.ID, tookPage(.8*n, n))
-					f.serve(target.ID, int(.2*n), int(n))
-				}
-			}
-			res, s = lookOnFrom(t, f.open(t, h, b), s, f.applied.Add(at))
-		}
-		for i := range 12 {
-			look(10*time.Minute-time.Second*time.Duration(60-5*i), .8)
-		}
-		for i := range 100 {
-			look(time.Minute+time.Second*time.Duration(5*i), .2)
-			if res.Verdict == Fail {
-				break
+	f := newFarm(t, 12)
+	h := scrapeSpec(spec.Check{Name: "errors", Bad: `requests_total{code=~"5.."}`, Total: "requests_total", Against: spec.AgainstControl, Worse: num(.2), MinSamples: 100, Weight: 1})
+	h.Without = []string{spec.CheckAlive, spec.CheckTraffic}
+	h.FalseRollbackRate = .05
+	b := f.binding(4)
+	b.Bake = 10 * time.Minute
+	var s State
+	n, bad := 0.0, 0.0
+	var res Result
+	look := func(at time.Duration, share float64) {
+		n, bad = n+20, bad+20*(1-share)
+		for i, target := range f.targets {
+			if i < 4 {
+				f.serve(target.ID, int(bad), int(n))
+			} else {
+				f.serve(target.ID, int(.2*n), int(n))
 			}
 		}
-		require.Equal(t, Fail, res.Verdict, "%s: %s", kind, res.Sentence)
+		res, s = lookOnFrom(t, f.open(t, h, b), s, f.applied.Add(at))
 	}
+	for i := range 12 {
+		look(10*time.Minute-time.Second*time.Duration(60-5*i), .8)
+	}
+	for i := range 100 {
+		look(time.Minute+time.Second*time.Duration(5*i), .2)
+		if res.Verdict == Fail {
+			break
+		}
+	}
+	require.Equal(t, Fail, res.Verdict, res.Sentence)
 }
 
 // What was taken back is well again when it looks as it should, and not as soon as no
@@ -69,15 +63,4 @@ func TestMeansAfterARollback(t *testing.T) {
 		require.NoError(t, err)
 		require.NotEqual(t, Pass, r.Results[0].Verdict, r.Results[0].Sentence)
 	}
-}
-
-func TestDistributionAfterARollback(t *testing.T) {
-	h, b := promSpec(latencies()), promBinding(8, 2)
-	h.StaleAfter = seconds(7200)
-	b.Since, b.Bake, b.Recovering = looked, 30*time.Minute, true
-	m, err := Open(h, b, Deps{Transport: buckets([]float64{.6, .95}, []float64{.8, .99})})
-	require.NoError(t, err)
-	r, err := m.Look(t.Context(), looked.Add(30*time.Second))
-	require.NoError(t, err)
-	require.NotEqual(t, Pass, r.Results[0].Verdict, r.Results[0].Sentence)
 }

@@ -14,9 +14,6 @@ type ScrapeState struct {
 	// Last is each target's last value of each counter, by target id, in the order
 	// of the spec's expressions; nil where the page has no such series.
 	Last map[string][]*float64 `json:"last,omitempty"`
-	// Buckets are each target's histograms in the newest read, by target id, in the order
-	// of the spec's.
-	Buckets map[string][]HistogramTally `json:"buckets,omitempty"`
 	// Parts are increments, oldest first.
 	Parts []ScrapePart `json:"parts,omitempty"`
 	// Each are increments of every exposed target, oldest first, where checks ask
@@ -58,7 +55,6 @@ const (
 // clone shares nothing that a read changes: values and parts are replaced, never
 // written to.
 func (k ScrapeState) clone() ScrapeState {
-	k.Buckets = maps.Clone(k.Buckets)
 	k.Last, k.Parts, k.Each = maps.Clone(k.Last), slices.Clone(k.Parts), slices.Clone(k.Each)
 	return k
 }

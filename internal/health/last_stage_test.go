@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -54,8 +55,6 @@ func TestSweepOfTooFewForMeans(t *testing.T) {
 	require.Contains(t, res.Sentence, "it does not decide about so few that joined late")
 }
 
-// sized answers a classic histogram of 10 requests a second of each target that a query
-// names; share is what part of a target's is within 0.1 s.
 type pastServer func(query string, form url.Values, r *http.Request) (int, string, io.Reader, error)
 
 func (o pastServer) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -68,6 +67,11 @@ func (o pastServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Status: fmt.Sprint(status), Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(answer), Request: r}, nil
 }
 
+var spanForm = regexp.MustCompile(`\[(?:(\d+)m)?(?:(\d+)s)?\]`)
+
+// sized answers what a histogram counts of 10 requests a second of each target that a
+// query names: all of them, or those in the bucket of 0.1 s, which are a share of each
+// target's.
 func sized(n int, share func(i int) float64) pastServer {
 	return func(query string, form url.Values, r *http.Request) (int, string, io.Reader, error) {
 		ranged := strings.HasSuffix(r.URL.Path, "query_range")
@@ -80,43 +84,36 @@ func sized(n int, share func(i int) float64) pastServer {
 				fast, all = fast+share(i), all+1
 			}
 		}
-		if all == 0 || !strings.Contains(query, "_bucket") {
+		if all == 0 {
 			return 200, asJSON, strings.NewReader(success("vector", "[]")), nil
 		}
 		span := spanForm.FindStringSubmatch(query)
 		minutes, _ := strconv.ParseFloat(span[1], 64)
 		secs, _ := strconv.ParseFloat(span[2], 64)
-		k := 10 * (60*minutes + secs)
-		var series []string
-		for _, b := range []struct {
-			le string
-			n  float64
-		}{{"0.1", fast * k}, {"0.5", all * k}, {"+Inf", all * k}} {
-			if !ranged {
-				series = append(series, fmt.Sprintf(`{"metric":{"le":%q},"value":[1772366460,"%g"]}`, b.le, b.n))
-				continue
-			}
-			start, _ := strconv.ParseFloat(form.Get("start"), 64)
-			end, _ := strconv.ParseFloat(form.Get("end"), 64)
-			step, _ := strconv.ParseFloat(form.Get("step"), 64)
-			var vs []string
-			for at := start; at <= end+1e-6; at += step {
-				vs = append(vs, fmt.Sprintf(`[%.3f,"%g"]`, at, b.n))
-			}
-			series = append(series, fmt.Sprintf(`{"metric":{"le":%q},"values":[%s]}`, b.le, strings.Join(vs, ",")))
+		k := 10 * (60*minutes + secs) * all
+		if strings.Contains(query, "_bucket") {
+			k *= fast / all
 		}
-		kind := "vector"
-		if ranged {
-			kind = "matrix"
+		if !ranged {
+			return 200, asJSON, strings.NewReader(vector(fmt.Sprint(k))), nil
 		}
-		return 200, asJSON, strings.NewReader(success(kind, "["+strings.Join(series, ",")+"]")), nil
+		start, _ := strconv.ParseFloat(form.Get("start"), 64)
+		end, _ := strconv.ParseFloat(form.Get("end"), 64)
+		step, _ := strconv.ParseFloat(form.Get("step"), 64)
+		var vs []string
+		for at := start; at <= end+1e-6; at += step {
+			vs = append(vs, fmt.Sprintf(`[%.3f,"%g"]`, at, k))
+		}
+		return 200, asJSON, strings.NewReader(success("matrix", fmt.Sprintf(`[{"metric":{},"values":[%s]}]`, strings.Join(vs, ",")))), nil
 	}
 }
 
 // The last stage, without control, compares its own targets with themselves, and not with
 // the canaries of earlier stages, which always were slower.
 func TestLastStageComparesItsOwnTargets(t *testing.T) {
-	h, b := promSpec(latencies()), promBinding(8, 8)
+	took := slow(0.1)
+	took.Slow.Histogram = "took_seconds{$exposed}"
+	h, b := promSpec(took), promBinding(8, 8)
 	h.StaleAfter, h.Without = seconds(7200), []string{spec.CheckAlive, spec.CheckTraffic}
 	b.Cohort, b.Control = b.Exposed[4:], nil
 	b.Bake = 30 * time.Minute
@@ -130,7 +127,7 @@ func TestLastStageComparesItsOwnTargets(t *testing.T) {
 	require.NoError(t, err)
 	b.Before, err = m.Baseline(t.Context(), looked)
 	require.NoError(t, err)
-	require.NotEmpty(t, b.Before.Histograms["latency"].looks())
+	require.NotEmpty(t, b.Before.Past["slow"].Looks)
 	b.Since = looked
 	m, err = Open(h, b, Deps{Transport: source})
 	require.NoError(t, err)

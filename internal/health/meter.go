@@ -69,9 +69,8 @@ type Meter struct {
 	last      time.Time // of the newest look that judged
 	// comparisons are those checks that add up look by look, by name.
 	comparisons map[string][]*comparison
-	// means and distributions are those that compare means and histograms.
-	means         map[string]*meansCheck
-	distributions map[string]*histogramCheck
+	// means are those that compare means.
+	means map[string]*meansCheck
 }
 
 // Open readies a Meter for a stage. The spec must be valid and complete. Its error
@@ -104,9 +103,6 @@ func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
 		return nil, err
 	}
 	m.openMeans()
-	if err := m.openDistributions(); err != nil {
-		return nil, err
-	}
 	return m, m.openComparisons()
 }
 
@@ -190,9 +186,6 @@ func (m *Meter) otherSources() []source {
 		for _, s := range c.strata {
 			out = append(out, s.source)
 		}
-	}
-	for _, c := range m.distributions {
-		out = append(out, c.source)
 	}
 	return slices.DeleteFunc(out, func(s source) bool { return s == m.source })
 }

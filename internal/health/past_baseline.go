@@ -30,9 +30,8 @@ type Baseline struct {
 	// Past is what checks that compare counted before, by name.
 	Past map[string]Past `json:"past,omitempty"`
 	// Means are what targets showed on average before, by check that compares means and
-	// by target, and Histograms what those that compare histograms counted.
-	Means      map[string]map[string]float64 `json:"means,omitempty"`
-	Histograms map[string]PastHistograms     `json:"histograms,omitempty"`
+	// by target.
+	Means map[string]map[string]float64 `json:"means,omitempty"`
 	// Ratios are the events of the targets by check of each, for a comparison when no
 	// control is left.
 	Ratios map[string]Ratio `json:"ratios,omitempty"`
@@ -117,7 +116,7 @@ func (m *Meter) measure(ctx context.Context, at time.Time) (Baseline, error) {
 	}
 	b := Baseline{From: w.from, At: w.at}
 	b.Missing, b.Alerts, b.Past = m.missing(ctx, w), m.firingBefore(ctx), m.history(ctx, w)
-	b.Means, b.Histograms = m.pastMeans(ctx, w), m.pastHistograms(ctx, w)
+	b.Means = m.pastMeans(ctx, w)
 	for _, c := range m.spec.Checks {
 		if c.Against == "" || c.Each == "" || len(m.binding.Control) > 0 {
 			continue

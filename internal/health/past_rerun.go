@@ -13,7 +13,7 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Rerun is what Replay is, of a check that compares means or histograms.
+// Rerun is what Replay is, of a check that compares means.
 type Rerun struct {
 	Check    string
 	Criteria judge.Criteria
@@ -26,7 +26,7 @@ type Rerun struct {
 	Missing string
 }
 
-// Reruns reads the past of a stage's checks of means and histograms from a Prometheus,
+// Reruns reads the past of a stage's checks of means from a Prometheus,
 // a look every Health.Every. Its error is as of Replays.
 func Reruns(ctx context.Context, h spec.Health, b Binding, d Deps, from, to time.Time) ([]Rerun, error) {
 	m, err := openPast(h, b, d, to)
@@ -43,12 +43,6 @@ func Reruns(ctx context.Context, h spec.Health, b Binding, d Deps, from, to time
 			looks := m.numbers(ctx, c, part, from, to)
 			r.Criteria, r.Span = criteria.Criteria, time.Duration(len(looks))*every
 			r.Judge = rerun(looks, every, criteria.Bake, criteria.Every, func(l *judge.Numbers, at time.Duration) { l.At = at }, func(l []judge.Numbers) judge.Outcome { return judge.RunMeans(criteria, l) })
-		case m.distributions[c.Name] != nil:
-			part := m.distributions[c.Name]
-			criteria := m.distributionCriteria(c, part.alone)
-			looks := m.histograms(ctx, c, part, from, to)
-			r.Criteria, r.Span = criteria, time.Duration(len(looks))*every
-			r.Judge = rerun(looks, every, criteria.Bake, criteria.Every, func(l *judge.Histograms, at time.Duration) { l.At = at }, func(l []judge.Histograms) judge.Outcome { return judge.RunDistribution(criteria, l) })
 		default:
 			continue
 		}
@@ -151,31 +145,4 @@ func (p *prometheus) numbers(ctx context.Context, expr string, a arm, places []s
 		}
 	}
 	return true
-}
-
-// histograms are those of both arms in the past, look by look; none where the source
-// knows nothing.
-func (m *Meter) histograms(ctx context.Context, c spec.Check, part *histogramCheck, from, to time.Time) []judge.Histograms {
-	every := m.spec.Every.Std()
-	out := make([]judge.Histograms, int(to.Sub(from)/every))
-	const step = maxReread / bucketsKept
-	known := false
-	for first := 0; first < len(out); first += step {
-		n := min(step, len(out)-first)
-		for _, a := range arms(part.alone) {
-			for i, h := range m.source.pastHistogram(ctx, c.Distribution.Histogram, a, from.Add(time.Duration(first+n)*every), n, every) {
-				switch {
-				case len(h.Bounds) == 0:
-				case a == exposed:
-					out[first+i].Exposed, known = &h, true
-				default:
-					out[first+i].Control = &h
-				}
-			}
-		}
-	}
-	if !known {
-		return nil
-	}
-	return out
 }

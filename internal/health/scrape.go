@@ -2,7 +2,6 @@ package health
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -39,8 +38,6 @@ type scrape struct {
 	plain  []string // numbers that are no counters
 	slow   bool     // some check is about a histogram
 	single []string // counters of single targets, in the order of ScrapeEach.Counts
-
-	histograms scrapeBuckets
 
 	kept  ScrapeState
 	began time.Time // the newest read, by this machine's clock
@@ -96,11 +93,6 @@ func openScrape(h spec.Health, b Binding, client *http.Client) (source, error) {
 		if err := s.pick(&s.plain, c.Value); err != nil {
 			return nil, err
 		}
-		if d := c.Distribution; d != nil {
-			if err := s.histograms.add(d.Histogram); err != nil {
-				return nil, fmt.Errorf("histogram %q: %w", d.Histogram, err)
-			}
-		}
 		if c.Each != "" {
 			s.keepEach(c.Bad, c.Total)
 		}
@@ -109,7 +101,7 @@ func openScrape(h spec.Health, b Binding, client *http.Client) (source, error) {
 		return nil, err
 	}
 	// A ring has one part more than the window is cut into, and one that is growing.
-	numbers := 2*len(s.exprs) + (eachParts+2)*len(s.single) + 6*bucketsKept*len(s.histograms.names)
+	numbers := 2*len(s.exprs) + (eachParts+2)*len(s.single)
 	most := max(1, min(h.Scrape.Sample, maxKept/max(1, numbers)))
 	for a, targets := range [2][]fleet.Target{b.Exposed, b.Control} {
 		for _, t := range sample(targets, most) {
@@ -159,9 +151,6 @@ func (s *scrape) restore(k *ScrapeState) error {
 	if err := k.fits(len(s.exprs), len(s.single)); err != nil {
 		return err
 	}
-	if !fitsBuckets(k.Buckets, len(s.histograms.names)) {
-		return errors.New("state of other histograms")
-	}
 	s.kept = k.clone()
 	return nil
 }
@@ -172,7 +161,7 @@ func (s *scrape) baseline(ctx context.Context, at time.Time) (window, error) {
 	s.begin = time.Time{}
 	s.gap = 2*s.spec.Scrape.Baseline.Std() + time.Minute // its own length, and slow pages
 	s.refresh(ctx, at, at)
-	s.baselooks, s.usually, s.histograms.looks = nil, usually{}, nil
+	s.baselooks, s.usually = nil, usually{}
 	end := at
 	for left := s.spec.Scrape.Baseline.Std(); left > 0; left -= s.spec.Every.Std() {
 		if err := pause(ctx, min(left, s.spec.Every.Std())); err != nil {
@@ -181,9 +170,6 @@ func (s *scrape) baseline(ctx context.Context, at time.Time) (window, error) {
 		end = at.Add(time.Since(began))
 		s.refresh(ctx, end, at)
 		s.usually.add(s.seen)
-		if s.usable && len(s.histograms.looks) < histogramLooks {
-			s.histograms.looks = append(s.histograms.looks, s.histograms.grew)
-		}
 		if len(s.newest.Counts) > 0 && len(s.baselooks) < pastLooks {
 			s.baselooks = append(s.baselooks, s.newest)
 		}
@@ -204,10 +190,7 @@ func (s *scrape) refresh(ctx context.Context, at, from time.Time) {
 	if s.kept.Last == nil {
 		s.kept.Last = map[string][]*float64{}
 	}
-	if s.kept.Buckets == nil {
-		s.kept.Buckets = map[string][]HistogramTally{}
-	}
-	s.grew, s.histograms.grew = map[string][]float64{}, make([]histogramGrowth, len(s.histograms.names))
+	s.grew = map[string][]float64{}
 	for a := range s.arms {
 		s.readArm(ctx, arm(a), &part)
 	}
@@ -235,7 +218,6 @@ func (s *scrape) readArm(ctx context.Context, a arm, part *ScrapePart) {
 			defer mu.Unlock()
 			if err != nil {
 				delete(s.kept.Last, p.id) // what it counted meanwhile cannot be told apart
-				delete(s.kept.Buckets, p.id)
 				s.seen[a].broken[p.id] = cut(err.Error(), 120)
 				s.seen[a].why = p.id + ": " + cut(err.Error(), 120)
 				return
@@ -252,9 +234,6 @@ func (s *scrape) take(a arm, id string, pg page, part *ScrapePart) {
 	in.pages++
 	if s.slow {
 		s.buckets = bucketsOf(pg.series)
-	}
-	if len(s.histograms.names) > 0 {
-		s.kept.Buckets[id] = s.takeBuckets(a, id, pg, part.At, s.kept.Buckets[id])
 	}
 	sound := true
 	values := make([]*float64, len(s.exprs))

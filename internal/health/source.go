@@ -6,7 +6,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/sluicehq/sluice/internal/sequential"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -87,12 +86,6 @@ type source interface {
 	past(ctx context.Context, expr string, a arm, at time.Time, looks int, step time.Duration) ([]float64, reading)
 	// bounds are those of a histogram's buckets, ascending; none where they are not known.
 	bounds(ctx context.Context, histogram string, w window) []float64
-	// histogram is what is new of a histogram of an arm since the tally, which it brings
-	// up to date; its counts are of values within each bound.
-	histogram(ctx context.Context, name string, a arm, w window, t *HistogramTally) (*sequential.Histogram, reading)
-	// pastHistogram is what it counted before at, in looks of step each, oldest first;
-	// one that is not known has no bounds. It is nil for a source without a past.
-	pastHistogram(ctx context.Context, name string, a arm, at time.Time, looks int, step time.Duration) []sequential.Histogram
 	// gauge is a plain number about the exposed targets now.
 	gauge(ctx context.Context, expr string, w window) reading
 	// counts and gauges are the same of every single target of an arm, for counts the

@@ -17,9 +17,8 @@ type State struct {
 	Streaks map[string]int `json:"streaks,omitempty"`
 	// Comparisons is what checks that compare have seen, by name.
 	Comparisons map[string]CompareState `json:"comparisons,omitempty"`
-	// Means and Distributions are the same of checks that compare means and histograms.
-	Means         map[string]judge.MeansState `json:"means,omitempty"`
-	Distributions map[string]HistogramState   `json:"distributions,omitempty"`
+	// Means is the same of checks that compare means.
+	Means map[string]judge.MeansState `json:"means,omitempty"`
 	// Scrape is what was read of metrics pages; nil for other sources.
 	Scrape *ScrapeState `json:"scrape,omitempty"`
 }
@@ -43,12 +42,6 @@ func (m *Meter) State() State {
 		}
 		s.Means[name] = c.judge.State()
 	}
-	for name, c := range m.distributions {
-		if s.Distributions == nil {
-			s.Distributions = map[string]HistogramState{}
-		}
-		s.Distributions[name] = HistogramState{c.judge.State(), c.tallies}
-	}
 	return s
 }
 
@@ -69,13 +62,6 @@ func (m *Meter) Restore(s State) error {
 		if c := m.means[name]; c == nil || !c.judge.Restore(kept) {
 			return otherCheck(name)
 		}
-	}
-	for name, kept := range s.Distributions {
-		c := m.distributions[name]
-		if c == nil || !c.judge.Restore(kept.DistributionState) {
-			return otherCheck(name)
-		}
-		c.tallies = kept.Tallies
 	}
 	if kept, ok := m.source.(memory); ok {
 		return kept.restore(s.Scrape)

@@ -5,9 +5,8 @@ import "time"
 // look is what is seen at a moment since the change.
 type look interface{ when() time.Duration }
 
-func (l Look) when() time.Duration       { return l.At }
-func (l Numbers) when() time.Duration    { return l.At }
-func (l Histograms) when() time.Duration { return l.At }
+func (l Look) when() time.Duration    { return l.At }
+func (l Numbers) when() time.Duration { return l.At }
 
 // RunMeans is Run for means: looks at or before zero are from before the change, those
 // after the bake are left out. It returns the first FAIL, and else what is so at the end
@@ -15,12 +14,6 @@ func (l Histograms) when() time.Duration { return l.At }
 func RunMeans(c MeansCriteria, looks []Numbers) Outcome {
 	before, since := parted(looks, c.Bake)
 	return all(NewMeans(c, before), since, c.Bake)
-}
-
-// RunDistribution is RunMeans for histograms.
-func RunDistribution(c Criteria, looks []Histograms) Outcome {
-	before, since := parted(looks, c.Bake)
-	return all(NewDistribution(c, before), since, c.Bake)
 }
 
 // parted are the looks before and after the change.

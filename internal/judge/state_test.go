@@ -38,7 +38,6 @@ func TestStateKeepsItsNames(t *testing.T) {
 	seen := presence{Newest: 2, Seen: 3, Any: true}
 	for want, state := range map[string]any{
 		`"newest":2,"seen":3,"any":true,"lnE":1`:             ComparisonState{presence: seen, LnE: 1},
-		`{"newest":2,"seen":3,"any":true,"bounds":[1]}`:      DistributionState{presence: seen, Bounds: []float64{1}},
 		`{"looks":1,"newest":2,"seen":3,"any":true,"left":1`: MeansState{Looks: 1, presence: seen, Left: 1},
 	} {
 		raw, err := json.Marshal(state)

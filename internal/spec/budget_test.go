@@ -16,7 +16,7 @@ func TestBudget(t *testing.T) {
 		{Name: "errors", Total: "t", Against: spec.AgainstControl, Weight: 3},
 		{Name: "slow", Slow: &spec.Slow{}, Max: &objective},
 		{Name: "objective", Total: "t", Objective: &objective},
-		{Name: "shape", Distribution: &spec.Distribution{}, Against: spec.AgainstBefore, Advisory: true, Weight: 5},
+		{Name: "shape", Value: "y", Against: spec.AgainstBefore, Advisory: true, Weight: 5},
 		{Name: "limit", Total: "t", Max: &objective},
 		{Name: "value", Value: "x", Max: &objective},
 		{Name: "outliers", Total: "t", Against: spec.AgainstControl, Each: spec.EachTarget},
@@ -66,8 +66,6 @@ func TestBudgetIsNeverExceeded(t *testing.T) {
 				c.Total, c.Objective = "t", &one
 			case 3:
 				c.Value, c.Against = "x", spec.AgainstBefore
-			case 4:
-				c.Distribution, c.Against = &spec.Distribution{}, spec.AgainstBefore
 			default:
 				c.Value, c.Max = "x", &one
 			}

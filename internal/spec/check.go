@@ -4,7 +4,7 @@ import "strings"
 
 // Check is one health question with its criterion. It has either Value with
 // Max and/or Min or with Against, or counts with Max, Against or Objective, or
-// Distribution with Against, or Exercise alone. Counts are Bad and Total, or Slow. It is
+// Exercise alone. Counts are Bad and Total, or Slow. It is
 // asked about all exposed targets together, or with Each about every one of them.
 //
 // With a Prometheus source the expressions are PromQL with the placeholders
@@ -29,8 +29,6 @@ type Check struct {
 	Total string `yaml:"total,omitempty" json:"total,omitempty"`
 	// Slow counts requests by a histogram, in the place of Bad and Total.
 	Slow *Slow `yaml:"slow,omitempty" json:"slow,omitempty"`
-	// Distribution compares a histogram at all its bounds at once.
-	Distribution *Distribution `yaml:"distribution,omitempty" json:"distribution,omitempty"`
 	// Against "control" compares exposed targets with those not reached yet, "before"
 	// with themselves before the stage.
 	Against string `yaml:"against,omitempty" json:"against,omitempty" jsonschema:"enum=control,enum=before"`
@@ -91,7 +89,7 @@ func (c Check) Means() bool { return c.Value != "" && c.Against != "" && c.Each 
 // Health.FalseRollbackRate. The other forms, and every one with Each, have rules of
 // their own.
 func (c Check) Budgeted() bool {
-	return c.Each == "" && (c.Against != "" || c.Objective != nil || c.Slow != nil || c.Distribution != nil)
+	return c.Each == "" && (c.Against != "" || c.Objective != nil || c.Slow != nil)
 }
 
 // Whole is the query that asks about all targets of an arm together what expr, one

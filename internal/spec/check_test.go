@@ -106,19 +106,6 @@ func TestCheckForms(t *testing.T) {
 		`slow: {histogram: 'h{$control}', over: 1s}, max: 5%`:        "slow.histogram: asks about $control, expected $exposed, $cohort or neither",
 		`slow: {histogram: 'h{$cohort,$exposed}', over: 1}, max: 5%`: "slow.histogram: asks about $exposed and $cohort, expected one of them",
 
-		// All bounds at once.
-		`distribution: {histogram: h}, against: control`:              ``,
-		`distribution: {histogram: h}`:                                "has nothing to compare with, expected against: control",
-		`distribution: {histogram: h}, max: 5%`:                       "has nothing to compare with|max: means nothing in a check with distribution",
-		`distribution: {histogram: h}, against: before, worse: 5%`:    "worse: means nothing in a check with distribution",
-		`distribution: {histogram: h}, against: before, match: a`:     "match: means nothing in a check with distribution",
-		`distribution: {histogram: h}, against: all`:                  `against: is "all", expected control or before`,
-		`distribution: {}, against: control`:                          "distribution.histogram: is required",
-		`distribution: {histogram: h_sum}, against: control`:          "distribution.histogram: is one of a histogram's series",
-		`distribution: {histogram: h, over: 1s}, against: control`:    `unknown field "over" in health.checks[0].distribution`,
-		`distribution: {histogram: h}, against: control, value: x`:    "has value beside distribution, expected one form",
-		`distribution: {histogram: h}, against: control, tolerate: 0`: "tolerate: means nothing in a check with distribution",
-
 		// Means.
 		mean + `, drop: 20%`:                ``,
 		mean + `, rise: 20%, minSamples: 5`: ``,
@@ -242,5 +229,5 @@ func TestHistogramSeries(t *testing.T) {
 func TestCounts(t *testing.T) {
 	require.True(t, spec.Check{Total: "t"}.Counts())
 	require.True(t, spec.Check{Slow: &spec.Slow{}}.Counts())
-	require.False(t, spec.Check{Value: "x", Distribution: &spec.Distribution{}}.Counts())
+	require.False(t, spec.Check{Value: "x"}.Counts())
 }

@@ -100,7 +100,7 @@ func fillHealth(h *Health) {
 
 func fillCheck(c *Check, h Health) {
 	switch {
-	case c.Counts() || c.Distribution != nil:
+	case c.Counts():
 		c.MinSamples = cmp.Or(c.MinSamples, 100)
 	case c.Against != "":
 		c.MinSamples = cmp.Or(c.MinSamples, 30)
@@ -116,9 +116,6 @@ func fillCheck(c *Check, h Health) {
 	}
 	if c.Slow != nil {
 		c.Slow.Histogram = fillHistogram(c.Slow.Histogram)
-	}
-	if c.Distribution != nil {
-		c.Distribution.Histogram = fillHistogram(c.Distribution.Histogram)
 	}
 }
 

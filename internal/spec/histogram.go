@@ -24,12 +24,6 @@ type Slow struct {
 	Over Latency `yaml:"over" json:"over"`
 }
 
-// Distribution compares a histogram at all its bounds at once.
-type Distribution struct {
-	// Histogram is as in Slow.
-	Histogram string `yaml:"histogram" json:"histogram"`
-}
-
 // Latency is a time in seconds, written as a duration or as a plain number, as bounds
 // of buckets are.
 type Latency float64

@@ -51,7 +51,7 @@ func (v *validator) lone(l Lone) {
 	}
 	v.loneBake(l.Bake)
 	for _, form := range []string{
-		"value", "min", "tolerate", "drop", "rise", "slow", "distribution",
+		"value", "min", "tolerate", "drop", "rise", "slow",
 		"match", "group_by", "exercise", "each", "outliers", "probe", "alerts", "webhook",
 	} {
 		if v.given(form) {

@@ -206,7 +206,7 @@ func FuzzParse(f *testing.F) {
 		}
 		for _, c := range s.Health.Checks {
 			forms := 0
-			for _, given := range []bool{c.External(), c.Value != "", c.Total != "", c.Slow != nil, c.Distribution != nil} {
+			for _, given := range []bool{c.External(), c.Value != "", c.Total != "", c.Slow != nil} {
 				if given {
 					forms++
 				}

@@ -48,7 +48,6 @@ func (v *validator) check(path string, c Check) {
 		{"value", v.given(path + ".value")},
 		{"bad and total", v.given(path+".bad") || v.given(path+".total")},
 		{"slow", v.given(path + ".slow")},
-		{"distribution", v.given(path + ".distribution")},
 	} {
 		if form.given {
 			forms = append(forms, form.name)
@@ -56,13 +55,13 @@ func (v *validator) check(path string, c Check) {
 	}
 	switch {
 	case len(forms) > 1:
-		v.bad(path, "has %s, expected one form: value, bad and total, slow or distribution", strings.Join(forms, " beside "))
+		v.bad(path, "has %s, expected one form: value, bad and total, or slow", strings.Join(forms, " beside "))
 	case len(forms) == 1:
 		v.form(path, forms[0], c)
 	case v.given(path + ".exercise"):
 		v.only(path, "a check with exercise alone")
 	default:
-		v.bad(path, "asks nothing, expected value with max, min or against, bad and total or slow with max, against or objective, or one of distribution, exercise, probe, alerts and webhook")
+		v.bad(path, "asks nothing, expected value with max, min or against, bad and total or slow with max, against or objective, or one of exercise, probe, alerts and webhook")
 	}
 }
 
@@ -72,8 +71,6 @@ func (v *validator) form(path, form string, c Check) {
 		v.valueCheck(path, c)
 	case "slow":
 		v.slowCheck(path, c)
-	case "distribution":
-		v.distributionCheck(path, c)
 	default:
 		v.countCheck(path, c)
 	}
@@ -193,7 +190,7 @@ func (v *validator) foreign(path, form string, fields ...string) {
 
 // checkFields are all fields of a check that mean something in some forms only.
 var checkFields = [...]string{
-	"value", "max", "min", "drop", "rise", "tolerate", "bad", "total", "slow", "distribution", "against", "worse", "match",
+	"value", "max", "min", "drop", "rise", "tolerate", "bad", "total", "slow", "against", "worse", "match",
 	"objective", "burn", "group_by", "minSamples", "weight", "each", "outliers",
 }
 

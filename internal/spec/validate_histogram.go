@@ -26,20 +26,6 @@ func (v *validator) slowCheck(path string, c Check) {
 	}
 }
 
-// distributionCheck checks a histogram that is compared as a whole.
-func (v *validator) distributionCheck(path string, c Check) {
-	v.only(path, "a check with distribution", "distribution", "against", "minSamples", "weight")
-	v.between(path+".minSamples", c.MinSamples, 1, maxSamples)
-	if v.given(path + ".against") {
-		v.against(path, c)
-	} else {
-		v.bad(path, "has nothing to compare with, expected against: %s", AgainstControl)
-	}
-	if c.Distribution != nil && !v.doc.Bad(path+".distribution") && v.needs(path+".distribution.histogram") {
-		v.histogram(path+".distribution.histogram", c.Distribution.Histogram)
-	}
-}
-
 // histogram checks the name or selector of a histogram.
 func (v *validator) histogram(path, text string) {
 	if v.doc.Bad(path) {
