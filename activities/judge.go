@@ -12,6 +12,7 @@ import (
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -204,7 +205,7 @@ func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 			return Judged{}, err
 		}
 		a.metrics.judged(report)
-		if !report.Pending() || !pause(ctx, every) {
+		if !report.Pending() || pause.For(ctx, every) != nil {
 			return Judged{Report: report, State: m.State()}, ctx.Err()
 		}
 		at = time.Now()
@@ -226,7 +227,7 @@ func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, erro
 		if err != nil {
 			return Judged{}, err
 		}
-		if report.Verdict() == health.Pass || now.After(in.Until) || !pause(ctx, every) {
+		if report.Verdict() == health.Pass || now.After(in.Until) || pause.For(ctx, every) != nil {
 			return Judged{Report: report}, ctx.Err()
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -91,7 +92,7 @@ func retry[T any](ctx context.Context, attempts int, f func() (T, error)) (T, er
 	wait := time.Second
 	for n := 1; ; n++ {
 		v, err := f()
-		if err == nil || isRefusal(err) || n >= attempts || !pause(ctx, wait) {
+		if err == nil || isRefusal(err) || n >= attempts || pause.For(ctx, wait) != nil {
 			return v, err
 		}
 		wait = min(3*wait, 10*time.Second)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -44,7 +45,7 @@ func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.R
 			harmed = 0
 		}
 		enough := n >= preflightLooks && !report.Pending() && harmed == 0 && (!report.Mute() || time.Now().After(in.Until))
-		if report.Verdict() == health.Pass || harmed >= preflightLooks || enough || !pause(ctx, every) {
+		if report.Verdict() == health.Pass || harmed >= preflightLooks || enough || pause.For(ctx, every) != nil {
 			return report, ctx.Err()
 		}
 	}

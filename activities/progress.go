@@ -60,18 +60,6 @@ func each(ctx context.Context, n, parallel int, halt func() bool, f func(i int))
 // never is the halt of work that goes on past failures.
 func never() bool { return false }
 
-// pause waits d, or until ctx is done, and answers whether it waited it out.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
-}
-
 // progress is which targets of a batch are done, kept in heartbeats so that a
 // retried batch continues where it was. It is safe for concurrent use.
 type progress struct {

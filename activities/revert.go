@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -101,7 +102,7 @@ func untilBack(ctx context.Context, work *progress, left []int, in RevertInput, 
 			}
 		}
 		left = again
-		if len(left) > 0 && !pause(ctx, wait) {
+		if len(left) > 0 && pause.For(ctx, wait) != nil {
 			return
 		}
 		wait = min(2*wait, 10*time.Second)

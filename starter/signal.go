@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"go.temporal.io/api/serviceerror"
 
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
@@ -111,7 +112,7 @@ func (r *remote) signal(ctx context.Context, v view, name string, req rollout.Co
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	err := r.client.SignalWorkflow(ctx, v.WorkflowID, v.RunID, name, req)
-	for busy(err) && pause(ctx, signalPause) {
+	for busy(err) && pause.For(ctx, signalPause) == nil {
 		// It may just be continuing as new, in a run of another id.
 		if next, lookErr := r.look(ctx, v.Unit, v.RunID); lookErr == nil {
 			v.RunID = next.RunID
@@ -137,18 +138,6 @@ const signalPause = 200 * time.Millisecond
 func busy(err error) bool {
 	_, ok := errors.AsType[*serviceerror.ResourceExhausted](err)
 	return ok
-}
-
-// pause waits d, and answers false when ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // takenWithin is how long a command waits to hear what came of its signal, and

@@ -2,9 +2,10 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
+
+	"github.com/sluicehq/sluice/internal/entry"
 )
 
 // options are the worker's flags.
@@ -20,8 +21,7 @@ type options struct {
 // parse reads the flags; nothing is accepted that is not known.
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
-	fs := flag.NewFlagSet("sluice-worker", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := entry.Flags("sluice-worker", stderr)
 	fs.Usage = func() {
 		fmt.Fprint(stderr, "Run Sluice's rollouts.\n\nExample: sluice-worker --address 127.0.0.1:7233 --store /var/lib/sluice\n\n")
 		fs.PrintDefaults()
@@ -39,11 +39,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.logFormat, "log-format", "console", "console or json")
 	fs.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	fs.IntVar(&o.activities, "max-activities", 10_000, "activities at once; every baking rollout needs one")
-	if err := fs.Parse(args); err != nil {
+	if err := entry.Parse(fs, args); err != nil {
 		return o, err
-	}
-	if fs.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %q: everything is a flag, see --help", fs.Arg(0))
 	}
 	return o, o.validate()
 }

@@ -7,26 +7,15 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
+	"github.com/sluicehq/sluice/internal/entry"
 	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout)
-	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "haproxy:", err)
-		os.Exit(1)
-	}
-}
+func main() { entry.Main("haproxy", run) }
 
 // settings say where everything is.
 type settings struct {
@@ -36,16 +25,16 @@ type settings struct {
 	tools, example, dir string
 }
 
-func run(ctx context.Context, args []string, out io.Writer) error {
+func run(ctx context.Context, args []string, out, stderr io.Writer) error {
 	var s settings
 	var keep bool
-	fs := flag.NewFlagSet("haproxy", flag.ContinueOnError)
+	fs := entry.Flags("haproxy", stderr)
 	s.bin.Flags(fs)
 	fs.StringVar(&s.tools, "tools", ".local/bin", "`folder` of vegeta")
 	fs.StringVar(&s.example, "example", "examples/haproxy", "`folder` of this example's edge, releases and specs")
 	fs.StringVar(&s.dir, "dir", "", "`folder` for a run's databases, logs and sites (default: a temporary one)")
 	fs.BoolVar(&keep, "keep", false, "only bring everything up and leave it running until Ctrl-C")
-	if err := fs.Parse(args); err != nil {
+	if err := entry.Parse(fs, args); err != nil {
 		return err
 	}
 	if err := s.prepare(); err != nil {

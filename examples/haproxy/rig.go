@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/lab/stack"
+	"github.com/sluicehq/sluice/internal/pause"
 )
 
 // unit is what the example rolls out; the edges start on firstRelease.
@@ -171,10 +172,8 @@ func until(ctx context.Context, limit time.Duration, what string, ready func(con
 		if ctx.Err() == nil || last == nil {
 			last = err
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w", what, errors.Join(ctx.Err(), last))
-		case <-time.After(200 * time.Millisecond):
+		if err := pause.For(ctx, 200*time.Millisecond); err != nil {
+			return fmt.Errorf("wait for %s: %w", what, errors.Join(err, last))
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -133,7 +134,7 @@ func (m *Meter) ailment(ctx context.Context, t fleet.Target) ailment {
 		if err == nil && (s.Alive || s.Release == "" && release == "") {
 			return ailment{}
 		}
-		if n < aliveAttempts && pause(ctx, alivePause) == nil {
+		if n < aliveAttempts && pause.For(ctx, alivePause) == nil {
 			continue // it may just be restarting
 		}
 		if err != nil {

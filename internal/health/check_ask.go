@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/promapi"
 	"github.com/sluicehq/sluice/internal/secret"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -58,7 +59,7 @@ func (m *Meter) ask(ctx context.Context, a asking) ([]byte, error) {
 	wait := queryPause
 	for n := 1; ; n++ {
 		data, err := m.askOnce(ctx, a)
-		if err == nil || final(err) || n == queryAttempts || pause(ctx, wait) != nil {
+		if err == nil || final(err) || n == queryAttempts || pause.For(ctx, wait) != nil {
 			return data, err
 		}
 		wait *= 2

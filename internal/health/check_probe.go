@@ -15,6 +15,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/humanize"
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/promapi"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/tmpl"
@@ -160,7 +161,7 @@ func (m *Meter) flaw(ctx context.Context, p spec.Probe, t fleet.Target) ailment 
 		if err == nil {
 			return ailment{id: t.ID, why: why}
 		}
-		if n == probeAttempts || pause(ctx, alivePause) != nil {
+		if n == probeAttempts || pause.For(ctx, alivePause) != nil {
 			return ailment{id: t.ID, why: "does not answer (" + cut(err.Error(), 120) + ")", silent: true}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -81,7 +82,7 @@ func (m *Meter) Baseline(ctx context.Context, at time.Time) (Baseline, error) {
 		if err != nil || !b.lacks() || n == baselineAttempts || time.Since(began) > baselinePatience {
 			return b, err
 		}
-		if err := pause(ctx, m.spec.Every.Std()); err != nil {
+		if err := pause.For(ctx, m.spec.Every.Std()); err != nil {
 			return Baseline{}, err
 		}
 	}

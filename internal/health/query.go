@@ -9,6 +9,7 @@ import (
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/promapi"
 )
 
@@ -79,7 +80,7 @@ func (p *prometheus) insist(ctx context.Context, query string, at time.Time) giv
 		if err == nil {
 			return g
 		}
-		if final(err) || n == queryAttempts || pause(ctx, wait) != nil {
+		if final(err) || n == queryAttempts || pause.For(ctx, wait) != nil {
 			return given{reading: noData(query, "no usable answer from %s: %s", p.host, cut(promapi.Cause(err).Error(), 200))}
 		}
 		wait *= 2
@@ -142,16 +143,4 @@ func sampled(s *model.Sample) reading {
 		return reading{verdict: NoData, why: "the query found a native histogram where a number is asked"}
 	}
 	return reading{value: float64(s.Value)}
-}
-
-// pause waits d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/promql"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/tmpl"
@@ -164,7 +165,7 @@ func (s *scrape) baseline(ctx context.Context, at time.Time) (window, error) {
 	s.baselooks, s.usually = nil, usually{}
 	end := at
 	for left := s.spec.Scrape.Baseline.Std(); left > 0; left -= s.spec.Every.Std() {
-		if err := pause(ctx, min(left, s.spec.Every.Std())); err != nil {
+		if err := pause.For(ctx, min(left, s.spec.Every.Std())); err != nil {
 			return window{}, err
 		}
 		end = at.Add(time.Since(began))

@@ -11,6 +11,7 @@ import (
 	"github.com/sluicehq/sluice/internal/lab/sim"
 	"github.com/sluicehq/sluice/internal/lab/stack"
 	"github.com/sluicehq/sluice/internal/lab/table"
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -81,9 +82,13 @@ func (c *crowd) level(ctx context.Context, o options, t *table.Table, n int, idl
 	watched := c.await(ctx, n, patience)
 	fmt.Fprintf(o.progress, "%d rollouts: %d watched after %s\n", n, c.looks.watched(), time.Since(began).Round(time.Second))
 	rate := float64(more) / time.Since(began).Seconds()
-	pause(ctx, lookEvery+firstLook) // what starting them has delayed is caught up
+	if err := pause.For(ctx, lookEvery+firstLook); err != nil { // what starting them has delayed is caught up
+		return 0, err
+	}
 	from, before, server := time.Now(), usageOf(c.worker.PID()), usageOf(c.Temporal.PID())
-	pause(ctx, o.window)
+	if err := pause.For(ctx, o.window); err != nil {
+		return 0, err
+	}
 	to, after, serverAfter := time.Now(), usageOf(c.worker.PID()), usageOf(c.Temporal.PID())
 	late := c.looks.late(from, to, firstLook, lookEvery)
 	p99, span := quantile(late, 0.99), to.Sub(from).Seconds()
@@ -155,18 +160,10 @@ health:
 
 // await waits until n rollouts have changed a target and looked at it.
 func (c *crowd) await(ctx context.Context, n int, limit time.Duration) bool {
-	for end := time.Now().Add(limit); c.looks.watched() < n; pause(ctx, 200*time.Millisecond) {
-		if time.Now().After(end) || ctx.Err() != nil {
+	for end := time.Now().Add(limit); c.looks.watched() < n; {
+		if time.Now().After(end) || pause.For(ctx, 200*time.Millisecond) != nil {
 			return false
 		}
 	}
 	return true
-}
-
-// pause waits, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }

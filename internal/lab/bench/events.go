@@ -9,6 +9,7 @@ import (
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/lab/table"
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -36,11 +37,7 @@ func someTime() { time.Sleep(20*time.Millisecond + rand.N(40*time.Millisecond)) 
 
 // Watch sees nothing until the bake is over.
 func (*inMemory) Watch(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(time.Until(in.Until)):
-	}
-	return passed(in.Until), ctx.Err()
+	return passed(in.Until), pause.For(ctx, time.Until(in.Until))
 }
 
 // eventStages is how many stages the measured rollouts have, and eventBake how long

@@ -6,19 +6,17 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime"
 	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/entry"
 	"github.com/sluicehq/sluice/internal/lab/table"
 )
 
@@ -36,15 +34,7 @@ type options struct {
 	progress io.Writer
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "sluice-bench:", err)
-		stop()
-		os.Exit(1)
-	}
-}
+func main() { entry.Main("sluice-bench", run) }
 
 // measurement is one of the tables.
 type measurement struct {
@@ -67,8 +57,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	for _, m := range measurements() {
 		names = append(names, m.name)
 	}
-	fs := flag.NewFlagSet("sluice-bench", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := entry.Flags("sluice-bench", stderr)
 	fs.StringVar(&o.bin, "bin", os.Getenv("SLUICE_BIN"), "`folder` of sluice-worker and sluice-sim")
 	fs.StringVar(&o.devstack, "devstack", os.Getenv("SLUICE_DEVSTACK"), "`path` of the embedded Temporal server")
 	only := fs.String("only", strings.Join(names, ","), "measurements to make")
@@ -79,11 +68,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	workerFlags := fs.String("worker-flags", "", "more `flags` for the worker on which they bake")
 	fs.StringVar(&o.page, "page", "", "Markdown `file` whose tables between <!-- bench:NAME --> and <!-- bench:end --> are replaced")
 	fs.StringVar(&o.cpuOut, "cpuprofile", "", "`file` for a profile of this process, in which the worker is")
-	if err := fs.Parse(args); err != nil {
+	if err := entry.Parse(fs, args); err != nil {
 		return o, err
-	}
-	if fs.NArg() > 0 {
-		return o, fmt.Errorf("%q is not a flag, expected flags only", fs.Arg(0))
 	}
 	for _, name := range strings.Split(*only, ",") {
 		if !slices.Contains(names, name) {

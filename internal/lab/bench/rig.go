@@ -16,6 +16,7 @@ import (
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/lab/stack"
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/store"
@@ -139,10 +140,8 @@ func (r *rig) until(ctx context.Context, run client.WorkflowRun, phase rollout.P
 				return fmt.Errorf("the rollout ended as %+v before it was %s", s.Outcome, phase)
 			}
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("never saw the rollout %s: %w", phase, ctx.Err())
-		case <-time.After(100 * time.Millisecond):
+		if err := pause.For(ctx, 100*time.Millisecond); err != nil {
+			return fmt.Errorf("never saw the rollout %s: %w", phase, err)
 		}
 	}
 }

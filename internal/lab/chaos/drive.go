@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
@@ -115,7 +116,7 @@ func (d *drive) follow(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := pause(ctx, 5*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 5*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -153,7 +154,7 @@ func (d *drive) start(ctx context.Context) error {
 		if err != nil || ran.Code == 0 || ran.Code == refused && d.exists(ctx) {
 			return err
 		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 100*time.Millisecond); err != nil {
 			return fmt.Errorf("start: exit %d: %w\n%s", ran.Code, err, ran.Stderr)
 		}
 	}
@@ -170,7 +171,7 @@ func (d *drive) untilThere(ctx context.Context, started chan error) error {
 			started <- nil // for who waits for it at the end
 		default:
 		}
-		if err := pause(ctx, 2*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 2*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -213,7 +214,7 @@ func (d *drive) next(ctx context.Context, inTime bool) error {
 	s := d.steps[0]
 	d.steps = d.steps[1:]
 	if inTime {
-		if err := pause(ctx, s.after); err != nil {
+		if err := pause.For(ctx, s.after); err != nil {
 			return err
 		}
 	}
@@ -228,14 +229,14 @@ func (d *drive) kill(ctx context.Context, s step) error {
 	hits := make([]hit, len(s.kill))
 	for i, v := range s.kill {
 		for !d.process(v, d.rig).Running() { // a worker that its supervisor is about to start
-			if err := pause(ctx, 10*time.Millisecond); err != nil {
+			if err := pause.For(ctx, 10*time.Millisecond); err != nil {
 				return fmt.Errorf("the %s has ended by itself: %w", v, err)
 			}
 		}
 		hits[i] = hit{victim: v, wanted: s.phase, seen: phaseOf(d.last), at: time.Now()}
 		d.lane.kill(v, d.rig)
 	}
-	if err := pause(ctx, s.down); err != nil {
+	if err := pause.For(ctx, s.down); err != nil {
 		return err
 	}
 	errs := make([]error, len(hits))
@@ -277,7 +278,7 @@ func (d *drive) signal(ctx context.Context, name string, req rollout.ControlRequ
 		if err == nil || isNotFound(err) { // the rollout has ended before
 			return nil
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -286,7 +287,7 @@ func (d *drive) signal(ctx context.Context, name string, req rollout.ControlRequ
 // gather reads what the targets and the server know, and keeps it in the trial's
 // folder.
 func (d *drive) gather(ctx context.Context, e evidence) (evidence, error) {
-	if err := pause(ctx, time.Second); err != nil { // for orders that are still on their way
+	if err := pause.For(ctx, time.Second); err != nil { // for orders that are still on their way
 		return e, err
 	}
 	history, err := d.history(ctx)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/lab/stack"
+	"github.com/sluicehq/sluice/internal/pause"
 )
 
 // lane is one deployment, on which rollouts run one after the other: a Temporal
@@ -59,7 +60,7 @@ func openLane(ctx context.Context, s settings, n int) (*lane, error) {
 
 // supervise keeps the worker running until ctx ends.
 func (l *lane) supervise(ctx context.Context) {
-	for pause(ctx, 200*time.Millisecond) == nil {
+	for pause.For(ctx, 200*time.Millisecond) == nil {
 		l.mu.Lock()
 		if l.supervised && !l.worker.Running() {
 			_ = l.worker.Start() // else it is tried again

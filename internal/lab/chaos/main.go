@@ -6,27 +6,17 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
-	"syscall"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/entry"
 	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout)
-	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "chaos:", err)
-		os.Exit(1)
-	}
-}
+func main() { entry.Main("chaos", run) }
 
 // settings are the command's flags.
 type settings struct {
@@ -41,8 +31,8 @@ type settings struct {
 }
 
 // run parses the flags, and goes on until enough has been killed.
-func run(ctx context.Context, args []string, out io.Writer) error {
-	s, err := parse(args)
+func run(ctx context.Context, args []string, out, stderr io.Writer) error {
+	s, err := parse(args, stderr)
 	if err != nil {
 		return err
 	}
@@ -64,9 +54,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return os.RemoveAll(s.dir)
 }
 
-func parse(args []string) (settings, error) {
+func parse(args []string, stderr io.Writer) (settings, error) {
 	var s settings
-	fs := flag.NewFlagSet("chaos", flag.ContinueOnError)
+	fs := entry.Flags("chaos", stderr)
 	s.bin.Flags(fs)
 	fs.StringVar(&s.prometheus, "prometheus", "prometheus", "the Prometheus that some rollouts are judged by; empty for none")
 	fs.StringVar(&s.dir, "dir", "", "`folder` for databases, logs, specs and histories (default: a temporary one)")
@@ -75,13 +65,10 @@ func parse(args []string) (settings, error) {
 	fs.IntVar(&s.only, "only", -1, "run this `number` of the seed's rollouts and no other")
 	fs.IntVar(&s.lanes, "lanes", 3, "how many deployments run side by side")
 	fs.BoolVar(&s.keep, "keep", false, "keep the folders of rollouts that broke no rule, too")
-	if err := fs.Parse(args); err != nil {
+	if err := entry.Parse(fs, args); err != nil {
 		return s, err
 	}
-	switch {
-	case fs.NArg() > 0:
-		return s, fmt.Errorf("%q is not a flag, expected flags only", fs.Arg(0))
-	case s.kills < 1 || s.lanes < 1:
+	if s.kills < 1 || s.lanes < 1 {
 		return s, errors.New("-kills and -lanes must be above 0")
 	}
 	if s.prometheus != "" {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/lab/stack"
+	"github.com/sluicehq/sluice/internal/pause"
 )
 
 // rig is what one rollout works on: a simulated fleet that keeps its memory
@@ -102,7 +103,7 @@ scrape_configs:
 	if err := f.startPrometheus(ctx); err != nil {
 		return err
 	}
-	return pause(ctx, 6*time.Second)
+	return pause.For(ctx, 6*time.Second)
 }
 
 // startPrometheus starts it, for the first time or again, and waits until it
@@ -120,7 +121,7 @@ func (f *rig) startPrometheus(ctx context.Context) error {
 		if !f.prometheus.Running() {
 			return fmt.Errorf("prometheus ended before it was ready, see its log")
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 50*time.Millisecond); err != nil {
 			return fmt.Errorf("prometheus was not ready in time: %w", err)
 		}
 	}
@@ -156,15 +157,3 @@ func freePort(ctx context.Context) (int, error) {
 }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
-
-// pause waits d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
-}

@@ -8,26 +8,14 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
-	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
+	"github.com/sluicehq/sluice/internal/entry"
 	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout)
-	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "demo:", err)
-		os.Exit(1)
-	}
-}
+func main() { entry.Main("demo", run) }
 
 // settings are the command's flags.
 type settings struct {
@@ -38,15 +26,15 @@ type settings struct {
 	postgres bool
 }
 
-func run(ctx context.Context, args []string, out io.Writer) error {
+func run(ctx context.Context, args []string, out, stderr io.Writer) error {
 	var s settings
-	fs := flag.NewFlagSet("demo", flag.ContinueOnError)
+	fs := entry.Flags("demo", stderr)
 	s.bin.Flags(fs)
 	fs.IntVar(&s.targets, "targets", 60, "size of the simulated fleet")
 	fs.StringVar(&s.dir, "dir", "", "`folder` for databases, logs and specs (default: a temporary one; with --keep .sluice/dev)")
 	fs.BoolVar(&s.keep, "keep", false, "bring the stack up, print its links and leave it running until Ctrl-C")
 	fs.BoolVar(&s.postgres, "postgres", false, "Temporal on a PostgreSQL cluster of its own, and two workers")
-	if err := fs.Parse(args); err != nil {
+	if err := entry.Parse(fs, args); err != nil {
 		return err
 	}
 	if s.keep && s.postgres {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/pause"
 )
 
 // tally is the demo's last line, counted and never assumed.
@@ -89,7 +91,7 @@ func (d *demo) suffer(ctx context.Context, o outage) error {
 	}
 	d.say("kill -9: %s", o.kills)
 	o.kill()
-	if err := wait(ctx, 3*time.Second); err != nil {
+	if err := pause.For(ctx, 3*time.Second); err != nil {
 		return err
 	}
 	if err := o.start(ctx); err != nil {

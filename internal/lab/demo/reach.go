@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/pause"
 )
 
 // reach is what a release reached, as the targets themselves count it.
@@ -24,7 +26,7 @@ func (d *demo) reached(ctx context.Context, release string) (reach, error) {
 	if err != nil {
 		return r, err
 	}
-	if err := wait(ctx, 2*time.Second); err != nil {
+	if err := pause.For(ctx, 2*time.Second); err != nil {
 		return r, err
 	}
 	second, err := d.State(ctx)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/lab/stack"
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
@@ -191,7 +192,7 @@ func (d *demo) untilBaking(ctx context.Context, stage string) error {
 				return nil
 			}
 		}
-		if err := wait(ctx, 300*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 300*time.Millisecond); err != nil {
 			return fmt.Errorf("wait for stage %s to bake: %w", stage, err)
 		}
 	}

@@ -5,15 +5,12 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
+
+	"github.com/sluicehq/sluice/internal/entry"
 )
 
 // options are the flags.
@@ -24,15 +21,7 @@ type options struct {
 	only []string
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "judgebench:", err)
-		stop()
-		os.Exit(1)
-	}
-}
+func main() { entry.Main("judgebench", run) }
 
 func parseFlags(args []string, stderr io.Writer) (options, error) {
 	var names []string
@@ -40,19 +29,15 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		names = append(names, r.name)
 	}
 	var o options
-	fs := flag.NewFlagSet("judgebench", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := entry.Flags("judgebench", stderr)
 	fs.IntVar(&o.runs, "runs", 4000, "simulated bakes of each world")
 	fs.Uint64Var(&o.seed, "seed", 1, "seed of the simulation; judges are calibrated with the next one")
 	fs.StringVar(&o.page, "page", "", "Markdown `file` whose tables between <!-- judge:NAME --> and <!-- judge:end --> are replaced")
 	only := fs.String("only", strings.Join(names, ","), "tables to make")
-	if err := fs.Parse(args); err != nil {
+	if err := entry.Parse(fs, args); err != nil {
 		return o, err
 	}
-	switch {
-	case fs.NArg() > 0:
-		return o, fmt.Errorf("%q is not a flag, expected flags only", fs.Arg(0))
-	case o.runs < 20:
+	if o.runs < 20 {
 		return o, fmt.Errorf("--runs: %d is too few, expected at least 20", o.runs)
 	}
 	for _, name := range strings.Split(*only, ",") {

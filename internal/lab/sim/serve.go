@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/pause"
 )
 
 const textFormat = "text/plain; version=0.0.4; charset=utf-8"
@@ -51,24 +53,9 @@ func (f *Fleet) agent(next func(http.ResponseWriter, *http.Request, *place)) htt
 		if !ok {
 			panic(http.ErrAbortHandler)
 		}
-		if sleep(r, delay) {
+		if pause.For(r.Context(), delay) == nil {
 			next(w, r, p)
 		}
-	}
-}
-
-// sleep answers false when the client has left meanwhile.
-func sleep(r *http.Request, d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-r.Context().Done():
-		return false
 	}
 }
 
@@ -95,7 +82,7 @@ func (f *Fleet) put(w http.ResponseWriter, r *http.Request, p *place) {
 		http.Error(w, `expected a body such as {"release": "2.4.1"}`, http.StatusBadRequest)
 		return
 	}
-	if !sleep(r, parseFaults(*body.Release).on(p.index, *body.Release).slow) {
+	if pause.For(r.Context(), parseFaults(*body.Release).on(p.index, *body.Release).slow) != nil {
 		return
 	}
 	status, reason := f.order(p, *body.Release, fence)

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/pause"
 )
 
 // Postgres is a PostgreSQL cluster of a stack's own: in a temporary folder, reached over a Unix socket there and over no
@@ -94,10 +96,8 @@ func (p *Postgres) Restart(ctx context.Context) error {
 		if err != nil && !errors.As(err, new(*exec.ExitError)) {
 			return fmt.Errorf("ask whether postgres is ready: %w", err)
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("postgres was not ready in time, see its log: %w", ctx.Err())
-		case <-time.After(100 * time.Millisecond):
+		if err := pause.For(ctx, 100*time.Millisecond); err != nil {
+			return fmt.Errorf("postgres was not ready in time, see its log: %w", err)
 		}
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/pause"
 )
 
 // Process is a child process that can be killed and started again. It is safe
@@ -146,10 +148,8 @@ func (p *Process) AwaitFile(ctx context.Context, path string) ([]byte, error) {
 		if !p.Running() {
 			return nil, fmt.Errorf("%s ended before it was ready, see its log", p.name)
 		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%s was not ready in time: %w", p.name, ctx.Err())
-		case <-time.After(50 * time.Millisecond):
+		if err := pause.For(ctx, 50*time.Millisecond); err != nil {
+			return nil, fmt.Errorf("%s was not ready in time: %w", p.name, err)
 		}
 	}
 }

@@ -4,34 +4,22 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/google/renameio/v2"
 
+	"github.com/sluicehq/sluice/internal/entry"
 	"github.com/sluicehq/sluice/internal/lab/sim"
 	"github.com/sluicehq/sluice/internal/secret"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "sluice-sim:", err)
-		stop()
-		os.Exit(1)
-	}
-}
+func main() { entry.Main("sluice-sim", run) }
 
 // run starts the fleet, tells where it is, and waits for ctx to end.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var o sim.Options
-	flags := flag.NewFlagSet("sluice-sim", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags := entry.Flags("sluice-sim", stderr)
 	flags.IntVar(&o.Targets, "targets", 60, "how many targets")
 	flags.Uint64Var(&o.Seed, "seed", 1, "chooses the noise in the traffic")
 	flags.StringVar(&o.Listen, "listen", "127.0.0.1:0", "`host:port` to listen on; port 0 takes a free one. Anybody who reaches it can change the fleet, so keep it on loopback")
@@ -43,11 +31,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fleetFile := flags.String("fleet-file", "", "`file` to write the fleet to")
 	readyFile := flags.String("ready-file", "", "`file` to write the base URL to, once everything answers")
 	token := flags.String("token", "", "demand this bearer token with orders; a `reference`: ${env:NAME} or file:/path")
-	if err := flags.Parse(args); err != nil {
+	if err := entry.Parse(flags, args); err != nil {
 		return err
-	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("%q is not a flag, expected flags only", flags.Arg(0))
 	}
 	if o.Targets < 1 || o.RPS <= 0 { // for the package, 0 is the default
 		return errors.New("--targets and --rps-per-target must be above 0")
