@@ -102,7 +102,7 @@ func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Bas
 var errWorkerStops = errors.New("this worker stops; the watch goes on elsewhere")
 
 // Watch looks at a stage every spec.Health.Every, and returns as soon as a look
-// is FAIL; with Settle, also when one is PASS, and from Enough on when one has shown
+// is FAIL; with Settle, also when one is clear, and from Enough on when one has shown
 // enough. Otherwise it ends at Until, or when it is cancelled, with its newest report.
 func (a *Activities) Watch(ctx context.Context, in WatchInput) (Judged, error) {
 	// Ended before its first look, it must answer what it went on from.
@@ -169,6 +169,7 @@ func (w *watch) look(ctx context.Context, at time.Time) error {
 	if err != nil {
 		return err
 	}
+	report = report.MidBake()
 	w.metrics.judged(report)
 	w.last = Judged{Report: report, State: w.meter.State()}
 	return nil
@@ -180,7 +181,7 @@ func (w *watch) decided() bool {
 
 // Settled says that a report ends the watch, although there is no harm.
 func (in WatchInput) Settled(r health.Report) bool {
-	if r.Verdict() != health.Pass {
+	if !r.Clear() {
 		return false
 	}
 	return in.Settle || !in.Enough.IsZero() && !r.At.Before(in.Enough) && r.Shown()

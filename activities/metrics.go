@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,6 +55,6 @@ func (m *Metrics) reverted(began time.Time, back, failed int) {
 
 func (m *Metrics) judged(r health.Report) {
 	for _, res := range r.Results {
-		m.verdicts.WithLabelValues(string(res.Verdict)).Inc()
+		m.verdicts.WithLabelValues(cmp.Or(string(res.Verdict), string(res.Standing))).Inc()
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,10 +18,11 @@ type event struct {
 	// Kind is phase, stage, gate, verdict, control, trouble or end.
 	Kind  string `json:"event"`
 	Stage string `json:"stage,omitempty"`
-	// Check and Verdict are set on a verdict, Advisory on one that decides nothing, and
-	// Decision on a gate.
+	// Check is set on a verdict, with Verdict, or with Standing in the middle of a bake.
+	// Advisory is set on one that decides nothing, and Decision on a gate.
 	Check    string           `json:"check,omitempty"`
 	Verdict  health.Verdict   `json:"verdict,omitempty"`
+	Standing health.Standing  `json:"standing,omitempty"`
 	Advisory bool             `json:"advisory,omitempty"`
 	Decision rollout.Decision `json:"decision,omitempty"`
 	Text     string           `json:"text"`
@@ -113,33 +115,42 @@ func controlText(c rollout.Control) string {
 	return text
 }
 
-// verdictChanges are the checks whose verdict changed, by newer evidence.
+// verdictChanges are the checks whose verdict or standing changed, by newer evidence. A
+// check that was "ok so far" and passes its gate is no change: the gate's own line tells.
 func verdictChanges(before, after view) []event {
 	r, s := after.report(), after.State
 	if r == nil || len(s.Stages) == 0 {
 		return nil
 	}
-	known := map[string]health.Verdict{}
+	known := map[string]string{}
 	if old := before.report(); old != nil && before.State != nil && before.State.Stage == s.Stage {
 		if !r.At.After(old.At) {
 			return nil
 		}
 		for _, res := range old.Results {
-			known[res.Check] = res.Verdict
+			known[res.Check] = finding(res)
 		}
 	}
 	var out []event
 	stage := s.Stages[s.Stage].Name
 	for _, res := range r.Results {
-		if known[res.Check] == res.Verdict {
+		if known[res.Check] == finding(res) {
 			continue
 		}
 		out = append(out, event{
-			At: r.At, Kind: "verdict", Stage: stage, Check: res.Check, Verdict: res.Verdict, Advisory: res.Advisory,
-			Text: fmt.Sprintf("%s: %s %s: %s", stage, res.Name(), res.Verdict, sentence(res)),
+			At: r.At, Kind: "verdict", Stage: stage, Check: res.Check, Verdict: res.Verdict, Standing: res.Standing, Advisory: res.Advisory,
+			Text: fmt.Sprintf("%s: %s %s: %s", stage, res.Name(), res.Word(), sentence(res)),
 		})
 	}
 	return out
+}
+
+// finding is what a result has found, without numbers.
+func finding(r health.Result) string {
+	if r.Verdict == health.Pass {
+		return string(health.OKSoFar)
+	}
+	return cmp.Or(string(r.Standing), string(r.Verdict))
 }
 
 // stageChanges are new gates, and stages that passed.

@@ -132,3 +132,29 @@ func TestAdvisoryVerdictsAreMarked(t *testing.T) {
 		require.Contains(t, string(raw), field)
 	}
 }
+
+// While a bake goes on, the lines say what was found so far, and never PASS; a check that
+// had found nothing and passes its gate has no line of its own.
+func TestChangesInMidBake(t *testing.T) {
+	step := func(minute int, suspicion string) view {
+		v, r := baking(), goodReport(at(time.Duration(minute)*time.Minute))
+		r.Results[1].Suspicion = suspicion
+		r = r.MidBake()
+		v.Live = &r
+		return v
+	}
+	first := changes(view{}, baking(), at(0))
+	for _, e := range first {
+		require.NotContains(t, e.Text, "PASS", "the gate of canary words its own decision")
+	}
+	require.Equal(t, []string{"verdict 10:13:00 early: errors suspicious (p 0.03): exposed 0.1% (13/13,290) vs control 0.1%"}, eventLines(baking(), step(13, "p 0.03")))
+	require.Empty(t, eventLines(step(13, "p 0.03"), step(14, "p 0.01")), "still suspicious")
+	require.Equal(t, []string{"verdict 10:15:00 early: errors ok so far: exposed 0.1% (13/13,290) vs control 0.1%"}, eventLines(step(14, "p 0.01"), step(15, "")))
+	gate := baking()
+	passed := goodReport(at(16 * time.Minute))
+	gate.Live = &passed
+	require.Empty(t, eventLines(step(15, ""), gate))
+	data, err := json.Marshal(changes(step(13, ""), step(14, "p 0.03"), at(0)))
+	require.NoError(t, err)
+	require.Contains(t, string(data), `"check":"errors","standing":"suspicious"`)
+}

@@ -16,7 +16,7 @@ func checkLines(r health.Report, p paint) []string {
 	for _, res := range r.Results {
 		rows = append(rows, []string{
 			checkName(res, p),
-			p.verdict(res.Verdict, terminal.Safe(string(res.Verdict))),
+			p.result(res, terminal.Safe(res.Word())),
 			numbers(res),
 			terminal.Safe(sentence(res)),
 		})
@@ -24,10 +24,10 @@ func checkLines(r health.Report, p paint) []string {
 	return columns(rows, "  ")
 }
 
-// checkName is a check's name with the mark of its verdict. One that never decides says
+// checkName is a check's name with the mark of its result. One that never decides says
 // so.
 func checkName(r health.Result, p paint) string {
-	name := p.verdict(r.Verdict, glyph(r.Verdict)) + " " + terminal.Safe(r.Check)
+	name := p.result(r, glyph(r)) + " " + terminal.Safe(r.Check)
 	if r.Advisory {
 		name += p.faint(" (advisory)")
 	}

@@ -28,6 +28,8 @@ func views() map[string]view {
 	hs.Phase, hs.Why = rollout.PhaseHold, "p99: NODATA; goes back in 3m unless that changes"
 	report := badReport(at(11 * time.Minute))
 	report.Results[1] = goodReport(at(0)).Results[1]
+	report.Results[1].Suspicion = "p 0.03"
+	report = report.MidBake()
 	holding.State, holding.Live = &hs, &report
 	holding = holding.inside()
 

@@ -50,7 +50,7 @@ func sparklines(r health.Result, after time.Duration, width int, p paint) []stri
 		switch {
 		case width <= 0 || len(trace) <= cells:
 			return []string{
-				labels[0] + " " + spark(exposed, top) + " " + overall[0] + " " + p.verdict(r.Verdict, decided),
+				labels[0] + " " + spark(exposed, top) + " " + overall[0] + " " + p.result(r, decided),
 				p.faint(labels[1] + " " + spark(control, top) + " " + overall[1] + " " + scale),
 			}
 		case cells < leastPoints:
@@ -63,7 +63,7 @@ func sparklines(r health.Result, after time.Duration, width int, p paint) []stri
 
 // decision words what was decided, and when.
 func decision(r health.Result, after time.Duration) string {
-	word := terminal.Safe(string(r.Verdict))
+	word := terminal.Safe(r.Word())
 	if after > 0 {
 		word += " after " + span(after)
 	}

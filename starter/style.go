@@ -47,6 +47,17 @@ func (p paint) verdict(v health.Verdict, text string) string {
 	return p.yellow(text)
 }
 
+// result colours a result: by its standing in the middle of a bake, by its verdict at a gate.
+func (p paint) result(r health.Result, text string) string {
+	switch r.Standing {
+	case health.OKSoFar:
+		return p.cyan(text)
+	case health.Suspicious:
+		return p.yellow(text)
+	}
+	return p.verdict(r.Verdict, text)
+}
+
 // phase colours a phase, made safe: it is a word only as long as Sluice has written it.
 func (p paint) phase(phase string) string {
 	phase = terminal.Safe(phase)
@@ -61,9 +72,15 @@ func (p paint) phase(phase string) string {
 	return p.cyan(phase)
 }
 
-// glyph marks a verdict.
-func glyph(v health.Verdict) string {
-	switch v {
+// glyph marks a result.
+func glyph(r health.Result) string {
+	switch r.Standing {
+	case health.OKSoFar:
+		return "·"
+	case health.Suspicious:
+		return "!"
+	}
+	switch r.Verdict {
 	case health.Pass:
 		return "✓"
 	case health.Fail:

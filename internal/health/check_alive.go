@@ -116,6 +116,7 @@ func judgeAilments(res Result, ailing []ailment, c aliveContext) judged {
 		return judged{Result: res}
 	case silent && streak+1 < silentLooks:
 		res.Verdict, res.Pending = Unexercised, true
+		res.Suspicion = fmt.Sprintf("look %d of %d", streak+1, silentLooks)
 		res.Sentence += fmt.Sprintf("; look %d, %d in a row are harm", streak+1, silentLooks)
 	default:
 		res.Verdict = Fail

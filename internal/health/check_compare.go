@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/judge"
@@ -119,6 +120,10 @@ func worst(all []judged) judged {
 		}
 	}
 	out := all[at]
+	if i := slices.IndexFunc(all, func(j judged) bool { return j.Suspicion != "" }); i >= 0 && out.Suspicion == "" {
+		out.Suspicion = all[i].Suspicion
+		out.Sentence += "; " + all[i].Sentence
+	}
 	if out.Shown = shown; len(all) > 1 && out.Verdict == Pass {
 		out.Sentence += fmt.Sprintf(" (the worst of %d groups)", len(all))
 	}
@@ -239,7 +244,7 @@ func settle(owed *float64, grown float64) float64 {
 
 // of is the result of a judge's outcome.
 func (r Result) of(o judge.Outcome, by judge.Criteria) Result {
-	r.Verdict, r.Sentence, r.Samples, r.Shown = o.Verdict, o.Evidence, o.Samples, o.Shown
+	r.Verdict, r.Suspicion, r.Sentence, r.Samples, r.Shown = o.Verdict, o.Suspicion, o.Evidence, o.Samples, o.Shown
 	r.Value, r.Limit = new(o.Ratio), new(1+by.Worse)
 	if by.Objective > 0 { // how many times as fast as allowed the budget burns
 		burn := max(1, by.Burn)

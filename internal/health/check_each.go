@@ -89,6 +89,9 @@ func judgeEach(c spec.Check, e everyone, streak int) judged {
 	if len(t.ranked) > 0 {
 		worst := t.ranked[0]
 		res.Value, res.Limit, res.Samples = &worst.value, &worst.limit, t.samples
+		if worst.is == doubtful {
+			res.Suspicion = cut(worst.words, 80)
+		}
 	}
 	verdict, sentence := t.conclude(c, e)
 	res.Sentence = sentence

@@ -67,6 +67,7 @@ func judgeRatio(c spec.Check, exposed ratio, streak int) judged {
 // establish no harm; it passes only where chance alone explains them.
 func few(exposed ratio, res Result) judged {
 	likely := poissonTail(exposed.bad.value, *res.Limit*exposed.total.value)
+	res.Suspicion = humanize.Percent(*res.Value)
 	res.Sentence += fmt.Sprintf("; fewer than %d bad events establish no harm", minBad)
 	if likely >= byChance {
 		return tolerate(spec.Check{}, res, false, 0).unlessEarly(exposed.total, exposed.bad)
@@ -157,7 +158,8 @@ func tolerate(c spec.Check, res Result, breach bool, streak int) judged {
 		res.Verdict = Fail
 	default:
 		res.Verdict, res.Pending = Unexercised, true
-		res.Sentence += fmt.Sprintf(", breach %d of %d tolerated", streak+1, c.Tolerate)
+		res.Suspicion = fmt.Sprintf("breach %d of %d tolerated", streak+1, c.Tolerate)
+		res.Sentence += ", " + res.Suspicion
 	}
 	return judged{Result: res, breach: breach}
 }

@@ -104,7 +104,7 @@ func (m *Meter) traffic(ctx context.Context, w window) Result {
 	}
 	res = judgeTraffic(res, m.binding.Before, r, len(m.binding.Control) > 0, m.trafficLevel())
 	if least := m.source.settling(); res.Verdict == Fail && r.span < least {
-		res.Verdict = Unexercised
+		res.Verdict, res.Suspicion = Unexercised, "less than "+humanize.Percent(shareKept)+" is left"
 		res.Sentence += fmt.Sprintf("; requests were counted for %s, at least %s are needed to tell a loss from a restart", r.span.Round(time.Millisecond), least)
 	}
 	res.Sentence += m.sampled(m.spec.Traffic)

@@ -25,8 +25,13 @@ const (
 
 // Result is one check's verdict with its evidence.
 type Result struct {
-	Check   string  `json:"check"`
-	Verdict Verdict `json:"verdict"`
+	Check string `json:"check"`
+	// Verdict is empty in the middle of a bake, where it would be PASS at a gate.
+	Verdict Verdict `json:"verdict,omitempty"`
+	// Standing is how the check does in the middle of a bake; empty at a gate.
+	Standing Standing `json:"standing,omitempty"`
+	// Suspicion says with a number what is more than nothing and less than FAIL: "p 0.03".
+	Suspicion string `json:"suspicion,omitempty"`
 	// Sentence is the evidence in words a person can read.
 	Sentence string `json:"sentence"`
 	// Value and Limit are the number that was judged and what it was judged

@@ -48,6 +48,9 @@ type Outcome struct {
 	Shown bool
 	// Samples is how many events of the exposed arm it rests on.
 	Samples float64
+	// Suspicion says with a number why no harm is established and yet too much is seen to
+	// call it nothing: "p 0.03". It is empty where nothing is suspicious.
+	Suspicion string
 	// Evidence is one sentence with numbers.
 	Evidence string
 	// Trace is how both arms did over time.
@@ -143,10 +146,13 @@ func (j *comparison) outcome(at time.Duration, worded bool) Outcome {
 	default:
 		out.Verdict = Pass
 		out.Evidence = compared()
-		if j.suspicious(out.Needed) || j.doubted() {
+		if j.hasty(out.Needed) || j.doubted() {
 			out.Verdict, out.Shown = Unexercised, false
 			out.Evidence += "; as much as this would be harm if it were no burst: a few more looks tell"
 		}
+	}
+	if worded && (out.Verdict == Pass || out.Verdict == Unexercised) {
+		out.Suspicion = j.suspicion(out)
 	}
 	return out
 }
@@ -159,10 +165,24 @@ func (j *comparison) enough() bool {
 // telling is how many looks tell large harm from a burst, by bets.
 const telling = 20
 
-// suspicious says that what was seen would be harm if events were independent, and that
+// hasty says that so much evidence would be there if events were independent, and that
 // there were too few looks yet for bets to tell.
-func (j *comparison) suspicious(needed float64) bool {
-	return j.test.Looks() < telling && j.test.Independent() >= needed
+func (j *comparison) hasty(evidence float64) bool {
+	return j.test.Looks() < telling && j.test.Independent() >= evidence
+}
+
+// suspicion is why an outcome without harm is suspicious; empty if it is not. Where bets
+// are slow to tell, the evidence of independent events counts from half of what FAIL takes.
+func (j *comparison) suspicion(out Outcome) string {
+	switch {
+	case out.LnE >= nats(suspicious):
+		return suspect(out.P)
+	case j.hasty(out.Needed / 2):
+		return suspect(math.Exp(-j.test.Independent())) + " unless errors come in bursts"
+	case j.doubted():
+		return suspect(suspicious)
+	}
+	return ""
 }
 
 // maxEvidence keeps evidence finite.

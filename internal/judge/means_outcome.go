@@ -52,6 +52,9 @@ func (j *Means) Outcome(at time.Duration) Outcome {
 			out.Ratio = r
 		}
 	}
+	if (out.Verdict == Pass || out.Verdict == Unexercised) && out.P <= suspicious {
+		out.Suspicion = suspect(out.P)
+	}
 	return out
 }
 

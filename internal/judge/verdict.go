@@ -16,3 +16,8 @@ const (
 	// Unexercised: too little traffic for passing to mean anything.
 	Unexercised Verdict = "UNEXERCISED"
 )
+
+// suspicious is the p from which on a check that has not failed is suspicious. As many
+// bakes of healthy releases are so at some look, at most, since the p holds for all looks
+// together.
+const suspicious = 0.05

@@ -112,6 +112,9 @@ func byChance(p float64) string {
 	return fmt.Sprintf("; chance does this in less than %s of bakes", humanize.Percent(max(p, 1e-6)))
 }
 
+// suspect words a p that is small and not small enough to be harm.
+func suspect(p float64) string { return "p " + humanize.PlainTo(max(p, 1e-6), 2) }
+
 // plural counts things.
 func plural(n int, what string) string {
 	if n == 1 {

@@ -74,7 +74,7 @@ func lastGate(s State) *Gate {
 func writeReport(b *page, r health.Report) {
 	b.WriteString("| check | verdict | evidence |\n| --- | --- | --- |\n")
 	for _, res := range r.Results {
-		b.addf("| %s | %s | %s |\n", Markdown(res.Name()), res.Verdict, Markdown(res.Sentence))
+		b.addf("| %s | %s | %s |\n", Markdown(res.Name()), Markdown(res.Word()), Markdown(res.Sentence))
 	}
 }
 

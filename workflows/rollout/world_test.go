@@ -275,7 +275,7 @@ func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities
 	for {
 		at = at.Add(look)
 		v := w.health(in.Stage, at.Sub(in.Since))
-		r := w.look(v, at.Sub(in.Since))
+		r := w.look(v, at.Sub(in.Since)).MidBake()
 		r.At = at
 		if v == health.Fail || in.Settled(r) || !at.Before(in.Until) {
 			token := activity.GetInfo(ctx).TaskToken
