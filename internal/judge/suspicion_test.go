@@ -30,7 +30,7 @@ func TestPlainHarmIsSuspiciousBeforeItIsEstablished(t *testing.T) {
 		require.Equal(t, Pass, out.Verdict, "look %d: %s", i+1, out.Evidence)
 		if i == 2 {
 			require.InDelta(t, 0.34, out.P, 0.01)
-			require.Regexp(t, `^p 0\.0013 unless errors come in bursts$`, out.Suspicion)
+			require.Regexp(t, `^p 0\.00087 unless errors come in bursts$`, out.Suspicion)
 		}
 	}
 }
