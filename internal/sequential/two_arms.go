@@ -155,13 +155,7 @@ func likelihood(p Pair, ratio float64) float64 {
 
 // Bursts says that bets are made, since chance alone does not explain how events
 // split between the arms, or too little was seen to know.
-func (t *TwoArms) Bursts() bool { return t.bursts() > 0.5 }
-
-// bursts is how likely bursts are by now.
-func (t *TwoArms) bursts() float64 {
-	since := math.Exp(max(0, min(t.jitter.Dispersion().burstier(), near)))
-	return t.suspicion * since / (t.suspicion*since + 1 - t.suspicion)
-}
+func (t *TwoArms) Bursts() bool { return t.suspicion > 0.5 }
 
 // Span is how many looks in a row are one bet, where bets are made.
 func (t *TwoArms) Span() int { return t.span }
@@ -174,8 +168,7 @@ func (t *TwoArms) Dispersion() Dispersion { return t.before }
 // the likelihood and bets show, weighted by how likely bursts are: both must refute
 // that nothing is worse, either the more the likelier it is to be the right one.
 func (t *TwoArms) Evidence() float64 {
-	bursts := t.bursts()
-	return -logSum(math.Log(max(1-bursts, tiny))-t.Independent(), math.Log(max(bursts, tiny))-t.ventured())
+	return -logSum(math.Log(max(1-t.suspicion, tiny))-t.Independent(), math.Log(max(t.suspicion, tiny))-t.ventured())
 }
 
 // Independent is the evidence if events were known to be independent: of no worth on
@@ -222,11 +215,11 @@ func (t *TwoArms) Shown() float64 {
 	if t.question.Enough <= 1 {
 		return 0
 	}
-	bursts, temper := t.bursts(), max(t.before.High(), t.jitter.Dispersion().High())
+	temper := max(t.before.High(), t.jitter.Dispersion().High())
 	doubt := 0.0
 	for _, n := range t.nodes {
 		less := min(0, n.enough-n.unchanged)
-		doubt += n.Weight * ((1-bursts)*math.Exp(less) + bursts*math.Exp(less/temper))
+		doubt += n.Weight * ((1-t.suspicion)*math.Exp(less) + t.suspicion*math.Exp(less/temper))
 	}
 	return -math.Log(max(doubt, 1e-300))
 }
