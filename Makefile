@@ -122,9 +122,12 @@ lint: tools $(DEVSTACK) ## formatting, golangci-lint, determinism of workflow co
 fmt: $(LOCAL)/.gofumpt-$(GOFUMPT_VERSION) ## format all Go files
 	@gofumpt -w .
 
+# The version whose histories are recorded: a folder for each, which stays as it is once the version is released.
+HISTORIES ?= v0.1.0
+
 .PHONY: record-histories
-record-histories: build ## histories of rollouts that are not recorded yet, which the workflow must go on replaying
-	@SLUICE_RECORD=$(ROOT)/workflows/rollout/testdata/histories go test -buildvcs=false -count=1 -v -run TestRecordHistories ./internal/lab/e2e
+record-histories: build ## histories of rollouts of the version HISTORIES that are not recorded yet, which the workflow must go on replaying
+	@SLUICE_RECORD=$(ROOT)/workflows/rollout/testdata/histories/$(HISTORIES) go test -buildvcs=false -count=1 -v -run TestRecordHistories ./internal/lab/e2e
 
 # More flags for what `make bench` measures beside Go's benchmarks; sluice-bench -h lists them. To bring the page up to date:
 # make bench-sluice bench-concurrency BENCHFLAGS="--page docs/performance.md"

@@ -126,7 +126,7 @@ func newFixtureWith(t *testing.T, n int, h spec.Health) *fixture {
 	f.all = Batch{Plan: planned.Digest, From: 0, To: n, Parallel: 10}
 	var suite testsuite.WorkflowTestSuite
 	f.env = suite.NewTestActivityEnvironment()
-	f.env.RegisterActivity(f.acts)
+	f.acts.Register(f.env)
 	return f
 }
 

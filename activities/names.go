@@ -1,7 +1,9 @@
 package activities
 
-// Types of activities as a history names them, for those who read one: each is the name
-// of a method of Activities.
+import "go.temporal.io/sdk/activity"
+
+// Names of activities on the wire. A history names them, so they stay as they are
+// wherever the code moves.
 const (
 	TypePlan      = "Plan"
 	TypeValidate  = "Validate"
@@ -18,3 +20,24 @@ const (
 	TypeRecover  = "Recover"
 	TypeNotify   = "Notify"
 )
+
+// registry is a worker, or a test environment.
+type registry interface {
+	RegisterActivityWithOptions(a any, options activity.RegisterOptions)
+}
+
+// Register gives a worker the activities by their names on the wire.
+func (a *Activities) Register(w registry) {
+	for name, f := range a.byName() {
+		w.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
+	}
+}
+
+// byName are the activities by their names on the wire.
+func (a *Activities) byName() map[string]any {
+	return map[string]any{
+		TypePlan: a.Plan, TypeValidate: a.Validate, TypePreflight: a.Preflight, TypeObserve: a.Observe,
+		TypeBaseline: a.Baseline, TypeApply: a.Apply, TypeWatch: a.Watch, TypeGate: a.Gate, TypeFindLate: a.FindLate,
+		TypeRelist: a.Relist, TypeRevert: a.Revert, TypeRecover: a.Recover, TypeNotify: a.Notify,
+	}
+}

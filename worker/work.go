@@ -7,7 +7,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"go.temporal.io/sdk/workflow"
 	"go.uber.org/zap"
 
 	"github.com/sluicehq/sluice/activities"
@@ -46,9 +45,8 @@ func work(ctx context.Context, o options) error {
 		defer stop()
 	}
 	w := connect.NewWorkers(c, o.activities)
-	w.Rollouts.RegisterWorkflowWithOptions(rollout.Rollout, workflow.RegisterOptions{Name: connect.WorkflowType})
-	w.Rollouts.RegisterWorkflow(rollout.Notify)
-	w.RegisterActivities(activities.New(kept, activities.NewMetrics(registry), dial.Guard{AllowLinkLocal: o.linkLocal}))
+	rollout.Register(w.Rollouts)
+	activities.New(kept, activities.NewMetrics(registry), dial.Guard{AllowLinkLocal: o.linkLocal}).Register(w)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}

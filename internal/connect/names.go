@@ -14,6 +14,8 @@ const (
 	RollbackQueue = "sluice-rollback"
 	// WorkflowType is the name of the rollout's workflow.
 	WorkflowType = "Rollout"
+	// NotifyType is the name of the workflow that tells a receiver of an event.
+	NotifyType = "Notify"
 	// workflowIDPrefix makes one rollout per unit: the id of a running workflow is
 	// unique in its namespace.
 	workflowIDPrefix = "rollout:"

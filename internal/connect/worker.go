@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 )
@@ -32,10 +33,10 @@ func NewWorkers(c client.Client, activities int) Workers {
 	return Workers{Rollouts: worker.New(c, TaskQueue, o), back: worker.New(c, RollbackQueue, back)}
 }
 
-// RegisterActivities registers the methods of a struct.
-func (w Workers) RegisterActivities(acts any) {
-	w.Rollouts.RegisterActivity(acts)
-	w.back.RegisterActivity(acts)
+// RegisterActivityWithOptions registers an activity with both.
+func (w Workers) RegisterActivityWithOptions(a any, o activity.RegisterOptions) {
+	w.Rollouts.RegisterActivityWithOptions(a, o)
+	w.back.RegisterActivityWithOptions(a, o)
 }
 
 // Start starts both.

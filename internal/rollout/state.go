@@ -53,6 +53,12 @@ type State struct {
 	Why string `json:"why"`
 	// Paused is set while promotion is paused.
 	Paused *Control `json:"paused,omitempty"`
+	// Aborted is who asked for the way back; nil while nobody did.
+	Aborted *Control `json:"aborted,omitempty"`
+	// Promotion is a promote that was taken and that no gate has used yet.
+	Promotion *Control `json:"promotion,omitempty"`
+	// RetryRollback is a retry of an incomplete rollback that has not begun yet.
+	RetryRollback *Control `json:"retryRollback,omitempty"`
 	// Stage is the index of the current stage.
 	Stage  int          `json:"stage"`
 	Stages []StageState `json:"stages"`
@@ -128,17 +134,8 @@ type Gate struct {
 	Report health.Report `json:"report"`
 }
 
-// Names of the signals that a rollout accepts and of the query it answers.
-const (
-	SignalPause   = "pause"
-	SignalResume  = "resume"
-	SignalAbort   = "abort"
-	SignalPromote = "promote"
-	SignalApprove = "approve"
-	SignalRetry   = "retry-rollback"
-	SignalGiveUp  = "give-up"
-	QueryStatus   = "status"
-)
+// QueryStatus is the name of the query that a rollout answers with its State.
+const QueryStatus = "status"
 
 // ControlRequest is the payload of every signal. All of it may be missing, but
 // for promote and give-up, which need By and Why.

@@ -44,7 +44,7 @@ func FuzzRequest(f *testing.F) {
 // No signal, known or not, with whatever payload, keeps a rollout from its end, and
 // only an abort takes a good release back.
 func FuzzSignals(f *testing.F) {
-	for _, name := range append([]string{"nonsense"}, signals...) {
+	for _, name := range append([]string{"nonsense"}, signalNames()...) {
 		f.Add(name, []byte(`{"by":"ann","why":"urgent"}`), "json/plain")
 		f.Add(name, []byte("\xff{"), "binary/null")
 	}

@@ -44,7 +44,7 @@ func (r *run) judge(stage int) *judging {
 	}
 	s := r.spec.Stages[stage]
 	j.resting = resting{Step: stepBake, Clock: s.Bake.Std(), HoldLeft: s.DecideWithin.Std(), Input: r.judged}
-	r.override = nil // a promote is for the stage that it was sent to
+	r.state.Promotion = nil // a promote is for the stage that it was sent to
 	return j
 }
 
@@ -63,7 +63,7 @@ func (j *judging) untilPassed() error {
 		default:
 			passed, err = j.decide()
 		}
-		if errors.Is(err, errRenew) {
+		if errors.Is(err, errContinueAsNew) {
 			rest := j.resting
 			j.run.resting = &rest
 		}
@@ -123,26 +123,16 @@ func (j *judging) decide() (bool, error) {
 	return false, nil
 }
 
-// changeMandate is the change after which what a person passed is not what may fail
-// later.
-const changeMandate = "override-only-what-failed"
-
 // override is what a person has decided of the stage, if it holds for a report; nil if
 // nobody has.
 func (j *judging) override(of health.Report) *rollout.Control {
-	r := j.run
-	if r.override != nil || j.Passed == nil {
-		return r.override
+	if p := j.run.state.Promotion; p != nil || j.Passed == nil {
+		return p
 	}
-	by := j.Passed.For(of)
-	if by.Override != j.Passed.By.Override &&
-		workflow.GetVersion(r.base, changeMandate, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-		return &j.Passed.By
-	}
-	return by
+	return j.Passed.For(of)
 }
 
-func (j *judging) overridden() bool { return j.run.override != nil }
+func (j *judging) overridden() bool { return j.run.state.Promotion != nil }
 
 // blocked says what keeps a stage that passed from being left; empty if nothing.
 func (j *judging) blocked() string { return j.run.blocked(j.stage + 1) }
@@ -203,8 +193,8 @@ func (j *judging) hold() error {
 func (j *judging) sit(clock time.Duration, summary string, settle settling, over func() bool) (time.Duration, error) {
 	r := j.run
 	for clock != 0 && !over() && r.ctx.Err() == nil {
-		if r.full() {
-			return clock, errRenew
+		if r.historyFull() {
+			return clock, errContinueAsNew
 		}
 		paused := r.state.Paused != nil
 		ticking := clock != forever && !paused
@@ -223,7 +213,7 @@ func (j *judging) sit(clock time.Duration, summary string, settle settling, over
 			in.Enough = began.Add(j.least(clock))
 		}
 		settled, err := j.watch(in, ticking, func() bool {
-			return over() || rung() || (r.state.Paused != nil) != paused || r.full()
+			return over() || rung() || (r.state.Paused != nil) != paused || r.historyFull()
 		})
 		stopTimer()
 		if ticking {
@@ -254,8 +244,8 @@ func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool
 	for wait := firstWatchRetry; !stop(); wait = min(2*wait, lastWatchRetry) {
 		ctx, cancel := workflow.WithCancel(r.ctx)
 		in.HealthInput, in.Until = j.Input, until
-		f := workflow.ExecuteActivity(j.watchOptions(ctx, until), acts.Watch, in)
-		if err := workflow.Await(r.ctx, func() bool { return f.IsReady() || stop() }); err != nil {
+		f := workflow.ExecuteActivity(j.watchOptions(ctx, until), activities.TypeWatch, in)
+		if err := r.await(r.ctx, func() bool { return f.IsReady() || stop() }); err != nil {
 			return false, err
 		}
 		if err := r.ctx.Err(); err != nil { // the way back does not wait for a watch
@@ -267,6 +257,7 @@ func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool
 		var out activities.Judged
 		err = f.Get(r.ctx, &out)
 		cancel()
+		r.applyPendingSignals(r.ctx)
 		switch {
 		case r.ctx.Err() != nil: // also when the cancelled watch has answered in time
 			return false, r.ctx.Err()
@@ -283,11 +274,11 @@ func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool
 		}
 		switch left := until.Sub(workflow.Now(ctx)); {
 		case ticking && left <= 0: // the timer is about to ring
-			err = workflow.Await(r.ctx, stop)
+			err = r.await(r.ctx, stop)
 		case left <= 0:
 			until = workflow.Now(ctx).Add(idleWatch)
 		default:
-			_, err = workflow.AwaitWithTimeout(r.ctx, wait, stop)
+			err = r.awaitFor(r.ctx, wait, stop)
 		}
 		if err != nil {
 			return false, err
@@ -331,10 +322,9 @@ func (j *judging) gate() (rollout.Gate, error) {
 	r.state.Phase, r.state.Why = rollout.PhaseGate, "evaluating the checks of "+name+" once more"
 	o := options("decide on "+name, gateTimeout)
 	o.ScheduleToCloseTimeout = gateTimeout + r.spec.Stages[j.stage].DecideWithin.Std()
-	ctx := workflow.WithActivityOptions(r.ctx, o)
-	now := workflow.Now(ctx)
+	now := workflow.Now(r.ctx)
 	var out activities.Judged
-	err := workflow.ExecuteActivity(ctx, acts.Gate, activities.GateInput{HealthInput: j.Input, At: now}).Get(ctx, &out)
+	err := r.do(r.ctx, o, activities.TypeGate, activities.GateInput{HealthInput: j.Input, At: now}, &out)
 	if r.ctx.Err() != nil {
 		return rollout.Gate{}, r.ctx.Err()
 	}
@@ -343,7 +333,7 @@ func (j *judging) gate() (rollout.Gate, error) {
 	} else {
 		j.Last = unjudged(now, err)
 	}
-	g := rollout.Gate{At: workflow.Now(ctx), Report: j.Last}
+	g := rollout.Gate{At: workflow.Now(r.ctx), Report: j.Last}
 	by := j.override(j.Last)
 	g.Decision, g.Why = rollout.Decide(j.Last, by)
 	if g.Decision == rollout.Promote && j.Last.Verdict() != health.Pass {
@@ -352,7 +342,7 @@ func (j *judging) gate() (rollout.Gate, error) {
 	if s := r.spec.Stages[j.stage]; g.Decision == rollout.Promote && g.Override == nil && s.Adaptive != nil && j.Clock > 0 && j.Last.Shown() {
 		g.Why += fmt.Sprintf(", after %s of at most %s: shown to be less than %s worse", spec.Duration((s.Bake.Std() - j.Clock).Round(time.Second)), s.Bake, s.Adaptive.Enough)
 	}
-	r.override, j.Passed = nil, nil
+	r.state.Promotion, j.Passed = nil, nil
 	j.record(g)
 	return g, nil
 }

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/notify"
 	"github.com/sluicehq/sluice/internal/rollout"
 )
@@ -26,7 +27,7 @@ func Notify(ctx workflow.Context, in activities.NotifyInput) error {
 		ScheduleToCloseTimeout: notifyFor,
 		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute},
 	})
-	return workflow.ExecuteActivity(ctx, acts.Notify, in).Get(ctx, nil)
+	return workflow.ExecuteActivity(ctx, activities.TypeNotify, in).Get(ctx, nil)
 }
 
 // announce has a receiver told of a phase, once for each stage; of a lock every
@@ -50,7 +51,7 @@ func (r *run) announce(p rollout.Phase, why string) {
 		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON,
 		StaticSummary:     e.Text,
 	})
-	begun := workflow.ExecuteChildWorkflow(ctx, Notify, activities.NotifyInput{To: *to, Event: e}).GetChildWorkflowExecution()
+	begun := workflow.ExecuteChildWorkflow(ctx, connect.NotifyType, activities.NotifyInput{To: *to, Event: e}).GetChildWorkflowExecution()
 	r.telling++
 	workflow.Go(r.base, func(ctx workflow.Context) {
 		if err := begun.Get(ctx, nil); err != nil {
@@ -60,21 +61,15 @@ func (r *run) announce(p rollout.Phase, why string) {
 	})
 }
 
-// changeLocksCounted is the change after which locks are told apart by how often the
-// targets were tried again. Before, it was by how many signals are remembered.
-const changeLocksCounted = "count-locks"
-
 // lock tells this lock from the ones before and after it, in whatever run it is.
 func (r *run) lock() string {
-	if workflow.GetVersion(r.base, changeLocksCounted, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-		return fmt.Sprint("/", len(r.state.Controls))
-	}
 	return fmt.Sprint("/try ", r.back.Tries)
 }
 
-// told waits until the server has taken every notification; it asks no receiver.
-func (r *run) told() {
-	_ = workflow.Await(r.base, func() bool { return r.telling == 0 }) // base is never cancelled
+// awaitNotifications waits until the server has taken every notification. It does not
+// wait for any receiver.
+func (r *run) awaitNotifications() {
+	_ = r.await(r.base, func() bool { return r.telling == 0 }) // base is never cancelled
 }
 
 // mostNamed is how many targets a notification names.

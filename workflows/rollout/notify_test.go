@@ -23,7 +23,6 @@ import (
 func (w *world) hear(answer error) func() []string {
 	var mu sync.Mutex
 	var told []string
-	w.env.RegisterWorkflow(Notify)
 	w.env.OnWorkflow(Notify, mock.Anything, mock.Anything).Return(func(_ workflow.Context, in activities.NotifyInput) error {
 		mu.Lock()
 		defer mu.Unlock()
@@ -70,7 +69,6 @@ func TestSlowReceiver(t *testing.T) {
 	without := newWorld(t, 20).run(fourStages())
 	w := newWorld(t, 20)
 	began := 0
-	w.env.RegisterWorkflow(Notify)
 	w.env.OnWorkflow(Notify, mock.Anything, mock.Anything).Return(func(ctx workflow.Context, _ activities.NotifyInput) error {
 		began++
 		return workflow.Sleep(ctx, time.Hour)
@@ -136,9 +134,9 @@ func TestNotifyRetries(t *testing.T) {
 		var suite testsuite.WorkflowTestSuite
 		suite.SetLogger(quiet{})
 		env := suite.NewTestWorkflowEnvironment()
-		env.RegisterActivity(&activities.Activities{})
+		(&activities.Activities{}).Register(env)
 		calls := 0
-		env.OnActivity(acts.Notify, mock.Anything, mock.Anything).Return(func(context.Context, activities.NotifyInput) error {
+		env.OnActivity(activities.TypeNotify, mock.Anything, mock.Anything).Return(func(context.Context, activities.NotifyInput) error {
 			calls++
 			return tc.err
 		})

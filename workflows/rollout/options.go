@@ -6,12 +6,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
 )
-
-// acts only names activities: its methods are never called here.
-var acts *activities.Activities
 
 // heartbeatTimeout is how soon a dead worker's activity is started elsewhere.
 const heartbeatTimeout = 15 * time.Second

@@ -13,13 +13,12 @@ import (
 func (r *run) preflight() error {
 	r.enter(rollout.PhasePreflight, "looking whether the fleet is healthy before the change")
 	wait := r.spec.Stages[0].DecideWithin.Std()
-	ctx := workflow.WithActivityOptions(r.ctx, options("look at the fleet before the change", wait+gateTimeout))
-	in := activities.PreflightInput{Plan: r.planned.Digest, Until: workflow.Now(ctx).Add(wait), Earlier: r.sub.Earlier}
+	in := activities.PreflightInput{Plan: r.planned.Digest, Until: workflow.Now(r.ctx).Add(wait), Earlier: r.sub.Earlier}
 	var report health.Report
-	if err := workflow.ExecuteActivity(ctx, acts.Preflight, in).Get(ctx, &report); err != nil {
+	if err := r.do(r.ctx, options("look at the fleet before the change", wait+gateTimeout), activities.TypePreflight, in, &report); err != nil {
 		return err
 	}
-	g := rollout.Gate{At: workflow.Now(ctx), Report: report}
+	g := rollout.Gate{At: workflow.Now(r.ctx), Report: report}
 	g.Decision, g.Why = rollout.Admit(report, r.sub.Override)
 	if o := r.sub.Override; o != nil && g.Decision == rollout.Promote && report.Verdict() != health.Pass {
 		g.Override = &rollout.Control{Signal: "start", By: rollout.PlainText(o.By), Why: rollout.PlainText(o.Why), At: r.state.StartedAt, Override: true}

@@ -39,7 +39,7 @@ func TestRulesHold(t *testing.T) {
 		s.Stages[2].Approval = rapid.SampledFrom([]string{"", spec.ApprovalRequired}).Draw(rt, "approval")
 		for range rapid.IntRange(0, 4).Draw(rt, "signals") {
 			at := time.Duration(rapid.IntRange(0, 400).Draw(rt, "at")) * time.Second
-			w.at(at, rapid.SampledFrom(signals).Draw(rt, "signal"), rollout.ControlRequest{
+			w.at(at, rapid.SampledFrom(signalNames()).Draw(rt, "signal"), rollout.ControlRequest{
 				By: rapid.SampledFrom([]string{"", "ann"}).Draw(rt, "by"), Why: "because", Override: rapid.Bool().Draw(rt, "override"),
 			})
 		}

@@ -3,31 +3,29 @@ package rollout
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 
-	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// Rollouts that run while a worker is replaced go on: what was recorded replays,
-// and ends as it ended. If this fails, the workflow has changed: guard the change
-// with workflow.GetVersion, and record histories anew only for what was never
-// released. What lost-abort, late-pause and wide-override show was mended since: they
-// cannot be recorded again.
+// Rollouts that run while a worker is replaced go on: what was recorded of each released
+// version replays, and ends as it ended. If this fails, the workflow has changed: guard
+// the change with workflow.GetVersion. A folder may be recorded anew only as long as its
+// version is not released.
 func TestRecordedHistoriesReplay(t *testing.T) {
-	files, err := filepath.Glob("testdata/histories/*.json")
+	files, err := filepath.Glob("testdata/histories/*/*.json") // a folder for each version
 	require.NoError(t, err)
 	results := map[rollout.Phase]bool{}
 	for _, f := range files {
-		t.Run(filepath.Base(f), func(t *testing.T) {
+		t.Run(strings.TrimPrefix(f, "testdata/histories/"), func(t *testing.T) {
 			r := worker.NewWorkflowReplayer()
-			r.RegisterWorkflowWithOptions(Rollout, workflow.RegisterOptions{Name: connect.WorkflowType})
+			Register(r)
 			require.NoError(t, r.ReplayWorkflowHistoryFromJSONFile(quiet{}, f))
 			was := recordedOutcome(t, f)
 			var now rollout.State

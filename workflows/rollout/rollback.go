@@ -39,7 +39,7 @@ type leftover struct {
 
 // rollback takes back what the rollout touched, newest exposure first, and ends
 // the rollout. It runs on a context that nothing cancels. Its only error is
-// errRenew.
+// errContinueAsNew.
 func (r *run) rollback(cause error) error {
 	o := r.verdict(cause)
 	o.Touched = r.changed()
@@ -59,7 +59,7 @@ func (r *run) rollback(cause error) error {
 // or to give up; then it ends the rollout.
 func (r *run) goBack() error {
 	o := &r.back.Outcome
-	for len(r.back.Left) > 0 && r.gaveUp == nil {
+	for len(r.back.Left) > 0 && r.gaveUp() == nil {
 		o.Result, o.NotReverted, o.NotBack = rollout.PhaseIncomplete, named(r.back.Left), notBack(r.back.Left)
 		again, err := r.locked()
 		if err != nil {
@@ -70,7 +70,7 @@ func (r *run) goBack() error {
 			r.again()
 		}
 	}
-	o.GaveUp = r.gaveUp
+	o.GaveUp = r.gaveUp()
 	o.NotReverted, o.NotBack = named(r.back.Left), notBack(r.back.Left)
 	if len(o.NotReverted) == 0 {
 		o.Result = r.back.Result
@@ -89,36 +89,36 @@ func (r *run) locked() (again bool, err error) {
 	shown.Why += fmt.Sprintf("; %d of %d touched targets not known to be back: the unit is locked until sluice retry-rollback %[3]s, or sluice give-up %[3]s --why …",
 		shown.NotBack, shown.Touched, r.state.Unit)
 	r.conclude(shown, rollout.PhaseLocked)
-	for {
-		err = workflow.Await(r.base, func() bool { return r.retry || r.gaveUp != nil || r.full() })
-		switch {
-		case err != nil:
-			return false, err
-		case r.retry:
-			r.retry = false
-			return true, nil
-		case r.gaveUp != nil:
-			return false, nil
-		case r.aborted == nil || workflow.GetVersion(r.base, changeAbortedRenews, workflow.DefaultVersion, 1) > workflow.DefaultVersion:
-			return false, errRenew
-		}
-		r.tooMuch = true // an older worker has gone on from here in this run
+	err = r.await(r.base, func() bool { return r.state.RetryRollback != nil || r.gaveUp() != nil || r.historyFull() })
+	switch {
+	case err != nil:
+		return false, err
+	case r.state.RetryRollback != nil:
+		r.state.RetryRollback = nil
+		return true, nil
+	case r.gaveUp() != nil:
+		return false, nil
 	}
+	return false, errContinueAsNew
 }
 
-// changeAbortedRenews is the change after which a unit that is locked after an abort
-// continues as new, too.
-const changeAbortedRenews = "renew-after-abort"
+// gaveUp is who ended an incomplete rollback; nil while nobody did.
+func (r *run) gaveUp() *rollout.Control {
+	if r.state.Outcome == nil {
+		return nil
+	}
+	return r.state.Outcome.GaveUp
+}
 
 // verdict words the cause of going back.
 func (r *run) verdict(cause error) rollout.Outcome {
 	var f *failure
 	var app *temporal.ApplicationError
 	switch {
-	case r.aborted != nil:
-		why := "aborted by " + r.aborted.By
-		if r.aborted.Why != "" {
-			why += ": " + r.aborted.Why
+	case r.state.Aborted != nil:
+		why := "aborted by " + r.state.Aborted.By
+		if r.state.Aborted.Why != "" {
+			why += ": " + r.state.Aborted.Why
 		}
 		return rollout.Outcome{Result: rollout.PhaseAborted, Why: why}
 	case errors.As(cause, &f) && f.refused:
@@ -206,8 +206,7 @@ func (r *run) revertBatch(ctx workflow.Context, what string, giveUp time.Time, i
 	for range 2 {
 		o := urgent(options(what, r.spec.Rollback.Deadline.Std()+batchTimeout))
 		o.ScheduleToCloseTimeout = max(0, giveUp.Sub(workflow.Now(ctx))) + batchTimeout
-		ctx := workflow.WithActivityOptions(ctx, o)
-		err = workflow.ExecuteActivity(ctx, acts.Revert, in).Get(ctx, &out)
+		err = r.do(ctx, o, activities.TypeRevert, in, &out)
 		if _, timedOut := errors.AsType[*temporal.TimeoutError](err); !timedOut {
 			return out, err
 		}
@@ -281,12 +280,11 @@ func (r *run) recovery(o *rollout.Outcome) {
 	r.enter(rollout.PhaseVerify, fmt.Sprintf("all %d touched targets are back; looking for up to %s whether health recovers", o.Reverted, r.spec.Rollback.Recover))
 	opts := options("look whether health recovers", limit+time.Minute)
 	opts.ScheduleToCloseTimeout = limit + time.Minute
-	ctx := workflow.WithActivityOptions(r.base, opts)
-	now := workflow.Now(ctx)
+	now := workflow.Now(r.base)
 	in := activities.RecoverInput{HealthInput: r.judged, Until: now.Add(limit)}
 	in.Since, in.State = now, health.State{}
 	var out activities.Judged
-	if err := workflow.ExecuteActivity(ctx, acts.Recover, in).Get(ctx, &out); err != nil {
+	if err := r.do(r.base, opts, activities.TypeRecover, in, &out); err != nil {
 		o.Recovered, o.Why = "unknown", o.Why+"; whether health recovered is unknown: "+err.Error()
 		return
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/activities"
@@ -16,19 +15,17 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Rollout takes a release across a fleet stage by stage. It ends without an error
-// however the rollout ended: the result says how.
-func Rollout(ctx workflow.Context, sub Submission) (rollout.State, error) {
-	r, err := setup(ctx, sub)
+// execute takes a release across a fleet stage by stage. It ends without an error
+// however the rollout ended: the result says how. Register gives it the signals.
+func execute(ctx workflow.Context, sub Submission, signals []rollout.Signal) (rollout.State, error) {
+	r, err := setup(ctx, sub, signals)
 	if err != nil {
 		return rollout.State{}, err
 	}
 	again := r.run()
-	r.told()
-	r.heard()
-	r.drain()
-	if errors.Is(again, errRenew) {
-		return rollout.State{}, r.renew(ctx)
+	r.awaitNotifications()
+	if errors.Is(again, errContinueAsNew) {
+		return rollout.State{}, r.continueAsNew(ctx)
 	}
 	return rollout.TrimToPayload(r.state), nil
 }
@@ -37,9 +34,12 @@ func Rollout(ctx workflow.Context, sub Submission) (rollout.State, error) {
 type run struct {
 	// ctx ends when the rollout is aborted; base never does, so that the way back
 	// is not cancelled by what made it necessary.
-	ctx, base workflow.Context
-	abort     workflow.CancelFunc
-	sub       Submission
+	ctx, base     workflow.Context
+	cancelForward workflow.CancelFunc
+	sub           Submission
+	// inboxes are the signals that the run takes, in the order in which it applies those
+	// that have arrived together.
+	inboxes []inbox
 	// spec is the submission's, with a stage for every sweep.
 	spec    spec.Spec
 	state   rollout.State
@@ -48,18 +48,10 @@ type run struct {
 	touched []exposure
 	// sweeps are the targets of the stages after the plan's last, in their order.
 	sweeps [][]fleet.Target
-	// asked is where heard asks listen whether a signal waits, asking that listen has
-	// yet to see that it was asked.
-	asked  workflow.Channel
-	asking bool
 	// newcomers have joined or moved, and could not be brought in yet.
 	newcomers []fleet.Target
 	// counted are exposed targets that a sweep may meet again.
 	counted []counted
-	// override is a promote that was taken and not used yet.
-	override *rollout.Control
-	// aborted is what asked for the way back; nil while nothing did.
-	aborted *rollout.Control
 	// back is the way back; nil until it has begun, and never left again.
 	back *wayBack
 	// judged is what the current stage is judged by.
@@ -67,10 +59,7 @@ type run struct {
 	// resting is where the judging of the current stage stood when the rollout
 	// continued as new; nil otherwise.
 	resting *resting
-	// retry and gaveUp are what ends the wait after an incomplete rollback.
-	retry  bool
-	gaveUp *rollout.Control
-	ended  bool
+	ended   bool
 	// announced are the events that a receiver was told of, telling how many the
 	// server has yet to take.
 	announced []string
@@ -90,10 +79,10 @@ type exposure struct {
 }
 
 // setup readies the state, the query and the signals.
-func setup(ctx workflow.Context, sub Submission) (*run, error) {
+func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run, error) {
 	base, _ := workflow.NewDisconnectedContext(ctx)
-	r := &run{base: base, sub: sub, spec: sub.Spec, asked: workflow.NewChannel(base)}
-	r.ctx, r.abort = workflow.WithCancel(ctx)
+	r := &run{base: base, sub: sub, spec: sub.Spec}
+	r.ctx, r.cancelForward = workflow.WithCancel(ctx)
 	info := workflow.GetInfo(ctx)
 	r.state = rollout.State{
 		Unit: sub.Spec.Unit, Release: sub.Spec.Release, By: sub.By,
@@ -106,11 +95,8 @@ func setup(ctx workflow.Context, sub Submission) (*run, error) {
 	if err := workflow.SetQueryHandler(ctx, rollout.QueryStatus, func() (rollout.State, error) { return rollout.TrimToPayload(r.state), nil }); err != nil {
 		return nil, fmt.Errorf("answer status queries: %w", err)
 	}
+	r.openInboxes(base, signals)
 	workflow.Go(base, r.listen)
-	workflow.Go(ctx, func(ctx workflow.Context) { // `temporal workflow cancel` is an abort
-		ctx.Done().Receive(ctx, nil)
-		r.cancelled()
-	})
 	return r, nil
 }
 
@@ -123,21 +109,16 @@ func fence(start time.Time) int64 { return start.UnixMilli() * 2 }
 func (r *run) backFence() int64 { return r.state.Fence + 1 }
 
 // run walks the stages and, when one does not pass, goes back. Its only error is
-// errRenew.
+// errContinueAsNew.
 func (r *run) run() error {
 	if r.back != nil {
 		return r.goBack()
 	}
 	err := r.forward()
-	if temporal.IsCanceledError(err) {
-		r.cancelled()
-	}
-	r.heard() // an abort that came with the last gate's answer still counts
-	r.drain()
 	switch {
-	case r.aborted == nil && errors.Is(err, errRenew):
+	case r.state.Aborted == nil && errors.Is(err, errContinueAsNew):
 		return err
-	case r.aborted == nil && err == nil:
+	case r.state.Aborted == nil && err == nil:
 		r.end(r.promoted())
 	default:
 		return r.rollback(err)
@@ -154,13 +135,6 @@ func (r *run) promoted() rollout.Outcome {
 			r.state.Targets-n, r.state.Targets, r.state.Release, n)
 	}
 	return o
-}
-
-// cancelled makes an abort of the workflow's cancellation, once.
-func (r *run) cancelled() {
-	if r.aborted == nil && r.state.Outcome == nil {
-		r.control(rollout.SignalAbort, rollout.ControlRequest{By: "a Temporal cancellation"})
-	}
 }
 
 // forward promotes stage after stage. Its error says why it stopped.
@@ -197,9 +171,8 @@ func (r *run) plan() error {
 	if r.planned.Digest != "" {
 		return nil
 	}
-	ctx := workflow.WithActivityOptions(r.ctx, options("cut the fleet into cohorts", 5*time.Minute))
 	in := activities.PlanInput{Spec: r.sub.Spec, FleetDigest: r.sub.FleetDigest, FleetData: r.sub.FleetData}
-	err := workflow.ExecuteActivity(ctx, acts.Plan, in).Get(ctx, &r.planned)
+	err := r.do(r.ctx, options("cut the fleet into cohorts", 5*time.Minute), activities.TypePlan, in, &r.planned)
 	if err != nil {
 		return err
 	}

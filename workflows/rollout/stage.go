@@ -24,9 +24,9 @@ func (f *failure) Error() string { return f.why }
 // validate asks the first cohort's targets whether they could run the release.
 func (r *run) validate() error {
 	b := r.batches(0, r.spec.Apply.Parallel)[0] // a refusal of one is one of all
-	ctx := workflow.WithActivityOptions(r.ctx, options("ask the first targets whether they can run the release", batchTimeout))
 	var refusals []activities.Trouble
-	err := workflow.ExecuteActivity(ctx, acts.Validate, activities.ApplyInput{Batch: b, Fence: r.state.Fence}).Get(ctx, &refusals)
+	err := r.do(r.ctx, options("ask the first targets whether they can run the release", batchTimeout), activities.TypeValidate,
+		activities.ApplyInput{Batch: b, Fence: r.state.Fence}, &refusals)
 	if err != nil {
 		return err
 	}
@@ -45,11 +45,11 @@ func (r *run) approval(i int) error {
 			phase = rollout.PhaseApproval
 		}
 		r.enter(phase, why)
-		if err := workflow.Await(r.ctx, func() bool { return r.blocked(i) != why || r.full() }); err != nil {
+		if err := r.await(r.ctx, func() bool { return r.blocked(i) != why || r.historyFull() }); err != nil {
 			return err
 		}
-		if r.full() {
-			return errRenew
+		if r.historyFull() {
+			return errContinueAsNew
 		}
 	}
 	return nil
@@ -75,8 +75,8 @@ func (r *run) needsApproval(i int) bool {
 func (r *run) stage(i int) error {
 	r.state.Stage = i
 	s := &r.state.Stages[i]
-	if r.resting == nil && r.full() {
-		return errRenew
+	if r.resting == nil && r.historyFull() {
+		return errContinueAsNew
 	}
 	if r.resting == nil {
 		exposed, err := r.expose(i)
@@ -124,8 +124,7 @@ func (r *run) expose(i int) (bool, error) {
 		return false, err
 	}
 	// Whoever pauses while a stage is measured finds it untouched.
-	r.heard()
-	if err := workflow.Await(r.ctx, func() bool { return r.state.Paused == nil }); err != nil {
+	if err := r.await(r.ctx, func() bool { return r.state.Paused == nil }); err != nil {
 		return false, err
 	}
 	if err := r.apply(i, observed); err != nil {
@@ -151,9 +150,8 @@ func (r *run) observe(i int) ([]activities.Observed, error) {
 	out := make([]activities.Observed, len(batches))
 	first := r.first(i)
 	err := eachBatch(r.ctx, len(batches), batchesAtOnce, never, func(ctx workflow.Context, n int) error {
-		ctx = workflow.WithActivityOptions(ctx, options(span("observe", s.Name, batches[n], first), batchTimeout))
-		return workflow.ExecuteActivity(ctx, acts.Observe,
-			activities.ObserveInput{Batch: batches[n], Fence: r.state.Fence}).Get(ctx, &out[n])
+		return r.do(ctx, options(span("observe", s.Name, batches[n], first), batchTimeout), activities.TypeObserve,
+			activities.ObserveInput{Batch: batches[n], Fence: r.state.Fence}, &out[n])
 	})
 	if err != nil {
 		return nil, err
@@ -186,7 +184,7 @@ func (r *run) beyond(i int, trouble []activities.Trouble) string {
 		return why
 	}
 	r.leaveOut(quiet)
-	if len(quiet) > 0 && r.crowded() && workflow.GetVersion(r.ctx, "crowded", workflow.DefaultVersion, 1) != workflow.DefaultVersion {
+	if len(quiet) > 0 && r.tooManyUnreached() {
 		return fmt.Sprintf("%d targets of the fleet do not answer, more than a rollout can leave out: take them from the fleet, or tolerate fewer", len(r.state.Unreached))
 	}
 	return ""
@@ -195,11 +193,9 @@ func (r *run) beyond(i int, trouble []activities.Trouble) string {
 // baseline measures the stage's targets before they change.
 func (r *run) baseline(i int) (health.Baseline, error) {
 	r.enter(rollout.PhaseObserve, fmt.Sprintf("measuring the targets of %s before the change", r.state.Stages[i].Name))
-	ctx := workflow.WithActivityOptions(r.ctx, options("measure "+r.state.Stages[i].Name+" before the change", baselineTimeout))
 	var b health.Baseline
-	err := workflow.ExecuteActivity(ctx, acts.Baseline, activities.BaselineInput{
-		StageRef: r.ref(i), At: workflow.Now(ctx), Earlier: r.sub.Earlier,
-	}).Get(ctx, &b)
+	err := r.do(r.ctx, options("measure "+r.state.Stages[i].Name+" before the change", baselineTimeout), activities.TypeBaseline,
+		activities.BaselineInput{StageRef: r.ref(i), At: workflow.Now(r.ctx), Earlier: r.sub.Earlier}, &b)
 	return b, err
 }
 
@@ -222,11 +218,11 @@ func (r *run) apply(i int, observed []activities.Observed) error {
 		}
 		r.touched = append(r.touched, count.exposure(i, batches[n], observed[n]))
 		r.state.Exposed += count.Changing
-		ctx = workflow.WithActivityOptions(ctx, applying(options(span("apply "+r.state.Release+" to", s.Name, batches[n], first), batchTimeout)))
+		o := applying(options(span("apply "+r.state.Release+" to", s.Name, batches[n], first), batchTimeout))
 		var out activities.Applied
-		err := workflow.ExecuteActivity(ctx, acts.Apply, activities.ApplyInput{
+		err := r.do(ctx, o, activities.TypeApply, activities.ApplyInput{
 			Batch: batches[n], Fence: r.state.Fence, Previous: observed[n].Previous, Tolerate: left,
-		}).Get(ctx, &out)
+		}, &out)
 		s.Changed += out.Changed
 		trouble = append(trouble, out.Trouble...)
 		return err

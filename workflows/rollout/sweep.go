@@ -61,11 +61,10 @@ func (r *run) relist() activities.Relisted {
 			in.Known = append(in.Known, t.ID)
 		}
 	}
-	ctx := workflow.WithActivityOptions(r.ctx, options("list the fleet again", batchTimeout))
 	var now activities.Relisted
-	err := workflow.ExecuteActivity(ctx, acts.Relist, in).Get(ctx, &now)
+	err := r.do(r.ctx, options("list the fleet again", batchTimeout), activities.TypeRelist, in, &now)
 	if err != nil {
-		workflow.GetLogger(ctx).Warn("the fleet was not listed again: nobody knows who has joined", "error", err)
+		workflow.GetLogger(r.ctx).Warn("the fleet was not listed again: nobody knows who has joined", "error", err)
 		return activities.Relisted{}
 	}
 	return now
@@ -98,11 +97,10 @@ func (r *run) stillOut(late activities.Late, joined []fleet.Target, left []strin
 }
 
 func (r *run) findLate(joined []fleet.Target) (activities.Late, error) {
-	ctx := workflow.WithActivityOptions(r.ctx, options("look for targets that were left out", batchTimeout))
 	var late activities.Late
-	err := workflow.ExecuteActivity(ctx, acts.FindLate, activities.LateInput{
+	err := r.do(r.ctx, options("look for targets that were left out", batchTimeout), activities.TypeFindLate, activities.LateInput{
 		Plan: r.planned.Digest, Absent: r.absent(), Joined: joined, Fence: r.state.Fence, Parallel: r.spec.Apply.Parallel, Within: lateWithin,
-	}).Get(ctx, &late)
+	}, &late)
 	return late, err
 }
 
@@ -153,8 +151,8 @@ func (r *run) leaveOut(ts []activities.Trouble) {
 // judge remembers; and a history holds many of them.
 const maxAbsent = 512 << 10
 
-// crowded says that more targets are left out than a rollout can carry along.
-func (r *run) crowded() bool {
+// tooManyUnreached says that more targets are left out than a rollout can carry along.
+func (r *run) tooManyUnreached() bool {
 	n := 0
 	for _, t := range r.state.Unreached {
 		n += len(t.ID) + len(`"",`)

@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/plan"
@@ -29,6 +30,8 @@ import (
 type world struct {
 	t   testing.TB
 	env *testsuite.TestWorkflowEnvironment
+	// signals are those that a rollout takes; they count from the next mount.
+	signals []rollout.Signal
 	// events are what happens; runs counts runs of the workflow.
 	events []event
 	runs   int
@@ -85,7 +88,7 @@ type apply struct {
 // rollout in.
 func newWorld(t testing.TB, n int) *world {
 	w := &world{
-		t: t, releases: map[string]string{}, fences: map[string]int64{},
+		t: t, signals: rollout.Signals(), releases: map[string]string{}, fences: map[string]int64{},
 		health: func(int, time.Duration) health.Verdict { return health.Pass }, recovers: health.Pass,
 		broken: map[string]bool{}, stuck: map[string]bool{}, away: map[string]bool{}, before: health.Pass, why: "no answer",
 	}
@@ -107,37 +110,36 @@ func (w *world) mount(now time.Time) {
 	w.env.SetStartTime(now)
 	w.env.SetTestTimeout(2 * time.Minute)
 	w.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute}) // on a busy machine a second is short
-	w.env.RegisterWorkflow(Rollout)
-	w.env.RegisterActivity(&activities.Activities{})
+	register(w.env, w.signals)
+	(&activities.Activities{}).Register(w.env)
 	any2 := []any{mock.Anything, mock.Anything}
 	if w.telling > 0 {
-		w.env.RegisterWorkflow(Notify)
 		w.env.OnWorkflow(Notify, any2...).After(w.telling).Return(nil).Maybe()
 	}
-	w.env.OnActivity(acts.Plan, any2...).Return(w.cut).Maybe()
-	w.env.OnActivity(acts.Validate, any2...).Return(func(context.Context, activities.ApplyInput) ([]activities.Trouble, error) {
+	w.env.OnActivity(activities.TypePlan, any2...).Return(w.cut).Maybe()
+	w.env.OnActivity(activities.TypeValidate, any2...).Return(func(context.Context, activities.ApplyInput) ([]activities.Trouble, error) {
 		return w.refused, nil
 	}).Maybe()
-	w.env.OnActivity(acts.Preflight, any2...).Return(func(context.Context, activities.PreflightInput) (health.Report, error) {
+	w.env.OnActivity(activities.TypePreflight, any2...).Return(func(context.Context, activities.PreflightInput) (health.Report, error) {
 		return w.report(w.before), nil
 	}).Maybe()
-	w.env.OnActivity(acts.Relist, any2...).Return(func(_ context.Context, in activities.RelistInput) (activities.Relisted, error) {
+	w.env.OnActivity(activities.TypeRelist, any2...).Return(func(_ context.Context, in activities.RelistInput) (activities.Relisted, error) {
 		return w.relisted(in)
 	}).Maybe()
-	w.env.OnActivity(acts.FindLate, any2...).Return(w.findLate).Maybe()
-	w.env.OnActivity(acts.Baseline, any2...).Return(health.Baseline{}, nil).After(w.measuring).Maybe()
-	w.env.OnActivity(acts.Observe, any2...).Return(w.observe).Maybe()
-	w.env.OnActivity(acts.Apply, any2...).Return(func(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
+	w.env.OnActivity(activities.TypeFindLate, any2...).Return(w.findLate).Maybe()
+	w.env.OnActivity(activities.TypeBaseline, any2...).Return(health.Baseline{}, nil).After(w.measuring).Maybe()
+	w.env.OnActivity(activities.TypeObserve, any2...).Return(w.observe).Maybe()
+	w.env.OnActivity(activities.TypeApply, any2...).Return(func(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
 		return w.applier(ctx, in)
 	}).Maybe()
-	w.env.OnActivity(acts.Revert, any2...).Return(func(ctx context.Context, in activities.RevertInput) (activities.Reverted, error) {
+	w.env.OnActivity(activities.TypeRevert, any2...).Return(func(ctx context.Context, in activities.RevertInput) (activities.Reverted, error) {
 		return w.reverter(ctx, in)
 	}).Maybe()
-	w.env.OnActivity(acts.Watch, any2...).Return(func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
+	w.env.OnActivity(activities.TypeWatch, any2...).Return(func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
 		return w.watcher(ctx, in)
 	}).Maybe()
-	w.env.OnActivity(acts.Gate, any2...).Return(w.gate).Maybe()
-	w.env.OnActivity(acts.Recover, any2...).Return(func(context.Context, activities.RecoverInput) (activities.Judged, error) {
+	w.env.OnActivity(activities.TypeGate, any2...).Return(w.gate).Maybe()
+	w.env.OnActivity(activities.TypeRecover, any2...).Return(func(context.Context, activities.RecoverInput) (activities.Judged, error) {
 		return activities.Judged{Report: w.report(w.recovers)}, nil
 	}).Maybe()
 }
@@ -322,7 +324,7 @@ func (w *world) submit(sub Submission) rollout.State {
 				w.env.RegisterDelayedCallback(e.do, left)
 			}
 		}
-		w.env.ExecuteWorkflow(Rollout, sub)
+		w.env.ExecuteWorkflow(connect.WorkflowType, sub)
 		err := w.env.GetWorkflowError()
 		next, renewed := errors.AsType[*workflow.ContinueAsNewError](err)
 		if !renewed {
@@ -393,6 +395,15 @@ func fourStages() spec.Spec {
 			stage("early", 20), stage("half", 50), stage("everyone", 100),
 		},
 	}
+}
+
+// signalNames are the names of all signals.
+func signalNames() []string {
+	var out []string
+	for _, s := range rollout.Signals() {
+		out = append(out, s.Name)
+	}
+	return out
 }
 
 // quiet drops the test environment's log.

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
@@ -75,9 +75,9 @@ func (r *rig) close() {
 // work runs the rollout's workflow, and the bare one, with the given activities.
 func (r *rig) work(acts any) error {
 	w := connect.NewWorkers(r.client, 2000)
-	w.Rollouts.RegisterWorkflowWithOptions(workflows.Rollout, workflow.RegisterOptions{Name: connect.WorkflowType})
+	workflows.Register(w.Rollouts)
 	w.Rollouts.RegisterWorkflow(bare)
-	w.RegisterActivities(acts)
+	w.RegisterActivityWithOptions(acts, activity.RegisterOptions{SkipInvalidStructFunctions: true})
 	r.worker = &w
 	return w.Start()
 }

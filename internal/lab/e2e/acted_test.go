@@ -189,7 +189,7 @@ func act(t *testing.T, targets int) *acted {
 
 func (a *acted) up() {
 	a.workflows = worker.New(a.client, connect.TaskQueue, worker.Options{LocalActivityWorkerOnly: true})
-	a.workflows.RegisterWorkflow(workflows.Rollout)
+	workflows.Register(a.workflows)
 	require.NoError(a.t, a.workflows.Start())
 }
 
@@ -212,7 +212,7 @@ func twoStages(bake time.Duration) spec.Spec {
 func (a *acted) start(id string, s spec.Spec) client.WorkflowRun {
 	a.t.Helper()
 	run, err := a.client.ExecuteWorkflow(a.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: connect.TaskQueue},
-		workflows.Rollout, workflows.Submission{Spec: s, By: "ann", FleetDigest: "sha256:fleet", FleetData: []byte("fleet")})
+		connect.WorkflowType, workflows.Submission{Spec: s, By: "ann", FleetDigest: "sha256:fleet", FleetData: []byte("fleet")})
 	require.NoError(a.t, err)
 	return run
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/rollout"
@@ -104,28 +103,25 @@ func TestTooMuchToCarry(t *testing.T) {
 }
 
 // A unit that is locked continues as new also after an abort, and is unlocked as
-// before. A run that an older worker has taken past that point goes on as it is.
+// before.
 func TestLockedAfterAnAbortContinuesAsNew(t *testing.T) {
-	for version, runs := range map[workflow.Version]int{1: 2, workflow.DefaultVersion: 1} {
-		for _, unlock := range []string{rollout.SignalRetry, rollout.SignalGiveUp} {
-			w := newWorld(t, 10)
-			w.env.OnGetVersion(changeAbortedRenews, workflow.DefaultVersion, workflow.Version(1)).Return(version).Maybe()
-			w.at(30*time.Second, rollout.SignalAbort, rollout.ControlRequest{By: "ann", Why: "wrong build"})
-			w.do(10*time.Second, func() { w.stuck[w.plan.Order[0].ID] = true })
-			w.grow(2 * time.Hour)
-			w.do(3*time.Hour, func() { clear(w.stuck) })
-			w.at(4*time.Hour, unlock, rollout.ControlRequest{By: "bob", Why: "it is back"})
-			out := w.run(fourStages())
-			require.Equal(t, runs, w.runs)
-			if unlock == rollout.SignalGiveUp {
-				require.Equal(t, rollout.PhaseIncomplete, out.Outcome.Result)
-				require.Equal(t, "bob", out.Outcome.GaveUp.By)
-				continue
-			}
-			require.Equal(t, rollout.PhaseAborted, out.Outcome.Result)
-			require.Contains(t, out.Outcome.Why, "aborted by ann")
-			require.Equal(t, 1, out.Outcome.Reverted)
+	for _, unlock := range []string{rollout.SignalRetry, rollout.SignalGiveUp} {
+		w := newWorld(t, 10)
+		w.at(30*time.Second, rollout.SignalAbort, rollout.ControlRequest{By: "ann", Why: "wrong build"})
+		w.do(10*time.Second, func() { w.stuck[w.plan.Order[0].ID] = true })
+		w.grow(2 * time.Hour)
+		w.do(3*time.Hour, func() { clear(w.stuck) })
+		w.at(4*time.Hour, unlock, rollout.ControlRequest{By: "bob", Why: "it is back"})
+		out := w.run(fourStages())
+		require.Equal(t, 2, w.runs)
+		if unlock == rollout.SignalGiveUp {
+			require.Equal(t, rollout.PhaseIncomplete, out.Outcome.Result)
+			require.Equal(t, "bob", out.Outcome.GaveUp.By)
+			continue
 		}
+		require.Equal(t, rollout.PhaseAborted, out.Outcome.Result)
+		require.Contains(t, out.Outcome.Why, "aborted by ann")
+		require.Equal(t, 1, out.Outcome.Reverted)
 	}
 }
 

@@ -1,0 +1,88 @@
+package rollout
+
+import (
+	"slices"
+	"time"
+)
+
+// Signal is one way to steer a rollout, with all that there is to know of it. A new
+// signal is a file like signal_pause.go and a line in Signals: the workflow, the command
+// line and the docs take the rest from here.
+type Signal struct {
+	// Name is the signal's name on the wire, and the name of its command.
+	Name string
+	// Short, Long and Example are the help of its command.
+	Short, Long, Example string
+	// Effect is what the command says once the rollout has taken the signal.
+	Effect string
+	// NeedsReason refuses the signal without a name and a reason.
+	NeedsReason bool
+	// TakesStage says that it may name a stage, TakesOverride that it may pass a FAIL.
+	TakesStage, TakesOverride bool
+	// ForLocked says that it is for a rollout whose rollback is incomplete, and for no
+	// other. All others are for a rollout that goes forward.
+	ForLocked bool
+	// Refuse answers why the rollout cannot take the signal as it is now, beside what
+	// the fields above say; empty if it can. It may be nil.
+	Refuse func(s State, c Control) string
+	// Apply changes the state as the signal asks. The workflow acts on the state.
+	Apply func(s *State, c Control)
+}
+
+// Signals are those that a rollout takes, in the order in which it applies what has
+// arrived together: an abort comes before everything else.
+func Signals() []Signal {
+	return []Signal{abort, pause, resume, approve, promote, giveUp, retryRollback}
+}
+
+// Receive applies the signal to a state, unless it is refused, and keeps what came of
+// it in the state.
+func (s Signal) Receive(st *State, req ControlRequest, at time.Time) Control {
+	c := Control{
+		Signal: s.Name, By: PlainText(req.By), Why: PlainText(req.Why), Stage: PlainText(req.Stage),
+		Override: req.Override, At: at,
+	}
+	c.Refused = s.Refusal(*st, c)
+	if c.By == "" {
+		c.By = "somebody who gave no name"
+	}
+	if c.Refused == "" {
+		s.Apply(st, c)
+	}
+	st.Controls = append(st.Controls, c)
+	if extra := len(st.Controls) - MaxControls; extra > 0 {
+		st.Controls = slices.Delete(st.Controls, 0, extra)
+	}
+	return c
+}
+
+// Refusal answers why a rollout in that state does not take the signal; empty if it
+// does.
+func (s Signal) Refusal(st State, c Control) string {
+	switch {
+	case s.ForLocked && !st.waitsForPerson():
+		return "there is no incomplete rollback that waits: the rollout is " + string(st.Phase)
+	case !s.ForLocked && st.GoingBack():
+		return "too late: the rollout is " + string(st.Phase)
+	case s.NeedsReason && !c.Signed():
+		return s.Name + ` needs a name and a reason: {"by": "…", "why": "…"}`
+	case s.Refuse != nil:
+		return s.Refuse(st, c)
+	}
+	return ""
+}
+
+// GoingBack says that the rollout does not go forward any more: it is aborted, goes
+// back, or has ended.
+func (s State) GoingBack() bool {
+	switch s.Phase {
+	case PhaseRollback, PhaseVerify, PhaseLocked:
+		return true
+	}
+	return s.Aborted != nil || s.Outcome != nil
+}
+
+// waitsForPerson says that the rollback is incomplete, and that nobody has given up.
+func (s State) waitsForPerson() bool {
+	return s.Phase == PhaseLocked && s.Outcome != nil && s.Outcome.GaveUp == nil
+}

@@ -1,0 +1,15 @@
+package rollout
+
+// SignalRetry tries an incomplete rollback again.
+const SignalRetry = "retry-rollback"
+
+var retryRollback = Signal{
+	Name:  SignalRetry,
+	Short: "try again to take back what an incomplete rollback left",
+	Long: `After a rollback that left targets behind, the rollout waits and the unit stays
+locked. This tries those targets once more, for as long as rollback.deadline.`,
+	Example:   `sluice retry-rollback edge-proxy --why "the hosts are up again"`,
+	Effect:    "taken: the targets that are left are tried again; follow it with sluice watch",
+	ForLocked: true,
+	Apply:     func(s *State, c Control) { s.RetryRollback = &c },
+}

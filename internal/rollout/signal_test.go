@@ -1,0 +1,81 @@
+package rollout
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Every signal is complete, and an abort is applied before all that came with it.
+func TestSignals(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range Signals() {
+		require.False(t, seen[s.Name], s.Name)
+		seen[s.Name] = true
+		for _, text := range []string{s.Name, s.Short, s.Long, s.Example, s.Effect} {
+			require.NotEmpty(t, text, s.Name)
+		}
+		require.NotNil(t, s.Apply, s.Name)
+	}
+	require.Equal(t, SignalAbort, Signals()[0].Name)
+}
+
+// A signal that is refused changes nothing but the list of signals.
+func TestRefusals(t *testing.T) {
+	baking := State{Phase: PhaseBake, Stages: []StageState{{Name: "canary"}, {Name: "everyone", Approval: "required"}}}
+	paused, locked, given := baking, baking, baking
+	paused.Paused = &Control{By: "ann"}
+	locked.Phase, locked.Outcome = PhaseLocked, &Outcome{Result: PhaseIncomplete}
+	given.Phase, given.Outcome = PhaseLocked, &Outcome{Result: PhaseIncomplete, GaveUp: &Control{By: "ann"}}
+	signed := ControlRequest{By: "ann", Why: "seen by hand"}
+	for _, tc := range []struct {
+		state  State
+		signal string
+		req    ControlRequest
+		want   string
+	}{
+		{baking, SignalAbort, ControlRequest{}, ""},
+		{baking, SignalPause, ControlRequest{}, ""},
+		{paused, SignalPause, ControlRequest{}, "already paused by ann"},
+		{paused, SignalResume, ControlRequest{}, ""},
+		{baking, SignalResume, ControlRequest{}, "not paused"},
+		{baking, SignalPromote, signed, ""},
+		{baking, SignalPromote, ControlRequest{By: "ann"}, "a name and a reason"},
+		{baking, SignalPromote, ControlRequest{By: "ann", Why: "…"}, "a name and a reason"},
+		{paused, SignalPromote, signed, "resume it first"},
+		{baking, SignalPromote, ControlRequest{By: "ann", Why: "go", Stage: "everyone"}, "the current stage is canary"},
+		{baking, SignalApprove, ControlRequest{}, "no stage waits"},
+		{baking, SignalApprove, ControlRequest{Stage: "everyone"}, ""},
+		{baking, SignalApprove, ControlRequest{Stage: "canary"}, "needs approval"},
+		{baking, SignalGiveUp, signed, "no incomplete rollback"},
+		{locked, SignalGiveUp, signed, ""},
+		{locked, SignalGiveUp, ControlRequest{}, "a name and a reason"},
+		{locked, SignalRetry, ControlRequest{}, ""},
+		{given, SignalRetry, ControlRequest{}, "no incomplete rollback"},
+		{locked, SignalAbort, ControlRequest{}, "too late: the rollout is locked"},
+	} {
+		for _, s := range Signals() {
+			if s.Name != tc.signal {
+				continue
+			}
+			after := tc.state
+			after.Stages = append([]StageState(nil), tc.state.Stages...)
+			if o := tc.state.Outcome; o != nil {
+				outcome := *o
+				after.Outcome = &outcome
+			}
+			c := s.Receive(&after, tc.req, time.Time{})
+			require.Equal(t, []Control{c}, after.Controls)
+			if tc.want == "" {
+				require.Empty(t, c.Refused, "%+v", tc)
+				after.Controls = nil
+				require.NotEqual(t, tc.state, after, "%+v", tc)
+				continue
+			}
+			require.Contains(t, c.Refused, tc.want)
+			after.Controls = nil
+			require.Equal(t, tc.state, after)
+		}
+	}
+}
