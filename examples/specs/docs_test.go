@@ -15,11 +15,11 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// pages are README.md, CONTRIBUTING.md, and every page of docs/ and examples/.
+// pages are those in the root, and every page of docs/, examples/ and internal/lab/.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../*/*.md"} {
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../*/*.md", "../../internal/lab/*.md"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		for _, file := range files {

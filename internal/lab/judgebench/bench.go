@@ -34,7 +34,6 @@ const (
 	nameOracleEven = "oracle, calibrated"
 	nameGrid       = "likelihood grid"
 	nameGridEven   = "likelihood grid, calibrated"
-	nameTempered   = "grid tempered 0.6, calibrated"
 	nameRank       = "Mann-Whitney every 5 min"
 	nameApart      = "z-test at every look, calibrated"
 	nameCumulative = "Sluice, for faults from the start only"
@@ -49,10 +48,10 @@ func newBench(ctx context.Context, runs int, seed uint64) (*bench, error) {
 		return nil, err
 	}
 	even.name = nameOursEven
-	b.judges = append(b.judges, ours(usual), even, grid(nameGrid, 1).at(nats(usual)))
+	b.judges = append(b.judges, ours(usual), even, grid(nameGrid).at(nats(usual)))
 	b.limit(nameOursEven, alpha)
 	for _, r := range []rule{
-		grid(nameGridEven, 1), grid(nameTempered, 0.6),
+		grid(nameGridEven),
 		argo("limit on rate[1m], once (Argo Rollouts)"), flagger("limit on rate[1m], 5 times (Flagger)"), alarm("alarm, 3 of 5 min (AppConfig)"),
 		rates("limit on the ratio of rates[1m]"),
 		kayenta(nameRank, 5*time.Minute), kayenta("Mann-Whitney once, at 30 min (Kayenta)", bake),
@@ -73,6 +72,14 @@ func newBench(ctx context.Context, runs int, seed uint64) (*bench, error) {
 	}
 	b.judges = append(b.judges, all)
 	return b, nil
+}
+
+// peers are the ways of other tools, and two tests, each calibrated but for the last.
+func (b *bench) peers() []contender { return b.judges[4 : len(b.judges)-2] }
+
+// compared are Sluice's judge, its peers and the oracle.
+func (b *bench) compared() []contender {
+	return append(append([]contender{b.judges[0]}, b.peers()...), b.judges[len(b.judges)-2])
 }
 
 func (b *bench) limit(name string, x float64) {

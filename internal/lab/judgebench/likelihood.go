@@ -26,15 +26,15 @@ func gained(l judge.Look, ratio float64) float64 {
 }
 
 // grid is the likelihood ratio mixed over a grid of ratios, of faults that are there
-// from the first look on. temper is the power that it is taken to.
-func grid(name string, temper float64) rule {
+// from the first look on.
+func grid(name string) rule {
 	ratios := sequential.Ratios()
 	return rule{name, func(s series) []float64 {
 		sums, out := make([]float64, len(ratios)), make([]float64, len(s.since))
 		for i, l := range s.since {
 			total := 0.0
 			for j, r := range ratios {
-				sums[j] += temper * gained(l, r)
+				sums[j] += gained(l, r)
 				total += math.Exp(sums[j])
 			}
 			out[i] = math.Log(total / float64(len(ratios)))

@@ -35,11 +35,13 @@ func reports() []report {
 
 func percent(x float64) string { return fmt.Sprintf("%.1f%%", 100*x) }
 
-// rollbacks words a share of rollbacks with its interval.
-func (r result) rollbacks() string {
-	low, high := sequential.Wilson(float64(r.found), float64(r.runs))
-	return fmt.Sprintf("%s (%.1f to %.1f)", percent(r.share()), 100*low, 100*high)
+// interval words the 95% interval of a share of the bakes that are rolled back.
+func (b *bench) interval(share float64) string {
+	low, high := sequential.Wilson(share*float64(b.runs), float64(b.runs))
+	return fmt.Sprintf("%s: %.1f to %.1f", percent(share), 100*low, 100*high)
 }
+
+func (r result) rollbacks() string { return percent(r.share()) }
 
 func (r result) share() float64 { return float64(r.found) / float64(max(1, r.runs-r.early)) }
 
@@ -53,7 +55,7 @@ func (r result) delay() string {
 }
 
 func falseOurs(ctx context.Context, b *bench) (*table.Table, error) {
-	names := []string{nameOurs, nameOursEven, nameGrid, nameGridEven, nameTempered, nameOracle}
+	names := []string{nameOurs, nameOursEven, nameGrid, nameGridEven, nameOracle}
 	t := &table.Table{Title: "False rollbacks in worlds without harm: tests by likelihood", Head: append(append([]string{"world"}, names...), "Sluice at 0.1%")}
 	for _, w := range healthy() {
 		got, err := b.usually(ctx, w)
@@ -70,14 +72,14 @@ func falseOurs(ctx context.Context, b *bench) (*table.Table, error) {
 		}
 		t.Add(append(row, strictly[nameOurs].rollbacks())...)
 	}
-	t.Note("Share of %s bakes that are rolled back, with its 95%% interval. `Sluice` is set to 5%% and used as it is. The oracle looks for 2×.", humanize.Integer(float64(b.runs)))
+	t.Note("Share of %s bakes that are rolled back. Its 95%% interval, as an example (%s; %s; %s), holds for every such table. `Sluice` is set to 5%% and used as it is. The oracle looks for 2×.",
+		humanize.Integer(float64(b.runs)), b.interval(0.001), b.interval(0.05), b.interval(0.5))
 	return t, nil
 }
 
 func falsePeers(ctx context.Context, b *bench) (*table.Table, error) {
 	t := &table.Table{Title: "False rollbacks in the same worlds: how others decide", Head: []string{"world"}}
-	peers := b.judges[5 : len(b.judges)-2]
-	for _, j := range peers {
+	for _, j := range b.peers() {
 		t.Head = append(t.Head, j.name)
 	}
 	for _, w := range healthy() {
@@ -86,7 +88,7 @@ func falsePeers(ctx context.Context, b *bench) (*table.Table, error) {
 			return nil, err
 		}
 		row := []string{w.name}
-		for _, j := range peers {
+		for _, j := range b.peers() {
 			row = append(row, got[j.name].rollbacks())
 		}
 		t.Add(row...)
@@ -109,7 +111,7 @@ func falseUnknowable(ctx context.Context, b *bench) (*table.Table, error) {
 		}
 		t.Add(row...)
 	}
-	t.Note("These are not among the worlds in which the rate is promised: without a change that does harm the exposed arm is worse for a while all the same, in a way that could not be known.")
+	t.Note("The rate is not promised in these worlds: the exposed arm gets worse for a while although the change does no harm, and nothing could tell.")
 	return t, nil
 }
 
@@ -178,14 +180,14 @@ func delays(ctx context.Context, b *bench) (*table.Table, error) {
 	if err := b.against(ctx, t, harmful(), usual, b.usually, [2]string{nameOurs, nameOracle}, [2]string{nameOursEven, nameOracleEven}); err != nil {
 		return nil, err
 	}
-	t.Note("In brackets the share that is found, where that is not all; a bake in which it is not found counts as 1800 s. The oracle knows how bad the fault is and "+
-		"that the arms were alike before; `oracle` and `likelihood grid` fail at ln 20 nats. The least possible is for a test with 5%% false rollbacks that finds as many as `%s`; it knows no looks, and a look lasts 15 s.", nameOurs)
+	t.Note("In brackets the share that is found, where that is not all; a bake in which it is not found counts as 1800 s. `oracle` and `likelihood grid` fail at ln 20 nats. "+
+		"The least possible delay is that of a test with 5%% false rollbacks that finds as many as `%s`; it has no looks of 15 s.", nameOurs)
 	return t, nil
 }
 
 func badRequests(ctx context.Context, b *bench) (*table.Table, error) {
 	t := &table.Table{Title: "Mean number of bad requests on the exposed targets until the rollback"}
-	err := b.over(ctx, t, harmful(), b.judges, b.usually, func(r result) string { return fmt.Sprintf("%.1f", r.bad) })
+	err := b.over(ctx, t, harmful(), b.compared(), b.usually, func(r result) string { return fmt.Sprintf("%.1f", r.bad) })
 	return t, err
 }
 
@@ -201,40 +203,38 @@ func strictDelays(ctx context.Context, b *bench) (*table.Table, error) {
 
 func lateDelays(ctx context.Context, b *bench) (*table.Table, error) {
 	t := &table.Table{Title: "Mean delay of a fault that begins after 15 minutes, in seconds since it began"}
-	judges := append([]contender{cumulative()}, b.judges...)
+	judges := append([]contender{cumulative()}, b.compared()...)
 	if err := b.over(ctx, t, late(), judges, b.lately, result.delay); err != nil {
 		return nil, err
 	}
-	for _, pair := range [][2]string{{nameCumulative, nameOurs}, {nameGrid, nameOurs}, {nameGridEven, nameOursEven}} {
-		row := []string{fmt.Sprintf("times as fast: %s / %s", pair[0], pair[1])}
-		for _, w := range late() {
-			got, err := b.lately(ctx, w)
-			if err != nil {
-				return nil, err
-			}
-			row = append(row, fmt.Sprintf("%.2f", got[pair[0]].seconds/got[pair[1]].seconds))
+	row := []string{fmt.Sprintf("times as fast: %s / %s", nameCumulative, nameOurs)}
+	for _, w := range late() {
+		got, err := b.lately(ctx, w)
+		if err != nil {
+			return nil, err
 		}
-		t.Add(row...)
+		row = append(row, fmt.Sprintf("%.2f", got[nameCumulative].seconds/got[nameOurs].seconds))
 	}
-	t.Note("Bakes that were rolled back before the fault began do not count. A fault that is not found counts as 900 s, which makes slow judges look better than they are.")
+	t.Add(row...)
+	t.Note("Bakes that were rolled back before the fault began do not count. A fault that is not found counts as 900 s.")
 	return t, nil
 }
 
 func burstDelays(ctx context.Context, b *bench) (*table.Table, error) {
 	t := &table.Table{Title: "Mean delay where errors come in bursts (φ 2), in seconds"}
-	if err := b.over(ctx, t, burstyHarm(), b.judges, b.usually, result.delay); err != nil {
+	if err := b.over(ctx, t, burstyHarm(), b.compared(), b.usually, result.delay); err != nil {
 		return nil, err
 	}
-	t.Note("Read it beside the false rollbacks of the same judges in that world: a judge that rolls everything back is fast.")
+	t.Note("Compare with the false rollbacks in that world: a judge that rolls everything back is fast.")
 	return t, nil
 }
 
 func longBurstDelays(ctx context.Context, b *bench) (*table.Table, error) {
 	t := &table.Table{Title: "Mean delay where bursts last (1 min, one arm at 5×), in seconds"}
-	if err := b.over(ctx, t, longBurstyHarm(), b.judges, b.usually, result.delay); err != nil {
+	if err := b.over(ctx, t, longBurstyHarm(), b.compared(), b.usually, result.delay); err != nil {
 		return nil, err
 	}
-	t.Note("Here it matters even more: without harm, the others roll many of these back.")
+	t.Note("Without harm, the others roll many of these back.")
 	return t, nil
 }
 
@@ -243,6 +243,6 @@ func limits(_ context.Context, b *bench) (*table.Table, error) {
 	for _, l := range b.limits {
 		t.Add(l[0], l[1])
 	}
-	t.Note("For Sluice the rate that it has to be set to, so that 5%% are rolled back; for grids nats; for rates a share of bad requests or a ratio; for Mann-Whitney and the z-test standard deviations.")
+	t.Note("The setting with which 5%% of clean bakes are rolled back: Sluice's rate; nats of the grid; a share of bad requests or a ratio; standard deviations of Mann-Whitney and the z-test.")
 	return t, nil
 }
