@@ -68,7 +68,8 @@ func adaptive(ctx context.Context, b *bench) (*table.Table, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.Add(w.name, fmt.Sprintf("%.0f", e.median.Seconds()), fmt.Sprintf("%.0f", e.late.Seconds()), percent(e.early), percent(e.passed), percent(e.failed))
+		t.Add(w.name, fmt.Sprintf("%.0f", e.median.Seconds()), fmt.Sprintf("%.0f", e.late.Seconds()),
+			percent(e.early), percent(e.passed), percent(e.failed))
 	}
 	t.Note("Rows with a factor are worlds with that harm: passing there is wrong. At 2× and above at most 5%% may pass early.")
 	return t, nil

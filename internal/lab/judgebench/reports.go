@@ -56,7 +56,8 @@ func (r result) delay() string {
 
 func falseOurs(ctx context.Context, b *bench) (*table.Table, error) {
 	names := []string{nameOurs, nameOursEven, nameGrid, nameGridEven, nameOracle}
-	t := &table.Table{Title: "False rollbacks in worlds without harm: tests by likelihood", Head: append(append([]string{"world"}, names...), "Sluice at 0.1%")}
+	t := &table.Table{Title: "False rollbacks in worlds without harm: tests by likelihood"}
+	t.Head = append(append([]string{"world"}, names...), "Sluice at 0.1%")
 	for _, w := range healthy() {
 		got, err := b.usually(ctx, w)
 		if err != nil {
@@ -72,7 +73,8 @@ func falseOurs(ctx context.Context, b *bench) (*table.Table, error) {
 		}
 		t.Add(append(row, strictly[nameOurs].rollbacks())...)
 	}
-	t.Note("Share of %s bakes that are rolled back. Its 95%% interval, as an example (%s; %s; %s), holds for every such table. `Sluice` is set to 5%% and used as it is. The oracle looks for 2×.",
+	t.Note("Share of %s bakes that are rolled back. Its 95%% interval, as an example (%s; %s; %s), holds for every such table. "+
+		"`Sluice` is set to 5%% and used as it is. The oracle looks for 2×.",
 		humanize.Integer(float64(b.runs)), b.interval(0.001), b.interval(0.05), b.interval(0.5))
 	return t, nil
 }
@@ -111,7 +113,8 @@ func falseUnknowable(ctx context.Context, b *bench) (*table.Table, error) {
 		}
 		t.Add(row...)
 	}
-	t.Note("The rate is not promised in these worlds: the exposed arm gets worse for a while although the change does no harm, and nothing could tell.")
+	t.Note("The rate is not promised in these worlds: the exposed arm gets worse for a while although the change does no harm, " +
+		"and nothing could tell.")
 	return t, nil
 }
 
@@ -177,11 +180,12 @@ func delays(ctx context.Context, b *bench) (*table.Table, error) {
 	if err := b.over(ctx, t, harmful(), b.judges, b.usually, result.delay); err != nil {
 		return nil, err
 	}
-	if err := b.against(ctx, t, harmful(), usual, b.usually, [2]string{nameOurs, nameOracle}, [2]string{nameOursEven, nameOracleEven}); err != nil {
+	pairs := [][2]string{{nameOurs, nameOracle}, {nameOursEven, nameOracleEven}}
+	if err := b.against(ctx, t, harmful(), usual, b.usually, pairs...); err != nil {
 		return nil, err
 	}
-	t.Note("In brackets the share that is found, where that is not all; a bake in which it is not found counts as 1800 s. `oracle` and `likelihood grid` fail at ln 20 nats. "+
-		"The least possible delay is that of a test with 5%% false rollbacks that finds as many as `%s`; it has no looks of 15 s.", nameOurs)
+	t.Note("In brackets the share that is found, where that is not all; a bake in which it is not found counts as 1800 s. "+
+		"`oracle` and `likelihood grid` fail at ln 20 nats. The least possible delay is that of a test with 5%% false rollbacks that finds as many as `%s`; it has no looks of 15 s.", nameOurs)
 	return t, nil
 }
 
@@ -243,6 +247,7 @@ func limits(_ context.Context, b *bench) (*table.Table, error) {
 	for _, l := range b.limits {
 		t.Add(l[0], l[1])
 	}
-	t.Note("The setting with which 5%% of clean bakes are rolled back: Sluice's rate; nats of the grid; a share of bad requests or a ratio; standard deviations of Mann-Whitney and the z-test.")
+	t.Note("The setting with which 5%% of clean bakes are rolled back: Sluice's rate; nats of the grid; a share of bad requests or a ratio; " +
+		"standard deviations of Mann-Whitney and the z-test.")
 	return t, nil
 }

@@ -20,7 +20,8 @@ type target struct {
 // targets says which hold, and where one does not.
 func targets(ctx context.Context, b *bench) (*table.Table, error) {
 	var all []target
-	for _, f := range []func(context.Context, *bench) (target, error){rateHolds(usual), rateHolds(strict), speed, strictSpeed, lateSpeed, earlyEnd} {
+	measure := []func(context.Context, *bench) (target, error){rateHolds(usual), rateHolds(strict), speed, strictSpeed, lateSpeed, earlyEnd}
+	for _, f := range measure {
 		one, err := f(ctx, b)
 		if err != nil {
 			return nil, err
