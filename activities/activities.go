@@ -12,6 +12,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -25,6 +26,7 @@ import (
 // with a worker. Build it with New. It is safe for concurrent use.
 type Activities struct {
 	store     store.Store
+	kinds     spec.Kinds
 	newDriver func(spec.Driver) (driver.Driver, error)
 	// lister lists a fleet, once.
 	lister func(context.Context, spec.FleetSource) (fleet.Fleet, error)
@@ -38,15 +40,16 @@ type Activities struct {
 	plans map[string]plan.Plan
 }
 
-// New returns activities that keep plans in s, count in m, and connect through g.
-func New(s store.Store, m *Metrics, g dial.Guard) *Activities {
+// New returns activities that keep plans in s, count in m, connect through g, and know
+// what is in c.
+func New(s store.Store, m *Metrics, g dial.Guard, c catalog.Catalog) *Activities {
 	targets, sources := driver.Transport(g), g.Transport()
 	return &Activities{
-		store: s, metrics: m, submission: submitted, plans: map[string]plan.Plan{}, sources: sources,
+		store: s, kinds: c.Kinds(), metrics: m, submission: submitted, plans: map[string]plan.Plan{}, sources: sources,
 		lister: func(ctx context.Context, f spec.FleetSource) (fleet.Fleet, error) {
 			return inventory.List(ctx, f, inventory.Deps{Transport: sources})
 		},
-		newDriver: func(d spec.Driver) (driver.Driver, error) { return driver.New(d, targets) },
+		newDriver: func(d spec.Driver) (driver.Driver, error) { return c.Drivers.New(d, targets) },
 	}
 }
 

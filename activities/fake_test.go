@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
 
+	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -103,7 +104,7 @@ func newFixtureWith(t *testing.T, n int, h spec.Health) *fixture {
 		state: map[string]driver.State{}, down: map[string]int{}, refuses: map[string]bool{},
 		ignores: map[string]bool{}, applies: map[string]int{}, words: errDown,
 	}}
-	f.acts = New(kept, NewMetrics(prometheus.NewRegistry()), dial.Guard{})
+	f.acts = New(kept, NewMetrics(prometheus.NewRegistry()), dial.Guard{}, catalog.New())
 	f.acts.newDriver = func(spec.Driver) (driver.Driver, error) { return f.fakeFleet, nil }
 	var inventory fleet.Fleet
 	for i := range n {

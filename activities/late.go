@@ -73,7 +73,7 @@ func (a *Activities) FindLate(ctx context.Context, in LateInput) (Late, error) {
 	}
 	slices.SortFunc(targets, func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) })
 	work := &progress{done: make([]bool, len(targets))}
-	fits := fitting(p, d, targets, in)
+	fits := a.fitting(p, d, targets, in)
 	defer beating(ctx, beatEvery, noDetails)()
 	began := time.Now()
 	over := func() bool { return in.Within > 0 && time.Since(began) > in.Within }
@@ -124,7 +124,7 @@ func silentLast(t Trouble) int {
 // fitting says why each of some targets could not be changed, or judged, as the spec
 // asks for; nil for one that could. Such a target would otherwise stop the sweep, and
 // that takes the whole fleet back. Addresses of the plan were checked when it was made.
-func fitting(p plan.Plan, d driver.Driver, late []fleet.Target, in LateInput) []error {
+func (a *Activities) fitting(p plan.Plan, d driver.Driver, late []fleet.Target, in LateInput) []error {
 	others := present(slices.Concat(in.Absent, ids(late)))
 	judged := health.Fit(p.Spec.Health, others(p.Order))
 	order := driver.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
@@ -135,10 +135,10 @@ func fitting(p plan.Plan, d driver.Driver, late []fleet.Target, in LateInput) []
 	out := make([]error, len(late))
 	for i, t := range late {
 		if joined[t.ID] {
-			out[i] = reachable(p.Spec, t)
+			out[i] = reachable(p.Spec, a.kinds, t)
 		}
 		if out[i] == nil {
-			out[i] = driver.Fits(d, t, order)
+			out[i] = driver.CheckOrder(d, t, order)
 		}
 		if out[i] == nil {
 			out[i] = judged(t)
@@ -148,8 +148,8 @@ func fitting(p plan.Plan, d driver.Driver, late []fleet.Target, in LateInput) []
 }
 
 // reachable says why the worker could not connect to a target as a spec asks for.
-func reachable(s spec.Spec, t fleet.Target) error {
-	for _, use := range s.AddressUses() {
+func reachable(s spec.Spec, kinds spec.Kinds, t fleet.Target) error {
+	for _, use := range s.AddressUses(kinds) {
 		if wrong := use.Check(t.ID, t.Address, t.Labels); wrong != "" {
 			return errors.New(wrong)
 		}

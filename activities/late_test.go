@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
@@ -171,18 +172,18 @@ func TestJoinersWithoutLabelsAreLeftOut(t *testing.T) {
 		says   string
 	}{
 		"probe":     {probe, spec.Driver{}, `does not fit health.checks[0].probe.http (http://{{address}}/{{label.tier}}): target "bare" has no label "tier"`},
-		"address":   {spec.Health{}, spec.Driver{HTTP: &spec.HTTPDriver{URL: "http://{{address}}/{{label.tier}}"}}, `does not fit driver.http.url (http://{{address}}/{{label.tier}}): target "bare" has no label "tier"`},
-		"arguments": {spec.Health{}, spec.Driver{Exec: &spec.ExecDriver{Observe: []string{"true"}, Apply: []string{"true", "{{label.tier}}"}}}, `true: argument 1: target "bare" has no label "tier"`},
+		"address":   {spec.Health{}, spec.Driver{Choice: spec.Choose("http", driver.HTTP{URL: "http://{{address}}/{{label.tier}}"})}, `does not fit driver.http.url (http://{{address}}/{{label.tier}}): target "bare" has no label "tier"`},
+		"arguments": {spec.Health{}, spec.Driver{Choice: spec.Choose("exec", driver.Exec{Observe: []string{"true"}, Apply: []string{"true", "{{label.tier}}"}})}, `true: argument 1: target "bare" has no label "tier"`},
 	} {
 		f := newFixtureWith(t, 3, tc.health)
 		f.state["bare"], f.state["new"] = driver.State{Release: "1.0.0"}, driver.State{Release: "1.0.0"}
 		p := f.plan
 		p.Spec.Driver = tc.driver
 		f.acts.plans[f.all.Plan] = p
-		if tc.driver.Exec != nil {
-			d, err := driver.New(tc.driver, nil)
+		if tc.driver.Name == "exec" {
+			d, err := catalog.New().Drivers.New(tc.driver, nil)
 			require.NoError(t, err)
-			f.acts.newDriver = func(spec.Driver) (driver.Driver, error) { return fakeWith{f.fakeFleet, d.(driver.Fitting)}, nil }
+			f.acts.newDriver = func(spec.Driver) (driver.Driver, error) { return fakeWith{f.fakeFleet, d.(driver.OrderChecker)}, nil }
 		}
 		late := do[Late](t, f, f.acts.FindLate, LateInput{Plan: f.all.Plan, Joined: joined, Fence: fence, Parallel: 5})
 		require.Equal(t, []string{"new"}, ids(late.Ready), name)
@@ -194,10 +195,10 @@ func TestJoinersWithoutLabelsAreLeftOut(t *testing.T) {
 	}
 }
 
-// fakeWith is a fake fleet that fits as a real driver says.
+// fakeWith is a fake fleet that takes the orders that a real driver takes.
 type fakeWith struct {
 	*fakeFleet
-	driver.Fitting
+	driver.OrderChecker
 }
 
 // A search ends in time: who was not asked by then is left out for now.

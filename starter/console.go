@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/strictyaml"
 	"github.com/sluicehq/sluice/internal/terminal"
 )
@@ -35,11 +36,13 @@ type console struct {
 	// ascii draws with ASCII only.
 	ascii bool
 	now   func() time.Time
+	// catalog is what a spec can name.
+	catalog catalog.Catalog
 }
 
 // newConsole looks whether stdout is a terminal and whether colours are welcome.
 func newConsole(in io.Reader, out, stdout, stderr io.Writer) *console {
-	c := &console{in: in, out: out, errOut: stderr, now: time.Now, ascii: asciiOnly(os.Getenv)}
+	c := &console{in: in, out: out, errOut: stderr, now: time.Now, catalog: catalog.New(), ascii: asciiOnly(os.Getenv)}
 	if f, ok := stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
 		c.screen = f
 		c.paint = os.Getenv("NO_COLOR") == ""

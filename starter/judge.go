@@ -92,7 +92,7 @@ func readCheck(con *console, path string) (spec.Lone, error) {
 	if err != nil {
 		return spec.Lone{}, err
 	}
-	lone, err := spec.ParseLone(named(path), data)
+	lone, err := spec.ParseLone(named(path), data, con.catalog.Kinds())
 	if err != nil {
 		return lone, invalidInput(named(path), err)
 	}

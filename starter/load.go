@@ -31,6 +31,7 @@ func named(path string) string {
 // worker lists is not among it, and so there is no plan.
 type loaded struct {
 	file  string
+	kinds spec.Kinds
 	doc   *spec.Document
 	spec  spec.Spec
 	fleet fleet.Fleet
@@ -40,13 +41,13 @@ type loaded struct {
 // load reads a spec, or standard input for "-", and the fleet file that it names,
 // if it names one, and plans. All problems that are found are in the error.
 func load(con *console, path string) (loaded, error) {
-	l := loaded{file: named(path)}
+	l := loaded{file: named(path), kinds: con.catalog.Kinds()}
 	dir := filepath.Dir(path) // "." for "-"
 	data, err := read(con, path)
 	if err != nil {
 		return l, err
 	}
-	doc, err := spec.Parse(l.file, data)
+	doc, err := spec.Parse(l.file, data, l.kinds)
 	if err != nil {
 		return l, invalidInput(l.file, err)
 	}
@@ -68,7 +69,7 @@ func (l *loaded) cut(at func(id, message string) error) (err error) {
 	if l.plan, err = plan.New(l.spec, l.fleet); err != nil {
 		err = located(l.doc, err)
 	}
-	if err = errors.Join(err, addresses(l.spec, l.fleet, at)); err != nil {
+	if err = errors.Join(err, addresses(l.spec, l.kinds, l.fleet, at)); err != nil {
 		return invalidInput(l.file, err)
 	}
 	return nil

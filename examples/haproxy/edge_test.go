@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/lab/stack"
@@ -57,14 +58,14 @@ func install(t *testing.T, addReleases map[string]string) site {
 	e.process = stack.NewProcess("haproxy", t.Output(), e.env(loopback(1)), e.argv(haproxy)...)
 	require.NoError(t, e.process.Start())
 	t.Cleanup(e.process.Stop)
-	driver, err := driver.New(spec.Driver{Exec: &spec.ExecDriver{
+	d, err := catalog.New().Drivers.New(spec.Driver{Choice: spec.Choose("exec", driver.Exec{
 		Observe:  []string{program, "observe", "{{label.site}}"},
 		Validate: []string{program, "validate", "{{label.site}}", "{{release}}"},
 		Apply:    []string{program, "apply", "{{label.site}}", "{{release}}", "{{fence}}"},
 		Timeout:  spec.Duration(2 * time.Minute), // a busy machine runs its programs slowly
-	}}, nil)
+	})}, nil)
 	require.NoError(t, err)
-	s := site{edge: e, t: t, driver: driver}
+	s := site{edge: e, t: t, driver: d}
 	require.NoError(t, until(t.Context(), 10*time.Second, "HAProxy", s.answersSomething))
 	return s
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -66,7 +67,7 @@ func TestDocumentedYAML(t *testing.T) {
 					block += r.text
 				}
 			}
-			_, err := spec.Parse(page, []byte(block))
+			_, err := spec.Parse(page, []byte(block), catalog.New().Kinds())
 			require.NoError(t, err, block)
 		}
 	}

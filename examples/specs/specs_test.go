@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sluicehq/sluice/internal/driver"
+	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/inventory"
 	"github.com/sluicehq/sluice/internal/plan"
@@ -28,7 +28,7 @@ func TestExamples(t *testing.T) {
 		case "check.yaml": // of sluice judge, and no spec
 			data, err := os.ReadFile(path)
 			require.NoError(t, err)
-			_, err = spec.ParseLone(path, data)
+			_, err = spec.ParseLone(path, data, catalog.New().Kinds())
 			require.NoError(t, err)
 			continue
 		}
@@ -39,13 +39,13 @@ func TestExamples(t *testing.T) {
 			schema, ok := strings.CutPrefix(strings.SplitN(string(data), "\n", 2)[0], "# yaml-language-server: $schema=")
 			require.True(t, ok, "the first line must name the schema")
 			require.FileExists(t, filepath.Join(filepath.Dir(path), schema))
-			doc, err := spec.Parse(path, data)
+			doc, err := spec.Parse(path, data, catalog.New().Kinds())
 			require.NoError(t, err)
 			f, err := fleetOf(t, filepath.Dir(path), doc.Spec.Fleet)
 			require.NoError(t, err)
 			_, err = plan.New(doc.Spec, f)
 			require.NoError(t, err)
-			_, err = driver.New(doc.Spec.Driver, nil)
+			_, err = catalog.New().Drivers.New(doc.Spec.Driver, nil)
 			require.NoError(t, err)
 		})
 	}

@@ -4,9 +4,38 @@ package driver
 import (
 	"context"
 	"errors"
+	"net/http"
 
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/spec"
 )
+
+// Settings are what a spec says of a driver. A new driver is a type of settings and its
+// Driver, and a line in package catalog.
+type Settings interface {
+	spec.DriverSettings
+	// Driver makes the driver of complete settings, which sends HTTP requests through via.
+	// It looks up nothing and touches nothing: secrets are resolved, and programs found,
+	// when they are needed.
+	Driver(via http.RoundTripper) Driver
+}
+
+// Kinds are the drivers of a build.
+type Kinds []spec.Kind[Settings]
+
+// New makes the driver that a spec asks for, which sends HTTP requests through via; nil
+// is a Transport of its own. It checks the settings and sets their defaults.
+func (k Kinds) New(d spec.Driver, via http.RoundTripper) (Driver, error) {
+	if via == nil {
+		via = Transport(dial.Guard{})
+	}
+	settings, err := spec.Open("driver", k, d.Choice)
+	if err != nil {
+		return nil, err
+	}
+	return settings.Driver(via), nil
+}
 
 // Driver puts releases onto targets. Every method is safe for concurrent use
 // and honours its context. Implementations keep no state between calls that a

@@ -3,22 +3,17 @@ package driver
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/program"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/internal/terminal"
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
-
-const defaultExecTimeout = 30 * time.Second
 
 // Exit statuses by which a program of the exec driver says more than "it did not
 // work". Any other but 0, a death by signal and a timeout may be tried again.
@@ -30,63 +25,49 @@ const (
 	ExitFenced = 79
 )
 
-// execDriver runs a program per target on the worker. docs/drivers.md spells out
-// the contract.
-type execDriver struct {
-	observe, apply, validate []string
-	timeout                  time.Duration
+// Exec are the settings of the driver that runs programs on the worker, never through a
+// shell. Each argument is a template over {{id}}, {{address}}, {{unit}}, {{release}},
+// {{fence}} and {{label.NAME}}; a value always stays inside its argument. docs/drivers.md
+// spells out the contract.
+type Exec struct {
+	// Observe prints the release that the target runs on the first line of its
+	// standard output; an empty line means that nothing is installed.
+	Observe []string `yaml:"observe" json:"observe,omitempty"`
+	// Apply puts {{release}} on the target. It must be idempotent.
+	Apply []string `yaml:"apply" json:"apply,omitempty"`
+	// Validate, when set, must succeed before Apply is run on a target, and for
+	// the first cohort before anything is applied at all.
+	Validate []string `yaml:"validate,omitempty" json:"validate,omitempty"`
+	// Timeout bounds one run. Default 30s.
+	Timeout spec.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
 }
 
-func newExec(d spec.Driver, _ http.RoundTripper) (Driver, error) {
-	if d.Exec == nil {
-		return nil, nil
+// Check checks the programs and their arguments.
+func (x *Exec) Check(s spec.Section) {
+	target := []string{tmpl.ID, tmpl.Address, tmpl.Unit, tmpl.Label}
+	order := append(slices.Clone(target), tmpl.Release, tmpl.Fence)
+	if s.Needs("observe") {
+		s.Argv("observe", x.Observe, target...)
 	}
-	e := execDriver{
-		observe: d.Exec.Observe, apply: d.Exec.Apply, validate: d.Exec.Validate,
-		timeout: cmp.Or(d.Exec.Timeout.Std(), defaultExecTimeout),
+	if s.Needs("apply") {
+		s.Argv("apply", x.Apply, order...)
 	}
-	order := []string{tmpl.ID, tmpl.Address, tmpl.Unit, tmpl.Label, tmpl.Release, tmpl.Fence}
-	for _, argv := range []struct {
-		field   string
-		argv    []string
-		allowed []string
-		needed  bool
-	}{
-		{"observe", e.observe, order[:4], true},
-		{"apply", e.apply, order, true},
-		{"validate", e.validate, order, false},
-	} {
-		if err := checkArgv(argv.argv, argv.allowed, argv.needed); err != nil {
-			return nil, fieldError(argv.field, err)
-		}
-	}
-	return e, nil
+	s.Argv("validate", x.Validate, order...)
+	s.Positive("timeout", x.Timeout)
 }
 
-func checkArgv(argv, allowed []string, needed bool) error {
-	if len(argv) == 0 {
-		if needed {
-			return fmt.Errorf("%w, expected a list such as [./switch.sh, \"{{id}}\"]", errRequired)
-		}
-		return nil
-	}
-	if argv[0] == "" || strings.Contains(argv[0], "{{") {
-		return errors.New("the program itself must be fixed, expected placeholders only in its arguments")
-	}
-	for _, arg := range argv {
-		if err := tmpl.Check(arg, allowed...); err != nil {
-			return err
-		}
-		if strings.ContainsRune(arg, 0) {
-			return errors.New("an argument holds a NUL byte")
-		}
-	}
-	return nil
-}
+// SetDefaults bounds a run.
+func (x *Exec) SetDefaults() { x.Timeout = cmp.Or(x.Timeout, spec.Duration(30*time.Second)) }
+
+// Driver runs the programs.
+func (x *Exec) Driver(http.RoundTripper) Driver { return execDriver{*x} }
+
+// execDriver runs a program per target on the worker.
+type execDriver struct{ settings Exec }
 
 // Observe runs the observe program and reads what it prints.
 func (e execDriver) Observe(ctx context.Context, t fleet.Target, unit string) (State, error) {
-	r, err := e.run(ctx, e.observe, t, Order{Unit: unit}, false)
+	r, err := e.run(ctx, e.settings.Observe, t, Order{Unit: unit}, false)
 	if err != nil {
 		return State{}, fmt.Errorf("observe: %w", err)
 	}
@@ -95,7 +76,7 @@ func (e execDriver) Observe(ctx context.Context, t fleet.Target, unit string) (S
 	}
 	s, err := parseOutput(r.Stdout, r.Cut)
 	if err != nil {
-		return State{}, fmt.Errorf("observe: %s: %w", e.observe[0], err)
+		return State{}, fmt.Errorf("observe: %s: %w", e.settings.Observe[0], err)
 	}
 	return s, nil
 }
@@ -103,13 +84,13 @@ func (e execDriver) Observe(ctx context.Context, t fleet.Target, unit string) (S
 // Validate runs the validate program; any exit status but 0 means no. A removal
 // needs no validation, and neither does what is put back.
 func (e execDriver) Validate(ctx context.Context, t fleet.Target, o Order) error {
-	if err := checkOrder(o); err != nil {
+	if err := checkOrdered(o); err != nil {
 		return err
 	}
-	if len(e.validate) == 0 || o.Release == "" || o.Back {
+	if len(e.settings.Validate) == 0 || o.Release == "" || o.Back {
 		return nil
 	}
-	r, err := e.run(ctx, e.validate, t, o, true)
+	r, err := e.run(ctx, e.settings.Validate, t, o, true)
 	if err != nil {
 		return fmt.Errorf("validate: %w", err)
 	}
@@ -125,7 +106,7 @@ func (e execDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
 	if err := e.Validate(ctx, t, o); err != nil {
 		return err
 	}
-	r, err := e.run(ctx, e.apply, t, o, true)
+	r, err := e.run(ctx, e.settings.Apply, t, o, true)
 	if err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}
@@ -157,7 +138,7 @@ func (e execDriver) run(ctx context.Context, argv []string, t fleet.Target, o Or
 	if err != nil {
 		return program.Result{}, refused(err)
 	}
-	call := program.Call{Argv: filled, Env: env, Timeout: e.timeout}
+	call := program.Call{Argv: filled, Env: env, Timeout: e.settings.Timeout.Std()}
 	if !ordered {
 		call.Answer = maxAnswer
 	}
@@ -165,7 +146,7 @@ func (e execDriver) run(ctx context.Context, argv []string, t fleet.Target, o Or
 }
 
 // fill puts an order for a target into the arguments of a program. Which of them may
-// ask for a release and a fence was checked when the driver was made.
+// ask for a release and a fence was checked with the settings.
 func fill(argv []string, t fleet.Target, o Order) ([]string, error) {
 	values := tmpl.ForTarget(t.ID, t.Address, t.Labels).With(tmpl.Unit, o.Unit).
 		With(tmpl.Release, o.Release).With(tmpl.Fence, strconv.FormatInt(o.Fence, 10))
@@ -182,44 +163,12 @@ func fill(argv []string, t fleet.Target, o Order) ([]string, error) {
 	return filled, nil
 }
 
-// parseOutput reads what an observe program prints: the release on the first
-// line, then optional lines fence=N, alive=true or false, detail=text.
-func parseOutput(stdout string, cut bool) (State, error) {
-	if cut {
-		return State{}, fmt.Errorf("printed more than %d bytes", maxAnswer)
-	}
-	if stdout == "" {
-		return State{}, errors.New("printed nothing, expected the release on the first line, or an empty line where nothing is installed")
-	}
-	lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
-	s := State{Release: strings.TrimSpace(lines[0]), Alive: true}
-	if err := checkRelease(s.Release); err != nil {
-		return State{}, fmt.Errorf("the first line: %w", err)
-	}
-	for i, line := range lines[1:] {
-		if err := s.set(strings.TrimSpace(line)); err != nil {
-			return State{}, fmt.Errorf("line %d: %w", i+2, err)
+// CheckOrder fills every argument of every program.
+func (e execDriver) CheckOrder(t fleet.Target, o Order) error {
+	for _, argv := range [][]string{e.settings.Observe, e.settings.Validate, e.settings.Apply} {
+		if _, err := fill(argv, t, o); err != nil {
+			return err
 		}
-	}
-	return s, nil
-}
-
-func (s *State) set(line string) error {
-	name, value, _ := strings.Cut(line, "=")
-	switch {
-	case line == "":
-	case name == "fence":
-		fence, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || fence < 0 {
-			return fmt.Errorf("%q is not a fence, expected a whole number", terminal.OneLine(value, 100))
-		}
-		s.Fence = fence
-	case name == "alive" && (value == "true" || value == "false"):
-		s.Alive = value == "true"
-	case name == "detail":
-		s.Detail = terminal.OneLine(value, maxQuoted/4)
-	default:
-		return fmt.Errorf("%q, expected fence=N, alive=true, alive=false or detail=TEXT", terminal.OneLine(line, 100))
 	}
 	return nil
 }

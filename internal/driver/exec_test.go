@@ -26,13 +26,12 @@ func execRig(t *testing.T) rig {
 	require.NoError(t, err)
 	newDriver := func(timeout time.Duration) driver.Driver {
 		call := func(args ...string) []string { return append([]string{"/bin/sh", script}, args...) }
-		d, err := driver.New(spec.Driver{Exec: &spec.ExecDriver{
+		d := open(t, "exec", driver.Exec{
 			Observe:  call("observe", "{{label.place}}"),
 			Apply:    call("apply", "{{label.place}}", "{{release}}", "{{fence}}"),
 			Validate: call("validate", "{{label.place}}", "{{release}}"),
 			Timeout:  spec.Duration(timeout),
-		}}, nil)
-		require.NoError(t, err)
+		})
 		return d
 	}
 	return rig{
@@ -53,12 +52,11 @@ func execRig(t *testing.T) rig {
 // sh is an exec driver whose programs are shell scripts given inline.
 func sh(t *testing.T, timeout time.Duration, apply string) driver.Driver {
 	t.Helper()
-	d, err := driver.New(spec.Driver{Exec: &spec.ExecDriver{
+	d := open(t, "exec", driver.Exec{
 		Observe: []string{"/bin/sh", "-c", "echo 1", "x"},
 		Apply:   []string{"/bin/sh", "-c", apply, "x", "{{release}}", "{{id}}"},
 		Timeout: spec.Duration(timeout),
-	}}, nil)
-	require.NoError(t, err)
+	})
 	return d
 }
 
@@ -76,11 +74,10 @@ func TestExecValuesAreOneArgument(t *testing.T) {
 // Whatever a value holds, it is one argument, and no shell reads it.
 func TestExecEveryValueIsOneArgument(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "args")
-	d, err := driver.New(spec.Driver{Exec: &spec.ExecDriver{
+	d := open(t, "exec", driver.Exec{
 		Observe: []string{"true"},
 		Apply:   []string{"sh", "-c", `file=$1; shift; printf '%s\n' "$@" >"$file"`, "sh", file, "{{id}}", "{{address}}", "{{label.l}}", "--l={{label.l}}", "{{unit}}", "{{release}}"},
-	}}, nil)
-	require.NoError(t, err)
+	})
 	for _, evil := range []string{
 		"1; rm -rf / $(id)", "`id`", "$(touch x)", "a b", "*", "'", `"`, `\`, "a|b&c>d", "${PATH}", "%s%n", "{{id}}", "\u202etxt.exe", "\u200b",
 	} {
@@ -161,8 +158,7 @@ func TestExecExitStatuses(t *testing.T) {
 	requireKind(t, errAgain, err, "killed")
 	require.ErrorContains(t, err, "signal: killed")
 
-	d, err := driver.New(spec.Driver{Exec: &spec.ExecDriver{Observe: []string{"/no/such/program"}, Apply: []string{"/no/such/program"}}}, nil)
-	require.NoError(t, err)
+	d := open(t, "exec", driver.Exec{Observe: []string{"/no/such/program"}, Apply: []string{"/no/such/program"}})
 	err = d.Apply(t.Context(), fleet.Target{ID: "a"}, order("2", 1))
 	requireKind(t, errAgain, err, "missing")
 	require.ErrorContains(t, err, "/no/such/program")

@@ -1,38 +1,23 @@
 package driver
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
-	"github.com/sluicehq/sluice/internal/secret"
 	"github.com/sluicehq/sluice/internal/spec"
-	"github.com/sluicehq/sluice/internal/terminal"
 	"github.com/sluicehq/sluice/internal/tmpl"
-)
-
-// Defaults of the http driver, for settings that a spec leaves out.
-const (
-	defaultURL         = "http://{{address}}/sluice/v1/units/{{unit}}"
-	defaultHTTPTimeout = 5 * time.Second
 )
 
 // FenceHeader carries an order's fence, in decimal.
 const FenceHeader = "Sluice-Fence"
 
-// httpDriver speaks a small contract to every target, which docs/drivers.md
-// spells out:
+// HTTP are the settings of the driver that speaks a small contract to every target.
+// docs/drivers.md spells it out:
 //
 //	GET url → 200 {"release": "2.4.0", "fence": 12, "alive": true, "detail": ""}
 //	PUT url   {"release": "2.4.1"}   with Sluice-Fence: 13
@@ -40,13 +25,44 @@ const FenceHeader = "Sluice-Fence"
 //	          409          a newer fence has been here
 //	          other 4xx    it will never be accepted
 //	          else         may be tried again
+type HTTP struct {
+	// URL is a template over {{id}}, {{address}}, {{unit}} and {{label.NAME}}.
+	// Default "http://{{address}}/sluice/v1/units/{{unit}}".
+	URL string `yaml:"url,omitempty" json:"url,omitempty"`
+	// Token is a reference, ${env:NAME} or file:/path, sent as a bearer token.
+	// It is resolved on the worker.
+	Token string `yaml:"token,omitempty" json:"token,omitempty"`
+	// Timeout bounds one request. Default 5s.
+	Timeout spec.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
+}
+
+// Check checks the address and the token.
+func (x *HTTP) Check(s spec.Section) {
+	s.URLTemplate("url", x.URL, spec.TokenBeside, tmpl.ID, tmpl.Address, tmpl.Unit, tmpl.Label)
+	s.Token("token", x.Token)
+	s.Positive("timeout", x.Timeout)
+}
+
+// SetDefaults asks a target at its own address.
+func (x *HTTP) SetDefaults() {
+	x.URL = cmp.Or(x.URL, "http://{{address}}/sluice/v1/units/{{unit}}")
+	x.Timeout = cmp.Or(x.Timeout, spec.Duration(5*time.Second))
+}
+
+// AddressUses is the URL.
+func (x *HTTP) AddressUses() []spec.AddressUse {
+	return []spec.AddressUse{{Path: "url", Template: x.URL}}
+}
+
+// Driver asks targets by HTTP.
+func (x *HTTP) Driver(via http.RoundTripper) Driver { return httpDriver{*x, via} }
+
+// httpDriver asks targets by HTTP.
 type httpDriver struct {
+	settings HTTP
 	// via carries requests, one each: it follows no redirect, which would carry the token
 	// and the order somewhere else.
-	via     http.RoundTripper
-	url     string
-	token   string
-	timeout time.Duration
+	via http.RoundTripper
 }
 
 // Transport is what the http driver should send its requests through: one for the
@@ -58,30 +74,6 @@ func Transport(g dial.Guard) *http.Transport {
 	// A target's headers are small; the default limit is 1 MB.
 	t.MaxResponseHeaderBytes = maxAnswer
 	return t
-}
-
-func newHTTP(d spec.Driver, via http.RoundTripper) (Driver, error) {
-	if d.HTTP == nil {
-		return nil, nil
-	}
-	h := httpDriver{
-		url:     cmp.Or(d.HTTP.URL, defaultURL),
-		token:   d.HTTP.Token,
-		timeout: cmp.Or(d.HTTP.Timeout.Std(), defaultHTTPTimeout),
-		via:     via,
-	}
-	if err := tmpl.Check(h.url, tmpl.ID, tmpl.Address, tmpl.Unit, tmpl.Label); err != nil {
-		return nil, fieldError("url", err)
-	}
-	if !strings.HasPrefix(h.url, "http://") && !strings.HasPrefix(h.url, "https://") {
-		return nil, fieldError("url", errors.New("expected it to begin with http:// or https://"))
-	}
-	if h.token != "" {
-		if err := secret.Check(h.token); err != nil {
-			return nil, fieldError("token", err)
-		}
-	}
-	return h, nil
 }
 
 // Observe asks the target with GET.
@@ -102,11 +94,13 @@ func (h httpDriver) Observe(ctx context.Context, t fleet.Target, unit string) (S
 
 // Validate asks nobody: the contract has no way to. It refuses only what cannot be
 // a release.
-func (h httpDriver) Validate(_ context.Context, _ fleet.Target, o Order) error { return checkOrder(o) }
+func (h httpDriver) Validate(_ context.Context, _ fleet.Target, o Order) error {
+	return checkOrdered(o)
+}
 
 // Apply orders the release with PUT.
 func (h httpDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
-	if err := checkOrder(o); err != nil {
+	if err := checkOrdered(o); err != nil {
 		return err
 	}
 	a, err := h.do(ctx, t, http.MethodPut, o.Unit, &o)
@@ -127,147 +121,4 @@ func (h httpDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
 	default:
 		return a.failure("expected status 200 or 204")
 	}
-}
-
-// answer is a target's response, with the request it belongs to.
-type answer struct {
-	request *http.Request
-	status  int
-	body    []byte
-	token   secret.Secret
-}
-
-// failure tells what came back, without the token even if the target repeats it.
-func (a answer) failure(why string) error {
-	body := terminal.OneLine(a.token.Redact(string(a.body)), maxQuoted/4)
-	if body == "" {
-		body = "no body"
-	}
-	return fmt.Errorf("%s %s: status %d, %s: %s", a.request.Method, a.request.URL, a.status, a.token.Redact(why), body)
-}
-
-// do sends one request; o is nil for a question.
-func (h httpDriver) do(ctx context.Context, t fleet.Target, method, unit string, o *Order) (answer, error) {
-	where, err := h.locate(t, unit)
-	if err != nil {
-		return answer{}, refused(fmt.Errorf("driver.http.url: %w", err))
-	}
-	var a answer
-	if h.token != "" {
-		if a.token, err = secret.Resolve(h.token); err != nil {
-			return answer{}, fmt.Errorf("driver.http.token: %w", err)
-		}
-	}
-	limited, cancel := context.WithTimeout(ctx, h.timeout)
-	defer cancel()
-	if a.request, err = newRequest(limited, method, where, o, a.token); err == nil {
-		var resp *http.Response
-		if resp, err = h.via.RoundTrip(a.request); err == nil {
-			a.status = resp.StatusCode
-			a.body, err = readBounded(resp.Body)
-		}
-	}
-	switch {
-	case err == nil:
-		return a, nil
-	case ctx.Err() != nil:
-		err = context.Cause(ctx)
-	case limited.Err() != nil:
-		err = fmt.Errorf("no answer within %s", h.timeout)
-	default:
-		err = a.trouble(err)
-	}
-	err = fmt.Errorf("%s %s: %w", method, where, err)
-	if _, ok := errors.AsType[*dial.RefusedError](err); ok {
-		return answer{}, refused(err)
-	}
-	return answer{}, err
-}
-
-// trouble words why there is no answer. What is not HTTP is repeated in the error, however
-// long and with whatever it holds.
-func (a answer) trouble(err error) error {
-	if _, ok := errors.AsType[*dial.RefusedError](err); ok {
-		return err
-	}
-	if text := err.Error(); a.token.Shows(text) || len(text) > maxQuoted {
-		return errors.New(terminal.OneLine(a.token.Redact(text), maxQuoted/4))
-	}
-	return err
-}
-
-// Values of headers that every request has, shared by all: a transport changes none.
-var (
-	userAgent = []string{"sluice"}
-	isJSON    = []string{"application/json"}
-)
-
-func newRequest(ctx context.Context, method string, where *url.URL, o *Order, token secret.Secret) (*http.Request, error) {
-	var body io.Reader
-	if o != nil {
-		data, err := json.Marshal(struct {
-			Release string `json:"release"`
-		}{o.Release})
-		if err != nil {
-			return nil, err
-		}
-		body = bytes.NewReader(data)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "", body) // the URL has been parsed
-	if err != nil {
-		return nil, err
-	}
-	req.URL, req.Host = where, where.Host
-	req.Header["User-Agent"], req.Header["Accept"] = userAgent, isJSON
-	if o != nil {
-		req.Header["Content-Type"] = isJSON
-		req.Header[FenceHeader] = []string{strconv.FormatInt(o.Fence, 10)}
-	}
-	if value := token.Reveal(); value != "" {
-		if strings.ContainsAny(value, "\r\n\x00") {
-			return nil, errors.New("the token is more than one line")
-		}
-		req.Header.Set("Authorization", "Bearer "+value)
-	}
-	return req, nil
-}
-
-func readBounded(body io.ReadCloser) ([]byte, error) {
-	defer body.Close()
-	data, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxAnswer {
-		return nil, fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
-	}
-	return data, nil
-}
-
-// parseState reads a state strictly: release and alive must be there, and
-// nothing may follow. A token that it repeats is taken out.
-func parseState(data []byte, token secret.Secret) (State, error) {
-	var wire struct {
-		Release *string `json:"release"`
-		Fence   int64   `json:"fence"`
-		Alive   *bool   `json:"alive"`
-		Detail  string  `json:"detail"`
-	}
-	if err := json.Unmarshal(data, &wire); err != nil {
-		return State{}, fmt.Errorf("not the JSON of a state (%w)", err)
-	}
-	switch {
-	case wire.Release == nil:
-		return State{}, errors.New(`the state has no "release"`)
-	case wire.Alive == nil:
-		return State{}, errors.New(`the state has no "alive"`)
-	case wire.Fence < 0:
-		return State{}, fmt.Errorf("the fence %d is negative", wire.Fence)
-	case token.Shows(*wire.Release):
-		return State{}, errors.New("the release that it names holds the token")
-	}
-	if err := checkRelease(*wire.Release); err != nil {
-		return State{}, err
-	}
-	return State{Release: *wire.Release, Fence: wire.Fence, Alive: *wire.Alive, Detail: terminal.OneLine(token.Redact(wire.Detail), maxQuoted/4)}, nil
 }

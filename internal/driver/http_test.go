@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -118,10 +119,9 @@ func (p *place) put(w http.ResponseWriter, r *http.Request, data []byte) {
 func httpRig(t *testing.T) rig {
 	places := map[string]*place{}
 	make1 := func(timeout time.Duration) driver.Driver {
-		d, err := driver.New(spec.Driver{HTTP: &spec.HTTPDriver{
+		d := open(t, "http", driver.HTTP{
 			URL: "http://{{address}}/{{label.place}}/{{unit}}", Timeout: spec.Duration(timeout),
-		}}, nil)
-		require.NoError(t, err)
+		})
 		return d
 	}
 	return rig{
@@ -158,9 +158,12 @@ func httpTarget(t *testing.T, p *place) (fleet.Target, string) {
 	return fleet.Target{ID: "a", Address: address, Labels: map[string]string{"region": "eu"}}, address
 }
 
-func newHTTP(t *testing.T, h spec.HTTPDriver) driver.Driver {
+func newHTTP(t *testing.T, h driver.HTTP) driver.Driver { return open(t, "http", h) }
+
+// open makes a driver as a spec asks for it.
+func open(t *testing.T, name string, settings any) driver.Driver {
 	t.Helper()
-	d, err := driver.New(spec.Driver{HTTP: &h}, nil)
+	d, err := catalog.New().Drivers.New(spec.Driver{Choice: spec.Choose(name, settings)}, nil)
 	require.NoError(t, err)
 	return d
 }
@@ -168,7 +171,7 @@ func newHTTP(t *testing.T, h spec.HTTPDriver) driver.Driver {
 func TestHTTPStatuses(t *testing.T) {
 	p := &place{}
 	where, _ := httpTarget(t, p)
-	d := newHTTP(t, spec.HTTPDriver{})
+	d := newHTTP(t, driver.HTTP{})
 	for status, want := range map[int]error{
 		200: nil, 204: nil, 202: errAgain, 301: driver.ErrRefused, 307: driver.ErrRefused, 400: driver.ErrRefused, 401: driver.ErrRefused,
 		403: driver.ErrRefused, 404: driver.ErrRefused, 408: errAgain, 409: driver.ErrFenced, 410: driver.ErrRefused,
@@ -205,7 +208,7 @@ func TestHTTPRequest(t *testing.T) {
 	t.Setenv("SLUICE_TEST_TOKEN", "planted-token")
 	p := &place{}
 	where, address := httpTarget(t, p)
-	d := newHTTP(t, spec.HTTPDriver{Token: "${env:SLUICE_TEST_TOKEN}"})
+	d := newHTTP(t, driver.HTTP{Token: "${env:SLUICE_TEST_TOKEN}"})
 	require.NoError(t, d.Apply(t.Context(), where, driver.Order{Unit: "a/b c", Release: "1;\"x", Fence: 13}))
 	require.Equal(t, http.MethodPut, p.last.Method)
 	require.Equal(t, "/sluice/v1/units/a%2Fb%20c", p.last.URL.EscapedPath())
@@ -243,7 +246,7 @@ func TestHTTPTokenIsNeverRepeated(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			where := fleet.Target{ID: "a", Address: says(t, answer)}
-			d := newHTTP(t, spec.HTTPDriver{Token: "${env:SLUICE_TEST_TOKEN}", Timeout: spec.Duration(5 * time.Second)})
+			d := newHTTP(t, driver.HTTP{Token: "${env:SLUICE_TEST_TOKEN}", Timeout: spec.Duration(5 * time.Second)})
 			state, observed := d.Observe(t.Context(), where, "proxy")
 			applied := d.Apply(t.Context(), where, order("2", 1))
 			if name != "the detail" {
@@ -285,7 +288,7 @@ func TestHTTPTokenMissing(t *testing.T) {
 	p := &place{}
 	where, _ := httpTarget(t, p)
 	t.Setenv("SLUICE_TEST_TOKEN", "")
-	d := newHTTP(t, spec.HTTPDriver{Token: "${env:SLUICE_TEST_TOKEN}"})
+	d := newHTTP(t, driver.HTTP{Token: "${env:SLUICE_TEST_TOKEN}"})
 	require.ErrorContains(t, d.Apply(t.Context(), where, order("2", 1)), "driver.http.token: environment variable SLUICE_TEST_TOKEN is not set")
 	require.Nil(t, p.last, "nothing was sent without the token")
 
@@ -307,13 +310,12 @@ func TestHTTPValuesStayInPlace(t *testing.T) {
 		{url: "http://{{address}}/x/{{unit}}", unit: "", err: "the value is empty"},
 		{url: "http://{{address}}/x/{{unit}}", unit: "a\nb", err: "control character"},
 		{url: "http://{{label.region}}/x", label: "evil/", err: "cannot be part of a host name"},
-		{url: "http://{{label.region}}@{{address}}/x", label: "user", err: "credentials in the URL"},
 		{url: "http://{{label.region}}/x", label: address, want: "/x"},
 	} {
 		p.last = nil
 		at := where
 		at.Labels = map[string]string{"region": tc.label}
-		err := newHTTP(t, spec.HTTPDriver{URL: tc.url}).Apply(t.Context(), at, driver.Order{Unit: tc.unit, Release: "1", Fence: 1})
+		err := newHTTP(t, driver.HTTP{URL: tc.url}).Apply(t.Context(), at, driver.Order{Unit: tc.unit, Release: "1", Fence: 1})
 		if tc.err != "" {
 			require.ErrorContains(t, err, tc.err, "%+v", tc)
 			require.ErrorIs(t, err, driver.ErrRefused)
@@ -326,35 +328,37 @@ func TestHTTPValuesStayInPlace(t *testing.T) {
 	for _, bad := range []string{"", "user@host", "host?x", "host#x", "a b", "host\n", "/only/path", ":80", "host:port:80"} {
 		at := where
 		at.Address = bad
-		_, err := newHTTP(t, spec.HTTPDriver{}).Observe(t.Context(), at, "proxy")
+		_, err := newHTTP(t, driver.HTTP{}).Observe(t.Context(), at, "proxy")
 		require.Error(t, err, bad)
 		require.ErrorIs(t, err, driver.ErrRefused, bad)
 	}
 	at := where
 	at.Address = address + "/t/eu-01"
-	_, err := newHTTP(t, spec.HTTPDriver{}).Observe(t.Context(), at, "proxy")
+	_, err := newHTTP(t, driver.HTTP{}).Observe(t.Context(), at, "proxy")
 	require.NoError(t, err)
 	require.Equal(t, "/t/eu-01/sluice/v1/units/proxy", p.last.URL.Path)
 }
 
 func TestNewRefuses(t *testing.T) {
 	ok := []string{"true"}
-	for want, d := range map[string]spec.Driver{
-		"driver: none is set, expected one of http, exec":        {},
-		"driver: http and exec are both set":                     {HTTP: &spec.HTTPDriver{}, Exec: &spec.ExecDriver{Observe: ok, Apply: ok}},
-		"driver.http.url: {{release}} is not known here":         {HTTP: &spec.HTTPDriver{URL: "http://{{address}}/{{release}}"}},
-		"driver.http.url: expected it to begin with http://":     {HTTP: &spec.HTTPDriver{URL: "ftp://{{address}}/"}},
-		"driver.http.token: not a reference to a secret":         {HTTP: &spec.HTTPDriver{Token: "inline-secret"}},
-		"driver.exec.observe: is required":                       {Exec: &spec.ExecDriver{Apply: ok}},
-		"driver.exec.apply: is required":                         {Exec: &spec.ExecDriver{Observe: ok}},
-		"driver.exec.observe: {{release}} is not known here":     {Exec: &spec.ExecDriver{Observe: []string{"x", "{{release}}"}, Apply: ok}},
-		"driver.exec.apply: {{relaese}} is not known here":       {Exec: &spec.ExecDriver{Observe: ok, Apply: []string{"x", "{{relaese}}"}}},
-		"driver.exec.apply: the program itself must be fixed":    {Exec: &spec.ExecDriver{Observe: ok, Apply: []string{"{{label.x}}"}}},
-		"driver.exec.validate: the program itself must be fixed": {Exec: &spec.ExecDriver{Observe: ok, Apply: ok, Validate: []string{""}}},
-		"driver.exec.validate: \"{{release\" has {{ without }}":  {Exec: &spec.ExecDriver{Observe: ok, Apply: ok, Validate: []string{"x", "{{release"}}},
-		"driver.exec.apply: an argument holds a NUL byte":        {Exec: &spec.ExecDriver{Observe: ok, Apply: []string{"x", "a\x00"}}},
+	for want, d := range map[string]spec.Choice{
+		"driver: none is set, expected one of http and exec":                 {},
+		"driver: \"nomad\" is not known here, expected one of http and exec": {Name: "nomad"},
+		"driver: unknown field \"port\" in http":                             spec.Choose("http", map[string]int{"port": 1}),
+		"driver: http.url: {{release}} is not known here":                    spec.Choose("http", driver.HTTP{URL: "http://{{address}}/{{release}}"}),
+		"driver: http.url: is not an address that can be asked":              spec.Choose("http", driver.HTTP{URL: "ftp://{{address}}/"}),
+		"driver: http.url: has a user or a password":                         spec.Choose("http", driver.HTTP{URL: "http://{{label.region}}@{{address}}/x"}),
+		"driver: http.token: is not a reference to a secret":                 spec.Choose("http", driver.HTTP{Token: "inline-secret"}),
+		"driver: exec.observe: is required":                                  spec.Choose("exec", driver.Exec{Apply: ok}),
+		"driver: exec.apply: is required":                                    spec.Choose("exec", driver.Exec{Observe: ok}),
+		"driver: exec.observe[1]: {{release}} is not known here":             spec.Choose("exec", driver.Exec{Observe: []string{"x", "{{release}}"}, Apply: ok}),
+		"driver: exec.apply[1]: {{relaese}} is not known here":               spec.Choose("exec", driver.Exec{Observe: ok, Apply: []string{"x", "{{relaese}}"}}),
+		"driver: exec.apply[0]: \"{{label.x}}\" is not a program":            spec.Choose("exec", driver.Exec{Observe: ok, Apply: []string{"{{label.x}}"}}),
+		"driver: exec.validate[0]: \"\" is not a program":                    spec.Choose("exec", driver.Exec{Observe: ok, Apply: ok, Validate: []string{""}}),
+		"driver: exec.validate[1]: \"{{release\" has {{ without }}":          spec.Choose("exec", driver.Exec{Observe: ok, Apply: ok, Validate: []string{"x", "{{release"}}),
+		"driver: exec.apply[1]: holds a NUL byte":                            spec.Choose("exec", driver.Exec{Observe: ok, Apply: []string{"x", "a\x00"}}),
 	} {
-		_, err := driver.New(d, nil)
+		_, err := catalog.New().Drivers.New(spec.Driver{Choice: d}, nil)
 		require.ErrorContains(t, err, want)
 		require.NotContains(t, err.Error(), "inline-secret")
 	}
@@ -363,7 +367,7 @@ func TestNewRefuses(t *testing.T) {
 // An address at which a cloud keeps credentials is never asked, and asking again is
 // in vain.
 func TestHTTPRefusesMetadataAddresses(t *testing.T) {
-	d := newHTTP(t, spec.HTTPDriver{})
+	d := newHTTP(t, driver.HTTP{})
 	where := fleet.Target{ID: "a", Address: "169.254.169.254:80"}
 	_, err := d.Observe(t.Context(), where, "proxy")
 	require.ErrorIs(t, err, driver.ErrRefused)

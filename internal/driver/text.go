@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/terminal"
 )
 
@@ -16,21 +17,16 @@ const maxAnswer = 64 << 10
 // maxQuoted bounds how much of it is repeated in an error or a detail.
 const maxQuoted = 2 << 10
 
-// maxRelease bounds an observed release: a version or a digest is far shorter.
-const maxRelease = 256
-
 // checkRelease says whether text can be a release: empty, or one printable word.
 // It holds for what targets say, since a stray message that is taken for a release
 // would be taken for the way back; and so it holds for orders too, since nobody
 // could see such a release in effect.
 func checkRelease(release string) error {
-	if len(release) > maxRelease {
-		return fmt.Errorf("a release of %d bytes, the limit is %d", len(release), maxRelease)
+	if len(release) > spec.MaxRelease {
+		return fmt.Errorf("a release of %d bytes, the limit is %d", len(release), spec.MaxRelease)
 	}
-	for _, r := range release {
-		if unicode.IsSpace(r) || !unicode.IsPrint(r) || r == unicode.ReplacementChar {
-			return fmt.Errorf("%q is not a release, expected one word", terminal.OneLine(release, maxRelease))
-		}
+	if release != "" && !spec.IsWord(release) {
+		return fmt.Errorf("%q is not a release, expected one word", terminal.OneLine(release, spec.MaxRelease))
 	}
 	return nil
 }
@@ -38,18 +34,18 @@ func checkRelease(release string) error {
 // checkArgument says whether a value may become part of a program's argument.
 func checkArgument(value string) error {
 	if strings.HasPrefix(value, "-") {
-		return fmt.Errorf("%q begins with '-' and could be taken for an option", terminal.OneLine(value, maxRelease))
+		return fmt.Errorf("%q begins with '-' and could be taken for an option", terminal.OneLine(value, spec.MaxRelease))
 	}
 	for _, r := range value {
 		if unicode.IsControl(r) || r == unicode.ReplacementChar {
-			return fmt.Errorf("%q holds a control character", terminal.OneLine(value, maxRelease))
+			return fmt.Errorf("%q holds a control character", terminal.OneLine(value, spec.MaxRelease))
 		}
 	}
 	return nil
 }
 
-// checkOrder refuses what no target could be seen to run.
-func checkOrder(o Order) error {
+// checkOrdered refuses what no target could be seen to run.
+func checkOrdered(o Order) error {
 	if err := checkRelease(o.Release); err != nil {
 		return refused(fmt.Errorf("release: %w", err))
 	}

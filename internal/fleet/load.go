@@ -55,7 +55,7 @@ func Parse(file string, data []byte) (Fleet, error) {
 // ParseDocument is Parse for who has more to say about the file.
 func ParseDocument(file string, data []byte) (*Document, error) {
 	var f Fleet
-	doc := strictyaml.Decode(file, data, MaxBytes, &f)
+	doc := strictyaml.Decode(file, data, MaxBytes, nil, &f)
 	if doc.Readable() {
 		validate(doc, f)
 	}
@@ -93,7 +93,7 @@ func validate(doc *strictyaml.Document, f Fleet) {
 		}
 		for name, value := range t.Labels {
 			if message := checkLabel(name, value); message != "" {
-				add(strictyaml.Key(".labels", name), message)
+				add(strictyaml.Field(".labels", name), message)
 			}
 		}
 	}

@@ -25,16 +25,29 @@ type AddressUse struct {
 	unit string
 }
 
-// AddressUses are all of them.
-func (s Spec) AddressUses() []AddressUse {
+// Addressed is implemented by settings by which the worker connects to targets. The path
+// of a use is that of a field in the settings, such as "url".
+type Addressed interface {
+	AddressUses() []AddressUse
+}
+
+// AddressUses are all of them. What kinds does not know has none.
+func (s Spec) AddressUses(kinds Kinds) []AddressUse {
 	var uses []AddressUse
 	add := func(path, template string, tcp bool) {
 		if template != "" {
 			uses = append(uses, AddressUse{Path: path, Template: template, TCP: tcp, unit: s.Unit})
 		}
 	}
-	if h := s.Driver.HTTP; h != nil {
-		add("driver.http.url", cmp.Or(h.URL, defaultHTTPURL), false)
+	of := func(path string, settings any) {
+		if a, ok := settings.(Addressed); ok {
+			for _, u := range a.AddressUses() {
+				add(path+"."+u.Path, u.Template, u.TCP)
+			}
+		}
+	}
+	if d, err := decode(kinds.Drivers, s.Driver.Choice); err == nil {
+		of("driver."+s.Driver.Name, d)
 	}
 	if h := s.Health.Scrape; h != nil {
 		add("health.scrape.url", cmp.Or(h.URL, defaultScrapeURL), false)
@@ -88,9 +101,9 @@ func (v *validator) addressHasPort(path, template string) {
 	if portAtEnd.MatchString(authority) {
 		return // what a label gives is known when the fleet is listed
 	}
-	for _, u := range v.spec.AddressUses() {
+	for _, u := range v.spec.AddressUses(v.kinds) {
 		if alone, after := u.asAuthority(); alone && !after {
-			v.bad(path, "%s gives addresses without a port, which %s (%s) needs: expected host:port, such as \"%s:8080\"",
+			v.Bad(path, "%s gives addresses without a port, which %s (%s) needs: expected host:port, such as \"%s:8080\"",
 				strictyaml.Quote(template), u.Path, u.Template, authority)
 			return
 		}

@@ -32,7 +32,7 @@ func TestAddressUses(t *testing.T) {
 		"a program":            {`exec: {observe: [a], apply: [b]}`, `prometheus: "http://p"`, "web-1", nil},
 		"scraped":              {`exec: {observe: [a], apply: [b]}`, `scrape: {}`, "web-1", []string{`which health.scrape.url (http://{{address}}/metrics) needs`}},
 	} {
-		doc, err := spec.Parse("f.yaml", fmt.Appendf(nil, `
+		doc, err := parse("f.yaml", fmt.Appendf(nil, `
 unit: a
 release: "2"
 fleet: fleet.yaml
@@ -42,7 +42,7 @@ health: {%s, without: [traffic], checks: [{name: up, probe: {tcp: "{{label.ip}}:
 `, tc.driver, tc.health))
 		require.NoError(t, err, name)
 		var got []string
-		for _, u := range doc.Spec.AddressUses() {
+		for _, u := range doc.Spec.AddressUses(kinds) {
 			message := u.Check("t", tc.address, map[string]string{"ip": "10.0.0.1"})
 			if u.Path == "health.checks[0].probe.tcp" {
 				require.Empty(t, message, name)
@@ -62,7 +62,7 @@ health: {%s, without: [traffic], checks: [{name: up, probe: {tcp: "{{label.ip}}:
 
 func TestAddressUseOfProbes(t *testing.T) {
 	use := func(probe string) spec.AddressUse {
-		doc, err := spec.Parse("f.yaml", fmt.Appendf(nil, `
+		doc, err := parse("f.yaml", fmt.Appendf(nil, `
 unit: a
 release: "2"
 fleet: fleet.yaml
@@ -71,8 +71,8 @@ stages: [{name: a, reach: 100%%, bake: 1m}]
 health: {without: [traffic], checks: [{name: up, probe: {%s}}]}
 `, probe))
 		require.NoError(t, err)
-		require.Len(t, doc.Spec.AddressUses(), 1)
-		return doc.Spec.AddressUses()[0]
+		require.Len(t, doc.Spec.AddressUses(kinds), 1)
+		return doc.Spec.AddressUses(kinds)[0]
 	}
 	tcp := use(`tcp: "{{address}}"`)
 	require.Empty(t, tcp.Check("t", "web-1:80/path", nil))

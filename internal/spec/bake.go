@@ -74,7 +74,7 @@ func fillBake(s *Stage, h Health) {
 // bake checks that a stage is watched for long enough to see anything.
 func (v *validator) bake(path string, s Stage) {
 	path += ".bake"
-	if !v.needs(path) || v.doc.Bad(path) {
+	if !v.Needs(path) || v.IsBad(path) {
 		return
 	}
 	w := s.Written
@@ -82,20 +82,20 @@ func (v *validator) bake(path string, s Stage) {
 		v.watched(path, w.Max)
 		return
 	}
-	if v.needs(path + ".max") {
+	if v.Needs(path + ".max") {
 		v.watched(path+".max", w.Max)
 	}
-	if v.given(path + ".min") {
+	if v.Given(path + ".min") {
 		v.watched(path+".min", w.Min)
-		if v.doc.Has(path+".max") && !v.doc.Bad(path+".max") && w.Min > w.Max {
-			v.bad(path+".min", "is %s, expected at most max, %s at %s", w.Min, w.Max, v.at(path+".max"))
+		if v.Has(path+".max") && !v.IsBad(path+".max") && w.Min > w.Max {
+			v.Bad(path+".min", "is %s, expected at most max, %s at %s", w.Min, w.Max, v.At(path+".max"))
 		}
 	}
-	if at := path + ".enough"; v.needs(at) && (w.Enough <= 1 || w.Enough > maxEnough) {
-		v.bad(at, "is %s, expected more than 1x and at most %s, such as 2x: not worse than twice what it is compared with", w.Enough, maxEnough)
+	if at := path + ".enough"; v.Needs(at) && (w.Enough <= 1 || w.Enough > maxEnough) {
+		v.Bad(at, "is %s, expected more than 1x and at most %s, such as 2x: not worse than twice what it is compared with", w.Enough, maxEnough)
 	}
-	if v.doc.Has(path + ".risk") {
-		v.rate(path+".risk", w.Risk, "a coin would do as well")
+	if v.Has(path + ".risk") {
+		v.Rate(path+".risk", w.Risk, "a coin would do as well")
 	}
 }
 
@@ -104,11 +104,11 @@ func (v *validator) watched(path string, d Duration) {
 	h := v.spec.Health
 	switch {
 	case d <= 0:
-		v.bad(path, "is 0s, expected more: a stage that is not watched proves nothing")
+		v.Bad(path, "is 0s, expected more: a stage that is not watched proves nothing")
 	case d < v.every():
-		v.bad(path, "is %s, expected at least %s, the time between two looks (health.every)", d, every(h))
-	case d <= h.Warmup && !v.doc.Bad("health.warmup") && !v.doc.Bad("health.every"):
-		v.bad(path, "is %s, expected more than health.warmup (%s, at %s), which is no evidence", d, h.Warmup, v.at("health.warmup"))
+		v.Bad(path, "is %s, expected at least %s, the time between two looks (health.every)", d, every(h))
+	case d <= h.Warmup && !v.IsBad("health.warmup") && !v.IsBad("health.every"):
+		v.Bad(path, "is %s, expected more than health.warmup (%s, at %s), which is no evidence", d, h.Warmup, v.At("health.warmup"))
 	}
 }
 

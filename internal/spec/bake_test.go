@@ -14,7 +14,7 @@ import (
 
 // parseJudged parses a spec with one bake, one more line of health, and one check.
 func parseJudged(bake, health, check string) (*spec.Document, error) {
-	return spec.Parse("f.yaml", fmt.Appendf(nil, `unit: a
+	return parse("f.yaml", fmt.Appendf(nil, `unit: a
 release: "2"
 fleet: f
 driver: {http: {}}

@@ -167,9 +167,9 @@ stages: [{name: a, reach: 100%, bake: 1m}]
 health: {` + source + ` without: [traffic], checks: [{name: e, probe: {tcp: "{{address}}"}, exercise: {count: jobs_total, min: 1}}]}
 `)
 	}
-	_, err := spec.Parse("f.yaml", text(""))
+	_, err := parse("f.yaml", text(""))
 	require.EqualError(t, err, "f.yaml:6:9: health: has no source, expected prometheus: http://host:9090 or scrape: {}")
-	doc, err := spec.Parse("f.yaml", text("scrape: {},"))
+	doc, err := parse("f.yaml", text("scrape: {},"))
 	require.NoError(t, err)
 	require.False(t, doc.Spec.Health.Sourceless())
 }
@@ -184,7 +184,7 @@ func TestScrapedHistogram(t *testing.T) {
 		`sum(h)`:           "this is the aggregation sum, expected a metric with label matchers",
 		`'{__name__="h"}'`: "is not a histogram",
 	} {
-		doc, err := spec.Parse("f.yaml", []byte(`unit: a
+		doc, err := parse("f.yaml", []byte(`unit: a
 release: "2"
 fleet: f
 driver: {http: {}}

@@ -7,7 +7,6 @@ import (
 )
 
 const (
-	defaultHTTPURL    = "http://{{address}}/sluice/v1/units/{{unit}}"
 	defaultScrapeURL  = "http://{{address}}/metrics"
 	defaultLabel      = "instance"
 	defaultValue      = "{{address}}"
@@ -29,13 +28,6 @@ const (
 
 // fillDefaults sets what a valid spec leaves out.
 func fillDefaults(s *Spec) {
-	if h := s.Driver.HTTP; h != nil {
-		h.URL = cmp.Or(h.URL, defaultHTTPURL)
-		h.Timeout = cmp.Or(h.Timeout, Duration(5*time.Second))
-	}
-	if e := s.Driver.Exec; e != nil {
-		e.Timeout = cmp.Or(e.Timeout, Duration(30*time.Second))
-	}
 	fillFleet(&s.Fleet)
 	s.Apply.Batch = cmp.Or(s.Apply.Batch, 1000)
 	s.Apply.Parallel = cmp.Or(s.Apply.Parallel, 50)

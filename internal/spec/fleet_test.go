@@ -12,7 +12,7 @@ import (
 )
 
 func parseFleet(fleet string) (*spec.Document, error) {
-	return spec.Parse("f.yaml", []byte(fleet+`
+	return parse("f.yaml", []byte(fleet+`
 unit: a
 release: "2"
 driver: {http: {}}
@@ -83,12 +83,12 @@ func TestFleetSourceInvalid(t *testing.T) {
 		`fleet: {timeout: 3s}`:                                                           `f.yaml:1:8: fleet: has no source, expected exactly one of file, command and prometheus, such as fleet: fleet.yaml`,
 		`fleet: {file: a, command: [b]}`:                                                 `f.yaml:1:8: fleet: has file and command, expected exactly one source`,
 		`fleet: {comand: [b]}`:                                                           `f.yaml:1:9: unknown field "comand" in fleet, did you mean "command"?`,
-		`fleet: {file: a, timeout: 3s}`:                                                  `f.yaml:1:27: fleet.timeout: means nothing for a fleet from a file, expected it left out`,
+		`fleet: {file: a, timeout: 3s}`:                                                  `f.yaml:1:27: fleet.timeout: means nothing in a fleet from a file, expected it left out`,
 		`fleet: {command: ./list.sh}`:                                                    `f.yaml:1:18: fleet.command: is "./list.sh", expected a list`,
 		`fleet: {command: []}`:                                                           `f.yaml:1:18: fleet.command: is an empty list, expected a program and its arguments, such as [./switch.sh, "{{id}}"]`,
 		`fleet: {command: ["{{id}}"]}`:                                                   `f.yaml:1:19: fleet.command[0]: has a placeholder, expected none: there is no target yet`,
 		`fleet: {command: [a, "x{{id}}"]}`:                                               `f.yaml:1:22: fleet.command[1]: has a placeholder, expected none: there is no target yet`,
-		`fleet: {command: [a], query: up}`:                                               `f.yaml:1:30: fleet.query: means nothing for a fleet from a command, expected it left out`,
+		`fleet: {command: [a], query: up}`:                                               `f.yaml:1:30: fleet.query: means nothing in a fleet from a command, expected it left out`,
 		`fleet: {command: [a], timeout: 0s}`:                                             `f.yaml:1:32: fleet.timeout: is 0s, expected more`,
 		`fleet: {command: [a], timeout: 3m}`:                                             `f.yaml:1:32: fleet.timeout: is 3m, expected at most 2m`,
 		`fleet: {` + prom + `}`:                                                          `f.yaml:1:8: fleet.query: is required`,

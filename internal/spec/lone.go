@@ -22,11 +22,11 @@ type Lone struct {
 // ParseLone reads and validates a check that stands alone, and fills in its defaults,
 // but those that the numbers tell. File is how problems name it; the error is a
 // strictyaml.Problems.
-func ParseLone(file string, data []byte) (Lone, error) {
+func ParseLone(file string, data []byte, kinds Kinds) (Lone, error) {
 	var l Lone
-	doc := strictyaml.Decode(file, data, MaxBytes, &l)
+	doc := strictyaml.Decode(file, data, MaxBytes, kinds.open(), &l)
 	if doc.Readable() {
-		v := validator{doc: doc, spec: &Spec{}}
+		v := validator{Section{doc: doc}, &Spec{}, kinds}
 		v.lone(l)
 	}
 	if err := doc.Problems().Err(); err != nil {
@@ -42,41 +42,41 @@ func ParseLone(file string, data []byte) (Lone, error) {
 }
 
 func (v *validator) lone(l Lone) {
-	v.positive("every", l.Every)
-	if v.given("minSamples") {
-		v.between("minSamples", l.MinSamples, 1, 1_000_000_000)
+	v.Positive("every", l.Every)
+	if v.Given("minSamples") {
+		v.Between("minSamples", l.MinSamples, 1, 1_000_000_000)
 	}
-	if v.given("falseRollbackRate") && !v.doc.Bad("falseRollbackRate") {
-		v.rate("falseRollbackRate", l.FalseRollbackRate, "a coin would do as well")
+	if v.Given("falseRollbackRate") && !v.IsBad("falseRollbackRate") {
+		v.Rate("falseRollbackRate", l.FalseRollbackRate, "a coin would do as well")
 	}
 	v.loneBake(l.Bake)
 	for _, form := range []string{
 		"value", "min", "tolerate", "drop", "rise", "slow",
 		"match", "group_by", "exercise", "each", "outliers", "probe", "alerts", "webhook",
 	} {
-		if v.given(form) {
-			v.bad(form, "cannot be judged from recorded counts, expected a check of bad and total with against")
+		if v.Given(form) {
+			v.Bad(form, "cannot be judged from recorded counts, expected a check of bad and total with against")
 		}
 	}
-	v.oneOf("against", l.Against, AgainstControl, AgainstBefore)
+	v.OneOf("against", l.Against, AgainstControl, AgainstBefore)
 	switch {
-	case v.given("against") && v.given("objective"):
-		v.bad("objective", "stands beside against at %s, expected one of them", v.at("against"))
-	case !v.given("against") && !v.given("objective"):
-		v.bad("against", "is required, or objective")
+	case v.Given("against") && v.Given("objective"):
+		v.Bad("objective", "stands beside against at %s, expected one of them", v.At("against"))
+	case !v.Given("against") && !v.Given("objective"):
+		v.Bad("against", "is required, or objective")
 	}
 	v.loneObjective(l)
-	v.share("worse", l.Worse, 10, "such a check would hardly ever fail")
-	if v.given("max") {
-		v.bad("max", "stands beside against, expected one of them: recorded counts are judged against the control's")
+	v.Share("worse", l.Worse, 10, "such a check would hardly ever fail")
+	if v.Given("max") {
+		v.Bad("max", "stands beside against, expected one of them: recorded counts are judged against the control's")
 	}
 }
 
 func (v *validator) loneObjective(l Lone) {
-	if n := number(l.Objective); v.doc.Has("objective") && (n <= 0 || n >= 1) {
-		v.bad("objective", "is %v, expected more than 0%% and less than 100%%, such as 99.9%%", n)
-	} else if burn := float64(l.Burn); v.doc.Has("burn") && (burn <= 0 || burn*(1-n) >= 1) {
-		v.bad("burn", "is %v, expected more than 0, and less than would allow every event to be bad", burn)
+	if n := number(l.Objective); v.Has("objective") && (n <= 0 || n >= 1) {
+		v.Bad("objective", "is %v, expected more than 0%% and less than 100%%, such as 99.9%%", n)
+	} else if burn := float64(l.Burn); v.Has("burn") && (burn <= 0 || burn*(1-n) >= 1) {
+		v.Bad("burn", "is %v, expected more than 0, and less than would allow every event to be bad", burn)
 	}
 }
 
@@ -89,15 +89,15 @@ func number(n *Number) float64 {
 
 func (v *validator) loneBake(b BakeTime) {
 	switch {
-	case !v.given("bake") || v.doc.Bad("bake"):
+	case !v.Given("bake") || v.IsBad("bake"):
 	case b.Max <= 0:
-		v.bad("bake", "is watched for no time, expected a duration such as 30m, or {max: 30m, enough: 2x}")
+		v.Bad("bake", "is watched for no time, expected a duration such as 30m, or {max: 30m, enough: 2x}")
 	case b.fixed:
 	case b.Enough <= 1 || b.Enough > maxEnough:
-		v.bad("bake", "has enough: %s, expected more than 1x and at most %s, such as 2x", b.Enough, maxEnough)
+		v.Bad("bake", "has enough: %s, expected more than 1x and at most %s, such as 2x", b.Enough, maxEnough)
 	case b.Min > b.Max:
-		v.bad("bake", "has min: %s, expected at most max, %s", b.Min, b.Max)
-	case v.doc.Has("bake.risk"):
-		v.rate("bake.risk", b.Risk, "a coin would do as well")
+		v.Bad("bake", "has min: %s, expected at most max, %s", b.Min, b.Max)
+	case v.Has("bake.risk"):
+		v.Rate("bake.risk", b.Risk, "a coin would do as well")
 	}
 }

@@ -28,21 +28,19 @@ func NotifyEvents() []string {
 // notify checks who is told.
 func (v *validator) notify() {
 	n := v.spec.Notify
-	if n == nil || v.doc.Bad("notify") {
+	if n == nil || v.IsBad("notify") {
 		return
 	}
-	if path := "notify.webhook"; v.needs(path) && !v.doc.Bad(path) && secret.Check(n.Webhook) != nil {
-		v.url(path, n.Webhook)
+	if path := "notify.webhook"; v.Needs(path) && !v.IsBad(path) && secret.Check(n.Webhook) != nil {
+		v.URL(path, n.Webhook, wholeSecret)
 	}
-	if v.doc.Has("notify.token") {
-		v.token("notify.token", n.Token)
-	}
+	v.Token("notify.token", n.Token)
 	seen := map[string]string{}
 	for i, event := range n.On {
 		path := strictyaml.Index("notify.on", i)
-		v.oneOf(path, event, NotifyEvents()...)
+		v.OneOf(path, event, NotifyEvents()...)
 		if first, ok := seen[event]; ok && slices.Contains(NotifyEvents(), event) {
-			v.bad(path, "%s is there twice, first at %s", strictyaml.Quote(event), v.at(first))
+			v.Bad(path, "%s is there twice, first at %s", strictyaml.Quote(event), v.At(first))
 		}
 		seen[event] = path
 	}

@@ -6,8 +6,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v4"
-
-	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // TestOneMistakeOneProblem spoils every value of every valid spec in turn, in several
@@ -26,7 +24,7 @@ func TestOneMistakeOneProblem(t *testing.T) {
 				}
 				text, err := yaml.Marshal(&root)
 				require.NoError(t, err)
-				_, err = spec.Parse(name+".yaml", text)
+				_, err = parse(name+".yaml", text)
 				if err == nil {
 					continue
 				}
@@ -54,7 +52,7 @@ func TestOneKeyOneProblem(t *testing.T) {
 				all[i].Value += "z"
 				text, err := yaml.Marshal(&root)
 				require.NoError(t, err)
-				_, err = spec.Parse(name+".yaml", text)
+				_, err = parse(name+".yaml", text)
 				if err != nil && strings.Contains(err.Error(), "\n") {
 					t.Errorf("%s:%d: %s misspelt:\n%s", name, all[i].Line, was, err)
 				}

@@ -23,12 +23,13 @@ func (d *Document) Problem(path, message string) strictyaml.Problem {
 
 // Parse reads and validates a spec and fills in its defaults. File is how
 // problems name it. The error is a strictyaml.Problems with everything that is
-// wrong, in the order of lines. Parse reads nothing but data.
-func Parse(file string, data []byte) (*Document, error) {
+// wrong, in the order of lines. Kinds are what its open places can hold. Parse reads
+// nothing but data.
+func Parse(file string, data []byte, kinds Kinds) (*Document, error) {
 	doc := &Document{}
-	doc.yaml = strictyaml.Decode(file, data, MaxBytes, &doc.Spec)
+	doc.yaml = strictyaml.Decode(file, data, MaxBytes, kinds.open(), &doc.Spec)
 	if doc.yaml.Readable() {
-		v := validator{doc: doc.yaml, spec: &doc.Spec}
+		v := validator{Section{doc: doc.yaml}, &doc.Spec, kinds}
 		v.run()
 	}
 	if err := doc.yaml.Problems().Err(); err != nil {

@@ -53,7 +53,7 @@ func TestFallback(t *testing.T) {
 		"fallback: {remove: true, release: 1}": `f.yaml:1:35: fallback.release: stands beside remove, expected one of them`,
 		`fallback: {release: "-1"}`:            `f.yaml:1:21: fallback.release: "-1" is not a release, expected 1 to 128 printable characters without spaces, not beginning with '-'`,
 	} {
-		_, err := spec.Parse("f.yaml", []byte(text+`
+		_, err := parse("f.yaml", []byte(text+`
 unit: a
 release: "2"
 fleet: f

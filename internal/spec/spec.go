@@ -38,36 +38,7 @@ type Spec struct {
 
 // Driver holds the settings of exactly one driver.
 type Driver struct {
-	HTTP *HTTPDriver `yaml:"http,omitempty" json:"http,omitempty"`
-	Exec *ExecDriver `yaml:"exec,omitempty" json:"exec,omitempty"`
-}
-
-// HTTPDriver speaks the contract of docs/drivers.md to every target.
-type HTTPDriver struct {
-	// URL is a template over {{id}}, {{address}}, {{unit}} and {{label.NAME}}.
-	// Default "http://{{address}}/sluice/v1/units/{{unit}}".
-	URL string `yaml:"url,omitempty" json:"url,omitempty"`
-	// Token is a reference, ${env:NAME} or file:/path, sent as a bearer token.
-	// It is resolved on the worker.
-	Token string `yaml:"token,omitempty" json:"token,omitempty"`
-	// Timeout bounds one request. Default 5s.
-	Timeout Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
-}
-
-// ExecDriver runs programs on the worker, never through a shell. Each argv
-// element is a template over {{id}}, {{address}}, {{unit}}, {{release}},
-// {{fence}} and {{label.NAME}}; a value always stays inside its element.
-type ExecDriver struct {
-	// Observe prints the release that the target runs on the first line of its
-	// standard output; an empty line means that nothing is installed.
-	Observe []string `yaml:"observe" json:"observe"`
-	// Apply puts {{release}} on the target. It must be idempotent.
-	Apply []string `yaml:"apply" json:"apply"`
-	// Validate, when set, must succeed before Apply is run on a target, and for
-	// the first cohort before anything is applied at all.
-	Validate []string `yaml:"validate,omitempty" json:"validate,omitempty"`
-	// Timeout bounds one run. Default 30s.
-	Timeout Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
+	Choice `yaml:",open=drivers" jsonschema:"-"`
 }
 
 // MaxBatch bounds Apply.Batch. An answer about a batch names each of its targets up to

@@ -3,7 +3,6 @@ package spec
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -16,17 +15,17 @@ func (v *validator) checks() {
 	checks := v.spec.Health.Checks
 	switch {
 	case len(checks) == 0:
-		v.bad("health.checks", "is empty, expected at least one check")
+		v.Bad("health.checks", "is empty, expected at least one check")
 		return
 	case len(checks) > maxChecks:
-		v.bad("health.checks", "has %d checks, expected at most %d", len(checks), maxChecks)
+		v.Bad("health.checks", "has %d checks, expected at most %d", len(checks), maxChecks)
 		return
 	}
 	names := map[string]string{}
 	for i, c := range checks {
 		path := strictyaml.Index("health.checks", i)
 		if c.Name == CheckAlive || c.Name == CheckTraffic {
-			v.bad(path+".name", "%q is the name of a check that is always on, expected another", c.Name)
+			v.Bad(path+".name", "%q is the name of a check that is always on, expected another", c.Name)
 		}
 		v.name(path, c.Name, "check", names)
 		v.check(path, c)
@@ -45,9 +44,9 @@ func (v *validator) check(path string, c Check) {
 		name  string
 		given bool
 	}{
-		{"value", v.given(path + ".value")},
-		{"bad and total", v.given(path+".bad") || v.given(path+".total")},
-		{"slow", v.given(path + ".slow")},
+		{"value", v.Given(path + ".value")},
+		{"bad and total", v.Given(path+".bad") || v.Given(path+".total")},
+		{"slow", v.Given(path + ".slow")},
 	} {
 		if form.given {
 			forms = append(forms, form.name)
@@ -55,13 +54,13 @@ func (v *validator) check(path string, c Check) {
 	}
 	switch {
 	case len(forms) > 1:
-		v.bad(path, "has %s, expected one form: value, bad and total, or slow", strings.Join(forms, " beside "))
+		v.Bad(path, "has %s, expected one form: value, bad and total, or slow", strings.Join(forms, " beside "))
 	case len(forms) == 1:
 		v.form(path, forms[0], c)
-	case v.given(path + ".exercise"):
+	case v.Given(path + ".exercise"):
 		v.only(path, "a check with exercise alone")
 	default:
-		v.bad(path, "asks nothing, expected value with max, min or against, bad and total or slow with max, against or objective, or one of exercise, probe, alerts and webhook")
+		v.Bad(path, "asks nothing, expected value with max, min or against, bad and total or slow with max, against or objective, or one of exercise, probe, alerts and webhook")
 	}
 }
 
@@ -74,7 +73,7 @@ func (v *validator) form(path, form string, c Check) {
 	default:
 		v.countCheck(path, c)
 	}
-	if at := path + ".weight"; v.doc.Has(at) && !v.doc.Bad(at) {
+	if at := path + ".weight"; v.Has(at) && !v.IsBad(at) {
 		v.weight(at, c)
 	}
 }
@@ -82,10 +81,10 @@ func (v *validator) form(path, form string, c Check) {
 // eachCheck checks what belongs to a check of every single target: its queries must
 // tell targets apart.
 func (v *validator) eachCheck(path string, c Check) {
-	v.oneOf(path+".each", c.Each, EachTarget)
-	v.between(path+".outliers", c.Outliers, 0, 10_000)
-	if v.given(path+".outliers") && !v.given(path+".each") {
-		v.bad(path+".outliers", "stands without each, expected each: %s beside it", EachTarget)
+	v.OneOf(path+".each", c.Each, EachTarget)
+	v.Between(path+".outliers", c.Outliers, 0, 10_000)
+	if v.Given(path+".outliers") && !v.Given(path+".each") {
+		v.Bad(path+".outliers", "stands without each, expected each: %s beside it", EachTarget)
 	}
 	if c.Each == EachTarget {
 		v.perTarget(path, map[string]string{"value": c.Value, "bad": c.Bad, "total": c.Total})
@@ -94,51 +93,51 @@ func (v *validator) eachCheck(path string, c Check) {
 
 // perTarget checks that queries answer a series of each target.
 func (v *validator) perTarget(path string, queries map[string]string) {
-	if !v.given("health.prometheus") || v.doc.Bad("health.identify.label") {
+	if !v.Given("health.prometheus") || v.IsBad("health.identify.label") {
 		return
 	}
 	label := cmp.Or(v.spec.Health.Identify.Label, defaultLabel)
 	for field, expr := range queries {
-		if expr == "" || v.doc.Bad(path+"."+field) || promql.Check(expr) != nil {
+		if expr == "" || v.IsBad(path+"."+field) || promql.Check(expr) != nil {
 			continue
 		}
 		if at, ok := errors.AsType[*promql.Error](promql.Keeps(expr, label)); ok {
-			v.doc.AddInside(path+"."+field, at.Offset, at.Message)
+			v.BadInside(path+"."+field, at.Offset, at.Message)
 			continue
 		}
 		if used := promql.Placeholders(expr); slices.Contains(used, "exposed") && slices.Contains(used, "cohort") {
-			v.bad(path+"."+field, "asks about $exposed and $cohort, expected one of them, so that it is known of which targets it answers each")
+			v.Bad(path+"."+field, "asks about $exposed and $cohort, expected one of them, so that it is known of which targets it answers each")
 		}
 	}
 }
 
 func (v *validator) valueCheck(path string, c Check) {
 	v.query(path+".value", c.Value)
-	if v.given(path + ".against") {
+	if v.Given(path + ".against") {
 		v.meanCheck(path, c)
 		return
 	}
 	for _, field := range []string{"drop", "rise"} {
-		if v.given(path + "." + field) {
-			v.bad(path+"."+field, "stands without against, expected against: %s beside it", AgainstControl)
+		if v.Given(path + "." + field) {
+			v.Bad(path+"."+field, "stands without against, expected against: %s beside it", AgainstControl)
 		}
 	}
 	v.only(path, "a check with a value", "value", "max", "min", "drop", "rise", "tolerate", "each", "outliers")
 	v.eachCheck(path, c)
-	if !v.anyGiven(path, "max", "min", "drop", "rise") {
-		v.bad(path, "has no limit, expected max or min, or against: %s with drop or rise", AgainstControl)
+	if !v.In(path).AnyGiven("max", "min", "drop", "rise") {
+		v.Bad(path, "has no limit, expected max or min, or against: %s with drop or rise", AgainstControl)
 	}
 	if c.Max != nil && c.Min != nil && *c.Max < *c.Min {
-		v.bad(path+".max", "is %v, which is less than min, %v at %s: no number is inside", float64(*c.Max), float64(*c.Min), v.at(path+".min"))
+		v.Bad(path+".max", "is %v, which is less than min, %v at %s: no number is inside", float64(*c.Max), float64(*c.Min), v.At(path+".min"))
 	}
 	v.tolerable(path, c)
 }
 
 // tolerable checks how many breaches in a row are forgiven.
 func (v *validator) tolerable(path string, c Check) {
-	v.between(path+".tolerate", c.Tolerate, 0, 1000)
-	if most := mostTolerated(v.spec.Health); c.Tolerate > most && c.Tolerate <= 1000 && !v.doc.Bad("health.every") {
-		v.bad(path+".tolerate", "is %d, which at a look every %s (health.every) forgives a breach for %s, expected at most %d (%s): a gate looks again until the breach is over or lasts too long",
+	v.Between(path+".tolerate", c.Tolerate, 0, 1000)
+	if most := mostTolerated(v.spec.Health); c.Tolerate > most && c.Tolerate <= 1000 && !v.IsBad("health.every") {
+		v.Bad(path+".tolerate", "is %d, which at a look every %s (health.every) forgives a breach for %s, expected at most %d (%s): a gate looks again until the breach is over or lasts too long",
 			c.Tolerate, every(v.spec.Health), Duration(c.Tolerate)*every(v.spec.Health), most, maxTolerated)
 	}
 }
@@ -150,44 +149,6 @@ const maxTolerated = Duration(10 * time.Minute)
 // mostTolerated is how many looks that is.
 func mostTolerated(h Health) int { return int(maxTolerated / every(h)) }
 
-// share checks a number that is written as a percentage more often than not, and
-// catches one whose percent sign was forgotten.
-func (v *validator) share(path string, n *Number, most Number, why string) {
-	switch {
-	case n == nil:
-	case *n < 0:
-		v.bad(path, "is %v, expected at least 0", float64(*n))
-	case *n > most:
-		hint := ""
-		if *n >= 1 {
-			hint = fmt.Sprintf("; did you mean %v%%?", float64(*n))
-		}
-		v.bad(path, "is %v, which is %v%%, expected at most %v%%: %s%s", float64(*n), float64(*n*100), float64(most*100), why, hint)
-	}
-}
-
-// maxRate is the largest probability of a mistake: beyond it a coin decides better.
-const maxRate = Number(0.5)
-
-// rate checks the probability of a mistake.
-func (v *validator) rate(path string, n Number, why string) {
-	if n <= 0 {
-		v.bad(path, "is %v, expected more than 0%%: nothing that is measured is certain", float64(n))
-		return
-	}
-	v.share(path, &n, maxRate, why)
-}
-
-// foreign refuses fields that mean nothing in this form of check: a limit that is
-// ignored is worse than none.
-func (v *validator) foreign(path, form string, fields ...string) {
-	for _, field := range fields {
-		if v.given(path + "." + field) {
-			v.bad(path+"."+field, "means nothing in %s, expected it left out", form)
-		}
-	}
-}
-
 // checkFields are all fields of a check that mean something in some forms only.
 var checkFields = [...]string{
 	"value", "max", "min", "drop", "rise", "tolerate", "bad", "total", "slow", "against", "worse", "match",
@@ -198,21 +159,21 @@ var checkFields = [...]string{
 func (v *validator) only(path, form string, fields ...string) {
 	for _, field := range checkFields {
 		if !slices.Contains(fields, field) {
-			v.foreign(path, form, field)
+			v.In(path).Foreign(form, field)
 		}
 	}
 }
 
 // query checks an expression for the source that will be asked.
 func (v *validator) query(path, expr string) {
-	if v.doc.Bad(path) {
+	if v.IsBad(path) {
 		return
 	}
 	if strings.TrimSpace(expr) == "" {
-		v.bad(path, "is empty, expected a query")
+		v.Bad(path, "is empty, expected a query")
 		return
 	}
-	prometheus, scrape := v.given("health.prometheus"), v.given("health.scrape")
+	prometheus, scrape := v.Given("health.prometheus"), v.Given("health.scrape")
 	if prometheus == scrape { // which language it is in is not known
 		return
 	}
@@ -223,11 +184,11 @@ func (v *validator) query(path, expr string) {
 		err = promql.Check(expr)
 	}
 	if at, ok := errors.AsType[*promql.Error](err); ok {
-		v.doc.AddInside(path, at.Offset, at.Message)
+		v.BadInside(path, at.Offset, at.Message)
 		return
 	}
 	used := promql.Placeholders(expr)
 	if prometheus && !slices.Contains(used, "exposed") && !slices.Contains(used, "cohort") {
-		v.bad(path, "asks about every target there is, expected $exposed (all targets changed so far) or $cohort (those of this stage) between the braces of its metrics, such as http_requests_total{$exposed}")
+		v.Bad(path, "asks about every target there is, expected $exposed (all targets changed so far) or $cohort (those of this stage) between the braces of its metrics, such as http_requests_total{$exposed}")
 	}
 }

@@ -14,28 +14,28 @@ const maxSamples = 1_000_000_000
 
 // countCheck checks bad events out of all, each a query.
 func (v *validator) countCheck(path string, c Check) {
-	if v.needs(path + ".bad") {
+	if v.Needs(path + ".bad") {
 		v.query(path+".bad", c.Bad)
 	}
-	if v.needs(path + ".total") {
+	if v.Needs(path + ".total") {
 		v.query(path+".total", c.Total)
 	}
 	fields := []string{"bad", "total", "max", "against", "worse", "minSamples", "each", "outliers"}
-	if v.given(path + ".each") {
+	if v.Given(path + ".each") {
 		v.only(path, "a check of each target", fields...)
 		if c.Each == EachTarget && c.Against == AgainstBefore {
-			v.bad(path+".against", "is %s, expected %s in a check of each target", AgainstBefore, AgainstControl)
+			v.Bad(path+".against", "is %s, expected %s in a check of each target", AgainstBefore, AgainstControl)
 		}
 	} else {
 		fields = append(fields, "objective", "burn", "match", "group_by")
-		if !v.given(path + ".max") {
+		if !v.Given(path + ".max") {
 			fields = append(fields, "weight")
 		}
 		v.only(path, "a check with bad and total", fields...)
 	}
 	v.criterion(path, c)
 	v.eachCheck(path, c)
-	if !v.given(path+".each") && (v.given(path+".against") || v.given(path+".objective")) {
+	if !v.Given(path+".each") && (v.Given(path+".against") || v.Given(path+".objective")) {
 		v.inLooks(path+".bad", c.Bad)
 		v.inLooks(path+".total", c.Total)
 	}
@@ -43,46 +43,46 @@ func (v *validator) countCheck(path string, c Check) {
 
 // criterion checks what bad events out of all are held against.
 func (v *validator) criterion(path string, c Check) {
-	v.between(path+".minSamples", c.MinSamples, 1, maxSamples)
+	v.Between(path+".minSamples", c.MinSamples, 1, maxSamples)
 	found := ""
 	for _, one := range []string{"max", "against", "objective"} {
 		switch {
-		case !v.given(path + "." + one):
+		case !v.Given(path + "." + one):
 		case found != "":
-			v.bad(path+"."+one, "stands beside %s at %s, expected one of them", found, v.at(path+"."+found))
+			v.Bad(path+"."+one, "stands beside %s at %s, expected one of them", found, v.At(path+"."+found))
 		default:
 			found = one
 		}
 	}
-	if found == "" && !v.anyGiven(path, "worse", "match", "group_by", "burn") { // of which each says what it needs
-		v.bad(path, "has no limit, expected max, against: %s or objective", AgainstControl)
+	if found == "" && !v.In(path).AnyGiven("worse", "match", "group_by", "burn") { // of which each says what it needs
+		v.Bad(path, "has no limit, expected max, against: %s or objective", AgainstControl)
 	}
-	v.share(path+".max", c.Max, 1, "a ratio of bad to total is never more")
+	v.Share(path+".max", c.Max, 1, "a ratio of bad to total is never more")
 	v.against(path, c)
-	if v.given(path+".worse") && !v.given(path+".against") {
-		v.bad(path+".worse", "stands without against, expected against: %s beside it", AgainstControl)
+	if v.Given(path+".worse") && !v.Given(path+".against") {
+		v.Bad(path+".worse", "stands without against, expected against: %s beside it", AgainstControl)
 	}
-	v.share(path+".worse", c.Worse, 10, "such a check would hardly ever fail")
+	v.Share(path+".worse", c.Worse, 10, "such a check would hardly ever fail")
 	v.objective(path, c)
 	v.label(path+".group_by", c.GroupBy)
 	v.label(path+".match", c.Match)
 	for _, field := range []string{"group_by", "match"} {
 		switch at := path + "." + field; {
-		case !v.given(at):
-		case field == "group_by" && !v.given(path+".against"):
-			v.bad(at, "stands without against, expected against: %s beside it", AgainstControl)
-		case v.given("health.scrape"):
-			v.bad(at, "needs a Prometheus source (health.prometheus), since metrics pages are read as a whole, expected it left out")
+		case !v.Given(at):
+		case field == "group_by" && !v.Given(path+".against"):
+			v.Bad(at, "stands without against, expected against: %s beside it", AgainstControl)
+		case v.Given("health.scrape"):
+			v.Bad(at, "needs a Prometheus source (health.prometheus), since metrics pages are read as a whole, expected it left out")
 		}
 	}
-	if v.given(path+".match") && c.Against != AgainstControl && !v.doc.Bad(path+".against") {
-		v.bad(path+".match", "says which targets to compare with, expected against: %s beside it", AgainstControl)
+	if v.Given(path+".match") && c.Against != AgainstControl && !v.IsBad(path+".against") {
+		v.Bad(path+".match", "says which targets to compare with, expected against: %s beside it", AgainstControl)
 	}
 }
 
 // against checks what a check compares with.
 func (v *validator) against(path string, c Check) {
-	v.oneOf(path+".against", c.Against, AgainstControl, AgainstBefore)
+	v.OneOf(path+".against", c.Against, AgainstControl, AgainstBefore)
 }
 
 // objective checks a share of good events, and how fast it may be missed.
@@ -90,44 +90,44 @@ func (v *validator) objective(path string, c Check) {
 	if at := path + ".objective"; c.Objective != nil {
 		switch n := float64(*c.Objective); {
 		case n <= 0:
-			v.bad(at, "is %v, expected more than 0%% and less than 100%%, such as 99.9%%", n)
+			v.Bad(at, "is %v, expected more than 0%% and less than 100%%, such as 99.9%%", n)
 		case n == 1:
-			v.bad(at, "is 100%%, which leaves no room for a single bad event, expected less, or max: 0 instead")
+			v.Bad(at, "is 100%%, which leaves no room for a single bad event, expected less, or max: 0 instead")
 		case n > 1:
-			v.bad(at, "is %v, which is %v%%, expected less than 100%%; did you mean %v%%?", n, n*100, n)
+			v.Bad(at, "is %v, which is %v%%, expected less than 100%%; did you mean %v%%?", n, n*100, n)
 		}
 	}
 	at := path + ".burn"
 	switch {
-	case !v.given(at):
-	case !v.given(path + ".objective"):
-		v.bad(at, "stands without objective, expected objective: 99.9%% beside it")
-	case v.doc.Bad(at) || v.doc.Bad(path+".objective") || c.Objective == nil:
+	case !v.Given(at):
+	case !v.Given(path + ".objective"):
+		v.Bad(at, "stands without objective, expected objective: 99.9%% beside it")
+	case v.IsBad(at) || v.IsBad(path+".objective") || c.Objective == nil:
 	case c.Burn <= 0:
-		v.bad(at, "is %v, expected more than 0", float64(c.Burn))
+		v.Bad(at, "is %v, expected more than 0", float64(c.Burn))
 	case c.Burn*(1-*c.Objective) >= 1:
-		v.bad(at, "is %v, so that every event may be bad with the objective at %s, expected less", float64(c.Burn), v.at(path+".objective"))
+		v.Bad(at, "is %v, so that every event may be bad with the objective at %s, expected less", float64(c.Burn), v.At(path+".objective"))
 	}
 }
 
 // label checks the name of a fleet's label if the file sets it.
 func (v *validator) label(path, name string) {
-	if v.doc.Has(path) && !labelForm.MatchString(name) {
-		v.bad(path, "%s is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'", strictyaml.Quote(name))
+	if v.Has(path) && !labelForm.MatchString(name) {
+		v.Bad(path, "%s is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'", strictyaml.Quote(name))
 	}
 }
 
 // inLooks checks that a query can be asked for one look at a time.
 func (v *validator) inLooks(path, expr string) {
-	if !v.given("health.prometheus") || v.given("health.scrape") || v.doc.Bad(path) || promql.Check(expr) != nil {
+	if !v.Given("health.prometheus") || v.Given("health.scrape") || v.IsBad(path) || promql.Check(expr) != nil {
 		return
 	}
 	if !slices.Contains(promql.Placeholders(expr), "window") {
-		v.bad(path, "does not use $window, so that what is new in each look cannot be told from what was counted before, expected increase(…[$window]), such as sum(increase(http_requests_total{$exposed}[$window]))")
+		v.Bad(path, "does not use $window, so that what is new in each look cannot be told from what was counted before, expected increase(…[$window]), such as sum(increase(http_requests_total{$exposed}[$window]))")
 		return
 	}
 	if at, ok := errors.AsType[*promql.Error](promql.Counts(expr)); ok {
-		v.doc.AddInside(path, at.Offset, at.Message)
+		v.BadInside(path, at.Offset, at.Message)
 	}
 }
 
@@ -135,34 +135,34 @@ func (v *validator) inLooks(path, expr string) {
 func (v *validator) meanCheck(path string, c Check) {
 	v.only(path, "a check of a value against others", "value", "against", "drop", "rise", "minSamples", "weight")
 	v.against(path, c)
-	v.between(path+".minSamples", c.MinSamples, 1, maxSamples)
-	if !v.given(path+".drop") && !v.given(path+".rise") {
-		v.bad(path, "has no limit, expected drop or rise: by how much its mean may be below or above the other's, such as drop: 20%%")
+	v.Between(path+".minSamples", c.MinSamples, 1, maxSamples)
+	if !v.Given(path+".drop") && !v.Given(path+".rise") {
+		v.Bad(path, "has no limit, expected drop or rise: by how much its mean may be below or above the other's, such as drop: 20%%")
 	}
-	v.share(path+".drop", c.Drop, 0.99, "nothing falls by more than all of it")
-	v.share(path+".rise", c.Rise, 10, "such a check would hardly ever fail")
+	v.Share(path+".drop", c.Drop, 0.99, "nothing falls by more than all of it")
+	v.Share(path+".rise", c.Rise, 10, "such a check would hardly ever fail")
 	v.perTarget(path, map[string]string{"value": c.Value})
 }
 
 // weight checks a check's part of the error budget.
 func (v *validator) weight(path string, c Check) {
 	if c.Weight < minWeight || c.Weight > maxWeight {
-		v.bad(path, "is %v, expected %v to %v: 1 is as much as any other check", float64(c.Weight), float64(minWeight), float64(maxWeight))
+		v.Bad(path, "is %v, expected %v to %v: 1 is as much as any other check", float64(c.Weight), float64(minWeight), float64(maxWeight))
 	}
 }
 
 // exercise checks what must have happened, if the file says so.
 func (v *validator) exercise(path string, c Check) {
 	path += ".exercise"
-	if c.Exercise == nil || v.doc.Bad(path) {
+	if c.Exercise == nil || v.IsBad(path) {
 		return
 	}
-	if at := path + ".count"; v.needs(at) {
+	if at := path + ".count"; v.Needs(at) {
 		v.query(at, c.Exercise.Count)
 		v.inLooks(at, c.Exercise.Count)
 	}
-	if at := path + ".min"; v.needs(at) {
-		v.between(at, c.Exercise.Min, 1, maxSamples)
+	if at := path + ".min"; v.Needs(at) {
+		v.Between(at, c.Exercise.Min, 1, maxSamples)
 	}
 }
 
@@ -172,7 +172,7 @@ func (v *validator) decides(checks []Check) {
 		return
 	}
 	for i := range checks {
-		if path := strictyaml.Index("health.checks", i); v.doc.Bad(path) || v.doc.Bad(path+".advisory") {
+		if path := strictyaml.Index("health.checks", i); v.IsBad(path) || v.IsBad(path+".advisory") {
 			return
 		}
 	}
@@ -181,5 +181,5 @@ func (v *validator) decides(checks []Check) {
 	if len(left) > 0 {
 		only = "only " + strings.Join(left, " and ")
 	}
-	v.bad(strictyaml.Index("health.checks", 0)+".advisory", "every check is advisory, so that %s would decide, expected one that is not", only)
+	v.Bad(strictyaml.Index("health.checks", 0)+".advisory", "every check is advisory, so that %s would decide, expected one that is not", only)
 }

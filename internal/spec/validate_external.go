@@ -28,9 +28,9 @@ func (v *validator) external(path string, c Check) bool {
 	found := ""
 	for _, form := range externalForms {
 		switch {
-		case !v.given(path + "." + form):
+		case !v.Given(path + "." + form):
 		case found != "":
-			v.bad(path+"."+form, "stands beside %s at %s, expected one of them in a check", found, v.at(path+"."+found))
+			v.Bad(path+"."+form, "stands beside %s at %s, expected one of them in a check", found, v.At(path+"."+found))
 		default:
 			found = form
 		}
@@ -53,37 +53,37 @@ func (v *validator) external(path string, c Check) bool {
 }
 
 func (v *validator) probe(path string, p Probe) {
-	hasHTTP, hasTCP := v.given(path+".http"), v.given(path+".tcp")
+	hasHTTP, hasTCP := v.Given(path+".http"), v.Given(path+".tcp")
 	switch {
 	case hasHTTP && hasTCP:
-		v.bad(path+".tcp", "stands beside http at %s, expected one of them in a check", v.at(path+".http"))
-	case hasHTTP && !v.doc.Bad(path+".http"):
-		v.urlTemplate(path+".http", p.HTTP, tmpl.ID, tmpl.Address, tmpl.Label)
+		v.Bad(path+".tcp", "stands beside http at %s, expected one of them in a check", v.At(path+".http"))
+	case hasHTTP && !v.IsBad(path+".http"):
+		v.URLTemplate(path+".http", p.HTTP, ProxyBefore, tmpl.ID, tmpl.Address, tmpl.Label)
 		v.ofTarget(path+".http", p.HTTP)
-	case hasTCP && !v.doc.Bad(path+".tcp"):
-		v.foreign(path, "a probe with tcp", "method", "status", "contains")
+	case hasTCP && !v.IsBad(path+".tcp"):
+		v.In(path).Foreign("a probe with tcp", "method", "status", "contains")
 		v.endpoint(path+".tcp", p.TCP)
 	case !hasHTTP && !hasTCP:
-		v.bad(path, `asks nothing, expected http: "http://{{address}}/healthz" or tcp: "{{address}}"`)
+		v.Bad(path, `asks nothing, expected http: "http://{{address}}/healthz" or tcp: "{{address}}"`)
 	}
-	v.oneOf(path+".method", p.Method, ProbeGET, ProbeHEAD)
-	v.between(path+".status", p.Status, 200, 599)
+	v.OneOf(path+".method", p.Method, ProbeGET, ProbeHEAD)
+	v.Between(path+".status", p.Status, 200, 599)
 	switch at := path + ".contains"; {
-	case !v.doc.Has(at):
+	case !v.Has(at):
 	case p.Contains == "" || len(p.Contains) > maxContains:
-		v.bad(at, "has %d bytes, expected 1 to %d", len(p.Contains), maxContains)
+		v.Bad(at, "has %d bytes, expected 1 to %d", len(p.Contains), maxContains)
 	case p.Method == ProbeHEAD:
-		v.bad(at, "stands beside method %s at %s, to which no answer has a body", ProbeHEAD, v.at(path+".method"))
+		v.Bad(at, "stands beside method %s at %s, to which no answer has a body", ProbeHEAD, v.At(path+".method"))
 	}
-	v.timeout(path+".timeout", p.Timeout)
+	v.AtMost(path+".timeout", p.Timeout, maxExternalTimeout)
 }
 
 // endpoint checks a template of host:port. An address has both.
 func (v *validator) endpoint(path, text string) {
-	if !v.template(path, text, tmpl.ID, tmpl.Address, tmpl.Label) {
+	if !v.Template(path, text, tmpl.ID, tmpl.Address, tmpl.Label) {
 		return
 	}
-	if v.ofTarget(path, text); v.doc.Bad(path) {
+	if v.ofTarget(path, text); v.IsBad(path) {
 		return
 	}
 	host, port, err := net.SplitHostPort(placeholder.ReplaceAllStringFunc(text, func(name string) string {
@@ -94,73 +94,62 @@ func (v *validator) endpoint(path, text string) {
 	}))
 	n, notNumber := strconv.Atoi(port)
 	if err != nil || notNumber != nil || host == "" || n < 1 || n > 65535 || strings.ContainsAny(host, "/@ ") {
-		v.bad(path, `%s does not give host:port, expected "{{address}}" (which has a port), or a host and a port such as "{{label.ip}}:9000"`, strictyaml.Quote(text))
+		v.Bad(path, `%s does not give host:port, expected "{{address}}" (which has a port), or a host and a port such as "{{label.ip}}:9000"`, strictyaml.Quote(text))
 	}
 }
 
 // ofTarget refuses a template that is the same for all.
 func (v *validator) ofTarget(path, text string) {
-	if !v.doc.Bad(path) && !strings.Contains(text, "{{") {
-		v.bad(path, "is the same for every target, expected a template over {{id}}, {{address}} and {{label.NAME}}")
+	if !v.IsBad(path) && !strings.Contains(text, "{{") {
+		v.Bad(path, "is the same for every target, expected a template over {{id}}, {{address}} and {{label.NAME}}")
 	}
 }
 
 func (v *validator) alerts(path string, a Alerts) {
-	if at := path + ".alertmanager"; v.needs(at) && !v.doc.Bad(at) {
-		if u := v.url(at, a.Alertmanager); u != nil && u.RawQuery != "" {
-			v.bad(at, "has a query (?), expected the base URL of an Alertmanager, such as http://alertmanager:9093")
-		}
+	if at := path + ".alertmanager"; v.Needs(at) && !v.IsBad(at) {
+		v.BaseURL(at, a.Alertmanager, "the base URL of an Alertmanager, such as http://alertmanager:9093")
 	}
-	if v.needs(path + ".match") {
+	if v.Needs(path + ".match") {
 		v.matchers(path+".match", a.Match)
 	}
-	if v.given(path + ".watchdog") {
+	if v.Given(path + ".watchdog") {
 		v.matchers(path+".watchdog", a.Watchdog)
 	}
 }
 
 func (v *validator) matchers(path string, all []string) {
-	if n := len(all); !v.doc.Bad(path) && (n == 0 || n > maxMatchers) {
-		v.bad(path, "has %d matchers, expected 1 to %d, such as severity=critical", n, maxMatchers)
+	if n := len(all); !v.IsBad(path) && (n == 0 || n > maxMatchers) {
+		v.Bad(path, "has %d matchers, expected 1 to %d, such as severity=critical", n, maxMatchers)
 		return
 	}
 	for i, text := range all {
 		at := strictyaml.Index(path, i)
-		if v.doc.Bad(at) {
+		if v.IsBad(at) {
 			continue
 		}
 		if _, err := matchers.Parse(text); err != nil {
 			if inside, ok := errors.AsType[*matchers.Error](err); ok {
-				v.doc.AddInside(at, inside.Offset, inside.Message)
+				v.BadInside(at, inside.Offset, inside.Message)
 				continue
 			}
-			v.bad(at, "%s", err)
+			v.Bad(at, "%s", err)
 		}
 	}
 }
 
 func (v *validator) webhook(path string, w WebhookJudge) {
-	if at := path + ".url"; v.needs(at) && !v.doc.Bad(at) {
-		v.url(at, w.URL)
+	if at := path + ".url"; v.Needs(at) && !v.IsBad(at) {
+		v.URL(at, w.URL, TokenBeside)
 	}
-	if v.doc.Has(path + ".token") {
-		v.token(path+".token", w.Token)
-	}
-	v.timeout(path+".timeout", w.Timeout)
-}
-
-func (v *validator) timeout(path string, d Duration) {
-	v.positive(path, d)
-	if v.doc.Has(path) && d > maxExternalTimeout {
-		v.bad(path, "is %s, expected at most %s", d, maxExternalTimeout)
-	}
+	v.Token(path+".token", w.Token)
+	v.AtMost(path+".timeout", w.Timeout, maxExternalTimeout)
 }
 
 // onlyExternal says whether no check, as written, is about a source.
 func (v *validator) onlyExternal() bool {
 	for i := range v.spec.Health.Checks {
 		path := strictyaml.Index("health.checks", i)
-		if v.doc.Bad(path) || v.given(path+".exercise") || !slices.ContainsFunc(externalForms[:], func(form string) bool { return v.given(path + "." + form) }) {
+		if v.IsBad(path) || v.Given(path+".exercise") || !slices.ContainsFunc(externalForms[:], func(form string) bool { return v.Given(path + "." + form) }) {
 			return false
 		}
 	}
@@ -173,10 +162,10 @@ func (v *validator) sourceless(h Health) bool {
 	switch {
 	case !v.onlyExternal():
 		return false
-	case v.given("health.identify"):
-		v.bad("health.identify", "means nothing without a source of metrics, expected it left out, or prometheus or scrape beside it")
+	case v.Given("health.identify"):
+		v.Bad("health.identify", "means nothing without a source of metrics, expected it left out, or prometheus or scrape beside it")
 	case !slices.Contains(h.Without, CheckTraffic) && !v.misspelt(h):
-		v.bad("health", "has no source, which the always-on check %q needs, while no other check does: expected prometheus: http://host:9090 or scrape: {}, or without: [traffic] to leave that check out", CheckTraffic)
+		v.Bad("health", "has no source, which the always-on check %q needs, while no other check does: expected prometheus: http://host:9090 or scrape: {}, or without: [traffic] to leave that check out", CheckTraffic)
 	}
 	return true
 }

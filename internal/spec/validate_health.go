@@ -3,7 +3,6 @@ package spec
 import (
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/strictyaml"
@@ -20,16 +19,16 @@ func (v *validator) health() {
 	h := v.spec.Health
 	v.without(h)
 	v.source()
-	if v.doc.Has("health.identify.label") && !metricLabel.MatchString(h.Identify.Label) {
-		v.bad("health.identify.label", "%s is not a label, expected letters, digits and '_', not beginning with a digit", strictyaml.Quote(h.Identify.Label))
+	if v.Has("health.identify.label") && !metricLabel.MatchString(h.Identify.Label) {
+		v.Bad("health.identify.label", "%s is not a label, expected letters, digits and '_', not beginning with a digit", strictyaml.Quote(h.Identify.Label))
 	}
-	if path := "health.identify.value"; v.doc.Has(path) && v.template(path, h.Identify.Value, tmpl.ID, tmpl.Address, tmpl.Label) && !strings.Contains(h.Identify.Value, "{{") {
-		v.bad(path, "%s is the same for every target, expected a template over {{id}}, {{address}} and {{label.NAME}}", strictyaml.Quote(h.Identify.Value))
+	if path := "health.identify.value"; v.Has(path) {
+		v.TargetTemplate(path, h.Identify.Value)
 	}
-	if path := "health.falseRollbackRate"; v.doc.Has(path) {
-		v.rate(path, h.FalseRollbackRate, "more than every other good release would be taken back")
+	if path := "health.falseRollbackRate"; v.Has(path) {
+		v.Rate(path, h.FalseRollbackRate, "more than every other good release would be taken back")
 	}
-	if v.needs("health.checks") {
+	if v.Needs("health.checks") {
 		v.checks()
 	}
 	v.traffic(h)
@@ -38,39 +37,33 @@ func (v *validator) health() {
 // source checks that there is exactly one place where numbers come from.
 func (v *validator) source() {
 	h := v.spec.Health
-	hasProm, hasScrape := v.given("health.prometheus"), v.given("health.scrape")
+	hasProm, hasScrape := v.Given("health.prometheus"), v.Given("health.scrape")
 	switch {
 	case hasProm && hasScrape:
-		v.bad("health.scrape", "stands beside prometheus at %s, expected one source", v.at("health.prometheus"))
-	case !hasProm && !hasScrape && !v.doc.Bad("health.checks") && !v.sourceless(h):
-		v.bad("health", "has no source, expected prometheus: http://host:9090 or scrape: {}")
+		v.Bad("health.scrape", "stands beside prometheus at %s, expected one source", v.At("health.prometheus"))
+	case !hasProm && !hasScrape && !v.IsBad("health.checks") && !v.sourceless(h):
+		v.Bad("health", "has no source, expected prometheus: http://host:9090 or scrape: {}")
 	}
-	if v.doc.Has("health.prometheus") {
-		v.baseURL("health.prometheus", h.Prometheus)
+	if v.Has("health.prometheus") {
+		v.BaseURL("health.prometheus", h.Prometheus, prometheusURL)
 	}
 	if s := h.Scrape; s != nil {
-		if v.doc.Has("health.scrape.url") {
-			v.urlTemplate("health.scrape.url", s.URL, tmpl.ID, tmpl.Address, tmpl.Label)
-		}
-		v.between("health.scrape.sample", s.Sample, 1, 1000)
-		v.positive("health.scrape.baseline", s.Baseline)
+		v.URLTemplate("health.scrape.url", s.URL, ProxyBefore, tmpl.ID, tmpl.Address, tmpl.Label)
+		v.Between("health.scrape.sample", s.Sample, 1, 1000)
+		v.Positive("health.scrape.baseline", s.Baseline)
 	}
 }
 
-// baseURL checks the address of a Prometheus API.
-func (v *validator) baseURL(path, text string) {
-	if u := v.url(path, text); u != nil && u.RawQuery != "" {
-		v.bad(path, "has a query (?), expected the base URL of a Prometheus API, such as http://prometheus:9090")
-	}
-}
+// prometheusURL describes the address of a Prometheus API.
+const prometheusURL = "the base URL of a Prometheus API, such as http://prometheus:9090"
 
 func (v *validator) without(h Health) {
 	seen := map[string]string{}
 	for i, name := range h.Without {
 		path := strictyaml.Index("health.without", i)
-		v.oneOf(path, name, CheckAlive, CheckTraffic)
+		v.OneOf(path, name, CheckAlive, CheckTraffic)
 		if first, ok := seen[name]; ok {
-			v.bad(path, "%s is there twice, first at %s", strictyaml.Quote(name), v.at(first))
+			v.Bad(path, "%s is there twice, first at %s", strictyaml.Quote(name), v.At(first))
 		}
 		seen[name] = path
 	}
@@ -78,9 +71,9 @@ func (v *validator) without(h Health) {
 
 // misspelt says that it is not known which always-on checks are meant to be left out.
 func (v *validator) misspelt(h Health) bool {
-	bad := v.doc.Bad("health.without")
+	bad := v.IsBad("health.without")
 	for i := range h.Without {
-		bad = bad || v.doc.Bad(strictyaml.Index("health.without", i))
+		bad = bad || v.IsBad(strictyaml.Index("health.without", i))
 	}
 	return bad
 }
@@ -88,16 +81,16 @@ func (v *validator) misspelt(h Health) bool {
 // traffic checks that the share-of-traffic check has something to count, or was
 // left out on purpose.
 func (v *validator) traffic(h Health) {
-	left, misspelt, counted := slices.Contains(h.Without, CheckTraffic), v.misspelt(h), v.doc.Bad("health.checks")
+	left, misspelt, counted := slices.Contains(h.Without, CheckTraffic), v.misspelt(h), v.IsBad("health.checks")
 	for i := range h.Checks {
-		counted = counted || v.given(strictyaml.Index("health.checks", i)+".total")
+		counted = counted || v.Given(strictyaml.Index("health.checks", i)+".total")
 	}
 	switch {
-	case v.given("health.traffic") && left:
-		v.bad("health.traffic", "is set, while without leaves the traffic check out, expected one of them")
-	case v.given("health.traffic"):
+	case v.Given("health.traffic") && left:
+		v.Bad("health.traffic", "is set, while without leaves the traffic check out, expected one of them")
+	case v.Given("health.traffic"):
 		v.query("health.traffic", h.Traffic)
-	case !left && !counted && !misspelt && (v.given("health.prometheus") || v.given("health.scrape") || !v.onlyExternal()):
-		v.bad("health", "the always-on check %q has nothing to count, since no check has a total: expected traffic: with a query that counts requests, or without: [traffic] to leave the check out", CheckTraffic)
+	case !left && !counted && !misspelt && (v.Given("health.prometheus") || v.Given("health.scrape") || !v.onlyExternal()):
+		v.Bad("health", "the always-on check %q has nothing to count, since no check has a total: expected traffic: with a query that counts requests, or without: [traffic] to leave the check out", CheckTraffic)
 	}
 }

@@ -15,10 +15,10 @@ func (v *validator) stages() {
 	stages := v.spec.Stages
 	switch {
 	case len(stages) == 0:
-		v.bad("stages", "is empty, expected at least one stage, the last with reach: 100%%")
+		v.Bad("stages", "is empty, expected at least one stage, the last with reach: 100%%")
 		return
 	case len(stages) > maxStages:
-		v.bad("stages", "has %d stages, expected at most %d", len(stages), maxStages)
+		v.Bad("stages", "has %d stages, expected at most %d", len(stages), maxStages)
 		return
 	}
 	names := map[string]string{}
@@ -26,15 +26,15 @@ func (v *validator) stages() {
 		path := strictyaml.Index("stages", i)
 		v.name(path, stages[i].Name, "stage", names)
 		if stages[i].Name == StageSweep {
-			v.bad(path+".name", "%q is the name of the stage that brings in late targets, expected another", StageSweep)
+			v.Bad(path+".name", "%q is the name of the stage that brings in late targets, expected another", StageSweep)
 		}
 		v.cohort(path, stages[i], i == len(stages)-1)
 		v.bake(path, stages[i])
-		if v.doc.Has(path+".approval") && stages[i].Approval != ApprovalRequired {
-			v.bad(path+".approval", "is %s, expected %s, or no approval at all", strictyaml.Quote(stages[i].Approval), ApprovalRequired)
+		if v.Has(path+".approval") && stages[i].Approval != ApprovalRequired {
+			v.Bad(path+".approval", "is %s, expected %s, or no approval at all", strictyaml.Quote(stages[i].Approval), ApprovalRequired)
 		}
-		v.positive(path+".decideWithin", stages[i].DecideWithin)
-		v.oneOf(path+".undecided", stages[i].Undecided, UndecidedRollback, UndecidedWait)
+		v.Positive(path+".decideWithin", stages[i].DecideWithin)
+		v.OneOf(path+".undecided", stages[i].Undecided, UndecidedRollback, UndecidedWait)
 		v.tolerance(path, stages[i])
 	}
 	v.rising()
@@ -44,15 +44,15 @@ func (v *validator) stages() {
 // name checks the name of a stage or a check, and that it is the only one.
 func (v *validator) name(path, name, kind string, seen map[string]string) {
 	path += ".name"
-	if !v.needs(path) || v.doc.Bad(path) {
+	if !v.Needs(path) || v.IsBad(path) {
 		return
 	}
 	if !nameForm.MatchString(name) {
-		v.bad(path, "%s is not a name, expected 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit", strictyaml.Quote(name))
+		v.Bad(path, "%s is not a name, expected 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit", strictyaml.Quote(name))
 		return
 	}
 	if first, ok := seen[name]; ok {
-		v.bad(path, "%s is the name of the %s at %s too, expected every name once", strictyaml.Quote(name), kind, v.at(first))
+		v.Bad(path, "%s is the name of the %s at %s too, expected every name once", strictyaml.Quote(name), kind, v.At(first))
 		return
 	}
 	seen[name] = path
@@ -61,26 +61,26 @@ func (v *validator) name(path, name, kind string, seen map[string]string) {
 // cohort checks what a stage exposes. Of the last one it is said elsewhere what it must
 // reach.
 func (v *validator) cohort(path string, s Stage, last bool) {
-	hasCount, hasReach, hasWhere := v.given(path+".count"), v.given(path+".reach"), v.given(path+".where")
+	hasCount, hasReach, hasWhere := v.Given(path+".count"), v.Given(path+".reach"), v.Given(path+".where")
 	switch {
 	case hasCount && hasReach:
-		v.bad(path+".reach", "stands beside count at %s, expected one of them", v.at(path+".count"))
+		v.Bad(path+".reach", "stands beside count at %s, expected one of them", v.At(path+".count"))
 	case !hasCount && !hasReach && !hasWhere && !last:
-		v.bad(path, "has no cohort, expected count, reach or where")
+		v.Bad(path, "has no cohort, expected count, reach or where")
 	}
 	if s.Count != nil && *s.Count < 1 {
-		v.bad(path+".count", "is %d, expected at least 1: a stage without targets shows nothing", *s.Count)
+		v.Bad(path+".count", "is %d, expected at least 1: a stage without targets shows nothing", *s.Count)
 	}
-	if v.doc.Has(path+".where") && len(s.Where) == 0 {
-		v.bad(path+".where", "is empty, expected labels with their values, such as {tier: internal}")
+	if v.Has(path+".where") && len(s.Where) == 0 {
+		v.Bad(path+".where", "is empty, expected labels with their values, such as {tier: internal}")
 	}
 	for label := range s.Where {
 		if !labelForm.MatchString(label) {
-			v.bad(strictyaml.Key(path+".where", label), "%s is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'", strictyaml.Quote(label))
+			v.Bad(strictyaml.Field(path+".where", label), "%s is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'", strictyaml.Quote(label))
 		}
 	}
-	if v.doc.Has(path+".spread") && !labelForm.MatchString(s.Spread) {
-		v.bad(path+".spread", "%s is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'", strictyaml.Quote(s.Spread))
+	if v.Has(path+".spread") && !labelForm.MatchString(s.Spread) {
+		v.Bad(path+".spread", "%s is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'", strictyaml.Quote(s.Spread))
 	}
 }
 
@@ -98,8 +98,8 @@ func (v *validator) rising() {
 		}
 		if *before >= 0 {
 			if was := v.spec.Stages[*before].Reach; s.Reach.Percent <= was.Percent && s.Reach.Targets <= was.Targets {
-				v.bad(strictyaml.Index("stages", i)+".reach", "is %s, expected more than the %s of the stage before it at %s: a reach counts everything exposed so far",
-					s.Reach, was, v.at(strictyaml.Index("stages", *before)+".reach"))
+				v.Bad(strictyaml.Index("stages", i)+".reach", "is %s, expected more than the %s of the stage before it at %s: a reach counts everything exposed so far",
+					s.Reach, was, v.At(strictyaml.Index("stages", *before)+".reach"))
 			}
 		}
 		*before = i
@@ -111,10 +111,10 @@ func (v *validator) reachesAll() {
 	last := len(v.spec.Stages) - 1
 	path, s := strictyaml.Index("stages", last), v.spec.Stages[last]
 	switch {
-	case v.doc.Bad(path + ".reach"):
+	case v.IsBad(path + ".reach"):
 	case s.Reach == nil || s.Reach.Percent != 100:
-		v.bad(path+".reach", "the last stage leaves targets out, expected reach: 100%%")
+		v.Bad(path+".reach", "the last stage leaves targets out, expected reach: 100%%")
 	case len(s.Where) > 0:
-		v.bad(path+".where", "limits the last stage, which reaches the whole fleet, expected none")
+		v.Bad(path+".where", "limits the last stage, which reaches the whole fleet, expected none")
 	}
 }

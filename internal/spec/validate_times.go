@@ -10,30 +10,30 @@ import (
 // times checks the times of health against each other. It goes before what is held
 // against them: where one of them is wrong, nothing is said of what follows from it.
 func (v *validator) times(h Health) {
-	if !v.given("health") || v.doc.Bad("health") {
+	if !v.Given("health") || v.IsBad("health") {
 		return
 	}
-	if v.doc.Has("health.every") && h.Every < minEvery {
-		v.bad("health.every", "is %s, expected at least %s", h.Every, minEvery)
+	if v.Has("health.every") && h.Every < minEvery {
+		v.Bad("health.every", "is %s, expected at least %s", h.Every, minEvery)
 	}
-	v.positive("health.window", h.Window)
-	v.positive("health.staleAfter", h.StaleAfter)
+	v.Positive("health.window", h.Window)
+	v.Positive("health.staleAfter", h.StaleAfter)
 	if longest, at := v.longestBake(); longest > 0 {
 		// With one stage it is its bake that is wrong, unless nothing else fits either.
 		several := len(v.spec.Stages) > 1
 		switch {
-		case v.doc.Has("health.every") && h.Every > longest && (several || h.Every > cmp.Or(h.Window, defaultWindow)):
-			v.bad("health.every", "is %s, expected at most the bake of a stage, of which the longest is %s at %s: it would end before the first look", h.Every, longest, v.at(at))
-		case v.doc.Has("health.warmup") && h.Warmup >= longest && several:
-			v.bad("health.warmup", "is %s, expected less than the bake of a stage, of which the longest is %s at %s: warmup is no evidence", h.Warmup, longest, v.at(at))
+		case v.Has("health.every") && h.Every > longest && (several || h.Every > cmp.Or(h.Window, defaultWindow)):
+			v.Bad("health.every", "is %s, expected at most the bake of a stage, of which the longest is %s at %s: it would end before the first look", h.Every, longest, v.At(at))
+		case v.Has("health.warmup") && h.Warmup >= longest && several:
+			v.Bad("health.warmup", "is %s, expected less than the bake of a stage, of which the longest is %s at %s: warmup is no evidence", h.Warmup, longest, v.At(at))
 		}
 	}
 	switch {
-	case v.doc.Bad("health.window"):
-	case v.doc.Has("health.window") && h.Window < v.every():
-		v.bad("health.window", "is %s, expected at least %s, the time between two looks (health.every)", h.Window, every(h))
-	case !v.given("health.window") && defaultWindow < v.every():
-		v.bad("health.every", "is %s, expected at most the window, which is %s unless health.window is set", h.Every, defaultWindow)
+	case v.IsBad("health.window"):
+	case v.Has("health.window") && h.Window < v.every():
+		v.Bad("health.window", "is %s, expected at least %s, the time between two looks (health.every)", h.Window, every(h))
+	case !v.Given("health.window") && defaultWindow < v.every():
+		v.Bad("health.every", "is %s, expected at most the window, which is %s unless health.window is set", h.Every, defaultWindow)
 	}
 	v.absence(h)
 }
@@ -41,7 +41,7 @@ func (v *validator) times(h Health) {
 // every is the time between two looks; 0 where the file says it wrongly or
 // lacks health as a whole, and nothing can be held against it.
 func (v *validator) every() Duration {
-	if v.doc.Bad("health.every") || !v.given("health") {
+	if v.IsBad("health.every") || !v.Given("health") {
 		return 0
 	}
 	return every(v.spec.Health)
@@ -51,11 +51,11 @@ func (v *validator) every() Duration {
 func (v *validator) longestBake() (longest Duration, at string) {
 	for i, s := range v.spec.Stages {
 		path := strictyaml.Index("stages", i) + ".bake"
-		if v.doc.Has(path + ".max") {
+		if v.Has(path + ".max") {
 			path += ".max"
 		}
 		switch d := s.Written.Max; {
-		case !v.doc.Has(path) || v.doc.Bad(path) || d <= 0:
+		case !v.Has(path) || v.IsBad(path) || d <= 0:
 			return 0, ""
 		case d > longest:
 			longest, at = d, path
@@ -73,13 +73,13 @@ func (v *validator) absence(h Health) {
 		return
 	}
 	for _, path := range []string{"health.window", "health.staleAfter", "health.every"} {
-		if v.doc.Bad(path) {
+		if v.IsBad(path) {
 			return
 		}
 	}
 	path := "health.window"
-	if !v.given(path) {
+	if !v.Given(path) {
 		path = "health.staleAfter"
 	}
-	v.bad(path, "the window of %s is shorter than staleAfter (%s), so missing traffic could never be told: expected a window of at least two of Prometheus' scrape intervals, and staleAfter set to them", window, stale)
+	v.Bad(path, "the window of %s is shorter than staleAfter (%s), so missing traffic could never be told: expected a window of at least two of Prometheus' scrape intervals, and staleAfter set to them", window, stale)
 }

@@ -19,18 +19,30 @@ const maxDepth = 100
 // lines cannot unfold into billions of values.
 const maxAliased = 100_000
 
+// Open has keys that are known only when the program runs, by the name in the tag of the
+// field that they stand for.
+type Open map[string][]Key
+
+// Key is one of them. New makes what its value is decoded into, a pointer.
+type Key struct {
+	Name string
+	New  func() any
+}
+
 // Decode reads one YAML document into out, a pointer to a struct, by the struct's
 // yaml tags. Fields may be structs, pointers, slices, maps with string keys,
 // strings, integers, booleans and whatever implements encoding.TextUnmarshaler;
 // a string and a TextUnmarshaler get the text as it was written. A TextUnmarshaler
 // that is a struct with yaml tags may be written as a mapping, too. The fields of a
-// struct that is tagged ",inline" stand beside the others. Input longer than maxBytes
-// is refused.
+// struct that is tagged ",inline" stand beside the others. In the place of a
+// field that is tagged ",open=drivers" stand the keys that open has for "drivers": the
+// field stays as it is, and Document.Opened has the values. Input longer than maxBytes is
+// refused.
 //
 // The document answers where values stand and holds the problems found so far;
 // out is filled as far as it could be understood. It is never nil.
-func Decode(file string, data []byte, maxBytes int, out any) *Document {
-	d := &Document{file: file, broken: map[string]bool{}, bad: map[string]bool{}}
+func Decode(file string, data []byte, maxBytes int, open Open, out any) *Document {
+	d := &Document{file: file, broken: map[string]bool{}, bad: map[string]bool{}, opened: map[string]any{}}
 	if len(data) > maxBytes {
 		d.fatal(0, 0, fmt.Sprintf("the file has %s, expected at most %s", size(len(data)), size(maxBytes)))
 		return d
@@ -43,7 +55,7 @@ func Decode(file string, data []byte, maxBytes int, out any) *Document {
 	if !d.parse() {
 		return d
 	}
-	w := walker{doc: d, fields: map[reflect.Type][]field{}}
+	w := walker{doc: d, open: open, fields: map[reflect.Type][]field{}}
 	w.value(d.root, reflect.ValueOf(out).Elem(), "", 0)
 	return d
 }

@@ -19,7 +19,12 @@ type Document struct {
 	problems Problems
 	broken   map[string]bool // paths whose values could not be understood
 	bad      map[string]bool // paths with a problem that was added later
+	opened   map[string]any  // values of open keys, by path
 }
+
+// Opened is the value at a path that ends with an open key, of the type that the key has;
+// nil where the file has none, or none that could be understood.
+func (d *Document) Opened(path string) any { return d.opened[path] }
 
 // Problems is what is wrong so far, unsorted; see Problems.Err.
 func (d *Document) Problems() Problems { return d.problems }
@@ -130,8 +135,8 @@ func child(n *yaml.Node, s string) *yaml.Node {
 	return nil
 }
 
-// Key is the path of a field of a mapping.
-func Key(path, name string) string {
+// Field is the path of a field of a mapping.
+func Field(path, name string) string {
 	plain := name != "" && strings.IndexFunc(name, func(r rune) bool {
 		return r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 	}) < 0

@@ -44,7 +44,7 @@ type root struct {
 
 func decode(text string) (root, *strictyaml.Document) {
 	var out root
-	doc := strictyaml.Decode("f.yaml", []byte(text), 1<<20, &out)
+	doc := strictyaml.Decode("f.yaml", []byte(text), 1<<20, nil, &out)
 	return out, doc
 }
 
@@ -249,15 +249,55 @@ func TestShortForm(t *testing.T) {
 		var out struct {
 			From source `yaml:"from"`
 		}
-		require.NoError(t, strictyaml.Decode("f.yaml", []byte(text), 1<<10, &out).Problems().Err(), text)
+		require.NoError(t, strictyaml.Decode("f.yaml", []byte(text), 1<<10, nil, &out).Problems().Err(), text)
 		require.Equal(t, want, out.From, text)
 	}
 	var out struct {
 		From source `yaml:"from"`
 		Bake span   `yaml:"bake"`
 	}
-	doc := strictyaml.Decode("f.yaml", []byte("from: [a]\nbake: {a: b}"), 1<<10, &out)
+	doc := strictyaml.Decode("f.yaml", []byte("from: [a]\nbake: {a: b}"), 1<<10, nil, &out)
 	require.EqualError(t, doc.Problems().Err(), "f.yaml:1:7: from: is a list, expected a source\nf.yaml:2:7: bake: is a mapping, expected a span")
-	doc = strictyaml.Decode("f.yaml", []byte("from: {pth: a}"), 1<<10, &out)
+	doc = strictyaml.Decode("f.yaml", []byte("from: {pth: a}"), 1<<10, nil, &out)
 	require.ErrorContains(t, doc.Problems().Err(), `unknown field "pth" in from, did you mean "path"?`)
+}
+
+// Keys that are known only when the program runs stand beside fields, and alone.
+func TestOpenKeys(t *testing.T) {
+	open := strictyaml.Open{"kinds": {
+		{Name: "web", New: func() any { return new(item) }},
+		{Name: "url", New: func() any { return new(string) }},
+	}}
+	type mapping struct {
+		Every span     `yaml:"every"`
+		Kind  struct{} `yaml:",open=kinds"`
+	}
+	var out struct {
+		Health mapping `yaml:"health"`
+	}
+	decode := func(text string) (*strictyaml.Document, string) {
+		doc := strictyaml.Decode("f.yaml", []byte(text), 1<<10, open, &out)
+		if err := doc.Problems().Err(); err != nil {
+			return doc, err.Error()
+		}
+		return doc, ""
+	}
+	doc, problems := decode("health: {web: {name: a}, every: 5m, url: http://x}")
+	require.Empty(t, problems)
+	require.Equal(t, "a", doc.Opened("health.web").(*item).Name)
+	require.Equal(t, "http://x", *doc.Opened("health.url").(*string))
+	require.Nil(t, doc.Opened("health.every"))
+	for text, want := range map[string]string{
+		"health: {wbe: {}}":        `f.yaml:1:10: unknown field "wbe" in health, did you mean "web"?`,
+		"health: {nomad: {}}":      `f.yaml:1:10: unknown field "nomad" in health, expected one of every, web, url`,
+		"health: {web: {nam: a}}":  `f.yaml:1:16: unknown field "nam" in health.web, did you mean "name"?`,
+		"health: {url: [a]}":       `f.yaml:1:15: health.url: is a list, expected text`,
+		"health: {url: }":          `f.yaml:1:15: health.url: has no value, expected text`,
+		"health: {web: a, web: b}": "f.yaml:1:15: health.web: is \"a\", expected a mapping with fields such as name, bake, n\nf.yaml:1:18: health: duplicate key \"web\", which is already there at 1:10",
+		"health: []":               `f.yaml:1:9: health: is a list, expected a mapping with fields such as every, web, url`,
+	} {
+		doc, problems := decode(text)
+		require.Equal(t, want, problems, text)
+		require.Nil(t, doc.Opened("health.url"))
+	}
 }

@@ -17,6 +17,7 @@ import (
 // walker fills a value from nodes and collects problems as it goes.
 type walker struct {
 	doc     *Document
+	open    Open
 	fields  map[reflect.Type][]field
 	aliased int  // values repeated by aliases so far
 	inAlias bool // below an alias
@@ -27,6 +28,7 @@ type walker struct {
 type field struct {
 	name  string
 	index []int
+	make  func() any // of an open key: makes its value
 }
 
 var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
@@ -48,7 +50,7 @@ func (w *walker) value(n *yaml.Node, v reflect.Value, path string, depth int) {
 		if v.Kind() == reflect.Pointer && v.Type().Elem().Kind() == reflect.Struct {
 			hint = ", or {} for its defaults"
 		}
-		w.doc.report(n, path, "has no value, expected "+expected(v.Type())+hint)
+		w.doc.report(n, path, "has no value, expected "+w.expected(v.Type())+hint)
 		return
 	}
 	if v.Kind() == reflect.Pointer {
@@ -155,7 +157,7 @@ func (w *walker) mapping(n *yaml.Node, v reflect.Value, path string, depth int) 
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(n.Content)/2))
 	for key, item := range w.entries(n, path) {
 		fresh := reflect.New(v.Type().Elem()).Elem()
-		w.value(item, fresh, Key(path, key.Value), depth+1)
+		w.value(item, fresh, Field(path, key.Value), depth+1)
 		v.SetMapIndex(reflect.ValueOf(key.Value).Convert(v.Type().Key()), fresh)
 	}
 }
@@ -172,7 +174,20 @@ func (w *walker) structure(n *yaml.Node, v reflect.Value, path string, depth int
 			w.unknown(n, key, path, known)
 			continue
 		}
-		w.value(item, v.FieldByIndex(known[at].index), Key(path, key.Value), depth+1)
+		if f, at := known[at], Field(path, key.Value); f.make != nil {
+			w.opened(item, f.make(), at, depth+1)
+		} else {
+			w.value(item, v.FieldByIndex(f.index), at, depth+1)
+		}
+	}
+}
+
+// opened keeps the value of an open key.
+func (w *walker) opened(n *yaml.Node, value any, path string, depth int) {
+	v := reflect.New(reflect.TypeOf(value)).Elem()
+	w.value(n, v, path, depth)
+	if !v.IsNil() && !w.doc.broken[path] {
+		w.doc.opened[path] = v.Interface()
 	}
 }
 
@@ -193,7 +208,7 @@ func (w *walker) unknown(n, key *yaml.Node, path string, known []field) {
 	}
 	if best, ok := suggest.Nearest(key.Value, slices.Values(names)); ok {
 		if child(n, best) == nil {
-			w.doc.broken[Key(path, best)] = true
+			w.doc.broken[Field(path, best)] = true
 		}
 		w.doc.reportKey(key, message+", did you mean "+Quote(best)+"?")
 		return
@@ -225,7 +240,7 @@ func (w *walker) entries(n *yaml.Node, path string) func(func(key, value *yaml.N
 }
 
 func (w *walker) mismatch(n *yaml.Node, v reflect.Value, path string) {
-	w.doc.report(n, path, "is "+found(n)+", expected "+expected(v.Type()))
+	w.doc.report(n, path, "is "+found(n)+", expected "+w.expected(v.Type()))
 }
 
 // fieldsOf lists a struct's fields in their order.
@@ -237,6 +252,10 @@ func (w *walker) fieldsOf(t reflect.Type) []field {
 	for f := range fieldsIn(t) {
 		name, how, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		switch {
+		case strings.HasPrefix(how, "open="):
+			for _, k := range w.open[strings.TrimPrefix(how, "open=")] {
+				known = append(known, field{name: k.Name, make: k.New})
+			}
 		case how == "inline":
 			for _, inner := range w.fieldsOf(f.Type) {
 				known = append(known, field{name: inner.name, index: append(slices.Clone(f.Index), inner.index...)})
@@ -272,7 +291,7 @@ func found(n *yaml.Node) string {
 }
 
 // expected names what a type wants.
-func expected(t reflect.Type) string {
+func (w *walker) expected(t reflect.Type) string {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -281,7 +300,6 @@ func expected(t reflect.Type) string {
 	}
 	switch t.Kind() {
 	case reflect.Struct:
-		w := walker{fields: map[reflect.Type][]field{}}
 		var names []string
 		for _, f := range w.fieldsOf(t) {
 			names = append(names, f.name)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/plan"
@@ -387,7 +388,7 @@ func fourStages() spec.Spec {
 		return spec.Stage{Name: name, Reach: &spec.Reach{Percent: percent}, Bake: minute, DecideWithin: minute}
 	}
 	return spec.Spec{
-		Unit: "edge", Release: "2.0.0", Driver: spec.Driver{HTTP: &spec.HTTPDriver{}},
+		Unit: "edge", Release: "2.0.0", Driver: spec.Driver{Choice: spec.Choose("http", driver.HTTP{})},
 		Apply:    spec.Apply{Batch: 10, Parallel: 50, Attempts: 3},
 		Rollback: spec.Rollback{Deadline: 10 * minute, Parallel: 200, Recover: minute},
 		Stages: []spec.Stage{

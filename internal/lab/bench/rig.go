@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -84,7 +85,7 @@ func (r *rig) work(acts any) error {
 
 // activities are the real ones.
 func (r *rig) activities() *activities.Activities {
-	return activities.New(r.store, activities.NewMetrics(prometheus.NewRegistry()), dial.Guard{})
+	return activities.New(r.store, activities.NewMetrics(prometheus.NewRegistry()), dial.Guard{}, catalog.New())
 }
 
 // fleet reads the simulated fleet's inventory.
@@ -148,7 +149,7 @@ func (r *rig) until(ctx context.Context, run client.WorkflowRun, phase rollout.P
 
 // parse completes a spec's text.
 func parse(text string) (spec.Spec, error) {
-	doc, err := spec.Parse("bench.yaml", []byte(text))
+	doc, err := spec.Parse("bench.yaml", []byte(text), catalog.New().Kinds())
 	if err != nil {
 		return spec.Spec{}, err
 	}

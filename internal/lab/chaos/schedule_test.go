@@ -11,6 +11,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sluicehq/sluice/internal/catalog"
 	inventory "github.com/sluicehq/sluice/internal/fleet"
 	plans "github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -52,7 +53,7 @@ func TestSpecs(t *testing.T) {
 	}
 	for _, k := range kinds() {
 		for _, prometheus := range []string{"", "http://127.0.0.1:9090"} {
-			s, err := spec.Parse("spec.yaml", []byte(k.spec("unit-0001", prometheus)))
+			s, err := spec.Parse("spec.yaml", []byte(k.spec("unit-0001", prometheus)), catalog.New().Kinds())
 			require.NoError(t, err, k.name)
 			_, err = plans.New(s.Spec, f)
 			require.NoError(t, err, k.name)

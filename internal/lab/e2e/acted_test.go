@@ -16,6 +16,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/lab/stack"
@@ -199,7 +200,7 @@ func (a *acted) down() { a.workflows.Stop() }
 func twoStages(bake time.Duration) spec.Spec {
 	one, minute := 1, spec.Duration(time.Minute)
 	return spec.Spec{
-		Unit: "acted", Release: "2.0.0", Driver: spec.Driver{HTTP: &spec.HTTPDriver{}},
+		Unit: "acted", Release: "2.0.0", Driver: spec.Driver{Choice: spec.Choose("http", driver.HTTP{})},
 		Apply:    spec.Apply{Batch: 100, Parallel: 50, Attempts: 3},
 		Rollback: spec.Rollback{Deadline: spec.Duration(time.Second), Parallel: 50, Recover: minute},
 		Stages: []spec.Stage{

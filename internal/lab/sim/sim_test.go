@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/lab/sim"
@@ -55,7 +56,7 @@ func start(t *testing.T, c *clock, o sim.Options) *sim.Fleet {
 
 func newDriver(t *testing.T) driver.Driver {
 	t.Helper()
-	d, err := driver.New(spec.Driver{HTTP: &spec.HTTPDriver{}}, nil)
+	d, err := catalog.New().Drivers.New(spec.Driver{Choice: spec.Choose("http", driver.HTTP{})}, nil)
 	require.NoError(t, err)
 	return d
 }

@@ -1,0 +1,163 @@
+package driver
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/sluicehq/sluice/internal/dial"
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/secret"
+	"github.com/sluicehq/sluice/internal/terminal"
+	"github.com/sluicehq/sluice/internal/tmpl"
+)
+
+// answer is a target's response, with the request it belongs to.
+type answer struct {
+	request *http.Request
+	status  int
+	body    []byte
+	token   secret.Secret
+}
+
+// failure tells what came back, without the token even if the target repeats it.
+func (a answer) failure(why string) error {
+	body := terminal.OneLine(a.token.Redact(string(a.body)), maxQuoted/4)
+	if body == "" {
+		body = "no body"
+	}
+	return fmt.Errorf("%s %s: status %d, %s: %s", a.request.Method, a.request.URL, a.status, a.token.Redact(why), body)
+}
+
+// do sends one request; o is nil for a question.
+func (h httpDriver) do(ctx context.Context, t fleet.Target, method, unit string, o *Order) (answer, error) {
+	where, err := tmpl.URL(h.settings.URL, tmpl.ForTarget(t.ID, t.Address, t.Labels).With(tmpl.Unit, unit))
+	if err != nil {
+		return answer{}, refused(fmt.Errorf("driver.http.url: %w", err))
+	}
+	var a answer
+	if h.settings.Token != "" {
+		if a.token, err = secret.Resolve(h.settings.Token); err != nil {
+			return answer{}, fmt.Errorf("driver.http.token: %w", err)
+		}
+	}
+	limited, cancel := context.WithTimeout(ctx, h.settings.Timeout.Std())
+	defer cancel()
+	if a.request, err = newRequest(limited, method, where, o, a.token); err == nil {
+		var resp *http.Response
+		if resp, err = h.via.RoundTrip(a.request); err == nil {
+			a.status = resp.StatusCode
+			a.body, err = readBounded(resp.Body)
+		}
+	}
+	switch {
+	case err == nil:
+		return a, nil
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case limited.Err() != nil:
+		err = fmt.Errorf("no answer within %s", h.settings.Timeout)
+	default:
+		err = a.trouble(err)
+	}
+	err = fmt.Errorf("%s %s: %w", method, where, err)
+	if _, ok := errors.AsType[*dial.RefusedError](err); ok {
+		return answer{}, refused(err)
+	}
+	return answer{}, err
+}
+
+// trouble words why there is no answer. What is not HTTP is repeated in the error, however
+// long and with whatever it holds.
+func (a answer) trouble(err error) error {
+	if _, ok := errors.AsType[*dial.RefusedError](err); ok {
+		return err
+	}
+	if text := err.Error(); a.token.Shows(text) || len(text) > maxQuoted {
+		return errors.New(terminal.OneLine(a.token.Redact(text), maxQuoted/4))
+	}
+	return err
+}
+
+// Values of headers that every request has, shared by all: a transport changes none.
+var (
+	userAgent = []string{"sluice"}
+	isJSON    = []string{"application/json"}
+)
+
+func newRequest(ctx context.Context, method string, where *url.URL, o *Order, token secret.Secret) (*http.Request, error) {
+	var body io.Reader
+	if o != nil {
+		data, err := json.Marshal(struct {
+			Release string `json:"release"`
+		}{o.Release})
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(data)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "", body) // the URL has been parsed
+	if err != nil {
+		return nil, err
+	}
+	req.URL, req.Host = where, where.Host
+	req.Header["User-Agent"], req.Header["Accept"] = userAgent, isJSON
+	if o != nil {
+		req.Header["Content-Type"] = isJSON
+		req.Header[FenceHeader] = []string{strconv.FormatInt(o.Fence, 10)}
+	}
+	if value := token.Reveal(); value != "" {
+		if strings.ContainsAny(value, "\r\n\x00") {
+			return nil, errors.New("the token is more than one line")
+		}
+		req.Header.Set("Authorization", "Bearer "+value)
+	}
+	return req, nil
+}
+
+func readBounded(body io.ReadCloser) ([]byte, error) {
+	defer body.Close()
+	data, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxAnswer {
+		return nil, fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
+	}
+	return data, nil
+}
+
+// parseState reads a state strictly: release and alive must be there, and
+// nothing may follow. A token that it repeats is taken out.
+func parseState(data []byte, token secret.Secret) (State, error) {
+	var wire struct {
+		Release *string `json:"release"`
+		Fence   int64   `json:"fence"`
+		Alive   *bool   `json:"alive"`
+		Detail  string  `json:"detail"`
+	}
+	if err := json.Unmarshal(data, &wire); err != nil {
+		return State{}, fmt.Errorf("not the JSON of a state (%w)", err)
+	}
+	switch {
+	case wire.Release == nil:
+		return State{}, errors.New(`the state has no "release"`)
+	case wire.Alive == nil:
+		return State{}, errors.New(`the state has no "alive"`)
+	case wire.Fence < 0:
+		return State{}, fmt.Errorf("the fence %d is negative", wire.Fence)
+	case token.Shows(*wire.Release):
+		return State{}, errors.New("the release that it names holds the token")
+	}
+	if err := checkRelease(*wire.Release); err != nil {
+		return State{}, err
+	}
+	return State{Release: *wire.Release, Fence: wire.Fence, Alive: *wire.Alive, Detail: terminal.OneLine(token.Redact(wire.Detail), maxQuoted/4)}, nil
+}
