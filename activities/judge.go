@@ -44,7 +44,7 @@ func (a *Activities) deps(d driver.Driver) health.Deps {
 // binding says whom a stage's checks are about, without the targets that are left
 // out of it.
 func binding(p plan.Plan, ref StageRef) health.Binding {
-	b := health.Binding{Unit: p.Spec.Unit, Release: p.Spec.Release, Stages: p.Spec.JudgedStages()}
+	b := health.Binding{Scope: health.Scope{Unit: p.Spec.Unit, Release: p.Spec.Release}, Stages: p.Spec.JudgedStages()}
 	here, at := present(ref.Absent), ref.Stage
 	if ref.Late != nil { // a sweep bakes like the last stage
 		at = len(p.Stages) - 1

@@ -109,7 +109,7 @@ func TestWatchMovesToAnotherWorker(t *testing.T) {
 	})
 	_, err := first.env.ExecuteActivity(first.acts.Watch, in)
 	require.ErrorContains(t, err, errWorkerStops.Error())
-	require.NotNil(t, beat.State.Scrape)
+	require.NotEmpty(t, beat.State.Source)
 
 	for resumed, reads := range map[bool]int64{true: 1, false: 2} {
 		second := newCounter(t, spec.CheckTraffic)

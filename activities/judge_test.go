@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -193,8 +194,7 @@ func TestChecksThatCannotBeSetUp(t *testing.T) {
 func TestStateOfOtherChecks(t *testing.T) {
 	g := newCounter(t)
 	in := g.input()
-	value := 1.0
-	in.State.Scrape = &health.ScrapeState{Last: map[string][]*float64{"t000": {&value}}}
+	in.State.Source = json.RawMessage(`{"last": {"t000": [1]}}`)
 	requireInvalid(t, g.fixture, g.acts.Gate, GateInput{HealthInput: in})
 }
 

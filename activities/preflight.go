@@ -58,11 +58,11 @@ func (a *Activities) preflightMeters(ctx context.Context, in PreflightInput) ([]
 	if err != nil {
 		return nil, 0, err
 	}
-	whole := health.Binding{Unit: p.Spec.Unit, Stage: p.Stages[0].Name, Exposed: p.Order, Cohort: p.Order, Earlier: in.Earlier}
+	whole := health.Binding{Scope: health.Scope{Unit: p.Spec.Unit, Stage: p.Stages[0].Name, Exposed: p.Order, Cohort: p.Order, Earlier: in.Earlier}}
 	for i, s := range p.Stages {
 		whole.Silent += p.Spec.Stages[i].Unreachable(s.Size())
 	}
-	halves := health.Binding{Unit: p.Spec.Unit, Stage: p.Stages[0].Name, Exposed: p.Cohort(0), Cohort: p.Cohort(0), Control: p.Control(0), Earlier: in.Earlier}
+	halves := health.Binding{Scope: health.Scope{Unit: p.Spec.Unit, Stage: p.Stages[0].Name, Exposed: p.Cohort(0), Cohort: p.Cohort(0), Control: p.Control(0), Earlier: in.Earlier}}
 	absolute, relative := p.Spec.Health, p.Spec.Health
 	absolute.Checks, relative.Checks = nil, nil
 	for _, c := range p.Spec.Health.Checks {

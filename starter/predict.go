@@ -58,10 +58,7 @@ func predict(ctx context.Context, p plan.Plan, now time.Time) ([]backtest.Foreca
 // stageBinding says whom a stage's checks are about, for questions about the past.
 func stageBinding(p plan.Plan, i int) health.Binding {
 	st := p.Spec.Stages[i]
-	return health.Binding{
-		Unit: p.Spec.Unit, Stage: st.Name, Exposed: p.Exposed(i), Control: p.Control(i),
-		Bake: st.Bake.Std(), Adaptive: st.Adaptive, Stages: p.Spec.JudgedStages(),
-	}
+	return health.Binding{Scope: health.Scope{Unit: p.Spec.Unit, Stage: st.Name, Exposed: p.Exposed(i), Control: p.Control(i)}, Bake: st.Bake.Std(), Adaptive: st.Adaptive, Stages: p.Spec.JudgedStages()}
 }
 
 // predictionText is a table of what checks can be expected to see.

@@ -89,7 +89,7 @@ func TestRealAlertmanager(t *testing.T) {
 	now := time.Now()
 	later := now.Add(time.Hour)
 	targets := []fleet.Target{{ID: "a", Address: "a:1"}, {ID: "b", Address: "b:1"}}
-	b := health.Binding{Unit: "edge", Release: release, Stage: "canary", Since: now, Exposed: targets[:1], Cohort: targets[:1], Control: targets[1:]}
+	b := health.Binding{Scope: health.Scope{Unit: "edge", Release: release, Stage: "canary", Since: now, Exposed: targets[:1], Cohort: targets[:1], Control: targets[1:]}}
 	ask := spec.Alerts{Alertmanager: url, Match: []string{"severity=critical", `release="$release"`, `release=~"$release"`, `release!~"x$release"`, `alertname!="Watchdog"`}}
 	open := func() *health.Meter {
 		m, err := health.Open(spec.Health{

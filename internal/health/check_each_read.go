@@ -13,18 +13,18 @@ func (m *Meter) everyone(ctx context.Context, c spec.Check, w window) everyone {
 		e.missed[id] = true
 	}
 	if c.Value != "" {
-		values := m.source.gauges(ctx, c.Value, exposed, w)
+		values := perTargetOf(m.source).gauges(ctx, c.Value, exposed, w)
 		e.whole, e.of = []reading{values.reading}, values.asked
 		for id, r := range values.of {
 			e.targets = append(e.targets, member{id: id, value: r})
 		}
 		return e
 	}
-	total := m.source.counts(ctx, c.Total, w, lackIsUnknown)
+	total := perTargetOf(m.source).counts(ctx, c.Total, w, lackIsUnknown)
 	if e.whole, e.of = []reading{total.reading}, total.asked; total.verdict != "" {
 		return e
 	}
-	bad := m.source.counts(ctx, c.Bad, w, lackIsNone)
+	bad := perTargetOf(m.source).counts(ctx, c.Bad, w, lackIsNone)
 	e.whole = append(e.whole, bad.reading)
 	for id, r := range total.of {
 		e.targets = append(e.targets, member{id: id, ratio: ratio{bad: bad.of[id], total: r}})

@@ -46,7 +46,7 @@ func (m *Meter) openComparisons() error {
 // openStrata readies sources for the targets that a check compares with each other.
 func (m *Meter) openStrata(c spec.Check, b Binding, alone bool) ([]stratum, error) {
 	if c.GroupBy == "" && c.Match == "" {
-		s, err := m.sourceOf(c, alone)
+		s, err := m.sourceFor(c, alone)
 		return []stratum{{source: s}}, err
 	}
 	var out []stratum
@@ -59,7 +59,7 @@ func (m *Meter) openStrata(c spec.Check, b Binding, alone bool) ([]stratum, erro
 		if alone && c.Objective == nil {
 			kind = kind.own()
 		}
-		s, err := openPrometheus(m.spec, kind, newClient(m.transport))
+		s, err := m.open(kind.Scope)
 		if err != nil {
 			return nil, err
 		}
@@ -71,15 +71,18 @@ func (m *Meter) openStrata(c spec.Check, b Binding, alone bool) ([]stratum, erro
 	return out, nil
 }
 
-// sourceOf is where a check reads. Without a control it compares the stage's own targets
+// sourceFor is where a check reads. Without a control it compares the stage's own targets
 // with themselves: of the others that are exposed nothing tells what they were like before
 // they ran the release.
-func (m *Meter) sourceOf(c spec.Check, alone bool) (source, error) {
+func (m *Meter) sourceFor(c spec.Check, alone bool) (source, error) {
 	own := m.binding.own()
-	if !alone || c.Objective != nil || m.spec.Prometheus == "" || len(own.Exposed) == len(m.binding.Exposed) {
+	if !alone || c.Objective != nil || len(own.Exposed) == len(m.binding.Exposed) {
 		return m.source, nil
 	}
-	return openPrometheus(m.spec, own, newClient(m.transport))
+	if _, keeps := m.source.(memory); keeps { // it is read for the whole stage, once
+		return m.source, nil
+	}
+	return m.open(own.Scope)
 }
 
 // own is the binding without the targets that earlier stages have exposed, if the stage

@@ -20,7 +20,7 @@ import (
 // regions is a fleet of eight targets in two regions, of which the first in each is
 // exposed. Every target has 100 requests a second and so many errors of them.
 func regions(errors map[string]float64) (Binding, oracle) {
-	b := Binding{Unit: "edge", Release: "2.0.0", Stage: "canary", Since: looked, Bake: 30 * time.Minute}
+	b := Binding{Scope: Scope{Unit: "edge", Release: "2.0.0", Stage: "canary", Since: looked}, Bake: 30 * time.Minute}
 	for i := range 8 {
 		t := fleet.Target{ID: fmt.Sprintf("t%d", i), Address: fmt.Sprintf("10.0.0.%d:80", i), Labels: map[string]string{"region": []string{"eu", "us"}[i%2]}}
 		if i < 2 {

@@ -93,7 +93,7 @@ func (m *Meter) compareMeans(ctx context.Context, c spec.Check, at moment) judge
 	var lost []string
 	early := ""
 	for _, a := range arms(part.alone) {
-		s := m.source.gauges(ctx, c.Value, a, at.window)
+		s := perTargetOf(m.source).gauges(ctx, c.Value, a, at.window)
 		res.evidence(s.reading)
 		if s.verdict != "" {
 			part.judge.See(judge.Numbers{At: look.At})
@@ -215,7 +215,7 @@ func (m *Meter) pastMeans(ctx context.Context, w window) map[string]map[string]f
 		}
 		kept := map[string]float64{}
 		for _, a := range arms(part.alone) {
-			usual := m.source.usual(ctx, c.Value, a, w, long, step)
+			usual := perTargetOf(m.source).usual(ctx, c.Value, a, w, long, step)
 			for _, id := range part.places[a] {
 				if v, ok := usual[id]; ok && (a == control || own[id]) {
 					kept[id] = v

@@ -138,7 +138,7 @@ func fourTargets() health.Binding {
 		ts = append(ts, fleet.Target{ID: fmt.Sprint("t", i), Address: fmt.Sprintf("t%d:80", i)})
 	}
 	before := health.Baseline{From: applied.Add(-2 * time.Minute), At: applied.Add(-time.Minute), Exposed: 2400, Control: 2400}
-	return health.Binding{Unit: "edge", Release: "2.0.0", Stage: "canary", Since: applied, Exposed: ts[:2], Cohort: ts[:2], Control: ts[2:], Before: before}
+	return health.Binding{Scope: health.Scope{Unit: "edge", Release: "2.0.0", Stage: "canary", Since: applied, Exposed: ts[:2], Cohort: ts[:2], Control: ts[2:]}, Before: before}
 }
 
 func (r rig) open(t *testing.T) *health.Meter {

@@ -41,7 +41,7 @@ func TestUsualRows(t *testing.T) {
 // A bad release that was taken back minutes ago is not how targets usually are.
 func TestPastWithoutEarlierRollouts(t *testing.T) {
 	bad := Span{From: looked.Add(-8 * time.Minute), To: looked.Add(-5 * time.Minute)}
-	source := history(func(query string) map[string]func(at, window float64) float64 {
+	source := pastOf(func(query string) map[string]func(at, window float64) float64 {
 		return map[string]func(at, window float64) float64{"": func(at, window float64) float64 {
 			if !strings.Contains(query, "5..") {
 				return 100 * window

@@ -112,10 +112,7 @@ func (f *farm) Apply(context.Context, fleet.Target, driver.Order) error {
 
 // binding exposes the first n targets.
 func (f *farm) binding(n int) Binding {
-	return Binding{
-		Unit: "edge", Release: "2.0.0", Previous: "1.0.0", Stage: "canary",
-		Exposed: f.targets[:n], Cohort: f.targets[:n], Control: f.targets[n:], Since: f.applied,
-	}
+	return Binding{Scope: Scope{Unit: "edge", Release: "2.0.0", Previous: "1.0.0", Stage: "canary", Exposed: f.targets[:n], Cohort: f.targets[:n], Control: f.targets[n:], Since: f.applied}}
 }
 
 func (f *farm) open(t *testing.T, h spec.Health, b Binding) *Meter {

@@ -18,20 +18,11 @@ import (
 
 // Binding says whom the checks are about: one stage of one rollout.
 type Binding struct {
-	// Release is what the exposed targets must run; empty when anything will do.
-	Unit, Release, Previous, Stage string
-	// Exposed are the targets changed so far, Cohort those of this stage among
-	// them, Control those not reached; Control is empty in the last stage.
-	Exposed, Cohort, Control []fleet.Target
+	Scope
 	// Silent is how many exposed targets may leave questions unanswered.
 	Silent int
-	// Since is when the cohort was applied. Evidence counts from Since plus the
-	// spec's warmup.
-	Since time.Time
 	// Before is what was measured before the stage.
 	Before Baseline
-	// Earlier are when other rollouts of the unit ran: the past leaves them out.
-	Earlier []Span
 	// Bake is how long the stage is watched, as planned, and Adaptive when it may end
 	// earlier; nil when it may not.
 	Bake     time.Duration
@@ -61,12 +52,13 @@ type Meter struct {
 	binding Binding
 	driver  driver.Driver
 	client  *http.Client
-	// transport carries requests to sources.
-	transport http.RoundTripper
-	dial      func(ctx context.Context, network, address string) (net.Conn, error)
-	source    source
-	streaks   map[string]int
-	last      time.Time // of the newest look that judged
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	// source is what the stage as a whole is read from, and open readies another one for
+	// some of its targets.
+	source  source
+	open    func(Scope) (source, error)
+	streaks map[string]int
+	last    time.Time // of the newest look that judged
 	// comparisons are those checks that add up look by look, by name.
 	comparisons map[string][]*comparison
 	// means are those that compare means.
@@ -79,8 +71,7 @@ func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
 	if d.Driver == nil && !slices.Contains(h.Without, spec.CheckAlive) {
 		return nil, errors.New("expected a driver, which the check \"alive\" asks")
 	}
-	h.Checks = concrete(h)
-	m := &Meter{spec: h, binding: b, transport: d.Transport, driver: d.Driver, streaks: map[string]int{}}
+	m := &Meter{spec: h, binding: b, driver: d.Driver, streaks: map[string]int{}}
 	m.client = newClient(d.Transport)
 	if m.dial = d.Dial; m.dial == nil {
 		m.dial = (&net.Dialer{}).DialContext
@@ -88,18 +79,15 @@ func Open(h spec.Health, b Binding, d Deps) (*Meter, error) {
 	if err := m.ready(); err != nil {
 		return nil, err
 	}
-	var err error
-	switch client := newClient(d.Transport); { // of its own, since a source may wrap it
-	case h.Prometheus != "" && h.Scrape == nil:
-		m.source, err = openPrometheus(h, b, client)
-	case h.Scrape != nil && h.Prometheus == "":
-		m.source, err = openScrape(h, b, client)
-	case h.Prometheus == "" && h.Scrape == nil && h.Sourceless():
-		m.source = nothing{h.Every}
-	default:
-		err = errors.New("expected exactly one source of health")
-	}
+	sources, err := sourceOf(h)
 	if err != nil {
+		return nil, err
+	}
+	m.open = func(s Scope) (source, error) { return sources(h, s, sourceDeps{d.Transport}) }
+	if m.source, err = m.open(b.Scope); err != nil {
+		return nil, err
+	}
+	if m.spec.Checks, err = expandHistograms(h.Checks, m.source); err != nil {
 		return nil, err
 	}
 	m.openMeans()

@@ -138,7 +138,7 @@ func (m *Meter) measure(ctx context.Context, at time.Time) (Baseline, error) {
 		r := m.requests(ctx, w)
 		b.Bursts = m.bursts(ctx, w.at)
 		if len(m.binding.Control) == 0 {
-			b.Density = m.source.density(ctx, m.spec.Traffic, w)
+			b.Density = historyOf(m.source).density(ctx, m.spec.Traffic, w)
 		}
 		b.Exposed, b.Control, b.Traffic = r.mine, r.others, cmp.Or(r.trouble.why, r.doubt.why)
 	}

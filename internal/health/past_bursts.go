@@ -43,10 +43,12 @@ func (m *Meter) totals(ctx context.Context, a arm, at time.Time, looks int, step
 	if a == control && len(m.binding.Control) == 0 {
 		return nil
 	}
-	if kept := m.looked(m.spec.Traffic, a); kept != nil {
-		return kept
+	if kept, ok := m.source.(memory); ok {
+		if looks := kept.looked(m.spec.Traffic, a); looks != nil {
+			return looks
+		}
 	}
-	past, r := m.source.past(ctx, m.spec.Traffic, a, at, looks, step)
+	past, r := historyOf(m.source).past(ctx, m.spec.Traffic, a, at, looks, step)
 	if r.verdict != "" {
 		return nil
 	}

@@ -3,11 +3,7 @@ package health
 import (
 	"context"
 	"math"
-	"slices"
 	"time"
-
-	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
-	"github.com/prometheus/common/model"
 
 	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/sequential"
@@ -104,19 +100,23 @@ func (m *Meter) pastOf(ctx context.Context, c spec.Check, w window, part *compar
 // addPast adds an arm's events to the rows, of which there is one for each look. It
 // answers a reading with a verdict where the source does not know them.
 func addPast(ctx context.Context, c spec.Check, s source, a arm, at time.Time, step time.Duration, rows [][]float64) reading {
-	total, r := s.past(ctx, c.Total, a, at, len(rows), step)
-	if r.empty && c.Slow != nil {
-		if again, r := s.past(ctx, native(c).Total, a, at, len(rows), step); r.verdict == "" {
-			c, total = native(c), again
+	h := historyOf(s)
+	total, r := h.past(ctx, c.Total, a, at, len(rows), step)
+	for _, other := range slowForms(c, s) {
+		if !r.empty || other.Total == c.Total {
+			continue
+		}
+		if again, found := h.past(ctx, other.Total, a, at, len(rows), step); found.verdict == "" {
+			c, total, r = other, again, found
 		}
 	}
 	if total == nil {
 		return r
 	}
-	bad, r := s.past(ctx, c.Bad, a, at, len(rows), step)
+	bad, r := h.past(ctx, c.Bad, a, at, len(rows), step)
 	switch {
 	case r.empty && c.Slow != nil:
-		return notABound(r, float64(c.Slow.Over), s.bounds(ctx, c.Slow.Histogram, window{from: at.Add(-step), at: at}))
+		return notABound(r, float64(c.Slow.Over), histogramsOf(s).bounds(ctx, c.Slow.Histogram, window{from: at.Add(-step), at: at}))
 	case r.verdict != "" && !r.empty:
 		return r
 	}
@@ -146,7 +146,10 @@ func (m *Meter) onlyPast(ctx context.Context, c spec.Check, w window, part *comp
 		if r.total.value == 0 {
 			return Past{Missing: "there were no events before the stage"}
 		}
-		total, bad := m.looked(c.Total, a), m.looked(c.Bad, a)
+		var total, bad []float64
+		if kept, ok := m.source.(memory); ok {
+			total, bad = kept.looked(c.Total, a), kept.looked(c.Bad, a)
+		}
 		if len(total) == 0 {
 			total, bad = []float64{r.total.value}, []float64{r.bad.value}
 			if c.Slow != nil {
@@ -183,98 +186,3 @@ func trimmed(rows [][]float64) [][]float64 {
 
 // rounded keeps histories small.
 func rounded(v float64) float64 { return math.Round(v*1000) / 1000 }
-
-// past asks for the increase over the window at the end of each look, less that up to
-// its beginning: both begin together, so every event is counted once.
-func (p *prometheus) past(ctx context.Context, expr string, a arm, at time.Time, looks int, step time.Duration) ([]float64, reading) {
-	at = at.Truncate(time.Millisecond) // as precisely as the source answers
-	long := max(p.spec.Window.Std(), 2*step)
-	upto, r := p.ranged(ctx, expr, a, long, promv1.Range{Start: at.Add(-time.Duration(looks-1) * step), End: at, Step: step})
-	if r.verdict != "" {
-		return nil, r
-	}
-	from, r := p.ranged(ctx, expr, a, long-step, promv1.Range{Start: at.Add(-time.Duration(looks) * step), End: at.Add(-step), Step: step})
-	if r.verdict != "" && !r.empty {
-		return nil, r
-	}
-	out, owed := make([]float64, looks), 0.0
-	for i := range out {
-		end := at.Add(-time.Duration(looks-1-i) * step)
-		if all, ok := upto[model.TimeFromUnixNano(end.UnixNano())]; ok {
-			out[i] = settle(&owed, all-from[model.TimeFromUnixNano(end.Add(-step).UnixNano())])
-		}
-	}
-	return out, reading{}
-}
-
-// ranged evaluates what must be one series at many times.
-func (p *prometheus) ranged(ctx context.Context, expr string, a arm, long time.Duration, r promv1.Range) (map[model.Time]float64, reading) {
-	query, err := p.fillOwn(expr, a, window{from: r.End.Add(-long), at: r.End})
-	if err != nil {
-		return nil, noData(expr, "the query cannot be filled: %s", err)
-	}
-	matrix, read := p.matrix(ctx, query, r)
-	switch {
-	case read.verdict != "":
-		return nil, read
-	case len(matrix) > 1:
-		return nil, noData(query, "the query answers more than one series about the past")
-	}
-	out := make(map[model.Time]float64, len(matrix[0].Values))
-	for _, v := range matrix[0].Values {
-		if c := (reading{value: float64(v.Value)}).counted(); c.verdict == "" {
-			out[v.Timestamp] = c.value
-		}
-	}
-	return out, reading{query: query}
-}
-
-// matrix evaluates a query at many times.
-func (p *prometheus) matrix(ctx context.Context, query string, r promv1.Range) (model.Matrix, reading) {
-	ctx, cancel := context.WithTimeoutCause(ctx, queryTimeout, errSlow)
-	defer cancel()
-	value, _, _, err := p.api.QueryRange(ctx, query, r, promv1.WithTimeout(queryTimeout))
-	if err != nil {
-		return nil, noData(query, "no usable answer from %s about the past", p.host)
-	}
-	matrix, ok := value.(model.Matrix)
-	switch {
-	case !ok:
-		return nil, noData(query, "the query answers a %s about the past", value.Type())
-	case len(matrix) == 0:
-		none := noData(query, "the query found no series in the past")
-		none.empty = true
-		return nil, none
-	}
-	return matrix, reading{query: query}
-}
-
-// fillOwn answers the query for an arm before the stage: of those that will be exposed
-// only the stage's own targets, since the others run the release already.
-func (p *prometheus) fillOwn(expr string, a arm, w window) (string, error) {
-	if a == control || len(p.cohort) == 0 {
-		return p.fill(expr, a, w)
-	}
-	return p.fillFor(expr, p.cohort, w)
-}
-
-func (s *scrape) past(_ context.Context, expr string, _ arm, _ time.Time, _ int, _ time.Duration) ([]float64, reading) {
-	return nil, noData(expr, "metrics pages have no past")
-}
-
-func (nothing) past(_ context.Context, expr string, _ arm, _ time.Time, _ int, _ time.Duration) ([]float64, reading) {
-	return nil, noData(expr, "the spec has no source")
-}
-
-// looked is what every look of the baseline added.
-func (s *scrape) looked(expr string, a arm) []float64 {
-	i := slices.Index(s.exprs, expr)
-	if i < 0 {
-		return nil
-	}
-	var out []float64
-	for _, p := range s.baselooks {
-		out = append(out, p.Counts[i][a])
-	}
-	return out
-}

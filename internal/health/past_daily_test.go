@@ -36,7 +36,7 @@ func TestRose(t *testing.T) {
 func TestTimeOfDay(t *testing.T) {
 	noon := float64(looked.Add(-day).Unix())
 	source := func(asked *bool) http.RoundTripper {
-		return history(func(query string) map[string]func(at, window float64) float64 {
+		return pastOf(func(query string) map[string]func(at, window float64) float64 {
 			return map[string]func(at, window float64) float64{"": func(at, window float64) float64 {
 				*asked = *asked || at < float64(looked.Add(-12*time.Hour).Unix())
 				if !strings.Contains(query, "5..") {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/judge"
-	"github.com/sluicehq/sluice/internal/promql"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -99,35 +98,13 @@ func (m *Meter) replay(ctx context.Context, c spec.Check, part *comparison, from
 	}
 	switch {
 	case !known:
-		return nil, cmp.Or(m.misspelt(ctx, c.Total, to), none)
+		return nil, cmp.Or(historyOf(m.source).misspelt(ctx, c.Total, to), none)
 	case c.Slow == nil && !slices.ContainsFunc(all, anyBad):
-		if why := m.misspelt(ctx, c.Bad, to); why != "" {
+		if why := historyOf(m.source).misspelt(ctx, c.Bad, to); why != "" {
 			return nil, why
 		}
 	}
 	return all, ""
-}
-
-// misspelt says which series of an expression no target has; empty where some have all.
-func (m *Meter) misspelt(ctx context.Context, expr string, at time.Time) string {
-	p, ok := m.source.(*prometheus)
-	if !ok {
-		return ""
-	}
-	query, err := p.fill(expr, exposed, window{from: at.Add(-m.spec.Window.Std()), at: at})
-	if err != nil {
-		return err.Error()
-	}
-	selectors, err := promql.Selectors(query)
-	if err != nil {
-		return err.Error()
-	}
-	for _, s := range selectors {
-		if r := p.newest(ctx, loosened(s), at); r.empty {
-			return nobodyHas(query, s).why
-		}
-	}
-	return ""
 }
 
 // anyBad says that a row has bad events of some arm.

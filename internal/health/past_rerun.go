@@ -2,12 +2,8 @@ package health
 
 import (
 	"context"
-	"math"
 	"slices"
 	"time"
-
-	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
-	"github.com/prometheus/common/model"
 
 	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -67,82 +63,28 @@ func rerun[L any](looks []L, every, bake, pace time.Duration, place func(*L, tim
 	}
 }
 
-// maxReread is how many numbers are asked for at once, about.
-const maxReread = 40_000
-
 // numbers are those of every target in the past, look by look; none where the source
 // knows nothing.
 func (m *Meter) numbers(ctx context.Context, c spec.Check, part *meansCheck, from, to time.Time) []judge.Numbers {
-	p, ok := m.source.(*prometheus)
-	if !ok {
-		return nil
-	}
 	every := m.spec.Every.Std()
 	out := make([]judge.Numbers, int(to.Sub(from)/every))
 	known := false
 	for _, a := range arms(part.alone) {
-		places := part.places[a]
-		if len(places) == 0 {
+		if len(part.places[a]) == 0 {
 			continue
 		}
-		step := max(1, min(maxReplay, maxReread/len(places)))
-		for first := 0; first < len(out); first += step {
-			n := min(step, len(out)-first)
-			r := promv1.Range{Start: from.Add(time.Duration(first+1) * every), End: from.Add(time.Duration(first+n) * every), Step: every}
-			known = p.numbers(ctx, c.Value, a, places, r, out[first:first+n]) || known
+		rows, ok := historyOf(m.source).numbers(ctx, c.Value, a, part.places[a], from, len(out), every)
+		known = known || ok
+		for i, row := range rows {
+			if a == exposed {
+				out[i].Exposed = row
+			} else {
+				out[i].Control = row
+			}
 		}
 	}
 	if !known {
 		return nil
 	}
 	return out
-}
-
-// numbers fills looks with an arm's numbers, and answers whether there were any.
-func (p *prometheus) numbers(ctx context.Context, expr string, a arm, places []string, r promv1.Range, into []judge.Numbers) bool {
-	about := p.about(expr, a)
-	at := make(map[string]int, len(places))
-	for i, id := range places {
-		at[id] = i
-	}
-	var values []string
-	for _, v := range about.values {
-		if _, asked := at[about.ids[v]]; asked {
-			values = append(values, v)
-		}
-	}
-	for i := range into {
-		row := slices.Repeat([]float64{math.NaN()}, len(places))
-		if a == exposed {
-			into[i].Exposed = row
-		} else {
-			into[i].Control = row
-		}
-	}
-	query, err := p.fillFor(expr, values, window{from: r.End.Add(-p.spec.Window.Std()), at: r.End})
-	if err != nil {
-		return false
-	}
-	matrix, read := p.matrix(ctx, query, r)
-	if read.verdict != "" {
-		return false
-	}
-	for _, series := range matrix {
-		place, ok := at[about.ids[string(series.Metric[model.LabelName(p.spec.Identify.Label)])]]
-		if !ok {
-			continue
-		}
-		for _, v := range series.Values {
-			i := int(v.Timestamp.Time().Sub(r.Start)+r.Step/2) / int(r.Step)
-			if i < 0 || i >= len(into) {
-				continue
-			}
-			row := into[i].Exposed
-			if a == control {
-				row = into[i].Control
-			}
-			row[place] = float64(v.Value)
-		}
-	}
-	return true
 }

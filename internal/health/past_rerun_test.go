@@ -16,8 +16,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// history answers range queries: for each series its labels and its value at a time.
-func history(series func(query string) map[string]func(at, window float64) float64) http.RoundTripper {
+// pastOf answers range queries: for each series its labels and its value at a time.
+func pastOf(series func(query string) map[string]func(at, window float64) float64) http.RoundTripper {
 	return transport(func(r *http.Request) (*http.Response, error) {
 		body, _ := io.ReadAll(r.Body)
 		form, _ := url.ParseQuery(string(body))
@@ -50,7 +50,7 @@ func TestReruns(t *testing.T) {
 	h := promSpec(orders())
 	h.FalseRollbackRate = 0.05
 	from, noon := looked.Add(-24*time.Hour), looked.Add(-12*time.Hour)
-	source := history(func(query string) map[string]func(at, window float64) float64 {
+	source := pastOf(func(query string) map[string]func(at, window float64) float64 {
 		out := map[string]func(at, window float64) float64{}
 		exposed := strings.Contains(query, `10\\.0\\.0\\.0:80`)
 		changed := func(at float64) bool { return exposed && at > float64(noon.Unix()) }

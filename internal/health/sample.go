@@ -20,15 +20,3 @@ func (b Binding) few(n int) []fleet.Target {
 	older := slices.DeleteFunc(slices.Clone(b.Exposed), func(t fleet.Target) bool { return fresh[t.ID] })
 	return append(some, sample(older, n-len(some))...)
 }
-
-// sample picks n of the targets evenly, always the same ones.
-func sample(ts []fleet.Target, n int) []fleet.Target {
-	if len(ts) <= n {
-		return ts
-	}
-	out := make([]fleet.Target, n)
-	for i := range out {
-		out[i] = ts[i*len(ts)/n]
-	}
-	return out
-}

@@ -56,7 +56,7 @@ func TestScrapeWindowTrails(t *testing.T) {
 			require.Equal(t, "0% (0/1,200), limit 5%", res.Sentence, i)
 		}
 	}
-	require.LessOrEqual(t, len(m.State().Scrape.Parts), 2*ringParts)
+	require.LessOrEqual(t, len(keptPages(t, m).Parts), 2*ringParts)
 }
 
 // After a value that was none, the next one is not taken for all new.
@@ -134,7 +134,7 @@ func TestScrapeReadsASample(t *testing.T) {
 	f.serve("*", 0, 100)
 	res := f.look(t, m, 10*time.Second).Results[0]
 	require.Equal(t, "0% (0/500), limit 5% [read on 5 of 20 targets]", res.Sentence)
-	require.Len(t, m.State().Scrape.Last, 10)
+	require.Len(t, keptPages(t, m).Last, 10)
 }
 
 // What is measured before a stage, two reads apart, is what its looks compare with.

@@ -91,7 +91,7 @@ func TestRealPrometheusForms(t *testing.T) {
 			}
 		}
 	}
-	b := health.Binding{Unit: "shop", Release: "2.0.0", Stage: "canary", Exposed: targets[:changed], Cohort: targets[:changed], Control: targets[changed:], Bake: 15 * time.Second}
+	b := health.Binding{Scope: health.Scope{Unit: "shop", Release: "2.0.0", Stage: "canary", Exposed: targets[:changed], Cohort: targets[:changed], Control: targets[changed:]}, Bake: 15 * time.Second}
 	open := func() *health.Meter {
 		m, err := health.Open(h, b, health.Deps{})
 		require.NoError(t, err)

@@ -142,10 +142,7 @@ func TestRealPrometheus(t *testing.T) {
 			}
 		}
 	}
-	b := health.Binding{
-		Unit: "edge", Release: "2.0.0", Stage: "canary", Since: time.Now(),
-		Exposed: targets[:2], Cohort: targets[:2], Control: targets[2:],
-	}
+	b := health.Binding{Scope: health.Scope{Unit: "edge", Release: "2.0.0", Stage: "canary", Since: time.Now(), Exposed: targets[:2], Cohort: targets[:2], Control: targets[2:]}}
 	open := func() *health.Meter {
 		m, err := health.Open(h, b, health.Deps{})
 		require.NoError(t, err)

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"time"
@@ -19,8 +20,8 @@ type State struct {
 	Comparisons map[string]CompareState `json:"comparisons,omitempty"`
 	// Means is the same of checks that compare means.
 	Means map[string]judge.MeansState `json:"means,omitempty"`
-	// Scrape is what was read of metrics pages; nil for other sources.
-	Scrape *ScrapeState `json:"scrape,omitempty"`
+	// Source is what the source keeps; empty for one that can be asked again.
+	Source json.RawMessage `json:"source,omitempty"`
 }
 
 // State is what a later Meter of the same stage goes on from. It is a copy: later
@@ -28,7 +29,7 @@ type State struct {
 func (m *Meter) State() State {
 	s := State{At: m.last, Streaks: maps.Clone(m.streaks)}
 	if kept, ok := m.source.(memory); ok {
-		s.Scrape = kept.state()
+		s.Source = kept.state()
 	}
 	for name, c := range m.parts() {
 		if s.Comparisons == nil {
@@ -63,8 +64,8 @@ func (m *Meter) Restore(s State) error {
 			return otherCheck(name)
 		}
 	}
-	if kept, ok := m.source.(memory); ok {
-		return kept.restore(s.Scrape)
+	if kept, ok := m.source.(memory); ok && len(s.Source) > 0 {
+		return kept.restore(s.Source)
 	}
 	return nil
 }

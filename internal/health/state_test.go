@@ -49,7 +49,9 @@ func TestRestoreRefusesAStateOfOtherChecks(t *testing.T) {
 		{Each: []ScrapeEach{{Counts: map[string][]float64{"t0": {1}}}}},
 	} {
 		m := f.open(t, scrapeSpec(eachCheck(0.05)), f.binding(2))
-		require.ErrorContains(t, m.Restore(State{Scrape: &s}), "expected 2")
+		raw, err := json.Marshal(s)
+		require.NoError(t, err)
+		require.ErrorContains(t, m.Restore(State{Source: raw}), "expected 2")
 	}
 }
 
@@ -104,7 +106,7 @@ func TestStateOfManyTargetsAndChecksIsSmall(t *testing.T) {
 		_, err := m.Look(t.Context(), f.applied.Add(time.Duration(5*(i+1))*time.Second))
 		require.NoError(t, err)
 	}
-	kept := m.State().Scrape
+	kept := keptPages(t, m)
 	numbers := 0
 	for _, values := range kept.Last {
 		numbers += len(values)
@@ -120,4 +122,11 @@ func TestStateOfManyTargetsAndChecksIsSmall(t *testing.T) {
 	data, err := json.Marshal(m.State())
 	require.NoError(t, err)
 	require.Less(t, len(data), 256<<10)
+}
+
+// keptPages is what a Meter keeps of metrics pages.
+func keptPages(t *testing.T, m *Meter) (k ScrapeState) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(m.State().Source, &k))
+	return k
 }

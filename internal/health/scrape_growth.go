@@ -2,7 +2,6 @@ package health
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
@@ -51,13 +50,6 @@ const (
 	// both arms, and single targets' increments. It travels with every heartbeat.
 	maxKept = 20_000
 )
-
-// clone shares nothing that a read changes: values and parts are replaced, never
-// written to.
-func (k ScrapeState) clone() ScrapeState {
-	k.Last, k.Parts, k.Each = maps.Clone(k.Last), slices.Clone(k.Parts), slices.Clone(k.Each)
-	return k
-}
 
 // fits says whether the state is one of so many counters, of which so many are kept
 // of each target.

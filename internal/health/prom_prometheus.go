@@ -3,7 +3,6 @@ package health
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"sync"
 	"time"
 
@@ -24,9 +23,9 @@ const matcherSample = 200
 // prometheus asks a Prometheus-compatible API. Its readings may be taken
 // concurrently.
 type prometheus struct {
-	api     promv1.API
-	spec    spec.Health
-	binding Binding
+	api   promv1.API
+	spec  spec.Health
+	scope Scope
 	// values are the label's values of each arm, sampled.
 	exposed, cohort, control []string
 	// The same of checks that ask about each target.
@@ -40,15 +39,15 @@ type prometheus struct {
 	began   time.Time         // this look, by this machine's clock
 }
 
-func openPrometheus(h spec.Health, b Binding, client *http.Client) (source, error) {
-	c, err := promapi.New(h.Prometheus, client.Transport, maxAnswer)
+func openPrometheus(h spec.Health, b Scope, d sourceDeps) (source, error) {
+	c, err := promapi.New(h.Prometheus, d.Transport, maxAnswer)
 	if err != nil {
 		return nil, fmt.Errorf("health.prometheus: %w", err)
 	}
 	if err := distinct(h.Identify, b); err != nil {
 		return nil, err
 	}
-	p := &prometheus{api: c, spec: h, binding: b, host: c.Host, slots: make(chan struct{}, queryParallel), answers: map[asked]*answer{}}
+	p := &prometheus{api: c, spec: h, scope: b, host: c.Host, slots: make(chan struct{}, queryParallel), answers: map[asked]*answer{}}
 	for _, arm := range []struct {
 		targets []fleet.Target
 		into    *[]string
@@ -82,7 +81,7 @@ func identities(id spec.Identify, targets []fleet.Target) ([]string, error) {
 
 // distinct refuses targets of both arms that metrics know by the same name: what
 // one does would count for the other.
-func distinct(id spec.Identify, b Binding) error {
+func distinct(id spec.Identify, b Scope) error {
 	owners := make(map[string]string, len(b.Exposed))
 	for a, targets := range [2][]fleet.Target{b.Exposed, b.Control} {
 		for _, t := range targets {
@@ -123,18 +122,18 @@ func (p *prometheus) settling() time.Duration {
 func (p *prometheus) coverage(expr string, a arm) (read, of int) {
 	switch {
 	case a == control:
-		of = len(p.binding.Control)
+		of = len(p.scope.Control)
 	case promql.OnlyCohort(expr):
-		of = len(p.binding.Cohort)
+		of = len(p.scope.Cohort)
 	default:
-		of = len(p.binding.Exposed)
+		of = len(p.scope.Exposed)
 	}
 	return min(of, matcherSample), of
 }
 
 // baseline looks back: a Prometheus has a past.
 func (p *prometheus) baseline(ctx context.Context, at time.Time) (window, error) {
-	p.binding.Since = time.Time{}
+	p.scope.Since = time.Time{}
 	p.refresh(ctx, at, at)
 	return window{from: at.Add(-p.spec.Window.Std()), at: at}, nil
 }
@@ -169,7 +168,7 @@ func (p *prometheus) fillFor(expr string, targets []string, w window) (string, e
 func (p *prometheus) values(w window) promql.Values {
 	return promql.Values{
 		Label: p.spec.Identify.Label, Exposed: p.exposed, Cohort: p.cohort, Control: p.control, Window: w.length(),
-		Release: p.binding.Release, Previous: p.binding.Previous, Unit: p.binding.Unit, Stage: p.binding.Stage,
+		Release: p.scope.Release, Previous: p.scope.Previous, Unit: p.scope.Unit, Stage: p.scope.Stage,
 	}
 }
 
@@ -206,7 +205,7 @@ func (p *prometheus) early(query string, w window) string {
 }
 
 // begin is when evidence begins.
-func (p *prometheus) begin() time.Time { return p.binding.Since.Add(p.spec.Warmup.Std()) }
+func (p *prometheus) begin() time.Time { return p.scope.Since.Add(p.spec.Warmup.Std()) }
 
 // fresh says what is wrong with the series that a query reads: the newest sample
 // of each selector must be recent, and from after the apply. A selector without

@@ -16,25 +16,19 @@ func (nothing) count(_ context.Context, expr string, _ arm, _ window, _ lack) re
 	return noData(expr, "the spec has no source")
 }
 
+func (nothing) added(_ context.Context, expr string, _ arm, _ window, _ *Tally, _ lack) reading {
+	return noData(expr, "the spec has no source")
+}
+
 func (nothing) gauge(_ context.Context, expr string, _ window) reading {
 	return noData(expr, "the spec has no source")
 }
 
-func (nothing) counts(context.Context, string, window, lack) spread { return spread{} }
-
-func (nothing) gauges(context.Context, string, arm, window) spread { return spread{} }
-
-func (nothing) usual(context.Context, string, arm, window, time.Duration, time.Duration) map[string]float64 {
-	return nil
-}
+func (nothing) coverage(string, arm) (read, of int) { return 0, 0 }
 
 func (n nothing) absence() time.Duration { return n.every.Std() }
 
 func (nothing) settling() time.Duration { return 0 }
-
-func (nothing) coverage(string, arm) (read, of int) { return 0, 0 }
-
-func (nothing) density(context.Context, string, window) float64 { return 0 }
 
 func (nothing) baseline(_ context.Context, at time.Time) (window, error) {
 	return window{from: at, at: at}, nil

@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -28,17 +29,17 @@ const (
 // counters grew by between reads; a counter that fell was reset, and counts from
 // zero.
 type scrape struct {
-	spec   spec.Health
-	client *http.Client
-	begin  time.Time
-	gap    time.Duration // between two reads, at most, for growth to count
-	arms   [2][]place
-	sizes  [2]int
-	picks  map[string]pick
-	exprs  []string // counters, in the order of ScrapeState.Last
-	plain  []string // numbers that are no counters
-	slow   bool     // some check is about a histogram
-	single []string // counters of single targets, in the order of ScrapeEach.Counts
+	spec       spec.Health
+	client     *http.Client
+	begin      time.Time
+	gap        time.Duration // between two reads, at most, for growth to count
+	arms       [2][]place
+	sizes      [2]int
+	picks      map[string]pick
+	exprs      []string // counters, in the order of ScrapeState.Last
+	plain      []string // numbers that are no counters
+	histograms bool     // some check is about one
+	single     []string // counters of single targets, in the order of ScrapeEach.Counts
 
 	kept  ScrapeState
 	began time.Time // the newest read, by this machine's clock
@@ -76,13 +77,17 @@ type shown struct {
 	wrong  string               // that no number can be made of
 }
 
-func openScrape(h spec.Health, b Binding, client *http.Client) (source, error) {
+func openScrape(h spec.Health, b Scope, d sourceDeps) (source, error) {
 	s := &scrape{
-		spec: h, client: client, begin: b.Since.Add(h.Warmup.Std()), picks: map[string]pick{},
+		spec: h, client: &http.Client{Transport: d.Transport, CheckRedirect: noRedirect}, begin: b.Since.Add(h.Warmup.Std()), picks: map[string]pick{},
 		gap: max(h.StaleAfter.Std(), 2*h.Every.Std()) + lookSlack, sizes: [2]int{len(b.Exposed), len(b.Control)},
 	}
 	for _, c := range h.Checks {
-		s.slow = s.slow || c.Slow != nil
+		if c.Slow != nil {
+			s.histograms = true
+			q := selectorsOf(*c.Slow)
+			c.Bad, c.Total = q.within, q.total
+		}
 		if err := s.pick(&s.exprs, c.Bad, c.Total); err != nil {
 			return nil, err
 		}
@@ -140,21 +145,28 @@ func (s *scrape) settling() time.Duration { return 0 }
 
 func (s *scrape) coverage(_ string, a arm) (read, of int) { return len(s.arms[a]), s.sizes[a] }
 
-func (s *scrape) state() *ScrapeState {
-	kept := s.kept.clone()
-	return &kept
+func (s *scrape) state() json.RawMessage {
+	raw, err := json.Marshal(s.kept)
+	if err != nil { // pages are read anew
+		return nil
+	}
+	return raw
 }
 
-func (s *scrape) restore(k *ScrapeState) error {
-	if k == nil {
-		return nil
+func (s *scrape) restore(raw json.RawMessage) error {
+	var k ScrapeState
+	if err := json.Unmarshal(raw, &k); err != nil {
+		return fmt.Errorf("state of metrics pages: %w", err)
 	}
 	if err := k.fits(len(s.exprs), len(s.single)); err != nil {
 		return err
 	}
-	s.kept = k.clone()
+	s.kept = k
 	return nil
 }
+
+// noRedirect follows none: it would lead to pages that are not the target's.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // baseline reads as often as a stage's looks do, at least twice.
 func (s *scrape) baseline(ctx context.Context, at time.Time) (window, error) {
@@ -233,7 +245,7 @@ func (s *scrape) readArm(ctx context.Context, a arm, part *ScrapePart) {
 func (s *scrape) take(a arm, id string, pg page, part *ScrapePart) {
 	in := &s.seen[a]
 	in.pages++
-	if s.slow {
+	if s.histograms {
 		s.buckets = bucketsOf(pg.series)
 	}
 	sound := true

@@ -1,0 +1,42 @@
+package health
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// slow are selectors of a classic histogram's series: pages in text show no others.
+func (s *scrape) slow(c spec.Slow) []slowQueries { return []slowQueries{selectorsOf(c)} }
+
+func selectorsOf(c spec.Slow) slowQueries {
+	return slowQueries{spec.HistogramSeries(c.Histogram, "_count"), bucket(spec.HistogramSeries(c.Histogram, "_bucket"), float64(c.Over))}
+}
+
+// bounds of metrics pages are those of the newest page that was read.
+func (s *scrape) bounds(_ context.Context, histogram string, _ window) []float64 {
+	name, _, _ := strings.Cut(spec.HistogramSeries(histogram, "_bucket"), "{")
+	return s.buckets[name]
+}
+
+// bucketsOf are the bounds of a page's histograms, by the name of their series.
+func bucketsOf(series []metric) map[string][]float64 {
+	out := map[string][]float64{}
+	for _, m := range series {
+		name := string(m.labels[model.MetricNameLabel])
+		le, err := strconv.ParseFloat(string(m.labels[model.BucketLabel]), 64)
+		if err == nil && !math.IsInf(le, 0) && !slices.Contains(out[name], le) {
+			out[name] = append(out[name], le)
+		}
+	}
+	for _, bounds := range out {
+		slices.Sort(bounds)
+	}
+	return out
+}
