@@ -8,11 +8,11 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// addresses says which fields of a spec cannot reach targets, each once, by the first
-// target for which that holds: a whole fleet has the same mistake more often than not.
+// addresses finds the fields of a spec that cannot reach a target. Of each it names the
+// first target and counts the others: most often a whole fleet has the same mistake.
 func addresses(s spec.Spec, kinds spec.Kinds, f fleet.Fleet, at func(id, message string) error) error {
 	var errs []error
-	told := map[string]bool{} // targets
+	named := map[string]bool{} // targets
 	for _, use := range s.AddressUses(kinds) {
 		first, message, more := "", "", 0
 		for _, t := range f.Targets {
@@ -24,12 +24,12 @@ func addresses(s spec.Spec, kinds spec.Kinds, f fleet.Fleet, at func(id, message
 				more++
 			}
 		}
-		if message == "" || told[first] {
+		if message == "" || named[first] {
 			continue
 		}
-		told[first] = true
+		named[first] = true
 		if more > 0 {
-			message += fmt.Sprintf(" (and so with %s)", plural(more, "more target"))
+			message += fmt.Sprintf(" (%s: the same)", plural(more, "more target"))
 		}
 		errs = append(errs, at(first, message))
 	}

@@ -8,28 +8,26 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// advice is what to type in the place of a signal that had no effect.
+// advice is what to type instead of a signal that had no effect.
 func advice(v view, c rollout.Control) string {
-	look := "sluice status " + v.Unit + " says what it does"
+	look := "to see what it does: sluice status " + v.Unit
 	s := v.State
 	if s == nil {
 		return look
 	}
 	switch {
 	case abortedBy(*s) != "":
-		return abortedBy(*s) + " aborted it already, and it is being taken back: sluice watch " + v.Unit
+		return abortedBy(*s) + " aborted it already, and it is being taken back; to follow it: sluice watch " + v.Unit
 	case goingBack(*s):
-		return "it is being taken back already: sluice watch " + v.Unit
+		return "it is being taken back already; to follow it: sluice watch " + v.Unit
 	case c.Signal == rollout.SignalApprove && s.Phase == rollout.PhaseHold && c.Stage == "":
-		return fmt.Sprintf(`it holds for lack of a verdict, which is passed by sluice promote %s --why "…"`, v.Unit)
+		return fmt.Sprintf(`it holds because some check has no verdict; to pass it: sluice promote %s --why "…"`, v.Unit)
 	case c.Signal == rollout.SignalApprove:
 		return approvals(v.Unit, *s, c.Stage)
 	case c.Signal == rollout.SignalPromote && s.Phase == rollout.PhaseApproval:
-		return "it waits for approval: sluice approve " + v.Unit
-	case c.Signal == rollout.SignalPromote && s.Paused != nil:
-		return "sluice resume " + v.Unit
-	case c.Signal == rollout.SignalPause && s.Paused != nil:
-		return "sluice resume " + v.Unit + " goes on"
+		return "it waits for approval; to give it: sluice approve " + v.Unit
+	case (c.Signal == rollout.SignalPromote || c.Signal == rollout.SignalPause) && s.Paused != nil:
+		return "to go on: sluice resume " + v.Unit
 	}
 	return look
 }
@@ -73,17 +71,17 @@ func approvals(unit string, s rollout.State, stage string) string {
 	}
 	text := strings.Join(open, ", ") + verb + " approval: sluice approve " + unit + " --stage " + open[0]
 	if stage != "" && !slices.Contains(all, stage) {
-		text = "its stages are " + strings.Join(all, ", ") + ", of which " + text
+		text = "its stages are " + strings.Join(all, ", ") + "; " + text
 	}
 	return text
 }
 
-// afterwards is what there is to do once a rollout has ended; empty when it says so
-// itself, or nothing.
+// afterwards is what to do after a rollout was refused; empty where there is nothing, or
+// where the rollout itself says it.
 func afterwards(v view) string {
 	o := v.outcome()
 	if o == nil || o.Result != rollout.PhaseRefused || v.State.Preflight == nil || v.State.Preflight.Decision == rollout.Promote {
 		return ""
 	}
-	return `Mend that first. If this release is what mends it: sluice start SPEC --override --why "…"`
+	return `Repair that first. If this release is the repair: sluice start SPEC --override --why "…"`
 }

@@ -31,28 +31,28 @@ func TestAdvice(t *testing.T) {
 		c    rollout.Control
 		want string
 	}{
-		"approve a stage that is not there": {in(rollout.PhaseBake, nil), rollout.Control{Signal: "approve", Stage: "hlaf"}, "its stages are canary, early, half, everyone, of which half needs approval: sluice approve edge-proxy --stage half"},
+		"approve a stage that is not there": {in(rollout.PhaseBake, nil), rollout.Control{Signal: "approve", Stage: "hlaf"}, "its stages are canary, early, half, everyone; half needs approval: sluice approve edge-proxy --stage half"},
 		"approve one that needs none":       {in(rollout.PhaseBake, nil), rollout.Control{Signal: "approve", Stage: "early"}, "half needs approval: sluice approve edge-proxy --stage half"},
 		"approve one again":                 {in(rollout.PhaseBake, nil), rollout.Control{Signal: "approve", Stage: "everyone"}, "everyone was approved by bob already"},
 		"approve what waits, and none does any more": {in(rollout.PhaseBake, func(s *rollout.State) {
 			s.Stages = s.Stages[3:]
 		}), rollout.Control{Signal: "approve"}, "everyone was approved by bob already, and no other of its stages needs approval"},
 		"approve what waits, and none does": {in(rollout.PhaseBake, nil), rollout.Control{Signal: "approve"}, "half needs approval: sluice approve edge-proxy --stage half"},
-		"approve a hold":                    {in(rollout.PhaseHold, nil), rollout.Control{Signal: "approve"}, `it holds for lack of a verdict, which is passed by sluice promote edge-proxy --why "…"`},
-		"promote what waits for approval":   {in(rollout.PhaseApproval, nil), rollout.Control{Signal: "promote"}, "it waits for approval: sluice approve edge-proxy"},
-		"promote what is paused":            {in(rollout.PhaseBake, paused), rollout.Control{Signal: "promote"}, "sluice resume edge-proxy"},
-		"pause twice":                       {in(rollout.PhaseBake, paused), rollout.Control{Signal: "pause"}, "sluice resume edge-proxy goes on"},
-		"resume what is not paused":         {in(rollout.PhaseBake, nil), rollout.Control{Signal: "resume"}, "sluice status edge-proxy says what it does"},
-		"abort what goes back":              {in(rollout.PhaseVerify, nil), rollout.Control{Signal: "abort"}, "it is being taken back already: sluice watch edge-proxy"},
+		"approve a hold":                    {in(rollout.PhaseHold, nil), rollout.Control{Signal: "approve"}, `it holds because some check has no verdict; to pass it: sluice promote edge-proxy --why "…"`},
+		"promote what waits for approval":   {in(rollout.PhaseApproval, nil), rollout.Control{Signal: "promote"}, "it waits for approval; to give it: sluice approve edge-proxy"},
+		"promote what is paused":            {in(rollout.PhaseBake, paused), rollout.Control{Signal: "promote"}, "to go on: sluice resume edge-proxy"},
+		"pause twice":                       {in(rollout.PhaseBake, paused), rollout.Control{Signal: "pause"}, "to go on: sluice resume edge-proxy"},
+		"resume what is not paused":         {in(rollout.PhaseBake, nil), rollout.Control{Signal: "resume"}, "to see what it does: sluice status edge-proxy"},
+		"abort what goes back":              {in(rollout.PhaseVerify, nil), rollout.Control{Signal: "abort"}, "it is being taken back already; to follow it: sluice watch edge-proxy"},
 		"abort twice": {in(rollout.PhaseBake, func(s *rollout.State) {
 			s.Controls = []rollout.Control{{Signal: "abort", By: "eve", Refused: "no"}, {Signal: "abort", By: "bob"}, {Signal: "abort", By: "ana", Refused: "too late"}}
-		}), rollout.Control{Signal: "abort"}, "bob aborted it already, and it is being taken back: sluice watch edge-proxy"},
-		"pause what goes back":     {in(rollout.PhaseRollback, nil), rollout.Control{Signal: "pause"}, "it is being taken back already: sluice watch edge-proxy"},
-		"promote while it applies": {in(rollout.PhaseApply, nil), rollout.Control{Signal: "promote"}, "sluice status edge-proxy says what it does"},
+		}), rollout.Control{Signal: "abort"}, "bob aborted it already, and it is being taken back; to follow it: sluice watch edge-proxy"},
+		"pause what goes back":     {in(rollout.PhaseRollback, nil), rollout.Control{Signal: "pause"}, "it is being taken back already; to follow it: sluice watch edge-proxy"},
+		"promote while it applies": {in(rollout.PhaseApply, nil), rollout.Control{Signal: "promote"}, "to see what it does: sluice status edge-proxy"},
 		"approve where nothing is to approve": {in(rollout.PhaseBake, func(s *rollout.State) {
 			s.Stages = []rollout.StageState{{Name: "all"}}
 		}), rollout.Control{Signal: "approve"}, "none of its stages (all) needs approval"},
-		"nothing was heard": {view{Unit: "edge-proxy"}, rollout.Control{Signal: "approve"}, "sluice status edge-proxy says what it does"},
+		"nothing was heard": {view{Unit: "edge-proxy"}, rollout.Control{Signal: "approve"}, "to see what it does: sluice status edge-proxy"},
 	} {
 		require.Equal(t, tc.want, advice(tc.v, tc.c), name)
 	}
@@ -66,7 +66,7 @@ func TestAfterwards(t *testing.T) {
 	unhealthy.State = &s
 	unhealthy = finish(unhealthy, rollout.Outcome{Result: rollout.PhaseRefused, Why: "the fleet is not healthy before the change"})
 	require.Contains(t, afterwards(unhealthy), "--override")
-	require.Contains(t, afterwards(unhealthy), "Mend that first")
+	require.Contains(t, afterwards(unhealthy), "Repair that first")
 	require.Contains(t, tree(unhealthy, at(0), 0, false), afterwards(unhealthy))
 	require.Contains(t, explanation(unhealthy, false, at(0), 0, false), "  "+afterwards(unhealthy))
 	require.Contains(t, endChange(unhealthy, at(0))[0].Text, "--override")
@@ -85,12 +85,12 @@ func TestUnknownUnitIsSuggested(t *testing.T) {
 	}
 	r := &remote{client: f, namespace: "prod", address: "temporal:7233"}
 	_, err := r.look(t.Context(), "edge-prox", "")
-	require.EqualError(t, err, "no such rollout: edge-prox never had one in namespace prod of temporal:7233; did you mean edge-proxy? sluice list shows those that there are")
+	require.EqualError(t, err, "no such rollout: edge-prox never had one in namespace prod of temporal:7233; did you mean edge-proxy? sluice list shows those that exist")
 	require.Zero(t, f.queries, "a suggestion is not worth asking anybody")
 
 	f.pages = onePage()
 	_, err = r.look(t.Context(), "edge-prox", "")
-	require.EqualError(t, err, "no such rollout: edge-prox never had one in namespace prod of temporal:7233: sluice list shows those that there are")
+	require.EqualError(t, err, "no such rollout: edge-prox never had one in namespace prod of temporal:7233: sluice list shows those that exist")
 }
 
 func TestRunIDThatIsNone(t *testing.T) {
@@ -98,7 +98,7 @@ func TestRunIDThatIsNone(t *testing.T) {
 		return nil, serviceerror.NewInvalidArgument("Invalid RunId.")
 	}}
 	_, err := (&remote{client: f}).look(t.Context(), "edge-proxy", "nope")
-	require.EqualError(t, err, `--run-id "nope" is no run's id: sluice list --unit edge-proxy --output json names them`)
+	require.EqualError(t, err, `--run-id "nope" is not the id of a run: sluice list --unit edge-proxy --output json names them`)
 	require.Equal(t, exitInvalid, testConsole(&bytes.Buffer{}, &bytes.Buffer{}).report(err))
 }
 
@@ -128,7 +128,7 @@ func TestSignalThatWasNotSent(t *testing.T) {
 	require.Contains(t, r.errOut, "abort was not sent: connect to Temporal")
 	f := &fakeTemporal{describe: always(isRunning), query: state(*baking().State), signalErr: serviceerror.NewDeadlineExceeded("late")}
 	err := signalCommand{name: "abort"}.send(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), &remote{client: f}, "edge-proxy", rollout.ControlRequest{})
-	require.ErrorContains(t, err, "it may have been taken all the same: sluice status edge-proxy says so, and sending it again does no harm")
+	require.ErrorContains(t, err, "it may have arrived all the same: sluice status edge-proxy says so, and sending it again does no harm")
 }
 
 // A word of other tools is told by Sluice's, and the help is the command's.

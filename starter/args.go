@@ -8,8 +8,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// parsedArgs is a command line whose flags were told from its arguments. The flag
-// package stops at the first argument and would take a later flag for one.
+// parsedArgs is a command line with flags and arguments apart. The flag package alone
+// stops at the first argument: it would take --wait in "start rollout.yaml --wait" for one.
 type parsedArgs struct {
 	command     string
 	help        bool
@@ -185,7 +185,8 @@ var otherNames = map[string]string{
 	"continue": "sluice resume UNIT", "unpause": "sluice resume UNIT",
 	"history": "sluice list --unit UNIT", "ls": "sluice list", "ps": "sluice list --open", "rollouts": "sluice list",
 	"describe": "sluice status UNIT", "get": "sluice status UNIT", "show": "sluice status UNIT",
-	"log": "sluice explain UNIT", "logs": "sluice explain UNIT", "why": "sluice explain UNIT", "check": "sluice validate SPEC", "lint": "sluice validate SPEC",
+	"log": "sluice explain UNIT", "logs": "sluice explain UNIT", "why": "sluice explain UNIT",
+	"check": "sluice validate SPEC", "lint": "sluice validate SPEC",
 	"unlock": "sluice give-up UNIT, or sluice retry-rollback UNIT", "retry": "sluice retry-rollback UNIT",
 }
 
@@ -210,8 +211,8 @@ var otherFlags = map[string]string{
 	"follow": "wait", "f": "wait", "w": "wait", "force": "override", "status": "phase", "state": "phase", "running": "open",
 }
 
-// wantsJSON says whether failures are to be told in JSON too, which must be known
-// before the flags have been found right.
+// wantsJSON says whether --output json is given, even where other flags are wrong: that
+// failure is printed in JSON, too.
 func wantsJSON(words []string) bool {
 	wants := false
 	for i, w := range words {

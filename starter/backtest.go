@@ -16,27 +16,27 @@ import (
 
 func backtestCommand() command {
 	return command{
-		name: "backtest", args: "SPEC", min: 1, max: 1,
+		name: "backtest", arg: "SPEC",
 		short: "ask how often the checks would have taken back a healthy release",
-		long: `Reads a span of the past from the spec's Prometheus, in which nothing was changed,
-and judges every comparison of every stage as if something had been at many moments:
-the same judge, with the same rates, as a rollout. Each rollback is a false one. Nothing
-is started, and Temporal is not asked.
+		long: `Reads a span of the past in which nothing was changed from the spec's Prometheus. It
+judges every comparison of every stage at many moments, as if a release had been put
+out then: each rollback is a false one. It starts nothing and asks no Temporal.
 
-Choose a span without releases and without incidents of single targets; a shared
-incident may well be in it. Every moment needs as long a past as the stage bakes (at
-least 10 minutes), and a whole bake after it. By default moments lie a whole bake
-apart; nearer ones (--every) overlap, and are not as many as they seem.
+Choose a span without releases and without trouble of single targets; an incident of
+the whole fleet may be in it. Each moment needs a whole bake after it, and as much
+past before it (at least 10 minutes). Moments lie one bake apart; --every sets another
+distance.
 
-A small rate takes many moments to see: 0.1% about 3,000. A larger one (--rate 20%)
-takes few, and shows as well whether what the judge assumes holds for these numbers,
-though not how far out.`,
+A small rate takes many moments to see: 0.1% takes about 3,000. --rate 20% takes few,
+and shows whether the judge's assumptions hold for your numbers.`,
 		example: "sluice backtest rollout.yaml --from 168h --to 24h",
 		flags: []cli.Flag{
-			&cli.StringFlag{Name: "from", Value: "24h", Usage: "`BEGINNING` of the span: a time such as 2026-03-01T12:00:00Z, or how long ago, such as 168h"},
+			&cli.StringFlag{
+				Name: "from", Value: "24h", Usage: "`BEGINNING` of the span: a time such as 2026-03-01T12:00:00Z, or how long ago, such as 168h",
+			},
 			&cli.StringFlag{Name: "to", Value: "0s", Usage: "`END` of the span"},
 			&cli.StringFlag{Name: "every", Usage: "`DURATION` between two moments (default: the stage's bake)"},
-			&cli.StringFlag{Name: "rate", Usage: "test another `RATE` of false rollbacks than the spec's, such as 5%: it takes fewer moments to see"},
+			&cli.StringFlag{Name: "rate", Usage: "test this `RATE` of false rollbacks, such as 5%, and not the spec's"},
 		},
 		run: runBacktest,
 	}
@@ -90,11 +90,11 @@ func runBacktest(ctx context.Context, con *console, c *cli.Context) error {
 		return err
 	}
 	now := con.now()
-	from, err := moment("--from", c.String("from"), now)
+	from, err := pastTime("--from", c.String("from"), now)
 	if err != nil {
 		return err
 	}
-	to, err := moment("--to", c.String("to"), now)
+	to, err := pastTime("--to", c.String("to"), now)
 	if err != nil {
 		return err
 	}
@@ -108,12 +108,12 @@ func runBacktest(ctx context.Context, con *console, c *cli.Context) error {
 		}
 	}
 	if l.spec.Health.Prometheus == "" {
-		return invalidf("%s: only a Prometheus has a past that can be tested, expected health.prometheus", l.file)
+		return invalidf("%s: backtest reads the past of a Prometheus, expected health.prometheus", l.file)
 	}
 	if text := c.String("rate"); text != "" {
 		rate, err := spec.ParseNumber(text)
 		if err != nil || rate <= 0 || rate > 0.5 {
-			return usagef("--rate %q is no rate, expected more than 0%% and at most 50%%, such as 5%%", text)
+			return usagef("--rate %q is not a rate, expected more than 0%% and at most 50%%, such as 5%%", text)
 		}
 		l.plan.Spec.Health.FalseRollbackRate = rate
 	}
@@ -126,7 +126,7 @@ func runBacktest(ctx context.Context, con *console, c *cli.Context) error {
 		out.Checks = append(out.Checks, checks...)
 	}
 	if len(out.Checks) == 0 {
-		return invalidf("%s: no check compares by look (against or objective), so there is nothing to test", l.file)
+		return invalidf("%s: backtest tests checks with against or objective, and the spec has none", l.file)
 	}
 	if con.json {
 		return con.object(out)
@@ -167,14 +167,14 @@ func testStage(ctx context.Context, p plan.Plan, i int, from, to time.Time, ever
 	return out, nil
 }
 
-// moment reads a time, or how long ago it was.
-func moment(flag, text string, now time.Time) (time.Time, error) {
+// pastTime reads a time such as 2026-03-01T12:00:00Z, or how long ago it was, such as 24h.
+func pastTime(flag, text string, now time.Time) (time.Time, error) {
 	if d, err := spec.ParseDuration(strings.TrimPrefix(text, "-")); err == nil {
 		return now.Add(-d.Std()), nil
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return t, usagef("%s %q is no time, expected one such as 2026-03-01T12:00:00Z, or how long ago, such as 24h", flag, text)
+		return t, usagef("%s %q is not a time, expected one such as 2026-03-01T12:00:00Z, or how long ago, such as 24h", flag, text)
 	}
 	if t.After(now) {
 		return t, usagef("%s %q is in the future, expected the past", flag, text)

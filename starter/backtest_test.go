@@ -10,19 +10,19 @@ import (
 	"github.com/sluicehq/sluice/internal/health"
 )
 
-func TestMoment(t *testing.T) {
+func TestPastTime(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Time{
 		"2h": now.Add(-2 * time.Hour), "0s": now, "-90m": now.Add(-90 * time.Minute), "2026-02-28T12:00:00Z": now.AddDate(0, 0, -1),
 	} {
-		got, err := moment("--from", text, now)
+		got, err := pastTime("--from", text, now)
 		require.NoError(t, err, text)
 		require.Equal(t, want, got, text)
 	}
 	for text, says := range map[string]string{
-		"yesterday": `--from "yesterday" is no time`, "": `--from "" is no time`, "2026-03-02T12:00:00Z": "is in the future",
+		"yesterday": `--from "yesterday" is not a time`, "": `--from "" is not a time`, "2026-03-02T12:00:00Z": "is in the future",
 	} {
-		_, err := moment("--from", text, now)
+		_, err := pastTime("--from", text, now)
 		require.ErrorContains(t, err, says, text)
 	}
 }
@@ -52,7 +52,7 @@ func TestBacktestInWords(t *testing.T) {
 	require.Contains(t, text, "none of 47 bakes could be judged")
 	require.Contains(t, text, "85%")
 	out.Checks = out.Checks[1:]
-	require.Contains(t, strings.Join(out.text(false), "\n"), "nothing is known of that time")
+	require.Contains(t, strings.Join(out.text(false), "\n"), "knows nothing of that time")
 	out.Checks[0].Why = ""
 	require.Contains(t, strings.Join(out.text(false), "\n"), "no moment could be tested")
 }

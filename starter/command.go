@@ -3,7 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -11,14 +12,13 @@ import (
 // command describes one command of the CLI.
 type command struct {
 	name string
-	// args names the positional arguments in the usage line; min and max bound
-	// how many there are.
-	args     string
-	min, max int
-	short    string
-	long     string
-	example  string
-	flags    []cli.Flag
+	// arg names the argument in the usage line: "UNIT", or "[UNIT]" where it may be
+	// missing; empty for a command without one.
+	arg string
+	// short is one line of the list of commands, long the first screen of --help, and
+	// example a command line that works.
+	short, long, example string
+	flags                []cli.Flag
 	// remote commands talk to Temporal and take the flags for it.
 	remote bool
 	run    func(ctx context.Context, con *console, c *cli.Context) error
@@ -41,7 +41,7 @@ func (c command) build(con *console) *cli.Command {
 	return &cli.Command{
 		Name:            c.name,
 		Usage:           c.short,
-		UsageText:       "sluice " + c.name + " [flags] " + c.args + "\n\nExample: " + c.example,
+		UsageText:       strings.TrimSpace("sluice "+c.name+" [flags] "+c.arg) + "\n\nExample: " + c.example,
 		Description:     c.long,
 		Flags:           c.allFlags(),
 		HideHelpCommand: true,
@@ -61,28 +61,23 @@ func (c command) build(con *console) *cli.Command {
 
 // check refuses a wrong number of arguments and an unknown output format.
 func (c command) check(ctx *cli.Context) error {
-	switch n := ctx.NArg(); {
-	case n < c.min:
-		return usagef("%s needs %s, for example: %s", c.name, c.args, c.example)
-	case n > c.max:
-		return usagef("%s: unexpected argument %q, expected %s", c.name, ctx.Args().Get(c.max), expected(c))
+	most, expected := 1, "only "+c.arg
+	if c.arg == "" {
+		most, expected = 0, "no arguments"
 	}
-	for _, arg := range ctx.Args().Slice() {
-		if arg == "" {
-			return usagef("%s: an argument is empty, expected %s", c.name, expected(c))
-		}
+	args := ctx.Args().Slice()
+	switch {
+	case len(args) == 0 && c.arg != "" && !strings.HasPrefix(c.arg, "["):
+		return usagef("%s needs %s, for example: %s", c.name, c.arg, c.example)
+	case len(args) > most:
+		return usagef("%s: unexpected argument %q, expected %s", c.name, args[most], expected)
+	case slices.Contains(args, ""):
+		return usagef("%s: an argument is empty, expected %s", c.name, expected)
 	}
 	if f := ctx.String(flagOutput); f != outputText && f != outputJSON {
 		return usagef("--output %q is unknown, expected text or json", f)
 	}
 	return nil
-}
-
-func expected(c command) string {
-	if c.max == 0 {
-		return "no arguments"
-	}
-	return fmt.Sprintf("only %s", c.args)
 }
 
 const (

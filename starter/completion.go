@@ -14,7 +14,7 @@ const completeCommand = "__complete"
 
 func completionCommand() command {
 	return command{
-		name: "completion", args: "SHELL", min: 1, max: 1,
+		name: "completion", arg: "SHELL",
 		short: "print the completion script of a shell: bash, zsh or fish",
 		long: `Prints a script that makes the shell complete commands, flags and files.
 

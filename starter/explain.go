@@ -8,11 +8,11 @@ import (
 
 func explainCommand() command {
 	return command{
-		name: "explain", args: "UNIT", min: 1, max: 1,
+		name: "explain", arg: "UNIT",
 		short: "tell why a rollout was promoted, held or taken back",
-		long: `Tells what was decided at every gate and on what evidence, who stepped in, and
-what became of every target that was touched. Comparisons are drawn: how both arms
-did, up to the decision. It needs no worker once the rollout has ended.`,
+		long: `Tells what every gate decided and on what evidence, who sent which signal, and what
+became of every target that was touched. It draws both arms of each comparison. A
+rollout that has ended needs no worker for this.`,
 		example: "sluice explain edge-proxy --queries",
 		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "queries", DisableDefaultText: true, Usage: "show the resolved query of every check"},

@@ -25,11 +25,10 @@ const (
 func judgeCommand() command {
 	return command{
 		name: "judge", short: "judge recorded numbers as a rollout would",
-		long: `Reads one check and a series of counts, and answers what a rollout would have: the
-same function judges both. Nothing is started, and no server is asked.
+		long: `Reads one check and a series of counts, and prints the verdict that a rollout would
+have given. It asks no server.
 
-The check is a check of a spec (its queries may be left out), with every, bake and
-falseRollbackRate beside:
+The check file is a check of a spec without its queries, with the rollout's settings:
 
    against: control
    worse: 20%
@@ -37,20 +36,17 @@ falseRollbackRate beside:
    bake: 30m                     # or {min: 2m, max: 30m, enough: 2x, risk: 5%}
    falseRollbackRate: 5%
 
-The series is CSV with the header
+The series file is CSV with this header:
 
    run,t,exposed_bad,exposed_total,control_bad,control_total
 
-A row is what was counted in the look that ends at t seconds after the change (at
-or before 0: before the change), of one run; an empty cell is no data, and so is a
-number that is no count, such as -1. A file may hold many runs, also interleaved. The
-share of requests is judged, too, where rows from before the change tell what it was.
+Each row holds the counts of one look of one run. t is the end of the look in seconds
+after the change; rows with t of 0 or less are from before the change. An empty cell, or
+a number below 0, is no data. A file may hold many runs.
 
-With --output json it prints one object a line and run: its verdict, when it was
-decided, the evidence of harm in nats (ln_e), and the ratio of the error rates.
-
-The exit code is 0 once everything is judged, whatever the verdicts are; 2 when a
-file is not as expected.`,
+With --output json it prints one object per run: the verdict, when it was decided, the
+evidence of harm in nats (ln_e), and the ratio of the error rates. The exit code is 0,
+whatever the verdicts are.`,
 		example: "sluice judge --check check.yaml --series series.csv --output json",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: flagCheck, Usage: "`FILE` with the check; - is standard input"},

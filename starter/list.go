@@ -16,10 +16,10 @@ import (
 
 func listCommand() command {
 	return command{
-		name: "list", args: "", short: "list rollouts, newest first",
-		long: `Lists rollouts from Temporal's index, newest first, and asks those that run for
-their phase, the newest 100 of them. The index lags by a moment; of a rollout that
-does not answer it knows only what is worth an entry.`,
+		name: "list", short: "list rollouts, newest first",
+		long: `Lists rollouts from Temporal's index, newest first, and asks the newest 100 that run
+for their phase. If one does not answer, its phase is the index's: running, holding,
+waiting-for-approval, rolling-back or locked.`,
 		example: "sluice list --open",
 		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "open", DisableDefaultText: true, Usage: "only rollouts that run"},
@@ -100,7 +100,7 @@ func (r *remote) list(ctx context.Context, f listFilter) (listing, error) {
 		}
 		got.rows = append(got.rows, slices.DeleteFunc(found, func(l listed) bool { return !f.holds(l) })...)
 		page = res.GetNextPageToken()
-		if len(page) == 0 || len(got.rows) > f.limit || got.more || f.fine() && got.unasked > 0 {
+		if len(page) == 0 || len(got.rows) > f.limit || got.more || f.needsAnswers() && got.unasked > 0 {
 			break
 		}
 	}

@@ -27,12 +27,12 @@ const phaseIndexed = "running"
 // listing is what a list found.
 type listing struct {
 	rows []listed
-	// asked rollouts were asked; of these deaf ones did not answer.
-	asked, deaf int
-	// more says that there are more than were asked for.
-	more bool
-	// unasked rollouts run and were not asked: there were too many.
+	// asked is how many rollouts were asked, and silent how many of them did not answer.
+	asked, silent int
+	// unasked is how many that run were not asked: there were too many.
 	unasked int
+	// more says that there are more than --limit.
+	more bool
 }
 
 // phases are the words that --phase knows.
@@ -72,8 +72,9 @@ func indexed(phase string) string {
 	return phase
 }
 
-// fine says that only the rollouts themselves know which of them are meant.
-func (f listFilter) fine() bool { return f.phase != indexed(f.phase) }
+// needsAnswers says that the index does not know the phase that is asked for, such as
+// baking: only the rollouts do.
+func (f listFilter) needsAnswers() bool { return f.phase != indexed(f.phase) }
 
 // holds says whether a rollout is in the phase that is asked for.
 func (f listFilter) holds(l listed) bool {
@@ -116,7 +117,7 @@ func (r *remote) ask(ctx context.Context, rows []listed, got *listing) {
 	asking.Wait()
 	for _, l := range asked {
 		if !l.Heard {
-			got.deaf++
+			got.silent++
 		}
 	}
 }
@@ -137,23 +138,24 @@ func (r *remote) askOne(ctx context.Context, l *listed) {
 // none says why a list is empty, and what to do.
 func (g listing) none(f listFilter) string {
 	switch {
-	case g.deaf+g.unasked > 0:
-		return "none of those that answered matches: what the others do is not known"
+	case g.silent+g.unasked > 0:
+		return "no rollout that answered matches; the others did not answer"
 	case f.open || f.unit != "" || f.phase != "" || f.outcome != "":
-		return "no rollouts match: sluice list shows the newest of all"
+		return "no rollouts match; without filters, sluice list shows the newest"
 	}
 	return "no rollouts yet: sluice start rollout.yaml starts one"
 }
 
 // notes says what the list does not show.
 func (g listing) notes(con *console) {
-	if g.deaf > 0 {
-		con.say("%s did not answer, so the phase is only what Temporal's index knows: is a worker up? Start one with sluice-worker; sluice status UNIT says more", plural(g.deaf, "rollout"))
+	if g.silent > 0 {
+		con.say("%s did not answer, so the phase shown is that of Temporal's index. Is a worker up? sluice-worker starts one; sluice status UNIT says more",
+			plural(g.silent, "rollout"))
 	}
 	if g.more {
 		con.say("more rollouts match: --limit N shows up to N of them")
 	}
 	if g.unasked > 0 {
-		con.say("only the newest %d of those that run were asked for their phase: narrow the list with --unit", maxAsked)
+		con.say("only the newest %d rollouts that run were asked for their phase: --unit narrows the list", maxAsked)
 	}
 }

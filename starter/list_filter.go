@@ -23,7 +23,7 @@ func (f listFilter) check() error {
 	case f.limit < 1 || f.limit > 1000:
 		return usagef("--limit is %d, expected 1 to 1000", f.limit)
 	case f.unit != "" && !unitForm.MatchString(f.unit):
-		return usagef("--unit %q is no unit: units have lower-case letters, digits, '.', '_' and '-'; sluice list --open names those with a rollout that runs", f.unit)
+		return usagef("--unit %q is not a unit's name, expected lower-case letters, digits, '.', '_' and '-', such as edge-proxy", f.unit)
 	}
 	if err := knownWord("phase", f.phase, phases()); err != nil {
 		return err

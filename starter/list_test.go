@@ -90,7 +90,7 @@ func TestListAsksOpenRollouts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 6, f.asked, "one that ended is in the index as it is")
 	golden(t, "list-incident", listTable(got.rows, at(0), false))
-	require.Equal(t, 1, got.deaf)
+	require.Equal(t, 1, got.silent)
 	for _, r := range got.rows {
 		require.Equal(t, r.Unit != "deaf", r.Heard, r.Unit)
 		require.Equal(t, r.Unit == "stands", r.Paused, r.Unit)
@@ -177,9 +177,9 @@ func TestListSaysWhatIsMissing(t *testing.T) {
 	deaf := incident()
 	deaf.answers = nil
 	text := say(deaf, listFilter{limit: 20, phase: "paused"})
-	require.Contains(t, text, "none of those that answered matches")
+	require.Contains(t, text, "no rollout that answered matches")
 	require.NotContains(t, text, "no rollouts")
-	require.Contains(t, say(incident(), listFilter{limit: 20, phase: "deciding"}), "none of those that answered matches")
+	require.Contains(t, say(incident(), listFilter{limit: 20, phase: "deciding"}), "no rollout that answered matches")
 
 	nothing := &manyRollouts{fakeTemporal: &fakeTemporal{}}
 	require.Contains(t, say(nothing, listFilter{limit: 20}), "no rollouts yet: sluice start")
@@ -211,7 +211,7 @@ func TestListRefusesUnknownWords(t *testing.T) {
 		{[]string{"list", "--phase", "bakin"}, "did you mean baking?"},
 		{[]string{"list", "--phase", "held"}, "expected one of planning,"},
 		{[]string{"list", "--outcome", "rolledback"}, "did you mean rolled-back?"},
-		{[]string{"list", "--unit", "edge*"}, "sluice list --open"},
+		{[]string{"list", "--unit", "edge*"}, "such as edge-proxy"},
 	} {
 		r := sluice(t, "", tc.args...)
 		require.Equal(t, exitInvalid, r.code, tc.args)

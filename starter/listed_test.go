@@ -49,7 +49,7 @@ func TestFleetThatTheWorkerLists(t *testing.T) {
 	r = sluice(t, "", "plan", good)
 	require.Equal(t, exitOK, r.code, r.errOut)
 	require.Contains(t, r.out, "2 targets in 2 stages")
-	require.Contains(t, r.errOut, "that counts")
+	require.Contains(t, r.errOut, "the worker lists it again")
 	require.FileExists(t, mark)
 	r = sluice(t, "", "plan", good, "--output", "json")
 	require.NoError(t, json.Unmarshal([]byte(r.out), &out))

@@ -51,7 +51,7 @@ func (r *remote) look(ctx context.Context, unit, runID string) (view, error) {
 			return view{}, &exitError{code: exitInvalid, err: r.notFound(ctx, unit, runID)}
 		}
 		if _, ok := errors.AsType[*serviceerror.InvalidArgument](err); ok && runID != "" {
-			return view{}, invalidf("--run-id %q is no run's id: sluice list --unit %s --output json names them", runID, unit)
+			return view{}, invalidf("--run-id %q is not the id of a run: sluice list --unit %s --output json names them", runID, unit)
 		}
 		return view{}, r.explainCall(fmt.Errorf("look at the rollout of %s: %w", unit, err))
 	}
@@ -79,7 +79,7 @@ func (r *remote) look(ctx context.Context, unit, runID string) (view, error) {
 	return v.inside(), ctx.Err()
 }
 
-// notFound says where was looked, and which unit was probably meant.
+// notFound names the namespace and the server that were asked, and the unit that was probably meant.
 func (r *remote) notFound(ctx context.Context, unit, runID string) error {
 	if runID != "" {
 		return fmt.Errorf("%w: %s has no run %s: sluice list --unit %s --output json names them", errNoRollout, unit, runID, unit)
@@ -94,7 +94,8 @@ func (r *remote) notFound(ctx context.Context, unit, runID string) error {
 			hint = meant
 		}
 	}
-	return fmt.Errorf("%w: %s never had one in namespace %s of %s%s sluice list shows those that there are", errNoRollout, unit, r.namespace, r.address, hint)
+	return fmt.Errorf("%w: %s never had one in namespace %s of %s%s sluice list shows those that exist",
+		errNoRollout, unit, r.namespace, r.address, hint)
 }
 
 func (r *remote) describe(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
@@ -191,7 +192,7 @@ func liveReport(pending []*workflowpb.PendingActivityInfo) *health.Report {
 		if a.GetActivityType().GetName() != activities.TypeWatch {
 			continue
 		}
-		var beat struct { // what of activities.Judged is shown: its state is the judge's own
+		var beat struct { // the part of activities.Judged that is shown
 			Report health.Report `json:"report"`
 		}
 		payloads := a.GetHeartbeatDetails()
@@ -221,7 +222,7 @@ func resultTrouble(v view, err error) string {
 	case transient(err):
 		return "Temporal did not answer with the result: " + rootMessage(err)
 	case v.endedFromOutside():
-		return "it was ended from outside (" + v.Status + "): nothing was taken back, and the targets that it reached keep the release"
+		return "Temporal was told to end it (" + v.Status + "): nothing was taken back, and the targets that it reached keep the release"
 	}
 	return "it ended without a result: " + rootMessage(err)
 }

@@ -15,19 +15,15 @@ import (
 
 func planCommand() command {
 	return command{
-		name: "plan", args: "SPEC", min: 1, max: 1,
+		name: "plan", arg: "SPEC",
 		short: "show what a rollout would do, stage by stage",
-		long: `Shows the targets of every stage, how long it can take at most (its bake, and
-then as long as its gate may hold for lack of a verdict), and what is at risk
-meanwhile. The same spec and fleet always give the same plan. Nothing is started,
-and no server is needed. A fleet that the worker lists is listed from here, to show
-what would come of it now. With --output json all targets are listed.
+		long: `Shows which targets each stage changes, how long it takes at most, and how many
+targets are at risk meanwhile. The same spec and fleet always give the same plan. It
+starts nothing and needs no server. SPEC may be - for standard input.
 
-Where the spec's Prometheus answers from here, it is asked for the last hour, to say
-what each comparison can be expected to see: the smallest ratio of bad events to what
-is usual that shows within a bake, how long twice and five times as many take, in half
-of the cases, and how many requests are at risk until then. Faults are put into that
-hour, and the judge is asked when it finds them. --no-predict leaves that out.`,
+Where the spec's Prometheus answers, plan also predicts from the last hour what each
+comparison can see: the smallest harm that shows within a bake, and how long harm of
+twice and five times the usual takes to show. --no-predict asks no Prometheus.`,
 		example: "sluice plan rollout.yaml --targets",
 		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "targets", DisableDefaultText: true, Usage: "list every target of every stage"},
@@ -42,13 +38,13 @@ hour, and the judge is asked when it finds them. --no-predict leaves that out.`,
 				return err
 			}
 			if l.spec.Fleet.Listed() {
-				con.say("the fleet was listed from here; the worker lists it again when the rollout starts, and that counts")
+				con.say("the fleet was listed from here; when the rollout starts, the worker lists it again")
 			}
 			planned := describePlan(l.plan)
 			if l.spec.Health.Prometheus != "" && !c.Bool("no-predict") {
 				planned.Forecasts, err = predict(ctx, l.plan, con.now())
 				if err != nil && !errors.Is(err, errNothingToPredict) {
-					con.say("no prediction of what the checks can see: %s (asked from here; --no-predict does not ask)", terminal.Safe(err.Error()))
+					con.say("no prediction of what the checks can see: %s (--no-predict asks no Prometheus)", terminal.Safe(err.Error()))
 				}
 			}
 			if con.json {

@@ -22,7 +22,7 @@ const (
 )
 
 // errNothingToPredict is for specs without a comparison.
-var errNothingToPredict = errors.New("no check compares by look")
+var errNothingToPredict = errors.New("no check compares")
 
 // predict asks the spec's Prometheus what its comparisons can be expected to see.
 func predict(ctx context.Context, p plan.Plan, now time.Time) ([]backtest.Forecast, error) {
@@ -69,7 +69,7 @@ func predictionText(fs []backtest.Forecast, p paint) []string {
 	}
 	since := "in the last hour"
 	if long := time.Duration(known * float64(time.Second)); long > 0 && long < predictFrom*9/10 {
-		since += fmt.Sprintf(", of which %s are known", spec.Duration(long.Round(time.Second)))
+		since += fmt.Sprintf(" (%s of it are known)", spec.Duration(long.Round(time.Second)))
 	}
 	lines := []string{"", p.bold("what the checks can see") + ", if traffic stays as it was " + since}
 	rows := [][]string{{p.bold("STAGE"), p.bold("CHECK"), p.bold("EXPOSED"), p.bold("OTHERS"), p.bold("BAD"), p.bold("SMALLEST"), p.bold("2× AFTER"), p.bold("5× AFTER"), p.bold("REQUESTS AT RISK")}}

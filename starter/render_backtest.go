@@ -59,7 +59,7 @@ func (t tested) verdict(p paint) []string {
 		moments, judged, failed, apart = moments+c.Moments, judged+c.Moments-c.Unknown, failed+c.Failed, apart+c.Apart
 	}
 	if moments == 0 && !slices.ContainsFunc(t.Checks, func(c testedCheck) bool { return c.Why == "" }) {
-		return []string{p.yellow("nothing could be tested, since nothing is known of that time")}
+		return []string{p.yellow("nothing could be tested: the Prometheus knows nothing of that time")}
 	}
 	if moments == 0 {
 		return []string{p.yellow("no moment could be tested: the span needs a bake after it, and as long a past before it, at least 10 minutes")}

@@ -10,9 +10,9 @@ import (
 
 func schemaCommand() command {
 	return command{
-		name: "schema", args: "", short: "print the JSON Schema of a spec",
-		long: `Prints the JSON Schema that editors complete and check specs by. Name it in the
-first line of a spec:
+		name: "schema", short: "print the JSON Schema of a spec",
+		long: `Prints the JSON Schema with which editors complete and check a spec. Name it in the
+first line of the spec:
 
    # yaml-language-server: $schema=sluice.schema.json`,
 		example: "sluice schema > sluice.schema.json",

@@ -33,13 +33,13 @@ func (s signalCommand) command() command {
 		byFlag(),
 	}
 	if s.stage {
-		flags = append(flags, &cli.StringFlag{Name: "stage", Usage: "the `STAGE` that is meant (default: the one that waits; of promote the current one)"})
+		flags = append(flags, &cli.StringFlag{Name: "stage", Usage: "the `STAGE` that is meant (default: the one that waits)"})
 	}
 	if s.override {
 		flags = append(flags, &cli.BoolFlag{Name: "override", DisableDefaultText: true, Usage: "pass even a FAIL"})
 	}
 	return command{
-		name: s.name, args: "UNIT", min: 1, max: 1, short: s.short, long: s.long, example: s.example,
+		name: s.name, arg: "UNIT", short: s.short, long: s.long, example: s.example,
 		flags: flags, remote: true, run: s.run,
 	}
 }
@@ -52,10 +52,10 @@ func (s signalCommand) request(c *cli.Context) (rollout.ControlRequest, error) {
 	}
 	req := rollout.ControlRequest{By: by, Why: c.String("why"), Stage: c.String("stage"), Override: c.Bool("override")}
 	if s.needsWhy && req.Why == "" {
-		return req, usagef("%s needs a reason, it is kept with the rollout: --why \"…\"", s.name)
+		return req, usagef("%s needs a reason, which is kept with the rollout: --why \"…\"", s.name)
 	}
 	if s.needsWhy && !strings.ContainsFunc(req.Why, unicode.IsLetter) {
-		return req, usagef("--why %q has no word in it, expected a reason that others understand later", req.Why)
+		return req, usagef("--why %q has no word in it, expected a reason such as \"looked at by hand\"", req.Why)
 	}
 	return req, checkWhy(req.Why)
 }
@@ -123,7 +123,8 @@ func (r *remote) signal(ctx context.Context, v view, name string, req rollout.Co
 		return refusedf("the rollout of %s has just ended: sluice status %s", v.Unit, v.Unit)
 	}
 	if err != nil && transient(err) {
-		return fmt.Errorf("send %s to the rollout of %s: %w; it may have been taken all the same: sluice status %s says so, and sending it again does no harm", name, v.Unit, err, v.Unit)
+		return fmt.Errorf("send %s to the rollout of %s: %w; it may have arrived all the same: sluice status %s says so, and sending it again does no harm",
+			name, v.Unit, err, v.Unit)
 	}
 	if err != nil {
 		return r.explainCall(fmt.Errorf("send %s to the rollout of %s: %w", name, v.Unit, err))

@@ -14,15 +14,14 @@ import (
 
 func startCommand() command {
 	return command{
-		name: "start", args: "SPEC", min: 1, max: 1,
+		name: "start", arg: "SPEC",
 		short: "start a rollout",
-		long: `Reads a spec (- is standard input) and its fleet file, plans, and starts the
-rollout. A unit has one rollout at a time: a second start is refused and told who
-holds it. Everything goes with the request; workers read no file of yours. A fleet
-from a command or a query is listed by the worker. A fleet that is unhealthy already
-is refused before anything is changed, unless --override says why not. With --wait
-it follows the rollout as watch does, and exits with its exit code; Ctrl-C then stops
-the watching and not the rollout.`,
+		long: `Reads a spec and its fleet file, plans, and starts the rollout. A unit has one rollout
+at a time: a second start is refused, and says who runs the first. A fleet that is
+unhealthy before the change is refused too, unless you give --override and --why.
+
+With --wait it follows the rollout and exits with its exit code. Ctrl-C stops the
+watching, not the rollout. SPEC may be - for standard input.`,
 		example: "sluice start rollout.yaml --wait",
 		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "wait", DisableDefaultText: true, Usage: "follow the rollout to its end"},
@@ -88,7 +87,7 @@ func overrideOf(c *cli.Context, by string) (*rollout.ControlRequest, error) {
 	case !c.Bool("override"):
 		return nil, nil
 	case strings.TrimSpace(why) == "":
-		return nil, usagef("start: --override needs a reason, it is kept with the rollout: --why \"…\"")
+		return nil, usagef("start: --override needs a reason, which is kept with the rollout: --why \"…\"")
 	}
 	return &rollout.ControlRequest{By: by, Why: why, Override: true}, checkWhy(why)
 }

@@ -8,10 +8,10 @@ import (
 
 func statusCommand() command {
 	return command{
-		name: "status", args: "UNIT", min: 1, max: 1,
+		name: "status", arg: "UNIT",
 		short: "show a rollout as it is now",
-		long: `Prints the state of a unit's newest rollout once: what watch shows, without
-waiting. The exit code is 0 whatever the state; watch exits with the outcome's.`,
+		long: `Prints once what watch shows: the unit's newest rollout, or the one of --run-id. The
+exit code is 0, whatever became of the rollout.`,
 		example: "sluice status edge-proxy --output json",
 		flags:   []cli.Flag{runIDFlag()},
 		remote:  true,

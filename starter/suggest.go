@@ -1,44 +1,16 @@
 package main
 
 import (
-	"fmt"
-	"strings"
+	"slices"
+
+	"github.com/sluicehq/sluice/internal/suggest"
 )
 
-// suggestion is a "did you mean" clause, empty when nothing known is close.
+// suggestion is a clause such as "; did you mean --watch?", empty when no known word is
+// near enough to be meant.
 func suggestion(given string, known []string, prefix string) string {
-	best, at := "", len(given)/4+2
-	for _, k := range known {
-		d := distance(given, k)
-		if given != "" && strings.HasPrefix(k, given) {
-			d = min(d, 1) // begun and not finished
-		}
-		if d < at {
-			best, at = k, d
-		}
+	if meant, ok := suggest.Nearest(given, slices.Values(known)); ok {
+		return "; did you mean " + prefix + meant + "?"
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %s%s?", prefix, best)
-}
-
-// distance is the Levenshtein distance in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
+	return ""
 }

@@ -11,13 +11,14 @@ import (
 
 func validateCommand() command {
 	return command{
-		name: "validate", args: "SPEC", min: 1, max: 1,
+		name: "validate", arg: "SPEC",
 		short: "check a spec and its fleet file, and list every problem",
-		long: `Reads a spec (- is standard input) and the fleet file that it names, relative to
-the spec's folder, and plans the rollout. Every problem is listed at once, as
-file:line:column: what is wrong, what was expected. Nothing is started, and no
-server is needed. A fleet that the worker lists, by a command or a query, is not
-listed: then the spec alone is checked.`,
+		long: `Reads a spec and the fleet file that it names, and plans the rollout. It lists every
+problem at once, as file:line:column: what is wrong, what was expected. It starts
+nothing and needs no server. SPEC may be - for standard input.
+
+A fleet that the worker lists (by a command or a query) is not listed here; sluice
+plan lists it.`,
 		example: "sluice validate rollout.yaml",
 		run: func(_ context.Context, con *console, c *cli.Context) error {
 			l, err := load(con, c.Args().First())
@@ -34,7 +35,7 @@ listed: then the spec alone is checked.`,
 			err = con.lines([]string{fmt.Sprintf("ok: %s %s, %s%s, %s", terminal.Safe(l.spec.Unit), terminal.Safe(l.spec.Release),
 				where, plural(len(l.spec.Stages), "stage"), plural(len(l.spec.Health.Checks), "check"))})
 			if err == nil && l.spec.Fleet.Listed() {
-				con.say("the fleet was not looked at: the worker lists it when the rollout starts; sluice plan tries it from here")
+				con.say("the fleet was not checked: the worker lists it when the rollout starts; sluice plan lists it from here")
 			}
 			return err
 		},

@@ -15,7 +15,7 @@ var version = ""
 
 func versionCommand() command {
 	return command{
-		name: "version", args: "", short: "print the version",
+		name: "version", short: "print the version",
 		long:    "Prints the version of sluice, of Go, and of Temporal's SDK.",
 		example: "sluice version",
 		run: func(_ context.Context, con *console, _ *cli.Context) error {

@@ -11,13 +11,15 @@ import (
 
 func watchCommand() command {
 	return command{
-		name: "watch", args: "[UNIT]", max: 1,
+		name: "watch", arg: "[UNIT]",
 		short: "follow a rollout to its end",
-		long: `Shows each stage, planned against actual, every check with its last number, and
-why the rollout waits. On a terminal the picture is redrawn in place; elsewhere
-there is one line per change, with --output json one JSON object per line.
-Without a UNIT it follows the only rollout that runs. Ctrl-C stops the watching
-and not the rollout. Exits with the rollout's exit code, or 7 if it goes on.`,
+		long: `Shows every stage, every check with its newest number, and what the rollout waits for.
+A terminal shows one picture that is redrawn; elsewhere each change is a line, with
+--output json a JSON object. Without UNIT it follows the only rollout that runs.
+
+While a bake goes on, a check is "ok so far" or "suspicious"; PASS is the gate's word.
+It exits with the rollout's exit code. Ctrl-C stops the watching, not the rollout, and
+exits with 7.`,
 		example: "sluice watch edge-proxy --timeout 30m",
 		flags:   []cli.Flag{timeoutFlag(), runIDFlag()},
 		remote:  true,

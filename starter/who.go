@@ -28,7 +28,7 @@ func byOf(c *cli.Context) (string, error) {
 	case len(by) > maxBy:
 		return "", usagef("--by is %d bytes, expected at most %d", len(by), maxBy)
 	case !utf8.ValidString(by) || terminal.Safe(by) != by || strings.TrimSpace(by) != by:
-		return "", usagef("--by %q holds control characters or outer spaces, expected a name", by)
+		return "", usagef("--by %q has control characters, or spaces at an end, expected a name such as ana@laptop", by)
 	}
 	return by, nil
 }
