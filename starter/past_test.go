@@ -216,7 +216,7 @@ func TestBacktestRefuses(t *testing.T) {
 	require.NoError(t, os.WriteFile(page, []byte(plain), 0o600))
 	for says, args := range map[string][]string{
 		"backtest reads the past of a Prometheus": {page},
-		"is no rate":                   {spec, "--rate", "0"},
+		"is not a rate":                   {spec, "--rate", "0"},
 		"is not a duration above 0":    {spec, "--every", "0s"},
 		"is not before":                {spec, "--from", "1h", "--to", "2h"},
 	} {
