@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -49,14 +48,10 @@ func (s Spec) AddressUses(kinds Kinds) []AddressUse {
 	if d, err := decode(kinds.Drivers, s.Driver.Choice); err == nil {
 		of("driver."+s.Driver.Name, d)
 	}
-	if h := s.Health.Scrape; h != nil {
-		add("health.scrape.url", cmp.Or(h.URL, defaultScrapeURL), false)
-	}
+	of("health."+kinds.sourceName(s.Health), kinds.Source(s.Health))
 	for i, c := range s.Health.Checks {
-		if p := c.Probe; p != nil {
-			path := strictyaml.Index("health.checks", i) + ".probe"
-			add(path+".http", p.HTTP, false)
-			add(path+".tcp", p.TCP, true)
+		if name, form := kinds.Form(c); form != nil {
+			of(strictyaml.Index("health.checks", i)+"."+name, form)
 		}
 	}
 	return uses

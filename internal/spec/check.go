@@ -1,7 +1,5 @@
 package spec
 
-import "strings"
-
 // Check is one health question with its criterion. It has either Value with
 // Max and/or Min or with Against, or counts with Max, Against or Objective, or
 // Exercise alone. Counts are Bad and Total, or Slow. It is
@@ -68,6 +66,20 @@ type Check struct {
 	Probe   *Probe        `yaml:"probe,omitempty" json:"probe,omitempty"`
 	Alerts  *Alerts       `yaml:"alerts,omitempty" json:"alerts,omitempty"`
 	Webhook *WebhookJudge `yaml:"webhook,omitempty" json:"webhook,omitempty"`
+	// Form is any other form that has settings of its own, under its name.
+	Form Choice `yaml:",open=forms" json:"-" jsonschema:"-"`
+}
+
+// MarshalJSON writes Form under its name.
+func (c Check) MarshalJSON() ([]byte, error) {
+	type fixed Check
+	return marshalBeside(fixed(c), c.Form)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (c *Check) UnmarshalJSON(data []byte) error {
+	type fixed Check
+	return unmarshalBeside(data, (*fixed)(c), &c.Form)
 }
 
 // Exercise says that what is judged must have happened: while Count is less than Min,
@@ -98,10 +110,7 @@ func (c Check) Whole(expr string, h Health) string {
 	if c.Each == "" || expr == "" || h.Prometheus == "" {
 		return expr
 	}
-	if strings.Contains(expr, "#") {
-		expr += "\n" // which ends a comment
-	}
-	return "sum(" + expr + ")"
+	return PromQL{}.Whole(expr)
 }
 
 // Values of Check.Against, and the only one of Check.Each so far.

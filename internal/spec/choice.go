@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -57,4 +58,33 @@ func (c *Choice) set(fields map[string]json.RawMessage) error {
 		*c = Choice{name, settings.Bytes()}
 	}
 	return nil
+}
+
+// marshalBeside writes an object with the field of a choice at its end.
+func marshalBeside(fixed any, c Choice) ([]byte, error) {
+	data, err := json.Marshal(fixed)
+	if err != nil || c.Name == "" {
+		return data, err
+	}
+	more, err := c.MarshalJSON()
+	if err != nil || string(data) == "{}" {
+		return more, err
+	}
+	return append(append(data[:len(data)-1], ','), more[1:]...), nil
+}
+
+// unmarshalBeside reads what marshalBeside wrote: a field that fixed has not is a choice.
+func unmarshalBeside(data []byte, fixed any, c *Choice) error {
+	if err := json.Unmarshal(data, fixed); err != nil {
+		return err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	for f := range reflect.TypeOf(fixed).Elem().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		delete(fields, name)
+	}
+	return c.set(fields)
 }

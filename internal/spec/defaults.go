@@ -7,7 +7,6 @@ import (
 )
 
 const (
-	defaultScrapeURL  = "http://{{address}}/metrics"
 	defaultLabel      = "instance"
 	defaultValue      = "{{address}}"
 	defaultFleetValue = "{{label.instance}}"
@@ -17,9 +16,6 @@ const (
 	// defaultFalseRollbackRate is one good rollout in a thousand.
 	defaultFalseRollbackRate = Number(0.001)
 
-	// maxBaseline is how long a stage waits for metrics pages to tell what is usual.
-	maxBaseline = Duration(time.Minute)
-
 	// minStaleAfter leaves room for a source that scrapes twice a minute.
 	minStaleAfter = Duration(30 * time.Second)
 	// minDecideWithin leaves a source time to come back after a short bake.
@@ -27,7 +23,7 @@ const (
 )
 
 // fillDefaults sets what a valid spec leaves out.
-func fillDefaults(s *Spec) {
+func fillDefaults(s *Spec, kinds Kinds) {
 	fillFleet(&s.Fleet)
 	s.Apply.Batch = cmp.Or(s.Apply.Batch, 1000)
 	s.Apply.Parallel = cmp.Or(s.Apply.Parallel, 50)
@@ -44,21 +40,13 @@ func fillDefaults(s *Spec) {
 	if n := s.Notify; n != nil && len(n.On) == 0 {
 		n.On = NotifyEvents()
 	}
-	fillHealth(&s.Health)
-	if h := &s.Health; h.Scrape != nil {
-		h.Scrape.Baseline = cmp.Or(h.Scrape.Baseline, baseline(*s))
+	fillHealth(&s.Health, kinds)
+	if source := kinds.Source(s.Health); source != nil {
+		source.SetDefaults(*s)
+		if name := s.Health.Source.Name; name != "" {
+			s.Health.Source = Choose(name, source)
+		}
 	}
-}
-
-// baseline is how long metrics pages are read before a stage: twice, or where checks
-// compare as long as the shortest stage bakes, up to a minute.
-func baseline(s Spec) Duration {
-	long := 2 * s.Health.Every
-	if slices.ContainsFunc(s.Health.Checks, Check.Budgeted) && len(s.Stages) > 0 {
-		shortest := slices.MinFunc(s.Stages, func(a, b Stage) int { return cmp.Compare(a.Bake, b.Bake) }).Bake
-		long = max(long, min(shortest, maxBaseline))
-	}
-	return long
 }
 
 func fillFleet(f *FleetSource) {
@@ -71,26 +59,26 @@ func fillFleet(f *FleetSource) {
 	}
 }
 
-func fillHealth(h *Health) {
+func fillHealth(h *Health, kinds Kinds) {
 	h.Every = every(*h)
 	h.Window = cmp.Or(h.Window, defaultWindow)
 	h.StaleAfter = staleAfter(*h)
 	h.FalseRollbackRate = cmp.Or(h.FalseRollbackRate, defaultFalseRollbackRate)
 	h.Identify.Label = cmp.Or(h.Identify.Label, defaultLabel)
 	h.Identify.Value = cmp.Or(h.Identify.Value, defaultValue)
-	if h.Scrape != nil {
-		h.Scrape.URL = cmp.Or(h.Scrape.URL, defaultScrapeURL)
-		h.Scrape.Sample = cmp.Or(h.Scrape.Sample, 50)
+	var language Language = Selectors{}
+	if source := kinds.Source(*h); source != nil {
+		language = source.Traits().Language
 	}
 	for i := range h.Checks {
-		fillCheck(&h.Checks[i], *h)
+		fillCheck(&h.Checks[i], language)
 	}
 	if !slices.Contains(h.Without, CheckTraffic) {
-		h.Traffic = cmp.Or(h.Traffic, traffic(*h))
+		h.Traffic = cmp.Or(h.Traffic, traffic(*h, language))
 	}
 }
 
-func fillCheck(c *Check, h Health) {
+func fillCheck(c *Check, language Language) {
 	switch {
 	case c.Counts():
 		c.MinSamples = cmp.Or(c.MinSamples, 100)
@@ -103,24 +91,21 @@ func fillCheck(c *Check, h Health) {
 	if c.Budgeted() {
 		c.Weight = cmp.Or(c.Weight, 1)
 	}
-	if h.Prometheus == "" {
-		return
-	}
 	if c.Slow != nil {
-		c.Slow.Histogram = fillHistogram(c.Slow.Histogram)
+		c.Slow.Histogram = language.CompleteHistogram(c.Slow.Histogram)
 	}
 }
 
 // traffic is the total of the first check that has one, rather of one that counts
 // all targets together.
-func traffic(h Health) string {
+func traffic(h Health, language Language) string {
 	first := ""
 	for _, c := range h.Checks {
 		switch {
 		case c.Total != "" && c.Each == "":
 			return c.Total
-		case first == "":
-			first = c.Whole(c.Total, h)
+		case c.Total != "" && first == "":
+			first = language.Whole(c.Total)
 		}
 	}
 	return first

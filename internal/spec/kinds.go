@@ -12,6 +12,8 @@ import (
 // the list.
 type Kinds struct {
 	Drivers []Kind[DriverSettings]
+	Sources []Kind[SourceSettings]
+	Forms   []Kind[FormSettings]
 }
 
 // Kind is one way to fill an open place of a spec. Its name is the key that the settings
@@ -59,12 +61,9 @@ func keys[S any](kinds []Kind[S]) []strictyaml.Key {
 	return out
 }
 
-// Names of the open places, as the tags of fields have them.
-const openDrivers = "drivers"
-
-// open are the open keys of a spec.
+// open are the open keys of a spec, as the tags of its fields have them.
 func (k Kinds) open() strictyaml.Open {
-	return strictyaml.Open{openDrivers: keys(k.Drivers)}
+	return strictyaml.Open{"drivers": keys(k.Drivers), "sources": keys(k.Sources), "forms": keys(k.Forms)}
 }
 
 // find is the kind that a choice names.

@@ -26,7 +26,7 @@ func ParseLone(file string, data []byte, kinds Kinds) (Lone, error) {
 	var l Lone
 	doc := strictyaml.Decode(file, data, MaxBytes, kinds.open(), &l)
 	if doc.Readable() {
-		v := validator{Section{doc: doc}, &Spec{}, kinds}
+		v := validator{Section: Section{doc: doc}, spec: &Spec{}, kinds: kinds}
 		v.lone(l)
 	}
 	if err := doc.Problems().Err(); err != nil {
@@ -50,10 +50,9 @@ func (v *validator) lone(l Lone) {
 		v.Rate("falseRollbackRate", l.FalseRollbackRate, "a coin would do as well")
 	}
 	v.loneBake(l.Bake)
-	for _, form := range []string{
-		"value", "min", "tolerate", "drop", "rise", "slow",
-		"match", "group_by", "exercise", "each", "outliers", "probe", "alerts", "webhook",
-	} {
+	for _, form := range append([]string{
+		"value", "min", "tolerate", "drop", "rise", "slow", "match", "group_by", "exercise", "each", "outliers",
+	}, names(v.kinds.forms())...) {
 		if v.Given(form) {
 			v.Bad(form, "cannot be judged from recorded counts, expected a check of bad and total with against")
 		}

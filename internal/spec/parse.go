@@ -29,13 +29,13 @@ func Parse(file string, data []byte, kinds Kinds) (*Document, error) {
 	doc := &Document{}
 	doc.yaml = strictyaml.Decode(file, data, MaxBytes, kinds.open(), &doc.Spec)
 	if doc.yaml.Readable() {
-		v := validator{Section{doc: doc.yaml}, &doc.Spec, kinds}
+		v := validator{Section: Section{doc: doc.yaml}, spec: &doc.Spec, kinds: kinds}
 		v.run()
 	}
 	if err := doc.yaml.Problems().Err(); err != nil {
 		return nil, err
 	}
-	fillDefaults(&doc.Spec)
-	fillExternal(doc.yaml, &doc.Spec.Health)
+	fillDefaults(&doc.Spec, kinds)
+	fillForms(doc.yaml, kinds, &doc.Spec.Health)
 	return doc, nil
 }

@@ -115,14 +115,16 @@ const (
 	UndecidedWait     = "wait"
 )
 
-// Health says where health is read and what must hold. Exactly one of
-// Prometheus and Scrape is set, or neither where no check asks for series.
+// Health says where health is read and what must hold. Exactly one of Prometheus, Scrape
+// and Source is set, or none where no check asks for series.
 type Health struct {
 	// Prometheus is the base URL of a Prometheus-compatible API, as the worker
 	// reaches it.
 	Prometheus string `yaml:"prometheus,omitempty" json:"prometheus,omitempty"`
 	// Scrape reads the targets' own metrics pages, with no server in between.
 	Scrape *Scrape `yaml:"scrape,omitempty" json:"scrape,omitempty"`
+	// Source is any other source, under its name.
+	Source Choice `yaml:",open=sources" json:"-" jsonschema:"-"`
 	// Identify says how a target appears in metrics. Default label "instance",
 	// value "{{address}}".
 	Identify Identify `yaml:"identify,omitempty" json:"identify"`
@@ -148,24 +150,23 @@ type Health struct {
 	Checks []Check `yaml:"checks" json:"checks" jsonschema:"minItems=1,maxItems=100"`
 }
 
+// MarshalJSON writes Source under its name.
+func (h Health) MarshalJSON() ([]byte, error) {
+	type fixed Health
+	return marshalBeside(fixed(h), h.Source)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (h *Health) UnmarshalJSON(data []byte) error {
+	type fixed Health
+	return unmarshalBeside(data, (*fixed)(h), &h.Source)
+}
+
 // Names of the checks that are always on.
 const (
 	CheckAlive   = "alive"
 	CheckTraffic = "traffic"
 )
-
-// Scrape reads metrics pages of the targets.
-type Scrape struct {
-	// URL is a template over {{id}}, {{address}} and {{label.NAME}}.
-	// Default "http://{{address}}/metrics".
-	URL string `yaml:"url,omitempty" json:"url,omitempty"`
-	// Sample is how many targets of each arm are read, at most. Default 50.
-	Sample int `yaml:"sample,omitempty" json:"sample" jsonschema:"minimum=1,maximum=1000"`
-	// Baseline is how long the fleet is read before a stage, since a page has no
-	// past. Default: two looks, or where checks compare as long as the shortest stage
-	// bakes, up to a minute.
-	Baseline Duration `yaml:"baseline,omitempty" json:"baseline"`
-}
 
 // Identify maps a target to the label by which metrics know it.
 type Identify struct {

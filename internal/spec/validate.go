@@ -17,9 +17,14 @@ type validator struct {
 	Section // the whole file
 	spec    *Spec
 	kinds   Kinds
+	// source is the only source of health; nil where that is not known.
+	source SourceSettings
 }
 
 func (v *validator) run() {
+	if given := v.given("health", v.kinds.sourceNames()); len(given) == 1 {
+		v.source = v.sourceOf(given[0])
+	}
 	v.identity()
 	if v.Needs("driver") {
 		v.driver()

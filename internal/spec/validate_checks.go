@@ -2,12 +2,10 @@ package spec
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/sluicehq/sluice/internal/promql"
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
@@ -28,15 +26,16 @@ func (v *validator) checks() {
 			v.Bad(path+".name", "%q is the name of a check that is always on, expected another", c.Name)
 		}
 		v.name(path, c.Name, "check", names)
-		v.check(path, c)
+		v.check(i, c)
 	}
 	v.decides(checks)
 }
 
 // check tells the form of a check by its fields and checks that form.
-func (v *validator) check(path string, c Check) {
+func (v *validator) check(i int, c Check) {
+	path := strictyaml.Index("health.checks", i)
 	v.exercise(path, c)
-	if v.external(path, c) {
+	if v.ownForm(i, c) {
 		return
 	}
 	var forms []string
@@ -60,7 +59,7 @@ func (v *validator) check(path string, c Check) {
 	case v.Given(path + ".exercise"):
 		v.only(path, "a check with exercise alone")
 	default:
-		v.Bad(path, "asks nothing, expected value with max, min or against, bad and total or slow with max, against or objective, or one of exercise, probe, alerts and webhook")
+		v.Bad(path, "asks nothing, expected value with max, min or against, bad and total or slow with max, against or objective, or one of %s", list(append([]string{"exercise"}, names(v.kinds.forms())...)))
 	}
 }
 
@@ -93,20 +92,13 @@ func (v *validator) eachCheck(path string, c Check) {
 
 // perTarget checks that queries answer a series of each target.
 func (v *validator) perTarget(path string, queries map[string]string) {
-	if !v.Given("health.prometheus") || v.IsBad("health.identify.label") {
+	if v.source == nil || v.IsBad("health.identify.label") {
 		return
 	}
 	label := cmp.Or(v.spec.Health.Identify.Label, defaultLabel)
 	for field, expr := range queries {
-		if expr == "" || v.IsBad(path+"."+field) || promql.Check(expr) != nil {
-			continue
-		}
-		if at, ok := errors.AsType[*promql.Error](promql.Keeps(expr, label)); ok {
-			v.BadInside(path+"."+field, at.Offset, at.Message)
-			continue
-		}
-		if used := promql.Placeholders(expr); slices.Contains(used, "exposed") && slices.Contains(used, "cohort") {
-			v.Bad(path+"."+field, "asks about $exposed and $cohort, expected one of them, so that it is known of which targets it answers each")
+		if expr != "" && !v.IsBad(path+"."+field) {
+			v.source.Traits().Language.PerTarget(v.Section, path+"."+field, expr, label)
 		}
 	}
 }
@@ -173,22 +165,7 @@ func (v *validator) query(path, expr string) {
 		v.Bad(path, "is empty, expected a query")
 		return
 	}
-	prometheus, scrape := v.Given("health.prometheus"), v.Given("health.scrape")
-	if prometheus == scrape { // which language it is in is not known
-		return
-	}
-	var err error
-	if scrape {
-		_, _, err = promql.ParseSelector(expr)
-	} else {
-		err = promql.Check(expr)
-	}
-	if at, ok := errors.AsType[*promql.Error](err); ok {
-		v.BadInside(path, at.Offset, at.Message)
-		return
-	}
-	used := promql.Placeholders(expr)
-	if prometheus && !slices.Contains(used, "exposed") && !slices.Contains(used, "cohort") {
-		v.Bad(path, "asks about every target there is, expected $exposed (all targets changed so far) or $cohort (those of this stage) between the braces of its metrics, such as http_requests_total{$exposed}")
+	if v.source != nil { // otherwise it is not known which language it is in
+		v.source.Traits().Language.Query(v.Section, path, expr)
 	}
 }

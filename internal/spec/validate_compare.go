@@ -1,11 +1,9 @@
 package spec
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
-	"github.com/sluicehq/sluice/internal/promql"
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
@@ -71,8 +69,8 @@ func (v *validator) criterion(path string, c Check) {
 		case !v.Given(at):
 		case field == "group_by" && !v.Given(path+".against"):
 			v.Bad(at, "stands without against, expected against: %s beside it", AgainstControl)
-		case v.Given("health.scrape"):
-			v.Bad(at, "needs a Prometheus source (health.prometheus), since metrics pages are read as a whole, expected it left out")
+		case v.source != nil && !v.source.Traits().Parts:
+			v.Bad(at, "needs a source that can be asked about some targets alone, such as prometheus, expected it left out")
 		}
 	}
 	if v.Given(path+".match") && c.Against != AgainstControl && !v.IsBad(path+".against") {
@@ -119,15 +117,8 @@ func (v *validator) label(path, name string) {
 
 // inLooks checks that a query can be asked for one look at a time.
 func (v *validator) inLooks(path, expr string) {
-	if !v.Given("health.prometheus") || v.Given("health.scrape") || v.IsBad(path) || promql.Check(expr) != nil {
-		return
-	}
-	if !slices.Contains(promql.Placeholders(expr), "window") {
-		v.Bad(path, "does not use $window, so that what is new in each look cannot be told from what was counted before, expected increase(…[$window]), such as sum(increase(http_requests_total{$exposed}[$window]))")
-		return
-	}
-	if at, ok := errors.AsType[*promql.Error](promql.Counts(expr)); ok {
-		v.BadInside(path, at.Offset, at.Message)
+	if v.source != nil && !v.IsBad(path) {
+		v.source.Traits().Language.InLooks(v.Section, path, expr)
 	}
 }
 

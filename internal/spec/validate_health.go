@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/strictyaml"
-	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
 // minEvery keeps a rollout from becoming a load test of its source.
@@ -18,7 +17,7 @@ var metricLabel = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 func (v *validator) health() {
 	h := v.spec.Health
 	v.without(h)
-	v.source()
+	v.sources()
 	if v.Has("health.identify.label") && !metricLabel.MatchString(h.Identify.Label) {
 		v.Bad("health.identify.label", "%s is not a label, expected letters, digits and '_', not beginning with a digit", strictyaml.Quote(h.Identify.Label))
 	}
@@ -34,28 +33,43 @@ func (v *validator) health() {
 	v.traffic(h)
 }
 
-// source checks that there is exactly one place where numbers come from.
-func (v *validator) source() {
+// sourceOf is the settings of a source that the file gives; nil where they could not be
+// understood.
+func (v *validator) sourceOf(name string) SourceSettings {
 	h := v.spec.Health
-	hasProm, hasScrape := v.Given("health.prometheus"), v.Given("health.scrape")
 	switch {
-	case hasProm && hasScrape:
-		v.Bad("health.scrape", "stands beside prometheus at %s, expected one source", v.At("health.prometheus"))
-	case !hasProm && !hasScrape && !v.IsBad("health.checks") && !v.sourceless(h):
-		v.Bad("health", "has no source, expected prometheus: http://host:9090 or scrape: {}")
+	case name == "prometheus" && v.Has("health.prometheus"):
+		return (*prometheusSource)(&h.Prometheus)
+	case name == "scrape" && h.Scrape != nil:
+		return h.Scrape
 	}
-	if v.Has("health.prometheus") {
-		v.BaseURL("health.prometheus", h.Prometheus, prometheusURL)
+	settings, _ := v.doc.Opened("health." + name).(SourceSettings)
+	return settings
+}
+
+// sources checks that there is exactly one place where numbers come from.
+func (v *validator) sources() {
+	given := v.given("health", v.kinds.sourceNames())
+	switch {
+	case len(given) > 1:
+		v.Bad("health."+given[1], "stands beside %s at %s, expected one source", given[0], v.At("health."+given[0]))
+	case len(given) == 0 && !v.IsBad("health.checks") && !v.sourceless():
+		v.Bad("health", "has no source, expected %s", v.kinds.sourceExamples())
 	}
-	if s := h.Scrape; s != nil {
-		v.URLTemplate("health.scrape.url", s.URL, ProxyBefore, tmpl.ID, tmpl.Address, tmpl.Label)
-		v.Between("health.scrape.sample", s.Sample, 1, 1000)
-		v.Positive("health.scrape.baseline", s.Baseline)
+	for _, name := range given {
+		if settings := v.sourceOf(name); settings != nil {
+			settings.Check(v.In("health." + name))
+		}
+		if settings, ok := v.doc.Opened("health." + name).(SourceSettings); ok {
+			v.spec.Health.Source = Choose(name, settings)
+		}
 	}
 }
 
-// prometheusURL describes the address of a Prometheus API.
-const prometheusURL = "the base URL of a Prometheus API, such as http://prometheus:9090"
+// given are those of some keys that the file sets.
+func (v *validator) given(path string, keys []string) []string {
+	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !v.Given(path + "." + key) })
+}
 
 func (v *validator) without(h Health) {
 	seen := map[string]string{}
@@ -90,7 +104,7 @@ func (v *validator) traffic(h Health) {
 		v.Bad("health.traffic", "is set, while without leaves the traffic check out, expected one of them")
 	case v.Given("health.traffic"):
 		v.query("health.traffic", h.Traffic)
-	case !left && !counted && !misspelt && (v.Given("health.prometheus") || v.Given("health.scrape") || !v.onlyExternal()):
+	case !left && !counted && !misspelt && (len(v.given("health", v.kinds.sourceNames())) > 0 || !v.sourceFree()):
 		v.Bad("health", "the always-on check %q has nothing to count, since no check has a total: expected traffic: with a query that counts requests, or without: [traffic] to leave the check out", CheckTraffic)
 	}
 }

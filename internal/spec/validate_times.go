@@ -69,7 +69,7 @@ func (v *validator) longestBake() (longest Duration, at string) {
 // says anything.
 func (v *validator) absence(h Health) {
 	window, stale := cmp.Or(h.Window, defaultWindow), staleAfter(h)
-	if h.Prometheus == "" || window >= stale || slices.Contains(h.Without, CheckTraffic) || v.misspelt(h) {
+	if v.source == nil || !v.source.Traits().Spans || window >= stale || slices.Contains(h.Without, CheckTraffic) || v.misspelt(h) {
 		return
 	}
 	for _, path := range []string{"health.window", "health.staleAfter", "health.every"} {

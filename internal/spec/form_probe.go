@@ -1,0 +1,110 @@
+package spec
+
+import (
+	"cmp"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/strictyaml"
+	"github.com/sluicehq/sluice/internal/tmpl"
+)
+
+// Probe sends a request to every exposed target. Exactly one of HTTP and TCP is
+// set. An answer that is wrong breaches, and so does silence.
+type Probe struct {
+	// HTTP is a URL to ask, a template over {{id}}, {{address}} and {{label.NAME}},
+	// such as "http://{{address}}/healthz". Redirects are not followed.
+	HTTP string `yaml:"http,omitempty" json:"http,omitempty"`
+	// TCP is a host:port to connect to, a template over the same.
+	TCP string `yaml:"tcp,omitempty" json:"tcp,omitempty"`
+	// Method of an HTTP request. Default GET.
+	Method string `yaml:"method,omitempty" json:"method,omitempty" jsonschema:"enum=GET,enum=HEAD"`
+	// Status is the only one that is right. Default: any from 200 to 299.
+	Status int `yaml:"status,omitempty" json:"status,omitempty" jsonschema:"minimum=200,maximum=599"`
+	// Contains is a text that the first 64 KiB of the body must hold.
+	Contains string `yaml:"contains,omitempty" json:"contains,omitempty"`
+	// Timeout bounds one attempt at a target. Default 2s for HTTP, 1s for TCP.
+	Timeout Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
+}
+
+// Values of Probe.Method.
+const (
+	ProbeGET  = "GET"
+	ProbeHEAD = "HEAD"
+)
+
+// maxContains bounds Probe.Contains, in bytes.
+const maxContains = 1000
+
+// Check checks that there is one thing to ask, and what to expect.
+func (p *Probe) Check(s Section) {
+	hasHTTP, hasTCP := s.Given("http"), s.Given("tcp")
+	switch {
+	case hasHTTP && hasTCP:
+		s.Bad("tcp", "stands beside http at %s, expected one of them in a check", s.At("http"))
+	case hasHTTP && !s.IsBad("http"):
+		s.URLTemplate("http", p.HTTP, ProxyBefore, tmpl.ID, tmpl.Address, tmpl.Label)
+		s.ofTarget("http", p.HTTP)
+	case hasTCP && !s.IsBad("tcp"):
+		s.Foreign("a probe with tcp", "method", "status", "contains")
+		s.endpoint("tcp", p.TCP)
+	case !hasHTTP && !hasTCP:
+		s.Bad("", `asks nothing, expected http: "http://{{address}}/healthz" or tcp: "{{address}}"`)
+	}
+	s.OneOf("method", p.Method, ProbeGET, ProbeHEAD)
+	s.Between("status", p.Status, 200, 599)
+	switch {
+	case !s.Has("contains"):
+	case p.Contains == "" || len(p.Contains) > maxContains:
+		s.Bad("contains", "has %d bytes, expected 1 to %d", len(p.Contains), maxContains)
+	case p.Method == ProbeHEAD:
+		s.Bad("contains", "stands beside method %s at %s, to which no answer has a body", ProbeHEAD, s.At("method"))
+	}
+	s.AtMost("timeout", p.Timeout, MaxAsk)
+}
+
+// SetDefaults asks by GET, and waits for a second or two.
+func (p *Probe) SetDefaults() {
+	if p.TCP != "" {
+		p.Timeout = cmp.Or(p.Timeout, Duration(time.Second))
+		return
+	}
+	p.Timeout, p.Method = cmp.Or(p.Timeout, Duration(2*time.Second)), cmp.Or(p.Method, ProbeGET)
+}
+
+// Traits: one lost packet is not harm.
+func (p *Probe) Traits() FormTraits { return FormTraits{Shared: []string{"tolerate"}, Tolerate: 2} }
+
+// AddressUses are what is asked.
+func (p *Probe) AddressUses() []AddressUse {
+	return []AddressUse{{Path: "http", Template: p.HTTP}, {Path: "tcp", Template: p.TCP, TCP: true}}
+}
+
+// endpoint checks a template of host:port. An address has both.
+func (s Section) endpoint(field, text string) {
+	if !s.Template(field, text, tmpl.ID, tmpl.Address, tmpl.Label) {
+		return
+	}
+	if s.ofTarget(field, text); s.IsBad(field) {
+		return
+	}
+	host, port, err := net.SplitHostPort(placeholder.ReplaceAllStringFunc(text, func(name string) string {
+		if strings.Trim(name, "{} ") == tmpl.Address {
+			return "x:1"
+		}
+		return "1"
+	}))
+	n, notNumber := strconv.Atoi(port)
+	if err != nil || notNumber != nil || host == "" || n < 1 || n > 65535 || strings.ContainsAny(host, "/@ ") {
+		s.Bad(field, `%s does not give host:port, expected "{{address}}" (which has a port), or a host and a port such as "{{label.ip}}:9000"`, strictyaml.Quote(text))
+	}
+}
+
+// ofTarget refuses a template that is the same for all.
+func (s Section) ofTarget(field, text string) {
+	if !s.IsBad(field) && !strings.Contains(text, "{{") {
+		s.Bad(field, "is the same for every target, expected a template over {{id}}, {{address}} and {{label.NAME}}")
+	}
+}

@@ -1,0 +1,143 @@
+package spec
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/sluicehq/sluice/internal/promql"
+)
+
+// PromQL is the language of a source that answers PromQL with placeholders, such as
+// $exposed.
+type PromQL struct{}
+
+// inside reports an error of an expression at its place in it.
+func (s Section) inside(field string, err error) bool {
+	at, ok := errors.AsType[*promql.Error](err)
+	if ok {
+		s.BadInside(field, at.Offset, at.Message)
+	}
+	return ok
+}
+
+// Query checks that an expression says which targets it is about.
+func (PromQL) Query(s Section, field, expr string) {
+	if s.inside(field, promql.Check(expr)) {
+		return
+	}
+	used := promql.Placeholders(expr)
+	if !slices.Contains(used, "exposed") && !slices.Contains(used, "cohort") {
+		s.Bad(field, "asks about every target there is, expected $exposed (all targets changed so far) or $cohort (those of this stage) between the braces of its metrics, such as http_requests_total{$exposed}")
+	}
+}
+
+// PerTarget checks that an expression keeps the label of a target.
+func (PromQL) PerTarget(s Section, field, expr, label string) {
+	if promql.Check(expr) != nil || s.inside(field, promql.Keeps(expr, label)) {
+		return
+	}
+	if used := promql.Placeholders(expr); slices.Contains(used, "exposed") && slices.Contains(used, "cohort") {
+		s.Bad(field, "asks about $exposed and $cohort, expected one of them, so that it is known of which targets it answers each")
+	}
+}
+
+// InLooks checks that an expression is an increase over $window.
+func (PromQL) InLooks(s Section, field, expr string) {
+	if promql.Check(expr) != nil {
+		return
+	}
+	if !slices.Contains(promql.Placeholders(expr), "window") {
+		s.Bad(field, "does not use $window, so that what is new in each look cannot be told from what was counted before, expected increase(…[$window]), such as sum(increase(http_requests_total{$exposed}[$window]))")
+		return
+	}
+	s.inside(field, promql.Counts(expr))
+}
+
+// Histogram checks a selector, with $exposed or $cohort in it or neither.
+func (PromQL) Histogram(s Section, field, text string) {
+	if s.inside(field, promql.Check(text)) {
+		return
+	}
+	used := promql.Placeholders(text)
+	switch exposed, cohort := slices.Contains(used, "exposed"), slices.Contains(used, "cohort"); {
+	case slices.Contains(used, "window"):
+		s.Bad(field, "has $window, expected the histogram alone: what it counted in each look is asked for by itself")
+	case slices.Contains(used, "control"):
+		s.Bad(field, "asks about $control, expected $exposed, $cohort or neither: the other arm is asked the same")
+	case exposed && cohort:
+		s.Bad(field, "asks about $exposed and $cohort, expected one of them")
+	default:
+		filled, _ := promql.Fill(text, promql.Values{Label: defaultLabel, Window: time.Minute})
+		name, matchers, err := promql.ParseSelector(filled)
+		if err != nil {
+			name = ""
+		}
+		s.histogram(field, text, name, matchers)
+	}
+}
+
+// CompleteHistogram makes a histogram that says of no arm one of $exposed.
+func (PromQL) CompleteHistogram(text string) string { return fillHistogram(text) }
+
+// Whole adds up the targets.
+func (PromQL) Whole(expr string) string {
+	if strings.Contains(expr, "#") {
+		expr += "\n" // which ends a comment
+	}
+	return "sum(" + expr + ")"
+}
+
+// Selectors is the language of a source that reads pages of the targets: plain selectors,
+// such as http_requests_total{code=~"5.."}.
+type Selectors struct{}
+
+// Query checks a selector.
+func (Selectors) Query(s Section, field, expr string) {
+	_, _, err := promql.ParseSelector(expr)
+	s.inside(field, err)
+}
+
+// PerTarget has nothing to check: each page is of one target.
+func (Selectors) PerTarget(Section, string, string, string) {}
+
+// InLooks has nothing to check: pages are compared with the ones before.
+func (Selectors) InLooks(Section, string, string) {}
+
+// Histogram checks a selector.
+func (Selectors) Histogram(s Section, field, text string) {
+	name, matchers, err := promql.ParseSelector(text)
+	if !s.inside(field, err) {
+		s.histogram(field, text, name, matchers)
+	}
+}
+
+// CompleteHistogram leaves a selector as it is.
+func (Selectors) CompleteHistogram(text string) string { return text }
+
+// Whole is the selector, which is read of every target.
+func (Selectors) Whole(expr string) string { return expr }
+
+// histogramExample is what a histogram should look like.
+const histogramExample = "expected the name of a metric, with label matchers or without, such as http_request_duration_seconds{code!~\"5..\"}"
+
+// histogram checks the metric and the matchers of a histogram; name is empty for what is
+// no selector.
+func (s Section) histogram(field, text, name string, matchers []*labels.Matcher) {
+	if name == "" || !histogramForm.MatchString(text) {
+		s.Bad(field, "is not a histogram, %s", histogramExample)
+		return
+	}
+	for _, suffix := range []string{"_bucket", "_count", "_sum"} {
+		if base, ok := strings.CutSuffix(name, suffix); ok {
+			s.Bad(field, "is one of a histogram's series, expected the name of the histogram, %s", base)
+			return
+		}
+	}
+	if slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return m.Name == "le" }) {
+		s.Bad(field, "picks buckets by their bound (le), expected all of the histogram's")
+	}
+}
