@@ -34,9 +34,9 @@ const (
 	nameOracleEven = "oracle, calibrated"
 	nameGrid       = "likelihood grid"
 	nameGridEven   = "likelihood grid, calibrated"
-	nameRank       = "Mann-Whitney every 5 min"
-	nameApart      = "z-test at every look, calibrated"
-	nameCumulative = "Sluice, for faults from the start only"
+	nameRank       = "Mann-Whitney"
+	nameApart      = "z-test"
+	nameCumulative = "Sluice without starts"
 )
 
 // newBench calibrates all judges on clean bakes of another seed.
@@ -52,9 +52,9 @@ func newBench(ctx context.Context, runs int, seed uint64) (*bench, error) {
 	b.limit(nameOursEven, alpha)
 	for _, r := range []rule{
 		grid(nameGridEven),
-		argo("limit on rate[1m], once (Argo Rollouts)"), flagger("limit on rate[1m], 5 times (Flagger)"), alarm("alarm, 3 of 5 min (AppConfig)"),
-		rates("limit on the ratio of rates[1m]"),
-		kayenta(nameRank, 5*time.Minute), kayenta("Mann-Whitney once, at 30 min (Kayenta)", bake),
+		argo("Argo Rollouts"), flagger("Flagger"), alarm("AppConfig"),
+		rates("ratio of rates"),
+		kayenta(nameRank, 5*time.Minute), kayenta("Kayenta", bake),
 		apart(nameApart),
 	} {
 		threshold, err := r.threshold(ctx, bakes, usual)
@@ -65,7 +65,7 @@ func newBench(ctx context.Context, runs int, seed uint64) (*bench, error) {
 		b.limit(r.name, threshold)
 	}
 	const onesided = 1.6449 // standard deviations, at 5 %
-	b.judges = append(b.judges, apart("z-test at every look, at 5% each").at(onesided), oracle(nameOracle).at(nats(usual)))
+	b.judges = append(b.judges, apart("z-test, 5% each").at(onesided), oracle(nameOracle).at(nats(usual)))
 	all, err := oracles(ctx, bakes)
 	if err != nil {
 		return nil, err

@@ -155,7 +155,7 @@ func bound(factor, alpha, power float64) float64 {
 func (b *bench) against(ctx context.Context, t *table.Table, worlds []world, alpha float64,
 	measure func(context.Context, world) (map[string]result, error), pairs ...[2]string,
 ) error {
-	least := []string{"least possible mean delay (Wald)"}
+	least := []string{"least possible (Wald)"}
 	rows := make([][]string, len(pairs))
 	for _, w := range worlds {
 		got, err := measure(ctx, w)
