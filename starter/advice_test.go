@@ -127,8 +127,8 @@ func TestSignalThatWasNotSent(t *testing.T) {
 	require.Equal(t, exitInternal, r.code)
 	require.Contains(t, r.errOut, "abort was not sent: connect to Temporal")
 	f := &fakeTemporal{describe: always(isRunning), query: state(*baking().State), signalErr: serviceerror.NewDeadlineExceeded("late")}
-	err := signalCommand{name: "abort"}.send(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), &remote{client: f}, "edge-proxy", rollout.ControlRequest{})
-	require.ErrorContains(t, err, "it may have arrived all the same: sluice status edge-proxy says so, and sending it again does no harm")
+	err := signalCommand{rollout.Signal{Name: "abort"}}.send(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), &remote{client: f}, "edge-proxy", rollout.ControlRequest{})
+	require.ErrorContains(t, err, "may have arrived all the same: sluice status edge-proxy shows it")
 }
 
 // A word of other tools is told by Sluice's, and the help is the command's.

@@ -160,7 +160,9 @@ func testStage(ctx context.Context, p plan.Plan, i int, from, to time.Time, ever
 			Failed: t.Failed, Passed: t.Passed, Unknown: t.Unknown, Unexercised: t.Unexercised, Apart: t.Apart, Low: t.Low, High: t.High, Why: t.Why,
 		}
 		for _, m := range t.Worst {
-			c.Worst = append(c.Worst, testedMoment{At: from.Add(m.At).UTC(), Verdict: string(m.Verdict), Seconds: m.Outcome.At.Seconds(), Evidence: m.Evidence})
+			c.Worst = append(c.Worst, testedMoment{
+				At: from.Add(m.At).UTC(), Verdict: string(m.Verdict), Seconds: m.Outcome.At.Seconds(), Evidence: m.Evidence,
+			})
 		}
 		out = append(out, c)
 	}

@@ -24,9 +24,9 @@ func TestCountsOfCrowds(t *testing.T) {
 	o := rollout.Outcome{Result: rollout.PhaseIncomplete, Why: "why", Touched: 9000, NotReverted: some, NotBack: 9000}
 	require.Contains(t, outcomeText(o), "NOT reverted 9000: a, b and 8998 more")
 	text := strings.Join(outcomeLines(o, 2, false), "\n")
-	require.Contains(t, text, "  not reverted: a x\n  not reverted: b \n  and 8998 more not reverted, in the results of the activities")
+	require.Contains(t, text, "  not reverted: a x\n  not reverted: b \n  and 8998 more not reverted: see the results of the activities")
 	text = strings.Join(outcomeLines(o, 1, false), "\n")
 	require.Contains(t, text, "and 8999 more not reverted: sluice explain names those")
 	text = strings.Join(leftOut(rollout.State{Unreached: some, LeftOut: 3}, false), "\n")
-	require.Contains(t, text, "and 1 more left out, in the results")
+	require.Contains(t, text, "and 1 more left out: see the results")
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/sluicehq/sluice/internal/health"
 )
 
-// earlierFrom is how long ago a rollout may have ended to matter for what is usual.
+// earlierFrom is how long ago a rollout may have ended to count as an earlier one.
 const earlierFrom = 48 * time.Hour
 
 // earlier are when the newest rollouts of a unit ran. It is empty where Temporal does not
@@ -22,7 +22,8 @@ func (r *remote) earlier(ctx context.Context, workflowID string, now time.Time) 
 	defer cancel()
 	var out []health.Span
 	res, err := r.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		PageSize: health.MostEarlier, Query: fmt.Sprintf("WorkflowId = %q AND CloseTime > %q", workflowID, now.Add(-earlierFrom).UTC().Format(time.RFC3339)),
+		PageSize: health.MostEarlier,
+		Query:    fmt.Sprintf("WorkflowId = %q AND CloseTime > %q", workflowID, now.Add(-earlierFrom).UTC().Format(time.RFC3339)),
 	})
 	if err == nil {
 		for _, e := range res.GetExecutions() {
@@ -42,5 +43,8 @@ func (r *remote) earlier(ctx context.Context, workflowID string, now time.Time) 
 
 // spanOf is when a workflow ran, as precisely as a list tells.
 func spanOf(info *workflowpb.WorkflowExecutionInfo) health.Span {
-	return health.Span{From: info.GetStartTime().AsTime().Truncate(time.Microsecond), To: info.GetCloseTime().AsTime().Truncate(time.Microsecond)}
+	return health.Span{
+		From: info.GetStartTime().AsTime().Truncate(time.Microsecond),
+		To:   info.GetCloseTime().AsTime().Truncate(time.Microsecond),
+	}
 }

@@ -24,7 +24,7 @@ waiting-for-approval, rolling-back or locked.`,
 		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "open", DisableDefaultText: true, Usage: "only rollouts that run"},
 			&cli.StringFlag{Name: "unit", Usage: "only rollouts of `UNIT`"},
-			&cli.StringFlag{Name: "phase", Usage: "only rollouts in `PHASE`, such as baking, paused, holding, waiting-for-approval, rolling-back, locked"},
+			&cli.StringFlag{Name: "phase", Usage: "only rollouts in `PHASE`, such as baking, paused, holding, rolling-back, locked"},
 			&cli.StringFlag{Name: "outcome", Usage: "only rollouts that ended as `OUTCOME`: promoted, rolled-back, aborted, incomplete, refused"},
 			&cli.IntFlag{Name: "limit", Value: 20, Usage: "at most `N` rollouts, 1 to 1000"},
 		},
@@ -144,7 +144,7 @@ func (r *remote) listPage(ctx context.Context, f listFilter, page []byte) (*work
 }
 
 func listTable(rows []listed, now time.Time, p paint) []string {
-	table := [][]string{{p.bold("UNIT"), p.bold("RELEASE"), p.bold("PHASE"), p.bold("STAGE"), p.bold("OUTCOME"), p.bold("STARTED"), p.bold("BY")}}
+	table := [][]string{p.headings("UNIT", "RELEASE", "PHASE", "STAGE", "OUTCOME", "STARTED", "BY")}
 	for _, r := range rows {
 		phase := r.Phase
 		if r.Status != statusRunning && r.Outcome == "" {

@@ -149,8 +149,8 @@ func (g listing) none(f listFilter) string {
 // notes says what the list does not show.
 func (g listing) notes(con *console) {
 	if g.silent > 0 {
-		con.say("%s did not answer, so the phase shown is that of Temporal's index. Is a worker up? sluice-worker starts one; sluice status UNIT says more",
-			plural(g.silent, "rollout"))
+		con.say("%s did not answer, so the phase shown is that of Temporal's index. Is a worker up?\n"+
+			"sluice-worker starts one; sluice status UNIT says more", plural(g.silent, "rollout"))
 	}
 	if g.more {
 		con.say("more rollouts match: --limit N shows up to N of them")

@@ -216,9 +216,9 @@ func TestBacktestRefuses(t *testing.T) {
 	require.NoError(t, os.WriteFile(page, []byte(plain), 0o600))
 	for says, args := range map[string][]string{
 		"backtest reads the past of a Prometheus": {page},
-		"is not a rate":                   {spec, "--rate", "0"},
-		"is not a duration above 0":    {spec, "--every", "0s"},
-		"is not before":                {spec, "--from", "1h", "--to", "2h"},
+		"is not a rate":             {spec, "--rate", "0"},
+		"is not a duration above 0": {spec, "--every", "0s"},
+		"is not before":             {spec, "--from", "1h", "--to", "2h"},
 	} {
 		got := sluice(t, "", append([]string{"backtest"}, args...)...)
 		require.Equal(t, exitInvalid, got.code, says)

@@ -58,7 +58,10 @@ func predict(ctx context.Context, p plan.Plan, now time.Time) ([]backtest.Foreca
 // stageBinding says whom a stage's checks are about, for questions about the past.
 func stageBinding(p plan.Plan, i int) health.Binding {
 	st := p.Spec.Stages[i]
-	return health.Binding{Scope: health.Scope{Unit: p.Spec.Unit, Stage: st.Name, Exposed: p.Exposed(i), Control: p.Control(i)}, Bake: st.Bake.Std(), Adaptive: st.Adaptive, Stages: p.Spec.JudgedStages()}
+	return health.Binding{
+		Scope: health.Scope{Unit: p.Spec.Unit, Stage: st.Name, Exposed: p.Exposed(i), Control: p.Control(i)},
+		Bake:  st.Bake.Std(), Adaptive: st.Adaptive, Stages: p.Spec.JudgedStages(),
+	}
 }
 
 // predictionText is a table of what checks can be expected to see.
@@ -72,21 +75,24 @@ func predictionText(fs []backtest.Forecast, p paint) []string {
 		since += fmt.Sprintf(" (%s of it are known)", spec.Duration(long.Round(time.Second)))
 	}
 	lines := []string{"", p.bold("what the checks can see") + ", if traffic stays as it was " + since}
-	rows := [][]string{{p.bold("STAGE"), p.bold("CHECK"), p.bold("EXPOSED"), p.bold("OTHERS"), p.bold("BAD"), p.bold("SMALLEST"), p.bold("2× AFTER"), p.bold("5× AFTER"), p.bold("REQUESTS AT RISK")}}
+	rows := [][]string{p.headings("STAGE", "CHECK", "EXPOSED", "OTHERS", "BAD", "SMALLEST", "2× AFTER", "5× AFTER", "REQUESTS AT RISK")}
 	for _, f := range fs {
 		rows = append(rows, []string{
-			terminal.Safe(f.Stage), terminal.Safe(strings.TrimSpace(f.Check + " " + f.Group)), humanize.PlainTo(f.Exposed, 2) + "/s", humanize.PlainTo(f.Control, 2) + "/s",
+			terminal.Safe(f.Stage), checkGroup(f), humanize.PlainTo(f.Exposed, 2) + "/s", humanize.PlainTo(f.Control, 2) + "/s",
 			humanize.Percent(f.Base), times(f.Smallest), lasts(f.Twice), lasts(f.Five), humanize.Integer(f.AtRisk),
 		})
 	}
 	lines = append(lines, columns(rows, "  ")...)
 	for _, f := range fs {
 		for _, w := range f.Warnings {
-			lines = append(lines, p.yellow("warning")+fmt.Sprintf(": %s of %s: %s", terminal.Safe(strings.TrimSpace(f.Check+" "+f.Group)), terminal.Safe(f.Stage), terminal.Safe(w)))
+			lines = append(lines, p.yellow("warning")+fmt.Sprintf(": %s of %s: %s", checkGroup(f), terminal.Safe(f.Stage), terminal.Safe(w)))
 		}
 	}
 	return lines
 }
+
+// checkGroup is a check with its group.
+func checkGroup(f backtest.Forecast) string { return terminal.Safe(strings.TrimSpace(f.Check + " " + f.Group)) }
 
 // notForecast names the checks that compare and are not in a prediction.
 func notForecast(checks []spec.Check, p paint) []string {

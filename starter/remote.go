@@ -32,11 +32,11 @@ func remoteFlags() []cli.Flag {
 	const category = "Temporal"
 	return []cli.Flag{
 		&cli.StringFlag{
-			Name: "address", Category: category, Usage: "server, `HOST:PORT` (default: TEMPORAL_ADDRESS, the profile, or " + connect.DefaultAddress + ")",
+			Name: "address", Category: category, Usage: "server, `HOST:PORT` (default: TEMPORAL_ADDRESS, profile, " + connect.DefaultAddress + ")",
 		},
 		&cli.StringFlag{Name: "namespace", Category: category, Usage: "`NAMESPACE` (default: TEMPORAL_NAMESPACE, the profile, or default)"},
 		&cli.StringFlag{Name: "profile", Category: category, Usage: "`PROFILE` of Temporal's configuration file (default: TEMPORAL_PROFILE)"},
-		&cli.BoolFlag{Name: "tls", Category: category, DisableDefaultText: true, Usage: "use TLS, also where neither environment nor profile says so"},
+		&cli.BoolFlag{Name: "tls", Category: category, DisableDefaultText: true, Usage: "use TLS, whatever environment and profile say"},
 		&cli.StringFlag{Name: "ui", Category: category, Usage: "base `URL` of Temporal's Web UI, for links (default: SLUICE_UI)"},
 	}
 }

@@ -212,7 +212,7 @@ func TestSignals(t *testing.T) {
 				r := &remote{client: f}
 				var out, errOut bytes.Buffer
 				con := testConsole(&out, &errOut)
-				err := signalCommand{name: "pause", effect: "paused"}.send(t.Context(), con, r, "edge-proxy", req)
+				err := signalCommand{rollout.Signal{Name: "pause", Effect: "paused"}}.send(t.Context(), con, r, "edge-proxy", req)
 				require.Equal(t, c.code, con.report(err), errOut.String())
 				require.Contains(t, errOut.String(), c.stderr)
 				require.Equal(t, []rollout.ControlRequest{req}, f.signals)
@@ -223,9 +223,9 @@ func TestSignals(t *testing.T) {
 		f := &fakeTemporal{describe: always(isCompleted), result: *incomplete().State}
 		var out, errOut bytes.Buffer
 		con := testConsole(&out, &errOut)
-		err := signalCommand{name: "pause"}.send(t.Context(), con, &remote{client: f}, "edge-proxy", req)
+		err := signalCommand{rollout.Signal{Name: "pause"}}.send(t.Context(), con, &remote{client: f}, "edge-proxy", req)
 		require.Equal(t, exitRefused, con.report(err))
-		require.Contains(t, errOut.String(), "no rollout of edge-proxy is running")
+		require.Contains(t, errOut.String(), "no rollout of edge-proxy runs")
 		require.Contains(t, errOut.String(), "as incomplete")
 		require.Empty(t, f.signals)
 	})
@@ -251,7 +251,7 @@ func TestPromoteNamesItsStage(t *testing.T) {
 				f := &fakeTemporal{describe: always(isRunning), query: c.query}
 				var out, errOut bytes.Buffer
 				req := rollout.ControlRequest{By: "ana", Why: "why", Stage: c.stage}
-				err := signalCommand{name: c.signal}.send(t.Context(), testConsole(&out, &errOut), &remote{client: f}, "edge-proxy", req)
+				err := signalCommand{rollout.Signal{Name: c.signal}}.send(t.Context(), testConsole(&out, &errOut), &remote{client: f}, "edge-proxy", req)
 				require.NoError(t, err)
 				require.Len(t, f.signals, 1)
 				require.Equal(t, c.want, f.signals[0].Stage)

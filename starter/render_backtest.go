@@ -16,7 +16,7 @@ import (
 func (t tested) text(p paint) []string {
 	lines := []string{fmt.Sprintf("%s from %s to %s, %s of healthy releases may be taken back",
 		p.bold(terminal.Safe(t.Unit)), t.From.UTC().Format(time.RFC3339), t.To.UTC().Format(time.RFC3339), humanize.PercentTo(t.Rate, 3)), ""}
-	rows := [][]string{{p.bold("STAGE"), p.bold("CHECK"), p.bold("MOMENTS"), p.bold("TAKEN BACK"), p.bold("95% BETWEEN"), p.bold("MAY"), p.bold("NO DATA"), p.bold("UNEXERCISED")}}
+	rows := [][]string{p.headings("STAGE", "CHECK", "MOMENTS", "TAKEN BACK", "95% BETWEEN", "MAY", "NO DATA", "UNEXERCISED")}
 	for _, c := range t.Checks {
 		rows = append(rows, []string{
 			terminal.Safe(c.Stage), terminal.Safe(name(c)), fmt.Sprint(c.Moments), fmt.Sprint(c.Failed),
@@ -38,7 +38,8 @@ func (c testedCheck) notes(p paint) []string {
 	of := fmt.Sprintf("%s of %s", terminal.Safe(name(c)), terminal.Safe(c.Stage))
 	for _, w := range c.Worst {
 		if w.Verdict == string(health.Fail) {
-			lines = append(lines, p.red("taken back")+fmt.Sprintf(" at %s by %s, after %s s: %s", w.At.Format(time.RFC3339), of, humanize.Plain(w.Seconds), terminal.Safe(w.Evidence)))
+			lines = append(lines, p.red("taken back")+fmt.Sprintf(" at %s by %s, after %s s: %s",
+				w.At.Format(time.RFC3339), of, humanize.Plain(w.Seconds), terminal.Safe(w.Evidence)))
 		} else {
 			lines = append(lines, fmt.Sprintf("the nearest to it by %s: at %s, %s", of, w.At.Format(time.RFC3339), terminal.Safe(w.Evidence)))
 		}
@@ -52,7 +53,7 @@ func (c testedCheck) notes(p paint) []string {
 	return lines
 }
 
-// verdict is what it comes to, and how much that is worth.
+// verdict is how many healthy bakes would have been taken back, and how sure that is.
 func (t tested) verdict(p paint) []string {
 	moments, judged, failed, apart := 0, 0, 0, 0.0
 	for _, c := range t.Checks {
@@ -79,7 +80,8 @@ func (t tested) verdict(p paint) []string {
 	}
 	for _, c := range t.Checks {
 		if need := backtest.Needed(c.Rate); need > c.Apart && failed == 0 && c.Moments > c.Unknown {
-			return append(lines, fmt.Sprintf("too few to tell %s from none: that takes %s of a check (--rate tests a larger one)", humanize.Percent(c.Rate), humanize.Integer(need)))
+			return append(lines, fmt.Sprintf("too few to tell %s from none: that takes %s of a check (--rate tests a larger one)",
+				humanize.Percent(c.Rate), humanize.Integer(need)))
 		}
 	}
 	return lines

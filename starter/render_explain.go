@@ -71,7 +71,8 @@ func (e *explainer) facts(s rollout.State) {
 	if o := s.Outcome; o != nil {
 		e.add("ended   %s, after %s", stamp(o.EndedAt, e.now), span(o.EndedAt.Sub(s.StartedAt)))
 	}
-	e.add("exposed %d of %s (%s), fence %d, plan %s", s.Exposed, plural(s.Targets, "target"), share(s.Exposed, s.Targets), s.Fence, terminal.Safe(orDash(s.Plan)))
+	e.add("exposed %d of %s (%s), fence %d, plan %s",
+		s.Exposed, plural(s.Targets, "target"), share(s.Exposed, s.Targets), s.Fence, terminal.Safe(orDash(s.Plan)))
 }
 
 // preflight tells what was found before the first stage.

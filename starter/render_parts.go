@@ -104,7 +104,8 @@ func troubleLines(what string, ts []rollout.TargetTrouble, n, most int) []troubl
 	case len(shown) < len(ts):
 		out = append(out, troubleLine{head: fmt.Sprintf("  and %d more %s: sluice explain names those", more, what)})
 	default:
-		out = append(out, troubleLine{head: fmt.Sprintf("  and %d more %s, in the results of the activities in the workflow's history", more, what)})
+		const where = "see the results of the activities in the workflow's history"
+		out = append(out, troubleLine{head: fmt.Sprintf("  and %d more %s: %s", more, what, where)})
 	}
 	return out
 }

@@ -20,7 +20,7 @@ func planText(pl planned, all bool, p paint) []string {
 			plural(pl.Targets, "target"), plural(len(pl.Stages), "stage"), pl.Longest),
 		"",
 	}
-	rows := [][]string{{p.bold("STAGE"), p.bold("NEW"), p.bold("AT RISK"), p.bold("BAKE"), p.bold("AT MOST"), p.bold("DONE BY"), p.bold("TARGETS")}}
+	rows := [][]string{p.headings("STAGE", "NEW", "AT RISK", "BAKE", "AT MOST", "DONE BY", "TARGETS")}
 	for _, s := range pl.Stages {
 		rows = append(rows, []string{
 			terminal.Safe(s.Name), fmt.Sprintf("+%d", s.New),

@@ -150,9 +150,9 @@ func TestScreenFitsAndRedraws(t *testing.T) {
 
 func TestFitLeavesTheLinkWhole(t *testing.T) {
 	link := "http://127.0.0.1" // wraps into two rows
-	require.Equal(t, []string{"1", "… 3 lines…", link}, fit([]string{"1", "2", "3", "4", link}, 10, 5))
-	require.Equal(t, []string{"1", link}, fit([]string{"1", link}, 10, 5))
-	require.Empty(t, fit(nil, 10, 5))
+	require.Equal(t, []string{"1", "… 3 lines…", link}, clipToScreen([]string{"1", "2", "3", "4", link}, 10, 5))
+	require.Equal(t, []string{"1", link}, clipToScreen([]string{"1", link}, 10, 5))
+	require.Empty(t, clipToScreen(nil, 10, 5))
 }
 
 func TestScreenThatBecameNarrower(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 )
@@ -19,29 +20,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return con.report(err)
 }
 
-// allCommands is where a command is registered.
+// allCommands is where a command is registered. Those of signals come from
+// rollout.Signals.
 func allCommands() []command {
-	return []command{
-		validateCommand(),
-		planCommand(),
-		startCommand(),
-		watchCommand(),
-		statusCommand(),
-		listCommand(),
-		explainCommand(),
-		pauseCommand(),
-		resumeCommand(),
-		abortCommand(),
-		promoteCommand(),
-		approveCommand(),
-		retryRollbackCommand(),
-		giveUpCommand(),
-		judgeCommand(),
-		backtestCommand(),
-		schemaCommand(),
-		versionCommand(),
-		completionCommand(),
-	}
+	return slices.Concat(
+		[]command{validateCommand(), planCommand(), startCommand(), watchCommand(), statusCommand(), listCommand(), explainCommand()},
+		signalCommands(),
+		[]command{judgeCommand(), backtestCommand(), schemaCommand(), versionCommand(), completionCommand()},
+	)
 }
 
 // dispatch finds the command, checks its arguments and runs it.

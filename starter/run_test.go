@@ -9,11 +9,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // ran is what a command line did.
@@ -284,4 +287,17 @@ func TestErrorKeepsItsCause(t *testing.T) {
 	cause := errors.New("cause")
 	require.ErrorIs(t, invalidf("step: %w", cause), cause)
 	require.NoError(t, ended(exitOK))
+}
+
+// A signal of the table has a command, with flags for what it takes.
+func TestEverySignalHasACommand(t *testing.T) {
+	commands := allCommands()
+	for _, s := range rollout.Signals() {
+		i := slices.IndexFunc(commands, func(c command) bool { return c.name == s.Name })
+		require.GreaterOrEqual(t, i, 0, s.Name)
+		flags := tableOf(commands[i].allFlags())
+		require.Equal(t, s.TakesStage, flags["stage"], s.Name)
+		_, overrides := flags["override"]
+		require.Equal(t, s.TakesOverride, overrides, s.Name)
+	}
 }

@@ -19,7 +19,7 @@ type screen struct {
 // draw replaces what was drawn before.
 func (s *screen) draw(lines []string) error {
 	width, height := s.size()
-	lines = fit(lines, width, height)
+	lines = clipToScreen(lines, width, height)
 	var b strings.Builder
 	b.WriteString(ansi.HideCursor)
 	s.rewind(&b, width)
@@ -70,10 +70,10 @@ func rows(line string, width int) int {
 	return max(1, (ansi.StringWidth(line)+width-1)/width)
 }
 
-// fit cuts lines to a terminal, leaving one row for the cursor. When there are too
-// many, the last one and as many of the first as fit stay. The last one may wrap:
-// it is a link, which is of no use when cut.
-func fit(lines []string, width, height int) []string {
+// clipToScreen cuts lines to a terminal, leaving one row for the cursor. Of too many
+// lines it keeps the first and the last. The last one may wrap: a link that is cut is
+// of no use.
+func clipToScreen(lines []string, width, height int) []string {
 	if len(lines) == 0 {
 		return nil
 	}

@@ -164,6 +164,14 @@ func columns(rows [][]string, gap string) []string {
 	return out
 }
 
+// headings are the first row of a table.
+func (p paint) headings(words ...string) []string {
+	for i, w := range words {
+		words[i] = p.bold(w)
+	}
+	return words
+}
+
 // cut shortens a line to a width; colours end where the line does.
 func cut(line string, width int) string {
 	if width <= 0 {

@@ -46,7 +46,7 @@ func submission(ctx context.Context, l loaded, by, storeDir string) (workflows.S
 		return sub, nil
 	}
 	if storeDir == "" {
-		return sub, invalidf("the fleet of %s is too large to send (%d KiB packed, at most %d): name the content store that the workers share with --store FOLDER",
+		return sub, invalidf("the fleet of %s is too large to send (%d KiB packed, at most %d): name the workers' store with --store FOLDER",
 			plural(len(l.fleet.Targets), "target"), len(data)>>10, maxSent>>10)
 	}
 	kept, err := store.Dir(storeDir)
@@ -155,7 +155,8 @@ func sameJSON(a, b any) bool {
 // staticDetails is what the Web UI shows of the rollout for good, in Markdown.
 func staticDetails(l loaded, by string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "**%s** release **%s**, started by %s\n\n", rollout.Markdown(l.spec.Unit), rollout.Markdown(l.spec.Release), rollout.Markdown(by))
+	md := rollout.Markdown
+	fmt.Fprintf(&b, "**%s** release **%s**, started by %s\n\n", md(l.spec.Unit), md(l.spec.Release), md(by))
 	if l.spec.Fleet.Listed() {
 		b.WriteString("The worker lists the fleet.\n")
 		return b.String()
@@ -164,7 +165,7 @@ func staticDetails(l loaded, by string) string {
 	fmt.Fprintf(&b, "%s, at most %s\n\n| stage | new | reach | bake |\n| --- | ---: | ---: | --- |\n",
 		plural(len(p.Order), "target"), describePlan(p).Longest)
 	for i, s := range p.Stages {
-		fmt.Fprintf(&b, "| %s | %d | %d (%s) | %s |\n", rollout.Markdown(s.Name), s.Size(), s.To, share(s.To, len(p.Order)), p.Spec.Stages[i].Bake)
+		fmt.Fprintf(&b, "| %s | %d | %d (%s) | %s |\n", md(s.Name), s.Size(), s.To, share(s.To, len(p.Order)), p.Spec.Stages[i].Bake)
 	}
 	return b.String()
 }

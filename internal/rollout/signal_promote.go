@@ -8,10 +8,10 @@ const SignalPromote = "promote"
 var promote = Signal{
 	Name:  SignalPromote,
 	Short: "end a bake early, or pass a hold, in your name",
-	Long: `Ends the current stage's bake now, or passes a gate that holds for lack of a
-verdict. It is for the stage that is current when you send it, and has no effect if
-that one has passed meanwhile. Your name and the reason are kept with the rollout. A FAIL is passed only
-with --override.`,
+	Long: `Ends the current stage's bake now, or passes a gate that holds because some check
+has no verdict. It passes a FAIL only with --override. If the stage that was current when
+you sent it has passed meanwhile, it has no effect. Your name and reason are kept with
+the rollout.`,
 	Example:     `sluice promote edge-proxy --why "urgent fix, looked at by hand"`,
 	Effect:      "taken: the gate of the current stage decides now",
 	NeedsReason: true, TakesStage: true, TakesOverride: true,
