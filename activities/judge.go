@@ -12,6 +12,7 @@ import (
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -19,7 +20,7 @@ import (
 
 // meter opens the judge on a stage, going on from what was seen before. It answers the
 // pace of looks, too.
-func (a *Activities) meter(ctx context.Context, in HealthInput) (*health.Meter, time.Duration, error) {
+func (a *Activities) meter(ctx context.Context, in HealthInput) (*health.Evaluator, time.Duration, error) {
 	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {
 		return nil, 0, err
@@ -44,7 +45,7 @@ func (a *Activities) deps(d driver.Driver) health.Deps {
 // binding says whom a stage's checks are about, without the targets that are left
 // out of it.
 func binding(p plan.Plan, ref StageRef) health.Binding {
-	b := health.Binding{Scope: health.Scope{Unit: p.Spec.Unit, Release: p.Spec.Release}, Stages: p.Spec.JudgedStages()}
+	b := health.Binding{Scope: source.Scope{Unit: p.Spec.Unit, Release: p.Spec.Release}, Stages: p.Spec.JudgedStages()}
 	here, at := present(ref.Absent), ref.Stage
 	if ref.Late != nil { // a sweep bakes like the last stage
 		at = len(p.Stages) - 1
@@ -122,7 +123,7 @@ func (a *Activities) Watch(ctx context.Context, in WatchInput) (Judged, error) {
 // watch is one attempt of a Watch.
 type watch struct {
 	metrics *Metrics
-	meter   *health.Meter
+	meter   *health.Evaluator
 	in      WatchInput
 	every   time.Duration
 	last    Judged

@@ -126,7 +126,7 @@ func silentLast(t Trouble) int {
 // that takes the whole fleet back. Addresses of the plan were checked when it was made.
 func (a *Activities) fitting(p plan.Plan, d driver.Driver, late []fleet.Target, in LateInput) []error {
 	others := present(slices.Concat(in.Absent, ids(late)))
-	judged := health.Fit(p.Spec.Health, others(p.Order))
+	judged := health.CheckIdentity(p.Spec.Health, others(p.Order))
 	order := driver.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
 	joined := make(map[string]bool, len(in.Joined))
 	for _, t := range in.Joined {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -16,7 +17,7 @@ type PreflightInput struct {
 	// Until is how long a source that answers nothing is waited for.
 	Until time.Time `json:"until"`
 	// Earlier are when other rollouts of the unit ran.
-	Earlier []health.Span `json:"earlier,omitempty"`
+	Earlier []source.Span `json:"earlier,omitempty"`
 }
 
 // preflightLooks is how many looks in a row must see harm before a fleet counts as
@@ -53,16 +54,16 @@ func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.R
 
 // preflightMeters are one over the whole fleet for checks with a limit of their own,
 // and one that compares the first stage's targets with the others.
-func (a *Activities) preflightMeters(ctx context.Context, in PreflightInput) ([]*health.Meter, time.Duration, error) {
+func (a *Activities) preflightMeters(ctx context.Context, in PreflightInput) ([]*health.Evaluator, time.Duration, error) {
 	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {
 		return nil, 0, err
 	}
-	whole := health.Binding{Scope: health.Scope{Unit: p.Spec.Unit, Stage: p.Stages[0].Name, Exposed: p.Order, Cohort: p.Order, Earlier: in.Earlier}}
+	whole := health.Binding{Scope: source.Scope{Unit: p.Spec.Unit, Stage: p.Stages[0].Name, Exposed: p.Order, Cohort: p.Order, Earlier: in.Earlier}}
 	for i, s := range p.Stages {
 		whole.Silent += p.Spec.Stages[i].Unreachable(s.Size())
 	}
-	halves := health.Binding{Scope: health.Scope{Unit: p.Spec.Unit, Stage: p.Stages[0].Name, Exposed: p.Cohort(0), Cohort: p.Cohort(0), Control: p.Control(0), Earlier: in.Earlier}}
+	halves := health.Binding{Scope: source.Scope{Unit: p.Spec.Unit, Stage: p.Stages[0].Name, Exposed: p.Cohort(0), Cohort: p.Cohort(0), Control: p.Control(0), Earlier: in.Earlier}}
 	absolute, relative := p.Spec.Health, p.Spec.Health
 	absolute.Checks, relative.Checks = nil, nil
 	for _, c := range p.Spec.Health.Checks {
@@ -74,7 +75,7 @@ func (a *Activities) preflightMeters(ctx context.Context, in PreflightInput) ([]
 	}
 	absolute.Without = append(slices.Clone(absolute.Without), spec.CheckTraffic)
 	relative.Without = []string{spec.CheckTraffic, spec.CheckAlive}
-	var out []*health.Meter
+	var out []*health.Evaluator
 	for _, part := range []struct {
 		checks  spec.Health
 		binding health.Binding
@@ -96,7 +97,7 @@ func (a *Activities) preflightMeters(ctx context.Context, in PreflightInput) ([]
 }
 
 // lookAll joins the reports of several meters.
-func lookAll(ctx context.Context, meters []*health.Meter, at time.Time) (health.Report, error) {
+func lookAll(ctx context.Context, meters []*health.Evaluator, at time.Time) (health.Report, error) {
 	joined := health.Report{At: at}
 	for _, m := range meters {
 		r, err := m.LookAll(ctx, at)

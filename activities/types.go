@@ -5,6 +5,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -142,7 +143,7 @@ type BaselineInput struct {
 	StageRef
 	At time.Time `json:"at"`
 	// Earlier are when other rollouts of the unit ran.
-	Earlier []health.Span `json:"earlier,omitempty"`
+	Earlier []source.Span `json:"earlier,omitempty"`
 }
 
 // HealthInput is what judging a stage needs.
@@ -157,7 +158,7 @@ type HealthInput struct {
 	// State is what an earlier watch of this stage had seen; may be zero.
 	State health.State `json:"state"`
 	// Earlier are when other rollouts of the unit ran.
-	Earlier []health.Span `json:"earlier,omitempty"`
+	Earlier []source.Span `json:"earlier,omitempty"`
 	// Recovering asks whether targets that were taken back are well again.
 	Recovering bool `json:"recovering,omitempty"`
 }

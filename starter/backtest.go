@@ -156,7 +156,7 @@ func testStage(ctx context.Context, p plan.Plan, i int, from, to time.Time, ever
 	var out []testedCheck
 	for _, t := range tallies {
 		c := testedCheck{
-			Stage: t.Stage, Check: t.Check, Group: t.Group, Rate: t.Rate, Moments: t.Moments,
+			Stage: t.Stage, Check: t.Check, Group: t.Group, Rate: t.Rate, Moments: t.Bakes,
 			Failed: t.Failed, Passed: t.Passed, Unknown: t.Unknown, Unexercised: t.Unexercised, Apart: t.Apart, Low: t.Low, High: t.High, Why: t.Why,
 		}
 		for _, m := range t.Worst {

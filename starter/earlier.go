@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source"
 )
 
 // earlierFrom is how long ago a rollout may have ended to count as an earlier one.
@@ -17,10 +18,10 @@ const earlierFrom = 48 * time.Hour
 
 // earlier are when the newest rollouts of a unit ran. It is empty where Temporal does not
 // tell: no start waits for it.
-func (r *remote) earlier(ctx context.Context, workflowID string, now time.Time) []health.Span {
+func (r *remote) earlier(ctx context.Context, workflowID string, now time.Time) []source.Span {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	var out []health.Span
+	var out []source.Span
 	res, err := r.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 		PageSize: health.MostEarlier,
 		Query:    fmt.Sprintf("WorkflowId = %q AND CloseTime > %q", workflowID, now.Add(-earlierFrom).UTC().Format(time.RFC3339)),
@@ -42,8 +43,8 @@ func (r *remote) earlier(ctx context.Context, workflowID string, now time.Time) 
 }
 
 // spanOf is when a workflow ran, as precisely as a list tells.
-func spanOf(info *workflowpb.WorkflowExecutionInfo) health.Span {
-	return health.Span{
+func spanOf(info *workflowpb.WorkflowExecutionInfo) source.Span {
+	return source.Span{
 		From: info.GetStartTime().AsTime().Truncate(time.Microsecond),
 		To:   info.GetCloseTime().AsTime().Truncate(time.Microsecond),
 	}

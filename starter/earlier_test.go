@@ -13,7 +13,7 @@ import (
 	"go.temporal.io/sdk/mocks"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source"
 )
 
 // What ran before is asked of Temporal; where it does not tell, a rollout starts without.
@@ -24,7 +24,7 @@ func TestEarlier(t *testing.T) {
 			Execution: &commonpb.WorkflowExecution{}, StartTime: timestamppb.New(now.Add(-from)), CloseTime: timestamppb.New(now.Add(-to)),
 		}
 	}
-	span := func(from, to time.Duration) health.Span { return health.Span{From: now.Add(-from), To: now.Add(-to)} }
+	span := func(from, to time.Duration) source.Span { return source.Span{From: now.Add(-from), To: now.Add(-to)} }
 	newest := past(20*time.Minute, 10*time.Minute)
 	precise := past(20*time.Minute, 10*time.Minute)
 	precise.CloseTime.Nanos += 317 // a list knows microseconds
@@ -33,12 +33,12 @@ func TestEarlier(t *testing.T) {
 		listed []*workflowpb.WorkflowExecutionInfo
 		list   error
 		last   *workflowpb.WorkflowExecutionInfo
-		want   []health.Span
+		want   []source.Span
 	}{
 		"never ran":                {want: nil, last: old},
-		"ran twice":                {listed: []*workflowpb.WorkflowExecutionInfo{newest, past(2*time.Hour, time.Hour)}, last: precise, want: []health.Span{span(20*time.Minute, 10*time.Minute), span(2*time.Hour, time.Hour)}},
-		"not listed yet":           {listed: []*workflowpb.WorkflowExecutionInfo{past(2*time.Hour, time.Hour)}, last: newest, want: []health.Span{span(20*time.Minute, 10*time.Minute), span(2*time.Hour, time.Hour)}},
-		"no visibility":            {list: errors.New("no visibility"), last: newest, want: []health.Span{span(20*time.Minute, 10*time.Minute)}},
+		"ran twice":                {listed: []*workflowpb.WorkflowExecutionInfo{newest, past(2*time.Hour, time.Hour)}, last: precise, want: []source.Span{span(20*time.Minute, 10*time.Minute), span(2*time.Hour, time.Hour)}},
+		"not listed yet":           {listed: []*workflowpb.WorkflowExecutionInfo{past(2*time.Hour, time.Hour)}, last: newest, want: []source.Span{span(20*time.Minute, 10*time.Minute), span(2*time.Hour, time.Hour)}},
+		"no visibility":            {list: errors.New("no visibility"), last: newest, want: []source.Span{span(20*time.Minute, 10*time.Minute)}},
 		"the last is days ago":     {last: past(200*time.Hour, 100*time.Hour)},
 		"nothing can be asked":     {list: errors.New("gone")},
 		"one that runs is no past": {last: old},

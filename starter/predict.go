@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/backtest"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -59,7 +60,7 @@ func predict(ctx context.Context, p plan.Plan, now time.Time) ([]backtest.Foreca
 func stageBinding(p plan.Plan, i int) health.Binding {
 	st := p.Spec.Stages[i]
 	return health.Binding{
-		Scope: health.Scope{Unit: p.Spec.Unit, Stage: st.Name, Exposed: p.Exposed(i), Control: p.Control(i)},
+		Scope: source.Scope{Unit: p.Spec.Unit, Stage: st.Name, Exposed: p.Exposed(i), Control: p.Control(i)},
 		Bake:  st.Bake.Std(), Adaptive: st.Adaptive, Stages: p.Spec.JudgedStages(),
 	}
 }

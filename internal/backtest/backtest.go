@@ -1,4 +1,4 @@
-// Package backtest asks how often a rollout's checks would have taken back a healthy
+// package backtest asks how often a rollout's checks would have taken back a healthy
 // release: they are judged over a span of the past in which nothing was changed, as if
 // something had been at many moments. It is pure.
 package backtest
@@ -12,8 +12,8 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// Moment is how one check of one stage would have judged a change at a moment.
-type Moment struct {
+// Bake is how one check of one stage would have judged a change at a moment.
+type Bake struct {
 	// At is when the change would have been, since the beginning of the span; Outcome.At
 	// is since then.
 	At time.Duration
@@ -25,8 +25,8 @@ type Tally struct {
 	Stage, Check, Group string
 	// Rate is how often it may fail at most, of its part of falseRollbackRate.
 	Rate float64
-	// Moments is how many there were; Failed, Passed and Unknown add up to it.
-	Moments, Failed, Passed, Unknown int
+	// Bakes is how many there were; Failed, Passed and Unknown add up to it.
+	Bakes, Failed, Passed, Unknown int
 	// Unexercised is how many of Unknown had too little traffic; the others had no
 	// usable data.
 	Unexercised int
@@ -38,7 +38,7 @@ type Tally struct {
 	Low, High float64
 	// Worst are the moments at which it failed, at most five, and else the one with the
 	// most evidence.
-	Worst []Moment
+	Worst []Bake
 	// Why says of what nothing is known why: of the check, or of one moment.
 	Why string
 }
@@ -69,10 +69,10 @@ func Recheck(stage string, r health.Rerun, every time.Duration) Tally {
 func (t Tally) count(c judge.Criteria, end, every time.Duration, run func(at time.Duration) judge.Outcome) Tally {
 	bake := c.Bake
 	long, _ := health.PastSpan(bake, c.Every)
-	var worst *Moment
+	var worst *Bake
 	for at := long; at+bake <= end; at += every {
-		m := Moment{At: at, Outcome: run(at)}
-		t.Moments++
+		m := Bake{At: at, Outcome: run(at)}
+		t.Bakes++
 		switch m.Verdict {
 		case judge.Fail:
 			t.Failed++
@@ -93,11 +93,11 @@ func (t Tally) count(c judge.Criteria, end, every time.Duration, run func(at tim
 		}
 	}
 	if len(t.Worst) == 0 && worst != nil {
-		t.Worst = []Moment{*worst}
+		t.Worst = []Bake{*worst}
 	}
-	judged := t.Moments - t.Unknown
+	judged := t.Bakes - t.Unknown
 	if judged > 0 {
-		t.Apart = apart(t.Moments, every, bake) * float64(judged) / float64(t.Moments)
+		t.Apart = apart(t.Bakes, every, bake) * float64(judged) / float64(t.Bakes)
 	}
 	t.Low, t.High = sequential.Wilson(t.Apart*float64(t.Failed)/float64(max(1, judged)), t.Apart)
 	return t

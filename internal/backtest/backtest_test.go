@@ -34,7 +34,7 @@ func day(seed uint64, factor func(i int) float64) health.Replay {
 func TestHealthyDay(t *testing.T) {
 	t.Parallel()
 	got := Check("canary", day(1, func(int) float64 { return 1 }), 30*time.Minute)
-	require.Equal(t, 47, got.Moments, "48 half hours, less the one that is only a past; the last has a whole bake")
+	require.Equal(t, 47, got.Bakes, "48 half hours, less the one that is only a past; the last has a whole bake")
 	require.Zero(t, got.Failed)
 	require.Equal(t, 47, got.Passed)
 	require.Len(t, got.Worst, 1)
@@ -59,18 +59,18 @@ func TestIncidentOfOneArm(t *testing.T) {
 
 func TestNothingToJudge(t *testing.T) {
 	t.Parallel()
-	require.Zero(t, Check("canary", health.Replay{Missing: "gone"}, time.Minute).Moments)
+	require.Zero(t, Check("canary", health.Replay{Missing: "gone"}, time.Minute).Bakes)
 	require.InDelta(t, 1, Check("canary", health.Replay{Missing: "gone"}, time.Minute).High, 0)
 	require.Equal(t, "gone", Check("canary", health.Replay{Missing: "gone"}, time.Minute).Why)
 	r := day(3, func(int) float64 { return 1 })
 	r.Looks = r.Looks[:200]
-	require.Zero(t, Check("canary", r, time.Minute).Moments, "less than a past and a bake")
+	require.Zero(t, Check("canary", r, time.Minute).Bakes, "less than a past and a bake")
 	r = day(3, func(int) float64 { return 1 })
 	for i := range r.Looks {
 		r.Looks[i].Control = nil
 	}
 	got := Check("canary", r, time.Hour)
-	require.Equal(t, got.Moments, got.Unknown)
+	require.Equal(t, got.Bakes, got.Unknown)
 	require.Contains(t, got.Why, "NODATA: nothing to compare with")
 	require.InDelta(t, 1, got.High, 0, "bakes without a verdict tell nothing of the rate")
 	r = day(3, func(int) float64 { return 1 })
@@ -78,7 +78,7 @@ func TestNothingToJudge(t *testing.T) {
 		r.Looks[i].Exposed, r.Looks[i].Control = nil, nil
 	}
 	got = Check("canary", r, 30*time.Minute)
-	require.Equal(t, 47, got.Moments)
+	require.Equal(t, 47, got.Bakes)
 	require.Equal(t, 24, got.Passed)
 	require.InDelta(t, 24, got.Apart, 1e-9)
 	require.InDelta(t, 0.138, got.High, 1e-3)
@@ -89,7 +89,7 @@ func TestOverlap(t *testing.T) {
 	t.Parallel()
 	r := day(1, func(int) float64 { return 1 })
 	got := Check("canary", r, 3*time.Minute)
-	require.Equal(t, 461, got.Moments)
+	require.Equal(t, 461, got.Bakes)
 	require.InDelta(t, 47, got.Apart, 1e-9)
 	require.Zero(t, got.Low)
 	require.InDelta(t, 0.0756, got.High, 1e-3)
@@ -108,7 +108,7 @@ func TestUnexercised(t *testing.T) {
 	r := day(1, func(int) float64 { return 1 })
 	r.Criteria.MinSamples = 1e6
 	got := Check("canary", r, time.Hour)
-	require.Equal(t, got.Moments, got.Unknown)
-	require.Equal(t, got.Moments, got.Unexercised)
+	require.Equal(t, got.Bakes, got.Unknown)
+	require.Equal(t, got.Bakes, got.Unexercised)
 	require.Contains(t, got.Why, "UNEXERCISED: 36,000 events")
 }

@@ -52,7 +52,7 @@ func Expect(stage string, r health.Replay) Forecast {
 	if f.Base = (whole.Control.Bad + 0.5) / (whole.Control.Total + 1); c.Before || c.Objective > 0 {
 		f.Base = (whole.Exposed.Bad + 0.5) / (whole.Exposed.Total + 1)
 	}
-	rhythm, _ := sequential.Rhythm(pairs)
+	rhythm, _ := sequential.BurstSpan(pairs)
 	in := newInjection(r, f.Base, rhythm.Factor)
 	f.Smallest, f.Twice, f.Five = in.smallest(), in.seconds(2), in.seconds(5)
 	f.AtRisk = f.Exposed * bake

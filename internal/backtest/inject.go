@@ -20,7 +20,7 @@ type injection struct {
 	criteria judge.Criteria
 	base     float64        // bad events per event, of a healthy arm
 	burst    float64        // how many bad events come at once
-	moments  [][]judge.Look // strata together
+	looks    [][]judge.Look // strata together
 }
 
 const (
@@ -44,7 +44,7 @@ func newInjection(r health.Replay, base, burst float64) injection {
 		for end < len(looks) && looks[end].At == looks[begin].At {
 			end++
 		}
-		in.moments = append(in.moments, looks[begin:end])
+		in.looks = append(in.looks, looks[begin:end])
 		begin = end
 	}
 	return in
@@ -56,11 +56,11 @@ func newInjection(r health.Replay, base, burst float64) injection {
 func (in injection) at(begin int, ratio float64) []judge.Look {
 	c := in.criteria
 	long, _ := health.PastSpan(c.Bake, c.Every)
-	before, n := int(long/c.Every), len(in.moments)
+	before, n := int(long/c.Every), len(in.looks)
 	src := rand.NewPCG(uint64(begin), 1) // the same answer whenever it is asked
 	r := health.Replay{Criteria: c}
 	for i := 1; i <= before+int(c.Bake/c.Every); i++ {
-		for _, l := range in.moments[((begin+i-before)%n+n)%n] {
+		for _, l := range in.looks[((begin+i-before)%n+n)%n] {
 			l.At = time.Duration(i) * c.Every
 			if more := (ratio - 1) * in.base / in.burst; i > before && l.Exposed != nil && l.Exposed.Total > 0 && more > 0 {
 				bad := in.burst * distuv.Poisson{Lambda: more * l.Exposed.Total, Src: src}.Rand()
@@ -75,7 +75,7 @@ func (in injection) at(begin int, ratio float64) []judge.Look {
 // delay is how long a fault takes to be found, in half of the tries; not ok where that
 // is not within the bake, or where not even all events would be as many.
 func (in injection) delay(ratio float64) (time.Duration, bool) {
-	n := len(in.moments)
+	n := len(in.looks)
 	if n == 0 || in.criteria.Every <= 0 || ratio*in.base > 1+1e-9 {
 		return 0, false
 	}

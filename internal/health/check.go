@@ -6,12 +6,13 @@ import (
 	"slices"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// moment is what a check is judged at.
-type moment struct {
-	window
+// lookInput is what a check is judged at.
+type lookInput struct {
+	source.Window
 	// ask are the exposed targets that are asked themselves, where a check does so.
 	ask []fleet.Target
 	// streak is how many looks in a row have breached already.
@@ -21,10 +22,10 @@ type moment struct {
 // form is one kind of check.
 type form struct {
 	is    func(spec.Check) bool
-	judge func(*Meter, context.Context, spec.Check, moment) judged
+	judge func(*Evaluator, context.Context, spec.Check, lookInput) judged
 	// ready says what of the check or the fleet makes judging impossible; nil where
 	// nothing can.
-	ready func(*Meter, spec.Check) error
+	ready func(*Evaluator, spec.Check) error
 	// slow says that it asks every target, which takes as long as there are many.
 	slow bool
 }
@@ -33,15 +34,15 @@ type form struct {
 // and a line here.
 func forms() []form {
 	return []form{
-		{is: func(c spec.Check) bool { return c.Probe != nil }, judge: (*Meter).probe, ready: (*Meter).readyProbe, slow: true},
-		{is: func(c spec.Check) bool { return c.Alerts != nil }, judge: (*Meter).alerts, ready: (*Meter).readyAlerts},
-		{is: func(c spec.Check) bool { return c.Webhook != nil }, judge: (*Meter).webhook},
-		{is: func(c spec.Check) bool { return c.Each != "" }, judge: (*Meter).each},
-		{is: compares, judge: (*Meter).compare},
-		{is: spec.Check.Means, judge: (*Meter).compareMeans},
-		{is: func(c spec.Check) bool { return c.Value != "" }, judge: (*Meter).value},
-		{is: func(c spec.Check) bool { return c.Total != "" }, judge: (*Meter).ratioCheck},
-		{is: func(c spec.Check) bool { return c.Exercise != nil }, judge: (*Meter).exerciseOnly},
+		{is: func(c spec.Check) bool { return c.Probe != nil }, judge: (*Evaluator).probe, ready: (*Evaluator).readyProbe, slow: true},
+		{is: func(c spec.Check) bool { return c.Alerts != nil }, judge: (*Evaluator).alerts, ready: (*Evaluator).readyAlerts},
+		{is: func(c spec.Check) bool { return c.Webhook != nil }, judge: (*Evaluator).webhook},
+		{is: func(c spec.Check) bool { return c.Each != "" }, judge: (*Evaluator).each},
+		{is: compares, judge: (*Evaluator).compare},
+		{is: spec.Check.Means, judge: (*Evaluator).compareMeans},
+		{is: func(c spec.Check) bool { return c.Value != "" }, judge: (*Evaluator).value},
+		{is: func(c spec.Check) bool { return c.Total != "" }, judge: (*Evaluator).ratioCheck},
+		{is: func(c spec.Check) bool { return c.Exercise != nil }, judge: (*Evaluator).exerciseOnly},
 	}
 }
 
@@ -55,7 +56,7 @@ func formOf(c spec.Check) (form, bool) {
 }
 
 // ready makes sure that every check can be judged.
-func (m *Meter) ready() error {
+func (m *Evaluator) ready() error {
 	for _, c := range m.spec.Checks {
 		if f, ok := formOf(c); ok && f.ready != nil {
 			if err := f.ready(m, c); err != nil {
@@ -67,10 +68,10 @@ func (m *Meter) ready() error {
 }
 
 // judge reads and judges one check, within data's limit unless it is slow.
-func (m *Meter) judge(ctx, data context.Context, c spec.Check, at moment) judged {
+func (m *Evaluator) judge(ctx, data context.Context, c spec.Check, at lookInput) judged {
 	f, ok := formOf(c)
 	if !ok {
-		return judged{Result: Result{Check: c.Name}.without(noData("", "it asks nothing"))}
+		return judged{Result: Result{Check: c.Name}.without(source.NoData("", "it asks nothing"))}
 	}
 	asking := data
 	if f.slow {
@@ -81,18 +82,18 @@ func (m *Meter) judge(ctx, data context.Context, c spec.Check, at moment) judged
 	return res
 }
 
-func (m *Meter) each(ctx context.Context, c spec.Check, at moment) judged {
-	return judgeEach(c, m.everyone(ctx, c, at.window), at.streak)
+func (m *Evaluator) each(ctx context.Context, c spec.Check, at lookInput) judged {
+	return judgeEach(c, m.readTargets(ctx, c, at.Window), at.streak)
 }
 
-func (m *Meter) value(ctx context.Context, c spec.Check, at moment) judged {
-	res := judgeValue(c, m.source.gauge(ctx, c.Value, at.window), at.streak)
+func (m *Evaluator) value(ctx context.Context, c spec.Check, at lookInput) judged {
+	res := judgeValue(c, m.source.Gauge(ctx, c.Value, at.Window), at.streak)
 	res.Sentence += m.sampled(c.Value)
 	return res
 }
 
-func (m *Meter) ratioCheck(ctx context.Context, c spec.Check, at moment) judged {
-	res := judgeRatio(c, m.ratio(ctx, c, exposed, at.window), at.streak)
+func (m *Evaluator) ratioCheck(ctx context.Context, c spec.Check, at lookInput) judged {
+	res := judgeRatio(c, m.ratio(ctx, c, source.Exposed, at.Window), at.streak)
 	res.Sentence += m.sampled(c.Total)
 	return res
 }

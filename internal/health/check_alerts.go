@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/matchers"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -18,6 +19,8 @@ import (
 // Limits on what is asked of an Alertmanager.
 const (
 	alertsTimeout = 10 * time.Second
+	// maxAlerts bounds an answer, in bytes.
+	maxAlerts = 4 << 20
 	// maxFiring bounds how many alerts a baseline keeps for a check, since it goes
 	// into the rollout's history.
 	maxFiring = 100
@@ -41,7 +44,7 @@ type alert struct {
 }
 
 // readyAlerts refuses what cannot be asked.
-func (m *Meter) readyAlerts(c spec.Check) error {
+func (m *Evaluator) readyAlerts(c spec.Check) error {
 	for _, texts := range [][]string{c.Alerts.Match, c.Alerts.Watchdog} {
 		if _, err := m.matchers(texts); err != nil {
 			return err
@@ -54,7 +57,7 @@ func (m *Meter) readyAlerts(c spec.Check) error {
 }
 
 // matchers are filled for the stage.
-func (m *Meter) matchers(texts []string) ([]matchers.Matcher, error) {
+func (m *Evaluator) matchers(texts []string) ([]matchers.Matcher, error) {
 	out := make([]matchers.Matcher, 0, len(texts))
 	b := m.binding
 	for _, text := range texts {
@@ -71,18 +74,18 @@ func (m *Meter) matchers(texts []string) ([]matchers.Matcher, error) {
 }
 
 // alerts asks what fires.
-func (m *Meter) alerts(ctx context.Context, c spec.Check, at moment) judged {
+func (m *Evaluator) alerts(ctx context.Context, c spec.Check, at lookInput) judged {
 	res := Result{Check: c.Name}
 	match, err := m.matchers(c.Alerts.Match)
-	if err != nil { // refused when the Meter was opened
-		return judged{Result: res.without(noData("", "%s", cut(err.Error(), 200)))}
+	if err != nil { // refused when the Evaluator was opened
+		return judged{Result: res.without(source.NoData("", "%s", source.Cut(err.Error(), 200)))}
 	}
-	res.Queries = []string{cut("alerts "+filter(match), maxQuery)}
-	if bad := m.watched(ctx, *c.Alerts); bad.verdict != "" {
+	res.Queries = []string{source.Cut("alerts "+filter(match), maxQuery)}
+	if bad := m.watched(ctx, *c.Alerts); bad.Verdict != "" {
 		return judged{Result: res.without(bad)}
 	}
 	firing, bad := m.firing(ctx, *c.Alerts, match, false)
-	if bad.verdict != "" {
+	if bad.Verdict != "" {
 		return judged{Result: res.without(bad)}
 	}
 	b := m.binding
@@ -90,25 +93,25 @@ func (m *Meter) alerts(ctx context.Context, c spec.Check, at moment) judged {
 	if !measured {
 		before.Missing = "it was not measured"
 	}
-	return judgeAlerts(c, res, firing, stage{
+	return judgeAlerts(c, res, firing, alertBaseline{
 		since: b.Since, baseline: b.Before.At, before: before,
-		doubt: ahead(m.spec, 0), streak: at.streak,
+		doubt: source.Ahead(m.spec, 0), streak: at.streak,
 	})
 }
 
 // watched refuses what an Alertmanager says while an alert that always fires does
 // not: then nobody evaluates alerts, or nobody hands them on.
-func (m *Meter) watched(ctx context.Context, a spec.Alerts) reading {
+func (m *Evaluator) watched(ctx context.Context, a spec.Alerts) source.Reading {
 	if len(a.Watchdog) == 0 {
-		return reading{}
+		return source.Reading{}
 	}
 	match, err := m.matchers(a.Watchdog)
 	if err != nil {
-		return noData("", "%s", cut(err.Error(), 200))
+		return source.NoData("", "%s", source.Cut(err.Error(), 200))
 	}
 	firing, bad := m.firing(ctx, a, match, true)
-	if bad.verdict == "" && len(firing) == 0 {
-		return noData("", "the watchdog %s does not fire, so nothing tells whether alerts are evaluated at all", cut(filter(match), 200))
+	if bad.Verdict == "" && len(firing) == 0 {
+		return source.NoData("", "the watchdog %s does not fire, so nothing tells whether alerts are evaluated at all", source.Cut(filter(match), 200))
 	}
 	return bad
 }
@@ -123,25 +126,25 @@ func filter(match []matchers.Matcher) string {
 
 // firing asks for the alerts that fire and match; muted ones only if they are asked
 // for, too.
-func (m *Meter) firing(ctx context.Context, a spec.Alerts, match []matchers.Matcher, muted bool) ([]alert, reading) {
+func (m *Evaluator) firing(ctx context.Context, a spec.Alerts, match []matchers.Matcher, muted bool) ([]alert, source.Reading) {
 	u, err := url.Parse(strings.TrimRight(a.Alertmanager, "/") + "/api/v2/alerts")
 	if err != nil || u.Host == "" {
-		return nil, noData("", "expected the base URL of an Alertmanager")
+		return nil, source.NoData("", "expected the base URL of an Alertmanager")
 	}
 	q := url.Values{"active": {"true"}, "silenced": {fmt.Sprint(muted)}, "inhibited": {fmt.Sprint(muted)}}
 	for _, one := range match {
 		q.Add("filter", one.String())
 	}
 	u.RawQuery = q.Encode()
-	data, err := m.ask(ctx, asking{method: http.MethodGet, url: u.String(), limit: alertsTimeout, most: maxAnswer})
+	data, err := m.ask(ctx, jsonRequest{method: http.MethodGet, url: u.String(), limit: alertsTimeout, most: maxAlerts})
 	var all []alert
 	if err == nil {
 		all, err = parseAlerts(data, match, muted)
 	}
 	if err != nil {
-		return nil, noData("", "no usable answer from %s: %s", u.Host, cut(err.Error(), 200))
+		return nil, source.NoData("", "no usable answer from %s: %s", u.Host, source.Cut(err.Error(), 200))
 	}
-	return all, reading{}
+	return all, source.Reading{}
 }
 
 // parseAlerts reads an Alertmanager's answer strictly: what is missing from one
@@ -171,7 +174,7 @@ func parseAlerts(data []byte, match []matchers.Matcher, muted bool) ([]alert, er
 		case w.Fingerprint == "" || len(w.Fingerprint) > maxFingerprint:
 			return nil, fmt.Errorf("alert %d has no usable fingerprint", i)
 		case !known:
-			return nil, fmt.Errorf("alert %d has the state %q, which is not known", i, cut(w.Status.State, 40))
+			return nil, fmt.Errorf("alert %d has the state %q, which is not known", i, source.Cut(w.Status.State, 40))
 		case slices.ContainsFunc(match, func(m matchers.Matcher) bool { return !m.Matches(w.Labels) }):
 			return nil, fmt.Errorf("it answers alerts that were not asked for (%s): is its filter ignored?", alertName(w.Labels))
 		case w.Status.State == "suppressed" && !muted:
@@ -183,7 +186,7 @@ func parseAlerts(data []byte, match []matchers.Matcher, muted bool) ([]alert, er
 }
 
 // firingBefore measures what fires before a stage.
-func (m *Meter) firingBefore(ctx context.Context) map[string]Firing {
+func (m *Evaluator) firingBefore(ctx context.Context) map[string]Firing {
 	var out map[string]Firing
 	for _, c := range m.spec.Checks {
 		if c.Alerts == nil {
@@ -197,14 +200,14 @@ func (m *Meter) firingBefore(ctx context.Context) map[string]Firing {
 	return out
 }
 
-func (m *Meter) firingOf(ctx context.Context, a spec.Alerts) Firing {
+func (m *Evaluator) firingOf(ctx context.Context, a spec.Alerts) Firing {
 	match, err := m.matchers(a.Match)
 	if err != nil {
-		return Firing{Missing: cut(err.Error(), 200)}
+		return Firing{Missing: source.Cut(err.Error(), 200)}
 	}
 	all, bad := m.firing(ctx, a, match, false)
-	if bad.verdict != "" {
-		return Firing{Missing: bad.why}
+	if bad.Verdict != "" {
+		return Firing{Missing: bad.Why}
 	}
 	f := Firing{}
 	if len(all) > maxFiring {

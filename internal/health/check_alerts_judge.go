@@ -6,12 +6,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// stage is what alerts are judged by.
-type stage struct {
+// alertBaseline is what alerts are judged by.
+type alertBaseline struct {
 	// since is when the stage was applied, zero when nothing has been; baseline is
 	// when before was measured, zero when it was not.
 	since, baseline time.Time
@@ -32,7 +33,7 @@ const (
 
 // age decides by what fired before the stage, which no clock can get wrong. Only
 // where that is not known do the clocks of two machines decide.
-func (s stage) age(a alert) age {
+func (s alertBaseline) age(a alert) age {
 	if s.since.IsZero() {
 		return older
 	}
@@ -50,7 +51,7 @@ func (s stage) age(a alert) age {
 }
 
 // judgeAlerts is the verdict on alerts that fire. It is pure.
-func judgeAlerts(c spec.Check, res Result, firing []alert, s stage) judged {
+func judgeAlerts(c spec.Check, res Result, firing []alert, s alertBaseline) judged {
 	var of [3][]string
 	for _, a := range firing {
 		is := s.age(a)
@@ -60,7 +61,7 @@ func judgeAlerts(c spec.Check, res Result, firing []alert, s stage) judged {
 		slices.Sort(words)
 	}
 	res.Samples = float64(len(firing))
-	list := func(words []string) string { return cut(named(words), 1000) }
+	list := func(words []string) string { return source.Cut(named(words), 1000) }
 	harm := ""
 	switch {
 	case len(of[fresh]) > 0:
@@ -68,7 +69,7 @@ func judgeAlerts(c spec.Check, res Result, firing []alert, s stage) judged {
 	case len(of[unsure]) > 0:
 		res.Sentence = fmt.Sprintf("%s firing since before the stage by its own clock, but not seen then: %s", alertsOf(len(of[unsure])), list(of[unsure]))
 		if why := s.before.Missing; why != "" {
-			res.Sentence += "; what fired before is not known: " + cut(why, 200)
+			res.Sentence += "; what fired before is not known: " + source.Cut(why, 200)
 		}
 	case len(of[older]) == 0:
 		res.Sentence = "no alert fires"
@@ -102,12 +103,12 @@ func alertName(labels map[string]string) string {
 	var words []string
 	for name, value := range labels {
 		if name != "alertname" {
-			words = append(words, fmt.Sprintf("%s=%s", name, cut(value, 60)))
+			words = append(words, fmt.Sprintf("%s=%s", name, source.Cut(value, 60)))
 		}
 	}
 	slices.Sort(words)
 	if len(words) > few {
 		words = append(words[:few], "…")
 	}
-	return cut(labels["alertname"], 100) + "{" + cut(strings.Join(words, ","), 200) + "}"
+	return source.Cut(labels["alertname"], 100) + "{" + source.Cut(strings.Join(words, ","), 200) + "}"
 }

@@ -174,7 +174,7 @@ func TestJudgeAlerts(t *testing.T) {
 		"never measured, before":                 {-1, Firing{}, 0, Unexercised, Unexercised},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := stage{since: since, before: tc.before, doubt: 30 * time.Second}
+			s := alertBaseline{since: since, before: tc.before, doubt: 30 * time.Second}
 			if tc.measured > 0 {
 				s.baseline = at(-tc.measured)
 			}
@@ -187,10 +187,10 @@ func TestJudgeAlerts(t *testing.T) {
 	}
 	// Before anything is changed, what fires is harm that is there already.
 	firing := []alert{{fingerprint: "x", labels: map[string]string{"alertname": "Down"}, began: since}}
-	res := judgeAlerts(ignoring(false), Result{}, firing, stage{})
+	res := judgeAlerts(ignoring(false), Result{}, firing, alertBaseline{})
 	require.Equal(t, Fail, res.Verdict)
 	require.Equal(t, "1 alert firing before the change: Down{} since 12:00:00 UTC", res.Sentence)
-	require.Equal(t, Pass, judgeAlerts(ignoring(true), Result{}, firing, stage{}).Verdict)
+	require.Equal(t, Pass, judgeAlerts(ignoring(true), Result{}, firing, alertBaseline{}).Verdict)
 }
 
 // A baseline is small, and says what it does not hold.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -24,8 +25,8 @@ const (
 // is harm: an agent that restarts, or a lost packet, is not the change's doing.
 const silentLooks = 3
 
-// ailment is what is wrong with a target.
-type ailment struct {
+// failure is what is wrong with a target.
+type failure struct {
 	id, why string
 	// silent is set when the target did not answer at all, so that nothing is known.
 	silent bool
@@ -35,16 +36,16 @@ type ailment struct {
 // says otherwise is harm at once: the order was accepted and is not in effect, or
 // the unit does not work, or somebody else has changed the target. Silence is harm
 // when it lasts; while the targets may still be booting nothing is.
-func (m *Meter) alive(ctx context.Context, ask []fleet.Target, booting bool, streak int) judged {
+func (m *Evaluator) alive(ctx context.Context, ask []fleet.Target, booting bool, streak int) judged {
 	var mu sync.Mutex
-	var ailing []ailment
+	var ailing []failure
 	slots := make(chan struct{}, aliveParallel)
 	var wg sync.WaitGroup
 	for _, t := range ask {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if a := m.ailment(ctx, t); a.why != "" {
+			if a := m.failureOf(ctx, t); a.why != "" {
 				mu.Lock()
 				defer mu.Unlock()
 				ailing = append(ailing, a)
@@ -58,7 +59,7 @@ func (m *Meter) alive(ctx context.Context, ask []fleet.Target, booting bool, str
 		return judged{Result: res}
 	}
 	if len(ailing) > 0 {
-		return judgeAilments(res, ailing, aliveContext{asked: len(ask), tolerated: m.binding.Silent, booting: booting, streak: streak})
+		return judgeFailures(res, ailing, aliveContext{asked: len(ask), tolerated: m.binding.Silent, booting: booting, streak: streak})
 	}
 	res.Verdict = Pass
 	who := fmt.Sprintf("all %d exposed targets work", len(ask))
@@ -67,7 +68,7 @@ func (m *Meter) alive(ctx context.Context, ask []fleet.Target, booting bool, str
 	}
 	res.Sentence = who
 	if release := m.binding.expected(); release != "" {
-		res.Sentence += " and run " + cut(release, 60)
+		res.Sentence += " and run " + source.Cut(release, 60)
 	}
 	return judged{Result: res}
 }
@@ -92,9 +93,9 @@ type aliveContext struct {
 // maxSilent bounds how many tolerated targets a result names.
 const maxSilent = 1000
 
-// judgeAilments is the verdict when something is wrong with some targets. It is
+// judgeFailures is the verdict when something is wrong with some targets. It is
 // pure.
-func judgeAilments(res Result, ailing []ailment, c aliveContext) judged {
+func judgeFailures(res Result, ailing []failure, c aliveContext) judged {
 	var words, ids []string
 	silent := true
 	for _, a := range ailing {
@@ -124,27 +125,27 @@ func judgeAilments(res Result, ailing []ailment, c aliveContext) judged {
 	return judged{Result: res, breach: true}
 }
 
-// ailment says what is wrong with a target; its why is empty if nothing is.
-func (m *Meter) ailment(ctx context.Context, t fleet.Target) ailment {
+// failureOf says what is wrong with a target; its why is empty if nothing is.
+func (m *Evaluator) failureOf(ctx context.Context, t fleet.Target) failure {
 	release := m.binding.expected()
 	for n := 1; ; n++ {
 		s, err := m.driver.Observe(ctx, t, m.binding.Unit)
 		if err == nil && release != "" && s.Release != release {
-			return ailment{id: t.ID, why: fmt.Sprintf("runs %q instead of %q", cut(s.Release, 60), release)}
+			return failure{id: t.ID, why: fmt.Sprintf("runs %q instead of %q", source.Cut(s.Release, 60), release)}
 		}
 		if err == nil && (s.Alive || s.Release == "" && release == "") {
-			return ailment{}
+			return failure{}
 		}
 		if n < aliveAttempts && pause.For(ctx, alivePause) == nil {
 			continue // it may just be restarting
 		}
 		if err != nil {
-			return ailment{id: t.ID, why: "does not answer (" + cut(err.Error(), 120) + ")", silent: true}
+			return failure{id: t.ID, why: "does not answer (" + source.Cut(err.Error(), 120) + ")", silent: true}
 		}
 		why := "is not alive"
 		if s.Detail != "" {
-			why += " (" + cut(s.Detail, 120) + ")"
+			why += " (" + source.Cut(s.Detail, 120) + ")"
 		}
-		return ailment{id: t.ID, why: why}
+		return failure{id: t.ID, why: why}
 	}
 }

@@ -58,23 +58,23 @@ func TestAlive(t *testing.T) {
 // Silence is harm when it lasts for three looks; what answers and is wrong is harm
 // at once; while a target may still be booting nothing is, and nothing passes.
 func TestJudgeAilments(t *testing.T) {
-	gone, wrong := ailment{id: "t1", why: "does not answer", silent: true}, ailment{id: "t2", why: "is not alive"}
+	gone, wrong := failure{id: "t1", why: "does not answer", silent: true}, failure{id: "t2", why: "is not alive"}
 	for _, tc := range []struct {
-		ailing  []ailment
+		ailing  []failure
 		booting bool
 		streak  int
 		want    Verdict
 		pending bool
 	}{
-		{[]ailment{gone}, false, 0, Unexercised, true},
-		{[]ailment{gone}, false, 1, Unexercised, true},
-		{[]ailment{gone}, false, 2, Fail, false},
-		{[]ailment{gone, wrong}, false, 0, Fail, false},
-		{[]ailment{wrong}, false, 0, Fail, false},
-		{[]ailment{wrong}, true, 5, Unexercised, false},
-		{[]ailment{gone}, true, 5, Unexercised, false},
+		{[]failure{gone}, false, 0, Unexercised, true},
+		{[]failure{gone}, false, 1, Unexercised, true},
+		{[]failure{gone}, false, 2, Fail, false},
+		{[]failure{gone, wrong}, false, 0, Fail, false},
+		{[]failure{wrong}, false, 0, Fail, false},
+		{[]failure{wrong}, true, 5, Unexercised, false},
+		{[]failure{gone}, true, 5, Unexercised, false},
 	} {
-		got := judgeAilments(Result{Check: spec.CheckAlive}, tc.ailing, aliveContext{asked: 9, booting: tc.booting, streak: tc.streak})
+		got := judgeFailures(Result{Check: spec.CheckAlive}, tc.ailing, aliveContext{asked: 9, booting: tc.booting, streak: tc.streak})
 		require.Equal(t, tc.want, got.Verdict)
 		require.Equal(t, tc.pending, got.Pending)
 	}
@@ -160,16 +160,16 @@ func TestOpenNeedsWhatItAsks(t *testing.T) {
 // Silence is forgiven on as many targets as the stage tolerates, by name; what
 // answers and is wrong never is.
 func TestToleratedSilence(t *testing.T) {
-	silent := func(n int) []ailment {
-		var out []ailment
+	silent := func(n int) []failure {
+		var out []failure
 		for i := range n {
-			out = append(out, ailment{id: fmt.Sprint("t", i), why: "does not answer", silent: true})
+			out = append(out, failure{id: fmt.Sprint("t", i), why: "does not answer", silent: true})
 		}
 		return out
 	}
-	wrong := ailment{id: "bad", why: "is not alive"}
+	wrong := failure{id: "bad", why: "is not alive"}
 	for _, tc := range []struct {
-		ailing []ailment
+		ailing []failure
 		want   Verdict
 		named  int
 	}{
@@ -177,9 +177,9 @@ func TestToleratedSilence(t *testing.T) {
 		{silent(2), Pass, 2},
 		{silent(3), Fail, 0},
 		{append(silent(1), wrong), Fail, 0},
-		{[]ailment{wrong}, Fail, 0},
+		{[]failure{wrong}, Fail, 0},
 	} {
-		got := judgeAilments(Result{Check: spec.CheckAlive}, tc.ailing, aliveContext{asked: 100, tolerated: 2, streak: 5})
+		got := judgeFailures(Result{Check: spec.CheckAlive}, tc.ailing, aliveContext{asked: 100, tolerated: 2, streak: 5})
 		require.Equal(t, tc.want, got.Verdict, "%d ailing", len(tc.ailing))
 		require.Len(t, got.Silent, tc.named)
 	}

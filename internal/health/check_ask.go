@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/promapi"
 	"github.com/sluicehq/sluice/internal/secret"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -43,8 +42,8 @@ func trouble(ctx context.Context, err error) error {
 	return promapi.Cause(err)
 }
 
-// asking is a request for JSON.
-type asking struct {
+// jsonRequest is a request for JSON.
+type jsonRequest struct {
 	method, url string
 	body        []byte
 	token       secret.Secret // sent as a bearer token, unless it is empty
@@ -55,18 +54,11 @@ type asking struct {
 // ask sends a request, and tries again on trouble on the way. It answers a body of
 // JSON from an answer with status 200. Its error holds no URL; it may repeat what the
 // other side says, and so the token.
-func (m *Meter) ask(ctx context.Context, a asking) ([]byte, error) {
-	wait := queryPause
-	for n := 1; ; n++ {
-		data, err := m.askOnce(ctx, a)
-		if err == nil || final(err) || n == queryAttempts || pause.For(ctx, wait) != nil {
-			return data, err
-		}
-		wait *= 2
-	}
+func (m *Evaluator) ask(ctx context.Context, a jsonRequest) ([]byte, error) {
+	return promapi.Retry(ctx, func() ([]byte, error) { return m.askOnce(ctx, a) })
 }
 
-func (m *Meter) askOnce(ctx context.Context, a asking) ([]byte, error) {
+func (m *Evaluator) askOnce(ctx context.Context, a jsonRequest) ([]byte, error) {
 	ctx, cancel := within(ctx, a.limit)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, a.method, a.url, bytes.NewReader(a.body))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/sequential"
@@ -26,14 +27,14 @@ type comparison struct {
 // stratum are the targets of a comparison that are alike: its arms are counted on
 // their own.
 type stratum struct {
-	source source
+	source source.Source
 	state  StratumState
 }
 
 // StratumState is what was counted of a stratum so far.
 type StratumState struct {
 	// Tallies are those of each arm's total and bad events.
-	Tallies [2][2]Tally `json:"tallies"`
+	Tallies [2][2]source.Tally `json:"tallies"`
 	// Owed are each arm's bad events that were counted too many before: sources that
 	// estimate take them back later.
 	Owed [2]float64 `json:"owed"`
@@ -51,14 +52,14 @@ func compares(c spec.Check) bool {
 	return c.Each == "" && c.Counts() && (c.Against != "" || c.Objective != nil)
 }
 
-// itself says that a check compares with the time before the stage, since it asks for
+// againstItself says that a check compares with the time before the stage, since it asks for
 // that, or since it has no control.
-func (b Binding) itself(c spec.Check) bool {
+func (b Binding) againstItself(c spec.Check) bool {
 	return c.Against != spec.AgainstControl || len(b.Control) == 0
 }
 
 // criteria are what a check, or each of so many groups of it, is judged by.
-func (m *Meter) criteria(c spec.Check, groups int, alone bool) judge.Criteria {
+func (m *Evaluator) criteria(c spec.Check, groups int, alone bool) judge.Criteria {
 	out := judge.Criteria{
 		Worse: number(c.Worse), Before: alone && c.Objective == nil, Objective: number(c.Objective), Burn: float64(c.Burn), Alpha: m.spec.Budget(c.Name, m.binding.Stages) / float64(groups),
 		Every: m.spec.Every.Std(), Bake: m.binding.Bake, MinSamples: float64(c.MinSamples),
@@ -89,20 +90,20 @@ const (
 const notWell = "; not shown yet to be well again"
 
 // unchanged says that nothing was applied yet.
-func (m *Meter) unchanged() bool { return m.binding.Since.IsZero() }
+func (m *Evaluator) unchanged() bool { return m.binding.Since.IsZero() }
 
 // compare reads what is new of a check that compares, and judges all there is.
-func (m *Meter) compare(ctx context.Context, c spec.Check, at moment) judged {
+func (m *Evaluator) compare(ctx context.Context, c spec.Check, at lookInput) judged {
 	var out []judged
 	for _, part := range m.comparisons[c.Name] {
 		res := m.compareOne(ctx, c, at, part)
 		if part.group != "" {
-			res.Sentence = c.GroupBy + "=" + cut(part.group, 60) + ": " + res.Sentence
+			res.Sentence = c.GroupBy + "=" + source.Cut(part.group, 60) + ": " + res.Sentence
 		}
 		out = append(out, res)
 	}
 	if len(out) == 0 {
-		return judged{Result: Result{Check: c.Name}.without(noData("", "no target has the label %s", c.GroupBy))}
+		return judged{Result: Result{Check: c.Name}.without(source.NoData("", "no target has the label %s", c.GroupBy))}
 	}
 	return worst(out)
 }
@@ -150,17 +151,17 @@ func estimate(j judged) float64 {
 	return *j.Value
 }
 
-func (m *Meter) compareOne(ctx context.Context, c spec.Check, at moment, part *comparison) judged {
+func (m *Evaluator) compareOne(ctx context.Context, c spec.Check, at lookInput, part *comparison) judged {
 	begin := m.begin(at)
 	res := Result{Check: c.Name}
 	var looks []judge.Look
-	var from []reading
-	var bad reading
+	var from []source.Reading
+	var bad source.Reading
 	for i := range part.strata {
-		look, read, wrong := m.readStratum(ctx, c, at.window, &part.strata[i], part.alone)
-		look.At = at.at.Sub(begin)
+		look, read, wrong := m.readStratum(ctx, c, at.Window, &part.strata[i], part.alone)
+		look.At = at.At.Sub(begin)
 		looks, from = append(looks, look), append(from, read...)
-		if wrong.verdict != "" {
+		if wrong.Verdict != "" {
 			bad = wrong
 		}
 	}
@@ -168,13 +169,13 @@ func (m *Meter) compareOne(ctx context.Context, c spec.Check, at moment, part *c
 		res.evidence(r)
 	}
 	part.judge.See(looks...)
-	if bad.verdict != "" {
+	if bad.Verdict != "" {
 		return judged{Result: res.without(bad)}
 	}
 	if m.unchanged() && part.alone && c.Objective == nil {
 		return judged{Result: res.readable(c, looks)}
 	}
-	out := judged{Result: res.of(part.judge.Outcome(at.at.Sub(begin)), part.criteria)}
+	out := judged{Result: res.of(part.judge.Outcome(at.At.Sub(begin)), part.criteria)}
 	out.Against = part.against(c)
 	switch missing := m.binding.Before.Past[key(c, part.group)].Missing; {
 	case out.Verdict == NoData && missing != "":
@@ -208,38 +209,31 @@ func (r Result) readable(c spec.Check, looks []judge.Look) Result {
 
 // readStratum counts what both arms showed since the last look. It answers what that rests on,
 // too, and a reading with a verdict where it cannot be told.
-func (m *Meter) readStratum(ctx context.Context, c spec.Check, w window, st *stratum, alone bool) (look judge.Look, from []reading, bad reading) {
+func (m *Evaluator) readStratum(ctx context.Context, c spec.Check, w source.Window, st *stratum, alone bool) (look judge.Look, from []source.Reading, bad source.Reading) {
 	var counts [2]*sequential.Counts
 	now := st.state
-	for _, a := range arms(alone) {
-		r := m.events(ctx, c, w, func(expr string, which int, l lack) reading {
-			return st.source.added(ctx, expr, a, w, &now.Tallies[a][which], l)
+	for _, a := range source.Arms(alone) {
+		r := m.events(ctx, c, w, func(expr string, which int, l source.OnEmpty) source.Reading {
+			return st.source.Increase(ctx, expr, a, w, &now.Tallies[a][which], l)
 		})
 		from = append(from, r.total, r.bad)
-		for _, part := range []reading{r.total, r.bad} {
-			if part = part.usable(); part.verdict != "" {
+		for _, part := range []source.Reading{r.total, r.bad} {
+			if part = part.Usable(); part.Verdict != "" {
 				return look, from, part
 			}
 		}
-		counts[a] = &sequential.Counts{Bad: settle(&now.Owed[a], r.bad.value), Total: r.total.value}
+		counts[a] = &sequential.Counts{Bad: source.Settle(&now.Owed[a], r.bad.Value), Total: r.total.Value}
 		if c, of := counts[a], now.Tallies[a]; c.Bad > 1.1*c.Total+1 {
 			if of[0].Counted > 0 && of[1].Counted <= 1.1*of[0].Counted+1 {
-				return look, from, reading{} // one is ahead of the other: the next look has both
+				return look, from, source.Reading{} // one is ahead of the other: the next look has both
 			}
-			return look, from, noData("", "more bad events than events in total (%s of %s): do bad and total count the same things?",
+			return look, from, source.NoData("", "more bad events than events in total (%s of %s): do bad and total count the same things?",
 				humanize.Integer(c.Bad), humanize.Integer(c.Total))
 		}
 	}
 	st.state = now
-	look.Exposed, look.Control = counts[exposed], counts[control]
-	return look, from, reading{}
-}
-
-// settle is a count without what was counted too many before.
-func settle(owed *float64, grown float64) float64 {
-	grown += *owed
-	*owed = min(0, grown)
-	return max(0, grown)
+	look.Exposed, look.Control = counts[source.Exposed], counts[source.Control]
+	return look, from, source.Reading{}
 }
 
 // of is the result of a judge's outcome.

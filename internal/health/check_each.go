@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -19,15 +20,15 @@ const (
 	noise = byChance
 )
 
-// everyone is what a check of each target judges.
-type everyone struct {
+// perTargetInput is what a check of each target judges.
+type perTargetInput struct {
 	// targets are all that were asked about, of so many.
 	targets []member
 	of      int
 	control ratio // to compare with, of all its targets together
 	before  bool  // the control is the exposed targets before the stage
 	// whole is what concerns all targets, and the evidence.
-	whole []reading
+	whole []source.Reading
 	// missed are the targets that had no data before the stage either, and silent is
 	// how many others may have none.
 	missed map[string]bool
@@ -38,7 +39,7 @@ type everyone struct {
 type member struct {
 	id    string
 	ratio ratio
-	value reading
+	value source.Reading
 }
 
 // standing is how a target does.
@@ -60,28 +61,28 @@ type placed struct {
 	words        string // the number as evidence
 	// excess orders targets: how far the number is binomialTail its limit.
 	excess float64
-	why    reading // of what is unknown
+	why    source.Reading // of what is unknown
 }
 
 // judgeEach is the verdict on every single target. It is pure: streak is how many
 // looks in a row have breached already.
-func judgeEach(c spec.Check, e everyone, streak int) judged {
+func judgeEach(c spec.Check, e perTargetInput, streak int) judged {
 	res := Result{Check: c.Name}
 	for _, r := range e.whole {
 		res.evidence(r)
 	}
 	for _, r := range e.whole {
-		if r.verdict != "" {
+		if r.Verdict != "" {
 			return judged{Result: res.without(r)}
 		}
 	}
 	switch {
 	case !sound(c):
-		return judged{Result: res.without(noData("", "it has no limit to judge by"))}
+		return judged{Result: res.without(source.NoData("", "it has no limit to judge by"))}
 	case len(e.targets) == 0:
-		return judged{Result: res.without(noData("", "no target to judge"))}
+		return judged{Result: res.without(source.NoData("", "no target to judge"))}
 	case c.Against != "":
-		if r := comparable(c, e.control); r.verdict != "" {
+		if r := comparable(c, e.control); r.Verdict != "" {
 			return judged{Result: res.without(r)}
 		}
 	}
@@ -90,7 +91,7 @@ func judgeEach(c spec.Check, e everyone, streak int) judged {
 		worst := t.ranked[0]
 		res.Value, res.Limit, res.Samples = &worst.value, &worst.limit, t.samples
 		if worst.is == doubtful {
-			res.Suspicion = cut(worst.words, 80)
+			res.Suspicion = source.Cut(worst.words, 80)
 		}
 	}
 	verdict, sentence := t.conclude(c, e)
@@ -109,20 +110,20 @@ func judgeEach(c spec.Check, e everyone, streak int) judged {
 }
 
 // comparable says what is wrong with a control.
-func comparable(c spec.Check, control ratio) reading {
+func comparable(c spec.Check, control ratio) source.Reading {
 	need := math.Max(1, float64(c.MinSamples))
-	for _, r := range []reading{control.total, control.bad} {
-		if r = r.counted(); r.verdict != "" {
+	for _, r := range []source.Reading{control.total, control.bad} {
+		if r = r.Counted(); r.Verdict != "" {
 			return r
 		}
 	}
 	switch {
-	case control.total.value < need:
-		return reading{verdict: Unexercised, why: fmt.Sprintf("%s events to compare with, at least %s are needed", humanize.Integer(control.total.value), humanize.Integer(need))}
+	case control.total.Value < need:
+		return source.Reading{Verdict: Unexercised, Why: fmt.Sprintf("%s events to compare with, at least %s are needed", humanize.Integer(control.total.Value), humanize.Integer(need))}
 	case control.contradicts():
-		return noData("", "more bad events than events in total (control %s): do bad and total count the same things?", control)
+		return source.NoData("", "more bad events than events in total (control %s): do bad and total count the same things?", control)
 	}
-	return reading{}
+	return source.Reading{}
 }
 
 // tally is the standing of all targets.
@@ -135,7 +136,7 @@ type tally struct {
 }
 
 // tally judges each target. What chance alone may do depends on how many are judged.
-func (e everyone) tally(c spec.Check) tally {
+func (e perTargetInput) tally(c spec.Check) tally {
 	var t tally
 	for _, m := range e.targets {
 		v := e.look(c, m)
@@ -149,7 +150,7 @@ func (e everyone) tally(c spec.Check) tally {
 			t.idle++
 		default:
 			t.ranked = append(t.ranked, v)
-			t.samples += m.ratio.total.value
+			t.samples += m.ratio.total.Value
 		}
 	}
 	of := make(map[string]member, len(e.targets))
@@ -181,13 +182,13 @@ func severity(s standing) int {
 }
 
 // look compares a target's number with its limit.
-func (e everyone) look(c spec.Check, m member) placed {
+func (e perTargetInput) look(c spec.Check, m member) placed {
 	v := placed{id: m.id}
 	if c.Value != "" {
-		return lookValue(c, v, m.value.usable())
+		return lookValue(c, v, m.value.Usable())
 	}
-	for _, r := range []reading{m.ratio.total, m.ratio.bad} {
-		switch r = r.counted(); r.verdict {
+	for _, r := range []source.Reading{m.ratio.total, m.ratio.bad} {
+		switch r = r.Counted(); r.Verdict {
 		case "":
 		case Unexercised: // it was read only once
 			v.is = idle
@@ -197,7 +198,7 @@ func (e everyone) look(c spec.Check, m member) placed {
 			return v
 		}
 	}
-	if m.ratio.total.value < math.Max(1, float64(c.MinSamples)) {
+	if m.ratio.total.Value < math.Max(1, float64(c.MinSamples)) {
 		v.is = idle
 		return v
 	}
@@ -206,7 +207,7 @@ func (e everyone) look(c spec.Check, m member) placed {
 	v.words = m.id + " " + m.ratio.String()
 	switch {
 	case m.ratio.contradicts() && (v.excess <= 0 || c.Against != ""):
-		v.is, v.why = unknown, noData("", "more bad events than events in total (%s)", m.ratio)
+		v.is, v.why = unknown, source.NoData("", "more bad events than events in total (%s)", m.ratio)
 	case v.excess > 0:
 		v.is = breaches
 	}
@@ -214,25 +215,25 @@ func (e everyone) look(c spec.Check, m member) placed {
 }
 
 // limit is what a target's ratio is compared with.
-func (e everyone) limit(c spec.Check) float64 {
+func (e perTargetInput) limit(c spec.Check) float64 {
 	if c.Against != "" {
 		return e.control.value() * (1 + number(c.Worse))
 	}
 	return number(c.Max)
 }
 
-func lookValue(c spec.Check, v placed, r reading) placed {
-	if r.verdict != "" {
+func lookValue(c spec.Check, v placed, r source.Reading) placed {
+	if r.Verdict != "" {
 		v.is, v.why = unknown, r
 		return v
 	}
-	v.value = r.value
+	v.value = r.Value
 	above, below := math.Inf(-1), math.Inf(-1)
 	if c.Max != nil {
-		above = r.value - number(c.Max)
+		above = r.Value - number(c.Max)
 	}
 	if c.Min != nil {
-		below = number(c.Min) - r.value
+		below = number(c.Min) - r.Value
 	}
 	word := "above"
 	v.limit, v.excess = number(c.Max), above
@@ -249,12 +250,12 @@ func lookValue(c spec.Check, v placed, r reading) placed {
 
 // established says whether a ratio above its limit is harm, when so many targets
 // are looked at.
-func (e everyone) established(c spec.Check, r ratio, v placed, targets float64) standing {
-	bad, total := r.bad.value, r.total.value
+func (e perTargetInput) established(c spec.Check, r ratio, v placed, targets float64) standing {
+	bad, total := r.bad.Value, r.total.Value
 	likely := binomialTail(bad, max(bad, total), v.limit)
 	if c.Against != "" { // of all bad events, how many would be the target's?
-		mine, all := total*(1+number(c.Worse)), bad+e.control.bad.value
-		likely = binomialTail(bad, all, mine/(mine+e.control.total.value))
+		mine, all := total*(1+number(c.Worse)), bad+e.control.bad.Value
+		likely = binomialTail(bad, all, mine/(mine+e.control.total.Value))
 	}
 	few := bad < minBad && (c.Against != "" || v.limit > 0)
 	switch {
@@ -269,7 +270,7 @@ func (e everyone) established(c spec.Check, r ratio, v placed, targets float64) 
 }
 
 // conclude is the verdict on all, before anything is tolerated over time.
-func (t tally) conclude(c spec.Check, e everyone) (Verdict, string) {
+func (t tally) conclude(c spec.Check, e perTargetInput) (Verdict, string) {
 	all := len(e.targets)
 	// Half of the targets are no outliers.
 	allowed := min(c.Outliers, (all-1)/2)
@@ -301,7 +302,7 @@ func (t tally) conclude(c spec.Check, e everyone) (Verdict, string) {
 // lacking is NODATA, or STALE when all that is unknown is.
 func lacking(unknown []placed) Verdict {
 	for _, v := range unknown {
-		if v.why.verdict != Stale {
+		if v.why.Verdict != Stale {
 			return NoData
 		}
 	}

@@ -3,31 +3,32 @@ package health
 import (
 	"context"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// everyone reads every single target's numbers for a check.
-func (m *Meter) everyone(ctx context.Context, c spec.Check, w window) everyone {
-	e := everyone{missed: map[string]bool{}, silent: m.binding.Silent}
+// readTargets reads every single target's numbers for a check.
+func (m *Evaluator) readTargets(ctx context.Context, c spec.Check, w source.Window) perTargetInput {
+	e := perTargetInput{missed: map[string]bool{}, silent: m.binding.Silent}
 	for _, id := range m.binding.Before.Missing[c.Name] {
 		e.missed[id] = true
 	}
 	if c.Value != "" {
-		values := perTargetOf(m.source).gauges(ctx, c.Value, exposed, w)
-		e.whole, e.of = []reading{values.reading}, values.asked
-		for id, r := range values.of {
+		values := source.PerTargetOf(m.source).Gauges(ctx, c.Value, source.Exposed, w)
+		e.whole, e.of = []source.Reading{values.Reading}, values.Asked
+		for id, r := range values.Of {
 			e.targets = append(e.targets, member{id: id, value: r})
 		}
 		return e
 	}
-	total := perTargetOf(m.source).counts(ctx, c.Total, w, lackIsUnknown)
-	if e.whole, e.of = []reading{total.reading}, total.asked; total.verdict != "" {
+	total := source.PerTargetOf(m.source).Counts(ctx, c.Total, w, source.EmptyIsUnknown)
+	if e.whole, e.of = []source.Reading{total.Reading}, total.Asked; total.Verdict != "" {
 		return e
 	}
-	bad := perTargetOf(m.source).counts(ctx, c.Bad, w, lackIsNone)
-	e.whole = append(e.whole, bad.reading)
-	for id, r := range total.of {
-		e.targets = append(e.targets, member{id: id, ratio: ratio{bad: bad.of[id], total: r}})
+	bad := source.PerTargetOf(m.source).Counts(ctx, c.Bad, w, source.EmptyIsZero)
+	e.whole = append(e.whole, bad.Reading)
+	for id, r := range total.Of {
+		e.targets = append(e.targets, member{id: id, ratio: ratio{bad: bad.Of[id], total: r}})
 	}
 	if c.Against != "" {
 		e.control, e.before = m.compared(ctx, c, w)
@@ -38,9 +39,9 @@ func (m *Meter) everyone(ctx context.Context, c spec.Check, w window) everyone {
 
 // compared reads what a check compares with: the control, or what was before the
 // stage where none is left.
-func (m *Meter) compared(ctx context.Context, c spec.Check, w window) (r ratio, before bool) {
+func (m *Evaluator) compared(ctx context.Context, c spec.Check, w source.Window) (r ratio, before bool) {
 	if len(m.binding.Control) > 0 {
-		return m.ratio(ctx, c, control, w), false
+		return m.ratio(ctx, c, source.Control, w), false
 	}
 	return m.binding.Before.ratio(c.Name), true
 }

@@ -17,12 +17,13 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // web is a fleet of which most targets show the same, and some what they are told.
-func web(n int, most ratio, others map[int]ratio) everyone {
-	e := everyone{missed: map[string]bool{}}
+func web(n int, most ratio, others map[int]ratio) perTargetInput {
+	e := perTargetInput{missed: map[string]bool{}}
 	for i := range n {
 		m := member{id: fmt.Sprintf("web-%02d", i), ratio: most}
 		if r, ok := others[i]; ok {
@@ -40,14 +41,14 @@ func eachCheck(most float64) spec.Check {
 }
 
 func TestJudgeEachRatio(t *testing.T) {
-	gone := ratio{total: noData("", "it has no series")}
-	old := ratio{total: reading{verdict: Stale, why: "the newest sample is 2m0s old"}}
-	with := func(e everyone, change func(*everyone)) everyone {
+	gone := ratio{total: source.NoData("", "it has no series")}
+	old := ratio{total: source.Reading{Verdict: Stale, Why: "the newest sample is 2m0s old"}}
+	with := func(e perTargetInput, change func(*perTargetInput)) perTargetInput {
 		change(&e)
 		return e
 	}
-	missed := func(ids ...string) func(*everyone) {
-		return func(e *everyone) {
+	missed := func(ids ...string) func(*perTargetInput) {
+		return func(e *perTargetInput) {
 			for _, id := range ids {
 				e.missed[id] = true
 			}
@@ -60,7 +61,7 @@ func TestJudgeEachRatio(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		check spec.Check
-		is    everyone
+		is    perTargetInput
 		want  Verdict
 		says  string
 	}{
@@ -85,16 +86,16 @@ func TestJudgeEachRatio(t *testing.T) {
 		{"one is gone, one harmed", eachCheck(0.02), web(10, counts(8, 2000), map[int]ratio{4: gone, 5: counts(900, 2000)}), Fail, "web-05 45% (900/2,000), limit 2%; 1 of 10 targets"},
 		{"one had nothing before either", eachCheck(0.02), with(web(10, counts(8, 2000), map[int]ratio{4: gone}), missed("web-04")), Pass, "9 of 10 targets inside, the worst web-00 0.4% (8/2,000), limit 2%; 1 without data, as before the stage"},
 		{"most are gone, as before", eachCheck(0.02), with(web(3, gone, map[int]ratio{0: counts(0, 1000)}), missed("web-01", "web-02")), Unexercised, "1 of 3 targets could be judged, at least half are needed; 2 without data, as before the stage"},
-		{"one is silent, and may be", eachCheck(0.02), with(web(10, counts(8, 2000), map[int]ratio{4: gone}), func(e *everyone) { e.silent = 1 }), Pass, "9 of 10 targets inside, the worst web-00 0.4% (8/2,000), limit 2%; 1 without data"},
+		{"one is silent, and may be", eachCheck(0.02), with(web(10, counts(8, 2000), map[int]ratio{4: gone}), func(e *perTargetInput) { e.silent = 1 }), Pass, "9 of 10 targets inside, the worst web-00 0.4% (8/2,000), limit 2%; 1 without data"},
 		{"the gone are no more than the outliers", two, web(10, counts(8, 2000), map[int]ratio{4: gone}), Pass, "9 of 10 targets inside, the worst web-00 0.4% (8/2,000), limit 2%; 1 without data"},
-		{"nobody", eachCheck(0.02), everyone{}, NoData, "no target to judge"},
-		{"nothing", eachCheck(0.02), everyone{whole: []reading{noData("q", "the query found no series")}}, NoData, "the query found no series"},
+		{"nobody", eachCheck(0.02), perTargetInput{}, NoData, "no target to judge"},
+		{"nothing", eachCheck(0.02), perTargetInput{whole: []source.Reading{source.NoData("q", "the query found no series")}}, NoData, "the query found no series"},
 		{"a contradiction", eachCheck(1), web(10, counts(8, 2000), map[int]ratio{4: counts(2300, 2000)}), Fail, "web-04 115% (2,300/2,000), limit 100%; 1 of 10 targets"},
-		{"against control", against, with(web(200, counts(8, 2000), map[int]ratio{7: counts(240, 2000)}), func(e *everyone) { e.control = counts(88, 22_000) }), Fail, "web-07 12% (240/2,000), limit 0.48% (control 0.4% (88/22,000), +20%); 1 of 200 targets"},
-		{"as good as control", against, with(web(200, counts(8, 2000), nil), func(e *everyone) { e.control = counts(88, 22_000) }), Pass, "all 200 targets inside, the worst web-00 0.4% (8/2,000), limit 0.48% (control 0.4% (88/22,000), +20%)"},
-		{"worse than before", against, with(web(2, counts(240, 2000), nil), func(e *everyone) { e.control, e.before = counts(88, 22_000), true }), Fail, "web-00 12% (240/2,000), web-01 12% (240/2,000), limit 0.48% (before the stage (no control is left: the weaker comparison) 0.4% (88/22,000), +20%); 2 of 2 targets"},
-		{"control too small", against, with(web(2, counts(240, 2000), nil), func(e *everyone) { e.control = counts(0, 99) }), Unexercised, "99 events to compare with, at least 100 are needed"},
-		{"control not known", against, with(web(2, counts(240, 2000), nil), func(e *everyone) { e.control = gone }), NoData, "it has no series"},
+		{"against control", against, with(web(200, counts(8, 2000), map[int]ratio{7: counts(240, 2000)}), func(e *perTargetInput) { e.control = counts(88, 22_000) }), Fail, "web-07 12% (240/2,000), limit 0.48% (control 0.4% (88/22,000), +20%); 1 of 200 targets"},
+		{"as good as control", against, with(web(200, counts(8, 2000), nil), func(e *perTargetInput) { e.control = counts(88, 22_000) }), Pass, "all 200 targets inside, the worst web-00 0.4% (8/2,000), limit 0.48% (control 0.4% (88/22,000), +20%)"},
+		{"worse than before", against, with(web(2, counts(240, 2000), nil), func(e *perTargetInput) { e.control, e.before = counts(88, 22_000), true }), Fail, "web-00 12% (240/2,000), web-01 12% (240/2,000), limit 0.48% (before the stage (no control is left: the weaker comparison) 0.4% (88/22,000), +20%); 2 of 2 targets"},
+		{"control too small", against, with(web(2, counts(240, 2000), nil), func(e *perTargetInput) { e.control = counts(0, 99) }), Unexercised, "99 events to compare with, at least 100 are needed"},
+		{"control not known", against, with(web(2, counts(240, 2000), nil), func(e *perTargetInput) { e.control = gone }), NoData, "it has no series"},
 		{"no limit", spec.Check{Name: "errors", Bad: "b", Total: "t", Each: "target"}, web(2, counts(0, 2000), nil), NoData, "it has no limit to judge by"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -107,17 +108,17 @@ func TestJudgeEachRatio(t *testing.T) {
 }
 
 func TestJudgeEachValue(t *testing.T) {
-	values := func(vs ...float64) everyone {
-		var e everyone
+	values := func(vs ...float64) perTargetInput {
+		var e perTargetInput
 		for i, v := range vs {
-			e.targets = append(e.targets, member{id: fmt.Sprint("t", i), value: reading{value: v}})
+			e.targets = append(e.targets, member{id: fmt.Sprint("t", i), value: source.Reading{Value: v}})
 		}
 		return e
 	}
 	for _, tc := range []struct {
 		name     string
 		max, min *spec.Number
-		is       everyone
+		is       perTargetInput
 		streak   int
 		want     Verdict
 		says     string
@@ -149,8 +150,8 @@ func TestEachOfAHealthyFleet(t *testing.T) {
 	}{{0.01, 1, 300}, {0.02, 1, 2000}, {0.001, 1, 20_000}, {0.05, 0.9, 500}, {0.2, 1, 150}} {
 		t.Run(fmt.Sprint(tc), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, uint64(tc.events)))
-			fleet := func(sick bool) everyone {
-				e := everyone{}
+			fleet := func(sick bool) perTargetInput {
+				e := perTargetInput{}
 				for i := range 200 {
 					p := tc.limit * tc.share
 					if sick && i == 77 {
@@ -191,7 +192,7 @@ func TestMoreHarmOnOneNeverPassesMore(t *testing.T) {
 		c := eachCheck(rapid.Float64Range(0, 1).Draw(t, "max"))
 		c.Outliers = rapid.IntRange(0, 3).Draw(t, "outliers")
 		n := rapid.IntRange(1, 12).Draw(t, "targets")
-		e := everyone{}
+		e := perTargetInput{}
 		if rapid.Bool().Draw(t, "against") {
 			c.Max, c.Against, c.Worse = nil, spec.AgainstControl, num(rapid.Float64Range(0, 10).Draw(t, "worse"))
 			e.control = counts(float64(rapid.IntRange(0, 100).Draw(t, "control bad")), 5000)
@@ -202,7 +203,7 @@ func TestMoreHarmOnOneNeverPassesMore(t *testing.T) {
 		}
 		less := judgeEach(c, e, 0)
 		one := &e.targets[rapid.IntRange(0, n-1).Draw(t, "one")].ratio
-		one.bad.value = min(one.total.value, one.bad.value+float64(rapid.IntRange(0, 20).Draw(t, "more")))
+		one.bad.Value = min(one.total.Value, one.bad.Value+float64(rapid.IntRange(0, 20).Draw(t, "more")))
 		more := judgeEach(c, e, 0)
 		require.GreaterOrEqual(t, rank[more.Verdict], rank[less.Verdict], "%s, then %s", less.Sentence, more.Sentence)
 	})
@@ -212,12 +213,12 @@ func TestMoreHarmOnOneNeverPassesMore(t *testing.T) {
 func TestEachPassesNothingWithoutNumbers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		number := rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{0, 0, 1, 5, 100, 1000, 1000, math.NaN(), math.Inf(1), math.Inf(-1), -1, 1e300}))
-		read := func(name string) reading {
-			return reading{value: number.Draw(t, name), why: "trouble", verdict: rapid.SampledFrom([]Verdict{"", "", "", "", NoData, Stale, Unexercised}).Draw(t, name+" verdict")}
+		read := func(name string) source.Reading {
+			return source.Reading{Value: number.Draw(t, name), Why: "trouble", Verdict: rapid.SampledFrom([]Verdict{"", "", "", "", NoData, Stale, Unexercised}).Draw(t, name+" verdict")}
 		}
 		c := eachCheck(0.05)
 		c.Outliers = rapid.IntRange(0, 5).Draw(t, "outliers")
-		e := everyone{missed: map[string]bool{}, silent: rapid.IntRange(0, 3).Draw(t, "silent")}
+		e := perTargetInput{missed: map[string]bool{}, silent: rapid.IntRange(0, 3).Draw(t, "silent")}
 		if rapid.Bool().Draw(t, "value") {
 			c = spec.Check{Name: "queue", Each: spec.EachTarget, Value: "queue", Max: num(4), Outliers: c.Outliers}
 		} else if rapid.Bool().Draw(t, "against") {
@@ -229,9 +230,9 @@ func TestEachPassesNothingWithoutNumbers(t *testing.T) {
 			m := member{id: fmt.Sprint("t", i), ratio: ratio{bad: read("bad"), total: read("total")}, value: read("value")}
 			e.targets = append(e.targets, m)
 			e.missed[m.id] = rapid.Bool().Draw(t, "missed")
-			ok := m.ratio.total.counted().verdict == "" && m.ratio.bad.counted().verdict == "" && m.ratio.total.value >= 100
+			ok := m.ratio.total.Counted().Verdict == "" && m.ratio.bad.Counted().Verdict == "" && m.ratio.total.Value >= 100
 			if c.Value != "" {
-				ok = m.value.usable().verdict == ""
+				ok = m.value.Usable().Verdict == ""
 			}
 			if ok {
 				sound++
@@ -388,7 +389,7 @@ func TestPrometheusOfEachOfManyTargets(t *testing.T) {
 			b.Exposed[i].Address = fmt.Sprintf("x%05d", i)
 		}
 		b.Cohort = b.Exposed
-		asked := sample(b.Exposed, eachSample)
+		asked := source.Sample(b.Exposed, source.EachSample)
 		sick, names := asked[len(asked)-1].Address, regexp.MustCompile("x[0-9]{5}")
 		var queries atomic.Int32
 		res := lookProm(t, promSpec(c), b, oracle(func(query string, _ *http.Request) (int, string, io.Reader, error) {
@@ -410,6 +411,6 @@ func TestPrometheusOfEachOfManyTargets(t *testing.T) {
 		})).Results[0]
 		require.Equal(t, Fail, res.Verdict, res.Sentence)
 		require.Equal(t, says, res.Sentence)
-		require.Equal(t, int32((min(n, eachSample)+199)/200), queries.Load())
+		require.Equal(t, int32((min(n, source.EachSample)+199)/200), queries.Load())
 	}
 }

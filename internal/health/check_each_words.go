@@ -5,16 +5,17 @@ import (
 	"math"
 	"strings"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // named names the worst targets.
-func (t tally) named(c spec.Check, e everyone, n, allowed int) string {
+func (t tally) named(c spec.Check, e perTargetInput, n, allowed int) string {
 	const few = 5
 	var words []string
 	for _, v := range t.ranked[:min(n, few)] {
-		words = append(words, cut(v.words, 200))
+		words = append(words, source.Cut(v.words, 200))
 	}
 	s := strings.Join(words, ", ")
 	if n > few {
@@ -31,7 +32,7 @@ func (t tally) named(c spec.Check, e everyone, n, allowed int) string {
 }
 
 // limited words the limit of a ratio, so that it can be told from the value.
-func (e everyone) limited(c spec.Check, value float64) string {
+func (e perTargetInput) limited(c spec.Check, value float64) string {
 	_, limit := humanize.Apart(humanize.PercentTo, 2, value, e.limit(c))
 	if c.Against == "" {
 		return "limit " + limit
@@ -44,7 +45,7 @@ func (e everyone) limited(c spec.Check, value float64) string {
 }
 
 // fine words that all that are judged are inside, and names the worst.
-func (t tally) fine(c spec.Check, e everyone) string {
+func (t tally) fine(c spec.Check, e perTargetInput) string {
 	worst := t.ranked[0]
 	who := fmt.Sprintf("%d of %d targets inside", len(t.ranked), len(e.targets))
 	if len(t.ranked) == len(e.targets) {
@@ -54,7 +55,7 @@ func (t tally) fine(c spec.Check, e everyone) string {
 	if c.Value == "" {
 		limit = e.limited(c, worst.value)
 	}
-	s := fmt.Sprintf("%s, the worst %s, %s", who, cut(worst.words, 200), limit)
+	s := fmt.Sprintf("%s, the worst %s, %s", who, source.Cut(worst.words, 200), limit)
 	if worst.excess > 0 {
 		s += ", which chance explains"
 	}
@@ -77,10 +78,10 @@ func (t tally) rest(c spec.Check) string {
 }
 
 // dark words what is unknown.
-func (t tally) dark(e everyone) string {
+func (t tally) dark(e perTargetInput) string {
 	var words []string
 	for _, v := range t.unknown {
-		words = append(words, v.id+" ("+cut(v.why.why, 120)+")")
+		words = append(words, v.id+" ("+source.Cut(v.why.Why, 120)+")")
 	}
 	return fmt.Sprintf("%d of %d targets have no usable data: %s", len(t.unknown), len(e.targets), named(words))
 }

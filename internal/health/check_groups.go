@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -15,7 +16,7 @@ import (
 const maxGroups = 20
 
 // openComparisons readies the checks that compare.
-func (m *Meter) openComparisons() error {
+func (m *Evaluator) openComparisons() error {
 	m.comparisons = map[string][]*comparison{}
 	for _, c := range m.spec.Checks {
 		if !compares(c) {
@@ -24,7 +25,7 @@ func (m *Meter) openComparisons() error {
 		groups := m.binding.split(c.GroupBy)
 		for _, name := range slices.Sorted(maps.Keys(groups)) {
 			b := groups[name]
-			part := &comparison{group: name, alone: b.itself(c) || c.Match != "" && !b.matched(c.Match)}
+			part := &comparison{group: name, alone: b.againstItself(c) || c.Match != "" && !b.matched(c.Match)}
 			strata, err := m.openStrata(c, b, part.alone)
 			if err != nil {
 				return fmt.Errorf("check %q: %w", c.Name, err)
@@ -44,7 +45,7 @@ func (m *Meter) openComparisons() error {
 }
 
 // openStrata readies sources for the targets that a check compares with each other.
-func (m *Meter) openStrata(c spec.Check, b Binding, alone bool) ([]stratum, error) {
+func (m *Evaluator) openStrata(c spec.Check, b Binding, alone bool) ([]stratum, error) {
 	if c.GroupBy == "" && c.Match == "" {
 		s, err := m.sourceFor(c, alone)
 		return []stratum{{source: s}}, err
@@ -74,12 +75,12 @@ func (m *Meter) openStrata(c spec.Check, b Binding, alone bool) ([]stratum, erro
 // sourceFor is where a check reads. Without a control it compares the stage's own targets
 // with themselves: of the others that are exposed nothing tells what they were like before
 // they ran the release.
-func (m *Meter) sourceFor(c spec.Check, alone bool) (source, error) {
+func (m *Evaluator) sourceFor(c spec.Check, alone bool) (source.Source, error) {
 	own := m.binding.own()
 	if !alone || c.Objective != nil || len(own.Exposed) == len(m.binding.Exposed) {
 		return m.source, nil
 	}
-	if _, keeps := m.source.(memory); keeps { // it is read for the whole stage, once
+	if _, keeps := m.source.(source.Memory); keeps { // it is read for the whole stage, once
 		return m.source, nil
 	}
 	return m.open(own.Scope)
@@ -146,7 +147,7 @@ func key(c spec.Check, group string) string {
 }
 
 // parts are all comparisons, by key.
-func (m *Meter) parts() map[string]*comparison {
+func (m *Evaluator) parts() map[string]*comparison {
 	out := map[string]*comparison{}
 	for _, c := range m.spec.Checks {
 		for _, part := range m.comparisons[c.Name] {

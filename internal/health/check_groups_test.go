@@ -14,13 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // regions is a fleet of eight targets in two regions, of which the first in each is
 // exposed. Every target has 100 requests a second and so many errors of them.
 func regions(errors map[string]float64) (Binding, oracle) {
-	b := Binding{Scope: Scope{Unit: "edge", Release: "2.0.0", Stage: "canary", Since: looked}, Bake: 30 * time.Minute}
+	b := Binding{Scope: source.Scope{Unit: "edge", Release: "2.0.0", Stage: "canary", Since: looked}, Bake: 30 * time.Minute}
 	for i := range 8 {
 		t := fleet.Target{ID: fmt.Sprintf("t%d", i), Address: fmt.Sprintf("10.0.0.%d:80", i), Labels: map[string]string{"region": []string{"eu", "us"}[i%2]}}
 		if i < 2 {
@@ -63,7 +64,7 @@ func healthy() map[string]float64 {
 
 // lookOnFrom looks as another worker, which goes on from a state as it travels. It answers
 // the first result and what a further one goes on from.
-func lookOnFrom(t *testing.T, m *Meter, s State, at time.Time) (res Result, next State) {
+func lookOnFrom(t *testing.T, m *Evaluator, s State, at time.Time) (res Result, next State) {
 	t.Helper()
 	require.NoError(t, m.Restore(s))
 	r, err := m.Look(t.Context(), at)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/promql"
@@ -25,21 +26,21 @@ type meansCheck struct {
 }
 
 // openMeans readies the checks of means.
-func (m *Meter) openMeans() {
+func (m *Evaluator) openMeans() {
 	m.means = map[string]*meansCheck{}
 	for _, c := range m.spec.Checks {
 		if !c.Means() {
 			continue
 		}
-		part := &meansCheck{alone: m.binding.itself(c)}
+		part := &meansCheck{alone: m.binding.againstItself(c)}
 		for a, targets := range [2][]fleet.Target{m.binding.asked(c.Value), m.binding.Control} {
-			for _, t := range sample(sample(targets, eachSample), judge.MostTargets) {
+			for _, t := range source.Sample(source.Sample(targets, source.EachSample), judge.MostTargets) {
 				part.places[a] = append(part.places[a], t.ID)
 			}
 		}
 		var before []judge.Numbers
 		if past := m.binding.Before.Means[c.Name]; len(past) > 0 {
-			before = []judge.Numbers{{Exposed: part.at(exposed, past), Control: part.at(control, past)}}
+			before = []judge.Numbers{{Exposed: part.at(source.Exposed, past), Control: part.at(source.Control, past)}}
 		}
 		part.judge = judge.NewMeans(m.meansCriteria(c, part.alone), before)
 		part.idle = m.binding.Stage == spec.StageSweep && m.meansCriteria(c, part.alone).Missing(len(m.binding.own().Exposed), len(m.binding.Control)) != ""
@@ -48,7 +49,7 @@ func (m *Meter) openMeans() {
 }
 
 // meansCriteria are what the check is judged by.
-func (m *Meter) meansCriteria(c spec.Check, alone bool) judge.MeansCriteria {
+func (m *Evaluator) meansCriteria(c spec.Check, alone bool) judge.MeansCriteria {
 	criteria := judge.MeansCriteria{Criteria: m.criteria(c, 1, alone), Drop: side(c.Drop), Rise: side(c.Rise)}
 	criteria.Worse = 0
 	criteria.Bake = max(criteria.Every, criteria.Bake-m.spec.Warmup.Std()) // it tests to the end
@@ -64,7 +65,7 @@ func side(n *spec.Number) float64 {
 }
 
 // at are numbers of targets at their places; no number where there is none.
-func (p *meansCheck) at(a arm, of map[string]float64) []float64 {
+func (p *meansCheck) at(a source.Arm, of map[string]float64) []float64 {
 	out := make([]float64, len(p.places[a]))
 	for i, id := range p.places[a] {
 		v, ok := of[id]
@@ -85,35 +86,35 @@ func (b Binding) asked(expr string) []fleet.Target {
 }
 
 // compareMeans reads a number of every target, and judges all there are.
-func (m *Meter) compareMeans(ctx context.Context, c spec.Check, at moment) judged {
+func (m *Evaluator) compareMeans(ctx context.Context, c spec.Check, at lookInput) judged {
 	part := m.means[c.Name]
 	begin := m.begin(at)
-	look := judge.Numbers{At: at.at.Sub(begin)}
+	look := judge.Numbers{At: at.At.Sub(begin)}
 	res := Result{Check: c.Name}
 	var lost []string
 	early := ""
-	for _, a := range arms(part.alone) {
-		s := perTargetOf(m.source).gauges(ctx, c.Value, a, at.window)
-		res.evidence(s.reading)
-		if s.verdict != "" {
+	for _, a := range source.Arms(part.alone) {
+		s := source.PerTargetOf(m.source).Gauges(ctx, c.Value, a, at.Window)
+		res.evidence(s.Reading)
+		if s.Verdict != "" {
 			part.judge.See(judge.Numbers{At: look.At})
-			return judged{Result: res.without(s.reading)}
+			return judged{Result: res.without(s.Reading)}
 		}
 		shown := map[string]float64{}
-		for id, r := range s.of {
-			if r = r.usable(); r.verdict == "" {
-				shown[id] = r.value
+		for id, r := range s.Of {
+			if r = r.Usable(); r.Verdict == "" {
+				shown[id] = r.Value
 			}
 		}
-		if a == exposed {
-			look.Exposed, lost, early = part.at(a, shown), m.lost(c, part, s), s.early
+		if a == source.Exposed {
+			look.Exposed, lost, early = part.at(a, shown), m.lost(c, part, s), s.Early
 		} else {
 			look.Control = part.at(a, shown)
 		}
 	}
 	if early != "" { // what was before the change would make what comes after it look usual
 		part.judge.See(judge.Numbers{At: look.At})
-		return judged{Result: res.without(reading{verdict: Unexercised, why: "no evidence of health yet: " + early})}
+		return judged{Result: res.without(source.Reading{Verdict: Unexercised, Why: "no evidence of health yet: " + early})}
 	}
 	part.judge.See(look)
 	if m.unchanged() {
@@ -132,7 +133,7 @@ func (m *Meter) compareMeans(ctx context.Context, c spec.Check, at moment) judge
 		out.Sentence += notWell
 	case out.Verdict == Pass && len(lost) > m.binding.Silent:
 		out.Verdict, out.Shown = NoData, false
-		out.Sentence = fmt.Sprintf("%s of %s exposed targets do not show the number: %s", humanize.Integer(float64(len(lost))), humanize.Integer(float64(len(part.places[exposed]))), some(lost))
+		out.Sentence = fmt.Sprintf("%s of %s exposed targets do not show the number: %s", humanize.Integer(float64(len(lost))), humanize.Integer(float64(len(part.places[source.Exposed]))), some(lost))
 	case part.alone && c.Against == spec.AgainstControl:
 		out.Sentence += weaker
 	}
@@ -146,11 +147,11 @@ func beyond(c spec.Check, times float64) bool {
 
 // lost are the exposed targets that do not show the number, and were not without it
 // before the stage.
-func (m *Meter) lost(c spec.Check, part *meansCheck, s spread) []string {
+func (m *Evaluator) lost(c spec.Check, part *meansCheck, s source.Readings) []string {
 	var out []string
-	for _, id := range part.places[exposed] {
-		r, asked := s.of[id]
-		if (!asked || r.usable().verdict != "") && !slices.Contains(m.binding.Before.Missing[c.Name], id) {
+	for _, id := range part.places[source.Exposed] {
+		r, asked := s.Of[id]
+		if (!asked || r.Usable().Verdict != "") && !slices.Contains(m.binding.Before.Missing[c.Name], id) {
 			out = append(out, id)
 		}
 	}
@@ -201,7 +202,7 @@ func (r Result) ofMeans(o judge.Outcome, c spec.Check) Result {
 
 // pastMeans is what each target showed on average before the stage, by check and
 // target.
-func (m *Meter) pastMeans(ctx context.Context, w window) map[string]map[string]float64 {
+func (m *Evaluator) pastMeans(ctx context.Context, w source.Window) map[string]map[string]float64 {
 	out := map[string]map[string]float64{}
 	own := map[string]bool{} // the others that will be exposed run the release already
 	for _, t := range m.binding.Cohort {
@@ -214,10 +215,10 @@ func (m *Meter) pastMeans(ctx context.Context, w window) map[string]map[string]f
 			continue
 		}
 		kept := map[string]float64{}
-		for _, a := range arms(part.alone) {
-			usual := perTargetOf(m.source).usual(ctx, c.Value, a, w, long, step)
+		for _, a := range source.Arms(part.alone) {
+			usual := source.PerTargetOf(m.source).BaselineMeans(ctx, c.Value, a, w, long, step)
 			for _, id := range part.places[a] {
-				if v, ok := usual[id]; ok && (a == control || own[id]) {
+				if v, ok := usual[id]; ok && (a == source.Control || own[id]) {
 					kept[id] = v
 				}
 			}

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/promapi"
@@ -34,7 +35,7 @@ const (
 )
 
 // readyProbe refuses a probe that some exposed target cannot be asked.
-func (m *Meter) readyProbe(c spec.Check) error {
+func (m *Evaluator) readyProbe(c spec.Check) error {
 	for _, t := range m.binding.Exposed {
 		if _, err := probed(*c.Probe, t); err != nil {
 			return fmt.Errorf("target %s: %w", t.ID, err)
@@ -69,9 +70,9 @@ func probed(p spec.Probe, t fleet.Target) (string, error) {
 }
 
 // probe asks targets, several at once.
-func (m *Meter) probe(ctx context.Context, c spec.Check, at moment) judged {
+func (m *Evaluator) probe(ctx context.Context, c spec.Check, at lookInput) judged {
 	var mu sync.Mutex
-	var flaws []ailment
+	var flaws []failure
 	slots := make(chan struct{}, probeParallel)
 	enough := func() bool {
 		mu.Lock()
@@ -88,7 +89,7 @@ func (m *Meter) probe(ctx context.Context, c spec.Check, at moment) judged {
 		asked++
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if a := m.flaw(ctx, *c.Probe, t); a.why != "" {
+			if a := m.probeFailure(ctx, *c.Probe, t); a.why != "" {
 				mu.Lock()
 				defer mu.Unlock()
 				flaws = append(flaws, a)
@@ -96,9 +97,9 @@ func (m *Meter) probe(ctx context.Context, c spec.Check, at moment) judged {
 		})
 	}
 	wg.Wait()
-	res := Result{Check: c.Name, Samples: float64(asked), Queries: []string{cut(request(*c.Probe), maxQuery)}}
+	res := Result{Check: c.Name, Samples: float64(asked), Queries: []string{source.Cut(request(*c.Probe), maxQuery)}}
 	if ctx.Err() != nil || asked == 0 {
-		return judged{Result: res.without(noData("", "nothing was asked"))}
+		return judged{Result: res.without(source.NoData("", "nothing was asked"))}
 	}
 	return judgeProbe(c, res, probing{flaws: flaws, asked: asked, of: len(m.binding.Exposed), silent: m.binding.Silent, streak: at.streak})
 }
@@ -112,7 +113,7 @@ func request(p spec.Probe) string {
 
 // probing is what a look's probes have shown.
 type probing struct {
-	flaws     []ailment
+	flaws     []failure
 	asked, of int
 	silent    int // how many may leave the question unanswered
 	streak    int
@@ -131,7 +132,7 @@ func judgeProbe(c spec.Check, res Result, p probing) judged {
 	var words []string
 	wrong := 0
 	for _, a := range p.flaws {
-		words = append(words, cut(a.id, 128)+" "+a.why)
+		words = append(words, source.Cut(a.id, 128)+" "+a.why)
 		if !a.silent {
 			wrong++
 		}
@@ -149,27 +150,27 @@ func judgeProbe(c spec.Check, res Result, p probing) judged {
 	return tolerate(c, res, false, 0)
 }
 
-// flaw says how a target answers otherwise than it should; its why is empty if it
+// probeFailure says how a target answers otherwise than it should; its why is empty if it
 // does not. Silence is asked once more: one lost packet is none.
-func (m *Meter) flaw(ctx context.Context, p spec.Probe, t fleet.Target) ailment {
+func (m *Evaluator) probeFailure(ctx context.Context, p spec.Probe, t fleet.Target) failure {
 	where, err := probed(p, t)
-	if err != nil { // refused when the Meter was opened
-		return ailment{id: t.ID, why: cut(err.Error(), 120)}
+	if err != nil { // refused when the Evaluator was opened
+		return failure{id: t.ID, why: source.Cut(err.Error(), 120)}
 	}
 	for n := 1; ; n++ {
 		why, err := m.request(ctx, p, where)
 		if err == nil {
-			return ailment{id: t.ID, why: why}
+			return failure{id: t.ID, why: why}
 		}
 		if n == probeAttempts || pause.For(ctx, alivePause) != nil {
-			return ailment{id: t.ID, why: "does not answer (" + cut(err.Error(), 120) + ")", silent: true}
+			return failure{id: t.ID, why: "does not answer (" + source.Cut(err.Error(), 120) + ")", silent: true}
 		}
 	}
 }
 
 // request asks a target once. It answers what is wrong with the answer; the error is
 // that there is none.
-func (m *Meter) request(ctx context.Context, p spec.Probe, where string) (wrong string, err error) {
+func (m *Evaluator) request(ctx context.Context, p spec.Probe, where string) (wrong string, err error) {
 	ctx, cancel := within(ctx, p.Timeout.Std())
 	defer cancel()
 	if p.TCP != "" {
@@ -216,7 +217,7 @@ func lacksText(ctx context.Context, res *http.Response, text string) (string, er
 	case broke:
 		return fmt.Sprintf("answered %d, and its body broke off", res.StatusCode), nil
 	case len(body) == maxProbed:
-		return fmt.Sprintf("answered %d without %q in the first %d KiB", res.StatusCode, cut(text, 40), maxProbed>>10), nil
+		return fmt.Sprintf("answered %d without %q in the first %d KiB", res.StatusCode, source.Cut(text, 40), maxProbed>>10), nil
 	}
-	return fmt.Sprintf("answered %d without %q", res.StatusCode, cut(text, 40)), nil
+	return fmt.Sprintf("answered %d without %q", res.StatusCode, source.Cut(text, 40)), nil
 }

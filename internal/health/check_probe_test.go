@@ -158,7 +158,7 @@ func TestProbeTolerates(t *testing.T) {
 }
 
 func TestJudgeProbe(t *testing.T) {
-	wrong, silent := ailment{id: "a", why: "answered 503"}, ailment{id: "b", why: "does not answer", silent: true}
+	wrong, silent := failure{id: "a", why: "answered 503"}, failure{id: "b", why: "does not answer", silent: true}
 	for name, tc := range map[string]struct {
 		p    probing
 		want Verdict
@@ -166,14 +166,14 @@ func TestJudgeProbe(t *testing.T) {
 	}{
 		"all well":               {probing{asked: 3, of: 3}, Pass, "all 3 exposed targets answer as they should"},
 		"a sample":               {probing{asked: 200, of: 12000}, Pass, "all 200 asked of 12,000 exposed targets answer"},
-		"wrong":                  {probing{asked: 3, of: 3, flaws: []ailment{wrong}}, Fail, "1 of 3 exposed targets: a answered 503"},
-		"wrong is not silent":    {probing{asked: 3, of: 3, flaws: []ailment{wrong}, silent: 2}, Fail, ""},
-		"silent":                 {probing{asked: 3, of: 3, flaws: []ailment{silent}}, Fail, ""},
-		"silent, tolerated":      {probing{asked: 3, of: 3, flaws: []ailment{silent}, silent: 1}, Pass, "up to 1 may be silent"},
-		"more than tolerated":    {probing{asked: 3, of: 3, flaws: []ailment{silent, silent}, silent: 1}, Fail, ""},
-		"all silent, tolerated":  {probing{asked: 1, of: 3, flaws: []ailment{silent}, silent: 5}, NoData, ""},
-		"silent beside a wrong":  {probing{asked: 3, of: 3, flaws: []ailment{silent, wrong}, silent: 5}, Fail, "a answered 503; b does not answer"},
-		"many are named shortly": {probing{asked: 9, of: 9, flaws: []ailment{wrong, wrong, wrong, wrong, wrong, wrong, wrong}}, Fail, "; and 2 more"},
+		"wrong":                  {probing{asked: 3, of: 3, flaws: []failure{wrong}}, Fail, "1 of 3 exposed targets: a answered 503"},
+		"wrong is not silent":    {probing{asked: 3, of: 3, flaws: []failure{wrong}, silent: 2}, Fail, ""},
+		"silent":                 {probing{asked: 3, of: 3, flaws: []failure{silent}}, Fail, ""},
+		"silent, tolerated":      {probing{asked: 3, of: 3, flaws: []failure{silent}, silent: 1}, Pass, "up to 1 may be silent"},
+		"more than tolerated":    {probing{asked: 3, of: 3, flaws: []failure{silent, silent}, silent: 1}, Fail, ""},
+		"all silent, tolerated":  {probing{asked: 1, of: 3, flaws: []failure{silent}, silent: 5}, NoData, ""},
+		"silent beside a wrong":  {probing{asked: 3, of: 3, flaws: []failure{silent, wrong}, silent: 5}, Fail, "a answered 503; b does not answer"},
+		"many are named shortly": {probing{asked: 9, of: 9, flaws: []failure{wrong, wrong, wrong, wrong, wrong, wrong, wrong}}, Fail, "; and 2 more"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			res := judgeProbe(spec.Check{Name: "p"}, Result{Check: "p"}, tc.p)
@@ -255,7 +255,7 @@ func TestNoSourceIsNeededOnlyByExternalChecks(t *testing.T) {
 func TestSourcelessMeter(t *testing.T) {
 	b := serving(t, 1, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
 	h := probeSpec(spec.Probe{HTTP: "http://{{address}}"}, 1)
-	open := func() *Meter {
+	open := func() *Evaluator {
 		m, err := Open(h, b, Deps{})
 		require.NoError(t, err)
 		return m

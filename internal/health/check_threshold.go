@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -20,44 +21,44 @@ type judged struct {
 }
 
 // ratio is an arm's bad and total events.
-type ratio struct{ bad, total reading }
+type ratio struct{ bad, total source.Reading }
 
-func (r ratio) value() float64 { return r.bad.value / r.total.value }
+func (r ratio) value() float64 { return r.bad.Value / r.total.Value }
 
 func (r ratio) String() string {
-	return fmt.Sprintf("%s (%s/%s)", humanize.Percent(r.value()), humanize.Integer(r.bad.value), humanize.Integer(r.total.value))
+	return fmt.Sprintf("%s (%s/%s)", humanize.Percent(r.value()), humanize.Integer(r.bad.Value), humanize.Integer(r.total.Value))
 }
 
 // judgeRatio is the verdict on bad/total against a limit. It is pure: streak is how
 // many looks in a row have breached already.
 func judgeRatio(c spec.Check, exposed ratio, streak int) judged {
 	res := Result{Check: c.Name}
-	readings := []reading{exposed.total, exposed.bad}
+	readings := []source.Reading{exposed.total, exposed.bad}
 	for _, r := range readings {
 		res.evidence(r)
 	}
 	for _, r := range readings {
-		if r = r.counted(); r.verdict != "" {
+		if r = r.Counted(); r.Verdict != "" {
 			return judged{Result: res.without(r)}
 		}
 	}
 	if !sound(c) {
-		return judged{Result: res.without(noData("", "it has no limit to judge by"))}
+		return judged{Result: res.without(source.NoData("", "it has no limit to judge by"))}
 	}
-	res.Samples = exposed.total.value
-	if need := math.Max(1, float64(c.MinSamples)); exposed.total.value < need {
+	res.Samples = exposed.total.Value
+	if need := math.Max(1, float64(c.MinSamples)); exposed.total.Value < need {
 		res.Verdict = Unexercised
-		res.Sentence = fmt.Sprintf("%s events on the exposed targets, at least %s are needed", humanize.Integer(exposed.total.value), humanize.Integer(need))
+		res.Sentence = fmt.Sprintf("%s events on the exposed targets, at least %s are needed", humanize.Integer(exposed.total.Value), humanize.Integer(need))
 		return judged{Result: res}
 	}
 	value, limit := exposed.value(), number(c.Max)
 	res.Sentence = limited(exposed, limit)
 	breach := value > limit
 	if exposed.contradicts() && !breach {
-		return judged{Result: res.without(noData("", "more bad events than events in total (%s): do bad and total count the same things?", exposed))}
+		return judged{Result: res.without(source.NoData("", "more bad events than events in total (%s): do bad and total count the same things?", exposed))}
 	}
 	res.Value, res.Limit = &value, &limit
-	if breach && exposed.bad.value < minBad && limit > 0 {
+	if breach && exposed.bad.Value < minBad && limit > 0 {
 		return few(exposed, res)
 	}
 	return tolerate(c, res, breach, streak).unlessEarly(exposed.total, exposed.bad)
@@ -66,7 +67,7 @@ func judgeRatio(c spec.Check, exposed ratio, streak int) judged {
 // few is the verdict on a ratio above its limit that rests on few bad events. They
 // establish no harm; it passes only where chance alone explains them.
 func few(exposed ratio, res Result) judged {
-	likely := poissonTail(exposed.bad.value, *res.Limit*exposed.total.value)
+	likely := poissonTail(exposed.bad.Value, *res.Limit*exposed.total.Value)
 	res.Suspicion = humanize.Percent(*res.Value)
 	res.Sentence += fmt.Sprintf("; fewer than %d bad events establish no harm", minBad)
 	if likely >= byChance {
@@ -82,11 +83,11 @@ func few(exposed ratio, res Result) judged {
 const byChance = 0.05
 
 // unlessEarly lets nothing pass that also rests on the time before evidence counts.
-func (j judged) unlessEarly(readings ...reading) judged {
+func (j judged) unlessEarly(readings ...source.Reading) judged {
 	for _, r := range readings {
-		if j.Verdict == Pass && r.early != "" {
+		if j.Verdict == Pass && r.Early != "" {
 			j.Verdict = Unexercised
-			j.Sentence += "; no evidence of health yet: " + r.early
+			j.Sentence += "; no evidence of health yet: " + r.Early
 		}
 	}
 	return j
@@ -94,25 +95,25 @@ func (j judged) unlessEarly(readings ...reading) judged {
 
 // contradicts says that there are more bad events than events. A little more may
 // come of how a source estimates both.
-func (r ratio) contradicts() bool { return r.bad.value > 1.1*r.total.value }
+func (r ratio) contradicts() bool { return r.bad.Value > 1.1*r.total.Value }
 
 // limited words a comparison with a limit.
 func limited(r ratio, limit float64) string {
 	value, most := humanize.Apart(humanize.PercentTo, 2, r.value(), limit)
-	return fmt.Sprintf("%s (%s/%s), limit %s", value, humanize.Integer(r.bad.value), humanize.Integer(r.total.value), most)
+	return fmt.Sprintf("%s (%s/%s), limit %s", value, humanize.Integer(r.bad.Value), humanize.Integer(r.total.Value), most)
 }
 
 // judgeValue is the verdict on a plain number.
-func judgeValue(c spec.Check, r reading, streak int) judged {
+func judgeValue(c spec.Check, r source.Reading, streak int) judged {
 	res := Result{Check: c.Name}
 	res.evidence(r)
-	if r = r.usable(); r.verdict != "" {
+	if r = r.Usable(); r.Verdict != "" {
 		return judged{Result: res.without(r)}
 	}
 	if !sound(c) {
-		return judged{Result: res.without(noData("", "it has no limit to judge by"))}
+		return judged{Result: res.without(source.NoData("", "it has no limit to judge by"))}
 	}
-	v := r.value
+	v := r.Value
 	res.Value = &v
 	breach := false
 	words, limit := "%s, limit %s", c.Max
@@ -165,20 +166,20 @@ func tolerate(c spec.Check, res Result, breach bool, streak int) judged {
 }
 
 // evidence keeps what a reading rests on.
-func (r *Result) evidence(from reading) {
-	if from.query != "" {
-		r.Queries = append(r.Queries, cut(from.query, maxQuery))
+func (r *Result) evidence(from source.Reading) {
+	if from.Query != "" {
+		r.Queries = append(r.Queries, source.Cut(from.Query, maxQuery))
 	}
-	for _, w := range from.warnings {
+	for _, w := range from.Warnings {
 		if len(r.Warnings) < maxWarnings {
-			r.Warnings = append(r.Warnings, cut(w, maxQuery))
+			r.Warnings = append(r.Warnings, source.Cut(w, maxQuery))
 		}
 	}
 }
 
 // without is the result of a reading that cannot be judged.
-func (r Result) without(from reading) Result {
-	r.Verdict, r.Sentence, r.Impossible = from.verdict, from.why, from.impossible
+func (r Result) without(from source.Reading) Result {
+	r.Verdict, r.Sentence, r.Impossible = from.Verdict, from.Why, from.Impossible
 	return r
 }
 

@@ -8,11 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
 func counts(bad, total float64) ratio {
-	return ratio{bad: reading{value: bad}, total: reading{value: total}}
+	return ratio{bad: source.Reading{Value: bad}, total: source.Reading{Value: total}}
 }
 
 func TestJudgeRatioAgainstALimit(t *testing.T) {
@@ -36,9 +37,9 @@ func TestJudgeRatioAgainstALimit(t *testing.T) {
 		{"last breach tolerated", counts(60, 1000), 2, 1, Unexercised, "6% (60/1,000), limit 5%, breach 2 of 2 tolerated"},
 		{"one breach more", counts(60, 1000), 2, 2, Fail, "6% (60/1,000), limit 5%"},
 		{"more bad than events is harm", counts(300, 200), 0, 0, Fail, "150% (300/200), limit 5%"},
-		{"no total", ratio{total: noData("q", "the query found no series")}, 0, 0, NoData, "the query found no series"},
-		{"stale total", ratio{total: reading{verdict: Stale, why: "old"}}, 0, 0, Stale, "old"},
-		{"broken bad", ratio{bad: noData("q", "the source answered NaN"), total: reading{value: 1000}}, 0, 0, NoData, "the source answered NaN"},
+		{"no total", ratio{total: source.NoData("q", "the query found no series")}, 0, 0, NoData, "the query found no series"},
+		{"stale total", ratio{total: source.Reading{Verdict: Stale, Why: "old"}}, 0, 0, Stale, "old"},
+		{"broken bad", ratio{bad: source.NoData("q", "the source answered NaN"), total: source.Reading{Value: 1000}}, 0, 0, NoData, "the source answered NaN"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := ratioCheck(0.05)
@@ -87,7 +88,7 @@ func TestJudgeValue(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := spec.Check{Name: "p99", Value: "p99", Max: tc.max, Min: tc.min, Tolerate: 2}
-			got := judgeValue(c, reading{value: tc.value}, tc.streak)
+			got := judgeValue(c, source.Reading{Value: tc.value}, tc.streak)
 			require.Equal(t, tc.says, got.Sentence)
 			require.Equal(t, tc.want, got.Verdict)
 		})
@@ -99,26 +100,26 @@ func TestJudgeValue(t *testing.T) {
 func TestNoVerdictNoPass(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		number := rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{0, -1, math.NaN(), math.Inf(1), math.Inf(-1), 1e300, 5, 100}))
-		read := func(name string) reading {
-			return reading{
-				value:   number.Draw(t, name),
-				verdict: rapid.SampledFrom([]Verdict{"", "", "", NoData, Stale, Unexercised}).Draw(t, name+" verdict"),
-			}.counted()
+		read := func(name string) source.Reading {
+			return source.Reading{
+				Value:   number.Draw(t, name),
+				Verdict: rapid.SampledFrom([]Verdict{"", "", "", NoData, Stale, Unexercised}).Draw(t, name+" verdict"),
+			}.Counted()
 		}
 		a := ratio{bad: read("bad"), total: read("total")}
 		c := ratioCheck(0.05)
-		all := []reading{a.bad, a.total}
+		all := []source.Reading{a.bad, a.total}
 		got := judgeRatio(c, a, rapid.IntRange(0, 3).Draw(t, "streak"))
 		require.NotEmpty(t, got.Verdict)
 		for _, r := range all {
-			if r.verdict != "" {
+			if r.Verdict != "" {
 				require.NotEqual(t, Pass, got.Verdict)
 				require.NotEqual(t, Fail, got.Verdict)
 			}
 		}
 		if got.Verdict == Pass {
-			require.GreaterOrEqual(t, a.total.value, 100.0)
-			require.True(t, *got.Value <= *got.Limit || a.bad.value < minBad)
+			require.GreaterOrEqual(t, a.total.Value, 100.0)
+			require.True(t, *got.Value <= *got.Limit || a.bad.Value < minBad)
 		}
 		if got.Value != nil {
 			require.False(t, math.IsNaN(*got.Value) || math.IsInf(*got.Value, 0) || math.IsInf(*got.Limit, 0), "not JSON")
@@ -131,12 +132,12 @@ func TestJudgeTraffic(t *testing.T) {
 	before := func(exposed, control float64) Baseline {
 		return Baseline{From: begin, At: begin.Add(100 * time.Second), Exposed: exposed, Control: control}
 	}
-	old := reading{verdict: Stale, why: "the newest sample is 2m0s old, at most 30s is accepted"}
+	old := source.Reading{Verdict: Stale, Why: "the newest sample is 2m0s old, at most 30s is accepted"}
 	for _, tc := range []struct {
 		name    string
 		before  Baseline
 		now     requests
-		control bool
+		Control bool
 		want    Verdict
 		says    string
 	}{
@@ -151,7 +152,7 @@ func TestJudgeTraffic(t *testing.T) {
 		{"nothing anywhere any more", before(100, 900), requests{}, true, Unexercised, "0% of all requests, 10% before the stage; 0 requests expected, too few for their absence to mean anything"},
 		{"none before, none now", before(0, 900), requests{others: 1000}, true, Unexercised, "the exposed targets had no traffic before the stage and have none now"},
 		{"none before, some now", before(0, 900), requests{mine: 10, others: 1000}, true, Pass, "0.99% of all requests, 0% before the stage"},
-		{"kept, but not lately", before(100, 900), requests{mine: 100, others: 900, doubt: old}, true, Stale, "" + old.why},
+		{"kept, but not lately", before(100, 900), requests{mine: 100, others: 900, doubt: old}, true, Stale, "" + old.Why},
 		{"lost, and not lately", before(100, 900), requests{mine: 1, others: 900, doubt: old}, true, Fail, "0.11% of all requests, 10% before the stage; less than 50% is left"},
 		{"all but a few are exposed and lose most", before(9000, 1000), requests{mine: 1200, others: 600}, true, Fail, "20 requests/s, 90 expected from before the stage; less than 50% is left"},
 		{"all but a few are exposed, and a quiet hour comes", before(9000, 1000), requests{mine: 1200, others: 150}, true, Pass, "89% of all requests, 90% before the stage"},
@@ -165,7 +166,7 @@ func TestJudgeTraffic(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.now.span = time.Minute
-			got := judgeTraffic(Result{Check: "traffic"}, tc.before, tc.now, tc.control, 1e-6)
+			got := judgeTraffic(Result{Check: "traffic"}, tc.before, tc.now, tc.Control, 1e-6)
 			require.Equal(t, tc.says, got.Sentence)
 			require.Equal(t, tc.want, got.Verdict)
 		})

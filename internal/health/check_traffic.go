@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -15,63 +16,63 @@ type requests struct {
 	mine, others float64
 	span         time.Duration
 	// trouble is the verdict when they could not be counted.
-	trouble reading
+	trouble source.Reading
 	// doubt is why the exposed targets' count, though it may show that they lost
 	// their share, cannot show that they kept it; empty otherwise.
-	doubt reading
+	doubt source.Reading
 	// lost says that the exposed targets have no series at all.
 	lost bool
 	// from are the readings, for evidence.
-	from []reading
+	from []source.Reading
 }
 
 // requests counts both arms' requests in the window.
-func (m *Meter) requests(ctx context.Context, w window) requests {
+func (m *Evaluator) requests(ctx context.Context, w source.Window) requests {
 	compared := len(m.binding.Control) > 0
-	e := m.source.count(ctx, m.spec.Traffic, exposed, w, lackIsUnknown)
-	if e.covered == 0 && e.steady == nil && e.verdict == "" {
-		e.covered = m.covered(ctx, w)
+	e := m.source.Count(ctx, m.spec.Traffic, source.Exposed, w, source.EmptyIsUnknown)
+	if e.Covered == 0 && e.Steady == nil && e.Verdict == "" {
+		e.Covered = m.covered(ctx, w)
 	}
-	r := requests{span: e.span, from: []reading{e}}
+	r := requests{span: e.Span, from: []source.Reading{e}}
 	switch {
-	case e.empty: // no request was counted at all
-		r.lost, r.span = true, w.length()
-	case e.verdict == Stale && compared:
+	case e.Empty: // no request was counted at all
+		r.lost, r.span = true, w.Length()
+	case e.Verdict == Stale && compared:
 		r.doubt = e
-	case e.verdict != "":
+	case e.Verdict != "":
 		r.trouble = e
 		return r
 	}
-	r.mine = m.whole(e, exposed)
+	r.mine = m.whole(e, source.Exposed)
 	if compared {
-		c := m.source.count(ctx, m.spec.Traffic, control, w, lackIsUnknown)
+		c := m.source.Count(ctx, m.spec.Traffic, source.Control, w, source.EmptyIsUnknown)
 		r.from = append(r.from, c)
-		if r.others, r.span = m.whole(c, control), max(r.span, c.span); c.verdict != "" {
+		if r.others, r.span = m.whole(c, source.Control), max(r.span, c.Span); c.Verdict != "" {
 			r.trouble = c
 		}
 		if r.lost {
-			r.span = c.span
+			r.span = c.Span
 		}
 	}
 	for _, part := range r.from {
-		if (part.covered > 0 || part.steady != nil) && part.covered < minCovered && r.trouble.verdict == "" {
-			r.trouble = noData(part.query, "the targets were read only %s of the time, too little to count requests", humanize.Percent(max(0, part.covered)))
+		if (part.Covered > 0 || part.Steady != nil) && part.Covered < minCovered && r.trouble.Verdict == "" {
+			r.trouble = source.NoData(part.Query, "the targets were read only %s of the time, too little to count requests", humanize.Percent(max(0, part.Covered)))
 		}
 	}
 	return r
 }
 
 // whole scales a count from the targets and the time that were read to all.
-func (m *Meter) whole(r reading, a arm) float64 {
-	read, of := m.source.coverage(m.spec.Traffic, a)
-	v := r.value
-	if r.steady != nil {
-		v = max(0, *r.steady)
+func (m *Evaluator) whole(r source.Reading, a source.Arm) float64 {
+	read, of := m.source.Coverage(m.spec.Traffic, a)
+	v := r.Value
+	if r.Steady != nil {
+		v = max(0, *r.Steady)
 	}
 	switch {
-	case r.covered > 0:
-		v /= r.covered
-	case r.steady != nil: // nothing is known
+	case r.Covered > 0:
+		v /= r.Covered
+	case r.Steady != nil: // nothing is known
 		return 0
 	}
 	return v * float64(of) / float64(max(1, read))
@@ -89,21 +90,21 @@ const (
 )
 
 // traffic judges whether the exposed targets still get their share.
-func (m *Meter) traffic(ctx context.Context, w window) Result {
+func (m *Evaluator) traffic(ctx context.Context, w source.Window) Result {
 	r := m.requests(ctx, w)
 	res := Result{Check: spec.CheckTraffic, Samples: r.mine}
 	for _, from := range r.from {
 		res.evidence(from)
 	}
-	if r.trouble.verdict != "" {
+	if r.trouble.Verdict != "" {
 		return res.without(r.trouble)
 	}
-	if least := m.source.absence(); r.span < least {
-		return res.without(reading{verdict: Unexercised, why: fmt.Sprintf(
+	if least := m.source.Absence(); r.span < least {
+		return res.without(source.Reading{Verdict: Unexercised, Why: fmt.Sprintf(
 			"requests were counted for %s, at least %s are needed to tell that they are missing", r.span.Round(time.Millisecond), least)})
 	}
 	res = judgeTraffic(res, m.binding.Before, r, len(m.binding.Control) > 0, m.trafficLevel())
-	if least := m.source.settling(); res.Verdict == Fail && r.span < least {
+	if least := m.source.Settling(); res.Verdict == Fail && r.span < least {
 		res.Verdict, res.Suspicion = Unexercised, "less than "+humanize.Percent(shareKept)+" is left"
 		res.Sentence += fmt.Sprintf("; requests were counted for %s, at least %s are needed to tell a loss from a restart", r.span.Round(time.Millisecond), least)
 	}
@@ -113,7 +114,7 @@ func (m *Meter) traffic(ctx context.Context, w window) Result {
 
 // trafficLevel is how likely a look may be, at most, to take chance for a loss: looks
 // share what the stage has.
-func (m *Meter) trafficLevel() float64 {
+func (m *Evaluator) trafficLevel() float64 {
 	looks := max(1, m.binding.Bake/max(1, m.spec.Every.Std()))
 	return m.spec.Budget(spec.CheckTraffic, m.binding.Stages) / float64(looks)
 }
@@ -127,16 +128,16 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level flo
 		if why == "" {
 			why = "it was not measured"
 		}
-		return res.without(noData("", "traffic before the stage is unknown: %s", why))
+		return res.without(source.NoData("", "traffic before the stage is unknown: %s", why))
 	}
 	measured := b.At.Sub(b.From).Seconds()
 	switch {
 	case measured <= 0 || r.span <= 0:
-		return res.without(noData("", "requests were counted over no time"))
+		return res.without(source.NoData("", "requests were counted over no time"))
 	case b.Exposed == 0 && r.mine == 0:
-		return res.without(reading{verdict: Unexercised, why: "the exposed targets had no traffic before the stage and have none now"})
+		return res.without(source.Reading{Verdict: Unexercised, Why: "the exposed targets had no traffic before the stage and have none now"})
 	case r.lost && !hasControl:
-		return res.without(noData("", "no series of the query is left: missing traffic cannot be told from missing metrics"))
+		return res.without(source.NoData("", "no series of the query is left: missing traffic cannot be told from missing metrics"))
 	}
 	var value, before, expected, chance float64
 	words := "%s of all requests, %s before the stage"
@@ -162,7 +163,7 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level flo
 	case value >= limit && hasControl && own.collapsed:
 		res.Verdict, res.Value, res.Limit = Fail, &own.value, &own.limit
 		res.Sentence = fmt.Sprintf("%s requests/s, %s expected from before the stage; less than %s is left", humanize.Plain(own.value), humanize.Plain(own.expected), humanize.Percent(shareKept))
-	case value >= limit && r.mine > 0 && r.doubt.verdict != "":
+	case value >= limit && r.mine > 0 && r.doubt.Verdict != "":
 		return res.without(r.doubt)
 	case value >= limit && r.mine > 0:
 		res.Verdict = Pass

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/secret"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -44,22 +45,22 @@ type question struct {
 
 // webhook asks a judge of the user's own. Whatever is not an answer by the contract
 // is NODATA.
-func (m *Meter) webhook(ctx context.Context, c spec.Check, at moment) judged {
+func (m *Evaluator) webhook(ctx context.Context, c spec.Check, at lookInput) judged {
 	res := Result{Check: c.Name}
 	u, err := url.Parse(c.Webhook.URL)
 	if err != nil || u.Host == "" {
-		return judged{Result: res.without(noData("", "webhook.url: is not a URL"))}
+		return judged{Result: res.without(source.NoData("", "webhook.url: is not a URL"))}
 	}
-	res.Queries = []string{cut("POST to "+u.Host, maxQuery)} // its path may hold what nobody should read
+	res.Queries = []string{source.Cut("POST to "+u.Host, maxQuery)} // its path may hold what nobody should read
 	var token secret.Secret
 	if c.Webhook.Token != "" {
 		if token, err = secret.Resolve(c.Webhook.Token); err != nil {
-			return judged{Result: res.without(noData("", "webhook.token: %s", cut(err.Error(), 200)))}
+			return judged{Result: res.without(source.NoData("", "webhook.token: %s", source.Cut(err.Error(), 200)))}
 		}
 	}
-	res.Verdict, res.Sentence, err = m.rule(ctx, c, token, at.at)
+	res.Verdict, res.Sentence, err = m.rule(ctx, c, token, at.At)
 	if err != nil {
-		return judged{Result: res.without(noData("", "no usable answer from %s: %s", u.Host, said(err.Error(), 200, token)))}
+		return judged{Result: res.without(source.NoData("", "no usable answer from %s: %s", u.Host, said(err.Error(), 200, token)))}
 	}
 	if res.Sentence = said(res.Sentence, maxReason, token); strings.TrimSpace(res.Sentence) == "" {
 		res.Sentence = "the judge gave no reason"
@@ -72,10 +73,10 @@ func (m *Meter) webhook(ctx context.Context, c spec.Check, at moment) judged {
 
 // said is what the other side says, cut to n bytes: the token is taken out first, or a
 // part of it could be left at the end.
-func said(text string, n int, token secret.Secret) string { return cut(token.Redact(text), n) }
+func said(text string, n int, token secret.Secret) string { return source.Cut(token.Redact(text), n) }
 
 // rule sends the question and reads the answer.
-func (m *Meter) rule(ctx context.Context, c spec.Check, token secret.Secret, at time.Time) (Verdict, string, error) {
+func (m *Evaluator) rule(ctx context.Context, c spec.Check, token secret.Secret, at time.Time) (Verdict, string, error) {
 	b := m.binding
 	q := question{
 		Check: c.Name, Unit: b.Unit, Release: b.Release, Previous: b.Previous, Stage: b.Stage,
@@ -88,7 +89,7 @@ func (m *Meter) rule(ctx context.Context, c spec.Check, token secret.Secret, at 
 	if err != nil {
 		return "", "", err
 	}
-	data, err := m.ask(ctx, asking{
+	data, err := m.ask(ctx, jsonRequest{
 		method: http.MethodPost, url: c.Webhook.URL, body: body, token: token, limit: c.Webhook.Timeout.Std(), most: maxRuling,
 	})
 	if err != nil {

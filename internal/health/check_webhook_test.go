@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -207,7 +208,7 @@ func TestWebhookBeforeTheChange(t *testing.T) {
 	t.Cleanup(s.Close)
 	h := webhookSpec(s.URL)
 	h.Checks[0].Webhook.Token = ""
-	m, err := Open(h, Binding{Scope: Scope{Unit: "edge", Stage: "canary"}}, Deps{})
+	m, err := Open(h, Binding{Scope: source.Scope{Unit: "edge", Stage: "canary"}}, Deps{})
 	require.NoError(t, err)
 	r, err := m.LookAll(t.Context(), time.Now())
 	require.NoError(t, err)

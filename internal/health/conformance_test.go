@@ -21,6 +21,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -38,7 +39,7 @@ type rig struct {
 	cannot  map[string]string
 	// tell makes the source show stories, and answers a meter for the n-th look at the
 	// i-th of them.
-	tell func(t *testing.T, r rig, all []story) func(t *testing.T, i, n int) *health.Meter
+	tell func(t *testing.T, r rig, all []story) func(t *testing.T, i, n int) *health.Evaluator
 }
 
 // answer is what a source's server says, and what is to come of it.
@@ -138,10 +139,10 @@ func fourTargets() health.Binding {
 		ts = append(ts, fleet.Target{ID: fmt.Sprint("t", i), Address: fmt.Sprintf("t%d:80", i)})
 	}
 	before := health.Baseline{From: applied.Add(-2 * time.Minute), At: applied.Add(-time.Minute), Exposed: 2400, Control: 2400}
-	return health.Binding{Scope: health.Scope{Unit: "edge", Release: "2.0.0", Stage: "canary", Since: applied, Exposed: ts[:2], Cohort: ts[:2], Control: ts[2:]}, Before: before}
+	return health.Binding{Scope: source.Scope{Unit: "edge", Release: "2.0.0", Stage: "canary", Since: applied, Exposed: ts[:2], Cohort: ts[:2], Control: ts[2:]}, Before: before}
 }
 
-func (r rig) open(t *testing.T) *health.Meter {
+func (r rig) open(t *testing.T) *health.Evaluator {
 	t.Helper()
 	m, err := health.Open(r.health, r.binding, health.Deps{Transport: r.net})
 	require.NoError(t, err)

@@ -233,7 +233,7 @@ func named(b health.Binding, name string) health.Binding {
 
 // tellPrometheus fills a real Prometheus with the past of every look, since it must
 // not know what comes after: each look is about targets of other names.
-func tellPrometheus(t *testing.T, r rig, all []story) func(*testing.T, int, int) *health.Meter {
+func tellPrometheus(t *testing.T, r rig, all []story) func(*testing.T, int, int) *health.Evaluator {
 	t.Helper()
 	text := map[string]*strings.Builder{"requests_total": {}, "queue": {}}
 	for i, s := range all {
@@ -268,7 +268,7 @@ func tellPrometheus(t *testing.T, r rig, all []story) func(*testing.T, int, int)
 		}
 		return res.Body.Close() == nil && res.StatusCode == http.StatusOK
 	}, time.Minute, 50*time.Millisecond)
-	return func(t *testing.T, i, n int) *health.Meter {
+	return func(t *testing.T, i, n int) *health.Evaluator {
 		t.Helper()
 		h := all[i].health(r.health)
 		h.Prometheus = address
@@ -280,9 +280,9 @@ func tellPrometheus(t *testing.T, r rig, all []story) func(*testing.T, int, int)
 
 // tellScrape shows on every page what there is at the time of the look. A page tells
 // the time only where that is what the story is about.
-func tellScrape(t *testing.T, r rig, all []story) func(*testing.T, int, int) *health.Meter {
+func tellScrape(t *testing.T, r rig, all []story) func(*testing.T, int, int) *health.Evaluator {
 	t.Helper()
-	return func(t *testing.T, i, n int) *health.Meter {
+	return func(t *testing.T, i, n int) *health.Evaluator {
 		t.Helper()
 		s := all[i]
 		at := s.looks[n]

@@ -54,10 +54,10 @@ func TestBaselineNotesTheDensity(t *testing.T) {
 	h := promSpec(promRatio())
 	h.Without = []string{spec.CheckAlive}
 	for _, tc := range []struct {
-		exposed int
+		Exposed int
 		want    float64
 	}{{4, 0.2}, {2, 0}} {
-		m, err := Open(h, promBinding(4, tc.exposed), Deps{Transport: answers(vector("60"))})
+		m, err := Open(h, promBinding(4, tc.Exposed), Deps{Transport: answers(vector("60"))})
 		require.NoError(t, err)
 		b, err := m.Baseline(t.Context(), looked)
 		require.NoError(t, err)

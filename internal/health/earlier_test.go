@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -15,20 +16,20 @@ func TestUsualRows(t *testing.T) {
 	at := func(minutes int) time.Time { return end.Add(-time.Duration(minutes) * time.Minute) }
 	rows := [][]float64{{1}, {2}, {3}, {4}, {5}, {6}} // of a minute each
 	for name, test := range map[string]struct {
-		spans []Span
+		spans []source.Span
 		most  int
 		want  []float64
 	}{
 		"none":                       {nil, 6, []float64{1, 2, 3, 4, 5, 6}},
 		"as many as are wanted":      {nil, 4, []float64{3, 4, 5, 6}},
-		"one, and a step after it":   {[]Span{{at(5), at(4)}}, 6, []float64{1, 4, 5, 6}},
-		"further back, to make up":   {[]Span{{at(3), at(2)}}, 4, []float64{1, 2, 3, 6}},
-		"a moment":                   {[]Span{{at(3).Add(time.Second), at(3).Add(2 * time.Second)}}, 6, []float64{1, 2, 3, 6}},
-		"two":                        {[]Span{{at(6), at(5)}, {at(2), at(1)}}, 6, []float64{3, 4}},
-		"until now":                  {[]Span{{at(2), at(0)}}, 6, []float64{1, 2, 3, 4}},
-		"all of it":                  {[]Span{{at(60), at(0)}}, 6, nil},
-		"long ago":                   {[]Span{{at(60), at(50)}}, 6, []float64{1, 2, 3, 4, 5, 6}},
-		"from a clock that is ahead": {[]Span{{at(-5), at(-9)}}, 6, []float64{1, 2, 3, 4, 5, 6}},
+		"one, and a step after it":   {[]source.Span{{From: at(5), To: at(4)}}, 6, []float64{1, 4, 5, 6}},
+		"further back, to make up":   {[]source.Span{{From: at(3), To: at(2)}}, 4, []float64{1, 2, 3, 6}},
+		"a moment":                   {[]source.Span{{From: at(3).Add(time.Second), To: at(3).Add(2 * time.Second)}}, 6, []float64{1, 2, 3, 6}},
+		"two":                        {[]source.Span{{From: at(6), To: at(5)}, {From: at(2), To: at(1)}}, 6, []float64{3, 4}},
+		"until now":                  {[]source.Span{{From: at(2), To: at(0)}}, 6, []float64{1, 2, 3, 4}},
+		"all of it":                  {[]source.Span{{From: at(60), To: at(0)}}, 6, nil},
+		"long ago":                   {[]source.Span{{From: at(60), To: at(50)}}, 6, []float64{1, 2, 3, 4, 5, 6}},
+		"from a clock that is ahead": {[]source.Span{{From: at(-5), To: at(-9)}}, 6, []float64{1, 2, 3, 4, 5, 6}},
 	} {
 		var got []float64
 		for _, row := range usualRows(rows, test.most, end, time.Minute, test.spans) {
@@ -40,8 +41,8 @@ func TestUsualRows(t *testing.T) {
 
 // A bad release that was taken back minutes ago is not how targets usually are.
 func TestPastWithoutEarlierRollouts(t *testing.T) {
-	bad := Span{From: looked.Add(-8 * time.Minute), To: looked.Add(-5 * time.Minute)}
-	source := pastOf(func(query string) map[string]func(at, window float64) float64 {
+	bad := source.Span{From: looked.Add(-8 * time.Minute), To: looked.Add(-5 * time.Minute)}
+	server := pastOf(func(query string) map[string]func(at, window float64) float64 {
 		return map[string]func(at, window float64) float64{"": func(at, window float64) float64 {
 			if !strings.Contains(query, "5..") {
 				return 100 * window
@@ -53,10 +54,10 @@ func TestPastWithoutEarlierRollouts(t *testing.T) {
 			return window + 30*max(0, to-from)
 		}}
 	})
-	past := func(earlier ...Span) [][]float64 {
+	past := func(earlier ...source.Span) [][]float64 {
 		b := promBinding(8, 2)
 		b.Bake, b.Earlier = 10*time.Minute, earlier
-		m, err := Open(promSpec(against()), b, Deps{Transport: source})
+		m, err := Open(promSpec(against()), b, Deps{Transport: server})
 		require.NoError(t, err)
 		before, err := m.measure(t.Context(), looked)
 		require.NoError(t, err)
@@ -72,17 +73,17 @@ func TestPastWithoutEarlierRollouts(t *testing.T) {
 	require.Greater(t, worst(past()), 400.0)
 	require.Len(t, past(bad), 40, "as much is read from further back")
 	require.InDelta(t, 15, worst(past(bad)), 0.1)
-	require.Empty(t, past(Span{From: looked.Add(-time.Hour), To: looked}), "nothing is known of then")
+	require.Empty(t, past(source.Span{From: looked.Add(-time.Hour), To: looked}), "nothing is known of then")
 }
 
 // The look before the first stage does not reach back into an earlier rollout.
 func TestLookBeforeTheChangeBeginsAfterEarlierRollouts(t *testing.T) {
 	b := promBinding(8, 2)
 	b.Since = time.Time{}
-	b.Earlier = []Span{{From: looked.Add(-time.Hour), To: looked.Add(-time.Minute)}, {From: looked.Add(-2 * time.Hour), To: looked.Add(-time.Hour)}}
+	b.Earlier = []source.Span{{From: looked.Add(-time.Hour), To: looked.Add(-time.Minute)}, {From: looked.Add(-2 * time.Hour), To: looked.Add(-time.Hour)}}
 	h := promSpec(promRatio())
 	h.StaleAfter = spec.Duration(time.Hour)
-	asked := func(earlier []Span) string {
+	asked := func(earlier []source.Span) string {
 		b.Earlier = earlier
 		r := lookProm(t, h, b, answers(vector("1000")))
 		return strings.Join(r.Results[0].Queries, "\n")
@@ -90,5 +91,5 @@ func TestLookBeforeTheChangeBeginsAfterEarlierRollouts(t *testing.T) {
 	all := asked(b.Earlier)
 	require.Contains(t, all, "[1m")
 	require.Contains(t, asked(nil), "[5m")
-	require.Contains(t, asked([]Span{{From: looked.Add(-time.Hour), To: looked}}), "[15s", "a look at least")
+	require.Contains(t, asked([]source.Span{{From: looked.Add(-time.Hour), To: looked}}), "[15s", "a look at least")
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -112,10 +113,10 @@ func (f *farm) Apply(context.Context, fleet.Target, driver.Order) error {
 
 // binding exposes the first n targets.
 func (f *farm) binding(n int) Binding {
-	return Binding{Scope: Scope{Unit: "edge", Release: "2.0.0", Previous: "1.0.0", Stage: "canary", Exposed: f.targets[:n], Cohort: f.targets[:n], Control: f.targets[n:], Since: f.applied}}
+	return Binding{Scope: source.Scope{Unit: "edge", Release: "2.0.0", Previous: "1.0.0", Stage: "canary", Exposed: f.targets[:n], Cohort: f.targets[:n], Control: f.targets[n:], Since: f.applied}}
 }
 
-func (f *farm) open(t *testing.T, h spec.Health, b Binding) *Meter {
+func (f *farm) open(t *testing.T, h spec.Health, b Binding) *Evaluator {
 	t.Helper()
 	m, err := Open(h, b, Deps{Driver: f, Transport: f})
 	require.NoError(t, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -39,7 +40,7 @@ func TestNothingPassesWithoutNumbers(t *testing.T) {
 			require.Equal(t, NoData, got.Verdict, "%v: %s", n, got.Sentence)
 		}
 	}
-	got := judgeValue(spec.Check{Name: "p99", Value: "x", Max: num(1)}, reading{value: math.NaN()}, 0)
+	got := judgeValue(spec.Check{Name: "p99", Value: "x", Max: num(1)}, source.Reading{Value: math.NaN()}, 0)
 	require.Equal(t, NoData, got.Verdict)
 	for name, c := range map[string]spec.Check{
 		"none":           {},
@@ -222,17 +223,6 @@ func TestRangesFromBeforeTheApply(t *testing.T) {
 	require.Equal(t, Pass, lookProm(t, promSpec(c), promBinding(4, 2), answers(vector("0.3"))).Results[0].Verdict)
 }
 
-func TestReachAndLoosened(t *testing.T) {
-	for query, want := range map[string]time.Duration{
-		`a`: 0, `rate(a[5m])`: 5 * time.Minute, `rate(a[5m] offset 1h)`: 0, `max_over_time(rate(a[5m])[10m:1m])`: 15 * time.Minute,
-		`max_over_time(rate(a[5m])[10m:1m] offset 1d)`: 0, `rate(a[1m]) / rate(b[2m])`: 2 * time.Minute, `)`: 0,
-	} {
-		require.Equal(t, want, reach(query), query)
-	}
-	require.Equal(t, `a{code!="",instance!=""}`, loosened(`a{code=~"5..",instance=~"x|y",kind!="z"}`))
-	require.Equal(t, `a{code!="",instance!=""}`, loosened(loosened(`a{code=~"5..",instance=~"x|y"}`)))
-}
-
 // Checks that ask the same question cost one query.
 func TestALookAsksEachQueryOnce(t *testing.T) {
 	asked := map[string]int{}
@@ -251,26 +241,4 @@ func TestALookAsksEachQueryOnce(t *testing.T) {
 	for q, n := range asked {
 		require.Equal(t, 1, n, q)
 	}
-}
-
-func FuzzPage(f *testing.F) {
-	for _, page := range []string{
-		"", "queue 3\n", "# TYPE requests_total counter\nrequests_total{code=\"500\"} 2 1000\n", "requests_total NaN\nqueue -Inf\n", "<html>", "queue{a=\"\\",
-		"# TYPE queue histogram\nqueue_bucket{le=\"+Inf\"} 2\nqueue_sum 1\nqueue_count 2\n", "# TYPE queue summary\nqueue{quantile=\"0.9\"} 2\n", "{\"q\"} 1\n", "queue 1e400\n",
-	} {
-		f.Add([]byte(page))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		pg, err := parsePage(data)
-		if err != nil {
-			return
-		}
-		p := pick{name: "queue"}
-		if v, _, wrong := p.counter(pg); v != nil && (wrong != "" || !(*v >= 0) || math.IsInf(*v, 0)) {
-			t.Fatalf("counted %v (%s)", *v, wrong)
-		}
-		if v, _, wrong := p.gauge(pg); v != nil && (wrong != "" || math.IsNaN(*v) || math.IsInf(*v, 0)) {
-			t.Fatalf("read %v (%s)", *v, wrong)
-		}
-	})
 }

@@ -26,7 +26,7 @@ func TestFitKnowsChecksOfMeans(t *testing.T) {
 		b.Exposed[i].Labels = map[string]string{"host": fmt.Sprint("h", i)}
 	}
 	late := fleet.Target{ID: "late", Address: "10.0.1.1:80", Labels: map[string]string{"host": "h3"}}
-	err := Fit(h, b.Exposed)(late)
+	err := CheckIdentity(h, b.Exposed)(late)
 	b.Cohort, b.Control = []fleet.Target{late}, nil
 	b.Exposed = append(b.Exposed, late)
 	_, open := Open(h, b, Deps{Transport: shops(func(int) float64 { return 1 })})

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -59,9 +60,9 @@ func (b Baseline) ratio(check string) ratio {
 		r.Missing = "it was not measured before the stage"
 	}
 	if r.Missing != "" {
-		return ratio{total: noData("", "nothing to compare with: %s", r.Missing)}
+		return ratio{total: source.NoData("", "nothing to compare with: %s", r.Missing)}
 	}
-	return ratio{bad: reading{value: r.Bad}, total: reading{value: r.Total}}
+	return ratio{bad: source.Reading{Value: r.Bad}, total: source.Reading{Value: r.Total}}
 }
 
 // Measuring a baseline: how often one that lacks something is measured again, and
@@ -73,9 +74,9 @@ const (
 )
 
 // Baseline measures the stage's targets before it is applied. Its error is only
-// ctx's: what cannot be measured is said in the answer. A Meter that has measured
+// ctx's: what cannot be measured is said in the answer. An Evaluator that has measured
 // a baseline is not for looks: they begin with another one.
-func (m *Meter) Baseline(ctx context.Context, at time.Time) (Baseline, error) {
+func (m *Evaluator) Baseline(ctx context.Context, at time.Time) (Baseline, error) {
 	began := time.Now()
 	for n := 1; ; n++ {
 		b, err := m.measure(ctx, at.Add(time.Since(began)))
@@ -109,25 +110,25 @@ func (b Baseline) lacks() bool {
 }
 
 // measure measures a baseline once.
-func (m *Meter) measure(ctx context.Context, at time.Time) (Baseline, error) {
+func (m *Evaluator) measure(ctx context.Context, at time.Time) (Baseline, error) {
 	m.binding.Since = time.Time{} // nothing has been applied yet
-	w, err := m.source.baseline(ctx, at)
+	w, err := m.source.Baseline(ctx, at)
 	if err != nil {
 		return Baseline{}, err
 	}
-	b := Baseline{From: w.from, At: w.at}
+	b := Baseline{From: w.From, At: w.At}
 	b.Missing, b.Alerts, b.Past = m.missing(ctx, w), m.firingBefore(ctx), m.history(ctx, w)
 	b.Means = m.pastMeans(ctx, w)
 	for _, c := range m.spec.Checks {
 		if c.Against == "" || c.Each == "" || len(m.binding.Control) > 0 {
 			continue
 		}
-		r := m.ratio(ctx, c, exposed, w)
-		kept := Ratio{Bad: r.bad.value, Total: r.total.value}
-		if r.total.verdict != "" {
-			kept.Missing = r.total.why
-		} else if r.bad.verdict != "" {
-			kept.Missing = r.bad.why
+		r := m.ratio(ctx, c, source.Exposed, w)
+		kept := Ratio{Bad: r.bad.Value, Total: r.total.Value}
+		if r.total.Verdict != "" {
+			kept.Missing = r.total.Why
+		} else if r.bad.Verdict != "" {
+			kept.Missing = r.bad.Why
 		}
 		if b.Ratios == nil {
 			b.Ratios = map[string]Ratio{}
@@ -136,11 +137,11 @@ func (m *Meter) measure(ctx context.Context, at time.Time) (Baseline, error) {
 	}
 	if !slices.Contains(m.spec.Without, spec.CheckTraffic) {
 		r := m.requests(ctx, w)
-		b.Bursts = m.bursts(ctx, w.at)
+		b.Bursts = m.bursts(ctx, w.At)
 		if len(m.binding.Control) == 0 {
-			b.Density = historyOf(m.source).density(ctx, m.spec.Traffic, w)
+			b.Density = source.HistoryOf(m.source).Density(ctx, m.spec.Traffic, w)
 		}
-		b.Exposed, b.Control, b.Traffic = r.mine, r.others, cmp.Or(r.trouble.why, r.doubt.why)
+		b.Exposed, b.Control, b.Traffic = r.mine, r.others, cmp.Or(r.trouble.Why, r.doubt.Why)
 	}
 	return b, ctx.Err()
 }
@@ -153,14 +154,14 @@ const (
 )
 
 // missing finds the targets that have no data before the stage.
-func (m *Meter) missing(ctx context.Context, w window) map[string][]string {
+func (m *Evaluator) missing(ctx context.Context, w source.Window) map[string][]string {
 	var out map[string][]string
 	all := 0
 	for _, c := range m.spec.Checks {
 		if c.Each == "" && !c.Means() {
 			continue
 		}
-		e := m.everyone(ctx, c, w)
+		e := m.readTargets(ctx, c, w)
 		t := e.tally(c)
 		n := len(t.unknown)
 		if n == 0 || 2*n >= len(e.targets) || n > maxMissing || all+n > maxAllMissing {

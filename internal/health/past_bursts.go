@@ -4,14 +4,15 @@ import (
 	"context"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
 // bursts is how many requests counted as one before the stage.
-func (m *Meter) bursts(ctx context.Context, at time.Time) float64 {
+func (m *Evaluator) bursts(ctx context.Context, at time.Time) float64 {
 	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
-	own := m.totals(ctx, exposed, at, int(long/step), step)
-	return burstsOf(own, m.totals(ctx, control, at, int(long/step), step), len(m.binding.Control) > 0)
+	own := m.totals(ctx, source.Exposed, at, int(long/step), step)
+	return burstsOf(own, m.totals(ctx, source.Control, at, int(long/step), step), len(m.binding.Control) > 0)
 }
 
 // burstsOf is by how many times more than chance requests differ from look to look: how
@@ -39,17 +40,17 @@ func burstsOf(own, others []float64, two bool) float64 {
 
 // totals are an arm's requests before the stage, look by look; none where they are not
 // known.
-func (m *Meter) totals(ctx context.Context, a arm, at time.Time, looks int, step time.Duration) []float64 {
-	if a == control && len(m.binding.Control) == 0 {
+func (m *Evaluator) totals(ctx context.Context, a source.Arm, at time.Time, looks int, step time.Duration) []float64 {
+	if a == source.Control && len(m.binding.Control) == 0 {
 		return nil
 	}
-	if kept, ok := m.source.(memory); ok {
-		if looks := kept.looked(m.spec.Traffic, a); looks != nil {
+	if kept, ok := m.source.(source.Memory); ok {
+		if looks := kept.BaselineLooks(m.spec.Traffic, a); looks != nil {
 			return looks
 		}
 	}
-	past, r := historyOf(m.source).past(ctx, m.spec.Traffic, a, at, looks, step)
-	if r.verdict != "" {
+	past, r := source.HistoryOf(m.source).Past(ctx, m.spec.Traffic, a, at, looks, step)
+	if r.Verdict != "" {
 		return nil
 	}
 	return usualRows(past, looks, at, step, m.binding.Earlier)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/sequential"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -28,14 +29,13 @@ type Past struct {
 const (
 	leastPast = 10 * time.Minute
 	mostPast  = 24 * time.Hour
-	pastLooks = 120
 )
 
 // PastSpan is how long before a stage with such a bake a check that compares looks at
 // its past, and in looks of which length, if it looks every so often afterwards.
 func PastSpan(bake, every time.Duration) (long, step time.Duration) {
 	long = min(mostPast, max(leastPast, bake))
-	return long, max(every, (long / pastLooks).Truncate(time.Second))
+	return long, max(every, (long / source.PastLooks).Truncate(time.Second))
 }
 
 // looks are those before the stage, as a judge takes them.
@@ -55,7 +55,7 @@ func (p Past) looks() []judge.Look {
 
 // history counts what checks that compare showed before the stage. It lacks those of
 // which nothing is known.
-func (m *Meter) history(ctx context.Context, w window) map[string]Past {
+func (m *Evaluator) history(ctx context.Context, w source.Window) map[string]Past {
 	out := map[string]Past{}
 	for _, c := range m.spec.Checks {
 		if !compares(c) {
@@ -73,51 +73,51 @@ func (m *Meter) history(ctx context.Context, w window) map[string]Past {
 	return out
 }
 
-func (m *Meter) pastOf(ctx context.Context, c spec.Check, w window, part *comparison) Past {
+func (m *Evaluator) pastOf(ctx context.Context, c spec.Check, w source.Window, part *comparison) Past {
 	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
 	looks := int(long / step)
 	rows := make([][]float64, looks)
-	if during(m.binding.Earlier, w.at.Add(-long), w.at, step) { // further back there may be more
+	if source.During(m.binding.Earlier, w.At.Add(-long), w.At, step) { // further back there may be more
 		rows = make([][]float64, 2*looks)
 	}
 	for _, st := range part.strata {
-		for _, a := range arms(part.alone) {
-			if r := addPast(ctx, c, st.source, a, w.at, step, rows); r.verdict != "" {
+		for _, a := range source.Arms(part.alone) {
+			if r := addPast(ctx, c, st.source, a, w.At, step, rows); r.Verdict != "" {
 				if st.source != m.source {
-					return Past{Missing: "its targets have no past that can be read: " + r.why}
+					return Past{Missing: "its targets have no past that can be read: " + r.Why}
 				}
 				return m.onlyPast(ctx, c, w, part)
 			}
 		}
 	}
-	p := Past{Step: spec.Duration(step), Looks: trimmed(usualRows(rows, looks, w.at, step, m.binding.Earlier))}
+	p := Past{Step: spec.Duration(step), Looks: trimmed(usualRows(rows, looks, w.At, step, m.binding.Earlier))}
 	if part.alone && c.Objective == nil {
-		p.Daily = m.daily(ctx, c, w.at, part)
+		p.Daily = m.daily(ctx, c, w.At, part)
 	}
 	return p
 }
 
 // addPast adds an arm's events to the rows, of which there is one for each look. It
 // answers a reading with a verdict where the source does not know them.
-func addPast(ctx context.Context, c spec.Check, s source, a arm, at time.Time, step time.Duration, rows [][]float64) reading {
-	h := historyOf(s)
-	total, r := h.past(ctx, c.Total, a, at, len(rows), step)
+func addPast(ctx context.Context, c spec.Check, s source.Source, a source.Arm, at time.Time, step time.Duration, rows [][]float64) source.Reading {
+	h := source.HistoryOf(s)
+	total, r := h.Past(ctx, c.Total, a, at, len(rows), step)
 	for _, other := range slowForms(c, s) {
-		if !r.empty || other.Total == c.Total {
+		if !r.Empty || other.Total == c.Total {
 			continue
 		}
-		if again, found := h.past(ctx, other.Total, a, at, len(rows), step); found.verdict == "" {
+		if again, found := h.Past(ctx, other.Total, a, at, len(rows), step); found.Verdict == "" {
 			c, total, r = other, again, found
 		}
 	}
 	if total == nil {
 		return r
 	}
-	bad, r := h.past(ctx, c.Bad, a, at, len(rows), step)
+	bad, r := h.Past(ctx, c.Bad, a, at, len(rows), step)
 	switch {
-	case r.empty && c.Slow != nil:
-		return notABound(r, float64(c.Slow.Over), histogramsOf(s).bounds(ctx, c.Slow.Histogram, window{from: at.Add(-step), at: at}))
-	case r.verdict != "" && !r.empty:
+	case r.Empty && c.Slow != nil:
+		return notABound(r, float64(c.Slow.Over), source.HistogramsOf(s).Bounds(ctx, c.Slow.Histogram, source.Window{From: at.Add(-step), At: at}))
+	case r.Verdict != "" && !r.Empty:
 		return r
 	}
 	for i := range rows {
@@ -130,28 +130,28 @@ func addPast(ctx context.Context, c spec.Check, s source, a arm, at time.Time, s
 		}
 		rows[i] = append(rows[i], rounded(n), rounded(total[i]))
 	}
-	return reading{}
+	return source.Reading{}
 }
 
 // onlyPast is what a source without a past was read for.
-func (m *Meter) onlyPast(ctx context.Context, c spec.Check, w window, part *comparison) Past {
+func (m *Evaluator) onlyPast(ctx context.Context, c spec.Check, w source.Window, part *comparison) Past {
 	var rows [][]float64
-	for _, a := range arms(part.alone) {
+	for _, a := range source.Arms(part.alone) {
 		r := m.ratio(ctx, c, a, w)
-		for _, part := range []reading{r.total, r.bad} {
-			if part = part.counted(); part.verdict != "" {
-				return Past{Missing: part.why}
+		for _, part := range []source.Reading{r.total, r.bad} {
+			if part = part.Counted(); part.Verdict != "" {
+				return Past{Missing: part.Why}
 			}
 		}
-		if r.total.value == 0 {
+		if r.total.Value == 0 {
 			return Past{Missing: "there were no events before the stage"}
 		}
 		var total, bad []float64
-		if kept, ok := m.source.(memory); ok {
-			total, bad = kept.looked(c.Total, a), kept.looked(c.Bad, a)
+		if kept, ok := m.source.(source.Memory); ok {
+			total, bad = kept.BaselineLooks(c.Total, a), kept.BaselineLooks(c.Bad, a)
 		}
 		if len(total) == 0 {
-			total, bad = []float64{r.total.value}, []float64{r.bad.value}
+			total, bad = []float64{r.total.Value}, []float64{r.bad.Value}
 			if c.Slow != nil {
 				bad[0] = total[0] - bad[0]
 			}
@@ -167,7 +167,7 @@ func (m *Meter) onlyPast(ctx context.Context, c spec.Check, w window, part *comp
 			rows[i] = append(rows[i], rounded(n), rounded(total[i]))
 		}
 	}
-	return Past{Step: spec.Duration(w.length() / time.Duration(max(1, len(rows)))), Looks: rows}
+	return Past{Step: spec.Duration(w.Length() / time.Duration(max(1, len(rows)))), Looks: rows}
 }
 
 // trimmed leaves out the time at the beginning in which an arm was not there yet.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
@@ -35,7 +36,7 @@ func TestRose(t *testing.T) {
 // with a control does not ask.
 func TestTimeOfDay(t *testing.T) {
 	noon := float64(looked.Add(-day).Unix())
-	source := func(asked *bool) http.RoundTripper {
+	server := func(asked *bool) http.RoundTripper {
 		return pastOf(func(query string) map[string]func(at, window float64) float64 {
 			return map[string]func(at, window float64) float64{"": func(at, window float64) float64 {
 				*asked = *asked || at < float64(looked.Add(-12*time.Hour).Unix())
@@ -53,20 +54,20 @@ func TestTimeOfDay(t *testing.T) {
 	b := promBinding(4, 4)
 	b.Bake = 10 * time.Minute
 	asked := false
-	m, err := Open(promSpec(against()), b, Deps{Transport: source(&asked)})
+	m, err := Open(promSpec(against()), b, Deps{Transport: server(&asked)})
 	require.NoError(t, err)
 	before, err := m.measure(t.Context(), looked)
 	require.NoError(t, err)
 	require.InDelta(t, 1.76, before.Past["errors"].Daily, 0.2)
 
-	for name, span := range map[string]Span{
+	for name, span := range map[string]source.Span{
 		"then, in the bake":  {From: looked.Add(-day), To: looked.Add(-day + 5*time.Minute)},
 		"then, before it":    {From: looked.Add(-day - 5*time.Minute), To: looked.Add(-day)},
 		"begun long before":  {From: looked.Add(-2 * day), To: looked.Add(-day)},
 		"ended the next day": {From: looked.Add(-day + 5*time.Minute), To: looked},
 	} {
-		b.Earlier = []Span{span}
-		m, err = Open(promSpec(against()), b, Deps{Transport: source(&asked)})
+		b.Earlier = []source.Span{span}
+		m, err = Open(promSpec(against()), b, Deps{Transport: server(&asked)})
 		require.NoError(t, err)
 		before, err = m.measure(t.Context(), looked)
 		require.NoError(t, err)
@@ -74,7 +75,7 @@ func TestTimeOfDay(t *testing.T) {
 	}
 
 	asked = false
-	m, err = Open(promSpec(against()), promBinding(4, 2), Deps{Transport: source(&asked)})
+	m, err = Open(promSpec(against()), promBinding(4, 2), Deps{Transport: server(&asked)})
 	require.NoError(t, err)
 	before, err = m.measure(t.Context(), looked)
 	require.NoError(t, err)

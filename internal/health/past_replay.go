@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -53,7 +54,7 @@ func Replays(ctx context.Context, h spec.Health, b Binding, d Deps, from, to tim
 }
 
 // openPast readies a stage's checks to be asked about the past up to a moment.
-func openPast(h spec.Health, b Binding, d Deps, to time.Time) (*Meter, error) {
+func openPast(h spec.Health, b Binding, d Deps, to time.Time) (*Evaluator, error) {
 	if h.Prometheus == "" {
 		return nil, errNoPast
 	}
@@ -70,7 +71,7 @@ func openPast(h spec.Health, b Binding, d Deps, to time.Time) (*Meter, error) {
 // replay reads the rows of a part, in pieces that the source answers. Pieces of which
 // it knows nothing, such as from before it was there, are rows without events; that
 // all of them are is the reason why there are none.
-func (m *Meter) replay(ctx context.Context, c spec.Check, part *comparison, from, to time.Time) ([][]float64, string) {
+func (m *Evaluator) replay(ctx context.Context, c spec.Check, part *comparison, from, to time.Time) ([][]float64, string) {
 	every := m.spec.Every.Std()
 	var all [][]float64
 	known, none := false, ""
@@ -79,18 +80,18 @@ func (m *Meter) replay(ctx context.Context, c spec.Check, part *comparison, from
 		rows := make([][]float64, n)
 		end := from.Add(time.Duration(len(all)+n) * every)
 		for _, st := range part.strata {
-			for _, a := range arms(part.alone) {
+			for _, a := range source.Arms(part.alone) {
 				r := addPast(ctx, c, st.source, a, end, every, rows)
 				switch {
-				case r.verdict == "":
+				case r.Verdict == "":
 					known = true
-				case r.empty:
-					none = r.why
+				case r.Empty:
+					none = r.Why
 					for i := range rows {
 						rows[i] = append(rows[i], 0, 0)
 					}
 				default:
-					return nil, r.why
+					return nil, r.Why
 				}
 			}
 		}
@@ -98,9 +99,9 @@ func (m *Meter) replay(ctx context.Context, c spec.Check, part *comparison, from
 	}
 	switch {
 	case !known:
-		return nil, cmp.Or(historyOf(m.source).misspelt(ctx, c.Total, to), none)
+		return nil, cmp.Or(source.HistoryOf(m.source).Misspelt(ctx, c.Total, to), none)
 	case c.Slow == nil && !slices.ContainsFunc(all, anyBad):
-		if why := historyOf(m.source).misspelt(ctx, c.Bad, to); why != "" {
+		if why := source.HistoryOf(m.source).Misspelt(ctx, c.Bad, to); why != "" {
 			return nil, why
 		}
 	}

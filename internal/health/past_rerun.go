@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -65,18 +66,18 @@ func rerun[L any](looks []L, every, bake, pace time.Duration, place func(*L, tim
 
 // numbers are those of every target in the past, look by look; none where the source
 // knows nothing.
-func (m *Meter) numbers(ctx context.Context, c spec.Check, part *meansCheck, from, to time.Time) []judge.Numbers {
+func (m *Evaluator) numbers(ctx context.Context, c spec.Check, part *meansCheck, from, to time.Time) []judge.Numbers {
 	every := m.spec.Every.Std()
 	out := make([]judge.Numbers, int(to.Sub(from)/every))
 	known := false
-	for _, a := range arms(part.alone) {
+	for _, a := range source.Arms(part.alone) {
 		if len(part.places[a]) == 0 {
 			continue
 		}
-		rows, ok := historyOf(m.source).numbers(ctx, c.Value, a, part.places[a], from, len(out), every)
+		rows, ok := source.HistoryOf(m.source).Numbers(ctx, c.Value, a, part.places[a], from, len(out), every)
 		known = known || ok
 		for i, row := range rows {
-			if a == exposed {
+			if a == source.Exposed {
 				out[i].Exposed = row
 			} else {
 				out[i].Control = row

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -85,7 +86,7 @@ func promValue() spec.Check {
 }
 
 func promBinding(n, exposed int) Binding {
-	b := Binding{Scope: Scope{Unit: "edge", Release: "2.0.0", Previous: "1.0.0", Stage: "canary", Since: looked.Add(-time.Minute)}}
+	b := Binding{Scope: source.Scope{Unit: "edge", Release: "2.0.0", Previous: "1.0.0", Stage: "canary", Since: looked.Add(-time.Minute)}}
 	for i := range n {
 		t := fleet.Target{ID: fmt.Sprintf("t%d", i), Address: fmt.Sprintf("10.0.0.%d:80", i)}
 		if i < exposed {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -91,13 +92,13 @@ func TestRealPrometheusForms(t *testing.T) {
 			}
 		}
 	}
-	b := health.Binding{Scope: health.Scope{Unit: "shop", Release: "2.0.0", Stage: "canary", Exposed: targets[:changed], Cohort: targets[:changed], Control: targets[changed:]}, Bake: 15 * time.Second}
-	open := func() *health.Meter {
+	b := health.Binding{Scope: source.Scope{Unit: "shop", Release: "2.0.0", Stage: "canary", Exposed: targets[:changed], Cohort: targets[:changed], Control: targets[changed:]}, Bake: 15 * time.Second}
+	open := func() *health.Evaluator {
 		m, err := health.Open(h, b, health.Deps{})
 		require.NoError(t, err)
 		return m
 	}
-	until := func(m *health.Meter, each func(), done func(map[string]health.Result) bool) map[string]health.Result {
+	until := func(m *health.Evaluator, each func(), done func(map[string]health.Result) bool) map[string]health.Result {
 		byName := map[string]health.Result{}
 		looks(t, m, each, func(r health.Report) bool {
 			for _, res := range r.Results {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -86,7 +87,7 @@ func startPrometheus(t *testing.T, pages []string, fill func(dir string)) string
 }
 
 // looks asks again until a look says so, or some time has passed.
-func looks(t *testing.T, m *health.Meter, each func(), want func(health.Report) bool) health.Report {
+func looks(t *testing.T, m *health.Evaluator, each func(), want func(health.Report) bool) health.Report {
 	t.Helper()
 	var r health.Report
 	for range 40 {
@@ -142,8 +143,8 @@ func TestRealPrometheus(t *testing.T) {
 			}
 		}
 	}
-	b := health.Binding{Scope: health.Scope{Unit: "edge", Release: "2.0.0", Stage: "canary", Since: time.Now(), Exposed: targets[:2], Cohort: targets[:2], Control: targets[2:]}}
-	open := func() *health.Meter {
+	b := health.Binding{Scope: source.Scope{Unit: "edge", Release: "2.0.0", Stage: "canary", Since: time.Now(), Exposed: targets[:2], Cohort: targets[:2], Control: targets[2:]}}
+	open := func() *health.Evaluator {
 		m, err := health.Open(h, b, health.Deps{})
 		require.NoError(t, err)
 		return m

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/sequential"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -39,7 +40,7 @@ func TestMidBakeSaysNoPass(t *testing.T) {
 // What of a check is shown while a bake goes on, beside its verdict at a gate.
 func TestStandings(t *testing.T) {
 	four, few := spec.Check{Name: "p99", Value: "x", Max: new(spec.Number(4)), Tolerate: 2}, spec.Check{Name: "errors", Bad: "x", Total: "y", Max: new(spec.Number(0.01))}
-	count := func(n float64) reading { return reading{value: n} }
+	count := func(n float64) source.Reading { return source.Reading{Value: n} }
 	for name, c := range map[string]struct {
 		of      Result
 		verdict Verdict

@@ -6,10 +6,11 @@ import (
 	"maps"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/judge"
 )
 
-// State is what a Meter must remember between looks, small enough for a
+// State is what an Evaluator must remember between looks, small enough for a
 // heartbeat. The zero value remembers nothing.
 type State struct {
 	// At is when the newest look judged.
@@ -24,12 +25,12 @@ type State struct {
 	Source json.RawMessage `json:"source,omitempty"`
 }
 
-// State is what a later Meter of the same stage goes on from. It is a copy: later
+// State is what a later Evaluator of the same stage goes on from. It is a copy: later
 // looks do not change it.
-func (m *Meter) State() State {
+func (m *Evaluator) State() State {
 	s := State{At: m.last, Streaks: maps.Clone(m.streaks)}
-	if kept, ok := m.source.(memory); ok {
-		s.Source = kept.state()
+	if kept, ok := m.source.(source.Memory); ok {
+		s.Source = kept.State()
 	}
 	for name, c := range m.parts() {
 		if s.Comparisons == nil {
@@ -46,9 +47,9 @@ func (m *Meter) State() State {
 	return s
 }
 
-// Restore goes on from an earlier Meter's state. A state of other checks is an
+// Restore goes on from an earlier Evaluator's state. A state of other checks is an
 // error.
-func (m *Meter) Restore(s State) error {
+func (m *Evaluator) Restore(s State) error {
 	m.last = s.At
 	for check, n := range s.Streaks {
 		m.streaks[check] = max(0, n)
@@ -64,8 +65,8 @@ func (m *Meter) Restore(s State) error {
 			return otherCheck(name)
 		}
 	}
-	if kept, ok := m.source.(memory); ok && len(s.Source) > 0 {
-		return kept.restore(s.Source)
+	if kept, ok := m.source.(source.Memory); ok && len(s.Source) > 0 {
+		return kept.Restore(s.Source)
 	}
 	return nil
 }

@@ -13,13 +13,13 @@ import (
 // comparison judges one check of two arms, look by look. Build it with
 // newComparison. It is not safe for concurrent use.
 type comparison struct {
-	criteria Criteria
-	test     *sequential.TwoArms
-	traffic  traffic
-	itself   itself
+	criteria     Criteria
+	test         *sequential.TwoArms
+	traffic      traffic
+	selfBaseline selfBaseline
 	// known says that something was seen before the change.
 	known bool
-	presence
+	armsSeen
 	// evidence of harm, now and at its highest.
 	evidence, peak float64
 	trace          Trace
@@ -60,9 +60,9 @@ type Outcome struct {
 // newComparison readies a check with the looks before the change; none, where nothing
 // is known of then.
 func newComparison(c Criteria, before []Look) *comparison {
-	j := &comparison{criteria: c, traffic: newTraffic(c, before), itself: newItself(before, c.Daily)}
+	j := &comparison{criteria: c, traffic: newTraffic(c, before), selfBaseline: newSelfBaseline(before, c.Daily)}
 	if c.Before || c.limit() > 0 {
-		before = j.itself.all(before)
+		before = j.selfBaseline.all(before)
 	}
 	past := pairs(before)
 	j.test, j.known = sequential.NewTwoArms(c.question(), past), len(past) > 0
@@ -85,7 +85,7 @@ func (j *comparison) See(strata ...Look) {
 		case limit > 0:
 			l = rated(l, limit)
 		case j.criteria.Before:
-			l = j.itself.against(l)
+			l = j.selfBaseline.against(l)
 		}
 		if p, ok := l.pair(); ok {
 			seen = append(seen, p)
@@ -192,7 +192,7 @@ const maxEvidence = 1e300
 // zero value has seen nothing.
 type ComparisonState struct {
 	Test sequential.TwoArmsState `json:"test"`
-	presence
+	armsSeen
 	// LnE is the evidence of harm in nats, and Peak the most that there ever was.
 	LnE   float64 `json:"lnE,omitempty"`
 	Peak  float64 `json:"peak,omitempty"`
@@ -202,7 +202,7 @@ type ComparisonState struct {
 
 // State is what was seen so far. It does not hold the share of requests.
 func (j *comparison) State() ComparisonState {
-	return ComparisonState{Test: j.test.State(), presence: j.presence, LnE: j.evidence, Peak: j.peak, There: j.there, Trace: slices.Clone(j.trace)}
+	return ComparisonState{Test: j.test.State(), armsSeen: j.armsSeen, LnE: j.evidence, Peak: j.peak, There: j.there, Trace: slices.Clone(j.trace)}
 }
 
 // Restore goes on from the state of a comparison by the same criteria, with the same
@@ -211,7 +211,7 @@ func (j *comparison) Restore(s ComparisonState) bool {
 	if !j.test.Restore(s.Test) {
 		return false
 	}
-	j.presence, j.evidence, j.peak, j.there, j.trace = s.presence, s.LnE, s.Peak, s.There, slices.Clone(s.Trace)
+	j.armsSeen, j.evidence, j.peak, j.there, j.trace = s.armsSeen, s.LnE, s.Peak, s.There, slices.Clone(s.Trace)
 	return true
 }
 

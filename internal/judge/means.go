@@ -33,12 +33,12 @@ type MeansCriteria struct {
 // the ranks, in that of Mann and Whitney (of one arm: Student's and Wilcoxon's), since
 // few targets with skewed numbers deceive the first.
 type Means struct {
-	criteria MeansCriteria
-	moments  []time.Duration // since the change, at which a test is made
-	before   [2]averages
-	paired   bool
-	past     bool // something was seen before the change
-	state    MeansState
+	criteria  MeansCriteria
+	testTimes []time.Duration // since the change, at which a test is made
+	before    [2]averages
+	paired    bool
+	past      bool // something was seen before the change
+	state     MeansState
 }
 
 // Found is what a test of means found.
@@ -59,7 +59,7 @@ type Found struct {
 // seen nothing.
 type MeansState struct {
 	Looks int `json:"looks,omitempty"`
-	presence
+	armsSeen
 	// Done is how many tests were made, and Span how many looks there were since.
 	Done int `json:"done,omitempty"`
 	Span int `json:"span,omitempty"`
@@ -79,7 +79,7 @@ type MeansState struct {
 // NewMeans readies a check with the looks before the change; none, where nothing is
 // known of then.
 func NewMeans(c MeansCriteria, before []Numbers) *Means {
-	j := &Means{criteria: c, moments: checkpoints(c.Bake, c.Every)}
+	j := &Means{criteria: c, testTimes: checkpoints(c.Bake, c.Every)}
 	for _, l := range before {
 		j.before[exposed].add(l.Exposed)
 		j.before[control].add(l.Control)
@@ -117,7 +117,7 @@ func checkpoints(bake, every time.Duration) []time.Duration {
 // due is how many tests are to be made up to a moment. Looks may come a little early.
 func (j *Means) due(at time.Duration) int {
 	n := 0
-	for n < len(j.moments) && j.moments[n] <= at+j.criteria.Every/2 {
+	for n < len(j.testTimes) && j.testTimes[n] <= at+j.criteria.Every/2 {
 		n++
 	}
 	return n
@@ -125,7 +125,7 @@ func (j *Means) due(at time.Duration) int {
 
 // tested says that the test at the end of the bake was made, if that has come.
 func (j *Means) tested(at time.Duration) bool {
-	return j.state.Done >= min(j.due(at), len(j.moments)-later)
+	return j.state.Done >= min(j.due(at), len(j.testTimes)-later)
 }
 
 // sides is how many of drop and rise are judged.
@@ -145,7 +145,7 @@ func (c MeansCriteria) judges() bool {
 }
 
 // tests is among how many alpha is split.
-func (j *Means) tests() float64 { return float64(2 * max(1, j.criteria.sides()) * len(j.moments)) }
+func (j *Means) tests() float64 { return float64(2 * max(1, j.criteria.sides()) * len(j.testTimes)) }
 
 // See takes the next look.
 func (j *Means) See(l Numbers) {
@@ -194,9 +194,9 @@ func (j *Means) compare(at time.Duration) {
 func (j *Means) draw(numbers [2][]float64) {
 	var arms [2]sequential.Counts
 	for arm, values := range numbers {
-		m := moments(values)
+		m := summarize(values)
 		if arm == control && j.criteria.Before {
-			m = moments(j.before[exposed].means())
+			m = summarize(j.before[exposed].means())
 		}
 		arms[arm] = sequential.Counts{Bad: m.Mean * m.N, Total: m.N}
 	}
@@ -228,7 +228,7 @@ func (j *Means) show() {
 		return
 	}
 	s := j.sample(j.state.Since)
-	level := c.Risk / float64(len(j.moments))
+	level := c.Risk / float64(len(j.testTimes))
 	j.state.Shown = s.usual > 0 &&
 		(c.Drop < 0 || s.chance((1-c.Drop)/c.Enough, true) <= level) &&
 		(c.Rise < 0 || s.chance((1+c.Rise)*c.Enough, false) <= level)

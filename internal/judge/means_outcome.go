@@ -41,7 +41,7 @@ func (j *Means) Outcome(at time.Duration) Outcome {
 	case missing != "":
 		out.Verdict, out.Evidence = Unexercised, missing
 	case j.state.Least == nil && j.due(at) == 0:
-		out.Verdict, out.Evidence = Unexercised, fmt.Sprintf("the first comparison is after %s", j.moments[0].Truncate(time.Second))
+		out.Verdict, out.Evidence = Unexercised, fmt.Sprintf("the first comparison is after %s", j.testTimes[0].Truncate(time.Second))
 	case j.state.Least == nil || !j.tested(at):
 		out.Verdict, out.Evidence = Unexercised, "the next look with numbers is compared"
 	default:

@@ -32,8 +32,8 @@ func (j *Means) sample(packed [2]sequential.Packed) sample {
 		}
 		s.targets[arm] = len(s.now[arm])
 	}
-	s.mean = moments(s.now[exposed]).Mean
-	was, other, wasOther := moments(s.before[exposed]).Mean, moments(s.now[control]).Mean, moments(s.before[control]).Mean
+	s.mean = summarize(s.now[exposed]).Mean
+	was, other, wasOther := summarize(s.before[exposed]).Mean, summarize(s.now[control]).Mean, summarize(s.before[control]).Mean
 	switch {
 	case s.single:
 		s.usual = was
@@ -76,7 +76,7 @@ func (s sample) chance(factor float64, above bool) float64 {
 	}
 	// Less than this is rounding.
 	slip := 1e-9 * max(math.Abs(s.mean), math.Abs(s.usual))
-	ma, mb := moments(a), moments(b)
+	ma, mb := summarize(a), summarize(b)
 	switch {
 	case s.single && ma.Mean > slip:
 		return max(sequential.AboveZero(ma), sequential.RankedAboveZero(a))

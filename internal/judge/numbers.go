@@ -114,7 +114,7 @@ func unpacked(p sequential.Packed) averages {
 	return out
 }
 
-func moments(values []float64) (m sequential.Moments) {
+func summarize(values []float64) (m sequential.Stats) {
 	for _, v := range values {
 		m = m.Add(v)
 	}

@@ -35,10 +35,10 @@ func TestStateOfOtherCriteriaIsRefused(t *testing.T) {
 // Workflows in flight hold states: what their fields are called stays.
 func TestStateKeepsItsNames(t *testing.T) {
 	t.Parallel()
-	seen := presence{Newest: 2, Seen: 3, Any: true}
+	seen := armsSeen{Newest: 2, Seen: 3, Any: true}
 	for want, state := range map[string]any{
-		`"newest":2,"seen":3,"any":true,"lnE":1`:             ComparisonState{presence: seen, LnE: 1},
-		`{"looks":1,"newest":2,"seen":3,"any":true,"left":1`: MeansState{Looks: 1, presence: seen, Left: 1},
+		`"newest":2,"seen":3,"any":true,"lnE":1`:             ComparisonState{armsSeen: seen, LnE: 1},
+		`{"looks":1,"newest":2,"seen":3,"any":true,"left":1`: MeansState{Looks: 1, armsSeen: seen, Left: 1},
 	} {
 		raw, err := json.Marshal(state)
 		require.NoError(t, err)
@@ -46,5 +46,5 @@ func TestStateKeepsItsNames(t *testing.T) {
 	}
 	var s MeansState
 	require.NoError(t, json.Unmarshal([]byte(`{"newest":2,"seen":3,"any":true}`), &s))
-	require.Equal(t, seen, s.presence)
+	require.Equal(t, seen, s.armsSeen)
 }

@@ -22,7 +22,7 @@ func (j *comparison) otherArm(seen sequential.Pair) sequential.Counts {
 	case j.criteria.limit() > 0: // a limit has no samples
 		return sequential.Counts{Total: j.criteria.MinSamples + 1}
 	case j.criteria.Before:
-		return j.itself.Counts
+		return j.selfBaseline.Counts
 	}
 	return seen.Control
 }

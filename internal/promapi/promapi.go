@@ -3,6 +3,7 @@
 package promapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/api"
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/terminal"
 )
 
@@ -62,6 +64,27 @@ func Final(err error) bool {
 	}
 	e, ok := errors.AsType[*promv1.Error](err)
 	return ok && (e.Type == promv1.ErrBadData || e.Type == promv1.ErrExec)
+}
+
+// How often a question is asked: so many attempts, with a pause before the second that
+// doubles after. Who asks to be left alone for longer than patience is.
+const (
+	attempts   = 3
+	firstPause = 250 * time.Millisecond
+	patience   = 10 * time.Second
+)
+
+// Retry asks again on trouble on the way, up to three times, and answers the last answer.
+func Retry[T any](ctx context.Context, ask func() (T, error)) (T, error) {
+	wait := firstPause
+	for n := 1; ; n++ {
+		out, err := ask()
+		busy, ok := errors.AsType[Busy](err)
+		if err == nil || ok && time.Duration(busy) > patience || Final(err) || n == attempts || pause.For(ctx, wait) != nil {
+			return out, err
+		}
+		wait *= 2
+	}
 }
 
 // Refusal is an answer that asking again does not change.

@@ -17,7 +17,7 @@ import (
 // (Biometrika, 1947). Values must be independent and their means about normal. It is 1
 // where either sample has fewer than two values or cannot be, and where a's mean is not
 // the larger one; 0 where neither sample varies but the means differ.
-func Above(a, b Moments) float64 {
+func Above(a, b Stats) float64 {
 	if !a.sound() || !b.sound() || a.N < 2 || b.N < 2 || !(a.Mean > b.Mean) {
 		return 1
 	}
@@ -32,7 +32,7 @@ func Above(a, b Moments) float64 {
 
 // AboveZero is what Above is for the mean of one sample and 0 (Student, "The probable
 // error of a mean", Biometrika, 1908).
-func AboveZero(a Moments) float64 {
+func AboveZero(a Stats) float64 {
 	if !a.sound() || a.N < 2 || !(a.Mean > 0) {
 		return 1
 	}

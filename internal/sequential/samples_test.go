@@ -11,7 +11,7 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-func moments(values []float64) (m sequential.Moments) {
+func moments(values []float64) (m sequential.Stats) {
 	for _, v := range values {
 		m = m.Add(v)
 	}
@@ -28,7 +28,7 @@ func TestAbove(t *testing.T) {
 	require.InDelta(t, 0.0, sequential.Above(moments([]float64{3, 3, 3}), same), 0)
 	require.InDelta(t, 1.0, sequential.Above(moments([]float64{3}), same), 0)
 	require.InDelta(t, 0.0, sequential.AboveZero(same), 0)
-	require.InDelta(t, 1.0, sequential.AboveZero(sequential.Moments{}), 0)
+	require.InDelta(t, 1.0, sequential.AboveZero(sequential.Stats{}), 0)
 }
 
 func TestRankedAbove(t *testing.T) {

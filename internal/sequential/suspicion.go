@@ -20,7 +20,7 @@ func suspicion(looks []Pair, own bool) float64 {
 	split -= math.Log(scales)
 	control := 0.0
 	if own {
-		control = alone(looks).burstier()
+		control = controlDispersion(looks).burstier()
 	}
 	bursts := math.Log(oneArm) + split + control
 	return math.Exp(bursts - logSum(bursts, math.Log(bothArms)+control, math.Log(1-oneArm-bothArms)))
@@ -57,8 +57,8 @@ func lnGamma(x, mean, shape float64) float64 {
 	return shape*math.Log(shape*x/mean) - shape*x/mean - math.Log(x) - g
 }
 
-// alone is the dispersion of the control's events between neighbouring looks.
-func alone(looks []Pair) Dispersion {
+// controlDispersion is the dispersion of the control's events between neighbouring looks.
+func controlDispersion(looks []Pair) Dispersion {
 	var v variance
 	for i := 1; i < len(looks); i++ {
 		a, b := looks[i-1], looks[i]

@@ -47,13 +47,13 @@ type TwoArms struct {
 // node is the test under the assumption that the arms' rates had one ratio before.
 type node struct {
 	candidate
-	// wild is the same for bets.
-	wild candidate
-	grid *Grid
-	bets *bets
-	// blunt is the grid on a small part of the events, for harm that is too large to be
+	// bettingPrior is the same for bets.
+	bettingPrior candidate
+	grid         *Grid
+	bets         *bets
+	// thinned is the grid on a small part of the events, for harm that is too large to be
 	// a burst: bets find it no faster than any other.
-	blunt *Grid
+	thinned *Grid
 	// null and enough are log-likelihoods of what was seen since, but for a common
 	// constant, at the largest ratio that is allowed and at what must be excluded.
 	null, enough, unchanged float64
@@ -68,18 +68,18 @@ func commonFirst() []float64 { return []float64{0.06, 0.16, 0.26, 0.2, 0.14, 0.1
 func NewTwoArms(q Question, before []Pair) *TwoArms {
 	t := &TwoArms{question: q}
 	before = tidy(before)
-	t.before, t.span = Rhythm(before)
+	t.before, t.span = BurstSpan(before)
 	own := !q.Fixed && !q.Unlike
 	t.suspicion = suspicion(before, own)
 	if own {
-		t.control = alone(before)
+		t.control = controlDispersion(before)
 	}
 	calm, wild := t.centres(before)
 	for i, n := range calm {
 		null, wildNull := n.Ratio*(1+q.Worse), wild[i].Ratio*(1+q.Worse)
 		t.nodes = append(t.nodes, node{
 			candidate: n, grid: NewGrid(null, Ratios(), commonFirst(), q.Start),
-			wild: wild[i], bets: newBets(wildNull, q.Start, t.span), blunt: NewGrid(wildNull, Ratios(), commonFirst(), q.Start),
+			bettingPrior: wild[i], bets: newBets(wildNull, q.Start, t.span), thinned: NewGrid(wildNull, Ratios(), commonFirst(), q.Start),
 		})
 	}
 	return t
@@ -112,14 +112,14 @@ func (t *TwoArms) See(strata ...Pair) {
 	t.jitter.See(whole)
 	t.whole = t.whole.Plus(whole)
 	for i := range t.nodes {
-		t.nodes[i].see(strata, t.question, t.bluntness())
+		t.nodes[i].see(strata, t.question, t.thinning())
 	}
 }
 
 func (n *node) see(strata []Pair, q Question, blunt float64) {
 	n.grid.See(strata...)
 	n.bets.See(strata...)
-	n.blunt.see(strata, blunt)
+	n.thinned.see(strata, blunt)
 	for _, p := range strata {
 		n.null += likelihood(p, n.Ratio*(1+q.Worse))
 		n.unchanged += likelihood(p, n.Ratio)
@@ -139,8 +139,8 @@ const (
 	sharp = 0.75
 )
 
-// bluntness is how many events of a burst count as one.
-func (t *TwoArms) bluntness() float64 {
+// thinning is how many events of a burst count as one.
+func (t *TwoArms) thinning() float64 {
 	if t.before.Known() {
 		return wide * max(2, t.before.High(), t.control.Factor)
 	}
@@ -188,7 +188,7 @@ func (t *TwoArms) Independent() float64 {
 func (t *TwoArms) ventured() float64 {
 	out := make([]float64, len(t.nodes))
 	for i, n := range t.nodes {
-		out[i] = math.Log(n.wild.Weight) - logSum(math.Log(sharp)+n.bets.Evidence(), math.Log(1-sharp)+n.blunt.Evidence())
+		out[i] = math.Log(n.bettingPrior.Weight) - logSum(math.Log(sharp)+n.bets.Evidence(), math.Log(1-sharp)+n.thinned.Evidence())
 	}
 	return -logSum(out...)
 }
@@ -257,7 +257,7 @@ func (t *TwoArms) State() TwoArmsState {
 		s.Tests = append(s.Tests, n.null, n.enough, n.unchanged, n.bets.exposed, n.bets.expected)
 		s.Tests = append(s.Tests, n.grid.pack()...)
 		s.Tests = append(s.Tests, n.bets.pack()...)
-		s.Tests = append(s.Tests, n.blunt.pack()...)
+		s.Tests = append(s.Tests, n.thinned.pack()...)
 	}
 	return s
 }
@@ -280,8 +280,8 @@ func (t *TwoArms) Restore(s TwoArmsState) bool {
 		n.bets.exposed, n.bets.expected = from[3], from[4]
 		n.grid.unpack(from[own:])
 		n.bets.unpack(from[own+len(n.grid.acc):])
-		n.blunt.unpack(from[own+len(n.grid.acc)+len(n.bets.acc):])
-		n.grid.looks, n.bets.looks, n.blunt.looks = s.Looks, s.Looks, s.Looks
+		n.thinned.unpack(from[own+len(n.grid.acc)+len(n.bets.acc):])
+		n.grid.looks, n.bets.looks, n.thinned.looks = s.Looks, s.Looks, s.Looks
 	}
 	return true
 }

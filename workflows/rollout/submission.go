@@ -1,7 +1,7 @@
 package rollout
 
 import (
-	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -22,7 +22,7 @@ type Submission struct {
 	Override *rollout.ControlRequest `json:"override,omitempty"`
 	// Earlier are when other rollouts of the unit ran, lately and as far as is known: what
 	// targets showed then is not how they usually are.
-	Earlier []health.Span `json:"earlier,omitempty"`
+	Earlier []source.Span `json:"earlier,omitempty"`
 	// Carried is set by a rollout that continues as new, and by nobody else.
 	Carried *Carried `json:"carried,omitempty"`
 }

@@ -1,0 +1,38 @@
+package health
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health/source"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/tmpl"
+)
+
+// CheckIdentity answers a function that says why metrics could not tell a target that comes late
+// from the others, or from those that fitted before: it lacks a label of its name there,
+// or has the name of another. Its addresses are spec.AddressUses' affair. It asks nobody,
+// and is not safe for concurrent use.
+func CheckIdentity(h spec.Health, others []fleet.Target) func(fleet.Target) error {
+	taken := map[string]string{}
+	each := slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return c.Each != "" || c.Means() })
+	identify := func(t fleet.Target) error {
+		if h.Prometheus == "" {
+			return nil
+		}
+		v, err := tmpl.Fill(h.Identify.Value, tmpl.ForTarget(t.ID, t.Address, t.Labels))
+		if err != nil {
+			return fmt.Errorf("health.identify.value: %w", err)
+		}
+		if other, ok := taken[v]; each && ok && other != t.ID {
+			return fmt.Errorf("health.identify: appears as %s=%q, as target %s does", h.Identify.Label, source.Cut(v, 60), other)
+		}
+		taken[v] = t.ID
+		return nil
+	}
+	for _, t := range others {
+		_ = identify(t) // the rollout has lived with them so far
+	}
+	return identify
+}

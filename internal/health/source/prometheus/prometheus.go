@@ -1,0 +1,273 @@
+// Package prometheus is a source of health that asks a Prometheus-compatible API: it has a
+// past, and shows every target by the label that the spec names.
+package prometheus
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health/source"
+	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/promapi"
+	"github.com/sluicehq/sluice/internal/promql"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/tmpl"
+)
+
+// matcherSample is how many targets of an arm a query names: a matcher of more
+// grows past what servers accept in a URL or compile quickly.
+const matcherSample = 200
+
+// server asks a Prometheus-compatible API. Its readings may be taken
+// concurrently.
+type server struct {
+	api   promv1.API
+	spec  spec.Health
+	scope source.Scope
+	// values are the label's values of each arm, sampled.
+	exposed, cohort, control []string
+	// The same of checks that ask about each target.
+	eachExposed, eachCohort, eachControl owned
+
+	host  string        // for messages: the URL may hold more
+	slots chan struct{} // one for each query on its way
+
+	mu      sync.Mutex
+	answers map[asked]*answer // of this look
+	began   time.Time         // this look, by this machine's clock
+}
+
+func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
+	c, err := promapi.New(h.Prometheus, d.Transport, maxAnswer)
+	if err != nil {
+		return nil, fmt.Errorf("health.prometheus: %w", err)
+	}
+	if err := distinct(h.Identify, b); err != nil {
+		return nil, err
+	}
+	p := &server{api: c, spec: h, scope: b, host: c.Host, slots: make(chan struct{}, queryParallel), answers: map[asked]*answer{}}
+	for _, arm := range []struct {
+		targets []fleet.Target
+		into    *[]string
+	}{{b.Exposed, &p.exposed}, {b.Cohort, &p.cohort}, {b.Control, &p.control}} {
+		if *arm.into, err = identities(h.Identify, source.Sample(arm.targets, matcherSample)); err != nil {
+			return nil, err
+		}
+	}
+	if p.eachExposed, err = owners(h, b.Exposed); err != nil {
+		return nil, err
+	}
+	if p.eachCohort, err = owners(h, b.Cohort); err != nil {
+		return nil, err
+	}
+	p.eachControl, err = owners(h, source.Sample(source.Sample(b.Control, source.EachSample), judge.MostTargets))
+	return p, err
+}
+
+// identities are the values by which metrics know the targets.
+func identities(id spec.Identify, targets []fleet.Target) ([]string, error) {
+	out := make([]string, 0, len(targets))
+	for _, t := range targets {
+		v, err := tmpl.Fill(id.Value, tmpl.ForTarget(t.ID, t.Address, t.Labels))
+		if err != nil {
+			return nil, fmt.Errorf("health.identify.value: %w", err)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// distinct refuses targets of both arms that metrics know by the same name: what
+// one does would count for the other.
+func distinct(id spec.Identify, b source.Scope) error {
+	owners := make(map[string]string, len(b.Exposed))
+	for a, targets := range [2][]fleet.Target{b.Exposed, b.Control} {
+		for _, t := range targets {
+			v, err := tmpl.Fill(id.Value, tmpl.ForTarget(t.ID, t.Address, t.Labels))
+			if err != nil {
+				return fmt.Errorf("health.identify.value: %w", err)
+			}
+			if v == "" {
+				return fmt.Errorf("health.identify: target %s has an empty value, so no metrics are known to be its own", t.ID)
+			}
+			owner, taken := owners[v]
+			switch {
+			case source.Arm(a) == source.Exposed:
+				owners[v] = t.ID
+			case taken:
+				return fmt.Errorf("health.identify: targets %s and %s both appear as %s=%q, so what one does would count for the other; expected a value of its own for each target, such as {{address}}", owner, t.ID, id.Label, source.Cut(v, 60))
+			}
+		}
+	}
+	return nil
+}
+
+func (p *server) Refresh(context.Context, time.Time, time.Time) {
+	p.answers, p.began = map[asked]*answer{}, time.Now()
+}
+
+// Absence is two of the server's own intervals: until it has read a target twice,
+// an increase is empty on a busy one, too.
+func (p *server) Absence() time.Duration { return p.spec.StaleAfter.Std() }
+
+// Settling is four of the server's own intervals, of which a restart takes one.
+func (p *server) Settling() time.Duration {
+	return min(2*p.spec.StaleAfter.Std(), p.spec.Window.Std())
+}
+
+// Coverage follows the placeholder that the expression uses: one about the cohort
+// says nothing about the others exposed.
+func (p *server) Coverage(expr string, a source.Arm) (read, of int) {
+	switch {
+	case a == source.Control:
+		of = len(p.scope.Control)
+	case promql.OnlyCohort(expr):
+		of = len(p.scope.Cohort)
+	default:
+		of = len(p.scope.Exposed)
+	}
+	return min(of, matcherSample), of
+}
+
+// Baseline looks back: a Prometheus has a past.
+func (p *server) Baseline(ctx context.Context, at time.Time) (source.Window, error) {
+	p.scope.Since = time.Time{}
+	p.Refresh(ctx, at, at)
+	return source.Window{From: at.Add(-p.spec.Window.Std()), At: at}, nil
+}
+
+func (p *server) Count(ctx context.Context, expr string, a source.Arm, w source.Window, l source.OnEmpty) source.Reading {
+	r := p.ask(ctx, expr, a, w, l).Counted()
+	r.Span = w.Length()
+	return r
+}
+
+func (p *server) Gauge(ctx context.Context, expr string, w source.Window) source.Reading {
+	return p.ask(ctx, expr, source.Exposed, w, source.EmptyIsUnknown).Usable()
+}
+
+// fill answers the query for an arm: the same text, with the exposed targets
+// replaced by the control for the control's.
+func (p *server) fill(expr string, a source.Arm, w source.Window) (string, error) {
+	v := p.values(w)
+	if a == source.Control {
+		v.Exposed, v.Cohort = p.control, p.control
+	}
+	return promql.Fill(expr, v)
+}
+
+// fillFor answers the query for some of the targets that it is about.
+func (p *server) fillFor(expr string, targets []string, w source.Window) (string, error) {
+	v := p.values(w)
+	v.Exposed, v.Cohort = targets, targets
+	return promql.Fill(expr, v)
+}
+
+func (p *server) values(w source.Window) promql.Values {
+	return promql.Values{
+		Label: p.spec.Identify.Label, Exposed: p.exposed, Cohort: p.cohort, Control: p.control, Window: w.Length(),
+		Release: p.scope.Release, Previous: p.scope.Previous, Unit: p.scope.Unit, Stage: p.scope.Stage,
+	}
+}
+
+func (p *server) ask(ctx context.Context, expr string, a source.Arm, w source.Window, l source.OnEmpty) source.Reading {
+	query, err := p.fill(expr, a, w)
+	if err != nil {
+		return source.NoData(expr, "the query cannot be filled: %s", err)
+	}
+	r := p.query(ctx, query, w.At)
+	lacking := r.Empty && l == source.EmptyIsZero
+	if r.Verdict != "" && !lacking {
+		return r
+	}
+	if old := p.fresh(ctx, query, w, l, lacking); old.Verdict != "" {
+		old.Query, old.Warnings, old.Value = query, r.Warnings, r.Usable().Value
+		return old
+	}
+	if lacking {
+		r = source.Reading{Query: query, Warnings: r.Warnings}
+	}
+	if a == source.Exposed {
+		r.Early = p.early(query, w)
+	}
+	return r
+}
+
+// early says that a query reaches back to before evidence counts; empty if not.
+func (p *server) early(query string, w source.Window) string {
+	back := reach(query)
+	if back <= w.At.Sub(p.begin()) {
+		return ""
+	}
+	return fmt.Sprintf("the query reaches back %s, to before evidence counts (%s)", spec.Duration(back), p.begin().UTC().Format("15:04:05 MST"))
+}
+
+// begin is when evidence begins.
+func (p *server) begin() time.Time { return p.scope.Since.Add(p.spec.Warmup.Std()) }
+
+// fresh says what is wrong with the series that a query reads: the newest sample
+// of each selector must be recent, and from after the apply. A selector without
+// any sample is left to the query itself, as long as others have some. When the
+// query answered nothing, and that is to mean none, the source must show that it
+// would know.
+func (p *server) fresh(ctx context.Context, query string, w source.Window, l source.OnEmpty, lacking bool) source.Reading {
+	selectors, err := promql.Selectors(query)
+	if err != nil || len(selectors) == 0 {
+		return source.NoData(query, "the query asks about no series, so nothing tells how old its answer is")
+	}
+	recent := false
+	for _, s := range selectors {
+		r := p.newest(ctx, s, w.At)
+		if lacking && r.Verdict == "" {
+			return source.NoData(query, "the query answers nothing, although there are series of %s: they were read only once yet, or the query needs others that are absent (… or vector(0) fills them in)", source.Cut(s, 80))
+		}
+		if r.Empty && l == source.EmptyIsZero {
+			r = p.newest(ctx, loosened(s), w.At)
+			if r.Empty && lacking {
+				return nobodyHas(query, s)
+			}
+		}
+		if r.Empty {
+			continue
+		}
+		if r.Verdict != "" {
+			return r
+		}
+		recent = true
+		if old := p.times(w).Aged(stamp(r)); old.Verdict != "" {
+			return old
+		}
+	}
+	if !recent {
+		return source.Reading{Verdict: judge.Stale, Why: "no series of the query has a recent sample"}
+	}
+	return source.Reading{}
+}
+
+// stamp is the time that a reading of seconds means.
+func stamp(r source.Reading) time.Time {
+	return time.UnixMilli(int64(1000 * min(max(r.Value, 0), 1<<40)))
+}
+
+// times are when samples count in a look.
+func (p *server) times(w source.Window) source.Times {
+	return source.Times{At: w.At, Begin: p.begin(), After: p.spec.StaleAfter, Ahead: source.Ahead(p.spec, time.Since(p.began))}
+}
+
+// newest is when the newest sample of a selector was taken, in seconds.
+func (p *server) newest(ctx context.Context, selector string, at time.Time) source.Reading {
+	return p.query(ctx, newest("max", selector), at).Usable()
+}
+
+// newest asks for the time of a selector's newest sample, also of one that is in the
+// future of the query's time: a source whose clock is ahead shows by it. How far it
+// looks is less than how far a selector looks back, 5m unless the source was told
+// otherwise, so that samples of now are found, too.
+func newest(aggregation, selector string) string {
+	return fmt.Sprintf("%[1]s(timestamp(%[2]s offset -4m)) or %[1]s(timestamp(%[2]s))", aggregation, selector)
+}

@@ -1,0 +1,122 @@
+package scrape
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/health/source"
+	"github.com/sluicehq/sluice/internal/judge"
+)
+
+// times are when samples count in a look.
+func (s *pages) times(w source.Window) source.Times {
+	return source.Times{At: source.Later(w.At, s.kept.At), Begin: s.begin, After: s.spec.StaleAfter, Ahead: source.Ahead(s.spec, time.Since(s.began))}
+}
+
+// when is the time of a sample: now, unless the page says another.
+func when(said, now time.Time) time.Time {
+	if said.IsZero() {
+		return now
+	}
+	return said
+}
+
+// note adds what a page shows of an expression.
+func note(in map[string]*shown, expr, id string, v *float64, newest time.Time, wrong string) {
+	if v == nil && wrong == "" {
+		return
+	}
+	if in[expr] == nil {
+		in[expr] = &shown{of: map[string]source.Reading{}, stamps: map[string]time.Time{}}
+	}
+	switch e := in[expr]; {
+	case wrong != "":
+		e.wrong = id + ": " + source.Cut(wrong, 200)
+		e.of[id] = source.NoData("", "%s", source.Cut(wrong, 200))
+	default:
+		e.values = append(e.values, *v)
+		e.of[id], e.stamps[id] = source.Reading{Value: *v}, newest
+		e.newest = source.Later(e.newest, newest)
+	}
+}
+
+// readable refuses an arm of whose pages less than half could be read, and an
+// expression that no page answers with a number.
+func (s *pages) readable(expr string, a source.Arm, in map[string]*shown) (*shown, source.Reading) {
+	e, pages, all := in[expr], s.seen[a].pages, len(s.arms[a])
+	switch {
+	case all == 0:
+		return nil, source.NoData(expr, "no target to read")
+	case 2*pages < all:
+		return nil, source.NoData(expr, "%d of %d metrics pages could not be read (%s)", all-pages, all, s.seen[a].why)
+	case e == nil:
+		r := source.NoData(expr, "no page has the series")
+		r.Empty = true
+		return nil, r
+	case e.wrong != "":
+		return nil, source.NoData(expr, "%s", e.wrong)
+	}
+	return e, source.Reading{Query: expr}
+}
+
+func (s *pages) Count(_ context.Context, expr string, a source.Arm, w source.Window, l source.OnEmpty) source.Reading {
+	i := slices.Index(s.exprs, expr)
+	if i < 0 {
+		return source.NoData(expr, "the expression is not one of the spec's")
+	}
+	e, r := s.readable(expr, a, s.seen[a].counts)
+	switch {
+	case r.Empty && l == source.EmptyIsZero && (s.seen[source.Exposed].known[expr] || s.seen[source.Control].known[expr]):
+		e, r = &shown{newest: w.At}, source.Reading{Query: expr}
+	case r.Empty && l == source.EmptyIsZero:
+		r.Why = "no page at all has the metric with these labels: is a name misspelt, or does the counter appear only with its first event?"
+		return r
+	case r.Verdict != "":
+		return r
+	}
+	var covered, unsteady float64
+	var newest time.Time
+	r.Steady = new(0.0)
+	for _, p := range s.kept.Parts {
+		if p.At.After(w.From) {
+			r.Value += p.Counts[i][a]
+			*r.Steady += p.Counts[i][a]
+			if p.Restarted != nil {
+				*r.Steady -= p.Restarted.Counts[i][a]
+				unsteady += p.Restarted.Seconds[a]
+			}
+			r.Span += p.length()
+			covered += p.Seconds[a]
+			if p.Seconds[a] > 0 {
+				newest = p.At
+			}
+		}
+	}
+	if r.Span <= 0 || covered <= 0 {
+		r.Verdict, r.Why = judge.Unexercised, "the pages were read only once since the stage was applied"
+		return r
+	}
+	r.Covered = (covered - unsteady) / (float64(len(s.arms[a])) * r.Span.Seconds())
+	for _, sampled := range []time.Time{newest, e.newest} {
+		if old := s.times(w).Aged(sampled); old.Verdict != "" {
+			r.Verdict, r.Why = old.Verdict, old.Why
+		}
+	}
+	return r.Counted()
+}
+
+// Gauge is the mean over the exposed targets that show the number.
+func (s *pages) Gauge(_ context.Context, expr string, w source.Window) source.Reading {
+	e, r := s.readable(expr, source.Exposed, s.seen[source.Exposed].gauges)
+	if r.Verdict != "" {
+		return r
+	}
+	for _, v := range e.values {
+		r.Value += v / float64(len(e.values))
+	}
+	if old := s.times(w).Aged(e.newest); old.Verdict != "" {
+		r.Verdict, r.Why = old.Verdict, old.Why
+	}
+	return r.Usable()
+}

@@ -1,0 +1,273 @@
+// Package scrape is a source of health that reads the targets' own metrics pages. A page has
+// no past, so this source keeps what the counters grew by between reads.
+package scrape
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health/source"
+	"github.com/sluicehq/sluice/internal/pause"
+	"github.com/sluicehq/sluice/internal/promql"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/tmpl"
+)
+
+// Limits on reading metrics pages.
+const (
+	scrapeParallel = 50
+	scrapeTimeout  = 5 * time.Second
+	// lookSlack is what looks may take beyond the time between them.
+	lookSlack = time.Minute
+	maxPage   = 8 << 20
+)
+
+// pages reads the targets' own pages. A page has no past, so it keeps what the
+// counters grew by between reads; a counter that fell was reset, and counts from
+// zero.
+type pages struct {
+	spec       spec.Health
+	client     *http.Client
+	begin      time.Time
+	gap        time.Duration // between two reads, at most, for growth to count
+	arms       [2][]place
+	sizes      [2]int
+	picks      map[string]pick
+	exprs      []string // counters, in the order of ScrapeState.Last
+	plain      []string // numbers that are no counters
+	histograms bool     // some check is about one
+	single     []string // counters of single targets, in the order of ScrapeEach.Counts
+
+	kept  State
+	began time.Time // the newest read, by this machine's clock
+	seen  [2]sight  // of the newest read
+	// newest is what the newest read added, if that counts, which is usable.
+	newest Part
+	usable bool
+	// buckets are the bounds of histograms on the newest page, where a check asks.
+	buckets map[string][]float64
+	// baselooks are the looks of a baseline, and usually what they show of numbers.
+	baselooks []Part
+	numbers   baselineNumbers
+	increases map[string][]float64 // by the newest read, by exposed target and counter
+}
+
+// place is where a target's page is.
+type place struct{ id, url string }
+
+// sight is what the newest read of an arm has shown.
+type sight struct {
+	pages  int    // that could be read
+	why    string // one of the others could not
+	counts map[string]*shown
+	gauges map[string]*shown
+	known  map[string]bool   // counters of which some page has the name and the labels
+	broken map[string]string // what is wrong with pages that could not be read, by target
+}
+
+// shown is what the pages of an arm show of one expression.
+type shown struct {
+	values []float64
+	of     map[string]source.Reading // by target, where a check asks for each
+	stamps map[string]time.Time      // of their samples
+	newest time.Time                 // sample, as the pages say it; now where they do not
+	wrong  string                    // that no number can be made of
+}
+
+func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
+	s := &pages{
+		spec: h, client: &http.Client{Transport: d.Transport, CheckRedirect: noRedirect}, begin: b.Since.Add(h.Warmup.Std()), picks: map[string]pick{},
+		gap: max(h.StaleAfter.Std(), 2*h.Every.Std()) + lookSlack, sizes: [2]int{len(b.Exposed), len(b.Control)},
+	}
+	for _, c := range h.Checks {
+		if c.Slow != nil {
+			s.histograms = true
+			q := selectorsOf(*c.Slow)
+			c.Bad, c.Total = q.Within, q.Total
+		}
+		if err := s.pick(&s.exprs, c.Bad, c.Total); err != nil {
+			return nil, err
+		}
+		if e := c.Exercise; e != nil {
+			if err := s.pick(&s.exprs, e.Count); err != nil {
+				return nil, err
+			}
+		}
+		if err := s.pick(&s.plain, c.Value); err != nil {
+			return nil, err
+		}
+		if c.Each != "" {
+			s.keepEach(c.Bad, c.Total)
+		}
+	}
+	if err := s.pick(&s.exprs, h.Traffic); err != nil {
+		return nil, err
+	}
+	// A ring has one part more than the window is cut into, and one that is growing.
+	numbers := 2*len(s.exprs) + (eachParts+2)*len(s.single)
+	most := max(1, min(h.Scrape.Sample, maxKept/max(1, numbers)))
+	for a, targets := range [2][]fleet.Target{b.Exposed, b.Control} {
+		for _, t := range source.Sample(targets, most) {
+			url, err := tmpl.Fill(h.Scrape.URL, tmpl.ForTarget(t.ID, t.Address, t.Labels))
+			if err != nil {
+				return nil, fmt.Errorf("health.scrape.url: %w", err)
+			}
+			s.arms[a] = append(s.arms[a], place{id: t.ID, url: url})
+		}
+	}
+	return s, nil
+}
+
+// pick readies expressions.
+func (s *pages) pick(into *[]string, exprs ...string) error {
+	for _, expr := range exprs {
+		if expr == "" || slices.Contains(*into, expr) {
+			continue
+		}
+		name, matchers, err := promql.ParseSelector(expr)
+		if err != nil {
+			return fmt.Errorf("selector %q: %w", expr, err)
+		}
+		s.picks[expr] = pick{name: name, matchers: matchers}
+		*into = append(*into, expr)
+	}
+	return nil
+}
+
+// Absence is the time between two looks, less what looks may come early.
+func (s *pages) Absence() time.Duration { return s.spec.Every.Std() * 9 / 10 }
+
+// Settling takes no time: restarts are seen.
+func (s *pages) Settling() time.Duration { return 0 }
+
+func (s *pages) Coverage(_ string, a source.Arm) (read, of int) { return len(s.arms[a]), s.sizes[a] }
+
+func (s *pages) State() json.RawMessage {
+	raw, err := json.Marshal(s.kept)
+	if err != nil { // pages are read anew
+		return nil
+	}
+	return raw
+}
+
+func (s *pages) Restore(raw json.RawMessage) error {
+	var k State
+	if err := json.Unmarshal(raw, &k); err != nil {
+		return fmt.Errorf("state of metrics pages: %w", err)
+	}
+	if err := k.matchesCounters(len(s.exprs), len(s.single)); err != nil {
+		return err
+	}
+	s.kept = k
+	return nil
+}
+
+// noRedirect follows none: it would lead to pages that are not the target's.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// Baseline reads as often as a stage's looks do, at least twice.
+func (s *pages) Baseline(ctx context.Context, at time.Time) (source.Window, error) {
+	began := time.Now()
+	s.begin = time.Time{}
+	s.gap = 2*s.spec.Scrape.Baseline.Std() + time.Minute // its own length, and slow pages
+	s.Refresh(ctx, at, at)
+	s.baselooks, s.numbers = nil, baselineNumbers{}
+	end := at
+	for left := s.spec.Scrape.Baseline.Std(); left > 0; left -= s.spec.Every.Std() {
+		if err := pause.For(ctx, min(left, s.spec.Every.Std())); err != nil {
+			return source.Window{}, err
+		}
+		end = at.Add(time.Since(began))
+		s.Refresh(ctx, end, at)
+		s.numbers.add(s.seen)
+		if len(s.newest.Counts) > 0 && len(s.baselooks) < source.PastLooks {
+			s.baselooks = append(s.baselooks, s.newest)
+		}
+	}
+	return source.Window{From: at, At: end}, ctx.Err()
+}
+
+// Refresh reads every page and adds what the counters grew by.
+func (s *pages) Refresh(ctx context.Context, at, from time.Time) {
+	s.began = time.Now()
+	if s.kept.At.Sub(at) > s.gap {
+		s.kept = State{} // from a clock so far ahead that nothing tells when it was
+	}
+	at = source.Later(at, s.kept.At.Add(1)) // another worker's clock may be ahead
+	part := Part{From: s.kept.At, At: at, Counts: make([][2]float64, len(s.exprs))}
+	// Over a gap, growth is no evidence of the time since: it is measured anew.
+	s.usable = !s.kept.At.IsZero() && !s.kept.At.Before(s.begin) && at.Sub(s.kept.At) <= s.gap
+	if s.kept.Last == nil {
+		s.kept.Last = map[string][]*float64{}
+	}
+	s.increases = map[string][]float64{}
+	for a := range s.arms {
+		s.readArm(ctx, source.Arm(a), &part)
+	}
+	s.kept.At = at
+	s.newest = Part{}
+	if s.usable {
+		s.newest = part
+		s.kept.add(part, s.spec.Window.Std()/ringParts, from)
+		s.kept.addEach(s.increasesOfEach(part), s.spec.Window.Std()/eachParts, from)
+	}
+}
+
+// readArm reads the pages of one arm, several at once, into a part.
+func (s *pages) readArm(ctx context.Context, a source.Arm, part *Part) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, scrapeParallel)
+	s.seen[a] = sight{counts: map[string]*shown{}, gauges: map[string]*shown{}, known: map[string]bool{}, broken: map[string]string{}}
+	for _, p := range s.arms[a] {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			pg, err := s.fetch(ctx, p.url)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				delete(s.kept.Last, p.id) // what it counted meanwhile cannot be told apart
+				s.seen[a].broken[p.id] = source.Cut(err.Error(), 120)
+				s.seen[a].why = p.id + ": " + source.Cut(err.Error(), 120)
+				return
+			}
+			s.take(a, p.id, pg, part)
+		})
+	}
+	wg.Wait()
+}
+
+// take reads the spec's expressions off a page.
+func (s *pages) take(a source.Arm, id string, pg page, part *Part) {
+	in := &s.seen[a]
+	in.pages++
+	if s.histograms {
+		s.buckets = bucketsOf(pg.series)
+	}
+	sound := true
+	values := make([]*float64, len(s.exprs))
+	for i, expr := range s.exprs {
+		v, newest, wrong := s.picks[expr].counter(pg)
+		note(in.counts, expr, id, v, when(newest, part.At), wrong)
+		values[i], sound = v, sound && wrong == ""
+		in.known[expr] = in.known[expr] || v != nil || s.picks[expr].knows(pg.series)
+	}
+	for _, expr := range s.plain {
+		v, newest, wrong := s.picks[expr].gauge(pg)
+		note(in.gauges, expr, id, v, when(newest, part.At), wrong)
+	}
+	if !sound { // the next values could not be compared with these
+		delete(s.kept.Last, id)
+		return
+	}
+	if grew := s.kept.take(a, id, values, part); grew != nil && a == source.Exposed {
+		s.increases[id] = grew
+	}
+}

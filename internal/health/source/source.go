@@ -1,0 +1,150 @@
+// Package source is what a place is that numbers about health come from: a small interface
+// that every source has, and capabilities that some have. A new source is a package beside
+// prometheus and scrape, and a line in package catalog.
+package source
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// Arm is one side of a comparison.
+type Arm int
+
+const (
+	// Exposed are the targets with the change, Control those that are not reached yet.
+	Exposed Arm = iota
+	Control
+)
+
+// Arms are both sides, or the exposed one where there is no control to compare with.
+func Arms(alone bool) []Arm {
+	if alone {
+		return []Arm{Exposed}
+	}
+	return []Arm{Exposed, Control}
+}
+
+// OnEmpty is what it means that a count finds no series.
+type OnEmpty bool
+
+const (
+	// EmptyIsUnknown: nothing is known.
+	EmptyIsUnknown OnEmpty = false
+	// EmptyIsZero: no such event has happened yet, if the source shows that it would
+	// know.
+	EmptyIsZero OnEmpty = true
+)
+
+// Tally is how many events of an expression were counted so far, and since when: events that
+// a source counts later are new. Its zero value has counted nothing.
+type Tally struct {
+	From    time.Time `json:"from,omitzero"`
+	Counted float64   `json:"counted,omitempty"`
+}
+
+// Scope says which targets a source is asked about, and at which point of a rollout.
+type Scope struct {
+	// Release is what the exposed targets must run; empty when anything will do.
+	Unit, Release, Previous, Stage string
+	// Exposed are the targets changed so far, Cohort those of this stage among
+	// them, Control those not reached; Control is empty in the last stage.
+	Exposed, Cohort, Control []fleet.Target
+	// Since is when the cohort was applied; zero before. Evidence counts from Since plus
+	// the spec's warmup.
+	Since time.Time
+	// Earlier are when other rollouts of the unit ran: the past leaves them out.
+	Earlier []Span
+}
+
+// Deps is what a source reaches the world by.
+type Deps struct {
+	// Transport carries requests; nil is http.DefaultTransport.
+	Transport http.RoundTripper
+}
+
+// Source is where numbers come from. What goes wrong is in the reading. After refresh, a
+// source may be read concurrently. What only some sources can do is an interface of its
+// own: PerTarget, History, Histograms, Memory.
+type Source interface {
+	// Refresh reads anew, for sources that keep what they have read; what lies
+	// before from is no evidence any more.
+	Refresh(ctx context.Context, at, from time.Time)
+	// Count is how many events an arm showed in the window.
+	Count(ctx context.Context, expr string, a Arm, w Window, l OnEmpty) Reading
+	// Increase is how many events of an arm are new since the tally, which it brings up to
+	// date.
+	Increase(ctx context.Context, expr string, a Arm, w Window, t *Tally, l OnEmpty) Reading
+	// Gauge is a plain number about the exposed targets now.
+	Gauge(ctx context.Context, expr string, w Window) Reading
+	// Coverage is how many targets of an arm an expression is read from, and how many
+	// those stand for.
+	Coverage(expr string, a Arm) (read, of int)
+	// Absence is how long counting must have gone on for nothing to mean that there
+	// is nothing.
+	Absence() time.Duration
+	// Settling is how long counting must have gone on for one restart, with what it
+	// takes from the counters, not to look as if most events were missing.
+	Settling() time.Duration
+	// Baseline readies a source to answer about the time up to at, before anything was
+	// applied: all that it reads is evidence. One without a past reads for a while, so at
+	// is not the end.
+	Baseline(ctx context.Context, at time.Time) (Window, error)
+}
+
+// PerTarget is a source that can show every target by itself.
+type PerTarget interface {
+	// Counts are how many events every exposed target showed in the window.
+	Counts(ctx context.Context, expr string, w Window, l OnEmpty) Readings
+	// Gauges are the numbers of every target of an arm now.
+	Gauges(ctx context.Context, expr string, a Arm, w Window) Readings
+	// BaselineMeans is the mean of each target's number before the window's end, over so long a
+	// time in steps; of a source without a past, in the window. It lacks targets of which
+	// nothing is known.
+	BaselineMeans(ctx context.Context, expr string, a Arm, w Window, long, step time.Duration) map[string]float64
+}
+
+// History is a source that can be asked about any time in the past, for any targets.
+type History interface {
+	// Past are the events of an arm before at, in looks of step each, oldest first; nil
+	// with the reason where they are not known.
+	Past(ctx context.Context, expr string, a Arm, at time.Time, looks int, step time.Duration) ([]float64, Reading)
+	// Numbers are those of the targets with these ids in so many looks after from, look by
+	// look: NaN where a target has none. It is not ok where nothing at all is known.
+	Numbers(ctx context.Context, expr string, a Arm, ids []string, from time.Time, looks int, step time.Duration) (rows [][]float64, ok bool)
+	// Density is how many samples per second the source has of what an expression
+	// reads of the exposed targets; 0 when it does not tell.
+	Density(ctx context.Context, expr string, w Window) float64
+	// Misspelt says which series of an expression no target has; empty where some have
+	// each.
+	Misspelt(ctx context.Context, expr string, at time.Time) string
+}
+
+// Histograms is a source that can count requests by a histogram.
+type Histograms interface {
+	// Slow are the queries that count the requests of a histogram. The first that answers
+	// counts: a histogram may be kept in more than one form.
+	Slow(s spec.Slow) []SlowQueries
+	// Bounds are those of a histogram's buckets, ascending; none where they are not known.
+	Bounds(ctx context.Context, histogram string, w Window) []float64
+}
+
+// SlowQueries count all requests, and those within the bound.
+type SlowQueries struct{ Total, Within string }
+
+// PastLooks is in how many looks the time before a stage is looked at, at most.
+const PastLooks = 120
+
+// Memory is a source that keeps what it read, since nobody could be asked again.
+type Memory interface {
+	// BaselineLooks is what an arm showed in each look of the baseline; nil where it kept none.
+	BaselineLooks(expr string, a Arm) []float64
+	// State and restore hand what it keeps on to another worker.
+	State() json.RawMessage
+	Restore(json.RawMessage) error
+}

@@ -1,0 +1,55 @@
+package source
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// Window is the span that a look covers.
+type Window struct{ From, At time.Time }
+
+func (w Window) Length() time.Duration { return w.At.Sub(w.From) }
+
+func Later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// Times are when samples count as evidence.
+type Times struct {
+	At, Begin time.Time
+	// After is how old the newest sample may be, and ahead how far in the future:
+	// some, since it may have been taken while the look went on.
+	After spec.Duration
+	Ahead time.Duration
+}
+
+// Aged says STALE of a newest sample that is too old, or from before begin, or from
+// so far in the future that clocks disagree: nothing then tells what is old.
+func (t Times) Aged(newest time.Time) Reading {
+	switch age := t.At.Sub(newest); {
+	case age > t.After.Std():
+		return Reading{Verdict: judge.Stale, Why: fmt.Sprintf("the newest sample is %s old, at most %s is accepted", age.Round(time.Second), t.After)}
+	case -age > t.Ahead:
+		return Reading{Verdict: judge.Stale, Why: fmt.Sprintf("the newest sample is from %s in the future: the clocks of the worker and of the source disagree", (-age).Round(time.Second))}
+	case newest.Before(t.Begin):
+		return Reading{Verdict: judge.Stale, Why: "the newest sample is from before the stage was applied and warmed up"}
+	}
+	return Reading{}
+}
+
+// LookLimit is how long a look reads its source: what has not answered by then
+// has not answered. Asking whether targets are alive has limits of its own.
+const LookLimit = 45 * time.Second
+
+// Ahead is how far in the future a sample may be in a look that goes on for so long
+// already: as far as it may be in the past, and at least as far as looks may begin
+// late.
+func Ahead(h spec.Health, going time.Duration) time.Duration {
+	return max(h.StaleAfter.Std(), 2*h.Every.Std()) + min(max(0, going), LookLimit)
+}

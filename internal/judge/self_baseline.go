@@ -1,0 +1,62 @@
+package judge
+
+import "github.com/sluicehq/sluice/internal/sequential"
+
+// selfBaseline turns a comparison with the time before the change into one of two arms: the
+// second has the rate that was seen then, as certain as if it were much larger. How
+// uncertain that rate is, the looks before the change tell, compared with the same.
+type selfBaseline struct {
+	sequential.Counts // before the change, all looks together
+	// daily is how many times as large the rate is since, for the time of day.
+	daily float64
+}
+
+// certain is how many times larger than the exposed arm one is taken to be of which
+// the rate is known.
+const certain = 1000
+
+func newSelfBaseline(before []Look, daily float64) selfBaseline {
+	i := selfBaseline{daily: max(1, daily)}
+	for _, l := range before {
+		if sane(l.Exposed) {
+			i.Bad += l.Exposed.Bad
+			i.Total += l.Exposed.Total
+		}
+	}
+	return i
+}
+
+// known says that there was something before the change to compare with.
+func (i selfBaseline) known() bool { return i.Total > 0 }
+
+// against is a look since the change with the second arm in the place of the control.
+func (i selfBaseline) against(l Look) Look { return i.times(l, i.daily) }
+
+// times is a look with a second arm of so many times the rate before. Half an event is
+// added to what was seen, so that a rate of zero can be compared with, too.
+func (i selfBaseline) times(l Look, factor float64) Look {
+	if !i.known() {
+		l.Control = nil
+		return l
+	}
+	return rated(l, min(1, factor*(i.Bad+0.5)/(i.Total+1)))
+}
+
+// rated is a look with a second arm of which such a share is bad for certain.
+func rated(l Look, rate float64) Look {
+	l.Control = nil
+	if sane(l.Exposed) {
+		total := certain * l.Exposed.Total
+		l.Control = &sequential.Counts{Bad: rate * total, Total: total}
+	}
+	return l
+}
+
+// all are looks before the change with the second arm.
+func (i selfBaseline) all(looks []Look) []Look {
+	out := make([]Look, len(looks))
+	for n, l := range looks {
+		out[n] = i.times(l, 1)
+	}
+	return out
+}
