@@ -70,7 +70,8 @@ func (a *Activities) load(ctx context.Context, digest string) (plan.Plan, error)
 	if err != nil {
 		p, cutErr := a.cutAgain(ctx, digest)
 		if cutErr != nil {
-			return p, fmt.Errorf("read plan %s: %w (workers of one deployment share one store, see --store), nor can it be cut again: %w", digest, err, cutErr)
+			return p, fmt.Errorf("read plan %s: %w (workers of one deployment share one store, see --store), nor can it be cut again: %w",
+				digest, err, cutErr)
 		}
 		return p, nil
 	}

@@ -56,5 +56,5 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (Applied, error) 
 		return Applied{}, err
 	}
 	a.metrics.applied(began, work.count(), len(work.trouble))
-	return Applied{Changed: work.count(), Trouble: told(work.trouble)}, nil
+	return Applied{Changed: work.count(), Trouble: capReasons(work.trouble)}, nil
 }

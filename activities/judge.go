@@ -47,10 +47,10 @@ func (a *Activities) deps(d driver.Driver) health.Deps {
 func binding(p plan.Plan, ref StageRef) health.Binding {
 	b := health.Binding{Scope: source.Scope{Unit: p.Spec.Unit, Release: p.Spec.Release}, Stages: p.Spec.JudgedStages()}
 	here, at := present(ref.Absent), ref.Stage
-	if ref.Late != nil { // a sweep bakes like the last stage
+	if ref.Stragglers != nil { // a sweep bakes like the last stage
 		at = len(p.Stages) - 1
-		b.Stage, b.Cohort = spec.StageSweep, here(ref.Late)
-		others := present(append(slices.Clone(ref.Absent), ids(ref.Late)...)) // those of the plan among the late count once
+		b.Stage, b.Cohort = spec.StageSweep, here(ref.Stragglers)
+		others := present(append(slices.Clone(ref.Absent), ids(ref.Stragglers)...)) // those of the plan among the late count once
 		b.Exposed = append(others(p.Order), b.Cohort...)
 	} else {
 		b.Stage, b.Cohort = p.Stages[at].Name, here(p.Cohort(at))

@@ -12,13 +12,13 @@ const (
 	TypeBaseline  = "Baseline"
 	TypeApply     = "Apply"
 	// TypeWatch is the one whose heartbeats carry a Judged.
-	TypeWatch    = "Watch"
-	TypeGate     = "Gate"
-	TypeFindLate = "FindLate"
-	TypeRelist   = "Relist"
-	TypeRevert   = "Revert"
-	TypeRecover  = "Recover"
-	TypeNotify   = "Notify"
+	TypeWatch          = "Watch"
+	TypeGate           = "Gate"
+	TypeFindStragglers = "FindStragglers"
+	TypeRelist         = "Relist"
+	TypeRevert         = "Revert"
+	TypeRecover        = "Recover"
+	TypeNotify         = "Notify"
 )
 
 // registry is a worker, or a test environment.
@@ -37,7 +37,7 @@ func (a *Activities) Register(w registry) {
 func (a *Activities) byName() map[string]any {
 	return map[string]any{
 		TypePlan: a.Plan, TypeValidate: a.Validate, TypePreflight: a.Preflight, TypeObserve: a.Observe,
-		TypeBaseline: a.Baseline, TypeApply: a.Apply, TypeWatch: a.Watch, TypeGate: a.Gate, TypeFindLate: a.FindLate,
+		TypeBaseline: a.Baseline, TypeApply: a.Apply, TypeWatch: a.Watch, TypeGate: a.Gate, TypeFindStragglers: a.FindStragglers,
 		TypeRelist: a.Relist, TypeRevert: a.Revert, TypeRecover: a.Recover, TypeNotify: a.Notify,
 	}
 }

@@ -35,7 +35,7 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 	if err := ctx.Err(); err != nil {
 		return Observed{}, err
 	}
-	out := Observed{Previous: group(targets, found, work.done), Trouble: told(work.trouble)}
+	out := Observed{Previous: group(targets, found, work.done), Trouble: capReasons(work.trouble)}
 	for _, t := range out.Trouble {
 		if t.Silent {
 			out.Previous.Absent = append(out.Previous.Absent, t.ID)
@@ -65,7 +65,7 @@ var errUnfit = errors.New("not to be changed")
 // that comes late may have accepted the rollout's own already, when its answer was
 // lost.
 func oldest(in ObserveInput) int64 {
-	if in.Late != nil {
+	if in.Stragglers != nil {
 		return in.Fence + 1
 	}
 	return in.Fence
@@ -77,7 +77,8 @@ func startable(s driver.State, fence int64, fallback bool) error {
 	case s.Fence >= fence:
 		return fmt.Errorf("%w: has accepted fence %d, newer than this rollout's: another writer owns it", errUnfit, s.Fence)
 	case s.Release == "" && !fallback:
-		return fmt.Errorf("%w: has nothing installed, so there would be nothing to go back to: say where to with fallback, or install a release on it first", errUnfit)
+		return fmt.Errorf("%w: has nothing installed, so there would be nothing to go back to: "+
+			"say where to with fallback, or install a release on it first", errUnfit)
 	}
 	return nil
 }

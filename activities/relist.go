@@ -13,15 +13,15 @@ import (
 // RelistInput asks how a fleet has changed since a plan was made.
 type RelistInput struct {
 	Plan string `json:"plan"`
-	// Known are targets that joined since, as earlier answers told, by id: they are
-	// not told again.
+	// Known are the ids of targets that joined since, and that an earlier answer named:
+	// the answer does not name them again.
 	Known []string `json:"known,omitempty"`
-	// Pending are targets that were told earlier and are left out still: they are
-	// told again, since they may be elsewhere now.
+	// Pending are the ids of targets that an earlier answer named and that are still left
+	// out: the answer names them again, since they may have moved.
 	Pending []string `json:"pending,omitempty"`
 }
 
-// Relisted is how a fleet has changed. It is zero for a fleet from a file, of which
+// Relisted is how a fleet has changed. It is zero for a fleet from a file:
 // nothing is known but its snapshot.
 type Relisted struct {
 	// Targets is the size of the fleet as it was listed now.
@@ -41,8 +41,8 @@ type Relisted struct {
 
 // Bounds of an answer, which travels in payloads: as much as a sweep can bring in.
 const (
-	maxRelisted      = maxLate
-	maxRelistedBytes = maxLateBytes
+	maxRelisted      = maxStragglers
+	maxRelistedBytes = maxStragglerBytes
 )
 
 // Relist lists a plan's fleet again, where the worker had listed it, and answers how

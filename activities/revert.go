@@ -55,7 +55,7 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 		return Reverted{}, err
 	}
 	a.metrics.reverted(began, work.count(), len(work.trouble))
-	return Reverted{Reverted: work.count(), Trouble: told(work.trouble)}, nil
+	return Reverted{Reverted: work.count(), Trouble: capReasons(work.trouble)}, nil
 }
 
 // notBegun makes an error that Temporal does not retry of what has kept an attempt from

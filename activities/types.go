@@ -31,22 +31,22 @@ type Planned struct {
 	FleetData   []byte `json:"fleetData,omitempty"`
 }
 
-// Batch is a run of a plan's targets, Order[From:To], or with Late of those.
+// Batch is a run of a plan's targets, Order[From:To], or of Stragglers where there are any.
 type Batch struct {
 	Plan string `json:"plan"`
 	From int    `json:"from"`
 	To   int    `json:"to"`
 	// Parallel is how many targets are worked on at once.
 	Parallel int `json:"parallel"`
-	// Late are the targets of a sweep, in place of the plan's. They are in the
+	// Stragglers are the targets of a sweep, in place of the plan's. They are in the
 	// history and not only in the store, so that the way back finds them.
-	Late []fleet.Target `json:"late,omitempty"`
+	Stragglers []fleet.Target `json:"stragglers,omitempty"`
 }
 
 // targets are those that the batch means.
 func (b Batch) targets(p plan.Plan) []fleet.Target {
-	if b.Late != nil {
-		return b.Late[b.From:b.To]
+	if b.Stragglers != nil {
+		return b.Stragglers[b.From:b.To]
 	}
 	return p.Order[b.From:b.To]
 }
@@ -134,8 +134,8 @@ type StageRef struct {
 	Stage int    `json:"stage"`
 	// Absent are exposed targets that are left out: they did not answer.
 	Absent []string `json:"absent,omitempty"`
-	// Late are the targets of a sweep, which comes after the plan's last stage.
-	Late []fleet.Target `json:"late,omitempty"`
+	// Stragglers are the targets of a sweep, which comes after the plan's last stage.
+	Stragglers []fleet.Target `json:"stragglers,omitempty"`
 }
 
 // BaselineInput asks what a stage's targets show before it is applied.

@@ -39,7 +39,8 @@ func (l listener) guarded() bool { return l.token != "" || l.clientCA != "" }
 func (l listener) validate() error {
 	switch {
 	case l.address == "" && (l.guarded() || l.cert != "" || l.key != ""):
-		return errors.New("--listen is empty, so --listen-token, --listen-cert, --listen-key and --listen-client-ca mean nothing: give an address or leave them out")
+		return errors.New("--listen is empty, so --listen-token, --listen-cert, --listen-key and --listen-client-ca mean nothing: " +
+			"give an address or leave them out")
 	case l.address == "":
 		return nil
 	case (l.cert == "") != (l.key == ""):
@@ -63,11 +64,15 @@ func (l listener) validate() error {
 }
 
 func (l listener) exposed() error {
-	return fmt.Errorf("--listen %q is not on loopback, and anybody there could read the metrics: ask for a token with --listen-token '${env:NAME}' or file:/path, or for client certificates with --listen-cert, --listen-key and --listen-client-ca", l.address)
+	return fmt.Errorf("--listen %q is not on loopback, and anybody there could read the metrics: "+
+		"ask for a token with --listen-token '${env:NAME}' or file:/path, "+
+		"or for client certificates with --listen-cert, --listen-key and --listen-client-ca", l.address)
 }
 
 // listen serves /metrics and /healthz until stop is called.
-func listen(ctx context.Context, o listener, reg *prometheus.Registry, health func(context.Context) error, log *zap.Logger) (stop func(), err error) {
+func listen(
+	ctx context.Context, o listener, reg *prometheus.Registry, health func(context.Context) error, log *zap.Logger,
+) (stop func(), err error) {
 	guard, tlsConfig, err := o.guard()
 	if err != nil {
 		return nil, err

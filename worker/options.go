@@ -30,7 +30,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.namespace, "namespace", "", "Temporal namespace (default: TEMPORAL_NAMESPACE, the profile, or default)")
 	fs.StringVar(&o.profile, "profile", "", "profile of Temporal's configuration file")
 	fs.StringVar(&o.store, "store", ".sluice/store", "`folder` of the content store; all workers of a deployment share it")
-	fs.StringVar(&o.listen.address, "listen", "127.0.0.1:9300", "`address` of /metrics and /healthz; empty for none. One that is not on loopback needs --listen-token or --listen-client-ca")
+	fs.StringVar(&o.listen.address, "listen", "127.0.0.1:9300",
+		"`address` of /metrics and /healthz; empty for none. One that is not on loopback needs --listen-token or --listen-client-ca")
 	fs.StringVar(&o.listen.token, "listen-token", "", "ask readers for a bearer token; a `reference`: ${env:NAME} or file:/path")
 	fs.StringVar(&o.listen.cert, "listen-cert", "", "`file` of the certificate with which to serve TLS")
 	fs.StringVar(&o.listen.key, "listen-key", "", "`file` of its key")

@@ -27,7 +27,8 @@ func (e *UnreachableError) Error() string {
 	if why == "" {
 		why = e.Err.Error()
 	}
-	return fmt.Sprintf("connect to Temporal: no server answers at %s (%s): start one with `make dev`, or name another with --address or TEMPORAL_ADDRESS", e.Address, why)
+	return fmt.Sprintf("connect to Temporal: no server answers at %s (%s): "+
+		"start one with `make dev`, or name another with --address or TEMPORAL_ADDRESS", e.Address, why)
 }
 
 // Unwrap is the cause.

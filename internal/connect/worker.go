@@ -17,8 +17,8 @@ type Workers struct {
 	back     worker.Worker
 }
 
-// NewWorkers makes workers that run at most so many activities at once, beside
-// those of the way back. They are not started.
+// NewWorkers makes workers that run at most the given number of activities at once,
+// beside those of the way back. They are not started.
 func NewWorkers(c client.Client, activities int) Workers {
 	o := worker.Options{
 		MaxConcurrentActivityExecutionSize: activities,

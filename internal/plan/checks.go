@@ -57,13 +57,15 @@ func (c *cutter) means() {
 					break
 				}
 			}
-			c.errs = append(c.errs, &CheckError{i, "value", fmt.Sprintf("stage %s has %s; %s, or let the check be advisory, or falseRollbackRate larger", c.spec.Stages[j].Name, few, expected)})
+			c.errs = append(c.errs, &CheckError{i, "value", fmt.Sprintf(
+				"stage %s has %s; %s, or let the check be advisory, or falseRollbackRate larger", c.spec.Stages[j].Name, few, expected,
+			)})
 			break
 		}
 	}
 }
 
-// tooFew says how many targets a stage that reaches so many lacks for a check of means;
+// tooFew says how many more targets a stage would have to reach for a check of means;
 // empty if none.
 func (c *cutter) tooFew(check spec.Check, stage, from, to int) string {
 	h := c.spec.Health
@@ -74,7 +76,8 @@ func (c *cutter) tooFew(check spec.Check, stage, from, to int) string {
 	if check.Rise != nil {
 		of.Rise = float64(*check.Rise)
 	}
-	of.Alpha, of.Every, of.Bake = h.Budget(check.Name, c.spec.JudgedStages()), h.Every.Std(), max(h.Every.Std(), c.spec.Stages[stage].Bake.Std()-h.Warmup.Std())
+	of.Alpha, of.Every = h.Budget(check.Name, c.spec.JudgedStages()), h.Every.Std()
+	of.Bake = max(h.Every.Std(), c.spec.Stages[stage].Bake.Std()-h.Warmup.Std())
 	exposed, control := to, c.total-to
 	if of.Before = check.Against != spec.AgainstControl || control == 0; of.Before {
 		control = 0

@@ -12,11 +12,12 @@ import (
 // time, over however many workers there are.
 const batchesAtOnce = 4
 
-// batches cuts a stage's cohort into pieces of the same size, ±1, as many as are at
-// work at once or a multiple of it, so that none works alone at the end; parallel is
-// shared out over those at work.
+// batches cuts a stage's cohort into batches of the same size, give or take one target.
+// Their number is a multiple of batchesAtOnce, so that no batch works alone at the end.
+// For example, 2,500 targets with a batch of 1,000 are 4 batches of 625. Parallel is
+// divided among those that work at once.
 func (r *run) batches(stage, parallel int) []activities.Batch {
-	late, first, count := r.late(stage), r.first(stage), r.state.Stages[stage].Cohort
+	stragglers, first, count := r.stragglers(stage), r.first(stage), r.state.Stages[stage].Cohort
 	size := max(1, r.spec.Apply.Batch)
 	n := (count + size - 1) / size
 	if n > 1 {
@@ -27,8 +28,8 @@ func (r *run) batches(stage, parallel int) []activities.Batch {
 	for i := range n {
 		from, to := count*i/n, count*(i+1)/n
 		b := activities.Batch{Plan: r.planned.Digest, From: first + from, To: first + to, Parallel: share}
-		if late != nil { // each batch carries its own targets only
-			b.From, b.To, b.Late = 0, to-from, late[from:to]
+		if stragglers != nil { // each batch carries its own targets only
+			b.From, b.To, b.Stragglers = 0, to-from, stragglers[from:to]
 		}
 		out = append(out, b)
 	}
@@ -37,7 +38,7 @@ func (r *run) batches(stage, parallel int) []activities.Batch {
 
 // first is where a stage's cohort begins in the plan's order.
 func (r *run) first(stage int) int {
-	if r.late(stage) != nil {
+	if r.stragglers(stage) != nil {
 		return 0
 	}
 	return r.planned.Stages[stage].From
@@ -79,7 +80,8 @@ func eachBatch(ctx workflow.Context, n, atOnce int, halt func() bool, f func(ctx
 	return ctx.Err()
 }
 
-// span words a batch for summaries: "targets 1-500 of early".
+// span names the targets of a batch in a summary, for example "apply 2.0.0 to targets
+// 1-500 of early".
 func span(verb, stage string, b activities.Batch, first int) string {
 	return fmt.Sprintf("%s targets %d-%d of %s", verb, b.From-first+1, b.To-first, stage)
 }

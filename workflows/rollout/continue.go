@@ -8,34 +8,31 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
-	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// Carried is what a rollout takes along when it continues as new, because its
-// history has grown long: all that it knows.
+// Carried is all that a rollout knows. It takes it along when it continues as new because
+// its history has grown long.
 type Carried struct {
 	State     rollout.State          `json:"state"`
 	Planned   activities.Planned     `json:"planned"`
 	Touched   []exposure             `json:"touched,omitempty"`
-	Sweeps    [][]fleet.Target       `json:"sweeps,omitempty"`
-	Newcomers []fleet.Target         `json:"newcomers,omitempty"`
-	Counted   []counted              `json:"counted,omitempty"`
+	Roster    roster                 `json:"roster"`
 	Judged    activities.HealthInput `json:"judged"`
-	Resting   *resting               `json:"resting,omitempty"`
+	Suspended *suspendedStep         `json:"suspended,omitempty"`
 	Back      *wayBack               `json:"back,omitempty"`
 	Announced []string               `json:"announced,omitempty"`
 	// First is the run that has the submission as it was sent.
 	First string `json:"first"`
 }
 
-// resting is where the judging of a stage stands between two steps.
-type resting struct {
+// suspendedStep is where the judging of a stage stands between two steps.
+type suspendedStep struct {
 	// Step is what comes next: bake, hold, wait or gate.
 	Step string `json:"step"`
-	// Clock is how much of the bake is left, HoldLeft how much longer the gate may
-	// hold, Holds how often it has.
+	// Clock is how much of the bake is left, HoldLeft how much longer the gate may hold,
+	// and Holds how often the gate has held.
 	Clock    time.Duration          `json:"clock"`
 	HoldLeft time.Duration          `json:"holdLeft"`
 	Holds    int                    `json:"holds"`
@@ -48,13 +45,13 @@ type resting struct {
 // errContinueAsNew asks to continue as new.
 var errContinueAsNew = errors.New("continue as new")
 
-// maxCarried is how many bytes may be carried: a payload is limited to 2 MB. A
-// rollout that knows more goes on with a longer history, which has room for ten
-// times of what Temporal suggests.
+// maxCarried is how many bytes may be carried: a payload is limited to 2 MB. A rollout
+// that knows more goes on in the same run: Temporal suggests a new one at a tenth of the
+// events that a history can hold.
 const maxCarried = 1 << 20
 
-// historyFull says that the history should not grow any more. An abort begins its way back
-// first, in this run.
+// historyFull says that the rollout should go on in a new run. After an abort, the way
+// back begins first, in this run.
 func (r *run) historyFull() bool {
 	going := r.state.Aborted != nil && r.back == nil
 	if !workflow.GetInfo(r.base).GetContinueAsNewSuggested() || going || r.tooMuch {
@@ -64,10 +61,11 @@ func (r *run) historyFull() bool {
 	return !r.tooMuch
 }
 
+// carried is what goes along into a new run.
 func (r *run) carried() Carried {
 	return Carried{
-		State: r.state, Planned: r.planned, Touched: r.touched, Sweeps: r.sweeps, Newcomers: r.newcomers, Counted: r.counted,
-		Judged: r.judged, Resting: r.resting, Back: r.back, Announced: r.announced, First: workflow.GetInfo(r.base).FirstRunID,
+		State: r.state, Planned: r.planned, Touched: r.touched, Roster: r.roster,
+		Judged: r.judged, Suspended: r.suspended, Back: r.back, Announced: r.announced, First: workflow.GetInfo(r.base).FirstRunID,
 	}
 }
 
@@ -85,13 +83,16 @@ func (r *run) continueAsNew(ctx workflow.Context) error {
 
 // restore takes up what an earlier run has carried here.
 func (r *run) restore(c Carried) {
-	r.state, r.planned, r.touched, r.sweeps = c.State, c.Planned, c.Touched, c.Sweeps
-	r.judged, r.resting, r.back = c.Judged, c.Resting, c.Back
-	r.announced, r.newcomers, r.counted = c.Announced, c.Newcomers, c.Counted
+	r.state, r.planned, r.touched, r.roster = c.State, c.Planned, c.Touched, c.Roster
+	r.judged, r.suspended, r.back = c.Judged, c.Suspended, c.Back
+	r.announced = c.Announced
+	if r.back != nil {
+		r.back.run = r
+	}
 	if r.state.Aborted != nil {
 		r.cancelForward()
 	}
-	for range r.sweeps {
+	for range r.roster.Sweeps {
 		r.spec.Stages = append(r.spec.Stages, r.sweepStage())
 	}
 }

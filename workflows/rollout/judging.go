@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/activities"
@@ -18,7 +17,7 @@ import (
 type judging struct {
 	run   *run
 	stage int
-	resting
+	suspendedStep
 }
 
 // The steps of judging a stage.
@@ -35,15 +34,16 @@ const forever = time.Duration(-1)
 // maxHolds bounds how often evidence that comes and goes is put to the gate.
 const maxHolds = 20
 
-// judge begins to judge a stage that was applied, or goes on where it rested.
-func (r *run) judge(stage int) *judging {
+// newJudging begins to judge a stage that was applied, or goes on where an earlier run
+// has suspended it.
+func (r *run) newJudging(stage int) *judging {
 	j := &judging{run: r, stage: stage}
-	if r.resting != nil {
-		j.resting, r.resting = *r.resting, nil
+	if r.suspended != nil {
+		j.suspendedStep, r.suspended = *r.suspended, nil
 		return j
 	}
 	s := r.spec.Stages[stage]
-	j.resting = resting{Step: stepBake, Clock: s.Bake.Std(), HoldLeft: s.DecideWithin.Std(), Input: r.judged}
+	j.suspendedStep = suspendedStep{Step: stepBake, Clock: s.Bake.Std(), HoldLeft: s.DecideWithin.Std(), Input: r.judged}
 	r.state.Promotion = nil // a promote is for the stage that it was sent to
 	return j
 }
@@ -64,8 +64,8 @@ func (j *judging) untilPassed() error {
 			passed, err = j.decide()
 		}
 		if errors.Is(err, errContinueAsNew) {
-			rest := j.resting
-			j.run.resting = &rest
+			rest := j.suspendedStep
+			j.run.suspended = &rest
 		}
 		if err != nil || passed {
 			return err
@@ -73,28 +73,17 @@ func (j *judging) untilPassed() error {
 	}
 }
 
-// settling is what ends a wait before its time, beside harm.
-type settling int
-
-const (
-	// unsettled: nothing does.
-	unsettled settling = iota
-	// passing: every check passes.
-	passing
-	// showing: every check has shown enough for an adaptive bake.
-	showing
-)
-
 // bake watches for as long as the stage bakes.
 func (j *judging) bake() error {
 	r, s := j.run, &j.run.state.Stages[j.stage]
 	why, until := fmt.Sprintf("watching %s for %s", s.Name, s.Bake), unsettled
 	if a := r.spec.Stages[j.stage].Adaptive; a != nil {
-		why, until = fmt.Sprintf("watching %s for %s to %s, until every check has shown to be less than %s worse", s.Name, a.Min, s.Bake, a.Enough), showing
+		why = fmt.Sprintf("watching %s for %s to %s, until every check has shown to be less than %s worse", s.Name, a.Min, s.Bake, a.Enough)
+		until = showing
 	}
 	r.enter(rollout.PhaseBake, why)
 	var err error
-	j.Clock, err = j.sit(j.Clock, "bake "+s.Name+" for "+s.Bake.String(), until, j.overridden)
+	j.Clock, err = j.watchUntil(j.Clock, "bake "+s.Name+" for "+s.Bake.String(), until, j.overridden)
 	if err == nil {
 		j.Step = stepGate
 	}
@@ -146,7 +135,7 @@ func (j *judging) wait() error {
 			phase = rollout.PhaseApproval
 		}
 		r.enter(phase, why)
-		if _, err := j.sit(forever, "", unsettled, func() bool { return j.blocked() != why }); err != nil {
+		if _, err := j.watchUntil(forever, "", unsettled, func() bool { return j.blocked() != why }); err != nil {
 			return err
 		}
 	}
@@ -177,7 +166,7 @@ func (j *judging) hold() error {
 	if j.Holds >= maxHolds {
 		settle = unsettled
 	}
-	left, err := j.sit(clock, "hold "+s.Name+" for a verdict", settle, j.overridden)
+	left, err := j.watchUntil(clock, "hold "+s.Name+" for a verdict", settle, j.overridden)
 	if clock != forever {
 		j.HoldLeft = left
 	}
@@ -185,135 +174,6 @@ func (j *judging) hold() error {
 		j.Step = stepGate
 	}
 	return err
-}
-
-// sit watches the stage while a clock runs down; the clock stands still while the
-// rollout is paused. It returns what is left when over holds or when the stage has
-// settled; nothing is left when time is up. Harm is an error.
-func (j *judging) sit(clock time.Duration, summary string, settle settling, over func() bool) (time.Duration, error) {
-	r := j.run
-	for clock != 0 && !over() && r.ctx.Err() == nil {
-		if r.historyFull() {
-			return clock, errContinueAsNew
-		}
-		paused := r.state.Paused != nil
-		ticking := clock != forever && !paused
-		began, until := workflow.Now(r.ctx), workflow.Now(r.ctx).Add(idleWatch)
-		timerCtx, stopTimer := workflow.WithCancel(r.ctx)
-		rung := func() bool { return false }
-		r.state.Stages[j.stage].BakeEnds = time.Time{}
-		if ticking {
-			until = began.Add(clock)
-			r.state.Stages[j.stage].BakeEnds = until
-			timer := workflow.NewTimerWithOptions(timerCtx, clock, workflow.TimerOptions{Summary: summary})
-			rung = timer.IsReady
-		}
-		in := activities.WatchInput{HealthInput: j.Input, Until: until, Settle: settle == passing}
-		if settle == showing && ticking {
-			in.Enough = began.Add(j.least(clock))
-		}
-		settled, err := j.watch(in, ticking, func() bool {
-			return over() || rung() || (r.state.Paused != nil) != paused || r.historyFull()
-		})
-		stopTimer()
-		if ticking {
-			clock = max(0, clock-workflow.Now(r.ctx).Sub(began))
-		}
-		if err != nil || settled {
-			return clock, err
-		}
-	}
-	return clock, r.ctx.Err()
-}
-
-// least is how much longer an adaptive bake lasts at least, with so much of it left at
-// most.
-func (j *judging) least(left time.Duration) time.Duration {
-	s := j.run.spec.Stages[j.stage]
-	return max(0, s.Adaptive.Min.Std()-(s.Bake.Std()-left))
-}
-
-// idleWatch is how long one watch activity lasts while no clock runs.
-const idleWatch = 24 * time.Hour
-
-// watch judges the stage until stop holds, and answers whether it settled. A watch
-// that ends for a reason of its own is started again, ever more slowly: history
-// must not grow with what is broken. With ticking, a timer rings at until.
-func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool) (settled bool, err error) {
-	r, until := j.run, in.Until
-	for wait := firstWatchRetry; !stop(); wait = min(2*wait, lastWatchRetry) {
-		ctx, cancel := workflow.WithCancel(r.ctx)
-		in.HealthInput, in.Until = j.Input, until
-		f := workflow.ExecuteActivity(j.watchOptions(ctx, until), activities.TypeWatch, in)
-		if err := r.await(r.ctx, func() bool { return f.IsReady() || stop() }); err != nil {
-			return false, err
-		}
-		if err := r.ctx.Err(); err != nil { // the way back does not wait for a watch
-			return false, err
-		}
-		if workflow.Now(ctx).Before(until) {
-			cancel() // else it ends by itself, after a last look
-		}
-		var out activities.Judged
-		err = f.Get(r.ctx, &out)
-		cancel()
-		r.applyPendingSignals(r.ctx)
-		switch {
-		case r.ctx.Err() != nil: // also when the cancelled watch has answered in time
-			return false, r.ctx.Err()
-		case err == nil:
-			j.Input.State, j.Last = out.State, out.Report
-		case !temporal.IsCanceledError(err):
-			workflow.GetLogger(ctx).Warn("watch ended without a report", "stage", r.state.Stages[j.stage].Name, "error", err)
-		}
-		if err == nil && j.Last.Verdict() == health.Fail && !j.excused() {
-			return false, j.harm()
-		}
-		if err == nil && in.Settled(j.Last) {
-			return true, nil
-		}
-		switch left := until.Sub(workflow.Now(ctx)); {
-		case ticking && left <= 0: // the timer is about to ring
-			err = r.await(r.ctx, stop)
-		case left <= 0:
-			until = workflow.Now(ctx).Add(idleWatch)
-		default:
-			err = r.awaitFor(r.ctx, wait, stop)
-		}
-		if err != nil {
-			return false, err
-		}
-	}
-	return false, nil
-}
-
-// excused says that a person has passed what the watch has just seen fail.
-func (j *judging) excused() bool {
-	by := j.override(j.Last)
-	return by != nil && by.Override
-}
-
-// How long after a watch that ended before its time the next one is started.
-const (
-	firstWatchRetry = 5 * time.Second
-	lastWatchRetry  = 10 * time.Minute
-)
-
-// harm records that the watch saw a check fail.
-func (j *judging) harm() error {
-	d, why := rollout.Decide(j.Last, nil)
-	j.record(rollout.Gate{Decision: d, Why: why, At: workflow.Now(j.run.ctx), Report: j.Last})
-	return &failure{why: why, report: &j.Last}
-}
-
-func (j *judging) watchOptions(ctx workflow.Context, until time.Time) workflow.Context {
-	s := j.run.spec.Stages[j.stage]
-	limit := until.Sub(workflow.Now(ctx)) + max(time.Minute, s.DecideWithin.Std())
-	o := options("watch "+s.Name, limit)
-	// Over all attempts: a watch that cannot run does not keep the gate waiting.
-	o.ScheduleToCloseTimeout = limit
-	o.WaitForCancellation = true
-	return workflow.WithActivityOptions(ctx, o)
 }
 
 // gate evaluates the stage once more and decides.
@@ -340,7 +200,8 @@ func (j *judging) gate() (rollout.Gate, error) {
 		g.Override = by
 	}
 	if s := r.spec.Stages[j.stage]; g.Decision == rollout.Promote && g.Override == nil && s.Adaptive != nil && j.Clock > 0 && j.Last.Shown() {
-		g.Why += fmt.Sprintf(", after %s of at most %s: shown to be less than %s worse", spec.Duration((s.Bake.Std() - j.Clock).Round(time.Second)), s.Bake, s.Adaptive.Enough)
+		baked := spec.Duration((s.Bake.Std() - j.Clock).Round(time.Second))
+		g.Why += fmt.Sprintf(", after %s of at most %s: shown to be less than %s worse", baked, s.Bake, s.Adaptive.Enough)
 	}
 	r.state.Promotion, j.Passed = nil, nil
 	j.record(g)

@@ -52,12 +52,12 @@ func (r *run) announce(p rollout.Phase, why string) {
 		StaticSummary:     e.Text,
 	})
 	begun := workflow.ExecuteChildWorkflow(ctx, connect.NotifyType, activities.NotifyInput{To: *to, Event: e}).GetChildWorkflowExecution()
-	r.telling++
+	r.starting++
 	workflow.Go(r.base, func(ctx workflow.Context) {
 		if err := begun.Get(ctx, nil); err != nil {
 			workflow.GetLogger(ctx).Warn("a notification was not started", "event", e.Event, "error", err)
 		}
-		r.telling--
+		r.starting--
 	})
 }
 
@@ -69,7 +69,7 @@ func (r *run) lock() string {
 // awaitNotifications waits until the server has taken every notification. It does not
 // wait for any receiver.
 func (r *run) awaitNotifications() {
-	_ = r.await(r.base, func() bool { return r.telling == 0 }) // base is never cancelled
+	_ = r.await(r.base, func() bool { return r.starting == 0 }) // base is never cancelled
 }
 
 // mostNamed is how many targets a notification names.

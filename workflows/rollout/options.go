@@ -40,12 +40,12 @@ func urgent(o workflow.ActivityOptions) workflow.ActivityOptions {
 	return o
 }
 
-// Time limits of one attempt. They only bound what hangs: a batch of 1,000 targets
-// of which every one times out three times needs about ten minutes.
+// Time limits of one attempt. They only bound what hangs: a batch of 1,000 targets needs
+// about ten minutes when every target times out three times.
 const (
 	batchTimeout = 30 * time.Minute
-	// lateWithin is how long late targets are asked, well below an attempt's limit.
-	lateWithin      = 20 * time.Minute
-	baselineTimeout = 15 * time.Minute
-	gateTimeout     = 15 * time.Minute
+	// stragglersWithin is how long stragglers are asked, well below an attempt's limit.
+	stragglersWithin = 20 * time.Minute
+	baselineTimeout  = 15 * time.Minute
+	gateTimeout      = 15 * time.Minute
 )

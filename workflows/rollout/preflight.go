@@ -15,13 +15,16 @@ func (r *run) preflight() error {
 	wait := r.spec.Stages[0].DecideWithin.Std()
 	in := activities.PreflightInput{Plan: r.planned.Digest, Until: workflow.Now(r.ctx).Add(wait), Earlier: r.sub.Earlier}
 	var report health.Report
-	if err := r.do(r.ctx, options("look at the fleet before the change", wait+gateTimeout), activities.TypePreflight, in, &report); err != nil {
+	o := options("look at the fleet before the change", wait+gateTimeout)
+	if err := r.do(r.ctx, o, activities.TypePreflight, in, &report); err != nil {
 		return err
 	}
 	g := rollout.Gate{At: workflow.Now(r.ctx), Report: report}
 	g.Decision, g.Why = rollout.Admit(report, r.sub.Override)
 	if o := r.sub.Override; o != nil && g.Decision == rollout.Promote && report.Verdict() != health.Pass {
-		g.Override = &rollout.Control{Signal: "start", By: rollout.PlainText(o.By), Why: rollout.PlainText(o.Why), At: r.state.StartedAt, Override: true}
+		g.Override = &rollout.Control{
+			Signal: "start", By: rollout.PlainText(o.By), Why: rollout.PlainText(o.Why), At: r.state.StartedAt, Override: true,
+		}
 	}
 	r.state.Preflight = &g
 	if g.Decision == rollout.Refuse {

@@ -10,7 +10,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/activities"
-	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -30,7 +29,7 @@ func execute(ctx workflow.Context, sub Submission, signals []rollout.Signal) (ro
 	return rollout.TrimToPayload(r.state), nil
 }
 
-// rollout is one run of the workflow.
+// run is one run of the workflow.
 type run struct {
 	// ctx ends when the rollout is aborted; base never does, so that the way back
 	// is not cancelled by what made it necessary.
@@ -44,27 +43,25 @@ type run struct {
 	spec    spec.Spec
 	state   rollout.State
 	planned activities.Planned
-	// touched are the batches that were changed, or may have been, oldest first.
+	// touched are the batches with targets that the rollout has changed, or may have
+	// changed, oldest first.
 	touched []exposure
-	// sweeps are the targets of the stages after the plan's last, in their order.
-	sweeps [][]fleet.Target
-	// newcomers have joined or moved, and could not be brought in yet.
-	newcomers []fleet.Target
-	// counted are exposed targets that a sweep may meet again.
-	counted []counted
+	// roster knows the targets that do not go as the plan has it.
+	roster roster
 	// back is the way back; nil until it has begun, and never left again.
 	back *wayBack
 	// judged is what the current stage is judged by.
 	judged activities.HealthInput
-	// resting is where the judging of the current stage stood when the rollout
+	// suspended is where the judging of the current stage stood when the rollout
 	// continued as new; nil otherwise.
-	resting *resting
-	ended   bool
-	// announced are the events that a receiver was told of, telling how many the
-	// server has yet to take.
+	suspended *suspendedStep
+	// ended is set with the last outcome.
+	ended bool
+	// announced are the events for which a notification was started.
 	announced []string
-	telling   int
-	// tooMuch is set once there was more to carry than continuing as new can.
+	// starting is how many notifications the server has not taken yet.
+	starting int
+	// tooMuch is set once the rollout knows more than it can carry into a new run.
 	tooMuch bool
 	// shown is what the search attributes say.
 	shown attributes
@@ -92,7 +89,9 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 	if sub.Carried != nil {
 		r.restore(*sub.Carried)
 	}
-	if err := workflow.SetQueryHandler(ctx, rollout.QueryStatus, func() (rollout.State, error) { return rollout.TrimToPayload(r.state), nil }); err != nil {
+	r.roster.state = &r.state
+	status := func() (rollout.State, error) { return rollout.TrimToPayload(r.state), nil }
+	if err := workflow.SetQueryHandler(ctx, rollout.QueryStatus, status); err != nil {
 		return nil, fmt.Errorf("answer status queries: %w", err)
 	}
 	r.openInboxes(base, signals)
@@ -100,9 +99,10 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 	return r, nil
 }
 
-// fence grows with every rollout of a unit, since only one runs at a time and the
-// server's clock dates them. Two orders fit into one millisecond's number, going
-// forward and going back; a target that has seen a newer fence than ours refuses.
+// fence is the number that goes with every apply, for example 3546000000000 for a start
+// at 17:00. It grows with every rollout of a unit: only one runs at a time, and the
+// server's clock dates them. It is even, and the next number is the fence of the way
+// back. A target that has seen a higher fence refuses an order.
 func fence(start time.Time) int64 { return start.UnixMilli() * 2 }
 
 // backFence is the fence of the way back: a late apply must not overwrite it.
@@ -112,7 +112,7 @@ func (r *run) backFence() int64 { return r.state.Fence + 1 }
 // errContinueAsNew.
 func (r *run) run() error {
 	if r.back != nil {
-		return r.goBack()
+		return r.back.finish()
 	}
 	err := r.forward()
 	switch {
@@ -202,7 +202,7 @@ func (r *run) end(o rollout.Outcome) {
 	r.conclude(o, o.Result)
 }
 
-// conclude shows an outcome, of which there may be more to come.
+// conclude shows an outcome. A locked unit shows one and may show another later.
 func (r *run) conclude(o rollout.Outcome, p rollout.Phase) {
 	o.EndedAt = workflow.Now(r.base)
 	if o.Stage == "" && o.Result != rollout.PhasePromoted && len(r.state.Stages) > 0 {

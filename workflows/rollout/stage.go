@@ -55,8 +55,8 @@ func (r *run) approval(i int) error {
 	return nil
 }
 
-// blocked says why stage i may not begin; empty if nothing keeps it. There may be
-// no stage i: then only a pause keeps the last one from being left.
+// blocked says why stage i may not begin; empty if it may. After the last stage there is
+// no stage i: then only a pause keeps the rollout from its end.
 func (r *run) blocked(i int) string {
 	switch {
 	case r.needsApproval(i):
@@ -75,10 +75,10 @@ func (r *run) needsApproval(i int) bool {
 func (r *run) stage(i int) error {
 	r.state.Stage = i
 	s := &r.state.Stages[i]
-	if r.resting == nil && r.historyFull() {
+	if r.suspended == nil && r.historyFull() {
 		return errContinueAsNew
 	}
-	if r.resting == nil {
+	if r.suspended == nil {
 		exposed, err := r.expose(i)
 		if err != nil {
 			return err
@@ -88,11 +88,11 @@ func (r *run) stage(i int) error {
 			return nil
 		}
 	}
-	j := r.judge(i)
+	j := r.newJudging(i)
 	if err := j.untilPassed(); err != nil {
 		return err
 	}
-	r.leaveOutSilent(s.Name, j.Last)
+	r.roster.leaveOutSilent(s.Name, j.Last)
 	r.passed(i)
 	return nil
 }
@@ -102,13 +102,13 @@ func (r *run) passed(i int) {
 	s := &r.state.Stages[i]
 	s.DoneAt, s.LeftOut = workflow.Now(r.ctx), len(r.state.Unreached)
 	s.Reached = s.Reach - s.LeftOut
-	if r.late(i) != nil { // a sweep is to reach all that there are
+	if r.stragglers(i) != nil { // a sweep is to reach all that there are
 		s.Reached = r.state.Targets - s.LeftOut
 	}
 }
 
-// expose puts the release on the stage's cohort. It answers whether there is
-// anything to judge: all targets of a sweep may have gone away again.
+// expose puts the release on the stage's cohort. It answers whether there is anything to
+// judge: of a sweep, all targets may be silent again.
 func (r *run) expose(i int) (bool, error) {
 	s := &r.state.Stages[i]
 	s.StartedAt = workflow.Now(r.ctx)
@@ -123,7 +123,7 @@ func (r *run) expose(i int) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	// Whoever pauses while a stage is measured finds it untouched.
+	// A pause that arrives while the stage is measured leaves the stage untouched.
 	if err := r.await(r.ctx, func() bool { return r.state.Paused == nil }); err != nil {
 		return false, err
 	}
@@ -139,7 +139,7 @@ func (r *run) expose(i int) (bool, error) {
 
 // ref names a stage to the judge.
 func (r *run) ref(i int) activities.StageRef {
-	return activities.StageRef{Plan: r.planned.Digest, Stage: i, Absent: r.absent(), Late: r.late(i)}
+	return activities.StageRef{Plan: r.planned.Digest, Stage: i, Absent: r.roster.unreached(), Stragglers: r.stragglers(i)}
 }
 
 // observe reads what every target of the cohort runs, before anything is applied.
@@ -160,17 +160,17 @@ func (r *run) observe(i int) ([]activities.Observed, error) {
 	for n, o := range out {
 		trouble = append(trouble, o.Trouble...)
 		s.Already += o.Already
-		r.state.Exposed += r.tally(batches[n], o).Found
+		r.state.Exposed += r.roster.tally(batches[n], o).Found
 	}
-	if why := r.beyond(i, trouble); why != "" {
+	if why := r.tolerate(i, trouble); why != "" {
 		return nil, &failure{refused: len(r.touched) == 0, why: fmt.Sprintf("stage %s cannot start: %s", s.Name, why)}
 	}
 	return out, nil
 }
 
-// beyond leaves out the targets of a stage whose silence is tolerated, and words
-// the trouble that is not; empty if there is none.
-func (r *run) beyond(i int, trouble []activities.Trouble) string {
+// tolerate leaves out targets that do not answer, as many as the stage allows. It answers
+// in words what the stage does not allow; empty if it allows everything.
+func (r *run) tolerate(i int, trouble []activities.Trouble) string {
 	s, allowed := &r.state.Stages[i], r.allowance(i)
 	quiet, others := silent(trouble)
 	if len(others) > 0 {
@@ -183,9 +183,10 @@ func (r *run) beyond(i int, trouble []activities.Trouble) string {
 		}
 		return why
 	}
-	r.leaveOut(quiet)
-	if len(quiet) > 0 && r.tooManyUnreached() {
-		return fmt.Sprintf("%d targets of the fleet do not answer, more than a rollout can leave out: take them from the fleet, or tolerate fewer", len(r.state.Unreached))
+	r.roster.leaveOut(quiet)
+	if len(quiet) > 0 && r.roster.tooManyUnreached() {
+		return fmt.Sprintf("%d targets of the fleet do not answer, more than a rollout can leave out: take them from the fleet, or tolerate fewer",
+			len(r.state.Unreached))
 	}
 	return ""
 }
@@ -199,8 +200,8 @@ func (r *run) baseline(i int) (health.Baseline, error) {
 	return b, err
 }
 
-// apply puts the release on the cohort. Each batch's way back is noted before the
-// batch is started.
+// apply puts the release on the cohort. It notes how to take a batch back before it starts
+// the batch.
 func (r *run) apply(i int, observed []activities.Observed) error {
 	s := &r.state.Stages[i]
 	r.enter(rollout.PhaseApply, fmt.Sprintf("putting %s on the %d targets of %s", r.state.Release, s.Cohort, s.Name))
@@ -212,7 +213,7 @@ func (r *run) apply(i int, observed []activities.Observed) error {
 		return len(others) > 0 || len(quiet) > left
 	}
 	err := eachBatch(r.ctx, len(batches), batchesAtOnce, halt, func(ctx workflow.Context, n int) error {
-		count := r.tally(batches[n], observed[n])
+		count := r.roster.tally(batches[n], observed[n])
 		if count.Todo == 0 {
 			return nil
 		}
@@ -230,11 +231,11 @@ func (r *run) apply(i int, observed []activities.Observed) error {
 	if err != nil {
 		return err
 	}
-	if why := r.beyond(i, trouble); why != "" {
+	if why := r.tolerate(i, trouble); why != "" {
 		return &failure{why: fmt.Sprintf("stage %s was not applied: %s", s.Name, why)}
 	}
 	quiet, _ := silent(trouble)
-	r.count(idsOf(quiet), true)
+	r.roster.noteExposed(idsOf(quiet), true)
 	return nil
 }
 
@@ -243,7 +244,7 @@ func never() bool { return false }
 // listedAtMost is how many targets a sentence names; an outcome names all.
 const listedAtMost = 5
 
-// listed words troubles for a sentence.
+// listed puts troubles into words, for a sentence.
 func listed(ts []activities.Trouble) string {
 	var parts []string
 	for _, t := range ts[:min(len(ts), listedAtMost)] {

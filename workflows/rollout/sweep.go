@@ -7,7 +7,6 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/fleet"
-	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -17,7 +16,7 @@ import (
 // whether there is one.
 func (r *run) gather() (bool, error) {
 	listed := r.sub.Spec.Fleet.Listed()
-	if len(r.sweeps) == spec.MaxSweeps || len(r.state.Unreached) == 0 && !listed {
+	if len(r.roster.Sweeps) == spec.MaxSweeps || len(r.state.Unreached) == 0 && !listed {
 		return false, nil
 	}
 	r.enter(rollout.PhaseObserve, "looking for targets that were left out or have joined")
@@ -25,26 +24,25 @@ func (r *run) gather() (bool, error) {
 	if listed {
 		now = r.relist()
 	}
-	joined, more := r.joined(now)
-	if len(joined) == 0 && len(r.state.Unreached) == 0 {
+	candidates, more := r.roster.candidates(now)
+	if len(candidates) == 0 && len(r.state.Unreached) == 0 {
 		return false, nil
 	}
-	r.moved(r.elsewhere(now))
-	late, err := r.findLate(joined)
+	r.roster.noteMoved(r.roster.moved(now))
+	found, err := r.findStragglers(candidates)
 	if err != nil {
 		return false, err
 	}
 	r.state.Targets += more
-	r.stillOut(late, joined, now.Left)
-	r.newcomers = r.waiting(joined)
-	if len(late.Ready) == 0 {
+	r.roster.update(found, candidates, now.Left)
+	if len(found.Ready) == 0 {
 		return false, nil
 	}
 	last := r.sweepStage()
-	r.sweeps = append(r.sweeps, late.Ready)
+	r.roster.Sweeps = append(r.roster.Sweeps, found.Ready)
 	r.spec.Stages = append(slices.Clone(r.spec.Stages), last)
 	r.state.Stages = append(r.state.Stages, rollout.StageState{
-		Name: last.Name, Cohort: len(late.Ready), Reach: r.state.Targets - len(r.state.Unreached), Bake: last.Bake,
+		Name: last.Name, Cohort: len(found.Ready), Reach: r.state.Targets - len(r.state.Unreached), Bake: last.Bake,
 	})
 	return true, nil
 }
@@ -53,8 +51,8 @@ func (r *run) gather() (bool, error) {
 // listed any more is no reason to take anything back: it is as it was.
 func (r *run) relist() activities.Relisted {
 	in := activities.RelistInput{Plan: r.planned.Digest}
-	out := idSet(r.absent())
-	for _, t := range r.heardOf() {
+	out := idSet(r.roster.unreached())
+	for _, t := range r.roster.afterPlan() {
 		if out[t.ID] {
 			in.Pending = append(in.Pending, t.ID)
 		} else {
@@ -70,50 +68,29 @@ func (r *run) relist() activities.Relisted {
 	return now
 }
 
-// stillOut leaves out who was not found: of those that had been left out, and of those
-// that have joined. Where nothing new is known, what was known stands.
-func (r *run) stillOut(late activities.Late, joined []fleet.Target, left []string) {
-	before := r.state.Unreached
-	r.state.Unreached = nil
-	r.leaveOut(late.Still)
-	ready, named := idSet(ids(late.Ready)), idSet(r.absent())
-	for _, t := range before {
-		if !ready[t.ID] && !named[t.ID] {
-			named[t.ID] = true
-			r.state.Unreached = append(r.state.Unreached, t)
-		}
-	}
-	for _, t := range joined {
-		if !ready[t.ID] && !named[t.ID] {
-			r.state.Unreached = append(r.state.Unreached, rollout.TargetTrouble{ID: t.ID, Reason: "joined late, and did not answer"})
-		}
-	}
-	gone := idSet(left)
-	for i, t := range r.state.Unreached {
-		if gone[t.ID] {
-			r.state.Unreached[i].Reason = "has left the fleet"
-		}
-	}
-}
-
-func (r *run) findLate(joined []fleet.Target) (activities.Late, error) {
-	var late activities.Late
-	err := r.do(r.ctx, options("look for targets that were left out", batchTimeout), activities.TypeFindLate, activities.LateInput{
-		Plan: r.planned.Digest, Absent: r.absent(), Joined: joined, Fence: r.state.Fence, Parallel: r.spec.Apply.Parallel, Within: lateWithin,
-	}, &late)
-	return late, err
+// findStragglers asks the targets that are left out, and the candidates of a sweep,
+// whether they can be reached now.
+func (r *run) findStragglers(candidates []fleet.Target) (activities.Stragglers, error) {
+	var found activities.Stragglers
+	err := r.do(r.ctx, options("look for targets that were left out", batchTimeout), activities.TypeFindStragglers, activities.StragglersInput{
+		Plan: r.planned.Digest, Absent: r.roster.unreached(), Joined: candidates,
+		Fence: r.state.Fence, Parallel: r.spec.Apply.Parallel, Within: stragglersWithin,
+	}, &found)
+	return found, err
 }
 
 // sweepStage is the stage of a sweep: as long as the last one.
 func (r *run) sweepStage() spec.Stage {
 	last := r.sub.Spec.Stages[len(r.sub.Spec.Stages)-1]
-	return spec.Stage{Name: spec.StageSweep, Bake: last.Bake, Adaptive: last.Adaptive, DecideWithin: last.DecideWithin, Undecided: last.Undecided}
+	return spec.Stage{
+		Name: spec.StageSweep, Bake: last.Bake, Adaptive: last.Adaptive, DecideWithin: last.DecideWithin, Undecided: last.Undecided,
+	}
 }
 
-// late are the targets of a sweep; nil for a stage of the plan.
-func (r *run) late(stage int) []fleet.Target {
+// stragglers are the targets of a sweep; nil for a stage of the plan.
+func (r *run) stragglers(stage int) []fleet.Target {
 	if n := stage - len(r.planned.Stages); n >= 0 {
-		return r.sweeps[n]
+		return r.roster.Sweeps[n]
 	}
 	return nil
 }
@@ -122,63 +99,10 @@ func (r *run) late(stage int) []fleet.Target {
 // all go away again.
 func (r *run) allowance(stage int) int {
 	n := r.state.Stages[stage].Cohort
-	if r.late(stage) != nil {
+	if r.stragglers(stage) != nil {
 		return n
 	}
 	return r.spec.Stages[stage].Unreachable(n)
-}
-
-// leaveOut notes targets that do not answer, each once.
-func (r *run) leaveOut(ts []activities.Trouble) {
-	if len(ts) == 0 {
-		return
-	}
-	known := idSet(r.absent())
-	for _, t := range ts {
-		if known[t.ID] {
-			continue
-		}
-		known[t.ID] = true
-		if t.Silent {
-			t.Reason = "does not answer: " + t.Reason
-		}
-		r.state.Unreached = append(r.state.Unreached, rollout.TargetTrouble{ID: t.ID, Reason: t.Reason})
-	}
-}
-
-// maxAbsent is how many bytes the ids of left out targets may take: they go with every
-// question about a stage, in a payload of 2 MB, beside a sweep's targets and what the
-// judge remembers; and a history holds many of them.
-const maxAbsent = 512 << 10
-
-// tooManyUnreached says that more targets are left out than a rollout can carry along.
-func (r *run) tooManyUnreached() bool {
-	n := 0
-	for _, t := range r.state.Unreached {
-		n += len(t.ID) + len(`"",`)
-	}
-	return n > maxAbsent
-}
-
-// absent are the ids of the targets that are left out.
-func (r *run) absent() []string {
-	var ids []string
-	for _, t := range r.state.Unreached {
-		ids = append(ids, t.ID)
-	}
-	return ids
-}
-
-// leaveOutSilent notes the targets whose silence a gate has forgiven.
-func (r *run) leaveOutSilent(stage string, report health.Report) {
-	for _, res := range report.Results {
-		quiet := make([]activities.Trouble, len(res.Silent))
-		for i, id := range res.Silent {
-			quiet[i] = activities.Trouble{ID: id, Reason: "asked by the gate of " + stage, Silent: true}
-		}
-		r.leaveOut(quiet)
-		r.count(res.Silent, false) // it may have run the release when it was found
-	}
 }
 
 // silent parts troubles into those that may be tolerated and the others.

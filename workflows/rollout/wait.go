@@ -16,11 +16,16 @@ func (r *run) do(ctx workflow.Context, o workflow.ActivityOptions, name string, 
 	return err
 }
 
-// await waits until a condition holds.
+// await waits until a condition holds, also after the signals that have arrived are
+// applied.
 func (r *run) await(ctx workflow.Context, condition func() bool) error {
-	err := workflow.Await(ctx, condition)
-	r.applyPendingSignals(ctx)
-	return err
+	for {
+		err := workflow.Await(ctx, condition)
+		r.applyPendingSignals(ctx)
+		if err != nil || condition() {
+			return err
+		}
+	}
 }
 
 // awaitFor waits until a condition holds, but no longer than d.

@@ -127,7 +127,7 @@ func (w *world) mount(now time.Time) {
 	w.env.OnActivity(activities.TypeRelist, any2...).Return(func(_ context.Context, in activities.RelistInput) (activities.Relisted, error) {
 		return w.relisted(in)
 	}).Maybe()
-	w.env.OnActivity(activities.TypeFindLate, any2...).Return(w.findLate).Maybe()
+	w.env.OnActivity(activities.TypeFindStragglers, any2...).Return(w.findLate).Maybe()
 	w.env.OnActivity(activities.TypeBaseline, any2...).Return(health.Baseline{}, nil).After(w.measuring).Maybe()
 	w.env.OnActivity(activities.TypeObserve, any2...).Return(w.observe).Maybe()
 	w.env.OnActivity(activities.TypeApply, any2...).Return(func(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
@@ -176,16 +176,16 @@ func (w *world) observe(_ context.Context, in activities.ObserveInput) (activiti
 }
 
 func (w *world) targets(b activities.Batch) []fleet.Target {
-	if b.Late != nil {
-		return b.Late[b.From:b.To]
+	if b.Stragglers != nil {
+		return b.Stragglers[b.From:b.To]
 	}
 	return w.plan.Order[b.From:b.To]
 }
 
-func (w *world) findLate(_ context.Context, in activities.LateInput) (activities.Late, error) {
+func (w *world) findLate(_ context.Context, in activities.StragglersInput) (activities.Stragglers, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var out activities.Late
+	var out activities.Stragglers
 	asked, absent, joined := map[string]bool{}, idSet(in.Absent), idSet(ids(in.Joined))
 	for _, t := range slices.Concat(in.Joined, w.plan.Order) {
 		switch {

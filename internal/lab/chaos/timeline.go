@@ -77,7 +77,7 @@ func phaseOfActivity(name string, now phase) phase {
 	switch name {
 	case activities.TypePlan, activities.TypeValidate, activities.TypePreflight:
 		return plan
-	case activities.TypeObserve, activities.TypeBaseline, activities.TypeFindLate:
+	case activities.TypeObserve, activities.TypeBaseline, activities.TypeFindStragglers:
 		return observe
 	case activities.TypeApply:
 		return apply

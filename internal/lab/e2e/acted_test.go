@@ -147,8 +147,8 @@ func (a *actors) Gate(ctx context.Context, in activities.GateInput) (activities.
 	return activities.Judged{Report: reported(v)}, err
 }
 
-func (a *actors) FindLate(ctx context.Context, _ activities.LateInput) (activities.Late, error) {
-	return activities.Late{}, a.begin(ctx, "FindLate")
+func (a *actors) FindStragglers(ctx context.Context, _ activities.StragglersInput) (activities.Stragglers, error) {
+	return activities.Stragglers{}, a.begin(ctx, "FindStragglers")
 }
 
 func (a *actors) Recover(ctx context.Context, _ activities.RecoverInput) (activities.Judged, error) {

@@ -106,7 +106,7 @@ func TestAbortInABackoff(t *testing.T) {
 	a := act(t, 10)
 	a.quiet = 1
 	a.broken = func(id, name string) bool { return id == "rollout:"+name }
-	for _, name := range []string{"Plan", "Validate", "Preflight", "Observe", "Baseline", "Apply", "Watch", "Gate", "FindLate"} {
+	for _, name := range []string{"Plan", "Validate", "Preflight", "Observe", "Baseline", "Apply", "Watch", "Gate", "FindStragglers"} {
 		t.Run(name, func(t *testing.T) {
 			s, id := twoStages(300*time.Millisecond), "rollout:"+name
 			if name == "Watch" {

@@ -81,7 +81,7 @@ func TestJoinerThatFallsSilentIsNamed(t *testing.T) {
 		s := w.joining(listings, "new1", "new2")
 		w.applier = func(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
 			out, err := w.apply(ctx, in)
-			if in.Late != nil {
+			if in.Stragglers != nil {
 				w.mu.Lock()
 				w.away["new2"] = true
 				w.mu.Unlock()

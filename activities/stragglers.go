@@ -16,9 +16,9 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// LateInput asks which targets that a rollout has left out so far can be reached
-// now.
-type LateInput struct {
+// StragglersInput asks which stragglers can be reached now: targets that the rollout has
+// left out so far, or that have joined the fleet since.
+type StragglersInput struct {
 	Plan string `json:"plan"`
 	// Absent are targets of the plan that did not answer, by id.
 	Absent []string `json:"absent,omitempty"`
@@ -31,9 +31,10 @@ type LateInput struct {
 	Within time.Duration `json:"within,omitempty"`
 }
 
-// Late is what was found of a LateInput. No target is in both fields; one that is in
-// neither did not answer, or was not asked, and there was no room or no time to say so.
-type Late struct {
+// Stragglers is the answer to a StragglersInput. No target is in both fields. A target
+// that is in neither did not answer or was not asked, and there was no room or no time
+// to say so.
+type Stragglers struct {
 	// Ready are targets that answer, in the order of their ids, at most as many as
 	// travel with every later question about the sweep.
 	Ready []fleet.Target `json:"ready,omitempty"`
@@ -45,17 +46,17 @@ type Late struct {
 // Bounds of a sweep. Its targets travel in payloads of 2 MB, together with the ids of
 // those that are left out, for which the workflow has as much room again.
 const (
-	maxLate      = 2000
-	maxLateBytes = 512 << 10
-	maxStill     = 2000
+	maxStragglers     = 2000
+	maxStragglerBytes = 512 << 10
+	maxStill          = 2000
 )
 
-// FindLate asks targets that were left out what they run, changing nothing. Those
-// beyond what one sweep can bring in are told to be waiting.
-func (a *Activities) FindLate(ctx context.Context, in LateInput) (Late, error) {
+// FindStragglers asks targets that were left out what they run, and changes nothing. A
+// target for which one sweep has no room is said to wait for the next one.
+func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (Stragglers, error) {
 	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {
-		return Late{}, err
+		return Stragglers{}, err
 	}
 	targets := slices.Clone(in.Joined)
 	wanted := make(map[string]bool, len(in.Absent))
@@ -73,7 +74,7 @@ func (a *Activities) FindLate(ctx context.Context, in LateInput) (Late, error) {
 	}
 	slices.SortFunc(targets, func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) })
 	work := &progress{done: make([]bool, len(targets))}
-	fits := a.fitting(p, d, targets, in)
+	fits := a.unsuitable(p, d, targets, in)
 	defer beating(ctx, beatEvery, noDetails)()
 	began := time.Now()
 	over := func() bool { return in.Within > 0 && time.Since(began) > in.Within }
@@ -89,20 +90,20 @@ func (a *Activities) FindLate(ctx context.Context, in LateInput) (Late, error) {
 		work.finish(i)
 	})
 	if err := ctx.Err(); err != nil {
-		return Late{}, err
+		return Stragglers{}, err
 	}
-	out := Late{Still: work.trouble}
+	out := Stragglers{Still: work.trouble}
 	for _, id := range slices.Sorted(maps.Keys(wanted)) { // brought in by an earlier sweep
 		out.Still = append(out.Still, Trouble{ID: id, Reason: "joined late, and has not answered since", Silent: true})
 	}
-	room := bounds{targets: maxLate, bytes: maxLateBytes}
+	room := bounds{targets: maxStragglers, bytes: maxStragglerBytes}
 	for i, t := range targets {
 		if !work.isDone(i) {
 			continue
 		}
 		switch fits, err := room.take(t); {
 		case err != nil:
-			return Late{}, fmt.Errorf("bring in %s: %w", t.ID, err)
+			return Stragglers{}, fmt.Errorf("bring in %s: %w", t.ID, err)
 		case fits:
 			out.Ready = append(out.Ready, t)
 		default:
@@ -110,7 +111,7 @@ func (a *Activities) FindLate(ctx context.Context, in LateInput) (Late, error) {
 		}
 	}
 	slices.SortStableFunc(out.Still, func(a, b Trouble) int { return silentLast(a) - silentLast(b) })
-	out.Still = told(out.Still[:min(len(out.Still), maxStill)])
+	out.Still = capReasons(out.Still[:min(len(out.Still), maxStill)])
 	return out, nil
 }
 
@@ -121,19 +122,19 @@ func silentLast(t Trouble) int {
 	return 0
 }
 
-// fitting says why each of some targets could not be changed, or judged, as the spec
+// unsuitable says why each of some targets could not be changed, or judged, as the spec
 // asks for; nil for one that could. Such a target would otherwise stop the sweep, and
 // that takes the whole fleet back. Addresses of the plan were checked when it was made.
-func (a *Activities) fitting(p plan.Plan, d driver.Driver, late []fleet.Target, in LateInput) []error {
-	others := present(slices.Concat(in.Absent, ids(late)))
+func (a *Activities) unsuitable(p plan.Plan, d driver.Driver, targets []fleet.Target, in StragglersInput) []error {
+	others := present(slices.Concat(in.Absent, ids(targets)))
 	judged := health.CheckIdentity(p.Spec.Health, others(p.Order))
 	order := driver.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
 	joined := make(map[string]bool, len(in.Joined))
 	for _, t := range in.Joined {
 		joined[t.ID] = true
 	}
-	out := make([]error, len(late))
-	for i, t := range late {
+	out := make([]error, len(targets))
+	for i, t := range targets {
 		if joined[t.ID] {
 			out[i] = reachable(p.Spec, a.kinds, t)
 		}

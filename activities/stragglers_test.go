@@ -87,7 +87,7 @@ func TestLateTargets(t *testing.T) {
 	f.state["new"] = driver.State{Release: "0.9.0", Alive: true}
 	f.state["empty"] = driver.State{}
 	joined := []fleet.Target{{ID: "new"}, {ID: "empty"}}
-	late := do[Late](t, f, f.acts.FindLate, LateInput{
+	late := do[Stragglers](t, f, f.acts.FindStragglers, StragglersInput{
 		Plan: f.all.Plan, Absent: []string{"t003", "t004", "t005", "t006"}, Joined: joined, Fence: fence, Parallel: 4,
 	})
 	require.Equal(t, []string{"new", "t003", "t005"}, ids(late.Ready))
@@ -96,7 +96,7 @@ func TestLateTargets(t *testing.T) {
 	require.Contains(t, late.Still[1].Reason, "connection refused")
 	require.Contains(t, late.Still[2].Reason, "another writer")
 
-	batch := Batch{Plan: f.all.Plan, From: 0, To: len(late.Ready), Parallel: 4, Late: late.Ready}
+	batch := Batch{Plan: f.all.Plan, From: 0, To: len(late.Ready), Parallel: 4, Stragglers: late.Ready}
 	seen := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: batch, Fence: fence})
 	require.Empty(t, seen.Trouble)
 	require.Equal(t, 1, seen.Already)
@@ -115,7 +115,7 @@ func TestBindingOfASweep(t *testing.T) {
 	b := binding(p, StageRef{Absent: []string{"t001"}})
 	require.Len(t, b.Exposed, 4)
 	require.Equal(t, 2, b.Silent)
-	b = binding(p, StageRef{Absent: []string{"t001"}, Late: []fleet.Target{{ID: "t002"}, {ID: "new"}}})
+	b = binding(p, StageRef{Absent: []string{"t001"}, Stragglers: []fleet.Target{{ID: "t002"}, {ID: "new"}}})
 	require.ElementsMatch(t, []string{"t000", "t002", "t003", "t004", "new"}, ids(b.Exposed))
 	require.Equal(t, []string{"t002", "new"}, ids(b.Cohort))
 	require.Equal(t, spec.StageSweep, b.Stage)
@@ -150,12 +150,12 @@ func withAttempts(p plan.Plan, n int) plan.Plan {
 // has moved is asked once, where it is now.
 func TestLateTargetsAreNeverForgotten(t *testing.T) {
 	f := newFixture(t, 3)
-	late := do[Late](t, f, f.acts.FindLate, LateInput{Plan: f.all.Plan, Absent: []string{"t001", "joiner"}, Fence: fence, Parallel: 5})
+	late := do[Stragglers](t, f, f.acts.FindStragglers, StragglersInput{Plan: f.all.Plan, Absent: []string{"t001", "joiner"}, Fence: fence, Parallel: 5})
 	require.Len(t, late.Ready, 1)
 	require.Equal(t, []Trouble{{ID: "joiner", Reason: "joined late, and has not answered since", Silent: true}}, late.Still)
 
 	moved := fleet.Target{ID: "t001", Address: "10.9.9.9:80"}
-	late = do[Late](t, f, f.acts.FindLate, LateInput{Plan: f.all.Plan, Absent: []string{"t001"}, Joined: []fleet.Target{moved}, Fence: fence, Parallel: 5})
+	late = do[Stragglers](t, f, f.acts.FindStragglers, StragglersInput{Plan: f.all.Plan, Absent: []string{"t001"}, Joined: []fleet.Target{moved}, Fence: fence, Parallel: 5})
 	require.Equal(t, []fleet.Target{moved}, late.Ready)
 	require.Empty(t, late.Still)
 }
@@ -185,7 +185,7 @@ func TestJoinersWithoutLabelsAreLeftOut(t *testing.T) {
 			require.NoError(t, err)
 			f.acts.newDriver = func(spec.Driver) (driver.Driver, error) { return fakeWith{f.fakeFleet, d.(driver.OrderChecker)}, nil }
 		}
-		late := do[Late](t, f, f.acts.FindLate, LateInput{Plan: f.all.Plan, Joined: joined, Fence: fence, Parallel: 5})
+		late := do[Stragglers](t, f, f.acts.FindStragglers, StragglersInput{Plan: f.all.Plan, Joined: joined, Fence: fence, Parallel: 5})
 		require.Equal(t, []string{"new"}, ids(late.Ready), name)
 		require.Len(t, late.Still, 1, name)
 		require.Equal(t, "bare", late.Still[0].ID)
@@ -204,8 +204,8 @@ type fakeWith struct {
 // A search ends in time: who was not asked by then is left out for now.
 func TestSearchForLateTargetsEnds(t *testing.T) {
 	f := newFixture(t, 3)
-	in := LateInput{Plan: f.all.Plan, Absent: []string{"t000", "t001", "t002"}, Fence: fence, Parallel: 1, Within: time.Nanosecond}
-	require.Zero(t, do[Late](t, f, f.acts.FindLate, in))
+	in := StragglersInput{Plan: f.all.Plan, Absent: []string{"t000", "t001", "t002"}, Fence: fence, Parallel: 1, Within: time.Nanosecond}
+	require.Zero(t, do[Stragglers](t, f, f.acts.FindStragglers, in))
 	in.Within = time.Hour
-	require.Len(t, do[Late](t, f, f.acts.FindLate, in).Ready, 3)
+	require.Len(t, do[Stragglers](t, f, f.acts.FindStragglers, in).Ready, 3)
 }

@@ -82,12 +82,12 @@ func TestCutTo(t *testing.T) {
 		{"refused", 3, "…"},
 		{"refused", 2, ""},
 	} {
-		got := cutTo(tc.text, tc.most)
+		got := cutToLength(tc.text, tc.most)
 		require.Equal(t, tc.want, got, "%+v", tc)
 		data, err := json.Marshal(got)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(data)-2, tc.most, "%+v", tc)
-		require.GreaterOrEqual(t, written(got), len(data)-2)
+		require.GreaterOrEqual(t, jsonLength(got), len(data)-2)
 	}
 }
 
@@ -99,7 +99,7 @@ func TestLateAnswersFit(t *testing.T) {
 	p := withAttempts(f.plan, 1)
 	p.Order = nil
 	labels := map[string]string{"noise": strings.Repeat("n", 200)}
-	in := LateInput{Plan: f.all.Plan, Fence: fence, Parallel: 500}
+	in := StragglersInput{Plan: f.all.Plan, Fence: fence, Parallel: 500}
 	for i := range n {
 		one := fleet.Target{ID: fmt.Sprintf("t%019d", i), Address: "10.0.0.1:80", Labels: labels}
 		p.Order = append(p.Order, one)
@@ -113,7 +113,7 @@ func TestLateAnswersFit(t *testing.T) {
 	f.state[last] = driver.State{Release: "1.0.0", Fence: fence + 7}
 	f.words = errors.New(strings.Repeat("<no route to host>", 50))
 	f.acts.plans[f.all.Plan] = p
-	late := do[Late](t, f, f.acts.FindLate, in)
+	late := do[Stragglers](t, f, f.acts.FindStragglers, in)
 	requireFits(t, "late", late)
 	require.Greater(t, len(late.Ready), 1000)
 	require.Len(t, late.Still, maxStill)
@@ -121,5 +121,5 @@ func TestLateAnswersFit(t *testing.T) {
 	require.Contains(t, late.Still[maxStill-1].Reason, "another writer")
 	data, err := json.Marshal(late.Ready)
 	require.NoError(t, err)
-	require.Less(t, len(data), maxLateBytes+2)
+	require.Less(t, len(data), maxStragglerBytes+2)
 }

@@ -42,7 +42,7 @@ func TestSweptTargetsCountOnce(t *testing.T) {
 		id := w.plan.Order[60].ID
 		w.silent = map[string]bool{}
 		w.applier = func(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
-			its := in.Late == nil && slices.ContainsFunc(w.targets(in.Batch), func(t fleet.Target) bool { return t.ID == id })
+			its := in.Stragglers == nil && slices.ContainsFunc(w.targets(in.Batch), func(t fleet.Target) bool { return t.ID == id })
 			set := func(quiet bool) {
 				w.mu.Lock()
 				defer w.mu.Unlock()

@@ -16,10 +16,11 @@ import (
 
 // wayBack is a rollback under way.
 type wayBack struct {
+	run     *run
 	Outcome rollout.Outcome `json:"outcome"`
-	// Result is what the outcome's is once every target is back.
+	// Result is the outcome's result once every target is back.
 	Result rollout.Phase `json:"result"`
-	// Harm says that a check failed: whether it recovers tells whether the change
+	// Harm says that a check failed. Whether that check recovers tells whether the change
 	// was the cause.
 	Harm bool `json:"harm"`
 	// Tries counts how often a person had it tried again.
@@ -28,7 +29,7 @@ type wayBack struct {
 	Left []leftover `json:"left,omitempty"`
 }
 
-// leftover is what of a batch is to be taken back yet.
+// leftover is the part of a batch that is not back yet.
 type leftover struct {
 	Exposure exposure `json:"exposure"`
 	// Only are the targets; nil means all of the batch.
@@ -45,49 +46,49 @@ func (r *run) rollback(cause error) error {
 	o.Touched = r.changed()
 	var f *failure
 	r.back = &wayBack{
-		Outcome: o, Result: o.Result,
+		run: r, Outcome: o, Result: o.Result,
 		Harm: errors.As(cause, &f) && f.report != nil && f.report.Verdict() == health.Fail && o.Result == rollout.PhaseRolledBack,
 	}
 	if len(r.touched) > 0 {
 		r.enter(rollout.PhaseRollback, o.Why)
-		r.revert()
+		r.back.revertTouched()
 	}
-	return r.goBack()
+	return r.back.finish()
 }
 
-// goBack waits, as long as targets are left, for a person to have them tried again
+// finish waits, as long as targets are left, for a person to have them tried again
 // or to give up; then it ends the rollout.
-func (r *run) goBack() error {
-	o := &r.back.Outcome
-	for len(r.back.Left) > 0 && r.gaveUp() == nil {
-		o.Result, o.NotReverted, o.NotBack = rollout.PhaseIncomplete, named(r.back.Left), notBack(r.back.Left)
-		again, err := r.locked()
+func (b *wayBack) finish() error {
+	o := &b.Outcome
+	for len(b.Left) > 0 && b.run.gaveUp() == nil {
+		o.Result, o.NotReverted, o.NotBack = rollout.PhaseIncomplete, named(b.Left), notBack(b.Left)
+		again, err := b.locked()
 		if err != nil {
 			return err
 		}
 		if again {
-			r.back.Tries++
-			r.again()
+			b.Tries++
+			b.retry()
 		}
 	}
-	o.GaveUp = r.gaveUp()
-	o.NotReverted, o.NotBack = named(r.back.Left), notBack(r.back.Left)
+	o.GaveUp = b.run.gaveUp()
+	o.NotReverted, o.NotBack = named(b.Left), notBack(b.Left)
 	if len(o.NotReverted) == 0 {
-		o.Result = r.back.Result
-		if r.back.Harm && o.Reverted > 0 {
-			r.recovery(o)
+		o.Result = b.Result
+		if b.Harm && o.Reverted > 0 {
+			b.recovery(o)
 		}
 	}
-	r.end(*o)
+	b.run.end(*o)
 	return nil
 }
 
 // locked shows an incomplete rollback and waits. It answers whether the targets
 // that are left shall be tried again.
-func (r *run) locked() (again bool, err error) {
-	shown := r.back.Outcome
-	shown.Why += fmt.Sprintf("; %d of %d touched targets not known to be back: the unit is locked until sluice retry-rollback %[3]s, or sluice give-up %[3]s --why …",
-		shown.NotBack, shown.Touched, r.state.Unit)
+func (b *wayBack) locked() (again bool, err error) {
+	r, shown := b.run, b.Outcome
+	shown.Why += fmt.Sprintf("; %d of %d touched targets not known to be back: "+
+		"the unit is locked until sluice retry-rollback %[3]s, or sluice give-up %[3]s --why …", shown.NotBack, shown.Touched, r.state.Unit)
 	r.conclude(shown, rollout.PhaseLocked)
 	err = r.await(r.base, func() bool { return r.state.RetryRollback != nil || r.gaveUp() != nil || r.historyFull() })
 	switch {
@@ -131,62 +132,64 @@ func (r *run) verdict(cause error) rollout.Outcome {
 	return rollout.Outcome{Result: rollout.PhaseRolledBack, Why: cause.Error()}
 }
 
-// revert puts every touched batch back, newest first, and notes which targets did
-// not come. Every target is tried once before any is tried again: one that does not
-// answer keeps no other on the release.
-func (r *run) revert() {
+// revertTouched puts every touched batch back, newest first, and notes which targets did
+// not come back. Every target is tried once before any is tried again: a target that does
+// not answer keeps no other on the release.
+func (b *wayBack) revertTouched() {
+	r := b.run
 	whole := make([]leftover, 0, len(r.touched))
 	for _, t := range slices.Backward(r.touched) {
 		whole = append(whole, leftover{Exposure: t})
 	}
 	var again []leftover
 	giveUp := workflow.Now(r.base).Add(r.spec.Rollback.Deadline.Std())
-	for _, l := range r.pass(whole, time.Time{}, giveUp, batchesAtOnce) {
+	for _, l := range b.revertAll(whole, time.Time{}, giveUp, batchesAtOnce) {
 		final, open := l.split()
 		if len(final.Troubles) > 0 {
-			r.back.Left = append(r.back.Left, final)
+			b.Left = append(b.Left, final)
 		}
 		if len(open.Troubles) > 0 {
 			again = append(again, open)
 		}
 	}
-	r.insist(again)
+	b.revertUntilDeadline(again)
 }
 
-// again tries all that is left once more, whatever the reason was.
-func (r *run) again() {
-	left := r.back.Left
-	r.back.Left = nil
-	r.state.Outcome = nil
-	r.insist(left)
+// retry tries all that is left once more, whatever the reason was.
+func (b *wayBack) retry() {
+	left := b.Left
+	b.Left = nil
+	b.run.state.Outcome = nil
+	b.revertUntilDeadline(left)
 }
 
-// insist tries targets until the rollback's deadline, and keeps what is left then.
-func (r *run) insist(left []leftover) {
+// revertUntilDeadline tries targets until the rollback's deadline, and keeps those that
+// are left then.
+func (b *wayBack) revertUntilDeadline(left []leftover) {
 	if len(left) == 0 {
 		return
 	}
-	o := r.back.Outcome
+	r, o := b.run, b.Outcome
 	deadline := workflow.Now(r.base).Add(r.spec.Rollback.Deadline.Std())
 	r.enter(rollout.PhaseRollback, fmt.Sprintf("%d of %d touched targets are back; trying the others for up to %s",
 		o.Reverted, o.Touched, r.spec.Rollback.Deadline))
-	r.back.Left = append(r.back.Left, r.pass(left, deadline, deadline, len(left))...)
+	b.Left = append(b.Left, b.revertAll(left, deadline, deadline, len(left))...)
 }
 
-// pass reverts batches, or the targets of them that are named, and answers what
-// was not reverted by the deadline. From giveUp on, an activity that cannot even begin
-// is not tried again.
-func (r *run) pass(back []leftover, deadline, giveUp time.Time, atOnce int) []leftover {
-	left := make([]leftover, len(back))
+// revertAll reverts batches, or only some targets of a batch, and answers what was not
+// reverted by the deadline. From giveUp on, an activity that cannot even begin is not
+// tried again.
+func (b *wayBack) revertAll(back []leftover, deadline, giveUp time.Time, atOnce int) []leftover {
+	r, left := b.run, make([]leftover, len(back))
 	share := max(1, r.spec.Rollback.Parallel/min(len(back), atOnce))
 	_ = eachBatch(r.base, len(back), atOnce, never, func(ctx workflow.Context, i int) error { // f answers no error
 		t := back[i].Exposure
 		t.Parallel = share
 		what := span("revert", r.state.Stages[t.Stage].Name, t.Batch, r.first(t.Stage))
-		out, err := r.revertBatch(ctx, what, giveUp, activities.RevertInput{
+		out, err := b.revertBatch(ctx, what, giveUp, activities.RevertInput{
 			Batch: t.Batch, Fence: r.backFence(), Previous: t.Previous, Only: back[i].Only, Deadline: deadline, GiveUp: giveUp,
 		})
-		r.back.Outcome.Reverted += out.Reverted
+		b.Outcome.Reverted += out.Reverted
 		r.state.Exposed -= out.Reverted
 		left[i] = leftover{Exposure: back[i].Exposure, Troubles: out.Trouble, Only: idsOf(out.Trouble)}
 		if err != nil {
@@ -199,10 +202,13 @@ func (r *run) pass(back []leftover, deadline, giveUp time.Time, atOnce int) []le
 	return slices.DeleteFunc(left, func(l leftover) bool { return len(l.Troubles) == 0 })
 }
 
-// revertBatch has a batch put back. An activity that nobody took, or that no worker
-// lived to end, before its time was over is tried once more: this workflow goes on only
-// where there is a worker, and one that was away for hours is no reason to give up.
-func (r *run) revertBatch(ctx workflow.Context, what string, giveUp time.Time, in activities.RevertInput) (out activities.Reverted, err error) {
+// revertBatch has a batch put back. It tries an activity that timed out once more: the
+// workflow goes on only where there is a worker, and a worker that was away for hours is
+// no reason to give up.
+func (b *wayBack) revertBatch(
+	ctx workflow.Context, what string, giveUp time.Time, in activities.RevertInput,
+) (out activities.Reverted, err error) {
+	r := b.run
 	for range 2 {
 		o := urgent(options(what, r.spec.Rollback.Deadline.Std()+batchTimeout))
 		o.ScheduleToCloseTimeout = max(0, giveUp.Sub(workflow.Now(ctx))) + batchTimeout
@@ -214,8 +220,8 @@ func (r *run) revertBatch(ctx workflow.Context, what string, giveUp time.Time, i
 	return out, err
 }
 
-// unanswered are the troubles of a batch whose activity came to nothing: of the targets
-// that it was about or, where only the plan knows them, one for all.
+// unanswered are the troubles of a batch whose activity did not end well: one for each
+// target that the workflow knows by name or, where only the plan knows them, one for all.
 func (l leftover) unanswered(what string, err error) []activities.Trouble {
 	names := l.Only
 	if l.targets() == 0 {
@@ -239,7 +245,7 @@ func (l leftover) targets() int {
 	return len(l.Only)
 }
 
-// split parts what trying again cannot mend from what it may.
+// split separates the targets that another try cannot bring back from the others.
 func (l leftover) split() (final, open leftover) {
 	final.Exposure, open.Exposure = l.Exposure, l.Exposure
 	for _, t := range l.Troubles {
@@ -273,11 +279,13 @@ func notBack(left []leftover) int {
 	return n
 }
 
-// recovery looks whether the checks recovered: if they did not, the change was
-// probably not the cause, and that is said. It never changes what was done.
-func (r *run) recovery(o *rollout.Outcome) {
+// recovery looks whether the checks recovered. If they did not, the change was probably
+// not the cause, and the outcome says so. It changes nothing else.
+func (b *wayBack) recovery(o *rollout.Outcome) {
+	r := b.run
 	limit := r.spec.Rollback.Recover.Std()
-	r.enter(rollout.PhaseVerify, fmt.Sprintf("all %d touched targets are back; looking for up to %s whether health recovers", o.Reverted, r.spec.Rollback.Recover))
+	r.enter(rollout.PhaseVerify, fmt.Sprintf("all %d touched targets are back; looking for up to %s whether health recovers",
+		o.Reverted, r.spec.Rollback.Recover))
 	opts := options("look whether health recovers", limit+time.Minute)
 	opts.ScheduleToCloseTimeout = limit + time.Minute
 	now := workflow.Now(r.base)
@@ -293,7 +301,8 @@ func (r *run) recovery(o *rollout.Outcome) {
 	case health.Pass:
 		o.Recovered = "yes"
 	case health.Fail:
-		o.Recovered, o.Why = "no", o.Why+"; THE ROLLBACK DID NOT CURE IT, so the change was probably not the cause: "+rollout.Evidence(out.Report, health.Fail)
+		o.Recovered = "no"
+		o.Why += "; THE ROLLBACK DID NOT CURE IT, so the change was probably not the cause: " + rollout.Evidence(out.Report, health.Fail)
 	default:
 		o.Recovered = "unknown"
 	}

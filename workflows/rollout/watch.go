@@ -1,0 +1,154 @@
+package rollout
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
+)
+
+// settling says which look ends a watch before its time, beside one that shows harm.
+type settling int
+
+const (
+	// unsettled: nothing does.
+	unsettled settling = iota
+	// passing: every check passes.
+	passing
+	// showing: every check has shown enough for an adaptive bake.
+	showing
+)
+
+// watchUntil watches the stage while a clock runs down. The clock stands still while the
+// rollout is paused. It returns what is left of the clock when over holds or when the
+// stage has settled, and zero when time is up. Harm is an error.
+func (j *judging) watchUntil(clock time.Duration, summary string, settle settling, over func() bool) (time.Duration, error) {
+	r := j.run
+	for clock != 0 && !over() && r.ctx.Err() == nil {
+		if r.historyFull() {
+			return clock, errContinueAsNew
+		}
+		paused := r.state.Paused != nil
+		ticking := clock != forever && !paused
+		began, until := workflow.Now(r.ctx), workflow.Now(r.ctx).Add(idleWatch)
+		timerCtx, stopTimer := workflow.WithCancel(r.ctx)
+		rung := func() bool { return false }
+		r.state.Stages[j.stage].BakeEnds = time.Time{}
+		if ticking {
+			until = began.Add(clock)
+			r.state.Stages[j.stage].BakeEnds = until
+			timer := workflow.NewTimerWithOptions(timerCtx, clock, workflow.TimerOptions{Summary: summary})
+			rung = timer.IsReady
+		}
+		in := activities.WatchInput{HealthInput: j.Input, Until: until, Settle: settle == passing}
+		if settle == showing && ticking {
+			in.Enough = began.Add(j.least(clock))
+		}
+		settled, err := j.watch(in, ticking, func() bool {
+			return over() || rung() || (r.state.Paused != nil) != paused || r.historyFull()
+		})
+		stopTimer()
+		if ticking {
+			clock = max(0, clock-workflow.Now(r.ctx).Sub(began))
+		}
+		if err != nil || settled {
+			return clock, err
+		}
+	}
+	return clock, r.ctx.Err()
+}
+
+// least is how much longer an adaptive bake lasts at least, when left is how much longer
+// it lasts at most.
+func (j *judging) least(left time.Duration) time.Duration {
+	s := j.run.spec.Stages[j.stage]
+	return max(0, s.Adaptive.Min.Std()-(s.Bake.Std()-left))
+}
+
+// idleWatch is how long one watch activity lasts while no clock runs.
+const idleWatch = 24 * time.Hour
+
+// watch judges the stage until stop holds, and answers whether it settled. A watch
+// that ends by itself, for example with an error, is started again after 5 seconds, then
+// after 10, and so on: a broken source must not fill the history. With ticking, a timer
+// rings at until.
+func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool) (settled bool, err error) {
+	r, until := j.run, in.Until
+	for wait := firstWatchRetry; !stop(); wait = min(2*wait, lastWatchRetry) {
+		ctx, cancel := workflow.WithCancel(r.ctx)
+		in.HealthInput, in.Until = j.Input, until
+		f := workflow.ExecuteActivity(j.watchOptions(ctx, until), activities.TypeWatch, in)
+		if err := r.await(r.ctx, func() bool { return f.IsReady() || stop() }); err != nil {
+			return false, err
+		}
+		if err := r.ctx.Err(); err != nil { // the way back does not wait for a watch
+			return false, err
+		}
+		if workflow.Now(ctx).Before(until) {
+			cancel() // else it ends by itself, after a last look
+		}
+		var out activities.Judged
+		err = f.Get(r.ctx, &out)
+		cancel()
+		r.applyPendingSignals(r.ctx)
+		switch {
+		case r.ctx.Err() != nil: // also when the cancelled watch has answered in time
+			return false, r.ctx.Err()
+		case err == nil:
+			j.Input.State, j.Last = out.State, out.Report
+		case !temporal.IsCanceledError(err):
+			workflow.GetLogger(ctx).Warn("watch ended without a report", "stage", r.state.Stages[j.stage].Name, "error", err)
+		}
+		if err == nil && j.Last.Verdict() == health.Fail && !j.excused() {
+			return false, j.harm()
+		}
+		if err == nil && in.Settled(j.Last) {
+			return true, nil
+		}
+		switch left := until.Sub(workflow.Now(ctx)); {
+		case ticking && left <= 0: // the timer is about to ring
+			err = r.await(r.ctx, stop)
+		case left <= 0:
+			until = workflow.Now(ctx).Add(idleWatch)
+		default:
+			err = r.awaitFor(r.ctx, wait, stop)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// excused says that a person has passed what the watch has just seen fail.
+func (j *judging) excused() bool {
+	by := j.override(j.Last)
+	return by != nil && by.Override
+}
+
+// How long after a watch that ended before its time the next one is started.
+const (
+	firstWatchRetry = 5 * time.Second
+	lastWatchRetry  = 10 * time.Minute
+)
+
+// harm records that the watch saw a check fail.
+func (j *judging) harm() error {
+	d, why := rollout.Decide(j.Last, nil)
+	j.record(rollout.Gate{Decision: d, Why: why, At: workflow.Now(j.run.ctx), Report: j.Last})
+	return &failure{why: why, report: &j.Last}
+}
+
+func (j *judging) watchOptions(ctx workflow.Context, until time.Time) workflow.Context {
+	s := j.run.spec.Stages[j.stage]
+	limit := until.Sub(workflow.Now(ctx)) + max(time.Minute, s.DecideWithin.Std())
+	o := options("watch "+s.Name, limit)
+	// Over all attempts: a watch that cannot run does not keep the gate waiting.
+	o.ScheduleToCloseTimeout = limit
+	o.WaitForCancellation = true
+	return workflow.WithActivityOptions(ctx, o)
+}
