@@ -58,12 +58,11 @@ func observeOne(ctx context.Context, s spec.Spec, d driver.Driver, t fleet.Targe
 	return found, err
 }
 
-// errUnfit is matched by what makes a target no place for a rollout.
+// errUnfit is the error of a target that a rollout must not change.
 var errUnfit = errors.New("not to be changed")
 
-// oldest is the fence from which on a target belongs to another writer. A target
-// that comes late may have accepted the rollout's own already, when its answer was
-// lost.
+// oldest is the lowest fence that says that a target belongs to another writer. A
+// straggler may have accepted the rollout's own fence already, when its answer was lost.
 func oldest(in ObserveInput) int64 {
 	if in.Stragglers != nil {
 		return in.Fence + 1
@@ -83,8 +82,8 @@ func startable(s driver.State, fence int64, fallback bool) error {
 	return nil
 }
 
-// isSilence says that a target did not answer, or not so that it helps: trying
-// again later may.
+// isSilence says that a target did not answer, or that its answer says nothing: another
+// try may help.
 func isSilence(err error) bool { return !isRefusal(err) && !errors.Is(err, errUnfit) }
 
 // retry calls f up to attempts times with a growing pause, and stops at once on
@@ -127,9 +126,8 @@ func group(targets []fleet.Target, found []string, done []bool) Previous {
 	return out
 }
 
-// ByID answers a function that says what a target ran before; known is false for
-// one that was absent. In which order releases are gone through changes nothing, since a
-// target ran one.
+// ByID answers a function that says what a target ran before; known is false for one that
+// was absent. The order of the loop over releases changes nothing: a target ran one.
 //
 //workflowcheck:ignore
 func (p Previous) ByID() func(id string) (release string, known bool) {

@@ -38,13 +38,13 @@ type Stragglers struct {
 	// Ready are targets that answer, in the order of their ids, at most as many as
 	// travel with every later question about the sweep.
 	Ready []fleet.Target `json:"ready,omitempty"`
-	// Still are those that do not answer or must not be changed, with the reason, the
-	// latter first to be there, at most maxStill.
+	// Still are those that must not be changed and then those that do not answer, with
+	// the reason, at most maxStill.
 	Still []Trouble `json:"still,omitempty"`
 }
 
-// Bounds of a sweep. Its targets travel in payloads of 2 MB, together with the ids of
-// those that are left out, for which the workflow has as much room again.
+// Bounds of a sweep. Its targets travel in payloads of 2 MB, together with the ids of the
+// targets that are left out, which take as much room again.
 const (
 	maxStragglers     = 2000
 	maxStragglerBytes = 512 << 10
@@ -122,9 +122,10 @@ func silentLast(t Trouble) int {
 	return 0
 }
 
-// unsuitable says why each of some targets could not be changed, or judged, as the spec
-// asks for; nil for one that could. Such a target would otherwise stop the sweep, and
-// that takes the whole fleet back. Addresses of the plan were checked when it was made.
+// unsuitable says for each target why the rollout could not change or judge it as the spec
+// asks, for example because it lacks a label; nil for a target that it could. Such a
+// target would stop the sweep, and a stopped sweep takes the whole fleet back. Addresses
+// of the plan were checked when it was made.
 func (a *Activities) unsuitable(p plan.Plan, d driver.Driver, targets []fleet.Target, in StragglersInput) []error {
 	others := present(slices.Concat(in.Absent, ids(targets)))
 	judged := health.CheckIdentity(p.Spec.Health, others(p.Order))

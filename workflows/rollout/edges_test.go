@@ -205,7 +205,7 @@ func TestEveryBatchIsTriedBeforeAnyIsWaitedFor(t *testing.T) {
 func TestEvidenceThatComesAndGoes(t *testing.T) {
 	w := newWorld(t, 10)
 	s := fourStages()
-	s.Stages[0].DecideWithin = spec.Duration(1000 * time.Hour)
+	s.Stages[0].DecideWithin = spec.Duration(10 * time.Hour)
 	w.watcher = func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
 		if in.Settle { // the watch sees a PASS at once, the gate never does
 			return activities.Judged{Report: w.report(health.Pass)}, nil
