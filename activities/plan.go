@@ -34,7 +34,7 @@ func (a *Activities) Plan(ctx context.Context, in PlanInput) (Planned, error) {
 			return Planned{}, fmt.Errorf("read fleet snapshot %s: %w (start with the --store that the workers share)", in.FleetDigest, err)
 		}
 	}
-	p, encoded, err := cut(in, data)
+	p, encoded, err := a.cut(in, data)
 	if err != nil {
 		return Planned{}, invalid(err)
 	}
@@ -58,12 +58,12 @@ func (a *Activities) Plan(ctx context.Context, in PlanInput) (Planned, error) {
 
 // cut is the plan of a submission whose fleet snapshot is at hand, also in the
 // form that the store keeps.
-func cut(in PlanInput, snapshot []byte) (plan.Plan, []byte, error) {
+func (a *Activities) cut(in PlanInput, snapshot []byte) (plan.Plan, []byte, error) {
 	f, err := fleet.Decode(snapshot)
 	if err != nil {
 		return plan.Plan{}, nil, fmt.Errorf("read fleet snapshot %s: %w", in.FleetDigest, err)
 	}
-	p, err := plan.New(in.Spec, f)
+	p, err := plan.New(in.Spec, f, a.kinds)
 	if err != nil {
 		return plan.Plan{}, nil, fmt.Errorf("plan: %w", err)
 	}
@@ -86,7 +86,7 @@ func (a *Activities) cutAgain(ctx context.Context, digest string) (plan.Plan, er
 	if len(in.FleetData) == 0 {
 		return plan.Plan{}, fmt.Errorf("the fleet's snapshot %s was only in the lost store: restore its folder", in.FleetDigest)
 	}
-	p, encoded, err := cut(in, in.FleetData)
+	p, encoded, err := a.cut(in, in.FleetData)
 	if err != nil {
 		return plan.Plan{}, err
 	}

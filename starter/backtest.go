@@ -107,8 +107,8 @@ func runBacktest(ctx context.Context, con *console, c *cli.Context) error {
 			return usagef("--every %q is not a duration above 0, expected one such as 5m", text)
 		}
 	}
-	if l.spec.Health.Prometheus == "" {
-		return invalidf("%s: backtest reads the past of a Prometheus, expected health.prometheus", l.file)
+	if !l.kinds.Past(l.spec.Health) {
+		return invalidf("%s: backtest needs a source that can be asked about the past, expected health.prometheus", l.file)
 	}
 	if text := c.String("rate"); text != "" {
 		rate, err := spec.ParseNumber(text)

@@ -66,7 +66,7 @@ func load(con *console, path string) (loaded, error) {
 // cut plans on the fleet at hand, and looks whether its targets can be reached; at
 // places an address in the file that has it.
 func (l *loaded) cut(at func(id, message string) error) (err error) {
-	if l.plan, err = plan.New(l.spec, l.fleet); err != nil {
+	if l.plan, err = plan.New(l.spec, l.fleet, l.kinds); err != nil {
 		err = located(l.doc, err)
 	}
 	if err = errors.Join(err, addresses(l.spec, l.kinds, l.fleet, at)); err != nil {

@@ -215,7 +215,7 @@ func TestBacktestRefuses(t *testing.T) {
 	plain := strings.NewReplacer("sum(increase(", "", "[$window]))", "", ",$exposed", "", "{$exposed}", "").Replace(string(text))
 	require.NoError(t, os.WriteFile(page, []byte(plain), 0o600))
 	for says, args := range map[string][]string{
-		"backtest reads the past of a Prometheus": {page},
+		"backtest needs a source that can be asked about the past": {page},
 		"is not a rate":             {spec, "--rate", "0"},
 		"is not a duration above 0": {spec, "--every", "0s"},
 		"is not before":             {spec, "--from", "1h", "--to", "2h"},

@@ -41,7 +41,7 @@ twice and five times the usual takes to show. --no-predict asks no Prometheus.`,
 				con.say("the fleet was listed from here; when the rollout starts, the worker lists it again")
 			}
 			planned := describePlan(l.plan)
-			if l.spec.Health.Prometheus != "" && !c.Bool("no-predict") {
+			if l.kinds.Past(l.spec.Health) && !c.Bool("no-predict") {
 				planned.Forecasts, err = predict(ctx, l.plan, con.now())
 				if err != nil && !errors.Is(err, errNothingToPredict) {
 					con.say("no prediction of what the checks can see: %s (--no-predict asks no Prometheus)", terminal.Safe(err.Error()))

@@ -43,7 +43,7 @@ func TestExamples(t *testing.T) {
 			require.NoError(t, err)
 			f, err := fleetOf(t, filepath.Dir(path), doc.Spec.Fleet)
 			require.NoError(t, err)
-			_, err = plan.New(doc.Spec, f)
+			_, err = plan.New(doc.Spec, f, catalog.New().Kinds())
 			require.NoError(t, err)
 			_, err = catalog.New().Drivers.New(doc.Spec.Driver, nil)
 			require.NoError(t, err)

@@ -85,8 +85,9 @@ func (c *cutter) tooFew(check spec.Check, stage, from, to int) string {
 	if of.Before || promql.OnlyCohort(check.Value) {
 		exposed = to - from // of the others nobody knows what they showed before
 	}
-	if h.Scrape != nil {
-		exposed, control = min(exposed, h.Scrape.Sample), min(control, h.Scrape.Sample)
+	if source := c.kinds.Source(h); source != nil && source.Traits().Sample > 0 {
+		most := source.Traits().Sample
+		exposed, control = min(exposed, most), min(control, most)
 	}
 	return of.Missing(exposed, control)
 }

@@ -26,7 +26,7 @@ func TestMeansNeedTargets(t *testing.T) {
 		for i := range fleetSize {
 			f.Targets = append(f.Targets, fleet.Target{ID: fmt.Sprint("t", i), Address: fmt.Sprintf("t%d:1", i)})
 		}
-		_, err := New(s, f)
+		_, err := New(s, f, spec.Kinds{})
 		return err
 	}
 	as := func(*spec.Check) {}
@@ -47,7 +47,7 @@ func TestChecksGoWithTheFleet(t *testing.T) {
 	} {
 		s := spec.Spec{Unit: "edge", Stages: []spec.Stage{{Name: "all", Reach: &spec.Reach{Percent: 100}}}}
 		s.Health.Checks = []spec.Check{check}
-		_, err := New(s, f)
+		_, err := New(s, f, spec.Kinds{})
 		if says == "" {
 			require.NoError(t, err)
 			continue

@@ -20,8 +20,9 @@ import (
 // unit has other canaries, and a target that joins moves few others.
 //
 // Every stage that cannot be cut is in the error, as a *StageError, and every check
-// that does not go with the fleet, as a *CheckError; several are joined.
-func New(s spec.Spec, f fleet.Fleet) (Plan, error) {
+// that does not go with the fleet, as a *CheckError; several are joined. Kinds say how much
+// of the fleet the source reads.
+func New(s spec.Spec, f fleet.Fleet, kinds spec.Kinds) (Plan, error) {
 	if len(s.Stages) == 0 {
 		return Plan{}, errors.New("plan: the spec has no stages, expected at least one")
 	}
@@ -29,7 +30,7 @@ func New(s spec.Spec, f fleet.Fleet) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	c := cutter{spec: s, fleet: f, left: order, total: len(order)}
+	c := cutter{spec: s, kinds: kinds, fleet: f, left: order, total: len(order)}
 	for i := range s.Stages {
 		c.stage(i)
 	}
@@ -110,6 +111,7 @@ func shuffled(unit string, targets []fleet.Target) ([]fleet.Target, error) {
 // every mistake is told at once.
 type cutter struct {
 	spec   spec.Spec
+	kinds  spec.Kinds
 	fleet  fleet.Fleet
 	total  int
 	left   []fleet.Target // not exposed yet, in order of exposure

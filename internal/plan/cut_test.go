@@ -46,7 +46,7 @@ func usual() spec.Spec {
 }
 
 func TestNewCutsTheUsualStages(t *testing.T) {
-	p, err := plan.New(usual(), sites(60))
+	p, err := plan.New(usual(), sites(60), spec.Kinds{})
 	require.NoError(t, err)
 	require.Equal(t, []plan.Stage{
 		{Name: "canary", From: 0, To: 3},
@@ -93,7 +93,7 @@ func TestNewOtherForms(t *testing.T) {
 		}, 10, []int{2, 8}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := plan.New(unit(tc.stages...), sites(tc.n))
+			p, err := plan.New(unit(tc.stages...), sites(tc.n), spec.Kinds{})
 			require.NoError(t, err)
 			for i, size := range tc.sizes {
 				require.Equal(t, size, p.Stages[i].Size(), "stage %d", i)
@@ -163,7 +163,7 @@ func TestNewRefuses(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := plan.New(unit(tc.stages...), sites(10))
+			_, err := plan.New(unit(tc.stages...), sites(10), spec.Kinds{})
 			require.Error(t, err)
 			lines := strings.Split(err.Error(), "\n")
 			require.Len(t, lines, len(tc.want), err.Error())
@@ -178,13 +178,13 @@ func TestNewRefuses(t *testing.T) {
 
 func TestNewRefusesFleets(t *testing.T) {
 	all := spec.Stage{Name: "all", Reach: percent(100)}
-	_, err := plan.New(unit(all), fleet.Fleet{})
+	_, err := plan.New(unit(all), fleet.Fleet{}, spec.Kinds{})
 	require.ErrorContains(t, err, "no targets")
-	_, err = plan.New(unit(), sites(3))
+	_, err = plan.New(unit(), sites(3), spec.Kinds{})
 	require.ErrorContains(t, err, "no stages")
 	twice := sites(3)
 	twice.Targets = append(twice.Targets, twice.Targets[1])
-	_, err = plan.New(unit(all), twice)
+	_, err = plan.New(unit(all), twice, spec.Kinds{})
 	require.ErrorContains(t, err, `target "site-0001" is in the fleet twice`)
 }
 
@@ -194,7 +194,7 @@ func TestNewBoundsMessages(t *testing.T) {
 	for i := range f.Targets {
 		f.Targets[i].Labels["rack"] = fmt.Sprint(i)
 	}
-	_, err := plan.New(unit(spec.Stage{Name: "a", Count: count(9999)}), f)
+	_, err := plan.New(unit(spec.Stage{Name: "a", Count: count(9999)}), f, spec.Kinds{})
 	require.ErrorContains(t, err, "and 1992 more")
 	require.Less(t, len(err.Error()), 500)
 }
@@ -207,7 +207,7 @@ func TestLongest(t *testing.T) {
 func BenchmarkNew100k(b *testing.B) {
 	f, s := sites(100_000), usual()
 	for b.Loop() {
-		if _, err := plan.New(s, f); err != nil {
+		if _, err := plan.New(s, f, spec.Kinds{}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -218,7 +218,7 @@ func TestNewRefusesTooManyBatches(t *testing.T) {
 	s := usual()
 	for batch, ok := range map[int]bool{1: false, 5: false, 10: true, 500: true} {
 		s.Apply.Batch = batch
-		_, err := plan.New(s, sites(10_000))
+		_, err := plan.New(s, sites(10_000), spec.Kinds{})
 		if ok {
 			require.NoError(t, err, batch)
 		} else {

@@ -55,7 +55,7 @@ func TestPlanProperties(t *testing.T) {
 	cut := 0
 	rapid.Check(t, func(t *rapid.T) {
 		s, f := drawSpec(t), drawFleet(t)
-		p, err := plan.New(s, f)
+		p, err := plan.New(s, f, spec.Kinds{})
 		if err != nil {
 			var stageErr *plan.StageError
 			require.ErrorAs(t, err, &stageErr)
@@ -85,7 +85,7 @@ func TestPlanProperties(t *testing.T) {
 		require.Equal(t, len(f.Targets), next)
 
 		shuffled := fleet.Fleet{Targets: rapid.Permutation(f.Targets).Draw(t, "order")}
-		again, err := plan.New(s, shuffled)
+		again, err := plan.New(s, shuffled, spec.Kinds{})
 		require.NoError(t, err)
 		require.Equal(t, encode(t, p), encode(t, again), "the order of the fleet file does not matter")
 	})
@@ -131,12 +131,12 @@ func TestOneMoreTargetMovesFew(t *testing.T) {
 			worst := 0
 			for n := 60; n < 400; n += 7 {
 				f := sites(n)
-				before, err := plan.New(tc.s, f)
+				before, err := plan.New(tc.s, f, spec.Kinds{})
 				require.NoError(t, err)
 				more := fleet.Fleet{Targets: append(slices.Clone(f.Targets), fleet.Target{
 					ID: fmt.Sprintf("new-%d", n), Labels: map[string]string{"region": "us", "tier": "internal"},
 				})}
-				after, err := plan.New(tc.s, more)
+				after, err := plan.New(tc.s, more, spec.Kinds{})
 				require.NoError(t, err)
 				was, moved := stageOf(before), 0
 				for id, stage := range stageOf(after) {
@@ -165,10 +165,10 @@ func stageOf(p plan.Plan) map[string]int {
 // Two units have other canaries, so that one unlucky host is not everybody's.
 func TestUnitsHaveTheirOwnOrder(t *testing.T) {
 	s := unit(spec.Stage{Name: "a", Count: count(10)}, spec.Stage{Name: "b", Reach: percent(100)})
-	one, err := plan.New(s, sites(200))
+	one, err := plan.New(s, sites(200), spec.Kinds{})
 	require.NoError(t, err)
 	s.Unit = "other"
-	two, err := plan.New(s, sites(200))
+	two, err := plan.New(s, sites(200), spec.Kinds{})
 	require.NoError(t, err)
 	require.NotEqual(t, one.Cohort(0), two.Cohort(0))
 }
@@ -176,7 +176,7 @@ func TestUnitsHaveTheirOwnOrder(t *testing.T) {
 func TestCodec(t *testing.T) {
 	s := usual()
 	s.Release = "1.10"
-	p, err := plan.New(s, sites(60))
+	p, err := plan.New(s, sites(60), spec.Kinds{})
 	require.NoError(t, err)
 	data := encode(t, p)
 	got, err := plan.Decode(data)

@@ -39,7 +39,7 @@ func TestTheFirstStageRepresents(t *testing.T) {
 	} {
 		s := unit(tc.first, spec.Stage{Name: "everyone", Reach: percent(100)})
 		s.Represent = tc.labels
-		_, err := plan.New(s, sites(60))
+		_, err := plan.New(s, sites(60), spec.Kinds{})
 		if tc.want == "" {
 			require.NoError(t, err, tc.name)
 		} else {

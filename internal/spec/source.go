@@ -79,6 +79,12 @@ func (k Kinds) Source(h Health) SourceSettings {
 	return nil
 }
 
+// Past says whether the source of health can be asked about any time before the rollout.
+func (k Kinds) Past(h Health) bool {
+	source := k.Source(h)
+	return source != nil && source.Traits().Past
+}
+
 // sourceName is the key of the source of health; empty where there is none.
 func (k Kinds) sourceName(h Health) string {
 	switch {

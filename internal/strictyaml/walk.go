@@ -54,9 +54,10 @@ func (w *walker) value(n *yaml.Node, v reflect.Value, path string, depth int) {
 		return
 	}
 	if v.Kind() == reflect.Pointer {
-		fresh := reflect.New(v.Type().Elem())
-		w.value(n, fresh.Elem(), path, depth)
-		v.Set(fresh)
+		if v.IsNil() {
+			v.Set(reflect.New(v.Type().Elem()))
+		}
+		w.value(n, v.Elem(), path, depth)
 		return
 	}
 	if v.Addr().Type().Implements(textUnmarshaler) && (n.Kind != yaml.MappingNode || !w.hasLongForm(v.Type())) {
@@ -184,10 +185,9 @@ func (w *walker) structure(n *yaml.Node, v reflect.Value, path string, depth int
 
 // opened keeps the value of an open key.
 func (w *walker) opened(n *yaml.Node, value any, path string, depth int) {
-	v := reflect.New(reflect.TypeOf(value)).Elem()
-	w.value(n, v, path, depth)
-	if !v.IsNil() && !w.doc.broken[path] {
-		w.doc.opened[path] = v.Interface()
+	w.value(n, reflect.ValueOf(&value).Elem().Elem(), path, depth)
+	if !w.doc.broken[path] {
+		w.doc.opened[path] = value
 	}
 }
 

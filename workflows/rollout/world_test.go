@@ -146,7 +146,7 @@ func (w *world) mount(now time.Time) {
 }
 
 func (w *world) cut(_ context.Context, in activities.PlanInput) (activities.Planned, error) {
-	p, err := plan.New(in.Spec, w.fleet)
+	p, err := plan.New(in.Spec, w.fleet, spec.Kinds{})
 	if err != nil {
 		return activities.Planned{}, err
 	}

@@ -55,7 +55,7 @@ func TestSpecs(t *testing.T) {
 		for _, prometheus := range []string{"", "http://127.0.0.1:9090"} {
 			s, err := spec.Parse("spec.yaml", []byte(k.spec("unit-0001", prometheus)), catalog.New().Kinds())
 			require.NoError(t, err, k.name)
-			_, err = plans.New(s.Spec, f)
+			_, err = plans.New(s.Spec, f, catalog.New().Kinds())
 			require.NoError(t, err, k.name)
 		}
 	}

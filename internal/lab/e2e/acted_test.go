@@ -74,7 +74,7 @@ func reported(v health.Verdict) health.Report {
 }
 
 func (a *actors) Plan(ctx context.Context, in activities.PlanInput) (activities.Planned, error) {
-	p, err := plan.New(in.Spec, a.fleet)
+	p, err := plan.New(in.Spec, a.fleet, spec.Kinds{})
 	return activities.Planned{Digest: "sha256:plan", Targets: len(p.Order), Stages: p.Stages}, cmp.Or(a.begin(ctx, "Plan"), err)
 }
 
