@@ -82,7 +82,7 @@ func TestJudgeRefuses(t *testing.T) {
 		"no bake":           {"against: control\nbake: 0s\n", fine, "is watched for no time"},
 		"bake upside down":  {"against: control\nbake: {min: 9m, max: 3m, enough: 2x}\n", fine, "expected at most max, 3m"},
 		"unknown against":   {"against: yesterday\n", fine, "expected control or before"},
-		"two criteria":      {"against: control\nobjective: 99%\n", fine, "stands beside against"},
+		"two criteria":      {"against: control\nobjective: 99%\n", fine, "cannot be combined with against"},
 		"empty series":      {"against: control\n", "", "series.csv: is empty, expected the header run,t,exposed_bad"},
 		"only a header":     {"against: control\n", csvHeader, "series.csv: has no rows"},
 		"another header":    {"against: control\n", "run,time\n1,2\n", `series.csv:1: the header is "run,time", expected run,t,`},

@@ -53,13 +53,13 @@ func fromPrometheus(ctx context.Context, f spec.FleetSource, d Deps) (fleet.Flee
 	case !ok:
 		return fleet.Fleet{}, final(fmt.Errorf("%s answered no instant vector, expected a series for each target", c.Host))
 	case len(vector) == 0:
-		return fleet.Fleet{}, fmt.Errorf("%s knows no series of %s, expected one for each target", c.Host, terminal.OneLine(f.Query, maxShown))
+		return fleet.Fleet{}, fmt.Errorf("%s has no series for %s, expected one for each target", c.Host, terminal.OneLine(f.Query, maxShown))
 	case len(vector) > maxSeries:
 		return fleet.Fleet{}, final(fmt.Errorf("%s answered %d series, expected at most %d", c.Host, len(vector), maxSeries))
 	}
 	out, err := targets(f, vector)
 	if err != nil {
-		return fleet.Fleet{}, final(fmt.Errorf("%s answered what is no fleet: %w", c.Host, err))
+		return fleet.Fleet{}, final(fmt.Errorf("%s listed no valid fleet: %w", c.Host, err))
 	}
 	return out, nil
 }

@@ -108,7 +108,7 @@ func TestPrometheusFails(t *testing.T) {
 		want   string
 		again  bool
 	}{
-		"no series":        {200, vector(), `knows no series of up{job="edge"}`, true},
+		"no series":        {200, vector(), `has no series for up{job="edge"}`, true},
 		"a duplicate":      {200, vector(host("b"), host("a"), with("job", "other")), "are both target a", false},
 		"no id":            {200, vector(host("b"), without("host")), "lacks a label that id asks for", false},
 		"an empty id":      {200, vector(host("b"), with("host", "")), "lacks a label that id asks for", false},

@@ -72,7 +72,7 @@ func callLoses(n *parser.Call, label string) (parser.Expr, string) {
 		return n, "the function " + n.Func.Name + " drops the label"
 	case "label_replace", "label_join":
 		if to, ok := n.Args[1].(*parser.StringLiteral); ok && to.Val == label {
-			return n, "the function " + n.Func.Name + " makes the label anew"
+			return n, "the function " + n.Func.Name + " replaces the label"
 		}
 	}
 	for _, arg := range n.Args {

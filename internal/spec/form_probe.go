@@ -43,7 +43,7 @@ func (p *Probe) Check(s Section) {
 	hasHTTP, hasTCP := s.Given("http"), s.Given("tcp")
 	switch {
 	case hasHTTP && hasTCP:
-		s.Bad("tcp", "stands beside http at %s, expected one of them in a check", s.At("http"))
+		s.Bad("tcp", "cannot be combined with http at %s: keep one of them", s.At("http"))
 	case hasHTTP && !s.IsBad("http"):
 		s.URLTemplate("http", p.HTTP, ProxyBefore, tmpl.ID, tmpl.Address, tmpl.Label)
 		s.ofTarget("http", p.HTTP)
@@ -51,7 +51,7 @@ func (p *Probe) Check(s Section) {
 		s.Foreign("a probe with tcp", "method", "status", "contains")
 		s.endpoint("tcp", p.TCP)
 	case !hasHTTP && !hasTCP:
-		s.Bad("", `asks nothing, expected http: "http://{{address}}/healthz" or tcp: "{{address}}"`)
+		s.Bad("", `has neither http nor tcp, expected http: "http://{{address}}/healthz" or tcp: "{{address}}"`)
 	}
 	s.OneOf("method", p.Method, ProbeGET, ProbeHEAD)
 	s.Between("status", p.Status, 200, 599)
@@ -60,7 +60,7 @@ func (p *Probe) Check(s Section) {
 	case p.Contains == "" || len(p.Contains) > maxContains:
 		s.Bad("contains", "has %d bytes, expected 1 to %d", len(p.Contains), maxContains)
 	case p.Method == ProbeHEAD:
-		s.Bad("contains", "stands beside method %s at %s, to which no answer has a body", ProbeHEAD, s.At("method"))
+		s.Bad("contains", "cannot be checked with method %s at %s: its answers have no body", ProbeHEAD, s.At("method"))
 	}
 	s.AtMost("timeout", p.Timeout, MaxAsk)
 }
@@ -98,7 +98,7 @@ func (s Section) endpoint(field, text string) {
 	}))
 	n, notNumber := strconv.Atoi(port)
 	if err != nil || notNumber != nil || host == "" || n < 1 || n > 65535 || strings.ContainsAny(host, "/@ ") {
-		s.Bad(field, `%s does not give host:port, expected "{{address}}" (which has a port), or a host and a port such as "{{label.ip}}:9000"`, strictyaml.Quote(text))
+		s.Bad(field, `%s is not host:port, expected "{{address}}" (which has a port), or a host and a port such as "{{label.ip}}:9000"`, strictyaml.Quote(text))
 	}
 }
 

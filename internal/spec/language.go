@@ -31,7 +31,7 @@ func (PromQL) Query(s Section, field, expr string) {
 	}
 	used := promql.Placeholders(expr)
 	if !slices.Contains(used, "exposed") && !slices.Contains(used, "cohort") {
-		s.Bad(field, "asks about every target there is, expected $exposed (all targets changed so far) or $cohort (those of this stage) between the braces of its metrics, such as http_requests_total{$exposed}")
+		s.Bad(field, "asks about all targets of the fleet, expected $exposed (all targets changed so far) or $cohort (those of this stage) between the braces of its metrics, such as http_requests_total{$exposed}")
 	}
 }
 

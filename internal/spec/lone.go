@@ -60,14 +60,14 @@ func (v *validator) lone(l Lone) {
 	v.OneOf("against", l.Against, AgainstControl, AgainstBefore)
 	switch {
 	case v.Given("against") && v.Given("objective"):
-		v.Bad("objective", "stands beside against at %s, expected one of them", v.At("against"))
+		v.Bad("objective", "cannot be combined with against at %s: keep one of them", v.At("against"))
 	case !v.Given("against") && !v.Given("objective"):
 		v.Bad("against", "is required, or objective")
 	}
 	v.loneObjective(l)
 	v.Share("worse", l.Worse, 10, "such a check would hardly ever fail")
 	if v.Given("max") {
-		v.Bad("max", "stands beside against, expected one of them: recorded counts are judged against the control's")
+		v.Bad("max", "cannot be combined with against: recorded counts are judged against the control's")
 	}
 }
 

@@ -40,7 +40,7 @@ func (v *validator) notify() {
 		path := strictyaml.Index("notify.on", i)
 		v.OneOf(path, event, NotifyEvents()...)
 		if first, ok := seen[event]; ok && slices.Contains(NotifyEvents(), event) {
-			v.Bad(path, "%s is there twice, first at %s", strictyaml.Quote(event), v.At(first))
+			v.Bad(path, "%s is listed twice, first at %s", strictyaml.Quote(event), v.At(first))
 		}
 		seen[event] = path
 	}

@@ -50,7 +50,7 @@ func TestFallback(t *testing.T) {
 		"fallback: keep":                       `f.yaml:1:11: fallback: is "keep", expected remove, or {release: "1.0.0"} with the release to go back to`,
 		"fallback: {}":                         `f.yaml:1:11: fallback: says nothing, expected remove, or {release: "1.0.0"}`,
 		"fallback: {remove: false}":            `f.yaml:1:11: fallback: says nothing, expected remove, or {release: "1.0.0"}`,
-		"fallback: {remove: true, release: 1}": `f.yaml:1:35: fallback.release: stands beside remove, expected one of them`,
+		"fallback: {remove: true, release: 1}": `f.yaml:1:35: fallback.release: cannot be combined with remove: keep one of them`,
 		`fallback: {release: "-1"}`:            `f.yaml:1:21: fallback.release: "-1" is not a release, expected 1 to 128 printable characters without spaces, not beginning with '-'`,
 	} {
 		_, err := parse("f.yaml", []byte(text+`

@@ -125,7 +125,7 @@ func ParseReach(s string) (Reach, error) {
 			return Reach{}, errForm
 		}
 		if p <= 0 || p > 100 {
-			return Reach{}, fmt.Errorf("%s is outside the fleet, expected more than 0%% and at most 100%%", strictyaml.Quote(s))
+			return Reach{}, fmt.Errorf("%s is not a share of the fleet, expected more than 0%% and at most 100%%", strictyaml.Quote(s))
 		}
 		return Reach{Percent: p}, nil
 	}

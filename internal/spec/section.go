@@ -70,7 +70,7 @@ func (s Section) At(field string) string {
 func (s Section) Foreign(form string, fields ...string) {
 	for _, field := range fields {
 		if s.Given(field) {
-			s.Bad(field, "means nothing in %s, expected it left out", form)
+			s.Bad(field, "has no effect in %s: remove it", form)
 		}
 	}
 }

@@ -93,9 +93,9 @@ func (s Section) plainURL(field, text, instead string) *url.URL {
 	u, err := url.Parse(text)
 	switch {
 	case !strings.HasPrefix(text, "http://") && !strings.HasPrefix(text, "https://"):
-		s.Bad(field, "is not an address that can be asked, expected a URL that begins with http:// or https://")
+		s.Bad(field, "is not a URL, expected one that begins with http:// or https://")
 	case strings.Contains(strings.SplitN(text, "/", 4)[2], "@") || err == nil && u.User != nil:
-		s.Bad(field, "has a user or a password in it, which would stand in the rollout's history: expected %s", instead)
+		s.Bad(field, "has a user or a password in it, which would be in the rollout's history: expected %s", instead)
 	case err != nil || u.Hostname() == "" || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		s.Bad(field, "is not a URL, expected one such as http://host:9090")
 	case u.Fragment != "" || strings.Contains(text, "#"):
@@ -112,7 +112,7 @@ func (s Section) noSecretInURL(field, text, instead string) bool {
 	if what == "" {
 		return true
 	}
-	s.Bad(field, "holds what looks like a secret (%s), which would stand in the rollout's history: expected %s%s", what, instead, replaceIt)
+	s.Bad(field, "holds what looks like a secret (%s), which would be in the rollout's history: expected %s%s", what, instead, replaceIt)
 	return false
 }
 
@@ -145,6 +145,6 @@ func (s Section) Argv(field string, argv []string, allowed ...string) {
 		s.Template(at, arg, allowed...)
 	}
 	if at, what := secret.InArgv(argv); what != "" {
-		s.Bad(strictyaml.Index(field, at), "holds what looks like a secret (%s), which would stand in the rollout's history and in the list of processes: expected the path of a file on the worker that the program reads, such as --token-file=/run/secrets/token%s", what, replaceIt)
+		s.Bad(strictyaml.Index(field, at), "holds what looks like a secret (%s), which would be in the rollout's history and in the list of processes: expected the path of a file on the worker that the program reads, such as --token-file=/run/secrets/token%s", what, replaceIt)
 	}
 }

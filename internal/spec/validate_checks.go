@@ -59,7 +59,7 @@ func (v *validator) check(i int, c Check) {
 	case v.Given(path + ".exercise"):
 		v.only(path, "a check with exercise alone")
 	default:
-		v.Bad(path, "asks nothing, expected value with max, min or against, bad and total or slow with max, against or objective, or one of %s", list(append([]string{"exercise"}, names(v.kinds.forms())...)))
+		v.Bad(path, "has no form, expected value with max, min or against, bad and total or slow with max, against or objective, or one of %s", list(append([]string{"exercise"}, names(v.kinds.forms())...)))
 	}
 }
 
@@ -83,7 +83,7 @@ func (v *validator) eachCheck(path string, c Check) {
 	v.OneOf(path+".each", c.Each, EachTarget)
 	v.Between(path+".outliers", c.Outliers, 0, 10_000)
 	if v.Given(path+".outliers") && !v.Given(path+".each") {
-		v.Bad(path+".outliers", "stands without each, expected each: %s beside it", EachTarget)
+		v.Bad(path+".outliers", "needs each: %s in the same check", EachTarget)
 	}
 	if c.Each == EachTarget {
 		v.perTarget(path, map[string]string{"value": c.Value, "bad": c.Bad, "total": c.Total})
@@ -111,7 +111,7 @@ func (v *validator) valueCheck(path string, c Check) {
 	}
 	for _, field := range []string{"drop", "rise"} {
 		if v.Given(path + "." + field) {
-			v.Bad(path+"."+field, "stands without against, expected against: %s beside it", AgainstControl)
+			v.Bad(path+"."+field, "needs against: %s in the same check", AgainstControl)
 		}
 	}
 	v.only(path, "a check with a value", "value", "max", "min", "drop", "rise", "tolerate", "each", "outliers")
@@ -120,7 +120,7 @@ func (v *validator) valueCheck(path string, c Check) {
 		v.Bad(path, "has no limit, expected max or min, or against: %s with drop or rise", AgainstControl)
 	}
 	if c.Max != nil && c.Min != nil && *c.Max < *c.Min {
-		v.Bad(path+".max", "is %v, which is less than min, %v at %s: no number is inside", float64(*c.Max), float64(*c.Min), v.At(path+".min"))
+		v.Bad(path+".max", "is %v, which is less than min, %v at %s: no number fits", float64(*c.Max), float64(*c.Min), v.At(path+".min"))
 	}
 	v.tolerable(path, c)
 }
@@ -129,7 +129,7 @@ func (v *validator) valueCheck(path string, c Check) {
 func (v *validator) tolerable(path string, c Check) {
 	v.Between(path+".tolerate", c.Tolerate, 0, 1000)
 	if most := mostTolerated(v.spec.Health); c.Tolerate > most && c.Tolerate <= 1000 && !v.IsBad("health.every") {
-		v.Bad(path+".tolerate", "is %d, which at a look every %s (health.every) forgives a breach for %s, expected at most %d (%s): a gate looks again until the breach is over or lasts too long",
+		v.Bad(path+".tolerate", "is %d: with a look every %s (health.every) that tolerates a breach for %s, expected at most %d (%s)",
 			c.Tolerate, every(v.spec.Health), Duration(c.Tolerate)*every(v.spec.Health), most, maxTolerated)
 	}
 }

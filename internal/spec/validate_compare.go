@@ -47,7 +47,7 @@ func (v *validator) criterion(path string, c Check) {
 		switch {
 		case !v.Given(path + "." + one):
 		case found != "":
-			v.Bad(path+"."+one, "stands beside %s at %s, expected one of them", found, v.At(path+"."+found))
+			v.Bad(path+"."+one, "cannot be combined with %s at %s: keep one of them", found, v.At(path+"."+found))
 		default:
 			found = one
 		}
@@ -58,7 +58,7 @@ func (v *validator) criterion(path string, c Check) {
 	v.Share(path+".max", c.Max, 1, "a ratio of bad to total is never more")
 	v.against(path, c)
 	if v.Given(path+".worse") && !v.Given(path+".against") {
-		v.Bad(path+".worse", "stands without against, expected against: %s beside it", AgainstControl)
+		v.Bad(path+".worse", "needs against: %s in the same check", AgainstControl)
 	}
 	v.Share(path+".worse", c.Worse, 10, "such a check would hardly ever fail")
 	v.objective(path, c)
@@ -68,9 +68,9 @@ func (v *validator) criterion(path string, c Check) {
 		switch at := path + "." + field; {
 		case !v.Given(at):
 		case field == "group_by" && !v.Given(path+".against"):
-			v.Bad(at, "stands without against, expected against: %s beside it", AgainstControl)
+			v.Bad(at, "needs against: %s in the same check", AgainstControl)
 		case v.source != nil && !v.source.Traits().Parts:
-			v.Bad(at, "needs a source that can be asked about some targets alone, such as prometheus, expected it left out")
+			v.Bad(at, "needs a source that can be asked about some targets alone, such as prometheus: remove it, or use one")
 		}
 	}
 	if v.Given(path+".match") && c.Against != AgainstControl && !v.IsBad(path+".against") {
@@ -99,12 +99,12 @@ func (v *validator) objective(path string, c Check) {
 	switch {
 	case !v.Given(at):
 	case !v.Given(path + ".objective"):
-		v.Bad(at, "stands without objective, expected objective: 99.9%% beside it")
+		v.Bad(at, "needs objective: 99.9%% in the same check")
 	case v.IsBad(at) || v.IsBad(path+".objective") || c.Objective == nil:
 	case c.Burn <= 0:
 		v.Bad(at, "is %v, expected more than 0", float64(c.Burn))
 	case c.Burn*(1-*c.Objective) >= 1:
-		v.Bad(at, "is %v, so that every event may be bad with the objective at %s, expected less", float64(c.Burn), v.At(path+".objective"))
+		v.Bad(at, "is %v: with the objective at %s every event could be bad, expected less", float64(c.Burn), v.At(path+".objective"))
 	}
 }
 

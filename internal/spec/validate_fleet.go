@@ -94,7 +94,7 @@ func (v *validator) fleetPrometheus(f FleetSource) {
 		if !metricLabel.MatchString(name) {
 			v.Bad(path, "%s is not a label, expected letters, digits and '_', not beginning with a digit", strictyaml.Quote(name))
 		} else if first := slices.Index(f.Labels, name); first < i {
-			v.Bad(path, "%s is there twice, first at %s", strictyaml.Quote(name), v.At(strictyaml.Index("fleet.labels", first)))
+			v.Bad(path, "%s is listed twice, first at %s", strictyaml.Quote(name), v.At(strictyaml.Index("fleet.labels", first)))
 		}
 	}
 }

@@ -17,7 +17,7 @@ func (v *validator) ownForm(i int, c Check) bool {
 		case !v.Given(at):
 			continue
 		case found != "":
-			v.Bad(at, "stands beside %s at %s, expected one of them in a check", found, v.At(path+"."+found))
+			v.Bad(at, "cannot be combined with %s at %s: keep one of them", found, v.At(path+"."+found))
 		default:
 			found = k.Name
 			v.only(path, "a check with "+found, k.New().Traits().Shared...)
@@ -64,9 +64,9 @@ func (v *validator) sourceless() bool {
 	case !v.sourceFree():
 		return false
 	case v.Given("health.identify"):
-		v.Bad("health.identify", "means nothing without a source of metrics, expected it left out, or %s beside it", strings.Join(v.kinds.sourceNames(), " or "))
+		v.Bad("health.identify", "has no effect without a source of metrics: remove it, or add %s", strings.Join(v.kinds.sourceNames(), " or "))
 	case !slices.Contains(h.Without, CheckTraffic) && !v.misspelt(h):
-		v.Bad("health", "has no source, which the always-on check %q needs, while no other check does: expected %s, or without: [traffic] to leave that check out", CheckTraffic, v.kinds.sourceExamples())
+		v.Bad("health", "has no source, but the always-on check %q needs one: expected %s, or without: [traffic] to leave that check out", CheckTraffic, v.kinds.sourceExamples())
 	}
 	return true
 }

@@ -52,7 +52,7 @@ func (v *validator) sources() {
 	given := v.given("health", v.kinds.sourceNames())
 	switch {
 	case len(given) > 1:
-		v.Bad("health."+given[1], "stands beside %s at %s, expected one source", given[0], v.At("health."+given[0]))
+		v.Bad("health."+given[1], "cannot be combined with %s at %s: keep one source", given[0], v.At("health."+given[0]))
 	case len(given) == 0 && !v.IsBad("health.checks") && !v.sourceless():
 		v.Bad("health", "has no source, expected %s", v.kinds.sourceExamples())
 	}
@@ -77,7 +77,7 @@ func (v *validator) without(h Health) {
 		path := strictyaml.Index("health.without", i)
 		v.OneOf(path, name, CheckAlive, CheckTraffic)
 		if first, ok := seen[name]; ok {
-			v.Bad(path, "%s is there twice, first at %s", strictyaml.Quote(name), v.At(first))
+			v.Bad(path, "%s is listed twice, first at %s", strictyaml.Quote(name), v.At(first))
 		}
 		seen[name] = path
 	}
@@ -101,7 +101,7 @@ func (v *validator) traffic(h Health) {
 	}
 	switch {
 	case v.Given("health.traffic") && left:
-		v.Bad("health.traffic", "is set, while without leaves the traffic check out, expected one of them")
+		v.Bad("health.traffic", "has no effect, since without leaves the traffic check out: keep one of them")
 	case v.Given("health.traffic"):
 		v.query("health.traffic", h.Traffic)
 	case !left && !counted && !misspelt && (len(v.given("health", v.kinds.sourceNames())) > 0 || !v.sourceFree()):

@@ -16,7 +16,7 @@ func (v *validator) partial() {
 		if !labelForm.MatchString(label) {
 			v.Bad(path, "%s is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'", strictyaml.Quote(label))
 		} else if first, ok := seen[label]; ok {
-			v.Bad(path, "%s is there twice, first at %s", strictyaml.Quote(label), v.At(first))
+			v.Bad(path, "%s is listed twice, first at %s", strictyaml.Quote(label), v.At(first))
 		}
 		seen[label] = path
 	}
@@ -32,7 +32,7 @@ func (v *validator) tolerance(path string, s Stage) {
 func (v *validator) fallback(f Fallback) {
 	switch path := "fallback.release"; {
 	case v.Given(path) && f.Remove:
-		v.Bad(path, "stands beside remove, expected one of them")
+		v.Bad(path, "cannot be combined with remove: keep one of them")
 	case v.IsBad(path):
 	case v.Given(path) && !isRelease(f.Release):
 		v.Bad(path, "%s is not a release, expected 1 to 128 printable characters without spaces, not beginning with '-'", strictyaml.Quote(f.Release))

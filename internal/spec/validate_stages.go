@@ -64,7 +64,7 @@ func (v *validator) cohort(path string, s Stage, last bool) {
 	hasCount, hasReach, hasWhere := v.Given(path+".count"), v.Given(path+".reach"), v.Given(path+".where")
 	switch {
 	case hasCount && hasReach:
-		v.Bad(path+".reach", "stands beside count at %s, expected one of them", v.At(path+".count"))
+		v.Bad(path+".reach", "cannot be combined with count at %s: keep one of them", v.At(path+".count"))
 	case !hasCount && !hasReach && !hasWhere && !last:
 		v.Bad(path, "has no cohort, expected count, reach or where")
 	}

@@ -73,7 +73,7 @@ func TestFleetFromPrometheus(t *testing.T) {
 	require.Contains(t, ran.Stdout, "are both target")
 	ran = d.sluice(2, "plan", d.listed(d.spec("2.0.2", "2s", ""), source(`up{job="edge"}`, "region, rack")))
 	require.Contains(t, ran.Stderr, "no label rack")
-	require.Contains(t, d.sluice(1, "plan", d.listed(d.spec("2.0.3", "2s", ""), source(`up{job="none"}`, "region"))).Stderr, "knows no series")
+	require.Contains(t, d.sluice(1, "plan", d.listed(d.spec("2.0.3", "2s", ""), source(`up{job="none"}`, "region"))).Stderr, "has no series")
 	d.allOn("2.0.0")
 }
 
