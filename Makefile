@@ -7,9 +7,11 @@ SHELL := /bin/bash -eu -o pipefail
 ROOT      := $(CURDIR)
 LOCAL     := $(ROOT)/.local/bin
 DEVSTACK  := $(LOCAL)/devstack
-# The same flags for building and testing, so that the server's packages are compiled once (no -trimpath for that reason).
+# The same flags for building and testing, so that every package is compiled once (no -trimpath for that reason). No vet in
+# tests, since that would read the source of every package in use, and golangci-lint has it among its linters.
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GO_BUILD  := go build -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
+GO_TEST   := go test -buildvcs=false -vet=off
 
 GOLANGCI_LINT_VERSION := v2.15.0
 GOFUMPT_VERSION       := v0.12.0
@@ -24,10 +26,19 @@ SEED  ?= 1
 N     ?= 300
 LANES ?= 3
 
-# End-to-end tests find Sluice, the tools and the server here.
+# End-to-end tests and the programs of the lab find Sluice, the tools and the server here.
 export PATH := $(LOCAL):$(PATH)
 export SLUICE_BIN := $(ROOT)/bin
 export SLUICE_DEVSTACK := $(DEVSTACK)
+
+# run builds a program of this repository and runs it with the flags that follow: $(call run,demo,internal/lab/demo) --keep
+define run
+@$(GO_BUILD) -o $(LOCAL)/sluice-$(1) ./$(2)
+@$(LOCAL)/sluice-$(1)
+endef
+
+# The demonstration needs no server before it has said what it is going to do, and compiles it where it has no other.
+DEMO = $(call run,demo,internal/lab/demo) --build '$(MAKE) --no-print-directory LOCAL=$(LOCAL) server'
 
 ##@ Look at it
 
@@ -35,27 +46,24 @@ export SLUICE_DEVSTACK := $(DEVSTACK)
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+		/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
-demo: build ## the two-minute demonstration: rollouts on a simulated fleet, with processes killed in the middle
-	@$(GO_BUILD) -o $(LOCAL)/sluice-demo ./internal/lab/demo
-	@$(LOCAL)/sluice-demo
+demo: binaries ## the two-minute demonstration: rollouts on a simulated fleet, with processes killed in the middle
+	$(DEMO)
 
 .PHONY: dev
-dev: build ## the same stack left running to try things on, with its links
-	@$(GO_BUILD) -o $(LOCAL)/sluice-demo ./internal/lab/demo
-	@$(LOCAL)/sluice-demo --keep
+dev: binaries ## the same stack left running to try things on, with its links
+	$(DEMO) --keep
 
 .PHONY: example-haproxy
 example-haproxy: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## real HAProxies, Prometheus and traffic: a good, a bad and a refused release
-	@$(GO_BUILD) -o $(LOCAL)/sluice-example-haproxy ./examples/haproxy
-	@$(LOCAL)/sluice-example-haproxy
+	$(call run,example-haproxy,examples/haproxy)
 
 ##@ Build
 
 .PHONY: build
-build: binaries $(DEVSTACK) ## Sluice into bin/, the development server into .local/bin/
+build: binaries server ## Sluice into bin/, the embedded Temporal server into .local/bin/
 
 .PHONY: binaries
 binaries: ## only Sluice: bin/sluice, bin/sluice-worker, bin/sluice-sim
@@ -64,8 +72,11 @@ binaries: ## only Sluice: bin/sluice, bin/sluice-worker, bin/sluice-sim
 	@$(GO_BUILD) -o bin/sluice-worker ./worker
 	@$(GO_BUILD) -o bin/sluice-sim ./internal/lab/sim/cmd/sluice-sim
 
-$(DEVSTACK): $(filter-out %_test.go,$(wildcard internal/lab/devstack/*.go)) internal/lab/devstack/go.mod internal/lab/devstack/go.sum
-	@echo "building the embedded Temporal server (a few minutes the first time)"
+.PHONY: server
+server: $(DEVSTACK) ## only the embedded Temporal server, which takes minutes the first time
+
+$(DEVSTACK): $(shell find internal/lab/devstack -name '*.go' ! -name '*_test.go' -o -name 'go.mod' -o -name 'go.sum')
+	@echo "building the embedded Temporal server (some minutes the first time)"
 	@cd internal/lab/devstack && $(GO_BUILD) -o $@ .
 
 .PHONY: schema
@@ -74,18 +85,18 @@ schema: ## regenerate the JSON Schema of specs from the Go types
 
 .PHONY: clean
 clean: ## remove what was built, and keep the tools
-	rm -rf bin .sluice $(DEVSTACK) $(LOCAL)/sluice-demo $(LOCAL)/sluice-chaos $(LOCAL)/sluice-judgebench
+	rm -rf bin .sluice $(DEVSTACK) $(LOCAL)/sluice-*
 
 ##@ Check
 
 .PHONY: test
 test: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## all tests: unit, property, workflow, end to end with a real server
 	@echo "testing the main module, with the race detector"
-	@SLUICE_REQUIRE_E2E=$$(.ci/debian-packages have && echo 1 || true) go test -buildvcs=false -race -timeout 20m ./...
+	@SLUICE_REQUIRE_E2E=$$(.ci/debian-packages have && echo 1 || true) $(GO_TEST) -race -timeout 20m ./...
 	@echo "testing the embedded Temporal server"
-	@cd internal/lab/devstack && go test -buildvcs=false -timeout 10m ./...
+	@cd internal/lab/devstack && $(GO_TEST) -timeout 10m ./...
 	@echo "testing docker-compose.yml" # with -count=1, since go does not see that a file outside of the module has changed
-	@cd internal/lab/compose && SLUICE_REQUIRE_E2E=$$($(ROOT)/.ci/debian-packages have && echo 1 || true) go test -buildvcs=false -count=1 ./...
+	@cd internal/lab/compose && SLUICE_REQUIRE_E2E=$$($(ROOT)/.ci/debian-packages have && echo 1 || true) $(GO_TEST) -count=1 ./...
 
 .PHONY: debian-packages
 debian-packages: ## haproxy, prometheus, prometheus-alertmanager and curl for the end-to-end tests, where this is Debian and root
@@ -93,28 +104,24 @@ debian-packages: ## haproxy, prometheus, prometheus-alertmanager and curl for th
 
 .PHONY: chaos
 chaos: build debian-packages ## kill worker, server, targets and health source in every phase of rollouts: SEED=1 N=300 LANES=3
-	@$(GO_BUILD) -o $(LOCAL)/sluice-chaos ./internal/lab/chaos
-	@$(LOCAL)/sluice-chaos -seed $(SEED) -kills $(N) -lanes $(LANES)
+	$(call run,chaos,internal/lab/chaos) -seed $(SEED) -kills $(N) -lanes $(LANES)
 
 .PHONY: test-postgres
-test-postgres: build ## the shape of a production: PostgreSQL below Temporal, two workers, each of them killed in the middle of a rollout
+test-postgres: binaries ## the shape of a production: PostgreSQL below Temporal, two workers, each of them killed in the middle of a rollout
 	@.ci/debian-packages install postgresql
-	@$(GO_BUILD) -o $(LOCAL)/sluice-demo ./internal/lab/demo
-	@$(LOCAL)/sluice-demo --postgres
+	$(DEMO) --postgres
 
 .PHONY: lint
-lint: tools $(DEVSTACK) ## formatting, golangci-lint, determinism of workflow code
+lint: tools ## formatting, golangci-lint, determinism of workflow code
 	@echo "gofumpt"
 	@unformatted=$$(gofumpt -l .); if [ -n "$$unformatted" ]; then \
 		echo "not formatted; run 'make fmt':"; echo "$$unformatted"; exit 1; fi
-	@echo "go vet"
-	@go vet ./...
 	@echo "golangci-lint, main module"
 	@golangci-lint run ./...
-	@echo "golangci-lint and go vet, embedded server"
-	@cd internal/lab/devstack && go vet ./... && golangci-lint run --config $(ROOT)/.golangci.yml ./...
-	@echo "golangci-lint and go vet, checks of docker-compose.yml"
-	@cd internal/lab/compose && go vet ./... && golangci-lint run --config $(ROOT)/.golangci.yml ./...
+	@echo "golangci-lint, embedded server"
+	@cd internal/lab/devstack && golangci-lint run --config $(ROOT)/.golangci.yml ./...
+	@echo "golangci-lint, checks of docker-compose.yml"
+	@cd internal/lab/compose && golangci-lint run --config $(ROOT)/.golangci.yml ./...
 	@echo "workflowcheck: workflow code must replay"
 	@workflowcheck ./workflows/...
 
@@ -127,7 +134,7 @@ HISTORIES ?= v0.1.0
 
 .PHONY: record-histories
 record-histories: build ## histories of rollouts of the version HISTORIES that are not recorded yet, which the workflow must go on replaying
-	@SLUICE_RECORD=$(ROOT)/workflows/rollout/testdata/histories/$(HISTORIES) go test -buildvcs=false -count=1 -v -run TestRecordHistories ./internal/lab/e2e
+	@SLUICE_RECORD=$(ROOT)/workflows/rollout/testdata/histories/$(HISTORIES) $(GO_TEST) -count=1 -v -run TestRecordHistories ./internal/lab/e2e
 
 # More flags for what `make bench` measures beside Go's benchmarks; sluice-bench -h lists them. To bring the page up to date:
 # make bench-sluice bench-concurrency BENCHFLAGS="--page docs/performance.md"
@@ -136,32 +143,26 @@ RAMP       ?= 500,1000,2000,3000,4000
 
 .PHONY: bench
 bench: bench-sluice ## rollouts against baselines (docs/performance.md), then Go's benchmarks
-	go test -buildvcs=false -run '^$$' -bench . -benchmem ./...
-	cd internal/lab/devstack && go test -buildvcs=false -run '^$$' -bench . -benchtime 200x ./...
+	$(GO_TEST) -run '^$$' -bench . -benchmem ./...
+	cd internal/lab/devstack && $(GO_TEST) -run '^$$' -bench . -benchtime 200x ./...
 
 .PHONY: bench-sluice
 bench-sluice: build
-	@$(GO_BUILD) -o $(LOCAL)/sluice-bench ./internal/lab/bench
-	@$(LOCAL)/sluice-bench --only overhead,fleet,events $(BENCHFLAGS)
+	$(call run,bench,internal/lab/bench) --only overhead,fleet,events $(BENCHFLAGS)
 
 .PHONY: bench-concurrency
 bench-concurrency: build ## how many rollouts can bake on one worker; a quarter of an hour (RAMP=500,1000)
-	@$(GO_BUILD) -o $(LOCAL)/sluice-bench ./internal/lab/bench
-	@$(LOCAL)/sluice-bench --only concurrency --ramp $(RAMP) $(BENCHFLAGS)
+	$(call run,bench,internal/lab/bench) --only concurrency --ramp $(RAMP) $(BENCHFLAGS)
 
 # The same tables with any number of cores; `make bench-judge BENCHFLAGS="--page docs/judge.md"` brings the page up to date.
 .PHONY: bench-judge
 bench-judge: ## Sluice's judge against others in simulated worlds (docs/judge.md); some minutes
-	@$(GO_BUILD) -o $(LOCAL)/sluice-judgebench ./internal/lab/judgebench
-	@$(LOCAL)/sluice-judgebench $(BENCHFLAGS)
+	$(call run,judgebench,internal/lab/judgebench) $(BENCHFLAGS)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s) each
-	@go list ./... | while read -r package; do \
-		go test -buildvcs=false -list '^Fuzz' "$$package" | { grep '^Fuzz' || true; } | while read -r target; do \
-			.ci/fuzz "$$package" "$$target" $(FUZZTIME) || exit 1; \
-		done; \
-	done
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/]*:func | |' | \
+		while read -r package target; do .ci/fuzz "$$package" "$$target" $(FUZZTIME) || exit 1; done
 
 ##@ Tools, pinned
 

@@ -69,7 +69,8 @@ func (r *rig) start(ctx context.Context, s settings) error {
 	if err := r.startTraffic(p.vegeta); err != nil {
 		return err
 	}
-	fmt.Fprintf(r.out, "Temporal (Web UI %s), a worker, Prometheus (%s), %d HAProxies on release %s, and vegeta with %d requests a second are up.\n",
+	fmt.Fprintf(r.out, "Temporal (Web UI %s), a worker, Prometheus (%s), %d HAProxies on release %s, "+
+		"and vegeta with %d requests a second are up.\n",
 		r.UI, r.prometheus, len(r.edges), firstRelease, requestsPerSecond)
 	return r.untilMeasured(ctx)
 }

@@ -55,5 +55,6 @@ func (k kind) patience() time.Duration {
 // unmeasured says that the rollout gave up for lack of numbers from before a stage.
 func unmeasured(e evidence) bool {
 	why := e.state.Outcome.Why
-	return strings.Contains(why, "no verdict") && (strings.Contains(why, "before the stage is unknown") || strings.Contains(why, "nothing to compare with"))
+	return strings.Contains(why, "no verdict") &&
+		(strings.Contains(why, "before the stage is unknown") || strings.Contains(why, "nothing to compare with"))
 }

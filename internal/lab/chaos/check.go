@@ -146,9 +146,11 @@ func checkFences(e evidence) []violation {
 		case seen && o.Fence < last.Fence:
 			out = append(out, violation{ruleFence, fmt.Sprintf("%s took fence %d after %d", o.Target, o.Fence, last.Fence)})
 		case seen && o.Fence == last.Fence && o.Release != last.Release:
-			out = append(out, violation{ruleFence, fmt.Sprintf("%s took %q and then %q with the same fence %d", o.Target, last.Release, o.Release, o.Fence)})
+			out = append(out, violation{ruleFence, fmt.Sprintf("%s took %q and then %q with the same fence %d",
+				o.Target, last.Release, o.Release, o.Fence)})
 		case o.Fence == e.state.Fence && o.Release != e.release, o.Fence > e.state.Fence && o.Release != e.before, o.Fence < e.state.Fence:
-			out = append(out, violation{ruleFence, fmt.Sprintf("%s took %q with fence %d, and the rollout's is %d", o.Target, o.Release, o.Fence, e.state.Fence)})
+			out = append(out, violation{ruleFence, fmt.Sprintf("%s took %q with fence %d, and the rollout's is %d",
+				o.Target, o.Release, o.Fence, e.state.Fence)})
 		}
 		newest[o.Target] = o
 	}
@@ -235,7 +237,8 @@ func checkEnd(e evidence) []violation {
 			right = t.Release == e.release
 		}
 		if !right && !named[t.ID] {
-			out = append(out, violation{ruleEnd, fmt.Sprintf("%s runs %q and is not named, although the rollout is %s", t.ID, t.Release, result)})
+			out = append(out, violation{ruleEnd, fmt.Sprintf("%s runs %q and is not named, although the rollout is %s",
+				t.ID, t.Release, result)})
 		}
 		if result == rollout.PhaseRefused && touched[t.ID] {
 			out = append(out, violation{ruleEnd, fmt.Sprintf("%s was changed, although the rollout was refused", t.ID)})

@@ -62,12 +62,16 @@ func kinds() []kind {
 			name: "mute", release: "2.0.0", end: rollout.PhaseRolledBack, phases: append(slices.Clone(holding), rollback), stages: 1,
 			minSamples: never, decideWithin: 3 * time.Second,
 		},
-		{name: "errors", release: "2.0.0-errors", end: rollout.PhaseRolledBack, phases: []phase{plan, observe, apply, bake, rollback, verify}, stages: 1},
+		{name: "errors", release: "2.0.0-errors", end: rollout.PhaseRolledBack, stages: 1,
+			phases: []phase{plan, observe, apply, bake, rollback, verify}},
 		{name: "dormant", release: "2.0.0-errors-after3s", end: rollout.PhaseRolledBack, phases: back, stages: 1},
-		{name: "noeffect", release: "2.0.0-noeffect", end: rollout.PhaseRolledBack, phases: []phase{plan, observe, apply, bake, rollback}, stages: 1},
+		{name: "noeffect", release: "2.0.0-noeffect", end: rollout.PhaseRolledBack, stages: 1,
+			phases: []phase{plan, observe, apply, bake, rollback}},
 		// One target refuses it, so that a stage is applied in part: mostly a later one.
-		{name: "refused", release: "2.0.0-refuse-onebad24", end: rollout.PhaseRolledBack, phases: append(slices.Clone(forward), rollback), stages: 2},
-		{name: "aborted", release: "2.0.0", end: rollout.PhaseAborted, phases: append(slices.Clone(forward), rollback), stages: 2, aborted: true},
+		{name: "refused", release: "2.0.0-refuse-onebad24", end: rollout.PhaseRolledBack, stages: 2,
+			phases: append(slices.Clone(forward), rollback)},
+		{name: "aborted", release: "2.0.0", end: rollout.PhaseAborted, stages: 2, aborted: true,
+			phases: append(slices.Clone(forward), rollback)},
 	}
 }
 
@@ -110,7 +114,8 @@ func (k kind) spec(unit, prometheus string) string {
 		if minSamples != never {
 			minSamples = min(minSamples, 450) // of what the canary shows in a window
 		}
-		where = fmt.Sprintf("  prometheus: %s\n  identify: {label: target, value: \"{{id}}\"}\n  window: 5s\n  staleAfter: 2s\n", prometheus)
+		where = fmt.Sprintf("  prometheus: %s\n  identify: {label: target, value: \"{{id}}\"}\n  window: 5s\n  staleAfter: 2s\n",
+			prometheus)
 		bad = `sum(increase(http_requests_total{code=~"5..",$exposed}[$window]))`
 		total = `sum(increase(http_requests_total{$exposed}[$window]))`
 	}

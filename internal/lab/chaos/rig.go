@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -26,14 +24,14 @@ type rig struct {
 
 // openRig brings the fleet of a trial up, in the trial's own folder.
 func (l *lane) openRig(ctx context.Context, t trial, dir, unit string) (*rig, error) {
-	port, err := freePort(ctx)
+	port, err := stack.FreePort(ctx)
 	if err != nil {
 		return nil, err
 	}
-	f := &rig{dir: dir, url: "http://" + loopback(port)}
+	f := &rig{dir: dir, url: "http://" + stack.Loopback(port)}
 	f.sim, err = l.NewProcess(unit+"-sim", filepath.Join(l.s.bin.Dir, "sluice-sim"),
 		"--targets", strconv.Itoa(targets), "--unit", unit, "--release", firstRelease, "--rps-per-target", "40",
-		"--delay", targetDelay.String(), "--listen", loopback(port), "--state-dir", filepath.Join(dir, "sim"),
+		"--delay", targetDelay.String(), "--listen", stack.Loopback(port), "--state-dir", filepath.Join(dir, "sim"),
 		"--fleet-file", filepath.Join(dir, "fleet.yaml"), "--ready-file", f.ready())
 	if err != nil {
 		return nil, err
@@ -80,7 +78,7 @@ const scrapeInterval = 250 * time.Millisecond
 // watchWithPrometheus starts a Prometheus that reads the fleet, and waits until it
 // has read it for as long as the checks look back.
 func (l *lane) watchWithPrometheus(ctx context.Context, f *rig, unit string) error {
-	port, err := freePort(ctx)
+	port, err := stack.FreePort(ctx)
 	if err != nil {
 		return err
 	}
@@ -94,9 +92,9 @@ scrape_configs:
 	if err := os.WriteFile(path, []byte(config), 0o644); err != nil {
 		return err
 	}
-	f.prometheusURL = "http://" + loopback(port)
+	f.prometheusURL = "http://" + stack.Loopback(port)
 	f.prometheus, err = l.NewProcess(unit+"-prometheus", l.s.prometheus, "--config.file="+path,
-		"--web.listen-address="+loopback(port), "--storage.tsdb.path="+filepath.Join(f.dir, "tsdb"), "--log.level=warn")
+		"--web.listen-address="+stack.Loopback(port), "--storage.tsdb.path="+filepath.Join(f.dir, "tsdb"), "--log.level=warn")
 	if err != nil {
 		return err
 	}
@@ -140,20 +138,3 @@ func answers(ctx context.Context, url string) bool {
 	_ = res.Body.Close()
 	return res.StatusCode == http.StatusOK
 }
-
-// freePort is a loopback port below the range that outgoing connections take
-// theirs from: nobody may take it while its process is dead.
-func freePort(ctx context.Context) (int, error) {
-	var last error
-	for range 100 {
-		port := 20_000 + rand.IntN(12_000)
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", loopback(port))
-		if err == nil {
-			return port, l.Close()
-		}
-		last = err
-	}
-	return 0, fmt.Errorf("find a free port: %w", last)
-}
-
-func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -24,6 +24,8 @@ type settings struct {
 	dir      string
 	keep     bool
 	postgres bool
+	build    string // makes the embedded server, or finds that it is up to date
+	join     bool   // a server of the user's own may be used
 }
 
 func run(ctx context.Context, args []string, out, stderr io.Writer) error {
@@ -34,12 +36,14 @@ func run(ctx context.Context, args []string, out, stderr io.Writer) error {
 	fs.StringVar(&s.dir, "dir", "", "`folder` for databases, logs and specs (default: a temporary one; with --keep .sluice/dev)")
 	fs.BoolVar(&s.keep, "keep", false, "bring the stack up, print its links and leave it running until Ctrl-C")
 	fs.BoolVar(&s.postgres, "postgres", false, "Temporal on a PostgreSQL cluster of its own, and two workers")
+	fs.StringVar(&s.build, "build", "", "`command` that compiles the embedded Temporal server, where that is needed")
 	if err := entry.Parse(fs, args); err != nil {
 		return err
 	}
 	if s.keep && s.postgres {
 		return errors.New("--keep and --postgres do not go together: the cluster is gone at the end")
 	}
+	s.join = !s.keep && !s.postgres
 	if s.keep && s.dir == "" {
 		s.dir = filepath.Join(".sluice", "dev")
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,13 +28,13 @@ var errUnexpected = errors.New("not everything went as announced, see above")
 
 // show runs the demo and prints its tally.
 func show(ctx context.Context, s settings, out io.Writer) error {
-	d := &demo{out: out, targets: s.targets}
+	d := &demo{Stack: stack.New(s.bin, s.dir), out: out, targets: s.targets}
+	defer d.Close()
 	d.say("Everything of this run is kept in %s", s.dir)
-	closeStack, err := d.start(ctx, s)
+	ours, err := d.start(ctx, s)
 	if err != nil {
 		return err
 	}
-	defer closeStack()
 	for _, act := range []func(context.Context) error{d.good, d.bad, d.abort} {
 		if err := act(ctx); err != nil {
 			return err
@@ -44,39 +45,58 @@ func show(ctx context.Context, s settings, out io.Writer) error {
 	}
 	fmt.Fprintln(out)
 	fmt.Fprintln(out, d.tally)
-	if d.tally != expected(s.postgres) {
+	if d.tally != expected(s.postgres, ours) {
 		return errUnexpected
 	}
 	return nil
 }
 
-// start brings up the whole deployment; the caller closes it.
-func (d *demo) start(ctx context.Context, s settings) (closeStack func(), err error) {
-	begin, workers := stack.Start, 1
-	if s.postgres {
-		begin, workers = stack.StartOnPostgres, 2
+// start brings up the whole deployment: the fleet first, since it needs no Temporal. It answers whether the Temporal server
+// is the demo's own.
+func (d *demo) start(ctx context.Context, s settings) (ours bool, err error) {
+	if err := d.Simulate(ctx, s.targets, unit, release, "--rps-per-target", "20"); err != nil {
+		return false, err
 	}
-	if d.Stack, err = begin(ctx, s.bin, s.dir); err != nil {
-		return nil, err
+	temporal := choose(s)
+	if temporal.build && s.build != "" {
+		if err := build(ctx, d.Stack, s.build, d.say, func() error { return d.preview(ctx) }); err != nil {
+			return false, err
+		}
 	}
-	d.outages = d.onSQLite()
+	d.say("%s", temporal.what)
+	if err := temporal.start(d.Stack, ctx); err != nil {
+		return false, err
+	}
+	workers := 1
+	d.outages = d.onSQLite(temporal.ours)
 	if s.postgres {
+		workers = 2
 		d.tally.production = true
 		d.outages = d.onPostgres()
 		d.say("PostgreSQL is up: %s", d.Postgres.URL)
 	}
-	if err := d.Simulate(ctx, s.targets, unit, release, "--rps-per-target", "20"); err != nil {
-		d.Close()
-		return nil, err
-	}
 	for range workers {
 		if _, err := d.Worker(); err != nil {
-			d.Close()
-			return nil, err
+			return false, err
 		}
 	}
-	d.say("Temporal is up (Web UI %s), %d targets serve %s %s, workers: %d.", d.UI, s.targets, unit, release, workers)
-	return d.Close, nil
+	d.say("Temporal is up (Web UI %s), %d targets serve %s %s, workers: %d.", cmp.Or(d.UI, "unknown"), s.targets, unit, release, workers)
+	return temporal.ours, nil
+}
+
+// preview checks and plans the first rollout, which needs no server.
+func (d *demo) preview(ctx context.Context) error {
+	d.say("Meanwhile, what the first rollout is going to do, with Sluice's own programs, which are ready:")
+	path, err := writeSpec(d.Dir, goodRelease, goodBake)
+	if err != nil {
+		return err
+	}
+	for _, command := range []string{"validate", "plan"} {
+		if _, err := d.SluiceTo(ctx, indent{d.out}, indent{d.out}, command, path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // The releases of the demo. The simulated fleet makes a release behave as its
@@ -85,12 +105,15 @@ const (
 	goodRelease  = "2.4.1"
 	badRelease   = "2.5.0-errors"
 	thirdRelease = "2.6.0"
+
+	// goodBake is how long the good release's canaries bake.
+	goodBake = "8s"
 )
 
 // good promotes a release while what it depends on is killed.
 func (d *demo) good(ctx context.Context) error {
 	d.scene("1. A good release, %s, goes out in four stages", goodRelease)
-	path, err := writeSpec(d.Dir, goodRelease, "8s")
+	path, err := writeSpec(d.Dir, goodRelease, goodBake)
 	if err != nil {
 		return err
 	}

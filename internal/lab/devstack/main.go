@@ -59,8 +59,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags := flag.NewFlagSet("devstack", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&opts.db, "db", "", "SQLite `FILE` with Temporal's state; created when absent, continued otherwise")
-	flags.StringVar(&opts.postgres, "postgres", "", "instead of --db, `URL` of a PostgreSQL database: postgres://user@host:5432/temporal, or with ?host=/folder of a "+
-		"Unix socket. Created when absent, and NAME_visibility too. The password is taken from "+passwordVariable)
+	flags.StringVar(&opts.postgres, "postgres", "", "instead of --db, `URL` of a PostgreSQL database: "+
+		"postgres://user@host:5432/temporal, or with ?host=/folder of a Unix socket. "+
+		"Created when absent, and NAME_visibility too. The password is taken from "+passwordVariable)
 	ip := flags.String("ip", "127.0.0.1", "`ADDRESS` to listen on; there is no authentication, so keep it on loopback")
 	flags.IntVar(&opts.port, "port", 7233, "`PORT` of Temporal's gRPC API; 0 chooses a free one")
 	flags.IntVar(&opts.uiPort, "ui-port", 8233, "`PORT` of the Web UI; 0 chooses a free one")
@@ -99,7 +100,8 @@ func (o options) checkDatabase() error {
 		_, err := postgresConfig(o.postgres, "")
 		return err
 	case o.db == "":
-		return errors.New("--db is missing: name the file that Temporal's state is kept in, such as --db .sluice/temporal.db, or a database with --postgres")
+		return errors.New("--db is missing: name the file that Temporal's state is kept in, such as --db .sluice/temporal.db, " +
+			"or a database with --postgres")
 	default:
 		return nil
 	}

@@ -68,7 +68,8 @@ func postgresConfig(address, password string) (*config.SQL, error) {
 		return nil, errors.New("--postgres is not a URL: use postgres://user@host:5432/database") // which may hold a password
 	}
 	if _, set := u.User.Password(); set {
-		return nil, fmt.Errorf("--postgres %s: a password in a flag can be read by everybody on this machine: put it into %s", u.Redacted(), passwordVariable)
+		return nil, fmt.Errorf("--postgres %s: a password in a flag can be read by everybody on this machine: put it into %s",
+			u.Redacted(), passwordVariable)
 	}
 	name := strings.TrimPrefix(u.Path, "/")
 	attributes := map[string]string{}

@@ -49,7 +49,9 @@ const (
 	usualLatency = 1
 )
 
-var suffix = regexp.MustCompile(`^(errors|latency|onebad)(?:([0-9]{1,6})x?)?$|^(crash|gone|after|slow)([0-9][0-9.a-zµ]*)?$|^(notraffic|refuse|flaky|noeffect)$`)
+var suffix = regexp.MustCompile(`^(errors|latency|onebad)(?:([0-9]{1,6})x?)?$` +
+	`|^(crash|gone|after|slow)([0-9][0-9.a-zµ]*)?$` +
+	`|^(notraffic|refuse|flaky|noeffect)$`)
 
 func parseFaults(release string) faults {
 	f := faults{errors: usualErrors, latency: usualLatency}

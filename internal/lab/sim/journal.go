@@ -89,7 +89,8 @@ func (j *journal) replay(data []byte, want header) (header, error) {
 			}
 			want.Start = got.Start
 			if got != want {
-				return want, fmt.Errorf("the state is of another simulation (%+v), expected %+v: use the same flags or another folder", got, want)
+				return want, fmt.Errorf("the state is of another simulation (%+v), expected %+v: use the same flags or another folder",
+					got, want)
 			}
 			continue
 		}

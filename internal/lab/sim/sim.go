@@ -194,7 +194,8 @@ func (f *Fleet) FleetFile() []byte {
 	var b strings.Builder
 	b.WriteString("# A simulated fleet. Its targets live as long as the simulation does.\ntargets:\n")
 	for _, t := range f.Inventory().Targets {
-		fmt.Fprintf(&b, "  - {id: %s, address: %q, labels: {region: %s, tier: %s}}\n", t.ID, t.Address, t.Labels["region"], t.Labels["tier"])
+		fmt.Fprintf(&b, "  - {id: %s, address: %q, labels: {region: %s, tier: %s}}\n",
+			t.ID, t.Address, t.Labels["region"], t.Labels["tier"])
 	}
 	return []byte(b.String())
 }

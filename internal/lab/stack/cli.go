@@ -28,7 +28,7 @@ func (s *Stack) Sluice(ctx context.Context, args ...string) (Ran, error) {
 // SluiceTo is Sluice with its output passed on as it comes.
 func (s *Stack) SluiceTo(ctx context.Context, stdout, stderr io.Writer, args ...string) (int, error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.bin.Dir, "sluice"), args...)
-	cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+s.Address, "SLUICE_UI="+s.UI, "NO_COLOR=1")
+	cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+s.Address, "TEMPORAL_NAMESPACE="+s.Namespace, "SLUICE_UI="+s.UI, "NO_COLOR=1")
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err := cmd.Run()
 	var exit *exec.ExitError

@@ -116,7 +116,8 @@ func postgresPrograms() (string, error) {
 	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil || len(found) == 0 {
-		return "", errors.Join(errors.New("find PostgreSQL: no initdb in PATH nor in /usr/lib/postgresql/*/bin: install Debian's package postgresql"), err)
+		return "", errors.Join(err, errors.New("find PostgreSQL: "+
+			"no initdb in PATH nor in /usr/lib/postgresql/*/bin: install Debian's package postgresql"))
 	}
 	newest := slices.MaxFunc(found, func(a, b string) int { return cmp.Compare(postgresVersion(a), postgresVersion(b)) })
 	return filepath.Dir(newest), nil

@@ -22,7 +22,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := entry.Flags("sluice-sim", stderr)
 	flags.IntVar(&o.Targets, "targets", 60, "how many targets")
 	flags.Uint64Var(&o.Seed, "seed", 1, "chooses the noise in the traffic")
-	flags.StringVar(&o.Listen, "listen", "127.0.0.1:0", "`host:port` to listen on; port 0 takes a free one. Anybody who reaches it can change the fleet, so keep it on loopback")
+	flags.StringVar(&o.Listen, "listen", "127.0.0.1:0", "`host:port` to listen on; port 0 takes a free one. "+
+		"Anybody who reaches it can change the fleet, so keep it on loopback")
 	flags.Float64Var(&o.RPS, "rps-per-target", 20, "requests per second that each target gets")
 	flags.StringVar(&o.Unit, "unit", "demo", "the unit that the targets run")
 	flags.StringVar(&o.Release, "release", "1.0.0", "the release that they run at first")
