@@ -62,16 +62,24 @@ func kinds() []kind {
 			name: "mute", release: "2.0.0", end: rollout.PhaseRolledBack, phases: append(slices.Clone(holding), rollback), stages: 1,
 			minSamples: never, decideWithin: 3 * time.Second,
 		},
-		{name: "errors", release: "2.0.0-errors", end: rollout.PhaseRolledBack, stages: 1,
-			phases: []phase{plan, observe, apply, bake, rollback, verify}},
+		{
+			name: "errors", release: "2.0.0-errors", end: rollout.PhaseRolledBack, stages: 1,
+			phases: []phase{plan, observe, apply, bake, rollback, verify},
+		},
 		{name: "dormant", release: "2.0.0-errors-after3s", end: rollout.PhaseRolledBack, phases: back, stages: 1},
-		{name: "noeffect", release: "2.0.0-noeffect", end: rollout.PhaseRolledBack, stages: 1,
-			phases: []phase{plan, observe, apply, bake, rollback}},
+		{
+			name: "noeffect", release: "2.0.0-noeffect", end: rollout.PhaseRolledBack, stages: 1,
+			phases: []phase{plan, observe, apply, bake, rollback},
+		},
 		// One target refuses it, so that a stage is applied in part: mostly a later one.
-		{name: "refused", release: "2.0.0-refuse-onebad24", end: rollout.PhaseRolledBack, stages: 2,
-			phases: append(slices.Clone(forward), rollback)},
-		{name: "aborted", release: "2.0.0", end: rollout.PhaseAborted, stages: 2, aborted: true,
-			phases: append(slices.Clone(forward), rollback)},
+		{
+			name: "refused", release: "2.0.0-refuse-onebad24", end: rollout.PhaseRolledBack, stages: 2,
+			phases: append(slices.Clone(forward), rollback),
+		},
+		{
+			name: "aborted", release: "2.0.0", end: rollout.PhaseAborted, stages: 2, aborted: true,
+			phases: append(slices.Clone(forward), rollback),
+		},
 	}
 }
 
