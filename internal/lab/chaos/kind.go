@@ -39,7 +39,7 @@ type kind struct {
 	undecided    string
 }
 
-const never = 1_000_000_000 // so many events are not seen
+const never = 1_000_000_000 // more events than any rollout sees
 
 // kinds are all sorts of releases. The simulated fleet makes a release behave as
 // its suffix says.

@@ -18,8 +18,7 @@ import (
 	workflows "github.com/sluicehq/sluice/workflows/rollout"
 )
 
-// judged writes a spec whose only check compares error ratios, on a fleet of which
-// one request in a hundred fails.
+// judged writes a spec whose only check compares error ratios, on a fleet that fails one request in a hundred.
 func (d *deployment) judged(release, bake string) string {
 	d.t.Helper()
 	path := filepath.Join(d.Dir, "judged-"+release+".yaml")
@@ -91,7 +90,7 @@ func TestAdaptiveBake(t *testing.T) {
 	}
 }
 
-// trouble lets so many times as many requests fail on every target, whatever it runs.
+// trouble multiplies the rate of errors of every target by factor, whatever it runs.
 func (d *deployment) trouble(factor float64) {
 	d.t.Helper()
 	fleet, err := d.State(d.t.Context())

@@ -240,9 +240,8 @@ func (f *Fleet) State() []TargetState {
 // Log is every order that reached a target so far, oldest first.
 func (f *Fleet) Log() []Entry { return f.journal.all() }
 
-// SetErrors lets so many times as many of a target's requests fail from now on, for a
-// reason that is not its release's, such as a backend that all share. 1 is as usual. It
-// panics on an unknown id.
+// SetErrors multiplies a target's rate of errors by factor from now on, for a reason that is not its release's, such as a
+// backend that all share: 3 makes 1 % of errors 3 %. It panics on an unknown id.
 func (f *Fleet) SetErrors(id string, factor float64) {
 	f.with(id, func(p *place) {
 		p.serve(f.now())

@@ -17,7 +17,7 @@ type EnvConfig struct{ Credentials aws.Credentials }
 // NewEnvConfig answers ErrAbsent.
 func NewEnvConfig() (EnvConfig, error) { return EnvConfig{}, ErrAbsent }
 
-// LoadOptions are the settings, of which there are none.
+// LoadOptions has no settings.
 type LoadOptions struct{}
 
 // LoadDefaultConfig answers ErrAbsent.
