@@ -23,6 +23,7 @@ type options struct {
 	postgres       string     // URL of a PostgreSQL database; created when absent
 	ip             netip.Addr // where Temporal and the Web UI listen
 	port, uiPort   int        // 0 chooses a free one
+	pprofPort      int        // of Go's profiles, on loopback; 0: none
 	readyFile      string     // empty: none is written
 	logLevel       string     // of the server's own log, on stderr
 	exitWithParent bool
@@ -65,6 +66,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	ip := flags.String("ip", "127.0.0.1", "`ADDRESS` to listen on; there is no authentication, so keep it on loopback")
 	flags.IntVar(&opts.port, "port", 7233, "`PORT` of Temporal's gRPC API; 0 chooses a free one")
 	flags.IntVar(&opts.uiPort, "ui-port", 8233, "`PORT` of the Web UI; 0 chooses a free one")
+	flags.IntVar(&opts.pprofPort, "pprof-port", 0, "`PORT` of Go's profiles on loopback, /debug/pprof; 0 serves none")
 	flags.StringVar(&opts.readyFile, "ready-file", "", "`FILE` written once the server answers: {\"address\":…,\"ui\":…,\"pid\":…}")
 	flags.StringVar(&opts.logLevel, "log-level", defaultLogLevel, "`LEVEL` of the server's log on stderr: debug, info, warn or error")
 	flags.BoolVar(&opts.exitWithParent, "exit-with-parent", false, "stop when the process that started this one is gone")
@@ -81,7 +83,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	if opts.ip, err = netip.ParseAddr(*ip); err != nil {
 		return options{}, fmt.Errorf("--ip %q is not an IP address: use 127.0.0.1 or ::1", *ip)
 	}
-	for name, port := range map[string]int{"port": opts.port, "ui-port": opts.uiPort} {
+	for name, port := range map[string]int{"port": opts.port, "ui-port": opts.uiPort, "pprof-port": opts.pprofPort} {
 		if port < 0 || port > 65535 {
 			return options{}, fmt.Errorf("--%s %d is not a port: use 0 to 65535", name, port)
 		}

@@ -36,6 +36,7 @@ func serve(ctx context.Context, opts options, stdout io.Writer) error {
 		return err
 	}
 	cfg := serverConfig(dbs, opts.ip, chosen)
+	cfg.Global.PProf = config.PProf{Port: opts.pprofPort, Host: "127.0.0.1"}
 	logger, stopping := newLogger(opts.logLevel)
 	server, err := newServer(cfg, logger)
 	if err != nil {
