@@ -95,7 +95,7 @@ func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Bas
 	if err != nil {
 		return health.Baseline{}, err
 	}
-	defer beating(ctx, beatEvery, noDetails)()
+	defer living(ctx)()
 	return m.Baseline(ctx, in.At)
 }
 
@@ -129,14 +129,17 @@ type watch struct {
 	last    Judged
 }
 
-// heartbeatAtLeast is how often a watch says that it lives, between looks too.
-const heartbeatAtLeast = 5 * time.Second
+// firstLook is how long after its start a watch looks first, at most.
+const firstLook = 5 * time.Second
 
+// run looks at the pace of the checks. A heartbeat follows every look; between looks there
+// is one only where they are far apart.
 func (w *watch) run(ctx context.Context) (Judged, error) {
-	beat, end := time.NewTicker(heartbeatAtLeast), time.NewTimer(time.Until(w.in.Until))
+	quiet := liveEvery(ctx)
+	beat, end := time.NewTicker(quiet), time.NewTimer(time.Until(w.in.Until))
 	defer beat.Stop()
 	defer end.Stop()
-	due := time.NewTimer(min(w.every, heartbeatAtLeast))
+	due := time.NewTimer(min(w.every, firstLook))
 	defer due.Stop()
 	for {
 		look := true
@@ -160,12 +163,13 @@ func (w *watch) run(ctx context.Context) (Judged, error) {
 			}
 		}
 		activity.RecordHeartbeat(ctx, w.last)
+		beat.Reset(quiet)
 	}
 }
 
 func (w *watch) look(ctx context.Context, at time.Time) error {
 	last := w.last
-	defer beating(ctx, heartbeatAtLeast, func() any { return last })()
+	defer beating(ctx, liveEvery(ctx), func() any { return last })()
 	report, err := w.meter.Look(ctx, at)
 	if err != nil {
 		return err
@@ -196,7 +200,7 @@ func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 	if err != nil {
 		return Judged{}, err
 	}
-	defer beating(ctx, beatEvery, noDetails)()
+	defer living(ctx)()
 	at := in.At
 	if time.Since(at) > every {
 		at = time.Now()
@@ -222,7 +226,7 @@ func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, erro
 	if err != nil {
 		return Judged{}, err
 	}
-	defer beating(ctx, beatEvery, noDetails)()
+	defer living(ctx)()
 	for {
 		now := time.Now()
 		report, err := m.Look(ctx, now)

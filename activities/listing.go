@@ -19,7 +19,7 @@ const listAttempts = 20
 // list lists a fleet, once. Its error is one that Temporal does not retry when trying
 // again would be in vain, or was often enough.
 func (a *Activities) list(ctx context.Context, f spec.FleetSource) (fleet.Fleet, error) {
-	defer beating(ctx, beatEvery, noDetails)()
+	defer living(ctx)()
 	out, err := a.lister(ctx, f)
 	switch {
 	case err == nil:

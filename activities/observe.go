@@ -22,7 +22,7 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 	targets := in.targets(p)
 	found := make([]string, len(targets))
 	work := &progress{done: make([]bool, len(targets))}
-	defer beating(ctx, beatEvery, work.save)()
+	defer living(ctx)()
 	each(ctx, len(targets), in.Parallel, never, func(i int) {
 		s, err := observeOne(ctx, p.Spec, d, targets[i], oldest(in))
 		if err != nil {

@@ -115,7 +115,7 @@ func (a *Activities) Validate(ctx context.Context, in ApplyInput) ([]Trouble, er
 	targets := in.targets(p)
 	targets = targets[:min(len(targets), validateAtMost)]
 	work := &progress{done: make([]bool, len(targets))}
-	defer beating(ctx, beatEvery, work.save)()
+	defer living(ctx)()
 	order := driver.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
 	each(ctx, len(targets), in.Parallel, never, func(i int) {
 		if err := d.Validate(ctx, targets[i], order); isRefusal(err) {

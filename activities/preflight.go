@@ -32,7 +32,7 @@ func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.R
 	if err != nil || len(meters) == 0 {
 		return health.Report{At: time.Now()}, err
 	}
-	defer beating(ctx, beatEvery, noDetails)()
+	defer living(ctx)()
 	harmed := 0
 	for n := 1; ; n++ {
 		report, err := lookAll(ctx, meters, time.Now())

@@ -10,9 +10,16 @@ import (
 	"go.temporal.io/sdk/activity"
 )
 
-// beatEvery is the pace of heartbeats: a cancellation reaches an activity only
-// with one, and an abort should act within a second or two.
+// beatEvery is the pace of heartbeats of an activity that is waited for when it is
+// cancelled: a cancellation reaches an activity only with a heartbeat, and an abort
+// should act within a second or two.
 const beatEvery = time.Second
+
+// liveEvery is the pace of those of any other activity, a third of the time after which it
+// counts as dead. Each costs the server as much as an event of a history does.
+func liveEvery(ctx context.Context) time.Duration {
+	return max(time.Second, activity.GetInfo(ctx).HeartbeatTimeout/3)
+}
 
 // beating records heartbeats with details() until stop is called.
 func beating(ctx context.Context, every time.Duration, details func() any) (stop func()) {
@@ -35,8 +42,10 @@ func beating(ctx context.Context, every time.Duration, details func() any) (stop
 	return func() { close(done); wg.Wait() }
 }
 
-// noDetails is for heartbeats that only say that an activity lives.
-func noDetails() any { return nil }
+// living records heartbeats that only say that an activity lives, until stop is called.
+func living(ctx context.Context) (stop func()) {
+	return beating(ctx, liveEvery(ctx), func() any { return nil })
+}
 
 // each calls f for 0..n-1, at most parallel at once, and waits for all of them.
 // It starts no more once ctx is done or halt answers true.

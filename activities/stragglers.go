@@ -75,7 +75,7 @@ func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (St
 	slices.SortFunc(targets, func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) })
 	work := &progress{done: make([]bool, len(targets))}
 	fits := a.unsuitable(p, d, targets, in)
-	defer beating(ctx, beatEvery, noDetails)()
+	defer living(ctx)()
 	began := time.Now()
 	over := func() bool { return in.Within > 0 && time.Since(began) > in.Within }
 	each(ctx, len(targets), in.Parallel, over, func(i int) {

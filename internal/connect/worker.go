@@ -24,9 +24,10 @@ func NewWorkers(c client.Client, activities int) Workers {
 		MaxConcurrentActivityExecutionSize: activities,
 		// A restart lets batches finish; watches leave at once.
 		WorkerStopTimeout: 15 * time.Second,
-		// Heartbeats carry cancellations, and an abort should act within seconds.
-		MaxHeartbeatThrottleInterval:     time.Second,
-		DefaultHeartbeatThrottleInterval: time.Second,
+		// Heartbeats carry cancellations, and an abort should act within seconds. The server
+		// has as long to answer one.
+		MaxHeartbeatThrottleInterval:     2 * time.Second,
+		DefaultHeartbeatThrottleInterval: 2 * time.Second,
 	}
 	back := o
 	back.DisableWorkflowWorker, back.MaxConcurrentActivityExecutionSize = true, 0 // the SDK's own limit

@@ -26,6 +26,14 @@ func options(summary string, timeout time.Duration) workflow.ActivityOptions {
 	}
 }
 
+// looking adds that an activity which looks every so often is dead only when it was not
+// heard from for the time of three looks, 45 seconds by default: thousands look at once,
+// and what they cost the server is their heartbeats.
+func looking(o workflow.ActivityOptions, every time.Duration) workflow.ActivityOptions {
+	o.HeartbeatTimeout = min(max(heartbeatTimeout, 3*every), time.Minute)
+	return o
+}
+
 // applying adds that a cancelled apply is waited for, so that the way back does
 // not race it.
 func applying(o workflow.ActivityOptions) workflow.ActivityOptions {

@@ -15,7 +15,7 @@ func (r *run) preflight() error {
 	wait := r.spec.Stages[0].DecideWithin.Std()
 	in := activities.PreflightInput{Plan: r.planned.Digest, Until: workflow.Now(r.ctx).Add(wait), Earlier: r.sub.Earlier}
 	var report health.Report
-	o := options("look at the fleet before the change", wait+gateTimeout)
+	o := looking(options("look at the fleet before the change", wait+gateTimeout), r.spec.Health.Every.Std())
 	if err := r.do(r.ctx, o, activities.TypePreflight, in, &report); err != nil {
 		return err
 	}

@@ -146,7 +146,7 @@ func (j *judging) harm() error {
 func (j *judging) watchOptions(ctx workflow.Context, until time.Time) workflow.Context {
 	s := j.run.spec.Stages[j.stage]
 	limit := until.Sub(workflow.Now(ctx)) + max(time.Minute, s.DecideWithin.Std())
-	o := options("watch "+s.Name, limit)
+	o := looking(options("watch "+s.Name, limit), j.run.spec.Health.Every.Std())
 	// Over all attempts: a watch that cannot run does not keep the gate waiting.
 	o.ScheduleToCloseTimeout = limit
 	o.WaitForCancellation = true

@@ -286,7 +286,7 @@ func (b *wayBack) recovery(o *rollout.Outcome) {
 	limit := r.spec.Rollback.Recover.Std()
 	r.enter(rollout.PhaseVerify, fmt.Sprintf("all %d touched targets are back; looking for up to %s whether health recovers",
 		o.Reverted, r.spec.Rollback.Recover))
-	opts := options("look whether health recovers", limit+time.Minute)
+	opts := looking(options("look whether health recovers", limit+time.Minute), r.spec.Health.Every.Std())
 	opts.ScheduleToCloseTimeout = limit + time.Minute
 	now := workflow.Now(r.base)
 	in := activities.RecoverInput{HealthInput: r.judged, Until: now.Add(limit)}
