@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -20,8 +21,6 @@ const (
 	lookEvery = 15 * time.Second
 	// firstLook is how long after its start a watch looks first.
 	firstLook = 5 * time.Second
-	// patience is how long a step of the ramp may take to be baking.
-	patience = 10 * time.Minute
 	// perRollout is how many targets each rollout has: one exposed, one not.
 	perRollout = 2
 )
@@ -55,57 +54,91 @@ func measureConcurrency(ctx context.Context, o options) (*table.Table, error) {
 	}
 	t := &table.Table{
 		Title: "Rollouts that bake at once on one worker",
-		Head:  []string{"rollouts", "looks", "look late, p50 s", "p99 s", "worst s", "worker MiB", "KiB per rollout", "worker CPU, cores", "server CPU, cores", "started per s"},
+		Head: []string{
+			"rollouts", "look late, median s", "p99 s", "worst s", "worker, cores", "server, cores", "worker, MiB",
+			"started per s", "worker, ms of a core per start", "server, ms",
+		},
 	}
-	t.Note("Each rollout has %d targets and looks every %s; the limit is p99 at %s. sluice-worker is a process of its own; looks are timed where the simulated targets are read, over %s.", perRollout, lookEvery, lookEvery, o.window)
-	time.Sleep(2 * time.Second)
-	idle := usageOf(c.worker.PID())
+	t.Note("Each rollout has %d targets and looks every %s; looks are timed where the simulated targets are read. Medians of %d windows of %s (least to most). "+
+		"sluice-worker is a process of its own. A rollout counts as started when its watch has looked.", perRollout, lookEvery, o.repeat, o.window)
 	for _, n := range o.ramp {
-		p99, err := c.level(ctx, o, t, n, idle)
-		if err != nil {
-			return nil, err
-		}
-		if p99 > lookEvery.Seconds() {
+		if time.Until(o.until) < o.measuring() {
+			t.Note("%d rollouts were not tried: the %s were over.", n, o.limit)
 			break
+		}
+		if late, err := c.level(ctx, o, t, n); err != nil || late {
+			return t, err
 		}
 	}
 	return t, nil
 }
 
-// level grows the crowd to n and measures it. It answers the p99 of lateness.
-func (c *crowd) level(ctx context.Context, o options, t *table.Table, n int, idle usage) (float64, error) {
-	began := time.Now()
-	more := n - c.count
-	if err := c.grow(ctx, n); err != nil {
-		return 0, err
-	}
-	watched := c.await(ctx, n, patience)
-	fmt.Fprintf(o.progress, "%d rollouts: %d watched after %s\n", n, c.looks.watched(), time.Since(began).Round(time.Second))
-	rate := float64(more) / time.Since(began).Seconds()
-	if err := pause.For(ctx, lookEvery+firstLook); err != nil { // what starting them has delayed is caught up
-		return 0, err
-	}
-	from, before, server := time.Now(), usageOf(c.worker.PID()), usageOf(c.Temporal.PID())
-	if err := pause.For(ctx, o.window); err != nil {
-		return 0, err
-	}
-	to, after, serverAfter := time.Now(), usageOf(c.worker.PID()), usageOf(c.Temporal.PID())
-	late := c.looks.late(from, to, firstLook, lookEvery)
-	p99, span := quantile(late, 0.99), to.Sub(from).Seconds()
-	fmt.Fprintf(o.progress, "%d rollouts: %d looks, p99 %.2f s late\n", n, len(late), p99)
-	t.Add(fmt.Sprint(n), fmt.Sprint(len(late)),
-		fmt.Sprintf("%.2f", quantile(late, 0.5)), fmt.Sprintf("%.2f", p99), fmt.Sprintf("%.2f", quantile(late, 1)),
-		fmt.Sprint(after.rss>>20), fmt.Sprint((after.rss-idle.rss)/n>>10),
-		fmt.Sprintf("%.2f", (after.cpu-before.cpu)/span), fmt.Sprintf("%.2f", (serverAfter.cpu-server.cpu)/span), fmt.Sprintf("%.0f", rate))
-	if !watched {
-		t.Note("Of %d rollouts only %d were being watched after %s.", n, c.looks.watched(), patience)
-		return lookEvery.Seconds() + 1, nil
-	}
-	return p99, ctx.Err()
+// measuring is how long a step is measured once all of it bakes; before that, what starting
+// the rollouts has delayed is caught up.
+func (o options) measuring() time.Duration {
+	return lookEvery + firstLook + time.Duration(o.repeat)*o.window
 }
 
-// grow starts rollouts until there are n.
-func (c *crowd) grow(ctx context.Context, n int) error {
+// level grows the crowd to n and measures it. It answers whether looks come later than a
+// whole interval, so that a larger crowd need not be tried.
+func (c *crowd) level(ctx context.Context, o options, t *table.Table, n int) (late bool, err error) {
+	starting, err := c.grow(ctx, o, n)
+	if err != nil {
+		return false, err
+	}
+	baking := c.looks.watched()
+	if err := pause.For(ctx, lookEvery+firstLook); err != nil {
+		return false, err
+	}
+	var p50, p99, worst, workers, servers []float64
+	for range o.repeat {
+		from, worker, server := time.Now(), usageOf(c.worker.PID()), usageOf(c.Temporal.PID())
+		if err := pause.For(ctx, o.window); err != nil {
+			return false, err
+		}
+		to := time.Now()
+		seen, span := c.looks.late(from, to, firstLook, lookEvery), to.Sub(from).Seconds()
+		p50, p99, worst = append(p50, quantile(seen, 0.5)), append(p99, quantile(seen, 0.99)), append(worst, quantile(seen, 1))
+		workers = append(workers, (usageOf(c.worker.PID()).cpu-worker.cpu)/span)
+		servers = append(servers, (usageOf(c.Temporal.PID()).cpu-server.cpu)/span)
+		fmt.Fprintf(o.progress, "%d rollouts: %d looks, p99 %.2f s late\n", n, len(seen), p99[len(p99)-1])
+	}
+	t.Add(append([]string{
+		fmt.Sprint(n), spread(p50, "%.2f"), spread(p99, "%.2f"), spread(worst, "%.2f"), spread(workers, "%.2f"), spread(servers, "%.2f"),
+		fmt.Sprint(usageOf(c.worker.PID()).rss >> 20),
+	}, starting...)...)
+	if baking < n {
+		t.Note("Of %d rollouts %d were baking when the measuring began; the others were still on their way.", n, baking)
+	}
+	return baking < n || median(p99) > lookEvery.Seconds(), nil
+}
+
+// grow starts rollouts until n bake, or until only the time to measure is left. It answers
+// how many did so per second, and what one cost the worker and the server.
+func (c *crowd) grow(ctx context.Context, o options, n int) ([]string, error) {
+	began, before, worker, server := time.Now(), c.looks.watched(), usageOf(c.worker.PID()), usageOf(c.Temporal.PID())
+	until := o.until.Add(-o.measuring())
+	if err := c.startAll(ctx, n, until); err != nil {
+		return nil, err
+	}
+	for c.looks.watched() < n && time.Now().Before(until) {
+		if !c.worker.Running() {
+			return nil, errors.New("the worker has ended, see worker-1.log")
+		}
+		if err := pause.For(ctx, 200*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+	started, took := c.looks.watched()-before, time.Since(began).Seconds()
+	fmt.Fprintf(o.progress, "%d rollouts: %d bake after %.0f s\n", n, c.looks.watched(), took)
+	perStart := func(p *stack.Process, was usage) string {
+		return fmt.Sprintf("%.0f", 1000*(usageOf(p.PID()).cpu-was.cpu)/float64(max(1, started)))
+	}
+	return []string{fmt.Sprintf("%.0f", float64(started)/took), perStart(c.worker, worker), perStart(c.Temporal, server)}, nil
+}
+
+// startAll starts rollouts until there are n, or until the time is over.
+func (c *crowd) startAll(ctx context.Context, n int, until time.Time) error {
 	const atOnce = 32
 	var next atomic.Int64
 	next.Store(int64(c.count))
@@ -113,7 +146,7 @@ func (c *crowd) grow(ctx context.Context, n int) error {
 	errs := make([]error, atOnce)
 	for w := range atOnce {
 		wg.Go(func() {
-			for errs[w] == nil {
+			for errs[w] == nil && time.Now().Before(until) {
 				i := int(next.Add(1)) - 1
 				if i >= n {
 					return
@@ -156,14 +189,4 @@ health:
   every: %s
   checks: [{name: errors, bad: 'http_requests_total{code=~"5.."}', total: http_requests_total, max: 10%%}]
 `, i, after, unit, lookEvery))
-}
-
-// await waits until n rollouts have changed a target and looked at it.
-func (c *crowd) await(ctx context.Context, n int, limit time.Duration) bool {
-	for end := time.Now().Add(limit); c.looks.watched() < n; {
-		if time.Now().After(end) || pause.For(ctx, 200*time.Millisecond) != nil {
-			return false
-		}
-	}
-	return true
 }

@@ -22,12 +22,7 @@ import (
 type direct struct {
 	targets []fleet.Target
 	client  *http.Client
-	// last is when the newest order was answered, in Unix nanoseconds.
-	last atomic.Int64
 }
-
-// ordered is when the newest order was answered.
-func (d *direct) ordered() time.Time { return time.Unix(0, d.last.Load()) }
 
 func newDirect(f fleet.Fleet) *direct {
 	return &direct{targets: f.Targets, client: &http.Client{
@@ -137,8 +132,6 @@ func (d *direct) order(ctx context.Context, url, release string, fence int64) er
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Sluice-Fence", strconv.FormatInt(fence, 10))
 	_, err = d.do(req)
-	for now, was := time.Now().UnixNano(), d.last.Load(); now > was && !d.last.CompareAndSwap(was, now); was = d.last.Load() {
-	}
 	return err
 }
 

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/sluicehq/sluice/activities"
@@ -14,14 +14,12 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// trip is how long a fleet took forward and back.
-type trip struct {
-	// forward is reading what every target runs, and putting the release on it.
-	forward time.Duration
-	// ordered is from the abort until the last target has accepted the order to go
-	// back, seen until it was seen to be back, and ended until the outcome.
-	ordered, seen, ended time.Duration
-}
+// trip is what it took to get a fleet forward and back.
+type trip struct{ forward, back leg }
+
+// leg is one way of a trip: its time in seconds, and what all processes used of the cores
+// for it, in seconds too.
+type leg struct{ took, cpu float64 }
 
 // delays are how long the measured targets take to answer: no time at all, which
 // keeps the machine busy, and about what a network and an agent take.
@@ -42,7 +40,8 @@ func measureFleet(ctx context.Context, o options) (*table.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.work(r.activities()); err != nil {
+	m := newMetered(r.activities(), r.used)
+	if err := r.work(m); err != nil {
 		return nil, err
 	}
 	s, err := parse(fmt.Sprintf(`unit: %s
@@ -60,31 +59,36 @@ health:
 	}
 	t := &table.Table{
 		Title: fmt.Sprintf("%d targets forward and back: a rollout against bare goroutines with the same HTTP calls", o.targets),
-		Head:  []string{"targets answer in", "", "rollout, s", "bare goroutines, s", "ratio"},
+		Head: []string{"targets answer in", "way", "rollout, s", "bare goroutines, s", "ratio",
+			"rollout, µs of a core per target", "bare goroutines, µs", "ratio"},
 	}
 	for _, delay := range delays() {
 		if err := newDirect(f).slow(ctx, delay); err != nil {
 			return nil, err
 		}
-		sluice, bare, err := r.trips(ctx, o, s, f)
+		sluice, bare, err := r.trips(ctx, o, m, s, f)
 		if err != nil {
 			return nil, err
 		}
-		addTrips(t, delay, sluice, bare)
+		addTrips(t, delay, sluice, bare, o.targets)
 	}
-	t.Note("Simulated targets in one process; 3 requests per target each way; parallel %d forward and %d back, batches of %d. Medians of %d runs in turns (least to most).",
-		s.Apply.Parallel, s.Rollback.Parallel, s.Apply.Batch, o.repeat)
+	t.Note("Simulated targets in one process; 3 requests per target each way; parallel %d forward and %d back, batches of %d. "+
+		"Processor time is that of the worker, the targets and the Temporal server together. %s",
+		s.Apply.Parallel, s.Rollback.Parallel, s.Apply.Batch, o.medians())
 	return t, nil
 }
 
+// used is the processor time of the worker, the targets and the server.
+func (r *rig) used() float64 { return cpuOf(os.Getpid(), r.Sim.PID(), r.Temporal.PID()) }
+
 // trips makes them in turns.
-func (r *rig) trips(ctx context.Context, o options, s spec.Spec, f fleet.Fleet) (sluice, bare []trip, err error) {
-	for i := range o.repeat + 1 {
-		one, err := r.trip(ctx, s, f)
+func (r *rig) trips(ctx context.Context, o options, m *metered, s spec.Spec, f fleet.Fleet) (sluice, bare []trip, err error) {
+	for i := 0; o.more(i); i++ {
+		one, err := r.trip(ctx, m, s, f)
 		if err != nil {
 			return nil, nil, err
 		}
-		other, err := directTrip(ctx, s, f)
+		other, err := r.directTrip(ctx, s, f)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -95,25 +99,27 @@ func (r *rig) trips(ctx context.Context, o options, s spec.Spec, f fleet.Fleet) 
 	return sluice, bare, nil
 }
 
-func addTrips(t *table.Table, delay time.Duration, sluice, bare []trip) {
+func addTrips(t *table.Table, delay time.Duration, sluice, bare []trip, targets int) {
 	for _, row := range []struct {
 		name string
-		of   func(trip) time.Duration
+		of   func(trip) leg
 	}{
-		{"forward: observe all, then apply to all", func(x trip) time.Duration { return x.forward }},
-		{"back: from the abort to the last accepted order", func(x trip) time.Duration { return x.ordered }},
-		{"back: from the abort until all were seen to be back", func(x trip) time.Duration { return x.seen }},
-		{"back: from the abort to the outcome", func(x trip) time.Duration { return x.ended }},
+		{"forward: observe all, then apply to all", func(x trip) leg { return x.forward }},
+		{"back: from the abort to the outcome", func(x trip) leg { return x.back }},
 	} {
-		a, b := seconds(each(sluice, row.of)), seconds(each(bare, row.of))
-		t.Add(delay.String(), row.name, spread(a, "%.2f"), spread(b, "%.2f"), spread(ratios(a, b), "%.2f"))
+		took := func(x trip) float64 { return row.of(x).took }
+		cpu := func(x trip) float64 { return row.of(x).cpu * 1e6 / float64(targets) }
+		a, b, c, d := each(sluice, took), each(bare, took), each(sluice, cpu), each(bare, cpu)
+		t.Add(delay.String(), row.name, spread(a, "%.2f"), spread(b, "%.2f"), spread(ratios(a, b), "%.2f"),
+			spread(c, "%.0f"), spread(d, "%.0f"), spread(ratios(c, d), "%.2f"))
 	}
 }
 
 // trip runs a rollout and aborts it.
-func (r *rig) trip(ctx context.Context, s spec.Spec, f fleet.Fleet) (trip, error) {
+func (r *rig) trip(ctx context.Context, m *metered, s spec.Spec, f fleet.Fleet) (trip, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
+	m.reset()
 	run, err := r.start(ctx, s, f)
 	if err != nil {
 		return trip{}, err
@@ -122,7 +128,7 @@ func (r *rig) trip(ctx context.Context, s spec.Spec, f fleet.Fleet) (trip, error
 		return trip{}, err
 	}
 	time.Sleep(time.Second) // let the watch begin, as it would have
-	aborted := time.Now()
+	aborted, used := time.Now(), r.used()
 	if err := r.client.SignalWorkflow(ctx, connect.WorkflowID(unit), "", rollout.SignalAbort, rollout.ControlRequest{By: "bench"}); err != nil {
 		return trip{}, err
 	}
@@ -130,53 +136,50 @@ func (r *rig) trip(ctx context.Context, s spec.Spec, f fleet.Fleet) (trip, error
 	if err != nil {
 		return trip{}, err
 	}
+	used = r.used() - used
 	h, err := historyOf(ctx, r.client, run)
 	if err != nil {
 		return trip{}, err
 	}
-	last, err := r.lastOrder(ctx, state.Fence+1, len(f.Targets))
-	if err != nil {
+	if err := r.allOrdered(ctx, state.Fence+1, len(f.Targets)); err != nil {
 		return trip{}, err
 	}
+	forward := h.span(activities.TypeObserve) + h.span(activities.TypeApply)
 	return trip{
-		forward: h.span(activities.TypeObserve) + h.span(activities.TypeApply),
-		ordered: last.Sub(aborted), seen: h.ended(activities.TypeRevert).Sub(aborted), ended: h.ended("").Sub(aborted),
+		forward: leg{forward.Seconds(), m.spent(activities.TypeObserve, activities.TypeApply)},
+		back:    leg{h.ended("").Sub(aborted).Seconds(), used},
 	}, nil
 }
 
-// lastOrder is when the last target accepted an order of a fence; all must have.
-func (r *rig) lastOrder(ctx context.Context, fence int64, targets int) (time.Time, error) {
+// allOrdered refuses a way back that some target did not accept.
+func (r *rig) allOrdered(ctx context.Context, fence int64, targets int) error {
 	orders, err := r.Orders(ctx)
 	if err != nil {
-		return time.Time{}, err
+		return err
 	}
-	var last time.Time
 	accepted := map[string]bool{} // a batch that was tried again orders again
 	for _, e := range orders {
 		if e.Fence == fence && e.Accepted {
-			accepted[e.Target], last = true, e.Time
+			accepted[e.Target] = true
 		}
 	}
 	if len(accepted) != targets {
-		return last, fmt.Errorf("%d targets accepted the way back, expected %d", len(accepted), targets)
+		return fmt.Errorf("%d targets accepted the way back, expected %d", len(accepted), targets)
 	}
-	return last, nil
+	return nil
 }
 
 // directTrip takes the fleet forward and back without Sluice. Its fences are those
 // of a rollout that starts now.
-func directTrip(ctx context.Context, s spec.Spec, f fleet.Fleet) (trip, error) {
+func (r *rig) directTrip(ctx context.Context, s spec.Spec, f fleet.Fleet) (trip, error) {
 	d := newDirect(f)
 	defer d.client.CloseIdleConnections()
-	fence := time.Now().UnixMilli() * 2
+	fence, used := time.Now().UnixMilli()*2, r.used()
 	forward, err := d.forward(ctx, after, fence, s.Apply.Parallel)
 	if err != nil {
 		return trip{}, err
 	}
-	began := time.Now()
-	back, errBack := d.back(ctx, before, fence+1, s.Rollback.Parallel)
-	if err := errors.Join(err, errBack); err != nil {
-		return trip{}, err
-	}
-	return trip{forward: forward, ordered: d.ordered().Sub(began), seen: back, ended: back}, nil
+	half := r.used()
+	back, err := d.back(ctx, before, fence+1, s.Rollback.Parallel)
+	return trip{forward: leg{forward.Seconds(), half - used}, back: leg{back.Seconds(), r.used() - half}}, err
 }

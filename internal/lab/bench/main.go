@@ -28,8 +28,11 @@ type options struct {
 	targets       int
 	ramp          []int
 	window        time.Duration
-	workerFlags   []string
-	page, cpuOut  string
+	// limit is how long all measurements may take, and until when that is.
+	limit        time.Duration
+	until        time.Time
+	workerFlags  []string
+	page, cpuOut string
 	// progress is told of steps that take long.
 	progress io.Writer
 }
@@ -45,8 +48,8 @@ type measurement struct {
 func measurements() []measurement {
 	return []measurement{
 		{"overhead", measureOverhead},
-		{"fleet", measureFleet},
 		{"events", measureEvents},
+		{"fleet", measureFleet},
 		{"concurrency", measureConcurrency},
 	}
 }
@@ -61,10 +64,11 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.bin, "bin", os.Getenv("SLUICE_BIN"), "`folder` of sluice-worker and sluice-sim")
 	fs.StringVar(&o.devstack, "devstack", os.Getenv("SLUICE_DEVSTACK"), "`path` of the embedded Temporal server")
 	only := fs.String("only", strings.Join(names, ","), "measurements to make")
-	fs.IntVar(&o.repeat, "repeat", 5, "how often each measurement is repeated")
+	fs.IntVar(&o.repeat, "repeat", 5, "pairs of each measurement, after one that warms up")
+	fs.DurationVar(&o.limit, "limit", 15*time.Minute, "after this `time` no more pair and no larger crowd is begun, and the notes say what was left out")
 	fs.IntVar(&o.targets, "targets", 10_000, "targets of the fleet that goes forward and back")
-	ramp := fs.String("ramp", "100,500,1000", "how many rollouts bake at once, growing")
-	fs.DurationVar(&o.window, "window", 45*time.Second, "how long each step of the ramp is measured")
+	ramp := fs.String("ramp", "1000,3000,5000", "how many rollouts bake at once, growing")
+	fs.DurationVar(&o.window, "window", 15*time.Second, "how long each of --repeat windows of a step of the ramp is")
 	workerFlags := fs.String("worker-flags", "", "more `flags` for the worker on which they bake")
 	fs.StringVar(&o.page, "page", "", "Markdown `file` whose tables between <!-- bench:NAME --> and <!-- bench:end --> are replaced")
 	fs.StringVar(&o.cpuOut, "cpuprofile", "", "`file` for a profile of this process, in which the worker is")
@@ -111,6 +115,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
+	o.until = time.Now().Add(o.limit)
 	for _, m := range measurements() {
 		if !slices.Contains(o.only, m.name) {
 			continue
@@ -131,6 +136,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// more says whether pair i is measured: pair 0 warms up, pair 1 is always, and the others are
+// as long as there is time.
+func (o options) more(i int) bool { return i < 2 || i <= o.repeat && time.Now().Before(o.until) }
+
+// medians words how numbers were made.
+func (o options) medians() string {
+	text := fmt.Sprintf("Medians of %d pairs (least to most), measured in turns after one that is thrown away.", o.repeat)
+	if time.Now().After(o.until) {
+		text += fmt.Sprintf(" The last had fewer pairs, since the %s were over.", o.limit)
+	}
+	return text
 }
 
 // machine words where this runs.

@@ -51,7 +51,7 @@ func measureOverhead(ctx context.Context, o options) (*table.Table, error) {
 		Title: "Orchestration: a rollout against a bare workflow with the same activities",
 		Head:  []string{"targets", "activities", "rollout, ms per stage", "bare workflow, ms per stage", "difference, ms per stage", "ratio"},
 	}
-	t.Note("%d stages, no bake, real observing and applying over HTTP; judging answers PASS at once. Medians of %d runs in turns (least to most).", overheadStages, o.repeat)
+	t.Note("%d stages, no bake, real observing and applying over HTTP; judging answers PASS at once. %s", overheadStages, o.medians())
 	const most = 5000
 	if err := r.Simulate(ctx, most, unit, before, "--rps-per-target", "1"); err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func measureOverhead(ctx context.Context, o options) (*table.Table, error) {
 		f := fleet.Fleet{Targets: all.Targets[:targets]}
 		var rollouts, bares []float64
 		n := 0
-		for i := range o.repeat + 1 {
+		for i := 0; o.more(i); i++ {
 			release++
 			s, err := stagesOf(overheadStages, fmt.Sprintf("2.%d.0", release))
 			if err != nil {

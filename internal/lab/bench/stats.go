@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 )
 
 // median is the middle of some numbers; NaN of none.
@@ -44,8 +43,6 @@ func ratios(of, to []float64) []float64 {
 	}
 	return out
 }
-
-func seconds(ds []time.Duration) []float64 { return each(ds, time.Duration.Seconds) }
 
 func each[A, B any](in []A, f func(A) B) []B {
 	out := make([]B, len(in))

@@ -33,3 +33,12 @@ func usageOf(pid int) usage {
 	}
 	return u
 }
+
+// cpuOf is how many seconds of a core several processes have used together.
+func cpuOf(pids ...int) float64 {
+	sum := 0.0
+	for _, pid := range pids {
+		sum += usageOf(pid).cpu
+	}
+	return sum
+}
