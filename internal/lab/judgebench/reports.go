@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/lab/table"
@@ -25,9 +26,7 @@ func reports() []report {
 		{"delay", delays},
 		{"bad", badRequests},
 		{"strict", strictDelays},
-		{"late", lateDelays},
-		{"bursts", burstDelays},
-		{"long", longBurstDelays},
+		{"harder", harderDelays},
 		{"adaptive", adaptive},
 		{"limits", limits},
 	}
@@ -205,40 +204,21 @@ func strictDelays(ctx context.Context, b *bench) (*table.Table, error) {
 	return t, err
 }
 
-func lateDelays(ctx context.Context, b *bench) (*table.Table, error) {
-	t := &table.Table{Title: "Mean delay of a fault that begins after 15 minutes, in seconds since it began"}
-	judges := append([]contender{cumulative()}, b.compared()...)
-	if err := b.over(ctx, t, late(), judges, b.lately, result.delay); err != nil {
-		return nil, err
-	}
-	row := []string{fmt.Sprintf("times as fast: %s / %s", nameCumulative, nameOurs)}
-	for _, w := range late() {
-		got, err := b.lately(ctx, w)
-		if err != nil {
-			return nil, err
+// harderDelays are those of faults that begin late, and of harm beside bursts.
+func harderDelays(ctx context.Context, b *bench) (*table.Table, error) {
+	t := &table.Table{Title: "Mean delay of faults that begin after 15 minutes, and where errors come in bursts, in seconds"}
+	worlds := slices.Concat(late(), burstyHarm()[1:3], longBurstyHarm()[:2])
+	measure := func(ctx context.Context, w world) (map[string]result, error) {
+		if w.onset > 0 {
+			return b.lately(ctx, w)
 		}
-		row = append(row, fmt.Sprintf("%.2f", got[nameCumulative].seconds/got[nameOurs].seconds))
+		return b.usually(ctx, w)
 	}
-	t.Add(row...)
-	t.Note("Bakes that were rolled back before the fault began do not count. A fault that is not found counts as 900 s.")
-	return t, nil
-}
-
-func burstDelays(ctx context.Context, b *bench) (*table.Table, error) {
-	t := &table.Table{Title: "Mean delay where errors come in bursts (φ 2), in seconds"}
-	if err := b.over(ctx, t, burstyHarm(), b.compared(), b.usually, result.delay); err != nil {
+	if err := b.over(ctx, t, worlds, b.compared(), measure, result.delay); err != nil {
 		return nil, err
 	}
-	t.Note("Compare with the false rollbacks in that world: a judge that rolls everything back is fast.")
-	return t, nil
-}
-
-func longBurstDelays(ctx context.Context, b *bench) (*table.Table, error) {
-	t := &table.Table{Title: "Mean delay where bursts last (1 min, one arm at 5×), in seconds"}
-	if err := b.over(ctx, t, longBurstyHarm(), b.compared(), b.usually, result.delay); err != nil {
-		return nil, err
-	}
-	t.Note("Without harm, the others roll many of these back.")
+	t.Note("Delays of late faults count from when they begin; one that is not found counts as 900 s, and bakes that were rolled back before do not count. " +
+		"Compare with the false rollbacks in these worlds without harm: a judge that rolls everything back is fast.")
 	return t, nil
 }
 
