@@ -21,8 +21,8 @@ type bench struct {
 	seed uint64
 	// judges are those that go through all worlds.
 	judges []contender
-	// limits are what calibration found, by name.
-	limits [][2]string
+	// limits are what calibration found, such as "Kayenta 1.48".
+	limits []string
 	done   map[string][]result
 }
 
@@ -83,7 +83,7 @@ func (b *bench) compared() []contender {
 }
 
 func (b *bench) limit(name string, x float64) {
-	b.limits = append(b.limits, [2]string{name, strconv.FormatFloat(x, 'g', 3, 64)})
+	b.limits = append(b.limits, name+" "+strconv.FormatFloat(x, 'g', 3, 64))
 }
 
 // oracles are one oracle for each factor, each calibrated.

@@ -57,7 +57,7 @@ func TestDeterministic(t *testing.T) { // not parallel: it changes GOMAXPROCS
 	tables := func(procs int, seed string) string {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 		var out bytes.Buffer
-		require.NoError(t, run(t.Context(), []string{"--runs", "40", "--seed", seed, "--only", "strict,adaptive,limits"}, &out, io.Discard))
+		require.NoError(t, run(t.Context(), []string{"--runs", "40", "--seed", seed, "--only", "strict,adaptive"}, &out, io.Discard))
 		return out.String()
 	}
 	one := tables(1, "1")
@@ -69,12 +69,12 @@ func TestDeterministic(t *testing.T) { // not parallel: it changes GOMAXPROCS
 func TestIntoPage(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "page.md")
-	require.NoError(t, os.WriteFile(file, []byte("before\n<!-- judge:limits -->\nold\n<!-- judge:end -->\nafter\n"), 0o600))
-	args := []string{"--runs", "20", "--only", "limits", "--page", file}
+	require.NoError(t, os.WriteFile(file, []byte("before\n<!-- judge:unknowable -->\nold\n<!-- judge:end -->\nafter\n"), 0o600))
+	args := []string{"--runs", "20", "--only", "unknowable", "--page", file}
 	require.NoError(t, run(t.Context(), args, io.Discard, io.Discard))
 	first, err := os.ReadFile(file)
 	require.NoError(t, err)
-	require.Regexp(t, `(?s)^before\n<!-- judge:limits -->\n.*\| Sluice, calibrated \| 0\.\d+ \|.*\n<!-- judge:end -->\nafter\n$`, string(first))
+	require.Regexp(t, `(?s)^before\n<!-- judge:unknowable -->\n.*\| world \| Sluice \|.*\n<!-- judge:end -->\nafter\n$`, string(first))
 	require.NotContains(t, string(first), "old")
 	require.NoError(t, run(t.Context(), args, io.Discard, io.Discard))
 	again, err := os.ReadFile(file)
@@ -82,7 +82,7 @@ func TestIntoPage(t *testing.T) {
 	require.Equal(t, string(first), string(again))
 
 	require.NoError(t, os.WriteFile(file, []byte("no marks"), 0o600))
-	require.ErrorContains(t, run(t.Context(), args, io.Discard, io.Discard), "has no <!-- judge:limits -->")
+	require.ErrorContains(t, run(t.Context(), args, io.Discard, io.Discard), "has no <!-- judge:unknowable -->")
 }
 
 // The page has a place for every table.

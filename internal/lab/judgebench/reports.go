@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/lab/table"
@@ -24,11 +25,9 @@ func reports() []report {
 		{"peers", falsePeers},
 		{"unknowable", falseUnknowable},
 		{"delay", delays},
-		{"bad", badRequests},
 		{"strict", strictDelays},
 		{"harder", harderDelays},
 		{"adaptive", adaptive},
-		{"limits", limits},
 	}
 }
 
@@ -94,7 +93,7 @@ func falsePeers(ctx context.Context, b *bench) (*table.Table, error) {
 		}
 		t.Add(row...)
 	}
-	t.Note("All but the last are calibrated to 5%% in the clean world of another seed, and then left alone.")
+	t.Note("All but the last are calibrated to 5%% in the clean world of another seed, and then left alone: %s.", strings.Join(b.limits, "; "))
 	return t, nil
 }
 
@@ -183,15 +182,18 @@ func delays(ctx context.Context, b *bench) (*table.Table, error) {
 	if err := b.against(ctx, t, harmful(), usual, b.usually, pairs...); err != nil {
 		return nil, err
 	}
+	row := []string{"bad requests until Sluice's rollback"}
+	for _, w := range harmful() {
+		got, err := b.usually(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		row = append(row, fmt.Sprintf("%.1f", got[nameOurs].bad))
+	}
+	t.Add(row...)
 	t.Note("In brackets the share that is found, where that is not all; a bake in which it is not found counts as 1800 s. "+
 		"`oracle` and `likelihood grid` fail at ln 20 nats. The least possible delay is that of a test with 5%% false rollbacks that finds as many as `%s`; it has no looks of 15 s.", nameOurs)
 	return t, nil
-}
-
-func badRequests(ctx context.Context, b *bench) (*table.Table, error) {
-	t := &table.Table{Title: "Mean number of bad requests on the exposed targets until the rollback"}
-	err := b.over(ctx, t, harmful(), b.compared(), b.usually, func(r result) string { return fmt.Sprintf("%.1f", r.bad) })
-	return t, err
 }
 
 func strictDelays(ctx context.Context, b *bench) (*table.Table, error) {
@@ -219,15 +221,5 @@ func harderDelays(ctx context.Context, b *bench) (*table.Table, error) {
 	}
 	t.Note("Delays of late faults count from when they begin; one that is not found counts as 900 s, and bakes that were rolled back before do not count. " +
 		"Compare with the false rollbacks in these worlds without harm: a judge that rolls everything back is fast.")
-	return t, nil
-}
-
-func limits(_ context.Context, b *bench) (*table.Table, error) {
-	t := &table.Table{Title: "What calibration found", Head: []string{"judge", "limit"}}
-	for _, l := range b.limits {
-		t.Add(l[0], l[1])
-	}
-	t.Note("The setting with which 5%% of clean bakes are rolled back: Sluice's rate; nats of the grid; a share of bad requests or a ratio; " +
-		"standard deviations of Mann-Whitney and the z-test.")
 	return t, nil
 }
