@@ -93,7 +93,8 @@ func falsePeers(ctx context.Context, b *bench) (*table.Table, error) {
 		}
 		t.Add(row...)
 	}
-	t.Note("All but the last are calibrated to 5%% in the clean world of another seed, and then left alone: %s.", strings.Join(b.limits, "; "))
+	t.Note("All but the last are calibrated to 5%% in the clean world of another seed, and then left alone: %s.",
+		strings.Join(b.limits, "; "))
 	return t, nil
 }
 
