@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -31,8 +32,11 @@ func Details(s State) string {
 	for i, st := range s.Stages {
 		b.addf("| %s | %d → %d | %s | %s |\n", Markdown(st.Name), st.Cohort, st.Reach, st.Bake, stageWord(s, i))
 	}
-	if g := lastGate(s); g != nil {
-		b.addf("\n**Last gate: %s** at %s\n\n", g.Decision, g.At.UTC().Format("15:04:05 MST"))
+	if s.Phase == PhaseBake || s.Phase == PhaseHold {
+		b.addf("\nHow the checks stand now: Pending Activities, or `sluice watch %s`\n", Markdown(s.Unit))
+	}
+	if st, g := lastGate(s); g != nil {
+		b.addf("\n**Gate of %s: %s** at %s\n\n", Markdown(st.Name), g.Decision, g.At.UTC().Format("15:04:05 MST"))
 		writeReport(&b, g.Report)
 	}
 	if o := s.Outcome; o != nil && len(o.NotReverted) > 0 {
@@ -61,14 +65,14 @@ func stageWord(s State, i int) string {
 	return "waiting"
 }
 
-// lastGate is the newest decision of a rollout; nil before the first.
-func lastGate(s State) *Gate {
-	for i := len(s.Stages) - 1; i >= 0; i-- {
-		if n := len(s.Stages[i].Gates); n > 0 {
-			return &s.Stages[i].Gates[n-1]
+// lastGate is the newest decision of a rollout with its stage; nil before the first.
+func lastGate(s State) (StageState, *Gate) {
+	for _, st := range slices.Backward(s.Stages) {
+		if n := len(st.Gates); n > 0 {
+			return st, &st.Gates[n-1]
 		}
 	}
-	return nil
+	return StageState{}, nil
 }
 
 func writeReport(b *page, r health.Report) {

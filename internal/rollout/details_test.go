@@ -2,8 +2,11 @@ package rollout
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/health"
 )
 
 // No value becomes markup, a link, a cell or a line of the page in the Web UI.
@@ -20,6 +23,20 @@ func TestMarkdown(t *testing.T) {
 	} {
 		require.Equal(t, want, Markdown(in), "%q", in)
 	}
+}
+
+// While a stage bakes, the page says whose gate its PASS is, and where to look now.
+func TestDetailsInMidBake(t *testing.T) {
+	pass := health.Report{Results: []health.Result{{Check: "errors", Verdict: health.Pass, Sentence: "fine"}}}
+	s := State{Unit: "edge", Phase: PhaseBake, Stage: 1, Stages: []StageState{
+		{Name: "canary", DoneAt: time.Unix(9, 0), Gates: []Gate{{Decision: Promote, At: time.Unix(9, 0), Report: pass}}},
+		{Name: "early", StartedAt: time.Unix(10, 0)},
+	}}
+	text := Details(s)
+	require.Contains(t, text, "**Gate of canary: promote** at 00:00:09 UTC\n\n| check | verdict | evidence |\n| --- | --- | --- |\n| errors | PASS | fine |")
+	require.Contains(t, text, "How the checks stand now: Pending Activities, or `sluice watch edge`")
+	s.Phase = PhaseApply
+	require.NotContains(t, Details(s), "stand now")
 }
 
 func TestBoundedIsPlainText(t *testing.T) {
