@@ -63,7 +63,7 @@ func judgeSeries(_ context.Context, con *console, c *cli.Context) error {
 	if c.String(flagCheck) == "-" && c.String(flagSeries) == "-" {
 		return usagef("judge: --check and --series are both -, expected at most one of them to be standard input")
 	}
-	lone, err := readCheck(con, c.String(flagCheck))
+	check, err := readCheck(con, c.String(flagCheck))
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func judgeSeries(_ context.Context, con *console, c *cli.Context) error {
 		return err
 	}
 	con.compact = true
-	for i, out := range outcomes(lone, runs) {
+	for i, out := range outcomes(check, runs) {
 		if err := con.outcome(runs[i].Run, out); err != nil {
 			return err
 		}
@@ -83,16 +83,16 @@ func judgeSeries(_ context.Context, con *console, c *cli.Context) error {
 // maxSeries bounds a series' file.
 const maxSeries = 1 << 30
 
-func readCheck(con *console, path string) (spec.Lone, error) {
+func readCheck(con *console, path string) (spec.Standalone, error) {
 	data, err := read(con, path)
 	if err != nil {
-		return spec.Lone{}, err
+		return spec.Standalone{}, err
 	}
-	lone, err := spec.ParseLone(named(path), data, con.catalog.Kinds())
+	check, err := spec.ParseStandalone(named(path), data, con.catalog.Kinds())
 	if err != nil {
-		return lone, invalidInput(named(path), err)
+		return check, invalidInput(named(path), err)
 	}
-	return lone, nil
+	return check, nil
 }
 
 func readSeries(con *console, path string) ([]judge.Recorded, error) {
@@ -119,14 +119,14 @@ func readSeries(con *console, path string) ([]judge.Recorded, error) {
 }
 
 // outcomes judges all runs, several at once.
-func outcomes(lone spec.Lone, runs []judge.Recorded) []judge.Outcome {
+func outcomes(check spec.Standalone, runs []judge.Recorded) []judge.Outcome {
 	out := make([]judge.Outcome, len(runs))
 	var wg sync.WaitGroup
 	next := make(chan int)
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for i := range next {
-				out[i] = judge.Run(loneCriteria(lone, runs[i]), runs[i].Looks)
+				out[i] = judge.Run(standaloneCriteria(check, runs[i]), runs[i].Looks)
 			}
 		})
 	}
@@ -138,8 +138,8 @@ func outcomes(lone spec.Lone, runs []judge.Recorded) []judge.Outcome {
 	return out
 }
 
-// loneCriteria are what one run is judged by.
-func loneCriteria(l spec.Lone, r judge.Recorded) judge.Criteria {
+// standaloneCriteria are what one run is judged by.
+func standaloneCriteria(l spec.Standalone, r judge.Recorded) judge.Criteria {
 	c := judge.Criteria{
 		Before: l.Against == spec.AgainstBefore,
 		Every:  cmp.Or(l.Every.Std(), r.Pace()), Bake: cmp.Or(l.Bake.Max.Std(), r.End()), MinSamples: float64(l.MinSamples),

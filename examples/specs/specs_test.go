@@ -28,7 +28,7 @@ func TestExamples(t *testing.T) {
 		case "check.yaml": // of sluice judge, and no spec
 			data, err := os.ReadFile(path)
 			require.NoError(t, err)
-			_, err = spec.ParseLone(path, data, catalog.New().Kinds())
+			_, err = spec.ParseStandalone(path, data, catalog.New().Kinds())
 			require.NoError(t, err)
 			continue
 		}

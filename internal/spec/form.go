@@ -42,6 +42,9 @@ func (k Kinds) forms() []Kind[FormSettings] {
 	}, k.Forms...)
 }
 
+// FormNames are their keys.
+func (k Kinds) FormNames() []string { return names(k.forms()) }
+
 // Form is the form of a check that has a key of its own, and that key; nil for any other
 // check, and for one that k does not know.
 func (k Kinds) Form(c Check) (string, FormSettings) {

@@ -16,6 +16,9 @@ type Kinds struct {
 	Forms   []Kind[FormSettings]
 }
 
+// DriverNames are the keys of all drivers.
+func (k Kinds) DriverNames() []string { return names(k.Drivers) }
+
 // Kind is one way to fill an open place of a spec. Its name is the key that the settings
 // stand under: "http" in driver: {http: {timeout: 5s}}.
 type Kind[S any] struct {

@@ -50,8 +50,8 @@ type Language interface {
 	Whole(expr string) string
 }
 
-// sourceNames are the keys of every source.
-func (k Kinds) sourceNames() []string {
+// SourceNames are the keys of all sources.
+func (k Kinds) SourceNames() []string {
 	return append([]string{"prometheus", "scrape"}, names(k.Sources)...)
 }
 

@@ -22,7 +22,7 @@ type validator struct {
 }
 
 func (v *validator) run() {
-	if given := v.given("health", v.kinds.sourceNames()); len(given) == 1 {
+	if given := v.given("health", v.kinds.SourceNames()); len(given) == 1 {
 		v.source = v.sourceOf(given[0])
 	}
 	v.identity()

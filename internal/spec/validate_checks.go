@@ -38,42 +38,35 @@ func (v *validator) check(i int, c Check) {
 	if v.ownForm(i, c) {
 		return
 	}
-	var forms []string
-	for _, form := range []struct {
-		name  string
-		given bool
-	}{
-		{"value", v.Given(path + ".value")},
-		{"bad and total", v.Given(path+".bad") || v.Given(path+".total")},
-		{"slow", v.Given(path + ".slow")},
-	} {
-		if form.given {
-			forms = append(forms, form.name)
-		}
-	}
+	forms := slices.DeleteFunc(sharedForms(), func(f sharedForm) bool { return !v.In(path).AnyGiven(f.fields...) })
 	switch {
 	case len(forms) > 1:
-		v.Bad(path, "has %s, expected one form: value, bad and total, or slow", strings.Join(forms, " beside "))
+		v.Bad(path, "has %s, expected one form: value, bad and total, or slow", forms[0].name+" beside "+forms[1].name)
 	case len(forms) == 1:
-		v.form(path, forms[0], c)
+		forms[0].check(v, path, c)
+		if at := path + ".weight"; v.Has(at) && !v.IsBad(at) {
+			v.weight(at, c)
+		}
 	case v.Given(path + ".exercise"):
 		v.only(path, "a check with exercise alone")
 	default:
-		v.Bad(path, "has no form, expected value with max, min or against, bad and total or slow with max, against or objective, or one of %s", list(append([]string{"exercise"}, names(v.kinds.forms())...)))
+		v.Bad(path, "has no form, expected value with max, min or against, bad and total or slow with max, against or objective, or one of %s", list(append([]string{"exercise"}, v.kinds.FormNames()...)))
 	}
 }
 
-func (v *validator) form(path, form string, c Check) {
-	switch form {
-	case "value":
-		v.valueCheck(path, c)
-	case "slow":
-		v.slowCheck(path, c)
-	default:
-		v.countCheck(path, c)
-	}
-	if at := path + ".weight"; v.Has(at) && !v.IsBad(at) {
-		v.weight(at, c)
+// sharedForm is a form of check that is told by fields of Check.
+type sharedForm struct {
+	name   string
+	fields []string
+	check  func(v *validator, path string, c Check)
+}
+
+// sharedForms are all of them.
+func sharedForms() []sharedForm {
+	return []sharedForm{
+		{"value", []string{"value"}, (*validator).valueCheck},
+		{"bad and total", []string{"bad", "total"}, (*validator).countCheck},
+		{"slow", []string{"slow"}, (*validator).slowCheck},
 	}
 }
 

@@ -49,7 +49,7 @@ func (v *validator) sourceOf(name string) SourceSettings {
 
 // sources checks that there is exactly one place where numbers come from.
 func (v *validator) sources() {
-	given := v.given("health", v.kinds.sourceNames())
+	given := v.given("health", v.kinds.SourceNames())
 	switch {
 	case len(given) > 1:
 		v.Bad("health."+given[1], "cannot be combined with %s at %s: keep one source", given[0], v.At("health."+given[0]))
@@ -104,7 +104,7 @@ func (v *validator) traffic(h Health) {
 		v.Bad("health.traffic", "has no effect, since without leaves the traffic check out: keep one of them")
 	case v.Given("health.traffic"):
 		v.query("health.traffic", h.Traffic)
-	case !left && !counted && !misspelt && (len(v.given("health", v.kinds.sourceNames())) > 0 || !v.sourceFree()):
+	case !left && !counted && !misspelt && (len(v.given("health", v.kinds.SourceNames())) > 0 || !v.sourceFree()):
 		v.Bad("health", "the always-on check %q has nothing to count, since no check has a total: expected traffic: with a query that counts requests, or without: [traffic] to leave the check out", CheckTraffic)
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// Lone is one check that stands alone, to judge numbers that were recorded: the
+// Standalone is one check that stands alone, to judge numbers that were recorded: the
 // fields of a check of a spec, with what a spec says for all of them. The queries
 // may be left out.
-type Lone struct {
+type Standalone struct {
 	Check `yaml:",inline"`
 	// Every is the time between two looks. Default: as the numbers have it.
 	Every Duration `yaml:"every,omitempty"`
@@ -19,18 +19,18 @@ type Lone struct {
 	FalseRollbackRate Number `yaml:"falseRollbackRate,omitempty"`
 }
 
-// ParseLone reads and validates a check that stands alone, and fills in its defaults,
+// ParseStandalone reads and validates a check that stands alone, and fills in its defaults,
 // but those that the numbers tell. File is how problems name it; the error is a
 // strictyaml.Problems.
-func ParseLone(file string, data []byte, kinds Kinds) (Lone, error) {
-	var l Lone
+func ParseStandalone(file string, data []byte, kinds Kinds) (Standalone, error) {
+	var l Standalone
 	doc := strictyaml.Decode(file, data, MaxBytes, kinds.open(), &l)
 	if doc.Readable() {
 		v := validator{Section: Section{doc: doc}, spec: &Spec{}, kinds: kinds}
-		v.lone(l)
+		v.standalone(l)
 	}
 	if err := doc.Problems().Err(); err != nil {
-		return Lone{}, err
+		return Standalone{}, err
 	}
 	l.Name = cmp.Or(l.Name, "check")
 	l.MinSamples = cmp.Or(l.MinSamples, 100)
@@ -41,7 +41,7 @@ func ParseLone(file string, data []byte, kinds Kinds) (Lone, error) {
 	return l, nil
 }
 
-func (v *validator) lone(l Lone) {
+func (v *validator) standalone(l Standalone) {
 	v.Positive("every", l.Every)
 	if v.Given("minSamples") {
 		v.Between("minSamples", l.MinSamples, 1, 1_000_000_000)
@@ -49,10 +49,10 @@ func (v *validator) lone(l Lone) {
 	if v.Given("falseRollbackRate") && !v.IsBad("falseRollbackRate") {
 		v.Rate("falseRollbackRate", l.FalseRollbackRate, "a coin would do as well")
 	}
-	v.loneBake(l.Bake)
+	v.standaloneBake(l.Bake)
 	for _, form := range append([]string{
 		"value", "min", "tolerate", "drop", "rise", "slow", "match", "group_by", "exercise", "each", "outliers",
-	}, names(v.kinds.forms())...) {
+	}, v.kinds.FormNames()...) {
 		if v.Given(form) {
 			v.Bad(form, "cannot be judged from recorded counts, expected a check of bad and total with against")
 		}
@@ -64,14 +64,14 @@ func (v *validator) lone(l Lone) {
 	case !v.Given("against") && !v.Given("objective"):
 		v.Bad("against", "is required, or objective")
 	}
-	v.loneObjective(l)
+	v.standaloneObjective(l)
 	v.Share("worse", l.Worse, 10, "such a check would hardly ever fail")
 	if v.Given("max") {
 		v.Bad("max", "cannot be combined with against: recorded counts are judged against the control's")
 	}
 }
 
-func (v *validator) loneObjective(l Lone) {
+func (v *validator) standaloneObjective(l Standalone) {
 	if n := number(l.Objective); v.Has("objective") && (n <= 0 || n >= 1) {
 		v.Bad("objective", "is %v, expected more than 0%% and less than 100%%, such as 99.9%%", n)
 	} else if burn := float64(l.Burn); v.Has("burn") && (burn <= 0 || burn*(1-n) >= 1) {
@@ -86,7 +86,7 @@ func number(n *Number) float64 {
 	return float64(*n)
 }
 
-func (v *validator) loneBake(b BakeTime) {
+func (v *validator) standaloneBake(b BakeTime) {
 	switch {
 	case !v.Given("bake") || v.IsBad("bake"):
 	case b.Max <= 0:

@@ -1,0 +1,25 @@
+package catalog_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/catalog"
+)
+
+// Everything that a spec can name is in the documentation.
+func TestDocumented(t *testing.T) {
+	kinds := catalog.New().Kinds()
+	for page, names := range map[string][]string{
+		"drivers.md": kinds.DriverNames(), "health.md": append(kinds.SourceNames(), kinds.FormNames()...),
+	} {
+		text, err := os.ReadFile("../../docs/" + page)
+		require.NoError(t, err)
+		require.NotEmpty(t, names)
+		for _, name := range names {
+			require.Contains(t, string(text), "`"+name, "docs/%s", page)
+		}
+	}
+}
