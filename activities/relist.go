@@ -110,8 +110,8 @@ func (r *Relisted) leave(p plan.Plan, known []string, there map[string]bool) {
 	}
 }
 
-// bounds is the room that is left in an answer. Once something did not fit, nothing
-// after it does, so that what is told is the beginning.
+// bounds is the room that is left in an answer. Once one target did not fit, none after
+// it does: an answer names the first targets of a list.
 type bounds struct{ targets, bytes int }
 
 func (b *bounds) take(t fleet.Target) (bool, error) {

@@ -10,14 +10,15 @@ import (
 )
 
 // What a state may take as JSON, in bytes: a payload is limited to 2 MB, and so is the
-// answer of a query. Names come first, then sentences, then what is drawn and asked.
+// answer of a query. Names of targets matter most, then sentences, then drawings
+// and queries.
 const (
 	maxState = 1792 << 10
-	// maxNotBack is of the targets that were not reverted, maxLeftOut of those that
-	// were left out, which a promoted rollout names twice.
+	// maxNotBack is for the targets that were not reverted, maxLeftOut for those that were
+	// left out, which a promoted rollout names twice.
 	maxNotBack = 704 << 10
 	maxLeftOut = 480 << 10
-	// maxReasons is of all reasons of a list, reasonsAtMost how many entries have one.
+	// maxReasons is for all reasons of a list, reasonsAtMost how many entries have one.
 	maxReasons    = 192 << 10
 	reasonsAtMost = 1000
 )

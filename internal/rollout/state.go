@@ -178,9 +178,10 @@ type Outcome struct {
 	// many of them were put back and seen to be back.
 	Touched  int `json:"touched"`
 	Reverted int `json:"reverted"`
-	// NotReverted names the targets that were touched and are not known to be on
-	// their previous release, with the reason, as many as a payload holds; a batch of
-	// which nothing was heard is named as one. NotBack is how many targets that are.
+	// NotReverted names the targets that were touched and are not known to be on their
+	// previous release, with the reason, as many as a payload holds. A batch whose activity
+	// never answered is one entry, for example "revert targets 1-500 of early". NotBack is
+	// how many targets there are in all.
 	NotReverted []TargetTrouble `json:"notReverted,omitempty"`
 	NotBack     int             `json:"notBack,omitempty"`
 	// GaveUp is who ended a rollback that is incomplete; nil if nobody did.

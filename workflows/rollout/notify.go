@@ -30,7 +30,7 @@ func Notify(ctx workflow.Context, in activities.NotifyInput) error {
 	return workflow.ExecuteActivity(ctx, activities.TypeNotify, in).Get(ctx, nil)
 }
 
-// announce has a receiver told of a phase, once for each stage; of a lock every
+// announce starts a notification of a phase, once for each stage, and of a lock every
 // time. It does not wait.
 func (r *run) announce(p rollout.Phase, why string) {
 	to := r.sub.Spec.Notify
@@ -61,7 +61,7 @@ func (r *run) announce(p rollout.Phase, why string) {
 	})
 }
 
-// lock tells this lock from the ones before and after it, in whatever run it is.
+// lock names this lock, so that the next one is announced, too.
 func (r *run) lock() string {
 	return fmt.Sprint("/try ", r.back.Tries)
 }
@@ -75,7 +75,7 @@ func (r *run) awaitNotifications() {
 // mostNamed is how many targets a notification names.
 const mostNamed = 20
 
-// event is what a receiver is told of a phase.
+// event is what a notification says of a phase.
 func (r *run) event(p rollout.Phase, why string) notify.Event {
 	s := r.state
 	e := notify.Event{

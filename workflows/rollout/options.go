@@ -26,9 +26,9 @@ func options(summary string, timeout time.Duration) workflow.ActivityOptions {
 	}
 }
 
-// looking adds that an activity which looks every so often is dead only when it was not
-// heard from for the time of three looks, 45 seconds by default: thousands look at once,
-// and what they cost the server is their heartbeats.
+// looking sets the heartbeat timeout of an activity that looks again and again to three
+// times its pace, 45 seconds by default. Thousands look at once, and their heartbeats are
+// what they cost the server.
 func looking(o workflow.ActivityOptions, every time.Duration) workflow.ActivityOptions {
 	o.HeartbeatTimeout = min(max(heartbeatTimeout, 3*every), time.Minute)
 	return o
