@@ -53,25 +53,10 @@ type tested struct {
 	Checks []testedCheck `json:"checks"`
 }
 
+// testedCheck is a check's tally, with the bakes that failed, or else the nearest to it.
 type testedCheck struct {
-	Stage   string  `json:"stage"`
-	Check   string  `json:"check"`
-	Group   string  `json:"group,omitempty"`
-	Rate    float64 `json:"rate"`
-	Moments int     `json:"moments"`
-	Failed  int     `json:"failed"`
-	Passed  int     `json:"passed"`
-	Unknown int     `json:"unknown"`
-	// Unexercised are those of Unknown that had too little traffic, Worst what failed,
-	// or else what was nearest to it.
-	Unexercised int `json:"unexercised"`
-	// Apart is how many bakes with a verdict fit beside each other into what the
-	// moments cover; Low and High are a 95% interval that so many leave.
-	Apart float64        `json:"apart"`
-	Low   float64        `json:"low"`
-	High  float64        `json:"high"`
+	backtest.Tally
 	Worst []testedMoment `json:"worst,omitempty"`
-	Why   string         `json:"why,omitempty"`
 }
 
 type testedMoment struct {
@@ -155,10 +140,7 @@ func testStage(ctx context.Context, p plan.Plan, i int, from, to time.Time, ever
 	}
 	var out []testedCheck
 	for _, t := range tallies {
-		c := testedCheck{
-			Stage: t.Stage, Check: t.Check, Group: t.Group, Rate: t.Rate, Moments: t.Bakes,
-			Failed: t.Failed, Passed: t.Passed, Unknown: t.Unknown, Unexercised: t.Unexercised, Apart: t.Apart, Low: t.Low, High: t.High, Why: t.Why,
-		}
+		c := testedCheck{Tally: t}
 		for _, m := range t.Worst {
 			c.Worst = append(c.Worst, testedMoment{
 				At: from.Add(m.At).UTC(), Verdict: string(m.Verdict), Seconds: m.Outcome.At.Seconds(), Evidence: m.Evidence,

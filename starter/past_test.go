@@ -155,7 +155,7 @@ func TestBacktestOfAHealthyPast(t *testing.T) {
 	r := record(1, func(string, int) float64 { return 1 })
 	spec := compared(t, serve(t, r))
 	for _, c := range backtested(t, r, spec).Checks {
-		require.Equal(t, 47, c.Moments, "%+v", c)
+		require.Equal(t, 47, c.Bakes, "%+v", c)
 		require.Zero(t, c.Failed, "%+v", c)
 		require.Equal(t, 47, c.Passed, "%+v", c)
 		require.Len(t, c.Worst, 1)
@@ -164,7 +164,7 @@ func TestBacktestOfAHealthyPast(t *testing.T) {
 	require.InDelta(t, 0.05, out.Rate, 1e-12)
 	for _, c := range out.Checks {
 		require.Greater(t, c.Rate, 0.02)
-		require.Equal(t, 231, c.Moments)
+		require.Equal(t, 231, c.Bakes)
 		require.InDelta(t, 47, c.Apart, 1e-9)
 		require.LessOrEqual(t, c.Failed, 12, "%+v", c)
 	}

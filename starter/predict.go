@@ -93,7 +93,9 @@ func predictionText(fs []backtest.Forecast, p paint) []string {
 }
 
 // checkGroup is a check with its group.
-func checkGroup(f backtest.Forecast) string { return terminal.Safe(strings.TrimSpace(f.Check + " " + f.Group)) }
+func checkGroup(f backtest.Forecast) string {
+	return terminal.Safe(strings.TrimSpace(f.Check + " " + f.Group))
+}
 
 // notForecast names the checks that compare and are not in a prediction.
 func notForecast(checks []spec.Check, p paint) []string {

@@ -19,9 +19,9 @@ func (t tested) text(p paint) []string {
 	rows := [][]string{p.headings("STAGE", "CHECK", "MOMENTS", "TAKEN BACK", "95% BETWEEN", "MAY", "NO DATA", "UNEXERCISED")}
 	for _, c := range t.Checks {
 		rows = append(rows, []string{
-			terminal.Safe(c.Stage), terminal.Safe(name(c)), fmt.Sprint(c.Moments), fmt.Sprint(c.Failed),
+			terminal.Safe(c.Stage), terminal.Safe(name(c)), fmt.Sprint(c.Bakes), fmt.Sprint(c.Failed),
 			humanize.Percent(c.Low) + " – " + humanize.Percent(c.High), humanize.Percent(c.Rate),
-			share(c.Unknown-c.Unexercised, c.Moments), share(c.Unexercised, c.Moments),
+			share(c.Unknown-c.Unexercised, c.Bakes), share(c.Unexercised, c.Bakes),
 		})
 	}
 	lines = append(lines, columns(rows, "  ")...)
@@ -57,7 +57,7 @@ func (c testedCheck) notes(p paint) []string {
 func (t tested) verdict(p paint) []string {
 	moments, judged, failed, apart := 0, 0, 0, 0.0
 	for _, c := range t.Checks {
-		moments, judged, failed, apart = moments+c.Moments, judged+c.Moments-c.Unknown, failed+c.Failed, apart+c.Apart
+		moments, judged, failed, apart = moments+c.Bakes, judged+c.Bakes-c.Unknown, failed+c.Failed, apart+c.Apart
 	}
 	if moments == 0 && !slices.ContainsFunc(t.Checks, func(c testedCheck) bool { return c.Why == "" }) {
 		return []string{p.yellow("nothing could be tested: the Prometheus knows nothing of that time")}
@@ -79,7 +79,7 @@ func (t tested) verdict(p paint) []string {
 		lines = append(lines, fmt.Sprintf("bakes overlap: they tell as much as %s beside each other would", humanize.Integer(math.Floor(apart))))
 	}
 	for _, c := range t.Checks {
-		if need := backtest.Needed(c.Rate); need > c.Apart && failed == 0 && c.Moments > c.Unknown {
+		if need := backtest.Needed(c.Rate); need > c.Apart && failed == 0 && c.Bakes > c.Unknown {
 			return append(lines, fmt.Sprintf("too few to tell %s from none: that takes %s of a check (--rate tests a larger one)",
 				humanize.Percent(c.Rate), humanize.Integer(need)))
 		}

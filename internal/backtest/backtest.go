@@ -22,25 +22,31 @@ type Bake struct {
 
 // Tally counts the verdicts of a check over all moments.
 type Tally struct {
-	Stage, Check, Group string
+	Stage string `json:"stage"`
+	Check string `json:"check"`
+	Group string `json:"group,omitempty"`
 	// Rate is how often it may fail at most, of its part of falseRollbackRate.
-	Rate float64
+	Rate float64 `json:"rate"`
 	// Bakes is how many there were; Failed, Passed and Unknown add up to it.
-	Bakes, Failed, Passed, Unknown int
+	Bakes   int `json:"moments"`
+	Failed  int `json:"failed"`
+	Passed  int `json:"passed"`
+	Unknown int `json:"unknown"`
 	// Unexercised is how many of Unknown had too little traffic; the others had no
 	// usable data.
-	Unexercised int
+	Unexercised int `json:"unexercised"`
 	// Apart is how many bakes with a verdict fit beside each other into the time that
 	// the moments cover: fewer than there are where those overlap.
-	Apart float64
+	Apart float64 `json:"apart"`
 	// Low and High are a 95% interval of how often it fails where it has a verdict, as
 	// wide as so many bakes Apart leave it.
-	Low, High float64
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
 	// Worst are the moments at which it failed, at most five, and else the one with the
 	// most evidence.
-	Worst []Bake
+	Worst []Bake `json:"-"`
 	// Why says of what nothing is known why: of the check, or of one moment.
-	Why string
+	Why string `json:"why,omitempty"`
 }
 
 // maxWorst is how many failures are shown of a check.
