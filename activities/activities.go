@@ -16,6 +16,7 @@ import (
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/inventory"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -27,6 +28,7 @@ import (
 type Activities struct {
 	store     store.Store
 	kinds     spec.Kinds
+	health    health.Deps
 	newDriver func(spec.Driver) (driver.Driver, error)
 	// lister lists a fleet, once.
 	lister func(context.Context, spec.FleetSource) (fleet.Fleet, error)
@@ -45,7 +47,7 @@ type Activities struct {
 func New(s store.Store, m *Metrics, g dial.Guard, c catalog.Catalog) *Activities {
 	targets, sources := driver.Transport(g), g.Transport()
 	return &Activities{
-		store: s, kinds: c.Kinds(), metrics: m, submission: submitted, plans: map[string]plan.Plan{}, sources: sources,
+		store: s, kinds: c.Kinds(), health: c.Health(), metrics: m, submission: submitted, plans: map[string]plan.Plan{}, sources: sources,
 		lister: func(ctx context.Context, f spec.FleetSource) (fleet.Fleet, error) {
 			return inventory.List(ctx, f, inventory.Deps{Transport: sources})
 		},

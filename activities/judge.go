@@ -39,7 +39,9 @@ func (a *Activities) meter(ctx context.Context, in HealthInput) (*health.Evaluat
 
 // deps are what a judge reaches the world by.
 func (a *Activities) deps(d driver.Driver) health.Deps {
-	return health.Deps{Driver: d, Transport: a.sources, Dial: a.sources.DialContext}
+	deps := a.health
+	deps.Driver, deps.Transport, deps.Dial = d, a.sources, a.sources.DialContext
+	return deps
 }
 
 // binding says whom a stage's checks are about, without the targets that are left

@@ -128,7 +128,7 @@ func silentLast(t Trouble) int {
 // of the plan were checked when it was made.
 func (a *Activities) unsuitable(p plan.Plan, d driver.Driver, targets []fleet.Target, in StragglersInput) []error {
 	others := present(slices.Concat(in.Absent, ids(targets)))
-	judged := health.CheckIdentity(p.Spec.Health, others(p.Order))
+	judged := health.CheckIdentity(p.Spec.Health, a.kinds, others(p.Order))
 	order := driver.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
 	joined := make(map[string]bool, len(in.Joined))
 	for _, t := range in.Joined {

@@ -104,7 +104,7 @@ func runBacktest(ctx context.Context, con *console, c *cli.Context) error {
 	}
 	out := tested{Unit: l.spec.Unit, From: from, To: to, Rate: float64(l.plan.Spec.Health.FalseRollbackRate)}
 	for i := range l.plan.Stages {
-		checks, err := testStage(ctx, l.plan, i, from, to, every.Std())
+		checks, err := testStage(ctx, con.catalog.Health(), l.plan, i, from, to, every.Std())
 		if err != nil {
 			return err
 		}
@@ -119,14 +119,10 @@ func runBacktest(ctx context.Context, con *console, c *cli.Context) error {
 	return con.lines(out.text(con.paint))
 }
 
-// testStage tests every comparison of one stage.
-func testStage(ctx context.Context, p plan.Plan, i int, from, to time.Time, every time.Duration) ([]testedCheck, error) {
+// testStage tests every check of one stage that compares.
+func testStage(ctx context.Context, d health.Deps, p plan.Plan, i int, from, to time.Time, every time.Duration) ([]testedCheck, error) {
 	st := p.Spec.Stages[i]
-	replays, err := health.Replays(ctx, p.Spec.Health, stageBinding(p, i), health.Deps{}, from, to)
-	if err != nil {
-		return nil, invalidf("stage %s: %w", st.Name, err)
-	}
-	reruns, err := health.Reruns(ctx, p.Spec.Health, stageBinding(p, i), health.Deps{}, from, to)
+	replays, err := health.Replays(ctx, p.Spec.Health, stageBinding(p, i), d, func(spec.Check) bool { return true }, from, to)
 	if err != nil {
 		return nil, invalidf("stage %s: %w", st.Name, err)
 	}
@@ -134,9 +130,6 @@ func testStage(ctx context.Context, p plan.Plan, i int, from, to time.Time, ever
 	var tallies []backtest.Tally
 	for _, r := range replays {
 		tallies = append(tallies, backtest.Check(st.Name, r, every))
-	}
-	for _, r := range reruns {
-		tallies = append(tallies, backtest.Recheck(st.Name, r, every))
 	}
 	var out []testedCheck
 	for _, t := range tallies {

@@ -42,7 +42,7 @@ twice and five times the usual takes to show. --no-predict asks no Prometheus.`,
 			}
 			planned := describePlan(l.plan)
 			if l.kinds.Past(l.spec.Health) && !c.Bool("no-predict") {
-				planned.Forecasts, err = predict(ctx, l.plan, con.now())
+				planned.Forecasts, err = predict(ctx, con.catalog.Health(), l.plan, con.now())
 				if err != nil && !errors.Is(err, errNothingToPredict) {
 					con.say("no prediction of what the checks can see: %s (--no-predict asks no Prometheus)", terminal.Safe(err.Error()))
 				}

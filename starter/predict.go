@@ -26,13 +26,13 @@ const (
 var errNothingToPredict = errors.New("no check compares")
 
 // predict asks the spec's Prometheus what its comparisons can be expected to see.
-func predict(ctx context.Context, p plan.Plan, now time.Time) ([]backtest.Forecast, error) {
+func predict(ctx context.Context, d health.Deps, p plan.Plan, now time.Time) ([]backtest.Forecast, error) {
 	ctx, cancel := context.WithTimeout(ctx, predictLimit)
 	defer cancel()
 	var out []backtest.Forecast
 	known := false // something
 	for i := range p.Stages {
-		replays, err := health.Replays(ctx, p.Spec.Health, stageBinding(p, i), health.Deps{}, now.Add(-predictFrom), now)
+		replays, err := health.Replays(ctx, p.Spec.Health, stageBinding(p, i), d, spec.Check.Counts, now.Add(-predictFrom), now)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("no answer within %s", predictLimit)
 		} else if err != nil {

@@ -56,19 +56,15 @@ const maxWorst = 5
 // and as long a time before lies in the span as a rollout looks at.
 func Check(stage string, r health.Replay, every time.Duration) Tally {
 	t := Tally{Stage: stage, Check: r.Check, Group: r.Group, Rate: r.Criteria.Alpha, High: 1, Why: r.Missing}
-	if len(r.Looks) == 0 {
-		return t
+	run, end := r.Judge, r.Span
+	if run == nil {
+		if len(r.Looks) == 0 {
+			return t
+		}
+		end = r.Looks[len(r.Looks)-1].At
+		run = func(at time.Duration) judge.Outcome { return judge.Run(r.Criteria, around(r, at)) }
 	}
-	return t.count(r.Criteria, r.Looks[len(r.Looks)-1].At, every, func(at time.Duration) judge.Outcome { return judge.Run(r.Criteria, around(r, at)) })
-}
-
-// Recheck is Check for checks of means.
-func Recheck(stage string, r health.Rerun, every time.Duration) Tally {
-	t := Tally{Stage: stage, Check: r.Check, Rate: r.Criteria.Alpha, High: 1, Why: r.Missing}
-	if r.Span == 0 {
-		return t
-	}
-	return t.count(r.Criteria, r.Span, every, r.Judge)
+	return t.count(r.Criteria, end, every, run)
 }
 
 // count adds what would have been said at all moments of a span.

@@ -4,12 +4,20 @@ package catalog
 
 import (
 	"github.com/sluicehq/sluice/internal/driver"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source"
+	"github.com/sluicehq/sluice/internal/health/source/prometheus"
+	"github.com/sluicehq/sluice/internal/health/source/scrape"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // Catalog is everything that a spec can name.
 type Catalog struct {
 	Drivers driver.Kinds
+	// Sources are where numbers about health come from.
+	Sources source.Kinds
+	// Forms are the forms of checks; the first that a check is of judges it.
+	Forms health.Forms
 }
 
 // New is the catalog of this build.
@@ -19,12 +27,39 @@ func New() Catalog {
 			{Name: "http", New: func() driver.Settings { return new(driver.HTTP) }},
 			{Name: "exec", New: func() driver.Settings { return new(driver.Exec) }},
 		},
+		Sources: source.Kinds{
+			{Name: "prometheus", Open: prometheus.Open},
+			{Name: "scrape", Open: scrape.Open},
+		},
+		Forms: health.Forms{
+			health.ProbeForm(),
+			health.AlertsForm(),
+			health.WebhookForm(),
+			health.EachForm(),
+			health.ComparisonForm(),
+			health.MeansForm(),
+			health.ValueForm(),
+			health.RatioForm(),
+			health.ExerciseForm(),
+		},
 	}
 }
 
 // Kinds is the catalog as a spec is read by.
 func (c Catalog) Kinds() spec.Kinds {
-	return spec.Kinds{
-		Drivers: spec.As(c.Drivers, func(s driver.Settings) spec.DriverSettings { return s }),
+	k := spec.Kinds{Drivers: spec.As(c.Drivers, func(s driver.Settings) spec.DriverSettings { return s })}
+	for _, s := range c.Sources {
+		if s.New != nil {
+			k.Sources = append(k.Sources, spec.Kind[spec.SourceSettings]{Name: s.Name, New: s.New})
+		}
 	}
+	for _, f := range c.Forms {
+		if f.New != nil {
+			k.Forms = append(k.Forms, spec.Kind[spec.FormSettings]{Name: f.Name, New: f.New})
+		}
+	}
+	return k
 }
+
+// Health is what judging needs of the catalog.
+func (c Catalog) Health() health.Deps { return health.Deps{Sources: c.Sources, Forms: c.Forms} }

@@ -96,7 +96,7 @@ func TestRealAlertmanager(t *testing.T) {
 		m, err := health.Open(spec.Health{
 			Every: second, Window: 20 * second, StaleAfter: 5 * second, Without: []string{spec.CheckAlive, spec.CheckTraffic},
 			Checks: []spec.Check{{Name: "alerts", Alerts: &ask}},
-		}, b, health.Deps{})
+		}, b, health.Deps{Sources: sources, Forms: forms})
 		require.NoError(t, err)
 		return m
 	}

@@ -2,8 +2,8 @@ package health
 
 import (
 	"context"
-	"fmt"
-	"slices"
+	"encoding/json"
+	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health/source"
@@ -11,89 +11,91 @@ import (
 )
 
 // lookInput is what a check is judged at.
-type lookInput struct {
+type Look struct {
 	source.Window
 	// ask are the exposed targets that are asked themselves, where a check does so.
-	ask []fleet.Target
+	Ask []fleet.Target
 	// streak is how many looks in a row have breached already.
-	streak int
+	Streak int
 }
 
-// form is one kind of check.
-type form struct {
-	is    func(spec.Check) bool
-	judge func(*Evaluator, context.Context, spec.Check, lookInput) judged
-	// ready says what of the check or the fleet makes judging impossible; nil where
-	// nothing can.
-	ready func(*Evaluator, spec.Check) error
-	// slow says that it asks every target, which takes as long as there are many.
-	slow bool
+// Check is a check of a spec, open on a stage.
+type Check interface {
+	// Judge reads what the check asks about, and judges it.
+	Judge(ctx context.Context, at Look) Judged
 }
 
-// forms are all kinds of checks; the first that fits judges. Adding one is a file
-// and a line here.
-func forms() []form {
-	return []form{
-		{is: func(c spec.Check) bool { return c.Probe != nil }, judge: (*Evaluator).probe, ready: (*Evaluator).readyProbe, slow: true},
-		{is: func(c spec.Check) bool { return c.Alerts != nil }, judge: (*Evaluator).alerts, ready: (*Evaluator).readyAlerts},
-		{is: func(c spec.Check) bool { return c.Webhook != nil }, judge: (*Evaluator).webhook},
-		{is: func(c spec.Check) bool { return c.Each != "" }, judge: (*Evaluator).each},
-		{is: compares, judge: (*Evaluator).compare},
-		{is: spec.Check.Means, judge: (*Evaluator).compareMeans},
-		{is: func(c spec.Check) bool { return c.Value != "" }, judge: (*Evaluator).value},
-		{is: func(c spec.Check) bool { return c.Total != "" }, judge: (*Evaluator).ratioCheck},
-		{is: func(c spec.Check) bool { return c.Exercise != nil }, judge: (*Evaluator).exerciseOnly},
-	}
+// measurer is a check that must know what was there before the stage.
+type measurer interface {
+	// measure adds it to the baseline.
+	measure(ctx context.Context, w source.Window, b *Baseline)
 }
 
-// formOf is a check's form.
-func formOf(c spec.Check) (form, bool) {
-	all := forms()
-	if i := slices.IndexFunc(all, func(f form) bool { return f.is(c) }); i >= 0 {
-		return all[i], true
-	}
-	return form{}, false
+// keeper is a check that adds up what it saw, look by look.
+type keeper interface {
+	Check
+	measurer
+	// state is what it saw so far, and restore goes on from it: its error is that the state
+	// is one of another check.
+	state() (json.RawMessage, error)
+	restore(json.RawMessage) error
+	// replay is what it would have seen in a span of the past.
+	replay(ctx context.Context, from, to time.Time) []Replay
+	// sources are those that it reads beside the stage's own.
+	sources() []source.Source
 }
 
-// ready makes sure that every check can be judged.
-func (m *Evaluator) ready() error {
-	for _, c := range m.spec.Checks {
-		if f, ok := formOf(c); ok && f.ready != nil {
-			if err := f.ready(m, c); err != nil {
-				return fmt.Errorf("check %q: %w", c.Name, err)
-			}
+// Form is one form of check. A new one is a file, and a line in package catalog.
+type Form struct {
+	// Name is its key in a check of a spec, or what it asks for.
+	Name string
+	// New makes the settings that stand under that key, without any value; nil for a form
+	// whose settings are fields of spec.Check.
+	New func() spec.FormSettings
+	// Is says that a check is of the form; nil for one that New has the settings of.
+	Is func(spec.Check) bool
+	// Open readies a check. Its error says what of the check or the fleet makes judging
+	// impossible.
+	Open func(s *Stage, c spec.Check) (Check, error)
+	// Slow says that it asks every target, which takes as long as there are many.
+	Slow bool
+}
+
+// Forms are the forms of a build. The first that a check is of judges it.
+type Forms []Form
+
+// of is a check's form: one that knows nothing, where none of f is it.
+func (f Forms) of(c spec.Check) Form {
+	for _, form := range f {
+		if form.Is != nil && form.Is(c) || form.New != nil && c.Form.Name == form.Name {
+			return form
 		}
 	}
-	return nil
+	return Form{Name: "unknown", Open: func(*Stage, spec.Check) (Check, error) { return unknownCheck{}, nil }}
 }
 
-// judge reads and judges one check, within data's limit unless it is slow.
-func (m *Evaluator) judge(ctx, data context.Context, c spec.Check, at lookInput) judged {
-	f, ok := formOf(c)
-	if !ok {
-		return judged{Result: Result{Check: c.Name}.without(source.NoData("", "it asks nothing"))}
-	}
+// unknownCheck is a check of a form that this build does not know.
+type unknownCheck struct{}
+
+// Judge knows nothing, so nothing passes.
+func (unknownCheck) Judge(context.Context, Look) Judged {
+	return Judged{Result: Result{}.without(source.NoData("", "it asks nothing that is known here"))}
+}
+
+// openCheck is a check of a spec with its form.
+type openCheck struct {
+	Check
+	spec spec.Check
+	form Form
+}
+
+// judge judges the check, within data's limit unless it is slow.
+func (o openCheck) judge(ctx, data context.Context, s *Stage, at Look) Judged {
 	asking := data
-	if f.slow {
+	if o.form.Slow {
 		asking = ctx
 	}
-	res := m.exercised(data, c, at, f.judge(m, asking, c, at))
-	res.Check = c.Name
-	return res
-}
-
-func (m *Evaluator) each(ctx context.Context, c spec.Check, at lookInput) judged {
-	return judgeEach(c, m.readTargets(ctx, c, at.Window), at.streak)
-}
-
-func (m *Evaluator) value(ctx context.Context, c spec.Check, at lookInput) judged {
-	res := judgeValue(c, m.source.Gauge(ctx, c.Value, at.Window), at.streak)
-	res.Sentence += m.sampled(c.Value)
-	return res
-}
-
-func (m *Evaluator) ratioCheck(ctx context.Context, c spec.Check, at lookInput) judged {
-	res := judgeRatio(c, m.ratio(ctx, c, source.Exposed, at.Window), at.streak)
-	res.Sentence += m.sampled(c.Total)
+	res := s.exercised(data, o.spec, at, o.Judge(asking, at))
+	res.Check = o.spec.Name
 	return res
 }

@@ -43,21 +43,33 @@ type alert struct {
 	began       time.Time
 }
 
-// readyAlerts refuses what cannot be asked.
-func (m *Evaluator) readyAlerts(c spec.Check) error {
+// AlertsForm is a check that no alert fires.
+func AlertsForm() Form {
+	return Form{Name: "alerts", Is: func(c spec.Check) bool { return c.Alerts != nil }, Open: openAlerts}
+}
+
+// alertsCheck asks an Alertmanager.
+type alertsCheck struct {
+	*Stage
+	check spec.Check
+}
+
+// openAlerts refuses what cannot be asked.
+func openAlerts(s *Stage, c spec.Check) (Check, error) {
+	m := alertsCheck{s, c}
 	for _, texts := range [][]string{c.Alerts.Match, c.Alerts.Watchdog} {
 		if _, err := m.matchers(texts); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if len(c.Alerts.Match) == 0 {
-		return errors.New("alerts.match: is empty")
+		return nil, errors.New("alerts.match: is empty")
 	}
-	return nil
+	return m, nil
 }
 
 // matchers are filled for the stage.
-func (m *Evaluator) matchers(texts []string) ([]matchers.Matcher, error) {
+func (m alertsCheck) matchers(texts []string) ([]matchers.Matcher, error) {
 	out := make([]matchers.Matcher, 0, len(texts))
 	b := m.binding
 	for _, text := range texts {
@@ -73,20 +85,21 @@ func (m *Evaluator) matchers(texts []string) ([]matchers.Matcher, error) {
 	return out, nil
 }
 
-// alerts asks what fires.
-func (m *Evaluator) alerts(ctx context.Context, c spec.Check, at lookInput) judged {
+// Judge asks what fires.
+func (m alertsCheck) Judge(ctx context.Context, at Look) Judged {
+	c := m.check
 	res := Result{Check: c.Name}
 	match, err := m.matchers(c.Alerts.Match)
 	if err != nil { // refused when the Evaluator was opened
-		return judged{Result: res.without(source.NoData("", "%s", source.Cut(err.Error(), 200)))}
+		return Judged{Result: res.without(source.NoData("", "%s", source.Cut(err.Error(), 200)))}
 	}
 	res.Queries = []string{source.Cut("alerts "+filter(match), maxQuery)}
 	if bad := m.watched(ctx, *c.Alerts); bad.Verdict != "" {
-		return judged{Result: res.without(bad)}
+		return Judged{Result: res.without(bad)}
 	}
 	firing, bad := m.firing(ctx, *c.Alerts, match, false)
 	if bad.Verdict != "" {
-		return judged{Result: res.without(bad)}
+		return Judged{Result: res.without(bad)}
 	}
 	b := m.binding
 	before, measured := b.Before.Alerts[c.Name]
@@ -95,13 +108,13 @@ func (m *Evaluator) alerts(ctx context.Context, c spec.Check, at lookInput) judg
 	}
 	return judgeAlerts(c, res, firing, alertBaseline{
 		since: b.Since, baseline: b.Before.At, before: before,
-		doubt: source.Ahead(m.spec, 0), streak: at.streak,
+		doubt: source.Ahead(m.spec, 0), streak: at.Streak,
 	})
 }
 
 // watched refuses what an Alertmanager says while an alert that always fires does
 // not: then nobody evaluates alerts, or nobody hands them on.
-func (m *Evaluator) watched(ctx context.Context, a spec.Alerts) source.Reading {
+func (m alertsCheck) watched(ctx context.Context, a spec.Alerts) source.Reading {
 	if len(a.Watchdog) == 0 {
 		return source.Reading{}
 	}
@@ -126,7 +139,7 @@ func filter(match []matchers.Matcher) string {
 
 // firing asks for the alerts that fire and match; muted ones only if they are asked
 // for, too.
-func (m *Evaluator) firing(ctx context.Context, a spec.Alerts, match []matchers.Matcher, muted bool) ([]alert, source.Reading) {
+func (m alertsCheck) firing(ctx context.Context, a spec.Alerts, match []matchers.Matcher, muted bool) ([]alert, source.Reading) {
 	u, err := url.Parse(strings.TrimRight(a.Alertmanager, "/") + "/api/v2/alerts")
 	if err != nil || u.Host == "" {
 		return nil, source.NoData("", "expected the base URL of an Alertmanager")
@@ -185,22 +198,15 @@ func parseAlerts(data []byte, match []matchers.Matcher, muted bool) ([]alert, er
 	return out, nil
 }
 
-// firingBefore measures what fires before a stage.
-func (m *Evaluator) firingBefore(ctx context.Context) map[string]Firing {
-	var out map[string]Firing
-	for _, c := range m.spec.Checks {
-		if c.Alerts == nil {
-			continue
-		}
-		if out == nil {
-			out = map[string]Firing{}
-		}
-		out[c.Name] = m.firingOf(ctx, *c.Alerts)
+// measure keeps what fires before a stage.
+func (m alertsCheck) measure(ctx context.Context, _ source.Window, b *Baseline) {
+	if b.Alerts == nil {
+		b.Alerts = map[string]Firing{}
 	}
-	return out
+	b.Alerts[m.check.Name] = m.firingOf(ctx, *m.check.Alerts)
 }
 
-func (m *Evaluator) firingOf(ctx context.Context, a spec.Alerts) Firing {
+func (m alertsCheck) firingOf(ctx context.Context, a spec.Alerts) Firing {
 	match, err := m.matchers(a.Match)
 	if err != nil {
 		return Firing{Missing: source.Cut(err.Error(), 200)}

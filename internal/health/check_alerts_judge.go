@@ -51,7 +51,7 @@ func (s alertBaseline) age(a alert) age {
 }
 
 // judgeAlerts is the verdict on alerts that fire. It is pure.
-func judgeAlerts(c spec.Check, res Result, firing []alert, s alertBaseline) judged {
+func judgeAlerts(c spec.Check, res Result, firing []alert, s alertBaseline) Judged {
 	var of [3][]string
 	for _, a := range firing {
 		is := s.age(a)
@@ -86,7 +86,7 @@ func judgeAlerts(c spec.Check, res Result, firing []alert, s alertBaseline) judg
 		res.Sentence = harm
 		return tolerate(c, res, true, s.streak)
 	}
-	return judged{Result: res}
+	return Judged{Result: res}
 }
 
 // alertsOf counts them.

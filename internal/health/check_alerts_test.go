@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -88,14 +89,14 @@ func TestAlerts(t *testing.T) {
 	b := newFarm(t, 2).binding(1)
 	ask := spec.Alerts{Alertmanager: s.URL + "/am/", Match: []string{"severity=critical", `release=~"$release|"`}}
 	look := func() Result {
-		m, err := Open(alertsSpec(ask), b, Deps{})
+		m, err := Open(alertsSpec(ask), b, Deps{Sources: sources, Forms: forms})
 		require.NoError(t, err)
 		r, err := m.Look(t.Context(), b.Since.Add(time.Minute))
 		require.NoError(t, err)
 		return r.Results[0]
 	}
 	baseline := func() Baseline {
-		m, err := Open(alertsSpec(ask), b, Deps{})
+		m, err := Open(alertsSpec(ask), b, Deps{Sources: sources, Forms: forms})
 		require.NoError(t, err)
 		before, err := m.Baseline(t.Context(), b.Since)
 		require.NoError(t, err)
@@ -201,9 +202,11 @@ func TestAlertsBaseline(t *testing.T) {
 	b := newFarm(t, 2).binding(1)
 	h := alertsSpec(spec.Alerts{Alertmanager: s.URL + "/am", Match: []string{"severity=critical"}})
 	measure := func() Firing {
-		m, err := Open(h, b, Deps{})
+		m, err := Open(h, b, Deps{Sources: sources, Forms: forms})
 		require.NoError(t, err)
-		return m.firingBefore(t.Context())["alerts"]
+		var before Baseline
+		m.checks[0].Check.(measurer).measure(t.Context(), source.Window{}, &before)
+		return before.Alerts["alerts"]
 	}
 	for i := range maxFiring + 1 {
 		am.add(fmt.Sprintf("%016x", i), "active", b.Since, map[string]string{"severity": "critical"})
@@ -218,8 +221,8 @@ func TestAlertsBaseline(t *testing.T) {
 
 func TestAlertsNeedMatchers(t *testing.T) {
 	b := newFarm(t, 2).binding(1)
-	_, err := Open(alertsSpec(spec.Alerts{Alertmanager: "http://am"}), b, Deps{})
+	_, err := Open(alertsSpec(spec.Alerts{Alertmanager: "http://am"}), b, Deps{Sources: sources, Forms: forms})
 	require.ErrorContains(t, err, `check "alerts": alerts.match: is empty`)
-	_, err = Open(alertsSpec(spec.Alerts{Alertmanager: "http://am", Match: []string{"a"}}), b, Deps{})
+	_, err = Open(alertsSpec(spec.Alerts{Alertmanager: "http://am", Match: []string{"a"}}), b, Deps{Sources: sources, Forms: forms})
 	require.ErrorContains(t, err, "is not a matcher")
 }

@@ -36,7 +36,7 @@ type failure struct {
 // says otherwise is harm at once: the order was accepted and is not in effect, or
 // the unit does not work, or somebody else has changed the target. Silence is harm
 // when it lasts; while the targets may still be booting nothing is.
-func (m *Evaluator) alive(ctx context.Context, ask []fleet.Target, booting bool, streak int) judged {
+func (m *Stage) alive(ctx context.Context, ask []fleet.Target, booting bool, streak int) Judged {
 	var mu sync.Mutex
 	var ailing []failure
 	slots := make(chan struct{}, aliveParallel)
@@ -56,7 +56,7 @@ func (m *Evaluator) alive(ctx context.Context, ask []fleet.Target, booting bool,
 	res := Result{Check: spec.CheckAlive, Samples: float64(len(ask))}
 	if ctx.Err() != nil || len(ask) == 0 {
 		res.Verdict, res.Sentence = NoData, "nothing was asked"
-		return judged{Result: res}
+		return Judged{Result: res}
 	}
 	if len(ailing) > 0 {
 		return judgeFailures(res, ailing, aliveContext{asked: len(ask), tolerated: m.binding.Silent, booting: booting, streak: streak})
@@ -70,7 +70,7 @@ func (m *Evaluator) alive(ctx context.Context, ask []fleet.Target, booting bool,
 	if release := m.binding.expected(); release != "" {
 		res.Sentence += " and run " + source.Cut(release, 60)
 	}
-	return judged{Result: res}
+	return Judged{Result: res}
 }
 
 // expected is the release that exposed targets must run; empty when anything will do.
@@ -95,7 +95,7 @@ const maxSilent = 1000
 
 // judgeFailures is the verdict when something is wrong with some targets. It is
 // pure.
-func judgeFailures(res Result, ailing []failure, c aliveContext) judged {
+func judgeFailures(res Result, ailing []failure, c aliveContext) Judged {
 	var words, ids []string
 	silent := true
 	for _, a := range ailing {
@@ -110,11 +110,11 @@ func judgeFailures(res Result, ailing []failure, c aliveContext) judged {
 	case silent && len(ailing) <= c.tolerated:
 		res.Verdict, res.Silent = Pass, ids[:min(len(ids), maxSilent)]
 		res.Sentence += fmt.Sprintf("; up to %d are tolerated", c.tolerated)
-		return judged{Result: res}
+		return Judged{Result: res}
 	case c.booting:
 		res.Verdict = Unexercised
 		res.Sentence += "; still warming up"
-		return judged{Result: res}
+		return Judged{Result: res}
 	case silent && streak+1 < silentLooks:
 		res.Verdict, res.Pending = Unexercised, true
 		res.Suspicion = fmt.Sprintf("look %d of %d", streak+1, silentLooks)
@@ -122,11 +122,11 @@ func judgeFailures(res Result, ailing []failure, c aliveContext) judged {
 	default:
 		res.Verdict = Fail
 	}
-	return judged{Result: res, breach: true}
+	return Judged{Result: res, Breach: true}
 }
 
 // failureOf says what is wrong with a target; its why is empty if nothing is.
-func (m *Evaluator) failureOf(ctx context.Context, t fleet.Target) failure {
+func (m *Stage) failureOf(ctx context.Context, t fleet.Target) failure {
 	release := m.binding.expected()
 	for n := 1; ; n++ {
 		s, err := m.driver.Observe(ctx, t, m.binding.Unit)

@@ -45,7 +45,7 @@ func TestAlive(t *testing.T) {
 				f := newFarm(t, 6)
 				f.runs("t1", tc.answer)
 				f.runs("t5", always(driver.State{}, silent)) // the control is not asked
-				res := result(t, f.look(t, f.open(t, scrapeSpec(ratioCheck(0.05)), f.binding(3)), 5*time.Second), spec.CheckAlive)
+				res := result(t, f.look(t, f.open(t, scrapeSpec(ratioOf(0.05)), f.binding(3)), 5*time.Second), spec.CheckAlive)
 				require.Equal(t, tc.says, res.Sentence)
 				require.Equal(t, tc.want, res.Verdict)
 				require.Equal(t, tc.asked, f.asked["t1"])
@@ -83,7 +83,7 @@ func TestJudgeAilments(t *testing.T) {
 func TestAliveNamesFiveOfMany(t *testing.T) {
 	f := newFarm(t, 12)
 	f.runs("*", func(int) (driver.State, error) { return driver.State{Release: "1.0.0", Alive: true}, nil })
-	res := result(t, f.look(t, f.open(t, scrapeSpec(ratioCheck(0.05)), f.binding(9)), 5*time.Second), spec.CheckAlive)
+	res := result(t, f.look(t, f.open(t, scrapeSpec(ratioOf(0.05)), f.binding(9)), 5*time.Second), spec.CheckAlive)
 	require.Contains(t, res.Sentence, "9 of 9 exposed targets")
 	require.Contains(t, res.Sentence, "; and 4 more")
 }
@@ -93,7 +93,7 @@ func TestAliveAsksTheCohortFirst(t *testing.T) {
 	f := newFarm(t, 600)
 	b := f.binding(500)
 	b.Cohort = f.targets[350:500]
-	m := f.open(t, scrapeSpec(ratioCheck(0.05)), b)
+	m := f.open(t, scrapeSpec(ratioOf(0.05)), b)
 	r := f.look(t, m, 5*time.Second)
 	require.Equal(t, "all 200 asked of 500 exposed targets work and run 2.0.0", result(t, r, spec.CheckAlive).Sentence)
 	for _, c := range b.Cohort {
@@ -109,7 +109,7 @@ func TestAliveAsksTheCohortFirst(t *testing.T) {
 // While the stage warms up nothing passes but what is true of targets at once.
 func TestWarmingUp(t *testing.T) {
 	f := newFarm(t, 4)
-	h := scrapeSpec(ratioCheck(0.05))
+	h := scrapeSpec(ratioOf(0.05))
 	h.Warmup = seconds(60)
 	m := f.open(t, h, f.binding(2))
 	r := f.look(t, m, 64*time.Second)
@@ -125,7 +125,7 @@ func TestCancelledLook(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	f.runs("*", func(int) (driver.State, error) { return driver.State{}, ctx.Err() })
-	r, err := f.open(t, scrapeSpec(ratioCheck(0.05)), f.binding(2)).Look(ctx, f.applied.Add(time.Minute))
+	r, err := f.open(t, scrapeSpec(ratioOf(0.05)), f.binding(2)).Look(ctx, f.applied.Add(time.Minute))
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotEqual(t, Pass, r.Verdict())
 }
@@ -149,11 +149,11 @@ func TestAReportPassesOnlyWhenAllDo(t *testing.T) {
 
 func TestOpenNeedsWhatItAsks(t *testing.T) {
 	f := newFarm(t, 2)
-	h := scrapeSpec(ratioCheck(0.05))
-	_, err := Open(h, f.binding(1), Deps{})
+	h := scrapeSpec(ratioOf(0.05))
+	_, err := Open(h, f.binding(1), Deps{Sources: sources, Forms: forms})
 	require.ErrorContains(t, err, "driver")
 	h.Prometheus = "http://prometheus:9090"
-	_, err = Open(h, f.binding(1), Deps{Driver: f})
+	_, err = Open(h, f.binding(1), Deps{Sources: sources, Forms: forms, Driver: f})
 	require.ErrorContains(t, err, "exactly one source")
 }
 

@@ -54,11 +54,11 @@ type jsonRequest struct {
 // ask sends a request, and tries again on trouble on the way. It answers a body of
 // JSON from an answer with status 200. Its error holds no URL; it may repeat what the
 // other side says, and so the token.
-func (m *Evaluator) ask(ctx context.Context, a jsonRequest) ([]byte, error) {
+func (m *Stage) ask(ctx context.Context, a jsonRequest) ([]byte, error) {
 	return promapi.Retry(ctx, func() ([]byte, error) { return m.askOnce(ctx, a) })
 }
 
-func (m *Evaluator) askOnce(ctx context.Context, a jsonRequest) ([]byte, error) {
+func (m *Stage) askOnce(ctx context.Context, a jsonRequest) ([]byte, error) {
 	ctx, cancel := within(ctx, a.limit)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, a.method, a.url, bytes.NewReader(a.body))

@@ -46,6 +46,18 @@ type CompareState struct {
 	Strata []StratumState `json:"strata,omitempty"`
 }
 
+// ComparisonForm is a test that adds up look by look.
+func ComparisonForm() Form {
+	return Form{Name: "bad and total, compared", Is: compares, Open: openComparison}
+}
+
+// comparisonCheck compares two arms, as a whole or in groups of targets.
+type comparisonCheck struct {
+	*Stage
+	check spec.Check
+	parts []*comparison
+}
+
 // compares says that a check is a test that adds up look by look: a comparison, or one
 // against an objective.
 func compares(c spec.Check) bool {
@@ -59,7 +71,7 @@ func (b Binding) againstItself(c spec.Check) bool {
 }
 
 // criteria are what a check, or each of so many groups of it, is judged by.
-func (m *Evaluator) criteria(c spec.Check, groups int, alone bool) judge.Criteria {
+func (m *Stage) criteria(c spec.Check, groups int, alone bool) judge.Criteria {
 	out := judge.Criteria{
 		Worse: number(c.Worse), Before: alone && c.Objective == nil, Objective: number(c.Objective), Burn: float64(c.Burn), Alpha: m.spec.Budget(c.Name, m.binding.Stages) / float64(groups),
 		Every: m.spec.Every.Std(), Bake: m.binding.Bake, MinSamples: float64(c.MinSamples),
@@ -90,12 +102,13 @@ const (
 const notWell = "; not shown yet to be well again"
 
 // unchanged says that nothing was applied yet.
-func (m *Evaluator) unchanged() bool { return m.binding.Since.IsZero() }
+func (m *Stage) unchanged() bool { return m.binding.Since.IsZero() }
 
-// compare reads what is new of a check that compares, and judges all there is.
-func (m *Evaluator) compare(ctx context.Context, c spec.Check, at lookInput) judged {
-	var out []judged
-	for _, part := range m.comparisons[c.Name] {
+// Judge reads what is new, and judges all there is.
+func (m *comparisonCheck) Judge(ctx context.Context, at Look) Judged {
+	c := m.check
+	var out []Judged
+	for _, part := range m.parts {
 		res := m.compareOne(ctx, c, at, part)
 		if part.group != "" {
 			res.Sentence = c.GroupBy + "=" + source.Cut(part.group, 60) + ": " + res.Sentence
@@ -103,14 +116,14 @@ func (m *Evaluator) compare(ctx context.Context, c spec.Check, at lookInput) jud
 		out = append(out, res)
 	}
 	if len(out) == 0 {
-		return judged{Result: Result{Check: c.Name}.without(source.NoData("", "no target has the label %s", c.GroupBy))}
+		return Judged{Result: Result{Check: c.Name}.without(source.NoData("", "no target has the label %s", c.GroupBy))}
 	}
 	return worst(out)
 }
 
 // worst is the result of a check in groups: harm in any is harm, and only all of them
 // pass.
-func worst(all []judged) judged {
+func worst(all []Judged) Judged {
 	rank := map[Verdict]int{Fail: 3, NoData: 2, Stale: 2, Unexercised: 1}
 	shown := true
 	at := 0
@@ -121,7 +134,7 @@ func worst(all []judged) judged {
 		}
 	}
 	out := all[at]
-	if i := slices.IndexFunc(all, func(j judged) bool { return j.Suspicion != "" }); i >= 0 && out.Suspicion == "" {
+	if i := slices.IndexFunc(all, func(j Judged) bool { return j.Suspicion != "" }); i >= 0 && out.Suspicion == "" {
 		out.Suspicion = all[i].Suspicion
 		out.Sentence += "; " + all[i].Sentence
 	}
@@ -144,14 +157,14 @@ func (c *comparison) against(check spec.Check) string {
 
 // estimate is how many times worse a result says that it is; 0 where nothing was
 // compared yet.
-func estimate(j judged) float64 {
+func estimate(j Judged) float64 {
 	if j.Value == nil {
 		return 0
 	}
 	return *j.Value
 }
 
-func (m *Evaluator) compareOne(ctx context.Context, c spec.Check, at lookInput, part *comparison) judged {
+func (m *comparisonCheck) compareOne(ctx context.Context, c spec.Check, at Look, part *comparison) Judged {
 	begin := m.begin(at)
 	res := Result{Check: c.Name}
 	var looks []judge.Look
@@ -170,12 +183,12 @@ func (m *Evaluator) compareOne(ctx context.Context, c spec.Check, at lookInput, 
 	}
 	part.judge.See(looks...)
 	if bad.Verdict != "" {
-		return judged{Result: res.without(bad)}
+		return Judged{Result: res.without(bad)}
 	}
 	if m.unchanged() && part.alone && c.Objective == nil {
-		return judged{Result: res.readable(c, looks)}
+		return Judged{Result: res.readable(c, looks)}
 	}
-	out := judged{Result: res.of(part.judge.Outcome(at.At.Sub(begin)), part.criteria)}
+	out := Judged{Result: res.of(part.judge.Outcome(at.At.Sub(begin)), part.criteria)}
 	out.Against = part.against(c)
 	switch missing := m.binding.Before.Past[key(c, part.group)].Missing; {
 	case out.Verdict == NoData && missing != "":
@@ -209,7 +222,7 @@ func (r Result) readable(c spec.Check, looks []judge.Look) Result {
 
 // readStratum counts what both arms showed since the last look. It answers what that rests on,
 // too, and a reading with a verdict where it cannot be told.
-func (m *Evaluator) readStratum(ctx context.Context, c spec.Check, w source.Window, st *stratum, alone bool) (look judge.Look, from []source.Reading, bad source.Reading) {
+func (m *comparisonCheck) readStratum(ctx context.Context, c spec.Check, w source.Window, st *stratum, alone bool) (look judge.Look, from []source.Reading, bad source.Reading) {
 	var counts [2]*sequential.Counts
 	now := st.state
 	for _, a := range source.Arms(alone) {

@@ -2,6 +2,7 @@ package health
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -64,26 +65,45 @@ type placed struct {
 	why    source.Reading // of what is unknown
 }
 
+// EachForm is a check of every single target.
+func EachForm() Form {
+	return Form{
+		Name: "each", Is: func(c spec.Check) bool { return c.Each != "" },
+		Open: func(s *Stage, c spec.Check) (Check, error) { return eachCheck{s, c}, nil },
+	}
+}
+
+// eachCheck judges every exposed target on its own.
+type eachCheck struct {
+	*Stage
+	check spec.Check
+}
+
+// Judge reads every target and judges them.
+func (m eachCheck) Judge(ctx context.Context, at Look) Judged {
+	return judgeEach(m.check, m.readTargets(ctx, m.check, at.Window), at.Streak)
+}
+
 // judgeEach is the verdict on every single target. It is pure: streak is how many
 // looks in a row have breached already.
-func judgeEach(c spec.Check, e perTargetInput, streak int) judged {
+func judgeEach(c spec.Check, e perTargetInput, streak int) Judged {
 	res := Result{Check: c.Name}
 	for _, r := range e.whole {
 		res.evidence(r)
 	}
 	for _, r := range e.whole {
 		if r.Verdict != "" {
-			return judged{Result: res.without(r)}
+			return Judged{Result: res.without(r)}
 		}
 	}
 	switch {
 	case !sound(c):
-		return judged{Result: res.without(source.NoData("", "it has no limit to judge by"))}
+		return Judged{Result: res.without(source.NoData("", "it has no limit to judge by"))}
 	case len(e.targets) == 0:
-		return judged{Result: res.without(source.NoData("", "no target to judge"))}
+		return Judged{Result: res.without(source.NoData("", "no target to judge"))}
 	case c.Against != "":
 		if r := comparable(c, e.control); r.Verdict != "" {
-			return judged{Result: res.without(r)}
+			return Judged{Result: res.without(r)}
 		}
 	}
 	t := e.tally(c)
@@ -106,7 +126,7 @@ func judgeEach(c spec.Check, e perTargetInput, streak int) judged {
 		return tolerate(c, res, false, streak).unlessEarly(e.whole...)
 	}
 	res.Verdict = verdict
-	return judged{Result: res}
+	return Judged{Result: res}
 }
 
 // comparable says what is wrong with a control.

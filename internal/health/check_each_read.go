@@ -8,7 +8,7 @@ import (
 )
 
 // readTargets reads every single target's numbers for a check.
-func (m *Evaluator) readTargets(ctx context.Context, c spec.Check, w source.Window) perTargetInput {
+func (m *Stage) readTargets(ctx context.Context, c spec.Check, w source.Window) perTargetInput {
 	e := perTargetInput{missed: map[string]bool{}, silent: m.binding.Silent}
 	for _, id := range m.binding.Before.Missing[c.Name] {
 		e.missed[id] = true
@@ -39,7 +39,7 @@ func (m *Evaluator) readTargets(ctx context.Context, c spec.Check, w source.Wind
 
 // compared reads what a check compares with: the control, or what was before the
 // stage where none is left.
-func (m *Evaluator) compared(ctx context.Context, c spec.Check, w source.Window) (r ratio, before bool) {
+func (m *Stage) compared(ctx context.Context, c spec.Check, w source.Window) (r ratio, before bool) {
 	if len(m.binding.Control) > 0 {
 		return m.ratio(ctx, c, source.Control, w), false
 	}

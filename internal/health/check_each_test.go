@@ -34,8 +34,8 @@ func web(n int, most ratio, others map[int]ratio) perTargetInput {
 	return e
 }
 
-func eachCheck(most float64) spec.Check {
-	c := ratioCheck(most)
+func eachOf(most float64) spec.Check {
+	c := ratioOf(most)
 	c.Each = spec.EachTarget
 	return c
 }
@@ -54,9 +54,9 @@ func TestJudgeEachRatio(t *testing.T) {
 			}
 		}
 	}
-	against := eachCheck(0)
+	against := eachOf(0)
 	against.Max, against.Against, against.Worse = nil, spec.AgainstControl, num(0.2)
-	two := eachCheck(0.02)
+	two := eachOf(0.02)
 	two.Outliers = 2
 	for _, tc := range []struct {
 		name  string
@@ -65,32 +65,32 @@ func TestJudgeEachRatio(t *testing.T) {
 		want  Verdict
 		says  string
 	}{
-		{"one of 200", eachCheck(0.02), web(200, counts(8, 2000), map[int]ratio{7: counts(240, 2000)}), Fail, "web-07 12% (240/2,000), limit 2%; 1 of 200 targets"},
-		{"all fine", eachCheck(0.02), web(200, counts(8, 2000), map[int]ratio{3: counts(22, 2000)}), Pass, "all 200 targets inside, the worst web-03 1.1% (22/2,000), limit 2%"},
-		{"one above by chance", eachCheck(0.02), web(200, counts(8, 2000), map[int]ratio{3: counts(47, 2000)}), Pass, "all 200 targets inside, the worst web-03 2.4% (47/2,000), limit 2%, which chance explains"},
-		{"one above by more, and not by enough", eachCheck(0.02), web(200, counts(8, 2000), map[int]ratio{3: counts(70, 2000)}), Unexercised, "web-03 3.5% (70/2,000), limit 2%; 1 of 200 targets, more than chance explains and too few bad events to establish harm: more events are needed"},
-		{"seven", eachCheck(0.02), web(200, counts(8, 2000), map[int]ratio{1: counts(240, 2000), 2: counts(250, 2000), 3: counts(260, 2000), 4: counts(270, 2000), 5: counts(280, 2000), 6: counts(290, 2000), 7: counts(300, 2000)}), Fail, "web-07 15% (300/2,000), web-06 14% (290/2,000), web-05 14% (280/2,000), web-04 14% (270/2,000), web-03 13% (260/2,000) and 2 more, limit 2%; 7 of 200 targets"},
+		{"one of 200", eachOf(0.02), web(200, counts(8, 2000), map[int]ratio{7: counts(240, 2000)}), Fail, "web-07 12% (240/2,000), limit 2%; 1 of 200 targets"},
+		{"all fine", eachOf(0.02), web(200, counts(8, 2000), map[int]ratio{3: counts(22, 2000)}), Pass, "all 200 targets inside, the worst web-03 1.1% (22/2,000), limit 2%"},
+		{"one above by chance", eachOf(0.02), web(200, counts(8, 2000), map[int]ratio{3: counts(47, 2000)}), Pass, "all 200 targets inside, the worst web-03 2.4% (47/2,000), limit 2%, which chance explains"},
+		{"one above by more, and not by enough", eachOf(0.02), web(200, counts(8, 2000), map[int]ratio{3: counts(70, 2000)}), Unexercised, "web-03 3.5% (70/2,000), limit 2%; 1 of 200 targets, more than chance explains and too few bad events to establish harm: more events are needed"},
+		{"seven", eachOf(0.02), web(200, counts(8, 2000), map[int]ratio{1: counts(240, 2000), 2: counts(250, 2000), 3: counts(260, 2000), 4: counts(270, 2000), 5: counts(280, 2000), 6: counts(290, 2000), 7: counts(300, 2000)}), Fail, "web-07 15% (300/2,000), web-06 14% (290/2,000), web-05 14% (280/2,000), web-04 14% (270/2,000), web-03 13% (260/2,000) and 2 more, limit 2%; 7 of 200 targets"},
 		{"as many as may", two, web(200, counts(8, 2000), map[int]ratio{7: counts(240, 2000), 9: counts(241, 2000)}), Pass, "web-09 12% (241/2,000), web-07 12% (240/2,000), limit 2%; 2 of 200 targets, up to 2 are tolerated"},
 		{"one more", two, web(200, counts(8, 2000), map[int]ratio{7: counts(240, 2000), 9: counts(240, 2000), 1: counts(240, 2000)}), Fail, "web-01 12% (240/2,000), web-07 12% (240/2,000), web-09 12% (240/2,000), limit 2%; 3 of 200 targets, up to 2 are tolerated"},
 		{"half are no outliers", two, web(2, counts(240, 2000), nil), Fail, "web-00 12% (240/2,000), web-01 12% (240/2,000), limit 2%; 2 of 2 targets"},
-		{"none is allowed", eachCheck(0), web(200, counts(0, 2000), map[int]ratio{7: counts(1, 2000)}), Fail, "web-07 0.05% (1/2,000), limit 0%; 1 of 200 targets"},
-		{"all of a little", eachCheck(0.02), web(4, counts(1, 1000), map[int]ratio{0: counts(4, 150)}), Pass, "all 4 targets inside, the worst web-00 2.7% (4/150), limit 2%, which chance explains"},
-		{"few bad are no harm, and more than chance", eachCheck(0.001), web(4, counts(0, 1000), map[int]ratio{0: counts(4, 150)}), Unexercised, "web-00 2.7% (4/150), limit 0.1%; 1 of 4 targets, more than chance explains and too few bad events to establish harm: more events are needed"},
-		{"some are quiet", eachCheck(0.02), web(10, counts(8, 2000), map[int]ratio{1: counts(3, 99), 2: counts(99, 99)}), Pass, "8 of 10 targets inside, the worst web-00 0.4% (8/2,000), limit 2%; 2 with fewer than 100 events"},
-		{"most are quiet", eachCheck(0.02), web(10, counts(8, 99), map[int]ratio{1: counts(3, 2000)}), Unexercised, "1 of 10 targets could be judged, at least half are needed; 9 with fewer than 100 events"},
-		{"all are quiet", eachCheck(0.02), web(10, counts(0, 0), nil), Unexercised, "0 of 10 targets could be judged, at least half are needed; 10 with fewer than 100 events"},
-		{"most are quiet, one is harmed", eachCheck(0.02), web(10, counts(8, 99), map[int]ratio{1: counts(900, 2000)}), Fail, "web-01 45% (900/2,000), limit 2%; 1 of 10 targets"},
-		{"one is gone", eachCheck(0.02), web(10, counts(8, 2000), map[int]ratio{4: gone}), NoData, "1 of 10 targets have no usable data: web-04 (it has no series)"},
-		{"one is old", eachCheck(0.02), web(10, counts(8, 2000), map[int]ratio{4: old}), Stale, "1 of 10 targets have no usable data: web-04 (the newest sample is 2m0s old)"},
-		{"one is gone, one old", eachCheck(0.02), web(10, counts(8, 2000), map[int]ratio{4: old, 5: gone}), NoData, "2 of 10 targets have no usable data: web-04 (the newest sample is 2m0s old); web-05 (it has no series)"},
-		{"one is gone, one harmed", eachCheck(0.02), web(10, counts(8, 2000), map[int]ratio{4: gone, 5: counts(900, 2000)}), Fail, "web-05 45% (900/2,000), limit 2%; 1 of 10 targets"},
-		{"one had nothing before either", eachCheck(0.02), with(web(10, counts(8, 2000), map[int]ratio{4: gone}), missed("web-04")), Pass, "9 of 10 targets inside, the worst web-00 0.4% (8/2,000), limit 2%; 1 without data, as before the stage"},
-		{"most are gone, as before", eachCheck(0.02), with(web(3, gone, map[int]ratio{0: counts(0, 1000)}), missed("web-01", "web-02")), Unexercised, "1 of 3 targets could be judged, at least half are needed; 2 without data, as before the stage"},
-		{"one is silent, and may be", eachCheck(0.02), with(web(10, counts(8, 2000), map[int]ratio{4: gone}), func(e *perTargetInput) { e.silent = 1 }), Pass, "9 of 10 targets inside, the worst web-00 0.4% (8/2,000), limit 2%; 1 without data"},
+		{"none is allowed", eachOf(0), web(200, counts(0, 2000), map[int]ratio{7: counts(1, 2000)}), Fail, "web-07 0.05% (1/2,000), limit 0%; 1 of 200 targets"},
+		{"all of a little", eachOf(0.02), web(4, counts(1, 1000), map[int]ratio{0: counts(4, 150)}), Pass, "all 4 targets inside, the worst web-00 2.7% (4/150), limit 2%, which chance explains"},
+		{"few bad are no harm, and more than chance", eachOf(0.001), web(4, counts(0, 1000), map[int]ratio{0: counts(4, 150)}), Unexercised, "web-00 2.7% (4/150), limit 0.1%; 1 of 4 targets, more than chance explains and too few bad events to establish harm: more events are needed"},
+		{"some are quiet", eachOf(0.02), web(10, counts(8, 2000), map[int]ratio{1: counts(3, 99), 2: counts(99, 99)}), Pass, "8 of 10 targets inside, the worst web-00 0.4% (8/2,000), limit 2%; 2 with fewer than 100 events"},
+		{"most are quiet", eachOf(0.02), web(10, counts(8, 99), map[int]ratio{1: counts(3, 2000)}), Unexercised, "1 of 10 targets could be judged, at least half are needed; 9 with fewer than 100 events"},
+		{"all are quiet", eachOf(0.02), web(10, counts(0, 0), nil), Unexercised, "0 of 10 targets could be judged, at least half are needed; 10 with fewer than 100 events"},
+		{"most are quiet, one is harmed", eachOf(0.02), web(10, counts(8, 99), map[int]ratio{1: counts(900, 2000)}), Fail, "web-01 45% (900/2,000), limit 2%; 1 of 10 targets"},
+		{"one is gone", eachOf(0.02), web(10, counts(8, 2000), map[int]ratio{4: gone}), NoData, "1 of 10 targets have no usable data: web-04 (it has no series)"},
+		{"one is old", eachOf(0.02), web(10, counts(8, 2000), map[int]ratio{4: old}), Stale, "1 of 10 targets have no usable data: web-04 (the newest sample is 2m0s old)"},
+		{"one is gone, one old", eachOf(0.02), web(10, counts(8, 2000), map[int]ratio{4: old, 5: gone}), NoData, "2 of 10 targets have no usable data: web-04 (the newest sample is 2m0s old); web-05 (it has no series)"},
+		{"one is gone, one harmed", eachOf(0.02), web(10, counts(8, 2000), map[int]ratio{4: gone, 5: counts(900, 2000)}), Fail, "web-05 45% (900/2,000), limit 2%; 1 of 10 targets"},
+		{"one had nothing before either", eachOf(0.02), with(web(10, counts(8, 2000), map[int]ratio{4: gone}), missed("web-04")), Pass, "9 of 10 targets inside, the worst web-00 0.4% (8/2,000), limit 2%; 1 without data, as before the stage"},
+		{"most are gone, as before", eachOf(0.02), with(web(3, gone, map[int]ratio{0: counts(0, 1000)}), missed("web-01", "web-02")), Unexercised, "1 of 3 targets could be judged, at least half are needed; 2 without data, as before the stage"},
+		{"one is silent, and may be", eachOf(0.02), with(web(10, counts(8, 2000), map[int]ratio{4: gone}), func(e *perTargetInput) { e.silent = 1 }), Pass, "9 of 10 targets inside, the worst web-00 0.4% (8/2,000), limit 2%; 1 without data"},
 		{"the gone are no more than the outliers", two, web(10, counts(8, 2000), map[int]ratio{4: gone}), Pass, "9 of 10 targets inside, the worst web-00 0.4% (8/2,000), limit 2%; 1 without data"},
-		{"nobody", eachCheck(0.02), perTargetInput{}, NoData, "no target to judge"},
-		{"nothing", eachCheck(0.02), perTargetInput{whole: []source.Reading{source.NoData("q", "the query found no series")}}, NoData, "the query found no series"},
-		{"a contradiction", eachCheck(1), web(10, counts(8, 2000), map[int]ratio{4: counts(2300, 2000)}), Fail, "web-04 115% (2,300/2,000), limit 100%; 1 of 10 targets"},
+		{"nobody", eachOf(0.02), perTargetInput{}, NoData, "no target to judge"},
+		{"nothing", eachOf(0.02), perTargetInput{whole: []source.Reading{source.NoData("q", "the query found no series")}}, NoData, "the query found no series"},
+		{"a contradiction", eachOf(1), web(10, counts(8, 2000), map[int]ratio{4: counts(2300, 2000)}), Fail, "web-04 115% (2,300/2,000), limit 100%; 1 of 10 targets"},
 		{"against control", against, with(web(200, counts(8, 2000), map[int]ratio{7: counts(240, 2000)}), func(e *perTargetInput) { e.control = counts(88, 22_000) }), Fail, "web-07 12% (240/2,000), limit 0.48% (control 0.4% (88/22,000), +20%); 1 of 200 targets"},
 		{"as good as control", against, with(web(200, counts(8, 2000), nil), func(e *perTargetInput) { e.control = counts(88, 22_000) }), Pass, "all 200 targets inside, the worst web-00 0.4% (8/2,000), limit 0.48% (control 0.4% (88/22,000), +20%)"},
 		{"worse than before", against, with(web(2, counts(240, 2000), nil), func(e *perTargetInput) { e.control, e.before = counts(88, 22_000), true }), Fail, "web-00 12% (240/2,000), web-01 12% (240/2,000), limit 0.48% (before the stage (no control is left: the weaker comparison) 0.4% (88/22,000), +20%); 2 of 2 targets"},
@@ -169,7 +169,7 @@ func TestEachOfAHealthyFleet(t *testing.T) {
 			}
 			looks, held := max(10, 2_000_000/(200*tc.events)), 0
 			for range looks {
-				got := judgeEach(eachCheck(tc.limit), fleet(false), 0)
+				got := judgeEach(eachOf(tc.limit), fleet(false), 0)
 				require.NotEqual(t, Fail, got.Verdict, got.Sentence)
 				if got.Verdict != Pass {
 					held++
@@ -177,7 +177,7 @@ func TestEachOfAHealthyFleet(t *testing.T) {
 			}
 			require.LessOrEqual(t, held, 1+looks/5, "of %d looks", looks)
 			for range 3 {
-				got := judgeEach(eachCheck(tc.limit), fleet(true), 0)
+				got := judgeEach(eachOf(tc.limit), fleet(true), 0)
 				require.Equal(t, Fail, got.Verdict, got.Sentence)
 				require.Contains(t, got.Sentence, "web-77")
 			}
@@ -189,7 +189,7 @@ func TestEachOfAHealthyFleet(t *testing.T) {
 func TestMoreHarmOnOneNeverPassesMore(t *testing.T) {
 	rank := map[Verdict]int{Pass: 0, Unexercised: 1, Fail: 2}
 	rapid.Check(t, func(t *rapid.T) {
-		c := eachCheck(rapid.Float64Range(0, 1).Draw(t, "max"))
+		c := eachOf(rapid.Float64Range(0, 1).Draw(t, "max"))
 		c.Outliers = rapid.IntRange(0, 3).Draw(t, "outliers")
 		n := rapid.IntRange(1, 12).Draw(t, "targets")
 		e := perTargetInput{}
@@ -216,7 +216,7 @@ func TestEachPassesNothingWithoutNumbers(t *testing.T) {
 		read := func(name string) source.Reading {
 			return source.Reading{Value: number.Draw(t, name), Why: "trouble", Verdict: rapid.SampledFrom([]Verdict{"", "", "", "", NoData, Stale, Unexercised}).Draw(t, name+" verdict")}
 		}
-		c := eachCheck(0.05)
+		c := eachOf(0.05)
 		c.Outliers = rapid.IntRange(0, 5).Draw(t, "outliers")
 		e := perTargetInput{missed: map[string]bool{}, silent: rapid.IntRange(0, 3).Draw(t, "silent")}
 		if rapid.Bool().Draw(t, "value") {
@@ -278,9 +278,9 @@ func TestBeyond(t *testing.T) {
 
 func TestScrapeOfEachTarget(t *testing.T) {
 	f := newFarm(t, 12)
-	average := ratioCheck(0.05)
+	average := ratioOf(0.05)
 	average.Name = "average"
-	m := f.open(t, quiet(scrapeSpec(eachCheck(0.05), average)), f.binding(10))
+	m := f.open(t, quiet(scrapeSpec(eachOf(0.05), average)), f.binding(10))
 	res := f.look(t, m, 5*time.Second).Results[0]
 	require.Equal(t, Unexercised, res.Verdict, res.Sentence)
 	f.serve("*", 1, 1000)
@@ -299,7 +299,7 @@ func TestScrapeOfEachTarget(t *testing.T) {
 func TestTargetsWithoutDataBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFarm(t, 6)
-		h := quiet(scrapeSpec(eachCheck(0.05), spec.Check{Name: "queue", Value: "queue", Max: num(4), Each: spec.EachTarget}))
+		h := quiet(scrapeSpec(eachOf(0.05), spec.Check{Name: "queue", Value: "queue", Max: num(4), Each: spec.EachTarget}))
 		b := f.binding(4)
 		f.extra("*", "queue 1\n")
 		f.fail("t1", errors.New("connection refused"))
@@ -370,10 +370,10 @@ func TestTargetsThatEachCannotTellApartAreRefused(t *testing.T) {
 	c.Each = spec.EachTarget
 	b := promBinding(4, 2)
 	b.Exposed[1].Address = b.Exposed[0].Address
-	_, err := Open(promSpec(c), b, Deps{})
+	_, err := Open(promSpec(c), b, Deps{Sources: sources, Forms: forms})
 	require.ErrorContains(t, err, `targets t0 and t1 both appear as instance="10.0.0.0:80", so a check of each target cannot tell them apart`)
 	c.Each = ""
-	_, err = Open(promSpec(c), b, Deps{})
+	_, err = Open(promSpec(c), b, Deps{Sources: sources, Forms: forms})
 	require.NoError(t, err)
 }
 

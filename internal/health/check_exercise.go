@@ -11,14 +11,14 @@ import (
 
 // exercised takes a verdict back that means nothing, since what is judged has hardly
 // happened: harm is harm all the same.
-func (m *Evaluator) exercised(ctx context.Context, c spec.Check, at lookInput, res judged) judged {
+func (m *Stage) exercised(ctx context.Context, c spec.Check, at Look, res Judged) Judged {
 	if c.Exercise == nil || res.Verdict != Pass {
 		return res
 	}
 	ran := m.ran(ctx, c, at)
 	res.evidence(ran)
 	if ran = ran.Counted(); ran.Verdict != "" {
-		return judged{Result: res.without(ran)}
+		return Judged{Result: res.without(ran)}
 	}
 	least := float64(c.Exercise.Min)
 	words := fmt.Sprintf("ran %s times, at least %s are needed", humanize.Integer(ran.Value), humanize.Integer(least))
@@ -32,13 +32,23 @@ func (m *Evaluator) exercised(ctx context.Context, c spec.Check, at lookInput, r
 	return res.unlessEarly(ran)
 }
 
-// exerciseOnly is a check that asks nothing else.
-func (m *Evaluator) exerciseOnly(context.Context, spec.Check, lookInput) judged {
-	return judged{Result: Result{Verdict: Pass}}
+// ExerciseForm is a check that asks nothing else.
+func ExerciseForm() Form {
+	return Form{
+		Name: "exercise",
+		Is:   func(c spec.Check) bool { return c.Exercise != nil && c.Value == "" && !c.Counts() && !c.External() },
+		Open: func(*Stage, spec.Check) (Check, error) { return exerciseOnly{}, nil },
+	}
 }
+
+// exerciseOnly passes: every check with exercise is judged by that in the end.
+type exerciseOnly struct{}
+
+// Judge finds nothing wrong.
+func (exerciseOnly) Judge(context.Context, Look) Judged { return Judged{Result: Result{Verdict: Pass}} }
 
 // ran is how often the exposed targets have done what a check is about since it
 // counts; of metrics pages, in the newest window.
-func (m *Evaluator) ran(ctx context.Context, c spec.Check, at lookInput) source.Reading {
+func (m *Stage) ran(ctx context.Context, c spec.Check, at Look) source.Reading {
 	return m.source.Count(ctx, c.Exercise.Count, source.Exposed, source.Window{From: m.begin(at), At: at.At}, source.EmptyIsZero)
 }

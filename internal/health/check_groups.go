@@ -1,6 +1,7 @@
 package health
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,37 +16,32 @@ import (
 // each asks queries of its own, and its state travels with every heartbeat.
 const maxGroups = 20
 
-// openComparisons readies the checks that compare.
-func (m *Evaluator) openComparisons() error {
-	m.comparisons = map[string][]*comparison{}
-	for _, c := range m.spec.Checks {
-		if !compares(c) {
-			continue
+// openComparison readies a check that compares.
+func openComparison(s *Stage, c spec.Check) (Check, error) {
+	m := &comparisonCheck{Stage: s, check: c}
+	groups := s.binding.split(c.GroupBy)
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		b := groups[name]
+		part := &comparison{group: name, alone: b.againstItself(c) || c.Match != "" && !b.matched(c.Match)}
+		strata, err := m.openStrata(c, b, part.alone)
+		if err != nil {
+			return nil, err
 		}
-		groups := m.binding.split(c.GroupBy)
-		for _, name := range slices.Sorted(maps.Keys(groups)) {
-			b := groups[name]
-			part := &comparison{group: name, alone: b.againstItself(c) || c.Match != "" && !b.matched(c.Match)}
-			strata, err := m.openStrata(c, b, part.alone)
-			if err != nil {
-				return fmt.Errorf("check %q: %w", c.Name, err)
-			}
-			part.strata = strata
-			criteria := m.criteria(c, len(groups), part.alone)
-			criteria.Daily = m.binding.Before.Past[key(c, name)].Daily
-			part.criteria = criteria
-			part.judge = judge.New(criteria, m.binding.Before.Past[key(c, name)].looks())
-			m.comparisons[c.Name] = append(m.comparisons[c.Name], part)
-		}
-		if n := len(m.comparisons[c.Name]); n > maxGroups {
-			return fmt.Errorf("check %q: the label %s has %d values, expected at most %d", c.Name, c.GroupBy, n, maxGroups)
-		}
+		part.strata = strata
+		past := s.binding.Before.Past[key(c, name)]
+		part.criteria = s.criteria(c, len(groups), part.alone)
+		part.criteria.Daily = past.Daily
+		part.judge = judge.New(part.criteria, past.looks())
+		m.parts = append(m.parts, part)
 	}
-	return nil
+	if n := len(m.parts); n > maxGroups {
+		return nil, fmt.Errorf("the label %s has %d values, expected at most %d", c.GroupBy, n, maxGroups)
+	}
+	return m, nil
 }
 
 // openStrata readies sources for the targets that a check compares with each other.
-func (m *Evaluator) openStrata(c spec.Check, b Binding, alone bool) ([]stratum, error) {
+func (m *comparisonCheck) openStrata(c spec.Check, b Binding, alone bool) ([]stratum, error) {
 	if c.GroupBy == "" && c.Match == "" {
 		s, err := m.sourceFor(c, alone)
 		return []stratum{{source: s}}, err
@@ -75,7 +71,7 @@ func (m *Evaluator) openStrata(c spec.Check, b Binding, alone bool) ([]stratum, 
 // sourceFor is where a check reads. Without a control it compares the stage's own targets
 // with themselves: of the others that are exposed nothing tells what they were like before
 // they ran the release.
-func (m *Evaluator) sourceFor(c spec.Check, alone bool) (source.Source, error) {
+func (m *comparisonCheck) sourceFor(c spec.Check, alone bool) (source.Source, error) {
 	own := m.binding.own()
 	if !alone || c.Objective != nil || len(own.Exposed) == len(m.binding.Exposed) {
 		return m.source, nil
@@ -146,15 +142,42 @@ func key(c spec.Check, group string) string {
 	return c.Name + "/" + group
 }
 
-// parts are all comparisons, by key.
-func (m *Evaluator) parts() map[string]*comparison {
-	out := map[string]*comparison{}
-	for _, c := range m.spec.Checks {
-		for _, part := range m.comparisons[c.Name] {
-			out[key(c, part.group)] = part
+// sources are those of groups and strata.
+func (m *comparisonCheck) sources() []source.Source {
+	var out []source.Source
+	for _, part := range m.parts {
+		for _, st := range part.strata {
+			if st.source != m.source {
+				out = append(out, st.source)
+			}
 		}
 	}
 	return out
+}
+
+// state is that of every group.
+func (m *comparisonCheck) state() (json.RawMessage, error) {
+	out := map[string]CompareState{}
+	for _, part := range m.parts {
+		out[part.group] = part.state()
+	}
+	return json.Marshal(out)
+}
+
+func (m *comparisonCheck) restore(raw json.RawMessage) error {
+	var kept map[string]CompareState
+	if err := json.Unmarshal(raw, &kept); err != nil {
+		return err
+	}
+	if len(kept) != len(m.parts) {
+		return errOtherCheck
+	}
+	for _, part := range m.parts {
+		if s, ok := kept[part.group]; !ok || !part.restore(s) {
+			return errOtherCheck
+		}
+	}
+	return nil
 }
 
 func (c *comparison) state() CompareState {

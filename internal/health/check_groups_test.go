@@ -83,7 +83,7 @@ func lookOn(t *testing.T, c spec.Check, errors map[string]float64, looks int) Re
 	var s State
 	var res Result
 	for n := range looks {
-		m, err := Open(h, b, Deps{Transport: source})
+		m, err := Open(h, b, Deps{Sources: sources, Forms: forms, Transport: source})
 		require.NoError(t, err)
 		res, s = lookOnFrom(t, m, s, looked.Add(time.Duration(15*(n+1))*time.Second))
 	}
@@ -132,7 +132,7 @@ func TestWhatCanShow(t *testing.T) {
 	limit.Slow.Histogram = "took_seconds{$exposed}"
 	h := promSpec(against(), limit)
 	h.StaleAfter = seconds(7200)
-	m, err := Open(h, b, Deps{Transport: source})
+	m, err := Open(h, b, Deps{Sources: sources, Forms: forms, Transport: source})
 	require.NoError(t, err)
 	r, err := m.Look(t.Context(), looked.Add(15*time.Second))
 	require.NoError(t, err)
@@ -150,7 +150,7 @@ func TestMatch(t *testing.T) {
 		c.Match = match
 		h := promSpec(c)
 		h.StaleAfter = seconds(7200)
-		m, err := Open(h, b, Deps{Transport: source})
+		m, err := Open(h, b, Deps{Sources: sources, Forms: forms, Transport: source})
 		require.NoError(t, err)
 		var res Result
 		for n := range 60 {
@@ -167,7 +167,7 @@ func TestMatch(t *testing.T) {
 	b.Control = eu.Exposed[:1]
 	h := promSpec(c)
 	h.StaleAfter = seconds(7200)
-	m, err := Open(h, b, Deps{Transport: source})
+	m, err := Open(h, b, Deps{Sources: sources, Forms: forms, Transport: source})
 	require.NoError(t, err)
 	r, err := m.Look(t.Context(), looked.Add(15*time.Second))
 	require.NoError(t, err)
@@ -196,7 +196,7 @@ func TestLateSamplesAreCounted(t *testing.T) {
 	})
 	h := promSpec(against())
 	h.StaleAfter = seconds(7200)
-	m, err := Open(h, b, Deps{Transport: source})
+	m, err := Open(h, b, Deps{Sources: sources, Forms: forms, Transport: source})
 	require.NoError(t, err)
 	var res Result
 	for n := range 80 {
@@ -229,7 +229,7 @@ func TestLookAheadBeforeTheChange(t *testing.T) {
 	})
 	h := promSpec(c)
 	h.StaleAfter = seconds(7200)
-	m, err := Open(h, b, Deps{Transport: source})
+	m, err := Open(h, b, Deps{Sources: sources, Forms: forms, Transport: source})
 	require.NoError(t, err)
 	_, err = m.Look(t.Context(), looked)
 	require.NoError(t, err)

@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -17,6 +18,8 @@ import (
 
 // meansCheck is a check of a number that every target shows, whose mean is compared.
 type meansCheck struct {
+	*Stage
+	check spec.Check
 	judge *judge.Means
 	// alone says that there is no control to compare with, and idle that a sweep has too few
 	// targets for the check to be ever decided.
@@ -25,32 +28,31 @@ type meansCheck struct {
 	places [2][]string
 }
 
-// openMeans readies the checks of means.
-func (m *Evaluator) openMeans() {
-	m.means = map[string]*meansCheck{}
-	for _, c := range m.spec.Checks {
-		if !c.Means() {
-			continue
+// MeansForm is a check of a number that every target shows.
+func MeansForm() Form { return Form{Name: "value, compared", Is: spec.Check.Means, Open: openMeans} }
+
+// openMeans readies a check of means.
+func openMeans(s *Stage, c spec.Check) (Check, error) {
+	m := &meansCheck{Stage: s, check: c, alone: s.binding.againstItself(c)}
+	for a, targets := range [2][]fleet.Target{s.binding.asked(c.Value), s.binding.Control} {
+		for _, t := range source.Sample(source.Sample(targets, source.EachSample), judge.MostTargets) {
+			m.places[a] = append(m.places[a], t.ID)
 		}
-		part := &meansCheck{alone: m.binding.againstItself(c)}
-		for a, targets := range [2][]fleet.Target{m.binding.asked(c.Value), m.binding.Control} {
-			for _, t := range source.Sample(source.Sample(targets, source.EachSample), judge.MostTargets) {
-				part.places[a] = append(part.places[a], t.ID)
-			}
-		}
-		var before []judge.Numbers
-		if past := m.binding.Before.Means[c.Name]; len(past) > 0 {
-			before = []judge.Numbers{{Exposed: part.at(source.Exposed, past), Control: part.at(source.Control, past)}}
-		}
-		part.judge = judge.NewMeans(m.meansCriteria(c, part.alone), before)
-		part.idle = m.binding.Stage == spec.StageSweep && m.meansCriteria(c, part.alone).Missing(len(m.binding.own().Exposed), len(m.binding.Control)) != ""
-		m.means[c.Name] = part
 	}
+	var before []judge.Numbers
+	if past := s.binding.Before.Means[c.Name]; len(past) > 0 {
+		before = []judge.Numbers{{Exposed: m.at(source.Exposed, past), Control: m.at(source.Control, past)}}
+	}
+	criteria := m.criteria()
+	m.judge = judge.NewMeans(criteria, before)
+	m.idle = s.binding.Stage == spec.StageSweep && criteria.Missing(len(s.binding.own().Exposed), len(s.binding.Control)) != ""
+	return m, nil
 }
 
-// meansCriteria are what the check is judged by.
-func (m *Evaluator) meansCriteria(c spec.Check, alone bool) judge.MeansCriteria {
-	criteria := judge.MeansCriteria{Criteria: m.criteria(c, 1, alone), Drop: side(c.Drop), Rise: side(c.Rise)}
+// criteria are what the check is judged by.
+func (m *meansCheck) criteria() judge.MeansCriteria {
+	c := m.check
+	criteria := judge.MeansCriteria{Criteria: m.Stage.criteria(c, 1, m.alone), Drop: side(c.Drop), Rise: side(c.Rise)}
 	criteria.Worse = 0
 	criteria.Bake = max(criteria.Every, criteria.Bake-m.spec.Warmup.Std()) // it tests to the end
 	return criteria
@@ -85,20 +87,20 @@ func (b Binding) asked(expr string) []fleet.Target {
 	return b.Exposed
 }
 
-// compareMeans reads a number of every target, and judges all there are.
-func (m *Evaluator) compareMeans(ctx context.Context, c spec.Check, at lookInput) judged {
-	part := m.means[c.Name]
+// Judge reads a number of every target, and judges all there are.
+func (m *meansCheck) Judge(ctx context.Context, at Look) Judged {
+	c := m.check
 	begin := m.begin(at)
 	look := judge.Numbers{At: at.At.Sub(begin)}
 	res := Result{Check: c.Name}
 	var lost []string
 	early := ""
-	for _, a := range source.Arms(part.alone) {
+	for _, a := range source.Arms(m.alone) {
 		s := source.PerTargetOf(m.source).Gauges(ctx, c.Value, a, at.Window)
 		res.evidence(s.Reading)
 		if s.Verdict != "" {
-			part.judge.See(judge.Numbers{At: look.At})
-			return judged{Result: res.without(s.Reading)}
+			m.judge.See(judge.Numbers{At: look.At})
+			return Judged{Result: res.without(s.Reading)}
 		}
 		shown := map[string]float64{}
 		for id, r := range s.Of {
@@ -107,34 +109,35 @@ func (m *Evaluator) compareMeans(ctx context.Context, c spec.Check, at lookInput
 			}
 		}
 		if a == source.Exposed {
-			look.Exposed, lost, early = part.at(a, shown), m.lost(c, part, s), s.Early
+			look.Exposed, lost, early = m.at(a, shown), m.lost(s), s.Early
 		} else {
-			look.Control = part.at(a, shown)
+			look.Control = m.at(a, shown)
 		}
 	}
 	if early != "" { // what was before the change would make what comes after it look usual
-		part.judge.See(judge.Numbers{At: look.At})
-		return judged{Result: res.without(source.Reading{Verdict: Unexercised, Why: "no evidence of health yet: " + early})}
+		m.judge.See(judge.Numbers{At: look.At})
+		return Judged{Result: res.without(source.Reading{Verdict: Unexercised, Why: "no evidence of health yet: " + early})}
 	}
-	part.judge.See(look)
+	m.judge.See(look)
 	if m.unchanged() {
-		return judged{Result: res.shows(look)}
+		return Judged{Result: res.shows(look)}
 	}
-	out := judged{Result: res.ofMeans(part.judge.Outcome(look.At), c)}
+	out := Judged{Result: res.ofMeans(m.judge.Outcome(look.At), c)}
+	out.Advisory = m.idle && out.Verdict == Unexercised
 	out.Against = spec.AgainstControl
-	if part.alone {
+	if m.alone {
 		out.Against = spec.AgainstBefore
 	}
 	switch {
-	case out.Verdict == Unexercised && part.idle:
+	case out.Verdict == Unexercised && m.idle:
 		out.Sentence += "; it does not decide about so few that joined late"
 	case m.binding.Recovering && out.Verdict == Pass && !out.Shown && beyond(c, *out.Value):
 		out.Verdict = Unexercised
 		out.Sentence += notWell
 	case out.Verdict == Pass && len(lost) > m.binding.Silent:
 		out.Verdict, out.Shown = NoData, false
-		out.Sentence = fmt.Sprintf("%s of %s exposed targets do not show the number: %s", humanize.Integer(float64(len(lost))), humanize.Integer(float64(len(part.places[source.Exposed]))), some(lost))
-	case part.alone && c.Against == spec.AgainstControl:
+		out.Sentence = fmt.Sprintf("%s of %s exposed targets do not show the number: %s", humanize.Integer(float64(len(lost))), humanize.Integer(float64(len(m.places[source.Exposed]))), some(lost))
+	case m.alone && c.Against == spec.AgainstControl:
 		out.Sentence += weaker
 	}
 	return out
@@ -147,11 +150,11 @@ func beyond(c spec.Check, times float64) bool {
 
 // lost are the exposed targets that do not show the number, and were not without it
 // before the stage.
-func (m *Evaluator) lost(c spec.Check, part *meansCheck, s source.Readings) []string {
+func (m *meansCheck) lost(s source.Readings) []string {
 	var out []string
-	for _, id := range part.places[source.Exposed] {
+	for _, id := range m.places[source.Exposed] {
 		r, asked := s.Of[id]
-		if (!asked || r.Usable().Verdict != "") && !slices.Contains(m.binding.Before.Missing[c.Name], id) {
+		if (!asked || r.Usable().Verdict != "") && !slices.Contains(m.binding.Before.Missing[m.check.Name], id) {
 			out = append(out, id)
 		}
 	}
@@ -200,35 +203,45 @@ func (r Result) ofMeans(o judge.Outcome, c spec.Check) Result {
 	return r
 }
 
-// pastMeans is what each target showed on average before the stage, by check and
-// target.
-func (m *Evaluator) pastMeans(ctx context.Context, w source.Window) map[string]map[string]float64 {
-	out := map[string]map[string]float64{}
+// measure keeps what each target showed on average before the stage, and those that
+// showed nothing.
+func (m *meansCheck) measure(ctx context.Context, w source.Window, b *Baseline) {
+	m.missing(ctx, m.check, w, b)
 	own := map[string]bool{} // the others that will be exposed run the release already
 	for _, t := range m.binding.Cohort {
 		own[t.ID] = true
 	}
 	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
-	for _, c := range m.spec.Checks {
-		part := m.means[c.Name]
-		if part == nil {
-			continue
-		}
-		kept := map[string]float64{}
-		for _, a := range source.Arms(part.alone) {
-			usual := source.PerTargetOf(m.source).BaselineMeans(ctx, c.Value, a, w, long, step)
-			for _, id := range part.places[a] {
-				if v, ok := usual[id]; ok && (a == source.Control || own[id]) {
-					kept[id] = v
-				}
+	kept := map[string]float64{}
+	for _, a := range source.Arms(m.alone) {
+		means := source.PerTargetOf(m.source).BaselineMeans(ctx, m.check.Value, a, w, long, step)
+		for _, id := range m.places[a] {
+			if v, ok := means[id]; ok && (a == source.Control || own[id]) {
+				kept[id] = v
 			}
 		}
-		if len(kept) > 0 {
-			out[c.Name] = kept
-		}
 	}
-	if len(out) == 0 {
-		return nil
+	if len(kept) == 0 {
+		return
 	}
-	return out
+	if b.Means == nil {
+		b.Means = map[string]map[string]float64{}
+	}
+	b.Means[m.check.Name] = kept
+}
+
+// sources are none but the stage's own.
+func (m *meansCheck) sources() []source.Source { return nil }
+
+func (m *meansCheck) state() (json.RawMessage, error) { return json.Marshal(m.judge.State()) }
+
+func (m *meansCheck) restore(raw json.RawMessage) error {
+	var kept judge.MeansState
+	if err := json.Unmarshal(raw, &kept); err != nil {
+		return err
+	}
+	if !m.judge.Restore(kept) {
+		return errOtherCheck
+	}
+	return nil
 }

@@ -60,7 +60,7 @@ func lookOnMeans(t *testing.T, c spec.Check, b Binding, number func(look, i int)
 	var s State
 	var res Result
 	for n := range looks {
-		m, err := Open(h, b, Deps{Transport: shops(func(i int) float64 { return number(n, i) })})
+		m, err := Open(h, b, Deps{Sources: sources, Forms: forms, Transport: shops(func(i int) float64 { return number(n, i) })})
 		require.NoError(t, err)
 		res, s = lookOnFrom(t, m, s, looked.Add(time.Duration(15*(n+1))*time.Second))
 	}
@@ -122,7 +122,7 @@ func TestMeans(t *testing.T) {
 func TestMeansOfThePast(t *testing.T) {
 	b := meansBinding()
 	b.Cohort, b.Exposed, b.Control = append(b.Exposed, b.Control...), append(b.Exposed, b.Control...), nil
-	m, err := Open(promSpec(orders()), b, Deps{Transport: shops(func(i int) float64 { return steady(0, i) })})
+	m, err := Open(promSpec(orders()), b, Deps{Sources: sources, Forms: forms, Transport: shops(func(i int) float64 { return steady(0, i) })})
 	require.NoError(t, err)
 	b.Before, err = m.measure(t.Context(), looked)
 	require.NoError(t, err)

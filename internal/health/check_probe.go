@@ -34,14 +34,25 @@ const (
 	enoughFlaws = 1000
 )
 
-// readyProbe refuses a probe that some exposed target cannot be asked.
-func (m *Evaluator) readyProbe(c spec.Check) error {
-	for _, t := range m.binding.Exposed {
+// ProbeForm is a check that sends a request to every exposed target.
+func ProbeForm() Form {
+	return Form{Name: "probe", Is: func(c spec.Check) bool { return c.Probe != nil }, Open: openProbe, Slow: true}
+}
+
+// probeCheck asks the targets themselves.
+type probeCheck struct {
+	*Stage
+	check spec.Check
+}
+
+// openProbe refuses a probe that some exposed target cannot be asked.
+func openProbe(s *Stage, c spec.Check) (Check, error) {
+	for _, t := range s.binding.Exposed {
 		if _, err := probed(*c.Probe, t); err != nil {
-			return fmt.Errorf("target %s: %w", t.ID, err)
+			return nil, fmt.Errorf("target %s: %w", t.ID, err)
 		}
 	}
-	return nil
+	return probeCheck{s, c}, nil
 }
 
 // probed is where a probe of a target goes.
@@ -69,8 +80,9 @@ func probed(p spec.Probe, t fleet.Target) (string, error) {
 	return where, nil
 }
 
-// probe asks targets, several at once.
-func (m *Evaluator) probe(ctx context.Context, c spec.Check, at lookInput) judged {
+// Judge asks targets, several at once.
+func (m probeCheck) Judge(ctx context.Context, at Look) Judged {
+	c := m.check
 	var mu sync.Mutex
 	var flaws []failure
 	slots := make(chan struct{}, probeParallel)
@@ -81,7 +93,7 @@ func (m *Evaluator) probe(ctx context.Context, c spec.Check, at lookInput) judge
 	}
 	var wg sync.WaitGroup
 	asked := 0
-	for _, t := range at.ask {
+	for _, t := range at.Ask {
 		slots <- struct{}{}
 		if ctx.Err() != nil || enough() {
 			break
@@ -99,9 +111,9 @@ func (m *Evaluator) probe(ctx context.Context, c spec.Check, at lookInput) judge
 	wg.Wait()
 	res := Result{Check: c.Name, Samples: float64(asked), Queries: []string{source.Cut(request(*c.Probe), maxQuery)}}
 	if ctx.Err() != nil || asked == 0 {
-		return judged{Result: res.without(source.NoData("", "nothing was asked"))}
+		return Judged{Result: res.without(source.NoData("", "nothing was asked"))}
 	}
-	return judgeProbe(c, res, probing{flaws: flaws, asked: asked, of: len(m.binding.Exposed), silent: m.binding.Silent, streak: at.streak})
+	return judgeProbe(c, res, probing{flaws: flaws, asked: asked, of: len(m.binding.Exposed), silent: m.binding.Silent, streak: at.Streak})
 }
 
 func request(p spec.Probe) string {
@@ -120,7 +132,7 @@ type probing struct {
 }
 
 // judgeProbe is the verdict on what targets answered. It is pure.
-func judgeProbe(c spec.Check, res Result, p probing) judged {
+func judgeProbe(c spec.Check, res Result, p probing) Judged {
 	who := fmt.Sprintf("%s exposed targets", humanize.Integer(float64(p.asked)))
 	if p.asked < p.of {
 		who = fmt.Sprintf("%s asked of %s exposed targets", humanize.Integer(float64(p.asked)), humanize.Integer(float64(p.of)))
@@ -145,14 +157,14 @@ func judgeProbe(c spec.Check, res Result, p probing) judged {
 	res.Sentence += fmt.Sprintf("; up to %d may be silent", p.silent)
 	if len(p.flaws) == p.asked { // nothing is known of any
 		res.Verdict = NoData
-		return judged{Result: res}
+		return Judged{Result: res}
 	}
 	return tolerate(c, res, false, 0)
 }
 
 // probeFailure says how a target answers otherwise than it should; its why is empty if it
 // does not. Silence is asked once more: one lost packet is none.
-func (m *Evaluator) probeFailure(ctx context.Context, p spec.Probe, t fleet.Target) failure {
+func (m probeCheck) probeFailure(ctx context.Context, p spec.Probe, t fleet.Target) failure {
 	where, err := probed(p, t)
 	if err != nil { // refused when the Evaluator was opened
 		return failure{id: t.ID, why: source.Cut(err.Error(), 120)}
@@ -170,7 +182,7 @@ func (m *Evaluator) probeFailure(ctx context.Context, p spec.Probe, t fleet.Targ
 
 // request asks a target once. It answers what is wrong with the answer; the error is
 // that there is none.
-func (m *Evaluator) request(ctx context.Context, p spec.Probe, where string) (wrong string, err error) {
+func (m probeCheck) request(ctx context.Context, p spec.Probe, where string) (wrong string, err error) {
 	ctx, cancel := within(ctx, p.Timeout.Std())
 	defer cancel()
 	if p.TCP != "" {

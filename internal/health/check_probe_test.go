@@ -49,7 +49,7 @@ func serving(t *testing.T, n int, h http.Handler) Binding {
 
 func lookAt(t *testing.T, h spec.Health, b Binding, looks int) Result {
 	t.Helper()
-	m, err := Open(h, b, Deps{Driver: newFarm(t, 1)})
+	m, err := Open(h, b, Deps{Sources: sources, Forms: forms, Driver: newFarm(t, 1)})
 	require.NoError(t, err)
 	var r Report
 	for i := range looks {
@@ -120,7 +120,7 @@ func TestProbeSilence(t *testing.T) {
 	h := probeSpec(spec.Probe{TCP: "{{address}}"}, 0)
 	b := newFarm(t, 2).binding(1)
 	look := func(n int32) Result {
-		m, err := Open(h, b, Deps{Dial: lost(n)})
+		m, err := Open(h, b, Deps{Sources: sources, Forms: forms, Dial: lost(n)})
 		require.NoError(t, err)
 		r, err := m.Look(t.Context(), b.Since.Add(time.Minute))
 		require.NoError(t, err)
@@ -200,7 +200,7 @@ func testProbeOfAHugeFleet(t *testing.T) {
 	}
 	f := newFarm(t, 3000)
 	b := f.binding(3000)
-	m, err := Open(probeSpec(spec.Probe{TCP: "{{address}}"}, 0), b, Deps{Dial: dial(true)})
+	m, err := Open(probeSpec(spec.Probe{TCP: "{{address}}"}, 0), b, Deps{Sources: sources, Forms: forms, Dial: dial(true)})
 	require.NoError(t, err)
 	r, err := m.Look(t.Context(), b.Since.Add(time.Minute))
 	require.NoError(t, err)
@@ -210,7 +210,7 @@ func testProbeOfAHugeFleet(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 3000, asked.Swap(0))
 
-	m, err = Open(probeSpec(spec.Probe{TCP: "{{address}}"}, 0), b, Deps{Dial: dial(false)})
+	m, err = Open(probeSpec(spec.Probe{TCP: "{{address}}"}, 0), b, Deps{Sources: sources, Forms: forms, Dial: dial(false)})
 	require.NoError(t, err)
 	r, err = m.LookAll(t.Context(), b.Since.Add(time.Minute))
 	require.NoError(t, err)
@@ -228,10 +228,10 @@ func TestProbeNeedsItsLabels(t *testing.T) {
 		"http://h/{{label.path}}": "would leave its place",
 	} {
 		f.targets[0].Labels = map[string]string{"name": "evil@elsewhere", "path": ".."}
-		_, err := Open(probeSpec(spec.Probe{HTTP: where}, 0), f.binding(1), Deps{})
+		_, err := Open(probeSpec(spec.Probe{HTTP: where}, 0), f.binding(1), Deps{Sources: sources, Forms: forms})
 		require.ErrorContains(t, err, want)
 	}
-	_, err := Open(probeSpec(spec.Probe{TCP: "{{label.name}}:1"}, 0), f.binding(1), Deps{})
+	_, err := Open(probeSpec(spec.Probe{TCP: "{{label.name}}:1"}, 0), f.binding(1), Deps{Sources: sources, Forms: forms})
 	require.ErrorContains(t, err, "cannot be part of a host name")
 	where, err := probed(spec.Probe{HTTP: "http://{{address}}/a/{{label.x}}?y={{label.x}}"}, fleet.Target{ID: "a", Address: "h:1/p", Labels: map[string]string{"x": "a/b&c"}})
 	require.NoError(t, err)
@@ -241,13 +241,13 @@ func TestProbeNeedsItsLabels(t *testing.T) {
 func TestNoSourceIsNeededOnlyByExternalChecks(t *testing.T) {
 	f := newFarm(t, 2)
 	h := externalSpec(spec.Check{Name: "p", Probe: &spec.Probe{TCP: "{{address}}", Timeout: seconds(1)}})
-	_, err := Open(h, f.binding(1), Deps{})
+	_, err := Open(h, f.binding(1), Deps{Sources: sources, Forms: forms})
 	require.NoError(t, err)
 	h.Without = []string{spec.CheckAlive}
-	_, err = Open(h, f.binding(1), Deps{})
+	_, err = Open(h, f.binding(1), Deps{Sources: sources, Forms: forms})
 	require.ErrorContains(t, err, "exactly one source", "traffic has to be counted somewhere")
-	h = externalSpec(h.Checks[0], ratioCheck(0.1))
-	_, err = Open(h, f.binding(1), Deps{})
+	h = externalSpec(h.Checks[0], ratioOf(0.1))
+	_, err = Open(h, f.binding(1), Deps{Sources: sources, Forms: forms})
 	require.ErrorContains(t, err, "exactly one source")
 }
 
@@ -256,7 +256,7 @@ func TestSourcelessMeter(t *testing.T) {
 	b := serving(t, 1, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
 	h := probeSpec(spec.Probe{HTTP: "http://{{address}}"}, 1)
 	open := func() *Evaluator {
-		m, err := Open(h, b, Deps{})
+		m, err := Open(h, b, Deps{Sources: sources, Forms: forms})
 		require.NoError(t, err)
 		return m
 	}

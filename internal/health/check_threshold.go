@@ -1,6 +1,7 @@
 package health
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -15,9 +16,9 @@ const minBad = 5
 
 // judged is a result, and whether it breaches the criterion: a breach may still
 // be tolerated.
-type judged struct {
+type Judged struct {
 	Result
-	breach bool
+	Breach bool
 }
 
 // ratio is an arm's bad and total events.
@@ -29,9 +30,54 @@ func (r ratio) String() string {
 	return fmt.Sprintf("%s (%s/%s)", humanize.Percent(r.value()), humanize.Integer(r.bad.Value), humanize.Integer(r.total.Value))
 }
 
+// ValueForm is a check of a number inside limits.
+func ValueForm() Form {
+	return Form{
+		Name: "value", Is: func(c spec.Check) bool { return c.Value != "" && c.Each == "" && c.Against == "" },
+		Open: func(s *Stage, c spec.Check) (Check, error) { return valueCheck{s, c}, nil },
+	}
+}
+
+// RatioForm is a check of a share of bad events below a limit.
+func RatioForm() Form {
+	return Form{
+		Name: "bad and total",
+		Is: func(c spec.Check) bool {
+			return c.Counts() && c.Each == "" && c.Against == "" && c.Objective == nil
+		},
+		Open: func(s *Stage, c spec.Check) (Check, error) { return ratioCheck{s, c}, nil },
+	}
+}
+
+// valueCheck judges a number, and ratioCheck a share of bad events.
+type (
+	valueCheck struct {
+		*Stage
+		check spec.Check
+	}
+	ratioCheck struct {
+		*Stage
+		check spec.Check
+	}
+)
+
+// Judge asks for the number.
+func (m valueCheck) Judge(ctx context.Context, at Look) Judged {
+	res := judgeValue(m.check, m.source.Gauge(ctx, m.check.Value, at.Window), at.Streak)
+	res.Sentence += m.sampled(m.check.Value)
+	return res
+}
+
+// Judge counts the exposed targets' events.
+func (m ratioCheck) Judge(ctx context.Context, at Look) Judged {
+	res := judgeRatio(m.check, m.ratio(ctx, m.check, source.Exposed, at.Window), at.Streak)
+	res.Sentence += m.sampled(m.check.Total)
+	return res
+}
+
 // judgeRatio is the verdict on bad/total against a limit. It is pure: streak is how
 // many looks in a row have breached already.
-func judgeRatio(c spec.Check, exposed ratio, streak int) judged {
+func judgeRatio(c spec.Check, exposed ratio, streak int) Judged {
 	res := Result{Check: c.Name}
 	readings := []source.Reading{exposed.total, exposed.bad}
 	for _, r := range readings {
@@ -39,23 +85,23 @@ func judgeRatio(c spec.Check, exposed ratio, streak int) judged {
 	}
 	for _, r := range readings {
 		if r = r.Counted(); r.Verdict != "" {
-			return judged{Result: res.without(r)}
+			return Judged{Result: res.without(r)}
 		}
 	}
 	if !sound(c) {
-		return judged{Result: res.without(source.NoData("", "it has no limit to judge by"))}
+		return Judged{Result: res.without(source.NoData("", "it has no limit to judge by"))}
 	}
 	res.Samples = exposed.total.Value
 	if need := math.Max(1, float64(c.MinSamples)); exposed.total.Value < need {
 		res.Verdict = Unexercised
 		res.Sentence = fmt.Sprintf("%s events on the exposed targets, at least %s are needed", humanize.Integer(exposed.total.Value), humanize.Integer(need))
-		return judged{Result: res}
+		return Judged{Result: res}
 	}
 	value, limit := exposed.value(), number(c.Max)
 	res.Sentence = limited(exposed, limit)
 	breach := value > limit
 	if exposed.contradicts() && !breach {
-		return judged{Result: res.without(source.NoData("", "more bad events than events in total (%s): do bad and total count the same things?", exposed))}
+		return Judged{Result: res.without(source.NoData("", "more bad events than events in total (%s): do bad and total count the same things?", exposed))}
 	}
 	res.Value, res.Limit = &value, &limit
 	if breach && exposed.bad.Value < minBad && limit > 0 {
@@ -66,7 +112,7 @@ func judgeRatio(c spec.Check, exposed ratio, streak int) judged {
 
 // few is the verdict on a ratio above its limit that rests on few bad events. They
 // establish no harm; it passes only where chance alone explains them.
-func few(exposed ratio, res Result) judged {
+func few(exposed ratio, res Result) Judged {
 	likely := poissonTail(exposed.bad.Value, *res.Limit*exposed.total.Value)
 	res.Suspicion = humanize.Percent(*res.Value)
 	res.Sentence += fmt.Sprintf("; fewer than %d bad events establish no harm", minBad)
@@ -75,7 +121,7 @@ func few(exposed ratio, res Result) judged {
 	}
 	res.Verdict = Unexercised
 	res.Sentence += ", but are more than chance explains: more events are needed"
-	return judged{Result: res}
+	return Judged{Result: res}
 }
 
 // byChance is how likely few bad events must be on healthy targets to be put down
@@ -83,7 +129,7 @@ func few(exposed ratio, res Result) judged {
 const byChance = 0.05
 
 // unlessEarly lets nothing pass that also rests on the time before evidence counts.
-func (j judged) unlessEarly(readings ...source.Reading) judged {
+func (j Judged) unlessEarly(readings ...source.Reading) Judged {
 	for _, r := range readings {
 		if j.Verdict == Pass && r.Early != "" {
 			j.Verdict = Unexercised
@@ -104,14 +150,14 @@ func limited(r ratio, limit float64) string {
 }
 
 // judgeValue is the verdict on a plain number.
-func judgeValue(c spec.Check, r source.Reading, streak int) judged {
+func judgeValue(c spec.Check, r source.Reading, streak int) Judged {
 	res := Result{Check: c.Name}
 	res.evidence(r)
 	if r = r.Usable(); r.Verdict != "" {
-		return judged{Result: res.without(r)}
+		return Judged{Result: res.without(r)}
 	}
 	if !sound(c) {
-		return judged{Result: res.without(source.NoData("", "it has no limit to judge by"))}
+		return Judged{Result: res.without(source.NoData("", "it has no limit to judge by"))}
 	}
 	v := r.Value
 	res.Value = &v
@@ -151,7 +197,7 @@ func sound(c spec.Check) bool {
 
 // tolerate forgives some breaches in a row: until then the check neither passes
 // nor fails.
-func tolerate(c spec.Check, res Result, breach bool, streak int) judged {
+func tolerate(c spec.Check, res Result, breach bool, streak int) Judged {
 	switch {
 	case !breach:
 		res.Verdict = Pass
@@ -162,7 +208,7 @@ func tolerate(c spec.Check, res Result, breach bool, streak int) judged {
 		res.Suspicion = fmt.Sprintf("breach %d of %d tolerated", streak+1, c.Tolerate)
 		res.Sentence += ", " + res.Suspicion
 	}
-	return judged{Result: res, breach: breach}
+	return Judged{Result: res, Breach: breach}
 }
 
 // evidence keeps what a reading rests on.

@@ -42,7 +42,7 @@ func TestJudgeRatioAgainstALimit(t *testing.T) {
 		{"broken bad", ratio{bad: source.NoData("q", "the source answered NaN"), total: source.Reading{Value: 1000}}, 0, 0, NoData, "the source answered NaN"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c := ratioCheck(0.05)
+			c := ratioOf(0.05)
 			c.Tolerate = tc.tolerate
 			got := judgeRatio(c, tc.is, tc.streak)
 			require.Equal(t, tc.says, got.Sentence)
@@ -53,15 +53,15 @@ func TestJudgeRatioAgainstALimit(t *testing.T) {
 }
 
 func TestFewerThanFiveBadEventsEstablishNothing(t *testing.T) {
-	c := ratioCheck(0.01)
+	c := ratioOf(0.01)
 	got := judgeRatio(c, counts(4, 100), 0)
 	require.Equal(t, Unexercised, got.Verdict)
-	require.False(t, got.breach)
+	require.False(t, got.Breach)
 	require.Equal(t, "4% (4/100), limit 1%; fewer than 5 bad events establish no harm, but are more than chance explains: more events are needed", got.Sentence)
 	got = judgeRatio(c, counts(2, 150), 0)
 	require.Equal(t, Pass, got.Verdict)
 	require.Equal(t, "1.3% (2/150), limit 1%; fewer than 5 bad events establish no harm", got.Sentence)
-	require.Equal(t, Fail, judgeRatio(ratioCheck(0), counts(1, 100), 0).Verdict, "none at all is allowed")
+	require.Equal(t, Fail, judgeRatio(ratioOf(0), counts(1, 100), 0).Verdict, "none at all is allowed")
 	require.Equal(t, Fail, judgeRatio(c, counts(5, 100), 0).Verdict)
 }
 
@@ -107,7 +107,7 @@ func TestNoVerdictNoPass(t *testing.T) {
 			}.Counted()
 		}
 		a := ratio{bad: read("bad"), total: read("total")}
-		c := ratioCheck(0.05)
+		c := ratioOf(0.05)
 		all := []source.Reading{a.bad, a.total}
 		got := judgeRatio(c, a, rapid.IntRange(0, 3).Draw(t, "streak"))
 		require.NotEmpty(t, got.Verdict)

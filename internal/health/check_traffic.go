@@ -27,7 +27,7 @@ type requests struct {
 }
 
 // requests counts both arms' requests in the window.
-func (m *Evaluator) requests(ctx context.Context, w source.Window) requests {
+func (m *Stage) requests(ctx context.Context, w source.Window) requests {
 	compared := len(m.binding.Control) > 0
 	e := m.source.Count(ctx, m.spec.Traffic, source.Exposed, w, source.EmptyIsUnknown)
 	if e.Covered == 0 && e.Steady == nil && e.Verdict == "" {
@@ -63,7 +63,7 @@ func (m *Evaluator) requests(ctx context.Context, w source.Window) requests {
 }
 
 // whole scales a count from the targets and the time that were read to all.
-func (m *Evaluator) whole(r source.Reading, a source.Arm) float64 {
+func (m *Stage) whole(r source.Reading, a source.Arm) float64 {
 	read, of := m.source.Coverage(m.spec.Traffic, a)
 	v := r.Value
 	if r.Steady != nil {
@@ -90,7 +90,7 @@ const (
 )
 
 // traffic judges whether the exposed targets still get their share.
-func (m *Evaluator) traffic(ctx context.Context, w source.Window) Result {
+func (m *Stage) traffic(ctx context.Context, w source.Window) Result {
 	r := m.requests(ctx, w)
 	res := Result{Check: spec.CheckTraffic, Samples: r.mine}
 	for _, from := range r.from {
@@ -114,7 +114,7 @@ func (m *Evaluator) traffic(ctx context.Context, w source.Window) Result {
 
 // trafficLevel is how likely a look may be, at most, to take chance for a loss: looks
 // share what the stage has.
-func (m *Evaluator) trafficLevel() float64 {
+func (m *Stage) trafficLevel() float64 {
 	looks := max(1, m.binding.Bake/max(1, m.spec.Every.Std()))
 	return m.spec.Budget(spec.CheckTraffic, m.binding.Stages) / float64(looks)
 }

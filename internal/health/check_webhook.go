@@ -43,32 +43,47 @@ type question struct {
 	At    time.Time `json:"at"`
 }
 
-// webhook asks a judge of the user's own. Whatever is not an answer by the contract
+// WebhookForm is a judge of the user's own.
+func WebhookForm() Form {
+	return Form{
+		Name: "webhook", Is: func(c spec.Check) bool { return c.Webhook != nil },
+		Open: func(s *Stage, c spec.Check) (Check, error) { return webhookCheck{s, c}, nil },
+	}
+}
+
+// webhookCheck asks it.
+type webhookCheck struct {
+	*Stage
+	check spec.Check
+}
+
+// Judge asks a judge of the user's own. Whatever is not an answer by the contract
 // is NODATA.
-func (m *Evaluator) webhook(ctx context.Context, c spec.Check, at lookInput) judged {
+func (m webhookCheck) Judge(ctx context.Context, at Look) Judged {
+	c := m.check
 	res := Result{Check: c.Name}
 	u, err := url.Parse(c.Webhook.URL)
 	if err != nil || u.Host == "" {
-		return judged{Result: res.without(source.NoData("", "webhook.url: is not a URL"))}
+		return Judged{Result: res.without(source.NoData("", "webhook.url: is not a URL"))}
 	}
 	res.Queries = []string{source.Cut("POST to "+u.Host, maxQuery)} // its path may hold what nobody should read
 	var token secret.Secret
 	if c.Webhook.Token != "" {
 		if token, err = secret.Resolve(c.Webhook.Token); err != nil {
-			return judged{Result: res.without(source.NoData("", "webhook.token: %s", source.Cut(err.Error(), 200)))}
+			return Judged{Result: res.without(source.NoData("", "webhook.token: %s", source.Cut(err.Error(), 200)))}
 		}
 	}
 	res.Verdict, res.Sentence, err = m.rule(ctx, c, token, at.At)
 	if err != nil {
-		return judged{Result: res.without(source.NoData("", "no usable answer from %s: %s", u.Host, said(err.Error(), 200, token)))}
+		return Judged{Result: res.without(source.NoData("", "no usable answer from %s: %s", u.Host, said(err.Error(), 200, token)))}
 	}
 	if res.Sentence = said(res.Sentence, maxReason, token); strings.TrimSpace(res.Sentence) == "" {
 		res.Sentence = "the judge gave no reason"
 	}
 	if res.Verdict == Pass || res.Verdict == Fail {
-		return tolerate(c, res, res.Verdict == Fail, at.streak)
+		return tolerate(c, res, res.Verdict == Fail, at.Streak)
 	}
-	return judged{Result: res}
+	return Judged{Result: res}
 }
 
 // said is what the other side says, cut to n bytes: the token is taken out first, or a
@@ -76,7 +91,7 @@ func (m *Evaluator) webhook(ctx context.Context, c spec.Check, at lookInput) jud
 func said(text string, n int, token secret.Secret) string { return source.Cut(token.Redact(text), n) }
 
 // rule sends the question and reads the answer.
-func (m *Evaluator) rule(ctx context.Context, c spec.Check, token secret.Secret, at time.Time) (Verdict, string, error) {
+func (m webhookCheck) rule(ctx context.Context, c spec.Check, token secret.Secret, at time.Time) (Verdict, string, error) {
 	b := m.binding
 	q := question{
 		Check: c.Name, Unit: b.Unit, Release: b.Release, Previous: b.Previous, Stage: b.Stage,

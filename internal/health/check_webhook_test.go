@@ -208,7 +208,7 @@ func TestWebhookBeforeTheChange(t *testing.T) {
 	t.Cleanup(s.Close)
 	h := webhookSpec(s.URL)
 	h.Checks[0].Webhook.Token = ""
-	m, err := Open(h, Binding{Scope: source.Scope{Unit: "edge", Stage: "canary"}}, Deps{})
+	m, err := Open(h, Binding{Scope: source.Scope{Unit: "edge", Stage: "canary"}}, Deps{Sources: sources, Forms: forms})
 	require.NoError(t, err)
 	r, err := m.LookAll(t.Context(), time.Now())
 	require.NoError(t, err)

@@ -50,7 +50,7 @@ func TestMeansAfterARollback(t *testing.T) {
 	h, b := promSpec(orders()), meansBinding()
 	h.StaleAfter = seconds(7200)
 	b.Since, b.Bake, b.Recovering = looked, 10*time.Minute, true
-	m, err := Open(h, b, Deps{Transport: shops(func(i int) float64 {
+	m, err := Open(h, b, Deps{Sources: sources, Forms: forms, Transport: shops(func(i int) float64 {
 		v := 100 + 30*float64(i%5)
 		if i < 8 {
 			v *= .6

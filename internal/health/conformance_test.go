@@ -144,7 +144,7 @@ func fourTargets() health.Binding {
 
 func (r rig) open(t *testing.T) *health.Evaluator {
 	t.Helper()
-	m, err := health.Open(r.health, r.binding, health.Deps{Transport: r.net})
+	m, err := health.Open(r.health, r.binding, health.Deps{Sources: sources, Forms: forms, Transport: r.net})
 	require.NoError(t, err)
 	return m
 }

@@ -272,7 +272,7 @@ func tellPrometheus(t *testing.T, r rig, all []story) func(*testing.T, int, int)
 		t.Helper()
 		h := all[i].health(r.health)
 		h.Prometheus = address
-		m, err := health.Open(h, named(r.binding, fmt.Sprintf("s%d-%d-", i, n)), health.Deps{})
+		m, err := health.Open(h, named(r.binding, fmt.Sprintf("s%d-%d-", i, n)), health.Deps{Sources: sources, Forms: forms})
 		require.NoError(t, err)
 		return m
 	}

@@ -13,7 +13,7 @@ const whollyCovered = 0.9
 // covered is the share of the window that the source was there to see, by how many
 // samples it has now and had before the stage; 0 when that is all of it, or unknown.
 // Without a control nothing else tells missing traffic from missing samples.
-func (m *Evaluator) covered(ctx context.Context, w source.Window) float64 {
+func (m *Stage) covered(ctx context.Context, w source.Window) float64 {
 	usual := m.binding.Before.Density
 	if usual <= 0 || len(m.binding.Control) > 0 {
 		return 0

@@ -57,7 +57,7 @@ func TestBaselineNotesTheDensity(t *testing.T) {
 		Exposed int
 		want    float64
 	}{{4, 0.2}, {2, 0}} {
-		m, err := Open(h, promBinding(4, tc.Exposed), Deps{Transport: answers(vector("60"))})
+		m, err := Open(h, promBinding(4, tc.Exposed), Deps{Sources: sources, Forms: forms, Transport: answers(vector("60"))})
 		require.NoError(t, err)
 		b, err := m.Baseline(t.Context(), looked)
 		require.NoError(t, err)

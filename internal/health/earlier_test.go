@@ -57,7 +57,7 @@ func TestPastWithoutEarlierRollouts(t *testing.T) {
 	past := func(earlier ...source.Span) [][]float64 {
 		b := promBinding(8, 2)
 		b.Bake, b.Earlier = 10*time.Minute, earlier
-		m, err := Open(promSpec(against()), b, Deps{Transport: server})
+		m, err := Open(promSpec(against()), b, Deps{Sources: sources, Forms: forms, Transport: server})
 		require.NoError(t, err)
 		before, err := m.measure(t.Context(), looked)
 		require.NoError(t, err)

@@ -13,7 +13,6 @@ import (
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health/source"
-	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -44,26 +43,18 @@ type Deps struct {
 	Transport http.RoundTripper
 	// Dial opens connections for probes; nil is net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Sources and Forms are what a spec can name in this build.
+	Sources source.Kinds
+	Forms   Forms
 }
 
 // Evaluator reads one stage's numbers and judges them. It is not safe for concurrent
 // use. Build it with Open.
 type Evaluator struct {
-	spec    spec.Health
-	binding Binding
-	driver  driver.Driver
-	client  *http.Client
-	dial    func(ctx context.Context, network, address string) (net.Conn, error)
-	// source is what the stage as a whole is read from, and open readies another one for
-	// some of its targets.
-	source  source.Source
-	open    func(source.Scope) (source.Source, error)
+	stage   *Stage
+	checks  []openCheck // in the order of the spec
 	streaks map[string]int
 	last    time.Time // of the newest look that judged
-	// comparisons are those checks that add up look by look, by name.
-	comparisons map[string][]*comparison
-	// means are those that compare means.
-	means map[string]*meansCheck
 }
 
 // Open readies an Evaluator for a stage. The spec must be valid and complete. Its error
@@ -72,39 +63,52 @@ func Open(h spec.Health, b Binding, d Deps) (*Evaluator, error) {
 	if d.Driver == nil && !slices.Contains(h.Without, spec.CheckAlive) {
 		return nil, errors.New("expected a driver, which the check \"alive\" asks")
 	}
-	m := &Evaluator{spec: h, binding: b, driver: d.Driver, streaks: map[string]int{}}
-	m.client = newClient(d.Transport)
-	if m.dial = d.Dial; m.dial == nil {
-		m.dial = (&net.Dialer{}).DialContext
+	s := &Stage{spec: h, binding: b, driver: d.Driver, client: newClient(d.Transport), dial: d.Dial}
+	if s.dial == nil {
+		s.dial = (&net.Dialer{}).DialContext
 	}
-	if err := m.ready(); err != nil {
+	s.open = func(scope source.Scope) (source.Source, error) {
+		return d.Sources.Open(h, scope, source.Deps{Transport: d.Transport})
+	}
+	var err error
+	if s.source, err = s.open(b.Scope); err != nil {
 		return nil, err
 	}
-	sources, err := sourceOf(h)
-	if err != nil {
+	if s.spec.Checks, err = expandHistograms(h.Checks, s.source); err != nil {
 		return nil, err
 	}
-	m.open = func(s source.Scope) (source.Source, error) { return sources(h, s, source.Deps{Transport: d.Transport}) }
-	if m.source, err = m.open(b.Scope); err != nil {
-		return nil, err
+	m := &Evaluator{stage: s, streaks: map[string]int{}}
+	for _, c := range s.spec.Checks {
+		one := openCheck{spec: c, form: d.Forms.of(c)}
+		if one.Check, err = one.form.Open(s, c); err != nil {
+			return nil, fmt.Errorf("check %q: %w", c.Name, err)
+		}
+		m.checks = append(m.checks, one)
 	}
-	if m.spec.Checks, err = expandHistograms(h.Checks, m.source); err != nil {
-		return nil, err
+	return m, nil
+}
+
+// keepers are the checks that add up what they saw, by name.
+func (m *Evaluator) keepers() map[string]keeper {
+	out := map[string]keeper{}
+	for _, c := range m.checks {
+		if k, ok := c.Check.(keeper); ok {
+			out[c.spec.Name] = k
+		}
 	}
-	m.openMeans()
-	return m, m.openComparisons()
+	return out
 }
 
 // Look reads and judges every check at a moment; of the exposed targets it asks a
 // sample whether they are alive. Its error is only ctx's: trouble with data is a
 // verdict.
 func (m *Evaluator) Look(ctx context.Context, at time.Time) (Report, error) {
-	return m.look(ctx, at, m.binding.few(aliveSample))
+	return m.look(ctx, at, m.stage.binding.few(aliveSample))
 }
 
 // LookAll is Look, but asks every exposed target whether it is alive.
 func (m *Evaluator) LookAll(ctx context.Context, at time.Time) (Report, error) {
-	return m.look(ctx, at, m.binding.Exposed)
+	return m.look(ctx, at, m.stage.binding.Exposed)
 }
 
 const (
@@ -113,73 +117,58 @@ const (
 )
 
 func (m *Evaluator) look(ctx context.Context, at time.Time, ask []fleet.Target) (Report, error) {
-	report := Report{At: at}
-	begin := m.binding.Since.Add(m.spec.Warmup.Std())
-	w := source.Window{From: source.Later(begin, at.Add(-m.spec.Window.Std())), At: at}
-	if quiet := m.binding.quiet(); m.unchanged() && quiet.After(w.From) {
-		w.From = source.Later(w.From, quiet)
-		if least := at.Add(-m.spec.Every.Std()); w.From.After(least) {
-			w.From = least
-		}
-	}
-	warming := at.Sub(begin) < m.spec.Every.Std()
+	report, s := Report{At: at}, m.stage
+	begin := s.binding.Since.Add(s.spec.Warmup.Std())
+	w := s.window(at, begin)
+	warming := at.Sub(begin) < s.spec.Every.Std()
 	data, cancel := context.WithTimeout(ctx, source.LookLimit)
 	defer cancel()
-	m.source.Refresh(data, at, w.From)
-	for _, s := range m.otherSources() {
-		s.Refresh(data, at, w.From)
+	s.source.Refresh(data, at, w.From)
+	for _, k := range m.keepers() {
+		for _, other := range k.sources() {
+			other.Refresh(data, at, w.From)
+		}
 	}
 	// A look just after another sees the same breach, not the next one in a row.
-	again := at.Sub(m.last).Abs() < m.spec.Every.Std()/2
+	again := at.Sub(m.last).Abs() < s.spec.Every.Std()/2
 	if !warming {
 		m.last = at
 	}
-	var asks []func() judged
-	add := func(check string, f func() judged) {
+	var asks []func() Judged
+	add := func(check string, f func() Judged) {
 		if warming {
-			f = func() judged { return judged{Result: warmingUp(check, begin.Add(m.spec.Every.Std()))} }
+			f = func() Judged { return Judged{Result: warmingUp(check, begin.Add(s.spec.Every.Std()))} }
 		}
 		asks = append(asks, f)
 	}
-	for _, c := range m.spec.Checks {
-		add(c.Name, func() judged {
-			return m.judge(ctx, data, c, lookInput{Window: w, ask: ask, streak: m.streak(c.Name, again)})
+	for _, c := range m.checks {
+		add(c.spec.Name, func() Judged {
+			return c.judge(ctx, data, s, Look{Window: w, Ask: ask, Streak: m.streak(c.spec.Name, again)})
 		})
 	}
-	if !slices.Contains(m.spec.Without, spec.CheckTraffic) {
-		add(spec.CheckTraffic, func() judged { return judged{Result: m.traffic(data, w)} })
+	if !slices.Contains(s.spec.Without, spec.CheckTraffic) {
+		add(spec.CheckTraffic, func() Judged { return Judged{Result: s.traffic(data, w)} })
 	}
-	if !slices.Contains(m.spec.Without, spec.CheckAlive) { // its answer needs no warming up
+	if !slices.Contains(s.spec.Without, spec.CheckAlive) { // its answer needs no warming up
 		booting := at.Before(begin)
-		asks = append(asks, func() judged { return m.alive(ctx, ask, booting, m.streak(spec.CheckAlive, again)) })
+		asks = append(asks, func() Judged { return s.alive(ctx, ask, booting, m.streak(spec.CheckAlive, again)) })
 	}
 	for i, res := range together(asks) {
 		m.remember(res, again)
-		if i < len(m.spec.Checks) {
-			c := m.spec.Checks[i]
-			idle := m.means[c.Name] != nil && m.means[c.Name].idle && res.Verdict == Unexercised
-			res.Advisory, res.CanShow = c.Advisory || idle, m.binding.Adaptive != nil && (compares(c) || c.Means())
+		if i < len(m.checks) {
+			_, keeps := m.checks[i].Check.(keeper)
+			res.Advisory = res.Advisory || m.checks[i].spec.Advisory
+			res.CanShow = s.binding.Adaptive != nil && keeps
 		}
 		report.Results = append(report.Results, res.Result)
 	}
 	return report, ctx.Err()
 }
 
-// otherSources are those of checks that do not read the meter's own.
-func (m *Evaluator) otherSources() []source.Source {
-	var out []source.Source
-	for _, c := range m.parts() {
-		for _, s := range c.strata {
-			out = append(out, s.source)
-		}
-	}
-	return slices.DeleteFunc(out, func(s source.Source) bool { return s == m.source })
-}
-
 // together asks everything at once and answers in order. Sources bound what they
 // do at a time.
-func together(asks []func() judged) []judged {
-	out := make([]judged, len(asks))
+func together(asks []func() Judged) []Judged {
+	out := make([]Judged, len(asks))
 	var wg sync.WaitGroup
 	for i, ask := range asks {
 		wg.Go(func() { out[i] = ask() })
@@ -190,9 +179,9 @@ func together(asks []func() judged) []judged {
 
 // remember keeps a check's streak of breaches. A look that cannot be judged
 // neither lengthens nor ends it.
-func (m *Evaluator) remember(res judged, again bool) {
+func (m *Evaluator) remember(res Judged, again bool) {
 	switch {
-	case res.breach:
+	case res.Breach:
 		m.streaks[res.Check] = m.streak(res.Check, again) + 1
 	case res.Verdict == Pass:
 		delete(m.streaks, res.Check)
@@ -209,26 +198,4 @@ func (m *Evaluator) streak(check string, again bool) int {
 
 func warmingUp(check string, until time.Time) Result {
 	return Result{Check: check, Verdict: Unexercised, Sentence: fmt.Sprintf("warming up, evidence counts from %s", until.UTC().Format("15:04:05 MST"))}
-}
-
-// sampled says so when an expression was read on some of the exposed targets.
-func (m *Evaluator) sampled(expr string) string {
-	if read, of := m.source.Coverage(expr, source.Exposed); read < of {
-		return fmt.Sprintf(" [read on %s of %s targets]", humanize.Integer(float64(read)), humanize.Integer(float64(of)))
-	}
-	return ""
-}
-
-// ratio reads the bad and total events of one arm, of all its targets together.
-func (m *Evaluator) ratio(ctx context.Context, c spec.Check, a source.Arm, w source.Window) ratio {
-	return m.events(ctx, c, w, func(expr string, _ int, l source.OnEmpty) source.Reading { return m.source.Count(ctx, expr, a, w, l) })
-}
-
-// begin is since when evidence counts in a look; before anything was applied all of it
-// does.
-func (m *Evaluator) begin(at lookInput) time.Time {
-	if m.unchanged() {
-		return at.From
-	}
-	return m.binding.Since.Add(m.spec.Warmup.Std())
 }

@@ -13,7 +13,7 @@ import (
 // events reads a check's bad and total events, by what reads one expression: the total,
 // which is 0, or the bad ones, 1. Of a histogram those above the bound are all but those
 // that are not; where it is not kept in one form, another is asked for.
-func (m *Evaluator) events(ctx context.Context, c spec.Check, w source.Window, read func(expr string, which int, l source.OnEmpty) source.Reading) ratio {
+func (m *Stage) events(ctx context.Context, c spec.Check, w source.Window, read func(expr string, which int, l source.OnEmpty) source.Reading) ratio {
 	total := read(c.Whole(c.Total, m.spec), 0, source.EmptyIsUnknown)
 	for _, other := range slowForms(c, m.source) {
 		if !total.Empty || other.Total == c.Total {

@@ -118,7 +118,7 @@ func (f *farm) binding(n int) Binding {
 
 func (f *farm) open(t *testing.T, h spec.Health, b Binding) *Evaluator {
 	t.Helper()
-	m, err := Open(h, b, Deps{Driver: f, Transport: f})
+	m, err := Open(h, b, Deps{Sources: sources, Forms: forms, Driver: f, Transport: f})
 	require.NoError(t, err)
 	return m
 }
@@ -127,7 +127,7 @@ func seconds(n int) spec.Duration { return spec.Duration(time.Duration(n) * time
 
 func num(v float64) *spec.Number { return new(spec.Number(v)) }
 
-func ratioCheck(most float64) spec.Check {
+func ratioOf(most float64) spec.Check {
 	return spec.Check{Name: "errors", Bad: `requests_total{code=~"5.."}`, Total: "requests_total", Max: num(most), MinSamples: 100}
 }
 

@@ -21,7 +21,7 @@ func TestMoreHarmNeverPassesMore(t *testing.T) {
 	rank := map[Verdict]int{Pass: 0, Unexercised: 1, Fail: 2}
 	rapid.Check(t, func(t *rapid.T) {
 		total := rapid.IntRange(100, 5000).Draw(t, "total")
-		c := ratioCheck(rapid.Float64Range(0, 1).Draw(t, "max"))
+		c := ratioOf(rapid.Float64Range(0, 1).Draw(t, "max"))
 		bad := rapid.IntRange(0, total-1).Draw(t, "bad")
 		more := rapid.IntRange(bad, min(total, bad+10)).Draw(t, "more")
 		less := judgeRatio(c, counts(float64(bad), float64(total)), 0)
@@ -36,7 +36,7 @@ func TestNothingPassesWithoutNumbers(t *testing.T) {
 		for i := range 2 {
 			n := [2]float64{1, 1000}
 			n[i] = v
-			got := judgeRatio(ratioCheck(0), counts(n[0], n[1]), 0)
+			got := judgeRatio(ratioOf(0), counts(n[0], n[1]), 0)
 			require.Equal(t, NoData, got.Verdict, "%v: %s", n, got.Sentence)
 		}
 	}
@@ -71,7 +71,7 @@ func TestTheSameBreachCountsOnce(t *testing.T) {
 	}{{10 * time.Second, Unexercised}, {11 * time.Second, Unexercised}, {12 * time.Second, Unexercised}, {17 * time.Second, Fail}} {
 		require.Equal(t, step.want, f.look(t, m, step.after).Results[0].Verdict, "%s", step.after)
 		s := m.State()
-		m = f.open(t, m.spec, f.binding(1))
+		m = f.open(t, m.stage.spec, f.binding(1))
 		require.NoError(t, m.Restore(s))
 	}
 }
@@ -79,7 +79,7 @@ func TestTheSameBreachCountsOnce(t *testing.T) {
 // What a counter has grown by since a look on a clock far ahead says nothing.
 func TestStateFromTheFutureIsNoEvidence(t *testing.T) {
 	f := newFarm(t, 2)
-	m := f.open(t, quiet(scrapeSpec(ratioCheck(0.05))), f.binding(1))
+	m := f.open(t, quiet(scrapeSpec(ratioOf(0.05))), f.binding(1))
 	f.look(t, m, 5*time.Second)
 	f.serve("*", 0, 1000)
 	f.look(t, m, time.Hour)
@@ -91,7 +91,7 @@ func TestStateFromTheFutureIsNoEvidence(t *testing.T) {
 // Time between looks that is longer than staleAfter does not keep evidence away.
 func TestSlowLooks(t *testing.T) {
 	f := newFarm(t, 2)
-	h := quiet(scrapeSpec(ratioCheck(0.05)))
+	h := quiet(scrapeSpec(ratioOf(0.05)))
 	h.Every, h.StaleAfter, h.Window = seconds(60), seconds(10), seconds(300)
 	m := f.open(t, h, f.binding(1))
 	f.look(t, m, time.Minute)
@@ -107,7 +107,7 @@ func TestMisspeltFailuresAreNotNone(t *testing.T) {
 		`request_errors_total`:          NoData,
 	} {
 		f := newFarm(t, 2)
-		c := ratioCheck(0.05)
+		c := ratioOf(0.05)
 		c.Bad = bad
 		m := f.open(t, quiet(scrapeSpec(c)), f.binding(1))
 		f.look(t, m, 5*time.Second)
@@ -120,7 +120,7 @@ func TestMisspeltFailuresAreNotNone(t *testing.T) {
 // What is counted of failures is evidence even when their series is gone again.
 func TestFailuresOfAProgramThatRestarted(t *testing.T) {
 	f := newFarm(t, 2)
-	m := f.open(t, quiet(scrapeSpec(ratioCheck(0.05))), f.binding(1))
+	m := f.open(t, quiet(scrapeSpec(ratioOf(0.05))), f.binding(1))
 	f.look(t, m, 5*time.Second)
 	f.serve("*", 500, 1000)
 	require.Equal(t, Fail, f.look(t, m, 10*time.Second).Results[0].Verdict)
@@ -134,7 +134,7 @@ func TestARestartIsNoMissingTraffic(t *testing.T) {
 	f := newFarm(t, 10)
 	b := f.binding(2)
 	b.Before = Baseline{From: f.applied.Add(-time.Minute), At: f.applied, Exposed: 4000, Control: 16_000}
-	m := f.open(t, scrapeSpec(ratioCheck(0.05)), b)
+	m := f.open(t, scrapeSpec(ratioOf(0.05)), b)
 	f.serve("*", 0, 5000)
 	f.look(t, m, 5*time.Second)
 	for i := 1; i <= 6; i++ {

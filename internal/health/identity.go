@@ -14,11 +14,13 @@ import (
 // from the others, or from those that fitted before: it lacks a label of its name there,
 // or has the name of another. Its addresses are spec.AddressUses' affair. It asks nobody,
 // and is not safe for concurrent use.
-func CheckIdentity(h spec.Health, others []fleet.Target) func(fleet.Target) error {
+func CheckIdentity(h spec.Health, kinds spec.Kinds, others []fleet.Target) func(fleet.Target) error {
+	from := kinds.Source(h)
+	labels := from != nil && from.Traits().Parts // it knows targets by a label
 	taken := map[string]string{}
 	each := slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return c.Each != "" || c.Means() })
 	identify := func(t fleet.Target) error {
-		if h.Prometheus == "" {
+		if !labels {
 			return nil
 		}
 		v, err := tmpl.Fill(h.Identify.Value, tmpl.ForTarget(t.ID, t.Address, t.Labels))

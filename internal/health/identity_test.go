@@ -28,14 +28,14 @@ func TestFit(t *testing.T) {
 		"one name for all":  {spec.Health{Prometheus: "http://p", Identify: by}, same, ""},
 		"a name of its own": {spec.Health{Prometheus: "http://p", Identify: by, Checks: each}, bare, ""},
 	} {
-		err := health.CheckIdentity(tc.health, others)(tc.target)
+		err := health.CheckIdentity(tc.health, spec.Kinds{}, others)(tc.target)
 		if tc.says == "" {
 			require.NoError(t, err, name)
 			continue
 		}
 		require.ErrorContains(t, err, tc.says, name)
 	}
-	fit := health.CheckIdentity(spec.Health{Prometheus: "http://p", Identify: by, Checks: each}, others)
+	fit := health.CheckIdentity(spec.Health{Prometheus: "http://p", Identify: by, Checks: each}, spec.Kinds{}, others)
 	require.NoError(t, fit(bare))
 	require.NoError(t, fit(bare), "a target does not stand in its own way")
 	require.ErrorContains(t, fit(fleet.Target{ID: "newer", Address: bare.Address}), "as target new does")

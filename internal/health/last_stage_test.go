@@ -26,10 +26,10 @@ func TestFitKnowsChecksOfMeans(t *testing.T) {
 		b.Exposed[i].Labels = map[string]string{"host": fmt.Sprint("h", i)}
 	}
 	late := fleet.Target{ID: "late", Address: "10.0.1.1:80", Labels: map[string]string{"host": "h3"}}
-	err := CheckIdentity(h, b.Exposed)(late)
+	err := CheckIdentity(h, spec.Kinds{}, b.Exposed)(late)
 	b.Cohort, b.Control = []fleet.Target{late}, nil
 	b.Exposed = append(b.Exposed, late)
-	_, open := Open(h, b, Deps{Transport: shops(func(int) float64 { return 1 })})
+	_, open := Open(h, b, Deps{Sources: sources, Forms: forms, Transport: shops(func(int) float64 { return 1 })})
 	require.Error(t, open)
 	require.Error(t, err, "Fit lets it in, and then Open says: %s", open)
 }
@@ -42,7 +42,7 @@ func TestSweepOfTooFewForMeans(t *testing.T) {
 	b.Stage, b.Cohort, b.Control = spec.StageSweep, b.Exposed[38:], nil
 	b.Since, b.Bake, b.Stages = looked, 5*time.Minute, 3
 	b.Before.Means = map[string]map[string]float64{"orders": {"t38": 100, "t39": 100}}
-	m, err := Open(h, b, Deps{Transport: shops(func(i int) float64 { return 100 })})
+	m, err := Open(h, b, Deps{Sources: sources, Forms: forms, Transport: shops(func(i int) float64 { return 100 })})
 	require.NoError(t, err)
 	var res Result
 	for n := range 40 {
@@ -123,13 +123,13 @@ func TestLastStageComparesItsOwnTargets(t *testing.T) {
 		}
 		return .8
 	})
-	m, err := Open(h, b, Deps{Transport: source})
+	m, err := Open(h, b, Deps{Sources: sources, Forms: forms, Transport: source})
 	require.NoError(t, err)
 	b.Before, err = m.Baseline(t.Context(), looked)
 	require.NoError(t, err)
 	require.NotEmpty(t, b.Before.Past["slow"].Looks)
 	b.Since = looked
-	m, err = Open(h, b, Deps{Transport: source})
+	m, err = Open(h, b, Deps{Sources: sources, Forms: forms, Transport: source})
 	require.NoError(t, err)
 	var res Result
 	for n := range 60 {

@@ -67,7 +67,7 @@ func TestTrafficIsScaledToThePagesThatWereRead(t *testing.T) {
 	f := newFarm(t, 8)
 	b := f.binding(4)
 	b.Before = Baseline{From: f.applied.Add(-time.Minute), At: f.applied, Exposed: 1200, Control: 1200}
-	m := f.open(t, scrapeSpec(ratioCheck(0.05)), b)
+	m := f.open(t, scrapeSpec(ratioOf(0.05)), b)
 	f.look(t, m, 5*time.Second)
 	f.fail("t0", errors.New("connection refused"))
 	f.fail("t1", errors.New("connection refused"))

@@ -98,7 +98,7 @@ func look1(t tester, c spec.Check, a answering) Result {
 	}
 	f := farm{applied: time.Unix(1772366460-60, 0)}
 	f.targets = newFarmTargets(2)
-	m, err := Open(h, f.binding(1), Deps{Transport: a, Dial: a.dial})
+	m, err := Open(h, f.binding(1), Deps{Sources: sources, Forms: forms, Transport: a, Dial: a.dial})
 	require.NoError(t, err)
 	r, err := m.LookAll(t.Context(), f.applied.Add(time.Minute))
 	require.NoError(t, err)

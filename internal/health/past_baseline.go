@@ -83,7 +83,7 @@ func (m *Evaluator) Baseline(ctx context.Context, at time.Time) (Baseline, error
 		if err != nil || !b.lacks() || n == baselineAttempts || time.Since(began) > baselinePatience {
 			return b, err
 		}
-		if err := pause.For(ctx, m.spec.Every.Std()); err != nil {
+		if err := pause.For(ctx, m.stage.spec.Every.Std()); err != nil {
 			return Baseline{}, err
 		}
 	}
@@ -111,35 +111,23 @@ func (b Baseline) lacks() bool {
 
 // measure measures a baseline once.
 func (m *Evaluator) measure(ctx context.Context, at time.Time) (Baseline, error) {
-	m.binding.Since = time.Time{} // nothing has been applied yet
-	w, err := m.source.Baseline(ctx, at)
+	s := m.stage
+	s.binding.Since = time.Time{} // nothing has been applied yet
+	w, err := s.source.Baseline(ctx, at)
 	if err != nil {
 		return Baseline{}, err
 	}
 	b := Baseline{From: w.From, At: w.At}
-	b.Missing, b.Alerts, b.Past = m.missing(ctx, w), m.firingBefore(ctx), m.history(ctx, w)
-	b.Means = m.pastMeans(ctx, w)
-	for _, c := range m.spec.Checks {
-		if c.Against == "" || c.Each == "" || len(m.binding.Control) > 0 {
-			continue
+	for _, c := range m.checks {
+		if before, ok := c.Check.(measurer); ok {
+			before.measure(ctx, w, &b)
 		}
-		r := m.ratio(ctx, c, source.Exposed, w)
-		kept := Ratio{Bad: r.bad.Value, Total: r.total.Value}
-		if r.total.Verdict != "" {
-			kept.Missing = r.total.Why
-		} else if r.bad.Verdict != "" {
-			kept.Missing = r.bad.Why
-		}
-		if b.Ratios == nil {
-			b.Ratios = map[string]Ratio{}
-		}
-		b.Ratios[c.Name] = kept
 	}
-	if !slices.Contains(m.spec.Without, spec.CheckTraffic) {
-		r := m.requests(ctx, w)
-		b.Bursts = m.bursts(ctx, w.At)
-		if len(m.binding.Control) == 0 {
-			b.Density = source.HistoryOf(m.source).Density(ctx, m.spec.Traffic, w)
+	if !slices.Contains(s.spec.Without, spec.CheckTraffic) {
+		r := s.requests(ctx, w)
+		b.Bursts = s.bursts(ctx, w.At)
+		if len(s.binding.Control) == 0 {
+			b.Density = source.HistoryOf(s.source).Density(ctx, s.spec.Traffic, w)
 		}
 		b.Exposed, b.Control, b.Traffic = r.mine, r.others, cmp.Or(r.trouble.Why, r.doubt.Why)
 	}
@@ -153,27 +141,42 @@ const (
 	maxAllMissing = 2000
 )
 
-// missing finds the targets that have no data before the stage.
-func (m *Evaluator) missing(ctx context.Context, w source.Window) map[string][]string {
-	var out map[string][]string
-	all := 0
-	for _, c := range m.spec.Checks {
-		if c.Each == "" && !c.Means() {
-			continue
-		}
-		e := m.readTargets(ctx, c, w)
-		t := e.tally(c)
-		n := len(t.unknown)
-		if n == 0 || 2*n >= len(e.targets) || n > maxMissing || all+n > maxAllMissing {
-			continue
-		}
-		if out == nil {
-			out = map[string][]string{}
-		}
-		for _, v := range t.unknown {
-			out[c.Name] = append(out[c.Name], v.id)
-		}
-		all += n
+// measure keeps the targets that have no data before the stage and, where no control is
+// left, what to compare with.
+func (m eachCheck) measure(ctx context.Context, w source.Window, b *Baseline) {
+	m.missing(ctx, m.check, w, b)
+	if m.check.Against == "" || len(m.binding.Control) > 0 {
+		return
 	}
-	return out
+	r := m.ratio(ctx, m.check, source.Exposed, w)
+	kept := Ratio{Bad: r.bad.Value, Total: r.total.Value}
+	if r.total.Verdict != "" {
+		kept.Missing = r.total.Why
+	} else if r.bad.Verdict != "" {
+		kept.Missing = r.bad.Why
+	}
+	if b.Ratios == nil {
+		b.Ratios = map[string]Ratio{}
+	}
+	b.Ratios[m.check.Name] = kept
+}
+
+// missing adds the targets of which a check has no data, unless they are most.
+func (m *Stage) missing(ctx context.Context, c spec.Check, w source.Window, b *Baseline) {
+	all := 0
+	for _, ids := range b.Missing {
+		all += len(ids)
+	}
+	e := m.readTargets(ctx, c, w)
+	t := e.tally(c)
+	n := len(t.unknown)
+	if n == 0 || 2*n >= len(e.targets) || n > maxMissing || all+n > maxAllMissing {
+		return
+	}
+	if b.Missing == nil {
+		b.Missing = map[string][]string{}
+	}
+	for _, v := range t.unknown {
+		b.Missing[c.Name] = append(b.Missing[c.Name], v.id)
+	}
 }

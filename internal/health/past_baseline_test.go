@@ -17,7 +17,7 @@ func TestBaselineIsMeasuredAgain(t *testing.T) {
 	for away, want := range map[time.Duration]bool{0: true, 12 * time.Second: true, 20 * time.Second: true, time.Hour: false} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFarm(t, 4)
-			c := ratioCheck(0)
+			c := ratioOf(0)
 			c.Max, c.Against, c.Worse = nil, spec.AgainstControl, num(0.2)
 			if away > 0 {
 				time.AfterFunc(5*time.Second, func() { f.fail("*", errors.New("connection refused")) })

@@ -9,7 +9,7 @@ import (
 )
 
 // bursts is how many requests counted as one before the stage.
-func (m *Evaluator) bursts(ctx context.Context, at time.Time) float64 {
+func (m *Stage) bursts(ctx context.Context, at time.Time) float64 {
 	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
 	own := m.totals(ctx, source.Exposed, at, int(long/step), step)
 	return burstsOf(own, m.totals(ctx, source.Control, at, int(long/step), step), len(m.binding.Control) > 0)
@@ -40,7 +40,7 @@ func burstsOf(own, others []float64, two bool) float64 {
 
 // totals are an arm's requests before the stage, look by look; none where they are not
 // known.
-func (m *Evaluator) totals(ctx context.Context, a source.Arm, at time.Time, looks int, step time.Duration) []float64 {
+func (m *Stage) totals(ctx context.Context, a source.Arm, at time.Time, looks int, step time.Duration) []float64 {
 	if a == source.Control && len(m.binding.Control) == 0 {
 		return nil
 	}

@@ -53,27 +53,21 @@ func (p Past) looks() []judge.Look {
 	return out
 }
 
-// history counts what checks that compare showed before the stage. It lacks those of
-// which nothing is known.
-func (m *Evaluator) history(ctx context.Context, w source.Window) map[string]Past {
-	out := map[string]Past{}
-	for _, c := range m.spec.Checks {
-		if !compares(c) {
+// measure keeps what was counted before the stage, if anything is known of that.
+func (m *comparisonCheck) measure(ctx context.Context, w source.Window, b *Baseline) {
+	for _, part := range m.parts {
+		p := m.pastOf(ctx, m.check, w, part)
+		if len(p.Looks) == 0 && !part.alone {
 			continue
 		}
-		for _, part := range m.comparisons[c.Name] {
-			if p := m.pastOf(ctx, c, w, part); len(p.Looks) > 0 || part.alone {
-				out[key(c, part.group)] = p
-			}
+		if b.Past == nil {
+			b.Past = map[string]Past{}
 		}
+		b.Past[key(m.check, part.group)] = p
 	}
-	if len(out) == 0 {
-		return nil
-	}
-	return out
 }
 
-func (m *Evaluator) pastOf(ctx context.Context, c spec.Check, w source.Window, part *comparison) Past {
+func (m *comparisonCheck) pastOf(ctx context.Context, c spec.Check, w source.Window, part *comparison) Past {
 	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
 	looks := int(long / step)
 	rows := make([][]float64, looks)
@@ -134,7 +128,7 @@ func addPast(ctx context.Context, c spec.Check, s source.Source, a source.Arm, a
 }
 
 // onlyPast is what a source without a past was read for.
-func (m *Evaluator) onlyPast(ctx context.Context, c spec.Check, w source.Window, part *comparison) Past {
+func (m *comparisonCheck) onlyPast(ctx context.Context, c spec.Check, w source.Window, part *comparison) Past {
 	var rows [][]float64
 	for _, a := range source.Arms(part.alone) {
 		r := m.ratio(ctx, c, a, w)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // pastOracle answers range queries as a Prometheus whose counters grow by so much a
@@ -62,7 +64,7 @@ func TestPastOfAPrometheus(t *testing.T) {
 			}
 			return rate
 		})
-		m, err := Open(promSpec(against()), b, Deps{Transport: source})
+		m, err := Open(promSpec(against()), b, Deps{Sources: sources, Forms: forms, Transport: source})
 		require.NoError(t, err)
 		before, err := m.measure(t.Context(), now)
 		require.NoError(t, err)
@@ -77,7 +79,7 @@ func TestPastOfAPrometheus(t *testing.T) {
 // A source that knows nothing of the past leaves a comparison without one.
 func TestNoPast(t *testing.T) {
 	b := promBinding(4, 2)
-	m, err := Open(promSpec(against()), b, Deps{Transport: pastOracle(looked.Add(time.Hour), func(string) float64 { return 1 })})
+	m, err := Open(promSpec(against()), b, Deps{Sources: sources, Forms: forms, Transport: pastOracle(looked.Add(time.Hour), func(string) float64 { return 1 })})
 	require.NoError(t, err)
 	before, err := m.measure(t.Context(), looked)
 	require.NoError(t, err)
@@ -91,12 +93,12 @@ func TestReplays(t *testing.T) {
 	h := promSpec(against())
 	h.Every = seconds(5)
 	to := looked.Add(300 * time.Microsecond)
-	replays, err := Replays(t.Context(), h, b, Deps{Transport: pastOracle(looked.Add(-48*time.Hour), func(query string) float64 {
+	replays, err := Replays(t.Context(), h, b, Deps{Sources: sources, Forms: forms, Transport: pastOracle(looked.Add(-48*time.Hour), func(query string) float64 {
 		if strings.Contains(query, "5..") {
 			return 2
 		}
 		return 100
-	})}, to.Add(-24*time.Hour), to)
+	})}, every, to.Add(-24*time.Hour), to)
 	require.NoError(t, err)
 	require.Len(t, replays, 1)
 	r := replays[0]
@@ -111,7 +113,7 @@ func TestReplays(t *testing.T) {
 		require.InDelta(t, 10, l.Control.Bad, 0.1, "%d", i)
 	}
 
-	replays, err = Replays(t.Context(), h, b, Deps{Transport: pastOracle(looked.Add(-time.Hour), func(string) float64 { return 100 })}, to.Add(-24*time.Hour), to)
+	replays, err = Replays(t.Context(), h, b, Deps{Sources: sources, Forms: forms, Transport: pastOracle(looked.Add(-time.Hour), func(string) float64 { return 100 })}, every, to.Add(-24*time.Hour), to)
 	require.NoError(t, err)
 	require.Empty(t, replays[0].Missing, "most of the span is from before the source was there")
 	require.Len(t, replays[0].Looks, 24*60*60/5)
@@ -119,9 +121,9 @@ func TestReplays(t *testing.T) {
 		require.Equal(t, i >= 23*60*60/5, l.Exposed != nil, "%d", i)
 	}
 
-	_, err = Replays(t.Context(), scrapeSpec(against()), b, Deps{}, to, to)
+	_, err = Replays(t.Context(), scrapeSpec(spec.Check{Name: "errors", Bad: "errors_total", Total: "requests_total", Against: spec.AgainstControl}), b, Deps{Sources: sources, Forms: forms}, every, to, to)
 	require.ErrorIs(t, err, errNoPast)
-	replays, err = Replays(t.Context(), h, b, Deps{Transport: answers(success("vector", "[]"))}, to.Add(-time.Hour), to)
+	replays, err = Replays(t.Context(), h, b, Deps{Sources: sources, Forms: forms, Transport: answers(success("vector", "[]"))}, every, to.Add(-time.Hour), to)
 	require.NoError(t, err)
 	require.NotEmpty(t, replays[0].Missing)
 	require.Empty(t, replays[0].Looks)

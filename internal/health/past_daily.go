@@ -23,7 +23,7 @@ const (
 // which the stage will bake, as in the time before that; 0 where chance explains it, or
 // the source does not reach back so far, or an earlier rollout ran then. A check that has no control cannot tell
 // otherwise what comes with the hour.
-func (m *Evaluator) daily(ctx context.Context, c spec.Check, at time.Time, part *comparison) float64 {
+func (m *comparisonCheck) daily(ctx context.Context, c spec.Check, at time.Time, part *comparison) float64 {
 	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
 	bake := m.binding.Bake.Truncate(step)
 	then := at.Add(-day)
@@ -54,7 +54,7 @@ func rose(before, since sequential.Counts) float64 {
 
 // countedAt is what the stage's targets counted in a span of the past. It is not ok
 // where the source does not know.
-func (m *Evaluator) countedAt(ctx context.Context, c spec.Check, end time.Time, long, step time.Duration, part *comparison) (sum sequential.Counts, ok bool) {
+func (m *comparisonCheck) countedAt(ctx context.Context, c spec.Check, end time.Time, long, step time.Duration, part *comparison) (sum sequential.Counts, ok bool) {
 	for _, st := range part.strata {
 		rows := make([][]float64, int(long/step))
 		if r := addPast(ctx, c, st.source, source.Exposed, end, step, rows); r.Verdict != "" {

@@ -54,7 +54,7 @@ func TestTimeOfDay(t *testing.T) {
 	b := promBinding(4, 4)
 	b.Bake = 10 * time.Minute
 	asked := false
-	m, err := Open(promSpec(against()), b, Deps{Transport: server(&asked)})
+	m, err := Open(promSpec(against()), b, Deps{Sources: sources, Forms: forms, Transport: server(&asked)})
 	require.NoError(t, err)
 	before, err := m.measure(t.Context(), looked)
 	require.NoError(t, err)
@@ -67,7 +67,7 @@ func TestTimeOfDay(t *testing.T) {
 		"ended the next day": {From: looked.Add(-day + 5*time.Minute), To: looked},
 	} {
 		b.Earlier = []source.Span{span}
-		m, err = Open(promSpec(against()), b, Deps{Transport: server(&asked)})
+		m, err = Open(promSpec(against()), b, Deps{Sources: sources, Forms: forms, Transport: server(&asked)})
 		require.NoError(t, err)
 		before, err = m.measure(t.Context(), looked)
 		require.NoError(t, err)
@@ -75,7 +75,7 @@ func TestTimeOfDay(t *testing.T) {
 	}
 
 	asked = false
-	m, err = Open(promSpec(against()), promBinding(4, 2), Deps{Transport: server(&asked)})
+	m, err = Open(promSpec(against()), promBinding(4, 2), Deps{Sources: sources, Forms: forms, Transport: server(&asked)})
 	require.NoError(t, err)
 	before, err = m.measure(t.Context(), looked)
 	require.NoError(t, err)

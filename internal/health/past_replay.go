@@ -13,16 +13,22 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Replay is what a check of a stage, or a group of it, would have looked at in a span
-// of the past in which nothing was changed.
+// Replay is what a check of a stage, or a group of it, would have said in a span of the past
+// in which nothing was changed.
 type Replay struct {
 	Check, Group string
 	// Criteria are what a rollout judges it by.
 	Criteria judge.Criteria
-	// Looks are in order of time, At since the beginning of the span. Those of strata
-	// have the same At.
+	// Span is how long a time was read; 0 where nothing was.
+	Span time.Duration
+	// Looks are those of a check that compares counts, in order of time, At since the
+	// beginning of the span. Those of strata have the same At.
 	Looks []judge.Look
-	// Missing says why there are none; empty where there are some.
+	// Judge is what a check that compares other things would have said, had something been
+	// changed so long after the beginning. Every moment needs its past (see PastSpan) and its
+	// bake in the span. It is safe for concurrent use; nil for a check that has Looks.
+	Judge func(at time.Duration) judge.Outcome
+	// Missing says why nothing was read; empty where something was.
 	Missing string
 }
 
@@ -33,21 +39,18 @@ const maxReplay = 5000
 // errNoPast is for sources that only know the present.
 var errNoPast = errors.New("the spec's source has no past, expected health.prometheus: metrics pages only tell what is now")
 
-// Replays reads the past of a stage's comparisons from a Prometheus, a look every
-// Health.Every. Its error is ctx's, or that the spec's source has no past, or that its
+// Replays reads the past of those checks that add up what they see and are of a kind, a look
+// every Health.Every. Its error is ctx's, or that the spec's source has no past, or that its
 // checks do not go with the fleet; what cannot be read is said in the answer.
-func Replays(ctx context.Context, h spec.Health, b Binding, d Deps, from, to time.Time) ([]Replay, error) {
+func Replays(ctx context.Context, h spec.Health, b Binding, d Deps, of func(spec.Check) bool, from, to time.Time) ([]Replay, error) {
 	m, err := openPast(h, b, d, to)
 	if err != nil {
 		return nil, err
 	}
 	var out []Replay
-	for _, c := range m.spec.Checks {
-		for _, part := range m.comparisons[c.Name] {
-			r := Replay{Check: c.Name, Group: part.group, Criteria: m.criteria(c, len(m.comparisons[c.Name]), part.alone)}
-			rows, why := m.replay(ctx, c, part, from, to)
-			r.Looks, r.Missing = looksOf(rows, m.spec.Every.Std()), why
-			out = append(out, r)
+	for _, c := range m.checks {
+		if k, ok := c.Check.(keeper); ok && of(c.spec) {
+			out = append(out, k.replay(ctx, from, to)...)
 		}
 	}
 	return out, ctx.Err()
@@ -55,9 +58,6 @@ func Replays(ctx context.Context, h spec.Health, b Binding, d Deps, from, to tim
 
 // openPast readies a stage's checks to be asked about the past up to a moment.
 func openPast(h spec.Health, b Binding, d Deps, to time.Time) (*Evaluator, error) {
-	if h.Prometheus == "" {
-		return nil, errNoPast
-	}
 	h.Without = []string{spec.CheckAlive, spec.CheckTraffic}
 	b.Cohort = b.Exposed // in the past nobody ran the release
 	b.Since = to         // criteria are those of a stage
@@ -65,13 +65,29 @@ func openPast(h spec.Health, b Binding, d Deps, to time.Time) (*Evaluator, error
 	if err != nil {
 		return nil, fmt.Errorf("set up health checks: %w", err)
 	}
+	if _, ok := m.stage.source.(source.History); !ok {
+		return nil, errNoPast
+	}
 	return m, nil
 }
 
-// replay reads the rows of a part, in pieces that the source answers. Pieces of which
+// replay reads the looks of every group.
+func (m *comparisonCheck) replay(ctx context.Context, from, to time.Time) []Replay {
+	var out []Replay
+	for _, part := range m.parts {
+		r := Replay{Check: m.check.Name, Group: part.group, Criteria: m.criteria(m.check, len(m.parts), part.alone)}
+		rows, why := m.rows(ctx, m.check, part, from, to)
+		r.Looks, r.Missing = looksOf(rows, m.spec.Every.Std()), why
+		r.Span = time.Duration(len(rows)) * m.spec.Every.Std()
+		out = append(out, r)
+	}
+	return out
+}
+
+// rows reads the rows of a part, in pieces that the source answers. Pieces of which
 // it knows nothing, such as from before it was there, are rows without events; that
 // all of them are is the reason why there are none.
-func (m *Evaluator) replay(ctx context.Context, c spec.Check, part *comparison, from, to time.Time) ([][]float64, string) {
+func (m *comparisonCheck) rows(ctx context.Context, c spec.Check, part *comparison, from, to time.Time) ([][]float64, string) {
 	every := m.spec.Every.Std()
 	var all [][]float64
 	known, none := false, ""

@@ -20,7 +20,7 @@ func TestBeforeTheChangeNumbersAreEnough(t *testing.T) {
 			b.Since, b.Bake = time.Time{}, 0
 			h := promSpec(c)
 			h.StaleAfter = seconds(7200)
-			m, err := Open(h, b, Deps{Transport: source})
+			m, err := Open(h, b, Deps{Sources: sources, Forms: forms, Transport: source})
 			require.NoError(t, err)
 			r, err := m.Look(t.Context(), looked.Add(15*time.Second))
 			require.NoError(t, err)

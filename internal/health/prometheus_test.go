@@ -101,7 +101,7 @@ func promBinding(n, exposed int) Binding {
 
 func lookProm(t *testing.T, h spec.Health, b Binding, transport http.RoundTripper) Report {
 	t.Helper()
-	m, err := Open(h, b, Deps{Transport: transport})
+	m, err := Open(h, b, Deps{Sources: sources, Forms: forms, Transport: transport})
 	require.NoError(t, err)
 	r, err := m.Look(t.Context(), looked)
 	require.NoError(t, err)
@@ -300,10 +300,10 @@ func TestTargetsThatMetricsCannotTellApartAreRefused(t *testing.T) {
 			ts[i].Labels = map[string]string{"region": "eu"}
 		}
 	}
-	_, err := Open(h, b, Deps{})
+	_, err := Open(h, b, Deps{Sources: sources, Forms: forms})
 	require.ErrorContains(t, err, `targets t1 and t2 both appear as instance="eu"`)
 	b.Control[0].Labels, b.Control[1].Labels = map[string]string{"region": "us"}, nil
-	_, err = Open(h, b, Deps{})
+	_, err = Open(h, b, Deps{Sources: sources, Forms: forms})
 	require.ErrorContains(t, err, "t3")
 }
 

@@ -27,7 +27,7 @@ func quiet(h spec.Health) spec.Health {
 
 func TestScrapeCountsWhatCountersGrewBy(t *testing.T) {
 	f := newFarm(t, 4)
-	m := f.open(t, quiet(scrapeSpec(ratioCheck(0.05))), f.binding(2))
+	m := f.open(t, quiet(scrapeSpec(ratioOf(0.05))), f.binding(2))
 	f.serve("*", 900, 1000) // before the first read: nobody knows when
 	require.Equal(t, Unexercised, f.look(t, m, 5*time.Second).Results[0].Verdict)
 	f.serve("*", 901, 1100)
@@ -42,7 +42,7 @@ func TestScrapeCountsWhatCountersGrewBy(t *testing.T) {
 
 func TestScrapeWindowTrails(t *testing.T) {
 	f := newFarm(t, 2)
-	h := quiet(scrapeSpec(ratioCheck(0.05)))
+	h := quiet(scrapeSpec(ratioOf(0.05)))
 	h.Checks[0].MinSamples = 1
 	m := f.open(t, h, f.binding(1))
 	for i := range 60 {
@@ -62,7 +62,7 @@ func TestScrapeWindowTrails(t *testing.T) {
 // After a value that was none, the next one is not taken for all new.
 func TestScrapeMeasuresAnewAfterABrokenValue(t *testing.T) {
 	f := newFarm(t, 2)
-	m := f.open(t, quiet(scrapeSpec(ratioCheck(0.05))), f.binding(1))
+	m := f.open(t, quiet(scrapeSpec(ratioOf(0.05))), f.binding(1))
 	f.serve("*", 5000, 10_000)
 	f.look(t, m, 5*time.Second)
 	f.page("*", "requests_total{code=\"500\"} NaN\n")
@@ -75,7 +75,7 @@ func TestScrapeMeasuresAnewAfterABrokenValue(t *testing.T) {
 
 func TestScrapeUnreadablePages(t *testing.T) {
 	f := newFarm(t, 8)
-	m := f.open(t, quiet(scrapeSpec(ratioCheck(0.05))), f.binding(4))
+	m := f.open(t, quiet(scrapeSpec(ratioOf(0.05))), f.binding(4))
 	f.look(t, m, 5*time.Second)
 	f.fail("t0", errors.New("connection refused\x1b[31m"))
 	f.fail("t1", errors.New("connection refused\x1b[31m"))
@@ -91,7 +91,7 @@ func TestScrapeUnreadablePages(t *testing.T) {
 // Pages that cannot be read for a while are no collapse of traffic.
 func TestUnreadablePagesAreNoMissingTraffic(t *testing.T) {
 	f := newFarm(t, 8)
-	h := scrapeSpec(ratioCheck(0.05))
+	h := scrapeSpec(ratioOf(0.05))
 	b := f.binding(4)
 	b.Before = Baseline{From: f.applied.Add(-time.Minute), At: f.applied, Exposed: 1200, Control: 1200}
 	m := f.open(t, h, b)
@@ -112,7 +112,7 @@ func TestUnreadablePagesAreNoMissingTraffic(t *testing.T) {
 // Growth of an hour ago is no evidence, and neither is what happened meanwhile.
 func TestScrapeAfterAGap(t *testing.T) {
 	f := newFarm(t, 4)
-	h := quiet(scrapeSpec(ratioCheck(0.05)))
+	h := quiet(scrapeSpec(ratioOf(0.05)))
 	h.Window = seconds(600)
 	m := f.open(t, h, f.binding(2))
 	f.look(t, m, 5*time.Second)
@@ -127,7 +127,7 @@ func TestScrapeAfterAGap(t *testing.T) {
 
 func TestScrapeReadsASample(t *testing.T) {
 	f := newFarm(t, 40)
-	h := quiet(scrapeSpec(ratioCheck(0.05)))
+	h := quiet(scrapeSpec(ratioOf(0.05)))
 	h.Scrape.Sample = 5
 	m := f.open(t, h, f.binding(20))
 	f.look(t, m, 5*time.Second)
@@ -141,7 +141,7 @@ func TestScrapeReadsASample(t *testing.T) {
 func TestScrapeBaseline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFarm(t, 4)
-		c := ratioCheck(0)
+		c := ratioOf(0)
 		c.Max, c.Against, c.Worse = nil, spec.AgainstControl, num(0.2)
 		b := f.binding(4) // the last stage
 		go func() {
@@ -170,7 +170,7 @@ func TestBaselineSaysWhatItCouldNotMeasure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFarm(t, 4)
 		f.fail("*", errors.New("connection refused"))
-		c := ratioCheck(0)
+		c := ratioOf(0)
 		c.Max, c.Against, c.Worse = nil, spec.AgainstControl, num(0.2)
 		b := f.binding(4)
 		before, err := f.open(t, scrapeSpec(c), b).Baseline(t.Context(), f.applied)
@@ -192,7 +192,7 @@ func TestVanishingTrafficFails(t *testing.T) {
 	f := newFarm(t, 10)
 	b := f.binding(2)
 	b.Before = Baseline{From: f.applied.Add(-time.Minute), At: f.applied, Exposed: 400, Control: 1600}
-	m := f.open(t, scrapeSpec(ratioCheck(0.05)), b)
+	m := f.open(t, scrapeSpec(ratioOf(0.05)), b)
 	f.look(t, m, 5*time.Second)
 	f.serve("*", 0, 100)
 	f.serve("t0", 0, 0)

@@ -94,7 +94,7 @@ func TestRealPrometheusForms(t *testing.T) {
 	}
 	b := health.Binding{Scope: source.Scope{Unit: "shop", Release: "2.0.0", Stage: "canary", Exposed: targets[:changed], Cohort: targets[:changed], Control: targets[changed:]}, Bake: 15 * time.Second}
 	open := func() *health.Evaluator {
-		m, err := health.Open(h, b, health.Deps{})
+		m, err := health.Open(h, b, health.Deps{Sources: sources, Forms: forms})
 		require.NoError(t, err)
 		return m
 	}
@@ -127,7 +127,7 @@ func TestRealPrometheusForms(t *testing.T) {
 	require.Equal(t, health.NoData, got["misspelt"].Verdict)
 	require.Contains(t, got["misspelt"].Sentence, "no series")
 
-	reruns, err := health.Reruns(t.Context(), h, b, health.Deps{}, time.Now().Add(-20*time.Second), time.Now())
+	reruns, err := health.Replays(t.Context(), h, b, health.Deps{Sources: sources, Forms: forms}, spec.Check.Means, time.Now().Add(-20*time.Second), time.Now())
 	require.NoError(t, err)
 	require.Len(t, reruns, 1)
 	for _, r := range reruns {

@@ -2,12 +2,12 @@ package health
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/health/source"
-	"github.com/sluicehq/sluice/internal/judge"
 )
 
 // State is what an Evaluator must remember between looks, small enough for a
@@ -17,32 +17,28 @@ type State struct {
 	At time.Time `json:"at,omitzero"`
 	// Streaks counts consecutive breaches by check.
 	Streaks map[string]int `json:"streaks,omitempty"`
-	// Comparisons is what checks that compare have seen, by name.
-	Comparisons map[string]CompareState `json:"comparisons,omitempty"`
-	// Means is the same of checks that compare means.
-	Means map[string]judge.MeansState `json:"means,omitempty"`
+	// Checks is what checks that add up have seen, by name.
+	Checks map[string]json.RawMessage `json:"checks,omitempty"`
 	// Source is what the source keeps; empty for one that can be asked again.
 	Source json.RawMessage `json:"source,omitempty"`
 }
 
 // State is what a later Evaluator of the same stage goes on from. It is a copy: later
-// looks do not change it.
+// looks do not change it. What cannot be written is left out, and seen anew.
 func (m *Evaluator) State() State {
 	s := State{At: m.last, Streaks: maps.Clone(m.streaks)}
-	if kept, ok := m.source.(source.Memory); ok {
+	if kept, ok := m.stage.source.(source.Memory); ok {
 		s.Source = kept.State()
 	}
-	for name, c := range m.parts() {
-		if s.Comparisons == nil {
-			s.Comparisons = map[string]CompareState{}
+	for name, k := range m.keepers() {
+		raw, err := k.state()
+		if err != nil {
+			continue
 		}
-		s.Comparisons[name] = c.state()
-	}
-	for name, c := range m.means {
-		if s.Means == nil {
-			s.Means = map[string]judge.MeansState{}
+		if s.Checks == nil {
+			s.Checks = map[string]json.RawMessage{}
 		}
-		s.Means[name] = c.judge.State()
+		s.Checks[name] = raw
 	}
 	return s
 }
@@ -54,24 +50,21 @@ func (m *Evaluator) Restore(s State) error {
 	for check, n := range s.Streaks {
 		m.streaks[check] = max(0, n)
 	}
-	parts := m.parts()
-	for name, kept := range s.Comparisons {
-		if c, ok := parts[name]; !ok || !c.restore(kept) {
-			return otherCheck(name)
+	keepers := m.keepers()
+	for name, raw := range s.Checks {
+		k, ok := keepers[name]
+		if !ok {
+			return fmt.Errorf("check %q: %w", name, errOtherCheck)
+		}
+		if err := k.restore(raw); err != nil {
+			return fmt.Errorf("check %q: %w", name, err)
 		}
 	}
-	for name, kept := range s.Means {
-		if c := m.means[name]; c == nil || !c.judge.Restore(kept) {
-			return otherCheck(name)
-		}
-	}
-	if kept, ok := m.source.(source.Memory); ok && len(s.Source) > 0 {
+	if kept, ok := m.stage.source.(source.Memory); ok && len(s.Source) > 0 {
 		return kept.Restore(s.Source)
 	}
 	return nil
 }
 
-// otherCheck refuses a state.
-func otherCheck(name string) error {
-	return fmt.Errorf("the state of check %q is one of another check", name)
-}
+// errOtherCheck refuses a state.
+var errOtherCheck = errors.New("the state is one of another check")

@@ -16,9 +16,9 @@ import (
 // A watch sends its newest state as a heartbeat while the next look is going on.
 func TestStateIsNotTouchedByLaterLooks(t *testing.T) {
 	f := newFarm(t, 4)
-	each := eachCheck(0.05)
+	each := eachOf(0.05)
 	each.Name = "each"
-	m := f.open(t, scrapeSpec(ratioCheck(0.05), each), f.binding(2))
+	m := f.open(t, scrapeSpec(ratioOf(0.05), each), f.binding(2))
 	_, err := m.Look(t.Context(), f.applied.Add(5*time.Second))
 	require.NoError(t, err)
 	state := m.State()
@@ -49,7 +49,7 @@ func TestRestoreRefusesAStateOfOtherChecks(t *testing.T) {
 		{Parts: []scrape.Part{{Counts: [][2]float64{{1, 2}}}}},
 		{Each: []scrape.EachPart{{Counts: map[string][]float64{"t0": {1}}}}},
 	} {
-		m := f.open(t, scrapeSpec(eachCheck(0.05)), f.binding(2))
+		m := f.open(t, scrapeSpec(eachOf(0.05)), f.binding(2))
 		raw, err := json.Marshal(s)
 		require.NoError(t, err)
 		require.ErrorContains(t, m.Restore(State{Source: raw}), "expected 2")
@@ -61,7 +61,7 @@ func TestRestoreRefusesAStateOfOtherChecks(t *testing.T) {
 func TestRestoredMeterGoesOn(t *testing.T) {
 	looks := func(restart bool) []string {
 		f := newFarm(t, 6)
-		h := scrapeSpec(ratioCheck(0.05), spec.Check{Name: "queue", Value: "queue", Max: num(0.4), Tolerate: 2}, eachCheck(0.05))
+		h := scrapeSpec(ratioOf(0.05), spec.Check{Name: "queue", Value: "queue", Max: num(0.4), Tolerate: 2}, eachOf(0.05))
 		h.Checks[2].Name = "each"
 		b := f.binding(3)
 		m := f.open(t, h, b)
@@ -95,7 +95,7 @@ func TestStateOfManyTargetsAndChecksIsSmall(t *testing.T) {
 	f := newFarm(t, 600)
 	var checks []spec.Check
 	for i := range 20 {
-		c := eachCheck(0.05)
+		c := eachOf(0.05)
 		c.Name, c.Bad = fmt.Sprint("each", i), fmt.Sprintf(`requests_total{code=~"5..",n!="%d"}`, i)
 		checks = append(checks, c)
 	}

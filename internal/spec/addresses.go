@@ -48,7 +48,7 @@ func (s Spec) AddressUses(kinds Kinds) []AddressUse {
 	if d, err := decode(kinds.Drivers, s.Driver.Choice); err == nil {
 		of("driver."+s.Driver.Name, d)
 	}
-	of("health."+kinds.sourceName(s.Health), kinds.Source(s.Health))
+	of("health."+s.Health.SourceName(), kinds.Source(s.Health))
 	for i, c := range s.Health.Checks {
 		if name, form := kinds.Form(c); form != nil {
 			of(strictyaml.Index("health.checks", i)+"."+name, form)

@@ -27,6 +27,9 @@ func Choose(name string, settings any) Choice {
 	return Choice{name, data}
 }
 
+// Decode reads the settings, which were validated, into a pointer.
+func (c Choice) Decode(settings any) error { return json.Unmarshal(c.Settings, settings) }
+
 // MarshalJSON writes an object of one field; of none, where nothing is chosen.
 func (c Choice) MarshalJSON() ([]byte, error) {
 	if c.Name == "" {

@@ -85,13 +85,18 @@ func (k Kinds) Past(h Health) bool {
 	return source != nil && source.Traits().Past
 }
 
-// sourceName is the key of the source of health; empty where there is none.
-func (k Kinds) sourceName(h Health) string {
-	switch {
-	case h.Prometheus != "":
-		return "prometheus"
-	case h.Scrape != nil:
-		return "scrape"
+// SourceName is the key of the source of health; empty where there is none. A spec that is
+// not valid may have several, with "and" between them.
+func (h Health) SourceName() string {
+	var names []string
+	if h.Prometheus != "" {
+		names = append(names, "prometheus")
 	}
-	return h.Source.Name
+	if h.Scrape != nil {
+		names = append(names, "scrape")
+	}
+	if h.Source.Name != "" {
+		names = append(names, h.Source.Name)
+	}
+	return strings.Join(names, " and ")
 }

@@ -44,7 +44,7 @@ func pastOf(series func(query string) map[string]func(at, window float64) float6
 
 // A day of the past of means is read in pieces, and judged as a rollout
 // would: what changed on the exposed targets at noon is found at noon only.
-func TestReruns(t *testing.T) {
+func TestReplaysOfMeans(t *testing.T) {
 	b := promBinding(20, 8)
 	b.Bake, b.Stages = 10*time.Minute, 2
 	h := promSpec(orders())
@@ -67,7 +67,7 @@ func TestReruns(t *testing.T) {
 		}
 		return out
 	})
-	reruns, err := Reruns(t.Context(), h, b, Deps{Transport: source}, from, looked)
+	reruns, err := Replays(t.Context(), h, b, Deps{Sources: sources, Forms: forms, Transport: source}, every, from, looked)
 	require.NoError(t, err)
 	require.Len(t, reruns, 1)
 	for _, r := range reruns {
@@ -80,12 +80,12 @@ func TestReruns(t *testing.T) {
 		}
 	}
 
-	reruns, err = Reruns(t.Context(), h, b, Deps{Transport: answers(success("matrix", "[]"))}, from, looked)
+	reruns, err = Replays(t.Context(), h, b, Deps{Sources: sources, Forms: forms, Transport: answers(success("matrix", "[]"))}, every, from, looked)
 	require.NoError(t, err)
 	for _, r := range reruns {
 		require.NotEmpty(t, r.Missing)
 		require.Nil(t, r.Judge)
 	}
-	_, err = Reruns(t.Context(), scrapeSpec(spec.Check{Name: "orders", Value: "orders", Against: spec.AgainstControl}), b, Deps{}, from, looked)
+	_, err = Replays(t.Context(), scrapeSpec(spec.Check{Name: "orders", Value: "orders", Against: spec.AgainstControl}), b, Deps{Sources: sources, Forms: forms}, every, from, looked)
 	require.ErrorIs(t, err, errNoPast)
 }

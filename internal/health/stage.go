@@ -1,0 +1,71 @@
+package health
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/driver"
+	"github.com/sluicehq/sluice/internal/health/source"
+	"github.com/sluicehq/sluice/internal/humanize"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// Stage is what a check works with: whom it is about, and what it reads through.
+type Stage struct {
+	spec    spec.Health
+	binding Binding
+	driver  driver.Driver
+	client  *http.Client
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	// source is what the stage as a whole is read from, and open readies another one for
+	// some of its targets.
+	source source.Source
+	open   func(source.Scope) (source.Source, error)
+}
+
+// Health is what the spec says of health.
+func (m *Stage) Health() spec.Health { return m.spec }
+
+// Binding says whom the checks are about.
+func (m *Stage) Binding() Binding { return m.binding }
+
+// Source is where the stage as a whole is read.
+func (m *Stage) Source() source.Source { return m.source }
+
+// sampled says so when an expression was read on some of the exposed targets.
+func (m *Stage) sampled(expr string) string {
+	if read, of := m.source.Coverage(expr, source.Exposed); read < of {
+		return fmt.Sprintf(" [read on %s of %s targets]", humanize.Integer(float64(read)), humanize.Integer(float64(of)))
+	}
+	return ""
+}
+
+// ratio reads the bad and total events of one arm, of all its targets together.
+func (m *Stage) ratio(ctx context.Context, c spec.Check, a source.Arm, w source.Window) ratio {
+	return m.events(ctx, c, w, func(expr string, _ int, l source.OnEmpty) source.Reading { return m.source.Count(ctx, expr, a, w, l) })
+}
+
+// begin is since when evidence counts in a look; before anything was applied all of it
+// does.
+func (m *Stage) begin(at Look) time.Time {
+	if m.unchanged() {
+		return at.From
+	}
+	return m.binding.Since.Add(m.spec.Warmup.Std())
+}
+
+// window is what a look covers. Before anything was applied it does not reach back into an
+// earlier rollout.
+func (m *Stage) window(at, begin time.Time) source.Window {
+	w := source.Window{From: source.Later(begin, at.Add(-m.spec.Window.Std())), At: at}
+	if quiet := m.binding.quiet(); m.unchanged() && quiet.After(w.From) {
+		w.From = source.Later(w.From, quiet)
+		if least := at.Add(-m.spec.Every.Std()); w.From.After(least) {
+			w.From = least
+		}
+	}
+	return w
+}
