@@ -21,6 +21,9 @@ const (
 	lookEvery = 15 * time.Second
 	// firstLook is how long after its start a watch looks first.
 	firstLook = 5 * time.Second
+	// onTheirWay is how many rollouts are between their start and their first look: as many
+	// as a deployment would not exceed, since looking at the fleet first takes half a minute.
+	onTheirWay = 500
 	// perRollout is how many targets each rollout has: one exposed, one not.
 	perRollout = 2
 )
@@ -98,6 +101,9 @@ func (c *crowd) level(ctx context.Context, o options, t *table.Table, n int) (la
 		}
 		to := time.Now()
 		seen, span := c.looks.late(from, to, firstLook, lookEvery), to.Sub(from).Seconds()
+		if len(seen) == 0 {
+			continue // a window shorter than the pace of looks may see none
+		}
 		p50, p99, worst = append(p50, quantile(seen, 0.5)), append(p99, quantile(seen, 0.99)), append(worst, quantile(seen, 1))
 		workers = append(workers, (usageOf(c.worker.PID()).cpu-worker.cpu)/span)
 		servers = append(servers, (usageOf(c.Temporal.PID()).cpu-server.cpu)/span)
@@ -118,12 +124,12 @@ func (c *crowd) level(ctx context.Context, o options, t *table.Table, n int) (la
 func (c *crowd) grow(ctx context.Context, o options, n int) ([]string, error) {
 	began, before, worker, server := time.Now(), c.looks.watched(), usageOf(c.worker.PID()), usageOf(c.Temporal.PID())
 	until := o.until.Add(-o.measuring())
-	if err := c.startAll(ctx, n, until); err != nil {
-		return nil, err
-	}
 	for c.looks.watched() < n && time.Now().Before(until) {
 		if !c.worker.Running() {
 			return nil, errors.New("the worker has ended, see worker-1.log")
+		}
+		if err := c.start(ctx, min(n, c.looks.watched()+onTheirWay)); err != nil {
+			return nil, err
 		}
 		if err := pause.For(ctx, 200*time.Millisecond); err != nil {
 			return nil, err
@@ -137,8 +143,8 @@ func (c *crowd) grow(ctx context.Context, o options, n int) ([]string, error) {
 	return []string{fmt.Sprintf("%.0f", float64(started)/took), perStart(c.worker, worker), perStart(c.Temporal, server)}, nil
 }
 
-// startAll starts rollouts until there are n, or until the time is over.
-func (c *crowd) startAll(ctx context.Context, n int, until time.Time) error {
+// start starts rollouts until there are n.
+func (c *crowd) start(ctx context.Context, n int) error {
 	const atOnce = 32
 	var next atomic.Int64
 	next.Store(int64(c.count))
@@ -146,23 +152,14 @@ func (c *crowd) startAll(ctx context.Context, n int, until time.Time) error {
 	errs := make([]error, atOnce)
 	for w := range atOnce {
 		wg.Go(func() {
-			for errs[w] == nil && time.Now().Before(until) {
-				i := int(next.Add(1)) - 1
-				if i >= n {
-					return
-				}
+			for i := int(next.Add(1)) - 1; i < n && errs[w] == nil; i = int(next.Add(1)) - 1 {
 				errs[w] = c.startOne(ctx, i)
 			}
 		})
 	}
 	wg.Wait()
-	c.count = n
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	c.count = max(c.count, n)
+	return errors.Join(errs...)
 }
 
 func (c *crowd) startOne(ctx context.Context, i int) error {
@@ -171,7 +168,7 @@ func (c *crowd) startOne(ctx context.Context, i int) error {
 		return err
 	}
 	f := fleet.Fleet{Targets: c.fleet.Targets[perRollout*i : perRollout*(i+1)]}
-	_, err = c.start(ctx, s, f)
+	_, err = c.rig.start(ctx, s, f)
 	return err
 }
 
