@@ -129,7 +129,8 @@ func TestLockedAfterAnAbortContinuesAsNew(t *testing.T) {
 // to be taken is carried.
 func TestSignalsOnTheWayToTheNextRun(t *testing.T) {
 	for signal, end := range map[string]rollout.Phase{
-		rollout.SignalAbort: rollout.PhaseAborted, rollout.SignalApprove: rollout.PhasePromoted, rollout.SignalRetry: rollout.PhaseAborted, rollout.SignalGiveUp: rollout.PhaseIncomplete,
+		rollout.SignalAbort: rollout.PhaseAborted, rollout.SignalApprove: rollout.PhasePromoted,
+		rollout.SignalRetry: rollout.PhaseAborted, rollout.SignalGiveUp: rollout.PhaseIncomplete,
 	} {
 		t.Run(signal, func(t *testing.T) {
 			w := newWorld(t, 10)

@@ -29,7 +29,9 @@ func TestRevertThatNeverAnswersLocks(t *testing.T) {
 	final := func(context.Context, activities.RevertInput) (activities.Reverted, error) {
 		return activities.Reverted{}, temporal.NewNonRetryableApplicationError("no plan", activities.ErrTypeInvalid, nil)
 	}
-	for name, revert := range map[string]func(context.Context, activities.RevertInput) (activities.Reverted, error){"errors": errs, "silence": hangs, "final": final} {
+	for name, revert := range map[string]func(context.Context, activities.RevertInput) (activities.Reverted, error){
+		"errors": errs, "silence": hangs, "final": final,
+	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 100)
 			w.reverter = revert

@@ -99,7 +99,11 @@ func TestJoinersAreSwept(t *testing.T) {
 		harm    bool
 		want    rollout.Phase
 		sweeps  int
-	}{{nil, false, rollout.PhasePromoted, 1}, {nil, true, rollout.PhaseRolledBack, 1}, {errors.New("no such command"), false, rollout.PhasePromoted, 0}} {
+	}{
+		{nil, false, rollout.PhasePromoted, 1},
+		{nil, true, rollout.PhaseRolledBack, 1},
+		{errors.New("no such command"), false, rollout.PhasePromoted, 0},
+	} {
 		w := newWorld(t, 20)
 		w.releases["new"] = "0.9.0"
 		w.relisted = func(in activities.RelistInput) (activities.Relisted, error) {

@@ -25,7 +25,8 @@ func (w *world) joining(listings int, ids ...string) spec.Spec {
 	}
 	w.relisted = func(in activities.RelistInput) (activities.Relisted, error) {
 		if listings--; listings < 0 {
-			return activities.Relisted{}, temporal.NewNonRetryableApplicationError("no such command", activities.ErrTypeInvalid, errors.New("exit 1"))
+			return activities.Relisted{}, temporal.NewNonRetryableApplicationError("no such command",
+				activities.ErrTypeInvalid, errors.New("exit 1"))
 		}
 		out := activities.Relisted{Targets: n + len(ids)}
 		for _, id := range ids {
@@ -50,7 +51,8 @@ func TestUnreachableJoinerIsCountedOnceAndNamed(t *testing.T) {
 		out := w.run(s)
 		require.Equal(t, rollout.PhasePromoted, out.Outcome.Result, out.Outcome.Why)
 		require.Equal(t, 22, out.Targets, "%d listings", listings)
-		require.Equal(t, []rollout.TargetTrouble{{ID: "new2", Reason: "does not answer: no answer"}}, out.Outcome.Unreached, "%d listings", listings)
+		left := []rollout.TargetTrouble{{ID: "new2", Reason: "does not answer: no answer"}}
+		require.Equal(t, left, out.Outcome.Unreached, "%d listings", listings)
 		require.Equal(t, 21, w.on("2.0.0"))
 	}
 }
@@ -92,6 +94,7 @@ func TestJoinerThatFallsSilentIsNamed(t *testing.T) {
 		}
 		out := w.run(s)
 		require.Equal(t, 22, out.Targets)
-		require.Equal(t, []rollout.TargetTrouble{{ID: "new2", Reason: "does not answer: no answer"}}, out.Outcome.Unreached, "%d listings", listings)
+		left := []rollout.TargetTrouble{{ID: "new2", Reason: "does not answer: no answer"}}
+		require.Equal(t, left, out.Outcome.Unreached, "%d listings", listings)
 	}
 }

@@ -73,7 +73,8 @@ func TestAbortIsAppliedFirst(t *testing.T) {
 	}
 	r := worker.NewWorkflowReplayer()
 	register(r, signals)
-	_ = r.ReplayWorkflowHistory(quiet{}, together(t, rollout.SignalPause, 20_000, rollout.SignalAbort)) // it ends before the rollout does
+	// An error is that the history ends before the rollout does.
+	_ = r.ReplayWorkflowHistory(quiet{}, together(t, rollout.SignalPause, 20_000, rollout.SignalAbort))
 	require.Equal(t, []string{rollout.SignalAbort}, applied)
 }
 
@@ -92,34 +93,52 @@ func together(t *testing.T, name string, n int, others ...string) *historypb.His
 		h.Events = append(h.Events, e)
 	}
 	task := func() {
-		add(&historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, Attributes: &historypb.HistoryEvent_WorkflowTaskScheduledEventAttributes{
-			WorkflowTaskScheduledEventAttributes: &historypb.WorkflowTaskScheduledEventAttributes{},
-		}})
-		add(&historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED, Attributes: &historypb.HistoryEvent_WorkflowTaskStartedEventAttributes{
-			WorkflowTaskStartedEventAttributes: &historypb.WorkflowTaskStartedEventAttributes{},
-		}})
-		add(&historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, Attributes: &historypb.HistoryEvent_WorkflowTaskCompletedEventAttributes{
-			WorkflowTaskCompletedEventAttributes: &historypb.WorkflowTaskCompletedEventAttributes{},
-		}})
-	}
-	add(&historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
-		WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{
-			WorkflowType: &commonpb.WorkflowType{Name: connect.WorkflowType}, TaskQueue: &taskqueuepb.TaskQueue{Name: connect.TaskQueue},
-			WorkflowTaskTimeout: durationpb.New(10 * time.Second), Input: payloads(Submission{Spec: fourStages(), By: "ann"}),
-		},
-	}})
-	task()
-	add(&historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, Attributes: &historypb.HistoryEvent_ActivityTaskScheduledEventAttributes{
-		ActivityTaskScheduledEventAttributes: &historypb.ActivityTaskScheduledEventAttributes{
-			ActivityId: "5", ActivityType: &commonpb.ActivityType{Name: activities.TypePlan},
-		},
-	}})
-	for _, signal := range append(slices.Repeat([]string{name}, n), others...) {
-		add(&historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED, Attributes: &historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes{
-			WorkflowExecutionSignaledEventAttributes: &historypb.WorkflowExecutionSignaledEventAttributes{
-				SignalName: signal, Input: payloads(rollout.ControlRequest{By: "ann", Why: "as the test says"}),
+		add(&historypb.HistoryEvent{
+			EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
+			Attributes: &historypb.HistoryEvent_WorkflowTaskScheduledEventAttributes{
+				WorkflowTaskScheduledEventAttributes: &historypb.WorkflowTaskScheduledEventAttributes{},
 			},
-		}})
+		})
+		add(&historypb.HistoryEvent{
+			EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED,
+			Attributes: &historypb.HistoryEvent_WorkflowTaskStartedEventAttributes{
+				WorkflowTaskStartedEventAttributes: &historypb.WorkflowTaskStartedEventAttributes{},
+			},
+		})
+		add(&historypb.HistoryEvent{
+			EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
+			Attributes: &historypb.HistoryEvent_WorkflowTaskCompletedEventAttributes{
+				WorkflowTaskCompletedEventAttributes: &historypb.WorkflowTaskCompletedEventAttributes{},
+			},
+		})
+	}
+	add(&historypb.HistoryEvent{
+		EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
+		Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
+			WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{
+				WorkflowType: &commonpb.WorkflowType{Name: connect.WorkflowType}, TaskQueue: &taskqueuepb.TaskQueue{Name: connect.TaskQueue},
+				WorkflowTaskTimeout: durationpb.New(10 * time.Second), Input: payloads(Submission{Spec: fourStages(), By: "ann"}),
+			},
+		},
+	})
+	task()
+	add(&historypb.HistoryEvent{
+		EventType: enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
+		Attributes: &historypb.HistoryEvent_ActivityTaskScheduledEventAttributes{
+			ActivityTaskScheduledEventAttributes: &historypb.ActivityTaskScheduledEventAttributes{
+				ActivityId: "5", ActivityType: &commonpb.ActivityType{Name: activities.TypePlan},
+			},
+		},
+	})
+	for _, signal := range append(slices.Repeat([]string{name}, n), others...) {
+		add(&historypb.HistoryEvent{
+			EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
+			Attributes: &historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes{
+				WorkflowExecutionSignaledEventAttributes: &historypb.WorkflowExecutionSignaledEventAttributes{
+					SignalName: signal, Input: payloads(rollout.ControlRequest{By: "ann", Why: "as the test says"}),
+				},
+			},
+		})
 	}
 	task()
 	return h

@@ -308,7 +308,9 @@ func (w *world) look(v health.Verdict, since time.Duration) health.Report {
 }
 
 func (w *world) report(v health.Verdict) health.Report {
-	return health.Report{At: w.env.Now(), Results: []health.Result{{Check: "errors", Verdict: v, Sentence: "errors: as the test says", Shown: w.shown}}}
+	return health.Report{At: w.env.Now(), Results: []health.Result{{
+		Check: "errors", Verdict: v, Sentence: "errors: as the test says", Shown: w.shown,
+	}}}
 }
 
 // run executes a rollout to its end, over as many runs of the workflow as it takes.
