@@ -62,6 +62,8 @@ func (s Signal) Refusal(st State, c Control) string {
 	switch {
 	case s.ForLocked && !st.waitsForPerson():
 		return "there is no incomplete rollback that waits: the rollout is " + string(st.Phase)
+	case !s.ForLocked && st.Aborted != nil && st.Outcome == nil:
+		return "too late: the rollout was aborted and goes back"
 	case !s.ForLocked && st.GoingBack():
 		return "too late: the rollout is " + string(st.Phase)
 	case s.NeedsReason && !c.Signed():

@@ -28,6 +28,8 @@ func TestRefusals(t *testing.T) {
 	paused.Paused = &Control{By: "ann"}
 	locked.Phase, locked.Outcome = PhaseLocked, &Outcome{Result: PhaseIncomplete}
 	given.Phase, given.Outcome = PhaseLocked, &Outcome{Result: PhaseIncomplete, GaveUp: &Control{By: "ann"}}
+	aborted := baking
+	aborted.Aborted = &Control{By: "eve"}
 	signed := ControlRequest{By: "ann", Why: "seen by hand"}
 	for _, tc := range []struct {
 		state  State
@@ -54,6 +56,7 @@ func TestRefusals(t *testing.T) {
 		{locked, SignalRetry, ControlRequest{}, ""},
 		{given, SignalRetry, ControlRequest{}, "no incomplete rollback"},
 		{locked, SignalAbort, ControlRequest{}, "too late: the rollout is locked"},
+		{aborted, SignalAbort, ControlRequest{}, "too late: the rollout was aborted"},
 	} {
 		for _, s := range Signals() {
 			if s.Name != tc.signal {
