@@ -43,6 +43,12 @@ func schema(t *testing.T, kinds spec.Kinds) []byte {
 	for _, k := range kinds.Drivers {
 		addKind(&r, s, "Driver", k.Name, k.New())
 	}
+	for _, k := range kinds.Sources {
+		addKind(&r, s, "Health", k.Name, k.New())
+	}
+	for _, k := range kinds.Forms {
+		addKind(&r, s, "Check", k.Name, k.New())
+	}
 	one := uint64(1)
 	driver := s.Definitions["Driver"]
 	driver.MinProperties, driver.MaxProperties = &one, &one

@@ -3,9 +3,11 @@ package catalog_test
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +22,8 @@ import (
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/plan"
 	words "github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -32,6 +36,18 @@ type shelf struct {
 	mu       sync.Mutex
 	releases map[string]string
 	applied  []string // releases, in order
+}
+
+// on counts the targets with a release.
+func (s *shelf) on(release string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.releases {
+		if r == release {
+			n++
+		}
+	}
+	return n
 }
 
 // paper is a toy driver, whose targets are notes on a shelf.
@@ -70,15 +86,113 @@ func (n notes) Apply(_ context.Context, t fleet.Target, o driver.Order) error {
 	return nil
 }
 
-// toys is the catalog of this build and a toy of every kind.
-func toys(s *shelf) catalog.Catalog {
+// almanac is a toy source, which knows the heat of a release.
+type almanac struct {
+	Page string `yaml:"page" json:"page"`
+	Year int    `yaml:"year,omitempty" json:"year"`
+}
+
+func (a *almanac) Check(s spec.Section) {
+	if s.Needs("page") {
+		s.OneOf("page", a.Page, "weather", "tides")
+	}
+	s.Between("year", a.Year, 1900, 2100)
+}
+
+func (a *almanac) SetDefaults(s spec.Spec) {
+	a.Year = cmp.Or(a.Year, 2000+len(s.Stages))
+}
+
+func (a *almanac) Traits() spec.SourceTraits { return spec.SourceTraits{Language: question{}} }
+
+// question is the language of the almanac.
+type question struct{ spec.Selectors }
+
+func (question) Query(s spec.Section, field, expr string) {
+	if i := strings.IndexByte(expr, '?'); i != len(expr)-1 {
+		s.BadInside(field, max(i, 0), "is not a question, expected one that ends with ?")
+	}
+}
+
+// pages are what the almanac answers: how hot targets on the shelf are with release 2, and
+// 1 before.
+type pages struct {
+	source.None
+	shelf *shelf
+	heat  float64
+}
+
+func (p pages) Gauge(_ context.Context, expr string, _ source.Window) source.Reading {
+	r := source.Reading{Query: expr, Value: 1}
+	if p.shelf.on("2") > 0 {
+		r.Value = p.heat
+	}
+	return r
+}
+
+// mood is a toy form of check, which asks targets how they are.
+type mood struct {
+	Worst string `yaml:"worst" json:"worst"`
+	Often int    `yaml:"often,omitempty" json:"often"`
+}
+
+func (m *mood) Check(s spec.Section) {
+	if s.Needs("worst") {
+		s.OneOf("worst", m.Worst, "fine", "sad")
+	}
+	s.Between("often", m.Often, 1, 9)
+}
+
+func (m *mood) SetDefaults() { m.Often = cmp.Or(m.Often, 1) }
+
+func (m *mood) Traits() spec.FormTraits {
+	return spec.FormTraits{Shared: []string{"tolerate"}, Tolerate: 1}
+}
+
+// faces are the targets that a check of moods asks.
+type faces struct {
+	mood
+	shelf *shelf
+	// now is how targets with release 2 are.
+	now string
+}
+
+func (f faces) Judge(context.Context, health.Look) health.Judged {
+	res := health.Result{Verdict: health.Pass, Sentence: "nobody is worse than " + f.Worst}
+	if f.now != f.Worst && f.shelf.on("2") > 0 {
+		res.Verdict, res.Sentence = health.Fail, "somebody is "+f.now
+	}
+	return health.Judged{Result: res, Breach: res.Verdict == health.Fail}
+}
+
+// toys is the catalog of this build and a toy of every kind. Targets with release 2 are
+// as hot as heat, and in the mood now.
+func toys(s *shelf, heat float64, now string) catalog.Catalog {
 	c := catalog.New()
 	c.Drivers = append(c.Drivers, spec.Kind[driver.Settings]{Name: "paper", New: func() driver.Settings { return &paper{shelf: s} }})
+	c.Sources = append(c.Sources, source.Kind{
+		Name: "almanac", New: func() spec.SourceSettings { return new(almanac) },
+		Open: func(spec.Health, source.Scope, source.Deps) (source.Source, error) {
+			return pages{shelf: s, heat: heat}, nil
+		},
+	})
+	c.Forms = append(c.Forms, health.Form{
+		Name: "mood", New: func() spec.FormSettings { return new(mood) },
+		Open: func(_ *health.Stage, c spec.Check) (health.Check, error) {
+			f := faces{shelf: s, now: now}
+			err := c.Form.Decode(&f.mood)
+			return f, err
+		},
+	})
 	return c
 }
 
-// toySpec is a spec with one line of driver and one check.
+// toySpec is a spec with one line of driver and one check, which may follow a source.
 func toySpec(driver, check string) string {
+	from, check, two := strings.Cut(check, "; ")
+	if !two {
+		from, check = "", from
+	}
 	return fmt.Sprintf(`unit: toy
 release: "2"
 fleet: fleet.yaml
@@ -87,15 +201,16 @@ stages: [{name: canary, count: 1, bake: 400ms, decideWithin: 1s}, {name: all, re
 health:
   without: [traffic]
   every: 100ms
+  %s
   checks: [{name: up, %s}]
-`, driver, check)
+`, driver, from, check)
 }
 
 const listens = `probe: {tcp: "{{address}}"}`
 
 // A driver that is only registered is validated, completed, planned and in the schema.
 func TestToyDriverIsAsked(t *testing.T) {
-	kinds := toys(nil).Kinds()
+	kinds := toys(nil, 0, "").Kinds()
 	for settings, want := range map[string]string{
 		"paper: {}":                        "f.yaml:4:17: driver.paper.colour: is required",
 		"paper: {colour: gren}":            `f.yaml:4:26: driver.paper.colour: is "gren", expected red or green, did you mean green?`,
@@ -155,7 +270,84 @@ func listeners(t *testing.T, n int) (targets []fleet.Target) {
 // A rollout with a driver that is only registered.
 func TestToyDriverRollsOut(t *testing.T) {
 	s := &shelf{releases: map[string]string{"t0": "1", "t1": "1", "t2": "1"}}
-	out := run(t, toys(s), toySpec("paper: {colour: red}", listens), listeners(t, 3))
+	out := run(t, toys(s, 0, ""), toySpec("paper: {colour: red}", listens), listeners(t, 3))
 	require.Equal(t, words.PhasePromoted, out.Phase, "%+v", out)
 	require.Equal(t, map[string]string{"t0": "2", "t1": "2", "t2": "2"}, s.releases)
+}
+
+const hot = `almanac: {page: weather}; value: "how hot?", max: 2`
+
+// A source that is only registered is validated, completed and in the schema, and so is
+// its language.
+func TestToySourceIsAsked(t *testing.T) {
+	kinds := toys(nil, 0, "").Kinds()
+	for health, want := range map[string]string{
+		"almanac: {}; value: 'hot?', max: 1":                       "f.yaml:9:12: health.almanac.page: is required",
+		"almanac: {page: tide}; value: 'hot?', max: 1":             `f.yaml:9:19: health.almanac.page: is "tide", expected weather or tides, did you mean tides?`,
+		"almanac: {page: tides, year: 1}; value: 'hot?', max: 1":   "f.yaml:9:32: health.almanac.year: is 1, expected 1900 to 2100",
+		"almanac: {page: tides, yaer: 1}; value: 'hot?', max: 1":   `f.yaml:9:26: unknown field "yaer" in health.almanac, did you mean "year"?`,
+		"almanc: {page: tides}; value: 'hot?', max: 1":             `f.yaml:9:3: unknown field "almanc" in health, did you mean "almanac"?`,
+		"almanac: {page: tides}; value: 'how? hot', max: 1":        "f.yaml:10:34: health.checks[0].value: is not a question, expected one that ends with ?",
+		"value: 'hot?', max: 1":                                    "f.yaml:7:3: health: has no source, expected prometheus: http://host:9090 or scrape: {} or almanac: {}",
+		"scrape: {}\n  almanac: {page: tides}; value: hot, max: 1": "f.yaml:10:12: health.almanac: cannot be combined with scrape at 9:11: keep one source",
+	} {
+		_, err := spec.Parse("f.yaml", []byte(toySpec("http: {}", health)), kinds)
+		require.EqualError(t, err, want, health)
+	}
+	doc, err := spec.Parse("f.yaml", []byte(toySpec("http: {}", hot)), kinds)
+	require.NoError(t, err)
+	data, err := json.Marshal(doc.Spec.Health)
+	require.NoError(t, err)
+	require.Contains(t, string(data), `"almanac":{"page":"weather","year":2002}`)
+	var back spec.Health
+	require.NoError(t, json.Unmarshal(data, &back))
+	require.Equal(t, doc.Spec.Health, back)
+	require.Contains(t, string(schema(t, kinds)), `"almanac"`)
+}
+
+// A source that is only registered decides.
+func TestToySourceDecides(t *testing.T) {
+	for heat, want := range map[float64]words.Phase{1: words.PhasePromoted, 3: words.PhaseRolledBack} {
+		s := &shelf{releases: map[string]string{"t0": "1", "t1": "1", "t2": "1"}}
+		out := run(t, toys(s, heat, ""), toySpec("paper: {colour: red}", hot), listeners(t, 3))
+		require.Equal(t, want, out.Phase, "%+v", out)
+		if heat > 2 {
+			require.Equal(t, []string{"2", "1"}, s.applied, "the canary, and back")
+		}
+	}
+}
+
+// A form of check that is only registered is validated, completed and in the schema.
+func TestToyFormIsAsked(t *testing.T) {
+	kinds := toys(nil, 0, "").Kinds()
+	for check, want := range map[string]string{
+		"mood: {}":                              "f.yaml:10:29: health.checks[0].mood.worst: is required",
+		"mood: {worst: sda}":                    `f.yaml:10:37: health.checks[0].mood.worst: is "sda", expected fine or sad, did you mean sad?`,
+		"mood: {worst: sad, oftn: 2}":           `f.yaml:10:42: unknown field "oftn" in health.checks[0].mood, did you mean "often"?`,
+		"mood: {worst: sad, often: 10}":         "f.yaml:10:49: health.checks[0].mood.often: is 10, expected 1 to 9",
+		"mood: {worst: sad}, max: 1":            "f.yaml:10:48: health.checks[0].max: has no effect in a check with mood: remove it",
+		"mood: {worst: sad}, probe: {tcp: x:1}": "f.yaml:10:29: health.checks[0].mood: cannot be combined with probe at 10:50: keep one of them",
+		"mod: {worst: sad}":                     `f.yaml:10:23: unknown field "mod" in health.checks[0], did you mean "mood"?`,
+	} {
+		_, err := spec.Parse("f.yaml", []byte(toySpec("http: {}", check)), kinds)
+		require.ErrorContains(t, err, want, check)
+	}
+	doc, err := spec.Parse("f.yaml", []byte(toySpec("http: {}", "mood: {worst: sad}")), kinds)
+	require.NoError(t, err)
+	data, err := json.Marshal(doc.Spec.Health.Checks)
+	require.NoError(t, err)
+	require.Equal(t, `[{"name":"up","tolerate":1,"minSamples":0,"mood":{"worst":"sad","often":1}}]`, string(data))
+	require.Contains(t, string(schema(t, kinds)), `"worst"`)
+}
+
+// A form of check that is only registered decides: its FAIL takes a rollout back.
+func TestToyFormDecides(t *testing.T) {
+	for now, want := range map[string]words.Phase{"fine": words.PhasePromoted, "sad": words.PhaseRolledBack} {
+		s := &shelf{releases: map[string]string{"t0": "1", "t1": "1", "t2": "1"}}
+		out := run(t, toys(s, 0, now), toySpec("paper: {colour: red}", "mood: {worst: fine}"), listeners(t, 3))
+		require.Equal(t, want, out.Phase, "%+v", out)
+		if now == "sad" {
+			require.Equal(t, []string{"2", "1"}, s.applied, "the canary, and back")
+		}
+	}
 }
