@@ -159,5 +159,6 @@ func parseState(data []byte, token secret.Secret) (State, error) {
 	if err := checkRelease(*wire.Release); err != nil {
 		return State{}, err
 	}
-	return State{Release: *wire.Release, Fence: wire.Fence, Alive: *wire.Alive, Detail: terminal.OneLine(token.Redact(wire.Detail), maxQuoted/4)}, nil
+	detail := terminal.OneLine(token.Redact(wire.Detail), maxQuoted/4)
+	return State{Release: *wire.Release, Fence: wire.Fence, Alive: *wire.Alive, Detail: detail}, nil
 }

@@ -346,7 +346,7 @@ func TestNewRefuses(t *testing.T) {
 		"driver: \"nomad\" is not known here, expected one of http and exec": {Name: "nomad"},
 		"driver: unknown field \"port\" in http":                             spec.Choose("http", map[string]int{"port": 1}),
 		"driver: http.url: {{release}} is not known here":                    spec.Choose("http", driver.HTTP{URL: "http://{{address}}/{{release}}"}),
-		"driver: http.url: is not a URL":              spec.Choose("http", driver.HTTP{URL: "ftp://{{address}}/"}),
+		"driver: http.url: is not a URL":                                     spec.Choose("http", driver.HTTP{URL: "ftp://{{address}}/"}),
 		"driver: http.url: has a user or a password":                         spec.Choose("http", driver.HTTP{URL: "http://{{label.region}}@{{address}}/x"}),
 		"driver: http.token: is not a reference to a secret":                 spec.Choose("http", driver.HTTP{Token: "inline-secret"}),
 		"driver: exec.observe: is required":                                  spec.Choose("exec", driver.Exec{Apply: ok}),

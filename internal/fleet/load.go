@@ -104,7 +104,8 @@ func checkID(id string) string {
 	case id == "":
 		return "is required"
 	case !idForm.MatchString(id):
-		return strictyaml.Quote(id) + " is not an id, expected 1 to 128 letters, digits, '.', '_', ':', '@' and '-', beginning with a letter or a digit"
+		return strictyaml.Quote(id) + " is not an id, expected 1 to 128 letters, digits, '.', '_', ':', '@' and '-', " +
+			"beginning with a letter or a digit"
 	}
 	return ""
 }
@@ -124,7 +125,8 @@ func checkAddress(address string) string {
 		return strictyaml.Quote(address) + " begins with '-'" + expected
 	case strings.Contains(address, "://"):
 		return strictyaml.Quote(address) + " is a URL" + expected + "; the scheme belongs to the spec"
-	case strings.ContainsFunc(address, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), strings.ContainsAny(address, `?#\"<>{}`):
+	case strings.ContainsFunc(address, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }),
+		strings.ContainsAny(address, `?#\"<>{}`):
 		return strictyaml.Quote(address) + " is not an address" + expected
 	}
 	return ""

@@ -46,7 +46,8 @@ func fromPrometheus(ctx context.Context, f spec.FleetSource, d Deps) (fleet.Flee
 	case err != nil:
 		return fleet.Fleet{}, unusable(c.Host, err)
 	case len(warnings) > 0:
-		return fleet.Fleet{}, fmt.Errorf("%s answered with a warning, so targets may be missing: %s", c.Host, terminal.OneLine(warnings[0], maxShown))
+		return fleet.Fleet{}, fmt.Errorf(
+			"%s answered with a warning, so targets may be missing: %s", c.Host, terminal.OneLine(warnings[0], maxShown))
 	}
 	vector, ok := value.(model.Vector)
 	switch {
@@ -90,7 +91,8 @@ func targets(f spec.FleetSource, series model.Vector) (fleet.Fleet, error) {
 			return fleet.Fleet{}, fmt.Errorf("series %s: %w", shown(s.Metric), err)
 		}
 		if other, taken := owners[t.ID]; taken {
-			return fleet.Fleet{}, fmt.Errorf("series %s and %s are both target %s, expected one for each target", shown(other), shown(s.Metric), t.ID)
+			return fleet.Fleet{}, fmt.Errorf(
+				"series %s and %s are both target %s, expected one for each target", shown(other), shown(s.Metric), t.ID)
 		}
 		owners[t.ID] = s.Metric
 		out.Targets = append(out.Targets, t)

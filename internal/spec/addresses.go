@@ -115,7 +115,9 @@ func (u AddressUse) port(address string, after bool) string {
 	case notIP == nil && ip.Is6():
 		return fmt.Sprintf("%s is an IPv6 address without brackets, expected one such as [%s]:8080", quoted, authority)
 	case (err != nil || port == "") && !after:
-		return fmt.Sprintf("%s has no port, which %s (%s) needs: expected host:port, such as %s:8080", quoted, u.Path, u.Template, strings.TrimSuffix(authority, ":"))
+		return fmt.Sprintf(
+			"%s has no port, which %s (%s) needs: expected host:port, such as %s:8080",
+			quoted, u.Path, u.Template, strings.TrimSuffix(authority, ":"))
 	case err == nil && port != "" && after:
 		return fmt.Sprintf("%s has a port, and so has %s (%s): expected one of them", quoted, u.Path, u.Template)
 	case err == nil && !after && (notNumber != nil || n < 1 || n > 65535):

@@ -108,7 +108,8 @@ func (v *validator) watched(path string, d Duration) {
 	case d < v.every():
 		v.Bad(path, "is %s, expected at least %s, the time between two looks (health.every)", d, every(h))
 	case d <= h.Warmup && !v.IsBad("health.warmup") && !v.IsBad("health.every"):
-		v.Bad(path, "is %s, expected more than health.warmup (%s, at %s): samples of the warm-up do not count", d, h.Warmup, v.At("health.warmup"))
+		v.Bad(path,
+			"is %s, expected more than health.warmup (%s, at %s): samples of the warm-up do not count", d, h.Warmup, v.At("health.warmup"))
 	}
 }
 

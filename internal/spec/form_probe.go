@@ -98,7 +98,9 @@ func (s Section) endpoint(field, text string) {
 	}))
 	n, notNumber := strconv.Atoi(port)
 	if err != nil || notNumber != nil || host == "" || n < 1 || n > 65535 || strings.ContainsAny(host, "/@ ") {
-		s.Bad(field, `%s is not host:port, expected "{{address}}" (which has a port), or a host and a port such as "{{label.ip}}:9000"`, strictyaml.Quote(text))
+		s.Bad(field,
+			`%s is not host:port, expected "{{address}}" (which has a port), or a host and a port such as "{{label.ip}}:9000"`,
+			strictyaml.Quote(text))
 	}
 }
 

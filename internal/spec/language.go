@@ -31,7 +31,9 @@ func (PromQL) Query(s Section, field, expr string) {
 	}
 	used := promql.Placeholders(expr)
 	if !slices.Contains(used, "exposed") && !slices.Contains(used, "cohort") {
-		s.Bad(field, "asks about all targets of the fleet, expected $exposed (all targets changed so far) or $cohort (those of this stage) between the braces of its metrics, such as http_requests_total{$exposed}")
+		s.Bad(field,
+			"asks about all targets of the fleet, expected $exposed (all targets changed so far) or $cohort (those of this stage) between the "+
+				"braces of its metrics, such as http_requests_total{$exposed}")
 	}
 }
 
@@ -51,7 +53,9 @@ func (PromQL) InLooks(s Section, field, expr string) {
 		return
 	}
 	if !slices.Contains(promql.Placeholders(expr), "window") {
-		s.Bad(field, "does not use $window, so that what is new in each look cannot be told from what was counted before, expected increase(…[$window]), such as sum(increase(http_requests_total{$exposed}[$window]))")
+		s.Bad(field,
+			"does not use $window, so that what is new in each look cannot be told from what was counted before, expected "+
+				"increase(…[$window]), such as sum(increase(http_requests_total{$exposed}[$window]))")
 		return
 	}
 	s.inside(field, promql.Counts(expr))
@@ -122,7 +126,8 @@ func (Selectors) CompleteHistogram(text string) string { return text }
 func (Selectors) Whole(expr string) string { return expr }
 
 // histogramExample is what a histogram should look like.
-const histogramExample = "expected the name of a metric, with label matchers or without, such as http_request_duration_seconds{code!~\"5..\"}"
+const histogramExample = "expected the name of a metric, with label matchers or without, " +
+	"such as http_request_duration_seconds{code!~\"5..\"}"
 
 // histogram checks the metric and the matchers of a histogram; name is empty for what is
 // no selector.

@@ -47,7 +47,8 @@ func ParseAllowance(s string) (Allowance, error) {
 		}
 		return Allowance{Targets: n}, nil
 	}
-	return Allowance{}, fmt.Errorf("%s is not a number of targets, expected a percentage such as 2%% or a count such as 3", strictyaml.Quote(s))
+	return Allowance{}, fmt.Errorf(
+		"%s is not a number of targets, expected a percentage such as 2%% or a count such as 3", strictyaml.Quote(s))
 }
 
 // Of is how many of n may be missing: rounded down, and never all of them.
@@ -105,7 +106,8 @@ type Fallback struct {
 // UnmarshalText reads the short form.
 func (f *Fallback) UnmarshalText(text []byte) error {
 	if string(text) != FallbackRemove {
-		return fmt.Errorf(`is %s, expected %s, or {release: "1.0.0"} with the release to go back to`, strictyaml.Quote(string(text)), FallbackRemove)
+		return fmt.Errorf(
+			`is %s, expected %s, or {release: "1.0.0"} with the release to go back to`, strictyaml.Quote(string(text)), FallbackRemove)
 	}
 	*f = Fallback{Remove: true}
 	return nil

@@ -37,7 +37,9 @@ func ParseDuration(s string) (Duration, error) {
 	}
 	if err != nil {
 		if _, numErr := strconv.ParseFloat(s, 64); numErr == nil {
-			return 0, fmt.Errorf("%s has no unit, expected a duration such as %.20ss or %.20sm", strictyaml.Quote(s), strings.TrimLeft(s, "+-"), strings.TrimLeft(s, "+-"))
+			return 0, fmt.Errorf(
+				"%s has no unit, expected a duration such as %.20ss or %.20sm",
+				strictyaml.Quote(s), strings.TrimLeft(s, "+-"), strings.TrimLeft(s, "+-"))
 		}
 		return 0, fmt.Errorf("%s is not a duration, expected one such as 30s, 5m or 1h30m", strictyaml.Quote(s))
 	}

@@ -120,7 +120,9 @@ func (s Section) noSecretInURL(field, text, instead string) bool {
 // given: that may be the secret itself.
 func (s Section) Token(field, ref string) {
 	if s.Has(field) && secret.Check(ref) != nil {
-		s.Bad(field, "is not a reference to a secret, expected ${env:NAME} or file:/absolute/path, which the worker looks up; a secret itself is never written here (if it was, replace it: it is in this file's history)")
+		s.Bad(field,
+			"is not a reference to a secret, expected ${env:NAME} or file:/absolute/path, which the worker looks up; a secret itself is never "+
+				"written here (if it was, replace it: it is in this file's history)")
 	}
 }
 
@@ -135,7 +137,8 @@ func (s Section) Argv(field string, argv []string, allowed ...string) {
 		return
 	}
 	if argv[0] == "" || strings.Contains(argv[0], "{{") {
-		s.Bad(strictyaml.Index(field, 0), "%s is not a program, expected a fixed path or name; placeholders go into its arguments", strictyaml.Quote(argv[0]))
+		s.Bad(strictyaml.Index(field, 0),
+			"%s is not a program, expected a fixed path or name; placeholders go into its arguments", strictyaml.Quote(argv[0]))
 	}
 	for i, arg := range argv {
 		at := strictyaml.Index(field, i)
@@ -145,6 +148,8 @@ func (s Section) Argv(field string, argv []string, allowed ...string) {
 		s.Template(at, arg, allowed...)
 	}
 	if at, what := secret.InArgv(argv); what != "" {
-		s.Bad(strictyaml.Index(field, at), "holds what looks like a secret (%s), which would be in the rollout's history and in the list of processes: expected the path of a file on the worker that the program reads, such as --token-file=/run/secrets/token%s", what, replaceIt)
+		s.Bad(strictyaml.Index(field, at),
+			"holds what looks like a secret (%s), which would be in the rollout's history and in the list of processes: expected the path of "+
+				"a file on the worker that the program reads, such as --token-file=/run/secrets/token%s", what, replaceIt)
 	}
 }

@@ -52,10 +52,13 @@ var (
 
 func (v *validator) identity() {
 	if v.Needs("unit") && !unitForm.MatchString(v.spec.Unit) {
-		v.Bad("unit", "%s is not a unit, expected 1 to 64 lower-case letters, digits, '.', '_' and '-', beginning with a letter or a digit", strictyaml.Quote(v.spec.Unit))
+		v.Bad("unit",
+			"%s is not a unit, expected 1 to 64 lower-case letters, digits, '.', '_' and '-', beginning with a letter or a digit",
+			strictyaml.Quote(v.spec.Unit))
 	}
 	if v.Needs("release") && !isRelease(v.spec.Release) {
-		v.Bad("release", "%s is not a release, expected 1 to 128 printable characters without spaces, not beginning with '-'", strictyaml.Quote(v.spec.Release))
+		v.Bad("release",
+			"%s is not a release, expected 1 to 128 printable characters without spaces, not beginning with '-'", strictyaml.Quote(v.spec.Release))
 	}
 	v.Needs("fleet")
 }

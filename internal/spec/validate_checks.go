@@ -50,7 +50,9 @@ func (v *validator) check(i int, c Check) {
 	case v.Given(path + ".exercise"):
 		v.only(path, "a check with exercise alone")
 	default:
-		v.Bad(path, "has no form, expected value with max, min or against, bad and total or slow with max, against or objective, or one of %s", list(append([]string{"exercise"}, v.kinds.FormNames()...)))
+		v.Bad(path,
+			"has no form, expected value with max, min or against, bad and total or slow with max, against or objective, or one of %s",
+			list(append([]string{"exercise"}, v.kinds.FormNames()...)))
 	}
 }
 

@@ -167,7 +167,9 @@ func (v *validator) decides(checks []Check) {
 			return
 		}
 	}
-	left := slices.DeleteFunc([]string{CheckAlive, CheckTraffic}, func(name string) bool { return slices.Contains(v.spec.Health.Without, name) })
+	left := slices.DeleteFunc([]string{CheckAlive, CheckTraffic}, func(name string) bool {
+		return slices.Contains(v.spec.Health.Without, name)
+	})
 	only := "nothing"
 	if len(left) > 0 {
 		only = "only " + strings.Join(left, " and ")

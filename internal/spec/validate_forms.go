@@ -66,7 +66,9 @@ func (v *validator) sourceless() bool {
 	case v.Given("health.identify"):
 		v.Bad("health.identify", "has no effect without a source of metrics: remove it, or add %s", strings.Join(v.kinds.SourceNames(), " or "))
 	case !slices.Contains(h.Without, CheckTraffic) && !v.misspelt(h):
-		v.Bad("health", "has no source, but the always-on check %q needs one: expected %s, or without: [traffic] to leave that check out", CheckTraffic, v.kinds.sourceExamples())
+		v.Bad("health",
+			"has no source, but the always-on check %q needs one: expected %s, or without: [traffic] to leave that check out",
+			CheckTraffic, v.kinds.sourceExamples())
 	}
 	return true
 }

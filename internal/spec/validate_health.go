@@ -19,7 +19,8 @@ func (v *validator) health() {
 	v.without(h)
 	v.sources()
 	if v.Has("health.identify.label") && !metricLabel.MatchString(h.Identify.Label) {
-		v.Bad("health.identify.label", "%s is not a label, expected letters, digits and '_', not beginning with a digit", strictyaml.Quote(h.Identify.Label))
+		v.Bad("health.identify.label",
+			"%s is not a label, expected letters, digits and '_', not beginning with a digit", strictyaml.Quote(h.Identify.Label))
 	}
 	if path := "health.identify.value"; v.Has(path) {
 		v.TargetTemplate(path, h.Identify.Value)
@@ -105,6 +106,8 @@ func (v *validator) traffic(h Health) {
 	case v.Given("health.traffic"):
 		v.query("health.traffic", h.Traffic)
 	case !left && !counted && !misspelt && (len(v.given("health", v.kinds.SourceNames())) > 0 || !v.sourceFree()):
-		v.Bad("health", "the always-on check %q has nothing to count, since no check has a total: expected traffic: with a query that counts requests, or without: [traffic] to leave the check out", CheckTraffic)
+		v.Bad("health",
+			"the always-on check %q has nothing to count, since no check has a total: expected traffic: with a query that counts requests, or "+
+				"without: [traffic] to leave the check out", CheckTraffic)
 	}
 }

@@ -35,7 +35,8 @@ func (v *validator) fallback(f Fallback) {
 		v.Bad(path, "cannot be combined with remove: keep one of them")
 	case v.IsBad(path):
 	case v.Given(path) && !isRelease(f.Release):
-		v.Bad(path, "%s is not a release, expected 1 to 128 printable characters without spaces, not beginning with '-'", strictyaml.Quote(f.Release))
+		v.Bad(path,
+			"%s is not a release, expected 1 to 128 printable characters without spaces, not beginning with '-'", strictyaml.Quote(f.Release))
 	case v.Given(path) && f.Release == v.spec.Release:
 		v.Bad(path, "is the release that is rolled out, at %s, expected one to go back to, or fallback: %s", v.At("release"), FallbackRemove)
 	case !v.Given(path) && !f.Remove && !v.IsBad("fallback.remove"):

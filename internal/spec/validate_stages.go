@@ -48,7 +48,8 @@ func (v *validator) name(path, name, kind string, seen map[string]string) {
 		return
 	}
 	if !nameForm.MatchString(name) {
-		v.Bad(path, "%s is not a name, expected 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit", strictyaml.Quote(name))
+		v.Bad(path,
+			"%s is not a name, expected 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit", strictyaml.Quote(name))
 		return
 	}
 	if first, ok := seen[name]; ok {
@@ -76,11 +77,13 @@ func (v *validator) cohort(path string, s Stage, last bool) {
 	}
 	for label := range s.Where {
 		if !labelForm.MatchString(label) {
-			v.Bad(strictyaml.Field(path+".where", label), "%s is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'", strictyaml.Quote(label))
+			v.Bad(strictyaml.Field(path+".where", label),
+				"%s is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'", strictyaml.Quote(label))
 		}
 	}
 	if v.Has(path+".spread") && !labelForm.MatchString(s.Spread) {
-		v.Bad(path+".spread", "%s is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'", strictyaml.Quote(s.Spread))
+		v.Bad(path+".spread",
+			"%s is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'", strictyaml.Quote(s.Spread))
 	}
 }
 
@@ -98,7 +101,8 @@ func (v *validator) rising() {
 		}
 		if *before >= 0 {
 			if was := v.spec.Stages[*before].Reach; s.Reach.Percent <= was.Percent && s.Reach.Targets <= was.Targets {
-				v.Bad(strictyaml.Index("stages", i)+".reach", "is %s, expected more than the %s of the stage before it at %s: a reach counts everything exposed so far",
+				v.Bad(strictyaml.Index("stages", i)+".reach",
+					"is %s, expected more than the %s of the stage before it at %s: a reach counts everything exposed so far",
 					s.Reach, was, v.At(strictyaml.Index("stages", *before)+".reach"))
 			}
 		}

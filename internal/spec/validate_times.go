@@ -23,9 +23,11 @@ func (v *validator) times(h Health) {
 		several := len(v.spec.Stages) > 1
 		switch {
 		case v.Has("health.every") && h.Every > longest && (several || h.Every > cmp.Or(h.Window, defaultWindow)):
-			v.Bad("health.every", "is %s, expected at most the longest bake, %s at %s: a bake would end before the first look", h.Every, longest, v.At(at))
+			v.Bad("health.every",
+				"is %s, expected at most the longest bake, %s at %s: a bake would end before the first look", h.Every, longest, v.At(at))
 		case v.Has("health.warmup") && h.Warmup >= longest && several:
-			v.Bad("health.warmup", "is %s, expected less than the longest bake, %s at %s: samples of the warm-up do not count", h.Warmup, longest, v.At(at))
+			v.Bad("health.warmup",
+				"is %s, expected less than the longest bake, %s at %s: samples of the warm-up do not count", h.Warmup, longest, v.At(at))
 		}
 	}
 	switch {
@@ -81,5 +83,7 @@ func (v *validator) absence(h Health) {
 	if !v.Given(path) {
 		path = "health.staleAfter"
 	}
-	v.Bad(path, "the window of %s is shorter than staleAfter (%s), so missing traffic would not be noticed: expected a window of at least two of Prometheus' scrape intervals, and staleAfter set to them", window, stale)
+	v.Bad(path,
+		"the window of %s is shorter than staleAfter (%s), so missing traffic would not be noticed: expected a window of at least two of "+
+			"Prometheus' scrape intervals, and staleAfter set to them", window, stale)
 }

@@ -228,7 +228,8 @@ func (w *walker) entries(n *yaml.Node, path string) func(func(key, value *yaml.N
 				continue
 			}
 			if before, ok := first[key.Value]; ok {
-				w.doc.reportKey(key, within(path, fmt.Sprintf("duplicate key %s, which is already there at %d:%d", Quote(key.Value), before.Line, before.Column)))
+				w.doc.reportKey(key, within(path, fmt.Sprintf(
+					"duplicate key %s, which is already there at %d:%d", Quote(key.Value), before.Line, before.Column)))
 				continue
 			}
 			first[key.Value] = key
