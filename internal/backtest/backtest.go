@@ -1,4 +1,4 @@
-// package backtest asks how often a rollout's checks would have taken back a healthy
+// Package backtest asks how often a rollout's checks would have taken back a healthy
 // release: they are judged over a span of the past in which nothing was changed, as if
 // something had been at many moments. It is pure.
 package backtest
