@@ -64,11 +64,17 @@ func Expect(stage string, r health.Replay) Forecast {
 	case f.Exposed == 0:
 		warn("its exposed targets have no traffic: it will be UNEXERCISED")
 	case f.Exposed*bake < c.MinSamples:
-		warn("its exposed targets get %s events in a bake of %s, and minSamples asks for %s: it will be UNEXERCISED", humanize.Integer(f.Exposed*bake), c.Bake, humanize.Integer(c.MinSamples))
+		warn(
+			"its exposed targets get %s events in a bake of %s, and minSamples asks for %s: it will be UNEXERCISED",
+			humanize.Integer(f.Exposed*bake), c.Bake, humanize.Integer(c.MinSamples),
+		)
 	case f.Smallest == 0:
 		warn("no fault shows within a bake of %s: bake longer, or expose more", c.Bake)
 	case f.Smallest > asks:
-		warn("only %s times as many bad events show within a bake of %s, not %s times: bake longer, or expose more", humanize.PlainTo(f.Smallest, 2), c.Bake, humanize.PlainTo(asks, 2))
+		warn(
+			"only %s times as many bad events show within a bake of %s, not %s times: bake longer, or expose more",
+			humanize.PlainTo(f.Smallest, 2), c.Bake, humanize.PlainTo(asks, 2),
+		)
 	}
 	if rhythm.Excess() {
 		warn("bad events came in bursts, %s times chance: that makes harm slower to find", humanize.PlainTo(rhythm.Factor, 2))

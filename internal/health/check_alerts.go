@@ -124,7 +124,9 @@ func (m alertsCheck) watched(ctx context.Context, a spec.Alerts) source.Reading 
 	}
 	firing, bad := m.firing(ctx, a, match, true)
 	if bad.Verdict == "" && len(firing) == 0 {
-		return source.NoData("", "the watchdog %s does not fire, so nothing tells whether alerts are evaluated at all", source.Cut(filter(match), 200))
+		return source.NoData(
+			"", "the watchdog %s does not fire, so nothing tells whether alerts are evaluated at all", source.Cut(filter(match), 200),
+		)
 	}
 	return bad
 }

@@ -67,7 +67,9 @@ func judgeAlerts(c spec.Check, res Result, firing []alert, s alertBaseline) Judg
 	case len(of[fresh]) > 0:
 		harm = fmt.Sprintf("%s began with the stage: %s", alertsOf(len(of[fresh])), list(of[fresh]))
 	case len(of[unsure]) > 0:
-		res.Sentence = fmt.Sprintf("%s firing since before the stage by its own clock, but not seen then: %s", alertsOf(len(of[unsure])), list(of[unsure]))
+		res.Sentence = fmt.Sprintf(
+			"%s firing since before the stage by its own clock, but not seen then: %s", alertsOf(len(of[unsure])), list(of[unsure]),
+		)
 		if why := s.before.Missing; why != "" {
 			res.Sentence += "; what fired before is not known: " + source.Cut(why, 200)
 		}
@@ -75,12 +77,17 @@ func judgeAlerts(c spec.Check, res Result, firing []alert, s alertBaseline) Judg
 		res.Sentence = "no alert fires"
 		return tolerate(c, res, false, 0)
 	case c.Alerts.IgnoreOlder:
-		res.Sentence = fmt.Sprintf("no alert began with the stage; %s firing since before (ignoreOlder): %s", alertsOf(len(of[older])), list(of[older]))
+		res.Sentence = fmt.Sprintf(
+			"no alert began with the stage; %s firing since before (ignoreOlder): %s", alertsOf(len(of[older])), list(of[older]),
+		)
 		return tolerate(c, res, false, 0)
 	case s.since.IsZero():
 		harm = fmt.Sprintf("%s firing before the change: %s", alertsOf(len(of[older])), list(of[older]))
 	default:
-		res.Sentence = fmt.Sprintf("%s firing since before the stage: no harm of the change, and no health either while it lasts: %s", alertsOf(len(of[older])), list(of[older]))
+		res.Sentence = fmt.Sprintf(
+			"%s firing since before the stage: no harm of the change, and no health either while it lasts: %s", alertsOf(len(of[older])),
+			list(of[older]),
+		)
 	}
 	if res.Verdict = Unexercised; harm != "" {
 		res.Sentence = harm

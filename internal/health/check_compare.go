@@ -24,8 +24,8 @@ type comparison struct {
 	alone bool
 }
 
-// stratum are the targets of a comparison that are alike: its arms are counted on
-// their own.
+// stratum are those targets of a comparison that have the same value of the label in match.
+// Each stratum counts its arms by itself.
 type stratum struct {
 	source source.Source
 	state  StratumState
@@ -35,8 +35,8 @@ type stratum struct {
 type StratumState struct {
 	// Tallies are those of each arm's total and bad events.
 	Tallies [2][2]source.Tally `json:"tallies"`
-	// Owed are each arm's bad events that were counted too many before: sources that
-	// estimate take them back later.
+	// Owed are the bad events of each arm that were counted too often, as a number below 0:
+	// a source that estimates takes them back in a later look.
 	Owed [2]float64 `json:"owed"`
 }
 
@@ -73,7 +73,8 @@ func (b Binding) againstItself(c spec.Check) bool {
 // criteria are what a check, or each of so many groups of it, is judged by.
 func (m *Stage) criteria(c spec.Check, groups int, alone bool) judge.Criteria {
 	out := judge.Criteria{
-		Worse: number(c.Worse), Before: alone && c.Objective == nil, Objective: number(c.Objective), Burn: float64(c.Burn), Alpha: m.spec.Budget(c.Name, m.binding.Stages) / float64(groups),
+		Worse: number(c.Worse), Before: alone && c.Objective == nil, Objective: number(c.Objective), Burn: float64(c.Burn),
+		Alpha: m.spec.Budget(c.Name, m.binding.Stages) / float64(groups),
 		Every: m.spec.Every.Std(), Bake: m.binding.Bake, MinSamples: float64(c.MinSamples),
 	}
 	if a := m.binding.Adaptive; a != nil {
@@ -216,13 +217,17 @@ func (r Result) readable(c spec.Check, looks []judge.Look) Result {
 	if r.Samples < max(1, float64(c.MinSamples)) {
 		r.Verdict = Unexercised
 	}
-	r.Sentence = fmt.Sprintf("%s events, at least %d are needed; this is what it will be compared with", humanize.Integer(r.Samples), c.MinSamples)
+	r.Sentence = fmt.Sprintf(
+		"%s events, at least %d are needed; this is what it will be compared with", humanize.Integer(r.Samples), c.MinSamples,
+	)
 	return r
 }
 
 // readStratum counts what both arms showed since the last look. It answers what that rests on,
 // too, and a reading with a verdict where it cannot be told.
-func (m *comparisonCheck) readStratum(ctx context.Context, c spec.Check, w source.Window, st *stratum, alone bool) (look judge.Look, from []source.Reading, bad source.Reading) {
+func (m *comparisonCheck) readStratum(
+	ctx context.Context, c spec.Check, w source.Window, st *stratum, alone bool,
+) (look judge.Look, from []source.Reading, bad source.Reading) {
 	var counts [2]*sequential.Counts
 	now := st.state
 	for _, a := range source.Arms(alone) {

@@ -12,8 +12,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Of many healthy targets some are the worst by chance. These are how likely a fleet
-// of targets that are just at their limit may be to show one like it.
+// Among many healthy targets the worst one looks bad by chance. These limits say how likely
+// such a target may be in a fleet whose targets are all just at their limit.
 const (
 	// outlierChance or less establishes harm. It is small, since looks are many.
 	outlierChance = 1e-4
@@ -23,15 +23,15 @@ const (
 
 // perTargetInput is what a check of each target judges.
 type perTargetInput struct {
-	// targets are all that were asked about, of so many.
+	// targets are those that were read, and of is how many targets there are.
 	targets []member
 	of      int
 	control ratio // to compare with, of all its targets together
 	before  bool  // the control is the exposed targets before the stage
 	// whole is what concerns all targets, and the evidence.
 	whole []source.Reading
-	// missed are the targets that had no data before the stage either, and silent is
-	// how many others may have none.
+	// missed are the targets that had no data before the stage either. silent is how many
+	// other targets may have no data.
 	missed map[string]bool
 	silent int
 }
@@ -60,7 +60,7 @@ type placed struct {
 	is           standing
 	value, limit float64
 	words        string // the number as evidence
-	// excess orders targets: how far the number is binomialTail its limit.
+	// excess orders targets: how far the number is beyond its limit.
 	excess float64
 	why    source.Reading // of what is unknown
 }
@@ -139,7 +139,10 @@ func comparable(c spec.Check, control ratio) source.Reading {
 	}
 	switch {
 	case control.total.Value < need:
-		return source.Reading{Verdict: Unexercised, Why: fmt.Sprintf("%s events to compare with, at least %s are needed", humanize.Integer(control.total.Value), humanize.Integer(need))}
+		return source.Reading{
+			Verdict: Unexercised,
+			Why:     fmt.Sprintf("%s events to compare with, at least %s are needed", humanize.Integer(control.total.Value), humanize.Integer(need)),
+		}
 	case control.contradicts():
 		return source.NoData("", "more bad events than events in total (control %s): do bad and total count the same things?", control)
 	}
@@ -312,7 +315,8 @@ func (t tally) conclude(c spec.Check, e perTargetInput) (Verdict, string) {
 	case 2*len(t.ranked) < all:
 		return Unexercised, t.thin(c, all)
 	case out+doubts+missing > allowed:
-		return Unexercised, t.named(c, e, out+doubts, allowed) + ", more than chance explains and too few bad events to establish harm: more events are needed"
+		return Unexercised, t.named(c, e, out+doubts, allowed) +
+			", more than chance explains and too few bad events to establish harm: more events are needed"
 	case out+doubts > 0:
 		return Pass, t.named(c, e, out+doubts, allowed) + t.rest(c)
 	}

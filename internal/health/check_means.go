@@ -136,7 +136,10 @@ func (m *meansCheck) Judge(ctx context.Context, at Look) Judged {
 		out.Sentence += notWell
 	case out.Verdict == Pass && len(lost) > m.binding.Silent:
 		out.Verdict, out.Shown = NoData, false
-		out.Sentence = fmt.Sprintf("%s of %s exposed targets do not show the number: %s", humanize.Integer(float64(len(lost))), humanize.Integer(float64(len(m.places[source.Exposed]))), some(lost))
+		out.Sentence = fmt.Sprintf(
+			"%s of %s exposed targets do not show the number: %s", humanize.Integer(float64(len(lost))),
+			humanize.Integer(float64(len(m.places[source.Exposed]))), some(lost),
+		)
 	case m.alone && c.Against == spec.AgainstControl:
 		out.Sentence += weaker
 	}

@@ -94,14 +94,18 @@ func judgeRatio(c spec.Check, exposed ratio, streak int) Judged {
 	res.Samples = exposed.total.Value
 	if need := math.Max(1, float64(c.MinSamples)); exposed.total.Value < need {
 		res.Verdict = Unexercised
-		res.Sentence = fmt.Sprintf("%s events on the exposed targets, at least %s are needed", humanize.Integer(exposed.total.Value), humanize.Integer(need))
+		res.Sentence = fmt.Sprintf(
+			"%s events on the exposed targets, at least %s are needed", humanize.Integer(exposed.total.Value), humanize.Integer(need),
+		)
 		return Judged{Result: res}
 	}
 	value, limit := exposed.value(), number(c.Max)
 	res.Sentence = limited(exposed, limit)
 	breach := value > limit
 	if exposed.contradicts() && !breach {
-		return Judged{Result: res.without(source.NoData("", "more bad events than events in total (%s): do bad and total count the same things?", exposed))}
+		return Judged{
+			Result: res.without(source.NoData("", "more bad events than events in total (%s): do bad and total count the same things?", exposed)),
+		}
 	}
 	res.Value, res.Limit = &value, &limit
 	if breach && exposed.bad.Value < minBad && limit > 0 {

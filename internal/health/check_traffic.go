@@ -56,7 +56,9 @@ func (m *Stage) requests(ctx context.Context, w source.Window) requests {
 	}
 	for _, part := range r.from {
 		if (part.Covered > 0 || part.Steady != nil) && part.Covered < minCovered && r.trouble.Verdict == "" {
-			r.trouble = source.NoData(part.Query, "the targets were read only %s of the time, too little to count requests", humanize.Percent(max(0, part.Covered)))
+			r.trouble = source.NoData(
+				part.Query, "the targets were read only %s of the time, too little to count requests", humanize.Percent(max(0, part.Covered)),
+			)
 		}
 	}
 	return r
@@ -106,7 +108,9 @@ func (m *Stage) traffic(ctx context.Context, w source.Window) Result {
 	res = judgeTraffic(res, m.binding.Before, r, len(m.binding.Control) > 0, m.trafficLevel())
 	if least := m.source.Settling(); res.Verdict == Fail && r.span < least {
 		res.Verdict, res.Suspicion = Unexercised, "less than "+humanize.Percent(shareKept)+" is left"
-		res.Sentence += fmt.Sprintf("; requests were counted for %s, at least %s are needed to tell a loss from a restart", r.span.Round(time.Millisecond), least)
+		res.Sentence += fmt.Sprintf(
+			"; requests were counted for %s, at least %s are needed to tell a loss from a restart", r.span.Round(time.Millisecond), least,
+		)
 	}
 	res.Sentence += m.sampled(m.spec.Traffic)
 	return res
@@ -162,7 +166,10 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level flo
 	switch {
 	case value >= limit && hasControl && own.collapsed:
 		res.Verdict, res.Value, res.Limit = Fail, &own.value, &own.limit
-		res.Sentence = fmt.Sprintf("%s requests/s, %s expected from before the stage; less than %s is left", humanize.Plain(own.value), humanize.Plain(own.expected), humanize.Percent(shareKept))
+		res.Sentence = fmt.Sprintf(
+			"%s requests/s, %s expected from before the stage; less than %s is left", humanize.Plain(own.value), humanize.Plain(own.expected),
+			humanize.Percent(shareKept),
+		)
 	case value >= limit && r.mine > 0 && r.doubt.Verdict != "":
 		return res.without(r.doubt)
 	case value >= limit && r.mine > 0:

@@ -197,5 +197,9 @@ func (m *Evaluator) streak(check string, again bool) int {
 }
 
 func warmingUp(check string, until time.Time) Result {
-	return Result{Check: check, Verdict: Unexercised, Sentence: fmt.Sprintf("warming up, evidence counts from %s", until.UTC().Format("15:04:05 MST"))}
+	return Result{
+		Check:    check,
+		Verdict:  Unexercised,
+		Sentence: fmt.Sprintf("warming up, evidence counts from %s", until.UTC().Format("15:04:05 MST")),
+	}
 }

@@ -10,10 +10,13 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// events reads a check's bad and total events, by what reads one expression: the total,
-// which is 0, or the bad ones, 1. Of a histogram those above the bound are all but those
-// that are not; where it is not kept in one form, another is asked for.
-func (m *Stage) events(ctx context.Context, c spec.Check, w source.Window, read func(expr string, which int, l source.OnEmpty) source.Reading) ratio {
+// events reads a check's bad and total events. read answers one expression: with which = 0
+// the total, with 1 the bad events. A check of slow requests reads a histogram: its bad events
+// are the total less the requests within the bound. If the source does not keep the histogram
+// in one form (classic), events asks for the next (native).
+func (m *Stage) events(
+	ctx context.Context, c spec.Check, w source.Window, read func(expr string, which int, l source.OnEmpty) source.Reading,
+) ratio {
 	total := read(c.Whole(c.Total, m.spec), 0, source.EmptyIsUnknown)
 	for _, other := range slowForms(c, m.source) {
 		if !total.Empty || other.Total == c.Total {
@@ -81,7 +84,9 @@ func notABound(r source.Reading, bound float64, has []float64) source.Reading {
 	case at == len(has):
 		r.Why = fmt.Sprintf("%s s is none of the histogram's bounds; the largest is %s s", over, humanize.Plain(has[at-1]))
 	default:
-		r.Why = fmt.Sprintf("%s s is none of the histogram's bounds; the nearest are %s s and %s s", over, humanize.Plain(has[at-1]), humanize.Plain(has[at]))
+		r.Why = fmt.Sprintf(
+			"%s s is none of the histogram's bounds; the nearest are %s s and %s s", over, humanize.Plain(has[at-1]), humanize.Plain(has[at]),
+		)
 	}
 	r.Impossible = true
 	return r

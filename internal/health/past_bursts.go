@@ -15,15 +15,21 @@ func (m *Stage) bursts(ctx context.Context, at time.Time) float64 {
 	return burstsOf(own, m.totals(ctx, source.Control, at, int(long/step), step), len(m.binding.Control) > 0)
 }
 
-// burstsOf is by how many times more than chance requests differ from look to look: how
-// they are split between the arms, if there are two, and the first one's own.
+// burstsOf is how many requests count as one: by how much more than chance their number
+// differs between looks. It is the larger of two estimates: from the split between the arms,
+// where there are two, and from neighbouring looks of the first arm. Example: requests that
+// always come in fours give 4.
 func burstsOf(own, others []float64, two bool) float64 {
 	var split, steps []sequential.Pair
 	for i := range min(len(own), len(others)) {
-		split = append(split, sequential.Pair{Exposed: sequential.Counts{Bad: own[i], Total: 1}, Control: sequential.Counts{Bad: others[i], Total: 1}})
+		split = append(
+			split, sequential.Pair{Exposed: sequential.Counts{Bad: own[i], Total: 1}, Control: sequential.Counts{Bad: others[i], Total: 1}},
+		)
 	}
 	for i := 0; i+1 < len(own); i += 2 {
-		steps = append(steps, sequential.Pair{Exposed: sequential.Counts{Bad: own[i], Total: 1}, Control: sequential.Counts{Bad: own[i+1], Total: 1}})
+		steps = append(
+			steps, sequential.Pair{Exposed: sequential.Counts{Bad: own[i], Total: 1}, Control: sequential.Counts{Bad: own[i+1], Total: 1}},
+		)
 	}
 	size := 1.0
 	for _, looks := range [][]sequential.Pair{split, steps} {

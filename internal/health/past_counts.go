@@ -47,7 +47,9 @@ func (p Past) looks() []judge.Look {
 			out = append(out, judge.Look{At: end, Exposed: &sequential.Counts{Bad: n[0], Total: n[1]}})
 		}
 		for ; len(n) >= 4; n = n[4:] {
-			out = append(out, judge.Look{At: end, Exposed: &sequential.Counts{Bad: n[0], Total: n[1]}, Control: &sequential.Counts{Bad: n[2], Total: n[3]}})
+			out = append(
+				out, judge.Look{At: end, Exposed: &sequential.Counts{Bad: n[0], Total: n[1]}, Control: &sequential.Counts{Bad: n[2], Total: n[3]}},
+			)
 		}
 	}
 	return out
@@ -93,7 +95,9 @@ func (m *comparisonCheck) pastOf(ctx context.Context, c spec.Check, w source.Win
 
 // addPast adds an arm's events to the rows, of which there is one for each look. It
 // answers a reading with a verdict where the source does not know them.
-func addPast(ctx context.Context, c spec.Check, s source.Source, a source.Arm, at time.Time, step time.Duration, rows [][]float64) source.Reading {
+func addPast(
+	ctx context.Context, c spec.Check, s source.Source, a source.Arm, at time.Time, step time.Duration, rows [][]float64,
+) source.Reading {
 	h := source.HistoryOf(s)
 	total, r := h.Past(ctx, c.Total, a, at, len(rows), step)
 	for _, other := range slowForms(c, s) {
@@ -110,7 +114,9 @@ func addPast(ctx context.Context, c spec.Check, s source.Source, a source.Arm, a
 	bad, r := h.Past(ctx, c.Bad, a, at, len(rows), step)
 	switch {
 	case r.Empty && c.Slow != nil:
-		return notABound(r, float64(c.Slow.Over), source.HistogramsOf(s).Bounds(ctx, c.Slow.Histogram, source.Window{From: at.Add(-step), At: at}))
+		return notABound(
+			r, float64(c.Slow.Over), source.HistogramsOf(s).Bounds(ctx, c.Slow.Histogram, source.Window{From: at.Add(-step), At: at}),
+		)
 	case r.Verdict != "" && !r.Empty:
 		return r
 	}

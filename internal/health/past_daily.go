@@ -54,7 +54,9 @@ func rose(before, since sequential.Counts) float64 {
 
 // countedAt is what the stage's targets counted in a span of the past. It is not ok
 // where the source does not know.
-func (m *comparisonCheck) countedAt(ctx context.Context, c spec.Check, end time.Time, long, step time.Duration, part *comparison) (sum sequential.Counts, ok bool) {
+func (m *comparisonCheck) countedAt(
+	ctx context.Context, c spec.Check, end time.Time, long, step time.Duration, part *comparison,
+) (sum sequential.Counts, ok bool) {
 	for _, st := range part.strata {
 		rows := make([][]float64, int(long/step))
 		if r := addPast(ctx, c, st.source, source.Exposed, end, step, rows); r.Verdict != "" {

@@ -114,7 +114,8 @@ func (j *comparison) Outcome(at time.Duration) Outcome { return j.outcome(at, tr
 func (j *comparison) outcome(at time.Duration, worded bool) Outcome {
 	seen := j.test.Seen()
 	out := Outcome{
-		At: at, LnE: max(j.evidence, -maxEvidence), P: math.Exp(-j.peak), Needed: nats(j.criteria.Alpha), Ratio: j.test.Ratio(), Samples: seen.Exposed.Total,
+		At: at, LnE: max(j.evidence, -maxEvidence), P: math.Exp(-j.peak), Needed: nats(j.criteria.Alpha),
+		Ratio: j.test.Ratio(), Samples: seen.Exposed.Total,
 		Shown: j.shown(),
 	}
 	if worded {
@@ -202,7 +203,14 @@ type ComparisonState struct {
 
 // State is what was seen so far. It does not hold the share of requests.
 func (j *comparison) State() ComparisonState {
-	return ComparisonState{Test: j.test.State(), armsSeen: j.armsSeen, LnE: j.evidence, Peak: j.peak, There: j.there, Trace: slices.Clone(j.trace)}
+	return ComparisonState{
+		Test:     j.test.State(),
+		armsSeen: j.armsSeen,
+		LnE:      j.evidence,
+		Peak:     j.peak,
+		There:    j.there,
+		Trace:    slices.Clone(j.trace),
+	}
 }
 
 // Restore goes on from the state of a comparison by the same criteria, with the same

@@ -214,7 +214,14 @@ func (j *Means) test(packed [2]sequential.Packed, looks int) {
 		if part < 0 {
 			continue
 		}
-		f := Found{P: min(1, j.tests()*s.chance(s.allowed(part, above), above)), Exposed: s.mean, Usual: s.usual, Targets: s.targets, Looks: looks, Above: above}
+		f := Found{
+			P:       min(1, j.tests()*s.chance(s.allowed(part, above), above)),
+			Exposed: s.mean,
+			Usual:   s.usual,
+			Targets: s.targets,
+			Looks:   looks,
+			Above:   above,
+		}
 		if j.state.Least == nil || f.P < j.state.Least.P {
 			j.state.Least = &f
 		}

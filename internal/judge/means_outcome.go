@@ -32,7 +32,9 @@ func (j *Means) Outcome(at time.Duration) Outcome {
 	case j.state.Least != nil && out.LnE >= out.Needed:
 		out.Verdict, out.Evidence = Fail, j.words(*j.state.Least, Fail)
 	case j.state.Absurd > 0:
-		out.Verdict, out.Evidence = NoData, fmt.Sprintf("%s of the numbers cannot be: infinite, or beyond 1e100", humanize.Integer(float64(j.state.Absurd)))
+		out.Verdict, out.Evidence = NoData, fmt.Sprintf(
+			"%s of the numbers cannot be: infinite, or beyond 1e100", humanize.Integer(float64(j.state.Absurd)),
+		)
 	case absent != "":
 		out.Verdict, out.Evidence = absent, why
 	case few:

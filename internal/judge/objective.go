@@ -39,7 +39,14 @@ func (o *objective) Outcome(at time.Duration) Outcome { return o.outcome(at, tru
 
 func (o *objective) outcome(at time.Duration, worded bool) Outcome {
 	if limit := o.criteria.limit(); !(limit > 0 && limit < 1-1e-9) {
-		return Outcome{Verdict: NoData, At: at, P: 1, Ratio: 1, Needed: nats(o.criteria.Alpha), Evidence: "there is no objective that can be missed"}
+		return Outcome{
+			Verdict:  NoData,
+			At:       at,
+			P:        1,
+			Ratio:    1,
+			Needed:   nats(o.criteria.Alpha),
+			Evidence: "there is no objective that can be missed",
+		}
 	}
 	return o.test.outcome(at, worded)
 }
@@ -109,9 +116,11 @@ func (o *objective) words(out Outcome) string {
 	}
 	share := min(1, seen.Bad/max(seen.Total, 1e-9))
 	digits := 2 + int(math.Floor(-math.Log10(max(share, 1e-9)))) // as many nines as there are, and two more
-	text := fmt.Sprintf("%s%s good (bad %s/%s%s), objective %s, budget burns %s times as fast as allowed (limit %s)", where, humanize.PercentTo(1-share, max(3, digits)),
-		humanize.Integer(seen.Bad), humanize.Integer(seen.Total), between, humanize.PercentTo(c.Objective, 6),
-		humanize.PlainTo(share/(1-c.Objective), 2), humanize.PlainTo(max(1, c.Burn), 3))
+	text := fmt.Sprintf(
+		"%s%s good (bad %s/%s%s), objective %s, budget burns %s times as fast as allowed (limit %s)", where,
+		humanize.PercentTo(1-share, max(3, digits)), humanize.Integer(seen.Bad), humanize.Integer(seen.Total), between,
+		humanize.PercentTo(c.Objective, 6), humanize.PlainTo(share/(1-c.Objective), 2), humanize.PlainTo(max(1, c.Burn), 3),
+	)
 	switch {
 	case out.Verdict == Fail:
 		text += byChance(out.P)

@@ -2,9 +2,10 @@ package judge
 
 import "github.com/sluicehq/sluice/internal/sequential"
 
-// selfBaseline turns a comparison with the time before the change into one of two arms: the
-// second has the rate that was seen then, as certain as if it were much larger. How
-// uncertain that rate is, the looks before the change tell, compared with the same.
+// selfBaseline lets a check without a control compare the exposed arm with its own past. It
+// makes up a second arm with the rate from before the change and 1,000 times as many events,
+// so that the rate counts as certain. How uncertain it is, the test learns by comparing the
+// looks before the change with the same arm.
 type selfBaseline struct {
 	sequential.Counts // before the change, all looks together
 	// daily is how many times as large the rate is since, for the time of day.

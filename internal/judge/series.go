@@ -139,8 +139,10 @@ func (s *seriesReader) add(run string, l Look) error {
 	r := &s.runs[at]
 	if n := len(r.Looks); n > 0 && l.At <= r.Looks[n-1].At {
 		line, column := s.csv.FieldPos(s.places[1])
-		return fmt.Errorf("%s:%d:%d: t is %v s, and the row of run %q before it has %v s; expected rows of a run in order of time, each moment once",
-			s.file, line, column, l.At.Seconds(), run, r.Looks[n-1].At.Seconds())
+		return fmt.Errorf(
+			"%s:%d:%d: t is %v s, and the row of run %q before it has %v s; expected rows of a run in order of time, each moment once", s.file,
+			line, column, l.At.Seconds(), run, r.Looks[n-1].At.Seconds(),
+		)
 	}
 	r.Looks = append(r.Looks, l)
 	return nil

@@ -60,8 +60,10 @@ func (j *comparison) compared(out Outcome) string {
 	if j.criteria.Before && j.criteria.Daily > 1 {
 		daily = fmt.Sprintf(", %s times that at this time of the day before", humanize.PlainTo(j.criteria.Daily, 2))
 	}
-	fmt.Fprintf(s, "%sexposed %s vs %s %s%s: %s times the usual, %s allowed", lately, ratio(seen.Exposed), j.criteria.other(), ratio(j.otherArm(seen)), daily,
-		humanize.PlainTo(out.Ratio, 2), humanize.PlainTo(1+j.criteria.Worse, 3))
+	fmt.Fprintf(
+		s, "%sexposed %s vs %s %s%s: %s times the usual, %s allowed", lately, ratio(seen.Exposed), j.criteria.other(), ratio(j.otherArm(seen)),
+		daily, humanize.PlainTo(out.Ratio, 2), humanize.PlainTo(1+j.criteria.Worse, 3),
+	)
 	switch {
 	case out.Verdict == Fail:
 		s.WriteString(byChance(out.P))
@@ -83,7 +85,10 @@ func (j *comparison) method() string {
 	case !j.test.Bursts():
 		return ""
 	case d.Excess() && j.test.Span() > 1:
-		return fmt.Sprintf(" [by bets every %d looks: errors come in bursts that last, %s times chance before the change]", j.test.Span(), humanize.PlainTo(d.Factor, 2))
+		return fmt.Sprintf(
+			" [by bets every %d looks: errors come in bursts that last, %s times chance before the change]", j.test.Span(),
+			humanize.PlainTo(d.Factor, 2),
+		)
 	case d.Excess():
 		return fmt.Sprintf(" [by bets: errors come in bursts, %s times chance before the change]", humanize.PlainTo(d.Factor, 2))
 	case d.Chance():

@@ -98,7 +98,10 @@ type Busy time.Duration
 
 // Error says for how long.
 func (b Busy) Error() string {
-	return fmt.Sprintf("it answered %d %s, and asks to be left alone for %s", http.StatusTooManyRequests, http.StatusText(http.StatusTooManyRequests), time.Duration(b))
+	return fmt.Sprintf(
+		"it answered %d %s, and asks to be left alone for %s", http.StatusTooManyRequests, http.StatusText(http.StatusTooManyRequests),
+		time.Duration(b),
+	)
 }
 
 // capped refuses what is no answer of a Prometheus API, and bounds the rest.
@@ -134,7 +137,9 @@ func refused(res *http.Response) error {
 	case code == http.StatusTooManyRequests && busy(res.Header) > 0:
 		return Busy(busy(res.Header))
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusNotFound:
-		return Refusal(fmt.Sprintf("it answered %d %s: is this the address of a Prometheus API that this worker may ask?", code, http.StatusText(code)))
+		return Refusal(
+			fmt.Sprintf("it answered %d %s: is this the address of a Prometheus API that this worker may ask?", code, http.StatusText(code)),
+		)
 	}
 	return nil
 }

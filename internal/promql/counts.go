@@ -32,5 +32,9 @@ func Counts(expr string) error {
 	if err != nil {
 		return err
 	}
-	return errAt(origin(origins, int(call.PositionRange().Start)), "%s does not count events, expected increase(…[$window]), such as sum(increase(http_requests_total{$exposed}[$window]))", call.Func.Name)
+	return errAt(
+		origin(origins, int(call.PositionRange().Start)),
+		"%s does not count events, expected increase(…[$window]), such as sum(increase(http_requests_total{$exposed}[$window]))",
+		call.Func.Name,
+	)
 }

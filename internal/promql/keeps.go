@@ -23,7 +23,10 @@ func Keeps(expr, label string) error {
 	if err != nil {
 		return err
 	}
-	return errAt(origin(origins, int(node.PositionRange().Start)), "%s, expected a series of each target that keeps the label %s, such as sum by (%s) (…)", why, label, label)
+	return errAt(
+		origin(origins, int(node.PositionRange().Start)),
+		"%s, expected a series of each target that keeps the label %s, such as sum by (%s) (…)", why, label, label,
+	)
 }
 
 // loses finds where an expression drops a label, and how; nil if it keeps it.

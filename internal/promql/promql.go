@@ -86,8 +86,10 @@ func checkTemplate(expr string, harmless Values) ([]piece, parser.Expr, error) {
 		return pieces, tree, nil
 	default:
 		start := origin(origins, int(tree.PositionRange().Start))
-		return nil, nil, errAt(start, "the expression gives a %s, expected an instant vector or a scalar, such as sum(rate(http_requests_total{$cohort}[$window]))",
-			parser.DocumentedType(tree.Type()))
+		return nil, nil, errAt(
+			start, "the expression gives a %s, expected an instant vector or a scalar, such as sum(rate(http_requests_total{$cohort}[$window]))",
+			parser.DocumentedType(tree.Type()),
+		)
 	}
 }
 

@@ -40,7 +40,8 @@ func ParseSelector(expr string) (name string, matchers []*labels.Matcher, err er
 	if err != nil {
 		return "", nil, err
 	}
-	const expected = "expected a metric with label matchers and nothing else, such as http_requests_total{code=~\"5..\"}, since a scrape is read without a Prometheus"
+	const expected = "expected a metric with label matchers and nothing else, such as http_requests_total{code=~\"5..\"}, " +
+		"since a scrape is read without a Prometheus"
 	sel, ok := tree.(*parser.VectorSelector)
 	if !ok {
 		return "", nil, errAt(int(tree.PositionRange().Start), "this is %s, %s", construct(tree), expected)
@@ -79,8 +80,11 @@ func CheckSeries(expr string) error {
 		return err
 	}
 	if tree.Type() != parser.ValueTypeVector {
-		return errAt(int(tree.PositionRange().Start), "the expression gives a %s, expected an instant vector with a series for each target, such as up{job=\"edge\"}",
-			parser.DocumentedType(tree.Type()))
+		return errAt(
+			int(tree.PositionRange().Start),
+			"the expression gives a %s, expected an instant vector with a series for each target, such as up{job=\"edge\"}",
+			parser.DocumentedType(tree.Type()),
+		)
 	}
 	return nil
 }

@@ -11,21 +11,21 @@ import (
 // Reading is one number read from a source, or the verdict that there is none.
 type Reading struct {
 	Value float64
-	// Verdict is empty when value is usable, and why says why not.
+	// Verdict is empty when Value is usable; otherwise Why says why it is not.
 	Verdict judge.Verdict
 	Why     string
 	// Span is how long a count's events were counted, at most the window.
 	Span time.Duration
-	// Steady is set by a source that knows the share of that time, covered, in which
-	// every event was counted, and those events: not what a page could not be read
-	// for, nor what a program counted around its restart.
+	// Covered is the share of Span in which every event was counted, and Steady are the events
+	// of that share: without the time in which a page could not be read, or in which a program
+	// restarted. Only a source that knows both sets them.
 	Steady  *float64
 	Covered float64
-	// Early says how the number also rests on the time before evidence counts; empty
-	// when it does not.
+	// Early says why the number rests in part on the time before evidence counts; empty when
+	// it does not.
 	Early string
-	// Impossible says that nothing will ever be answered: the check asks for what the
-	// source has not got.
+	// Impossible says that the source will never answer: it does not have what the check asks
+	// for, such as a bucket with that bound.
 	Impossible bool
 	// Empty tells an answer without any series from other trouble.
 	Empty    bool

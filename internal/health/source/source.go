@@ -30,7 +30,7 @@ func Arms(alone bool) []Arm {
 	return []Arm{Exposed, Control}
 }
 
-// OnEmpty is what it means that a count finds no series.
+// OnEmpty says what an answer without series means for a count.
 type OnEmpty bool
 
 const (
@@ -68,12 +68,12 @@ type Deps struct {
 	Transport http.RoundTripper
 }
 
-// Source is where numbers come from. What goes wrong is in the reading. After refresh, a
+// Source is where numbers come from. A reading says what went wrong. After refresh, a
 // source may be read concurrently. What only some sources can do is an interface of its
 // own: PerTarget, History, Histograms, Memory.
 type Source interface {
-	// Refresh reads anew, for sources that keep what they have read; what lies
-	// before from is no evidence any more.
+	// Refresh begins a look. A source that keeps what it read reads again; what lies before
+	// from is no evidence any more.
 	Refresh(ctx context.Context, at, from time.Time)
 	// Count is how many events an arm showed in the window.
 	Count(ctx context.Context, expr string, a Arm, w Window, l OnEmpty) Reading
@@ -85,11 +85,11 @@ type Source interface {
 	// Coverage is how many targets of an arm an expression is read from, and how many
 	// those stand for.
 	Coverage(expr string, a Arm) (read, of int)
-	// Absence is how long counting must have gone on for nothing to mean that there
-	// is nothing.
+	// Absence is how long a source must have counted until a count of 0 means that nothing
+	// happened.
 	Absence() time.Duration
-	// Settling is how long counting must have gone on for one restart, with what it
-	// takes from the counters, not to look as if most events were missing.
+	// Settling is how long a source must have counted until one restart, which loses counts,
+	// no longer looks as if most events were missing.
 	Settling() time.Duration
 	// Baseline readies a source to answer about the time up to at, before anything was
 	// applied: all that it reads is evidence. One without a past reads for a while, so at

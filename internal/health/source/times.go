@@ -34,9 +34,17 @@ type Times struct {
 func (t Times) Aged(newest time.Time) Reading {
 	switch age := t.At.Sub(newest); {
 	case age > t.After.Std():
-		return Reading{Verdict: judge.Stale, Why: fmt.Sprintf("the newest sample is %s old, at most %s is accepted", age.Round(time.Second), t.After)}
+		return Reading{
+			Verdict: judge.Stale,
+			Why:     fmt.Sprintf("the newest sample is %s old, at most %s is accepted", age.Round(time.Second), t.After),
+		}
 	case -age > t.Ahead:
-		return Reading{Verdict: judge.Stale, Why: fmt.Sprintf("the newest sample is from %s in the future: the clocks of the worker and of the source disagree", (-age).Round(time.Second))}
+		return Reading{
+			Verdict: judge.Stale,
+			Why: fmt.Sprintf(
+				"the newest sample is from %s in the future: the clocks of the worker and of the source disagree", (-age).Round(time.Second),
+			),
+		}
 	case newest.Before(t.Begin):
 		return Reading{Verdict: judge.Stale, Why: "the newest sample is from before the stage was applied and warmed up"}
 	}

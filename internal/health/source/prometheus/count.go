@@ -7,9 +7,11 @@ import (
 )
 
 // Increase asks for everything since the tally began, of which what is more than before is
-// new: so events count once, also those of which the source hears late. A range that
-// grew longer than the window begins anew, half a window ago.
-func (p *server) Increase(ctx context.Context, expr string, a source.Arm, w source.Window, t *source.Tally, l source.OnEmpty) source.Reading {
+// new. So every event counts once, even one that reaches the source late. A range that has
+// grown longer than the window starts again half a window ago.
+func (p *server) Increase(
+	ctx context.Context, expr string, a source.Arm, w source.Window, t *source.Tally, l source.OnEmpty,
+) source.Reading {
 	if t.From.IsZero() || !t.From.Before(w.At) || w.At.Sub(t.From) > 2*p.spec.Window.Std() {
 		*t = source.Tally{From: w.From}
 	}

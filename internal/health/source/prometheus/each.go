@@ -36,7 +36,11 @@ func owners(h spec.Health, targets []fleet.Target) (owned, error) {
 	each := slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return c.Each != "" || c.Means() })
 	for i, v := range values {
 		if other, taken := o.ids[v]; each && taken {
-			return owned{}, fmt.Errorf("health.identify: targets %s and %s both appear as %s=%q, so a check of each target cannot tell them apart; expected a value of its own for each target, such as {{address}}", other, some[i].ID, h.Identify.Label, source.Cut(v, 60))
+			return owned{}, fmt.Errorf(
+				"health.identify: targets %s and %s both appear as %s=%q, "+
+					"so a check of each target cannot tell them apart; expected a value of its own for each target, such as {{address}}",
+				other, some[i].ID, h.Identify.Label, source.Cut(v, 60),
+			)
 		}
 		o.ids[v] = some[i].ID
 	}
@@ -140,7 +144,9 @@ func (p *server) askSome(ctx context.Context, expr string, about owned, w source
 }
 
 // own is the reading of one target by its series and the times of its newest samples.
-func (p *server) own(r source.Reading, there bool, stamps []time.Time, w source.Window, l source.OnEmpty, none source.Reading) source.Reading {
+func (p *server) own(
+	r source.Reading, there bool, stamps []time.Time, w source.Window, l source.OnEmpty, none source.Reading,
+) source.Reading {
 	switch {
 	case !there && l == source.EmptyIsUnknown:
 		return source.Reading{Verdict: judge.NoData, Why: "it has no series"}
@@ -220,14 +226,22 @@ func (p *server) series(ctx context.Context, query string, about owned, at time.
 			example = name
 		default:
 			if _, twice := s.Of[id]; twice {
-				s.Of[id] = source.Reading{Verdict: judge.NoData, Why: fmt.Sprintf("it has several series where one is asked: sum or max them by (%s)", p.spec.Identify.Label)}
+				s.Of[id] = source.Reading{
+					Verdict: judge.NoData,
+					Why:     fmt.Sprintf("it has several series where one is asked: sum or max them by (%s)", p.spec.Identify.Label),
+				}
 				continue
 			}
 			s.Of[id] = sampled(series)
 		}
 	}
 	if strange > 0 {
-		s.Warnings = append(slices.Clone(s.Warnings), fmt.Sprintf("%d series that belong to none of the targets were left out, such as %s=%q", strange, p.spec.Identify.Label, source.Cut(example, 60)))
+		s.Warnings = append(
+			slices.Clone(s.Warnings),
+			fmt.Sprintf(
+				"%d series that belong to none of the targets were left out, such as %s=%q", strange, p.spec.Identify.Label, source.Cut(example, 60),
+			),
+		)
 	}
 	if len(s.Of) == 0 {
 		s.Verdict, s.Why, s.Empty = judge.NoData, "the query found no series", len(v) == 0

@@ -21,7 +21,10 @@ func (p *server) Slow(s spec.Slow) []source.SlowQueries {
 	count := "histogram_count(" + whole + ")"
 	over := strconv.FormatFloat(float64(s.Over), 'g', -1, 64)
 	return []source.SlowQueries{
-		{Total: increase(spec.HistogramSeries(s.Histogram, "_count")), Within: increase(source.Bucket(spec.HistogramSeries(s.Histogram, "_bucket"), float64(s.Over)))},
+		{
+			Total:  increase(spec.HistogramSeries(s.Histogram, "_count")),
+			Within: increase(source.Bucket(spec.HistogramSeries(s.Histogram, "_bucket"), float64(s.Over))),
+		},
 		{Total: count, Within: fmt.Sprintf("(histogram_fraction(-Inf, %s, %s) * %s > 0) or vector(0)", over, whole, count)},
 	}
 }

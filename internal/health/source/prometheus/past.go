@@ -16,7 +16,9 @@ import (
 
 // Past asks for the increase over the window at the end of each look, less that up to
 // its beginning: both begin together, so every event is counted once.
-func (p *server) Past(ctx context.Context, expr string, a source.Arm, at time.Time, looks int, step time.Duration) ([]float64, source.Reading) {
+func (p *server) Past(
+	ctx context.Context, expr string, a source.Arm, at time.Time, looks int, step time.Duration,
+) ([]float64, source.Reading) {
 	at = at.Truncate(time.Millisecond) // as precisely as the source answers
 	long := max(p.spec.Window.Std(), 2*step)
 	upto, r := p.ranged(ctx, expr, a, long, promv1.Range{Start: at.Add(-time.Duration(looks-1) * step), End: at, Step: step})
@@ -38,7 +40,9 @@ func (p *server) Past(ctx context.Context, expr string, a source.Arm, at time.Ti
 }
 
 // ranged evaluates what must be one series at many times.
-func (p *server) ranged(ctx context.Context, expr string, a source.Arm, long time.Duration, r promv1.Range) (map[model.Time]float64, source.Reading) {
+func (p *server) ranged(
+	ctx context.Context, expr string, a source.Arm, long time.Duration, r promv1.Range,
+) (map[model.Time]float64, source.Reading) {
 	query, err := p.fillOwn(expr, a, source.Window{From: r.End.Add(-long), At: r.End})
 	if err != nil {
 		return nil, source.NoData(expr, "the query cannot be filled: %s", err)
@@ -90,7 +94,9 @@ func (p *server) fillOwn(expr string, a source.Arm, w source.Window) (string, er
 
 // BaselineMeans asks for the past of the arm's targets; of those that will be exposed only for
 // that of the stage's own, since the others run the release already.
-func (p *server) BaselineMeans(ctx context.Context, expr string, a source.Arm, w source.Window, long, step time.Duration) map[string]float64 {
+func (p *server) BaselineMeans(
+	ctx context.Context, expr string, a source.Arm, w source.Window, long, step time.Duration,
+) map[string]float64 {
 	about := p.about(expr, a)
 	if a == source.Exposed && len(p.scope.Cohort) > 0 {
 		about = p.eachCohort
@@ -179,7 +185,9 @@ const (
 )
 
 // Numbers asks for the past in pieces that a server answers.
-func (p *server) Numbers(ctx context.Context, expr string, a source.Arm, ids []string, from time.Time, looks int, step time.Duration) (rows [][]float64, ok bool) {
+func (p *server) Numbers(
+	ctx context.Context, expr string, a source.Arm, ids []string, from time.Time, looks int, step time.Duration,
+) (rows [][]float64, ok bool) {
 	rows = make([][]float64, looks)
 	for i := range rows {
 		rows[i] = slices.Repeat([]float64{math.NaN()}, len(ids))

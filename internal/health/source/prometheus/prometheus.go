@@ -100,7 +100,11 @@ func distinct(id spec.Identify, b source.Scope) error {
 			case source.Arm(a) == source.Exposed:
 				owners[v] = t.ID
 			case taken:
-				return fmt.Errorf("health.identify: targets %s and %s both appear as %s=%q, so what one does would count for the other; expected a value of its own for each target, such as {{address}}", owner, t.ID, id.Label, source.Cut(v, 60))
+				return fmt.Errorf(
+					"health.identify: targets %s and %s both appear as %s=%q, "+
+						"so what one does would count for the other; expected a value of its own for each target, such as {{address}}",
+					owner, t.ID, id.Label, source.Cut(v, 60),
+				)
 			}
 		}
 	}
@@ -204,7 +208,9 @@ func (p *server) early(query string, w source.Window) string {
 	if back <= w.At.Sub(p.begin()) {
 		return ""
 	}
-	return fmt.Sprintf("the query reaches back %s, to before evidence counts (%s)", spec.Duration(back), p.begin().UTC().Format("15:04:05 MST"))
+	return fmt.Sprintf(
+		"the query reaches back %s, to before evidence counts (%s)", spec.Duration(back), p.begin().UTC().Format("15:04:05 MST"),
+	)
 }
 
 // begin is when evidence begins.
@@ -224,7 +230,12 @@ func (p *server) fresh(ctx context.Context, query string, w source.Window, l sou
 	for _, s := range selectors {
 		r := p.newest(ctx, s, w.At)
 		if lacking && r.Verdict == "" {
-			return source.NoData(query, "the query answers nothing, although there are series of %s: they were read only once yet, or the query needs others that are absent (… or vector(0) fills them in)", source.Cut(s, 80))
+			return source.NoData(
+				query,
+				"the query answers nothing, although there are series of %s: "+
+					"they were read only once yet, or the query needs others that are absent (… or vector(0) fills them in)",
+				source.Cut(s, 80),
+			)
 		}
 		if r.Empty && l == source.EmptyIsZero {
 			r = p.newest(ctx, loosened(s), w.At)

@@ -46,7 +46,10 @@ func ranges(path []parser.Node) time.Duration {
 
 // nobodyHas says that no target has series of a selector.
 func nobodyHas(query, selector string) source.Reading {
-	return source.NoData(query, "no target at all has series such as %s: is a name misspelt, or does the counter appear only with its first event?", source.Cut(loosened(selector), 80))
+	return source.NoData(
+		query, "no target at all has series such as %s: is a name misspelt, or does the counter appear only with its first event?",
+		source.Cut(loosened(selector), 80),
+	)
 }
 
 // loosened is a selector of the same metric on any target, with any values of the

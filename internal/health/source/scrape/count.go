@@ -11,7 +11,12 @@ import (
 
 // times are when samples count in a look.
 func (s *pages) times(w source.Window) source.Times {
-	return source.Times{At: source.Later(w.At, s.kept.At), Begin: s.begin, After: s.spec.StaleAfter, Ahead: source.Ahead(s.spec, time.Since(s.began))}
+	return source.Times{
+		At:    source.Later(w.At, s.kept.At),
+		Begin: s.begin,
+		After: s.spec.StaleAfter,
+		Ahead: source.Ahead(s.spec, time.Since(s.began)),
+	}
 }
 
 // when is the time of a sample: now, unless the page says another.

@@ -17,7 +17,10 @@ import (
 func (s *pages) Slow(c spec.Slow) []source.SlowQueries { return []source.SlowQueries{selectorsOf(c)} }
 
 func selectorsOf(c spec.Slow) source.SlowQueries {
-	return source.SlowQueries{Total: spec.HistogramSeries(c.Histogram, "_count"), Within: source.Bucket(spec.HistogramSeries(c.Histogram, "_bucket"), float64(c.Over))}
+	return source.SlowQueries{
+		Total:  spec.HistogramSeries(c.Histogram, "_count"),
+		Within: source.Bucket(spec.HistogramSeries(c.Histogram, "_bucket"), float64(c.Over)),
+	}
 }
 
 // Bounds of metrics pages are those of the newest page that was read.

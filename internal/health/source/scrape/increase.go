@@ -9,7 +9,9 @@ import (
 )
 
 // Increase is what the newest read has shown.
-func (s *pages) Increase(ctx context.Context, expr string, a source.Arm, w source.Window, t *source.Tally, l source.OnEmpty) source.Reading {
+func (s *pages) Increase(
+	ctx context.Context, expr string, a source.Arm, w source.Window, t *source.Tally, l source.OnEmpty,
+) source.Reading {
 	r := s.Count(ctx, expr, a, w, l)
 	if r.Verdict != "" {
 		return r

@@ -39,10 +39,10 @@ type pages struct {
 	arms       [2][]place
 	sizes      [2]int
 	picks      map[string]pick
-	exprs      []string // counters, in the order of ScrapeState.Last
+	exprs      []string // counters, in the order of State.Last
 	plain      []string // numbers that are no counters
 	histograms bool     // some check is about one
-	single     []string // counters of single targets, in the order of ScrapeEach.Counts
+	single     []string // counters of single targets, in the order of EachPart.Counts
 
 	kept  State
 	began time.Time // the newest read, by this machine's clock
@@ -82,7 +82,8 @@ type shown struct {
 
 func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 	s := &pages{
-		spec: h, client: &http.Client{Transport: d.Transport, CheckRedirect: noRedirect}, begin: b.Since.Add(h.Warmup.Std()), picks: map[string]pick{},
+		spec: h, client: &http.Client{Transport: d.Transport, CheckRedirect: noRedirect},
+		begin: b.Since.Add(h.Warmup.Std()), picks: map[string]pick{},
 		gap: max(h.StaleAfter.Std(), 2*h.Every.Std()) + lookSlack, sizes: [2]int{len(b.Exposed), len(b.Control)},
 	}
 	for _, c := range h.Checks {
