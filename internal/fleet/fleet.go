@@ -17,3 +17,21 @@ type Target struct {
 type Fleet struct {
 	Targets []Target `yaml:"targets" json:"targets"`
 }
+
+// IDs are the ids of targets, in their order.
+func IDs(ts []Target) []string {
+	out := make([]string, len(ts))
+	for i, t := range ts {
+		out[i] = t.ID
+	}
+	return out
+}
+
+// Set answers which ids are among some.
+func Set(ids []string) map[string]bool {
+	out := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		out[id] = true
+	}
+	return out
+}
