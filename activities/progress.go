@@ -2,13 +2,12 @@ package activities
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
-
-	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // beatEvery is the pace of heartbeats of an activity that is waited for when it is
@@ -116,7 +115,7 @@ func (p *progress) finish(i int) { p.mu.Lock(); defer p.mu.Unlock(); p.done[i] =
 func (p *progress) fail(t Trouble) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t.Reason = rollout.Clip(t.Reason, maxReason)
+	t.Reason = clip(t.Reason)
 	p.trouble = append(p.trouble, t)
 }
 
@@ -149,3 +148,10 @@ func (p *progress) count() int {
 // maxReason bounds a reason, so that a batch of nothing but trouble stays far
 // below the limit of a payload.
 const maxReason = 300
+
+func clip(s string) string {
+	if len(s) <= maxReason {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxReason], "") + "…"
+}

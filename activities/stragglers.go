@@ -59,7 +59,10 @@ func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (St
 		return Stragglers{}, err
 	}
 	targets := slices.Clone(in.Joined)
-	wanted := fleet.Set(in.Absent)
+	wanted := make(map[string]bool, len(in.Absent))
+	for _, id := range in.Absent {
+		wanted[id] = true
+	}
 	for _, t := range in.Joined { // one that has moved is asked where it is now
 		delete(wanted, t.ID)
 	}
@@ -71,12 +74,12 @@ func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (St
 	}
 	slices.SortFunc(targets, func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) })
 	work := &progress{done: make([]bool, len(targets))}
-	unfit := a.unsuitable(p, d, targets, in)
+	fits := a.unsuitable(p, d, targets, in)
 	defer living(ctx)()
 	began := time.Now()
 	over := func() bool { return in.Within > 0 && time.Since(began) > in.Within }
 	each(ctx, len(targets), in.Parallel, over, func(i int) {
-		if err := unfit[i]; err != nil {
+		if err := fits[i]; err != nil {
 			work.fail(Trouble{ID: targets[i].ID, Reason: "cannot be brought in: " + err.Error()})
 			return
 		}
@@ -124,10 +127,13 @@ func silentLast(t Trouble) int {
 // target would stop the sweep, and a stopped sweep takes the whole fleet back. Addresses
 // of the plan were checked when it was made.
 func (a *Activities) unsuitable(p plan.Plan, d driver.Driver, targets []fleet.Target, in StragglersInput) []error {
-	others := present(slices.Concat(in.Absent, fleet.IDs(targets)))
+	others := present(slices.Concat(in.Absent, ids(targets)))
 	judged := health.CheckIdentity(p.Spec.Health, a.kinds, others(p.Order))
 	order := driver.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
-	joined := fleet.Set(fleet.IDs(in.Joined))
+	joined := make(map[string]bool, len(in.Joined))
+	for _, t := range in.Joined {
+		joined[t.ID] = true
+	}
 	out := make([]error, len(targets))
 	for i, t := range targets {
 		if joined[t.ID] {

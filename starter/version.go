@@ -20,7 +20,10 @@ func versionCommand() command {
 		example: "sluice version",
 		run: func(_ context.Context, con *console, _ *cli.Context) error {
 			v := versionOf(version, debug.ReadBuildInfo)
-			return con.answer(v, v.lines())
+			if con.json {
+				return con.object(v)
+			}
+			return con.lines(v.lines())
 		},
 	}
 }

@@ -57,20 +57,27 @@ func watch(ctx context.Context, con *console, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer r.client.Close()
+	defer r.close()
 	unit := c.Args().First()
 	if unit == "" {
 		if unit, err = r.onlyRunning(ctx); err != nil {
 			return err
 		}
 	}
-	f := follower{remote: r, unit: unit, runID: c.String("run-id"), timeout: timeout, observer: observerFor(con)}
+	f := follower{remote: r, con: con, unit: unit, runID: c.String("run-id"), timeout: timeout, observer: observerFor(con)}
 	last, err := f.follow(ctx)
 	if err != nil {
-		con.compact = true // in JSON, after a stream of lines
-		return err
+		return streamed(con, err)
 	}
 	return ended(last.exitCode())
+}
+
+// streamed keeps a failure on one line, after a stream of JSON lines.
+func streamed(con *console, err error) error {
+	if con.json {
+		con.compact = true
+	}
+	return err
 }
 
 // onlyRunning is the unit whose rollout runs, if there is exactly one.

@@ -52,7 +52,7 @@ func TestOptionsPrecedence(t *testing.T) {
 	require.Equal(t, "flag:7233", o.HostPort)
 	require.Equal(t, "other", o.Namespace)
 
-	_, namespace, err := Options{Profile: "prod"}.Resolved()
+	namespace, err := Options{Profile: "prod"}.ResolvedNamespace()
 	require.NoError(t, err)
 	require.Equal(t, "edge", namespace)
 

@@ -45,7 +45,11 @@ func Details(s State) string {
 			b.addf("- %s: %s\n", Markdown(t.ID), Markdown(t.Reason))
 		}
 	}
-	return Clip(b.String(), maxDetails-len("…"))
+	text := b.String()
+	if len(text) > maxDetails {
+		text = strings.ToValidUTF8(text[:maxDetails-4], "") + "…"
+	}
+	return text
 }
 
 func stageWord(s State, i int) string {
