@@ -3,10 +3,9 @@ package main
 import (
 	"context"
 	"math"
+	"slices"
 	"strconv"
 	"time"
-
-	"github.com/sluicehq/sluice/internal/judge"
 )
 
 // The rates of false rollbacks that judges are set to.
@@ -15,7 +14,8 @@ const (
 	strict = 0.001
 )
 
-// bench is the judges, calibrated, and what was measured so far.
+// bench is the judges, calibrated, and what was measured so far. Only the end of the context ends a measurement early: what
+// comes out of it then means nothing, and is not shown.
 type bench struct {
 	runs int
 	seed uint64
@@ -40,14 +40,10 @@ const (
 )
 
 // newBench calibrates all judges on clean bakes of another seed.
-func newBench(ctx context.Context, runs int, seed uint64) (*bench, error) {
+func newBench(ctx context.Context, runs int, seed uint64) *bench {
 	b := &bench{runs: runs, seed: seed, done: map[string][]result{}}
 	bakes := sample{clean(), runs, seed + 1}
-	even, alpha, err := oursCalibrated(ctx, bakes, usual)
-	if err != nil {
-		return nil, err
-	}
-	even.name = nameOursEven
+	even, alpha := oursCalibrated(ctx, bakes, usual)
 	b.judges = append(b.judges, ours(usual), even, grid(nameGrid).at(nats(usual)))
 	b.limit(nameOursEven, alpha)
 	for _, r := range []rule{
@@ -57,21 +53,13 @@ func newBench(ctx context.Context, runs int, seed uint64) (*bench, error) {
 		kayenta(nameRank, 5*time.Minute), kayenta("Kayenta", bake),
 		apart(nameApart),
 	} {
-		threshold, err := r.threshold(ctx, bakes, usual)
-		if err != nil {
-			return nil, err
-		}
+		threshold := r.threshold(ctx, bakes, usual)
 		b.judges = append(b.judges, r.at(threshold))
 		b.limit(r.name, threshold)
 	}
 	const onesided = 1.6449 // standard deviations, at 5 %
-	b.judges = append(b.judges, apart("z-test, 5% each").at(onesided), oracle(nameOracle).at(nats(usual)))
-	all, err := oracles(ctx, bakes)
-	if err != nil {
-		return nil, err
-	}
-	b.judges = append(b.judges, all)
-	return b, nil
+	b.judges = append(b.judges, apart("z-test, 5% each").at(onesided), oracle(nameOracle).at(nats(usual)), oracles(ctx, bakes))
+	return b
 }
 
 // peers are the ways of other tools, and two tests, each calibrated but for the last.
@@ -79,7 +67,7 @@ func (b *bench) peers() []contender { return b.judges[4 : len(b.judges)-2] }
 
 // compared are Sluice's judge, its peers and the oracle.
 func (b *bench) compared() []contender {
-	return append(append([]contender{b.judges[0]}, b.peers()...), b.judges[len(b.judges)-2])
+	return slices.Concat(b.judges[:1], b.peers(), b.judges[len(b.judges)-2:len(b.judges)-1])
 }
 
 func (b *bench) limit(name string, x float64) {
@@ -87,19 +75,16 @@ func (b *bench) limit(name string, x float64) {
 }
 
 // oracles are one oracle for each factor, each calibrated.
-func oracles(ctx context.Context, bakes sample) (contender, error) {
+func oracles(ctx context.Context, bakes sample) contender {
 	o, thresholds := oracle(nameOracleEven), map[float64]float64{}
 	for _, w := range harmful() {
-		one := rule{o.name, func(s series) []float64 {
+		one := rule{o.name, func(s series) score {
 			s.factor = w.factor
-			return o.scores(s)
+			return o.begin(s)
 		}}
-		var err error
-		if thresholds[w.factor], err = one.threshold(ctx, bakes, usual); err != nil {
-			return contender{}, err
-		}
+		thresholds[w.factor] = one.threshold(ctx, bakes, usual)
 	}
-	return contender{o.name, func(s series) int { return first(o.scores(s), thresholds[s.factor]) }}, nil
+	return contender{o.name, func(s series) int { return o.first(s, thresholds[s.factor]) }}
 }
 
 func nats(alpha float64) float64 { return -math.Log(alpha) }
@@ -112,37 +97,36 @@ func strictly() []contender { return []contender{ours(strict), oracle(nameOracle
 func cumulative() contender {
 	c := criteria(usual)
 	c.Every = 0
-	return contender{nameCumulative, func(s series) int { return failed(judge.Run(c, s.all())) }}
+	return sluice(nameCumulative, c)
 }
 
+// measure is how judges do in a world, by their names.
+type measure func(context.Context, world) map[string]result
+
 // in measures judges in a world, once: key tells sets of judges apart.
-func (b *bench) in(ctx context.Context, w world, key string, judges []contender) (map[string]result, error) {
+func (b *bench) in(ctx context.Context, w world, key string, judges []contender) map[string]result {
 	id := key + "/" + w.name
 	if b.done[id] == nil {
-		out, err := sample{w, b.runs, b.seed}.measure(ctx, judges)
-		if err != nil {
-			return nil, err
-		}
-		b.done[id] = out
+		b.done[id] = sample{w, b.runs, b.seed}.measure(ctx, judges)
 	}
 	out := map[string]result{}
 	for i, j := range judges {
 		out[j.name] = b.done[id][i]
 	}
-	return out, nil
+	return out
 }
 
 // usually measures all judges at the usual rate.
-func (b *bench) usually(ctx context.Context, w world) (map[string]result, error) {
+func (b *bench) usually(ctx context.Context, w world) map[string]result {
 	return b.in(ctx, w, "usual", b.judges)
 }
 
 // strictly measures those at the strict rate.
-func (b *bench) strictly(ctx context.Context, w world) (map[string]result, error) {
+func (b *bench) strictly(ctx context.Context, w world) map[string]result {
 	return b.in(ctx, w, "strict", strictly())
 }
 
 // lately measures what bears on faults that begin late.
-func (b *bench) lately(ctx context.Context, w world) (map[string]result, error) {
+func (b *bench) lately(ctx context.Context, w world) map[string]result {
 	return b.in(ctx, w, "late", append([]contender{cumulative()}, b.judges...))
 }

@@ -18,10 +18,8 @@ const quick = 200
 
 func TestQuickly(t *testing.T) {
 	t.Parallel()
-	b, err := newBench(t.Context(), quick, 1)
-	require.NoError(t, err)
-	got, err := b.usually(t.Context(), clean())
-	require.NoError(t, err)
+	b := newBench(t.Context(), quick, 1)
+	got := b.usually(t.Context(), clean())
 	for _, j := range b.judges {
 		r := got[j.name]
 		require.Equal(t, quick, r.runs)
@@ -32,16 +30,14 @@ func TestQuickly(t *testing.T) {
 	require.LessOrEqual(t, got[nameOurs].share(), 0.05)
 	require.Greater(t, got["z-test, 5% each"].share(), 0.2, "what is read again and again alarms")
 
-	shared, err := b.usually(t.Context(), healthy()[2])
-	require.NoError(t, err)
+	shared := b.usually(t.Context(), healthy()[2])
 	require.Greater(t, shared["Argo Rollouts"].share(), 0.9, "a shared incident is no harm, which a limit does not know")
 	require.Less(t, shared[nameOurs].share(), 0.06)
 
 	delay := map[float64]result{}
 	for _, w := range harmful() {
 		if w.factor >= 2 {
-			got, err = b.usually(t.Context(), w)
-			require.NoError(t, err)
+			got = b.usually(t.Context(), w)
 			delay[w.factor] = got[nameOurs]
 			require.Less(t, got[nameOracle].seconds, got[nameOurs].seconds, w.name)
 		}
@@ -115,7 +111,7 @@ func TestWorlds(t *testing.T) {
 		bad, total, missing := 0.0, 0.0, 0
 		for i := range 20 {
 			s := w.draw(source(1, w.name, i))
-			require.Len(t, s.before, w.known, w.name)
+			require.Len(t, s.before, w.before(), w.name)
 			require.Len(t, s.since, looks, w.name)
 			for k, l := range s.since {
 				if l.Exposed == nil || l.Control == nil {

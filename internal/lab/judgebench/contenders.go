@@ -18,34 +18,42 @@ type contender struct {
 // rule is a judge with a threshold: it rolls back at the first look whose score is
 // that high. Scores that are no number never are.
 type rule struct {
-	name   string
-	scores func(series) []float64
+	name string
+	// begin answers what scores the looks of a bake, one after the other.
+	begin func(series) score
 }
+
+// score is that of a bake up to look i, which is l.
+type score func(i int, l judge.Look) float64
 
 // at is the rule with a threshold.
 func (r rule) at(threshold float64) contender {
-	return contender{r.name, func(s series) int { return first(r.scores(s), threshold) }}
+	return contender{r.name, func(s series) int { return r.first(s, threshold) }}
 }
 
-func first(scores []float64, threshold float64) int {
-	return slices.IndexFunc(scores, func(x float64) bool { return x >= threshold }) + 1
+func (r rule) first(s series, threshold float64) int {
+	score := r.begin(s)
+	for i, l := range s.since {
+		if score(i, l) >= threshold {
+			return i + 1
+		}
+	}
+	return 0
 }
 
 // threshold is the lowest at which at most a share alpha of bakes are rolled back.
-func (r rule) threshold(ctx context.Context, bakes sample, alpha float64) (float64, error) {
+func (r rule) threshold(ctx context.Context, bakes sample, alpha float64) float64 {
 	highest := make([]float64, bakes.runs)
-	err := bakes.each(ctx, func(i int, s series) {
-		highest[i] = math.Inf(-1)
-		for _, x := range r.scores(s) {
-			if x > highest[i] {
-				highest[i] = x
+	bakes.each(ctx, func(run int, s series) {
+		highest[run] = math.Inf(-1)
+		score := r.begin(s)
+		for i, l := range s.since {
+			if x := score(i, l); x > highest[run] {
+				highest[run] = x
 			}
 		}
 	})
-	if err != nil {
-		return 0, err
-	}
-	return math.Nextafter(quantile(highest, 1-alpha), math.Inf(1)), nil
+	return math.Nextafter(quantile(highest, 1-alpha), math.Inf(1))
 }
 
 // quantile is the value that a share q of values does not exceed. It sorts them.
@@ -61,30 +69,25 @@ func criteria(alpha float64) judge.Criteria {
 	return c
 }
 
-// ours is Sluice's judge.
-func ours(alpha float64) contender {
-	c := criteria(alpha)
-	return contender{nameOurs, func(s series) int { return failed(judge.Run(c, s.all())) }}
-}
-
-func failed(out judge.Outcome) int {
-	if out.Verdict != judge.Fail {
+// sluice is Sluice's judge.
+func sluice(name string, c judge.Criteria) contender {
+	return contender{name, func(s series) int {
+		if out := judge.Run(c, s.all()); out.Verdict == judge.Fail {
+			return int(out.At / every)
+		}
 		return 0
-	}
-	return int(out.At / every)
+	}}
 }
 
-// oursCalibrated is the same at the rate at which so many clean bakes are in fact
-// rolled back. It is found from one reading of each: a bake is rolled back at any
-// rate above the P that it ends with.
-func oursCalibrated(ctx context.Context, bakes sample, alpha float64) (contender, float64, error) {
+func ours(alpha float64) contender { return sluice(nameOurs, criteria(alpha)) }
+
+// oursCalibrated is the same at the rate at which so many clean bakes are in fact rolled back. It is found from one reading of
+// each: a bake is rolled back at any rate above the P that it ends with.
+func oursCalibrated(ctx context.Context, bakes sample, alpha float64) (contender, float64) {
 	c := criteria(alpha)
 	c.Alpha = math.SmallestNonzeroFloat64
 	ps := make([]float64, bakes.runs)
-	err := bakes.each(ctx, func(i int, s series) { ps[i] = judge.Run(c, s.all()).P })
-	if err != nil {
-		return contender{}, 0, err
-	}
+	bakes.each(ctx, func(i int, s series) { ps[i] = judge.Run(c, s.all()).P })
 	c.Alpha = min(quantile(ps, alpha), 0.99)
-	return contender{nameOurs, func(s series) int { return failed(judge.Run(c, s.all())) }}, c.Alpha, nil
+	return sluice(nameOursEven, c), c.Alpha
 }

@@ -25,53 +25,47 @@ func gained(l judge.Look, ratio float64) float64 {
 	return e.Bad*math.Log(ratio) - (e.Bad+c.Bad)*math.Log((ratio*e.Total+c.Total)/(e.Total+c.Total))
 }
 
-// grid is the likelihood ratio mixed over a grid of ratios, of faults that are there
-// from the first look on.
+// grid is the likelihood ratio mixed over a grid of ratios, of faults that are there from the first look on.
 func grid(name string) rule {
 	ratios := sequential.Ratios()
-	return rule{name, func(s series) []float64 {
-		sums, out := make([]float64, len(ratios)), make([]float64, len(s.since))
-		for i, l := range s.since {
+	return rule{name, func(series) score {
+		sums := make([]float64, len(ratios))
+		return func(_ int, l judge.Look) float64 {
 			total := 0.0
 			for j, r := range ratios {
 				sums[j] += gained(l, r)
 				total += math.Exp(sums[j])
 			}
-			out[i] = math.Log(total / float64(len(ratios)))
+			return math.Log(total / float64(len(ratios)))
 		}
-		return out
 	}}
 }
 
 // oracle is the sequential probability ratio test (Wald, 1945) that knows how bad a
 // fault will be and when it begins: nothing that keeps its rate is much faster.
 func oracle(name string) rule {
-	return rule{name, func(s series) []float64 {
-		sum, out := 0.0, make([]float64, len(s.since))
-		for i, l := range s.since {
+	return rule{name, func(s series) score {
+		sum := 0.0
+		return func(i int, l judge.Look) float64 {
 			if i >= s.onset {
 				sum += gained(l, s.factor)
 			}
-			out[i] = sum
+			return sum
 		}
-		return out
 	}}
 }
 
-// apart is the plain test of two proportions, of all looks so far, read at every
-// look: the score is in standard deviations.
+// apart is the plain test of two proportions, of all looks so far, read at every look: the score is in standard deviations.
 func apart(name string) rule {
-	return rule{name, func(s series) []float64 {
+	return rule{name, func(series) score {
 		var a, b sequential.Counts
-		out := make([]float64, len(s.since))
-		for i, l := range s.since {
+		return func(_ int, l judge.Look) float64 {
 			if e, c, ok := seen(l); ok {
 				a = sequential.Counts{Bad: a.Bad + e.Bad, Total: a.Total + e.Total}
 				b = sequential.Counts{Bad: b.Bad + c.Bad, Total: b.Total + c.Total}
 			}
 			p := (a.Bad + b.Bad) / (a.Total + b.Total)
-			out[i] = (a.Bad/a.Total - b.Bad/b.Total) / math.Sqrt(p*(1-p)*(1/a.Total+1/b.Total))
+			return (a.Bad/a.Total - b.Bad/b.Total) / math.Sqrt(p*(1-p)*(1/a.Total+1/b.Total))
 		}
-		return out
 	}}
 }

@@ -1,6 +1,5 @@
-// Command judgebench measures how often judges roll healthy changes back, and how
-// fast they find harm, in simulated worlds: Sluice's judge, and those of others.
-// `make bench-judge` runs it; docs/judge.md has its results.
+// Command judgebench measures how often judges roll healthy changes back, and how fast they find harm, in simulated worlds:
+// Sluice's judge, and those of others. `make bench-judge` runs it; docs/judge.md has its results.
 package main
 
 import (
@@ -55,17 +54,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	b, err := newBench(ctx, o.runs, o.seed)
-	if err != nil {
-		return err
-	}
+	b := newBench(ctx, o.runs, o.seed)
 	for _, r := range reports() {
 		if !slices.Contains(o.only, r.name) {
 			continue
 		}
-		t, err := r.make(ctx, b)
-		if err != nil {
-			return fmt.Errorf("%s: %w", r.name, err)
+		t := r.make(ctx, b)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		t.Text(stdout)
 		if o.page == "" {

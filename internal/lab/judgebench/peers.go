@@ -28,38 +28,34 @@ func overMinute(since []judge.Look, i int, arm func(judge.Look) *sequential.Coun
 func exposed(l judge.Look) *sequential.Counts { return l.Exposed }
 func control(l judge.Look) *sequential.Counts { return l.Control }
 
-// argo is a metric of Argo Rollouts: the exposed arm's share of bad events over a
-// minute, measured at every look, is above a limit once (failureLimit 0), or cannot
-// be measured five times in a row.
+// argo is a metric of Argo Rollouts: the exposed arm's share of bad events over a minute, measured at every look, is above a
+// limit once (failureLimit 0), or cannot be measured five times in a row.
 func argo(name string) rule {
-	return rule{name, func(s series) []float64 {
-		out, errors := make([]float64, len(s.since)), 0
-		for i := range s.since {
+	return rule{name, func(s series) score {
+		errors := 0
+		return func(i int, _ judge.Look) float64 {
 			share, read := overMinute(s.since, i, exposed)
-			out[i] = share
 			if errors++; read {
 				errors = 0
 			}
 			if errors >= 5 {
-				out[i] = math.Inf(1)
+				return math.Inf(1)
 			}
+			return share
 		}
-		return out
 	}}
 }
 
-// flagger counts the looks at which the same share is above a limit, or is not
-// known. Good ones do not reset the count. At the fifth it rolls back at the next
-// look.
+// flagger counts the looks at which the same share is above a limit, or is not known. Good ones do not reset the count. At the
+// fifth it rolls back at the next look.
 func flagger(name string) rule {
 	const most = 5
-	return rule{name, func(s series) []float64 {
-		out := make([]float64, len(s.since))
+	return rule{name, func(s series) score {
 		var worst []float64 // ascending
-		for i := range s.since {
-			out[i] = math.NaN()
+		return func(i int, _ judge.Look) float64 {
+			before := math.NaN()
 			if len(worst) >= most {
-				out[i] = worst[len(worst)-most]
+				before = worst[len(worst)-most]
 			}
 			share, _ := overMinute(s.since, i, exposed)
 			if math.IsNaN(share) {
@@ -67,49 +63,42 @@ func flagger(name string) rule {
 			}
 			at, _ := slices.BinarySearch(worst, share)
 			worst = slices.Insert(worst, at, share)
+			return before
 		}
-		return out
 	}}
 }
 
-// rates is a limit on how many times the control's share of bad events over a minute
-// the exposed arm's is.
+// rates is a limit on how many times the control's share of bad events over a minute the exposed arm's is.
 func rates(name string) rule {
-	return rule{name, func(s series) []float64 {
-		out := make([]float64, len(s.since))
-		for i := range s.since {
+	return rule{name, func(s series) score {
+		return func(i int, _ judge.Look) float64 {
 			a, _ := overMinute(s.since, i, exposed)
 			b, _ := overMinute(s.since, i, control)
-			out[i] = a / b
+			return a / b
 		}
-		return out
 	}}
 }
 
-// alarm is what AWS AppConfig watches: an alarm on the exposed arm's share of bad
-// events, in three of the last five minutes, each of which is read once. A minute
-// without data leaves it in INSUFFICIENT_DATA, which rolls back too.
+// alarm is what AWS AppConfig watches: an alarm on the exposed arm's share of bad events, in three of the last five minutes, each
+// of which is read once. A minute without data leaves it in INSUFFICIENT_DATA, which rolls back too.
 func alarm(name string) rule {
-	return rule{name, func(s series) []float64 {
-		out := make([]float64, len(s.since))
+	return rule{name, func(s series) score {
 		var minutes []float64
-		for i := range s.since {
-			out[i] = math.NaN()
+		return func(i int, _ judge.Look) float64 {
 			if (i+1)%minute != 0 {
-				continue
+				return math.NaN()
 			}
 			share, read := overMinute(s.since, i, exposed)
 			if !read || math.IsNaN(share) {
-				out[i] = math.Inf(1)
-				continue
+				return math.Inf(1)
 			}
 			minutes = append(minutes, share)
 			last := slices.Sorted(slices.Values(minutes[max(0, len(minutes)-5):]))
-			if len(last) >= 3 {
-				out[i] = last[len(last)-3]
+			if len(last) < 3 {
+				return math.NaN()
 			}
+			return last[len(last)-3]
 		}
-		return out
 	}}
 }
 
@@ -117,23 +106,19 @@ func alarm(name string) rule {
 // Whitney's test, over all looks so far, every so often.
 func kayenta(name string, pause time.Duration) rule {
 	n := int(pause / every)
-	return rule{name, func(s series) []float64 {
-		out := make([]float64, len(s.since))
+	return rule{name, func(series) score {
 		var a, b []float64
-		for i, l := range s.since {
+		return func(i int, l judge.Look) float64 {
 			if c := l.Exposed; c != nil && c.Total > 0 {
 				a = append(a, c.Bad/c.Total)
 			}
 			if c := l.Control; c != nil && c.Total > 0 {
 				b = append(b, c.Bad/c.Total)
 			}
-			out[i] = math.NaN()
-			if (i+1)%n == 0 {
-				if z, ok := mannWhitney(a, b); ok {
-					out[i] = z
-				}
+			if (i+1)%n != 0 {
+				return math.NaN()
 			}
+			return mannWhitney(a, b)
 		}
-		return out
 	}}
 }

@@ -6,13 +6,11 @@ import (
 	"slices"
 )
 
-// mannWhitney is how far the ranks of the first sample are above those of the second, in
-// standard deviations of what equal distributions make of them, corrected for ties: the
-// test of Mann and Whitney, "On a test of whether one of two random variables is
-// stochastically larger than the other" (1947), by the normal approximation. It is 0
-// where all values are the same, and not ok if either sample is empty, or holds what is
-// no number. An infinite value ranks as such.
-func mannWhitney(first, second []float64) (z float64, ok bool) {
+// mannWhitney is how far the ranks of the first sample are above those of the second, in standard deviations of what equal
+// distributions make of them, corrected for ties: the test of Mann and Whitney, "On a test of whether one of two random variables
+// is stochastically larger than the other" (1947), by the normal approximation. It is 0 where all values are the same, and no
+// number if either sample is empty or holds one that is none. An infinite value ranks as such.
+func mannWhitney(first, second []float64) float64 {
 	type ranked struct {
 		value float64
 		first bool
@@ -26,7 +24,7 @@ func mannWhitney(first, second []float64) (z float64, ok bool) {
 	}
 	if len(first) == 0 || len(second) == 0 ||
 		slices.ContainsFunc(all, func(r ranked) bool { return math.IsNaN(r.value) }) {
-		return 0, false
+		return math.NaN()
 	}
 	slices.SortFunc(all, func(a, b ranked) int { return cmp.Compare(a.value, b.value) })
 	ranks, ties := 0.0, 0.0
@@ -48,7 +46,7 @@ func mannWhitney(first, second []float64) (z float64, ok bool) {
 	n := m + k
 	variance := m * k / 12 * (n + 1 - ties/(n*(n-1)))
 	if !(variance > 0) {
-		return 0, true
+		return 0
 	}
-	return (ranks - m*(n+1)/2) / math.Sqrt(variance), true
+	return (ranks - m*(n+1)/2) / math.Sqrt(variance)
 }

@@ -23,20 +23,16 @@ func TestMannWhitneyReference(t *testing.T) {
 		{[]float64{1, 4}, []float64{2, 3}, 0},
 		{[]float64{5, 5}, []float64{5}, 0},
 	} {
-		z, ok := mannWhitney(tc.first, tc.second)
-		require.True(t, ok)
-		require.InDelta(t, tc.want, z, 1e-12, tc.first)
+		require.InDelta(t, tc.want, mannWhitney(tc.first, tc.second), 1e-12, tc.first)
 	}
 }
 
 func TestMannWhitneyOfNothing(t *testing.T) {
 	for _, tc := range [][2][]float64{{{}, {1}}, {{1}, {}}, {{1, math.NaN()}, {2}}, {{1}, {math.NaN()}}} {
-		_, ok := mannWhitney(tc[0], tc[1])
-		require.False(t, ok)
+		require.True(t, math.IsNaN(mannWhitney(tc[0], tc[1])))
 	}
-	infinite, ok := mannWhitney([]float64{math.Inf(1), math.Inf(1)}, []float64{1, math.Inf(-1)})
-	require.True(t, ok)
-	finite, _ := mannWhitney([]float64{9, 9}, []float64{1, 0})
+	infinite := mannWhitney([]float64{math.Inf(1), math.Inf(1)}, []float64{1, math.Inf(-1)})
+	finite := mannWhitney([]float64{9, 9}, []float64{1, 0})
 	require.InDelta(t, finite, infinite, 0)
 }
 
@@ -45,11 +41,7 @@ func TestMannWhitneyMirrors(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		sample := rapid.SliceOfN(rapid.Map(rapid.IntRange(0, 9), func(i int) float64 { return float64(i) }), 1, 30)
 		a, b := sample.Draw(t, "a"), sample.Draw(t, "b")
-		one, ok := mannWhitney(a, b)
-		require.True(t, ok)
-		other, ok := mannWhitney(b, a)
-		require.True(t, ok)
-		require.InDelta(t, one, -other, 1e-9)
+		require.InDelta(t, mannWhitney(a, b), -mannWhitney(b, a), 1e-9)
 	})
 }
 
@@ -64,9 +56,7 @@ func TestMannWhitneyLevel(t *testing.T) {
 			a = append(a, math.Floor(3*random.ExpFloat64()))
 			b = append(b, math.Floor(3*random.ExpFloat64()), math.Floor(3*random.ExpFloat64()))
 		}
-		z, ok := mannWhitney(a, b)
-		require.True(t, ok)
-		if math.Abs(z) >= 1.96 {
+		if math.Abs(mannWhitney(a, b)) >= 1.96 {
 			alarms++
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // report is one of the tables.
 type report struct {
 	name string
-	make func(context.Context, *bench) (*table.Table, error)
+	make func(context.Context, *bench) *table.Table
 }
 
 func reports() []report {
@@ -52,92 +52,64 @@ func (r result) delay() string {
 	return text
 }
 
-func falseOurs(ctx context.Context, b *bench) (*table.Table, error) {
-	names := []string{nameOurs, nameOursEven, nameGrid, nameGridEven, nameOracle}
-	t := &table.Table{Title: "False rollbacks in worlds without harm: tests by likelihood"}
-	t.Head = append(append([]string{"world"}, names...), "Sluice at 0.1%")
-	for _, w := range healthy() {
-		got, err := b.usually(ctx, w)
-		if err != nil {
-			return nil, err
-		}
-		row := []string{w.name}
+// rollbacks makes a table with a row for each world and a column for each judge.
+func (b *bench) rollbacks(ctx context.Context, title string, worlds []world, names ...string) *table.Table {
+	t := &table.Table{Title: title, Head: append([]string{"world"}, names...)}
+	for _, w := range worlds {
+		got, row := b.usually(ctx, w), []string{w.name}
 		for _, n := range names {
 			row = append(row, got[n].rollbacks())
 		}
-		strictly, err := b.strictly(ctx, w)
-		if err != nil {
-			return nil, err
-		}
-		t.Add(append(row, strictly[nameOurs].rollbacks())...)
+		t.Add(row...)
+	}
+	return t
+}
+
+func falseOurs(ctx context.Context, b *bench) *table.Table {
+	t := b.rollbacks(ctx, "False rollbacks in worlds without harm: tests by likelihood", healthy(),
+		nameOurs, nameOursEven, nameGrid, nameGridEven, nameOracle)
+	t.Head = append(t.Head, "Sluice at 0.1%")
+	for i, w := range healthy() {
+		t.Rows[i] = append(t.Rows[i], b.strictly(ctx, w)[nameOurs].rollbacks())
 	}
 	t.Note("Share of %s bakes that are rolled back. Its 95%% interval, as an example (%s; %s; %s), holds for every such table. "+
 		"`Sluice` is set to 5%% and used as it is. The oracle looks for 2×.",
 		humanize.Integer(float64(b.runs)), b.interval(0.001), b.interval(0.05), b.interval(0.5))
-	return t, nil
+	return t
 }
 
-func falsePeers(ctx context.Context, b *bench) (*table.Table, error) {
-	t := &table.Table{Title: "False rollbacks in the same worlds: how others decide", Head: []string{"world"}}
+func falsePeers(ctx context.Context, b *bench) *table.Table {
+	var names []string
 	for _, j := range b.peers() {
-		t.Head = append(t.Head, j.name)
+		names = append(names, j.name)
 	}
-	for _, w := range healthy() {
-		got, err := b.usually(ctx, w)
-		if err != nil {
-			return nil, err
-		}
-		row := []string{w.name}
-		for _, j := range b.peers() {
-			row = append(row, got[j.name].rollbacks())
-		}
-		t.Add(row...)
-	}
+	t := b.rollbacks(ctx, "False rollbacks in the same worlds: how others decide", healthy(), names...)
 	t.Note("All but the last are calibrated to 5%% in the clean world of another seed, and then left alone: %s.",
 		strings.Join(b.limits, "; "))
-	return t, nil
+	return t
 }
 
-func falseUnknowable(ctx context.Context, b *bench) (*table.Table, error) {
-	names := []string{nameOurs, nameGridEven, nameRank, nameApart}
-	t := &table.Table{Title: "False rollbacks where nothing before the change tells", Head: append([]string{"world"}, names...)}
-	for _, w := range unknowable() {
-		got, err := b.usually(ctx, w)
-		if err != nil {
-			return nil, err
-		}
-		row := []string{w.name}
-		for _, n := range names {
-			row = append(row, got[n].rollbacks())
-		}
-		t.Add(row...)
-	}
+func falseUnknowable(ctx context.Context, b *bench) *table.Table {
+	t := b.rollbacks(ctx, "False rollbacks where nothing before the change tells", unknowable(), nameOurs, nameGridEven, nameRank, nameApart)
 	t.Note("The rate is not promised in these worlds: the exposed arm gets worse for a while although the change does no harm, " +
 		"and nothing could tell.")
-	return t, nil
+	return t
 }
 
-// over makes a table with a row for each judge and a column for each world.
-func (b *bench) over(ctx context.Context, t *table.Table, worlds []world, judges []contender,
-	measure func(context.Context, world) (map[string]result, error), cell func(result) string,
-) error {
-	t.Head = []string{"judge"}
-	rows := make([][]string, len(judges))
+// delaysOf makes a table of delays with a row for each judge and a column for each world.
+func delaysOf(ctx context.Context, title string, worlds []world, judges []contender, how measure) *table.Table {
+	t := &table.Table{Title: title, Head: []string{"judge"}}
+	for _, j := range judges {
+		t.Add(j.name)
+	}
 	for _, w := range worlds {
 		t.Head = append(t.Head, w.name)
-		got, err := measure(ctx, w)
-		if err != nil {
-			return err
-		}
+		got := how(ctx, w)
 		for i, j := range judges {
-			if len(rows[i]) == 0 {
-				rows[i] = []string{j.name}
-			}
-			rows[i] = append(rows[i], cell(got[j.name]))
+			t.Rows[i] = append(t.Rows[i], got[j.name].delay())
 		}
 	}
-	t.Rows = append(t.Rows, rows...)
-	return nil
+	return t
 }
 
 // bound is the least mean delay that any test can have which alarms falsely with
@@ -150,77 +122,55 @@ func bound(factor, alpha, power float64) float64 {
 	return d
 }
 
-// against adds rows that compare ours with the oracle, and with the bound.
-func (b *bench) against(ctx context.Context, t *table.Table, worlds []world, alpha float64,
-	measure func(context.Context, world) (map[string]result, error), pairs ...[2]string,
-) error {
-	least := []string{"least possible (Wald)"}
-	rows := make([][]string, len(pairs))
+// against adds rows that compare ours with the bound, and one of each pair with the other.
+func against(ctx context.Context, t *table.Table, worlds []world, alpha float64, how measure, pairs ...[2]string) {
+	rows := [][]string{{"least possible (Wald)"}}
+	for _, p := range pairs {
+		rows = append(rows, []string{fmt.Sprintf("speed: %s / %s", p[1], p[0])})
+	}
 	for _, w := range worlds {
-		got, err := measure(ctx, w)
-		if err != nil {
-			return err
-		}
-		least = append(least, fmt.Sprintf("%.0f", bound(w.factor, alpha, got[nameOurs].share())))
+		got := how(ctx, w)
+		rows[0] = append(rows[0], fmt.Sprintf("%.0f", bound(w.factor, alpha, got[nameOurs].share())))
 		for i, p := range pairs {
-			if len(rows[i]) == 0 {
-				rows[i] = []string{fmt.Sprintf("speed: %s / %s", p[1], p[0])}
-			}
-			rows[i] = append(rows[i], fmt.Sprintf("%.2f", got[p[1]].seconds/got[p[0]].seconds))
+			rows[i+1] = append(rows[i+1], fmt.Sprintf("%.2f", got[p[1]].seconds/got[p[0]].seconds))
 		}
 	}
-	t.Add(least...)
 	t.Rows = append(t.Rows, rows...)
-	return nil
 }
 
-func delays(ctx context.Context, b *bench) (*table.Table, error) {
-	t := &table.Table{Title: "Mean delay until harm is found, in seconds"}
-	if err := b.over(ctx, t, harmful(), b.judges, b.usually, result.delay); err != nil {
-		return nil, err
-	}
-	pairs := [][2]string{{nameOurs, nameOracle}, {nameOursEven, nameOracleEven}}
-	if err := b.against(ctx, t, harmful(), usual, b.usually, pairs...); err != nil {
-		return nil, err
-	}
+func delays(ctx context.Context, b *bench) *table.Table {
+	t := delaysOf(ctx, "Mean delay until harm is found, in seconds", harmful(), b.judges, b.usually)
+	against(ctx, t, harmful(), usual, b.usually, [2]string{nameOurs, nameOracle}, [2]string{nameOursEven, nameOracleEven})
 	row := []string{"bad requests until Sluice's rollback"}
 	for _, w := range harmful() {
-		got, err := b.usually(ctx, w)
-		if err != nil {
-			return nil, err
-		}
-		row = append(row, fmt.Sprintf("%.1f", got[nameOurs].bad))
+		row = append(row, fmt.Sprintf("%.1f", b.usually(ctx, w)[nameOurs].bad))
 	}
 	t.Add(row...)
 	t.Note("In brackets the share that is found, where that is not all; a bake in which it is not found counts as 1800 s. "+
-		"`oracle` and `likelihood grid` fail at ln 20 nats. The least possible delay is that of a test with 5%% false rollbacks that finds as many as `%s`; it has no looks of 15 s.", nameOurs)
-	return t, nil
+		"`oracle` and `likelihood grid` fail at ln 20 nats. The least possible delay is that of a test with 5%% false rollbacks "+
+		"that finds as many as `%s`; it has no looks of 15 s.", nameOurs)
+	return t
 }
 
-func strictDelays(ctx context.Context, b *bench) (*table.Table, error) {
-	t := &table.Table{Title: "Mean delay at a rate of false rollbacks of 0.1%, in seconds"}
+func strictDelays(ctx context.Context, b *bench) *table.Table {
 	worlds := harmful()[2:]
-	if err := b.over(ctx, t, worlds, strictly(), b.strictly, result.delay); err != nil {
-		return nil, err
-	}
-	err := b.against(ctx, t, worlds, strict, b.strictly, [2]string{nameOurs, nameOracle})
-	return t, err
+	t := delaysOf(ctx, "Mean delay at a rate of false rollbacks of 0.1%, in seconds", worlds, strictly(), b.strictly)
+	against(ctx, t, worlds, strict, b.strictly, [2]string{nameOurs, nameOracle})
+	return t
 }
 
 // harderDelays are those of faults that begin late, and of harm beside bursts.
-func harderDelays(ctx context.Context, b *bench) (*table.Table, error) {
-	t := &table.Table{Title: "Mean delay of faults that begin after 15 minutes, and where errors come in bursts, in seconds"}
-	worlds := slices.Concat(late(), burstyHarm()[1:3], longBurstyHarm()[:2])
-	measure := func(ctx context.Context, w world) (map[string]result, error) {
+func harderDelays(ctx context.Context, b *bench) *table.Table {
+	worlds := slices.Concat(late(), burstyHarm(), longBurstyHarm())
+	how := func(ctx context.Context, w world) map[string]result {
 		if w.onset > 0 {
 			return b.lately(ctx, w)
 		}
 		return b.usually(ctx, w)
 	}
-	if err := b.over(ctx, t, worlds, b.compared(), measure, result.delay); err != nil {
-		return nil, err
-	}
-	t.Note("Delays of late faults count from when they begin; one that is not found counts as 900 s, and bakes that were rolled back before do not count. " +
-		"Compare with the false rollbacks in these worlds without harm: a judge that rolls everything back is fast.")
-	return t, nil
+	t := delaysOf(ctx, "Mean delay of faults that begin after 15 minutes, and where errors come in bursts, in seconds",
+		worlds, b.compared(), how)
+	t.Note("Delays of late faults count from when they begin; one that is not found counts as 900 s, and bakes that were rolled back before " +
+		"do not count. Compare with the false rollbacks in these worlds without harm: a judge that rolls everything back is fast.")
+	return t
 }

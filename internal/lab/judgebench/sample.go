@@ -15,8 +15,8 @@ type sample struct {
 }
 
 // each calls f for every run, on all cores: f is called at once from several
-// goroutines. The runs are the same on any number of cores.
-func (b sample) each(ctx context.Context, f func(run int, s series)) error {
+// goroutines. The runs are the same on any number of cores. It ends early with ctx.
+func (b sample) each(ctx context.Context, f func(run int, s series)) {
 	var next atomic.Int64
 	var group sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
@@ -31,7 +31,6 @@ func (b sample) each(ctx context.Context, f func(run int, s series)) error {
 		})
 	}
 	group.Wait()
-	return ctx.Err()
 }
 
 // result is how one contender did in one world.
@@ -39,28 +38,26 @@ type result struct {
 	runs int
 	// early are rollbacks before the harm began, of which there was none in found.
 	early, found int
-	// seconds and bad are the mean delay since the harm began and the mean number of
-	// bad requests of the exposed arm since then, over runs that were not rolled back
-	// early; a run that is not rolled back at all counts as the whole bake.
+	// seconds and bad are the mean delay since the harm began and the mean number of bad requests of the exposed arm since then,
+	// over runs that were not rolled back early; a run that is not rolled back at all counts as the whole bake.
 	seconds, bad float64
 }
 
 // measure lets contenders decide the same runs.
-func (b sample) measure(ctx context.Context, judges []contender) ([]result, error) {
+func (b sample) measure(ctx context.Context, judges []contender) []result {
 	type run struct {
-		at  int
-		bad float64
+		at, end int
+		bad     float64
 	}
 	all := make([][]run, b.runs)
 	onset := b.world.onset
-	err := b.each(ctx, func(i int, s series) {
+	b.each(ctx, func(i int, s series) {
 		for _, j := range judges {
-			r := run{at: j.decide(s)}
-			end := r.at
-			if r.at == 0 {
-				end = looks
+			r := run{at: j.decide(s), end: looks}
+			if r.at > 0 {
+				r.end = r.at
 			}
-			for k := onset; k < end; k++ {
+			for k := onset; k < r.end; k++ {
 				if c := s.since[k].Exposed; c != nil {
 					r.bad += c.Bad
 				}
@@ -69,30 +66,26 @@ func (b sample) measure(ctx context.Context, judges []contender) ([]result, erro
 		}
 	})
 	out := make([]result, len(judges))
-	for k := range judges {
-		o := &out[k]
-		o.runs = b.runs
-		for _, runs := range all {
-			if len(runs) <= k {
-				continue // interrupted
-			}
-			r := runs[k]
+	for _, runs := range all {
+		for k, r := range runs {
+			o := &out[k]
+			o.runs++
 			if r.at > 0 && r.at <= onset {
 				o.early++
 				continue
 			}
-			end := looks
 			if r.at > 0 {
-				end = r.at
 				o.found++
 			}
-			o.seconds += float64(end-onset) * every.Seconds()
+			o.seconds += float64(r.end-onset) * every.Seconds()
 			o.bad += r.bad
 		}
-		if n := float64(o.runs - o.early); n > 0 {
-			o.seconds /= n
-			o.bad /= n
+	}
+	for k := range out {
+		if n := float64(out[k].runs - out[k].early); n > 0 {
+			out[k].seconds /= n
+			out[k].bad /= n
 		}
 	}
-	return out, err
+	return out
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -40,11 +41,17 @@ type world struct {
 	// factor and onset are the harm, if there is any; a factor of 0 is none.
 	factor float64
 	onset  int
-	// known is how many looks there are from before the change.
+	// known is how many looks there are from before the change; 0 is as many as since, and nothing none.
 	known int
 	// bend changes what is drawn, once for each bake.
 	bend func(r *rand.Rand, d *day)
 }
+
+// nothing is known from before the change.
+const nothing = -1
+
+// before is how many looks there are from before the change.
+func (w world) before() int { return max(0, cmp.Or(w.known, looks)) }
 
 // day is how one bake goes: for each look, what the arms' rates are multiplied by.
 type day struct {
@@ -58,7 +65,7 @@ type day struct {
 
 func even(int) (exposed, control float64) { return 1, 1 }
 
-// draw is one bake. Looks are counted from -known+1, the change being after look 0.
+// draw is one bake. Looks are counted from 1-before, the change being after look 0.
 func (w world) draw(r *rand.Rand) series {
 	d := day{errors: even, traffic: even, bursts: 1}
 	if w.bend != nil {
@@ -68,7 +75,7 @@ func (w world) draw(r *rand.Rand) series {
 	if s.factor == 0 {
 		s.factor = 2
 	}
-	for i := 1 - w.known; i <= looks; i++ {
+	for i := 1 - w.before(); i <= looks; i++ {
 		exposedErrors, controlErrors := d.errors(i)
 		if w.factor > 0 && i > w.onset {
 			exposedErrors *= w.factor
@@ -105,11 +112,11 @@ func arm(r *rand.Rand, rps, errors, bursts float64) *sequential.Counts {
 }
 
 // clean is the world that judges are calibrated in.
-func clean() world { return world{name: "clean", known: looks} }
+func clean() world { return world{name: "clean"} }
 
 // healthy are worlds in which the change does nothing: every rollback is false.
 func healthy() []world {
-	out := []world{
+	return []world{
 		clean(),
 		{name: "shared drift ±50%", bend: drift},
 		{name: "shared 5× spike, 3 min", bend: spike},
@@ -126,62 +133,40 @@ func healthy() []world {
 		{name: "exposed always 1.5×", bend: always(1.5)},
 		{name: "exposed always 2×", bend: always(2)},
 		{name: "2 min known from before", known: 8},
-		{name: "nothing known from before", known: -1},
-		{name: "the same, overdispersed φ 5", known: -1, bend: overdispersed(5)},
+		{name: "nothing known from before", known: nothing},
+		{name: "the same, overdispersed φ 5", known: nothing, bend: overdispersed(5)},
 	}
-	for i, w := range out {
-		switch {
-		case w.known == 0:
-			out[i].known = looks
-		case w.known < 0:
-			out[i].known = 0
-		}
-	}
-	return out
 }
 
-// unknowable are worlds in which the change does nothing either, and what looks like
-// harm was not to be seen before it.
+// unknowable are worlds in which the change does nothing either, and what looks like harm was not to be seen before it.
 func unknowable() []world {
 	return []world{
-		{name: "bursts of 1 min, nothing known from before", bend: longBursts(4)},
-		{name: "bursts of 1 min that begin with the change, but not by it", known: looks, bend: newBursts(4)},
-		{name: "each arm's errors drift by ±50% by themselves, anew every 2 min", known: looks, bend: ownDrift(8, 0.5)},
+		{name: "bursts of 1 min, nothing known from before", known: nothing, bend: longBursts(4)},
+		{name: "bursts of 1 min that begin with the change, but not by it", bend: newBursts(4)},
+		{name: "each arm's errors drift by ±50% by themselves, anew every 2 min", bend: ownDrift(8, 0.5)},
 	}
 }
 
 // harmful are worlds with harm from the first look on, by how much.
-func harmful() []world {
-	var out []world
-	for _, f := range []float64{1.25, 1.5, 2, 3, 5, 10} {
-		out = append(out, world{name: times(f), factor: f, known: looks})
-	}
-	return out
-}
+func harmful() []world { return worse(world{}, 1.25, 1.5, 2, 3, 5, 10) }
 
 // burstyHarm are worlds in which harm comes on top of bursts.
-func burstyHarm() []world {
-	var out []world
-	for _, f := range []float64{1.5, 2, 3, 5, 10} {
-		out = append(out, world{name: times(f) + ", φ 2", factor: f, known: looks, bend: overdispersed(2)})
-	}
-	return out
-}
+func burstyHarm() []world { return worse(world{name: ", φ 2", bend: overdispersed(2)}, 2, 3) }
 
 // longBurstyHarm are worlds in which harm comes on top of bursts that last.
 func longBurstyHarm() []world {
-	var out []world
-	for _, f := range []float64{2, 3, 5, 10} {
-		out = append(out, world{name: times(f) + ", bursts of 1 min", factor: f, known: looks, bend: longBursts(4)})
-	}
-	return out
+	return worse(world{name: ", bursts of 1 min", bend: longBursts(4)}, 2, 3)
 }
 
 // late are worlds in which harm begins halfway.
-func late() []world {
-	var out []world
-	for _, f := range []float64{2, 3, 5} {
-		out = append(out, world{name: times(f) + " from 15 min on", factor: f, onset: lateOnset, known: looks})
+func late() []world { return worse(world{name: " from 15 min on", onset: lateOnset}, 2, 3, 5) }
+
+// worse are worlds like one, with harm by several factors, each named before it.
+func worse(like world, factors ...float64) []world {
+	out := make([]world, len(factors))
+	for i, f := range factors {
+		out[i] = like
+		out[i].name, out[i].factor = times(f)+like.name, f
 	}
 	return out
 }
@@ -202,24 +187,25 @@ func window(r *rand.Rand, length time.Duration) func(i int) bool {
 	return func(i int) bool { return i >= from && i < from+n }
 }
 
-func spike(r *rand.Rand, d *day) {
-	in := window(r, 3*time.Minute)
-	d.errors = func(i int) (float64, float64) {
+// during multiplies both arms for a while, somewhere in the bake.
+func during(r *rand.Rand, length time.Duration, by float64) func(int) (exposed, control float64) {
+	in := window(r, length)
+	return func(i int) (float64, float64) {
 		if in(i) {
-			return 5, 5
+			return by, by
 		}
 		return 1, 1
 	}
 }
 
-func silence(r *rand.Rand, d *day) {
-	in := window(r, 5*time.Minute)
-	d.traffic = func(i int) (float64, float64) {
-		if in(i) {
-			return 0, 0
-		}
-		return 1, 1
-	}
+func spike(r *rand.Rand, d *day) { d.errors = during(r, 3*time.Minute, 5) }
+
+func silence(r *rand.Rand, d *day) { d.traffic = during(r, 5*time.Minute, 0) }
+
+// apiece gives each arm a wave of its own: a factor for every look, those before the change too.
+func (d *day) apiece(wave func() []float64) {
+	exposed, control := wave(), wave()
+	d.errors = func(i int) (float64, float64) { return exposed[i+looks-1], control[i+looks-1] }
 }
 
 func overdispersed(phi float64) func(*rand.Rand, *day) {
@@ -229,7 +215,7 @@ func overdispersed(phi float64) func(*rand.Rand, *day) {
 // longBursts begin every ten minutes in each arm, on average, and last some looks.
 func longBursts(last int) func(*rand.Rand, *day) {
 	return func(r *rand.Rand, d *day) {
-		wave := func() []float64 {
+		d.apiece(func() []float64 {
 			out := make([]float64, 2*looks)
 			for i := range out {
 				out[i] = 1
@@ -242,9 +228,7 @@ func longBursts(last int) func(*rand.Rand, *day) {
 				}
 			}
 			return out
-		}
-		exposed, control := wave(), wave()
-		d.errors = func(i int) (float64, float64) { return exposed[i+looks-1], control[i+looks-1] }
+		})
 	}
 }
 
@@ -265,7 +249,7 @@ func newBursts(last int) func(*rand.Rand, *day) {
 // ownDrift draws a factor for each arm anew every so many looks, with mean 1.
 func ownDrift(every int, deviation float64) func(*rand.Rand, *day) {
 	return func(r *rand.Rand, d *day) {
-		wave := func() []float64 {
+		d.apiece(func() []float64 {
 			out, f := make([]float64, 2*looks), 1.0
 			for i := range out {
 				if i%every == 0 {
@@ -274,9 +258,7 @@ func ownDrift(every int, deviation float64) func(*rand.Rand, *day) {
 				out[i] = f
 			}
 			return out
-		}
-		exposed, control := wave(), wave()
-		d.errors = func(i int) (float64, float64) { return exposed[i+looks-1], control[i+looks-1] }
+		})
 	}
 }
 
