@@ -13,15 +13,13 @@ import (
 	"time"
 )
 
-// Entry is one order that reached a target, or one change behind everybody's
-// back.
+// Entry is one order that reached a target, or one change behind everybody's back.
 type Entry struct {
 	Time    time.Time `json:"time"`
 	Target  string    `json:"target"`
 	Release string    `json:"release"`
 	Fence   int64     `json:"fence"`
-	// Accepted is false when the target refused the order; Status is what it
-	// answered, Reason its words.
+	// Accepted is false when the target refused the order; Status is what it answered, Reason its words.
 	Accepted bool   `json:"accepted"`
 	Status   int    `json:"status,omitempty"`
 	Reason   string `json:"reason,omitempty"`

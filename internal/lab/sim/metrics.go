@@ -3,36 +3,30 @@ package sim
 import (
 	"bufio"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 var labelEscaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
-// writeMetrics writes pages in the Prometheus text format, family by family. With
-// named, every series carries the target's id.
+// writeMetrics writes pages in the Prometheus text format, family by family. With named, every series carries the target's id.
 func writeMetrics(out io.Writer, unit string, pages []page, named bool) error {
 	w := bufio.NewWriterSize(out, 64<<10)
 	m := metricsWriter{w: w, named: named}
+	pages = slices.DeleteFunc(pages, func(p page) bool { return p.release == "" })
 	m.family("http_requests_total", "counter", "Requests answered, by status code.")
 	for _, p := range pages {
-		if p.release == "" {
-			continue
-		}
 		m.sample("http_requests_total", p.id, `code="200"`, float64(p.counters.ok))
 		m.sample("http_requests_total", p.id, `code="500"`, float64(p.counters.bad))
 	}
 	m.family("http_request_duration_seconds", "histogram", "How long requests took.")
 	for _, p := range pages {
-		if p.release != "" {
-			m.histogram(p)
-		}
+		m.histogram(p)
 	}
 	m.family("sluice_unit_info", "gauge", "The release in effect.")
 	for _, p := range pages {
-		if p.release != "" {
-			m.sample("sluice_unit_info", p.id, `unit="`+labelEscaper.Replace(unit)+`",release="`+labelEscaper.Replace(p.release)+`"`, 1)
-		}
+		m.sample("sluice_unit_info", p.id, `unit="`+labelEscaper.Replace(unit)+`",release="`+labelEscaper.Replace(p.release)+`"`, 1)
 	}
 	return w.Flush()
 }

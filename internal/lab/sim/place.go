@@ -1,14 +1,14 @@
 package sim
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"sync"
 	"time"
 )
 
-// place is one simulated target: an agent that takes orders, and the unit's
-// process, which serves traffic and counts it.
+// place is one simulated target: an agent that takes orders, and the unit's process, which serves traffic and counts it.
 type place struct {
 	id    string
 	index int
@@ -25,8 +25,6 @@ type place struct {
 	next        uint64   // the first slot that was not served yet
 	counters    counters
 	served      map[string]Served
-	accepted    int
-	refused     int
 	flaked      bool
 	unreachable bool
 	delay       time.Duration
@@ -96,30 +94,25 @@ func (p *place) past(fault *time.Duration, at time.Time) bool {
 	return fault != nil && at.Sub(p.since) >= p.faults.after+*fault
 }
 
-// order is what a PUT asks for and decides: the status to answer and the words
-// with it.
+// order is what a PUT asks for and decides: the status to answer and the words with it.
 func (p *place) order(release string, fence int64, at time.Time) (status int, reason string) {
 	p.serve(at)
 	asked := parseFaults(release).on(p.index, release)
 	switch {
 	case fence < p.fence:
-		status, reason = http.StatusConflict, "a newer fence has been here"
+		return http.StatusConflict, "a newer fence has been here"
 	case asked.refuse:
-		status, reason = http.StatusUnprocessableEntity, "this release does not pass the target's own check"
+		return http.StatusUnprocessableEntity, "this release does not pass the target's own check"
 	case asked.flaky && !p.flaked:
 		p.flaked = true
-		status, reason = http.StatusServiceUnavailable, "try again"
-	default:
-		p.accepted++
-		p.fence = fence
-		// The same release again is no restart, unless the process has died.
-		if !asked.noEffect && (release != p.release || p.dead(at)) {
-			p.boot(release, at)
-		}
-		return http.StatusOK, ""
+		return http.StatusServiceUnavailable, "try again"
 	}
-	p.refused++
-	return status, reason
+	p.fence = fence
+	// The same release again is no restart, unless the process has died.
+	if !asked.noEffect && (release != p.release || p.dead(at)) {
+		p.boot(release, at)
+	}
+	return http.StatusOK, ""
 }
 
 // drift changes the release behind everybody's back.
@@ -135,33 +128,19 @@ type TargetState struct {
 	Fence   int64  `json:"fence"`
 	Alive   bool   `json:"alive"`
 	Detail  string `json:"detail"`
-	// Served counts requests by the release that served them, since the
-	// simulation began.
+	// Served counts requests by the release that served them, since the simulation began.
 	Served map[string]Served `json:"served"`
-	// Accepted and Refused count orders.
-	Accepted int `json:"accepted"`
-	Refused  int `json:"refused"`
 }
 
 func (p *place) state(at time.Time) TargetState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.serve(at)
-	s := TargetState{
-		ID: p.id, Release: p.release, Fence: p.fence, Alive: !p.dead(at),
-		Served: maps.Clone(p.served), Accepted: p.accepted, Refused: p.refused,
-	}
+	s := TargetState{ID: p.id, Release: p.release, Fence: p.fence, Alive: !p.dead(at), Served: maps.Clone(p.served)}
 	if !s.Alive {
-		s.Detail = "the process ended " + (p.faults.after + endOf(p.faults)).String() + " after it was started"
+		s.Detail = "the process ended " + (p.faults.after + *cmp.Or(p.faults.crash, p.faults.gone)).String() + " after it was started"
 	}
 	return s
-}
-
-func endOf(f faults) time.Duration {
-	if f.crash != nil {
-		return *f.crash
-	}
-	return *f.gone
 }
 
 // page is what a target's metrics page shows.

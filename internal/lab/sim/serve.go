@@ -22,10 +22,10 @@ func (f *Fleet) handler() http.Handler {
 	mux.HandleFunc("GET /metrics", f.allMetrics)
 	mux.HandleFunc("GET /log", f.log)
 	mux.HandleFunc("GET /state", f.allStates)
-	mux.HandleFunc("GET /t/{id}/sluice/v1/units/{unit}", f.agent(f.get))
-	mux.HandleFunc("PUT /t/{id}/sluice/v1/units/{unit}", f.agent(f.put))
-	mux.HandleFunc("GET /t/{id}/metrics", f.metrics)
-	mux.HandleFunc("POST /t/{id}/control", f.control)
+	mux.HandleFunc("GET /t/{id}/sluice/v1/units/{unit}", f.target(f.agent(f.get)))
+	mux.HandleFunc("PUT /t/{id}/sluice/v1/units/{unit}", f.target(f.agent(f.put)))
+	mux.HandleFunc("GET /t/{id}/metrics", f.target(f.metrics))
+	mux.HandleFunc("POST /t/{id}/control", f.target(f.control))
 	return mux
 }
 
@@ -40,13 +40,26 @@ func (f *Fleet) index(w http.ResponseWriter, _ *http.Request) {
 		len(f.places), f.conf.Unit, f.conf.Unit)
 }
 
-// agent finds the target, waits as long as it delays, and drops the connection
-// where it cannot be reached.
-func (f *Fleet) agent(next func(http.ResponseWriter, *http.Request, *place)) http.HandlerFunc {
+// targetHandler serves a request to one target.
+type targetHandler func(http.ResponseWriter, *http.Request, *place)
+
+// target finds the target.
+func (f *Fleet) target(next targetHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		p, ok := f.byID[r.PathValue("id")]
-		if !ok || r.PathValue("unit") != f.conf.Unit {
-			http.Error(w, "no such target or unit", http.StatusNotFound)
+		if !ok {
+			http.Error(w, "no such target", http.StatusNotFound)
+			return
+		}
+		next(w, r, p)
+	}
+}
+
+// agent waits as long as the target delays, and drops the connection where it cannot be reached.
+func (f *Fleet) agent(next targetHandler) targetHandler {
+	return func(w http.ResponseWriter, r *http.Request, p *place) {
+		if r.PathValue("unit") != f.conf.Unit {
+			http.Error(w, "no such unit", http.StatusNotFound)
 			return
 		}
 		delay, ok := p.reach(f.now())
@@ -109,12 +122,7 @@ func (f *Fleet) order(p *place, release string, fence int64) (status int, reason
 	return status, reason
 }
 
-func (f *Fleet) metrics(w http.ResponseWriter, r *http.Request) {
-	p, ok := f.byID[r.PathValue("id")]
-	if !ok {
-		http.Error(w, "no such target", http.StatusNotFound)
-		return
-	}
+func (f *Fleet) metrics(w http.ResponseWriter, _ *http.Request, p *place) {
 	one, ok := p.page(f.now())
 	if !ok {
 		panic(http.ErrAbortHandler)
@@ -149,48 +157,60 @@ func (f *Fleet) allStates(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, map[string]any{"unit": f.conf.Unit, "start": f.start, "now": f.now(), "targets": f.State()})
 }
 
-// control is for a person or a script what the Set methods are for a test.
-func (f *Fleet) control(w http.ResponseWriter, r *http.Request) {
-	id := r.PathValue("id")
-	if _, ok := f.byID[id]; !ok {
-		http.Error(w, "no such target", http.StatusNotFound)
-		return
-	}
-	var body struct {
-		Unreachable *bool   `json:"unreachable"`
-		Delay       *string `json:"delay"`
-		Release     *string `json:"release"`
-		// Errors is how many times as many requests fail, for a reason that is not the
-		// release's.
-		Errors *float64 `json:"errors"`
-	}
+// control is what a target does from now on that no order asked for.
+type control struct {
+	// Unreachable closes its connections without an answer; its traffic goes on.
+	Unreachable *bool `json:"unreachable"`
+	// Delay makes its agent answer late.
+	Delay *string `json:"delay"`
+	// Release is changed behind everybody's back, as a person at its keyboard would; the fence stays.
+	Release *string `json:"release"`
+	// Errors is how many times as many requests fail, for a reason that is not its release's, such as a backend that all share.
+	Errors *float64 `json:"errors"`
+}
+
+func (f *Fleet) control(w http.ResponseWriter, r *http.Request, p *place) {
+	var c control
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder))
 	dec.DisallowUnknownFields()
-	err := dec.Decode(&body)
+	err := dec.Decode(&c)
 	var delay time.Duration
-	if err == nil && body.Delay != nil {
-		delay, err = time.ParseDuration(*body.Delay)
+	if err == nil && c.Delay != nil {
+		delay, err = time.ParseDuration(*c.Delay)
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if body.Errors != nil {
-		f.SetErrors(id, *body.Errors)
-	}
-	if body.Unreachable != nil {
-		f.SetUnreachable(id, *body.Unreachable)
-	}
-	if body.Delay != nil {
-		f.SetDelay(id, delay)
-	}
-	if body.Release != nil {
-		if err := f.SetRelease(id, *body.Release); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
+	if err := f.apply(p, c, delay); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+func (f *Fleet) apply(p *place, c control, delay time.Duration) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := f.now()
+	if c.Errors != nil {
+		p.serve(at)
+		p.trouble = max(0, *c.Errors)
+	}
+	if c.Unreachable != nil {
+		p.unreachable = *c.Unreachable
+	}
+	if c.Delay != nil {
+		p.delay = delay
+	}
+	if c.Release == nil {
+		return nil
+	}
+	err := f.journal.add(Entry{Time: at, Target: p.id, Release: *c.Release, Fence: p.fence, Accepted: true, Drift: true})
+	if err == nil {
+		p.drift(*c.Release, at)
+	}
+	return err
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

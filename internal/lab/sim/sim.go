@@ -1,8 +1,6 @@
-// Package sim is a fleet to try things on: many targets in one process, on one
-// loopback port. Every target serves the contract of the http driver and a
-// metrics page with counters that grow from synthetic traffic, and restarts (its
-// counters begin at zero) when its release changes. Releases carry faults by
-// their name; see the table at faults.
+// Package sim is a fleet to try things on: many targets in one process, on one loopback port. Every target serves the contract of
+// the http driver and a metrics page with counters that grow from synthetic traffic, and restarts (its counters begin at zero)
+// when its release changes. Releases carry faults by their name; see the table at faults.
 //
 // Traffic is a function of the seed, the target and the time, so that two runs
 // with the same orders at the same times count the same.
@@ -16,11 +14,13 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/pause"
 )
 
 // maxTargets bounds a simulation; 10,000 run well in one process.
@@ -38,14 +38,12 @@ type Options struct {
 	RPS float64
 	// Unit is the only unit that the targets know.
 	Unit string
-	// Release is what every target runs at first. None, when NothingInstalled.
-	Release          string
-	NothingInstalled bool
-	// StateDir, when set, keeps every order in a file, from which the next
-	// simulation with the same options and folder continues, even after a
-	// SIGKILL. Time goes on in between, and with it traffic.
+	// Release is what every target runs at first.
+	Release string
+	// StateDir, when set, keeps every order in a file, from which the next simulation with the same options and folder continues,
+	// even after a SIGKILL. Time goes on in between, and with it traffic.
 	StateDir string
-	// Delay is how late every target's agent answers, until SetDelay says otherwise.
+	// Delay is how late every target's agent answers, until /control says otherwise.
 	Delay time.Duration
 	// Token, when set, is demanded as a bearer token with every order.
 	Token string
@@ -61,9 +59,6 @@ func (o *Options) setDefaults() error {
 	o.RPS = cmp.Or(o.RPS, 20)
 	o.Unit = cmp.Or(o.Unit, "demo")
 	o.Release = cmp.Or(o.Release, "1.0.0")
-	if o.NothingInstalled {
-		o.Release = ""
-	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -148,33 +143,21 @@ func (f *Fleet) again(e Entry) error {
 	return nil
 }
 
-// catchUp serves traffic now and then, so that no reader has to wait for hours of
-// it, and closes the server when ctx ends.
+// catchUp serves traffic now and then, so that no reader has to wait for hours of it, and closes the server when ctx ends.
 func (f *Fleet) catchUp(ctx context.Context) {
-	ticker := time.NewTicker(2 * time.Second)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			_ = f.server.Close()
-			return
-		case <-ticker.C:
-			now := f.now()
-			for _, p := range f.places {
-				p.mu.Lock()
-				p.serve(now)
-				p.mu.Unlock()
-			}
+	for pause.For(ctx, 2*time.Second) == nil {
+		now := f.now()
+		for _, p := range f.places {
+			p.page(now) // of no interest, but it catches up
 		}
 	}
+	_ = f.server.Close()
 }
 
-// Close stops the fleet; a second time it does nothing. The state in StateDir
-// stays.
+// Close stops the fleet; a second time it does nothing. The state in StateDir stays.
 func (f *Fleet) Close() error { return f.close() }
 
-// URL is the base URL of the simulation: /metrics for all targets, /log, /state,
-// and /t/ID/ for each target.
+// URL is the base URL of the simulation: /metrics for all targets, /log, /state, and /t/ID/ for each target.
 func (f *Fleet) URL() string { return "http://" + f.addr }
 
 // Inventory is the fleet to roll out to. Addresses are host:port/t/ID.
@@ -211,12 +194,10 @@ func ids(n int) []string {
 	return all
 }
 
-// tier makes the first of every ten targets of a region internal, and a third of
-// the others paying.
+// tier makes the first of every ten targets of a region internal, and a third of the others paying.
 func tier(id string) string {
 	_, digits, _ := strings.Cut(id, "-")
-	var n int
-	_, _ = fmt.Sscan(strings.TrimLeft(digits, "0"), &n)
+	n, _ := strconv.Atoi(digits)
 	switch {
 	case n%10 == 1:
 		return "internal"
@@ -239,46 +220,3 @@ func (f *Fleet) State() []TargetState {
 
 // Log is every order that reached a target so far, oldest first.
 func (f *Fleet) Log() []Entry { return f.journal.all() }
-
-// SetErrors multiplies a target's rate of errors by factor from now on, for a reason that is not its release's, such as a
-// backend that all share: 3 makes 1 % of errors 3 %. It panics on an unknown id.
-func (f *Fleet) SetErrors(id string, factor float64) {
-	f.with(id, func(p *place) {
-		p.serve(f.now())
-		p.trouble = max(0, factor)
-	})
-}
-
-// SetUnreachable cuts a target off, or lets it be reached again: its connections
-// are closed without an answer. Its traffic goes on. It panics on an unknown id.
-func (f *Fleet) SetUnreachable(id string, unreachable bool) {
-	f.with(id, func(p *place) { p.unreachable = unreachable })
-}
-
-// SetDelay makes a target's agent answer late. It panics on an unknown id.
-func (f *Fleet) SetDelay(id string, delay time.Duration) {
-	f.with(id, func(p *place) { p.delay = delay })
-}
-
-// SetRelease changes a target's release behind everybody's back, as a person at
-// its keyboard would; the fence stays. It panics on an unknown id.
-func (f *Fleet) SetRelease(id, release string) error {
-	var err error
-	f.with(id, func(p *place) {
-		at := f.now()
-		if err = f.journal.add(Entry{Time: at, Target: id, Release: release, Fence: p.fence, Accepted: true, Drift: true}); err == nil {
-			p.drift(release, at)
-		}
-	})
-	return err
-}
-
-func (f *Fleet) with(id string, change func(*place)) {
-	p, ok := f.byID[id]
-	if !ok {
-		panic("sim: no target " + id)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	change(p)
-}

@@ -299,31 +299,33 @@ func TestFaultOneBad(t *testing.T) {
 	require.Equal(t, 3, bad)
 }
 
+// control changes a target as no order does, and answers the status.
+func control(t *testing.T, at fleet.Target, body string) int {
+	t.Helper()
+	resp, err := http.Post("http://"+at.Address+"/control", "application/json", strings.NewReader(body))
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	return resp.StatusCode
+}
+
 func TestControls(t *testing.T) {
 	c := newClock()
 	f := start(t, c, sim.Options{Token: "planted"})
 	d, at := newDriver(t), f.Inventory().Targets[0]
 	require.ErrorContains(t, d.Apply(t.Context(), at, order("2", 1)), "401")
 
-	f.SetUnreachable(at.ID, true)
+	require.Equal(t, http.StatusNoContent, control(t, at, `{"unreachable": true}`))
 	_, err := d.Observe(t.Context(), at, "demo")
 	require.ErrorContains(t, err, "EOF")
-	f.SetUnreachable(at.ID, false)
-	require.NoError(t, f.SetRelease(at.ID, "drifted"))
+	require.Equal(t, http.StatusNoContent, control(t, at, `{"unreachable": false, "release": "drifted"}`))
 	s, err := d.Observe(t.Context(), at, "demo")
 	require.NoError(t, err)
 	require.Equal(t, "drifted", s.Release)
 	require.True(t, f.Log()[0].Drift)
 
-	post := func(body string) int {
-		resp, err := http.Post("http://"+at.Address+"/control", "application/json", strings.NewReader(body))
-		require.NoError(t, err)
-		require.NoError(t, resp.Body.Close())
-		return resp.StatusCode
-	}
-	require.Equal(t, http.StatusNoContent, post(`{"release": "by hand", "delay": "1h"}`))
-	require.Equal(t, http.StatusBadRequest, post(`{"relaese": "x"}`))
-	require.Equal(t, http.StatusBadRequest, post(`{"delay": "1"}`))
+	require.Equal(t, http.StatusNoContent, control(t, at, `{"release": "by hand", "delay": "1h"}`))
+	require.Equal(t, http.StatusBadRequest, control(t, at, `{"relaese": "x"}`))
+	require.Equal(t, http.StatusBadRequest, control(t, at, `{"delay": "1"}`))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err = d.Observe(ctx, at, "demo")
@@ -339,7 +341,7 @@ func TestEveryTargetIsLate(t *testing.T) {
 	defer cancel()
 	_, err := d.Observe(ctx, at, "demo")
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	f.SetDelay(at.ID, 0)
+	require.Equal(t, http.StatusNoContent, control(t, at, `{"delay": "0s"}`))
 	_, err = d.Observe(t.Context(), at, "demo")
 	require.NoError(t, err)
 }
@@ -361,8 +363,9 @@ func TestStateSurvives(t *testing.T) {
 	c.pass(time.Minute)
 	both(whole)
 	both(first)
-	require.NoError(t, first.SetRelease("us-01", "drifted"))
-	require.NoError(t, whole.SetRelease("us-01", "drifted"))
+	for _, f := range []*sim.Fleet{first, whole} {
+		require.Equal(t, http.StatusNoContent, control(t, f.Inventory().Targets[2], `{"release": "drifted"}`))
+	}
 	require.NoError(t, first.Close())
 
 	// A kill in the middle of a write leaves half a line.
