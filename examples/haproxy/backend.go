@@ -6,17 +6,18 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
-// failsEvery is which answers of the service behind the edges are failures at first:
-// real services always fail a little, and a judge must not hold that against a
-// release. It has no factor in common with the number of requests in vegeta's
-// list, so that every edge and every route gets its turn.
+// failsEvery is which answers of the service behind the edges are failures at first: real services always fail a little, and a
+// judge must not hold that against a release. It has no factor in common with the number of requests in vegeta's list, so that
+// every edge and every route gets its turn.
 const failsEvery = 97
 
 // startBackend starts the service behind the edges, in this process.
 func (r *rig) startBackend() (address string, err error) {
-	l, err := net.Listen("tcp", loopback(0))
+	l, err := net.Listen("tcp", stack.Loopback(0))
 	if err != nil {
 		return "", err
 	}

@@ -28,8 +28,7 @@ const (
 	exitRefused    = 6
 )
 
-// statusBad is what the bad release answers; the service behind answers 500 when
-// it fails.
+// statusBad is what the bad release answers; the service behind answers 500 when it fails.
 const statusBad = "503"
 
 // rollout is one rollout as it was seen from the outside.
@@ -61,8 +60,7 @@ func (r *rig) rollOut(ctx context.Context, spec string) (rollout, error) {
 	return seen, err
 }
 
-// reloaded are the edges that were given another configuration, if only for a
-// while: another worker answers.
+// reloaded are the edges that were given another configuration, if only for a while: another worker answers.
 func (s rollout) reloaded() []string {
 	var ids []string
 	for _, id := range slices.Sorted(maps.Keys(s.before)) {
@@ -73,8 +71,7 @@ func (s rollout) reloaded() []string {
 	return ids
 }
 
-// wrong counts the edges that do not answer with the release that every case
-// should end on.
+// wrong counts the edges that do not answer with the release that every case should end on.
 func (s rollout) wrong() int {
 	n := 0
 	for _, a := range s.after {

@@ -22,8 +22,9 @@ import (
 // site is one live HAProxy, and the driver of the example's specs on it.
 type site struct {
 	*edge
-	t      *testing.T
-	driver driver.Driver
+	t       *testing.T
+	process *stack.Process
+	driver  driver.Driver
 }
 
 // install starts a HAProxy on a copy of the example, so that a test may add
@@ -49,15 +50,15 @@ func install(t *testing.T, addReleases map[string]string) site {
 	for name, text := range addReleases {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "releases", name+".cfg"), []byte(text), 0o644))
 	}
-	ports, err := freePorts(2)
+	ports, err := stack.FreePorts(t.Context(), 2)
 	require.NoError(t, err)
-	e := &edge{Target: fleet.Target{ID: "ams-1", Address: loopback(ports[0]), Labels: map[string]string{
-		"metrics": loopback(ports[1]), "site": filepath.Join(dir, "site"),
+	e := &edge{Target: fleet.Target{ID: "ams-1", Address: stack.Loopback(ports[0]), Labels: map[string]string{
+		"metrics": stack.Loopback(ports[1]), "site": filepath.Join(dir, "site"),
 	}}}
-	require.NoError(t, e.install("releases/1.0.0.cfg", loopback(1)))
-	e.process = stack.NewProcess("haproxy", t.Output(), e.env(loopback(1)), e.argv(haproxy)...)
-	require.NoError(t, e.process.Start())
-	t.Cleanup(e.process.Stop)
+	require.NoError(t, e.install("releases/1.0.0.cfg", stack.Loopback(1)))
+	process := stack.NewProcess("haproxy", t.Output(), append([]string{"env"}, e.argv(haproxy, stack.Loopback(1))...)...)
+	require.NoError(t, process.Start())
+	t.Cleanup(process.Stop)
 	d, err := catalog.New().Drivers.New(spec.Driver{Choice: spec.Choose("exec", driver.Exec{
 		Observe:  []string{program, "observe", "{{label.site}}"},
 		Validate: []string{program, "validate", "{{label.site}}", "{{release}}"},
@@ -65,7 +66,7 @@ func install(t *testing.T, addReleases map[string]string) site {
 		Timeout:  spec.Duration(2 * time.Minute), // a busy machine runs its programs slowly
 	})}, nil)
 	require.NoError(t, err)
-	s := site{edge: e, t: t, driver: d}
+	s := site{edge: e, t: t, process: process, driver: d}
 	require.NoError(t, until(t.Context(), 10*time.Second, "HAProxy", s.answersSomething))
 	return s
 }
@@ -136,7 +137,7 @@ func TestEdgeRefuses(t *testing.T) {
 // A release that passes the check and then cannot start leaves the old one
 // serving, and its file in place; once it can start, the same order works.
 func TestEdgeGoesBackWhenAReleaseCannotStart(t *testing.T) {
-	l, err := net.Listen("tcp", loopback(0)) // somebody else's port
+	l, err := net.Listen("tcp", stack.Loopback(0)) // somebody else's port
 	require.NoError(t, err)
 	defer func() { _ = l.Close() }()
 	good, err := os.ReadFile("releases/1.0.0.cfg")

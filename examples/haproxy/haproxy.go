@@ -14,14 +14,10 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
-	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
 // edge is one HAProxy with its folder.
-type edge struct {
-	fleet.Target
-	process *stack.Process
-}
+type edge struct{ fleet.Target }
 
 func (e *edge) site() string { return e.Labels["site"] }
 
@@ -42,10 +38,10 @@ func (e *edge) env(backend string) []string {
 	return []string{"EDGE_ID=" + e.ID, "EDGE_TRAFFIC=" + e.Address, "EDGE_METRICS=" + e.Labels["metrics"], "EDGE_BACKEND=" + backend}
 }
 
-// argv runs HAProxy as a master with one worker. In the foreground: it is a child
+// argv are the arguments with which the program env runs HAProxy as a master with one worker. In the foreground: it is a child
 // of this program, and ends with it.
-func (e *edge) argv(haproxy string) []string {
-	return []string{haproxy, "-C", e.site(), "-W", "-f", "haproxy.cfg", "-p", "haproxy.pid"}
+func (e *edge) argv(haproxy, backend string) []string {
+	return append(e.env(backend), haproxy, "-C", e.site(), "-W", "-f", "haproxy.cfg", "-p", "haproxy.pid")
 }
 
 // answer is what is to be seen of an edge from the outside.
@@ -54,8 +50,7 @@ type answer struct {
 	Release string
 	// Worker is the pid of the process that answered: a reload starts another.
 	Worker string
-	// Master is the content of the pid file, and Config the digest of the file
-	// in effect.
+	// Master is the content of the pid file, and Config the digest of the file in effect.
 	Master, Config string
 }
 

@@ -1,7 +1,6 @@
-// Command haproxy takes real edge programs through real rollouts: a dozen
-// HAProxies with traffic on them and a Prometheus beside them. A good release is
-// promoted, one that answers 503 on a route comes back by itself, and one that
-// HAProxy refuses never reaches a live process. README.md shows it.
+// Command haproxy takes real edge programs through real rollouts: a dozen HAProxies with traffic on them and a Prometheus beside
+// them. A good release is promoted, one that answers 503 on a route comes back by itself, and one that HAProxy refuses never
+// reaches a live process. README.md shows it.
 package main
 
 import (
@@ -20,8 +19,7 @@ func main() { entry.Main("haproxy", run) }
 // settings say where everything is.
 type settings struct {
 	bin stack.Binaries
-	// tools is the folder of vegeta, example this one, dir where a run keeps its
-	// files.
+	// tools is the folder of vegeta, example this one, dir where a run keeps its files.
 	tools, example, dir string
 }
 

@@ -3,11 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 )
 
 // programs are the paths of what the example did not build itself.
@@ -51,22 +49,6 @@ func lookup(name string) (string, error) {
 	}
 	return path, err
 }
-
-// freePorts are n different loopback ports that nothing listened on a moment ago.
-func freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", loopback(0))
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = l.Close() }() // held until all are known, so that they differ
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports, nil
-}
-
-func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // copyFile copies a small file.
 func copyFile(from, to string) error {

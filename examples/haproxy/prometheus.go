@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -13,13 +11,8 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// startPrometheus starts a Prometheus that scrapes every edge's exporter each
-// second.
+// startPrometheus starts a Prometheus that scrapes every edge's exporter each second.
 func (r *rig) startPrometheus(ctx context.Context, prometheus string) error {
-	ports, err := freePorts(1)
-	if err != nil {
-		return err
-	}
 	var exporters []string
 	for _, e := range r.edges {
 		exporters = append(exporters, fmt.Sprintf("%q", e.Labels["metrics"]))
@@ -30,14 +23,9 @@ scrape_configs:
     static_configs:
       - targets: [%s]
 `, strings.Join(exporters, ", "))
-	path := filepath.Join(r.Dir, "prometheus.yml")
-	if err := os.WriteFile(path, []byte(config), 0o644); err != nil {
-		return err
-	}
-	r.prometheus = "http://" + loopback(ports[0])
-	_, err = r.spawn("prometheus", nil, prometheus, "--config.file="+path, "--web.listen-address="+loopback(ports[0]),
-		"--storage.tsdb.path="+filepath.Join(r.Dir, "prometheus"), "--log.level=warn")
-	if err != nil {
+	p, url, err := r.NewPrometheus(ctx, "prometheus", prometheus, r.Dir, config)
+	r.prometheus = url
+	if err := r.spawn(p, err); err != nil {
 		return err
 	}
 	return until(ctx, 30*time.Second, "Prometheus to scrape every edge", func(ctx context.Context) error {
@@ -45,8 +33,7 @@ scrape_configs:
 	})
 }
 
-// untilMeasured waits until every edge has had traffic for as long as the checks
-// look back before a stage.
+// untilMeasured waits until every edge has had traffic for as long as the checks look back before a stage.
 func (r *rig) untilMeasured(ctx context.Context) error {
 	return until(ctx, time.Minute, "traffic on every edge in Prometheus", func(ctx context.Context) error {
 		return r.everyEdge(ctx, `rate(haproxy_frontend_http_responses_total{proxy="edge",code="2xx"}[5s] offset 20s) > 0`)

@@ -22,8 +22,7 @@ const (
 	firstRelease = "1.0.0"
 )
 
-// rig is everything that runs: Temporal, a worker, the edges, the service behind
-// them, Prometheus and the traffic. Close it.
+// rig is everything that runs: Temporal, a worker, the edges, the service behind them, Prometheus and the traffic. Close it.
 type rig struct {
 	*stack.Stack
 	out        io.Writer
@@ -35,8 +34,7 @@ type rig struct {
 	failsEvery atomic.Int64
 }
 
-// bringUp starts everything and waits until Prometheus has seen traffic on every
-// edge for a while.
+// bringUp starts everything and waits until Prometheus has seen traffic on every edge for a while.
 func bringUp(ctx context.Context, s settings, out io.Writer) (*rig, error) {
 	r := &rig{out: out}
 	if err := r.start(ctx, s); err != nil {
@@ -87,19 +85,13 @@ func (r *rig) Close() {
 
 func (r *rig) onClose(f func()) { r.closers = append(r.closers, f) }
 
-// spawn starts a child whose output goes to a log in the run's folder.
-func (r *rig) spawn(name string, env []string, argv ...string) (*stack.Process, error) {
-	log, err := os.Create(filepath.Join(r.Dir, name+".log"))
+// spawn starts a child, unless describing it was an error, and ends it with the rig.
+func (r *rig) spawn(p *stack.Process, err error) error {
 	if err != nil {
-		return nil, err
-	}
-	r.onClose(func() { _ = log.Close() }) // only a log, and nobody writes any more
-	p := stack.NewProcess(name, log, env, argv...)
-	if err := p.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	r.onClose(p.Stop)
-	return p, nil
+	return p.Start()
 }
 
 // startEdges gives every target of the example's fleet its ports and a folder,
@@ -118,19 +110,19 @@ func (r *rig) startEdges(ctx context.Context, haproxy string, s settings) error 
 	if err != nil {
 		return err
 	}
-	ports, err := freePorts(2 * len(f.Targets))
+	ports, err := stack.FreePorts(ctx, 2*len(f.Targets))
 	if err != nil {
 		return err
 	}
 	for i, t := range f.Targets {
-		t.Address = loopback(ports[2*i])
-		t.Labels["metrics"] = loopback(ports[2*i+1])
+		t.Address = stack.Loopback(ports[2*i])
+		t.Labels["metrics"] = stack.Loopback(ports[2*i+1])
 		t.Labels["site"] = filepath.Join(r.Dir, "sites", t.ID)
 		e := &edge{Target: t}
 		if err := e.install(filepath.Join(s.example, "releases", firstRelease+".cfg"), backend); err != nil {
 			return err
 		}
-		if e.process, err = r.spawn(t.ID, e.env(backend), e.argv(haproxy)...); err != nil {
+		if err := r.spawn(r.NewProcess(t.ID, "env", e.argv(haproxy, backend)...)); err != nil {
 			return err
 		}
 		r.edges = append(r.edges, e)
@@ -144,8 +136,7 @@ func (r *rig) startEdges(ctx context.Context, haproxy string, s settings) error 
 	})
 }
 
-// writeSpecs copies the example's specs beside the fleet file, with the addresses
-// of this run in them.
+// writeSpecs copies the example's specs beside the fleet file, with the addresses of this run in them.
 func writeSpecs(s settings, prometheus string) error {
 	actual := strings.NewReplacer("http://127.0.0.1:9090", prometheus, "examples/haproxy/edge", filepath.Join(s.example, "edge"))
 	for _, c := range []string{specGood, specBad, specRefused, specTwice, specShared} {

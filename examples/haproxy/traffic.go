@@ -16,8 +16,7 @@ import (
 	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
-// requestsPerSecond is the traffic on all edges together: enough for a verdict
-// within seconds, and little for two cores.
+// requestsPerSecond is the traffic on all edges together: enough for a verdict within seconds, and little for two cores.
 const requestsPerSecond = 240
 
 // routes are what clients ask for, each equally often.
@@ -29,8 +28,7 @@ type hit struct {
 	Code       string // "0" where there was none
 }
 
-// traffic counts what clients get, while they get it. It is safe for concurrent
-// use.
+// traffic counts what clients get, while they get it. It is safe for concurrent use.
 type traffic struct {
 	byAddress map[string]string // edge ids
 
@@ -57,13 +55,15 @@ func (r *rig) startTraffic(vegeta string) error {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		return fmt.Errorf("create %s: %w", pipe, err)
 	}
-	_, err := r.spawn("vegeta", nil, vegeta, "attack", "-targets="+list, fmt.Sprintf("-rate=%d", requestsPerSecond), "-duration=0",
-		"-connections=4", "-timeout=5s", "-max-body=0", "-output="+pipe)
-	if err != nil {
+	attack := []string{
+		"attack", "-targets=" + list, fmt.Sprintf("-rate=%d", requestsPerSecond), "-duration=0",
+		"-connections=4", "-timeout=5s", "-max-body=0", "-output=" + pipe,
+	}
+	if err := r.spawn(r.NewProcess("vegeta", vegeta, attack...)); err != nil {
 		return err
 	}
 	out, in := io.Pipe()
-	encode := stack.NewProcess("vegeta encode", in, nil, vegeta, "encode", "-to=csv", pipe)
+	encode := stack.NewProcess("vegeta encode", in, vegeta, "encode", "-to=csv", pipe)
 	if err := encode.Start(); err != nil {
 		return err
 	}

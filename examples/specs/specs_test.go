@@ -1,3 +1,4 @@
+// Package specs holds example specs; its tests keep them valid.
 package specs
 
 import (

@@ -9,8 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// step is a run of activities of one type that a rollout has started, with what it
-// gave them.
+// step is a run of activities of one type that a rollout has started, with what it gave them.
 type step struct {
 	Activity string            `json:"activity"`
 	Inputs   []json.RawMessage `json:"inputs"`
@@ -55,11 +54,10 @@ func (s step) run(ctx workflow.Context) error {
 	return failed
 }
 
-// steps are the activities that a rollout ran, so that the bare workflow runs the
-// same, whatever they are.
+// steps are the activities that a rollout ran, so that the bare workflow runs the same, whatever they are.
 func (h history) steps() []step {
 	var out []step
-	for _, e := range h.events {
+	for _, e := range h {
 		a := e.GetActivityTaskScheduledEventAttributes()
 		if a == nil {
 			continue

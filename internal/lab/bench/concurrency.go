@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/lab/sim"
@@ -37,8 +37,7 @@ type crowd struct {
 	count  int
 }
 
-// measureConcurrency lets more and more rollouts bake on one worker, until looks
-// come later than one interval.
+// measureConcurrency lets more and more rollouts bake on one worker, until looks come later than one interval.
 func measureConcurrency(ctx context.Context, o options) (*table.Table, error) {
 	r, err := newRig(ctx, o)
 	defer r.close()
@@ -52,7 +51,7 @@ func measureConcurrency(ctx context.Context, o options) (*table.Table, error) {
 	}
 	defer func() { _ = f.Close() }()
 	c.fleet = f.Inventory()
-	if c.worker, err = r.Worker(o.workerFlags...); err != nil {
+	if c.worker, err = r.Worker(); err != nil {
 		return nil, err
 	}
 	t := &table.Table{
@@ -145,21 +144,13 @@ func (c *crowd) grow(ctx context.Context, o options, n int) ([]string, error) {
 
 // start starts rollouts until there are n.
 func (c *crowd) start(ctx context.Context, n int) error {
-	const atOnce = 32
-	var next atomic.Int64
-	next.Store(int64(c.count))
-	var wg sync.WaitGroup
-	errs := make([]error, atOnce)
-	for w := range atOnce {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n && errs[w] == nil; i = int(next.Add(1)) - 1 {
-				errs[w] = c.startOne(ctx, i)
-			}
-		})
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(32)
+	for i := c.count; i < n; i++ {
+		group.Go(func() error { return c.startOne(ctx, i) })
 	}
-	wg.Wait()
 	c.count = max(c.count, n)
-	return errors.Join(errs...)
+	return group.Wait()
 }
 
 func (c *crowd) startOne(ctx context.Context, i int) error {
@@ -174,16 +165,7 @@ func (c *crowd) startOne(ctx context.Context, i int) error {
 
 // bakingSpec is a spec of a unit of its own, whose first stage bakes for long.
 func bakingSpec(i int) (spec.Spec, error) {
-	return parse(fmt.Sprintf(`unit: u-%d
-release: %q
-fleet: fleet.yaml
-driver: {http: {url: "http://{{address}}/sluice/v1/units/%s"}}
-stages:
-  - {name: canary, count: 1, bake: 2h}
-  - {name: everyone, reach: 100%%, bake: 2h}
-health:
-  scrape: {baseline: 1s}
-  every: %s
-  checks: [{name: errors, bad: 'http_requests_total{code=~"5.."}', total: http_requests_total, max: 10%%}]
-`, i, after, unit, lookEvery))
+	return specOf(fmt.Sprintf("u-%d", i), after, `url: "http://{{address}}/sluice/v1/units/`+unit+`"`,
+		"  - {name: canary, count: 1, bake: 2h}\n  - {name: everyone, reach: 100%, bake: 2h}",
+		fmt.Sprintf("scrape: {baseline: 1s}, every: %s", lookEvery))
 }

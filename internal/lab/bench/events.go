@@ -40,8 +40,7 @@ func (*inMemory) Watch(ctx context.Context, in activities.WatchInput) (activitie
 	return passed(in.Until), pause.For(ctx, time.Until(in.Until))
 }
 
-// eventStages is how many stages the measured rollouts have, and eventBake how long
-// each bakes; more of it makes no more events.
+// eventStages is how many stages the measured rollouts have, and eventBake how long each bakes; more of it makes no more events.
 const (
 	eventStages = 5
 	eventBake   = 300 * time.Millisecond

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
 // How many events a rollout leaves, in named parts: activities that run once, per
@@ -51,8 +53,8 @@ func tasksAtMost(c counts, stages int) int { return 3 * (1 + c.activities/perAct
 // newTestRig is a rig, where the server is built.
 func newTestRig(t *testing.T) *rig {
 	t.Helper()
-	o := options{bin: os.Getenv("SLUICE_BIN"), devstack: os.Getenv("SLUICE_DEVSTACK")}
-	if o.bin == "" || o.devstack == "" {
+	o := options{bin: stack.Binaries{Dir: os.Getenv("SLUICE_BIN"), Devstack: os.Getenv("SLUICE_DEVSTACK")}}
+	if o.bin.Dir == "" || o.bin.Devstack == "" {
 		if os.Getenv("SLUICE_REQUIRE_E2E") != "" {
 			t.Fatal("SLUICE_BIN and SLUICE_DEVSTACK must name the built programs")
 		}

@@ -17,8 +17,7 @@ import (
 // trip is what it took to get a fleet forward and back.
 type trip struct{ forward, back leg }
 
-// leg is one way of a trip: its time in seconds, and what all processes used of the cores
-// for it, in seconds too.
+// leg is one way of a trip: its time in seconds, and what all processes used of the cores for it, in seconds too.
 type leg struct{ took, cpu float64 }
 
 // delays are how long the measured targets take to answer: no time at all, which
@@ -44,16 +43,7 @@ func measureFleet(ctx context.Context, o options) (*table.Table, error) {
 	if err := r.work(m); err != nil {
 		return nil, err
 	}
-	s, err := parse(fmt.Sprintf(`unit: %s
-release: %q
-fleet: fleet.yaml
-driver: {http: {}}
-stages: [{name: everyone, reach: 100%%, bake: 1h}]
-health:
-  scrape: {baseline: 1s}
-  every: 2s
-  checks: [{name: errors, bad: 'http_requests_total{code=~"5.."}', total: http_requests_total, max: 10%%}]
-`, unit, after))
+	s, err := specOf(unit, after, "", "  - {name: everyone, reach: 100%, bake: 1h}", "scrape: {baseline: 1s}, every: 2s")
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +137,7 @@ func (r *rig) trip(ctx context.Context, m *metered, s spec.Spec, f fleet.Fleet) 
 	forward := h.span(activities.TypeObserve) + h.span(activities.TypeApply)
 	return trip{
 		forward: leg{forward.Seconds(), m.spent(activities.TypeObserve, activities.TypeApply)},
-		back:    leg{h.ended("").Sub(aborted).Seconds(), used},
+		back:    leg{h.ended().Sub(aborted).Seconds(), used},
 	}, nil
 }
 
@@ -169,8 +159,7 @@ func (r *rig) allOrdered(ctx context.Context, fence int64, targets int) error {
 	return nil
 }
 
-// directTrip takes the fleet forward and back without Sluice. Its fences are those
-// of a rollout that starts now.
+// directTrip takes the fleet forward and back without Sluice. Its fences are those of a rollout that starts now.
 func (r *rig) directTrip(ctx context.Context, s spec.Spec, f fleet.Fleet) (trip, error) {
 	d := newDirect(f)
 	defer d.client.CloseIdleConnections()

@@ -51,9 +51,8 @@ func (l *looks) watched() int {
 	return n
 }
 
-// late answers how late each look was that was due between from and to, in
-// seconds. The first is due a beat after the order, each other every after the one
-// before. One that has not come by to is as late as it is by then.
+// late answers how late each look was that was due between from and to, in seconds. The first is due a beat after the order, each
+// other every after the one before. One that has not come by to is as late as it is by then.
 func (l *looks) late(from, to time.Time, beat, every time.Duration) []float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,6 +1,5 @@
-// Command sluice-bench measures Sluice on a Temporal server of its own, always
-// against a baseline in the same run. `make bench` runs it; docs/performance.md
-// has its results.
+// Command sluice-bench measures Sluice on a Temporal server of its own, always against a baseline in the same run. `make bench`
+// runs it; docs/performance.md has its results.
 package main
 
 import (
@@ -17,21 +16,21 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/entry"
+	"github.com/sluicehq/sluice/internal/lab/stack"
 	"github.com/sluicehq/sluice/internal/lab/table"
 )
 
 // options are the flags.
 type options struct {
-	bin, devstack string
-	only          []string
-	repeat        int
-	targets       int
-	ramp          []int
-	window        time.Duration
+	bin     stack.Binaries
+	only    []string
+	repeat  int
+	targets int
+	ramp    []int
+	window  time.Duration
 	// limit is how long all measurements may take, and until when that is.
 	limit        time.Duration
 	until        time.Time
-	workerFlags  []string
 	page, cpuOut string
 	// progress is told of steps that take long.
 	progress io.Writer
@@ -61,15 +60,13 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		names = append(names, m.name)
 	}
 	fs := entry.Flags("sluice-bench", stderr)
-	fs.StringVar(&o.bin, "bin", os.Getenv("SLUICE_BIN"), "`folder` of sluice-worker and sluice-sim")
-	fs.StringVar(&o.devstack, "devstack", os.Getenv("SLUICE_DEVSTACK"), "`path` of the embedded Temporal server")
+	o.bin.Flags(fs)
 	only := fs.String("only", strings.Join(names, ","), "measurements to make")
 	fs.IntVar(&o.repeat, "repeat", 5, "pairs of each measurement, after one that warms up")
 	fs.DurationVar(&o.limit, "limit", 15*time.Minute, "after this `time` no more pair and no larger crowd is begun, and the notes say what was left out")
 	fs.IntVar(&o.targets, "targets", 10_000, "targets of the fleet that goes forward and back")
 	ramp := fs.String("ramp", "1000,3000,5000", "how many rollouts bake at once, growing")
 	fs.DurationVar(&o.window, "window", 15*time.Second, "how long each of --repeat windows of a step of the ramp is")
-	workerFlags := fs.String("worker-flags", "", "more `flags` for the worker on which they bake")
 	fs.StringVar(&o.page, "page", "", "Markdown `file` whose tables between <!-- bench:NAME --> and <!-- bench:end --> are replaced")
 	fs.StringVar(&o.cpuOut, "cpuprofile", "", "`file` for a profile of this process, in which the worker is")
 	if err := entry.Parse(fs, args); err != nil {
@@ -88,11 +85,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		}
 		o.ramp = append(o.ramp, n)
 	}
-	o.workerFlags = strings.Fields(*workerFlags)
-	switch {
-	case o.bin == "" || o.devstack == "":
-		return o, errors.New("SLUICE_BIN and SLUICE_DEVSTACK must name the built programs, see `make bench`")
-	case o.repeat < 1 || o.targets < 10:
+	if o.repeat < 1 || o.targets < 10 {
 		return o, errors.New("--repeat must be at least 1, --targets at least 10")
 	}
 	return o, nil
@@ -138,8 +131,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// more says whether pair i is measured: pair 0 warms up, pair 1 is always, and the others are
-// as long as there is time.
+// more says whether pair i is measured: pair 0 warms up, pair 1 is always, and the others are as long as there is time.
 func (o options) more(i int) bool { return i < 2 || i <= o.repeat && time.Now().Before(o.until) }
 
 // medians words how numbers were made.

@@ -63,10 +63,3 @@ func (m *metered) Apply(ctx context.Context, in activities.ApplyInput) (activiti
 	defer m.note(activities.TypeApply)
 	return m.Activities.Apply(ctx, in)
 }
-
-// Revert is noted.
-func (m *metered) Revert(ctx context.Context, in activities.RevertInput) (activities.Reverted, error) {
-	m.note(activities.TypeRevert)
-	defer m.note(activities.TypeRevert)
-	return m.Activities.Revert(ctx, in)
-}

@@ -36,6 +36,13 @@ func (unjudged) Gate(ctx context.Context, in activities.GateInput) (activities.J
 	return passed(in.At), ctx.Err()
 }
 
+// passed is a report in which every check passes.
+func passed(at time.Time) activities.Judged {
+	return activities.Judged{Report: health.Report{At: at, Results: []health.Result{
+		{Check: "bench", Verdict: health.Pass, Sentence: "nothing was asked"},
+	}}}
+}
+
 // overheadStages is how many stages the measured rollouts have.
 const overheadStages = 5
 
@@ -106,16 +113,7 @@ func stagesOf(n int, release string) (spec.Spec, error) {
 	for i := range n {
 		fmt.Fprintf(&b, "  - {name: s%d, reach: %d%%, bake: 1s}\n", i+1, 100*(i+1)/n)
 	}
-	s, err := parse(fmt.Sprintf(`unit: %s
-release: %q
-fleet: fleet.yaml
-driver: {http: {}}
-stages:
-%shealth:
-  scrape: {}
-  every: 100ms
-  checks: [{name: errors, bad: 'http_requests_total{code=~"5.."}', total: http_requests_total, max: 10%%}]
-`, unit, release, b.String()))
+	s, err := specOf(unit, release, "", b.String(), "scrape: {}, every: 100ms")
 	for i := range s.Stages {
 		s.Stages[i].Bake = 0 // what a spec may not say
 	}

@@ -31,9 +31,8 @@ const (
 	after  = "2.0.0"
 )
 
-// rig is a Temporal server of its own and, when simulated, a fleet. The worker is
-// in this process, with the settings of sluice-worker, so that it can be profiled
-// and replaced in part.
+// rig is a Temporal server of its own and, when simulated, a fleet. The worker is in this process, with the settings of
+// sluice-worker, so that it can be profiled and replaced in part.
 type rig struct {
 	*stack.Stack
 	client client.Client
@@ -52,7 +51,7 @@ func newRig(ctx context.Context, o options) (*rig, error) {
 	if r.store, err = store.Dir(filepath.Join(dir, "store")); err != nil {
 		return r, err
 	}
-	if r.Stack, err = stack.Start(ctx, stack.Binaries{Dir: o.bin, Devstack: o.devstack}, dir); err != nil {
+	if r.Stack, err = stack.Start(ctx, o.bin, dir); err != nil {
 		return r, err
 	}
 	r.client, err = connect.Dial(ctx, connect.Options{Address: r.Address})
@@ -115,8 +114,7 @@ func (r *rig) start(ctx context.Context, s spec.Spec, f fleet.Fleet) (client.Wor
 	}, connect.WorkflowType, sub)
 }
 
-// result waits for a rollout's end and refuses any other than the expected one: a
-// rollout that went wrong measures nothing.
+// result waits for a rollout's end and refuses any other than the expected one: a rollout that went wrong measures nothing.
 func result(ctx context.Context, run client.WorkflowRun, want rollout.Phase) (rollout.State, error) {
 	var s rollout.State
 	if err := run.Get(ctx, &s); err != nil {
@@ -147,8 +145,17 @@ func (r *rig) until(ctx context.Context, run client.WorkflowRun, phase rollout.P
 	}
 }
 
-// parse completes a spec's text.
-func parse(text string) (spec.Spec, error) {
+// specOf completes a spec with the one check that all rollouts have here. The last three are YAML: the driver's settings, a line
+// for each stage, and where and how often health is measured.
+func specOf(unit, release, driver, stages, watch string) (spec.Spec, error) {
+	text := fmt.Sprintf(`unit: %s
+release: %q
+fleet: fleet.yaml
+driver: {http: {%s}}
+stages:
+%s
+health: {%s, checks: [{name: errors, bad: 'http_requests_total{code=~"5.."}', total: http_requests_total, max: 10%%}]}
+`, unit, release, driver, stages, watch)
 	doc, err := spec.Parse("bench.yaml", []byte(text), catalog.New().Kinds())
 	if err != nil {
 		return spec.Spec{}, err

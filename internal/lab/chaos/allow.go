@@ -8,8 +8,7 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// How long targets or a source may be away before a rollout may end otherwise for
-// it.
+// How long targets or a source may be away before a rollout may end otherwise for it.
 const (
 	// forgiven is how long targets may be silent: three looks in a row, each of three
 	// attempts half a second apart, are harm, and less than that never is.
@@ -18,9 +17,8 @@ const (
 	blind = 6 * time.Second
 )
 
-// allowed answers why a rollout may have ended otherwise than without kills; empty
-// if nothing explains it. What is never allowed: a promotion instead of anything
-// else, and an end that changed something without a fault that lasted.
+// allowed answers why a rollout may have ended otherwise than without kills; empty if nothing explains it. What is never allowed:
+// a promotion instead of anything else, and an end that changed something without a fault that lasted.
 func (e evidence) allowed() string {
 	switch e.state.Outcome.Result {
 	case rollout.PhaseRolledBack, rollout.PhaseRefused, rollout.PhaseIncomplete:

@@ -34,9 +34,12 @@ const (
 	ruleExposure rule = "exposure" // never more targets on the release than the stage's reach
 )
 
-// check judges a rollout by what is known of it. It is pure. A rollout that broke no
-// rule, but ended otherwise than it would have without kills, answers why that is
-// allowed.
+func (r rule) broken(format string, args ...any) violation {
+	return violation{r, fmt.Sprintf(format, args...)}
+}
+
+// check judges a rollout by what is known of it. It is pure. A rollout that broke no rule, but ended otherwise than it would have
+// without kills, answers why that is allowed.
 func check(e evidence) (broken []violation, changed string) {
 	if e.state.Outcome == nil {
 		return []violation{{ruleSame, fmt.Sprintf("it has not ended within %s", patience)}}, ""
@@ -47,13 +50,12 @@ func check(e evidence) (broken []violation, changed string) {
 		return broken, ""
 	}
 	if changed = e.allowed(); changed == "" {
-		broken = append(broken, violation{ruleSame, fmt.Sprintf("ended as %s, expected %s: %s", got, want, e.state.Outcome.Why)})
+		broken = append(broken, ruleSame.broken("ended as %s, expected %s: %s", got, want, e.state.Outcome.Why))
 	}
 	return broken, changed
 }
 
-// expected is how the rollout ends when nothing is killed. An abort counts once it
-// was taken.
+// expected is how the rollout ends when nothing is killed. An abort counts once it was taken.
 func (e evidence) expected() rollout.Phase {
 	if !e.trial.kind.aborted {
 		return e.trial.kind.end
@@ -83,8 +85,7 @@ func (e evidence) stageOf(target string) int {
 	return slices.IndexFunc(e.cohorts, func(c []string) bool { return slices.Contains(c, target) })
 }
 
-// checkOrder looks whether a target was sent the release before every earlier
-// stage was passed, whether it took it or not.
+// checkOrder looks whether a target was sent the release before every earlier stage was passed, whether it took it or not.
 func checkOrder(e evidence) []violation {
 	var out []violation
 	for _, o := range e.orders {
@@ -93,12 +94,12 @@ func checkOrder(e evidence) []violation {
 		}
 		stage := e.stageOf(o.Target)
 		if stage < 0 {
-			out = append(out, violation{ruleOrder, fmt.Sprintf("%s got the release and is in no stage", o.Target)})
+			out = append(out, ruleOrder.broken("%s got the release and is in no stage", o.Target))
 		}
 		for i := range max(0, stage) {
 			if at, ok := e.passed(i); !ok || o.Time.Before(at) {
-				out = append(out, violation{ruleOrder, fmt.Sprintf("%s of stage %d got the release at %s, before stage %d was passed",
-					o.Target, stage, o.Time.Local().Format(clock), i)})
+				out = append(out, ruleOrder.broken("%s of stage %d got the release at %s, before stage %d was passed",
+					o.Target, stage, o.Time.Local().Format(clock), i))
 				break
 			}
 		}
@@ -124,8 +125,8 @@ func checkExposure(e evidence) []violation {
 			}
 		}
 		if len(on) > reach {
-			out = append(out, violation{ruleExposure, fmt.Sprintf("%d targets ran the release at %s, and the stage reached %d",
-				len(on), o.Time.Local().Format(clock), reach)})
+			out = append(out, ruleExposure.broken("%d targets ran the release at %s, and the stage reached %d",
+				len(on), o.Time.Local().Format(clock), reach))
 		}
 	}
 	return out
@@ -144,13 +145,13 @@ func checkFences(e evidence) []violation {
 		last, seen := newest[o.Target]
 		switch {
 		case seen && o.Fence < last.Fence:
-			out = append(out, violation{ruleFence, fmt.Sprintf("%s took fence %d after %d", o.Target, o.Fence, last.Fence)})
+			out = append(out, ruleFence.broken("%s took fence %d after %d", o.Target, o.Fence, last.Fence))
 		case seen && o.Fence == last.Fence && o.Release != last.Release:
-			out = append(out, violation{ruleFence, fmt.Sprintf("%s took %q and then %q with the same fence %d",
-				o.Target, last.Release, o.Release, o.Fence)})
+			out = append(out, ruleFence.broken("%s took %q and then %q with the same fence %d",
+				o.Target, last.Release, o.Release, o.Fence))
 		case o.Fence == e.state.Fence && o.Release != e.release, o.Fence > e.state.Fence && o.Release != e.before, o.Fence < e.state.Fence:
-			out = append(out, violation{ruleFence, fmt.Sprintf("%s took %q with fence %d, and the rollout's is %d",
-				o.Target, o.Release, o.Fence, e.state.Fence)})
+			out = append(out, ruleFence.broken("%s took %q with fence %d, and the rollout's is %d",
+				o.Target, o.Release, o.Fence, e.state.Fence))
 		}
 		newest[o.Target] = o
 	}
@@ -167,32 +168,30 @@ func checkFences(e evidence) []violation {
 			want = o.Release
 		}
 		if t.Release != want {
-			out = append(out, violation{ruleFence, fmt.Sprintf("%s runs %q, and its newest order was %q", t.ID, t.Release, want)})
+			out = append(out, ruleFence.broken("%s runs %q, and its newest order was %q", t.ID, t.Release, want))
 		}
 	}
 	return out
 }
 
-// checkVerdicts looks whether every stage that was left had a PASS at its last
-// gate, or a person who said why.
+// checkVerdicts looks whether every stage that was left had a PASS at its last gate, or a person who said why.
 func checkVerdicts(e evidence) []violation {
 	var out []violation
 	for i, s := range e.state.Stages {
 		for n, g := range s.Gates {
 			if g.Decision == rollout.Promote && !vouched(g) {
-				out = append(out, violation{ruleVerdict, fmt.Sprintf("gate %d of %s promoted on %s", n+1, s.Name, g.Report.Verdict())})
+				out = append(out, ruleVerdict.broken("gate %d of %s promoted on %s", n+1, s.Name, g.Report.Verdict()))
 			}
 		}
 		left := !s.DoneAt.IsZero() || i < e.state.Stage || e.state.Outcome.Result == rollout.PhasePromoted
 		if _, ok := e.passed(i); left && !ok {
-			out = append(out, violation{ruleVerdict, fmt.Sprintf("%s was left without a gate that promoted", s.Name)})
+			out = append(out, ruleVerdict.broken("%s was left without a gate that promoted", s.Name))
 		}
 	}
 	return out
 }
 
-// checkBakes looks whether each stage was watched for as long as it bakes, whoever
-// was dead meanwhile.
+// checkBakes looks whether each stage was watched for as long as it bakes, whoever was dead meanwhile.
 func checkBakes(e evidence) []violation {
 	var out []violation
 	for i, s := range e.state.Stages {
@@ -201,7 +200,7 @@ func checkBakes(e evidence) []violation {
 			continue
 		}
 		if baked := at.Sub(s.AppliedAt); baked < s.Bake.Std() {
-			out = append(out, violation{ruleBake, fmt.Sprintf("%s was promoted after %s, and bakes for %s", s.Name, baked, s.Bake)})
+			out = append(out, ruleBake.broken("%s was promoted after %s, and bakes for %s", s.Name, baked, s.Bake))
 		}
 	}
 	return out
@@ -237,18 +236,17 @@ func checkEnd(e evidence) []violation {
 			right = t.Release == e.release
 		}
 		if !right && !named[t.ID] {
-			out = append(out, violation{ruleEnd, fmt.Sprintf("%s runs %q and is not named, although the rollout is %s",
-				t.ID, t.Release, result)})
+			out = append(out, ruleEnd.broken("%s runs %q and is not named, although the rollout is %s", t.ID, t.Release, result))
 		}
 		if result == rollout.PhaseRefused && touched[t.ID] {
-			out = append(out, violation{ruleEnd, fmt.Sprintf("%s was changed, although the rollout was refused", t.ID)})
+			out = append(out, ruleEnd.broken("%s was changed, although the rollout was refused", t.ID))
 		}
 	}
 	switch {
 	case result == rollout.PhaseIncomplete && len(named) == 0:
-		out = append(out, violation{ruleEnd, "it is incomplete and names no target"})
+		out = append(out, ruleEnd.broken("it is incomplete and names no target"))
 	case result != rollout.PhaseIncomplete && len(named) > 0:
-		out = append(out, violation{ruleEnd, fmt.Sprintf("it is %s, and yet names %d targets", result, len(named))})
+		out = append(out, ruleEnd.broken("it is %s, and yet names %d targets", result, len(named)))
 	}
 	return out
 }

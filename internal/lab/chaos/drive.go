@@ -7,20 +7,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/lab/stack"
 	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// patience is how long a rollout may take, kills included. One that has not ended
-// by then is stuck.
+// patience is how long a rollout may take, kills included. One that has not ended by then is stuck.
 const patience = 4 * time.Minute
 
 // drive is one rollout under way.
@@ -33,16 +32,14 @@ type drive struct {
 	steps []step // still to come
 	last  rollout.State
 	hits  []hit
-	// held is since when the rollout holds, and promoted when it was last told to go
-	// on.
+	// held is since when the rollout holds, and promoted when it was last told to go on.
 	held, promoted time.Time
 	// locked is when an incomplete rollback was first seen, and tried again.
 	locked time.Time
 	gaveUp bool
 }
 
-// try runs a trial and gathers what it left behind. Its error means that the trial
-// could not be run, and says nothing of Sluice.
+// try runs a trial and gathers what it left behind. Its error means that the trial could not be run, and says nothing of Sluice.
 func (l *lane) try(ctx context.Context, t trial, dir string) (evidence, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return evidence{}, err
@@ -93,8 +90,7 @@ func (d *drive) cohorts(ctx context.Context) ([][]string, error) {
 	return out, nil
 }
 
-// follow starts the rollout and does to it what the trial says, until it has an
-// outcome.
+// follow starts the rollout and does to it what the trial says, until it has an outcome.
 func (d *drive) follow(ctx context.Context) error {
 	started := make(chan error, 1)
 	go func() { started <- d.start(ctx) }()
@@ -123,9 +119,8 @@ func (d *drive) follow(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// over says whether a rollout with an outcome is over. One that is incomplete stays
-// open: its rollback is tried again once, as a person would who sees the targets
-// back, and then given up.
+// over says whether a rollout with an outcome is over. One that is incomplete stays open: its rollback is tried again once, as a
+// person would who sees the targets back, and then given up.
 func (d *drive) over(ctx context.Context, s rollout.State) bool {
 	if s.Phase != rollout.PhaseLocked {
 		return true
@@ -208,8 +203,7 @@ func (d *drive) react(ctx context.Context, s rollout.State) error {
 	return nil
 }
 
-// next takes the next step: after its time in the phase, or at once when the phase
-// is over already.
+// next takes the next step: after its time in the phase, or at once when the phase is over already.
 func (d *drive) next(ctx context.Context, inTime bool) error {
 	s := d.steps[0]
 	d.steps = d.steps[1:]
@@ -239,17 +233,16 @@ func (d *drive) kill(ctx context.Context, s step) error {
 	if err := pause.For(ctx, s.down); err != nil {
 		return err
 	}
-	errs := make([]error, len(hits))
-	var wg sync.WaitGroup
+	var group errgroup.Group
 	for i := range hits {
-		wg.Go(func() {
-			errs[i] = d.restart(ctx, hits[i].victim, d.rig)
-			hits[i].up = time.Now()
+		group.Go(func() error {
+			defer func() { hits[i].up = time.Now() }()
+			return d.restart(ctx, hits[i].victim, d.rig)
 		})
 	}
-	wg.Wait()
+	err := group.Wait()
 	d.hits = append(d.hits, hits...)
-	return errors.Join(errs...)
+	return err
 }
 
 // persuade promotes a rollout that holds, as a person would.
@@ -284,13 +277,12 @@ func (d *drive) signal(ctx context.Context, name string, req rollout.ControlRequ
 	}
 }
 
-// gather reads what the targets and the server know, and keeps it in the trial's
-// folder.
+// gather reads what the targets and the server know, and keeps it in the trial's folder.
 func (d *drive) gather(ctx context.Context, e evidence) (evidence, error) {
 	if err := pause.For(ctx, time.Second); err != nil { // for orders that are still on their way
 		return e, err
 	}
-	history, err := d.history(ctx)
+	history, err := stack.History(ctx, d.client, connect.WorkflowID(d.unit), "")
 	if err != nil {
 		return e, err
 	}
@@ -304,25 +296,12 @@ func (d *drive) gather(ctx context.Context, e evidence) (evidence, error) {
 	if err != nil {
 		return e, err
 	}
-	e.final, e.state, e.hits, e.locked = fleet.Targets, d.last, d.hits, !d.locked.IsZero()
+	e.final, e.state, e.hits = fleet.Targets, d.last, d.hits
 	e.timeline = timelineOf(history)
 	for i := range e.hits {
 		e.hits[i].real = e.timeline.at(e.hits[i].at)
 	}
 	return e, d.keep(e, history)
-}
-
-func (d *drive) history(ctx context.Context) (*historypb.History, error) {
-	var h historypb.History
-	it := d.client.GetWorkflowHistory(ctx, connect.WorkflowID(d.unit), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	for it.HasNext() {
-		e, err := it.Next()
-		if err != nil {
-			return nil, fmt.Errorf("read the history: %w", err)
-		}
-		h.Events = append(h.Events, e)
-	}
-	return &h, nil
 }
 
 // keep writes what was gathered.
@@ -331,23 +310,13 @@ func (d *drive) keep(e evidence, history *historypb.History) error {
 	if err != nil {
 		return err
 	}
-	state, err := json.MarshalIndent(e.state, "", " ")
-	if err != nil {
-		return err
-	}
-	orders, err := json.MarshalIndent(e.orders, "", " ")
-	if err != nil {
-		return err
-	}
-	targets, err := json.MarshalIndent(e.final, "", " ")
-	if err != nil {
-		return err
-	}
-	return errors.Join(
+	errs := []error{
 		os.WriteFile(filepath.Join(d.dir, "history.json"), h, 0o644),
-		os.WriteFile(filepath.Join(d.dir, "state.json"), state, 0o644),
-		os.WriteFile(filepath.Join(d.dir, "orders.json"), orders, 0o644),
-		os.WriteFile(filepath.Join(d.dir, "targets.json"), targets, 0o644),
 		os.WriteFile(filepath.Join(d.dir, "trial.txt"), []byte(e.words()), 0o644),
-	)
+	}
+	for name, what := range map[string]any{"state.json": e.state, "orders.json": e.orders, "targets.json": e.final} {
+		data, err := json.MarshalIndent(what, "", " ")
+		errs = append(errs, err, os.WriteFile(filepath.Join(d.dir, name), data, 0o644))
+	}
+	return errors.Join(errs...)
 }

@@ -25,8 +25,7 @@ func (h hit) String() string {
 	return fmt.Sprintf("%s@%s for %s", h.victim, h.real, h.down().Round(10*time.Millisecond))
 }
 
-// evidence is all that is known of a rollout once it is over. What the targets say
-// counts most: they are not Sluice.
+// evidence is all that is known of a rollout once it is over. What the targets say counts most: they are not Sluice.
 type evidence struct {
 	trial           trial
 	release, before string
@@ -36,9 +35,7 @@ type evidence struct {
 	state           rollout.State
 	hits            []hit
 	timeline        timeline
-	// locked says that a rollback was incomplete for a while.
-	locked       bool
-	began, ended time.Time
+	began, ended    time.Time
 }
 
 // words is what a person needs to look into a rollout.

@@ -9,16 +9,14 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// targets is the size of every fleet, and parallelism and delays are such that
-// each phase lasts long enough to be hit.
+// targets is the size of every fleet, and parallelism and delays are such that each phase lasts long enough to be hit.
 const (
 	targets      = 24
 	targetDelay  = 120 * time.Millisecond // of every answer of a target
 	firstRelease = "1.0.0"
 
-	// decideWithin is a spec's least default. A watch whose worker or server dies is
-	// missed for 15 s, and the numbers of that time with it: a gate that waits for
-	// less gives up a good release for it, and rightly so.
+	// decideWithin is a spec's least default. A watch whose worker or server dies is missed for 15 s, and the numbers of that
+	// time with it: a gate that waits for less gives up a good release for it, and rightly so.
 	decideWithin = time.Minute
 	every        = 400 * time.Millisecond
 )
@@ -41,8 +39,7 @@ type kind struct {
 
 const never = 1_000_000_000 // more events than any rollout sees
 
-// kinds are all sorts of releases. The simulated fleet makes a release behave as
-// its suffix says.
+// kinds are all sorts of releases. The simulated fleet makes a release behave as its suffix says.
 func kinds() []kind {
 	forward := []phase{plan, observe, apply, bake, gate}
 	holding := append(slices.Clone(forward), hold)
@@ -105,8 +102,7 @@ const stagesText = `  - {name: canary, count: 3, bake: %[1]s, decideWithin: %[2]
   - {name: everyone, reach: 100%%, bake: %[1]s, decideWithin: %[2]s%[3]s}
 `
 
-// spec is the rollout's specification. Its checks ask the fleet's own pages, or a
-// Prometheus.
+// spec is the rollout's specification. Its checks ask the fleet's own pages, or a Prometheus.
 func (k kind) spec(unit, prometheus string) string {
 	undecided, minSamples := "", 40
 	if k.undecided != "" {

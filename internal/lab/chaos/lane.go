@@ -79,8 +79,7 @@ func (l *lane) kill(v victim, f *rig) {
 	l.process(v, f).Kill()
 }
 
-// again starts what may not come up in time on a busy machine, a few times, as a
-// supervisor would.
+// again starts what may not come up in time on a busy machine, a few times, as a supervisor would.
 func again(ctx context.Context, start func() error) error {
 	for n := 1; ; n++ {
 		err := start()
@@ -90,8 +89,7 @@ func again(ctx context.Context, start func() error) error {
 	}
 }
 
-// dial connects anew: an old connection may take long to notice that its server is
-// back.
+// dial connects anew: an old connection may take long to notice that its server is back.
 func (l *lane) dial(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

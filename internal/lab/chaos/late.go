@@ -1,12 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -17,9 +17,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// lateOrders sends, once a rollout has gone back, an order to go forward to every
-// target that one may still have been on its way to: the network had it all the
-// while. A target that takes it now runs the release, which check then finds.
+// lateOrders sends, once a rollout has gone back, an order to go forward to every target that one may still have been on its way
+// to: the network had it all the while. A target that takes it now runs the release, which check then finds.
 func (d *drive) lateOrders(ctx context.Context, e evidence, history *historypb.History) error {
 	if o := d.last.Outcome; o == nil || o.Result == rollout.PhasePromoted {
 		return nil
@@ -29,12 +28,8 @@ func (d *drive) lateOrders(ctx context.Context, e evidence, history *historypb.H
 		return err
 	}
 	for _, id := range ids {
-		body, err := json.Marshal(map[string]string{"release": e.release})
-		if err != nil {
-			return err
-		}
 		url := fmt.Sprintf("%s/t/%s/sluice/v1/units/%s", d.rig.url, id, d.unit)
-		req, err := http.NewRequestWithContext(ctx, http.MethodPut, url, bytes.NewReader(body))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPut, url, strings.NewReader(fmt.Sprintf(`{"release":%q}`, e.release)))
 		if err != nil {
 			return err
 		}
@@ -50,10 +45,7 @@ func (d *drive) lateOrders(ctx context.Context, e evidence, history *historypb.H
 
 // applied are the targets of all batches that were ever given to a worker to apply.
 func applied(history *historypb.History, cohorts [][]string) ([]string, error) {
-	var order, ids []string
-	for _, c := range cohorts {
-		order = append(order, c...)
-	}
+	order, ids := slices.Concat(cohorts...), []string(nil)
 	for _, event := range history.GetEvents() {
 		a := event.GetActivityTaskScheduledEventAttributes()
 		if event.GetEventType() != enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED || a.GetActivityType().GetName() != activities.TypeApply {

@@ -1,6 +1,5 @@
-// Command chaos kills the processes of real deployments while rollouts run, and
-// checks by what the targets themselves have logged that no rule was broken. Which
-// process is killed, in which phase and at which instant follows from a seed.
+// Command chaos kills the processes of real deployments while rollouts run, and checks by what the targets themselves have logged
+// that no rule was broken. Which process is killed, in which phase and at which instant follows from a seed.
 package main
 
 import (

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,14 +22,15 @@ type rig struct {
 
 // openRig brings the fleet of a trial up, in the trial's own folder.
 func (l *lane) openRig(ctx context.Context, t trial, dir, unit string) (*rig, error) {
-	port, err := stack.FreePort(ctx)
+	ports, err := stack.FreePorts(ctx, 1)
 	if err != nil {
 		return nil, err
 	}
-	f := &rig{dir: dir, url: "http://" + stack.Loopback(port)}
+	address := stack.Loopback(ports[0])
+	f := &rig{dir: dir, url: "http://" + address}
 	f.sim, err = l.NewProcess(unit+"-sim", filepath.Join(l.s.bin.Dir, "sluice-sim"),
 		"--targets", strconv.Itoa(targets), "--unit", unit, "--release", firstRelease, "--rps-per-target", "40",
-		"--delay", targetDelay.String(), "--listen", stack.Loopback(port), "--state-dir", filepath.Join(dir, "sim"),
+		"--delay", targetDelay.String(), "--listen", address, "--state-dir", filepath.Join(dir, "sim"),
 		"--fleet-file", filepath.Join(dir, "fleet.yaml"), "--ready-file", f.ready())
 	if err != nil {
 		return nil, err
@@ -59,16 +58,9 @@ func (f *rig) close() {
 	}
 }
 
-// startSim starts the fleet, for the first time or again, and waits until it
-// serves.
+// startSim starts the fleet, for the first time or again, and waits until it serves.
 func (f *rig) startSim(ctx context.Context) error {
-	if err := os.RemoveAll(f.ready()); err != nil {
-		return err
-	}
-	if err := f.sim.Start(); err != nil {
-		return err
-	}
-	_, err := f.sim.AwaitFile(ctx, f.ready())
+	_, err := f.sim.StartUntil(ctx, f.ready())
 	return err
 }
 
@@ -78,23 +70,14 @@ const scrapeInterval = 250 * time.Millisecond
 // watchWithPrometheus starts a Prometheus that reads the fleet, and waits until it
 // has read it for as long as the checks look back.
 func (l *lane) watchWithPrometheus(ctx context.Context, f *rig, unit string) error {
-	port, err := stack.FreePort(ctx)
-	if err != nil {
-		return err
-	}
 	config := fmt.Sprintf(`global: {scrape_interval: %[1]s, scrape_timeout: %[1]s}
 scrape_configs:
   - job_name: fleet
     static_configs:
       - targets: [%[2]q]
 `, scrapeInterval, strings.TrimPrefix(f.url, "http://"))
-	path := filepath.Join(f.dir, "prometheus.yml")
-	if err := os.WriteFile(path, []byte(config), 0o644); err != nil {
-		return err
-	}
-	f.prometheusURL = "http://" + stack.Loopback(port)
-	f.prometheus, err = l.NewProcess(unit+"-prometheus", l.s.prometheus, "--config.file="+path,
-		"--web.listen-address="+stack.Loopback(port), "--storage.tsdb.path="+filepath.Join(f.dir, "tsdb"), "--log.level=warn")
+	var err error
+	f.prometheus, f.prometheusURL, err = l.NewPrometheus(ctx, unit+"-prometheus", l.s.prometheus, f.dir, config)
 	if err != nil {
 		return err
 	}
@@ -104,37 +87,12 @@ scrape_configs:
 	return pause.For(ctx, 6*time.Second)
 }
 
-// startPrometheus starts it, for the first time or again, and waits until it
-// answers.
+// startPrometheus starts it, for the first time or again, and waits until it answers.
 func (f *rig) startPrometheus(ctx context.Context) error {
 	if err := f.prometheus.Start(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	for {
-		if answers(ctx, f.prometheusURL+"/-/ready") {
-			return nil
-		}
-		if !f.prometheus.Running() {
-			return fmt.Errorf("prometheus ended before it was ready, see its log")
-		}
-		if err := pause.For(ctx, 50*time.Millisecond); err != nil {
-			return fmt.Errorf("prometheus was not ready in time: %w", err)
-		}
-	}
-}
-
-// answers says whether a page can be read.
-func answers(ctx context.Context, url string) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return false
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	_ = res.Body.Close()
-	return res.StatusCode == http.StatusOK
+	return f.prometheus.Await(ctx, func(ctx context.Context) error { return stack.Answers(ctx, f.prometheusURL+"/-/ready") })
 }

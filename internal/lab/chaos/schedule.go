@@ -51,8 +51,7 @@ type step struct {
 	stage int // of no meaning on the way back
 	// after is how long the rollout is left in the phase first.
 	after time.Duration
-	// kill are the victims, all at the same instant; none means that the step is
-	// an abort.
+	// kill are the victims, all at the same instant; none means that the step is an abort.
 	kill []victim
 	// down is how long they stay dead, before the time that they need to start.
 	down time.Duration
@@ -145,8 +144,7 @@ func position(p phase, stage int) int {
 	return 1 + 16*stage + i
 }
 
-// usual is about how long a rollout is in a phase: a kill comes at a random
-// instant of that time.
+// usual is about how long a rollout is in a phase: a kill comes at a random instant of that time.
 func usual(p phase) time.Duration {
 	switch p {
 	case plan:

@@ -46,8 +46,7 @@ type mark struct {
 	phase phase
 }
 
-// timelineOf reads a history: what a rollout was about at an instant, to the
-// millisecond and whoever was dead just then.
+// timelineOf reads a history: what a rollout was about at an instant, to the millisecond and whoever was dead just then.
 func timelineOf(h *historypb.History) timeline {
 	t := timeline{}
 	for _, e := range h.Events {
@@ -71,8 +70,7 @@ func timelineOf(h *historypb.History) timeline {
 	return t
 }
 
-// phaseOfActivity is the phase that an activity belongs to. One that is not known
-// changes nothing.
+// phaseOfActivity is the phase that an activity belongs to. One that is not known changes nothing.
 func phaseOfActivity(name string, now phase) phase {
 	switch name {
 	case activities.TypePlan, activities.TypeValidate, activities.TypePreflight:

@@ -2,20 +2,19 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // work runs one trial after the other, on several deployments side by side, until
 // enough has been killed or something does not work that is not Sluice.
 func work(ctx context.Context, s settings, t *tally, out io.Writer) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	var next atomic.Int64
 	var mu sync.Mutex
 	say := func(line string) {
@@ -23,16 +22,16 @@ func work(ctx context.Context, s settings, t *tally, out io.Writer) error {
 		defer mu.Unlock()
 		fmt.Fprintln(out, line)
 	}
-	var wg sync.WaitGroup
+	group, groupCtx := errgroup.WithContext(ctx)
 	for n := range s.lanes {
-		wg.Go(func() {
-			if err := s.along(ctx, n, &next, t, say); err != nil {
-				cancel(fmt.Errorf("deployment %d: %w", n, err))
+		group.Go(func() error {
+			if err := s.along(groupCtx, n, &next, t, say); err != nil {
+				return fmt.Errorf("deployment %d: %w", n, err)
 			}
+			return nil
 		})
 	}
-	wg.Wait()
-	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
+	if err := group.Wait(); err != nil {
 		return err
 	}
 	return ctx.Err()

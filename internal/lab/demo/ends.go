@@ -41,25 +41,12 @@ func again(p *stack.Process) string {
 	return "Rollouts wait for a worker. To start one:\n\n  " + shellLine(p.Command())
 }
 
-// shownLines and shownBytes are how much of a log is shown.
-const (
-	shownLines = 5
-	shownBytes = 8 << 10
-)
+// shownLines is how much of a log is shown.
+const shownLines = 5
 
 // lastLines are the last lines of a log, set off.
 func lastLines(path string) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return "  (" + err.Error() + ")"
-	}
-	defer func() { _ = f.Close() }() // nothing was written
-	if info, err := f.Stat(); err == nil && info.Size() > shownBytes {
-		if _, err := f.Seek(-shownBytes, io.SeekEnd); err != nil {
-			return "  (" + err.Error() + ")"
-		}
-	}
-	data, err := io.ReadAll(f)
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return "  (" + err.Error() + ")"
 	}

@@ -31,14 +31,7 @@ func keep(ctx context.Context, s settings, out io.Writer) error {
 	st := stack.New(s.bin, s.dir)
 	defer st.Close()
 	say := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
-	temporal := choose(s)
-	if temporal.build && s.build != "" {
-		if err := build(ctx, st, s.build, say, func() error { return nil }); err != nil {
-			return err
-		}
-	}
-	say("%s", temporal.what)
-	if err := temporal.start(st, ctx); err != nil {
+	if err := choose(s).begin(ctx, st, s.build, say, func() error { return nil }); err != nil {
 		return err
 	}
 	if err := st.Simulate(ctx, s.targets, unit, release, "--rps-per-target", "20"); err != nil {

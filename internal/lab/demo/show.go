@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -58,13 +59,7 @@ func (d *demo) start(ctx context.Context, s settings) (ours bool, err error) {
 		return false, err
 	}
 	temporal := choose(s)
-	if temporal.build && s.build != "" {
-		if err := build(ctx, d.Stack, s.build, d.say, func() error { return d.preview(ctx) }); err != nil {
-			return false, err
-		}
-	}
-	d.say("%s", temporal.what)
-	if err := temporal.start(d.Stack, ctx); err != nil {
+	if err := temporal.begin(ctx, d.Stack, s.build, d.say, func() error { return d.preview(ctx) }); err != nil {
 		return false, err
 	}
 	workers := 1
@@ -92,15 +87,14 @@ func (d *demo) preview(ctx context.Context) error {
 		return err
 	}
 	for _, command := range []string{"validate", "plan"} {
-		if _, err := d.SluiceTo(ctx, indent{d.out}, indent{d.out}, command, path); err != nil {
+		if _, err := d.sluice(ctx, command, path); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// The releases of the demo. The simulated fleet makes a release behave as its
-// suffix says.
+// The releases of the demo. The simulated fleet makes a release behave as its suffix says.
 const (
 	goodRelease  = "2.4.1"
 	badRelease   = "2.5.0-errors"
@@ -109,6 +103,15 @@ const (
 	// goodBake is how long the good release's canaries bake.
 	goodBake = "8s"
 )
+
+// submit starts a rollout.
+func (d *demo) submit(ctx context.Context, path string) error {
+	code, err := d.SluiceTo(ctx, d.out, d.out, "start", path)
+	if err != nil || code != 0 {
+		return fmt.Errorf("start %s: exit %d: %w", path, code, errors.Join(err, errUnexpected))
+	}
+	return nil
+}
 
 // good promotes a release while what it depends on is killed.
 func (d *demo) good(ctx context.Context) error {
@@ -120,12 +123,12 @@ func (d *demo) good(ctx context.Context) error {
 	if _, err := d.SluiceTo(ctx, d.out, d.out, "plan", path); err != nil {
 		return err
 	}
-	if code, err := d.SluiceTo(ctx, d.out, d.out, "start", path); err != nil || code != 0 {
-		return fmt.Errorf("start %s: exit %d: %w", goodRelease, code, errors.Join(err, errUnexpected))
+	if err := d.submit(ctx, path); err != nil {
+		return err
 	}
 	watched := make(chan int, 1)
 	go func() { // follows across both kills
-		code, _ := d.SluiceTo(ctx, indent{d.out}, indent{d.out}, "watch", unit)
+		code, _ := d.sluice(ctx, "watch", unit)
 		watched <- code
 	}()
 	for _, o := range d.outages {
@@ -148,7 +151,7 @@ func (d *demo) bad(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	code, err := d.SluiceTo(ctx, indent{d.out}, indent{d.out}, "start", "--wait", path)
+	code, err := d.sluice(ctx, "start", "--wait", path)
 	if err != nil {
 		return err
 	}
@@ -165,7 +168,7 @@ func (d *demo) bad(ctx context.Context) error {
 		r.targets, d.targets, r.exposed.Round(100*time.Millisecond), r.requests, r.bad)
 	d.say("A push to the whole fleet would, in the same time, have reached %d targets and about %.0f requests: %.0f times as many.",
 		d.targets, r.fleetRequests, r.fleetRequests/max(1, r.requests))
-	_, err = d.SluiceTo(ctx, indent{d.out}, indent{d.out}, "explain", unit)
+	_, err = d.sluice(ctx, "explain", unit)
 	return err
 }
 
@@ -176,8 +179,8 @@ func (d *demo) abort(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if code, err := d.SluiceTo(ctx, d.out, d.out, "start", path); err != nil || code != 0 {
-		return fmt.Errorf("start %s: exit %d: %w", thirdRelease, code, errors.Join(err, errUnexpected))
+	if err := d.submit(ctx, path); err != nil {
+		return err
 	}
 	if err := d.untilBaking(ctx, "canary"); err != nil {
 		return err
@@ -185,7 +188,7 @@ func (d *demo) abort(ctx context.Context) error {
 	if _, err := d.SluiceTo(ctx, d.out, d.out, "abort", unit, "--why", "wrong build"); err != nil {
 		return err
 	}
-	code, err := d.SluiceTo(ctx, indent{d.out}, indent{d.out}, "watch", unit)
+	code, err := d.sluice(ctx, "watch", unit)
 	if err != nil {
 		return err
 	}
@@ -225,4 +228,22 @@ func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, "── "+fo
 
 func (d *demo) scene(format string, args ...any) {
 	fmt.Fprintf(d.out, "\n══ "+format+"\n\n", args...)
+}
+
+// sluice runs the CLI with its output set off from the demo's words.
+func (d *demo) sluice(ctx context.Context, args ...string) (int, error) {
+	return d.SluiceTo(ctx, indent{d.out}, indent{d.out}, args...)
+}
+
+// indent sets a command's own output off.
+type indent struct{ to io.Writer }
+
+// Write passes whole lines on, indented; commands print whole lines.
+func (w indent) Write(p []byte) (int, error) {
+	text := bytes.TrimSuffix(p, []byte("\n"))
+	text = append([]byte("   "), bytes.ReplaceAll(text, []byte("\n"), []byte("\n   "))...)
+	if _, err := w.to.Write(append(text, '\n')); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }

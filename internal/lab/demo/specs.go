@@ -12,8 +12,7 @@ const (
 	release = "2.4.0"
 )
 
-// specText is the demo's spec: four stages, read straight from the targets' own
-// metrics pages.
+// specText is the demo's spec: four stages, read straight from the targets' own metrics pages.
 const specText = `unit: edge-proxy
 release: %q
 fleet: fleet.yaml

@@ -59,6 +59,17 @@ func choose(s settings) server {
 	return embedded
 }
 
+// begin compiles the server where that is needed, with meanwhile in the time that it takes, and starts it.
+func (s server) begin(ctx context.Context, st *stack.Stack, command string, say func(string, ...any), meanwhile func() error) error {
+	if s.build && command != "" {
+		if err := build(ctx, st, command, say, meanwhile); err != nil {
+			return err
+		}
+	}
+	say("%s", s.what)
+	return s.start(st, ctx)
+}
+
 const (
 	// buildQuiet is how long nothing is said of a build: most find that there is nothing to do.
 	buildQuiet = 2 * time.Second

@@ -1,3 +1,5 @@
+// Package e2e holds tests of a whole deployment: a real Temporal server, real workers and a simulated fleet as processes of
+// their own, some of them killed.
 package e2e
 
 import (
@@ -172,10 +174,9 @@ func (d *deployment) bareSignal(name, payload string) {
 func (d *deployment) events() map[enumspb.EventType]int {
 	d.t.Helper()
 	counts := map[enumspb.EventType]int{}
-	it := d.client.GetWorkflowHistory(d.t.Context(), connect.WorkflowID(unit), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	for it.HasNext() {
-		e, err := it.Next()
-		require.NoError(d.t, err)
+	h, err := stack.History(d.t.Context(), d.client, connect.WorkflowID(unit), "")
+	require.NoError(d.t, err)
+	for _, e := range h.Events {
 		counts[e.GetEventType()]++
 	}
 	return counts

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -91,19 +90,12 @@ func (d *deployment) prometheus(path string) string {
 		host, _, _ := strings.Cut(target.Address, "/")
 		fmt.Fprintf(&config, "      - {targets: [%q], labels: {__metrics_path__: /t/%[2]s/metrics, host: %[2]s, region: %s, tier: %s}}\n", host, target.ID, target.Labels["region"], target.Labels["tier"])
 	}
-	file := filepath.Join(d.Dir, "prometheus.yml")
-	require.NoError(d.t, os.WriteFile(file, []byte(config.String()), 0o600))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(d.t, err)
-	address := l.Addr().String()
-	require.NoError(d.t, l.Close())
-	p, err := d.NewProcess("prometheus", path, "--config.file="+file, "--web.listen-address="+address,
-		"--storage.tsdb.path="+filepath.Join(d.Dir, "prometheus"), "--log.level=warn")
+	p, url, err := d.NewPrometheus(d.t.Context(), "prometheus", path, d.Dir, config.String())
 	require.NoError(d.t, err)
 	require.NoError(d.t, p.Start())
 	d.t.Cleanup(p.Stop)
 	source := spec.FleetSource{
-		Prometheus: "http://" + address, Query: `up{job="edge"} == 1`, ID: "{{label.host}}", Address: "{{label.instance}}", Timeout: spec.Duration(5 * time.Second),
+		Prometheus: url, Query: `up{job="edge"} == 1`, ID: "{{label.host}}", Address: "{{label.instance}}", Timeout: spec.Duration(5 * time.Second),
 	}
 	require.Eventually(d.t, func() bool {
 		known, err := inventory.List(d.t.Context(), source, inventory.Deps{})

@@ -20,7 +20,7 @@ type FleetState struct {
 // State asks every simulated target what it runs and has served.
 func (s *Stack) State(ctx context.Context) (FleetState, error) {
 	var st FleetState
-	body, err := s.get(ctx, "/state")
+	body, err := get(ctx, s.SimURL+"/state")
 	if err != nil {
 		return st, err
 	}
@@ -45,7 +45,7 @@ func (s *Stack) LeftWrong(ctx context.Context, release string) (int, error) {
 
 // Orders are all orders that the simulated targets got, oldest first.
 func (s *Stack) Orders(ctx context.Context) ([]sim.Entry, error) {
-	body, err := s.get(ctx, "/log")
+	body, err := get(ctx, s.SimURL+"/log")
 	if err != nil {
 		return nil, err
 	}
@@ -61,9 +61,18 @@ func (s *Stack) Orders(ctx context.Context) ([]sim.Entry, error) {
 	return out, nil
 }
 
-// get reads a page of the simulated fleet; the caller closes it.
-func (s *Stack) get(ctx context.Context, path string) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.SimURL+path, nil)
+// Answers is an error unless a page can be read.
+func Answers(ctx context.Context, url string) error {
+	body, err := get(ctx, url)
+	if err != nil {
+		return err
+	}
+	return body.Close()
+}
+
+// get reads a page; the caller closes it.
+func get(ctx context.Context, url string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +82,7 @@ func (s *Stack) get(ctx context.Context, path string) (io.ReadCloser, error) {
 	}
 	if res.StatusCode != http.StatusOK {
 		_ = res.Body.Close()
-		return nil, fmt.Errorf("read %s: %s", path, res.Status)
+		return nil, fmt.Errorf("read %s: %s", url, res.Status)
 	}
 	return res.Body, nil
 }

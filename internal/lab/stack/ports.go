@@ -8,19 +8,25 @@ import (
 	"strconv"
 )
 
-// FreePort is a loopback port below the range that outgoing connections take theirs from: nobody may take it while its
-// process is dead.
-func FreePort(ctx context.Context) (int, error) {
+// FreePorts are n different loopback ports below the range that outgoing connections take theirs from: nobody may take one
+// while its process is dead.
+func FreePorts(ctx context.Context, n int) ([]int, error) {
+	ports := make([]int, 0, n)
 	var last error
-	for range 100 {
+	for range 100 * n {
+		if len(ports) == n {
+			return ports, nil
+		}
 		port := 20_000 + rand.IntN(12_000)
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", Loopback(port))
-		if err == nil {
-			return port, l.Close()
+		if err != nil {
+			last = err
+			continue
 		}
-		last = err
+		defer func() { _ = l.Close() }() // held until all are known, so that they differ
+		ports = append(ports, port)
 	}
-	return 0, fmt.Errorf("find a free port: %w", last)
+	return nil, fmt.Errorf("find a free port: %w", last)
 }
 
 // Loopback is a port's address, such as 127.0.0.1:20000.

@@ -19,8 +19,7 @@ import (
 	"github.com/sluicehq/sluice/internal/pause"
 )
 
-// Postgres is a PostgreSQL cluster of a stack's own: in a temporary folder, reached over a Unix socket there and over no
-// network.
+// Postgres is a PostgreSQL cluster of a stack's own: in a temporary folder, reached over a Unix socket there and over no network.
 type Postgres struct {
 	*Process
 	// URL is how to reach a database in it.
@@ -46,16 +45,15 @@ func startPostgres(ctx context.Context, log io.Writer) (*Postgres, error) {
 		return nil, err
 	}
 	data := filepath.Join(dir, "data")
-	server := NewProcess("postgres", log, nil, filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=")
+	server := NewProcess("postgres", log, filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=")
 	server.dir, server.user = dir, as // not this program's folder, which that user may not be allowed to read
 	server.stop = syscall.SIGINT      // a fast shutdown: does not wait for clients to leave
 	server.left = syscall.SIGQUIT     // an immediate one: SIGKILL would leave its shared memory behind
 	p := &Postgres{Process: server, URL: "postgres://sluice@/temporal?host=" + dir, bin: bin, dir: dir}
-	if err := p.create(ctx, data, as, log); err != nil {
-		p.close()
-		return nil, err
+	if err = p.create(ctx, data, as, log); err == nil {
+		err = p.Restart(ctx)
 	}
-	if err := p.Restart(ctx); err != nil {
+	if err != nil {
 		p.close()
 		return nil, err
 	}

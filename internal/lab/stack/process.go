@@ -4,12 +4,10 @@ package stack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -18,12 +16,10 @@ import (
 	"github.com/sluicehq/sluice/internal/pause"
 )
 
-// Process is a child process that can be killed and started again. It is safe
-// for concurrent use.
+// Process is a child process that can be killed and started again. It is safe for concurrent use.
 type Process struct {
 	name string
 	argv []string
-	env  []string
 	log  io.Writer
 	dir  string              // empty: this program's
 	user *syscall.Credential // nil: this program's
@@ -37,8 +33,8 @@ type Process struct {
 }
 
 // NewProcess describes a child; nothing runs yet. Its output goes to log.
-func NewProcess(name string, log io.Writer, env []string, argv ...string) *Process {
-	return &Process{name: name, argv: argv, env: env, log: log, stop: syscall.SIGTERM, left: syscall.SIGKILL}
+func NewProcess(name string, log io.Writer, argv ...string) *Process {
+	return &Process{name: name, argv: argv, log: log, stop: syscall.SIGTERM, left: syscall.SIGKILL}
 }
 
 // Start runs the program. It must not be running.
@@ -50,7 +46,6 @@ func (p *Process) Start() error {
 	}
 	cmd := exec.Command(p.argv[0], p.argv[1:]...) //nolint:noctx // it is ended by Kill and Stop, and outlives the call
 	cmd.Stdout, cmd.Stderr = p.log, p.log
-	cmd.Env = append(os.Environ(), p.env...)
 	cmd.Dir = p.dir
 	// A child must not outlive its parent, nor get the terminal's Ctrl-C.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: p.left, Credential: p.user}
@@ -137,24 +132,37 @@ func (p *Process) end(sig syscall.Signal) {
 	}
 }
 
-// AwaitFile reads what a program writes once it is ready. It is an error when the
-// program ends before that, or ctx does.
-func (p *Process) AwaitFile(ctx context.Context, path string) ([]byte, error) {
-	for {
-		data, err := os.ReadFile(path)
-		if err == nil || !errors.Is(err, os.ErrNotExist) {
-			return data, err
-		}
-		if !p.Running() {
-			return nil, fmt.Errorf("%s ended before it was ready, see its log", p.name)
-		}
-		if err := pause.For(ctx, 50*time.Millisecond); err != nil {
-			return nil, fmt.Errorf("%s was not ready in time: %w", p.name, err)
-		}
+// StartUntil starts the program, which must not be running, and reads the file that it writes once it is ready. It is an error
+// when the program ends before that, or ctx does.
+func (p *Process) StartUntil(ctx context.Context, ready string) (data []byte, err error) {
+	if err := os.RemoveAll(ready); err != nil { // an earlier run's
+		return nil, err
 	}
+	if err := p.Start(); err != nil {
+		return nil, err
+	}
+	err = p.Await(ctx, func(context.Context) (err error) {
+		data, err = os.ReadFile(ready)
+		return err
+	})
+	if err != nil {
+		p.Kill() // so that it can be tried again
+	}
+	return data, err
 }
 
-// logFile opens a file for a program's output.
-func logFile(dir, name string) (*os.File, error) {
-	return os.OpenFile(filepath.Join(dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+// Await waits until ready answers no error. It is an error when the program ends before that, or ctx does.
+func (p *Process) Await(ctx context.Context, ready func(context.Context) error) error {
+	for {
+		err := ready(ctx)
+		if err == nil {
+			return nil
+		}
+		if !p.Running() {
+			return fmt.Errorf("%s ended before it was ready, see its log", p.name)
+		}
+		if over := pause.For(ctx, 50*time.Millisecond); over != nil {
+			return fmt.Errorf("%s was not ready in time: %w: %w", p.name, over, err)
+		}
+	}
 }

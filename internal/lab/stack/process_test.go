@@ -14,7 +14,7 @@ func TestProcessSaysHowItEnded(t *testing.T) {
 		"exit 0":     "exit status 0",
 		"kill -9 $$": "signal: killed",
 	} {
-		p := NewProcess("p", new(bytes.Buffer), nil, "/bin/sh", "-c", script)
+		p := NewProcess("p", new(bytes.Buffer), "/bin/sh", "-c", script)
 		require.NoError(t, p.Start())
 		how, err := p.Ended(t.Context())
 		require.NoError(t, err)
@@ -24,7 +24,7 @@ func TestProcessSaysHowItEnded(t *testing.T) {
 }
 
 func TestProcessThatGoesOn(t *testing.T) {
-	p := NewProcess("p", new(bytes.Buffer), nil, "/bin/sleep", "600")
+	p := NewProcess("p", new(bytes.Buffer), "/bin/sleep", "600")
 	_, err := p.Ended(t.Context())
 	require.Error(t, err, "it was never started")
 	require.NoError(t, p.Start())

@@ -81,9 +81,6 @@ func (s *Stack) Simulate(ctx context.Context, targets int, unit, release string,
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	ready := filepath.Join(s.Dir, "sim.ready")
-	if err := os.RemoveAll(ready); err != nil {
-		return err
-	}
 	args := append([]string{
 		"--targets", fmt.Sprint(targets), "--unit", unit, "--release", release,
 		"--fleet-file", s.FleetFile(), "--ready-file", ready,
@@ -92,10 +89,7 @@ func (s *Stack) Simulate(ctx context.Context, targets int, unit, release string,
 	if s.Sim, err = s.NewProcess("sim", filepath.Join(s.bin.Dir, "sluice-sim"), args...); err != nil {
 		return err
 	}
-	if err := s.Sim.Start(); err != nil {
-		return err
-	}
-	address, err := s.Sim.AwaitFile(ctx, ready)
+	address, err := s.Sim.StartUntil(ctx, ready)
 	s.SimURL = strings.TrimSpace(string(address))
 	return err
 }
@@ -119,12 +113,33 @@ func (s *Stack) Worker(flags ...string) (*Process, error) {
 // NewProcess describes one more child, which logs into the stack's folder; nothing
 // runs yet. Close ends only those that the stack itself has started.
 func (s *Stack) NewProcess(name, path string, args ...string) (*Process, error) {
-	f, err := logFile(s.Dir, name)
-	if err != nil {
-		return nil, err
+	f, err := s.log(name)
+	return NewProcess(name, f, append([]string{path}, args...)...), err
+}
+
+// log opens the file for a program's output.
+func (s *Stack) log(name string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(s.Dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err == nil {
+		s.logs = append(s.logs, f)
 	}
-	s.logs = append(s.logs, f)
-	return NewProcess(name, f, nil, append([]string{path}, args...)...), nil
+	return f, err
+}
+
+// NewPrometheus describes a Prometheus that keeps its configuration and its data in dir, and answers its base URL.
+func (s *Stack) NewPrometheus(ctx context.Context, name, program, dir, config string) (p *Process, url string, err error) {
+	file := filepath.Join(dir, "prometheus.yml")
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+		return nil, "", err
+	}
+	ports, err := FreePorts(ctx, 1)
+	if err != nil {
+		return nil, "", err
+	}
+	address := Loopback(ports[0])
+	p, err = s.NewProcess(name, program, "--config.file="+file, "--web.listen-address="+address,
+		"--storage.tsdb.path="+filepath.Join(dir, "prometheus"), "--log.level=warn")
+	return p, "http://" + address, err
 }
 
 // Close ends every program that the stack started.

@@ -1,2 +1,0 @@
-// Package specs holds example specs; its test keeps them valid.
-package specs
