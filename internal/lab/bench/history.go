@@ -45,17 +45,6 @@ func (h history) span(activity string) time.Duration {
 	return last.Sub(first)
 }
 
-// activities is how many there were.
-func (h history) activities() int {
-	n := 0
-	for _, e := range h {
-		if e.GetActivityTaskScheduledEventAttributes() != nil {
-			n++
-		}
-	}
-	return n
-}
-
 // counts tells the events apart.
 func (h history) counts() counts {
 	var c counts

@@ -85,14 +85,18 @@ func measureOverhead(ctx context.Context, o options) (*table.Table, error) {
 			if err != nil {
 				return nil, err
 			}
-			b, err := r.bare(ctx, h.steps())
+			steps := h.steps()
+			b, err := r.bare(ctx, steps)
 			if err != nil {
 				return nil, err
 			}
 			if i == 0 { // warms up connections, caches and the server's pages
 				continue
 			}
-			n = h.activities()
+			n = 0
+			for _, s := range steps {
+				n += len(s.Inputs)
+			}
 			rollouts = append(rollouts, perStage(h))
 			bares = append(bares, perStage(b))
 		}
