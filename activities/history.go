@@ -5,16 +5,10 @@ import (
 	"fmt"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 )
-
-// events yields a history from its beginning.
-type events interface {
-	HasNext() bool
-	Next() (*historypb.HistoryEvent, error)
-}
 
 // submitted reads what a workflow was started with, together with the snapshot of its
 // fleet, if the history has it: that of the run itself, or, if it was continued as
@@ -37,7 +31,7 @@ func submitted(ctx context.Context, id, run string) (PlanInput, error) {
 
 // submittedIn reads a submission, and the id of the first run, from a history. The
 // snapshot of a fleet that the worker has listed is in the answer of Plan.
-func submittedIn(it events) (in PlanInput, first string, err error) {
+func submittedIn(it client.HistoryEventIterator) (in PlanInput, first string, err error) {
 	begin, err := it.Next()
 	if err != nil {
 		return in, "", err
@@ -55,7 +49,7 @@ func submittedIn(it events) (in PlanInput, first string, err error) {
 }
 
 // plannedIn finds the answer of Plan in the rest of a history; none is zero.
-func plannedIn(it events) (out Planned, err error) {
+func plannedIn(it client.HistoryEventIterator) (out Planned, err error) {
 	scheduled := map[int64]bool{}
 	for it.HasNext() {
 		e, err := it.Next()

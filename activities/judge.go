@@ -18,9 +18,9 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// meter opens the judge on a stage, going on from what was seen before. It answers the
+// evaluator opens the judge on a stage, going on from what was seen before. It answers the
 // pace of looks, too.
-func (a *Activities) meter(ctx context.Context, in HealthInput) (*health.Evaluator, time.Duration, error) {
+func (a *Activities) evaluator(ctx context.Context, in HealthInput) (*health.Evaluator, time.Duration, error) {
 	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {
 		return nil, 0, err
@@ -52,7 +52,7 @@ func binding(p plan.Plan, ref StageRef) health.Binding {
 	if ref.Stragglers != nil { // a sweep bakes like the last stage
 		at = len(p.Stages) - 1
 		b.Stage, b.Cohort = spec.StageSweep, here(ref.Stragglers)
-		others := present(append(slices.Clone(ref.Absent), ids(ref.Stragglers)...)) // those of the plan among the late count once
+		others := present(slices.Concat(ref.Absent, fleet.IDs(ref.Stragglers))) // a straggler of the plan counts once
 		b.Exposed = append(others(p.Order), b.Cohort...)
 	} else {
 		b.Stage, b.Cohort = p.Stages[at].Name, here(p.Cohort(at))
@@ -69,23 +69,12 @@ func binding(p plan.Plan, ref StageRef) health.Binding {
 	return b
 }
 
-func ids(ts []fleet.Target) []string {
-	out := make([]string, len(ts))
-	for i, t := range ts {
-		out[i] = t.ID
-	}
-	return out
-}
-
 // present answers a function that leaves out targets by their ids.
 func present(absent []string) func([]fleet.Target) []fleet.Target {
 	if len(absent) == 0 {
 		return slices.Clone[[]fleet.Target]
 	}
-	out := make(map[string]bool, len(absent))
-	for _, id := range absent {
-		out[id] = true
-	}
+	out := fleet.Set(absent)
 	return func(ts []fleet.Target) []fleet.Target {
 		return slices.DeleteFunc(slices.Clone(ts), func(t fleet.Target) bool { return out[t.ID] })
 	}
@@ -93,7 +82,7 @@ func present(absent []string) func([]fleet.Target) []fleet.Target {
 
 // Baseline measures a stage's targets before it is applied.
 func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Baseline, error) {
-	m, _, err := a.meter(ctx, HealthInput{StageRef: in.StageRef, Since: in.At, Earlier: in.Earlier})
+	m, _, err := a.evaluator(ctx, HealthInput{StageRef: in.StageRef, Since: in.At, Earlier: in.Earlier})
 	if err != nil {
 		return health.Baseline{}, err
 	}
@@ -114,21 +103,21 @@ func (a *Activities) Watch(ctx context.Context, in WatchInput) (Judged, error) {
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &beat) == nil {
 		last, in.State = beat, beat.State
 	}
-	m, every, err := a.meter(ctx, in.HealthInput)
+	m, every, err := a.evaluator(ctx, in.HealthInput)
 	if err != nil {
 		return Judged{}, err
 	}
-	w := watch{metrics: a.metrics, meter: m, in: in, every: every, last: last}
+	w := watch{metrics: a.metrics, evaluator: m, in: in, every: every, last: last}
 	return w.run(ctx)
 }
 
 // watch is one attempt of a Watch.
 type watch struct {
-	metrics *Metrics
-	meter   *health.Evaluator
-	in      WatchInput
-	every   time.Duration
-	last    Judged
+	metrics   *Metrics
+	evaluator *health.Evaluator
+	in        WatchInput
+	every     time.Duration
+	last      Judged
 }
 
 // firstLook is how long after its start a watch looks first, at most.
@@ -160,7 +149,7 @@ func (w *watch) run(ctx context.Context) (Judged, error) {
 			if err := w.look(ctx, now); err != nil {
 				return w.last, nil // only a cancellation ends a look
 			}
-			if !now.Before(w.in.Until) || w.decided() {
+			if r := w.last.Report; !now.Before(w.in.Until) || r.Verdict() == health.Fail || w.in.Settled(r) {
 				return w.last, nil
 			}
 		}
@@ -172,18 +161,14 @@ func (w *watch) run(ctx context.Context) (Judged, error) {
 func (w *watch) look(ctx context.Context, at time.Time) error {
 	last := w.last
 	defer beating(ctx, liveEvery(ctx), func() any { return last })()
-	report, err := w.meter.Look(ctx, at)
+	report, err := w.evaluator.Look(ctx, at)
 	if err != nil {
 		return err
 	}
 	report = report.MidBake()
 	w.metrics.judged(report)
-	w.last = Judged{Report: report, State: w.meter.State()}
+	w.last = Judged{Report: report, State: w.evaluator.State()}
 	return nil
-}
-
-func (w *watch) decided() bool {
-	return w.last.Report.Verdict() == health.Fail || w.in.Settled(w.last.Report)
 }
 
 // Settled says that a report ends the watch, although there is no harm.
@@ -198,7 +183,7 @@ func (in WatchInput) Settled(r health.Report) bool {
 // sample. While a check is in a breach that it still tolerates, it looks again
 // at the checks' pace: the next looks decide.
 func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
-	m, every, err := a.meter(ctx, in.HealthInput)
+	m, every, err := a.evaluator(ctx, in.HealthInput)
 	if err != nil {
 		return Judged{}, err
 	}
@@ -224,7 +209,7 @@ func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 // soon as they do.
 func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, error) {
 	in.Recovering = true
-	m, every, err := a.meter(ctx, in.HealthInput)
+	m, every, err := a.evaluator(ctx, in.HealthInput)
 	if err != nil {
 		return Judged{}, err
 	}

@@ -20,11 +20,17 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 		return Observed{}, err
 	}
 	targets := in.targets(p)
+	// oldest is the lowest fence that says that a target belongs to another writer. A
+	// straggler may have accepted the rollout's own fence already, when its answer was lost.
+	oldest := in.Fence
+	if in.Stragglers != nil {
+		oldest++
+	}
 	found := make([]string, len(targets))
 	work := &progress{done: make([]bool, len(targets))}
 	defer living(ctx)()
 	each(ctx, len(targets), in.Parallel, never, func(i int) {
-		s, err := observeOne(ctx, p.Spec, d, targets[i], oldest(in))
+		s, err := observeOne(ctx, p.Spec, d, targets[i], oldest)
 		if err != nil {
 			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: isSilence(err)})
 			return
@@ -50,37 +56,21 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 }
 
 // observeOne reads what a target runs, and refuses one that a rollout must not change.
-func observeOne(ctx context.Context, s spec.Spec, d driver.Driver, t fleet.Target, fence int64) (driver.State, error) {
+func observeOne(ctx context.Context, s spec.Spec, d driver.Driver, t fleet.Target, oldest int64) (driver.State, error) {
 	found, err := retry(ctx, s.Apply.Attempts, func() (driver.State, error) { return d.Observe(ctx, t, s.Unit) })
-	if err == nil {
-		err = startable(found, fence, s.Fallback != nil)
+	switch {
+	case err != nil:
+	case found.Fence >= oldest:
+		err = fmt.Errorf("%w: has accepted fence %d, newer than this rollout's: another writer owns it", errUnfit, found.Fence)
+	case found.Release == "" && s.Fallback == nil:
+		err = fmt.Errorf("%w: has nothing installed, so there would be nothing to go back to: "+
+			"say where to with fallback, or install a release on it first", errUnfit)
 	}
 	return found, err
 }
 
 // errUnfit is the error of a target that a rollout must not change.
 var errUnfit = errors.New("not to be changed")
-
-// oldest is the lowest fence that says that a target belongs to another writer. A
-// straggler may have accepted the rollout's own fence already, when its answer was lost.
-func oldest(in ObserveInput) int64 {
-	if in.Stragglers != nil {
-		return in.Fence + 1
-	}
-	return in.Fence
-}
-
-// startable says why a target in this state must not be changed by a rollout.
-func startable(s driver.State, fence int64, fallback bool) error {
-	switch {
-	case s.Fence >= fence:
-		return fmt.Errorf("%w: has accepted fence %d, newer than this rollout's: another writer owns it", errUnfit, s.Fence)
-	case s.Release == "" && !fallback:
-		return fmt.Errorf("%w: has nothing installed, so there would be nothing to go back to: "+
-			"say where to with fallback, or install a release on it first", errUnfit)
-	}
-	return nil
-}
 
 // isSilence says that a target did not answer, or that its answer says nothing: another
 // try may help.
@@ -131,14 +121,11 @@ func group(targets []fleet.Target, found []string, done []bool) Previous {
 //
 //workflowcheck:ignore
 func (p Previous) ByID() func(id string) (release string, known bool) {
-	others, absent := map[string]string{}, map[string]bool{}
+	others, absent := map[string]string{}, fleet.Set(p.Absent)
 	for r, ids := range p.Others {
 		for _, id := range ids {
 			others[id] = r
 		}
-	}
-	for _, id := range p.Absent {
-		absent[id] = true
 	}
 	return func(id string) (string, bool) {
 		if r, ok := others[id]; ok {

@@ -28,14 +28,14 @@ const preflightLooks = 3
 // changed. A comparison with the control is made between the first stage's targets
 // and the others: a difference that is there already is not the change's doing.
 func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.Report, error) {
-	meters, every, err := a.preflightMeters(ctx, in)
-	if err != nil || len(meters) == 0 {
+	evaluators, every, err := a.preflightEvaluators(ctx, in)
+	if err != nil || len(evaluators) == 0 {
 		return health.Report{At: time.Now()}, err
 	}
 	defer living(ctx)()
 	harmed := 0
 	for n := 1; ; n++ {
-		report, err := lookAll(ctx, meters, time.Now())
+		report, err := lookAll(ctx, evaluators, time.Now())
 		if err != nil {
 			return health.Report{}, err
 		}
@@ -52,18 +52,20 @@ func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.R
 	}
 }
 
-// preflightMeters are one over the whole fleet for checks with a limit of their own,
+// preflightEvaluators are one over the whole fleet for checks with a limit of their own,
 // and one that compares the first stage's targets with the others.
-func (a *Activities) preflightMeters(ctx context.Context, in PreflightInput) ([]*health.Evaluator, time.Duration, error) {
+func (a *Activities) preflightEvaluators(ctx context.Context, in PreflightInput) ([]*health.Evaluator, time.Duration, error) {
 	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {
 		return nil, 0, err
 	}
-	whole := health.Binding{Scope: source.Scope{Unit: p.Spec.Unit, Stage: p.Stages[0].Name, Exposed: p.Order, Cohort: p.Order, Earlier: in.Earlier}}
+	scope := source.Scope{Unit: p.Spec.Unit, Stage: p.Stages[0].Name, Earlier: in.Earlier}
+	whole, halves := health.Binding{Scope: scope}, health.Binding{Scope: scope}
+	whole.Exposed, whole.Cohort = p.Order, p.Order
+	halves.Exposed, halves.Cohort, halves.Control = p.Cohort(0), p.Cohort(0), p.Control(0)
 	for i, s := range p.Stages {
 		whole.Silent += p.Spec.Stages[i].Unreachable(s.Size())
 	}
-	halves := health.Binding{Scope: source.Scope{Unit: p.Spec.Unit, Stage: p.Stages[0].Name, Exposed: p.Cohort(0), Cohort: p.Cohort(0), Control: p.Control(0), Earlier: in.Earlier}}
 	absolute, relative := p.Spec.Health, p.Spec.Health
 	absolute.Checks, relative.Checks = nil, nil
 	for _, c := range p.Spec.Health.Checks {
@@ -76,30 +78,27 @@ func (a *Activities) preflightMeters(ctx context.Context, in PreflightInput) ([]
 	absolute.Without = append(slices.Clone(absolute.Without), spec.CheckTraffic)
 	relative.Without = []string{spec.CheckTraffic, spec.CheckAlive}
 	var out []*health.Evaluator
-	for _, part := range []struct {
-		checks  spec.Health
-		binding health.Binding
-		empty   bool
-	}{
-		{absolute, whole, len(absolute.Checks) == 0 && slices.Contains(absolute.Without, spec.CheckAlive)},
-		{relative, halves, len(relative.Checks) == 0 || len(halves.Control) == 0},
-	} {
-		if part.empty {
-			continue
-		}
-		m, err := health.Open(part.checks, part.binding, a.deps(d))
+	open := func(checks spec.Health, b health.Binding) error {
+		m, err := health.Open(checks, b, a.deps(d))
 		if err != nil {
-			return nil, 0, invalid(err)
+			return invalid(err)
 		}
 		out = append(out, m)
+		return nil
 	}
-	return out, p.Spec.Health.Every.Std(), nil
+	if len(absolute.Checks) > 0 || !slices.Contains(absolute.Without, spec.CheckAlive) {
+		err = open(absolute, whole)
+	}
+	if err == nil && len(relative.Checks) > 0 && len(halves.Control) > 0 {
+		err = open(relative, halves)
+	}
+	return out, p.Spec.Health.Every.Std(), err
 }
 
-// lookAll joins the reports of several meters.
-func lookAll(ctx context.Context, meters []*health.Evaluator, at time.Time) (health.Report, error) {
+// lookAll joins the reports of several evaluators.
+func lookAll(ctx context.Context, evaluators []*health.Evaluator, at time.Time) (health.Report, error) {
 	joined := health.Report{At: at}
-	for _, m := range meters {
+	for _, m := range evaluators {
 		r, err := m.LookAll(ctx, at)
 		if err != nil {
 			return joined, err

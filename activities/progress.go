@@ -2,12 +2,13 @@ package activities
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
+
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // beatEvery is the pace of heartbeats of an activity that is waited for when it is
@@ -115,7 +116,7 @@ func (p *progress) finish(i int) { p.mu.Lock(); defer p.mu.Unlock(); p.done[i] =
 func (p *progress) fail(t Trouble) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t.Reason = clip(t.Reason)
+	t.Reason = rollout.Clip(t.Reason, maxReason)
 	p.trouble = append(p.trouble, t)
 }
 
@@ -148,10 +149,3 @@ func (p *progress) count() int {
 // maxReason bounds a reason, so that a batch of nothing but trouble stays far
 // below the limit of a payload.
 const maxReason = 300
-
-func clip(s string) string {
-	if len(s) <= maxReason {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxReason], "") + "…"
-}

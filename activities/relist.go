@@ -24,19 +24,14 @@ type RelistInput struct {
 // Relisted is how a fleet has changed. It is zero for a fleet from a file:
 // nothing is known but its snapshot.
 type Relisted struct {
-	// Targets is the size of the fleet as it was listed now.
-	Targets int `json:"targets,omitempty"`
-	// Joined are targets that the plan does not know, in the order of their ids, and
-	// More is how many others there are: not all fit into an answer.
+	// Joined are targets that the plan does not know, in the order of their ids, as many
+	// as fit into an answer.
 	Joined []fleet.Target `json:"joined,omitempty"`
-	More   int            `json:"more,omitempty"`
 	// Moved are targets that the plan knows at another address; they count towards the
-	// bounds of Joined, and those left out towards More.
+	// bounds of Joined.
 	Moved []fleet.Target `json:"moved,omitempty"`
-	// Left are the ids of targets that are not listed any more, sorted, and LeftMore is
-	// how many others there are.
-	Left     []string `json:"left,omitempty"`
-	LeftMore int      `json:"leftMore,omitempty"`
+	// Left are the ids of targets that are not listed any more, sorted, as many as fit.
+	Left []string `json:"left,omitempty"`
 }
 
 // Bounds of an answer, which travels in payloads: as much as a sweep can bring in.
@@ -65,15 +60,12 @@ func (a *Activities) Relist(ctx context.Context, in RelistInput) (Relisted, erro
 
 // changed tells the fleet now from that of a plan. It is pure.
 func changed(p plan.Plan, in RelistInput, now fleet.Fleet) (Relisted, error) {
-	out := Relisted{Targets: len(now.Targets)}
+	var out Relisted
 	planned := make(map[string]string, len(p.Order)) // address by id
 	for _, t := range p.Order {
 		planned[t.ID] = t.Address
 	}
-	since := make(map[string]bool, len(in.Known))
-	for _, id := range in.Known {
-		since[id] = true
-	}
+	since := fleet.Set(in.Known)
 	there := make(map[string]bool, len(now.Targets))
 	room := bounds{targets: maxRelisted, bytes: maxRelistedBytes}
 	for _, t := range now.Targets { // sorted by id
@@ -87,27 +79,18 @@ func changed(p plan.Plan, in RelistInput, now fleet.Fleet) (Relisted, error) {
 		case err != nil:
 			return Relisted{}, fmt.Errorf("relist fleet: %w", err)
 		case !fits:
-			out.More++
 		case before:
 			out.Moved = append(out.Moved, t)
 		default:
 			out.Joined = append(out.Joined, t)
 		}
 	}
-	out.leave(p, slices.Concat(in.Known, in.Pending), there)
-	return out, nil
-}
-
-// leave notes who is not there any more.
-func (r *Relisted) leave(p plan.Plan, known []string, there map[string]bool) {
-	gone := slices.DeleteFunc(append(ids(p.Order), known...), func(id string) bool { return there[id] })
+	known := slices.Concat(fleet.IDs(p.Order), in.Known, in.Pending)
+	gone := slices.DeleteFunc(known, func(id string) bool { return there[id] })
 	slices.Sort(gone)
 	gone = slices.Compact(gone)
-	r.LeftMore = max(0, len(gone)-maxRelisted)
-	r.Left = gone[:len(gone)-r.LeftMore]
-	if len(r.Left) == 0 {
-		r.Left = nil
-	}
+	out.Left = gone[:min(len(gone), maxRelisted)]
+	return out, nil
 }
 
 // bounds is the room that is left in an answer. Once one target did not fit, none after

@@ -41,16 +41,10 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 			left = append(left, i)
 		}
 	}
-	pass := func(i int) error {
-		t := targets[i]
+	untilBack(ctx, work, targets, left, in, func(t fleet.Target) error {
 		was, _ := before(t.ID)
-		r := reversal{
-			driver: d, target: t, release: p.Spec.Release,
-			order: driver.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true},
-		}
-		return r.once(ctx)
-	}
-	untilBack(ctx, work, left, in, pass, func(i int) string { return targets[i].ID })
+		return revertOne(ctx, d, t, driver.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true}, p.Spec.Release)
+	})
 	if err := ctx.Err(); err != nil {
 		return Reverted{}, err
 	}
@@ -79,11 +73,11 @@ func wayBack(s spec.Spec, was string) string {
 // untilBack makes passes over the targets that are left, until none is, or the
 // deadline is over; a target that does not answer never keeps another waiting. At
 // least one pass is made.
-func untilBack(ctx context.Context, work *progress, left []int, in RevertInput, once func(int) error, id func(int) string) {
+func untilBack(ctx context.Context, work *progress, targets []fleet.Target, left []int, in RevertInput, revert func(fleet.Target) error) {
 	wait := 250 * time.Millisecond
 	for len(left) > 0 {
 		errs := make([]error, len(left))
-		each(ctx, len(left), in.Parallel, never, func(n int) { errs[n] = once(left[n]) })
+		each(ctx, len(left), in.Parallel, never, func(n int) { errs[n] = revert(targets[left[n]]) })
 		if ctx.Err() != nil {
 			return
 		}
@@ -94,9 +88,9 @@ func untilBack(ctx context.Context, work *progress, left []int, in RevertInput, 
 			case err == nil:
 				work.finish(i)
 			case isRefusal(err):
-				work.fail(Trouble{ID: id(i), Reason: err.Error(), Final: true})
+				work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Final: true})
 			case late:
-				work.fail(Trouble{ID: id(i), Reason: "not back by the rollback's deadline: " + err.Error()})
+				work.fail(Trouble{ID: targets[i].ID, Reason: "not back by the rollback's deadline: " + err.Error()})
 			default:
 				again = append(again, i)
 			}
@@ -109,36 +103,28 @@ func untilBack(ctx context.Context, work *progress, left []int, in RevertInput, 
 	}
 }
 
-// reversal takes one target back.
-type reversal struct {
-	driver  driver.Driver
-	target  fleet.Target
-	release string // what is taken back
-	order   driver.Order
-}
-
 // errDrift means that the target runs neither release: it is left as it is.
 var errDrift = errors.New("changed by somebody else")
 
-// once orders the previous release and observes that it is in effect. The order
-// is sent even to a target that runs it already, so that its fence shuts out an
-// apply that is still on its way.
-func (r reversal) once(ctx context.Context) error {
-	s, err := r.driver.Observe(ctx, r.target, r.order.Unit)
+// revertOne takes a release back from a target: it orders the previous one and observes
+// that it is in effect. The order is sent even to a target that runs it already, so that
+// its fence shuts out an apply that is still on its way.
+func revertOne(ctx context.Context, d driver.Driver, t fleet.Target, o driver.Order, release string) error {
+	s, err := d.Observe(ctx, t, o.Unit)
 	// An apply that broke off may have left nothing, and one that broke the target
 	// may keep it from answering: both are ours to mend.
-	if err == nil && s.Release != "" && s.Release != r.release && s.Release != r.order.Release {
-		return fmt.Errorf("%w: runs %q, neither %q nor %q, and was left alone", errDrift, s.Release, r.release, r.order.Release)
+	if err == nil && s.Release != "" && s.Release != release && s.Release != o.Release {
+		return fmt.Errorf("%w: runs %q, neither %q nor %q, and was left alone", errDrift, s.Release, release, o.Release)
 	}
-	if err := r.driver.Apply(ctx, r.target, r.order); err != nil {
+	if err := d.Apply(ctx, t, o); err != nil {
 		return err
 	}
-	s, err = r.driver.Observe(ctx, r.target, r.order.Unit)
+	s, err = d.Observe(ctx, t, o.Unit)
 	if err != nil {
 		return fmt.Errorf("observe after rollback: %w", err)
 	}
-	if s.Release != r.order.Release {
-		return fmt.Errorf("accepted %q and still runs %q", r.order.Release, s.Release)
+	if s.Release != o.Release {
+		return fmt.Errorf("accepted %q and still runs %q", o.Release, s.Release)
 	}
 	return nil
 }

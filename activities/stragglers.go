@@ -59,10 +59,7 @@ func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (St
 		return Stragglers{}, err
 	}
 	targets := slices.Clone(in.Joined)
-	wanted := make(map[string]bool, len(in.Absent))
-	for _, id := range in.Absent {
-		wanted[id] = true
-	}
+	wanted := fleet.Set(in.Absent)
 	for _, t := range in.Joined { // one that has moved is asked where it is now
 		delete(wanted, t.ID)
 	}
@@ -74,12 +71,12 @@ func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (St
 	}
 	slices.SortFunc(targets, func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) })
 	work := &progress{done: make([]bool, len(targets))}
-	fits := a.unsuitable(p, d, targets, in)
+	unfit := a.unsuitable(p, d, targets, in)
 	defer living(ctx)()
 	began := time.Now()
 	over := func() bool { return in.Within > 0 && time.Since(began) > in.Within }
 	each(ctx, len(targets), in.Parallel, over, func(i int) {
-		if err := fits[i]; err != nil {
+		if err := unfit[i]; err != nil {
 			work.fail(Trouble{ID: targets[i].ID, Reason: "cannot be brought in: " + err.Error()})
 			return
 		}
@@ -127,13 +124,10 @@ func silentLast(t Trouble) int {
 // target would stop the sweep, and a stopped sweep takes the whole fleet back. Addresses
 // of the plan were checked when it was made.
 func (a *Activities) unsuitable(p plan.Plan, d driver.Driver, targets []fleet.Target, in StragglersInput) []error {
-	others := present(slices.Concat(in.Absent, ids(targets)))
+	others := present(slices.Concat(in.Absent, fleet.IDs(targets)))
 	judged := health.CheckIdentity(p.Spec.Health, a.kinds, others(p.Order))
 	order := driver.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
-	joined := make(map[string]bool, len(in.Joined))
-	for _, t := range in.Joined {
-		joined[t.ID] = true
-	}
+	joined := fleet.Set(fleet.IDs(in.Joined))
 	out := make([]error, len(targets))
 	for i, t := range targets {
 		if joined[t.ID] {

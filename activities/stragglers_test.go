@@ -90,7 +90,7 @@ func TestLateTargets(t *testing.T) {
 	late := do[Stragglers](t, f, f.acts.FindStragglers, StragglersInput{
 		Plan: f.all.Plan, Absent: []string{"t003", "t004", "t005", "t006"}, Joined: joined, Fence: fence, Parallel: 4,
 	})
-	require.Equal(t, []string{"new", "t003", "t005"}, ids(late.Ready))
+	require.Equal(t, []string{"new", "t003", "t005"}, fleet.IDs(late.Ready))
 	require.Len(t, late.Still, 3)
 	require.Contains(t, late.Still[0].Reason, "nothing installed")
 	require.Contains(t, late.Still[1].Reason, "connection refused")
@@ -116,8 +116,8 @@ func TestBindingOfASweep(t *testing.T) {
 	require.Len(t, b.Exposed, 4)
 	require.Equal(t, 2, b.Silent)
 	b = binding(p, StageRef{Absent: []string{"t001"}, Stragglers: []fleet.Target{{ID: "t002"}, {ID: "new"}}})
-	require.ElementsMatch(t, []string{"t000", "t002", "t003", "t004", "new"}, ids(b.Exposed))
-	require.Equal(t, []string{"t002", "new"}, ids(b.Cohort))
+	require.ElementsMatch(t, []string{"t000", "t002", "t003", "t004", "new"}, fleet.IDs(b.Exposed))
+	require.Equal(t, []string{"t002", "new"}, fleet.IDs(b.Cohort))
 	require.Equal(t, spec.StageSweep, b.Stage)
 	require.Empty(t, b.Control)
 }
@@ -186,7 +186,7 @@ func TestJoinersWithoutLabelsAreLeftOut(t *testing.T) {
 			f.acts.newDriver = func(spec.Driver) (driver.Driver, error) { return fakeWith{f.fakeFleet, d.(driver.OrderChecker)}, nil }
 		}
 		late := do[Stragglers](t, f, f.acts.FindStragglers, StragglersInput{Plan: f.all.Plan, Joined: joined, Fence: fence, Parallel: 5})
-		require.Equal(t, []string{"new"}, ids(late.Ready), name)
+		require.Equal(t, []string{"new"}, fleet.IDs(late.Ready), name)
 		require.Len(t, late.Still, 1, name)
 		require.Equal(t, "bare", late.Still[0].ID)
 		require.Contains(t, late.Still[0].Reason, "cannot be brought in: ", name)

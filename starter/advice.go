@@ -16,9 +16,9 @@ func advice(v view, c rollout.Control) string {
 		return look
 	}
 	switch {
-	case abortedBy(*s) != "":
-		return abortedBy(*s) + " aborted it already, and it is being taken back; to follow it: sluice watch " + v.Unit
-	case goingBack(*s):
+	case s.Aborted != nil:
+		return s.Aborted.By + " aborted it already, and it is being taken back; to follow it: sluice watch " + v.Unit
+	case s.Phase.GoesBack():
 		return "it is being taken back already; to follow it: sluice watch " + v.Unit
 	case c.Signal == rollout.SignalApprove && s.Phase == rollout.PhaseHold && c.Stage == "":
 		return fmt.Sprintf(`it holds because some check has no verdict; to pass it: sluice promote %s --why "…"`, v.Unit)
@@ -30,17 +30,6 @@ func advice(v view, c rollout.Control) string {
 		return "to go on: sluice resume " + v.Unit
 	}
 	return look
-}
-
-// abortedBy is who aborted a rollout that runs; empty when nobody did. It goes on in
-// its phase for as long as the watch takes to end.
-func abortedBy(s rollout.State) string {
-	for _, c := range s.Controls {
-		if c.Signal == rollout.SignalAbort && c.Refused == "" {
-			return c.By
-		}
-	}
-	return ""
 }
 
 // approvals says which stages could have been meant by an approval of one.

@@ -45,7 +45,7 @@ func TestAdvice(t *testing.T) {
 		"resume what is not paused":         {in(rollout.PhaseBake, nil), rollout.Control{Signal: "resume"}, "to see what it does: sluice status edge-proxy"},
 		"abort what goes back":              {in(rollout.PhaseVerify, nil), rollout.Control{Signal: "abort"}, "it is being taken back already; to follow it: sluice watch edge-proxy"},
 		"abort twice": {in(rollout.PhaseBake, func(s *rollout.State) {
-			s.Controls = []rollout.Control{{Signal: "abort", By: "eve", Refused: "no"}, {Signal: "abort", By: "bob"}, {Signal: "abort", By: "ana", Refused: "too late"}}
+			s.Aborted = &rollout.Control{Signal: "abort", By: "bob"}
 		}), rollout.Control{Signal: "abort"}, "bob aborted it already, and it is being taken back; to follow it: sluice watch edge-proxy"},
 		"pause what goes back":     {in(rollout.PhaseRollback, nil), rollout.Control{Signal: "pause"}, "it is being taken back already; to follow it: sluice watch edge-proxy"},
 		"promote while it applies": {in(rollout.PhaseApply, nil), rollout.Control{Signal: "promote"}, "to see what it does: sluice status edge-proxy"},

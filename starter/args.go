@@ -2,10 +2,13 @@ package main
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/sluicehq/sluice/internal/suggest"
 )
 
 // parsedArgs is a command line with flags and arguments apart. The flag package alone
@@ -191,11 +194,7 @@ var otherNames = map[string]string{
 }
 
 func unknownFlag(command string, known flagTable, name string) error {
-	var names []string
-	for n := range known {
-		names = append(names, n)
-	}
-	slices.Sort(names)
+	names := slices.Sorted(maps.Keys(known))
 	hint := suggestion(name, names, "--")
 	usual := otherFlags[strings.ToLower(name)]
 	if flag, _, _ := strings.Cut(usual, " "); slices.Contains(names, flag) {
@@ -229,4 +228,13 @@ func wantsJSON(words []string) bool {
 		wants = value == outputJSON
 	}
 	return wants
+}
+
+// suggestion is a clause such as "; did you mean --watch?", empty when no known word is
+// near enough to be meant.
+func suggestion(given string, known []string, prefix string) string {
+	if meant, ok := suggest.Nearest(given, slices.Values(known)); ok {
+		return "; did you mean " + prefix + meant + "?"
+	}
+	return ""
 }

@@ -3,6 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,8 +13,10 @@ import (
 
 	"github.com/sluicehq/sluice/internal/backtest"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/terminal"
 )
 
 func backtestCommand() command {
@@ -113,10 +118,7 @@ func runBacktest(ctx context.Context, con *console, c *cli.Context) error {
 	if len(out.Checks) == 0 {
 		return invalidf("%s: backtest tests checks with against or objective, and the spec has none", l.file)
 	}
-	if con.json {
-		return con.object(out)
-	}
-	return con.lines(out.text(con.paint))
+	return con.answer(out, out.text(con.paint))
 }
 
 // testStage tests every check of one stage that compares.
@@ -127,14 +129,10 @@ func testStage(ctx context.Context, d health.Deps, p plan.Plan, i int, from, to 
 		return nil, invalidf("stage %s: %w", st.Name, err)
 	}
 	every = cmp.Or(every, st.Bake.Std())
-	var tallies []backtest.Tally
-	for _, r := range replays {
-		tallies = append(tallies, backtest.Check(st.Name, r, every))
-	}
 	var out []testedCheck
-	for _, t := range tallies {
-		c := testedCheck{Tally: t}
-		for _, m := range t.Worst {
+	for _, r := range replays {
+		c := testedCheck{Tally: backtest.Check(st.Name, r, every)}
+		for _, m := range c.Tally.Worst {
 			c.Worst = append(c.Worst, testedMoment{
 				At: from.Add(m.At).UTC(), Verdict: string(m.Verdict), Seconds: m.Outcome.At.Seconds(), Evidence: m.Evidence,
 			})
@@ -157,4 +155,79 @@ func pastTime(flag, text string, now time.Time) (time.Time, error) {
 		return t, usagef("%s %q is in the future, expected the past", flag, text)
 	}
 	return t, nil
+}
+
+// text is the answer in words.
+func (t tested) text(p paint) []string {
+	lines := []string{fmt.Sprintf("%s from %s to %s, %s of healthy releases may be taken back",
+		p.bold(terminal.Safe(t.Unit)), t.From.UTC().Format(time.RFC3339), t.To.UTC().Format(time.RFC3339), humanize.PercentTo(t.Rate, 3)), ""}
+	rows := [][]string{p.headings("STAGE", "CHECK", "MOMENTS", "TAKEN BACK", "95% BETWEEN", "MAY", "NO DATA", "UNEXERCISED")}
+	for _, c := range t.Checks {
+		rows = append(rows, []string{
+			terminal.Safe(c.Stage), checkGroup(c.Check, c.Group), fmt.Sprint(c.Bakes), fmt.Sprint(c.Failed),
+			humanize.Percent(c.Low) + " – " + humanize.Percent(c.High), humanize.Percent(c.Rate),
+			share(c.Unknown-c.Unexercised, c.Bakes), share(c.Unexercised, c.Bakes),
+		})
+	}
+	lines = append(lines, columns(rows)...)
+	lines = append(lines, "")
+	for _, c := range t.Checks {
+		lines = append(lines, c.notes(p)...)
+	}
+	return append(lines, t.verdict(p)...)
+}
+
+// notes say when a check failed, what it could not tell, and why.
+func (c testedCheck) notes(p paint) []string {
+	var lines []string
+	of := fmt.Sprintf("%s of %s", checkGroup(c.Check, c.Group), terminal.Safe(c.Stage))
+	for _, w := range c.Worst {
+		if w.Verdict == string(health.Fail) {
+			lines = append(lines, p.red("taken back")+fmt.Sprintf(" at %s by %s, after %s s: %s",
+				w.At.Format(time.RFC3339), of, humanize.Plain(w.Seconds), terminal.Safe(w.Evidence)))
+		} else {
+			lines = append(lines, fmt.Sprintf("the nearest to it by %s: at %s, %s", of, w.At.Format(time.RFC3339), terminal.Safe(w.Evidence)))
+		}
+	}
+	if more := c.Failed - len(c.Worst); c.Failed > 0 && more > 0 {
+		lines = append(lines, fmt.Sprintf("and %s more by %s", plural(more, "moment"), of))
+	}
+	if c.Why != "" {
+		lines = append(lines, p.yellow("unknown")+fmt.Sprintf(" for %s: %s", of, terminal.Safe(c.Why)))
+	}
+	return lines
+}
+
+// verdict is how many healthy bakes would have been taken back, and how sure that is.
+func (t tested) verdict(p paint) []string {
+	moments, judged, failed, apart := 0, 0, 0, 0.0
+	for _, c := range t.Checks {
+		moments, judged, failed, apart = moments+c.Bakes, judged+c.Bakes-c.Unknown, failed+c.Failed, apart+c.Apart
+	}
+	if moments == 0 && !slices.ContainsFunc(t.Checks, func(c testedCheck) bool { return c.Why == "" }) {
+		return []string{p.yellow("nothing could be tested: the Prometheus knows nothing of that time")}
+	}
+	if moments == 0 {
+		return []string{p.yellow("no moment could be tested: the span needs a bake after it, and as long a past before it, at least 10 minutes")}
+	}
+	if judged == 0 {
+		return []string{p.yellow(fmt.Sprintf("none of %s could be judged, so this tells nothing of the rate", plural(moments, "bake")))}
+	}
+	said := fmt.Sprintf("at %s a rollout, %d of %s would have been taken back", humanize.PercentTo(t.Rate, 3), failed, plural(judged, "bake"))
+	if failed == 0 {
+		said = p.green(said)
+	} else {
+		said = p.red(said)
+	}
+	lines := []string{said}
+	if apart < 0.99*float64(judged) {
+		lines = append(lines, fmt.Sprintf("bakes overlap: they tell as much as %s beside each other would", humanize.Integer(math.Floor(apart))))
+	}
+	for _, c := range t.Checks {
+		if need := backtest.Needed(c.Rate); need > c.Apart && failed == 0 && c.Bakes > c.Unknown {
+			return append(lines, fmt.Sprintf("too few to tell %s from none: that takes %s of a check (--rate tests a larger one)",
+				humanize.Percent(c.Rate), humanize.Integer(need)))
+		}
+	}
+	return lines
 }

@@ -28,10 +28,7 @@ func completionCommand() command {
 			if !ok {
 				return usagef("completion: shell %q is unknown, expected bash, zsh or fish", shell)
 			}
-			if con.json {
-				return con.object(map[string]string{"shell": shell, "script": script})
-			}
-			return con.lines([]string{strings.TrimRight(script, "\n")})
+			return con.answer(map[string]string{"shell": shell, "script": script}, []string{strings.TrimRight(script, "\n")})
 		},
 	}
 }

@@ -68,6 +68,13 @@ func (c *console) width() int {
 	return w
 }
 
+// onStderr is a console that prints on stderr what this one prints on stdout.
+func (c *console) onStderr() *console {
+	other := *c
+	other.out = c.errOut
+	return &other
+}
+
 // lines prints data line by line.
 func (c *console) lines(lines []string) error {
 	for _, l := range c.shown(lines) {
@@ -92,6 +99,14 @@ func (c *console) object(v any) error {
 		enc.SetIndent("", "  ")
 	}
 	return enc.Encode(v)
+}
+
+// answer prints one JSON object, or the same in words.
+func (c *console) answer(object any, words []string) error {
+	if c.json {
+		return c.object(object)
+	}
+	return c.lines(words)
 }
 
 // say prints a message for a person. The text is made safe.
@@ -142,7 +157,7 @@ func (c *console) sayProblems(problems strictyaml.Problems) {
 		case p.Line == 0: // not at any one place
 			c.say("%s: %s", p.File, p.Message)
 		default:
-			c.say("%s", p.Error())
+			c.say("%s", p.String())
 		}
 	}
 }

@@ -27,6 +27,6 @@ func TestCountsOfCrowds(t *testing.T) {
 	require.Contains(t, text, "  not reverted: a x\n  not reverted: b \n  and 8998 more not reverted: see the results of the activities")
 	text = strings.Join(outcomeLines(o, 1, false), "\n")
 	require.Contains(t, text, "and 8999 more not reverted: sluice explain names those")
-	text = strings.Join(leftOut(rollout.State{Unreached: some, LeftOut: 3}, false), "\n")
+	text = strings.Join(troubleLines("left out", some, 3, maxTroubles, paint(false).yellow), "\n")
 	require.Contains(t, text, "and 1 more left out: see the results")
 }

@@ -53,11 +53,7 @@ func changes(before, after view, now time.Time) []event {
 	slices.SortStableFunc(dated, func(a, b event) int { return a.At.Compare(b.At) })
 	out = append(out, dated...)
 	if s := after.State; s.Outcome == nil && (s.Phase != old.Phase || s.Why != old.Why) {
-		e := event{At: now, Kind: "phase", Text: string(s.Phase) + ": " + s.Why}
-		if s.Stage < len(s.Stages) {
-			e.Stage = s.Stages[s.Stage].Name
-		}
-		out = append(out, e)
+		out = append(out, event{At: now, Kind: "phase", Stage: s.StageName(), Text: string(s.Phase) + ": " + s.Why})
 	}
 	return append(out, endChange(after, now)...)
 }
@@ -73,26 +69,12 @@ func troubleChange(before, after view, now time.Time) []event {
 }
 
 func controlChanges(old, s rollout.State) []event {
-	var last time.Time
-	if n := len(old.Controls); n > 0 {
-		last = old.Controls[n-1].At
-	}
-	seen := 0
-	for _, c := range old.Controls {
-		if c.At.Equal(last) {
-			seen++ // several may have come at once
-		}
-	}
 	var out []event
 	for _, c := range s.Controls {
-		if c.At.Before(last) {
-			continue
+		known := func(o rollout.Control) bool { return o.At.Equal(c.At) && controlText(o) == controlText(c) }
+		if !slices.ContainsFunc(old.Controls, known) {
+			out = append(out, event{At: c.At, Kind: "control", Stage: c.Stage, Text: controlText(c)})
 		}
-		if c.At.Equal(last) && seen > 0 {
-			seen--
-			continue
-		}
-		out = append(out, event{At: c.At, Kind: "control", Stage: c.Stage, Text: controlText(c)})
 	}
 	return out
 }
@@ -132,7 +114,7 @@ func verdictChanges(before, after view) []event {
 		}
 	}
 	var out []event
-	stage := s.Stages[s.Stage].Name
+	stage := s.StageName()
 	for _, res := range r.Results {
 		if known[res.Check] == finding(res) {
 			continue

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/terminal"
@@ -28,7 +26,6 @@ type observer interface {
 // follower follows one run of a rollout to its end.
 type follower struct {
 	remote      *remote
-	con         *console
 	unit, runID string
 	timeout     time.Duration // 0 means none
 	observer    observer
@@ -114,16 +111,13 @@ func observerFor(con *console) observer {
 	case con.json:
 		return jsonLines{con: con}
 	case con.screen != nil:
-		return newLiveTree(con)
+		return liveTree{con: con, screen: &screen{out: con.out, size: con.size}}
 	}
-	return textLines{con: con, out: con.out}
+	return textLines{con: con}
 }
 
 // textLines prints one line per change.
-type textLines struct {
-	con *console
-	out io.Writer
-}
+type textLines struct{ con *console }
 
 func (t textLines) show(before, after view) error {
 	now := t.con.now()
@@ -134,12 +128,7 @@ func (t textLines) show(before, after view) error {
 	for _, e := range changes(before, after, now) {
 		lines = append(lines, e.line(now))
 	}
-	for _, l := range t.con.shown(lines) {
-		if _, err := fmt.Fprintln(t.out, l); err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.con.lines(lines)
 }
 
 func (textLines) stop(view) error { return nil }
@@ -172,10 +161,6 @@ func (jsonLines) stop(view) error { return nil }
 type liveTree struct {
 	con    *console
 	screen *screen
-}
-
-func newLiveTree(con *console) liveTree {
-	return liveTree{con: con, screen: &screen{out: con.out, size: con.size}}
 }
 
 func (l liveTree) show(_, after view) error {

@@ -166,9 +166,9 @@ type recorded struct {
 }
 
 func (c *console) outcome(run string, o judge.Outcome) error {
-	if c.json {
-		return c.object(recorded{Run: run, Verdict: o.Verdict, T: o.At.Seconds(), LnE: o.LnE, Ratio: o.Ratio, Evidence: o.Evidence})
-	}
 	verdict := c.paint.verdict(o.Verdict, string(o.Verdict))
-	return c.lines([]string{fmt.Sprintf("%s: %s at %s s: %s", terminal.Safe(run), verdict, humanize.Plain(o.At.Seconds()), o.Evidence)})
+	return c.answer(
+		recorded{Run: run, Verdict: o.Verdict, T: o.At.Seconds(), LnE: o.LnE, Ratio: o.Ratio, Evidence: o.Evidence},
+		[]string{fmt.Sprintf("%s: %s at %s s: %s", terminal.Safe(run), verdict, humanize.Plain(o.At.Seconds()), o.Evidence)},
+	)
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -33,24 +36,53 @@ waiting-for-approval, rolling-back or locked.`,
 	}
 }
 
+// Temporal's index holds only changes that are worth an event, so a list asks the
+// rollouts themselves, within bounds: each question takes a worker a moment.
+const (
+	maxAsked    = 100
+	askedAtOnce = 8
+	askWithin   = 3 * time.Second
+)
+
+// listing is what a list found.
+type listing struct {
+	rows []listed
+	// asked is how many rollouts were asked, and silent how many of them did not answer.
+	asked, silent int
+	// unasked is how many that run were not asked: there were too many.
+	unasked int
+	// more says that there are more than --limit.
+	more bool
+}
+
 // listed is one rollout in a list.
-type listed struct {
-	Unit       string    `json:"unit"`
-	Release    string    `json:"release"`
-	Phase      string    `json:"phase"`
-	Paused     bool      `json:"paused"`
-	Stage      string    `json:"stage"`
-	Outcome    string    `json:"outcome,omitempty"`
-	Status     string    `json:"status"`
-	StartedAt  time.Time `json:"startedAt"`
-	ClosedAt   time.Time `json:"closedAt,omitzero"`
-	By         string    `json:"by,omitempty"`
-	WorkflowID string    `json:"workflowId"`
-	RunID      string    `json:"runId"`
-	URL        string    `json:"url,omitempty"`
-	// Heard says that the rollout itself was heard, or has ended: without, Phase is
-	// what the index knows.
-	Heard bool `json:"heard"`
+type listed struct{ view }
+
+// heard says that the rollout itself was heard, or has ended: without, Phase is what the
+// index knows.
+func (l listed) heard() bool { return l.State != nil || !l.running() }
+
+// MarshalJSON writes what a list shows.
+func (l listed) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Unit       string    `json:"unit"`
+		Release    string    `json:"release"`
+		Phase      string    `json:"phase"`
+		Paused     bool      `json:"paused"`
+		Stage      string    `json:"stage"`
+		Outcome    string    `json:"outcome,omitempty"`
+		Status     string    `json:"status"`
+		StartedAt  time.Time `json:"startedAt"`
+		ClosedAt   time.Time `json:"closedAt,omitzero"`
+		By         string    `json:"by,omitempty"`
+		WorkflowID string    `json:"workflowId"`
+		RunID      string    `json:"runId"`
+		URL        string    `json:"url,omitempty"`
+		Heard      bool      `json:"heard"`
+	}{
+		l.Unit, l.Release, l.Phase, l.paused() != nil, l.Stage, l.Outcome, l.Status, l.StartedAt, l.ClosedAt, l.By,
+		l.WorkflowID, l.RunID, l.URL, l.heard(),
+	})
 }
 
 func list(ctx context.Context, con *console, c *cli.Context) error {
@@ -65,7 +97,7 @@ func list(ctx context.Context, con *console, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.client.Close()
 	got, err := r.list(ctx, f)
 	if err != nil {
 		return err
@@ -114,21 +146,45 @@ func (r *remote) rows(infos []*workflowpb.WorkflowExecutionInfo) []listed {
 	rows := make([]listed, 0, len(infos))
 	for _, info := range infos {
 		unit, _ := connect.UnitOf(info.GetExecution().GetWorkflowId())
-		v := r.outside(unit, info)
-		l := listed{
-			Outcome: keyword(info.GetSearchAttributes().GetIndexedFields(), connect.AttrOutcome.GetName()),
-			Heard:   !v.running(),
-		}
-		rows = append(rows, l.with(v))
+		rows = append(rows, listed{r.outside(unit, info)})
 	}
 	return rows
 }
 
-// with takes what a view knows.
-func (l listed) with(v view) listed {
-	l.Unit, l.Release, l.Phase, l.Stage, l.Status, l.By = v.Unit, v.Release, v.Phase, v.Stage, v.Status, v.By
-	l.StartedAt, l.ClosedAt, l.WorkflowID, l.RunID, l.URL = v.StartedAt, v.ClosedAt, v.WorkflowID, v.RunID, v.URL
-	return l
+// ask puts what rollouts that run say of themselves over what the index says of them,
+// in rows.
+func (r *remote) ask(ctx context.Context, rows []listed, got *listing) {
+	var open []*listed
+	for i := range rows {
+		if rows[i].running() {
+			open = append(open, &rows[i])
+		}
+	}
+	asked := open[:min(len(open), maxAsked-got.asked)]
+	got.asked += len(asked)
+	got.unasked += len(open) - len(asked)
+	next := make(chan *listed, len(asked))
+	for _, l := range asked {
+		next <- l
+	}
+	close(next)
+	var asking sync.WaitGroup
+	for range min(len(asked), askedAtOnce) {
+		asking.Go(func() {
+			for l := range next {
+				if s, err := r.query(ctx, l.view); err == nil { // else the index is all that is known
+					l.State = s
+					l.view = l.inside()
+				}
+			}
+		})
+	}
+	asking.Wait()
+	for _, l := range asked {
+		if !l.heard() {
+			got.silent++
+		}
+	}
 }
 
 func (r *remote) listPage(ctx context.Context, f listFilter, page []byte) (*workflowservice.ListWorkflowExecutionsResponse, error) {
@@ -146,29 +202,44 @@ func (r *remote) listPage(ctx context.Context, f listFilter, page []byte) (*work
 func listTable(rows []listed, now time.Time, p paint) []string {
 	table := [][]string{p.headings("UNIT", "RELEASE", "PHASE", "STAGE", "OUTCOME", "STARTED", "BY")}
 	for _, r := range rows {
-		phase := r.Phase
-		if r.Status != statusRunning && r.Outcome == "" {
-			phase = r.Status // ended without a word
+		phase := p.phase(r.Phase)
+		if !r.running() && r.Outcome == "" {
+			phase = p.phase(r.Status) // ended without a word
+		}
+		if r.paused() != nil {
+			phase += p.yellow(", " + phasePaused)
 		}
 		table = append(table, []string{
-			terminal.Safe(r.Unit), terminal.Safe(r.Release), listedPhase(r, phase, p), terminal.Safe(orDash(r.Stage)),
+			terminal.Safe(r.Unit), terminal.Safe(r.Release), phase, terminal.Safe(orDash(r.Stage)),
 			p.phase(orDash(r.Outcome)), stamp(r.StartedAt, now), terminal.Safe(orDash(r.By)),
 		})
 	}
-	return columns(table, "  ")
+	return columns(table)
 }
 
-// listedPhase is a phase, and whether promotion was stopped in it.
-func listedPhase(r listed, phase string, p paint) string {
-	if r.Paused {
-		return p.phase(phase) + p.yellow(", "+phasePaused)
+func orDash(s string) string { return cmp.Or(s, "–") }
+
+// none says why a list is empty, and what to do.
+func (g listing) none(f listFilter) string {
+	switch {
+	case g.silent+g.unasked > 0:
+		return "no rollout that answered matches; the others did not answer"
+	case f.open || f.unit != "" || f.phase != "" || f.outcome != "":
+		return "no rollouts match; without filters, sluice list shows the newest"
 	}
-	return p.phase(phase)
+	return "no rollouts yet: sluice start rollout.yaml starts one"
 }
 
-func orDash(s string) string {
-	if s == "" {
-		return "–"
+// notes says what the list does not show.
+func (g listing) notes(con *console) {
+	if g.silent > 0 {
+		con.say("%s did not answer, so the phase shown is that of Temporal's index. Is a worker up?\n"+
+			"sluice-worker starts one; sluice status UNIT says more", plural(g.silent, "rollout"))
 	}
-	return s
+	if g.more {
+		con.say("more rollouts match: --limit N shows up to N of them")
+	}
+	if g.unasked > 0 {
+		con.say("only the newest %d rollouts that run were asked for their phase: --unit narrows the list", maxAsked)
+	}
 }

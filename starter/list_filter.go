@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // listFilter says which rollouts to list.
@@ -49,7 +50,7 @@ func (f listFilter) query() string {
 		parts = append(parts, "ExecutionStatus = 'Running'")
 	}
 	for _, p := range []struct{ name, value string }{
-		{connect.AttrUnit.GetName(), f.unit}, {connect.AttrPhase.GetName(), indexed(f.phase)}, {connect.AttrOutcome.GetName(), f.outcome},
+		{connect.AttrUnit.GetName(), f.unit}, {connect.AttrPhase.GetName(), f.indexed()}, {connect.AttrOutcome.GetName(), f.outcome},
 	} {
 		if p.value != "" {
 			parts = append(parts, p.name+" = "+quoted(p.value))
@@ -61,4 +62,56 @@ func (f listFilter) query() string {
 // quoted is a string literal of Temporal's list filters.
 func quoted(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
+}
+
+// phasePaused is what --phase calls a rollout whose promotion was stopped, in
+// whatever phase it is.
+const phasePaused = "paused"
+
+// phases are the words that --phase knows.
+func phases() []string {
+	running := words(
+		rollout.PhasePlanning, rollout.PhasePreflight, rollout.PhaseApproval, rollout.PhaseObserve, rollout.PhaseApply, rollout.PhaseBake,
+		rollout.PhaseGate, rollout.PhaseHold, rollout.PhaseRollback, rollout.PhaseVerify, rollout.PhaseLocked, phasePaused, rollout.PhaseIndexed,
+	)
+	return append(running, results()...)
+}
+
+// results are the words that --outcome knows.
+func results() []string {
+	return words(rollout.PhasePromoted, rollout.PhaseRolledBack, rollout.PhaseAborted, rollout.PhaseIncomplete, rollout.PhaseRefused)
+}
+
+func words(phases ...rollout.Phase) []string {
+	out := make([]string, len(phases))
+	for i, p := range phases {
+		out[i] = string(p)
+	}
+	return out
+}
+
+// indexed is the phase under which the index has what is asked for; empty where that may
+// be any.
+func (f listFilter) indexed() string {
+	if f.phase == phasePaused {
+		return ""
+	}
+	return string(rollout.Phase(f.phase).Indexed())
+}
+
+// needsAnswers says that the index does not know the phase that is asked for, such as
+// baking: only the rollouts do.
+func (f listFilter) needsAnswers() bool { return f.phase != f.indexed() }
+
+// holds says whether a rollout is in the phase that is asked for.
+func (f listFilter) holds(l listed) bool {
+	switch f.phase {
+	case "", string(rollout.PhaseIndexed):
+		return true
+	case phasePaused:
+		return l.paused() != nil
+	case string(rollout.PhaseRollback): // looking whether that cured it is a part of it
+		return l.Phase == f.phase || l.Phase == string(rollout.PhaseVerify)
+	}
+	return l.Phase == f.phase
 }

@@ -92,8 +92,8 @@ func TestListAsksOpenRollouts(t *testing.T) {
 	golden(t, "list-incident", listTable(got.rows, at(0), false))
 	require.Equal(t, 1, got.silent)
 	for _, r := range got.rows {
-		require.Equal(t, r.Unit != "deaf", r.Heard, r.Unit)
-		require.Equal(t, r.Unit == "stands", r.Paused, r.Unit)
+		require.Equal(t, r.Unit != "deaf", r.heard(), r.Unit)
+		require.Equal(t, r.Unit == "stands", r.paused() != nil, r.Unit)
 	}
 	var out, errOut bytes.Buffer
 	got.notes(testConsole(&out, &errOut))

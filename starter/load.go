@@ -151,8 +151,17 @@ func loadFleet(doc *spec.Document, file, dir string) (*fleet.Document, error) {
 func located(doc *spec.Document, err error) error {
 	var out []error
 	for _, e := range split(err) {
-		if p, ok := errors.AsType[*plan.Error](e); ok {
-			e = doc.Problem(p.Path, p.Message)
+		if s, ok := errors.AsType[*plan.StageError](e); ok {
+			out = append(out, doc.Problem(fmt.Sprintf("stages[%d].%s", s.Stage, s.Field), s.Message))
+			continue
+		}
+		if c, ok := errors.AsType[*plan.CheckError](e); ok {
+			out = append(out, doc.Problem(fmt.Sprintf("health.checks[%d].%s", c.Check, c.Field), c.Message))
+			continue
+		}
+		if r, ok := errors.AsType[*plan.RepresentError](e); ok {
+			out = append(out, doc.Problem(fmt.Sprintf("represent[%d]", r.Index), r.Message))
+			continue
 		}
 		out = append(out, e)
 	}
@@ -191,4 +200,32 @@ func invalidInput(file string, err error) error {
 		code: exitInvalid, problems: problems,
 		err: fmt.Errorf("%s has %s", file, plural(len(problems), "problem")),
 	}
+}
+
+// addresses finds the fields of a spec that cannot reach a target. Of each it names the
+// first target and counts the others: most often a whole fleet has the same mistake.
+func addresses(s spec.Spec, kinds spec.Kinds, f fleet.Fleet, at func(id, message string) error) error {
+	var errs []error
+	named := map[string]bool{} // targets
+	for _, use := range s.AddressUses(kinds) {
+		first, message, more := "", "", 0
+		for _, t := range f.Targets {
+			switch m := use.Check(t.ID, t.Address, t.Labels); {
+			case m == "":
+			case message == "":
+				first, message = t.ID, m
+			default:
+				more++
+			}
+		}
+		if message == "" || named[first] {
+			continue
+		}
+		named[first] = true
+		if more > 0 {
+			message += fmt.Sprintf(" (%s: the same)", plural(more, "more target"))
+		}
+		errs = append(errs, at(first, message))
+	}
+	return errors.Join(errs...)
 }

@@ -13,6 +13,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
@@ -30,15 +31,12 @@ func lookOnce(ctx context.Context, con *console, c *cli.Context, words func(view
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.client.Close()
 	v, err := r.look(ctx, c.Args().First(), c.String("run-id"))
 	if err != nil {
 		return err
 	}
-	if con.json {
-		return con.object(v)
-	}
-	return con.lines(words(v))
+	return con.answer(v, words(v))
 }
 
 // look asks Temporal, and a worker if one is up, about a unit's rollout: the
@@ -47,10 +45,10 @@ func (r *remote) look(ctx context.Context, unit, runID string) (view, error) {
 	id := connect.WorkflowID(unit)
 	described, err := r.describe(ctx, id, runID)
 	if err != nil {
-		if isNotFound(err) {
+		if is[*serviceerror.NotFound](err) {
 			return view{}, &exitError{code: exitInvalid, err: r.notFound(ctx, unit, runID)}
 		}
-		if _, ok := errors.AsType[*serviceerror.InvalidArgument](err); ok && runID != "" {
+		if is[*serviceerror.InvalidArgument](err) && runID != "" {
 			return view{}, invalidf("--run-id %q is not the id of a run: sluice list --unit %s --output json names them", runID, unit)
 		}
 		return view{}, r.explainCall(fmt.Errorf("look at the rollout of %s: %w", unit, err))
@@ -132,15 +130,17 @@ func (r *remote) result(ctx context.Context, v view) (*rollout.State, error) {
 // outside is what Temporal itself knows.
 func (r *remote) outside(unit string, info *workflowpb.WorkflowExecutionInfo) view {
 	e := info.GetExecution()
+	indexed := func(a temporal.SearchAttributeKeyKeyword) string {
+		return keyword(info.GetSearchAttributes().GetIndexedFields(), a.GetName())
+	}
 	v := view{
 		Unit: unit, WorkflowID: e.GetWorkflowId(), RunID: e.GetRunId(),
 		URL:       r.link(e.GetWorkflowId(), e.GetRunId()),
 		Status:    statusWord(info.GetStatus()),
 		StartedAt: info.GetStartTime().AsTime(),
-		Release:   keyword(info.GetSearchAttributes().GetIndexedFields(), connect.AttrRelease.GetName()),
-		Phase:     keyword(info.GetSearchAttributes().GetIndexedFields(), connect.AttrPhase.GetName()),
-		Stage:     keyword(info.GetSearchAttributes().GetIndexedFields(), connect.AttrStage.GetName()),
-		By:        keyword(info.GetMemo().GetFields(), memoBy),
+		Release:   indexed(connect.AttrRelease), Phase: indexed(connect.AttrPhase),
+		Stage: indexed(connect.AttrStage), Outcome: indexed(connect.AttrOutcome),
+		By: keyword(info.GetMemo().GetFields(), memoBy),
 	}
 	if info.GetCloseTime() != nil {
 		v.ClosedAt = info.GetCloseTime().AsTime()
@@ -210,7 +210,7 @@ func queryTrouble(err error) string {
 	if e, ok := errors.AsType[*serviceerror.QueryFailed](err); ok {
 		return "the workflow cannot answer: " + e.Message
 	}
-	if _, ok := errors.AsType[*serviceerror.WorkflowNotReady](err); ok {
+	if is[*serviceerror.WorkflowNotReady](err) {
 		return "the workflow has not begun: no worker has taken it yet"
 	}
 	return "no worker answers; the rollout goes on when one is back"

@@ -3,11 +3,16 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/sluicehq/sluice/internal/backtest"
+	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/terminal"
@@ -47,15 +52,12 @@ twice and five times the usual takes to show. --no-predict asks no Prometheus.`,
 					con.say("no prediction of what the checks can see: %s (--no-predict asks no Prometheus)", terminal.Safe(err.Error()))
 				}
 			}
-			if con.json {
-				return con.object(planned)
-			}
 			lines := planText(planned, c.Bool("targets"), con.paint)
 			if len(planned.Forecasts) > 0 {
 				lines = append(lines, predictionText(planned.Forecasts, con.paint)...)
 				lines = append(lines, notForecast(l.plan.Spec.Health.Checks, con.paint)...)
 			}
-			return con.lines(lines)
+			return con.answer(planned, lines)
 		},
 	}
 }
@@ -107,14 +109,11 @@ func describePlan(p plan.Plan) planned {
 			AtRiskShare: float64(p.AtRisk(i)) / float64(max(1, len(p.Order))),
 			Bake:        s.Bake, DecideWithin: s.DecideWithin, Longest: spec.Duration(longest), By: spec.Duration(total),
 			Approval: s.Approval, Undecided: s.Undecided, Where: s.Where, SpreadOver: s.Spread,
-			Targets: make([]string, 0, p.Stages[i].Size()),
+			Targets: fleet.IDs(p.Cohort(i)),
 		}
-		for _, t := range p.Cohort(i) {
-			st.Targets = append(st.Targets, t.ID)
-			if s.Spread != "" {
-				if st.Spread == nil {
-					st.Spread = map[string]int{}
-				}
+		if s.Spread != "" {
+			st.Spread = map[string]int{}
+			for _, t := range p.Cohort(i) {
 				st.Spread[t.Labels[s.Spread]]++
 			}
 		}
@@ -122,4 +121,91 @@ func describePlan(p plan.Plan) planned {
 	}
 	out.Longest = spec.Duration(total)
 	return out
+}
+
+// shownTargets is how many targets of a stage the table names.
+const shownTargets = 3
+
+// planText is the table of a plan, and what it means.
+func planText(pl planned, all bool, p paint) []string {
+	lines := []string{
+		fmt.Sprintf("%s on %s in %s, at most %s", p.bold(terminal.Safe(pl.Unit+" "+pl.Release)),
+			plural(pl.Targets, "target"), plural(len(pl.Stages), "stage"), pl.Longest),
+		"",
+	}
+	rows := [][]string{p.headings("STAGE", "NEW", "AT RISK", "BAKE", "AT MOST", "DONE BY", "TARGETS")}
+	for _, s := range pl.Stages {
+		rows = append(rows, []string{
+			terminal.Safe(s.Name), fmt.Sprintf("+%d", s.New),
+			fmt.Sprintf("%d of %d (%s)", s.AtRisk, pl.Targets, share(s.AtRisk, pl.Targets)),
+			s.Bake.String(), s.Longest.String(), s.By.String(), firstTargets(s.Targets),
+		})
+	}
+	lines = append(lines, columns(rows)...)
+	lines = append(lines, "")
+	for _, s := range pl.Stages {
+		lines = append(lines, stageNotes(s)...)
+	}
+	lines = append(lines, riskNote(pl)...)
+	if all {
+		for _, s := range pl.Stages {
+			lines = append(lines, "", p.bold(terminal.Safe(s.Name)))
+			for _, id := range s.Targets {
+				lines = append(lines, "  "+terminal.Safe(id))
+			}
+		}
+	}
+	return lines
+}
+
+func firstTargets(ids []string) string {
+	text := terminal.Safe(strings.Join(ids[:min(len(ids), shownTargets)], ", "))
+	if len(ids) > shownTargets {
+		text += fmt.Sprintf(", … (%d more)", len(ids)-shownTargets)
+	}
+	return text
+}
+
+// stageNotes say what the table has no column for.
+func stageNotes(s plannedStage) []string {
+	var notes []string
+	if s.Approval != "" {
+		notes = append(notes, "waits for approval before it is applied")
+	}
+	if s.Undecided == spec.UndecidedWait {
+		notes = append(notes, "waits for a person when there is no verdict, however long that takes")
+	}
+	if len(s.Where) > 0 {
+		var parts []string
+		for _, k := range slices.Sorted(maps.Keys(s.Where)) {
+			parts = append(parts, k+"="+s.Where[k])
+		}
+		notes = append(notes, "only targets with "+strings.Join(parts, ", "))
+	}
+	if s.SpreadOver != "" {
+		var parts []string
+		for _, k := range slices.Sorted(maps.Keys(s.Spread)) {
+			parts = append(parts, fmt.Sprintf("%s %d", orDash(k), s.Spread[k]))
+		}
+		notes = append(notes, "spread over "+s.SpreadOver+": "+strings.Join(parts, ", "))
+	}
+	out := make([]string, 0, len(notes))
+	for _, n := range notes {
+		out = append(out, terminal.Safe(s.Name+": "+n))
+	}
+	return out
+}
+
+// riskNote words what the first stage buys: what a bad release reaches before
+// anything has judged it.
+func riskNote(pl planned) []string {
+	if len(pl.Stages) == 0 {
+		return nil
+	}
+	first := pl.Stages[0]
+	return []string{
+		fmt.Sprintf("A release that shows its harm in %s has reached %d of %s (%s), and is taken back from there.",
+			terminal.Safe(first.Name), first.AtRisk, plural(pl.Targets, "target"), share(first.AtRisk, pl.Targets)),
+		"DONE BY counts from the start; applying, pauses and approvals come on top.",
+	}
 }

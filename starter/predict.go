@@ -79,22 +79,23 @@ func predictionText(fs []backtest.Forecast, p paint) []string {
 	rows := [][]string{p.headings("STAGE", "CHECK", "EXPOSED", "OTHERS", "BAD", "SMALLEST", "2× AFTER", "5× AFTER", "REQUESTS AT RISK")}
 	for _, f := range fs {
 		rows = append(rows, []string{
-			terminal.Safe(f.Stage), checkGroup(f), humanize.PlainTo(f.Exposed, 2) + "/s", humanize.PlainTo(f.Control, 2) + "/s",
+			terminal.Safe(f.Stage), checkGroup(f.Check, f.Group), humanize.PlainTo(f.Exposed, 2) + "/s", humanize.PlainTo(f.Control, 2) + "/s",
 			humanize.Percent(f.Base), times(f.Smallest), lasts(f.Twice), lasts(f.Five), humanize.Integer(f.AtRisk),
 		})
 	}
-	lines = append(lines, columns(rows, "  ")...)
+	lines = append(lines, columns(rows)...)
 	for _, f := range fs {
 		for _, w := range f.Warnings {
-			lines = append(lines, p.yellow("warning")+fmt.Sprintf(": %s of %s: %s", checkGroup(f), terminal.Safe(f.Stage), terminal.Safe(w)))
+			lines = append(lines, p.yellow("warning")+fmt.Sprintf(": %s of %s: %s",
+				checkGroup(f.Check, f.Group), terminal.Safe(f.Stage), terminal.Safe(w)))
 		}
 	}
 	return lines
 }
 
-// checkGroup is a check with its group.
-func checkGroup(f backtest.Forecast) string {
-	return terminal.Safe(strings.TrimSpace(f.Check + " " + f.Group))
+// checkGroup is a check with its group, if it has one, made safe.
+func checkGroup(check, group string) string {
+	return terminal.Safe(strings.TrimSpace(check + " " + group))
 }
 
 // notForecast names the checks that compare and are not in a prediction.

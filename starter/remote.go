@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -43,10 +44,7 @@ func remoteFlags() []cli.Flag {
 
 // dial connects with the flags of a remote command. The caller closes it.
 func dial(ctx context.Context, c *cli.Context) (*remote, error) {
-	ui := c.String("ui")
-	if ui == "" {
-		ui = os.Getenv("SLUICE_UI")
-	}
+	ui := cmp.Or(c.String("ui"), os.Getenv("SLUICE_UI"))
 	if err := checkUI(ui); err != nil {
 		return nil, err
 	}
@@ -54,20 +52,19 @@ func dial(ctx context.Context, c *cli.Context) (*remote, error) {
 		Address: c.String("address"), Namespace: c.String("namespace"),
 		Profile: c.String("profile"), TLS: c.Bool("tls"),
 	}
-	namespace, err := o.ResolvedNamespace()
+	address, namespace, err := o.Resolved()
 	if err != nil {
 		return nil, &exitError{code: exitInvalid, err: err}
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*callTimeout)
 	defer cancel()
 	cl, err := connect.Dial(ctx, o)
-	if _, wrong := errors.AsType[*connect.AddressError](err); wrong {
+	if is[*connect.AddressError](err) {
 		return nil, &exitError{code: exitInvalid, err: err}
 	}
 	if err != nil {
 		return nil, err
 	}
-	address, _ := o.ResolvedAddress() // which was read just now
 	return &remote{client: cl, namespace: namespace, address: address, ui: strings.TrimRight(ui, "/")}, nil
 }
 
@@ -82,8 +79,6 @@ func checkUI(ui string) error {
 	return nil
 }
 
-func (r *remote) close() { r.client.Close() }
-
 // link is the rollout's page in the Web UI; empty when its address is unknown.
 func (r *remote) link(workflowID, runID string) string {
 	if r.ui == "" {
@@ -95,29 +90,19 @@ func (r *remote) link(workflowID, runID string) string {
 // transient says whether an error of a call is worth another try: the server did
 // not answer, or not in time.
 func transient(err error) bool {
-	if _, ok := errors.AsType[*serviceerror.Unavailable](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*serviceerror.DeadlineExceeded](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*serviceerror.ResourceExhausted](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*serviceerror.Canceled](err); ok {
-		return true
-	}
-	return errors.Is(err, context.DeadlineExceeded)
+	return is[*serviceerror.Unavailable](err) || is[*serviceerror.DeadlineExceeded](err) ||
+		is[*serviceerror.ResourceExhausted](err) || is[*serviceerror.Canceled](err) || errors.Is(err, context.DeadlineExceeded)
 }
 
-func isNotFound(err error) bool {
-	_, ok := errors.AsType[*serviceerror.NotFound](err)
+// is says whether an error is, or wraps, one of a type.
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
 	return ok
 }
 
 // explainCall adds what to do to an error of a call.
 func (r *remote) explainCall(err error) error {
-	if _, ok := errors.AsType[*serviceerror.NamespaceNotFound](err); ok {
+	if is[*serviceerror.NamespaceNotFound](err) {
 		return invalidf("Temporal has no namespace %q: name one with --namespace or TEMPORAL_NAMESPACE", r.namespace)
 	}
 	e, ok := errors.AsType[*serviceerror.InvalidArgument](err)

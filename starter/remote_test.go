@@ -121,7 +121,7 @@ func TestFollowOutlivesOutages(t *testing.T) {
 		}
 		var out, errOut bytes.Buffer
 		con := testConsole(&out, &errOut)
-		last, err := follower{remote: &remote{client: f}, con: con, unit: "edge-proxy", observer: textLines{con: con, out: &out}}.follow(t.Context())
+		last, err := follower{remote: &remote{client: f}, unit: "edge-proxy", observer: textLines{con: con}}.follow(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, exitIncomplete, last.exitCode())
 		golden(t, "follow-outages", strings.Split(strings.TrimSpace(out.String()), "\n"))
@@ -147,7 +147,7 @@ func TestFollowStopsLooking(t *testing.T) {
 				f := &fakeTemporal{describe: always(isRunning), query: state(*baking().State)}
 				var out, errOut bytes.Buffer
 				con := testConsole(&out, &errOut)
-				_, err := follower{remote: &remote{client: f}, con: con, unit: "edge-proxy", timeout: c.timeout, observer: textLines{con: con, out: &out}}.follow(ctx)
+				_, err := follower{remote: &remote{client: f}, unit: "edge-proxy", timeout: c.timeout, observer: textLines{con: con}}.follow(ctx)
 				require.Equal(t, exitRunning, con.report(err))
 				require.Contains(t, errOut.String(), c.want)
 				require.Contains(t, errOut.String(), "goes on, now baking")
@@ -170,7 +170,7 @@ func TestFollowOfAStartedRolloutNeedsNoFirstAnswer(t *testing.T) {
 		}
 		var out, errOut bytes.Buffer
 		con := testConsole(&out, &errOut)
-		last, err := follower{remote: &remote{client: f}, con: con, unit: "edge-proxy", runID: "run-1", observer: textLines{con: con, out: &out}}.follow(t.Context())
+		last, err := follower{remote: &remote{client: f}, unit: "edge-proxy", runID: "run-1", observer: textLines{con: con}}.follow(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, exitIncomplete, last.exitCode())
 	})

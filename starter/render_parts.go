@@ -21,7 +21,7 @@ func checkLines(r health.Report, p paint) []string {
 			terminal.Safe(sentence(res)),
 		})
 	}
-	return columns(rows, "  ")
+	return columns(rows)
 }
 
 // checkName is a check's name with the mark of its result. One that never decides says
@@ -79,33 +79,26 @@ func outcomeLines(o rollout.Outcome, most int, p paint) []string {
 	if w := recoveredWord(o); w != "" {
 		lines = append(lines, w)
 	}
-	for _, l := range troubleLines("not reverted", o.NotReverted, o.NotBack, most) {
-		lines = append(lines, p.red(l.head)+l.reason)
-	}
+	lines = append(lines, troubleLines("not reverted", o.NotReverted, o.NotBack, most, p.red)...)
 	if g := o.GaveUp; g != nil {
 		lines = append(lines, p.yellow("given up by "+whoAndWhy(*g)))
 	}
 	return lines
 }
 
-// troubleLine is a target in trouble, or how many more there are.
-type troubleLine struct{ head, reason string }
-
 // troubleLines name at most some of n targets; a list may be shorter than n, since a
 // state carries as many as fit.
-func troubleLines(what string, ts []rollout.TargetTrouble, n, most int) []troubleLine {
-	shown, n := ts[:min(len(ts), most)], max(n, len(ts))
-	out := make([]troubleLine, 0, len(shown)+1)
-	for _, t := range shown {
-		out = append(out, troubleLine{"  " + what + ": " + terminal.Safe(t.ID), " " + terminal.Safe(t.Reason)})
+func troubleLines(what string, ts []rollout.TargetTrouble, n, most int, paint func(string) string) []string {
+	shown, where := ts[:min(len(ts), most)], "see the results of the activities in the workflow's history"
+	if len(shown) < len(ts) {
+		where = "sluice explain names those"
 	}
-	switch more := n - len(shown); {
-	case more == 0:
-	case len(shown) < len(ts):
-		out = append(out, troubleLine{head: fmt.Sprintf("  and %d more %s: sluice explain names those", more, what)})
-	default:
-		const where = "see the results of the activities in the workflow's history"
-		out = append(out, troubleLine{head: fmt.Sprintf("  and %d more %s: %s", more, what, where)})
+	var out []string
+	for _, t := range shown {
+		out = append(out, paint("  "+what+": "+terminal.Safe(t.ID))+" "+terminal.Safe(t.Reason))
+	}
+	if more := max(n, len(ts)) - len(shown); more > 0 {
+		out = append(out, paint(fmt.Sprintf("  and %d more %s: %s", more, what, where)))
 	}
 	return out
 }

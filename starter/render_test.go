@@ -120,7 +120,7 @@ func TestNothingControlsTheTerminal(t *testing.T) {
 		lines = append(lines, e.line(at(0)))
 	}
 	lines = append(lines, introduction(v, at(0)))
-	lines = append(lines, listTable([]listed{{Unit: evil, Release: evil, Phase: evil, Stage: evil, Outcome: evil, By: evil}}, at(0), false)...)
+	lines = append(lines, listTable([]listed{{view{Unit: evil, Release: evil, Phase: evil, Stage: evil, Outcome: evil, By: evil}}}, at(0), false)...)
 	for _, l := range lines {
 		require.Equal(t, terminal.Safe(l), l)
 	}
@@ -191,5 +191,5 @@ func TestWords(t *testing.T) {
 	require.Equal(t, "██░░", bar(.5, 4))
 	require.Equal(t, "████", bar(7, 4))
 	require.Equal(t, "░░░░", bar(-1, 4))
-	require.Equal(t, []string{"a   b", "ccc d"}, columns([][]string{{"a", "b"}, {"ccc", "d"}}, " "))
+	require.Equal(t, []string{"a    b", "ccc  d"}, columns([][]string{{"a", "b"}, {"ccc", "d"}}))
 }

@@ -16,7 +16,7 @@ func tree(v view, now time.Time, width int, p paint) []string {
 	lines := header(v, now, p)
 	if s := v.State; s != nil {
 		lines = append(lines, exposure(*s))
-		lines = append(lines, leftOut(*s, p)...)
+		lines = append(lines, troubleLines("left out", s.Unreached, s.LeftOut, maxTroubles, p.yellow)...)
 		lines = append(lines, stageLines(v, now, width, p)...)
 		if s.Outcome != nil {
 			lines = append(lines, outcomeLines(*s.Outcome, maxTroubles, p)...)
@@ -44,10 +44,15 @@ func header(v view, now time.Time, p paint) []string {
 	if v.State != nil && v.State.Why != "" && v.State.Outcome == nil {
 		lines = append(lines, terminal.Safe(v.State.Why))
 	}
-	if v.State != nil && v.State.Paused != nil && v.State.Outcome == nil {
-		c := v.State.Paused
+	if c := v.paused(); c != nil {
 		lines = append(lines, p.yellow("paused by "+whoAndWhy(*c)+", "+span(now.Sub(c.At))+" ago"))
 	}
+	return append(lines, warnings(v, p)...)
+}
+
+// warnings say why a view may be old, and what fails in the rollout again and again.
+func warnings(v view, p paint) []string {
+	var lines []string
 	if v.Trouble != "" {
 		trouble := v.Trouble
 		if v.Remembered {
@@ -106,15 +111,6 @@ func exposure(s rollout.State) string {
 	return fmt.Sprintf("%s %d of %s exposed (%s)", bar(part, barWidth), s.Exposed, plural(s.Targets, "target"), share(s.Exposed, s.Targets))
 }
 
-// leftOut names targets that do not answer and are tolerated.
-func leftOut(s rollout.State, p paint) []string {
-	var lines []string
-	for _, l := range troubleLines("left out", s.Unreached, s.LeftOut, maxTroubles) {
-		lines = append(lines, p.yellow(l.head)+l.reason)
-	}
-	return lines
-}
-
 // stageLines are the branches, with the checks below the stage that is judged.
 func stageLines(v view, now time.Time, width int, p paint) []string {
 	s := *v.State
@@ -132,7 +128,7 @@ func stageLines(v view, now time.Time, width int, p paint) []string {
 		})
 	}
 	var lines []string
-	for i, line := range columns(rows, "  ") {
+	for i, line := range columns(rows) {
 		lines = append(lines, line)
 		if r := v.report(); r != nil && i == s.Stage {
 			stem := "│    "
@@ -153,9 +149,9 @@ func stageLines(v view, now time.Time, width int, p paint) []string {
 func stageMark(s rollout.State, i int, p paint) string {
 	st := s.Stages[i]
 	switch {
-	case !st.DoneAt.IsZero() && !goingBack(s):
+	case !st.DoneAt.IsZero() && !s.Phase.GoesBack():
 		return p.green("✓")
-	case i == s.Stage && goingBack(s):
+	case i == s.Stage && s.Phase.GoesBack():
 		return p.red("✗")
 	case !st.DoneAt.IsZero():
 		return p.yellow("↩")
@@ -165,21 +161,11 @@ func stageMark(s rollout.State, i int, p paint) string {
 	return p.faint("○")
 }
 
-// goingBack holds once the rollout was taken back, or is about to be.
-func goingBack(s rollout.State) bool {
-	switch s.Phase {
-	case rollout.PhaseRollback, rollout.PhaseVerify, rollout.PhaseRolledBack,
-		rollout.PhaseAborted, rollout.PhaseIncomplete, rollout.PhaseRefused, rollout.PhaseLocked:
-		return true
-	}
-	return false
-}
-
 // stageWord says what became of a stage, or what it does now.
 func stageWord(s rollout.State, i int, now time.Time, p paint) string {
 	st := s.Stages[i]
 	switch {
-	case i == s.Stage && goingBack(s):
+	case i == s.Stage && s.Phase.GoesBack():
 		return p.phase(string(s.Phase))
 	case !st.DoneAt.IsZero():
 		return passedWord(s, i, p)
@@ -198,7 +184,7 @@ func stageWord(s rollout.State, i int, now time.Time, p paint) string {
 func passedWord(s rollout.State, i int, p paint) string {
 	st := s.Stages[i]
 	word := "passed in " + span(st.DoneAt.Sub(st.StartedAt))
-	if goingBack(s) {
+	if s.Phase.GoesBack() {
 		word = "had " + word
 	}
 	if n := len(st.Gates); n > 0 && st.Gates[n-1].Override != nil {

@@ -45,9 +45,7 @@ func dispatch(ctx context.Context, con *console, commands []command, args []stri
 		return err
 	}
 	if parsed.command == "" && !parsed.help {
-		onStderr := *con
-		onStderr.out = con.errOut
-		_ = newApp(&onStderr, commands).RunContext(ctx, []string{"sluice", "--help"}) // the error below says it all
+		_ = newApp(con.onStderr(), commands).RunContext(ctx, []string{"sluice", "--help"}) // the error below says it all
 		return usagef("no command given")
 	}
 	return newApp(con, commands).RunContext(ctx, parsed.canonical())

@@ -85,7 +85,7 @@ func clipToScreen(lines []string, width, height int) []string {
 	}
 	out := make([]string, len(lines))
 	for i, l := range lines {
-		out[i] = cut(l, width)
+		out[i] = ansi.Truncate(l, width, "…") // colours end where the line does
 	}
 	out[len(out)-1] = last
 	return out

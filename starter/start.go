@@ -65,7 +65,7 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.client.Close()
 	sub.Earlier = r.earlier(ctx, connect.WorkflowID(sub.Spec.Unit), con.now())
 	s, err := r.submit(ctx, con, l, sub)
 	if err != nil {
@@ -119,7 +119,7 @@ func (s started) print(con *console) error {
 	if s.URL != "" {
 		lines = append(lines, []string{"web ui", s.URL})
 	}
-	if err := con.lines(columns(lines, "  ")); err != nil {
+	if err := con.lines(columns(lines)); err != nil {
 		return err
 	}
 	con.say("follow it:    sluice watch %s\ntake it back: sluice abort %s --why \"…\"", s.Unit, s.Unit)
@@ -138,9 +138,9 @@ func (s started) plan() string {
 // waitFor follows a rollout that was just started. Under --output json the lines
 // go to stderr, and stdout gets one object at the end.
 func waitFor(ctx context.Context, con *console, r *remote, s started, timeout time.Duration) error {
-	f := follower{remote: r, con: con, unit: s.Unit, runID: s.RunID, timeout: timeout, observer: observerFor(con)}
+	f := follower{remote: r, unit: s.Unit, runID: s.RunID, timeout: timeout, observer: observerFor(con)}
 	if con.json {
-		f.observer = textLines{con: con, out: con.errOut}
+		f.observer = textLines{con: con.onStderr()}
 	}
 	last, err := f.follow(ctx)
 	if err != nil {

@@ -23,17 +23,12 @@ func (p paint) style(s ansi.Style, text string) string {
 	return s.Styled(text)
 }
 
-func (p paint) bold(s string) string  { return p.style(ansi.Style{}.Bold(), s) }
-func (p paint) faint(s string) string { return p.style(ansi.Style{}.Faint(), s) }
-func (p paint) green(s string) string { return p.style(ansi.Style{}.ForegroundColor(ansi.Green), s) }
-
-func (p paint) red(s string) string {
-	return p.style(ansi.Style{}.Bold().ForegroundColor(ansi.Red), s)
-}
-
+func (p paint) bold(s string) string   { return p.style(ansi.Style{}.Bold(), s) }
+func (p paint) faint(s string) string  { return p.style(ansi.Style{}.Faint(), s) }
+func (p paint) green(s string) string  { return p.style(ansi.Style{}.ForegroundColor(ansi.Green), s) }
+func (p paint) red(s string) string    { return p.style(ansi.Style{}.Bold().ForegroundColor(ansi.Red), s) }
 func (p paint) yellow(s string) string { return p.style(ansi.Style{}.ForegroundColor(ansi.Yellow), s) }
-
-func (p paint) cyan(s string) string { return p.style(ansi.Style{}.ForegroundColor(ansi.Cyan), s) }
+func (p paint) cyan(s string) string   { return p.style(ansi.Style{}.ForegroundColor(ansi.Cyan), s) }
 
 // verdict colours a verdict; the word itself carries the meaning.
 func (p paint) verdict(v health.Verdict, text string) string {
@@ -92,13 +87,10 @@ func glyph(r health.Result) string {
 
 // span words a duration to the second.
 func span(d time.Duration) string {
-	if d < 0 {
-		d = 0
-	}
 	if d > 0 && d < time.Second {
 		return "<1s"
 	}
-	return spec.Duration(d.Round(time.Second)).String()
+	return spec.Duration(max(0, d.Round(time.Second))).String()
 }
 
 // clock words a moment of a day in the time zone of now.
@@ -138,8 +130,9 @@ func plural(n int, one string) string {
 	return fmt.Sprintf("%d %ss", n, one)
 }
 
-// columns aligns rows; a cell may hold colours. The last column is not padded.
-func columns(rows [][]string, gap string) []string {
+// columns aligns rows, two spaces apart; a cell may hold colours. The last column is not
+// padded.
+func columns(rows [][]string) []string {
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
@@ -155,8 +148,7 @@ func columns(rows [][]string, gap string) []string {
 		for i, cell := range row {
 			b.WriteString(cell)
 			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-ansi.StringWidth(cell)))
-				b.WriteString(gap)
+				b.WriteString(strings.Repeat(" ", widths[i]-ansi.StringWidth(cell)+2))
 			}
 		}
 		out = append(out, strings.TrimRight(b.String(), " "))
@@ -170,12 +162,4 @@ func (p paint) headings(words ...string) []string {
 		words[i] = p.bold(w)
 	}
 	return words
-}
-
-// cut shortens a line to a width; colours end where the line does.
-func cut(line string, width int) string {
-	if width <= 0 {
-		return line
-	}
-	return ansi.Truncate(line, width, "…")
 }

@@ -74,7 +74,7 @@ func (r *remote) submit(ctx context.Context, con *console, l loaded, sub workflo
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			connect.AttrUnit.ValueSet(sub.Spec.Unit),
 			connect.AttrRelease.ValueSet(sub.Spec.Release),
-			connect.AttrPhase.ValueSet("running"),
+			connect.AttrPhase.ValueSet(string(rollout.PhaseIndexed)),
 		),
 		Memo:          map[string]any{memoBy: sub.By},
 		StaticSummary: sub.Spec.Unit + " " + sub.Spec.Release,
@@ -119,7 +119,7 @@ func (r *remote) held(ctx context.Context, con *console, sub workflows.Submissio
 		return refusedf("%s: %s\n  see what is left: sluice status %[3]s\n  try again:        sluice retry-rollback %[3]s\n"+
 			"  or give up:       sluice give-up %[3]s --why \"…\"", what, detail, unit)
 	}
-	if v.State != nil && (goingBack(*v.State) || abortedBy(*v.State) != "") {
+	if v.State != nil && (v.State.Phase.GoesBack() || v.State.Aborted != nil) {
 		return refusedf("%s: %s\n  it is being taken back; start again when that is over: sluice watch %s", what, detail, unit)
 	}
 	return refusedf("%s: %s\n  follow it:    sluice watch %s\n  take it back: sluice abort %s --why \"…\"", what, detail, unit, unit)

@@ -20,10 +20,7 @@ func versionCommand() command {
 		example: "sluice version",
 		run: func(_ context.Context, con *console, _ *cli.Context) error {
 			v := versionOf(version, debug.ReadBuildInfo)
-			if con.json {
-				return con.object(v)
-			}
-			return con.lines(v.lines())
+			return con.answer(v, v.lines())
 		},
 	}
 }

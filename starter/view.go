@@ -23,6 +23,8 @@ type view struct {
 	// Phase and Stage are the newest known: of the state, or of the index when
 	// no worker answers.
 	Phase, Stage string
+	// Outcome is the result in the index; empty while it runs.
+	Outcome string
 	// Trouble says why State is missing or may be old; empty when it is fresh.
 	Trouble string
 	// Remembered says that State was heard before, and not now.
@@ -77,6 +79,14 @@ func (v view) outcome() *rollout.Outcome {
 		return nil
 	}
 	return v.State.Outcome
+}
+
+// paused is who has stopped promotion; nil while nobody has.
+func (v view) paused() *rollout.Control {
+	if v.State == nil || v.State.Outcome != nil {
+		return nil
+	}
+	return v.State.Paused
 }
 
 // exitCode is what a command that followed the rollout to here exits with.

@@ -57,27 +57,20 @@ func watch(ctx context.Context, con *console, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.client.Close()
 	unit := c.Args().First()
 	if unit == "" {
 		if unit, err = r.onlyRunning(ctx); err != nil {
 			return err
 		}
 	}
-	f := follower{remote: r, con: con, unit: unit, runID: c.String("run-id"), timeout: timeout, observer: observerFor(con)}
+	f := follower{remote: r, unit: unit, runID: c.String("run-id"), timeout: timeout, observer: observerFor(con)}
 	last, err := f.follow(ctx)
 	if err != nil {
-		return streamed(con, err)
+		con.compact = true // in JSON, after a stream of lines
+		return err
 	}
 	return ended(last.exitCode())
-}
-
-// streamed keeps a failure on one line, after a stream of JSON lines.
-func streamed(con *console, err error) error {
-	if con.json {
-		con.compact = true
-	}
-	return err
 }
 
 // onlyRunning is the unit whose rollout runs, if there is exactly one.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"os/user"
 	"strings"
@@ -49,23 +50,17 @@ func whoami() string {
 			name = u.Username
 		}
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = ""
-	}
-	return plainName(name, "unknown") + "@" + plainName(host, "unknown")
+	host, _ := os.Hostname() // empty where it is not known
+	return plainName(name) + "@" + plainName(host)
 }
 
 // plainName keeps letters, digits and a few signs.
-func plainName(s, fallback string) string {
+func plainName(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-+", r) {
 			return r
 		}
 		return -1
 	}, s)
-	if s == "" {
-		return fallback
-	}
-	return s[:min(len(s), maxBy/2-1)]
+	return cmp.Or(s[:min(len(s), maxBy/2-1)], "unknown")
 }

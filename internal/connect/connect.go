@@ -4,6 +4,7 @@
 package connect
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -34,8 +35,6 @@ type Options struct {
 	Profile string
 	// TLS asks for TLS where the environment and the profile do not.
 	TLS bool
-	// Identity is who Temporal shows as the caller. Default: process and host.
-	Identity string
 	// Logger gets the SDK's messages; nil drops them.
 	Logger *zap.Logger
 	// Metrics gets the SDK's metrics; nil drops them.
@@ -62,18 +61,11 @@ func Dial(ctx context.Context, o Options) (client.Client, error) {
 	return nil, &UnreachableError{Address: opts.HostPort, Err: err, Hint: hint(ctx, opts.HostPort, err)}
 }
 
-// ResolvedNamespace is the namespace that Dial would use.
-func (o Options) ResolvedNamespace() (string, error) {
+// Resolved are the server and the namespace that Dial would use.
+func (o Options) Resolved() (address, namespace string, err error) {
 	o.Metrics = nil
 	opts, err := o.client()
-	return opts.Namespace, err
-}
-
-// ResolvedAddress is the server that Dial would use.
-func (o Options) ResolvedAddress() (string, error) {
-	o.Metrics = nil
-	opts, err := o.client()
-	return opts.HostPort, err
+	return opts.HostPort, opts.Namespace, err
 }
 
 // client merges the options with the environment and the profile.
@@ -82,9 +74,8 @@ func (o Options) client() (client.Options, error) {
 	if err != nil {
 		return opts, fmt.Errorf("read Temporal's client configuration: %w", err)
 	}
-	opts.HostPort = firstOf(o.Address, opts.HostPort, DefaultAddress)
-	opts.Namespace = firstOf(o.Namespace, opts.Namespace, client.DefaultNamespace)
-	opts.Identity = firstOf(o.Identity, opts.Identity)
+	opts.HostPort = cmp.Or(o.Address, opts.HostPort, DefaultAddress)
+	opts.Namespace = cmp.Or(o.Namespace, opts.Namespace, client.DefaultNamespace)
 	if o.TLS && opts.ConnectionOptions.TLS == nil {
 		opts.ConnectionOptions.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 		opts.ConnectionOptions.TLSDisabled = false
@@ -103,13 +94,4 @@ func logger(z *zap.Logger) log.Logger {
 		return log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	}
 	return log.NewStructuredLogger(slog.New(zapslog.NewHandler(z.Core())))
-}
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }

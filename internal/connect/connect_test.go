@@ -52,7 +52,7 @@ func TestOptionsPrecedence(t *testing.T) {
 	require.Equal(t, "flag:7233", o.HostPort)
 	require.Equal(t, "other", o.Namespace)
 
-	namespace, err := Options{Profile: "prod"}.ResolvedNamespace()
+	_, namespace, err := Options{Profile: "prod"}.Resolved()
 	require.NoError(t, err)
 	require.Equal(t, "edge", namespace)
 

@@ -68,8 +68,8 @@ func TestMetricsHandlerVaryingTags(t *testing.T) {
 		got[m.Counter.GetValue()] = labels(m)
 	}
 	require.Equal(t, map[float64]map[string]string{
-		1: {"worker_type": "", "queue": ""},
-		2: {"worker_type": "Activity", "queue": ""},
+		1: {},
+		2: {"worker_type": "Activity"},
 		4: {"worker_type": "Activity", "queue": "sluice"},
 	}, got)
 }
@@ -86,9 +86,9 @@ func TestMetricsHandlerOneNameTwoKinds(t *testing.T) {
 }
 
 func TestMetricsHandlerNames(t *testing.T) {
-	require.Equal(t, "a_b_total", metricName(counter, "a-b"))
-	require.Equal(t, "a_total", metricName(counter, "a_total"))
-	require.Equal(t, "_9_seconds", metricName(timer, "9"))
+	require.Equal(t, "a_b_total", metricName("a-b", counterSuffix))
+	require.Equal(t, "a_total", metricName("a_total", counterSuffix))
+	require.Equal(t, "_9_seconds", metricName("9", timerSuffix))
 	require.Equal(t, "a_b", labelName("a:b"))
 }
 

@@ -67,8 +67,11 @@ func Send(ctx context.Context, n spec.Notify, e Event, via http.RoundTripper) er
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "sluice")
-	if token.Bearer(req.Header) != nil {
-		return fmt.Errorf("%w: notify.token is more than one line", ErrRefused)
+	if value := token.Reveal(); value != "" {
+		if strings.ContainsAny(value, "\r\n\x00") {
+			return fmt.Errorf("%w: notify.token is more than one line", ErrRefused)
+		}
+		req.Header.Set("Authorization", "Bearer "+value)
 	}
 	client := http.Client{Transport: via, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
@@ -104,7 +107,9 @@ func answered(host string, status int) error {
 		return nil
 	case status/100 == 3:
 		return fmt.Errorf("%w: %w, and redirects are not followed", ErrRefused, err)
-	case status/100 == 4 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests:
+	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests:
+		return err
+	case status/100 == 4:
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	return err

@@ -45,11 +45,7 @@ func Details(s State) string {
 			b.addf("- %s: %s\n", Markdown(t.ID), Markdown(t.Reason))
 		}
 	}
-	text := b.String()
-	if len(text) > maxDetails {
-		text = strings.ToValidUTF8(text[:maxDetails-4], "") + "…"
-	}
-	return text
+	return Clip(b.String(), maxDetails-len("…"))
 }
 
 func stageWord(s State, i int) string {

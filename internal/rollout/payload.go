@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/sluicehq/sluice/internal/health"
 )
@@ -102,9 +101,8 @@ func lessOlder(g *Gate, newest bool) {
 
 // lessWords cuts why a gate decided as it did.
 func lessWords(g *Gate, newest bool) {
-	const words = 200
-	if !newest && len(g.Why) > words {
-		g.Why = strings.ToValidUTF8(g.Why[:words], "") + "…"
+	if !newest {
+		g.Why = Clip(g.Why, 200)
 	}
 }
 

@@ -2,7 +2,9 @@ package rollout
 
 import (
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Signal is one way to steer a rollout, with all that there is to know of it. A new
@@ -77,14 +79,32 @@ func (s Signal) Refusal(st State, c Control) string {
 // GoingBack says that the rollout does not go forward any more: it is aborted, goes
 // back, or has ended.
 func (s State) GoingBack() bool {
-	switch s.Phase {
-	case PhaseRollback, PhaseVerify, PhaseLocked:
-		return true
-	}
-	return s.Aborted != nil || s.Outcome != nil
+	return s.Phase.GoesBack() || s.Aborted != nil || s.Outcome != nil
 }
 
 // waitsForPerson says that the rollback is incomplete, and that nobody has given up.
 func (s State) waitsForPerson() bool {
 	return s.Phase == PhaseLocked && s.Outcome != nil && s.Outcome.GaveUp == nil
+}
+
+// MaxText bounds each text of a signal that is kept, in bytes.
+const MaxText = 500
+
+// PlainText cuts a text of a person to MaxText, and replaces what is not text.
+func PlainText(s string) string {
+	s = strings.TrimSpace(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) { // controls, and what turns the direction of text
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "�")))
+	return Clip(s, MaxText)
+}
+
+// Clip cuts a text to a number of bytes, and then says so with "…".
+func Clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }

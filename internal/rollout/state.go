@@ -38,6 +38,31 @@ const (
 	PhaseRefused    Phase = "refused"
 )
 
+// PhaseIndexed is how the index calls every phase of a rollout that runs and waits for
+// nobody.
+const PhaseIndexed Phase = "running"
+
+// Indexed is the phase under which Temporal's index has a rollout in phase p. The index is
+// told only of changes that are worth an event.
+func (p Phase) Indexed() Phase {
+	switch p {
+	case PhasePlanning, PhasePreflight, PhaseObserve, PhaseApply, PhaseBake, PhaseGate:
+		return PhaseIndexed
+	case PhaseVerify:
+		return PhaseRollback
+	}
+	return p
+}
+
+// GoesBack says that a rollout in phase p is taken back, or has ended without a promotion.
+func (p Phase) GoesBack() bool {
+	switch p {
+	case PhaseRollback, PhaseVerify, PhaseLocked, PhaseRolledBack, PhaseAborted, PhaseIncomplete, PhaseRefused:
+		return true
+	}
+	return false
+}
+
 // State is the answer of the status query: the rollout as it is known now.
 type State struct {
 	Unit    string `json:"unit"`
@@ -77,6 +102,14 @@ type State struct {
 	LeftOut   int             `json:"leftOut,omitempty"`
 	// Outcome is set once the rollout has ended, or is locked.
 	Outcome *Outcome `json:"outcome,omitempty"`
+}
+
+// StageName is the name of the current stage; empty before the rollout is planned.
+func (s State) StageName() string {
+	if s.Stage >= len(s.Stages) {
+		return ""
+	}
+	return s.Stages[s.Stage].Name
 }
 
 // StageState is one stage, planned and actual.

@@ -4,7 +4,6 @@ import (
 	"net/url"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -140,7 +139,12 @@ func login(value string, argv []string) bool {
 	if m == nil || digits.MatchString(m[2]) || m[1] == m[2] || strings.HasPrefix(m[2], "//") {
 		return false
 	}
-	return literal(m[2]) && !slices.ContainsFunc(argv, func(arg string) bool { return asUser[path.Base(arg)] })
+	for _, arg := range argv {
+		if asUser[path.Base(arg)] {
+			return false
+		}
+	}
+	return literal(m[2])
 }
 
 func program(argv []string) string { return path.Base(argv[0]) }

@@ -2,7 +2,6 @@ package secret
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 	"unicode"
 )
@@ -31,7 +30,12 @@ func named(name, value string) string {
 	if !literal(value) {
 		return ""
 	}
-	name = strings.ToLower(strings.NewReplacer("-", "", "_", "", ".", "").Replace(name))
+	name = strings.ToLower(strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == '.' {
+			return -1
+		}
+		return r
+	}, name))
 	if weak[name] && random(unquoted(value)) {
 		return name
 	}
@@ -49,8 +53,10 @@ var references = []string{"/", "./", "../", "~", "@", "$", "`", "<", "file:", "e
 // literal says whether a value could be a secret itself.
 func literal(value string) bool {
 	value = unquoted(value)
-	if slices.ContainsFunc(references, func(begin string) bool { return strings.HasPrefix(value, begin) }) {
-		return false
+	for _, begin := range references {
+		if strings.HasPrefix(value, begin) {
+			return false
+		}
 	}
 	switch strings.ToLower(value) {
 	case "true", "false", "yes", "no", "on", "off", "none", "null", "never", "always":

@@ -33,14 +33,15 @@ type Addressed interface {
 // AddressUses are all of them. What kinds does not know has none.
 func (s Spec) AddressUses(kinds Kinds) []AddressUse {
 	var uses []AddressUse
-	of := func(path string, settings any) {
-		a, ok := settings.(Addressed)
-		if !ok {
-			return
+	add := func(path, template string, tcp bool) {
+		if template != "" {
+			uses = append(uses, AddressUse{Path: path, Template: template, TCP: tcp, unit: s.Unit})
 		}
-		for _, u := range a.AddressUses() {
-			if u.Path, u.unit = path+"."+u.Path, s.Unit; u.Template != "" {
-				uses = append(uses, u)
+	}
+	of := func(path string, settings any) {
+		if a, ok := settings.(Addressed); ok {
+			for _, u := range a.AddressUses() {
+				add(path+"."+u.Path, u.Template, u.TCP)
 			}
 		}
 	}
@@ -69,11 +70,11 @@ func (u AddressUse) Check(id, address string, labels map[string]string) string {
 		}
 	}
 	values := tmpl.ForTarget(id, address, labels).With(tmpl.Unit, u.unit)
-	_, err := tmpl.FillEscaped(u.Template, values, tmpl.EscapeURL)
-	if err == nil && !u.TCP { // with TCP an address may have a path, which means nothing
-		_, _, err = tmpl.FillURL(u.Template, values)
+	fill := tmpl.FillURL
+	if u.TCP { // an address may have a path, which means nothing here
+		fill = func(text string, v tmpl.Values) (string, error) { return tmpl.FillEscaped(text, v, tmpl.EscapeURL) }
 	}
-	if err != nil {
+	if _, err := fill(u.Template, values); err != nil {
 		return fmt.Sprintf("does not fit %s (%s): %s", u.Path, u.Template, err)
 	}
 	return ""

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/sluicehq/sluice/internal/promql"
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
@@ -25,20 +28,30 @@ type Slow struct {
 // of buckets are.
 type Latency float64
 
-// UnmarshalText reads "250ms" or "0.25".
-func (l *Latency) UnmarshalText(text []byte) error {
-	s := string(text)
+// ParseLatency reads "250ms" or "0.25".
+func ParseLatency(s string) (Latency, error) {
 	if f, err := strconv.ParseFloat(s, 64); err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
-		*l = Latency(f)
-		return nil
+		return Latency(f), nil
 	}
 	d, err := ParseDuration(s)
 	if err != nil {
-		return fmt.Errorf("%s is not a latency, expected a duration such as 250ms, or seconds such as 0.25", strictyaml.Quote(s))
+		return 0, fmt.Errorf("%s is not a latency, expected a duration such as 250ms, or seconds such as 0.25", strictyaml.Quote(s))
 	}
-	*l = Latency(d.Std().Seconds())
+	return Latency(d.Std().Seconds()), nil
+}
+
+// UnmarshalText is ParseLatency.
+func (l *Latency) UnmarshalText(text []byte) error {
+	v, err := ParseLatency(string(text))
+	if err != nil {
+		return err
+	}
+	*l = v
 	return nil
 }
+
+// MarshalJSON writes seconds.
+func (l Latency) MarshalJSON() ([]byte, error) { return json.Marshal(float64(l)) }
 
 // UnmarshalJSON reads seconds.
 func (l *Latency) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, (*float64)(l)) }
@@ -56,4 +69,20 @@ func HistogramSeries(histogram, suffix string) string {
 		return ""
 	}
 	return m[1] + suffix + m[2]
+}
+
+// fillHistogram makes a histogram that says of no arm one of $exposed.
+func fillHistogram(histogram string) string {
+	if used := promql.Placeholders(histogram); slices.Contains(used, "exposed") || slices.Contains(used, "cohort") {
+		return histogram
+	}
+	m := histogramForm.FindStringSubmatch(histogram)
+	if m == nil {
+		return histogram
+	}
+	matchers := strings.TrimPrefix(m[2], "{")
+	if strings.Trim(matchers, "} \t\n") == "" {
+		return m[1] + "{$exposed}"
+	}
+	return m[1] + "{$exposed," + matchers
 }

@@ -1,6 +1,7 @@
 package suggest_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ func TestNearest(t *testing.T) {
 		{"", ""},
 		{strings.Repeat("bake", 1000), ""},
 	} {
-		got, ok := suggest.Nearest(tc.given, known)
+		got, ok := suggest.Nearest(tc.given, slices.Values(known))
 		require.Equal(t, tc.want, got, tc.given)
 		require.Equal(t, tc.want != "", ok)
 	}

@@ -14,20 +14,20 @@ const batchesAtOnce = 4
 
 // batches cuts a stage's cohort into batches of the same size, give or take one target.
 // Their number is a multiple of batchesAtOnce, so that no batch works alone at the end.
-// For example, 2,500 targets with a batch of 1,000 are 4 batches of 625. Parallel is
-// divided among those that work at once.
-func (r *run) batches(stage, parallel int) []activities.Batch {
-	stragglers, first, count := r.stragglers(stage), r.first(stage), r.state.Stages[stage].Cohort
+// For example, 2,500 targets with a batch of 1,000 are 4 batches of 625. Those that
+// work at once divide apply.parallel among them.
+func (r *run) batches(stage int) []activities.Batch {
+	stragglers, first, count := r.stragglers(stage), r.first(stage), r.State.Stages[stage].Cohort
 	size := max(1, r.spec.Apply.Batch)
 	n := (count + size - 1) / size
 	if n > 1 {
 		n = min(count, (n+batchesAtOnce-1)/batchesAtOnce*batchesAtOnce)
 	}
-	share := max(1, parallel/min(n, batchesAtOnce))
+	share := max(1, r.spec.Apply.Parallel/min(n, batchesAtOnce))
 	out := make([]activities.Batch, 0, n)
 	for i := range n {
 		from, to := count*i/n, count*(i+1)/n
-		b := activities.Batch{Plan: r.planned.Digest, From: first + from, To: first + to, Parallel: share}
+		b := activities.Batch{Plan: r.Planned.Digest, From: first + from, To: first + to, Parallel: share}
 		if stragglers != nil { // each batch carries its own targets only
 			b.From, b.To, b.Stragglers = 0, to-from, stragglers[from:to]
 		}
@@ -41,7 +41,7 @@ func (r *run) first(stage int) int {
 	if r.stragglers(stage) != nil {
 		return 0
 	}
-	return r.planned.Stages[stage].From
+	return r.Planned.Stages[stage].From
 }
 
 // eachBatch calls f for 0..n-1, some at once, and answers the first error in
@@ -49,19 +49,19 @@ func (r *run) first(stage int) int {
 func eachBatch(ctx workflow.Context, n, atOnce int, halt func() bool, f func(ctx workflow.Context, i int) error) error {
 	errs := make([]error, n)
 	next, running := 0, 0
-	stop := func() bool {
+	failed := func() error {
 		for _, err := range errs {
 			if err != nil {
-				return true
+				return err
 			}
 		}
-		return halt() || ctx.Err() != nil
+		return ctx.Err()
 	}
 	for range min(n, atOnce) {
 		running++
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			defer func() { running-- }()
-			for next < n && !stop() {
+			for next < n && failed() == nil && !halt() {
 				i := next
 				next++
 				errs[i] = f(ctx, i)
@@ -72,12 +72,7 @@ func eachBatch(ctx workflow.Context, n, atOnce int, halt func() bool, f func(ctx
 	if err := workflow.Await(waiter, func() bool { return running == 0 }); err != nil {
 		return err
 	}
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
+	return failed()
 }
 
 // span names the targets of a batch in a summary, for example "apply 2.0.0 to targets

@@ -15,16 +15,22 @@ import (
 // Carried is all that a rollout knows. It takes it along when it continues as new because
 // its history has grown long.
 type Carried struct {
-	State     rollout.State          `json:"state"`
-	Planned   activities.Planned     `json:"planned"`
-	Touched   []exposure             `json:"touched,omitempty"`
-	Roster    roster                 `json:"roster"`
-	Judged    activities.HealthInput `json:"judged"`
-	Suspended *suspendedStep         `json:"suspended,omitempty"`
-	Back      *wayBack               `json:"back,omitempty"`
-	Announced []string               `json:"announced,omitempty"`
-	// First is the run that has the submission as it was sent.
-	First string `json:"first"`
+	State   rollout.State      `json:"state"`
+	Planned activities.Planned `json:"planned"`
+	// Touched are the batches with targets that the rollout has changed, or may have
+	// changed, oldest first.
+	Touched []exposure `json:"touched,omitempty"`
+	// Roster knows the targets that do not go as the plan has it.
+	Roster roster `json:"roster"`
+	// Judged is what the current stage is judged by.
+	Judged activities.HealthInput `json:"judged"`
+	// Suspended is where the judging of the current stage stood when the rollout
+	// continued as new; nil otherwise.
+	Suspended *suspendedStep `json:"suspended,omitempty"`
+	// Back is the way back; nil until it has begun, and never left again.
+	Back *wayBack `json:"back,omitempty"`
+	// Announced are the events for which a notification was started.
+	Announced []string `json:"announced,omitempty"`
 }
 
 // suspendedStep is where the judging of a stage stands between two steps.
@@ -53,29 +59,20 @@ const maxCarried = 1 << 20
 // historyFull says that the rollout should go on in a new run. After an abort, the way
 // back begins first, in this run.
 func (r *run) historyFull() bool {
-	going := r.state.Aborted != nil && r.back == nil
+	going := r.State.Aborted != nil && r.Back == nil
 	if !workflow.GetInfo(r.base).GetContinueAsNewSuggested() || going || r.tooMuch {
 		return false
 	}
-	r.tooMuch = rollout.JSONSize(r.carried()) > maxCarried
+	r.tooMuch = rollout.JSONSize(r.Carried) > maxCarried
 	return !r.tooMuch
-}
-
-// carried is what goes along into a new run.
-func (r *run) carried() Carried {
-	return Carried{
-		State: r.state, Planned: r.planned, Touched: r.touched, Roster: r.roster,
-		Judged: r.judged, Suspended: r.suspended, Back: r.back, Announced: r.announced, First: workflow.GetInfo(r.base).FirstRunID,
-	}
 }
 
 // continueAsNew goes on in a new run. No signal is lost: what has arrived is applied and
 // carried along, and one that arrives meanwhile makes the server repeat this task.
 func (r *run) continueAsNew(ctx workflow.Context) error {
 	next := r.sub
-	c := r.carried()
-	next.Carried = &c
-	if len(next.FleetData)+rollout.JSONSize(c) > maxCarried {
+	next.Carried = &r.Carried
+	if len(next.FleetData)+rollout.JSONSize(r.Carried) > maxCarried {
 		next.FleetData = nil // the first run has it
 	}
 	return workflow.NewContinueAsNewError(ctx, connect.WorkflowType, next)
@@ -83,16 +80,14 @@ func (r *run) continueAsNew(ctx workflow.Context) error {
 
 // restore takes up what an earlier run has carried here.
 func (r *run) restore(c Carried) {
-	r.state, r.planned, r.touched, r.roster = c.State, c.Planned, c.Touched, c.Roster
-	r.judged, r.suspended, r.back = c.Judged, c.Suspended, c.Back
-	r.announced = c.Announced
-	if r.back != nil {
-		r.back.run = r
+	r.Carried = c
+	if r.Back != nil {
+		r.Back.run = r
 	}
-	if r.state.Aborted != nil {
+	if r.State.Aborted != nil {
 		r.cancelForward()
 	}
-	for range r.roster.Sweeps {
+	for range r.Roster.Sweeps {
 		r.spec.Stages = append(r.spec.Stages, r.sweepStage())
 	}
 }

@@ -36,8 +36,8 @@ func (o *roster) noteExposed(ids []string, noted bool) {
 // noteMoved notes targets that are at another address now: an earlier batch would take
 // back the host at the old address. Those that were reached are exposed.
 func (o *roster) noteMoved(ts []fleet.Target) {
-	out := idSet(o.unreached())
-	gone := idSet(ids(ts))
+	out := fleet.Set(o.unreached())
+	gone := fleet.Set(fleet.IDs(ts))
 	for i, c := range o.Exposed {
 		if gone[c.ID] {
 			o.Exposed[i].Noted = false

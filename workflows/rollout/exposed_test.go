@@ -82,12 +82,12 @@ func TestMovedTargetsAreExposedOnce(t *testing.T) {
 	moved := fleet.Target{ID: w.plan.Order[7].ID, Address: "elsewhere:80"}
 	w.relisted = func(in activities.RelistInput) (activities.Relisted, error) {
 		if len(in.Known) > 0 {
-			return activities.Relisted{Targets: 20}, nil
+			return activities.Relisted{}, nil
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.releases[moved.ID], w.fences[moved.ID] = "1.0.0", 0
-		return activities.Relisted{Targets: 20, Moved: []fleet.Target{moved}}, nil
+		return activities.Relisted{Moved: []fleet.Target{moved}}, nil
 	}
 	most := w.mostExposed()
 	out := w.run(s)

@@ -38,13 +38,13 @@ const maxHolds = 20
 // has suspended it.
 func (r *run) newJudging(stage int) *judging {
 	j := &judging{run: r, stage: stage}
-	if r.suspended != nil {
-		j.suspendedStep, r.suspended = *r.suspended, nil
+	if r.Suspended != nil {
+		j.suspendedStep, r.Suspended = *r.Suspended, nil
 		return j
 	}
 	s := r.spec.Stages[stage]
-	j.suspendedStep = suspendedStep{Step: stepBake, Clock: s.Bake.Std(), HoldLeft: s.DecideWithin.Std(), Input: r.judged}
-	r.state.Promotion = nil // a promote is for the stage that it was sent to
+	j.suspendedStep = suspendedStep{Step: stepBake, Clock: s.Bake.Std(), HoldLeft: s.DecideWithin.Std(), Input: r.Judged}
+	r.State.Promotion = nil // a promote is for the stage that it was sent to
 	return j
 }
 
@@ -65,7 +65,7 @@ func (j *judging) untilPassed() error {
 		}
 		if errors.Is(err, errContinueAsNew) {
 			rest := j.suspendedStep
-			j.run.suspended = &rest
+			j.run.Suspended = &rest
 		}
 		if err != nil || passed {
 			return err
@@ -75,7 +75,7 @@ func (j *judging) untilPassed() error {
 
 // bake watches for as long as the stage bakes.
 func (j *judging) bake() error {
-	r, s := j.run, &j.run.state.Stages[j.stage]
+	r, s := j.run, &j.run.State.Stages[j.stage]
 	why, until := fmt.Sprintf("watching %s for %s", s.Name, s.Bake), unsettled
 	if a := r.spec.Stages[j.stage].Adaptive; a != nil {
 		why = fmt.Sprintf("watching %s for %s to %s, until every check has shown to be less than %s worse", s.Name, a.Min, s.Bake, a.Enough)
@@ -115,13 +115,13 @@ func (j *judging) decide() (bool, error) {
 // override is what a person has decided of the stage, if it holds for a report; nil if
 // nobody has.
 func (j *judging) override(of health.Report) *rollout.Control {
-	if p := j.run.state.Promotion; p != nil || j.Passed == nil {
+	if p := j.run.State.Promotion; p != nil || j.Passed == nil {
 		return p
 	}
 	return j.Passed.For(of)
 }
 
-func (j *judging) overridden() bool { return j.run.state.Promotion != nil }
+func (j *judging) overridden() bool { return j.run.State.Promotion != nil }
 
 // blocked says what keeps a stage that passed from being left; empty if nothing.
 func (j *judging) blocked() string { return j.run.blocked(j.stage + 1) }
@@ -139,7 +139,7 @@ func (j *judging) wait() error {
 			return err
 		}
 	}
-	r.enter(rollout.PhaseBake, "looking again before "+r.state.Stages[j.stage].Name+" is left")
+	r.enter(rollout.PhaseBake, "looking again before "+r.State.Stages[j.stage].Name+" is left")
 	j.Step = stepGate
 	return nil
 }
@@ -148,7 +148,7 @@ func (j *judging) wait() error {
 // decides, or the stage's time to decide is over.
 func (j *judging) hold() error {
 	r, s := j.run, j.run.spec.Stages[j.stage]
-	gates := r.state.Stages[j.stage].Gates
+	gates := r.State.Stages[j.stage].Gates
 	g := gates[len(gates)-1]
 	person := s.Undecided == spec.UndecidedWait
 	over := j.HoldLeft <= 0 || j.Holds > maxHolds
@@ -157,7 +157,7 @@ func (j *judging) hold() error {
 	}
 	clock, next := j.HoldLeft, fmt.Sprintf("goes back in %s unless that changes", spec.Duration(j.HoldLeft.Round(time.Second)))
 	if over {
-		clock, next = forever, fmt.Sprintf("waits for a person: sluice promote %[1]s --why … or sluice abort %[1]s", r.state.Unit)
+		clock, next = forever, fmt.Sprintf("waits for a person: sluice promote %[1]s --why … or sluice abort %[1]s", r.State.Unit)
 	} else if person {
 		next = fmt.Sprintf("asks a person in %s unless that changes", spec.Duration(j.HoldLeft.Round(time.Second)))
 	}
@@ -178,8 +178,8 @@ func (j *judging) hold() error {
 
 // gate evaluates the stage once more and decides.
 func (j *judging) gate() (rollout.Gate, error) {
-	r, name := j.run, j.run.state.Stages[j.stage].Name
-	r.state.Phase, r.state.Why = rollout.PhaseGate, "evaluating the checks of "+name+" once more"
+	r, name := j.run, j.run.State.Stages[j.stage].Name
+	r.State.Phase, r.State.Why = rollout.PhaseGate, "evaluating the checks of "+name+" once more"
 	o := options("decide on "+name, gateTimeout)
 	o.ScheduleToCloseTimeout = gateTimeout + r.spec.Stages[j.stage].DecideWithin.Std()
 	now := workflow.Now(r.ctx)
@@ -203,7 +203,7 @@ func (j *judging) gate() (rollout.Gate, error) {
 		baked := spec.Duration((s.Bake.Std() - j.Clock).Round(time.Second))
 		g.Why += fmt.Sprintf(", after %s of at most %s: shown to be less than %s worse", baked, s.Bake, s.Adaptive.Enough)
 	}
-	r.state.Promotion, j.Passed = nil, nil
+	r.State.Promotion, j.Passed = nil, nil
 	j.record(g)
 	return g, nil
 }
@@ -211,7 +211,7 @@ func (j *judging) gate() (rollout.Gate, error) {
 // record keeps a decision with its evidence. The resolved queries are kept of the
 // newest only: a state must fit into a payload.
 func (j *judging) record(g rollout.Gate) {
-	s := &j.run.state.Stages[j.stage]
+	s := &j.run.State.Stages[j.stage]
 	if n := len(s.Gates); n > 0 {
 		s.Gates[n-1].Report = rollout.WithoutQueries(s.Gates[n-1].Report)
 	}

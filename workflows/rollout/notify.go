@@ -40,14 +40,14 @@ func (r *run) announce(p rollout.Phase, why string) {
 	e := r.event(p, why)
 	once := e.Stage + "/" + e.Event
 	if p == rollout.PhaseLocked {
-		once += r.lock()
+		once += fmt.Sprint("/try ", r.Back.Tries) // the next lock is announced, too
 	}
-	if slices.Contains(r.announced, once) {
+	if slices.Contains(r.Announced, once) {
 		return
 	}
-	r.announced = append(r.announced, once)
+	r.Announced = append(r.Announced, once)
 	ctx := workflow.WithChildOptions(r.base, workflow.ChildWorkflowOptions{
-		WorkflowID:        fmt.Sprintf("notify:%s:%s:%d", r.state.Unit, e.RunID, len(r.announced)),
+		WorkflowID:        fmt.Sprintf("notify:%s:%s:%d", r.State.Unit, e.RunID, len(r.Announced)),
 		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON,
 		StaticSummary:     e.Text,
 	})
@@ -61,11 +61,6 @@ func (r *run) announce(p rollout.Phase, why string) {
 	})
 }
 
-// lock names this lock, so that the next one is announced, too.
-func (r *run) lock() string {
-	return fmt.Sprint("/try ", r.back.Tries)
-}
-
 // awaitNotifications waits until the server has taken every notification. It does not
 // wait for any receiver.
 func (r *run) awaitNotifications() {
@@ -77,14 +72,11 @@ const mostNamed = 20
 
 // event is what a notification says of a phase.
 func (r *run) event(p rollout.Phase, why string) notify.Event {
-	s := r.state
+	s := r.State
 	e := notify.Event{
 		Event: string(p), Unit: s.Unit, Release: s.Release, Why: why, By: s.By, At: workflow.Now(r.base),
 		WorkflowID: workflow.GetInfo(r.base).WorkflowExecution.ID, RunID: workflow.GetInfo(r.base).WorkflowExecution.RunID,
-		Targets: s.Targets, Exposed: s.Exposed, Text: fmt.Sprintf("%s %s: %s: %s", s.Unit, s.Release, p, why),
-	}
-	if len(s.Stages) > 0 {
-		e.Stage = s.Stages[s.Stage].Name
+		Stage: s.StageName(), Targets: s.Targets, Exposed: s.Exposed, Text: fmt.Sprintf("%s %s: %s: %s", s.Unit, s.Release, p, why),
 	}
 	if s.Outcome != nil {
 		for _, t := range s.Outcome.NotReverted[:min(len(s.Outcome.NotReverted), mostNamed)] {

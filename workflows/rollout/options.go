@@ -5,8 +5,6 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
-
-	"github.com/sluicehq/sluice/internal/connect"
 )
 
 // heartbeatTimeout is how soon a dead worker's activity is started elsewhere.
@@ -31,20 +29,6 @@ func options(summary string, timeout time.Duration) workflow.ActivityOptions {
 // what they cost the server.
 func looking(o workflow.ActivityOptions, every time.Duration) workflow.ActivityOptions {
 	o.HeartbeatTimeout = min(max(heartbeatTimeout, 3*every), time.Minute)
-	return o
-}
-
-// applying adds that a cancelled apply is waited for, so that the way back does
-// not race it.
-func applying(o workflow.ActivityOptions) workflow.ActivityOptions {
-	o.WaitForCancellation = true
-	return o
-}
-
-// urgent adds that the activity waits behind no other kind.
-func urgent(o workflow.ActivityOptions) workflow.ActivityOptions {
-	o.TaskQueue = connect.RollbackQueue
-	o.Priority = temporal.Priority{PriorityKey: 1}
 	return o
 }
 

@@ -111,9 +111,9 @@ func TestJoinersAreSwept(t *testing.T) {
 			case tc.trouble != nil:
 				return activities.Relisted{}, temporal.NewNonRetryableApplicationError(tc.trouble.Error(), activities.ErrTypeInvalid, nil)
 			case slices.Contains(in.Known, "new"):
-				return activities.Relisted{Targets: 21}, nil
+				return activities.Relisted{}, nil
 			}
-			return activities.Relisted{Targets: 21, Joined: []fleet.Target{{ID: "new", Address: "new:80"}}}, nil
+			return activities.Relisted{Joined: []fleet.Target{{ID: "new", Address: "new:80"}}}, nil
 		}
 		w.health = func(stage int, _ time.Duration) health.Verdict {
 			if tc.harm && stage == 4 {
@@ -147,7 +147,7 @@ func TestLeaversAreNamed(t *testing.T) {
 	w.leave(s, 60)
 	gone := w.plan.Order[60].ID
 	w.relisted = func(activities.RelistInput) (activities.Relisted, error) {
-		return activities.Relisted{Targets: 99, Left: []string{gone}}, nil
+		return activities.Relisted{Left: []string{gone}}, nil
 	}
 	out := w.run(s)
 	require.Equal(t, rollout.PhasePromoted, out.Outcome.Result)

@@ -13,7 +13,7 @@ import (
 func (r *run) preflight() error {
 	r.enter(rollout.PhasePreflight, "looking whether the fleet is healthy before the change")
 	wait := r.spec.Stages[0].DecideWithin.Std()
-	in := activities.PreflightInput{Plan: r.planned.Digest, Until: workflow.Now(r.ctx).Add(wait), Earlier: r.sub.Earlier}
+	in := activities.PreflightInput{Plan: r.Planned.Digest, Until: workflow.Now(r.ctx).Add(wait), Earlier: r.sub.Earlier}
 	var report health.Report
 	o := looking(options("look at the fleet before the change", wait+gateTimeout), r.spec.Health.Every.Std())
 	if err := r.do(r.ctx, o, activities.TypePreflight, in, &report); err != nil {
@@ -23,10 +23,10 @@ func (r *run) preflight() error {
 	g.Decision, g.Why = rollout.Admit(report, r.sub.Override)
 	if o := r.sub.Override; o != nil && g.Decision == rollout.Promote && report.Verdict() != health.Pass {
 		g.Override = &rollout.Control{
-			Signal: "start", By: rollout.PlainText(o.By), Why: rollout.PlainText(o.Why), At: r.state.StartedAt, Override: true,
+			Signal: "start", By: rollout.PlainText(o.By), Why: rollout.PlainText(o.Why), At: r.State.StartedAt, Override: true,
 		}
 	}
-	r.state.Preflight = &g
+	r.State.Preflight = &g
 	if g.Decision == rollout.Refuse {
 		return &failure{refused: true, why: "the fleet is not healthy before the change: " + g.Why, report: &g.Report}
 	}

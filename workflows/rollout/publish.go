@@ -13,10 +13,10 @@ type attributes struct{ stage, phase, outcome string }
 
 // enter notes what the rollout does now, where people look for it.
 func (r *run) enter(p rollout.Phase, why string) {
-	if p != r.state.Phase {
+	if p != r.State.Phase {
 		workflow.GetMetricsHandler(r.base).WithTags(map[string]string{"phase": string(p)}).Counter("sluice_rollout_phases").Inc(1)
 	}
-	r.state.Phase, r.state.Why = p, why
+	r.State.Phase, r.State.Why = p, why
 	r.index()
 	r.publish()
 	r.announce(p, why)
@@ -25,21 +25,9 @@ func (r *run) enter(p rollout.Phase, why string) {
 // index updates the search attributes, on changes that are worth an event: a
 // new stage, waiting for a person, going back, the end.
 func (r *run) index() {
-	now := attributes{phase: "running"}
-	if len(r.state.Stages) > 0 {
-		now.stage = r.state.Stages[r.state.Stage].Name
-	}
-	switch r.state.Phase {
-	case rollout.PhaseApproval, rollout.PhaseHold, rollout.PhaseRollback, rollout.PhaseLocked:
-		now.phase = string(r.state.Phase)
-	case rollout.PhaseVerify:
-		now.phase = string(rollout.PhaseRollback)
-	}
-	if o := r.state.Outcome; o != nil {
+	now := attributes{stage: r.State.StageName(), phase: string(r.State.Phase.Indexed())}
+	if o := r.State.Outcome; o != nil {
 		now.outcome = string(o.Result)
-		if r.ended {
-			now.phase = now.outcome
-		}
 	}
 	if now == r.shown {
 		return
@@ -59,5 +47,5 @@ func (r *run) index() {
 
 // publish puts the state into the workflow's details in the Web UI.
 func (r *run) publish() {
-	workflow.SetCurrentDetails(r.base, rollout.Details(r.state))
+	workflow.SetCurrentDetails(r.base, rollout.Details(r.State))
 }

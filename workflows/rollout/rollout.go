@@ -10,9 +10,47 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
+
+// Submission is what the CLI sends to start a rollout.
+type Submission struct {
+	// Spec is complete: defaults are filled in.
+	Spec spec.Spec `json:"spec"`
+	// FleetDigest names the fleet's snapshot; FleetData is the snapshot itself,
+	// gzipped canonical JSON, unless it was too large to send and lies in the
+	// store that the workers share.
+	FleetDigest string `json:"fleetDigest"`
+	FleetData   []byte `json:"fleetData,omitempty"`
+	// By is who started the rollout.
+	By string `json:"by"`
+	// Override says why the rollout may start on a fleet that is not healthy; nil
+	// when it may not.
+	Override *rollout.ControlRequest `json:"override,omitempty"`
+	// Earlier are when other rollouts of the unit ran, lately and as far as is known: what
+	// targets showed then is not how they usually are.
+	Earlier []source.Span `json:"earlier,omitempty"`
+	// Carried is set by a rollout that continues as new, and by nobody else.
+	Carried *Carried `json:"carried,omitempty"`
+}
+
+// registry is a worker, or a test environment.
+type registry interface {
+	RegisterWorkflowWithOptions(w any, options workflow.RegisterOptions)
+}
+
+// Register gives a worker the workflows of this package, by their names on the wire.
+func Register(w registry) { register(w, rollout.Signals()) }
+
+// register does so for a rollout that takes the given signals.
+func register(w registry, signals []rollout.Signal) {
+	steered := func(ctx workflow.Context, sub Submission) (rollout.State, error) { return execute(ctx, sub, signals) }
+	w.RegisterWorkflowWithOptions(steered, workflow.RegisterOptions{Name: connect.WorkflowType})
+	w.RegisterWorkflowWithOptions(Notify, workflow.RegisterOptions{Name: connect.NotifyType})
+}
 
 // execute takes a release across a fleet stage by stage. It ends without an error
 // however the rollout ended: the result says how. Register gives it the signals.
@@ -26,7 +64,7 @@ func execute(ctx workflow.Context, sub Submission, signals []rollout.Signal) (ro
 	if errors.Is(again, errContinueAsNew) {
 		return rollout.State{}, r.continueAsNew(ctx)
 	}
-	return rollout.TrimToPayload(r.state), nil
+	return rollout.TrimToPayload(r.State), nil
 }
 
 // run is one run of the workflow.
@@ -40,25 +78,8 @@ type run struct {
 	// that have arrived together.
 	inboxes []inbox
 	// spec is the submission's, with a stage for every sweep.
-	spec    spec.Spec
-	state   rollout.State
-	planned activities.Planned
-	// touched are the batches with targets that the rollout has changed, or may have
-	// changed, oldest first.
-	touched []exposure
-	// roster knows the targets that do not go as the plan has it.
-	roster roster
-	// back is the way back; nil until it has begun, and never left again.
-	back *wayBack
-	// judged is what the current stage is judged by.
-	judged activities.HealthInput
-	// suspended is where the judging of the current stage stood when the rollout
-	// continued as new; nil otherwise.
-	suspended *suspendedStep
-	// ended is set with the last outcome.
-	ended bool
-	// announced are the events for which a notification was started.
-	announced []string
+	spec spec.Spec
+	Carried
 	// starting is how many notifications the server has not taken yet.
 	starting int
 	// tooMuch is set once the rollout knows more than it can carry into a new run.
@@ -81,7 +102,7 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 	r := &run{base: base, sub: sub, spec: sub.Spec}
 	r.ctx, r.cancelForward = workflow.WithCancel(ctx)
 	info := workflow.GetInfo(ctx)
-	r.state = rollout.State{
+	r.State = rollout.State{
 		Unit: sub.Spec.Unit, Release: sub.Spec.Release, By: sub.By,
 		Fence: fence(info.WorkflowStartTime), StartedAt: info.WorkflowStartTime,
 		Phase: rollout.PhasePlanning, Why: "cutting the fleet into cohorts",
@@ -89,8 +110,8 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 	if sub.Carried != nil {
 		r.restore(*sub.Carried)
 	}
-	r.roster.state = &r.state
-	status := func() (rollout.State, error) { return rollout.TrimToPayload(r.state), nil }
+	r.Roster.state = &r.State
+	status := func() (rollout.State, error) { return rollout.TrimToPayload(r.State), nil }
 	if err := workflow.SetQueryHandler(ctx, rollout.QueryStatus, status); err != nil {
 		return nil, fmt.Errorf("answer status queries: %w", err)
 	}
@@ -106,20 +127,20 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 func fence(start time.Time) int64 { return start.UnixMilli() * 2 }
 
 // backFence is the fence of the way back: a late apply must not overwrite it.
-func (r *run) backFence() int64 { return r.state.Fence + 1 }
+func (r *run) backFence() int64 { return r.State.Fence + 1 }
 
 // run walks the stages and, when one does not pass, goes back. Its only error is
 // errContinueAsNew.
 func (r *run) run() error {
-	if r.back != nil {
-		return r.back.finish()
+	if r.Back != nil {
+		return r.Back.finish()
 	}
 	err := r.forward()
 	switch {
-	case r.state.Aborted == nil && errors.Is(err, errContinueAsNew):
+	case r.State.Aborted == nil && errors.Is(err, errContinueAsNew):
 		return err
-	case r.state.Aborted == nil && err == nil:
-		r.end(r.promoted())
+	case r.State.Aborted == nil && err == nil:
+		r.conclude(r.promoted(), rollout.PhasePromoted)
 	default:
 		return r.rollback(err)
 	}
@@ -128,24 +149,24 @@ func (r *run) run() error {
 
 // promoted words the outcome of a rollout whose every stage has passed.
 func (r *run) promoted() rollout.Outcome {
-	o := rollout.Outcome{Result: rollout.PhasePromoted, Touched: r.changed(), Unreached: r.state.Unreached}
-	o.Why = fmt.Sprintf("all %d targets run %s", r.state.Targets, r.state.Release)
+	o := rollout.Outcome{Result: rollout.PhasePromoted, Touched: r.changed(), Unreached: r.State.Unreached}
+	o.Why = fmt.Sprintf("all %d targets run %s", r.State.Targets, r.State.Release)
 	if n := len(o.Unreached); n > 0 {
 		o.Why = fmt.Sprintf("%d of %d targets run %s, %d left out",
-			r.state.Targets-n, r.state.Targets, r.state.Release, n)
+			r.State.Targets-n, r.State.Targets, r.State.Release, n)
 	}
 	return o
 }
 
 // forward promotes stage after stage. Its error says why it stopped.
 func (r *run) forward() error {
-	if r.state.Preflight == nil {
+	if r.State.Preflight == nil {
 		if err := r.prepare(); err != nil {
 			return err
 		}
 	}
-	for i := r.state.Stage; ; i++ {
-		if i == len(r.state.Stages) {
+	for i := r.State.Stage; ; i++ {
+		if i == len(r.State.Stages) {
 			if more, err := r.gather(); err != nil || !more {
 				return err
 			}
@@ -168,19 +189,19 @@ func (r *run) prepare() error {
 
 // plan pins the fleet's snapshot and cuts it, once.
 func (r *run) plan() error {
-	if r.planned.Digest != "" {
+	if r.Planned.Digest != "" {
 		return nil
 	}
 	in := activities.PlanInput{Spec: r.sub.Spec, FleetDigest: r.sub.FleetDigest, FleetData: r.sub.FleetData}
-	err := r.do(r.ctx, options("cut the fleet into cohorts", 5*time.Minute), activities.TypePlan, in, &r.planned)
+	err := r.do(r.ctx, options("cut the fleet into cohorts", 5*time.Minute), activities.TypePlan, in, &r.Planned)
 	if err != nil {
 		return err
 	}
-	r.planned.FleetData = nil // the history has it
-	r.state.Plan, r.state.Targets = r.planned.Digest, r.planned.Targets
+	r.Planned.FleetData = nil // the history has it
+	r.State.Plan, r.State.Targets = r.Planned.Digest, r.Planned.Targets
 	for i, s := range r.spec.Stages {
-		r.state.Stages = append(r.state.Stages, rollout.StageState{
-			Name: s.Name, Cohort: r.planned.Stages[i].Size(), Reach: r.planned.Stages[i].To,
+		r.State.Stages = append(r.State.Stages, rollout.StageState{
+			Name: s.Name, Cohort: r.Planned.Stages[i].Size(), Reach: r.Planned.Stages[i].To,
 			Bake: s.Bake, Approval: s.Approval,
 		})
 	}
@@ -190,24 +211,19 @@ func (r *run) plan() error {
 // changed is how many targets the rollout changed, or may have.
 func (r *run) changed() int {
 	n := 0
-	for _, t := range r.touched {
+	for _, t := range r.Touched {
 		n += t.Count
 	}
 	return n
 }
 
-// end records the outcome where everybody looks for it.
-func (r *run) end(o rollout.Outcome) {
-	r.ended = true
-	r.conclude(o, o.Result)
-}
-
-// conclude shows an outcome. A locked unit shows one and may show another later.
+// conclude records an outcome where everybody looks for it. Phase p is its result, or
+// locked: a locked unit may show another outcome later.
 func (r *run) conclude(o rollout.Outcome, p rollout.Phase) {
 	o.EndedAt = workflow.Now(r.base)
-	if o.Stage == "" && o.Result != rollout.PhasePromoted && len(r.state.Stages) > 0 {
-		o.Stage = r.state.Stages[r.state.Stage].Name
+	if o.Result != rollout.PhasePromoted {
+		o.Stage = r.State.StageName()
 	}
-	r.state.Outcome = &o
+	r.State.Outcome = &o
 	r.enter(p, o.Why)
 }

@@ -51,7 +51,7 @@ func (o *roster) leaveOut(ts []activities.Trouble) {
 	if len(ts) == 0 {
 		return
 	}
-	known := idSet(o.unreached())
+	known := fleet.Set(o.unreached())
 	for _, t := range ts {
 		if known[t.ID] {
 			continue
@@ -98,14 +98,14 @@ func (o *roster) afterPlan() []fleet.Target {
 // listed any more. It also answers how many targets the fleet has more than was known.
 func (o *roster) candidates(now activities.Relisted) (all []fleet.Target, more int) {
 	before := o.afterPlan()
-	known := idSet(ids(before))
+	known := fleet.Set(fleet.IDs(before))
 	for _, t := range now.Joined {
 		if !known[t.ID] {
 			more++
 		}
 	}
 	all = slices.Concat(now.Joined, now.Moved)
-	out, listed := idSet(o.unreached()), idSet(ids(all))
+	out, listed := fleet.Set(o.unreached()), fleet.Set(fleet.IDs(all))
 	room := maxPending
 	for _, t := range before {
 		if !out[t.ID] || listed[t.ID] {
@@ -129,7 +129,7 @@ func (o *roster) update(found activities.Stragglers, candidates []fleet.Target, 
 	before := o.state.Unreached
 	o.state.Unreached = nil
 	o.leaveOut(found.Still)
-	ready, named := idSet(ids(found.Ready)), idSet(o.unreached())
+	ready, named := fleet.Set(fleet.IDs(found.Ready)), fleet.Set(o.unreached())
 	for _, t := range before { // nothing new is known of them
 		if !ready[t.ID] && !named[t.ID] {
 			named[t.ID] = true
@@ -141,7 +141,7 @@ func (o *roster) update(found activities.Stragglers, candidates []fleet.Target, 
 			o.state.Unreached = append(o.state.Unreached, rollout.TargetTrouble{ID: t.ID, Reason: "joined late, and did not answer"})
 		}
 	}
-	gone := idSet(left)
+	gone := fleet.Set(left)
 	for i, t := range o.state.Unreached {
 		if gone[t.ID] {
 			o.state.Unreached[i].Reason = "has left the fleet"
@@ -152,7 +152,7 @@ func (o *roster) update(found activities.Stragglers, candidates []fleet.Target, 
 
 // stillPending are the targets that came after the plan and are left out.
 func (o *roster) stillPending(candidates []fleet.Target) []fleet.Target {
-	out, listed := idSet(o.unreached()), idSet(ids(candidates))
+	out, listed := fleet.Set(o.unreached()), fleet.Set(fleet.IDs(candidates))
 	all := slices.Clone(candidates)
 	for _, t := range o.afterPlan() {
 		if !listed[t.ID] {
@@ -178,22 +178,6 @@ func (o *roster) moved(now activities.Relisted) []fleet.Target {
 		if was, ok := at[t.ID]; !ok || was != t.Address {
 			out = append(out, t)
 		}
-	}
-	return out
-}
-
-func ids(ts []fleet.Target) []string {
-	out := make([]string, len(ts))
-	for i, t := range ts {
-		out[i] = t.ID
-	}
-	return out
-}
-
-func idSet(ids []string) map[string]bool {
-	out := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		out[id] = true
 	}
 	return out
 }

@@ -19,7 +19,6 @@ import (
 // joining is a listed fleet that targets join. It is listed as often as listings says;
 // from then on it cannot be listed any more.
 func (w *world) joining(listings int, ids ...string) spec.Spec {
-	n := len(w.releases)
 	for _, id := range ids {
 		w.releases[id] = "1.0.0"
 	}
@@ -28,7 +27,7 @@ func (w *world) joining(listings int, ids ...string) spec.Spec {
 			return activities.Relisted{}, temporal.NewNonRetryableApplicationError("no such command",
 				activities.ErrTypeInvalid, errors.New("exit 1"))
 		}
-		out := activities.Relisted{Targets: n + len(ids)}
+		var out activities.Relisted
 		for _, id := range ids {
 			if !slices.Contains(in.Known, id) {
 				out.Joined = append(out.Joined, fleet.Target{ID: id, Address: id + ":80"})

@@ -54,7 +54,7 @@ func (r *run) applyPendingSignals(ctx workflow.Context) {
 func (r *run) applySome() bool {
 	n := 0
 	for _, in := range r.inboxes {
-		if in.signal.Name == rollout.SignalAbort && r.ctx.Err() != nil && !r.state.GoingBack() {
+		if in.signal.Name == rollout.SignalAbort && r.ctx.Err() != nil && !r.State.GoingBack() {
 			r.receive(in.signal, rollout.ControlRequest{By: "a Temporal cancellation"})
 			n++
 		}
@@ -71,8 +71,8 @@ func (r *run) applySome() bool {
 
 // receive applies one signal. An abort cancels what goes forward at once.
 func (r *run) receive(s rollout.Signal, req rollout.ControlRequest) {
-	s.Receive(&r.state, req, workflow.Now(r.base))
-	if r.state.Aborted != nil {
+	s.Receive(&r.State, req, workflow.Now(r.base))
+	if r.State.Aborted != nil {
 		r.cancelForward()
 	}
 }

@@ -23,15 +23,15 @@ func (f *failure) Error() string { return f.why }
 
 // validate asks the first cohort's targets whether they could run the release.
 func (r *run) validate() error {
-	b := r.batches(0, r.spec.Apply.Parallel)[0] // a refusal of one is one of all
+	b := r.batches(0)[0] // a refusal of one is one of all
 	var refusals []activities.Trouble
 	err := r.do(r.ctx, options("ask the first targets whether they can run the release", batchTimeout), activities.TypeValidate,
-		activities.ApplyInput{Batch: b, Fence: r.state.Fence}, &refusals)
+		activities.ApplyInput{Batch: b, Fence: r.State.Fence}, &refusals)
 	if err != nil {
 		return err
 	}
 	if len(refusals) > 0 {
-		return &failure{refused: true, why: fmt.Sprintf("release %s is not valid: %s", r.state.Release, listed(refusals))}
+		return &failure{refused: true, why: fmt.Sprintf("release %s is not valid: %s", r.State.Release, listed(refusals))}
 	}
 	return nil
 }
@@ -60,25 +60,25 @@ func (r *run) approval(i int) error {
 func (r *run) blocked(i int) string {
 	switch {
 	case r.needsApproval(i):
-		return fmt.Sprintf("stage %s needs approval: sluice approve %s", r.state.Stages[i].Name, r.state.Unit)
-	case r.state.Paused != nil:
-		return fmt.Sprintf("paused by %s: sluice resume %s", r.state.Paused.By, r.state.Unit)
+		return fmt.Sprintf("stage %s needs approval: sluice approve %s", r.State.Stages[i].Name, r.State.Unit)
+	case r.State.Paused != nil:
+		return fmt.Sprintf("paused by %s: sluice resume %s", r.State.Paused.By, r.State.Unit)
 	}
 	return ""
 }
 
 func (r *run) needsApproval(i int) bool {
-	return i < len(r.state.Stages) && r.state.Stages[i].Approval == spec.ApprovalRequired && r.state.Stages[i].ApprovedBy == nil
+	return i < len(r.State.Stages) && r.State.Stages[i].Approval == spec.ApprovalRequired && r.State.Stages[i].ApprovedBy == nil
 }
 
 // stage takes one cohort to the release and returns when its gate has promoted.
 func (r *run) stage(i int) error {
-	r.state.Stage = i
-	s := &r.state.Stages[i]
-	if r.suspended == nil && r.historyFull() {
+	r.State.Stage = i
+	s := &r.State.Stages[i]
+	if r.Suspended == nil && r.historyFull() {
 		return errContinueAsNew
 	}
-	if r.suspended == nil {
+	if r.Suspended == nil {
 		exposed, err := r.expose(i)
 		if err != nil {
 			return err
@@ -92,25 +92,25 @@ func (r *run) stage(i int) error {
 	if err := j.untilPassed(); err != nil {
 		return err
 	}
-	r.roster.leaveOutSilent(s.Name, j.Last)
+	r.Roster.leaveOutSilent(s.Name, j.Last)
 	r.passed(i)
 	return nil
 }
 
 // passed notes how far the rollout has come with a stage.
 func (r *run) passed(i int) {
-	s := &r.state.Stages[i]
-	s.DoneAt, s.LeftOut = workflow.Now(r.ctx), len(r.state.Unreached)
+	s := &r.State.Stages[i]
+	s.DoneAt, s.LeftOut = workflow.Now(r.ctx), len(r.State.Unreached)
 	s.Reached = s.Reach - s.LeftOut
 	if r.stragglers(i) != nil { // a sweep is to reach all that there are
-		s.Reached = r.state.Targets - s.LeftOut
+		s.Reached = r.State.Targets - s.LeftOut
 	}
 }
 
 // expose puts the release on the stage's cohort. It answers whether there is anything to
 // judge: of a sweep, all targets may be silent again.
 func (r *run) expose(i int) (bool, error) {
-	s := &r.state.Stages[i]
+	s := &r.State.Stages[i]
 	s.StartedAt = workflow.Now(r.ctx)
 	observed, err := r.observe(i)
 	if err != nil {
@@ -124,14 +124,14 @@ func (r *run) expose(i int) (bool, error) {
 		return false, err
 	}
 	// A pause that arrives while the stage is measured leaves the stage untouched.
-	if err := r.await(r.ctx, func() bool { return r.state.Paused == nil }); err != nil {
+	if err := r.await(r.ctx, func() bool { return r.State.Paused == nil }); err != nil {
 		return false, err
 	}
 	if err := r.apply(i, observed); err != nil {
 		return false, err
 	}
 	s.AppliedAt = workflow.Now(r.ctx)
-	r.judged = activities.HealthInput{
+	r.Judged = activities.HealthInput{
 		StageRef: r.ref(i), Previous: observed[0].Previous.Common, Since: s.AppliedAt, Before: before,
 	}
 	return true, nil
@@ -139,19 +139,19 @@ func (r *run) expose(i int) (bool, error) {
 
 // ref names a stage to the judge.
 func (r *run) ref(i int) activities.StageRef {
-	return activities.StageRef{Plan: r.planned.Digest, Stage: i, Absent: r.roster.unreached(), Stragglers: r.stragglers(i)}
+	return activities.StageRef{Plan: r.Planned.Digest, Stage: i, Absent: r.Roster.unreached(), Stragglers: r.stragglers(i)}
 }
 
 // observe reads what every target of the cohort runs, before anything is applied.
 func (r *run) observe(i int) ([]activities.Observed, error) {
-	s := &r.state.Stages[i]
+	s := &r.State.Stages[i]
 	r.enter(rollout.PhaseObserve, fmt.Sprintf("reading what the %d targets of %s run now", s.Cohort, s.Name))
-	batches := r.batches(i, r.spec.Apply.Parallel)
+	batches := r.batches(i)
 	out := make([]activities.Observed, len(batches))
 	first := r.first(i)
 	err := eachBatch(r.ctx, len(batches), batchesAtOnce, never, func(ctx workflow.Context, n int) error {
 		return r.do(ctx, options(span("observe", s.Name, batches[n], first), batchTimeout), activities.TypeObserve,
-			activities.ObserveInput{Batch: batches[n], Fence: r.state.Fence}, &out[n])
+			activities.ObserveInput{Batch: batches[n], Fence: r.State.Fence}, &out[n])
 	})
 	if err != nil {
 		return nil, err
@@ -160,10 +160,10 @@ func (r *run) observe(i int) ([]activities.Observed, error) {
 	for n, o := range out {
 		trouble = append(trouble, o.Trouble...)
 		s.Already += o.Already
-		r.state.Exposed += r.roster.tally(batches[n], o).Found
+		r.State.Exposed += r.Roster.tally(batches[n], o).Found
 	}
 	if why := r.tolerate(i, trouble); why != "" {
-		return nil, &failure{refused: len(r.touched) == 0, why: fmt.Sprintf("stage %s cannot start: %s", s.Name, why)}
+		return nil, &failure{refused: len(r.Touched) == 0, why: fmt.Sprintf("stage %s cannot start: %s", s.Name, why)}
 	}
 	return out, nil
 }
@@ -171,7 +171,7 @@ func (r *run) observe(i int) ([]activities.Observed, error) {
 // tolerate leaves out targets that do not answer, as many as the stage allows. It answers
 // in words what the stage does not allow; empty if it allows everything.
 func (r *run) tolerate(i int, trouble []activities.Trouble) string {
-	s, allowed := &r.state.Stages[i], r.allowance(i)
+	s, allowed := &r.State.Stages[i], r.allowance(i)
 	quiet, others := silent(trouble)
 	if len(others) > 0 {
 		return listed(trouble)
@@ -183,19 +183,19 @@ func (r *run) tolerate(i int, trouble []activities.Trouble) string {
 		}
 		return why
 	}
-	r.roster.leaveOut(quiet)
-	if len(quiet) > 0 && r.roster.tooManyUnreached() {
-		return fmt.Sprintf("%d targets of the fleet do not answer, more than a rollout can leave out: take them from the fleet, or tolerate fewer",
-			len(r.state.Unreached))
+	r.Roster.leaveOut(quiet)
+	if len(quiet) > 0 && r.Roster.tooManyUnreached() {
+		return fmt.Sprintf("%d targets of the fleet do not answer, more than a rollout can leave out: "+
+			"take them from the fleet, or tolerate fewer", len(r.State.Unreached))
 	}
 	return ""
 }
 
 // baseline measures the stage's targets before they change.
 func (r *run) baseline(i int) (health.Baseline, error) {
-	r.enter(rollout.PhaseObserve, fmt.Sprintf("measuring the targets of %s before the change", r.state.Stages[i].Name))
+	r.enter(rollout.PhaseObserve, fmt.Sprintf("measuring the targets of %s before the change", r.State.Stages[i].Name))
 	var b health.Baseline
-	err := r.do(r.ctx, options("measure "+r.state.Stages[i].Name+" before the change", baselineTimeout), activities.TypeBaseline,
+	err := r.do(r.ctx, options("measure "+r.State.Stages[i].Name+" before the change", baselineTimeout), activities.TypeBaseline,
 		activities.BaselineInput{StageRef: r.ref(i), At: workflow.Now(r.ctx), Earlier: r.sub.Earlier}, &b)
 	return b, err
 }
@@ -203,9 +203,9 @@ func (r *run) baseline(i int) (health.Baseline, error) {
 // apply puts the release on the cohort. It notes how to take a batch back before it starts
 // the batch.
 func (r *run) apply(i int, observed []activities.Observed) error {
-	s := &r.state.Stages[i]
-	r.enter(rollout.PhaseApply, fmt.Sprintf("putting %s on the %d targets of %s", r.state.Release, s.Cohort, s.Name))
-	batches := r.batches(i, r.spec.Apply.Parallel)
+	s := &r.State.Stages[i]
+	r.enter(rollout.PhaseApply, fmt.Sprintf("putting %s on the %d targets of %s", r.State.Release, s.Cohort, s.Name))
+	batches := r.batches(i)
 	first, left := r.first(i), r.allowance(i)-s.Absent
 	var trouble []activities.Trouble
 	halt := func() bool {
@@ -213,16 +213,17 @@ func (r *run) apply(i int, observed []activities.Observed) error {
 		return len(others) > 0 || len(quiet) > left
 	}
 	err := eachBatch(r.ctx, len(batches), batchesAtOnce, halt, func(ctx workflow.Context, n int) error {
-		count := r.roster.tally(batches[n], observed[n])
+		count := r.Roster.tally(batches[n], observed[n])
 		if count.Todo == 0 {
 			return nil
 		}
-		r.touched = append(r.touched, count.exposure(i, batches[n], observed[n]))
-		r.state.Exposed += count.Changing
-		o := applying(options(span("apply "+r.state.Release+" to", s.Name, batches[n], first), batchTimeout))
+		r.Touched = append(r.Touched, count.exposure(i, batches[n], observed[n]))
+		r.State.Exposed += count.Changing
+		o := options(span("apply "+r.State.Release+" to", s.Name, batches[n], first), batchTimeout)
+		o.WaitForCancellation = true // the way back does not race a cancelled apply
 		var out activities.Applied
 		err := r.do(ctx, o, activities.TypeApply, activities.ApplyInput{
-			Batch: batches[n], Fence: r.state.Fence, Previous: observed[n].Previous, Tolerate: left,
+			Batch: batches[n], Fence: r.State.Fence, Previous: observed[n].Previous, Tolerate: left,
 		}, &out)
 		s.Changed += out.Changed
 		trouble = append(trouble, out.Trouble...)
@@ -235,7 +236,7 @@ func (r *run) apply(i int, observed []activities.Observed) error {
 		return &failure{why: fmt.Sprintf("stage %s was not applied: %s", s.Name, why)}
 	}
 	quiet, _ := silent(trouble)
-	r.roster.noteExposed(idsOf(quiet), true)
+	r.Roster.noteExposed(idsOf(quiet), true)
 	return nil
 }
 

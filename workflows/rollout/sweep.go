@@ -16,7 +16,7 @@ import (
 // whether there is one.
 func (r *run) gather() (bool, error) {
 	listed := r.sub.Spec.Fleet.Listed()
-	if len(r.roster.Sweeps) == spec.MaxSweeps || len(r.state.Unreached) == 0 && !listed {
+	if len(r.Roster.Sweeps) == spec.MaxSweeps || len(r.State.Unreached) == 0 && !listed {
 		return false, nil
 	}
 	r.enter(rollout.PhaseObserve, "looking for targets that were left out or have joined")
@@ -24,25 +24,25 @@ func (r *run) gather() (bool, error) {
 	if listed {
 		now = r.relist()
 	}
-	candidates, more := r.roster.candidates(now)
-	if len(candidates) == 0 && len(r.state.Unreached) == 0 {
+	candidates, more := r.Roster.candidates(now)
+	if len(candidates) == 0 && len(r.State.Unreached) == 0 {
 		return false, nil
 	}
-	r.roster.noteMoved(r.roster.moved(now))
+	r.Roster.noteMoved(r.Roster.moved(now))
 	found, err := r.findStragglers(candidates)
 	if err != nil {
 		return false, err
 	}
-	r.state.Targets += more
-	r.roster.update(found, candidates, now.Left)
+	r.State.Targets += more
+	r.Roster.update(found, candidates, now.Left)
 	if len(found.Ready) == 0 {
 		return false, nil
 	}
 	last := r.sweepStage()
-	r.roster.Sweeps = append(r.roster.Sweeps, found.Ready)
+	r.Roster.Sweeps = append(r.Roster.Sweeps, found.Ready)
 	r.spec.Stages = append(slices.Clone(r.spec.Stages), last)
-	r.state.Stages = append(r.state.Stages, rollout.StageState{
-		Name: last.Name, Cohort: len(found.Ready), Reach: r.state.Targets - len(r.state.Unreached), Bake: last.Bake,
+	r.State.Stages = append(r.State.Stages, rollout.StageState{
+		Name: last.Name, Cohort: len(found.Ready), Reach: r.State.Targets - len(r.State.Unreached), Bake: last.Bake,
 	})
 	return true, nil
 }
@@ -50,9 +50,9 @@ func (r *run) gather() (bool, error) {
 // relist asks how the fleet has changed since it was planned. A fleet that cannot be
 // listed any more is no reason to take anything back: it is as it was.
 func (r *run) relist() activities.Relisted {
-	in := activities.RelistInput{Plan: r.planned.Digest}
-	out := idSet(r.roster.unreached())
-	for _, t := range r.roster.afterPlan() {
+	in := activities.RelistInput{Plan: r.Planned.Digest}
+	out := fleet.Set(r.Roster.unreached())
+	for _, t := range r.Roster.afterPlan() {
 		if out[t.ID] {
 			in.Pending = append(in.Pending, t.ID)
 		} else {
@@ -73,8 +73,8 @@ func (r *run) relist() activities.Relisted {
 func (r *run) findStragglers(candidates []fleet.Target) (activities.Stragglers, error) {
 	var found activities.Stragglers
 	err := r.do(r.ctx, options("look for targets that were left out", batchTimeout), activities.TypeFindStragglers, activities.StragglersInput{
-		Plan: r.planned.Digest, Absent: r.roster.unreached(), Joined: candidates,
-		Fence: r.state.Fence, Parallel: r.spec.Apply.Parallel, Within: stragglersWithin,
+		Plan: r.Planned.Digest, Absent: r.Roster.unreached(), Joined: candidates,
+		Fence: r.State.Fence, Parallel: r.spec.Apply.Parallel, Within: stragglersWithin,
 	}, &found)
 	return found, err
 }
@@ -89,8 +89,8 @@ func (r *run) sweepStage() spec.Stage {
 
 // stragglers are the targets of a sweep; nil for a stage of the plan.
 func (r *run) stragglers(stage int) []fleet.Target {
-	if n := stage - len(r.planned.Stages); n >= 0 {
-		return r.roster.Sweeps[n]
+	if n := stage - len(r.Planned.Stages); n >= 0 {
+		return r.Roster.Sweeps[n]
 	}
 	return nil
 }
@@ -98,7 +98,7 @@ func (r *run) stragglers(stage int) []fleet.Target {
 // allowance is how many of a stage's targets may stay silent. Those of a sweep may
 // all go away again.
 func (r *run) allowance(stage int) int {
-	n := r.state.Stages[stage].Cohort
+	n := r.State.Stages[stage].Cohort
 	if r.stragglers(stage) != nil {
 		return n
 	}
@@ -121,14 +121,6 @@ func idsOf(ts []activities.Trouble) []string {
 	out := make([]string, len(ts))
 	for i, t := range ts {
 		out[i] = t.ID
-	}
-	return out
-}
-
-func troubled(ts []activities.Trouble) []rollout.TargetTrouble {
-	var out []rollout.TargetTrouble
-	for _, t := range ts {
-		out = append(out, rollout.TargetTrouble{ID: t.ID, Reason: t.Reason})
 	}
 	return out
 }

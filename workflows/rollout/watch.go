@@ -32,15 +32,15 @@ func (j *judging) watchUntil(clock time.Duration, summary string, settle settlin
 		if r.historyFull() {
 			return clock, errContinueAsNew
 		}
-		paused := r.state.Paused != nil
+		paused := r.State.Paused != nil
 		ticking := clock != forever && !paused
 		began, until := workflow.Now(r.ctx), workflow.Now(r.ctx).Add(idleWatch)
 		timerCtx, stopTimer := workflow.WithCancel(r.ctx)
 		rung := func() bool { return false }
-		r.state.Stages[j.stage].BakeEnds = time.Time{}
+		r.State.Stages[j.stage].BakeEnds = time.Time{}
 		if ticking {
 			until = began.Add(clock)
-			r.state.Stages[j.stage].BakeEnds = until
+			r.State.Stages[j.stage].BakeEnds = until
 			timer := workflow.NewTimerWithOptions(timerCtx, clock, workflow.TimerOptions{Summary: summary})
 			rung = timer.IsReady
 		}
@@ -49,7 +49,7 @@ func (j *judging) watchUntil(clock time.Duration, summary string, settle settlin
 			in.Enough = began.Add(j.least(clock))
 		}
 		settled, err := j.watch(in, ticking, func() bool {
-			return over() || rung() || (r.state.Paused != nil) != paused || r.historyFull()
+			return over() || rung() || (r.State.Paused != nil) != paused || r.historyFull()
 		})
 		stopTimer()
 		if ticking {
@@ -101,7 +101,7 @@ func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool
 		case err == nil:
 			j.Input.State, j.Last = out.State, out.Report
 		case !temporal.IsCanceledError(err):
-			workflow.GetLogger(ctx).Warn("watch ended without a report", "stage", r.state.Stages[j.stage].Name, "error", err)
+			workflow.GetLogger(ctx).Warn("watch ended without a report", "stage", r.State.Stages[j.stage].Name, "error", err)
 		}
 		if err == nil && j.Last.Verdict() == health.Fail && !j.excused() {
 			return false, j.harm()

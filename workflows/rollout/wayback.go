@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/rollout"
 )
@@ -45,15 +46,15 @@ func (r *run) rollback(cause error) error {
 	o := r.verdict(cause)
 	o.Touched = r.changed()
 	var f *failure
-	r.back = &wayBack{
+	r.Back = &wayBack{
 		run: r, Outcome: o, Result: o.Result,
 		Harm: errors.As(cause, &f) && f.report != nil && f.report.Verdict() == health.Fail && o.Result == rollout.PhaseRolledBack,
 	}
-	if len(r.touched) > 0 {
+	if len(r.Touched) > 0 {
 		r.enter(rollout.PhaseRollback, o.Why)
-		r.back.revertTouched()
+		r.Back.revertTouched()
 	}
-	return r.back.finish()
+	return r.Back.finish()
 }
 
 // finish waits, as long as targets are left, for a person to have them tried again
@@ -79,7 +80,7 @@ func (b *wayBack) finish() error {
 			b.recovery(o)
 		}
 	}
-	b.run.end(*o)
+	b.run.conclude(*o, o.Result)
 	return nil
 }
 
@@ -88,14 +89,14 @@ func (b *wayBack) finish() error {
 func (b *wayBack) locked() (again bool, err error) {
 	r, shown := b.run, b.Outcome
 	shown.Why += fmt.Sprintf("; %d of %d touched targets not known to be back: "+
-		"the unit is locked until sluice retry-rollback %[3]s, or sluice give-up %[3]s --why …", shown.NotBack, shown.Touched, r.state.Unit)
+		"the unit is locked until sluice retry-rollback %[3]s, or sluice give-up %[3]s --why …", shown.NotBack, shown.Touched, r.State.Unit)
 	r.conclude(shown, rollout.PhaseLocked)
-	err = r.await(r.base, func() bool { return r.state.RetryRollback != nil || r.gaveUp() != nil || r.historyFull() })
+	err = r.await(r.base, func() bool { return r.State.RetryRollback != nil || r.gaveUp() != nil || r.historyFull() })
 	switch {
 	case err != nil:
 		return false, err
-	case r.state.RetryRollback != nil:
-		r.state.RetryRollback = nil
+	case r.State.RetryRollback != nil:
+		r.State.RetryRollback = nil
 		return true, nil
 	case r.gaveUp() != nil:
 		return false, nil
@@ -105,10 +106,10 @@ func (b *wayBack) locked() (again bool, err error) {
 
 // gaveUp is who ended an incomplete rollback; nil while nobody did.
 func (r *run) gaveUp() *rollout.Control {
-	if r.state.Outcome == nil {
+	if r.State.Outcome == nil {
 		return nil
 	}
-	return r.state.Outcome.GaveUp
+	return r.State.Outcome.GaveUp
 }
 
 // verdict words the cause of going back.
@@ -116,17 +117,17 @@ func (r *run) verdict(cause error) rollout.Outcome {
 	var f *failure
 	var app *temporal.ApplicationError
 	switch {
-	case r.state.Aborted != nil:
-		why := "aborted by " + r.state.Aborted.By
-		if r.state.Aborted.Why != "" {
-			why += ": " + r.state.Aborted.Why
+	case r.State.Aborted != nil:
+		why := "aborted by " + r.State.Aborted.By
+		if r.State.Aborted.Why != "" {
+			why += ": " + r.State.Aborted.Why
 		}
 		return rollout.Outcome{Result: rollout.PhaseAborted, Why: why}
 	case errors.As(cause, &f) && f.refused:
 		return rollout.Outcome{Result: rollout.PhaseRefused, Why: f.why + "; nothing was changed"}
 	case errors.As(cause, &f):
 		return rollout.Outcome{Result: rollout.PhaseRolledBack, Why: f.why}
-	case errors.As(cause, &app) && app.Type() == activities.ErrTypeInvalid && len(r.touched) == 0:
+	case errors.As(cause, &app) && app.Type() == activities.ErrTypeInvalid && len(r.Touched) == 0:
 		return rollout.Outcome{Result: rollout.PhaseRefused, Why: app.Message() + "; nothing was changed"}
 	}
 	return rollout.Outcome{Result: rollout.PhaseRolledBack, Why: cause.Error()}
@@ -137,8 +138,8 @@ func (r *run) verdict(cause error) rollout.Outcome {
 // not answer keeps no other on the release.
 func (b *wayBack) revertTouched() {
 	r := b.run
-	whole := make([]leftover, 0, len(r.touched))
-	for _, t := range slices.Backward(r.touched) {
+	whole := make([]leftover, 0, len(r.Touched))
+	for _, t := range slices.Backward(r.Touched) {
 		whole = append(whole, leftover{Exposure: t})
 	}
 	var again []leftover
@@ -159,7 +160,7 @@ func (b *wayBack) revertTouched() {
 func (b *wayBack) retry() {
 	left := b.Left
 	b.Left = nil
-	b.run.state.Outcome = nil
+	b.run.State.Outcome = nil
 	b.revertUntilDeadline(left)
 }
 
@@ -185,12 +186,12 @@ func (b *wayBack) revertAll(back []leftover, deadline, giveUp time.Time, atOnce 
 	_ = eachBatch(r.base, len(back), atOnce, never, func(ctx workflow.Context, i int) error { // f answers no error
 		t := back[i].Exposure
 		t.Parallel = share
-		what := span("revert", r.state.Stages[t.Stage].Name, t.Batch, r.first(t.Stage))
+		what := span("revert", r.State.Stages[t.Stage].Name, t.Batch, r.first(t.Stage))
 		out, err := b.revertBatch(ctx, what, giveUp, activities.RevertInput{
 			Batch: t.Batch, Fence: r.backFence(), Previous: t.Previous, Only: back[i].Only, Deadline: deadline, GiveUp: giveUp,
 		})
 		b.Outcome.Reverted += out.Reverted
-		r.state.Exposed -= out.Reverted
+		r.State.Exposed -= out.Reverted
 		left[i] = leftover{Exposure: back[i].Exposure, Troubles: out.Trouble, Only: idsOf(out.Trouble)}
 		if err != nil {
 			left[i].Only = back[i].Only
@@ -210,7 +211,8 @@ func (b *wayBack) revertBatch(
 ) (out activities.Reverted, err error) {
 	r := b.run
 	for range 2 {
-		o := urgent(options(what, r.spec.Rollback.Deadline.Std()+batchTimeout))
+		o := options(what, r.spec.Rollback.Deadline.Std()+batchTimeout)
+		o.TaskQueue, o.Priority = connect.RollbackQueue, temporal.Priority{PriorityKey: 1} // waits behind no other kind
 		o.ScheduleToCloseTimeout = max(0, giveUp.Sub(workflow.Now(ctx))) + batchTimeout
 		err = r.do(ctx, o, activities.TypeRevert, in, &out)
 		if _, timedOut := errors.AsType[*temporal.TimeoutError](err); !timedOut {
@@ -265,7 +267,9 @@ func (l leftover) split() (final, open leftover) {
 func named(left []leftover) []rollout.TargetTrouble {
 	var out []rollout.TargetTrouble
 	for _, l := range left {
-		out = append(out, troubled(l.Troubles)...)
+		for _, t := range l.Troubles {
+			out = append(out, rollout.TargetTrouble{ID: t.ID, Reason: t.Reason})
+		}
 	}
 	return out
 }
@@ -289,7 +293,7 @@ func (b *wayBack) recovery(o *rollout.Outcome) {
 	opts := looking(options("look whether health recovers", limit+time.Minute), r.spec.Health.Every.Std())
 	opts.ScheduleToCloseTimeout = limit + time.Minute
 	now := workflow.Now(r.base)
-	in := activities.RecoverInput{HealthInput: r.judged, Until: now.Add(limit)}
+	in := activities.RecoverInput{HealthInput: r.Judged, Until: now.Add(limit)}
 	in.Since, in.State = now, health.State{}
 	var out activities.Judged
 	if err := r.do(r.base, opts, activities.TypeRecover, in, &out); err != nil {

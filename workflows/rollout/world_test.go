@@ -186,7 +186,7 @@ func (w *world) findLate(_ context.Context, in activities.StragglersInput) (acti
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out activities.Stragglers
-	asked, absent, joined := map[string]bool{}, idSet(in.Absent), idSet(ids(in.Joined))
+	asked, absent, joined := map[string]bool{}, fleet.Set(in.Absent), fleet.Set(fleet.IDs(in.Joined))
 	for _, t := range slices.Concat(in.Joined, w.plan.Order) {
 		switch {
 		case asked[t.ID], !absent[t.ID] && !joined[t.ID]:
