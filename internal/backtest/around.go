@@ -27,7 +27,7 @@ func around(r health.Replay, at time.Duration) []judge.Look {
 			before = append(before, l)
 		}
 	}
-	return append(trimmed(joined(before, step)), since...)
+	return append(slices.Concat(trimmed(joined(before, step))...), since...)
 }
 
 // joined adds up looks before a change to such of a step, which end where the change
@@ -64,18 +64,19 @@ func plus(a, b *sequential.Counts) *sequential.Counts {
 	return &sequential.Counts{Bad: a.Bad + b.Bad, Total: a.Total + b.Total}
 }
 
-// trimmed leaves out the time at the beginning in which a stratum lacks an arm.
-func trimmed(looks []judge.Look) []judge.Look {
-	for begin := 0; begin < len(looks); {
-		end, whole := begin, true
+// trimmed are the looks by their moment, the strata of each together, without the time at
+// the beginning in which a stratum lacks an arm.
+func trimmed(looks []judge.Look) [][]judge.Look {
+	var out [][]judge.Look
+	for begin, end := 0, 0; begin < len(looks); begin = end {
+		whole := true
 		for ; end < len(looks) && looks[end].At == looks[begin].At; end++ {
 			l := looks[end]
 			whole = whole && l.Exposed != nil && l.Exposed.Total > 0 && (l.Control == nil || l.Control.Total > 0)
 		}
-		if whole {
-			return looks[begin:]
+		if whole || len(out) > 0 {
+			out = append(out, looks[begin:end])
 		}
-		begin = end
 	}
-	return nil
+	return out
 }

@@ -38,15 +38,7 @@ func newInjection(r health.Replay, base, burst float64) injection {
 	if every := r.Criteria.Every; every > 0 {
 		in.criteria.Every = max(every, (r.Criteria.Bake / mostLooks).Truncate(every))
 	}
-	looks := trimmed(joined(r.Looks, in.criteria.Every))
-	for begin := 0; begin < len(looks); {
-		end := begin
-		for end < len(looks) && looks[end].At == looks[begin].At {
-			end++
-		}
-		in.looks = append(in.looks, looks[begin:end])
-		begin = end
-	}
+	in.looks = trimmed(joined(r.Looks, in.criteria.Every))
 	return in
 }
 

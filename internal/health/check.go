@@ -10,12 +10,12 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// lookInput is what a check is judged at.
+// Look is what a check is judged at.
 type Look struct {
 	source.Window
-	// ask are the exposed targets that are asked themselves, where a check does so.
+	// Ask are the exposed targets that are asked themselves, where a check does so.
 	Ask []fleet.Target
-	// streak is how many looks in a row have breached already.
+	// Streak is how many looks in a row have breached already.
 	Streak int
 }
 
@@ -23,6 +23,12 @@ type Look struct {
 type Check interface {
 	// Judge reads what the check asks about, and judges it.
 	Judge(ctx context.Context, at Look) Judged
+}
+
+// stageCheck is a check of a spec and the stage that it is about: all that most forms need.
+type stageCheck struct {
+	*Stage
+	check spec.Check
 }
 
 // measurer is a check that must know what was there before the stage.
@@ -79,14 +85,15 @@ type unknownCheck struct{}
 
 // Judge knows nothing, so nothing passes.
 func (unknownCheck) Judge(context.Context, Look) Judged {
-	return Judged{Result: Result{}.without(source.NoData("", "it asks nothing that is known here"))}
+	return Result{}.without(source.NoData("", "it asks nothing that is known here"))
 }
 
 // openCheck is a check of a spec with its form.
 type openCheck struct {
 	Check
-	spec spec.Check
-	form Form
+	spec  spec.Check
+	form  Form
+	early bool // it answers while the stage warms up, too
 }
 
 // judge judges the check, within data's limit unless it is slow.

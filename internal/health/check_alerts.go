@@ -50,19 +50,21 @@ func AlertsForm() Form {
 
 // alertsCheck asks an Alertmanager.
 type alertsCheck struct {
-	*Stage
-	check spec.Check
+	stageCheck
+	match, watchdog []matchers.Matcher
 }
 
 // openAlerts refuses what cannot be asked.
 func openAlerts(s *Stage, c spec.Check) (Check, error) {
-	m := alertsCheck{s, c}
-	for _, texts := range [][]string{c.Alerts.Match, c.Alerts.Watchdog} {
-		if _, err := m.matchers(texts); err != nil {
-			return nil, err
-		}
+	m := alertsCheck{stageCheck: stageCheck{s, c}}
+	var err error
+	if m.match, err = m.matchers(c.Alerts.Match); err != nil {
+		return nil, err
 	}
-	if len(c.Alerts.Match) == 0 {
+	if m.watchdog, err = m.matchers(c.Alerts.Watchdog); err != nil {
+		return nil, err
+	}
+	if len(m.match) == 0 {
 		return nil, errors.New("alerts.match: is empty")
 	}
 	return m, nil
@@ -88,18 +90,13 @@ func (m alertsCheck) matchers(texts []string) ([]matchers.Matcher, error) {
 // Judge asks what fires.
 func (m alertsCheck) Judge(ctx context.Context, at Look) Judged {
 	c := m.check
-	res := Result{Check: c.Name}
-	match, err := m.matchers(c.Alerts.Match)
-	if err != nil { // refused when the Evaluator was opened
-		return Judged{Result: res.without(source.NoData("", "%s", source.Cut(err.Error(), 200)))}
+	res := Result{Queries: []string{source.Cut("alerts "+filter(m.match), maxQuery)}}
+	if bad := m.watched(ctx); bad.Verdict != "" {
+		return res.without(bad)
 	}
-	res.Queries = []string{source.Cut("alerts "+filter(match), maxQuery)}
-	if bad := m.watched(ctx, *c.Alerts); bad.Verdict != "" {
-		return Judged{Result: res.without(bad)}
-	}
-	firing, bad := m.firing(ctx, *c.Alerts, match, false)
+	firing, bad := m.firing(ctx, m.match, false)
 	if bad.Verdict != "" {
-		return Judged{Result: res.without(bad)}
+		return res.without(bad)
 	}
 	b := m.binding
 	before, measured := b.Before.Alerts[c.Name]
@@ -114,18 +111,14 @@ func (m alertsCheck) Judge(ctx context.Context, at Look) Judged {
 
 // watched refuses what an Alertmanager says while an alert that always fires does
 // not: then nobody evaluates alerts, or nobody hands them on.
-func (m alertsCheck) watched(ctx context.Context, a spec.Alerts) source.Reading {
-	if len(a.Watchdog) == 0 {
+func (m alertsCheck) watched(ctx context.Context) source.Reading {
+	if len(m.watchdog) == 0 {
 		return source.Reading{}
 	}
-	match, err := m.matchers(a.Watchdog)
-	if err != nil {
-		return source.NoData("", "%s", source.Cut(err.Error(), 200))
-	}
-	firing, bad := m.firing(ctx, a, match, true)
+	firing, bad := m.firing(ctx, m.watchdog, true)
 	if bad.Verdict == "" && len(firing) == 0 {
 		return source.NoData(
-			"", "the watchdog %s does not fire, so nothing tells whether alerts are evaluated at all", source.Cut(filter(match), 200),
+			"", "the watchdog %s does not fire, so nothing tells whether alerts are evaluated at all", source.Cut(filter(m.watchdog), 200),
 		)
 	}
 	return bad
@@ -141,8 +134,8 @@ func filter(match []matchers.Matcher) string {
 
 // firing asks for the alerts that fire and match; muted ones only if they are asked
 // for, too.
-func (m alertsCheck) firing(ctx context.Context, a spec.Alerts, match []matchers.Matcher, muted bool) ([]alert, source.Reading) {
-	u, err := url.Parse(strings.TrimRight(a.Alertmanager, "/") + "/api/v2/alerts")
+func (m alertsCheck) firing(ctx context.Context, match []matchers.Matcher, muted bool) ([]alert, source.Reading) {
+	u, err := url.Parse(strings.TrimRight(m.check.Alerts.Alertmanager, "/") + "/api/v2/alerts")
 	if err != nil || u.Host == "" {
 		return nil, source.NoData("", "expected the base URL of an Alertmanager")
 	}
@@ -202,18 +195,11 @@ func parseAlerts(data []byte, match []matchers.Matcher, muted bool) ([]alert, er
 
 // measure keeps what fires before a stage.
 func (m alertsCheck) measure(ctx context.Context, _ source.Window, b *Baseline) {
-	if b.Alerts == nil {
-		b.Alerts = map[string]Firing{}
-	}
-	b.Alerts[m.check.Name] = m.firingOf(ctx, *m.check.Alerts)
+	keep(&b.Alerts, m.check.Name, m.firingOf(ctx))
 }
 
-func (m alertsCheck) firingOf(ctx context.Context, a spec.Alerts) Firing {
-	match, err := m.matchers(a.Match)
-	if err != nil {
-		return Firing{Missing: source.Cut(err.Error(), 200)}
-	}
-	all, bad := m.firing(ctx, a, match, false)
+func (m alertsCheck) firingOf(ctx context.Context) Firing {
+	all, bad := m.firing(ctx, m.match, false)
 	if bad.Verdict != "" {
 		return Firing{Missing: bad.Why}
 	}
@@ -223,10 +209,7 @@ func (m alertsCheck) firingOf(ctx context.Context, a spec.Alerts) Firing {
 		all = all[:maxFiring]
 	}
 	for _, one := range all {
-		if f.Began == nil {
-			f.Began = map[string]time.Time{}
-		}
-		f.Began[one.fingerprint] = one.began
+		keep(&f.Began, one.fingerprint, one.began)
 	}
 	return f
 }

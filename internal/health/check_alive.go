@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/pause"
-	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // Asking targets whether they are alive: how often one that does not is asked in a
@@ -18,7 +18,7 @@ import (
 const (
 	aliveAttempts = 3
 	alivePause    = 500 * time.Millisecond
-	aliveParallel = 100
+	askParallel   = 100
 )
 
 // silentLooks is how many looks in a row targets must leave unanswered before that
@@ -32,34 +32,50 @@ type failure struct {
 	silent bool
 }
 
-// alive asks targets whether they work and run the applied release. An answer that
-// says otherwise is harm at once: the order was accepted and is not in effect, or
-// the unit does not work, or somebody else has changed the target. Silence is harm
-// when it lasts; while the targets may still be booting nothing is.
-func (m *Stage) alive(ctx context.Context, ask []fleet.Target, booting bool, streak int) Judged {
+// failures asks targets, several at once, and answers what is wrong with those that it
+// asked: enough failures, or ctx's end, spare the others.
+func failures(ctx context.Context, ask []fleet.Target, enough int, of func(fleet.Target) failure) (found []failure, asked int) {
 	var mu sync.Mutex
-	var ailing []failure
-	slots := make(chan struct{}, aliveParallel)
 	var wg sync.WaitGroup
+	slots := make(chan struct{}, askParallel)
 	for _, t := range ask {
 		slots <- struct{}{}
+		mu.Lock()
+		end := ctx.Err() != nil || len(found) >= enough
+		mu.Unlock()
+		if end {
+			break
+		}
+		asked++
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if a := m.failureOf(ctx, t); a.why != "" {
+			if a := of(t); a.why != "" {
 				mu.Lock()
 				defer mu.Unlock()
-				ailing = append(ailing, a)
+				found = append(found, a)
 			}
 		})
 	}
 	wg.Wait()
-	res := Result{Check: spec.CheckAlive, Samples: float64(len(ask))}
+	return found, asked
+}
+
+// aliveCheck asks targets whether they work and run the applied release. An answer that
+// says otherwise is harm at once: the order was accepted and is not in effect, or
+// the unit does not work, or somebody else has changed the target. Silence is harm
+// when it lasts; while the targets may still be booting nothing is.
+type aliveCheck struct{ *Stage }
+
+// Judge asks those targets that the look asks.
+func (m aliveCheck) Judge(ctx context.Context, at Look) Judged {
+	ask, booting := at.Ask, at.At.Before(m.begin(at))
+	ailing, _ := failures(ctx, ask, len(ask), func(t fleet.Target) failure { return m.failureOf(ctx, t) })
+	res := Result{Samples: float64(len(ask))}
 	if ctx.Err() != nil || len(ask) == 0 {
-		res.Verdict, res.Sentence = NoData, "nothing was asked"
-		return Judged{Result: res}
+		return res.without(source.NoData("", "nothing was asked"))
 	}
 	if len(ailing) > 0 {
-		return judgeFailures(res, ailing, aliveContext{asked: len(ask), tolerated: m.binding.Silent, booting: booting, streak: streak})
+		return judgeFailures(res, ailing, aliveContext{asked: len(ask), tolerated: m.binding.Silent, booting: booting, streak: at.Streak})
 	}
 	res.Verdict = Pass
 	who := fmt.Sprintf("all %d exposed targets work", len(ask))
@@ -126,7 +142,7 @@ func judgeFailures(res Result, ailing []failure, c aliveContext) Judged {
 }
 
 // failureOf says what is wrong with a target; its why is empty if nothing is.
-func (m *Stage) failureOf(ctx context.Context, t fleet.Target) failure {
+func (m aliveCheck) failureOf(ctx context.Context, t fleet.Target) failure {
 	release := m.binding.expected()
 	for n := 1; ; n++ {
 		s, err := m.driver.Observe(ctx, t, m.binding.Unit)
@@ -148,4 +164,21 @@ func (m *Stage) failureOf(ctx context.Context, t fleet.Target) failure {
 		}
 		return failure{id: t.ID, why: why}
 	}
+}
+
+// listed names so many of all, at most.
+func listed(all []string, most int) string {
+	if len(all) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(all[:most], ", "), len(all)-most)
+	}
+	return strings.Join(all, ", ")
+}
+
+// named lists a few of many things.
+func named(all []string) string {
+	const few = 5
+	if len(all) <= few {
+		return strings.Join(all, "; ")
+	}
+	return fmt.Sprintf("%s; and %d more", strings.Join(all[:few], "; "), len(all)-few)
 }

@@ -16,14 +16,6 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// newClient sends requests, and does not follow redirects: they would carry what is
-// asked, and a token, somewhere else.
-func newClient(t http.RoundTripper) *http.Client {
-	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse
-	}}
-}
-
 // errNoAnswer is the cause of a limit's end.
 type errNoAnswer time.Duration
 

@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/sluicehq/sluice/internal/health/source"
@@ -18,7 +19,7 @@ type comparison struct {
 	// group is the value of the label by which a check tells groups apart.
 	group    string
 	criteria judge.Criteria
-	judge    judge.Judge
+	judge    *judge.Judge
 	strata   []stratum
 	// alone says that no control is left to compare with.
 	alone bool
@@ -70,6 +71,38 @@ func (b Binding) againstItself(c spec.Check) bool {
 	return c.Against != spec.AgainstControl || len(b.Control) == 0
 }
 
+// openComparison readies a check that compares.
+func openComparison(s *Stage, c spec.Check) (Check, error) {
+	m := &comparisonCheck{Stage: s, check: c}
+	groups := s.binding.split(c.GroupBy)
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		b := groups[name]
+		part := &comparison{group: name, alone: b.againstItself(c) || c.Match != "" && !b.matched(c.Match)}
+		strata, err := m.openStrata(b, part.alone)
+		if err != nil {
+			return nil, err
+		}
+		part.strata = strata
+		past := s.binding.Before.Past[key(c, name)]
+		part.criteria = s.criteria(c, len(groups), part.alone)
+		part.criteria.Daily = past.Daily
+		part.judge = judge.New(part.criteria, past.looks())
+		m.parts = append(m.parts, part)
+	}
+	if n := len(m.parts); n > maxGroups {
+		return nil, fmt.Errorf("the label %s has %d values, expected at most %d", c.GroupBy, n, maxGroups)
+	}
+	return m, nil
+}
+
+// key names a check's group in what was measured before and in states.
+func key(c spec.Check, group string) string {
+	if group == "" {
+		return c.Name
+	}
+	return c.Name + "/" + group
+}
+
 // criteria are what a check, or each of so many groups of it, is judged by.
 func (m *Stage) criteria(c spec.Check, groups int, alone bool) judge.Criteria {
 	out := judge.Criteria{
@@ -107,17 +140,16 @@ func (m *Stage) unchanged() bool { return m.binding.Since.IsZero() }
 
 // Judge reads what is new, and judges all there is.
 func (m *comparisonCheck) Judge(ctx context.Context, at Look) Judged {
-	c := m.check
 	var out []Judged
 	for _, part := range m.parts {
-		res := m.compareOne(ctx, c, at, part)
+		res := m.compareOne(ctx, at, part)
 		if part.group != "" {
-			res.Sentence = c.GroupBy + "=" + source.Cut(part.group, 60) + ": " + res.Sentence
+			res.Sentence = m.check.GroupBy + "=" + source.Cut(part.group, 60) + ": " + res.Sentence
 		}
 		out = append(out, res)
 	}
 	if len(out) == 0 {
-		return Judged{Result: Result{Check: c.Name}.without(source.NoData("", "no target has the label %s", c.GroupBy))}
+		return Result{}.without(source.NoData("", "no target has the label %s", m.check.GroupBy))
 	}
 	return worst(out)
 }
@@ -165,26 +197,24 @@ func estimate(j Judged) float64 {
 	return *j.Value
 }
 
-func (m *comparisonCheck) compareOne(ctx context.Context, c spec.Check, at Look, part *comparison) Judged {
-	begin := m.begin(at)
-	res := Result{Check: c.Name}
+func (m *comparisonCheck) compareOne(ctx context.Context, at Look, part *comparison) Judged {
+	c, begin := m.check, m.begin(at)
+	var res Result
 	var looks []judge.Look
 	var from []source.Reading
 	var bad source.Reading
 	for i := range part.strata {
-		look, read, wrong := m.readStratum(ctx, c, at.Window, &part.strata[i], part.alone)
+		look, read, wrong := m.readStratum(ctx, at.Window, &part.strata[i], part.alone)
 		look.At = at.At.Sub(begin)
 		looks, from = append(looks, look), append(from, read...)
 		if wrong.Verdict != "" {
 			bad = wrong
 		}
 	}
-	for _, r := range from {
-		res.evidence(r)
-	}
+	res.evidence(from...)
 	part.judge.See(looks...)
 	if bad.Verdict != "" {
-		return Judged{Result: res.without(bad)}
+		return res.without(bad)
 	}
 	if m.unchanged() && part.alone && c.Objective == nil {
 		return Judged{Result: res.readable(c, looks)}
@@ -226,12 +256,12 @@ func (r Result) readable(c spec.Check, looks []judge.Look) Result {
 // readStratum counts what both arms showed since the last look. It answers what that rests on,
 // too, and a reading with a verdict where it cannot be told.
 func (m *comparisonCheck) readStratum(
-	ctx context.Context, c spec.Check, w source.Window, st *stratum, alone bool,
+	ctx context.Context, w source.Window, st *stratum, alone bool,
 ) (look judge.Look, from []source.Reading, bad source.Reading) {
 	var counts [2]*sequential.Counts
 	now := st.state
 	for _, a := range source.Arms(alone) {
-		r := m.events(ctx, c, w, func(expr string, which int, l source.OnEmpty) source.Reading {
+		r := m.events(ctx, m.check, w, func(expr string, which int, l source.OnEmpty) source.Reading {
 			return st.source.Increase(ctx, expr, a, w, &now.Tallies[a][which], l)
 		})
 		from = append(from, r.total, r.bad)

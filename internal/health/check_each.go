@@ -46,10 +46,11 @@ type member struct {
 // standing is how a target does.
 type standing int
 
+// The standings that are judged come first, the worst of them last.
 const (
 	inside   standing = iota
-	breaches          // harm is established
 	doubtful          // outside its limit, by more than chance may explain and less than harm
+	breaches          // harm is established
 	idle              // too little traffic
 	unknown           // no data
 )
@@ -58,6 +59,7 @@ const (
 type placed struct {
 	id           string
 	is           standing
+	ratio        ratio // where it has one
 	value, limit float64
 	words        string // the number as evidence
 	// excess orders targets: how far the number is beyond its limit.
@@ -74,36 +76,65 @@ func EachForm() Form {
 }
 
 // eachCheck judges every exposed target on its own.
-type eachCheck struct {
-	*Stage
-	check spec.Check
-}
+type eachCheck stageCheck
 
 // Judge reads every target and judges them.
 func (m eachCheck) Judge(ctx context.Context, at Look) Judged {
 	return judgeEach(m.check, m.readTargets(ctx, m.check, at.Window), at.Streak)
 }
 
+// readTargets reads every single target's numbers for a check.
+func (m *Stage) readTargets(ctx context.Context, c spec.Check, w source.Window) perTargetInput {
+	e := perTargetInput{missed: map[string]bool{}, silent: m.binding.Silent}
+	for _, id := range m.binding.Before.Missing[c.Name] {
+		e.missed[id] = true
+	}
+	if c.Value != "" {
+		values := source.PerTargetOf(m.source).Gauges(ctx, c.Value, source.Exposed, w)
+		e.whole, e.of = []source.Reading{values.Reading}, values.Asked
+		for id, r := range values.Of {
+			e.targets = append(e.targets, member{id: id, value: r})
+		}
+		return e
+	}
+	total := source.PerTargetOf(m.source).Counts(ctx, c.Total, w, source.EmptyIsUnknown)
+	if e.whole, e.of = []source.Reading{total.Reading}, total.Asked; total.Verdict != "" {
+		return e
+	}
+	bad := source.PerTargetOf(m.source).Counts(ctx, c.Bad, w, source.EmptyIsZero)
+	e.whole = append(e.whole, bad.Reading)
+	for id, r := range total.Of {
+		e.targets = append(e.targets, member{id: id, ratio: ratio{bad: bad.Of[id], total: r}})
+	}
+	if c.Against != "" {
+		if e.before = len(m.binding.Control) == 0; e.before {
+			e.control = m.binding.Before.ratio(c.Name)
+		} else {
+			e.control = m.ratio(ctx, c, source.Control, w)
+		}
+		e.whole = append(e.whole, e.control.total, e.control.bad)
+	}
+	return e
+}
+
 // judgeEach is the verdict on every single target. It is pure: streak is how many
 // looks in a row have breached already.
 func judgeEach(c spec.Check, e perTargetInput, streak int) Judged {
-	res := Result{Check: c.Name}
-	for _, r := range e.whole {
-		res.evidence(r)
-	}
+	var res Result
+	res.evidence(e.whole...)
 	for _, r := range e.whole {
 		if r.Verdict != "" {
-			return Judged{Result: res.without(r)}
+			return res.without(r)
 		}
 	}
 	switch {
 	case !sound(c):
-		return Judged{Result: res.without(source.NoData("", "it has no limit to judge by"))}
+		return res.without(source.NoData("", "it has no limit to judge by"))
 	case len(e.targets) == 0:
-		return Judged{Result: res.without(source.NoData("", "no target to judge"))}
+		return res.without(source.NoData("", "no target to judge"))
 	case c.Against != "":
 		if r := comparable(c, e.control); r.Verdict != "" {
-			return Judged{Result: res.without(r)}
+			return res.without(r)
 		}
 	}
 	t := e.tally(c)
@@ -132,12 +163,10 @@ func judgeEach(c spec.Check, e perTargetInput, streak int) Judged {
 // comparable says what is wrong with a control.
 func comparable(c spec.Check, control ratio) source.Reading {
 	need := math.Max(1, float64(c.MinSamples))
-	for _, r := range []source.Reading{control.total, control.bad} {
-		if r = r.Counted(); r.Verdict != "" {
-			return r
-		}
-	}
+	bad := control.counted()
 	switch {
+	case bad.Verdict != "":
+		return bad
 	case control.total.Value < need:
 		return source.Reading{
 			Verdict: Unexercised,
@@ -176,53 +205,31 @@ func (e perTargetInput) tally(c spec.Check) tally {
 			t.samples += m.ratio.total.Value
 		}
 	}
-	of := make(map[string]member, len(e.targets))
-	for _, m := range e.targets {
-		of[m.id] = m
-	}
 	for i, v := range t.ranked {
 		if v.is == breaches && c.Value == "" {
-			t.ranked[i].is = e.established(c, of[v.id].ratio, v, float64(len(t.ranked)))
+			t.ranked[i].is = e.established(c, v, float64(len(t.ranked)))
 		}
 	}
 	slices.SortFunc(t.ranked, func(a, b placed) int {
-		return cmp.Or(cmp.Compare(severity(b.is), severity(a.is)), cmp.Compare(b.excess, a.excess), cmp.Compare(a.id, b.id))
+		return cmp.Or(cmp.Compare(b.is, a.is), cmp.Compare(b.excess, a.excess), cmp.Compare(a.id, b.id))
 	})
 	slices.SortFunc(t.unknown, func(a, b placed) int { return cmp.Compare(a.id, b.id) })
 	return t
 }
 
-// severity orders standings.
-func severity(s standing) int {
-	switch s {
-	case breaches:
-		return 2
-	case doubtful:
-		return 1
-	default:
-		return 0
-	}
-}
-
 // look compares a target's number with its limit.
 func (e perTargetInput) look(c spec.Check, m member) placed {
-	v := placed{id: m.id}
+	v := placed{id: m.id, ratio: m.ratio}
 	if c.Value != "" {
 		return lookValue(c, v, m.value.Usable())
 	}
-	for _, r := range []source.Reading{m.ratio.total, m.ratio.bad} {
-		switch r = r.Counted(); r.Verdict {
-		case "":
-		case Unexercised: // it was read only once
-			v.is = idle
-			return v
-		default:
-			v.is, v.why = unknown, r
-			return v
-		}
-	}
-	if m.ratio.total.Value < math.Max(1, float64(c.MinSamples)) {
-		v.is = idle
+	r := m.ratio.counted()
+	switch {
+	case r.Verdict == Unexercised, r.Verdict == "" && m.ratio.total.Value < math.Max(1, float64(c.MinSamples)):
+		v.is = idle // also where it was read only once
+		return v
+	case r.Verdict != "":
+		v.is, v.why = unknown, r
 		return v
 	}
 	v.value, v.limit = m.ratio.value(), e.limit(c)
@@ -273,8 +280,8 @@ func lookValue(c spec.Check, v placed, r source.Reading) placed {
 
 // established says whether a ratio above its limit is harm, when so many targets
 // are looked at.
-func (e perTargetInput) established(c spec.Check, r ratio, v placed, targets float64) standing {
-	bad, total := r.bad.Value, r.total.Value
+func (e perTargetInput) established(c spec.Check, v placed, targets float64) standing {
+	bad, total := v.ratio.bad.Value, v.ratio.total.Value
 	likely := binomialTail(bad, max(bad, total), v.limit)
 	if c.Against != "" { // of all bad events, how many would be the target's?
 		mine, all := total*(1+number(c.Worse)), bad+e.control.bad.Value
@@ -282,7 +289,7 @@ func (e perTargetInput) established(c spec.Check, r ratio, v placed, targets flo
 	}
 	few := bad < minBad && (c.Against != "" || v.limit > 0)
 	switch {
-	case r.contradicts():
+	case v.ratio.contradicts():
 		return breaches
 	case likely*targets >= noise:
 		return inside
@@ -325,10 +332,8 @@ func (t tally) conclude(c spec.Check, e perTargetInput) (Verdict, string) {
 
 // lacking is NODATA, or STALE when all that is unknown is.
 func lacking(unknown []placed) Verdict {
-	for _, v := range unknown {
-		if v.why.Verdict != Stale {
-			return NoData
-		}
+	if slices.ContainsFunc(unknown, func(v placed) bool { return v.why.Verdict != Stale }) {
+		return NoData
 	}
 	return Stale
 }

@@ -3,7 +3,6 @@ package health
 import (
 	"fmt"
 	"math"
-	"strings"
 
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/humanize"
@@ -12,15 +11,11 @@ import (
 
 // named names the worst targets.
 func (t tally) named(c spec.Check, e perTargetInput, n, allowed int) string {
-	const few = 5
 	var words []string
-	for _, v := range t.ranked[:min(n, few)] {
+	for _, v := range t.ranked[:n] {
 		words = append(words, source.Cut(v.words, 200))
 	}
-	s := strings.Join(words, ", ")
-	if n > few {
-		s += fmt.Sprintf(" and %d more", n-few)
-	}
+	s := listed(words, 5)
 	if c.Value == "" {
 		s += ", " + e.limited(c, t.ranked[0].value)
 	}

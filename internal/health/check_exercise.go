@@ -15,10 +15,11 @@ func (m *Stage) exercised(ctx context.Context, c spec.Check, at Look, res Judged
 	if c.Exercise == nil || res.Verdict != Pass {
 		return res
 	}
-	ran := m.ran(ctx, c, at)
+	// How often it has happened since evidence counts; of metrics pages, in the newest window.
+	ran := m.source.Count(ctx, c.Exercise.Count, source.Exposed, source.Window{From: m.begin(at), At: at.At}, source.EmptyIsZero)
 	res.evidence(ran)
 	if ran = ran.Counted(); ran.Verdict != "" {
-		return Judged{Result: res.without(ran)}
+		return res.without(ran)
 	}
 	least := float64(c.Exercise.Min)
 	words := fmt.Sprintf("ran %s times, at least %s are needed", humanize.Integer(ran.Value), humanize.Integer(least))
@@ -46,9 +47,3 @@ type exerciseOnly struct{}
 
 // Judge finds nothing wrong.
 func (exerciseOnly) Judge(context.Context, Look) Judged { return Judged{Result: Result{Verdict: Pass}} }
-
-// ran is how often the exposed targets have done what a check is about since it
-// counts; of metrics pages, in the newest window.
-func (m *Stage) ran(ctx context.Context, c spec.Check, at Look) source.Reading {
-	return m.source.Count(ctx, c.Exercise.Count, source.Exposed, source.Window{From: m.begin(at), At: at.At}, source.EmptyIsZero)
-}

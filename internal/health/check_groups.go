@@ -8,42 +8,17 @@ import (
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health/source"
-	"github.com/sluicehq/sluice/internal/judge"
-	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // maxGroups bounds how many groups, and how many strata, a check may make of a fleet:
 // each asks queries of its own, and its state travels with every heartbeat.
 const maxGroups = 20
 
-// openComparison readies a check that compares.
-func openComparison(s *Stage, c spec.Check) (Check, error) {
-	m := &comparisonCheck{Stage: s, check: c}
-	groups := s.binding.split(c.GroupBy)
-	for _, name := range slices.Sorted(maps.Keys(groups)) {
-		b := groups[name]
-		part := &comparison{group: name, alone: b.againstItself(c) || c.Match != "" && !b.matched(c.Match)}
-		strata, err := m.openStrata(c, b, part.alone)
-		if err != nil {
-			return nil, err
-		}
-		part.strata = strata
-		past := s.binding.Before.Past[key(c, name)]
-		part.criteria = s.criteria(c, len(groups), part.alone)
-		part.criteria.Daily = past.Daily
-		part.judge = judge.New(part.criteria, past.looks())
-		m.parts = append(m.parts, part)
-	}
-	if n := len(m.parts); n > maxGroups {
-		return nil, fmt.Errorf("the label %s has %d values, expected at most %d", c.GroupBy, n, maxGroups)
-	}
-	return m, nil
-}
-
 // openStrata readies sources for the targets that a check compares with each other.
-func (m *comparisonCheck) openStrata(c spec.Check, b Binding, alone bool) ([]stratum, error) {
+func (m *comparisonCheck) openStrata(b Binding, alone bool) ([]stratum, error) {
+	c := m.check
 	if c.GroupBy == "" && c.Match == "" {
-		s, err := m.sourceFor(c, alone)
+		s, err := m.sourceFor(alone)
 		return []stratum{{source: s}}, err
 	}
 	var out []stratum
@@ -71,9 +46,9 @@ func (m *comparisonCheck) openStrata(c spec.Check, b Binding, alone bool) ([]str
 // sourceFor is where a check reads. Without a control it compares the stage's own targets
 // with themselves: of the others that are exposed nothing tells what they were like before
 // they ran the release.
-func (m *comparisonCheck) sourceFor(c spec.Check, alone bool) (source.Source, error) {
+func (m *comparisonCheck) sourceFor(alone bool) (source.Source, error) {
 	own := m.binding.own()
-	if !alone || c.Objective != nil || len(own.Exposed) == len(m.binding.Exposed) {
+	if !alone || m.check.Objective != nil || len(own.Exposed) == len(m.binding.Exposed) {
 		return m.source, nil
 	}
 	if _, keeps := m.source.(source.Memory); keeps { // it is read for the whole stage, once
@@ -120,26 +95,12 @@ func (b Binding) split(label string) map[string]Binding {
 				kind = b
 				kind.Exposed, kind.Cohort, kind.Control = nil, nil, nil
 			}
-			switch i {
-			case 0:
-				kind.Exposed = append(kind.Exposed, t)
-			case 1:
-				kind.Cohort = append(kind.Cohort, t)
-			default:
-				kind.Control = append(kind.Control, t)
-			}
+			into := [3]*[]fleet.Target{&kind.Exposed, &kind.Cohort, &kind.Control}[i]
+			*into = append(*into, t)
 			out[value] = kind
 		}
 	}
 	return out
-}
-
-// key names a check's group in what was measured before and in states.
-func key(c spec.Check, group string) string {
-	if group == "" {
-		return c.Name
-	}
-	return c.Name + "/" + group
 }
 
 // sources are those of groups and strata.
@@ -159,7 +120,11 @@ func (m *comparisonCheck) sources() []source.Source {
 func (m *comparisonCheck) state() (json.RawMessage, error) {
 	out := map[string]CompareState{}
 	for _, part := range m.parts {
-		out[part.group] = part.state()
+		s := CompareState{ComparisonState: part.judge.State()}
+		for _, st := range part.strata {
+			s.Strata = append(s.Strata, st.state)
+		}
+		out[part.group] = s
 	}
 	return json.Marshal(out)
 }
@@ -173,28 +138,13 @@ func (m *comparisonCheck) restore(raw json.RawMessage) error {
 		return errOtherCheck
 	}
 	for _, part := range m.parts {
-		if s, ok := kept[part.group]; !ok || !part.restore(s) {
+		s, ok := kept[part.group]
+		if !ok || len(s.Strata) != len(part.strata) || !part.judge.Restore(s.ComparisonState) {
 			return errOtherCheck
+		}
+		for i, st := range s.Strata {
+			part.strata[i].state = st
 		}
 	}
 	return nil
-}
-
-func (c *comparison) state() CompareState {
-	s := CompareState{ComparisonState: c.judge.State()}
-	for _, st := range c.strata {
-		s.Strata = append(s.Strata, st.state)
-	}
-	return s
-}
-
-// restore goes on from a state, and answers whether it was one of this comparison.
-func (c *comparison) restore(s CompareState) bool {
-	if len(s.Strata) != len(c.strata) || !c.judge.Restore(s.ComparisonState) {
-		return false
-	}
-	for i, kept := range s.Strata {
-		c.strata[i].state = kept
-	}
-	return true
 }

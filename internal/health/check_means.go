@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health/source"
@@ -92,7 +91,7 @@ func (m *meansCheck) Judge(ctx context.Context, at Look) Judged {
 	c := m.check
 	begin := m.begin(at)
 	look := judge.Numbers{At: at.At.Sub(begin)}
-	res := Result{Check: c.Name}
+	var res Result
 	var lost []string
 	early := ""
 	for _, a := range source.Arms(m.alone) {
@@ -100,7 +99,7 @@ func (m *meansCheck) Judge(ctx context.Context, at Look) Judged {
 		res.evidence(s.Reading)
 		if s.Verdict != "" {
 			m.judge.See(judge.Numbers{At: look.At})
-			return Judged{Result: res.without(s.Reading)}
+			return res.without(s.Reading)
 		}
 		shown := map[string]float64{}
 		for id, r := range s.Of {
@@ -116,7 +115,7 @@ func (m *meansCheck) Judge(ctx context.Context, at Look) Judged {
 	}
 	if early != "" { // what was before the change would make what comes after it look usual
 		m.judge.See(judge.Numbers{At: look.At})
-		return Judged{Result: res.without(source.Reading{Verdict: Unexercised, Why: "no evidence of health yet: " + early})}
+		return res.without(source.Reading{Verdict: Unexercised, Why: "no evidence of health yet: " + early})
 	}
 	m.judge.See(look)
 	if m.unchanged() {
@@ -138,7 +137,7 @@ func (m *meansCheck) Judge(ctx context.Context, at Look) Judged {
 		out.Verdict, out.Shown = NoData, false
 		out.Sentence = fmt.Sprintf(
 			"%s of %s exposed targets do not show the number: %s", humanize.Integer(float64(len(lost))),
-			humanize.Integer(float64(len(m.places[source.Exposed]))), some(lost),
+			humanize.Integer(float64(len(m.places[source.Exposed]))), listed(lost, 3),
 		)
 	case m.alone && c.Against == spec.AgainstControl:
 		out.Sentence += weaker
@@ -162,15 +161,6 @@ func (m *meansCheck) lost(s source.Readings) []string {
 		}
 	}
 	return out
-}
-
-// some names a few of many.
-func some(ids []string) string {
-	const few = 3
-	if len(ids) > few {
-		return fmt.Sprintf("%s and %d more", strings.Join(ids[:few], ", "), len(ids)-few)
-	}
-	return strings.Join(ids, ", ")
 }
 
 // shows is the verdict before anything was applied, when there is nothing to compare
@@ -224,13 +214,9 @@ func (m *meansCheck) measure(ctx context.Context, w source.Window, b *Baseline) 
 			}
 		}
 	}
-	if len(kept) == 0 {
-		return
+	if len(kept) > 0 {
+		keep(&b.Means, m.check.Name, kept)
 	}
-	if b.Means == nil {
-		b.Means = map[string]map[string]float64{}
-	}
-	b.Means[m.check.Name] = kept
 }
 
 // sources are none but the stage's own.

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health/source"
@@ -24,7 +23,6 @@ import (
 
 // Probing targets.
 const (
-	probeParallel = 100
 	// probeAttempts is how often a target that is silent is asked in a look.
 	probeAttempts = 2
 	// maxProbed bounds what is read of an answer.
@@ -40,10 +38,7 @@ func ProbeForm() Form {
 }
 
 // probeCheck asks the targets themselves.
-type probeCheck struct {
-	*Stage
-	check spec.Check
-}
+type probeCheck stageCheck
 
 // openProbe refuses a probe that some exposed target cannot be asked.
 func openProbe(s *Stage, c spec.Check) (Check, error) {
@@ -83,35 +78,12 @@ func probed(p spec.Probe, t fleet.Target) (string, error) {
 // Judge asks targets, several at once.
 func (m probeCheck) Judge(ctx context.Context, at Look) Judged {
 	c := m.check
-	var mu sync.Mutex
-	var flaws []failure
-	slots := make(chan struct{}, probeParallel)
-	enough := func() bool {
-		mu.Lock()
-		defer mu.Unlock()
-		return len(flaws) >= enoughFlaws+m.binding.Silent
-	}
-	var wg sync.WaitGroup
-	asked := 0
-	for _, t := range at.Ask {
-		slots <- struct{}{}
-		if ctx.Err() != nil || enough() {
-			break
-		}
-		asked++
-		wg.Go(func() {
-			defer func() { <-slots }()
-			if a := m.probeFailure(ctx, *c.Probe, t); a.why != "" {
-				mu.Lock()
-				defer mu.Unlock()
-				flaws = append(flaws, a)
-			}
-		})
-	}
-	wg.Wait()
-	res := Result{Check: c.Name, Samples: float64(asked), Queries: []string{source.Cut(request(*c.Probe), maxQuery)}}
+	flaws, asked := failures(ctx, at.Ask, enoughFlaws+m.binding.Silent, func(t fleet.Target) failure {
+		return m.probeFailure(ctx, *c.Probe, t)
+	})
+	res := Result{Samples: float64(asked), Queries: []string{source.Cut(request(*c.Probe), maxQuery)}}
 	if ctx.Err() != nil || asked == 0 {
-		return Judged{Result: res.without(source.NoData("", "nothing was asked"))}
+		return res.without(source.NoData("", "nothing was asked"))
 	}
 	return judgeProbe(c, res, probing{flaws: flaws, asked: asked, of: len(m.binding.Exposed), silent: m.binding.Silent, streak: at.Streak})
 }

@@ -215,7 +215,7 @@ func testProbeOfAHugeFleet(t *testing.T) {
 	r, err = m.LookAll(t.Context(), b.Since.Add(time.Minute))
 	require.NoError(t, err)
 	require.Equal(t, Fail, r.Verdict())
-	require.Less(t, asked.Load(), int32(2*(enoughFlaws+aliveParallel+1)))
+	require.Less(t, asked.Load(), int32(2*(enoughFlaws+askParallel+1)))
 	require.Contains(t, r.Results[0].Sentence, "asked of 3,000 exposed targets")
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 
+	"gonum.org/v1/gonum/mathext"
+
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -14,7 +16,7 @@ import (
 // establish anything: a single error on a quiet cohort is no regression.
 const minBad = 5
 
-// judged is a result, and whether it breaches the criterion: a breach may still
+// Judged is a result, and whether it breaches the criterion: a breach may still
 // be tolerated.
 type Judged struct {
 	Result
@@ -25,6 +27,16 @@ type Judged struct {
 type ratio struct{ bad, total source.Reading }
 
 func (r ratio) value() float64 { return r.bad.Value / r.total.Value }
+
+// counted is the reading that is no count; its verdict is empty where both are.
+func (r ratio) counted() source.Reading {
+	for _, part := range []source.Reading{r.total, r.bad} {
+		if part = part.Counted(); part.Verdict != "" {
+			return part
+		}
+	}
+	return source.Reading{}
+}
 
 func (r ratio) String() string {
 	return fmt.Sprintf("%s (%s/%s)", humanize.Percent(r.value()), humanize.Integer(r.bad.Value), humanize.Integer(r.total.Value))
@@ -51,14 +63,8 @@ func RatioForm() Form {
 
 // valueCheck judges a number, and ratioCheck a share of bad events.
 type (
-	valueCheck struct {
-		*Stage
-		check spec.Check
-	}
-	ratioCheck struct {
-		*Stage
-		check spec.Check
-	}
+	valueCheck stageCheck
+	ratioCheck stageCheck
 )
 
 // Judge asks for the number.
@@ -78,18 +84,13 @@ func (m ratioCheck) Judge(ctx context.Context, at Look) Judged {
 // judgeRatio is the verdict on bad/total against a limit. It is pure: streak is how
 // many looks in a row have breached already.
 func judgeRatio(c spec.Check, exposed ratio, streak int) Judged {
-	res := Result{Check: c.Name}
-	readings := []source.Reading{exposed.total, exposed.bad}
-	for _, r := range readings {
-		res.evidence(r)
-	}
-	for _, r := range readings {
-		if r = r.Counted(); r.Verdict != "" {
-			return Judged{Result: res.without(r)}
-		}
+	var res Result
+	res.evidence(exposed.total, exposed.bad)
+	if r := exposed.counted(); r.Verdict != "" {
+		return res.without(r)
 	}
 	if !sound(c) {
-		return Judged{Result: res.without(source.NoData("", "it has no limit to judge by"))}
+		return res.without(source.NoData("", "it has no limit to judge by"))
 	}
 	res.Samples = exposed.total.Value
 	if need := math.Max(1, float64(c.MinSamples)); exposed.total.Value < need {
@@ -103,9 +104,7 @@ func judgeRatio(c spec.Check, exposed ratio, streak int) Judged {
 	res.Sentence = limited(exposed, limit)
 	breach := value > limit
 	if exposed.contradicts() && !breach {
-		return Judged{
-			Result: res.without(source.NoData("", "more bad events than events in total (%s): do bad and total count the same things?", exposed)),
-		}
+		return res.without(source.NoData("", "more bad events than events in total (%s): do bad and total count the same things?", exposed))
 	}
 	res.Value, res.Limit = &value, &limit
 	if breach && exposed.bad.Value < minBad && limit > 0 {
@@ -117,7 +116,7 @@ func judgeRatio(c spec.Check, exposed ratio, streak int) Judged {
 // few is the verdict on a ratio above its limit that rests on few bad events. They
 // establish no harm; it passes only where chance alone explains them.
 func few(exposed ratio, res Result) Judged {
-	likely := poissonTail(exposed.bad.Value, *res.Limit*exposed.total.Value)
+	likely := mathext.GammaIncReg(math.Ceil(exposed.bad.Value), *res.Limit*exposed.total.Value) // of a Poisson distribution
 	res.Suspicion = humanize.Percent(*res.Value)
 	res.Sentence += fmt.Sprintf("; fewer than %d bad events establish no harm", minBad)
 	if likely >= byChance {
@@ -155,13 +154,13 @@ func limited(r ratio, limit float64) string {
 
 // judgeValue is the verdict on a plain number.
 func judgeValue(c spec.Check, r source.Reading, streak int) Judged {
-	res := Result{Check: c.Name}
+	var res Result
 	res.evidence(r)
 	if r = r.Usable(); r.Verdict != "" {
-		return Judged{Result: res.without(r)}
+		return res.without(r)
 	}
 	if !sound(c) {
-		return Judged{Result: res.without(source.NoData("", "it has no limit to judge by"))}
+		return res.without(source.NoData("", "it has no limit to judge by"))
 	}
 	v := r.Value
 	res.Value = &v
@@ -215,22 +214,24 @@ func tolerate(c spec.Check, res Result, breach bool, streak int) Judged {
 	return Judged{Result: res, Breach: breach}
 }
 
-// evidence keeps what a reading rests on.
-func (r *Result) evidence(from source.Reading) {
-	if from.Query != "" {
-		r.Queries = append(r.Queries, source.Cut(from.Query, maxQuery))
-	}
-	for _, w := range from.Warnings {
-		if len(r.Warnings) < maxWarnings {
-			r.Warnings = append(r.Warnings, source.Cut(w, maxQuery))
+// evidence keeps what readings rest on.
+func (r *Result) evidence(readings ...source.Reading) {
+	for _, from := range readings {
+		if from.Query != "" {
+			r.Queries = append(r.Queries, source.Cut(from.Query, maxQuery))
+		}
+		for _, w := range from.Warnings {
+			if len(r.Warnings) < maxWarnings {
+				r.Warnings = append(r.Warnings, source.Cut(w, maxQuery))
+			}
 		}
 	}
 }
 
 // without is the result of a reading that cannot be judged.
-func (r Result) without(from source.Reading) Result {
+func (r Result) without(from source.Reading) Judged {
 	r.Verdict, r.Sentence, r.Impossible = from.Verdict, from.Why, from.Impossible
-	return r
+	return Judged{Result: r}
 }
 
 // weaker is what evidence says where an arm is compared with its own past for want of

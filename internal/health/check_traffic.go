@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -27,7 +28,7 @@ type requests struct {
 }
 
 // requests counts both arms' requests in the window.
-func (m *Stage) requests(ctx context.Context, w source.Window) requests {
+func (m trafficCheck) requests(ctx context.Context, w source.Window) requests {
 	compared := len(m.binding.Control) > 0
 	e := m.source.Count(ctx, m.spec.Traffic, source.Exposed, w, source.EmptyIsUnknown)
 	if e.Covered == 0 && e.Steady == nil && e.Verdict == "" {
@@ -65,7 +66,7 @@ func (m *Stage) requests(ctx context.Context, w source.Window) requests {
 }
 
 // whole scales a count from the targets and the time that were read to all.
-func (m *Stage) whole(r source.Reading, a source.Arm) float64 {
+func (m trafficCheck) whole(r source.Reading, a source.Arm) float64 {
 	read, of := m.source.Coverage(m.spec.Traffic, a)
 	v := r.Value
 	if r.Steady != nil {
@@ -91,13 +92,24 @@ const (
 	minCovered = 0.5
 )
 
-// traffic judges whether the exposed targets still get their share.
-func (m *Stage) traffic(ctx context.Context, w source.Window) Result {
+// trafficCheck judges whether the exposed targets still get their share.
+type trafficCheck struct{ *Stage }
+
+// measure keeps both arms' requests before the stage.
+func (m trafficCheck) measure(ctx context.Context, w source.Window, b *Baseline) {
 	r := m.requests(ctx, w)
-	res := Result{Check: spec.CheckTraffic, Samples: r.mine}
-	for _, from := range r.from {
-		res.evidence(from)
+	b.Bursts = m.bursts(ctx, w.At)
+	if len(m.binding.Control) == 0 {
+		b.Density = source.HistoryOf(m.source).Density(ctx, m.spec.Traffic, w)
 	}
+	b.Exposed, b.Control, b.Traffic = r.mine, r.others, cmp.Or(r.trouble.Why, r.doubt.Why)
+}
+
+// Judge counts both arms' requests, and judges them.
+func (m trafficCheck) Judge(ctx context.Context, at Look) Judged {
+	r := m.requests(ctx, at.Window)
+	res := Result{Samples: r.mine}
+	res.evidence(r.from...)
 	if r.trouble.Verdict != "" {
 		return res.without(r.trouble)
 	}
@@ -105,20 +117,20 @@ func (m *Stage) traffic(ctx context.Context, w source.Window) Result {
 		return res.without(source.Reading{Verdict: Unexercised, Why: fmt.Sprintf(
 			"requests were counted for %s, at least %s are needed to tell that they are missing", r.span.Round(time.Millisecond), least)})
 	}
-	res = judgeTraffic(res, m.binding.Before, r, len(m.binding.Control) > 0, m.trafficLevel())
-	if least := m.source.Settling(); res.Verdict == Fail && r.span < least {
-		res.Verdict, res.Suspicion = Unexercised, "less than "+humanize.Percent(shareKept)+" is left"
-		res.Sentence += fmt.Sprintf(
+	out := judgeTraffic(res, m.binding.Before, r, len(m.binding.Control) > 0, m.trafficLevel())
+	if least := m.source.Settling(); out.Verdict == Fail && r.span < least {
+		out.Verdict, out.Suspicion = Unexercised, "less than "+humanize.Percent(shareKept)+" is left"
+		out.Sentence += fmt.Sprintf(
 			"; requests were counted for %s, at least %s are needed to tell a loss from a restart", r.span.Round(time.Millisecond), least,
 		)
 	}
-	res.Sentence += m.sampled(m.spec.Traffic)
-	return res
+	out.Sentence += m.sampled(m.spec.Traffic)
+	return out
 }
 
 // trafficLevel is how likely a look may be, at most, to take chance for a loss: looks
 // share what the stage has.
-func (m *Stage) trafficLevel() float64 {
+func (m trafficCheck) trafficLevel() float64 {
 	looks := max(1, m.binding.Bake/max(1, m.spec.Every.Std()))
 	return m.spec.Budget(spec.CheckTraffic, m.binding.Stages) / float64(looks)
 }
@@ -126,13 +138,9 @@ func (m *Stage) trafficLevel() float64 {
 // judgeTraffic compares requests with those expected from before the stage: by
 // share where a control is left, by rate where none is. Harm is that less is left than
 // may be, and that chance does not explain it at a level.
-func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level float64) Result {
+func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level float64) Judged {
 	if b.Traffic != "" || b.At.IsZero() {
-		why := b.Traffic
-		if why == "" {
-			why = "it was not measured"
-		}
-		return res.without(source.NoData("", "traffic before the stage is unknown: %s", why))
+		return res.without(source.NoData("", "traffic before the stage is unknown: %s", cmp.Or(b.Traffic, "it was not measured")))
 	}
 	measured := b.At.Sub(b.From).Seconds()
 	switch {
@@ -144,7 +152,7 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level flo
 		return res.without(source.NoData("", "no series of the query is left: missing traffic cannot be told from missing metrics"))
 	}
 	var value, before, expected, chance float64
-	words := "%s of all requests, %s before the stage"
+	words, say := "%s of all requests, %s before the stage", humanize.Percent
 	if hasControl {
 		value, before = share(r.mine, r.others), share(b.Exposed, b.Control)
 		expected = before * (r.mine + r.others)
@@ -153,14 +161,10 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level flo
 		before = b.Exposed / measured
 		value, expected = r.mine/r.span.Seconds(), before*r.span.Seconds()
 		chance = fewByChance(r.mine, r.mine+b.Exposed, r.span.Seconds()/(r.span.Seconds()+measured), b.Bursts)
-		words = "%s requests/s, %s before the stage" + weaker
+		words, say = "%s requests/s, %s before the stage"+weaker, humanize.Plain
 	}
 	limit := before * shareKept * certainty(b)
 	res.Value, res.Limit = &value, &limit
-	say := humanize.Plain
-	if hasControl {
-		say = humanize.Percent
-	}
 	res.Sentence = fmt.Sprintf(words, say(value), say(before))
 	own := ownRate(b, r, level)
 	switch {
@@ -181,7 +185,7 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level flo
 		res.Verdict = Fail
 		res.Sentence += fmt.Sprintf("; less than %s is left", humanize.Percent(shareKept))
 	}
-	return res
+	return Judged{Result: res}
 }
 
 // rate is how many requests per second the exposed targets get.
@@ -222,4 +226,23 @@ func share(mine, others float64) float64 {
 		return 0
 	}
 	return mine / (mine + others)
+}
+
+// whollyCovered is the share of the usual samples that counts as all of them: at
+// the edges of a short window some are missing by chance.
+const whollyCovered = 0.9
+
+// covered is the share of the window that the source was there to see, by how many
+// samples it has now and had before the stage; 0 when that is all of it, or unknown.
+// Without a control nothing else tells missing traffic from missing samples.
+func (m trafficCheck) covered(ctx context.Context, w source.Window) float64 {
+	usual := m.binding.Before.Density
+	if usual <= 0 || len(m.binding.Control) > 0 {
+		return 0
+	}
+	const least = 0.001 // 0 would be unknown
+	if c := source.HistoryOf(m.source).Density(ctx, m.spec.Traffic, w) / usual; c < whollyCovered {
+		return max(least, c)
+	}
+	return 0
 }

@@ -52,30 +52,27 @@ func WebhookForm() Form {
 }
 
 // webhookCheck asks it.
-type webhookCheck struct {
-	*Stage
-	check spec.Check
-}
+type webhookCheck stageCheck
 
 // Judge asks a judge of the user's own. Whatever is not an answer by the contract
 // is NODATA.
 func (m webhookCheck) Judge(ctx context.Context, at Look) Judged {
 	c := m.check
-	res := Result{Check: c.Name}
+	var res Result
 	u, err := url.Parse(c.Webhook.URL)
 	if err != nil || u.Host == "" {
-		return Judged{Result: res.without(source.NoData("", "webhook.url: is not a URL"))}
+		return res.without(source.NoData("", "webhook.url: is not a URL"))
 	}
 	res.Queries = []string{source.Cut("POST to "+u.Host, maxQuery)} // its path may hold what nobody should read
 	var token secret.Secret
 	if c.Webhook.Token != "" {
 		if token, err = secret.Resolve(c.Webhook.Token); err != nil {
-			return Judged{Result: res.without(source.NoData("", "webhook.token: %s", source.Cut(err.Error(), 200)))}
+			return res.without(source.NoData("", "webhook.token: %s", source.Cut(err.Error(), 200)))
 		}
 	}
-	res.Verdict, res.Sentence, err = m.rule(ctx, c, token, at.At)
+	res.Verdict, res.Sentence, err = m.rule(ctx, token, at.At)
 	if err != nil {
-		return Judged{Result: res.without(source.NoData("", "no usable answer from %s: %s", u.Host, said(err.Error(), 200, token)))}
+		return res.without(source.NoData("", "no usable answer from %s: %s", u.Host, said(err.Error(), 200, token)))
 	}
 	if res.Sentence = said(res.Sentence, maxReason, token); strings.TrimSpace(res.Sentence) == "" {
 		res.Sentence = "the judge gave no reason"
@@ -91,10 +88,10 @@ func (m webhookCheck) Judge(ctx context.Context, at Look) Judged {
 func said(text string, n int, token secret.Secret) string { return source.Cut(token.Redact(text), n) }
 
 // rule sends the question and reads the answer.
-func (m webhookCheck) rule(ctx context.Context, c spec.Check, token secret.Secret, at time.Time) (Verdict, string, error) {
+func (m webhookCheck) rule(ctx context.Context, token secret.Secret, at time.Time) (Verdict, string, error) {
 	b := m.binding
 	q := question{
-		Check: c.Name, Unit: b.Unit, Release: b.Release, Previous: b.Previous, Stage: b.Stage,
+		Check: m.check.Name, Unit: b.Unit, Release: b.Release, Previous: b.Previous, Stage: b.Stage,
 		Exposed: len(b.Exposed), Targets: []string{}, Since: b.Since.UTC(), At: at.UTC(),
 	}
 	for _, t := range b.few(webhookTargets) {
@@ -105,7 +102,7 @@ func (m webhookCheck) rule(ctx context.Context, c spec.Check, token secret.Secre
 		return "", "", err
 	}
 	data, err := m.ask(ctx, jsonRequest{
-		method: http.MethodPost, url: c.Webhook.URL, body: body, token: token, limit: c.Webhook.Timeout.Std(), most: maxRuling,
+		method: http.MethodPost, url: m.check.Webhook.URL, body: body, token: token, limit: m.check.Webhook.Timeout.Std(), most: maxRuling,
 	})
 	if err != nil {
 		return "", "", err

@@ -2,8 +2,10 @@ package health
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health/source"
+	"github.com/sluicehq/sluice/internal/promapi"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -52,7 +55,7 @@ type Deps struct {
 // use. Build it with Open.
 type Evaluator struct {
 	stage   *Stage
-	checks  []openCheck // in the order of the spec
+	checks  []openCheck // in the order of the spec, then those that are always on
 	streaks map[string]int
 	last    time.Time // of the newest look that judged
 }
@@ -63,7 +66,8 @@ func Open(h spec.Health, b Binding, d Deps) (*Evaluator, error) {
 	if d.Driver == nil && !slices.Contains(h.Without, spec.CheckAlive) {
 		return nil, errors.New("expected a driver, which the check \"alive\" asks")
 	}
-	s := &Stage{spec: h, binding: b, driver: d.Driver, client: newClient(d.Transport), dial: d.Dial}
+	s := &Stage{spec: h, binding: b, driver: d.Driver, dial: d.Dial}
+	s.client = &http.Client{Transport: d.Transport, CheckRedirect: promapi.NoRedirect}
 	if s.dial == nil {
 		s.dial = (&net.Dialer{}).DialContext
 	}
@@ -84,6 +88,12 @@ func Open(h spec.Health, b Binding, d Deps) (*Evaluator, error) {
 			return nil, fmt.Errorf("check %q: %w", c.Name, err)
 		}
 		m.checks = append(m.checks, one)
+	}
+	if !slices.Contains(h.Without, spec.CheckTraffic) {
+		m.checks = append(m.checks, openCheck{Check: trafficCheck{s}, spec: spec.Check{Name: spec.CheckTraffic}})
+	}
+	if !slices.Contains(h.Without, spec.CheckAlive) {
+		m.checks = append(m.checks, openCheck{Check: aliveCheck{s}, spec: spec.Check{Name: spec.CheckAlive}, form: Form{Slow: true}, early: true})
 	}
 	return m, nil
 }
@@ -111,10 +121,8 @@ func (m *Evaluator) LookAll(ctx context.Context, at time.Time) (Report, error) {
 	return m.look(ctx, at, m.stage.binding.Exposed)
 }
 
-const (
-	// aliveSample is how many targets a look asks whether they are alive.
-	aliveSample = 200
-)
+// aliveSample is how many targets a look asks whether they are alive.
+const aliveSample = 200
 
 func (m *Evaluator) look(ctx context.Context, at time.Time, ask []fleet.Target) (Report, error) {
 	report, s := Report{At: at}, m.stage
@@ -135,31 +143,20 @@ func (m *Evaluator) look(ctx context.Context, at time.Time, ask []fleet.Target) 
 		m.last = at
 	}
 	var asks []func() Judged
-	add := func(check string, f func() Judged) {
-		if warming {
-			f = func() Judged { return Judged{Result: warmingUp(check, begin.Add(s.spec.Every.Std()))} }
-		}
-		asks = append(asks, f)
-	}
 	for _, c := range m.checks {
-		add(c.spec.Name, func() Judged {
+		asks = append(asks, func() Judged {
+			if warming && !c.early {
+				until := begin.Add(s.spec.Every.Std()).UTC().Format("15:04:05 MST")
+				return Result{Check: c.spec.Name}.without(source.Reading{Verdict: Unexercised, Why: "warming up, evidence counts from " + until})
+			}
 			return c.judge(ctx, data, s, Look{Window: w, Ask: ask, Streak: m.streak(c.spec.Name, again)})
 		})
 	}
-	if !slices.Contains(s.spec.Without, spec.CheckTraffic) {
-		add(spec.CheckTraffic, func() Judged { return Judged{Result: s.traffic(data, w)} })
-	}
-	if !slices.Contains(s.spec.Without, spec.CheckAlive) { // its answer needs no warming up
-		booting := at.Before(begin)
-		asks = append(asks, func() Judged { return s.alive(ctx, ask, booting, m.streak(spec.CheckAlive, again)) })
-	}
 	for i, res := range together(asks) {
 		m.remember(res, again)
-		if i < len(m.checks) {
-			_, keeps := m.checks[i].Check.(keeper)
-			res.Advisory = res.Advisory || m.checks[i].spec.Advisory
-			res.CanShow = s.binding.Adaptive != nil && keeps
-		}
+		_, keeps := m.checks[i].Check.(keeper)
+		res.Advisory = res.Advisory || m.checks[i].spec.Advisory
+		res.CanShow = s.binding.Adaptive != nil && keeps
 		report.Results = append(report.Results, res.Result)
 	}
 	return report, ctx.Err()
@@ -196,10 +193,58 @@ func (m *Evaluator) streak(check string, again bool) int {
 	return m.streaks[check]
 }
 
-func warmingUp(check string, until time.Time) Result {
-	return Result{
-		Check:    check,
-		Verdict:  Unexercised,
-		Sentence: fmt.Sprintf("warming up, evidence counts from %s", until.UTC().Format("15:04:05 MST")),
-	}
+// State is what an Evaluator must remember between looks, small enough for a
+// heartbeat. The zero value remembers nothing.
+type State struct {
+	// At is when the newest look judged.
+	At time.Time `json:"at,omitzero"`
+	// Streaks counts consecutive breaches by check.
+	Streaks map[string]int `json:"streaks,omitempty"`
+	// Checks is what checks that add up have seen, by name.
+	Checks map[string]json.RawMessage `json:"checks,omitempty"`
+	// Source is what the source keeps; empty for one that can be asked again.
+	Source json.RawMessage `json:"source,omitempty"`
 }
+
+// State is what a later Evaluator of the same stage goes on from. It is a copy: later
+// looks do not change it. What cannot be written is left out, and seen anew.
+func (m *Evaluator) State() State {
+	s := State{At: m.last, Streaks: maps.Clone(m.streaks)}
+	if kept, ok := m.stage.source.(source.Memory); ok {
+		s.Source = kept.State()
+	}
+	for name, k := range m.keepers() {
+		raw, err := k.state()
+		if err != nil {
+			continue
+		}
+		keep(&s.Checks, name, raw)
+	}
+	return s
+}
+
+// Restore goes on from an earlier Evaluator's state. A state of other checks is an
+// error.
+func (m *Evaluator) Restore(s State) error {
+	m.last = s.At
+	for check, n := range s.Streaks {
+		m.streaks[check] = max(0, n)
+	}
+	keepers := m.keepers()
+	for name, raw := range s.Checks {
+		k, ok := keepers[name]
+		if !ok {
+			return fmt.Errorf("check %q: %w", name, errOtherCheck)
+		}
+		if err := k.restore(raw); err != nil {
+			return fmt.Errorf("check %q: %w", name, err)
+		}
+	}
+	if kept, ok := m.stage.source.(source.Memory); ok && len(s.Source) > 0 {
+		return kept.Restore(s.Source)
+	}
+	return nil
+}
+
+// errOtherCheck refuses a state.
+var errOtherCheck = errors.New("the state is one of another check")

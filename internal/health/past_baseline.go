@@ -1,9 +1,7 @@
 package health
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/health/source"
@@ -123,14 +121,6 @@ func (m *Evaluator) measure(ctx context.Context, at time.Time) (Baseline, error)
 			before.measure(ctx, w, &b)
 		}
 	}
-	if !slices.Contains(s.spec.Without, spec.CheckTraffic) {
-		r := s.requests(ctx, w)
-		b.Bursts = s.bursts(ctx, w.At)
-		if len(s.binding.Control) == 0 {
-			b.Density = source.HistoryOf(s.source).Density(ctx, s.spec.Traffic, w)
-		}
-		b.Exposed, b.Control, b.Traffic = r.mine, r.others, cmp.Or(r.trouble.Why, r.doubt.Why)
-	}
 	return b, ctx.Err()
 }
 
@@ -149,16 +139,7 @@ func (m eachCheck) measure(ctx context.Context, w source.Window, b *Baseline) {
 		return
 	}
 	r := m.ratio(ctx, m.check, source.Exposed, w)
-	kept := Ratio{Bad: r.bad.Value, Total: r.total.Value}
-	if r.total.Verdict != "" {
-		kept.Missing = r.total.Why
-	} else if r.bad.Verdict != "" {
-		kept.Missing = r.bad.Why
-	}
-	if b.Ratios == nil {
-		b.Ratios = map[string]Ratio{}
-	}
-	b.Ratios[m.check.Name] = kept
+	keep(&b.Ratios, m.check.Name, Ratio{Bad: r.bad.Value, Total: r.total.Value, Missing: r.counted().Why})
 }
 
 // missing adds the targets of which a check has no data, unless they are most.
@@ -173,10 +154,17 @@ func (m *Stage) missing(ctx context.Context, c spec.Check, w source.Window, b *B
 	if n == 0 || 2*n >= len(e.targets) || n > maxMissing || all+n > maxAllMissing {
 		return
 	}
-	if b.Missing == nil {
-		b.Missing = map[string][]string{}
+	ids := make([]string, n)
+	for i, v := range t.unknown {
+		ids[i] = v.id
 	}
-	for _, v := range t.unknown {
-		b.Missing[c.Name] = append(b.Missing[c.Name], v.id)
+	keep(&b.Missing, c.Name, ids)
+}
+
+// keep sets an entry of a map, which it makes where there is none yet.
+func keep[V any](of *map[string]V, name string, v V) {
+	if *of == nil {
+		*of = map[string]V{}
 	}
+	(*of)[name] = v
 }

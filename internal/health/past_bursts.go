@@ -9,7 +9,7 @@ import (
 )
 
 // bursts is how many requests counted as one before the stage.
-func (m *Stage) bursts(ctx context.Context, at time.Time) float64 {
+func (m trafficCheck) bursts(ctx context.Context, at time.Time) float64 {
 	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
 	own := m.totals(ctx, source.Exposed, at, int(long/step), step)
 	return burstsOf(own, m.totals(ctx, source.Control, at, int(long/step), step), len(m.binding.Control) > 0)
@@ -21,15 +21,14 @@ func (m *Stage) bursts(ctx context.Context, at time.Time) float64 {
 // always come in fours give 4.
 func burstsOf(own, others []float64, two bool) float64 {
 	var split, steps []sequential.Pair
+	pair := func(a, b float64) sequential.Pair {
+		return sequential.Pair{Exposed: sequential.Counts{Bad: a, Total: 1}, Control: sequential.Counts{Bad: b, Total: 1}}
+	}
 	for i := range min(len(own), len(others)) {
-		split = append(
-			split, sequential.Pair{Exposed: sequential.Counts{Bad: own[i], Total: 1}, Control: sequential.Counts{Bad: others[i], Total: 1}},
-		)
+		split = append(split, pair(own[i], others[i]))
 	}
 	for i := 0; i+1 < len(own); i += 2 {
-		steps = append(
-			steps, sequential.Pair{Exposed: sequential.Counts{Bad: own[i], Total: 1}, Control: sequential.Counts{Bad: own[i+1], Total: 1}},
-		)
+		steps = append(steps, pair(own[i], own[i+1]))
 	}
 	size := 1.0
 	for _, looks := range [][]sequential.Pair{split, steps} {
@@ -46,7 +45,7 @@ func burstsOf(own, others []float64, two bool) float64 {
 
 // totals are an arm's requests before the stage, look by look; none where they are not
 // known.
-func (m *Stage) totals(ctx context.Context, a source.Arm, at time.Time, looks int, step time.Duration) []float64 {
+func (m trafficCheck) totals(ctx context.Context, a source.Arm, at time.Time, looks int, step time.Duration) []float64 {
 	if a == source.Control && len(m.binding.Control) == 0 {
 		return nil
 	}

@@ -58,18 +58,15 @@ func (p Past) looks() []judge.Look {
 // measure keeps what was counted before the stage, if anything is known of that.
 func (m *comparisonCheck) measure(ctx context.Context, w source.Window, b *Baseline) {
 	for _, part := range m.parts {
-		p := m.pastOf(ctx, m.check, w, part)
+		p := m.pastOf(ctx, w, part)
 		if len(p.Looks) == 0 && !part.alone {
 			continue
 		}
-		if b.Past == nil {
-			b.Past = map[string]Past{}
-		}
-		b.Past[key(m.check, part.group)] = p
+		keep(&b.Past, key(m.check, part.group), p)
 	}
 }
 
-func (m *comparisonCheck) pastOf(ctx context.Context, c spec.Check, w source.Window, part *comparison) Past {
+func (m *comparisonCheck) pastOf(ctx context.Context, w source.Window, part *comparison) Past {
 	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
 	looks := int(long / step)
 	rows := make([][]float64, looks)
@@ -78,17 +75,17 @@ func (m *comparisonCheck) pastOf(ctx context.Context, c spec.Check, w source.Win
 	}
 	for _, st := range part.strata {
 		for _, a := range source.Arms(part.alone) {
-			if r := addPast(ctx, c, st.source, a, w.At, step, rows); r.Verdict != "" {
+			if r := addPast(ctx, m.check, st.source, a, w.At, step, rows); r.Verdict != "" {
 				if st.source != m.source {
 					return Past{Missing: "its targets have no past that can be read: " + r.Why}
 				}
-				return m.onlyPast(ctx, c, w, part)
+				return m.onlyPast(ctx, w, part)
 			}
 		}
 	}
 	p := Past{Step: spec.Duration(step), Looks: trimmed(usualRows(rows, looks, w.At, step, m.binding.Earlier))}
-	if part.alone && c.Objective == nil {
-		p.Daily = m.daily(ctx, c, w.At, part)
+	if part.alone && m.check.Objective == nil {
+		p.Daily = m.daily(ctx, w.At, part)
 	}
 	return p
 }
@@ -120,28 +117,33 @@ func addPast(
 	case r.Verdict != "" && !r.Empty:
 		return r
 	}
+	addArm(rows, c, total, bad)
+	return source.Reading{}
+}
+
+// addArm adds what was counted of an arm to the rows. Of slow requests, those within the
+// bound were.
+func addArm(rows [][]float64, c spec.Check, total, counted []float64) {
 	for i := range rows {
 		n := 0.0
-		if i < len(bad) {
-			n = bad[i]
+		if i < len(counted) {
+			n = counted[i]
 		}
 		if c.Slow != nil {
 			n = max(0, total[i]-n)
 		}
 		rows[i] = append(rows[i], rounded(n), rounded(total[i]))
 	}
-	return source.Reading{}
 }
 
 // onlyPast is what a source without a past was read for.
-func (m *comparisonCheck) onlyPast(ctx context.Context, c spec.Check, w source.Window, part *comparison) Past {
+func (m *comparisonCheck) onlyPast(ctx context.Context, w source.Window, part *comparison) Past {
+	c := m.check
 	var rows [][]float64
 	for _, a := range source.Arms(part.alone) {
 		r := m.ratio(ctx, c, a, w)
-		for _, part := range []source.Reading{r.total, r.bad} {
-			if part = part.Counted(); part.Verdict != "" {
-				return Past{Missing: part.Why}
-			}
+		if bad := r.counted(); bad.Verdict != "" {
+			return Past{Missing: bad.Why}
 		}
 		if r.total.Value == 0 {
 			return Past{Missing: "there were no events before the stage"}
@@ -159,13 +161,7 @@ func (m *comparisonCheck) onlyPast(ctx context.Context, c spec.Check, w source.W
 		if rows == nil {
 			rows = make([][]float64, len(total))
 		}
-		for i := range rows {
-			n := bad[i]
-			if c.Slow != nil {
-				n = max(0, total[i]-n)
-			}
-			rows[i] = append(rows[i], rounded(n), rounded(total[i]))
-		}
+		addArm(rows, c, total, bad)
 	}
 	return Past{Step: spec.Duration(w.Length() / time.Duration(max(1, len(rows)))), Looks: rows}
 }
@@ -186,3 +182,19 @@ func trimmed(rows [][]float64) [][]float64 {
 
 // rounded keeps histories small.
 func rounded(v float64) float64 { return math.Round(v*1000) / 1000 }
+
+// MostEarlier is how many earlier rollouts are kept in mind.
+const MostEarlier = 10
+
+// usualRows are the newest rows of a past, at most so many, that no earlier rollout
+// touched. The newest row ends at a moment.
+func usualRows[R any](rows []R, most int, end time.Time, step time.Duration, spans []source.Span) []R {
+	var out []R
+	for i, row := range rows {
+		to := end.Add(-time.Duration(len(rows)-1-i) * step)
+		if !source.During(spans, to.Add(-step), to, step) {
+			out = append(out, row)
+		}
+	}
+	return out[max(0, len(out)-most):]
+}

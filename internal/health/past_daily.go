@@ -7,7 +7,6 @@ import (
 
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/sequential"
-	"github.com/sluicehq/sluice/internal/spec"
 )
 
 const (
@@ -21,17 +20,17 @@ const (
 
 // daily is how many times as large the share of bad events was a day ago, in the time in
 // which the stage will bake, as in the time before that; 0 where chance explains it, or
-// the source does not reach back so far, or an earlier rollout ran then. A check that has no control cannot tell
-// otherwise what comes with the hour.
-func (m *comparisonCheck) daily(ctx context.Context, c spec.Check, at time.Time, part *comparison) float64 {
+// the source does not reach back so far, or an earlier rollout ran then. A check that has
+// no control cannot tell otherwise what comes with the hour.
+func (m *comparisonCheck) daily(ctx context.Context, at time.Time, part *comparison) float64 {
 	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
 	bake := m.binding.Bake.Truncate(step)
 	then := at.Add(-day)
 	if bake < step || bake > day || source.During(m.binding.Earlier, then.Add(-long), then.Add(bake), step) {
 		return 0
 	}
-	before, ok := m.countedAt(ctx, c, then, long, step, part)
-	since, also := m.countedAt(ctx, c, then.Add(bake), bake, step, part)
+	before, ok := m.countedAt(ctx, then, long, step, part)
+	since, also := m.countedAt(ctx, then.Add(bake), bake, step, part)
 	if !ok || !also {
 		return 0
 	}
@@ -55,11 +54,11 @@ func rose(before, since sequential.Counts) float64 {
 // countedAt is what the stage's targets counted in a span of the past. It is not ok
 // where the source does not know.
 func (m *comparisonCheck) countedAt(
-	ctx context.Context, c spec.Check, end time.Time, long, step time.Duration, part *comparison,
+	ctx context.Context, end time.Time, long, step time.Duration, part *comparison,
 ) (sum sequential.Counts, ok bool) {
 	for _, st := range part.strata {
 		rows := make([][]float64, int(long/step))
-		if r := addPast(ctx, c, st.source, source.Exposed, end, step, rows); r.Verdict != "" {
+		if r := addPast(ctx, m.check, st.source, source.Exposed, end, step, rows); r.Verdict != "" {
 			return sum, false
 		}
 		for _, row := range rows {

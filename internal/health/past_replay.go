@@ -76,7 +76,7 @@ func (m *comparisonCheck) replay(ctx context.Context, from, to time.Time) []Repl
 	var out []Replay
 	for _, part := range m.parts {
 		r := Replay{Check: m.check.Name, Group: part.group, Criteria: m.criteria(m.check, len(m.parts), part.alone)}
-		rows, why := m.rows(ctx, m.check, part, from, to)
+		rows, why := m.rows(ctx, part, from, to)
 		r.Looks, r.Missing = looksOf(rows, m.spec.Every.Std()), why
 		r.Span = time.Duration(len(rows)) * m.spec.Every.Std()
 		out = append(out, r)
@@ -87,8 +87,8 @@ func (m *comparisonCheck) replay(ctx context.Context, from, to time.Time) []Repl
 // rows reads the rows of a part, in pieces that the source answers. Pieces of which
 // it knows nothing, such as from before it was there, are rows without events; that
 // all of them are is the reason why there are none.
-func (m *comparisonCheck) rows(ctx context.Context, c spec.Check, part *comparison, from, to time.Time) ([][]float64, string) {
-	every := m.spec.Every.Std()
+func (m *comparisonCheck) rows(ctx context.Context, part *comparison, from, to time.Time) ([][]float64, string) {
+	c, every := m.check, m.spec.Every.Std()
 	var all [][]float64
 	known, none := false, ""
 	for left := int(to.Sub(from) / every); left > 0; {

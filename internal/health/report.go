@@ -119,27 +119,17 @@ func (r Report) deciding() []Result {
 // Pending says whether nothing failed and some check is in a breach that it still
 // tolerates: to look again decides.
 func (r Report) Pending() bool {
-	pending := false
-	for _, res := range r.deciding() {
-		if res.Verdict == Fail {
-			return false
-		}
-		pending = pending || res.Pending
-	}
-	return pending
+	decide := r.deciding()
+	return !slices.ContainsFunc(decide, func(res Result) bool { return res.Verdict == Fail }) &&
+		slices.ContainsFunc(decide, func(res Result) bool { return res.Pending })
 }
 
 // Shown says that some check has shown enough to end an adaptive bake, and that all
 // others that can show anything have, too.
 func (r Report) Shown() bool {
-	some := false
-	for _, res := range r.deciding() {
-		if res.CanShow && !res.Shown {
-			return false
-		}
-		some = some || res.Shown
-	}
-	return some
+	decide := r.deciding()
+	return !slices.ContainsFunc(decide, func(res Result) bool { return res.CanShow && !res.Shown }) &&
+		slices.ContainsFunc(decide, func(res Result) bool { return res.Shown })
 }
 
 // Impossible says that some check will never have a verdict.
@@ -160,4 +150,57 @@ func (r Report) Mute() bool {
 		}
 	}
 	return asked > 0
+}
+
+// Standing is how a check does while a bake goes on. PASS is a gate's word: until then
+// "ok so far" is all that can be said of a check that has found nothing.
+type Standing string
+
+// The standings of a check that has not failed and has data to judge by.
+const (
+	OKSoFar Standing = "ok so far"
+	// Suspicious says that the evidence of harm has passed the point that
+	// Result.Suspicion names, and does not suffice for FAIL yet.
+	Suspicious Standing = "suspicious"
+)
+
+// MidBake is the report of a look while the bake goes on: no result has the verdict PASS,
+// and those that have found nothing, or not enough, have a standing.
+func (r Report) MidBake() Report {
+	r.Results = slices.Clone(r.Results)
+	for i := range r.Results {
+		res := &r.Results[i]
+		switch {
+		case res.Verdict == Fail:
+		case res.Pending || res.Suspicion != "":
+			res.Standing = Suspicious
+		case res.Verdict == Pass:
+			res.Standing = OKSoFar
+		}
+		if res.Verdict == Pass {
+			res.Verdict = ""
+		}
+	}
+	return r
+}
+
+// Clear says that nothing keeps a report from being PASS at a gate: some check decides,
+// and all that do are PASS or, in the middle of a bake, have no verdict but a standing.
+func (r Report) Clear() bool {
+	decide := r.deciding()
+	return len(decide) > 0 && !slices.ContainsFunc(decide, func(res Result) bool {
+		return res.Verdict != Pass && (res.Verdict != "" || res.Standing == "")
+	})
+}
+
+// Word is what is shown of a result: its verdict, or its standing with the number that
+// raises suspicion, as in "suspicious (p 0.03)".
+func (r Result) Word() string {
+	switch {
+	case r.Standing == Suspicious && r.Suspicion != "":
+		return string(Suspicious) + " (" + r.Suspicion + ")"
+	case r.Standing != "":
+		return string(r.Standing)
+	}
+	return string(r.Verdict)
 }

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/driver"
+	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -25,12 +27,6 @@ type Stage struct {
 	source source.Source
 	open   func(source.Scope) (source.Source, error)
 }
-
-// Health is what the spec says of health.
-func (m *Stage) Health() spec.Health { return m.spec }
-
-// Binding says whom the checks are about.
-func (m *Stage) Binding() Binding { return m.binding }
 
 // Source is where the stage as a whole is read.
 func (m *Stage) Source() source.Source { return m.source }
@@ -68,4 +64,28 @@ func (m *Stage) window(at, begin time.Time) source.Window {
 		}
 	}
 	return w
+}
+
+// few picks n of the exposed targets, first of all of those newly exposed: nothing
+// else has looked at them yet.
+func (b Binding) few(n int) []fleet.Target {
+	if len(b.Exposed) <= n {
+		return b.Exposed
+	}
+	some := slices.Clone(source.Sample(b.Cohort, n))
+	fresh := make(map[string]bool, len(b.Cohort))
+	for _, t := range b.Cohort {
+		fresh[t.ID] = true
+	}
+	older := slices.DeleteFunc(slices.Clone(b.Exposed), func(t fleet.Target) bool { return fresh[t.ID] })
+	return append(some, source.Sample(older, n-len(some))...)
+}
+
+// quiet is since when no earlier rollout has touched the targets; zero where none did.
+func (b Binding) quiet() time.Time {
+	var newest time.Time
+	for _, s := range b.Earlier {
+		newest = source.Later(newest, s.To)
+	}
+	return newest
 }

@@ -3,7 +3,7 @@ package health
 import (
 	"math"
 
-	"github.com/sluicehq/sluice/internal/sequential"
+	"gonum.org/v1/gonum/stat/combin"
 )
 
 // binomialTail is how likely k or more of n events are each with probability p, for k
@@ -22,7 +22,7 @@ func binomialTail(k, n, p float64) float64 {
 	}
 	// The first term by logarithms, since both its parts leave the range of numbers;
 	// the others shrink from there on.
-	term := math.Exp(sequential.LnChoose(n, k) + k*math.Log(p) + (n-k)*math.Log1p(-p))
+	term := math.Exp(combin.LogGeneralizedBinomial(n, k) + k*math.Log(p) + (n-k)*math.Log1p(-p))
 	sum := 0.0
 	for i := k; i <= n && term > sum*1e-12; i++ {
 		sum += term
@@ -34,20 +34,3 @@ func binomialTail(k, n, p float64) float64 {
 // mostTail is up to how many events logarithms of the binomial coefficients are
 // exact to some digits.
 const mostTail = 1e9
-
-// poissonTail is how likely k or more events are where mean are expected: the tail of a
-// Poisson distribution, for small k.
-func poissonTail(k, mean float64) float64 {
-	switch {
-	case k <= 0:
-		return 1
-	case mean <= 0:
-		return 0
-	}
-	term, fewer := math.Exp(-mean), 0.0
-	for i := 0.0; i < k; i++ {
-		fewer += term
-		term *= mean / (i + 1)
-	}
-	return max(0, 1-fewer)
-}

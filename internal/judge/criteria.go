@@ -90,3 +90,8 @@ const trafficPart = 0.02
 func SplitRate(rate float64) (check, traffic float64) {
 	return rate / (1 + trafficPart), rate * trafficPart / (1 + trafficPart)
 }
+
+// suspicious is the p from which on a check that has not failed is suspicious. As many
+// bakes of healthy releases are so at some look, at most, since the p holds for all looks
+// together.
+const suspicious = 0.05

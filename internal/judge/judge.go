@@ -4,31 +4,247 @@
 // network, no source of numbers and nothing of Temporal.
 package judge
 
-import "time"
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/sequential"
+)
 
 // Judge judges bad events out of all, look by look: two arms, or one and an objective.
-// It is not safe for concurrent use.
-type Judge interface {
-	// See takes the next look: the arms as a whole, or each of the strata in which they
-	// are compared, all at the same moment.
-	See(strata ...Look)
-	// Outcome is the verdict at a moment since the change.
-	Outcome(at time.Duration) Outcome
-	// State is what was seen so far.
-	State() ComparisonState
-	// Restore goes on from the state of a judge by the same criteria, with the same
-	// looks before the change. It answers whether it was one; if not, nothing changes.
-	Restore(s ComparisonState) bool
+// Build it with New. It is not safe for concurrent use.
+type Judge struct {
+	criteria     Criteria
+	test         *sequential.TwoArms
+	traffic      traffic
+	selfBaseline selfBaseline
+	// known says that something was seen before the change.
+	known bool
+	armsSeen
+	// evidence of harm, now and at its highest.
+	evidence, peak float64
+	trace          Trace
+	// there is in how many looks both arms were.
+	there int
+	// futile says why nothing can ever be judged; empty where something can.
+	futile string
+	// shown says that enough was seen to end a bake, words what was seen, and doubted that it
+	// is too much to pass, though no harm is established. An objective has its own.
+	shown, doubted func() bool
+	words          func(Outcome) string
+}
 
-	// outcome is Outcome; words can be spared.
-	outcome(at time.Duration, worded bool) Outcome
+// Verdict is the answer to one check. Only Pass promotes.
+type Verdict string
+
+// The five verdicts.
+const (
+	// Pass: enough data, no harm.
+	Pass Verdict = "PASS"
+	// Fail: harm is established.
+	Fail Verdict = "FAIL"
+	// NoData: the source answered nothing usable.
+	NoData Verdict = "NODATA"
+	// Stale: the newest sample is too old.
+	Stale Verdict = "STALE"
+	// Unexercised: too little traffic for passing to mean anything.
+	Unexercised Verdict = "UNEXERCISED"
+)
+
+// Outcome is a verdict with its evidence.
+type Outcome struct {
+	Verdict Verdict
+	// At is when it was decided, since the change.
+	At time.Duration
+	// LnE is the evidence of harm in nats, and Needed at how much of it the check
+	// fails. P is the probability that chance ever shows so much as was seen: it only
+	// falls.
+	LnE, Needed, P float64
+	// Ratio is the estimate of how many times worse than usual the exposed arm is,
+	// compared with the other; 1 where nothing is known.
+	Ratio float64
+	// Shown says that it has shown enough to end a bake early.
+	Shown bool
+	// Samples is how many events of the exposed arm it rests on.
+	Samples float64
+	// Suspicion says with a number why no harm is established and yet too much is seen to
+	// call it nothing: "p 0.03". It is empty where nothing is suspicious.
+	Suspicion string
+	// Evidence is one sentence with numbers.
+	Evidence string
+	// Trace is how both arms did over time.
+	Trace Trace
 }
 
 // New readies the judge that criteria ask for, with the looks before the change; none,
 // where nothing is known of then.
-func New(c Criteria, before []Look) Judge {
+func New(c Criteria, before []Look) *Judge {
 	if c.Objective > 0 {
-		return newObjective(c, before)
+		return newObjective(c, before).Judge
 	}
 	return newComparison(c, before)
+}
+
+func newComparison(c Criteria, before []Look) *Judge {
+	j := &Judge{criteria: c, traffic: newTraffic(c, before), selfBaseline: newSelfBaseline(before, c.Daily)}
+	if c.Before || c.limit() > 0 {
+		before = j.selfBaseline.all(before)
+	}
+	past := pairs(before)
+	j.test, j.known = sequential.NewTwoArms(c.question(), past), len(past) > 0
+	j.shown, j.words, j.doubted = j.enough, j.compared, func() bool { return false }
+	return j
+}
+
+// See takes the next look: the arms as a whole, or each of the strata in which they
+// are compared, all at the same moment.
+func (j *Judge) See(strata ...Look) {
+	var seen []sequential.Pair
+	for _, l := range strata {
+		if sane(l.Exposed) {
+			j.Seen = l.At
+		}
+		if p, ok := l.pair(); ok {
+			j.traffic.see(p)
+		}
+		switch limit := j.criteria.limit(); {
+		case limit > 0:
+			l = rated(l, limit)
+		case j.criteria.Before:
+			l = j.selfBaseline.against(l)
+		}
+		if p, ok := l.pair(); ok {
+			seen = append(seen, p)
+			j.Any, j.Newest = true, l.At
+		}
+	}
+	j.test.See(seen...) // also without arms, since it counts looks
+	if len(seen) > 0 {
+		j.there++
+		var whole sequential.Pair
+		for _, p := range seen {
+			whole = whole.Plus(p)
+		}
+		j.trace = j.trace.add(whole)
+	}
+	j.evidence = j.test.Evidence()
+	j.peak = max(j.peak, j.evidence)
+}
+
+// Outcome is the verdict at a moment since the change: whether there is harm, and
+// else whether enough was seen for its absence to mean something.
+func (j *Judge) Outcome(at time.Duration) Outcome { return j.outcome(at, true) }
+
+// outcome is Outcome. Words for what was compared can be spared, as most looks of a
+// series are shown to nobody.
+func (j *Judge) outcome(at time.Duration, worded bool) Outcome {
+	if j.futile != "" {
+		return Outcome{Verdict: NoData, At: at, P: 1, Ratio: 1, Needed: nats(j.criteria.Alpha), Evidence: j.futile}
+	}
+	seen := j.test.Seen()
+	out := Outcome{
+		At: at, LnE: max(j.evidence, -maxEvidence), P: math.Exp(-j.peak), Needed: nats(j.criteria.Alpha),
+		Ratio: j.test.Ratio(), Samples: seen.Exposed.Total,
+		Shown: j.shown(),
+	}
+	if worded {
+		out.Trace = slices.Clone(j.trace)
+	}
+	compared := func() string {
+		if !worded {
+			return ""
+		}
+		return j.words(out)
+	}
+	need := j.criteria.need()
+	absent, why := j.absent(j.criteria, at)
+	switch {
+	case math.IsNaN(out.LnE): // never seen; were it, nothing may pass
+		out.Verdict, out.Evidence, out.LnE, out.P = NoData, "what was seen is no number to judge by", 0, 1
+	case j.Any && out.LnE >= out.Needed:
+		out.Verdict = Fail
+		out.Evidence = compared()
+	case j.traffic.harm():
+		out.Verdict, out.Evidence, out.LnE = Fail, j.traffic.words(), j.traffic.test.Evidence()
+	case absent != "":
+		out.Verdict, out.Evidence = absent, why
+	case 2*j.there < j.test.Looks():
+		out.Verdict = Unexercised
+		out.Evidence = fmt.Sprintf("both arms were seen in %d of %d looks, at least half are needed", j.there, j.test.Looks())
+	case seen.Exposed.Total < need || j.otherArm(seen).Total < need:
+		out.Verdict, out.Evidence = Unexercised, j.few(need)
+	default:
+		out.Verdict = Pass
+		out.Evidence = compared()
+		if j.hasty(out.Needed) || j.doubted() {
+			out.Verdict, out.Shown = Unexercised, false
+			out.Evidence += "; as much as this would be harm if it were no burst: a few more looks tell"
+		}
+	}
+	if worded && (out.Verdict == Pass || out.Verdict == Unexercised) {
+		out.Suspicion = j.suspicion(out)
+	}
+	return out
+}
+
+// enough says that the exposed arm is shown to be less than Criteria.Enough times worse.
+func (j *Judge) enough() bool {
+	return j.criteria.Enough > 1 && j.test.Shown() >= nats(j.criteria.Risk)
+}
+
+// telling is how many looks tell large harm from a burst, by bets.
+const telling = 20
+
+// hasty says that so much evidence would be there if events were independent, and that
+// there were too few looks yet for bets to tell.
+func (j *Judge) hasty(evidence float64) bool {
+	return j.test.Looks() < telling && j.test.Independent() >= evidence
+}
+
+// suspicion is why an outcome without harm is suspicious; empty if it is not. Where bets
+// are slow to tell, the evidence of independent events counts from half of what FAIL takes.
+func (j *Judge) suspicion(out Outcome) string {
+	switch {
+	case out.LnE >= nats(suspicious):
+		return suspect(out.P)
+	case j.hasty(out.Needed / 2):
+		return suspect(math.Exp(-j.test.Independent())) + " unless errors come in bursts"
+	case j.doubted():
+		return suspect(suspicious)
+	}
+	return ""
+}
+
+// maxEvidence keeps evidence finite.
+const maxEvidence = 1e300
+
+// ComparisonState is what a Judge has seen, small enough for a heartbeat. Its
+// zero value has seen nothing.
+type ComparisonState struct {
+	Test sequential.TwoArmsState `json:"test"`
+	armsSeen
+	// LnE is the evidence of harm in nats, and Peak the most that there ever was.
+	LnE   float64 `json:"lnE,omitempty"`
+	Peak  float64 `json:"peak,omitempty"`
+	There int     `json:"there,omitempty"`
+	Trace Trace   `json:"trace,omitempty"`
+}
+
+// State is what was seen so far. It does not hold the share of requests.
+func (j *Judge) State() ComparisonState {
+	return ComparisonState{
+		Test: j.test.State(), armsSeen: j.armsSeen, LnE: j.evidence, Peak: j.peak, There: j.there, Trace: slices.Clone(j.trace),
+	}
+}
+
+// Restore goes on from the state of a Judge by the same criteria, with the same
+// looks before the change. It answers whether it was one; if not, nothing changes.
+func (j *Judge) Restore(s ComparisonState) bool {
+	if !j.test.Restore(s.Test) {
+		return false
+	}
+	j.armsSeen, j.evidence, j.peak, j.there, j.trace = s.armsSeen, s.LnE, s.Peak, s.There, slices.Clone(s.Trace)
+	return true
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // oneByOne is a judge that takes looks as a whole, and not in strata.
-type oneByOne struct{ Judge }
+type oneByOne struct{ *Judge }
 
 func (j oneByOne) See(l Look) { j.Judge.See(l) }
 
@@ -55,4 +55,19 @@ func finite(t *rapid.T, out Outcome, state any) {
 	require.NoError(t, err)
 	require.NotContains(t, out.Evidence, "NaN")
 	require.NotContains(t, out.Evidence, "Inf")
+}
+
+// all judges all looks since the change, up to the first FAIL.
+func all[L look](j interface {
+	See(l L)
+	Outcome(at time.Duration) Outcome
+}, since []L, bake time.Duration,
+) Outcome {
+	for _, l := range since {
+		j.See(l)
+		if out := j.Outcome(l.when()); out.Verdict == Fail {
+			return out
+		}
+	}
+	return j.Outcome(bake)
 }

@@ -51,8 +51,6 @@ type Found struct {
 	// Targets of each arm, and the last looks that it rests on.
 	Targets [2]int `json:"targets"`
 	Looks   int    `json:"looks"`
-	// Above says that it is about being too high.
-	Above bool `json:"above,omitempty"`
 }
 
 // MeansState is what a Means has seen, small enough for a heartbeat. Its zero value has
@@ -84,7 +82,7 @@ func NewMeans(c MeansCriteria, before []Numbers) *Means {
 		j.before[exposed].add(l.Exposed)
 		j.before[control].add(l.Control)
 	}
-	seen := [2]int{j.before[exposed].seen(), j.before[control].seen()}
+	seen := [2]int{len(j.before[exposed].means()), len(j.before[control].means())}
 	j.past = seen[exposed] > 0
 	j.paired = c.Before || j.missing(seen) == ""
 	return j
@@ -214,14 +212,8 @@ func (j *Means) test(packed [2]sequential.Packed, looks int) {
 		if part < 0 {
 			continue
 		}
-		f := Found{
-			P:       min(1, j.tests()*s.chance(s.allowed(part, above), above)),
-			Exposed: s.mean,
-			Usual:   s.usual,
-			Targets: s.targets,
-			Looks:   looks,
-			Above:   above,
-		}
+		f := Found{Exposed: s.mean, Usual: s.usual, Targets: s.targets, Looks: looks}
+		f.P = min(1, j.tests()*s.chance(s.allowed(part, above), above))
 		if j.state.Least == nil || f.P < j.state.Least.P {
 			j.state.Least = &f
 		}

@@ -91,7 +91,7 @@ func (j *Means) words(f Found, verdict Verdict) string {
 		lately = fmt.Sprintf("in %s ", plural(f.Looks, "look"))
 	}
 	mean, usual := humanize.Apart(humanize.PlainTo, 4, f.Exposed, f.Usual)
-	text := fmt.Sprintf("%smean %s on %s vs %s %s", lately, mean, targetsOf(f.Targets[exposed]), usual, with)
+	text := fmt.Sprintf("%smean %s on %s vs %s %s", lately, mean, plural(f.Targets[exposed], "exposed target"), usual, with)
 	if !j.criteria.Before {
 		text += fmt.Sprintf(" (%s)", plural(f.Targets[control], "target"))
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"gonum.org/v1/gonum/stat/combin"
+
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
@@ -101,7 +103,7 @@ func (j *Means) missing(targets [2]int) string {
 		if j.criteria.Before {
 			return n >= 2 && -float64(n)*math.Ln2 <= math.Log(level)
 		}
-		return n >= 2 && m >= 2 && -sequential.LnChoose(float64(n+m), float64(n)) <= math.Log(level)
+		return n >= 2 && m >= 2 && -combin.LogGeneralizedBinomial(float64(n+m), float64(n)) <= math.Log(level)
 	}
 	n, m := targets[exposed], targets[control]
 	if enough(n, m) {
@@ -109,13 +111,13 @@ func (j *Means) missing(targets [2]int) string {
 	}
 	for more := n; more <= MostTargets; more++ {
 		if enough(more, m) {
-			return fmt.Sprintf("%s%s: at least %d exposed ones are needed to tell harm from chance", targetsOf(n), j.with(m), more)
+			return fmt.Sprintf("%s%s: at least %d exposed ones are needed to tell harm from chance", plural(n, "exposed target"), j.with(m), more)
 		}
 	}
 	both := 2
 	for ; both < MostTargets && !enough(both, both); both++ {
 	}
-	return fmt.Sprintf("%s%s: at least %d of each are needed to tell harm from chance", targetsOf(n), j.with(m), both)
+	return fmt.Sprintf("%s%s: at least %d of each are needed to tell harm from chance", plural(n, "exposed target"), j.with(m), both)
 }
 
 func (j *Means) with(m int) string {
@@ -123,11 +125,4 @@ func (j *Means) with(m int) string {
 		return ""
 	}
 	return fmt.Sprintf(" and %d of control", m)
-}
-
-func targetsOf(n int) string {
-	if n == 1 {
-		return "1 exposed target"
-	}
-	return plural(n, "exposed target")
 }

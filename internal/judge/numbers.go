@@ -74,17 +74,6 @@ func (a averages) means() []float64 {
 	return out
 }
 
-// seen is how many targets showed something.
-func (a averages) seen() int {
-	n := 0
-	for _, t := range a {
-		if t.n > 0 {
-			n++
-		}
-	}
-	return n
-}
-
 // sized says that nothing shown is below zero, and something is above: such numbers go up
 // and down by a factor as a rule. Some may be idle.
 func (a averages) sized() bool {

@@ -3,7 +3,6 @@ package judge
 import (
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/sequential"
@@ -15,45 +14,23 @@ import (
 // since a fault may begin at any look. Beside it there is a confidence sequence for the
 // share itself, widened by how much more than chance the bad events of looks differ.
 // Build it with newObjective. It is not safe for concurrent use.
-type objective struct {
-	criteria Criteria
-	test     *comparison
-}
+type objective struct{ *Judge }
 
 // newObjective readies a check with the looks before the change, which tell whether
 // errors come in bursts; none, where nothing is known of then.
-func newObjective(c Criteria, before []Look) *objective {
+func newObjective(c Criteria, before []Look) objective {
 	c.Before = false
-	o := &objective{criteria: c, test: newComparison(c, before)}
-	o.test.shown, o.test.words, o.test.doubted = o.shown, o.words, o.missed
+	o := objective{newComparison(c, before)}
+	o.Judge.shown, o.Judge.words, o.doubted = o.shown, o.words, o.missed
+	if limit := c.limit(); !(limit > 0 && limit < 1-1e-9) {
+		o.futile = "there is no objective that can be missed"
+	}
 	return o
 }
 
-// See takes the next look, in one part or in several. Only the exposed arm counts, but
-// for its share of the requests.
-func (o *objective) See(parts ...Look) { o.test.See(parts...) }
-
-// Outcome is the verdict at a moment since the change. Ratio is how many times the
-// limit the share of bad events is.
-func (o *objective) Outcome(at time.Duration) Outcome { return o.outcome(at, true) }
-
-func (o *objective) outcome(at time.Duration, worded bool) Outcome {
-	if limit := o.criteria.limit(); !(limit > 0 && limit < 1-1e-9) {
-		return Outcome{
-			Verdict:  NoData,
-			At:       at,
-			P:        1,
-			Ratio:    1,
-			Needed:   nats(o.criteria.Alpha),
-			Evidence: "there is no objective that can be missed",
-		}
-	}
-	return o.test.outcome(at, worded)
-}
-
-// Interval is where the share of bad events lies, over all looks together wrongly with
+// interval is where the share of bad events lies, over all looks together wrongly with
 // probability alpha at most; 0 and 1 where nothing is known.
-func (o *objective) Interval(alpha float64) (low, high float64) {
+func (o objective) interval(alpha float64) (low, high float64) {
 	seen, size := o.events()
 	return sequential.Ratio(seen.Bad, seen.Total, alpha, max(1, max(100, o.criteria.MinSamples)/size))
 }
@@ -62,26 +39,26 @@ func (o *objective) Interval(alpha float64) (low, high float64) {
 const shownInterval = 0.05
 
 // missed says that the interval of the share is above the limit as a whole.
-func (o *objective) missed() bool {
-	low, _ := o.Interval(shownInterval)
+func (o objective) missed() bool {
+	low, _ := o.interval(shownInterval)
 	return low > o.criteria.limit()
 }
 
 // shown says that the share is shown to be less than Criteria.Enough times the limit.
-func (o *objective) shown() bool {
+func (o objective) shown() bool {
 	c := o.criteria
 	if c.Enough <= 1 || !(c.Risk > 0) {
 		return false
 	}
-	_, high := o.Interval(c.Risk)
+	_, high := o.interval(c.Risk)
 	return high < c.Enough*c.limit()
 }
 
 // events are how many events of their own there were, and of how many each stands:
 // those of a burst are one, as far as is known from before the change and since.
-func (o *objective) events() (seen sequential.Counts, size float64) {
-	state := o.test.test.State()
-	before, since := o.test.test.Dispersion(), state.Jitter.Dispersion()
+func (o objective) events() (seen sequential.Counts, size float64) {
+	state := o.test.State()
+	before, since := o.test.Dispersion(), state.Jitter.Dispersion()
 	switch {
 	case before.Known():
 		size = high(before)
@@ -106,12 +83,12 @@ func high(d sequential.Dispersion) float64 {
 }
 
 // words are the evidence.
-func (o *objective) words(out Outcome) string {
-	c, seen := o.criteria, o.test.test.Seen().Exposed
+func (o objective) words(out Outcome) string {
+	c, seen := o.criteria, o.test.Seen().Exposed
 	where, between := "", ""
-	if end, looks, ok := o.test.lately(out); ok {
+	if end, looks, ok := o.lately(out); ok {
 		where, seen = fmt.Sprintf("in the last %d looks ", looks), end.Exposed
-	} else if low, high := o.Interval(shownInterval); low > 0 || high < 1 {
+	} else if low, high := o.interval(shownInterval); low > 0 || high < 1 {
 		between = fmt.Sprintf(", between %s and %s", humanize.Percent(low), humanize.Percent(high))
 	}
 	share := min(1, seen.Bad/max(seen.Total, 1e-9))
@@ -129,12 +106,5 @@ func (o *objective) words(out Outcome) string {
 	default:
 		text += fmt.Sprintf("; no harm is established (p %s)", humanize.PlainTo(out.P, 2))
 	}
-	return text + o.test.method()
+	return text + o.method()
 }
-
-// State is what was seen so far. It does not hold the share of requests.
-func (o *objective) State() ComparisonState { return o.test.State() }
-
-// Restore goes on from the state of an objective by the same criteria, with the same
-// looks before the change. It answers whether it was one; if not, nothing changes.
-func (o *objective) Restore(s ComparisonState) bool { return o.test.Restore(s) }

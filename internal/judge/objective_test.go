@@ -48,9 +48,9 @@ func lonely(alpha float64) Criteria {
 }
 
 // judgeAlone judges to the first FAIL, or the end.
-func judgeAlone(c Criteria, before, since []Look) (*objective, Outcome) {
+func judgeAlone(c Criteria, before, since []Look) (objective, Outcome) {
 	j := newObjective(c, before)
-	return j, all(oneByOne{j}, since, c.Bake)
+	return j, all(oneByOne{j.Judge}, since, c.Bake)
 }
 
 func TestObjectiveVerdicts(t *testing.T) {
@@ -172,7 +172,7 @@ func TestObjectiveInterval(t *testing.T) {
 			j := newObjective(lonely(0.05), before)
 			for _, l := range since {
 				j.See(l)
-				if low, high := j.Interval(0.05); 0.01 < low || 0.01 > high {
+				if low, high := j.interval(0.05); 0.01 < low || 0.01 > high {
 					left++
 					break
 				}
@@ -200,7 +200,7 @@ func TestObjectiveAnyInput(t *testing.T) {
 		before, since := parted(looks, c.Bake)
 		j, out := judgeAlone(c, before, since)
 		finite(t, out, j.State())
-		low, high := j.Interval(0.05)
+		low, high := j.interval(0.05)
 		require.True(t, 0 <= low && low <= high && high <= 1, "%g to %g", low, high)
 		if out.Verdict == Pass {
 			require.GreaterOrEqual(t, out.Samples, c.MinSamples)
@@ -214,7 +214,7 @@ func TestObjectiveStateIsAllThatMatters(t *testing.T) {
 		c := lonely(0.01)
 		c.Enough, c.Risk = 2, 0.05
 		before, since := lone(rapid.Uint64().Draw(t, "seed"), 2, rapid.Bool().Draw(t, "known"), constant(rapid.Float64Range(0, 3).Draw(t, "factor")))
-		stateIsAll(t, func() kept[Look, ComparisonState] { return oneByOne{newObjective(c, before)} }, since[:40])
+		stateIsAll(t, func() kept[Look, ComparisonState] { return oneByOne{newObjective(c, before).Judge} }, since[:40])
 	})
 }
 

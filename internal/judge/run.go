@@ -1,6 +1,9 @@
 package judge
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // look is what is seen at a moment since the change.
 type look interface{ when() time.Duration }
@@ -8,12 +11,46 @@ type look interface{ when() time.Duration }
 func (l Look) when() time.Duration    { return l.At }
 func (l Numbers) when() time.Duration { return l.At }
 
+// Run judges a whole series, in order of time: looks at or before zero are from
+// before the change, those after the bake are left out, and those at the same moment
+// are strata. It returns the first FAIL; with Criteria.Enough, the first PASS that has
+// shown enough; and else what is so at the end of the bake.
+func Run(c Criteria, looks []Look) Outcome {
+	before, since := parted(looks, c.Bake)
+	// Time in which nobody looked counts as looks without arms.
+	j, last := New(c, before), time.Duration(0)
+	for len(since) > 0 {
+		at, n := since[0].At, 1
+		for ; c.Every > 0 && at-last > c.Every*3/2; last += c.Every { // a look that is not there
+			j.See()
+		}
+		last = at
+		for n < len(since) && since[n].At == at {
+			n++
+		}
+		j.See(since[:n]...)
+		since = since[n:]
+		out := j.outcome(at, false)
+		if out.Verdict == Fail || out.Verdict == Pass && out.Shown && at >= cmp.Or(c.Least, c.Every) {
+			return j.Outcome(at)
+		}
+	}
+	return j.Outcome(c.Bake)
+}
+
 // RunMeans is Run for means: looks at or before zero are from before the change, those
 // after the bake are left out. It returns the first FAIL, and else what is so at the end
 // of the bake.
 func RunMeans(c MeansCriteria, looks []Numbers) Outcome {
 	before, since := parted(looks, c.Bake)
-	return all(NewMeans(c, before), since, c.Bake)
+	j := NewMeans(c, before)
+	for _, l := range since {
+		j.See(l)
+		if out := j.Outcome(l.At); out.Verdict == Fail {
+			return out
+		}
+	}
+	return j.Outcome(c.Bake)
 }
 
 // parted are the looks before and after the change.
@@ -26,19 +63,4 @@ func parted[L look](looks []L, bake time.Duration) (before, since []L) {
 		}
 	}
 	return before, since
-}
-
-// all judges all looks since the change, up to the first FAIL.
-func all[L look](j interface {
-	See(l L)
-	Outcome(at time.Duration) Outcome
-}, since []L, bake time.Duration,
-) Outcome {
-	for _, l := range since {
-		j.See(l)
-		if out := j.Outcome(l.when()); out.Verdict == Fail {
-			return out
-		}
-	}
-	return j.Outcome(bake)
 }

@@ -27,16 +27,13 @@ func newSelfBaseline(before []Look, daily float64) selfBaseline {
 	return i
 }
 
-// known says that there was something before the change to compare with.
-func (i selfBaseline) known() bool { return i.Total > 0 }
-
 // against is a look since the change with the second arm in the place of the control.
 func (i selfBaseline) against(l Look) Look { return i.times(l, i.daily) }
 
 // times is a look with a second arm of so many times the rate before. Half an event is
 // added to what was seen, so that a rate of zero can be compared with, too.
 func (i selfBaseline) times(l Look, factor float64) Look {
-	if !i.known() {
+	if i.Total <= 0 {
 		l.Control = nil
 		return l
 	}

@@ -74,11 +74,8 @@ func (t *traffic) see(p sequential.Pair) {
 	t.test.See(p)
 }
 
-// judged says whether there was anything to judge by.
-func (t *traffic) judged() bool { return t.test != nil }
-
 // harm says that the share is lost.
-func (t *traffic) harm() bool { return t.judged() && t.test.Evidence() >= t.limit }
+func (t *traffic) harm() bool { return t.test != nil && t.test.Evidence() >= t.limit }
 
 // words say what the share was and what it is in the newest looks: over all of them a
 // late loss would not show.

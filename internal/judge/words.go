@@ -17,7 +17,7 @@ func ratio(c sequential.Counts) string {
 }
 
 // otherArm is what the other arm showed.
-func (j *comparison) otherArm(seen sequential.Pair) sequential.Counts {
+func (j *Judge) otherArm(seen sequential.Pair) sequential.Counts {
 	switch {
 	case j.criteria.limit() > 0: // a limit has no samples
 		return sequential.Counts{Total: j.criteria.MinSamples + 1}
@@ -30,7 +30,7 @@ func (j *comparison) otherArm(seen sequential.Pair) sequential.Counts {
 // lately is the end of the trace that shows most harm, where the whole of it hides that:
 // how much was seen in it, and in how many looks. It answers false where the whole shows
 // it.
-func (j *comparison) lately(out Outcome) (seen sequential.Pair, looks int, late bool) {
+func (j *Judge) lately(out Outcome) (seen sequential.Pair, looks int, late bool) {
 	allowed := 1 + j.criteria.Worse
 	if out.Verdict != Fail || out.Ratio > allowed {
 		return seen, 0, false
@@ -47,7 +47,7 @@ func (j *comparison) lately(out Outcome) (seen sequential.Pair, looks int, late 
 }
 
 // compared words how the arms compare.
-func (j *comparison) compared(out Outcome) string {
+func (j *Judge) compared(out Outcome) string {
 	seen := j.test.Seen()
 	lately := ""
 	if end, looks, ok := j.lately(out); ok {
@@ -77,7 +77,7 @@ func (j *comparison) compared(out Outcome) string {
 }
 
 // method says how it was judged, where that is not by plain likelihood.
-func (j *comparison) method() string {
+func (j *Judge) method() string {
 	d := j.test.Dispersion()
 	switch {
 	case !j.known:
@@ -98,7 +98,7 @@ func (j *comparison) method() string {
 }
 
 // few words what is missing.
-func (j *comparison) few(need float64) string {
+func (j *Judge) few(need float64) string {
 	seen := j.test.Seen()
 	if seen.Exposed.Total < need {
 		return tooFew(seen.Exposed.Total, "events", exposed, need)

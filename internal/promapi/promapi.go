@@ -34,9 +34,7 @@ func New(base string, via http.RoundTripper, most int) (Client, error) {
 	if via == nil {
 		via = http.DefaultTransport
 	}
-	client := &http.Client{Transport: capped{via, most}, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse
-	}}
+	client := &http.Client{Transport: capped{via, most}, CheckRedirect: NoRedirect}
 	c, err := api.NewClient(api.Config{Address: base, Client: client})
 	if err != nil {
 		return Client{}, Cause(err)
@@ -47,6 +45,9 @@ func New(base string, via http.RoundTripper, most int) (Client, error) {
 	}
 	return Client{API: promv1.NewAPI(c), Host: host}, nil
 }
+
+// NoRedirect follows none: it would carry what is asked, and a token, somewhere else.
+func NoRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // Cause is an error without the request's URL, which may hold what nobody should
 // read.

@@ -1,8 +1,9 @@
 package sequential
 
 import (
-	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // Counts are events of one arm in one look: Bad of Total. Counts need not be whole,
@@ -100,17 +101,4 @@ func Likelier(p Pair, ratio float64) float64 {
 }
 
 // logSum is ln Σ exp(x).
-func logSum(xs ...float64) float64 {
-	top := math.Inf(-1)
-	for _, x := range xs {
-		top = max(top, x)
-	}
-	if math.IsInf(top, 0) {
-		return top
-	}
-	total := 0.0
-	for _, x := range xs {
-		total += math.Exp(x - top)
-	}
-	return top + math.Log(total)
-}
+func logSum(xs ...float64) float64 { return floats.LogSumExp(xs) }

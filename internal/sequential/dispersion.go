@@ -32,23 +32,27 @@ func (d Dispersion) Excess() bool { return d.Error > 0 && d.Factor > 1+beyond*d.
 func (d Dispersion) High() float64 { return max(1, d.Factor+beyond*d.Error) }
 
 // variance adds up squared deviations and what chance expects of them.
-type variance struct{ seen, expected, spread float64 }
+type variance struct {
+	Seen     float64 `json:"seen"`
+	Expected float64 `json:"expected"`
+	Spread   float64 `json:"spread"`
+}
 
 // add takes a squared deviation of a count of z events, of which each is the
 // exposed arm's with probability p; fixed is what knowing the sums leaves of the
 // variance.
 func (v *variance) add(deviation, z, p, fixed float64) {
 	chance := z * p * (1 - p)
-	v.seen += deviation * deviation
-	v.expected += chance * fixed
-	v.spread += chance*max(0, 1-6*p*(1-p)) + 2*chance*chance // of the squared deviation, for a binomial count
+	v.Seen += deviation * deviation
+	v.Expected += chance * fixed
+	v.Spread += chance*max(0, 1-6*p*(1-p)) + 2*chance*chance // of the squared deviation, for a binomial count
 }
 
 func (v variance) dispersion() Dispersion {
-	if v.expected <= 0 {
+	if v.Expected <= 0 {
 		return Dispersion{Factor: 1}
 	}
-	return Dispersion{Factor: v.seen / v.expected, Error: math.Sqrt(v.spread) / v.expected}
+	return Dispersion{Factor: v.Seen / v.Expected, Error: math.Sqrt(v.Spread) / v.Expected}
 }
 
 // Split estimates the dispersion over looks at arms between which nothing changed:
@@ -90,10 +94,8 @@ func coarse(looks []Pair, n int) []Pair {
 // ratio that is not 1 nor one change of it on the way looks like bursts. Its zero
 // value has seen nothing. It is small and can be kept as JSON.
 type Jitter struct {
-	Last     Pair    `json:"last"`
-	Seen     float64 `json:"seen"`
-	Expected float64 `json:"expected"`
-	Spread   float64 `json:"spread"`
+	Last Pair `json:"last"`
+	variance
 }
 
 // See takes the next look.
@@ -112,15 +114,13 @@ func (j *Jitter) See(p Pair) {
 	// those fell is a draw without replacement, weighted by the shares.
 	weight, other := n*last.share(1), m*p.share(1)
 	q, rate := weight/(weight+other), events/z
-	v := variance{j.Seen, j.Expected, j.Spread}
-	v.add(last.Exposed.Bad-events*q, events, q, (1-rate)*z/(z-1))
-	j.Seen, j.Expected, j.Spread = v.seen, v.expected, v.spread
+	j.add(last.Exposed.Bad-events*q, events, q, (1-rate)*z/(z-1))
 }
 
 // Dispersion is the estimate so far. Pairs of neighbours overlap, so its error is
 // half as large again as for separate looks.
 func (j *Jitter) Dispersion() Dispersion {
-	d := variance{j.Seen, j.Expected, j.Spread}.dispersion()
+	d := j.dispersion()
 	d.Error *= math.Sqrt(1.5)
 	return d
 }

@@ -1,17 +1,46 @@
 package sequential
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Ratios are the alternatives of a Grid, as multiples of the null hypothesis' ratio.
 func Ratios() []float64 { return []float64{1.25, 1.5, 2, 3, 5, 10, 30} }
 
 // Equal are n equal weights.
-func Equal(n int) []float64 {
-	out := make([]float64, n)
-	for i := range out {
-		out[i] = 1 / float64(n)
+func Equal(n int) []float64 { return slices.Repeat([]float64{1 / float64(n)}, n) }
+
+// Start spreads prior weight over the look at which a fault may begin: First of it
+// on the first look, the rest evenly on the others of Looks. The zero value puts all
+// of it on the first.
+type Start struct {
+	Looks int
+	First float64
+}
+
+// at is the weight of a start at look i, counted from 0.
+func (s Start) at(i int) float64 {
+	switch {
+	case s.Looks <= 1 && i == 0:
+		return 1
+	case i == 0:
+		return s.First
+	case i < s.Looks:
+		return (1 - s.First) / float64(s.Looks-1)
 	}
-	return out
+	return 0
+}
+
+// after is the weight of all starts from look i on.
+func (s Start) after(i int) float64 {
+	switch {
+	case i == 0:
+		return 1
+	case i >= s.Looks:
+		return 0
+	}
+	return (1 - s.First) * float64(s.Looks-i) / float64(s.Looks-1)
 }
 
 // Grid tests the null hypothesis that the exposed arm's rate of bad events is at

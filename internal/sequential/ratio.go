@@ -70,14 +70,13 @@ func edge(outer, inner float64, refuted func(float64) bool) float64 {
 // ratio is the true one, it ever reaches ln(1/α) with probability α at most. It is
 // 0, no evidence, for whatever cannot be.
 func notRatio(bad, total, ratio, strength float64) float64 {
-	if !testable(bad, total, ratio, strength) {
+	switch {
+	case !countable(bad, total) || !(ratio >= 0 && ratio <= 1) || !(strength > 0 && strength <= uncountable):
 		return 0
-	}
-	if ratio == 0 {
-		return impossible(bad)
-	}
-	if ratio == 1 {
-		return impossible(total - bad)
+	case ratio == 0 && bad > 0, ratio == 1 && bad < total:
+		return proof
+	case ratio == 0, ratio == 1:
+		return 0
 	}
 	a, b := strength*ratio, strength*(1-ratio)
 	bads, goods, all := a+bad, b+(total-bad), strength+total
@@ -92,13 +91,6 @@ func notRatio(bad, total, ratio, strength float64) float64 {
 // proof is the evidence where the null hypothesis rules out what was seen: more than
 // any threshold, and finite, so that it can be kept as JSON.
 const proof = 1e300
-
-func impossible(events float64) float64 {
-	if events > 0 {
-		return proof
-	}
-	return 0
-}
 
 // settled keeps evidence finite.
 func settled(x float64) float64 {
@@ -116,6 +108,34 @@ func countable(bad, total float64) bool {
 	return bad >= 0 && bad <= total && total > 0 && total <= uncountable
 }
 
-func testable(bad, total, ratio, strength float64) bool {
-	return countable(bad, total) && ratio >= 0 && ratio <= 1 && strength > 0 && strength <= uncountable
+// deviance is x·ln(x/mean) + mean - x, exact also where x is close to mean (Loader,
+// "Fast and accurate computation of binomial probabilities", 2000).
+func deviance(x, mean float64) float64 {
+	if x == 0 {
+		return mean
+	}
+	if math.Abs(x-mean) >= 0.1*(x+mean) {
+		return x*math.Log(x/mean) + mean - x
+	}
+	v := (x - mean) / (x + mean)
+	total, power := (x-mean)*v, 2*x*v
+	for j := 3.0; j < 100; j += 2 {
+		power *= v * v
+		next := total + power/j
+		if next == total {
+			break
+		}
+		total = next
+	}
+	return total
+}
+
+// stirling is what Stirling's formula leaves of ln Γ(x), for x above 0.
+func stirling(x float64) float64 {
+	if x < 16 {
+		whole, _ := math.Lgamma(x)
+		return whole - (x-0.5)*math.Log(x) + x - math.Log(2*math.Pi)/2
+	}
+	y := 1 / (x * x)
+	return (1./12 - y*(1./360-y*(1./1260-y*(1./1680-y/1188)))) / x
 }

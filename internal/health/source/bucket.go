@@ -20,10 +20,7 @@ func Bucket(selector string, bound float64) string {
 	slices.Sort(forms)
 	match := "le=~" + strconv.Quote(strings.Join(slices.Compact(forms), "|"))
 	name, matchers, found := strings.Cut(selector, "{")
-	if !found {
-		return name + "{" + match + "}"
-	}
-	if strings.TrimSpace(matchers) == "}" {
+	if !found || strings.TrimSpace(matchers) == "}" {
 		return name + "{" + match + "}"
 	}
 	return name + "{" + match + "," + matchers

@@ -3,7 +3,9 @@ package source
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/sluicehq/sluice/internal/judge"
 )
@@ -68,4 +70,26 @@ const maxCount = 1e18
 
 func NoData(query, format string, args ...any) Reading {
 	return Reading{Verdict: judge.NoData, Why: fmt.Sprintf(format, args...), Query: query}
+}
+
+// Cut bounds a text to n bytes and takes what a terminal would act on out of it.
+func Cut(s string, n int) string {
+	const more = "…"
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar {
+			return ' '
+		}
+		return r
+	}, s[:min(len(s), 4*n)])
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n-len(more)], "") + more
+}
+
+// Settle answers a count less what is owed, and at least 0; what is left over is owed.
+func Settle(owed *float64, grown float64) float64 {
+	grown += *owed
+	*owed = min(0, grown)
+	return max(0, grown)
 }

@@ -61,3 +61,21 @@ const LookLimit = 45 * time.Second
 func Ahead(h spec.Health, going time.Duration) time.Duration {
 	return max(h.StaleAfter.Std(), 2*h.Every.Std()) + min(max(0, going), LookLimit)
 }
+
+// Span is a time in which an earlier rollout of the same unit ran: what its targets
+// showed then is not how they usually are.
+type Span struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+// During says that some of the spans covers a part of a time. What a rollout left behind
+// is over one step after it.
+func During(spans []Span, from, to time.Time, step time.Duration) bool {
+	for _, s := range spans {
+		if from.Before(s.To.Add(step)) && to.After(s.From) {
+			return true
+		}
+	}
+	return false
+}

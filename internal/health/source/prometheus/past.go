@@ -140,11 +140,7 @@ func (p *server) mean(samples []model.SamplePair, step time.Duration) (m sequent
 // most of, among those that an expression reads of the exposed targets: how much of
 // the window it was there to see. 0 means that it does not tell.
 func (p *server) Density(ctx context.Context, expr string, w source.Window) float64 {
-	query, err := p.fill(expr, source.Exposed, w)
-	if err != nil {
-		return 0
-	}
-	selectors, err := promql.Selectors(query)
+	_, selectors, err := p.selectors(expr, w)
 	if err != nil {
 		return 0
 	}
@@ -158,13 +154,17 @@ func (p *server) Density(ctx context.Context, expr string, w source.Window) floa
 	return most / w.Length().Seconds()
 }
 
+// selectors are those of the query for the exposed targets.
+func (p *server) selectors(expr string, w source.Window) (query string, all []string, err error) {
+	if query, err = p.fill(expr, source.Exposed, w); err == nil {
+		all, err = promql.Selectors(query)
+	}
+	return query, all, err
+}
+
 // Misspelt looks for each series of an expression on any target.
 func (p *server) Misspelt(ctx context.Context, expr string, at time.Time) string {
-	query, err := p.fill(expr, source.Exposed, source.Window{From: at.Add(-p.spec.Window.Std()), At: at})
-	if err != nil {
-		return err.Error()
-	}
-	selectors, err := promql.Selectors(query)
+	query, selectors, err := p.selectors(expr, source.Window{From: at.Add(-p.spec.Window.Std()), At: at})
 	if err != nil {
 		return err.Error()
 	}

@@ -87,11 +87,12 @@ func identities(id spec.Identify, targets []fleet.Target) ([]string, error) {
 func distinct(id spec.Identify, b source.Scope) error {
 	owners := make(map[string]string, len(b.Exposed))
 	for a, targets := range [2][]fleet.Target{b.Exposed, b.Control} {
-		for _, t := range targets {
-			v, err := tmpl.Fill(id.Value, tmpl.ForTarget(t.ID, t.Address, t.Labels))
-			if err != nil {
-				return fmt.Errorf("health.identify.value: %w", err)
-			}
+		values, err := identities(id, targets)
+		if err != nil {
+			return err
+		}
+		for i, v := range values {
+			t := targets[i]
 			if v == "" {
 				return fmt.Errorf("health.identify: target %s has an empty value, so no metrics are known to be its own", t.ID)
 			}
@@ -149,6 +150,32 @@ func (p *server) Count(ctx context.Context, expr string, a source.Arm, w source.
 	r := p.ask(ctx, expr, a, w, l).Counted()
 	r.Span = w.Length()
 	return r
+}
+
+// Increase asks for everything since the tally began, of which what is more than before is
+// new. So every event counts once, even one that reaches the source late. A range that has
+// grown longer than the window starts again half a window ago.
+func (p *server) Increase(
+	ctx context.Context, expr string, a source.Arm, w source.Window, t *source.Tally, l source.OnEmpty,
+) source.Reading {
+	if t.From.IsZero() || !t.From.Before(w.At) || w.At.Sub(t.From) > 2*p.spec.Window.Std() {
+		*t = source.Tally{From: w.From}
+	}
+	whole := p.ask(ctx, expr, a, source.Window{From: t.From, At: w.At}, l).Counted()
+	if whole.Verdict != "" {
+		return whole
+	}
+	sum := whole.Value
+	whole.Value = max(0, sum-t.Counted)
+	t.Counted = max(t.Counted, sum)
+	if begin := w.At.Add(-p.spec.Window.Std() / 2); w.At.Sub(t.From) > p.spec.Window.Std() {
+		rest := p.ask(ctx, expr, a, source.Window{From: begin, At: w.At}, l).Counted()
+		if rest.Verdict != "" { // the look as a whole is made up for by the next
+			return rest
+		}
+		*t = source.Tally{From: begin, Counted: rest.Value}
+	}
+	return whole
 }
 
 func (p *server) Gauge(ctx context.Context, expr string, w source.Window) source.Reading {

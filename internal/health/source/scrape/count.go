@@ -47,22 +47,30 @@ func note(in map[string]*shown, expr, id string, v *float64, newest time.Time, w
 }
 
 // readable refuses an arm of whose pages less than half could be read, and an
-// expression that no page answers with a number.
+// expression that no page has.
 func (s *pages) readable(expr string, a source.Arm, in map[string]*shown) (*shown, source.Reading) {
 	e, pages, all := in[expr], s.seen[a].pages, len(s.arms[a])
 	switch {
 	case all == 0:
-		return nil, source.NoData(expr, "no target to read")
+		return e, source.NoData(expr, "no target to read")
 	case 2*pages < all:
-		return nil, source.NoData(expr, "%d of %d metrics pages could not be read (%s)", all-pages, all, s.seen[a].why)
+		return e, source.NoData(expr, "%d of %d metrics pages could not be read (%s)", all-pages, all, s.seen[a].why)
 	case e == nil:
 		r := source.NoData(expr, "no page has the series")
 		r.Empty = true
-		return nil, r
-	case e.wrong != "":
-		return nil, source.NoData(expr, "%s", e.wrong)
+		return e, r
 	}
 	return e, source.Reading{Query: expr}
+}
+
+// whole refuses, beside what readable does, an expression that some page answers with what
+// is no number.
+func (s *pages) whole(expr string, a source.Arm, in map[string]*shown) (*shown, source.Reading) {
+	e, r := s.readable(expr, a, in)
+	if r.Verdict == "" && e.wrong != "" {
+		r = source.NoData(expr, "%s", e.wrong)
+	}
+	return e, r
 }
 
 func (s *pages) Count(_ context.Context, expr string, a source.Arm, w source.Window, l source.OnEmpty) source.Reading {
@@ -70,7 +78,7 @@ func (s *pages) Count(_ context.Context, expr string, a source.Arm, w source.Win
 	if i < 0 {
 		return source.NoData(expr, "the expression is not one of the spec's")
 	}
-	e, r := s.readable(expr, a, s.seen[a].counts)
+	e, r := s.whole(expr, a, s.seen[a].counts)
 	switch {
 	case r.Empty && l == source.EmptyIsZero && (s.seen[source.Exposed].known[expr] || s.seen[source.Control].known[expr]):
 		e, r = &shown{newest: w.At}, source.Reading{Query: expr}
@@ -113,7 +121,7 @@ func (s *pages) Count(_ context.Context, expr string, a source.Arm, w source.Win
 
 // Gauge is the mean over the exposed targets that show the number.
 func (s *pages) Gauge(_ context.Context, expr string, w source.Window) source.Reading {
-	e, r := s.readable(expr, source.Exposed, s.seen[source.Exposed].gauges)
+	e, r := s.whole(expr, source.Exposed, s.seen[source.Exposed].gauges)
 	if r.Verdict != "" {
 		return r
 	}
@@ -124,4 +132,26 @@ func (s *pages) Gauge(_ context.Context, expr string, w source.Window) source.Re
 		r.Verdict, r.Why = old.Verdict, old.Why
 	}
 	return r.Usable()
+}
+
+// Increase is what the newest read has shown.
+func (s *pages) Increase(
+	ctx context.Context, expr string, a source.Arm, w source.Window, t *source.Tally, l source.OnEmpty,
+) source.Reading {
+	r := s.Count(ctx, expr, a, w, l)
+	if r.Verdict != "" {
+		return r
+	}
+	r.Value = 0
+	if s.isNew(t.From) && len(s.newest.Counts) > 0 {
+		r.Value = s.newest.Counts[slices.Index(s.exprs, expr)][a]
+		t.From = s.newest.At
+	}
+	return r
+}
+
+// isNew says that the newest read came after a moment, or that this is from a clock so far
+// ahead that nothing tells when it was.
+func (s *pages) isNew(counted time.Time) bool {
+	return s.newest.At.After(counted) || counted.Sub(s.newest.At) > s.gap
 }

@@ -56,22 +56,6 @@ func (s *pages) keepEach(exprs ...string) {
 	}
 }
 
-// increasesOfEach is the newest growth of what is kept of single targets.
-func (s *pages) increasesOfEach(part Part) EachPart {
-	out := EachPart{From: part.From, At: part.At, Counts: map[string][]float64{}}
-	if len(s.single) == 0 {
-		return out
-	}
-	for id, grew := range s.increases {
-		counts := make([]float64, len(s.single))
-		for i, expr := range s.single {
-			counts[i] = grew[slices.Index(s.exprs, expr)]
-		}
-		out.Counts[id] = counts
-	}
-	return out
-}
-
 // Counts is what every exposed target that can be read counted in the window.
 func (s *pages) Counts(_ context.Context, expr string, w source.Window, l source.OnEmpty) source.Readings {
 	i := slices.Index(s.single, expr)
@@ -127,18 +111,8 @@ func (s *pages) Gauges(_ context.Context, expr string, a source.Arm, w source.Wi
 
 // spread readies the readings of each target, or says that there are none.
 func (s *pages) spread(expr string, a source.Arm, in map[string]*shown) (source.Readings, *shown) {
-	out := source.Readings{Reading: source.Reading{Query: expr}, Of: map[string]source.Reading{}, Asked: s.sizes[a]}
-	e, pages, all := in[expr], s.seen[a].pages, len(s.arms[a])
-	switch {
-	case all == 0:
-		out.Reading = source.NoData(expr, "no target to read")
-	case 2*pages < all:
-		out.Reading = source.NoData(expr, "%d of %d metrics pages could not be read (%s)", all-pages, all, s.seen[a].why)
-	case e == nil:
-		out.Reading = source.NoData(expr, "no page has the series")
-		out.Empty = true
-	}
-	return out, e
+	e, r := s.readable(expr, a, in)
+	return source.Readings{Reading: r, Of: map[string]source.Reading{}, Asked: s.sizes[a]}, e
 }
 
 // shownOf is what one target's page shows now.

@@ -14,6 +14,7 @@ import (
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/pause"
+	"github.com/sluicehq/sluice/internal/promapi"
 	"github.com/sluicehq/sluice/internal/promql"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/tmpl"
@@ -55,7 +56,7 @@ type pages struct {
 	// baselooks are the looks of a baseline, and usually what they show of numbers.
 	baselooks []Part
 	numbers   baselineNumbers
-	increases map[string][]float64 // by the newest read, by exposed target and counter
+	each      EachPart // by the newest read
 }
 
 // place is where a target's page is.
@@ -82,7 +83,7 @@ type shown struct {
 
 func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 	s := &pages{
-		spec: h, client: &http.Client{Transport: d.Transport, CheckRedirect: noRedirect},
+		spec: h, client: &http.Client{Transport: d.Transport, CheckRedirect: promapi.NoRedirect},
 		begin: b.Since.Add(h.Warmup.Std()), picks: map[string]pick{},
 		gap: max(h.StaleAfter.Std(), 2*h.Every.Std()) + lookSlack, sizes: [2]int{len(b.Exposed), len(b.Control)},
 	}
@@ -169,9 +170,6 @@ func (s *pages) Restore(raw json.RawMessage) error {
 	return nil
 }
 
-// noRedirect follows none: it would lead to pages that are not the target's.
-func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-
 // Baseline reads as often as a stage's looks do, at least twice.
 func (s *pages) Baseline(ctx context.Context, at time.Time) (source.Window, error) {
 	began := time.Now()
@@ -207,7 +205,7 @@ func (s *pages) Refresh(ctx context.Context, at, from time.Time) {
 	if s.kept.Last == nil {
 		s.kept.Last = map[string][]*float64{}
 	}
-	s.increases = map[string][]float64{}
+	s.each = EachPart{From: part.From, At: part.At, Counts: map[string][]float64{}}
 	for a := range s.arms {
 		s.readArm(ctx, source.Arm(a), &part)
 	}
@@ -216,7 +214,7 @@ func (s *pages) Refresh(ctx context.Context, at, from time.Time) {
 	if s.usable {
 		s.newest = part
 		s.kept.add(part, s.spec.Window.Std()/ringParts, from)
-		s.kept.addEach(s.increasesOfEach(part), s.spec.Window.Std()/eachParts, from)
+		s.kept.addEach(s.each, s.spec.Window.Std()/eachParts, from)
 	}
 }
 
@@ -268,7 +266,12 @@ func (s *pages) take(a source.Arm, id string, pg page, part *Part) {
 		delete(s.kept.Last, id)
 		return
 	}
-	if grew := s.kept.take(a, id, values, part); grew != nil && a == source.Exposed {
-		s.increases[id] = grew
+	grew := s.kept.take(a, id, values, part)
+	if grew == nil || a != source.Exposed || len(s.single) == 0 {
+		return
+	}
+	s.each.Counts[id] = make([]float64, len(s.single))
+	for i, expr := range s.single {
+		s.each.Counts[id][i] = grew[slices.Index(s.exprs, expr)]
 	}
 }
