@@ -49,8 +49,10 @@ func measureFleet(ctx context.Context, o options) (*table.Table, error) {
 	}
 	t := &table.Table{
 		Title: fmt.Sprintf("%d targets forward and back: a rollout against bare goroutines with the same HTTP calls", o.targets),
-		Head: []string{"targets answer in", "way", "rollout, s", "bare goroutines, s", "ratio",
-			"rollout, µs of a core per target", "bare goroutines, µs", "ratio"},
+		Head: []string{
+			"targets answer in", "way", "rollout, s", "bare goroutines, s", "ratio",
+			"rollout, µs of a core per target", "bare goroutines, µs", "ratio",
+		},
 	}
 	for _, delay := range delays() {
 		if err := newDirect(f).slow(ctx, delay); err != nil {
