@@ -107,16 +107,10 @@ func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (St
 			out.Still = append(out.Still, Trouble{ID: t.ID, Reason: "waits for the next sweep"})
 		}
 	}
-	slices.SortStableFunc(out.Still, func(a, b Trouble) int { return silentLast(a) - silentLast(b) })
+	quiet := slices.DeleteFunc(slices.Clone(out.Still), func(t Trouble) bool { return !t.Silent })
+	out.Still = append(slices.DeleteFunc(out.Still, func(t Trouble) bool { return t.Silent }), quiet...)
 	out.Still = capReasons(out.Still[:min(len(out.Still), maxStill)])
 	return out, nil
-}
-
-func silentLast(t Trouble) int {
-	if t.Silent {
-		return 1
-	}
-	return 0
 }
 
 // unsuitable says for each target why the rollout could not change or judge it as the spec

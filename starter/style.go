@@ -23,12 +23,15 @@ func (p paint) style(s ansi.Style, text string) string {
 	return s.Styled(text)
 }
 
-func (p paint) bold(s string) string   { return p.style(ansi.Style{}.Bold(), s) }
-func (p paint) faint(s string) string  { return p.style(ansi.Style{}.Faint(), s) }
-func (p paint) green(s string) string  { return p.style(ansi.Style{}.ForegroundColor(ansi.Green), s) }
-func (p paint) red(s string) string    { return p.style(ansi.Style{}.Bold().ForegroundColor(ansi.Red), s) }
+func (p paint) bold(s string) string  { return p.style(ansi.Style{}.Bold(), s) }
+func (p paint) faint(s string) string { return p.style(ansi.Style{}.Faint(), s) }
+func (p paint) green(s string) string { return p.style(ansi.Style{}.ForegroundColor(ansi.Green), s) }
+
+func (p paint) red(s string) string { return p.style(ansi.Style{}.Bold().ForegroundColor(ansi.Red), s) }
+
 func (p paint) yellow(s string) string { return p.style(ansi.Style{}.ForegroundColor(ansi.Yellow), s) }
-func (p paint) cyan(s string) string   { return p.style(ansi.Style{}.ForegroundColor(ansi.Cyan), s) }
+
+func (p paint) cyan(s string) string { return p.style(ansi.Style{}.ForegroundColor(ansi.Cyan), s) }
 
 // verdict colours a verdict; the word itself carries the meaning.
 func (p paint) verdict(v health.Verdict, text string) string {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
 
 	"github.com/sluicehq/sluice/activities"
@@ -39,7 +40,11 @@ func work(ctx context.Context, o options) error {
 	}
 	defer c.Close()
 	if o.listen.address != "" {
-		stop, err := listen(ctx, o.listen, registry, reachable(c), log)
+		health := func(ctx context.Context) error {
+			_, err := c.CheckHealth(ctx, &client.CheckHealthRequest{})
+			return err
+		}
+		stop, err := listen(ctx, o.listen, registry, health, log)
 		if err != nil {
 			return err
 		}
