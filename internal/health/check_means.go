@@ -66,9 +66,9 @@ func side(n *spec.Number) float64 {
 }
 
 // at are numbers of targets at their places; no number where there is none.
-func (p *meansCheck) at(a source.Arm, of map[string]float64) []float64 {
-	out := make([]float64, len(p.places[a]))
-	for i, id := range p.places[a] {
+func (m *meansCheck) at(a source.Arm, of map[string]float64) []float64 {
+	out := make([]float64, len(m.places[a]))
+	for i, id := range m.places[a] {
 		v, ok := of[id]
 		if !ok {
 			v = math.NaN()

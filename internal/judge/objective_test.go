@@ -50,7 +50,7 @@ func lonely(alpha float64) Criteria {
 // judgeAlone judges to the first FAIL, or the end.
 func judgeAlone(c Criteria, before, since []Look) (objective, Outcome) {
 	j := newObjective(c, before)
-	return j, all(oneByOne{j.Judge}, since, c.Bake)
+	return j, all(oneByOne(j), since, c.Bake)
 }
 
 func TestObjectiveVerdicts(t *testing.T) {

@@ -68,6 +68,7 @@ func (r Reading) Counted() Reading {
 // and adding up never overflow.
 const maxCount = 1e18
 
+// NoData is a reading that says why there is no number.
 func NoData(query, format string, args ...any) Reading {
 	return Reading{Verdict: judge.NoData, Why: fmt.Sprintf(format, args...), Query: query}
 }

@@ -17,8 +17,9 @@ import (
 type Arm int
 
 const (
-	// Exposed are the targets with the change, Control those that are not reached yet.
+	// Exposed are the targets with the change.
 	Exposed Arm = iota
+	// Control are those that are not reached yet.
 	Control
 )
 
@@ -34,9 +35,9 @@ func Arms(alone bool) []Arm {
 type OnEmpty bool
 
 const (
-	// EmptyIsUnknown: nothing is known.
+	// EmptyIsUnknown says that nothing is known.
 	EmptyIsUnknown OnEmpty = false
-	// EmptyIsZero: no such event has happened yet, if the source shows that it would
+	// EmptyIsZero says that no such event has happened yet, if the source shows that it would
 	// know.
 	EmptyIsZero OnEmpty = true
 )

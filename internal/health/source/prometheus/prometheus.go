@@ -42,6 +42,7 @@ type server struct {
 	began   time.Time         // this look, by this machine's clock
 }
 
+// Open readies a Prometheus for some targets.
 func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 	c, err := promapi.New(h.Prometheus, d.Transport, maxAnswer)
 	if err != nil {

@@ -81,6 +81,7 @@ type shown struct {
 	wrong  string                    // that no number can be made of
 }
 
+// Open readies the metrics pages of some targets.
 func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 	s := &pages{
 		spec: h, client: &http.Client{Transport: d.Transport, CheckRedirect: promapi.NoRedirect},
