@@ -157,7 +157,7 @@ func (c *console) sayProblems(problems strictyaml.Problems) {
 		case p.Line == 0: // not at any one place
 			c.say("%s: %s", p.File, p.Message)
 		default:
-			c.say("%s", p.String())
+			c.say("%s", p.Error())
 		}
 	}
 }

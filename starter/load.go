@@ -151,17 +151,8 @@ func loadFleet(doc *spec.Document, file, dir string) (*fleet.Document, error) {
 func located(doc *spec.Document, err error) error {
 	var out []error
 	for _, e := range split(err) {
-		if s, ok := errors.AsType[*plan.StageError](e); ok {
-			out = append(out, doc.Problem(fmt.Sprintf("stages[%d].%s", s.Stage, s.Field), s.Message))
-			continue
-		}
-		if c, ok := errors.AsType[*plan.CheckError](e); ok {
-			out = append(out, doc.Problem(fmt.Sprintf("health.checks[%d].%s", c.Check, c.Field), c.Message))
-			continue
-		}
-		if r, ok := errors.AsType[*plan.RepresentError](e); ok {
-			out = append(out, doc.Problem(fmt.Sprintf("represent[%d]", r.Index), r.Message))
-			continue
+		if p, ok := errors.AsType[*plan.Error](e); ok {
+			e = doc.Problem(p.Path, p.Message)
 		}
 		out = append(out, e)
 	}

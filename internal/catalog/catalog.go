@@ -47,7 +47,10 @@ func New() Catalog {
 
 // Kinds is the catalog as a spec is read by.
 func (c Catalog) Kinds() spec.Kinds {
-	k := spec.Kinds{Drivers: spec.As(c.Drivers, func(s driver.Settings) spec.DriverSettings { return s })}
+	var k spec.Kinds
+	for _, d := range c.Drivers {
+		k.Drivers = append(k.Drivers, spec.Kind[spec.Settings]{Name: d.Name, New: func() spec.Settings { return d.New() }})
+	}
 	for _, s := range c.Sources {
 		if s.New != nil {
 			k.Sources = append(k.Sources, spec.Kind[spec.SourceSettings]{Name: s.Name, New: s.New})

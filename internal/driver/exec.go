@@ -3,27 +3,25 @@ package driver
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/program"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/terminal"
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
-// Exit statuses by which a program of the exec driver says more than "it did not
-// work". Any other but 0, a death by signal and a timeout may be tried again.
-const (
-	// ExitRefused: the order will never be accepted (EX_DATAERR of sysexits.h).
-	ExitRefused = program.ExitRefused
-	// ExitFenced: a newer fence has been here. The first status that sysexits.h
-	// leaves free.
-	ExitFenced = 79
-)
+// ExitFenced is the exit status by which a program says that a newer fence has been here:
+// the first one that sysexits.h leaves free. program.ExitRefused says that the order will
+// never be accepted. Any other but 0, a death by signal and a timeout may be tried again.
+const ExitFenced = 79
 
 // Exec are the settings of the driver that runs programs on the worker, never through a
 // shell. Each argument is a template over {{id}}, {{address}}, {{unit}}, {{release}},
@@ -113,7 +111,7 @@ func (e execDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
 	switch r.Code {
 	case 0:
 		return nil
-	case ExitRefused:
+	case program.ExitRefused:
 		return refused(fmt.Errorf("apply: %w", r.Failure()))
 	case ExitFenced:
 		return fmt.Errorf("%w: apply: %w", ErrFenced, r.Failure())
@@ -169,6 +167,48 @@ func (e execDriver) CheckOrder(t fleet.Target, o Order) error {
 		if _, err := fill(argv, t, o); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// parseOutput reads what an observe program prints: the release on the first
+// line, then optional lines fence=N, alive=true or false, detail=text.
+func parseOutput(stdout string, cut bool) (State, error) {
+	if cut {
+		return State{}, fmt.Errorf("printed more than %d bytes", maxAnswer)
+	}
+	if stdout == "" {
+		return State{}, errors.New("printed nothing, expected the release on the first line, or an empty line where nothing is installed")
+	}
+	lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
+	s := State{Release: strings.TrimSpace(lines[0]), Alive: true}
+	if err := checkRelease(s.Release); err != nil {
+		return State{}, fmt.Errorf("the first line: %w", err)
+	}
+	for i, line := range lines[1:] {
+		if err := s.set(strings.TrimSpace(line)); err != nil {
+			return State{}, fmt.Errorf("line %d: %w", i+2, err)
+		}
+	}
+	return s, nil
+}
+
+func (s *State) set(line string) error {
+	name, value, _ := strings.Cut(line, "=")
+	switch {
+	case line == "":
+	case name == "fence":
+		fence, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || fence < 0 {
+			return fmt.Errorf("%q is not a fence, expected a whole number", terminal.OneLine(value, 100))
+		}
+		s.Fence = fence
+	case name == "alive" && (value == "true" || value == "false"):
+		s.Alive = value == "true"
+	case name == "detail":
+		s.Detail = terminal.OneLine(value, maxQuoted/4)
+	default:
+		return fmt.Errorf("%q, expected fence=N, alive=true, alive=false or detail=TEXT", terminal.OneLine(line, 100))
 	}
 	return nil
 }

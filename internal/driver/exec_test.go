@@ -16,6 +16,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/program"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/terminal"
 )
@@ -145,7 +146,7 @@ func TestExecEnvironmentIsNearlyEmpty(t *testing.T) {
 func TestExecExitStatuses(t *testing.T) {
 	for status, want := range map[int]error{
 		0: nil, 1: errAgain, 2: errAgain, 64: errAgain, 75: errAgain, 126: errAgain, 127: errAgain,
-		driver.ExitRefused: driver.ErrRefused, driver.ExitFenced: driver.ErrFenced,
+		program.ExitRefused: driver.ErrRefused, driver.ExitFenced: driver.ErrFenced,
 	} {
 		d := sh(t, time.Minute, "echo told; exit "+strconv.Itoa(status))
 		err := d.Apply(t.Context(), fleet.Target{ID: "a"}, order("2", 1))

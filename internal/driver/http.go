@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/dial"
@@ -98,6 +99,9 @@ func (h httpDriver) Validate(_ context.Context, _ fleet.Target, o Order) error {
 	return checkOrdered(o)
 }
 
+// later are the statuses from 400 to 499 that ask to try again.
+var later = []int{http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests}
+
 // Apply orders the release with PUT.
 func (h httpDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
 	if err := checkOrdered(o); err != nil {
@@ -112,11 +116,9 @@ func (h httpDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
 		return nil
 	case a.status == http.StatusConflict:
 		return fmt.Errorf("%w: %w", ErrFenced, a.failure(fmt.Sprintf("it has seen a fence newer than %d", o.Fence)))
-	case a.status == http.StatusRequestTimeout, a.status == http.StatusTooEarly, a.status == http.StatusTooManyRequests:
-		return a.failure("expected status 200 or 204")
 	case a.status >= 300 && a.status < 400:
 		return refused(a.failure("redirects are not followed, put the final address into the driver's url"))
-	case a.status >= 400 && a.status < 500:
+	case a.status >= 400 && a.status < 500 && !slices.Contains(later, a.status):
 		return refused(a.failure("expected status 200 or 204"))
 	default:
 		return a.failure("expected status 200 or 204")

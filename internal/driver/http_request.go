@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -38,7 +37,7 @@ func (a answer) failure(why string) error {
 
 // do sends one request; o is nil for a question.
 func (h httpDriver) do(ctx context.Context, t fleet.Target, method, unit string, o *Order) (answer, error) {
-	where, err := tmpl.URL(h.settings.URL, tmpl.ForTarget(t.ID, t.Address, t.Labels).With(tmpl.Unit, unit))
+	_, where, err := tmpl.FillURL(h.settings.URL, tmpl.ForTarget(t.ID, t.Address, t.Labels).With(tmpl.Unit, unit))
 	if err != nil {
 		return answer{}, refused(fmt.Errorf("driver.http.url: %w", err))
 	}
@@ -113,13 +112,7 @@ func newRequest(ctx context.Context, method string, where *url.URL, o *Order, to
 		req.Header["Content-Type"] = isJSON
 		req.Header[FenceHeader] = []string{strconv.FormatInt(o.Fence, 10)}
 	}
-	if value := token.Reveal(); value != "" {
-		if strings.ContainsAny(value, "\r\n\x00") {
-			return nil, errors.New("the token is more than one line")
-		}
-		req.Header.Set("Authorization", "Bearer "+value)
-	}
-	return req, nil
+	return req, token.Bearer(req.Header)
 }
 
 func readBounded(body io.ReadCloser) ([]byte, error) {

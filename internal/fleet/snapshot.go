@@ -41,10 +41,8 @@ func Encode(f Fleet) (digest string, gz []byte, err error) {
 	}
 	var buf bytes.Buffer
 	w := gzip.NewWriter(&buf) // no name and no time: the bytes depend on the fleet alone
-	if _, err := w.Write(data); err != nil {
-		return "", nil, fmt.Errorf("fleet snapshot: %w", err)
-	}
-	if err := w.Close(); err != nil {
+	_, err = w.Write(data)
+	if err = errors.Join(err, w.Close()); err != nil {
 		return "", nil, fmt.Errorf("fleet snapshot: %w", err)
 	}
 	return store.Digest(buf.Bytes()), buf.Bytes(), nil
@@ -53,15 +51,15 @@ func Encode(f Fleet) (digest string, gz []byte, err error) {
 // Decode is the reverse of Encode. It verifies that there is at least one target
 // and that ids are present, sorted and unique. It does not verify a digest.
 func Decode(gz []byte) (Fleet, error) {
-	data, err := unpack(gz)
-	if err != nil {
-		return Fleet{}, fmt.Errorf("fleet snapshot: %w", err)
-	}
 	var f Fleet
-	if err := json.Unmarshal(data, &f); err != nil {
-		return Fleet{}, fmt.Errorf("fleet snapshot: %w", err)
+	data, err := unpack(gz)
+	if err == nil {
+		err = json.Unmarshal(data, &f)
 	}
-	if err := checkOrder(f.Targets); err != nil {
+	if err == nil {
+		err = checkOrder(f.Targets)
+	}
+	if err != nil {
 		return Fleet{}, fmt.Errorf("fleet snapshot: %w", err)
 	}
 	return f, nil

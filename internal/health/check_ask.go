@@ -62,11 +62,8 @@ func (m *Stage) askOnce(ctx context.Context, a jsonRequest) ([]byte, error) {
 	if a.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if value := a.token.Reveal(); value != "" {
-		if strings.ContainsAny(value, "\r\n\x00") {
-			return nil, promapi.Refusal("the token is more than one line")
-		}
-		req.Header.Set("Authorization", "Bearer "+value)
+	if err := a.token.Bearer(req.Header); err != nil {
+		return nil, promapi.Refusal(err.Error())
 	}
 	res, err := m.client.Do(req)
 	if err != nil {

@@ -54,7 +54,7 @@ func openProbe(s *Stage, c spec.Check) (Check, error) {
 func probed(p spec.Probe, t fleet.Target) (string, error) {
 	values := tmpl.ForTarget(t.ID, t.Address, t.Labels)
 	if p.TCP == "" {
-		where, err := tmpl.FillURL(p.HTTP, values)
+		where, _, err := tmpl.FillURL(p.HTTP, values)
 		if err != nil {
 			return "", fmt.Errorf("probe.http: %w", err)
 		}

@@ -50,7 +50,7 @@ func brief(err error) error {
 	}
 	var lines []string
 	for _, p := range problems[:min(len(problems), maxProblems)] {
-		lines = append(lines, p.String())
+		lines = append(lines, p.Error())
 	}
 	if more := len(problems) - len(lines); more > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more problems", more))

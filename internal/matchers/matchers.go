@@ -17,7 +17,7 @@ import (
 const MaxLength = 1000
 
 // Names of the placeholders, without the dollar sign.
-var names = [...]string{"unit", "release", "previous", "stage"}
+var names = []string{"unit", "release", "previous", "stage"}
 
 // Values is what the placeholders stand for.
 type Values struct{ Unit, Release, Previous, Stage string }
@@ -61,7 +61,8 @@ func Parse(text string) (Matcher, error) {
 	}
 	at := form.FindStringSubmatchIndex(text)
 	if at == nil {
-		return Matcher{}, errAt(len(text)-len(strings.TrimLeft(text, " \t")), `is not a matcher, expected a label, one of = != =~ !~ and a value, such as severity=critical or service=~"edge.*"`)
+		return Matcher{}, errAt(len(text)-len(strings.TrimLeft(text, " \t")),
+			`is not a matcher, expected a label, one of = != =~ !~ and a value, such as severity=critical or service=~"edge.*"`)
 	}
 	m := Matcher{name: text[at[4]:at[5]], op: text[at[8]:at[9]]}
 	offset := at[1]
@@ -114,13 +115,13 @@ var placeholder = regexp.MustCompile(`\$([a-zA-Z_][a-zA-Z0-9_]*)`)
 func placeholders(text string, from int) error {
 	for _, at := range placeholder.FindAllStringSubmatchIndex(text[from:], -1) {
 		name := text[from:][at[2]:at[3]]
-		if slices.Contains(names[:], name) {
+		if slices.Contains(names, name) {
 			continue
 		}
-		if best, ok := suggest.Nearest(name, slices.Values(names[:])); ok {
+		if best, ok := suggest.Nearest(name, names); ok {
 			return errAt(from+at[0], "unknown placeholder $%s, did you mean $%s?", name, best)
 		}
-		return errAt(from+at[0], "unknown placeholder $%s (known: $%s)", name, strings.Join(names[:], ", $"))
+		return errAt(from+at[0], "unknown placeholder $%s (known: $%s)", name, strings.Join(names, ", $"))
 	}
 	return nil
 }
@@ -146,11 +147,6 @@ func (m Matcher) Fill(v Values) (Matcher, error) {
 		return Matcher{}, fmt.Errorf("%q is not a regular expression: %w", m.value, err)
 	}
 	return m, nil
-}
-
-// Uses says whether the value holds a placeholder of that name.
-func (m Matcher) Uses(name string) bool {
-	return slices.Contains(placeholder.FindAllString(m.value, -1), "$"+name)
 }
 
 func (m Matcher) regular() bool { return m.op == "=~" || m.op == "!~" }

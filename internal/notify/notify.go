@@ -67,11 +67,8 @@ func Send(ctx context.Context, n spec.Notify, e Event, via http.RoundTripper) er
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "sluice")
-	if value := token.Reveal(); value != "" {
-		if strings.ContainsAny(value, "\r\n\x00") {
-			return fmt.Errorf("%w: notify.token is more than one line", ErrRefused)
-		}
-		req.Header.Set("Authorization", "Bearer "+value)
+	if token.Bearer(req.Header) != nil {
+		return fmt.Errorf("%w: notify.token is more than one line", ErrRefused)
 	}
 	client := http.Client{Transport: via, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
@@ -107,9 +104,7 @@ func answered(host string, status int) error {
 		return nil
 	case status/100 == 3:
 		return fmt.Errorf("%w: %w, and redirects are not followed", ErrRefused, err)
-	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests:
-		return err
-	case status/100 == 4:
+	case status/100 == 4 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests:
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	return err

@@ -8,21 +8,25 @@ import (
 	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/promql"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// CheckError says what of a health check does not go with the fleet.
-type CheckError struct {
-	// Check is the index in Spec.Health.Checks.
-	Check int
-	// Field is the field to blame.
-	Field string
-	// Message says what is wrong and what was expected.
-	Message string
-}
-
-// Error names the check by position and says what is wrong.
-func (e *CheckError) Error() string {
-	return fmt.Sprintf("health.checks[%d].%s: %s", e.Check, e.Field, e.Message)
+// represent refuses a first stage that lacks a value of a label which the spec
+// wants represented: what breaks there only would be found by a later, larger one.
+func (c *cutter) represent() {
+	all := c.fleet.LabelValues()
+	shown := fleet.Fleet{Targets: c.order[:c.stages[0].To]}.LabelValues()
+	for i, label := range c.spec.Represent {
+		path, values := strictyaml.Index("represent", i), all[label]
+		missing := slices.DeleteFunc(slices.Clone(values), func(v string) bool { return slices.Contains(shown[label], v) })
+		switch {
+		case len(values) == 0:
+			c.refuse(path, "no target has a label %q, expected one of %s", label, describe(all))
+		case len(missing) > 0:
+			c.refuse(path, "stage %q has no target with %s %s: it needs at least %d targets; spread: %s takes them evenly",
+				c.stages[0].Name, label, cutList(missing), len(values), label)
+		}
+	}
 }
 
 // checks refuses labels that no target has, since nothing would be told apart by them.
@@ -31,7 +35,7 @@ func (c *cutter) checks(targets []fleet.Target) {
 		for _, by := range []struct{ field, label string }{{"group_by", check.GroupBy}, {"match", check.Match}} {
 			has := func(t fleet.Target) bool { return t.Labels[by.label] != "" }
 			if by.label != "" && !slices.ContainsFunc(targets, has) {
-				c.errs = append(c.errs, &CheckError{i, by.field, fmt.Sprintf("no target has a label %q", by.label)})
+				c.refuse(strictyaml.Index("health.checks", i)+"."+by.field, "no target has a label %q", by.label)
 			}
 		}
 	}
@@ -44,8 +48,7 @@ func (c *cutter) means() {
 		if !check.Means() || check.Advisory {
 			continue
 		}
-		for j := range c.stages {
-			st := c.stages[j]
+		for j, st := range c.stages {
 			few := c.tooFew(check, j, st.From, st.To)
 			if few == "" {
 				continue
@@ -57,9 +60,8 @@ func (c *cutter) means() {
 					break
 				}
 			}
-			c.errs = append(c.errs, &CheckError{i, "value", fmt.Sprintf(
-				"stage %s has %s; %s, or let the check be advisory, or falseRollbackRate larger", c.spec.Stages[j].Name, few, expected,
-			)})
+			c.refuse(strictyaml.Index("health.checks", i)+".value",
+				"stage %s has %s; %s, or let the check be advisory, or falseRollbackRate larger", st.Name, few, expected)
 			break
 		}
 	}

@@ -13,15 +13,16 @@ import (
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
 // New cuts a fleet into the cohorts of s. The order of the fleet's targets does
 // not matter: they are ordered by a hash of the unit and their id, so that every
 // unit has other canaries, and a target that joins moves few others.
 //
-// Every stage that cannot be cut is in the error, as a *StageError, and every check
-// that does not go with the fleet, as a *CheckError; several are joined. Kinds say how much
-// of the fleet the source reads.
+// Every stage that cannot be cut is in the error, as an *Error, and so is every check
+// that does not go with the fleet; several are joined. Kinds say how much of the fleet the
+// source reads.
 func New(s spec.Spec, f fleet.Fleet, kinds spec.Kinds) (Plan, error) {
 	if len(s.Stages) == 0 {
 		return Plan{}, errors.New("plan: the spec has no stages, expected at least one")
@@ -30,11 +31,11 @@ func New(s spec.Spec, f fleet.Fleet, kinds spec.Kinds) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	c := cutter{spec: s, kinds: kinds, fleet: f, left: order, total: len(order)}
+	c := cutter{spec: s, kinds: kinds, fleet: f, left: order, total: len(order), failed: -1}
 	for i := range s.Stages {
 		c.stage(i)
 	}
-	if len(c.left) > 0 && !c.failed[len(s.Stages)-1] {
+	if len(c.left) > 0 && c.failed != len(s.Stages)-1 {
 		c.lastStageFallsShort()
 	}
 	if len(c.errs) == 0 {
@@ -59,12 +60,14 @@ const maxBatches = 2000
 
 // fewEnough refuses batches so small that the history could not hold the rollout.
 func fewEnough(stages []Stage, batch int) error {
-	n, targets := 0, 0
-	for _, s := range stages {
-		n += (s.Size() + max(1, batch) - 1) / max(1, batch)
-		targets = s.To
+	if batch == 0 {
+		return nil
 	}
-	if batch == 0 || n <= maxBatches {
+	n, targets := 0, stages[len(stages)-1].To
+	for _, s := range stages {
+		n += (s.Size() + batch - 1) / batch
+	}
+	if n <= maxBatches {
 		return nil
 	}
 	return fmt.Errorf("apply.batch: %d targets in batches of %d are %d batches, expected at most %d: set apply.batch to %d or more",
@@ -117,16 +120,18 @@ type cutter struct {
 	left   []fleet.Target // not exposed yet, in order of exposure
 	order  []fleet.Target // exposed
 	stages []Stage
-	failed map[int]bool
+	failed int // the last stage that could not be cut
 	errs   []error
 }
 
+// fail refuses a field of stage i.
 func (c *cutter) fail(i int, field, format string, args ...any) {
-	if c.failed == nil {
-		c.failed = map[int]bool{}
-	}
-	c.failed[i] = true
-	c.errs = append(c.errs, &StageError{Stage: i, Field: field, Message: fmt.Sprintf(format, args...)})
+	c.failed = i
+	c.refuse(strictyaml.Index("stages", i)+"."+field, format, args...)
+}
+
+func (c *cutter) refuse(path, format string, args ...any) {
+	c.errs = append(c.errs, &Error{path, fmt.Sprintf(format, args...)})
 }
 
 // stage takes the cohort of stage i out of what is left.
@@ -223,8 +228,7 @@ func (c *cutter) lastStageFallsShort() {
 	case len(st.Where) > 0:
 		field = "where"
 	}
-	c.fail(i, field, "the last stage reaches %d of %d targets, expected the whole fleet: end with reach: 100%%",
-		len(c.order), c.total)
+	c.fail(i, field, "the last stage reaches %d of %d targets, expected the whole fleet: end with reach: 100%%", len(c.order), c.total)
 }
 
 // spread picks n of the candidates so that each value of the label gets its
@@ -247,9 +251,6 @@ func spread(candidates []fleet.Target, label string, n int) []fleet.Target {
 }
 
 func quotas(sizes map[string]int, total, n int) map[string]int {
-	if total == 0 {
-		return nil
-	}
 	values := slices.Sorted(maps.Keys(sizes))
 	quota := make(map[string]int, len(values))
 	missing := n

@@ -170,8 +170,8 @@ func TestNewRefuses(t *testing.T) {
 			for i, want := range tc.want {
 				require.Contains(t, lines[i], want)
 			}
-			var stageErr *plan.StageError
-			require.ErrorAs(t, err, &stageErr)
+			var planErr *plan.Error
+			require.ErrorAs(t, err, &planErr)
 		})
 	}
 }

@@ -3,6 +3,8 @@
 package plan
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -39,29 +41,69 @@ func (p Plan) Cohort(i int) []fleet.Target { return p.Order[p.Stages[i].From:p.S
 // Control are the targets that stage i has not reached.
 func (p Plan) Control(i int) []fleet.Target { return p.Order[p.Stages[i].To:] }
 
-// StageError says why one stage cannot be cut.
-type StageError struct {
-	// Stage is the index in Spec.Stages.
-	Stage int
-	// Field is the field to blame: "count", "reach", "where" or "spread".
-	Field string
+// Error says what of a spec does not go with the fleet.
+type Error struct {
+	// Path is the field to blame, such as "stages[2].reach".
+	Path string
 	// Message says what is wrong and what was expected.
 	Message string
 }
 
-// Error names the stage by position and says what is wrong.
-func (e *StageError) Error() string {
-	return fmt.Sprintf("stages[%d].%s: %s", e.Stage, e.Field, e.Message)
+// Error names the field and says what is wrong.
+func (e *Error) Error() string { return e.Path + ": " + e.Message }
+
+// Encode writes a plan as canonical JSON: the same plan always gives the same
+// bytes.
+func Encode(p Plan) ([]byte, error) {
+	if err := check(p); err != nil {
+		return nil, fmt.Errorf("encode plan: %w", err)
+	}
+	data, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("encode plan: %w", err)
+	}
+	return data, nil
 }
 
-// RepresentError says that the first stage lacks values of a label that it must
-// show.
-type RepresentError struct {
-	// Index is that of the label in Spec.Represent.
-	Index int
-	// Message says what is missing and what was expected.
-	Message string
+// Decode is the reverse of Encode. It verifies that the stages cut the order into
+// cohorts without a gap, so that Cohort, Exposed and Control cannot go astray.
+func Decode(data []byte) (Plan, error) {
+	var p Plan
+	if err := json.Unmarshal(data, &p); err != nil {
+		return Plan{}, fmt.Errorf("decode plan: %w", err)
+	}
+	if err := check(p); err != nil {
+		return Plan{}, fmt.Errorf("decode plan: %w", err)
+	}
+	return p, nil
 }
 
-// Error names the label by position and says what is missing.
-func (e *RepresentError) Error() string { return fmt.Sprintf("represent[%d]: %s", e.Index, e.Message) }
+func check(p Plan) error {
+	if len(p.Stages) == 0 || len(p.Stages) != len(p.Spec.Stages) {
+		return fmt.Errorf("%d stages for the %d of its spec", len(p.Stages), len(p.Spec.Stages))
+	}
+	next := 0
+	for i, st := range p.Stages {
+		switch {
+		case st.Name != p.Spec.Stages[i].Name:
+			return fmt.Errorf("stage %d is %q, but %q in its spec", i, st.Name, p.Spec.Stages[i].Name)
+		case st.From != next || st.To <= st.From || st.To > len(p.Order):
+			return fmt.Errorf("stage %q is %d..%d, expected to begin at %d and to end by %d", st.Name, st.From, st.To, next, len(p.Order))
+		}
+		next = st.To
+	}
+	if next != len(p.Order) {
+		return fmt.Errorf("the stages reach %d of %d targets", next, len(p.Order))
+	}
+	seen := make(map[string]bool, len(p.Order))
+	for _, t := range p.Order {
+		if t.ID == "" {
+			return errors.New("a target has no id")
+		}
+		if seen[t.ID] {
+			return fmt.Errorf("target %q is there twice", t.ID)
+		}
+		seen[t.ID] = true
+	}
+	return nil
+}

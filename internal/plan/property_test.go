@@ -57,8 +57,8 @@ func TestPlanProperties(t *testing.T) {
 		s, f := drawSpec(t), drawFleet(t)
 		p, err := plan.New(s, f, spec.Kinds{})
 		if err != nil {
-			var stageErr *plan.StageError
-			require.ErrorAs(t, err, &stageErr)
+			var planErr *plan.Error
+			require.ErrorAs(t, err, &planErr)
 			return
 		}
 		cut++

@@ -23,16 +23,16 @@ func Fill(expr string, v Values) (string, error) {
 	if model.LegacyValidation.IsValidLabelName(v.Label) { // what is no name is refused where it is used
 		harmless.Label = v.Label
 	}
-	pieces, want, err := checkTemplate(expr, harmless)
+	t, err := checkTemplate(expr, harmless)
 	if err != nil {
 		return "", err
 	}
-	filled, _, err := render(pieces, v)
+	filled, _, err := render(t.pieces, v)
 	if err != nil {
 		return "", err
 	}
 	got, err := parser.NewParser(parser.Options{}).ParseExpr(filled)
-	if err != nil || shape(got) != shape(want) {
+	if err != nil || shape(got) != shape(t.tree) {
 		return "", errors.New("a value changes what the expression asks, expected plain text in the label, the targets and the release")
 	}
 	return filled, nil
@@ -94,16 +94,9 @@ func (v Values) of(p piece) (string, error) {
 			return "", fmt.Errorf("the window is %s, expected at least 1ms", v.Window)
 		}
 		return model.Duration(whole).String(), nil
-	case "release":
-		return inString(v.Release, p)
-	case "previous":
-		return inString(v.Previous, p)
-	case "unit":
-		return inString(v.Unit, p)
-	case "stage":
-		return inString(v.Stage, p)
 	default:
-		return "", fmt.Errorf("unknown placeholder")
+		texts := map[string]string{"release": v.Release, "previous": v.Previous, "unit": v.Unit, "stage": v.Stage}
+		return inString(texts[p.name], p)
 	}
 }
 

@@ -15,10 +15,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/sluicehq/sluice/internal/terminal"
 )
 
 // MaxLength bounds an expression, in bytes: far more than a person writes, and
@@ -60,37 +61,44 @@ func errAt(offset int, format string, args ...any) *Error {
 // Prometheus: it parses, its placeholders are known and stand where they may,
 // and it evaluates to an instant vector or a scalar. The error is an *Error.
 func Check(expr string) error {
-	_, _, err := checkTemplate(expr, samples)
+	_, err := checkTemplate(expr, samples)
 	return err
 }
 
+// template is an expression with placeholders, parsed with harmless values in their place.
+type template struct {
+	pieces  []piece
+	origins []span
+	tree    parser.Expr
+}
+
+// errAt is an error about a part of the expression, at its place in the template.
+func (t template) errAt(part parser.Expr, format string, args ...any) *Error {
+	return errAt(origin(t.origins, int(part.PositionRange().Start)), format, args...)
+}
+
 // checkTemplate parses the expression filled with harmless values.
-func checkTemplate(expr string, harmless Values) ([]piece, parser.Expr, error) {
-	pieces, err := split(expr)
-	if err != nil {
-		return nil, nil, err
+func checkTemplate(expr string, harmless Values) (t template, err error) {
+	if t.pieces, err = split(expr); err != nil {
+		return t, err
 	}
-	text, origins, err := render(pieces, harmless)
+	text, origins, err := render(t.pieces, harmless)
 	if err != nil {
-		return nil, nil, err
+		return t, err
 	}
-	tree, err := parse(text)
-	if err != nil {
+	t.origins = origins
+	if t.tree, err = parse(text); err != nil {
 		if at, ok := errors.AsType[*Error](err); ok {
 			at.Offset = origin(origins, at.Offset)
 		}
-		return nil, nil, err
+		return t, err
 	}
-	switch tree.Type() {
-	case parser.ValueTypeVector, parser.ValueTypeScalar:
-		return pieces, tree, nil
-	default:
-		start := origin(origins, int(tree.PositionRange().Start))
-		return nil, nil, errAt(
-			start, "the expression gives a %s, expected an instant vector or a scalar, such as sum(rate(http_requests_total{$cohort}[$window]))",
-			parser.DocumentedType(tree.Type()),
-		)
+	if gives := t.tree.Type(); gives != parser.ValueTypeVector && gives != parser.ValueTypeScalar {
+		return t, t.errAt(t.tree,
+			"the expression gives a %s, expected an instant vector or a scalar, such as sum(rate(http_requests_total{$cohort}[$window]))",
+			parser.DocumentedType(gives))
 	}
+	return t, nil
 }
 
 // samples parse wherever real values do.
@@ -108,9 +116,9 @@ func parse(text string) (parser.Expr, error) {
 	if errs, ok := errors.AsType[parser.ParseErrors](err); ok && len(errs) > 0 {
 		first := errs[0]
 		offset := min(max(int(first.PositionRange.Start), 0), len(text))
-		return nil, errAt(offset, "invalid PromQL: %s", printable(first.Err.Error()))
+		return nil, errAt(offset, "invalid PromQL: %s", terminal.Safe(first.Err.Error()))
 	}
-	return nil, errAt(0, "invalid PromQL: %s", printable(err.Error()))
+	return nil, errAt(0, "invalid PromQL: %s", terminal.Safe(err.Error()))
 }
 
 // Placeholders lists the placeholders that an expression uses, without the
@@ -121,15 +129,13 @@ func Placeholders(expr string) []string {
 	if err != nil {
 		return nil
 	}
-	var names []string
-	seen := map[string]bool{}
+	var used []string
 	for _, p := range pieces {
-		if p.name != "" && !seen[p.name] {
-			seen[p.name] = true
-			names = append(names, p.name)
+		if p.name != "" && !slices.Contains(used, p.name) {
+			used = append(used, p.name)
 		}
 	}
-	return names
+	return used
 }
 
 // OnlyCohort says that an expression asks about $cohort and not about $exposed: of what
@@ -137,14 +143,4 @@ func Placeholders(expr string) []string {
 func OnlyCohort(expr string) bool {
 	used := Placeholders(expr)
 	return slices.Contains(used, "cohort") && !slices.Contains(used, "exposed")
-}
-
-// printable escapes what a terminal would act on.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r >= 0x7f && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, s)
 }

@@ -1,7 +1,6 @@
 package promql
 
 import (
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -18,17 +17,10 @@ const (
 	text         // $release: inside the value of a matcher
 )
 
-func kindOf(name string) kind {
-	switch name {
-	case "exposed", "cohort", "control":
-		return matcher
-	case "window":
-		return window
-	case "release", "previous", "unit", "stage":
-		return text
-	default:
-		return literal
-	}
+// kinds are where each placeholder may stand.
+var kinds = map[string]kind{
+	"exposed": matcher, "cohort": matcher, "control": matcher, "window": window,
+	"release": text, "previous": text, "unit": text, "stage": text,
 }
 
 var names = []string{"exposed", "cohort", "control", "window", "release", "previous", "unit", "stage"}
@@ -101,7 +93,7 @@ func (s *scanner) step() error {
 func (s *scanner) bare() error {
 	start := s.pos
 	name := word(s.expr[start+1:])
-	switch kindOf(name) {
+	switch kinds[name] {
 	case matcher:
 		if s.braces < 1 || !strings.HasSuffix(s.prev, "{") && !strings.HasSuffix(s.prev, ",") {
 			return errAt(start, "$%s is a label matcher, expected it between braces, such as http_requests_total{code=\"500\",$%s}", name, name)
@@ -130,7 +122,7 @@ func (s *scanner) quoted(quote byte) error {
 			s.pos = min(s.pos+2, len(s.expr))
 		case s.expr[s.pos] == '$' && word(s.expr[s.pos+1:]) != "":
 			start, name := s.pos, word(s.expr[s.pos+1:])
-			switch kindOf(name) {
+			switch kinds[name] {
 			case text:
 				if s.braces < 1 || !value {
 					return errAt(start, "$%s stands only in the value of a label, such as build_info{version=\"$%s\"}", name, name)
@@ -171,7 +163,7 @@ func unknown(offset int, name string) *Error {
 		return errAt(offset, "a $ stands alone, expected a placeholder such as $cohort")
 	}
 	hint := ""
-	if best, ok := suggest.Nearest(name, slices.Values(names)); ok {
+	if best, ok := suggest.Nearest(name, names); ok {
 		hint = ", did you mean $" + best + "?"
 	}
 	return errAt(offset, "unknown placeholder $%s%s (known: $%s)", name, hint, strings.Join(names, ", $"))

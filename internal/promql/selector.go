@@ -80,11 +80,9 @@ func CheckSeries(expr string) error {
 		return err
 	}
 	if tree.Type() != parser.ValueTypeVector {
-		return errAt(
-			int(tree.PositionRange().Start),
+		return errAt(int(tree.PositionRange().Start),
 			"the expression gives a %s, expected an instant vector with a series for each target, such as up{job=\"edge\"}",
-			parser.DocumentedType(tree.Type()),
-		)
+			parser.DocumentedType(tree.Type()))
 	}
 	return nil
 }

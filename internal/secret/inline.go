@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -139,12 +140,7 @@ func login(value string, argv []string) bool {
 	if m == nil || digits.MatchString(m[2]) || m[1] == m[2] || strings.HasPrefix(m[2], "//") {
 		return false
 	}
-	for _, arg := range argv {
-		if asUser[path.Base(arg)] {
-			return false
-		}
-	}
-	return literal(m[2])
+	return literal(m[2]) && !slices.ContainsFunc(argv, func(arg string) bool { return asUser[path.Base(arg)] })
 }
 
 func program(argv []string) string { return path.Base(argv[0]) }

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -30,12 +31,7 @@ func named(name, value string) string {
 	if !literal(value) {
 		return ""
 	}
-	name = strings.ToLower(strings.Map(func(r rune) rune {
-		if r == '-' || r == '_' || r == '.' {
-			return -1
-		}
-		return r
-	}, name))
+	name = strings.ToLower(strings.NewReplacer("-", "", "_", "", ".", "").Replace(name))
 	if weak[name] && random(unquoted(value)) {
 		return name
 	}
@@ -53,10 +49,8 @@ var references = []string{"/", "./", "../", "~", "@", "$", "`", "<", "file:", "e
 // literal says whether a value could be a secret itself.
 func literal(value string) bool {
 	value = unquoted(value)
-	for _, begin := range references {
-		if strings.HasPrefix(value, begin) {
-			return false
-		}
+	if slices.ContainsFunc(references, func(begin string) bool { return strings.HasPrefix(value, begin) }) {
+		return false
 	}
 	switch strings.ToLower(value) {
 	case "true", "false", "yes", "no", "on", "off", "none", "null", "never", "always":

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -44,20 +45,25 @@ func (s Secret) Reveal() string { return s.value }
 // String is "[redacted]".
 func (Secret) String() string { return redacted }
 
-// GoString is "[redacted]".
-func (Secret) GoString() string { return redacted }
-
 // Format writes "[redacted]" for every verb.
 func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // MarshalText writes "[redacted]", also as JSON and YAML.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// MarshalJSON writes "[redacted]".
-func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
-
 // LogValue is "[redacted]".
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// Bearer sends the secret as a bearer token, unless it is empty.
+func (s Secret) Bearer(h http.Header) error {
+	if strings.ContainsAny(s.value, "\r\n\x00") {
+		return errors.New("the token is more than one line")
+	}
+	if s.value != "" {
+		h.Set("Authorization", "Bearer "+s.value)
+	}
+	return nil
+}
 
 // Redact replaces every occurrence of the secret in text, such as a server's
 // answer that repeats what it was sent: as it is, and as it stands in JSON, in a

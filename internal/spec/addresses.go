@@ -33,15 +33,14 @@ type Addressed interface {
 // AddressUses are all of them. What kinds does not know has none.
 func (s Spec) AddressUses(kinds Kinds) []AddressUse {
 	var uses []AddressUse
-	add := func(path, template string, tcp bool) {
-		if template != "" {
-			uses = append(uses, AddressUse{Path: path, Template: template, TCP: tcp, unit: s.Unit})
-		}
-	}
 	of := func(path string, settings any) {
-		if a, ok := settings.(Addressed); ok {
-			for _, u := range a.AddressUses() {
-				add(path+"."+u.Path, u.Template, u.TCP)
+		a, ok := settings.(Addressed)
+		if !ok {
+			return
+		}
+		for _, u := range a.AddressUses() {
+			if u.Path, u.unit = path+"."+u.Path, s.Unit; u.Template != "" {
+				uses = append(uses, u)
 			}
 		}
 	}
@@ -70,11 +69,11 @@ func (u AddressUse) Check(id, address string, labels map[string]string) string {
 		}
 	}
 	values := tmpl.ForTarget(id, address, labels).With(tmpl.Unit, u.unit)
-	fill := tmpl.FillURL
-	if u.TCP { // an address may have a path, which means nothing here
-		fill = func(text string, v tmpl.Values) (string, error) { return tmpl.FillEscaped(text, v, tmpl.EscapeURL) }
+	_, err := tmpl.FillEscaped(u.Template, values, tmpl.EscapeURL)
+	if err == nil && !u.TCP { // with TCP an address may have a path, which means nothing
+		_, _, err = tmpl.FillURL(u.Template, values)
 	}
-	if _, err := fill(u.Template, values); err != nil {
+	if err != nil {
 		return fmt.Sprintf("does not fit %s (%s): %s", u.Path, u.Template, err)
 	}
 	return ""

@@ -116,30 +116,18 @@ func (v *validator) watched(path string, d Duration) {
 // Ratio is how many times one thing is another, written 2x or 2.
 type Ratio float64
 
-// ParseRatio reads a finite number, with an x behind it or without.
-func ParseRatio(s string) (Ratio, error) {
-	f, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(s, "x")), 64)
+// UnmarshalText reads a finite number, with an x behind it or without.
+func (r *Ratio) UnmarshalText(text []byte) error {
+	f, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(string(text), "x")), 64)
 	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
-		return 0, fmt.Errorf("%s is not a ratio, expected one such as 2x", strictyaml.Quote(s))
+		return fmt.Errorf("%s is not a ratio, expected one such as 2x", strictyaml.Quote(string(text)))
 	}
-	return Ratio(f), nil
+	*r = Ratio(f)
+	return nil
 }
 
 // String is the form with an x.
 func (r Ratio) String() string { return strconv.FormatFloat(float64(r), 'g', -1, 64) + "x" }
-
-// UnmarshalText is ParseRatio.
-func (r *Ratio) UnmarshalText(text []byte) error {
-	v, err := ParseRatio(string(text))
-	if err != nil {
-		return err
-	}
-	*r = v
-	return nil
-}
-
-// MarshalJSON writes a JSON number.
-func (r Ratio) MarshalJSON() ([]byte, error) { return json.Marshal(float64(r)) }
 
 // UnmarshalJSON reads a JSON number.
 func (r *Ratio) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, (*float64)(r)) }

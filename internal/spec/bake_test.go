@@ -122,8 +122,8 @@ func TestFalseRollbackRate(t *testing.T) {
 func TestRatio(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := spec.Ratio(rapid.Float64().Draw(t, "ratio"))
-		back, err := spec.ParseRatio(r.String())
-		require.NoError(t, err)
+		var back spec.Ratio
+		require.NoError(t, back.UnmarshalText([]byte(r.String())))
 		require.InDelta(t, float64(r), float64(back), 0)
 	})
 }

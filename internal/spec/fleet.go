@@ -3,7 +3,12 @@ package spec
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/promql"
+	"github.com/sluicehq/sluice/internal/strictyaml"
+	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
 // FleetSource is where the fleet is listed. Exactly one of File, Command and
@@ -68,4 +73,79 @@ func (f *FleetSource) UnmarshalJSON(data []byte) error {
 	}
 	type mapping FleetSource
 	return json.Unmarshal(data, (*mapping)(f))
+}
+
+// maxFleetLabels bounds what a target's labels take.
+const maxFleetLabels = 50
+
+// fleet checks that there is exactly one place where targets are listed, and that
+// nothing is said that means nothing there.
+func (v *validator) fleet(f FleetSource) {
+	if v.IsBad("fleet") || f.File != "" && !v.Has("fleet.file") { // the short form
+		return
+	}
+	form := v.In("fleet").one([]string{"file", "command", "prometheus"},
+		"has no source, expected exactly one of file, command and prometheus, such as fleet: fleet.yaml", "source")
+	if form == "" {
+		return
+	}
+	v.AtMost("fleet.timeout", f.Timeout, MaxFleetTimeout)
+	switch form {
+	case "file":
+		v.In("fleet").Foreign("a fleet from a file", "query", "id", "address", "labels", "timeout")
+		if v.Has("fleet.file") && f.File == "" {
+			v.Bad("fleet.file", "%s", errNoFleetPath)
+		}
+	case "command":
+		v.In("fleet").Foreign("a fleet from a command", "query", "id", "address", "labels")
+		v.fleetCommand(f.Command)
+	case "prometheus":
+		v.fleetPrometheus(f)
+	}
+}
+
+// fleetCommand checks an argv in which nothing is filled: there is no target yet.
+func (v *validator) fleetCommand(argv []string) {
+	const path = "fleet.command"
+	if v.IsBad(path) {
+		return
+	}
+	for i, arg := range argv {
+		if strings.Contains(arg, "{{") {
+			v.Bad(strictyaml.Index(path, i), "has a placeholder, expected none: there is no target yet")
+			return
+		}
+	}
+	v.Argv(path, argv)
+}
+
+func (v *validator) fleetPrometheus(f FleetSource) {
+	if v.Has("fleet.prometheus") {
+		v.BaseURL("fleet.prometheus", f.Prometheus, prometheusURL)
+	}
+	if path := "fleet.query"; v.Needs(path) && v.Has(path) {
+		if strings.TrimSpace(f.Query) == "" {
+			v.Bad(path, "is empty, expected a query such as up{job=\"edge\"}")
+		} else {
+			v.inside(path, promql.CheckSeries(f.Query))
+		}
+	}
+	for field, text := range map[string]string{"id": f.ID, "address": f.Address} {
+		path := "fleet." + field
+		if v.Has(path) && v.Template(path, text, tmpl.Label) && !strings.Contains(text, "{{") {
+			v.Bad(path, "%s is the same for every target, expected a template over {{label.NAME}}", strictyaml.Quote(text))
+		}
+	}
+	if v.Has("fleet.address") && !v.IsBad("fleet.address") {
+		v.addressHasPort("fleet.address", f.Address)
+	}
+	if len(f.Labels) > maxFleetLabels {
+		v.Bad("fleet.labels", "has %d labels, expected at most %d", len(f.Labels), maxFleetLabels)
+		return
+	}
+	for i, name := range f.Labels {
+		if v.metricLabel(strictyaml.Index("fleet.labels", i), name) {
+			v.once("fleet.labels", f.Labels, i)
+		}
+	}
 }

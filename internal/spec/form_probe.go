@@ -40,17 +40,14 @@ const maxContains = 1000
 
 // Check checks that there is one thing to ask, and what to expect.
 func (p *Probe) Check(s Section) {
-	hasHTTP, hasTCP := s.Given("http"), s.Given("tcp")
-	switch {
-	case hasHTTP && hasTCP:
-		s.Bad("tcp", "cannot be combined with http at %s: keep one of them", s.At("http"))
-	case hasHTTP && !s.IsBad("http"):
+	switch what := s.atMostOne("http", "tcp"); {
+	case what == "http" && !s.IsBad("http") && !s.Given("tcp"):
 		s.URLTemplate("http", p.HTTP, ProxyBefore, tmpl.ID, tmpl.Address, tmpl.Label)
 		s.ofTarget("http", p.HTTP)
-	case hasTCP && !s.IsBad("tcp"):
+	case what == "tcp" && !s.IsBad("tcp"):
 		s.Foreign("a probe with tcp", "method", "status", "contains")
 		s.endpoint("tcp", p.TCP)
-	case !hasHTTP && !hasTCP:
+	case what == "":
 		s.Bad("", `has neither http nor tcp, expected http: "http://{{address}}/healthz" or tcp: "{{address}}"`)
 	}
 	s.OneOf("method", p.Method, ProbeGET, ProbeHEAD)

@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"math"
 	"regexp"
-	"slices"
 	"strconv"
-	"strings"
 
-	"github.com/sluicehq/sluice/internal/promql"
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
@@ -28,30 +25,20 @@ type Slow struct {
 // of buckets are.
 type Latency float64
 
-// ParseLatency reads "250ms" or "0.25".
-func ParseLatency(s string) (Latency, error) {
+// UnmarshalText reads "250ms" or "0.25".
+func (l *Latency) UnmarshalText(text []byte) error {
+	s := string(text)
 	if f, err := strconv.ParseFloat(s, 64); err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
-		return Latency(f), nil
+		*l = Latency(f)
+		return nil
 	}
 	d, err := ParseDuration(s)
 	if err != nil {
-		return 0, fmt.Errorf("%s is not a latency, expected a duration such as 250ms, or seconds such as 0.25", strictyaml.Quote(s))
+		return fmt.Errorf("%s is not a latency, expected a duration such as 250ms, or seconds such as 0.25", strictyaml.Quote(s))
 	}
-	return Latency(d.Std().Seconds()), nil
-}
-
-// UnmarshalText is ParseLatency.
-func (l *Latency) UnmarshalText(text []byte) error {
-	v, err := ParseLatency(string(text))
-	if err != nil {
-		return err
-	}
-	*l = v
+	*l = Latency(d.Std().Seconds())
 	return nil
 }
-
-// MarshalJSON writes seconds.
-func (l Latency) MarshalJSON() ([]byte, error) { return json.Marshal(float64(l)) }
 
 // UnmarshalJSON reads seconds.
 func (l *Latency) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, (*float64)(l)) }
@@ -69,20 +56,4 @@ func HistogramSeries(histogram, suffix string) string {
 		return ""
 	}
 	return m[1] + suffix + m[2]
-}
-
-// fillHistogram makes a histogram that says of no arm one of $exposed.
-func fillHistogram(histogram string) string {
-	if used := promql.Placeholders(histogram); slices.Contains(used, "exposed") || slices.Contains(used, "cohort") {
-		return histogram
-	}
-	m := histogramForm.FindStringSubmatch(histogram)
-	if m == nil {
-		return histogram
-	}
-	matchers := strings.TrimPrefix(m[2], "{")
-	if strings.Trim(matchers, "} \t\n") == "" {
-		return m[1] + "{$exposed}"
-	}
-	return m[1] + "{$exposed," + matchers
 }

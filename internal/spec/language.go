@@ -39,7 +39,7 @@ func (PromQL) Query(s Section, field, expr string) {
 
 // PerTarget checks that an expression keeps the label of a target.
 func (PromQL) PerTarget(s Section, field, expr, label string) {
-	if promql.Check(expr) != nil || s.inside(field, promql.Keeps(expr, label)) {
+	if s.inside(field, promql.Keeps(expr, label)) {
 		return
 	}
 	if used := promql.Placeholders(expr); slices.Contains(used, "exposed") && slices.Contains(used, "cohort") {
@@ -49,9 +49,6 @@ func (PromQL) PerTarget(s Section, field, expr, label string) {
 
 // InLooks checks that an expression is an increase over $window.
 func (PromQL) InLooks(s Section, field, expr string) {
-	if promql.Check(expr) != nil {
-		return
-	}
 	if !slices.Contains(promql.Placeholders(expr), "window") {
 		s.Bad(field,
 			"does not use $window, so that what is new in each look cannot be told from what was counted before, expected "+
@@ -76,16 +73,23 @@ func (PromQL) Histogram(s Section, field, text string) {
 		s.Bad(field, "asks about $exposed and $cohort, expected one of them")
 	default:
 		filled, _ := promql.Fill(text, promql.Values{Label: defaultLabel, Window: time.Minute})
-		name, matchers, err := promql.ParseSelector(filled)
-		if err != nil {
-			name = ""
-		}
+		name, matchers, _ := promql.ParseSelector(filled) // no name, where it is no selector
 		s.histogram(field, text, name, matchers)
 	}
 }
 
 // CompleteHistogram makes a histogram that says of no arm one of $exposed.
-func (PromQL) CompleteHistogram(text string) string { return fillHistogram(text) }
+func (PromQL) CompleteHistogram(text string) string {
+	m := histogramForm.FindStringSubmatch(text)
+	if used := promql.Placeholders(text); m == nil || slices.Contains(used, "exposed") || slices.Contains(used, "cohort") {
+		return text
+	}
+	matchers := strings.TrimPrefix(m[2], "{")
+	if strings.Trim(matchers, "} \t\n") == "" {
+		return m[1] + "{$exposed}"
+	}
+	return m[1] + "{$exposed," + matchers
+}
 
 // Whole adds up the targets.
 func (PromQL) Whole(expr string) string {

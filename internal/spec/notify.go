@@ -35,13 +35,10 @@ func (v *validator) notify() {
 		v.URL(path, n.Webhook, wholeSecret)
 	}
 	v.Token("notify.token", n.Token)
-	seen := map[string]string{}
 	for i, event := range n.On {
-		path := strictyaml.Index("notify.on", i)
-		v.OneOf(path, event, NotifyEvents()...)
-		if first, ok := seen[event]; ok && slices.Contains(NotifyEvents(), event) {
-			v.Bad(path, "%s is listed twice, first at %s", strictyaml.Quote(event), v.At(first))
+		v.OneOf(strictyaml.Index("notify.on", i), event, NotifyEvents()...)
+		if slices.Contains(NotifyEvents(), event) {
+			v.once("notify.on", n.On, i)
 		}
-		seen[event] = path
 	}
 }

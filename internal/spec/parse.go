@@ -1,6 +1,9 @@
 package spec
 
 import (
+	_ "embed"
+	"slices"
+
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
@@ -39,3 +42,13 @@ func Parse(file string, data []byte, kinds Kinds) (*Document, error) {
 	fillForms(doc.yaml, kinds, &doc.Spec.Health)
 	return doc, nil
 }
+
+//go:generate go test ../catalog -run TestSchema -update
+
+//go:embed spec.schema.json
+var schema []byte
+
+// Schema is the JSON Schema of a spec, generated from its types and the catalog of this
+// build, by which editors complete and check one. It knows the form of a spec and not
+// everything that Parse does.
+func Schema() []byte { return slices.Clone(schema) }

@@ -30,25 +30,27 @@ type Allowance struct {
 // show nothing about most of its targets.
 const maxAllowance = 50
 
-// ParseAllowance reads "2%" or "3".
-func ParseAllowance(s string) (Allowance, error) {
+// UnmarshalText reads "2%" or "3".
+func (a *Allowance) UnmarshalText(text []byte) error {
+	s := string(text)
 	if t, ok := strings.CutSuffix(s, "%"); ok {
 		p, err := strconv.ParseFloat(strings.TrimSpace(t), 64)
 		switch {
 		case err != nil || math.IsNaN(p):
 		case p < 0 || p > maxAllowance:
-			return Allowance{}, fmt.Errorf("is %s, expected 0%% to %d%%", strictyaml.Quote(s), maxAllowance)
+			return fmt.Errorf("is %s, expected 0%% to %d%%", strictyaml.Quote(s), maxAllowance)
 		default:
-			return Allowance{Percent: p}, nil
+			*a = Allowance{Percent: p}
+			return nil
 		}
 	} else if n, err := strconv.Atoi(s); err == nil {
 		if n < 0 {
-			return Allowance{}, fmt.Errorf("is %d, expected 0 or more", n)
+			return fmt.Errorf("is %d, expected 0 or more", n)
 		}
-		return Allowance{Targets: n}, nil
+		*a = Allowance{Targets: n}
+		return nil
 	}
-	return Allowance{}, fmt.Errorf(
-		"%s is not a number of targets, expected a percentage such as 2%% or a count such as 3", strictyaml.Quote(s))
+	return fmt.Errorf("%s is not a number of targets, expected a percentage such as 2%% or a count such as 3", strictyaml.Quote(s))
 }
 
 // Of is how many of n may be missing: rounded down, and never all of them.
@@ -60,7 +62,7 @@ func (a Allowance) Of(n int) int {
 	return max(0, min(allowed, n-1))
 }
 
-// String is the form that ParseAllowance reads.
+// String is the form that UnmarshalText reads.
 func (a Allowance) String() string {
 	if a.Percent > 0 {
 		return strconv.FormatFloat(a.Percent, 'g', -1, 64) + "%"
@@ -70,16 +72,6 @@ func (a Allowance) String() string {
 
 // MarshalText writes the form of String.
 func (a Allowance) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
-
-// UnmarshalText is ParseAllowance.
-func (a *Allowance) UnmarshalText(text []byte) error {
-	v, err := ParseAllowance(string(text))
-	if err != nil {
-		return err
-	}
-	*a = v
-	return nil
-}
 
 // Unreachable is how many of a cohort of n targets may stay unanswered in the
 // stage.
@@ -117,4 +109,30 @@ func (f *Fallback) UnmarshalText(text []byte) error {
 func (f *Fallback) UnmarshalJSON(data []byte) error {
 	type mapping Fallback
 	return json.Unmarshal(data, (*mapping)(f))
+}
+
+// partial checks what a fleet that is not whole may do: targets without a release,
+// and labels that the first stage must show.
+func (v *validator) partial() {
+	if v.spec.Fallback != nil && !v.IsBad("fallback") {
+		v.fallback(*v.spec.Fallback)
+	}
+	for i, label := range v.spec.Represent {
+		if v.label(strictyaml.Index("represent", i), label) {
+			v.once("represent", v.spec.Represent, i)
+		}
+	}
+}
+
+func (v *validator) fallback(f Fallback) {
+	switch path := "fallback.release"; {
+	case v.Given(path) && f.Remove:
+		v.Bad(path, "cannot be combined with remove: keep one of them")
+	case v.IsBad(path):
+	case v.Given(path) && !v.release(path, f.Release):
+	case v.Given(path) && f.Release == v.spec.Release:
+		v.Bad(path, "is the release that is rolled out, at %s, expected one to go back to, or fallback: %s", v.At("release"), FallbackRemove)
+	case !v.Given(path) && !f.Remove && !v.IsBad("fallback.remove"):
+		v.Bad("fallback", `says nothing, expected %s, or {release: "1.0.0"}`, FallbackRemove)
+	}
 }

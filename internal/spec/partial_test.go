@@ -27,8 +27,8 @@ func TestAllowance(t *testing.T) {
 		{"0.1%", 1000, 1},
 		{"2%", 0, 0},
 	} {
-		a, err := spec.ParseAllowance(tc.text)
-		require.NoError(t, err, tc.text)
+		var a spec.Allowance
+		require.NoError(t, a.UnmarshalText([]byte(tc.text)), tc.text)
 		require.Equal(t, tc.want, a.Of(tc.n), "%s of %d", tc.text, tc.n)
 		require.Equal(t, tc.text, a.String())
 	}

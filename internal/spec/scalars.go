@@ -68,13 +68,9 @@ func (d Duration) String() string {
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // UnmarshalText is ParseDuration.
-func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := ParseDuration(string(text))
-	if err != nil {
-		return err
-	}
-	*d = v
-	return nil
+func (d *Duration) UnmarshalText(text []byte) (err error) {
+	*d, err = ParseDuration(string(text))
+	return err
 }
 
 // Number is a finite number, or a percentage: 20% is 0.2.
@@ -94,22 +90,13 @@ func ParseNumber(s string) (Number, error) {
 }
 
 // UnmarshalText is ParseNumber.
-func (n *Number) UnmarshalText(text []byte) error {
-	v, err := ParseNumber(string(text))
-	if err != nil {
-		return err
-	}
-	*n = v
-	return nil
+func (n *Number) UnmarshalText(text []byte) (err error) {
+	*n, err = ParseNumber(string(text))
+	return err
 }
-
-// MarshalJSON writes a JSON number.
-func (n Number) MarshalJSON() ([]byte, error) { return json.Marshal(float64(n)) }
 
 // UnmarshalJSON reads a JSON number.
-func (n *Number) UnmarshalJSON(data []byte) error {
-	return json.Unmarshal(data, (*float64)(n))
-}
+func (n *Number) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, (*float64)(n)) }
 
 // Reach is how much of the whole fleet a stage exposes in total: a share in
 // percent, or a count of targets. Exactly one is positive.
@@ -118,27 +105,30 @@ type Reach struct {
 	Targets int
 }
 
-// ParseReach reads "5%" or "12".
-func ParseReach(s string) (Reach, error) {
+// UnmarshalText reads "5%" or "12".
+func (r *Reach) UnmarshalText(text []byte) error {
+	s := string(text)
 	errForm := fmt.Errorf("%s is not a reach, expected a percentage such as 5%% or a count such as 12", strictyaml.Quote(s))
 	if t, ok := strings.CutSuffix(s, "%"); ok {
 		p, err := strconv.ParseFloat(strings.TrimSpace(t), 64)
 		if err != nil || math.IsNaN(p) {
-			return Reach{}, errForm
+			return errForm
 		}
 		if p <= 0 || p > 100 {
-			return Reach{}, fmt.Errorf("%s is not a share of the fleet, expected more than 0%% and at most 100%%", strictyaml.Quote(s))
+			return fmt.Errorf("%s is not a share of the fleet, expected more than 0%% and at most 100%%", strictyaml.Quote(s))
 		}
-		return Reach{Percent: p}, nil
+		*r = Reach{Percent: p}
+		return nil
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil {
-		return Reach{}, errForm
+		return errForm
 	}
 	if n <= 0 {
-		return Reach{}, fmt.Errorf("%s exposes no target, expected at least 1", strictyaml.Quote(s))
+		return fmt.Errorf("%s exposes no target, expected at least 1", strictyaml.Quote(s))
 	}
-	return Reach{Targets: n}, nil
+	*r = Reach{Targets: n}
+	return nil
 }
 
 // Of is the number of targets that the reach means in a fleet of n: rounded up,
@@ -151,7 +141,7 @@ func (r Reach) Of(n int) int {
 	return min(n, max(1, int(math.Ceil(r.Percent*float64(n)/100-1e-9))))
 }
 
-// String is the form that ParseReach reads.
+// String is the form that UnmarshalText reads.
 func (r Reach) String() string {
 	if r.Targets > 0 {
 		return strconv.Itoa(r.Targets)
@@ -161,13 +151,3 @@ func (r Reach) String() string {
 
 // MarshalText writes the form of String.
 func (r Reach) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
-
-// UnmarshalText is ParseReach.
-func (r *Reach) UnmarshalText(text []byte) error {
-	v, err := ParseReach(string(text))
-	if err != nil {
-		return err
-	}
-	*r = v
-	return nil
-}

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -75,6 +76,21 @@ func (s Section) Foreign(form string, fields ...string) {
 	}
 }
 
+// atMostOne reports fields that stand beside another of them, and answers the first that
+// the file sets.
+func (s Section) atMostOne(fields ...string) (first string) {
+	for _, field := range fields {
+		switch {
+		case !s.Given(field):
+		case first == "":
+			first = field
+		default:
+			s.Bad(field, "cannot be combined with %s at %s: keep one of them", first, s.At(first))
+		}
+	}
+	return first
+}
+
 // one answers which of some keys the file sets. It reports a second one, and with needed
 // that there is none; what names what they are, as in "driver".
 func (s Section) one(known []string, needed, what string) string {
@@ -85,7 +101,7 @@ func (s Section) one(known []string, needed, what string) string {
 	case 0:
 		s.Bad("", "%s", needed)
 	default:
-		s.Bad("", "has %s, expected exactly one %s", list(given), what)
+		s.Bad("", "has %s, expected exactly one %s", strings.Join(given, " and "), what)
 	}
 	return ""
 }
@@ -127,10 +143,29 @@ func (s Section) OneOf(field, word string, known ...string) {
 		return
 	}
 	hint := ""
-	if best, ok := suggest.Nearest(word, slices.Values(known)); ok {
+	if best, ok := suggest.Nearest(word, known); ok {
 		hint = ", did you mean " + best + "?"
 	}
 	s.Bad(field, "is %s, expected %s%s", strictyaml.Quote(word), strings.Join(known, " or "), hint)
+}
+
+// labelForm is the form of the name of a fleet's label.
+var labelForm = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_.-]*$`)
+
+// label checks the name of a fleet's label if the file sets it.
+func (s Section) label(field, name string) bool {
+	if s.Has(field) && !labelForm.MatchString(name) {
+		s.Bad(field, "%s is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'", strictyaml.Quote(name))
+		return false
+	}
+	return true
+}
+
+// once checks that a word of a list does not stand in it before.
+func (s Section) once(field string, words []string, i int) {
+	if first := slices.Index(words, words[i]); first < i {
+		s.Bad(strictyaml.Index(field, i), "%s is listed twice, first at %s", strictyaml.Quote(words[i]), s.At(strictyaml.Index(field, first)))
+	}
 }
 
 // Share checks a number that is written as a percentage more often than not, and catches

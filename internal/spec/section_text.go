@@ -3,7 +3,6 @@ package spec
 import (
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/sluicehq/sluice/internal/secret"
@@ -38,7 +37,7 @@ func (s Section) Template(field, text string, allowed ...string) bool {
 		if tmpl.Check("{{"+m[1]+"}}", allowed...) == nil {
 			continue
 		}
-		if best, ok := suggest.Nearest(m[1], slices.Values(allowed)); ok && best != tmpl.Label {
+		if best, ok := suggest.Nearest(m[1], allowed); ok && best != tmpl.Label {
 			s.Bad(field, "%s, did you mean {{%s}}?", err, best)
 			return false
 		}

@@ -168,8 +168,8 @@ func TestWindowsFile(t *testing.T) {
 func TestDocumentProblem(t *testing.T) {
 	doc, err := parse("f.yaml", read(t, "testdata/valid/prometheus.yaml"))
 	require.NoError(t, err)
-	require.Equal(t, "f.yaml:2:10: release: no such \\x1b", doc.Problem("release", "no such \x1b").String())
-	require.Contains(t, doc.Problem("stages[1].reach", "x").String(), "stages[1].reach: x")
+	require.Equal(t, "f.yaml:2:10: release: no such \\x1b", doc.Problem("release", "no such \x1b").Error())
+	require.Contains(t, doc.Problem("stages[1].reach", "x").Error(), "stages[1].reach: x")
 }
 
 func FuzzParse(f *testing.F) {

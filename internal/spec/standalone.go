@@ -43,10 +43,8 @@ func ParseStandalone(file string, data []byte, kinds Kinds) (Standalone, error) 
 
 func (v *validator) standalone(l Standalone) {
 	v.Positive("every", l.Every)
-	if v.Given("minSamples") {
-		v.Between("minSamples", l.MinSamples, 1, 1_000_000_000)
-	}
-	if v.Given("falseRollbackRate") && !v.IsBad("falseRollbackRate") {
+	v.Between("minSamples", l.MinSamples, 1, maxSamples)
+	if v.Has("falseRollbackRate") {
 		v.Rate("falseRollbackRate", l.FalseRollbackRate, "a coin would do as well")
 	}
 	v.standaloneBake(l.Bake)
@@ -58,32 +56,22 @@ func (v *validator) standalone(l Standalone) {
 		}
 	}
 	v.OneOf("against", l.Against, AgainstControl, AgainstBefore)
-	switch {
-	case v.Given("against") && v.Given("objective"):
-		v.Bad("objective", "cannot be combined with against at %s: keep one of them", v.At("against"))
-	case !v.Given("against") && !v.Given("objective"):
+	if v.atMostOne("against", "objective") == "" {
 		v.Bad("against", "is required, or objective")
 	}
-	v.standaloneObjective(l)
-	v.Share("worse", l.Worse, 10, "such a check would hardly ever fail")
-	if v.Given("max") {
-		v.Bad("max", "cannot be combined with against: recorded counts are judged against the control's")
+	n := 0.0
+	if l.Objective != nil {
+		n = float64(*l.Objective)
 	}
-}
-
-func (v *validator) standaloneObjective(l Standalone) {
-	if n := number(l.Objective); v.Has("objective") && (n <= 0 || n >= 1) {
+	if v.Has("objective") && (n <= 0 || n >= 1) {
 		v.Bad("objective", "is %v, expected more than 0%% and less than 100%%, such as 99.9%%", n)
 	} else if burn := float64(l.Burn); v.Has("burn") && (burn <= 0 || burn*(1-n) >= 1) {
 		v.Bad("burn", "is %v, expected more than 0, and less than would allow every event to be bad", burn)
 	}
-}
-
-func number(n *Number) float64 {
-	if n == nil {
-		return 0
+	v.Share("worse", l.Worse, 10, "such a check would hardly ever fail")
+	if v.Given("max") {
+		v.Bad("max", "cannot be combined with against: recorded counts are judged against the control's")
 	}
-	return float64(*n)
 }
 
 func (v *validator) standaloneBake(b BakeTime) {

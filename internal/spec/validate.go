@@ -45,9 +45,8 @@ func (v *validator) run() {
 }
 
 var (
-	unitForm  = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
-	nameForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-	labelForm = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_.-]*$`)
+	unitForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+	nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 )
 
 func (v *validator) identity() {
@@ -56,17 +55,20 @@ func (v *validator) identity() {
 			"%s is not a unit, expected 1 to 64 lower-case letters, digits, '.', '_' and '-', beginning with a letter or a digit",
 			strictyaml.Quote(v.spec.Unit))
 	}
-	if v.Needs("release") && !isRelease(v.spec.Release) {
-		v.Bad("release",
-			"%s is not a release, expected 1 to 128 printable characters without spaces, not beginning with '-'", strictyaml.Quote(v.spec.Release))
+	if v.Needs("release") {
+		v.release("release", v.spec.Release)
 	}
 	v.Needs("fleet")
 }
 
-// isRelease holds for what can be an element of an argv, a word on a line and a
-// field of a table, and nothing else.
-func isRelease(s string) bool {
-	return IsWord(s) && utf8.RuneCountInString(s) <= 128 && len(s) <= MaxRelease && s[0] != '-'
+// release checks that a text can be an element of an argv, a word on a line and a field
+// of a table.
+func (v *validator) release(path, text string) bool {
+	if IsWord(text) && utf8.RuneCountInString(text) <= 128 && len(text) <= MaxRelease && text[0] != '-' {
+		return true
+	}
+	v.Bad(path, "%s is not a release, expected 1 to 128 printable characters without spaces, not beginning with '-'", strictyaml.Quote(text))
+	return false
 }
 
 // MaxRelease bounds a release in bytes: a version or a digest is far shorter.
@@ -84,7 +86,7 @@ func (v *validator) driver() {
 	s, known := v.In("driver"), names(v.kinds.Drivers)
 	s.one(known, fmt.Sprintf("has no driver, expected exactly one of %s, such as %s: {}", list(known), known[0]), "driver")
 	for _, name := range known {
-		if settings, ok := v.doc.Opened(s.full(name)).(DriverSettings); ok {
+		if settings, ok := v.doc.Opened(s.full(name)).(Settings); ok {
 			settings.Check(s.In(name))
 			settings.SetDefaults()
 			v.spec.Driver = Driver{Choose(name, settings)}

@@ -39,24 +39,41 @@ func (v *validator) countCheck(path string, c Check) {
 	}
 }
 
+// slowCheck checks requests that are counted by a histogram.
+func (v *validator) slowCheck(path string, c Check) {
+	v.only(path, "a check with slow", "slow", "max", "against", "worse", "match", "objective", "burn", "group_by", "minSamples", "weight")
+	v.criterion(path, c)
+	if c.Slow == nil || v.IsBad(path+".slow") {
+		return
+	}
+	if v.Needs(path + ".slow.histogram") {
+		v.histogram(path+".slow.histogram", c.Slow.Histogram)
+	}
+	if at := path + ".slow.over"; v.Needs(at) && c.Slow.Over <= 0 {
+		v.Bad(at, "is %vs, expected more", float64(c.Slow.Over))
+	}
+}
+
+// histogram checks the name or selector of a histogram.
+func (v *validator) histogram(path, text string) {
+	switch {
+	case v.IsBad(path):
+	case strings.TrimSpace(text) == "":
+		v.Bad(path, "is empty, %s", histogramExample)
+	case v.source != nil:
+		v.source.Traits().Language.Histogram(v.Section, path, text)
+	}
+}
+
 // criterion checks what bad events out of all are held against.
 func (v *validator) criterion(path string, c Check) {
 	v.Between(path+".minSamples", c.MinSamples, 1, maxSamples)
-	found := ""
-	for _, one := range []string{"max", "against", "objective"} {
-		switch {
-		case !v.Given(path + "." + one):
-		case found != "":
-			v.Bad(path+"."+one, "cannot be combined with %s at %s: keep one of them", found, v.At(path+"."+found))
-		default:
-			found = one
-		}
-	}
-	if found == "" && !v.In(path).AnyGiven("worse", "match", "group_by", "burn") { // of which each says what it needs
+	s := v.In(path)
+	if s.atMostOne("max", "against", "objective") == "" && !s.AnyGiven("worse", "match", "group_by", "burn") { // each says what it needs
 		v.Bad(path, "has no limit, expected max, against: %s or objective", AgainstControl)
 	}
 	v.Share(path+".max", c.Max, 1, "a ratio of bad to total is never more")
-	v.against(path, c)
+	v.OneOf(path+".against", c.Against, AgainstControl, AgainstBefore)
 	if v.Given(path+".worse") && !v.Given(path+".against") {
 		v.Bad(path+".worse", "needs against: %s in the same check", AgainstControl)
 	}
@@ -76,11 +93,6 @@ func (v *validator) criterion(path string, c Check) {
 	if v.Given(path+".match") && c.Against != AgainstControl && !v.IsBad(path+".against") {
 		v.Bad(path+".match", "says which targets to compare with, expected against: %s beside it", AgainstControl)
 	}
-}
-
-// against checks what a check compares with.
-func (v *validator) against(path string, c Check) {
-	v.OneOf(path+".against", c.Against, AgainstControl, AgainstBefore)
 }
 
 // objective checks a share of good events, and how fast it may be missed.
@@ -108,13 +120,6 @@ func (v *validator) objective(path string, c Check) {
 	}
 }
 
-// label checks the name of a fleet's label if the file sets it.
-func (v *validator) label(path, name string) {
-	if v.Has(path) && !labelForm.MatchString(name) {
-		v.Bad(path, "%s is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'", strictyaml.Quote(name))
-	}
-}
-
 // inLooks checks that a query can be asked for one look at a time.
 func (v *validator) inLooks(path, expr string) {
 	if v.source != nil && !v.IsBad(path) {
@@ -125,7 +130,7 @@ func (v *validator) inLooks(path, expr string) {
 // meanCheck checks a number whose mean is compared.
 func (v *validator) meanCheck(path string, c Check) {
 	v.only(path, "a check of a value against others", "value", "against", "drop", "rise", "minSamples", "weight")
-	v.against(path, c)
+	v.OneOf(path+".against", c.Against, AgainstControl, AgainstBefore)
 	v.Between(path+".minSamples", c.MinSamples, 1, maxSamples)
 	if !v.Given(path+".drop") && !v.Given(path+".rise") {
 		v.Bad(path, "has no limit, expected drop or rise: by how much its mean may be below or above the other's, such as drop: 20%%")

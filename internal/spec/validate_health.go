@@ -11,16 +11,27 @@ import (
 // minEvery keeps a rollout from becoming a load test of its source.
 const minEvery = Duration(100 * time.Millisecond)
 
-// metricLabel is the form of a label's name in metrics.
-var metricLabel = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+// metricLabelForm is the form of a label's name in metrics.
+var metricLabelForm = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+
+// metricLabel checks a label's name in metrics.
+func (v *validator) metricLabel(path, name string) bool {
+	if metricLabelForm.MatchString(name) {
+		return true
+	}
+	v.Bad(path, "%s is not a label, expected letters, digits and '_', not beginning with a digit", strictyaml.Quote(name))
+	return false
+}
 
 func (v *validator) health() {
 	h := v.spec.Health
-	v.without(h)
+	for i, name := range h.Without {
+		v.OneOf(strictyaml.Index("health.without", i), name, CheckAlive, CheckTraffic)
+		v.once("health.without", h.Without, i)
+	}
 	v.sources()
-	if v.Has("health.identify.label") && !metricLabel.MatchString(h.Identify.Label) {
-		v.Bad("health.identify.label",
-			"%s is not a label, expected letters, digits and '_', not beginning with a digit", strictyaml.Quote(h.Identify.Label))
+	if path := "health.identify.label"; v.Has(path) {
+		v.metricLabel(path, h.Identify.Label)
 	}
 	if path := "health.identify.value"; v.Has(path) {
 		v.TargetTemplate(path, h.Identify.Value)
@@ -70,18 +81,6 @@ func (v *validator) sources() {
 // given are those of some keys that the file sets.
 func (v *validator) given(path string, keys []string) []string {
 	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !v.Given(path + "." + key) })
-}
-
-func (v *validator) without(h Health) {
-	seen := map[string]string{}
-	for i, name := range h.Without {
-		path := strictyaml.Index("health.without", i)
-		v.OneOf(path, name, CheckAlive, CheckTraffic)
-		if first, ok := seen[name]; ok {
-			v.Bad(path, "%s is listed twice, first at %s", strictyaml.Quote(name), v.At(first))
-		}
-		seen[name] = path
-	}
 }
 
 // misspelt says that it is not known which always-on checks are meant to be left out.

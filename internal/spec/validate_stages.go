@@ -35,7 +35,9 @@ func (v *validator) stages() {
 		}
 		v.Positive(path+".decideWithin", stages[i].DecideWithin)
 		v.OneOf(path+".undecided", stages[i].Undecided, UndecidedRollback, UndecidedWait)
-		v.tolerance(path, stages[i])
+		if stages[i].Tolerate != nil && !v.Given(path+".tolerate.unreachable") {
+			v.Bad(path+".tolerate", "tolerates nothing, expected unreachable: with a share such as 2%%, or a count")
+		}
 	}
 	v.rising()
 	v.reachesAll()
@@ -62,11 +64,7 @@ func (v *validator) name(path, name, kind string, seen map[string]string) {
 // cohort checks what a stage exposes. Of the last one it is said elsewhere what it must
 // reach.
 func (v *validator) cohort(path string, s Stage, last bool) {
-	hasCount, hasReach, hasWhere := v.Given(path+".count"), v.Given(path+".reach"), v.Given(path+".where")
-	switch {
-	case hasCount && hasReach:
-		v.Bad(path+".reach", "cannot be combined with count at %s: keep one of them", v.At(path+".count"))
-	case !hasCount && !hasReach && !hasWhere && !last:
+	if v.In(path).atMostOne("count", "reach") == "" && !v.Given(path+".where") && !last {
 		v.Bad(path, "has no cohort, expected count, reach or where")
 	}
 	if s.Count != nil && *s.Count < 1 {
@@ -76,15 +74,9 @@ func (v *validator) cohort(path string, s Stage, last bool) {
 		v.Bad(path+".where", "is empty, expected labels with their values, such as {tier: internal}")
 	}
 	for label := range s.Where {
-		if !labelForm.MatchString(label) {
-			v.Bad(strictyaml.Field(path+".where", label),
-				"%s is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'", strictyaml.Quote(label))
-		}
+		v.label(strictyaml.Field(path+".where", label), label)
 	}
-	if v.Has(path+".spread") && !labelForm.MatchString(s.Spread) {
-		v.Bad(path+".spread",
-			"%s is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'", strictyaml.Quote(s.Spread))
-	}
+	v.label(path+".spread", s.Spread)
 }
 
 // rising checks that reaches grow. A percentage and a count can be compared only

@@ -74,10 +74,8 @@ func (v *validator) absence(h Health) {
 	if v.source == nil || !v.source.Traits().Spans || window >= stale || slices.Contains(h.Without, CheckTraffic) || v.misspelt(h) {
 		return
 	}
-	for _, path := range []string{"health.window", "health.staleAfter", "health.every"} {
-		if v.IsBad(path) {
-			return
-		}
+	if slices.ContainsFunc([]string{"health.window", "health.staleAfter", "health.every"}, v.IsBad) {
+		return
 	}
 	path := "health.window"
 	if !v.Given(path) {

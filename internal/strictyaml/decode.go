@@ -44,45 +44,36 @@ type Key struct {
 func Decode(file string, data []byte, maxBytes int, open Open, out any) *Document {
 	d := &Document{file: file, broken: map[string]bool{}, bad: map[string]bool{}, opened: map[string]any{}}
 	if len(data) > maxBytes {
-		d.fatal(0, 0, fmt.Sprintf("the file has %s, expected at most %s", size(len(data)), size(maxBytes)))
+		d.reportAt(0, 0, fmt.Sprintf("the file has %s, expected at most %s", size(len(data)), size(maxBytes)))
 		return d
 	}
 	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
-	if !d.isText(data) {
-		return d
-	}
 	d.text = strings.ReplaceAll(strings.ReplaceAll(string(data), "\r\n", "\n"), "\r", "\n")
-	if !d.parse() {
+	if !d.isText() || !d.parse() {
 		return d
 	}
 	w := walker{doc: d, open: open, fields: map[reflect.Type][]field{}}
-	w.value(d.root, reflect.ValueOf(out).Elem(), "", 0)
+	w.value(d.root, reflect.ValueOf(out).Elem(), "")
 	return d
 }
 
 // isText refuses what no text file holds. The separators are those that YAML
 // counts as ends of a line and editors do not.
-func (d *Document) isText(data []byte) bool {
-	line, column := 1, 1
-	for i := 0; i < len(data); {
-		r, width := utf8.DecodeRune(data[i:])
+func (d *Document) isText() bool {
+	for i, r := range d.text {
 		what := ""
 		switch {
-		case r == utf8.RuneError && width == 1:
-			what = fmt.Sprintf("the byte 0x%02x is not valid UTF-8", data[i])
+		case r == utf8.RuneError && !strings.HasPrefix(d.text[i:], "\uFFFD"):
+			what = fmt.Sprintf("the byte 0x%02x is not valid UTF-8", d.text[i])
 		case r == 0:
 			what = "the file holds a NUL byte"
-		case r < ' ' && r != '\t' && r != '\n' && r != '\r', r >= 0x7f && r < 0xa0, r == 0x2028, r == 0x2029, r == 0xFEFF:
+		case r < ' ' && r != '\t' && r != '\n', r >= 0x7f && r < 0xa0, r == 0x2028, r == 0x2029, r == 0xFEFF:
 			what = fmt.Sprintf("the file holds the character %U", r)
 		}
 		if what != "" {
-			d.fatal(line, column, what+", expected a text file in UTF-8")
+			line, column := d.place(i)
+			d.reportAt(line, column, what+", expected a text file in UTF-8")
 			return false
-		}
-		i += width
-		column++
-		if r == '\n' || r == '\r' && (i == len(data) || data[i] != '\n') {
-			line, column = line+1, 1
 		}
 	}
 	return true
@@ -92,20 +83,20 @@ func (d *Document) isText(data []byte) bool {
 func (d *Document) parse() bool {
 	loader, err := yaml.NewLoader(strings.NewReader(d.text), yaml.WithV4Defaults(), yaml.WithPlugin(limits{}))
 	if err != nil {
-		d.fatal(0, 0, err.Error())
+		d.reportAt(0, 0, err.Error())
 		return false
 	}
 	var doc, second yaml.Node
 	err = loader.Load(&doc)
 	switch {
 	case errors.Is(err, io.EOF):
-		d.fatal(1, 1, "the file is empty, expected a YAML document")
+		d.reportAt(1, 1, "the file is empty, expected a YAML document")
 		return false
 	case err != nil:
 		d.syntax(err)
 		return false
 	case len(doc.Content) != 1 || doc.Content[0].Kind == yaml.ScalarNode && doc.Content[0].ShortTag() == "!!null":
-		d.fatal(1, 1, "the file is empty, expected a YAML document")
+		d.reportAt(1, 1, "the file is empty, expected a YAML document")
 		return false
 	}
 	d.root = doc.Content[0]
@@ -118,7 +109,7 @@ func (d *Document) parse() bool {
 		if len(second.Content) > 0 {
 			at = second.Content[0]
 		}
-		d.fatal(at.Line, at.Column, fmt.Sprintf("a second document begins here, expected one (the first begins in line %d)", d.root.Line))
+		d.reportAt(at.Line, at.Column, fmt.Sprintf("a second document begins here, expected one (the first begins in line %d)", d.root.Line))
 	}
 	return true
 }
@@ -127,12 +118,12 @@ func (d *Document) parse() bool {
 func (d *Document) syntax(err error) {
 	e, ok := errors.AsType[*yaml.LoadError](err)
 	if !ok {
-		d.fatal(0, 0, "invalid YAML: "+err.Error())
+		d.reportAt(0, 0, "invalid YAML: "+err.Error())
 		return
 	}
 	line, column := e.Mark.Line, e.Mark.Column
 	if errors.Is(err, errDepth) {
-		d.fatal(line, column, errDepth.Error())
+		d.reportAt(line, column, errDepth.Error())
 		return
 	}
 	message := strings.TrimPrefix(e.Message, "yaml: ")
@@ -145,7 +136,7 @@ func (d *Document) syntax(err error) {
 			message += fmt.Sprintf(" (it began in line %d)", e.ContextMark.Line)
 		}
 	}
-	d.fatal(line, column, "invalid YAML: "+message)
+	d.reportAt(line, column, "invalid YAML: "+message)
 }
 
 // limits are what the YAML library asks while it reads.

@@ -14,7 +14,6 @@ import (
 type Document struct {
 	file     string
 	text     string
-	lines    []int // byte offset of each line; filled when first needed
 	root     *yaml.Node
 	problems Problems
 	broken   map[string]bool // paths whose values could not be understood
@@ -80,31 +79,27 @@ func (d *Document) Problem(path, message string) Problem {
 // Position is where the value at path stands; if there is none, where the nearest
 // value stands that would hold it: for a mapping its first key.
 func (d *Document) Position(path string) (line, column int) {
-	return place(d.find(path))
+	n, _ := d.find(path)
+	return place(n)
 }
 
 // Has says whether the file has a value at path.
 func (d *Document) Has(path string) bool {
-	n := d.root
-	for _, s := range steps(path) {
-		if n = child(n, s); n == nil {
-			return false
-		}
-	}
-	return n != nil
+	_, whole := d.find(path)
+	return whole
 }
 
-// find walks a path as far as it goes.
-func (d *Document) find(path string) *yaml.Node {
-	at := d.root
+// find walks a path as far as it goes, and says whether that is the whole of it.
+func (d *Document) find(path string) (at *yaml.Node, whole bool) {
+	at = d.root
 	for _, s := range steps(path) {
 		next := child(at, s)
 		if next == nil {
-			break
+			return at, false
 		}
 		at = next
 	}
-	return at
+	return at, at != nil
 }
 
 func place(n *yaml.Node) (line, column int) {
@@ -193,15 +188,10 @@ func within(path, message string) string {
 // report records a problem of decoding at a value.
 func (d *Document) report(n *yaml.Node, path, message string) {
 	d.broken[path] = true
-	d.problems = append(d.problems, Problem{File: d.file, Line: n.Line, Column: n.Column, Message: tidy(within(path, message))})
+	d.reportAt(n.Line, n.Column, within(path, message))
 }
 
-// reportKey records a problem of decoding at a key.
-func (d *Document) reportKey(key *yaml.Node, message string) {
-	d.problems = append(d.problems, Problem{File: d.file, Line: key.Line, Column: key.Column, Message: tidy(message)})
-}
-
-// fatal records a problem with the file as a whole.
-func (d *Document) fatal(line, column int, message string) {
+// reportAt records a problem at a place of the file; line 0 is the file as a whole.
+func (d *Document) reportAt(line, column int, message string) {
 	d.problems = append(d.problems, Problem{File: d.file, Line: line, Column: column, Message: tidy(message)})
 }

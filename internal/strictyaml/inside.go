@@ -11,7 +11,7 @@ import (
 // whichever way YAML writes that text: plain, quoted, or as a block. Where folding
 // makes it ambiguous it is right to within the white space.
 func (d *Document) Inside(path string, offset int) (line, column int) {
-	n := d.find(path)
+	n, _ := d.find(path)
 	for n != nil && n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
@@ -55,17 +55,12 @@ func (s *source) enter(style yaml.Style, value string) {
 	case s.block:
 		s.skipTo("\n")
 		s.pos = min(s.pos+1, len(s.text))
-		s.indent = blockIndent(s.text[s.pos:], value)
+		s.indent = max(0, firstIndent(s.text[s.pos:])-firstIndent(value))
 		s.skipIndent()
 	}
 }
 
-// blockIndent is how far the lines of a block are indented, which is what the
-// first line with text has more in the file than in the value.
-func blockIndent(body, value string) int {
-	return max(0, firstIndent(body)-firstIndent(value))
-}
-
+// firstIndent is how far the first line with text is indented.
 func firstIndent(text string) int {
 	for line := range strings.Lines(text) {
 		if trimmed := strings.TrimLeft(line, " "); trimmed != "" && trimmed != "\n" {
@@ -114,8 +109,7 @@ func (s *source) settle() {
 
 // foldsHere says whether only white space is left in this line.
 func (s *source) foldsHere() bool {
-	rest := strings.TrimLeft(s.text[s.pos:], " \t")
-	return strings.HasPrefix(rest, "\n")
+	return strings.HasPrefix(strings.TrimLeft(s.text[s.pos:], " \t"), "\n")
 }
 
 func (s *source) skipTo(chars string) {
@@ -159,11 +153,10 @@ func escapeLength(s string) int {
 
 // offset is the byte offset of a line and column.
 func (d *Document) offset(line, column int) int {
-	d.index()
-	if line < 1 || line > len(d.lines) {
-		return len(d.text)
+	pos := 0
+	for range line - 1 {
+		pos += strings.IndexByte(d.text[pos:], '\n') + 1
 	}
-	pos := d.lines[line-1]
 	for range column - 1 {
 		_, width := utf8.DecodeRuneInString(d.text[pos:])
 		pos += width
@@ -173,21 +166,7 @@ func (d *Document) offset(line, column int) int {
 
 // place is the line and column of a byte offset.
 func (d *Document) place(offset int) (line, column int) {
-	d.index()
 	before := d.text[:min(offset, len(d.text))]
-	line = strings.Count(before, "\n") + 1
-	return line, utf8.RuneCountInString(before[d.lines[line-1]:]) + 1
-}
-
-// index finds where lines begin.
-func (d *Document) index() {
-	if d.lines != nil {
-		return
-	}
-	d.lines = []int{0}
-	for i := range len(d.text) {
-		if d.text[i] == '\n' {
-			d.lines = append(d.lines, i+1)
-		}
-	}
+	begin := strings.LastIndexByte(before, '\n') + 1
+	return strings.Count(before, "\n") + 1, utf8.RuneCountInString(before[begin:]) + 1
 }

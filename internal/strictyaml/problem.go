@@ -29,13 +29,10 @@ type Problem struct {
 	Message string `json:"message"`
 }
 
-// String is file:line:column: message.
-func (p Problem) String() string {
+// Error is file:line:column: message.
+func (p Problem) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", terminal.Safe(p.File), p.Line, p.Column, p.Message)
 }
-
-// Error is String, so that one problem is an error as well.
-func (p Problem) Error() string { return p.String() }
 
 // Problems is everything that is wrong with one file, in the order of lines. As
 // an error it is never empty.
@@ -53,7 +50,7 @@ func (ps Problems) Error() string {
 			lines = append(lines, fmt.Sprintf("and %d more problems", len(ps)-i))
 			break
 		}
-		lines = append(lines, p.String())
+		lines = append(lines, p.Error())
 	}
 	return strings.Join(lines, "\n")
 }

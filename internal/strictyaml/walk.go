@@ -3,6 +3,7 @@ package strictyaml
 import (
 	"encoding"
 	"fmt"
+	"iter"
 	"reflect"
 	"slices"
 	"strconv"
@@ -34,7 +35,7 @@ type field struct {
 var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 
 // value fills v, which is settable, from a node.
-func (w *walker) value(n *yaml.Node, v reflect.Value, path string, depth int) {
+func (w *walker) value(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind == yaml.AliasNode {
 		defer func(was bool) { w.inAlias = was }(w.inAlias)
 		w.inAlias = true
@@ -42,7 +43,7 @@ func (w *walker) value(n *yaml.Node, v reflect.Value, path string, depth int) {
 			n = n.Alias
 		}
 	}
-	if w.refused(n, path, depth) {
+	if w.refused(n, path) {
 		return
 	}
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
@@ -57,27 +58,29 @@ func (w *walker) value(n *yaml.Node, v reflect.Value, path string, depth int) {
 		if v.IsNil() {
 			v.Set(reflect.New(v.Type().Elem()))
 		}
-		w.value(n, v.Elem(), path, depth)
+		w.value(n, v.Elem(), path)
 		return
 	}
-	if v.Addr().Type().Implements(textUnmarshaler) && (n.Kind != yaml.MappingNode || !w.hasLongForm(v.Type())) {
-		w.text(n, v, path)
+	fill, kind := w.scalar, yaml.ScalarNode
+	switch isText := v.Addr().Type().Implements(textUnmarshaler); {
+	case isText && (n.Kind != yaml.MappingNode || !w.hasLongForm(v.Type())):
+		fill = w.text
+	case v.Kind() == reflect.Struct:
+		fill, kind = w.structure, yaml.MappingNode
+	case v.Kind() == reflect.Map:
+		fill, kind = w.mapping, yaml.MappingNode
+	case v.Kind() == reflect.Slice:
+		fill, kind = w.sequence, yaml.SequenceNode
+	}
+	if n.Kind != kind {
+		w.mismatch(n, v, path)
 		return
 	}
-	switch v.Kind() {
-	case reflect.Struct:
-		w.structure(n, v, path, depth)
-	case reflect.Map:
-		w.mapping(n, v, path, depth)
-	case reflect.Slice:
-		w.sequence(n, v, path, depth)
-	default:
-		w.scalar(n, v, path)
-	}
+	fill(n, v, path)
 }
 
 // refused reports what no value may be.
-func (w *walker) refused(n *yaml.Node, path string, depth int) bool {
+func (w *walker) refused(n *yaml.Node, path string) bool {
 	if w.inAlias {
 		w.aliased++
 	}
@@ -87,9 +90,6 @@ func (w *walker) refused(n *yaml.Node, path string, depth int) bool {
 	case w.aliased > maxAliased:
 		w.stopped = true
 		w.doc.report(n, path, fmt.Sprintf("aliases repeat more than %d values, expected fewer", maxAliased))
-		return true
-	case depth > maxDepth:
-		w.doc.report(n, path, errDepth.Error())
 		return true
 	case n.Style&yaml.TaggedStyle != 0:
 		w.doc.report(n, path, "has the tag "+Quote(n.Tag)+", expected a value without a tag")
@@ -105,20 +105,12 @@ func (w *walker) hasLongForm(t reflect.Type) bool {
 }
 
 func (w *walker) text(n *yaml.Node, v reflect.Value, path string) {
-	if n.Kind != yaml.ScalarNode {
-		w.mismatch(n, v, path)
-		return
-	}
 	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.Value)); err != nil {
 		w.doc.report(n, path, err.Error())
 	}
 }
 
 func (w *walker) scalar(n *yaml.Node, v reflect.Value, path string) {
-	if n.Kind != yaml.ScalarNode {
-		w.mismatch(n, v, path)
-		return
-	}
 	plain := n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
 	switch {
 	case v.Kind() == reflect.String:
@@ -136,38 +128,26 @@ func (w *walker) scalar(n *yaml.Node, v reflect.Value, path string) {
 	w.mismatch(n, v, path)
 }
 
-func (w *walker) sequence(n *yaml.Node, v reflect.Value, path string, depth int) {
-	if n.Kind != yaml.SequenceNode {
-		w.mismatch(n, v, path)
-		return
-	}
+func (w *walker) sequence(n *yaml.Node, v reflect.Value, path string) {
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	for i, item := range n.Content {
 		if w.stopped {
 			return
 		}
-		w.value(item, v.Index(i), Index(path, i), depth+1)
+		w.value(item, v.Index(i), Index(path, i))
 	}
 }
 
-func (w *walker) mapping(n *yaml.Node, v reflect.Value, path string, depth int) {
-	if n.Kind != yaml.MappingNode {
-		w.mismatch(n, v, path)
-		return
-	}
+func (w *walker) mapping(n *yaml.Node, v reflect.Value, path string) {
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(n.Content)/2))
 	for key, item := range w.entries(n, path) {
 		fresh := reflect.New(v.Type().Elem()).Elem()
-		w.value(item, fresh, Field(path, key.Value), depth+1)
+		w.value(item, fresh, Field(path, key.Value))
 		v.SetMapIndex(reflect.ValueOf(key.Value).Convert(v.Type().Key()), fresh)
 	}
 }
 
-func (w *walker) structure(n *yaml.Node, v reflect.Value, path string, depth int) {
-	if n.Kind != yaml.MappingNode {
-		w.mismatch(n, v, path)
-		return
-	}
+func (w *walker) structure(n *yaml.Node, v reflect.Value, path string) {
 	known := w.fieldsOf(v.Type())
 	for key, item := range w.entries(n, path) {
 		at := slices.IndexFunc(known, func(f field) bool { return f.name == key.Value })
@@ -176,16 +156,16 @@ func (w *walker) structure(n *yaml.Node, v reflect.Value, path string, depth int
 			continue
 		}
 		if f, at := known[at], Field(path, key.Value); f.make != nil {
-			w.opened(item, f.make(), at, depth+1)
+			w.opened(item, f.make(), at)
 		} else {
-			w.value(item, v.FieldByIndex(f.index), at, depth+1)
+			w.value(item, v.FieldByIndex(f.index), at)
 		}
 	}
 }
 
 // opened keeps the value of an open key.
-func (w *walker) opened(n *yaml.Node, value any, path string, depth int) {
-	w.value(n, reflect.ValueOf(&value).Elem().Elem(), path, depth)
+func (w *walker) opened(n *yaml.Node, value any, path string) {
+	w.value(n, reflect.ValueOf(value), path)
 	if !w.doc.broken[path] {
 		w.doc.opened[path] = value
 	}
@@ -194,41 +174,37 @@ func (w *walker) opened(n *yaml.Node, value any, path string, depth int) {
 // unknown reports a field that the struct has not. One that was probably meant
 // instead, and is not there, is not reported as missing too.
 func (w *walker) unknown(n, key *yaml.Node, path string, known []field) {
-	names := make([]string, 0, len(known))
-	for _, f := range known {
-		names = append(names, f.name)
-	}
+	all := names(known)
 	message := "unknown field " + Quote(key.Value)
 	if path != "" {
 		message += " in " + path
 	}
 	if key.Value == "<<" {
-		w.doc.reportKey(key, message+": merge keys are not supported, expected the fields written out")
-		return
-	}
-	if best, ok := suggest.Nearest(key.Value, slices.Values(names)); ok {
+		message += ": merge keys are not supported, expected the fields written out"
+	} else if best, ok := suggest.Nearest(key.Value, all); ok {
+		message += ", did you mean " + Quote(best) + "?"
 		if child(n, best) == nil {
 			w.doc.broken[Field(path, best)] = true
 		}
-		w.doc.reportKey(key, message+", did you mean "+Quote(best)+"?")
-		return
+	} else {
+		message += ", expected one of " + strings.Join(all, ", ")
 	}
-	w.doc.reportKey(key, message+", expected one of "+strings.Join(names, ", "))
+	w.doc.reportAt(key.Line, key.Column, message)
 }
 
 // entries yields the keys of a mapping with their values, and reports keys that
 // are repeated or not plain text.
-func (w *walker) entries(n *yaml.Node, path string) func(func(key, value *yaml.Node) bool) {
+func (w *walker) entries(n *yaml.Node, path string) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(key, value *yaml.Node) bool) {
 		first := make(map[string]*yaml.Node, len(n.Content)/2)
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i]
 			if key.Kind != yaml.ScalarNode || key.Style&yaml.TaggedStyle != 0 {
-				w.doc.reportKey(key, within(path, "a key is not plain text, expected a name"))
+				w.doc.reportAt(key.Line, key.Column, within(path, "a key is not plain text, expected a name"))
 				continue
 			}
 			if before, ok := first[key.Value]; ok {
-				w.doc.reportKey(key, within(path, fmt.Sprintf(
+				w.doc.reportAt(key.Line, key.Column, within(path, fmt.Sprintf(
 					"duplicate key %s, which is already there at %d:%d", Quote(key.Value), before.Line, before.Column)))
 				continue
 			}
@@ -250,7 +226,7 @@ func (w *walker) fieldsOf(t reflect.Type) []field {
 		return known
 	}
 	var known []field
-	for f := range fieldsIn(t) {
+	for f := range t.Fields() {
 		name, how, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		switch {
 		case strings.HasPrefix(how, "open="):
@@ -269,14 +245,12 @@ func (w *walker) fieldsOf(t reflect.Type) []field {
 	return known
 }
 
-func fieldsIn(t reflect.Type) func(func(reflect.StructField) bool) {
-	return func(yield func(reflect.StructField) bool) {
-		for i := range t.NumField() {
-			if !yield(t.Field(i)) {
-				return
-			}
-		}
+func names(fields []field) []string {
+	out := make([]string, len(fields))
+	for i, f := range fields {
+		out[i] = f.name
 	}
+	return out
 }
 
 // found names what stands in the file.
@@ -301,11 +275,8 @@ func (w *walker) expected(t reflect.Type) string {
 	}
 	switch t.Kind() {
 	case reflect.Struct:
-		var names []string
-		for _, f := range w.fieldsOf(t) {
-			names = append(names, f.name)
-		}
-		return "a mapping with fields such as " + strings.Join(names[:min(3, len(names))], ", ")
+		known := w.fieldsOf(t)
+		return "a mapping with fields such as " + strings.Join(names(known[:min(3, len(known))]), ", ")
 	case reflect.Map:
 		return "a mapping of names to values"
 	case reflect.Slice:

@@ -1,21 +1,18 @@
 // Package suggest finds the known word that a misspelt one probably meant.
 package suggest
 
-import (
-	"iter"
-	"strings"
-)
+import "strings"
 
 // Nearest is the known word closest to s by edits of one character (insert,
 // delete, replace, swap of neighbours), ignoring case, or one that s begins with
 // or is the beginning of. It answers false when none is near enough to be meant.
 // Of words equally near the first wins.
-func Nearest(s string, known iter.Seq[string]) (string, bool) {
+func Nearest(s string, known []string) (string, bool) {
 	if len(s) > 64 {
 		return "", false // nobody means a word of ours by that
 	}
 	best, bestDistance := "", 1+max(1, len(s)/3)
-	for k := range known {
+	for _, k := range known {
 		if d := distance(strings.ToLower(s), strings.ToLower(k)); d < bestDistance {
 			best, bestDistance = k, d
 		}
@@ -23,7 +20,7 @@ func Nearest(s string, known iter.Seq[string]) (string, bool) {
 	if best != "" {
 		return best, true
 	}
-	for k := range known {
+	for _, k := range known {
 		low, key := strings.ToLower(s), strings.ToLower(k)
 		if min(len(low), len(key)) >= 3 && (strings.HasPrefix(low, key) || strings.HasPrefix(key, low)) && len(key) > len(best) {
 			best = k

@@ -1,7 +1,6 @@
 package suggest_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -24,7 +23,7 @@ func TestNearest(t *testing.T) {
 		{"", ""},
 		{strings.Repeat("bake", 1000), ""},
 	} {
-		got, ok := suggest.Nearest(tc.given, slices.Values(known))
+		got, ok := suggest.Nearest(tc.given, known)
 		require.Equal(t, tc.want, got, tc.given)
 		require.Equal(t, tc.want != "", ok)
 	}

@@ -3,8 +3,10 @@ package terminal
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -13,7 +15,7 @@ import (
 // UTF-8, and invisible formatting such as bidirectional overrides. It is for text
 // within a line; what is shown is unambiguous, but not meant to be parsed back.
 func Safe(s string) string {
-	if clean(s) {
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return s
 	}
 	var b strings.Builder
@@ -21,7 +23,7 @@ func Safe(s string) string {
 		switch {
 		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
 			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case harmless(r):
+		case unicode.IsPrint(r):
 			b.WriteRune(r)
 		case r == '\n':
 			b.WriteString(`\n`)
@@ -48,18 +50,6 @@ func Lines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-func clean(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
-	}
-	return strings.IndexFunc(s, func(r rune) bool { return !harmless(r) }) < 0
-}
-
-// harmless holds for what a terminal shows as itself.
-func harmless(r rune) bool {
-	return unicode.IsPrint(r)
-}
-
 // OneLine makes text from outside fit for a terminal, a log and a table: one line,
 // at most limit bytes, no control or invisible characters.
 func OneLine(text string, limit int) string {
@@ -83,4 +73,39 @@ func OneLine(text string, limit int) string {
 		out.WriteString(piece)
 	}
 	return out.String()
+}
+
+// Writer passes on what is written to it with everything escaped, as JSON does it,
+// that a terminal would act on; line feeds and tabs stay. JSON stays the JSON that it
+// was. A character must not be cut in two by two writes.
+func Writer(to io.Writer) io.Writer { return writer{to} }
+
+type writer struct{ to io.Writer }
+
+// Write never answers a count between 0 and all.
+func (w writer) Write(p []byte) (int, error) {
+	if _, err := w.to.Write(escape(p)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func escape(p []byte) []byte {
+	out := make([]byte, 0, len(p))
+	for len(p) > 0 {
+		r, n := utf8.DecodeRune(p)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			out = append(out, `\ufffd`...)
+		case r == '\n' || r == '\t' || unicode.IsPrint(r):
+			out = append(out, p[:n]...)
+		case r > 0xFFFF:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+		p = p[n:]
+	}
+	return out
 }

@@ -38,24 +38,12 @@ func EscapeURL(name, value, before string) (string, error) {
 }
 
 // FillURL fills a URL with every value kept in its place, and refuses what is no
-// URL then, or has credentials or a fragment.
-func FillURL(text string, v Values) (string, error) {
-	where, _, err := fillURL(text, v)
-	return where, err
-}
-
-// URL is FillURL with an answer that needs no parsing again.
-func URL(text string, v Values) (*url.URL, error) {
-	_, u, err := fillURL(text, v)
-	return u, err
-}
-
-func fillURL(text string, v Values) (string, *url.URL, error) {
-	where, err := FillEscaped(text, v, EscapeURL)
-	if err != nil {
+// URL then, or has credentials or a fragment. It answers the URL as text and parsed.
+func FillURL(text string, v Values) (where string, u *url.URL, err error) {
+	if where, err = FillEscaped(text, v, EscapeURL); err != nil {
 		return "", nil, err
 	}
-	u, err := url.Parse(where)
+	u, err = url.Parse(where)
 	switch {
 	case err != nil:
 		return "", nil, fmt.Errorf("%q is not a URL", where)

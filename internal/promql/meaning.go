@@ -6,27 +6,46 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
+// rates are functions that answer how fast something changes, or another number that
+// is no count.
+var rates = []string{"rate", "irate", "deriv", "idelta", "histogram_quantile", "histogram_avg", "histogram_fraction"}
+
+// Counts says whether an expression with placeholders may count events: one that asks
+// how fast they come is an error. The error is an *Error, and also what Check says of the
+// expression.
+func Counts(expr string) error {
+	t, err := checkTemplate(expr, samples)
+	if err != nil {
+		return err
+	}
+	var call *parser.Call
+	parser.Inspect(t.tree, func(n parser.Node, _ []parser.Node) error {
+		if c, ok := n.(*parser.Call); ok && call == nil && slices.Contains(rates, c.Func.Name) {
+			call = c
+		}
+		return nil
+	})
+	if call == nil {
+		return nil
+	}
+	return t.errAt(call,
+		"%s does not count events, expected increase(…[$window]), such as sum(increase(http_requests_total{$exposed}[$window]))", call.Func.Name)
+}
+
 // Keeps says whether an expression with placeholders answers series that still
 // have a label, as its metrics have it: one that an aggregation or an operator
 // drops, or that the expression makes itself, is an error. The error is an *Error,
 // and also what Check says of the expression.
 func Keeps(expr, label string) error {
-	pieces, tree, err := checkTemplate(expr, samples)
+	t, err := checkTemplate(expr, samples)
 	if err != nil {
 		return err
 	}
-	node, why := loses(tree, label)
+	node, why := loses(t.tree, label)
 	if node == nil {
 		return nil
 	}
-	_, origins, err := render(pieces, samples)
-	if err != nil {
-		return err
-	}
-	return errAt(
-		origin(origins, int(node.PositionRange().Start)),
-		"%s, expected a series of each target that keeps the label %s, such as sum by (%s) (…)", why, label, label,
-	)
+	return t.errAt(node, "%s, expected a series of each target that keeps the label %s, such as sum by (%s) (…)", why, label, label)
 }
 
 // loses finds where an expression drops a label, and how; nil if it keeps it.
@@ -41,8 +60,6 @@ func loses(e parser.Expr, label string) (parser.Expr, string) {
 	case *parser.ParenExpr:
 		return loses(n.Expr, label)
 	case *parser.UnaryExpr:
-		return loses(n.Expr, label)
-	case *parser.StepInvariantExpr:
 		return loses(n.Expr, label)
 	case *parser.AggregateExpr:
 		return aggregateLoses(n, label)
