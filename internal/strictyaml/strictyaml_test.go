@@ -217,7 +217,7 @@ func FuzzDecode(f *testing.F) {
 		_, doc := decode(text)
 		for _, p := range doc.Problems() {
 			require.NotEmpty(t, p.Message)
-			require.False(t, strings.ContainsAny(p.String(), "\n\x1b"))
+			require.False(t, strings.ContainsAny(p.Error(), "\n\x1b"))
 		}
 		if doc.Readable() {
 			line, column := doc.Inside("unit", offset)
