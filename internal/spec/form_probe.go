@@ -71,7 +71,7 @@ func (p *Probe) SetDefaults() {
 	p.Timeout, p.Method = cmp.Or(p.Timeout, Duration(2*time.Second)), cmp.Or(p.Method, ProbeGET)
 }
 
-// Traits: one lost packet is not harm.
+// Traits say that one lost packet is not harm.
 func (p *Probe) Traits() FormTraits { return FormTraits{Shared: []string{"tolerate"}, Tolerate: 2} }
 
 // AddressUses are what is asked.

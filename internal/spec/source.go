@@ -111,7 +111,7 @@ func (p *prometheusSource) Check(s Section) { s.BaseURL("", string(*p), promethe
 // SetDefaults has nothing to set.
 func (p *prometheusSource) SetDefaults(Spec) {}
 
-// Traits: PromQL about any time.
+// Traits say that it answers PromQL about any time.
 func (p *prometheusSource) Traits() SourceTraits {
 	return SourceTraits{Language: PromQL{}, Past: true, Parts: true, Spans: true}
 }

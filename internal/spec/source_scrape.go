@@ -46,7 +46,7 @@ func (c *Scrape) SetDefaults(s Spec) {
 	c.Baseline = cmp.Or(c.Baseline, long)
 }
 
-// Traits: plain selectors, and no past.
+// Traits say that it reads plain selectors, and has no past.
 func (c *Scrape) Traits() SourceTraits { return SourceTraits{Language: Selectors{}, Sample: c.Sample} }
 
 // AddressUses is the URL.
