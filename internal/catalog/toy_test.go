@@ -226,7 +226,7 @@ func TestToyDriverIsAsked(t *testing.T) {
 	}
 	doc, err := spec.Parse("f.yaml", []byte(toySpec("paper: {colour: red}", listens)), kinds)
 	require.NoError(t, err)
-	require.Equal(t, `{"colour":"red","delay":"1ms"}`, string(doc.Spec.Driver.Settings))
+	require.JSONEq(t, `{"colour":"red","delay":"1ms"}`, string(doc.Spec.Driver.Settings))
 	p, err := plan.New(doc.Spec, fleet.Fleet{Targets: []fleet.Target{{ID: "a", Address: "a:1"}, {ID: "b", Address: "b:1"}}}, kinds)
 	require.NoError(t, err)
 	require.Equal(t, doc.Spec.Driver, p.Spec.Driver)
@@ -336,7 +336,7 @@ func TestToyFormIsAsked(t *testing.T) {
 	require.NoError(t, err)
 	data, err := json.Marshal(doc.Spec.Health.Checks)
 	require.NoError(t, err)
-	require.Equal(t, `[{"name":"up","tolerate":1,"minSamples":0,"mood":{"worst":"sad","often":1}}]`, string(data))
+	require.JSONEq(t, `[{"name":"up","tolerate":1,"minSamples":0,"mood":{"worst":"sad","often":1}}]`, string(data))
 	require.Contains(t, string(schema(t, kinds)), `"worst"`)
 }
 

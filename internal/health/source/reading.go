@@ -69,6 +69,7 @@ func (r Reading) Counted() Reading {
 const maxCount = 1e18
 
 // NoData is a reading that says why there is no number.
+// NoData is the reading of a query that answers nothing usable, with the reason.
 func NoData(query, format string, args ...any) Reading {
 	return Reading{Verdict: judge.NoData, Why: fmt.Sprintf(format, args...), Query: query}
 }

@@ -43,6 +43,7 @@ type server struct {
 }
 
 // Open readies a Prometheus for some targets.
+// Open is the source at the Prometheus-compatible API of the spec. It asks nothing yet.
 func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 	c, err := promapi.New(h.Prometheus, d.Transport, maxAnswer)
 	if err != nil {

@@ -82,6 +82,7 @@ type shown struct {
 }
 
 // Open readies the metrics pages of some targets.
+// Open is the source that reads the targets' own metrics pages. It reads nothing yet.
 func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 	s := &pages{
 		spec: h, client: &http.Client{Transport: d.Transport, CheckRedirect: promapi.NoRedirect},
