@@ -104,14 +104,18 @@ func (e *explainer) preflight(s rollout.State) {
 	e.gate(*s.Preflight, rollout.StageState{})
 }
 
-// stage tells one stage; those that never began are one line.
+// stage tells one stage; those that have not begun are one line.
 func (e *explainer) stage(v view, i int) {
 	s, st := *v.State, v.State.Stages[i]
 	e.add("")
 	title := e.p.bold(terminal.Safe(st.Name)) + fmt.Sprintf(": %s, %d of %d after it (%s), bake %s",
 		plural(st.Cohort, "target"), st.Reach, s.Targets, share(st.Reach, s.Targets), st.Bake)
 	if st.StartedAt.IsZero() {
-		e.add("%s – never began", title)
+		word := "has not begun"
+		if s.Outcome != nil {
+			word = "never began"
+		}
+		e.add("%s – %s", title, word)
 		e.approval(st)
 		return
 	}

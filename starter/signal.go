@@ -30,8 +30,12 @@ func signalCommands() []command {
 }
 
 func (s signalCommand) command() command {
+	why := "`REASON`, kept with the rollout"
+	if s.NeedsReason {
+		why += " (required)"
+	}
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: "why", Usage: "`REASON`, kept with the rollout"},
+		&cli.StringFlag{Name: "why", Usage: why},
 		byFlag(),
 	}
 	if s.TakesStage {
