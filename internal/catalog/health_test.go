@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"context"
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -91,5 +92,21 @@ func TestToySourceAndForm(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, r.Results[0].Verdict, r.Results[0].Sentence)
 		require.Equal(t, health.Pass, r.Results[1].Verdict, r.Results[1].Sentence)
+	}
+}
+
+// A form that this build does not know is not judged by the known fields that stand beside it.
+func TestUnknownFormBesideKnownFields(t *testing.T) {
+	for _, check := range []string{`{"name":"e","saturation":{}}`, `{"name":"e","saturation":{"of":"y"},"value":"x","max":2}`} {
+		var h spec.Health
+		require.NoError(t, json.Unmarshal([]byte(`{"every":"1s","without":["alive","traffic"],"checks":[`+check+`]}`), &h))
+		now := time.Now()
+		b := health.Binding{Scope: source.Scope{Unit: "edge", Stage: "all", Exposed: []fleet.Target{{ID: "t"}}, Since: now.Add(-time.Hour)}}
+		e, err := health.Open(h, b, catalog.New().Health())
+		require.NoError(t, err)
+		r, err := e.Look(t.Context(), now)
+		require.NoError(t, err)
+		require.Equal(t, health.NoData, r.Results[0].Verdict, check)
+		require.Contains(t, r.Results[0].Sentence, "asks nothing that is known here", check)
 	}
 }

@@ -53,7 +53,7 @@ func (h httpDriver) do(ctx context.Context, t fleet.Target, method, unit string,
 		var resp *http.Response
 		if resp, err = h.via.RoundTrip(a.request); err == nil {
 			a.status = resp.StatusCode
-			a.body, err = readBounded(resp.Body)
+			a.body, err = readBounded(resp)
 		}
 	}
 	switch {
@@ -115,9 +115,14 @@ func newRequest(ctx context.Context, method string, where *url.URL, o *Order, to
 	return req, token.Bearer(req.Header)
 }
 
-func readBounded(body io.ReadCloser) ([]byte, error) {
-	defer body.Close()
-	data, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
+// readBounded reads the body of an answer. That of a 101 is the connection itself, which no
+// timeout of the request ends.
+func readBounded(resp *http.Response) ([]byte, error) {
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return nil, errors.New("it answered 101 Switching Protocols, which nobody asked for")
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
 		return nil, err
 	}

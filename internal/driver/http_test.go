@@ -339,6 +339,31 @@ func TestHTTPValuesStayInPlace(t *testing.T) {
 	require.Equal(t, "/t/eu-01/sluice/v1/units/proxy", p.last.URL.Path)
 }
 
+// The body of a 101 is the connection, which the target keeps open: the request ends all the same.
+func TestHTTPSwitchingProtocols(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { conn.Close() })
+			if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+				fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")
+			}
+		}
+	}()
+	d := newHTTP(t, driver.HTTP{URL: "http://{{address}}/", Timeout: spec.Duration(time.Minute)})
+	_, err = d.Observe(t.Context(), fleet.Target{ID: "a", Address: l.Addr().String()}, "edge")
+	require.ErrorContains(t, err, "it answered 101 Switching Protocols")
+	err = d.Apply(t.Context(), fleet.Target{ID: "a", Address: l.Addr().String()}, driver.Order{Unit: "edge", Release: "2"})
+	require.ErrorContains(t, err, "it answered 101 Switching Protocols")
+	require.NotErrorIs(t, err, driver.ErrRefused)
+}
+
 func TestNewRefuses(t *testing.T) {
 	ok := []string{"true"}
 	for want, d := range map[string]spec.Choice{

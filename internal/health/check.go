@@ -70,10 +70,12 @@ type Form struct {
 // Forms are the forms of a build. The first that a check is of judges it.
 type Forms []Form
 
-// of is a check's form: one that knows nothing, where none of f is it.
+// of is a check's form: one that knows nothing, where none of f is it. A check with
+// settings under a key is of the form of that name and no other, whatever fields stand beside.
 func (f Forms) of(c spec.Check) Form {
 	for _, form := range f {
-		if form.Is != nil && form.Is(c) || form.New != nil && c.Form.Name == form.Name {
+		keyed := c.Form.Name != ""
+		if keyed && form.New != nil && c.Form.Name == form.Name || !keyed && form.Is != nil && form.Is(c) {
 			return form
 		}
 	}

@@ -131,6 +131,8 @@ func (c capped) RoundTrip(r *http.Request) (*http.Response, error) {
 func refused(res *http.Response) error {
 	kind := res.Header.Get("Content-Type")
 	switch code := res.StatusCode; {
+	case code == http.StatusSwitchingProtocols: // its body is the connection, which does not end
+		return Refusal("it answered 101 " + http.StatusText(code) + ", which nobody asked for")
 	case code/100 == 2 && !strings.HasPrefix(kind, "application/json"):
 		return Refusal(fmt.Sprintf("it answered %q, not JSON: is this the address of a Prometheus API?", terminal.OneLine(kind, 60)))
 	case code/100 == 3:

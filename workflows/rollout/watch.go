@@ -53,13 +53,22 @@ func (j *judging) watchUntil(clock time.Duration, summary string, settle settlin
 		})
 		stopTimer()
 		if ticking {
-			clock = max(0, clock-workflow.Now(r.ctx).Sub(began))
+			clock = max(0, clock-r.stopped().Sub(began))
 		}
 		if err != nil || settled {
 			return clock, err
 		}
 	}
 	return clock, r.ctx.Err()
+}
+
+// stopped is when a clock that ran stopped: now, or when the pause that stopped it arrived,
+// since the watch has ended only after its next look.
+func (r *run) stopped() time.Time {
+	if r.State.Paused != nil {
+		return r.State.Paused.At
+	}
+	return workflow.Now(r.ctx)
 }
 
 // least is how much longer an adaptive bake lasts at least, when left is how much longer
@@ -91,10 +100,13 @@ func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool
 		if workflow.Now(ctx).Before(until) {
 			cancel() // else it ends by itself, after a last look
 		}
+		// A watch hears that it is cancelled with its next look: an abort does not wait for that.
+		if err := r.await(r.ctx, f.IsReady); err != nil {
+			return false, err
+		}
 		var out activities.Judged
 		err = f.Get(r.ctx, &out)
 		cancel()
-		r.applyPendingSignals(r.ctx)
 		switch {
 		case r.ctx.Err() != nil: // also when the cancelled watch has answered in time
 			return false, r.ctx.Err()

@@ -32,7 +32,7 @@ func TestFleetFromACommand(t *testing.T) {
 	d.sluice(0, "start", path)
 	s := d.until("the canary's bake", phase(rollout.PhaseBake, 0))
 	require.Equal(t, 12, s.Targets)
-	require.Contains(t, d.sluice(6, "start", path).Stderr, "already started: this very rollout")
+	require.Contains(t, d.sluice(6, "start", path).Stderr, "already started: the rollout of edge-proxy that runs has the same spec and fleet")
 	d.worker.Kill()
 	require.NoError(t, os.RemoveAll(filepath.Join(d.Dir, "store")))
 	d.bareSignal(rollout.SignalAbort, "")
