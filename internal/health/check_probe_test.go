@@ -252,7 +252,7 @@ func TestNoSourceIsNeededOnlyByExternalChecks(t *testing.T) {
 }
 
 // Checks without a source have a baseline, too, and keep their state.
-func TestSourcelessMeter(t *testing.T) {
+func TestSourcelessEvaluator(t *testing.T) {
 	b := serving(t, 1, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
 	h := probeSpec(spec.Probe{HTTP: "http://{{address}}"}, 1)
 	open := func() *Evaluator {
