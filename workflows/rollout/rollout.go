@@ -86,6 +86,8 @@ type run struct {
 	tooMuch bool
 	// shown is what the search attributes say.
 	shown attributes
+	// since020 says that the run began under v0.2.0 or later (version.go).
+	since020 bool
 }
 
 // exposure is a batch that must be taken back when the rollout fails.
@@ -99,7 +101,7 @@ type exposure struct {
 // setup readies the state, the query and the signals.
 func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run, error) {
 	base, _ := workflow.NewDisconnectedContext(ctx)
-	r := &run{base: base, sub: sub, spec: sub.Spec}
+	r := &run{base: base, sub: sub, spec: sub.Spec, since020: began020(ctx)}
 	r.ctx, r.cancelForward = workflow.WithCancel(ctx)
 	info := workflow.GetInfo(ctx)
 	r.State = rollout.State{
