@@ -70,7 +70,7 @@ func (a *Activities) load(ctx context.Context, digest string) (plan.Plan, error)
 	}
 	data, err := a.store.Get(ctx, digest)
 	if err != nil {
-		p, cutErr := a.cutAgain(ctx, digest)
+		p, cutErr := a.cutAgain(ctx, digest, errors.Is(err, store.ErrNotFound))
 		if cutErr != nil {
 			return p, fmt.Errorf("read plan %s: %w (workers of one deployment share one store, see --store), nor can it be cut again: %w",
 				digest, err, cutErr)

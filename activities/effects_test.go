@@ -164,6 +164,32 @@ func TestPlanThatIsNotInTheStore(t *testing.T) {
 	require.ErrorContains(t, err, "another version")
 }
 
+// A store that cannot be written keeps no plan from being made, where the history has the
+// fleet: the answer says what is wrong. One that hangs is waited for once.
+func TestPlanWithoutAStore(t *testing.T) {
+	for name, where := range map[string]string{"read-only": "/proc/nowhere", "a file": "/dev/null"} {
+		f := newFixture(t, 5)
+		var err error
+		f.acts.store, err = store.Dir(where)
+		require.NoError(t, err)
+		f.acts.plans = map[string]plan.Plan{}
+		planned, err := f.acts.Plan(t.Context(), f.input)
+		require.NoError(t, err, name)
+		require.Equal(t, f.all.Plan, planned.Digest)
+		require.Contains(t, planned.StoreTrouble, where)
+
+		f.acts.plans = map[string]plan.Plan{} // another worker goes back
+		f.acts.submission = func(context.Context, string, string) (PlanInput, error) { return f.input, nil }
+		out := do[Reverted](t, f, f.acts.Revert, RevertInput{Batch: f.all, Fence: fence + 1, Previous: Previous{Common: "1.0.0"}})
+		require.Equal(t, Reverted{Reverted: 5}, out, name)
+
+		stored := f.input
+		stored.FleetData = nil
+		_, err = f.acts.Plan(t.Context(), stored)
+		require.Error(t, err, "nobody else has the fleet")
+	}
+}
+
 // Words without end about thousands of targets stay far below the limit of a payload.
 func TestLongReasonsAreCut(t *testing.T) {
 	work := &progress{done: make([]bool, 1000)}

@@ -54,7 +54,7 @@ func (a *Activities) pin(ctx context.Context, in *PlanInput) error {
 	if err != nil {
 		return invalid(fmt.Errorf("pin the fleet: %w", err))
 	}
-	if _, err := a.store.Put(ctx, data); err != nil {
+	if _, err := a.store.Put(ctx, data); err != nil && len(data) > maxPinned {
 		return fmt.Errorf("keep fleet snapshot: %w", err)
 	}
 	in.FleetDigest, in.FleetData = digest, data

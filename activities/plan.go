@@ -9,6 +9,7 @@ import (
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/store"
 )
 
@@ -41,18 +42,20 @@ func (a *Activities) Plan(ctx context.Context, in PlanInput) (Planned, error) {
 	if _, err := a.newDriver(p.Spec.Driver); err != nil {
 		return Planned{}, invalid(fmt.Errorf("set up driver on the worker: %w", err))
 	}
-	digest, err := a.store.Put(ctx, encoded)
-	if err != nil {
-		return Planned{}, fmt.Errorf("keep plan: %w", err)
-	}
-	a.remember(digest, p)
-	out := Planned{Digest: digest, Targets: len(p.Order), Stages: p.Stages}
+	out := Planned{Digest: store.Digest(encoded), Targets: len(p.Order), Stages: p.Stages}
 	if listed {
 		out.FleetDigest = in.FleetDigest
 		if len(data) <= maxPinned {
 			out.FleetData = data
 		}
 	}
+	if _, err := a.store.Put(ctx, encoded); err != nil {
+		if len(out.FleetData) == 0 && (listed || len(in.FleetData) == 0) {
+			return Planned{}, fmt.Errorf("keep plan: %w (the fleet is too large for the rollout's history, so the plan must lie in the store)", err)
+		}
+		out.StoreTrouble = rollout.Clip(err.Error(), maxReason)
+	}
+	a.remember(out.Digest, p)
 	return out, nil
 }
 
@@ -76,8 +79,8 @@ func (a *Activities) cut(in PlanInput, snapshot []byte) (plan.Plan, []byte, erro
 
 // cutAgain makes a plan anew from the submission in the workflow's own history, so
 // that a lost store keeps nobody from going back, unless the fleet's snapshot was
-// too large to be there. The store gets it again.
-func (a *Activities) cutAgain(ctx context.Context, digest string) (plan.Plan, error) {
+// too large to be there. A store that it is missing from gets it again.
+func (a *Activities) cutAgain(ctx context.Context, digest string, missing bool) (plan.Plan, error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	in, err := a.submission(ctx, run.ID, run.RunID)
 	if err != nil {
@@ -92,6 +95,10 @@ func (a *Activities) cutAgain(ctx context.Context, digest string) (plan.Plan, er
 	}
 	if got := store.Digest(encoded); got != digest {
 		return plan.Plan{}, fmt.Errorf("the submission makes plan %s now: this worker is of another version", got)
+	}
+	if !missing { // a store that hangs is not waited for once more
+		a.remember(digest, p)
+		return p, nil
 	}
 	if _, err := a.store.Put(ctx, encoded); err != nil {
 		activity.GetLogger(ctx).Warn("the plan cannot be kept in the store", "error", err)

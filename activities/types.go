@@ -29,6 +29,9 @@ type Planned struct {
 	// them: they are in its history for a worker whose store is lost.
 	FleetDigest string `json:"fleetDigest,omitempty"`
 	FleetData   []byte `json:"fleetData,omitempty"`
+	// StoreTrouble says why the store does not have the plan: it is cut again from the
+	// history, then.
+	StoreTrouble string `json:"storeTrouble,omitempty"`
 }
 
 // Batch is a run of a plan's targets, Order[From:To], or of Stragglers where there are any.

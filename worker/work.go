@@ -31,6 +31,9 @@ func work(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	if err := kept.Check(ctx); err != nil { // no reason not to take rollouts back
+		log.Error("the store cannot be used: rollouts go on by their histories where these have the fleet", zap.Error(err))
+	}
 	c, err := connect.Dial(ctx, connect.Options{
 		Address: o.address, Namespace: o.namespace, Profile: o.profile,
 		Logger: log, Metrics: registry,

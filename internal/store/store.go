@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/google/renameio/v2"
 )
@@ -25,21 +27,89 @@ const digestPrefix = "sha256:"
 // ErrNotFound is matched by Get's error when a digest is not kept.
 var ErrNotFound = errors.New("not in the store")
 
+// ErrHangs is matched by the error of an operation that the folder did not answer in time.
+var ErrHangs = errors.New("the store does not answer")
+
+const (
+	// patience is how long an operation may take. Nothing cancels a read of a file, and a
+	// network file system whose server is dead never answers: the way back cannot wait for it.
+	patience = 5 * time.Second
+	// mostStuck is how many operations may hang at once; any further one fails at once.
+	mostStuck = 4
+)
+
 // Store keeps blobs in a folder: one file per blob under sha256/, named by its digest in
 // hex. Every method is safe for concurrent use, also from several processes.
-type Store struct{ blobs string }
+type Store struct {
+	blobs    string
+	patience time.Duration
+	stuck    *atomic.Int32 // operations that took too long and have not ended since
+}
 
-// Dir is the store in a folder, which is created if it is missing. Processes may
-// share it, also over a network file system.
+// Dir is the store in a folder, which the first Put creates if it is missing: a store that
+// is away keeps nobody from starting. Processes may share it, also over a network file system.
 func Dir(path string) (Store, error) {
 	if path == "" {
 		return Store{}, errors.New("store: no folder given")
 	}
-	blobs := filepath.Join(path, "sha256")
-	if err := os.MkdirAll(blobs, 0o750); err != nil {
-		return Store{}, fmt.Errorf("store: %w", err)
+	return Store{blobs: filepath.Join(path, "sha256"), patience: patience, stuck: new(atomic.Int32)}, nil
+}
+
+// Check says why nothing could be kept here now.
+func (s Store) Check(ctx context.Context) error {
+	_, err := bounded(ctx, s, func() (struct{}, error) {
+		if err := os.MkdirAll(s.blobs, 0o750); err != nil {
+			return struct{}{}, err
+		}
+		f, err := os.CreateTemp(s.blobs, ".check")
+		if err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, errors.Join(f.Close(), os.Remove(f.Name()))
+	})
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
 	}
-	return Store{blobs: blobs}, nil
+	return nil
+}
+
+// bounded runs an operation on files, and answers without it when it takes too long.
+func bounded[T any](ctx context.Context, s Store, f func() (T, error)) (out T, err error) {
+	if err := ctx.Err(); err != nil {
+		return out, err
+	}
+	if n := s.stuck.Load(); n >= mostStuck {
+		return out, fmt.Errorf("%w: %d operations hang already", ErrHangs, n)
+	}
+	type answer struct {
+		value T
+		err   error
+	}
+	const waited, left, ended = 0, 1, 2
+	var state atomic.Int32
+	done := make(chan answer, 1)
+	go func() {
+		v, err := f()
+		done <- answer{v, err}
+		if state.Swap(ended) == left {
+			s.stuck.Add(-1)
+		}
+	}()
+	limit := time.NewTimer(s.patience)
+	defer limit.Stop()
+	select {
+	case a := <-done:
+		return a.value, a.err
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-limit.C:
+		err = fmt.Errorf("%w within %s", ErrHangs, s.patience)
+	}
+	s.stuck.Add(1)
+	if !state.CompareAndSwap(waited, left) { // it has ended meanwhile
+		s.stuck.Add(-1)
+	}
+	return out, err
 }
 
 // Digest is the name by which data is kept: "sha256:" and 64 hex digits.
@@ -62,19 +132,21 @@ func parse(digest string) (string, error) {
 // renames it into place, so that a blob is either there as a whole or not at all. Putting
 // the same data again is not an error.
 func (s Store) Put(ctx context.Context, data []byte) (digest string, err error) {
-	if err := ctx.Err(); err != nil {
-		return "", fmt.Errorf("store: put: %w", err)
-	}
 	if len(data) > MaxBlob {
 		return "", fmt.Errorf("store: put: %d bytes, the limit is %d", len(data), MaxBlob)
 	}
 	digest = Digest(data)
-	// A blob that was damaged on disk is written anew, not trusted.
-	if _, err := s.Get(ctx, digest); err == nil {
-		return digest, nil
-	}
-	name := strings.TrimPrefix(digest, digestPrefix)
-	if err := renameio.WriteFile(filepath.Join(s.blobs, name), data, 0o640); err != nil {
+	_, err = bounded(ctx, s, func() (struct{}, error) {
+		// A blob that was damaged on disk is written anew, not trusted.
+		if _, err := s.read(digest); err == nil {
+			return struct{}{}, nil
+		}
+		if err := os.MkdirAll(s.blobs, 0o750); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, renameio.WriteFile(filepath.Join(s.blobs, strings.TrimPrefix(digest, digestPrefix)), data, 0o640)
+	})
+	if err != nil {
 		return "", fmt.Errorf("store: put %s: %w", digest, err)
 	}
 	return digest, nil
@@ -82,22 +154,31 @@ func (s Store) Put(ctx context.Context, data []byte) (digest string, err error) 
 
 // Get answers the data of a digest, verified; ErrNotFound when it is not kept here.
 func (s Store) Get(ctx context.Context, digest string) ([]byte, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("store: get: %w", err)
+	if _, err := parse(digest); err != nil {
+		return nil, err
 	}
+	data, err := bounded(ctx, s, func() ([]byte, error) { return s.read(digest) })
+	if err != nil {
+		return nil, fmt.Errorf("store: get %s: %w", digest, err)
+	}
+	return data, nil
+}
+
+// read is Get without a bound in time.
+func (s Store) read(digest string) ([]byte, error) {
 	name, err := parse(digest)
 	if err != nil {
 		return nil, err
 	}
 	data, err := readBounded(filepath.Join(s.blobs, name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("store: %s: %w (do all workers share one store?)", digest, ErrNotFound)
+		return nil, fmt.Errorf("%w (do all workers share one store?)", ErrNotFound)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("store: get %s: %w", digest, err)
+		return nil, err
 	}
 	if got := Digest(data); got != digest {
-		return nil, fmt.Errorf("store: %s is damaged on disk: its content is %s", digest, got)
+		return nil, fmt.Errorf("it is damaged on disk: its content is %s", got)
 	}
 	return data, nil
 }

@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -102,10 +104,13 @@ func TestDirErrors(t *testing.T) {
 	require.Error(t, err)
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, err = store.Dir(file)
-	require.Error(t, err)
+	s, err := store.Dir(file)
+	require.NoError(t, err, "a store that is away keeps nobody from starting")
+	require.ErrorContains(t, s.Check(t.Context()), "not a directory")
+	_, err = s.Put(t.Context(), []byte("x"))
+	require.ErrorContains(t, err, "not a directory")
 
-	s, err := store.Dir(t.TempDir())
+	s, err = store.Dir(t.TempDir())
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -113,4 +118,38 @@ func TestDirErrors(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = s.Get(ctx, store.Digest(nil))
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// A folder that never answers, as one of a dead NFS server, holds nobody for longer than the
+// bound, and piles up no goroutines. The blob is a named pipe: opening it hangs.
+func TestDirThatHangs(t *testing.T) {
+	path := t.TempDir()
+	s, err := store.Dir(path)
+	require.NoError(t, err)
+	require.NoError(t, s.Check(t.Context()))
+	s = s.Within(50 * time.Millisecond)
+	data := []byte("precious")
+	digest := store.Digest(data)
+	pipe := filepath.Join(path, "sha256", strings.TrimPrefix(digest, "sha256:"))
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	began := time.Now()
+	_, err = s.Get(t.Context(), digest)
+	require.ErrorIs(t, err, store.ErrHangs)
+	_, err = s.Put(t.Context(), data)
+	require.ErrorIs(t, err, store.ErrHangs)
+	for range 5 {
+		_, err = s.Get(t.Context(), digest)
+		require.ErrorIs(t, err, store.ErrHangs)
+	}
+	require.ErrorContains(t, err, "4 operations hang already")
+	require.Less(t, time.Since(began), 2*time.Second)
+
+	w, err := os.OpenFile(pipe, os.O_RDWR, 0) // whoever waits for a writer goes on
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(pipe))
+	require.NoError(t, w.Close())
+	require.Eventually(t, func() bool {
+		_, err = s.Put(t.Context(), data)
+		return err == nil
+	}, 5*time.Second, 10*time.Millisecond)
 }

@@ -11,7 +11,11 @@ import (
 // preflight judges the fleet before anything is changed: one that is unhealthy
 // already is refused, unless whoever started the rollout has said why it may go on.
 func (r *run) preflight() error {
-	r.enter(rollout.PhasePreflight, "looking whether the fleet is healthy before the change")
+	why := "looking whether the fleet is healthy before the change"
+	if t := r.Planned.StoreTrouble; t != "" {
+		why += "; the store could not keep the plan, so it is made anew from this history: " + t
+	}
+	r.enter(rollout.PhasePreflight, why)
 	wait := r.spec.Stages[0].DecideWithin.Std()
 	in := activities.PreflightInput{Plan: r.Planned.Digest, Until: workflow.Now(r.ctx).Add(wait), Earlier: r.sub.Earlier}
 	var report health.Report

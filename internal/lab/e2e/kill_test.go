@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,6 +83,21 @@ func TestRollbackWithoutTheStore(t *testing.T) {
 	require.NoError(t, os.RemoveAll(filepath.Join(d.Dir, "store")))
 	d.bareSignal(rollout.SignalAbort, "")
 	require.NoError(t, d.worker.Start())
+	require.Equal(t, rollout.PhaseAborted, d.result().Outcome.Result)
+	d.allOn("1.0.0")
+}
+
+// A worker whose store cannot be made, be it that the folder is read-only, starts, takes a
+// release out, says what is wrong, and takes it back.
+func TestRolloutWithoutAnyStore(t *testing.T) {
+	d := deploy(t, 12)
+	d.worker.Kill()
+	_, err := d.Worker("--store", "/proc/nowhere")
+	require.NoError(t, err)
+	d.sluice(0, "start", d.spec("2.0.0", "1h", ""))
+	d.until("the store's trouble", func(s rollout.State) bool { return strings.Contains(s.Why, "/proc/nowhere") })
+	d.until("the canary's bake", phase(rollout.PhaseBake, 0))
+	d.bareSignal(rollout.SignalAbort, "")
 	require.Equal(t, rollout.PhaseAborted, d.result().Outcome.Result)
 	d.allOn("1.0.0")
 }
