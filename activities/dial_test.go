@@ -14,7 +14,7 @@ import (
 func TestSourcesAreDialledWithCare(t *testing.T) {
 	maximum := spec.Number(1)
 	f := newFixtureWith(t, 3, spec.Health{
-		Prometheus: "http://169.254.169.254", Every: spec.Duration(time.Millisecond), Without: []string{spec.CheckTraffic, spec.CheckAlive},
+		Source: spec.Choose("prometheus", "http://169.254.169.254"), Every: spec.Duration(time.Millisecond), Without: []string{spec.CheckTraffic, spec.CheckAlive},
 		Window: spec.Duration(time.Minute), StaleAfter: spec.Duration(time.Minute), Identify: spec.Identify{Label: "instance", Value: "{{id}}"},
 		Checks: []spec.Check{{Name: "load", Value: "max(load{$cohort})", Max: &maximum}},
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source/scrape"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -55,7 +56,7 @@ func newPage(t *testing.T, write func(read, value int64) string, h spec.Health) 
 		}
 	}))
 	t.Cleanup(srv.Close)
-	h.Scrape = &spec.Scrape{URL: srv.URL, Sample: 5, Baseline: spec.Duration(pace)}
+	h.Source = spec.Choose("scrape", scrape.Scrape{URL: srv.URL, Sample: 5, Baseline: spec.Duration(pace)})
 	h.Every, h.Window, h.StaleAfter = spec.Duration(pace), spec.Duration(time.Minute), spec.Duration(30*time.Second)
 	g.fixture = newFixtureWith(t, 1, h)
 	g.state["t000"] = driver.State{Release: "2.0.0", Fence: fence, Alive: true}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/driver"
+	"github.com/sluicehq/sluice/internal/health/source/scrape"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -26,7 +27,7 @@ func TestWatchKeepsItsPace(t *testing.T) {
 			t.Cleanup(srv.Close)
 			limit := spec.Number(1)
 			h := spec.Health{Without: []string{spec.CheckTraffic}, Checks: []spec.Check{{Name: "load", Value: "load", Max: &limit}}}
-			h.Scrape = &spec.Scrape{URL: srv.URL, Sample: 5, Baseline: spec.Duration(time.Second)}
+			h.Source = spec.Choose("scrape", scrape.Scrape{URL: srv.URL, Sample: 5, Baseline: spec.Duration(time.Second)})
 			h.Every, h.Window, h.StaleAfter = spec.Duration(time.Duration(every)*time.Second), spec.Duration(5*time.Minute), spec.Duration(60*time.Second)
 			g.fixture = newFixtureWith(t, 1, h)
 			g.env.SetTestTimeout(2 * time.Minute)

@@ -10,6 +10,7 @@ import (
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source/scrape"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -125,7 +126,7 @@ func TestBindingOfASweep(t *testing.T) {
 // A fleet that is unhealthy already is told so before anything is changed, after
 // some looks; one that does not answer at all is waited for.
 func TestPreflight(t *testing.T) {
-	f := newFixtureWith(t, 5, spec.Health{Every: spec.Duration(time.Millisecond), Scrape: &spec.Scrape{URL: "http://127.0.0.1:1/", Sample: 1}, Without: []string{spec.CheckTraffic}})
+	f := newFixtureWith(t, 5, spec.Health{Every: spec.Duration(time.Millisecond), Source: spec.Choose("scrape", scrape.Scrape{URL: "http://127.0.0.1:1/", Sample: 1}), Without: []string{spec.CheckTraffic}})
 	for name, tc := range map[string]struct {
 		state driver.State
 		want  string
@@ -165,7 +166,7 @@ func TestLateTargetsAreNeverForgotten(t *testing.T) {
 func TestJoinersWithoutLabelsAreLeftOut(t *testing.T) {
 	tier := map[string]string{"tier": "gold"}
 	joined := []fleet.Target{{ID: "bare", Address: "bare:80"}, {ID: "new", Address: "new:80", Labels: tier}}
-	probe := spec.Health{Checks: []spec.Check{{Name: "up", Probe: &spec.Probe{HTTP: "http://{{address}}/{{label.tier}}"}}}}
+	probe := spec.Health{Checks: []spec.Check{{Name: "up", Form: spec.Choose("probe", health.Probe{HTTP: "http://{{address}}/{{label.tier}}"})}}}
 	for name, tc := range map[string]struct {
 		health spec.Health
 		driver spec.Driver

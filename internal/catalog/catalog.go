@@ -28,8 +28,8 @@ func New() Catalog {
 			{Name: "exec", New: func() driver.Settings { return new(driver.Exec) }},
 		},
 		Sources: source.Kinds{
-			{Name: "prometheus", Open: prometheus.Open},
-			{Name: "scrape", Open: scrape.Open},
+			{Name: "prometheus", New: func() spec.SourceSettings { return new(prometheus.URL) }, Open: prometheus.Open},
+			{Name: "scrape", New: func() spec.SourceSettings { return new(scrape.Scrape) }, Open: scrape.Open},
 		},
 		Forms: health.Forms{
 			health.ProbeForm(),
@@ -52,9 +52,7 @@ func (c Catalog) Kinds() spec.Kinds {
 		k.Drivers = append(k.Drivers, spec.Kind[spec.Settings]{Name: d.Name, New: func() spec.Settings { return d.New() }})
 	}
 	for _, s := range c.Sources {
-		if s.New != nil {
-			k.Sources = append(k.Sources, spec.Kind[spec.SourceSettings]{Name: s.Name, New: s.New})
-		}
+		k.Sources = append(k.Sources, spec.Kind[spec.SourceSettings]{Name: s.Name, New: s.New})
 	}
 	for _, f := range c.Forms {
 		if f.New != nil {

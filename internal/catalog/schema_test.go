@@ -34,7 +34,7 @@ func TestSchema(t *testing.T) {
 func schema(t *testing.T, kinds spec.Kinds) []byte {
 	t.Helper()
 	r := jsonschema.Reflector{FieldNameTag: "yaml", Mapper: scalar}
-	for _, room := range []string{"../spec", "../driver"} {
+	for _, room := range []string{"../spec", "../driver", "../health", "../health/source/scrape", "../health/source/prometheus"} {
 		require.NoError(t, r.AddGoComments("github.com/sluicehq/sluice/internal/catalog", room))
 	}
 	s := r.Reflect(&spec.Spec{})
@@ -74,6 +74,10 @@ func schema(t *testing.T, kinds spec.Kinds) []byte {
 // addKind adds the settings of a kind to the type that holds it.
 func addKind(r *jsonschema.Reflector, s *jsonschema.Schema, holder, name string, settings any) {
 	own := r.Reflect(settings)
+	if goType := reflect.TypeOf(settings).Elem(); own.Ref == "" { // no struct
+		s.Definitions[holder].Properties.Set(name, &jsonschema.Schema{Type: own.Type, Description: r.CommentMap[goType.PkgPath()+"."+goType.Name()]})
+		return
+	}
 	if _, taken := s.Definitions[strings.TrimPrefix(own.Ref, "#/$defs/")]; taken {
 		panic("two types are called " + own.Ref)
 	}

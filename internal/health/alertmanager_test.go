@@ -91,11 +91,11 @@ func TestRealAlertmanager(t *testing.T) {
 	later := now.Add(time.Hour)
 	targets := []fleet.Target{{ID: "a", Address: "a:1"}, {ID: "b", Address: "b:1"}}
 	b := health.Binding{Scope: source.Scope{Unit: "edge", Release: release, Stage: "canary", Since: now, Exposed: targets[:1], Cohort: targets[:1], Control: targets[1:]}}
-	ask := spec.Alerts{Alertmanager: url, Match: []string{"severity=critical", `release="$release"`, `release=~"$release"`, `release!~"x$release"`, `alertname!="Watchdog"`}}
+	ask := health.Alerts{Alertmanager: url, Match: []string{"severity=critical", `release="$release"`, `release=~"$release"`, `release!~"x$release"`, `alertname!="Watchdog"`}}
 	open := func() *health.Evaluator {
 		m, err := health.Open(spec.Health{
 			Every: second, Window: 20 * second, StaleAfter: 5 * second, Without: []string{spec.CheckAlive, spec.CheckTraffic},
-			Checks: []spec.Check{{Name: "alerts", Alerts: &ask}},
+			Checks: []spec.Check{{Name: "alerts", Form: spec.Choose("alerts", ask)}},
 		}, b, health.Deps{Sources: sources, Forms: forms})
 		require.NoError(t, err)
 		return m

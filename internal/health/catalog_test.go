@@ -7,11 +7,27 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// sources and forms are those of a build, for tests of the package itself.
+// kinds, sources and forms are those of a build, for tests of the package itself.
 var (
-	sources = source.Kinds{{Name: "prometheus", Open: prometheus.Open}, {Name: "scrape", Open: scrape.Open}}
-	forms   = Forms{ProbeForm(), AlertsForm(), WebhookForm(), EachForm(), ComparisonForm(), MeansForm(), ValueForm(), RatioForm(), ExerciseForm()}
+	kinds = spec.Kinds{Sources: []spec.Kind[spec.SourceSettings]{
+		{Name: "prometheus", New: func() spec.SourceSettings { return new(prometheus.URL) }},
+		{Name: "scrape", New: func() spec.SourceSettings { return new(scrape.Scrape) }},
+	}}
+	sources = source.Kinds{
+		{Name: "prometheus", New: kinds.Sources[0].New, Open: prometheus.Open}, {Name: "scrape", New: kinds.Sources[1].New, Open: scrape.Open},
+	}
+	forms = Forms{ProbeForm(), AlertsForm(), WebhookForm(), EachForm(), ComparisonForm(), MeansForm(), ValueForm(), RatioForm(), ExerciseForm()}
 )
+
+// sampling is the settings of a scrape source with another sample.
+func sampling(h spec.Health, n int) spec.Choice {
+	var s scrape.Scrape
+	if err := h.Source.Decode(&s); err != nil {
+		panic(err)
+	}
+	s.Sample = n
+	return spec.Choose("scrape", s)
+}
 
 // every asks about every check.
 func every(spec.Check) bool { return true }

@@ -45,23 +45,27 @@ type alert struct {
 
 // AlertsForm is a check that no alert fires.
 func AlertsForm() Form {
-	return Form{Name: "alerts", Is: func(c spec.Check) bool { return c.Alerts != nil }, Open: openAlerts}
+	return Form{Name: "alerts", New: func() spec.FormSettings { return new(Alerts) }, Open: openAlerts}
 }
 
 // alertsCheck asks an Alertmanager.
 type alertsCheck struct {
 	stageCheck
+	alerts          Alerts
 	match, watchdog []matchers.Matcher
 }
 
 // openAlerts refuses what cannot be asked.
 func openAlerts(s *Stage, c spec.Check) (Check, error) {
 	m := alertsCheck{stageCheck: stageCheck{s, c}}
-	var err error
-	if m.match, err = m.matchers(c.Alerts.Match); err != nil {
+	err := c.Form.Decode(&m.alerts)
+	if err != nil {
 		return nil, err
 	}
-	if m.watchdog, err = m.matchers(c.Alerts.Watchdog); err != nil {
+	if m.match, err = m.matchers(m.alerts.Match); err != nil {
+		return nil, err
+	}
+	if m.watchdog, err = m.matchers(m.alerts.Watchdog); err != nil {
 		return nil, err
 	}
 	if len(m.match) == 0 {
@@ -104,7 +108,8 @@ func (m alertsCheck) Judge(ctx context.Context, at Look) Judged {
 		before.Missing = "it was not measured"
 	}
 	return judgeAlerts(c, res, firing, alertBaseline{
-		since: b.Since, baseline: b.Before.At, before: before,
+		ignoreOlder: m.alerts.IgnoreOlder,
+		since:       b.Since, baseline: b.Before.At, before: before,
 		doubt: source.Ahead(m.spec, 0), streak: at.Streak,
 	})
 }
@@ -135,7 +140,7 @@ func filter(match []matchers.Matcher) string {
 // firing asks for the alerts that fire and match; muted ones only if they are asked
 // for, too.
 func (m alertsCheck) firing(ctx context.Context, match []matchers.Matcher, muted bool) ([]alert, source.Reading) {
-	u, err := url.Parse(strings.TrimRight(m.check.Alerts.Alertmanager, "/") + "/api/v2/alerts")
+	u, err := url.Parse(strings.TrimRight(m.alerts.Alertmanager, "/") + "/api/v2/alerts")
 	if err != nil || u.Host == "" {
 		return nil, source.NoData("", "expected the base URL of an Alertmanager")
 	}

@@ -13,6 +13,8 @@ import (
 
 // alertBaseline is what alerts are judged by.
 type alertBaseline struct {
+	// ignoreOlder says that alerts which fired before do not hold the check.
+	ignoreOlder bool
 	// since is when the stage was applied, zero when nothing has been; baseline is
 	// when before was measured, zero when it was not.
 	since, baseline time.Time
@@ -76,7 +78,7 @@ func judgeAlerts(c spec.Check, res Result, firing []alert, s alertBaseline) Judg
 	case len(of[older]) == 0:
 		res.Sentence = "no alert fires"
 		return tolerate(c, res, false, 0)
-	case c.Alerts.IgnoreOlder:
+	case s.ignoreOlder:
 		res.Sentence = fmt.Sprintf(
 			"no alert began with the stage; %s firing since before (ignoreOlder): %s", alertsOf(len(of[older])), list(of[older]),
 		)

@@ -78,8 +78,8 @@ func (a *alertmanager) matches(labels map[string]string, filters []string) bool 
 	return true
 }
 
-func alertsSpec(a spec.Alerts) spec.Health {
-	return externalSpec(spec.Check{Name: "alerts", Alerts: &a})
+func alertsSpec(a Alerts) spec.Health {
+	return externalSpec(spec.Check{Name: "alerts", Form: spec.Choose("alerts", a)})
 }
 
 func TestAlerts(t *testing.T) {
@@ -87,7 +87,7 @@ func TestAlerts(t *testing.T) {
 	s := httptest.NewServer(am)
 	t.Cleanup(s.Close)
 	b := newFarm(t, 2).binding(1)
-	ask := spec.Alerts{Alertmanager: s.URL + "/am/", Match: []string{"severity=critical", `release=~"$release|"`}}
+	ask := Alerts{Alertmanager: s.URL + "/am/", Match: []string{"severity=critical", `release=~"$release|"`}}
 	look := func() Result {
 		m, err := Open(alertsSpec(ask), b, Deps{Sources: sources, Forms: forms})
 		require.NoError(t, err)
@@ -143,10 +143,6 @@ func TestAlerts(t *testing.T) {
 	require.Equal(t, Pass, look().Verdict)
 }
 
-func ignoring(older bool) spec.Check {
-	return spec.Check{Name: "alerts", Alerts: &spec.Alerts{IgnoreOlder: older}}
-}
-
 // What fired before is told by the very alerts that did, and only where that is not
 // known by clocks.
 func TestJudgeAlerts(t *testing.T) {
@@ -181,17 +177,18 @@ func TestJudgeAlerts(t *testing.T) {
 			}
 			firing := []alert{{fingerprint: "x", labels: map[string]string{"alertname": "Down"}, began: at(tc.began)}}
 			for ignore, want := range map[bool]Verdict{false: tc.want, true: tc.ignored} {
-				require.Equal(t, want, judgeAlerts(ignoring(ignore), Result{}, firing, s).Verdict, "ignoreOlder: %v", ignore)
-				require.Equal(t, Pass, judgeAlerts(ignoring(ignore), Result{}, nil, s).Verdict)
+				s.ignoreOlder = ignore
+				require.Equal(t, want, judgeAlerts(spec.Check{}, Result{}, firing, s).Verdict, "ignoreOlder: %v", ignore)
+				require.Equal(t, Pass, judgeAlerts(spec.Check{}, Result{}, nil, s).Verdict)
 			}
 		})
 	}
 	// Before anything is changed, what fires is harm that is there already.
 	firing := []alert{{fingerprint: "x", labels: map[string]string{"alertname": "Down"}, began: since}}
-	res := judgeAlerts(ignoring(false), Result{}, firing, alertBaseline{})
+	res := judgeAlerts(spec.Check{}, Result{}, firing, alertBaseline{})
 	require.Equal(t, Fail, res.Verdict)
 	require.Equal(t, "1 alert firing before the change: Down{} since 12:00:00 UTC", res.Sentence)
-	require.Equal(t, Pass, judgeAlerts(ignoring(true), Result{}, firing, alertBaseline{}).Verdict)
+	require.Equal(t, Pass, judgeAlerts(spec.Check{}, Result{}, firing, alertBaseline{ignoreOlder: true}).Verdict)
 }
 
 // A baseline is small, and says what it does not hold.
@@ -200,7 +197,7 @@ func TestAlertsBaseline(t *testing.T) {
 	s := httptest.NewServer(am)
 	t.Cleanup(s.Close)
 	b := newFarm(t, 2).binding(1)
-	h := alertsSpec(spec.Alerts{Alertmanager: s.URL + "/am", Match: []string{"severity=critical"}})
+	h := alertsSpec(Alerts{Alertmanager: s.URL + "/am", Match: []string{"severity=critical"}})
 	measure := func() Firing {
 		m, err := Open(h, b, Deps{Sources: sources, Forms: forms})
 		require.NoError(t, err)
@@ -221,8 +218,8 @@ func TestAlertsBaseline(t *testing.T) {
 
 func TestAlertsNeedMatchers(t *testing.T) {
 	b := newFarm(t, 2).binding(1)
-	_, err := Open(alertsSpec(spec.Alerts{Alertmanager: "http://am"}), b, Deps{Sources: sources, Forms: forms})
+	_, err := Open(alertsSpec(Alerts{Alertmanager: "http://am"}), b, Deps{Sources: sources, Forms: forms})
 	require.ErrorContains(t, err, `check "alerts": alerts.match: is empty`)
-	_, err = Open(alertsSpec(spec.Alerts{Alertmanager: "http://am", Match: []string{"a"}}), b, Deps{Sources: sources, Forms: forms})
+	_, err = Open(alertsSpec(Alerts{Alertmanager: "http://am", Match: []string{"a"}}), b, Deps{Sources: sources, Forms: forms})
 	require.ErrorContains(t, err, "is not a matcher")
 }

@@ -152,7 +152,7 @@ func TestOpenNeedsWhatItAsks(t *testing.T) {
 	h := scrapeSpec(ratioOf(0.05))
 	_, err := Open(h, f.binding(1), Deps{Sources: sources, Forms: forms})
 	require.ErrorContains(t, err, "driver")
-	h.Prometheus = "http://prometheus:9090"
+	h.Source = spec.Choose("almanac", "http://almanac")
 	_, err = Open(h, f.binding(1), Deps{Sources: sources, Forms: forms, Driver: f})
 	require.ErrorContains(t, err, "exactly one source")
 }

@@ -34,24 +34,31 @@ const (
 
 // ProbeForm is a check that sends a request to every exposed target.
 func ProbeForm() Form {
-	return Form{Name: "probe", Is: func(c spec.Check) bool { return c.Probe != nil }, Open: openProbe, Slow: true}
+	return Form{Name: "probe", New: func() spec.FormSettings { return new(Probe) }, Open: openProbe, Slow: true}
 }
 
 // probeCheck asks the targets themselves.
-type probeCheck stageCheck
+type probeCheck struct {
+	stageCheck
+	probe Probe
+}
 
 // openProbe refuses a probe that some exposed target cannot be asked.
 func openProbe(s *Stage, c spec.Check) (Check, error) {
+	m := probeCheck{stageCheck: stageCheck{s, c}}
+	if err := c.Form.Decode(&m.probe); err != nil {
+		return nil, err
+	}
 	for _, t := range s.binding.Exposed {
-		if _, err := probed(*c.Probe, t); err != nil {
+		if _, err := probed(m.probe, t); err != nil {
 			return nil, fmt.Errorf("target %s: %w", t.ID, err)
 		}
 	}
-	return probeCheck{s, c}, nil
+	return m, nil
 }
 
 // probed is where a probe of a target goes.
-func probed(p spec.Probe, t fleet.Target) (string, error) {
+func probed(p Probe, t fleet.Target) (string, error) {
 	values := tmpl.ForTarget(t.ID, t.Address, t.Labels)
 	if p.TCP == "" {
 		where, _, err := tmpl.FillURL(p.HTTP, values)
@@ -79,20 +86,20 @@ func probed(p spec.Probe, t fleet.Target) (string, error) {
 func (m probeCheck) Judge(ctx context.Context, at Look) Judged {
 	c := m.check
 	flaws, asked := failures(ctx, at.Ask, enoughFlaws+m.binding.Silent, func(t fleet.Target) failure {
-		return m.probeFailure(ctx, *c.Probe, t)
+		return m.probeFailure(ctx, m.probe, t)
 	})
-	res := Result{Samples: float64(asked), Queries: []string{source.Cut(request(*c.Probe), maxQuery)}}
+	res := Result{Samples: float64(asked), Queries: []string{source.Cut(request(m.probe), maxQuery)}}
 	if ctx.Err() != nil || asked == 0 {
 		return res.without(source.NoData("", "nothing was asked"))
 	}
 	return judgeProbe(c, res, probing{flaws: flaws, asked: asked, of: len(m.binding.Exposed), silent: m.binding.Silent, streak: at.Streak})
 }
 
-func request(p spec.Probe) string {
+func request(p Probe) string {
 	if p.TCP != "" {
 		return "connect to " + p.TCP
 	}
-	return cmp.Or(p.Method, spec.ProbeGET) + " " + p.HTTP
+	return cmp.Or(p.Method, ProbeGET) + " " + p.HTTP
 }
 
 // probing is what a look's probes have shown.
@@ -136,7 +143,7 @@ func judgeProbe(c spec.Check, res Result, p probing) Judged {
 
 // probeFailure says how a target answers otherwise than it should; its why is empty if it
 // does not. Silence is asked once more: one lost packet is none.
-func (m probeCheck) probeFailure(ctx context.Context, p spec.Probe, t fleet.Target) failure {
+func (m probeCheck) probeFailure(ctx context.Context, p Probe, t fleet.Target) failure {
 	where, err := probed(p, t)
 	if err != nil { // refused when the Evaluator was opened
 		return failure{id: t.ID, why: source.Cut(err.Error(), 120)}
@@ -154,7 +161,7 @@ func (m probeCheck) probeFailure(ctx context.Context, p spec.Probe, t fleet.Targ
 
 // request asks a target once. It answers what is wrong with the answer; the error is
 // that there is none.
-func (m probeCheck) request(ctx context.Context, p spec.Probe, where string) (wrong string, err error) {
+func (m probeCheck) request(ctx context.Context, p Probe, where string) (wrong string, err error) {
 	ctx, cancel := within(ctx, p.Timeout.Std())
 	defer cancel()
 	if p.TCP != "" {
@@ -164,7 +171,7 @@ func (m probeCheck) request(ctx context.Context, p spec.Probe, where string) (wr
 		}
 		return "", conn.Close()
 	}
-	req, err := http.NewRequestWithContext(ctx, cmp.Or(p.Method, spec.ProbeGET), where, nil)
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(p.Method, ProbeGET), where, nil)
 	if err != nil {
 		return "", promapi.Cause(err)
 	}

@@ -21,11 +21,11 @@ import (
 )
 
 // probeSpec needs no source.
-func probeSpec(p spec.Probe, tolerate int) spec.Health {
+func probeSpec(p Probe, tolerate int) spec.Health {
 	if p.Timeout == 0 {
 		p.Timeout = seconds(5)
 	}
-	return externalSpec(spec.Check{Name: "healthz", Probe: &p, Tolerate: tolerate})
+	return externalSpec(spec.Check{Name: "healthz", Form: spec.Choose("probe", p), Tolerate: tolerate})
 }
 
 func externalSpec(checks ...spec.Check) spec.Health {
@@ -70,27 +70,27 @@ func TestProbeHTTP(t *testing.T) {
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	for name, tc := range map[string]struct {
 		handler http.HandlerFunc
-		probe   spec.Probe
+		probe   Probe
 		want    Verdict
 		says    string
 	}{
-		"any 2xx":                 {answer(204, ""), spec.Probe{}, Pass, "all 2 exposed targets answer as they should"},
-		"503":                     {answer(503, ""), spec.Probe{}, Fail, "2 of 2 exposed targets: t0 answered 503; t1 answered 503"},
-		"another status":          {answer(200, ""), spec.Probe{Status: 204}, Fail, "answered 200 instead of 204"},
-		"asked for":               {answer(404, ""), spec.Probe{Status: 404}, Pass, ""},
-		"a redirect":              {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/fine", http.StatusFound) }, spec.Probe{}, Fail, "answered 302, and redirects are not followed"},
-		"a redirect asked for":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/fine", http.StatusFound) }, spec.Probe{Status: 302}, Pass, ""},
-		"contains":                {answer(200, "state: ok\n"), spec.Probe{Contains: "ok"}, Pass, ""},
-		"does not contain":        {answer(200, "state: bad\n"), spec.Probe{Contains: "ok\x1b[31m"}, Fail, `t0 answered 200 without "ok [31m"`},
-		"contains too late":       {answer(200, strings.Repeat("x", maxProbed)+"ok"), spec.Probe{Contains: "ok"}, Fail, "in the first 64 KiB"},
-		"contains at the edge":    {answer(200, strings.Repeat("x", maxProbed-2)+"ok"), spec.Probe{Contains: "ok"}, Pass, ""},
-		"breaks off":              {broken, spec.Probe{Contains: "ok"}, Fail, "its body broke off"},
-		"breaks off after it":     {broken, spec.Probe{Contains: "so far"}, Pass, ""},
-		"no answer":               {hang, spec.Probe{Timeout: spec.Duration(50 * time.Millisecond)}, Fail, "t0 does not answer (no answer within 50ms)"},
-		"a body that never comes": {func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush(); hang(w, r) }, spec.Probe{Contains: "ok", Timeout: spec.Duration(50 * time.Millisecond)}, Fail, "no answer within 50ms"},
+		"any 2xx":                 {answer(204, ""), Probe{}, Pass, "all 2 exposed targets answer as they should"},
+		"503":                     {answer(503, ""), Probe{}, Fail, "2 of 2 exposed targets: t0 answered 503; t1 answered 503"},
+		"another status":          {answer(200, ""), Probe{Status: 204}, Fail, "answered 200 instead of 204"},
+		"asked for":               {answer(404, ""), Probe{Status: 404}, Pass, ""},
+		"a redirect":              {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/fine", http.StatusFound) }, Probe{}, Fail, "answered 302, and redirects are not followed"},
+		"a redirect asked for":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/fine", http.StatusFound) }, Probe{Status: 302}, Pass, ""},
+		"contains":                {answer(200, "state: ok\n"), Probe{Contains: "ok"}, Pass, ""},
+		"does not contain":        {answer(200, "state: bad\n"), Probe{Contains: "ok\x1b[31m"}, Fail, `t0 answered 200 without "ok [31m"`},
+		"contains too late":       {answer(200, strings.Repeat("x", maxProbed)+"ok"), Probe{Contains: "ok"}, Fail, "in the first 64 KiB"},
+		"contains at the edge":    {answer(200, strings.Repeat("x", maxProbed-2)+"ok"), Probe{Contains: "ok"}, Pass, ""},
+		"breaks off":              {broken, Probe{Contains: "ok"}, Fail, "its body broke off"},
+		"breaks off after it":     {broken, Probe{Contains: "so far"}, Pass, ""},
+		"no answer":               {hang, Probe{Timeout: spec.Duration(50 * time.Millisecond)}, Fail, "t0 does not answer (no answer within 50ms)"},
+		"a body that never comes": {func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush(); hang(w, r) }, Probe{Contains: "ok", Timeout: spec.Duration(50 * time.Millisecond)}, Fail, "no answer within 50ms"},
 		"HEAD": {func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(map[bool]int{true: 200, false: 405}[r.Method == http.MethodHead])
-		}, spec.Probe{Method: "HEAD"}, Pass, ""},
+		}, Probe{Method: "HEAD"}, Pass, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -117,7 +117,7 @@ func TestProbeSilence(t *testing.T) {
 			return here, nil
 		}
 	}
-	h := probeSpec(spec.Probe{TCP: "{{address}}"}, 0)
+	h := probeSpec(Probe{TCP: "{{address}}"}, 0)
 	b := newFarm(t, 2).binding(1)
 	look := func(n int32) Result {
 		m, err := Open(h, b, Deps{Sources: sources, Forms: forms, Dial: lost(n)})
@@ -137,7 +137,7 @@ func TestProbeSilence(t *testing.T) {
 
 func TestProbeTCP(t *testing.T) {
 	b := serving(t, 1, http.NotFoundHandler())
-	h := probeSpec(spec.Probe{TCP: "{{address}}"}, 0)
+	h := probeSpec(Probe{TCP: "{{address}}"}, 0)
 	require.Equal(t, Pass, lookAt(t, h, b, 1).Verdict)
 	b.Exposed[0].Address += "/with/a/path"
 	require.Equal(t, Pass, lookAt(t, h, b, 1).Verdict)
@@ -148,7 +148,7 @@ func TestProbeTCP(t *testing.T) {
 func TestProbeTolerates(t *testing.T) {
 	down := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	b := serving(t, 1, down)
-	h := probeSpec(spec.Probe{HTTP: "http://{{address}}"}, 2)
+	h := probeSpec(Probe{HTTP: "http://{{address}}"}, 2)
 	for n, want := range map[int]Verdict{1: Unexercised, 2: Unexercised, 3: Fail} {
 		res := lookAt(t, h, b, n)
 		require.Equal(t, want, res.Verdict, n)
@@ -200,7 +200,7 @@ func testProbeOfAHugeFleet(t *testing.T) {
 	}
 	f := newFarm(t, 3000)
 	b := f.binding(3000)
-	m, err := Open(probeSpec(spec.Probe{TCP: "{{address}}"}, 0), b, Deps{Sources: sources, Forms: forms, Dial: dial(true)})
+	m, err := Open(probeSpec(Probe{TCP: "{{address}}"}, 0), b, Deps{Sources: sources, Forms: forms, Dial: dial(true)})
 	require.NoError(t, err)
 	r, err := m.Look(t.Context(), b.Since.Add(time.Minute))
 	require.NoError(t, err)
@@ -210,7 +210,7 @@ func testProbeOfAHugeFleet(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 3000, asked.Swap(0))
 
-	m, err = Open(probeSpec(spec.Probe{TCP: "{{address}}"}, 0), b, Deps{Sources: sources, Forms: forms, Dial: dial(false)})
+	m, err = Open(probeSpec(Probe{TCP: "{{address}}"}, 0), b, Deps{Sources: sources, Forms: forms, Dial: dial(false)})
 	require.NoError(t, err)
 	r, err = m.LookAll(t.Context(), b.Since.Add(time.Minute))
 	require.NoError(t, err)
@@ -228,19 +228,19 @@ func TestProbeNeedsItsLabels(t *testing.T) {
 		"http://h/{{label.path}}": "would leave its place",
 	} {
 		f.targets[0].Labels = map[string]string{"name": "evil@elsewhere", "path": ".."}
-		_, err := Open(probeSpec(spec.Probe{HTTP: where}, 0), f.binding(1), Deps{Sources: sources, Forms: forms})
+		_, err := Open(probeSpec(Probe{HTTP: where}, 0), f.binding(1), Deps{Sources: sources, Forms: forms})
 		require.ErrorContains(t, err, want)
 	}
-	_, err := Open(probeSpec(spec.Probe{TCP: "{{label.name}}:1"}, 0), f.binding(1), Deps{Sources: sources, Forms: forms})
+	_, err := Open(probeSpec(Probe{TCP: "{{label.name}}:1"}, 0), f.binding(1), Deps{Sources: sources, Forms: forms})
 	require.ErrorContains(t, err, "cannot be part of a host name")
-	where, err := probed(spec.Probe{HTTP: "http://{{address}}/a/{{label.x}}?y={{label.x}}"}, fleet.Target{ID: "a", Address: "h:1/p", Labels: map[string]string{"x": "a/b&c"}})
+	where, err := probed(Probe{HTTP: "http://{{address}}/a/{{label.x}}?y={{label.x}}"}, fleet.Target{ID: "a", Address: "h:1/p", Labels: map[string]string{"x": "a/b&c"}})
 	require.NoError(t, err)
 	require.Equal(t, "http://h:1/p/a/a%2Fb&c?y=a%2Fb%26c", where)
 }
 
 func TestNoSourceIsNeededOnlyByExternalChecks(t *testing.T) {
 	f := newFarm(t, 2)
-	h := externalSpec(spec.Check{Name: "p", Probe: &spec.Probe{TCP: "{{address}}", Timeout: seconds(1)}})
+	h := externalSpec(spec.Check{Name: "p", Form: spec.Choose("probe", Probe{TCP: "{{address}}", Timeout: seconds(1)})})
 	_, err := Open(h, f.binding(1), Deps{Sources: sources, Forms: forms})
 	require.NoError(t, err)
 	h.Without = []string{spec.CheckAlive}
@@ -254,7 +254,7 @@ func TestNoSourceIsNeededOnlyByExternalChecks(t *testing.T) {
 // Checks without a source have a baseline, too, and keep their state.
 func TestSourcelessEvaluator(t *testing.T) {
 	b := serving(t, 1, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
-	h := probeSpec(spec.Probe{HTTP: "http://{{address}}"}, 1)
+	h := probeSpec(Probe{HTTP: "http://{{address}}"}, 1)
 	open := func() *Evaluator {
 		m, err := Open(h, b, Deps{Sources: sources, Forms: forms})
 		require.NoError(t, err)

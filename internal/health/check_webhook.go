@@ -2,6 +2,7 @@ package health
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,33 @@ import (
 	"github.com/sluicehq/sluice/internal/secret"
 	"github.com/sluicehq/sluice/internal/spec"
 )
+
+// WebhookJudge asks a judge of the user's own for a verdict.
+type WebhookJudge struct {
+	// URL is asked with POST, by the contract of docs/health.md. Redirects are not
+	// followed.
+	URL string `yaml:"url" json:"url"`
+	// Token is a reference, ${env:NAME} or file:/path, sent as a bearer token.
+	// It is resolved on the worker.
+	Token string `yaml:"token,omitempty" json:"token,omitempty"`
+	// Timeout bounds one attempt. Default 5s.
+	Timeout spec.Duration `yaml:"timeout,omitempty" json:"timeout"`
+}
+
+// Check checks whom to ask.
+func (w *WebhookJudge) Check(s spec.Section) {
+	if s.Needs("url") && !s.IsBad("url") {
+		s.URL("url", w.URL, spec.TokenBeside)
+	}
+	s.Token("token", w.Token)
+	s.AtMost("timeout", w.Timeout, spec.MaxAsk)
+}
+
+// SetDefaults bounds an attempt.
+func (w *WebhookJudge) SetDefaults() { w.Timeout = cmp.Or(w.Timeout, spec.Duration(5*time.Second)) }
+
+// Traits of the form.
+func (w *WebhookJudge) Traits() spec.FormTraits { return spec.FormTraits{Shared: []string{"tolerate"}} }
 
 const (
 	// webhookTargets is how many exposed targets a judge is told by name.
@@ -46,27 +74,33 @@ type question struct {
 // WebhookForm is a judge of the user's own.
 func WebhookForm() Form {
 	return Form{
-		Name: "webhook", Is: func(c spec.Check) bool { return c.Webhook != nil },
-		Open: func(s *Stage, c spec.Check) (Check, error) { return webhookCheck{s, c}, nil },
+		Name: "webhook", New: func() spec.FormSettings { return new(WebhookJudge) },
+		Open: func(s *Stage, c spec.Check) (Check, error) {
+			m := webhookCheck{stageCheck: stageCheck{s, c}}
+			return m, c.Form.Decode(&m.judge)
+		},
 	}
 }
 
 // webhookCheck asks it.
-type webhookCheck stageCheck
+type webhookCheck struct {
+	stageCheck
+	judge WebhookJudge
+}
 
 // Judge asks a judge of the user's own. Whatever is not an answer by the contract
 // is NODATA.
 func (m webhookCheck) Judge(ctx context.Context, at Look) Judged {
 	c := m.check
 	var res Result
-	u, err := url.Parse(c.Webhook.URL)
+	u, err := url.Parse(m.judge.URL)
 	if err != nil || u.Host == "" {
 		return res.without(source.NoData("", "webhook.url: is not a URL"))
 	}
 	res.Queries = []string{source.Cut("POST to "+u.Host, maxQuery)} // its path may hold what nobody should read
 	var token secret.Secret
-	if c.Webhook.Token != "" {
-		if token, err = secret.Resolve(c.Webhook.Token); err != nil {
+	if m.judge.Token != "" {
+		if token, err = secret.Resolve(m.judge.Token); err != nil {
 			return res.without(source.NoData("", "webhook.token: %s", source.Cut(err.Error(), 200)))
 		}
 	}
@@ -102,7 +136,7 @@ func (m webhookCheck) rule(ctx context.Context, token secret.Secret, at time.Tim
 		return "", "", err
 	}
 	data, err := m.ask(ctx, jsonRequest{
-		method: http.MethodPost, url: m.check.Webhook.URL, body: body, token: token, limit: m.check.Webhook.Timeout.Std(), most: maxRuling,
+		method: http.MethodPost, url: m.judge.URL, body: body, token: token, limit: m.judge.Timeout.Std(), most: maxRuling,
 	})
 	if err != nil {
 		return "", "", err

@@ -19,7 +19,12 @@ import (
 const planted = "hunter2-planted"
 
 func webhookSpec(url string) spec.Health {
-	return externalSpec(spec.Check{Name: "judge", Webhook: &spec.WebhookJudge{URL: url, Token: "${env:SLUICE_TEST_JUDGE}", Timeout: seconds(5)}})
+	return judgeSpec(WebhookJudge{URL: url, Token: "${env:SLUICE_TEST_JUDGE}", Timeout: seconds(5)})
+}
+
+// judgeSpec asks a judge.
+func judgeSpec(w WebhookJudge) spec.Health {
+	return externalSpec(spec.Check{Name: "judge", Form: spec.Choose("webhook", w)})
 }
 
 // ruled answers what a check says when the judge answers so.
@@ -140,8 +145,7 @@ func TestWebhookTransport(t *testing.T) {
 func TestWebhookIsSlow(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); <-r.Context().Done() }))
 	t.Cleanup(s.Close)
-	h := webhookSpec(s.URL)
-	h.Checks[0].Webhook.Token, h.Checks[0].Webhook.Timeout = "", spec.Duration(50*time.Millisecond)
+	h := judgeSpec(WebhookJudge{URL: s.URL, Timeout: spec.Duration(50 * time.Millisecond)})
 	res := lookAt(t, h, newFarm(t, 2).binding(1), 1)
 	require.Equal(t, NoData, res.Verdict)
 	require.Contains(t, res.Sentence, "no answer within 50ms")
@@ -156,8 +160,7 @@ func TestWebhookNamesSomeTargets(t *testing.T) {
 		}
 	}))
 	t.Cleanup(s.Close)
-	h := webhookSpec(s.URL)
-	h.Checks[0].Webhook.Token = ""
+	h := judgeSpec(WebhookJudge{URL: s.URL, Timeout: seconds(5)})
 	b := newFarm(t, 400).binding(300)
 	b.Cohort = b.Exposed[290:]
 	require.Equal(t, Pass, lookAt(t, h, b, 1).Verdict)
@@ -176,8 +179,8 @@ func TestWebhookPatience(t *testing.T) {
 		ruling(`{"verdict":"FAIL","why":"worse"}`)(w, r)
 	}))
 	t.Cleanup(s.Close)
-	h := webhookSpec(s.URL)
-	h.Checks[0].Webhook.Token, h.Checks[0].Tolerate = "", 1
+	h := judgeSpec(WebhookJudge{URL: s.URL, Timeout: seconds(5)})
+	h.Checks[0].Tolerate = 1
 	b := newFarm(t, 2).binding(1)
 	res := lookAt(t, h, b, 1)
 	require.Equal(t, Unexercised, res.Verdict)
@@ -206,8 +209,7 @@ func TestWebhookBeforeTheChange(t *testing.T) {
 		ruling(`{"verdict":"PASS"}`)(w, r)
 	}))
 	t.Cleanup(s.Close)
-	h := webhookSpec(s.URL)
-	h.Checks[0].Webhook.Token = ""
+	h := judgeSpec(WebhookJudge{URL: s.URL, Timeout: seconds(5)})
 	m, err := Open(h, Binding{Scope: source.Scope{Unit: "edge", Stage: "canary"}}, Deps{Sources: sources, Forms: forms})
 	require.NoError(t, err)
 	r, err := m.LookAll(t.Context(), time.Now())

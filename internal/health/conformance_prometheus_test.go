@@ -36,7 +36,7 @@ func prometheusRig(_ *testing.T, n *network) rig {
 		`sum(increase(requests_total{code=~"5..",$exposed}[$window]))`, `sum(increase(requests_total{$exposed}[$window]))`, `max(queue{$exposed})`,
 		`sum by (instance) (increase(requests_total{code=~"5..",$exposed}[$window]))`, `sum by (instance) (increase(requests_total{$exposed}[$window]))`, `max by (instance) (queue{$exposed})`,
 	)
-	h.Prometheus = "http://prometheus:9090/hunter2"
+	h.Source = spec.Choose("prometheus", "http://prometheus:9090/hunter2")
 	pass := map[string]health.Verdict{"errors": health.Pass, "queue": health.Pass, "each errors": health.Pass, "each queue": health.Pass}
 	// A count of 3 is too small to be judged, and no answer of each target.
 	ofAll := map[string]health.Verdict{"queue": health.Pass, "errors": health.Unexercised}

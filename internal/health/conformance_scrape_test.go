@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source/scrape"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
 func scrapeRig(_ *testing.T, n *network) rig {
 	const bad = `requests_total{code=~"5.."}`
 	h := suiteSpec(bad, "requests_total", "queue", bad, "requests_total", "queue")
-	h.Scrape = &spec.Scrape{URL: "http://{{address}}/hunter2", Sample: 50, Baseline: 10 * second}
+	h.Source = spec.Choose("scrape", scrape.Scrape{URL: "http://{{address}}/hunter2", Sample: 50, Baseline: 10 * second})
 	pass := verdicts(health.Pass)
 	counted := map[string]health.Verdict{"errors": health.Pass, "each errors": health.Pass}
 	valued := map[string]health.Verdict{"queue": health.Pass, "each queue": health.Pass}

@@ -271,7 +271,7 @@ func tellPrometheus(t *testing.T, r rig, all []story) func(*testing.T, int, int)
 	return func(t *testing.T, i, n int) *health.Evaluator {
 		t.Helper()
 		h := all[i].health(r.health)
-		h.Prometheus = address
+		h.Source = spec.Choose("prometheus", address)
 		m, err := health.Open(h, named(r.binding, fmt.Sprintf("s%d-%d-", i, n)), health.Deps{Sources: sources, Forms: forms})
 		require.NoError(t, err)
 		return m

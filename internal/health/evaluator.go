@@ -66,7 +66,7 @@ func Open(h spec.Health, b Binding, d Deps) (*Evaluator, error) {
 	if d.Driver == nil && !slices.Contains(h.Without, spec.CheckAlive) {
 		return nil, errors.New("expected a driver, which the check \"alive\" asks")
 	}
-	s := &Stage{spec: h, binding: b, driver: d.Driver, dial: d.Dial}
+	s := &Stage{spec: h, binding: b, driver: d.Driver, dial: d.Dial, language: d.Sources.Language(h)}
 	s.client = &http.Client{Transport: d.Transport, CheckRedirect: promapi.NoRedirect}
 	if s.dial == nil {
 		s.dial = (&net.Dialer{}).DialContext

@@ -17,7 +17,7 @@ import (
 func (m *Stage) events(
 	ctx context.Context, c spec.Check, w source.Window, read func(expr string, which int, l source.OnEmpty) source.Reading,
 ) ratio {
-	total := read(c.Whole(c.Total, m.spec), 0, source.EmptyIsUnknown)
+	total := read(m.whole(c, c.Total), 0, source.EmptyIsUnknown)
 	for _, other := range slowForms(c, m.source) {
 		if !total.Empty || other.Total == c.Total {
 			continue
@@ -30,7 +30,7 @@ func (m *Stage) events(
 		return ratio{total: total}
 	}
 	if c.Slow == nil {
-		return ratio{bad: read(c.Whole(c.Bad, m.spec), 1, source.EmptyIsZero), total: total}
+		return ratio{bad: read(m.whole(c, c.Bad), 1, source.EmptyIsZero), total: total}
 	}
 	within := read(c.Bad, 1, source.EmptyIsUnknown)
 	if within.Empty {
@@ -38,6 +38,15 @@ func (m *Stage) events(
 	}
 	within.Value = total.Value - within.Value
 	return ratio{bad: within, total: total}
+}
+
+// whole is the query that asks about all targets of an arm together what expr, one of the
+// check's, asks about each.
+func (m *Stage) whole(c spec.Check, expr string) string {
+	if c.Each == "" || expr == "" {
+		return expr
+	}
+	return m.language.Whole(expr)
 }
 
 // expandHistograms answers the checks with queries in the place of histograms: of a check

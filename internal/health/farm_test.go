@@ -16,6 +16,7 @@ import (
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health/source"
+	"github.com/sluicehq/sluice/internal/health/source/scrape"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -134,7 +135,7 @@ func ratioOf(most float64) spec.Check {
 // scrapeSpec looks every five seconds over a minute.
 func scrapeSpec(checks ...spec.Check) spec.Health {
 	return spec.Health{
-		Scrape: &spec.Scrape{URL: "http://{{address}}/metrics", Sample: 50, Baseline: seconds(10)},
+		Source: spec.Choose("scrape", scrape.Scrape{URL: "http://{{address}}/metrics", Sample: 50, Baseline: seconds(10)}),
 		Every:  seconds(5), Window: seconds(60), StaleAfter: seconds(30), Traffic: "requests_total", Checks: checks,
 	}
 }

@@ -23,19 +23,19 @@ func TestFit(t *testing.T) {
 		says   string
 	}{
 		"nothing asked":     {spec.Health{}, bare, ""},
-		"name":              {spec.Health{Prometheus: "http://p", Identify: spec.Identify{Label: "pod", Value: "{{label.tier}}"}}, bare, `health.identify.value: target "new" has no label "tier"`},
-		"a name of another": {spec.Health{Prometheus: "http://p", Identify: by, Checks: each}, same, `health.identify: appears as instance="10.0.0.1:80", as target old does`},
-		"one name for all":  {spec.Health{Prometheus: "http://p", Identify: by}, same, ""},
-		"a name of its own": {spec.Health{Prometheus: "http://p", Identify: by, Checks: each}, bare, ""},
+		"name":              {spec.Health{Source: spec.Choose("prometheus", "http://p"), Identify: spec.Identify{Label: "pod", Value: "{{label.tier}}"}}, bare, `health.identify.value: target "new" has no label "tier"`},
+		"a name of another": {spec.Health{Source: spec.Choose("prometheus", "http://p"), Identify: by, Checks: each}, same, `health.identify: appears as instance="10.0.0.1:80", as target old does`},
+		"one name for all":  {spec.Health{Source: spec.Choose("prometheus", "http://p"), Identify: by}, same, ""},
+		"a name of its own": {spec.Health{Source: spec.Choose("prometheus", "http://p"), Identify: by, Checks: each}, bare, ""},
 	} {
-		err := health.CheckIdentity(tc.health, spec.Kinds{}, others)(tc.target)
+		err := health.CheckIdentity(tc.health, kinds, others)(tc.target)
 		if tc.says == "" {
 			require.NoError(t, err, name)
 			continue
 		}
 		require.ErrorContains(t, err, tc.says, name)
 	}
-	fit := health.CheckIdentity(spec.Health{Prometheus: "http://p", Identify: by, Checks: each}, spec.Kinds{}, others)
+	fit := health.CheckIdentity(spec.Health{Source: spec.Choose("prometheus", "http://p"), Identify: by, Checks: each}, kinds, others)
 	require.NoError(t, fit(bare))
 	require.NoError(t, fit(bare), "a target does not stand in its own way")
 	require.ErrorContains(t, fit(fleet.Target{ID: "newer", Address: bare.Address}), "as target new does")

@@ -26,7 +26,7 @@ func TestFitKnowsChecksOfMeans(t *testing.T) {
 		b.Exposed[i].Labels = map[string]string{"host": fmt.Sprint("h", i)}
 	}
 	late := fleet.Target{ID: "late", Address: "10.0.1.1:80", Labels: map[string]string{"host": "h3"}}
-	err := CheckIdentity(h, spec.Kinds{}, b.Exposed)(late)
+	err := CheckIdentity(h, kinds, b.Exposed)(late)
 	b.Cohort, b.Control = []fleet.Target{late}, nil
 	b.Exposed = append(b.Exposed, late)
 	_, open := Open(h, b, Deps{Sources: sources, Forms: forms, Transport: shops(func(int) float64 { return 1 })})

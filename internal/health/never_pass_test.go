@@ -33,10 +33,10 @@ func everyForm() map[string]struct {
 		"value":   {spec.Check{Value: "max(x{$exposed})", Max: num(large)}, number},
 		"each":    {spec.Check{Each: spec.EachTarget, Value: "max by (instance) (x{$exposed})", Max: num(large)}, number},
 		"ratio":   {spec.Check{Bad: "sum(x{$exposed})", Total: "sum(x{$exposed})", Max: num(1), MinSamples: 1}, number},
-		"probe":   {spec.Check{Probe: &spec.Probe{HTTP: "http://{{address}}/", Status: 200, Contains: "all is well", Timeout: seconds(2)}}, `all is well`},
-		"tcp":     {spec.Check{Probe: &spec.Probe{TCP: "{{address}}", Timeout: seconds(2)}}, ``},
-		"alerts":  {spec.Check{Alerts: &spec.Alerts{Alertmanager: "http://am", Match: []string{"a=b"}}}, `[]`},
-		"webhook": {spec.Check{Webhook: &spec.WebhookJudge{URL: "http://judge/", Timeout: seconds(5)}}, `{"verdict":"PASS"}`},
+		"probe":   {spec.Check{Form: spec.Choose("probe", Probe{HTTP: "http://{{address}}/", Status: 200, Contains: "all is well", Timeout: seconds(2)})}, `all is well`},
+		"tcp":     {spec.Check{Form: spec.Choose("probe", Probe{TCP: "{{address}}", Timeout: seconds(2)})}, ``},
+		"alerts":  {spec.Check{Form: spec.Choose("alerts", Alerts{Alertmanager: "http://am", Match: []string{"a=b"}})}, `[]`},
+		"webhook": {spec.Check{Form: spec.Choose("webhook", WebhookJudge{URL: "http://judge/", Timeout: seconds(5)})}, `{"verdict":"PASS"}`},
 	}
 }
 
@@ -94,7 +94,7 @@ func look1(t tester, c spec.Check, a answering) Result {
 	c.Name = "check"
 	h := externalSpec(c)
 	if !c.External() {
-		h.Prometheus, h.Identify = "http://prometheus", spec.Identify{Label: "instance", Value: "{{address}}"}
+		h.Source, h.Identify = spec.Choose("prometheus", "http://prometheus"), spec.Identify{Label: "instance", Value: "{{address}}"}
 	}
 	f := farm{applied: time.Unix(1772366460-60, 0)}
 	f.targets = newFarmTargets(2)
@@ -142,7 +142,7 @@ func TestNoFormPassesOnAnError(t *testing.T) {
 						require.NotEqual(t, Pass, res.Verdict, "%d: %s", code, res.Sentence)
 					}
 				}
-				if f.check.Probe == nil {
+				if f.check.Form.Name != "probe" {
 					a := sound
 					a.kind = "text/html"
 					require.Equal(t, NoData, look1(t, f.check, a).Verdict)
@@ -154,14 +154,14 @@ func TestNoFormPassesOnAnError(t *testing.T) {
 					res := look1(t, f.check, a)
 					require.NotEqual(t, Pass, res.Verdict, "%s: %s", what, res.Sentence)
 					require.NotEmpty(t, res.Sentence, what)
-					if f.check.Probe == nil {
+					if f.check.Form.Name != "probe" {
 						require.Equal(t, NoData, res.Verdict, "%s: %s", what, res.Sentence)
 					}
 				}
 			})
 		})
 	}
-	res := look1(t, spec.Check{Probe: nil, Alerts: nil, Webhook: nil}, ok)
+	res := look1(t, spec.Check{}, ok)
 	require.Equal(t, NoData, res.Verdict, "a check of no known form")
 }
 

@@ -68,7 +68,7 @@ var looked = time.Date(2026, 3, 1, 12, 1, 0, 0, time.UTC)
 
 func promSpec(checks ...spec.Check) spec.Health {
 	return spec.Health{
-		Prometheus: "http://prometheus:9090", Identify: spec.Identify{Label: "instance", Value: "{{address}}"},
+		Source: spec.Choose("prometheus", "http://prometheus:9090"), Identify: spec.Identify{Label: "instance", Value: "{{address}}"},
 		Every: seconds(15), Window: seconds(300), StaleAfter: seconds(30), Traffic: "sum(increase(requests_total{$exposed}[$window]))", Checks: checks,
 		Without: []string{spec.CheckAlive, spec.CheckTraffic},
 	}

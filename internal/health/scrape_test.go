@@ -128,7 +128,7 @@ func TestScrapeAfterAGap(t *testing.T) {
 func TestScrapeReadsASample(t *testing.T) {
 	f := newFarm(t, 40)
 	h := quiet(scrapeSpec(ratioOf(0.05)))
-	h.Scrape.Sample = 5
+	h.Source = sampling(h, 5)
 	m := f.open(t, h, f.binding(20))
 	f.look(t, m, 5*time.Second)
 	f.serve("*", 0, 100)

@@ -52,7 +52,7 @@ func (s *shop) work(random *rand.Rand, slower, orders float64) {
 // formsSpec has every form of check that compares, but for counts.
 func formsSpec(address string) spec.Health {
 	return spec.Health{
-		Prometheus: address, Identify: spec.Identify{Label: "instance", Value: "{{address}}"}, FalseRollbackRate: 0.05,
+		Source: spec.Choose("prometheus", address), Identify: spec.Identify{Label: "instance", Value: "{{address}}"}, FalseRollbackRate: 0.05,
 		Every: second, Window: 10 * second, StaleAfter: 5 * second, Without: []string{spec.CheckAlive, spec.CheckTraffic},
 		Checks: []spec.Check{
 			{Name: "orders", Value: "orders{$exposed}", Against: spec.AgainstControl, Drop: number(0.1), MinSamples: 30, Weight: 1},

@@ -125,7 +125,7 @@ func TestRealPrometheus(t *testing.T) {
 	}
 	address := startPrometheus(t, pages, func(string) {})
 	h := spec.Health{
-		Prometheus: address, Identify: spec.Identify{Label: "instance", Value: "{{address}}"},
+		Source: spec.Choose("prometheus", address), Identify: spec.Identify{Label: "instance", Value: "{{address}}"},
 		Every: second, Window: 20 * second, StaleAfter: 5 * second, Without: []string{spec.CheckAlive},
 		Traffic: "sum(increase(requests_total{$exposed}[$window]))",
 		Checks: []spec.Check{

@@ -24,8 +24,9 @@ type Stage struct {
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	// source is what the stage as a whole is read from, and open readies another one for
 	// some of its targets.
-	source source.Source
-	open   func(source.Scope) (source.Source, error)
+	source   source.Source
+	language spec.Language
+	open     func(source.Scope) (source.Source, error)
 }
 
 // Source is where the stage as a whole is read.

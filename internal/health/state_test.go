@@ -100,7 +100,7 @@ func TestStateOfManyTargetsAndChecksIsSmall(t *testing.T) {
 		checks = append(checks, c)
 	}
 	h := quiet(scrapeSpec(checks...))
-	h.Scrape.Sample = 1000
+	h.Source = sampling(h, 1000)
 	m := f.open(t, h, f.binding(300))
 	for i := range 30 {
 		f.serve("*", i, 200*i)

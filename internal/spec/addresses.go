@@ -47,10 +47,10 @@ func (s Spec) AddressUses(kinds Kinds) []AddressUse {
 	if d, err := decode(kinds.Drivers, s.Driver.Choice); err == nil {
 		of("driver."+s.Driver.Name, d)
 	}
-	of("health."+s.Health.SourceName(), kinds.Source(s.Health))
+	of("health."+s.Health.Source.Name, kinds.Source(s.Health))
 	for i, c := range s.Health.Checks {
-		if name, form := kinds.Form(c); form != nil {
-			of(strictyaml.Index("health.checks", i)+"."+name, form)
+		if form := kinds.Form(c); form != nil {
+			of(strictyaml.Index("health.checks", i)+"."+c.Form.Name, form)
 		}
 	}
 	return uses

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -20,7 +21,7 @@ func TestBudget(t *testing.T) {
 		{Name: "limit", Total: "t", Max: &objective},
 		{Name: "value", Value: "x", Max: &objective},
 		{Name: "outliers", Total: "t", Against: spec.AgainstControl, Each: spec.EachTarget},
-		{Name: "healthz", Probe: &spec.Probe{}},
+		{Name: "healthz", Form: spec.Choose("probe", health.Probe{})},
 		{Name: "ran", Exercise: &spec.Exercise{}},
 	}}
 	for name, want := range map[string]float64{

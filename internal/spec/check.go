@@ -62,11 +62,7 @@ type Check struct {
 	// Outliers is how many targets may breach in a look of a check with Each.
 	// Default 0.
 	Outliers int `yaml:"outliers,omitempty" json:"outliers,omitempty" jsonschema:"minimum=0,maximum=10000"`
-	// Probe, Alerts and Webhook are forms of their own, which ask no source.
-	Probe   *Probe        `yaml:"probe,omitempty" json:"probe,omitempty"`
-	Alerts  *Alerts       `yaml:"alerts,omitempty" json:"alerts,omitempty"`
-	Webhook *WebhookJudge `yaml:"webhook,omitempty" json:"webhook,omitempty"`
-	// Form is any other form that has settings of its own, under its name.
+	// Form is a form that has settings of its own, under its name, such as probe.
 	Form Choice `yaml:",open=forms" json:"-" jsonschema:"-"`
 }
 
@@ -102,15 +98,6 @@ func (c Check) Means() bool { return c.Value != "" && c.Against != "" && c.Each 
 // their own.
 func (c Check) Budgeted() bool {
 	return c.Each == "" && (c.Against != "" || c.Objective != nil || c.Slow != nil)
-}
-
-// Whole is the query that asks about all targets of an arm together what expr, one
-// of the check's, asks about each.
-func (c Check) Whole(expr string, h Health) string {
-	if c.Each == "" || expr == "" || h.Prometheus == "" {
-		return expr
-	}
-	return PromQL{}.Whole(expr)
 }
 
 // Values of Check.Against, and the only one of Check.Each so far.

@@ -43,9 +43,7 @@ func fillDefaults(s *Spec, kinds Kinds) {
 	fillHealth(&s.Health, kinds)
 	if source := kinds.Source(s.Health); source != nil {
 		source.SetDefaults(*s)
-		if name := s.Health.Source.Name; name != "" {
-			s.Health.Source = Choose(name, source)
-		}
+		s.Health.Source = Choose(s.Health.Source.Name, source)
 	}
 }
 

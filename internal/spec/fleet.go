@@ -121,7 +121,7 @@ func (v *validator) fleetCommand(argv []string) {
 
 func (v *validator) fleetPrometheus(f FleetSource) {
 	if v.Has("fleet.prometheus") {
-		v.BaseURL("fleet.prometheus", f.Prometheus, prometheusURL)
+		v.BaseURL("fleet.prometheus", f.Prometheus, PrometheusURL)
 	}
 	if path := "fleet.query"; v.Needs(path) && v.Has(path) {
 		if strings.TrimSpace(f.Query) == "" {

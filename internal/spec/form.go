@@ -30,39 +30,22 @@ type FormTraits struct {
 // MaxAsk bounds how long a check may wait for one answer: a look takes 45 s at most.
 const MaxAsk = Duration(30 * time.Second)
 
-// forms are the forms that have a key of their own.
-func (k Kinds) forms() []Kind[FormSettings] {
-	return append([]Kind[FormSettings]{
-		{"probe", func() FormSettings { return new(Probe) }},
-		{"alerts", func() FormSettings { return new(Alerts) }},
-		{"webhook", func() FormSettings { return new(WebhookJudge) }},
-	}, k.Forms...)
-}
+// FormNames are the keys of the forms that have one.
+func (k Kinds) FormNames() []string { return names(k.Forms) }
 
-// FormNames are their keys.
-func (k Kinds) FormNames() []string { return names(k.forms()) }
-
-// Form is the form of a check that has a key of its own, and that key; nil for any other
-// check, and for one that k does not know.
-func (k Kinds) Form(c Check) (string, FormSettings) {
-	switch {
-	case c.Probe != nil:
-		return "probe", c.Probe
-	case c.Alerts != nil:
-		return "alerts", c.Alerts
-	case c.Webhook != nil:
-		return "webhook", c.Webhook
-	}
+// Form is the form of a check that has a key of its own; nil for any other check, and for
+// one that k does not know.
+func (k Kinds) Form(c Check) FormSettings {
 	if s, err := decode(k.Forms, c.Form); err == nil {
-		return c.Form.Name, s
+		return s
 	}
-	return "", nil
+	return nil
 }
 
 // External says whether the check has a form with a key of its own, which most often
 // asks somebody else than the source of health.
 func (c Check) External() bool {
-	return c.Probe != nil || c.Alerts != nil || c.Webhook != nil || c.Form.Name != ""
+	return c.Form.Name != ""
 }
 
 // Sourceless says whether nothing has to be read from a source.
@@ -76,7 +59,7 @@ func (h Health) Sourceless() bool {
 func fillForms(doc *strictyaml.Document, kinds Kinds, h *Health) {
 	for i := range h.Checks {
 		c := &h.Checks[i]
-		name, form := kinds.Form(*c)
+		form := kinds.Form(*c)
 		if form == nil {
 			continue
 		}
@@ -84,17 +67,15 @@ func fillForms(doc *strictyaml.Document, kinds Kinds, h *Health) {
 			c.Tolerate = min(n, mostTolerated(*h))
 		}
 		form.SetDefaults()
-		if c.Form.Name != "" {
-			c.Form = Choose(name, form)
-		}
+		c.Form = Choose(c.Form.Name, form)
 	}
 }
 
 // ownForm checks a check whose form has a key of its own, and says whether it is one.
 func (v *validator) ownForm(i int, c Check) bool {
 	path := strictyaml.Index("health.checks", i)
-	found := v.In(path).atMostOne(v.kinds.FormNames()...)
-	for _, k := range v.kinds.forms() {
+	found := v.In(path).AtMostOne(v.kinds.FormNames()...)
+	for _, k := range v.kinds.Forms {
 		at := path + "." + k.Name
 		if k.Name == found {
 			v.only(path, "a check with "+found, k.New().Traits().Shared...)
@@ -105,26 +86,14 @@ func (v *validator) ownForm(i int, c Check) bool {
 			settings.Check(v.In(at))
 		}
 	}
-	if found == "" {
-		return false
-	}
-	if c.Probe != nil {
-		c.Probe.Check(v.In(path + ".probe"))
-	}
-	if c.Alerts != nil {
-		c.Alerts.Check(v.In(path + ".alerts"))
-	}
-	if c.Webhook != nil {
-		c.Webhook.Check(v.In(path + ".webhook"))
-	}
-	return true
+	return found != ""
 }
 
 // sourceFree says whether no check, as written, is about a source.
 func (v *validator) sourceFree() bool {
 	for i := range v.spec.Health.Checks {
 		path := strictyaml.Index("health.checks", i)
-		alone := slices.ContainsFunc(v.kinds.forms(), func(k Kind[FormSettings]) bool {
+		alone := slices.ContainsFunc(v.kinds.Forms, func(k Kind[FormSettings]) bool {
 			return v.Given(path+"."+k.Name) && !k.New().Traits().Source
 		})
 		if v.IsBad(path) || v.Given(path+".exercise") || !alone {

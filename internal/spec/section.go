@@ -76,9 +76,9 @@ func (s Section) Foreign(form string, fields ...string) {
 	}
 }
 
-// atMostOne reports fields that stand beside another of them, and answers the first that
+// AtMostOne reports fields that stand beside another of them, and answers the first that
 // the file sets.
-func (s Section) atMostOne(fields ...string) (first string) {
+func (s Section) AtMostOne(fields ...string) (first string) {
 	for _, field := range fields {
 		switch {
 		case !s.Given(field):

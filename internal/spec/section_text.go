@@ -1,8 +1,10 @@
 package spec
 
 import (
+	"net"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/sluicehq/sluice/internal/secret"
@@ -113,6 +115,35 @@ func (s Section) noSecretInURL(field, text, instead string) bool {
 	}
 	s.Bad(field, "holds what looks like a secret (%s), which would be in the rollout's history: expected %s%s", what, instead, replaceIt)
 	return false
+}
+
+// Endpoint checks a template of host:port. An address has both.
+func (s Section) Endpoint(field, text string) {
+	if !s.Template(field, text, tmpl.ID, tmpl.Address, tmpl.Label) {
+		return
+	}
+	if s.OfTarget(field, text); s.IsBad(field) {
+		return
+	}
+	host, port, err := net.SplitHostPort(placeholder.ReplaceAllStringFunc(text, func(name string) string {
+		if strings.Trim(name, "{} ") == tmpl.Address {
+			return "x:1"
+		}
+		return "1"
+	}))
+	n, notNumber := strconv.Atoi(port)
+	if err != nil || notNumber != nil || host == "" || n < 1 || n > 65535 || strings.ContainsAny(host, "/@ ") {
+		s.Bad(field,
+			`%s is not host:port, expected "{{address}}" (which has a port), or a host and a port such as "{{label.ip}}:9000"`,
+			strictyaml.Quote(text))
+	}
+}
+
+// OfTarget refuses a template that is the same for all.
+func (s Section) OfTarget(field, text string) {
+	if !s.IsBad(field) && !strings.Contains(text, "{{") {
+		s.Bad(field, "is the same for every target, expected a template over {{id}}, {{address}} and {{label.NAME}}")
+	}
 }
 
 // Token checks a reference to a secret if the file sets it. It never repeats what it was

@@ -1,6 +1,9 @@
 package spec
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // SourceSettings are the settings of a source of health.
 type SourceSettings interface {
@@ -28,6 +31,8 @@ type SourceTraits struct {
 	// Spans says that its increases need two samples in the window, so that a window
 	// shorter than staleAfter could not tell that requests are missing.
 	Spans bool
+	// Example is what can stand under its key; empty is {}.
+	Example string
 }
 
 // Language checks the queries of a source, and completes them. A problem goes to a field
@@ -49,15 +54,13 @@ type Language interface {
 }
 
 // SourceNames are the keys of all sources.
-func (k Kinds) SourceNames() []string {
-	return append([]string{"prometheus", "scrape"}, names(k.Sources)...)
-}
+func (k Kinds) SourceNames() []string { return names(k.Sources) }
 
 // sourceExamples is what a spec can say of its source.
 func (k Kinds) sourceExamples() string {
-	all := []string{"prometheus: http://host:9090", "scrape: {}"}
-	for _, name := range names(k.Sources) {
-		all = append(all, name+": {}")
+	all := make([]string, len(k.Sources))
+	for i, s := range k.Sources {
+		all[i] = s.Name + ": " + cmp.Or(s.New().Traits().Example, "{}")
 	}
 	return strings.Join(all, " or ")
 }
@@ -65,12 +68,6 @@ func (k Kinds) sourceExamples() string {
 // Source is the settings of the source of health; nil where there is none, or none that k
 // knows.
 func (k Kinds) Source(h Health) SourceSettings {
-	if h.Prometheus != "" {
-		return (*prometheusSource)(&h.Prometheus)
-	}
-	if h.Scrape != nil {
-		return h.Scrape
-	}
 	if s, err := decode(k.Sources, h.Source); err == nil {
 		return s
 	}
@@ -83,35 +80,5 @@ func (k Kinds) Past(h Health) bool {
 	return source != nil && source.Traits().Past
 }
 
-// SourceName is the key of the source of health; empty where there is none. A spec that is
-// not valid may have several, with "and" between them.
-func (h Health) SourceName() string {
-	var names []string
-	if h.Prometheus != "" {
-		names = append(names, "prometheus")
-	}
-	if h.Scrape != nil {
-		names = append(names, "scrape")
-	}
-	if h.Source.Name != "" {
-		names = append(names, h.Source.Name)
-	}
-	return strings.Join(names, " and ")
-}
-
-// prometheusSource is the base URL of a Prometheus-compatible API.
-type prometheusSource string
-
-// prometheusURL describes it.
-const prometheusURL = "the base URL of a Prometheus API, such as http://prometheus:9090"
-
-// Check checks the URL.
-func (p *prometheusSource) Check(s Section) { s.BaseURL("", string(*p), prometheusURL) }
-
-// SetDefaults has nothing to set.
-func (p *prometheusSource) SetDefaults(Spec) {}
-
-// Traits say that it answers PromQL about any time.
-func (p *prometheusSource) Traits() SourceTraits {
-	return SourceTraits{Language: PromQL{}, Past: true, Parts: true, Spans: true}
-}
+// PrometheusURL describes the base URL of a Prometheus-compatible API.
+const PrometheusURL = "the base URL of a Prometheus API, such as http://prometheus:9090"

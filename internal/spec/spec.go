@@ -115,15 +115,9 @@ const (
 	UndecidedWait     = "wait"
 )
 
-// Health says where health is read and what must hold. Exactly one of Prometheus, Scrape
-// and Source is set, or none where no check asks for series.
+// Health says where health is read and what must hold.
 type Health struct {
-	// Prometheus is the base URL of a Prometheus-compatible API, as the worker
-	// reaches it.
-	Prometheus string `yaml:"prometheus,omitempty" json:"prometheus,omitempty"`
-	// Scrape reads the targets' own metrics pages, with no server in between.
-	Scrape *Scrape `yaml:"scrape,omitempty" json:"scrape,omitempty"`
-	// Source is any other source, under its name.
+	// Source is the only source, under its name; none where no check asks for series.
 	Source Choice `yaml:",open=sources" json:"-" jsonschema:"-"`
 	// Identify says how a target appears in metrics. Default label "instance",
 	// value "{{address}}".

@@ -203,8 +203,7 @@ func FuzzParse(f *testing.F) {
 		require.NotEmpty(t, s.Release)
 		require.NotEmpty(t, s.Health.Checks)
 		require.Contains(t, []string{"http", "exec"}, s.Driver.Name)
-		require.False(t, s.Health.Prometheus != "" && s.Health.Scrape != nil)
-		require.True(t, s.Health.Prometheus != "" || s.Health.Scrape != nil || s.Health.Sourceless())
+		require.True(t, s.Health.Source.Name != "" || s.Health.Sourceless())
 		require.InDelta(t, 100, last.Reach.Percent, 0)
 		for _, st := range s.Stages {
 			require.GreaterOrEqual(t, st.Bake, s.Health.Every)

@@ -56,7 +56,7 @@ func (v *validator) standalone(l Standalone) {
 		}
 	}
 	v.OneOf("against", l.Against, AgainstControl, AgainstBefore)
-	if v.atMostOne("against", "objective") == "" {
+	if v.AtMostOne("against", "objective") == "" {
 		v.Bad("against", "is required, or objective")
 	}
 	n := 0.0

@@ -23,7 +23,7 @@ type validator struct {
 
 func (v *validator) run() {
 	if given := v.given("health", v.kinds.SourceNames()); len(given) == 1 {
-		v.source = v.sourceOf(given[0])
+		v.source, _ = v.doc.Opened("health." + given[0]).(SourceSettings)
 	}
 	v.identity()
 	if v.Needs("driver") {

@@ -69,7 +69,7 @@ func (v *validator) histogram(path, text string) {
 func (v *validator) criterion(path string, c Check) {
 	v.Between(path+".minSamples", c.MinSamples, 1, maxSamples)
 	s := v.In(path)
-	if s.atMostOne("max", "against", "objective") == "" && !s.AnyGiven("worse", "match", "group_by", "burn") { // each says what it needs
+	if s.AtMostOne("max", "against", "objective") == "" && !s.AnyGiven("worse", "match", "group_by", "burn") { // each says what it needs
 		v.Bad(path, "has no limit, expected max, against: %s or objective", AgainstControl)
 	}
 	v.Share(path+".max", c.Max, 1, "a ratio of bad to total is never more")

@@ -45,20 +45,6 @@ func (v *validator) health() {
 	v.traffic(h)
 }
 
-// sourceOf is the settings of a source that the file gives; nil where they could not be
-// understood.
-func (v *validator) sourceOf(name string) SourceSettings {
-	h := v.spec.Health
-	switch {
-	case name == "prometheus" && v.Has("health.prometheus"):
-		return (*prometheusSource)(&h.Prometheus)
-	case name == "scrape" && h.Scrape != nil:
-		return h.Scrape
-	}
-	settings, _ := v.doc.Opened("health." + name).(SourceSettings)
-	return settings
-}
-
 // sources checks that there is exactly one place where numbers come from.
 func (v *validator) sources() {
 	given := v.given("health", v.kinds.SourceNames())
@@ -69,10 +55,8 @@ func (v *validator) sources() {
 		v.Bad("health", "has no source, expected %s", v.kinds.sourceExamples())
 	}
 	for _, name := range given {
-		if settings := v.sourceOf(name); settings != nil {
-			settings.Check(v.In("health." + name))
-		}
 		if settings, ok := v.doc.Opened("health." + name).(SourceSettings); ok {
+			settings.Check(v.In("health." + name))
 			v.spec.Health.Source = Choose(name, settings)
 		}
 	}

@@ -64,7 +64,7 @@ func (v *validator) name(path, name, kind string, seen map[string]string) {
 // cohort checks what a stage exposes. Of the last one it is said elsewhere what it must
 // reach.
 func (v *validator) cohort(path string, s Stage, last bool) {
-	if v.In(path).atMostOne("count", "reach") == "" && !v.Given(path+".where") && !last {
+	if v.In(path).AtMostOne("count", "reach") == "" && !v.Given(path+".where") && !last {
 		v.Bad(path, "has no cohort, expected count, reach or where")
 	}
 	if s.Count != nil && *s.Count < 1 {

@@ -10,8 +10,7 @@ import (
 // package beside prometheus and scrape, and a line in package catalog.
 type Kind struct {
 	Name string
-	// New makes the settings that stand under that key, without any value; nil for a source
-	// whose settings are fields of spec.Health.
+	// New makes the settings that stand under that key, without any value.
 	New func() spec.SourceSettings
 	// Open readies the source for some targets. The spec is valid and complete.
 	Open func(h spec.Health, s Scope, d Deps) (Source, error)
@@ -22,7 +21,7 @@ type Kinds []Kind
 
 // Open readies the source that a spec names; None, where its checks ask for none.
 func (k Kinds) Open(h spec.Health, s Scope, d Deps) (Source, error) {
-	name := h.SourceName()
+	name := h.Source.Name
 	if name == "" && h.Sourceless() {
 		return None{Every: h.Every}, nil
 	}
@@ -32,4 +31,15 @@ func (k Kinds) Open(h spec.Health, s Scope, d Deps) (Source, error) {
 		}
 	}
 	return nil, fmt.Errorf("health: has %q, expected exactly one source that is known here", name)
+}
+
+// Language is what the source that a spec names is asked in; plain selectors, where that is
+// not known.
+func (k Kinds) Language(h spec.Health) spec.Language {
+	for _, kind := range k {
+		if kind.Name == h.Source.Name && kind.New != nil {
+			return kind.New().Traits().Language
+		}
+	}
+	return spec.Selectors{}
 }

@@ -42,10 +42,13 @@ type server struct {
 	began   time.Time         // this look, by this machine's clock
 }
 
-// Open readies a Prometheus for some targets.
 // Open is the source at the Prometheus-compatible API of the spec. It asks nothing yet.
 func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
-	c, err := promapi.New(h.Prometheus, d.Transport, maxAnswer)
+	var url URL
+	if err := h.Source.Decode(&url); err != nil {
+		return nil, fmt.Errorf("health.prometheus: %w", err)
+	}
+	c, err := promapi.New(string(url), d.Transport, maxAnswer)
 	if err != nil {
 		return nil, fmt.Errorf("health.prometheus: %w", err)
 	}

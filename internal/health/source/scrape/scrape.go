@@ -34,6 +34,7 @@ const (
 // zero.
 type pages struct {
 	spec       spec.Health
+	baseline   time.Duration
 	client     *http.Client
 	begin      time.Time
 	gap        time.Duration // between two reads, at most, for growth to count
@@ -81,11 +82,14 @@ type shown struct {
 	wrong  string                    // that no number can be made of
 }
 
-// Open readies the metrics pages of some targets.
 // Open is the source that reads the targets' own metrics pages. It reads nothing yet.
 func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
+	var own Scrape
+	if err := h.Source.Decode(&own); err != nil {
+		return nil, fmt.Errorf("health.scrape: %w", err)
+	}
 	s := &pages{
-		spec: h, client: &http.Client{Transport: d.Transport, CheckRedirect: promapi.NoRedirect},
+		spec: h, baseline: own.Baseline.Std(), client: &http.Client{Transport: d.Transport, CheckRedirect: promapi.NoRedirect},
 		begin: b.Since.Add(h.Warmup.Std()), picks: map[string]pick{},
 		gap: max(h.StaleAfter.Std(), 2*h.Every.Std()) + lookSlack, sizes: [2]int{len(b.Exposed), len(b.Control)},
 	}
@@ -115,10 +119,10 @@ func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 	}
 	// A ring has one part more than the window is cut into, and one that is growing.
 	numbers := 2*len(s.exprs) + (eachParts+2)*len(s.single)
-	most := max(1, min(h.Scrape.Sample, maxKept/max(1, numbers)))
+	most := max(1, min(own.Sample, maxKept/max(1, numbers)))
 	for a, targets := range [2][]fleet.Target{b.Exposed, b.Control} {
 		for _, t := range source.Sample(targets, most) {
-			url, err := tmpl.Fill(h.Scrape.URL, tmpl.ForTarget(t.ID, t.Address, t.Labels))
+			url, err := tmpl.Fill(own.URL, tmpl.ForTarget(t.ID, t.Address, t.Labels))
 			if err != nil {
 				return nil, fmt.Errorf("health.scrape.url: %w", err)
 			}
@@ -176,11 +180,11 @@ func (s *pages) Restore(raw json.RawMessage) error {
 func (s *pages) Baseline(ctx context.Context, at time.Time) (source.Window, error) {
 	began := time.Now()
 	s.begin = time.Time{}
-	s.gap = 2*s.spec.Scrape.Baseline.Std() + time.Minute // its own length, and slow pages
+	s.gap = 2*s.baseline + time.Minute // its own length, and slow pages
 	s.Refresh(ctx, at, at)
 	s.baselooks, s.numbers = nil, baselineNumbers{}
 	end := at
-	for left := s.spec.Scrape.Baseline.Std(); left > 0; left -= s.spec.Every.Std() {
+	for left := s.baseline; left > 0; left -= s.spec.Every.Std() {
 		if err := pause.For(ctx, min(left, s.spec.Every.Std())); err != nil {
 			return source.Window{}, err
 		}

@@ -1,13 +1,10 @@
-package spec
+package health
 
 import (
 	"cmp"
-	"net"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/sluicehq/sluice/internal/strictyaml"
+	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
@@ -26,7 +23,7 @@ type Probe struct {
 	// Contains is a text that the first 64 KiB of the body must hold.
 	Contains string `yaml:"contains,omitempty" json:"contains,omitempty"`
 	// Timeout bounds one attempt at a target. Default 2s for HTTP, 1s for TCP.
-	Timeout Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
+	Timeout spec.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
 }
 
 // Values of Probe.Method.
@@ -39,14 +36,14 @@ const (
 const maxContains = 1000
 
 // Check checks that there is one thing to ask, and what to expect.
-func (p *Probe) Check(s Section) {
-	switch what := s.atMostOne("http", "tcp"); {
+func (p *Probe) Check(s spec.Section) {
+	switch what := s.AtMostOne("http", "tcp"); {
 	case what == "http" && !s.IsBad("http") && !s.Given("tcp"):
-		s.URLTemplate("http", p.HTTP, ProxyBefore, tmpl.ID, tmpl.Address, tmpl.Label)
-		s.ofTarget("http", p.HTTP)
+		s.URLTemplate("http", p.HTTP, spec.ProxyBefore, tmpl.ID, tmpl.Address, tmpl.Label)
+		s.OfTarget("http", p.HTTP)
 	case what == "tcp" && !s.IsBad("tcp"):
 		s.Foreign("a probe with tcp", "method", "status", "contains")
-		s.endpoint("tcp", p.TCP)
+		s.Endpoint("tcp", p.TCP)
 	case what == "":
 		s.Bad("", `has neither http nor tcp, expected http: "http://{{address}}/healthz" or tcp: "{{address}}"`)
 	}
@@ -59,51 +56,24 @@ func (p *Probe) Check(s Section) {
 	case p.Method == ProbeHEAD:
 		s.Bad("contains", "cannot be checked with method %s at %s: its answers have no body", ProbeHEAD, s.At("method"))
 	}
-	s.AtMost("timeout", p.Timeout, MaxAsk)
+	s.AtMost("timeout", p.Timeout, spec.MaxAsk)
 }
 
 // SetDefaults asks by GET, and waits for a second or two.
 func (p *Probe) SetDefaults() {
 	if p.TCP != "" {
-		p.Timeout = cmp.Or(p.Timeout, Duration(time.Second))
+		p.Timeout = cmp.Or(p.Timeout, spec.Duration(time.Second))
 		return
 	}
-	p.Timeout, p.Method = cmp.Or(p.Timeout, Duration(2*time.Second)), cmp.Or(p.Method, ProbeGET)
+	p.Timeout, p.Method = cmp.Or(p.Timeout, spec.Duration(2*time.Second)), cmp.Or(p.Method, ProbeGET)
 }
 
 // Traits say that one lost packet is not harm.
-func (p *Probe) Traits() FormTraits { return FormTraits{Shared: []string{"tolerate"}, Tolerate: 2} }
+func (p *Probe) Traits() spec.FormTraits {
+	return spec.FormTraits{Shared: []string{"tolerate"}, Tolerate: 2}
+}
 
 // AddressUses are what is asked.
-func (p *Probe) AddressUses() []AddressUse {
-	return []AddressUse{{Path: "http", Template: p.HTTP}, {Path: "tcp", Template: p.TCP, TCP: true}}
-}
-
-// endpoint checks a template of host:port. An address has both.
-func (s Section) endpoint(field, text string) {
-	if !s.Template(field, text, tmpl.ID, tmpl.Address, tmpl.Label) {
-		return
-	}
-	if s.ofTarget(field, text); s.IsBad(field) {
-		return
-	}
-	host, port, err := net.SplitHostPort(placeholder.ReplaceAllStringFunc(text, func(name string) string {
-		if strings.Trim(name, "{} ") == tmpl.Address {
-			return "x:1"
-		}
-		return "1"
-	}))
-	n, notNumber := strconv.Atoi(port)
-	if err != nil || notNumber != nil || host == "" || n < 1 || n > 65535 || strings.ContainsAny(host, "/@ ") {
-		s.Bad(field,
-			`%s is not host:port, expected "{{address}}" (which has a port), or a host and a port such as "{{label.ip}}:9000"`,
-			strictyaml.Quote(text))
-	}
-}
-
-// ofTarget refuses a template that is the same for all.
-func (s Section) ofTarget(field, text string) {
-	if !s.IsBad(field) && !strings.Contains(text, "{{") {
-		s.Bad(field, "is the same for every target, expected a template over {{id}}, {{address}} and {{label.NAME}}")
-	}
+func (p *Probe) AddressUses() []spec.AddressUse {
+	return []spec.AddressUse{{Path: "http", Template: p.HTTP}, {Path: "tcp", Template: p.TCP, TCP: true}}
 }

@@ -1,9 +1,10 @@
-package spec
+package health
 
 import (
 	"errors"
 
 	"github.com/sluicehq/sluice/internal/matchers"
+	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
@@ -27,15 +28,15 @@ type Alerts struct {
 const maxMatchers = 20
 
 // Check checks whom to ask, and the matchers.
-func (a *Alerts) Check(s Section) {
+func (a *Alerts) Check(s spec.Section) {
 	if s.Needs("alertmanager") && !s.IsBad("alertmanager") {
 		s.BaseURL("alertmanager", a.Alertmanager, "the base URL of an Alertmanager, such as http://alertmanager:9093")
 	}
 	if s.Needs("match") {
-		s.matchers("match", a.Match)
+		checkMatchers(s, "match", a.Match)
 	}
 	if s.Given("watchdog") {
-		s.matchers("watchdog", a.Watchdog)
+		checkMatchers(s, "watchdog", a.Watchdog)
 	}
 }
 
@@ -43,9 +44,9 @@ func (a *Alerts) Check(s Section) {
 func (a *Alerts) SetDefaults() {}
 
 // Traits of the form.
-func (a *Alerts) Traits() FormTraits { return FormTraits{Shared: []string{"tolerate"}} }
+func (a *Alerts) Traits() spec.FormTraits { return spec.FormTraits{Shared: []string{"tolerate"}} }
 
-func (s Section) matchers(field string, all []string) {
+func checkMatchers(s spec.Section, field string, all []string) {
 	if n := len(all); !s.IsBad(field) && (n == 0 || n > maxMatchers) {
 		s.Bad(field, "has %d matchers, expected 1 to %d, such as severity=critical", n, maxMatchers)
 		return

@@ -1,14 +1,15 @@
-package spec
+package scrape
 
 import (
 	"cmp"
 	"slices"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
-// Scrape reads metrics pages of the targets.
+// Scrape says how to read metrics pages of the targets.
 type Scrape struct {
 	// URL is a template over {{id}}, {{address}} and {{label.NAME}}.
 	// Default "http://{{address}}/metrics".
@@ -18,38 +19,40 @@ type Scrape struct {
 	// Baseline is how long the fleet is read before a stage, since a page has no
 	// past. Default: two looks, or where checks compare as long as the shortest stage
 	// bakes, up to a minute.
-	Baseline Duration `yaml:"baseline,omitempty" json:"baseline"`
+	Baseline spec.Duration `yaml:"baseline,omitempty" json:"baseline"`
 }
 
 const (
 	defaultScrapeURL = "http://{{address}}/metrics"
 	// maxBaseline is how long a stage waits for metrics pages to tell what is usual.
-	maxBaseline = Duration(time.Minute)
+	maxBaseline = spec.Duration(time.Minute)
 )
 
 // Check checks the address and the bounds.
-func (c *Scrape) Check(s Section) {
-	s.URLTemplate("url", c.URL, ProxyBefore, tmpl.ID, tmpl.Address, tmpl.Label)
+func (c *Scrape) Check(s spec.Section) {
+	s.URLTemplate("url", c.URL, spec.ProxyBefore, tmpl.ID, tmpl.Address, tmpl.Label)
 	s.Between("sample", c.Sample, 1, 1000)
 	s.Positive("baseline", c.Baseline)
 }
 
 // SetDefaults reads pages twice before a stage, or where checks compare as long as the
 // shortest stage bakes, up to a minute.
-func (c *Scrape) SetDefaults(s Spec) {
+func (c *Scrape) SetDefaults(s spec.Spec) {
 	c.URL, c.Sample = cmp.Or(c.URL, defaultScrapeURL), cmp.Or(c.Sample, 50)
 	long := 2 * s.Health.Every
-	if slices.ContainsFunc(s.Health.Checks, Check.Budgeted) && len(s.Stages) > 0 {
-		shortest := slices.MinFunc(s.Stages, func(a, b Stage) int { return cmp.Compare(a.Bake, b.Bake) }).Bake
+	if slices.ContainsFunc(s.Health.Checks, spec.Check.Budgeted) && len(s.Stages) > 0 {
+		shortest := slices.MinFunc(s.Stages, func(a, b spec.Stage) int { return cmp.Compare(a.Bake, b.Bake) }).Bake
 		long = max(long, min(shortest, maxBaseline))
 	}
 	c.Baseline = cmp.Or(c.Baseline, long)
 }
 
 // Traits say that it reads plain selectors, and has no past.
-func (c *Scrape) Traits() SourceTraits { return SourceTraits{Language: Selectors{}, Sample: c.Sample} }
+func (c *Scrape) Traits() spec.SourceTraits {
+	return spec.SourceTraits{Language: spec.Selectors{}, Sample: c.Sample}
+}
 
 // AddressUses is the URL.
-func (c *Scrape) AddressUses() []AddressUse {
-	return []AddressUse{{Path: "url", Template: cmp.Or(c.URL, defaultScrapeURL)}}
+func (c *Scrape) AddressUses() []spec.AddressUse {
+	return []spec.AddressUse{{Path: "url", Template: cmp.Or(c.URL, defaultScrapeURL)}}
 }
