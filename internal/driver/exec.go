@@ -57,6 +57,16 @@ func (x *Exec) Check(s spec.Section) {
 // SetDefaults bounds a run.
 func (x *Exec) SetDefaults() { x.Timeout = cmp.Or(x.Timeout, spec.Duration(30*time.Second)) }
 
+// Place is the program that applies, with its arguments; unknown where it reads its
+// environment instead of them.
+func (x *Exec) Place() string {
+	call := strings.Join(x.Apply, "\x00")
+	if !spec.NamesTarget(call) {
+		return ""
+	}
+	return call
+}
+
 // Driver runs the programs.
 func (x *Exec) Driver(http.RoundTripper) Driver { return execDriver{*x} }
 

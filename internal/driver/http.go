@@ -55,6 +55,9 @@ func (x *HTTP) AddressUses() []spec.AddressUse {
 	return []spec.AddressUse{{Path: "url", Template: x.URL}}
 }
 
+// Place is the URL.
+func (x *HTTP) Place() string { return x.URL }
+
 // Driver asks targets by HTTP.
 func (x *HTTP) Driver(via http.RoundTripper) Driver { return httpDriver{*x, via} }
 

@@ -40,7 +40,7 @@ func (p *Probe) Check(s spec.Section) {
 	switch what := s.AtMostOne("http", "tcp"); {
 	case what == "http" && !s.IsBad("http") && !s.Given("tcp"):
 		s.URLTemplate("http", p.HTTP, spec.ProxyBefore, tmpl.ID, tmpl.Address, tmpl.Label)
-		s.OfTarget("http", p.HTTP)
+		s.PerTarget("http", p.HTTP)
 	case what == "tcp" && !s.IsBad("tcp"):
 		s.Foreign("a probe with tcp", "method", "status", "contains")
 		s.Endpoint("tcp", p.TCP)

@@ -32,6 +32,9 @@ func New(s spec.Spec, f fleet.Fleet, kinds spec.Kinds) (Plan, error) {
 		return Plan{}, err
 	}
 	c := cutter{spec: s, kinds: kinds, fleet: f, left: order, total: len(order), failed: -1}
+	if c.places(); len(c.errs) > 0 {
+		return Plan{}, errors.Join(c.errs...)
+	}
 	for i := range s.Stages {
 		c.stage(i)
 	}

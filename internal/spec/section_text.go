@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,11 +54,23 @@ func (s Section) TargetTemplate(field, text string) bool {
 	if !s.Template(field, text, tmpl.ID, tmpl.Address, tmpl.Label) {
 		return false
 	}
-	if !strings.Contains(text, "{{") {
-		s.Bad(field, "%s is the same for every target, expected a template over {{id}}, {{address}} and {{label.NAME}}", strictyaml.Quote(text))
-		return false
+	s.PerTarget(field, text)
+	return !s.IsBad(field)
+}
+
+// NamesTarget says whether a template has a placeholder whose value differs from target to
+// target.
+func NamesTarget(text string) bool {
+	return slices.ContainsFunc(placeholder.FindAllStringSubmatch(text, -1), func(m []string) bool {
+		return tmpl.Check("{{"+m[1]+"}}", tmpl.ID, tmpl.Address, tmpl.Label) == nil
+	})
+}
+
+// PerTarget refuses a template that is the same for every target.
+func (s Section) PerTarget(field, text string) {
+	if !s.IsBad(field) && !NamesTarget(text) {
+		s.Bad(field, "is the same for every target, expected a template over {{id}}, {{address}} and {{label.NAME}}")
 	}
-	return true
 }
 
 // URLTemplate checks a URL with placeholders if the file sets it. Instead says how a
@@ -122,7 +135,7 @@ func (s Section) Endpoint(field, text string) {
 	if !s.Template(field, text, tmpl.ID, tmpl.Address, tmpl.Label) {
 		return
 	}
-	if s.OfTarget(field, text); s.IsBad(field) {
+	if s.PerTarget(field, text); s.IsBad(field) {
 		return
 	}
 	host, port, err := net.SplitHostPort(placeholder.ReplaceAllStringFunc(text, func(name string) string {
@@ -136,13 +149,6 @@ func (s Section) Endpoint(field, text string) {
 		s.Bad(field,
 			`%s is not host:port, expected "{{address}}" (which has a port), or a host and a port such as "{{label.ip}}:9000"`,
 			strictyaml.Quote(text))
-	}
-}
-
-// OfTarget refuses a template that is the same for all.
-func (s Section) OfTarget(field, text string) {
-	if !s.IsBad(field) && !strings.Contains(text, "{{") {
-		s.Bad(field, "is the same for every target, expected a template over {{id}}, {{address}} and {{label.NAME}}")
 	}
 }
 

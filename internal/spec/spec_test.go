@@ -115,6 +115,8 @@ func TestChanges(t *testing.T) {
 		{"token: ${env:TOKEN}", "url: ftp://{{address}}", "begins with http:// or https://"},
 		{"token: ${env:TOKEN}", "url: http://me:hunter2@{{address}}/", "has a user or a password"},
 		{"token: ${env:TOKEN}", "url: http://{{adress}}/", "did you mean {{address}}?"},
+		{"token: ${env:TOKEN}", "url: http://{{address}}/release", "is the same for every unit"},
+		{"token: ${env:TOKEN}", "url: http://gateway/{{unit}}", "is the same for every target"},
 		{"token: ${env:TOKEN}", "timeout: 0s", "is 0s, expected more"},
 		{"prometheus: http://prometheus:9090", "prometheus: http://a:hunter2@b", "has a user or a password"},
 		{"prometheus: http://prometheus:9090", "prometheus: http://b?x=y", "has a query (?)"},

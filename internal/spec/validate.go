@@ -90,6 +90,7 @@ func (v *validator) driver() {
 			settings.Check(s.In(name))
 			settings.SetDefaults()
 			v.spec.Driver = Driver{Choose(name, settings)}
+			s.In(name).ownPlace(settings)
 		}
 	}
 }

@@ -30,7 +30,10 @@ const (
 
 // Check checks the address and the bounds.
 func (c *Scrape) Check(s spec.Section) {
-	s.URLTemplate("url", c.URL, spec.ProxyBefore, tmpl.ID, tmpl.Address, tmpl.Label)
+	if s.Has("url") {
+		s.URLTemplate("url", c.URL, spec.ProxyBefore, tmpl.ID, tmpl.Address, tmpl.Label)
+		s.PerTarget("url", c.URL)
+	}
 	s.Between("sample", c.Sample, 1, 1000)
 	s.Positive("baseline", c.Baseline)
 }
