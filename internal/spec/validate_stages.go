@@ -34,6 +34,7 @@ func (v *validator) stages() {
 			v.Bad(path+".approval", "is %s, expected %s, or no approval at all", strictyaml.Quote(stages[i].Approval), ApprovalRequired)
 		}
 		v.Positive(path+".decideWithin", stages[i].DecideWithin)
+		v.canPass(path, stages[i])
 		v.OneOf(path+".undecided", stages[i].Undecided, UndecidedRollback, UndecidedWait)
 		if stages[i].Tolerate != nil && !v.Given(path+".tolerate.unreachable") {
 			v.Bad(path+".tolerate", "tolerates nothing, expected unreachable: with a share such as 2%%, or a count")

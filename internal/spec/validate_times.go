@@ -85,3 +85,22 @@ func (v *validator) absence(h Health) {
 		"the window of %s is shorter than staleAfter (%s), so missing traffic would not be noticed: expected a window of at least two of "+
 			"Prometheus' scrape intervals, and staleAfter set to them", window, stale)
 }
+
+// canPass checks that a stage is watched for long enough to ever pass: a Prometheus must
+// have counted requests for staleAfter before anybody can tell that they are missing, and
+// the gate looks once more.
+func (v *validator) canPass(path string, s Stage) {
+	h, at := v.spec.Health, path+".decideWithin"
+	if v.source == nil || !v.source.Traits().Spans || slices.Contains(h.Without, CheckTraffic) || v.misspelt(h) {
+		return
+	}
+	times := []string{at, path + ".bake", "health.warmup", "health.every", "health.staleAfter"}
+	if !v.Has(at) || s.Written.Max <= 0 || slices.ContainsFunc(times, v.IsBad) {
+		return // decideWithin is a minute or more by default
+	}
+	if need := h.Warmup + staleAfter(h) + every(h); s.Written.Max+s.DecideWithin < need {
+		v.Bad(at, "is %s, which no release can pass: with the bake that is %s, and the check %s needs %s "+
+			"(health.warmup %s, health.staleAfter %s, health.every %s) to tell that no request is missing; expected at least %s",
+			s.DecideWithin, s.Written.Max+s.DecideWithin, CheckTraffic, need, h.Warmup, staleAfter(h), every(h), need-s.Written.Max)
+	}
+}
