@@ -4,6 +4,7 @@ go 1.26.7
 
 require (
 	github.com/charmbracelet/x/ansi v0.11.8
+	github.com/gomarkdown/markdown v0.0.0-20260411013819-759bbc3e3207
 	github.com/google/renameio/v2 v2.0.2
 	github.com/invopop/jsonschema v0.14.0
 	github.com/prometheus/client_golang v1.25.0

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/sluicehq/sluice/internal/health"
 )
@@ -24,7 +23,7 @@ const maxDetails = 20_000
 // Details words a state in Markdown, for the Web UI.
 func Details(s State) string {
 	var b page
-	b.addf("**%s** of `%s` %s\n\n%s\n\n", s.Phase, Markdown(s.Unit), Markdown(s.Release), Markdown(s.Why))
+	b.addf("**%s** of %s %s\n\n%s\n\n", s.Phase, Markdown(s.Unit), Markdown(s.Release), Markdown(s.Why))
 	if s.Paused != nil {
 		b.addf("**Paused** by %s %s\n\n", Markdown(s.Paused.By), Markdown(s.Paused.Why))
 	}
@@ -33,7 +32,7 @@ func Details(s State) string {
 		b.addf("| %s | %d → %d | %s | %s |\n", Markdown(st.Name), st.Cohort, st.Reach, st.Bake, stageWord(s, i))
 	}
 	if s.Phase == PhaseBake || s.Phase == PhaseHold {
-		b.addf("\nHow the checks stand now: Pending Activities, or `sluice watch %s`\n", Markdown(s.Unit))
+		b.addf("\nHow the checks stand now: Pending Activities, or sluice watch %s\n", Markdown(s.Unit))
 	}
 	if st, g := lastGate(s); g != nil {
 		b.addf("\n**Gate of %s: %s** at %s\n\n", Markdown(st.Name), g.Decision, g.At.UTC().Format("15:04:05 MST"))
@@ -76,17 +75,4 @@ func writeReport(b *page, r health.Report) {
 	for _, res := range r.Results {
 		b.addf("| %s | %s | %s |\n", Markdown(res.Name()), Markdown(res.Word()), Markdown(res.Sentence))
 	}
-}
-
-// Markdown keeps a value from being read as markup or as a line of its own.
-func Markdown(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	return strings.NewReplacer(
-		"\\", "\\\\", "&", "&amp;", "<", "&lt;", "`", "'", "|", "\\|", "[", "\\[", "]", "\\]", "*", "\\*", "_", "\\_", "~", "\\~", "#", "\\#",
-	).Replace(s)
 }
