@@ -214,14 +214,21 @@ func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, erro
 		return Judged{}, err
 	}
 	defer living(ctx)()
+	limited, cancel := context.WithTimeout(ctx, max(time.Until(in.Until), leastRecovery))
+	defer cancel()
+	last := Judged{Report: health.Report{At: time.Now(), Results: []health.Result{{
+		Check: "judge", Verdict: health.NoData, Sentence: "no look was over in the time that the rollback has to recover",
+	}}}}
 	for {
-		now := time.Now()
-		report, err := m.Look(ctx, now)
-		if err != nil {
-			return Judged{}, err
+		report, err := m.Look(limited, time.Now())
+		if err == nil {
+			last.Report = report
 		}
-		if report.Verdict() == health.Pass || now.After(in.Until) || pause.For(ctx, every) != nil {
-			return Judged{Report: report}, ctx.Err()
+		if err != nil || report.Verdict() == health.Pass || pause.For(limited, every) != nil {
+			return last, ctx.Err()
 		}
 	}
 }
+
+// leastRecovery is how long it is looked at least, however late an attempt begins.
+const leastRecovery = 2 * time.Second

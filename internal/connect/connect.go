@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/client"
@@ -17,6 +19,8 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.uber.org/zap"
 	"go.uber.org/zap/exp/zapslog"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 )
 
 // DefaultAddress is the server that is used when nothing names another.
@@ -81,12 +85,28 @@ func (o Options) client() (client.Options, error) {
 		opts.ConnectionOptions.TLSDisabled = false
 	}
 	opts.Logger = logger(o.Logger)
+	opts.ConnectionOptions.DialOptions = append(opts.ConnectionOptions.DialOptions,
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnect, MinConnectTimeout: 5 * time.Second}),
+		grpc.WithChainUnaryInterceptor(waitToPoll))
 	if o.Metrics != nil {
 		if opts.MetricsHandler, err = NewMetricsHandler(o.Metrics); err != nil {
 			return opts, err
 		}
 	}
 	return opts, nil
+}
+
+// reconnect is how a lost connection is tried again: a server that restarts is found within a
+// second or so, and an abort should not wait for longer.
+var reconnect = backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second}
+
+// waitToPoll has polls wait for the connection. Otherwise each fails at once while a server
+// restarts, and the SDK pauses for up to ten seconds between polls that fail.
+func waitToPoll(ctx context.Context, method string, req, reply any, c *grpc.ClientConn, call grpc.UnaryInvoker, o ...grpc.CallOption) error {
+	if strings.Contains(method, "/Poll") {
+		o = append(o, grpc.WaitForReady(true))
+	}
+	return call(ctx, method, req, reply, c, o...)
 }
 
 func logger(z *zap.Logger) log.Logger {

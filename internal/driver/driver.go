@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/sluicehq/sluice/internal/dial"
@@ -81,6 +82,22 @@ type Order struct {
 	// Back says that the release is put back: whether it could be applied is not asked
 	// any more, since what answers that may be what is down.
 	Back bool
+}
+
+// Bounded is a driver that knows how long one question takes at most.
+type Bounded interface {
+	Timeout() time.Duration
+}
+
+// unknownTimeout is taken for the time-out of a driver that does not tell.
+const unknownTimeout = 10 * time.Second
+
+// Timeout is how long a driver waits for a target to answer one question.
+func Timeout(d Driver) time.Duration {
+	if b, ok := d.(Bounded); ok {
+		return b.Timeout()
+	}
+	return unknownTimeout
 }
 
 // OrderChecker is a driver that can say, without asking anybody, why it could not give an

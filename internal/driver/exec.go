@@ -73,6 +73,9 @@ func (x *Exec) Driver(http.RoundTripper) Driver { return execDriver{*x} }
 // execDriver runs a program per target on the worker.
 type execDriver struct{ settings Exec }
 
+// Timeout bounds one run.
+func (e execDriver) Timeout() time.Duration { return e.settings.Timeout.Std() }
+
 // Observe runs the observe program and reads what it prints.
 func (e execDriver) Observe(ctx context.Context, t fleet.Target, unit string) (State, error) {
 	r, err := e.run(ctx, e.settings.Observe, t, Order{Unit: unit}, false)

@@ -69,6 +69,9 @@ type httpDriver struct {
 	via http.RoundTripper
 }
 
+// Timeout bounds one request.
+func (h httpDriver) Timeout() time.Duration { return h.settings.Timeout.Std() }
+
 // Transport is what the http driver should send its requests through: one for the
 // process, since drivers come and go with every activity, and the connections to
 // thousands of targets are worth keeping in between.

@@ -17,6 +17,8 @@ type Look struct {
 	Ask []fleet.Target
 	// Streak is how many looks in a row have breached already.
 	Streak int
+	// Lasted is how long ago the first of them was; zero where there is none.
+	Lasted time.Duration
 }
 
 // Check is a check of a spec, open on a stage.
@@ -98,13 +100,20 @@ type openCheck struct {
 	early bool // it answers while the stage warms up, too
 }
 
-// judge judges the check, within data's limit unless it is slow.
-func (o openCheck) judge(ctx, data context.Context, s *Stage, at Look) Judged {
+// judge judges the check, within data's limit and once the source is read. One that is slow
+// asks the targets meanwhile, and has limits of its own.
+func (o openCheck) judge(ctx, data context.Context, read <-chan struct{}, s *Stage, at Look) Judged {
 	asking := data
 	if o.form.Slow {
 		asking = ctx
+	} else {
+		<-read
 	}
-	res := s.exercised(data, o.spec, at, o.Judge(asking, at))
+	res := o.Judge(asking, at)
+	if o.spec.Exercise != nil {
+		<-read
+	}
+	res = s.exercised(data, o.spec, at, res)
 	res.Check = o.spec.Name
 	return res
 }

@@ -8,21 +8,28 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/pause"
+	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // Asking targets whether they are alive: how often one that does not is asked in a
-// look, with what pause, and how many are asked at once.
+// look, with what pause, and how many are asked at once: all that a look asks, so that those
+// that hang keep no other waiting.
 const (
 	aliveAttempts = 3
 	alivePause    = 500 * time.Millisecond
-	askParallel   = 100
+	askParallel   = aliveSample
 )
 
-// silentLooks is how many looks in a row targets must leave unanswered before that
-// is harm: an agent that restarts, or a lost packet, is not the change's doing.
+// leastWait is how long a target is asked in a look, all attempts together, at least.
+const leastWait = 2 * time.Second
+
+// silentLooks is over how many looks at their pace targets must leave questions unanswered
+// before that is harm: an agent that restarts, or a lost packet, is not the change's doing.
+// Time counts, and two looks at least: looks at silent targets take longer than their pace.
 const silentLooks = 3
 
 // failure is what is wrong with a target.
@@ -32,9 +39,11 @@ type failure struct {
 	silent bool
 }
 
-// failures asks targets, several at once, and answers what is wrong with those that it
-// asked: enough failures, or ctx's end, spare the others.
-func failures(ctx context.Context, ask []fleet.Target, enough int, of func(fleet.Target) failure) (found []failure, asked int) {
+// failures asks targets, several at once and each no longer than wait, and answers what is
+// wrong with those that it asked: enough failures, or ctx's end, spare the others.
+func failures(
+	ctx context.Context, ask []fleet.Target, enough int, wait time.Duration, of func(context.Context, fleet.Target) failure,
+) (found []failure, asked int) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, askParallel)
@@ -49,7 +58,9 @@ func failures(ctx context.Context, ask []fleet.Target, enough int, of func(fleet
 		asked++
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if a := of(t); a.why != "" {
+			ctx, cancel := within(ctx, wait)
+			defer cancel()
+			if a := of(ctx, t); a.why != "" {
 				mu.Lock()
 				defer mu.Unlock()
 				found = append(found, a)
@@ -69,13 +80,18 @@ type aliveCheck struct{ *Stage }
 // Judge asks those targets that the look asks.
 func (m aliveCheck) Judge(ctx context.Context, at Look) Judged {
 	ask, booting := at.Ask, at.At.Before(m.begin(at))
-	ailing, _ := failures(ctx, ask, len(ask), func(t fleet.Target) failure { return m.failureOf(ctx, t) })
+	// One time-out, and a little for its own words to arrive.
+	wait := max(driver.Timeout(m.driver), leastWait) + alivePause/2
+	ailing, _ := failures(ctx, ask, len(ask), wait, m.failureOf)
 	res := Result{Samples: float64(len(ask))}
 	if ctx.Err() != nil || len(ask) == 0 {
 		return res.without(source.NoData("", "nothing was asked"))
 	}
 	if len(ailing) > 0 {
-		return judgeFailures(res, ailing, aliveContext{asked: len(ask), tolerated: m.binding.Silent, booting: booting, streak: at.Streak})
+		return judgeFailures(res, ailing, aliveContext{
+			asked: len(ask), tolerated: m.binding.Silent, booting: booting,
+			streak: at.Streak, lasted: at.Lasted, every: m.spec.Every.Std(),
+		})
 	}
 	res.Verdict = Pass
 	who := fmt.Sprintf("all %d exposed targets work", len(ask))
@@ -104,6 +120,13 @@ type aliveContext struct {
 	tolerated int  // how many may be silent
 	booting   bool // warming up
 	streak    int  // how many looks in a row ended so already
+	lasted    time.Duration // since the first of them
+	every     time.Duration // between two looks
+}
+
+// brief says that silence has not lasted long enough to be harm. Looks may come a little early.
+func (c aliveContext) brief() bool {
+	return c.streak == 0 || c.lasted < (silentLooks-1)*c.every*9/10
 }
 
 // maxSilent bounds how many tolerated targets a result names.
@@ -120,7 +143,6 @@ func judgeFailures(res Result, ailing []failure, c aliveContext) Judged {
 	}
 	slices.Sort(words)
 	slices.Sort(ids)
-	streak := c.streak
 	res.Sentence = fmt.Sprintf("%d of %d exposed targets: %s", len(ailing), c.asked, named(words))
 	switch {
 	case silent && len(ailing) <= c.tolerated:
@@ -131,10 +153,10 @@ func judgeFailures(res Result, ailing []failure, c aliveContext) Judged {
 		res.Verdict = Unexercised
 		res.Sentence += "; still warming up"
 		return Judged{Result: res}
-	case silent && streak+1 < silentLooks:
+	case silent && c.brief():
 		res.Verdict, res.Pending = Unexercised, true
-		res.Suspicion = fmt.Sprintf("look %d of %d", streak+1, silentLooks)
-		res.Sentence += fmt.Sprintf("; look %d, %d in a row are harm", streak+1, silentLooks)
+		res.Suspicion = fmt.Sprintf("silent for %s of %s", tenths(c.lasted), tenths((silentLooks-1)*c.every))
+		res.Sentence += fmt.Sprintf("; silent for %s, %s are harm", tenths(c.lasted), tenths((silentLooks-1)*c.every))
 	default:
 		res.Verdict = Fail
 	}
@@ -165,6 +187,8 @@ func (m aliveCheck) failureOf(ctx context.Context, t fleet.Target) failure {
 		return failure{id: t.ID, why: why}
 	}
 }
+
+func tenths(d time.Duration) spec.Duration { return spec.Duration(d.Round(time.Second / 10)) }
 
 // listed names so many of all, at most.
 func listed(all []string, most int) string {

@@ -28,7 +28,7 @@ func TestAlive(t *testing.T) {
 		says   string
 	}{
 		{"fine", always(fine, nil), 1, Pass, "all 3 exposed targets work and run 2.0.0"},
-		{"silent", always(driver.State{}, silent), 3, Unexercised, "1 of 3 exposed targets: t1 does not answer (connection refused [31m); look 1, 3 in a row are harm"},
+		{"silent", always(driver.State{}, silent), 3, Unexercised, "1 of 3 exposed targets: t1 does not answer (connection refused [31m); silent for 0s, 10s are harm"},
 		{"silent twice", func(n int) (driver.State, error) {
 			if n < 3 {
 				return driver.State{}, silent
@@ -63,18 +63,24 @@ func TestJudgeAilments(t *testing.T) {
 		ailing  []failure
 		booting bool
 		streak  int
+		lasted  time.Duration
 		want    Verdict
 		pending bool
 	}{
-		{[]failure{gone}, false, 0, Unexercised, true},
-		{[]failure{gone}, false, 1, Unexercised, true},
-		{[]failure{gone}, false, 2, Fail, false},
-		{[]failure{gone, wrong}, false, 0, Fail, false},
-		{[]failure{wrong}, false, 0, Fail, false},
-		{[]failure{wrong}, true, 5, Unexercised, false},
-		{[]failure{gone}, true, 5, Unexercised, false},
+		{[]failure{gone}, false, 0, 0, Unexercised, true},
+		{[]failure{gone}, false, 1, 15 * time.Second, Unexercised, true},
+		{[]failure{gone}, false, 2, 29 * time.Second, Fail, false},
+		{[]failure{gone}, false, 1, 40 * time.Second, Fail, false}, // looks that take long
+		{[]failure{gone}, false, 0, 40 * time.Second, Unexercised, true},
+		{[]failure{gone}, false, 9, 9 * time.Second, Unexercised, true}, // looks in quick succession
+		{[]failure{gone, wrong}, false, 0, 0, Fail, false},
+		{[]failure{wrong}, false, 0, 0, Fail, false},
+		{[]failure{wrong}, true, 5, time.Hour, Unexercised, false},
+		{[]failure{gone}, true, 5, time.Hour, Unexercised, false},
 	} {
-		got := judgeFailures(Result{Check: spec.CheckAlive}, tc.ailing, aliveContext{asked: 9, booting: tc.booting, streak: tc.streak})
+		got := judgeFailures(Result{Check: spec.CheckAlive}, tc.ailing, aliveContext{
+			asked: 9, booting: tc.booting, streak: tc.streak, lasted: tc.lasted, every: 15 * time.Second,
+		})
 		require.Equal(t, tc.want, got.Verdict)
 		require.Equal(t, tc.pending, got.Pending)
 	}

@@ -85,7 +85,8 @@ func probed(p Probe, t fleet.Target) (string, error) {
 // Judge asks targets, several at once.
 func (m probeCheck) Judge(ctx context.Context, at Look) Judged {
 	c := m.check
-	flaws, asked := failures(ctx, at.Ask, enoughFlaws+m.binding.Silent, func(t fleet.Target) failure {
+	wait := probeAttempts*m.probe.Timeout.Std() + 2*alivePause
+	flaws, asked := failures(ctx, at.Ask, enoughFlaws+m.binding.Silent, wait, func(ctx context.Context, t fleet.Target) failure {
 		return m.probeFailure(ctx, m.probe, t)
 	})
 	res := Result{Samples: float64(asked), Queries: []string{source.Cut(request(m.probe), maxQuery)}}

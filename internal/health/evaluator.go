@@ -57,7 +57,8 @@ type Evaluator struct {
 	stage   *Stage
 	checks  []openCheck // in the order of the spec, then those that are always on
 	streaks map[string]int
-	last    time.Time // of the newest look that judged
+	since   map[string]time.Time // when the first look of a streak was
+	last    time.Time            // of the newest look that judged
 }
 
 // Open readies an Evaluator for a stage. The spec must be valid and complete. Its error
@@ -81,7 +82,7 @@ func Open(h spec.Health, b Binding, d Deps) (*Evaluator, error) {
 	if s.spec.Checks, err = expandHistograms(h.Checks, s.source); err != nil {
 		return nil, err
 	}
-	m := &Evaluator{stage: s, streaks: map[string]int{}}
+	m := &Evaluator{stage: s, streaks: map[string]int{}, since: map[string]time.Time{}}
 	for _, c := range s.spec.Checks {
 		one := openCheck{spec: c, form: d.Forms.of(c)}
 		if one.Check, err = one.form.Open(s, c); err != nil {
@@ -129,14 +130,13 @@ func (m *Evaluator) look(ctx context.Context, at time.Time, ask []fleet.Target) 
 	begin := s.binding.Since.Add(s.spec.Warmup.Std())
 	w := s.window(at, begin)
 	warming := at.Sub(begin) < s.spec.Every.Std()
-	data, cancel := context.WithTimeout(ctx, source.LookLimit)
+	data, cancel := context.WithTimeout(ctx, source.LookLimit(s.spec))
 	defer cancel()
-	s.source.Refresh(data, at, w.From)
-	for _, k := range m.keepers() {
-		for _, other := range k.sources() {
-			other.Refresh(data, at, w.From)
-		}
-	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		m.refresh(data, at, w.From)
+	}()
 	// A look just after another sees the same breach, not the next one in a row.
 	again := at.Sub(m.last).Abs() < s.spec.Every.Std()/2
 	if !warming {
@@ -149,17 +149,40 @@ func (m *Evaluator) look(ctx context.Context, at time.Time, ask []fleet.Target) 
 				until := begin.Add(s.spec.Every.Std()).UTC().Format("15:04:05 MST")
 				return Result{Check: c.spec.Name}.without(source.Reading{Verdict: Unexercised, Why: "warming up, evidence counts from " + until})
 			}
-			return c.judge(ctx, data, s, Look{Window: w, Ask: ask, Streak: m.streak(c.spec.Name, again)})
+			l := Look{Window: w, Ask: ask, Streak: m.streak(c.spec.Name, again)}
+			if l.Streak > 0 {
+				l.Lasted = max(0, at.Sub(m.since[c.spec.Name]))
+			}
+			res := c.judge(ctx, data, read, s, l)
+			if res.Verdict == Fail && !c.spec.Advisory { // the way back does not wait for a source
+				time.AfterFunc(afterHarm, cancel)
+			}
+			return res
 		})
 	}
-	for i, res := range together(asks) {
-		m.remember(res, again)
+	results := together(asks)
+	<-read
+	for i, res := range results {
+		m.remember(res, at, again)
 		_, keeps := m.checks[i].Check.(keeper)
 		res.Advisory = res.Advisory || m.checks[i].spec.Advisory
 		res.CanShow = s.binding.Adaptive != nil && keeps
 		report.Results = append(report.Results, res.Result)
 	}
 	return report, ctx.Err()
+}
+
+// afterHarm is how long the rest of a look may take once a check has failed.
+const afterHarm = time.Second
+
+// refresh begins a look of every source.
+func (m *Evaluator) refresh(ctx context.Context, at, from time.Time) {
+	m.stage.source.Refresh(ctx, at, from)
+	for _, k := range m.keepers() {
+		for _, other := range k.sources() {
+			other.Refresh(ctx, at, from)
+		}
+	}
 }
 
 // together asks everything at once and answers in order. Sources bound what they
@@ -176,12 +199,16 @@ func together(asks []func() Judged) []Judged {
 
 // remember keeps a check's streak of breaches. A look that cannot be judged
 // neither lengthens nor ends it.
-func (m *Evaluator) remember(res Judged, again bool) {
+func (m *Evaluator) remember(res Judged, at time.Time, again bool) {
 	switch {
 	case res.Breach:
+		if m.streaks[res.Check] == 0 {
+			m.since[res.Check] = at
+		}
 		m.streaks[res.Check] = m.streak(res.Check, again) + 1
 	case res.Verdict == Pass:
 		delete(m.streaks, res.Check)
+		delete(m.since, res.Check)
 	}
 }
 
@@ -200,6 +227,8 @@ type State struct {
 	At time.Time `json:"at,omitzero"`
 	// Streaks counts consecutive breaches by check.
 	Streaks map[string]int `json:"streaks,omitempty"`
+	// Since is when the first of them was, by check.
+	Since map[string]time.Time `json:"since,omitempty"`
 	// Checks is what checks that add up have seen, by name.
 	Checks map[string]json.RawMessage `json:"checks,omitempty"`
 	// Source is what the source keeps; empty for one that can be asked again.
@@ -209,7 +238,7 @@ type State struct {
 // State is what a later Evaluator of the same stage goes on from. It is a copy: later
 // looks do not change it. What cannot be written is left out, and seen anew.
 func (m *Evaluator) State() State {
-	s := State{At: m.last, Streaks: maps.Clone(m.streaks)}
+	s := State{At: m.last, Streaks: maps.Clone(m.streaks), Since: maps.Clone(m.since)}
 	if kept, ok := m.stage.source.(source.Memory); ok {
 		s.Source = kept.State()
 	}
@@ -229,6 +258,7 @@ func (m *Evaluator) Restore(s State) error {
 	m.last = s.At
 	for check, n := range s.Streaks {
 		m.streaks[check] = max(0, n)
+		m.since[check] = s.Since[check]
 	}
 	keepers := m.keepers()
 	for name, raw := range s.Checks {

@@ -55,15 +55,20 @@ func (t Times) Aged(newest time.Time) Reading {
 	return Reading{}
 }
 
-// LookLimit is how long a look reads its source: what has not answered by then
-// has not answered. Asking whether targets are alive has limits of its own.
-const LookLimit = 45 * time.Second
+// LookLimit is how long a look reads its source: until the next one is due, within bounds.
+// What has not answered by then has not answered. Asking targets has limits of its own.
+func LookLimit(h spec.Health) time.Duration { return min(max(h.Every.Std(), leastLook), mostLook) }
+
+const (
+	leastLook = 15 * time.Second
+	mostLook  = 45 * time.Second
+)
 
 // Ahead is how far in the future a sample may be in a look that goes on for so long
 // already: as far as it may be in the past, and at least as far as looks may begin
 // late.
 func Ahead(h spec.Health, going time.Duration) time.Duration {
-	return max(h.StaleAfter.Std(), 2*h.Every.Std()) + min(max(0, going), LookLimit)
+	return max(h.StaleAfter.Std(), 2*h.Every.Std()) + min(max(0, going), mostLook)
 }
 
 // Span is a time in which an earlier rollout of the same unit ran: what its targets
