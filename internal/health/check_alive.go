@@ -117,9 +117,9 @@ func (b Binding) expected() string {
 // aliveContext is what a verdict on ailing targets depends on beside them.
 type aliveContext struct {
 	asked     int
-	tolerated int  // how many may be silent
-	booting   bool // warming up
-	streak    int  // how many looks in a row ended so already
+	tolerated int           // how many may be silent
+	booting   bool          // warming up
+	streak    int           // how many looks in a row ended so already
 	lasted    time.Duration // since the first of them
 	every     time.Duration // between two looks
 }
