@@ -46,7 +46,7 @@ func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.R
 			harmed = 0
 		}
 		enough := n >= preflightLooks && !report.Pending() && harmed == 0 && (!report.Mute() || time.Now().After(in.Until))
-		if report.Verdict() == health.Pass || harmed >= preflightLooks || enough || pause.For(ctx, every) != nil {
+		if report.Verdict() == health.Pass || report.Refused() || harmed >= preflightLooks || enough || pause.For(ctx, every) != nil {
 			return report, ctx.Err()
 		}
 	}

@@ -1,6 +1,8 @@
 package activities
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/health/source/scrape"
 	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -209,4 +212,19 @@ func TestSearchForLateTargetsEnds(t *testing.T) {
 	require.Zero(t, do[Stragglers](t, f, f.acts.FindStragglers, in))
 	in.Within = time.Hour
 	require.Len(t, do[Stragglers](t, f, f.acts.FindStragglers, in).Ready, 3)
+}
+
+// A source that wants to know who asks refuses at the first look: waiting does not help.
+func TestPreflightWithoutAccess(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	t.Cleanup(srv.Close)
+	f := newFixtureWith(t, 2, spec.Health{
+		Every: spec.Duration(time.Hour), Source: spec.Choose("prometheus", srv.URL), Without: []string{spec.CheckTraffic, spec.CheckAlive},
+		Identify: spec.Identify{Label: "instance", Value: "{{address}}"},
+		Checks:   []spec.Check{{Name: "v", Value: "max(x{$exposed})", Max: new(spec.Number)}},
+	})
+	r := do[health.Report](t, f, f.acts.Preflight, PreflightInput{Plan: f.all.Plan, Until: time.Now().Add(time.Hour)})
+	decision, why := rollout.Admit(r, nil)
+	require.Equal(t, rollout.Refuse, decision)
+	require.Contains(t, why, "403 Forbidden")
 }

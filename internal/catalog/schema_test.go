@@ -34,7 +34,7 @@ func TestSchema(t *testing.T) {
 func schema(t *testing.T, kinds spec.Kinds) []byte {
 	t.Helper()
 	r := jsonschema.Reflector{FieldNameTag: "yaml", Mapper: scalar}
-	for _, room := range []string{"../spec", "../driver", "../health", "../health/source/scrape", "../health/source/prometheus"} {
+	for _, room := range []string{"../spec", "../driver", "../health", "../health/source/scrape", "../health/source/prometheus", "../dial"} {
 		require.NoError(t, r.AddGoComments("github.com/sluicehq/sluice/internal/catalog", room))
 	}
 	s := r.Reflect(&spec.Spec{})

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/matchers"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -52,6 +53,7 @@ func AlertsForm() Form {
 type alertsCheck struct {
 	stageCheck
 	alerts          Alerts
+	client          *dial.Client
 	match, watchdog []matchers.Matcher
 }
 
@@ -62,6 +64,7 @@ func openAlerts(s *Stage, c spec.Check) (Check, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.client = m.alerts.Access.Client(s.transport)
 	if m.match, err = m.matchers(m.alerts.Match); err != nil {
 		return nil, err
 	}
@@ -149,13 +152,13 @@ func (m alertsCheck) firing(ctx context.Context, match []matchers.Matcher, muted
 		q.Add("filter", one.String())
 	}
 	u.RawQuery = q.Encode()
-	data, err := m.ask(ctx, jsonRequest{method: http.MethodGet, url: u.String(), limit: alertsTimeout, most: maxAlerts})
+	data, err := ask(ctx, jsonRequest{client: m.client, method: http.MethodGet, url: u.String(), limit: alertsTimeout, most: maxAlerts})
 	var all []alert
 	if err == nil {
 		all, err = parseAlerts(data, match, muted)
 	}
 	if err != nil {
-		return nil, source.NoData("", "no usable answer from %s: %s", u.Host, source.Cut(err.Error(), 200))
+		return nil, source.NoAnswer("", u.Host, err, m.client.Redact)
 	}
 	return all, source.Reading{}
 }

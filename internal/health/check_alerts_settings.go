@@ -3,6 +3,7 @@ package health
 import (
 	"errors"
 
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/matchers"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/strictyaml"
@@ -13,6 +14,8 @@ import (
 type Alerts struct {
 	// Alertmanager is its base URL, as the worker reaches it.
 	Alertmanager string `yaml:"alertmanager" json:"alertmanager"`
+	// Access is what the Alertmanager wants of who asks it.
+	dial.Access `yaml:",inline"`
 	// Match are matchers as Alertmanager writes them, all of which an alert must
 	// fulfil to count, with $unit, $release, $previous and $stage in their values.
 	Match []string `yaml:"match" json:"match" jsonschema:"minItems=1,maxItems=20"`
@@ -32,6 +35,7 @@ func (a *Alerts) Check(s spec.Section) {
 	if s.Needs("alertmanager") && !s.IsBad("alertmanager") {
 		s.BaseURL("alertmanager", a.Alertmanager, "the base URL of an Alertmanager, such as http://alertmanager:9093")
 	}
+	s.Access(a.Access)
 	if s.Needs("match") {
 		checkMatchers(s, "match", a.Match)
 	}

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/promapi"
-	"github.com/sluicehq/sluice/internal/secret"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -38,7 +38,7 @@ func trouble(ctx context.Context, err error) error {
 type jsonRequest struct {
 	method, url string
 	body        []byte
-	token       secret.Secret // sent as a bearer token, unless it is empty
+	client      *dial.Client
 	limit       time.Duration // of one attempt
 	most        int64         // bytes of an answer
 }
@@ -46,11 +46,11 @@ type jsonRequest struct {
 // ask sends a request, and tries again on trouble on the way. It answers a body of
 // JSON from an answer with status 200. Its error holds no URL; it may repeat what the
 // other side says, and so the token.
-func (m *Stage) ask(ctx context.Context, a jsonRequest) ([]byte, error) {
-	return promapi.Retry(ctx, func() ([]byte, error) { return m.askOnce(ctx, a) })
+func ask(ctx context.Context, a jsonRequest) ([]byte, error) {
+	return promapi.Retry(ctx, func() ([]byte, error) { return askOnce(ctx, a) })
 }
 
-func (m *Stage) askOnce(ctx context.Context, a jsonRequest) ([]byte, error) {
+func askOnce(ctx context.Context, a jsonRequest) ([]byte, error) {
 	ctx, cancel := within(ctx, a.limit)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, a.method, a.url, bytes.NewReader(a.body))
@@ -62,15 +62,12 @@ func (m *Stage) askOnce(ctx context.Context, a jsonRequest) ([]byte, error) {
 	if a.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if err := a.token.Bearer(req.Header); err != nil {
-		return nil, promapi.Refusal(err.Error())
-	}
-	res, err := m.client.Do(req)
+	res, err := a.client.Do(req)
 	if err != nil {
 		return nil, trouble(ctx, err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	if err := unusable(res, a.token); err != nil {
+	if err := unusable(res, a.client); err != nil {
 		return nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(res.Body, a.most+1))
@@ -85,7 +82,7 @@ func (m *Stage) askOnce(ctx context.Context, a jsonRequest) ([]byte, error) {
 
 // unusable says what is wrong with an answer, before its body is read. One that is a
 // refusal does not change by asking again.
-func unusable(res *http.Response, token secret.Secret) error {
+func unusable(res *http.Response, client *dial.Client) error {
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	code := res.StatusCode
 	answered := strings.TrimSpace(fmt.Sprintf("it answered %d %s", code, http.StatusText(code)))
@@ -94,10 +91,12 @@ func unusable(res *http.Response, token secret.Secret) error {
 		return promapi.Refusal(answered + ", and redirects are not followed: write the address that it leads to")
 	case code/100 == 5, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
 		return errors.New(answered)
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return promapi.Denied(answered)
 	case code != http.StatusOK:
 		return promapi.Refusal(answered)
 	case kind != "application/json" && !strings.HasSuffix(kind, "+json"):
-		return promapi.Refusal(fmt.Sprintf("it answered %q, not JSON", said(res.Header.Get("Content-Type"), 60, token)))
+		return promapi.Refusal(fmt.Sprintf("it answered %q, not JSON", said(res.Header.Get("Content-Type"), 60, client)))
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/humanize"
@@ -40,7 +41,8 @@ func ProbeForm() Form {
 // probeCheck asks the targets themselves.
 type probeCheck struct {
 	stageCheck
-	probe Probe
+	probe  Probe
+	client *dial.Client
 }
 
 // openProbe refuses a probe that some exposed target cannot be asked.
@@ -49,6 +51,7 @@ func openProbe(s *Stage, c spec.Check) (Check, error) {
 	if err := c.Form.Decode(&m.probe); err != nil {
 		return nil, err
 	}
+	m.client = m.probe.access().Client(s.transport)
 	for _, t := range s.binding.Exposed {
 		if _, err := probed(m.probe, t); err != nil {
 			return nil, fmt.Errorf("target %s: %w", t.ID, err)
@@ -155,7 +158,7 @@ func (m probeCheck) probeFailure(ctx context.Context, p Probe, t fleet.Target) f
 			return failure{id: t.ID, why: why}
 		}
 		if n == probeAttempts || pause.For(ctx, alivePause) != nil {
-			return failure{id: t.ID, why: "does not answer (" + source.Cut(err.Error(), 120) + ")", silent: true}
+			return failure{id: t.ID, why: "does not answer (" + source.Cut(m.client.Redact(err.Error()), 120) + ")", silent: true}
 		}
 	}
 }

@@ -2,8 +2,13 @@ package health
 
 import (
 	"cmp"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
@@ -22,6 +27,10 @@ type Probe struct {
 	Status int `yaml:"status,omitempty" json:"status,omitempty" jsonschema:"minimum=200,maximum=599"`
 	// Contains is a text that the first 64 KiB of the body must hold.
 	Contains string `yaml:"contains,omitempty" json:"contains,omitempty"`
+	// Host is the name that is asked for, in TLS, too, whatever address is dialled.
+	Host string `yaml:"host,omitempty" json:"host,omitempty"`
+	// Access is what a target wants of who asks it.
+	dial.Access `yaml:",inline"`
 	// Timeout bounds one attempt at a target. Default 2s for HTTP, 1s for TCP.
 	Timeout spec.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
 }
@@ -42,10 +51,18 @@ func (p *Probe) Check(s spec.Section) {
 		s.URLTemplate("http", p.HTTP, spec.ProxyBefore, tmpl.ID, tmpl.Address, tmpl.Label)
 		s.PerTarget("http", p.HTTP)
 	case what == "tcp" && !s.IsBad("tcp"):
-		s.Foreign("a probe with tcp", "method", "status", "contains")
+		s.Foreign("a probe with tcp", "method", "status", "contains", "host", "token", "basicAuth", "header", "tls")
 		s.Endpoint("tcp", p.TCP)
 	case what == "":
 		s.Bad("", `has neither http nor tcp, expected http: "http://{{address}}/healthz" or tcp: "{{address}}"`)
+	}
+	s.Access(p.Access)
+	switch {
+	case !s.Has("host"):
+	case !hostForm.MatchString(p.Host):
+		s.Bad("host", "is not a name, expected one such as www.example.com")
+	case slices.ContainsFunc(slices.Collect(maps.Keys(p.Header)), func(name string) bool { return strings.EqualFold(name, "host") }):
+		s.Bad("header", "has Host, and so has the probe at %s: keep one of them", s.At("host"))
 	}
 	s.OneOf("method", p.Method, ProbeGET, ProbeHEAD)
 	s.Between("status", p.Status, 200, 599)
@@ -57,6 +74,19 @@ func (p *Probe) Check(s spec.Section) {
 		s.Bad("contains", "cannot be checked with method %s at %s: its answers have no body", ProbeHEAD, s.At("method"))
 	}
 	s.AtMost("timeout", p.Timeout, spec.MaxAsk)
+}
+
+// hostForm is the form of a host, with a port or without.
+var hostForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(:[0-9]{1,5})?$`)
+
+// access is what targets want, with the host among the headers.
+func (p *Probe) access() dial.Access {
+	a := p.Access
+	if p.Host != "" {
+		a.Header = maps.Clone(a.Header)
+		keep(&a.Header, "Host", p.Host)
+	}
+	return a
 }
 
 // SetDefaults asks by GET, and waits for a second or two.

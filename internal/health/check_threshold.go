@@ -230,7 +230,7 @@ func (r *Result) evidence(readings ...source.Reading) {
 
 // without is the result of a reading that cannot be judged.
 func (r Result) without(from source.Reading) Judged {
-	r.Verdict, r.Sentence, r.Impossible = from.Verdict, from.Why, from.Impossible
+	r.Verdict, r.Sentence, r.Impossible, r.Refused = from.Verdict, from.Why, from.Impossible, from.Refused
 	return Judged{Result: r}
 }
 

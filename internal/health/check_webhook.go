@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/health/source"
-	"github.com/sluicehq/sluice/internal/secret"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -23,9 +23,8 @@ type WebhookJudge struct {
 	// URL is asked with POST, by the contract of docs/health.md. Redirects are not
 	// followed.
 	URL string `yaml:"url" json:"url"`
-	// Token is a reference, ${env:NAME} or file:/path, sent as a bearer token.
-	// It is resolved on the worker.
-	Token string `yaml:"token,omitempty" json:"token,omitempty"`
+	// Access is what the judge wants of who asks it.
+	dial.Access `yaml:",inline"`
 	// Timeout bounds one attempt. Default 5s.
 	Timeout spec.Duration `yaml:"timeout,omitempty" json:"timeout"`
 }
@@ -35,7 +34,7 @@ func (w *WebhookJudge) Check(s spec.Section) {
 	if s.Needs("url") && !s.IsBad("url") {
 		s.URL("url", w.URL, spec.TokenBeside)
 	}
-	s.Token("token", w.Token)
+	s.Access(w.Access)
 	s.AtMost("timeout", w.Timeout, spec.MaxAsk)
 }
 
@@ -77,7 +76,9 @@ func WebhookForm() Form {
 		Name: "webhook", New: func() spec.FormSettings { return new(WebhookJudge) },
 		Open: func(s *Stage, c spec.Check) (Check, error) {
 			m := webhookCheck{stageCheck: stageCheck{s, c}}
-			return m, c.Form.Decode(&m.judge)
+			err := c.Form.Decode(&m.judge)
+			m.client = m.judge.Access.Client(s.transport)
+			return m, err
 		},
 	}
 }
@@ -85,7 +86,8 @@ func WebhookForm() Form {
 // webhookCheck asks it.
 type webhookCheck struct {
 	stageCheck
-	judge WebhookJudge
+	judge  WebhookJudge
+	client *dial.Client
 }
 
 // Judge asks a judge of the user's own. Whatever is not an answer by the contract
@@ -98,17 +100,11 @@ func (m webhookCheck) Judge(ctx context.Context, at Look) Judged {
 		return res.without(source.NoData("", "webhook.url: is not a URL"))
 	}
 	res.Queries = []string{source.Cut("POST to "+u.Host, maxQuery)} // its path may hold what nobody should read
-	var token secret.Secret
-	if m.judge.Token != "" {
-		if token, err = secret.Resolve(m.judge.Token); err != nil {
-			return res.without(source.NoData("", "webhook.token: %s", source.Cut(err.Error(), 200)))
-		}
-	}
-	res.Verdict, res.Sentence, err = m.rule(ctx, token, at.At)
+	res.Verdict, res.Sentence, err = m.rule(ctx, at.At)
 	if err != nil {
-		return res.without(source.NoData("", "no usable answer from %s: %s", u.Host, said(err.Error(), 200, token)))
+		return res.without(source.NoAnswer("", u.Host, err, m.client.Redact))
 	}
-	if res.Sentence = said(res.Sentence, maxReason, token); strings.TrimSpace(res.Sentence) == "" {
+	if res.Sentence = said(res.Sentence, maxReason, m.client); strings.TrimSpace(res.Sentence) == "" {
 		res.Sentence = "the judge gave no reason"
 	}
 	if res.Verdict == Pass || res.Verdict == Fail {
@@ -117,12 +113,12 @@ func (m webhookCheck) Judge(ctx context.Context, at Look) Judged {
 	return Judged{Result: res}
 }
 
-// said is what the other side says, cut to n bytes: the token is taken out first, or a
+// said is what the other side says, cut to n bytes: secrets are taken out first, or a
 // part of it could be left at the end.
-func said(text string, n int, token secret.Secret) string { return source.Cut(token.Redact(text), n) }
+func said(text string, n int, client *dial.Client) string { return source.Cut(client.Redact(text), n) }
 
 // rule sends the question and reads the answer.
-func (m webhookCheck) rule(ctx context.Context, token secret.Secret, at time.Time) (Verdict, string, error) {
+func (m webhookCheck) rule(ctx context.Context, at time.Time) (Verdict, string, error) {
 	b := m.binding
 	q := question{
 		Check: m.check.Name, Unit: b.Unit, Release: b.Release, Previous: b.Previous, Stage: b.Stage,
@@ -135,19 +131,19 @@ func (m webhookCheck) rule(ctx context.Context, token secret.Secret, at time.Tim
 	if err != nil {
 		return "", "", err
 	}
-	data, err := m.ask(ctx, jsonRequest{
-		method: http.MethodPost, url: m.judge.URL, body: body, token: token, limit: m.judge.Timeout.Std(), most: maxRuling,
+	data, err := ask(ctx, jsonRequest{
+		method: http.MethodPost, url: m.judge.URL, body: body, client: m.client, limit: m.judge.Timeout.Std(), most: maxRuling,
 	})
 	if err != nil {
 		return "", "", err
 	}
-	return parseRuling(data, token)
+	return parseRuling(data, m.client)
 }
 
 // parseRuling reads a judge's answer strictly: a verdict that is known, once, and
 // maybe why. Other fields are left alone.
-func parseRuling(data []byte, token secret.Secret) (Verdict, string, error) {
-	fields, err := object(data, token)
+func parseRuling(data []byte, client *dial.Client) (Verdict, string, error) {
+	fields, err := object(data, client)
 	if err != nil {
 		return "", "", err
 	}
@@ -165,11 +161,11 @@ func parseRuling(data []byte, token secret.Secret) (Verdict, string, error) {
 	case Pass, Fail, NoData, Stale, Unexercised:
 		return verdict, why, nil
 	}
-	return "", "", fmt.Errorf("its verdict is %q, expected one of PASS, FAIL, NODATA, STALE and UNEXERCISED", said(string(verdict), 40, token))
+	return "", "", fmt.Errorf("its verdict is %q, expected one of PASS, FAIL, NODATA, STALE and UNEXERCISED", said(string(verdict), 40, client))
 }
 
 // object reads one JSON object, with every field once, and nothing after it.
-func object(data []byte, token secret.Secret) (map[string]json.RawMessage, error) {
+func object(data []byte, client *dial.Client) (map[string]json.RawMessage, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return nil, errors.New("it is not a JSON object")
@@ -182,7 +178,7 @@ func object(data []byte, token secret.Secret) (map[string]json.RawMessage, error
 			return nil, errors.New("it is not a JSON object")
 		}
 		if _, twice := fields[name]; twice {
-			return nil, fmt.Errorf("it has %q twice", said(name, 40, token))
+			return nil, fmt.Errorf("it has %q twice", said(name, 40, client))
 		}
 		var raw json.RawMessage
 		if err := d.Decode(&raw); err != nil {

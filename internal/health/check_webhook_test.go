@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -19,7 +20,7 @@ import (
 const planted = "hunter2-planted"
 
 func webhookSpec(url string) spec.Health {
-	return judgeSpec(WebhookJudge{URL: url, Token: "${env:SLUICE_TEST_JUDGE}", Timeout: seconds(5)})
+	return judgeSpec(WebhookJudge{URL: url, Access: dial.Access{Token: "${env:SLUICE_TEST_JUDGE}"}, Timeout: seconds(5)})
 }
 
 // judgeSpec asks a judge.
@@ -195,7 +196,7 @@ func TestWebhookWithoutItsToken(t *testing.T) {
 	t.Setenv("SLUICE_TEST_JUDGE", "")
 	res := lookAt(t, webhookSpec(s.URL), newFarm(t, 2).binding(1), 1)
 	require.Equal(t, NoData, res.Verdict)
-	require.Equal(t, "webhook.token: environment variable SLUICE_TEST_JUDGE is not set or empty, set it for this process", res.Sentence)
+	require.Equal(t, "no usable answer from "+strings.TrimPrefix(s.URL, "http://")+": token: environment variable SLUICE_TEST_JUDGE is not set or empty, set it for this process", res.Sentence)
 	t.Setenv("SLUICE_TEST_JUDGE", "a\nb")
 	require.Contains(t, lookAt(t, webhookSpec(s.URL), newFarm(t, 2).binding(1), 1).Sentence, "more than one line")
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health/source"
-	"github.com/sluicehq/sluice/internal/promapi"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -67,8 +66,7 @@ func Open(h spec.Health, b Binding, d Deps) (*Evaluator, error) {
 	if d.Driver == nil && !slices.Contains(h.Without, spec.CheckAlive) {
 		return nil, errors.New("expected a driver, which the check \"alive\" asks")
 	}
-	s := &Stage{spec: h, binding: b, driver: d.Driver, dial: d.Dial, language: d.Sources.Language(h)}
-	s.client = &http.Client{Transport: d.Transport, CheckRedirect: promapi.NoRedirect}
+	s := &Stage{spec: h, binding: b, driver: d.Driver, transport: d.Transport, dial: d.Dial, language: d.Sources.Language(h)}
 	if s.dial == nil {
 		s.dial = (&net.Dialer{}).DialContext
 	}

@@ -53,6 +53,8 @@ type Result struct {
 	// Impossible says that the check will never have a verdict: it asks for what the
 	// source has not got.
 	Impossible bool `json:"impossible,omitempty"`
+	// Refused says that whoever was asked refuses the worker: it wants to know who asks.
+	Refused bool `json:"refused,omitempty"`
 	// Advisory results are shown, and decide nothing.
 	Advisory bool `json:"advisory,omitempty"`
 	// Trace is how both arms did since the stage was applied, for a drawing.
@@ -135,6 +137,12 @@ func (r Report) Shown() bool {
 // Impossible says that some check will never have a verdict.
 func (r Report) Impossible() bool {
 	return slices.ContainsFunc(r.deciding(), func(res Result) bool { return res.Impossible })
+}
+
+// Refused says that somebody who was asked refuses the worker, so that looking again does
+// not help.
+func (r Report) Refused() bool {
+	return slices.ContainsFunc(r.deciding(), func(res Result) bool { return res.Refused })
 }
 
 // Mute says that there are checks beside those that are always on, and that none of

@@ -20,8 +20,9 @@ type Stage struct {
 	spec    spec.Health
 	binding Binding
 	driver  driver.Driver
-	client  *http.Client
-	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	// transport carries requests of checks that ask somebody else than the source.
+	transport http.RoundTripper
+	dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	// source is what the stage as a whole is read from, and open readies another one for
 	// some of its targets.
 	source   source.Source

@@ -30,7 +30,8 @@ const maxShown = 300
 
 // fromPrometheus asks a Prometheus API once, about one moment.
 func fromPrometheus(ctx context.Context, f spec.FleetSource, d Deps) (fleet.Fleet, error) {
-	c, err := promapi.New(f.Prometheus, d.Transport, maxAnswer)
+	client := f.Access.Client(d.Transport)
+	c, err := promapi.New(f.Prometheus, client.Transport, maxAnswer)
 	if err != nil {
 		return fleet.Fleet{}, final(fmt.Errorf("prometheus: %w", err))
 	}
@@ -44,10 +45,10 @@ func fromPrometheus(ctx context.Context, f spec.FleetSource, d Deps) (fleet.Flee
 	case err != nil && asking.Err() != nil:
 		return fleet.Fleet{}, fmt.Errorf("no usable answer from %s: %w", c.Host, context.Cause(asking))
 	case err != nil:
-		return fleet.Fleet{}, unusable(c.Host, err)
+		return fleet.Fleet{}, unusable(c.Host, err, client.Redact)
 	case len(warnings) > 0:
 		return fleet.Fleet{}, fmt.Errorf(
-			"%s answered with a warning, so targets may be missing: %s", c.Host, terminal.OneLine(warnings[0], maxShown))
+			"%s answered with a warning, so targets may be missing: %s", c.Host, terminal.OneLine(client.Redact(warnings[0]), maxShown))
 	}
 	vector, ok := value.(model.Vector)
 	switch {
@@ -66,12 +67,12 @@ func fromPrometheus(ctx context.Context, f spec.FleetSource, d Deps) (fleet.Flee
 }
 
 // unusable words an error of the API.
-func unusable(host string, err error) error {
+func unusable(host string, err error, redact func(string) string) error {
 	text := promapi.Cause(err).Error()
 	if e, ok := errors.AsType[*promv1.Error](err); ok && e.Detail != "" {
 		text += ": " + e.Detail
 	}
-	worded := fmt.Errorf("no usable answer from %s: %s", host, terminal.OneLine(text, maxShown))
+	worded := fmt.Errorf("no usable answer from %s: %s", host, terminal.OneLine(redact(text), maxShown))
 	if _, forbidden := errors.AsType[*dial.RefusedError](err); forbidden || promapi.Final(err) {
 		return final(worded)
 	}

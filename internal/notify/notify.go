@@ -51,7 +51,7 @@ var ErrRefused = errors.New("notification refused")
 
 // Send posts an event once. The URL and the token are in no error.
 func Send(ctx context.Context, n spec.Notify, e Event, via http.RoundTripper) error {
-	to, token, err := resolve(n)
+	to, err := resolve(n)
 	if err != nil {
 		return err
 	}
@@ -67,16 +67,13 @@ func Send(ctx context.Context, n spec.Notify, e Event, via http.RoundTripper) er
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "sluice")
-	if token.Bearer(req.Header) != nil {
-		return fmt.Errorf("%w: notify.token is more than one line", ErrRefused)
-	}
-	client := http.Client{Transport: via, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := n.Access.Client(via)
 	res, err := client.Do(req)
 	if err != nil {
 		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err // without the URL
 		}
-		return fmt.Errorf("notify %s: %s", req.URL.Hostname(), redact(err.Error(), to, token, req.URL))
+		return fmt.Errorf("notify %s: %s", req.URL.Hostname(), redact(client.Redact(err.Error()), to, req.URL))
 	}
 	defer func() { _ = res.Body.Close() }()
 	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // so that the connection can be used again
@@ -85,8 +82,8 @@ func Send(ctx context.Context, n spec.Notify, e Event, via http.RoundTripper) er
 
 // redact takes out of a text what is secret of a URL or beside it: a receiver that
 // speaks no HTTP is quoted in the error.
-func redact(text string, to, token secret.Secret, u *url.URL) string {
-	text = token.Redact(to.Redact(text))
+func redact(text string, to secret.Secret, u *url.URL) string {
+	text = to.Redact(text)
 	password, _ := u.User.Password()
 	for _, part := range []string{u.RequestURI(), u.Path, u.RawQuery, password, u.User.Username()} {
 		if len(part) > 1 { // a path of "/" is no secret
@@ -110,18 +107,14 @@ func answered(host string, status int) error {
 	return err
 }
 
-// resolve looks up where to and with what. A missing secret may be there later.
-func resolve(n spec.Notify) (to, token secret.Secret, err error) {
-	to = secret.New(n.Webhook)
-	if secret.Check(n.Webhook) == nil {
-		if to, err = secret.Resolve(n.Webhook); err != nil {
-			return to, token, fmt.Errorf("notify.webhook: %w", err)
-		}
+// resolve looks up where to. A missing secret may be there later.
+func resolve(n spec.Notify) (secret.Secret, error) {
+	if secret.Check(n.Webhook) != nil {
+		return secret.New(n.Webhook), nil
 	}
-	if n.Token != "" {
-		if token, err = secret.Resolve(n.Token); err != nil {
-			return to, token, fmt.Errorf("notify.token: %w", err)
-		}
+	to, err := secret.Resolve(n.Webhook)
+	if err != nil {
+		return to, fmt.Errorf("notify.webhook: %w", err)
 	}
-	return to, token, nil
+	return to, nil
 }

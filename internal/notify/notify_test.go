@@ -32,7 +32,7 @@ func TestSend(t *testing.T) {
 	want := Event{Event: "locked", Unit: "edge", Release: "2", Why: "a \"reason\"", At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), NotReverted: []string{"t1"}}
 	for _, to := range []string{s.URL, "${env:HOOK}"} {
 		got = Event{}
-		require.NoError(t, Send(t.Context(), spec.Notify{Webhook: to, Token: "${env:HOOK_TOKEN}"}, want, dial.Guard{}.Transport()))
+		require.NoError(t, Send(t.Context(), spec.Notify{Webhook: to, Access: dial.Access{Token: "${env:HOOK_TOKEN}"}}, want, dial.Guard{}.Transport()))
 		require.Equal(t, want, got)
 		require.Equal(t, "Bearer hunter3", header.Get("Authorization"))
 		require.Equal(t, "application/json", header.Get("Content-Type"))
@@ -49,7 +49,7 @@ func TestTrouble(t *testing.T) {
 		}))
 		t.Setenv("HOOK", s.URL+"/hunter2")
 		t.Setenv("HOOK_TOKEN", "hunter3")
-		err := Send(t.Context(), spec.Notify{Webhook: "${env:HOOK}", Token: "${env:HOOK_TOKEN}"}, Event{}, dial.Guard{}.Transport())
+		err := Send(t.Context(), spec.Notify{Webhook: "${env:HOOK}", Access: dial.Access{Token: "${env:HOOK_TOKEN}"}}, Event{}, dial.Guard{}.Transport())
 		require.Error(t, err)
 		if final {
 			require.ErrorIs(t, err, ErrRefused, status)
@@ -110,7 +110,7 @@ func TestReceiverThatRepeatsEverything(t *testing.T) {
 	t.Setenv("HOOK_TOKEN", "hunter3")
 	for _, hook := range []string{"http://%s/services/hunter2?key=hunter4", "http://hunter5:hunter6@%s/hunter2%%20x"} {
 		t.Setenv("HOOK", fmt.Sprintf(hook, l.Addr()))
-		err = Send(t.Context(), spec.Notify{Webhook: "${env:HOOK}", Token: "${env:HOOK_TOKEN}"}, Event{}, dial.Guard{}.Transport())
+		err = Send(t.Context(), spec.Notify{Webhook: "${env:HOOK}", Access: dial.Access{Token: "${env:HOOK_TOKEN}"}}, Event{}, dial.Guard{}.Transport())
 		require.ErrorContains(t, err, "malformed")
 		require.NotContains(t, err.Error(), "hunter")
 	}

@@ -63,6 +63,9 @@ func Final(err error) bool {
 	if _, ok := errors.AsType[Refusal](err); ok {
 		return true
 	}
+	if _, ok := errors.AsType[Denied](err); ok {
+		return true
+	}
 	e, ok := errors.AsType[*promv1.Error](err)
 	return ok && (e.Type == promv1.ErrBadData || e.Type == promv1.ErrExec)
 }
@@ -93,6 +96,12 @@ type Refusal string
 
 // Error says what was answered.
 func (r Refusal) Error() string { return string(r) }
+
+// Denied is a Refusal of who asks: the server wants to know who that is, or lets it ask nothing.
+type Denied string
+
+// Error says what was answered.
+func (d Denied) Error() string { return string(d) }
 
 // Busy is an answer that asks to be left alone for so long.
 type Busy time.Duration
@@ -139,10 +148,12 @@ func refused(res *http.Response) error {
 		return Refusal("it answered " + http.StatusText(code) + ", and redirects are not followed: write the address that it leads to")
 	case code == http.StatusTooManyRequests && busy(res.Header) > 0:
 		return Busy(busy(res.Header))
-	case code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusNotFound:
-		return Refusal(
-			fmt.Sprintf("it answered %d %s: is this the address of a Prometheus API that this worker may ask?", code, http.StatusText(code)),
-		)
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return Denied(fmt.Sprintf(
+			"it answered %d %s, expected token, basicAuth, header or tls beside its URL, with what it asks of this worker", code, http.StatusText(code),
+		))
+	case code == http.StatusNotFound:
+		return Refusal(fmt.Sprintf("it answered %d %s: is this the address of a Prometheus API?", code, http.StatusText(code)))
 	}
 	return nil
 }

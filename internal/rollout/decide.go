@@ -26,7 +26,7 @@ func Decide(r health.Report, override *Control) (Decision, string) {
 }
 
 // Admit is the rule of the look before the first stage. Harm that is there already
-// refuses, and so do a source that answers nothing and a check that nothing will ever
+// refuses, and so do a source that answers nothing or nobody whom it does not know, and a check that nothing will ever
 // answer: nobody would see what the change does. Too little traffic does not: the gates
 // will want more.
 func Admit(r health.Report, override *ControlRequest) (Decision, string) {
@@ -35,7 +35,7 @@ func Admit(r health.Report, override *ControlRequest) (Decision, string) {
 	switch {
 	case verdict == health.Pass:
 		return Promote, evidence
-	case verdict != health.Fail && !r.Mute() && !r.Impossible():
+	case verdict != health.Fail && !r.Mute() && !r.Impossible() && !r.Refused():
 		return Promote, "no harm seen; not every check has enough to judge by yet: " + evidence
 	case override != nil:
 		return Promote, fmt.Sprintf("started by %s (%s) although: %s", PlainText(override.By), PlainText(override.Why), evidence)

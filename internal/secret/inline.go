@@ -32,6 +32,15 @@ func InURL(text string) string {
 	return ""
 }
 
+// InHeader says what of a header looks like a secret that was written into it; empty when
+// nothing does.
+func InHeader(name, value string) string {
+	if what := inText(name+": "+value, []string{""}); what != "" {
+		return what
+	}
+	return named(name, value)
+}
+
 // InArgv says which element of a command looks as if it held a secret, and what; empty
 // when none does. What is looked up when the program runs is none: a path, a
 // reference, a variable of a shell, a placeholder.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/promql"
 	"github.com/sluicehq/sluice/internal/strictyaml"
 	"github.com/sluicehq/sluice/internal/tmpl"
@@ -24,6 +25,8 @@ type FleetSource struct {
 	// Prometheus is the base URL of a Prometheus-compatible API, as the worker
 	// reaches it. Each series that Query answers is one target.
 	Prometheus string `yaml:"prometheus,omitempty" json:"prometheus,omitempty"`
+	// Access is what the Prometheus wants of who asks it.
+	dial.Access `yaml:",inline"`
 	// Query is PromQL without placeholders that gives an instant vector.
 	Query string `yaml:"query,omitempty" json:"query,omitempty"`
 	// ID and Address are templates over the {{label.NAME}} of a series. Default
@@ -89,15 +92,16 @@ func (v *validator) fleet(f FleetSource) {
 	if form == "" {
 		return
 	}
+	ofQuery := []string{"query", "id", "address", "labels", "token", "basicAuth", "header", "tls"}
 	v.AtMost("fleet.timeout", f.Timeout, MaxFleetTimeout)
 	switch form {
 	case "file":
-		v.In("fleet").Foreign("a fleet from a file", "query", "id", "address", "labels", "timeout")
+		v.In("fleet").Foreign("a fleet from a file", append(ofQuery, "timeout")...)
 		if v.Has("fleet.file") && f.File == "" {
 			v.Bad("fleet.file", "%s", errNoFleetPath)
 		}
 	case "command":
-		v.In("fleet").Foreign("a fleet from a command", "query", "id", "address", "labels")
+		v.In("fleet").Foreign("a fleet from a command", ofQuery...)
 		v.fleetCommand(f.Command)
 	case "prometheus":
 		v.fleetPrometheus(f)
@@ -120,6 +124,7 @@ func (v *validator) fleetCommand(argv []string) {
 }
 
 func (v *validator) fleetPrometheus(f FleetSource) {
+	v.In("fleet").Access(f.Access)
 	if v.Has("fleet.prometheus") {
 		v.BaseURL("fleet.prometheus", f.Prometheus, PrometheusURL)
 	}

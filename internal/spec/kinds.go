@@ -184,7 +184,7 @@ func unmarshalBeside(data []byte, fixed any, c *Choice) error {
 	if err := json.Unmarshal(data, &fields); err != nil {
 		return err
 	}
-	for f := range reflect.TypeOf(fixed).Elem().Fields() {
+	for _, f := range reflect.VisibleFields(reflect.TypeOf(fixed).Elem()) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		delete(fields, name)
 	}

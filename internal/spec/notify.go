@@ -3,6 +3,7 @@ package spec
 import (
 	"slices"
 
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/secret"
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
@@ -13,8 +14,8 @@ type Notify struct {
 	// Webhook is the URL that gets a POST with JSON, or a reference to it,
 	// ${env:NAME} or file:/path, where the URL is itself a secret.
 	Webhook string `yaml:"webhook" json:"webhook"`
-	// Token is a reference, sent as a bearer token. Both are resolved on the worker.
-	Token string `yaml:"token,omitempty" json:"token,omitempty"`
+	// Access is what the receiver wants of who tells it.
+	dial.Access `yaml:",inline"`
 	// On are the events to tell. Default: all of NotifyEvents.
 	On []string `yaml:"on,omitempty" json:"on" jsonschema:"enum=waiting-for-approval,enum=holding,enum=rolling-back,enum=locked,enum=promoted,enum=rolled-back,enum=aborted,enum=incomplete,enum=refused"`
 }
@@ -34,7 +35,7 @@ func (v *validator) notify() {
 	if path := "notify.webhook"; v.Needs(path) && !v.IsBad(path) && secret.Check(n.Webhook) != nil {
 		v.URL(path, n.Webhook, wholeSecret)
 	}
-	v.Token("notify.token", n.Token)
+	v.In("notify").Access(n.Access)
 	for i, event := range n.On {
 		v.OneOf(strictyaml.Index("notify.on", i), event, NotifyEvents()...)
 		if slices.Contains(NotifyEvents(), event) {

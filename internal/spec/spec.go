@@ -5,6 +5,8 @@
 // what recorded histories depend on: fields are added, never renamed.
 package spec
 
+import "github.com/sluicehq/sluice/internal/dial"
+
 // Spec is one rollout, as its author wrote it. The zero value is not valid: use
 // Parse, which also fills the defaults named at each field.
 type Spec struct {
@@ -119,6 +121,8 @@ const (
 type Health struct {
 	// Source is the only source, under its name; none where no check asks for series.
 	Source Choice `yaml:",open=sources" json:"-" jsonschema:"-"`
+	// Access is what the source wants of who asks it.
+	dial.Access `yaml:",inline"`
 	// Identify says how a target appears in metrics. Default label "instance",
 	// value "{{address}}".
 	Identify Identify `yaml:"identify,omitempty" json:"identify"`

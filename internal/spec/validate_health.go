@@ -53,7 +53,10 @@ func (v *validator) sources() {
 		v.Bad("health."+given[1], "cannot be combined with %s at %s: keep one source", given[0], v.At("health."+given[0]))
 	case len(given) == 0 && !v.IsBad("health.checks") && !v.sourceless():
 		v.Bad("health", "has no source, expected %s", v.kinds.sourceExamples())
+	case len(given) == 0:
+		v.In("health").Foreign("a spec without a source", "token", "basicAuth", "header", "tls")
 	}
+	v.In("health").Access(v.spec.Health.Access)
 	for _, name := range given {
 		if settings, ok := v.doc.Opened("health." + name).(SourceSettings); ok {
 			settings.Check(v.In("health." + name))

@@ -25,6 +25,8 @@ func (k Kinds) Open(h spec.Health, s Scope, d Deps) (Source, error) {
 	if name == "" && h.Sourceless() {
 		return None{Every: h.Every}, nil
 	}
+	client := h.Access.Client(d.Transport)
+	d.Transport, d.Redact = client.Transport, client.Redact
 	for _, kind := range k {
 		if kind.Name == name {
 			return kind.Open(h, s, d)

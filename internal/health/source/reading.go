@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/promapi"
 )
 
 // Reading is one number read from a source, or the verdict that there is none.
@@ -29,6 +31,8 @@ type Reading struct {
 	// Impossible says that the source will never answer: it does not have what the check asks
 	// for, such as a bucket with that bound.
 	Impossible bool
+	// Refused says that the source refuses who asks: it wants to know who that is.
+	Refused bool
 	// Empty tells an answer without any series from other trouble.
 	Empty    bool
 	Query    string
@@ -68,10 +72,17 @@ func (r Reading) Counted() Reading {
 // and adding up never overflow.
 const maxCount = 1e18
 
-// NoData is a reading that says why there is no number.
 // NoData is the reading of a query that answers nothing usable, with the reason.
 func NoData(query, format string, args ...any) Reading {
 	return Reading{Verdict: judge.NoData, Why: fmt.Sprintf(format, args...), Query: query}
+}
+
+// NoAnswer is the reading of a query that a host did not answer usably. Redact takes secrets
+// out of the reason.
+func NoAnswer(query, host string, err error, redact func(string) string) Reading {
+	r := NoData(query, "no usable answer from %s: %s", host, Cut(redact(promapi.Cause(err).Error()), 200))
+	_, r.Refused = errors.AsType[promapi.Denied](err)
+	return r
 }
 
 // Cut bounds a text to n bytes and takes what a terminal would act on out of it.

@@ -65,8 +65,10 @@ type Scope struct {
 
 // Deps is what a source reaches the world by.
 type Deps struct {
-	// Transport carries requests; nil is http.DefaultTransport.
+	// Transport carries requests, with what the source wants of who asks it.
 	Transport http.RoundTripper
+	// Redact takes out of a text the secrets that Transport sends.
+	Redact func(string) string
 }
 
 // Source is where numbers come from. A reading says what went wrong. After refresh, a

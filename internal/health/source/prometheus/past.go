@@ -69,7 +69,7 @@ func (p *server) matrix(ctx context.Context, query string, r promv1.Range) (mode
 	defer cancel()
 	value, _, _, err := p.api.QueryRange(ctx, query, r, promv1.WithTimeout(queryTimeout))
 	if err != nil {
-		return nil, source.NoData(query, "no usable answer from %s about the past", p.host)
+		return nil, source.NoAnswer(query, p.host, err, p.redact)
 	}
 	matrix, ok := value.(model.Matrix)
 	switch {

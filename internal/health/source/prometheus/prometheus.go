@@ -34,8 +34,9 @@ type server struct {
 	// The same of checks that ask about each target.
 	eachExposed, eachCohort, eachControl owned
 
-	host  string        // for messages: the URL may hold more
-	slots chan struct{} // one for each query on its way
+	redact func(string) string // of secrets, in what the API says
+	host   string              // for messages: the URL may hold more
+	slots  chan struct{}       // one for each query on its way
 
 	mu      sync.Mutex
 	answers map[asked]*answer // of this look
@@ -55,7 +56,7 @@ func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 	if err := distinct(h.Identify, b); err != nil {
 		return nil, err
 	}
-	p := &server{api: c, spec: h, scope: b, host: c.Host, slots: make(chan struct{}, queryParallel), answers: map[asked]*answer{}}
+	p := &server{api: c, spec: h, scope: b, host: c.Host, redact: d.Redact, slots: make(chan struct{}, queryParallel), answers: map[asked]*answer{}}
 	for _, arm := range []struct {
 		targets []fleet.Target
 		into    *[]string

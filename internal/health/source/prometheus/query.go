@@ -75,7 +75,7 @@ type asked struct {
 func (p *server) queryWithRetry(ctx context.Context, query string, at time.Time) queryResult {
 	g, err := promapi.Retry(ctx, func() (queryResult, error) { return p.once(ctx, query, at) })
 	if err != nil {
-		return queryResult{Reading: source.NoData(query, "no usable answer from %s: %s", p.host, source.Cut(promapi.Cause(err).Error(), 200))}
+		return queryResult{Reading: source.NoAnswer(query, p.host, err, p.redact)}
 	}
 	return g
 }
@@ -97,7 +97,11 @@ func (p *server) once(ctx context.Context, query string, at time.Time) (queryRes
 		}
 		return queryResult{}, err
 	}
-	return queryResult{value: value, Reading: source.Reading{Query: query, Warnings: append(warnings, infos...)}}, nil
+	said := append(warnings, infos...)
+	for i := range said {
+		said[i] = p.redact(said[i])
+	}
+	return queryResult{value: value, Reading: source.Reading{Query: query, Warnings: said}}, nil
 }
 
 var errSlow = fmt.Errorf("it took longer than %s", queryTimeout)

@@ -54,7 +54,9 @@ func (s *pages) readable(expr string, a source.Arm, in map[string]*shown) (*show
 	case all == 0:
 		return e, source.NoData(expr, "no target to read")
 	case 2*pages < all:
-		return e, source.NoData(expr, "%d of %d metrics pages could not be read (%s)", all-pages, all, s.seen[a].why)
+		r := source.NoData(expr, "%d of %d metrics pages could not be read (%s)", all-pages, all, s.seen[a].why)
+		r.Refused = s.seen[a].denied
+		return e, r
 	case e == nil:
 		r := source.NoData(expr, "no page has the series")
 		r.Empty = true

@@ -46,6 +46,9 @@ func (s *pages) fetch(ctx context.Context, url string) (page, error) {
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
+		if res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden {
+			return page{}, promapi.Denied(fmt.Sprintf("it answered %d %s", res.StatusCode, http.StatusText(res.StatusCode)))
+		}
 		return page{}, fmt.Errorf("it answered %d %s", res.StatusCode, http.StatusText(res.StatusCode))
 	}
 	data, err := io.ReadAll(io.LimitReader(res.Body, maxPage+1))

@@ -5,6 +5,7 @@ package scrape
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -36,6 +37,7 @@ type pages struct {
 	spec       spec.Health
 	baseline   time.Duration
 	client     *http.Client
+	redact     func(string) string
 	begin      time.Time
 	gap        time.Duration // between two reads, at most, for growth to count
 	arms       [2][]place
@@ -67,6 +69,7 @@ type place struct{ id, url string }
 type sight struct {
 	pages  int    // that could be read
 	why    string // one of the others could not
+	denied bool   // one of the others wants to know who asks
 	counts map[string]*shown
 	gauges map[string]*shown
 	known  map[string]bool   // counters of which some page has the name and the labels
@@ -89,7 +92,7 @@ func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 		return nil, fmt.Errorf("health.scrape: %w", err)
 	}
 	s := &pages{
-		spec: h, baseline: own.Baseline.Std(), client: &http.Client{Transport: d.Transport, CheckRedirect: promapi.NoRedirect},
+		spec: h, baseline: own.Baseline.Std(), redact: d.Redact, client: &http.Client{Transport: d.Transport, CheckRedirect: promapi.NoRedirect},
 		begin: b.Since.Add(h.Warmup.Std()), picks: map[string]pick{},
 		gap: max(h.StaleAfter.Std(), 2*h.Every.Std()) + lookSlack, sizes: [2]int{len(b.Exposed), len(b.Control)},
 	}
@@ -239,8 +242,10 @@ func (s *pages) readArm(ctx context.Context, a source.Arm, part *Part) {
 			defer mu.Unlock()
 			if err != nil {
 				delete(s.kept.Last, p.id) // what it counted meanwhile cannot be told apart
-				s.seen[a].broken[p.id] = source.Cut(err.Error(), 120)
-				s.seen[a].why = p.id + ": " + source.Cut(err.Error(), 120)
+				why := source.Cut(s.redact(err.Error()), 120)
+				s.seen[a].broken[p.id], s.seen[a].why = why, p.id+": "+why
+				_, denied := errors.AsType[promapi.Denied](err)
+				s.seen[a].denied = s.seen[a].denied || denied
 				return
 			}
 			s.take(a, p.id, pg, part)
