@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/sluicehq/sluice/internal/catalog"
+	"github.com/sluicehq/sluice/internal/clock"
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -26,6 +27,10 @@ import (
 // Activities are the dependencies of every activity; its methods are registered
 // with a worker. Build it with New. It is safe for concurrent use.
 type Activities struct {
+	// Clock is the server's, as is every time in an activity's input. Somebody must tell
+	// it what the server says.
+	Clock *clock.Clock
+
 	store     store.Store
 	kinds     spec.Kinds
 	health    health.Deps
@@ -48,6 +53,7 @@ func New(s store.Store, m *Metrics, g dial.Guard, c catalog.Catalog) *Activities
 	targets, sources := driver.Transport(g), g.Transport()
 	return &Activities{
 		store: s, kinds: c.Kinds(), health: c.Health(), metrics: m, submission: submitted, plans: map[string]plan.Plan{}, sources: sources,
+		Clock: new(clock.Clock),
 		lister: func(ctx context.Context, f spec.FleetSource) (fleet.Fleet, error) {
 			return inventory.List(ctx, f, inventory.Deps{Transport: sources})
 		},

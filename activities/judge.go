@@ -20,21 +20,21 @@ import (
 
 // evaluator opens the judge on a stage, going on from what was seen before. It answers the
 // pace of looks, too.
-func (a *Activities) evaluator(ctx context.Context, in HealthInput) (*health.Evaluator, time.Duration, error) {
+func (a *Activities) evaluator(ctx context.Context, in HealthInput) (*health.Evaluator, health.Pace, error) {
 	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {
-		return nil, 0, err
+		return nil, health.Pace{}, err
 	}
 	b := binding(p, in.StageRef)
 	b.Previous, b.Since, b.Before, b.Recovering, b.Earlier = in.Previous, in.Since, in.Before, in.Recovering, in.Earlier
 	m, err := health.Open(p.Spec.Health, b, a.deps(d))
 	if err != nil {
-		return nil, 0, invalid(fmt.Errorf("set up health checks: %w", err))
+		return nil, health.Pace{}, invalid(fmt.Errorf("set up health checks: %w", err))
 	}
 	if err := m.Restore(in.State); err != nil {
-		return nil, 0, invalid(fmt.Errorf("resume health checks: %w", err))
+		return nil, health.Pace{}, invalid(fmt.Errorf("resume health checks: %w", err))
 	}
-	return m, p.Spec.Health.Every.Std(), nil
+	return m, health.PaceOf(p.Spec.Health), nil
 }
 
 // deps are what a judge reaches the world by.
@@ -87,7 +87,7 @@ func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Bas
 		return health.Baseline{}, err
 	}
 	defer living(ctx)()
-	return m.Baseline(ctx, in.At)
+	return m.Baseline(ctx, source.Later(in.At, a.Clock.Now()))
 }
 
 // errWorkerStops sends a watch to another worker.
@@ -98,39 +98,49 @@ var errWorkerStops = errors.New("this worker stops; the watch goes on elsewhere"
 // enough. Otherwise it ends at Until, or when it is cancelled, with its newest report.
 func (a *Activities) Watch(ctx context.Context, in WatchInput) (Judged, error) {
 	// Ended before its first look, it must answer what it went on from.
-	last := Judged{State: in.State}
+	last := Judged{State: in.State, Watched: in.Watched}
 	var beat Judged
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &beat) == nil {
 		last, in.State = beat, beat.State
 	}
-	m, every, err := a.evaluator(ctx, in.HealthInput)
+	m, pace, err := a.evaluator(ctx, in.HealthInput)
 	if err != nil {
 		return Judged{}, err
 	}
-	w := watch{metrics: a.metrics, evaluator: m, in: in, every: every, last: last}
+	w := watch{Activities: a, evaluator: m, in: in, pace: pace, last: last}
 	return w.run(ctx)
 }
 
 // watch is one attempt of a Watch.
 type watch struct {
-	metrics   *Metrics
+	*Activities
 	evaluator *health.Evaluator
 	in        WatchInput
-	every     time.Duration
+	pace      health.Pace
 	last      Judged
 }
 
 // firstLook is how long after its start a watch looks first, at most.
 const firstLook = 5 * time.Second
 
+// first is how long after its start an attempt looks first: when the look is due that
+// would have come after the newest one, whoever made that.
+func (w *watch) first() time.Duration {
+	first := min(w.pace.Every, firstLook)
+	if newest := w.last.Watched.Until; !newest.IsZero() {
+		first = min(first, max(0, newest.Add(w.pace.Every).Sub(w.Clock.Now())))
+	}
+	return first
+}
+
 // run looks at the pace of the checks. A heartbeat follows every look; between looks there
 // is one only where they are far apart.
 func (w *watch) run(ctx context.Context) (Judged, error) {
 	quiet := liveEvery(ctx)
-	beat, end := time.NewTicker(quiet), time.NewTimer(time.Until(w.in.Until))
+	beat, end := time.NewTicker(quiet), time.NewTimer(w.in.Until.Sub(w.Clock.Now()))
 	defer beat.Stop()
 	defer end.Stop()
-	due := time.NewTimer(min(w.every, firstLook))
+	due := time.NewTimer(w.first())
 	defer due.Stop()
 	for {
 		look := true
@@ -144,12 +154,12 @@ func (w *watch) run(ctx context.Context) (Judged, error) {
 		case <-due.C:
 		case <-end.C:
 		}
-		if now := time.Now(); look {
-			due.Reset(w.every) // from the beginning of one look to that of the next
-			if err := w.look(ctx, now); err != nil {
+		if now := w.Clock.Now(); look {
+			due.Reset(w.pace.Every) // from the beginning of one look to that of the next
+			if err := w.look(ctx, now, beat.C); err != nil {
 				return w.last, nil // only a cancellation ends a look
 			}
-			if r := w.last.Report; !now.Before(w.in.Until) || r.Verdict() == health.Fail || w.in.Settled(r) {
+			if !now.Before(w.in.Until) || w.last.Report.Verdict() == health.Fail || w.in.Settled(w.last) {
 				return w.last, nil
 			}
 		}
@@ -158,22 +168,42 @@ func (w *watch) run(ctx context.Context) (Judged, error) {
 	}
 }
 
-func (w *watch) look(ctx context.Context, at time.Time) error {
-	last := w.last
-	defer beating(ctx, liveEvery(ctx), func() any { return last })()
-	report, err := w.evaluator.Look(ctx, at)
-	if err != nil {
-		return err
+// look looks once. As long as it lasts, signs of life tell a slow look from a process
+// that stands still.
+func (w *watch) look(ctx context.Context, at time.Time, beat <-chan time.Time) error {
+	watched := w.last.Watched.Sign(at, w.pace)
+	var report health.Report
+	looked := make(chan error, 1)
+	go func() {
+		var err error
+		report, err = w.evaluator.Look(ctx, at)
+		looked <- err
+	}()
+	alive := time.NewTicker(w.pace.Every)
+	defer alive.Stop()
+	for {
+		select {
+		case <-alive.C:
+			watched = watched.Sign(w.Clock.Now(), w.pace)
+		case <-beat:
+			activity.RecordHeartbeat(ctx, w.last)
+		case err := <-looked:
+			if err != nil {
+				return err
+			}
+			report = report.MidBake()
+			w.metrics.judged(report)
+			watched = watched.Look(w.Clock.Now(), report.Saw(), w.pace)
+			w.last = Judged{Report: report, State: w.evaluator.State(), Watched: watched}
+			return nil
+		}
 	}
-	report = report.MidBake()
-	w.metrics.judged(report)
-	w.last = Judged{Report: report, State: w.evaluator.State()}
-	return nil
 }
 
-// Settled says that a report ends the watch, although there is no harm.
-func (in WatchInput) Settled(r health.Report) bool {
-	if !r.Clear() {
+// Settled says that what was seen ends the watch, although there is no harm.
+func (in WatchInput) Settled(j Judged) bool {
+	r := j.Report
+	if !r.Clear() || j.Watched.Missing(in.Bake) > 0 {
 		return false
 	}
 	return in.Settle || !in.Enough.IsZero() && !r.At.Before(in.Enough) && r.Shown()
@@ -183,14 +213,14 @@ func (in WatchInput) Settled(r health.Report) bool {
 // sample. While a check is in a breach that it still tolerates, it looks again
 // at the checks' pace: the next looks decide.
 func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
-	m, every, err := a.evaluator(ctx, in.HealthInput)
+	m, pace, err := a.evaluator(ctx, in.HealthInput)
 	if err != nil {
 		return Judged{}, err
 	}
 	defer living(ctx)()
-	at := in.At
-	if time.Since(at) > every {
-		at = time.Now()
+	at, watched := in.At, in.Watched
+	if a.Clock.Now().Sub(at) > pace.Every {
+		at = a.Clock.Now()
 	}
 	for {
 		report, err := m.LookAll(ctx, at)
@@ -198,10 +228,11 @@ func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 			return Judged{}, err
 		}
 		a.metrics.judged(report)
-		if !report.Pending() || pause.For(ctx, every) != nil {
-			return Judged{Report: report, State: m.State()}, ctx.Err()
+		watched = watched.Look(at, report.Saw(), pace)
+		if !report.Pending() || pause.For(ctx, pace.Every) != nil {
+			return Judged{Report: report, State: m.State(), Watched: watched}, ctx.Err()
 		}
-		at = time.Now()
+		at = a.Clock.Now()
 	}
 }
 
@@ -209,22 +240,22 @@ func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 // soon as they do.
 func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, error) {
 	in.Recovering = true
-	m, every, err := a.evaluator(ctx, in.HealthInput)
+	m, pace, err := a.evaluator(ctx, in.HealthInput)
 	if err != nil {
 		return Judged{}, err
 	}
 	defer living(ctx)()
-	limited, cancel := context.WithTimeout(ctx, max(time.Until(in.Until), leastRecovery))
+	limited, cancel := context.WithTimeout(ctx, max(in.Until.Sub(a.Clock.Now()), leastRecovery))
 	defer cancel()
-	last := Judged{Report: health.Report{At: time.Now(), Results: []health.Result{{
+	last := Judged{Report: health.Report{At: a.Clock.Now(), Results: []health.Result{{
 		Check: "judge", Verdict: health.NoData, Sentence: "no look was over in the time that the rollback has to recover",
 	}}}}
 	for {
-		report, err := m.Look(limited, time.Now())
+		report, err := m.Look(limited, a.Clock.Now())
 		if err == nil {
 			last.Report = report
 		}
-		if err != nil || report.Verdict() == health.Pass || pause.For(limited, every) != nil {
+		if err != nil || report.Verdict() == health.Pass || pause.For(limited, pace.Every) != nil {
 			return last, ctx.Err()
 		}
 	}

@@ -30,12 +30,12 @@ const preflightLooks = 3
 func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.Report, error) {
 	evaluators, every, err := a.preflightEvaluators(ctx, in)
 	if err != nil || len(evaluators) == 0 {
-		return health.Report{At: time.Now()}, err
+		return health.Report{At: a.Clock.Now()}, err
 	}
 	defer living(ctx)()
 	harmed := 0
 	for n := 1; ; n++ {
-		report, err := lookAll(ctx, evaluators, time.Now())
+		report, err := lookAll(ctx, evaluators, a.Clock.Now())
 		if err != nil {
 			return health.Report{}, err
 		}
@@ -45,7 +45,7 @@ func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.R
 		} else {
 			harmed = 0
 		}
-		enough := n >= preflightLooks && !report.Pending() && harmed == 0 && (!report.Mute() || time.Now().After(in.Until))
+		enough := n >= preflightLooks && !report.Pending() && harmed == 0 && (!report.Mute() || a.Clock.Now().After(in.Until))
 		if report.Verdict() == health.Pass || report.Refused() || harmed >= preflightLooks || enough || pause.For(ctx, every) != nil {
 			return report, ctx.Err()
 		}

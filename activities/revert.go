@@ -26,7 +26,7 @@ const lastAttempts = 3
 func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, error) {
 	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {
-		return Reverted{}, in.notBegun(err, time.Now(), activity.GetInfo(ctx).Attempt)
+		return Reverted{}, in.notBegun(err, a.Clock.Now(), activity.GetInfo(ctx).Attempt)
 	}
 	began := time.Now()
 	targets := in.targets(p)
@@ -41,7 +41,7 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 			left = append(left, i)
 		}
 	}
-	untilBack(ctx, work, targets, left, in, func(t fleet.Target) error {
+	untilBack(ctx, a.Clock.Now, work, targets, left, in, func(t fleet.Target) error {
 		was, _ := before(t.ID)
 		return revertOne(ctx, d, t, driver.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true}, p.Spec.Release)
 	})
@@ -73,7 +73,9 @@ func wayBack(s spec.Spec, was string) string {
 // untilBack makes passes over the targets that are left, until none is, or the
 // deadline is over; a target that does not answer never keeps another waiting. At
 // least one pass is made.
-func untilBack(ctx context.Context, work *progress, targets []fleet.Target, left []int, in RevertInput, revert func(fleet.Target) error) {
+func untilBack(
+	ctx context.Context, now func() time.Time, work *progress, targets []fleet.Target, left []int, in RevertInput, revert func(fleet.Target) error,
+) {
 	wait := 250 * time.Millisecond
 	for len(left) > 0 {
 		errs := make([]error, len(left))
@@ -81,7 +83,7 @@ func untilBack(ctx context.Context, work *progress, targets []fleet.Target, left
 		if ctx.Err() != nil {
 			return
 		}
-		late := time.Now().Add(wait).After(in.Deadline)
+		late := now().Add(wait).After(in.Deadline)
 		var again []int
 		for n, i := range left {
 			switch err := errs[n]; {

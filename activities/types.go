@@ -171,6 +171,10 @@ type WatchInput struct {
 	HealthInput
 	// Until is when the watch ends by itself, after one last look.
 	Until time.Time `json:"until"`
+	// Watched is how much of the stage was watched before, and Bake how much must have
+	// been before the watch settles.
+	Watched health.Watched `json:"watched,omitzero"`
+	Bake    time.Duration  `json:"bake,omitempty"`
 	// Settle ends the watch as soon as every check passes, too.
 	Settle bool `json:"settle,omitempty"`
 	// Enough ends it from then on as soon as every check passes and has shown enough;
@@ -184,6 +188,8 @@ type GateInput struct {
 	// At is the moment to evaluate, unless it is too long ago by the time the
 	// activity runs: then it is now, so that nothing is promoted on old evidence.
 	At time.Time `json:"at"`
+	// Watched is how much of the stage was watched before.
+	Watched health.Watched `json:"watched,omitzero"`
 }
 
 // Judged is the newest report on a stage, with what a later watch or gate needs
@@ -191,6 +197,8 @@ type GateInput struct {
 type Judged struct {
 	Report health.Report `json:"report"`
 	State  health.State  `json:"state"`
+	// Watched is how much of the stage was watched so far.
+	Watched health.Watched `json:"watched,omitzero"`
 }
 
 // RecoverInput asks whether the checks recover after a rollback.

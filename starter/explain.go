@@ -129,6 +129,9 @@ func (e *explainer) stage(v view, i int) {
 	for _, g := range st.Gates {
 		e.gate(g, st)
 	}
+	if st.Watched > 0 && st.DoneAt.IsZero() {
+		e.add("  watched for %s so far", st.Watched)
+	}
 	if i == s.Stage && v.Live != nil {
 		e.add("  %s the watch sees", clock(v.Live.At, e.now))
 		e.report(*v.Live, st)

@@ -53,9 +53,13 @@ func work(ctx context.Context, o options) error {
 		}
 		defer stop()
 	}
-	w := connect.NewWorkers(c, o.activities)
+	acts := activities.New(kept, activities.NewMetrics(registry), dial.Guard{AllowLinkLocal: o.linkLocal}, catalog.New())
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sluice_clock_ahead_seconds", Help: "How far this machine's clock is ahead of the Temporal server's. No decision rests on it.",
+	}, func() float64 { return acts.Clock.Ahead().Seconds() }))
+	w := connect.NewWorkers(c, o.activities, acts.Clock)
 	rollout.Register(w.Rollouts)
-	activities.New(kept, activities.NewMetrics(registry), dial.Guard{AllowLinkLocal: o.linkLocal}, catalog.New()).Register(w)
+	acts.Register(w)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}

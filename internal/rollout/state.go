@@ -135,7 +135,11 @@ type StageState struct {
 	// reach were left out then. Both are zero until it has.
 	Reached int `json:"reached,omitempty"`
 	LeftOut int `json:"leftOut,omitempty"`
-	// Times are zero until they happen. BakeEnds moves when a pause ends.
+	// Watched is how much of the bake was watched, as far as the workflow has heard. It
+	// hears of a watch when that ends.
+	Watched spec.Duration `json:"watched,omitempty"`
+	// Times are zero until they happen. BakeEnds moves when a pause ends, and when the bake
+	// goes on for what nobody watched.
 	StartedAt time.Time `json:"startedAt,omitzero"`
 	AppliedAt time.Time `json:"appliedAt,omitzero"`
 	BakeEnds  time.Time `json:"bakeEnds,omitzero"`

@@ -44,6 +44,10 @@ type suspendedStep struct {
 	Holds    int                    `json:"holds"`
 	Input    activities.HealthInput `json:"input"`
 	Last     health.Report          `json:"last"`
+	// Watched is how much of the bake was watched, and Longer how often it has gone on for
+	// what was not.
+	Watched health.Watched `json:"watched,omitzero"`
+	Longer  int            `json:"longer,omitempty"`
 	// Passed is who let the stage pass against the evidence, while it waits to be left.
 	Passed *rollout.OverrideGrant `json:"passed,omitempty"`
 }

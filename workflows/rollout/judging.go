@@ -44,6 +44,7 @@ func (r *run) newJudging(stage int) *judging {
 	}
 	s := r.spec.Stages[stage]
 	j.suspendedStep = suspendedStep{Step: stepBake, Clock: s.Bake.Std(), HoldLeft: s.DecideWithin.Std(), Input: r.Judged}
+	j.Watched = health.Watched{Until: r.Judged.Since, Most: s.Bake.Std()}
 	r.State.Promotion = nil // a promote is for the stage that it was sent to
 	return j
 }
@@ -81,6 +82,9 @@ func (j *judging) bake() error {
 		why = fmt.Sprintf("watching %s for %s to %s, until every check has shown to be less than %s worse", s.Name, a.Min, s.Bake, a.Enough)
 		until = showing
 	}
+	if j.Longer > 0 {
+		why = fmt.Sprintf("the bake of %s goes on: %s of it nobody watched", s.Name, spec.Duration(j.Clock.Round(time.Second)))
+	}
 	r.enter(rollout.PhaseBake, why)
 	var err error
 	j.Clock, err = j.watchUntil(j.Clock, "bake "+s.Name+" for "+s.Bake.String(), until, j.overridden)
@@ -92,10 +96,15 @@ func (j *judging) bake() error {
 
 // decide puts the evidence to the gate, and answers whether the stage may be left.
 func (j *judging) decide() (bool, error) {
+	if j.bakesOn() {
+		return false, nil
+	}
 	g, err := j.gate()
 	switch {
 	case err != nil:
 		return false, err
+	case g.Decision == rollout.Hold && j.bakesOn():
+		return false, nil
 	case g.Decision == rollout.RollBack:
 		return false, &failure{why: g.Why, report: &g.Report}
 	case g.Decision == rollout.Hold:
@@ -104,7 +113,7 @@ func (j *judging) decide() (bool, error) {
 	case j.blocked() == "":
 		return true, nil
 	default:
-		j.Step = stepWait
+		j.Step, j.Longer = stepWait, 0
 		if g.Override != nil { // what a person decided still holds after the wait
 			j.Passed = &rollout.OverrideGrant{By: *g.Override, Failed: rollout.FailedChecks(g.Report)}
 		}
@@ -183,26 +192,29 @@ func (j *judging) gate() (rollout.Gate, error) {
 	o := options("decide on "+name, gateTimeout)
 	o.ScheduleToCloseTimeout = gateTimeout + r.spec.Stages[j.stage].DecideWithin.Std()
 	now := workflow.Now(r.ctx)
+	j.Watched.Owing = true // the bake is over: nothing makes up for a gate that comes late
 	var out activities.Judged
-	err := r.do(r.ctx, o, activities.TypeGate, activities.GateInput{HealthInput: j.Input, At: now}, &out)
+	err := r.do(r.ctx, o, activities.TypeGate, activities.GateInput{HealthInput: j.Input, At: now, Watched: j.Watched}, &out)
 	if r.ctx.Err() != nil {
 		return rollout.Gate{}, r.ctx.Err()
 	}
 	if err == nil {
-		j.Input.State, j.Last = out.State, out.Report
+		j.take(out)
 	} else {
 		j.Last = unjudged(now, err)
 	}
+	j.show()
 	g := rollout.Gate{At: workflow.Now(r.ctx), Report: j.Last}
 	by := j.override(j.Last)
 	g.Decision, g.Why = rollout.Decide(j.Last, by)
-	if g.Decision == rollout.Promote && j.Last.Verdict() != health.Pass {
+	if g.Decision == rollout.Promote && (j.Last.Verdict() != health.Pass || j.missing() > 0) {
 		g.Override = by
 	}
 	if s := r.spec.Stages[j.stage]; g.Decision == rollout.Promote && g.Override == nil && s.Adaptive != nil && j.Clock > 0 && j.Last.Shown() {
 		baked := spec.Duration((s.Bake.Std() - j.Clock).Round(time.Second))
 		g.Why += fmt.Sprintf(", after %s of at most %s: shown to be less than %s worse", baked, s.Bake, s.Adaptive.Enough)
 	}
+	j.attest(&g)
 	r.State.Promotion, j.Passed = nil, nil
 	j.record(g)
 	return g, nil

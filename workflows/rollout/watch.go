@@ -44,6 +44,8 @@ func (j *judging) watchUntil(clock time.Duration, summary string, settle settlin
 			timer := workflow.NewTimerWithOptions(timerCtx, clock, workflow.TimerOptions{Summary: summary})
 			rung = timer.IsReady
 		}
+		j.watching(ticking)
+		before := j.Watched.For
 		in := activities.WatchInput{HealthInput: j.Input, Until: until, Settle: settle == passing}
 		if settle == showing && ticking {
 			in.Enough = began.Add(j.least(clock))
@@ -52,9 +54,11 @@ func (j *judging) watchUntil(clock time.Duration, summary string, settle settlin
 			return over() || rung() || (r.State.Paused != nil) != paused || r.historyFull()
 		})
 		stopTimer()
+		left := clock
 		if ticking {
 			clock = max(0, clock-r.stopped().Sub(began))
 		}
+		j.watched(before, left-clock, workflow.Now(r.ctx))
 		if err != nil || settled {
 			return clock, err
 		}
@@ -89,7 +93,7 @@ func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool
 	r, until := j.run, in.Until
 	for wait := firstWatchRetry; !stop(); wait = min(2*wait, lastWatchRetry) {
 		ctx, cancel := workflow.WithCancel(r.ctx)
-		in.HealthInput, in.Until = j.Input, until
+		in.HealthInput, in.Until, in.Watched, in.Bake = j.Input, until, j.Watched, j.baking()
 		f := workflow.ExecuteActivity(j.watchOptions(ctx, until), activities.TypeWatch, in)
 		if err := r.await(r.ctx, func() bool { return f.IsReady() || stop() }); err != nil {
 			return false, err
@@ -111,14 +115,15 @@ func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool
 		case r.ctx.Err() != nil: // also when the cancelled watch has answered in time
 			return false, r.ctx.Err()
 		case err == nil:
-			j.Input.State, j.Last = out.State, out.Report
+			j.take(out)
 		case !temporal.IsCanceledError(err):
+			j.takeBeat(err)
 			workflow.GetLogger(ctx).Warn("watch ended without a report", "stage", r.State.Stages[j.stage].Name, "error", err)
 		}
 		if err == nil && j.Last.Verdict() == health.Fail && !j.excused() {
 			return false, j.harm()
 		}
-		if err == nil && in.Settled(j.Last) {
+		if err == nil && in.Settled(out) {
 			return true, nil
 		}
 		switch left := until.Sub(workflow.Now(ctx)); {

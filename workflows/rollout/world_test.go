@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/mock"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -70,12 +72,16 @@ type world struct {
 	recovers health.Verdict
 	// watcher is the watch; a test may put another in its place.
 	watcher func(context.Context, activities.WatchInput) (activities.Judged, error)
+	// gater is the gate's look.
+	gater func(context.Context, activities.GateInput) (activities.Judged, error)
 	// applier and reverter are Apply and Revert; a test may put others in their place.
 	applier  func(context.Context, activities.ApplyInput) (activities.Applied, error)
 	reverter func(context.Context, activities.RevertInput) (activities.Reverted, error)
 	watches  int
 	gates    int
-	sweeps   []activities.RevertInput
+	// cancelled answers what the newest watch has seen when it is cancelled; nil if nothing.
+	cancelled func() activities.Judged
+	sweeps    []activities.RevertInput
 }
 
 // apply is one order that a target has accepted.
@@ -98,7 +104,7 @@ func newWorld(t testing.TB, n int) *world {
 		w.fleet.Targets = append(w.fleet.Targets, fleet.Target{ID: id, Address: id + ":80"})
 		w.releases[id] = "1.0.0"
 	}
-	w.watcher, w.applier, w.reverter = w.watch, w.apply, w.revert
+	w.watcher, w.gater, w.applier, w.reverter = w.watch, w.gate, w.apply, w.revert
 	w.mount(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	return w
 }
@@ -110,7 +116,10 @@ func (w *world) mount(now time.Time) {
 	w.env = suite.NewTestWorkflowEnvironment()
 	w.env.SetStartTime(now)
 	w.env.SetTestTimeout(2 * time.Minute)
-	w.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute}) // on a busy machine a second is short
+	w.env.SetWorkerOptions(worker.Options{
+		DeadlockDetectionTimeout: time.Minute, // on a busy machine a second is short
+		Interceptors:             []interceptor.WorkerInterceptor{&answering{world: w}},
+	})
 	register(w.env, w.signals)
 	(&activities.Activities{}).Register(w.env)
 	any2 := []any{mock.Anything, mock.Anything}
@@ -139,7 +148,9 @@ func (w *world) mount(now time.Time) {
 	w.env.OnActivity(activities.TypeWatch, any2...).Return(func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
 		return w.watcher(ctx, in)
 	}).Maybe()
-	w.env.OnActivity(activities.TypeGate, any2...).Return(w.gate).Maybe()
+	w.env.OnActivity(activities.TypeGate, any2...).Return(func(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
+		return w.gater(ctx, in)
+	}).Maybe()
 	w.env.OnActivity(activities.TypeRecover, any2...).Return(func(context.Context, activities.RecoverInput) (activities.Judged, error) {
 		return activities.Judged{Report: w.report(w.recovers)}, nil
 	}).Maybe()
@@ -274,16 +285,29 @@ func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities
 	w.watches++
 	w.mu.Unlock()
 	const look = time.Second
-	at := w.env.Now()
-	for {
+	began := w.env.Now()
+	at, seen := began, activities.Judged{Watched: in.Watched}
+	next := func() health.Verdict {
 		at = at.Add(look)
 		v := w.health(in.Stage, at.Sub(in.Since))
 		r := w.look(v, at.Sub(in.Since)).MidBake()
 		r.At = at
-		if v == health.Fail || in.Settled(r) || !at.Before(in.Until) {
+		seen = activities.Judged{Report: r, Watched: seen.Watched.Look(at, r.Saw(), lookPace)}
+		return v
+	}
+	w.cancelled = func() activities.Judged {
+		at, seen = began, activities.Judged{Watched: in.Watched}
+		for at.Add(look).Before(w.env.Now()) {
+			next()
+		}
+		return seen
+	}
+	for {
+		if v := next(); v == health.Fail || in.Settled(seen) || !at.Before(in.Until) {
+			seen := seen
 			token := activity.GetInfo(ctx).TaskToken
 			w.env.RegisterDelayedCallback(func() {
-				_ = w.env.CompleteActivity(token, activities.Judged{Report: r}, nil) // may have been cancelled
+				_ = w.env.CompleteActivity(token, seen, nil) // may have been cancelled
 			}, at.Sub(w.env.Now()))
 			return activities.Judged{}, activity.ErrResultPending
 		}
@@ -295,8 +319,12 @@ func (w *world) gate(_ context.Context, in activities.GateInput) (activities.Jud
 	w.gates++
 	w.mu.Unlock()
 	since := in.At.Sub(in.Since)
-	return activities.Judged{Report: w.look(w.health(in.Stage, since), since)}, nil
+	r := w.look(w.health(in.Stage, since), since)
+	return activities.Judged{Report: r, Watched: in.Watched.Look(in.At, r.Saw(), lookPace)}, nil
 }
+
+// lookPace is that of the world's looks.
+var lookPace = health.Pace{Every: time.Second, Blind: time.Minute}
 
 // look is a report of a stage that was applied a while ago.
 func (w *world) look(v health.Verdict, since time.Duration) health.Report {
@@ -393,6 +421,7 @@ func fourStages() spec.Spec {
 		Unit: "edge", Release: "2.0.0", Driver: spec.Driver{Choice: spec.Choose("http", driver.HTTP{})},
 		Apply:    spec.Apply{Batch: 10, Parallel: 50, Attempts: 3},
 		Rollback: spec.Rollback{Deadline: 10 * minute, Parallel: 200, Recover: minute},
+		Health:   spec.Health{Every: spec.Duration(time.Second), StaleAfter: minute},
 		Stages: []spec.Stage{
 			{Name: "canary", Count: &count, Bake: minute, DecideWithin: minute},
 			stage("early", 20), stage("half", 50), stage("everyone", 100),
@@ -416,3 +445,48 @@ func (quiet) Debug(string, ...any) {}
 func (quiet) Info(string, ...any)  {}
 func (quiet) Warn(string, ...any)  {}
 func (quiet) Error(string, ...any) {}
+
+// answering has a cancelled watch answer what it has seen, as a real one does. The test
+// environment knows only watches that answer nothing.
+type answering struct {
+	interceptor.WorkerInterceptorBase
+	world *world
+}
+
+func (a *answering) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	return &answeringIn{WorkflowInboundInterceptorBase: interceptor.WorkflowInboundInterceptorBase{Next: next}, world: a.world}
+}
+
+type answeringIn struct {
+	interceptor.WorkflowInboundInterceptorBase
+	world *world
+}
+
+func (a *answeringIn) Init(next interceptor.WorkflowOutboundInterceptor) error {
+	return a.Next.Init(&answeringOut{WorkflowOutboundInterceptorBase: interceptor.WorkflowOutboundInterceptorBase{Next: next}, world: a.world})
+}
+
+type answeringOut struct {
+	interceptor.WorkflowOutboundInterceptorBase
+	world *world
+}
+
+func (a *answeringOut) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
+	return answered{Future: a.Next.ExecuteActivity(ctx, name, args...), world: a.world, watch: name == activities.TypeWatch}
+}
+
+// answered is the answer to come of an activity.
+type answered struct {
+	workflow.Future
+	world *world
+	watch bool
+}
+
+func (a answered) Get(ctx workflow.Context, out any) error {
+	err := a.Future.Get(ctx, out)
+	if a.watch && temporal.IsCanceledError(err) && a.world.cancelled != nil {
+		*out.(*activities.Judged) = a.world.cancelled()
+		return nil
+	}
+	return err
+}

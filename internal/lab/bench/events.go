@@ -37,7 +37,7 @@ func someTime() { time.Sleep(20*time.Millisecond + rand.N(40*time.Millisecond)) 
 
 // Watch sees nothing until the bake is over.
 func (*inMemory) Watch(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
-	return passed(in.Until), pause.For(ctx, time.Until(in.Until))
+	return passed(in.Until, in.Watched), pause.For(ctx, time.Until(in.Until))
 }
 
 // eventStages is how many stages the measured rollouts have, and eventBake how long each bakes; more of it makes no more events.

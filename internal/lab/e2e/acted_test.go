@@ -73,6 +73,12 @@ func reported(v health.Verdict) health.Report {
 	return health.Report{At: time.Now(), Results: []health.Result{{Check: "errors", Verdict: v, Sentence: "as the test says"}}}
 }
 
+// watched is what is seen of a stage that was watched all the time.
+func watched(v health.Verdict, w health.Watched) activities.Judged {
+	w.For = w.Most
+	return activities.Judged{Report: reported(v), Watched: w}
+}
+
 func (a *actors) Plan(ctx context.Context, in activities.PlanInput) (activities.Planned, error) {
 	p, err := plan.New(in.Spec, a.fleet, spec.Kinds{})
 	return activities.Planned{Digest: "sha256:plan", Targets: len(p.Order), Stages: p.Stages}, cmp.Or(a.begin(ctx, "Plan"), err)
@@ -128,14 +134,14 @@ func (a *actors) Watch(ctx context.Context, in activities.WatchInput) (activitie
 		activity.RecordHeartbeat(ctx)
 		select {
 		case <-ctx.Done():
-			return activities.Judged{Report: reported(health.Pass)}, nil
+			return watched(health.Pass, in.Watched), nil
 		case <-tick.C:
 		}
 		if a.failing != nil && a.failing(in) {
 			return activities.Judged{Report: reported(health.Fail)}, nil
 		}
 	}
-	return activities.Judged{Report: reported(health.Pass)}, err
+	return watched(health.Pass, in.Watched), err
 }
 
 func (a *actors) Gate(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
@@ -144,7 +150,7 @@ func (a *actors) Gate(ctx context.Context, in activities.GateInput) (activities.
 	if a.gate != nil {
 		v = a.gate(in)
 	}
-	return activities.Judged{Report: reported(v)}, err
+	return watched(v, in.Watched), err
 }
 
 func (a *actors) FindStragglers(ctx context.Context, _ activities.StragglersInput) (activities.Stragglers, error) {
