@@ -59,6 +59,7 @@ func binding(p plan.Plan, ref StageRef) health.Binding {
 		b.Exposed, b.Control = here(p.Exposed(at)), here(p.Control(at))
 	}
 	b.Bake, b.Adaptive = p.Spec.Stages[at].Bake.Std(), p.Spec.Stages[at].Adaptive
+	b.Hold = p.Spec.Stages[at].DecideWithin.Std() / 2 // the rest is there to pass in
 	allowed := 0
 	for i, s := range p.Stages {
 		if s.From < len(b.Exposed) {

@@ -108,7 +108,7 @@ func (m *Stage) criteria(c spec.Check, groups int, alone bool) judge.Criteria {
 	out := judge.Criteria{
 		Worse: number(c.Worse), Before: alone && c.Objective == nil, Objective: number(c.Objective), Burn: float64(c.Burn),
 		Alpha: m.spec.Budget(c.Name, m.binding.Stages) / float64(groups),
-		Every: m.spec.Every.Std(), Bake: m.binding.Bake, MinSamples: float64(c.MinSamples),
+		Every: m.spec.Every.Std(), Bake: m.binding.Bake, Hold: m.binding.Hold, MinSamples: float64(c.MinSamples),
 	}
 	if a := m.binding.Adaptive; a != nil {
 		out.Enough, out.Risk = float64(a.Enough), float64(a.Risk)
@@ -191,10 +191,10 @@ func (c *comparison) against(check spec.Check) string {
 // estimate is how many times worse a result says that it is; 0 where nothing was
 // compared yet.
 func estimate(j Judged) float64 {
-	if j.Value == nil {
+	if j.Estimate == nil {
 		return 0
 	}
-	return *j.Value
+	return *j.Estimate
 }
 
 func (m *comparisonCheck) compareOne(ctx context.Context, at Look, part *comparison) Judged {
@@ -287,10 +287,14 @@ func (m *comparisonCheck) readStratum(
 // of is the result of a judge's outcome.
 func (r Result) of(o judge.Outcome, by judge.Criteria) Result {
 	r.Verdict, r.Suspicion, r.Sentence, r.Samples, r.Shown = o.Verdict, o.Suspicion, o.Evidence, o.Samples, o.Shown
-	r.Value, r.Limit = new(o.Ratio), new(1+by.Worse)
+	scale, limit := 1.0, 1+by.Worse
 	if by.Objective > 0 { // how many times as fast as allowed the budget burns
-		burn := max(1, by.Burn)
-		r.Value, r.Limit = new(o.Ratio*burn), &burn
+		limit = max(1, by.Burn)
+		scale = limit
+	}
+	r.Estimate, r.Value, r.Limit = new(o.Ratio*scale), new(o.Ratio*scale), &limit
+	if o.Verdict != Fail && o.Ratio*scale > limit { // what chance leaves of it
+		r.Value = new(min(o.Ratio, o.Least) * scale)
 	}
 	r.Trace = o.Trace
 	return r

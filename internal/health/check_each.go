@@ -140,13 +140,16 @@ func judgeEach(c spec.Check, e perTargetInput, streak int) Judged {
 	t := e.tally(c)
 	if len(t.ranked) > 0 {
 		worst := t.ranked[0]
-		res.Value, res.Limit, res.Samples = &worst.value, &worst.limit, t.samples
+		res.Estimate, res.Value, res.Limit, res.Samples = &worst.value, &worst.value, &worst.limit, t.samples
 		if worst.is == doubtful {
 			res.Suspicion = source.Cut(worst.words, 80)
 		}
 	}
 	verdict, sentence := t.conclude(c, e)
 	res.Sentence = sentence
+	if verdict == Pass { // what is above the limit is tolerated, or chance explains it
+		res.Value = t.inside()
+	}
 	if n := len(e.targets); n < e.of {
 		res.Sentence += fmt.Sprintf(" [read on %s of %s targets]", humanize.Integer(float64(n)), humanize.Integer(float64(e.of)))
 	}
@@ -185,6 +188,16 @@ type tally struct {
 	missed  int      // of the unknown, those that had no data before either
 	idle    int
 	samples float64
+}
+
+// inside is the worst number within its limit; the limit, where none is.
+func (t tally) inside() *float64 {
+	for _, v := range t.ranked {
+		if v.excess <= 0 {
+			return &v.value
+		}
+	}
+	return &t.ranked[0].limit
 }
 
 // tally judges each target. What chance alone may do depends on how many are judged.

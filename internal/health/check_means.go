@@ -130,7 +130,7 @@ func (m *meansCheck) Judge(ctx context.Context, at Look) Judged {
 	switch {
 	case out.Verdict == Unexercised && m.idle:
 		out.Sentence += "; it does not decide about so few that joined late"
-	case m.binding.Recovering && out.Verdict == Pass && !out.Shown && beyond(c, *out.Value):
+	case m.binding.Recovering && out.Verdict == Pass && !out.Shown && beyond(c, *out.Estimate):
 		out.Verdict = Unexercised
 		out.Sentence += notWell
 	case out.Verdict == Pass && len(lost) > m.binding.Silent:
@@ -183,6 +183,9 @@ func (r Result) shows(look judge.Numbers) Result {
 // ofMeans is the result of a judge's outcome.
 func (r Result) ofMeans(o judge.Outcome, c spec.Check) Result {
 	r = r.of(o, judge.Criteria{})
+	if r.Value = new(o.Ratio); o.Verdict == Pass {
+		r.Value = new(o.Least)
+	}
 	r.Mean = true
 	r.Limit = nil // there may be two
 	for _, n := range []struct {

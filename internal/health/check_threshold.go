@@ -119,7 +119,8 @@ func few(exposed ratio, res Result) Judged {
 	likely := mathext.GammaIncReg(math.Ceil(exposed.bad.Value), *res.Limit*exposed.total.Value) // of a Poisson distribution
 	res.Suspicion = humanize.Percent(*res.Value)
 	res.Sentence += fmt.Sprintf("; fewer than %d bad events establish no harm", minBad)
-	if likely >= byChance {
+	if likely >= byChance { // so few come of a share within the limit, too
+		res.Estimate, res.Value = res.Value, res.Limit
 		return tolerate(spec.Check{}, res, false, 0).unlessEarly(exposed.total, exposed.bad)
 	}
 	res.Verdict = Unexercised

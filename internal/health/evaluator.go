@@ -29,6 +29,9 @@ type Binding struct {
 	// earlier; nil when it may not.
 	Bake     time.Duration
 	Adaptive *spec.Adaptive
+	// Hold is how much longer a stage without a verdict is watched before it is judged as if
+	// nothing would be learnt any more.
+	Hold time.Duration
 	// Stages is how many stages share the rate of false rollbacks; 0 counts as 1.
 	Stages int
 	// Recovering asks whether targets that were taken back are well again: no harm is

@@ -37,7 +37,10 @@ type Result struct {
 	// Value and Limit are the number that was judged and what it was judged
 	// against, for display; nil where there is none. Ratios are fractions.
 	Value *float64 `json:"value,omitempty"`
-	Limit *float64 `json:"limit,omitempty"`
+	// Estimate is the number as it was seen, where chance may have a part in it: Value is then
+	// what it is at least, unless it is within its limit, or harm is established.
+	Estimate *float64 `json:"estimate,omitempty"`
+	Limit    *float64 `json:"limit,omitempty"`
 	// Samples is how many events the number rests on; 0 for a plain value.
 	Samples float64 `json:"samples,omitempty"`
 	// Queries are the resolved queries, each cut to 1,000 bytes.

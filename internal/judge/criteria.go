@@ -32,6 +32,9 @@ type Criteria struct {
 	Every time.Duration
 	// Bake is how long it is watched, at most.
 	Bake time.Duration
+	// Hold is how much longer an estimate above what is allowed is watched, if chance hardly
+	// explains it: see Judge.doubt.
+	Hold time.Duration
 	// Least is how long at least; used with Enough.
 	Least time.Duration
 	// Enough ends the bake early, once the exposed arm has shown to be less than so
@@ -70,6 +73,14 @@ func (c Criteria) limit() float64 {
 	return (1 - c.Objective) * max(1, c.Burn)
 }
 
+// allowed is what Outcome.Ratio may be.
+func (c Criteria) allowed() float64 {
+	if c.Objective > 0 {
+		return 1
+	}
+	return 1 + c.Worse
+}
+
 // start is when faults may begin.
 func (c Criteria) start() sequential.Start {
 	looks := 1
@@ -90,6 +101,23 @@ const trafficPart = 0.02
 func SplitRate(rate float64) (check, traffic float64) {
 	return rate / (1 + trafficPart), rate * trafficPart / (1 + trafficPart)
 }
+
+// hardly is how often chance shows, at most, what keeps a check from PASS for a while though no
+// harm is established.
+const hardly = 0.01
+
+// doubted is how often chance shows, at most, what keeps a check from PASS at a moment. Once
+// it was held for so long, only what would be harm if it were seen for the first time: healthy
+// targets do not go back more often for that.
+func (c Criteria) doubted(at time.Duration) float64 {
+	if c.holds(at) {
+		return max(hardly, c.Alpha)
+	}
+	return c.Alpha
+}
+
+// holds says that what is only suspicious may still be waited for.
+func (c Criteria) holds(at time.Duration) bool { return at <= c.Bake+c.Hold }
 
 // suspicious is the p from which on a check that has not failed is suspicious. As many
 // bakes of healthy releases are so at some look, at most, since the p holds for all looks

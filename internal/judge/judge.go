@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
@@ -30,10 +31,11 @@ type Judge struct {
 	there int
 	// futile says why nothing can ever be judged; empty where something can.
 	futile string
-	// shown says that enough was seen to end a bake, words what was seen, and doubted that it
-	// is too much to pass, though no harm is established. An objective has its own.
-	shown, doubted func() bool
-	words          func(Outcome) string
+	// shown says that enough was seen to end a bake, words what was seen, and least what Ratio
+	// is at least, but for chance that is as rare as doubted. An objective has its own.
+	shown func() bool
+	words func(Outcome) string
+	least func(doubted float64) float64
 }
 
 // Verdict is the answer to one check. Only Pass promotes.
@@ -65,6 +67,9 @@ type Outcome struct {
 	// Ratio is the estimate of how many times worse than usual the exposed arm is,
 	// compared with the other; 1 where nothing is known.
 	Ratio float64
+	// Least is how many times at least, where Ratio is more than allowed: a smaller one hardly
+	// shows what was seen. Is it more than allowed, too, nothing passes; else chance explains it.
+	Least float64
 	// Shown says that it has shown enough to end a bake early.
 	Shown bool
 	// Samples is how many events of the exposed arm it rests on.
@@ -94,7 +99,8 @@ func newComparison(c Criteria, before []Look) *Judge {
 	}
 	past := pairs(before)
 	j.test, j.known = sequential.NewTwoArms(c.question(), past), len(past) > 0
-	j.shown, j.words, j.doubted = j.enough, j.compared, func() bool { return false }
+	j.shown, j.words = j.enough, j.compared
+	j.least = func(doubted float64) float64 { return j.test.Least(nats(min(1, bounds*doubted)), j.burst()) }
 	return j
 }
 
@@ -149,6 +155,9 @@ func (j *Judge) outcome(at time.Duration, worded bool) Outcome {
 		Ratio: j.test.Ratio(), Samples: seen.Exposed.Total,
 		Shown: j.shown(),
 	}
+	if above := out.Ratio > j.criteria.allowed(); above && (worded || out.Shown) {
+		out.Least = j.least(j.criteria.doubted(at))
+	}
 	if worded {
 		out.Trace = slices.Clone(j.trace)
 	}
@@ -177,11 +186,11 @@ func (j *Judge) outcome(at time.Duration, worded bool) Outcome {
 		out.Verdict, out.Evidence = Unexercised, j.few(need)
 	default:
 		out.Verdict = Pass
-		out.Evidence = compared()
-		if j.hasty(out.Needed) || j.doubted() {
+		doubt := j.doubt(out)
+		if doubt != "" {
 			out.Verdict, out.Shown = Unexercised, false
-			out.Evidence += "; as much as this would be harm if it were no burst: a few more looks tell"
 		}
+		out.Evidence = compared() + doubt
 	}
 	if worded && (out.Verdict == Pass || out.Verdict == Unexercised) {
 		out.Suspicion = j.suspicion(out)
@@ -189,30 +198,72 @@ func (j *Judge) outcome(at time.Duration, worded bool) Outcome {
 	return out
 }
 
+// bounds is how many times as often as it happens the bound of TwoArms.Least has something
+// happen, at least, where that is rare.
+const bounds = 5
+
+// doubt is why an outcome without harm is no PASS: what is seen is more than is allowed, and
+// chance hardly explains it, or does so only if errors come in bursts, of which nothing is known.
+// It is empty where nothing is doubted.
+func (j *Judge) doubt(out Outcome) string {
+	switch holds := j.criteria.holds(out.At); {
+	case holds && j.unknowing() && j.test.Naive() >= out.Needed:
+		return "; this is harm unless it was so before, or errors come in bursts, and not enough is known of its past to tell: a few more looks tell"
+	case out.Least > j.criteria.allowed(), holds && out.LnE >= nats(suspicious):
+		return "; more than is allowed, and chance hardly does this: a few more looks tell"
+	}
+	return ""
+}
+
+// telling is how many looks tell at least whether errors come in bursts, where they have to.
+const telling = 20
+
+// unknowing says that neither the time before the change nor that since tells whether errors
+// come in bursts.
+func (j *Judge) unknowing() bool {
+	return !j.test.Dispersion().Known() && (j.test.Looks() < telling || !j.test.Since().Known())
+}
+
+// burst is how many events count as one, since they come together: as far as is known from
+// before the change and since.
+func (j *Judge) burst() float64 {
+	before, since := j.test.Dispersion(), j.test.Since()
+	size := max(sequential.UsualBurst, high(before))
+	switch {
+	case before.Known():
+		size = high(before)
+	case since.Known():
+		size = high(since)
+	}
+	if since.Excess() {
+		size = max(size, high(since))
+	}
+	return size
+}
+
+// high is how large a dispersion may well be: 1 where chance explains all of it.
+func high(d sequential.Dispersion) float64 {
+	if d.Chance() {
+		return 1
+	}
+	return d.High()
+}
+
 // enough says that the exposed arm is shown to be less than Criteria.Enough times worse.
 func (j *Judge) enough() bool {
 	return j.criteria.Enough > 1 && j.test.Shown() >= nats(j.criteria.Risk)
 }
 
-// telling is how many looks tell large harm from a burst, by bets.
-const telling = 20
-
-// hasty says that so much evidence would be there if events were independent, and that
-// there were too few looks yet for bets to tell.
-func (j *Judge) hasty(evidence float64) bool {
-	return j.test.Looks() < telling && j.test.Independent() >= evidence
-}
-
-// suspicion is why an outcome without harm is suspicious; empty if it is not. Where bets
-// are slow to tell, the evidence of independent events counts from half of what FAIL takes.
+// suspicion is why an outcome without harm is suspicious; empty if it is not. Where nothing is
+// known of bursts, the evidence of independent events counts from half of what FAIL takes.
 func (j *Judge) suspicion(out Outcome) string {
 	switch {
 	case out.LnE >= nats(suspicious):
 		return suspect(out.P)
-	case j.hasty(out.Needed / 2):
+	case j.unknowing() && j.test.Independent() >= out.Needed/2:
 		return suspect(math.Exp(-j.test.Independent())) + " unless errors come in bursts"
-	case j.doubted():
-		return suspect(suspicious)
+	case out.Least > j.criteria.allowed():
+		return "at least " + humanize.PlainTo(out.Least, 2) + " times the usual"
 	}
 	return ""
 }

@@ -53,11 +53,36 @@ func (j *Means) Outcome(at time.Duration) Outcome {
 		if r := now.Exposed / now.Usual; r >= 0 && r < 1e6 {
 			out.Ratio = r
 		}
+		least, doubted := j.least(out.Ratio, j.criteria.doubted(at))
+		if out.Least = least; doubted {
+			out.Verdict, out.Shown = Unexercised, false
+			out.Evidence += "; more than is allowed, and chance hardly does this: more looks tell"
+		}
 	}
 	if (out.Verdict == Pass || out.Verdict == Unexercised) && out.P <= suspicious {
 		out.Suspicion = suspect(out.P)
 	}
 	return out
+}
+
+// least is what the mean is of what is usual, but for chance that is as rare as level: the
+// nearest to what is allowed. It is doubted where that is not allowed either.
+func (j *Means) least(ratio, level float64) (least float64, doubted bool) {
+	s := j.sample(j.state.Since)
+	for _, side := range []struct {
+		part  float64
+		above bool
+	}{{j.criteria.Drop, false}, {j.criteria.Rise, true}} {
+		allowed := s.allowed(side.part, side.above)
+		if side.part < 0 || s.usual <= 0 || side.above != (ratio > allowed) || ratio == allowed {
+			continue
+		}
+		if s.chance(allowed, side.above) <= level {
+			return ratio, true
+		}
+		return allowed, false
+	}
+	return ratio, false
 }
 
 // few says that an arm has shown fewer numbers than are needed, and which.

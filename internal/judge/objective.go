@@ -21,7 +21,7 @@ type objective struct{ *Judge }
 func newObjective(c Criteria, before []Look) objective {
 	c.Before = false
 	o := objective{newComparison(c, before)}
-	o.Judge.shown, o.Judge.words, o.doubted = o.shown, o.words, o.missed
+	o.Judge.shown, o.Judge.words, o.Judge.least = o.shown, o.words, o.least
 	if limit := c.limit(); !(limit > 0 && limit < 1-1e-9) {
 		o.futile = "there is no objective that can be missed"
 	}
@@ -38,10 +38,10 @@ func (o objective) interval(alpha float64) (low, high float64) {
 // shownInterval is how often the interval in the evidence is wrong, at most.
 const shownInterval = 0.05
 
-// missed says that the interval of the share is above the limit as a whole.
-func (o objective) missed() bool {
+// least is the low end of the interval of the share, in times of the limit.
+func (o objective) least(float64) float64 {
 	low, _ := o.interval(shownInterval)
-	return low > o.criteria.limit()
+	return low / o.criteria.limit()
 }
 
 // shown says that the share is shown to be less than Criteria.Enough times the limit.
@@ -57,29 +57,9 @@ func (o objective) shown() bool {
 // events are how many events of their own there were, and of how many each stands:
 // those of a burst are one, as far as is known from before the change and since.
 func (o objective) events() (seen sequential.Counts, size float64) {
-	state := o.test.State()
-	before, since := o.test.Dispersion(), state.Jitter.Dispersion()
-	switch {
-	case before.Known():
-		size = high(before)
-	case since.Known():
-		size = high(since)
-	default:
-		size = max(sequential.UsualBurst, high(before))
-	}
-	if since.Excess() {
-		size = max(size, high(since))
-	}
-	seen = state.Whole.Exposed
+	size = o.burst()
+	seen = o.test.Seen().Exposed
 	return sequential.Counts{Bad: min(seen.Bad, seen.Total) / size, Total: seen.Total / size}, size
-}
-
-// high is how large a dispersion may well be: 1 where chance explains all of it.
-func high(d sequential.Dispersion) float64 {
-	if d.Chance() {
-		return 1
-	}
-	return d.High()
 }
 
 // words are the evidence.

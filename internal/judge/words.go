@@ -61,8 +61,8 @@ func (j *Judge) compared(out Outcome) string {
 		daily = fmt.Sprintf(", %s times that at this time of the day before", humanize.PlainTo(j.criteria.Daily, 2))
 	}
 	fmt.Fprintf(
-		s, "%sexposed %s vs %s %s%s: %s times the usual, %s allowed", lately, ratio(seen.Exposed), j.criteria.other(), ratio(j.otherArm(seen)),
-		daily, humanize.PlainTo(out.Ratio, 2), humanize.PlainTo(1+j.criteria.Worse, 3),
+		s, "%sexposed %s vs %s %s%s: %s times the usual%s, %s allowed", lately, ratio(seen.Exposed), j.criteria.other(), ratio(j.otherArm(seen)),
+		daily, humanize.PlainTo(out.Ratio, 2), j.atLeast(out), humanize.PlainTo(j.criteria.allowed(), 3),
 	)
 	switch {
 	case out.Verdict == Fail:
@@ -74,6 +74,15 @@ func (j *Judge) compared(out Outcome) string {
 	}
 	s.WriteString(j.method())
 	return s.String()
+}
+
+// atLeast says what an estimate is at least, where it is above what is allowed and no harm is
+// established: below that, chance explains it.
+func (j *Judge) atLeast(out Outcome) string {
+	if out.Verdict == Fail || out.Ratio <= j.criteria.allowed() {
+		return ""
+	}
+	return fmt.Sprintf(" (at least %s, the rest may be chance)", humanize.PlainTo(out.Least, 2))
 }
 
 // method says how it was judged, where that is not by plain likelihood.

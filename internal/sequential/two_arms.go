@@ -54,6 +54,8 @@ type TwoArms struct {
 	span  int
 	looks int
 	whole Pair
+	// fair is how many of the bad events would be the exposed arm's if both arms were alike.
+	fair float64
 }
 
 // node is the test under the assumption that the arms' rates had one ratio before.
@@ -120,6 +122,7 @@ func (t *TwoArms) See(strata ...Pair) {
 	strata = slices.DeleteFunc(tidy(strata), func(p Pair) bool { return !p.usable() })
 	for _, p := range strata {
 		whole = whole.Plus(p)
+		t.fair += p.bad() * p.share(1)
 	}
 	t.jitter.See(whole)
 	t.whole = t.whole.Plus(whole)
@@ -171,6 +174,9 @@ func (t *TwoArms) Bursts() bool { return t.suspicion > 0.5 }
 
 // Span is how many looks in a row are one bet, where bets are made.
 func (t *TwoArms) Span() int { return t.span }
+
+// Since is the dispersion of neighbouring looks since the change.
+func (t *TwoArms) Since() Dispersion { return t.jitter.Dispersion() }
 
 // Dispersion is that before the change.
 func (t *TwoArms) Dispersion() Dispersion { return t.before }
@@ -246,6 +252,49 @@ func (t *TwoArms) Ratio() float64 {
 	return RateRatio([]Pair{t.whole}) / math.Exp(usual)
 }
 
+// Least is the smallest ratio, in times of what was usual, that what was seen by now does
+// not refute: a larger one would show fewer bad events in e^-nats of cases at least, if
+// they come size at a time (Chernoff's bound; Hoeffding has it for shares that differ
+// between looks, too). It is 0 where nothing is refuted. Unlike Evidence it is read once.
+func (t *TwoArms) Least(nats, size float64) float64 {
+	low, high := -furthest, furthest
+	if t.refuted(math.Exp(low), size) <= nats {
+		return 0
+	}
+	for range 30 {
+		if middle := (low + high) / 2; t.refuted(math.Exp(middle), size) > nats {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return math.Exp(low)
+}
+
+// refuted is the evidence at this look alone against a ratio in times of the usual: against
+// all that the usual may have been.
+func (t *TwoArms) refuted(ratio, size float64) float64 {
+	doubts := make([]float64, len(t.nodes))
+	for i, n := range t.nodes {
+		doubts[i] = math.Log(n.Weight) - Likelier(t.level(), n.Ratio*ratio)/size
+	}
+	return -logSum(doubts...)
+}
+
+// level is all that was seen, as if the arms' shares had been the same in every look.
+func (t *TwoArms) level() Pair {
+	z := t.whole.bad()
+	if z <= 0 {
+		return Pair{}
+	}
+	share := t.fair / z
+	return Pair{Exposed: Counts{t.whole.Exposed.Bad, share}, Control: Counts{t.whole.Control.Bad, 1 - share}}
+}
+
+// Naive is the evidence at this look alone if the arms were alike before, and events
+// independent.
+func (t *TwoArms) Naive() float64 { return Likelier(t.level(), 1+t.question.Worse) }
+
 // Looks is how many there were since the change.
 func (t *TwoArms) Looks() int { return t.looks }
 
@@ -255,16 +304,18 @@ func (t *TwoArms) Seen() Pair { return t.whole }
 // TwoArmsState is what a TwoArms has seen, small enough for a heartbeat. Its zero
 // value has seen nothing.
 type TwoArmsState struct {
-	Looks  int    `json:"looks,omitempty"`
-	Whole  Pair   `json:"whole"`
-	Jitter Jitter `json:"jitter"`
+	Looks int  `json:"looks,omitempty"`
+	Whole Pair `json:"whole"`
+	// Fair is how many bad events would be the exposed arm's if both were alike.
+	Fair   float64 `json:"fair,omitempty"`
+	Jitter Jitter  `json:"jitter"`
 	// Tests are the logarithms of all that the tests have accumulated, in order.
 	Tests Packed `json:"tests,omitempty"`
 }
 
 // State is what was seen so far.
 func (t *TwoArms) State() TwoArmsState {
-	s := TwoArmsState{Looks: t.looks, Whole: t.whole, Jitter: t.jitter}
+	s := TwoArmsState{Looks: t.looks, Whole: t.whole, Fair: t.fair, Jitter: t.jitter}
 	for _, n := range t.nodes {
 		s.Tests = append(s.Tests, n.null, n.enough, n.unchanged, n.bets.exposed, n.bets.expected)
 		s.Tests = append(s.Tests, n.grid.pack()...)
@@ -285,7 +336,7 @@ func (t *TwoArms) Restore(s TwoArmsState) bool {
 	if len(s.Tests) != each*len(t.nodes) {
 		return false
 	}
-	t.looks, t.whole, t.jitter = s.Looks, s.Whole, s.Jitter
+	t.looks, t.whole, t.fair, t.jitter = s.Looks, s.Whole, s.Fair, s.Jitter
 	for i := range t.nodes {
 		n, from := &t.nodes[i], s.Tests[i*each:]
 		n.null, n.enough, n.unchanged = from[0], from[1], from[2]

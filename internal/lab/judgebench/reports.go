@@ -28,6 +28,7 @@ func reports() []report {
 		{"strict", strictDelays},
 		{"harder", harderDelays},
 		{"adaptive", adaptive},
+		{"holds", holds},
 	}
 }
 
