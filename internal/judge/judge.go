@@ -207,7 +207,7 @@ const bounds = 5
 // It is empty where nothing is doubted.
 func (j *Judge) doubt(out Outcome) string {
 	switch holds := j.criteria.holds(out.At); {
-	case holds && j.unknowing() && j.test.Naive() >= out.Needed:
+	case j.ignorance(out.Needed):
 		return "; this is harm unless it was so before, or errors come in bursts, and not enough is known of its past to tell: a few more looks tell"
 	case out.Least > j.criteria.allowed(), holds && out.LnE >= nats(suspicious):
 		return "; more than is allowed, and chance hardly does this: a few more looks tell"
@@ -218,10 +218,24 @@ func (j *Judge) doubt(out Outcome) string {
 // telling is how many looks tell at least whether errors come in bursts, where they have to.
 const telling = 20
 
-// unknowing says that neither the time before the change nor that since tells whether errors
-// come in bursts.
-func (j *Judge) unknowing() bool {
-	return !j.test.Dispersion().Known() && (j.test.Looks() < telling || !j.test.Since().Known())
+// ignorance says that what was seen is harm if the arms were alike before, and that the time
+// before the change does not tell whether they were: as many events count as one as come
+// together since the change, once there were looks enough to tell.
+func (j *Judge) ignorance(evidence float64) bool {
+	if d := j.test.Dispersion(); d.Known() || d.Excess() {
+		return false
+	}
+	size := 1.0
+	if since := j.test.Since(); j.test.Looks() >= telling && since.Known() {
+		size = high(since)
+	}
+	naive := j.test.Naive()
+	if j.criteria.Before { // the time before is an arm, too
+		usual := j.selfBaseline.Counts
+		usual.Bad = min(usual.Total, usual.Bad*j.selfBaseline.daily)
+		naive = sequential.Likelier(sequential.Pair{Exposed: j.test.Seen().Exposed, Control: usual}, j.criteria.allowed())
+	}
+	return naive >= size*evidence
 }
 
 // burst is how many events count as one, since they come together: as far as is known from
@@ -260,7 +274,7 @@ func (j *Judge) suspicion(out Outcome) string {
 	switch {
 	case out.LnE >= nats(suspicious):
 		return suspect(out.P)
-	case j.unknowing() && j.test.Independent() >= out.Needed/2:
+	case j.ignorance(out.Needed / 2):
 		return suspect(math.Exp(-j.test.Independent())) + " unless errors come in bursts"
 	case out.Least > j.criteria.allowed():
 		return "at least " + humanize.PlainTo(out.Least, 2) + " times the usual"
