@@ -157,7 +157,7 @@ func TestBacktestOfAHealthyPast(t *testing.T) {
 	for _, c := range backtested(t, r, spec).Checks {
 		require.Equal(t, 47, c.Bakes, "%+v", c)
 		require.Zero(t, c.Failed, "%+v", c)
-		require.Equal(t, 47, c.Passed, "%+v", c)
+		require.GreaterOrEqual(t, c.Passed, 46, "%+v", c) // one in a hundred is held
 		require.Len(t, c.Worst, 1)
 	}
 	out := backtested(t, r, spec, "--rate", "5%", "--every", "2m")
@@ -165,7 +165,7 @@ func TestBacktestOfAHealthyPast(t *testing.T) {
 	for _, c := range out.Checks {
 		require.Greater(t, c.Rate, 0.02)
 		require.Equal(t, 231, c.Bakes)
-		require.InDelta(t, 47, c.Apart, 1e-9)
+		require.InDelta(t, 47, c.Apart, 2)
 		require.LessOrEqual(t, c.Failed, 12, "%+v", c)
 	}
 }

@@ -222,7 +222,7 @@ const telling = 20
 // before the change does not tell whether they were: as many events count as one as come
 // together since the change, once there were looks enough to tell.
 func (j *Judge) ignorance(evidence float64) bool {
-	if d := j.test.Dispersion(); d.Known() || d.Excess() {
+	if j.test.Dispersion().Known() || j.test.Span() > 1 {
 		return false
 	}
 	size := 1.0
