@@ -13,7 +13,6 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
-	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/terminal"
 )
 
@@ -145,7 +144,7 @@ func (r *remote) list(ctx context.Context, f listFilter) (listing, error) {
 func (r *remote) rows(infos []*workflowpb.WorkflowExecutionInfo) []listed {
 	rows := make([]listed, 0, len(infos))
 	for _, info := range infos {
-		unit, _ := connect.UnitOf(info.GetExecution().GetWorkflowId())
+		unit, _ := r.deployment.UnitOf(info.GetExecution().GetWorkflowId())
 		rows = append(rows, listed{r.outside(unit, info)})
 	}
 	return rows
@@ -195,7 +194,7 @@ func (r *remote) listPage(ctx context.Context, f listFilter, page []byte) (*work
 		size = 100
 	}
 	return r.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		PageSize: int32(size), NextPageToken: page, Query: f.query(),
+		PageSize: int32(size), NextPageToken: page, Query: f.query(r.deployment),
 	})
 }
 

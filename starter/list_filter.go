@@ -43,9 +43,9 @@ func knownWord(flag, word string, known []string) error {
 }
 
 // query is the filter in Temporal's language.
-func (f listFilter) query() string {
+func (f listFilter) query(of connect.Deployment) string {
 	// A run that continued as new is one rollout with the run that went on.
-	parts := []string{"WorkflowType = " + quoted(connect.WorkflowType), "ExecutionStatus != 'ContinuedAsNew'"}
+	parts := []string{"WorkflowType = " + quoted(connect.WorkflowType), "TaskQueue = " + quoted(of.TaskQueue()), "ExecutionStatus != 'ContinuedAsNew'"}
 	if f.open || f.phase == phasePaused {
 		parts = append(parts, "ExecutionStatus = 'Running'")
 	}

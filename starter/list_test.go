@@ -37,7 +37,7 @@ func (m *manyRollouts) QueryWorkflow(ctx context.Context, id, _, _ string, _ ...
 		m.atOnce--
 		m.mu.Unlock()
 	}()
-	unit, _ := connect.UnitOf(id)
+	unit, _ := connect.Deployment("").UnitOf(id)
 	s, ok := m.answers[unit]
 	if !ok {
 		return nil, errDeaf()

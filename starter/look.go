@@ -42,7 +42,7 @@ func lookOnce(ctx context.Context, con *console, c *cli.Context, words func(view
 // look asks Temporal, and a worker if one is up, about a unit's rollout: the
 // newest, or the one of a run id.
 func (r *remote) look(ctx context.Context, unit, runID string) (view, error) {
-	id := connect.WorkflowID(unit)
+	id := r.deployment.WorkflowID(unit)
 	described, err := r.describe(ctx, id, runID)
 	if err != nil {
 		if is[*serviceerror.NotFound](err) {

@@ -25,6 +25,8 @@ type remote struct {
 	client    client.Client
 	namespace string
 	address   string
+	// deployment is whose rollouts the commands are about.
+	deployment connect.Deployment
 	// ui is the base URL of the Web UI; empty when nobody said where it is.
 	ui string
 }
@@ -38,6 +40,10 @@ func remoteFlags() []cli.Flag {
 		&cli.StringFlag{Name: "namespace", Category: category, Usage: "`NAMESPACE` (default: TEMPORAL_NAMESPACE, the profile, or default)"},
 		&cli.StringFlag{Name: "profile", Category: category, Usage: "`PROFILE` of Temporal's configuration file (default: TEMPORAL_PROFILE)"},
 		&cli.BoolFlag{Name: "tls", Category: category, DisableDefaultText: true, Usage: "use TLS, whatever environment and profile say"},
+		&cli.StringFlag{
+			Name: "deployment", Category: category, EnvVars: []string{"SLUICE_DEPLOYMENT"},
+			Usage: "`NAME` of the Sluice among several in the namespace, as its workers have it",
+		},
 		&cli.StringFlag{Name: "ui", Category: category, Usage: "base `URL` of Temporal's Web UI, for links (default: SLUICE_UI)"},
 	}
 }
@@ -47,6 +53,10 @@ func dial(ctx context.Context, c *cli.Context) (*remote, error) {
 	ui := cmp.Or(c.String("ui"), os.Getenv("SLUICE_UI"))
 	if err := checkUI(ui); err != nil {
 		return nil, err
+	}
+	deployment := connect.Deployment(c.String("deployment"))
+	if err := deployment.Check(); err != nil {
+		return nil, usagef("--deployment: %w", err)
 	}
 	o := connect.Options{
 		Address: c.String("address"), Namespace: c.String("namespace"),
@@ -65,7 +75,7 @@ func dial(ctx context.Context, c *cli.Context) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &remote{client: cl, namespace: namespace, address: address, ui: strings.TrimRight(ui, "/")}, nil
+	return &remote{client: cl, namespace: namespace, address: address, deployment: deployment, ui: strings.TrimRight(ui, "/")}, nil
 }
 
 func checkUI(ui string) error {

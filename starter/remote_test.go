@@ -318,8 +318,8 @@ func TestSubmitOptions(t *testing.T) {
 }
 
 func TestList(t *testing.T) {
-	require.Equal(t, `WorkflowType = 'Rollout' AND ExecutionStatus != 'ContinuedAsNew' AND ExecutionStatus = 'Running' AND SluiceUnit = 'it\'s \\' AND SluicePhase = 'p' AND SluiceOutcome = 'o'`,
-		listFilter{open: true, unit: `it's \`, phase: "p", outcome: "o"}.query())
+	require.Equal(t, `WorkflowType = 'Rollout' AND TaskQueue = 'sluice' AND ExecutionStatus != 'ContinuedAsNew' AND ExecutionStatus = 'Running' AND SluiceUnit = 'it\'s \\' AND SluicePhase = 'p' AND SluiceOutcome = 'o'`,
+		listFilter{open: true, unit: `it's \`, phase: "p", outcome: "o"}.query(""))
 	page := func(n int, next string) *workflowservice.ListWorkflowExecutionsResponse {
 		p := &workflowservice.ListWorkflowExecutionsResponse{NextPageToken: []byte(next)}
 		for range n {

@@ -224,7 +224,7 @@ func TestCompletion(t *testing.T) {
 		"help expl":            {"explain"},
 		"validate ":            nil,
 		"nosuch ":              nil,
-		"start --timeout 5s -": {"--address", "--by", "--help", "--namespace", "--output", "--override", "--profile", "--store", "--timeout", "--tls", "--ui", "--wait", "--why"},
+		"start --timeout 5s -": {"--address", "--by", "--deployment", "--help", "--namespace", "--output", "--override", "--profile", "--store", "--timeout", "--tls", "--ui", "--wait", "--why"},
 	} {
 		require.ElementsMatch(t, want, candidates(allCommands(), strings.Split(words, " ")), words)
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/terminal"
 )
@@ -66,7 +65,7 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 		return err
 	}
 	defer r.client.Close()
-	sub.Earlier = r.earlier(ctx, connect.WorkflowID(sub.Spec.Unit), con.now())
+	sub.Earlier = r.earlier(ctx, r.deployment.WorkflowID(sub.Spec.Unit), con.now())
 	s, err := r.submit(ctx, con, l, sub)
 	if err != nil {
 		return err

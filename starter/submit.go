@@ -63,10 +63,10 @@ func submission(ctx context.Context, l loaded, by, storeDir string) (workflows.S
 func (r *remote) submit(ctx context.Context, con *console, l loaded, sub workflows.Submission) (started, error) {
 	callCtx, cancel := context.WithTimeout(ctx, 3*callTimeout)
 	defer cancel()
-	id := connect.WorkflowID(sub.Spec.Unit)
+	id := r.deployment.WorkflowID(sub.Spec.Unit)
 	run, err := r.client.ExecuteWorkflow(callCtx, client.StartWorkflowOptions{
 		ID:                                       id,
-		TaskQueue:                                connect.TaskQueue,
+		TaskQueue:                                r.deployment.TaskQueue(),
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/entry"
 )
 
 // options are the worker's flags.
 type options struct {
 	address, namespace, profile string
+	deployment                  connect.Deployment
 	store                       string
 	listen                      listener
 	logFormat, logLevel         string
@@ -29,6 +31,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.address, "address", "", "Temporal server, host:port (default: TEMPORAL_ADDRESS, the profile, or 127.0.0.1:7233)")
 	fs.StringVar(&o.namespace, "namespace", "", "Temporal namespace (default: TEMPORAL_NAMESPACE, the profile, or default)")
 	fs.StringVar(&o.profile, "profile", "", "profile of Temporal's configuration file")
+	fs.StringVar((*string)(&o.deployment), "deployment", "",
+		"`name` of this Sluice among several in the namespace; sluice --deployment names the same (default: the only one)")
 	fs.StringVar(&o.store, "store", ".sluice/store", "`folder` of the content store; all workers of a deployment share it")
 	fs.StringVar(&o.listen.address, "listen", "127.0.0.1:9300",
 		"`address` of /metrics and /healthz; empty for none. One that is not on loopback needs --listen-token or --listen-client-ca")
@@ -52,6 +56,9 @@ func (o options) validate() error {
 	}
 	if o.activities < 1 {
 		return fmt.Errorf("--max-activities is %d, expected at least 1", o.activities)
+	}
+	if err := o.deployment.Check(); err != nil {
+		return fmt.Errorf("--deployment: %w", err)
 	}
 	return o.listen.validate()
 }

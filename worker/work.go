@@ -57,13 +57,13 @@ func work(ctx context.Context, o options) error {
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "sluice_clock_ahead_seconds", Help: "How far this machine's clock is ahead of the Temporal server's. No decision rests on it.",
 	}, func() float64 { return acts.Clock.Ahead().Seconds() }))
-	w := connect.NewWorkers(c, o.activities, acts.Clock)
+	w := connect.NewWorkers(c, o.deployment, o.activities, acts.Clock)
 	rollout.Register(w.Rollouts)
 	acts.Register(w)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}
-	log.Info("worker is ready", zap.String("version", version), zap.String("taskQueue", connect.TaskQueue), zap.String("store", o.store))
+	log.Info("worker is ready", zap.String("version", version), zap.String("taskQueue", o.deployment.TaskQueue()), zap.String("store", o.store))
 	<-ctx.Done()
 	log.Info("worker stops: batches under way may finish")
 	w.Stop()

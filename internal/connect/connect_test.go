@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,11 +121,21 @@ func TestDialCancelled(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	require.Equal(t, "rollout:edge-proxy", WorkflowID("edge-proxy"))
-	unit, ok := UnitOf(WorkflowID("edge-proxy"))
-	require.True(t, ok)
-	require.Equal(t, "edge-proxy", unit)
-	_, ok = UnitOf("other")
-	require.False(t, ok)
+	for _, d := range []Deployment{"", "payments", "p2-x"} {
+		require.NoError(t, d.Check())
+		require.Equal(t, d, DeploymentOf(d.TaskQueue()))
+		for _, other := range []Deployment{"", "payments", "p2-x"} {
+			unit, ok := d.UnitOf(other.WorkflowID("edge-proxy"))
+			require.Equal(t, d == other, ok, "%s is not %s's", other.WorkflowID("edge-proxy"), d)
+			require.True(t, !ok || unit == "edge-proxy")
+			require.Equal(t, d == other, d.TaskQueue() == other.TaskQueue() || d.RollbackQueue() == other.RollbackQueue())
+		}
+	}
+	require.Equal(t, "sluice-rollback", Deployment("").RollbackQueue(), "rollouts that run go on")
+	require.Equal(t, "payments/rollout:edge-proxy", Deployment("payments").WorkflowID("edge-proxy"))
+	for _, wrong := range []Deployment{"Payments", "a/b", "a:b", "-a", "a b", Deployment(strings.Repeat("a", 33))} {
+		require.ErrorContains(t, wrong.Check(), "expected 1 to 32")
+	}
 	require.Contains(t, CreateAttributes("default"), "--name SluiceUnit --type Keyword")
 	require.Len(t, Attributes(), 5)
 }

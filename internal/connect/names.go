@@ -1,17 +1,17 @@
 package connect
 
 import (
+	"fmt"
+	"regexp"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
 )
 
 const (
-	// TaskQueue is where workers and rollouts meet.
+	// TaskQueue is where workers and rollouts meet, where a namespace has one deployment of
+	// Sluice.
 	TaskQueue = "sluice"
-	// RollbackQueue is where batches are taken back: a way back never waits for a
-	// slot that a watch or an apply holds.
-	RollbackQueue = "sluice-rollback"
 	// WorkflowType is the name of the rollout's workflow.
 	WorkflowType = "Rollout"
 	// NotifyType is the name of the workflow that tells a receiver of an event.
@@ -21,13 +21,60 @@ const (
 	workflowIDPrefix = "rollout:"
 )
 
-// WorkflowID is the id of a unit's rollout.
-func WorkflowID(unit string) string { return workflowIDPrefix + unit }
+// Deployment is the name of one Sluice among several in a namespace, such as "payments";
+// empty for the only one. Its task queues and the ids of its rollouts carry the name, so
+// that no worker takes what is another's: its store, its secrets and its way to the targets
+// differ.
+type Deployment string
+
+var deploymentForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+
+// Check says what is wrong with the name.
+func (d Deployment) Check() error {
+	if d != "" && !deploymentForm.MatchString(string(d)) {
+		return fmt.Errorf("the deployment %q is no name, expected 1 to 32 lower-case letters, digits and '-'", string(d))
+	}
+	return nil
+}
+
+// TaskQueue is where its workers and rollouts meet: "sluice", or "sluice:payments".
+func (d Deployment) TaskQueue() string {
+	if d == "" {
+		return TaskQueue
+	}
+	return TaskQueue + ":" + string(d)
+}
+
+// RollbackQueue is where its batches are taken back: a way back never waits for a slot
+// that a watch or an apply holds.
+func (d Deployment) RollbackQueue() string { return RollbackQueueOf(d.TaskQueue()) }
+
+// RollbackQueueOf is the queue of the way back beside a task queue.
+func RollbackQueueOf(taskQueue string) string { return taskQueue + "-rollback" }
+
+// DeploymentOf is whose task queue it is.
+func DeploymentOf(taskQueue string) Deployment {
+	_, name, _ := strings.Cut(taskQueue, ":")
+	return Deployment(name)
+}
+
+// WorkflowID is the id of a unit's rollout: "rollout:edge", or "payments/rollout:edge".
+func (d Deployment) WorkflowID(unit string) string { return d.prefix() + unit }
 
 // UnitOf is the unit of a rollout's workflow id; false when it is another's id.
-func UnitOf(workflowID string) (string, bool) {
-	return strings.CutPrefix(workflowID, workflowIDPrefix)
+func (d Deployment) UnitOf(workflowID string) (string, bool) {
+	return strings.CutPrefix(workflowID, d.prefix())
 }
+
+func (d Deployment) prefix() string {
+	if d == "" {
+		return workflowIDPrefix
+	}
+	return string(d) + "/" + workflowIDPrefix
+}
+
+// WorkflowID is the id of a unit's rollout where a namespace has one deployment.
+func WorkflowID(unit string) string { return Deployment("").WorkflowID(unit) }
 
 // The search attributes of a rollout. All are keywords; a namespace must have
 // them before a rollout can start there.

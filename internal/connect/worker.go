@@ -13,18 +13,18 @@ import (
 	"github.com/sluicehq/sluice/internal/clock"
 )
 
-// Workers are what a process needs to run rollouts: one on TaskQueue, and one on
-// RollbackQueue whose slots nothing else takes. Build it with NewWorkers.
+// Workers are what a process needs to run rollouts: one on its deployment's task
+// queue, and one on its queue of the way back whose slots nothing else takes. Build it with NewWorkers.
 type Workers struct {
 	// Rollouts runs workflows and all activities but those of the way back.
 	Rollouts worker.Worker
 	back     worker.Worker
 }
 
-// NewWorkers makes workers that run at most the given number of activities at once,
+// NewWorkers makes a deployment's workers that run at most the given number of activities at once,
 // beside those of the way back, and that tell a clock what the server says. They are not
 // started.
-func NewWorkers(c client.Client, activities int, server *clock.Clock) Workers {
+func NewWorkers(c client.Client, d Deployment, activities int, server *clock.Clock) Workers {
 	o := worker.Options{
 		Interceptors:                       []interceptor.WorkerInterceptor{&listener{clock: server}},
 		MaxConcurrentActivityExecutionSize: activities,
@@ -37,7 +37,7 @@ func NewWorkers(c client.Client, activities int, server *clock.Clock) Workers {
 	}
 	back := o
 	back.DisableWorkflowWorker, back.MaxConcurrentActivityExecutionSize = true, 0 // the SDK's own limit
-	return Workers{Rollouts: worker.New(c, TaskQueue, o), back: worker.New(c, RollbackQueue, back)}
+	return Workers{Rollouts: worker.New(c, d.TaskQueue(), o), back: worker.New(c, d.RollbackQueue(), back)}
 }
 
 // RegisterActivityWithOptions registers an activity with both.

@@ -75,7 +75,7 @@ func (r *rig) close() {
 
 // work runs the rollout's workflow, and the bare one, with the given activities.
 func (r *rig) work(acts any) error {
-	w := connect.NewWorkers(r.client, 2000, new(clock.Clock))
+	w := connect.NewWorkers(r.client, "", 2000, new(clock.Clock))
 	workflows.Register(w.Rollouts)
 	w.Rollouts.RegisterWorkflow(bare)
 	w.RegisterActivityWithOptions(acts, activity.RegisterOptions{SkipInvalidStructFunctions: true})

@@ -183,7 +183,7 @@ func act(t *testing.T, targets int) *acted {
 		id := fmt.Sprintf("host-%d", i)
 		a.fleet.Targets = append(a.fleet.Targets, fleet.Target{ID: id, Address: id + ":80"})
 	}
-	for _, queue := range []string{connect.TaskQueue, connect.RollbackQueue} {
+	for _, queue := range []string{connect.TaskQueue, connect.Deployment("").RollbackQueue()} {
 		w := worker.New(c, queue, worker.Options{DisableWorkflowWorker: true})
 		w.RegisterActivity(a.actors)
 		require.NoError(t, w.Start())
