@@ -27,7 +27,7 @@ import (
 const DefaultAddress = "127.0.0.1:7233"
 
 // Options say which server to use. What is empty comes from the environment
-// (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS…) and
+// (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS…, TEMPORAL_CODEC_ENDPOINT) and
 // from a profile of Temporal's configuration file, as for the temporal CLI.
 type Options struct {
 	// Address is host:port. Default DefaultAddress.
@@ -48,11 +48,14 @@ type Options struct {
 // Dial connects to Temporal and checks that a server answers; its error is an
 // *UnreachableError when none does, and an *AddressError when none can. The caller closes the client.
 func Dial(ctx context.Context, o Options) (client.Client, error) {
-	opts, err := o.client()
+	opts, ready, err := o.client()
 	if err != nil {
 		return nil, err
 	}
 	if err := checkAddress(opts.HostPort); err != nil {
+		return nil, err
+	}
+	if err := ready(); err != nil {
 		return nil, err
 	}
 	c, err := client.DialContext(ctx, opts)
@@ -68,15 +71,19 @@ func Dial(ctx context.Context, o Options) (client.Client, error) {
 // Resolved are the server and the namespace that Dial would use.
 func (o Options) Resolved() (address, namespace string, err error) {
 	o.Metrics = nil
-	opts, err := o.client()
+	opts, _, err := o.client()
 	return opts.HostPort, opts.Namespace, err
 }
 
-// client merges the options with the environment and the profile.
-func (o Options) client() (client.Options, error) {
-	opts, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{ConfigFileProfile: o.Profile})
+// client merges the options with the environment and the profile. Ready says whether a
+// codec that they name answers.
+func (o Options) client() (opts client.Options, ready func() error, err error) {
+	profile, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{ConfigFileProfile: o.Profile})
 	if err != nil {
-		return opts, fmt.Errorf("read Temporal's client configuration: %w", err)
+		return opts, nil, fmt.Errorf("read Temporal's client configuration: %w", err)
+	}
+	if opts, err = profile.ToClientOptions(envconfig.ToClientOptionsRequest{}); err != nil {
+		return opts, nil, fmt.Errorf("read Temporal's client configuration: %w", err)
 	}
 	opts.HostPort = cmp.Or(o.Address, opts.HostPort, DefaultAddress)
 	opts.Namespace = cmp.Or(o.Namespace, opts.Namespace, client.DefaultNamespace)
@@ -84,16 +91,19 @@ func (o Options) client() (client.Options, error) {
 		opts.ConnectionOptions.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 		opts.ConnectionOptions.TLSDisabled = false
 	}
+	if ready, err = useCodec(&opts, profile.Codec); err != nil {
+		return opts, nil, err
+	}
 	opts.Logger = logger(o.Logger)
 	opts.ConnectionOptions.DialOptions = append(opts.ConnectionOptions.DialOptions,
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnect, MinConnectTimeout: 5 * time.Second}),
 		grpc.WithChainUnaryInterceptor(waitToPoll))
 	if o.Metrics != nil {
 		if opts.MetricsHandler, err = NewMetricsHandler(o.Metrics); err != nil {
-			return opts, err
+			return opts, nil, err
 		}
 	}
-	return opts, nil
+	return opts, ready, nil
 }
 
 // reconnect is how a lost connection is tried again: a server that restarts is found within a

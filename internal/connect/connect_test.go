@@ -28,7 +28,7 @@ func bare(t *testing.T) {
 
 func TestOptionsPrecedence(t *testing.T) {
 	bare(t)
-	o, err := Options{}.client()
+	o, _, err := Options{}.client()
 	require.NoError(t, err)
 	require.Equal(t, DefaultAddress, o.HostPort)
 	require.Equal(t, "default", o.Namespace)
@@ -37,18 +37,18 @@ func TestOptionsPrecedence(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "temporal.toml")
 	require.NoError(t, os.WriteFile(file, []byte("[profile.prod]\naddress = \"prod:7233\"\nnamespace = \"edge\"\napi_key = \"k\"\n"), 0o600))
 	t.Setenv("TEMPORAL_CONFIG_FILE", file)
-	o, err = Options{Profile: "prod"}.client()
+	o, _, err = Options{Profile: "prod"}.client()
 	require.NoError(t, err)
 	require.Equal(t, "prod:7233", o.HostPort)
 	require.Equal(t, "edge", o.Namespace)
 	require.NotNil(t, o.ConnectionOptions.TLS, "an API key asks for TLS")
 
 	t.Setenv("TEMPORAL_ADDRESS", "env:7233")
-	o, err = Options{Profile: "prod"}.client()
+	o, _, err = Options{Profile: "prod"}.client()
 	require.NoError(t, err)
 	require.Equal(t, "env:7233", o.HostPort)
 
-	o, err = Options{Profile: "prod", Address: "flag:7233", Namespace: "other"}.client()
+	o, _, err = Options{Profile: "prod", Address: "flag:7233", Namespace: "other"}.client()
 	require.NoError(t, err)
 	require.Equal(t, "flag:7233", o.HostPort)
 	require.Equal(t, "other", o.Namespace)
@@ -57,13 +57,13 @@ func TestOptionsPrecedence(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "edge", namespace)
 
-	_, err = Options{Profile: "nowhere"}.client()
+	_, _, err = Options{Profile: "nowhere"}.client()
 	require.ErrorContains(t, err, "nowhere")
 }
 
 func TestOptionsTLS(t *testing.T) {
 	bare(t)
-	o, err := Options{TLS: true}.client()
+	o, _, err := Options{TLS: true}.client()
 	require.NoError(t, err)
 	require.NotNil(t, o.ConnectionOptions.TLS)
 }

@@ -10,7 +10,7 @@ import (
 // Target is one place where a unit runs: a host, a site, a cluster.
 type Target struct {
 	// ID is unique in its fleet, 1 to 128 characters of letters, digits, '.',
-	// '_', ':', '@' and '-', starting with a letter or a digit.
+	// '_', ':', '@', '/' and '-', starting with a letter or a digit.
 	ID string `yaml:"id" json:"id"`
 	// Address is what drivers and sources fill into {{address}}, usually
 	// host:port; a path may follow.

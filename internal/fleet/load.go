@@ -15,8 +15,8 @@ import (
 const MaxBytes = 64 << 20
 
 var (
-	idForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$`)
-	labelForm = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_.-]*$`)
+	idForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$`)
+	labelForm = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_.:/-]*$`)
 )
 
 // maxAddress and maxLabel bound an address and a label's value, in bytes. Both
@@ -104,7 +104,7 @@ func checkID(id string) string {
 	case id == "":
 		return "is required"
 	case !idForm.MatchString(id):
-		return strictyaml.Quote(id) + " is not an id, expected 1 to 128 letters, digits, '.', '_', ':', '@' and '-', " +
+		return strictyaml.Quote(id) + " is not an id, expected 1 to 128 letters, digits, '.', '_', ':', '@', '/' and '-', " +
 			"beginning with a letter or a digit"
 	}
 	return ""
@@ -135,7 +135,7 @@ func checkAddress(address string) string {
 func checkLabel(name, value string) string {
 	switch {
 	case !labelForm.MatchString(name):
-		return strictyaml.Quote(name) + " is not a label, expected letters, digits, '_', '.' and '-', beginning with a letter or '_'"
+		return strictyaml.Quote(name) + " is not a label, expected letters, digits, '_', '.', ':', '/' and '-', beginning with a letter or '_'"
 	case len(value) > maxLabel:
 		return fmt.Sprintf("has %d bytes, expected at most %d", len(value), maxLabel)
 	case strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }):
