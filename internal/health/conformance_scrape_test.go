@@ -28,7 +28,7 @@ func scrapeRig(_ *testing.T, n *network) rig {
 		cannot: map[string]string{
 			"native histogram": "the text format has none",
 			"scalar":           "a page shows series only", "matrix": "a page shows series only",
-			"warnings": "a page has none",
+			"warnings": "a page has none", "partial": "a page is whole",
 		},
 		answers: map[string]answer{
 			"sound":             {pages(total + three), pass, "3, limit 4"},

@@ -57,7 +57,7 @@ var suiteChecks = []string{"errors", "queue", "each errors", "each queue"}
 // suiteAnswers is what every source must know how to take.
 var suiteAnswers = []string{
 	"sound", "empty", "NaN", "+Inf", "-Inf", "negative", "several series", "native histogram", "classic histogram",
-	"scalar", "string", "matrix", "stale", "HTML", "truncated", "warnings", "null",
+	"scalar", "string", "matrix", "stale", "HTML", "truncated", "warnings", "partial", "null",
 }
 
 var suiteRigs = map[string]func(*testing.T, *network) rig{"prometheus": prometheusRig, "scrape": scrapeRig}

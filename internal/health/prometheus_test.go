@@ -205,7 +205,7 @@ func TestPrometheusAsksAboutTheRightArm(t *testing.T) {
 		case strings.Contains(query, "5..") && strings.Contains(query, "0\\\\.3:80"):
 			return 200, asJSON, strings.NewReader(vector("88")), nil
 		case strings.Contains(query, "5.."):
-			return 200, asJSON, strings.NewReader(`{"status":"success","warnings":["w1","w2","w3","w4\u001b","w5","w6"],"data":{"resultType":"vector","result":[{"metric":{},"value":[0,"412"]}]}}`), nil
+			return 200, asJSON, strings.NewReader(`{"status":"success","warnings":["PromQL warning: w1","PromQL info: w2","PromQL warning: w3","PromQL warning: w4\u001b","PromQL warning: w5","PromQL warning: w6"],"data":{"resultType":"vector","result":[{"metric":{},"value":[0,"412"]}]}}`), nil
 		case strings.Contains(query, "0\\\\.3:80"):
 			return 200, asJSON, strings.NewReader(vector("22000")), nil
 		}
@@ -220,7 +220,7 @@ func TestPrometheusAsksAboutTheRightArm(t *testing.T) {
 		`sum(increase(requests_total{instance=~"10\\.0\\.0\\.2:80|10\\.0\\.0\\.3:80"}[1m]))`,
 		`sum(increase(requests_total{code=~"5..",instance=~"10\\.0\\.0\\.2:80|10\\.0\\.0\\.3:80"}[1m]))`,
 	}, res.Queries)
-	require.Equal(t, []string{"w1", "w2", "w3", "w4 ", "w5"}, res.Warnings)
+	require.Equal(t, []string{"PromQL warning: w1", "PromQL info: w2", "PromQL warning: w3", "PromQL warning: w4 ", "PromQL warning: w5"}, res.Warnings)
 }
 
 // A program that has never failed has no series of failures. That is no failure,

@@ -118,7 +118,7 @@ func TestPrometheusFails(t *testing.T) {
 		"a bad address":    {200, vector(with("instance", "http://a/")), "is a URL", false},
 		"a password":       {200, vector(with("instance", "me:hunter2@a")), "never holds a secret", false},
 		"an aggregation":   {200, vector(metric{}), "is the query an aggregation", false},
-		"a warning":        {200, `{"warnings":["store b is away"],` + vector(host("a"))[1:], "targets may be missing: store b is away", true},
+		"a warning":        {200, `{"warnings":["store b is away"],` + vector(host("a"))[1:], "its answer is partial: store b is away", true},
 		"null series":      {200, `{"status":"success","data":{"resultType":"vector","result":[null]}}`, "no labels", false},
 		"null":             {200, `{"status":"success","data":null}`, "no instant vector", false},
 		"a scalar":         {200, `{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}`, "no instant vector", false},

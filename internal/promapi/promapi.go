@@ -3,7 +3,9 @@
 package promapi
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -130,8 +132,42 @@ func (c capped) RoundTrip(r *http.Request) (*http.Response, error) {
 		_ = res.Body.Close()
 		return nil, err
 	}
-	res.Body = &cappedBody{res.Body, c.most, c.most}
+	body := &cappedBody{res.Body, c.most, c.most}
+	if res.Body = body; res.StatusCode/100 != 2 {
+		return res, nil
+	}
+	data, err := io.ReadAll(body)
+	_ = body.Close()
+	if err == nil {
+		err = partial(data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	res.Body = io.NopCloser(bytes.NewReader(data))
 	return res, nil
+}
+
+// partial says so when an answer says that it is not all there is: VictoriaMetrics by
+// isPartial, Thanos, Mimir and Prometheus by warnings. Those about the query itself are no
+// such warnings.
+func partial(data []byte) error {
+	var said struct {
+		IsPartial bool     `json:"isPartial"`
+		Warnings  []string `json:"warnings"`
+	}
+	if json.Unmarshal(data, &said) != nil { // which the API's client words
+		return nil
+	}
+	for _, w := range said.Warnings {
+		if !strings.HasPrefix(w, "PromQL ") {
+			return fmt.Errorf("its answer is partial: %s", terminal.OneLine(w, 120))
+		}
+	}
+	if said.IsPartial {
+		return errors.New("its answer is partial (isPartial)")
+	}
+	return nil
 }
 
 // refused says what is wrong with an answer that asking again does not change. It

@@ -231,3 +231,19 @@ func TestCounts(t *testing.T) {
 	require.True(t, spec.Check{Slow: &spec.Slow{}}.Counts())
 	require.False(t, spec.Check{Value: "x"}.Counts())
 }
+
+// How fast events come is no count of them, whatever it is held against.
+func TestRatesAreNoCounts(t *testing.T) {
+	const up = "sum(increase(x{$exposed}[$window]))"
+	for what, lines := range map[string]string{
+		"checks[0].bad":   "checks: [{name: e, bad: 'sum(rate(x{$exposed}[1m]))', total: '" + up + "', max: 1%}]",
+		"checks[0].total": "checks: [{name: e, bad: '" + up + "', total: 'sum(irate(x{$exposed}[1m]))', max: 1%}]",
+		"traffic":         "traffic: 'sum(rate(x{$exposed}[1m]))'\n  checks: [{name: v, value: 'max(x{$exposed})', max: 1}]",
+		"checks[0].bad: ": "checks: [{name: e, each: target, bad: 'sum by (instance) (rate(x{$exposed}[1m]))', total: 'sum by (instance) (increase(x{$exposed}[1m]))', max: 1%}]",
+	} {
+		text := "unit: edge\nrelease: '2'\nfleet: f.yaml\ndriver: {http: {}}\nstages: [{name: all, reach: 100%, bake: 2m}]\nhealth:\n  prometheus: http://p:9090\n  " + lines + "\n"
+		_, err := spec.Parse("f.yaml", []byte(text), kinds)
+		require.ErrorContains(t, err, "health."+what, lines)
+		require.ErrorContains(t, err, "does not count events, expected increase", lines)
+	}
+}

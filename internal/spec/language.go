@@ -47,6 +47,9 @@ func (PromQL) PerTarget(s Section, field, expr, label string) {
 	}
 }
 
+// Counts checks that an expression asks for no rate.
+func (PromQL) Counts(s Section, field, expr string) { s.inside(field, promql.Counts(expr)) }
+
 // InLooks checks that an expression is an increase over $window.
 func (PromQL) InLooks(s Section, field, expr string) {
 	if !slices.Contains(promql.Placeholders(expr), "window") {
@@ -55,7 +58,7 @@ func (PromQL) InLooks(s Section, field, expr string) {
 				"increase(…[$window]), such as sum(increase(http_requests_total{$exposed}[$window]))")
 		return
 	}
-	s.inside(field, promql.Counts(expr))
+	PromQL{}.Counts(s, field, expr)
 }
 
 // Histogram checks a selector, with $exposed or $cohort in it or neither.
@@ -111,6 +114,9 @@ func (Selectors) Query(s Section, field, expr string) {
 
 // PerTarget has nothing to check: each page is of one target.
 func (Selectors) PerTarget(Section, string, string, string) {}
+
+// Counts has nothing to check: what counters grow by is counted.
+func (Selectors) Counts(Section, string, string) {}
 
 // InLooks has nothing to check: pages are compared with the ones before.
 func (Selectors) InLooks(Section, string, string) {}

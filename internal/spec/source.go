@@ -43,6 +43,8 @@ type Language interface {
 	// PerTarget checks one that must answer a number for each target, which a label
 	// names.
 	PerTarget(s Section, field, expr, label string)
+	// Counts checks one that must count events, and not say how fast they come.
+	Counts(s Section, field, expr string)
 	// InLooks checks one that must answer what is new in a look.
 	InLooks(s Section, field, expr string)
 	// Histogram checks the name of a histogram.

@@ -33,9 +33,12 @@ func (v *validator) countCheck(path string, c Check) {
 	}
 	v.criterion(path, c)
 	v.eachCheck(path, c)
-	if !v.Given(path+".each") && (v.Given(path+".against") || v.Given(path+".objective")) {
-		v.inLooks(path+".bad", c.Bad)
-		v.inLooks(path+".total", c.Total)
+	for field, expr := range map[string]string{path + ".bad": c.Bad, path + ".total": c.Total} {
+		if !v.Given(path+".each") && (v.Given(path+".against") || v.Given(path+".objective")) {
+			v.inLooks(field, expr)
+		} else {
+			v.counts(field, expr)
+		}
 	}
 }
 
@@ -117,6 +120,13 @@ func (v *validator) objective(path string, c Check) {
 		v.Bad(at, "is %v, expected more than 0", float64(c.Burn))
 	case c.Burn*(1-*c.Objective) >= 1:
 		v.Bad(at, "is %v: with the objective at %s every event could be bad, expected less", float64(c.Burn), v.At(path+".objective"))
+	}
+}
+
+// counts checks that a query counts events.
+func (v *validator) counts(path, expr string) {
+	if v.source != nil && v.Has(path) && !v.IsBad(path) {
+		v.source.Traits().Language.Counts(v.Section, path, expr)
 	}
 }
 

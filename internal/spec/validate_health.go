@@ -91,6 +91,7 @@ func (v *validator) traffic(h Health) {
 		v.Bad("health.traffic", "has no effect, since without leaves the traffic check out: keep one of them")
 	case v.Given("health.traffic"):
 		v.query("health.traffic", h.Traffic)
+		v.counts("health.traffic", h.Traffic)
 	case !left && !counted && !misspelt && (len(v.given("health", v.kinds.SourceNames())) > 0 || !v.sourceFree()):
 		v.Bad("health",
 			"the always-on check %q has nothing to count, since no check has a total: expected traffic: with a query that counts requests, or "+
