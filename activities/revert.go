@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -41,15 +42,33 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 			left = append(left, i)
 		}
 	}
+	if in.NameOnly {
+		return Reverted{Trouble: capReasons(work.unknown(targets, left))}, nil
+	}
 	untilBack(ctx, a.Clock.Now, work, targets, left, in, func(t fleet.Target) error {
 		was, _ := before(t.ID)
 		return revertOne(ctx, d, t, driver.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true}, p.Spec.Release)
 	})
-	if err := ctx.Err(); err != nil {
-		return Reverted{}, err
+	if ctx.Err() != nil { // whoever has cancelled it hears how far it has come
+		return Reverted{}, temporal.NewCanceledError(Reverted{Reverted: work.count(), Trouble: capReasons(work.unknown(targets, left))})
 	}
 	a.metrics.reverted(began, work.count(), len(work.trouble))
 	return Reverted{Reverted: work.count(), Trouble: capReasons(work.trouble)}, nil
+}
+
+// unknown are the troubles so far, and one for each of some targets that is neither known
+// to be back nor to be in trouble, without a reason.
+func (p *progress) unknown(targets []fleet.Target, of []int) []Trouble {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := slices.Clone(p.trouble)
+	for _, i := range of {
+		id := targets[i].ID
+		if !p.done[i] && !slices.ContainsFunc(p.trouble, func(t Trouble) bool { return t.ID == id }) {
+			out = append(out, Trouble{ID: id})
+		}
+	}
+	return out
 }
 
 // notBegun makes an error that Temporal does not retry of what has kept an attempt from

@@ -119,6 +119,8 @@ type RevertInput struct {
 	// Deadline is when targets that cannot be reached are given up. Each target
 	// is tried at least once, whatever the time.
 	Deadline time.Time `json:"deadline"`
+	// NameOnly asks only which targets would be taken back.
+	NameOnly bool `json:"nameOnly,omitempty"`
 	// GiveUp is from when on an attempt that cannot even begin, such as for a secret
 	// that is gone, is the last; zero is never.
 	GiveUp time.Time `json:"giveUp,omitzero"`

@@ -38,9 +38,9 @@ func Details(s State) string {
 		b.addf("\n**Gate of %s: %s** at %s\n\n", Markdown(st.Name), g.Decision, g.At.UTC().Format("15:04:05 MST"))
 		writeReport(&b, g.Report)
 	}
-	if o := s.Outcome; o != nil && len(o.NotReverted) > 0 {
-		b.addf("\n**Not reverted: %d targets**\n\n", max(o.NotBack, len(o.NotReverted)))
-		for _, t := range o.NotReverted[:min(len(o.NotReverted), 50)] {
+	if left, n := s.Left(); len(left) > 0 {
+		b.addf("\n**Not reverted: %d targets**\n\n", max(n, len(left)))
+		for _, t := range left[:min(len(left), 50)] {
 			b.addf("- %s: %s\n", Markdown(t.ID), Markdown(t.Reason))
 		}
 	}

@@ -25,7 +25,8 @@ const (
 // TrimToPayload is a state as others may see it: with exact counts, and with lists and
 // evidence cut to what a payload holds. The state itself is not changed.
 func TrimToPayload(s State) State {
-	s.LeftOut = len(s.Unreached)
+	s.LeftOut, s.Received = len(s.Unreached), nil
+	s.NotReverted = shortened(s.NotReverted, maxNotBack)
 	s.Unreached = shortened(s.Unreached, maxLeftOut)
 	if s.Outcome != nil {
 		o := *s.Outcome

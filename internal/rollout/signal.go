@@ -1,6 +1,8 @@
 package rollout
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"time"
@@ -22,8 +24,12 @@ type Signal struct {
 	// TakesStage says that it may name a stage, TakesOverride that it may pass a FAIL.
 	TakesStage, TakesOverride bool
 	// ForLocked says that it is for a rollout whose rollback is incomplete, and for no
-	// other. All others are for a rollout that goes forward.
-	ForLocked bool
+	// other, and ForWayBack that it is for one that goes back. All others are for a
+	// rollout that goes forward.
+	ForLocked, ForWayBack bool
+	// Aim completes a request with what it means while the rollout is as it is now: it then
+	// does nothing to what comes after. It may be nil: then the current stage is named.
+	Aim func(s State, req *ControlRequest)
 	// Refuse answers why the rollout cannot take the signal as it is now, beside what
 	// the fields above say; empty if it can. It may be nil.
 	Refuse func(s State, c Control) string
@@ -37,14 +43,28 @@ func Signals() []Signal {
 	return []Signal{abort, pause, resume, approve, promote, giveUp, retryRollback}
 }
 
-// Receive applies the signal to a state, unless it is refused, and keeps what came of
-// it in the state.
+// Aimed is a request that says what it means, as far as its sender has not said so.
+func (s Signal) Aimed(st State, req ControlRequest) ControlRequest {
+	if s.Aim != nil {
+		s.Aim(st, &req)
+	} else if req.Stage == "" {
+		req.Stage = st.StageName()
+	}
+	return req
+}
+
+// Receive applies the signal to a state, unless it is refused or has been received
+// before, and keeps what came of it in the state.
 func (s Signal) Receive(st *State, req ControlRequest, at time.Time) Control {
 	c := Control{
 		Signal: s.Name, By: PlainText(req.By), Why: PlainText(req.Why), Stage: PlainText(req.Stage),
-		Override: req.Override, At: at,
+		Override: req.Override, At: at, ID: PlainText(req.ID), Since: req.Since,
 	}
-	c.Refused = s.Refusal(*st, c)
+	if repeat := st.remember(s.Name, req.ID); repeat {
+		c.Refused = "a repeat: this " + s.Name + " was received before, and acts once"
+	} else {
+		c.Refused = s.Refusal(*st, c)
+	}
 	if c.By == "" {
 		c.By = "somebody who gave no name"
 	}
@@ -62,18 +82,53 @@ func (s Signal) Receive(st *State, req ControlRequest, at time.Time) Control {
 // does.
 func (s Signal) Refusal(st State, c Control) string {
 	switch {
-	case s.ForLocked && !st.waitsForPerson():
+	case (s.ForLocked || s.ForWayBack && st.Lenient) && !st.waitsForPerson():
 		return "there is no incomplete rollback that waits: the rollout is " + string(st.Phase)
-	case !s.ForLocked && st.Aborted != nil && st.Outcome == nil:
+	case s.ForWayBack && st.GaveUp != nil:
+		return "given up by " + st.GaveUp.By + " already"
+	case s.ForWayBack && (!st.GoingBack() || st.ended()):
+		return "the rollout does not go back: it is " + string(st.Phase)
+	case s.ForLocked || s.ForWayBack:
+	case st.Aborted != nil && st.Outcome == nil:
 		return "too late: the rollout was aborted and goes back"
-	case !s.ForLocked && st.GoingBack():
+	case st.GoingBack():
 		return "too late: the rollout is " + string(st.Phase)
+	}
+	switch {
 	case s.NeedsReason && !c.Signed():
 		return s.Name + ` needs a name and a reason: {"by": "…", "why": "…"}`
 	case s.Refuse != nil:
 		return s.Refuse(st, c)
 	}
 	return ""
+}
+
+// maxReceived is how many ids of signals are known. A signal is sent again within seconds
+// or minutes, and what it means is said beside its id.
+const maxReceived = 1000
+
+// remember notes the id of a signal, and says whether it was noted before. One id may be
+// that of signals of several kinds: an abort is never taken for another's repeat.
+func (s *State) remember(name, id string) bool {
+	if id == "" {
+		return false
+	}
+	sum := sha256.Sum256([]byte(name + " " + id)) // of one length, however long the id is
+	key := hex.EncodeToString(sum[:8])
+	if slices.Contains(s.Received, key) {
+		return true
+	}
+	s.Received = append(s.Received, key)
+	if extra := len(s.Received) - maxReceived; extra > 0 {
+		s.Received = slices.Delete(s.Received, 0, extra)
+	}
+	return false
+}
+
+// isSince says whether what began at a time is what a sender has seen begin then: as it
+// is, or in seconds, as commands print it. A sender who has seen nothing means what is.
+func (c Control) isSince(began time.Time) bool {
+	return c.Since.IsZero() || c.Since.Equal(began) || c.Since.Equal(began.Truncate(time.Second))
 }
 
 // GoingBack says that the rollout does not go forward any more: it is aborted, goes
@@ -84,8 +139,11 @@ func (s State) GoingBack() bool {
 
 // waitsForPerson says that the rollback is incomplete, and that nobody has given up.
 func (s State) waitsForPerson() bool {
-	return s.Phase == PhaseLocked && s.Outcome != nil && s.Outcome.GaveUp == nil
+	return s.Phase == PhaseLocked && s.Outcome != nil && s.GaveUp == nil
 }
+
+// ended says that nothing follows: a locked rollout has an outcome and goes on.
+func (s State) ended() bool { return s.Outcome != nil && s.Phase != PhaseLocked }
 
 // MaxText bounds each text of a signal that is kept, in bytes.
 const MaxText = 500

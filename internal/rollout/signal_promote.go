@@ -21,6 +21,8 @@ the rollout.`,
 			return "the rollout is paused: resume it first"
 		case s.Phase != PhaseBake && s.Phase != PhaseHold && s.Phase != PhaseGate:
 			return fmt.Sprintf("there is no gate to pass while %s", s.Phase)
+		case s.Promotion != nil && (s.Promotion.Override || !c.Override) && !s.Lenient:
+			return "promoted by " + s.Promotion.By + " already, and the gate decides now"
 		case c.Stage != "" && c.Stage != s.Stages[s.Stage].Name:
 			return fmt.Sprintf("it is for stage %s, and the current stage is %s", c.Stage, s.Stages[s.Stage].Name)
 		}

@@ -9,9 +9,20 @@ var resume = Signal{
 	Long:    `Ends a pause. The bake goes on with the time that was left of it.`,
 	Example: "sluice resume edge-proxy",
 	Effect:  "resumed: the bake goes on with the time that was left",
-	Refuse: func(s State, _ Control) string {
-		if s.Paused == nil {
+	Aim: func(s State, req *ControlRequest) {
+		if s.Paused != nil && req.Since.IsZero() {
+			req.Since = s.Paused.At
+		}
+		if req.Stage == "" {
+			req.Stage = s.StageName()
+		}
+	},
+	Refuse: func(s State, c Control) string {
+		switch {
+		case s.Paused == nil:
 			return "not paused"
+		case !c.isSince(s.Paused.At):
+			return "it is for an earlier pause, and " + s.Paused.By + " has paused again since"
 		}
 		return ""
 	},

@@ -24,10 +24,18 @@ func TestSignals(t *testing.T) {
 // A signal that is refused changes nothing but the list of signals.
 func TestRefusals(t *testing.T) {
 	baking := State{Phase: PhaseBake, Stages: []StageState{{Name: "canary"}, {Name: "everyone", Approval: "required"}}}
-	paused, locked, given := baking, baking, baking
+	paused, locked := baking, baking
 	paused.Paused = &Control{By: "ann"}
-	locked.Phase, locked.Outcome = PhaseLocked, &Outcome{Result: PhaseIncomplete}
-	given.Phase, given.Outcome = PhaseLocked, &Outcome{Result: PhaseIncomplete, GaveUp: &Control{By: "ann"}}
+	noon := time.Date(2026, 1, 1, 12, 0, 0, 123, time.UTC)
+	paused.Paused.At = noon
+	locked.Phase, locked.Outcome = PhaseLocked, &Outcome{Result: PhaseIncomplete, EndedAt: noon}
+	retried, given := locked, locked
+	retried.RetryRollback, given.GaveUp = &Control{By: "ann"}, &Control{By: "ann"}
+	back, verifying, ended, promoted := baking, baking, baking, baking
+	back.Phase, verifying.Phase, promoted.Promotion = PhaseRollback, PhaseVerify, &Control{By: "ann"}
+	old := back
+	old.Lenient = true
+	ended.Phase, ended.Outcome = PhaseRolledBack, &Outcome{Result: PhaseRolledBack}
 	aborted := baking
 	aborted.Aborted = &Control{By: "eve"}
 	signed := ControlRequest{By: "ann", Why: "seen by hand"}
@@ -50,7 +58,23 @@ func TestRefusals(t *testing.T) {
 		{baking, SignalApprove, ControlRequest{}, "no stage waits"},
 		{baking, SignalApprove, ControlRequest{Stage: "everyone"}, ""},
 		{baking, SignalApprove, ControlRequest{Stage: "canary"}, "needs approval"},
-		{baking, SignalGiveUp, signed, "no incomplete rollback"},
+		{baking, SignalGiveUp, signed, "does not go back: it is baking"},
+		{back, SignalGiveUp, signed, ""},
+		{back, SignalGiveUp, ControlRequest{By: "ann"}, "a name and a reason"},
+		{verifying, SignalGiveUp, signed, ""},
+		{aborted, SignalGiveUp, signed, ""},
+		{given, SignalGiveUp, signed, "given up by ann already"},
+		{ended, SignalGiveUp, signed, "does not go back: it is rolled-back"},
+		{old, SignalGiveUp, signed, "no incomplete rollback"},
+		{back, SignalRetry, signed, "no incomplete rollback"},
+		{retried, SignalRetry, signed, "asked for by ann already"},
+		{locked, SignalRetry, ControlRequest{Since: noon}, ""},
+		{locked, SignalRetry, ControlRequest{Since: noon.Add(-time.Hour)}, "has been tried again since"},
+		{paused, SignalResume, ControlRequest{Since: noon}, ""},
+		{paused, SignalResume, ControlRequest{Since: noon.Truncate(time.Second)}, ""},
+		{paused, SignalResume, ControlRequest{Since: noon.Add(-time.Hour)}, "for an earlier pause, and ann has paused again"},
+		{promoted, SignalPromote, signed, "promoted by ann already"},
+		{promoted, SignalPromote, ControlRequest{By: "bob", Why: "known", Override: true}, ""},
 		{locked, SignalGiveUp, signed, ""},
 		{locked, SignalGiveUp, ControlRequest{}, "a name and a reason"},
 		{locked, SignalRetry, ControlRequest{}, ""},

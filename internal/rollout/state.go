@@ -84,11 +84,22 @@ type State struct {
 	Promotion *Control `json:"promotion,omitempty"`
 	// RetryRollback is a retry of an incomplete rollback that has not begun yet.
 	RetryRollback *Control `json:"retryRollback,omitempty"`
+	// GaveUp is who has ended the way back as it is; nil while nobody has.
+	GaveUp *Control `json:"gaveUp,omitempty"`
+	// NotReverted names what is not known to be back while the rollout goes back, as an
+	// Outcome does in the end, as it was after the newest try. NotBack is how many targets.
+	NotReverted []TargetTrouble `json:"notReverted,omitempty"`
+	NotBack     int             `json:"notBack,omitempty"`
 	// Stage is the index of the current stage.
 	Stage  int          `json:"stage"`
 	Stages []StageState `json:"stages"`
 	// Controls are the last signals received, oldest first, at most MaxControls.
 	Controls []Control `json:"controls,omitempty"`
+	// Received are the signals with an id that were received lately, as many as remember
+	// keeps. Nobody is shown them.
+	Received []string `json:"received,omitempty"`
+	// Lenient takes signals as v0.1.0 did, for a run that began then.
+	Lenient bool `json:"-"`
 	// Targets is the size of the fleet; Exposed how many targets run the
 	// release, or may: those found on it, once their stage has come, included.
 	Targets int `json:"targets"`
@@ -110,6 +121,15 @@ func (s State) StageName() string {
 		return ""
 	}
 	return s.Stages[s.Stage].Name
+}
+
+// Left names what is not known to be back, and how many targets that are: so far while the
+// rollout goes back, and in the end.
+func (s State) Left() ([]TargetTrouble, int) {
+	if s.Outcome != nil {
+		return s.Outcome.NotReverted, s.Outcome.NotBack
+	}
+	return s.NotReverted, s.NotBack
 }
 
 // StageState is one stage, planned and actual.
@@ -179,9 +199,15 @@ const QueryStatus = "status"
 type ControlRequest struct {
 	By  string `json:"by,omitempty"`
 	Why string `json:"why,omitempty"`
+	// ID tells signals apart: one that arrives again, since its sender did not hear that
+	// it had arrived, acts once. Without an id every one counts as another.
+	ID string `json:"id,omitempty"`
 	// Stage names the stage that approve and promote mean; empty means the one
 	// that waits.
 	Stage string `json:"stage,omitempty"`
+	// Since is when what the sender means has begun: the pause that a resume ends, the lock
+	// that a retry-rollback is for. Zero means what is now.
+	Since time.Time `json:"since,omitzero"`
 	// Override lets promote pass a FAIL.
 	Override bool `json:"override,omitempty"`
 }
@@ -193,6 +219,9 @@ type Control struct {
 	Why    string    `json:"why,omitempty"`
 	Stage  string    `json:"stage,omitempty"`
 	At     time.Time `json:"at"`
+	// ID and Since are as in the request.
+	ID    string    `json:"id,omitempty"`
+	Since time.Time `json:"since,omitzero"`
 	// Override is set on a promote that may pass a FAIL.
 	Override bool `json:"override,omitempty"`
 	// Refused says why the signal had no effect; empty when it was taken.

@@ -88,6 +88,9 @@ func (r *run) restore(c Carried) {
 	if r.Back != nil {
 		r.Back.run = r
 	}
+	if o := r.State.Outcome; o != nil && o.GaveUp != nil { // as v0.1.0 has noted it
+		r.State.GaveUp = o.GaveUp
+	}
 	if r.State.Aborted != nil {
 		r.cancelForward()
 	}

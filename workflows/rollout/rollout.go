@@ -112,7 +112,7 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 	if sub.Carried != nil {
 		r.restore(*sub.Carried)
 	}
-	r.Roster.state = &r.State
+	r.Roster.state, r.State.Lenient = &r.State, !r.since020
 	status := func() (rollout.State, error) { return rollout.TrimToPayload(r.State), nil }
 	if err := workflow.SetQueryHandler(ctx, rollout.QueryStatus, status); err != nil {
 		return nil, fmt.Errorf("answer status queries: %w", err)
@@ -226,6 +226,6 @@ func (r *run) conclude(o rollout.Outcome, p rollout.Phase) {
 	if o.Result != rollout.PhasePromoted {
 		o.Stage = r.State.StageName()
 	}
-	r.State.Outcome = &o
+	r.State.Outcome, r.State.NotReverted, r.State.NotBack = &o, nil, 0
 	r.enter(p, o.Why)
 }

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -61,7 +62,7 @@ func (r *run) rollback(cause error) error {
 // or to give up; then it ends the rollout.
 func (b *wayBack) finish() error {
 	o := &b.Outcome
-	for len(b.Left) > 0 && b.run.gaveUp() == nil {
+	for len(b.Left) > 0 && b.run.State.GaveUp == nil {
 		o.Result, o.NotReverted, o.NotBack = rollout.PhaseIncomplete, named(b.Left), notBack(b.Left)
 		again, err := b.locked()
 		if err != nil {
@@ -72,11 +73,12 @@ func (b *wayBack) finish() error {
 			b.retry()
 		}
 	}
-	o.GaveUp = b.run.gaveUp()
+	o.GaveUp = b.run.State.GaveUp
 	o.NotReverted, o.NotBack = named(b.Left), notBack(b.Left)
+	o.Result = rollout.PhaseIncomplete
 	if len(o.NotReverted) == 0 {
 		o.Result = b.Result
-		if b.Harm && o.Reverted > 0 {
+		if b.Harm && o.Reverted > 0 && o.GaveUp == nil {
 			b.recovery(o)
 		}
 	}
@@ -91,25 +93,17 @@ func (b *wayBack) locked() (again bool, err error) {
 	shown.Why += fmt.Sprintf("; %d of %d touched targets not known to be back: "+
 		"the unit is locked until sluice retry-rollback %[3]s, or sluice give-up %[3]s --why …", shown.NotBack, shown.Touched, r.State.Unit)
 	r.conclude(shown, rollout.PhaseLocked)
-	err = r.await(r.base, func() bool { return r.State.RetryRollback != nil || r.gaveUp() != nil || r.historyFull() })
+	err = r.await(r.base, func() bool { return r.State.RetryRollback != nil || r.State.GaveUp != nil || r.historyFull() })
 	switch {
 	case err != nil:
 		return false, err
 	case r.State.RetryRollback != nil:
 		r.State.RetryRollback = nil
 		return true, nil
-	case r.gaveUp() != nil:
+	case r.State.GaveUp != nil:
 		return false, nil
 	}
 	return false, errContinueAsNew
-}
-
-// gaveUp is who ended an incomplete rollback; nil while nobody did.
-func (r *run) gaveUp() *rollout.Control {
-	if r.State.Outcome == nil {
-		return nil
-	}
-	return r.State.Outcome.GaveUp
 }
 
 // verdict words the cause of going back.
@@ -159,8 +153,7 @@ func (b *wayBack) revertTouched() {
 // retry tries all that is left once more, whatever the reason was.
 func (b *wayBack) retry() {
 	left := b.Left
-	b.Left = nil
-	b.run.State.Outcome = nil
+	b.Left, b.run.State.Outcome = nil, nil
 	b.revertUntilDeadline(left)
 }
 
@@ -181,23 +174,31 @@ func (b *wayBack) revertUntilDeadline(left []leftover) {
 // reverted by the deadline. From giveUp on, an activity that cannot even begin is not
 // tried again.
 func (b *wayBack) revertAll(back []leftover, deadline, giveUp time.Time, atOnce int) []leftover {
-	r, left := b.run, make([]leftover, len(back))
+	r, left := b.run, slices.Clone(back)
+	for i, l := range left {
+		if l.Troubles == nil {
+			left[i].Troubles = l.unanswered(r.spanBack(l), errNotYet)
+		}
+	}
+	b.show(left)
 	share := max(1, r.spec.Rollback.Parallel/min(len(back), atOnce))
 	_ = eachBatch(r.base, len(back), atOnce, never, func(ctx workflow.Context, i int) error { // f answers no error
 		t := back[i].Exposure
 		t.Parallel = share
-		what := span("revert", r.State.Stages[t.Stage].Name, t.Batch, r.first(t.Stage))
+		what := r.spanBack(back[i])
 		out, err := b.revertBatch(ctx, what, giveUp, activities.RevertInput{
 			Batch: t.Batch, Fence: r.backFence(), Previous: t.Previous, Only: back[i].Only, Deadline: deadline, GiveUp: giveUp,
 		})
 		b.Outcome.Reverted += out.Reverted
 		r.State.Exposed -= out.Reverted
-		left[i] = leftover{Exposure: back[i].Exposure, Troubles: out.Trouble, Only: idsOf(out.Trouble)}
-		if err != nil {
+		left[i] = leftover{Exposure: back[i].Exposure, Troubles: explained(out.Trouble, back[i].Troubles), Only: idsOf(out.Trouble)}
+		if err != nil && errors.Is(err, errGivenUp) && back[i].Troubles != nil {
+			left[i] = back[i]
+		} else if err != nil {
 			left[i].Only = back[i].Only
 			left[i].Troubles = left[i].unanswered(what, err)
 		}
-		r.publish()
+		b.show(left)
 		return nil
 	})
 	return slices.DeleteFunc(left, func(l leftover) bool { return len(l.Troubles) == 0 })
@@ -214,12 +215,77 @@ func (b *wayBack) revertBatch(
 		o := options(what, r.spec.Rollback.Deadline.Std()+batchTimeout)
 		o.TaskQueue, o.Priority = connect.RollbackQueueOf(workflow.GetInfo(ctx).TaskQueueName), temporal.Priority{PriorityKey: 1} // waits behind no other kind
 		o.ScheduleToCloseTimeout = max(0, giveUp.Sub(workflow.Now(ctx))) + batchTimeout
-		err = r.do(ctx, o, activities.TypeRevert, in, &out)
-		if _, timedOut := errors.AsType[*temporal.TimeoutError](err); !timedOut {
-			return out, err
+		err = b.do(ctx, o, activities.TypeRevert, in, &out)
+		if _, timedOut := errors.AsType[*temporal.TimeoutError](err); !timedOut || r.State.GaveUp != nil {
+			break
 		}
 	}
+	if r.State.GaveUp == nil || err == nil || in.Only != nil { // else who is left has a name only in the plan
+		return out, err
+	}
+	in.NameOnly = true
+	o := options("name what is left of "+what, namedWithin)
+	o.TaskQueue, o.ScheduleToCloseTimeout = connect.RollbackQueue, namedWithin
+	err = r.do(ctx, o, activities.TypeRevert, in, &out)
 	return out, err
+}
+
+// How long a person who gives up waits to hear how far an activity has come, and to hear
+// the names of targets that only the plan knows.
+const (
+	givenUpWithin = 3 * time.Second
+	namedWithin   = 10 * time.Second
+)
+
+// do runs an activity of the way back, for as long as nobody gives up. Then it is
+// cancelled, and tells how far it has come.
+func (b *wayBack) do(ctx workflow.Context, o workflow.ActivityOptions, name string, in, out any) error {
+	r := b.run
+	if !r.since020 {
+		return r.do(ctx, o, name, in, out)
+	}
+	if r.State.GaveUp != nil {
+		return errGivenUp
+	}
+	o.WaitForCancellation = true
+	under, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, o))
+	f := workflow.ExecuteActivity(under, name, in)
+	err := r.await(ctx, func() bool { return f.IsReady() || r.State.GaveUp != nil })
+	if err == nil && !f.IsReady() {
+		cancel()
+		err = r.awaitFor(ctx, givenUpWithin, f.IsReady)
+	}
+	if err != nil || !f.IsReady() {
+		return cmp.Or(err, errGivenUp)
+	}
+	err = f.Get(ctx, out)
+	c, cancelled := errors.AsType[*temporal.CanceledError](err)
+	switch {
+	case cancelled && c.HasDetails():
+		return c.Details(out)
+	case cancelled:
+		return errGivenUp
+	}
+	return err
+}
+
+// Why a target is left of which no try has told anything.
+var (
+	errNotYet  = errors.New("not taken back yet")
+	errGivenUp = errors.New("not known to be back when the rollback was given up")
+)
+
+// show tells what is left so far.
+func (b *wayBack) show(trying []leftover) {
+	left := slices.Concat(b.Left, trying)
+	b.run.State.NotReverted, b.run.State.NotBack = named(left), notBack(left)
+	b.run.publish()
+}
+
+// spanBack names a batch that is taken back.
+func (r *run) spanBack(l leftover) string {
+	stage := l.Exposure.Stage
+	return span("revert", r.State.Stages[stage].Name, l.Exposure.Batch, r.first(stage))
 }
 
 // unanswered are the troubles of a batch whose activity did not end well: one for each
@@ -237,6 +303,18 @@ func (l leftover) unanswered(what string, err error) []activities.Trouble {
 		out[i] = activities.Trouble{ID: name, Reason: err.Error(), Final: true}
 	}
 	return out
+}
+
+// explained gives targets without a reason the one that they had before.
+func explained(now, before []activities.Trouble) []activities.Trouble {
+	reasons := make(map[string]string, len(before))
+	for _, t := range before {
+		reasons[t.ID] = t.Reason
+	}
+	for i, t := range now {
+		now[i].Reason = cmp.Or(t.Reason, reasons[t.ID], errGivenUp.Error())
+	}
+	return now
 }
 
 // targets is how many targets are left of a batch.
@@ -296,7 +374,7 @@ func (b *wayBack) recovery(o *rollout.Outcome) {
 	in := activities.RecoverInput{HealthInput: r.Judged, Until: now.Add(limit)}
 	in.Since, in.State = now, health.State{}
 	var out activities.Judged
-	if err := r.do(r.base, opts, activities.TypeRecover, in, &out); err != nil {
+	if err := b.do(r.base, opts, activities.TypeRecover, in, &out); err != nil {
 		o.Recovered, o.Why = "unknown", o.Why+"; whether health recovered is unknown: "+err.Error()
 		return
 	}
