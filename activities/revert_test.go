@@ -1,13 +1,46 @@
 package activities
 
 import (
+	"context"
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/sluicehq/sluice/internal/driver"
 )
+
+// A way back that is cancelled tells how far it has come, and by name and reason what is left.
+func TestRevertThatIsCancelledTells(t *testing.T) {
+	f := newFixture(t, 5)
+	for id := range f.state {
+		f.state[id] = driver.State{Release: "2.0.0", Fence: fence, Alive: true}
+	}
+	f.refuses["t001"], f.down["t003"] = true, 1<<30
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(600*time.Millisecond, cancel)
+	in := RevertInput{Batch: f.all, Fence: fence + 1, Previous: Previous{Common: "1.0.0"}, Deadline: time.Now().Add(time.Hour)}
+	f.env.SetWorkerOptions(worker.Options{BackgroundActivityContext: ctx})
+	_, err := f.env.ExecuteActivity(f.acts.Revert, in)
+	c, ok := errors.AsType[*temporal.CanceledError](err)
+	require.True(t, ok, "%v", err)
+	var out Reverted
+	require.NoError(t, c.Details(&out))
+	require.Equal(t, 3, out.Reverted)
+	require.Equal(t, []string{"t001", "t003"}, []string{out.Trouble[0].ID, out.Trouble[1].ID})
+
+	f.env.SetWorkerOptions(worker.Options{BackgroundActivityContext: t.Context()})
+	in.NameOnly = true
+	orders := maps.Clone(f.applies)
+	named := do[Reverted](t, f, f.acts.Revert, in)
+	require.Equal(t, orders, f.applies, "nobody is told anything")
+	require.Zero(t, named.Reverted)
+	require.Len(t, named.Trouble, 5)
+}
 
 // What keeps a way back from beginning is retried until the rollback's deadline, and a
 // few times in any case.

@@ -118,6 +118,7 @@ func (c *console) say(format string, args ...any) {
 type failure struct {
 	Error    string              `json:"error"`
 	Code     int                 `json:"code"`
+	Reason   string              `json:"reason,omitempty"`
 	Problems strictyaml.Problems `json:"problems,omitempty"`
 }
 
@@ -132,7 +133,7 @@ func (c *console) report(err error) int {
 	f := failure{Error: err.Error(), Code: exitInternal}
 	hint := ""
 	if e, ok := errors.AsType[*exitError](err); ok {
-		f.Code, f.Problems = e.code, e.problems
+		f.Code, f.Reason, f.Problems = e.code, e.reason, e.problems
 		if e.usage {
 			hint = "\nrun " + strings.Join(slices.DeleteFunc([]string{"sluice", e.command, "--help"}, func(w string) bool { return w == "" }), " ")
 		}

@@ -23,6 +23,8 @@ const (
 type exitError struct {
 	code int
 	err  error
+	// reason is why something is refused, in a word for scripts; empty for other codes.
+	reason string
 	// problems are single findings, each with its position.
 	problems strictyaml.Problems
 	// usage asks to point at the help, of command if there is one.
@@ -46,9 +48,21 @@ func invalidf(format string, args ...any) error {
 	return &exitError{code: exitInvalid, err: fmt.Errorf(format, args...)}
 }
 
+// Reasons of a refusal. Those of a rollout that was refused stand in its outcome.
+const (
+	reasonLocked     = "locked"
+	reasonNotLocked  = "not-locked"
+	reasonGoingBack  = "going-back"
+	reasonRunning    = "already-running"
+	reasonSame       = "same-rollout"
+	reasonNotRunning = "not-running"
+	reasonNoEffect   = "no-effect"
+	reasonNoAnswer   = "no-answer"
+)
+
 // refusedf is for what may not be done now.
-func refusedf(format string, args ...any) error {
-	return &exitError{code: exitRefused, err: fmt.Errorf(format, args...)}
+func refusedf(reason, format string, args ...any) error {
+	return &exitError{code: exitRefused, reason: reason, err: fmt.Errorf(format, args...)}
 }
 
 // runningf is for a rollout that goes on while nobody looks.

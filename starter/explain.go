@@ -49,6 +49,7 @@ func explanation(v view, queries bool, now time.Time, width int, p paint) []stri
 			e.stage(v, i)
 		}
 		e.controls(*s)
+		e.lines = append(e.lines, troubleLines("not back yet", s.NotReverted, s.NotBack, len(s.NotReverted), e.p.red)...)
 		e.outcome(*s)
 		if next := afterwards(v); next != "" {
 			e.add("  %s", e.p.bold(next))

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sluicehq/sluice/activities"
@@ -34,12 +35,15 @@ type fakeTemporal struct {
 	startErr error
 	// signalErr is what a signal meets.
 	signalErr error
+	// heals is after how many signals signalErr is over; 0 is never.
+	heals int
 	// input is what the running rollout was started with.
 	input workflows.Submission
 	// pages are the answers to a list.
 	pages []*workflowservice.ListWorkflowExecutionsResponse
 
 	looks, queries int
+	cancelled      []*workflowservice.RequestCancelWorkflowExecutionRequest
 	signals        []rollout.ControlRequest
 	started        []client.StartWorkflowOptions
 	listed         []string
@@ -58,7 +62,27 @@ func (f *fakeTemporal) QueryWorkflow(context.Context, string, string, string, ..
 
 func (f *fakeTemporal) SignalWorkflow(_ context.Context, _, _, _ string, arg any) error {
 	f.signals = append(f.signals, arg.(rollout.ControlRequest))
+	if f.heals > 0 && len(f.signals) > f.heals {
+		return nil
+	}
 	return f.signalErr
+}
+
+func (f *fakeTemporal) WorkflowService() workflowservice.WorkflowServiceClient {
+	return fakeService{fake: f}
+}
+
+// fakeService takes cancellations.
+type fakeService struct {
+	workflowservice.WorkflowServiceClient
+	fake *fakeTemporal
+}
+
+func (f fakeService) RequestCancelWorkflowExecution(
+	_ context.Context, in *workflowservice.RequestCancelWorkflowExecutionRequest, _ ...grpc.CallOption,
+) (*workflowservice.RequestCancelWorkflowExecutionResponse, error) {
+	f.fake.cancelled = append(f.fake.cancelled, in)
+	return &workflowservice.RequestCancelWorkflowExecutionResponse{}, nil
 }
 
 func (f *fakeTemporal) GetWorkflow(context.Context, string, string) client.WorkflowRun {

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -177,9 +179,9 @@ func TestFollowOfAStartedRolloutNeedsNoFirstAnswer(t *testing.T) {
 }
 
 func TestSignals(t *testing.T) {
-	req := rollout.ControlRequest{By: "ana", Why: "why"}
-	control := func(after time.Duration, refused string) rollout.Control {
-		return rollout.Control{Signal: "pause", By: "ana", Why: "why", At: at(after), Refused: refused}
+	req := rollout.ControlRequest{By: "ana", Why: "why", Stage: "early", ID: "id-2"}
+	control := func(n time.Duration, refused string) rollout.Control {
+		return rollout.Control{Signal: "pause", By: "ana", Why: "why", ID: fmt.Sprint("id-", int(n)), At: at(n), Refused: refused}
 	}
 	with := func(cs ...rollout.Control) rollout.State {
 		s := *baking().State
@@ -201,7 +203,7 @@ func TestSignals(t *testing.T) {
 			if n < 2 {
 				return with(), nil
 			}
-			return with(control(2, "already paused by bob")), nil
+			return with(control(2, "already paused by bob"), control(2, "a repeat")), nil
 		}, exitRefused, "had no effect on the rollout of edge-proxy: already paused by bob"},
 		"no worker": {func(int) (rollout.State, error) { return rollout.State{}, errDeaf() }, exitOK, "takes effect when a worker is back"},
 		"slow":      {func(int) (rollout.State, error) { return with(), nil }, exitOK, "has not shown it yet"},
@@ -231,6 +233,81 @@ func TestSignals(t *testing.T) {
 	})
 }
 
+// An abort that Temporal does not take is a cancellation, and says so. One to a run that has
+// just continued as new goes to the next one. Nothing else is sent in another way.
+func TestSignalsThatTemporalDoesNotTake(t *testing.T) {
+	limit := serviceerror.NewInvalidArgument("exceeded workflow execution limit for signal events")
+	for name, c := range map[string]struct {
+		signal    string
+		err       error
+		heals     int
+		code      int
+		cancelled bool
+		want      string
+	}{
+		"abort, limit of signals": {"abort", limit, 0, exitOK, true, "so it was cancelled, which is an abort"},
+		"abort, always busy":      {"abort", serviceerror.NewResourceExhausted(0, "busy"), 0, exitOK, true, "so it was cancelled, which is an abort"},
+		"abort, next run":         {"abort", serviceerror.NewNotFound("workflow execution already completed"), 1, exitOK, false, "abort edge-proxy: "},
+		"pause, limit of signals": {"pause", limit, 0, exitInvalid, false, "exceeded workflow execution limit"},
+		"abort, server is away":   {"abort", errUnavailable("gone"), 0, exitInternal, false, "with --id "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fakeTemporal{describe: always(isRunning), query: state(*baking().State), signalErr: c.err, heals: c.heals}
+				var out, errOut bytes.Buffer
+				con := testConsole(&out, &errOut)
+				err := signalCommand{rollout.Signal{Name: c.signal}}.send(
+					t.Context(), con, &remote{client: f, namespace: "default"}, "edge-proxy", rollout.ControlRequest{ID: "x", By: "ana", Why: "wrong build"})
+				require.Equal(t, c.code, con.report(err), errOut.String())
+				require.Contains(t, errOut.String(), c.want)
+				require.Equal(t, c.cancelled, len(f.cancelled) == 1)
+				for _, asked := range f.cancelled {
+					require.Equal(t, "ana: wrong build", asked.GetReason())
+				}
+			})
+		})
+	}
+}
+
+// An approve without a stage is for the one that was seen to wait. Where that is not known, it
+// is not sent: it would approve whatever waits when it arrives.
+func TestApproveNamesItsStage(t *testing.T) {
+	asking := *baking().State
+	asking.Phase, asking.Stages = rollout.PhaseApproval, slices.Clone(asking.Stages)
+	asking.Stages[asking.Stage+1].Approval = "required"
+	var approve rollout.Signal
+	for _, s := range rollout.Signals() {
+		if s.Name == rollout.SignalApprove {
+			approve = s
+		}
+	}
+	for name, c := range map[string]struct {
+		query func(int) (rollout.State, error)
+		code  int
+		want  string
+	}{
+		"it waits":  {state(asking), exitOK, asking.Stages[asking.Stage+1].Name},
+		"it bakes":  {state(*baking().State), exitRefused, "no stage waits for approval now"},
+		"no answer": {func(int) (rollout.State, error) { return rollout.State{}, errDeaf() }, exitRefused, "name it with --stage"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fakeTemporal{describe: always(isRunning), query: c.query}
+				var out, errOut bytes.Buffer
+				con := testConsole(&out, &errOut)
+				err := signalCommand{approve}.send(t.Context(), con, &remote{client: f}, "edge-proxy", rollout.ControlRequest{By: "ana"})
+				require.Equal(t, c.code, con.report(err))
+				if c.code == exitOK {
+					require.Equal(t, c.want, f.signals[0].Stage)
+					return
+				}
+				require.Contains(t, errOut.String(), c.want)
+				require.Empty(t, f.signals)
+			})
+		})
+	}
+}
+
 // A promote is for the stage that is current when it is sent, also where only the
 // server knows which that is, and never for the one after it.
 func TestPromoteNamesItsStage(t *testing.T) {
@@ -241,10 +318,9 @@ func TestPromoteNamesItsStage(t *testing.T) {
 		query         func(int) (rollout.State, error)
 		want          string
 	}{
-		"the state's":   {rollout.SignalPromote, "", state, baking().State.Stages[baking().State.Stage].Name},
-		"the server's":  {rollout.SignalPromote, "", deaf, "early"},
-		"named":         {rollout.SignalPromote, "half", state, "half"},
-		"of an approve": {rollout.SignalApprove, "", state, ""},
+		"the state's":  {rollout.SignalPromote, "", state, baking().State.Stages[baking().State.Stage].Name},
+		"the server's": {rollout.SignalPromote, "", deaf, "early"},
+		"named":        {rollout.SignalPromote, "half", state, "half"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

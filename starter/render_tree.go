@@ -18,6 +18,7 @@ func tree(v view, now time.Time, width int, p paint) []string {
 		lines = append(lines, exposure(*s))
 		lines = append(lines, troubleLines("left out", s.Unreached, s.LeftOut, maxTroubles, p.yellow)...)
 		lines = append(lines, stageLines(v, now, width, p)...)
+		lines = append(lines, troubleLines("not back yet", s.NotReverted, s.NotBack, maxTroubles, p.red)...)
 		if s.Outcome != nil {
 			lines = append(lines, outcomeLines(*s.Outcome, maxTroubles, p)...)
 			if next := afterwards(v); next != "" {

@@ -1,16 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/urfave/cli/v2"
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/rollout"
@@ -37,6 +40,7 @@ func (s signalCommand) command() command {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "why", Usage: why},
 		byFlag(),
+		&cli.StringFlag{Name: "id", Usage: "`ID` of this signal: however often it is sent with one, it acts once (default: a new one)"},
 	}
 	if s.TakesStage {
 		flags = append(flags, &cli.StringFlag{Name: "stage", Usage: "the `STAGE` that is meant (default: the one that waits)"})
@@ -56,7 +60,9 @@ func (s signalCommand) request(c *cli.Context) (rollout.ControlRequest, error) {
 	if err != nil {
 		return rollout.ControlRequest{}, err
 	}
-	req := rollout.ControlRequest{By: by, Why: c.String("why"), Stage: c.String("stage"), Override: c.Bool("override")}
+	req := rollout.ControlRequest{
+		ID: cmp.Or(c.String("id"), rand.Text()), By: by, Why: c.String("why"), Stage: c.String("stage"), Override: c.Bool("override"),
+	}
 	if s.NeedsReason && req.Why == "" {
 		return req, usagef("%s needs a reason, which is kept with the rollout: --why \"…\"", s.Name)
 	}
@@ -85,28 +91,53 @@ func (s signalCommand) send(ctx context.Context, con *console, r *remote, unit s
 	if err != nil {
 		return err
 	}
-	if before.locked() != s.ForLocked && before.State != nil && before.running() {
-		if s.ForLocked {
-			return refusedf("%s is for an incomplete rollback; the rollout of %s is %s", s.Name, unit, phaseWord(before))
-		}
-		return refusedf("the rollback of %s is incomplete, and the unit is locked:\n  try again: sluice retry-rollback %[1]s\n"+
-			"  give up:   sluice give-up %[1]s --why \"…\"", unit)
-	}
-	if !before.running() {
-		return refusedf("no rollout of %s runs: the last one, %s, ended %s as %s; sluice explain %s says why, sluice start SPEC begins another",
-			before.Unit, before.Release, stamp(before.ClosedAt, con.now()), phaseWord(before), before.Unit)
-	}
-	if s.Name == rollout.SignalPromote && req.Stage == "" {
-		req.Stage = before.Stage // what was seen, and not the next one, should this one pass meanwhile
-	}
-	if err := r.signal(ctx, before, s.Name, req); err != nil {
+	if req, err = s.aimed(before, req, con.now()); err != nil {
 		return err
+	}
+	cancelled, err := r.signal(ctx, before, s.Name, req)
+	if err != nil {
+		return err
+	}
+	if cancelled {
+		s.Effect = "Temporal takes no more signals for this rollout, so it was cancelled, which is an abort: " +
+			"every touched target goes back; follow it with sluice watch " + unit
+		return s.report(con, before, &rollout.Control{})
 	}
 	after, taken, err := r.awaitTaken(ctx, before, s.Name, req)
 	if err != nil {
 		return err
 	}
 	return s.report(con, after, taken)
+}
+
+// aimed is the request that says what it means, as its sender sees the rollout now: the
+// stage that is current, and not the next one, should this one pass meanwhile.
+func (s signalCommand) aimed(v view, req rollout.ControlRequest, now time.Time) (rollout.ControlRequest, error) {
+	switch {
+	case !v.running():
+		return req, refusedf(reasonNotRunning, "no rollout of %s runs: the last one, %s, ended %s as %s; sluice explain %s says why, sluice start SPEC begins another",
+			v.Unit, v.Release, stamp(v.ClosedAt, now), phaseWord(v), v.Unit)
+	case v.State == nil && s.Name == rollout.SignalApprove && req.Stage == "":
+		return req, refusedf(reasonNoAnswer, "approve: %s, so which stage waits is not known: name it with --stage", v.Trouble)
+	case v.State == nil:
+		req.Stage = cmp.Or(req.Stage, v.Stage)
+		return req, nil
+	case s.ForLocked && !v.locked():
+		return req, refusedf(reasonNotLocked, "%s is for an incomplete rollback; the rollout of %s is %s", s.Name, v.Unit, phaseWord(v))
+	case v.locked() && !s.ForLocked && !s.ForWayBack:
+		return req, refusedf(reasonLocked, "the rollback of %s is incomplete, and the unit is locked:\n  try again: sluice retry-rollback %[1]s\n"+
+			"  give up:   sluice give-up %[1]s --why \"…\"", v.Unit)
+	}
+	req = s.Aimed(*v.State, req)
+	if c := (rollout.Control{Signal: s.Name, By: req.By, Why: req.Why}); s.Name == rollout.SignalApprove && req.Stage == "" {
+		return req, s.noEffect(v, s.Refusal(*v.State, c), c)
+	}
+	return req, nil
+}
+
+// noEffect tells why a signal does nothing, and what to type instead.
+func (s signalCommand) noEffect(v view, why string, c rollout.Control) error {
+	return refusedf(reasonNoEffect, "%s had no effect on the rollout of %s: %s; %s", s.Name, v.Unit, why, advice(v, c))
 }
 
 // signalResult is what a signal command prints as JSON.
@@ -124,11 +155,11 @@ type signalResult struct {
 
 func (s signalCommand) report(con *console, v view, taken *rollout.Control) error {
 	if taken != nil && taken.Refused != "" {
-		return refusedf("%s had no effect on the rollout of %s: %s; %s", s.Name, v.Unit, taken.Refused, advice(v, *taken))
+		return s.noEffect(v, taken.Refused, *taken)
 	}
 	t := signalResult{
 		Signal: s.Name, Unit: v.Unit, WorkflowID: v.WorkflowID, RunID: v.RunID, Phase: v.Phase,
-		Taken: taken != nil, Effect: s.Effect,
+		Taken: taken != nil && !taken.At.IsZero(), Effect: s.Effect,
 	}
 	if taken == nil {
 		t.Effect = "accepted; it takes effect when a worker is back"
@@ -143,27 +174,49 @@ func (s signalCommand) report(con *console, v view, taken *rollout.Control) erro
 	return nil
 }
 
-// signal sends to the run that was looked at, and no other.
-func (r *remote) signal(ctx context.Context, v view, name string, req rollout.ControlRequest) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+// signal sends to the rollout that was looked at, and to no later one. An abort that
+// Temporal does not take, since a rollout is sent too much, is a cancellation instead: no
+// number of signals keeps that from the rollout.
+func (r *remote) signal(ctx context.Context, v view, name string, req rollout.ControlRequest) (cancelled bool, err error) {
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	err := r.client.SignalWorkflow(ctx, v.WorkflowID, v.RunID, name, req)
-	for is[*serviceerror.ResourceExhausted](err) && pause.For(ctx, signalPause) == nil {
+	send := func() error { return r.client.SignalWorkflow(limited, v.WorkflowID, v.RunID, name, req) }
+	for err = send(); is[*serviceerror.ResourceExhausted](err) || is[*serviceerror.NotFound](err); err = send() {
 		// It may just be continuing as new, in a run of another id.
-		if next, lookErr := r.look(ctx, v.Unit, v.RunID); lookErr == nil {
+		next, lookErr := r.look(limited, v.Unit, v.RunID)
+		if ended := lookErr == nil && !next.running(); ended || pause.For(limited, signalPause) != nil {
+			break
+		}
+		if lookErr == nil {
 			v.RunID = next.RunID
 		}
-		err = r.client.SignalWorkflow(ctx, v.WorkflowID, v.RunID, name, req)
 	}
-	if is[*serviceerror.NotFound](err) {
-		return refusedf("the rollout of %s has just ended: sluice status %s", v.Unit, v.Unit)
+	if name == rollout.SignalAbort && (is[*serviceerror.InvalidArgument](err) || is[*serviceerror.ResourceExhausted](err)) {
+		return true, r.cancel(ctx, v, req)
 	}
-	if err != nil && transient(err) {
-		return fmt.Errorf("send %s to the rollout of %s: %w\n"+
-			"  It may have arrived all the same: sluice status %[2]s shows it; sending it twice does no harm", name, v.Unit, err)
+	switch {
+	case err == nil:
+		return false, nil
+	case is[*serviceerror.NotFound](err):
+		return false, refusedf(reasonNotRunning, "the rollout of %s has just ended: sluice status %s", v.Unit, v.Unit)
+	case transient(err):
+		return false, fmt.Errorf("send %s to the rollout of %s: %w\n"+
+			"  It may have arrived all the same: sluice status %[2]s shows it; with --id %s it is sent again and acts once", name, v.Unit, err, req.ID)
 	}
+	return false, r.explainCall(fmt.Errorf("send %s to the rollout of %s: %w", name, v.Unit, err))
+}
+
+// cancel asks Temporal to cancel the workflow. The reason stays in its history.
+func (r *remote) cancel(ctx context.Context, v view, req rollout.ControlRequest) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := r.client.WorkflowService().RequestCancelWorkflowExecution(ctx, &workflowservice.RequestCancelWorkflowExecutionRequest{
+		Namespace: r.namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: v.WorkflowID, RunId: v.RunID},
+		RequestId: req.ID, Identity: req.By, Reason: strings.TrimSpace(req.By + ": " + req.Why),
+	})
 	if err != nil {
-		return r.explainCall(fmt.Errorf("send %s to the rollout of %s: %w", name, v.Unit, err))
+		return fmt.Errorf("abort the rollout of %s: Temporal takes no more signals for it, and does not cancel it either: %w\n"+
+			"  send it again, or: temporal workflow cancel --workflow-id %s", v.Unit, err, v.WorkflowID)
 	}
 	return nil
 }
@@ -187,10 +240,6 @@ func (r *remote) awaitTaken(ctx context.Context, before view, name string, req r
 	}
 	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	var since time.Time
-	if c := lastControl(before.State, name, req, since); c != nil {
-		since = c.At
-	}
 	last := before
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
@@ -204,7 +253,7 @@ func (r *remote) awaitTaken(ctx context.Context, before view, name string, req r
 		}
 		if err == nil {
 			last = next.remember(last)
-			if c := lastControl(next.State, name, req, since); c != nil {
+			if c := controlOf(next.State, name, req.ID); c != nil {
 				return last, c, nil
 			}
 		}
@@ -216,14 +265,14 @@ func (r *remote) awaitTaken(ctx context.Context, before view, name string, req r
 	}
 }
 
-// lastControl is the newest control that a request would have become, later than a
-// time; nil if there is none.
-func lastControl(s *rollout.State, name string, req rollout.ControlRequest, after time.Time) *rollout.Control {
+// controlOf is what came of the signal of an id when it arrived first, as far as that is
+// kept; nil if nothing is known of it.
+func controlOf(s *rollout.State, name, id string) *rollout.Control {
 	if s == nil {
 		return nil
 	}
-	for _, c := range slices.Backward(s.Controls) {
-		if c.Signal == name && c.By == req.By && c.Why == req.Why && c.Stage == req.Stage && c.At.After(after) {
+	for _, c := range s.Controls {
+		if c.Signal == name && c.ID == rollout.PlainText(id) {
 			return &c
 		}
 	}

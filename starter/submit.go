@@ -97,11 +97,11 @@ func (r *remote) held(ctx context.Context, con *console, sub workflows.Submissio
 	unit := sub.Spec.Unit
 	v, err := r.look(ctx, unit, runID)
 	if err != nil {
-		return refusedf("a rollout of %s runs already (run %s): sluice watch %s", unit, runID, unit)
+		return refusedf(reasonRunning, "a rollout of %s runs already (run %s): sluice watch %s", unit, runID, unit)
 	}
-	what := "refused: a rollout of " + unit + " runs already"
+	reason, what := reasonRunning, "refused: a rollout of "+unit+" runs already"
 	if r.same(ctx, v, sub) {
-		what = "already started: the rollout of " + unit + " that runs has the same spec and fleet"
+		reason, what = reasonSame, "already started: the rollout of "+unit+" that runs has the same spec and fleet"
 	}
 	detail := fmt.Sprintf("release %s, started %s by %s, %s", v.Release, stamp(v.StartedAt, con.now()), orDash(v.By), phaseWord(v))
 	if v.Stage != "" {
@@ -116,13 +116,13 @@ func (r *remote) held(ctx context.Context, con *console, sub workflows.Submissio
 	}
 	if v.locked() {
 		what = "refused: the unit " + unit + " is locked, since the rollback of its last rollout is incomplete"
-		return refusedf("%s: %s\n  see what is left: sluice status %[3]s\n  try again:        sluice retry-rollback %[3]s\n"+
+		return refusedf(reasonLocked, "%s: %s\n  see what is left: sluice status %[3]s\n  try again:        sluice retry-rollback %[3]s\n"+
 			"  or give up:       sluice give-up %[3]s --why \"…\"", what, detail, unit)
 	}
 	if v.State != nil && (v.State.Phase.GoesBack() || v.State.Aborted != nil) {
-		return refusedf("%s: %s\n  it is being taken back; start again when that is over: sluice watch %s", what, detail, unit)
+		return refusedf(reasonGoingBack, "%s: %s\n  it is being taken back; start again when that is over: sluice watch %s", what, detail, unit)
 	}
-	return refusedf("%s: %s\n  follow it:    sluice watch %s\n  take it back: sluice abort %s --why \"…\"", what, detail, unit, unit)
+	return refusedf(reason, "%s: %s\n  follow it:    sluice watch %s\n  take it back: sluice abort %s --why \"…\"", what, detail, unit, unit)
 }
 
 // same says whether a run was started with the same spec and fleet. Who did it
