@@ -225,7 +225,7 @@ func (b *wayBack) revertBatch(
 	}
 	in.NameOnly = true
 	o := options("name what is left of "+what, namedWithin)
-	o.TaskQueue, o.ScheduleToCloseTimeout = connect.RollbackQueue, namedWithin
+	o.TaskQueue, o.ScheduleToCloseTimeout = connect.RollbackQueueOf(workflow.GetInfo(ctx).TaskQueueName), namedWithin
 	err = r.do(ctx, o, activities.TypeRevert, in, &out)
 	return out, err
 }
