@@ -40,7 +40,7 @@ func (a *Activities) evaluator(ctx context.Context, in HealthInput) (*health.Eva
 // deps are what a judge reaches the world by.
 func (a *Activities) deps(d driver.Driver) health.Deps {
 	deps := a.health
-	deps.Driver, deps.Transport, deps.Dial = d, a.sources, a.sources.DialContext
+	deps.Driver, deps.Transport, deps.Dial, deps.Now = d, a.sources, a.sources.DialContext, a.Clock.Now
 	return deps
 }
 

@@ -45,7 +45,7 @@ func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.R
 		} else {
 			harmed = 0
 		}
-		enough := n >= preflightLooks && !report.Pending() && harmed == 0 && (!report.Mute() || a.Clock.Now().After(in.Until))
+		enough := n >= preflightLooks && !report.Pending() && harmed == 0 && (!report.Mute() || report.Impossible() || a.Clock.Now().After(in.Until))
 		if report.Verdict() == health.Pass || report.Refused() || harmed >= preflightLooks || enough || pause.For(ctx, every) != nil {
 			return report, ctx.Err()
 		}
@@ -104,6 +104,7 @@ func lookAll(ctx context.Context, evaluators []*health.Evaluator, at time.Time) 
 			return joined, err
 		}
 		joined.Results = append(joined.Results, r.Results...)
+		joined.Clocks = r.Clocks
 	}
 	return joined, nil
 }

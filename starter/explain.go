@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/terminal"
 )
@@ -170,6 +171,10 @@ func (e *explainer) gate(g rollout.Gate, st rollout.StageState) {
 
 // report tells every check of a report of a stage; the zero stage is none.
 func (e *explainer) report(r health.Report, st rollout.StageState) {
+	for _, c := range r.Clocks {
+		apart := source.Apart(time.Duration(c.AheadSeconds * float64(time.Second)))
+		e.add("    %s", e.p.yellow(fmt.Sprintf("the clock of %s is %s the Temporal server's", terminal.Safe(c.Of), apart)))
+	}
 	for i, line := range checkLines(r, e.p) {
 		e.add("    %s", line)
 		const indent = "        "

@@ -14,6 +14,7 @@ import (
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/matchers"
+	"github.com/sluicehq/sluice/internal/promapi"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -42,6 +43,7 @@ type alert struct {
 	fingerprint string
 	labels      map[string]string
 	began       time.Time
+	ahead       time.Duration // how far the clock that began is of was ahead of the look's
 }
 
 // AlertsForm is a check that no alert fires.
@@ -152,15 +154,34 @@ func (m alertsCheck) firing(ctx context.Context, match []matchers.Matcher, muted
 		q.Add("filter", one.String())
 	}
 	u.RawQuery = q.Encode()
-	data, err := ask(ctx, jsonRequest{client: m.client, method: http.MethodGet, url: u.String(), limit: alertsTimeout, most: maxAlerts})
+	var written time.Time
+	data, err := ask(ctx, jsonRequest{
+		client: m.client, method: http.MethodGet, url: u.String(), limit: alertsTimeout, most: maxAlerts, written: &written,
+	})
 	var all []alert
 	if err == nil {
 		all, err = parseAlerts(data, match, muted)
+	}
+	for i, by := 0, m.ahead(written); i < len(all); i++ {
+		all[i].ahead = by
 	}
 	if err != nil {
 		return nil, source.NoAnswer("", u.Host, err, m.client.Redact)
 	}
 	return all, source.Reading{}
+}
+
+// ahead is how far the clock of who has just answered is ahead of the look's, where that is
+// more than a Date can tell.
+func (m *Stage) ahead(written time.Time) time.Duration {
+	if m.now == nil || written.IsZero() {
+		return 0
+	}
+	by := written.Sub(m.now())
+	if by.Abs() <= 2*promapi.Second {
+		return 0
+	}
+	return by
 }
 
 // parseAlerts reads an Alertmanager's answer strictly: what is missing from one

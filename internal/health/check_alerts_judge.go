@@ -46,7 +46,7 @@ func (s alertBaseline) age(a alert) age {
 	if !s.baseline.IsZero() && s.before.Missing == "" {
 		first = s.baseline.Add(-s.doubt)
 	}
-	if a.began.Before(first) {
+	if a.began.Add(-a.ahead).Before(first) {
 		return unsure
 	}
 	return fresh

@@ -183,6 +183,11 @@ func TestJudgeAlerts(t *testing.T) {
 			}
 		})
 	}
+	// An alert is as old as it is by the clock of who says so.
+	for ahead, want := range map[time.Duration]Verdict{0: Fail, 10 * time.Minute: Unexercised} {
+		a := alert{fingerprint: "x", labels: map[string]string{"alertname": "Down"}, began: at(60), ahead: ahead}
+		require.Equal(t, want, judgeAlerts(spec.Check{}, Result{}, []alert{a}, alertBaseline{since: since}).Verdict)
+	}
 	// Before anything is changed, what fires is harm that is there already.
 	firing := []alert{{fingerprint: "x", labels: map[string]string{"alertname": "Down"}, began: since}}
 	res := judgeAlerts(spec.Check{}, Result{}, firing, alertBaseline{})

@@ -41,6 +41,9 @@ type jsonRequest struct {
 	client      *dial.Client
 	limit       time.Duration // of one attempt
 	most        int64         // bytes of an answer
+	// written is told when the answer was, by the clock of who wrote it; zero where nobody
+	// says. It may be nil.
+	written *time.Time
 }
 
 // ask sends a request, and tries again on trouble on the way. It answers a body of
@@ -69,6 +72,9 @@ func askOnce(ctx context.Context, a jsonRequest) ([]byte, error) {
 	defer func() { _ = res.Body.Close() }()
 	if err := unusable(res, a.client); err != nil {
 		return nil, err
+	}
+	if a.written != nil {
+		*a.written, _ = promapi.DateOf(res.Header)
 	}
 	data, err := io.ReadAll(io.LimitReader(res.Body, a.most+1))
 	switch {

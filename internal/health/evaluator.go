@@ -48,6 +48,9 @@ type Deps struct {
 	Transport http.RoundTripper
 	// Dial opens connections for probes; nil is net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Now is the clock that looks are dated by; nil where nobody compares it with the clocks
+	// of those who are asked.
+	Now func() time.Time
 	// Sources and Forms are what a spec can name in this build.
 	Sources source.Kinds
 	Forms   Forms
@@ -69,12 +72,12 @@ func Open(h spec.Health, b Binding, d Deps) (*Evaluator, error) {
 	if d.Driver == nil && !slices.Contains(h.Without, spec.CheckAlive) {
 		return nil, errors.New("expected a driver, which the check \"alive\" asks")
 	}
-	s := &Stage{spec: h, binding: b, driver: d.Driver, transport: d.Transport, dial: d.Dial, language: d.Sources.Language(h)}
+	s := &Stage{spec: h, binding: b, driver: d.Driver, transport: d.Transport, dial: d.Dial, now: d.Now, language: d.Sources.Language(h)}
 	if s.dial == nil {
 		s.dial = (&net.Dialer{}).DialContext
 	}
 	s.open = func(scope source.Scope) (source.Source, error) {
-		return d.Sources.Open(h, scope, source.Deps{Transport: d.Transport})
+		return d.Sources.Open(h, scope, source.Deps{Transport: d.Transport, Now: d.Now})
 	}
 	var err error
 	if s.source, err = s.open(b.Scope); err != nil {
@@ -170,6 +173,7 @@ func (m *Evaluator) look(ctx context.Context, at time.Time, ask []fleet.Target) 
 		res.CanShow = s.binding.Adaptive != nil && keeps
 		report.Results = append(report.Results, res.Result)
 	}
+	report.Clocks = s.clocks()
 	return report, ctx.Err()
 }
 

@@ -87,6 +87,16 @@ const AgainstObjective = "objective"
 type Report struct {
 	At      time.Time `json:"at"`
 	Results []Result  `json:"results"`
+	// Clocks are those that are apart from the Temporal server's by more than a second. Times
+	// are corrected for them.
+	Clocks []Clock `json:"clocks,omitempty"`
+}
+
+// Clock is how far somebody's clock is ahead of the Temporal server's; behind, where it is
+// negative.
+type Clock struct {
+	Of           string  `json:"of"`
+	AheadSeconds float64 `json:"aheadSeconds"`
 }
 
 // Verdict is the report's verdict as a whole: Fail if any check failed, Pass

@@ -23,6 +23,7 @@ type Stage struct {
 	// transport carries requests of checks that ask somebody else than the source.
 	transport http.RoundTripper
 	dial      func(ctx context.Context, network, address string) (net.Conn, error)
+	now       func() time.Time
 	// source is what the stage as a whole is read from, and open readies another one for
 	// some of its targets.
 	source   source.Source
@@ -32,6 +33,18 @@ type Stage struct {
 
 // Source is where the stage as a whole is read.
 func (m *Stage) Source() source.Source { return m.source }
+
+// clocks are those that are apart from the look's.
+func (m *Stage) clocks() []Clock {
+	c, ok := m.source.(source.Clocked)
+	if !ok {
+		return nil
+	}
+	if name, by := c.Ahead(); by != 0 {
+		return []Clock{{Of: name, AheadSeconds: by.Seconds()}}
+	}
+	return nil
+}
 
 // sampled says so when an expression was read on some of the exposed targets.
 func (m *Stage) sampled(expr string) string {

@@ -19,7 +19,7 @@ import (
 type Deps struct {
 	// Transport carries requests to a Prometheus API; nil is one of a dial.Guard.
 	Transport http.RoundTripper
-	// Now is the one moment at which a query is evaluated; nil is time.Now.
+	// Now is the one moment at which a query is evaluated; nil is the API's own now.
 	Now func() time.Time
 }
 
@@ -43,7 +43,7 @@ func final(err error) error { return finalError{err} }
 // concurrent use. The error matches ErrFinal when trying again would be in vain.
 func List(ctx context.Context, f spec.FleetSource, d Deps) (fleet.Fleet, error) {
 	if d.Now == nil {
-		d.Now = time.Now
+		d.Now = func() time.Time { return time.Time{} }
 	}
 	if d.Transport == nil {
 		own := dial.Guard{}.Transport()

@@ -27,6 +27,8 @@ type Client struct {
 	promv1.API
 	// Host names it in messages: the URL may hold more.
 	Host string
+
+	raw api.Client
 }
 
 // New readies a Client for the API at a base URL, through a transport, of which nil
@@ -45,7 +47,7 @@ func New(base string, via http.RoundTripper, most int) (Client, error) {
 	if host == "" {
 		return Client{}, errors.New("expected the base URL of a Prometheus API, such as http://prometheus:9090")
 	}
-	return Client{API: promv1.NewAPI(c), Host: host}, nil
+	return Client{API: promv1.NewAPI(c), Host: host, raw: c}, nil
 }
 
 // NoRedirect follows none: it would carry what is asked, and a token, somewhere else.

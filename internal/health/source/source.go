@@ -69,6 +69,9 @@ type Deps struct {
 	Transport http.RoundTripper
 	// Redact takes out of a text the secrets that Transport sends.
 	Redact func(string) string
+	// Now is the clock that every time in a question is of; nil where nobody compares it
+	// with the source's.
+	Now func() time.Time
 }
 
 // Source is where numbers come from. A reading says what went wrong. After refresh, a
@@ -139,6 +142,18 @@ type Histograms interface {
 
 // SlowQueries count all requests, and those within the bound.
 type SlowQueries struct{ Total, Within string }
+
+// Clocked is a source with a clock of its own. Whoever asks, asks by the clock of Deps.Now, and
+// the source corrects for the difference.
+type Clocked interface {
+	// Ahead is how far the source's clock is ahead of Deps.Now, as the newest look has
+	// measured it, and the source's name.
+	Ahead() (name string, by time.Duration)
+}
+
+// MostAhead is how far clocks may be apart: what is more, such as a time zone, is a mistake
+// that nobody corrects in silence.
+const MostAhead = 30 * time.Minute
 
 // PastLooks is in how many looks the time before a stage is looked at, at most.
 const PastLooks = 120

@@ -46,13 +46,22 @@ func (t Times) Aged(newest time.Time) Reading {
 		return Reading{
 			Verdict: judge.Stale,
 			Why: fmt.Sprintf(
-				"the newest sample is from %s in the future: the clocks of the worker and of the source disagree", (-age).Round(time.Second),
+				"the newest sample is from %s in the future: the clocks of the source and of what it reads disagree", (-age).Round(time.Second),
 			),
 		}
 	case newest.Before(t.Begin):
 		return Reading{Verdict: judge.Stale, Why: "the newest sample is from before the stage was applied and warmed up"}
 	}
 	return Reading{}
+}
+
+// Apart words how far a clock is ahead of another, such as "10m0s ahead of".
+func Apart(ahead time.Duration) string {
+	word := " ahead of"
+	if ahead < 0 {
+		word = " behind"
+	}
+	return ahead.Abs().Round(time.Second).String() + word
 }
 
 // LookLimit is how long a look reads its source: until the next one is due, within bounds.

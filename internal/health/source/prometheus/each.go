@@ -137,7 +137,7 @@ func (p *server) askSome(ctx context.Context, expr string, about owned, w source
 	for _, v := range about.values {
 		id := about.ids[v]
 		r, there := found[id]
-		s.Of[id] = p.own(r, there, stampsOf(id, stamps), w, l, none)
+		s.Of[id] = p.own(r, there, p.stampsOf(id, stamps), w, l, none)
 	}
 	s.Early = p.early(query, w)
 	return s
@@ -178,7 +178,7 @@ func (p *server) none(ctx context.Context, selectors []string, w source.Window) 
 		case r.Verdict != "":
 			return r
 		}
-		if old := p.times(w).Aged(stamp(r)); old.Verdict != "" {
+		if old := p.times(w).Aged(p.stamp(r)); old.Verdict != "" {
 			return old
 		}
 	}
@@ -186,11 +186,11 @@ func (p *server) none(ctx context.Context, selectors []string, w source.Window) 
 }
 
 // stampsOf are the times of a target's newest samples by selector, where it has any.
-func stampsOf(id string, stamps []source.Readings) []time.Time {
+func (p *server) stampsOf(id string, stamps []source.Readings) []time.Time {
 	var out []time.Time
 	for _, s := range stamps {
 		if r, ok := s.Of[id]; ok && r.Usable().Verdict == "" {
-			out = append(out, stamp(r))
+			out = append(out, p.stamp(r))
 		}
 	}
 	return out

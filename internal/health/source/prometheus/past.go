@@ -65,8 +65,12 @@ func (p *server) ranged(
 
 // matrix evaluates a query at many times.
 func (p *server) matrix(ctx context.Context, query string, r promv1.Range) (model.Matrix, source.Reading) {
+	if far := p.tooFar(query); far.Verdict != "" {
+		return nil, far
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, queryTimeout, errSlow)
 	defer cancel()
+	r.Start, r.End = r.Start.Add(p.ahead), r.End.Add(p.ahead)
 	value, _, _, err := p.api.QueryRange(ctx, query, r, promv1.WithTimeout(queryTimeout))
 	if err != nil {
 		return nil, source.NoAnswer(query, p.host, err, p.redact)
@@ -80,7 +84,7 @@ func (p *server) matrix(ctx context.Context, query string, r promv1.Range) (mode
 		none.Empty = true
 		return nil, none
 	}
-	return matrix, source.Reading{Query: query}
+	return p.corrected(matrix), source.Reading{Query: query}
 }
 
 // fillOwn answers the query for an arm before the stage: of those that will be exposed

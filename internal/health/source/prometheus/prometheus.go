@@ -34,6 +34,11 @@ type server struct {
 	// The same of checks that ask about each target.
 	eachExposed, eachCohort, eachControl owned
 
+	// now is the clock of those who ask, and ahead how far the server's is ahead of it.
+	now   func() time.Time
+	clock func(context.Context, func() time.Time) (ahead time.Duration, ok bool)
+	ahead time.Duration
+
 	redact func(string) string // of secrets, in what the API says
 	host   string              // for messages: the URL may hold more
 	slots  chan struct{}       // one for each query on its way
@@ -56,7 +61,10 @@ func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 	if err := distinct(h.Identify, b); err != nil {
 		return nil, err
 	}
-	p := &server{api: c, spec: h, scope: b, host: c.Host, redact: d.Redact, slots: make(chan struct{}, queryParallel), answers: map[asked]*answer{}}
+	p := &server{
+		api: c, spec: h, scope: b, host: c.Host, now: d.Now, clock: c.Ahead,
+		redact: d.Redact, slots: make(chan struct{}, queryParallel), answers: map[asked]*answer{},
+	}
 	for _, arm := range []struct {
 		targets []fleet.Target
 		into    *[]string
@@ -118,8 +126,9 @@ func distinct(id spec.Identify, b source.Scope) error {
 	return nil
 }
 
-func (p *server) Refresh(context.Context, time.Time, time.Time) {
+func (p *server) Refresh(ctx context.Context, _, _ time.Time) {
 	p.answers, p.began = map[asked]*answer{}, time.Now()
+	p.measureClock(ctx)
 }
 
 // Absence is two of the server's own intervals: until it has read a target twice,
@@ -283,7 +292,7 @@ func (p *server) fresh(ctx context.Context, query string, w source.Window, l sou
 			return r
 		}
 		recent = true
-		if old := p.times(w).Aged(stamp(r)); old.Verdict != "" {
+		if old := p.times(w).Aged(p.stamp(r)); old.Verdict != "" {
 			return old
 		}
 	}
@@ -294,8 +303,8 @@ func (p *server) fresh(ctx context.Context, query string, w source.Window, l sou
 }
 
 // stamp is the time that a reading of seconds means.
-func stamp(r source.Reading) time.Time {
-	return time.UnixMilli(int64(1000 * min(max(r.Value, 0), 1<<40)))
+func (p *server) stamp(r source.Reading) time.Time {
+	return time.UnixMilli(int64(1000 * min(max(r.Value, 0), 1<<40))).Add(-p.ahead)
 }
 
 // times are when samples count in a look.

@@ -73,6 +73,9 @@ type asked struct {
 
 // queryWithRetry asks, and tries again on trouble on the way.
 func (p *server) queryWithRetry(ctx context.Context, query string, at time.Time) queryResult {
+	if far := p.tooFar(query); far.Verdict != "" {
+		return queryResult{Reading: far}
+	}
 	g, err := promapi.Retry(ctx, func() (queryResult, error) { return p.once(ctx, query, at) })
 	if err != nil {
 		return queryResult{Reading: source.NoAnswer(query, p.host, err, p.redact)}
@@ -90,7 +93,7 @@ func (p *server) once(ctx context.Context, query string, at time.Time) (queryRes
 	defer func() { <-p.slots }()
 	ctx, cancel := context.WithTimeoutCause(ctx, queryTimeout, errSlow)
 	defer cancel()
-	value, warnings, infos, err := p.api.Query(ctx, query, at, promv1.WithTimeout(queryTimeout))
+	value, warnings, infos, err := p.api.Query(ctx, query, at.Add(p.ahead), promv1.WithTimeout(queryTimeout))
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) && context.Cause(ctx) != nil {
 			err = context.Cause(ctx)

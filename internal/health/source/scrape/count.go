@@ -19,12 +19,16 @@ func (s *pages) times(w source.Window) source.Times {
 	}
 }
 
-// when is the time of a sample: now, unless the page says another.
-func when(said, now time.Time) time.Time {
-	if said.IsZero() {
+// when is the time of a sample: now, unless the page says another. What it says is by the
+// target's clock, and so is when it was written.
+func (pg page) when(said, now time.Time) time.Time {
+	switch {
+	case said.IsZero():
 		return now
+	case pg.written.IsZero():
+		return said
 	}
-	return said
+	return now.Add(said.Sub(pg.written))
 }
 
 // note adds what a page shows of an expression.

@@ -21,6 +21,8 @@ import (
 type page struct {
 	series []metric
 	kinds  map[string]dto.MetricType // by the name under which a page declares it
+	// written is when, by the target's clock; zero where it does not say.
+	written time.Time
 }
 
 // metric is one series of a page.
@@ -58,7 +60,9 @@ func (s *pages) fetch(ctx context.Context, url string) (page, error) {
 	if len(data) > maxPage {
 		return page{}, fmt.Errorf("its page is larger than %d MiB", maxPage>>20)
 	}
-	return parsePage(data)
+	p, err := parsePage(data)
+	p.written, _ = promapi.DateOf(res.Header)
+	return p, err
 }
 
 // parsePage reads Prometheus' text format. Histograms and summaries appear as

@@ -3,6 +3,9 @@ package scrape
 import (
 	"math"
 	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 func FuzzPage(f *testing.F) {
@@ -25,4 +28,15 @@ func FuzzPage(f *testing.F) {
 			t.Fatalf("read %v (%s)", *v, wrong)
 		}
 	})
+}
+
+// What a page says of its samples' age is by the target's clock, as is when it was written.
+func TestSamplesByTheTargetsClock(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, off := range []time.Duration{0, 10 * time.Minute, -10 * time.Minute} {
+		pg := page{written: now.Add(off)}
+		require.Equal(t, now.Add(-5*time.Second), pg.when(now.Add(off-5*time.Second), now))
+		require.Equal(t, now, pg.when(time.Time{}, now))
+	}
+	require.Equal(t, now.Add(-time.Minute), page{}.when(now.Add(-time.Minute), now), "without a Date")
 }

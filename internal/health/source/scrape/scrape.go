@@ -265,13 +265,13 @@ func (s *pages) take(a source.Arm, id string, pg page, part *Part) {
 	values := make([]*float64, len(s.exprs))
 	for i, expr := range s.exprs {
 		v, newest, wrong := s.picks[expr].counter(pg)
-		note(in.counts, expr, id, v, when(newest, part.At), wrong)
+		note(in.counts, expr, id, v, pg.when(newest, part.At), wrong)
 		values[i], sound = v, sound && wrong == ""
 		in.known[expr] = in.known[expr] || v != nil || s.picks[expr].knows(pg.series)
 	}
 	for _, expr := range s.plain {
 		v, newest, wrong := s.picks[expr].gauge(pg)
-		note(in.gauges, expr, id, v, when(newest, part.At), wrong)
+		note(in.gauges, expr, id, v, pg.when(newest, part.At), wrong)
 	}
 	if !sound { // the next values could not be compared with these
 		delete(s.kept.Last, id)
