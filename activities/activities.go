@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/clock"
+	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -42,6 +43,10 @@ type Activities struct {
 	metrics *Metrics
 	// submission reads what a workflow was started with.
 	submission func(ctx context.Context, id, run string) (PlanInput, error)
+	// identity is this worker's, and workers are the identities of those that live; nil where
+	// this one is alone.
+	identity string
+	workers  func(context.Context) ([]string, error)
 
 	mu    sync.Mutex
 	plans map[string]plan.Plan
@@ -53,12 +58,18 @@ func New(s store.Store, m *Metrics, g dial.Guard, c catalog.Catalog) *Activities
 	targets, sources := driver.Transport(g), g.Transport()
 	return &Activities{
 		store: s, kinds: c.Kinds(), health: c.Health(), metrics: m, submission: submitted, plans: map[string]plan.Plan{}, sources: sources,
-		Clock: new(clock.Clock),
+		Clock: new(clock.Clock), identity: connect.Identity(),
 		lister: func(ctx context.Context, f spec.FleetSource) (fleet.Fleet, error) {
 			return inventory.List(ctx, f, inventory.Deps{Transport: sources})
 		},
 		newDriver: func(d spec.Driver) (driver.Driver, error) { return c.Drivers.New(d, targets) },
 	}
+}
+
+// Among has others that poll the same queues try what this worker cannot reach. It answers a.
+func Among(a *Activities) *Activities {
+	a.workers = pollers
+	return a
 }
 
 // cachedPlans bounds how many decoded plans a worker keeps: enough for the

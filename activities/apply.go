@@ -30,13 +30,18 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (Applied, error) 
 	if err != nil {
 		return Applied{}, err
 	}
+	doubts, err := a.doubts(ctx)
+	if err != nil {
+		return Applied{}, err
+	}
 	began := time.Now()
 	targets := in.targets(p)
 	before := in.Previous.ByID()
 	order := driver.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
 	work := resume(ctx, len(targets))
-	defer beating(ctx, beatEvery, work.save)()
-	halt := func() bool { return work.failedBeyond(in.Tolerate) }
+	stop := beating(ctx, beatEvery, work.save)
+	nobody := a.nobodyAnswers(ctx, &work.reach, doubts, in.Parallel)
+	halt := func() bool { return work.failedBeyond(in.Tolerate) || nobody() }
 	each(ctx, len(targets), in.Parallel, halt, func(i int) {
 		t := targets[i]
 		was, known := before(t.ID)
@@ -46,13 +51,21 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (Applied, error) 
 		_, err := retry(ctx, p.Spec.Apply.Attempts, func() (struct{}, error) {
 			return struct{}{}, applyOne(ctx, d, t, order, was)
 		})
+		work.reach.note(err)
 		if err != nil {
 			work.fail(Trouble{ID: t.ID, Reason: err.Error(), Silent: isSilence(err)})
 			return
 		}
 		work.finish(i)
 	})
+	stop()
 	if err := ctx.Err(); err != nil {
+		return Applied{}, err
+	}
+	if err := a.doubtful(ctx, &work.reach, doubts, work.silentBeyond(in.Tolerate), func(d doubt) any {
+		work.hand(d)
+		return work.save()
+	}); err != nil {
 		return Applied{}, err
 	}
 	a.metrics.applied(began, work.count(), len(work.trouble))

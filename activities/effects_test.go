@@ -101,7 +101,7 @@ func TestRevert(t *testing.T) {
 	f.down["t005"] = 3                                                          // comes back
 	f.down["t006"] = 1000                                                       // does not
 	f.ignores["t007"] = true                                                    // says yes and does nothing
-	out := do[Reverted](t, f, f.acts.Revert, RevertInput{
+	out := untilDone[Reverted](t, f, f.acts.Revert, RevertInput{
 		Batch: f.all, Fence: fence + 1, Deadline: time.Now().Add(3 * time.Second),
 		Previous: Previous{Common: "1.0.0", Others: map[string][]string{"2.0.0": {"t004"}, "0.9.0": {"t008"}}},
 	})

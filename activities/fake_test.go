@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -10,12 +11,16 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	temporalactivity "go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/store"
@@ -82,9 +87,10 @@ func (f *fakeFleet) Apply(_ context.Context, t fleet.Target, o driver.Order) err
 // one stage.
 type fixture struct {
 	*fakeFleet
-	acts *Activities
-	env  *testsuite.TestActivityEnvironment
-	plan plan.Plan
+	acts     *Activities
+	env      *testsuite.TestActivityEnvironment
+	plan     plan.Plan
+	attempts int // that ended for another one
 	// input is what the plan was made from.
 	input PlanInput
 	all   Batch
@@ -131,6 +137,30 @@ func newFixtureWith(t *testing.T, n int, h spec.Health) *fixture {
 	return f
 }
 
+// untilDone runs an activity as Temporal does: again, with the details of the last heartbeat,
+// until it ends without an error.
+func untilDone[T any](t *testing.T, f *fixture, activity, in any) T {
+	t.Helper()
+	var details converter.EncodedValues
+	f.env.SetOnActivityHeartbeatListener(func(_ *temporalactivity.Info, d converter.EncodedValues) { details = d })
+	for {
+		v, err := f.env.ExecuteActivity(activity, in)
+		if err == nil {
+			var out T
+			require.NoError(t, v.Get(&out))
+			return out
+		}
+		app, ok := errors.AsType[*temporal.ApplicationError](err)
+		require.True(t, ok && app.Type() == errTypeElsewhere, "%v", err)
+		f.attempts++
+		require.NoError(t, pause.For(t.Context(), app.NextRetryDelay()))
+		var raw map[string]any
+		if details != nil && details.HasValues() && details.Get(&raw) == nil {
+			f.env.SetHeartbeatDetails(raw)
+		}
+	}
+}
+
 // do runs an activity and decodes its result.
 func do[T any](t *testing.T, f *fixture, activity, in any) T {
 	t.Helper()
@@ -139,4 +169,11 @@ func do[T any](t *testing.T, f *fixture, activity, in any) T {
 	require.NoError(t, err)
 	require.NoError(t, v.Get(&out))
 	return out
+}
+
+func jsonOf(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(data)
 }

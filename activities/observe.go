@@ -19,6 +19,10 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 	if err != nil {
 		return Observed{}, err
 	}
+	doubts, err := a.doubts(ctx)
+	if err != nil {
+		return Observed{}, err
+	}
 	targets := in.targets(p)
 	// oldest is the lowest fence that says that a target belongs to another writer. A
 	// straggler may have accepted the rollout's own fence already, when its answer was lost.
@@ -28,9 +32,10 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 	}
 	found := make([]string, len(targets))
 	work := &progress{done: make([]bool, len(targets))}
-	defer living(ctx)()
-	each(ctx, len(targets), in.Parallel, never, func(i int) {
+	stop := living(ctx)
+	each(ctx, len(targets), in.Parallel, a.nobodyAnswers(ctx, &work.reach, doubts, in.Parallel), func(i int) {
 		s, err := observeOne(ctx, p.Spec, d, targets[i], oldest)
+		work.reach.note(err)
 		if err != nil {
 			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: isSilence(err)})
 			return
@@ -38,9 +43,18 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 		found[i] = s.Release
 		work.finish(i)
 	})
+	stop()
 	if err := ctx.Err(); err != nil {
 		return Observed{}, err
 	}
+	if err := a.doubtful(ctx, &work.reach, doubts, work.silentBeyond(0), func(d doubt) any { return handed{d} }); err != nil {
+		return Observed{}, err
+	}
+	return observed(p.Spec, targets, found, work), nil
+}
+
+// observed is the answer of an Observe.
+func observed(s spec.Spec, targets []fleet.Target, found []string, work *progress) Observed {
 	out := Observed{Previous: group(targets, found, work.done), Trouble: capReasons(work.trouble)}
 	for _, t := range out.Trouble {
 		if t.Silent {
@@ -48,11 +62,11 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 		}
 	}
 	for i, r := range found {
-		if work.done[i] && r == p.Spec.Release {
+		if work.done[i] && r == s.Release {
 			out.Already++
 		}
 	}
-	return out, nil
+	return out
 }
 
 // observeOne reads what a target runs, and refuses one that a rollout must not change.

@@ -119,15 +119,25 @@ func (a *Activities) Validate(ctx context.Context, in ApplyInput) ([]Trouble, er
 	if err != nil {
 		return nil, err
 	}
+	doubts, err := a.doubts(ctx)
+	if err != nil {
+		return nil, err
+	}
 	targets := in.targets(p)
 	targets = targets[:min(len(targets), validateAtMost)]
 	work := &progress{done: make([]bool, len(targets))}
-	defer living(ctx)()
+	stop := living(ctx)
 	order := driver.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
 	each(ctx, len(targets), in.Parallel, never, func(i int) {
-		if err := d.Validate(ctx, targets[i], order); isRefusal(err) {
+		err := d.Validate(ctx, targets[i], order)
+		work.reach.note(err)
+		if isRefusal(err) {
 			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error()})
 		}
 	})
-	return work.trouble, ctx.Err()
+	stop()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return work.trouble, a.doubtful(ctx, &work.reach, doubts, false, func(d doubt) any { return handed{d} })
 }

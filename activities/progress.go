@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,10 +77,14 @@ type progress struct {
 	mu      sync.Mutex
 	done    []bool
 	trouble []Trouble
+	// reach says who was reached in this attempt, and doubt is handed on to the next one.
+	reach reach
+	doubt doubt
 }
 
 // saved is the form of a progress in a heartbeat.
 type saved struct {
+	handed
 	// Done is a bit per target, least significant first.
 	Done []byte `json:"done"`
 }
@@ -106,8 +111,11 @@ func (p *progress) save() any {
 			bits[i/8] |= 1 << (i % 8)
 		}
 	}
-	return saved{Done: bits}
+	return saved{Done: bits, handed: handed{p.doubt}}
 }
+
+// hand sets what the next attempt is told.
+func (p *progress) hand(d doubt) { p.mu.Lock(); defer p.mu.Unlock(); p.doubt = d }
 
 func (p *progress) isDone(i int) bool { p.mu.Lock(); defer p.mu.Unlock(); return p.done[i] }
 
@@ -131,6 +139,14 @@ func (p *progress) failedBeyond(silent int) bool {
 		}
 	}
 	return len(p.trouble) > silent
+}
+
+// silentBeyond says that more targets are silent than are tolerated, and that nothing else is
+// wrong.
+func (p *progress) silentBeyond(tolerated int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.trouble) > tolerated && !slices.ContainsFunc(p.trouble, func(t Trouble) bool { return !t.Silent })
 }
 
 // count answers how many targets are done.

@@ -13,6 +13,7 @@ import (
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/pause"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -21,19 +22,23 @@ import (
 const lastAttempts = 3
 
 // Revert puts every target of the batch back on what it ran before, and observes
-// that it is. It goes on past targets that fail: all that are left are tried again
-// and again until the deadline, and then named. It needs the targets and the plan,
-// and nothing else.
+// that it is. It goes on past targets that fail: all that are left are tried again and again
+// until the deadline, by whichever worker reaches them, and then named. It needs the targets
+// and the plan, and nothing else.
 func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, error) {
 	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {
 		return Reverted{}, in.notBegun(err, a.Clock.Now(), activity.GetInfo(ctx).Attempt)
 	}
+	doubts, err := a.doubts(ctx)
+	if err != nil {
+		return Reverted{}, err
+	}
 	began := time.Now()
 	targets := in.targets(p)
 	before := in.Previous.ByID()
 	work := resume(ctx, len(targets))
-	defer beating(ctx, beatEvery, work.save)()
+	stop := beating(ctx, beatEvery, work.save)
 	var left []int
 	for i, t := range targets {
 		// One that was found on the release, or not at all, was never touched.
@@ -43,14 +48,19 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 		}
 	}
 	if in.NameOnly {
+		stop()
 		return Reverted{Trouble: capReasons(work.unknown(targets, left))}, nil
 	}
-	untilBack(ctx, a.Clock.Now, work, targets, left, in, func(t fleet.Target) error {
+	err = a.untilBack(ctx, work, doubts, targets, left, in, func(t fleet.Target) error {
 		was, _ := before(t.ID)
 		return revertOne(ctx, d, t, driver.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true}, p.Spec.Release)
 	})
+	stop()
 	if ctx.Err() != nil { // whoever has cancelled it hears how far it has come
 		return Reverted{}, temporal.NewCanceledError(Reverted{Reverted: work.count(), Trouble: capReasons(work.unknown(targets, left))})
+	}
+	if err != nil {
+		return Reverted{}, err
 	}
 	a.metrics.reverted(began, work.count(), len(work.trouble))
 	return Reverted{Reverted: work.count(), Trouble: capReasons(work.trouble)}, nil
@@ -89,39 +99,83 @@ func wayBack(s spec.Spec, was string) string {
 	return was
 }
 
-// untilBack makes passes over the targets that are left, until none is, or the
-// deadline is over; a target that does not answer never keeps another waiting. At
-// least one pass is made.
-func untilBack(
-	ctx context.Context, now func() time.Time, work *progress, targets []fleet.Target, left []int, in RevertInput, revert func(fleet.Target) error,
-) {
-	wait := 250 * time.Millisecond
-	for len(left) > 0 {
-		errs := make([]error, len(left))
-		each(ctx, len(left), in.Parallel, never, func(n int) { errs[n] = revert(targets[left[n]]) })
-		if ctx.Err() != nil {
-			return
+// untilBack makes passes over the targets that are left, until none is, or the deadline is
+// over. Where there are other workers it makes one, and its error ends the attempt: what this
+// worker does not reach another one may. Every target is tried at least once.
+func (a *Activities) untilBack(
+	ctx context.Context, work *progress, doubts doubt, targets []fleet.Target, left []int, in RevertInput, revert func(fleet.Target) error,
+) error {
+	for n := activity.GetInfo(ctx).Attempt; ; n++ {
+		work.reach.begin()
+		open, all := pass(ctx, work, targets, left, in.Parallel, a.nobodyAnswers(ctx, &work.reach, doubts, in.Parallel), revert)
+		if ctx.Err() != nil || len(open) == 0 {
+			return nil
 		}
-		late := now().Add(wait).After(in.Deadline)
-		var again []int
-		for n, i := range left {
-			switch err := errs[n]; {
-			case err == nil:
-				work.finish(i)
-			case isRefusal(err):
-				work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Final: true})
-			case late:
-				work.fail(Trouble{ID: targets[i].ID, Reason: "not back by the rollback's deadline: " + err.Error()})
-			default:
-				again = append(again, i)
+		wait := min(250*time.Millisecond<<min(n-1, 10), 10*time.Second)
+		fresh := a.passOn(ctx, work, doubts)
+		if !fresh && all && a.Clock.Now().Add(wait).After(in.Deadline) {
+			for _, o := range open {
+				work.fail(Trouble{ID: targets[o.at].ID, Reason: "not back by the rollback's deadline: " + o.why})
 			}
+			return nil
 		}
-		left = again
-		if len(left) > 0 && pause.For(ctx, wait) != nil {
-			return
+		if !fresh && pause.For(ctx, wait) != nil { // waited here, where a cancellation hears how far it has come
+			return nil
 		}
-		wait = min(2*wait, 10*time.Second)
+		if a.another(ctx, doubt{}) {
+			return a.handOn(ctx, fmt.Sprintf("%d targets are not back yet: %s", len(open), open[0].why), asideFor, work.save())
+		}
+		left = left[:0]
+		for _, o := range open {
+			left = append(left, o.at)
+		}
 	}
+}
+
+// passOn notes who has tried and reached nobody, so that the next attempt is another worker's.
+// It answers whether there is one that has not tried.
+func (a *Activities) passOn(ctx context.Context, work *progress, doubts doubt) (another bool) {
+	next := doubts
+	if work.reach.nobody(1) {
+		next, another = a.elsewhere(ctx, doubts)
+	} else {
+		next.Attempt = activity.GetInfo(ctx).Attempt // who reaches nobody still steps aside
+	}
+	work.hand(next)
+	return another
+}
+
+// open is a target that another try may bring back: which one, and why it is not back yet.
+type open struct {
+	at  int
+	why string
+}
+
+// pass tries every target that is left once; one that does not answer never keeps another
+// waiting. It answers those that are open, and whether all were tried.
+func pass(
+	ctx context.Context, work *progress, targets []fleet.Target, left []int, parallel int, halt func() bool, revert func(fleet.Target) error,
+) (again []open, all bool) {
+	errs, tried := make([]error, len(left)), make([]bool, len(left))
+	each(ctx, len(left), parallel, halt, func(n int) {
+		errs[n], tried[n] = revert(targets[left[n]]), true
+		work.reach.note(errs[n])
+	})
+	all = true
+	for n, i := range left {
+		switch err := errs[n]; {
+		case !tried[n]:
+			all = false
+			again = append(again, open{i, "not tried yet"})
+		case err == nil:
+			work.finish(i)
+		case isRefusal(err):
+			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Final: true})
+		default:
+			again = append(again, open{i, rollout.Clip(err.Error(), maxReason)})
+		}
+	}
+	return again, all
 }
 
 // errDrift means that the target runs neither release: it is left as it is.

@@ -72,7 +72,11 @@ func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (St
 	slices.SortFunc(targets, func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) })
 	work := &progress{done: make([]bool, len(targets))}
 	unfit := a.unsuitable(p, d, targets, in)
-	defer living(ctx)()
+	doubts, err := a.doubts(ctx)
+	if err != nil {
+		return Stragglers{}, err
+	}
+	stop := living(ctx)
 	began := time.Now()
 	over := func() bool { return in.Within > 0 && time.Since(began) > in.Within }
 	each(ctx, len(targets), in.Parallel, over, func(i int) {
@@ -80,13 +84,19 @@ func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (St
 			work.fail(Trouble{ID: targets[i].ID, Reason: "cannot be brought in: " + err.Error()})
 			return
 		}
-		if _, err := observeOne(ctx, p.Spec, d, targets[i], in.Fence+1); err != nil {
+		_, err := observeOne(ctx, p.Spec, d, targets[i], in.Fence+1)
+		work.reach.note(err)
+		if err != nil {
 			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: isSilence(err)})
 			return
 		}
 		work.finish(i)
 	})
+	stop()
 	if err := ctx.Err(); err != nil {
+		return Stragglers{}, err
+	}
+	if err := a.doubtful(ctx, &work.reach, doubts, false, func(d doubt) any { return handed{d} }); err != nil {
 		return Stragglers{}, err
 	}
 	out := Stragglers{Still: work.trouble}

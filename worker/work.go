@@ -59,7 +59,7 @@ func work(ctx context.Context, o options) error {
 	}, func() float64 { return acts.Clock.Ahead().Seconds() }))
 	w := connect.NewWorkers(c, o.deployment, o.activities, acts.Clock)
 	rollout.Register(w.Rollouts)
-	acts.Register(w)
+	activities.Among(acts).Register(w)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}

@@ -6,11 +6,14 @@ package connect
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -94,6 +97,7 @@ func (o Options) client() (opts client.Options, ready func() error, err error) {
 	if ready, err = useCodec(&opts, profile.Codec); err != nil {
 		return opts, nil, err
 	}
+	opts.Identity = Identity()
 	opts.Logger = logger(o.Logger)
 	opts.ConnectionOptions.DialOptions = append(opts.ConnectionOptions.DialOptions,
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnect, MinConnectTimeout: 5 * time.Second}),
@@ -105,6 +109,15 @@ func (o Options) client() (opts client.Options, ready func() error, err error) {
 	}
 	return opts, ready, nil
 }
+
+// Identity names this process to the server: two workers never have the same.
+var Identity = sync.OnceValue(func() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%d@%s@%s", os.Getpid(), host, rand.Text()[:6])
+})
 
 // reconnect is how a lost connection is tried again: a server that restarts is found within a
 // second or so, and an abort should not wait for longer.

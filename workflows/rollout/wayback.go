@@ -261,9 +261,9 @@ func (b *wayBack) do(ctx workflow.Context, o workflow.ActivityOptions, name stri
 	err = f.Get(ctx, out)
 	c, cancelled := errors.AsType[*temporal.CanceledError](err)
 	switch {
-	case cancelled && c.HasDetails():
-		return c.Details(out)
-	case cancelled:
+	case cancelled && c.HasDetails() && c.Details(out) == nil:
+		return nil
+	case cancelled: // between two attempts
 		return errGivenUp
 	}
 	return err

@@ -1,0 +1,156 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	temporalactivity "go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/sluicehq/sluice/internal/driver"
+)
+
+// crew is one fleet and some workers, of which the first ones are cut off from it.
+type crew struct {
+	*fixture
+	names   []string
+	cut     int
+	details any
+	turns   []string // who has had an attempt
+}
+
+func newCrew(t *testing.T, targets, cut int, names ...string) *crew {
+	t.Helper()
+	c := &crew{fixture: newFixture(t, targets), names: names, cut: cut}
+	p := c.plan
+	p.Spec.Apply.Attempts = 1
+	c.acts.remember(c.all.Plan, p)
+	c.acts.workers = func(context.Context) ([]string, error) { return names, nil }
+	c.env.SetOnActivityHeartbeatListener(func(_ *temporalactivity.Info, d converter.EncodedValues) {
+		var raw map[string]any
+		if d.HasValues() && d.Get(&raw) == nil && raw != nil {
+			c.details = raw
+		}
+	})
+	return c
+}
+
+// attempt is one of a worker.
+func attempt[T any](t *testing.T, c *crew, worker int, activity, in any) (out T, err error) {
+	t.Helper()
+	c.acts.identity = c.names[worker]
+	c.turns = append(c.turns, c.names[worker])
+	for id := range c.state {
+		c.down[id] = 0
+		if worker < c.cut {
+			c.down[id] = 1 << 30
+		}
+	}
+	if c.details != nil {
+		c.env.SetHeartbeatDetails(c.details)
+	}
+	v, err := c.env.ExecuteActivity(activity, in)
+	if err == nil {
+		require.NoError(t, v.Get(&out))
+	}
+	return out, err
+}
+
+func elsewhere(err error) bool {
+	app, ok := errors.AsType[*temporal.ApplicationError](err)
+	return ok && app.Type() == errTypeElsewhere
+}
+
+// What one worker finds silent another one is asked about, before anybody is blamed. A worker
+// that reaches nobody finds that out by the first targets.
+func TestSilenceIsSeenByTwoWorkers(t *testing.T) {
+	for name, one := range map[string]struct {
+		activity func(*crew) any
+		in       func(*crew) any
+		done     string
+	}{
+		"observe": {func(c *crew) any { return c.acts.Observe }, func(c *crew) any { return ObserveInput{Batch: c.all, Fence: fence} }, `"common":"1.0.0"`},
+		"apply": {func(c *crew) any { return c.acts.Apply }, func(c *crew) any {
+			return ApplyInput{Batch: c.all, Fence: fence, Previous: Previous{Common: "1.0.0"}, Tolerate: 1}
+		}, `"changed":200`},
+		"revert": {func(c *crew) any { return c.acts.Revert }, func(c *crew) any {
+			return RevertInput{Batch: c.all, Fence: fence + 1, Previous: Previous{Common: "1.0.0"}}
+		}, `"reverted":200`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCrew(t, 200, 1, "a", "b")
+			_, err := attempt[any](t, c, 0, one.activity(c), one.in(c))
+			require.True(t, elsewhere(err), "%v", err)
+			require.ErrorContains(t, err, "connection refused")
+			require.LessOrEqual(t, len(c.applies), 2*c.all.Parallel, "it does not try all of them")
+			_, err = attempt[any](t, c, 0, one.activity(c), one.in(c))
+			require.True(t, elsewhere(err), "the same worker steps aside: %v", err)
+			out, err := attempt[any](t, c, 1, one.activity(c), one.in(c))
+			require.NoError(t, err)
+			require.Contains(t, jsonOf(t, out), one.done)
+
+			c = newCrew(t, 200, 2, "a", "b") // both see it: it is so
+			_, err = attempt[any](t, c, 0, one.activity(c), one.in(c))
+			require.True(t, elsewhere(err))
+			out, err = attempt[any](t, c, 1, one.activity(c), one.in(c))
+			require.NoError(t, err)
+			require.Contains(t, jsonOf(t, out), "connection refused")
+
+			c = newCrew(t, 20, 1, "a") // there is no other
+			c.all.To = 20
+			out, err = attempt[any](t, c, 0, one.activity(c), one.in(c))
+			require.NoError(t, err)
+			require.Contains(t, jsonOf(t, out), "connection refused")
+		})
+	}
+}
+
+// What is certainly the worker's own trouble is never blamed on a target: another worker goes
+// on, and where there is none the attempt ends with an error that says what it is.
+func TestAWorkersOwnTrouble(t *testing.T) {
+	for _, names := range [][]string{{"a"}, {"a", "b"}} {
+		c := newCrew(t, 20, 1, names...)
+		c.words = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.EMFILE}
+		for _, one := range []struct{ activity, in any }{
+			{c.acts.Observe, ObserveInput{Batch: c.all, Fence: fence}},
+			{c.acts.Apply, ApplyInput{Batch: c.all, Fence: fence, Previous: Previous{Common: "1.0.0"}, Tolerate: 20}},
+			{c.acts.FindStragglers, StragglersInput{Plan: c.all.Plan, Absent: []string{"t001", "t002"}, Parallel: 2}},
+		} {
+			c.details = nil
+			_, err := attempt[any](t, c, 0, one.activity, one.in)
+			require.ErrorContains(t, err, "too many open files")
+			require.Equal(t, len(names) > 1, elsewhere(err))
+		}
+	}
+}
+
+// The way back makes one pass in an attempt where there are other workers, so that a worker
+// that reaches half of the targets does not keep the others from one that reaches all.
+func TestRevertMakesOnePass(t *testing.T) {
+	for _, names := range [][]string{{"a"}, {"a", "b"}} {
+		f := newFixture(t, 20)
+		f.acts.identity = "a"
+		f.acts.workers = func(context.Context) ([]string, error) { return names, nil }
+		for i := range 10 {
+			f.down[fmt.Sprintf("t%03d", i)] = 2
+		}
+		for id := range f.state {
+			f.state[id] = driver.State{Release: "2.0.0", Fence: fence, Alive: true}
+		}
+		out := untilDone[Reverted](t, f, f.acts.Revert, RevertInput{
+			Batch: f.all, Fence: fence + 1, Deadline: time.Now().Add(time.Minute), Previous: Previous{Common: "1.0.0"},
+		})
+		require.Equal(t, Reverted{Reverted: 20}, out)
+		require.Equal(t, len(names)-1, f.attempts)
+		for i := 10; i < 20; i++ {
+			require.Equal(t, 1, f.applies[fmt.Sprintf("t%03d", i)], "those that are back are left alone")
+		}
+	}
+}
