@@ -90,12 +90,12 @@ func TestRevertByTheServersClock(t *testing.T) {
 		server := time.Now().Add(off)
 		f.acts.Clock.Heard(server)
 		in := RevertInput{Batch: f.all, Fence: fence + 1, Previous: Previous{Common: "1.0.0"}, Deadline: server.Add(time.Minute)}
-		require.Equal(t, 1, do[Reverted](t, f, f.acts.Revert, in).Reverted)
+		require.Equal(t, 1, untilDone[Reverted](t, f, f.acts.Revert, in).Reverted)
 
 		f.down["t000"] = 1 << 30
 		in.Deadline = server.Add(time.Second)
 		began := time.Now()
-		require.Len(t, do[Reverted](t, f, f.acts.Revert, in).Trouble, 1)
+		require.Len(t, untilDone[Reverted](t, f, f.acts.Revert, in).Trouble, 1)
 		require.Less(t, time.Since(began), 30*time.Second)
 	}
 }
