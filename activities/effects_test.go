@@ -30,7 +30,7 @@ func TestObserveGroupsWhatItFinds(t *testing.T) {
 
 func TestObserveNamesWhatMustNotBeChanged(t *testing.T) {
 	f := newFixture(t, 20)
-	f.state["t001"] = driver.State{Release: "1.0.0", Fence: fence}
+	f.state["t001"] = driver.State{Release: "1.0.0", Fence: fence + 2}
 	f.state["t002"] = driver.State{}
 	f.down["t003"] = 99
 	out := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: f.all, Fence: fence})
@@ -202,4 +202,52 @@ func TestLongReasonsAreCut(t *testing.T) {
 		size += len(trouble.Reason)
 	}
 	require.Less(t, size, 512<<10)
+}
+
+// Who runs the release is asked of the targets: what their fence says of it counts, whatever
+// a history knows.
+func TestSurvey(t *testing.T) {
+	f := newFixture(t, 6)
+	f.state["t001"] = driver.State{Release: "2.0.0", Fence: fence}
+	f.state["t002"] = driver.State{Release: "2.0.0", Fence: 7}
+	f.state["t003"] = driver.State{}
+	f.down["t004"] = 99
+	f.down["t005"] = 1 // a lost packet
+	out := do[Surveyed](t, f, f.acts.Survey, SurveyInput{Batch: f.all, Fence: fence, Within: time.Minute})
+	require.Equal(t, Surveyed{
+		On: []string{"t001", "t002"}, Own: 1, Others: map[string]int{"1.0.0": 2, "": 1},
+		Silent: []Trouble{{ID: "t004", Reason: "connection refused", Silent: true}},
+	}, out)
+	require.Empty(t, f.applies)
+	out = do[Surveyed](t, f, f.acts.Survey, SurveyInput{Batch: f.all, Fence: fence, Within: -1})
+	require.Len(t, out.Silent, 6, "a target that was not asked in time is named")
+}
+
+// An order of the rollout's own that its history does not know stops it.
+func TestObserveKnowsItsOwnFence(t *testing.T) {
+	for _, own := range []int64{fence, fence + 1} {
+		f := newFixture(t, 3)
+		f.state["t001"] = driver.State{Release: "2.0.0", Fence: own}
+		out := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: f.all, Fence: fence})
+		require.Len(t, out.Trouble, 1)
+		require.Contains(t, out.Trouble[0].Reason, "an order of this rollout")
+		require.Contains(t, out.Trouble[0].Reason, "restored")
+	}
+}
+
+// What an earlier run has left is put back, unless somebody has put the target right since.
+func TestRevertOfWhatAnEarlierRunLeft(t *testing.T) {
+	f := newFixture(t, 4)
+	f.state["t000"] = driver.State{Release: "2.0.0", Fence: fence}
+	f.state["t001"] = driver.State{Release: "3.0.0", Fence: fence}     // by hand
+	f.state["t002"] = driver.State{Release: "1.5.0", Fence: fence + 9} // by a newer rollout
+	f.state["t003"] = driver.State{Release: "2.0.0", Fence: fence + 9} // likewise
+	in := RevertInput{Batch: f.all, Fence: fence + 1, Previous: Previous{Common: "1.0.0"}, Inherited: true}
+	out := do[Reverted](t, f, f.acts.Revert, in)
+	require.Equal(t, 3, out.Reverted)
+	require.Len(t, out.Trouble, 1)
+	require.Equal(t, "t003", out.Trouble[0].ID)
+	require.Equal(t, "1.0.0", f.state["t000"].Release)
+	require.Equal(t, "3.0.0", f.state["t001"].Release)
+	require.Equal(t, "1.5.0", f.state["t002"].Release)
 }

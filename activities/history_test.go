@@ -1,14 +1,18 @@
 package activities
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -76,3 +80,94 @@ func TestSubmissionInAHistory(t *testing.T) {
 		require.Equal(t, tc.data, string(in.FleetData), name)
 	}
 }
+
+func asked(t *testing.T, id int64, activity string, in any) *historypb.HistoryEvent {
+	e := scheduled(id, activity)
+	e.GetActivityTaskScheduledEventAttributes().Input = payloads(t, in)
+	return e
+}
+
+func closed(kind enumspb.EventType) *historypb.HistoryEvent {
+	return &historypb.HistoryEvent{EventType: kind}
+}
+
+func ended(t *testing.T, o rollout.Outcome) *historypb.HistoryEvent {
+	return &historypb.HistoryEvent{
+		EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
+		Attributes: &historypb.HistoryEvent_WorkflowExecutionCompletedEventAttributes{
+			WorkflowExecutionCompletedEventAttributes: &historypb.WorkflowExecutionCompletedEventAttributes{Result: payloads(t, rollout.State{Outcome: &o})},
+		},
+	}
+}
+
+// What earlier runs have touched is read from their histories, back to one that has ended
+// by itself.
+func TestInherit(t *testing.T) {
+	terminated := closed(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED)
+	first := ApplyInput{Batch: Batch{Plan: "p", To: 3}, Fence: 20, Previous: Previous{Common: "1.0.0"}}
+	second := ApplyInput{Batch: Batch{Plan: "p", From: 3, To: 9}, Fence: 20, Previous: Previous{Common: "1.0.0", Others: map[string][]string{"2.0.0": {"a"}}, Absent: []string{"b"}}}
+	in := PlanInput{Spec: spec.Spec{Unit: "edge", Release: "2.0.0"}}
+	carried := map[string]any{"spec": in.Spec, "carried": map[string]any{
+		"state": map[string]any{"fence": 20}, "touched": []Touched{{Batch: first.Batch, Previous: first.Previous, Count: 3}},
+	}}
+	renewed := &historypb.HistoryEvent{EventId: 1, Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
+		WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{Input: payloads(t, carried)},
+	}}
+	a, b := first.touched("2.0.0"), second.touched("2.0.0")
+	require.Equal(t, []int{3, 4}, []int{a.Count, b.Count})
+	require.EqualValues(t, 21, b.Back)
+	promoted := rollout.Outcome{Result: rollout.PhasePromoted, Why: "all run it"}
+	histories := map[string]past{
+		"terminated": {begun(t, in), asked(t, 5, TypeApply, first), asked(t, 9, TypeObserve, second), asked(t, 12, TypeApply, second), terminated},
+		"renewed":    {renewed, asked(t, 12, TypeApply, second), terminated},
+		"reset":      {begun(t, in), asked(t, 5, TypeApply, first), terminated},
+		"settled":    {begun(t, in), asked(t, 2, TypeInherit, nil), asked(t, 4, TypePlan, nil), asked(t, 5, TypeApply, first), terminated},
+		"nothing":    {begun(t, in), closed(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT)},
+		"continued":  {begun(t, in), asked(t, 5, TypeApply, first), closed(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW)},
+		"promoted":   {begun(t, in), asked(t, 5, TypeApply, first), ended(t, promoted)},
+		"refused":    {begun(t, in), ended(t, rollout.Outcome{Result: rollout.PhaseRefused})},
+	}
+	for name, tc := range map[string]struct {
+		runs    []string
+		touched []Touched
+		from    []string
+		ended   *rollout.Outcome
+	}{
+		"the first":                 {nil, nil, nil, nil},
+		"after a promotion":         {[]string{"promoted", "terminated"}, nil, nil, &promoted},
+		"terminated":                {[]string{"terminated", "promoted"}, []Touched{a, b}, []string{"run terminated of 2.0.0, which was terminated"}, nil},
+		"a refusal in between":      {[]string{"refused", "terminated"}, []Touched{a, b}, []string{"run terminated of 2.0.0, which was terminated"}, nil},
+		"it had continued as new":   {[]string{"renewed", "continued"}, []Touched{a, b}, []string{"run renewed of 2.0.0, which was terminated"}, nil},
+		"a reset of a reset":        {[]string{"terminated", "reset"}, []Touched{a, b}, []string{"run terminated of 2.0.0, which was terminated"}, nil},
+		"one that had taken over":   {[]string{"settled", "terminated"}, []Touched{a}, []string{"run settled of 2.0.0, which was terminated"}, nil},
+		"terminated before a stage": {[]string{"nothing", "promoted"}, nil, nil, &promoted},
+		"not kept any more":         {[]string{"gone", "terminated"}, nil, nil, nil},
+	} {
+		read := func(run string, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator {
+			h := slices.Clone(histories[run])
+			switch {
+			case h == nil:
+				return &failing{err: serviceerror.NewNotFound("no such run")}
+			case filter == enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT:
+				h = h[len(h)-1:]
+			}
+			return &h
+		}
+		out, err := inherit(tc.runs, read)
+		require.NoError(t, err, name)
+		require.Equal(t, tc.touched, out.Touched, name)
+		require.Equal(t, tc.from, out.From, name)
+		require.Equal(t, tc.ended == nil, out.Ended == nil, name)
+	}
+	_, err := inherit([]string{"x"}, func(string, enumspb.HistoryEventFilterType) client.HistoryEventIterator {
+		return &failing{err: serviceerror.NewUnavailable("try again")}
+	})
+	require.ErrorContains(t, err, "read what run x has left")
+}
+
+// failing is a history that cannot be read.
+type failing struct{ err error }
+
+func (*failing) HasNext() bool { return true }
+
+func (f *failing) Next() (*historypb.HistoryEvent, error) { return nil, f.err }

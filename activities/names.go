@@ -19,6 +19,8 @@ const (
 	TypeRevert         = "Revert"
 	TypeRecover        = "Recover"
 	TypeNotify         = "Notify"
+	TypeInherit        = "Inherit"
+	TypeSurvey         = "Survey"
 )
 
 // registry is a worker, or a test environment.
@@ -39,5 +41,6 @@ func (a *Activities) byName() map[string]any {
 		TypePlan: a.Plan, TypeValidate: a.Validate, TypePreflight: a.Preflight, TypeObserve: a.Observe,
 		TypeBaseline: a.Baseline, TypeApply: a.Apply, TypeWatch: a.Watch, TypeGate: a.Gate, TypeFindStragglers: a.FindStragglers,
 		TypeRelist: a.Relist, TypeRevert: a.Revert, TypeRecover: a.Recover, TypeNotify: a.Notify,
+		TypeInherit: a.Inherit, TypeSurvey: a.Survey,
 	}
 }

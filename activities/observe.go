@@ -74,6 +74,9 @@ func observeOne(ctx context.Context, s spec.Spec, d driver.Driver, t fleet.Targe
 	found, err := retry(ctx, s.Apply.Attempts, func() (driver.State, error) { return d.Observe(ctx, t, s.Unit) })
 	switch {
 	case err != nil:
+	case found.Fence >= oldest && found.Fence/2 == oldest/2:
+		err = fmt.Errorf("%w: has taken an order of this rollout (fence %d) that its history does not know: "+
+			"it was reset, or Temporal's database was restored to an older state", errUnfit, found.Fence)
 	case found.Fence >= oldest:
 		err = fmt.Errorf("%w: has accepted fence %d, newer than this rollout's: another writer owns it", errUnfit, found.Fence)
 	case found.Release == "" && s.Fallback == nil:

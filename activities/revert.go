@@ -53,7 +53,11 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	}
 	err = a.untilBack(ctx, work, doubts, targets, left, in, func(t fleet.Target) error {
 		was, _ := before(t.ID)
-		return revertOne(ctx, d, t, driver.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true}, p.Spec.Release)
+		err := revertOne(ctx, d, t, driver.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true}, p.Spec.Release)
+		if in.Inherited && isRefusal(err) && runsAnother(ctx, d, t, p.Spec) {
+			return nil
+		}
+		return err
 	})
 	stop()
 	if ctx.Err() != nil { // whoever has cancelled it hears how far it has come
@@ -79,6 +83,12 @@ func (p *progress) unknown(targets []fleet.Target, of []int) []Trouble {
 		}
 	}
 	return out
+}
+
+// runsAnother says that a target is seen to run another release than a spec's.
+func runsAnother(ctx context.Context, d driver.Driver, t fleet.Target, s spec.Spec) bool {
+	found, err := d.Observe(ctx, t, s.Unit)
+	return err == nil && found.Release != s.Release
 }
 
 // notBegun makes an error that Temporal does not retry of what has kept an attempt from

@@ -98,7 +98,7 @@ func TestLateTargets(t *testing.T) {
 	require.Len(t, late.Still, 3)
 	require.Contains(t, late.Still[0].Reason, "nothing installed")
 	require.Contains(t, late.Still[1].Reason, "connection refused")
-	require.Contains(t, late.Still[2].Reason, "another writer")
+	require.Contains(t, late.Still[2].Reason, "its history does not know")
 
 	batch := Batch{Plan: f.all.Plan, From: 0, To: len(late.Ready), Parallel: 4, Stragglers: late.Ready}
 	seen := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: batch, Fence: fence})

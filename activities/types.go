@@ -75,6 +75,18 @@ type Previous struct {
 	Absent []string `json:"absent,omitempty"`
 }
 
+// Touched is a batch with targets that a rollout has changed, or may have, and how it is
+// taken back.
+type Touched struct {
+	Batch
+	Stage    int      `json:"stage"`
+	Previous Previous `json:"previous"`
+	Count    int      `json:"count"` // how many targets may have been changed
+	// Back is the fence of the way back of a batch that an earlier run has touched; zero is
+	// that of the rollout itself.
+	Back int64 `json:"back,omitempty"`
+}
+
 // Observed is what was found on a batch before anything was applied.
 type Observed struct {
 	Previous Previous `json:"previous"`
@@ -124,6 +136,9 @@ type RevertInput struct {
 	// GiveUp is from when on an attempt that cannot even begin, such as for a secret
 	// that is gone, is the last; zero is never.
 	GiveUp time.Time `json:"giveUp,omitzero"`
+	// Inherited says that an earlier run has touched the batch: a target that does not run
+	// its release any more was put right since.
+	Inherited bool `json:"inherited,omitempty"`
 }
 
 // Reverted is what came of a RevertInput: Reverted targets were seen to run their

@@ -89,6 +89,9 @@ func (e *explainer) headline(v view) string {
 
 func (e *explainer) facts(s rollout.State) {
 	e.add("started %s by %s", stamp(s.StartedAt, e.now), terminal.Safe(s.By))
+	if s.TakenOver != "" {
+		e.add("took over: %s", terminal.Safe(s.TakenOver))
+	}
 	if o := s.Outcome; o != nil {
 		e.add("ended   %s, after %s", stamp(o.EndedAt, e.now), span(o.EndedAt.Sub(s.StartedAt)))
 	}

@@ -45,6 +45,9 @@ func header(v view, now time.Time, p paint) []string {
 	if v.State != nil && v.State.Why != "" && v.State.Outcome == nil {
 		lines = append(lines, terminal.Safe(v.State.Why))
 	}
+	if v.State != nil && v.State.TakenOver != "" {
+		lines = append(lines, "took over: "+terminal.Safe(v.State.TakenOver))
+	}
 	if c := v.paused(); c != nil {
 		lines = append(lines, p.yellow("paused by "+whoAndWhy(*c)+", "+span(now.Sub(c.At))+" ago"))
 	}

@@ -24,6 +24,9 @@ const maxDetails = 20_000
 func Details(s State) string {
 	var b page
 	b.addf("**%s** of %s %s\n\n%s\n\n", s.Phase, Markdown(s.Unit), Markdown(s.Release), Markdown(s.Why))
+	if s.TakenOver != "" {
+		b.addf("Took over: %s\n\n", Markdown(s.TakenOver))
+	}
 	if s.Paused != nil {
 		b.addf("**Paused** by %s %s\n\n", Markdown(s.Paused.By), Markdown(s.Paused.Why))
 	}

@@ -104,6 +104,9 @@ type State struct {
 	// release, or may: those found on it, once their stage has come, included.
 	Targets int `json:"targets"`
 	Exposed int `json:"exposed"`
+	// TakenOver says which earlier runs had left targets behind that were taken back before
+	// this rollout began; empty if none had.
+	TakenOver string `json:"takenOver,omitempty"`
 	// Preflight is the decision before the first stage; nil until then.
 	Preflight *Gate `json:"preflight,omitempty"`
 	// Unreached are targets that are left out for now, since they do not answer and
@@ -252,7 +255,7 @@ type Outcome struct {
 	NotBack     int             `json:"notBack,omitempty"`
 	// GaveUp is who ended a rollback that is incomplete; nil if nobody did.
 	GaveUp *Control `json:"gaveUp,omitempty"`
-	// Unreached names the targets that a promoted rollout left out, as many as a
+	// Unreached names the targets that a rollout left out, as many as a
 	// payload holds: they did not answer, and nobody knows what they run. LeftOut is
 	// how many there are.
 	Unreached []TargetTrouble `json:"unreached,omitempty"`

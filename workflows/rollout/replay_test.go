@@ -7,10 +7,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
+	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
@@ -26,18 +29,19 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 		t.Run(strings.TrimPrefix(f, "testdata/histories/"), func(t *testing.T) {
 			r := worker.NewWorkflowReplayer()
 			Register(r)
-			require.NoError(t, r.ReplayWorkflowHistoryFromJSONFile(quiet{}, f))
-			was := recordedOutcome(t, f)
+			h, was := recorded(t, f)
+			id := workflow.Execution{ID: connect.WorkflowID(was.Unit), RunID: "recorded"}
+			require.NoError(t, r.ReplayWorkflowHistoryWithOptions(quiet{}, h, worker.ReplayWorkflowHistoryOptions{OriginalExecution: id}))
 			var now rollout.State
 			replayed, ok := r.(interface {
 				GetWorkflowResult(id string, out any) error
 			})
 			require.True(t, ok, "the SDK's replayer no longer answers results")
-			require.NoError(t, replayed.GetWorkflowResult("", &now))
-			require.Equal(t, was.Result, now.Outcome.Result)
-			require.Equal(t, was.Reverted, now.Outcome.Reverted)
-			require.Len(t, now.Outcome.NotReverted, len(was.NotReverted))
-			results[was.Result] = true
+			require.NoError(t, replayed.GetWorkflowResult(id.ID, &now))
+			require.Equal(t, was.Outcome.Result, now.Outcome.Result)
+			require.Equal(t, was.Outcome.Reverted, now.Outcome.Reverted)
+			require.Len(t, now.Outcome.NotReverted, len(was.Outcome.NotReverted))
+			results[was.Outcome.Result] = true
 		})
 	}
 	for _, want := range []rollout.Phase{rollout.PhasePromoted, rollout.PhaseRolledBack, rollout.PhaseAborted, rollout.PhaseIncomplete} {
@@ -45,8 +49,8 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	}
 }
 
-// recordedOutcome is how the rollout of a history ended.
-func recordedOutcome(t *testing.T, file string) rollout.Outcome {
+// recorded is a history, and how its rollout ended.
+func recorded(t *testing.T, file string) (*historypb.History, rollout.State) {
 	t.Helper()
 	in, err := os.Open(file)
 	require.NoError(t, err)
@@ -57,5 +61,5 @@ func recordedOutcome(t *testing.T, file string) rollout.Outcome {
 	var s rollout.State
 	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(last.GetResult(), &s))
 	require.NotNil(t, s.Outcome)
-	return *s.Outcome
+	return h, s
 }

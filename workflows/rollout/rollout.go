@@ -3,6 +3,7 @@
 package rollout
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -88,15 +89,14 @@ type run struct {
 	shown attributes
 	// since020 says that the run began under v0.2.0 or later (version.go).
 	since020 bool
+	// reset says that the server has reset the run, and refusal why it must not change
+	// anything (lineage.go).
+	reset   bool
+	refusal string
 }
 
 // exposure is a batch that must be taken back when the rollout fails.
-type exposure struct {
-	activities.Batch
-	Stage    int                 `json:"stage"`
-	Previous activities.Previous `json:"previous"`
-	Count    int                 `json:"count"` // how many targets may have been changed
-}
+type exposure = activities.Touched
 
 // setup readies the state, the query and the signals.
 func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run, error) {
@@ -109,7 +109,7 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 		Fence: fence(info.WorkflowStartTime), StartedAt: info.WorkflowStartTime,
 		Phase: rollout.PhasePlanning, Why: "cutting the fleet into cohorts",
 	}
-	if sub.Carried != nil {
+	if r.refusal = r.misplaced(); sub.Carried != nil && r.refusal == "" {
 		r.restore(*sub.Carried)
 	}
 	r.Roster.state, r.State.Lenient = &r.State, !r.since020
@@ -119,6 +119,7 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 	}
 	r.openInboxes(base, signals)
 	workflow.Go(base, r.listen)
+	r.noticeReset(base)
 	return r, nil
 }
 
@@ -134,11 +135,19 @@ func (r *run) backFence() int64 { return r.State.Fence + 1 }
 // run walks the stages and, when one does not pass, goes back. Its only error is
 // errContinueAsNew.
 func (r *run) run() error {
+	if r.refusal != "" {
+		r.conclude(rollout.Outcome{Result: rollout.PhaseRefused, Why: r.refusal}, rollout.PhaseRefused)
+		return nil
+	}
 	if r.Back != nil {
 		return r.Back.finish()
 	}
 	err := r.forward()
 	switch {
+	case r.reset:
+		return r.takeOver()
+	case r.Back != nil: // what earlier runs have left is not back
+		return r.Back.finish()
 	case r.State.Aborted == nil && errors.Is(err, errContinueAsNew):
 		return err
 	case r.State.Aborted == nil && err == nil:
@@ -181,7 +190,7 @@ func (r *run) forward() error {
 
 // prepare does what comes before the first stage.
 func (r *run) prepare() error {
-	for _, step := range []func() error{r.plan, r.validate, func() error { return r.approval(0) }, r.preflight} {
+	for _, step := range []func() error{r.settle, r.plan, r.validate, func() error { return r.approval(0) }, r.preflight} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -224,7 +233,7 @@ func (r *run) changed() int {
 func (r *run) conclude(o rollout.Outcome, p rollout.Phase) {
 	o.EndedAt = workflow.Now(r.base)
 	if o.Result != rollout.PhasePromoted {
-		o.Stage = r.State.StageName()
+		o.Stage = cmp.Or(o.Stage, r.State.StageName())
 	}
 	r.State.Outcome, r.State.NotReverted, r.State.NotBack = &o, nil, 0
 	r.enter(p, o.Why)

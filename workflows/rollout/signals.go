@@ -44,6 +44,7 @@ func (r *run) listen(ctx workflow.Context) {
 // everything that it has waited for: a pause that arrives in one workflow task with the
 // answer of an activity is applied before anything is decided from that answer.
 func (r *run) applyPendingSignals(ctx workflow.Context) {
+	r.noticeReset(ctx)
 	for r.applySome() {
 		yield(ctx)
 	}
@@ -54,7 +55,7 @@ func (r *run) applyPendingSignals(ctx workflow.Context) {
 func (r *run) applySome() bool {
 	n := 0
 	for _, in := range r.inboxes {
-		if in.signal.Name == rollout.SignalAbort && r.ctx.Err() != nil && !r.State.GoingBack() {
+		if in.signal.Name == rollout.SignalAbort && r.ctx.Err() != nil && !r.reset && !r.State.GoingBack() {
 			r.receive(in.signal, rollout.ControlRequest{By: "a Temporal cancellation"})
 			n++
 		}

@@ -27,6 +27,8 @@ type wayBack struct {
 	Harm bool `json:"harm"`
 	// Tries counts how often a person had it tried again.
 	Tries int `json:"tries,omitempty"`
+	// Settling says that earlier runs' targets are taken back before the rollout begins.
+	Settling bool `json:"settling,omitempty"`
 	// Left is what did not come back, after at least one try; nil before.
 	Left []leftover `json:"left,omitempty"`
 }
@@ -38,6 +40,8 @@ type leftover struct {
 	Only []string `json:"only,omitempty"`
 	// Troubles says why each did not come.
 	Troubles []activities.Trouble `json:"troubles,omitempty"`
+	// Lost says that nobody knows what the targets ran before.
+	Lost bool `json:"lost,omitempty"`
 }
 
 // rollback takes back what the rollout touched, newest exposure first, and ends
@@ -53,8 +57,8 @@ func (r *run) rollback(cause error) error {
 	}
 	if len(r.Touched) > 0 {
 		r.enter(rollout.PhaseRollback, o.Why)
-		r.Back.revertTouched()
 	}
+	r.Back.revertTouched()
 	return r.Back.finish()
 }
 
@@ -74,6 +78,9 @@ func (b *wayBack) finish() error {
 		}
 	}
 	o.GaveUp = b.run.State.GaveUp
+	if b.run.since020 {
+		o.Unreached = b.run.State.Unreached
+	}
 	o.NotReverted, o.NotBack = named(b.Left), notBack(b.Left)
 	o.Result = rollout.PhaseIncomplete
 	if len(o.NotReverted) == 0 {
@@ -106,6 +113,9 @@ func (b *wayBack) locked() (again bool, err error) {
 	return false, errContinueAsNew
 }
 
+// nothingChanged ends the reason of a refusal.
+const nothingChanged = "; nothing was changed"
+
 // verdict words the cause of going back.
 func (r *run) verdict(cause error) rollout.Outcome {
 	var f *failure
@@ -118,11 +128,11 @@ func (r *run) verdict(cause error) rollout.Outcome {
 		}
 		return rollout.Outcome{Result: rollout.PhaseAborted, Why: why}
 	case errors.As(cause, &f) && f.refused:
-		return rollout.Outcome{Result: rollout.PhaseRefused, Why: f.why + "; nothing was changed"}
+		return rollout.Outcome{Result: rollout.PhaseRefused, Why: f.why + nothingChanged}
 	case errors.As(cause, &f):
 		return rollout.Outcome{Result: rollout.PhaseRolledBack, Why: f.why}
 	case errors.As(cause, &app) && app.Type() == activities.ErrTypeInvalid && len(r.Touched) == 0:
-		return rollout.Outcome{Result: rollout.PhaseRefused, Why: app.Message() + "; nothing was changed"}
+		return rollout.Outcome{Result: rollout.PhaseRefused, Why: app.Message() + nothingChanged}
 	}
 	return rollout.Outcome{Result: rollout.PhaseRolledBack, Why: cause.Error()}
 }
@@ -147,14 +157,21 @@ func (b *wayBack) revertTouched() {
 			again = append(again, open)
 		}
 	}
-	b.revertUntilDeadline(again)
+	b.revertUntilDeadline(append(again, b.found(again)...))
 }
 
 // retry tries all that is left once more, whatever the reason was.
 func (b *wayBack) retry() {
-	left := b.Left
+	var left []leftover
+	for _, l := range b.Left {
+		if l.Lost { // looked for again
+			b.Outcome.Touched -= l.targets()
+			continue
+		}
+		left = append(left, l)
+	}
 	b.Left, b.run.State.Outcome = nil, nil
-	b.revertUntilDeadline(left)
+	b.revertUntilDeadline(append(left, b.found(left)...))
 }
 
 // revertUntilDeadline tries targets until the rollback's deadline, and keeps those that
@@ -165,7 +182,11 @@ func (b *wayBack) revertUntilDeadline(left []leftover) {
 	}
 	r, o := b.run, b.Outcome
 	deadline := workflow.Now(r.base).Add(r.spec.Rollback.Deadline.Std())
-	r.enter(rollout.PhaseRollback, fmt.Sprintf("%d of %d touched targets are back; trying the others for up to %s",
+	phase := rollout.PhaseRollback
+	if b.Settling {
+		phase = rollout.PhasePlanning
+	}
+	r.enter(phase, fmt.Sprintf("%d of %d touched targets are back; trying the others for up to %s",
 		o.Reverted, o.Touched, r.spec.Rollback.Deadline))
 	b.Left = append(b.Left, b.revertAll(left, deadline, deadline, len(left))...)
 }
@@ -174,6 +195,9 @@ func (b *wayBack) revertUntilDeadline(left []leftover) {
 // reverted by the deadline. From giveUp on, an activity that cannot even begin is not
 // tried again.
 func (b *wayBack) revertAll(back []leftover, deadline, giveUp time.Time, atOnce int) []leftover {
+	if len(back) == 0 {
+		return nil
+	}
 	r, left := b.run, slices.Clone(back)
 	for i, l := range left {
 		if l.Troubles == nil {
@@ -187,7 +211,8 @@ func (b *wayBack) revertAll(back []leftover, deadline, giveUp time.Time, atOnce 
 		t.Parallel = share
 		what := r.spanBack(back[i])
 		out, err := b.revertBatch(ctx, what, giveUp, activities.RevertInput{
-			Batch: t.Batch, Fence: r.backFence(), Previous: t.Previous, Only: back[i].Only, Deadline: deadline, GiveUp: giveUp,
+			Batch: t.Batch, Fence: cmp.Or(t.Back, r.backFence()), Inherited: t.Back != 0,
+			Previous: t.Previous, Only: back[i].Only, Deadline: deadline, GiveUp: giveUp,
 		})
 		b.Outcome.Reverted += out.Reverted
 		r.State.Exposed -= out.Reverted
@@ -282,8 +307,11 @@ func (b *wayBack) show(trying []leftover) {
 	b.run.publish()
 }
 
-// spanBack names a batch that is taken back.
+// spanBack names a batch that is taken back; the stages of earlier runs are not known here.
 func (r *run) spanBack(l leftover) string {
+	if l.Exposure.Back != 0 {
+		return span("revert", "an earlier run", l.Exposure.Batch, 0)
+	}
 	stage := l.Exposure.Stage
 	return span("revert", r.State.Stages[stage].Name, l.Exposure.Batch, r.first(stage))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
@@ -77,8 +78,12 @@ type world struct {
 	// applier and reverter are Apply and Revert; a test may put others in their place.
 	applier  func(context.Context, activities.ApplyInput) (activities.Applied, error)
 	reverter func(context.Context, activities.RevertInput) (activities.Reverted, error)
-	watches  int
-	gates    int
+	// inherited is what earlier runs have left behind; runID is the run's own id, and id the
+	// workflow's.
+	inherited activities.Inherited
+	runID, id string
+	watches   int
+	gates     int
 	// cancelled answers what the newest watch has seen when it is cancelled; nil if nothing.
 	cancelled func() activities.Judged
 	sweeps    []activities.RevertInput
@@ -104,6 +109,7 @@ func newWorld(t testing.TB, n int) *world {
 		w.fleet.Targets = append(w.fleet.Targets, fleet.Target{ID: id, Address: id + ":80"})
 		w.releases[id] = "1.0.0"
 	}
+	w.id, w.runID = connect.WorkflowID("edge"), "default-test-run-id"
 	w.watcher, w.gater, w.applier, w.reverter = w.watch, w.gate, w.apply, w.revert
 	w.mount(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	return w
@@ -120,8 +126,13 @@ func (w *world) mount(now time.Time) {
 		DeadlockDetectionTimeout: time.Minute, // on a busy machine a second is short
 		Interceptors:             []interceptor.WorkerInterceptor{&answering{world: w}},
 	})
+	w.env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: w.id, TaskQueue: connect.TaskQueue})
+	if w.runs > 0 {
+		w.env.SetContinuedExecutionRunID("the run before")
+	}
 	register(w.env, w.signals)
 	(&activities.Activities{}).Register(w.env)
+	w.env.OnMutableSideEffect("run id").Return(func(string) any { return w.runID }).Maybe()
 	any2 := []any{mock.Anything, mock.Anything}
 	if w.telling > 0 {
 		w.env.OnWorkflow(Notify, any2...).After(w.telling).Return(nil).Maybe()
@@ -136,6 +147,10 @@ func (w *world) mount(now time.Time) {
 	w.env.OnActivity(activities.TypeRelist, any2...).Return(func(_ context.Context, in activities.RelistInput) (activities.Relisted, error) {
 		return w.relisted(in)
 	}).Maybe()
+	w.env.OnActivity(activities.TypeInherit, any2...).Return(func(context.Context, activities.InheritInput) (activities.Inherited, error) {
+		return w.inherited, nil
+	}).Maybe()
+	w.env.OnActivity(activities.TypeSurvey, any2...).Return(w.survey).Maybe()
 	w.env.OnActivity(activities.TypeFindStragglers, any2...).Return(w.findLate).Maybe()
 	w.env.OnActivity(activities.TypeBaseline, any2...).Return(health.Baseline{}, nil).After(w.measuring).Maybe()
 	w.env.OnActivity(activities.TypeObserve, any2...).Return(w.observe).Maybe()
@@ -181,6 +196,26 @@ func (w *world) observe(_ context.Context, in activities.ObserveInput) (activiti
 		}
 		if r == w.plan.Spec.Release {
 			out.Already++
+		}
+	}
+	return out, nil
+}
+
+func (w *world) survey(_ context.Context, in activities.SurveyInput) (activities.Surveyed, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := activities.Surveyed{Others: map[string]int{}}
+	for _, t := range w.targets(in.Batch) {
+		switch r := w.releases[t.ID]; {
+		case w.away[t.ID]:
+			out.Silent = append(out.Silent, activities.Trouble{ID: t.ID, Reason: w.why, Silent: true})
+		case r != w.plan.Spec.Release:
+			out.Others[r]++
+		default:
+			out.On = append(out.On, t.ID)
+			if w.fences[t.ID] == in.Fence {
+				out.Own++
+			}
 		}
 	}
 	return out, nil
