@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/catalog"
+	"github.com/sluicehq/sluice/internal/clock"
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/store"
@@ -34,9 +35,13 @@ func work(ctx context.Context, o options) error {
 	if err := kept.Check(ctx); err != nil { // no reason not to take rollouts back
 		log.Error("the store cannot be used: rollouts go on by their histories where these have the fleet", zap.Error(err))
 	}
+	server := new(clock.Clock)
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sluice_clock_ahead_seconds", Help: "How far this machine's clock is ahead of the Temporal server's. No decision rests on it.",
+	}, func() float64 { return server.Ahead().Seconds() }))
 	c, err := connect.Dial(ctx, connect.Options{
 		Address: o.address, Namespace: o.namespace, Profile: o.profile,
-		Logger: log, Metrics: registry,
+		Logger: log, Metrics: registry, Clock: server,
 	})
 	if err != nil {
 		return err
@@ -54,10 +59,8 @@ func work(ctx context.Context, o options) error {
 		defer stop()
 	}
 	acts := activities.New(kept, activities.NewMetrics(registry), dial.Guard{AllowLinkLocal: o.linkLocal}, catalog.New())
-	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "sluice_clock_ahead_seconds", Help: "How far this machine's clock is ahead of the Temporal server's. No decision rests on it.",
-	}, func() float64 { return acts.Clock.Ahead().Seconds() }))
-	w := connect.NewWorkers(c, o.deployment, o.activities, acts.Clock)
+	acts.Clock = server
+	w := connect.NewWorkers(c, o.deployment, o.activities)
 	rollout.Register(w.Rollouts)
 	activities.Among(acts).Register(w)
 	if err := w.Start(); err != nil {

@@ -24,6 +24,8 @@ import (
 	"go.uber.org/zap/exp/zapslog"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+
+	"github.com/sluicehq/sluice/internal/clock"
 )
 
 // DefaultAddress is the server that is used when nothing names another.
@@ -46,6 +48,8 @@ type Options struct {
 	Logger *zap.Logger
 	// Metrics gets the SDK's metrics; nil drops them.
 	Metrics prometheus.Registerer
+	// Clock is told what the server's clock says; nil where nobody asks it.
+	Clock *clock.Clock
 }
 
 // Dial connects to Temporal and checks that a server answers; its error is an
@@ -102,6 +106,9 @@ func (o Options) client() (opts client.Options, ready func() error, err error) {
 	opts.ConnectionOptions.DialOptions = append(opts.ConnectionOptions.DialOptions,
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnect, MinConnectTimeout: 5 * time.Second}),
 		grpc.WithChainUnaryInterceptor(waitToPoll))
+	if o.Clock != nil {
+		opts.ConnectionOptions.DialOptions = append(opts.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(dated(o.Clock)))
+	}
 	if o.Metrics != nil {
 		if opts.MetricsHandler, err = NewMetricsHandler(o.Metrics); err != nil {
 			return opts, nil, err

@@ -1,16 +1,12 @@
 package connect
 
 import (
-	"context"
 	"errors"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
-
-	"github.com/sluicehq/sluice/internal/clock"
 )
 
 // Workers are what a process needs to run rollouts: one on its deployment's task
@@ -22,11 +18,9 @@ type Workers struct {
 }
 
 // NewWorkers makes a deployment's workers that run at most the given number of activities at once,
-// beside those of the way back, and that tell a clock what the server says. They are not
-// started.
-func NewWorkers(c client.Client, d Deployment, activities int, server *clock.Clock) Workers {
+// beside those of the way back. They are not started.
+func NewWorkers(c client.Client, d Deployment, activities int) Workers {
 	o := worker.Options{
-		Interceptors:                       []interceptor.WorkerInterceptor{&listener{clock: server}},
 		MaxConcurrentActivityExecutionSize: activities,
 		// A restart lets batches finish; watches leave at once.
 		WorkerStopTimeout: 15 * time.Second,
@@ -44,29 +38,6 @@ func NewWorkers(c client.Client, d Deployment, activities int, server *clock.Clo
 func (w Workers) RegisterActivityWithOptions(a any, o activity.RegisterOptions) {
 	w.Rollouts.RegisterActivityWithOptions(a, o)
 	w.back.RegisterActivityWithOptions(a, o)
-}
-
-// listener tells a clock when the server has started each activity.
-type listener struct {
-	interceptor.WorkerInterceptorBase
-	clock *clock.Clock
-}
-
-// InterceptActivity listens to every activity.
-func (l *listener) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
-	return &listening{ActivityInboundInterceptorBase: interceptor.ActivityInboundInterceptorBase{Next: next}, clock: l.clock}
-}
-
-// listening is a listener on one activity.
-type listening struct {
-	interceptor.ActivityInboundInterceptorBase
-	clock *clock.Clock
-}
-
-// ExecuteActivity runs the activity.
-func (l *listening) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
-	l.clock.Heard(activity.GetInfo(ctx).StartedTime)
-	return l.Next.ExecuteActivity(ctx, in)
 }
 
 // Start starts both.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/catalog"
-	"github.com/sluicehq/sluice/internal/clock"
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -75,7 +74,7 @@ func (r *rig) close() {
 
 // work runs the rollout's workflow, and the bare one, with the given activities.
 func (r *rig) work(acts any) error {
-	w := connect.NewWorkers(r.client, "", 2000, new(clock.Clock))
+	w := connect.NewWorkers(r.client, "", 2000)
 	workflows.Register(w.Rollouts)
 	w.Rollouts.RegisterWorkflow(bare)
 	w.RegisterActivityWithOptions(acts, activity.RegisterOptions{SkipInvalidStructFunctions: true})
