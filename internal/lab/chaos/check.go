@@ -31,6 +31,7 @@ const (
 	ruleVerdict  rule = "verdict"  // no promotion without a PASS or a named person with a reason
 	ruleSame     rule = "same end" // kills change when things happen, never what happens
 	ruleBake     rule = "bake"     // no stage is left before its bake was over, but for a named person
+	ruleWatched  rule = "watched"  // and at least 90 % of it was watched
 	ruleExposure rule = "exposure" // never more targets on the release than the stage's reach
 )
 
@@ -202,8 +203,26 @@ func checkBakes(e evidence) []violation {
 		if baked := at.Sub(s.AppliedAt); baked < s.Bake.Std() {
 			out = append(out, ruleBake.broken("%s was promoted after %s, and bakes for %s", s.Name, baked, s.Bake))
 		}
+		least := s.Bake.Std() * 9 / 10
+		if s.Watched.Std() < least {
+			out = append(out, ruleWatched.broken("%s was promoted, and %s of its bake of %s was watched", s.Name, s.Watched, s.Bake))
+		}
+		if up := at.Sub(s.AppliedAt) - e.withoutWorker(s.AppliedAt, at); up < least {
+			out = append(out, ruleWatched.broken("%s was promoted, and a worker was there for %s of its bake of %s", s.Name, up, s.Bake))
+		}
 	}
 	return out
+}
+
+// withoutWorker is for how much of a time there was no worker, or one that stood still.
+func (e evidence) withoutWorker(from, to time.Time) time.Duration {
+	gone := time.Duration(0)
+	for _, h := range e.hits {
+		if h.victim.process() == worker {
+			gone += time.Duration(max(0, min(h.up.UnixNano(), to.UnixNano())-max(h.at.UnixNano(), from.UnixNano())))
+		}
+	}
+	return gone
 }
 
 // vouched says whether evidence or a person stands for a promotion.

@@ -37,8 +37,8 @@ func promoted() evidence {
 		state: rollout.State{
 			Fence: fenceForth, Stage: 1,
 			Stages: []rollout.StageState{
-				{Name: "canary", Bake: spec.Duration(5 * time.Second), AppliedAt: second(2), DoneAt: second(10), Gates: gate(10)},
-				{Name: "everyone", Bake: spec.Duration(5 * time.Second), AppliedAt: second(13), DoneAt: second(20), Gates: gate(20)},
+				{Name: "canary", Bake: spec.Duration(5 * time.Second), Watched: spec.Duration(5 * time.Second), AppliedAt: second(2), DoneAt: second(10), Gates: gate(10)},
+				{Name: "everyone", Bake: spec.Duration(5 * time.Second), Watched: spec.Duration(5 * time.Second), AppliedAt: second(13), DoneAt: second(20), Gates: gate(20)},
 			},
 			Outcome: &rollout.Outcome{Result: rollout.PhasePromoted, EndedAt: second(20)},
 		},
@@ -108,7 +108,14 @@ func TestCheck(t *testing.T) {
 		}, []rule{ruleVerdict}},
 		{"left without a gate", promoted, func(e *evidence) { e.state.Stages[1].Gates = nil }, []rule{ruleVerdict}},
 
-		{"promoted too early", promoted, func(e *evidence) { e.state.Stages[1].AppliedAt = second(16) }, []rule{ruleBake}},
+		{"promoted too early", promoted, func(e *evidence) { e.state.Stages[1].AppliedAt = second(16) }, []rule{ruleBake, ruleWatched}},
+		{"promoted, and too little was watched", promoted, func(e *evidence) { e.state.Stages[1].Watched = spec.Duration(4 * time.Second) }, []rule{ruleWatched}},
+		{"promoted, and there was no worker", promoted, func(e *evidence) {
+			e.hits = []hit{{victim: frozen, at: second(12), up: second(17)}}
+		}, []rule{ruleWatched}},
+		{"promoted, and there was a worker for long enough", promoted, func(e *evidence) {
+			e.hits = []hit{{victim: worker, at: second(3), up: second(5)}, {victim: server, at: second(13), up: second(20)}}
+		}, nil},
 		{"promoted early by a person", promoted, func(e *evidence) {
 			e.state.Stages[1].AppliedAt = second(16)
 			e.state.Stages[1].Gates[0].Override = override

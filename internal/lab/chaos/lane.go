@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -69,8 +70,12 @@ func (l *lane) supervise(ctx context.Context) {
 	}
 }
 
-// kill ends a victim's process at once.
+// kill ends a victim's process at once; one that is to be frozen stands still.
 func (l *lane) kill(v victim, f *rig) {
+	if v == frozen {
+		_ = syscall.Kill(l.worker.PID(), syscall.SIGSTOP) // it runs
+		return
+	}
 	if v == worker {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -116,7 +121,7 @@ func (l *lane) close() {
 // process is a victim's process of a rollout; nil if it has none.
 func (l *lane) process(v victim, f *rig) *stack.Process {
 	switch v {
-	case worker:
+	case worker, frozen:
 		return l.worker
 	case server:
 		return l.Temporal
@@ -131,6 +136,8 @@ func (l *lane) process(v victim, f *rig) *stack.Process {
 // restart brings a victim back and waits until it serves.
 func (l *lane) restart(ctx context.Context, v victim, f *rig) error {
 	switch v {
+	case frozen:
+		return syscall.Kill(l.worker.PID(), syscall.SIGCONT)
 	case worker:
 		l.mu.Lock()
 		defer l.mu.Unlock()

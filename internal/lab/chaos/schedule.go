@@ -14,6 +14,7 @@ type victim string
 // The victims, in the order of the matrix.
 const (
 	worker victim = "worker"
+	frozen victim = "frozen" // the worker, by SIGSTOP until SIGCONT
 	server victim = "server" // Temporal's
 	fleet  victim = "fleet"  // all targets, and with a scrape the source too
 	source victim = "source" // Prometheus
@@ -36,7 +37,7 @@ const (
 	ended    phase = "ended"
 )
 
-func victims() []victim { return []victim{worker, server, fleet, source} }
+func victims() []victim { return []victim{worker, frozen, server, fleet, source} }
 
 func phases() []phase {
 	return []phase{plan, observe, apply, bake, gate, hold, rollback, verify}
@@ -91,7 +92,7 @@ func newTrial(seed uint64, n int, prometheus bool) trial {
 	t.steps = []step{t.kind.step(rng, first.phase, first.victim)}
 	all := victims()
 	if !t.prometheus {
-		all = all[:3]
+		all = slices.DeleteFunc(all, func(v victim) bool { return v == source })
 	}
 	for range 1 + rng.IntN(3) {
 		p := t.kind.phases[rng.IntN(len(t.kind.phases))]
@@ -99,7 +100,7 @@ func newTrial(seed uint64, n int, prometheus bool) trial {
 	}
 	if rng.IntN(5) == 0 { // two at once
 		other := all[rng.IntN(len(all))]
-		if s := &t.steps[0]; !slices.Contains(s.kill, other) {
+		if s := &t.steps[0]; s.kill[0].process() != other.process() {
 			s.kill = append(s.kill, other)
 		}
 	}
@@ -162,9 +163,21 @@ func usual(p phase) time.Duration {
 
 // somewhere is a step at a random instant of a phase.
 func somewhere(rng *rand.Rand, p phase, stage int, kill ...victim) step {
-	return step{
+	s := step{
 		phase: p, stage: stage, kill: kill,
 		after: time.Duration(rng.Float64() * float64(usual(p))),
 		down:  time.Duration(100+rng.IntN(700)) * time.Millisecond,
 	}
+	if slices.Contains(kill, frozen) { // for less than a bake, for longer than one, for longer than heartbeats are waited for
+		s.down = []time.Duration{s.down, 4 * time.Second, 18 * time.Second}[rng.IntN(3)]
+	}
+	return s
+}
+
+// process is the victim whose process it is.
+func (v victim) process() victim {
+	if v == frozen {
+		return worker
+	}
+	return v
 }
