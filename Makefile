@@ -10,7 +10,7 @@ DEVSTACK  := $(LOCAL)/devstack
 # The same flags for building and testing, so that every package is compiled once (no -trimpath for that reason). No vet in
 # tests, since that would read the source of every package in use, and golangci-lint has it among its linters.
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-GO_BUILD  := go build -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
+GO_BUILD  := go build -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION) -X github.com/sluicehq/sluice/internal/entry.version=$(VERSION)'
 GO_TEST   := go test -buildvcs=false -vet=off
 
 GOLANGCI_LINT_VERSION := v2.15.0

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -85,11 +86,25 @@ func (c *console) lines(lines []string) error {
 	return nil
 }
 
-// encoder writes JSON that is safe to show.
+// encoder writes JSON that is safe to show, with times in seconds.
 func (c *console) encoder() *json.Encoder {
-	enc := json.NewEncoder(terminal.Writer(c.out))
+	enc := json.NewEncoder(seconds{terminal.Writer(c.out)})
 	enc.SetEscapeHTML(false)
 	return enc
+}
+
+// seconds writes JSON, an object at a time, without the fractions of its times: not every
+// script reads them.
+type seconds struct{ w io.Writer }
+
+var fraction = regexp.MustCompile(`"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+(Z|[+-]\d\d:\d\d)"`)
+
+// Write writes what the encoder gives at once.
+func (s seconds) Write(p []byte) (int, error) {
+	if _, err := s.w.Write(fraction.ReplaceAll(p, []byte(`"$1$2"`))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // object prints one JSON object.

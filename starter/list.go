@@ -202,9 +202,6 @@ func listTable(rows []listed, now time.Time, p paint) []string {
 	table := [][]string{p.headings("UNIT", "RELEASE", "PHASE", "STAGE", "OUTCOME", "STARTED", "BY")}
 	for _, r := range rows {
 		phase := p.phase(r.Phase)
-		if !r.running() && r.Outcome == "" {
-			phase = p.phase(r.Status) // ended without a word
-		}
 		if r.paused() != nil {
 			phase += p.yellow(", " + phasePaused)
 		}

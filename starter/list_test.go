@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
@@ -217,4 +220,24 @@ func TestListRefusesUnknownWords(t *testing.T) {
 		require.Equal(t, exitInvalid, r.code, tc.args)
 		require.Contains(t, r.errOut, tc.want, tc.args)
 	}
+}
+
+// A rollout that was terminated is shown so, whatever it did last.
+func TestTerminatedInAList(t *testing.T) {
+	info := execution(enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED)
+	data, err := json.Marshal(listed{(&remote{}).outside("edge-proxy", info)})
+	require.NoError(t, err)
+	require.Contains(t, string(data), `"phase":"terminated"`)
+	require.Contains(t, string(data), `"status":"terminated"`)
+}
+
+// Times are in seconds; what only holds one stays as it is.
+func TestTimesInJSON(t *testing.T) {
+	var out, errOut bytes.Buffer
+	con := testConsole(&out, &errOut)
+	require.NoError(t, con.object(map[string]any{
+		"at": time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC), "zone": time.Date(2026, 1, 2, 3, 4, 5, 678, time.FixedZone("", 3600)),
+		"why": "since 2026-01-02T03:04:05.678Z",
+	}))
+	require.JSONEq(t, `{"at": "2026-01-02T03:04:05Z", "zone": "2026-01-02T03:04:05+01:00", "why": "since 2026-01-02T03:04:05.678Z"}`, out.String())
 }

@@ -145,6 +145,9 @@ func (r *remote) outside(unit string, info *workflowpb.WorkflowExecutionInfo) vi
 	if info.GetCloseTime() != nil {
 		v.ClosedAt = info.GetCloseTime().AsTime()
 	}
+	if !v.running() && v.Outcome == "" { // it has ended without a word, and the index has its last phase
+		v.Phase = v.Status
+	}
 	return v
 }
 

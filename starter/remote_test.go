@@ -379,6 +379,41 @@ func TestSubmit(t *testing.T) {
 	}
 }
 
+// The very same rollout is followed by a start that waits; another's is not.
+func TestTheSameRolloutIsFollowed(t *testing.T) {
+	sub := workflows.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.1"}, FleetDigest: "sha256:a", By: "eve"}
+	other := sub
+	other.Spec.Release = "2.4.0"
+	isLocked := *incomplete().State
+	isLocked.Phase = rollout.PhaseLocked
+	for name, c := range map[string]struct {
+		theirs workflows.Submission
+		state  rollout.State
+		reason string
+		follow bool
+	}{
+		"the same":               {sub, *baking().State, "same-rollout", true},
+		"the same, locked":       {sub, isLocked, "locked", true},
+		"another's":              {other, *baking().State, "already-running", false},
+		"another's, locked":      {other, isLocked, "locked", false},
+		"another's, taken back ": {other, rollout.State{Phase: rollout.PhaseRollback}, "going-back", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &fakeTemporal{
+				startErr: serviceerror.NewWorkflowExecutionAlreadyStarted("", "", "run-1"), input: c.theirs,
+				describe: always(isRunning), query: state(c.state),
+			}
+			var out, errOut bytes.Buffer
+			con := testConsole(&out, &errOut)
+			con.json = true
+			s, err := (&remote{client: f, namespace: "default"}).submit(t.Context(), con, loaded{spec: sub.Spec}, sub)
+			require.Equal(t, exitRefused, con.report(err))
+			require.Contains(t, out.String(), `"reason": "`+c.reason+`"`)
+			require.Equal(t, c.follow, s.RunID == "run-1")
+		})
+	}
+}
+
 func TestSubmitOptions(t *testing.T) {
 	f := &fakeTemporal{}
 	sub := workflows.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.1"}, By: "eve"}

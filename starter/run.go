@@ -37,7 +37,7 @@ func dispatch(ctx context.Context, con *console, commands []command, args []stri
 		words = args[1:]
 	}
 	if len(words) > 0 && words[0] == completeCommand {
-		return con.lines(candidates(commands, words[1:]))
+		return con.lines(candidates(commands, words[1:], namesFor(ctx, words[1:])))
 	}
 	con.json = wantsJSON(words)
 	parsed, err := parseArgs(commands, words)

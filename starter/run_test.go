@@ -216,17 +216,33 @@ func TestSchema(t *testing.T) {
 }
 
 func TestCompletion(t *testing.T) {
+	known := names{
+		units:  func() []string { return []string{"edge", "edge-proxy", "payments"} },
+		stages: func(unit string) []string { return []string{"canary of " + unit} },
+	}
+	require.Equal(t, []string{"--address", "h:1", "--tls", "--namespace=n"},
+		remoteWords([]string{"abort", "--address", "h:1", "--why", "x", "--tls", "--namespace=n", "ed"}))
 	for words, want := range map[string][]string{
-		"sta":                  {"start", "status"},
-		"abort --o":            {"--output"},
-		"abort --output ":      {"text", "json"},
-		"completion ":          {"bash", "zsh", "fish"},
-		"help expl":            {"explain"},
-		"validate ":            nil,
-		"nosuch ":              nil,
-		"start --timeout 5s -": {"--address", "--by", "--deployment", "--help", "--namespace", "--output", "--override", "--profile", "--store", "--timeout", "--tls", "--ui", "--wait", "--why"},
+		"sta":                {"start", "status"},
+		"abort --o":          {"--output"},
+		"abort --output ":    {"text", "json"},
+		"completion ":        {"bash", "zsh", "fish"},
+		"help expl":          {"explain"},
+		"validate ":          nil,
+		"abort ed":           {"edge", "edge-proxy"},
+		"abort --why ":       nil,
+		"abort edge ":        nil,
+		"watch ":             {"edge", "edge-proxy", "payments"},
+		"list --unit p":      {"payments"},
+		"list --phase hol":   {"holding"},
+		"list --outcome pro": {"promoted"},
+
+		"approve edge --stage ":       {"canary of edge"},
+		"promote --why x e --stage c": {"canary of e"},
+		"nosuch ":                     nil,
+		"start --timeout 5s -":        {"--address", "--by", "--deployment", "--help", "--namespace", "--output", "--override", "--profile", "--store", "--timeout", "--tls", "--ui", "--wait", "--why"},
 	} {
-		require.ElementsMatch(t, want, candidates(allCommands(), strings.Split(words, " ")), words)
+		require.ElementsMatch(t, want, candidates(allCommands(), strings.Split(words, " "), known), words)
 	}
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		r := sluice(t, "", "completion", shell)

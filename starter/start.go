@@ -19,8 +19,9 @@ func startCommand() command {
 at a time: a second start is refused, and says who runs the first. A fleet that is
 unhealthy before the change is refused too, unless you give --override and --why.
 
-With --wait it follows the rollout and exits with its exit code. Ctrl-C stops the
-watching, not the rollout. SPEC may be - for standard input.`,
+With --wait it follows the rollout and exits with its exit code, also if the very same
+rollout runs already. Ctrl-C stops the watching, not the rollout. SPEC may be - for
+standard input.`,
 		example: "sluice start rollout.yaml --wait",
 		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "wait", DisableDefaultText: true, Usage: "follow the rollout to its end"},
@@ -67,6 +68,10 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 	defer r.client.Close()
 	sub.Earlier = r.earlier(ctx, r.deployment.WorkflowID(sub.Spec.Unit), con.now())
 	s, err := r.submit(ctx, con, l, sub)
+	if err != nil && c.Bool("wait") && s.RunID != "" { // a job that runs again follows what it has started before
+		con.say("the rollout of %s that runs has the same spec and fleet, started by %s: following it", s.Unit, s.By)
+		err = nil
+	}
 	if err != nil {
 		return err
 	}

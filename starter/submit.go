@@ -81,7 +81,7 @@ func (r *remote) submit(ctx context.Context, con *console, l loaded, sub workflo
 		StaticDetails: staticDetails(l, sub.By),
 	}, connect.WorkflowType, sub)
 	if e, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
-		return started{}, r.held(ctx, con, sub, e.RunId)
+		return r.held(ctx, con, sub, e.RunId)
 	}
 	if err != nil {
 		return started{}, r.explainCall(fmt.Errorf("start the rollout of %s: %w", sub.Spec.Unit, err))
@@ -92,15 +92,16 @@ func (r *remote) submit(ctx context.Context, con *console, l loaded, sub workflo
 	}, nil
 }
 
-// held says who holds the unit.
-func (r *remote) held(ctx context.Context, con *console, sub workflows.Submission, runID string) error {
+// held says who holds the unit. A rollout that is the very same is answered, too.
+func (r *remote) held(ctx context.Context, con *console, sub workflows.Submission, runID string) (started, error) {
 	unit := sub.Spec.Unit
 	v, err := r.look(ctx, unit, runID)
 	if err != nil {
-		return refusedf(reasonRunning, "a rollout of %s runs already (run %s): sluice watch %s", unit, runID, unit)
+		return started{}, refusedf(reasonRunning, "a rollout of %s runs already (run %s): sluice watch %s", unit, runID, unit)
 	}
-	reason, what := reasonRunning, "refused: a rollout of "+unit+" runs already"
+	reason, what, same := reasonRunning, "refused: a rollout of "+unit+" runs already", started{}
 	if r.same(ctx, v, sub) {
+		same = started{Unit: unit, Release: v.Release, By: v.By, WorkflowID: v.WorkflowID, RunID: v.RunID, URL: v.URL, Stages: len(sub.Spec.Stages)}
 		reason, what = reasonSame, "already started: the rollout of "+unit+" that runs has the same spec and fleet"
 	}
 	detail := fmt.Sprintf("release %s, started %s by %s, %s", v.Release, stamp(v.StartedAt, con.now()), orDash(v.By), phaseWord(v))
@@ -116,13 +117,13 @@ func (r *remote) held(ctx context.Context, con *console, sub workflows.Submissio
 	}
 	if v.locked() {
 		what = "refused: the unit " + unit + " is locked, since the rollback of its last rollout is incomplete"
-		return refusedf(reasonLocked, "%s: %s\n  see what is left: sluice status %[3]s\n  try again:        sluice retry-rollback %[3]s\n"+
+		return same, refusedf(reasonLocked, "%s: %s\n  see what is left: sluice status %[3]s\n  try again:        sluice retry-rollback %[3]s\n"+
 			"  or give up:       sluice give-up %[3]s --why \"…\"", what, detail, unit)
 	}
 	if v.State != nil && (v.State.Phase.GoesBack() || v.State.Aborted != nil) {
-		return refusedf(reasonGoingBack, "%s: %s\n  it is being taken back; start again when that is over: sluice watch %s", what, detail, unit)
+		return same, refusedf(reasonGoingBack, "%s: %s\n  it is being taken back; start again when that is over: sluice watch %s", what, detail, unit)
 	}
-	return refusedf(reason, "%s: %s\n  follow it:    sluice watch %s\n  take it back: sluice abort %s --why \"…\"", what, detail, unit, unit)
+	return same, refusedf(reason, "%s: %s\n  follow it:    sluice watch %s\n  take it back: sluice abort %s --why \"…\"", what, detail, unit, unit)
 }
 
 // same says whether a run was started with the same spec and fleet. Who did it

@@ -45,8 +45,11 @@ func (v view) MarshalJSON() ([]byte, error) {
 	if v.State != nil {
 		state = *v.State
 	}
+	type fields rollout.State // without its methods
 	return json.Marshal(struct {
-		rollout.State
+		fields
+		Stage      string         `json:"stage"`
+		Index      int            `json:"stageIndex,omitempty"`
 		WorkflowID string         `json:"workflowId"`
 		RunID      string         `json:"runId"`
 		URL        string         `json:"url,omitempty"`
@@ -56,7 +59,7 @@ func (v view) MarshalJSON() ([]byte, error) {
 		Trouble    string         `json:"trouble,omitempty"`
 		Live       *health.Report `json:"live,omitempty"`
 		Retrying   []retrying     `json:"retrying,omitempty"`
-	}{state, v.WorkflowID, v.RunID, v.URL, v.Status, v.ClosedAt, v.State != nil, v.Trouble, v.Live, v.Retrying})
+	}{fields(state), v.Stage, state.Stage, v.WorkflowID, v.RunID, v.URL, v.Status, v.ClosedAt, v.State != nil, v.Trouble, v.Live, v.Retrying})
 }
 
 // statusRunning is the Status of a rollout that has not ended.

@@ -10,9 +10,6 @@ import (
 	"github.com/sluicehq/sluice/internal/entry"
 )
 
-// version is set by the linker for a release: -ldflags "-X main.version=…".
-var version = "dev"
-
 func main() {
 	// Worker code logs with zap. What is left is net/http, which repeats there what a
 	// target sends unasked, be it a token that it was given.

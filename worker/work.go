@@ -15,6 +15,7 @@ import (
 	"github.com/sluicehq/sluice/internal/clock"
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/dial"
+	"github.com/sluicehq/sluice/internal/entry"
 	"github.com/sluicehq/sluice/internal/store"
 	"github.com/sluicehq/sluice/workflows/rollout"
 )
@@ -66,7 +67,7 @@ func work(ctx context.Context, o options) error {
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}
-	log.Info("worker is ready", zap.String("version", version), zap.String("taskQueue", o.deployment.TaskQueue()), zap.String("store", o.store))
+	log.Info("worker is ready", zap.String("version", entry.Version()), zap.String("taskQueue", o.deployment.TaskQueue()), zap.String("store", o.store))
 	<-ctx.Done()
 	log.Info("worker stops: batches under way may finish")
 	w.Stop()

@@ -57,7 +57,16 @@ func TestParse(t *testing.T) {
 	require.NoError(t, Parse(fs, []string{"-n", "3"}))
 	require.Equal(t, 3, *n)
 	require.ErrorContains(t, Parse(fs, []string{"-n", "3", "stray"}), `"stray" is not a flag`)
-	require.Error(t, Parse(fs, []string{"--m"}))
+	for _, args := range [][]string{{"--m"}, {"-n", "x"}, {"stray"}} {
+		stderr.Reset()
+		run := func(context.Context, []string, io.Writer, io.Writer) error { return Parse(fs, args) }
+		require.Equal(t, 2, code("toy", run, nil, io.Discard, &stderr))
+		require.Regexp(t, `^toy: .*: see --help\n$`, stderr.String())
+	}
+	var stdout bytes.Buffer
+	require.Equal(t, 0, code("toy", nil, []string{"--version"}, &stdout, &stderr))
+	require.Equal(t, "toy dev\n", stdout.String())
+	stderr.Reset()
 	require.ErrorIs(t, Parse(fs, []string{"-h"}), flag.ErrHelp)
 	require.Contains(t, stderr.String(), "how many")
 }

@@ -241,6 +241,8 @@ type Outcome struct {
 	// Result is one of the last five phases.
 	Result Phase  `json:"result"`
 	Why    string `json:"why"`
+	// Reason is the word for why a rollout was refused; empty for other results.
+	Reason string `json:"reason,omitempty"`
 	// Stage is the name of the stage where it was decided.
 	Stage string `json:"stage,omitempty"`
 	// Touched is how many targets the rollout changed, or may have; Reverted how
@@ -268,6 +270,17 @@ type Outcome struct {
 	Recovery *health.Report `json:"recovery,omitempty"`
 	EndedAt  time.Time      `json:"endedAt"`
 }
+
+// Reasons of a refusal: the fleet is not healthy before the change, the release or the spec is
+// not valid, targets cannot be changed safely, nobody has approved in time, the workflow is not its unit's.
+const (
+	RefusedUnhealthy  = "refused-unhealthy"
+	RefusedRelease    = "refused-release"
+	RefusedSpec       = "refused-spec"
+	RefusedTargets    = "refused-targets"
+	RefusedUnapproved = "refused-unapproved"
+	RefusedWorkflow   = "refused-workflow"
+)
 
 // TargetTrouble names a target and what went wrong with it.
 type TargetTrouble struct {

@@ -32,7 +32,7 @@ func (r *run) preflight() error {
 	}
 	r.State.Preflight = &g
 	if g.Decision == rollout.Refuse {
-		return &failure{refused: true, why: "the fleet is not healthy before the change: " + g.Why, report: &g.Report}
+		return &failure{refused: true, reason: rollout.RefusedUnhealthy, why: "the fleet is not healthy before the change: " + g.Why, report: &g.Report}
 	}
 	return nil
 }

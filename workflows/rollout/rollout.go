@@ -136,7 +136,7 @@ func (r *run) backFence() int64 { return r.State.Fence + 1 }
 // errContinueAsNew.
 func (r *run) run() error {
 	if r.refusal != "" {
-		r.conclude(rollout.Outcome{Result: rollout.PhaseRefused, Why: r.refusal}, rollout.PhaseRefused)
+		r.conclude(rollout.Outcome{Result: rollout.PhaseRefused, Why: r.refusal, Reason: rollout.RefusedWorkflow}, rollout.PhaseRefused)
 		return nil
 	}
 	if r.Back != nil {

@@ -12,10 +12,12 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// failure is why a rollout goes back. Refused means that nothing was applied.
+// failure is why a rollout goes back. Refused means that nothing was applied, and reason is
+// the word for it.
 type failure struct {
 	why     string
 	refused bool
+	reason  string
 	report  *health.Report
 }
 
@@ -31,7 +33,7 @@ func (r *run) validate() error {
 		return err
 	}
 	if len(refusals) > 0 {
-		return &failure{refused: true, why: fmt.Sprintf("release %s is not valid: %s", r.State.Release, listed(refusals))}
+		return &failure{refused: true, reason: rollout.RefusedRelease, why: fmt.Sprintf("release %s is not valid: %s", r.State.Release, listed(refusals))}
 	}
 	return nil
 }
@@ -163,7 +165,7 @@ func (r *run) observe(i int) ([]activities.Observed, error) {
 		r.State.Exposed += r.Roster.tally(batches[n], o).Found
 	}
 	if why := r.tolerate(i, trouble); why != "" {
-		return nil, &failure{refused: len(r.Touched) == 0, why: fmt.Sprintf("stage %s cannot start: %s", s.Name, why)}
+		return nil, &failure{refused: len(r.Touched) == 0, reason: rollout.RefusedTargets, why: fmt.Sprintf("stage %s cannot start: %s", s.Name, why)}
 	}
 	return out, nil
 }

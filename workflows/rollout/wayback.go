@@ -128,11 +128,11 @@ func (r *run) verdict(cause error) rollout.Outcome {
 		}
 		return rollout.Outcome{Result: rollout.PhaseAborted, Why: why}
 	case errors.As(cause, &f) && f.refused:
-		return rollout.Outcome{Result: rollout.PhaseRefused, Why: f.why + nothingChanged}
+		return rollout.Outcome{Result: rollout.PhaseRefused, Why: f.why + nothingChanged, Reason: f.reason}
 	case errors.As(cause, &f):
 		return rollout.Outcome{Result: rollout.PhaseRolledBack, Why: f.why}
 	case errors.As(cause, &app) && app.Type() == activities.ErrTypeInvalid && len(r.Touched) == 0:
-		return rollout.Outcome{Result: rollout.PhaseRefused, Why: app.Message() + nothingChanged}
+		return rollout.Outcome{Result: rollout.PhaseRefused, Why: app.Message() + nothingChanged, Reason: rollout.RefusedSpec}
 	}
 	return rollout.Outcome{Result: rollout.PhaseRolledBack, Why: cause.Error()}
 }
