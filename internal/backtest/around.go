@@ -15,6 +15,9 @@ import (
 // which an arm was not there yet.
 func around(r health.Replay, at time.Duration) []judge.Look {
 	long, step := health.PastSpan(r.Criteria.Bake, r.Criteria.Every)
+	if !r.Criteria.Before {
+		long, step = health.LongPast(r.Criteria.Bake, r.Criteria.Every)
+	}
 	first, _ := slices.BinarySearchFunc(r.Looks, at-long+1, func(l judge.Look, t time.Duration) int { return cmp.Compare(l.At, t) })
 	var before, since []judge.Look
 	for _, l := range r.Looks[first:] {

@@ -24,21 +24,16 @@ func two(minutes int) health.Replay {
 	return r
 }
 
-// What lies before a moment is read in longer looks, as before a long stage; what comes
-// after is not, and strata stay apart.
+// What lies before a moment is read as far back as before a stage, and strata stay apart.
 func TestAround(t *testing.T) {
 	t.Parallel()
 	r := two(600)
 	got := around(r, 5*time.Hour)
-	require.Len(t, got, 2*(120+240))
-	require.Equal(t, -238*time.Minute, got[0].At, "two minutes each")
+	require.Len(t, got, 2*(300+240))
+	require.Equal(t, -299*time.Minute, got[0].At)
 	for i, l := range got {
-		each := 1.0
-		if l.At <= 0 {
-			each = 2
-		}
 		stratum := float64(i % 2)
-		require.Equal(t, sequential.Counts{Bad: each * stratum, Total: each * (1 + stratum)}, *l.Exposed, "%s", l.At)
+		require.Equal(t, sequential.Counts{Bad: stratum, Total: 1 + stratum}, *l.Exposed, "%s", l.At)
 		require.Equal(t, *l.Exposed, *l.Control)
 	}
 	require.Equal(t, 4*time.Hour, got[len(got)-1].At)
@@ -54,7 +49,7 @@ func TestAroundWhatWasNotThereYet(t *testing.T) {
 			r.Looks[i].Control = &sequential.Counts{}
 		}
 	}
-	require.Equal(t, -118*time.Minute, around(r, 5*time.Hour)[0].At)
+	require.Equal(t, -119*time.Minute, around(r, 5*time.Hour)[0].At)
 	for i := range r.Looks {
 		if r.Looks[i].At <= 5*time.Hour {
 			r.Looks[i].Exposed, r.Looks[i].Control = nil, nil

@@ -69,11 +69,11 @@ func TestPastWithoutEarlierRollouts(t *testing.T) {
 		}
 		return most
 	}
-	require.Len(t, past(), 40)
+	require.Len(t, past(), 1440, "six hours")
 	require.Greater(t, worst(past()), 400.0)
-	require.Len(t, past(bad), 40, "as much is read from further back")
+	require.Len(t, past(bad), 1440, "as much is read from further back")
 	require.InDelta(t, 15, worst(past(bad)), 0.1)
-	require.Empty(t, past(source.Span{From: looked.Add(-time.Hour), To: looked}), "nothing is known of then")
+	require.Empty(t, past(source.Span{From: looked.Add(-12*time.Hour), To: looked}), "nothing is known of then")
 }
 
 // The look before the first stage does not reach back into an earlier rollout.

@@ -38,6 +38,19 @@ func PastSpan(bake, every time.Duration) (long, step time.Duration) {
 	return long, max(every, (long / source.PastLooks).Truncate(time.Second))
 }
 
+// longPast is how long before a stage a comparison with a control looks at its past, where the
+// source reaches back so far: bursts that last, and jobs that come every hour, show in it.
+const longPast = 6 * time.Hour
+
+// LongPast is PastSpan for a check that compares with a control.
+func LongPast(bake, every time.Duration) (long, step time.Duration) {
+	long = min(mostPast, max(longPast, bake))
+	return long, max(every, (long / longLooks).Truncate(time.Second))
+}
+
+// longLooks is in how many looks a long past is looked at, each a few bytes in the rollout's history.
+const longLooks = 12 * source.PastLooks
+
 // looks are those before the stage, as a judge takes them.
 func (p Past) looks() []judge.Look {
 	out := make([]judge.Look, 0, len(p.Looks))
@@ -67,7 +80,34 @@ func (m *comparisonCheck) measure(ctx context.Context, w source.Window, b *Basel
 }
 
 func (m *comparisonCheck) pastOf(ctx context.Context, w source.Window, part *comparison) Past {
-	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
+	type span struct{ long, step time.Duration }
+	of := func(long, step time.Duration) span { return span{long, step} }
+	every := m.spec.Every.Std()
+	spans := []span{of(PastSpan(m.binding.Bake, every))}
+	if (!part.alone || m.check.Objective != nil) && len(m.parts) <= fewParts {
+		spans = []span{of(LongPast(m.binding.Bake, every)), spans[0]} // a source may refuse to read so much
+	}
+	var why source.Reading
+	for _, s := range spans {
+		var p Past
+		if p, why = m.pastIn(ctx, w, part, s.long, s.step); why.Verdict == "" {
+			return p
+		}
+	}
+	for _, st := range part.strata {
+		if st.source != m.source {
+			return Past{Missing: "its targets have no past that can be read: " + why.Why}
+		}
+	}
+	return m.onlyPast(ctx, w, part)
+}
+
+// fewParts is how many groups may have a long past, each with its own: it goes into the
+// rollout's history.
+const fewParts = 3
+
+// pastIn is the past of so long a time; a reading with a verdict where it is not known.
+func (m *comparisonCheck) pastIn(ctx context.Context, w source.Window, part *comparison, long, step time.Duration) (Past, source.Reading) {
 	looks := int(long / step)
 	rows := make([][]float64, looks)
 	if source.During(m.binding.Earlier, w.At.Add(-long), w.At, step) { // further back there may be more
@@ -76,10 +116,7 @@ func (m *comparisonCheck) pastOf(ctx context.Context, w source.Window, part *com
 	for _, st := range part.strata {
 		for _, a := range source.Arms(part.alone) {
 			if r := addPast(ctx, m.check, st.source, a, w.At, step, rows); r.Verdict != "" {
-				if st.source != m.source {
-					return Past{Missing: "its targets have no past that can be read: " + r.Why}
-				}
-				return m.onlyPast(ctx, w, part)
+				return Past{}, r
 			}
 		}
 	}
@@ -87,7 +124,7 @@ func (m *comparisonCheck) pastOf(ctx context.Context, w source.Window, part *com
 	if part.alone && m.check.Objective == nil {
 		p.Daily = m.daily(ctx, w.At, part)
 	}
-	return p
+	return p, source.Reading{}
 }
 
 // addPast adds an arm's events to the rows, of which there is one for each look. It

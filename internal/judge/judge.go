@@ -26,7 +26,9 @@ type Judge struct {
 	armsSeen
 	// evidence of harm, now and at its highest.
 	evidence, peak float64
-	trace          Trace
+	// leap is the most that a look added.
+	leap  float64
+	trace Trace
 	// there is in how many looks both arms were.
 	there int
 	// futile says why nothing can ever be judged; empty where something can.
@@ -124,8 +126,12 @@ func (j *Judge) See(strata ...Look) {
 		if p, ok := l.pair(); ok {
 			seen = append(seen, p)
 			j.Any, j.Newest = true, l.At
+			if p.Control.Total == 0 {
+				j.Alone += p.Exposed.Total
+			}
 		}
 	}
+	before := j.test.Evidence()
 	j.test.See(seen...) // also without arms, since it counts looks
 	if len(seen) > 0 {
 		j.there++
@@ -135,9 +141,15 @@ func (j *Judge) See(strata ...Look) {
 		}
 		j.trace = j.trace.add(whole)
 	}
-	j.evidence = j.test.Evidence()
+	now := j.test.Evidence()
+	j.leap = max(j.leap, now-before)
+	j.evidence = now - max(0, j.leap-oneLook*nats(j.criteria.Alpha))
 	j.peak = max(j.peak, j.evidence)
 }
+
+// oneLook is how much of the evidence that FAIL takes a look may add: a program that restarts
+// fails much in one look, and not in the next. What is left out makes chance no likelier.
+const oneLook = 0.5
 
 // Outcome is the verdict at a moment since the change: whether there is harm, and
 // else whether enough was seen for its absence to mean something.
@@ -182,6 +194,12 @@ func (j *Judge) outcome(at time.Duration, worded bool) Outcome {
 	case 2*j.there < j.test.Looks():
 		out.Verdict = Unexercised
 		out.Evidence = fmt.Sprintf("both arms were seen in %d of %d looks, at least half are needed", j.there, j.test.Looks())
+	case j.Alone > seen.Exposed.Total: // what was seen alone is not in it
+		out.Verdict = Unexercised
+		out.Evidence = fmt.Sprintf(
+			"%s of the %s events of the exposed targets came while %s had none: there is nothing to compare them with",
+			humanize.Integer(j.Alone), humanize.Integer(j.Alone+seen.Exposed.Total), j.criteria.other(),
+		)
 	case seen.Exposed.Total < need || j.otherArm(seen).Total < need:
 		out.Verdict, out.Evidence = Unexercised, j.few(need)
 	default:
@@ -293,6 +311,7 @@ type ComparisonState struct {
 	// LnE is the evidence of harm in nats, and Peak the most that there ever was.
 	LnE   float64 `json:"lnE,omitempty"`
 	Peak  float64 `json:"peak,omitempty"`
+	Leap  float64 `json:"leap,omitempty"`
 	There int     `json:"there,omitempty"`
 	Trace Trace   `json:"trace,omitempty"`
 }
@@ -300,7 +319,7 @@ type ComparisonState struct {
 // State is what was seen so far. It does not hold the share of requests.
 func (j *Judge) State() ComparisonState {
 	return ComparisonState{
-		Test: j.test.State(), armsSeen: j.armsSeen, LnE: j.evidence, Peak: j.peak, There: j.there, Trace: slices.Clone(j.trace),
+		Test: j.test.State(), armsSeen: j.armsSeen, LnE: j.evidence, Peak: j.peak, Leap: j.leap, There: j.there, Trace: slices.Clone(j.trace),
 	}
 }
 
@@ -310,6 +329,6 @@ func (j *Judge) Restore(s ComparisonState) bool {
 	if !j.test.Restore(s.Test) {
 		return false
 	}
-	j.armsSeen, j.evidence, j.peak, j.there, j.trace = s.armsSeen, s.LnE, s.Peak, s.There, slices.Clone(s.Trace)
+	j.armsSeen, j.evidence, j.peak, j.leap, j.there, j.trace = s.armsSeen, s.LnE, s.Peak, s.Leap, s.There, slices.Clone(s.Trace)
 	return true
 }

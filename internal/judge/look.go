@@ -56,6 +56,8 @@ type armsSeen struct {
 	Seen   time.Duration `json:"seen,omitempty"`
 	// Any says that some look had both.
 	Any bool `json:"any,omitempty"`
+	// Alone is how many events the exposed arm showed while the other showed none.
+	Alone float64 `json:"alone,omitempty"`
 }
 
 // staleAfter is how many intervals old the newest look may be.

@@ -90,7 +90,7 @@ func (j *Judge) method() string {
 	d := j.test.Dispersion()
 	switch {
 	case !j.known:
-		return " [by bets: nothing is known from before the change]"
+		return " [partly by bets: nothing is known from before the change]"
 	case !j.test.Bursts():
 		return ""
 	case d.Excess() && j.test.Span() > 1:

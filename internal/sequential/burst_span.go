@@ -31,7 +31,7 @@ func BurstSpan(looks []Pair) (d Dispersion, span int) {
 // Limits of what counts as bursts that last.
 const (
 	// longestBurst is how many looks a burst may last; longer ones look like a ratio.
-	longestBurst = 8
+	longestBurst = 32
 	// tellingSums sums of looks tell whether neighbours go along.
 	tellingSums = 8
 	// together is how many standard errors above 0 their correlation must be.

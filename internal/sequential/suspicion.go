@@ -9,9 +9,6 @@ import "math"
 // more events, and so shows earlier whether they come in bursts; but it cannot tell
 // those of one arm from what hits both.
 func suspicion(looks []Pair, own bool) float64 {
-	if !Split(looks).Known() {
-		return 1
-	}
 	split, scales := math.Inf(-1), 0.0
 	for n := 1; n == 1 || n <= longestBurst && len(looks) >= tellingSums*n; n *= 2 {
 		split = logSum(split, Split(coarse(looks, n)).burstier())
@@ -23,7 +20,11 @@ func suspicion(looks []Pair, own bool) float64 {
 		control = controlDispersion(looks).burstier()
 	}
 	bursts := math.Log(oneArm) + split + control
-	return math.Exp(bursts - logSum(bursts, math.Log(bothArms)+control, math.Log(1-oneArm-bothArms)))
+	out := math.Exp(bursts - logSum(bursts, math.Log(bothArms)+control, math.Log(1-oneArm-bothArms)))
+	if !Split(looks).Known() { // too little was seen to believe less
+		return max(oneArm, out)
+	}
+	return out
 }
 
 // What is believed before anything was seen: how often events come in bursts of one

@@ -154,7 +154,7 @@ func delays(ctx context.Context, b *bench) *table.Table {
 }
 
 func strictDelays(ctx context.Context, b *bench) *table.Table {
-	worlds := harmful()[2:]
+	worlds := slices.Concat(harmful()[2:], longKnown())
 	t := delaysOf(ctx, "Mean delay at a rate of false rollbacks of 0.1%, in seconds", worlds, strictly(), b.strictly)
 	against(ctx, t, worlds, strict, b.strictly, [2]string{nameOurs, nameOracle})
 	return t

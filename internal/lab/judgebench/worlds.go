@@ -47,8 +47,11 @@ type world struct {
 	bend func(r *rand.Rand, d *day)
 }
 
-// nothing is known from before the change.
-const nothing = -1
+// nothing is known from before the change; sixHours are the looks of as long a past as a rollout reads.
+const (
+	nothing  = -1
+	sixHours = 6 * 60 * 4
+)
 
 // before is how many looks there are from before the change.
 func (w world) before() int { return max(0, cmp.Or(w.known, looks)) }
@@ -135,6 +138,13 @@ func healthy() []world {
 		{name: "2 min known from before", known: 8},
 		{name: "nothing known from before", known: nothing},
 		{name: "the same, overdispersed φ 5", known: nothing, bend: overdispersed(5)},
+		{name: "ten errors in one look, as at a restart", bend: restart},
+		{name: "idle control", bend: idleControl},
+		{name: "exposed traffic ×2, ÷2 every 5 min", bend: autoscaling},
+		{name: "each arm wanders, τ 5 min, 6 h known", known: sixHours, bend: wander(5*time.Minute, 0.6)},
+		{name: "each arm wanders, τ 30 min, 6 h known", known: sixHours, bend: wander(30*time.Minute, 0.6)},
+		{name: "hourly job of 2 min at 5×, 6 h known", known: sixHours, bend: hourly},
+		{name: "bursts of 3 min, one arm at 5×, 6 h known", known: sixHours, bend: longBursts(12)},
 	}
 }
 
@@ -144,11 +154,17 @@ func unknowable() []world {
 		{name: "bursts of 1 min, nothing known from before", known: nothing, bend: longBursts(4)},
 		{name: "bursts of 1 min that begin with the change, but not by it", bend: newBursts(4)},
 		{name: "each arm's errors drift by ±50% by themselves, anew every 2 min", bend: ownDrift(8, 0.5)},
+		{name: "shared 5× spike of 3 min that the exposed arm feels twice", bend: unequal},
 	}
 }
 
 // harmful are worlds with harm from the first look on, by how much.
 func harmful() []world { return worse(world{}, 1.25, 1.5, 2, 3, 5, 10) }
+
+// longKnown is harm where as long a past is known as a rollout reads.
+func longKnown() []world {
+	return worse(world{name: ", 6 h known", known: sixHours}, 2, 3, 5, 10)
+}
 
 // burstyHarm are worlds in which harm comes on top of bursts.
 func burstyHarm() []world { return worse(world{name: ", φ 2", bend: overdispersed(2)}, 2, 3) }
@@ -205,7 +221,7 @@ func silence(r *rand.Rand, d *day) { d.traffic = during(r, 5*time.Minute, 0) }
 // apiece gives each arm a wave of its own: a factor for every look, those before the change too.
 func (d *day) apiece(wave func() []float64) {
 	exposed, control := wave(), wave()
-	d.errors = func(i int) (float64, float64) { return exposed[i+looks-1], control[i+looks-1] }
+	d.errors = func(i int) (float64, float64) { return exposed[i+sixHours-1], control[i+sixHours-1] }
 }
 
 func overdispersed(phi float64) func(*rand.Rand, *day) {
@@ -216,7 +232,7 @@ func overdispersed(phi float64) func(*rand.Rand, *day) {
 func longBursts(last int) func(*rand.Rand, *day) {
 	return func(r *rand.Rand, d *day) {
 		d.apiece(func() []float64 {
-			out := make([]float64, 2*looks)
+			out := make([]float64, sixHours+looks)
 			for i := range out {
 				out[i] = 1
 			}
@@ -250,7 +266,7 @@ func newBursts(last int) func(*rand.Rand, *day) {
 func ownDrift(every int, deviation float64) func(*rand.Rand, *day) {
 	return func(r *rand.Rand, d *day) {
 		d.apiece(func() []float64 {
-			out, f := make([]float64, 2*looks), 1.0
+			out, f := make([]float64, sixHours+looks), 1.0
 			for i := range out {
 				if i%every == 0 {
 					f = gamma(r, 1/(deviation*deviation)) * deviation * deviation
@@ -302,5 +318,78 @@ func gaps(r *rand.Rand, d *day) {
 		if away || r.Float64() < 0.1 {
 			l.Control = nil
 		}
+	}
+}
+
+// wander is a log-normal factor of each arm that returns to its mean within so long.
+func wander(within time.Duration, sigma float64) func(*rand.Rand, *day) {
+	return func(r *rand.Rand, d *day) {
+		keep := math.Exp(-every.Seconds() / within.Seconds())
+		d.apiece(func() []float64 {
+			out, x := make([]float64, sixHours+looks), r.NormFloat64()
+			for i := range out {
+				x = keep*x + math.Sqrt(1-keep*keep)*r.NormFloat64()
+				out[i] = math.Exp(sigma*x - sigma*sigma/2)
+			}
+			return out
+		})
+	}
+}
+
+// hourly is a job on each arm, at some minute of the hour of its own.
+func hourly(r *rand.Rand, d *day) {
+	hour, job := int(time.Hour/every), int(2*time.Minute/every)
+	d.apiece(func() []float64 {
+		out, from := make([]float64, sixHours+looks), r.IntN(hour)
+		for i := range out {
+			if out[i] = 1; (i+from)%hour < job {
+				out[i] = 5
+			}
+		}
+		return out
+	})
+}
+
+// restart is a look in which the exposed arm fails ten requests more.
+func restart(r *rand.Rand, d *day) {
+	in := window(r, every)
+	d.spoil = func(_ *rand.Rand, l *judge.Look) {
+		if in(int(l.At / every)) {
+			l.Exposed.Bad, l.Exposed.Total = l.Exposed.Bad+10, l.Exposed.Total+10
+		}
+	}
+}
+
+// idleControl has no traffic but in one look of four.
+func idleControl(_ *rand.Rand, d *day) {
+	d.traffic = func(i int) (float64, float64) {
+		if i > 0 && i%4 > 0 {
+			return 1, 0
+		}
+		return 1, 1
+	}
+}
+
+// autoscaling doubles and halves what one exposed target gets.
+func autoscaling(r *rand.Rand, d *day) {
+	phase := r.IntN(40)
+	d.traffic = func(i int) (float64, float64) {
+		if (i+phase+40*looks)/20%2 == 0 {
+			return 2, 1
+		}
+		return 0.5, 1
+	}
+}
+
+// unequal is a shared incident, twice as bad on the exposed arm.
+func unequal(r *rand.Rand, d *day) {
+	spike(r, d)
+	both := d.errors
+	d.errors = func(i int) (float64, float64) {
+		e, c := both(i)
+		if e > 1 {
+			e *= 2
+		}
+		return e, c
 	}
 }
