@@ -27,7 +27,8 @@ func (a *Activities) evaluator(ctx context.Context, in HealthInput) (*health.Eva
 	}
 	b := binding(p, in.StageRef)
 	b.Previous, b.Since, b.Before, b.Recovering, b.Earlier = in.Previous, in.Since, in.Before, in.Recovering, in.Earlier
-	m, err := health.Open(p.Spec.Health, b, a.deps(d))
+	checks, b := withoutPast(p.Spec.Health, b)
+	m, err := health.Open(checks, b, a.deps(d))
 	if err != nil {
 		return nil, health.Pace{}, invalid(fmt.Errorf("set up health checks: %w", err))
 	}
@@ -83,12 +84,20 @@ func present(absent []string) func([]fleet.Target) []fleet.Target {
 
 // Baseline measures a stage's targets before it is applied.
 func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Baseline, error) {
-	m, _, err := a.evaluator(ctx, HealthInput{StageRef: in.StageRef, Since: in.At, Earlier: in.Earlier})
+	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {
 		return health.Baseline{}, err
 	}
 	defer living(ctx)()
-	return m.Baseline(ctx, source.Later(in.At, a.Clock.Now()))
+	arms := binding(p, in.StageRef)
+	past := health.Baseline{Bare: bare(ctx, p, d, arms.Exposed), BareControl: bare(ctx, p, d, arms.Control)}
+	m, _, err := a.evaluator(ctx, HealthInput{StageRef: in.StageRef, Since: in.At, Earlier: in.Earlier, Before: past})
+	if err != nil {
+		return health.Baseline{}, err
+	}
+	out, err := m.Baseline(ctx, source.Later(in.At, a.Clock.Now()))
+	out.Bare, out.BareControl = past.Bare, past.BareControl
+	return out, err
 }
 
 // errWorkerStops sends a watch to another worker.

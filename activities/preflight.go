@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -28,11 +29,17 @@ const preflightLooks = 3
 // changed. A comparison with the control is made between the first stage's targets
 // and the others: a difference that is there already is not the change's doing.
 func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.Report, error) {
+	defer living(ctx)()
+	if p, d, err := a.open(ctx, in.Plan); err == nil && bare(ctx, p, d, p.Order) {
+		return health.Report{At: a.Clock.Now(), Results: []health.Result{{
+			Check: spec.CheckAlive, Verdict: health.Pass,
+			Sentence: fmt.Sprintf("nothing is installed on any of the %d targets: there is no past to judge by", len(p.Order)),
+		}}}, nil
+	}
 	evaluators, every, err := a.preflightEvaluators(ctx, in)
 	if err != nil || len(evaluators) == 0 {
 		return health.Report{At: a.Clock.Now()}, err
 	}
-	defer living(ctx)()
 	harmed := 0
 	for n := 1; ; n++ {
 		report, err := lookAll(ctx, evaluators, a.Clock.Now())
@@ -89,7 +96,8 @@ func (a *Activities) preflightEvaluators(ctx context.Context, in PreflightInput)
 	if len(absolute.Checks) > 0 || !slices.Contains(absolute.Without, spec.CheckAlive) {
 		err = open(absolute, whole)
 	}
-	if err == nil && len(relative.Checks) > 0 && len(halves.Control) > 0 {
+	compared := len(relative.Checks) > 0 && len(halves.Control) > 0
+	if err == nil && compared && !bare(ctx, p, d, halves.Exposed) && !bare(ctx, p, d, halves.Control) {
 		err = open(relative, halves)
 	}
 	return out, p.Spec.Health.Every.Std(), err

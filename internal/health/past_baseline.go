@@ -41,6 +41,10 @@ type Baseline struct {
 	Missing map[string][]string `json:"missing,omitempty"`
 	// Alerts are what fired, by check.
 	Alerts map[string]Firing `json:"alerts,omitempty"`
+	// Bare says that nothing was installed on any exposed target, BareControl that nothing
+	// was on any other: they have no past.
+	Bare        bool `json:"bare,omitempty"`
+	BareControl bool `json:"bareControl,omitempty"`
 }
 
 // Ratio is a check's events before a stage.
