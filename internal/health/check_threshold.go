@@ -157,6 +157,10 @@ func limited(r ratio, limit float64) string {
 func judgeValue(c spec.Check, r source.Reading, streak int) Judged {
 	var res Result
 	res.evidence(r)
+	if r.Gone != "" && c.Min != nil && *c.Min > 0 && sound(c) { // nothing at all is below it
+		res.Sentence = r.Gone
+		return tolerate(c, res, true, streak)
+	}
 	if r = r.Usable(); r.Verdict != "" {
 		return res.without(r)
 	}

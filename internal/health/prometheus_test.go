@@ -27,6 +27,11 @@ type oracle func(query string, r *http.Request) (status int, kind string, body i
 func (o oracle) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, _ := io.ReadAll(r.Body)
 	form, _ := url.ParseQuery(string(body))
+	if q := form.Get("query"); strings.HasSuffix(q, " > 0") || strings.Contains(q, " unless ") { // nothing is known of before, and no series is new
+		o = func(string, *http.Request) (int, string, io.Reader, error) {
+			return http.StatusOK, asJSON, strings.NewReader(vector()), nil
+		}
+	}
 	status, kind, answer, err := o(form.Get("query"), r)
 	if err != nil {
 		return nil, err

@@ -33,6 +33,9 @@ type Reading struct {
 	Impossible bool
 	// Refused says that the source refuses who asks: it wants to know who that is.
 	Refused bool
+	// Gone says what series of a query are gone since the stage was applied, while others go
+	// on: what it asks for happens no more. Empty where that is not so.
+	Gone string
 	// Empty tells an answer without any series from other trouble.
 	Empty    bool
 	Query    string

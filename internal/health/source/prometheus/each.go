@@ -60,8 +60,12 @@ func (p *server) about(expr string, a source.Arm) owned {
 
 func (p *server) Counts(ctx context.Context, expr string, w source.Window, l source.OnEmpty) source.Readings {
 	s := p.askEach(ctx, expr, source.Exposed, w, l)
+	born := p.bornEach(ctx, expr, w)
 	for id, r := range s.Of {
-		s.Of[id] = r.Counted()
+		if r = r.Counted(); r.Verdict == "" {
+			r.Value += born[id]
+		}
+		s.Of[id] = r
 	}
 	return s
 }
@@ -128,16 +132,18 @@ func (p *server) askSome(ctx context.Context, expr string, about owned, w source
 		}
 		stamps = append(stamps, stamp)
 	}
-	var none source.Reading // what it means of a target to have no series
+	var known []source.Readings // of the same metrics, with any values of their labels
 	if l == source.EmptyIsZero {
-		none = p.none(ctx, selectors, w)
+		for _, sel := range selectors {
+			known = append(known, p.series(ctx, newest("max by ("+p.spec.Identify.Label+") ", p.ownOf(sel)), about, w.At))
+		}
 	}
 	found := s.Of
 	s.Of = make(map[string]source.Reading, len(about.values))
 	for _, v := range about.values {
 		id := about.ids[v]
 		r, there := found[id]
-		s.Of[id] = p.own(r, there, p.stampsOf(id, stamps), w, l, none)
+		s.Of[id] = p.own(r, there, p.stampsOf(id, stamps), w, l, p.none(id, selectors, known, w))
 	}
 	s.Early = p.early(query, w)
 	return s
@@ -167,16 +173,16 @@ func (p *server) own(
 	return r
 }
 
-// none says what it means that a target has no series: that nothing has happened
-// yet, as long as some target has the metric.
-func (p *server) none(ctx context.Context, selectors []string, w source.Window) source.Reading {
-	for _, sel := range selectors {
-		r := p.newest(ctx, loosened(sel), w.At)
+// none says what it means that a target has no series: that nothing has happened yet, as long
+// as the target itself has the metrics, with the same labels.
+func (p *server) none(id string, selectors []string, known []source.Readings, w source.Window) source.Reading {
+	for i, has := range known {
+		r, there := has.Of[id]
 		switch {
-		case r.Empty:
-			return nobodyHas("", sel)
-		case r.Verdict != "":
-			return r
+		case has.Verdict != "" && !has.Empty:
+			return has.Reading
+		case !there:
+			return nobodyHas("", p.ownOf(selectors[i]))
 		}
 		if old := p.times(w).Aged(p.stamp(r)); old.Verdict != "" {
 			return old

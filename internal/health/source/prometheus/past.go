@@ -47,7 +47,7 @@ func (p *server) ranged(
 	if err != nil {
 		return nil, source.NoData(expr, "the query cannot be filled: %s", err)
 	}
-	matrix, read := p.matrix(ctx, query, r)
+	matrix, read := p.gridded(ctx, query, r)
 	switch {
 	case read.Verdict != "":
 		return nil, read
@@ -61,6 +61,21 @@ func (p *server) ranged(
 		}
 	}
 	return out, source.Reading{Query: query}
+}
+
+// gridded is matrix at exactly those times. Some servers move times to whole steps, so it asks
+// for those, less than a step before, and answers as if they were the times asked for.
+func (p *server) gridded(ctx context.Context, query string, r promv1.Range) (model.Matrix, source.Reading) {
+	back := time.Duration(r.Start.Add(p.ahead).UnixNano() % int64(r.Step))
+	whole := promv1.Range{Start: r.Start.Add(-back), End: r.End.Add(-back), Step: r.Step}
+	matrix, read := p.matrix(ctx, query, whole)
+	for _, series := range matrix {
+		for i, v := range series.Values {
+			step := (v.Timestamp.Time().Sub(whole.Start) + r.Step/2) / r.Step
+			series.Values[i].Timestamp = model.TimeFromUnixNano(r.Start.Add(step * r.Step).UnixNano())
+		}
+	}
+	return matrix, read
 }
 
 // matrix evaluates a query at many times.
@@ -222,7 +237,7 @@ func (p *server) fillNumbers(ctx context.Context, expr string, a source.Arm, ids
 	if err != nil {
 		return false
 	}
-	matrix, read := p.matrix(ctx, query, r)
+	matrix, read := p.gridded(ctx, query, r)
 	if read.Verdict != "" {
 		return false
 	}

@@ -162,7 +162,7 @@ func (p *server) Baseline(ctx context.Context, at time.Time) (source.Window, err
 }
 
 func (p *server) Count(ctx context.Context, expr string, a source.Arm, w source.Window, l source.OnEmpty) source.Reading {
-	r := p.ask(ctx, expr, a, w, l).Counted()
+	r := p.withBorn(ctx, expr, a, w, p.ask(ctx, expr, a, w, l).Counted())
 	r.Span = w.Length()
 	return r
 }
@@ -176,7 +176,11 @@ func (p *server) Increase(
 	if t.From.IsZero() || !t.From.Before(w.At) || w.At.Sub(t.From) > 2*p.spec.Window.Std() {
 		*t = source.Tally{From: w.From}
 	}
-	whole := p.ask(ctx, expr, a, source.Window{From: t.From, At: w.At}, l).Counted()
+	count := func(from time.Time) source.Reading {
+		span := source.Window{From: from, At: w.At}
+		return p.withBorn(ctx, expr, a, span, p.ask(ctx, expr, a, span, l).Counted())
+	}
+	whole := count(t.From)
 	if whole.Verdict != "" {
 		return whole
 	}
@@ -184,7 +188,7 @@ func (p *server) Increase(
 	whole.Value = max(0, sum-t.Counted)
 	t.Counted = max(t.Counted, sum)
 	if begin := w.At.Add(-p.spec.Window.Std() / 2); w.At.Sub(t.From) > p.spec.Window.Std() {
-		rest := p.ask(ctx, expr, a, source.Window{From: begin, At: w.At}, l).Counted()
+		rest := count(begin)
 		if rest.Verdict != "" { // the look as a whole is made up for by the next
 			return rest
 		}
@@ -228,6 +232,15 @@ func (p *server) ask(ctx context.Context, expr string, a source.Arm, w source.Wi
 	}
 	r := p.query(ctx, query, w.At)
 	lacking := r.Empty && l == source.EmptyIsZero
+	if a == source.Exposed && (r.Verdict == "" || r.Empty) {
+		if gone := p.missing(ctx, query, w); gone.Verdict != "" {
+			gone.Query, gone.Warnings = query, r.Warnings
+			return gone
+		}
+	}
+	if r.Empty && a == source.Exposed && !lacking {
+		r.Gone = p.gone(ctx, expr, query, w)
+	}
 	if r.Verdict != "" && !lacking {
 		return r
 	}
@@ -236,7 +249,12 @@ func (p *server) ask(ctx context.Context, expr string, a source.Arm, w source.Wi
 		return old
 	}
 	if lacking {
-		r = source.Reading{Query: query, Warnings: r.Warnings}
+		if r = (source.Reading{Query: query, Warnings: r.Warnings}); a == source.Exposed {
+			if none := p.silenced(ctx, expr, w); none.Verdict != "" {
+				none.Query, none.Warnings = query, r.Warnings
+				return none
+			}
+		}
 	}
 	if a == source.Exposed {
 		r.Early = p.early(query, w)
@@ -280,9 +298,9 @@ func (p *server) fresh(ctx context.Context, query string, w source.Window, l sou
 			)
 		}
 		if r.Empty && l == source.EmptyIsZero {
-			r = p.newest(ctx, loosened(s), w.At)
+			r = p.newest(ctx, p.ownOf(s), w.At)
 			if r.Empty && lacking {
-				return nobodyHas(query, s)
+				return nobodyHas(query, p.ownOf(s))
 			}
 		}
 		if r.Empty {

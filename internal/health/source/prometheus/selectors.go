@@ -47,8 +47,8 @@ func ranges(path []parser.Node) time.Duration {
 // nobodyHas says that no target has series of a selector.
 func nobodyHas(query, selector string) source.Reading {
 	return source.NoData(
-		query, "no target at all has series such as %s: is a name misspelt, or does the counter appear only with its first event?",
-		source.Cut(loosened(selector), 80),
+		query, "none of the targets that are asked about has series such as %s: is a name misspelt, has the release renamed it, "+
+			"or does the counter appear only with its first event?", source.Cut(loosened(selector), 80),
 	)
 }
 

@@ -1,17 +1,17 @@
 package scrape
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/textparse"
 
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/promapi"
@@ -20,7 +20,7 @@ import (
 // page is what a target's metrics page shows.
 type page struct {
 	series []metric
-	kinds  map[string]dto.MetricType // by the name under which a page declares it
+	kinds  map[string]model.MetricType // by the name under which a page declares it
 	// written is when, by the target's clock; zero where it does not say.
 	written time.Time
 }
@@ -30,7 +30,6 @@ type metric struct {
 	labels model.Metric
 	value  float64
 	at     time.Time // as the page says; zero where it does not
-	kind   dto.MetricType
 }
 
 // fetch reads a metrics page.
@@ -60,35 +59,61 @@ func (s *pages) fetch(ctx context.Context, url string) (page, error) {
 	if len(data) > maxPage {
 		return page{}, fmt.Errorf("its page is larger than %d MiB", maxPage>>20)
 	}
-	p, err := parsePage(data)
+	p, err := parsePage(data, res.Header.Get("Content-Type"))
 	p.written, _ = promapi.DateOf(res.Header)
 	return p, err
 }
 
-// parsePage reads Prometheus' text format. Histograms and summaries appear as
-// their _bucket, _sum and _count series.
-func parsePage(data []byte) (page, error) {
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(bytes.NewReader(data))
-	if err != nil {
-		return page{}, fmt.Errorf("its page is not in Prometheus' text format: %w", err)
+// parsePage reads a page as Prometheus does, by its own parser. Histograms and summaries appear
+// as their _bucket, _sum and _count series.
+func parsePage(data []byte, contentType string) (page, error) {
+	read := errors.New("its page is not in Prometheus' text format")
+	parser, err := textparse.New(data, contentType, nil, textparse.ParserOptions{FallbackContentType: "text/plain"})
+	if parser == nil {
+		return page{}, fmt.Errorf("%w: %w", read, err)
 	}
-	p := page{kinds: make(map[string]dto.MetricType, len(families))}
-	for name, f := range families {
-		vector, err := expfmt.ExtractSamples(&expfmt.DecodeOptions{}, f)
-		if err != nil {
-			return page{}, fmt.Errorf("its page is not in Prometheus' text format: %w", err)
+	p := page{kinds: map[string]model.MetricType{}}
+	for {
+		entry, err := parser.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return p, nil
+		case err != nil:
+			return page{}, fmt.Errorf("%w: %w", read, err)
+		case entry == textparse.EntryType:
+			name, kind := parser.Type()
+			p.kinds[string(name)] = kind
+		case entry == textparse.EntrySeries:
+			p.series = append(p.series, parsedSeries(parser))
 		}
-		p.kinds[name] = f.GetType()
-		for _, v := range vector {
-			m := metric{labels: v.Metric, value: float64(v.Value), kind: f.GetType()}
-			if v.Timestamp != 0 {
-				m.at = v.Timestamp.Time()
+	}
+}
+
+// parsedSeries is the series that a parser has come to.
+func parsedSeries(parser textparse.Parser) metric {
+	_, at, value := parser.Series()
+	m := metric{labels: model.Metric{}, value: value}
+	var all labels.Labels
+	parser.Labels(&all)
+	all.Range(func(l labels.Label) { m.labels[model.LabelName(l.Name)] = model.LabelValue(l.Value) })
+	if at != nil && *at != 0 {
+		m.at = time.UnixMilli(*at)
+	}
+	return m
+}
+
+// part says that a series is one of a histogram or a summary.
+func (pg page) part(name string) bool {
+	for _, suffix := range []string{"", "_bucket", "_sum", "_count"} {
+		if base, ok := strings.CutSuffix(name, suffix); ok {
+			switch pg.kinds[base] {
+			case model.MetricTypeHistogram, model.MetricTypeSummary:
+				return true
+			default:
 			}
-			p.series = append(p.series, m)
 		}
 	}
-	return p, nil
+	return false
 }
 
 // pick selects series of a page.
@@ -137,9 +162,9 @@ next:
 // summary, which is no number: its _count, _sum and _bucket are.
 func (p pick) notANumber(pg page) string {
 	switch pg.kinds[p.name] {
-	case dto.MetricType_HISTOGRAM, dto.MetricType_GAUGE_HISTOGRAM:
+	case model.MetricTypeHistogram, model.MetricTypeGaugeHistogram:
 		return p.name + " is a histogram where a number is asked"
-	case dto.MetricType_SUMMARY:
+	case model.MetricTypeSummary:
 		return p.name + " is a summary where a number is asked"
 	default:
 		return ""
@@ -180,7 +205,7 @@ func (p pick) gauge(pg page) (value *float64, newest time.Time, wrong string) {
 	switch {
 	case len(matched) > 1:
 		return nil, newest, fmt.Sprintf("the page shows %d series where one is asked: select one by its labels", len(matched))
-	case m.kind == dto.MetricType_HISTOGRAM, m.kind == dto.MetricType_SUMMARY:
+	case pg.part(p.name):
 		return nil, newest, p.name + " is part of a histogram or a summary where a plain number is asked"
 	}
 	if bad := (source.Reading{Value: m.value}).Usable(); bad.Verdict != "" {

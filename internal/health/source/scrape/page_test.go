@@ -8,6 +8,26 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// What Prometheus reads is read.
+func TestPagesThatPrometheusReads(t *testing.T) {
+	for name, page := range map[string]struct{ kind, text string }{
+		"a line twice":      {"", "# HELP r of 200\n# TYPE r counter\nr{code=\"200\"} 7\n# HELP r of 500\n# TYPE r counter\nr{code=\"500\"} 2\n"},
+		"a type afterwards": {"", "r{code=\"200\"} 7\n# TYPE r counter\nr{code=\"500\"} 2\n"},
+		"families mixed":    {"", "# TYPE r counter\nr{code=\"200\"} 7\n# TYPE q gauge\nq 1\nr{code=\"500\"} 2\n"},
+		"a comment":         {"", "# made by hand\n\nr{code=\"200\"} 7 \nr{ code=\"500\", } 2\n"},
+		"half a histogram":  {"", "# TYPE h histogram\nh_sum 1\nr{code=\"200\"} 7\nr{code=\"500\"} 2\n"},
+		"OpenMetrics":       {"application/openmetrics-text; version=1.0.0", "# TYPE r unknown\nr{code=\"200\"} 7 # {id=\"a\"} 1\nr{code=\"500\"} 2\n# EOF\n"},
+	} {
+		pg, err := parsePage([]byte(page.text), page.kind)
+		require.NoError(t, err, name)
+		v, _, wrong := pick{name: "r"}.counter(pg)
+		require.Empty(t, wrong, name)
+		require.InDelta(t, 9, *v, 0, name)
+	}
+	_, err := parsePage([]byte("<html>"), "text/html")
+	require.ErrorContains(t, err, "not in Prometheus' text format")
+}
+
 func FuzzPage(f *testing.F) {
 	for _, page := range []string{
 		"", "queue 3\n", "# TYPE requests_total counter\nrequests_total{code=\"500\"} 2 1000\n", "requests_total NaN\nqueue -Inf\n", "<html>", "queue{a=\"\\",
@@ -16,7 +36,7 @@ func FuzzPage(f *testing.F) {
 		f.Add([]byte(page))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		pg, err := parsePage(data)
+		pg, err := parsePage(data, "")
 		if err != nil {
 			return
 		}

@@ -1,0 +1,286 @@
+package prometheus
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/sluicehq/sluice/internal/health/source"
+	"github.com/sluicehq/sluice/internal/humanize"
+)
+
+// usual is how many events must have been expected for none at all to be no chance: healthy
+// targets show none less than once in 20,000 times.
+const usual = 10
+
+// changed says that something was applied, so that there is a time before it.
+func (p *server) changed() bool { return !p.scope.Since.IsZero() }
+
+// before is what an expression of the exposed targets answered over the window before the stage.
+func (p *server) before(ctx context.Context, expr string) source.Reading {
+	at := p.scope.Since.Truncate(time.Millisecond)
+	query, err := p.fill(expr, source.Exposed, source.Window{From: at.Add(-p.spec.Window.Std()), At: at})
+	if err != nil {
+		return source.NoData(expr, "the query cannot be filled: %s", err)
+	}
+	return p.query(ctx, query, at).Usable()
+}
+
+// missing refuses what exposed targets answer while some of them no longer show series that
+// they showed before the stage: the answer is then of the others, or of nothing.
+func (p *server) missing(ctx context.Context, query string, w source.Window) source.Reading {
+	window := p.spec.Window.Std()
+	elapsed := min(w.At.Sub(p.begin()), window)
+	if !p.changed() || elapsed < p.Absence() {
+		return source.Reading{}
+	}
+	for _, s := range p.ownSelectors(query) {
+		then := fmt.Sprintf("count by (%s) (%s) > 0", p.spec.Identify.Label, s.text)
+		least := 0.0
+		if s.counter {
+			then = fmt.Sprintf("sum by (%s) (increase(%s[%s])) > 0", p.spec.Identify.Label, s.text, model.Duration(window))
+			least = usual * float64(window) / float64(elapsed)
+		}
+		was := p.byTarget(ctx, then, p.scope.Since.Truncate(time.Millisecond))
+		maps.DeleteFunc(was, func(_ string, n float64) bool { return n < least })
+		if len(was) == 0 {
+			continue
+		}
+		is := p.byTarget(ctx, fmt.Sprintf("count by (%s) (%s)", p.spec.Identify.Label, s.text), w.At)
+		var gone []string
+		for value := range was {
+			if _, there := is[value]; !there {
+				gone = append(gone, source.Cut(value, 60))
+			}
+		}
+		if slices.Sort(gone); len(gone) > 0 {
+			return source.NoData(query, "%d of the exposed targets show no series such as %s any more, as they did before the stage: %s",
+				len(gone), source.Cut(s.words, 80), strings.Join(gone[:min(len(gone), 3)], ", "))
+		}
+	}
+	return source.Reading{}
+}
+
+// byTarget are the numbers of a query by the label that names targets. An answer that is not
+// usable has none.
+func (p *server) byTarget(ctx context.Context, query string, at time.Time) map[string]float64 {
+	v, _ := p.evaluate(ctx, query, at).value.(model.Vector)
+	out := make(map[string]float64, len(v))
+	for _, s := range v {
+		if r := sampled(s).Usable(); r.Verdict == "" {
+			out[string(s.Metric[model.LabelName(p.spec.Identify.Label)])] = r.Value
+		}
+	}
+	return out
+}
+
+// ownSelector finds series of the same metric and with the same labels on the same targets,
+// whatever the labels' values.
+type ownSelector struct {
+	text, words string
+	counter     bool // it is read over a range
+}
+
+// ownSelectors are those of a filled query that are about targets.
+func (p *server) ownSelectors(query string) []ownSelector {
+	tree, err := parser.NewParser(parser.Options{}).ParseExpr(query)
+	if err != nil {
+		return nil
+	}
+	var out []ownSelector
+	parser.Inspect(tree, func(node parser.Node, path []parser.Node) error {
+		sel, ok := node.(*parser.VectorSelector)
+		if !ok || sel.OriginalOffset != 0 || sel.Timestamp != nil || sel.StartOrEnd != 0 {
+			return nil
+		}
+		one := ownSelector{text: p.alike(sel, true), words: loosened(p.alike(sel, true)), counter: ranges(path) > 0}
+		if one.text != "" && !slices.Contains(out, one) {
+			out = append(out, one)
+		}
+		return nil
+	})
+	return out
+}
+
+// alike is a selector on the same targets, with any values of the labels that it asks for, or
+// without asking for labels; empty for one that names no target.
+func (p *server) alike(sel *parser.VectorSelector, labelled bool) string {
+	var targets, loose []*labels.Matcher
+	for _, m := range sel.LabelMatchers {
+		switch {
+		case m.Name == p.spec.Identify.Label:
+			targets = append(targets, m)
+		case m.Name == model.MetricNameLabel:
+			loose = append(loose, m)
+		case labelled && !m.Matches(""):
+			loose = append(loose, labels.MustNewMatcher(labels.MatchNotEqual, m.Name, ""))
+		}
+	}
+	if len(targets) == 0 {
+		return ""
+	}
+	return (&parser.VectorSelector{Name: sel.Name, LabelMatchers: append(loose, targets...)}).String()
+}
+
+// ownOf is alike of a selector that is written; itself, where it names no target.
+func (p *server) ownOf(selector string) string {
+	tree, err := parser.NewParser(parser.Options{}).ParseExpr(selector)
+	if sel, ok := tree.(*parser.VectorSelector); err == nil && ok {
+		if own := p.alike(sel, true); own != "" {
+			return own
+		}
+	}
+	return loosened(selector)
+}
+
+// silenced refuses none at all where many were usual, by the time before and by the control:
+// series of such events are gone, which a release that renamed them does, too.
+func (p *server) silenced(ctx context.Context, expr string, w source.Window) source.Reading {
+	if !p.changed() {
+		return source.Reading{}
+	}
+	var known []float64
+	if r := p.before(ctx, expr); r.Verdict == "" {
+		known = append(known, r.Value*float64(w.Length())/float64(p.spec.Window.Std()))
+	}
+	if n := len(p.control); n > 0 {
+		if query, err := p.fill(expr, source.Control, w); err == nil {
+			if r := p.query(ctx, query, w.At).Usable(); r.Verdict == "" {
+				known = append(known, r.Value*float64(len(p.exposed))/float64(n))
+			}
+		}
+	}
+	if len(known) == 0 || slices.Min(known) < usual {
+		return source.Reading{}
+	}
+	return source.NoData(expr, "the exposed targets have no series of such events any more, of which about %s were expected: "+
+		"has the release renamed them? If there are none, a counter that is 0 would show it", humanize.Integer(slices.Min(known)))
+}
+
+// gone says that a query answered before the stage, and now lacks series on targets that go on
+// counting others; empty where that is not so.
+func (p *server) gone(ctx context.Context, expr, query string, w source.Window) string {
+	selectors := p.ownSelectors(query)
+	if !p.changed() || len(selectors) == 0 || p.before(ctx, expr).Verdict != "" {
+		return ""
+	}
+	lacks, goes := "", ""
+	tree, _ := parser.NewParser(parser.Options{}).ParseExpr(query)
+	parser.Inspect(tree, func(node parser.Node, path []parser.Node) error {
+		sel, ok := node.(*parser.VectorSelector)
+		if !ok || ranges(path) == 0 {
+			return nil
+		}
+		bare := (&parser.VectorSelector{Name: sel.Name, LabelMatchers: sel.LabelMatchers}).String()
+		grown := p.query(ctx, fmt.Sprintf("sum(increase(%s[%s]))", bare, model.Duration(w.Length().Truncate(time.Millisecond))), w.At).Usable()
+		switch {
+		case grown.Verdict == "" && grown.Value >= usual:
+			goes = bare
+		case p.newest(ctx, bare, w.At).Empty:
+			lacks = bare
+		}
+		return nil
+	})
+	if lacks == "" || goes == "" {
+		return ""
+	}
+	return fmt.Sprintf("no series of %s is left, as there was before the stage, while %s goes on", source.Cut(lacks, 80), source.Cut(goes, 80))
+}
+
+// withBorn adds to a count the events that series began with which are younger than the window:
+// increase leaves first samples out. They count from 0 where their target was read before they
+// were there, or started since.
+func (p *server) withBorn(ctx context.Context, expr string, a source.Arm, w source.Window, r source.Reading) source.Reading {
+	if r.Verdict != "" {
+		return r
+	}
+	query, err := p.fill(expr, a, w)
+	if err != nil {
+		return r
+	}
+	if query = p.born(query, w); query == "" {
+		return r
+	}
+	switch born := p.query(ctx, query, w.At).Counted(); {
+	case born.Empty:
+	case born.Verdict != "":
+		return born
+	default:
+		r.Value += born.Value
+	}
+	return r
+}
+
+// bornEach is what withBorn adds, by target.
+func (p *server) bornEach(ctx context.Context, expr string, w source.Window) map[string]float64 {
+	about, out := p.about(expr, source.Exposed), map[string]float64{}
+	for values := range slices.Chunk(about.values, matcherSample) {
+		query, err := p.fillFor(expr, values, w)
+		if err != nil {
+			return nil
+		}
+		if query = p.born(query, w); query == "" {
+			return nil
+		}
+		for value, n := range p.byTarget(ctx, query, w.At) {
+			out[about.ids[value]] += n
+		}
+	}
+	return out
+}
+
+// born is a filled query of increases as one of what new series began with; empty where it
+// asks for none.
+func (p *server) born(query string, w source.Window) string {
+	tree, err := parser.NewParser(parser.Options{}).ParseExpr(query)
+	if err != nil {
+		return ""
+	}
+	type cut struct {
+		from, to int
+		text     string
+	}
+	var cuts []cut
+	parser.Inspect(tree, func(node parser.Node, _ []parser.Node) error {
+		call, ok := node.(*parser.Call)
+		if !ok || call.Func.Name != "increase" {
+			return nil
+		}
+		matrix, ok := call.Args[0].(*parser.MatrixSelector)
+		if !ok {
+			return nil
+		}
+		sel, ok := matrix.VectorSelector.(*parser.VectorSelector)
+		if !ok || sel.OriginalOffset != 0 || sel.Timestamp != nil || sel.StartOrEnd != 0 || p.alike(sel, false) == "" {
+			return nil
+		}
+		at := call.PositionRange()
+		cuts = append(cuts, cut{int(at.Start), int(at.End), p.bornSeries(sel, matrix.Range, w)})
+		return nil
+	})
+	for _, c := range slices.Backward(cuts) {
+		query = query[:c.from] + c.text + query[c.to:]
+	}
+	if len(cuts) == 0 {
+		return ""
+	}
+	return query
+}
+
+// bornSeries are what the series of a selector that are younger than a range began with.
+func (p *server) bornSeries(sel *parser.VectorSelector, long time.Duration, w source.Window) string {
+	s, label := (&parser.VectorSelector{Name: sel.Name, LabelMatchers: sel.LabelMatchers}).String(), p.spec.Identify.Label
+	targets := sel.LabelMatchers[slices.IndexFunc(sel.LabelMatchers, func(m *labels.Matcher) bool { return m.Name == label })]
+	return fmt.Sprintf(
+		"(clamp_min((%[1]s unless %[1]s offset %[2]s) - (increase(%[1]s[%[2]s]) or %[1]s * 0), 0)"+
+			" and on (%[3]s) (%[4]s offset %[2]s or up{%[5]s} offset %[2]s or process_start_time_seconds{%[5]s} > %[6]d))",
+		s, model.Duration(long), label, p.alike(sel, false), targets, w.At.Add(-long).Unix(),
+	)
+}
