@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -47,6 +48,8 @@ type Activities struct {
 	// this one is alone.
 	identity string
 	workers  func(context.Context) ([]string, error)
+	// blind is when this worker was in trouble last that another had not seen, in Unix seconds.
+	blind atomic.Int64
 
 	mu    sync.Mutex
 	plans map[string]plan.Plan

@@ -35,6 +35,8 @@ const (
 	mostAside = 10
 	// asideFor is how long an attempt elsewhere is waited for.
 	asideFor = 300 * time.Millisecond
+	// blindFor is how long a worker that was in trouble lets others go first in whatever comes.
+	blindFor = 30 * time.Second
 )
 
 // errTypeElsewhere is the type of the error with which an attempt ends so that another worker
@@ -45,12 +47,13 @@ const errTypeElsewhere = "AnotherWorker"
 // trouble, and another one that has not is there.
 func (a *Activities) doubts(ctx context.Context) (doubt, error) {
 	var h handed
-	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &h) != nil {
-		return doubt{}, nil
+	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &h) != nil {
+		h = handed{} // nothing usable: the trouble is seen anew
 	}
 	d := h.Doubt
 	waited := activity.GetInfo(ctx).Attempt - d.Attempt
-	if slices.Contains(d.Seen, a.identity) && waited < mostAside && a.another(ctx, d) {
+	tried := slices.Contains(d.Seen, a.identity) || time.Since(time.Unix(a.blind.Load(), 0)) < blindFor
+	if tried && waited < mostAside && a.another(ctx, d) {
 		return d, again("this worker has tried: another one does", asideFor)
 	}
 	return d, nil
@@ -62,6 +65,7 @@ func (a *Activities) elsewhere(ctx context.Context, d doubt) (doubt, bool) {
 	if !a.another(ctx, d) {
 		return doubt{}, false
 	}
+	a.blind.Store(time.Now().Unix())
 	seen := append(slices.Clone(d.Seen), a.identity)
 	return doubt{Seen: seen, Attempt: activity.GetInfo(ctx).Attempt}, true
 }
@@ -98,6 +102,19 @@ func (a *Activities) doubtful(ctx context.Context, r *reach, d doubt, silent boo
 	}
 	activity.RecordHeartbeat(ctx, details(doubt{}))
 	return fmt.Errorf("this worker cannot ask the targets: %s", own)
+}
+
+// unsure ends an attempt with an error where what it has read may be this worker's own
+// trouble, and another worker has not seen it.
+func (a *Activities) unsure(ctx context.Context, why string, d doubt) error {
+	if why == "" {
+		return nil
+	}
+	next, ok := a.elsewhere(ctx, d)
+	if !ok {
+		return nil
+	}
+	return a.handOn(ctx, why, asideFor, handed{next})
 }
 
 // again ends an attempt for the next one.

@@ -15,6 +15,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/sluicehq/sluice/internal/driver"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // crew is one fleet and some workers, of which the first ones are cut off from it.
@@ -28,7 +30,7 @@ type crew struct {
 
 func newCrew(t *testing.T, targets, cut int, names ...string) *crew {
 	t.Helper()
-	c := &crew{fixture: newFixture(t, targets), names: names, cut: cut}
+	c := &crew{fixture: newFixture(t, targets), names: names, cut: cut, details: handed{}}
 	p := c.plan
 	p.Spec.Apply.Attempts = 1
 	c.acts.remember(c.all.Plan, p)
@@ -45,7 +47,9 @@ func newCrew(t *testing.T, targets, cut int, names ...string) *crew {
 // attempt is one of a worker.
 func attempt[T any](t *testing.T, c *crew, worker int, activity, in any) (out T, err error) {
 	t.Helper()
-	c.acts.identity = c.names[worker]
+	if c.acts.identity = c.names[worker]; len(c.turns) > 0 && c.turns[len(c.turns)-1] != c.names[worker] {
+		c.acts.blind.Store(0) // another process
+	}
 	c.turns = append(c.turns, c.names[worker])
 	for id := range c.state {
 		c.down[id] = 0
@@ -53,9 +57,7 @@ func attempt[T any](t *testing.T, c *crew, worker int, activity, in any) (out T,
 			c.down[id] = 1 << 30
 		}
 	}
-	if c.details != nil {
-		c.env.SetHeartbeatDetails(c.details)
-	}
+	c.env.SetHeartbeatDetails(c.details)
 	v, err := c.env.ExecuteActivity(activity, in)
 	if err == nil {
 		require.NoError(t, v.Get(&out))
@@ -91,7 +93,12 @@ func TestSilenceIsSeenByTwoWorkers(t *testing.T) {
 			require.ErrorContains(t, err, "connection refused")
 			require.LessOrEqual(t, len(c.applies), 2*c.all.Parallel, "it does not try all of them")
 			_, err = attempt[any](t, c, 0, one.activity(c), one.in(c))
-			require.True(t, elsewhere(err), "the same worker steps aside: %v", err)
+			require.ErrorContains(t, err, "another one does", "the same worker steps aside")
+			kept := c.details
+			c.details = handed{}
+			_, err = attempt[any](t, c, 0, one.activity(c), one.in(c))
+			require.ErrorContains(t, err, "another one does", "and for a while in all that it is asked")
+			c.details = kept
 			out, err := attempt[any](t, c, 1, one.activity(c), one.in(c))
 			require.NoError(t, err)
 			require.Contains(t, jsonOf(t, out), one.done)
@@ -123,7 +130,8 @@ func TestAWorkersOwnTrouble(t *testing.T) {
 			{c.acts.Apply, ApplyInput{Batch: c.all, Fence: fence, Previous: Previous{Common: "1.0.0"}, Tolerate: 20}},
 			{c.acts.FindStragglers, StragglersInput{Plan: c.all.Plan, Absent: []string{"t001", "t002"}, Parallel: 2}},
 		} {
-			c.details = nil
+			c.details = handed{}
+			c.acts.blind.Store(0)
 			_, err := attempt[any](t, c, 0, one.activity, one.in)
 			require.ErrorContains(t, err, "too many open files")
 			require.Equal(t, len(names) > 1, elsewhere(err))
@@ -151,6 +159,34 @@ func TestRevertMakesOnePass(t *testing.T) {
 		require.Equal(t, len(names)-1, f.attempts)
 		for i := 10; i < 20; i++ {
 			require.Equal(t, 1, f.applies[fmt.Sprintf("t%03d", i)], "those that are back are left alone")
+		}
+	}
+}
+
+// A look that finds silence is followed by one of another worker, which sees harm or does not;
+// where both see it, it is harm.
+func TestLooksByTwoWorkers(t *testing.T) {
+	for cut, want := range map[int]health.Verdict{1: health.Pass, 2: health.Fail} {
+		c := newCrew(t, 4, cut, "a", "b")
+		p := c.plan
+		p.Spec.Health = spec.Health{Without: []string{spec.CheckTraffic}, Every: spec.Duration(pace)}
+		c.acts.remember(c.all.Plan, p)
+		for id := range c.state {
+			c.state[id] = driver.State{Release: "2.0.0", Fence: fence, Alive: true}
+		}
+		in := HealthInput{StageRef: StageRef{Plan: c.all.Plan}, Previous: "1.0.0", Since: time.Now().Add(-time.Minute)}
+		for _, one := range []struct{ activity, in any }{
+			{c.acts.Watch, WatchInput{HealthInput: in, Until: time.Now().Add(4 * time.Second)}},
+			{c.acts.Gate, GateInput{HealthInput: in, At: time.Now()}},
+		} {
+			c.details = handed{}
+			c.acts.blind.Store(0)
+			_, err := attempt[Judged](t, c, 0, one.activity, one.in)
+			require.True(t, elsewhere(err), "%v", err)
+			require.ErrorContains(t, err, "connection refused")
+			out, err := attempt[Judged](t, c, 1, one.activity, one.in)
+			require.NoError(t, err)
+			require.Equal(t, want == health.Fail, out.Report.Verdict() == health.Fail, "%+v", out.Report)
 		}
 	}
 }

@@ -88,6 +88,10 @@ func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Bas
 	if err != nil {
 		return health.Baseline{}, err
 	}
+	doubts, err := a.doubts(ctx)
+	if err != nil {
+		return health.Baseline{}, err
+	}
 	defer living(ctx)()
 	arms := binding(p, in.StageRef)
 	past := health.Baseline{Bare: bare(ctx, p, d, arms.Exposed), BareControl: bare(ctx, p, d, arms.Control)}
@@ -97,6 +101,9 @@ func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Bas
 	}
 	out, err := m.Baseline(ctx, source.Later(in.At, a.Clock.Now()))
 	out.Bare, out.BareControl = past.Bare, past.BareControl
+	if err == nil {
+		err = a.unsure(ctx, m.Unsure(), doubts)
+	}
 	return out, err
 }
 
@@ -112,6 +119,9 @@ func (a *Activities) Watch(ctx context.Context, in WatchInput) (Judged, error) {
 	var beat Judged
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &beat) == nil {
 		last, in.State = beat, beat.State
+	}
+	if _, err := a.doubts(ctx); err != nil {
+		return Judged{}, err
 	}
 	m, pace, err := a.evaluator(ctx, in.HealthInput)
 	if err != nil {
@@ -169,6 +179,9 @@ func (w *watch) run(ctx context.Context) (Judged, error) {
 			if err := w.look(ctx, now, beat.C); err != nil {
 				return w.last, nil // only a cancellation ends a look
 			}
+			if err := w.handOver(ctx, now); err != nil {
+				return Judged{}, err
+			}
 			if !now.Before(w.in.Until) || w.last.Report.Verdict() == health.Fail || w.in.Settled(w.last) {
 				return w.last, nil
 			}
@@ -176,6 +189,25 @@ func (w *watch) run(ctx context.Context) (Judged, error) {
 		activity.RecordHeartbeat(ctx, w.last)
 		beat.Reset(quiet)
 	}
+}
+
+// handOver ends the attempt after a look that may be blind, so that another worker makes the
+// next one. At its end a watch has the gate after it.
+func (w *watch) handOver(ctx context.Context, now time.Time) error {
+	r := w.last.Report
+	if r.Unsure == "" {
+		w.last.Doubt = doubt{}
+		return nil
+	}
+	if !now.Before(w.in.Until) && r.Verdict() != health.Fail {
+		return nil
+	}
+	next, ok := w.elsewhere(ctx, w.last.Doubt)
+	if !ok {
+		return nil
+	}
+	w.last.Doubt = next
+	return w.handOn(ctx, r.Unsure, asideFor, w.last)
 }
 
 // look looks once. As long as it lasts, signs of life tell a slow look from a process
@@ -204,7 +236,7 @@ func (w *watch) look(ctx context.Context, at time.Time, beat <-chan time.Time) e
 			report = report.MidBake()
 			w.metrics.judged(report)
 			watched = watched.Look(w.Clock.Now(), report.Saw(), w.pace)
-			w.last = Judged{Report: report, State: w.evaluator.State(), Watched: watched}
+			w.last = Judged{handed: w.last.handed, Report: report, State: w.evaluator.State(), Watched: watched}
 			return nil
 		}
 	}
@@ -227,6 +259,10 @@ func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 	if err != nil {
 		return Judged{}, err
 	}
+	doubts, err := a.doubts(ctx)
+	if err != nil {
+		return Judged{}, err
+	}
 	defer living(ctx)()
 	at, watched := in.At, in.Watched
 	if a.Clock.Now().Sub(at) > pace.Every {
@@ -238,6 +274,9 @@ func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 			return Judged{}, err
 		}
 		a.metrics.judged(report)
+		if err := a.unsure(ctx, report.Unsure, doubts); err != nil {
+			return Judged{}, err
+		}
 		watched = watched.Look(at, report.Saw(), pace)
 		if !report.Pending() || pause.For(ctx, pace.Every) != nil {
 			return Judged{Report: report, State: m.State(), Watched: watched}, ctx.Err()
@@ -254,6 +293,10 @@ func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, erro
 	if err != nil {
 		return Judged{}, err
 	}
+	doubts, err := a.doubts(ctx)
+	if err != nil {
+		return Judged{}, err
+	}
 	defer living(ctx)()
 	limited, cancel := context.WithTimeout(ctx, max(in.Until.Sub(a.Clock.Now()), leastRecovery))
 	defer cancel()
@@ -264,6 +307,9 @@ func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, erro
 		report, err := m.Look(limited, a.Clock.Now())
 		if err == nil {
 			last.Report = report
+			if err := a.unsure(ctx, report.Unsure, doubts); err != nil {
+				return Judged{}, err
+			}
 		}
 		if err != nil || report.Verdict() == health.Pass || pause.For(limited, pace.Every) != nil {
 			return last, ctx.Err()

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -40,6 +41,10 @@ func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.R
 	if err != nil || len(evaluators) == 0 {
 		return health.Report{At: a.Clock.Now()}, err
 	}
+	doubts, err := a.doubts(ctx)
+	if err != nil {
+		return health.Report{}, err
+	}
 	harmed := 0
 	for n := 1; ; n++ {
 		report, err := lookAll(ctx, evaluators, a.Clock.Now())
@@ -47,6 +52,9 @@ func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.R
 			return health.Report{}, err
 		}
 		a.metrics.judged(report)
+		if err := a.unsure(ctx, report.Unsure, doubts); err != nil {
+			return health.Report{}, err
+		}
 		if report.Verdict() == health.Fail {
 			harmed++
 		} else {
@@ -112,6 +120,7 @@ func lookAll(ctx context.Context, evaluators []*health.Evaluator, at time.Time) 
 			return joined, err
 		}
 		joined.Results = append(joined.Results, r.Results...)
+		joined.Unsure = cmp.Or(joined.Unsure, r.Unsure)
 		joined.Clocks = r.Clocks
 	}
 	return joined, nil

@@ -212,6 +212,8 @@ type GateInput struct {
 // Judged is the newest report on a stage, with what a later watch or gate needs
 // to go on from it. As a heartbeat's detail it is what `sluice watch` shows.
 type Judged struct {
+	// handed names the workers that have seen what they may have been blind for.
+	handed
 	Report health.Report `json:"report"`
 	State  health.State  `json:"state"`
 	// Watched is how much of the stage was watched so far.

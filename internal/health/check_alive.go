@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health/source"
@@ -37,6 +38,7 @@ type failure struct {
 	id, why string
 	// silent is set when the target did not answer at all, so that nothing is known.
 	silent bool
+	whose  dial.Whose // trouble the silence is
 }
 
 // failures asks targets, several at once and each no longer than wait, and answers what is
@@ -144,12 +146,20 @@ func judgeFailures(res Result, ailing []failure, c aliveContext) Judged {
 	slices.Sort(words)
 	slices.Sort(ids)
 	res.Sentence = fmt.Sprintf("%d of %d exposed targets: %s", len(ailing), c.asked, named(words))
+	own := ownOf(ailing, c.asked)
+	if silent {
+		res.Unsure = words[0]
+	}
 	switch {
+	case silent && own != "":
+		return unasked(res, own)
 	case silent && len(ailing) <= c.tolerated:
+		res.Unsure = ""
 		res.Verdict, res.Silent = Pass, ids[:min(len(ids), maxSilent)]
 		res.Sentence += fmt.Sprintf("; up to %d are tolerated", c.tolerated)
 		return Judged{Result: res}
 	case c.booting:
+		res.Unsure = ""
 		res.Verdict = Unexercised
 		res.Sentence += "; still warming up"
 		return Judged{Result: res}
@@ -178,7 +188,7 @@ func (m aliveCheck) failureOf(ctx context.Context, t fleet.Target) failure {
 			continue // it may just be restarting
 		}
 		if err != nil {
-			return failure{id: t.ID, why: "does not answer (" + source.Cut(err.Error(), 120) + ")", silent: true}
+			return failure{id: t.ID, why: "does not answer (" + source.Cut(err.Error(), 120) + ")", silent: true, whose: dial.Blame(err)}
 		}
 		why := "is not alive"
 		if s.Detail != "" {

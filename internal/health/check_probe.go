@@ -134,7 +134,13 @@ func judgeProbe(c spec.Check, res Result, p probing) Judged {
 	}
 	slices.Sort(words)
 	res.Sentence = fmt.Sprintf("%s of %s: %s", humanize.Integer(float64(len(p.flaws))), who, named(words))
+	if own := ownOf(p.flaws, p.asked); wrong == 0 && own != "" {
+		return unasked(res, own)
+	}
 	if wrong > 0 || len(p.flaws) > p.silent {
+		if wrong == 0 {
+			res.Unsure = words[0]
+		}
 		return tolerate(c, res, true, p.streak)
 	}
 	res.Sentence += fmt.Sprintf("; up to %d may be silent", p.silent)
@@ -158,7 +164,7 @@ func (m probeCheck) probeFailure(ctx context.Context, p Probe, t fleet.Target) f
 			return failure{id: t.ID, why: why}
 		}
 		if n == probeAttempts || pause.For(ctx, alivePause) != nil {
-			return failure{id: t.ID, why: "does not answer (" + source.Cut(m.client.Redact(err.Error()), 120) + ")", silent: true}
+			return failure{id: t.ID, why: "does not answer (" + source.Cut(m.client.Redact(err.Error()), 120) + ")", silent: true, whose: dial.Blame(err)}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -64,6 +65,7 @@ type Evaluator struct {
 	streaks map[string]int
 	since   map[string]time.Time // when the first look of a streak was
 	last    time.Time            // of the newest look that judged
+	heard   *heard
 }
 
 // Open readies an Evaluator for a stage. The spec must be valid and complete. Its error
@@ -72,12 +74,13 @@ func Open(h spec.Health, b Binding, d Deps) (*Evaluator, error) {
 	if d.Driver == nil && !slices.Contains(h.Without, spec.CheckAlive) {
 		return nil, errors.New("expected a driver, which the check \"alive\" asks")
 	}
-	s := &Stage{spec: h, binding: b, driver: d.Driver, transport: d.Transport, dial: d.Dial, now: d.Now, language: d.Sources.Language(h)}
+	noted := &heard{}
+	s := &Stage{spec: h, binding: b, driver: d.Driver, transport: noted.via(d.Transport, false), dial: d.Dial, now: d.Now, language: d.Sources.Language(h)}
 	if s.dial == nil {
 		s.dial = (&net.Dialer{}).DialContext
 	}
 	s.open = func(scope source.Scope) (source.Source, error) {
-		return d.Sources.Open(h, scope, source.Deps{Transport: d.Transport, Now: d.Now})
+		return d.Sources.Open(h, scope, source.Deps{Transport: noted.via(d.Transport, true), Now: d.Now})
 	}
 	var err error
 	if s.source, err = s.open(b.Scope); err != nil {
@@ -86,7 +89,7 @@ func Open(h spec.Health, b Binding, d Deps) (*Evaluator, error) {
 	if s.spec.Checks, err = expandHistograms(h.Checks, s.source); err != nil {
 		return nil, err
 	}
-	m := &Evaluator{stage: s, streaks: map[string]int{}, since: map[string]time.Time{}}
+	m := &Evaluator{stage: s, streaks: map[string]int{}, since: map[string]time.Time{}, heard: noted}
 	for _, c := range s.spec.Checks {
 		one := openCheck{spec: c, form: d.Forms.of(c)}
 		if one.Check, err = one.form.Open(s, c); err != nil {
@@ -136,6 +139,7 @@ func (m *Evaluator) look(ctx context.Context, at time.Time, ask []fleet.Target) 
 	warming := at.Sub(begin) < s.spec.Every.Std()
 	data, cancel := context.WithTimeout(ctx, source.LookLimit(s.spec))
 	defer cancel()
+	m.heard.begin()
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -172,7 +176,9 @@ func (m *Evaluator) look(ctx context.Context, at time.Time, ask []fleet.Target) 
 		res.Advisory = res.Advisory || m.checks[i].spec.Advisory
 		res.CanShow = s.binding.Adaptive != nil && keeps
 		report.Results = append(report.Results, res.Result)
+		report.Unsure = cmp.Or(report.Unsure, res.Unsure)
 	}
+	report.Unsure = cmp.Or(report.Unsure, m.Unsure())
 	report.Clocks = s.clocks()
 	return report, ctx.Err()
 }

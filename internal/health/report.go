@@ -70,6 +70,9 @@ type Result struct {
 	Mean bool `json:"mean,omitempty"`
 	// Silent are targets that did not answer and were tolerated, at most 1,000.
 	Silent []string `json:"silent,omitempty"`
+	// Unsure says why the result may be the trouble of the worker that asked: it rests on
+	// silence, or the worker could not ask.
+	Unsure string `json:"unsure,omitempty"`
 }
 
 // Name is the check's, marked where it decides nothing.
@@ -90,6 +93,8 @@ type Report struct {
 	// Clocks are those that are apart from the Temporal server's by more than a second. Times
 	// are corrected for them.
 	Clocks []Clock `json:"clocks,omitempty"`
+	// Unsure says why another worker might see something else; empty if nothing hints at that.
+	Unsure string `json:"unsure,omitempty"`
 }
 
 // Clock is how far somebody's clock is ahead of the Temporal server's; behind, where it is

@@ -101,3 +101,36 @@ func TestRolloutWithoutAnyStore(t *testing.T) {
 	require.Equal(t, rollout.PhaseAborted, d.result().Outcome.Result)
 	d.allOn("1.0.0")
 }
+
+// One of two workers has no descriptors left for targets. Releases go out, are judged and
+// taken back by the other one.
+func TestOneOfTwoWorkersIsCutOff(t *testing.T) {
+	d := deploy(t, 40)
+	d.worker.Kill()
+	cut, err := d.NewProcess("worker-cut", "/bin/sh", "-c", `ulimit -n 14; exec "$@"`, "sh",
+		filepath.Join(programs(t).Dir, "sluice-worker"), "--address", d.Address, "--listen", "", "--store", filepath.Join(d.Dir, "store"))
+	require.NoError(t, err)
+	require.NoError(t, cut.Start())
+	t.Cleanup(cut.Kill)
+	time.Sleep(3 * time.Second) // it polls before the other one does
+	require.True(t, cut.Running())
+	require.NoError(t, d.worker.Start())
+	spec := func(release, bake string) string {
+		path := d.spec(release, bake, "")
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), "every: 500ms", "every: 2s", 1)), 0o600))
+		return path
+	}
+	d.sluice(0, "start", "--wait", spec("2.0.0", "10s"))
+	d.allOn("2.0.0")
+	d.sluice(3, "start", "--wait", spec("2.0.1-crash", "10s"))
+	d.allOn("2.0.0")
+	d.sluice(0, "start", spec("2.0.2", "1h"))
+	d.until("the canary's bake", phase(rollout.PhaseBake, 0))
+	began := time.Now()
+	d.bareSignal(rollout.SignalAbort, "")
+	require.Equal(t, rollout.PhaseAborted, d.result().Outcome.Result)
+	require.Less(t, time.Since(began), 20*time.Second)
+	d.allOn("2.0.0")
+}
