@@ -151,3 +151,24 @@ func result(t *testing.T, r Report, check string) Result {
 	require.FailNow(t, "no result", "of %s in %v", check, r.Results)
 	return Result{}
 }
+
+// A release that renames the label by which bad events are told has no known number of them,
+// although the targets that it has not reached still have the label.
+func TestScrapeKnowsByItsOwnPages(t *testing.T) {
+	f := newFarm(t, 4)
+	m := f.open(t, scrapeSpec(spec.Check{Name: "errors", Bad: `requests_total{code=~"5.."}`, Total: "requests_total", Max: num(0.5), MinSamples: 1}), f.binding(2))
+	for i := range 4 {
+		for j, t := range f.targets {
+			label := "code"
+			if j < 2 {
+				label = "status"
+			}
+			f.pages[t.ID] = fmt.Sprintf("requests_total{%s=\"200\"} %d\n", label, 100*(i+1))
+		}
+		r := f.look(t, m, time.Duration(5*(i+1))*time.Second)
+		if i > 1 {
+			require.Equal(t, NoData, result(t, r, "errors").Verdict, result(t, r, "errors").Sentence)
+			require.Contains(t, result(t, r, "errors").Sentence, "none of these pages has the metric with these labels")
+		}
+	}
+}

@@ -86,10 +86,11 @@ func (s *pages) Count(_ context.Context, expr string, a source.Arm, w source.Win
 	}
 	e, r := s.whole(expr, a, s.seen[a].counts)
 	switch {
-	case r.Empty && l == source.EmptyIsZero && (s.seen[source.Exposed].known[expr] || s.seen[source.Control].known[expr]):
+	case r.Empty && l == source.EmptyIsZero && len(s.seen[a].known[expr]) > 0:
 		e, r = &shown{newest: w.At}, source.Reading{Query: expr}
 	case r.Empty && l == source.EmptyIsZero:
-		r.Why = "no page at all has the metric with these labels: is a name misspelt, or does the counter appear only with its first event?"
+		r.Why = "none of these pages has the metric with these labels: is a name misspelt, has the release renamed it, " +
+			"or does the counter appear only with its first event?"
 		return r
 	case r.Verdict != "":
 		return r

@@ -63,19 +63,19 @@ func (s *pages) Counts(_ context.Context, expr string, w source.Window, l source
 		return source.Readings{Reading: source.NoData(expr, "the expression is not one that the spec asks of each target")}
 	}
 	out, e := s.spread(expr, source.Exposed, s.seen[source.Exposed].counts)
-	known := s.seen[source.Exposed].known[expr] || s.seen[source.Control].known[expr]
-	if out.Empty && known {
+	known := s.seen[source.Exposed].known[expr]
+	if out.Empty && len(known) > 0 {
 		out.Verdict, out.Why, out.Empty = "", "", false
 	}
 	if out.Verdict != "" {
 		if out.Empty && l == source.EmptyIsZero {
-			out.Why = "no page at all has the metric with these labels: is a name misspelt, or does the counter appear only with its first event?"
+			out.Why = "none of these pages has the metric with these labels: is a name misspelt, has the release renamed it, or does the counter appear only with its first event?"
 		}
 		return out
 	}
 	for _, p := range s.arms[source.Exposed] {
 		r := s.shownOf(e, source.Exposed, p.id, w)
-		if r.Empty && known { // it can be read, and has counted nothing
+		if r.Empty && known[p.id] { // it can be read, and has counted nothing
 			r = source.Reading{}
 		}
 		if r.Verdict == "" {

@@ -72,8 +72,8 @@ type sight struct {
 	denied bool   // one of the others wants to know who asks
 	counts map[string]*shown
 	gauges map[string]*shown
-	known  map[string]bool   // counters of which some page has the name and the labels
-	broken map[string]string // what is wrong with pages that could not be read, by target
+	known  map[string]map[string]bool // counters of which a page has the name and the labels, by target
+	broken map[string]string          // what is wrong with pages that could not be read, by target
 }
 
 // shown is what the pages of an arm show of one expression.
@@ -232,7 +232,7 @@ func (s *pages) readArm(ctx context.Context, a source.Arm, part *Part) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, scrapeParallel)
-	s.seen[a] = sight{counts: map[string]*shown{}, gauges: map[string]*shown{}, known: map[string]bool{}, broken: map[string]string{}}
+	s.seen[a] = sight{counts: map[string]*shown{}, gauges: map[string]*shown{}, known: map[string]map[string]bool{}, broken: map[string]string{}}
 	for _, p := range s.arms[a] {
 		slots <- struct{}{}
 		wg.Go(func() {
@@ -267,7 +267,12 @@ func (s *pages) take(a source.Arm, id string, pg page, part *Part) {
 		v, newest, wrong := s.picks[expr].counter(pg)
 		note(in.counts, expr, id, v, pg.when(newest, part.At), wrong)
 		values[i], sound = v, sound && wrong == ""
-		in.known[expr] = in.known[expr] || v != nil || s.picks[expr].knows(pg.series)
+		if v != nil || s.picks[expr].knows(pg.series) {
+			if in.known[expr] == nil {
+				in.known[expr] = map[string]bool{}
+			}
+			in.known[expr][id] = true
+		}
 	}
 	for _, expr := range s.plain {
 		v, newest, wrong := s.picks[expr].gauge(pg)
