@@ -14,7 +14,9 @@ import (
 // activity's time limit by this machine's clock: the SDK holds it against that, and would
 // end every activity at once where the machine is ahead by more than the limit.
 func dated(c *clock.Clock) grpc.UnaryClientInterceptor {
-	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	return func(
+		ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker, opts ...grpc.CallOption,
+	) error {
 		err := next(ctx, method, req, reply, cc, opts...)
 		switch task := reply.(type) {
 		case *workflowservice.PollWorkflowTaskQueueResponse:

@@ -60,7 +60,8 @@ func (j *judging) attest(g *rollout.Gate) {
 	case j.missing() == 0:
 		g.Why += "; " + words
 	case g.Override != nil && j.Last.Verdict() == health.Pass:
-		g.Why = fmt.Sprintf("promoted by %s (%s) although too little of the bake was watched: %s; %s", g.Override.By, g.Override.Why, words, g.Why)
+		g.Why = fmt.Sprintf("promoted by %s (%s) although too little of the bake was watched: %s; %s",
+			g.Override.By, g.Override.Why, words, g.Why)
 	case g.Override != nil:
 		g.Why += "; " + words
 	default:
