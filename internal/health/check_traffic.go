@@ -98,7 +98,7 @@ type trafficCheck struct{ *Stage }
 // measure keeps both arms' requests before the stage.
 func (m trafficCheck) measure(ctx context.Context, w source.Window, b *Baseline) {
 	r := m.requests(ctx, w)
-	b.Bursts = m.bursts(ctx, w.At)
+	b.Bursts, b.Targets = m.bursts(ctx, w.At), busy(m.requestsOf(ctx, w))
 	if len(m.binding.Control) == 0 {
 		b.Density = source.HistoryOf(m.source).Density(ctx, m.spec.Traffic, w)
 	}
@@ -113,9 +113,9 @@ func (m trafficCheck) Judge(ctx context.Context, at Look) Judged {
 	if r.trouble.Verdict != "" {
 		return res.without(r.trouble)
 	}
-	if least := m.source.Absence(); r.span < least {
-		return res.without(source.Reading{Verdict: Unexercised, Why: fmt.Sprintf(
-			"requests were counted for %s, at least %s are needed to tell that they are missing", r.span.Round(time.Millisecond), least)})
+	if least := m.source.Absence(); r.span < least { // of a single target a count of 0 tells more: it has samples
+		return m.each(ctx, at, res.without(source.Reading{Verdict: Unexercised, Why: fmt.Sprintf(
+			"requests were counted for %s, at least %s are needed to tell that they are missing", r.span.Round(time.Millisecond), least)}), r)
 	}
 	out := judgeTraffic(res, m.binding.Before, r, len(m.binding.Control) > 0, m.trafficLevel())
 	if least := m.source.Settling(); out.Verdict == Fail && r.span < least {
@@ -125,7 +125,7 @@ func (m trafficCheck) Judge(ctx context.Context, at Look) Judged {
 		)
 	}
 	out.Sentence += m.sampled(m.spec.Traffic)
-	return out
+	return m.each(ctx, at, out, r)
 }
 
 // trafficLevel is how likely a look may be, at most, to take chance for a loss: looks

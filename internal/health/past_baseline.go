@@ -21,6 +21,9 @@ type Baseline struct {
 	Control float64 `json:"control,omitempty"`
 	// Traffic says why requests could not be counted; empty when they were.
 	Traffic string `json:"traffic,omitempty"`
+	// Targets are the requests of each exposed target in that time, of those that had some and
+	// could be told apart.
+	Targets map[string]float64 `json:"targets,omitempty"`
 	// Bursts is how many requests count as one, since they come together: 1 where they
 	// do not. Less counts as 1.
 	Bursts float64 `json:"bursts,omitempty"`

@@ -113,6 +113,7 @@ func (p *server) askSome(ctx context.Context, expr string, about owned, w source
 	if err != nil {
 		return source.Readings{Reading: source.NoData(expr, "the query cannot be filled: %s", err)}
 	}
+	query = promql.By(query, p.spec.Identify.Label)
 	s := p.series(ctx, query, about, w.At)
 	if s.Verdict != "" && !s.Empty {
 		return s

@@ -90,7 +90,7 @@ func (s *pages) Counts(_ context.Context, expr string, w source.Window, l source
 func (s *pages) grown(id string, i int, w source.Window) source.Reading {
 	r := source.Reading{Verdict: judge.Unexercised, Why: "its page was read only once since the stage was applied"}
 	for _, p := range s.kept.Each {
-		if counts, ok := p.Counts[id]; ok && p.At.After(w.From) {
+		if counts, ok := p.Counts[id]; ok && i < len(counts) && p.At.After(w.From) {
 			r = source.Reading{Value: r.Value + counts[i]}
 		}
 	}

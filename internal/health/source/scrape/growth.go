@@ -54,8 +54,8 @@ const (
 )
 
 // matchesCounters says whether the state is one of so many counters, of which so many are kept
-// of each target.
-func (k State) matchesCounters(counters, each int) error {
+// of each target; older is how many a worker kept that did not count each one's requests.
+func (k State) matchesCounters(counters, each, older int) error {
 	for id, values := range k.Last {
 		if len(values) != counters {
 			return fmt.Errorf("state of target %s has %d counters, expected %d", id, len(values), counters)
@@ -71,7 +71,7 @@ func (k State) matchesCounters(counters, each int) error {
 	}
 	for _, p := range k.Each {
 		for id, counts := range p.Counts {
-			if len(counts) != each {
+			if len(counts) != each && len(counts) != older {
 				return fmt.Errorf("state of target %s from %s has %d counters, expected %d", id, p.At.Format(time.RFC3339), len(counts), each)
 			}
 		}

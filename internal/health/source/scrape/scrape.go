@@ -47,6 +47,7 @@ type pages struct {
 	plain      []string // numbers that are no counters
 	histograms bool     // some check is about one
 	single     []string // counters of single targets, in the order of EachPart.Counts
+	older      int      // how many of them are those of checks
 
 	kept  State
 	began time.Time // the newest read, by this machine's clock
@@ -120,6 +121,8 @@ func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 	if err := s.pick(&s.exprs, h.Traffic); err != nil {
 		return nil, err
 	}
+	s.older = len(s.single)
+	s.keepEach(h.Traffic) // after those of checks: states of earlier workers lack it
 	// A ring has one part more than the window is cut into, and one that is growing.
 	numbers := 2*len(s.exprs) + (eachParts+2)*len(s.single)
 	most := max(1, min(own.Sample, maxKept/max(1, numbers)))
@@ -172,7 +175,7 @@ func (s *pages) Restore(raw json.RawMessage) error {
 	if err := json.Unmarshal(raw, &k); err != nil {
 		return fmt.Errorf("state of metrics pages: %w", err)
 	}
-	if err := k.matchesCounters(len(s.exprs), len(s.single)); err != nil {
+	if err := k.matchesCounters(len(s.exprs), len(s.single), s.older); err != nil {
 		return err
 	}
 	s.kept = k

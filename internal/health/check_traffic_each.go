@@ -1,0 +1,93 @@
+package health
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/health/source"
+	"github.com/sluicehq/sluice/internal/humanize"
+)
+
+// darkLooks is how many looks in a row must find a target without requests: a load balancer takes
+// one that restarted back only after some checks of its own.
+const darkLooks = 3
+
+// requestsOf are each exposed target's requests in a window; none where the source does not tell
+// targets apart. A target without a usable series is not in it.
+func (m trafficCheck) requestsOf(ctx context.Context, w source.Window) map[string]float64 {
+	out := map[string]float64{}
+	for id, r := range source.PerTargetOf(m.source).Counts(ctx, m.spec.Traffic, w, source.EmptyIsUnknown).Of {
+		if r.Verdict == "" {
+			out[id] = r.Value
+		}
+	}
+	return out
+}
+
+// busy are the targets with requests.
+func busy(of map[string]float64) map[string]float64 {
+	for id, n := range of {
+		if n <= 0 {
+			delete(of, id)
+		}
+	}
+	return of
+}
+
+// each adds to a verdict on all targets that one of them had requests before the stage and has
+// none any more: the others hide it.
+func (m trafficCheck) each(ctx context.Context, at Look, out Judged, r requests) Judged {
+	before := m.binding.Before
+	if out.Verdict == Fail || len(before.Targets) == 0 {
+		return out
+	}
+	now := m.requestsOf(ctx, at.Window)
+	dark := darkTargets(before, now, at.Window.Length(), ownShare(before, r), m.trafficLevel())
+	switch {
+	case len(dark) == 0:
+		return out
+	case at.Streak+1 < darkLooks:
+		out.Verdict, out.Pending = Unexercised, true
+		out.Suspicion = fmt.Sprintf("look %d of %d", at.Streak+1, darkLooks)
+	default:
+		out.Verdict = Fail
+	}
+	out.Breach = true
+	out.Value, out.Limit = nil, nil
+	out.Sentence = fmt.Sprintf("%d of %d exposed targets had requests before the stage and have none now: %s", len(dark), len(now), listed(dark, 5))
+	return out
+}
+
+// ownShare is which part of all requests is left of those before the stage, at most 1: at night
+// all targets have fewer.
+func ownShare(b Baseline, r requests) float64 {
+	measured, all := b.At.Sub(b.From).Seconds(), b.Exposed+b.Control
+	if measured <= 0 || all <= 0 || r.span <= 0 {
+		return 0
+	}
+	return min(1, (r.mine+r.others)/r.span.Seconds()/(all/measured))
+}
+
+// darkTargets are those, by id, that had so many requests before that none since is no chance: at
+// a level for all of them together, with what each had less three standard deviations, and half of
+// the window, since a source may lag.
+func darkTargets(b Baseline, now map[string]float64, window time.Duration, left, level float64) []string {
+	measured := b.At.Sub(b.From).Seconds()
+	bursts := max(1, b.Bursts)
+	var out []string
+	for id, before := range b.Targets {
+		n, read := now[id]
+		if !read || n > 0 || measured <= 0 {
+			continue
+		}
+		sure := before/bursts - 3*math.Sqrt(before/bursts) // what counts as one comes together
+		if expected := sure / measured * window.Seconds() / 2 * left; expected >= -math.Log(level/float64(len(b.Targets))) {
+			out = append(out, fmt.Sprintf("%s (%s expected)", id, humanize.Integer(expected*bursts)))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
