@@ -91,7 +91,9 @@ var errUnfit = errors.New("not to be changed")
 
 // isSilence says that a target did not answer, or that its answer says nothing: another
 // try may help.
-func isSilence(err error) bool { return !isRefusal(err) && !errors.Is(err, errUnfit) }
+func isSilence(err error) bool {
+	return !isRefusal(err) && !errors.Is(err, errUnfit) && !errors.Is(err, driver.ErrOther)
+}
 
 // retry calls f up to attempts times with a growing pause, and stops at once on
 // an answer that trying again cannot change.

@@ -196,6 +196,9 @@ var errDrift = errors.New("changed by somebody else")
 // its fence shuts out an apply that is still on its way.
 func revertOne(ctx context.Context, d driver.Driver, t fleet.Target, o driver.Order, release string) error {
 	s, err := d.Observe(ctx, t, o.Unit)
+	if errors.Is(err, driver.ErrOther) { // that one is not ours to mend
+		return err
+	}
 	// An apply that broke off may have left nothing, and one that broke the target
 	// may keep it from answering: both are ours to mend.
 	if err == nil && s.Release != "" && s.Release != release && s.Release != o.Release {

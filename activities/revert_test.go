@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"testing"
 	"time"
@@ -61,4 +62,21 @@ func TestRevertThatCannotBegin(t *testing.T) {
 		require.Equal(t, tc.final, ok && app.NonRetryable(), "%+v", tc)
 		require.ErrorContains(t, err, "no such file")
 	}
+}
+
+// Whoever says that it is another target gets no order, neither forward nor back, is named, and
+// is not taken for silent.
+func TestAnotherTargetGetsNoOrder(t *testing.T) {
+	f := newFixture(t, 3)
+	f.words = fmt.Errorf("GET x: %w", driver.ErrOther)
+	f.down["t001"] = 1 << 30
+	seen := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: f.all, Fence: fence})
+	require.Len(t, seen.Trouble, 1)
+	require.False(t, seen.Trouble[0].Silent)
+	require.ErrorContains(t, errors.New(seen.Trouble[0].Reason), "not that target")
+	applied := do[Applied](t, f, f.acts.Apply, ApplyInput{Batch: f.all, Fence: fence, Previous: Previous{Common: "1.0.0"}, Tolerate: 3})
+	require.False(t, applied.Trouble[0].Silent)
+	out := do[Reverted](t, f, f.acts.Revert, RevertInput{Batch: f.all, Fence: fence + 1, Previous: Previous{Common: "1.0.0"}})
+	require.Len(t, out.Trouble, 1)
+	require.Zero(t, f.applies["t001"])
 }

@@ -54,4 +54,3 @@ func proxied(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "proxyconnect" || strings.Contains(err.Error(), "Proxy Authentication Required")
 }
-

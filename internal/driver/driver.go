@@ -47,7 +47,7 @@ func (k Kinds) New(d spec.Driver, via http.RoundTripper) (Driver, error) {
 // crash could lose.
 type Driver interface {
 	// Observe says what the target runs now. An error means that the target did
-	// not answer or answered nonsense: nothing is known about it.
+	// not answer or answered nonsense: nothing is known about it. ErrOther: another one answers.
 	Observe(ctx context.Context, t fleet.Target, unit string) (State, error)
 	// Validate asks whether the release could be applied, changing nothing. A
 	// driver that cannot know answers nil. An error that is ErrRefused means no.
@@ -70,6 +70,20 @@ type State struct {
 	Alive bool `json:"alive"`
 	// Detail is the target's own word on why it is not alive; may be empty.
 	Detail string `json:"detail,omitempty"`
+}
+
+// self is whom a target takes itself for; empty where it does not say.
+type self struct{ id, unit string }
+
+// check says that it is another target, or answers for another unit.
+func (s self) check(t fleet.Target, unit string) error {
+	switch {
+	case s.id != "" && s.id != t.ID:
+		return fmt.Errorf("%w: it says that it is %q", ErrOther, terminal.OneLine(s.id, maxQuoted/4))
+	case s.unit != "" && s.unit != unit:
+		return fmt.Errorf("%w: it answers for the unit %q", ErrOther, terminal.OneLine(s.unit, maxQuoted/4))
+	}
+	return nil
 }
 
 // Order is what a target is asked to run.
@@ -117,6 +131,10 @@ func CheckOrder(d Driver, t fleet.Target, o Order) error {
 
 // ErrFenced is matched by an error that says that a newer order has been here.
 var ErrFenced = errors.New("refused by fence")
+
+// ErrOther is matched by an error that says that another target answers at the address. It is
+// neither silence nor an answer: whoever it is gets no order.
+var ErrOther = errors.New("not that target")
 
 // ErrRefused is matched by an error that retrying cannot mend.
 var ErrRefused = errors.New("refused by target")

@@ -85,8 +85,11 @@ func (e execDriver) Observe(ctx context.Context, t fleet.Target, unit string) (S
 	if r.Code != 0 {
 		return State{}, fmt.Errorf("observe: %w", r.Failure())
 	}
-	s, err := parseOutput(r.Stdout, r.Cut)
+	s, who, err := parseOutput(r.Stdout, r.Cut)
 	if err != nil {
+		return State{}, fmt.Errorf("observe: %s: %w", e.settings.Observe[0], err)
+	}
+	if err := who.check(t, unit); err != nil {
 		return State{}, fmt.Errorf("observe: %s: %w", e.settings.Observe[0], err)
 	}
 	return s, nil
@@ -185,28 +188,28 @@ func (e execDriver) CheckOrder(t fleet.Target, o Order) error {
 }
 
 // parseOutput reads what an observe program prints: the release on the first
-// line, then optional lines fence=N, alive=true or false, detail=text.
-func parseOutput(stdout string, cut bool) (State, error) {
+// line, then optional lines fence=N, alive=true or false, detail=text, id=ID, unit=UNIT.
+func parseOutput(stdout string, cut bool) (s State, who self, err error) {
 	if cut {
-		return State{}, fmt.Errorf("printed more than %d bytes", maxAnswer)
+		return State{}, self{}, fmt.Errorf("printed more than %d bytes", maxAnswer)
 	}
 	if stdout == "" {
-		return State{}, errors.New("printed nothing, expected the release on the first line, or an empty line where nothing is installed")
+		return State{}, self{}, errors.New("printed nothing, expected the release on the first line, or an empty line where nothing is installed")
 	}
 	lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
-	s := State{Release: strings.TrimSpace(lines[0]), Alive: true}
+	s = State{Release: strings.TrimSpace(lines[0]), Alive: true}
 	if err := checkRelease(s.Release); err != nil {
-		return State{}, fmt.Errorf("the first line: %w", err)
+		return State{}, self{}, fmt.Errorf("the first line: %w", err)
 	}
 	for i, line := range lines[1:] {
-		if err := s.set(strings.TrimSpace(line)); err != nil {
-			return State{}, fmt.Errorf("line %d: %w", i+2, err)
+		if err := s.set(&who, strings.TrimSpace(line)); err != nil {
+			return State{}, self{}, fmt.Errorf("line %d: %w", i+2, err)
 		}
 	}
-	return s, nil
+	return s, who, nil
 }
 
-func (s *State) set(line string) error {
+func (s *State) set(who *self, line string) error {
 	name, value, _ := strings.Cut(line, "=")
 	switch {
 	case line == "":
@@ -218,10 +221,14 @@ func (s *State) set(line string) error {
 		s.Fence = fence
 	case name == "alive" && (value == "true" || value == "false"):
 		s.Alive = value == "true"
+	case name == "id":
+		who.id = value
+	case name == "unit":
+		who.unit = value
 	case name == "detail":
 		s.Detail = terminal.OneLine(value, maxQuoted/4)
 	default:
-		return fmt.Errorf("%q, expected fence=N, alive=true, alive=false or detail=TEXT", terminal.OneLine(line, 100))
+		return fmt.Errorf("%q, expected fence=N, alive=true, alive=false, detail=TEXT, id=ID or unit=UNIT", terminal.OneLine(line, 100))
 	}
 	return nil
 }

@@ -17,12 +17,16 @@ import (
 // FenceHeader carries an order's fence, in decimal.
 const FenceHeader = "Sluice-Fence"
 
+// TargetHeader says whom a request is meant for, by its id, escaped as a part of a path is.
+const TargetHeader = "Sluice-Target"
+
 // HTTP are the settings of the driver that speaks a small contract to every target.
 // docs/drivers.md spells it out:
 //
-//	GET url → 200 {"release": "2.4.0", "fence": 12, "alive": true, "detail": ""}
-//	PUT url   {"release": "2.4.1"}   with Sluice-Fence: 13
+//	GET url → 200 {"release": "2.4.0", "fence": 12, "alive": true, "detail": "", "id": "web-1", "unit": "edge"}
+//	PUT url   {"release": "2.4.1"}   with Sluice-Fence: 13 and Sluice-Target: web-1
 //	        → 200 or 204   it is in effect, or was already
+//	          421          it is another target
 //	          409          a newer fence has been here
 //	          other 4xx    it will never be accepted
 //	          else         may be tried again
@@ -92,9 +96,12 @@ func (h httpDriver) Observe(ctx context.Context, t fleet.Target, unit string) (S
 	if a.status != http.StatusOK {
 		return State{}, a.failure("expected status 200")
 	}
-	s, err := parseState(a.body, a.token)
+	s, who, err := parseState(a.body, a.token)
 	if err != nil {
 		return State{}, a.failure(err.Error())
+	}
+	if err := who.check(t, unit); err != nil {
+		return State{}, fmt.Errorf("%s: %w", a.request.URL, err)
 	}
 	return s, nil
 }
@@ -120,6 +127,8 @@ func (h httpDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
 	switch {
 	case a.status == http.StatusOK, a.status == http.StatusNoContent:
 		return nil
+	case a.status == http.StatusMisdirectedRequest:
+		return fmt.Errorf("%w: %w", ErrOther, a.failure("it is not "+t.ID))
 	case a.status == http.StatusConflict:
 		return fmt.Errorf("%w: %w", ErrFenced, a.failure(fmt.Sprintf("it has seen a fence newer than %d", o.Fence)))
 	case a.status >= 300 && a.status < 400:

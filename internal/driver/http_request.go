@@ -49,7 +49,7 @@ func (h httpDriver) do(ctx context.Context, t fleet.Target, method, unit string,
 	}
 	limited, cancel := context.WithTimeout(ctx, h.settings.Timeout.Std())
 	defer cancel()
-	if a.request, err = newRequest(limited, method, where, o, a.token); err == nil {
+	if a.request, err = newRequest(limited, method, where, t, o, a.token); err == nil {
 		var resp *http.Response
 		if resp, err = h.via.RoundTrip(a.request); err == nil {
 			a.status = resp.StatusCode
@@ -91,7 +91,7 @@ var (
 	isJSON    = []string{"application/json"}
 )
 
-func newRequest(ctx context.Context, method string, where *url.URL, o *Order, token secret.Secret) (*http.Request, error) {
+func newRequest(ctx context.Context, method string, where *url.URL, t fleet.Target, o *Order, token secret.Secret) (*http.Request, error) {
 	var body io.Reader
 	if o != nil {
 		data, err := json.Marshal(struct {
@@ -112,6 +112,7 @@ func newRequest(ctx context.Context, method string, where *url.URL, o *Order, to
 		req.Header["Content-Type"] = isJSON
 		req.Header[FenceHeader] = []string{strconv.FormatInt(o.Fence, 10)}
 	}
+	req.Header[TargetHeader] = []string{url.PathEscape(t.ID)}
 	return req, token.Bearer(req.Header)
 }
 
@@ -134,29 +135,32 @@ func readBounded(resp *http.Response) ([]byte, error) {
 
 // parseState reads a state strictly: release and alive must be there, and
 // nothing may follow. A token that it repeats is taken out.
-func parseState(data []byte, token secret.Secret) (State, error) {
+func parseState(data []byte, token secret.Secret) (State, self, error) {
 	var wire struct {
 		Release *string `json:"release"`
 		Fence   int64   `json:"fence"`
 		Alive   *bool   `json:"alive"`
 		Detail  string  `json:"detail"`
+		ID      string  `json:"id"`
+		Unit    string  `json:"unit"`
 	}
 	if err := json.Unmarshal(data, &wire); err != nil {
-		return State{}, fmt.Errorf("not the JSON of a state (%w)", err)
+		return State{}, self{}, fmt.Errorf("not the JSON of a state (%w)", err)
 	}
 	switch {
 	case wire.Release == nil:
-		return State{}, errors.New(`the state has no "release"`)
+		return State{}, self{}, errors.New(`the state has no "release"`)
 	case wire.Alive == nil:
-		return State{}, errors.New(`the state has no "alive"`)
+		return State{}, self{}, errors.New(`the state has no "alive"`)
 	case wire.Fence < 0:
-		return State{}, fmt.Errorf("the fence %d is negative", wire.Fence)
+		return State{}, self{}, fmt.Errorf("the fence %d is negative", wire.Fence)
 	case token.Shows(*wire.Release):
-		return State{}, errors.New("the release that it names holds the token")
+		return State{}, self{}, errors.New("the release that it names holds the token")
 	}
 	if err := checkRelease(*wire.Release); err != nil {
-		return State{}, err
+		return State{}, self{}, err
 	}
 	detail := terminal.OneLine(token.Redact(wire.Detail), maxQuoted/4)
-	return State{Release: *wire.Release, Fence: wire.Fence, Alive: *wire.Alive, Detail: detail}, nil
+	return State{Release: *wire.Release, Fence: wire.Fence, Alive: *wire.Alive, Detail: detail},
+		self{token.Redact(wire.ID), token.Redact(wire.Unit)}, nil
 }

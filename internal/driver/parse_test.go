@@ -22,7 +22,7 @@ func TestParseOutput(t *testing.T) {
 		"1\ndetail=a=b\tc \n":  {Release: "1", Alive: true, Detail: "a=b c"},
 		"1\nalive=false\nfence=9223372036854775807\ndetail=gone": {Release: "1", Fence: 1<<63 - 1, Detail: "gone"},
 	} {
-		got, err := parseOutput(text, false)
+		got, _, err := parseOutput(text, false)
 		require.NoError(t, err, "%q", text)
 		require.Equal(t, want, got, "%q", text)
 	}
@@ -30,11 +30,11 @@ func TestParseOutput(t *testing.T) {
 		"", "1 2\n", "1\nfence=\n", "1\nfence=1.5\n", "1\nfence=-1\n", "1\nfence=9223372036854775808\n", "1\nalive=maybe\n",
 		"1\nalive\n", "1\nhello\n", "1\n2\n", "\x00\n", "a\xffb\n", strings.Repeat("x", 257),
 	} {
-		got, err := parseOutput(text, false)
+		got, _, err := parseOutput(text, false)
 		require.Error(t, err, "%q", text)
 		require.Zero(t, got)
 	}
-	_, err := parseOutput("1\n", true)
+	_, _, err := parseOutput("1\n", true)
 	require.ErrorContains(t, err, "printed more than")
 }
 
@@ -44,8 +44,8 @@ func FuzzAnswers(f *testing.F) {
 	f.Add("1\nfence=3\nalive=false\ndetail=x\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, parse := range []func() (State, error){
-			func() (State, error) { return parseState([]byte(text), secret.New("planted")) },
-			func() (State, error) { return parseOutput(text, false) },
+			func() (State, error) { s, _, err := parseState([]byte(text), secret.New("planted")); return s, err },
+			func() (State, error) { s, _, err := parseOutput(text, false); return s, err },
 		} {
 			s, err := parse()
 			if err != nil {

@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -186,6 +187,9 @@ func (m aliveCheck) failureOf(ctx context.Context, t fleet.Target) failure {
 		}
 		if n < aliveAttempts && pause.For(ctx, alivePause) == nil {
 			continue // it may just be restarting
+		}
+		if errors.Is(err, driver.ErrOther) {
+			return failure{id: t.ID, why: "cannot be asked (" + source.Cut(err.Error(), 120) + ")"}
 		}
 		if err != nil {
 			return failure{id: t.ID, why: "does not answer (" + source.Cut(err.Error(), 120) + ")", silent: true, whose: dial.Blame(err)}

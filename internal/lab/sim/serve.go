@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -74,12 +75,16 @@ func (f *Fleet) agent(next targetHandler) targetHandler {
 
 func (f *Fleet) get(w http.ResponseWriter, _ *http.Request, p *place) {
 	s := p.state(f.now())
-	writeJSON(w, map[string]any{"release": s.Release, "fence": s.Fence, "alive": s.Alive, "detail": s.Detail})
+	writeJSON(w, map[string]any{"release": s.Release, "fence": s.Fence, "alive": s.Alive, "detail": s.Detail, "id": s.ID, "unit": f.conf.Unit})
 }
 
 func (f *Fleet) put(w http.ResponseWriter, r *http.Request, p *place) {
 	if f.conf.Token != "" && r.Header.Get("Authorization") != "Bearer "+f.conf.Token {
 		http.Error(w, "no valid token", http.StatusUnauthorized)
+		return
+	}
+	if meant, err := url.PathUnescape(r.Header.Get("Sluice-Target")); err != nil || meant != "" && meant != p.id {
+		http.Error(w, "this is "+p.id, http.StatusMisdirectedRequest)
 		return
 	}
 	fence, err := strconv.ParseInt(r.Header.Get("Sluice-Fence"), 10, 64)
