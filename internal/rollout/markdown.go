@@ -1,7 +1,6 @@
 package rollout
 
 import (
-	"fmt"
 	"strings"
 	"unicode"
 )
@@ -13,10 +12,10 @@ import (
 func Markdown(s string) string {
 	words := strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
 	s = strings.Join(words, " ") // two spaces at its end would end the line
-	var b strings.Builder
+	var b page
 	for i := range len(s) {
 		if c := s[i]; markup(s, i) {
-			b.WriteString(fmt.Sprintf("&#%d;", c))
+			b.addf("&#%d;", c)
 		} else {
 			b.WriteByte(c)
 		}
