@@ -14,8 +14,13 @@ import (
 // fleet, if the history has it: that of the run itself, or, if it was continued as
 // new, that of the first one.
 func submitted(ctx context.Context, id, run string) (PlanInput, error) {
+	return Submitted(ctx, activity.GetClient(ctx), id, run)
+}
+
+// Submitted reads the same from anywhere.
+func Submitted(ctx context.Context, c client.Client, id, run string) (PlanInput, error) {
 	read := func(run string) (PlanInput, string, error) {
-		it := activity.GetClient(ctx).GetWorkflowHistory(ctx, id, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		it := c.GetWorkflowHistory(ctx, id, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		return submittedIn(it)
 	}
 	in, first, err := read(run)

@@ -24,6 +24,8 @@ import (
 type InheritInput struct {
 	// Reset says that the run is a reset of an earlier one.
 	Reset bool `json:"reset,omitempty"`
+	// Undo names a run of which all is asked that it has touched, however it ended.
+	Undo string `json:"undo,omitempty"`
 }
 
 // Inherited is the answer to an InheritInput.
@@ -51,6 +53,9 @@ func (a *Activities) Inherit(ctx context.Context, in InheritInput) (Inherited, e
 	read := func(run string, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator {
 		return c.GetWorkflowHistory(ctx, me.ID, run, false, filter)
 	}
+	if in.Undo != "" {
+		return undone(in.Undo, read(in.Undo, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT))
+	}
 	var runs []string
 	if in.Reset {
 		base, err := resetOf(read(me.RunID, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT))
@@ -75,6 +80,27 @@ func (a *Activities) Inherit(ctx context.Context, in InheritInput) (Inherited, e
 		}
 	}
 	return inherit(runs, read)
+}
+
+// undone is all that a run has touched, to be taken back by an order of now. A run that
+// Temporal does not keep any more cannot be undone.
+func undone(run string, it client.HistoryEventIterator) (Inherited, error) {
+	var l left
+	if err := l.read(it); err != nil {
+		err = fmt.Errorf("read what run %s has touched: %w", run, err)
+		if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
+			return Inherited{}, invalid(err)
+		}
+		return Inherited{}, err
+	}
+	for i := range l.touched {
+		l.touched[i].Back = 0
+	}
+	out := Inherited{Touched: l.touched}
+	if n := rollout.JSONSize(out); n > maxInherited {
+		return Inherited{}, invalid(fmt.Errorf("what run %s has touched takes %d bytes, at most %d can be carried", run, n, maxInherited))
+	}
+	return out, nil
 }
 
 // inherit goes through runs, newest first. One that Temporal does not keep any more is the

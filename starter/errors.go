@@ -58,6 +58,8 @@ const (
 	reasonNotRunning = "not-running"
 	reasonNoEffect   = "no-effect"
 	reasonNoAnswer   = "no-answer"
+	reasonUndone     = "undone"
+	reasonNothing    = "nothing-to-undo"
 )
 
 // refusedf is for what may not be done now.
@@ -87,7 +89,7 @@ func (e endedError) Error() string { return fmt.Sprintf("exit code %d", int(e)) 
 // resultCode is the exit code of a rollout's result.
 func resultCode(result rollout.Phase) int {
 	switch result {
-	case rollout.PhasePromoted:
+	case rollout.PhasePromoted, rollout.PhaseUndone:
 		return exitOK
 	case rollout.PhaseRolledBack:
 		return exitRolledBack

@@ -43,6 +43,7 @@ type fakeTemporal struct {
 	pages []*workflowservice.ListWorkflowExecutionsResponse
 
 	looks, queries int
+	submitted      []any
 	cancelled      []*workflowservice.RequestCancelWorkflowExecutionRequest
 	signals        []rollout.ControlRequest
 	started        []client.StartWorkflowOptions
@@ -89,8 +90,8 @@ func (f *fakeTemporal) GetWorkflow(context.Context, string, string) client.Workf
 	return fakeRun{result: f.result}
 }
 
-func (f *fakeTemporal) ExecuteWorkflow(_ context.Context, o client.StartWorkflowOptions, _ any, _ ...any) (client.WorkflowRun, error) {
-	f.started = append(f.started, o)
+func (f *fakeTemporal) ExecuteWorkflow(_ context.Context, o client.StartWorkflowOptions, _ any, args ...any) (client.WorkflowRun, error) {
+	f.started, f.submitted = append(f.started, o), append(f.submitted, args...)
 	return fakeRun{}, f.startErr
 }
 

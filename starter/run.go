@@ -26,7 +26,7 @@ func allCommands() []command {
 	return slices.Concat(
 		[]command{validateCommand(), planCommand(), startCommand(), watchCommand(), statusCommand(), listCommand(), explainCommand()},
 		signalCommands(),
-		[]command{judgeCommand(), backtestCommand(), schemaCommand(), versionCommand(), completionCommand()},
+		[]command{undoCommand(), judgeCommand(), backtestCommand(), schemaCommand(), versionCommand(), completionCommand()},
 	)
 }
 

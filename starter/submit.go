@@ -144,7 +144,15 @@ func (r *remote) same(ctx context.Context, v view, sub workflows.Submission) boo
 	if input == nil || converter.GetDefaultDataConverter().FromPayloads(input, &theirs) != nil {
 		return false
 	}
-	return theirs.FleetDigest == sub.FleetDigest && sameJSON(theirs.Spec, sub.Spec)
+	return theirs.FleetDigest == sub.FleetDigest && sameJSON(theirs.Spec, sub.Spec) && undoes(theirs) == undoes(sub)
+}
+
+// undoes is the run that a submission undoes; empty for a rollout.
+func undoes(s workflows.Submission) string {
+	if s.Undo == nil {
+		return ""
+	}
+	return s.Undo.Run
 }
 
 func sameJSON(a, b any) bool {
@@ -158,11 +166,14 @@ func staticDetails(l loaded, by string) string {
 	var b strings.Builder
 	md := rollout.Markdown
 	fmt.Fprintf(&b, "**%s** release **%s**, started by %s\n\n", md(l.spec.Unit), md(l.spec.Release), md(by))
-	if l.spec.Fleet.Listed() {
+	p := l.plan
+	switch {
+	case len(p.Stages) == 0 && !l.spec.Fleet.Listed():
+		return b.String()
+	case l.spec.Fleet.Listed():
 		b.WriteString("The worker lists the fleet.\n")
 		return b.String()
 	}
-	p := l.plan
 	fmt.Fprintf(&b, "%s, at most %s\n\n| stage | new | reach | bake |\n| --- | ---: | ---: | --- |\n",
 		plural(len(p.Order), "target"), describePlan(p).Longest)
 	for i, s := range p.Stages {

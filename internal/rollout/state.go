@@ -15,7 +15,7 @@ import (
 // Phase is where a rollout is in its life.
 type Phase string
 
-// The phases of a rollout. The last five are also the results of an Outcome.
+// The phases of a rollout. The last six are also the results of an Outcome.
 const (
 	PhasePlanning  Phase = "planning"
 	PhasePreflight Phase = "checking-first"
@@ -36,6 +36,7 @@ const (
 	PhaseAborted    Phase = "aborted"
 	PhaseIncomplete Phase = "incomplete"
 	PhaseRefused    Phase = "refused"
+	PhaseUndone     Phase = "undone"
 )
 
 // PhaseIndexed is how the index calls every phase of a rollout that runs and waits for
@@ -57,7 +58,7 @@ func (p Phase) Indexed() Phase {
 // GoesBack says that a rollout in phase p is taken back, or has ended without a promotion.
 func (p Phase) GoesBack() bool {
 	switch p {
-	case PhaseRollback, PhaseVerify, PhaseLocked, PhaseRolledBack, PhaseAborted, PhaseIncomplete, PhaseRefused:
+	case PhaseRollback, PhaseVerify, PhaseLocked, PhaseRolledBack, PhaseAborted, PhaseIncomplete, PhaseRefused, PhaseUndone:
 		return true
 	}
 	return false
@@ -70,6 +71,8 @@ type State struct {
 	By      string `json:"by"`
 	// Plan is the plan's digest; empty until planned.
 	Plan string `json:"plan,omitempty"`
+	// Undoes is the id of the run that this one takes back on purpose; empty for a rollout.
+	Undoes string `json:"undoes,omitempty"`
 	// Fence is the number that goes with every apply.
 	Fence     int64     `json:"fence"`
 	StartedAt time.Time `json:"startedAt"`
@@ -238,7 +241,7 @@ func (c Control) Signed() bool {
 
 // Outcome is how a rollout ended.
 type Outcome struct {
-	// Result is one of the last five phases.
+	// Result is one of the last six phases.
 	Result Phase  `json:"result"`
 	Why    string `json:"why"`
 	// Reason is the word for why a rollout was refused; empty for other results.
@@ -272,7 +275,8 @@ type Outcome struct {
 }
 
 // Reasons of a refusal: the fleet is not healthy before the change, the release or the spec is
-// not valid, targets cannot be changed safely, nobody has approved in time, the workflow is not its unit's.
+// not valid, targets cannot be changed safely, nobody has approved in time, the workflow is not its unit's, what
+// is to be undone is not known any more.
 const (
 	RefusedUnhealthy  = "refused-unhealthy"
 	RefusedRelease    = "refused-release"
@@ -280,6 +284,7 @@ const (
 	RefusedTargets    = "refused-targets"
 	RefusedUnapproved = "refused-unapproved"
 	RefusedWorkflow   = "refused-workflow"
+	RefusedUndo       = "refused-undo"
 )
 
 // TargetTrouble names a target and what went wrong with it.

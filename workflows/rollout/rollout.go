@@ -34,6 +34,8 @@ type Submission struct {
 	// Earlier are when other rollouts of the unit ran, lately and as far as is known: what
 	// targets showed then is not how they usually are.
 	Earlier []source.Span `json:"earlier,omitempty"`
+	// Undo makes this the undoing of an earlier run; nil for a rollout.
+	Undo *Undo `json:"undo,omitempty"`
 	// Carried is set by a rollout that continues as new, and by nobody else.
 	Carried *Carried `json:"carried,omitempty"`
 }
@@ -103,11 +105,17 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 	base, _ := workflow.NewDisconnectedContext(ctx)
 	r := &run{base: base, sub: sub, spec: sub.Spec, since020: began020(ctx)}
 	r.ctx, r.cancelForward = workflow.WithCancel(ctx)
+	if sub.Undo != nil { // nothing cancels a way back
+		r.ctx = base
+	}
 	info := workflow.GetInfo(ctx)
 	r.State = rollout.State{
 		Unit: sub.Spec.Unit, Release: sub.Spec.Release, By: sub.By,
 		Fence: fence(info.WorkflowStartTime), StartedAt: info.WorkflowStartTime,
 		Phase: rollout.PhasePlanning, Why: "cutting the fleet into cohorts",
+	}
+	if sub.Undo != nil { // it goes back from the first moment: nothing aborts or pauses it
+		r.State.Phase, r.State.Why = rollout.PhaseRollback, "reading what is to be undone"
 	}
 	if r.refusal = r.misplaced(); sub.Carried != nil && r.refusal == "" {
 		r.restore(*sub.Carried)
@@ -141,6 +149,9 @@ func (r *run) run() error {
 	}
 	if r.Back != nil {
 		return r.Back.finish()
+	}
+	if r.sub.Undo != nil {
+		return r.undo()
 	}
 	err := r.forward()
 	switch {
@@ -204,7 +215,11 @@ func (r *run) plan() error {
 		return nil
 	}
 	in := activities.PlanInput{Spec: r.sub.Spec, FleetDigest: r.sub.FleetDigest, FleetData: r.sub.FleetData}
-	err := r.do(r.ctx, options("cut the fleet into cohorts", 5*time.Minute), activities.TypePlan, in, &r.Planned)
+	do := r.do
+	if r.sub.Undo != nil { // a person may give up before it has begun
+		do = (&wayBack{run: r}).do
+	}
+	err := do(r.ctx, options("cut the fleet into cohorts", 5*time.Minute), activities.TypePlan, in, &r.Planned)
 	if err != nil {
 		return err
 	}
@@ -232,7 +247,7 @@ func (r *run) changed() int {
 // locked: a locked unit may show another outcome later.
 func (r *run) conclude(o rollout.Outcome, p rollout.Phase) {
 	o.EndedAt = workflow.Now(r.base)
-	if o.Result != rollout.PhasePromoted {
+	if o.Result != rollout.PhasePromoted && r.sub.Undo == nil {
 		o.Stage = cmp.Or(o.Stage, r.State.StageName())
 	}
 	r.State.Outcome, r.State.NotReverted, r.State.NotBack = &o, nil, 0

@@ -13,8 +13,8 @@ import (
 
 // signalsAtOnce is how many signals are applied before other coroutines run. Temporal
 // takes a coroutine that works for a second without a pause for a deadlock, and 20,000
-// signals may arrive together.
-const signalsAtOnce = 500
+// signals may arrive together. Runs that began under v0.1.0 apply 500.
+const signalsAtOnce = 100
 
 // inbox is a signal with the channel on which it arrives.
 type inbox struct {
@@ -53,13 +53,16 @@ func (r *run) applyPendingSignals(ctx workflow.Context) {
 // applySome applies up to signalsAtOnce of the signals that have arrived, aborts first,
 // and answers whether there were any. A cancellation of the workflow is an abort.
 func (r *run) applySome() bool {
-	n := 0
+	n, most := 0, signalsAtOnce
+	if !r.since020 {
+		most = 500
+	}
 	for _, in := range r.inboxes {
 		if in.signal.Name == rollout.SignalAbort && r.ctx.Err() != nil && !r.reset && !r.State.GoingBack() {
 			r.receive(in.signal, rollout.ControlRequest{By: "a Temporal cancellation"})
 			n++
 		}
-		for raw := (converter.RawValue{}); n < signalsAtOnce && in.arrived.ReceiveAsync(&raw); n++ {
+		for raw := (converter.RawValue{}); n < most && in.arrived.ReceiveAsync(&raw); n++ {
 			r.receive(in.signal, request(raw.Payload()))
 			raw = converter.RawValue{}
 		}

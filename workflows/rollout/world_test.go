@@ -81,6 +81,9 @@ type world struct {
 	// inherited is what earlier runs have left behind; runID is the run's own id, and id the
 	// workflow's.
 	inherited activities.Inherited
+	// inheritErr is that nobody knows it.
+	inheritErr error
+
 	runID, id string
 	watches   int
 	gates     int
@@ -148,7 +151,7 @@ func (w *world) mount(now time.Time) {
 		return w.relisted(in)
 	}).Maybe()
 	w.env.OnActivity(activities.TypeInherit, any2...).Return(func(context.Context, activities.InheritInput) (activities.Inherited, error) {
-		return w.inherited, nil
+		return w.inherited, w.inheritErr
 	}).Maybe()
 	w.env.OnActivity(activities.TypeSurvey, any2...).Return(w.survey).Maybe()
 	w.env.OnActivity(activities.TypeFindStragglers, any2...).Return(w.findLate).Maybe()

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/rollout"
+	workflows "github.com/sluicehq/sluice/workflows/rollout"
+)
+
+func undoCommand() command {
+	return command{
+		name: "undo", arg: "UNIT",
+		short: "take back the newest rollout that has ended",
+		long: `Takes back the newest rollout that was promoted, or that has left targets changed:
+every target that it touched returns to what it ran before, as its history has it. It
+asks no check, before or after. Nobody undoes twice: a second undo is refused. While a
+rollout runs, use abort. Targets that do not come back lock the unit, as after any
+rollback.`,
+		example: `sluice undo edge-proxy --why "2.5.0 loses orders" --wait`,
+		flags: []cli.Flag{
+			&cli.StringFlag{Name: "why", Usage: "`REASON`, kept with it (required)"},
+			byFlag(),
+			&cli.BoolFlag{Name: "wait", DisableDefaultText: true, Usage: "follow it to its end"},
+			timeoutFlag(),
+		},
+		remote: true,
+		run:    undo,
+	}
+}
+
+func undo(ctx context.Context, con *console, c *cli.Context) error {
+	req, err := signalCommand{rollout.Signal{Name: "undo", NeedsReason: true}}.request(c)
+	if err != nil {
+		return err
+	}
+	timeout, err := timeoutOf(c)
+	if err != nil {
+		return err
+	}
+	if timeout > 0 && !c.Bool("wait") {
+		return usagef("undo: --timeout goes with --wait")
+	}
+	r, err := dial(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer r.client.Close()
+	s, err := r.undo(ctx, con, c.Args().First(), req)
+	if err != nil {
+		return err
+	}
+	if !c.Bool("wait") {
+		return s.print(con)
+	}
+	return waitFor(ctx, con, r, s, timeout)
+}
+
+// undo starts the undoing of what a unit's newest rollout has left changed.
+func (r *remote) undo(ctx context.Context, con *console, unit string, req rollout.ControlRequest) (started, error) {
+	v, err := r.undoable(ctx, unit)
+	if err != nil {
+		return started{}, err
+	}
+	read, cancel := context.WithTimeout(ctx, 3*callTimeout)
+	defer cancel()
+	in, err := activities.Submitted(read, r.client, v.WorkflowID, v.RunID)
+	if err != nil {
+		return started{}, fmt.Errorf("read how run %s of %s was started: %w", v.RunID, unit, err)
+	}
+	return r.submit(ctx, con, loaded{spec: in.Spec}, workflows.Submission{
+		Spec: in.Spec, FleetDigest: in.FleetDigest, FleetData: in.FleetData, By: req.By,
+		Undo: &workflows.Undo{Run: v.RunID, Why: req.Why},
+	})
+}
+
+// undoable is the newest rollout of a unit that has left targets changed.
+func (r *remote) undoable(ctx context.Context, unit string) (view, error) {
+	newest, err := r.look(ctx, unit, "")
+	if err != nil {
+		return view{}, err
+	}
+	if newest.running() {
+		return view{}, refusedf(reasonRunning, "a rollout of %s runs: to take it back: sluice abort %[1]s --why \"…\"", unit)
+	}
+	runs := []string{newest.RunID} // the list may not have it yet
+	found, err := r.list(ctx, listFilter{unit: unit, limit: 20, unasked: true})
+	if err != nil {
+		return view{}, err
+	}
+	for _, l := range found.rows {
+		runs = append(runs, l.RunID)
+	}
+	for _, run := range runs {
+		v, err := r.look(ctx, unit, run)
+		if err != nil {
+			return view{}, err
+		}
+		o := v.outcome()
+		switch {
+		case o == nil && !v.endedFromOutside(): // nobody knows what it has done
+			return view{}, fmt.Errorf("what became of run %s of %s is not known: %s", run, unit, v.Trouble)
+		case o == nil:
+			return v, nil
+		case o.Result == rollout.PhaseUndone:
+			return view{}, refusedf(reasonUndone, "the newest rollout of %s, %s, was undone already: sluice explain %s; "+
+				"to go back further, start a rollout of the release that is meant", unit, v.Release, unit)
+		case v.State.Undoes != "": // an undo that has not come to its end is done again
+			return r.look(ctx, unit, v.State.Undoes)
+		case o.Result == rollout.PhasePromoted, o.Result == rollout.PhaseIncomplete:
+			return v, nil
+		}
+	}
+	return view{}, refusedf(reasonNothing, "no rollout of %s has left anything changed: sluice list --unit %s", unit, unit)
+}

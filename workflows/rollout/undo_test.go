@@ -1,0 +1,84 @@
+package rollout
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
+)
+
+// promoted is a world in which a bad release was promoted everywhere, from two releases,
+// and whose source of health is away.
+func promotedWorld(t *testing.T) (*world, Submission) {
+	w := newWorld(t, 20)
+	w.before, w.recovers = health.NoData, health.NoData
+	w.health = func(int, time.Duration) health.Verdict { return health.NoData }
+	batch := activities.Batch{Plan: "sha256:plan", To: 20}
+	for id := range w.releases {
+		w.releases[id] = "2.0.0"
+	}
+	w.plan.Spec.Release = "2.0.0"
+	w.inherited = activities.Inherited{Touched: []activities.Touched{{
+		Batch: batch, Previous: activities.Previous{Common: "1.0.0", Others: map[string][]string{"0.9.0": {"t003"}}}, Count: 20,
+	}}}
+	return w, Submission{Spec: fourStages(), By: "ann", Undo: &Undo{Run: "run-1", Why: "it loses orders"}}
+}
+
+// What a person undoes goes back target by target, with a fence above everything, stays
+// so whatever no check can say, and nothing but giving up steers it.
+func TestUndo(t *testing.T) {
+	w, sub := promotedWorld(t)
+	for id := range w.releases {
+		w.fences[id] = fence(w.env.Now()) - 1
+	}
+	w.at(0, rollout.SignalAbort, rollout.ControlRequest{By: "bob"})
+	out := w.submit(sub)
+	require.Equal(t, rollout.PhaseUndone, out.Outcome.Result, out.Outcome.Why)
+	require.Contains(t, out.Outcome.Why, "ann undoes the rollout of 2.0.0, run run-1: it loses orders")
+	require.Equal(t, "run-1", out.Undoes)
+	require.Equal(t, 19, w.on("1.0.0"))
+	require.Equal(t, "0.9.0", w.releases["t003"])
+	require.Equal(t, 20, out.Outcome.Reverted)
+	require.Zero(t, out.Exposed)
+	require.Zero(t, w.gates+w.watches)
+	require.Empty(t, out.Outcome.Recovered)
+	for _, c := range out.Controls {
+		require.NotEmpty(t, c.Refused)
+	}
+}
+
+// What does not come back locks the unit, and is tried again or given up, as ever.
+func TestUndoThatIsIncomplete(t *testing.T) {
+	for _, end := range []string{rollout.SignalRetry, rollout.SignalGiveUp} {
+		w, sub := promotedWorld(t)
+		w.stuck["t007"] = true
+		w.do(time.Hour, func() { clear(w.stuck) })
+		w.grow(90 * time.Minute)
+		w.at(2*time.Hour, end, rollout.ControlRequest{By: "bob", Why: "as the test says"})
+		out := w.submit(sub)
+		if end == rollout.SignalGiveUp {
+			require.Equal(t, rollout.PhaseIncomplete, out.Outcome.Result)
+			require.Equal(t, "t007", out.Outcome.NotReverted[0].ID)
+			continue
+		}
+		require.Equal(t, rollout.PhaseUndone, out.Outcome.Result)
+		require.Equal(t, "1.0.0", w.releases["t007"])
+	}
+}
+
+// Where the history is gone nothing is changed, and the end says so.
+func TestUndoOfWhatIsNotKnown(t *testing.T) {
+	w, sub := promotedWorld(t)
+	w.inheritErr = temporal.NewNonRetryableApplicationError("no such run", activities.ErrTypeInvalid, errors.New("gone"))
+	out := w.submit(sub)
+	require.Equal(t, rollout.PhaseRefused, out.Outcome.Result)
+	require.Equal(t, rollout.RefusedUndo, out.Outcome.Reason)
+	require.Contains(t, out.Outcome.Why, "no such run")
+	require.Equal(t, 20, w.on("2.0.0"))
+}
