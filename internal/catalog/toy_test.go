@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/sluicehq/sluice/activities"
@@ -246,8 +248,10 @@ func run(t *testing.T, c catalog.Catalog, text string, targets []fleet.Target) w
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetStartTime(time.Now())
 	env.SetTestTimeout(2 * time.Minute)
+	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: connect.WorkflowID(doc.Spec.Unit), TaskQueue: connect.TaskQueue})
 	rollout.Register(env)
 	activities.New(kept, activities.NewMetrics(prometheus.NewRegistry()), dial.Guard{}, c).Register(env)
+	env.OnActivity(activities.TypeInherit, mock.Anything, mock.Anything).Return(activities.Inherited{}, nil) // there is no server
 	env.ExecuteWorkflow(connect.WorkflowType, rollout.Submission{Spec: doc.Spec, FleetDigest: digest, FleetData: data, By: "test"})
 	require.NoError(t, env.GetWorkflowError())
 	var out words.State

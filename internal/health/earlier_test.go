@@ -73,7 +73,7 @@ func TestPastWithoutEarlierRollouts(t *testing.T) {
 	require.Greater(t, worst(past()), 400.0)
 	require.Len(t, past(bad), 1440, "as much is read from further back")
 	require.InDelta(t, 15, worst(past(bad)), 0.1)
-	require.Empty(t, past(source.Span{From: looked.Add(-12*time.Hour), To: looked}), "nothing is known of then")
+	require.Empty(t, past(source.Span{From: looked.Add(-12 * time.Hour), To: looked}), "nothing is known of then")
 }
 
 // The look before the first stage does not reach back into an earlier rollout.

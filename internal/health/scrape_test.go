@@ -152,8 +152,10 @@ func TestScrapeBaseline(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 10*time.Second, before.At.Sub(before.From))
 		require.Equal(t, map[string]Past{"errors": {Step: spec.Duration(5 * time.Second), Looks: [][]float64{{4, 4000}, {0, 0}}}}, before.Past)
-		require.Equal(t, Baseline{From: before.From, At: before.At, Exposed: 4000, Bursts: sequential.UsualBurst, Past: before.Past,
-			Targets: map[string]float64{"t0": 1000, "t1": 1000, "t2": 1000, "t3": 1000}}, before)
+		require.Equal(t, Baseline{
+			From: before.From, At: before.At, Exposed: 4000, Bursts: sequential.UsualBurst, Past: before.Past,
+			Targets: map[string]float64{"t0": 1000, "t1": 1000, "t2": 1000, "t3": 1000},
+		}, before)
 
 		b.Before = before
 		m := f.open(t, scrapeSpec(c), b)

@@ -37,7 +37,7 @@ func TestSlowRequestsOfPages(t *testing.T) {
 		verdict Verdict
 		says    string
 	}{
-		0.25: {Unexercised, /* one look is half of the evidence, at most */ "exposed 20% (2,000/10,000) vs control 5% (500/10,000)"},
+		0.25: {Unexercised /* one look is half of the evidence, at most */, "exposed 20% (2,000/10,000) vs control 5% (500/10,000)"},
 		0.1:  {Pass, "exposed 30% (3,000/10,000) vs control 30% (3,000/10,000)"},
 		0.2:  {NoData, "0.2 s is none of the histogram's bounds; the nearest are 0.1 s and 0.25 s"},
 		0.05: {NoData, "0.05 s is none of the histogram's bounds; the smallest is 0.1 s"},
