@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/lab/table"
 )
@@ -64,6 +65,7 @@ func holds(ctx context.Context, b *bench) *table.Table {
 		d := b.stages(ctx, w)
 		t.Add(w.name, percent(d.held), percent(d.undecided), percent(d.failed))
 	}
-	t.Note("Rows with a factor have that harm from the first look on; what neither failed nor was undecided passed.")
+	t.Note("Share of %s stages. Rows with a factor have that harm from the first look on; what neither failed nor was undecided passed.",
+		humanize.Integer(float64(b.runs)))
 	return t
 }
