@@ -179,6 +179,8 @@ type HealthInput struct {
 	State health.State `json:"state"`
 	// Earlier are when other rollouts of the unit ran.
 	Earlier []source.Span `json:"earlier,omitempty"`
+	// Fence is the rollout's, which exposed targets keep that keep one; zero asks nothing.
+	Fence int64 `json:"fence,omitempty"`
 	// Recovering asks whether targets that were taken back are well again.
 	Recovering bool `json:"recovering,omitempty"`
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/dial"
@@ -37,9 +38,10 @@ const silentLooks = 3
 // failure is what is wrong with a target.
 type failure struct {
 	id, why string
-	// silent is set when the target did not answer at all, so that nothing is known.
-	silent bool
-	whose  dial.Whose // trouble the silence is
+	// silent is set when the target did not answer at all, so that nothing is known, and
+	// forgot when it runs another release and has forgotten the rollout's fence.
+	silent, forgot bool
+	whose          dial.Whose // trouble the silence is
 }
 
 // failures asks targets, several at once and each no longer than wait, and answers what is
@@ -85,7 +87,8 @@ func (m aliveCheck) Judge(ctx context.Context, at Look) Judged {
 	ask, booting := at.Ask, at.At.Before(m.begin(at))
 	// One time-out, and a little for its own words to arrive.
 	wait := max(driver.Timeout(m.driver), leastWait) + alivePause/2
-	ailing, _ := failures(ctx, ask, len(ask), wait, m.failureOf)
+	var fenced atomic.Bool
+	ailing, _ := failures(ctx, ask, len(ask), wait, func(ctx context.Context, t fleet.Target) failure { return m.failureOf(ctx, t, &fenced) })
 	res := Result{Samples: float64(len(ask))}
 	if ctx.Err() != nil || len(ask) == 0 {
 		return res.without(source.NoData("", "nothing was asked"))
@@ -93,7 +96,7 @@ func (m aliveCheck) Judge(ctx context.Context, at Look) Judged {
 	if len(ailing) > 0 {
 		return judgeFailures(res, ailing, aliveContext{
 			asked: len(ask), tolerated: m.binding.Silent, booting: booting,
-			streak: at.Streak, lasted: at.Lasted, every: m.spec.Every.Std(),
+			streak: at.Streak, lasted: at.Lasted, every: m.spec.Every.Std(), fenced: fenced.Load(),
 		})
 	}
 	res.Verdict = Pass
@@ -125,6 +128,7 @@ type aliveContext struct {
 	streak    int           // how many looks in a row ended so already
 	lasted    time.Duration // since the first of them
 	every     time.Duration // between two looks
+	fenced    bool          // targets keep fences
 }
 
 // brief says that silence has not lasted long enough to be harm. Looks may come a little early.
@@ -170,17 +174,43 @@ func judgeFailures(res Result, ailing []failure, c aliveContext) Judged {
 		res.Sentence += fmt.Sprintf("; silent for %s, %s are harm", tenths(c.lasted), tenths((silentLooks-1)*c.every))
 	default:
 		res.Verdict = Fail
+		res.Silent, res.Replaced = excusable(ailing, c.fenced)
 	}
 	return Judged{Result: res, Breach: true}
 }
 
+// excusable are the targets that a check failed for, where none of them says that the change
+// did it: they are silent, or were replaced. Fenced says that targets keep fences, so that
+// one without is new.
+func excusable(ailing []failure, fenced bool) (silent, replaced []string) {
+	for _, a := range ailing {
+		switch {
+		case a.silent:
+			silent = append(silent, a.id)
+		case a.forgot && fenced:
+			replaced = append(replaced, a.id)
+		default:
+			return nil, nil
+		}
+	}
+	slices.Sort(silent)
+	slices.Sort(replaced)
+	return silent[:min(len(silent), maxSilent)], replaced[:min(len(replaced), maxSilent)]
+}
+
 // failureOf says what is wrong with a target; its why is empty if nothing is.
-func (m aliveCheck) failureOf(ctx context.Context, t fleet.Target) failure {
+// It notes whether the target keeps the rollout's fence.
+func (m aliveCheck) failureOf(ctx context.Context, t fleet.Target, fenced *atomic.Bool) failure {
 	release := m.binding.expected()
 	for n := 1; ; n++ {
 		s, err := m.driver.Observe(ctx, t, m.binding.Unit)
+		if err == nil && m.binding.Fence > 0 && s.Fence >= m.binding.Fence {
+			fenced.Store(true)
+		}
 		if err == nil && release != "" && s.Release != release {
-			return failure{id: t.ID, why: fmt.Sprintf("runs %q instead of %q", source.Cut(s.Release, 60), release)}
+			return failure{
+				id: t.ID, why: fmt.Sprintf("runs %q instead of %q", source.Cut(s.Release, 60), release), forgot: s.Fence < m.binding.Fence,
+			}
 		}
 		if err == nil && (s.Alive || s.Release == "" && release == "") {
 			return failure{}

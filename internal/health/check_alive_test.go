@@ -181,12 +181,60 @@ func TestToleratedSilence(t *testing.T) {
 	}{
 		{silent(1), Pass, 1},
 		{silent(2), Pass, 2},
-		{silent(3), Fail, 0},
+		{silent(3), Fail, 3},
 		{append(silent(1), wrong), Fail, 0},
 		{[]failure{wrong}, Fail, 0},
 	} {
 		got := judgeFailures(Result{Check: spec.CheckAlive}, tc.ailing, aliveContext{asked: 100, tolerated: 2, streak: 5})
 		require.Equal(t, tc.want, got.Verdict, "%d ailing", len(tc.ailing))
 		require.Len(t, got.Silent, tc.named)
+	}
+}
+
+// A check that failed says who is silent and who was replaced, and nobody where it has failed
+// for anything else: whether that is the change's doing is decided elsewhere.
+func TestExcusable(t *testing.T) {
+	silent, replaced, other := failure{id: "a", silent: true}, failure{id: "b", forgot: true}, failure{id: "c"}
+	for name, tc := range map[string]struct {
+		ailing           []failure
+		fenced           bool
+		silent, replaced []string
+	}{
+		"silence":                {[]failure{silent}, false, []string{"a"}, nil},
+		"a replaced host":        {[]failure{replaced}, true, nil, []string{"b"}},
+		"both":                   {[]failure{replaced, silent}, true, []string{"a"}, []string{"b"}},
+		"no fences are kept":     {[]failure{replaced, silent}, false, nil, nil},
+		"something else as well": {[]failure{replaced, silent, other}, true, nil, nil},
+	} {
+		got := judgeFailures(Result{}, tc.ailing, aliveContext{asked: 9, fenced: tc.fenced, streak: 9, lasted: time.Hour, every: time.Second})
+		require.Equal(t, Fail, got.Verdict, name)
+		require.Equal(t, tc.silent, got.Silent, name)
+		require.Equal(t, tc.replaced, got.Replaced, name)
+	}
+}
+
+// A host that was replaced has forgotten the rollout's fence; one that keeps it was changed.
+func TestAliveKnowsAReplacedHost(t *testing.T) {
+	for name, tc := range map[string]struct {
+		kept, of1 int64
+		want      []string
+	}{
+		"replaced":              {20, 0, []string{"t1"}},
+		"replaced, with a past": {20, 12, []string{"t1"}},
+		"it went back itself":   {20, 20, nil},
+		"nobody keeps fences":   {0, 0, nil},
+	} {
+		f := newFarm(t, 6)
+		f.runs("*", func(int) (driver.State, error) {
+			return driver.State{Release: "2.0.0", Alive: true, Fence: tc.kept}, nil
+		})
+		f.runs("t1", func(int) (driver.State, error) {
+			return driver.State{Release: "1.0.0", Alive: true, Fence: tc.of1}, nil
+		})
+		b := f.binding(3)
+		b.Fence = 20
+		res := result(t, f.look(t, f.open(t, scrapeSpec(ratioOf(0.05)), b), 5*time.Second), spec.CheckAlive)
+		require.Equal(t, Fail, res.Verdict, name)
+		require.Equal(t, tc.want, res.Replaced, name)
 	}
 }

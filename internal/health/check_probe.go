@@ -141,7 +141,11 @@ func judgeProbe(c spec.Check, res Result, p probing) Judged {
 		if wrong == 0 {
 			res.Unsure = words[0]
 		}
-		return tolerate(c, res, true, p.streak)
+		out := tolerate(c, res, true, p.streak)
+		if out.Verdict == Fail {
+			out.Silent, _ = excusable(p.flaws, false)
+		}
+		return out
 	}
 	res.Sentence += fmt.Sprintf("; up to %d may be silent", p.silent)
 	if len(p.flaws) == p.asked { // nothing is known of any

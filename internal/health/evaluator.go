@@ -24,6 +24,8 @@ type Binding struct {
 	source.Scope
 	// Silent is how many exposed targets may leave questions unanswered.
 	Silent int
+	// Fence is the rollout's, which exposed targets keep that keep one; zero asks nothing.
+	Fence int64
 	// Before is what was measured before the stage.
 	Before Baseline
 	// Bake is how long the stage is watched, as planned, and Adaptive when it may end

@@ -68,11 +68,15 @@ type Result struct {
 	// Mean says that the trace is about means of a number, each Bad divided by Total, and
 	// not about shares of bad events.
 	Mean bool `json:"mean,omitempty"`
-	// Silent are targets that did not answer and were tolerated, at most 1,000.
+	// Silent are targets that did not answer, at most 1,000: tolerated ones or, of a check
+	// that failed for nothing else, those that it failed for.
 	Silent []string `json:"silent,omitempty"`
 	// Unsure says why the result may be the trouble of the worker that asked: it rests on
 	// silence, or the worker could not ask.
 	Unsure string `json:"unsure,omitempty"`
+	// Replaced are targets, of a check that failed for nothing else but silence, that run
+	// another release and have forgotten the rollout's order: new hosts at old addresses.
+	Replaced []string `json:"replaced,omitempty"`
 }
 
 // Name is the check's, marked where it decides nothing.

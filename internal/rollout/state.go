@@ -154,8 +154,11 @@ type StageState struct {
 	// release by this rollout, Already how many were found on it.
 	Changed int `json:"changed"`
 	Already int `json:"already"`
-	// Absent is how many targets of the cohort did not answer and were left out.
-	Absent int `json:"absent,omitempty"`
+	// Absent is how many targets of the cohort did not answer and were left out; Gone of
+	// them had left the fleet. Replaced is how many hosts were replaced during the bake.
+	Absent   int `json:"absent,omitempty"`
+	Gone     int `json:"gone,omitempty"`
+	Replaced int `json:"replaced,omitempty"`
 	// Reached is how many targets of the fleet were on the release when the stage had
 	// passed, and LeftOut how many of those that it and the stages before were to
 	// reach were left out then. Both are zero until it has.

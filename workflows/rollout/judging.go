@@ -105,6 +105,8 @@ func (j *judging) decide() (bool, error) {
 		return false, err
 	case g.Decision == rollout.Hold && j.bakesOn():
 		return false, nil
+	case g.Decision == rollout.RollBack && j.leavesOut():
+		return false, nil
 	case g.Decision == rollout.RollBack:
 		return false, &failure{why: g.Why, report: &g.Report}
 	case g.Decision == rollout.Hold:

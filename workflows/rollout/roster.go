@@ -68,6 +68,9 @@ func (o *roster) leaveOut(ts []activities.Trouble) {
 // pass all the same.
 func (o *roster) leaveOutSilent(stage string, report health.Report) {
 	for _, res := range report.Results {
+		if res.Verdict == health.Fail { // a person has let it pass, and not those
+			continue
+		}
 		quiet := make([]activities.Trouble, len(res.Silent))
 		for i, id := range res.Silent {
 			quiet[i] = activities.Trouble{ID: id, Reason: "asked by the gate of " + stage, Silent: true}
@@ -144,7 +147,7 @@ func (o *roster) update(found activities.Stragglers, candidates []fleet.Target, 
 	gone := fleet.Set(left)
 	for i, t := range o.state.Unreached {
 		if gone[t.ID] {
-			o.state.Unreached[i].Reason = "has left the fleet"
+			o.state.Unreached[i].Reason = hasLeft
 		}
 	}
 	o.Pending = o.stillPending(candidates)

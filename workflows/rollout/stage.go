@@ -134,7 +134,7 @@ func (r *run) expose(i int) (bool, error) {
 	}
 	s.AppliedAt = workflow.Now(r.ctx)
 	r.Judged = activities.HealthInput{
-		StageRef: r.ref(i), Previous: observed[0].Previous.Common, Since: s.AppliedAt, Before: before,
+		StageRef: r.ref(i), Previous: observed[0].Previous.Common, Since: s.AppliedAt, Before: before, Fence: r.State.Fence,
 	}
 	return true, nil
 }
@@ -173,12 +173,16 @@ func (r *run) observe(i int) ([]activities.Observed, error) {
 // tolerate leaves out targets that do not answer, as many as the stage allows. It answers
 // in words what the stage does not allow; empty if it allows everything.
 func (r *run) tolerate(i int, trouble []activities.Trouble) string {
+	trouble = r.withoutGone(i, trouble)
 	s, allowed := &r.State.Stages[i], r.allowance(i)
 	quiet, others := silent(trouble)
 	if len(others) > 0 {
 		return listed(trouble)
 	}
-	if s.Absent += len(quiet); s.Absent > allowed {
+	if i == 0 && s.Gone > 0 && s.Gone == s.Cohort {
+		return "all its targets have left the fleet: start again with the fleet as it is"
+	}
+	if s.Absent += len(quiet); s.Absent-s.Gone > allowed {
 		why := listed(quiet)
 		if allowed > 0 {
 			why += fmt.Sprintf(" (%d of %d targets do not answer, %d are tolerated)", s.Absent, s.Cohort, allowed)
@@ -208,7 +212,7 @@ func (r *run) apply(i int, observed []activities.Observed) error {
 	s := &r.State.Stages[i]
 	r.enter(rollout.PhaseApply, fmt.Sprintf("putting %s on the %d targets of %s", r.State.Release, s.Cohort, s.Name))
 	batches := r.batches(i)
-	first, left := r.first(i), r.allowance(i)-s.Absent
+	first, left := r.first(i), r.allowance(i)-s.Absent+s.Gone
 	var trouble []activities.Trouble
 	halt := func() bool {
 		quiet, others := silent(trouble)

@@ -50,6 +50,17 @@ func (r *run) gather() (bool, error) {
 // relist asks how the fleet has changed since it was planned. A fleet that cannot be
 // listed any more is no reason to take anything back: it is as it was.
 func (r *run) relist() activities.Relisted {
+	var now activities.Relisted
+	err := r.do(r.ctx, options("list the fleet again", batchTimeout), activities.TypeRelist, r.relistInput(), &now)
+	if err != nil {
+		workflow.GetLogger(r.ctx).Warn("the fleet was not listed again: nobody knows who has joined", "error", err)
+		return activities.Relisted{}
+	}
+	return now
+}
+
+// relistInput asks how the fleet differs from what is known of it.
+func (r *run) relistInput() activities.RelistInput {
 	in := activities.RelistInput{Plan: r.Planned.Digest}
 	out := fleet.Set(r.Roster.unreached())
 	for _, t := range r.Roster.afterPlan() {
@@ -59,13 +70,7 @@ func (r *run) relist() activities.Relisted {
 			in.Known = append(in.Known, t.ID)
 		}
 	}
-	var now activities.Relisted
-	err := r.do(r.ctx, options("list the fleet again", batchTimeout), activities.TypeRelist, in, &now)
-	if err != nil {
-		workflow.GetLogger(r.ctx).Warn("the fleet was not listed again: nobody knows who has joined", "error", err)
-		return activities.Relisted{}
-	}
-	return now
+	return in
 }
 
 // findStragglers asks the targets that are left out, and the candidates of a sweep,

@@ -67,6 +67,9 @@ func (r *run) rollback(cause error) error {
 func (b *wayBack) finish() error {
 	o := &b.Outcome
 	for len(b.Left) > 0 && b.run.State.GaveUp == nil {
+		if b.Left = b.withoutGone(b.Left); len(b.Left) == 0 {
+			break
+		}
 		o.Result, o.NotReverted, o.NotBack = rollout.PhaseIncomplete, named(b.Left), notBack(b.Left)
 		again, err := b.locked()
 		if err != nil {
@@ -157,6 +160,7 @@ func (b *wayBack) revertTouched() {
 			again = append(again, open)
 		}
 	}
+	again = b.withoutGone(again)
 	b.revertUntilDeadline(append(again, b.found(again)...))
 }
 

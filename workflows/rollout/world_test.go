@@ -78,6 +78,10 @@ type world struct {
 	// applier and reverter are Apply and Revert; a test may put others in their place.
 	applier  func(context.Context, activities.ApplyInput) (activities.Applied, error)
 	reverter func(context.Context, activities.RevertInput) (activities.Reverted, error)
+	// ailing are the silent and the replaced targets that a look fails for; absent are those
+	// that the newest look leaves out.
+	ailing func() (silent, replaced []string)
+	absent []string
 	// inherited is what earlier runs have left behind; runID is the run's own id, and id the
 	// workflow's.
 	inherited activities.Inherited
@@ -321,6 +325,7 @@ func (w *world) revert(_ context.Context, in activities.RevertInput) (activities
 func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
 	w.mu.Lock()
 	w.watches++
+	w.absent = in.Absent
 	w.mu.Unlock()
 	const look = time.Second
 	began := w.env.Now()
@@ -355,6 +360,7 @@ func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities
 func (w *world) gate(_ context.Context, in activities.GateInput) (activities.Judged, error) {
 	w.mu.Lock()
 	w.gates++
+	w.absent = in.Absent
 	w.mu.Unlock()
 	since := in.At.Sub(in.Since)
 	r := w.look(w.health(in.Stage, since), since)
@@ -369,6 +375,9 @@ func (w *world) look(v health.Verdict, since time.Duration) health.Report {
 	r := w.report(v)
 	if w.check != nil {
 		r.Results[0].Check = w.check(since)
+	}
+	if w.ailing != nil && v == health.Fail {
+		r.Results[0].Silent, r.Results[0].Replaced = w.ailing()
 	}
 	return r
 }
