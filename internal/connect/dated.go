@@ -2,6 +2,7 @@ package connect
 
 import (
 	"context"
+	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
@@ -18,17 +19,36 @@ func dated(c *clock.Clock) grpc.UnaryClientInterceptor {
 		ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker, opts ...grpc.CallOption,
 	) error {
 		err := next(ctx, method, req, reply, cc, opts...)
-		switch task := reply.(type) {
+		if err != nil {
+			return err
+		}
+		switch answer := reply.(type) {
 		case *workflowservice.PollWorkflowTaskQueueResponse:
-			if err == nil && task.GetStartedTime() != nil {
-				c.Heard(task.GetStartedTime().AsTime())
-			}
+			c.Heard(began(answer))
 		case *workflowservice.PollActivityTaskQueueResponse:
-			if err == nil && task.GetStartedTime() != nil {
-				c.Heard(task.GetStartedTime().AsTime())
-				task.ScheduledTime = timestamppb.New(task.GetScheduledTime().AsTime().Add(c.Ahead()))
+			date(answer, c)
+		case *workflowservice.RespondWorkflowTaskCompletedResponse: // brings its own tasks along
+			c.Heard(began(answer.GetWorkflowTask()))
+			for _, task := range answer.GetActivityTasks() {
+				date(task, c)
 			}
 		}
-		return err
+		return nil
+	}
+}
+
+// began is when the server has started a task; zero where there is none.
+func began(task interface{ GetStartedTime() *timestamppb.Timestamp }) time.Time {
+	if at := task.GetStartedTime(); at != nil {
+		return at.AsTime()
+	}
+	return time.Time{}
+}
+
+// date dates an activity by this machine's clock.
+func date(task *workflowservice.PollActivityTaskQueueResponse, c *clock.Clock) {
+	c.Heard(began(task))
+	if at := task.GetScheduledTime(); at != nil {
+		task.ScheduledTime = timestamppb.New(at.AsTime().Add(c.Ahead()))
 	}
 }

@@ -32,6 +32,12 @@ func TestTasksAreDated(t *testing.T) {
 		require.WithinDuration(t, server, c.Now(), 5*time.Second)
 		require.WithinDuration(t, time.Now().Add(-time.Second), task.GetScheduledTime().AsTime(), 5*time.Second)
 
+		eager := &workflowservice.PollActivityTaskQueueResponse{ScheduledTime: timestamppb.New(server), StartedTime: timestamppb.New(server)}
+		require.NoError(t, poll(&workflowservice.RespondWorkflowTaskCompletedResponse{
+			ActivityTasks: []*workflowservice.PollActivityTaskQueueResponse{eager},
+		}, nil))
+		require.WithinDuration(t, time.Now(), eager.GetScheduledTime().AsTime(), 5*time.Second)
+
 		later := server.Add(time.Minute)
 		require.NoError(t, poll(&workflowservice.PollWorkflowTaskQueueResponse{StartedTime: timestamppb.New(later)}, nil))
 		require.WithinDuration(t, later, c.Now(), 5*time.Second)
