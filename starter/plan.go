@@ -87,8 +87,11 @@ type plannedStage struct {
 	DecideWithin spec.Duration `json:"decideWithin"`
 	Longest      spec.Duration `json:"longest"`
 	// By is when the stage is over at the latest, counted from the start.
-	By        spec.Duration     `json:"by"`
-	Approval  string            `json:"approval,omitempty"`
+	By       spec.Duration `json:"by"`
+	Approval string        `json:"approval,omitempty"`
+
+	ApproveWithin spec.Duration `json:"approveWithin,omitempty"`
+
 	Undecided string            `json:"undecided"`
 	Where     map[string]string `json:"where,omitempty"`
 	// Spread counts the new targets per value of the label to spread over.
@@ -108,7 +111,7 @@ func describePlan(p plan.Plan) planned {
 			Name: s.Name, New: p.Stages[i].Size(), AtRisk: p.AtRisk(i),
 			AtRiskShare: float64(p.AtRisk(i)) / float64(max(1, len(p.Order))),
 			Bake:        s.Bake, DecideWithin: s.DecideWithin, Longest: spec.Duration(longest), By: spec.Duration(total),
-			Approval: s.Approval, Undecided: s.Undecided, Where: s.Where, SpreadOver: s.Spread,
+			Approval: s.Approval, ApproveWithin: s.ApproveWithin, Undecided: s.Undecided, Where: s.Where, SpreadOver: s.Spread,
 			Targets: fleet.IDs(p.Cohort(i)),
 		}
 		if s.Spread != "" {
@@ -170,7 +173,11 @@ func firstTargets(ids []string) string {
 func stageNotes(s plannedStage) []string {
 	var notes []string
 	if s.Approval != "" {
-		notes = append(notes, "waits for approval before it is applied")
+		note := "waits for approval before it is applied"
+		if s.ApproveWithin > 0 {
+			note += ", at most " + s.ApproveWithin.String()
+		}
+		notes = append(notes, note)
 	}
 	if s.Undecided == spec.UndecidedWait {
 		notes = append(notes, "waits for a person when there is no verdict, however long that takes")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/rollout"
+	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // signalCommand is the command of a signal, which steers a rollout. Temporal keeps signals,
@@ -45,6 +46,9 @@ func (s signalCommand) command() command {
 	if s.TakesStage {
 		flags = append(flags, &cli.StringFlag{Name: "stage", Usage: "the `STAGE` that is meant (default: the one that waits)"})
 	}
+	if s.TakesWithin {
+		flags = append(flags, &cli.StringFlag{Name: "within", Usage: "how long at most, a `DURATION` such as 4h; then the rollout goes back (default: without end)"})
+	}
 	if s.TakesOverride {
 		flags = append(flags, &cli.BoolFlag{Name: "override", DisableDefaultText: true, Usage: "pass even a FAIL"})
 	}
@@ -62,6 +66,11 @@ func (s signalCommand) request(c *cli.Context) (rollout.ControlRequest, error) {
 	}
 	req := rollout.ControlRequest{
 		ID: cmp.Or(c.String("id"), rand.Text()), By: by, Why: c.String("why"), Stage: c.String("stage"), Override: c.Bool("override"),
+	}
+	if req.Within = c.String("within"); req.Within != "" {
+		if d, err := spec.ParseDuration(req.Within); err != nil || d == 0 {
+			return req, usagef("--within %q is no duration, expected one such as 4h", req.Within)
+		}
 	}
 	if s.NeedsReason && req.Why == "" {
 		return req, usagef("%s needs a reason, which is kept with the rollout: --why \"…\"", s.Name)

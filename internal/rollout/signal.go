@@ -23,6 +23,8 @@ type Signal struct {
 	NeedsReason bool
 	// TakesStage says that it may name a stage, TakesOverride that it may pass a FAIL.
 	TakesStage, TakesOverride bool
+	// TakesWithin says that it may have a deadline.
+	TakesWithin bool
 	// ForLocked says that it is for a rollout whose rollback is incomplete, and for no
 	// other, and ForWayBack that it is for one that goes back. All others are for a
 	// rollout that goes forward.
@@ -58,7 +60,7 @@ func (s Signal) Aimed(st State, req ControlRequest) ControlRequest {
 func (s Signal) Receive(st *State, req ControlRequest, at time.Time) Control {
 	c := Control{
 		Signal: s.Name, By: PlainText(req.By), Why: PlainText(req.Why), Stage: PlainText(req.Stage),
-		Override: req.Override, At: at, ID: PlainText(req.ID), Since: req.Since,
+		Override: req.Override, At: at, ID: PlainText(req.ID), Since: req.Since, within: req.Within,
 	}
 	if repeat := st.remember(s.Name, req.ID); repeat {
 		c.Refused = "a repeat: this " + s.Name + " was received before, and acts once"
@@ -71,11 +73,16 @@ func (s Signal) Receive(st *State, req ControlRequest, at time.Time) Control {
 	if c.Refused == "" {
 		s.Apply(st, c)
 	}
-	st.Controls = append(st.Controls, c)
-	if extra := len(st.Controls) - MaxControls; extra > 0 {
-		st.Controls = slices.Delete(st.Controls, 0, extra)
-	}
+	st.note(c)
 	return c
+}
+
+// note keeps what came of a signal.
+func (s *State) note(c Control) {
+	s.Controls = append(s.Controls, c)
+	if extra := len(s.Controls) - MaxControls; extra > 0 {
+		s.Controls = slices.Delete(s.Controls, 0, extra)
+	}
 }
 
 // Refusal answers why a rollout in that state does not take the signal; empty if it

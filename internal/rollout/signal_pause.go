@@ -1,5 +1,7 @@
 package rollout
 
+import "time"
+
 // SignalPause keeps a rollout from promoting.
 const SignalPause = "pause"
 
@@ -7,14 +9,24 @@ var pause = Signal{
 	Name:  SignalPause,
 	Short: "stop promoting, and go on watching",
 	Long: `Stops promotion and the clock of the bake, not the watching: a regression during
-a pause still takes the rollout back. Use resume to go on.`,
-	Example: `sluice pause edge-proxy --why "wait for the other team"`,
-	Effect:  "paused: nothing is promoted until sluice resume; a regression still takes it back",
-	Refuse: func(s State, _ Control) string {
+a pause still takes the rollout back. Use resume to go on. With --within, a rollout that
+nobody has resumed by then goes back.`,
+	Example:     `sluice pause edge-proxy --why "wait for the other team" --within 4h`,
+	Effect:      "paused: nothing is promoted until sluice resume; a regression still takes it back",
+	TakesWithin: true,
+	Refuse: func(s State, c Control) string {
 		if s.Paused != nil {
 			return "already paused by " + s.Paused.By
 		}
+		if d, err := time.ParseDuration(c.within); c.within != "" && (err != nil || d <= 0) {
+			return `within is no duration, expected one such as "4h"`
+		}
 		return ""
 	},
-	Apply: func(s *State, c Control) { s.Paused = &c },
+	Apply: func(s *State, c Control) {
+		if d, err := time.ParseDuration(c.within); err == nil {
+			c.Until = c.At.Add(d)
+		}
+		s.Paused = &c
+	},
 }

@@ -150,6 +150,9 @@ type StageState struct {
 	// ApprovedBy who did.
 	Approval   string   `json:"approval,omitempty"`
 	ApprovedBy *Control `json:"approvedBy,omitempty"`
+	// ApproveBy is until when the stage waits for that; zero while it does not, or has no
+	// deadline.
+	ApproveBy time.Time `json:"approveBy,omitzero"`
 	// Changed is how many targets of the cohort are known to have been put on the
 	// release by this rollout, Already how many were found on it.
 	Changed int `json:"changed"`
@@ -219,6 +222,8 @@ type ControlRequest struct {
 	Since time.Time `json:"since,omitzero"`
 	// Override lets promote pass a FAIL.
 	Override bool `json:"override,omitempty"`
+	// Within is how long a pause lasts at most, such as "4h": then the rollout goes back.
+	Within string `json:"within,omitempty"`
 }
 
 // Control is a signal as it was received, and what came of it.
@@ -233,6 +238,9 @@ type Control struct {
 	Since time.Time `json:"since,omitzero"`
 	// Override is set on a promote that may pass a FAIL.
 	Override bool `json:"override,omitempty"`
+	// Until is the deadline of a pause; zero if it has none.
+	Until  time.Time `json:"until,omitzero"`
+	within string
 	// Refused says why the signal had no effect; empty when it was taken.
 	Refused string `json:"refused,omitempty"`
 }

@@ -96,6 +96,9 @@ type Stage struct {
 	// Approval "required" holds the stage before it is applied until a person
 	// approves it.
 	Approval string `yaml:"approval,omitempty" json:"approval,omitempty" jsonschema:"enum=required"`
+	// ApproveWithin is how long the stage waits for that: then the rollout goes back, or is
+	// refused where nothing was changed. Default: without end.
+	ApproveWithin Duration `yaml:"approveWithin,omitempty" json:"approveWithin,omitempty"`
 	// DecideWithin is how long after the end of the bake a gate may hold for
 	// lack of a verdict. Default: as long as the bake, at least 1m.
 	DecideWithin Duration `yaml:"decideWithin,omitempty" json:"decideWithin"`

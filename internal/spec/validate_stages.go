@@ -33,6 +33,10 @@ func (v *validator) stages() {
 		if v.Has(path+".approval") && stages[i].Approval != ApprovalRequired {
 			v.Bad(path+".approval", "is %s, expected %s, or no approval at all", strictyaml.Quote(stages[i].Approval), ApprovalRequired)
 		}
+		v.Positive(path+".approveWithin", stages[i].ApproveWithin)
+		if !v.Given(path + ".approval") {
+			v.In(path).Foreign("a stage without approval", "approveWithin")
+		}
 		v.Positive(path+".decideWithin", stages[i].DecideWithin)
 		v.canPass(path, stages[i])
 		v.OneOf(path+".undecided", stages[i].Undecided, UndecidedRollback, UndecidedWait)

@@ -143,6 +143,7 @@ func (j *judging) wait() error {
 	for why := j.blocked(); why != ""; why = j.blocked() {
 		phase := rollout.PhaseBake
 		if r.needsApproval(j.stage + 1) {
+			r.ask(j.stage + 1)
 			phase = rollout.PhaseApproval
 		}
 		r.enter(phase, why)

@@ -127,6 +127,7 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 	}
 	r.openInboxes(base, signals)
 	workflow.Go(base, r.listen)
+	workflow.Go(base, r.keepDeadlines)
 	r.noticeReset(base)
 	return r, nil
 }

@@ -44,6 +44,7 @@ func (r *run) approval(i int) error {
 	for why := r.blocked(i); why != ""; why = r.blocked(i) {
 		phase := rollout.PhasePlanning
 		if r.needsApproval(i) {
+			r.ask(i)
 			phase = rollout.PhaseApproval
 		}
 		r.enter(phase, why)
@@ -62,9 +63,17 @@ func (r *run) approval(i int) error {
 func (r *run) blocked(i int) string {
 	switch {
 	case r.needsApproval(i):
-		return fmt.Sprintf("stage %s needs approval: sluice approve %s", r.State.Stages[i].Name, r.State.Unit)
+		within := ""
+		if w := r.spec.Stages[i].ApproveWithin; w > 0 {
+			within = fmt.Sprintf(" within %s, else it goes back", w)
+		}
+		return fmt.Sprintf("stage %s needs approval%s: sluice approve %s", r.State.Stages[i].Name, within, r.State.Unit)
 	case r.State.Paused != nil:
-		return fmt.Sprintf("paused by %s: sluice resume %s", r.State.Paused.By, r.State.Unit)
+		within := ""
+		if p := r.State.Paused; !p.Until.IsZero() {
+			within = fmt.Sprintf(" for %s, then it goes back", spec.Duration(p.Until.Sub(p.At)))
+		}
+		return fmt.Sprintf("paused by %s%s: sluice resume %s", r.State.Paused.By, within, r.State.Unit)
 	}
 	return ""
 }

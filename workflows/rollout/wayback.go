@@ -124,6 +124,10 @@ func (r *run) verdict(cause error) rollout.Outcome {
 	var f *failure
 	var app *temporal.ApplicationError
 	switch {
+	case r.State.Aborted != nil && r.State.Aborted.Signal == rollout.SignalDeadline && len(r.Touched) == 0:
+		return rollout.Outcome{Result: rollout.PhaseRefused, Why: r.State.Aborted.Why + nothingChanged, Reason: rollout.RefusedUnapproved}
+	case r.State.Aborted != nil && r.State.Aborted.Signal == rollout.SignalDeadline:
+		return rollout.Outcome{Result: rollout.PhaseRolledBack, Why: r.State.Aborted.Why}
 	case r.State.Aborted != nil:
 		why := "aborted by " + r.State.Aborted.By
 		if r.State.Aborted.Why != "" {
