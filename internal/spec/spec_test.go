@@ -107,6 +107,8 @@ func TestChanges(t *testing.T) {
 		{"bake: 5m", "bake: 0s", "is 0s, expected more"},
 		{"bake: 5m", "bake: 1s", "expected at least 15s, the time between two looks"},
 		{"bake: 5m", "bake: 40s, decideWithin: 30s", "is 30s, which no release can pass: with the bake that is 1m10s, and the check traffic needs"},
+		{"bake: 5m", "bake: 5m, approveWithin: 4h", "has no effect in a stage without approval: remove it"},
+		{"bake: 5m", "bake: 5m, approval: required, approveWithin: 0s", "is 0s, expected more"},
 		{"bake: 5m", "bake: 30s", "expected more than health.warmup (30s"},
 		{"max: 0.4", "max: .nan", `".nan" is not a finite number`},
 		{"max: 0.4", "max: 0.4\n      min: 1", "is 0.4, which is less than min, 1 at"},
