@@ -52,6 +52,8 @@ type pages struct {
 	kept  State
 	began time.Time // the newest read, by this machine's clock
 	seen  [2]sight  // of the newest read
+	// lags are how long after the beginning of the newest read each page was read.
+	lags map[string]time.Duration
 	// newest is what the newest read added, if that counts, which is usable.
 	newest Part
 	usable bool
@@ -94,7 +96,7 @@ func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 	}
 	s := &pages{
 		spec: h, baseline: own.Baseline.Std(), redact: d.Redact, client: &http.Client{Transport: d.Transport, CheckRedirect: promapi.NoRedirect},
-		begin: b.Since.Add(h.Warmup.Std()), picks: map[string]pick{},
+		begin: b.Since.Add(h.Warmup.Std()), picks: map[string]pick{}, lags: map[string]time.Duration{},
 		gap: max(h.StaleAfter.Std(), 2*h.Every.Std()) + lookSlack, sizes: [2]int{len(b.Exposed), len(b.Control)},
 	}
 	for _, c := range h.Checks {
@@ -251,10 +253,22 @@ func (s *pages) readArm(ctx context.Context, a source.Arm, part *Part) {
 				s.seen[a].denied = s.seen[a].denied || denied
 				return
 			}
+			if s.uneven(p.id, part.length()) {
+				delete(s.kept.Last, p.id)
+			}
 			s.take(a, p.id, pg, part)
 		})
 	}
 	wg.Wait()
+}
+
+// uneven says that a page was read much later in a read than in the one before, or earlier:
+// what it counted meanwhile is not of the time that others counted in. A worker that stood
+// still in the middle of a read would find that traffic has moved.
+func (s *pages) uneven(id string, length time.Duration) bool {
+	before := s.lags[id]
+	s.lags[id] = time.Since(s.began)
+	return (s.lags[id] - before).Abs() > max(time.Second, length/2)
 }
 
 // take reads the spec's expressions off a page.
