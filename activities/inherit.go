@@ -140,7 +140,8 @@ func inherit(runs []string, read func(run string, filter enumspb.HistoryEventFil
 		}
 	}
 	if n := rollout.JSONSize(out); n > maxInherited {
-		return Inherited{}, invalid(fmt.Errorf("what %d earlier runs have left takes %d bytes, at most %d can be carried", len(out.From), n, maxInherited))
+		return Inherited{}, invalid(fmt.Errorf("what %d earlier runs have left takes %d bytes, at most %d can be carried",
+			len(out.From), n, maxInherited))
 	}
 	return out, nil
 }

@@ -53,7 +53,8 @@ func (b *wayBack) found(left []leftover) []leftover {
 			known[id] = true
 		}
 		n += len(ids)
-		l := leftover{Exposure: exposure{Batch: batches[i], Stage: stages[i], Previous: activities.Previous{Common: home}, Count: len(ids)}, Only: ids}
+		e := exposure{Batch: batches[i], Stage: stages[i], Previous: activities.Previous{Common: home}, Count: len(ids)}
+		l := leftover{Exposure: e, Only: ids}
 		if ok {
 			out = append(out, l)
 			continue

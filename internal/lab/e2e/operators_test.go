@@ -109,8 +109,10 @@ func TestStartLikeThisOne(t *testing.T) {
 	h, err := stack.History(t.Context(), d.client, connect.WorkflowID(unit), "")
 	require.NoError(t, err)
 	var sub json.RawMessage
-	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(h.Events[0].GetWorkflowExecutionStartedEventAttributes().GetInput(), &sub))
-	again, err := d.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "like-this-one", TaskQueue: connect.TaskQueue}, connect.WorkflowType, sub)
+	input := h.Events[0].GetWorkflowExecutionStartedEventAttributes().GetInput()
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(input, &sub))
+	likeThis := client.StartWorkflowOptions{ID: "like-this-one", TaskQueue: connect.TaskQueue}
+	again, err := d.client.ExecuteWorkflow(t.Context(), likeThis, connect.WorkflowType, sub)
 	require.NoError(t, err)
 	var s rollout.State
 	require.NoError(t, again.Get(t.Context(), &s))
