@@ -60,6 +60,8 @@ const (
 	reasonNoAnswer   = "no-answer"
 	reasonUndone     = "undone"
 	reasonNothing    = "nothing-to-undo"
+	// reasonNotConfirmed: nobody at the terminal has said yes.
+	reasonNotConfirmed = "not-confirmed"
 )
 
 // refusedf is for what may not be done now.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/urfave/cli/v2"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -20,7 +21,7 @@ func listCommand() command {
 	return command{
 		name: "list", short: "list rollouts, newest first",
 		long: `Lists rollouts from Temporal's index, newest first, and asks the newest 100 that run
-for their phase. If one does not answer, its phase is the index's: running, holding,
+for their phase, since when, and why. If one does not answer, its phase is the index's: running, holding,
 waiting-for-approval, rolling-back or locked.`,
 		example: "sluice list --open",
 		flags: []cli.Flag{
@@ -67,6 +68,8 @@ func (l listed) MarshalJSON() ([]byte, error) {
 		Unit       string    `json:"unit"`
 		Release    string    `json:"release"`
 		Phase      string    `json:"phase"`
+		Since      time.Time `json:"since,omitzero"`
+		Why        string    `json:"why,omitempty"`
 		Paused     bool      `json:"paused"`
 		Stage      string    `json:"stage"`
 		Outcome    string    `json:"outcome,omitempty"`
@@ -79,7 +82,7 @@ func (l listed) MarshalJSON() ([]byte, error) {
 		URL        string    `json:"url,omitempty"`
 		Heard      bool      `json:"heard"`
 	}{
-		l.Unit, l.Release, l.Phase, l.paused() != nil, l.Stage, l.Outcome, l.Status, l.StartedAt, l.ClosedAt, l.By,
+		l.Unit, l.Release, l.Phase, l.since(), l.why(), l.paused() != nil, l.Stage, l.Outcome, l.Status, l.StartedAt, l.ClosedAt, l.By,
 		l.WorkflowID, l.RunID, l.URL, l.heard(),
 	})
 }
@@ -199,19 +202,25 @@ func (r *remote) listPage(ctx context.Context, f listFilter, page []byte) (*work
 }
 
 func listTable(rows []listed, now time.Time, p paint) []string {
-	table := [][]string{p.headings("UNIT", "RELEASE", "PHASE", "STAGE", "OUTCOME", "STARTED", "BY")}
+	table := [][]string{p.headings("UNIT", "RELEASE", "PHASE", "SINCE", "STAGE", "OUTCOME", "STARTED", "BY", "WHY")}
 	for _, r := range rows {
 		phase := p.phase(r.Phase)
 		if r.paused() != nil {
 			phase += p.yellow(", " + phasePaused)
 		}
 		table = append(table, []string{
-			terminal.Safe(r.Unit), terminal.Safe(r.Release), phase, terminal.Safe(orDash(r.Stage)),
-			p.phase(orDash(r.Outcome)), stamp(r.StartedAt, now), terminal.Safe(orDash(r.By)),
+			terminal.Safe(r.Unit), terminal.Safe(r.Release), phase, sinceWord(r.since(), now), terminal.Safe(orDash(glanceAt(r.view, now).Stage)),
+			p.phase(orDash(r.Outcome)), stamp(r.StartedAt, now), terminal.Safe(orDash(r.By)), terminal.Safe(cut(r.why(), maxWhy)),
 		})
 	}
 	return columns(table)
 }
+
+// maxWhy is how many cells of a reason a list shows.
+const maxWhy = 60
+
+// cut bounds a text to a number of cells.
+func cut(s string, width int) string { return ansi.Truncate(s, width, "…") }
 
 func orDash(s string) string { return cmp.Or(s, "–") }
 

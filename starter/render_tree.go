@@ -139,6 +139,9 @@ func stageLines(v view, now time.Time, width int, p paint) []string {
 			if i == len(s.Stages)-1 {
 				stem = "     "
 			}
+			if word := oldWord(v, r.At, now); word != "" {
+				lines = append(lines, stem+p.yellow(word))
+			}
 			for n, l := range checkLines(*r, p) {
 				lines = append(lines, stem+l)
 				if res := r.Results[n]; res.Verdict == health.Fail {
@@ -148,6 +151,18 @@ func stageLines(v view, now time.Time, width int, p paint) []string {
 		}
 	}
 	return lines
+}
+
+// oldWord says that what is shown below is not how things stand now; empty where it is.
+func oldWord(v view, at, now time.Time) string {
+	switch ago := span(now.Sub(at)) + " ago"; {
+	case v.State.Outcome != nil || v.State.Phase.GoesBack():
+	case v.report() != v.Live:
+		return "as its gate saw it " + ago
+	case isOld(*v.State, at, now):
+		return "the newest look was " + ago
+	}
+	return ""
 }
 
 func stageMark(s rollout.State, i int, p paint) string {
@@ -177,6 +192,8 @@ func stageWord(s rollout.State, i int, now time.Time, p paint) string {
 		return currentWord(s, st, now, p)
 	case s.Outcome != nil:
 		return p.faint("not begun")
+	case i == s.Awaited():
+		return p.yellow("waits for approval")
 	case st.ApprovedBy != nil:
 		return p.faint("approved by " + terminal.Safe(st.ApprovedBy.By))
 	case st.Approval != "":
@@ -214,6 +231,9 @@ func currentWord(s rollout.State, st rollout.StageState, now time.Time, p paint)
 			done = 1 - float64(left)/float64(st.Bake.Std())
 		}
 		return p.cyan(bar(done, barWidth)) + fmt.Sprintf(" %.0f%%, %s left", 100*max(0, min(1, done)), span(left))
+	}
+	if s.Phase == rollout.PhaseApproval && !st.AppliedAt.IsZero() {
+		return p.cyan("passed its gate; still watched")
 	}
 	return p.phase(string(s.Phase))
 }

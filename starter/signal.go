@@ -52,8 +52,15 @@ func (s signalCommand) command() command {
 	if s.TakesOverride {
 		flags = append(flags, &cli.BoolFlag{Name: "override", DisableDefaultText: true, Usage: "pass even a FAIL"})
 	}
+	arg := "UNIT"
+	if s.ForAll {
+		arg = "[UNIT]"
+		flags = append(flags,
+			&cli.BoolFlag{Name: "all", DisableDefaultText: true, Usage: s.Name + " every rollout that runs in the deployment; needs --why"},
+			&cli.BoolFlag{Name: "yes", DisableDefaultText: true, Usage: "with --all, do not ask on a terminal"})
+	}
 	return command{
-		name: s.Name, arg: "UNIT", short: s.Short, long: s.Long, example: s.Example,
+		name: s.Name, arg: arg, short: s.Short, long: s.Long, example: s.Example,
 		flags: flags, remote: true, run: s.run,
 	}
 }
@@ -72,7 +79,7 @@ func (s signalCommand) request(c *cli.Context) (rollout.ControlRequest, error) {
 			return req, usagef("--within %q is no duration, expected one such as 4h", req.Within)
 		}
 	}
-	if s.NeedsReason && req.Why == "" {
+	if (s.NeedsReason || c.Bool("all")) && req.Why == "" {
 		return req, usagef("%s needs a reason, which is kept with the rollout: --why \"…\"", s.Name)
 	}
 	if s.NeedsReason && !strings.ContainsFunc(req.Why, unicode.IsLetter) {
@@ -82,6 +89,13 @@ func (s signalCommand) request(c *cli.Context) (rollout.ControlRequest, error) {
 }
 
 func (s signalCommand) run(ctx context.Context, con *console, c *cli.Context) error {
+	unit, all := c.Args().First(), c.Bool("all")
+	switch {
+	case unit == "" && !all: // only where it may be missing
+		return usagef("%s needs UNIT, or --all, for example: %s", s.Name, s.Example)
+	case unit != "" && all:
+		return usagef("%s: --all is every rollout that runs, not only %s: give one of both", s.Name, unit)
+	}
 	req, err := s.request(c)
 	if err != nil {
 		return err
@@ -91,6 +105,9 @@ func (s signalCommand) run(ctx context.Context, con *console, c *cli.Context) er
 		return fmt.Errorf("%s was not sent: %w", s.Name, err)
 	}
 	defer r.client.Close()
+	if all {
+		return s.sendAll(ctx, con, r, req, c.Bool("yes"))
+	}
 	return s.send(ctx, con, r, c.Args().First(), req)
 }
 
@@ -100,23 +117,36 @@ func (s signalCommand) send(ctx context.Context, con *console, r *remote, unit s
 	if err != nil {
 		return err
 	}
-	if req, err = s.aimed(before, req, con.now()); err != nil {
+	t, err := s.deliver(ctx, con, r, before, req)
+	switch {
+	case err != nil:
 		return err
+	case con.json:
+		return con.object(t)
+	}
+	con.say("%s", t)
+	return nil
+}
+
+// deliver signals a rollout, and answers what came of it.
+func (s signalCommand) deliver(ctx context.Context, con *console, r *remote, before view, req rollout.ControlRequest) (signalResult, error) {
+	req, err := s.aimed(before, req, con.now())
+	if err != nil {
+		return signalResult{}, err
 	}
 	cancelled, err := r.signal(ctx, before, s.Name, req)
 	if err != nil {
-		return err
+		return signalResult{}, err
 	}
 	if cancelled {
-		s.Effect = "Temporal takes no more signals for this rollout, so it was cancelled, which is an abort: " +
-			"every touched target goes back; follow it with sluice watch " + unit
-		return s.report(con, before, &rollout.Control{})
+		s.Effect = "Temporal takes no more signals for this rollout, so it was cancelled, which is an abort: every touched target goes back"
+		return s.result(before, &rollout.Control{})
 	}
 	after, taken, err := r.awaitTaken(ctx, before, s.Name, req)
 	if err != nil {
-		return err
+		return signalResult{}, err
 	}
-	return s.report(con, after, taken)
+	return s.result(after, taken)
 }
 
 // aimed is the request that says what it means, as its sender sees the rollout now: the
@@ -162,9 +192,12 @@ type signalResult struct {
 	Phase  string `json:"phase,omitempty"`
 }
 
-func (s signalCommand) report(con *console, v view, taken *rollout.Control) error {
+func (t signalResult) String() string { return t.Signal + " " + t.Unit + ": " + t.Effect }
+
+// result words what came of the signal.
+func (s signalCommand) result(v view, taken *rollout.Control) (signalResult, error) {
 	if taken != nil && taken.Refused != "" {
-		return s.noEffect(v, taken.Refused, *taken)
+		return signalResult{}, s.noEffect(v, taken.Refused, *taken)
 	}
 	t := signalResult{
 		Signal: s.Name, Unit: v.Unit, WorkflowID: v.WorkflowID, RunID: v.RunID, Phase: v.Phase,
@@ -176,11 +209,10 @@ func (s signalCommand) report(con *console, v view, taken *rollout.Control) erro
 			t.Effect = "accepted; the rollout has not shown it yet: sluice status " + v.Unit
 		}
 	}
-	if con.json {
-		return con.object(t)
+	if s.Name == rollout.SignalAbort && taken != nil {
+		t.Effect += "; follow it with sluice watch " + v.Unit
 	}
-	con.say("%s %s: %s", s.Name, v.Unit, t.Effect)
-	return nil
+	return t, nil
 }
 
 // signal sends to the rollout that was looked at, and to no later one. An abort that

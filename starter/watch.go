@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -12,10 +10,13 @@ import (
 func watchCommand() command {
 	return command{
 		name: "watch", arg: "[UNIT]",
-		short: "follow a rollout to its end",
+		short: "follow a rollout to its end, or all that run",
 		long: `Shows every stage, every check with its newest number, and what the rollout waits for.
 A terminal shows one picture that is redrawn; elsewhere each change is a line, with
---output json a JSON object. Without UNIT it follows the only rollout that runs.
+--output json a JSON object.
+
+Without UNIT it shows all rollouts that run, the worst first: since when, why, the check
+that stands worst, what ends it and what to type, until none runs.
 
 While a bake goes on, a check is "ok so far" or "suspicious"; PASS is the gate's word.
 It exits with the rollout's exit code. Ctrl-C stops the watching, not the rollout, and
@@ -60,9 +61,7 @@ func watch(ctx context.Context, con *console, c *cli.Context) error {
 	defer r.client.Close()
 	unit := c.Args().First()
 	if unit == "" {
-		if unit, err = r.onlyRunning(ctx); err != nil {
-			return err
-		}
+		return watchAll(ctx, con, c, r, timeout)
 	}
 	f := follower{remote: r, unit: unit, runID: c.String("run-id"), timeout: timeout, observer: observerFor(con)}
 	last, err := f.follow(ctx)
@@ -73,25 +72,14 @@ func watch(ctx context.Context, con *console, c *cli.Context) error {
 	return ended(last.exitCode())
 }
 
-// onlyRunning is the unit whose rollout runs, if there is exactly one.
-func (r *remote) onlyRunning(ctx context.Context) (string, error) {
-	got, err := r.list(ctx, listFilter{open: true, limit: 20, unasked: true})
+// watchAll follows every rollout that runs.
+func watchAll(ctx context.Context, con *console, c *cli.Context, r *remote, timeout time.Duration) error {
+	if c.String("run-id") != "" {
+		return usagef("--run-id is a run of one unit: name the UNIT")
+	}
+	code, err := (&overview{remote: r, con: con, timeout: timeout}).follow(ctx)
 	if err != nil {
-		return "", err
+		return err
 	}
-	var units []string
-	for _, row := range got.rows {
-		units = append(units, row.Unit)
-	}
-	switch len(units) {
-	case 0:
-		return "", invalidf("no rollout runs: start one with sluice start, or name a UNIT to see its last")
-	case 1:
-		return units[0], nil
-	}
-	count := strconv.Itoa(len(units))
-	if got.more {
-		count = "more than " + count
-	}
-	return "", invalidf("%s rollouts run, name one: %s", count, strings.Join(units, ", "))
+	return ended(code)
 }

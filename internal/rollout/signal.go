@@ -25,6 +25,8 @@ type Signal struct {
 	TakesStage, TakesOverride bool
 	// TakesWithin says that it may have a deadline.
 	TakesWithin bool
+	// ForAll says that its command can send it to every rollout that runs.
+	ForAll bool
 	// ForLocked says that it is for a rollout whose rollback is incomplete, and for no
 	// other, and ForWayBack that it is for one that goes back. All others are for a
 	// rollout that goes forward.

@@ -10,6 +10,7 @@ var abort = Signal{
 before. With no worker up, that begins when one is back. Do not terminate the
 workflow in Temporal instead: that takes nothing back.`,
 	Example: `sluice abort edge-proxy --why "customers report errors"`,
-	Effect:  "aborted: every touched target goes back to what it ran before; follow it with sluice watch",
+	Effect:  "aborted: every touched target goes back to what it ran before",
+	ForAll:  true,
 	Apply:   func(s *State, c Control) { s.Aborted = &c },
 }

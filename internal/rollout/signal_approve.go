@@ -33,7 +33,17 @@ var approve = Signal{
 		}
 		return fmt.Sprintf("no stage %q needs approval", c.Stage)
 	},
-	Apply: func(s *State, c Control) { s.Stages[approvable(*s, c.Stage)].ApprovedBy = &c },
+	Apply: func(s *State, c Control) {
+		i := approvable(*s, c.Stage)
+		if i == s.Awaited() { // the workflow says the same as soon as its newest look has ended
+			p := PhasePreflight
+			if !s.Stages[s.Stage].AppliedAt.IsZero() {
+				p = PhaseBake
+			}
+			s.Enter(p, fmt.Sprintf("%s was approved by %s: a last look before it begins", s.Stages[i].Name, c.By), c.At)
+		}
+		s.Stages[i].ApprovedBy = &c
+	},
 }
 
 // approvable is the index of the named stage if it still needs approval or, with no

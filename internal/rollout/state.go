@@ -77,6 +77,11 @@ type State struct {
 	Fence     int64     `json:"fence"`
 	StartedAt time.Time `json:"startedAt"`
 	Phase     Phase     `json:"phase"`
+	// Since is when the phase began; zero in states of v0.1.0.
+	Since time.Time `json:"since,omitzero"`
+	// Every is the time between two looks at the checks: numbers that are older than two are
+	// old.
+	Every spec.Duration `json:"every,omitempty"`
 	// Why says in words what the rollout waits for or does.
 	Why string `json:"why"`
 	// Paused is set while promotion is paused.
@@ -121,6 +126,22 @@ type State struct {
 	Outcome *Outcome `json:"outcome,omitempty"`
 }
 
+// Enter notes what the rollout does from now on, and why.
+func (s *State) Enter(p Phase, why string, now time.Time) {
+	if p != s.Phase || s.Since.IsZero() {
+		s.Since = now
+	}
+	s.Phase, s.Why = p, why
+}
+
+// Awaited is the index of the stage that waits for approval; -1 if none does.
+func (s State) Awaited() int {
+	if s.Phase != PhaseApproval {
+		return -1
+	}
+	return approvable(s, "")
+}
+
 // StageName is the name of the current stage; empty before the rollout is planned.
 func (s State) StageName() string {
 	if s.Stage >= len(s.Stages) {
@@ -153,6 +174,9 @@ type StageState struct {
 	// ApproveBy is until when the stage waits for that; zero while it does not, or has no
 	// deadline.
 	ApproveBy time.Time `json:"approveBy,omitzero"`
+	// Undecided is spec.UndecidedWait where a gate without a verdict asks a person in the end,
+	// and does not go back.
+	Undecided string `json:"undecided,omitempty"`
 	// Changed is how many targets of the cohort are known to have been put on the
 	// release by this rollout, Already how many were found on it.
 	Changed int `json:"changed"`

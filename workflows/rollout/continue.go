@@ -85,6 +85,7 @@ func (r *run) continueAsNew(ctx workflow.Context) error {
 // restore takes up what an earlier run has carried here.
 func (r *run) restore(c Carried) {
 	r.Carried = c
+	r.State.Every = r.sub.Spec.Health.Every
 	if r.Back != nil {
 		r.Back.run = r
 	}

@@ -191,7 +191,7 @@ func (j *judging) hold() error {
 // gate evaluates the stage once more and decides.
 func (j *judging) gate() (rollout.Gate, error) {
 	r, name := j.run, j.run.State.Stages[j.stage].Name
-	r.State.Phase, r.State.Why = rollout.PhaseGate, "evaluating the checks of "+name+" once more"
+	r.State.Enter(rollout.PhaseGate, "evaluating the checks of "+name+" once more", workflow.Now(r.ctx))
 	o := options("decide on "+name, gateTimeout)
 	o.ScheduleToCloseTimeout = gateTimeout + r.spec.Stages[j.stage].DecideWithin.Std()
 	now := workflow.Now(r.ctx)

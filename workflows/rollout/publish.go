@@ -16,7 +16,7 @@ func (r *run) enter(p rollout.Phase, why string) {
 	if p != r.State.Phase {
 		workflow.GetMetricsHandler(r.base).WithTags(map[string]string{"phase": string(p)}).Counter("sluice_rollout_phases").Inc(1)
 	}
-	r.State.Phase, r.State.Why = p, why
+	r.State.Enter(p, why, workflow.Now(r.base))
 	r.index()
 	r.publish()
 	r.announce(p, why)

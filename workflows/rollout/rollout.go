@@ -113,6 +113,7 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 		Unit: sub.Spec.Unit, Release: sub.Spec.Release, By: sub.By,
 		Fence: fence(info.WorkflowStartTime), StartedAt: info.WorkflowStartTime,
 		Phase: rollout.PhasePlanning, Why: "cutting the fleet into cohorts",
+		Since: info.WorkflowStartTime, Every: sub.Spec.Health.Every,
 	}
 	if sub.Undo != nil { // it goes back from the first moment: nothing aborts or pauses it
 		r.State.Phase, r.State.Why = rollout.PhaseRollback, "reading what is to be undone"
@@ -229,10 +230,18 @@ func (r *run) plan() error {
 	for i, s := range r.spec.Stages {
 		r.State.Stages = append(r.State.Stages, rollout.StageState{
 			Name: s.Name, Cohort: r.Planned.Stages[i].Size(), Reach: r.Planned.Stages[i].To,
-			Bake: s.Bake, Approval: s.Approval,
+			Bake: s.Bake, Approval: s.Approval, Undecided: waits(s),
 		})
 	}
 	return nil
+}
+
+// waits is the stage's undecided where that is to wait for a person.
+func waits(s spec.Stage) string {
+	if s.Undecided == spec.UndecidedWait {
+		return s.Undecided
+	}
+	return ""
 }
 
 // changed is how many targets the rollout changed, or may have.
