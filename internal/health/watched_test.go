@@ -36,14 +36,14 @@ func TestWatched(t *testing.T) {
 		owing         bool
 		want, missing int // seconds
 	}{
-		"every look came":                         {looks: steps(5, 60), want: 60},
-		"one look at the end":                     {looks: []int{60}, want: 0, missing: 60},
-		"none":                                    {want: 0, missing: 60},
-		"one was missed":                          {looks: append(steps(5, 20), steps(30, 60)...), want: 60},
-		"three were missed":                       {looks: append(steps(5, 20), steps(40, 60)...), want: 40, missing: 20},
-		"frozen for the last half":                {looks: append(steps(5, 30), 60), want: 30, missing: 30},
-		"frozen in the beginning":                 {looks: steps(30, 60), want: 30, missing: 30},
-		"two at once":                             {looks: []int{5, 5, 10, 10}, want: 10, missing: 50},
+		"every look came":          {looks: steps(5, 60), want: 60},
+		"one look at the end":      {looks: []int{60}, want: 0, missing: 60},
+		"none":                     {want: 0, missing: 60},
+		"one was missed":           {looks: append(steps(5, 20), steps(30, 60)...), want: 60},
+		"three were missed":        {looks: append(steps(5, 20), steps(40, 60)...), want: 40, missing: 20},
+		"frozen for the last half": {looks: append(steps(5, 30), 60), want: 30, missing: 30},
+		"frozen in the beginning":  {looks: steps(30, 60), want: 30, missing: 30},
+		"two at once":              {looks: []int{5, 5, 10, 10}, want: 10, missing: 50},
 		"another worker's clock is a little back": {looks: []int{5, 10, 9, 14, 19}, want: 19, missing: 41},
 		"the source answers late":                 {looks: append(blind(steps(5, 35)), steps(40, 60)...), want: 60},
 		"the source answers too late":             {looks: append(blind(steps(5, 40)), steps(45, 60)...), want: 15, missing: 45},
