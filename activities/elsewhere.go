@@ -95,7 +95,7 @@ func (a *Activities) doubtful(ctx context.Context, r *reach, d doubt, silent boo
 		return nil
 	}
 	if next, ok := a.elsewhere(ctx, d); ok {
-		return a.handOn(ctx, r.words(), asideFor, details(next))
+		return a.handOn(ctx, r.words(), details(next))
 	}
 	if own == "" {
 		return nil
@@ -114,7 +114,7 @@ func (a *Activities) unsure(ctx context.Context, why string, d doubt) error {
 	if !ok {
 		return nil
 	}
-	return a.handOn(ctx, why, asideFor, handed{next})
+	return a.handOn(ctx, why, handed{next})
 }
 
 // again ends an attempt for the next one.
@@ -123,9 +123,9 @@ func again(why string, delay time.Duration) error {
 }
 
 // handOn ends an attempt with details for the next one, on another worker if there is one.
-func (a *Activities) handOn(ctx context.Context, why string, delay time.Duration, details any) error {
+func (a *Activities) handOn(ctx context.Context, why string, details any) error {
 	activity.RecordHeartbeat(ctx, details)
-	return again(fmt.Sprintf("worker %s: %s", a.identity, why), delay)
+	return again(fmt.Sprintf("worker %s: %s", a.identity, why), asideFor)
 }
 
 // pollers are the workers that poll an activity's task queue.

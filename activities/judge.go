@@ -208,7 +208,7 @@ func (w *watch) handOver(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	w.last.Doubt = next
-	return w.handOn(ctx, r.Unsure, asideFor, w.last)
+	return w.handOn(ctx, r.Unsure, w.last)
 }
 
 // look looks once. As long as it lasts, signs of life tell a slow look from a process

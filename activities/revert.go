@@ -119,7 +119,7 @@ func (a *Activities) untilBack(
 		work.reach.begin()
 		open, all := pass(ctx, work, targets, left, in.Parallel, a.nobodyAnswers(ctx, &work.reach, doubts, in.Parallel), revert)
 		if ctx.Err() != nil || len(open) == 0 {
-			return nil
+			return nil //nolint:nilerr // a cancellation ends the attempt with what is done
 		}
 		wait := min(250*time.Millisecond<<min(n-1, 10), 10*time.Second)
 		fresh := a.passOn(ctx, work, doubts)
@@ -130,10 +130,10 @@ func (a *Activities) untilBack(
 			return nil
 		}
 		if !fresh && pause.For(ctx, wait) != nil { // waited here, where a cancellation hears how far it has come
-			return nil
+			return nil //nolint:nilerr // as above
 		}
 		if a.another(ctx, doubt{}) {
-			return a.handOn(ctx, fmt.Sprintf("%d targets are not back yet: %s", len(open), open[0].why), asideFor, work.save())
+			return a.handOn(ctx, fmt.Sprintf("%d targets are not back yet: %s", len(open), open[0].why), work.save())
 		}
 		left = left[:0]
 		for _, o := range open {

@@ -144,7 +144,7 @@ func (k *keyed) prepare(r *http.Request) (http.RoundTripper, error) {
 // look is a value, which may stand behind a reference.
 func (k *keyed) look(field, text string) (string, error) {
 	if secret.Check(text) != nil {
-		return text, nil
+		return text, nil //nolint:nilerr // no reference, but the value itself
 	}
 	s, err := secret.Resolve(text)
 	if err != nil {

@@ -66,7 +66,7 @@ func openAlerts(s *Stage, c spec.Check) (Check, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.client = m.alerts.Access.Client(s.transport)
+	m.client = m.alerts.Client(s.transport)
 	if m.match, err = m.matchers(m.alerts.Match); err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ func WebhookForm() Form {
 		Open: func(s *Stage, c spec.Check) (Check, error) {
 			m := webhookCheck{stageCheck: stageCheck{s, c}}
 			err := c.Form.Decode(&m.judge)
-			m.client = m.judge.Access.Client(s.transport)
+			m.client = m.judge.Client(s.transport)
 			return m, err
 		},
 	}

@@ -30,7 +30,7 @@ const maxShown = 300
 
 // fromPrometheus asks a Prometheus API once, about one moment.
 func fromPrometheus(ctx context.Context, f spec.FleetSource, d Deps) (fleet.Fleet, error) {
-	client := f.Access.Client(d.Transport)
+	client := f.Client(d.Transport)
 	c, err := promapi.New(f.Prometheus, client.Transport, maxAnswer)
 	if err != nil {
 		return fleet.Fleet{}, final(fmt.Errorf("prometheus: %w", err))

@@ -67,7 +67,7 @@ func Send(ctx context.Context, n spec.Notify, e Event, via http.RoundTripper) er
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "sluice")
-	client := n.Access.Client(via)
+	client := n.Client(via)
 	res, err := client.Do(req)
 	if err != nil {
 		if u, ok := errors.AsType[*url.Error](err); ok {
@@ -110,7 +110,7 @@ func answered(host string, status int) error {
 // resolve looks up where to. A missing secret may be there later.
 func resolve(n spec.Notify) (secret.Secret, error) {
 	if secret.Check(n.Webhook) != nil {
-		return secret.New(n.Webhook), nil
+		return secret.New(n.Webhook), nil //nolint:nilerr // no reference, but the URL itself
 	}
 	to, err := secret.Resolve(n.Webhook)
 	if err != nil {

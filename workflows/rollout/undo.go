@@ -34,7 +34,7 @@ func (r *run) undo() error {
 		r.conclude(rollout.Outcome{
 			Result: rollout.PhaseRefused, Reason: rollout.RefusedUndo, Why: why + ": " + err.Error() + nothingChanged, GaveUp: r.State.GaveUp,
 		}, rollout.PhaseRefused)
-		return nil
+		return nil //nolint:nilerr // the outcome says so
 	}
 	r.State.Exposed = r.changed()
 	r.Back = &wayBack{run: r, Outcome: rollout.Outcome{Why: why, Touched: r.changed()}, Result: rollout.PhaseUndone}

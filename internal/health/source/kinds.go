@@ -25,7 +25,7 @@ func (k Kinds) Open(h spec.Health, s Scope, d Deps) (Source, error) {
 	if name == "" && h.Sourceless() {
 		return None{Every: h.Every}, nil
 	}
-	client := h.Access.Client(d.Transport)
+	client := h.Client(d.Transport)
 	d.Transport, d.Redact = client.Transport, client.Redact
 	for _, kind := range k {
 		if kind.Name == name {

@@ -71,8 +71,8 @@ func (p *server) gridded(ctx context.Context, query string, r promv1.Range) (mod
 	matrix, read := p.matrix(ctx, query, whole)
 	for _, series := range matrix {
 		for i, v := range series.Values {
-			step := (v.Timestamp.Time().Sub(whole.Start) + r.Step/2) / r.Step
-			series.Values[i].Timestamp = model.TimeFromUnixNano(r.Start.Add(step * r.Step).UnixNano())
+			since := (v.Timestamp.Time().Sub(whole.Start) + r.Step/2).Truncate(r.Step)
+			series.Values[i].Timestamp = model.TimeFromUnixNano(r.Start.Add(since).UnixNano())
 		}
 	}
 	return matrix, read
