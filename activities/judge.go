@@ -27,7 +27,7 @@ func (a *Activities) evaluator(ctx context.Context, in HealthInput) (*health.Eva
 	}
 	b := binding(p, in.StageRef)
 	b.Previous, b.Since, b.Before, b.Recovering, b.Earlier = in.Previous, in.Since, in.Before, in.Recovering, in.Earlier
-	b.Fence = in.Fence
+	b.Fence, b.Began = in.Fence, in.Began
 	checks, b := withoutPast(p.Spec.Health, b)
 	m, err := health.Open(checks, b, a.deps(d))
 	if err != nil {
@@ -96,7 +96,7 @@ func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Bas
 	defer living(ctx)()
 	arms := binding(p, in.StageRef)
 	past := health.Baseline{Bare: bare(ctx, p, d, arms.Exposed), BareControl: bare(ctx, p, d, arms.Control)}
-	m, _, err := a.evaluator(ctx, HealthInput{StageRef: in.StageRef, Since: in.At, Earlier: in.Earlier, Before: past})
+	m, _, err := a.evaluator(ctx, HealthInput{StageRef: in.StageRef, Since: in.At, Earlier: in.Earlier, Began: in.Began, Before: past})
 	if err != nil {
 		return health.Baseline{}, err
 	}

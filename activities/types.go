@@ -164,6 +164,8 @@ type BaselineInput struct {
 	At time.Time `json:"at"`
 	// Earlier are when other rollouts of the unit ran.
 	Earlier []source.Span `json:"earlier,omitempty"`
+	// Began is when the rollout began with its first stage; zero before that.
+	Began time.Time `json:"began,omitzero"`
 }
 
 // HealthInput is what judging a stage needs.
@@ -179,6 +181,8 @@ type HealthInput struct {
 	State health.State `json:"state"`
 	// Earlier are when other rollouts of the unit ran.
 	Earlier []source.Span `json:"earlier,omitempty"`
+	// Began is when the rollout began with its first stage; zero before that.
+	Began time.Time `json:"began,omitzero"`
 	// Fence is the rollout's, which exposed targets keep that keep one; zero asks nothing.
 	Fence int64 `json:"fence,omitempty"`
 	// Recovering asks whether targets that were taken back are well again.

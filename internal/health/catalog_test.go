@@ -31,3 +31,13 @@ func sampling(h spec.Health, n int) spec.Choice {
 
 // every asks about every check.
 func every(spec.Check) bool { return true }
+
+// baselined reads pages for so many seconds before a stage.
+func baselined(h spec.Health, n int) spec.Choice {
+	var s scrape.Scrape
+	if err := h.Source.Decode(&s); err != nil {
+		panic(err)
+	}
+	s.Baseline = seconds(n)
+	return spec.Choose("scrape", s)
+}

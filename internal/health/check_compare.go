@@ -227,7 +227,7 @@ func (m *comparisonCheck) compareOne(ctx context.Context, at Look, part *compari
 	case part.alone && c.Against == spec.AgainstControl:
 		out.Sentence += weaker
 	}
-	out.Sentence += m.sampled(c.Total)
+	out.Sentence += sampled(part.strata[0].source, c.Total)
 	if m.binding.Recovering && out.Verdict == Pass && !out.Shown {
 		out.Verdict = Unexercised
 		out.Sentence += notWell

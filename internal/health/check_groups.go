@@ -43,15 +43,19 @@ func (m *comparisonCheck) openStrata(b Binding, alone bool) ([]stratum, error) {
 	return out, nil
 }
 
-// sourceFor is where a check reads. Without a control it compares the stage's own targets
-// with themselves: of the others that are exposed nothing tells what they were like before
-// they ran the release.
+// sourceFor is where a check reads. What a stage is compared with is never what the release
+// did to targets of earlier stages. Without a control the stage's own targets are compared
+// with themselves, and so are they with a control where the source has no past: of the other
+// exposed ones nothing tells what they were like before they ran the release.
 func (m *comparisonCheck) sourceFor(alone bool) (source.Source, error) {
 	own := m.binding.own()
-	if !alone || m.check.Objective != nil || len(own.Exposed) == len(m.binding.Exposed) {
+	if m.check.Objective != nil || len(own.Exposed) == len(m.binding.Exposed) {
 		return m.source, nil
 	}
-	if _, keeps := m.source.(source.Memory); keeps { // it is read for the whole stage, once
+	if kept, ok := m.source.(source.Memory); ok {
+		return kept.Own(), nil
+	}
+	if !alone {
 		return m.source, nil
 	}
 	return m.open(own.Scope)

@@ -69,6 +69,14 @@ func TestPastWithoutEarlierRollouts(t *testing.T) {
 		}
 		return most
 	}
+	second := promBinding(8, 2)
+	second.Bake, second.Cohort, second.Began = 10*time.Minute, second.Exposed[1:], bad.From
+	h, d := promSpec(against()), Deps{Sources: sources, Forms: forms, Transport: server}
+	m, err := Open(h, second, d)
+	require.NoError(t, err)
+	before, err := m.measure(t.Context(), looked)
+	require.NoError(t, err)
+	require.InDelta(t, 15, worst(before.Past["errors"].Looks), 0.1, "what the canary showed since the rollout began is left out")
 	require.Len(t, past(), 1440, "six hours")
 	require.Greater(t, worst(past()), 400.0)
 	require.Len(t, past(bad), 1440, "as much is read from further back")

@@ -145,8 +145,28 @@ func (m eachCheck) measure(ctx context.Context, w source.Window, b *Baseline) {
 	if m.check.Against == "" || len(m.binding.Control) > 0 {
 		return
 	}
-	r := m.ratio(ctx, m.check, source.Exposed, w)
+	r := m.ratioOf(ctx, m.own(ctx, w), m.check, source.Exposed, w)
 	keep(&b.Ratios, m.check.Name, Ratio{Bad: r.bad.Value, Total: r.total.Value, Missing: r.counted().Why})
+}
+
+// own is where those targets are read before a stage that the stage itself exposes: the others
+// run the release already.
+func (m *Stage) own(ctx context.Context, w source.Window) source.Source {
+	own := m.binding.own()
+	if len(own.Exposed) == len(m.binding.Exposed) {
+		return m.source
+	}
+	if kept, ok := m.source.(source.Memory); ok {
+		return kept.Own()
+	}
+	s, err := m.open(own.Scope)
+	if err != nil { // a part of what could be opened
+		return source.None{Every: m.spec.Every}
+	}
+	if _, err := s.Baseline(ctx, w.At); err != nil {
+		return source.None{Every: m.spec.Every}
+	}
+	return s
 }
 
 // missing adds the targets of which a check has no data, unless they are most.

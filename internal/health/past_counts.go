@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/health/source"
@@ -95,7 +96,7 @@ func (m *comparisonCheck) pastOf(ctx context.Context, w source.Window, part *com
 		}
 	}
 	for _, st := range part.strata {
-		if st.source != m.source {
+		if kept, ok := m.source.(source.Memory); st.source != m.source && (!ok || st.source != kept.Own()) {
 			return Past{Missing: "its targets have no past that can be read: " + why.Why}
 		}
 	}
@@ -110,7 +111,8 @@ const fewParts = 3
 func (m *comparisonCheck) pastIn(ctx context.Context, w source.Window, part *comparison, long, step time.Duration) (Past, source.Reading) {
 	looks := int(long / step)
 	rows := make([][]float64, looks)
-	if source.During(m.binding.Earlier, w.At.Add(-long), w.At, step) { // further back there may be more
+	touched := m.binding.touched(part.alone && m.check.Objective == nil, w.At)
+	if source.During(touched, w.At.Add(-long), w.At, step) { // further back there may be more
 		rows = make([][]float64, 2*looks)
 	}
 	for _, st := range part.strata {
@@ -120,11 +122,20 @@ func (m *comparisonCheck) pastIn(ctx context.Context, w source.Window, part *com
 			}
 		}
 	}
-	p := Past{Step: spec.Duration(step), Looks: trimmed(usualRows(rows, looks, w.At, step, m.binding.Earlier))}
+	p := Past{Step: spec.Duration(step), Looks: trimmed(usualRows(rows, looks, w.At, step, touched))}
 	if part.alone && m.check.Objective == nil {
 		p.Daily = m.daily(ctx, w.At, part)
 	}
 	return p, source.Reading{}
+}
+
+// touched is when what is read before a stage was not as usual: while earlier rollouts ran and,
+// unless only the stage's own targets are read, since this one has exposed others.
+func (b Binding) touched(own bool, at time.Time) []source.Span {
+	if own || b.Began.IsZero() || len(b.Cohort) == len(b.Exposed) {
+		return b.Earlier
+	}
+	return append(slices.Clone(b.Earlier), source.Span{From: b.Began, To: at})
 }
 
 // addPast adds an arm's events to the rows, of which there is one for each look. It
@@ -178,7 +189,8 @@ func (m *comparisonCheck) onlyPast(ctx context.Context, w source.Window, part *c
 	c := m.check
 	var rows [][]float64
 	for _, a := range source.Arms(part.alone) {
-		r := m.ratio(ctx, c, a, w)
+		s := part.strata[0].source
+		r := m.ratioOf(ctx, s, c, a, w)
 		if bad := r.counted(); bad.Verdict != "" {
 			return Past{Missing: bad.Why}
 		}
@@ -186,7 +198,7 @@ func (m *comparisonCheck) onlyPast(ctx context.Context, w source.Window, part *c
 			return Past{Missing: "there were no events before the stage"}
 		}
 		var total, bad []float64
-		if kept, ok := m.source.(source.Memory); ok {
+		if kept, ok := s.(source.Memory); ok {
 			total, bad = kept.BaselineLooks(c.Total, a), kept.BaselineLooks(c.Bad, a)
 		}
 		if len(total) == 0 {

@@ -47,8 +47,10 @@ func (m *Stage) clocks() []Clock {
 }
 
 // sampled says so when an expression was read on some of the exposed targets.
-func (m *Stage) sampled(expr string) string {
-	if read, of := m.source.Coverage(expr, source.Exposed); read < of {
+func (m *Stage) sampled(expr string) string { return sampled(m.source, expr) }
+
+func sampled(s source.Source, expr string) string {
+	if read, of := s.Coverage(expr, source.Exposed); read < of {
 		return fmt.Sprintf(" [read on %s of %s targets]", humanize.Integer(float64(read)), humanize.Integer(float64(of)))
 	}
 	return ""
@@ -56,7 +58,12 @@ func (m *Stage) sampled(expr string) string {
 
 // ratio reads the bad and total events of one arm, of all its targets together.
 func (m *Stage) ratio(ctx context.Context, c spec.Check, a source.Arm, w source.Window) ratio {
-	return m.events(ctx, c, w, func(expr string, _ int, l source.OnEmpty) source.Reading { return m.source.Count(ctx, expr, a, w, l) })
+	return m.ratioOf(ctx, m.source, c, a, w)
+}
+
+// ratioOf is ratio of targets that have a source of their own.
+func (m *Stage) ratioOf(ctx context.Context, s source.Source, c spec.Check, a source.Arm, w source.Window) ratio {
+	return m.events(ctx, c, w, func(expr string, _ int, l source.OnEmpty) source.Reading { return s.Count(ctx, expr, a, w, l) })
 }
 
 // begin is since when evidence counts in a look; before anything was applied all of it

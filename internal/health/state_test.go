@@ -46,7 +46,7 @@ func TestRestoreRefusesAStateOfOtherChecks(t *testing.T) {
 	f := newFarm(t, 4)
 	for _, s := range []scrape.State{
 		{Last: map[string][]*float64{"t0": {nil}}},
-		{Parts: []scrape.Part{{Counts: [][2]float64{{1, 2}}}}},
+		{Parts: []scrape.Part{{Counts: [][3]float64{{1, 2}}}}},
 		{Each: []scrape.EachPart{{Counts: map[string][]float64{"t0": {1}}}}},
 	} {
 		m := f.open(t, scrapeSpec(eachOf(0.05)), f.binding(2))

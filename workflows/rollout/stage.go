@@ -210,8 +210,12 @@ func (r *run) tolerate(i int, trouble []activities.Trouble) string {
 func (r *run) baseline(i int) (health.Baseline, error) {
 	r.enter(rollout.PhaseObserve, fmt.Sprintf("measuring the targets of %s before the change", r.State.Stages[i].Name))
 	var b health.Baseline
-	err := r.do(r.ctx, options("measure "+r.State.Stages[i].Name+" before the change", baselineTimeout), activities.TypeBaseline,
-		activities.BaselineInput{StageRef: r.ref(i), At: workflow.Now(r.ctx), Earlier: r.sub.Earlier}, &b)
+	in := activities.BaselineInput{StageRef: r.ref(i), At: workflow.Now(r.ctx), Earlier: r.sub.Earlier}
+	if i > 0 {
+		in.Began = r.State.Stages[0].StartedAt
+	}
+	o := options("measure "+r.State.Stages[i].Name+" before the change", baselineTimeout)
+	err := r.do(r.ctx, o, activities.TypeBaseline, in, &b)
 	return b, err
 }
 

@@ -61,6 +61,8 @@ type Scope struct {
 	Since time.Time
 	// Earlier are when other rollouts of the unit ran: the past leaves them out.
 	Earlier []Span
+	// Began is when the rollout began to expose targets; zero before its first stage.
+	Began time.Time
 }
 
 // Deps is what a source reaches the world by.
@@ -162,6 +164,9 @@ const PastLooks = 120
 type Memory interface {
 	// BaselineLooks is what an arm showed in each look of the baseline; nil where it kept none.
 	BaselineLooks(expr string, a Arm) []float64
+	// Own is the same source, read and refreshed with it, of whose exposed targets only those
+	// count that the stage itself exposes: of the others it knows nothing from before the release.
+	Own() Source
 	// State and restore hand what it keeps on to another worker.
 	State() json.RawMessage
 	Restore(json.RawMessage) error

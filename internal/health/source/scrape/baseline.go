@@ -27,7 +27,7 @@ func (s *pages) BaselineLooks(expr string, a source.Arm) []float64 {
 type baselineNumbers [2]map[string]map[string]sequential.Stats
 
 // add takes what the newest read has shown.
-func (u *baselineNumbers) add(seen [2]sight) {
+func (u *baselineNumbers) add(seen [arms]sight) {
 	for a := range u {
 		if u[a] == nil {
 			u[a] = map[string]map[string]sequential.Stats{}

@@ -23,14 +23,14 @@ type State struct {
 }
 
 // Part is what the counters grew by in a span of time, by expression: the
-// exposed targets, then the control.
+// exposed targets, the control, then those exposed targets that are the stage's own.
 type Part struct {
-	From   time.Time    `json:"from"`
-	At     time.Time    `json:"at"`
-	Counts [][2]float64 `json:"counts"`
+	From   time.Time       `json:"from"`
+	At     time.Time       `json:"at"`
+	Counts [][arms]float64 `json:"counts"`
 	// Seconds is how long each arm's targets were counted, added up over targets:
 	// less than targets times span when pages could not be read.
-	Seconds [2]float64 `json:"seconds"`
+	Seconds [arms]float64 `json:"seconds"`
 	// Restarted is the share of Counts and Seconds of targets that restarted
 	// meanwhile: what they had counted until then is not known.
 	Restarted *Restarted `json:"restarted,omitempty"`
@@ -38,8 +38,8 @@ type Part struct {
 
 // Restarted is what targets counted in a span of time in which they restarted.
 type Restarted struct {
-	Counts  [][2]float64 `json:"counts"`
-	Seconds [2]float64   `json:"seconds"`
+	Counts  [][arms]float64 `json:"counts"`
+	Seconds [arms]float64   `json:"seconds"`
 }
 
 const (
@@ -81,7 +81,7 @@ func (k State) matchesCounters(counters, each, older int) error {
 
 // take keeps a target's values and adds what they grew by to the part. It answers
 // the growth; nil after the first read, which tells none.
-func (k *State) take(a source.Arm, id string, values []*float64, part *Part) []float64 {
+func (k *State) take(in []source.Arm, id string, values []*float64, part *Part) []float64 {
 	last, known := k.Last[id]
 	k.Last[id] = values
 	if !known {
@@ -89,16 +89,20 @@ func (k *State) take(a source.Arm, id string, values []*float64, part *Part) []f
 	}
 	grew := make([]float64, len(values))
 	restarted := false
-	part.Seconds[a] += part.length().Seconds()
 	for i, v := range values {
 		if v != nil {
 			grew[i] = increase(last[i], *v)
-			part.Counts[i][a] += grew[i]
 			restarted = restarted || last[i] != nil && *v < *last[i]
 		}
 	}
-	if restarted {
-		part.restarted(a, grew)
+	for _, a := range in {
+		part.Seconds[a] += part.length().Seconds()
+		for i, n := range grew {
+			part.Counts[i][a] += n
+		}
+		if restarted {
+			part.restarted(a, grew)
+		}
 	}
 	return grew
 }
@@ -106,7 +110,7 @@ func (k *State) take(a source.Arm, id string, values []*float64, part *Part) []f
 // restarted adds a target's growth also to that of those that restarted.
 func (p *Part) restarted(a source.Arm, grew []float64) {
 	if p.Restarted == nil {
-		p.Restarted = &Restarted{Counts: make([][2]float64, len(grew))}
+		p.Restarted = &Restarted{Counts: make([][arms]float64, len(grew))}
 	}
 	p.Restarted.Seconds[a] += p.length().Seconds()
 	for i, v := range grew {
@@ -147,16 +151,17 @@ func (p Part) join(next Part) Part {
 	case p.Restarted == nil:
 		p.Restarted = next.Restarted
 	case next.Restarted != nil:
-		p.Restarted = &Restarted{
-			Counts:  sums(p.Restarted.Counts, next.Restarted.Counts),
-			Seconds: [2]float64{p.Restarted.Seconds[0] + next.Restarted.Seconds[0], p.Restarted.Seconds[1] + next.Restarted.Seconds[1]},
+		both := Restarted{Counts: sums(p.Restarted.Counts, next.Restarted.Counts), Seconds: p.Restarted.Seconds}
+		for a := range both.Seconds {
+			both.Seconds[a] += next.Restarted.Seconds[a]
 		}
+		p.Restarted = &both
 	}
 	return p
 }
 
 // sums adds counts of the same expressions.
-func sums(some, others [][2]float64) [][2]float64 {
+func sums(some, others [][arms]float64) [][arms]float64 {
 	out := slices.Clone(some)
 	for i, v := range others {
 		for a := range v {

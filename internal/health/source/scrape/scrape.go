@@ -40,8 +40,8 @@ type pages struct {
 	redact     func(string) string
 	begin      time.Time
 	gap        time.Duration // between two reads, at most, for growth to count
-	arms       [2][]place
-	sizes      [2]int
+	arms       [arms][]place
+	sizes      [arms]int
 	picks      map[string]pick
 	exprs      []string // counters, in the order of State.Last
 	plain      []string // numbers that are no counters
@@ -50,8 +50,8 @@ type pages struct {
 	older      int      // how many of them are those of checks
 
 	kept  State
-	began time.Time // the newest read, by this machine's clock
-	seen  [2]sight  // of the newest read
+	began time.Time   // the newest read, by this machine's clock
+	seen  [arms]sight // of the newest read
 	// lags are how long after the beginning of the newest read each page was read.
 	lags map[string]time.Duration
 	// newest is what the newest read added, if that counts, which is usable.
@@ -97,7 +97,7 @@ func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 	s := &pages{
 		spec: h, baseline: own.Baseline.Std(), redact: d.Redact, client: &http.Client{Transport: d.Transport, CheckRedirect: promapi.NoRedirect},
 		begin: b.Since.Add(h.Warmup.Std()), picks: map[string]pick{}, lags: map[string]time.Duration{},
-		gap: max(h.StaleAfter.Std(), 2*h.Every.Std()) + lookSlack, sizes: [2]int{len(b.Exposed), len(b.Control)},
+		gap: max(h.StaleAfter.Std(), 2*h.Every.Std()) + lookSlack, sizes: [arms]int{len(b.Exposed), len(b.Control), len(b.Cohort)},
 	}
 	for _, c := range h.Checks {
 		if c.Slow != nil {
@@ -129,12 +129,21 @@ func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 	numbers := 2*len(s.exprs) + (eachParts+2)*len(s.single)
 	most := max(1, min(own.Sample, maxKept/max(1, numbers)))
 	for a, targets := range [2][]fleet.Target{b.Exposed, b.Control} {
+		if source.Arm(a) == source.Exposed {
+			targets = sample(b, most)
+		}
 		for _, t := range source.Sample(targets, most) {
 			url, err := tmpl.Fill(own.URL, tmpl.ForTarget(t.ID, t.Address, t.Labels))
 			if err != nil {
 				return nil, fmt.Errorf("health.scrape.url: %w", err)
 			}
 			s.arms[a] = append(s.arms[a], place{id: t.ID, url: url})
+		}
+	}
+	cohort := fleet.Set(fleet.IDs(b.Cohort))
+	for _, p := range s.arms[source.Exposed] {
+		if cohort[p.id] {
+			s.arms[ownArm] = append(s.arms[ownArm], p)
 		}
 	}
 	return s, nil
@@ -213,15 +222,18 @@ func (s *pages) Refresh(ctx context.Context, at, from time.Time) {
 		s.kept = State{} // from a clock so far ahead that nothing tells when it was
 	}
 	at = source.Later(at, s.kept.At.Add(1)) // another worker's clock may be ahead
-	part := Part{From: s.kept.At, At: at, Counts: make([][2]float64, len(s.exprs))}
+	part := Part{From: s.kept.At, At: at, Counts: make([][arms]float64, len(s.exprs))}
 	// Over a gap, growth is no evidence of the time since: it is measured anew.
 	s.usable = !s.kept.At.IsZero() && !s.kept.At.Before(s.begin) && at.Sub(s.kept.At) <= s.gap
 	if s.kept.Last == nil {
 		s.kept.Last = map[string][]*float64{}
 	}
 	s.each = EachPart{From: part.From, At: part.At, Counts: map[string][]float64{}}
-	for a := range s.arms {
-		s.readArm(ctx, source.Arm(a), &part)
+	for a := range s.seen {
+		s.seen[a] = sight{counts: map[string]*shown{}, gauges: map[string]*shown{}, known: map[string]map[string]bool{}, broken: map[string]string{}}
+	}
+	for _, a := range source.Arms(false) {
+		s.readArm(ctx, a, &part)
 	}
 	s.kept.At = at
 	s.newest = Part{}
@@ -237,7 +249,6 @@ func (s *pages) readArm(ctx context.Context, a source.Arm, part *Part) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, scrapeParallel)
-	s.seen[a] = sight{counts: map[string]*shown{}, gauges: map[string]*shown{}, known: map[string]map[string]bool{}, broken: map[string]string{}}
 	for _, p := range s.arms[a] {
 		slots <- struct{}{}
 		wg.Go(func() {
@@ -248,15 +259,17 @@ func (s *pages) readArm(ctx context.Context, a source.Arm, part *Part) {
 			if err != nil {
 				delete(s.kept.Last, p.id) // what it counted meanwhile cannot be told apart
 				why := source.Cut(s.redact(err.Error()), 120)
-				s.seen[a].broken[p.id], s.seen[a].why = why, p.id+": "+why
 				_, denied := errors.AsType[promapi.Denied](err)
-				s.seen[a].denied = s.seen[a].denied || denied
+				for _, in := range s.in(a, p) {
+					s.seen[in].broken[p.id], s.seen[in].why = why, p.id+": "+why
+					s.seen[in].denied = s.seen[in].denied || denied
+				}
 				return
 			}
 			if s.uneven(p.id, part.length()) {
 				delete(s.kept.Last, p.id)
 			}
-			s.take(a, p.id, pg, part)
+			s.take(s.in(a, p), p.id, pg, part)
 		})
 	}
 	wg.Wait()
@@ -271,10 +284,20 @@ func (s *pages) uneven(id string, length time.Duration) bool {
 	return (s.lags[id] - before).Abs() > max(time.Second, length/2)
 }
 
-// take reads the spec's expressions off a page.
-func (s *pages) take(a source.Arm, id string, pg page, part *Part) {
-	in := &s.seen[a]
-	in.pages++
+// count notes what a page shows of a counter, and whether it has the name and the labels.
+func (in *sight) count(expr, id string, v *float64, newest time.Time, wrong string, known bool) {
+	note(in.counts, expr, id, v, newest, wrong)
+	if !known {
+		return
+	}
+	if in.known[expr] == nil {
+		in.known[expr] = map[string]bool{}
+	}
+	in.known[expr][id] = true
+}
+
+// take reads the spec's expressions off a page of a target that is in these arms.
+func (s *pages) take(in []source.Arm, id string, pg page, part *Part) {
 	if s.histograms {
 		s.buckets = bucketsOf(pg.series)
 	}
@@ -282,25 +305,27 @@ func (s *pages) take(a source.Arm, id string, pg page, part *Part) {
 	values := make([]*float64, len(s.exprs))
 	for i, expr := range s.exprs {
 		v, newest, wrong := s.picks[expr].counter(pg)
-		note(in.counts, expr, id, v, pg.when(newest, part.At), wrong)
 		values[i], sound = v, sound && wrong == ""
-		if v != nil || s.picks[expr].knows(pg.series) {
-			if in.known[expr] == nil {
-				in.known[expr] = map[string]bool{}
-			}
-			in.known[expr][id] = true
+		known := v != nil || s.picks[expr].knows(pg.series)
+		for _, a := range in {
+			s.seen[a].count(expr, id, v, pg.when(newest, part.At), wrong, known)
 		}
 	}
 	for _, expr := range s.plain {
 		v, newest, wrong := s.picks[expr].gauge(pg)
-		note(in.gauges, expr, id, v, pg.when(newest, part.At), wrong)
+		for _, a := range in {
+			note(s.seen[a].gauges, expr, id, v, pg.when(newest, part.At), wrong)
+		}
+	}
+	for _, a := range in {
+		s.seen[a].pages++
 	}
 	if !sound { // the next values could not be compared with these
 		delete(s.kept.Last, id)
 		return
 	}
-	grew := s.kept.take(a, id, values, part)
-	if grew == nil || a != source.Exposed || len(s.single) == 0 {
+	grew := s.kept.take(in, id, values, part)
+	if grew == nil || in[0] != source.Exposed || len(s.single) == 0 {
 		return
 	}
 	s.each.Counts[id] = make([]float64, len(s.single))
