@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -157,6 +158,14 @@ func (a *actors) FindStragglers(ctx context.Context, _ activities.StragglersInpu
 	return activities.Stragglers{}, a.begin(ctx, "FindStragglers")
 }
 
+func (a *actors) Inherit(ctx context.Context, _ activities.InheritInput) (activities.Inherited, error) {
+	return activities.Inherited{}, a.begin(ctx, "Inherit")
+}
+
+func (a *actors) Survey(ctx context.Context, _ activities.SurveyInput) (activities.Surveyed, error) {
+	return activities.Surveyed{}, a.begin(ctx, "Survey")
+}
+
 func (a *actors) Recover(ctx context.Context, _ activities.RecoverInput) (activities.Judged, error) {
 	return activities.Judged{Report: reported(health.Pass)}, a.begin(ctx, "Recover")
 }
@@ -218,6 +227,7 @@ func twoStages(bake time.Duration) spec.Spec {
 
 func (a *acted) start(id string, s spec.Spec) client.WorkflowRun {
 	a.t.Helper()
+	s.Unit = strings.TrimPrefix(id, "rollout:") // one workflow for each unit
 	run, err := a.client.ExecuteWorkflow(a.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: connect.TaskQueue},
 		connect.WorkflowType, workflows.Submission{Spec: s, By: "ann", FleetDigest: "sha256:fleet", FleetData: []byte("fleet")})
 	require.NoError(a.t, err)
