@@ -21,7 +21,7 @@ VEGETA_VERSION        := v12.13.0
 # How long each fuzz target runs under `make fuzz`.
 FUZZTIME ?= 20s
 
-# What `make chaos` kills: SEED chooses what, N is how many at least, LANES how many deployments run side by side.
+# What `make chaos` does to rollouts: SEED chooses what, N is how many faults at least, LANES how many deployments run side by side.
 SEED  ?= 1
 N     ?= 300
 LANES ?= 3
@@ -103,7 +103,7 @@ debian-packages: ## haproxy, nginx, prometheus, prometheus-alertmanager, curl an
 	@.ci/debian-packages install
 
 .PHONY: chaos
-chaos: build debian-packages ## kill worker, server, targets and health source in every phase of rollouts: SEED=1 N=300 LANES=3
+chaos: build debian-packages ## kill, freeze, cut off, storm, reset and terminate in every phase of rollouts: SEED=1 N=300 LANES=3
 	$(call run,chaos,internal/lab/chaos) -seed $(SEED) -kills $(N) -lanes $(LANES)
 
 .PHONY: test-postgres

@@ -20,9 +20,8 @@ const (
 // allowed answers why a rollout may have ended otherwise than without kills; empty if nothing explains it. What is never allowed:
 // a promotion instead of anything else, and an end that changed something without a fault that lasted.
 func (e evidence) allowed() string {
-	switch e.state.Outcome.Result {
-	case rollout.PhaseRolledBack, rollout.PhaseRefused, rollout.PhaseIncomplete:
-	default:
+	result, why := e.state.Outcome.Result, e.state.Outcome.Why
+	if result == rollout.PhasePromoted || result == rollout.PhaseUndone {
 		return ""
 	}
 	for _, h := range e.hits {
@@ -31,7 +30,14 @@ func (e evidence) allowed() string {
 		}
 		down := h.down().Round(10 * time.Millisecond)
 		switch {
-		case h.victim == fleet && h.down() >= forgiven:
+		case h.victim == aborts && (result == rollout.PhaseAborted || result == rollout.PhaseIncomplete):
+			return fmt.Sprintf("somebody sent abort and give-up, in %s", h.real)
+		case result == rollout.PhaseAborted: // only a person aborts
+		case h.victim == reset && strings.Contains(why, "was reset"):
+			return fmt.Sprintf("the workflow was reset, in %s", h.real)
+		case h.victim == restart && (result != rollout.PhaseRolledBack || strings.Contains(why, "taken back before anything else")):
+			return fmt.Sprintf("the workflow was terminated, in %s, and what it had changed did not come back at once", h.real)
+		case h.victim.process() == fleet && h.down() >= forgiven:
 			return fmt.Sprintf("the targets were away for %s, in %s", down, h.real)
 		case h.victim == source && h.down() >= e.trial.kind.patience():
 			return fmt.Sprintf("the source was away for %s, in %s", down, h.real)

@@ -69,17 +69,30 @@ func (e evidence) expected() rollout.Phase {
 	return rollout.PhasePromoted // it came too late, or had not been sent yet
 }
 
-// passed answers when a stage was promoted; false if it was not.
-func (e evidence) passed(stage int) (time.Time, bool) {
-	if stage >= len(e.state.Stages) {
+// passed answers when a stage was promoted by the run that an order belongs to; false if it was not. A run that is continued or
+// reset has the fence of the one before.
+func (e evidence) passed(fence int64, stage int) (time.Time, bool) {
+	for _, s := range e.runs() {
+		if at, ok := passed(s, stage); ok && s.Fence == fence {
+			return at, true
+		}
+	}
+	return time.Time{}, false
+}
+
+func passed(s rollout.State, stage int) (time.Time, bool) {
+	if stage >= len(s.Stages) {
 		return time.Time{}, false
 	}
-	gates := e.state.Stages[stage].Gates
+	gates := s.Stages[stage].Gates
 	if len(gates) == 0 || gates[len(gates)-1].Decision != rollout.Promote {
 		return time.Time{}, false
 	}
 	return gates[len(gates)-1].At, true
 }
+
+// runs are the states of all runs, oldest first.
+func (e evidence) runs() []rollout.State { return append(slices.Clone(e.earlier), e.state) }
 
 // stageOf is the stage that brings the release to a target; -1 if none does.
 func (e evidence) stageOf(target string) int {
@@ -98,7 +111,7 @@ func checkOrder(e evidence) []violation {
 			out = append(out, ruleOrder.broken("%s got the release and is in no stage", o.Target))
 		}
 		for i := range max(0, stage) {
-			if at, ok := e.passed(i); !ok || o.Time.Before(at) {
+			if at, ok := e.passed(o.Fence, i); !ok || o.Time.Before(at) {
 				out = append(out, ruleOrder.broken("%s of stage %d got the release at %s, before stage %d was passed",
 					o.Target, stage, o.Time.Local().Format(clock), i))
 				break
@@ -121,7 +134,7 @@ func checkExposure(e evidence) []violation {
 		reach := 0
 		for i, c := range e.cohorts {
 			reach += len(c)
-			if at, ok := e.passed(i); !ok || o.Time.Before(at) {
+			if at, ok := e.passed(o.Fence, i); !ok || o.Time.Before(at) {
 				break
 			}
 		}
@@ -141,7 +154,10 @@ func accepted(orders []sim.Entry) []sim.Entry {
 // each target runs what the newest order asked for.
 func checkFences(e evidence) []violation {
 	var out []violation
-	newest := map[string]sim.Entry{}
+	forth, back, newest := map[int64]bool{}, map[int64]bool{}, map[string]sim.Entry{}
+	for _, s := range e.runs() {
+		forth[s.Fence], back[s.Fence+1] = true, true
+	}
 	for _, o := range accepted(e.orders) {
 		last, seen := newest[o.Target]
 		switch {
@@ -150,7 +166,7 @@ func checkFences(e evidence) []violation {
 		case seen && o.Fence == last.Fence && o.Release != last.Release:
 			out = append(out, ruleFence.broken("%s took %q and then %q with the same fence %d",
 				o.Target, last.Release, o.Release, o.Fence))
-		case o.Fence == e.state.Fence && o.Release != e.release, o.Fence > e.state.Fence && o.Release != e.before, o.Fence < e.state.Fence:
+		case (!forth[o.Fence] || o.Release != e.release) && (!back[o.Fence] || o.Release != e.before):
 			out = append(out, ruleFence.broken("%s took %q with fence %d, and the rollout's is %d",
 				o.Target, o.Release, o.Fence, e.state.Fence))
 		}
@@ -178,14 +194,23 @@ func checkFences(e evidence) []violation {
 // checkVerdicts looks whether every stage that was left had a PASS at its last gate, or a person who said why.
 func checkVerdicts(e evidence) []violation {
 	var out []violation
-	for i, s := range e.state.Stages {
+	for _, s := range e.runs() {
+		out = append(out, e.checkGates(s)...)
+	}
+	return out
+}
+
+func (e evidence) checkGates(run rollout.State) []violation {
+	var out []violation
+	for i, s := range run.Stages {
 		for n, g := range s.Gates {
 			if g.Decision == rollout.Promote && !vouched(g) {
 				out = append(out, ruleVerdict.broken("gate %d of %s promoted on %s", n+1, s.Name, g.Report.Verdict()))
 			}
 		}
-		left := !s.DoneAt.IsZero() || i < e.state.Stage || e.state.Outcome.Result == rollout.PhasePromoted
-		if _, ok := e.passed(i); left && !ok {
+		promoted := run.Outcome != nil && run.Outcome.Result == rollout.PhasePromoted
+		left := !s.DoneAt.IsZero() || i < run.Stage || promoted
+		if _, ok := e.passed(run.Fence, i); left && !ok {
 			out = append(out, ruleVerdict.broken("%s was left without a gate that promoted", s.Name))
 		}
 	}
@@ -195,8 +220,16 @@ func checkVerdicts(e evidence) []violation {
 // checkBakes looks whether each stage was watched for as long as it bakes, whoever was dead meanwhile.
 func checkBakes(e evidence) []violation {
 	var out []violation
-	for i, s := range e.state.Stages {
-		at, ok := e.passed(i)
+	for _, s := range e.runs() {
+		out = append(out, e.checkBakesOf(s)...)
+	}
+	return out
+}
+
+func (e evidence) checkBakesOf(run rollout.State) []violation {
+	var out []violation
+	for i, s := range run.Stages {
+		at, ok := passed(run, i)
 		if !ok || s.AppliedAt.IsZero() || s.Gates[len(s.Gates)-1].Override != nil {
 			continue
 		}
@@ -247,7 +280,9 @@ func checkEnd(e evidence) []violation {
 	}
 	touched := map[string]bool{}
 	for _, o := range accepted(e.orders) {
-		touched[o.Target] = true
+		if o.Fence >= e.state.Fence { // what an earlier run has changed is to be back or named
+			touched[o.Target] = true
+		}
 	}
 	for _, t := range e.final {
 		right := t.Release == e.before

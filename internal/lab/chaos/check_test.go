@@ -62,6 +62,118 @@ func rolledBack() evidence {
 	return e
 }
 
+// restarted is a rollout that was terminated in its last stage and started again, after all that the first run had changed was
+// taken back.
+func restarted() evidence {
+	first, e := promoted(), promoted()
+	first.state.Outcome = nil
+	first.state.Stages[1].Gates, first.state.Stages[1].DoneAt = nil, time.Time{}
+	e.earlier = []rollout.State{first.state}
+	const again = fenceForth + 1000
+	e.state.Fence = again
+	for i := range e.state.Stages {
+		s := &e.state.Stages[i]
+		s.AppliedAt, s.DoneAt, s.Gates[0].At = s.AppliedAt.Add(30*time.Second), s.DoneAt.Add(30*time.Second), s.Gates[0].At.Add(30*time.Second)
+	}
+	e.state.Outcome.EndedAt = second(50)
+	e.orders = append(first.orders, took(20, "a", "1.0.0", fenceForth+1), took(21, "b", "1.0.0", fenceForth+1), took(21, "c", "1.0.0", fenceForth+1),
+		took(31, "a", newRelease, again), took(41, "b", newRelease, again), took(42, "c", newRelease, again))
+	e.hits = []hit{{victim: restart, real: bake, at: second(19), up: second(20)}}
+	return e
+}
+
+// resetOnce is a rollout that was reset in its last stage, to before its canary's gate, and went back.
+func resetOnce() evidence {
+	e := restarted()
+	e.orders = e.orders[:6]
+	for i := range e.final {
+		e.final[i].Release = "1.0.0"
+	}
+	e.state = rollout.State{
+		Fence: fenceForth, Stages: []rollout.StageState{{Name: "canary"}, {Name: "everyone"}},
+		Outcome: &rollout.Outcome{
+			Result: rollout.PhaseRolledBack, EndedAt: second(25),
+			Why: "the workflow was reset, and nobody judges any more what it had changed",
+		},
+	}
+	e.trial.kind.end = rollout.PhaseRolledBack
+	e.hits[0].victim = reset
+	return e
+}
+
+// What runs before the newest one have done is judged by their own gates, and what they have left is back, or named.
+func TestCheckEarlierRuns(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		from func() evidence
+		bend func(*evidence)
+		want []rule
+	}{
+		{"started again", restarted, func(*evidence) {}, nil},
+		{"reset", resetOnce, func(*evidence) {}, nil},
+		{"by an earlier run's gate", restarted, func(e *evidence) { e.orders[7].Time = second(39) }, []rule{ruleOrder, ruleExposure}},
+		{"the first run went too far", restarted, func(e *evidence) {
+			e.earlier[0].Stages[0].Gates, e.earlier[0].Stage, e.earlier[0].Stages[0].DoneAt = nil, 0, time.Time{}
+		}, []rule{ruleOrder, ruleOrder, ruleExposure, ruleExposure}},
+		{"the first run passed on harm", restarted, func(e *evidence) {
+			e.earlier[0].Stages[0].Gates[0].Report = report(health.Fail)
+		}, []rule{ruleVerdict}},
+		{"the first run was not watched", restarted, func(e *evidence) { e.earlier[0].Stages[0].Watched = 0 }, []rule{ruleWatched}},
+		{"a fence of no run's", restarted, func(e *evidence) {
+			for i := range e.orders[3:6] {
+				e.orders[3+i].Fence = fenceForth + 500
+			}
+		}, []rule{ruleFence, ruleFence, ruleFence}},
+		{"promoted without gates of its own", restarted, func(e *evidence) {
+			e.orders = e.orders[:3]
+			e.state.Stages[0].Gates, e.state.Stages[1].Gates = nil, nil
+		}, []rule{ruleVerdict, ruleVerdict}},
+		{"refused, and what the first run had left is back", restarted, func(e *evidence) {
+			e.orders = e.orders[:6]
+			refused(e)
+		}, nil},
+		{"refused, and one is left on it", restarted, func(e *evidence) {
+			e.orders = e.orders[:5]
+			refused(e)
+			e.final[2].Release = newRelease
+		}, []rule{ruleEnd}},
+		{"reset, and one is left on it", resetOnce, func(e *evidence) {
+			e.orders = e.orders[:5]
+			e.final[2].Release = newRelease
+		}, []rule{ruleEnd}},
+		{"locked, and the one that is left is named", resetOnce, func(e *evidence) {
+			e.orders = e.orders[:5]
+			e.final[2].Release = newRelease
+			e.state.Outcome.Result, e.state.Outcome.NotReverted = rollout.PhaseIncomplete, []rollout.TargetTrouble{{ID: "c"}}
+		}, nil},
+		{"reset, and it went on", resetOnce, func(e *evidence) {
+			e.state.Outcome.Result = rollout.PhasePromoted
+			for i := range e.final {
+				e.final[i].Release = newRelease
+			}
+			e.orders = e.orders[:3]
+		}, []rule{ruleVerdict, ruleSame}},
+	} {
+		e := tc.from()
+		tc.bend(&e)
+		broken, _ := check(e)
+		var rules []rule
+		for _, v := range broken {
+			rules = append(rules, v.rule)
+		}
+		require.Equal(t, tc.want, rules, "%s: %v", tc.name, broken)
+	}
+}
+
+// refused ends a rollout before it has changed anything.
+func refused(e *evidence) {
+	for i := range e.final {
+		e.final[i].Release = "1.0.0"
+	}
+	e.state.Stage, e.state.Stages = 0, nil
+	e.state.Outcome.Result = rollout.PhaseRefused
+}
+
 func TestCheck(t *testing.T) {
 	override := &rollout.Control{By: "ann", Why: "urgent"}
 	for _, tc := range []struct {
@@ -201,6 +313,46 @@ func TestAllowed(t *testing.T) {
 		require.Equal(t, tc.want, changed, tc.name)
 		require.Equal(t, tc.want == "", len(broken) == 1, tc.name)
 	}
+}
+
+// What operators do may change an end in its own way only, and never to a promotion.
+func TestAllowedActs(t *testing.T) {
+	const wasReset, settling = "the workflow was reset, and nobody judges any more", "run 1, which was terminated: what that had changed is taken back before anything else"
+	for _, tc := range []struct {
+		victim victim
+		got    rollout.Phase
+		why    string
+		want   bool
+	}{
+		{hung, rollout.PhaseRolledBack, "", true},
+		{hung, rollout.PhaseAborted, "", false},
+		{cut, rollout.PhaseRolledBack, "", false},
+		{signals, rollout.PhaseAborted, "", false},
+		{signals, rollout.PhaseRolledBack, "", false},
+		{aborts, rollout.PhaseAborted, "", true},
+		{aborts, rollout.PhaseIncomplete, "", true},
+		{aborts, rollout.PhaseRolledBack, "", false},
+		{aborts, rollout.PhaseUndone, "", false},
+		{reset, rollout.PhaseRolledBack, wasReset, true},
+		{reset, rollout.PhaseIncomplete, wasReset, true},
+		{reset, rollout.PhaseRefused, wasReset, true},
+		{reset, rollout.PhaseRolledBack, "errors FAIL", false},
+		{reset, rollout.PhaseAborted, wasReset, false},
+		{restart, rollout.PhaseRolledBack, settling, true},
+		{restart, rollout.PhaseIncomplete, settling, true},
+		{restart, rollout.PhaseRolledBack, "errors FAIL", false},
+	} {
+		e := rolledBack()
+		e.trial.kind.end = rollout.PhasePromoted
+		e.state.Outcome.Result, e.state.Outcome.Why = tc.got, tc.why
+		e.hits = []hit{{victim: tc.victim, real: bake, at: second(1), up: second(4)}}
+		require.Equal(t, tc.want, e.allowed() != "", "%s %s %s", tc.victim, tc.got, tc.why)
+	}
+	e := promoted()
+	for _, v := range victims() {
+		e.hits = append(e.hits, hit{victim: v, at: second(1), up: second(4)})
+	}
+	require.Empty(t, e.allowed(), "nothing allows a promotion")
 }
 
 // A stage that could not be measured explains a lack of verdicts, if that is what it

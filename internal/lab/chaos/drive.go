@@ -14,7 +14,6 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/sluicehq/sluice/internal/connect"
-	"github.com/sluicehq/sluice/internal/lab/stack"
 	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/rollout"
 )
@@ -180,13 +179,20 @@ func (d *drive) exists(ctx context.Context) bool {
 	return err == nil
 }
 
-// status asks the rollout itself; no answer is no trouble.
+// status asks the newest run itself; no answer is no trouble.
 func (d *drive) status(ctx context.Context) (rollout.State, bool) {
+	s, err := d.statusOf(ctx, "")
+	return s, err == nil
+}
+
+func (d *drive) statusOf(ctx context.Context, run string) (s rollout.State, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	var s rollout.State
-	v, err := d.client.QueryWorkflow(ctx, connect.WorkflowID(d.unit), "", rollout.QueryStatus)
-	return s, err == nil && v.Get(&s) == nil
+	v, err := d.client.QueryWorkflow(ctx, connect.WorkflowID(d.unit), run, rollout.QueryStatus)
+	if err != nil {
+		return s, err
+	}
+	return s, v.Get(&s)
 }
 
 // react does what is due in a state of the rollout.
@@ -222,13 +228,20 @@ func (d *drive) next(ctx context.Context, inTime bool) error {
 func (d *drive) kill(ctx context.Context, s step) error {
 	hits := make([]hit, len(s.kill))
 	for i, v := range s.kill {
-		for !d.process(v, d.rig).Running() { // a worker that its supervisor is about to start
+		for p := d.process(v, d.rig); p != nil && !p.Running(); { // a worker that its supervisor is about to start
 			if err := pause.For(ctx, 10*time.Millisecond); err != nil {
 				return fmt.Errorf("the %s has ended by itself: %w", v, err)
 			}
 		}
 		hits[i] = hit{victim: v, wanted: s.phase, seen: phaseOf(d.last), at: time.Now()}
-		d.lane.kill(v, d.rig)
+		if v.act() {
+			s.down = 0
+			if err := d.act(ctx, v, s.pick); err != nil {
+				return fmt.Errorf("%s: %w", v, err)
+			}
+		} else if err := d.lane.kill(v, d.rig); err != nil {
+			return fmt.Errorf("%s: %w", v, err)
+		}
 	}
 	if err := pause.For(ctx, s.down); err != nil {
 		return err
@@ -237,6 +250,9 @@ func (d *drive) kill(ctx context.Context, s step) error {
 	for i := range hits {
 		group.Go(func() error {
 			defer func() { hits[i].up = time.Now() }()
+			if hits[i].victim.act() {
+				return nil
+			}
 			return d.restart(ctx, hits[i].victim, d.rig)
 		})
 	}
@@ -282,11 +298,9 @@ func (d *drive) gather(ctx context.Context, e evidence) (evidence, error) {
 	if err := pause.For(ctx, time.Second); err != nil { // for orders that are still on their way
 		return e, err
 	}
-	history, err := stack.History(ctx, d.client, connect.WorkflowID(d.unit), "")
+	e.state = d.last
+	histories, err := d.gatherRuns(ctx, &e)
 	if err != nil {
-		return e, err
-	}
-	if err := d.lateOrders(ctx, e, history); err != nil {
 		return e, err
 	}
 	if e.orders, err = d.Orders(ctx); err != nil {
@@ -296,25 +310,22 @@ func (d *drive) gather(ctx context.Context, e evidence) (evidence, error) {
 	if err != nil {
 		return e, err
 	}
-	e.final, e.state, e.hits = fleet.Targets, d.last, d.hits
-	e.timeline = timelineOf(history)
+	e.final, e.hits = fleet.Targets, d.hits
+	e.timeline = timelineOf(histories...)
 	for i := range e.hits {
 		e.hits[i].real = e.timeline.at(e.hits[i].at)
 	}
-	return e, d.keep(e, history)
+	return e, d.keep(e, histories)
 }
 
 // keep writes what was gathered.
-func (d *drive) keep(e evidence, history *historypb.History) error {
-	h, err := protojson.Marshal(history)
-	if err != nil {
-		return err
+func (d *drive) keep(e evidence, histories []*historypb.History) error {
+	errs := []error{os.WriteFile(filepath.Join(d.dir, "trial.txt"), []byte(e.words()), 0o644)}
+	for i, history := range histories {
+		h, err := protojson.Marshal(history)
+		errs = append(errs, err, os.WriteFile(filepath.Join(d.dir, fmt.Sprintf("history-%d.json", i+1)), h, 0o644))
 	}
-	errs := []error{
-		os.WriteFile(filepath.Join(d.dir, "history.json"), h, 0o644),
-		os.WriteFile(filepath.Join(d.dir, "trial.txt"), []byte(e.words()), 0o644),
-	}
-	for name, what := range map[string]any{"state.json": e.state, "orders.json": e.orders, "targets.json": e.final} {
+	for name, what := range map[string]any{"state.json": e.state, "earlier.json": e.earlier, "orders.json": e.orders, "targets.json": e.final} {
 		data, err := json.MarshalIndent(what, "", " ")
 		errs = append(errs, err, os.WriteFile(filepath.Join(d.dir, name), data, 0o644))
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// hit is one kill as it came about.
+// hit is one fault as it came about.
 type hit struct {
 	victim victim
 	wanted phase // that the trial aimed at
@@ -32,6 +32,7 @@ type evidence struct {
 	cohorts         [][]string // by stage, as planned
 	orders          []sim.Entry
 	final           []sim.TargetState
+	earlier         []rollout.State // of runs before the newest one, oldest first
 	state           rollout.State
 	hits            []hit
 	timeline        timeline
@@ -45,7 +46,7 @@ func (e evidence) words() string {
 	for _, s := range e.trial.steps {
 		fmt.Fprintf(&b, "  %s\n", s)
 	}
-	fmt.Fprintf(&b, "\nkills:\n")
+	fmt.Fprintf(&b, "\nfaults:\n")
 	for _, h := range e.hits {
 		fmt.Fprintf(&b, "  %s %s, aimed at %s, last seen in %s\n", h.at.Format(clock), h, h.wanted, h.seen)
 	}

@@ -22,6 +22,7 @@ type lane struct {
 	*stack.Stack
 	s      settings
 	worker *stack.Process
+	cut    *stack.Process // runs only while a trial wants it
 	client client.Client
 
 	// supervised is set while the worker is to run: one that ends by itself, because
@@ -49,7 +50,10 @@ func openLane(ctx context.Context, s settings, n int) (*lane, error) {
 	ctx, stop := context.WithCancel(ctx)
 	l := &lane{Stack: st, s: s, supervised: true, stop: stop}
 	if l.worker, err = st.Worker(); err == nil {
-		err = l.dial(ctx)
+		if l.cut, err = st.NewProcess("cut", "/bin/sh", "-c", `ulimit -n 14; exec "$@"`, "sh",
+			filepath.Join(s.bin.Dir, "sluice-worker"), "--address", st.Address, "--listen", "", "--store", filepath.Join(dir, "store")); err == nil {
+			err = l.dial(ctx)
+		}
 	}
 	if err != nil {
 		l.close()
@@ -70,18 +74,20 @@ func (l *lane) supervise(ctx context.Context) {
 	}
 }
 
-// kill ends a victim's process at once; one that is to be frozen stands still.
-func (l *lane) kill(v victim, f *rig) {
-	if v == frozen {
-		_ = syscall.Kill(l.worker.PID(), syscall.SIGSTOP) // it runs
-		return
-	}
-	if v == worker {
+// kill ends a victim's process at once; one that is to be frozen or hung stands still, and one that is cut off comes.
+func (l *lane) kill(v victim, f *rig) error {
+	switch v {
+	case frozen, hung:
+		return syscall.Kill(l.process(v, f).PID(), syscall.SIGSTOP)
+	case cut:
+		return l.cut.Start()
+	case worker:
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.supervised = false
 	}
 	l.process(v, f).Kill()
+	return nil
 }
 
 // again starts what may not come up in time on a busy machine, a few times, as a supervisor would.
@@ -112,20 +118,23 @@ func (l *lane) dial(ctx context.Context) error {
 func (l *lane) close() {
 	l.stop()
 	l.done.Wait()
+	if l.cut != nil {
+		l.cut.Kill()
+	}
 	if l.client != nil {
 		l.client.Close()
 	}
 	l.Close()
 }
 
-// process is a victim's process of a rollout; nil if it has none.
+// process is a victim's process that must run to be hit; nil if there is none.
 func (l *lane) process(v victim, f *rig) *stack.Process {
 	switch v {
 	case worker, frozen:
 		return l.worker
 	case server:
 		return l.Temporal
-	case fleet:
+	case fleet, hung:
 		return f.sim
 	case source:
 		return f.prometheus
@@ -136,8 +145,11 @@ func (l *lane) process(v victim, f *rig) *stack.Process {
 // restart brings a victim back and waits until it serves.
 func (l *lane) restart(ctx context.Context, v victim, f *rig) error {
 	switch v {
-	case frozen:
-		return syscall.Kill(l.worker.PID(), syscall.SIGCONT)
+	case frozen, hung:
+		return syscall.Kill(l.process(v, f).PID(), syscall.SIGCONT)
+	case cut:
+		l.cut.Kill()
+		return nil
 	case worker:
 		l.mu.Lock()
 		defer l.mu.Unlock()

@@ -19,8 +19,8 @@ import (
 
 // lateOrders sends, once a rollout has gone back, an order to go forward to every target that one may still have been on its way
 // to: the network had it all the while. A target that takes it now runs the release, which check then finds.
-func (d *drive) lateOrders(ctx context.Context, e evidence, history *historypb.History) error {
-	if o := d.last.Outcome; o == nil || o.Result == rollout.PhasePromoted {
+func (d *drive) lateOrders(ctx context.Context, e evidence, fence int64, history *historypb.History) error {
+	if o := e.state.Outcome; o == nil || o.Result == rollout.PhasePromoted {
 		return nil
 	}
 	ids, err := applied(history, e.cohorts)
@@ -33,7 +33,7 @@ func (d *drive) lateOrders(ctx context.Context, e evidence, history *historypb.H
 		if err != nil {
 			return err
 		}
-		req.Header.Set(driver.FenceHeader, strconv.FormatInt(d.last.Fence, 10))
+		req.Header.Set(driver.FenceHeader, strconv.FormatInt(fence, 10))
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {
 			return fmt.Errorf("send a late order: %w", err)

@@ -1,5 +1,5 @@
-// Command chaos kills the processes of real deployments while rollouts run, and checks by what the targets themselves have logged
-// that no rule was broken. Which process is killed, in which phase and at which instant follows from a seed.
+// Command chaos kills the processes of real deployments while rollouts run, or does to them what operators do, and checks by what
+// the targets themselves have logged that no rule was broken. What is done, in which phase and at which instant follows from a seed.
 package main
 
 import (
@@ -35,7 +35,7 @@ func run(ctx context.Context, args []string, out, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "chaos: seed %d, at least %d kills, %d deployments at once, in %s\n", s.seed, s.kills, s.lanes, s.dir)
+	fmt.Fprintf(out, "chaos: seed %d, at least %d faults, %d deployments at once, in %s\n", s.seed, s.kills, s.lanes, s.dir)
 	if s.prometheus == "" {
 		fmt.Fprintln(out, "chaos: there is no prometheus here (apt-get install prometheus): the targets' own pages are the only source")
 	}
@@ -60,7 +60,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	fs.StringVar(&s.prometheus, "prometheus", "prometheus", "the Prometheus that some rollouts are judged by; empty for none")
 	fs.StringVar(&s.dir, "dir", "", "`folder` for databases, logs, specs and histories (default: a temporary one)")
 	fs.Uint64Var(&s.seed, "seed", 1, "chooses victims, phases, instants and releases")
-	fs.IntVar(&s.kills, "kills", 300, "how many kills at least")
+	fs.IntVar(&s.kills, "kills", 300, "how many faults at least: kills and others")
 	fs.IntVar(&s.only, "only", -1, "run this `number` of the seed's rollouts and no other")
 	fs.IntVar(&s.lanes, "lanes", 3, "how many deployments run side by side")
 	fs.BoolVar(&s.keep, "keep", false, "keep the folders of rollouts that broke no rule, too")

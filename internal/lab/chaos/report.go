@@ -79,7 +79,7 @@ func (t *tally) add(e evidence, broken []violation, changed, dir string) string 
 	return line
 }
 
-// print writes the matrix of kills and the sums.
+// print writes the matrix of faults and the sums.
 func (t *tally) print(out io.Writer, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -87,7 +87,7 @@ func (t *tally) print(out io.Writer, now time.Time) {
 	columns = slices.DeleteFunc(columns, func(p phase) bool {
 		return !slices.Contains(phases(), p) && !slices.ContainsFunc(victims(), func(v victim) bool { return t.real[cell{v, p}] > 0 })
 	})
-	fmt.Fprintf(out, "\nkills by victim and phase\n\n%-8s", "")
+	fmt.Fprintf(out, "\nfaults by kind and phase\n\n%-8s", "")
 	for _, p := range columns {
 		fmt.Fprintf(out, " %8s", p)
 	}
@@ -113,6 +113,6 @@ func (t *tally) print(out io.Writer, now time.Time) {
 	for _, b := range t.broken {
 		fmt.Fprintf(out, "VIOLATION in %s\n", b)
 	}
-	fmt.Fprintf(out, "chaos: seed=%d rollouts=%d kills=%d beside_their_phase=%d changed_ends=%d violations=%d in %s\n",
+	fmt.Fprintf(out, "chaos: seed=%d rollouts=%d faults=%d beside_their_phase=%d changed_ends=%d violations=%d in %s\n",
 		t.seed, t.rollouts, t.kills, t.missed, len(t.changed), t.breaches, now.Sub(t.began).Round(time.Second))
 }

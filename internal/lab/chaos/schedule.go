@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// victim is a process that gets killed.
+// victim is a process that gets killed, or what else is done to a rollout.
 type victim string
 
 // The victims, in the order of the matrix.
@@ -18,6 +18,13 @@ const (
 	server victim = "server" // Temporal's
 	fleet  victim = "fleet"  // all targets, and with a scrape the source too
 	source victim = "source" // Prometheus
+
+	hung    victim = "hung"    // the fleet, by SIGSTOP until SIGCONT: it accepts connections, and answers none
+	cut     victim = "cut"     // a second worker comes, with too few descriptors for a way to the targets, and is killed again
+	signals victim = "signals" // hundreds of bare signals in one go, none of which ends a rollout
+	aborts  victim = "aborts"  // the same with abort and give-up among them
+	reset   victim = "reset"   // of the workflow, to any of its workflow tasks
+	restart victim = "restart" // terminated, and started again
 )
 
 // phase is a part of a rollout's life, as the matrix counts it.
@@ -37,7 +44,9 @@ const (
 	ended    phase = "ended"
 )
 
-func victims() []victim { return []victim{worker, frozen, server, fleet, source} }
+func victims() []victim {
+	return []victim{worker, frozen, cut, server, fleet, hung, source, signals, aborts, reset, restart}
+}
 
 func phases() []phase {
 	return []phase{plan, observe, apply, bake, gate, hold, rollback, verify}
@@ -56,6 +65,8 @@ type step struct {
 	kill []victim
 	// down is how long they stay dead, before the time that they need to start.
 	down time.Duration
+	// pick says to which of its workflow tasks a workflow is reset: 0 to the first, 1 to the last.
+	pick float64
 }
 
 func (s step) String() string {
@@ -100,7 +111,7 @@ func newTrial(seed uint64, n int, prometheus bool) trial {
 	}
 	if rng.IntN(5) == 0 { // two at once
 		other := all[rng.IntN(len(all))]
-		if s := &t.steps[0]; s.kill[0].process() != other.process() {
+		if s := &t.steps[0]; s.kill[0].process() != other.process() && !s.kill[0].act() && !other.act() {
 			s.kill = append(s.kill, other)
 		}
 	}
@@ -167,17 +178,30 @@ func somewhere(rng *rand.Rand, p phase, stage int, kill ...victim) step {
 		phase: p, stage: stage, kill: kill,
 		after: time.Duration(rng.Float64() * float64(usual(p))),
 		down:  time.Duration(100+rng.IntN(700)) * time.Millisecond,
+		pick:  rng.Float64(),
 	}
 	if slices.Contains(kill, frozen) { // for less than a bake, for longer than one, for longer than heartbeats are waited for
 		s.down = []time.Duration{s.down, 4 * time.Second, 18 * time.Second}[rng.IntN(3)]
+	}
+	if slices.Contains(kill, hung) {
+		s.down = []time.Duration{s.down, 3 * time.Second, 8 * time.Second}[rng.IntN(3)]
+	}
+	if slices.Contains(kill, cut) {
+		s.down = []time.Duration{3 * time.Second, 8 * time.Second}[rng.IntN(2)]
 	}
 	return s
 }
 
 // process is the victim whose process it is.
 func (v victim) process() victim {
-	if v == frozen {
+	switch v {
+	case frozen:
 		return worker
+	case hung:
+		return fleet
 	}
 	return v
 }
+
+// act says that it is something done to the workflow, and to no process.
+func (v victim) act() bool { return slices.Contains([]victim{signals, aborts, reset, restart}, v) }

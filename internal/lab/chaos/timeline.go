@@ -46,10 +46,21 @@ type mark struct {
 	phase phase
 }
 
-// timelineOf reads a history: what a rollout was about at an instant, to the millisecond and whoever was dead just then.
-func timelineOf(h *historypb.History) timeline {
-	t := timeline{}
-	for _, e := range h.Events {
+// timelineOf reads the histories of a rollout's runs, oldest first: what it was about at an instant, to the millisecond and
+// whoever was dead just then. A run that is a reset begins with a copy of an earlier one.
+func timelineOf(runs ...*historypb.History) timeline {
+	t, events, known := timeline{}, []*historypb.HistoryEvent(nil), time.Time{}
+	for _, h := range runs {
+		for _, e := range h.GetEvents() {
+			if !e.GetEventTime().AsTime().Before(known) {
+				events = append(events, e)
+			}
+		}
+		if n := len(events); n > 0 {
+			known = events[n-1].GetEventTime().AsTime()
+		}
+	}
+	for _, e := range events {
 		now := before
 		if len(t) > 0 {
 			now = t[len(t)-1].phase
@@ -57,7 +68,9 @@ func timelineOf(h *historypb.History) timeline {
 		next := now
 		switch e.GetEventType() {
 		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
-			next = plan
+			if e.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId() == "" {
+				next = plan
+			}
 		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
 			next = ended
 		case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
