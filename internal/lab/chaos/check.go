@@ -61,8 +61,8 @@ func (e evidence) expected() rollout.Phase {
 	if !e.trial.kind.aborted {
 		return e.trial.kind.end
 	}
-	for _, c := range e.state.Controls {
-		if c.Signal == rollout.SignalAbort && c.Refused == "" {
+	for _, s := range e.runs() {
+		if s.Fence == e.state.Fence && s.Aborted != nil { // the newest run, or one that it continues or was reset from
 			return rollout.PhaseAborted
 		}
 	}

@@ -270,8 +270,21 @@ func TestCheck(t *testing.T) {
 		}, []rule{ruleSame}},
 		{"aborted, and yet promoted", promoted, func(e *evidence) {
 			e.trial.kind.aborted = true
-			e.state.Controls = []rollout.Control{{Signal: rollout.SignalAbort}}
+			e.state.Aborted = &rollout.Control{Signal: rollout.SignalAbort}
 		}, []rule{ruleSame}},
+		{"aborted, and the storm after it is all that is remembered", rolledBack, func(e *evidence) {
+			e.trial.kind.aborted, e.state.Aborted = true, &rollout.Control{Signal: rollout.SignalAbort}
+			e.state.Controls = []rollout.Control{{Signal: rollout.SignalResume, Refused: "not paused"}}
+			e.state.Outcome.Result = rollout.PhaseAborted
+		}, nil},
+		{"reset when it had been aborted", rolledBack, func(e *evidence) {
+			e.trial.kind.aborted, e.state.Outcome.Result = true, rollout.PhaseAborted
+			e.earlier = []rollout.State{{Fence: e.state.Fence, Aborted: &rollout.Control{Signal: rollout.SignalAbort}}}
+		}, nil},
+		{"an abort of an earlier run's", promoted, func(e *evidence) {
+			e.trial.kind.aborted = true
+			e.earlier = []rollout.State{{Fence: e.state.Fence - 1000, Aborted: &rollout.Control{Signal: rollout.SignalAbort}}}
+		}, nil},
 		{"aborted too late", promoted, func(e *evidence) {
 			e.trial.kind.aborted = true
 			e.state.Controls = []rollout.Control{{Signal: rollout.SignalAbort, Refused: "too late"}}
