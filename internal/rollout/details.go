@@ -1,9 +1,11 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluicehq/sluice/internal/health"
 )
@@ -20,34 +22,122 @@ func (p *page) addf(format string, args ...any) {
 // maxDetails is what Temporal accepts as details.
 const maxDetails = 20_000
 
-// Details words a state in Markdown, for the Web UI.
+// Details words a state in Markdown, for the Web UI. Times are in full, since nothing draws them
+// anew while they pass.
 func Details(s State) string {
 	var b page
-	b.addf("**%s** of %s %s\n\n%s\n\n", s.Phase, Markdown(s.Unit), Markdown(s.Release), Markdown(s.Why))
+	b.addf("**%s** of %s %s%s\n\n%s\n\n", s.Phase, Markdown(s.Unit), Markdown(s.Release), sinceAndUntil(s), Markdown(s.Why))
 	if s.TakenOver != "" {
 		b.addf("Took over: %s\n\n", Markdown(s.TakenOver))
 	}
-	if s.Paused != nil {
-		b.addf("**Paused** by %s %s\n\n", Markdown(s.Paused.By), Markdown(s.Paused.Why))
+	if p := s.Paused; p != nil && s.Outcome == nil {
+		b.addf("**Paused** by %s since %s: %s\n\n", Markdown(p.By), moment(p.At), Markdown(cmp.Or(p.Why, "no reason given")))
 	}
-	b.addf("Exposed: %d of %d targets\n\n| stage | targets | bake | state |\n| --- | ---: | --- | --- |\n", s.Exposed, s.Targets)
+	writeNext(&b, s)
+	b.addf("Exposed: %d of %d targets\n\n| stage | targets | bake | state | applied | bake ends |\n| --- | ---: | --- | --- | --- | --- |\n",
+		s.Exposed, s.Targets)
 	for i, st := range s.Stages {
-		b.addf("| %s | %d → %d | %s | %s |\n", Markdown(st.Name), st.Cohort, st.Reach, st.Bake, stageWord(s, i))
+		b.addf("| %s | %d → %d | %s | %s | %s | %s |\n",
+			Markdown(st.Name), st.Cohort, st.Reach, st.Bake, stageWord(s, i), moment(st.AppliedAt), moment(st.BakeEnds))
 	}
-	if s.Phase == PhaseBake || s.Phase == PhaseHold {
-		b.addf("\nHow the checks stand now: Pending Activities, or sluice watch %s\n", Markdown(s.Unit))
+	if judged(s) {
+		b.addf("\nHow the checks stand now: *Pending Activities*, the heartbeat details of the watch, or sluice watch %s\n", Markdown(s.Unit))
 	}
+	writeLeft(&b, s) // before what may be long
+	writeSignals(&b, s)
 	if st, g := lastGate(s); g != nil {
-		b.addf("\n**Gate of %s: %s** at %s\n\n", Markdown(st.Name), g.Decision, g.At.UTC().Format("15:04:05 MST"))
+		b.addf("\n**Gate of %s: %s** at %s\n\n", Markdown(st.Name), g.Decision, moment(g.At))
 		writeReport(&b, g.Report)
 	}
-	if left, n := s.Left(); len(left) > 0 {
-		b.addf("\n**Not reverted: %d targets**\n\n", max(n, len(left)))
-		for _, t := range left[:min(len(left), 50)] {
-			b.addf("- %s: %s\n", Markdown(t.ID), Markdown(t.Reason))
-		}
-	}
 	return Clip(b.String(), maxDetails-len("…"))
+}
+
+// moment words a time for people in any zone; a dash stands for none.
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return "–"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05 MST")
+}
+
+// judged says that a stage is on the release and watched.
+func judged(s State) bool {
+	return s.Outcome == nil && !s.Phase.GoesBack() && s.Stage < len(s.Stages) && !s.Stages[s.Stage].AppliedAt.IsZero() &&
+		s.Stages[s.Stage].DoneAt.IsZero()
+}
+
+// sinceAndUntil says since when the rollout does what it does, and until when.
+func sinceAndUntil(s State) string {
+	var text string
+	if !s.Since.IsZero() {
+		text = " since " + moment(s.Since)
+	}
+	if !judged(s) {
+		return text
+	}
+	if ends := s.Stages[s.Stage].BakeEnds; !ends.IsZero() && (s.Phase == PhaseBake || s.Phase == PhaseHold) {
+		text += ", until " + moment(ends)
+	}
+	return text
+}
+
+// writeNext says which signal is the next to send, with its payload.
+func writeNext(b *page, s State) {
+	signed := `"by": "your name", "why": "your reason"`
+	what, name, payload := "", "", signed
+	switch i := s.Awaited(); {
+	case i >= 0:
+		what, name, payload = "to approve "+Markdown(s.Stages[i].Name), SignalApprove, `"stage": "`+s.Stages[i].Name+`", `+signed
+	case s.waitsForPerson():
+		what, name = "to have the targets tried again, or give-up with the same payload to end it as it is", SignalRetry
+	case s.GoingBack():
+		return
+	case s.Paused != nil:
+		what, name = "to go on", SignalResume
+	case s.Phase == PhaseHold:
+		what, name, payload = "to pass this gate in your name", SignalPromote, `"stage": "`+s.StageName()+`", `+signed
+	default:
+		what, name = "to take it back", SignalAbort
+	}
+	b.addf("**Next signal**, %s: `%s` with\n\n```\n{%s}\n```\n\n", what, name, payload)
+}
+
+// writeLeft names what is not back, or not yet.
+func writeLeft(b *page, s State) {
+	const most = 50
+	left, n := s.Left()
+	if n = max(n, len(left)); n == 0 {
+		return
+	}
+	word := "Not reverted"
+	if s.Outcome == nil {
+		word = "Not back yet"
+	}
+	b.addf("\n**%s: %d of the targets**\n\n", word, n)
+	for _, t := range left[:min(len(left), most)] {
+		b.addf("- %s: %s\n", Markdown(t.ID), Markdown(t.Reason))
+	}
+	if n > min(len(left), most) {
+		b.addf("- and %d more: sluice explain %s\n", n-min(len(left), most), Markdown(s.Unit))
+	}
+}
+
+// writeSignals shows the newest signals, and what came of each.
+func writeSignals(b *page, s State) {
+	const most = 5
+	cs := s.Controls[max(0, len(s.Controls)-most):]
+	if len(cs) == 0 {
+		return
+	}
+	b.WriteString("\n| signal | at | by | why | effect |\n| --- | --- | --- | --- | --- |\n")
+	for _, c := range slices.Backward(cs) {
+		effect := "taken"
+		if c.Refused != "" {
+			effect = "**none**: " + Markdown(c.Refused)
+		}
+		b.addf("| %s | %s | %s | %s | %s |\n",
+			Markdown(strings.TrimSpace(c.Signal+" "+c.Stage)), moment(c.At), Markdown(c.By), Markdown(Clip(c.Why, 200)), effect)
+	}
 }
 
 func stageWord(s State, i int) string {
@@ -55,9 +145,15 @@ func stageWord(s State, i int) string {
 	switch {
 	case !st.DoneAt.IsZero():
 		return "passed"
+	case s.Awaited() >= 0 && i == s.Stage && !st.AppliedAt.IsZero():
+		return "passed its gate; still watched"
+	case i == s.Awaited():
+		return "waits for approval"
 	case i < s.Stage || i == s.Stage && !st.StartedAt.IsZero():
 		return string(s.Phase)
-	case st.Approval != "" && st.ApprovedBy == nil:
+	case st.ApprovedBy != nil:
+		return "approved by " + Markdown(st.ApprovedBy.By)
+	case st.Approval != "":
 		return "needs approval"
 	}
 	return "waiting"

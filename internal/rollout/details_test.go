@@ -14,16 +14,60 @@ func TestDetailsInMidBake(t *testing.T) {
 	pass := health.Report{Results: []health.Result{{Check: "errors", Verdict: health.Pass, Sentence: "fine"}}}
 	s := State{Unit: "edge", Phase: PhaseBake, Stage: 1, Stages: []StageState{
 		{Name: "canary", DoneAt: time.Unix(9, 0), Gates: []Gate{{Decision: Promote, At: time.Unix(9, 0), Report: pass}}},
-		{Name: "early", StartedAt: time.Unix(10, 0)},
+		{Name: "early", StartedAt: time.Unix(10, 0), AppliedAt: time.Unix(10, 0)},
 	}}
 	text := Details(s)
-	require.Contains(t, text, "**Gate of canary: promote** at 00:00:09 UTC\n\n| check | verdict | evidence |\n| --- | --- | --- |\n| errors | PASS | fine |")
-	require.Contains(t, text, "How the checks stand now: Pending Activities, or sluice watch edge")
-	s.Phase = PhaseApply
+	require.Contains(t, text, "**Gate of canary: promote** at 1970-01-01 00:00:09 UTC\n\n| check | verdict | evidence |\n| --- | --- | --- |\n| errors | PASS | fine |")
+	require.Contains(t, text, "How the checks stand now: *Pending Activities*, the heartbeat details of the watch, or sluice watch edge")
+	s.Phase, s.Stages[1].AppliedAt = PhaseApply, time.Time{}
 	require.NotContains(t, Details(s), "stand now")
 }
 
 func TestBoundedIsPlainText(t *testing.T) {
 	require.Equal(t, "a b c", PlainText("\x1ba\u202eb\nc\u2066"))
 	require.Equal(t, "a�b", PlainText("a\xffb"))
+}
+
+// The page alone says since when and until when, who paused and why, which signals had no
+// effect, what is not back, and what to send next.
+func TestDetailsSayAllThatAPersonNeeds(t *testing.T) {
+	when := func(s int64) time.Time { return time.Unix(s, 0) }
+	base := func(p Phase) State {
+		return State{Unit: "edge", Phase: p, Since: when(60), Stages: []StageState{
+			{Name: "canary", StartedAt: when(50), AppliedAt: when(55), BakeEnds: when(3600)}, {Name: "half", Approval: "required"},
+		}}
+	}
+	for name, c := range map[string]struct {
+		state State
+		want  []string
+	}{
+		"bake": {base(PhaseBake), []string{
+			"since 1970-01-01 00:01:00 UTC, until 1970-01-01 01:00:00 UTC", "**Next signal**, to take it back: `abort`",
+			`{"by": "your name", "why": "your reason"}`, "heartbeat details of the watch",
+		}},
+		"paused": {func() State {
+			s := base(PhaseBake)
+			s.Paused = &Control{By: "ana", Why: "*looking*", At: when(70)}
+			s.Controls = []Control{{Signal: "promote", Stage: "canary", By: "eve", Why: "now", At: when(80), Refused: "the rollout is paused: resume it first"}}
+			return s
+		}(), []string{
+			"**Paused** by ana since 1970-01-01 00:01:10 UTC: &#42;looking&#42;", "`resume`",
+			"| promote canary | 1970-01-01 00:01:20 UTC | eve | now | **none**: the rollout is paused: resume it first |",
+		}},
+		"approval":     {base(PhaseApproval), []string{"`approve` with", `{"stage": "half", "by": "your name", "why": "your reason"}`, "passed its gate; still watched", "waits for approval"}},
+		"holding":      {base(PhaseHold), []string{"`promote` with", `{"stage": "canary", `}},
+		"rolling back": {State{Unit: "edge", Phase: PhaseRollback, NotBack: 3, NotReverted: []TargetTrouble{{ID: "eu-07", Reason: "gone"}}}, []string{"**Not back yet: 3 of the targets**", "- eu-07: gone", "and 2 more"}},
+		"locked": {State{Unit: "edge", Phase: PhaseLocked, Outcome: &Outcome{NotBack: 1, NotReverted: []TargetTrouble{{ID: "eu-07"}}}}, []string{
+			"**Not reverted: 1 of the targets**", "`retry-rollback` with", "or give-up with",
+		}},
+	} {
+		text := Details(c.state)
+		for _, w := range c.want {
+			require.Contains(t, text, w, name)
+		}
+	}
+	ended := base(PhasePromoted)
+	ended.Outcome = &Outcome{Result: PhasePromoted}
+	require.NotContains(t, Details(ended), "Next signal")
+	require.NotContains(t, Details(ended), "heartbeat")
 }

@@ -123,7 +123,8 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 	}
 	r.Roster.state, r.State.Lenient = &r.State, !r.since020
 	status := func() (rollout.State, error) { return rollout.TrimToPayload(r.State), nil }
-	if err := workflow.SetQueryHandler(ctx, rollout.QueryStatus, status); err != nil {
+	about := workflow.QueryHandlerOptions{Description: "the rollout as it is now: phase, stages, gates with their evidence, signals, targets that are not back"}
+	if err := workflow.SetQueryHandlerWithOptions(ctx, rollout.QueryStatus, status, about); err != nil {
 		return nil, fmt.Errorf("answer status queries: %w", err)
 	}
 	r.openInboxes(base, signals)
