@@ -28,9 +28,10 @@ func (r *run) await(ctx workflow.Context, condition func() bool) error {
 	}
 }
 
-// awaitFor waits until a condition holds, but no longer than d.
-func (r *run) awaitFor(ctx workflow.Context, d time.Duration, condition func() bool) error {
-	_, err := workflow.AwaitWithTimeout(ctx, d, condition)
+// awaitFor waits until a condition holds, but no longer than d. The timer is shown as what says.
+func (r *run) awaitFor(ctx workflow.Context, d time.Duration, what string, condition func() bool) error {
+	o := workflow.AwaitOptions{Timeout: d, TimerOptions: workflow.TimerOptions{Summary: what}}
+	_, err := workflow.AwaitWithOptions(ctx, o, condition)
 	r.applyPendingSignals(ctx)
 	return err
 }

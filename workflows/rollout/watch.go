@@ -135,7 +135,7 @@ func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool
 		case left <= 0:
 			until = workflow.Now(ctx).Add(idleWatch)
 		default:
-			err = r.awaitFor(r.ctx, wait, stop)
+			err = r.awaitFor(r.ctx, wait, "look again at "+r.State.Stages[j.stage].Name, stop)
 		}
 		if err != nil {
 			return false, err

@@ -286,7 +286,7 @@ func (b *wayBack) do(ctx workflow.Context, o workflow.ActivityOptions, name stri
 	err := r.await(ctx, func() bool { return f.IsReady() || r.State.GaveUp != nil })
 	if err == nil && !f.IsReady() {
 		cancel()
-		err = r.awaitFor(ctx, givenUpWithin, f.IsReady)
+		err = r.awaitFor(ctx, givenUpWithin, "hear how far the way back has come", f.IsReady)
 	}
 	if err != nil || !f.IsReady() {
 		return cmp.Or(err, errGivenUp)
