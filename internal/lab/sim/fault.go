@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ import (
 //	2.4.1-flaky        each target's first order is answered 503
 //	2.4.1-noeffect     the order is accepted (200), and the old release stays in effect
 //	2.4.1-slow3s       the order takes 3 s
+//	2.4.1-flood        a target's own metrics page has 100,000 series more; -flood5000: 5,000
 //	…-onebad           only one target in 10 has the other faults, or errors if there is
 //	                   none; -onebad50: one in 50
 //	…-after60s         the other faults begin 60 s after the order: a dormant one
@@ -34,6 +36,7 @@ type faults struct {
 	flaky     bool
 	noEffect  bool
 	slow      time.Duration
+	flood     int // series that a page has beyond those of others
 	oneIn     int
 	after     time.Duration
 }
@@ -45,9 +48,10 @@ const (
 	manyTimes    = 10
 	usualOneIn   = 10
 	usualLatency = 1
+	manySeries   = 100_000
 )
 
-var suffix = regexp.MustCompile(`^(errors|latency|onebad)(?:([0-9]{1,6})x?)?$` +
+var suffix = regexp.MustCompile(`^(errors|latency|onebad|flood)(?:([0-9]{1,6})x?)?$` +
 	`|^(crash|gone|after|slow)([0-9][0-9.a-zµ]*)?$` +
 	`|^(notraffic|refuse|flaky|noeffect)$`)
 
@@ -90,6 +94,8 @@ func (f *faults) set(m []string) {
 		if n > 0 {
 			f.oneIn = n
 		}
+	case "flood":
+		f.flood = cmp.Or(n, manySeries)
 	case "crash":
 		f.crash = &d
 	case "gone":

@@ -20,6 +20,11 @@ func writeMetrics(out io.Writer, unit string, pages []page, named bool) error {
 		m.sample("http_requests_total", p.id, `code="200"`, float64(p.counters.ok))
 		m.sample("http_requests_total", p.id, `code="500"`, float64(p.counters.bad))
 	}
+	for _, p := range pages {
+		for i := range p.flood {
+			m.sample("http_requests_total", p.id, `code="200",pod="pod-of-a-release-`+strconv.Itoa(i)+`"`, 0)
+		}
+	}
 	m.family("http_request_duration_seconds", "histogram", "How long requests took.")
 	for _, p := range pages {
 		m.histogram(p)

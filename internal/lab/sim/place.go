@@ -147,6 +147,7 @@ func (p *place) state(at time.Time) TargetState {
 type page struct {
 	id, release string
 	counters    counters
+	flood       int
 }
 
 // page answers false when nobody answers on the metrics port.
@@ -154,7 +155,7 @@ func (p *place) page(at time.Time) (page, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.serve(at)
-	return page{p.id, p.release, p.counters}, !p.dead(at) && !p.unreachable
+	return page{p.id, p.release, p.counters, p.faults.flood}, !p.dead(at) && !p.unreachable
 }
 
 // reach says whether the target's agent answers, and how late.

@@ -141,6 +141,7 @@ func (f *Fleet) allMetrics(w http.ResponseWriter, _ *http.Request) {
 	pages := make([]page, 0, len(f.places))
 	for _, p := range f.places {
 		if one, ok := p.page(now); ok {
+			one.flood = 0
 			pages = append(pages, one)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -29,18 +30,17 @@ func (s *pages) Bounds(_ context.Context, histogram string, _ source.Window) []f
 	return s.buckets[name]
 }
 
-// bucketsOf are the bounds of a page's histograms, by the name of their series.
-func bucketsOf(series []metric) map[string][]float64 {
-	out := map[string][]float64{}
-	for _, m := range series {
-		name := string(m.labels[model.MetricNameLabel])
-		le, err := strconv.ParseFloat(string(m.labels[model.BucketLabel]), 64)
-		if err == nil && !math.IsInf(le, 0) && !slices.Contains(out[name], le) {
-			out[name] = append(out[name], le)
-		}
+// maxBounds is how many bounds of a histogram are kept. Usual are about a dozen.
+const maxBounds = 1000
+
+// bound keeps a bound of a histogram.
+func (pg *page) bound(series labels.Labels) {
+	name := series.Get(model.MetricNameLabel)
+	le, err := strconv.ParseFloat(series.Get(labels.BucketLabel), 64)
+	if err != nil || math.IsInf(le, 0) || len(pg.buckets[name]) == maxBounds {
+		return
 	}
-	for _, bounds := range out {
-		slices.Sort(bounds)
+	if i, there := slices.BinarySearch(pg.buckets[name], le); !there {
+		pg.buckets[name] = slices.Insert(pg.buckets[name], i, le)
 	}
-	return out
 }

@@ -1,35 +1,46 @@
 package scrape
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 
-	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/promapi"
 )
 
-// page is what a target's metrics page shows.
+// Bounds of what pages take of a worker's memory, whatever they show: of a page, only a buffer
+// and what is asked of it are kept.
+const (
+	maxPage  = 8 << 20
+	maxLine  = 128 << 10
+	maxPages = 64 << 20 / maxLine // read at once, over all looks of a worker
+)
+
+// buffers are those of pages that are being read: nil until they are used first.
+var buffers = func() chan []byte {
+	c := make(chan []byte, maxPages)
+	for range maxPages {
+		c <- nil
+	}
+	return c
+}()
+
+// page is what a target's metrics page shows of what is asked.
 type page struct {
-	series []metric
-	kinds  map[string]model.MetricType // by the name under which a page declares it
+	found map[string]*found           // by expression
+	kinds map[string]model.MetricType // by the name under which a page declares it
+	// buckets are the bounds of histograms, by the name of their series, where a check asks.
+	buckets map[string][]float64
 	// written is when, by the target's clock; zero where it does not say.
 	written time.Time
-}
-
-// metric is one series of a page.
-type metric struct {
-	labels model.Metric
-	value  float64
-	at     time.Time // as the page says; zero where it does not
 }
 
 // fetch reads a metrics page.
@@ -52,164 +63,108 @@ func (s *pages) fetch(ctx context.Context, url string) (page, error) {
 		}
 		return page{}, fmt.Errorf("it answered %d %s", res.StatusCode, http.StatusText(res.StatusCode))
 	}
-	data, err := io.ReadAll(io.LimitReader(res.Body, maxPage+1))
-	if err != nil {
-		return page{}, err
+	select {
+	case buffer := <-buffers:
+		if buffer == nil {
+			buffer = make([]byte, maxLine)
+		}
+		defer func() { buffers <- buffer }()
+		p, err := s.asked.read(res.Body, buffer, res.Header.Get("Content-Type"))
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("its page could not be read within %s", scrapeTimeout)
+		}
+		p.written, _ = promapi.DateOf(res.Header)
+		return p, err
+	case <-ctx.Done():
+		return page{}, fmt.Errorf("this worker already reads %d pages, which are too slow", maxPages)
 	}
-	if len(data) > maxPage {
-		return page{}, fmt.Errorf("its page is larger than %d MiB", maxPage>>20)
-	}
-	p, err := parsePage(data, res.Header.Get("Content-Type"))
-	p.written, _ = promapi.DateOf(res.Header)
-	return p, err
 }
 
-// parsePage reads a page as Prometheus does, by its own parser. Histograms and summaries appear
-// as their _bucket, _sum and _count series.
-func parsePage(data []byte, contentType string) (page, error) {
-	read := errors.New("its page is not in Prometheus' text format")
-	parser, err := textparse.New(data, contentType, nil, textparse.ParserOptions{FallbackContentType: "text/plain"})
-	if parser == nil {
-		return page{}, fmt.Errorf("%w: %w", read, err)
+var errFormat = errors.New("its page is not in Prometheus' text format")
+
+// read reads a page as Prometheus does, by its own parser, as many lines at a time as the
+// buffer holds.
+func (q asked) read(body io.Reader, buffer []byte, contentType string) (page, error) {
+	pg := page{found: map[string]*found{}, kinds: map[string]model.MetricType{}, buckets: map[string][]float64{}}
+	filled, total := 0, 0
+	for {
+		var n int
+		var err error
+		for err == nil && filled < len(buffer) {
+			n, err = body.Read(buffer[filled:])
+			filled, total = filled+n, total+n
+		}
+		last := errors.Is(err, io.EOF)
+		lines := filled
+		if !last {
+			lines = bytes.LastIndexByte(buffer[:filled-1], '\n') + 1 // the page's last line is read as such
+		}
+		switch {
+		case err != nil && !last:
+			return page{}, err
+		case total > maxPage:
+			return page{}, fmt.Errorf("its page has more than %d MiB: too much to read", maxPage>>20)
+		case lines == 0 && !last:
+			return page{}, fmt.Errorf("its page has a line of more than %d KiB: too much to read", len(buffer)>>10)
+		}
+		if err := q.parse(buffer[:lines:lines], contentType, last, &pg); err != nil || last {
+			return pg, err
+		}
+		filled = copy(buffer, buffer[lines:filled])
 	}
-	p := page{kinds: map[string]model.MetricType{}}
+}
+
+// parse takes what is asked off some lines. Histograms and summaries appear as their _bucket,
+// _sum and _count series.
+func (q asked) parse(lines []byte, contentType string, last bool, pg *page) error {
+	parser, err := textparse.New(lines, contentType, nil, textparse.ParserOptions{FallbackContentType: "text/plain"})
+	switch parser.(type) {
+	case *textparse.PromParser:
+	case *textparse.OpenMetricsParser:
+		if !last { // it would miss the end
+			parser = textparse.NewOpenMetricsParser(append(lines, "# EOF\n"...), labels.NewSymbolTable())
+		}
+	default:
+		return errors.Join(errFormat, err)
+	}
 	for {
 		entry, err := parser.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return p, nil
+			return nil
 		case err != nil:
-			return page{}, fmt.Errorf("%w: %w", read, err)
+			return fmt.Errorf("%w: %w", errFormat, err)
 		case entry == textparse.EntryType:
-			name, kind := parser.Type()
-			p.kinds[string(name)] = kind
+			if name, kind := parser.Type(); q.declared[string(name)] {
+				pg.kinds[string(name)] = kind
+			}
 		case entry == textparse.EntrySeries:
-			p.series = append(p.series, parsedSeries(parser))
+			q.series(parser, pg)
 		}
 	}
 }
 
-// parsedSeries is the series that a parser has come to.
-func parsedSeries(parser textparse.Parser) metric {
-	_, at, value := parser.Series()
-	m := metric{labels: model.Metric{}, value: value}
+// series takes the series that a parser has come to, if it is asked for.
+func (q asked) series(parser textparse.Parser, pg *page) {
+	raw, at, value := parser.Series()
+	name, _, _ := bytes.Cut(raw, []byte{'{'})
+	name = bytes.TrimSpace(name)
+	if len(name) > 0 && len(q.named[string(name)]) == 0 {
+		return
+	}
 	var all labels.Labels
 	parser.Labels(&all)
-	all.Range(func(l labels.Label) { m.labels[model.LabelName(l.Name)] = model.LabelValue(l.Value) })
+	m := metric{value: value}
 	if at != nil && *at != 0 {
 		m.at = time.UnixMilli(*at)
 	}
-	return m
-}
-
-// part says that a series is one of a histogram or a summary.
-func (pg page) part(name string) bool {
-	for _, suffix := range []string{"", "_bucket", "_sum", "_count"} {
-		if base, ok := strings.CutSuffix(name, suffix); ok {
-			switch pg.kinds[base] {
-			case model.MetricTypeHistogram, model.MetricTypeSummary:
-				return true
-			default:
-			}
+	for _, expr := range q.named[all.Get(model.MetricNameLabel)] {
+		if pg.found[expr] == nil {
+			pg.found[expr] = &found{}
 		}
+		pg.found[expr].add(m, q.picks[expr].fit(all))
 	}
-	return false
-}
-
-// pick selects series of a page.
-type pick struct {
-	name     string
-	matchers []*labels.Matcher
-}
-
-// of selects a page's series.
-func (p pick) of(series []metric) []metric {
-	var out []metric
-next:
-	for _, m := range series {
-		if string(m.labels[model.MetricNameLabel]) != p.name {
-			continue
-		}
-		for _, match := range p.matchers {
-			if !match.Matches(string(m.labels[model.LabelName(match.Name)])) {
-				continue next
-			}
-		}
-		out = append(out, m)
+	if q.histograms {
+		pg.bound(all)
 	}
-	return out
-}
-
-// knows says that some series has the metric's name and all labels that are asked
-// for, with whatever values.
-func (p pick) knows(series []metric) bool {
-next:
-	for _, m := range series {
-		if string(m.labels[model.MetricNameLabel]) != p.name {
-			continue
-		}
-		for _, match := range p.matchers {
-			if !match.Matches("") && m.labels[model.LabelName(match.Name)] == "" {
-				continue next
-			}
-		}
-		return true
-	}
-	return false
-}
-
-// notANumber says that the page declares the name itself a histogram or a
-// summary, which is no number: its _count, _sum and _bucket are.
-func (p pick) notANumber(pg page) string {
-	switch pg.kinds[p.name] {
-	case model.MetricTypeHistogram, model.MetricTypeGaugeHistogram:
-		return p.name + " is a histogram where a number is asked"
-	case model.MetricTypeSummary:
-		return p.name + " is a summary where a number is asked"
-	default:
-		return ""
-	}
-}
-
-// counter reads the sum of a page's series as events counted since the process
-// started; nil where the page has no such series. The word says what is wrong.
-func (p pick) counter(pg page) (sum *float64, newest time.Time, wrong string) {
-	if wrong := p.notANumber(pg); wrong != "" {
-		return nil, newest, wrong
-	}
-	total := 0.0
-	matched := p.of(pg.series)
-	for _, m := range matched {
-		if bad := (source.Reading{Value: m.value}).Counted(); bad.Verdict != "" {
-			return nil, newest, bad.Why
-		}
-		total += m.value
-		newest = source.Later(newest, m.at)
-	}
-	if len(matched) == 0 {
-		return nil, newest, ""
-	}
-	return &total, newest, ""
-}
-
-// gauge reads the one number that a page shows; nil where it has no such series.
-func (p pick) gauge(pg page) (value *float64, newest time.Time, wrong string) {
-	if wrong := p.notANumber(pg); wrong != "" {
-		return nil, newest, wrong
-	}
-	matched := p.of(pg.series)
-	if len(matched) == 0 {
-		return nil, newest, ""
-	}
-	m := matched[0]
-	switch {
-	case len(matched) > 1:
-		return nil, newest, fmt.Sprintf("the page shows %d series where one is asked: select one by its labels", len(matched))
-	case pg.part(p.name):
-		return nil, newest, p.name + " is part of a histogram or a summary where a plain number is asked"
-	}
-	if bad := (source.Reading{Value: m.value}).Usable(); bad.Verdict != "" {
-		return nil, newest, bad.Why
-	}
-	return &m.value, m.at, ""
 }

@@ -1,7 +1,9 @@
 package scrape
 
 import (
+	"bytes"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 
 // What Prometheus reads is read.
 func TestPagesThatPrometheusReads(t *testing.T) {
+	q := asking(t, "r")
 	for name, page := range map[string]struct{ kind, text string }{
 		"a line twice":      {"", "# HELP r of 200\n# TYPE r counter\nr{code=\"200\"} 7\n# HELP r of 500\n# TYPE r counter\nr{code=\"500\"} 2\n"},
 		"a type afterwards": {"", "r{code=\"200\"} 7\n# TYPE r counter\nr{code=\"500\"} 2\n"},
@@ -18,14 +21,28 @@ func TestPagesThatPrometheusReads(t *testing.T) {
 		"half a histogram":  {"", "# TYPE h histogram\nh_sum 1\nr{code=\"200\"} 7\nr{code=\"500\"} 2\n"},
 		"OpenMetrics":       {"application/openmetrics-text; version=1.0.0", "# TYPE r unknown\nr{code=\"200\"} 7 # {id=\"a\"} 1\nr{code=\"500\"} 2\n# EOF\n"},
 	} {
-		pg, err := parsePage([]byte(page.text), page.kind)
-		require.NoError(t, err, name)
-		v, _, wrong := pick{name: "r"}.counter(pg)
-		require.Empty(t, wrong, name)
-		require.InDelta(t, 9, *v, 0, name)
+		for _, buffer := range []int{len(page.text), len(page.text) + 1, 40} { // at once, and in parts
+			pg, err := q.read(strings.NewReader(page.text), make([]byte, buffer), page.kind)
+			require.NoError(t, err, name)
+			v, _, wrong := q.counter("r", pg)
+			require.Empty(t, wrong, name)
+			require.InDelta(t, 9, *v, 0, name)
+		}
 	}
-	_, err := parsePage([]byte("<html>"), "text/html")
-	require.ErrorContains(t, err, "not in Prometheus' text format")
+	for kind, text := range map[string]string{
+		"text/html": "<html>", "application/openmetrics-text": strings.Repeat("r{code=\"200\"} 7\n", 9), "application/vnd.google.protobuf": "\x00",
+	} {
+		_, err := q.read(strings.NewReader(text), make([]byte, 40), kind)
+		require.ErrorContains(t, err, "not in Prometheus' text format", kind)
+	}
+}
+
+func asking(tb testing.TB, exprs ...string) (q asked) {
+	tb.Helper()
+	for _, expr := range exprs {
+		require.NoError(tb, q.add(expr))
+	}
+	return q
 }
 
 func FuzzPage(f *testing.F) {
@@ -35,16 +52,16 @@ func FuzzPage(f *testing.F) {
 	} {
 		f.Add([]byte(page))
 	}
+	q := asking(f, "queue")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		pg, err := parsePage(data, "")
+		pg, err := q.read(bytes.NewReader(data), make([]byte, 4096), "")
 		if err != nil {
 			return
 		}
-		p := pick{name: "queue"}
-		if v, _, wrong := p.counter(pg); v != nil && (wrong != "" || !(*v >= 0) || math.IsInf(*v, 0)) {
+		if v, _, wrong := q.counter("queue", pg); v != nil && (wrong != "" || !(*v >= 0) || math.IsInf(*v, 0)) {
 			t.Fatalf("counted %v (%s)", *v, wrong)
 		}
-		if v, _, wrong := p.gauge(pg); v != nil && (wrong != "" || math.IsNaN(*v) || math.IsInf(*v, 0)) {
+		if v, _, wrong := q.gauge("queue", pg); v != nil && (wrong != "" || math.IsNaN(*v) || math.IsInf(*v, 0)) {
 			t.Fatalf("read %v (%s)", *v, wrong)
 		}
 	})

@@ -16,7 +16,6 @@ import (
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/promapi"
-	"github.com/sluicehq/sluice/internal/promql"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
@@ -27,27 +26,25 @@ const (
 	scrapeTimeout  = 5 * time.Second
 	// lookSlack is what looks may take beyond the time between them.
 	lookSlack = time.Minute
-	maxPage   = 8 << 20
 )
 
 // pages reads the targets' own pages. A page has no past, so it keeps what the
 // counters grew by between reads; a counter that fell was reset, and counts from
 // zero.
 type pages struct {
-	spec       spec.Health
-	baseline   time.Duration
-	client     *http.Client
-	redact     func(string) string
-	begin      time.Time
-	gap        time.Duration // between two reads, at most, for growth to count
-	arms       [arms][]place
-	sizes      [arms]int
-	picks      map[string]pick
-	exprs      []string // counters, in the order of State.Last
-	plain      []string // numbers that are no counters
-	histograms bool     // some check is about one
-	single     []string // counters of single targets, in the order of EachPart.Counts
-	older      int      // how many of them are those of checks
+	spec     spec.Health
+	baseline time.Duration
+	client   *http.Client
+	redact   func(string) string
+	begin    time.Time
+	gap      time.Duration // between two reads, at most, for growth to count
+	arms     [arms][]place
+	sizes    [arms]int
+	asked    asked
+	exprs    []string // counters, in the order of State.Last
+	plain    []string // numbers that are no counters
+	single   []string // counters of single targets, in the order of EachPart.Counts
+	older    int      // how many of them are those of checks
 
 	kept  State
 	began time.Time   // the newest read, by this machine's clock
@@ -96,12 +93,12 @@ func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 	}
 	s := &pages{
 		spec: h, baseline: own.Baseline.Std(), redact: d.Redact, client: &http.Client{Transport: d.Transport, CheckRedirect: promapi.NoRedirect},
-		begin: b.Since.Add(h.Warmup.Std()), picks: map[string]pick{}, lags: map[string]time.Duration{},
+		begin: b.Since.Add(h.Warmup.Std()), lags: map[string]time.Duration{},
 		gap: max(h.StaleAfter.Std(), 2*h.Every.Std()) + lookSlack, sizes: [arms]int{len(b.Exposed), len(b.Control), len(b.Cohort)},
 	}
 	for _, c := range h.Checks {
 		if c.Slow != nil {
-			s.histograms = true
+			s.asked.histograms = true
 			q := selectorsOf(*c.Slow)
 			c.Bad, c.Total = q.Within, q.Total
 		}
@@ -155,11 +152,9 @@ func (s *pages) pick(into *[]string, exprs ...string) error {
 		if expr == "" || slices.Contains(*into, expr) {
 			continue
 		}
-		name, matchers, err := promql.ParseSelector(expr)
-		if err != nil {
-			return fmt.Errorf("selector %q: %w", expr, err)
+		if err := s.asked.add(expr); err != nil {
+			return err
 		}
-		s.picks[expr] = pick{name: name, matchers: matchers}
 		*into = append(*into, expr)
 	}
 	return nil
@@ -298,21 +293,21 @@ func (in *sight) count(expr, id string, v *float64, newest time.Time, wrong stri
 
 // take reads the spec's expressions off a page of a target that is in these arms.
 func (s *pages) take(in []source.Arm, id string, pg page, part *Part) {
-	if s.histograms {
-		s.buckets = bucketsOf(pg.series)
+	if s.asked.histograms {
+		s.buckets = pg.buckets
 	}
 	sound := true
 	values := make([]*float64, len(s.exprs))
 	for i, expr := range s.exprs {
-		v, newest, wrong := s.picks[expr].counter(pg)
+		v, newest, wrong := s.asked.counter(expr, pg)
 		values[i], sound = v, sound && wrong == ""
-		known := v != nil || s.picks[expr].knows(pg.series)
+		known := v != nil || pg.of(expr).known
 		for _, a := range in {
 			s.seen[a].count(expr, id, v, pg.when(newest, part.At), wrong, known)
 		}
 	}
 	for _, expr := range s.plain {
-		v, newest, wrong := s.picks[expr].gauge(pg)
+		v, newest, wrong := s.asked.gauge(expr, pg)
 		for _, a := range in {
 			note(s.seen[a].gauges, expr, id, v, pg.when(newest, part.At), wrong)
 		}
