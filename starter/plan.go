@@ -23,7 +23,7 @@ func planCommand() command {
 		name: "plan", arg: "SPEC",
 		short: "show what a rollout would do, stage by stage",
 		long: `Shows which targets each stage changes, how long it takes at most, and how many
-targets are at risk meanwhile. The same spec and fleet always give the same plan. It
+targets are at risk meanwhile, and what no check of the spec can see. The same spec and fleet always give the same plan. It
 starts nothing and needs no server. SPEC may be - for standard input.
 
 Where the spec's Prometheus answers, plan also predicts from the last hour what each
@@ -46,6 +46,7 @@ twice and five times the usual takes to show. --no-predict asks no Prometheus.`,
 				con.say("the fleet was listed from here; when the rollout starts, the worker lists it again")
 			}
 			planned := describePlan(l.plan)
+			planned.Blind = plan.Blind(l.plan.Spec, l.kinds, planned.Targets)
 			if l.kinds.Past(l.spec.Health) && !c.Bool("no-predict") {
 				planned.Forecasts, err = predict(ctx, con.catalog.Health(), l.plan, con.now())
 				if err != nil && !errors.Is(err, errNothingToPredict) {
@@ -71,6 +72,8 @@ type planned struct {
 	// may; pauses, approvals and applying come on top.
 	Longest spec.Duration  `json:"longest"`
 	Stages  []plannedStage `json:"stages"`
+	// Blind is what no check of the spec can see.
+	Blind []string `json:"blind"`
 	// Forecasts are what comparisons can be expected to see, where the source answers.
 	Forecasts []backtest.Forecast `json:"forecasts,omitempty"`
 }
@@ -150,6 +153,7 @@ func planText(pl planned, all bool, p paint) []string {
 		lines = append(lines, stageNotes(s)...)
 	}
 	lines = append(lines, riskNote(pl)...)
+	lines = append(lines, blindNote(pl.Blind)...)
 	if all {
 		for _, s := range pl.Stages {
 			lines = append(lines, "", p.bold(terminal.Safe(s.Name)))
@@ -199,6 +203,18 @@ func stageNotes(s plannedStage) []string {
 	out := make([]string, 0, len(notes))
 	for _, n := range notes {
 		out = append(out, terminal.Safe(s.Name+": "+n))
+	}
+	return out
+}
+
+// blindNote is what no check of the spec can see.
+func blindNote(blind []string) []string {
+	if len(blind) == 0 {
+		return nil
+	}
+	out := []string{"", "No check of this spec can see:"}
+	for _, line := range blind {
+		out = append(out, "  - "+terminal.Safe(line))
 	}
 	return out
 }
