@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/inventory"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -19,16 +20,24 @@ const listAttempts = 20
 // list lists a fleet, once. Its error is one that Temporal does not retry when trying
 // again would be in vain, or was often enough.
 func (a *Activities) list(ctx context.Context, f spec.FleetSource) (fleet.Fleet, error) {
-	defer living(ctx)()
+	doubts, err := a.doubts(ctx)
+	if err != nil {
+		return fleet.Fleet{}, err
+	}
+	stop := beating(ctx, liveEvery(ctx), func() any { return handed{doubts} })
 	out, err := a.lister(ctx, f)
+	stop() // before anything is handed on
 	switch {
 	case err == nil:
 		return out, nil
 	case ctx.Err() != nil:
 		return fleet.Fleet{}, ctx.Err()
-	default:
-		return fleet.Fleet{}, listError(err, activity.GetInfo(ctx).Attempt)
+	case dial.Blame(err) != dial.Theirs:
+		if next, ok := a.elsewhere(ctx, doubts); ok {
+			return fleet.Fleet{}, a.handOn(ctx, err.Error(), handed{next})
+		}
 	}
+	return fleet.Fleet{}, listError(err, activity.GetInfo(ctx).Attempt)
 }
 
 // listError makes an error that Temporal does not retry of one that nothing mends, or

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -180,4 +182,31 @@ func TestRelistTellsPendingJoinersAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []fleet.Target{{ID: "out", Address: "elsewhere:80"}}, out.Joined)
 	require.Equal(t, []string{"gone"}, out.Left)
+}
+
+// A listing that fails for a worker's own trouble goes on elsewhere; where there is no other
+// worker, it is tried again here.
+func TestListingMovesToAnotherWorker(t *testing.T) {
+	for _, trouble := range []error{syscall.EMFILE, &net.DNSError{Err: "no such server", IsTimeout: true}} {
+		for _, names := range [][]string{{"a"}, {"a", "b"}} {
+			c := newCrew(t, 3, 0, names...)
+			fake := c.listing(t, "a", "b")
+			out := do[Planned](t, c.fixture, c.acts.Plan, c.input)
+			c.details = handed{}
+			fake.err = fmt.Errorf("list fleet: %w", trouble)
+			_, err := attempt[Relisted](t, c, 0, c.acts.Relist, RelistInput{Plan: out.Digest})
+			require.ErrorContains(t, err, trouble.Error())
+			require.Equal(t, len(names) > 1, elsewhere(err))
+			if len(names) == 1 {
+				continue
+			}
+			asked := fake.asked
+			_, err = attempt[Relisted](t, c, 0, c.acts.Relist, RelistInput{Plan: out.Digest})
+			require.ErrorContains(t, err, "another one does", "the same worker steps aside")
+			require.Equal(t, asked, fake.asked)
+			fake.err = nil
+			_, err = attempt[Relisted](t, c, 1, c.acts.Relist, RelistInput{Plan: out.Digest})
+			require.NoError(t, err)
+		}
+	}
 }

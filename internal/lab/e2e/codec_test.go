@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/lab/stack"
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // masked is a codec that makes what it encodes unreadable.
@@ -74,4 +77,36 @@ func TestCodec(t *testing.T) {
 	codec.Close()
 	ran := d.sluice(1, "start", d.spec("3.0.0", "1s", ""))
 	require.Contains(t, ran.Stderr, codec.URL)
+}
+
+// With a codec, a rollout goes back without the store: what its worker needs is read from the
+// history, in the clear.
+func TestCodecWithoutTheStore(t *testing.T) {
+	codec := httptest.NewServer(converter.NewPayloadCodecHTTPHandler(masked{}))
+	t.Cleanup(codec.Close)
+	t.Setenv("TEMPORAL_CODEC_ENDPOINT", codec.URL)
+	d := deploy(t, 12)
+	d.sluice(0, "start", d.spec("2.0.0", "1h", ""))
+	d.until("the canary's bake", phase(rollout.PhaseBake, 0))
+	d.worker.Kill()
+	require.NoError(t, os.RemoveAll(filepath.Join(d.Dir, "store")))
+	d.sluice(0, "abort", unit, "--why", "test", "--by", "test")
+	require.NoError(t, d.worker.Start())
+	require.Equal(t, rollout.PhaseAborted, d.result().Outcome.Result)
+	d.allOn("1.0.0")
+}
+
+// With a codec, a rollout that was reset still takes back what its earlier run had changed.
+func TestCodecAfterAReset(t *testing.T) {
+	codec := httptest.NewServer(converter.NewPayloadCodecHTTPHandler(masked{}))
+	t.Cleanup(codec.Close)
+	t.Setenv("TEMPORAL_CODEC_ENDPOINT", codec.URL)
+	d := deploy(t, 12)
+	d.sluice(0, "start", d.spec("2.0.0", "1h", ""))
+	d.until("the canary's bake", phase(rollout.PhaseBake, 0))
+	d.reset(true)
+	s := d.result()
+	require.Equal(t, rollout.PhaseRolledBack, s.Outcome.Result, s.Outcome.Why)
+	require.Equal(t, 3, s.Outcome.Reverted)
+	d.allOn("1.0.0")
 }
