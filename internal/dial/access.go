@@ -84,7 +84,7 @@ type keyed struct {
 	next   http.RoundTripper
 
 	mu   sync.Mutex
-	tls  *http.Transport // next, with the certificates; nil until the first request
+	tls  http.RoundTripper // next, with the certificates; nil until the first request
 	sent []secret.Secret
 }
 
@@ -189,17 +189,37 @@ func (k *keyed) transport(host string, named bool) (http.RoundTripper, error) {
 	if k.tls != nil {
 		return k.tls, nil
 	}
-	base, ok := k.next.(*http.Transport)
-	if !ok {
-		return nil, errors.New("tls: not over this transport")
-	}
 	config, err := t.config()
 	if err != nil {
 		return nil, fmt.Errorf("tls.%w", err)
 	}
-	k.tls = base.Clone()
-	k.tls.TLSClientConfig = config
-	return k.tls, nil
+	k.tls, err = withTLS(k.next, config)
+	return k.tls, err
+}
+
+// Wrapper carries requests through another RoundTripper, and can do so through a third.
+type Wrapper interface {
+	// Inner is what it sends requests through.
+	Inner() http.RoundTripper
+	// Around is the same around another.
+	Around(inner http.RoundTripper) http.RoundTripper
+}
+
+// withTLS is a transport of its own with a configuration, in the same wrappers.
+func withTLS(next http.RoundTripper, config *tls.Config) (http.RoundTripper, error) {
+	switch t := next.(type) {
+	case *http.Transport:
+		own := t.Clone()
+		own.TLSClientConfig = config
+		return own, nil
+	case Wrapper:
+		inner, err := withTLS(t.Inner(), config)
+		if err != nil {
+			return nil, err
+		}
+		return t.Around(inner), nil
+	}
+	return nil, errors.New("tls: not over this transport")
 }
 
 // config reads the certificates. The worker's own is read anew for each connection.

@@ -1,8 +1,11 @@
 package health
 
 import (
+	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 
@@ -17,7 +20,7 @@ import (
 func TestAccessOfEveryForm(t *testing.T) {
 	t.Setenv("SLUICE_TEST_KEY", planted)
 	var wants atomic.Value
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != wants.Load() {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusUnauthorized)
@@ -38,7 +41,10 @@ func TestAccessOfEveryForm(t *testing.T) {
 		}
 	}))
 	t.Cleanup(s.Close)
-	key := dial.Access{Token: "${env:SLUICE_TEST_KEY}"}
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600))
+	none := dial.Access{TLS: &dial.TLS{CA: "file:" + ca}}
+	key := dial.Access{Token: "${env:SLUICE_TEST_KEY}", TLS: none.TLS}
 	forms := map[string]func(dial.Access) spec.Health{
 		"probe": func(a dial.Access) spec.Health {
 			return externalSpec(spec.Check{Name: "c", Form: spec.Choose("probe", Probe{HTTP: s.URL + "/{{id}}", Timeout: seconds(5), Access: a})})
@@ -64,7 +70,7 @@ func TestAccessOfEveryForm(t *testing.T) {
 		b := promBinding(4, 2)
 		wants.Store("Bearer " + planted)
 		require.Equal(t, Pass, lookAt(t, h(key), b, 1).Verdict, name)
-		res := lookAt(t, h(dial.Access{}), b, 1)
+		res := lookAt(t, h(none), b, 1)
 		require.Contains(t, res.Sentence, "401", name)
 		require.Equal(t, name != "probe", res.Refused, "%s: a probe that asks who it is has failed", name)
 		require.Equal(t, name != "probe", Report{Results: []Result{res}}.Refused())

@@ -50,6 +50,14 @@ type noting struct {
 	source bool
 }
 
+// Inner and Around let settings of TLS reach what carries the requests.
+func (n noting) Inner() http.RoundTripper { return n.next }
+
+// Around notes what comes of the requests through another transport.
+func (n noting) Around(inner http.RoundTripper) http.RoundTripper {
+	return noting{n.heard, inner, n.source}
+}
+
 // RoundTrip sends a request and notes whether there is an answer.
 func (n noting) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := n.next.RoundTrip(r)

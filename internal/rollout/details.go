@@ -84,7 +84,8 @@ func sinceAndUntil(s State) string {
 // writeNext says which signal is the next to send, with its payload.
 func writeNext(b *page, s State) {
 	signed := `"by": "your name", "why": "your reason"`
-	what, name, payload := "", "", signed
+	var what, name string
+	payload := signed
 	switch i := s.Awaited(); {
 	case i >= 0:
 		what, name, payload = "to approve "+Markdown(s.Stages[i].Name), SignalApprove, `"stage": "`+s.Stages[i].Name+`", `+signed

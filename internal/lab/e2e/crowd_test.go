@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/rollout"
@@ -26,7 +27,7 @@ func TestCrowdsOnAServer(t *testing.T) {
 	s := twoStages(time.Second)
 	s.Apply.Batch = 2000
 	s.Stages[1].Tolerate = &spec.Tolerate{Unreachable: spec.Allowance{Percent: 20}}
-	promoted := a.result(a.start("left-out", s))
+	promoted := a.result(a.start(connect.WorkflowID("left-out"), s))
 	require.Equal(t, rollout.PhasePromoted, promoted.Outcome.Result, promoted.Outcome.Why)
 	require.Equal(t, 10_000, promoted.Outcome.LeftOut)
 	require.Greater(t, len(promoted.Outcome.Unreached), 5000)
@@ -40,12 +41,12 @@ func TestCrowdsOnAServer(t *testing.T) {
 		return health.Pass
 	}
 	a.mu.Unlock()
-	run := a.start("locked", s)
-	locked := a.until("locked", func(s rollout.State) bool { return s.Phase == rollout.PhaseLocked })
+	run := a.start(connect.WorkflowID("locked"), s)
+	locked := a.until(connect.WorkflowID("locked"), func(s rollout.State) bool { return s.Phase == rollout.PhaseLocked })
 	require.Equal(t, 90_000, locked.Outcome.NotBack)
 	require.Equal(t, 10_000, locked.LeftOut)
 	a.release()
-	a.signal("locked", rollout.SignalRetry)
+	a.signal(connect.WorkflowID("locked"), rollout.SignalRetry)
 	back := a.result(run)
 	require.Equal(t, rollout.PhaseRolledBack, back.Outcome.Result, back.Outcome.Why)
 	require.Equal(t, 90_000, back.Outcome.Reverted)
