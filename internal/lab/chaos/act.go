@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/lab/stack"
+	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
@@ -67,7 +68,10 @@ func (d *drive) reset(ctx context.Context, pick float64) error {
 		}
 	}
 	if len(tasks) == 0 { // no worker has seen it yet
-		return nil
+		if err := pause.For(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+		return d.reset(ctx, pick)
 	}
 	d.forget()
 	_, err = d.client.ResetWorkflowExecution(ctx, &workflowservice.ResetWorkflowExecutionRequest{
