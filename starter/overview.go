@@ -20,7 +20,12 @@ type overview struct {
 	screen  *screen
 	known   map[string]view // by run
 	shown   map[string]glance
+	// codes are the exit codes of those that ended too long ago to be shown.
+	codes map[int]bool
 }
+
+// keepEnded is how long a rollout that has ended stays on the screen.
+const keepEnded = 5 * time.Minute
 
 // follow shows all rollouts until none runs any more. It answers the exit code of the one that
 // ended worst.
@@ -31,7 +36,7 @@ func (o *overview) follow(ctx context.Context) (int, error) {
 		ctx, cancel = context.WithTimeout(ctx, o.timeout)
 		defer cancel()
 	}
-	o.known, o.shown = map[string]view{}, map[string]glance{}
+	o.known, o.shown, o.codes = map[string]view{}, map[string]glance{}, map[int]bool{}
 	if o.con.screen != nil && !o.con.json {
 		o.screen = &screen{out: o.con.out, size: o.con.size}
 	}
@@ -72,7 +77,7 @@ func (o *overview) look(ctx context.Context) (open int, trouble string, err erro
 		}
 		return 0, "", err
 	}
-	if len(got.rows) == 0 && len(o.known) == 0 {
+	if len(got.rows) == 0 && len(o.known) == 0 && len(o.codes) == 0 {
 		return 0, "", invalidf("no rollout runs: start one with sluice start, or name a UNIT to see its last")
 	}
 	if got.more {
@@ -93,12 +98,25 @@ func (o *overview) look(ctx context.Context) (open int, trouble string, err erro
 		delete(o.known, id)
 		o.known[v.RunID] = v.remember(before)
 	}
+	o.forget(o.con.now())
 	for _, v := range o.known {
 		if v.running() {
 			open++
 		}
 	}
 	return open, trouble, nil
+}
+
+// forget drops what ended a while ago, but for its exit code: on a busy deployment something
+// always runs.
+func (o *overview) forget(now time.Time) {
+	for id, v := range o.known {
+		if !v.running() && now.Sub(v.ClosedAt) > keepEnded {
+			o.codes[v.exitCode()] = true
+			delete(o.known, id)
+			delete(o.shown, id)
+		}
+	}
 }
 
 // lookAll looks at rollouts, some at a time. It answers each under the run that it was asked for.
@@ -179,6 +197,9 @@ func (o *overview) stop(err error) error {
 func (o *overview) code() int {
 	worst := []int{exitIncomplete, exitInternal, exitRolledBack, exitAborted, exitRefused}
 	for _, c := range worst {
+		if o.codes[c] {
+			return c
+		}
 		for _, v := range o.known {
 			if v.exitCode() == c {
 				return c

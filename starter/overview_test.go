@@ -219,3 +219,19 @@ func TestTreeSaysHowOldItsNumbersAre(t *testing.T) {
 	require.Contains(t, text, "passed its gate; still watched")
 	require.Contains(t, text, "waits for approval")
 }
+
+// What ended a while ago leaves the screen; how it ended still decides the exit code.
+func TestOverviewForgetsWhatEnded(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	ended := func(ago time.Duration) view {
+		return view{Status: "terminated", ClosedAt: now.Add(-ago)}
+	}
+	o := overview{known: map[string]view{"old": ended(time.Hour), "new": ended(time.Minute)}, shown: map[string]glance{"old": {}}, codes: map[int]bool{}}
+	o.forget(now)
+	require.Contains(t, o.known, "new")
+	require.NotContains(t, o.known, "old")
+	require.Empty(t, o.shown)
+	delete(o.known, "new")
+	require.Equal(t, ended(0).exitCode(), o.code())
+	require.NotEqual(t, exitOK, o.code())
+}
