@@ -20,7 +20,9 @@ type overview struct {
 	screen  *screen
 	known   map[string]view // by run
 	shown   map[string]glance
-	// codes are the exit codes of those that ended too long ago to be shown.
+	// ended says when those that have ended were first seen so, and codes are the exit codes
+	// of those that are no longer shown.
+	ended map[string]time.Time
 	codes map[int]bool
 }
 
@@ -37,6 +39,7 @@ func (o *overview) follow(ctx context.Context) (int, error) {
 		defer cancel()
 	}
 	o.known, o.shown, o.codes = map[string]view{}, map[string]glance{}, map[int]bool{}
+	o.ended = map[string]time.Time{}
 	if o.con.screen != nil && !o.con.json {
 		o.screen = &screen{out: o.con.out, size: o.con.size}
 	}
@@ -111,8 +114,14 @@ func (o *overview) look(ctx context.Context) (open int, trouble string, err erro
 // always runs.
 func (o *overview) forget(now time.Time) {
 	for id, v := range o.known {
-		if !v.running() && now.Sub(v.ClosedAt) > keepEnded {
+		if v.running() {
+			continue
+		}
+		if since, seen := o.ended[id]; !seen {
+			o.ended[id] = now
+		} else if now.Sub(since) > keepEnded {
 			o.codes[v.exitCode()] = true
+			delete(o.ended, id)
 			delete(o.known, id)
 			delete(o.shown, id)
 		}

@@ -223,15 +223,20 @@ func TestTreeSaysHowOldItsNumbersAre(t *testing.T) {
 // What ended a while ago leaves the screen; how it ended still decides the exit code.
 func TestOverviewForgetsWhatEnded(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	ended := func(ago time.Duration) view {
-		return view{Status: "terminated", ClosedAt: now.Add(-ago)}
+	ended := view{Status: "terminated"}
+	o := overview{
+		known: map[string]view{"old": ended}, shown: map[string]glance{"old": {}},
+		codes: map[int]bool{}, ended: map[string]time.Time{},
 	}
-	o := overview{known: map[string]view{"old": ended(time.Hour), "new": ended(time.Minute)}, shown: map[string]glance{"old": {}}, codes: map[int]bool{}}
+	o.forget(now)
+	require.Contains(t, o.known, "old")
+	o.known["new"] = ended
+	now = now.Add(time.Hour)
 	o.forget(now)
 	require.Contains(t, o.known, "new")
 	require.NotContains(t, o.known, "old")
 	require.Empty(t, o.shown)
 	delete(o.known, "new")
-	require.Equal(t, ended(0).exitCode(), o.code())
+	require.Equal(t, ended.exitCode(), o.code())
 	require.NotEqual(t, exitOK, o.code())
 }
