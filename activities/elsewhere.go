@@ -80,24 +80,34 @@ func (a *Activities) another(ctx context.Context, d doubt) bool {
 }
 
 // nobodyAnswers answers a halt: where there is another worker, one that reaches none of the
-// first targets does not wait for all the others.
+// first targets does not wait for all the others. Who halts has tried the others not at all:
+// the attempt ends with an error.
 func (a *Activities) nobodyAnswers(ctx context.Context, r *reach, d doubt, first int) func() bool {
 	another := sync.OnceValue(func() bool { return a.another(ctx, d) })
-	return func() bool { return r.nobody(first) && another() }
+	return func() bool {
+		if !r.nobody(first) || !another() {
+			return false
+		}
+		r.halt()
+		return true
+	}
 }
 
 // doubtful ends an attempt with an error where what it has seen may be this worker's own
 // trouble, and another worker has not seen it. What certainly is the worker's own ends it in
-// any case: until that is over, nobody knows anything.
+// any case: until that is over, nobody knows anything. So does a halt: not all were tried.
 func (a *Activities) doubtful(ctx context.Context, r *reach, d doubt, silent bool, details func(doubt) any) error {
-	own := r.trouble()
-	if own == "" && !silent {
+	own, halted := r.trouble(), r.isHalted()
+	if own == "" && !silent && !halted {
 		return nil
 	}
 	if next, ok := a.elsewhere(ctx, d); ok {
 		return a.handOn(ctx, r.words(), details(next))
 	}
-	if own == "" {
+	switch {
+	case own == "" && halted: // the other one has gone meanwhile
+		return a.handOn(ctx, r.words(), details(d))
+	case own == "":
 		return nil
 	}
 	activity.RecordHeartbeat(ctx, details(doubt{}))

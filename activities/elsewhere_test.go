@@ -119,6 +119,41 @@ func TestSilenceIsSeenByTwoWorkers(t *testing.T) {
 	}
 }
 
+// Targets that were not tried, since nobody answered a worker, are never taken for ones that
+// may be left out, nor for ones that run what the others run: not even where the other worker
+// goes away meanwhile.
+func TestWhatWasNotTriedIsTriedByTheNextAttempt(t *testing.T) {
+	for name, one := range map[string]struct {
+		activity func(*crew) any
+		in       func(*crew) any
+		done     string
+	}{
+		"observe": {func(c *crew) any { return c.acts.Observe }, func(c *crew) any { return ObserveInput{Batch: c.all, Fence: fence} }, `"common":"1.0.0"`},
+		"apply": {func(c *crew) any { return c.acts.Apply }, func(c *crew) any {
+			return ApplyInput{Batch: c.all, Fence: fence, Previous: Previous{Common: "1.0.0"}, Tolerate: 150}
+		}, `"changed":200`},
+	} {
+		for _, stays := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, " ", stays), func(t *testing.T) {
+				c := newCrew(t, 200, 1, "a", "b")
+				asked := 0
+				c.acts.workers = func(context.Context) ([]string, error) {
+					if asked++; !stays && asked > 1 {
+						return c.names[:1], nil
+					}
+					return c.names, nil
+				}
+				_, err := attempt[any](t, c, 0, one.activity(c), one.in(c))
+				require.True(t, elsewhere(err), "%v", err)
+				out, err := attempt[any](t, c, 1, one.activity(c), one.in(c))
+				require.NoError(t, err)
+				require.Contains(t, jsonOf(t, out), one.done)
+				require.NotContains(t, jsonOf(t, out), "connection refused")
+			})
+		}
+	}
+}
+
 // What is certainly the worker's own trouble is never blamed on a target: another worker goes
 // on, and where there is none the attempt ends with an error that says what it is.
 func TestAWorkersOwnTrouble(t *testing.T) {

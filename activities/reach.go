@@ -13,13 +13,14 @@ type reach struct {
 	answered, silent int
 	own, resolver    string // the first such error
 	lost             string // the first silence
+	halted           bool   // not all were tried, since nobody answers
 }
 
 // begin forgets what an earlier pass has shown.
 func (r *reach) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.answered, r.silent, r.own, r.resolver, r.lost = 0, 0, "", "", ""
+	r.answered, r.silent, r.own, r.resolver, r.lost, r.halted = 0, 0, "", "", "", false
 }
 
 // note takes what came of a target.
@@ -66,6 +67,11 @@ func (r *reach) nobody(asked int) bool {
 	defer r.mu.Unlock()
 	return r.answered == 0 && r.silent >= max(1, asked)
 }
+
+// halt notes that the targets that are left are not tried.
+func (r *reach) halt() { r.mu.Lock(); defer r.mu.Unlock(); r.halted = true }
+
+func (r *reach) isHalted() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.halted }
 
 // words say who did not answer, for example.
 func (r *reach) words() string {
