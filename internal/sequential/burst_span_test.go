@@ -98,6 +98,26 @@ func TestStateBetweenBets(t *testing.T) {
 	}
 }
 
+// A state of v0.1.0 does not say what would be fair: the arms' shares over all looks tell.
+func TestStateOfTheFirstVersion(t *testing.T) {
+	t.Parallel()
+	q := Question{Worse: 0.2}
+	arms := NewTwoArms(q, nil)
+	for range 30 {
+		arms.See(Pair{Counts{2, 1000}, Counts{6, 3000}})
+	}
+	s := arms.State()
+	s.Fair = 0
+	old := NewTwoArms(q, nil)
+	require.True(t, old.Restore(s))
+	for range 2 {
+		require.InDelta(t, arms.Naive(), old.Naive(), 1e-9)
+		require.InDelta(t, arms.Least(1, 1), old.Least(1, 1), 1e-9)
+		arms.See(Pair{Counts{9, 1000}, Counts{3, 1000}})
+		old.See(Pair{Counts{9, 1000}, Counts{3, 1000}})
+	}
+}
+
 func TestBetOnSums(t *testing.T) {
 	t.Parallel()
 	a, b := Pair{Counts{2, 10}, Counts{1, 30}}, Pair{Counts{0, 10}, Counts{5, 20}}

@@ -337,6 +337,9 @@ func (t *TwoArms) Restore(s TwoArmsState) bool {
 		return false
 	}
 	t.looks, t.whole, t.fair, t.jitter = s.Looks, s.Whole, s.Fair, s.Jitter
+	if z := t.whole.bad(); t.fair == 0 && z > 0 { // as v0.1.0 has kept it
+		t.fair = z * t.whole.share(1)
+	}
 	for i := range t.nodes {
 		n, from := &t.nodes[i], s.Tests[i*each:]
 		n.null, n.enough, n.unchanged = from[0], from[1], from[2]
