@@ -36,7 +36,7 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (Applied, error) 
 	}
 	began := time.Now()
 	targets := in.targets(p)
-	before := in.Previous.ByID()
+	before, out := in.Previous.ByID(), fleet.Set(in.Out)
 	order := driver.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
 	work := resume(ctx, len(targets))
 	stop := beating(ctx, beatEvery, work.save)
@@ -45,7 +45,7 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (Applied, error) 
 	each(ctx, len(targets), in.Parallel, halt, func(i int) {
 		t := targets[i]
 		was, known := before(t.ID)
-		if work.isDone(i) || !known || was == order.Release {
+		if work.isDone(i) || out[t.ID] || !known || was == order.Release {
 			return
 		}
 		_, err := retry(ctx, p.Spec.Apply.Attempts, func() (struct{}, error) {

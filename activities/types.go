@@ -112,6 +112,8 @@ type ApplyInput struct {
 	Previous Previous `json:"previous"`
 	// Tolerate is how many targets may stay silent; one more stops the batch.
 	Tolerate int `json:"tolerate,omitempty"`
+	// Out are targets that were left out since they were observed: they are skipped.
+	Out []string `json:"out,omitempty"`
 }
 
 // Applied is what came of an ApplyInput. Targets that are in neither count were

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -98,6 +99,60 @@ func TestScaleIn(t *testing.T) {
 				named = append(named, u.ID)
 			}
 			require.ElementsMatch(t, ids, named)
+		})
+	}
+}
+
+// A target that goes between the look at it and its turn stops nothing for the others: all of
+// them are brought to the release, or the stage is not applied.
+func TestScaleInWhileAStageIsApplied(t *testing.T) {
+	for name, tc := range map[string]struct {
+		gone, silent, tolerate, batch int
+		ran                           string // what those that go ran; empty: as the others
+		want                          rollout.Phase
+	}{
+		"one":                             {gone: 1, batch: 3, want: rollout.PhasePromoted},
+		"one of few batches":              {gone: 1, batch: 100, want: rollout.PhasePromoted},
+		"one that ran another release":    {gone: 1, batch: 100, ran: "0.9.0", want: rollout.PhasePromoted},
+		"several":                         {gone: 4, batch: 3, want: rollout.PhasePromoted},
+		"more than are tolerated":         {gone: 4, tolerate: 2, batch: 3, want: rollout.PhasePromoted},
+		"beside one that is silent":       {gone: 1, silent: 1, batch: 3, want: rollout.PhaseIncomplete},
+		"beside one that is tolerated":    {gone: 2, silent: 1, tolerate: 1, batch: 3, want: rollout.PhasePromoted},
+		"beside more than are tolerated":  {gone: 2, silent: 2, tolerate: 1, batch: 3, want: rollout.PhaseIncomplete},
+		"beside some, and all one batch":  {gone: 2, silent: 1, tolerate: 1, batch: 100, want: rollout.PhasePromoted},
+		"beside many, within the batches": {gone: 3, silent: 2, tolerate: 2, batch: 3, want: rollout.PhasePromoted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 20)
+			s := fourStages()
+			s.Apply.Batch = tc.batch
+			s.Stages[3].Tolerate = &spec.Tolerate{Unreachable: spec.Allowance{Targets: tc.tolerate}}
+			s.Fleet = spec.FleetSource{Command: []string{"./list"}}
+			planned, err := w.cut(t.Context(), activities.PlanInput{Spec: s})
+			require.NoError(t, err)
+			last := fleet.IDs(w.plan.Order[planned.Stages[3].From:])
+			gone, quiet := last[:tc.gone], last[tc.gone:tc.gone+tc.silent]
+			for _, id := range gone {
+				w.releases[id] = cmp.Or(tc.ran, w.releases[id])
+			}
+			w.measured = func(stage int) {
+				for _, id := range slices.Concat(gone, quiet) {
+					w.away[id] = w.away[id] || stage == 3
+				}
+			}
+			w.relisted = func(activities.RelistInput) (activities.Relisted, error) {
+				return activities.Relisted{Left: slices.Sorted(slices.Values(gone))}, nil
+			}
+			out := w.run(s)
+			require.Equal(t, tc.want, out.Outcome.Result, out.Outcome.Why)
+			if tc.want != rollout.PhasePromoted {
+				require.Contains(t, out.Outcome.Why, "was not applied")
+				require.Zero(t, w.on("2.0.0"))
+				return
+			}
+			require.Equal(t, 20-tc.gone-tc.silent, w.on("2.0.0"))
+			require.Len(t, out.Outcome.Unreached, tc.gone+tc.silent)
+			require.Equal(t, len(last)-tc.gone-tc.silent, out.Stages[3].Changed)
 		})
 	}
 }

@@ -219,44 +219,28 @@ func (r *run) baseline(i int) (health.Baseline, error) {
 	return b, err
 }
 
-// apply puts the release on the cohort. It notes how to take a batch back before it starts
-// the batch.
+// apply puts the release on the cohort. Where nothing has stopped it but targets that had left
+// the fleet, it goes on with the batches that are not complete.
 func (r *run) apply(i int, observed []activities.Observed) error {
 	s := &r.State.Stages[i]
 	r.enter(rollout.PhaseApply, fmt.Sprintf("putting %s on the %d targets of %s", r.State.Release, s.Cohort, s.Name))
-	batches := r.batches(i)
-	first, left := r.first(i), r.allowance(i)-s.Absent+s.Gone
-	var trouble []activities.Trouble
-	halt := func() bool {
-		quiet, others := silent(trouble)
-		return len(others) > 0 || len(quiet) > left
-	}
-	err := eachBatch(r.ctx, len(batches), batchesAtOnce, halt, func(ctx workflow.Context, n int) error {
-		count := r.Roster.tally(batches[n], observed[n])
-		if count.Todo == 0 {
+	a := applying{run: r, stage: i, observed: observed, batches: r.batches(i)}
+	n := len(a.batches)
+	a.begun, a.complete, a.changed = make([]bool, n), make([]bool, n), make([]int, n)
+	for {
+		trouble, stopped, err := a.round()
+		if err != nil {
+			return err
+		}
+		if why := r.tolerate(i, trouble); why != "" {
+			return &failure{why: fmt.Sprintf("stage %s was not applied: %s", s.Name, why)}
+		}
+		quiet, _ := silent(trouble)
+		r.Roster.noteExposed(idsOf(quiet), true)
+		if a.out = append(a.out, idsOf(quiet)...); !stopped {
 			return nil
 		}
-		r.Touched = append(r.Touched, count.exposure(i, batches[n], observed[n]))
-		r.State.Exposed += count.Changing
-		o := options(span("apply "+r.State.Release+" to", s.Name, batches[n], first), batchTimeout)
-		o.WaitForCancellation = true // the way back does not race a cancelled apply
-		var out activities.Applied
-		err := r.do(ctx, o, activities.TypeApply, activities.ApplyInput{
-			Batch: batches[n], Fence: r.State.Fence, Previous: observed[n].Previous, Tolerate: left,
-		}, &out)
-		s.Changed += out.Changed
-		trouble = append(trouble, out.Trouble...)
-		return err
-	})
-	if err != nil {
-		return err
 	}
-	if why := r.tolerate(i, trouble); why != "" {
-		return &failure{why: fmt.Sprintf("stage %s was not applied: %s", s.Name, why)}
-	}
-	quiet, _ := silent(trouble)
-	r.Roster.noteExposed(idsOf(quiet), true)
-	return nil
 }
 
 func never() bool { return false }

@@ -63,6 +63,10 @@ type world struct {
 	before health.Verdict
 	// why is what is told of a target that is away.
 	why string
+	// carried sees what is carried to the next run.
+	carried func(*Carried)
+	// measured is told that a stage was measured, before anything is applied.
+	measured func(stage int)
 	// relisted answers how the fleet has changed.
 	relisted func(activities.RelistInput) (activities.Relisted, error)
 	// silent targets take an order and do not answer it.
@@ -159,7 +163,12 @@ func (w *world) mount(now time.Time) {
 	}).Maybe()
 	w.env.OnActivity(activities.TypeSurvey, any2...).Return(w.survey).Maybe()
 	w.env.OnActivity(activities.TypeFindStragglers, any2...).Return(w.findLate).Maybe()
-	w.env.OnActivity(activities.TypeBaseline, any2...).Return(health.Baseline{}, nil).After(w.measuring).Maybe()
+	w.env.OnActivity(activities.TypeBaseline, any2...).Return(func(_ context.Context, in activities.BaselineInput) (health.Baseline, error) {
+		if w.measured != nil {
+			w.measured(in.Stage)
+		}
+		return health.Baseline{}, nil
+	}).After(w.measuring).Maybe()
 	w.env.OnActivity(activities.TypeObserve, any2...).Return(w.observe).Maybe()
 	w.env.OnActivity(activities.TypeApply, any2...).Return(func(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
 		return w.applier(ctx, in)
@@ -265,7 +274,8 @@ func (w *world) apply(ctx context.Context, in activities.ApplyInput) (activities
 	var out activities.Applied
 	quiet := 0
 	for _, t := range w.targets(in.Batch) {
-		if slices.Contains(in.Previous.Others[w.plan.Spec.Release], t.ID) || slices.Contains(in.Previous.Absent, t.ID) {
+		if slices.Contains(in.Previous.Others[w.plan.Spec.Release], t.ID) || slices.Contains(in.Previous.Absent, t.ID) ||
+			slices.Contains(in.Out, t.ID) {
 			continue
 		}
 		if w.away[t.ID] {
@@ -410,6 +420,9 @@ func (w *world) submit(sub Submission) rollout.State {
 		}
 		if err := converter.GetDefaultDataConverter().FromPayloads(next.Input, &sub); err != nil {
 			w.t.Fatal(err)
+		}
+		if w.carried != nil {
+			w.carried(sub.Carried)
 		}
 		w.mount(w.env.Now())
 	}
