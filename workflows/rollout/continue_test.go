@@ -78,6 +78,31 @@ func TestContinuesAsNew(t *testing.T) {
 	}
 }
 
+// What v0.1.0 has baked counts after an upgrade in the middle of a stage, though it did not
+// note who watched: the rollout ends when it would have.
+func TestABakeOfTheFirstVersionGoesOn(t *testing.T) {
+	story := func(at time.Duration, carried func(*Carried)) (*world, rollout.State) {
+		w := newWorld(t, 20)
+		w.carried = carried
+		w.grow(at)
+		return w, w.run(fourStages())
+	}
+	for _, at := range []time.Duration{30 * time.Second, 50 * time.Second, 100 * time.Second, 135 * time.Second} {
+		t.Run(at.String(), func(t *testing.T) {
+			w, want := story(at, nil)
+			require.Equal(t, 2, w.runs)
+			stripped := false
+			_, got := story(at, func(c *Carried) {
+				stripped = c.Suspended != nil
+				c.Suspended.Watched = health.Watched{}
+			})
+			require.True(t, stripped)
+			require.Equal(t, rollout.PhasePromoted, got.Outcome.Result, got.Outcome.Why)
+			require.WithinDuration(t, want.Outcome.EndedAt, got.Outcome.EndedAt, 2*time.Second)
+		})
+	}
+}
+
 // orders are the orders of a world by target, without their times.
 func orders(w *world) map[string][]string {
 	out := map[string][]string{}

@@ -40,6 +40,10 @@ func (r *run) newJudging(stage int) *judging {
 	j := &judging{run: r, stage: stage}
 	if r.Suspended != nil {
 		j.suspendedStep, r.Suspended = *r.Suspended, nil
+		if j.Watched.Until.IsZero() { // v0.1.0 has carried it, and has not asked who watched
+			bake := r.spec.Stages[stage].Bake.Std()
+			j.Watched = health.Watched{Until: workflow.Now(r.ctx), For: bake - max(0, j.Clock), Most: bake}
+		}
 		return j
 	}
 	s := r.spec.Stages[stage]
