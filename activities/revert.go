@@ -125,7 +125,11 @@ func (a *Activities) untilBack(
 		fresh := a.passOn(ctx, work, doubts)
 		if !fresh && all && a.Clock.Now().Add(wait).After(in.Deadline) {
 			for _, o := range open {
-				work.fail(Trouble{ID: targets[o.at].ID, Reason: "not back by the rollback's deadline: " + o.why})
+				why := "not back by the rollback's deadline: "
+				if in.Deadline.IsZero() { // a pass before the one that waits for it
+					why = "not back yet: "
+				}
+				work.fail(Trouble{ID: targets[o.at].ID, Reason: why + o.why})
 			}
 			return nil
 		}

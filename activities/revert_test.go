@@ -80,3 +80,18 @@ func TestAnotherTargetGetsNoOrder(t *testing.T) {
 	require.Len(t, out.Trouble, 1)
 	require.Zero(t, f.applies["t001"])
 }
+
+// A pass that waits for no deadline does not say that one is over.
+func TestThePassBeforeTheDeadlineSaysSo(t *testing.T) {
+	for words, deadline := range map[string]time.Time{
+		"not back yet: ": {}, "not back by the rollback's deadline: ": time.Now().Add(-time.Minute),
+	} {
+		f := newFixture(t, 2)
+		f.down["t001"] = 1000
+		out := untilDone[Reverted](t, f, f.acts.Revert, RevertInput{
+			Batch: f.all, Fence: fence + 1, Deadline: deadline, Previous: Previous{Common: "1.0.0"},
+		})
+		require.Len(t, out.Trouble, 1)
+		require.Equal(t, words+"connection refused", out.Trouble[0].Reason)
+	}
+}
