@@ -34,6 +34,21 @@ func Submitted(ctx context.Context, c client.Client, id, run string) (PlanInput,
 	return in, nil
 }
 
+// Undone is the run that a run was started to undo; empty for a rollout.
+func Undone(ctx context.Context, c client.Client, id, run string) (string, error) {
+	begin, err := c.GetWorkflowHistory(ctx, id, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT).Next()
+	if err != nil {
+		return "", err
+	}
+	var sub struct { // the part of a submission that is asked for
+		Undo struct {
+			Run string `json:"run"`
+		} `json:"undo"`
+	}
+	err = fromPayloads(begin.GetWorkflowExecutionStartedEventAttributes().GetInput(), &sub)
+	return sub.Undo.Run, err
+}
+
 // submittedIn reads a submission, and the id of the first run, from a history. The
 // snapshot of a fleet that the worker has listed is in the answer of Plan.
 func submittedIn(it client.HistoryEventIterator) (in PlanInput, first string, err error) {

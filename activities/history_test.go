@@ -100,6 +100,15 @@ func ended(t *testing.T, o rollout.Outcome) *historypb.HistoryEvent {
 	}
 }
 
+// resetFrom is where a run was reset, and of which it is the reset.
+func resetFrom(base string) *historypb.HistoryEvent {
+	return &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_WorkflowTaskFailedEventAttributes{
+		WorkflowTaskFailedEventAttributes: &historypb.WorkflowTaskFailedEventAttributes{
+			Cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW, BaseRunId: base,
+		},
+	}}
+}
+
 // What earlier runs have touched is read from their histories, back to one that has ended
 // by itself.
 func TestInherit(t *testing.T) {
@@ -126,40 +135,59 @@ func TestInherit(t *testing.T) {
 		"continued":  {begun(t, in), asked(t, 5, TypeApply, first), closed(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW)},
 		"promoted":   {begun(t, in), asked(t, 5, TypeApply, first), ended(t, promoted)},
 		"refused":    {begun(t, in), ended(t, rollout.Outcome{Result: rollout.PhaseRefused})},
+		"again":      {begun(t, in), asked(t, 5, TypeApply, first), resetFrom("whole"), ended(t, promoted)},
+		"whole":      {begun(t, in), asked(t, 5, TypeApply, first), asked(t, 12, TypeApply, second), ended(t, promoted)},
+	}
+	read := func(run string, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator {
+		h := slices.Clone(histories[run])
+		switch {
+		case h == nil:
+			return &failing{err: serviceerror.NewNotFound("no such run")}
+		case filter == enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT:
+			h = h[len(h)-1:]
+		}
+		return &h
 	}
 	for name, tc := range map[string]struct {
 		runs    []string
+		base    string
 		touched []Touched
 		from    []string
 		ended   *rollout.Outcome
+		closed  bool
 	}{
-		"the first":                 {nil, nil, nil, nil},
-		"after a promotion":         {[]string{"promoted", "terminated"}, nil, nil, &promoted},
-		"terminated":                {[]string{"terminated", "promoted"}, []Touched{a, b}, []string{"run terminated of 2.0.0, which was terminated"}, nil},
-		"a refusal in between":      {[]string{"refused", "terminated"}, []Touched{a, b}, []string{"run terminated of 2.0.0, which was terminated"}, nil},
-		"it had continued as new":   {[]string{"renewed", "continued"}, []Touched{a, b}, []string{"run renewed of 2.0.0, which was terminated"}, nil},
-		"a reset of a reset":        {[]string{"terminated", "reset"}, []Touched{a, b}, []string{"run terminated of 2.0.0, which was terminated"}, nil},
-		"one that had taken over":   {[]string{"settled", "terminated"}, []Touched{a}, []string{"run settled of 2.0.0, which was terminated"}, nil},
-		"terminated before a stage": {[]string{"nothing", "promoted"}, nil, nil, &promoted},
-		"not kept any more":         {[]string{"gone", "terminated"}, nil, nil, nil},
+		"the first":                 {nil, "", nil, nil, nil, false},
+		"after a promotion":         {[]string{"promoted", "terminated"}, "", nil, nil, &promoted, false},
+		"terminated":                {[]string{"terminated", "promoted"}, "", []Touched{a, b}, []string{"run terminated of 2.0.0, which was terminated"}, nil, false},
+		"a refusal in between":      {[]string{"refused", "terminated"}, "", []Touched{a, b}, []string{"run terminated of 2.0.0, which was terminated"}, nil, false},
+		"it had continued as new":   {[]string{"renewed", "continued"}, "", []Touched{a, b}, []string{"run renewed of 2.0.0, which was terminated"}, nil, false},
+		"a reset of a reset":        {[]string{"terminated", "reset"}, "", []Touched{a, b}, []string{"run terminated of 2.0.0, which was terminated"}, nil, false},
+		"one that had taken over":   {[]string{"settled", "terminated"}, "", []Touched{a}, []string{"run settled of 2.0.0, which was terminated"}, nil, false},
+		"terminated before a stage": {[]string{"nothing", "promoted"}, "", nil, nil, &promoted, false},
+		"not kept any more":         {[]string{"gone", "terminated"}, "", nil, nil, nil, false},
+		"a reset of one that ended": {[]string{"promoted"}, "promoted", nil, nil, &promoted, true},
+		"and one ran then":          {[]string{"terminated", "promoted"}, "promoted", []Touched{a, b}, []string{"run terminated of 2.0.0, which was terminated"}, nil, true},
+		"and one that had settled":  {[]string{"settled", "promoted"}, "promoted", []Touched{a}, []string{"run settled of 2.0.0, which was terminated"}, nil, true},
+		"and one had ended since":   {[]string{"whole", "promoted"}, "promoted", nil, nil, nil, true},
+		"a reset of one that ran":   {[]string{"terminated", "promoted"}, "terminated", []Touched{a, b}, []string{"run terminated of 2.0.0, which was terminated"}, nil, false},
+		"a reset of one not kept":   {[]string{"terminated", "promoted"}, "gone", []Touched{a, b}, []string{"run terminated of 2.0.0, which was terminated"}, nil, false},
 	} {
-		read := func(run string, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator {
-			h := slices.Clone(histories[run])
-			switch {
-			case h == nil:
-				return &failing{err: serviceerror.NewNotFound("no such run")}
-			case filter == enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT:
-				h = h[len(h)-1:]
-			}
-			return &h
-		}
-		out, err := inherit(tc.runs, read)
+		out, err := inherit(tc.runs, tc.base, read)
 		require.NoError(t, err, name)
 		require.Equal(t, tc.touched, out.Touched, name)
 		require.Equal(t, tc.from, out.From, name)
 		require.Equal(t, tc.ended == nil, out.Ended == nil, name)
+		require.Equal(t, tc.closed, out.Closed, name)
 	}
-	_, err := inherit([]string{"x"}, func(string, enumspb.HistoryEventFilterType) client.HistoryEventIterator {
+	for _, run := range []string{"again", "whole"} { // an undo of a reset takes back what came after that point, too
+		out, err := undone(run, read)
+		require.NoError(t, err)
+		require.Len(t, out.Touched, 2, run)
+		require.Zero(t, out.Touched[1].Back)
+	}
+	_, err := undone("gone", read)
+	require.ErrorContains(t, err, "read what run gone has touched")
+	_, err = inherit([]string{"x"}, "", func(string, enumspb.HistoryEventFilterType) client.HistoryEventIterator {
 		return &failing{err: serviceerror.NewUnavailable("try again")}
 	})
 	require.ErrorContains(t, err, "read what run x has left")

@@ -34,8 +34,11 @@ type Inherited struct {
 	From []string `json:"from,omitempty"`
 	// Touched are the batches that they have changed, or may have, oldest first.
 	Touched []Touched `json:"touched,omitempty"`
-	// Ended is how the newest earlier run ended; nil if it did not end by itself.
+	// Ended is how the newest earlier run ended; nil if it did not end by itself or, for a
+	// reset, is not the run that was reset.
 	Ended *rollout.Outcome `json:"ended,omitempty"`
+	// Closed says that the run that was reset had ended by itself.
+	Closed bool `json:"closed,omitempty"`
 }
 
 const (
@@ -54,15 +57,15 @@ func (a *Activities) Inherit(ctx context.Context, in InheritInput) (Inherited, e
 		return c.GetWorkflowHistory(ctx, me.ID, run, false, filter)
 	}
 	if in.Undo != "" {
-		return undone(in.Undo, read(in.Undo, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT))
+		return undone(in.Undo, read)
 	}
-	var runs []string
+	var base string
 	if in.Reset {
-		base, err := resetOf(read(me.RunID, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT))
+		var err error
+		base, err = resetOf(read(me.RunID, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT))
 		if err != nil {
 			return Inherited{}, fmt.Errorf("read of which run this is a reset: %w", err)
 		}
-		runs = append(runs, base)
 	}
 	list, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 		PageSize: maxEarlier, Query: fmt.Sprintf("WorkflowId = %q", me.ID),
@@ -74,40 +77,78 @@ func (a *Activities) Inherit(ctx context.Context, in InheritInput) (Inherited, e
 	slices.SortStableFunc(infos, func(a, b *workflowpb.WorkflowExecutionInfo) int {
 		return b.GetStartTime().AsTime().Compare(a.GetStartTime().AsTime())
 	})
+	var runs []string
 	for _, e := range infos {
-		if id := e.GetExecution().GetRunId(); id != me.RunID && !slices.Contains(runs, id) {
+		if id := e.GetExecution().GetRunId(); id != me.RunID {
 			runs = append(runs, id)
 		}
 	}
-	return inherit(runs, read)
+	switch known := base == "" || slices.Contains(runs, base); {
+	case !known && len(infos) < maxEarlier: // the list may not have it yet
+		runs = slices.Insert(runs, 0, base)
+	case !known:
+		runs = append(runs, base)
+	}
+	return inherit(runs, base, read)
 }
 
-// undone is all that a run has touched, to be taken back by an order of now. A run that
-// Temporal does not keep any more cannot be undone.
-func undone(run string, it client.HistoryEventIterator) (Inherited, error) {
-	var l left
-	if err := l.read(it); err != nil {
-		err = fmt.Errorf("read what run %s has touched: %w", run, err)
-		if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
-			return Inherited{}, invalid(err)
+// reader reads the history of a run.
+type reader = func(run string, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator
+
+// undone is all that a run has touched, to be taken back by an order of now: of a reset,
+// also what the run that was reset had done after that point. A run that Temporal does not
+// keep any more cannot be undone.
+func undone(run string, read reader) (Inherited, error) {
+	var out Inherited
+	seen := map[string]bool{}
+	for at := run; at != ""; {
+		var l left
+		if err := l.read(read(at, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)); err != nil {
+			err = fmt.Errorf("read what run %s has touched: %w", at, err)
+			if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
+				return Inherited{}, invalid(err)
+			}
+			return Inherited{}, err
 		}
-		return Inherited{}, err
+		out.Touched = append(out.Touched, fresh(l.touched, seen)...)
+		at = l.base
 	}
-	for i := range l.touched {
-		l.touched[i].Back = 0
+	for i := range out.Touched {
+		out.Touched[i].Back = 0
 	}
-	out := Inherited{Touched: l.touched}
 	if n := rollout.JSONSize(out); n > maxInherited {
 		return Inherited{}, invalid(fmt.Errorf("what run %s has touched takes %d bytes, at most %d can be carried", run, n, maxInherited))
 	}
 	return out, nil
 }
 
-// inherit goes through runs, newest first. One that Temporal does not keep any more is the
-// last that can be known.
-func inherit(runs []string, read func(run string, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator) (Inherited, error) {
+// fresh are those of some batches that were not seen before: a reset repeats what came
+// before it.
+func fresh(touched []Touched, seen map[string]bool) []Touched {
+	var out []Touched
+	for _, t := range touched {
+		key := t
+		key.Back, key.Count = 0, 0
+		if text := fmt.Sprintf("%+v", key); !seen[text] {
+			seen[text] = true
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// inherit goes through runs, newest first; base is the one that was reset, if any. One that
+// Temporal does not keep any more is the last that can be known.
+func inherit(runs []string, base string, read reader) (Inherited, error) {
 	var out Inherited
 	seen := map[string]bool{}
+	if base != "" {
+		l, err := leftBy(base, read)
+		if _, gone := errors.AsType[*serviceerror.NotFound](err); err != nil && !gone {
+			return Inherited{}, fmt.Errorf("read how run %s had ended, which was reset: %w", base, err)
+		}
+		out.Closed = err == nil && l.ended()
+	}
 	for _, run := range runs {
 		l, err := leftBy(run, read)
 		if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
@@ -116,24 +157,15 @@ func inherit(runs []string, read func(run string, filter enumspb.HistoryEventFil
 		if err != nil {
 			return Inherited{}, fmt.Errorf("read what run %s has left: %w", run, err)
 		}
-		if o := l.outcome; o != nil && o.Result != rollout.PhaseRefused {
-			if len(out.From) == 0 {
-				out.Ended = o
+		if l.ended() {
+			if len(out.From) == 0 && (base == "" || run == base) {
+				out.Ended = l.outcome
 			}
 			break
 		}
-		var fresh []Touched
-		for _, t := range l.touched {
-			key := t
-			key.Back, key.Count = 0, 0
-			if text := fmt.Sprintf("%+v", key); !seen[text] { // a reset repeats what came before it
-				seen[text] = true
-				fresh = append(fresh, t)
-			}
-		}
-		if len(fresh) > 0 {
+		if more := fresh(l.touched, seen); len(more) > 0 {
 			out.From = append(out.From, fmt.Sprintf("run %s of %s, which was %s", run, l.release, l.how))
-			out.Touched = append(fresh, out.Touched...)
+			out.Touched = append(more, out.Touched...)
 		}
 		if l.settled {
 			break
@@ -154,10 +186,15 @@ type left struct {
 	touched []Touched
 	// settled says that it had taken back first what those before it had left.
 	settled bool
+	// base is the run of which it is a reset.
+	base string
 }
 
+// ended says that a run has ended by itself, and has left nothing that its outcome does not name.
+func (l left) ended() bool { return l.outcome != nil && l.outcome.Result != rollout.PhaseRefused }
+
 // leftBy reads how a run ended and, if not by itself, what it had touched.
-func leftBy(run string, read func(string, enumspb.HistoryEventFilterType) client.HistoryEventIterator) (left, error) {
+func leftBy(run string, read reader) (left, error) {
 	end := read(run, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT)
 	last, err := end.Next()
 	if err != nil {
@@ -185,7 +222,7 @@ func leftBy(run string, read func(string, enumspb.HistoryEventFilterType) client
 // read reads from a history which batches a run has touched: those that it was given
 // along, and those whose apply it has asked for.
 func (l *left) read(it client.HistoryEventIterator) error {
-	asked, reset := map[string]bool{}, false
+	asked := map[string]bool{}
 	var sub struct {
 		PlanInput
 		Carried struct {
@@ -198,7 +235,9 @@ func (l *left) read(it client.HistoryEventIterator) error {
 		if err != nil {
 			return err
 		}
-		reset = reset || isReset(e)
+		if isReset(e) {
+			l.base = e.GetWorkflowTaskFailedEventAttributes().GetBaseRunId()
+		}
 		if s := e.GetWorkflowExecutionStartedEventAttributes(); s != nil {
 			if err := fromPayloads(s.GetInput(), &sub); err != nil {
 				return err
@@ -224,7 +263,7 @@ func (l *left) read(it client.HistoryEventIterator) error {
 		}
 		l.touched = append(l.touched, in.touched(l.release))
 	}
-	l.settled = l.settled && !reset // else the run before the reset may have left more
+	l.settled = l.settled && l.base == "" // else the run before the reset may have left more
 	return nil
 }
 

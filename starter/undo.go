@@ -104,7 +104,7 @@ func (r *remote) undoable(ctx context.Context, unit string) (view, error) {
 		case o == nil && !v.endedFromOutside(): // nobody knows what it has done
 			return view{}, fmt.Errorf("what became of run %s of %s is not known: %s", run, unit, v.Trouble)
 		case o == nil:
-			return v, nil
+			return r.begunBy(ctx, v)
 		case o.Result == rollout.PhaseUndone:
 			return view{}, refusedf(reasonUndone, "the newest rollout of %s, %s, was undone already: sluice explain %s; "+
 				"to go back further, start a rollout of the release that is meant", unit, v.Release, unit)
@@ -115,4 +115,19 @@ func (r *remote) undoable(ctx context.Context, unit string) (view, error) {
 		}
 	}
 	return view{}, refusedf(reasonNothing, "no rollout of %s has left anything changed: sluice list --unit %s", unit, unit)
+}
+
+// begunBy is what to undo of a run that was ended from outside: where that was an undo, the
+// run that it was to undo.
+func (r *remote) begunBy(ctx context.Context, v view) (view, error) {
+	read, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	undoes, err := activities.Undone(read, r.client, v.WorkflowID, v.RunID)
+	switch {
+	case err != nil:
+		return view{}, fmt.Errorf("read how run %s of %s was started: %w", v.RunID, v.Unit, err)
+	case undoes == "":
+		return v, nil
+	}
+	return r.look(ctx, v.Unit, undoes)
 }

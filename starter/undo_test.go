@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -26,13 +28,14 @@ func TestUndo(t *testing.T) {
 		code   int
 		reason string
 	}{
-		"promoted":      {ended(rollout.PhasePromoted, ""), exitOK, ""},
-		"incomplete":    {ended(rollout.PhaseIncomplete, ""), exitOK, ""},
-		"rolled back":   {ended(rollout.PhaseRolledBack, ""), exitRefused, "nothing-to-undo"},
-		"refused":       {ended(rollout.PhaseRefused, ""), exitRefused, "nothing-to-undo"},
-		"undone":        {ended(rollout.PhaseUndone, "run-0"), exitRefused, "undone"},
-		"half undone":   {ended(rollout.PhaseIncomplete, "run-0"), exitOK, ""},
-		"it still runs": {fakeTemporal{describe: always(isRunning), query: state(*baking().State)}, exitRefused, "already-running"},
+		"promoted":           {ended(rollout.PhasePromoted, ""), exitOK, ""},
+		"incomplete":         {ended(rollout.PhaseIncomplete, ""), exitOK, ""},
+		"rolled back":        {ended(rollout.PhaseRolledBack, ""), exitRefused, "nothing-to-undo"},
+		"refused":            {ended(rollout.PhaseRefused, ""), exitRefused, "nothing-to-undo"},
+		"undone":             {ended(rollout.PhaseUndone, "run-0"), exitRefused, "undone"},
+		"half undone":        {ended(rollout.PhaseIncomplete, "run-0"), exitOK, ""},
+		"ended from outside": {fakeTemporal{describe: always(enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED), input: theirs}, exitOK, ""},
+		"it still runs":      {fakeTemporal{describe: always(isRunning), query: state(*baking().State)}, exitRefused, "already-running"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, errOut bytes.Buffer
@@ -54,4 +57,20 @@ func TestUndo(t *testing.T) {
 			require.Equal(t, "ana", sub.By)
 		})
 	}
+}
+
+// Of an undo that was ended from outside, the run that it was to undo is undone.
+func TestUndoOfATerminatedUndo(t *testing.T) {
+	theirs := workflows.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.1"}, Undo: &workflows.Undo{Run: "run-0"}}
+	fake := fakeTemporal{input: theirs, describe: func(look int) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+		d := described(enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED)
+		if look > 2 {
+			d.WorkflowExecutionInfo.Execution.RunId = "run-0"
+		}
+		return d, nil
+	}}
+	_, err := (&remote{client: &fake, namespace: "default"}).undo(
+		t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), "edge-proxy", rollout.ControlRequest{By: "ana", Why: "it loses orders"})
+	require.NoError(t, err)
+	require.Equal(t, "run-0", fake.submitted[0].(workflows.Submission).Undo.Run)
 }

@@ -311,7 +311,7 @@ type Outcome struct {
 
 // Reasons of a refusal: the fleet is not healthy before the change, the release or the spec is
 // not valid, targets cannot be changed safely, nobody has approved in time, the workflow is not its unit's, what
-// is to be undone is not known any more.
+// is to be undone is not known any more, what earlier runs have left is not known or not this one's.
 const (
 	RefusedUnhealthy  = "refused-unhealthy"
 	RefusedRelease    = "refused-release"
@@ -320,6 +320,7 @@ const (
 	RefusedUnapproved = "refused-unapproved"
 	RefusedWorkflow   = "refused-workflow"
 	RefusedUndo       = "refused-undo"
+	RefusedEarlier    = "refused-earlier"
 )
 
 // TargetTrouble names a target and what went wrong with it.

@@ -81,7 +81,7 @@ func (r *run) settle() error {
 	case r.ctx.Err() != nil:
 		return r.ctx.Err()
 	case err != nil:
-		return &failure{refused: true, why: "nobody knows what earlier runs of this workflow have left behind: " + err.Error()}
+		return &failure{refused: true, reason: rollout.RefusedEarlier, why: "nobody knows what earlier runs of this workflow have left behind: " + err.Error()}
 	case len(left.Touched) == 0:
 		return nil
 	}
@@ -111,9 +111,21 @@ func (r *run) takeOver() error {
 	case err != nil:
 		workflow.GetLogger(r.base).Warn("nobody knows what earlier runs have left: the targets are asked", "error", err)
 	}
-	why := "the workflow was reset, and nobody judges any more what it had changed"
-	if len(left.From) > 0 {
-		why += ": " + strings.Join(left.From, ", ")
+	f := &failure{why: "the workflow was reset, and nobody judges any more what it had changed", unknown: err != nil, ended: left.Closed}
+	if left.Closed {
+		f.why = "the workflow was reset when it had ended, and another has begun since"
 	}
-	return r.rollback(&failure{why: why, refused: err == nil && len(r.Touched) == 0})
+	if len(left.From) > 0 {
+		f.why += ": " + strings.Join(left.From, ", ")
+	}
+	if err != nil {
+		f.why += "; what it was is not known, and the targets are asked: " + err.Error()
+	}
+	if left.Closed && len(left.Touched) == 0 { // its own end says what it has left
+		r.Touched, r.State.Exposed = nil, 0
+	}
+	if err == nil && len(r.Touched) == 0 {
+		f.refused, f.reason = true, rollout.RefusedEarlier
+	}
+	return r.rollback(f)
 }

@@ -1,6 +1,8 @@
 package rollout
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/health"
@@ -274,5 +277,128 @@ func TestHome(t *testing.T) {
 		got, ok := home("2.0.0", tc.touched, tc.others, tc.fallback)
 		require.Equal(t, tc.want, got, name)
 		require.Equal(t, tc.ok, ok, name)
+	}
+}
+
+// A reset of a run that had ended takes back what ran then, and leaves what that one has left.
+func TestAResetOfAnEndedRunWhileAnotherRuns(t *testing.T) {
+	for name, others := range map[string]int{"which had changed some": 12, "which has ended": 0} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 20)
+			for id := range w.releases {
+				w.releases[id], w.fences[id] = "2.0.0", fence(w.env.Now())
+			}
+			w.runID = "the reset one"
+			if others > 0 {
+				w.inherited = w.left(others, "3.0.0")
+				w.inherited.Touched[0].Previous.Common = "2.0.0"
+			}
+			w.reverter = func(_ context.Context, in activities.RevertInput) (activities.Reverted, error) {
+				for _, target := range w.targets(in.Batch) {
+					w.releases[target.ID] = in.Previous.Common
+				}
+				return activities.Reverted{Reverted: in.To - in.From}, nil
+			}
+			w.inherited.Closed = true
+			out := w.run(fourStages())
+			require.Equal(t, others == 0, out.Outcome.Result == rollout.PhaseRefused, out.Outcome.Why)
+			require.Equal(t, others == 0, out.Outcome.Reason == rollout.RefusedEarlier)
+			require.Contains(t, out.Outcome.Why, "was reset when it had ended, and another has begun since")
+			require.Equal(t, others, out.Outcome.Reverted)
+			require.Equal(t, 20, w.on("2.0.0"))
+			require.Zero(t, out.Exposed)
+		})
+	}
+}
+
+// Where nobody knows what earlier runs have left the targets are asked, also before a plan;
+// if they cannot be, the unit locks.
+func TestAResetOfWhichNothingIsKnown(t *testing.T) {
+	lost := temporal.NewNonRetryableApplicationError("no history", activities.ErrTypeInvalid, errors.New("gone"))
+	for name, tc := range map[string]struct {
+		cut    error
+		result rollout.Phase
+	}{
+		"the fleet is cut":    {nil, rollout.PhaseRolledBack},
+		"it is after a retry": {temporal.NewNonRetryableApplicationError("no fleet", activities.ErrTypeInvalid, nil), rollout.PhaseRolledBack},
+		"it never is":         {temporal.NewNonRetryableApplicationError("no fleet", activities.ErrTypeInvalid, nil), rollout.PhaseIncomplete},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 20)
+			w.runID, w.inheritErr, w.cutErr = "the reset one", lost, tc.cut
+			for _, target := range w.fleet.Targets[:12] {
+				w.releases[target.ID], w.fences[target.ID] = "2.0.0", 10
+			}
+			if tc.cut != nil {
+				w.at(time.Hour, rollout.SignalRetry, rollout.ControlRequest{By: "ann"})
+			}
+			if tc.result == rollout.PhaseRolledBack {
+				w.do(30*time.Minute, func() { w.cutErr = nil })
+			}
+			out := w.run(fourStages())
+			require.Equal(t, tc.result, out.Outcome.Result, out.Outcome.Why)
+			require.NotContains(t, out.Outcome.Why, nothingChanged)
+			require.Contains(t, out.Outcome.Why, "no history")
+			require.Equal(t, out.Outcome.NotBack, out.Exposed)
+			if tc.result == rollout.PhaseRolledBack {
+				require.Equal(t, 20, w.on("1.0.0"))
+				require.Equal(t, 12, out.Outcome.Touched)
+				return
+			}
+			require.Equal(t, "every target", out.Outcome.NotReverted[0].ID)
+			require.Contains(t, out.Outcome.NotReverted[0].Reason, "nobody knows what it runs: ")
+		})
+	}
+}
+
+// What another rollout has put on the release stays where this one has changed nothing and
+// seen no harm, and is named.
+func TestWhatWasThereBeforeStays(t *testing.T) {
+	for name, tc := range map[string]struct {
+		found   int
+		prepare func(*world, *spec.Spec)
+		result  rollout.Phase
+		stays   bool
+	}{
+		"aborted while it waits to begin": {18, func(w *world, s *spec.Spec) {
+			s.Stages[0].Approval = spec.ApprovalRequired
+			w.at(time.Minute, rollout.SignalAbort, rollout.ControlRequest{By: "ann"})
+		}, rollout.PhaseAborted, true},
+		"aborted, on all of them": {20, func(w *world, _ *spec.Spec) {
+			w.at(time.Second, rollout.SignalAbort, rollout.ControlRequest{By: "ann"})
+		}, rollout.PhaseAborted, true},
+		"nobody can tell": {18, func(w *world, _ *spec.Spec) {
+			w.health = func(int, time.Duration) health.Verdict { return health.NoData }
+		}, rollout.PhaseRolledBack, true},
+		"refused": {18, func(w *world, _ *spec.Spec) { w.before = health.Fail }, rollout.PhaseRefused, true},
+		"harm": {18, func(w *world, _ *spec.Spec) {
+			w.health = func(int, time.Duration) health.Verdict { return health.Fail }
+		}, rollout.PhaseRolledBack, false},
+		"aborted when it has changed some": {18, func(w *world, _ *spec.Spec) {
+			w.health = func(stage int, _ time.Duration) health.Verdict {
+				if stage == 3 {
+					w.env.SignalWorkflow(rollout.SignalAbort, rollout.ControlRequest{By: "ann"})
+				}
+				return health.Pass
+			}
+		}, rollout.PhaseAborted, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, s := newWorld(t, 20), fourStages()
+			for _, target := range w.fleet.Targets[:tc.found] {
+				w.releases[target.ID] = "2.0.0"
+			}
+			tc.prepare(w, &s)
+			out := w.run(s)
+			require.Equal(t, tc.result, out.Outcome.Result, out.Outcome.Why)
+			if !tc.stays {
+				require.Zero(t, out.Exposed)
+				require.Equal(t, 20, w.on("1.0.0"))
+				return
+			}
+			require.Equal(t, tc.found, w.on("2.0.0"))
+			require.Zero(t, out.Outcome.Touched)
+			require.Contains(t, out.Outcome.Why, fmt.Sprintf("; %d targets run 2.0.0 by another rollout, and keep it: t00", tc.found))
+		})
 	}
 }

@@ -63,7 +63,7 @@ func checkRules(t *rapid.T, w *world, s spec.Spec, before map[string]string, out
 	}
 	promoted := out.Outcome.Result == rollout.PhasePromoted
 	for id, release := range w.releases {
-		right := release == before[id] && (release != s.Release || out.Outcome.Result == rollout.PhaseRefused || out.Targets == 0)
+		right := release == before[id] && (release != s.Release || out.Outcome.Result == rollout.PhaseRefused || out.Outcome.Touched == 0)
 		switch { // one that was found on the release goes where the others came from
 		case promoted:
 			right = release == s.Release

@@ -217,12 +217,16 @@ func (r *run) plan() error {
 	if r.Planned.Digest != "" {
 		return nil
 	}
-	in := activities.PlanInput{Spec: r.sub.Spec, FleetDigest: r.sub.FleetDigest, FleetData: r.sub.FleetData}
-	do := r.do
 	if r.sub.Undo != nil { // a person may give up before it has begun
-		do = (&wayBack{run: r}).do
+		return r.planWith(r.ctx, (&wayBack{run: r}).do)
 	}
-	err := do(r.ctx, options("cut the fleet into cohorts", 5*time.Minute), activities.TypePlan, in, &r.Planned)
+	return r.planWith(r.ctx, r.do)
+}
+
+// planWith has an activity done by do.
+func (r *run) planWith(ctx workflow.Context, do func(workflow.Context, workflow.ActivityOptions, string, any, any) error) error {
+	in := activities.PlanInput{Spec: r.sub.Spec, FleetDigest: r.sub.FleetDigest, FleetData: r.sub.FleetData}
+	err := do(ctx, options("cut the fleet into cohorts", 5*time.Minute), activities.TypePlan, in, &r.Planned)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,8 @@ type failure struct {
 	refused bool
 	reason  string
 	report  *health.Report
+	// unknown and ended are the way back's.
+	unknown, ended bool
 }
 
 func (f *failure) Error() string { return f.why }

@@ -23,18 +23,19 @@ const surveyWithin = 2 * time.Minute
 // back with the others, to what those came from. Left are on their way back already.
 func (b *wayBack) found(left []leftover) []leftover {
 	r := b.run
-	if !r.since020 || b.Settling || r.Planned.Digest == "" || r.State.GaveUp != nil {
+	if !r.since020 || b.Settling || b.Ended || r.State.GaveUp != nil || !b.planned(left) {
 		return nil
 	}
 	batches, stages := r.everyBatch()
 	answers := b.survey(batches)
 	all := sum(answers)
-	if b.Result == rollout.PhaseRefused && all.Own == 0 { // what was there before stays
-		return nil
-	}
 	known := make(map[string]bool)
 	for _, t := range named(slices.Concat(b.Left, left)) {
 		known[t.ID] = true
+	}
+	if b.spares(all.Own) {
+		b.noteSpared(answers, known)
+		return nil
 	}
 	whole := func(l leftover, i int) bool { // named as one, since its activity did not answer
 		e := l.Exposure
@@ -69,6 +70,52 @@ func (b *wayBack) found(left []leftover) []leftover {
 	b.noteFound(n, all.Own, home, ok)
 	r.State.Exposed = notBack(slices.Concat(b.Left, left)) + notBack(out)
 	return out
+}
+
+// planned says whether the targets can be asked. Where nobody knows what earlier runs have
+// left and the fleet is not cut yet, it is now; if it cannot be, the unit locks.
+func (b *wayBack) planned(left []leftover) bool {
+	r := b.run
+	if r.Planned.Digest != "" || !b.Unknown {
+		return r.Planned.Digest != ""
+	}
+	err := r.planWith(r.base, b.do)
+	if err == nil {
+		return true
+	}
+	l := leftover{Lost: true, Only: []string{"every target"}}
+	l.Troubles = []activities.Trouble{{ID: l.Only[0], Final: true, Reason: "nobody knows what it runs: " + err.Error()}}
+	b.Left = append(b.Left, l)
+	b.Outcome.Touched++
+	r.State.Exposed = notBack(slices.Concat(b.Left, left))
+	return false
+}
+
+// spares says whether what was found on the release stays: another rollout has put it
+// there, and this one has changed nothing and seen no harm, or undoes a certain run.
+func (b *wayBack) spares(own int) bool {
+	idle := len(b.run.Touched) == 0 && !b.Harm && !b.Unknown && b.Tries == 0
+	return own == 0 && (idle || b.Result == rollout.PhaseRefused || b.run.sub.Undo != nil)
+}
+
+// maxSpared is how many of those that keep the release are named.
+const maxSpared = 10
+
+// noteSpared says in the outcome what stays on the release. Known are named already.
+func (b *wayBack) noteSpared(answers []activities.Surveyed, known map[string]bool) {
+	var ids []string
+	for _, a := range answers {
+		ids = append(ids, a.On...)
+	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return known[id] })
+	if b.Tries > 0 || len(ids) == 0 { // it is said already
+		return
+	}
+	names := strings.Join(ids[:min(len(ids), maxSpared)], ", ")
+	if len(ids) > maxSpared {
+		names += ", …"
+	}
+	b.Outcome.Why += fmt.Sprintf("; %d targets run %s by another rollout, and keep it: %s", len(ids), b.run.State.Release, names)
 }
 
 // noteFound says in the outcome what was found on the release.

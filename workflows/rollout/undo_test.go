@@ -82,3 +82,17 @@ func TestUndoOfWhatIsNotKnown(t *testing.T) {
 	require.Contains(t, out.Outcome.Why, "no such run")
 	require.Equal(t, 20, w.on("2.0.0"))
 }
+
+// What the run to undo has not touched stays, and is named.
+func TestUndoLeavesWhatItDidNotTouch(t *testing.T) {
+	w, sub := promotedWorld(t)
+	w.inherited.Touched[0].Batch = activities.Batch{Plan: "sha256:plan", To: 2, Stragglers: w.fleet.Targets[:2]}
+	w.inherited.Touched[0].Previous.Others, w.inherited.Touched[0].Count = nil, 2
+	out := w.submit(sub)
+	require.Equal(t, rollout.PhaseUndone, out.Outcome.Result, out.Outcome.Why)
+	require.Equal(t, 2, w.on("1.0.0"))
+	require.Equal(t, 18, w.on("2.0.0"))
+	require.Equal(t, 2, out.Outcome.Touched)
+	require.Contains(t, out.Outcome.Why, "18 targets run 2.0.0 by another rollout, and keep it: ")
+	require.Contains(t, out.Outcome.Why, ", …")
+}

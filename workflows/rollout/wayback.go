@@ -29,6 +29,10 @@ type wayBack struct {
 	Tries int `json:"tries,omitempty"`
 	// Settling says that earlier runs' targets are taken back before the rollout begins.
 	Settling bool `json:"settling,omitempty"`
+	// Unknown says that nobody knows what earlier runs have left: only the targets do.
+	Unknown bool `json:"unknown,omitempty"`
+	// Ended says that a run that had ended was reset: what it has left on the release stays.
+	Ended bool `json:"ended,omitempty"`
 	// Left is what did not come back, after at least one try; nil before.
 	Left []leftover `json:"left,omitempty"`
 }
@@ -51,9 +55,11 @@ func (r *run) rollback(cause error) error {
 	o := r.verdict(cause)
 	o.Touched = r.changed()
 	var f *failure
+	as := errors.As(cause, &f)
 	r.Back = &wayBack{
 		run: r, Outcome: o, Result: o.Result,
-		Harm: errors.As(cause, &f) && f.report != nil && f.report.Verdict() == health.Fail && o.Result == rollout.PhaseRolledBack,
+		Unknown: as && f.unknown, Ended: as && f.ended,
+		Harm: as && f.report != nil && f.report.Verdict() == health.Fail && o.Result == rollout.PhaseRolledBack,
 	}
 	if len(r.Touched) > 0 {
 		r.enter(rollout.PhaseRollback, o.Why)

@@ -91,6 +91,8 @@ type world struct {
 	inherited activities.Inherited
 	// inheritErr is that nobody knows it.
 	inheritErr error
+	// cutErr keeps the fleet from being cut.
+	cutErr error
 
 	runID, id string
 	watches   int
@@ -188,6 +190,9 @@ func (w *world) mount(now time.Time) {
 }
 
 func (w *world) cut(_ context.Context, in activities.PlanInput) (activities.Planned, error) {
+	if w.cutErr != nil {
+		return activities.Planned{}, w.cutErr
+	}
 	p, err := plan.New(in.Spec, w.fleet, spec.Kinds{})
 	if err != nil {
 		return activities.Planned{}, err
