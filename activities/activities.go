@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
-	"sync/atomic"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -48,8 +47,7 @@ type Activities struct {
 	// this one is alone.
 	identity string
 	workers  func(context.Context) ([]string, error)
-	// blind is when this worker was in trouble last that another had not seen, in Unix seconds.
-	blind atomic.Int64
+	blind    blindness
 
 	mu    sync.Mutex
 	plans map[string]plan.Plan

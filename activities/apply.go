@@ -30,7 +30,7 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (Applied, error) 
 	if err != nil {
 		return Applied{}, err
 	}
-	doubts, err := a.doubts(ctx)
+	doubts, err := a.doubts(ctx, &a.blind.targets)
 	if err != nil {
 		return Applied{}, err
 	}

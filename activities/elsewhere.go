@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -35,24 +36,30 @@ const (
 	mostAside = 10
 	// asideFor is how long an attempt elsewhere is waited for.
 	asideFor = 300 * time.Millisecond
-	// blindFor is how long a worker that was in trouble lets others go first in whatever comes.
+	// blindFor is how long a worker that was in trouble lets others go first in what is of the same kind.
 	blindFor = 30 * time.Second
 )
+
+// blindness is when this worker was in trouble last that another had not seen, by whom it did
+// not reach, in Unix seconds: who cannot ask a source may well reach the targets.
+type blindness struct {
+	targets, health, fleet atomic.Int64
+}
 
 // errTypeElsewhere is the type of the error with which an attempt ends so that another worker
 // goes on.
 const errTypeElsewhere = "AnotherWorker"
 
 // doubts are those of earlier attempts. Its error ends the attempt: this worker has seen the
-// trouble, and another one that has not is there.
-func (a *Activities) doubts(ctx context.Context) (doubt, error) {
+// trouble, or has been blind just now, and another one that has not is there.
+func (a *Activities) doubts(ctx context.Context, blind *atomic.Int64) (doubt, error) {
 	var h handed
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &h) != nil {
 		h = handed{} // nothing usable: the trouble is seen anew
 	}
 	d := h.Doubt
 	waited := activity.GetInfo(ctx).Attempt - d.Attempt
-	tried := slices.Contains(d.Seen, a.identity) || time.Since(time.Unix(a.blind.Load(), 0)) < blindFor
+	tried := slices.Contains(d.Seen, a.identity) || blind != nil && time.Since(time.Unix(blind.Load(), 0)) < blindFor
 	if tried && waited < mostAside && a.another(ctx, d) {
 		return d, again("this worker has tried: another one does", asideFor)
 	}
@@ -61,11 +68,11 @@ func (a *Activities) doubts(ctx context.Context) (doubt, error) {
 
 // elsewhere adds this worker to those who have seen the trouble. It answers whether another
 // one is there that has not.
-func (a *Activities) elsewhere(ctx context.Context, d doubt) (doubt, bool) {
+func (a *Activities) elsewhere(ctx context.Context, d doubt, blind *atomic.Int64) (doubt, bool) {
 	if !a.another(ctx, d) {
 		return doubt{}, false
 	}
-	a.blind.Store(time.Now().Unix())
+	blind.Store(time.Now().Unix())
 	seen := append(slices.Clone(d.Seen), a.identity)
 	return doubt{Seen: seen, Attempt: activity.GetInfo(ctx).Attempt}, true
 }
@@ -101,7 +108,7 @@ func (a *Activities) doubtful(ctx context.Context, r *reach, d doubt, silent boo
 	if own == "" && !silent && !halted {
 		return nil
 	}
-	if next, ok := a.elsewhere(ctx, d); ok {
+	if next, ok := a.elsewhere(ctx, d, &a.blind.targets); ok {
 		return a.handOn(ctx, r.words(), details(next))
 	}
 	switch {
@@ -120,7 +127,7 @@ func (a *Activities) unsure(ctx context.Context, why string, d doubt) error {
 	if why == "" {
 		return nil
 	}
-	next, ok := a.elsewhere(ctx, d)
+	next, ok := a.elsewhere(ctx, d, &a.blind.health)
 	if !ok {
 		return nil
 	}

@@ -89,7 +89,7 @@ func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Bas
 	if err != nil {
 		return health.Baseline{}, err
 	}
-	doubts, err := a.doubts(ctx)
+	doubts, err := a.doubts(ctx, &a.blind.health)
 	if err != nil {
 		return health.Baseline{}, err
 	}
@@ -121,7 +121,7 @@ func (a *Activities) Watch(ctx context.Context, in WatchInput) (Judged, error) {
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &beat) == nil {
 		last, in.State = beat, beat.State
 	}
-	if _, err := a.doubts(ctx); err != nil {
+	if _, err := a.doubts(ctx, &a.blind.health); err != nil {
 		return Judged{}, err
 	}
 	m, pace, err := a.evaluator(ctx, in.HealthInput)
@@ -203,7 +203,7 @@ func (w *watch) handOver(ctx context.Context, now time.Time) error {
 	if !now.Before(w.in.Until) && r.Verdict() != health.Fail {
 		return nil
 	}
-	next, ok := w.elsewhere(ctx, w.last.Doubt)
+	next, ok := w.elsewhere(ctx, w.last.Doubt, &w.blind.health)
 	if !ok {
 		return nil
 	}
@@ -260,7 +260,7 @@ func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 	if err != nil {
 		return Judged{}, err
 	}
-	doubts, err := a.doubts(ctx)
+	doubts, err := a.doubts(ctx, &a.blind.health)
 	if err != nil {
 		return Judged{}, err
 	}
@@ -294,7 +294,7 @@ func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, erro
 	if err != nil {
 		return Judged{}, err
 	}
-	doubts, err := a.doubts(ctx)
+	doubts, err := a.doubts(ctx, &a.blind.health)
 	if err != nil {
 		return Judged{}, err
 	}

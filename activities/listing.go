@@ -20,7 +20,7 @@ const listAttempts = 20
 // list lists a fleet, once. Its error is one that Temporal does not retry when trying
 // again would be in vain, or was often enough.
 func (a *Activities) list(ctx context.Context, f spec.FleetSource) (fleet.Fleet, error) {
-	doubts, err := a.doubts(ctx)
+	doubts, err := a.doubts(ctx, &a.blind.fleet)
 	if err != nil {
 		return fleet.Fleet{}, err
 	}
@@ -33,7 +33,7 @@ func (a *Activities) list(ctx context.Context, f spec.FleetSource) (fleet.Fleet,
 	case ctx.Err() != nil:
 		return fleet.Fleet{}, ctx.Err()
 	case dial.Blame(err) != dial.Theirs:
-		if next, ok := a.elsewhere(ctx, doubts); ok {
+		if next, ok := a.elsewhere(ctx, doubts, &a.blind.fleet); ok {
 			return fleet.Fleet{}, a.handOn(ctx, err.Error(), handed{next})
 		}
 	}

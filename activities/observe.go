@@ -19,7 +19,7 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 	if err != nil {
 		return Observed{}, err
 	}
-	doubts, err := a.doubts(ctx)
+	doubts, err := a.doubts(ctx, &a.blind.targets)
 	if err != nil {
 		return Observed{}, err
 	}

@@ -119,7 +119,7 @@ func (a *Activities) Validate(ctx context.Context, in ApplyInput) ([]Trouble, er
 	if err != nil {
 		return nil, err
 	}
-	doubts, err := a.doubts(ctx)
+	doubts, err := a.doubts(ctx, &a.blind.targets)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.R
 	if err != nil || len(evaluators) == 0 {
 		return health.Report{At: a.Clock.Now()}, err
 	}
-	doubts, err := a.doubts(ctx)
+	doubts, err := a.doubts(ctx, &a.blind.health)
 	if err != nil {
 		return health.Report{}, err
 	}

@@ -30,7 +30,7 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	if err != nil {
 		return Reverted{}, in.notBegun(err, a.Clock.Now(), activity.GetInfo(ctx).Attempt)
 	}
-	doubts, err := a.doubts(ctx)
+	doubts, err := a.doubts(ctx, nil) // a way back is not put off for what else a worker has seen
 	if err != nil {
 		return Reverted{}, err
 	}
@@ -151,7 +151,7 @@ func (a *Activities) untilBack(
 func (a *Activities) passOn(ctx context.Context, work *progress, doubts doubt) (another bool) {
 	next := doubts
 	if work.reach.nobody(1) {
-		next, another = a.elsewhere(ctx, doubts)
+		next, another = a.elsewhere(ctx, doubts, &a.blind.targets)
 	} else {
 		next.Attempt = activity.GetInfo(ctx).Attempt // who reaches nobody still steps aside
 	}

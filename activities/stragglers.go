@@ -72,7 +72,7 @@ func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (St
 	slices.SortFunc(targets, func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) })
 	work := &progress{done: make([]bool, len(targets))}
 	unfit := a.unsuitable(p, d, targets, in)
-	doubts, err := a.doubts(ctx)
+	doubts, err := a.doubts(ctx, &a.blind.targets)
 	if err != nil {
 		return Stragglers{}, err
 	}
