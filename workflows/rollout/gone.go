@@ -68,6 +68,9 @@ func (j *judging) leavesOut() bool {
 	}
 	gone := r.gone(r.ctx, silent)
 	exposed := s.Reach - len(r.State.Unreached)
+	if r.stragglers(j.stage) != nil { // a sweep's reach is without those that were left out before
+		exposed = r.State.Targets - len(r.State.Unreached)
+	}
 	out := len(gone) + len(replaced)
 	// What is left must be able to tell, and hosts that are replaced one after the other are no
 	// coincidence.

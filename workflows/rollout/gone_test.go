@@ -103,6 +103,50 @@ func TestScaleIn(t *testing.T) {
 	}
 }
 
+// Nor in a sweep, however many were left out before it.
+func TestScaleInWhileASweepBakes(t *testing.T) {
+	w := newWorld(t, 20)
+	all := canary(w, w.shrinking(0, false))
+	w.events = nil
+	others := fleet.IDs(w.plan.Order[len(all):])
+	s := w.shrinking(30*time.Second, false, others[:12]...)
+	left, again := slices.Sorted(slices.Values(others[:12])), false
+	for _, id := range []string{"new1", "new2"} {
+		w.releases[id] = "1.0.0"
+	}
+	w.relisted = func(in activities.RelistInput) (activities.Relisted, error) {
+		now := activities.Relisted{Left: slices.Clone(left)}
+		if again {
+			now.Left = append(now.Left, "new2")
+		}
+		for _, id := range []string{"new1", "new2"} {
+			if !again && !slices.Contains(in.Known, id) {
+				now.Joined = append(now.Joined, fleet.Target{ID: id, Address: id + ":80"})
+			}
+		}
+		return now, nil
+	}
+	w.ailing = func() (silent, replaced []string) {
+		if again && !slices.Contains(w.absent, "new2") {
+			silent = []string{"new2"}
+		}
+		return silent, nil
+	}
+	w.health = func(stage int, since time.Duration) health.Verdict {
+		if stage == 4 && since > 20*time.Second {
+			again, w.away["new2"] = true, true
+		}
+		if silent, _ := w.ailing(); len(silent) > 0 {
+			return health.Fail
+		}
+		return health.Pass
+	}
+	out := w.run(s)
+	require.True(t, again)
+	require.Equal(t, rollout.PhasePromoted, out.Outcome.Result, out.Outcome.Why)
+	require.Len(t, out.Outcome.Unreached, 13)
+}
+
 // A target that goes between the look at it and its turn stops nothing for the others: all of
 // them are brought to the release, or the stage is not applied.
 func TestScaleInWhileAStageIsApplied(t *testing.T) {
