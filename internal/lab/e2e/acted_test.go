@@ -95,12 +95,18 @@ func (a *actors) Preflight(ctx context.Context, _ activities.PreflightInput) (he
 
 func (a *actors) Observe(ctx context.Context, in activities.ObserveInput) (activities.Observed, error) {
 	out := activities.Observed{Previous: activities.Previous{Common: "1.0.0"}}
-	for i := max(in.From, len(a.fleet.Targets)-a.quiet); i < in.To; i++ {
-		id := fmt.Sprint("quiet", i)
-		out.Previous.Absent = append(out.Previous.Absent, id)
-		out.Trouble = append(out.Trouble, activities.Trouble{ID: id, Silent: true, Reason: "does not answer"})
+	for _, t := range a.silent(in.Batch) {
+		out.Previous.Absent, out.Trouble = append(out.Previous.Absent, t.ID), append(out.Trouble, t)
 	}
 	return out, a.begin(ctx, "Observe")
+}
+
+// silent are the quiet targets of a batch.
+func (a *actors) silent(in activities.Batch) (out []activities.Trouble) {
+	for i := max(in.From, len(a.fleet.Targets)-a.quiet); i < in.To; i++ {
+		out = append(out, activities.Trouble{ID: fmt.Sprint("quiet", i), Silent: true, Reason: "does not answer"})
+	}
+	return out
 }
 
 func (a *actors) Baseline(ctx context.Context, in activities.BaselineInput) (health.Baseline, error) {
@@ -162,8 +168,8 @@ func (a *actors) Inherit(ctx context.Context, _ activities.InheritInput) (activi
 	return activities.Inherited{}, a.begin(ctx, "Inherit")
 }
 
-func (a *actors) Survey(ctx context.Context, _ activities.SurveyInput) (activities.Surveyed, error) {
-	return activities.Surveyed{}, a.begin(ctx, "Survey")
+func (a *actors) Survey(ctx context.Context, in activities.SurveyInput) (activities.Surveyed, error) {
+	return activities.Surveyed{Silent: a.silent(in.Batch)}, a.begin(ctx, "Survey")
 }
 
 func (a *actors) Recover(ctx context.Context, _ activities.RecoverInput) (activities.Judged, error) {

@@ -100,14 +100,15 @@ func TestHistoryEvents(t *testing.T) {
 	const perBatch = 2 * 3
 	require.Equal(t, small.activities+3*perBatch, big.activities)
 	require.Equal(t, small.others, big.others)
-	// plan, validate and preflight; per stage observe, baseline, apply, watch and gate.
-	require.Equal(t, (3+2*5)*3, small.activities)
+	// What earlier runs left, plan, validate and preflight; per stage observe, baseline, apply, watch and gate.
+	require.Equal(t, (4+2*5)*3, small.activities)
 	require.Equal(t, map[enumspb.EventType]int{
 		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:        1,
 		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:      1,
 		enumspb.EVENT_TYPE_TIMER_STARTED:                     2,
 		enumspb.EVENT_TYPE_TIMER_FIRED:                       2,
-		enumspb.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: 3,
+		enumspb.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: 4, // one is the version's
+		enumspb.EVENT_TYPE_MARKER_RECORDED:                   2, // the version, the run
 	}, small.others)
 }
 
