@@ -59,7 +59,7 @@ func TestBrokenWatch(t *testing.T) {
 				return w.watch(ctx, in)
 			}
 			calls++
-			w.cancelled = nil
+			w.whenCancelled(nil)
 			return watch(ctx, in)
 		}
 		s := fourStages()

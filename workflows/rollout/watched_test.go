@@ -41,10 +41,10 @@ func (w *world) frozen(from, to time.Duration) {
 				}
 			}
 		}
-		w.cancelled = func() activities.Judged {
+		w.whenCancelled(func() activities.Judged {
 			_, seen := watch(w.env.Now())
 			return seen
-		}
+		})
 		at, seen := watch(in.Until)
 		token := activity.GetInfo(ctx).TaskToken
 		w.env.RegisterDelayedCallback(func() { _ = w.env.CompleteActivity(token, seen, nil) }, at.Sub(w.env.Now()))
@@ -101,7 +101,7 @@ func TestBakeThatNobodyCanWatch(t *testing.T) {
 	for _, person := range []bool{false, true} {
 		w := newWorld(t, 10)
 		w.watcher = func(context.Context, activities.WatchInput) (activities.Judged, error) {
-			w.cancelled = nil
+			w.whenCancelled(nil)
 			return activities.Judged{}, temporal.NewNonRetryableApplicationError("no such label", activities.ErrTypeInvalid, nil)
 		}
 		s := fourStages()

@@ -32,8 +32,10 @@ import (
 // world is a fleet in memory with a source of health, in place of the
 // activities. Time is the test environment's.
 type world struct {
-	t   testing.TB
-	env *testsuite.TestWorkflowEnvironment
+	// mounting guards env, and watching what a watch and its cancellation share.
+	mounting, watching sync.Mutex
+	t                  testing.TB
+	env                *testsuite.TestWorkflowEnvironment
 	// signals are those that a rollout takes; they count from the next mount.
 	signals []rollout.Signal
 	// events are what happens; runs counts runs of the workflow.
@@ -132,7 +134,9 @@ func newWorld(t testing.TB, n int) *world {
 func (w *world) mount(now time.Time) {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(quiet{})
+	w.mounting.Lock()
 	w.env = suite.NewTestWorkflowEnvironment()
+	w.mounting.Unlock()
 	w.env.SetStartTime(now)
 	w.env.SetTestTimeout(2 * time.Minute)
 	w.env.SetWorkerOptions(worker.Options{
@@ -336,14 +340,31 @@ func (w *world) revert(_ context.Context, in activities.RevertInput) (activities
 	return out, nil
 }
 
+// whenCancelled says what a watch that is cancelled answers; nil is that it says nothing.
+func (w *world) whenCancelled(seen func() activities.Judged) {
+	w.watching.Lock()
+	defer w.watching.Unlock()
+	w.cancelled = seen
+}
+
+// mounted is the environment that runs now: a watch of the one before may still ask.
+func (w *world) mounted() *testsuite.TestWorkflowEnvironment {
+	w.mounting.Lock()
+	defer w.mounting.Unlock()
+	return w.env
+}
+
 // watch answers when the first look would: at harm, when settled, or at the end.
 func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
 	w.mu.Lock()
 	w.watches++
 	w.absent = in.Absent
 	w.mu.Unlock()
+	w.watching.Lock()
+	defer w.watching.Unlock()
 	const look = time.Second
-	began := w.env.Now()
+	env := w.mounted()
+	began := env.Now()
 	at, seen := began, activities.Judged{Watched: in.Watched}
 	next := func() health.Verdict {
 		at = at.Add(look)
@@ -355,7 +376,7 @@ func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities
 	}
 	w.cancelled = func() activities.Judged {
 		at, seen = began, activities.Judged{Watched: in.Watched}
-		for at.Add(look).Before(w.env.Now()) {
+		for at.Add(look).Before(env.Now()) {
 			next()
 		}
 		return seen
@@ -364,9 +385,9 @@ func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities
 		if v := next(); v == health.Fail || in.Settled(seen) || !at.Before(in.Until) {
 			seen := seen
 			token := activity.GetInfo(ctx).TaskToken
-			w.env.RegisterDelayedCallback(func() {
-				_ = w.env.CompleteActivity(token, seen, nil) // may have been cancelled
-			}, at.Sub(w.env.Now()))
+			env.RegisterDelayedCallback(func() {
+				_ = env.CompleteActivity(token, seen, nil) // may have been cancelled
+			}, at.Sub(env.Now()))
 			return activities.Judged{}, activity.ErrResultPending
 		}
 	}
@@ -398,7 +419,7 @@ func (w *world) look(v health.Verdict, since time.Duration) health.Report {
 }
 
 func (w *world) report(v health.Verdict) health.Report {
-	return health.Report{At: w.env.Now(), Results: []health.Result{{
+	return health.Report{At: w.mounted().Now(), Results: []health.Result{{
 		Check: "errors", Verdict: v, Sentence: "errors: as the test says", Shown: w.shown,
 	}}}
 }
@@ -549,9 +570,14 @@ type answered struct {
 
 func (a answered) Get(ctx workflow.Context, out any) error {
 	err := a.Future.Get(ctx, out)
-	if a.watch && temporal.IsCanceledError(err) && a.world.cancelled != nil {
-		*out.(*activities.Judged) = a.world.cancelled()
-		return nil
+	if !a.watch || !temporal.IsCanceledError(err) {
+		return err
 	}
-	return err
+	a.world.watching.Lock()
+	defer a.world.watching.Unlock()
+	if a.world.cancelled == nil {
+		return err
+	}
+	*out.(*activities.Judged) = a.world.cancelled()
+	return nil
 }
