@@ -131,12 +131,12 @@ func parse(digest string) (string, error) {
 // Put keeps data and answers its digest. It writes to a temporary file, syncs it and
 // renames it into place, so that a blob is either there as a whole or not at all. Putting
 // the same data again is not an error.
-func (s Store) Put(ctx context.Context, data []byte) (digest string, err error) {
+func (s Store) Put(ctx context.Context, data []byte) (string, error) {
 	if len(data) > MaxBlob {
 		return "", fmt.Errorf("store: put: %d bytes, the limit is %d", len(data), MaxBlob)
 	}
-	digest = Digest(data)
-	_, err = bounded(ctx, s, func() (struct{}, error) {
+	digest := Digest(data) // no named result: an operation that hangs still reads it
+	_, err := bounded(ctx, s, func() (struct{}, error) {
 		// A blob that was damaged on disk is written anew, not trusted.
 		if _, err := s.read(digest); err == nil {
 			return struct{}{}, nil
