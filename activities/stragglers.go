@@ -58,18 +58,7 @@ func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (St
 	if err != nil {
 		return Stragglers{}, err
 	}
-	targets := slices.Clone(in.Joined)
-	wanted := fleet.Set(in.Absent)
-	for _, t := range in.Joined { // one that has moved is asked where it is now
-		delete(wanted, t.ID)
-	}
-	for _, t := range p.Order {
-		if wanted[t.ID] {
-			targets = append(targets, t)
-			delete(wanted, t.ID)
-		}
-	}
-	slices.SortFunc(targets, func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) })
+	targets, wanted := in.asked(p)
 	work := &progress{done: make([]bool, len(targets))}
 	unfit := a.unsuitable(p, d, targets, in)
 	doubts, err := a.doubts(ctx, &a.blind.targets)
@@ -103,6 +92,32 @@ func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (St
 	for _, id := range slices.Sorted(maps.Keys(wanted)) { // brought in by an earlier sweep
 		out.Still = append(out.Still, Trouble{ID: id, Reason: "joined late, and has not answered since", Silent: true})
 	}
+	if err := out.bringIn(targets, work); err != nil {
+		return Stragglers{}, err
+	}
+	return out, nil
+}
+
+// asked are the targets that a sweep asks, sorted. Wanted are the ids of those that nobody
+// knows by more.
+func (in StragglersInput) asked(p plan.Plan) (targets []fleet.Target, wanted map[string]bool) {
+	targets, wanted = slices.Clone(in.Joined), fleet.Set(in.Absent)
+	for _, t := range in.Joined { // one that has moved is asked where it is now
+		delete(wanted, t.ID)
+	}
+	for _, t := range p.Order {
+		if wanted[t.ID] {
+			targets = append(targets, t)
+			delete(wanted, t.ID)
+		}
+	}
+	slices.SortFunc(targets, func(a, b fleet.Target) int { return strings.Compare(a.ID, b.ID) })
+	return targets, wanted
+}
+
+// bringIn takes the targets that have answered, as many as one sweep has room for, and keeps
+// what is said of the others within bounds: those that are silent come last.
+func (s *Stragglers) bringIn(targets []fleet.Target, work *progress) error {
 	room := bounds{targets: maxStragglers, bytes: maxStragglerBytes}
 	for i, t := range targets {
 		if !work.isDone(i) {
@@ -110,17 +125,17 @@ func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (St
 		}
 		switch fits, err := room.take(t); {
 		case err != nil:
-			return Stragglers{}, fmt.Errorf("bring in %s: %w", t.ID, err)
+			return fmt.Errorf("bring in %s: %w", t.ID, err)
 		case fits:
-			out.Ready = append(out.Ready, t)
+			s.Ready = append(s.Ready, t)
 		default:
-			out.Still = append(out.Still, Trouble{ID: t.ID, Reason: "waits for the next sweep"})
+			s.Still = append(s.Still, Trouble{ID: t.ID, Reason: "waits for the next sweep"})
 		}
 	}
-	quiet := slices.DeleteFunc(slices.Clone(out.Still), func(t Trouble) bool { return !t.Silent })
-	out.Still = append(slices.DeleteFunc(out.Still, func(t Trouble) bool { return t.Silent }), quiet...)
-	out.Still = capReasons(out.Still[:min(len(out.Still), maxStill)])
-	return out, nil
+	quiet := slices.DeleteFunc(slices.Clone(s.Still), func(t Trouble) bool { return !t.Silent })
+	s.Still = append(slices.DeleteFunc(s.Still, func(t Trouble) bool { return t.Silent }), quiet...)
+	s.Still = capReasons(s.Still[:min(len(s.Still), maxStill)])
+	return nil
 }
 
 // unsuitable says for each target why the rollout could not change or judge it as the spec
