@@ -56,18 +56,3 @@ func finite(t *rapid.T, out Outcome, state any) {
 	require.NotContains(t, out.Evidence, "NaN")
 	require.NotContains(t, out.Evidence, "Inf")
 }
-
-// all judges all looks since the change, up to the first FAIL.
-func all[L look](j interface {
-	See(l L)
-	Outcome(at time.Duration) Outcome
-}, since []L, bake time.Duration,
-) Outcome {
-	for _, l := range since {
-		j.See(l)
-		if out := j.Outcome(l.when()); out.Verdict == Fail {
-			return out
-		}
-	}
-	return j.Outcome(bake)
-}

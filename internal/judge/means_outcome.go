@@ -29,7 +29,7 @@ func (j *Means) Outcome(at time.Duration) Outcome {
 	switch {
 	case !j.criteria.judges():
 		out.Verdict, out.Evidence = NoData, "there is no drop or rise to judge by"
-	case j.state.Least != nil && out.LnE >= out.Needed:
+	case j.harm():
 		out.Verdict, out.Evidence = Fail, j.words(*j.state.Least, Fail)
 	case j.state.Absurd > 0:
 		out.Verdict, out.Evidence = NoData, fmt.Sprintf(
@@ -63,6 +63,12 @@ func (j *Means) Outcome(at time.Duration) Outcome {
 		out.Suspicion = suspect(out.P)
 	}
 	return out
+}
+
+// harm says that it is established, which it stays.
+func (j *Means) harm() bool {
+	f := j.state.Least
+	return f != nil && j.criteria.judges() && -math.Log(max(f.P, 1e-300)) >= nats(j.criteria.Alpha)
 }
 
 // least is what the mean is of what is usual, but for chance that is as rare as level: the

@@ -47,10 +47,15 @@ func lonely(alpha float64) Criteria {
 	return c
 }
 
-// judgeAlone judges to the first FAIL, or the end.
+// judgeAlone judges to the first FAIL, or the end, as Run does.
 func judgeAlone(c Criteria, before, since []Look) (objective, Outcome) {
 	j := newObjective(c, before)
-	return j, all(oneByOne(j), since, c.Bake)
+	for _, l := range since {
+		if j.See(l); j.outcome(l.At, false).Verdict == Fail {
+			return j, j.Outcome(l.At)
+		}
+	}
+	return j, j.Outcome(c.Bake)
 }
 
 func TestObjectiveVerdicts(t *testing.T) {

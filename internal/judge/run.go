@@ -45,9 +45,8 @@ func RunMeans(c MeansCriteria, looks []Numbers) Outcome {
 	before, since := parted(looks, c.Bake)
 	j := NewMeans(c, before)
 	for _, l := range since {
-		j.See(l)
-		if out := j.Outcome(l.At); out.Verdict == Fail {
-			return out
+		if j.See(l); j.harm() {
+			return j.Outcome(l.At)
 		}
 	}
 	return j.Outcome(c.Bake)

@@ -20,7 +20,7 @@ func TestStateIsAllThatMatters(t *testing.T) {
 		if rapid.Bool().Draw(t, "unknown past") {
 			before = nil
 		}
-		stateIsAll(t, func() kept[Look, ComparisonState] { return oneByOne{newComparison(c, before)} }, looks[40:])
+		stateIsAll(t, func() kept[Look, ComparisonState] { return oneByOne{newComparison(c, before)} }, looks[40:100])
 	})
 }
 

@@ -120,11 +120,11 @@ const mostSums = 4e6
 // drawAbove is the probability that few of the ranks, drawn without replacement, add up
 // to sum or more.
 func drawAbove(ranks []int, few, sum int) float64 {
-	top := 0
-	for _, r := range ranks {
-		top = max(top, r)
+	ranks = slices.Sorted(slices.Values(ranks))
+	top := 1
+	for _, r := range ranks[len(ranks)-few:] {
+		top += r
 	}
-	top = top*few + 1
 	ways := make([][]float64, few+1) // of so many ranks, by their sum
 	for i := range ways {
 		ways[i] = make([]float64, top)
@@ -132,8 +132,13 @@ func drawAbove(ranks []int, few, sum int) float64 {
 	ways[0][0] = 1
 	for seen, r := range ranks {
 		for k := min(few, seen+1); k > 0; k-- {
-			for s := top - 1; s >= r; s-- {
-				ways[k][s] += ways[k-1][s-r]
+			most := 0 // the sum of the k largest so far
+			for _, r := range ranks[seen+1-k : seen+1] {
+				most += r
+			}
+			to, from := ways[k][r:most+1], ways[k-1]
+			for s := range to {
+				to[s] += from[s]
 			}
 		}
 	}
