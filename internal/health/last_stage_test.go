@@ -60,6 +60,11 @@ type pastServer func(query string, form url.Values, r *http.Request) (int, strin
 func (o pastServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, _ := io.ReadAll(r.Body)
 	form, _ := url.ParseQuery(string(body))
+	if whose(form.Get("query")) {
+		o = func(string, url.Values, *http.Request) (int, string, io.Reader, error) {
+			return http.StatusOK, asJSON, strings.NewReader(vector()), nil
+		}
+	}
 	status, kind, answer, err := o(form.Get("query"), form, r)
 	if err != nil {
 		return nil, err

@@ -118,6 +118,10 @@ func (p *server) askSome(ctx context.Context, expr string, about owned, w source
 	if s.Verdict != "" && !s.Empty {
 		return s
 	}
+	if crowd := p.shared(ctx, query, w); crowd.Verdict != "" {
+		crowd.Query, crowd.Warnings = query, s.Warnings
+		return source.Readings{Reading: crowd}
+	}
 	if s.Empty && l == source.EmptyIsZero {
 		s.Verdict, s.Why, s.Empty = "", "", false
 	}

@@ -33,6 +33,8 @@ type server struct {
 	exposed, cohort, control []string
 	// The same of checks that ask about each target.
 	eachExposed, eachCohort, eachControl owned
+	// named is how many targets of the fleet have a label's value.
+	named map[string]int
 
 	// now is the clock of those who ask, and ahead how far the server's is ahead of it.
 	now   func() time.Time
@@ -72,6 +74,9 @@ func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 		if *arm.into, err = identities(h.Identify, source.Sample(arm.targets, matcherSample)); err != nil {
 			return nil, err
 		}
+	}
+	if p.named, err = naming(h.Identify, b.Exposed, b.Control); err != nil {
+		return nil, err
 	}
 	if p.eachExposed, err = owners(h, b.Exposed); err != nil {
 		return nil, err
@@ -232,6 +237,12 @@ func (p *server) ask(ctx context.Context, expr string, a source.Arm, w source.Wi
 	}
 	r := p.query(ctx, query, w.At)
 	lacking := r.Empty && l == source.EmptyIsZero
+	if r.Verdict == "" {
+		if crowd := p.shared(ctx, query, w); crowd.Verdict != "" {
+			crowd.Query, crowd.Warnings = query, r.Warnings
+			return crowd
+		}
+	}
 	if a == source.Exposed && (r.Verdict == "" || r.Empty) {
 		if gone := p.missing(ctx, query, w); gone.Verdict != "" {
 			gone.Query, gone.Warnings = query, r.Warnings
