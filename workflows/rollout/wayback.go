@@ -385,7 +385,11 @@ func (l leftover) split() (final, open leftover) {
 
 // named lists the targets that are left, with their reasons.
 func named(left []leftover) []rollout.TargetTrouble {
-	var out []rollout.TargetTrouble
+	n := 0
+	for _, l := range left {
+		n += len(l.Troubles)
+	}
+	out := slices.Grow([]rollout.TargetTrouble(nil), n) // once: there may be tens of thousands, and this runs for every batch
 	for _, l := range left {
 		for _, t := range l.Troubles {
 			out = append(out, rollout.TargetTrouble{ID: t.ID, Reason: t.Reason})

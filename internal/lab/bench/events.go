@@ -109,7 +109,8 @@ func (r *rig) countEvents(ctx context.Context, n, stages int) (counts, error) {
 func named(n int) fleet.Fleet {
 	f := fleet.Fleet{Targets: make([]fleet.Target, n)}
 	for i := range f.Targets {
-		f.Targets[i] = fleet.Target{ID: fmt.Sprintf("t-%06d", i), Address: "127.0.0.1:1"}
+		id := fmt.Sprintf("t-%06d", i)
+		f.Targets[i] = fleet.Target{ID: id, Address: id + ":1"}
 	}
 	return f
 }

@@ -14,11 +14,11 @@ import (
 const (
 	perActivity = 3 // scheduled, started, completed
 
-	oncePerRollout = 3 // plan, validate, preflight
+	oncePerRollout = 4 // inherit, plan, validate, preflight
 	oncePerStage   = 3 // baseline, watch, gate
 	oncePerBatch   = 2 // observe, apply
 
-	othersPerRollout = 2 + 1 // workflow started and completed; search attributes of the outcome
+	othersPerRollout = 2 + 1 + 3 // workflow started and completed; search attributes of the outcome; version (2), id of the run
 	othersPerStage   = 2 + 1 // bake's timer started and fired; search attributes of the stage
 )
 

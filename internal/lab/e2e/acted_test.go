@@ -246,7 +246,7 @@ func (a *acted) signal(id, name string) {
 }
 
 func (a *acted) state(id string) (rollout.State, error) {
-	ctx, cancel := context.WithTimeout(a.t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(a.t.Context(), 10*time.Second)
 	defer cancel()
 	var s rollout.State
 	v, err := a.client.QueryWorkflow(ctx, id, "", rollout.QueryStatus)
@@ -264,13 +264,13 @@ func (a *acted) until(id string, ok func(rollout.State) bool) rollout.State {
 		var err error
 		s, err = a.state(id)
 		return err == nil && ok(s)
-	}, time.Minute, 50*time.Millisecond, "the rollout never came there: %+v", s)
+	}, 3*time.Minute, 100*time.Millisecond, "the rollout never came there: %+v", s)
 	return s
 }
 
 func (a *acted) result(run client.WorkflowRun) rollout.State {
 	a.t.Helper()
-	ctx, cancel := context.WithTimeout(a.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(a.t.Context(), 3*time.Minute)
 	defer cancel()
 	var out rollout.State
 	require.NoError(a.t, run.Get(ctx, &out))
