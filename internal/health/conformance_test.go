@@ -162,6 +162,19 @@ func (r rig) look(t *testing.T) health.Report {
 	return report
 }
 
+// lookIn is look at a server that answers so, where time is the test's: what may go by is asked
+// again after seconds.
+func lookIn(t *testing.T, newRig func(*testing.T, *network) rig, h http.Handler) (report health.Report) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newNetwork(t, true))
+		r.net.answer(h)
+		report = r.look(t)
+		presentable(t, report)
+	})
+	return report
+}
+
 // presentable asserts what holds of every result, whatever a source says.
 func presentable(t *testing.T, r health.Report) {
 	t.Helper()
@@ -194,10 +207,7 @@ func TestSourcesConformInAnswers(t *testing.T) {
 			for name, a := range r.answers {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
-					r := newRig(t, newNetwork(t, false))
-					r.net.answer(a.handler)
-					report := r.look(t)
-					presentable(t, report)
+					report := lookIn(t, newRig, a.handler)
 					for _, res := range report.Results {
 						want := health.NoData
 						if v, ok := a.want[res.Check]; ok {
@@ -221,17 +231,14 @@ func TestSourcesConformInTrouble(t *testing.T) {
 			for name, tc := range troubles(t) {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
-					r := newRig(t, newNetwork(t, false))
-					r.net.answer(tc.handler)
-					report := r.look(t)
-					presentable(t, report)
-					for _, res := range report.Results {
+					for _, res := range lookIn(t, newRig, tc.handler).Results {
 						require.Equal(t, health.NoData, res.Verdict, "%s: %s", res.Check, res.Sentence)
 						require.Contains(t, strings.ToLower(res.Sentence), tc.says)
 					}
 				})
 			}
 			t.Run("connection refused", func(t *testing.T) {
+				t.Parallel()
 				r := newRig(t, newNetwork(t, false))
 				r.net.server.Close()
 				report := r.look(t)
@@ -320,10 +327,12 @@ func endless(t *testing.T, zipped bool) http.HandlerFunc {
 	var all bytes.Buffer
 	if zipped {
 		z := gzip.NewWriter(&all)
-		for range 100 {
-			_, _ = z.Write(block)
-		}
+		_, _ = z.Write(block)
 		require.NoError(t, z.Close())
+		member := bytes.Clone(all.Bytes())
+		for range 99 { // members of one stream
+			all.Write(member)
+		}
 	}
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

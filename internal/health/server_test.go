@@ -185,8 +185,8 @@ func TestRealPrometheus(t *testing.T) {
 		e.silent = true
 		e.mu.Unlock()
 	}
-	r = looks(t, open(), traffic(0), func(r health.Report) bool {
-		return verdicts(r)["latency"] != health.Pass && verdicts(r)["errors"] != health.Pass && verdicts(r)["errors"] != health.Fail
+	looks(t, open(), traffic(0), func(r health.Report) bool { // they are read one after the other, and grow old so
+		v := verdicts(r)
+		return v["latency"] != health.Pass && v["errors"] != health.Pass && v["errors"] != health.Fail && v["traffic"] != health.Pass
 	})
-	require.NotEqual(t, health.Pass, verdicts(r)["traffic"])
 }
