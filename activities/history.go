@@ -40,11 +40,7 @@ func Undone(ctx context.Context, c client.Client, id, run string) (string, error
 	if err != nil {
 		return "", err
 	}
-	var sub struct { // the part of a submission that is asked for
-		Undo struct {
-			Run string `json:"run"`
-		} `json:"undo"`
-	}
+	var sub submission
 	err = fromPayloads(begin.GetWorkflowExecutionStartedEventAttributes().GetInput(), &sub)
 	return sub.Undo.Run, err
 }

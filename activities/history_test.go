@@ -3,6 +3,7 @@ package activities
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
@@ -11,6 +12,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -34,7 +36,7 @@ func payloads(t *testing.T, v any) *commonpb.Payloads {
 	return out
 }
 
-func begun(t *testing.T, in PlanInput) *historypb.HistoryEvent {
+func begun(t *testing.T, in any) *historypb.HistoryEvent {
 	return &historypb.HistoryEvent{
 		EventId: 1, EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
 		Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{
@@ -126,6 +128,12 @@ func TestInherit(t *testing.T) {
 	require.Equal(t, []int{3, 4}, []int{a.Count, b.Count})
 	require.EqualValues(t, 21, b.Back)
 	promoted := rollout.Outcome{Result: rollout.PhasePromoted, Why: "all run it"}
+	undo := begun(t, map[string]any{"spec": in.Spec, "undo": map[string]any{"run": "promoted"}})
+	undo.EventTime = timestamppb.New(time.UnixMilli(30))
+	ofUndo := a
+	ofUndo.Back = 61
+	unmarked := a
+	unmarked.Back = 0
 	histories := map[string]past{
 		"terminated": {begun(t, in), asked(t, 5, TypeApply, first), asked(t, 9, TypeObserve, second), asked(t, 12, TypeApply, second), terminated},
 		"renewed":    {renewed, asked(t, 12, TypeApply, second), terminated},
@@ -136,6 +144,8 @@ func TestInherit(t *testing.T) {
 		"promoted":   {begun(t, in), asked(t, 5, TypeApply, first), ended(t, promoted)},
 		"refused":    {begun(t, in), ended(t, rollout.Outcome{Result: rollout.PhaseRefused})},
 		"again":      {begun(t, in), asked(t, 5, TypeApply, first), resetFrom("whole"), ended(t, promoted)},
+		"undo":       {undo, asked(t, 4, TypePlan, nil), asked(t, 6, TypeInherit, nil), completed(t, 6, Inherited{Touched: []Touched{unmarked}}), terminated},
+		"undo, soon": {undo, asked(t, 4, TypePlan, nil), asked(t, 6, TypeInherit, nil), terminated},
 		"whole":      {begun(t, in), asked(t, 5, TypeApply, first), asked(t, 12, TypeApply, second), ended(t, promoted)},
 	}
 	read := func(run string, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator {
@@ -165,6 +175,8 @@ func TestInherit(t *testing.T) {
 		"one that had taken over":   {[]string{"settled", "terminated"}, "", []Touched{a}, []string{"run settled of 2.0.0, which was terminated"}, nil, false},
 		"terminated before a stage": {[]string{"nothing", "promoted"}, "", nil, nil, &promoted, false},
 		"not kept any more":         {[]string{"gone", "terminated"}, "", nil, nil, nil, false},
+		"an undo":                   {[]string{"undo", "promoted"}, "", []Touched{ofUndo}, []string{"run undo of 2.0.0, which was terminated"}, nil, false},
+		"an undo that knew nothing": {[]string{"undo, soon", "promoted"}, "", nil, nil, &promoted, false},
 		"a reset of one that ended": {[]string{"promoted"}, "promoted", nil, nil, &promoted, true},
 		"and one ran then":          {[]string{"terminated", "promoted"}, "promoted", []Touched{a, b}, []string{"run terminated of 2.0.0, which was terminated"}, nil, true},
 		"and one that had settled":  {[]string{"settled", "promoted"}, "promoted", []Touched{a}, []string{"run settled of 2.0.0, which was terminated"}, nil, true},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -178,6 +179,18 @@ func inherit(runs []string, base string, read reader) (Inherited, error) {
 	return out, nil
 }
 
+// submission is the part of a submission that tells what a run was to do.
+type submission struct {
+	PlanInput
+	Undo struct {
+		Run string `json:"run"`
+	} `json:"undo"`
+	Carried struct {
+		State   rollout.State `json:"state"`
+		Touched []Touched     `json:"touched"`
+	} `json:"carried"`
+}
+
 // left is what a run has left behind.
 type left struct {
 	release, how string
@@ -220,16 +233,12 @@ func leftBy(run string, read reader) (left, error) {
 }
 
 // read reads from a history which batches a run has touched: those that it was given
-// along, and those whose apply it has asked for.
+// along, those whose apply it has asked for and, in an undo, those that it was to take back.
 func (l *left) read(it client.HistoryEventIterator) error {
 	asked := map[string]bool{}
-	var sub struct {
-		PlanInput
-		Carried struct {
-			State   rollout.State `json:"state"`
-			Touched []Touched     `json:"touched"`
-		} `json:"carried"`
-	}
+	var sub submission
+	var start time.Time
+	recall := int64(-1) // the event that asks what is to be undone
 	for it.HasNext() {
 		e, err := it.Next()
 		if err != nil {
@@ -239,21 +248,27 @@ func (l *left) read(it client.HistoryEventIterator) error {
 			l.base = e.GetWorkflowTaskFailedEventAttributes().GetBaseRunId()
 		}
 		if s := e.GetWorkflowExecutionStartedEventAttributes(); s != nil {
+			start = e.GetEventTime().AsTime()
 			if err := fromPayloads(s.GetInput(), &sub); err != nil {
 				return err
 			}
 			l.release = sub.Spec.Release
-			for _, t := range sub.Carried.Touched {
-				if t.Back == 0 {
-					t.Back = sub.Carried.State.Fence + 1
-				}
-				l.touched = append(l.touched, t)
+			l.takeBack(sub.Carried.Touched, sub.Carried.State.Fence)
+		}
+		if c := e.GetActivityTaskCompletedEventAttributes(); c != nil && c.GetScheduledEventId() == recall {
+			var undoes Inherited
+			if err := fromPayloads(c.GetResult(), &undoes); err != nil {
+				return err
 			}
+			l.takeBack(undoes.Touched, rollout.Fence(start))
 		}
 		a := e.GetActivityTaskScheduledEventAttributes()
 		name := a.GetActivityType().GetName()
 		l.settled = l.settled || name == TypePlan && asked[TypeInherit] // which comes first
 		asked[name] = true
+		if name == TypeInherit && sub.Undo.Run != "" {
+			recall = e.GetEventId()
+		}
 		if name != TypeApply {
 			continue
 		}
@@ -265,6 +280,16 @@ func (l *left) read(it client.HistoryEventIterator) error {
 	}
 	l.settled = l.settled && l.base == "" // else the run before the reset may have left more
 	return nil
+}
+
+// takeBack adds batches that a run with this fence was still to take back, or would have.
+func (l *left) takeBack(touched []Touched, fence int64) {
+	for _, t := range touched {
+		if t.Back == 0 {
+			t.Back = fence + 1
+		}
+		l.touched = append(l.touched, t)
+	}
 }
 
 // touched is how the batch of an apply is taken back.

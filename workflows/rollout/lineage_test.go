@@ -120,7 +120,7 @@ func TestAResetIsTakenBack(t *testing.T) {
 			if at == 0 {
 				reset()
 			} else {
-				inherited.Touched[0].Back = fence(w.env.Now()) + 1
+				inherited.Touched[0].Back = rollout.Fence(w.env.Now()) + 1
 				w.do(at, reset)
 			}
 			out := w.run(fourStages())
@@ -165,7 +165,7 @@ func TestTheTargetsHaveTheLastWord(t *testing.T) {
 			w := newWorld(t, 20)
 			w.before = health.Fail
 			for _, target := range w.fleet.Targets[20-tc.own:] {
-				w.releases[target.ID], w.fences[target.ID] = "2.0.0", fence(w.env.Now())
+				w.releases[target.ID], w.fences[target.ID] = "2.0.0", rollout.Fence(w.env.Now())
 			}
 			if tc.reset {
 				w.runID = "the reset one"
@@ -286,7 +286,7 @@ func TestAResetOfAnEndedRunWhileAnotherRuns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 20)
 			for id := range w.releases {
-				w.releases[id], w.fences[id] = "2.0.0", fence(w.env.Now())
+				w.releases[id], w.fences[id] = "2.0.0", rollout.Fence(w.env.Now())
 			}
 			w.runID = "the reset one"
 			if others > 0 {

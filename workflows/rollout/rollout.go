@@ -111,7 +111,7 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 	info := workflow.GetInfo(ctx)
 	r.State = rollout.State{
 		Unit: sub.Spec.Unit, Release: sub.Spec.Release, By: sub.By,
-		Fence: fence(info.WorkflowStartTime), StartedAt: info.WorkflowStartTime,
+		Fence: rollout.Fence(info.WorkflowStartTime), StartedAt: info.WorkflowStartTime,
 		Phase: rollout.PhasePlanning, Why: "cutting the fleet into cohorts",
 		Since: info.WorkflowStartTime, Every: sub.Spec.Health.Every,
 	}
@@ -133,12 +133,6 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 	r.noticeReset(base)
 	return r, nil
 }
-
-// fence is the number that goes with every apply, for example 3546000000000 for a start
-// at 17:00. It grows with every rollout of a unit: only one runs at a time, and the
-// server's clock dates them. It is even, and the next number is the fence of the way
-// back. A target that has seen a higher fence refuses an order.
-func fence(start time.Time) int64 { return start.UnixMilli() * 2 }
 
 // backFence is the fence of the way back: a late apply must not overwrite it.
 func (r *run) backFence() int64 { return r.State.Fence + 1 }

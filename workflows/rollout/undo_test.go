@@ -35,7 +35,7 @@ func promotedWorld(t *testing.T) (*world, Submission) {
 func TestUndo(t *testing.T) {
 	w, sub := promotedWorld(t)
 	for id := range w.releases {
-		w.fences[id] = fence(w.env.Now()) - 1
+		w.fences[id] = rollout.Fence(w.env.Now()) - 1
 	}
 	w.at(0, rollout.SignalAbort, rollout.ControlRequest{By: "bob"})
 	out := w.submit(sub)

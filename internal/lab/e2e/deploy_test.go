@@ -5,9 +5,11 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -23,6 +25,16 @@ import (
 )
 
 const unit = "edge-proxy"
+
+// TestMain runs tests side by side also where there are few processors: a rollout mostly
+// waits. Those that fill a processor, or change the environment, run alone before them.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", fmt.Sprint(max(3, runtime.GOMAXPROCS(0)))); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // deployment is a stack with one worker and a fleet on 1.0.0.
 type deployment struct {

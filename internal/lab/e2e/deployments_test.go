@@ -8,6 +8,7 @@ import (
 
 // Two deployments in one namespace: neither takes, shows nor aborts what is the other's.
 func TestTwoDeployments(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 6)
 	mine := d.spec("2.0.0", "1s", "")
 	started := d.sluice(0, "start", mine, "--deployment", "payments")

@@ -13,6 +13,7 @@ import (
 // One target of twenty fails, and the average is fine: only a check of each target
 // takes the release back, and names the target.
 func TestOneBadTarget(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 20)
 	path := d.spec("2.0.0-errors-onebad20", "6s", "")
 	data, err := os.ReadFile(path)

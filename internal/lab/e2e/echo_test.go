@@ -187,6 +187,7 @@ health:
 // A secret that was written into a spec is refused with the way to refer to it, and
 // is not repeated.
 func TestInlineSecretsAreRefused(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 3)
 	marker := "planted-" + rand.Text()
 	for what, change := range map[string][2]string{

@@ -20,6 +20,7 @@ import (
 // A fleet that a program lists is listed by the worker, when the rollout starts, and
 // is in the history: the way back needs no store.
 func TestFleetFromACommand(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 12)
 	script := filepath.Join(d.Dir, "list-hosts.sh")
 	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\ntest -z \"$TEMPORAL_ADDRESS\" || exit 65\nexec cat \"$1\"\n"), 0o700))
@@ -51,6 +52,7 @@ func TestFleetFromACommand(t *testing.T) {
 
 // A fleet is what a real Prometheus knows: a series for each target.
 func TestFleetFromPrometheus(t *testing.T) {
+	t.Parallel()
 	path, err := exec.LookPath("prometheus")
 	if err != nil {
 		t.Skip("not run: needs prometheus in the path")

@@ -22,6 +22,7 @@ func (d *deployment) freeze(long time.Duration) {
 // watched it: the bake goes on for that. It makes no difference whether its heartbeats were
 // missed.
 func TestFrozenInMidBake(t *testing.T) {
+	t.Parallel()
 	const bake = 6 * time.Second
 	for name, long := range map[string]time.Duration{"shorter than a heartbeat's limit": 8 * time.Second, "longer": 20 * time.Second} {
 		t.Run(name, func(t *testing.T) {
@@ -42,6 +43,7 @@ func TestFrozenInMidBake(t *testing.T) {
 
 // So has one that is frozen while a bad release shows itself: it is taken back, not promoted.
 func TestFrozenWhileItGoesWrong(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 12)
 	d.sluice(0, "start", d.spec("2.0.0-errors-after5s", "6s", ""))
 	s := d.until("the canary's bake", phase(rollout.PhaseBake, 0))

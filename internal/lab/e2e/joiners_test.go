@@ -17,6 +17,7 @@ import (
 // Targets that join a listed fleet during a rollout are brought to the release
 // before it settles.
 func TestTargetsThatJoinAreSwept(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 12)
 	data, err := os.ReadFile(d.FleetFile())
 	require.NoError(t, err)
@@ -43,6 +44,7 @@ func TestTargetsThatJoinAreSwept(t *testing.T) {
 // Joiners that do not answer, or lack a label that a probe asks for, are named with the
 // reason, counted once, and are no reason to take anything back.
 func TestJoinersThatCannotBeBroughtInAreNamed(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 12)
 	data, err := os.ReadFile(d.FleetFile())
 	require.NoError(t, err)
@@ -88,6 +90,7 @@ func TestJoinersThatCannotBeBroughtInAreNamed(t *testing.T) {
 
 // A fleet's command that fails is told while it is retried.
 func TestAFailingFleetCommandIsTold(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 5)
 	now := filepath.Join(d.Dir, "now.yaml")
 	d.sluice(0, "start", d.listed(d.spec("2.0.0", "1s", ""), "{command: [cat, "+now+"]}"))

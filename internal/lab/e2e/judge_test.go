@@ -52,6 +52,7 @@ func deployJudged(t *testing.T) *deployment {
 // A release on which two of a hundred requests fail instead of one is taken back, long
 // before the end of its bake.
 func TestTwiceTheErrorsIsTakenBack(t *testing.T) {
+	t.Parallel()
 	d := deployJudged(t)
 	d.sluice(0, "start", d.judged("2.0.0-errors4x", "100s"))
 	s := d.result()
@@ -63,6 +64,7 @@ func TestTwiceTheErrorsIsTakenBack(t *testing.T) {
 
 // An incident that hits the changed targets and the others alike takes nothing back.
 func TestSharedIncidentTakesNothingBack(t *testing.T) {
+	t.Parallel()
 	d := deployJudged(t)
 	d.sluice(0, "start", d.judged("2.0.0-errors2x", "20s"))
 	d.until("the canary's bake", phase(rollout.PhaseBake, 0))
@@ -77,6 +79,7 @@ func TestSharedIncidentTakesNothingBack(t *testing.T) {
 
 // A bake that may end early does, once it has shown enough.
 func TestAdaptiveBake(t *testing.T) {
+	t.Parallel()
 	d := deployJudged(t)
 	path := d.judged("2.0.0-errors2x", "{min: 2s, max: 1h, enough: 3x}")
 	text, err := os.ReadFile(path)
@@ -105,6 +108,7 @@ func (d *deployment) trouble(factor float64) {
 
 // Requests above a bound of a histogram tell a slow release from one that is as fast as the others.
 func TestSlowReleaseIsTakenBack(t *testing.T) {
+	t.Parallel()
 	d := deployJudged(t)
 	shape := func(release string) string {
 		path := d.judged(release, "12s")

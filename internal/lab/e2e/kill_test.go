@@ -15,6 +15,7 @@ import (
 // Killing the worker or the server changes when a rollout ends, and not how. The
 // targets themselves say what they run.
 func TestKilledInMidRollout(t *testing.T) {
+	t.Parallel()
 	moments := []struct {
 		name string
 		when func(rollout.State) bool
@@ -76,6 +77,7 @@ func (d *deployment) allOn(release string) {
 
 // The way back needs Temporal, a worker and the targets: the store may be gone.
 func TestRollbackWithoutTheStore(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 12)
 	d.sluice(0, "start", d.spec("2.0.0", "1h", ""))
 	d.until("the canary's bake", phase(rollout.PhaseBake, 0))
@@ -90,6 +92,7 @@ func TestRollbackWithoutTheStore(t *testing.T) {
 // A worker whose store cannot be made, be it that the folder is read-only, starts, takes a
 // release out, says what is wrong, and takes it back.
 func TestRolloutWithoutAnyStore(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 12)
 	d.worker.Kill()
 	_, err := d.Worker("--store", "/proc/nowhere")
@@ -105,6 +108,7 @@ func TestRolloutWithoutAnyStore(t *testing.T) {
 // One of two workers has no descriptors left for targets. Releases go out, are judged and
 // taken back by the other one.
 func TestOneOfTwoWorkersIsCutOff(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 40)
 	d.worker.Kill()
 	cut, err := d.NewProcess("worker-cut", "/bin/sh", "-c", `ulimit -n 14; exec "$@"`, "sh",

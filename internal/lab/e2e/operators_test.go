@@ -42,6 +42,7 @@ func (d *deployment) reset(first bool) {
 // A rollout that is reset takes back what it had changed, wherever it was and to wherever
 // it is reset.
 func TestResetIsTakenBack(t *testing.T) {
+	t.Parallel()
 	for _, stage := range []int{0, 1} {
 		for _, first := range []bool{true, false} {
 			name := map[bool]string{true: "to the first task", false: "to the last task"}[first]
@@ -66,6 +67,7 @@ func TestResetIsTakenBack(t *testing.T) {
 
 // A rollout that had ended is as it was when it is reset.
 func TestResetOfAnEndedRollout(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 6)
 	d.sluice(0, "start", d.spec("2.0.0", "1s", ""), "--wait")
 	d.reset(false)
@@ -77,6 +79,7 @@ func TestResetOfAnEndedRollout(t *testing.T) {
 
 // What a terminated rollout has left is taken back first, by the same release and another.
 func TestTerminateAndStartAgain(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 24)
 	for _, release := range []string{"2.0.0", "2.0.0", "3.0.0"} {
 		d.sluice(0, "start", d.spec(release, "1h", ""))
@@ -103,6 +106,7 @@ func TestTerminateAndStartAgain(t *testing.T) {
 
 // "Start Workflow Like This One", under another id, is no second writer.
 func TestStartLikeThisOne(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 6)
 	d.sluice(0, "start", d.spec("2.0.0", "1h", ""))
 	d.until("the canary's bake", phase(rollout.PhaseBake, 0))
@@ -125,6 +129,7 @@ func TestStartLikeThisOne(t *testing.T) {
 
 // A database that is restored to an older state knows less than the targets do.
 func TestRestoredDatabase(t *testing.T) {
+	t.Parallel()
 	for name, when := range map[string]func(rollout.State) bool{
 		"before anything": func(s rollout.State) bool { return s.Phase == rollout.PhasePreflight },
 		"in the canary":   phase(rollout.PhaseBake, 0),

@@ -16,6 +16,7 @@ import (
 // A rollout without any source of metrics is judged by probes and by a judge of the
 // user's own, which see what is wrong.
 func TestWithoutASource(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 12)
 	var mu sync.Mutex
 	asked := map[string]bool{} // by release and stage

@@ -11,6 +11,7 @@ import (
 // A target that does not answer is left out where that is tolerated, named, and
 // brought in by a sweep when it is back; another stays away and is named.
 func TestPartialFleet(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 20)
 	path := d.spec("2.0.0", "3s", "")
 	tolerate(t, path)
@@ -35,6 +36,7 @@ func TestPartialFleet(t *testing.T) {
 // A rollback that leaves a target behind exits with 5 and locks the unit, until the
 // target is back.
 func TestIncompleteRollbackIsRetried(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 12)
 	d.sluice(0, "start", d.spec("2.0.0", "1h", "rollback: {deadline: 2s}"))
 	d.until("the canary's bake", phase(rollout.PhaseBake, 0))
@@ -63,6 +65,7 @@ func TestIncompleteRollbackIsRetried(t *testing.T) {
 // A fleet that is unhealthy before the change is refused, unless somebody says why
 // not.
 func TestUnhealthyFleetIsRefused(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 12)
 	path := d.spec("2.0.0", "1s", "")
 	d.control(d.lastTargets(path)[0], `{"release": "0.9.0-crash"}`)

@@ -14,6 +14,7 @@ import (
 // Every signal works from the CLI and as a bare Temporal signal, with a JSON
 // payload, a text or nothing.
 func TestSignals(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 12)
 	d.sluice(0, "start", d.spec("2.0.0", "20s", ""))
 	d.until("the canary's bake", phase(rollout.PhaseBake, 0))
@@ -46,6 +47,7 @@ func TestSignals(t *testing.T) {
 
 // A stage that needs approval gets it from the CLI, or by a bare signal.
 func TestApproval(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 12)
 	for release, approve := range map[string]func(){
 		"2.0.0": func() { d.sluice(0, "approve", unit, "--by", "ann") },
@@ -66,6 +68,7 @@ func TestApproval(t *testing.T) {
 
 // An abort that is sent while no worker is up takes effect when one comes back.
 func TestAbortWithEveryWorkerDown(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 12)
 	d.sluice(0, "start", d.spec("2.0.0", "1h", ""))
 	d.until("the canary's bake", phase(rollout.PhaseBake, 0))
@@ -80,6 +83,7 @@ func TestAbortWithEveryWorkerDown(t *testing.T) {
 
 // A second rollout of a unit is refused, naming the first.
 func TestSecondStartIsRefused(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 12)
 	d.sluice(0, "start", d.spec("2.0.0", "1h", ""))
 	d.until("the canary's bake", phase(rollout.PhaseBake, 0))
@@ -93,6 +97,7 @@ func TestSecondStartIsRefused(t *testing.T) {
 // on how long it bakes nor on how many targets a batch has. Events of workflow
 // tasks depend on how the server's answers coincide, and are left out.
 func TestHistoryEvents(t *testing.T) {
+	t.Parallel()
 	small, big := historyOf(t, 12, "2s"), historyOf(t, 3000, "8s")
 	// A small group per batch: observed and applied, each scheduled, started and
 	// completed. 2,997 targets in batches of at most 1,000 are 4, since four are at work at

@@ -12,6 +12,7 @@ import (
 
 // A server that runs already is used in a namespace of its own, which is made where there is none, and made once.
 func TestJoin(t *testing.T) {
+	t.Parallel()
 	host, err := stack.Start(t.Context(), programs(t), t.TempDir())
 	require.NoError(t, err)
 	t.Cleanup(host.Close)
@@ -43,6 +44,7 @@ exec "$SLUICE_DEVSTACK" --port "$port" --ui-port "$ui" --db "$db" --exit-with-pa
 
 // The temporal CLI's server can be used, killed and started again.
 func TestCLIServer(t *testing.T) {
+	t.Parallel()
 	s := stack.New(programs(t), t.TempDir())
 	t.Cleanup(s.Close)
 	program := filepath.Join(t.TempDir(), "temporal")

@@ -18,7 +18,10 @@ import (
 const acting = "rollout:acted"
 
 // An abort that comes in one workflow task with the answer of the last gate is obeyed.
-func TestAbortWithTheLastGate(t *testing.T) { abortWithTheLastGate(act(t, 4)) }
+func TestAbortWithTheLastGate(t *testing.T) {
+	t.Parallel()
+	abortWithTheLastGate(act(t, 4))
+}
 
 func abortWithTheLastGate(a *acted) {
 	asked, answer := make(chan bool, 1), make(chan bool)
@@ -44,7 +47,10 @@ func abortWithTheLastGate(a *acted) {
 
 // A pause that comes in one workflow task with what a stage was measured by leaves the
 // stage untouched.
-func TestPauseWithTheMeasuring(t *testing.T) { pauseWithTheMeasuring(act(t, 4)) }
+func TestPauseWithTheMeasuring(t *testing.T) {
+	t.Parallel()
+	pauseWithTheMeasuring(act(t, 4))
+}
 
 func pauseWithTheMeasuring(a *acted) {
 	asked, answer := make(chan bool, 1), make(chan bool)
@@ -70,6 +76,7 @@ func pauseWithTheMeasuring(a *acted) {
 
 // What comes in one workflow task with the need to continue as new is not lost.
 func TestSignalsWithARenewal(t *testing.T) {
+	t.Parallel()
 	approval := twoStages(time.Second)
 	approval.Stages[0].Approval = spec.ApprovalRequired
 	failing := func(activities.GateInput) health.Verdict { return health.Fail }
@@ -103,6 +110,7 @@ func TestSignalsWithARenewal(t *testing.T) {
 // An abort is obeyed while any activity waits to be tried again, and the activity is
 // not tried again.
 func TestAbortInABackoff(t *testing.T) {
+	t.Parallel()
 	a := act(t, 10)
 	a.quiet = 1
 	a.broken = func(id, name string) bool { return id == "rollout:"+name }

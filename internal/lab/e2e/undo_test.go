@@ -12,6 +12,7 @@ import (
 // A release that was promoted and is bad goes back everywhere, with the source of health
 // away, and stays back: no lack of a verdict puts it out again.
 func TestUndo(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 12)
 	spec := d.spec("2.0.0", "2s", "")
 	d.sluice(0, "start", spec, "--wait")
@@ -30,6 +31,7 @@ func TestUndo(t *testing.T) {
 
 // The very same rollout again is followed by a start that waits, with its exit code.
 func TestStartAgainFollows(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 12)
 	spec := d.spec("2.0.0", "1h", "")
 	d.sluice(0, "start", spec)
@@ -47,6 +49,7 @@ func TestStartAgainFollows(t *testing.T) {
 
 // A rollback that hangs ends at once when a person gives up, with what is left by name.
 func TestGiveUpInARollback(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, 12)
 	d.sluice(0, "start", d.spec("2.0.0", "1h", ""))
 	d.until("the canary's bake", phase(rollout.PhaseBake, 0))
