@@ -65,7 +65,7 @@ func (s Signal) Receive(st *State, req ControlRequest, at time.Time) Control {
 		Override: req.Override, At: at, ID: PlainText(req.ID), Since: req.Since, within: req.Within,
 	}
 	if repeat := st.remember(s.Name, req.ID); repeat {
-		c.Refused = "a repeat: this " + s.Name + " was received before, and acts once"
+		c.Refused = "a repeat: this " + s.Name + " was received before, and acts at most once: with another id it is new"
 	} else {
 		c.Refused = s.Refusal(*st, c)
 	}
