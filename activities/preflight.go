@@ -47,10 +47,11 @@ func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.R
 	}
 	harmed := 0
 	for n := 1; ; n++ {
-		report, err := lookAll(ctx, evaluators, a.Clock.Now())
+		reports, err := lookAll(ctx, evaluators, a.Clock.Now())
 		if err != nil {
 			return health.Report{}, err
 		}
+		report := joined(reports)
 		a.metrics.judged(report)
 		if err := a.unsure(ctx, report.Unsure, doubts); err != nil {
 			return health.Report{}, err
@@ -60,8 +61,14 @@ func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.R
 		} else {
 			harmed = 0
 		}
+		if harmed >= preflightLooks {
+			for i, m := range evaluators {
+				reports[i] = m.Newest(ctx, reports[i])
+			}
+			return joined(reports), ctx.Err()
+		}
 		enough := n >= preflightLooks && !report.Pending() && harmed == 0 && (!report.Mute() || report.Impossible() || a.Clock.Now().After(in.Until))
-		if report.Verdict() == health.Pass || report.Refused() || harmed >= preflightLooks || enough || pause.For(ctx, every) != nil {
+		if report.Verdict() == health.Pass || report.Refused() || enough || pause.For(ctx, every) != nil {
 			return report, ctx.Err()
 		}
 	}
@@ -111,17 +118,25 @@ func (a *Activities) preflightEvaluators(ctx context.Context, in PreflightInput)
 	return out, p.Spec.Health.Every.Std(), err
 }
 
-// lookAll joins the reports of several evaluators.
-func lookAll(ctx context.Context, evaluators []*health.Evaluator, at time.Time) (health.Report, error) {
-	joined := health.Report{At: at}
-	for _, m := range evaluators {
-		r, err := m.LookAll(ctx, at)
-		if err != nil {
-			return joined, err
+// lookAll asks several evaluators about one moment.
+func lookAll(ctx context.Context, evaluators []*health.Evaluator, at time.Time) ([]health.Report, error) {
+	out := make([]health.Report, len(evaluators))
+	for i, m := range evaluators {
+		var err error
+		if out[i], err = m.LookAll(ctx, at); err != nil {
+			return nil, err
 		}
-		joined.Results = append(joined.Results, r.Results...)
-		joined.Unsure = cmp.Or(joined.Unsure, r.Unsure)
-		joined.Clocks = r.Clocks
 	}
-	return joined, nil
+	return out, nil
+}
+
+// joined is one report of several about one moment.
+func joined(reports []health.Report) health.Report {
+	out := health.Report{At: reports[0].At}
+	for _, r := range reports {
+		out.Results = append(out.Results, r.Results...)
+		out.Unsure = cmp.Or(out.Unsure, r.Unsure)
+		out.Clocks, out.Over = r.Clocks, source.Later(out.Over, r.Over)
+	}
+	return out
 }

@@ -145,6 +145,11 @@ func (m eachCheck) measure(ctx context.Context, w source.Window, b *Baseline) {
 	if m.check.Against == "" || len(m.binding.Control) > 0 {
 		return
 	}
+	if cut := m.window(w.At, time.Time{}); cut.Length() >= newestPart(m.spec) { // nor harm that has just ended
+		if _, past := m.source.(source.History); past {
+			w = cut
+		}
+	}
 	r := m.ratioOf(ctx, m.own(ctx, w), m.check, source.Exposed, w)
 	keep(&b.Ratios, m.check.Name, Ratio{Bad: r.bad.Value, Total: r.total.Value, Missing: r.counted().Why})
 }

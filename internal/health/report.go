@@ -99,6 +99,9 @@ type Report struct {
 	Clocks []Clock `json:"clocks,omitempty"`
 	// Unsure says why another worker might see something else; empty if nothing hints at that.
 	Unsure string `json:"unsure,omitempty"`
+	// Over is by when harm had ended that was seen before anything was changed; zero where there
+	// was none, or where it goes on.
+	Over time.Time `json:"over,omitzero"`
 }
 
 // Clock is how far somebody's clock is ahead of the Temporal server's; behind, where it is

@@ -179,9 +179,9 @@ func TestScaleInWhileAStageIsApplied(t *testing.T) {
 			for _, id := range gone {
 				w.releases[id] = cmp.Or(tc.ran, w.releases[id])
 			}
-			w.measured = func(stage int) {
+			w.measured = func(in activities.BaselineInput) {
 				for _, id := range slices.Concat(gone, quiet) {
-					w.away[id] = w.away[id] || stage == 3
+					w.away[id] = w.away[id] || in.Stage == 3
 				}
 			}
 			w.relisted = func(activities.RelistInput) (activities.Relisted, error) {

@@ -1,10 +1,13 @@
 package rollout
 
 import (
+	"slices"
+
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
@@ -22,6 +25,9 @@ func (r *run) preflight() error {
 	o := looking(options("look at the fleet before the change", wait+gateTimeout), r.spec.Health.Every.Std())
 	if err := r.do(r.ctx, o, activities.TypePreflight, in, &report); err != nil {
 		return err
+	}
+	if !report.Over.IsZero() { // nor is an incident how targets usually are
+		r.sub.Earlier = append(slices.Clone(r.sub.Earlier), source.Span{From: report.Over.Add(-r.spec.Health.Window.Std()), To: report.Over})
 	}
 	g := rollout.Gate{At: workflow.Now(r.ctx), Report: report}
 	g.Decision, g.Why = rollout.Admit(report, r.sub.Override)

@@ -68,7 +68,9 @@ type world struct {
 	// carried sees what is carried to the next run.
 	carried func(*Carried)
 	// measured is told that a stage was measured, before anything is applied.
-	measured func(stage int)
+	measured func(activities.BaselineInput)
+	// over is by when an incident before the change had ended.
+	over time.Time
 	// relisted answers how the fleet has changed.
 	relisted func(activities.RelistInput) (activities.Relisted, error)
 	// silent targets take an order and do not answer it.
@@ -159,7 +161,9 @@ func (w *world) mount(now time.Time) {
 		return w.refused, nil
 	}).Maybe()
 	w.env.OnActivity(activities.TypePreflight, any2...).Return(func(context.Context, activities.PreflightInput) (health.Report, error) {
-		return w.report(w.before), nil
+		r := w.report(w.before)
+		r.Over = w.over
+		return r, nil
 	}).Maybe()
 	w.env.OnActivity(activities.TypeRelist, any2...).Return(func(_ context.Context, in activities.RelistInput) (activities.Relisted, error) {
 		return w.relisted(in)
@@ -171,7 +175,7 @@ func (w *world) mount(now time.Time) {
 	w.env.OnActivity(activities.TypeFindStragglers, any2...).Return(w.findLate).Maybe()
 	w.env.OnActivity(activities.TypeBaseline, any2...).Return(func(_ context.Context, in activities.BaselineInput) (health.Baseline, error) {
 		if w.measured != nil {
-			w.measured(in.Stage)
+			w.measured(in)
 		}
 		return health.Baseline{}, nil
 	}).After(w.measuring).Maybe()

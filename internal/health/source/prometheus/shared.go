@@ -93,7 +93,9 @@ func (p *server) sharedBy(ctx context.Context, sel *parser.VectorSelector, w sou
 	}
 	series, _ := read.value.(model.Vector)
 	if why := crowd(p.spec.Identify.Label, by, p.named, up, series); why != "" {
-		return source.NoData(text, "%s", why)
+		r := source.NoData(text, "%s", why)
+		r.Impossible = true // before anything was changed it need not be waited for
+		return r
 	}
 	return source.Reading{}
 }

@@ -159,6 +159,7 @@ func TestSharedNames(t *testing.T) {
 			t.Context(), "sum(increase(x{"+matchers+"$exposed}[$window]))", source.Exposed, w, source.EmptyIsUnknown)
 	}
 	require.Contains(t, count("").Why, `instance="web:80" has series of 2 targets`)
+	require.True(t, count("").Impossible, "it refuses a start at once, and beside other checks that pass")
 	require.Contains(t, count(`cluster=~"a|b",`).Why, `instance="web:80" has series of 2 targets`, "it is not said that all are wanted")
 	require.Empty(t, count(`cluster=~".+",`).Why)
 }
