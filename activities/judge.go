@@ -27,6 +27,7 @@ func (a *Activities) evaluator(ctx context.Context, in HealthInput) (*health.Eva
 	}
 	b := binding(p, in.StageRef)
 	b.Previous, b.Since, b.Before, b.Recovering, b.Earlier = in.Previous, in.Since, in.Before, in.Recovering, in.Earlier
+	b.Condemned = in.Condemned
 	b.Fence, b.Began = in.Fence, in.Began
 	checks, b := withoutPast(p.Spec.Health, b)
 	m, err := health.Open(checks, b, a.deps(d))
@@ -286,8 +287,8 @@ func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 	}
 }
 
-// Recover looks whether the checks stop failing after a rollback, and returns as
-// soon as they do.
+// Recover looks whether the checks that condemned a release recover after its rollback, and
+// returns as soon as they have, whatever the other checks say then.
 func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, error) {
 	in.Recovering = true
 	m, pace, err := a.evaluator(ctx, in.HealthInput)
@@ -312,7 +313,8 @@ func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, erro
 				return Judged{}, err
 			}
 		}
-		if err != nil || report.Verdict() == health.Pass || pause.For(limited, pace.Every) != nil {
+		cured := report.Of(health.CheckNames(in.Condemned)).Verdict() == health.Pass
+		if err != nil || cured || pause.For(limited, pace.Every) != nil {
 			return last, ctx.Err()
 		}
 	}

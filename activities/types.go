@@ -189,6 +189,8 @@ type HealthInput struct {
 	Fence int64 `json:"fence,omitempty"`
 	// Recovering asks whether targets that were taken back are well again.
 	Recovering bool `json:"recovering,omitempty"`
+	// Condemned are the checks that failed before that, and by how much.
+	Condemned []health.Condemned `json:"condemned,omitempty"`
 }
 
 // WatchInput asks to judge a stage over and over.
@@ -228,7 +230,8 @@ type Judged struct {
 	Watched health.Watched `json:"watched,omitzero"`
 }
 
-// RecoverInput asks whether the checks recover after a rollback.
+// RecoverInput asks whether the checks that condemned a release recover after its rollback; all checks, where
+// none did.
 type RecoverInput struct {
 	HealthInput
 	Until time.Time `json:"until"`

@@ -210,7 +210,7 @@ func outcomeText(o rollout.Outcome) string {
 	if n := max(o.LeftOut, len(o.Unreached)); n > 0 {
 		text += "; left out: " + namedShortly(o.Unreached, n)
 	}
-	if w := recoveredWord(o); w != "" {
+	if w := o.RecoveredWord(); w != "" {
 		text += "; " + w
 	}
 	return text

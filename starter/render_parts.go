@@ -76,7 +76,7 @@ func outcomeLines(o rollout.Outcome, most int, p paint) []string {
 	if o.Result != rollout.PhasePromoted && o.Touched > 0 {
 		lines = append(lines, fmt.Sprintf("touched %s, put back and seen back %d", plural(o.Touched, "target"), o.Reverted))
 	}
-	if w := recoveredWord(o); w != "" {
+	if w := terminal.Safe(o.RecoveredWord()); w != "" {
 		lines = append(lines, w)
 	}
 	lines = append(lines, troubleLines("not reverted", o.NotReverted, o.NotBack, most, p.red)...)
@@ -101,16 +101,4 @@ func troubleLines(what string, ts []rollout.TargetTrouble, n, most int, paint fu
 		out = append(out, paint(fmt.Sprintf("  and %d more %s: %s", more, what, where)))
 	}
 	return out
-}
-
-func recoveredWord(o rollout.Outcome) string {
-	switch o.Recovered {
-	case "":
-		return ""
-	case "yes":
-		return "the checks recovered after the rollback"
-	case "no":
-		return "the checks did NOT recover after the rollback: the change was probably not the cause"
-	}
-	return "nobody knows whether the checks recovered after the rollback"
 }

@@ -86,6 +86,7 @@ func openComparison(s *Stage, c spec.Check) (Check, error) {
 		past := s.binding.Before.Past[key(c, name)]
 		part.criteria = s.criteria(c, len(groups), part.alone)
 		part.criteria.Daily = past.Daily
+		part.criteria.Enough = max(part.criteria.Enough, s.relief(c))
 		part.judge = judge.New(part.criteria, past.looks())
 		m.parts = append(m.parts, part)
 	}
@@ -124,6 +125,19 @@ func (m *Stage) criteria(c spec.Check, groups int, alone bool) judge.Criteria {
 
 // preflightWorse is by how much more targets may differ before anything is changed.
 const preflightWorse = 1
+
+// relief is how many times worse than they may be targets that were taken back must have shown
+// not to be, where the harm was large: far from what it was. The few events of a minute do not show more.
+func (m *Stage) relief(c spec.Check) float64 {
+	if !m.binding.Recovering {
+		return 0
+	}
+	times := m.binding.harm(c.Name)
+	if c.Objective != nil { // in times of the limit, as Criteria.Enough is
+		times /= max(1, float64(c.Burn))
+	}
+	return times / recovered
+}
 
 // Targets that were taken back are well again when they have shown to be less than so
 // many times as bad as they may be.

@@ -40,6 +40,8 @@ type Binding struct {
 	// Recovering asks whether targets that were taken back are well again: no harm is
 	// not enough.
 	Recovering bool
+	// Condemned are the checks that failed before that, and by how much.
+	Condemned []Condemned
 }
 
 // Deps are what an Evaluator reads through.

@@ -300,10 +300,11 @@ type Outcome struct {
 	// how many there are.
 	Unreached []TargetTrouble `json:"unreached,omitempty"`
 	LeftOut   int             `json:"leftOut,omitempty"`
-	// Recovered says whether the checks recovered after a rollback: "yes", "no"
-	// (the change was probably not the cause), "unknown" or empty when nobody
-	// asked.
-	Recovered string `json:"recovered,omitempty"`
+	// Recovered says whether the checks that condemned the release recovered after the rollback:
+	// "yes", "no" (the change was probably not the cause), "unknown" or empty when nobody
+	// asked. Condemned names these checks.
+	Recovered string   `json:"recovered,omitempty"`
+	Condemned []string `json:"condemned,omitempty"`
 	// Recovery is the evidence for Recovered.
 	Recovery *health.Report `json:"recovery,omitempty"`
 	EndedAt  time.Time      `json:"endedAt"`

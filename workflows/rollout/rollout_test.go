@@ -163,6 +163,25 @@ func TestRollbackThatDoesNotCure(t *testing.T) {
 	require.Contains(t, s.Outcome.Why, "DID NOT CURE")
 }
 
+// The check that condemned the release tells whether the rollback has cured, also where others have too
+// little to judge by after it.
+func TestTheCheckThatCondemnedTellsTheCure(t *testing.T) {
+	w := newWorld(t, 10)
+	w.health = func(int, time.Duration) health.Verdict { return health.Fail }
+	var asked activities.RecoverInput
+	w.recovering = func(in activities.RecoverInput) health.Report {
+		asked = in
+		r := w.report(health.Pass)
+		r.Results = append(r.Results, health.Result{Check: "traffic", Verdict: health.Unexercised, Sentence: "too short to tell"})
+		return r
+	}
+	s := w.run(fourStages())
+	require.Equal(t, []health.Condemned{{Check: "errors"}}, asked.Condemned)
+	require.Equal(t, rollout.RecoveredYes, s.Outcome.Recovered)
+	require.Equal(t, []string{"errors"}, s.Outcome.Condemned)
+	require.Equal(t, "errors recovered after the rollback", s.Outcome.RecoveredWord())
+}
+
 // Targets that ran the release before are not changed, and go back with the others.
 func TestTargetsFoundOnTheRelease(t *testing.T) {
 	w := newWorld(t, 10)

@@ -23,8 +23,9 @@ type wayBack struct {
 	// Result is the outcome's result once every target is back.
 	Result rollout.Phase `json:"result"`
 	// Harm says that a check failed. Whether that check recovers tells whether the change
-	// was the cause.
-	Harm bool `json:"harm"`
+	// was the cause. Condemned are those that failed.
+	Harm      bool               `json:"harm"`
+	Condemned []health.Condemned `json:"condemned,omitempty"`
 	// Tries counts how often a person had it tried again.
 	Tries int `json:"tries,omitempty"`
 	// Settling says that earlier runs' targets are taken back before the rollout begins.
@@ -49,6 +50,9 @@ func (r *run) rollback(cause error) error {
 		run: r, Outcome: o, Result: o.Result,
 		Unknown: as && f.unknown, Ended: as && f.ended,
 		Harm: as && f.report != nil && f.report.Verdict() == health.Fail && o.Result == rollout.PhaseRolledBack,
+	}
+	if r.Back.Harm {
+		r.Back.Condemned = f.report.Condemned()
 	}
 	if len(r.Touched) > 0 {
 		r.enter(rollout.PhaseRollback, o.Why)
@@ -319,8 +323,8 @@ func (r *run) spanBack(l leftover) string {
 	return span("revert", r.State.Stages[stage].Name, l.Exposure.Batch, r.first(stage))
 }
 
-// recovery looks whether the checks recovered. If they did not, the change was probably
-// not the cause, and the outcome says so. It changes nothing else.
+// recovery looks whether the checks that condemned the release recovered. If they did not, the
+// change was probably not the cause, and the outcome says so. It changes nothing else.
 func (b *wayBack) recovery(o *rollout.Outcome) {
 	r := b.run
 	limit := r.spec.Rollback.Recover.Std()
@@ -330,20 +334,15 @@ func (b *wayBack) recovery(o *rollout.Outcome) {
 	opts.ScheduleToCloseTimeout = limit + time.Minute
 	now := workflow.Now(r.base)
 	in := activities.RecoverInput{HealthInput: r.Judged, Until: now.Add(limit)}
-	in.Since, in.State = now, health.State{}
+	in.Since, in.State, in.Condemned = now, health.State{}, b.Condemned
 	var out activities.Judged
 	if err := b.do(r.base, opts, activities.TypeRecover, in, &out); err != nil {
-		o.Recovered, o.Why = "unknown", o.Why+"; whether health recovered is unknown: "+err.Error()
+		o.Recovered, o.Why = rollout.RecoveredUnknown, o.Why+"; whether health recovered is unknown: "+err.Error()
 		return
 	}
-	o.Recovery = &out.Report
-	switch out.Report.Verdict() {
-	case health.Pass:
-		o.Recovered = "yes"
-	case health.Fail:
-		o.Recovered = "no"
-		o.Why += "; THE ROLLBACK DID NOT CURE IT, so the change was probably not the cause: " + rollout.Evidence(out.Report, health.Fail)
-	default:
-		o.Recovered = "unknown"
+	condemned := health.CheckNames(b.Condemned)
+	if o.Recover(condemned, out.Report); o.Recovered == rollout.RecoveredNo {
+		o.Why += "; THE ROLLBACK DID NOT CURE IT, so the change was probably not the cause: " +
+			rollout.Evidence(out.Report.Of(condemned), health.Fail)
 	}
 }

@@ -78,7 +78,8 @@ type world struct {
 	// refused is what validating the release answers.
 	refused []activities.Trouble
 	// recovers is what the checks say after a rollback.
-	recovers health.Verdict
+	recovers   health.Verdict
+	recovering func(activities.RecoverInput) health.Report // instead
 	// watcher is the watch; a test may put another in its place.
 	watcher func(context.Context, activities.WatchInput) (activities.Judged, error)
 	// gater is the gate's look.
@@ -192,7 +193,10 @@ func (w *world) mount(now time.Time) {
 	w.env.OnActivity(activities.TypeGate, any2...).Return(func(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
 		return w.gater(ctx, in)
 	}).Maybe()
-	w.env.OnActivity(activities.TypeRecover, any2...).Return(func(context.Context, activities.RecoverInput) (activities.Judged, error) {
+	w.env.OnActivity(activities.TypeRecover, any2...).Return(func(_ context.Context, in activities.RecoverInput) (activities.Judged, error) {
+		if w.recovering != nil {
+			return activities.Judged{Report: w.recovering(in)}, nil
+		}
 		return activities.Judged{Report: w.report(w.recovers)}, nil
 	}).Maybe()
 }
