@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -53,7 +54,7 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (Applied, error) 
 		})
 		work.reach.note(err)
 		if err != nil {
-			work.fail(Trouble{ID: t.ID, Reason: err.Error(), Silent: isSilence(err)})
+			work.fail(Trouble{ID: t.ID, Reason: err.Error(), Silent: isSilence(err), Refused: errors.Is(err, driver.ErrRefused)})
 			return
 		}
 		work.finish(i)

@@ -80,7 +80,7 @@ func observeOne(ctx context.Context, s spec.Spec, d driver.Driver, t fleet.Targe
 	case found.Fence >= oldest:
 		err = fmt.Errorf("%w: has accepted fence %d, newer than this rollout's: another writer owns it", errUnfit, found.Fence)
 	case found.Release == "" && s.Fallback == nil:
-		err = fmt.Errorf("%w: has nothing installed, so there would be nothing to go back to: "+
+		err = fmt.Errorf("%w: has nothing installed, so there would be nothing to roll back to: "+
 			"say where to with fallback, or install a release on it first", errUnfit)
 	}
 	return found, err

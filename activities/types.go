@@ -63,6 +63,8 @@ type Trouble struct {
 	// Silent is set when the target did not answer, or not so that it helps: it may
 	// be tolerated.
 	Silent bool `json:"silent,omitempty"`
+	// Refused is set when the target has refused the order, and so runs what it ran.
+	Refused bool `json:"refused,omitempty"`
 }
 
 // Previous is what the targets of a batch ran before: Common, but for those

@@ -17,9 +17,9 @@ func advice(v view, c rollout.Control) string {
 	}
 	switch {
 	case s.Aborted != nil:
-		return s.Aborted.By + " aborted it already, and it is being taken back; to follow it: sluice watch " + v.Unit
+		return s.Aborted.By + " aborted it already, and it is rolling back; to follow it: sluice watch " + v.Unit
 	case s.Phase.GoesBack():
-		return "it is being taken back already; to follow it: sluice watch " + v.Unit
+		return "it is rolling back already; to follow it: sluice watch " + v.Unit
 	case c.Signal == rollout.SignalApprove && s.Phase == rollout.PhaseHold && c.Stage == "":
 		return fmt.Sprintf(`it holds because some check has no verdict; to pass it: sluice promote %s --why "…"`, v.Unit)
 	case c.Signal == rollout.SignalApprove:

@@ -43,11 +43,11 @@ func TestAdvice(t *testing.T) {
 		"promote what is paused":            {in(rollout.PhaseBake, paused), rollout.Control{Signal: "promote"}, "to go on: sluice resume edge-proxy"},
 		"pause twice":                       {in(rollout.PhaseBake, paused), rollout.Control{Signal: "pause"}, "to go on: sluice resume edge-proxy"},
 		"resume what is not paused":         {in(rollout.PhaseBake, nil), rollout.Control{Signal: "resume"}, "to see what it does: sluice status edge-proxy"},
-		"abort what goes back":              {in(rollout.PhaseVerify, nil), rollout.Control{Signal: "abort"}, "it is being taken back already; to follow it: sluice watch edge-proxy"},
+		"abort what goes back":              {in(rollout.PhaseVerify, nil), rollout.Control{Signal: "abort"}, "it is rolling back already; to follow it: sluice watch edge-proxy"},
 		"abort twice": {in(rollout.PhaseBake, func(s *rollout.State) {
 			s.Aborted = &rollout.Control{Signal: "abort", By: "bob"}
-		}), rollout.Control{Signal: "abort"}, "bob aborted it already, and it is being taken back; to follow it: sluice watch edge-proxy"},
-		"pause what goes back":     {in(rollout.PhaseRollback, nil), rollout.Control{Signal: "pause"}, "it is being taken back already; to follow it: sluice watch edge-proxy"},
+		}), rollout.Control{Signal: "abort"}, "bob aborted it already, and it is rolling back; to follow it: sluice watch edge-proxy"},
+		"pause what goes back":     {in(rollout.PhaseRollback, nil), rollout.Control{Signal: "pause"}, "it is rolling back already; to follow it: sluice watch edge-proxy"},
 		"promote while it applies": {in(rollout.PhaseApply, nil), rollout.Control{Signal: "promote"}, "to see what it does: sluice status edge-proxy"},
 		"approve where nothing is to approve": {in(rollout.PhaseBake, func(s *rollout.State) {
 			s.Stages = []rollout.StageState{{Name: "all"}}

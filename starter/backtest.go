@@ -22,7 +22,7 @@ import (
 func backtestCommand() command {
 	return command{
 		name: "backtest", arg: "SPEC",
-		short: "ask how often the checks would have taken back a healthy release",
+		short: "ask how often the checks would have rolled back a healthy release",
 		long: `Reads a span of the past in which nothing was changed from the spec's Prometheus. It
 judges every comparison of every stage at many moments, as if a release had been put
 out then: each rollback is a false one. It starts nothing and asks no Temporal.
@@ -159,7 +159,7 @@ func pastTime(flag, text string, now time.Time) (time.Time, error) {
 
 // text is the answer in words.
 func (t tested) text(p paint) []string {
-	lines := []string{fmt.Sprintf("%s from %s to %s, %s of healthy releases may be taken back",
+	lines := []string{fmt.Sprintf("%s from %s to %s, %s of healthy releases may be rolled back",
 		p.bold(terminal.Safe(t.Unit)), t.From.UTC().Format(time.RFC3339), t.To.UTC().Format(time.RFC3339), humanize.PercentTo(t.Rate, 3)), ""}
 	rows := [][]string{p.headings("STAGE", "CHECK", "MOMENTS", "TAKEN BACK", "95% BETWEEN", "MAY", "NO DATA", "UNEXERCISED")}
 	for _, c := range t.Checks {
@@ -183,7 +183,7 @@ func (c testedCheck) notes(p paint) []string {
 	of := fmt.Sprintf("%s of %s", checkGroup(c.Check, c.Group), terminal.Safe(c.Stage))
 	for _, w := range c.Worst {
 		if w.Verdict == string(health.Fail) {
-			lines = append(lines, p.red("taken back")+fmt.Sprintf(" at %s by %s, after %s s: %s",
+			lines = append(lines, p.red("rolled back")+fmt.Sprintf(" at %s by %s, after %s s: %s",
 				w.At.Format(time.RFC3339), of, humanize.Plain(w.Seconds), terminal.Safe(w.Evidence)))
 		} else {
 			lines = append(lines, fmt.Sprintf("the nearest to it by %s: at %s, %s", of, w.At.Format(time.RFC3339), terminal.Safe(w.Evidence)))
@@ -198,7 +198,7 @@ func (c testedCheck) notes(p paint) []string {
 	return lines
 }
 
-// verdict is how many healthy bakes would have been taken back, and how sure that is.
+// verdict is how many healthy bakes would have been rolled back, and how sure that is.
 func (t tested) verdict(p paint) []string {
 	moments, judged, failed, apart := 0, 0, 0, 0.0
 	for _, c := range t.Checks {
@@ -213,7 +213,7 @@ func (t tested) verdict(p paint) []string {
 	if judged == 0 {
 		return []string{p.yellow(fmt.Sprintf("none of %s could be judged, so this tells nothing of the rate", plural(moments, "bake")))}
 	}
-	said := fmt.Sprintf("at %s a rollout, %d of %s would have been taken back", humanize.PercentTo(t.Rate, 3), failed, plural(judged, "bake"))
+	said := fmt.Sprintf("at %s a rollout, %d of %s would have been rolled back", humanize.PercentTo(t.Rate, 3), failed, plural(judged, "bake"))
 	if failed == 0 {
 		said = p.green(said)
 	} else {

@@ -36,13 +36,13 @@ func TestBacktestInWords(t *testing.T) {
 		{Tally: backtest.Tally{Stage: "all", Check: "errors", Rate: 0.0005, High: 1, Why: "the query found no series"}},
 	}}
 	text := strings.Join(out.text(false), "\n")
-	require.Contains(t, text, "0.1% of healthy releases may be taken back")
-	require.Contains(t, text, "taken back at 2026-03-01T10:00:00Z by errors eu of canary, after 45 s: exposed 8%")
+	require.Contains(t, text, "0.1% of healthy releases may be rolled back")
+	require.Contains(t, text, "rolled back at 2026-03-01T10:00:00Z by errors eu of canary, after 45 s: exposed 8%")
 	require.Contains(t, text, "unknown for errors of all: the query found no series")
-	require.Contains(t, text, "at 0.1% a rollout, 1 of 47 bakes would have been taken back")
+	require.Contains(t, text, "at 0.1% a rollout, 1 of 47 bakes would have been rolled back")
 	out.Checks[0].Failed, out.Checks[0].Worst[0].Verdict = 0, string(health.Pass)
 	text = strings.Join(out.text(false), "\n")
-	require.Contains(t, text, "at 0.1% a rollout, 0 of 47 bakes would have been taken back")
+	require.Contains(t, text, "at 0.1% a rollout, 0 of 47 bakes would have been rolled back")
 	require.Contains(t, text, "the nearest to it by errors eu of canary: at 2026-03-01T10:00:00Z, exposed 8%")
 	require.Contains(t, text, "too few to tell 0.05% from none: that takes 5,990 of a check")
 	require.NotContains(t, text, "overlap")

@@ -16,7 +16,7 @@ import (
 func explainCommand() command {
 	return command{
 		name: "explain", arg: "UNIT",
-		short: "tell why a rollout was promoted, held or taken back",
+		short: "tell why a rollout was promoted, held or rolled back",
 		long: `Tells what every gate decided and on what evidence, who sent which signal, and what
 became of every target that was touched. It draws both arms of each comparison. A
 rollout that has ended needs no worker for this.`,
@@ -128,8 +128,7 @@ func (e *explainer) stage(v view, i int) {
 	e.approval(st)
 	e.add("  %s began", clock(st.StartedAt, e.now))
 	if !st.AppliedAt.IsZero() {
-		e.add("  %s applied in %s: %d changed, %d already on it", clock(st.AppliedAt, e.now),
-			span(st.AppliedAt.Sub(st.StartedAt)), st.Changed, st.Already)
+		e.add("  %s %s: %d changed, %d already on it", clock(st.AppliedAt, e.now), appliedIn(st), st.Changed, st.Already)
 	}
 	for _, g := range st.Gates {
 		e.gate(g, st)
@@ -144,6 +143,14 @@ func (e *explainer) stage(v view, i int) {
 	if !st.DoneAt.IsZero() {
 		e.add("  %s passed, after %s: %s", clock(st.DoneAt, e.now), span(st.DoneAt.Sub(st.StartedAt)), reached(st, s.Targets))
 	}
+}
+
+// appliedIn words how long applying took, and what came before it.
+func appliedIn(st rollout.StageState) string {
+	if st.MeasuredAt.IsZero() { // a run of v0.1.0
+		return "measured and applied in " + span(st.AppliedAt.Sub(st.StartedAt))
+	}
+	return fmt.Sprintf("applied in %s, after %s of measuring", span(st.AppliedAt.Sub(st.MeasuredAt)), span(st.MeasuredAt.Sub(st.StartedAt)))
 }
 
 func (e *explainer) approval(st rollout.StageState) {

@@ -69,7 +69,7 @@ func baking() view {
 		Stages: []rollout.StageState{
 			{
 				Name: "canary", Cohort: 3, Reach: 3, Bake: minutes(5), Changed: 2, Already: 1,
-				StartedAt: at(time.Second), AppliedAt: at(3 * time.Second), BakeEnds: at(5*time.Minute + 3*time.Second), DoneAt: at(5*time.Minute + 4*time.Second),
+				StartedAt: at(time.Second), MeasuredAt: at(2 * time.Second), AppliedAt: at(3 * time.Second), BakeEnds: at(5*time.Minute + 3*time.Second), DoneAt: at(5*time.Minute + 4*time.Second),
 				Gates: []rollout.Gate{{Decision: rollout.Promote, Why: "every check passes", At: at(5*time.Minute + 4*time.Second), Report: goodReport(at(5*time.Minute + 4*time.Second))}},
 			},
 			{

@@ -101,7 +101,7 @@ func (f follower) left(last view, timedOut bool) error {
 	if last.Phase != "" {
 		state = ", now " + last.Phase
 	}
-	return runningf("%s: the rollout of %s goes on%s\n  look again:   sluice watch %s\n  take it back: sluice abort %s --why \"…\"",
+	return runningf("%s: the rollout of %s goes on%s\n  look again:   sluice watch %s\n  roll it back: sluice abort %s --why \"…\"",
 		why, f.unit, state, f.unit, f.unit)
 }
 

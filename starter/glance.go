@@ -115,7 +115,7 @@ func (g *glance) waiting(v view, p rollout.Phase) {
 		}
 	case s.Paused != nil:
 		g.rank, g.State, g.Since = rankPaused, phasePaused+", "+string(p), s.Paused.At
-		g.Why, g.Ends, g.Next = "paused by "+whoAndWhy(*s.Paused), "ends when a person resumes it; harm still takes it back", "sluice resume "+v.Unit
+		g.Why, g.Ends, g.Next = "paused by "+whoAndWhy(*s.Paused), "ends when a person resumes it; harm still rolls it back", "sluice resume "+v.Unit
 		g.orBack(s.Paused.Until, "a person resumes it")
 	case p == rollout.PhaseBake && !st.BakeEnds.IsZero():
 		g.Ends = "the bake ends in " + left
@@ -133,7 +133,7 @@ func (g *glance) waiting(v view, p rollout.Phase) {
 // orBack says when a rollout goes back unless a person acts; by is zero where it waits for ever.
 func (g *glance) orBack(by time.Time, unless string) {
 	if g.until = by; !by.IsZero() {
-		g.Ends = "goes back in " + left + " unless " + unless
+		g.Ends = "rolls back in " + left + " unless " + unless
 	}
 }
 
@@ -145,7 +145,7 @@ func holdEnds(st rollout.StageState) string {
 	case st.Undecided == spec.UndecidedWait:
 		return "asks a person in " + left + " unless every check passes"
 	}
-	return "goes back in " + left + " unless every check passes"
+	return "rolls back in " + left + " unless every check passes"
 }
 
 // left stands where Ends says how long that still is.

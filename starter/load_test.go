@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -55,6 +56,29 @@ func TestPlanGolden(t *testing.T) {
 		}
 	}
 	require.Len(t, all, p.Targets)
+}
+
+// A source without a past is read before each stage, and that takes time.
+func TestPlanCountsTheMeasuring(t *testing.T) {
+	data, err := os.ReadFile("testdata/specs/good.yaml")
+	require.NoError(t, err)
+	fleet, err := filepath.Abs("testdata/specs/fleet.yaml")
+	require.NoError(t, err)
+	for source, want := range map[string]string{
+		"prometheus: http://prometheus.example:9090": "at most 1h40m\n",
+		"scrape: {}":              "at most 1h43m\n", // as long as checks that compare need
+		"scrape: {baseline: 40s}": "at most 1h42m\n",
+	} {
+		text := strings.Replace(string(data), "fleet: fleet.yaml", "fleet: "+fleet, 1)
+		text = regexp.MustCompile(`prometheus: .*`).ReplaceAllString(text, source)
+		if strings.HasPrefix(source, "scrape") {
+			text = regexp.MustCompile(`sum\(increase\((.*),?\$cohort}\[\$window]\)\)`).ReplaceAllString(text, "$1}")
+		}
+		r := sluice(t, text, "plan", "-", "--no-predict")
+		require.Equal(t, exitOK, r.code, r.errOut)
+		require.Contains(t, r.out, want, source)
+		require.Equal(t, strings.HasPrefix(source, "scrape"), strings.Contains(r.out, "of measuring before each stage"))
+	}
 }
 
 func TestSpecFromStandardInput(t *testing.T) {

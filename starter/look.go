@@ -225,7 +225,7 @@ func resultTrouble(v view, err error) string {
 	case transient(err):
 		return "Temporal did not answer with the result: " + rootMessage(err)
 	case v.endedFromOutside():
-		return "Temporal was told to end it (" + v.Status + "): nothing was taken back, and the targets that it reached keep the release"
+		return "Temporal was told to end it (" + v.Status + "): nothing was rolled back, and the targets that it reached keep the release"
 	}
 	return "it ended without a result: " + rootMessage(err)
 }

@@ -165,7 +165,7 @@ func TestAbortAll(t *testing.T) {
 		"all": {
 			[]string{"a", "b", "back"},
 			nil, exitOK,
-			[]string{"abort a: ", "abort b: ", "abort back: it goes back already, and is rolling-back"},
+			[]string{"abort a: ", "abort b: ", "abort back: it rolls back already, and is rolling-back"},
 			2,
 		},
 		"one is not reached": {[]string{"a", "b"}, errors.New("gone"), exitInternal, []string{"abort a: NOT DONE", "2 of 2 rollouts"}, 2},

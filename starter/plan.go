@@ -45,7 +45,7 @@ twice and five times the usual takes to show. --no-predict asks no Prometheus.`,
 			if l.spec.Fleet.Listed() {
 				con.say("the fleet was listed from here; when the rollout starts, the worker lists it again")
 			}
-			planned := describePlan(l.plan)
+			planned := describePlan(l.plan, l.measure())
 			planned.Blind = plan.Blind(l.plan.Spec, l.kinds, planned.Targets)
 			if l.kinds.Past(l.spec.Health) && !c.Bool("no-predict") {
 				planned.Forecasts, err = predict(ctx, con.catalog.Health(), l.plan, con.now())
@@ -68,8 +68,8 @@ type planned struct {
 	Unit    string `json:"unit"`
 	Release string `json:"release"`
 	Targets int    `json:"targets"`
-	// Longest is how long the rollout takes if every gate holds as long as it
-	// may; pauses, approvals and applying come on top.
+	// Longest is how long the rollout takes, the measuring before each stage included, if every
+	// gate holds as long as it may; the look before the first stage, pauses, approvals and applying come on top.
 	Longest spec.Duration  `json:"longest"`
 	Stages  []plannedStage `json:"stages"`
 	// Blind is what no check of the spec can see.
@@ -83,9 +83,11 @@ type plannedStage struct {
 	Name string `json:"name"`
 	// New is how many targets the stage changes; AtRisk how many run the release
 	// while it is judged, which is also the stage's reach.
-	New          int           `json:"new"`
-	AtRisk       int           `json:"atRisk"`
-	AtRiskShare  float64       `json:"atRiskShare"`
+	New         int     `json:"new"`
+	AtRisk      int     `json:"atRisk"`
+	AtRiskShare float64 `json:"atRiskShare"`
+	// Measure is how long targets are read before the stage; 0 where the source knows the past.
+	Measure      spec.Duration `json:"measure,omitempty"`
 	Bake         spec.Duration `json:"bake"`
 	DecideWithin spec.Duration `json:"decideWithin"`
 	Longest      spec.Duration `json:"longest"`
@@ -103,17 +105,26 @@ type plannedStage struct {
 	Targets    []string       `json:"targets"`
 }
 
+// measure is how long targets are read before each stage.
+func (l loaded) measure() spec.Duration {
+	source := l.kinds.Source(l.spec.Health)
+	if source == nil {
+		return 0
+	}
+	return source.Traits().Measure
+}
+
 // describePlan works out what a plan means.
-func describePlan(p plan.Plan) planned {
+func describePlan(p plan.Plan, measure spec.Duration) planned {
 	out := planned{Unit: p.Spec.Unit, Release: p.Spec.Release, Targets: len(p.Order)}
 	var total time.Duration
 	for i, s := range p.Spec.Stages {
-		longest := plan.Longest(s)
+		longest := measure.Std() + plan.Longest(s)
 		total += longest
 		st := plannedStage{
 			Name: s.Name, New: p.Stages[i].Size(), AtRisk: p.AtRisk(i),
 			AtRiskShare: float64(p.AtRisk(i)) / float64(max(1, len(p.Order))),
-			Bake:        s.Bake, DecideWithin: s.DecideWithin, Longest: spec.Duration(longest), By: spec.Duration(total),
+			Measure:     measure, Bake: s.Bake, DecideWithin: s.DecideWithin, Longest: spec.Duration(longest), By: spec.Duration(total),
 			Approval: s.Approval, ApproveWithin: s.ApproveWithin, Undecided: s.Undecided, Where: s.Where, SpreadOver: s.Spread,
 			Targets: fleet.IDs(p.Cohort(i)),
 		}
@@ -153,6 +164,7 @@ func planText(pl planned, all bool, p paint) []string {
 		lines = append(lines, stageNotes(s)...)
 	}
 	lines = append(lines, riskNote(pl)...)
+	lines = append(lines, timeNote(pl))
 	lines = append(lines, blindNote(pl.Blind)...)
 	if all {
 		for _, s := range pl.Stages {
@@ -227,8 +239,16 @@ func riskNote(pl planned) []string {
 	}
 	first := pl.Stages[0]
 	return []string{
-		fmt.Sprintf("A release that shows its harm in %s has reached %d of %s (%s), and is taken back from there.",
+		fmt.Sprintf("A release that shows its harm in %s has reached %d of %s (%s), and is rolled back from there.",
 			terminal.Safe(first.Name), first.AtRisk, plural(pl.Targets, "target"), share(first.AtRisk, pl.Targets)),
-		"DONE BY counts from the start; applying, pauses and approvals come on top.",
 	}
+}
+
+// timeNote says what the times of the table count.
+func timeNote(pl planned) string {
+	note := "DONE BY counts from the start; the look before the first stage, applying, pauses and approvals come on top."
+	if len(pl.Stages) > 0 && pl.Stages[0].Measure > 0 {
+		note = fmt.Sprintf("AT MOST has %s of measuring before each stage. ", pl.Stages[0].Measure) + note
+	}
+	return note
 }

@@ -25,7 +25,7 @@ func views() map[string]view {
 
 	holding := baking()
 	hs := *holding.State
-	hs.Phase, hs.Why = rollout.PhaseHold, "p99: NODATA; goes back in 3m unless that changes"
+	hs.Phase, hs.Why = rollout.PhaseHold, "p99: NODATA; rolls back in 3m unless that changes"
 	report := badReport(at(11 * time.Minute))
 	report.Results[1] = goodReport(at(0)).Results[1]
 	report.Results[1].Suspicion = "p 0.03"

@@ -47,7 +47,7 @@ func (s signalCommand) command() command {
 		flags = append(flags, &cli.StringFlag{Name: "stage", Usage: "the `STAGE` that is meant (default: the one that waits)"})
 	}
 	if s.TakesWithin {
-		flags = append(flags, &cli.StringFlag{Name: "within", Usage: "how long at most, a `DURATION` such as 4h; then the rollout goes back (default: without end)"})
+		flags = append(flags, &cli.StringFlag{Name: "within", Usage: "how long at most, a `DURATION` such as 4h; then it rolls back (default: without end)"})
 	}
 	if s.TakesOverride {
 		flags = append(flags, &cli.BoolFlag{Name: "override", DisableDefaultText: true, Usage: "pass even a FAIL"})
@@ -139,7 +139,7 @@ func (s signalCommand) deliver(ctx context.Context, con *console, r *remote, bef
 		return signalResult{}, err
 	}
 	if cancelled {
-		s.Effect = "Temporal takes no more signals for this rollout, so it was cancelled, which is an abort: every touched target goes back"
+		s.Effect = "Temporal takes no more signals for this rollout, so it was cancelled, which is an abort: every touched target is rolled back"
 		return s.result(before, &rollout.Control{})
 	}
 	after, taken, err := r.awaitTaken(ctx, before, s.Name, req)

@@ -66,7 +66,7 @@ func (s signalCommand) sendOne(ctx context.Context, con *console, r *remote, uni
 	v, err := r.look(ctx, unit, "")
 	if err == nil && v.running() && v.State != nil && v.State.GoingBack() {
 		out = signalResult{Signal: s.Name, Unit: unit, WorkflowID: v.WorkflowID, RunID: v.RunID, Phase: v.Phase, Taken: true}
-		out.Effect = "it goes back already, and is " + v.Phase + ": sluice watch " + unit
+		out.Effect = "it rolls back already, and is " + v.Phase + ": sluice watch " + unit
 		return sentTo{signalResult: out}
 	}
 	if err == nil {

@@ -126,7 +126,7 @@ func (s started) print(con *console) error {
 	if err := con.lines(columns(lines)); err != nil {
 		return err
 	}
-	con.say("follow it:    sluice watch %s\ntake it back: sluice abort %s --why \"…\"", s.Unit, s.Unit)
+	con.say("follow it:    sluice watch %s\nroll it back: sluice abort %s --why \"…\"", s.Unit, s.Unit)
 	return nil
 }
 

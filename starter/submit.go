@@ -121,9 +121,9 @@ func (r *remote) held(ctx context.Context, con *console, sub workflows.Submissio
 			"  or give up:       sluice give-up %[3]s --why \"…\"", what, detail, unit)
 	}
 	if v.State != nil && (v.State.Phase.GoesBack() || v.State.Aborted != nil) {
-		return same, refusedf(reasonGoingBack, "%s: %s\n  it is being taken back; start again when that is over: sluice watch %s", what, detail, unit)
+		return same, refusedf(reasonGoingBack, "%s: %s\n  it is rolling back; start again when that is over: sluice watch %s", what, detail, unit)
 	}
-	return same, refusedf(reason, "%s: %s\n  follow it:    sluice watch %s\n  take it back: sluice abort %s --why \"…\"", what, detail, unit, unit)
+	return same, refusedf(reason, "%s: %s\n  follow it:    sluice watch %s\n  roll it back: sluice abort %s --why \"…\"", what, detail, unit, unit)
 }
 
 // same says whether a run was started with the same spec and fleet. Who did it
@@ -175,7 +175,7 @@ func staticDetails(l loaded, by string) string {
 		return b.String()
 	}
 	fmt.Fprintf(&b, "%s, at most %s\n\n| stage | new | reach | bake |\n| --- | ---: | ---: | --- |\n",
-		plural(len(p.Order), "target"), describePlan(p).Longest)
+		plural(len(p.Order), "target"), describePlan(p, l.measure()).Longest)
 	for i, s := range p.Stages {
 		fmt.Fprintf(&b, "| %s | %d | %d (%s) | %s |\n", md(s.Name), s.Size(), s.To, share(s.To, len(p.Order)), p.Spec.Stages[i].Bake)
 	}

@@ -14,8 +14,8 @@ import (
 func undoCommand() command {
 	return command{
 		name: "undo", arg: "UNIT",
-		short: "take back the newest rollout that has ended",
-		long: `Takes back the newest rollout that was promoted, or that has left targets changed:
+		short: "roll back the newest rollout that has ended",
+		long: `Rolls back the newest rollout that was promoted, or that has left targets changed:
 every target that it touched returns to what it ran before, as its history has it. It
 asks no check, before or after. Nobody undoes twice: a second undo is refused. While a
 rollout runs, use abort. Targets that do not come back lock the unit, as after any
@@ -84,7 +84,7 @@ func (r *remote) undoable(ctx context.Context, unit string) (view, error) {
 		return view{}, err
 	}
 	if newest.running() {
-		return view{}, refusedf(reasonRunning, "a rollout of %s runs: to take it back: sluice abort %[1]s --why \"…\"", unit)
+		return view{}, refusedf(reasonRunning, "a rollout of %s runs: to roll it back: sluice abort %[1]s --why \"…\"", unit)
 	}
 	runs := []string{newest.RunID} // the list may not have it yet
 	found, err := r.list(ctx, listFilter{unit: unit, limit: 20, unasked: true})
@@ -107,7 +107,7 @@ func (r *remote) undoable(ctx context.Context, unit string) (view, error) {
 			return r.begunBy(ctx, v)
 		case o.Result == rollout.PhaseUndone:
 			return view{}, refusedf(reasonUndone, "the newest rollout of %s, %s, was undone already: sluice explain %s; "+
-				"to go back further, start a rollout of the release that is meant", unit, v.Release, unit)
+				"to get to an earlier release, start a rollout of the release that is meant", unit, v.Release, unit)
 		case v.State.Undoes != "": // an undo that has not come to its end is done again
 			return r.look(ctx, unit, v.State.Undoes)
 		case o.Result == rollout.PhasePromoted, o.Result == rollout.PhaseIncomplete:

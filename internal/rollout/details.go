@@ -98,7 +98,7 @@ func writeNext(b *page, s State) {
 	case s.Phase == PhaseHold:
 		what, name, payload = "to pass this gate in your name", SignalPromote, `"stage": "`+s.StageName()+`", `+signed
 	default:
-		what, name = "to take it back", SignalAbort
+		what, name = "to roll it back", SignalAbort
 	}
 	b.addf("**Next signal**, %s: `%s` with\n\n```\n{%s}\n```\n\n", what, name, payload)
 }

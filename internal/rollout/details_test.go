@@ -42,7 +42,7 @@ func TestDetailsSayAllThatAPersonNeeds(t *testing.T) {
 		want  []string
 	}{
 		"bake": {base(PhaseBake), []string{
-			"since 1970-01-01 00:01:00 UTC, until 1970-01-01 01:00:00 UTC", "**Next signal**, to take it back: `abort`",
+			"since 1970-01-01 00:01:00 UTC, until 1970-01-01 01:00:00 UTC", "**Next signal**, to roll it back: `abort`",
 			`{"by": "your name", "why": "your reason"}`, "heartbeat details of the watch",
 		}},
 		"paused": {func() State {

@@ -96,10 +96,10 @@ func (s Signal) Refusal(st State, c Control) string {
 	case s.ForWayBack && st.GaveUp != nil:
 		return "given up by " + st.GaveUp.By + " already"
 	case s.ForWayBack && (!st.GoingBack() || st.ended()):
-		return "the rollout does not go back: it is " + string(st.Phase)
+		return "the rollout does not roll back: it is " + string(st.Phase)
 	case s.ForLocked || s.ForWayBack:
 	case st.Aborted != nil && st.Outcome == nil:
-		return "too late: the rollout was aborted and goes back"
+		return "too late: the rollout was aborted and rolls back"
 	case st.GoingBack():
 		return "too late: the rollout is " + string(st.Phase)
 	}

@@ -5,12 +5,12 @@ const SignalAbort = "abort"
 
 var abort = Signal{
 	Name:  SignalAbort,
-	Short: "take a rollout back now",
-	Long: `Takes the rollout back: every target that it touched returns to what it ran
+	Short: "roll a rollout back now",
+	Long: `Rolls back: every target that it touched returns to what it ran
 before. With no worker up, that begins when one is back. Do not terminate the
-workflow in Temporal instead: that takes nothing back.`,
+workflow in Temporal instead: that rolls nothing back.`,
 	Example: `sluice abort edge-proxy --why "customers report errors"`,
-	Effect:  "aborted: every touched target goes back to what it ran before",
+	Effect:  "aborted: every touched target is rolled back to what it ran before",
 	ForAll:  true,
 	Apply:   func(s *State, c Control) { s.Aborted = &c },
 }

@@ -9,10 +9,10 @@ var pause = Signal{
 	Name:  SignalPause,
 	Short: "stop promoting, and go on watching",
 	Long: `Stops promotion and the clock of the bake, not the watching: a regression during
-a pause still takes the rollout back. Use resume to go on. With --within, a rollout that
-nobody has resumed by then goes back.`,
+a pause still rolls the rollout back. Use resume to go on. With --within, a rollout that
+nobody has resumed by then rolls back.`,
 	Example:     `sluice pause edge-proxy --why "wait for the other team" --within 4h`,
-	Effect:      "paused: nothing is promoted until sluice resume; a regression still takes it back",
+	Effect:      "paused: nothing is promoted until sluice resume; a regression still rolls it back",
 	TakesWithin: true,
 	Refuse: func(s State, c Control) string {
 		if s.Paused != nil {

@@ -5,7 +5,7 @@ const SignalRetry = "retry-rollback"
 
 var retryRollback = Signal{
 	Name:  SignalRetry,
-	Short: "try again to take back what an incomplete rollback left",
+	Short: "try again to roll back what an incomplete rollback left",
 	Long: `After a rollback that left targets behind, the rollout waits and the unit stays
 locked. This tries those targets once more, for as long as rollback.deadline.`,
 	Example:   `sluice retry-rollback edge-proxy --why "the hosts are up again"`,

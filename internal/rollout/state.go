@@ -196,10 +196,12 @@ type StageState struct {
 	Watched spec.Duration `json:"watched,omitempty"`
 	// Times are zero until they happen. BakeEnds moves when a pause ends, and when the bake
 	// goes on for what nobody watched.
-	StartedAt time.Time `json:"startedAt,omitzero"`
-	AppliedAt time.Time `json:"appliedAt,omitzero"`
-	BakeEnds  time.Time `json:"bakeEnds,omitzero"`
-	DoneAt    time.Time `json:"doneAt,omitzero"`
+	// MeasuredAt is when the stage's targets had been read and measured, and applying began; zero in states of v0.1.0.
+	StartedAt  time.Time `json:"startedAt,omitzero"`
+	MeasuredAt time.Time `json:"measuredAt,omitzero"`
+	AppliedAt  time.Time `json:"appliedAt,omitzero"`
+	BakeEnds   time.Time `json:"bakeEnds,omitzero"`
+	DoneAt     time.Time `json:"doneAt,omitzero"`
 	// Gates are the decisions at the end of the bake, oldest first, at most MaxGates.
 	Gates []Gate `json:"gates,omitempty"`
 }

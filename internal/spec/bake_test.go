@@ -105,7 +105,7 @@ func TestFalseRollbackRate(t *testing.T) {
 		"falseRollbackRate: 50%":     spec.Number(0.5),
 		"falseRollbackRate: 0":       "f.yaml:10:22: health.falseRollbackRate: is 0, expected more than 0%: nothing that is measured is certain",
 		"falseRollbackRate: -5%":     "f.yaml:10:22: health.falseRollbackRate: is -0.05, expected more than 0%: nothing that is measured is certain",
-		"falseRollbackRate: 1":       "f.yaml:10:22: health.falseRollbackRate: is 1, which is 100%, expected at most 50%: more than every other good release would be taken back; did you mean 1%?",
+		"falseRollbackRate: 1":       "f.yaml:10:22: health.falseRollbackRate: is 1, which is 100%, expected at most 50%: more than every other good release would be rolled back; did you mean 1%?",
 		"falseRollbackrate: 1":       `f.yaml:10:3: unknown field "falseRollbackrate" in health, did you mean "falseRollbackRate"?`,
 	} {
 		doc, err := parseJudged("5m", text, limited)

@@ -10,7 +10,7 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// Tolerate says what of a stage may go wrong without the stage being taken back.
+// Tolerate says what of a stage may go wrong without the stage being rolled back.
 // The zero value tolerates nothing.
 type Tolerate struct {
 	// Unreachable is how many targets of the cohort may stay unanswered: a share
@@ -85,7 +85,7 @@ func (s Stage) Unreachable(n int) int {
 // FallbackRemove is the short form of a Fallback that removes the unit.
 const FallbackRemove = "remove"
 
-// Fallback is where a target goes back to that had nothing installed. Exactly one
+// Fallback is where a target is rolled back to that had nothing installed. Exactly one
 // field is set.
 type Fallback struct {
 	// Remove takes the unit off the target again; "fallback: remove" is its short
@@ -99,7 +99,7 @@ type Fallback struct {
 func (f *Fallback) UnmarshalText(text []byte) error {
 	if string(text) != FallbackRemove {
 		return fmt.Errorf(
-			`is %s, expected %s, or {release: "1.0.0"} with the release to go back to`, strictyaml.Quote(string(text)), FallbackRemove)
+			`is %s, expected %s, or {release: "1.0.0"} with the release to roll back to`, strictyaml.Quote(string(text)), FallbackRemove)
 	}
 	*f = Fallback{Remove: true}
 	return nil
@@ -131,7 +131,7 @@ func (v *validator) fallback(f Fallback) {
 	case v.IsBad(path):
 	case v.Given(path) && !v.release(path, f.Release):
 	case v.Given(path) && f.Release == v.spec.Release:
-		v.Bad(path, "is the release that is rolled out, at %s, expected one to go back to, or fallback: %s", v.At("release"), FallbackRemove)
+		v.Bad(path, "is the release that is rolled out, at %s, expected one to roll back to, or fallback: %s", v.At("release"), FallbackRemove)
 	case !v.Given(path) && !f.Remove && !v.IsBad("fallback.remove"):
 		v.Bad("fallback", `says nothing, expected %s, or {release: "1.0.0"}`, FallbackRemove)
 	}

@@ -47,7 +47,7 @@ func TestFallback(t *testing.T) {
 		"fallback: remove":                     "",
 		"fallback: {remove: true}":             "",
 		`fallback: {release: "1.0"}`:           "",
-		"fallback: keep":                       `f.yaml:1:11: fallback: is "keep", expected remove, or {release: "1.0.0"} with the release to go back to`,
+		"fallback: keep":                       `f.yaml:1:11: fallback: is "keep", expected remove, or {release: "1.0.0"} with the release to roll back to`,
 		"fallback: {}":                         `f.yaml:1:11: fallback: says nothing, expected remove, or {release: "1.0.0"}`,
 		"fallback: {remove: false}":            `f.yaml:1:11: fallback: says nothing, expected remove, or {release: "1.0.0"}`,
 		"fallback: {remove: true, release: 1}": `f.yaml:1:35: fallback.release: cannot be combined with remove: keep one of them`,

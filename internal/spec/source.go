@@ -23,6 +23,8 @@ type SourceTraits struct {
 	Language Language
 	// Past says that it can be asked about any time before the rollout.
 	Past bool
+	// Measure is how long targets are read before each stage, where it cannot be asked about the past.
+	Measure Duration
 	// Parts says that it can be asked about some of the targets alone, as group_by and
 	// match do.
 	Parts bool

@@ -96,7 +96,7 @@ type Stage struct {
 	// Approval "required" holds the stage before it is applied until a person
 	// approves it.
 	Approval string `yaml:"approval,omitempty" json:"approval,omitempty" jsonschema:"enum=required"`
-	// ApproveWithin is how long the stage waits for that: then the rollout goes back, or is
+	// ApproveWithin is how long the stage waits for that: then the rollout rolls back, or is
 	// refused where nothing was changed. Default: without end.
 	ApproveWithin Duration `yaml:"approveWithin,omitempty" json:"approveWithin,omitempty"`
 	// DecideWithin is how long after the end of the bake a gate may hold for
@@ -145,7 +145,7 @@ type Health struct {
 	// Without names always-on checks to leave out: "alive", "traffic".
 	Without []string `yaml:"without,omitempty" json:"without,omitempty" jsonschema:"enum=alive,enum=traffic"`
 	// FalseRollbackRate is how likely the whole rollout of a release that is not worse
-	// is at most to be taken back, by all checks and stages together. Default 0.1%.
+	// is at most to be rolled back, by all checks and stages together. Default 0.1%.
 	FalseRollbackRate Number `yaml:"falseRollbackRate,omitempty" json:"falseRollbackRate,omitempty"`
 	// Checks are the questions. At least one.
 	Checks []Check `yaml:"checks" json:"checks" jsonschema:"minItems=1,maxItems=100"`

@@ -37,7 +37,7 @@ func (v *validator) health() {
 		v.TargetTemplate(path, h.Identify.Value)
 	}
 	if path := "health.falseRollbackRate"; v.Has(path) {
-		v.Rate(path, h.FalseRollbackRate, "more than every other good release would be taken back")
+		v.Rate(path, h.FalseRollbackRate, "more than every other good release would be rolled back")
 	}
 	if v.Needs("health.checks") {
 		v.checks()

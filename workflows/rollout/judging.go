@@ -171,7 +171,7 @@ func (j *judging) hold() error {
 	if over && !person {
 		return &failure{why: fmt.Sprintf("no verdict on %s within %s: %s", s.Name, s.DecideWithin, g.Why), report: &g.Report}
 	}
-	clock, next := j.HoldLeft, fmt.Sprintf("goes back in %s unless that changes", spec.Duration(j.HoldLeft.Round(time.Second)))
+	clock, next := j.HoldLeft, fmt.Sprintf("rolls back in %s unless that changes", spec.Duration(j.HoldLeft.Round(time.Second)))
 	if over {
 		clock, next = forever, fmt.Sprintf("waits for a person: sluice promote %[1]s --why … or sluice abort %[1]s", r.State.Unit)
 	} else if person {

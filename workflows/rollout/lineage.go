@@ -86,7 +86,7 @@ func (r *run) settle() error {
 		return nil
 	}
 	o := rollout.Outcome{Result: rollout.PhaseRolledBack, Touched: r.changed()}
-	o.Why = strings.Join(left.From, ", ") + ": what that had changed is taken back before anything else"
+	o.Why = strings.Join(left.From, ", ") + ": what that had changed is rolled back before anything else"
 	b := &wayBack{run: r, Outcome: o, Result: o.Result, Settling: true}
 	r.enter(rollout.PhasePlanning, o.Why)
 	b.revertTouched()
@@ -95,7 +95,7 @@ func (r *run) settle() error {
 		return &failure{why: o.Why}
 	}
 	r.Touched, r.State.Exposed = nil, 0
-	r.State.TakenOver = fmt.Sprintf("%s; %d targets were taken back first", strings.Join(left.From, ", "), b.Outcome.Reverted)
+	r.State.TakenOver = fmt.Sprintf("%s; %d targets were rolled back first", strings.Join(left.From, ", "), b.Outcome.Reverted)
 	return nil
 }
 

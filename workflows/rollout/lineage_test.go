@@ -77,7 +77,7 @@ func TestATerminatedRunIsTakenOver(t *testing.T) {
 			out := w.run(fourStages())
 			require.Equal(t, tc.want, out.Outcome.Result, out.Outcome.Why)
 			require.Equal(t, 20, w.on(tc.on))
-			require.Contains(t, out.TakenOver, "run 1 of "+tc.release+", which was terminated; 12 targets were taken back first")
+			require.Contains(t, out.TakenOver, "run 1 of "+tc.release+", which was terminated; 12 targets were rolled back first")
 			for _, a := range w.applies[:12] {
 				require.Equal(t, "1.0.0", a.release, "before anything else")
 				require.EqualValues(t, 11, a.fence)

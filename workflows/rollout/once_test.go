@@ -133,7 +133,7 @@ func TestWhatIsLeftIsAlwaysTold(t *testing.T) {
 	}
 	w.at(30*time.Second, rollout.SignalAbort, nil)
 	for after, want := range map[time.Duration]rollout.TargetTrouble{
-		time.Minute:     {ID: "revert targets 1-1 of canary", Reason: "not taken back yet"},
+		time.Minute:     {ID: "revert targets 1-1 of canary", Reason: "not rolled back yet"},
 		2 * time.Minute: {ID: "t000", Reason: "not reached"},
 		8 * time.Minute: {ID: "t000", Reason: "not reached"},
 	} {

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -111,16 +113,50 @@ func TestUndecidedWaitsForAPerson(t *testing.T) {
 	}
 }
 
-// A target that refuses stops the stage and takes it back.
-func TestFailedApplyIsTakenBack(t *testing.T) {
-	w := newWorld(t, 100)
-	for id := range w.releases {
-		w.broken[id] = true
+// A target that refuses stops the stage and takes it back. Where nothing was changed before, the release is
+// refused, once all targets are seen to run what they ran.
+func TestRefusedApply(t *testing.T) {
+	for name, test := range map[string]struct {
+		broken func(i int) bool // by the order of the plan; the canary has five
+		also   func(w *world)
+		result rollout.Phase
+		reason string
+		words  string
+	}{
+		"all": {func(int) bool { return true }, nil, rollout.PhaseRefused, rollout.RefusedRelease, "all targets run what they ran before"},
+		"the third, after two took it": {
+			func(i int) bool { return i == 2 }, nil, rollout.PhaseRolledBack, "", "refused by target",
+		},
+		"one of the next stage": {func(i int) bool { return i == 7 }, nil, rollout.PhaseRolledBack, "", "refused by target"},
+		"all, and one that is not seen to run what it ran": {
+			func(int) bool { return true }, func(w *world) { w.stuck[w.plan.Order[1].ID] = true }, rollout.PhaseIncomplete, "", "refused by target",
+		},
+		"all that are not on the release": {
+			func(int) bool { return true }, func(w *world) { w.releases[w.plan.Order[0].ID] = "2.0.0" }, rollout.PhaseRefused, rollout.RefusedRelease,
+			"all targets run what they ran before",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 100)
+			s := fourStages()
+			s.Stages[0].Count = new(5)
+			p, err := plan.New(s, w.fleet, spec.Kinds{})
+			require.NoError(t, err)
+			for i, target := range p.Order {
+				w.broken[target.ID] = test.broken(i)
+			}
+			if w.plan = p; test.also != nil {
+				test.also(w)
+			}
+			before := maps.Clone(w.releases)
+			out := w.run(s)
+			require.Equal(t, test.result, out.Outcome.Result, out.Outcome.Why)
+			require.Equal(t, test.reason, out.Outcome.Reason)
+			require.Contains(t, out.Outcome.Why, test.words)
+			require.Equal(t, test.result == rollout.PhaseRefused, out.Outcome.Touched == 0)
+			require.Equal(t, before, w.releases)
+		})
 	}
-	s := w.run(fourStages())
-	require.Equal(t, rollout.PhaseRolledBack, s.Outcome.Result)
-	require.Contains(t, s.Outcome.Why, "refused by target")
-	require.Equal(t, 100, w.on("1.0.0"))
 }
 
 // A release that does not validate changes nothing.

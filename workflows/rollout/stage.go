@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/workflow"
@@ -18,7 +19,10 @@ type failure struct {
 	why     string
 	refused bool
 	reason  string
-	report  *health.Report
+	// declined means that targets have refused the release, and that nothing was changed so far. It is
+	// refused once they are seen to run what they ran.
+	declined bool
+	report   *health.Report
 	// unknown and ended are the way back's.
 	unknown, ended bool
 }
@@ -67,13 +71,13 @@ func (r *run) blocked(i int) string {
 	case r.needsApproval(i):
 		within := ""
 		if w := r.spec.Stages[i].ApproveWithin; w > 0 {
-			within = fmt.Sprintf(" within %s, else it goes back", w)
+			within = fmt.Sprintf(" within %s, else it rolls back", w)
 		}
 		return fmt.Sprintf("stage %s needs approval%s: sluice approve %s", r.State.Stages[i].Name, within, r.State.Unit)
 	case r.State.Paused != nil:
 		within := ""
 		if p := r.State.Paused; !p.Until.IsZero() {
-			within = fmt.Sprintf(" for %s, then it goes back", spec.Duration(p.Until.Sub(p.At)))
+			within = fmt.Sprintf(" for %s, then it rolls back", spec.Duration(p.Until.Sub(p.At)))
 		}
 		return fmt.Sprintf("paused by %s%s: sluice resume %s", r.State.Paused.By, within, r.State.Unit)
 	}
@@ -140,6 +144,7 @@ func (r *run) expose(i int) (bool, error) {
 	if err := r.await(r.ctx, func() bool { return r.State.Paused == nil }); err != nil {
 		return false, err
 	}
+	s.MeasuredAt = workflow.Now(r.ctx)
 	if err := r.apply(i, observed); err != nil {
 		return false, err
 	}
@@ -235,7 +240,7 @@ func (r *run) apply(i int, observed []activities.Observed) error {
 			return err
 		}
 		if why := r.tolerate(i, trouble); why != "" {
-			return &failure{why: fmt.Sprintf("stage %s was not applied: %s", s.Name, why)}
+			return &failure{why: fmt.Sprintf("stage %s was not applied: %s", s.Name, why), declined: r.since020 && r.declined(trouble)}
 		}
 		quiet, _ := silent(trouble)
 		r.Roster.noteExposed(idsOf(quiet), true)
@@ -243,6 +248,17 @@ func (r *run) apply(i int, observed []activities.Observed) error {
 			return nil
 		}
 	}
+}
+
+// declined says that targets have refused the release, all that did not take it, and that no target is
+// known to have been changed.
+func (r *run) declined(trouble []activities.Trouble) bool {
+	for _, s := range r.State.Stages {
+		if s.Changed > 0 {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(trouble, func(t activities.Trouble) bool { return !t.Refused })
 }
 
 func never() bool { return false }

@@ -33,7 +33,7 @@ func (b *wayBack) found(left []leftover) []leftover {
 	for _, t := range named(slices.Concat(b.Left, left)) {
 		known[t.ID] = true
 	}
-	if b.spares(all.Own) {
+	if b.spares(all.Own, len(b.Left)+len(left) > 0) {
 		b.noteSpared(answers, known)
 		return nil
 	}
@@ -93,9 +93,10 @@ func (b *wayBack) planned(left []leftover) bool {
 
 // spares says whether what was found on the release stays: another rollout has put it
 // there, and this one has changed nothing and seen no harm, or undoes a certain run.
-func (b *wayBack) spares(own int) bool {
+func (b *wayBack) spares(own int, open bool) bool {
 	idle := len(b.run.Touched) == 0 && !b.Harm && !b.Unknown && b.Tries == 0
-	return own == 0 && (idle || b.Result == rollout.PhaseRefused || b.run.sub.Undo != nil)
+	refused := b.Result == rollout.PhaseRefused && !(b.Declined && open) // then it may end as incomplete
+	return own == 0 && (idle || refused || b.run.sub.Undo != nil)
 }
 
 // maxSpared is how many of those that keep the release are named.
@@ -125,6 +126,9 @@ func (b *wayBack) noteFound(n, own int, home string, ok bool) {
 	}
 	o := &b.Outcome
 	o.Touched += n
+	if b.Declined {
+		b.Declined, b.Result = false, rollout.PhaseRolledBack
+	}
 	if b.Tries > 0 { // it is said already
 		return
 	}

@@ -32,6 +32,8 @@ type wayBack struct {
 	Settling bool `json:"settling,omitempty"`
 	// Unknown says that nobody knows what earlier runs have left: only the targets do.
 	Unknown bool `json:"unknown,omitempty"`
+	// Declined says that targets have refused the release before anything was changed.
+	Declined bool `json:"declined,omitempty"`
 	// Ended says that a run that had ended was reset: what it has left on the release stays.
 	Ended bool `json:"ended,omitempty"`
 	// Left is what did not come back, after at least one try; nil before.
@@ -48,7 +50,7 @@ func (r *run) rollback(cause error) error {
 	as := errors.As(cause, &f)
 	r.Back = &wayBack{
 		run: r, Outcome: o, Result: o.Result,
-		Unknown: as && f.unknown, Ended: as && f.ended,
+		Unknown: as && f.unknown, Ended: as && f.ended, Declined: as && f.declined && o.Result == rollout.PhaseRefused,
 		Harm: as && f.report != nil && f.report.Verdict() == health.Fail && o.Result == rollout.PhaseRolledBack,
 	}
 	if r.Back.Harm {
@@ -90,6 +92,12 @@ func (b *wayBack) finish() error {
 		if b.Harm && o.Reverted > 0 && o.GaveUp == nil {
 			b.recovery(o)
 		}
+		if b.Declined { // and all are seen to run what they ran
+			o.Touched, o.Reverted, o.Why = 0, 0, o.Why+"; all targets run what they ran before"
+		}
+	}
+	if o.Result != rollout.PhaseRefused {
+		o.Reason = ""
 	}
 	b.run.conclude(*o, o.Result)
 	return nil
@@ -99,6 +107,7 @@ func (b *wayBack) finish() error {
 // that are left shall be tried again.
 func (b *wayBack) locked() (again bool, err error) {
 	r, shown := b.run, b.Outcome
+	shown.Reason = ""
 	shown.Why += fmt.Sprintf("; %d of %d touched targets not known to be back: "+
 		"the unit is locked until sluice retry-rollback %[3]s, or sluice give-up %[3]s --why …", shown.NotBack, shown.Touched, r.State.Unit)
 	r.conclude(shown, rollout.PhaseLocked)
@@ -135,6 +144,8 @@ func (r *run) verdict(cause error) rollout.Outcome {
 		return rollout.Outcome{Result: rollout.PhaseAborted, Why: why}
 	case errors.As(cause, &f) && f.refused:
 		return rollout.Outcome{Result: rollout.PhaseRefused, Why: f.why + nothingChanged, Reason: f.reason}
+	case errors.As(cause, &f) && f.declined:
+		return rollout.Outcome{Result: rollout.PhaseRefused, Why: f.why, Reason: rollout.RefusedRelease}
 	case errors.As(cause, &f):
 		return rollout.Outcome{Result: rollout.PhaseRolledBack, Why: f.why}
 	case errors.As(cause, &app) && app.Type() == activities.ErrTypeInvalid && len(r.Touched) == 0:
@@ -303,7 +314,7 @@ func (b *wayBack) do(ctx workflow.Context, o workflow.ActivityOptions, name stri
 
 // Why a target is left of which no try has told anything.
 var (
-	errNotYet  = errors.New("not taken back yet")
+	errNotYet  = errors.New("not rolled back yet")
 	errGivenUp = errors.New("not known to be back when the rollback was given up")
 )
 

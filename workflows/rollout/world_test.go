@@ -303,7 +303,7 @@ func (w *world) apply(ctx context.Context, in activities.ApplyInput) (activities
 			continue
 		}
 		if w.broken[t.ID] {
-			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: "refused by target"})
+			out.Trouble = append(out.Trouble, activities.Trouble{ID: t.ID, Reason: "refused by target", Refused: true})
 			return out, nil
 		}
 		w.put(t.ID, w.plan.Spec.Release, in.Fence)

@@ -35,7 +35,7 @@ func (e evidence) allowed() string {
 		case result == rollout.PhaseAborted: // only a person aborts
 		case h.victim == reset && strings.Contains(why, "was reset"):
 			return fmt.Sprintf("the workflow was reset, in %s", h.real)
-		case h.victim == restart && (result != rollout.PhaseRolledBack || strings.Contains(why, "taken back before anything else")):
+		case h.victim == restart && (result != rollout.PhaseRolledBack || strings.Contains(why, "rolled back before anything else")):
 			return fmt.Sprintf("the workflow was terminated, in %s, and what it had changed did not come back at once", h.real)
 		case h.victim.process() == fleet && h.down() >= forgiven:
 			return fmt.Sprintf("the targets were away for %s, in %s", down, h.real)

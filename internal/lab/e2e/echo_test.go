@@ -166,7 +166,7 @@ health:
 	}
 	run("2.0.0", "${env:SLUICE_TEST_TOKEN}", rollout.PhasePromoted)
 	run("2.0.1-echo", "file:"+file, rollout.PhaseRolledBack)
-	run("2.0.2-refused", "${env:SLUICE_TEST_TOKEN}", rollout.PhaseRolledBack)
+	run("2.0.2-refused", "${env:SLUICE_TEST_TOKEN}", rollout.PhaseRefused)
 	fleet.mu.Lock()
 	fleet.always = true
 	fleet.mu.Unlock()

@@ -91,7 +91,7 @@ func TestTerminateAndStartAgain(t *testing.T) {
 	}
 	d.sluice(0, "start", d.spec("3.0.0", "1s", ""), "--wait")
 	s := d.result()
-	require.Contains(t, s.TakenOver, "of 3.0.0, which was terminated; 24 targets were taken back first")
+	require.Contains(t, s.TakenOver, "of 3.0.0, which was terminated; 24 targets were rolled back first")
 	orders, err := d.Orders(t.Context())
 	require.NoError(t, err)
 	backs := 0

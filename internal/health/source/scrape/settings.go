@@ -52,7 +52,7 @@ func (c *Scrape) SetDefaults(s spec.Spec) {
 
 // Traits say that it reads plain selectors, and has no past.
 func (c *Scrape) Traits() spec.SourceTraits {
-	return spec.SourceTraits{Language: spec.Selectors{}, Sample: c.Sample}
+	return spec.SourceTraits{Language: spec.Selectors{}, Sample: c.Sample, Measure: c.Baseline}
 }
 
 // AddressUses is the URL.
