@@ -41,12 +41,17 @@ type loaded struct {
 // load reads a spec, or standard input for "-", and the fleet file that it names,
 // if it names one, and plans. All problems that are found are in the error.
 func load(con *console, path string) (loaded, error) {
-	l := loaded{file: named(path), kinds: con.catalog.Kinds()}
-	dir := filepath.Dir(path) // "." for "-"
 	data, err := read(con, path)
 	if err != nil {
-		return l, err
+		return loaded{file: named(path), kinds: con.catalog.Kinds()}, err
 	}
+	return loadText(con, path, data)
+}
+
+// loadText is load of a text that is not read from its path, or not any more.
+func loadText(con *console, path string, data []byte) (loaded, error) {
+	l := loaded{file: named(path), kinds: con.catalog.Kinds()}
+	dir := filepath.Dir(path) // "." for "-"
 	doc, err := spec.Parse(l.file, data, l.kinds)
 	if err != nil {
 		return l, invalidInput(l.file, err)

@@ -24,7 +24,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // rollout.Signals.
 func allCommands() []command {
 	return slices.Concat(
-		[]command{validateCommand(), planCommand(), startCommand(), watchCommand(), statusCommand(), listCommand(), explainCommand()},
+		[]command{initCommand(), validateCommand(), planCommand(), startCommand(), watchCommand(), statusCommand(), listCommand(), explainCommand()},
 		signalCommands(),
 		[]command{undoCommand(), judgeCommand(), backtestCommand(), schemaCommand(), versionCommand(), completionCommand()},
 	)

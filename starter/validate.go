@@ -28,18 +28,23 @@ plan lists it.`,
 			if con.json {
 				return con.object(valid(l))
 			}
-			where := plural(len(l.plan.Order), "target") + " in "
-			if l.spec.Fleet.Listed() {
-				where = ""
-			}
-			err = con.lines([]string{fmt.Sprintf("ok: %s %s, %s%s, %s", terminal.Safe(l.spec.Unit), terminal.Safe(l.spec.Release),
-				where, plural(len(l.spec.Stages), "stage"), plural(len(l.spec.Health.Checks), "check"))})
+			err = con.lines([]string{validText(l)})
 			if err == nil && l.spec.Fleet.Listed() {
 				con.say("the fleet was not checked: the worker lists it when the rollout starts; sluice plan lists it from here")
 			}
 			return err
 		},
 	}
+}
+
+// validText is the answer of validate in words.
+func validText(l loaded) string {
+	where := plural(len(l.plan.Order), "target") + " in "
+	if l.spec.Fleet.Listed() {
+		where = ""
+	}
+	return fmt.Sprintf("ok: %s %s, %s%s, %s", terminal.Safe(l.spec.Unit), terminal.Safe(l.spec.Release),
+		where, plural(len(l.spec.Stages), "stage"), plural(len(l.spec.Health.Checks), "check"))
 }
 
 // valid is the answer of validate as an object. The targets of a fleet that the

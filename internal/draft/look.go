@@ -1,0 +1,252 @@
+package draft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/pause"
+	"github.com/sluicehq/sluice/internal/promapi"
+	"github.com/sluicehq/sluice/internal/tmpl"
+)
+
+// Seen is what was found about a fleet's targets. The zero value is that nobody looked.
+type Seen struct {
+	// Looked says that a page or a Prometheus was read.
+	Looked bool
+	// From is what was read, for people.
+	From string
+	// Page is what a target shows, and Earlier the same a while before, for how fast counters grow.
+	Page, Earlier Page
+	// Between is the time between the two, and Interval how often Prometheus reads targets; 0 where not known.
+	Between, Interval time.Duration
+	// Probe is a path at which the target answered as it should; empty where none did.
+	Probe string
+
+	source string // as the spec has it: a URL of pages, or of a Prometheus
+	who    identity
+}
+
+// Looker reads pages and asks servers. Its zero value does so over Go's default transport.
+type Looker struct {
+	// Via carries requests; nil is Go's default transport.
+	Via http.RoundTripper
+	// Gap is the time between two looks at a page; 0 is 2s.
+	Gap time.Duration
+}
+
+// Bounds of a look.
+const (
+	maxBytes   = 16 << 20
+	lookLimit  = 10 * time.Second
+	probeLimit = 2 * time.Second
+	usualGap   = 2 * time.Second
+	// pastRead is for how long back Prometheus is asked how often it reads a target, and rated for
+	// how fast counters grew.
+	pastRead = 10 * time.Minute
+	rated    = 5 * time.Minute
+)
+
+// LookAtPage reads the metrics page of one target, twice, and asks the target for a page that users see.
+// Where page is a template, such as http://{{address}}/metrics, that is the first target's.
+func (l Looker) LookAtPage(ctx context.Context, page string, targets []fleet.Target) (Seen, error) {
+	text, target, err := pageOf(page, targets)
+	if err != nil {
+		return Seen{}, err
+	}
+	if page, err = tmpl.Fill(page, tmpl.ForTarget(target.ID, target.Address, target.Labels)); err != nil {
+		return Seen{}, fmt.Errorf("page: %w", err)
+	}
+	s := Seen{Looked: true, From: "the page " + page, source: text}
+	if s.Page, err = l.page(ctx, page); err != nil {
+		return s, fmt.Errorf("read %s: %w", page, err)
+	}
+	began := time.Now()
+	gap := l.Gap
+	if gap <= 0 {
+		gap = usualGap
+	}
+	if err := pause.For(ctx, gap); err != nil {
+		return s, err
+	}
+	if later, err := l.page(ctx, page); err == nil { // the first tells all but how fast it grows
+		s.Page, s.Earlier, s.Between = later, s.Page, time.Since(began)
+	}
+	own := ""
+	if at, ok := strings.CutPrefix(text, "http://{{"+tmpl.Address+"}}"); ok {
+		own = at
+	}
+	s.Probe = l.probe(ctx, target, own)
+	return s, nil
+}
+
+func (l Looker) client() *http.Client {
+	return &http.Client{Transport: l.Via, CheckRedirect: promapi.NoRedirect}
+}
+
+// get asks for a page; its body has at most maxBytes.
+func (l Looker) get(ctx context.Context, limit time.Duration, url string) (status int, contentType string, body []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", nil, promapi.Cause(err)
+	}
+	req.Header.Set("Accept", "text/plain;version=0.0.4")
+	res, err := l.client().Do(req)
+	if err != nil {
+		return 0, "", nil, promapi.Cause(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err = io.ReadAll(io.LimitReader(res.Body, maxBytes+1))
+	if err == nil && len(body) > maxBytes {
+		err = fmt.Errorf("it has more than %d MiB", maxBytes>>20)
+	}
+	return res.StatusCode, res.Header.Get("Content-Type"), body, err
+}
+
+func (l Looker) page(ctx context.Context, url string) (Page, error) {
+	status, kind, body, err := l.get(ctx, lookLimit, url)
+	switch {
+	case err != nil:
+		return Page{}, err
+	case status != http.StatusOK:
+		return Page{}, fmt.Errorf("it answered %d %s", status, http.StatusText(status))
+	}
+	return ReadPage(body, kind)
+}
+
+// probe finds a path that answers as a user's request should. The page of metrics comes last: it
+// says least about what users get.
+func (l Looker) probe(ctx context.Context, t fleet.Target, metrics string) string {
+	paths := []string{"/", "/healthz", "/health", "/readyz", "/ready"}
+	if metrics != "" {
+		paths = append(paths, metrics)
+	}
+	for _, path := range paths {
+		status, _, _, err := l.get(ctx, probeLimit, "http://"+t.Address+path)
+		if err == nil && status/100 == 2 {
+			return path
+		}
+	}
+	return ""
+}
+
+// LookAtPrometheus asks a Prometheus what it knows of one target of a fleet, how often it reads it, and
+// by which label it knows it.
+func (l Looker) LookAtPrometheus(ctx context.Context, base string, targets []fleet.Target) (Seen, error) {
+	s := Seen{Looked: true, source: base}
+	if u, err := url.Parse(base); err == nil && u.User != nil {
+		return s, errors.New("the URL has a user or a password, which a spec does not hold: see docs/spec.md, Access")
+	}
+	c, err := promapi.New(base, l.Via, maxBytes)
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", base, err)
+	}
+	s.From = "Prometheus at " + c.Host
+	ctx, cancel := context.WithTimeout(ctx, 3*lookLimit)
+	defer cancel()
+	up, err := vector(ctx, c, "up")
+	if err == nil && len(up) == 0 {
+		err = errors.New("it has no series up, by which targets are told apart")
+	}
+	if err == nil {
+		s.who, err = identify(up, targets)
+	}
+	if err != nil {
+		return s, fmt.Errorf("ask %s: %w", s.From, err)
+	}
+	if err := s.ask(ctx, c); err != nil {
+		return s, fmt.Errorf("ask %s about %s=%q: %w", s.From, s.who.label, s.who.value, err)
+	}
+	for _, t := range targets {
+		if s.Probe == "" && s.is(t) {
+			s.Probe = l.probe(ctx, t, "")
+		}
+	}
+	return s, nil
+}
+
+// is says whether a target is the one that was looked at.
+func (s Seen) is(t fleet.Target) bool {
+	v, err := tmpl.Fill(s.who.template, tmpl.ForTarget(t.ID, t.Address, t.Labels))
+	return err == nil && v == s.who.value
+}
+
+// ask reads what Prometheus knows of the target as if it were its page.
+func (s *Seen) ask(ctx context.Context, c promapi.Client) error {
+	selector := "{" + matcher{s.who.label, "=", s.who.value}.String() + "}"
+	now, err := vector(ctx, c, selector)
+	if err != nil {
+		return err
+	}
+	// Without a declaration names tell: not every server keeps any.
+	kinds, _ := promapi.Retry(ctx, func() (map[string][]promv1.Metadata, error) { return c.Metadata(ctx, "", "") })
+	constant := []string{s.who.label, "instance", "job"}
+	s.Page = pageFrom(now, kinds).without(constant...)
+	s.Interval = interval(ctx, c, "up"+selector)
+	if then, err := vector(ctx, c, selector+" offset "+strconv.Itoa(int(rated.Minutes()))+"m"); err == nil && len(then) > 0 {
+		s.Earlier, s.Between = pageFrom(then, kinds).without(constant...), rated
+	}
+	return nil
+}
+
+func pageFrom(all []series, kinds map[string][]promv1.Metadata) Page {
+	var p Page
+	for name, about := range kinds {
+		if len(about) > 0 {
+			p.declare(name, model.MetricType(about[0].Type))
+		}
+	}
+	for _, s := range all {
+		p.add(s.labels, s.value)
+	}
+	return p
+}
+
+func vector(ctx context.Context, c promapi.Client, query string) ([]series, error) {
+	v, err := promapi.Retry(ctx, func() (model.Value, error) {
+		v, _, _, err := c.Query(ctx, query, time.Time{})
+		return v, err
+	})
+	if err != nil {
+		return nil, promapi.Cause(err)
+	}
+	all, ok := v.(model.Vector)
+	if !ok {
+		return nil, fmt.Errorf("%s answers %T, expected a vector", query, v)
+	}
+	var out []series
+	for _, s := range all {
+		if s.Histogram != nil {
+			continue
+		}
+		one := series{map[string]string{}, float64(s.Value)}
+		for name, value := range s.Metric {
+			one.labels[string(name)] = string(value)
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// interval is how often a series gets a sample; 0 where that is not known.
+func interval(ctx context.Context, c promapi.Client, selector string) time.Duration {
+	v, _, _, err := c.Query(ctx, selector+"["+strconv.Itoa(int(pastRead.Minutes()))+"m]", time.Time{})
+	m, ok := v.(model.Matrix)
+	if err != nil || !ok || len(m) == 0 || len(m[0].Values) < 3 {
+		return 0
+	}
+	of := m[0].Values
+	return of[len(of)-1].Timestamp.Sub(of[0].Timestamp) / time.Duration(len(of)-1)
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fleetOf writes a fleet file of some addresses.
+func fleetOf(t *testing.T, dir string, addresses ...string) string {
+	t.Helper()
+	text := "targets:\n"
+	for i, a := range addresses {
+		text += fmt.Sprintf("  - {id: web-%d, address: %q}\n", i+1, a)
+	}
+	path := filepath.Join(dir, "fleet.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+// What init writes is valid as it is, for each driver, and says what it lacks; the spec names the
+// fleet file from where it lies.
+func TestInit(t *testing.T) {
+	for _, driver := range []string{"http", "exec"} {
+		dir := t.TempDir()
+		fleet := fleetOf(t, dir, "10.1.0.1:8080", "10.1.0.2:8080")
+		require.NoError(t, os.Mkdir(filepath.Join(dir, "specs"), 0o700))
+		out := filepath.Join(dir, "specs", "edge.yaml")
+		r := sluice(t, "", "init", "--unit", "edge", "--driver", driver, "--fleet", fleet, "--out", out)
+		require.Equal(t, exitOK, r.code, r.errOut)
+		require.Contains(t, r.out, "ok: edge 0.0.0-change-me, 2 targets in 2 stages, 3 checks")
+		require.Contains(t, r.out, "  - errors: http_requests_total with a label code is a guess")
+		require.Equal(t, exitOK, sluice(t, "", "validate", out).code)
+		text, err := os.ReadFile(out)
+		require.NoError(t, err)
+		for _, want := range []string{"each: target", "probe: {http:", driver + ":", "# Missing:"} {
+			require.Contains(t, string(text), want)
+		}
+		planned := sluice(t, "", "plan", out).out
+		require.NotContains(t, planned, "one target with errors among many")
+		require.NotContains(t, planned, "answers nobody")
+
+		r = sluice(t, "", "init", "--unit", "other", "--fleet", fleet, "--out", out)
+		require.Equal(t, exitInvalid, r.code)
+		require.Contains(t, r.errOut, "is not overwritten")
+		after, err := os.ReadFile(out)
+		require.NoError(t, err)
+		require.Equal(t, text, after)
+	}
+}
+
+func TestInitLooks(t *testing.T) {
+	page := "# TYPE http_requests_total counter\nhttp_requests_total{status=\"200\"} 5000\nhttp_requests_total{status=\"502\"} 10\n"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, page) }))
+	defer server.Close()
+	dir := t.TempDir()
+	fleet := fleetOf(t, dir, strings.TrimPrefix(server.URL, "http://"), "10.1.0.2:8080")
+	out := filepath.Join(dir, "rollout.yaml")
+	args := []string{"init", "--unit", "edge", "--fleet", fleet, "--out", out, "--page", server.URL + "/metrics", "--output", "json"}
+	r := sluice(t, "", args...)
+	require.Equal(t, exitOK, r.code, r.errOut)
+	var got struct {
+		File           string
+		OK             bool
+		Found, Missing []string
+	}
+	require.NoError(t, json.Unmarshal([]byte(r.out), &got))
+	require.True(t, got.OK)
+	require.Equal(t, out, got.File)
+	require.Contains(t, got.Found, `errors: http_requests_total{status=~"5.."} of http_requests_total`)
+	require.Contains(t, strings.Join(got.Missing, "\n"), "latency: no histogram")
+
+	require.NoError(t, os.Remove(out))
+	page = "<html>sign in</html>"
+	r = sluice(t, "", args...)
+	oneFailure(t, exitInvalid, r)
+	require.Contains(t, r.out, "no metrics page")
+	require.NoFileExists(t, out)
+}
+
+// What cannot be meant is said, and nothing is written.
+func TestInitRefuses(t *testing.T) {
+	dir := t.TempDir()
+	fleet := fleetOf(t, dir, "10.1.0.1:8080")
+	for want, args := range map[string][]string{
+		"init needs --unit":           {"--fleet", fleet},
+		"expected http or exec":       {"--unit", "edge", "--fleet", fleet, "--driver", "ssh"},
+		"exclude each other":          {"--unit", "edge", "--fleet", fleet, "--page", "http://a/", "--prometheus", "http://b"},
+		"no fleet file nowhere.yaml":  {"--unit", "edge", "--fleet", "nowhere.yaml"},
+		`"Edge" is not a unit`:        {"--unit", "Edge", "--fleet", fleet},
+		"--bake \"soon\"":             {"--unit", "edge", "--fleet", fleet, "--bake", "soon"},
+		"no page, expected a URL":     {"--unit", "edge", "--fleet", fleet, "--page", "metrics"},
+		"is no target's of the fleet": {"--unit", "edge", "--fleet", fleet, "--page", "http://10.9.9.9/metrics"},
+		"expected the base URL":       {"--unit", "edge", "--fleet", fleet, "--prometheus", "prometheus"},
+		"has a user or a password":    {"--unit", "edge", "--fleet", fleet, "--prometheus", "http://a:b@10.1.0.1"},
+		"is not a release":            {"--unit", "edge", "--fleet", fleet, "--release", "a b"},
+	} {
+		out := filepath.Join(dir, "rollout.yaml")
+		r := sluice(t, "", append([]string{"init", "--out", out}, args...)...)
+		require.Equal(t, exitInvalid, r.code, want)
+		require.Contains(t, r.errOut, want)
+		require.NoFileExists(t, out)
+	}
+}
