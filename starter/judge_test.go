@@ -140,7 +140,7 @@ func TestJudgeExample(t *testing.T) {
 	require.Zero(t, got.code, got.errOut)
 	for _, says := range []string{
 		`(?m)^healthy: PASS at 900 s: `, `(?m)^twice-the-errors: FAIL at \d{2,3} s: `, `(?m)^late: FAIL at [67]\d\d s: `,
-		`(?m)^shared-incident: PASS at 900 s: `, `(?m)^no-traffic: FAIL at 45 s: 0% of all requests, 10% before the change`, `(?m)^source-away: STALE at 900 s: `,
+		`(?m)^shared-incident: PASS at 900 s: `, `(?m)^no-traffic: FAIL at 60 s: 0% of all requests, 10% before the change`, `(?m)^source-away: STALE at 900 s: `,
 	} {
 		require.Regexp(t, says, got.out)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/humanize"
+	"github.com/sluicehq/sluice/internal/sequential"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -295,10 +296,10 @@ func lookValue(c spec.Check, v placed, r source.Reading) placed {
 // are looked at.
 func (e perTargetInput) established(c spec.Check, v placed, targets float64) standing {
 	bad, total := v.ratio.bad.Value, v.ratio.total.Value
-	likely := binomialTail(bad, max(bad, total), v.limit)
+	likely := sequential.BinomialTail(bad, max(bad, total), v.limit)
 	if c.Against != "" { // of all bad events, how many would be the target's?
 		mine, all := total*(1+number(c.Worse)), bad+e.control.bad.Value
-		likely = binomialTail(bad, all, mine/(mine+e.control.total.Value))
+		likely = sequential.BinomialTail(bad, all, mine/(mine+e.control.total.Value))
 	}
 	few := bad < minBad && (c.Against != "" || v.limit > 0)
 	switch {

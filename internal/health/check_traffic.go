@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/health/source"
@@ -81,16 +80,9 @@ func (m trafficCheck) whole(r source.Reading, a source.Arm) float64 {
 	return v * float64(of) / float64(max(1, read))
 }
 
-// Limits of the share-of-traffic check.
-const (
-	// shareKept is how much of its share before the stage the exposed targets must
-	// keep. Half: load balancing moves shares by less, and a cohort that is gone
-	// loses all of it.
-	shareKept = 0.5
-	// minCovered is how much of the time the targets must have been readable for a
-	// count of their requests to be scaled up to all of it.
-	minCovered = 0.5
-)
+// minCovered is how much of the time the targets must have been readable for a
+// count of their requests to be scaled up to all of it.
+const minCovered = 0.5
 
 // trafficCheck judges whether the exposed targets still get their share.
 type trafficCheck struct{ *Stage }
@@ -98,7 +90,8 @@ type trafficCheck struct{ *Stage }
 // measure keeps both arms' requests before the stage.
 func (m trafficCheck) measure(ctx context.Context, w source.Window, b *Baseline) {
 	r := m.requests(ctx, w)
-	b.Bursts, b.Targets = m.bursts(ctx, w.At), busy(m.requestsOf(ctx, w))
+	u := m.unsteady(ctx, w.At)
+	b.Bursts, b.Wander, b.Targets = u.Bursts, u.Wander, busy(m.requestsOf(ctx, w))
 	if len(m.binding.Control) == 0 {
 		b.Density = source.HistoryOf(m.source).Density(ctx, m.spec.Traffic, w)
 	}
@@ -119,7 +112,7 @@ func (m trafficCheck) Judge(ctx context.Context, at Look) Judged {
 	}
 	out := judgeTraffic(res, m.binding.Before, r, len(m.binding.Control) > 0, m.trafficLevel())
 	if least := m.source.Settling(); out.Verdict == Fail && r.span < least {
-		out.Verdict, out.Suspicion = Unexercised, "less than "+humanize.Percent(shareKept)+" is left"
+		out.Verdict, out.Suspicion = Unexercised, lessLeft(m.binding.Before)
 		out.Sentence += fmt.Sprintf(
 			"; requests were counted for %s, at least %s are needed to tell a loss from a restart", r.span.Round(time.Millisecond), least,
 		)
@@ -152,18 +145,20 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level flo
 		return res.without(source.NoData("", "no series of the query is left: missing traffic cannot be told from missing metrics"))
 	}
 	var value, before, expected, chance float64
+	u := b.unsteady()
+	certain := u.Certain(b.Exposed)
 	words, say := "%s of all requests, %s before the stage", humanize.Percent
 	if hasControl {
 		value, before = share(r.mine, r.others), share(b.Exposed, b.Control)
 		expected = before * (r.mine + r.others)
-		chance = fewByChance(r.mine, r.mine+r.others, before*certainty(b), b.Bursts)
+		chance = u.Few(r.mine, r.mine+r.others, before*certain*u.Kept())
 	} else {
 		before = b.Exposed / measured
 		value, expected = r.mine/r.span.Seconds(), before*r.span.Seconds()
-		chance = fewByChance(r.mine, r.mine+b.Exposed, r.span.Seconds()/(r.span.Seconds()+measured), b.Bursts)
+		chance = fewOf(b, r, u.Kept())
 		words, say = "%s requests/s, %s before the stage"+weaker, humanize.Plain
 	}
-	limit := before * shareKept * certainty(b)
+	limit := before * certain * u.Left()
 	res.Value, res.Limit = &value, &limit
 	res.Sentence = fmt.Sprintf(words, say(value), say(before))
 	own := ownRate(b, r, level)
@@ -171,9 +166,7 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level flo
 	case value >= limit && hasControl && own.collapsed:
 		res.Verdict, res.Value, res.Limit = Fail, &own.value, &own.limit
 		res.Sentence = fmt.Sprintf(
-			"%s requests/s, %s expected from before the stage; less than %s is left", humanize.Plain(own.value), humanize.Plain(own.expected),
-			humanize.Percent(shareKept),
-		)
+			"%s requests/s, %s expected from before the stage; %s", humanize.Plain(own.value), humanize.Plain(own.expected), lessLeft(b))
 	case value >= limit && r.mine > 0 && r.doubt.Verdict != "":
 		return res.without(r.doubt)
 	case value >= limit && r.mine > 0:
@@ -183,7 +176,7 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level flo
 		res.Sentence += fmt.Sprintf("; %s requests expected, too few for their absence to mean anything", humanize.Integer(expected))
 	default:
 		res.Verdict = Fail
-		res.Sentence += fmt.Sprintf("; less than %s is left", humanize.Percent(shareKept))
+		res.Sentence += "; " + lessLeft(b)
 	}
 	return Judged{Result: res}
 }
@@ -204,21 +197,27 @@ func ownRate(b Baseline, r requests, level float64) rate {
 		kept = min(1, r.others/span/(b.Control/measured))
 	}
 	out := rate{value: r.mine / span, expected: b.Exposed / measured * kept}
-	out.limit = out.expected * shareKept * certainty(b)
-	chance := fewByChance(r.mine, r.mine+b.Exposed, kept*span/(kept*span+measured), b.Bursts)
-	out.collapsed = out.value < out.limit && chance <= level
+	u := b.unsteady()
+	out.limit = out.expected * u.Certain(b.Exposed) * u.Left()
+	out.collapsed = out.value < out.limit && fewOf(b, r, kept*u.Kept()) <= level
 	return out
 }
 
-// certainty is how much of the exposed targets' count before the stage is beyond chance:
-// three standard deviations of Poisson noise below it. What was measured on few requests
-// says little of a rate.
-func certainty(b Baseline) float64 {
-	requests := b.Exposed / max(1, b.Bursts)
-	if requests <= 0 {
-		return 0
+// fewOf is how likely it is, at most, that chance leaves so few of the exposed targets' requests,
+// when so much of their rate is kept.
+func fewOf(b Baseline, r requests, kept float64) float64 {
+	then, now := b.At.Sub(b.From).Seconds(), r.span.Seconds()*kept
+	return b.unsteady().Few(r.mine, r.mine+b.Exposed, now/(now+then))
+}
+
+// lessLeft says how little is a loss.
+func lessLeft(b Baseline) string {
+	u := b.unsteady()
+	s := "less than " + humanize.Percent(u.Left()) + " is left"
+	if u.Kept() < 0.9 {
+		s += ", and it went up and down before by less"
 	}
-	return max(0, 1-3/math.Sqrt(requests))
+	return s
 }
 
 func share(mine, others float64) float64 {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/health/source"
+	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -27,6 +28,9 @@ type Baseline struct {
 	// Bursts is how many requests count as one, since they come together: 1 where they
 	// do not. Less counts as 1.
 	Bursts float64 `json:"bursts,omitempty"`
+	// Wander is how far the share of requests goes up and down by itself, as the standard
+	// deviation of its logarithm (judge.Unsteady).
+	Wander float64 `json:"wander,omitempty"`
 	// Density is how many samples per second the source had of the requests of a
 	// target; 0 where it does not tell.
 	Density float64 `json:"density,omitempty"`
@@ -48,6 +52,11 @@ type Baseline struct {
 	// was on any other: they have no past.
 	Bare        bool `json:"bare,omitempty"`
 	BareControl bool `json:"bareControl,omitempty"`
+}
+
+// unsteady is how requests go up and down by themselves.
+func (b Baseline) unsteady() judge.Unsteady {
+	return judge.Unsteady{Bursts: b.Bursts, Wander: b.Wander}
 }
 
 // Ratio is a check's events before a stage.

@@ -79,7 +79,7 @@ func TestVerdicts(t *testing.T) {
 				return counts(0, 3), counts(30, 3297)
 			}
 			return counts(3, 300), counts(30, 3000)
-		}), Fail, "0.091% of all requests, 9.1% before the change"},
+		}), Fail, "2.3% of all requests, 9.1% before the change; less than 50% is left"},
 		"all requests gone": {series(func(i int) (e, c *sequential.Counts) {
 			if i > 0 {
 				return counts(0, 0), counts(0, 0)
@@ -107,6 +107,24 @@ func TestSharedIncidentIsNoHarm(t *testing.T) {
 		return counts(distuv.Poisson{Lambda: 3 * f, Src: src}.Rand(), 300), counts(distuv.Poisson{Lambda: 30 * f, Src: src}.Rand(), 3000)
 	})
 	require.Equal(t, Pass, Run(criteria(), looks).Verdict)
+}
+
+// An incident that both arms share and the exposed one feels more may be taken for harm; that it is
+// shared is said.
+func TestUnequalIncidentIsSaid(t *testing.T) {
+	t.Parallel()
+	src := rand.NewPCG(7, 1)
+	poisson := func(mean float64) float64 { return distuv.Poisson{Lambda: mean, Src: src}.Rand() }
+	out := Run(criteria(), series(func(i int) (*sequential.Counts, *sequential.Counts) {
+		f := 1.0
+		if i > 40 && i < 60 {
+			f = 5
+		}
+		return counts(poisson(3*f*f), 300), counts(poisson(30*f), 3000)
+	}))
+	require.Equal(t, Fail, out.Verdict)
+	require.Regexp(t, `; control has [2-5]\S* times its own usual, too: both may share an incident`, out.Evidence)
+	require.NotContains(t, Run(criteria(), drawn(3, constant(3))).Evidence, "incident")
 }
 
 func TestWorseIsTolerated(t *testing.T) {

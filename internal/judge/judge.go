@@ -21,8 +21,10 @@ type Judge struct {
 	test         *sequential.TwoArms
 	traffic      traffic
 	selfBaseline selfBaseline
-	// known says that something was seen before the change.
-	known bool
+	// known says that something was seen before the change, and control what the control
+	// showed then.
+	known   bool
+	control sequential.Counts
 	armsSeen
 	// evidence of harm, now and at its highest.
 	evidence, peak float64
@@ -101,6 +103,9 @@ func newComparison(c Criteria, before []Look) *Judge {
 	}
 	past := pairs(before)
 	j.test, j.known = sequential.NewTwoArms(c.question(), past), len(past) > 0
+	for _, p := range past {
+		j.control = sequential.Pair{Control: j.control}.Plus(p).Control
+	}
 	j.shown, j.words = j.enough, j.compared
 	j.least = func(doubted float64) float64 { return j.test.Least(nats(min(1, bounds*doubted)), j.burst()) }
 	return j
@@ -187,8 +192,8 @@ func (j *Judge) outcome(at time.Duration, worded bool) Outcome {
 	case j.Any && out.LnE >= out.Needed:
 		out.Verdict = Fail
 		out.Evidence = compared()
-	case j.traffic.harm():
-		out.Verdict, out.Evidence, out.LnE = Fail, j.traffic.words(), j.traffic.test.Evidence()
+	case j.traffic.lost != "":
+		out.Verdict, out.Evidence = Fail, j.traffic.lost
 	case absent != "":
 		out.Verdict, out.Evidence = absent, why
 	case 2*j.there < j.test.Looks():

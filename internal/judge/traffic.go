@@ -2,96 +2,189 @@ package judge
 
 import (
 	"fmt"
+	"math"
+	"time"
 
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// lost is how many times the control's requests must have grown, compared with the
-// exposed targets' and with before, for those to have lost their share: half of it.
-// Load balancing moves shares by less, and a cohort that is gone loses all of it.
-const lost = 2
-
-// patience is how many looks at least must show that the share is lost: a counter
-// that begins anew spoils one.
-const patience = 2
-
-// traffic judges whether the exposed arm keeps its share of the requests: a test on
-// both arms' totals, against the share before the change. Its zero value cannot
-// judge.
-type traffic struct {
-	test   *sequential.Grid
-	before sequential.Pair   // totals, as Bad; Total is 1
-	newest []sequential.Pair // the last few looks
-	// bursts is by how much requests bunch, more than chance explains.
-	bursts float64
-	limit  float64
+// Unsteady is how an arm's requests go up and down while nothing is changed. The zero value is
+// chance alone.
+type Unsteady struct {
+	// Bursts is how many requests count as one, since they come together; less counts as 1.
+	Bursts float64
+	// Wander is how much of a share may come and go over as long a time as a bake: the standard
+	// deviation of its logarithm, beyond chance.
+	Wander float64
 }
+
+// UnsteadyOf is what looks of a length before a change tell of a bake. Without a control it is of
+// the number of requests, and else of the arm's share.
+func UnsteadyOf(own, control []float64, step, bake time.Duration, alone bool) Unsteady {
+	var jitter sequential.Jitter
+	looks := make([]sequential.Pair, 0, len(own))
+	for i, n := range own {
+		p := sequential.Pair{Exposed: sequential.Counts{Bad: n, Total: 1}}
+		if i < len(control) {
+			p.Control = sequential.Counts{Bad: control[i], Total: 1}
+			jitter.See(p)
+		}
+		looks = append(looks, p)
+	}
+	var steps []sequential.Pair
+	for i := 0; i+1 < len(own); i += 2 {
+		steps = append(steps, sequential.Pair{Exposed: looks[i].Exposed, Control: looks[i+1].Exposed})
+	}
+	u := Unsteady{Bursts: 1}
+	dispersions := []sequential.Dispersion{sequential.Split(steps), jitter.Dispersion()}
+	if alone {
+		dispersions = dispersions[:1]
+	}
+	for _, d := range dispersions {
+		switch {
+		case alone && len(steps) == 0:
+		case !d.Known():
+			u.Bursts = max(u.Bursts, sequential.UsualBurst)
+		case d.Excess():
+			u.Bursts = max(u.Bursts, d.High())
+		}
+	}
+	for n := 1; 4*n < len(looks); n *= 2 { // three differences at least
+		apart := wandered(looks, n, u.Bursts, alone)
+		if 8*n >= len(looks) { // what goes up and down for longer than was seen is larger
+			apart *= math.Sqrt(max(1, float64(bake)/float64(time.Duration(n)*step)))
+		}
+		u.Wander = max(u.Wander, apart)
+	}
+	return u
+}
+
+// wandered is by how much the logarithm of a share differs between neighbouring sums of n looks,
+// beyond chance.
+func wandered(looks []sequential.Pair, n int, bursts float64, alone bool) float64 {
+	square, expected, last, doubt, pairs := 0.0, 0.0, 0.0, 0.0, -1.0
+	for ; len(looks) >= n; looks = looks[n:] {
+		var sum sequential.Pair
+		for _, p := range looks[:n] {
+			sum = sum.Plus(p)
+		}
+		own, other := max(1, sum.Exposed.Bad/bursts), max(1, sum.Control.Bad/bursts)
+		now, chance := math.Log(own), 1/own
+		if !alone {
+			now, chance = now-math.Log(other), chance+1/other
+		}
+		if pairs++; pairs > 0 {
+			square, expected = square+(now-last)*(now-last), expected+chance+doubt
+		}
+		last, doubt = now, chance
+	}
+	if square < expected*(1+surely*math.Sqrt(3/max(1, pairs))) { // neighbours overlap
+		return 0
+	}
+	return math.Sqrt((square - expected) / max(1, pairs))
+}
+
+// surely is how many standard errors more than chance are no chance.
+const surely = 2.5
+
+// What is left of an arm's requests when they are lost.
+const (
+	// half of them: load balancing moves shares by less, and a cohort that is gone loses all.
+	half = 0.5
+	// wandering is how many standard deviations below what it was a share may go by itself, and
+	// leastKept how low at most: what is gone is found, whatever comes and goes.
+	wandering = 4
+	leastKept = 0.1
+)
+
+// Kept is the part of its usual share that an arm keeps while nothing is wrong.
+func (u Unsteady) Kept() float64 { return max(leastKept, math.Exp(-wandering*u.Wander)) }
+
+// Left is the part of its usual share of which less is a loss.
+func (u Unsteady) Left() float64 { return half * u.Kept() }
+
+// Few is how likely it is, at most, that so few of all requests are an arm's by chance, when each
+// is with such a probability.
+func (u Unsteady) Few(own, all, probability float64) float64 {
+	bursts := max(1, u.Bursts)
+	return sequential.BinomialTail((all-own)/bursts, all/bursts, 1-probability)
+}
+
+// Certain is how much of so many requests is beyond chance: three standard deviations of Poisson
+// noise below. What was measured on few says little of a share.
+func (u Unsteady) Certain(requests float64) float64 {
+	requests /= max(1, u.Bursts)
+	if requests <= 0 {
+		return 0
+	}
+	return max(0, 1-3/math.Sqrt(requests))
+}
+
+// traffic judges, as a rollout's check of traffic does, whether the exposed arm keeps its share of
+// the requests. Its zero value cannot judge.
+type traffic struct {
+	Unsteady
+	before sequential.Pair   // totals, as Bad
+	newest []sequential.Pair // those of the last few looks
+	looks  int               // how many those are
+	level  float64
+	lost   string
+}
+
+// Of looks in which requests are counted.
+const (
+	// window is how long at most, as a rollout's.
+	window = 5 * time.Minute
+	// patience is how many at least must show a loss: a counter that begins anew spoils one.
+	patience = 4
+)
 
 // newTraffic readies the test with the looks before the change.
 func newTraffic(c Criteria, before []Look) traffic {
-	t := traffic{bursts: 1, limit: nats(c.Traffic)}
-	if c.Traffic <= 0 {
-		return t
-	}
-	var totals []sequential.Pair
+	looks := max(patience, int(window/max(1, c.Every)))
+	t := traffic{looks: looks, level: c.Traffic / float64(c.start().Looks) / math.Ceil(math.Log2(float64(looks)/patience)+1)}
+	var own, control []float64
 	for _, p := range pairs(before) {
-		p = swapped(p)
-		totals = append(totals, p)
+		p = totals(p)
 		t.before = t.before.Plus(p)
+		own, control = append(own, p.Exposed.Bad), append(control, p.Control.Bad)
 	}
-	if t.before.Exposed.Bad == 0 || t.before.Control.Bad == 0 {
-		return t
-	}
-	if d := sequential.Split(totals); d.Error > 0 {
-		t.bursts = max(1, d.Factor+2*d.Error)
-	}
-	t.test = sequential.NewGrid(lost, sequential.Ratios(), sequential.Equal(len(sequential.Ratios())), c.start())
-	t.test.Limit(t.limit / patience)
+	t.Unsteady = UnsteadyOf(own, control, c.Every, c.Bake, false)
 	return t
 }
 
-// swapped is a look's totals as events, the control's being those that grow when the
-// exposed targets lose theirs.
-func swapped(p sequential.Pair) sequential.Pair {
-	return sequential.Pair{
-		Exposed: sequential.Counts{Bad: p.Control.Total, Total: 1},
-		Control: sequential.Counts{Bad: p.Exposed.Total, Total: 1},
-	}
+// totals are a look's requests as events.
+func totals(p sequential.Pair) sequential.Pair {
+	return sequential.Pair{Exposed: sequential.Counts{Bad: p.Exposed.Total}, Control: sequential.Counts{Bad: p.Control.Total}}
 }
 
 // see takes the next look.
 func (t *traffic) see(p sequential.Pair) {
-	p = swapped(p)
-	if t.newest = append(t.newest, p); len(t.newest) > patience {
+	if t.newest = append(t.newest, totals(p)); len(t.newest) > t.looks {
 		t.newest = t.newest[1:]
 	}
-	if t.test == nil {
+	if t.level <= 0 || t.before.Control.Bad == 0 {
 		return
 	}
-	p.Exposed = sequential.Counts{Bad: p.Exposed.Bad / t.bursts, Total: t.before.Exposed.Bad}
-	p.Control = sequential.Counts{Bad: p.Control.Bad / t.bursts, Total: t.before.Control.Bad}
-	t.test.See(p)
-}
-
-// harm says that the share is lost.
-func (t *traffic) harm() bool { return t.test != nil && t.test.Evidence() >= t.limit }
-
-// words say what the share was and what it is in the newest looks: over all of them a
-// late loss would not show.
-func (t *traffic) words() string {
-	var now sequential.Pair
-	for _, p := range t.newest {
-		now = now.Plus(p)
+	was, certain := part(t.before), t.Certain(t.before.Exposed.Bad)
+	for n := patience; n <= len(t.newest); n *= 2 { // over all of them a late loss would show late
+		var now sequential.Pair
+		for _, p := range t.newest[len(t.newest)-n:] {
+			now = now.Plus(p)
+		}
+		is, all := part(now), now.Exposed.Bad+now.Control.Bad
+		if is < was*certain*t.Left() && t.Few(now.Exposed.Bad, all, was*certain*t.Kept()) <= t.level {
+			t.lost = fmt.Sprintf("%s of all requests, %s before the change; less than %s is left", humanize.Percent(is), humanize.Percent(was),
+				humanize.Percent(t.Left()))
+		}
 	}
-	return fmt.Sprintf("%s of all requests, %s before the change; less than half is left",
-		humanize.Percent(part(now)), humanize.Percent(part(t.before)))
 }
 
 // part is the exposed arm's part of the requests.
 func part(p sequential.Pair) float64 {
 	if all := p.Exposed.Bad + p.Control.Bad; all > 0 {
-		return p.Control.Bad / all
+		return p.Exposed.Bad / all
 	}
 	return 0
 }

@@ -66,7 +66,7 @@ func (j *Judge) compared(out Outcome) string {
 	)
 	switch {
 	case out.Verdict == Fail:
-		s.WriteString(byChance(out.P))
+		s.WriteString(byChance(out.P) + j.shared())
 	case out.Shown:
 		fmt.Fprintf(s, "; shown to be less than %s times worse", humanize.PlainTo(j.criteria.Enough, 3))
 	default:
@@ -74,6 +74,23 @@ func (j *Judge) compared(out Outcome) string {
 	}
 	s.WriteString(j.method())
 	return s.String()
+}
+
+// shared says that the control got much worse lately, too: nothing before tells how unlike the
+// arms take an incident that both share.
+func (j *Judge) shared() string {
+	const much, telling = 2, 20 // times as bad, of so many bad events
+	if j.criteria.Before || j.control.Bad < telling {
+		return ""
+	}
+	var lately sequential.Counts
+	for i := len(j.trace) - 1; i >= 0 && lately.Bad < telling; i-- {
+		lately = sequential.Counts{Bad: lately.Bad + j.trace[i].Control.Bad, Total: lately.Total + j.trace[i].Control.Total}
+	}
+	if times := lately.Bad / max(1, lately.Total) * j.control.Total / j.control.Bad; lately.Bad >= telling && times >= much {
+		return fmt.Sprintf("; control has %s times its own usual, too: both may share an incident", humanize.PlainTo(times, 2))
+	}
+	return ""
 }
 
 // atLeast says what an estimate is at least, where it is above what is allowed and no harm is

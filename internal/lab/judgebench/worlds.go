@@ -141,6 +141,9 @@ func healthy() []world {
 		{name: "ten errors in one look, as at a restart", bend: restart},
 		{name: "idle control", bend: idleControl},
 		{name: "exposed traffic ×2, ÷2 every 5 min", bend: autoscaling},
+		{name: "sticky clients: exposed traffic wanders, τ 30 min", bend: sticky(30 * time.Minute)},
+		{name: "sticky clients: exposed traffic wanders, τ 5 min", bend: sticky(5 * time.Minute)},
+		{name: "5× spikes of 3 min each hour that the exposed arm feels twice, 6 h known", known: sixHours, bend: unequalAgain},
 		{name: "each arm wanders, τ 5 min, 6 h known", known: sixHours, bend: wander(5*time.Minute, 0.6)},
 		{name: "each arm wanders, τ 30 min, 6 h known", known: sixHours, bend: wander(30*time.Minute, 0.6)},
 		{name: "hourly job of 2 min at 5×, 6 h known", known: sixHours, bend: hourly},
@@ -378,6 +381,30 @@ func autoscaling(r *rand.Rand, d *day) {
 			return 2, 1
 		}
 		return 0.5, 1
+	}
+}
+
+// sticky is traffic of few large clients that stay where they are for a while: the exposed arm's is log-normal.
+func sticky(within time.Duration) func(*rand.Rand, *day) {
+	return func(r *rand.Rand, d *day) {
+		wander(within, 0.6)(r, d)
+		part := d.errors
+		d.errors = even
+		d.traffic = func(i int) (float64, float64) {
+			exposed, _ := part(i)
+			return exposed, 1
+		}
+	}
+}
+
+// unequalAgain is unequal each hour, at some minute of it.
+func unequalAgain(r *rand.Rand, d *day) {
+	hour, from := int(time.Hour/every), r.IntN(int(time.Hour/every))
+	d.errors = func(i int) (float64, float64) {
+		if (i+from+hour*8)%hour < int(3*time.Minute/every) {
+			return 10, 5
+		}
+		return 1, 1
 	}
 }
 

@@ -1,4 +1,4 @@
-package health
+package judge
 
 import (
 	"math/rand/v2"
@@ -22,7 +22,11 @@ func arrivals(random *rand.Rand, looks int, mean, size float64) []float64 {
 	return out
 }
 
-func TestBurstsOf(t *testing.T) {
+func TestBurstsOfRequests(t *testing.T) {
+	t.Parallel()
+	burstsOf := func(own, others []float64, two bool) float64 {
+		return UnsteadyOf(own, others, step, time.Minute, !two).Bursts
+	}
 	random := rand.New(rand.NewPCG(3, 4))
 	few, many := arrivals(random, 60, 100, 1), arrivals(random, 60, 900, 1)
 	require.InDelta(t, 1, burstsOf(few, many, true), 1)
@@ -35,35 +39,10 @@ func TestBurstsOf(t *testing.T) {
 	require.GreaterOrEqual(t, burstsOf(nil, nil, false), 1.0)
 }
 
-// Requests that come in bursts are no loss, however few there are; a loss of all of them
-// is one.
-func TestTrafficInBursts(t *testing.T) {
-	const looks, level = 60, 1e-6
-	random := rand.New(rand.NewPCG(5, 6))
-	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	failed, stages := 0, 300
-	for range stages {
-		own, others := arrivals(random, looks, 20, 8), arrivals(random, looks, 180, 8)
-		b := Baseline{From: begin, At: begin.Add(looks * time.Second), Bursts: burstsOf(own, others, true)}
-		for i := range own {
-			b.Exposed, b.Control = b.Exposed+own[i], b.Control+others[i]
-		}
-		var r requests
-		for range looks {
-			r.mine, r.others, r.span = r.mine+arrivals(random, 1, 20, 8)[0], r.others+arrivals(random, 1, 180, 8)[0], r.span+time.Second
-			if judgeTraffic(Result{}, b, r, true, level).Verdict == Fail {
-				failed++
-				break
-			}
-		}
-		gone := judgeTraffic(Result{}, b, requests{others: 180 * looks, span: looks * time.Second}, true, level)
-		require.Equal(t, Fail, gone.Verdict, gone.Sentence)
-	}
-	require.Zero(t, failed, "of %d healthy stages", stages)
-}
-
 // The fewer are left of the same requests, the less is it chance; bursts make it likelier.
 func TestFewByChance(t *testing.T) {
+	t.Parallel()
+	fewByChance := func(own, all, p, bursts float64) float64 { return Unsteady{Bursts: bursts}.Few(own, all, p) }
 	rapid.Check(t, func(t *rapid.T) {
 		all := rapid.IntRange(1, 1e6).Draw(t, "all")
 		p := rapid.Float64Range(0.001, 0.999).Draw(t, "p")

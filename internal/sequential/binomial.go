@@ -1,4 +1,4 @@
-package health
+package sequential
 
 import (
 	"math"
@@ -6,11 +6,11 @@ import (
 	"gonum.org/v1/gonum/stat/combin"
 )
 
-// binomialTail is how likely k or more of n events are each with probability p, for k
+// BinomialTail is how likely k or more of n events are each with probability p, for k
 // above what is expected: the upper tail of a binomial distribution. Otherwise it is
 // 1. Counts may be fractions. Of more than mostTail events it knows as much as of
 // that many, which is to say less.
-func binomialTail(k, n, p float64) float64 {
+func BinomialTail(k, n, p float64) float64 {
 	if n > mostTail {
 		k, n = k*(mostTail/n), mostTail
 	}
