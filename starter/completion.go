@@ -61,7 +61,7 @@ func namesFor(ctx context.Context, words []string) names {
 		if set.Parse(remoteWords(words)) != nil {
 			return nil
 		}
-		r, err := dial(ctx, cli.NewContext(nil, set, nil))
+		r, err := dial(ctx, &console{}, cli.NewContext(nil, set, nil))
 		if err != nil {
 			return nil
 		}

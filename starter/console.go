@@ -36,7 +36,8 @@ type console struct {
 	screen *os.File
 	// ascii draws with ASCII only.
 	ascii bool
-	now   func() time.Time
+	// now is this computer's time, or Temporal's once a command has connected.
+	now func() time.Time
 	// catalog is what a spec can name.
 	catalog catalog.Catalog
 }

@@ -95,7 +95,7 @@ func list(ctx context.Context, con *console, c *cli.Context) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	r, err := dial(ctx, c)
+	r, err := dial(ctx, con, c)
 	if err != nil {
 		return err
 	}

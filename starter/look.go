@@ -27,7 +27,7 @@ var errNoRollout = errors.New("no such rollout")
 // lookOnce shows the rollout that a command line names as it is now, in words or as an
 // object.
 func lookOnce(ctx context.Context, con *console, c *cli.Context, words func(view) []string) error {
-	r, err := dial(ctx, c)
+	r, err := dial(ctx, con, c)
 	if err != nil {
 		return err
 	}
@@ -112,6 +112,9 @@ func (r *remote) query(ctx context.Context, v view) (*rollout.State, error) {
 	var s rollout.State
 	if err := answer.Get(&s); err != nil {
 		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	if !s.Now.IsZero() {
+		r.clock.Heard(s.Now)
 	}
 	return &s, nil
 }

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
+	serverclock "github.com/sluicehq/sluice/internal/clock"
 	"github.com/sluicehq/sluice/internal/connect"
 )
 
@@ -27,6 +28,8 @@ type remote struct {
 	address   string
 	// deployment is whose rollouts the commands are about.
 	deployment connect.Deployment
+	// clock is Temporal's: the times of rollouts are by it. Those who answer say how late it is.
+	clock serverclock.Clock
 	// ui is the base URL of the Web UI; empty when nobody said where it is.
 	ui string
 }
@@ -48,8 +51,9 @@ func remoteFlags() []cli.Flag {
 	}
 }
 
-// dial connects with the flags of a remote command. The caller closes it.
-func dial(ctx context.Context, c *cli.Context) (*remote, error) {
+// dial connects with the flags of a remote command. From then on the console goes by Temporal's
+// clock. The caller closes it.
+func dial(ctx context.Context, con *console, c *cli.Context) (*remote, error) {
 	ui := cmp.Or(c.String("ui"), os.Getenv("SLUICE_UI"))
 	if err := checkUI(ui); err != nil {
 		return nil, err
@@ -75,8 +79,13 @@ func dial(ctx context.Context, c *cli.Context) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &remote{client: cl, namespace: namespace, address: address, deployment: deployment, ui: strings.TrimRight(ui, "/")}, nil
+	r := &remote{client: cl, namespace: namespace, address: address, deployment: deployment, ui: strings.TrimRight(ui, "/")}
+	con.now = r.now
+	return r, nil
 }
+
+// now is Temporal's time, in the time zone here; this computer's until a rollout has answered.
+func (r *remote) now() time.Time { return r.clock.Now().Local() }
 
 func checkUI(ui string) error {
 	if ui == "" {

@@ -101,6 +101,36 @@ func TestLook(t *testing.T) {
 	}
 }
 
+// Ages are by Temporal's clock, which whoever answers tells, and not by that of the computer here: in this
+// test it is years off.
+func TestAgesAreByTemporalsClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := *baking().State
+		f := &fakeTemporal{
+			describe: func(int) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+				return described(isRunning), nil
+			},
+			query: func(int) (rollout.State, error) { return s, nil },
+		}
+		r := &remote{client: f}
+		ages := func() (string, string) {
+			v, err := r.look(t.Context(), "edge-proxy", "")
+			require.NoError(t, err)
+			return tree(v, r.now(), 0, false)[0], glanceAt(v, r.now()).line(r.now())
+		}
+		first, _ := ages()
+		require.NotContains(t, first, "started 12m ago", "a worker of v0.1.0 does not tell the time")
+		s.Now = at(12 * time.Minute)
+		first, line := ages()
+		require.Contains(t, first, "started 12m ago")
+		require.Contains(t, line, "the bake ends in 8m10s")
+		s.Now = time.Time{}
+		time.Sleep(time.Minute)
+		first, _ = ages()
+		require.Contains(t, first, "started 13m ago", "it goes on from there")
+	})
+}
+
 // TestFollowOutlivesOutages goes through a worker that is away, then the server,
 // to the end.
 func TestFollowOutlivesOutages(t *testing.T) {

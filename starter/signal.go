@@ -100,7 +100,7 @@ func (s signalCommand) run(ctx context.Context, con *console, c *cli.Context) er
 	if err != nil {
 		return err
 	}
-	r, err := dial(ctx, c)
+	r, err := dial(ctx, con, c)
 	if err != nil {
 		return fmt.Errorf("%s was not sent: %w", s.Name, err)
 	}

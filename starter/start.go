@@ -61,7 +61,7 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 		return err
 	}
 	sub.Override = override
-	r, err := dial(ctx, c)
+	r, err := dial(ctx, con, c)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func undo(ctx context.Context, con *console, c *cli.Context) error {
 	if timeout > 0 && !c.Bool("wait") {
 		return usagef("undo: --timeout goes with --wait")
 	}
-	r, err := dial(ctx, c)
+	r, err := dial(ctx, con, c)
 	if err != nil {
 		return err
 	}

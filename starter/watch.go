@@ -54,7 +54,7 @@ func watch(ctx context.Context, con *console, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := dial(ctx, c)
+	r, err := dial(ctx, con, c)
 	if err != nil {
 		return err
 	}

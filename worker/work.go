@@ -61,7 +61,7 @@ func work(ctx context.Context, o options) error {
 	}
 	acts := activities.New(kept, activities.NewMetrics(registry), dial.Guard{AllowLinkLocal: o.linkLocal}, catalog.New())
 	acts.Clock = server
-	w := connect.NewWorkers(c, o.deployment, o.activities)
+	w := connect.NewWorkers(c, o.deployment, o.activities, &dated{now: server.Now})
 	rollout.Register(w.Rollouts)
 	activities.Among(acts).Register(w)
 	if err := w.Start(); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 )
 
@@ -18,9 +19,10 @@ type Workers struct {
 }
 
 // NewWorkers makes a deployment's workers that run at most the given number of activities at once,
-// beside those of the way back. They are not started.
-func NewWorkers(c client.Client, d Deployment, activities int) Workers {
+// beside those of the way back, and whose work goes through interceptors. They are not started.
+func NewWorkers(c client.Client, d Deployment, activities int, through ...interceptor.WorkerInterceptor) Workers {
 	o := worker.Options{
+		Interceptors:                       through,
 		MaxConcurrentActivityExecutionSize: activities,
 		// A restart lets batches finish; watches leave at once.
 		WorkerStopTimeout: 15 * time.Second,

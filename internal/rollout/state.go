@@ -82,6 +82,9 @@ type State struct {
 	// Every is the time between two looks at the checks: numbers that are older than two are
 	// old.
 	Every spec.Duration `json:"every,omitempty"`
+	// Now is when the state was asked for, by the Temporal server's clock as the worker knows it; zero
+	// in results and in answers of v0.1.0.
+	Now time.Time `json:"now,omitzero"`
 	// Why says in words what the rollout waits for or does.
 	Why string `json:"why"`
 	// Paused is set while promotion is paused.
