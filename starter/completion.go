@@ -31,7 +31,11 @@ func completionCommand() command {
 			if !ok {
 				return usagef("completion: shell %q is unknown, expected bash, zsh or fish", shell)
 			}
-			return con.answer(map[string]string{"shell": shell, "script": script}, []string{strings.TrimRight(script, "\n")})
+			if con.json {
+				return con.object(map[string]string{"shell": shell, "script": script})
+			}
+			_, err := io.WriteString(con.out, script)
+			return err
 		},
 	}
 }

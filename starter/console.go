@@ -79,7 +79,7 @@ func (c *console) onStderr() *console {
 
 // lines prints data line by line.
 func (c *console) lines(lines []string) error {
-	for _, l := range c.shown(lines) {
+	for _, l := range folded(c.shown(lines), c.width(), 0) {
 		if _, err := fmt.Fprintln(c.out, l); err != nil {
 			return err
 		}

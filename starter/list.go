@@ -112,7 +112,7 @@ func list(ctx context.Context, con *console, c *cli.Context) error {
 		con.say("%s", got.none(f))
 		return nil
 	}
-	return con.lines(listTable(got.rows, con.now(), con.paint))
+	return con.lines(listTable(got.rows, con.now(), con.width(), con.paint))
 }
 
 // list asks the index, page by page, and the rollouts that run.
@@ -201,7 +201,9 @@ func (r *remote) listPage(ctx context.Context, f listFilter, page []byte) (*work
 	})
 }
 
-func listTable(rows []listed, now time.Time, p paint) []string {
+// listTable are the rows of a list: a table, or where that has no room a table of what matters most, with the
+// rest below each row. 0 is no limit of the width.
+func listTable(rows []listed, now time.Time, width int, p paint) []string {
 	table := [][]string{p.headings("UNIT", "RELEASE", "PHASE", "SINCE", "STAGE", "OUTCOME", "STARTED", "BY", "WHY")}
 	for _, r := range rows {
 		phase := p.phase(r.Phase)
@@ -213,7 +215,31 @@ func listTable(rows []listed, now time.Time, p paint) []string {
 			p.phase(orDash(r.Outcome)), stamp(r.StartedAt, now), terminal.Safe(orDash(r.By)), terminal.Safe(cut(r.why(), maxWhy)),
 		})
 	}
-	return columns(table)
+	whole := columns(table)
+	if width <= 0 || !slices.ContainsFunc(whole, func(l string) bool { return ansi.StringWidth(l) > width }) {
+		return whole
+	}
+	const first = 5
+	for i := range table {
+		table[i] = table[i][:first]
+	}
+	var lines []string
+	for i, l := range columns(table) {
+		lines = append(lines, l)
+		if i == 0 {
+			continue
+		}
+		r := rows[i-1]
+		below := "started " + stamp(r.StartedAt, now) + " by " + terminal.Safe(orDash(r.By))
+		if r.Outcome != "" && r.Outcome != r.Phase {
+			below = p.phase(r.Outcome) + ", " + below
+		}
+		if why := r.why(); why != "" {
+			below += ": " + terminal.Safe(why)
+		}
+		lines = append(lines, "  "+below)
+	}
+	return lines
 }
 
 // maxWhy is how many cells of a reason a list shows.

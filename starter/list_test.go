@@ -93,7 +93,8 @@ func TestListAsksOpenRollouts(t *testing.T) {
 	got, err := (&remote{client: f}).list(t.Context(), listFilter{limit: 20})
 	require.NoError(t, err)
 	require.Equal(t, 6, f.asked, "one that ended is in the index as it is")
-	golden(t, "list-incident", listTable(got.rows, at(0), false))
+	golden(t, "list-incident", listTable(got.rows, at(0), 0, false))
+	golden(t, "list-60", folded(listTable(got.rows, at(0), 60, false), 60, 0))
 	require.Equal(t, 1, got.silent)
 	for _, r := range got.rows {
 		require.Equal(t, r.Unit != "deaf", r.heard(), r.Unit)

@@ -273,7 +273,7 @@ func overviewLines(all []glance, trouble string, now time.Time, width int, p pai
 	for i, g := range all {
 		lines = append(lines, rows[i+1])
 		for _, l := range g.details(now, width, p) {
-			lines = append(lines, wrapped(l, "  ", width, 2)...)
+			lines = append(lines, folded([]string{"  " + l}, width, 2)...)
 		}
 	}
 	return append(lines, p.faint("Ctrl-C stops the looking; sluice watch UNIT shows one with all its checks"))
@@ -300,19 +300,4 @@ func (g glance) details(now time.Time, width int, p paint) []string {
 		return append(lines, ends, next)
 	}
 	return append(lines, ends+" "+next)
-}
-
-// wrapped breaks a line at its spaces so that it fits into a width in cells, each part behind an
-// indent, into at most so many; 0 is no bound.
-func wrapped(line, indent string, width, most int) []string {
-	room := width - ansi.StringWidth(indent)
-	if width <= 0 || room < 20 {
-		return []string{indent + line}
-	}
-	parts := strings.Split(ansi.Wrap(line, room, " "), "\n")
-	if most > 0 && len(parts) > most {
-		parts[most-1] = ansi.Truncate(parts[most-1], room-1, "") + "…"
-		parts = parts[:most]
-	}
-	return indented(indent, parts)
 }

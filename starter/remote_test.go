@@ -472,5 +472,5 @@ func TestList(t *testing.T) {
 	got, err := (&remote{client: f}).list(t.Context(), listFilter{limit: 3})
 	require.NoError(t, err)
 	require.Len(t, got.rows, 3)
-	golden(t, "list", listTable(got.rows, at(0), false))
+	golden(t, "list", listTable(got.rows, at(0), 0, false))
 }

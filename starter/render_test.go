@@ -120,7 +120,7 @@ func TestNothingControlsTheTerminal(t *testing.T) {
 		lines = append(lines, e.line(at(0)))
 	}
 	lines = append(lines, introduction(v, at(0)))
-	lines = append(lines, listTable([]listed{{view{Unit: evil, Release: evil, Phase: evil, Stage: evil, Outcome: evil, By: evil}}}, at(0), false)...)
+	lines = append(lines, listTable([]listed{{view{Unit: evil, Release: evil, Phase: evil, Stage: evil, Outcome: evil, By: evil}}}, at(0), 0, false)...)
 	for _, l := range lines {
 		require.Equal(t, terminal.Safe(l), l)
 	}

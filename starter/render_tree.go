@@ -115,11 +115,14 @@ func exposure(s rollout.State) string {
 	return fmt.Sprintf("%s %d of %s exposed (%s)", bar(part, barWidth), s.Exposed, plural(s.Targets, "target"), share(s.Exposed, s.Targets))
 }
 
-// stageLines are the branches, with the checks below the stage that is judged.
+// stageLines are the branches, with the checks below the stage that is judged. Of many stages those far from it
+// are counted.
 func stageLines(v view, now time.Time, width int, p paint) []string {
 	s := *v.State
-	rows := make([][]string, 0, len(s.Stages))
-	for i, st := range s.Stages {
+	from, to := s.Shown()
+	rows := make([][]string, 0, to-from)
+	for i := from; i < to; i++ {
+		st := s.Stages[i]
 		branch := "├─ "
 		if i == len(s.Stages)-1 {
 			branch = "└─ "
@@ -132,22 +135,62 @@ func stageLines(v view, now time.Time, width int, p paint) []string {
 		})
 	}
 	var lines []string
-	for i, line := range columns(rows) {
+	if from > 0 {
+		lines = append(lines, "├─ "+stageMark(s, 0, p)+" "+manyStages(s, 0, from))
+	}
+	for n, line := range columns(rows) {
 		lines = append(lines, line)
-		if r := v.report(); r != nil && i == s.Stage {
-			stem := "│    "
-			if i == len(s.Stages)-1 {
-				stem = "     "
-			}
-			if word := oldWord(v, r.At, now); word != "" {
-				lines = append(lines, stem+p.yellow(word))
-			}
-			for n, l := range checkLines(*r, p) {
-				lines = append(lines, stem+l)
-				if res := r.Results[n]; res.Verdict == health.Fail {
-					lines = append(lines, indented(stem+"    ", sparklines(res, sinceApplied(s.Stages[i], r.At), room(width, stem+"    "), p))...)
-				}
-			}
+		if from+n == s.Stage {
+			lines = append(lines, checksBelow(v, now, width, p)...)
+		}
+	}
+	if to < len(s.Stages) {
+		lines = append(lines, "└─ "+p.faint("○")+" "+manyStages(s, to, len(s.Stages)))
+	}
+	return lines
+}
+
+// manyStages counts stages that are not shown one by one, and what of them a person must know.
+func manyStages(s rollout.State, from, to int) string {
+	first, last := s.Stages[from], s.Stages[to-1]
+	text := fmt.Sprintf("%s, %s … %s, → %d (%s)", plural(to-from, "stage"), terminal.Safe(first.Name), terminal.Safe(last.Name),
+		last.Reach, share(last.Reach, s.Targets))
+	asks, promoted := 0, 0
+	for _, st := range s.Stages[from:to] {
+		if st.Approval != "" && st.ApprovedBy == nil {
+			asks++
+		}
+		if n := len(st.Gates); n > 0 && st.Gates[n-1].Override != nil {
+			promoted++
+		}
+	}
+	if asks > 0 {
+		text += fmt.Sprintf(", %d of them need approval", asks)
+	}
+	if promoted > 0 {
+		text += fmt.Sprintf(", %d of them promoted by a person", promoted)
+	}
+	return text
+}
+
+// checksBelow are the checks of the stage that is judged, as they stand below its branch.
+func checksBelow(v view, now time.Time, width int, p paint) []string {
+	s, r := *v.State, v.report()
+	if r == nil {
+		return nil
+	}
+	stem := "│    "
+	if s.Stage == len(s.Stages)-1 {
+		stem = "     "
+	}
+	var lines []string
+	if word := oldWord(v, r.At, now); word != "" {
+		lines = append(lines, stem+p.yellow(word))
+	}
+	for n, l := range checkLines(*r, p) {
+		lines = append(lines, stem+l)
+		if res := r.Results[n]; res.Verdict == health.Fail {
+			lines = append(lines, indented(stem+"    ", sparklines(res, sinceApplied(s.Stages[s.Stage], r.At), room(width, stem+"    "), p))...)
 		}
 	}
 	return lines

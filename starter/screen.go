@@ -19,7 +19,7 @@ type screen struct {
 // draw replaces what was drawn before.
 func (s *screen) draw(lines []string) error {
 	width, height := s.size()
-	lines = clipToScreen(lines, width, height)
+	lines = clipToScreen(fit(lines, width, height), width, height)
 	var b strings.Builder
 	b.WriteString(ansi.HideCursor)
 	s.rewind(&b, width)
@@ -42,7 +42,7 @@ func (s *screen) finish(lines []string) error {
 	var b strings.Builder
 	s.rewind(&b, width)
 	b.WriteString(ansi.EraseScreenBelow)
-	for _, l := range lines {
+	for _, l := range folded(lines, width, 0) {
 		b.WriteString(l + "\r\n")
 	}
 	b.WriteString(ansi.ShowCursor)

@@ -137,6 +137,24 @@ func (s *State) Enter(p Phase, why string, now time.Time) {
 	s.Phase, s.Why = p, why
 }
 
+// Shown are the stages that a page shows one by one, from the first index up to, and without, the second: all, or
+// where there are many those around the current one.
+func (s State) Shown() (from, to int) {
+	const many, before, after = 16, 3, 6
+	if len(s.Stages) <= many {
+		return 0, len(s.Stages)
+	}
+	from = max(0, s.Stage-before)
+	to = min(len(s.Stages), s.Stage+1+after)
+	if from == 1 { // a line that says so is no shorter than the stage
+		from = 0
+	}
+	if to == len(s.Stages)-1 {
+		to = len(s.Stages)
+	}
+	return from, to
+}
+
 // Awaited is the index of the stage that waits for approval; -1 if none does.
 func (s State) Awaited() int {
 	if s.Phase != PhaseApproval {
