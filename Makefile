@@ -103,8 +103,12 @@ debian-packages: ## haproxy, prometheus, prometheus-alertmanager, curl and jq fo
 	@.ci/debian-packages install
 
 .PHONY: chaos
-chaos: build debian-packages ## kill, freeze, cut off, storm, reset and terminate in every phase of rollouts: SEED=1 N=300 LANES=3
-	$(call run,chaos,internal/lab/chaos) -seed $(SEED) -kills $(N) -lanes $(LANES)
+chaos: build debian-packages $(LOCAL)/sluice-worker-shifted ## kill, freeze, cut off, storm, reset and terminate in every phase of rollouts: SEED=1 N=300 LANES=3
+	$(call run,chaos,internal/lab/chaos) -seed $(SEED) -kills $(N) -lanes $(LANES) -shifted $(LOCAL)/sluice-worker-shifted
+
+$(LOCAL)/sluice-worker-shifted: binaries .ci/shifted-worker
+	@echo "building a worker whose clock can be wrong (a minute or two the first time)"
+	@.ci/shifted-worker $@
 
 .PHONY: test-postgres
 test-postgres: binaries ## the shape of a production: PostgreSQL below Temporal, two workers, each of them killed in the middle of a rollout

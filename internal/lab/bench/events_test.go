@@ -19,7 +19,7 @@ const (
 	oncePerBatch   = 2 // observe, apply
 
 	othersPerRollout = 2 + 1 + 3 // workflow started and completed; search attributes of the outcome; version (2), id of the run
-	othersPerStage   = 2 + 1 // bake's timer started and fired; search attributes of the stage
+	othersPerStage   = 2 + 1     // bake's timer started and fired; search attributes of the stage
 )
 
 // A history's events depend on stages and batches alone: 100,000 targets in five

@@ -25,6 +25,8 @@ func (d *drive) act(ctx context.Context, v victim, pick float64) error {
 		return d.storm(ctx, v == aborts)
 	case reset:
 		return d.reset(ctx, pick)
+	case restored:
+		return d.restore(ctx, pick)
 	default:
 		return d.restartWorkflow(ctx)
 	}
@@ -117,6 +119,13 @@ func (d *drive) gatherRuns(ctx context.Context, e *evidence) ([]*historypb.Histo
 		return a.GetCloseTime().AsTime().Compare(b.GetCloseTime().AsTime())
 	})
 	var out []*historypb.History
+	for _, k := range d.lost {
+		e.earlier = append(e.earlier, k.state)
+		if err := d.lateOrders(ctx, *e, k.state.Fence, k.history); err != nil {
+			return nil, err
+		}
+		out = append(out, k.history)
+	}
 	for _, r := range append(runs, last) {
 		id, state := r.GetExecution().GetRunId(), e.state
 		h, err := stack.History(ctx, d.client, connect.WorkflowID(d.unit), id)

@@ -37,6 +37,8 @@ func (e evidence) allowed() string {
 			return fmt.Sprintf("the workflow was reset, in %s", h.real)
 		case h.victim == restart && (result != rollout.PhaseRolledBack || strings.Contains(why, "rolled back before anything else")):
 			return fmt.Sprintf("the workflow was terminated, in %s, and what it had changed did not come back at once", h.real)
+		case h.victim == restored && (strings.Contains(why, "restored") || result == rollout.PhaseIncomplete):
+			return fmt.Sprintf("the database was restored to some seconds before, in %s", h.real)
 		case h.victim.process() == fleet && h.down() >= forgiven:
 			return fmt.Sprintf("the targets were away for %s, in %s", down, h.real)
 		case h.victim == source && h.down() >= e.trial.kind.patience():

@@ -251,7 +251,7 @@ func (e evidence) checkBakesOf(run rollout.State) []violation {
 func (e evidence) withoutWorker(from, to time.Time) time.Duration {
 	gone := time.Duration(0)
 	for _, h := range e.hits {
-		if h.victim.process() == worker {
+		if h.victim.process() == worker && h.victim != shifted {
 			gone += time.Duration(max(0, min(h.up.UnixNano(), to.UnixNano())-max(h.at.UnixNano(), from.UnixNano())))
 		}
 	}

@@ -36,6 +36,8 @@ type drive struct {
 	// locked is when an incomplete rollback was first seen, and tried again.
 	locked time.Time
 	gaveUp bool
+	// lost is what the server knew before its database was restored.
+	lost []known
 }
 
 // try runs a trial and gathers what it left behind. Its error means that the trial could not be run, and says nothing of Sluice.
@@ -239,7 +241,7 @@ func (d *drive) kill(ctx context.Context, s step) error {
 			if err := d.act(ctx, v, s.pick); err != nil {
 				return fmt.Errorf("%s: %w", v, err)
 			}
-		} else if err := d.lane.kill(v, d.rig); err != nil {
+		} else if err := d.lane.kill(v, d.rig, s.pick); err != nil {
 			return fmt.Errorf("%s: %w", v, err)
 		}
 	}

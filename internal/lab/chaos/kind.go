@@ -80,9 +80,12 @@ func kinds() []kind {
 	}
 }
 
-// kindWith is a random kind whose rollout goes through a phase.
-func kindWith(rng *rand.Rand, p phase) kind {
-	all := slices.DeleteFunc(kinds(), func(k kind) bool { return !slices.Contains(k.phases, p) })
+// bears says whether the end of a rollout is known whatever is done to a victim: a database that is restored forgets an abort.
+func (k kind) bears(v victim) bool { return v != restored || !k.aborted }
+
+// kindWith is a random kind whose rollout can be hit there.
+func kindWith(rng *rand.Rand, c cell) kind {
+	all := slices.DeleteFunc(kinds(), func(k kind) bool { return !slices.Contains(k.phases, c.phase) || !k.bears(c.victim) })
 	return all[rng.IntN(len(all))]
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,6 +24,8 @@ type lane struct {
 	s      settings
 	worker *stack.Process
 	cut    *stack.Process // runs only while a trial wants it
+	// wrong are workers whose clocks are behind and ahead; without the program for it, nil.
+	wrong  [2]*stack.Process
 	client client.Client
 
 	// supervised is set while the worker is to run: one that ends by itself, because
@@ -52,7 +55,7 @@ func openLane(ctx context.Context, s settings, n int) (*lane, error) {
 	if l.worker, err = st.Worker(); err == nil {
 		if l.cut, err = st.NewProcess("cut", "/bin/sh", "-c", `ulimit -n 14; exec "$@"`, "sh",
 			filepath.Join(s.bin.Dir, "sluice-worker"), "--address", st.Address, "--listen", "", "--store", filepath.Join(dir, "store")); err == nil {
-			err = l.dial(ctx)
+			err = errors.Join(l.shift(dir), l.dial(ctx))
 		}
 	}
 	if err != nil {
@@ -61,6 +64,18 @@ func openLane(ctx context.Context, s settings, n int) (*lane, error) {
 	}
 	l.done.Go(func() { l.supervise(ctx) })
 	return l, nil
+}
+
+// shift readies the workers whose clocks are wrong.
+func (l *lane) shift(dir string) (err error) {
+	for i, seconds := range []string{"-600", "600"} {
+		if l.s.shifted == "" || err != nil {
+			break
+		}
+		l.wrong[i], err = l.NewProcess("clock"+seconds, "/usr/bin/env", "SLUICE_CLOCK_OFFSET="+seconds,
+			l.s.shifted, "--address", l.Address, "--listen", "", "--store", filepath.Join(dir, "store"))
+	}
+	return err
 }
 
 // supervise keeps the worker running until ctx ends.
@@ -74,19 +89,23 @@ func (l *lane) supervise(ctx context.Context) {
 	}
 }
 
-// kill ends a victim's process at once; one that is to be frozen or hung stands still, and one that is cut off comes.
-func (l *lane) kill(v victim, f *rig) error {
+// kill ends a victim's process at once; one that is to be frozen or hung stands still, and one that is cut off comes, and one
+// whose clock is wrong takes the place of the worker.
+func (l *lane) kill(v victim, f *rig, pick float64) error {
 	switch v {
 	case frozen, hung:
 		return syscall.Kill(l.process(v, f).PID(), syscall.SIGSTOP)
 	case cut:
 		return l.cut.Start()
-	case worker:
+	case worker, shifted:
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.supervised = false
 	}
 	l.process(v, f).Kill()
+	if v == shifted {
+		return l.wrong[int(2*pick)].Start()
+	}
 	return nil
 }
 
@@ -118,8 +137,10 @@ func (l *lane) dial(ctx context.Context) error {
 func (l *lane) close() {
 	l.stop()
 	l.done.Wait()
-	if l.cut != nil {
-		l.cut.Kill()
+	for _, p := range []*stack.Process{l.cut, l.wrong[0], l.wrong[1]} {
+		if p != nil {
+			p.Kill()
+		}
 	}
 	if l.client != nil {
 		l.client.Close()
@@ -130,7 +151,7 @@ func (l *lane) close() {
 // process is a victim's process that must run to be hit; nil if there is none.
 func (l *lane) process(v victim, f *rig) *stack.Process {
 	switch v {
-	case worker, frozen:
+	case worker, frozen, shifted:
 		return l.worker
 	case server:
 		return l.Temporal
@@ -150,9 +171,14 @@ func (l *lane) restart(ctx context.Context, v victim, f *rig) error {
 	case cut:
 		l.cut.Kill()
 		return nil
-	case worker:
+	case worker, shifted:
 		l.mu.Lock()
 		defer l.mu.Unlock()
+		for _, p := range l.wrong {
+			if v == shifted {
+				p.Kill()
+			}
+		}
 		l.supervised = true
 		return l.worker.Start()
 	case server:

@@ -21,6 +21,7 @@ func main() { entry.Main("chaos", run) }
 type settings struct {
 	bin        stack.Binaries
 	prometheus string // empty: only the targets' own pages are read
+	shifted    string // the worker whose clock can be wrong; empty: none is
 	dir        string
 	seed       uint64
 	kills      int
@@ -58,6 +59,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	fs := entry.Flags("chaos", stderr)
 	s.bin.Flags(fs)
 	fs.StringVar(&s.prometheus, "prometheus", "prometheus", "the Prometheus that some rollouts are judged by; empty for none")
+	fs.StringVar(&s.shifted, "shifted", "", "a `worker` whose clock is off by SLUICE_CLOCK_OFFSET seconds (.ci/shifted-worker builds it); empty for none")
 	fs.StringVar(&s.dir, "dir", "", "`folder` for databases, logs, specs and histories (default: a temporary one)")
 	fs.Uint64Var(&s.seed, "seed", 1, "chooses victims, phases, instants and releases")
 	fs.IntVar(&s.kills, "kills", 300, "how many faults at least: kills and others")

@@ -25,6 +25,9 @@ const (
 	aborts  victim = "aborts"  // the same with abort and give-up among them
 	reset   victim = "reset"   // of the workflow, to any of its workflow tasks
 	restart victim = "restart" // terminated, and started again
+
+	shifted  victim = "clock"    // the worker, by one whose clock is ten minutes ahead or behind
+	restored victim = "restored" // Temporal's database, to what it was some seconds before
 )
 
 // phase is a part of a rollout's life, as the matrix counts it.
@@ -45,7 +48,7 @@ const (
 )
 
 func victims() []victim {
-	return []victim{worker, frozen, cut, server, fleet, hung, source, signals, aborts, reset, restart}
+	return []victim{worker, frozen, cut, shifted, server, restored, fleet, hung, source, signals, aborts, reset, restart}
 }
 
 func phases() []phase {
@@ -65,7 +68,8 @@ type step struct {
 	kill []victim
 	// down is how long they stay dead, before the time that they need to start.
 	down time.Duration
-	// pick says to which of its workflow tasks a workflow is reset: 0 to the first, 1 to the last.
+	// pick says to which of its workflow tasks a workflow is reset: 0 to the first, 1 to the last; whether a clock is behind,
+	// below 0.5, or ahead; and how long a rollout goes on before the database is restored: 0 for no time, 1 for long.
 	pick float64
 }
 
@@ -91,20 +95,17 @@ type cell struct {
 	phase  phase
 }
 
-// newTrial is the n-th rollout of a seed. It is a pure function. Every row of
+// newTrial is the n-th rollout of a seed, with these victims. It is a pure function. Every row of
 // trials as long as the matrix has cells aims at each of them once.
-func newTrial(seed uint64, n int, prometheus bool) trial {
-	cells := cellsOf(prometheus)
+func newTrial(seed uint64, n int, all []victim) trial {
+	cells := cellsOf(all)
 	deck := rand.New(rand.NewPCG(seed, uint64(n/len(cells)))).Perm(len(cells))
 	first := cells[deck[n%len(cells)]]
 	rng := rand.New(rand.NewPCG(seed, 1<<32|uint64(n)))
-	t := trial{n: n, kind: kindWith(rng, first.phase)}
-	t.prometheus = prometheus && (first.victim == source || rng.IntN(3) == 0)
+	t := trial{n: n, kind: kindWith(rng, first)}
+	t.prometheus = slices.Contains(all, source) && (first.victim == source || rng.IntN(3) == 0)
 	t.steps = []step{t.kind.step(rng, first.phase, first.victim)}
-	all := victims()
-	if !t.prometheus {
-		all = slices.DeleteFunc(all, func(v victim) bool { return v == source })
-	}
+	all = slices.DeleteFunc(slices.Clone(all), func(v victim) bool { return v == source && !t.prometheus || !t.kind.bears(v) })
 	for range 1 + rng.IntN(3) {
 		p := t.kind.phases[rng.IntN(len(t.kind.phases))]
 		t.steps = append(t.steps, t.kind.step(rng, p, all[rng.IntN(len(all))]))
@@ -127,12 +128,9 @@ func newTrial(seed uint64, n int, prometheus bool) trial {
 	return t
 }
 
-func cellsOf(prometheus bool) []cell {
+func cellsOf(all []victim) []cell {
 	var out []cell
-	for _, v := range victims() {
-		if v == source && !prometheus {
-			continue
-		}
+	for _, v := range all {
 		for _, p := range phases() {
 			out = append(out, cell{v, p})
 		}
@@ -186,6 +184,9 @@ func somewhere(rng *rand.Rand, p phase, stage int, kill ...victim) step {
 	if slices.Contains(kill, hung) {
 		s.down = []time.Duration{s.down, 3 * time.Second, 8 * time.Second}[rng.IntN(3)]
 	}
+	if slices.Contains(kill, shifted) { // some looks, or a whole bake
+		s.down = []time.Duration{2 * time.Second, 6 * time.Second}[rng.IntN(2)]
+	}
 	if slices.Contains(kill, cut) {
 		s.down = []time.Duration{3 * time.Second, 8 * time.Second}[rng.IntN(2)]
 	}
@@ -195,7 +196,7 @@ func somewhere(rng *rand.Rand, p phase, stage int, kill ...victim) step {
 // process is the victim whose process it is.
 func (v victim) process() victim {
 	switch v {
-	case frozen:
+	case frozen, shifted:
 		return worker
 	case hung:
 		return fleet
@@ -203,5 +204,7 @@ func (v victim) process() victim {
 	return v
 }
 
-// act says that it is something done to the workflow, and to no process.
-func (v victim) act() bool { return slices.Contains([]victim{signals, aborts, reset, restart}, v) }
+// act says that it is something done to the workflow or its database, and not to one process for a while.
+func (v victim) act() bool {
+	return slices.Contains([]victim{signals, aborts, reset, restart, restored}, v)
+}

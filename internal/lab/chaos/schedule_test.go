@@ -21,13 +21,14 @@ import (
 // matrix is aimed at once in as many trials as it has cells.
 func TestTrials(t *testing.T) {
 	for _, prometheus := range []bool{true, false} {
-		cells := cellsOf(prometheus)
+		may := settings{prometheus: map[bool]string{true: "prometheus"}[prometheus], shifted: "worker"}.victims()
+		cells := cellsOf(may)
 		var all, other [][]step
 		aimed := map[cell]bool{}
 		for n := range cells {
-			a := newTrial(7, n, prometheus)
-			require.Equal(t, a, newTrial(7, n, prometheus))
-			all, other = append(all, a.steps), append(other, newTrial(8, n, prometheus).steps)
+			a := newTrial(7, n, may)
+			require.Equal(t, a, newTrial(7, n, may))
+			all, other = append(all, a.steps), append(other, newTrial(8, n, may).steps)
 			require.True(t, slices.IsSortedFunc(a.steps, func(a, b step) int {
 				return position(a.phase, a.stage) - position(b.phase, b.stage)
 			}))

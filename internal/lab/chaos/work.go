@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -37,6 +38,11 @@ func work(ctx context.Context, s settings, t *tally, out io.Writer) error {
 	return ctx.Err()
 }
 
+// victims are those for which everything is there.
+func (s settings) victims() []victim {
+	return slices.DeleteFunc(victims(), func(v victim) bool { return v == source && s.prometheus == "" || v == shifted && s.shifted == "" })
+}
+
 // along runs trials on one deployment.
 func (s settings) along(ctx context.Context, n int, next *atomic.Int64, t *tally, say func(string)) error {
 	l, err := openLane(ctx, s, n)
@@ -53,7 +59,7 @@ func (s settings) along(ctx context.Context, n int, next *atomic.Int64, t *tally
 			i = s.only
 		}
 		dir := filepath.Join(s.dir, fmt.Sprintf("rollout-%04d", i))
-		e, err := l.try(ctx, newTrial(s.seed, i, s.prometheus != ""), dir)
+		e, err := l.try(ctx, newTrial(s.seed, i, s.victims()), dir)
 		if err != nil {
 			return fmt.Errorf("rollout %d: %w", i, err)
 		}
