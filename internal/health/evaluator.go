@@ -22,8 +22,6 @@ import (
 // Binding says whom the checks are about: one stage of one rollout.
 type Binding struct {
 	source.Scope
-	// Silent is how many exposed targets may leave questions unanswered.
-	Silent int
 	// Fence is the rollout's, which exposed targets keep that keep one; zero asks nothing.
 	Fence int64
 	// Before is what was measured before the stage.
@@ -79,6 +77,7 @@ func Open(h spec.Health, b Binding, d Deps) (*Evaluator, error) {
 		return nil, errors.New("expected a driver, which the check \"alive\" asks")
 	}
 	noted := &heard{}
+	b.Shown = b.Before.Shown
 	s := &Stage{spec: h, binding: b, driver: d.Driver, transport: noted.via(d.Transport, false), dial: d.Dial, now: d.Now, language: d.Sources.Language(h)}
 	if s.dial == nil {
 		s.dial = (&net.Dialer{}).DialContext

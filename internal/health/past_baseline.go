@@ -46,6 +46,8 @@ type Baseline struct {
 	// most 200: without data later, they show no harm. It is empty when those were
 	// most of them.
 	Missing map[string][]string `json:"missing,omitempty"`
+	// Shown is what single targets showed to a source without a past.
+	Shown source.Shown `json:"shown,omitempty"`
 	// Alerts are what fired, by check.
 	Alerts map[string]Firing `json:"alerts,omitempty"`
 	// Bare says that nothing was installed on any exposed target, BareControl that nothing
@@ -132,6 +134,9 @@ func (m *Evaluator) measure(ctx context.Context, at time.Time) (Baseline, error)
 		return Baseline{}, err
 	}
 	b := Baseline{From: w.From, At: w.At}
+	if kept, ok := s.source.(source.Memory); ok {
+		b.Shown = kept.Shown()
+	}
 	for _, c := range m.checks {
 		if before, ok := c.Check.(measurer); ok {
 			before.measure(ctx, w, &b)

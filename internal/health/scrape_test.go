@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/sequential"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -155,6 +156,10 @@ func TestScrapeBaseline(t *testing.T) {
 		require.Equal(t, Baseline{
 			From: before.From, At: before.At, Exposed: 4000, Bursts: sequential.UsualBurst, Past: before.Past,
 			Targets: map[string]float64{"t0": 1000, "t1": 1000, "t2": 1000, "t3": 1000},
+			Shown: source.Shown{
+				"requests_total":              {"t0": 100, "t1": 100, "t2": 100, "t3": 100},
+				`requests_total{code=~"5.."}`: {"t0": 0.1, "t1": 0.1, "t2": 0.1, "t3": 0.1},
+			},
 		}, before)
 
 		b.Before = before

@@ -56,6 +56,8 @@ type Scope struct {
 	// Exposed are the targets changed so far, Cohort those of this stage among
 	// them, Control those not reached; Control is empty in the last stage.
 	Exposed, Cohort, Control []fleet.Target
+	// Silent is how many exposed targets may leave questions unanswered.
+	Silent int
 	// Since is when the cohort was applied; zero before. Evidence counts from Since plus
 	// the spec's warmup.
 	Since time.Time
@@ -63,7 +65,13 @@ type Scope struct {
 	Earlier []Span
 	// Began is when the rollout began to expose targets; zero before its first stage.
 	Began time.Time
+	// Shown is what the exposed targets showed before the stage, for a source without a past.
+	Shown Shown
 }
+
+// Shown are the events a second of each target that showed an expression, by expression and by
+// target: 0 for one that is no count. What it lacks is not known.
+type Shown map[string]map[string]float64
 
 // Deps is what a source reaches the world by.
 type Deps struct {
@@ -167,6 +175,8 @@ type Memory interface {
 	// Own is the same source, read and refreshed with it, of whose exposed targets only those
 	// count that the stage itself exposes: of the others it knows nothing from before the release.
 	Own() Source
+	// Shown is what the exposed targets showed in the baseline.
+	Shown() Shown
 	// State and restore hand what it keeps on to another worker.
 	State() json.RawMessage
 	Restore(json.RawMessage) error

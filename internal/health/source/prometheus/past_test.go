@@ -20,15 +20,22 @@ import (
 // opened is a source that asks a server about one target of each arm.
 func opened(t *testing.T, h http.HandlerFunc, since time.Time) source.Source {
 	t.Helper()
+	return openedOf(t, h, source.Scope{Since: since})
+}
+
+// openedOf is opened with more that is known of the stage.
+func openedOf(t *testing.T, h http.HandlerFunc, scope source.Scope) source.Source {
+	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	of := func(id string) []fleet.Target { return []fleet.Target{{ID: id, Address: id + ":80"}} }
+	scope.Exposed, scope.Cohort, scope.Control = of("web"), of("web"), of("other")
 	p, err := source.Kinds{{Name: "prometheus", Open: Open}}.Open(spec.Health{
 		Source: spec.Choose("prometheus", s.URL), Identify: spec.Identify{Label: "instance", Value: "{{address}}"},
 		Every: spec.Duration(5 * time.Second), Window: spec.Duration(time.Minute), StaleAfter: spec.Duration(10 * time.Second),
-	}, source.Scope{Exposed: of("web"), Cohort: of("web"), Control: of("other"), Since: since}, source.Deps{})
+	}, scope, source.Deps{})
 	require.NoError(t, err)
-	p.Refresh(t.Context(), time.Now(), since)
+	p.Refresh(t.Context(), time.Now(), scope.Since)
 	return p
 }
 
@@ -124,6 +131,29 @@ func TestWhatVanished(t *testing.T) {
 		}
 		require.Empty(t, r.Verdict, "%s: %s", name, r.Why)
 		require.InDelta(t, tc.want, r.Value, 0, name)
+	}
+}
+
+// A target that may be silent is no reason for want of a verdict if the server reads nothing at all
+// of it; one that is read and lacks its series is.
+func TestWhatVanishedOfASilentTarget(t *testing.T) {
+	since := time.Now().Add(-30 * time.Second)
+	w := source.Window{From: since, At: since.Add(30 * time.Second)}
+	one := func(v string) string { return `[{"metric":{"instance":"web:80"},"value":[1,"` + v + `"]}]` }
+	for name, tc := range map[string]struct {
+		silent int
+		up     string
+		known  bool
+	}{
+		"silent":              {1, one("0"), true},
+		"silent, and may not": {0, one("0"), false},
+		"read all the same":   {1, one("1"), false},
+		"nobody knows":        {1, "[]", false},
+	} {
+		server := world{{"> 0", one("400")}, {"max by (instance) (up", tc.up}, {"up{", "[]"}, {"timestamp", one(fmt.Sprint(w.At.Unix()))}, {"sum(increase(x", one("3")}}
+		r := openedOf(t, server.ServeHTTP, source.Scope{Since: since, Silent: tc.silent}).
+			Count(t.Context(), "sum(increase(x{$exposed}[$window]))", source.Exposed, w, source.EmptyIsUnknown)
+		require.Equal(t, tc.known, r.Verdict == "", "%s: %s", name, r.Why)
 	}
 }
 

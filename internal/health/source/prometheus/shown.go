@@ -57,15 +57,28 @@ func (p *server) missing(ctx context.Context, query string, w source.Window) sou
 		var gone []string
 		for value := range was {
 			if _, there := is[value]; !there {
-				gone = append(gone, source.Cut(value, 60))
+				gone = append(gone, value)
 			}
 		}
-		if slices.Sort(gone); len(gone) > 0 {
+		if slices.Sort(gone); len(gone) > 0 && !p.maySilent(ctx, s, gone, w.At) {
 			return source.NoData(query, "%d of the exposed targets show no series such as %s any more, as they did before the stage: %s",
-				len(gone), source.Cut(s.words, 80), strings.Join(gone[:min(len(gone), 3)], ", "))
+				len(gone), source.Cut(s.words, 80), source.Cut(strings.Join(gone[:min(len(gone), 3)], ", "), 180))
 		}
 	}
 	return source.Reading{}
+}
+
+// maySilent says that no more targets are gone than may leave questions unanswered, and that the
+// server reads nothing at all of them.
+func (p *server) maySilent(ctx context.Context, s ownSelector, gone []string, at time.Time) bool {
+	if len(gone) > p.scope.Silent {
+		return false
+	}
+	up := p.byTarget(ctx, "max by ("+p.spec.Identify.Label+") (up{"+s.targets+"})", at)
+	return !slices.ContainsFunc(gone, func(value string) bool {
+		n, known := up[value]
+		return !known || n != 0
+	})
 }
 
 // byTarget are the numbers of a query by the label that names targets. An answer that is not
@@ -85,6 +98,7 @@ func (p *server) byTarget(ctx context.Context, query string, at time.Time) map[s
 // whatever the labels' values.
 type ownSelector struct {
 	text, words string
+	targets     string // the matchers that name them
 	counter     bool // it is read over a range
 }
 
@@ -101,6 +115,11 @@ func (p *server) ownSelectors(query string) []ownSelector {
 			return nil
 		}
 		one := ownSelector{text: p.alike(sel, true), words: loosened(p.alike(sel, true)), counter: ranges(path) > 0}
+		for _, m := range sel.LabelMatchers {
+			if m.Name == p.spec.Identify.Label {
+				one.targets = m.String()
+			}
+		}
 		if one.text != "" && !slices.Contains(out, one) {
 			out = append(out, one)
 		}

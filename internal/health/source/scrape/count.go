@@ -85,8 +85,16 @@ func (s *pages) Count(_ context.Context, expr string, a source.Arm, w source.Win
 		return source.NoData(expr, "the expression is not one of the spec's")
 	}
 	e, r := s.whole(expr, a, s.seen[a].counts)
+	if r.Verdict == "" || r.Empty {
+		if lost := s.lost(expr, a, s.lacksCounter); lost.Verdict != "" {
+			return lost
+		}
+	}
 	switch {
 	case r.Empty && l == source.EmptyIsZero && len(s.seen[a].known[expr]) > 0:
+		if none := s.silenced(expr, a, i, w); none.Verdict != "" {
+			return none
+		}
 		e, r = &shown{newest: w.At}, source.Reading{Query: expr}
 	case r.Empty && l == source.EmptyIsZero:
 		r.Why = "none of these pages has the metric with these labels: is a name misspelt, has the release renamed it, " +
@@ -129,6 +137,11 @@ func (s *pages) Count(_ context.Context, expr string, a source.Arm, w source.Win
 // Gauge is the mean over the exposed targets that show the number.
 func (s *pages) Gauge(_ context.Context, expr string, w source.Window) source.Reading {
 	e, r := s.whole(expr, source.Exposed, s.seen[source.Exposed].gauges)
+	if r.Verdict == "" || r.Empty {
+		if lost := s.lost(expr, source.Exposed, s.lacksGauge); lost.Verdict != "" {
+			return lost
+		}
+	}
 	if r.Verdict != "" {
 		return r
 	}

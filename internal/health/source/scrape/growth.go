@@ -17,6 +17,9 @@ type State struct {
 	Last map[string][]*float64 `json:"last,omitempty"`
 	// Parts are increments, oldest first.
 	Parts []Part `json:"parts,omitempty"`
+	// Lost are the exposed targets whose pages lack what they showed before the stage, or could
+	// not be read, and since when.
+	Lost map[string]time.Time `json:"lost,omitempty"`
 	// Each are increments of every exposed target, oldest first, where checks ask
 	// for them.
 	Each []EachPart `json:"each,omitempty"`

@@ -91,7 +91,8 @@ func (p pick) fit(all labels.Labels) fit {
 
 // found is what a page shows of an expression.
 type found struct {
-	known  bool // some series has the metric's name and all labels that are asked for, with whatever values
+	named  bool // some series has the metric's name
+	known  bool // one has all labels that are asked for, too, with whatever values
 	series int
 	first  metric
 	sum    float64
@@ -100,6 +101,7 @@ type found struct {
 }
 
 func (f *found) add(m metric, how fit) {
+	f.named = true
 	f.known = f.known || how != misfit
 	if how != selected {
 		return

@@ -60,6 +60,11 @@ type pages struct {
 	baselooks []Part
 	numbers   baselineNumbers
 	each      EachPart // by the newest read
+	// sums are what each exposed target has counted since the baseline began, and shown what it
+	// showed before the stage. As many as silent may have no page.
+	sums   map[string][]float64
+	shown  source.Shown
+	silent int
 }
 
 // place is where a target's page is.
@@ -73,6 +78,7 @@ type sight struct {
 	counts map[string]*shown
 	gauges map[string]*shown
 	known  map[string]map[string]bool // counters of which a page has the name and the labels, by target
+	named  map[string]map[string]bool // the same, whatever the labels
 	broken map[string]string          // what is wrong with pages that could not be read, by target
 }
 
@@ -94,6 +100,7 @@ func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 	s := &pages{
 		spec: h, baseline: own.Baseline.Std(), redact: d.Redact, client: &http.Client{Transport: d.Transport, CheckRedirect: promapi.NoRedirect},
 		begin: b.Since.Add(h.Warmup.Std()), lags: map[string]time.Duration{},
+		shown: b.Shown, silent: b.Silent,
 		gap: max(h.StaleAfter.Std(), 2*h.Every.Std()) + lookSlack, sizes: [arms]int{len(b.Exposed), len(b.Control), len(b.Cohort)},
 	}
 	for _, c := range h.Checks {
@@ -194,7 +201,7 @@ func (s *pages) Baseline(ctx context.Context, at time.Time) (source.Window, erro
 	s.begin = time.Time{}
 	s.gap = 2*s.baseline + time.Minute // its own length, and slow pages
 	s.Refresh(ctx, at, at)
-	s.baselooks, s.numbers = nil, baselineNumbers{}
+	s.baselooks, s.numbers, s.sums = nil, baselineNumbers{}, map[string][]float64{}
 	end := at
 	for left := s.baseline; left > 0; left -= s.spec.Every.Std() {
 		if err := pause.For(ctx, min(left, s.spec.Every.Std())); err != nil {
@@ -225,12 +232,13 @@ func (s *pages) Refresh(ctx context.Context, at, from time.Time) {
 	}
 	s.each = EachPart{From: part.From, At: part.At, Counts: map[string][]float64{}}
 	for a := range s.seen {
-		s.seen[a] = sight{counts: map[string]*shown{}, gauges: map[string]*shown{}, known: map[string]map[string]bool{}, broken: map[string]string{}}
+		s.seen[a] = sight{counts: map[string]*shown{}, gauges: map[string]*shown{}, known: map[string]map[string]bool{}, named: map[string]map[string]bool{}, broken: map[string]string{}}
 	}
 	for _, a := range source.Arms(false) {
 		s.readArm(ctx, a, &part)
 	}
 	s.kept.At = at
+	s.kept.Lost = s.losing(at)
 	s.newest = Part{}
 	if s.usable {
 		s.newest = part
@@ -280,15 +288,21 @@ func (s *pages) uneven(id string, length time.Duration) bool {
 }
 
 // count notes what a page shows of a counter, and whether it has the name and the labels.
-func (in *sight) count(expr, id string, v *float64, newest time.Time, wrong string, known bool) {
+func (in *sight) count(expr, id string, v *float64, newest time.Time, wrong string, f found) {
 	note(in.counts, expr, id, v, newest, wrong)
-	if !known {
-		return
+	if v != nil || f.known {
+		mark(in.known, expr, id)
 	}
-	if in.known[expr] == nil {
-		in.known[expr] = map[string]bool{}
+	if f.named {
+		mark(in.named, expr, id)
 	}
-	in.known[expr][id] = true
+}
+
+func mark(in map[string]map[string]bool, expr, id string) {
+	if in[expr] == nil {
+		in[expr] = map[string]bool{}
+	}
+	in[expr][id] = true
 }
 
 // take reads the spec's expressions off a page of a target that is in these arms.
@@ -301,9 +315,8 @@ func (s *pages) take(in []source.Arm, id string, pg page, part *Part) {
 	for i, expr := range s.exprs {
 		v, newest, wrong := s.asked.counter(expr, pg)
 		values[i], sound = v, sound && wrong == ""
-		known := v != nil || pg.of(expr).known
 		for _, a := range in {
-			s.seen[a].count(expr, id, v, pg.when(newest, part.At), wrong, known)
+			s.seen[a].count(expr, id, v, pg.when(newest, part.At), wrong, pg.of(expr))
 		}
 	}
 	for _, expr := range s.plain {
@@ -320,7 +333,13 @@ func (s *pages) take(in []source.Arm, id string, pg page, part *Part) {
 		return
 	}
 	grew := s.kept.take(in, id, values, part)
-	if grew == nil || in[0] != source.Exposed || len(s.single) == 0 {
+	if grew == nil || in[0] != source.Exposed {
+		return
+	}
+	if s.sums != nil {
+		s.sums[id] = added(s.sums[id], grew)
+	}
+	if len(s.single) == 0 {
 		return
 	}
 	s.each.Counts[id] = make([]float64, len(s.single))
