@@ -57,7 +57,7 @@ func TestVerdicts(t *testing.T) {
 	}{
 		"healthy":             {drawn(1, constant(1)), Pass, "no harm is established"},
 		"better":              {drawn(2, constant(0.2)), Pass, "no harm"},
-		"three times as bad":  {drawn(3, constant(3)), Fail, "times the usual"},
+		"three times as bad":  {drawn(3, constant(3)), Fail, "% of bakes, by 10m of past"},
 		"nothing at all":      {series(func(int) (e, c *sequential.Counts) { return nil, nil }), NoData, "nothing was seen"},
 		"no looks":            {nil, NoData, "nothing was seen"},
 		"only from before":    {drawn(4, constant(1))[:40], NoData, "nothing was seen"},

@@ -21,9 +21,10 @@ type Judge struct {
 	test         *sequential.TwoArms
 	traffic      traffic
 	selfBaseline selfBaseline
-	// known says that something was seen before the change, and control what the control
-	// showed then.
+	// known says that something was seen before the change, past for how long, and control what
+	// the control showed then.
 	known   bool
+	past    time.Duration
 	control sequential.Counts
 	armsSeen
 	// evidence of harm, now and at its highest.
@@ -102,7 +103,7 @@ func newComparison(c Criteria, before []Look) *Judge {
 		before = j.selfBaseline.all(before)
 	}
 	past := pairs(before)
-	j.test, j.known = sequential.NewTwoArms(c.question(), past), len(past) > 0
+	j.test, j.known, j.past = sequential.NewTwoArms(c.question(), past), len(past) > 0, spanned(before)
 	for _, p := range past {
 		j.control = sequential.Pair{Control: j.control}.Plus(p).Control
 	}

@@ -49,6 +49,22 @@ func pairs(looks []Look) []sequential.Pair {
 	return out
 }
 
+// spanned is how long a time looks cover, each as long as the time between two of them; 0 where
+// there are none.
+func spanned(looks []Look) time.Duration {
+	var at []time.Duration // without strata
+	for _, l := range looks {
+		if n := len(at); n == 0 || l.At > at[n-1] {
+			at = append(at, l.At)
+		}
+	}
+	if len(at) < 2 {
+		return 0
+	}
+	span := at[len(at)-1] - at[0]
+	return span + span/time.Duration(len(at)-1)
+}
+
 // armsSeen is when the arms were there to be compared. Its zero value has seen nothing.
 type armsSeen struct {
 	// Newest is when both arms were last seen, Seen when the exposed one was.

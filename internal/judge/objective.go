@@ -80,7 +80,7 @@ func (o objective) words(out Outcome) string {
 	)
 	switch {
 	case out.Verdict == Fail:
-		text += byChance(out.P)
+		text += byChance(out.P) + o.byPast()
 	case out.Shown:
 		text += fmt.Sprintf("; shown to be less than %s times the limit", humanize.PlainTo(c.Enough, 3))
 	default:

@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/sequential"
@@ -66,7 +67,7 @@ func (j *Judge) compared(out Outcome) string {
 	)
 	switch {
 	case out.Verdict == Fail:
-		s.WriteString(byChance(out.P) + j.shared())
+		s.WriteString(byChance(out.P) + j.byPast() + j.shared())
 	case out.Shown:
 		fmt.Fprintf(s, "; shown to be less than %s times worse", humanize.PlainTo(j.criteria.Enough, 3))
 	default:
@@ -141,6 +142,18 @@ func tooFew(n float64, what string, arm int, need float64) string {
 // byChance words how rarely chance shows what is taken for harm.
 func byChance(p float64) string {
 	return fmt.Sprintf("; chance does this in less than %s of bakes", humanize.Percent(max(p, 1e-6)))
+}
+
+// byPast says how long a past that rests on.
+func (j *Judge) byPast() string {
+	if j.past < time.Second {
+		return ""
+	}
+	s := j.past.Round(time.Second).String() // 6h0m0s
+	if j.past >= time.Minute {
+		s = strings.Replace(strings.TrimSuffix(j.past.Round(time.Minute).String(), "0s"), "h0m", "h", 1)
+	}
+	return ", by " + s + " of past"
 }
 
 // suspect words a p that is small and not small enough to be harm.

@@ -1,11 +1,14 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -35,6 +38,9 @@ func Blind(s spec.Spec, kinds spec.Kinds, targets int) []string {
 	} else {
 		out = append(out, fmt.Sprintf("requests that stay away for less than about %s", spec.Duration(silence(h, kinds.Past(h)))))
 	}
+	if past := shortPast(s, kinds); past != "" {
+		out = append(out, past)
+	}
 	if source := kinds.Source(h); source != nil {
 		if n := source.Traits().Sample; n > 0 && n < targets {
 			out = append(out, fmt.Sprintf("what only some targets show: of each side at most %d are read (sample), of %d in the fleet", n, targets))
@@ -57,4 +63,44 @@ func silence(h spec.Health, past bool) time.Duration {
 		return max(looks, min(2*h.StaleAfter.Std(), h.Window.Std()))
 	}
 	return looks
+}
+
+// shortPast says that a comparison rests on less of the past than shows whether errors come in
+// bursts: with less, chance rolled back more often than it may (docs/judge.md, "How long a past").
+func shortPast(s spec.Spec, kinds spec.Kinds) string {
+	h, rate := s.Health, float64(s.Health.FalseRollbackRate)
+	need := time.Hour
+	if rate >= 0.05 {
+		need = 30 * time.Minute
+	}
+	for _, c := range h.Checks {
+		if c.Advisory || !c.Budgeted() || c.Means() {
+			continue
+		}
+		var past time.Duration
+		source := kinds.Source(h)
+		switch {
+		case source == nil:
+			continue
+		case !source.Traits().Past:
+			past = source.Traits().Measure.Std()
+		case c.Against == spec.AgainstBefore:
+			past, _ = health.PastSpan(shortestBake(s), h.Every.Std())
+		default:
+			past, _ = health.LongPast(shortestBake(s), h.Every.Std())
+		}
+		if past < need {
+			return fmt.Sprintf("whether bad events always came in bursts: %s rests on %s of past, and %s tell; where they did, more healthy releases than %s go back",
+				c.Name, spec.Duration(past), spec.Duration(need), humanize.Percent(rate))
+		}
+	}
+	return ""
+}
+
+// shortestBake is that of the stage that looks at the least of the past.
+func shortestBake(s spec.Spec) time.Duration {
+	if len(s.Stages) == 0 {
+		return 0
+	}
+	return slices.MinFunc(s.Stages, func(a, b spec.Stage) int { return cmp.Compare(a.Bake, b.Bake) }).Bake.Std()
 }

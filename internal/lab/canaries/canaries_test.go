@@ -22,7 +22,9 @@ func folder(t *testing.T) string {
 	top := t.TempDir()
 	dir := filepath.Join(top, "day_1")
 	require.NoError(t, os.Mkdir(dir, 0o700))
-	write := func(name, text string) { require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600)) }
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
 	var plans []string
 	for service, success := range map[string]string{"ads": "40", "cart": "100", "mail": "NaN", "pay": ""} {
 		plans = append(plans, fmt.Sprintf(`%q:{"release_time":6000,"process":{

@@ -62,6 +62,9 @@ func newBench(ctx context.Context, runs int, seed uint64) *bench {
 	return b
 }
 
+// fewer is how many bakes the slowest tables are of.
+func (b *bench) fewer() int { return max(20, b.runs/4) }
+
 // peers are the ways of other tools, and two tests, each calibrated but for the last.
 func (b *bench) peers() []contender { return b.judges[4 : len(b.judges)-2] }
 

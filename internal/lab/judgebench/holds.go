@@ -24,13 +24,14 @@ type decided struct {
 func (b *bench) stages(ctx context.Context, w world) decided {
 	c := criteria(strict)
 	c.Worse, c.Bake, c.Hold = 0.2, shortBake, shortBake/2
-	outs := make([]decided, b.runs)
-	sample{w, b.runs, b.seed}.each(ctx, func(i int, s series) { outs[i] = stage(c, s) })
+	runs := b.fewer()
+	outs := make([]decided, runs)
+	sample{w, runs, b.seed}.each(ctx, func(i int, s series) { outs[i] = stage(c, s) })
 	var sum decided
 	for _, o := range outs {
 		sum = decided{sum.held + o.held, sum.undecided + o.undecided, sum.failed + o.failed}
 	}
-	n := float64(b.runs)
+	n := float64(runs)
 	return decided{sum.held / n, sum.undecided / n, sum.failed / n}
 }
 
@@ -66,6 +67,6 @@ func holds(ctx context.Context, b *bench) *table.Table {
 		t.Add(w.name, percent(d.held), percent(d.undecided), percent(d.failed))
 	}
 	t.Note("Share of %s stages. Rows with a factor have that harm from the first look on; what neither failed nor was undecided passed.",
-		humanize.Integer(float64(b.runs)))
+		humanize.Integer(float64(b.fewer())))
 	return t
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/lab/table"
@@ -23,6 +24,7 @@ func reports() []report {
 		{"targets", targets},
 		{"healthy", falseOurs},
 		{"peers", falsePeers},
+		{"past", falsePast},
 		{"unknowable", falseUnknowable},
 		{"delay", delays},
 		{"strict", strictDelays},
@@ -87,6 +89,29 @@ func falsePeers(ctx context.Context, b *bench) *table.Table {
 	t := b.rollbacks(ctx, "False rollbacks in the same worlds: how others decide", healthy(), names...)
 	t.Note("All but the last are calibrated to 5%% in the clean world of another seed, and then left alone: %s.",
 		strings.Join(b.limits, "; "))
+	return t
+}
+
+// falsePast is how false rollbacks where errors come in bursts depend on how long they could be seen before.
+func falsePast(ctx context.Context, b *bench) *table.Table {
+	t := &table.Table{Title: "False rollbacks where errors come in bursts, by how long a past is known", Head: []string{"past"}}
+	lasting := []int{4, 12}
+	for _, last := range lasting {
+		for _, rate := range []float64{usual, 0.01, strict} {
+			t.Head = append(t.Head, fmt.Sprintf("bursts of %d min, at %s", last/4, percent(rate)))
+		}
+	}
+	runs := b.fewer()
+	for _, known := range []int{4, 40, 120, 240, sixHours} {
+		row := []string{(time.Duration(known) * every).String()}
+		for _, last := range lasting {
+			for _, r := range (sample{world{name: t.Title, known: known, bend: longBursts(last)}, runs, b.seed}).measure(ctx, []contender{ours(usual), ours(0.01), ours(strict)}) {
+				row = append(row, r.rollbacks())
+			}
+		}
+		t.Add(row...)
+	}
+	t.Note("Share of %s bakes. Bursts have five times the errors and come every ten minutes, in each arm by itself.", humanize.Integer(float64(runs)))
 	return t
 }
 
