@@ -29,7 +29,11 @@ type story struct {
 	warmup         time.Duration
 	// sampled is how often a source that samples by itself does; 5s if it does not say.
 	sampled time.Duration
-	looks   []time.Duration
+	// late is how long it takes until a source shows a sample, and twice says that one that samples
+	// by itself has every sample two times.
+	late  time.Duration
+	twice bool
+	looks []time.Duration
 	// checks are whom it is about; all of the suite's if it names none. "traffic" is
 	// asked only where it is named.
 	checks []string
@@ -153,6 +157,16 @@ func stories() []story {
 		{name: "harm while it warms up", warmup: time.Minute, shows: all(good(storyBegins), bad(0), good(time.Minute)), looks: sec(50, 76, 91, 106), never: is(fail), last: is(pass)},
 		{name: "health while it warms up", warmup: time.Minute, shows: all(good(storyBegins), still(time.Minute)), looks: sec(50, 76, 91, 106), checks: ratios, never: is(pass, fail), last: is(idle)},
 
+		{name: "health, for long", shows: all(good(storyBegins)), looks: sec(16, 31, 46, 61, 76), never: is(fail), last: is(pass)},
+		{name: "harm, for long", shows: all(good(storyBegins), bad(0)), looks: sec(16, 31, 46, 61, 76), never: is(pass), last: is(fail)},
+		{name: "harm before, health for long", shows: all(bad(storyBegins), good(0)), looks: sec(16, 31, 46, 61, 76), never: is(fail), last: is(pass)},
+		{name: "shown late, health", late: 20 * time.Second, shows: all(good(storyBegins)), looks: sec(31, 46, 61), never: is(fail), last: is(pass)},
+		{name: "shown late, harm", late: 20 * time.Second, shows: all(good(storyBegins), bad(0)), looks: sec(31, 46, 61), last: is(fail)},
+		{name: "shown late, harm before", late: 20 * time.Second, shows: all(bad(storyBegins), good(0)), looks: sec(16, 31, 46, 61), never: is(fail), last: is(pass)},
+		{name: "shown too late", late: 40 * time.Second, shows: all(good(storyBegins)), looks: sec(16, 31, 46, 61), never: is(pass, fail), last: is(stale)},
+		{name: "every sample twice, health", twice: true, shows: all(good(storyBegins)), looks: sec(20, 40, 60), never: is(fail), last: is(pass)},
+		{name: "every sample twice, harm", twice: true, shows: all(good(storyBegins), bad(0)), looks: sec(20, 40, 60), never: is(pass), last: is(fail)},
+
 		{name: "the source is ahead, harm before", source: 3 * time.Minute, shows: all(bad(storyBegins), good(0)), looks: sec(20, 40, 100, 200, 300), never: is(pass, fail), last: is(stale)},
 		{name: "the source is ahead, health before", source: 3 * time.Minute, shows: all(good(storyBegins), bad(0)), looks: sec(20, 40, 100, 200, 300), never: is(pass, fail), last: is(stale)},
 		{name: "the source is far ahead", source: 20 * time.Minute, shows: all(good(storyBegins), bad(0)), looks: sec(20, 40, 100), never: is(pass, fail), last: is(stale, none)},
@@ -235,13 +249,33 @@ func named(b health.Binding, name string) health.Binding {
 // not know what comes after: each look is about targets of other names.
 func tellPrometheus(t *testing.T, r rig, all []story) func(*testing.T, int, int) *health.Evaluator {
 	t.Helper()
+	address := toldPrometheus(t, all)
+	return func(t *testing.T, i, n int) *health.Evaluator {
+		t.Helper()
+		h := all[i].health(r.health)
+		h.Source = spec.Choose("prometheus", address)
+		m, err := health.Open(h, named(r.binding, fmt.Sprintf("s%d-%d-", i, n)), health.Deps{Sources: sources, Forms: forms})
+		require.NoError(t, err)
+		return m
+	}
+}
+
+// toldPrometheus is a real Prometheus with that past.
+func toldPrometheus(t *testing.T, all []story) (address string) {
+	t.Helper()
 	text := map[string]*strings.Builder{"requests_total": {}, "queue": {}}
 	for i, s := range all {
 		for n, until := range s.looks {
 			for target := range 4 {
 				instance := fmt.Sprintf("s%d-%d-t%d:80", i, n, target)
 				every := cmp.Or(s.sampled, 5*time.Second)
-				for at := storyBegins + every/3*2; at <= until; at += every {
+				var stamps []time.Duration
+				for at := storyBegins + every/3*2; at <= until-s.late; at += every {
+					if stamps = append(stamps, at); s.twice {
+						stamps = append(stamps, at+time.Second) // from a second replica, say
+					}
+				}
+				for _, at := range stamps {
 					now := s.shows(target, at)
 					stamp := applied.Add(at + s.source).Unix()
 					if now.gone {
@@ -257,7 +291,7 @@ func tellPrometheus(t *testing.T, r rig, all []story) func(*testing.T, int, int)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "past.txt")
 	require.NoError(t, os.WriteFile(file, []byte("# TYPE requests counter\n"+text["requests_total"].String()+"# TYPE queue gauge\n"+text["queue"].String()+"# EOF\n"), 0o600))
-	address := startPrometheus(t, nil, func(data string) {
+	address = startPrometheus(t, nil, func(data string) {
 		out, err := exec.CommandContext(t.Context(), "promtool", "tsdb", "create-blocks-from", "openmetrics", file, data).CombinedOutput()
 		require.NoError(t, err, string(out))
 	})
@@ -268,14 +302,7 @@ func tellPrometheus(t *testing.T, r rig, all []story) func(*testing.T, int, int)
 		}
 		return res.Body.Close() == nil && res.StatusCode == http.StatusOK
 	}, time.Minute, 50*time.Millisecond)
-	return func(t *testing.T, i, n int) *health.Evaluator {
-		t.Helper()
-		h := all[i].health(r.health)
-		h.Source = spec.Choose("prometheus", address)
-		m, err := health.Open(h, named(r.binding, fmt.Sprintf("s%d-%d-", i, n)), health.Deps{Sources: sources, Forms: forms})
-		require.NoError(t, err)
-		return m
-	}
+	return address
 }
 
 // tellScrape shows on every page what there is at the time of the look. A page tells
@@ -289,14 +316,17 @@ func tellScrape(t *testing.T, r rig, all []story) func(*testing.T, int, int) *he
 		r.net.answer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			var target int
 			_, _ = fmt.Sscanf(req.Header.Get("For"), "t%d:80", &target)
-			now := s.shows(target, at)
+			now := s.shows(target, at-s.late)
 			if now.gone {
 				http.Error(w, "gone", http.StatusServiceUnavailable)
 				return
 			}
 			stamp := ""
-			if s.source != 0 {
-				stamp = fmt.Sprintf(" %d", applied.Add(at+s.source).UnixMilli())
+			if s.late != 0 { // by a clock that is right
+				w.Header().Set("Date", applied.Add(at).UTC().Format(http.TimeFormat))
+			}
+			if s.source != 0 || s.late != 0 {
+				stamp = fmt.Sprintf(" %d", applied.Add(at-s.late+s.source).UnixMilli())
 			}
 			_, _ = fmt.Fprintf(w, "requests_total{code=\"200\"} %f%s\nrequests_total{code=\"500\"} %f%s\nqueue %f%s\n", now.total-now.bad, stamp, now.bad, stamp, now.queue, stamp)
 		}))

@@ -27,12 +27,16 @@ func TestAhead(t *testing.T) {
 		status int
 		date   time.Duration // beside the answer; 0 is none
 		want   time.Duration
+		late   time.Duration
 		unsure bool
 	}{
 		"Prometheus, ahead":            {body: func() string { return scalar(unix(off), unix(off)) }, want: off},
 		"behind":                       {body: func() string { return scalar(unix(-off), unix(-off)) }, want: -off},
 		"as ours, nearly":              {body: func() string { return scalar(unix(time.Second/2), unix(time.Second/2)) }},
-		"a series, delayed on purpose": {body: func() string { return vector(unix(off), unix(off-30*time.Second)) }, want: off},
+		"a series, delayed on purpose": {body: func() string { return vector(unix(off), unix(off-30*time.Second)) }, want: off, late: 30 * time.Second},
+		"delayed, and does not say so": {body: func() string { return scalar(unix(-time.Minute), unix(-time.Minute)) }, date: time.Millisecond, late: time.Minute},
+		"delayed both ways":            {body: func() string { return scalar(unix(-time.Minute), unix(-80*time.Second)) }, date: time.Millisecond, late: 80 * time.Second},
+		"behind, and so is its Date":   {body: func() string { return scalar(unix(-time.Minute), unix(-time.Minute)) }, date: -time.Minute, want: -time.Minute},
 		"time() before the Date":       {body: func() string { return scalar(unix(off), unix(off)) }, date: -time.Hour, want: off},
 		"an error with a Date":         {body: func() string { return `{"status":"error"}` }, status: 422, date: off, want: off},
 		"any number for any query":     {body: func() string { return vector("1", "0.02") }, date: -off, want: -off},
@@ -60,9 +64,10 @@ func TestAhead(t *testing.T) {
 			t.Cleanup(srv.Close)
 			c, err := New(srv.URL, nil, 1<<20)
 			require.NoError(t, err)
-			got, ok := c.Ahead(t.Context(), time.Now)
+			got, ok := c.Clock(t.Context(), time.Now)
 			require.Equal(t, tt.unsure, !ok)
-			require.InDelta(t, tt.want, got, float64(2*time.Second))
+			require.InDelta(t, tt.want, got.Ahead, float64(2*time.Second))
+			require.InDelta(t, tt.late, got.Late, float64(2*time.Second))
 		})
 	}
 }

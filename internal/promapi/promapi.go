@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -124,8 +125,15 @@ type capped struct {
 	most int
 }
 
-// RoundTrip asks the next transport.
+// RoundTrip asks the next transport. VictoriaMetrics answers as of 30 seconds ago, or from what it
+// has answered before, unless it is told not to.
 func (c capped) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(path.Base(r.URL.Path), "query") {
+		r = r.Clone(r.Context())
+		q := r.URL.Query()
+		q.Set("nocache", "1")
+		r.URL.RawQuery = q.Encode()
+	}
 	res, err := c.next.RoundTrip(r)
 	if err != nil {
 		return nil, err

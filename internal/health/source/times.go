@@ -31,12 +31,24 @@ type Times struct {
 	// some, since it may have been taken while the look went on.
 	After spec.Duration
 	Ahead time.Duration
+	// Late is how long before At the source's answers are as of, whatever samples it has.
+	Late time.Duration
 }
 
 // Aged says STALE of a newest sample that is too old, or from before begin, or from
 // so far in the future that clocks disagree: nothing then tells what is old.
 func (t Times) Aged(newest time.Time) Reading {
-	switch age := t.At.Sub(newest); {
+	age := t.At.Sub(newest)
+	if age >= -t.Ahead && age < t.Late {
+		age, newest = t.Late, t.At.Add(-t.Late)
+	}
+	switch {
+	case age > t.After.Std() && t.Late > 0:
+		return Reading{
+			Verdict: judge.Stale,
+			Why: fmt.Sprintf("the newest sample that the source answers by is %s old, at most %s is accepted: it answers as of %s ago on purpose",
+				age.Round(time.Second), t.After, t.Late.Round(time.Second)),
+		}
 	case age > t.After.Std():
 		return Reading{
 			Verdict: judge.Stale,

@@ -23,8 +23,8 @@ func (p *server) measureClock(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, clockTimeout)
 	defer cancel()
-	if ahead, ok := p.clock(ctx, p.now); ok {
-		p.ahead = ahead
+	if c, ok := p.clock(ctx, p.now); ok {
+		p.ahead, p.late = c.Ahead, c.Late
 	}
 }
 

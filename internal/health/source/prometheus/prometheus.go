@@ -36,10 +36,11 @@ type server struct {
 	// named is how many targets of the fleet have a label's value.
 	named map[string]int
 
-	// now is the clock of those who ask, and ahead how far the server's is ahead of it.
-	now   func() time.Time
-	clock func(context.Context, func() time.Time) (ahead time.Duration, ok bool)
-	ahead time.Duration
+	// now is the clock of those who ask, ahead how far the server's is ahead of it, and late how
+	// long before the time that it is asked about the server answers as of.
+	now         func() time.Time
+	clock       func(context.Context, func() time.Time) (promapi.Clock, bool)
+	ahead, late time.Duration
 
 	redact func(string) string // of secrets, in what the API says
 	host   string              // for messages: the URL may hold more
@@ -64,7 +65,7 @@ func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 		return nil, err
 	}
 	p := &server{
-		api: c, spec: h, scope: b, host: c.Host, now: d.Now, clock: c.Ahead,
+		api: c, spec: h, scope: b, host: c.Host, now: d.Now, clock: c.Clock,
 		redact: d.Redact, slots: make(chan struct{}, queryParallel), answers: map[asked]*answer{},
 	}
 	for _, arm := range []struct {
@@ -225,7 +226,7 @@ func (p *server) fillFor(expr string, targets []string, w source.Window) (string
 
 func (p *server) values(w source.Window) promql.Values {
 	return promql.Values{
-		Label: p.spec.Identify.Label, Exposed: p.exposed, Cohort: p.cohort, Control: p.control, Window: w.Length(),
+		Label: p.spec.Identify.Label, Exposed: p.exposed, Cohort: p.cohort, Control: p.control, Window: max(w.Length()-p.late, time.Second),
 		Release: p.scope.Release, Previous: p.scope.Previous, Unit: p.scope.Unit, Stage: p.scope.Stage,
 	}
 }
@@ -275,7 +276,7 @@ func (p *server) ask(ctx context.Context, expr string, a source.Arm, w source.Wi
 
 // early says that a query reaches back to before evidence counts; empty if not.
 func (p *server) early(query string, w source.Window) string {
-	back := reach(query)
+	back := reach(query) + p.late
 	if back <= w.At.Sub(p.begin()) {
 		return ""
 	}
@@ -338,7 +339,7 @@ func (p *server) stamp(r source.Reading) time.Time {
 
 // times are when samples count in a look.
 func (p *server) times(w source.Window) source.Times {
-	return source.Times{At: w.At, Begin: p.begin(), After: p.spec.StaleAfter, Ahead: source.Ahead(p.spec, time.Since(p.began))}
+	return source.Times{At: w.At, Begin: p.begin(), After: p.spec.StaleAfter, Ahead: source.Ahead(p.spec, time.Since(p.began)), Late: p.late}
 }
 
 // newest is when the newest sample of a selector was taken, in seconds.

@@ -99,7 +99,7 @@ func (p *server) byTarget(ctx context.Context, query string, at time.Time) map[s
 type ownSelector struct {
 	text, words string
 	targets     string // the matchers that name them
-	counter     bool // it is read over a range
+	counter     bool   // it is read over a range
 }
 
 // ownSelectors are those of a filled query that are about targets.

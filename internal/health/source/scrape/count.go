@@ -123,6 +123,9 @@ func (s *pages) Count(_ context.Context, expr string, a source.Arm, w source.Win
 	}
 	if r.Span <= 0 || covered <= 0 {
 		r.Verdict, r.Why = judge.Unexercised, "the pages were read only once since the stage was applied"
+		if old := s.times(w).Aged(e.newest); old.Verdict != "" {
+			r.Verdict, r.Why = old.Verdict, old.Why
+		}
 		return r
 	}
 	r.Covered = (covered - unsteady) / (float64(len(s.arms[a])) * r.Span.Seconds())

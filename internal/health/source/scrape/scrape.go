@@ -314,9 +314,10 @@ func (s *pages) take(in []source.Arm, id string, pg page, part *Part) {
 	values := make([]*float64, len(s.exprs))
 	for i, expr := range s.exprs {
 		v, newest, wrong := s.asked.counter(expr, pg)
-		values[i], sound = v, sound && wrong == ""
+		stamp := pg.when(newest, part.At)
+		values[i], sound = v, sound && wrong == "" && (v == nil || !stamp.Before(s.begin)) // growth since then is no evidence
 		for _, a := range in {
-			s.seen[a].count(expr, id, v, pg.when(newest, part.At), wrong, pg.of(expr))
+			s.seen[a].count(expr, id, v, stamp, wrong, pg.of(expr))
 		}
 	}
 	for _, expr := range s.plain {
