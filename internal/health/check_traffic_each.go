@@ -3,7 +3,6 @@ package health
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -71,22 +70,16 @@ func ownShare(b Baseline, r requests) float64 {
 	return min(1, (r.mine+r.others)/r.span.Seconds()/(all/measured))
 }
 
-// darkTargets are those, by id, that had so many requests before that none since is no chance: at
-// a level for all of them together, with what each had less three standard deviations, and half of
-// the window, since a source may lag.
+// darkTargets are those that had so many requests before that none since is no chance, in words:
+// of half of the window, since a source may lag.
 func darkTargets(b Baseline, now map[string]float64, window time.Duration, left, level float64) []string {
 	measured := b.At.Sub(b.From).Seconds()
-	bursts := max(1, b.Bursts)
+	if measured <= 0 {
+		return nil
+	}
 	var out []string
-	for id, before := range b.Targets {
-		n, read := now[id]
-		if !read || n > 0 || measured <= 0 {
-			continue
-		}
-		sure := before/bursts - 3*math.Sqrt(before/bursts) // what counts as one comes together
-		if expected := sure / measured * window.Seconds() / 2 * left; expected >= -math.Log(level/float64(len(b.Targets))) {
-			out = append(out, fmt.Sprintf("%s (%s expected)", id, humanize.Integer(expected*bursts)))
-		}
+	for id, expected := range b.unsteady().Dark(b.Targets, now, window.Seconds()/2*left/measured, level) {
+		out = append(out, fmt.Sprintf("%s (%s expected)", id, humanize.Integer(expected)))
 	}
 	slices.Sort(out)
 	return out

@@ -121,6 +121,43 @@ func (u Unsteady) Certain(requests float64) float64 {
 	return max(0, 1-3/math.Sqrt(requests))
 }
 
+// Dark are those targets that had so many requests before that none now is no chance, at a level for
+// all of them together; with how many are expected, by id. Expected are so many times those before,
+// less three standard deviations. A target that is not in now was not read.
+func (u Unsteady) Dark(before, now map[string]float64, times, level float64) map[string]float64 {
+	rare := -math.Log(level / float64(max(1, len(before))))
+	if u.few(before)*rare > 1 {
+		return nil
+	}
+	out := map[string]float64{}
+	for id, was := range before {
+		expected := was * u.Certain(was) * times
+		if n, read := now[id]; read && n <= 0 && expected/max(1, u.Bursts) >= rare {
+			out[id] = expected
+		}
+	}
+	return out
+}
+
+// few is one by how many clients a target has, where they are so few that all may leave it: then
+// its requests go up and down by themselves, and differ from other targets'. 0 is many.
+func (u Unsteady) few(before map[string]float64) float64 {
+	const (
+		telling = 5 // targets tell how much they differ
+		unseen  = 4 // times as much as they show: six show less than a quarter of it in one case of sixteen
+	)
+	n := float64(len(before))
+	over := n * u.Wander * u.Wander
+	if n < telling {
+		return over
+	}
+	mean, square := 0.0, 0.0
+	for _, v := range before {
+		mean, square = mean+v/n, square+v*v/n
+	}
+	return min(over, unseen*(square/max(1, mean*mean)-1))
+}
+
 // traffic judges, as a rollout's check of traffic does, whether the exposed arm keeps its share of
 // the requests. Its zero value cannot judge.
 type traffic struct {

@@ -1,7 +1,9 @@
 package judge
 
 import (
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -55,4 +57,32 @@ func TestFewByChance(t *testing.T) {
 	require.InDelta(t, 1, fewByChance(50, 100, 0.4, 1), 0)
 	require.InDelta(t, 0.9*0.9*0.9*0.9*0.9*0.9*0.9*0.9*0.9*0.9, fewByChance(0, 10, 0.1, 1), 1e-9)
 	require.Greater(t, fewByChance(0, 100, 0.1, 4), fewByChance(0, 100, 0.1, 1))
+}
+
+// A target that had requests and has none is dark, unless it has so few clients that all may
+// leave it: then shares wander, and targets differ.
+func TestDark(t *testing.T) {
+	t.Parallel()
+	even := map[string]float64{"a": 500, "b": 480, "c": 510, "d": 505, "e": 490, "f": 500}
+	uneven := map[string]float64{"a": 500, "b": 100, "c": 900, "d": 300, "e": 700, "f": 500}
+	now := map[string]float64{"a": 0, "b": 250, "c": 250, "d": 250, "e": 0}
+	for name, test := range map[string]struct {
+		before   map[string]float64
+		unsteady Unsteady
+		times    float64
+		want     []string
+	}{
+		"steady":               {even, Unsteady{}, 0.5, []string{"a", "e"}},
+		"uneven":               {uneven, Unsteady{}, 0.5, []string{"a", "e"}},
+		"all go up and down":   {even, Unsteady{Wander: 0.5}, 0.5, []string{"a", "e"}},
+		"few clients":          {uneven, Unsteady{Wander: 0.5}, 0.5, nil},
+		"in bursts":            {even, Unsteady{Bursts: 20}, 0.5, nil},
+		"a short time":         {even, Unsteady{}, 0.02, nil},
+		"two that may differ":  {map[string]float64{"a": 500, "b": 500}, Unsteady{Wander: 0.5}, 0.5, nil},
+		"two that are steady":  {map[string]float64{"a": 500, "b": 500}, Unsteady{Wander: 0.05}, 0.5, []string{"a"}},
+		"nothing known before": {nil, Unsteady{}, 0.5, nil},
+	} {
+		got := slices.Sorted(maps.Keys(test.unsteady.Dark(test.before, now, test.times, 1e-6)))
+		require.Equal(t, test.want, got, name)
+	}
 }

@@ -26,6 +26,7 @@ func reports() []report {
 		{"peers", falsePeers},
 		{"past", falsePast},
 		{"unknowable", falseUnknowable},
+		{"traffic", trafficRules},
 		{"delay", delays},
 		{"strict", strictDelays},
 		{"harder", harderDelays},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,11 @@ type sample struct {
 // each calls f for every run, on all cores: f is called at once from several
 // goroutines. The runs are the same on any number of cores. It ends early with ctx.
 func (b sample) each(ctx context.Context, f func(run int, s series)) {
+	b.random(ctx, func(run int, r *rand.Rand) { f(run, b.world.draw(r)) })
+}
+
+// random is each with the randomness of every run.
+func (b sample) random(ctx context.Context, f func(run int, r *rand.Rand)) {
 	var next atomic.Int64
 	var group sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
@@ -26,7 +32,7 @@ func (b sample) each(ctx context.Context, f func(run int, s series)) {
 				if i >= b.runs {
 					return
 				}
-				f(i, b.world.draw(source(b.seed, b.world.name, i)))
+				f(i, source(b.seed, b.world.name, i))
 			}
 		})
 	}
