@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -126,7 +127,8 @@ func outcomes(check spec.Standalone, runs []judge.Recorded) []judge.Outcome {
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for i := range next {
-				out[i] = judge.Run(standaloneCriteria(check, runs[i]), runs[i].Looks)
+				looks := runs[i].Looks()
+				out[i] = judge.Run(standaloneCriteria(check, looks, runs[i].End()), looks)
 			}
 		})
 	}
@@ -139,10 +141,10 @@ func outcomes(check spec.Standalone, runs []judge.Recorded) []judge.Outcome {
 }
 
 // standaloneCriteria are what one run is judged by.
-func standaloneCriteria(l spec.Standalone, r judge.Recorded) judge.Criteria {
+func standaloneCriteria(l spec.Standalone, looks []judge.Look, end time.Duration) judge.Criteria {
 	c := judge.Criteria{
 		Before: l.Against == spec.AgainstBefore,
-		Every:  cmp.Or(l.Every.Std(), r.Pace()), Bake: cmp.Or(l.Bake.Max.Std(), r.End()), MinSamples: float64(l.MinSamples),
+		Every:  cmp.Or(l.Every.Std(), judge.Pace(looks)), Bake: cmp.Or(l.Bake.Max.Std(), end), MinSamples: float64(l.MinSamples),
 		Enough: float64(l.Bake.Enough), Risk: float64(l.Bake.Risk), Least: l.Bake.Min.Std(),
 	}
 	if l.Objective != nil {

@@ -22,14 +22,6 @@ func header() []string {
 	return []string{"run", "t", "exposed_bad", "exposed_total", "control_bad", "control_total"}
 }
 
-// Recorded is one run of a series.
-type Recorded struct {
-	// Run is its name, as the file has it.
-	Run string
-	// Looks are in order of time.
-	Looks []Look
-}
-
 // ReadSeries reads many runs from CSV, in the order in which they first appear. Its
 // error says where the file is not as expected.
 func ReadSeries(file string, r io.Reader) ([]Recorded, error) {
@@ -136,41 +128,17 @@ func (s *seriesReader) add(run string, l Look) error {
 		s.at[run] = at
 		s.runs = append(s.runs, Recorded{Run: run})
 	}
-	r := &s.runs[at]
-	if n := len(r.Looks); n > 0 && l.At <= r.Looks[n-1].At {
+	if r := &s.runs[at]; !r.add(l) {
 		line, column := s.csv.FieldPos(s.places[1])
 		return fmt.Errorf(
 			"%s:%d:%d: t is %v s, and the row of run %q before it has %v s; expected rows of a run in order of time, each moment once", s.file,
-			line, column, l.At.Seconds(), run, r.Looks[n-1].At.Seconds(),
+			line, column, l.At.Seconds(), run, r.last.Seconds(),
 		)
 	}
-	r.Looks = append(r.Looks, l)
 	return nil
 }
 
 func (s *seriesReader) wrong(column int, text, want string) error {
 	line, at := s.csv.FieldPos(s.places[column])
 	return fmt.Errorf("%s:%d:%d: %s is %.100q, expected %s", s.file, line, at, header()[column], text, want)
-}
-
-// Pace is the time between two looks of a run, as a rule: the median; 0 for fewer
-// than two.
-func (r Recorded) Pace() time.Duration {
-	var gaps []time.Duration
-	for i := 1; i < len(r.Looks); i++ {
-		gaps = append(gaps, r.Looks[i].At-r.Looks[i-1].At)
-	}
-	if len(gaps) == 0 {
-		return 0
-	}
-	slices.Sort(gaps)
-	return gaps[len(gaps)/2]
-}
-
-// End is when the last look of a run ends, since the change; 0 where there is none.
-func (r Recorded) End() time.Duration {
-	if n := len(r.Looks); n > 0 {
-		return max(0, r.Looks[n-1].At)
-	}
-	return 0
 }

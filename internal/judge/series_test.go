@@ -22,15 +22,44 @@ func TestReadSeries(t *testing.T) {
 	require.Len(t, runs, 2)
 	require.Equal(t, "b", runs[0].Run)
 	require.Equal(t, "a, quoted", runs[1].Run)
-	require.Len(t, runs[0].Looks, 3)
-	require.Equal(t, -15*time.Second, runs[0].Looks[0].At)
-	require.InDelta(t, 200, runs[0].Looks[0].Control.Total, 0)
-	require.Nil(t, runs[0].Looks[1].Control, "an empty cell is no data")
-	require.Nil(t, runs[0].Looks[2].Exposed, "neither is what is no number")
-	require.Nil(t, runs[1].Looks[0].Exposed)
-	require.Equal(t, 15*time.Second, runs[0].Pace())
+	require.Len(t, runs[0].Looks(), 3)
+	require.Equal(t, -15*time.Second, runs[0].Looks()[0].At)
+	require.InDelta(t, 200, runs[0].Looks()[0].Control.Total, 0)
+	require.Nil(t, runs[0].Looks()[1].Control, "an empty cell is no data")
+	require.Nil(t, runs[0].Looks()[2].Exposed, "neither is what is no number")
+	require.Nil(t, runs[1].Looks()[0].Exposed)
+	require.Equal(t, 15*time.Second, Pace(runs[0].Looks()))
 	require.Equal(t, 15*time.Second, runs[0].End())
-	require.Zero(t, runs[1].Pace())
+	require.Zero(t, Pace(runs[1].Looks()))
+}
+
+// What is kept of a run is what was read of it, in less room.
+func TestRecordedKeepsLooks(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		odd := rapid.OneOf(rapid.Float64Range(-1, 1e16), rapid.SampledFrom([]float64{0, 1, 150, 1 << 50, 1<<50 - 1, 0.5, -1, 1e300}), rapid.Map(rapid.IntRange(0, 1e6), func(n int) float64 { return float64(n) }))
+		var want []Look
+		var r Recorded
+		at := time.Duration(rapid.Int64Range(-1e18, 1e18).Draw(t, "at"))
+		for range rapid.IntRange(0, 20).Draw(t, "looks") {
+			at += time.Duration(rapid.Int64Range(1, 1e12).Draw(t, "gap"))
+			l := Look{At: at}
+			for _, arm := range []**sequential.Counts{&l.Exposed, &l.Control} {
+				if rapid.Bool().Draw(t, "seen") {
+					*arm = counts(odd.Draw(t, "bad"), odd.Draw(t, "total"))
+				}
+			}
+			require.True(t, r.add(l))
+			require.False(t, r.add(l), "not later")
+			want = append(want, l)
+		}
+		require.Equal(t, want, slices.Concat(r.Looks())) // nil where there is none
+	})
+	var r Recorded
+	for _, l := range drawn(1, constant(1)) {
+		r.add(l)
+	}
+	require.Less(t, len(r.rows), 15*r.n, "a row of a file has twice as much")
 }
 
 // Whatever a file holds, it is refused with a place, or judged.
@@ -46,8 +75,8 @@ func FuzzReadSeries(f *testing.F) {
 		}
 		for _, r := range runs {
 			c := criteria()
-			c.Every, c.Bake = r.Pace(), r.End()
-			require.NotEmpty(t, Run(c, r.Looks).Verdict)
+			c.Every, c.Bake = Pace(r.Looks()), r.End()
+			require.NotEmpty(t, Run(c, r.Looks()).Verdict)
 		}
 	})
 }
@@ -90,7 +119,7 @@ func readAs(t require.TestingT, rows [][]string, columns []int) map[string][]Loo
 	require.NoError(t, err)
 	out := map[string][]Look{}
 	for _, r := range runs {
-		out[r.Run] = r.Looks
+		out[r.Run] = r.Looks()
 	}
 	return out
 }
