@@ -319,6 +319,18 @@ func TestCounts(t *testing.T) {
 		`sum(rate(x_total{$exposed}[$window]))`:                             4,
 		`60 * sum by (code) (irate(x_total{$exposed}[$window]))`:            20,
 		`histogram_quantile(0.9, sum by (le) (rate(x{$exposed}[$window])))`: 0,
+		`sum(x_total{$exposed})`:                                            4,
+		`sum(increase(x_total{$exposed}[$window])) + x_count{$exposed}`:      44,
+		`sum(job:errors:rate5m{$exposed})`:                                  4,
+		`sum(job:errors:increase5m{$exposed})`:                              -1,
+		`sum(orders_in_the_last_minute{$exposed})`:                          -1,
+		`count(x_total{$exposed} == 0)`:                                     -1,
+		`sum(increase(x_total{$exposed}[$window]) and on (i) y_total > 9)`:  -1,
+		`sum(avg_over_time(x{$exposed}[$window]))`:                          4,
+		`sum(sum_over_time(x{$exposed}[$window]))`:                          -1,
+		`sum(increase(a{$exposed}[$window])) / sum(increase(b[$window]))`:   0,
+		`sum(increase(x_total{$exposed}[$window])) / 2`:                     -1,
+		`sum(increase(x_total{$exposed}[5m])) unless sum(x_total) > 1e9`:    -1,
 	} {
 		err := promql.Counts(expr)
 		if at < 0 {

@@ -1,6 +1,7 @@
 package spec_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -230,6 +231,25 @@ func TestCounts(t *testing.T) {
 	require.True(t, spec.Check{Total: "t"}.Counts())
 	require.True(t, spec.Check{Slow: &spec.Slow{}}.Counts())
 	require.False(t, spec.Check{Value: "x"}.Counts())
+}
+
+// Bad events of a minute are no share of all events of five.
+func TestRangesOfBadAndTotal(t *testing.T) {
+	for ranges, says := range map[[2]string]string{
+		{"$window", "$window"}: "",
+		{"5m", "300s"}:         "",
+		{"1m", "$window"}:      "health.checks[0].bad: counts over 1m, and total over $window, expected the same range in both, such as [$window]",
+		{"$window", "5m"}:      "counts over $window, and total over 5m",
+	} {
+		text := fmt.Sprintf("unit: edge\nrelease: '2'\nfleet: f.yaml\ndriver: {http: {}}\nstages: [{name: all, reach: 100%%, bake: 2m}]\nhealth:\n  prometheus: http://p:9090\n"+
+			"  checks: [{name: e, max: 1%%, bad: 'sum(increase(b{$exposed}[%s]))', total: 'sum(increase(t{$exposed}[%s]))'}]\n", ranges[0], ranges[1])
+		_, err := spec.Parse("f.yaml", []byte(text), kinds)
+		if says == "" {
+			require.NoError(t, err, ranges)
+			continue
+		}
+		require.ErrorContains(t, err, says)
+	}
 }
 
 // How fast events come is no count of them, whatever it is held against.

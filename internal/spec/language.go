@@ -50,6 +50,20 @@ func (PromQL) PerTarget(s Section, field, expr, label string) {
 // Counts checks that an expression asks for no rate.
 func (PromQL) Counts(s Section, field, expr string) { s.inside(field, promql.Counts(expr)) }
 
+// Ranges are those between brackets.
+func (PromQL) Ranges(expr string) []string {
+	const odd = 86399 * time.Second // nobody writes it
+	var out []string
+	for _, d := range promql.Ranges(expr, odd) {
+		if d == odd {
+			out = append(out, "$window")
+		} else {
+			out = append(out, Duration(d).String())
+		}
+	}
+	return out
+}
+
 // InLooks checks that an expression is an increase over $window.
 func (PromQL) InLooks(s Section, field, expr string) {
 	if !slices.Contains(promql.Placeholders(expr), "window") {
@@ -117,6 +131,9 @@ func (Selectors) PerTarget(Section, string, string, string) {}
 
 // Counts has nothing to check: what counters grow by is counted.
 func (Selectors) Counts(Section, string, string) {}
+
+// Ranges are none: pages are compared with the ones before.
+func (Selectors) Ranges(string) []string { return nil }
 
 // InLooks has nothing to check: pages are compared with the ones before.
 func (Selectors) InLooks(Section, string, string) {}

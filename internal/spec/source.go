@@ -47,6 +47,8 @@ type Language interface {
 	PerTarget(s Section, field, expr, label string)
 	// Counts checks one that must count events, and not say how fast they come.
 	Counts(s Section, field, expr string)
+	// Ranges are how far back one asks, in words; none where it does not say.
+	Ranges(expr string) []string
 	// InLooks checks one that must answer what is new in a look.
 	InLooks(s Section, field, expr string)
 	// Histogram checks the name of a histogram.

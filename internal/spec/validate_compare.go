@@ -40,6 +40,20 @@ func (v *validator) countCheck(path string, c Check) {
 			v.counts(field, expr)
 		}
 	}
+	v.sameRanges(path, c)
+}
+
+// sameRanges checks that bad events and all of them are counted over the same time.
+func (v *validator) sameRanges(path string, c Check) {
+	if v.source == nil || v.IsBad(path+".bad") || v.IsBad(path+".total") {
+		return
+	}
+	language := v.source.Traits().Language
+	bad, total := language.Ranges(c.Bad), language.Ranges(c.Total)
+	if len(bad) > 0 && len(total) > 0 && !slices.Equal(bad, total) {
+		v.Bad(path+".bad", "counts over %s, and total over %s, expected the same range in both, such as [$window]",
+			strings.Join(bad, " and "), strings.Join(total, " and "))
+	}
 }
 
 // slowCheck checks requests that are counted by a histogram.

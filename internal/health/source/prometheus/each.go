@@ -60,7 +60,10 @@ func (p *server) about(expr string, a source.Arm) owned {
 
 func (p *server) Counts(ctx context.Context, expr string, w source.Window, l source.OnEmpty) source.Readings {
 	s := p.askEach(ctx, expr, source.Exposed, w, l)
-	born := p.bornEach(ctx, expr, w)
+	born, wrong := p.bornEach(ctx, expr, w)
+	if wrong.Verdict != "" && s.Verdict == "" {
+		return source.Readings{Reading: wrong}
+	}
 	for id, r := range s.Of {
 		if r = r.Counted(); r.Verdict == "" {
 			r.Value += born[id]

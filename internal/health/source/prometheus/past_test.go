@@ -172,3 +172,54 @@ func TestGone(t *testing.T) {
 	require.Empty(t, gauge(world{goes}).Gone, "there was nothing before")
 	require.Empty(t, gauge(world{before, goes, {"timestamp", one("1")}}).Gone, "its series are there")
 }
+
+// Whichever question of a look is answered in part only, nothing is known.
+func TestAnyPartialAnswerIsNone(t *testing.T) {
+	since := time.Now().Add(-30 * time.Second)
+	w := source.Window{From: since, At: since.Add(30 * time.Second)}
+	one := func(v string) string { return `[{"metric":{"instance":"web:80"},"value":[1,"` + v + `"]}]` }
+	now := one(fmt.Sprint(w.At.Unix()))
+	errors := world{
+		{"> 0", one("400")}, {"count by (instance) (", one("2")}, {" unless ", "[]"}, {`timestamp(x{code!=""`, now}, {"up{", one("1")},
+		{"count by (instance, ", one("2")}, {"timestamp(x{instance", now}, {"5..", "[]"}, {"increase(x{", one("900")},
+	}
+	const bad, total = `sum(increase(x{code=~"5..",$exposed}[$window]))`, `sum by (instance) (increase(x{$exposed}[$window]))`
+	ask := map[string]func(t *testing.T, p source.Source) source.Reading{
+		"no bad event": func(t *testing.T, p source.Source) source.Reading {
+			t.Helper()
+			return p.Count(t.Context(), bad, source.Exposed, w, source.EmptyIsZero)
+		},
+		"of each": func(t *testing.T, p source.Source) source.Reading {
+			t.Helper()
+			return source.PerTargetOf(p).Counts(t.Context(), total, w, source.EmptyIsUnknown).Reading
+		},
+	}
+	for name, which := range map[string][]string{
+		"no bad event": {"", "> 0", "count by (instance) (x", `timestamp(x{code!=""`, "[1m]", `other:80`},
+		"of each":      {"", "up{", "count by (instance, ", "timestamp(", " unless "},
+	} {
+		for _, partly := range which {
+			t.Run(name+", "+partly, func(t *testing.T) {
+				t.Parallel() // since an answer is asked for again
+				asked := false
+				r := ask[name](t, opened(t, func(rw http.ResponseWriter, r *http.Request) {
+					_ = r.ParseForm()
+					if q := r.Form.Get("query"); partly != "" && strings.Contains(q, partly) {
+						asked = true
+						rw.Header().Set("Content-Type", "application/json")
+						_, _ = fmt.Fprint(rw, `{"status":"success","warnings":["a store is away"],"data":{"resultType":"vector","result":[]}}`)
+						return
+					}
+					errors.ServeHTTP(rw, r)
+				}, since))
+				require.Equal(t, partly != "", asked)
+				if partly == "" {
+					require.Empty(t, r.Verdict, r.Why)
+					return
+				}
+				require.NotEmpty(t, r.Verdict)
+				require.Contains(t, r.Why, "its answer is partial: a store is away")
+			})
+		}
+	}
+}

@@ -48,12 +48,18 @@ func (p *server) missing(ctx context.Context, query string, w source.Window) sou
 			then = fmt.Sprintf("sum by (%s) (increase(%s[%s])) > 0", p.spec.Identify.Label, s.text, model.Duration(window))
 			least = usual * float64(window) / float64(elapsed)
 		}
-		was := p.byTarget(ctx, then, p.scope.Since.Truncate(time.Millisecond))
+		was, wrong := p.byTarget(ctx, then, p.scope.Since.Truncate(time.Millisecond))
+		if wrong.Verdict != "" {
+			return wrong
+		}
 		maps.DeleteFunc(was, func(_ string, n float64) bool { return n < least })
 		if len(was) == 0 {
 			continue
 		}
-		is := p.byTarget(ctx, fmt.Sprintf("count by (%s) (%s)", p.spec.Identify.Label, s.text), w.At)
+		is, wrong := p.byTarget(ctx, fmt.Sprintf("count by (%s) (%s)", p.spec.Identify.Label, s.text), w.At)
+		if wrong.Verdict != "" {
+			return wrong
+		}
 		var gone []string
 		for value := range was {
 			if _, there := is[value]; !there {
@@ -74,24 +80,28 @@ func (p *server) maySilent(ctx context.Context, s ownSelector, gone []string, at
 	if len(gone) > p.scope.Silent {
 		return false
 	}
-	up := p.byTarget(ctx, "max by ("+p.spec.Identify.Label+") (up{"+s.targets+"})", at)
+	up, _ := p.byTarget(ctx, "max by ("+p.spec.Identify.Label+") (up{"+s.targets+"})", at)
 	return !slices.ContainsFunc(gone, func(value string) bool {
 		n, known := up[value]
 		return !known || n != 0
 	})
 }
 
-// byTarget are the numbers of a query by the label that names targets. An answer that is not
-// usable has none.
-func (p *server) byTarget(ctx context.Context, query string, at time.Time) map[string]float64 {
-	v, _ := p.evaluate(ctx, query, at).value.(model.Vector)
+// byTarget are the numbers of a query by the label that names targets. Where there is no usable
+// answer, the reading says why: what was not answered in full is not taken for nothing.
+func (p *server) byTarget(ctx context.Context, query string, at time.Time) (map[string]float64, source.Reading) {
+	g := p.evaluate(ctx, query, at)
+	if g.Verdict != "" {
+		return nil, g.Reading
+	}
+	v, _ := g.value.(model.Vector)
 	out := make(map[string]float64, len(v))
 	for _, s := range v {
 		if r := sampled(s).Usable(); r.Verdict == "" {
 			out[string(s.Metric[model.LabelName(p.spec.Identify.Label)])] = r.Value
 		}
 	}
-	return out
+	return out, source.Reading{}
 }
 
 // ownSelector finds series of the same metric and with the same labels on the same targets,
@@ -166,12 +176,18 @@ func (p *server) silenced(ctx context.Context, expr string, w source.Window) sou
 		return source.Reading{}
 	}
 	var known []float64
-	if r := p.before(ctx, expr); r.Verdict == "" {
+	switch r := p.before(ctx, expr); {
+	case r.Verdict != "" && !r.Empty:
+		return r
+	case r.Verdict == "":
 		known = append(known, r.Value*float64(w.Length())/float64(p.spec.Window.Std()))
 	}
 	if n := len(p.control); n > 0 {
 		if query, err := p.fill(expr, source.Control, w); err == nil {
-			if r := p.query(ctx, query, w.At).Usable(); r.Verdict == "" {
+			switch r := p.query(ctx, query, w.At).Usable(); {
+			case r.Verdict != "" && !r.Empty:
+				return r
+			case r.Verdict == "":
 				known = append(known, r.Value*float64(len(p.exposed))/float64(n))
 			}
 		}
@@ -237,22 +253,26 @@ func (p *server) withBorn(ctx context.Context, expr string, a source.Arm, w sour
 	return r
 }
 
-// bornEach is what withBorn adds, by target.
-func (p *server) bornEach(ctx context.Context, expr string, w source.Window) map[string]float64 {
+// bornEach is what withBorn adds, by target, or why that is not known.
+func (p *server) bornEach(ctx context.Context, expr string, w source.Window) (map[string]float64, source.Reading) {
 	about, out := p.about(expr, source.Exposed), map[string]float64{}
 	for values := range slices.Chunk(about.values, matcherSample) {
 		query, err := p.fillFor(expr, values, w)
 		if err != nil {
-			return nil
+			return nil, source.Reading{}
 		}
 		if query = p.born(query, w); query == "" {
-			return nil
+			return nil, source.Reading{}
 		}
-		for value, n := range p.byTarget(ctx, query, w.At) {
+		more, wrong := p.byTarget(ctx, query, w.At)
+		if wrong.Verdict != "" {
+			return nil, wrong
+		}
+		for value, n := range more {
 			out[about.ids[value]] += n
 		}
 	}
-	return out
+	return out, source.Reading{}
 }
 
 // born is a filled query of increases as one of what new series began with; empty where it

@@ -82,6 +82,13 @@ type sight struct {
 	broken map[string]string          // what is wrong with pages that could not be read, by target
 }
 
+func newSight() sight {
+	return sight{
+		counts: map[string]*shown{}, gauges: map[string]*shown{},
+		known: map[string]map[string]bool{}, named: map[string]map[string]bool{}, broken: map[string]string{},
+	}
+}
+
 // shown is what the pages of an arm show of one expression.
 type shown struct {
 	values []float64
@@ -232,7 +239,7 @@ func (s *pages) Refresh(ctx context.Context, at, from time.Time) {
 	}
 	s.each = EachPart{From: part.From, At: part.At, Counts: map[string][]float64{}}
 	for a := range s.seen {
-		s.seen[a] = sight{counts: map[string]*shown{}, gauges: map[string]*shown{}, known: map[string]map[string]bool{}, named: map[string]map[string]bool{}, broken: map[string]string{}}
+		s.seen[a] = newSight()
 	}
 	for _, a := range source.Arms(false) {
 		s.readArm(ctx, a, &part)
