@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/health/source"
@@ -56,7 +57,7 @@ func (m trafficCheck) each(ctx context.Context, at Look, out Judged, r requests)
 	}
 	out.Breach = true
 	out.Value, out.Limit = nil, nil
-	out.Sentence = fmt.Sprintf("%d of %d exposed targets had requests before the stage and have none now: %s", len(dark), len(now), listed(dark, 5))
+	out.Sentence = fmt.Sprintf("%d of %d exposed targets had requests before the stage and have %s now: %s", len(dark), len(now), left(dark), listed(dark, 5))
 	return out
 }
 
@@ -70,8 +71,16 @@ func ownShare(b Baseline, r requests) float64 {
 	return min(1, (r.mine+r.others)/r.span.Seconds()/(all/measured))
 }
 
-// darkTargets are those that had so many requests before that none since is no chance, in words:
-// of half of the window, since a source may lag.
+// left words how many requests dark targets have.
+func left(dark []string) string {
+	if slices.ContainsFunc(dark, func(d string) bool { return strings.Contains(d, " of ") }) {
+		return "almost none"
+	}
+	return "none"
+}
+
+// darkTargets are those that had so many requests before that none, or almost none, since is no
+// chance, in words: of half of the window, since a source may lag.
 func darkTargets(b Baseline, now map[string]float64, window time.Duration, left, level float64) []string {
 	measured := b.At.Sub(b.From).Seconds()
 	if measured <= 0 {
@@ -79,7 +88,11 @@ func darkTargets(b Baseline, now map[string]float64, window time.Duration, left,
 	}
 	var out []string
 	for id, expected := range b.unsteady().Dark(b.Targets, now, window.Seconds()/2*left/measured, level) {
-		out = append(out, fmt.Sprintf("%s (%s expected)", id, humanize.Integer(expected)))
+		words := humanize.Integer(expected) + " expected"
+		if n := now[id]; n >= 1 {
+			words = humanize.Integer(n) + " of " + words
+		}
+		out = append(out, fmt.Sprintf("%s (%s)", id, words))
 	}
 	slices.Sort(out)
 	return out

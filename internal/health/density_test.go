@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -57,10 +59,49 @@ func TestBaselineNotesTheDensity(t *testing.T) {
 		Exposed int
 		want    float64
 	}{{4, 0.2}, {2, 0}} {
-		m, err := Open(h, promBinding(4, tc.Exposed), Deps{Sources: sources, Forms: forms, Transport: answers(vector("60"))})
+		m, err := Open(h, promBinding(4, tc.Exposed), Deps{Sources: sources, Forms: forms, Transport: readEvery(5, 3600)})
 		require.NoError(t, err)
 		b, err := m.Baseline(t.Context(), looked)
 		require.NoError(t, err)
 		require.InDelta(t, tc.want, b.Density, 1e-9)
+	}
+}
+
+var rangeOf = regexp.MustCompile(`\[(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?\]`)
+
+// readEvery is a Prometheus that has read targets with 100 requests a second at some interval, for so
+// many seconds.
+func readEvery(interval, age float64) oracle {
+	return func(q string, r *http.Request) (int, string, io.Reader, error) {
+		m := rangeOf.FindStringSubmatch(q)
+		if m == nil {
+			return answers(vector("1"))(q, r)
+		}
+		minutes, _ := strconv.Atoi(m[1])
+		seconds, _ := strconv.Atoi(m[2])
+		millis, _ := strconv.Atoi(m[3])
+		read := min(age, float64(60*minutes+seconds)+float64(millis)/1000)
+		if strings.Contains(q, "count_over_time") {
+			return answers(vector(fmt.Sprint(read/interval)))(q, r)
+		}
+		return answers(vector(fmt.Sprint(100*read)))(q, r)
+	}
+}
+
+// A Prometheus that has been there for 40 s knows nothing of the time before: what it counted is the
+// traffic of these 40 s, and not of the whole window.
+func TestTrafficBeforeInAYoungPrometheus(t *testing.T) {
+	h := promSpec(promRatio())
+	h.Without = []string{spec.CheckAlive}
+	for name, age := range map[string]float64{"young": 40, "old": 3600} {
+		t.Run(name, func(t *testing.T) {
+			m, err := Open(h, promBinding(4, 4), Deps{Sources: sources, Forms: forms, Transport: readEvery(1, age)})
+			require.NoError(t, err)
+			b, err := m.Baseline(t.Context(), looked)
+			require.NoError(t, err)
+			known := b.At.Sub(b.From)
+			require.InDelta(t, 100, b.Exposed/known.Seconds(), 10)
+			require.Equal(t, age == 3600, known == h.Window.Std())
+		})
 	}
 }

@@ -79,14 +79,14 @@ func wandered(looks []sequential.Pair, n int, bursts float64, alone bool) float6
 		}
 		last, doubt = now, chance
 	}
-	if square < expected*(1+plain*math.Sqrt(3/max(1, pairs))) { // neighbours overlap
+	if square < expected*(1+surely*math.Sqrt(3/max(1, pairs))) { // neighbours overlap
 		return 0
 	}
 	return math.Sqrt((square - expected) / max(1, pairs))
 }
 
-// plain is how many standard errors more than chance are no chance.
-const plain = 2.5
+// surely is how many standard errors more than chance are no chance.
+const surely = 2.5
 
 // What is left of an arm's requests when they are lost.
 const (
@@ -98,22 +98,22 @@ const (
 	leastKept = 0.1
 )
 
-// kept is the part of its usual share that an arm keeps while nothing is wrong.
-func (u Unsteady) kept() float64 { return max(leastKept, math.Exp(-wandering*u.Wander)) }
+// Kept is the part of its usual share that an arm keeps while nothing is wrong.
+func (u Unsteady) Kept() float64 { return max(leastKept, math.Exp(-wandering*u.Wander)) }
 
 // Left is the part of its usual share of which less is a loss.
-func (u Unsteady) Left() float64 { return half * u.kept() }
+func (u Unsteady) Left() float64 { return half * u.Kept() }
 
-// fewByChance is how likely it is, at most, that so few of all requests are an arm's by chance, when each
+// Few is how likely it is, at most, that so few of all requests are an arm's by chance, when each
 // is with such a probability.
-func (u Unsteady) fewByChance(own, all, probability float64) float64 {
+func (u Unsteady) Few(own, all, probability float64) float64 {
 	bursts := max(1, u.Bursts)
 	return sequential.BinomialTail((all-own)/bursts, all/bursts, 1-probability)
 }
 
-// surely is how much of so many requests is beyond chance: three standard deviations of Poisson
+// Certain is how much of so many requests is beyond chance: three standard deviations of Poisson
 // noise below. What was measured on few says little of a share.
-func (u Unsteady) surely(requests float64) float64 {
+func (u Unsteady) Certain(requests float64) float64 {
 	requests /= max(1, u.Bursts)
 	if requests <= 0 {
 		return 0
@@ -121,47 +121,12 @@ func (u Unsteady) surely(requests float64) float64 {
 	return max(0, 1-3/math.Sqrt(requests))
 }
 
-// Loss is how many requests an arm gets beside how many it got before, in some unit.
-type Loss struct {
-	// Now and Before are both; of less than Limit, it has lost them.
-	Now, Before, Limit float64
-	// Expected is how many requests are expected, and Chance how likely it is, at most, that chance
-	// leaves so few.
-	Expected, Chance float64
-}
+// almostNone is the part of what is expected at least that a target which serves nobody may still get: of
+// monitors, and of a rollout's own probes. It is of half of the time, and so a twentieth of all.
+const almostNone = 0.1
 
-// Below says that it gets less than it may, and Certain that chance explains that in no more than
-// so many cases.
-func (l Loss) Below() bool                { return l.Now < l.Limit }
-func (l Loss) Certain(level float64) bool { return l.Below() && l.Chance <= level }
-
-// OfShare compares an arm's share of all requests; before and now are its own requests and the
-// others'.
-func (u Unsteady) OfShare(before, now [2]float64) Loss {
-	share := func(n [2]float64) float64 {
-		if all := n[0] + n[1]; all > 0 {
-			return n[0] / all
-		}
-		return 0
-	}
-	l, all, surely := Loss{Now: share(now), Before: share(before)}, now[0]+now[1], u.surely(before[0])
-	l.Limit, l.Expected = l.Before*surely*u.Left(), l.Before*all
-	l.Chance = u.fewByChance(now[0], all, l.Before*surely*u.kept())
-	return l
-}
-
-// OfRate compares how many requests an arm gets in a time with how many it got in another one,
-// of which such a part is expected. Its unit is requests a second.
-func (u Unsteady) OfRate(before, now float64, then, since time.Duration, part float64) Loss {
-	l := Loss{Now: now / since.Seconds(), Before: before / then.Seconds() * part}
-	kept := part * u.kept() * since.Seconds()
-	l.Limit, l.Expected = l.Before*u.surely(before)*u.Left(), l.Before*since.Seconds()
-	l.Chance = u.fewByChance(now, now+before, kept/(kept+then.Seconds()))
-	return l
-}
-
-// Dark are those targets that had so many requests before that none now is no chance, at a level for
-// all of them together; with how many are expected, by id. Expected are so many times those before,
+// Dark are those targets that had so many requests before that none, or almost none, now is no chance,
+// at a level for all of them together; with how many are expected, by id. Expected are so many times those before,
 // less three standard deviations. A target that is not in now was not read.
 func (u Unsteady) Dark(before, now map[string]float64, times, level float64) map[string]float64 {
 	rare := -math.Log(level / float64(max(1, len(before))))
@@ -170,12 +135,24 @@ func (u Unsteady) Dark(before, now map[string]float64, times, level float64) map
 	}
 	out := map[string]float64{}
 	for id, was := range before {
-		expected := was * u.surely(was) * times
-		if n, read := now[id]; read && n <= 0 && expected/max(1, u.Bursts) >= rare {
+		expected := was * u.Certain(was) * times
+		bursts := max(1, u.Bursts)
+		if n, read := now[id]; read && n <= almostNone*expected && logAtMost(n/bursts, expected/bursts) <= -rare {
 			out[id] = expected
 		}
 	}
 	return out
+}
+
+// logAtMost bounds from above the logarithm of the chance of at most n events (Poisson), of which far
+// more are expected: each number below n is less likely, by n/expected at least.
+func logAtMost(n, expected float64) float64 {
+	n = math.Floor(max(0, n))
+	if n >= expected {
+		return 0
+	}
+	factorial, _ := math.Lgamma(n + 1)
+	return min(0, n*math.Log(expected)-expected-factorial-math.Log1p(-n/expected))
 }
 
 // few is one by how many clients a target has, where they are so few that all may leave it: then
@@ -201,9 +178,9 @@ func (u Unsteady) few(before map[string]float64) float64 {
 // the requests. Its zero value cannot judge.
 type traffic struct {
 	Unsteady
-	before [2]float64   // of both arms
-	newest [][2]float64 // those of the last few looks
-	looks  int          // how many those are
+	before sequential.Pair   // totals, as Bad
+	newest []sequential.Pair // those of the last few looks
+	looks  int               // how many those are
 	level  float64
 	lost   string
 }
@@ -222,41 +199,45 @@ func newTraffic(c Criteria, before []Look) traffic {
 	t := traffic{looks: looks, level: c.Traffic / float64(c.start().Looks) / math.Ceil(math.Log2(float64(looks)/patience)+1)}
 	var own, control []float64
 	for _, p := range pairs(before) {
-		t.before = plus(t.before, p)
-		own, control = append(own, p.Exposed.Total), append(control, p.Control.Total)
+		p = totals(p)
+		t.before = t.before.Plus(p)
+		own, control = append(own, p.Exposed.Bad), append(control, p.Control.Bad)
 	}
 	t.Unsteady = UnsteadyOf(own, control, c.Every, c.Bake, false)
 	return t
 }
 
-func plus(sum [2]float64, p sequential.Pair) [2]float64 {
-	return [2]float64{sum[0] + p.Exposed.Total, sum[1] + p.Control.Total}
+// totals are a look's requests as events.
+func totals(p sequential.Pair) sequential.Pair {
+	return sequential.Pair{Exposed: sequential.Counts{Bad: p.Exposed.Total}, Control: sequential.Counts{Bad: p.Control.Total}}
 }
 
 // see takes the next look.
 func (t *traffic) see(p sequential.Pair) {
-	if t.newest = append(t.newest, plus([2]float64{}, p)); len(t.newest) > t.looks {
+	if t.newest = append(t.newest, totals(p)); len(t.newest) > t.looks {
 		t.newest = t.newest[1:]
 	}
-	if t.level <= 0 || t.before[1] == 0 {
+	if t.level <= 0 || t.before.Control.Bad == 0 {
 		return
 	}
+	was, certain := part(t.before), t.Certain(t.before.Exposed.Bad)
 	for n := patience; n <= len(t.newest); n *= 2 { // over all of them a late loss would show late
-		var now [2]float64
+		var now sequential.Pair
 		for _, p := range t.newest[len(t.newest)-n:] {
-			now[0], now[1] = now[0]+p[0], now[1]+p[1]
+			now = now.Plus(p)
 		}
-		if l := t.OfShare(t.before, now); l.Certain(t.level) {
-			t.lost = fmt.Sprintf("%s of all requests, %s before the change; %s", humanize.Percent(l.Now), humanize.Percent(l.Before), t.Words())
+		is, all := part(now), now.Exposed.Bad+now.Control.Bad
+		if is < was*certain*t.Left() && t.Few(now.Exposed.Bad, all, was*certain*t.Kept()) <= t.level {
+			t.lost = fmt.Sprintf("%s of all requests, %s before the change; less than %s is left", humanize.Percent(is), humanize.Percent(was),
+				humanize.Percent(t.Left()))
 		}
 	}
 }
 
-// Words say how little is a loss.
-func (u Unsteady) Words() string {
-	s := "less than " + humanize.Percent(u.Left()) + " is left"
-	if u.kept() < 0.9 {
-		s += " (not half: it went up and down before)"
+// part is the exposed arm's part of the requests.
+func part(p sequential.Pair) float64 {
+	if all := p.Exposed.Bad + p.Control.Bad; all > 0 {
+		return p.Exposed.Bad / all
 	}
-	return s
+	return 0
 }

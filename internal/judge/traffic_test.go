@@ -2,6 +2,7 @@ package judge
 
 import (
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -44,7 +45,7 @@ func TestBurstsOfRequests(t *testing.T) {
 // The fewer are left of the same requests, the less is it chance; bursts make it likelier.
 func TestFewByChance(t *testing.T) {
 	t.Parallel()
-	fewByChance := func(own, all, p, bursts float64) float64 { return Unsteady{Bursts: bursts}.fewByChance(own, all, p) }
+	fewByChance := func(own, all, p, bursts float64) float64 { return Unsteady{Bursts: bursts}.Few(own, all, p) }
 	rapid.Check(t, func(t *rapid.T) {
 		all := rapid.IntRange(1, 1e6).Draw(t, "all")
 		p := rapid.Float64Range(0.001, 0.999).Draw(t, "p")
@@ -85,4 +86,22 @@ func TestDark(t *testing.T) {
 		got := slices.Sorted(maps.Keys(test.unsteady.Dark(test.before, now, test.times, 1e-6)))
 		require.Equal(t, test.want, got, name)
 	}
+}
+
+// Monitors, and a rollout's own probes, go on asking a target that serves nobody else.
+func TestDarkWithMonitors(t *testing.T) {
+	t.Parallel()
+	before := map[string]float64{"a": 5000, "b": 5000, "c": 5000, "d": 30}
+	now := map[string]float64{"a": 20, "b": 500, "c": 2600, "d": 1}
+	require.Equal(t, []string{"a"}, slices.Collect(maps.Keys(Unsteady{}.Dark(before, now, 0.5, 1e-6))))
+	for _, n := range []float64{0, 1, 5, 20} { // the bound is one, and near the chance itself
+		chance, term := 0.0, math.Exp(-100)
+		for i := range int(n) + 1 {
+			chance += term
+			term *= 100 / float64(i+1)
+		}
+		require.GreaterOrEqual(t, logAtMost(n, 100), math.Log(chance)-1e-9)
+		require.InDelta(t, math.Log(chance), logAtMost(n, 100), 0.05)
+	}
+	require.Zero(t, logAtMost(100, 100))
 }
