@@ -12,44 +12,136 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// latencies are words in queries of how long answers take.
-var latencies = regexp.MustCompile(`(?i)latency|duration|quantile|elapsed|response_?time|_(milli|micro)?seconds|_ms\b`)
+// latencies are words in queries of how long answers take; times that nobody waits for are none.
+var (
+	latencies = regexp.MustCompile(`(?i)latency|duration|quantile|elapsed|response_?time|total_?time|_(milli|micro)?seconds|_ms\b`)
+	otherTime = regexp.MustCompile(`(?i)(cpu|start_time|uptime|timestamp|gc|last)_[a-z_]*seconds|time\(\)`)
+)
+
+// failing are words in queries of how many requests fail.
+var failing = regexp.MustCompile(`(?i)error|fail|5\.\.|5xx|4\.\.|success|availab|reject|exception|drop`)
+
+// seeing is what the checks of a spec look at, those that decide.
+type seeing struct {
+	spec.Health
+}
+
+func (h seeing) any(sees func(spec.Check) bool) bool {
+	return slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return !c.Advisory && sees(c) })
+}
+
+func (h seeing) form(name string) bool {
+	return h.any(func(c spec.Check) bool { return c.Form.Name == name })
+}
 
 // Blind says what a release may do to so many targets without any check of the spec seeing
-// it, a line each. Checks that only advise count for nothing; what alerts and webhooks look
-// at is not known. The last line always holds.
+// it, a line each. Checks that only advise count for nothing. What alerts and webhooks look
+// at is not known, which the lines then say. The last line always holds.
 func Blind(s spec.Spec, kinds spec.Kinds, targets int) []string {
-	h := s.Health
-	has := func(sees func(spec.Check) bool) bool {
-		return slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return !c.Advisory && sees(c) })
+	h := seeing{s.Health}
+	unknown := ""
+	if h.form("alerts") || h.form("webhook") {
+		unknown = "; what alerts and webhooks look at is not known"
 	}
-	var out []string
-	if !has(func(c spec.Check) bool { return c.Each != "" }) {
-		out = append(out, "one target with errors among many: no check has each: target")
-	}
-	if !has(func(c spec.Check) bool { return c.Slow != nil || latencies.MatchString(c.Value) }) {
-		out = append(out, "answers that are right and slow: no check has slow, or a value that is a latency")
-	}
-	if !has(func(c spec.Check) bool { return c.Form.Name == "probe" }) {
-		out = append(out, "a program that is alive and answers nobody: no check has a probe")
-	}
+	out := append(h.errors(unknown), h.latency(unknown)...)
+	out = append(out, h.answers(kinds)...)
 	if slices.Contains(h.Without, spec.CheckTraffic) {
 		out = append(out, "requests that stay away: without has traffic")
 	} else {
-		out = append(out, fmt.Sprintf("requests that stay away for less than about %s", spec.Duration(silence(h, kinds.Past(h)))))
+		out = append(out, fmt.Sprintf("requests that stay away for less than about %s", spec.Duration(silence(s.Health, kinds.Past(s.Health)))))
+	}
+	if slices.Contains(h.Without, spec.CheckAlive) {
+		out = append(out, "targets that are not alive, or run something else: without has alive")
+	}
+	if h.Warmup > 0 {
+		out = append(out, fmt.Sprintf("what is over within %s of an apply: the warmup", h.Warmup))
 	}
 	if past := shortPast(s, kinds); past != "" {
 		out = append(out, past)
 	}
-	if source := kinds.Source(h); source != nil {
+	if source := kinds.Source(s.Health); source != nil {
 		if n := source.Traits().Sample; n > 0 && n < targets {
 			out = append(out, fmt.Sprintf("what only some targets show: of each side at most %d are read (sample), of %d in the fleet", n, targets))
 		}
 	}
 	if n := len(s.Stages); n > 0 {
-		out = append(out, fmt.Sprintf("anything that begins later than %s after the last stage was applied: then nobody looks any more", s.Stages[n-1].Bake))
+		last, bake := s.Stages[n-1], ""
+		if bake = last.Bake.String(); last.Adaptive != nil {
+			bake = last.Adaptive.Min.String() + " to " + bake
+		}
+		out = append(out, fmt.Sprintf("anything that begins later than %s after the last stage was applied: then nobody looks any more", bake))
 	}
 	return out
+}
+
+// errors is which failed requests no check counts: all of them, those of one target, or those below
+// a limit.
+func (h seeing) errors(unknown string) []string {
+	counts := func(c spec.Check) bool { return c.Bad != "" || failing.MatchString(c.Value) }
+	each := func(c spec.Check) bool { return c.Each != "" && counts(c) }
+	if !h.any(counts) {
+		return []string{"requests that fail: no check has bad and total" + unknown}
+	}
+	var out []string
+	if !h.any(each) {
+		out = append(out, "one target with errors among many: no check of errors has each: target")
+	}
+	if n, all := h.forgiven(each); n > 0 && all {
+		out = append(out, fmt.Sprintf("errors of up to %d targets: outliers forgives them", n))
+	}
+	if compared := h.any(func(c spec.Check) bool { return counts(c) && (c.Against != "" || c.Objective != nil) }); !compared {
+		if limit, ok := h.lowest(); ok && limit > 0 {
+			out = append(out, fmt.Sprintf("more failed requests than before, up to %s of all: no check of errors has against", humanize.Percent(limit)))
+		}
+	}
+	return out
+}
+
+// forgiven is the smallest number of outliers that checks forgive, and whether all of them do.
+func (h seeing) forgiven(each func(spec.Check) bool) (least int, all bool) {
+	all = true
+	for _, c := range h.Checks {
+		if c.Advisory || !each(c) {
+			continue
+		}
+		if all = all && c.Outliers > 0; least == 0 || c.Outliers < least {
+			least = c.Outliers
+		}
+	}
+	return least, all
+}
+
+// lowest is the lowest limit on the share of failed requests.
+func (h seeing) lowest() (limit float64, ok bool) {
+	for _, c := range h.Checks {
+		if !c.Advisory && c.Bad != "" && c.Max != nil && (!ok || float64(*c.Max) < limit) {
+			limit, ok = float64(*c.Max), true
+		}
+	}
+	return limit, ok
+}
+
+func (h seeing) latency(unknown string) []string {
+	if h.any(func(c spec.Check) bool {
+		return c.Slow != nil || latencies.MatchString(otherTime.ReplaceAllString(c.Value, ""))
+	}) {
+		return nil
+	}
+	return []string{"answers that are right and slow: no check has slow, or a value that is a latency" + unknown}
+}
+
+// answers is which hosts that answer nobody no check asks: a connection alone says little.
+func (h seeing) answers(kinds spec.Kinds) []string {
+	if !h.form("probe") {
+		return []string{"a program that is alive and answers nobody: no check has a probe"}
+	}
+	if h.any(func(c spec.Check) bool {
+		use, ok := kinds.Form(c).(spec.Addressed)
+		return c.Form.Name == "probe" && ok && slices.ContainsFunc(use.AddressUses(), func(u spec.AddressUse) bool { return !u.TCP && u.Template != "" })
+	}) {
+		return nil
+	}
+	return []string{"a program that takes connections and answers nobody: no probe has http"}
 }
 
 // silenceLooks is how many looks in a row must miss requests.
