@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/sluicehq/sluice/internal/lab/edges"
 )
 
 // The specs of the three cases and of what the tests add, and the release that all end on.
@@ -35,7 +37,7 @@ const statusBad = "503"
 type rollout struct {
 	code          int // of sluice
 	before, after map[string]answer
-	hits          map[hit]int // what clients got meanwhile
+	hits          map[edges.Hit]int // what clients got meanwhile
 }
 
 // rollOut starts a rollout, follows it to its end, and compares before and after.
@@ -45,18 +47,18 @@ func (r *rig) rollOut(ctx context.Context, spec string) (rollout, error) {
 	if seen.before, err = r.answers(ctx); err != nil {
 		return seen, err
 	}
-	hits, err := r.traffic.soFar()
+	hits, err := r.Traffic.SoFar()
 	if err != nil {
 		return seen, err
 	}
-	if seen.code, err = r.SluiceTo(ctx, r.out, r.out, "start", "--wait", filepath.Join(r.Dir, spec)); err != nil {
+	if seen.code, err = r.SluiceTo(ctx, r.Out, r.Out, "start", "--wait", filepath.Join(r.Dir, spec)); err != nil {
 		return seen, err
 	}
 	if seen.after, err = r.answers(ctx); err != nil {
 		return seen, err
 	}
-	now, err := r.traffic.soFar()
-	seen.hits = since(hits, now)
+	now, err := r.Traffic.SoFar()
+	seen.hits = edges.Since(hits, now)
 	return seen, err
 }
 
@@ -83,15 +85,15 @@ func (s rollout) wrong() int {
 }
 
 // got counts the answers with a status, and names the edges that gave them.
-func (s rollout) got(code string) (count int, edges []string) {
-	by := map[string]bool{}
+func (s rollout) got(code string) (count int, by []string) {
+	seen := map[string]bool{}
 	for h, n := range s.hits {
 		if h.Code == code {
 			count += n
-			by[h.Edge] = true
+			seen[h.Edge] = true
 		}
 	}
-	return count, slices.Sorted(maps.Keys(by))
+	return count, slices.Sorted(maps.Keys(seen))
 }
 
 // requests counts all answers.
@@ -114,8 +116,8 @@ func (t tally) String() string {
 // errUnexpected is the end of a run that did not go as announced.
 var errUnexpected = errors.New("not everything went as announced, see above")
 
-// show runs the three cases and tells them.
-func (r *rig) show(ctx context.Context) error {
+// Show runs the three cases and tells them.
+func (r *rig) Show(ctx context.Context) error {
 	var t tally
 	for _, c := range []struct {
 		title, spec string
@@ -127,7 +129,7 @@ func (r *rig) show(ctx context.Context) error {
 		{"2. Release 1.2.0 answers 503 on /checkout", specBad, exitRolledBack, &t.rolledBack, r.tellBad},
 		{"3. Release 1.3.0 is one that HAProxy refuses", specRefused, exitRefused, &t.refused, r.tellRefused},
 	} {
-		fmt.Fprintf(r.out, "\n══ %s\n\n", c.title)
+		fmt.Fprintf(r.Out, "\n══ %s\n\n", c.title)
 		seen, err := r.rollOut(ctx, c.spec)
 		if err != nil {
 			return err
@@ -135,12 +137,12 @@ func (r *rig) show(ctx context.Context) error {
 		if seen.code == c.code {
 			*c.count++
 		} else {
-			r.say("sluice ended with exit code %d, expected %d", seen.code, c.code)
+			r.Say("sluice ended with exit code %d, expected %d", seen.code, c.code)
 		}
 		t.leftWrong += seen.wrong()
 		c.tell(seen)
 	}
-	fmt.Fprintf(r.out, "\n%s\n", t)
+	fmt.Fprintf(r.Out, "\n%s\n", t)
 	if t != (tally{promoted: 1, rolledBack: 1, refused: 1}) {
 		return errUnexpected
 	}
@@ -149,19 +151,17 @@ func (r *rig) show(ctx context.Context) error {
 
 func (r *rig) tellGood(s rollout) {
 	lost, _ := s.got("0")
-	r.say("%d of %d edges answer with release %s. Clients got %d answers meanwhile; %d requests got none.",
+	r.Say("%d of %d edges answer with release %s. Clients got %d answers meanwhile; %d requests got none.",
 		len(s.after)-s.wrong(), len(s.after), goodRelease, s.requests(), lost)
 }
 
 func (r *rig) tellBad(s rollout) {
-	bad, edges := s.got(statusBad)
-	r.say("Clients got %d answers of %d with status %s, all from %s. Only these had been changed: %s.",
-		bad, s.requests(), statusBad, strings.Join(edges, " and "), strings.Join(s.reloaded(), ", "))
-	r.say("%d of %d edges answer with release %s again.", len(s.after)-s.wrong(), len(s.after), goodRelease)
+	bad, from := s.got(statusBad)
+	r.Say("Clients got %d answers of %d with status %s, all from %s. Only these had been changed: %s.",
+		bad, s.requests(), statusBad, strings.Join(from, " and "), strings.Join(s.reloaded(), ", "))
+	r.Say("%d of %d edges answer with release %s again.", len(s.after)-s.wrong(), len(s.after), goodRelease)
 }
 
 func (r *rig) tellRefused(s rollout) {
-	r.say("%d edges were reloaded; the same processes answer from the same files as before.", len(s.reloaded()))
+	r.Say("%d edges were reloaded; the same processes answer from the same files as before.", len(s.reloaded()))
 }
-
-func (r *rig) say(format string, args ...any) { fmt.Fprintf(r.out, "── "+format+"\n", args...) }

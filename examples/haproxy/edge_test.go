@@ -15,6 +15,7 @@ import (
 	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/lab/edges"
 	"github.com/sluicehq/sluice/internal/lab/stack"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -31,12 +32,12 @@ type site struct {
 // releases to it.
 func install(t *testing.T, addReleases map[string]string) site {
 	t.Helper()
-	haproxy, err := lookup("haproxy")
+	haproxy, err := edges.Lookup("haproxy")
 	if err != nil {
-		haproxy, err = lookup("/usr/sbin/haproxy")
+		haproxy, err = edges.Lookup("/usr/sbin/haproxy")
 	}
 	if err == nil {
-		_, err = lookup("curl")
+		_, err = edges.Lookup("curl")
 	}
 	if err != nil && os.Getenv("SLUICE_REQUIRE_E2E") == "" {
 		t.Skipf("not run: needs haproxy and curl: %v", err)
@@ -45,7 +46,7 @@ func install(t *testing.T, addReleases map[string]string) site {
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(filepath.Join(dir, "releases"), os.DirFS("releases")))
 	program := filepath.Join(dir, "edge")
-	require.NoError(t, copyFile("edge", program))
+	require.NoError(t, edges.CopyFile("edge", program))
 	require.NoError(t, os.Chmod(program, 0o755))
 	for name, text := range addReleases {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "releases", name+".cfg"), []byte(text), 0o644))
@@ -67,7 +68,7 @@ func install(t *testing.T, addReleases map[string]string) site {
 	})}, nil)
 	require.NoError(t, err)
 	s := site{edge: e, t: t, process: process, driver: d}
-	require.NoError(t, until(t.Context(), 10*time.Second, "HAProxy", s.answersSomething))
+	require.NoError(t, edges.Until(t.Context(), 10*time.Second, "HAProxy", s.answersSomething))
 	return s
 }
 
@@ -149,7 +150,7 @@ func TestEdgeGoesBackWhenAReleaseCannotStart(t *testing.T) {
 	err = s.apply("2.0.0", 20)
 	require.ErrorContains(t, err, "did not take release 2.0.0")
 	require.NotErrorIs(t, err, driver.ErrRefused, "it may be tried again")
-	require.NoError(t, until(t.Context(), 10*time.Second, "the old release", s.answersSomething))
+	require.NoError(t, edges.Until(t.Context(), 10*time.Second, "the old release", s.answersSomething))
 	require.Equal(t, before.Config, s.runs("1.0.0", 20).Config)
 
 	require.NoError(t, l.Close())
@@ -169,7 +170,7 @@ func TestEdgeThatIsDown(t *testing.T) {
 	require.ErrorContains(t, err, fmt.Sprintf("nothing answers on %s", s.Address))
 
 	require.NoError(t, s.process.Start())
-	require.NoError(t, until(t.Context(), 10*time.Second, "HAProxy", s.answersSomething))
+	require.NoError(t, edges.Until(t.Context(), 10*time.Second, "HAProxy", s.answersSomething))
 	require.Equal(t, before.Config, s.runs("1.0.0", 20).Config)
 }
 

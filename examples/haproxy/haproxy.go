@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,12 +13,13 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/lab/edges"
 )
 
 // edge is one HAProxy with its folder.
 type edge struct{ fleet.Target }
 
-func (e *edge) site() string { return e.Labels["site"] }
+func (e *edge) site() string { return e.Labels[edges.LabelSite] }
 
 // install writes the folder of an edge that runs its first release.
 func (e *edge) install(release, backend string) error {
@@ -30,12 +30,12 @@ func (e *edge) install(release, backend string) error {
 	if err := os.WriteFile(filepath.Join(e.site(), "site.env"), []byte(env), 0o644); err != nil {
 		return err
 	}
-	return copyFile(release, filepath.Join(e.site(), "haproxy.cfg"))
+	return edges.CopyFile(release, filepath.Join(e.site(), "haproxy.cfg"))
 }
 
 // env is what the configuration of every release asks for.
 func (e *edge) env(backend string) []string {
-	return []string{"EDGE_ID=" + e.ID, "EDGE_TRAFFIC=" + e.Address, "EDGE_METRICS=" + e.Labels["metrics"], "EDGE_BACKEND=" + backend}
+	return []string{"EDGE_ID=" + e.ID, "EDGE_TRAFFIC=" + e.Address, "EDGE_METRICS=" + e.Labels[edges.LabelMetrics], "EDGE_BACKEND=" + backend}
 }
 
 // argv are the arguments with which the program env runs HAProxy as a master with one worker. In the foreground: it is a child
@@ -97,15 +97,4 @@ func (r *rig) answers(ctx context.Context) (map[string]answer, error) {
 		all[e.ID] = a
 	}
 	return all, nil
-}
-
-// writeFleet writes the fleet file of the edges that run.
-func writeFleet(path string, edges []*edge) error {
-	var b bytes.Buffer
-	b.WriteString("targets:\n")
-	for _, e := range edges {
-		fmt.Fprintf(&b, "  - {id: %s, address: %q, labels: {region: %s, tier: %s, metrics: %q, site: %q}}\n",
-			e.ID, e.Address, e.Labels["region"], e.Labels["tier"], e.Labels["metrics"], e.site())
-	}
-	return os.WriteFile(path, b.Bytes(), 0o644)
 }

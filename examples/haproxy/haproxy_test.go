@@ -8,18 +8,19 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/lab/edges"
 	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
 // setUp brings the whole example up, or skips the test where a program is missing.
 func setUp(t *testing.T) *rig {
 	t.Helper()
-	s := settings{
-		bin:   stack.Binaries{Dir: os.Getenv("SLUICE_BIN"), Devstack: os.Getenv("SLUICE_DEVSTACK")},
-		tools: os.Getenv("SLUICE_TOOLS"), example: ".", dir: t.TempDir(),
+	s := edges.Settings{
+		Bin:   stack.Binaries{Dir: os.Getenv("SLUICE_BIN"), Devstack: os.Getenv("SLUICE_DEVSTACK")},
+		Tools: os.Getenv("SLUICE_TOOLS"), Example: ".", Dir: t.TempDir(),
 	}
-	require.NoError(t, s.prepare())
-	_, err := findPrograms(s)
+	require.NoError(t, s.Prepare("haproxy"))
+	_, err := s.Find("haproxy")
 	if err != nil && os.Getenv("SLUICE_REQUIRE_E2E") == "" {
 		t.Skipf("not run, see `make test`: %v", err)
 	}
@@ -100,8 +101,8 @@ func TestSmallHarmAndSharedHarm(t *testing.T) {
 		require.Equal(t, before[id].Release, a.Release, id)
 	}
 
-	incident := time.AfterFunc(20*time.Second, func() { r.failsEvery.Store(11) })
-	over := time.AfterFunc(35*time.Second, func() { r.failsEvery.Store(failsEvery) })
+	incident := time.AfterFunc(20*time.Second, func() { r.Backend.FailsEvery.Store(11) })
+	over := time.AfterFunc(35*time.Second, func() { r.Backend.FailsEvery.Store(edges.FailsEvery) })
 	defer incident.Stop()
 	defer over.Stop()
 	shared, err := r.rollOut(t.Context(), specShared)

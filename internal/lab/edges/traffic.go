@@ -1,4 +1,4 @@
-package main
+package edges
 
 import (
 	"encoding/csv"
@@ -9,40 +9,46 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
-// requestsPerSecond is the traffic on all edges together: enough for a verdict within seconds, and little for two cores.
-const requestsPerSecond = 240
+// RequestsPerSecond is the traffic on all edges together: enough for a verdict within seconds, and little for two cores.
+const RequestsPerSecond = 240
 
 // routes are what clients ask for, each equally often.
 func routes() []string { return []string{"/", "/search", "/static/app.js", "/checkout"} }
 
-// hit is an answer that clients got.
-type hit struct {
+// Hit is an answer that clients got.
+type Hit struct {
 	Edge, Path string
 	Code       string // "0" where there was none
+	Slow       bool   // it took longer than SlowFrom
 }
 
-// traffic counts what clients get, while they get it. It is safe for concurrent use.
-type traffic struct {
+// SlowFrom is from when on an answer is slow: none of the service behind takes as long, unless its cache is off.
+const SlowFrom = 250 * time.Millisecond
+
+// Traffic counts what clients get, while they get it. It is safe for concurrent use.
+type Traffic struct {
 	byAddress map[string]string // edge ids
 
 	mu   sync.Mutex
-	hits map[hit]int
+	hits map[Hit]int
 	err  error
 }
 
-// startTraffic runs two vegetas: one asks, one turns its results into text.
-func (r *rig) startTraffic(vegeta string) error {
-	t := &traffic{byAddress: map[string]string{}, hits: map[hit]int{}}
+// StartTraffic runs two vegetas: one asks, one turns its results into text.
+func (r *Rig) StartTraffic(vegeta string) error {
+	t := &Traffic{byAddress: map[string]string{}, hits: map[Hit]int{}}
 	var requests strings.Builder
 	for _, path := range routes() {
-		for _, e := range r.edges {
+		for _, e := range r.Targets {
 			t.byAddress[e.Address] = e.ID
 			fmt.Fprintf(&requests, "GET http://%s%s\n", e.Address, path)
 		}
@@ -56,10 +62,10 @@ func (r *rig) startTraffic(vegeta string) error {
 		return fmt.Errorf("create %s: %w", pipe, err)
 	}
 	attack := []string{
-		"attack", "-targets=" + list, fmt.Sprintf("-rate=%d", requestsPerSecond), "-duration=0",
+		"attack", "-targets=" + list, fmt.Sprintf("-rate=%d", RequestsPerSecond), "-duration=0",
 		"-connections=4", "-timeout=5s", "-max-body=0", "-output=" + pipe,
 	}
-	if err := r.spawn(r.NewProcess("vegeta", vegeta, attack...)); err != nil {
+	if err := r.Spawn(r.NewProcess("vegeta", vegeta, attack...)); err != nil {
 		return err
 	}
 	out, in := io.Pipe()
@@ -67,14 +73,14 @@ func (r *rig) startTraffic(vegeta string) error {
 	if err := encode.Start(); err != nil {
 		return err
 	}
-	r.onClose(func() { encode.Kill(); _ = in.Close() }) // it reads for as long as the pipe is there
+	r.OnClose(func() { encode.Kill(); _ = in.Close() }) // it reads for as long as the pipe is there
 	go t.read(out)
-	r.traffic = t
+	r.Traffic = t
 	return nil
 }
 
 // read takes in vegeta's results, one line per answer.
-func (t *traffic) read(lines io.ReadCloser) {
+func (t *Traffic) read(lines io.ReadCloser) {
 	defer func() { _ = lines.Close() }() // whoever writes on is told
 	records := csv.NewReader(lines)
 	records.FieldsPerRecord = -1
@@ -98,10 +104,11 @@ func (t *traffic) read(lines io.ReadCloser) {
 // The fields of `vegeta encode -to=csv` that are read here.
 const (
 	fieldCode = 1
+	fieldTook = 2 // in nanoseconds
 	fieldURL  = 10
 )
 
-func (t *traffic) count(fields []string) error {
+func (t *Traffic) count(fields []string) error {
 	if len(fields) <= fieldURL {
 		return fmt.Errorf("%q is no result", strings.Join(fields, ","))
 	}
@@ -109,22 +116,26 @@ func (t *traffic) count(fields []string) error {
 	if err != nil {
 		return err
 	}
+	took, err := strconv.ParseInt(fields[fieldTook], 10, 64)
+	if err != nil {
+		return err
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.hits[hit{Edge: t.byAddress[u.Host], Path: u.Path, Code: fields[fieldCode]}]++
+	t.hits[Hit{Edge: t.byAddress[u.Host], Path: u.Path, Code: fields[fieldCode], Slow: time.Duration(took) >= SlowFrom}]++
 	return nil
 }
 
-// soFar is what clients got since the start.
-func (t *traffic) soFar() (map[hit]int, error) {
+// SoFar is what clients got since the start.
+func (t *Traffic) SoFar() (map[Hit]int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return maps.Clone(t.hits), t.err
 }
 
-// since takes away what clients had got before.
-func since(before, after map[hit]int) map[hit]int {
-	d := map[hit]int{}
+// Since takes away what clients had got before.
+func Since(before, after map[Hit]int) map[Hit]int {
+	d := map[Hit]int{}
 	for h, n := range after {
 		if n -= before[h]; n > 0 {
 			d[h] = n
