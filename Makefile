@@ -56,6 +56,10 @@ demo: binaries ## the two-minute demonstration: rollouts on a simulated fleet, w
 dev: binaries ## the same stack left running to try things on, with its links
 	$(DEMO) --keep
 
+.PHONY: example-nginx
+example-nginx: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## real nginx, Prometheus and traffic: seven releases, of which one is good
+	$(call run,example-nginx,examples/nginx)
+
 .PHONY: example-haproxy
 example-haproxy: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## real HAProxies, Prometheus and traffic: a good, a bad and a refused release
 	$(call run,example-haproxy,examples/haproxy)
@@ -99,7 +103,7 @@ test: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## all tests: uni
 	@cd internal/lab/compose && SLUICE_REQUIRE_E2E=$$($(ROOT)/.ci/debian-packages have && echo 1 || true) $(GO_TEST) -count=1 ./...
 
 .PHONY: debian-packages
-debian-packages: ## haproxy, prometheus, prometheus-alertmanager, curl and jq for the end-to-end tests, where this is Debian and root
+debian-packages: ## haproxy, nginx, prometheus, prometheus-alertmanager, curl and jq for the end-to-end tests, where this is Debian and root
 	@.ci/debian-packages install
 
 .PHONY: chaos

@@ -121,7 +121,6 @@ func (a *Activities) Watch(ctx context.Context, in WatchInput) (Judged, error) {
 	var beat Judged
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &beat) == nil {
 		last, in.State = beat, beat.State
-		last.Checks = nil // words for people
 	}
 	if _, err := a.doubts(ctx, &a.blind.health); err != nil {
 		return Judged{}, err
@@ -189,15 +188,9 @@ func (w *watch) run(ctx context.Context) (Judged, error) {
 				return w.last, nil
 			}
 		}
-		activity.RecordHeartbeat(ctx, w.last.inWords())
+		activity.RecordHeartbeat(ctx, w.last)
 		beat.Reset(quiet)
 	}
-}
-
-// inWords is what was seen, with words for who reads the heartbeat.
-func (j Judged) inWords() Judged {
-	j.Checks = j.Report.Words()
-	return j
 }
 
 // handOver ends the attempt after a look that may be blind, so that another worker makes the
@@ -237,7 +230,7 @@ func (w *watch) look(ctx context.Context, at time.Time, beat <-chan time.Time) e
 		case <-alive.C:
 			watched = watched.Sign(w.Clock.Now(), w.pace)
 		case <-beat:
-			activity.RecordHeartbeat(ctx, w.last.inWords())
+			activity.RecordHeartbeat(ctx, w.last)
 		case err := <-looked:
 			if err != nil {
 				return err

@@ -34,6 +34,9 @@ var behind = regexp.MustCompile(`(^|_)(upstream|backend|cluster|filter)_`)
 // usualSlow is the largest share of requests that are slow today, by a bound that is to find more of them.
 const usualSlow = 0.02
 
+// noticed is the shortest time, in seconds, that is worth a rollback: below it a busy machine is a noise.
+const noticed = 0.025
+
 // leastEvents is of how many events a share says something.
 const leastEvents = 100
 
@@ -136,10 +139,14 @@ func histogram(base string, all []bound, match []matcher) (latency, bool) {
 	case !strings.Contains(base, "seconds"):
 		l.unit = "the metric's own unit"
 	}
+	least := noticed * unit
+	if l.unit != "" && !milli {
+		least = 0
+	}
 	pick := finite[len(finite)-1]
 	total := all[len(all)-1].within
 	for _, b := range slices.Backward(finite) {
-		if total >= leastEvents && b.within >= (1-usualSlow)*total || total < leastEvents && b.le >= unit/2 {
+		if total >= leastEvents && b.within >= (1-usualSlow)*total && b.le >= least || total < leastEvents && b.le >= unit/2 {
 			pick = b
 		}
 	}

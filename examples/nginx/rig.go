@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/lab/edges"
+	"github.com/sluicehq/sluice/internal/lab/stack"
+)
+
+// The fleet starts on firstRelease, and every case but the first ends on goodRelease.
+const (
+	firstRelease = "1.0.0"
+	goodRelease  = "1.1.0"
+)
+
+// rig is everything that runs, the nginx too. Close it.
+type rig struct {
+	*edges.Rig
+	admin    map[string]string // where each nginx says its release, by id
+	releases string            // the run's own copy
+}
+
+// bringUp starts everything and waits until Prometheus has seen traffic on every nginx for a while.
+func bringUp(ctx context.Context, s edges.Settings, out io.Writer) (*rig, error) {
+	p, err := s.Find("nginx")
+	if err != nil {
+		return nil, err
+	}
+	r := &rig{admin: map[string]string{}, releases: filepath.Join(s.Dir, "releases")}
+	if err := os.CopyFS(r.releases, os.DirFS(filepath.Join(s.Example, "releases"))); err != nil {
+		return nil, err
+	}
+	if r.Rig, err = edges.Start(ctx, s, out); err != nil {
+		return nil, err
+	}
+	if err := r.start(ctx, p); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *rig) start(ctx context.Context, p edges.Programs) error {
+	ports, err := stack.FreePorts(ctx, 2*len(r.Targets))
+	if err != nil {
+		return err
+	}
+	for i, t := range r.Targets {
+		if err := r.startEdge(ctx, p.Edge, t, stack.Loopback(ports[2*i]), ports[2*i+1]); err != nil {
+			return fmt.Errorf("%s: %w", t.ID, err)
+		}
+	}
+	if err := r.StartPrometheus(ctx, p.Prometheus); err != nil {
+		return err
+	}
+	if err := r.StartTraffic(p.Vegeta); err != nil {
+		return err
+	}
+	fmt.Fprintf(r.Out, "Temporal (Web UI %s), a worker, Prometheus (%s), %d nginx on release %s, and vegeta with %d requests a second are up.\n",
+		r.UI, r.Prometheus, len(r.Targets), firstRelease, edges.RequestsPerSecond)
+	return r.UntilMeasured(ctx, `nginx_http_requests_total{status="200"}`, 15*time.Second)
+}
+
+// startEdge starts one nginx in the foreground, with the exporter of its access log.
+func (r *rig) startEdge(ctx context.Context, nginx string, t fleet.Target, admin string, elsewhere int) error {
+	site := t.Labels[edges.LabelSite]
+	if err := os.MkdirAll(filepath.Join(site, "tmp"), 0o755); err != nil {
+		return err
+	}
+	env := fmt.Sprintf("ID=%s\nTRAFFIC=%s\nADMIN=%s\nBACKEND=%s\nELSEWHERE=%d\nRELEASES=%s\n",
+		t.ID, t.Address, admin, r.Backend.Address, elsewhere, r.releases)
+	if err := os.WriteFile(filepath.Join(site, "site.env"), []byte(env), 0o644); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(filepath.Join(r.releases, firstRelease+".conf"))
+	if err != nil {
+		return err
+	}
+	config := strings.NewReplacer("@ID@", t.ID, "@TRAFFIC@", t.Address, "@ADMIN@", admin, "@BACKEND@", r.Backend.Address).Replace(string(text))
+	if err := os.WriteFile(filepath.Join(site, "nginx.conf"), []byte(config), 0o644); err != nil {
+		return err
+	}
+	if err := r.Spawn(r.NewProcess(t.ID, nginx, "-p", site, "-e", "stderr", "-c", "nginx.conf", "-g", "daemon off;")); err != nil {
+		return err
+	}
+	r.admin[t.ID] = admin
+	if err := edges.Until(ctx, 20*time.Second, "nginx to answer", func(ctx context.Context) error {
+		_, err := r.runs(ctx, t.ID)
+		return err
+	}); err != nil {
+		return err
+	}
+	stop, err := export(ctx, filepath.Join(site, "access.log"), t.Labels[edges.LabelMetrics])
+	if err == nil {
+		r.OnClose(stop)
+	}
+	return err
+}
+
+// runs asks the live process of an nginx for its release.
+func (r *rig) runs(ctx context.Context, id string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.admin[id]+"/__release", nil)
+	if err != nil {
+		return "", err
+	}
+	req.Close = true // a kept connection would be answered by the worker that was there before a reload
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<10))
+	return string(body), err
+}
+
+// spec writes the example's spec for a release.
+func (r *rig) spec(release string) (string, error) {
+	return r.WriteSpec("rollout.yaml", "rollout-"+release+".yaml",
+		"http://127.0.0.1:9090", r.Prometheus, "examples/nginx/edge", r.Example("edge"), goodRelease, release)
+}
+
+// cohort are the targets of one stage of a spec's plan, counted from 0; from the end where that is below it.
+func (r *rig) cohort(ctx context.Context, spec string, stage int) ([]string, error) {
+	ran, err := r.Sluice(ctx, "plan", "--no-predict", "--output", "json", spec)
+	if err != nil {
+		return nil, err
+	}
+	var plan struct{ Stages []struct{ Targets []string } }
+	if err := json.Unmarshal([]byte(ran.Stdout), &plan); err != nil || len(plan.Stages) == 0 {
+		return nil, fmt.Errorf("plan %s: %s%w", spec, ran.Stderr, err)
+	}
+	return plan.Stages[(stage+len(plan.Stages))%len(plan.Stages)].Targets, nil
+}
+
+// Links says how to use what runs.
+func (r *rig) Links(out io.Writer) {
+	spec, _ := r.spec(goodRelease) // the folder is there
+	fmt.Fprintf(out, `
+Web UI        %[1]s
+Prometheus    %[2]s
+spec, fleet   %[3]s
+releases      %[4]s
+an nginx      http://%[5]s/
+
+In another terminal:
+
+  export TEMPORAL_ADDRESS=%[6]s SLUICE_UI=%[1]s
+  bin/sluice start --wait %[3]s
+
+Ctrl-C stops everything.
+`, r.UI, r.Prometheus, spec, r.releases, r.Targets[0].Address, r.Address)
+}
