@@ -69,6 +69,6 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (Applied, error) 
 	}); err != nil {
 		return Applied{}, err
 	}
-	a.metrics.applied(began, work.count(), len(work.trouble))
+	a.metrics.applied(p.Spec.Unit, began, work.count(), len(work.trouble))
 	return Applied{Changed: work.count(), Trouble: capReasons(work.trouble)}, nil
 }

@@ -236,7 +236,7 @@ func (w *watch) look(ctx context.Context, at time.Time, beat <-chan time.Time) e
 				return err
 			}
 			report = report.MidBake()
-			w.metrics.judged(report)
+			w.metrics.judged(w.evaluator.Unit(), report)
 			watched = watched.Look(w.Clock.Now(), report.Saw(), w.pace)
 			w.last = Judged{handed: w.last.handed, Report: report, State: w.evaluator.State(), Watched: watched}
 			return nil
@@ -275,7 +275,7 @@ func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 		if err != nil {
 			return Judged{}, err
 		}
-		a.metrics.judged(report)
+		a.metrics.judged(m.Unit(), report)
 		if err := a.unsure(ctx, report.Unsure, doubts); err != nil {
 			return Judged{}, err
 		}

@@ -52,7 +52,7 @@ func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.R
 			return health.Report{}, err
 		}
 		report := joined(reports)
-		a.metrics.judged(report)
+		a.metrics.judged(evaluators[0].Unit(), report)
 		if err := a.unsure(ctx, report.Unsure, doubts); err != nil {
 			return health.Report{}, err
 		}

@@ -66,7 +66,7 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	if err != nil {
 		return Reverted{}, err
 	}
-	a.metrics.reverted(began, work.count(), len(work.trouble))
+	a.metrics.reverted(p.Spec.Unit, began, work.count(), len(work.trouble))
 	return Reverted{Reverted: work.count(), Trouble: capReasons(work.trouble)}, nil
 }
 

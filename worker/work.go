@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -48,6 +49,7 @@ func work(ctx context.Context, o options) error {
 		return err
 	}
 	defer c.Close()
+	registry.MustRegister(&openRollouts{deployment: o.deployment, count: c.CountWorkflow, now: time.Now})
 	if o.listen.address != "" {
 		health := func(ctx context.Context) error {
 			_, err := c.CheckHealth(ctx, &client.CheckHealthRequest{})

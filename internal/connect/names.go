@@ -61,6 +61,12 @@ func DeploymentOf(taskQueue string) Deployment {
 // WorkflowID is the id of a unit's rollout: "rollout:edge", or "payments/rollout:edge".
 func (d Deployment) WorkflowID(unit string) string { return d.prefix() + unit }
 
+// Open is a filter, in Temporal's language, for its rollouts that run, in a phase under which the index has them.
+func (d Deployment) Open(phase string) string {
+	return fmt.Sprintf("WorkflowType = '%s' AND TaskQueue = '%s' AND ExecutionStatus = 'Running' AND %s = '%s'",
+		WorkflowType, d.TaskQueue(), AttrPhase.GetName(), phase)
+}
+
 // UnitOf is the unit of a rollout's workflow id; false when it is another's id.
 func (d Deployment) UnitOf(workflowID string) (string, bool) {
 	return strings.CutPrefix(workflowID, d.prefix())

@@ -109,6 +109,9 @@ func Open(h spec.Health, b Binding, d Deps) (*Evaluator, error) {
 	return m, nil
 }
 
+// Unit is whose rollout it judges.
+func (m *Evaluator) Unit() string { return m.stage.binding.Unit }
+
 // keepers are the checks that add up what they saw, by name.
 func (m *Evaluator) keepers() map[string]keeper {
 	out := map[string]keeper{}

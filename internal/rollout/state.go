@@ -43,6 +43,11 @@ const (
 // nobody.
 const PhaseIndexed Phase = "running"
 
+// OpenPhases are those under which the index has rollouts that run.
+func OpenPhases() []Phase {
+	return []Phase{PhaseIndexed, PhaseApproval, PhaseHold, PhaseRollback, PhaseLocked}
+}
+
 // Indexed is the phase under which Temporal's index has a rollout in phase p. The index is
 // told only of changes that are worth an event.
 func (p Phase) Indexed() Phase {
