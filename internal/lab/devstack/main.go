@@ -29,6 +29,9 @@ type options struct {
 	exitWithParent bool
 }
 
+// version is set by the linker.
+var version = "dev"
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
@@ -43,6 +46,10 @@ func main() {
 
 // run is main without its globals: it serves until ctx is done and returns nil after a graceful stop.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) > 0 && args[0] == "--version" {
+		_, err := fmt.Fprintln(stdout, "devstack", version)
+		return err
+	}
 	opts, err := parseOptions(args, stderr)
 	if err != nil {
 		return err
