@@ -98,7 +98,9 @@ backend edge
 	}()
 	<-began
 	applied := make(chan error, 1)
-	go func() { applied <- d.Apply(t.Context(), target, driver.Order{Unit: "edge", Release: "2.0.0", Fence: 8}) }()
+	go func() {
+		applied <- d.Apply(t.Context(), target, driver.Order{Unit: "edge", Release: "2.0.0", Fence: 8})
+	}()
 	require.Eventually(t, func() bool { status, err := get("/"); return err == nil && strings.HasPrefix(status, "503") }, 10*time.Second, 20*time.Millisecond,
 		"no new request reaches the host")
 	state, err := d.Observe(t.Context(), target, "edge")

@@ -162,7 +162,7 @@ func TestServersWithHabits(t *testing.T) {
 		t.Helper()
 		hs := all[i].health(r.health)
 		hs.Source = spec.Choose("prometheus", h.between(t, address))
-		hs.Access.Header = map[string]string{"X-Scope-OrgID": "edge"}
+		hs.Header = map[string]string{"X-Scope-OrgID": "edge"}
 		m, err := health.Open(hs, named(r.binding, fmt.Sprintf("s%d-%d-", i, n)), health.Deps{Sources: sources, Forms: forms, Now: time.Now})
 		require.NoError(t, err)
 		return m

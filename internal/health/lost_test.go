@@ -29,19 +29,27 @@ func TestScrapeKnowsWhatVanished(t *testing.T) {
 		says    string
 	}{
 		"all goes on": {ratioOf(0.5), 3, 0, 1, func(*farm, int) {}, Pass, ""},
-		"one of three serves no counters": {ratioOf(0.5), 3, 0, 1, func(f *farm, _ int) { f.page("t1", "process_x 1\n") },
-			NoData, "1 of the exposed targets show no requests_total any more, as they did before the stage: t1"},
-		"the same in the last stage": {ratioOf(0.5), 6, 0, 1, func(f *farm, _ int) { f.page("t1", "process_x 1\n") }, NoData, ": t1"},
+		"one of three serves no counters": {
+			ratioOf(0.5), 3, 0, 1, func(f *farm, _ int) { f.page("t1", "process_x 1\n") },
+			NoData, "1 of the exposed targets show no requests_total any more, as they did before the stage: t1",
+		},
+		"the same in the last stage":     {ratioOf(0.5), 6, 0, 1, func(f *farm, _ int) { f.page("t1", "process_x 1\n") }, NoData, ": t1"},
 		"one of three has an empty page": {ratioOf(0.5), 3, 0, 1, func(f *farm, _ int) { f.page("t1", "") }, NoData, ": t1"},
-		"one of three has no page": {ratioOf(0.5), 3, 0, 1, func(f *farm, _ int) { f.fail("t1", errors.New("connection refused")) },
-			NoData, "1 of the exposed targets show no requests_total any more, as they did before the stage: t1 (its page could not be read: "},
-		"a target that may be silent has no page": {ratioOf(0.5), 3, 1, 1, func(f *farm, _ int) { f.fail("t1", errors.New("connection refused")) }, Pass, ""},
+		"one of three has no page": {
+			ratioOf(0.5), 3, 0, 1, func(f *farm, _ int) { f.fail("t1", errors.New("connection refused")) },
+			NoData, "1 of the exposed targets show no requests_total any more, as they did before the stage: t1 (its page could not be read: ",
+		},
+		"a target that may be silent has no page":   {ratioOf(0.5), 3, 1, 1, func(f *farm, _ int) { f.fail("t1", errors.New("connection refused")) }, Pass, ""},
 		"one that may be silent serves no counters": {ratioOf(0.5), 3, 1, 1, func(f *farm, _ int) { f.page("t1", "process_x 1\n") }, NoData, ": t1"},
-		"one of three renames the label": {ratioOf(0.5), 3, 0, 1, func(f *farm, n int) { f.page("t1", page("status", 100*n)) },
-			NoData, `1 of the exposed targets show no requests_total{code=~"5.."} any more, as they did before the stage: t1`},
+		"one of three renames the label": {
+			ratioOf(0.5), 3, 0, 1, func(f *farm, n int) { f.page("t1", page("status", 100*n)) },
+			NoData, `1 of the exposed targets show no requests_total{code=~"5.."} any more, as they did before the stage: t1`,
+		},
 		"one of three restarts, and nobody asks it": {ratioOf(0.5), 3, 0, 0, func(f *farm, _ int) { f.page("t1", "process_x 1\n") }, Unexercised, ""},
-		"a number of one of three": {value, 3, 0, 1, func(f *farm, _ int) { f.page("t1", "process_x 1\n") },
-			NoData, "1 of the exposed targets show no queue any more, as they did before the stage: t1"},
+		"a number of one of three": {
+			value, 3, 0, 1, func(f *farm, _ int) { f.page("t1", "process_x 1\n") },
+			NoData, "1 of the exposed targets show no queue any more, as they did before the stage: t1",
+		},
 		"errors of all are exported no more": {ratioOf(0.5), 3, 0, 30, func(f *farm, n int) {
 			for _, id := range []string{"t0", "t1", "t2"} {
 				f.page(id, fmt.Sprintf("requests_total{code=\"200\"} %d\nqueue 1\n", 3000*n))

@@ -320,7 +320,7 @@ func TestCounts(t *testing.T) {
 		`60 * sum by (code) (irate(x_total{$exposed}[$window]))`:            20,
 		`histogram_quantile(0.9, sum by (le) (rate(x{$exposed}[$window])))`: 0,
 		`sum(x_total{$exposed})`:                                            4,
-		`sum(increase(x_total{$exposed}[$window])) + x_count{$exposed}`:      44,
+		`sum(increase(x_total{$exposed}[$window])) + x_count{$exposed}`:     44,
 		`sum(job:errors:rate5m{$exposed})`:                                  4,
 		`sum(job:errors:increase5m{$exposed})`:                              -1,
 		`sum(orders_in_the_last_minute{$exposed})`:                          -1,

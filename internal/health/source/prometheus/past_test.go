@@ -180,8 +180,15 @@ func TestAnyPartialAnswerIsNone(t *testing.T) {
 	one := func(v string) string { return `[{"metric":{"instance":"web:80"},"value":[1,"` + v + `"]}]` }
 	now := one(fmt.Sprint(w.At.Unix()))
 	errors := world{
-		{"> 0", one("400")}, {"count by (instance) (", one("2")}, {" unless ", "[]"}, {`timestamp(x{code!=""`, now}, {"up{", one("1")},
-		{"count by (instance, ", one("2")}, {"timestamp(x{instance", now}, {"5..", "[]"}, {"increase(x{", one("900")},
+		{"> 0", one("400")},
+		{"count by (instance) (", one("2")},
+		{" unless ", "[]"},
+		{`timestamp(x{code!=""`, now},
+		{"up{", one("1")},
+		{"count by (instance, ", one("2")},
+		{"timestamp(x{instance", now},
+		{"5..", "[]"},
+		{"increase(x{", one("900")},
 	}
 	const bad, total = `sum(increase(x{code=~"5..",$exposed}[$window]))`, `sum by (instance) (increase(x{$exposed}[$window]))`
 	ask := map[string]func(t *testing.T, p source.Source) source.Reading{

@@ -151,8 +151,13 @@ func TestSharedNames(t *testing.T) {
 	all := `[{"metric":{"instance":"web:80"},"value":[1,"2"]}]`
 	stamp := `[{"metric":{},"value":[1,"` + fmt.Sprint(w.At.Unix()) + `"]}]`
 	server := world{
-		{"timestamp", stamp}, {"> 0", "[]"}, {" unless ", "[]"}, {"up{", two}, {"count by (instance, cluster,", two},
-		{"count by (instance, cluster_name,", all}, {"[30s]", `[{"metric":{},"value":[1,"100"]}]`},
+		{"timestamp", stamp},
+		{"> 0", "[]"},
+		{" unless ", "[]"},
+		{"up{", two},
+		{"count by (instance, cluster,", two},
+		{"count by (instance, cluster_name,", all},
+		{"[30s]", `[{"metric":{},"value":[1,"100"]}]`},
 	}
 	count := func(matchers string) source.Reading {
 		return opened(t, server.ServeHTTP, applied).Count(
