@@ -62,7 +62,7 @@ func Write(o Options, s Seen) Draft {
 		w.rate(r, counts)
 	}
 	checks = append(checks, w.probe())
-	if s.Looked && !(ok && r.known()) {
+	if s.Looked && !r.known() {
 		w.miss("one bad host", "no check with each: target, for want of counters of errors; one that answers nobody is seen by the probe")
 	}
 	return w.write(checks, counts, traffic)

@@ -24,7 +24,7 @@ import (
 
 // Probing targets.
 const (
-	// probeAttempts is how often a target that is silent is asked in a look.
+	// probeAttempts is how often a target that is silent, or answers wrong, is asked in a look.
 	probeAttempts = 2
 	// maxProbed bounds what is read of an answer.
 	maxProbed = 64 << 10
@@ -156,7 +156,8 @@ func judgeProbe(c spec.Check, res Result, p probing) Judged {
 }
 
 // probeFailure says how a target answers otherwise than it should; its why is empty if it
-// does not. Silence is asked once more: one lost packet is none.
+// does not. Silence is asked once more after a while, since one lost packet is none, and a wrong
+// answer at once: a service that fails one request in a hundred serves its users.
 func (m probeCheck) probeFailure(ctx context.Context, p Probe, t fleet.Target) failure {
 	where, err := probed(p, t)
 	if err != nil { // refused when the Evaluator was opened
@@ -164,10 +165,13 @@ func (m probeCheck) probeFailure(ctx context.Context, p Probe, t fleet.Target) f
 	}
 	for n := 1; ; n++ {
 		why, err := m.request(ctx, p, where)
-		if err == nil {
+		switch {
+		case err == nil && why != "" && n < probeAttempts:
+			continue
+		case err == nil:
 			return failure{id: t.ID, why: why}
 		}
-		if n == probeAttempts || pause.For(ctx, alivePause) != nil {
+		if n >= probeAttempts || pause.For(ctx, alivePause) != nil {
 			return failure{id: t.ID, why: "does not answer (" + source.Cut(m.client.Redact(err.Error()), 120) + ")", silent: true, whose: dial.Blame(err)}
 		}
 	}

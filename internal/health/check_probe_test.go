@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -133,6 +134,33 @@ func TestProbeSilence(t *testing.T) {
 	require.Equal(t, Fail, res.Verdict)
 	require.Equal(t, "1 of 1 exposed targets: t0 does not answer (connection refused)", res.Sentence)
 	require.Equal(t, []string{"connect to {{address}}"}, res.Queries)
+}
+
+// A service that fails now and then is none that answers nobody: of 200 such targets, one answers
+// wrong in nearly every look. A wrong answer is asked for again, and one that stays is a breach.
+func TestProbeAsksAgainForAWrongAnswer(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fails func(n int32) bool
+		want  Verdict
+		asked int32
+	}{
+		"now and then": {func(n int32) bool { return n%2 == 1 }, Pass, 40},
+		"always":       {func(int32) bool { return true }, Fail, 40},
+		"never":        {func(int32) bool { return false }, Pass, 20},
+	} {
+		var asked sync.Map
+		var all atomic.Int32
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			all.Add(1)
+			n, _ := asked.LoadOrStore(r.URL.Path, new(atomic.Int32))
+			if tc.fails(n.(*atomic.Int32).Add(1)) {
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+		})
+		res := lookAt(t, probeSpec(Probe{HTTP: "http://{{address}}/{{id}}"}, 0), serving(t, 20, h), 1)
+		require.Equal(t, tc.want, res.Verdict, name)
+		require.Equal(t, tc.asked, all.Load(), name)
+	}
 }
 
 func TestProbeTCP(t *testing.T) {

@@ -65,8 +65,9 @@ func Blind(s spec.Spec, kinds spec.Kinds, targets int) []string {
 		}
 	}
 	if n := len(s.Stages); n > 0 {
-		last, bake := s.Stages[n-1], ""
-		if bake = last.Bake.String(); last.Adaptive != nil {
+		last := s.Stages[n-1]
+		bake := last.Bake.String()
+		if last.Adaptive != nil {
 			bake = last.Adaptive.Min.String() + " to " + bake
 		}
 		out = append(out, fmt.Sprintf("anything that begins later than %s after the last stage was applied: then nobody looks any more", bake))
