@@ -33,9 +33,14 @@ func (r *run) openInboxes(ctx workflow.Context, signals []rollout.Signal) {
 // listen applies signals as they arrive, for as long as the workflow runs. It waits for
 // a condition and not for a channel: a coroutine that waits for a channel may hold a
 // signal that it has not applied yet, where applyPendingSignals cannot see it.
+// It wakes in every task, since a task that only a signal has caused may be the first of a reset.
 func (r *run) listen(ctx workflow.Context) {
 	for {
-		_ = workflow.Await(ctx, r.applySome) // ctx is never cancelled
+		known := workflow.GetInfo(ctx).GetCurrentHistoryLength()
+		_ = workflow.Await(ctx, func() bool { // ctx is never cancelled
+			return r.applySome() || r.since020 && workflow.GetInfo(ctx).GetCurrentHistoryLength() != known
+		})
+		r.noticeReset(ctx)
 		yield(ctx)
 	}
 }

@@ -54,6 +54,10 @@ func TestResetIsTakenBack(t *testing.T) {
 					d.sluice(0, "promote", unit, "--why", "test", "--by", "test")
 					d.until("the last bake", phase(rollout.PhaseBake, 1))
 				}
+				if !first { // the last task is one that nothing but a signal has caused
+					d.bareSignal(rollout.SignalResume, "")
+					d.until("the signal", func(s rollout.State) bool { return len(s.Controls) > stage })
+				}
 				d.reset(first)
 				s := d.result()
 				require.Equal(t, rollout.PhaseRolledBack, s.Outcome.Result, s.Outcome.Why)
