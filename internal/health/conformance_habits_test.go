@@ -78,6 +78,18 @@ func habits() map[string]habit {
 			}
 			return 0, ""
 		}},
+		"refuses to look ahead": {refuses: func(r *http.Request) (int, string) {
+			if strings.Contains(r.FormValue("query"), "offset -") {
+				return http.StatusUnprocessableEntity, `{"status":"error","errorType":"execution","error":"negative offset is disabled"}`
+			}
+			return 0, ""
+		}},
+		"refuses to look ahead, as bad data": {refuses: func(r *http.Request) (int, string) {
+			if strings.Contains(r.FormValue("query"), "offset -") {
+				return http.StatusBadRequest, `{"status":"error","errorType":"bad_data","error":"unexpected \"-\" in offset"}`
+			}
+			return 0, ""
+		}},
 		"asks for a tenant": {refuses: func(r *http.Request) (int, string) {
 			if r.Header.Get("X-Scope-OrgID") != "edge" {
 				return http.StatusUnauthorized, "no org id\n"

@@ -352,5 +352,9 @@ func (p *server) newest(ctx context.Context, selector string, at time.Time) sour
 // looks is less than how far a selector looks back, 5m unless the source was told
 // otherwise, so that samples of now are found, too.
 func newest(aggregation, selector string) string {
-	return fmt.Sprintf("%[1]s(timestamp(%[2]s offset -4m)) or %[1]s(timestamp(%[2]s))", aggregation, selector)
+	return aggregation + "(timestamp(" + selector + lookahead + aggregation + "(timestamp(" + selector + "))"
 }
+
+// lookahead is the part of newest that looks into the future, up to where the same follows of the
+// past: of a server that refuses it only that is asked.
+const lookahead = " offset -4m)) or "

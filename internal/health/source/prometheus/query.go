@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
@@ -76,7 +77,12 @@ func (p *server) queryWithRetry(ctx context.Context, query string, at time.Time)
 	if far := p.tooFar(query); far.Verdict != "" {
 		return queryResult{Reading: far}
 	}
-	g, err := promapi.Retry(ctx, func() (queryResult, error) { return p.once(ctx, query, at) })
+	ask := func() (queryResult, error) { return p.once(ctx, query, at) }
+	g, err := promapi.Retry(ctx, ask)
+	if _, behind, ok := strings.Cut(query, lookahead); ok && err != nil && promapi.Final(err) {
+		query = behind
+		g, err = promapi.Retry(ctx, ask)
+	}
 	if err != nil {
 		return queryResult{Reading: source.NoAnswer(query, p.host, err, p.redact)}
 	}
