@@ -77,6 +77,14 @@ func TestPages(t *testing.T) {
 			bad:   `grpc_server_handled_total{grpc_code=~"Unknown|DeadlineExceeded|ResourceExhausted|Unimplemented|Internal|Unavailable|DataLoss"}`,
 			total: `grpc_server_handled_total`, slow: `grpc_server_handling_seconds 0.1`,
 		},
+		"prometheus": {
+			bad:   `prometheus_http_requests_total{handler!="/metrics",code=~"5.."}`,
+			total: `prometheus_http_requests_total{handler!="/metrics"}`, slow: `prometheus_http_request_duration_seconds{handler!="/metrics"} 0.2`,
+		},
+		"traefik": {
+			bad:   `traefik_entrypoint_requests_total{entrypoint!="traefik",code=~"5.."}`,
+			total: `traefik_entrypoint_requests_total{entrypoint!="traefik"}`, slow: `traefik_entrypoint_request_duration_seconds{entrypoint!="traefik"} 0.3`,
+		},
 		"caddy":    {bad: `caddy_http_request_errors_total`, total: `caddy_http_requests_total`, missing: []string{"latency"}},
 		"untyped":  {bad: `myapp_requests_total{status_class="5xx"}`, total: `myapp_requests_total`, slow: `myapp_latency_seconds 0.5`},
 		"gauges":   {missing: []string{"errors", "silence", "latency", "one bad host"}},
@@ -151,7 +159,7 @@ func TestNoPage(t *testing.T) {
 // Too little traffic for a verdict is said with its numbers.
 func TestLittleTraffic(t *testing.T) {
 	seen := draft.SeenPage(readPage(t, "untyped"))
-	text := strings.Replace(string(file(t, "untyped")), `{status_class="2xx"} 120`, `{status_class="2xx"} 119`, 1)
+	text := strings.Replace(string(read(t, "untyped")), `{status_class="2xx"} 120`, `{status_class="2xx"} 119`, 1)
 	earlier, err := draft.ReadPage([]byte(text), "")
 	require.NoError(t, err)
 	seen.Earlier, seen.Between = earlier, 10*time.Second

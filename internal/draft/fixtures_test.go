@@ -14,7 +14,7 @@ import (
 	"github.com/sluicehq/sluice/internal/fleet"
 )
 
-func file(t *testing.T, name string) []byte {
+func read(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", name+".txt"))
 	require.NoError(t, err)
@@ -27,7 +27,7 @@ func readPage(t *testing.T, name string) draft.Page {
 	if name == "openmetrics" {
 		kind = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 	}
-	p, err := draft.ReadPage(file(t, name), kind)
+	p, err := draft.ReadPage(read(t, name), kind)
 	require.NoError(t, err)
 	return p
 }

@@ -26,7 +26,7 @@ var latencyNames = regexp.MustCompile(`(?i)(request|response|rq|handling|latency
 
 // notAnswers are names of times, or of other distributions, that no user waits for.
 var notAnswers = regexp.MustCompile(`^(go|jvm|process|promhttp|prometheus|net_conntrack|node|scrape)_|` +
-	`(^|_)(client|outbound|egress|bytes|size|length|gc|connect|queue|workqueue|dial|dns_lookup|since|uptime|timestamp|start)(_|$)`)
+	`(^|_)(notification|client|outbound|egress|bytes|size|length|gc|connect|queue|workqueue|dial|dns_lookup|since|uptime|timestamp|start)(_|$)`)
 
 // behind are names of times of what lies behind a program.
 var behind = regexp.MustCompile(`(^|_)(upstream|backend|cluster|filter)_`)
@@ -70,7 +70,7 @@ func (p Page) latency(r requests, queries bool) (latency, bool) {
 
 // timed reads a metric as a latency; the better it can be judged, the higher the score.
 func (p Page) timed(name string, queries bool) (l latency, score int, ok bool) {
-	if notAnswers.MatchString(name) || !latencyNames.MatchString(name) {
+	if notAnswers.MatchString(strings.TrimPrefix(name, "prometheus_http_")) || !latencyNames.MatchString(name) {
 		return l, 0, false
 	}
 	all := p.series[name]

@@ -129,7 +129,7 @@ func (l Looker) page(ctx context.Context, url string) (Page, error) {
 // probe finds a path that answers as a user's request should. The page of metrics comes last: it
 // says least about what users get.
 func (l Looker) probe(ctx context.Context, t fleet.Target, metrics string) string {
-	paths := []string{"/", "/healthz", "/health", "/readyz", "/ready"}
+	paths := []string{"/", "/healthz", "/health", "/readyz", "/ready", "/-/healthy", "/ping"}
 	if metrics != "" {
 		paths = append(paths, metrics)
 	}
@@ -169,9 +169,13 @@ func (l Looker) LookAtPrometheus(ctx context.Context, base string, targets []fle
 	if err := s.ask(ctx, c); err != nil {
 		return s, fmt.Errorf("ask %s about %s=%q: %w", s.From, s.who.label, s.who.value, err)
 	}
+	own := ""
+	if s.who.template == "{{"+tmpl.Address+"}}" {
+		own = "/metrics"
+	}
 	for _, t := range targets {
 		if s.Probe == "" && s.is(t) {
-			s.Probe = l.probe(ctx, t, "")
+			s.Probe = l.probe(ctx, t, own)
 		}
 	}
 	return s, nil
@@ -209,6 +213,10 @@ func pageFrom(all []series, kinds map[string][]promv1.Metadata) Page {
 		}
 	}
 	for _, s := range all {
+		if s.native {
+			p.native = append(p.native, s.labels[model.MetricNameLabel])
+			continue
+		}
 		p.add(s.labels, s.value)
 	}
 	return p
@@ -228,10 +236,7 @@ func vector(ctx context.Context, c promapi.Client, query string) ([]series, erro
 	}
 	var out []series
 	for _, s := range all {
-		if s.Histogram != nil {
-			continue
-		}
-		one := series{map[string]string{}, float64(s.Value)}
+		one := series{labels: map[string]string{}, value: float64(s.Value), native: s.Histogram != nil}
 		for name, value := range s.Metric {
 			one.labels[string(name)] = string(value)
 		}

@@ -145,7 +145,12 @@ func TestLookAtPrometheus(t *testing.T) {
 			require.Contains(t, strings.Join(d.Missing, "\n"), "targets in Prometheus: 1 of 3 are not there, such as "+o.Targets[2].ID)
 		})
 	}
-	_, err := draft.Looker{}.LookAtPrometheus(t.Context(), url, []fleet.Target{{ID: "x", Address: "10.7.0.1:80"}})
+	native := prometheus(t, map[string]string{"up": up, "offset": "[]", "[": "[]", `{instance="10.1.0.2:9100"}`: `[
+		{"metric": {"__name__": "http_request_duration_seconds", "instance": "10.1.0.2:9100"}, "histogram": [1, {"count": "3", "sum": "1", "buckets": []}]}]`})
+	seen, err := draft.Looker{Via: noProbe{}}.LookAtPrometheus(t.Context(), native, targets(3))
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(draft.Write(options(), seen).Missing, "\n"), "http_request_duration_seconds is a native histogram")
+	_, err = draft.Looker{}.LookAtPrometheus(t.Context(), url, []fleet.Target{{ID: "x", Address: "10.7.0.1:80"}})
 	require.ErrorContains(t, err, "it knows no target of the fleet")
 	require.ErrorContains(t, err, "3 series, labels instance, host, job")
 }

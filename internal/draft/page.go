@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -23,12 +24,14 @@ import (
 type Page struct {
 	kinds  map[string]model.MetricType // as declared
 	series map[string][]series         // by name
+	native []string                    // names of native histograms, of which nothing else is kept
 }
 
 // series is one line of a page: labels without the name, and its number.
 type series struct {
 	labels map[string]string
 	value  float64
+	native bool // a native histogram, which has no number
 }
 
 var errFormat = errors.New("it is no metrics page in Prometheus' text format")
@@ -76,11 +79,11 @@ func (p *Page) add(all map[string]string, value float64) {
 		p.series = map[string][]series{}
 	}
 	name := all[model.MetricNameLabel]
-	if !plainName.MatchString(name) { // which a selector cannot name as it is
+	if !plainName.MatchString(name) || math.IsNaN(value) || math.IsInf(value, 0) { // which no selector names as it is, or no check counts
 		return
 	}
 	delete(all, model.MetricNameLabel)
-	p.series[name] = append(p.series[name], series{all, value})
+	p.series[name] = append(p.series[name], series{labels: all, value: value})
 }
 
 // without is the page without labels that every series of the target has: they tell nothing apart.

@@ -117,8 +117,9 @@ var requestNames = []struct {
 	like  *regexp.Regexp
 	score int
 }{
+	{regexp.MustCompile(`^prometheus_http_requests_total$`), 70}, // of a Prometheus that is the fleet
 	{regexp.MustCompile(`^(go|jvm|process|promhttp|prometheus|net_conntrack|node|scrape|tomcat_global)_`), -1},
-	{regexp.MustCompile(`(^|_)(client|outbound|egress|webhook|bytes|size|connections?)(_|$)`), 10},
+	{regexp.MustCompile(`(^|_)(notification|client|outbound|egress|webhook|bytes|size|connections?)(_|$)`), 10},
 	{regexp.MustCompile(`^haproxy_frontend_http_responses_total$`), 100},
 	{regexp.MustCompile(`^nginx_vts_server_requests_total$`), 100},
 	{regexp.MustCompile(`^envoy_http_downstream_rq_xx$`), 100},
@@ -153,6 +154,7 @@ func (p Page) requests() (requests, bool) {
 	slices.SortStableFunc(found, func(a, b requests) int {
 		return cmp.Or(
 			-cmp.Compare(truth(a.known()), truth(b.known())),
+			-cmp.Compare(truth(a.all > 0), truth(b.all > 0)),
 			-cmp.Compare(requestScore(a.total.name), requestScore(b.total.name)),
 			-cmp.Compare(a.all, b.all),
 		)

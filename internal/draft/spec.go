@@ -193,8 +193,14 @@ func (w *writer) latency(r requests) []check {
 	}}
 }
 
-// summaryHint names a summary of latency that a page has and a check of pages cannot read.
+// summaryHint names what shows latency and was not understood: a native histogram, or a summary, which
+// a check of pages cannot read.
 func (w *writer) summaryHint() string {
+	for _, name := range w.seen.Page.native {
+		if latencyNames.MatchString(name) && !notAnswers.MatchString(name) {
+			return fmt.Sprintf("; %s is a native histogram, whose bounds are not looked at: write slow: {histogram: %s, over: 500ms} with a bound of yours", name, name)
+		}
+	}
 	for _, name := range w.seen.Page.names() {
 		base, ok := strings.CutSuffix(name, "_seconds_sum")
 		if ok && latencyNames.MatchString(name) && !notAnswers.MatchString(name) {
@@ -221,6 +227,10 @@ func (w *writer) alsoThere() string {
 
 // rate says so where traffic is too little for a verdict, with the numbers.
 func (w *writer) rate(r requests, counts bool) {
+	if counts && r.all == 0 {
+		w.miss("enough traffic", "%s has counted no request yet", r.total.name)
+		return
+	}
 	then, ok := w.seen.Earlier.requests()
 	if !counts || w.seen.Between <= 0 || !ok || then.total.name != r.total.name {
 		return
@@ -244,7 +254,7 @@ func (w *writer) probe() check {
 		comment = "One that your users ask for often is better still."
 	case path == "" && w.seen.Looked:
 		path = "/"
-		w.miss("a page that users see", "neither / nor /healthz answered 2xx from here; set the URL of the check answers, or a start is refused")
+		w.miss("a page that users see", "none of /, /healthz and the like answered 2xx from here; set the URL of the check answers, or a start is refused")
 	case path == "":
 		path = "/"
 		w.miss("a page that users see", "the URL of the check answers is a guess")

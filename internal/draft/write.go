@@ -138,9 +138,9 @@ func (w *writer) source(needed bool) []string {
 		out = append(out, "scrape: {"+w.sample("")+"} # the targets' own pages, http://{{address}}/metrics; or prometheus: http://…")
 	}
 	out = append(out, "every: "+spec.Duration(every).String())
-	const young = 30 * time.Second // staleAfter, unless it is said
-	stale := 3 * max(w.seen.Interval.Round(time.Second), every)
-	if w.by.queries && w.seen.Interval > 0 && (w.Bake < 10*young || stale > young) {
+	usual := max(30*time.Second, 2*every) // staleAfter, unless it is said
+	stale := max(3*w.seen.Interval.Round(time.Second), 2*every)
+	if w.by.queries && w.seen.Interval > 0 && (w.Bake < 10*usual && stale < usual || stale > usual) {
 		out = append(out, fmt.Sprintf("staleAfter: %s # Prometheus reads targets every %s", spec.Duration(stale), spec.Duration(w.seen.Interval.Round(time.Second))))
 	}
 	return out
