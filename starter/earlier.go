@@ -9,8 +9,10 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/health/source"
+	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // earlierFrom is how long ago a rollout may have ended to count as an earlier one.
@@ -28,18 +30,26 @@ func (r *remote) earlier(ctx context.Context, workflowID string, now time.Time) 
 	})
 	if err == nil {
 		for _, e := range res.GetExecutions() {
-			out = append(out, spanOf(e))
+			if changed(e) {
+				out = append(out, spanOf(e))
+			}
 		}
 	}
 	// The newest may not be listed yet.
 	if d, err := r.client.DescribeWorkflowExecution(ctx, workflowID, ""); err == nil {
 		info := d.GetWorkflowExecutionInfo()
 		last := spanOf(info)
-		if info.GetCloseTime() != nil && now.Sub(last.To) < earlierFrom && !slices.Contains(out, last) {
+		if info.GetCloseTime() != nil && changed(info) && now.Sub(last.To) < earlierFrom && !slices.Contains(out, last) {
 			out = slices.Insert(out, 0, last)
 		}
 	}
 	return out[:min(len(out), health.MostEarlier)]
+}
+
+// changed says that a workflow that has ended may have changed something: what refuses to start
+// leaves targets as they were, so that an incident before it is still one.
+func changed(info *workflowpb.WorkflowExecutionInfo) bool {
+	return keyword(info.GetSearchAttributes().GetIndexedFields(), connect.AttrOutcome.GetName()) != string(rollout.PhaseRefused)
 }
 
 // spanOf is when a workflow ran, as precisely as a list tells.

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/mocks"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/health/source"
 )
 
@@ -28,6 +29,14 @@ func TestEarlier(t *testing.T) {
 	newest := past(20*time.Minute, 10*time.Minute)
 	precise := past(20*time.Minute, 10*time.Minute)
 	precise.CloseTime.Nanos += 317 // a list knows microseconds
+	refused := func(info *workflowpb.WorkflowExecutionInfo) *workflowpb.WorkflowExecutionInfo {
+		return &workflowpb.WorkflowExecutionInfo{
+			Execution: info.GetExecution(), StartTime: info.GetStartTime(), CloseTime: info.GetCloseTime(),
+			SearchAttributes: &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{
+				connect.AttrOutcome.GetName(): {Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte(`"refused"`)},
+			}},
+		}
+	}
 	old := &workflowpb.WorkflowExecutionInfo{StartTime: timestamppb.New(now)}
 	for name, test := range map[string]struct {
 		listed []*workflowpb.WorkflowExecutionInfo
@@ -35,6 +44,10 @@ func TestEarlier(t *testing.T) {
 		last   *workflowpb.WorkflowExecutionInfo
 		want   []source.Span
 	}{
+		"refused, so it changed nothing": {
+			listed: []*workflowpb.WorkflowExecutionInfo{refused(newest), past(2*time.Hour, time.Hour)}, last: refused(precise),
+			want: []source.Span{span(2*time.Hour, time.Hour)},
+		},
 		"never ran":                {want: nil, last: old},
 		"ran twice":                {listed: []*workflowpb.WorkflowExecutionInfo{newest, past(2*time.Hour, time.Hour)}, last: precise, want: []source.Span{span(20*time.Minute, 10*time.Minute), span(2*time.Hour, time.Hour)}},
 		"not listed yet":           {listed: []*workflowpb.WorkflowExecutionInfo{past(2*time.Hour, time.Hour)}, last: newest, want: []source.Span{span(20*time.Minute, 10*time.Minute), span(2*time.Hour, time.Hour)}},
