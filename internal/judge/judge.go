@@ -21,17 +21,17 @@ type Judge struct {
 	test         *sequential.TwoArms
 	traffic      traffic
 	selfBaseline selfBaseline
-	// known says that something was seen before the change, past for how long, and control what
-	// the control showed then.
-	known   bool
-	past    time.Duration
-	control sequential.Counts
+	// pastLooks is in how many looks both arms were seen before the change, past how long a time
+	// those are, and control what the control showed then.
+	pastLooks int
+	past      time.Duration
+	control   sequential.Counts
 	armsSeen
 	// evidence of harm, now and at its highest.
 	evidence, peak float64
-	// leap is the most that a look added.
-	leap  float64
-	trace Trace
+	// tested is the test's evidence, and leap the most that a look added to it.
+	tested, leap float64
+	trace        Trace
 	// there is in how many looks both arms were.
 	there int
 	// futile says why nothing can ever be judged; empty where something can.
@@ -103,7 +103,7 @@ func newComparison(c Criteria, before []Look) *Judge {
 		before = j.selfBaseline.all(before)
 	}
 	past := pairs(before)
-	j.test, j.known, j.past = sequential.NewTwoArms(c.question(), past), len(past) > 0, spanned(before)
+	j.test, j.pastLooks, j.past = sequential.NewTwoArms(c.question(), past), len(past), spanned(before)
 	for _, p := range past {
 		j.control = sequential.Pair{Control: j.control}.Plus(p).Control
 	}
@@ -137,7 +137,6 @@ func (j *Judge) See(strata ...Look) {
 			}
 		}
 	}
-	before := j.test.Evidence()
 	j.test.See(seen...) // also without arms, since it counts looks
 	if len(seen) > 0 {
 		j.there++
@@ -148,7 +147,8 @@ func (j *Judge) See(strata ...Look) {
 		j.trace = j.trace.add(whole)
 	}
 	now := j.test.Evidence()
-	j.leap = max(j.leap, now-before)
+	j.leap = max(j.leap, now-j.tested)
+	j.tested = now
 	j.evidence = now - max(0, j.leap-oneLook*nats(j.criteria.Alpha))
 	j.peak = max(j.peak, j.evidence)
 }
@@ -335,6 +335,7 @@ func (j *Judge) Restore(s ComparisonState) bool {
 	if !j.test.Restore(s.Test) {
 		return false
 	}
+	j.tested = j.test.Evidence()
 	j.armsSeen, j.evidence, j.peak, j.leap, j.there, j.trace = s.armsSeen, s.LnE, s.Peak, s.Leap, s.There, slices.Clone(s.Trace)
 	return true
 }

@@ -107,7 +107,7 @@ func (j *Judge) atLeast(out Outcome) string {
 func (j *Judge) method() string {
 	d := j.test.Dispersion()
 	switch {
-	case !j.known:
+	case j.pastLooks == 0:
 		return " [partly by bets: nothing is known from before the change]"
 	case !j.test.Bursts():
 		return ""
@@ -144,16 +144,25 @@ func byChance(p float64) string {
 	return fmt.Sprintf("; chance does this in less than %s of bakes", humanize.Percent(max(p, 1e-6)))
 }
 
-// byPast says how long a past that rests on.
+// byPast says how long a past that rests on, and how much of it was left out.
 func (j *Judge) byPast() string {
 	if j.past < time.Second {
 		return ""
 	}
-	s := j.past.Round(time.Second).String() // 6h0m0s
-	if j.past >= time.Minute {
-		s = strings.Replace(strings.TrimSuffix(j.past.Round(time.Minute).String(), "0s"), "h0m", "h", 1)
+	s := ", by " + long(j.past) + " of past"
+	if n := j.test.Incident(); n > 0 {
+		s += " without an incident in " + long(j.past*time.Duration(n)/time.Duration(max(n, j.pastLooks))) + " of it"
 	}
-	return ", by " + s + " of past"
+	return s
+}
+
+// long words a duration, without a rest of minutes or seconds that is none: 6h0m0s is 6h.
+func long(d time.Duration) string {
+	s := d.Round(time.Second).String()
+	if d >= time.Minute {
+		s = strings.Replace(strings.TrimSuffix(d.Round(time.Minute).String(), "0s"), "h0m", "h", 1)
+	}
+	return s
 }
 
 // suspect words a p that is small and not small enough to be harm.

@@ -50,6 +50,8 @@ type TwoArms struct {
 	jitter          Jitter
 	// suspicion is how likely bursts of one arm are, from before the change.
 	suspicion float64
+	// incident is how many looks before the change are left out.
+	incident int
 	// span is how many looks in a row are one bet.
 	span  int
 	looks int
@@ -82,8 +84,11 @@ func commonFirst() []float64 { return []float64{0.06, 0.16, 0.26, 0.2, 0.14, 0.1
 func NewTwoArms(q Question, before []Pair) *TwoArms {
 	t := &TwoArms{question: q}
 	before = tidy(before)
-	t.before, t.span = BurstSpan(before)
+	all := len(before)
 	own := !q.Fixed && !q.Unlike
+	before = withoutIncident(before, own)
+	t.incident = all - len(before)
+	t.before, t.span = BurstSpan(before)
 	t.suspicion = suspicion(before, own)
 	if own {
 		t.control = controlDispersion(before)
@@ -174,6 +179,10 @@ func (t *TwoArms) Bursts() bool { return t.suspicion > 0.5 }
 
 // Span is how many looks in a row are one bet, where bets are made.
 func (t *TwoArms) Span() int { return t.span }
+
+// Incident is how many of the looks before the change are left out, since something happened in
+// them that did not happen again.
+func (t *TwoArms) Incident() int { return t.incident }
 
 // Since is the dispersion of neighbouring looks since the change.
 func (t *TwoArms) Since() Dispersion { return t.jitter.Dispersion() }

@@ -63,7 +63,7 @@ func newBench(ctx context.Context, runs int, seed uint64) *bench {
 }
 
 // fewer is how many bakes the slowest tables are of.
-func (b *bench) fewer() int { return max(20, b.runs/4) }
+func (b *bench) fewer() int { return max(20, b.runs/2) }
 
 // peers are the ways of other tools, and two tests, each calibrated but for the last.
 func (b *bench) peers() []contender { return b.judges[4 : len(b.judges)-2] }
@@ -119,9 +119,13 @@ func (b *bench) in(ctx context.Context, w world, key string, judges []contender)
 	return out
 }
 
-// usually measures all judges at the usual rate.
+// usually measures all judges at the usual rate, or those by likelihood.
 func (b *bench) usually(ctx context.Context, w world) map[string]result {
-	return b.in(ctx, w, "usual", b.judges)
+	judges := b.judges
+	if w.own {
+		judges = slices.Concat(b.judges[:4], b.judges[len(b.judges)-2:len(b.judges)-1])
+	}
+	return b.in(ctx, w, "usual", judges)
 }
 
 // strictly measures those at the strict rate.

@@ -14,7 +14,7 @@ import (
 )
 
 // quick is few bakes: what follows from it is only roughly so.
-const quick = 200
+const quick = 100
 
 func TestQuickly(t *testing.T) {
 	t.Parallel()
@@ -24,7 +24,7 @@ func TestQuickly(t *testing.T) {
 		r := got[j.name]
 		require.Equal(t, quick, r.runs)
 		if j.name != "z-test, 5% each" {
-			require.Less(t, r.share(), 0.05+0.09, j.name) // the noise of two samples of 200
+			require.Less(t, r.share(), 0.05+0.11, j.name) // the noise of two such samples
 		}
 	}
 	require.LessOrEqual(t, got[nameOurs].share(), 0.05)
@@ -36,7 +36,7 @@ func TestQuickly(t *testing.T) {
 
 	delay := map[float64]result{}
 	for _, w := range harmful() {
-		if w.factor >= 2 {
+		if w.factor >= 2 && w.factor <= 5 {
 			got = b.usually(t.Context(), w)
 			delay[w.factor] = got[nameOurs]
 			require.Less(t, got[nameOracle].seconds, got[nameOurs].seconds, w.name)

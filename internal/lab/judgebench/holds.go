@@ -62,7 +62,8 @@ func holds(ctx context.Context, b *bench) *table.Table {
 		Title: "Stages of 10 min that hold up to 10 min more, with `worse: 20%`, at a rate of 0.1%",
 		Head:  []string{"world", "held", "went back undecided", "went back for harm"},
 	}
-	for _, w := range slices.Concat(healthy(), worse(world{}, 1.5, 2, 3, 5), worse(world{name: ", nothing known from before", known: nothing}, 2, 3, 5)) {
+	for _, w := range slices.Concat(healthy(), worse(world{}, 1.5, 2, 3, 5), worse(world{name: ", nothing known from before", known: nothing}, 2, 3, 5),
+		worse(world{name: ", exposed 10× for 20 min, 2 h before, 6 h known", known: sixHours, bend: stained}, 2, 5)) {
 		d := b.stages(ctx, w)
 		t.Add(w.name, percent(d.held), percent(d.undecided), percent(d.failed))
 	}

@@ -38,6 +38,8 @@ func (s series) all() []judge.Look {
 // world draws bakes of one kind.
 type world struct {
 	name string
+	// own is for tests by likelihood alone: others take no account of what is special in it.
+	own bool
 	// factor and onset are the harm, if there is any; a factor of 0 is none.
 	factor float64
 	onset  int
@@ -117,9 +119,12 @@ func arm(r *rand.Rand, rps, errors, bursts float64) *sequential.Counts {
 // clean is the world that judges are calibrated in.
 func clean() world { return world{name: "clean"} }
 
+// compared is how many of the healthy worlds all judges go through.
+const compared = 15
+
 // healthy are worlds in which the change does nothing: every rollback is false.
 func healthy() []world {
-	return []world{
+	out := []world{
 		clean(),
 		{name: "shared drift ±50%", bend: drift},
 		{name: "shared 5× spike, 3 min", bend: spike},
@@ -148,7 +153,12 @@ func healthy() []world {
 		{name: "each arm wanders, τ 30 min, 6 h known", known: sixHours, bend: wander(30*time.Minute, 0.6)},
 		{name: "hourly job of 2 min at 5×, 6 h known", known: sixHours, bend: hourly},
 		{name: "bursts of 3 min, one arm at 5×, 6 h known", known: sixHours, bend: longBursts(12)},
+		{name: "exposed 10× for 20 min, 2 h before, 6 h known", known: sixHours, bend: stained},
 	}
+	for i := compared; i < len(out); i++ {
+		out[i].own = true
+	}
+	return out
 }
 
 // unknowable are worlds in which the change does nothing either, and what looks like harm was not to be seen before it.
@@ -158,6 +168,7 @@ func unknowable() []world {
 		{name: "bursts of 1 min that begin with the change, but not by it", bend: newBursts(4)},
 		{name: "each arm's errors drift by ±50% by themselves, anew every 2 min", bend: ownDrift(8, 0.5)},
 		{name: "shared 5× spike of 3 min that the exposed arm feels twice", bend: unequal},
+		{name: "each arm at 10× for 20 min, every 6 h on average, 6 h known", known: sixHours, bend: rareIncidents},
 	}
 }
 
@@ -249,6 +260,33 @@ func longBursts(last int) func(*rand.Rand, *day) {
 			return out
 		})
 	}
+}
+
+// stained is a past with an incident of the exposed arm.
+func stained(_ *rand.Rand, d *day) {
+	hour := int(time.Hour / every)
+	d.errors = func(i int) (float64, float64) {
+		if i > -2*hour && i <= -2*hour+hour/3 {
+			return 10, 1
+		}
+		return 1, 1
+	}
+}
+
+// rareIncidents are those of an arm, so rare that a past hardly shows more than one.
+func rareIncidents(r *rand.Rand, d *day) {
+	d.apiece(func() []float64 {
+		out := make([]float64, sixHours+looks)
+		for i := range out {
+			out[i] = max(out[i], 1)
+			if r.Float64() < 1./sixHours {
+				for j := i; j < min(i+int(20*time.Minute/every), len(out)); j++ {
+					out[j] = 10
+				}
+			}
+		}
+		return out
+	})
 }
 
 // newBursts are longBursts without those from before the change.
