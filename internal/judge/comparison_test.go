@@ -127,6 +127,22 @@ func TestUnequalIncidentIsSaid(t *testing.T) {
 	require.NotContains(t, Run(criteria(), drawn(3, constant(3))).Evidence, "incident")
 }
 
+// What changed may be the control alone: that is said.
+func TestControlThatGotBetterIsSaid(t *testing.T) {
+	t.Parallel()
+	src := rand.NewPCG(8, 1)
+	poisson := func(mean float64) float64 { return distuv.Poisson{Lambda: mean, Src: src}.Rand() }
+	out := Run(criteria(), series(func(i int) (*sequential.Counts, *sequential.Counts) {
+		f := 1.0
+		if i > 0 {
+			f = 0.25
+		}
+		return counts(poisson(3), 300), counts(poisson(30*f), 3000)
+	}))
+	require.Equal(t, Fail, out.Verdict)
+	require.Regexp(t, `; the exposed targets are as before, it is control that has only 0.\d+ times its own usual$`, out.Evidence)
+}
+
 func TestWorseIsTolerated(t *testing.T) {
 	t.Parallel()
 	c := criteria()

@@ -22,10 +22,10 @@ type Judge struct {
 	traffic      traffic
 	selfBaseline selfBaseline
 	// pastLooks is in how many looks both arms were seen before the change, past how long a time
-	// those are, and control what the control showed then.
+	// those are, and usual what they showed then.
 	pastLooks int
 	past      time.Duration
-	control   sequential.Counts
+	usual     sequential.Pair
 	armsSeen
 	// evidence of harm, now and at its highest.
 	evidence, peak float64
@@ -105,7 +105,7 @@ func newComparison(c Criteria, before []Look) *Judge {
 	past := pairs(before)
 	j.test, j.pastLooks, j.past = sequential.NewTwoArms(c.question(), past), len(past), spanned(before)
 	for _, p := range past {
-		j.control = sequential.Pair{Control: j.control}.Plus(p).Control
+		j.usual = j.usual.Plus(p)
 	}
 	j.shown, j.words = j.enough, j.compared
 	j.least = func(doubted float64) float64 { return j.test.Least(nats(min(1, bounds*doubted)), j.burst()) }

@@ -77,19 +77,27 @@ func (j *Judge) compared(out Outcome) string {
 	return s.String()
 }
 
-// shared says that the control got much worse lately, too: nothing before tells how unlike the
-// arms take an incident that both share.
+// shared says that the control got much worse lately, too, since nothing before tells how unlike
+// the arms take an incident that both share; or that it is the control alone that has changed.
 func (j *Judge) shared() string {
-	const much, telling = 2, 20 // times as bad, of so many bad events
-	if j.criteria.Before || j.control.Bad < telling {
+	const much, same, telling = 2, 1.25, 20 // times as bad, of so many bad events
+	usual := j.usual
+	if j.criteria.Before || usual.Control.Bad < telling || usual.Exposed.Bad <= 0 {
 		return ""
 	}
-	var lately sequential.Counts
-	for i := len(j.trace) - 1; i >= 0 && lately.Bad < telling; i-- {
-		lately = sequential.Counts{Bad: lately.Bad + j.trace[i].Control.Bad, Total: lately.Total + j.trace[i].Control.Total}
+	var lately sequential.Pair
+	for i := len(j.trace) - 1; i >= 0 && lately.Control.Bad < telling; i-- {
+		lately = lately.Plus(j.trace[i].Pair)
 	}
-	if times := lately.Bad / max(1, lately.Total) * j.control.Total / j.control.Bad; lately.Bad >= telling && times >= much {
-		return fmt.Sprintf("; control has %s times its own usual, too: both may share an incident", humanize.PlainTo(times, 2))
+	times := func(now, usual sequential.Counts) float64 {
+		return now.Bad / max(1, now.Total) * usual.Total / usual.Bad
+	}
+	control, exposed := times(lately.Control, usual.Control), times(lately.Exposed, usual.Exposed)
+	switch expected := lately.Control.Total * usual.Control.Bad / usual.Control.Total; {
+	case control >= much && lately.Control.Bad >= telling:
+		return fmt.Sprintf("; control has %s times its own usual, too: both may share an incident", humanize.PlainTo(control, 2))
+	case much*control <= 1 && exposed <= same && expected >= telling:
+		return fmt.Sprintf("; the exposed targets are as before, it is control that has only %s times its own usual", humanize.PlainTo(control, 2))
 	}
 	return ""
 }
