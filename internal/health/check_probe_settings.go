@@ -54,7 +54,7 @@ func (p *Probe) Check(s spec.Section) {
 		s.Foreign("a probe with tcp", "method", "status", "contains", "host", "token", "basicAuth", "header", "tls")
 		s.Endpoint("tcp", p.TCP)
 	case what == "":
-		s.Bad("", `has neither http nor tcp, expected http: "http://{{address}}/healthz" or tcp: "{{address}}"`)
+		s.Lacks(`has neither http nor tcp, expected http: "http://{{address}}/healthz" or tcp: "{{address}}"`)
 	}
 	s.Access(p.Access)
 	switch {

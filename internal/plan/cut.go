@@ -14,6 +14,7 @@ import (
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/strictyaml"
+	"github.com/sluicehq/sluice/internal/suggest"
 )
 
 // New cuts a fleet into the cohorts of s. The order of the fleet's targets does
@@ -123,7 +124,8 @@ type cutter struct {
 	left   []fleet.Target // not exposed yet, in order of exposure
 	order  []fleet.Target // exposed
 	stages []Stage
-	failed int // the last stage that could not be cut
+	failed int                 // the last stage that could not be cut
+	labels map[string][]string // of the fleet; nil until asked for
 	errs   []error
 }
 
@@ -140,6 +142,10 @@ func (c *cutter) refuse(path, format string, args ...any) {
 // stage takes the cohort of stage i out of what is left.
 func (c *cutter) stage(i int) {
 	st := c.spec.Stages[i]
+	if c.strange(i) {
+		c.stages = append(c.stages, Stage{Name: st.Name, From: len(c.order), To: len(c.order)})
+		return
+	}
 	var candidates []fleet.Target
 	for _, t := range c.left {
 		if t.Matches(st.Where) {
@@ -149,8 +155,8 @@ func (c *cutter) stage(i int) {
 	n := c.size(i, candidates)
 	picked := candidates[:n]
 	if st.Spread != "" {
-		if _, ok := c.fleet.LabelValues()[st.Spread]; !ok {
-			c.fail(i, "spread", "no target has a label %q, expected one of %s", st.Spread, describe(c.fleet.LabelValues()))
+		if _, ok := c.labelValues()[st.Spread]; !ok {
+			c.fail(i, "spread", "no target has a label %q, expected one of %s", st.Spread, describe(c.labelValues()))
 		}
 		picked = spread(candidates, st.Spread, n)
 	}
@@ -161,6 +167,35 @@ func (c *cutter) stage(i int) {
 	c.left = slices.DeleteFunc(c.left, func(t fleet.Target) bool { return taken[t.ID] })
 	c.stages = append(c.stages, Stage{Name: st.Name, From: len(c.order), To: len(c.order) + len(picked)})
 	c.order = append(c.order, picked...)
+}
+
+// strange refuses labels of stage i, and values of them, that no target of the fleet has.
+func (c *cutter) strange(i int) bool {
+	if len(c.spec.Stages[i].Where) == 0 {
+		return false
+	}
+	labels := c.labelValues()
+	meant := func(word string, known []string) string {
+		if best, ok := suggest.Nearest(word, known); ok {
+			return fmt.Sprintf(", did you mean %q?", best)
+		}
+		return ";"
+	}
+	found := false
+	where := c.spec.Stages[i].Where
+	for _, label := range slices.Sorted(maps.Keys(where)) {
+		values, ok := labels[label]
+		switch value := where[label]; {
+		case !ok:
+			c.fail(i, "where", "no target has a label %q%s %s", label, meant(label, slices.Sorted(maps.Keys(labels))), c.known())
+		case !slices.Contains(values, value):
+			c.fail(i, "where", "no target has %s: %q%s %s", label, value, meant(value, values), c.known())
+		default:
+			continue
+		}
+		found = true
+	}
+	return found
 }
 
 // size is how many of the candidates stage i takes, at most all of them.
@@ -270,9 +305,17 @@ func quotas(sizes map[string]int, total, n int) map[string]int {
 	return quota
 }
 
+// labelValues are those of the whole fleet, worked out once.
+func (c *cutter) labelValues() map[string][]string {
+	if c.labels == nil {
+		c.labels = c.fleet.LabelValues()
+	}
+	return c.labels
+}
+
 // known lists the fleet's labels, for an error about too few matches.
 func (c *cutter) known() string {
-	return "labels of the fleet: " + describe(c.fleet.LabelValues())
+	return "labels of the fleet: " + describe(c.labelValues())
 }
 
 func matching(where map[string]string) string {

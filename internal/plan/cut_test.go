@@ -116,11 +116,15 @@ func TestNewRefuses(t *testing.T) {
 		},
 		"no match": {
 			[]spec.Stage{{Name: "a", Count: count(1), Where: map[string]string{"regoin": "eu"}}, all},
-			[]string{"stages[0].where: 1 more targets are asked for, but only 0 matching {regoin: eu}"},
+			[]string{`stages[0].where: no target has a label "regoin", did you mean "region"? labels of the fleet: region (ap, eu, us), tier (internal, paying)`},
 		},
 		"no match and no size": {
 			[]spec.Stage{{Name: "a", Where: map[string]string{"region": "mars"}}, all},
-			[]string{"stages[0].where: no target matching {region: mars} is left to expose"},
+			[]string{`stages[0].where: no target has region: "mars"; labels of the fleet: region (ap, eu, us), tier (internal, paying)`},
+		},
+		"a misspelt value": {
+			[]spec.Stage{{Name: "a", Count: count(1), Where: map[string]string{"tier": "paiyng", "region": "eu"}}, all},
+			[]string{`stages[0].where: no target has tier: "paiyng", did you mean "paying"? labels of the fleet`},
 		},
 		"more than the fleet": {
 			[]spec.Stage{{Name: "a", Count: count(11)}},

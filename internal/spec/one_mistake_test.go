@@ -91,3 +91,28 @@ func scalars(n *yaml.Node) []*yaml.Node {
 	}
 	return all
 }
+
+// TestOneUnknownKindOneProblem names kinds that this build has not got: that nothing stands there is no news.
+func TestOneUnknownKindOneProblem(t *testing.T) {
+	const good = `unit: edge
+release: "1"
+fleet: {file: fleet.yaml}
+driver: {http: {}}
+stages: [{name: all, reach: 100%, bake: 5m}]
+health:
+  scrape: {}
+  checks:
+    - {name: errors, bad: e, total: t, max: 1%}
+    - {name: answers, probe: {http: "http://{{address}}/"}}
+`
+	_, err := parse("f.yaml", []byte(good))
+	require.NoError(t, err)
+	for was, unknown := range map[string]string{
+		"http: {}": "nomad: {}", "file: fleet.yaml": "consul: edge", "scrape: {}": "datadog: {}", "probe: {http": "saturation: {http", "max: 1%": "ceiling: 1%",
+		"http: \"http": "icmp: \"http",
+	} {
+		_, err := parse("f.yaml", []byte(strings.Replace(good, was, unknown, 1)))
+		require.ErrorContains(t, err, "unknown field")
+		require.NotContains(t, err.Error(), "\n", unknown)
+	}
+}

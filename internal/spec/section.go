@@ -34,6 +34,14 @@ func (s Section) Bad(field, format string, args ...any) {
 	s.doc.Add(s.full(field), fmt.Sprintf(format, args...))
 }
 
+// Lacks reports that the section has none of some fields, of which it needs one. Where it has a field that nobody knows,
+// that was reported, and may stand for it.
+func (s Section) Lacks(format string, args ...any) {
+	if !s.doc.Strange(s.path) {
+		s.Bad("", format, args...)
+	}
+}
+
 // BadInside is Bad for one place in a text, a number of bytes from its beginning.
 func (s Section) BadInside(field string, offset int, message string) {
 	s.doc.AddInside(s.full(field), offset, message)
@@ -99,7 +107,7 @@ func (s Section) one(known []string, needed, what string) string {
 	case 1:
 		return given[0]
 	case 0:
-		s.Bad("", "%s", needed)
+		s.Lacks("%s", needed)
 	default:
 		s.Bad("", "has %s, expected exactly one %s", strings.Join(given, " and "), what)
 	}

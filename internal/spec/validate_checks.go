@@ -50,7 +50,7 @@ func (v *validator) check(i int, c Check) {
 	case v.Given(path + ".exercise"):
 		v.only(path, "a check with exercise alone")
 	default:
-		v.Bad(path,
+		v.In(path).Lacks(
 			"has no form, expected value with max, min or against, bad and total or slow with max, against or objective, or one of %s",
 			list(append([]string{"exercise"}, v.kinds.FormNames()...)))
 	}
@@ -112,7 +112,7 @@ func (v *validator) valueCheck(path string, c Check) {
 	v.only(path, "a check with a value", "value", "max", "min", "drop", "rise", "tolerate", "each", "outliers")
 	v.eachCheck(path, c)
 	if !v.In(path).AnyGiven("max", "min", "drop", "rise") {
-		v.Bad(path, "has no limit, expected max or min, or against: %s with drop or rise", AgainstControl)
+		v.In(path).Lacks("has no limit, expected max or min, or against: %s with drop or rise", AgainstControl)
 	}
 	if c.Max != nil && c.Min != nil && *c.Max < *c.Min {
 		v.Bad(path+".max", "is %v, which is less than min, %v at %s: no number fits", float64(*c.Max), float64(*c.Min), v.At(path+".min"))

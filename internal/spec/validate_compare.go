@@ -87,7 +87,7 @@ func (v *validator) criterion(path string, c Check) {
 	v.Between(path+".minSamples", c.MinSamples, 1, maxSamples)
 	s := v.In(path)
 	if s.AtMostOne("max", "against", "objective") == "" && !s.AnyGiven("worse", "match", "group_by", "burn") { // each says what it needs
-		v.Bad(path, "has no limit, expected max, against: %s or objective", AgainstControl)
+		v.In(path).Lacks("has no limit, expected max, against: %s or objective", AgainstControl)
 	}
 	v.Share(path+".max", c.Max, 1, "a ratio of bad to total is never more")
 	v.OneOf(path+".against", c.Against, AgainstControl, AgainstBefore)
@@ -157,7 +157,7 @@ func (v *validator) meanCheck(path string, c Check) {
 	v.OneOf(path+".against", c.Against, AgainstControl, AgainstBefore)
 	v.Between(path+".minSamples", c.MinSamples, 1, maxSamples)
 	if !v.Given(path+".drop") && !v.Given(path+".rise") {
-		v.Bad(path, "has no limit, expected drop or rise: by how much its mean may be below or above the other's, such as drop: 20%%")
+		v.In(path).Lacks("has no limit, expected drop or rise: by how much its mean may be below or above the other's, such as drop: 20%%")
 	}
 	v.Share(path+".drop", c.Drop, 0.99, "nothing falls by more than all of it")
 	v.Share(path+".rise", c.Rise, 10, "such a check would hardly ever fail")

@@ -51,7 +51,7 @@ func (v *validator) sources() {
 	switch {
 	case len(given) > 1:
 		v.Bad("health."+given[1], "cannot be combined with %s at %s: keep one source", given[0], v.At("health."+given[0]))
-	case len(given) == 0 && !v.IsBad("health.checks") && !v.sourceless():
+	case len(given) == 0 && !v.IsBad("health.checks") && !v.sourceless() && !v.doc.Strange("health"):
 		v.Bad("health", "has no source, expected %s", v.kinds.sourceExamples())
 	case len(given) == 0:
 		v.In("health").Foreign("a spec without a source", "token", "basicAuth", "header", "tls")

@@ -42,7 +42,7 @@ type Key struct {
 // The document answers where values stand and holds the problems found so far;
 // out is filled as far as it could be understood. It is never nil.
 func Decode(file string, data []byte, maxBytes int, open Open, out any) *Document {
-	d := &Document{file: file, broken: map[string]bool{}, bad: map[string]bool{}, opened: map[string]any{}}
+	d := &Document{file: file, broken: map[string]bool{}, bad: map[string]bool{}, opened: map[string]any{}, strange: map[string]bool{}}
 	if len(data) > maxBytes {
 		d.reportAt(0, 0, fmt.Sprintf("the file has %s, expected at most %s", size(len(data)), size(maxBytes)))
 		return d

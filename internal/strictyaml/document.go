@@ -19,6 +19,7 @@ type Document struct {
 	broken   map[string]bool // paths whose values could not be understood
 	bad      map[string]bool // paths with a problem that was added later
 	opened   map[string]any  // values of open keys, by path
+	strange  map[string]bool // paths of what has a field that is like none that is known
 }
 
 // Opened is the value at a path that ends with an open key, of the type that the key has;
@@ -82,6 +83,10 @@ func (d *Document) Position(path string) (line, column int) {
 	n, _ := d.find(path)
 	return place(n)
 }
+
+// Strange says whether what is at path has a field that is like none that is known: it may stand for any
+// that seems to be missing.
+func (d *Document) Strange(path string) bool { return d.strange[path] }
 
 // Has says whether the file has a value at path.
 func (d *Document) Has(path string) bool {

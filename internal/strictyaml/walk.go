@@ -187,6 +187,7 @@ func (w *walker) unknown(n, key *yaml.Node, path string, known []field) {
 			w.doc.broken[Field(path, best)] = true
 		}
 	} else {
+		w.doc.strange[path] = true
 		message += ", expected one of " + strings.Join(all, ", ")
 	}
 	w.doc.reportAt(key.Line, key.Column, message)
