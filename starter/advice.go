@@ -72,5 +72,8 @@ func afterwards(v view) string {
 	if o == nil || o.Result != rollout.PhaseRefused || v.State.Preflight == nil || v.State.Preflight.Decision == rollout.Promote {
 		return ""
 	}
+	if o.Reason == rollout.RefusedUnjudged {
+		return "Correct the check, or bring back what it asks, and start again."
+	}
 	return `Repair that first. If this release is the repair: sluice start SPEC --override --why "…"`
 }

@@ -71,6 +71,9 @@ func TestAfterwards(t *testing.T) {
 	require.Contains(t, explanation(unhealthy, false, at(0), 0, false), "  "+afterwards(unhealthy))
 	require.Contains(t, endChange(unhealthy, at(0))[0].Text, "--override")
 
+	unjudged := finish(unhealthy, rollout.Outcome{Result: rollout.PhaseRefused, Reason: rollout.RefusedUnjudged})
+	require.Equal(t, "Correct the check, or bring back what it asks, and start again.", afterwards(unjudged))
+
 	other := finish(baking(), rollout.Outcome{Result: rollout.PhaseRefused, Why: "no fleet"})
 	require.Empty(t, afterwards(other))
 	require.Empty(t, afterwards(baking()))

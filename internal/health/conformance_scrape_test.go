@@ -32,8 +32,8 @@ func scrapeRig(_ *testing.T, n *network) rig {
 		},
 		answers: map[string]answer{
 			"sound":             {pages(total + three), pass, "3, limit 4"},
-			"empty":             {pages(""), nil, "no page has the series"},
-			"other series":      {pages("other 1\n"), nil, "no page has the series"},
+			"empty":             {pages(""), nil, "no page has a series such as"},
+			"other series":      {pages("other 1\n"), nil, "no page has a series such as"},
 			"NaN":               {pages("requests_total NaN\nqueue NaN\n"), nil, "NaN"},
 			"+Inf":              {pages("requests_total +Inf\nqueue +Inf\n"), nil, "Inf"},
 			"-Inf":              {pages("requests_total -Inf\nqueue -Inf\n"), nil, "Inf"},

@@ -184,6 +184,11 @@ func (m *Evaluator) look(ctx context.Context, at time.Time, ask []fleet.Target) 
 		report.Results = append(report.Results, res.Result)
 		report.Unsure = cmp.Or(report.Unsure, res.Unsure)
 	}
+	if s.unchanged() {
+		for i := range report.Results {
+			m.beforeTheChange(data, at, m.checks[i].spec, &report.Results[i])
+		}
+	}
 	report.Unsure = cmp.Or(report.Unsure, m.Unsure())
 	report.Clocks = s.clocks()
 	return report, ctx.Err()

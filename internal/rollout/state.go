@@ -338,11 +338,12 @@ type Outcome struct {
 	EndedAt  time.Time      `json:"endedAt"`
 }
 
-// Reasons of a refusal: the fleet is not healthy before the change, the release or the spec is
+// Reasons of a refusal: the fleet is not healthy before the change, nobody can judge it, the release or the spec is
 // not valid, targets cannot be changed safely, nobody has approved in time, the workflow is not its unit's, what
 // is to be undone is not known any more, what earlier runs have left is not known or not this one's.
 const (
 	RefusedUnhealthy  = "refused-unhealthy"
+	RefusedUnjudged   = "refused-unjudged"
 	RefusedRelease    = "refused-release"
 	RefusedSpec       = "refused-spec"
 	RefusedTargets    = "refused-targets"

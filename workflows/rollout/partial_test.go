@@ -250,7 +250,12 @@ func TestPreflight(t *testing.T) {
 		if tc.want == rollout.PhaseRefused {
 			require.Empty(t, w.applies)
 			require.Equal(t, rollout.Refuse, out.Preflight.Decision)
-			require.Contains(t, out.Outcome.Why, "the fleet is not healthy before the change")
+			words, reason := "nobody can judge the fleet before the change", rollout.RefusedUnjudged
+			if tc.before == health.Fail {
+				words, reason = "the fleet is not healthy before the change", rollout.RefusedUnhealthy
+			}
+			require.Contains(t, out.Outcome.Why, words)
+			require.Equal(t, reason, out.Outcome.Reason)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package scrape
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -50,6 +51,12 @@ func note(in map[string]*shown, expr, id string, v *float64, newest time.Time, w
 	}
 }
 
+// unseen says that an expression was seen on no page, not even at 0.
+func unseen(expr string) string {
+	return fmt.Sprintf("none of these pages has ever shown %s: is a name misspelt, has the release renamed it, "+
+		"or does the counter appear only with its first event?", source.Cut(expr, 80))
+}
+
 // readable refuses an arm of whose pages less than half could be read, and an
 // expression that no page has.
 func (s *pages) readable(expr string, a source.Arm, in map[string]*shown) (*shown, source.Reading) {
@@ -62,7 +69,7 @@ func (s *pages) readable(expr string, a source.Arm, in map[string]*shown) (*show
 		r.Refused = s.seen[a].denied
 		return e, r
 	case e == nil:
-		r := source.NoData(expr, "no page has the series")
+		r := source.NoData(expr, "no page has a series such as %s: is the name misspelt?", source.Cut(expr, 80))
 		r.Empty = true
 		return e, r
 	}
@@ -97,8 +104,7 @@ func (s *pages) Count(_ context.Context, expr string, a source.Arm, w source.Win
 		}
 		e, r = &shown{newest: w.At}, source.Reading{Query: expr}
 	case r.Empty && l == source.EmptyIsZero:
-		r.Why = "none of these pages has the metric with these labels: is a name misspelt, has the release renamed it, " +
-			"or does the counter appear only with its first event?"
+		r.Why = unseen(expr)
 		return r
 	case r.Verdict != "":
 		return r

@@ -69,7 +69,7 @@ func (s *pages) Counts(_ context.Context, expr string, w source.Window, l source
 	}
 	if out.Verdict != "" {
 		if out.Empty && l == source.EmptyIsZero {
-			out.Why = "none of these pages has the metric with these labels: is a name misspelt, has the release renamed it, or does the counter appear only with its first event?"
+			out.Why = unseen(expr)
 		}
 		return out
 	}
