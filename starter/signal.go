@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/urfave/cli/v2"
 	commonpb "go.temporal.io/api/common/v1"
@@ -67,25 +66,19 @@ func (s signalCommand) command() command {
 
 // request reads the flags.
 func (s signalCommand) request(c *cli.Context) (rollout.ControlRequest, error) {
-	by, err := byOf(c)
+	by, why, err := signed(c, s.Name, s.NeedsReason || c.Bool("all"))
 	if err != nil {
 		return rollout.ControlRequest{}, err
 	}
 	req := rollout.ControlRequest{
-		ID: cmp.Or(c.String("id"), rand.Text()), By: by, Why: c.String("why"), Stage: c.String("stage"), Override: c.Bool("override"),
+		ID: cmp.Or(c.String("id"), rand.Text()), By: by, Why: why, Stage: c.String("stage"), Override: c.Bool("override"),
 	}
 	if req.Within = c.String("within"); req.Within != "" {
 		if d, err := spec.ParseDuration(req.Within); err != nil || d == 0 {
 			return req, usagef("--within %q is no duration, expected one such as 4h", req.Within)
 		}
 	}
-	if (s.NeedsReason || c.Bool("all")) && req.Why == "" {
-		return req, usagef("%s needs a reason, which is kept with the rollout: --why \"…\"", s.Name)
-	}
-	if s.NeedsReason && !strings.ContainsFunc(req.Why, unicode.IsLetter) {
-		return req, usagef("--why %q has no word in it, expected a reason such as \"looked at by hand\"", req.Why)
-	}
-	return req, checkWhy(req.Why)
+	return req, nil
 }
 
 func (s signalCommand) run(ctx context.Context, con *console, c *cli.Context) error {

@@ -33,7 +33,7 @@ rollback.`,
 }
 
 func undo(ctx context.Context, con *console, c *cli.Context) error {
-	req, err := signalCommand{rollout.Signal{Name: "undo", NeedsReason: true}}.request(c)
+	by, why, err := signed(c, "undo", true)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func undo(ctx context.Context, con *console, c *cli.Context) error {
 		return err
 	}
 	defer r.client.Close()
-	s, err := r.undo(ctx, con, c.Args().First(), req)
+	s, err := r.undo(ctx, con, c.Args().First(), by, why)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func undo(ctx context.Context, con *console, c *cli.Context) error {
 }
 
 // undo starts the undoing of what a unit's newest rollout has left changed.
-func (r *remote) undo(ctx context.Context, con *console, unit string, req rollout.ControlRequest) (started, error) {
+func (r *remote) undo(ctx context.Context, con *console, unit, by, why string) (started, error) {
 	v, err := r.undoable(ctx, unit)
 	if err != nil {
 		return started{}, err
@@ -72,8 +72,8 @@ func (r *remote) undo(ctx context.Context, con *console, unit string, req rollou
 		return started{}, fmt.Errorf("read how run %s of %s was started: %w", v.RunID, unit, err)
 	}
 	return r.submit(ctx, con, loaded{spec: in.Spec}, workflows.Submission{
-		Spec: in.Spec, FleetDigest: in.FleetDigest, FleetData: in.FleetData, By: req.By,
-		Undo: &workflows.Undo{Run: v.RunID, Why: req.Why},
+		Spec: in.Spec, FleetDigest: in.FleetDigest, FleetData: in.FleetData, By: by,
+		Undo: &workflows.Undo{Run: v.RunID, Why: why},
 	})
 }
 

@@ -42,7 +42,7 @@ func TestUndo(t *testing.T) {
 			con := testConsole(&out, &errOut)
 			con.json = true
 			s, err := (&remote{client: &c.fake, namespace: "default"}).undo(
-				t.Context(), con, "edge-proxy", rollout.ControlRequest{By: "ana", Why: "it loses orders"})
+				t.Context(), con, "edge-proxy", "ana", "it loses orders")
 			require.Equal(t, c.code, con.report(err), errOut.String())
 			if c.code != exitOK {
 				require.Contains(t, out.String(), `"reason": "`+c.reason+`"`)
@@ -70,7 +70,7 @@ func TestUndoOfATerminatedUndo(t *testing.T) {
 		return d, nil
 	}}
 	_, err := (&remote{client: &fake, namespace: "default"}).undo(
-		t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), "edge-proxy", rollout.ControlRequest{By: "ana", Why: "it loses orders"})
+		t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), "edge-proxy", "ana", "it loses orders")
 	require.NoError(t, err)
 	require.Equal(t, "run-0", fake.submitted[0].(workflows.Submission).Undo.Run)
 }

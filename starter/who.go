@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/user"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
@@ -63,4 +64,19 @@ func plainName(s string) string {
 		return -1
 	}, s)
 	return cmp.Or(s[:min(len(s), maxBy/2-1)], "unknown")
+}
+
+// signed is who does it and why. A command that needs a reason refuses one without a word.
+func signed(c *cli.Context, command string, needsReason bool) (by, why string, err error) {
+	if by, err = byOf(c); err != nil {
+		return by, why, err
+	}
+	why = c.String("why")
+	switch {
+	case needsReason && why == "":
+		return by, why, usagef("%s needs a reason, which is kept with the rollout: --why \"…\"", command)
+	case needsReason && !strings.ContainsFunc(why, unicode.IsLetter):
+		return by, why, usagef("--why %q has no word in it, expected a reason such as \"looked at by hand\"", why)
+	}
+	return by, why, checkWhy(why)
 }
