@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -258,4 +259,31 @@ func TestPreflight(t *testing.T) {
 			require.Equal(t, reason, out.Outcome.Reason)
 		}
 	}
+}
+
+// A fleet that stood still while the rollout went back, and answers again, is not said to be
+// left out.
+func TestWhoAnswersAgainIsNotLeftOut(t *testing.T) {
+	w := newWorld(t, 20)
+	still := func(yes bool) {
+		for _, target := range w.fleet.Targets {
+			w.away[target.ID], w.stuck[target.ID] = yes, yes
+		}
+	}
+	w.health = func(int, time.Duration) health.Verdict {
+		still(true)
+		return health.Fail
+	}
+	w.reverter = func(ctx context.Context, in activities.RevertInput) (activities.Reverted, error) {
+		if !in.Deadline.IsZero() {
+			w.mu.Lock()
+			still(false)
+			w.mu.Unlock()
+		}
+		return w.revert(ctx, in)
+	}
+	out := w.run(fourStages())
+	require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result, out.Outcome.Why)
+	require.Equal(t, 20, w.on("1.0.0"))
+	require.Empty(t, out.Outcome.Unreached)
 }

@@ -176,6 +176,9 @@ func (b *wayBack) revertTouched() {
 	}
 	again = b.withoutGone(again)
 	b.revertUntilDeadline(append(again, b.found(again)...))
+	if len(again) > 0 && len(r.State.Unreached) > 0 { // who was silent meanwhile may answer by now
+		b.revertUntilDeadline(b.found(nil))
+	}
 }
 
 // retry tries all that is left once more, whatever the reason was.
