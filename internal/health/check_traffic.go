@@ -131,7 +131,7 @@ func (m trafficCheck) Judge(ctx context.Context, at Look) Judged {
 	}
 	out := judgeTraffic(res, m.binding.Before, r, len(m.binding.Control) > 0, m.trafficLevel())
 	if least := m.source.Settling(); out.Verdict == Fail && r.span < least {
-		out.Verdict, out.Suspicion = Unexercised, lessLeft(m.binding.Before)
+		out.Verdict, out.Suspicion = Unexercised, m.binding.Before.unsteady().Words()
 		out.Sentence += fmt.Sprintf(
 			"; requests were counted for %s, at least %s are needed to tell a loss from a restart", r.span.Round(time.Millisecond), least,
 		)
@@ -154,7 +154,7 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level flo
 	if b.Traffic != "" || b.At.IsZero() {
 		return res.without(source.NoData("", "traffic before the stage is unknown: %s", cmp.Or(b.Traffic, "it was not measured")))
 	}
-	measured := b.At.Sub(b.From).Seconds()
+	measured := b.At.Sub(b.From)
 	switch {
 	case measured <= 0 || r.span <= 0:
 		return res.without(source.NoData("", "requests were counted over no time"))
@@ -163,87 +163,37 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level flo
 	case r.lost && !hasControl:
 		return res.without(source.NoData("", "no series of the query is left: missing traffic cannot be told from missing metrics"))
 	}
-	var value, before, expected, chance float64
-	u := b.unsteady()
-	certain := u.Certain(b.Exposed)
-	words, say := "%s of all requests, %s before the stage", humanize.Percent
-	if hasControl {
-		value, before = share(r.mine, r.others), share(b.Exposed, b.Control)
-		expected = before * (r.mine + r.others)
-		chance = u.Few(r.mine, r.mine+r.others, before*certain*u.Kept())
-	} else {
-		before = b.Exposed / measured
-		value, expected = r.mine/r.span.Seconds(), before*r.span.Seconds()
-		chance = fewOf(b, r, u.Kept())
-		words, say = "%s requests/s, %s before the stage"+weaker, humanize.Plain
+	u, left := b.unsteady(), 1.0
+	if hasControl && b.Control > 0 {
+		left = min(1, r.others/r.span.Seconds()/(b.Control/measured.Seconds()))
 	}
-	limit := before * certain * u.Left()
-	res.Value, res.Limit = &value, &limit
-	res.Sentence = fmt.Sprintf(words, say(value), say(before))
-	own := ownRate(b, r, level)
+	// A share alone does not tell once most of the fleet is exposed: they keep most of the requests
+	// whatever they lose. So their own rate counts, too, less what the control lost meanwhile.
+	own := u.OfRate(b.Exposed, r.mine, measured, r.span, left)
+	loss, words, say := own, "%s requests/s, %s before the stage"+weaker, humanize.Plain
+	if hasControl {
+		loss = u.OfShare([2]float64{b.Exposed, b.Control}, [2]float64{r.mine, r.others})
+		words, say = "%s of all requests, %s before the stage", humanize.Percent
+	}
+	res.Value, res.Limit = &loss.Now, &loss.Limit
+	res.Sentence = fmt.Sprintf(words, say(loss.Now), say(loss.Before))
 	switch {
-	case value >= limit && hasControl && own.collapsed:
-		res.Verdict, res.Value, res.Limit = Fail, &own.value, &own.limit
+	case !loss.Below() && own.Certain(level):
+		res.Verdict, res.Value, res.Limit = Fail, &own.Now, &own.Limit
 		res.Sentence = fmt.Sprintf(
-			"%s requests/s, %s expected from before the stage; %s", humanize.Plain(own.value), humanize.Plain(own.expected), lessLeft(b))
-	case value >= limit && r.mine > 0 && r.doubt.Verdict != "":
+			"%s requests/s, %s expected from before the stage; %s", humanize.Plain(own.Now), humanize.Plain(own.Before), u.Words())
+	case !loss.Below() && r.mine > 0 && r.doubt.Verdict != "":
 		return res.without(r.doubt)
-	case value >= limit && r.mine > 0:
+	case !loss.Below() && r.mine > 0:
 		res.Verdict = Pass
-	case chance > level || expected <= 0:
+	case loss.Chance > level || loss.Expected <= 0:
 		res.Verdict = Unexercised
-		res.Sentence += fmt.Sprintf("; %s requests expected, too few for their absence to mean anything", humanize.Integer(expected))
+		res.Sentence += fmt.Sprintf("; %s requests expected, too few for their absence to mean anything", humanize.Integer(loss.Expected))
 	default:
 		res.Verdict = Fail
-		res.Sentence += "; " + lessLeft(b)
+		res.Sentence += "; " + u.Words()
 	}
 	return Judged{Result: res}
-}
-
-// rate is how many requests per second the exposed targets get.
-type rate struct {
-	value, expected, limit float64
-	collapsed              bool
-}
-
-// ownRate compares the exposed targets' rate with their own before the stage, less
-// what the control lost meanwhile, too. A share alone does not tell once most of
-// the fleet is exposed: they keep most of the requests whatever they lose.
-func ownRate(b Baseline, r requests, level float64) rate {
-	measured, span := b.At.Sub(b.From).Seconds(), r.span.Seconds()
-	kept := 1.0
-	if b.Control > 0 {
-		kept = min(1, r.others/span/(b.Control/measured))
-	}
-	out := rate{value: r.mine / span, expected: b.Exposed / measured * kept}
-	u := b.unsteady()
-	out.limit = out.expected * u.Certain(b.Exposed) * u.Left()
-	out.collapsed = out.value < out.limit && fewOf(b, r, kept*u.Kept()) <= level
-	return out
-}
-
-// fewOf is how likely it is, at most, that chance leaves so few of the exposed targets' requests,
-// when so much of their rate is kept.
-func fewOf(b Baseline, r requests, kept float64) float64 {
-	then, now := b.At.Sub(b.From).Seconds(), r.span.Seconds()*kept
-	return b.unsteady().Few(r.mine, r.mine+b.Exposed, now/(now+then))
-}
-
-// lessLeft says how little is a loss.
-func lessLeft(b Baseline) string {
-	u := b.unsteady()
-	s := "less than " + humanize.Percent(u.Left()) + " is left"
-	if u.Kept() < 0.9 {
-		s += ", and it went up and down before by less"
-	}
-	return s
-}
-
-func share(mine, others float64) float64 {
-	if mine+others == 0 {
-		return 0
-	}
-	return mine / (mine + others)
 }
 
 // whollyCovered is the share of the usual samples that counts as all of them: at

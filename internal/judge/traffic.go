@@ -79,14 +79,14 @@ func wandered(looks []sequential.Pair, n int, bursts float64, alone bool) float6
 		}
 		last, doubt = now, chance
 	}
-	if square < expected*(1+surely*math.Sqrt(3/max(1, pairs))) { // neighbours overlap
+	if square < expected*(1+plain*math.Sqrt(3/max(1, pairs))) { // neighbours overlap
 		return 0
 	}
 	return math.Sqrt((square - expected) / max(1, pairs))
 }
 
-// surely is how many standard errors more than chance are no chance.
-const surely = 2.5
+// plain is how many standard errors more than chance are no chance.
+const plain = 2.5
 
 // What is left of an arm's requests when they are lost.
 const (
@@ -98,27 +98,67 @@ const (
 	leastKept = 0.1
 )
 
-// Kept is the part of its usual share that an arm keeps while nothing is wrong.
-func (u Unsteady) Kept() float64 { return max(leastKept, math.Exp(-wandering*u.Wander)) }
+// kept is the part of its usual share that an arm keeps while nothing is wrong.
+func (u Unsteady) kept() float64 { return max(leastKept, math.Exp(-wandering*u.Wander)) }
 
 // Left is the part of its usual share of which less is a loss.
-func (u Unsteady) Left() float64 { return half * u.Kept() }
+func (u Unsteady) Left() float64 { return half * u.kept() }
 
-// Few is how likely it is, at most, that so few of all requests are an arm's by chance, when each
+// fewByChance is how likely it is, at most, that so few of all requests are an arm's by chance, when each
 // is with such a probability.
-func (u Unsteady) Few(own, all, probability float64) float64 {
+func (u Unsteady) fewByChance(own, all, probability float64) float64 {
 	bursts := max(1, u.Bursts)
 	return sequential.BinomialTail((all-own)/bursts, all/bursts, 1-probability)
 }
 
-// Certain is how much of so many requests is beyond chance: three standard deviations of Poisson
+// surely is how much of so many requests is beyond chance: three standard deviations of Poisson
 // noise below. What was measured on few says little of a share.
-func (u Unsteady) Certain(requests float64) float64 {
+func (u Unsteady) surely(requests float64) float64 {
 	requests /= max(1, u.Bursts)
 	if requests <= 0 {
 		return 0
 	}
 	return max(0, 1-3/math.Sqrt(requests))
+}
+
+// Loss is how many requests an arm gets beside how many it got before, in some unit.
+type Loss struct {
+	// Now and Before are both; of less than Limit, it has lost them.
+	Now, Before, Limit float64
+	// Expected is how many requests are expected, and Chance how likely it is, at most, that chance
+	// leaves so few.
+	Expected, Chance float64
+}
+
+// Below says that it gets less than it may.
+func (l Loss) Below() bool { return l.Now < l.Limit }
+
+// Certain says so, and that chance explains it in no more than such a part of cases.
+func (l Loss) Certain(level float64) bool { return l.Below() && l.Chance <= level }
+
+// OfShare compares an arm's share of all requests; before and now are its own requests and the
+// others'.
+func (u Unsteady) OfShare(before, now [2]float64) Loss {
+	share := func(n [2]float64) float64 {
+		if all := n[0] + n[1]; all > 0 {
+			return n[0] / all
+		}
+		return 0
+	}
+	l, all, surely := Loss{Now: share(now), Before: share(before)}, now[0]+now[1], u.surely(before[0])
+	l.Limit, l.Expected = l.Before*surely*u.Left(), l.Before*all
+	l.Chance = u.fewByChance(now[0], all, l.Before*surely*u.kept())
+	return l
+}
+
+// OfRate compares how many requests an arm gets in a time with how many it got in another one,
+// of which such a part is expected. Its unit is requests a second.
+func (u Unsteady) OfRate(before, now float64, then, since time.Duration, part float64) Loss {
+	l := Loss{Now: now / since.Seconds(), Before: before / then.Seconds() * part}
+	kept := part * u.kept() * since.Seconds()
+	l.Limit, l.Expected = l.Before*u.surely(before)*u.Left(), l.Before*since.Seconds()
+	l.Chance = u.fewByChance(now, now+before, kept/(kept+then.Seconds()))
+	return l
 }
 
 // almostNone is the part of what is expected at least that a target which serves nobody may still get: of
@@ -135,7 +175,7 @@ func (u Unsteady) Dark(before, now map[string]float64, times, level float64) map
 	}
 	out := map[string]float64{}
 	for id, was := range before {
-		expected := was * u.Certain(was) * times
+		expected := was * u.surely(was) * times
 		bursts := max(1, u.Bursts)
 		if n, read := now[id]; read && n <= almostNone*expected && logAtMost(n/bursts, expected/bursts) <= -rare {
 			out[id] = expected
@@ -178,9 +218,9 @@ func (u Unsteady) few(before map[string]float64) float64 {
 // the requests. Its zero value cannot judge.
 type traffic struct {
 	Unsteady
-	before sequential.Pair   // totals, as Bad
-	newest []sequential.Pair // those of the last few looks
-	looks  int               // how many those are
+	before [2]float64   // of both arms
+	newest [][2]float64 // those of the last few looks
+	looks  int          // how many those are
 	level  float64
 	lost   string
 }
@@ -199,45 +239,41 @@ func newTraffic(c Criteria, before []Look) traffic {
 	t := traffic{looks: looks, level: c.Traffic / float64(c.start().Looks) / math.Ceil(math.Log2(float64(looks)/patience)+1)}
 	var own, control []float64
 	for _, p := range pairs(before) {
-		p = totals(p)
-		t.before = t.before.Plus(p)
-		own, control = append(own, p.Exposed.Bad), append(control, p.Control.Bad)
+		t.before = plus(t.before, p)
+		own, control = append(own, p.Exposed.Total), append(control, p.Control.Total)
 	}
 	t.Unsteady = UnsteadyOf(own, control, c.Every, c.Bake, false)
 	return t
 }
 
-// totals are a look's requests as events.
-func totals(p sequential.Pair) sequential.Pair {
-	return sequential.Pair{Exposed: sequential.Counts{Bad: p.Exposed.Total}, Control: sequential.Counts{Bad: p.Control.Total}}
+func plus(sum [2]float64, p sequential.Pair) [2]float64 {
+	return [2]float64{sum[0] + p.Exposed.Total, sum[1] + p.Control.Total}
 }
 
 // see takes the next look.
 func (t *traffic) see(p sequential.Pair) {
-	if t.newest = append(t.newest, totals(p)); len(t.newest) > t.looks {
+	if t.newest = append(t.newest, plus([2]float64{}, p)); len(t.newest) > t.looks {
 		t.newest = t.newest[1:]
 	}
-	if t.level <= 0 || t.before.Control.Bad == 0 {
+	if t.level <= 0 || t.before[1] == 0 {
 		return
 	}
-	was, certain := part(t.before), t.Certain(t.before.Exposed.Bad)
 	for n := patience; n <= len(t.newest); n *= 2 { // over all of them a late loss would show late
-		var now sequential.Pair
+		var now [2]float64
 		for _, p := range t.newest[len(t.newest)-n:] {
-			now = now.Plus(p)
+			now[0], now[1] = now[0]+p[0], now[1]+p[1]
 		}
-		is, all := part(now), now.Exposed.Bad+now.Control.Bad
-		if is < was*certain*t.Left() && t.Few(now.Exposed.Bad, all, was*certain*t.Kept()) <= t.level {
-			t.lost = fmt.Sprintf("%s of all requests, %s before the change; less than %s is left", humanize.Percent(is), humanize.Percent(was),
-				humanize.Percent(t.Left()))
+		if l := t.OfShare(t.before, now); l.Certain(t.level) {
+			t.lost = fmt.Sprintf("%s of all requests, %s before the change; %s", humanize.Percent(l.Now), humanize.Percent(l.Before), t.Words())
 		}
 	}
 }
 
-// part is the exposed arm's part of the requests.
-func part(p sequential.Pair) float64 {
-	if all := p.Exposed.Bad + p.Control.Bad; all > 0 {
-		return p.Exposed.Bad / all
+// Words say how little is a loss.
+func (u Unsteady) Words() string {
+	s := "less than " + humanize.Percent(u.Left()) + " is left"
+	if u.kept() < 0.9 {
+		s += " (not half: it went up and down before)"
 	}
-	return 0
+	return s
 }

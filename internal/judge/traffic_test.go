@@ -45,7 +45,7 @@ func TestBurstsOfRequests(t *testing.T) {
 // The fewer are left of the same requests, the less is it chance; bursts make it likelier.
 func TestFewByChance(t *testing.T) {
 	t.Parallel()
-	fewByChance := func(own, all, p, bursts float64) float64 { return Unsteady{Bursts: bursts}.Few(own, all, p) }
+	fewByChance := func(own, all, p, bursts float64) float64 { return Unsteady{Bursts: bursts}.fewByChance(own, all, p) }
 	rapid.Check(t, func(t *rapid.T) {
 		all := rapid.IntRange(1, 1e6).Draw(t, "all")
 		p := rapid.Float64Range(0.001, 0.999).Draw(t, "p")

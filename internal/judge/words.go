@@ -97,7 +97,9 @@ func (j *Judge) shared() string {
 	case control >= much && lately.Control.Bad >= telling:
 		return fmt.Sprintf("; control has %s times its own usual, too: both may share an incident", humanize.PlainTo(control, 2))
 	case much*control <= 1 && exposed <= same && expected >= telling:
-		return fmt.Sprintf("; the exposed targets are as before, it is control that has only %s times its own usual", humanize.PlainTo(control, 2))
+		return fmt.Sprintf(
+			"; the exposed targets are as before, it is control that has only %s times its own usual", humanize.PlainTo(control, 2),
+		)
 	}
 	return ""
 }

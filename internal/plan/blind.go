@@ -183,7 +183,8 @@ func shortPast(s spec.Spec, kinds spec.Kinds) string {
 			past, _ = health.LongPast(shortestBake(s), h.Every.Std())
 		}
 		if past < need {
-			return fmt.Sprintf("whether bad events always came in bursts: %s rests on %s of past, and %s tell; where they did, more healthy releases than %s go back",
+			return fmt.Sprintf("whether bad events always came in bursts: %s rests on %s of past, and %s tell; "+
+				"where they did, more healthy releases than %s go back",
 				c.Name, spec.Duration(past), spec.Duration(need), humanize.Percent(rate))
 		}
 	}

@@ -106,13 +106,15 @@ func falsePast(ctx context.Context, b *bench) *table.Table {
 	for _, known := range []int{4, 40, 120, 240, sixHours} {
 		row := []string{(time.Duration(known) * every).String()}
 		for _, last := range lasting {
-			for _, r := range (sample{world{name: t.Title, known: known, bend: longBursts(last)}, runs, b.seed}).measure(ctx, []contender{ours(usual), ours(0.01), ours(strict)}) {
+			bakes := sample{world{name: t.Title, known: known, bend: longBursts(last)}, runs, b.seed}
+			for _, r := range bakes.measure(ctx, []contender{ours(usual), ours(0.01), ours(strict)}) {
 				row = append(row, r.rollbacks())
 			}
 		}
 		t.Add(row...)
 	}
-	t.Note("Share of %s bakes. Bursts have five times the errors and come every ten minutes, in each arm by itself.", humanize.Integer(float64(runs)))
+	t.Note("Share of %s bakes. Bursts have five times the errors and come every ten minutes, in each arm by itself.",
+		humanize.Integer(float64(runs)))
 	return t
 }
 

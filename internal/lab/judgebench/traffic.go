@@ -225,7 +225,7 @@ func trafficRules(ctx context.Context, b *bench) *table.Table {
 		}
 		t.Add(row...)
 	}
-	t.Note("Share of %s bakes of 30 min. Six exposed targets have 10 requests a second together, and the control 190. What is lost is lost from 15 min on.",
-		humanize.Integer(float64(runs)))
+	t.Note("Share of %s bakes of 30 min. Six exposed targets have 10 requests a second together, and the control 190. "+
+		"What is lost is lost from 15 min on.", humanize.Integer(float64(runs)))
 	return t
 }
