@@ -59,7 +59,7 @@ func TestMisspeltBeforeTheChange(t *testing.T) {
 		r = f.look(t, m, time.Duration(5*(i+1))*time.Second)
 	}
 	require.Equal(t, NoData, result(t, r, "errors").Verdict)
-	require.Contains(t, result(t, r, "errors").Sentence, `none of these pages has ever shown requests_totl{code=~"5.."}: is a name misspelt`)
+	require.Contains(t, result(t, r, "errors").Sentence, `none of these pages shows requests_totl{code=~"5.."}: is a name misspelt`)
 	require.Equal(t, "no page has a series such as laod: is the name misspelt?", result(t, r, "load").Sentence)
 	require.True(t, r.Mute())
 }

@@ -53,7 +53,9 @@ func TestComparisonRecoversFromGreatHarm(t *testing.T) {
 
 func TestReportOfChecks(t *testing.T) {
 	r := Report{Results: []Result{
-		{Check: "errors", Verdict: Pass}, {Check: "traffic", Verdict: Unexercised}, {Check: "alive", Verdict: Fail},
+		{Check: "errors", Verdict: Pass},
+		{Check: "traffic", Verdict: Unexercised},
+		{Check: "alive", Verdict: Fail},
 		{Check: "slow", Verdict: Pass, Advisory: true},
 	}}
 	for name, test := range map[string]struct {

@@ -39,7 +39,7 @@ func (o Outcome) RecoveredWord() string {
 	if o.Recovery != nil {
 		after = *o.Recovery
 	}
-	word := ""
+	var word string
 	switch o.Recovered {
 	case "":
 		return ""

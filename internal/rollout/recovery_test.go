@@ -12,7 +12,8 @@ import (
 func TestRecovered(t *testing.T) {
 	report := func(errors, traffic, alive health.Verdict) health.Report {
 		return health.Report{Results: []health.Result{
-			{Check: "errors", Verdict: errors, Sentence: "numbers"}, {Check: "traffic", Verdict: traffic, Sentence: "requests"},
+			{Check: "errors", Verdict: errors, Sentence: "numbers"},
+			{Check: "traffic", Verdict: traffic, Sentence: "requests"},
 			{Check: "alive", Verdict: alive, Sentence: "targets"},
 		}}
 	}
@@ -28,7 +29,8 @@ func TestRecovered(t *testing.T) {
 			[]string{"errors"}, report(f, p, f), "no", "errors did NOT recover after the rollback: the change was probably not the cause",
 		},
 		"one of two": {
-			[]string{"errors", "traffic"}, report(p, u, p), "unknown",
+			[]string{"errors", "traffic"},
+			report(p, u, p), "unknown",
 			"whether errors, traffic recovered after the rollback is not known: traffic UNEXERCISED: requests",
 		},
 		"cured, and another fails": {

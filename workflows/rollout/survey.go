@@ -95,7 +95,7 @@ func (b *wayBack) planned(left []leftover) bool {
 // there, and this one has changed nothing and seen no harm, or undoes a certain run.
 func (b *wayBack) spares(own int, open bool) bool {
 	idle := len(b.run.Touched) == 0 && !b.Harm && !b.Unknown && b.Tries == 0
-	refused := b.Result == rollout.PhaseRefused && !(b.Declined && open) // then it may end as incomplete
+	refused := b.Result == rollout.PhaseRefused && (!b.Declined || !open) // then it may end as incomplete
 	return own == 0 && (idle || refused || b.run.sub.Undo != nil)
 }
 

@@ -53,7 +53,7 @@ func note(in map[string]*shown, expr, id string, v *float64, newest time.Time, w
 
 // unseen says that an expression was seen on no page, not even at 0.
 func unseen(expr string) string {
-	return fmt.Sprintf("none of these pages has ever shown %s: is a name misspelt, has the release renamed it, "+
+	return fmt.Sprintf("none of these pages shows %s: is a name misspelt, has the release renamed it, "+
 		"or does the counter appear only with its first event?", source.Cut(expr, 80))
 }
 
