@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/spec"
+	workflows "github.com/sluicehq/sluice/workflows/rollout"
 )
 
 // listedSpec is a spec whose fleet a shell script prints.
@@ -79,8 +80,18 @@ func TestSubmissionOfAListedFleet(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, sub.FleetDigest)
 	require.Nil(t, sub.FleetData)
-	require.Equal(t, "**edge** release **2**, started by ana\n\nThe worker lists the fleet.\n", staticDetails(l, "ana"))
+	require.Equal(t, "**edge** release **2**, started by ana\n\nThe worker lists the fleet.\n", staticDetails(l, sub))
 	var out, errOut bytes.Buffer
 	require.NoError(t, started{Unit: "edge", Stages: 2}.print(testConsole(&out, &errOut)))
 	require.Contains(t, out.String(), "2 stages; the worker lists the fleet")
+	require.Contains(t, errOut.String(), "sluice abort")
+
+	sub.Undo = &workflows.Undo{Run: "run-1"}
+	require.Equal(t, "undo of **edge** release **2**, run run-1, started by ana\n", staticDetails(l, sub))
+	require.Equal(t, "undo of edge 2", summary(sub))
+	out.Reset()
+	errOut.Reset()
+	require.NoError(t, started{Unit: "edge", Release: "2", By: "ana", Stages: 2, undoes: true}.print(testConsole(&out, &errOut)))
+	require.Regexp(t, `undoing +edge 2 by ana`, out.String())
+	require.NotContains(t, out.String()+errOut.String(), "abort", "nothing aborts an undo")
 }

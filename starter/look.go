@@ -228,7 +228,8 @@ func resultTrouble(v view, err error) string {
 	case transient(err):
 		return "Temporal did not answer with the result: " + rootMessage(err)
 	case v.endedFromOutside():
-		return "Temporal was told to end it (" + v.Status + "): nothing was rolled back, and the targets that it reached keep the release"
+		return "Temporal was told to end it (" + v.Status + "): it was not rolled back to the end, and targets may keep the release; " +
+			"the next sluice start or undo of the unit rolls them back first"
 	}
 	return "it ended without a result: " + rootMessage(err)
 }

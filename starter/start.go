@@ -107,6 +107,8 @@ type started struct {
 	// Targets is 0 when the worker lists the fleet: then it is not known yet.
 	Targets int `json:"targets"`
 	Stages  int `json:"stages"`
+
+	undoes bool // it rolls back from its first moment
 }
 
 // print says where the rollout is, and what to do next.
@@ -114,8 +116,12 @@ func (s started) print(con *console) error {
 	if con.json {
 		return con.object(s)
 	}
+	what := "started"
+	if s.undoes {
+		what = "undoing"
+	}
 	lines := [][]string{
-		{"started", terminal.Safe(s.Unit + " " + s.Release + " by " + s.By)},
+		{what, terminal.Safe(s.Unit + " " + s.Release + " by " + s.By)},
 		{"plan", s.plan()},
 		{"workflow", terminal.Safe(s.WorkflowID)},
 		{"run", s.RunID},
@@ -126,13 +132,19 @@ func (s started) print(con *console) error {
 	if err := con.lines(columns(lines)); err != nil {
 		return err
 	}
-	con.say("follow it:    sluice watch %s\nroll it back: sluice abort %s --why \"…\"", s.Unit, s.Unit)
+	con.say("follow it:    sluice watch %s", s.Unit)
+	if !s.undoes {
+		con.say("roll it back: sluice abort %s --why \"…\"", s.Unit)
+	}
 	return nil
 }
 
 // plan is the size of the rollout, as far as it is known.
 func (s started) plan() string {
 	stages := plural(s.Stages, "stage")
+	if s.undoes {
+		return "every target that it touched goes back to what it ran before"
+	}
 	if s.Targets == 0 {
 		return stages + "; the worker lists the fleet"
 	}

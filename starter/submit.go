@@ -77,8 +77,8 @@ func (r *remote) submit(ctx context.Context, con *console, l loaded, sub workflo
 			connect.AttrPhase.ValueSet(string(rollout.PhaseIndexed)),
 		),
 		Memo:          map[string]any{memoBy: sub.By},
-		StaticSummary: sub.Spec.Unit + " " + sub.Spec.Release,
-		StaticDetails: staticDetails(l, sub.By),
+		StaticSummary: summary(sub),
+		StaticDetails: staticDetails(l, sub),
 	}, connect.WorkflowType, sub)
 	if e, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
 		return r.held(ctx, con, sub, e.RunId)
@@ -89,6 +89,7 @@ func (r *remote) submit(ctx context.Context, con *console, l loaded, sub workflo
 	return started{
 		Unit: sub.Spec.Unit, Release: sub.Spec.Release, By: sub.By, WorkflowID: id, RunID: run.GetRunID(),
 		URL: r.link(id, run.GetRunID()), Targets: len(l.plan.Order), Stages: len(l.spec.Stages),
+		undoes: sub.Undo != nil,
 	}, nil
 }
 
@@ -161,15 +162,24 @@ func sameJSON(a, b any) bool {
 	return errX == nil && errY == nil && string(x) == string(y)
 }
 
+// summary is what the list of workflows in the Web UI shows.
+func summary(sub workflows.Submission) string {
+	if sub.Undo != nil {
+		return "undo of " + sub.Spec.Unit + " " + sub.Spec.Release
+	}
+	return sub.Spec.Unit + " " + sub.Spec.Release
+}
+
 // staticDetails is what the Web UI shows of the rollout for good, in Markdown.
-func staticDetails(l loaded, by string) string {
+func staticDetails(l loaded, sub workflows.Submission) string {
 	var b strings.Builder
 	md := rollout.Markdown
-	fmt.Fprintf(&b, "**%s** release **%s**, started by %s\n\n", md(l.spec.Unit), md(l.spec.Release), md(by))
+	if sub.Undo != nil {
+		return fmt.Sprintf("undo of **%s** release **%s**, run %s, started by %s\n", md(l.spec.Unit), md(l.spec.Release), sub.Undo.Run, md(sub.By))
+	}
+	fmt.Fprintf(&b, "**%s** release **%s**, started by %s\n\n", md(l.spec.Unit), md(l.spec.Release), md(sub.By))
 	p := l.plan
 	switch {
-	case len(p.Stages) == 0 && !l.spec.Fleet.Listed():
-		return b.String()
 	case l.spec.Fleet.Listed():
 		b.WriteString("The worker lists the fleet.\n")
 		return b.String()
