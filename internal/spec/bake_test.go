@@ -127,3 +127,23 @@ func TestRatio(t *testing.T) {
 		require.InDelta(t, float64(r), float64(back), 0)
 	})
 }
+
+// A check has time to pass again after a rollback, however long targets warm up.
+func TestTimeToRecover(t *testing.T) {
+	for health, want := range map[string]time.Duration{
+		"": time.Minute, "every: 5s": time.Minute, "every: 30s": 2 * time.Minute, "warmup: 1m": 2 * time.Minute, "warmup: 2m\n  every: 1m": 6 * time.Minute,
+		"every: 5m": 10 * time.Minute,
+	} {
+		doc, err := parse("f.yaml", []byte(`unit: edge
+release: "1"
+fleet: {file: fleet.yaml}
+driver: {http: {}}
+stages: [{name: all, reach: 100%, bake: 1h}]
+health:
+  scrape: {}
+  checks: [{name: errors, bad: e, total: t, max: 1%}]
+  `+health+"\n"))
+		require.NoError(t, err)
+		require.Equal(t, want, doc.Spec.Rollback.Recover.Std(), health)
+	}
+}

@@ -16,6 +16,12 @@ const (
 	// defaultFalseRollbackRate is one good rollout in a thousand.
 	defaultFalseRollbackRate = Number(0.001)
 
+	// recoverLooks leave a check time to pass again, within bounds: no look counts in the warm-up, and the unit takes no
+	// other rollout meanwhile.
+	leastRecover = Duration(time.Minute)
+	mostRecover  = Duration(10 * time.Minute)
+	recoverLooks = 4
+
 	// minStaleAfter leaves room for a source that scrapes twice a minute.
 	minStaleAfter = Duration(30 * time.Second)
 	// minDecideWithin leaves a source time to come back after a short bake.
@@ -30,7 +36,7 @@ func fillDefaults(s *Spec, kinds Kinds) {
 	s.Apply.Attempts = cmp.Or(s.Apply.Attempts, 3)
 	s.Rollback.Deadline = cmp.Or(s.Rollback.Deadline, Duration(10*time.Minute))
 	s.Rollback.Parallel = cmp.Or(s.Rollback.Parallel, 200)
-	s.Rollback.Recover = cmp.Or(s.Rollback.Recover, Duration(time.Minute))
+	s.Rollback.Recover = cmp.Or(s.Rollback.Recover, max(leastRecover, min(mostRecover, s.Health.Warmup+recoverLooks*every(s.Health))))
 	for i := range s.Stages {
 		st := &s.Stages[i]
 		fillBake(st, s.Health)

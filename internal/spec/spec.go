@@ -67,7 +67,8 @@ type Rollback struct {
 	// Parallel is how many targets are reverted at once. Default 200.
 	Parallel int `yaml:"parallel,omitempty" json:"parallel" jsonschema:"minimum=1,maximum=10000"`
 	// Recover is how long the checks may take to recover after a rollback before
-	// it is reported as not having cured. Default 1m.
+	// it is reported as not having cured. Default: the warm-up and four
+	// looks, at least 1m and at most 10m.
 	Recover Duration `yaml:"recover,omitempty" json:"recover"`
 }
 

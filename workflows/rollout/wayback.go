@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -342,8 +343,8 @@ func (r *run) spanBack(l leftover) string {
 func (b *wayBack) recovery(o *rollout.Outcome) {
 	r := b.run
 	limit := r.spec.Rollback.Recover.Std()
-	r.enter(rollout.PhaseVerify, fmt.Sprintf("all %d touched targets are back; looking for up to %s whether health recovers",
-		o.Reverted, r.spec.Rollback.Recover))
+	r.enter(rollout.PhaseVerify, fmt.Sprintf("all %d touched targets are back; watching %s for up to %s, to tell whether that cured it",
+		o.Reverted, cmp.Or(strings.Join(health.CheckNames(b.Condemned), ", "), "the checks"), r.spec.Rollback.Recover))
 	opts := looking(options("look whether health recovers", limit+time.Minute), r.spec.Health.Every.Std())
 	opts.ScheduleToCloseTimeout = limit + time.Minute
 	now := workflow.Now(r.base)
