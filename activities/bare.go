@@ -34,10 +34,12 @@ func withoutPast(h spec.Health, b health.Binding) (spec.Health, health.Binding) 
 	if b.Before.BareControl {
 		b.Control = nil
 	}
-	if !b.Before.Bare {
+	if b.Before.Bare {
+		h.Without = append(slices.Clone(h.Without), spec.CheckTraffic)
+	}
+	if !b.Before.Bare && !b.Before.BareOwn {
 		return h, b
 	}
-	h.Without = append(slices.Clone(h.Without), spec.CheckTraffic)
 	compares := func(c spec.Check) bool { return c.Against != "" }
 	rest := slices.DeleteFunc(slices.Clone(h.Checks), compares)
 	if len(b.Control) == 0 && slices.ContainsFunc(rest, func(c spec.Check) bool { return !c.Advisory }) {

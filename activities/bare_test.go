@@ -2,12 +2,14 @@ package activities
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/health/source/scrape"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -56,6 +58,9 @@ func TestWithoutPast(t *testing.T) {
 		"a past":                    {health.Baseline{}, []spec.Check{limit, compared}, []string{"limit", "compared"}, 2, true},
 		"a first deploy":            {health.Baseline{Bare: true, BareControl: true}, []spec.Check{limit, compared}, []string{"limit"}, 0, false},
 		"its later stages":          {health.Baseline{BareControl: true}, []spec.Check{limit, compared}, []string{"limit", "compared"}, 0, true},
+		"its middle stage":          {health.Baseline{BareOwn: true, BareControl: true}, []spec.Check{limit, compared}, []string{"limit"}, 0, true},
+		"its middle, comparisons":   {health.Baseline{BareOwn: true, BareControl: true}, []spec.Check{compared}, []string{"compared"}, 0, true},
+		"new hosts in a stage":      {health.Baseline{BareOwn: true}, []spec.Check{limit, compared}, []string{"limit", "compared"}, 2, true},
 		"new hosts beside old ones": {health.Baseline{Bare: true}, []spec.Check{limit, compared}, []string{"limit", "compared"}, 2, false},
 		"comparisons only":          {health.Baseline{Bare: true, BareControl: true}, []spec.Check{compared, advice}, []string{"compared", "advice"}, 0, false},
 	} {
@@ -70,4 +75,29 @@ func TestWithoutPast(t *testing.T) {
 		require.Len(t, b.Control, tc.control, name)
 		require.Equal(t, tc.traffic, len(h.Without) == 0, name)
 	}
+}
+
+// Of a first deploy's later stages the canaries have a past, and the stage's own targets none.
+func TestFirstDeployInItsLaterStages(t *testing.T) {
+	limit := spec.Number(1)
+	f := newFixtureWith(t, 5, spec.Health{
+		Every: spec.Duration(time.Millisecond), Source: spec.Choose("scrape", scrape.Scrape{URL: "http://127.0.0.1:1/", Sample: 1}),
+		Without: []string{spec.CheckAlive, spec.CheckTraffic}, Checks: []spec.Check{{Name: "load", Value: "load", Max: &limit}},
+	})
+	two := f.input
+	two.Spec.Stages = []spec.Stage{{Name: "canary", Count: new(2), Bake: spec.Duration(time.Minute)}, {Name: "all", Reach: &spec.Reach{Percent: 100}, Bake: spec.Duration(time.Minute)}}
+	two.Spec.Fallback = &spec.Fallback{Remove: true}
+	planned, err := f.acts.Plan(t.Context(), two)
+	require.NoError(t, err)
+	p, err := f.acts.load(t.Context(), planned.Digest)
+	require.NoError(t, err)
+	for id := range f.state {
+		f.state[id] = driver.State{}
+	}
+	for _, canary := range p.Cohort(0) {
+		f.state[canary.ID] = driver.State{Release: "2.0.0", Alive: true}
+	}
+	out := do[health.Baseline](t, f, f.acts.Baseline, BaselineInput{StageRef: StageRef{Plan: planned.Digest, Stage: 1}, At: time.Now()})
+	require.True(t, out.BareOwn)
+	require.False(t, out.Bare)
 }

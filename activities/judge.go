@@ -96,13 +96,14 @@ func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Bas
 	}
 	defer living(ctx)()
 	arms := binding(p, in.StageRef)
-	past := health.Baseline{Bare: bare(ctx, p, d, arms.Exposed), BareControl: bare(ctx, p, d, arms.Control)}
+	past := health.Baseline{BareOwn: bare(ctx, p, d, arms.Cohort), BareControl: bare(ctx, p, d, arms.Control)}
+	past.Bare = past.BareOwn && (len(arms.Exposed) == len(arms.Cohort) || bare(ctx, p, d, arms.Exposed))
 	m, _, err := a.evaluator(ctx, HealthInput{StageRef: in.StageRef, Since: in.At, Earlier: in.Earlier, Began: in.Began, Before: past})
 	if err != nil {
 		return health.Baseline{}, err
 	}
 	out, err := m.Baseline(ctx, source.Later(in.At, a.Clock.Now()))
-	out.Bare, out.BareControl = past.Bare, past.BareControl
+	out.Bare, out.BareOwn, out.BareControl = past.Bare, past.BareOwn, past.BareControl
 	if err == nil {
 		err = a.unsure(ctx, m.Unsure(), doubts)
 	}

@@ -51,8 +51,10 @@ type Baseline struct {
 	// Alerts are what fired, by check.
 	Alerts map[string]Firing `json:"alerts,omitempty"`
 	// Bare says that nothing was installed on any exposed target, BareControl that nothing
-	// was on any other: they have no past.
+	// was on any other, and BareOwn that nothing was on those that the stage itself exposes: they
+	// have no past.
 	Bare        bool `json:"bare,omitempty"`
+	BareOwn     bool `json:"bareOwn,omitempty"`
 	BareControl bool `json:"bareControl,omitempty"`
 }
 
