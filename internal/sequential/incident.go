@@ -16,6 +16,8 @@ const (
 	incidentLooks = 320
 	// incidentOver is for how many parts it is over: what lasts to the change may go on after it.
 	incidentOver = 3
+	// incidentLeast is how many times the usual its worst part is, either way: less hides little.
+	incidentLeast = 4
 	// unlike is how many standard errors a part is from the others.
 	unlike = 4
 )
@@ -31,7 +33,7 @@ func withoutIncident(looks []Pair, own bool) []Pair {
 	parts := coarse(looks, size)
 	ratios := make([]float64, 0, len(parts))
 	for _, p := range parts {
-		ratios = append(ratios, (p.Exposed.Bad+0.5)/(p.Exposed.Total+1)*(p.Control.Total+1)/(p.Control.Bad+0.5))
+		ratios = append(ratios, roughly(p))
 	}
 	usual := slices.Sorted(slices.Values(ratios))[len(ratios)/2]
 	first, last := -1, -1
@@ -46,12 +48,24 @@ func withoutIncident(looks []Pair, own bool) []Pair {
 	if first < 0 || last-first >= incidentMost || last >= len(parts)-incidentOver {
 		return looks
 	}
+	var worst float64 // in times of the usual, either way
+	for _, r := range ratios[first : last+1] {
+		worst = max(worst, r/usual, usual/r)
+	}
+	if worst < incidentLeast {
+		return looks
+	}
 	from, to := max(0, first-1)*size, (last+2)*size
 	rest := slices.Concat(looks[:from], looks[to:])
 	if suspicion(rest, own) > 0.5 {
 		return looks
 	}
 	return rest
+}
+
+// roughly is the ratio of the arms' rates, also where one showed nothing bad.
+func roughly(p Pair) float64 {
+	return (p.Exposed.Bad + 0.5) / (p.Exposed.Total + 1) * (p.Control.Total + 1) / (p.Control.Bad + 0.5)
 }
 
 // offBy is how many standard errors the exposed arm's part of bad events is from its share.

@@ -65,9 +65,13 @@ func holds(ctx context.Context, b *bench) *table.Table {
 	for _, w := range slices.Concat(healthy(), worse(world{}, 1.5, 2, 3, 5), worse(world{name: ", nothing known from before", known: nothing}, 2, 3, 5),
 		worse(world{name: ", exposed 10× for 20 min, 2 h before, 6 h known", known: sixHours, bend: stained}, 2, 5)) {
 		d := b.stages(ctx, w)
+		if d == (decided{}) && w.factor == 0 {
+			continue
+		}
 		t.Add(w.name, percent(d.held), percent(d.undecided), percent(d.failed))
 	}
-	t.Note("Share of %s stages. Rows with a factor have that harm from the first look on; what neither failed nor was undecided passed.",
+	t.Note("Share of %s stages. Rows with a factor have that harm from the first look on; what neither failed nor was undecided passed. Worlds "+
+		"without harm in which all passed are left out.",
 		humanize.Integer(float64(b.fewer())))
 	return t
 }

@@ -104,7 +104,7 @@ func falsePast(ctx context.Context, b *bench) *table.Table {
 	}
 	runs := b.fewer()
 	for _, known := range []int{4, 40, 120, 240, sixHours} {
-		row := []string{(time.Duration(known) * every).String()}
+		row := []string{fmt.Sprintf("%.0f min", (time.Duration(known) * every).Minutes())}
 		for _, last := range lasting {
 			bakes := sample{world{name: t.Title, known: known, bend: longBursts(last)}, runs, b.seed}
 			for _, r := range bakes.measure(ctx, []contender{ours(usual), ours(0.01), ours(strict)}) {
