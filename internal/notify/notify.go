@@ -55,6 +55,7 @@ func Send(ctx context.Context, n spec.Notify, e Event, via http.RoundTripper) er
 	if err != nil {
 		return err
 	}
+	e.At = e.At.UTC().Truncate(time.Second) // not every receiver reads fractions
 	body, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrRefused, err)

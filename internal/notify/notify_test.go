@@ -32,7 +32,9 @@ func TestSend(t *testing.T) {
 	want := Event{Event: "locked", Unit: "edge", Release: "2", Why: "a \"reason\"", At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), NotReverted: []string{"t1"}}
 	for _, to := range []string{s.URL, "${env:HOOK}"} {
 		got = Event{}
-		require.NoError(t, Send(t.Context(), spec.Notify{Webhook: to, Access: dial.Access{Token: "${env:HOOK_TOKEN}"}}, want, dial.Guard{}.Transport()))
+		sent := want
+		sent.At = sent.At.Add(678 * time.Millisecond) // times are in seconds
+		require.NoError(t, Send(t.Context(), spec.Notify{Webhook: to, Access: dial.Access{Token: "${env:HOOK_TOKEN}"}}, sent, dial.Guard{}.Transport()))
 		require.Equal(t, want, got)
 		require.Equal(t, "Bearer hunter3", header.Get("Authorization"))
 		require.Equal(t, "application/json", header.Get("Content-Type"))
