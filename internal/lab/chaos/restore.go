@@ -41,7 +41,7 @@ func (d *drive) restore(ctx context.Context, pick float64) error {
 	d.lost = append(d.lost, k)
 	err = d.offline(ctx, "older.db", "temporal.db")
 	d.forget()
-	return errors.Join(err, d.lane.restart(ctx, worker, d.rig))
+	return errors.Join(err, d.restart(ctx, worker, d.rig))
 }
 
 // offline copies a file of the server's database while no server runs.
@@ -60,7 +60,7 @@ func (d *drive) offline(ctx context.Context, from, to string) error {
 			return fmt.Errorf("copy the server's database: %w", err)
 		}
 	}
-	return d.lane.restart(ctx, server, d.rig)
+	return d.restart(ctx, server, d.rig)
 }
 
 // knownAtKill kills the worker, and answers what the server knows from then on until there is one again. Only a worker tells the
@@ -82,7 +82,7 @@ func (d *drive) knownAtKill(ctx context.Context) (known, error) {
 		if err != nil || len(after.GetEvents()) == len(before.GetEvents()) {
 			return known{s, after}, err
 		}
-		if err := d.lane.restart(ctx, worker, d.rig); err != nil {
+		if err := d.restart(ctx, worker, d.rig); err != nil {
 			return known{}, err
 		}
 	}
