@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -142,6 +143,36 @@ func TestPreflight(t *testing.T) {
 		r := do[health.Report](t, f, f.acts.Preflight, PreflightInput{Plan: f.all.Plan})
 		require.Len(t, r.Results, 1, name)
 		require.Equal(t, tc.want, string(r.Results[0].Verdict), "%s: %s", name, r.Results[0].Sentence)
+	}
+}
+
+// Names of metrics that no target has are told before anything is changed, also beside a probe that
+// passes: who asks the targets themselves says nothing of the source.
+func TestPreflightWithoutNumbers(t *testing.T) {
+	page := "up 1\n"
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, page) }))
+	t.Cleanup(srv.Close)
+	limit := spec.Number(0.05)
+	probe := spec.Check{Name: "answers", Form: spec.Choose("probe", health.Probe{HTTP: srv.URL + "/{{id}}", Timeout: spec.Duration(time.Second)})}
+	ratio := spec.Check{Name: "errors", Bad: "bad_total", Total: "all_total", Max: &limit}
+	for name, tc := range map[string]struct {
+		checks []spec.Check
+		page   string
+		want   rollout.Decision
+	}{
+		"a misspelt name":                   {[]spec.Check{ratio}, "up 1\n", rollout.Refuse},
+		"beside a probe":                    {[]spec.Check{ratio, probe}, "up 1\n", rollout.Refuse},
+		"a probe alone":                     {[]spec.Check{probe}, "up 1\n", rollout.Promote},
+		"a name that is there, and a probe": {[]spec.Check{ratio, probe}, "bad_total 0\nall_total 5\n", rollout.Promote},
+	} {
+		page = tc.page
+		f := newFixtureWith(t, 2, spec.Health{
+			Every: spec.Duration(time.Millisecond), Window: spec.Duration(time.Minute), StaleAfter: spec.Duration(30 * time.Second),
+			Source: spec.Choose("scrape", scrape.Scrape{URL: srv.URL + "/metrics?{{id}}", Sample: 50}), Without: []string{spec.CheckTraffic, spec.CheckAlive}, Checks: tc.checks,
+		})
+		r := do[health.Report](t, f, f.acts.Preflight, PreflightInput{Plan: f.all.Plan})
+		decision, why := rollout.Admit(r, nil)
+		require.Equal(t, tc.want, decision, "%s: %s", name, why)
 	}
 }
 

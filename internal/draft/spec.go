@@ -13,7 +13,9 @@ import (
 
 // Options say what a spec is for.
 type Options struct {
-	Unit, Release string
+	Unit string
+	// Release is the version to go to; empty is one that says that it is to be changed.
+	Release string
 	// Driver is http or exec, and Fleet the fleet file's path, as the spec has it.
 	Driver, Fleet string
 	Targets       []fleet.Target
@@ -37,10 +39,17 @@ type check struct {
 	lines    []string
 }
 
+// Ten looks in a bake, but none more often than every second, and no pause longer than a spec's default.
+const (
+	looks        = 10
+	leastEvery   = time.Second
+	longestEvery = 15 * time.Second
+)
+
 // Write writes a spec for what was seen. The same input gives the same text.
 func Write(o Options, s Seen) Draft {
 	w := writer{Options: o, seen: s, by: by{queries: s.who.label != "", label: s.who.label}}
-	w.every = min(15*time.Second, max(time.Second, (o.Bake/10).Truncate(time.Second)))
+	w.every = min(longestEvery, max(leastEvery, (o.Bake/looks).Truncate(time.Second)))
 	var checks []check
 	counts := false // something counts requests
 	var traffic string
@@ -112,20 +121,17 @@ func (w *writer) errors(r requests) []check {
 			seen = fmt.Sprintf("so far %s of %s requests", humanize.Percent(usual), humanize.Integer(r.all))
 		}
 	}
-	other := "targets that do not have it yet"
+	other := "on targets that do not have it yet"
 	if w.control() == "before" {
 		other = "it was before"
 	}
 	all := check{
 		found:    "errors: " + r.bad.text("") + " of " + r.total.text(""),
-		comments: []string{"Errors: is the share of failed requests larger than on " + other + "? " + sentence(seen)},
+		comments: []string{"Errors: is the share of failed requests larger than " + other + "? " + sentence(seen)},
 		lines: []string{
 			"- name: errors", "  bad: " + quoted(w.by.count(r.bad)), "  total: " + quoted(w.by.count(r.total)),
 			"  against: " + w.control(), "  worse: 50%",
 		},
-	}
-	if w.control() == "before" {
-		all.comments[0] = "Errors: is the share of failed requests larger than it was before? " + sentence(seen)
 	}
 	if len(r.others) > 0 {
 		all.comments = append(all.comments, "Also there: "+strings.Join(r.others[:min(3, len(r.others))], ", ")+".")

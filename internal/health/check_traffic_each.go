@@ -45,7 +45,7 @@ func (m trafficCheck) each(ctx context.Context, at Look, out Judged, r requests)
 		return out
 	}
 	now := m.requestsOf(ctx, at.Window)
-	dark := darkTargets(before, now, at.Length(), ownShare(before, r), m.trafficLevel())
+	dark := darkTargets(before, now, r.span, ownShare(before, r), m.trafficLevel())
 	switch {
 	case len(dark) == 0:
 		return out

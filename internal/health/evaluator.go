@@ -180,6 +180,7 @@ func (m *Evaluator) look(ctx context.Context, at time.Time, ask []fleet.Target) 
 		m.remember(res, at, again)
 		_, keeps := m.checks[i].Check.(keeper)
 		res.Advisory = res.Advisory || m.checks[i].spec.Advisory
+		res.External = m.checks[i].spec.External()
 		res.CanShow = s.binding.Adaptive != nil && keeps
 		report.Results = append(report.Results, res.Result)
 		report.Unsure = cmp.Or(report.Unsure, res.Unsure)

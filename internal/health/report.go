@@ -58,6 +58,8 @@ type Result struct {
 	Impossible bool `json:"impossible,omitempty"`
 	// Refused says that whoever was asked refuses the worker: it wants to know who asks.
 	Refused bool `json:"refused,omitempty"`
+	// External says that the check has asked somebody else than the source: it tells nothing of that.
+	External bool `json:"external,omitempty"`
 	// Advisory results are shown, and decide nothing.
 	Advisory bool `json:"advisory,omitempty"`
 	// Trace is how both arms did since the stage was applied, for a drawing.
@@ -170,19 +172,15 @@ func (r Report) Refused() bool {
 	return slices.ContainsFunc(r.deciding(), func(res Result) bool { return res.Refused })
 }
 
-// Mute says that there are checks beside those that are always on, and that none of
-// them had anything to judge by: the source answers nothing usable.
+// Mute says that there are checks beside those that are always on, and that none of those that
+// read the source had anything to judge by: it answers nothing usable. A probe that passes says
+// nothing of that. Where none reads it, it is about all.
 func (r Report) Mute() bool {
-	asked := 0
-	for _, res := range r.deciding() {
-		if res.Check == spec.CheckAlive || res.Check == spec.CheckTraffic {
-			continue
-		}
-		if asked++; res.Verdict != NoData && res.Verdict != Stale {
-			return false
-		}
+	checks := slices.DeleteFunc(r.deciding(), func(res Result) bool { return res.Check == spec.CheckAlive || res.Check == spec.CheckTraffic })
+	if reading := slices.DeleteFunc(slices.Clone(checks), func(res Result) bool { return res.External }); len(reading) > 0 {
+		checks = reading
 	}
-	return asked > 0
+	return len(checks) > 0 && !slices.ContainsFunc(checks, func(res Result) bool { return res.Verdict != NoData && res.Verdict != Stale })
 }
 
 // Standing is how a check does while a bake goes on. PASS is a gate's word: until then

@@ -122,11 +122,16 @@ func (h seeing) lowest() (limit float64, ok bool) {
 	return limit, ok
 }
 
+// latency is which slow answers no check sees: all of them, or those of one target, which a mean or a
+// quantile of all hides.
 func (h seeing) latency(unknown string) []string {
-	if h.any(func(c spec.Check) bool {
-		return c.Slow != nil || latencies.MatchString(otherTime.ReplaceAllString(c.Value, ""))
-	}) {
+	slow := func(c spec.Check) bool { return c.Slow != nil }
+	value := func(c spec.Check) bool { return latencies.MatchString(otherTime.ReplaceAllString(c.Value, "")) }
+	switch {
+	case h.any(slow), h.any(func(c spec.Check) bool { return value(c) && c.Each != "" }):
 		return nil
+	case h.any(value):
+		return []string{"one slow target among many: no latency has each: target, and no check counts slow requests (slow)"}
 	}
 	return []string{"answers that are right and slow: no check has slow, or a value that is a latency" + unknown}
 }
