@@ -143,5 +143,5 @@ func logger(z *zap.Logger) log.Logger {
 	if z == nil {
 		return log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	}
-	return log.NewStructuredLogger(slog.New(zapslog.NewHandler(z.Core())))
+	return log.NewStructuredLogger(slog.New(calm{zapslog.NewHandler(z.Core())}))
 }
