@@ -61,7 +61,7 @@ func (a *Activities) doubts(ctx context.Context, blind *atomic.Int64) (doubt, er
 	waited := activity.GetInfo(ctx).Attempt - d.Attempt
 	tried := slices.Contains(d.Seen, a.identity) || blind != nil && time.Since(time.Unix(blind.Load(), 0)) < blindFor
 	if tried && waited < mostAside && a.another(ctx, d) {
-		return d, again("this worker has tried: another one does", asideFor)
+		return d, again("this worker has tried; another one goes on", asideFor)
 	}
 	return d, nil
 }

@@ -92,6 +92,16 @@ func TestSilenceIsSeenByTwoWorkers(t *testing.T) {
 		"revert": {func(c *crew) any { return c.acts.Revert }, func(c *crew) any {
 			return RevertInput{Batch: c.all, Fence: fence + 1, Previous: Previous{Common: "1.0.0"}}
 		}, `"reverted":200`},
+		"survey": {func(c *crew) any { return c.acts.Survey }, func(c *crew) any {
+			return SurveyInput{Batch: c.all, Fence: fence, Within: time.Minute}
+		}, `"others":{"1.0.0":200}`},
+		"stragglers": {func(c *crew) any { return c.acts.FindStragglers }, func(c *crew) any {
+			in := StragglersInput{Plan: c.all.Plan, Fence: fence, Parallel: c.all.Parallel}
+			for i := range c.all.To {
+				in.Absent = append(in.Absent, fmt.Sprintf("t%03d", i))
+			}
+			return in
+		}, `"ready":[`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCrew(t, 200, 1, "a", "b")
@@ -100,11 +110,11 @@ func TestSilenceIsSeenByTwoWorkers(t *testing.T) {
 			require.ErrorContains(t, err, "connection refused")
 			require.LessOrEqual(t, len(c.applies), 2*c.all.Parallel, "it does not try all of them")
 			_, err = attempt[any](t, c, 0, one.activity(c), one.in(c))
-			require.ErrorContains(t, err, "another one does", "the same worker steps aside")
+			require.ErrorContains(t, err, "another one goes on", "the same worker steps aside")
 			kept := c.details
 			c.details = handed{}
 			_, err = attempt[any](t, c, 0, one.activity(c), one.in(c))
-			aside := "another one does"
+			aside := "another one goes on"
 			if name == "revert" { // which waits for nobody
 				aside = "200 targets are not back yet"
 			}
@@ -115,6 +125,7 @@ func TestSilenceIsSeenByTwoWorkers(t *testing.T) {
 			require.Contains(t, jsonOf(t, out), one.done)
 
 			c = newCrew(t, 200, 2, "a", "b") // both see it: it is so
+			c.all.To = 20
 			_, err = attempt[any](t, c, 0, one.activity(c), one.in(c))
 			require.True(t, elsewhere(err))
 			out, err = attempt[any](t, c, 1, one.activity(c), one.in(c))
@@ -249,7 +260,7 @@ func TestBlindLooksPutOffNoOrders(t *testing.T) {
 	require.True(t, elsewhere(err), "%v", err)
 	c.cut, c.details = 0, handed{}
 	_, err = attempt[Judged](t, c, 0, c.acts.Gate, GateInput{HealthInput: in, At: time.Now()})
-	require.ErrorContains(t, err, "another one does")
+	require.ErrorContains(t, err, "another one goes on")
 	for _, one := range []struct{ activity, in any }{
 		{c.acts.Observe, ObserveInput{Batch: c.all, Fence: fence}},
 		{c.acts.Apply, ApplyInput{Batch: c.all, Fence: fence, Previous: Previous{Common: "1.0.0"}}},

@@ -202,7 +202,7 @@ func TestListingMovesToAnotherWorker(t *testing.T) {
 			}
 			asked := fake.asked
 			_, err = attempt[Relisted](t, c, 0, c.acts.Relist, RelistInput{Plan: out.Digest})
-			require.ErrorContains(t, err, "another one does", "the same worker steps aside")
+			require.ErrorContains(t, err, "another one goes on", "the same worker steps aside")
 			require.Equal(t, asked, fake.asked)
 			fake.err = nil
 			_, err = attempt[Relisted](t, c, 1, c.acts.Relist, RelistInput{Plan: out.Digest})

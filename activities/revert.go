@@ -127,7 +127,7 @@ func (a *Activities) untilBack(
 			for _, o := range open {
 				why := "not back by the rollback's deadline: "
 				if in.Deadline.IsZero() { // a pass before the one that waits for it
-					why = "not back yet: "
+					why = ""
 				}
 				work.fail(Trouble{ID: targets[o.at].ID, Reason: why + o.why})
 			}

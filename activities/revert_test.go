@@ -84,7 +84,7 @@ func TestAnotherTargetGetsNoOrder(t *testing.T) {
 // A pass that waits for no deadline does not say that one is over.
 func TestThePassBeforeTheDeadlineSaysSo(t *testing.T) {
 	for words, deadline := range map[string]time.Time{
-		"not back yet: ": {}, "not back by the rollback's deadline: ": time.Now().Add(-time.Minute),
+		"": {}, "not back by the rollback's deadline: ": time.Now().Add(-time.Minute),
 	} {
 		f := newFixture(t, 2)
 		f.down["t001"] = 1000

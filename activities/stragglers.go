@@ -85,7 +85,7 @@ func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (St
 	if err := ctx.Err(); err != nil {
 		return Stragglers{}, err
 	}
-	if err := a.doubtful(ctx, &work.reach, doubts, false, func(d doubt) any { return handed{d} }); err != nil {
+	if err := a.doubtful(ctx, &work.reach, doubts, work.reach.nobody(1), func(d doubt) any { return handed{d} }); err != nil {
 		return Stragglers{}, err
 	}
 	out := Stragglers{Still: work.trouble}

@@ -31,20 +31,27 @@ type Surveyed struct {
 // surveyAttempts is how often a target is asked: a lost packet is not silence.
 const surveyAttempts = 2
 
-// Survey asks targets what they run, and changes nothing.
+// Survey asks targets what they run, and changes nothing. That some do not answer rests on two
+// workers, where there are two.
 func (a *Activities) Survey(ctx context.Context, in SurveyInput) (Surveyed, error) {
 	p, d, err := a.open(ctx, in.Plan)
+	if err != nil {
+		return Surveyed{}, err
+	}
+	doubts, err := a.doubts(ctx, &a.blind.targets)
 	if err != nil {
 		return Surveyed{}, err
 	}
 	targets := in.targets(p)
 	found := make([]driver.State, len(targets))
 	work := &progress{done: make([]bool, len(targets))}
-	defer living(ctx)()
+	stop := living(ctx)
 	began := time.Now()
-	over := func() bool { return time.Since(began) > in.Within }
+	nobody := a.nobodyAnswers(ctx, &work.reach, doubts, in.Parallel)
+	over := func() bool { return time.Since(began) > in.Within || nobody() }
 	each(ctx, len(targets), in.Parallel, over, func(i int) {
 		s, err := retry(ctx, surveyAttempts, func() (driver.State, error) { return d.Observe(ctx, targets[i], p.Spec.Unit) })
+		work.reach.note(err)
 		if err != nil {
 			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: true})
 			return
@@ -52,7 +59,11 @@ func (a *Activities) Survey(ctx context.Context, in SurveyInput) (Surveyed, erro
 		found[i] = s
 		work.finish(i)
 	})
+	stop()
 	if err := ctx.Err(); err != nil {
+		return Surveyed{}, err
+	}
+	if err := a.doubtful(ctx, &work.reach, doubts, work.silentBeyond(0), func(d doubt) any { return handed{d} }); err != nil {
 		return Surveyed{}, err
 	}
 	out := Surveyed{Others: map[string]int{}, Silent: work.trouble}
