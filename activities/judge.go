@@ -122,6 +122,7 @@ func (a *Activities) Watch(ctx context.Context, in WatchInput) (Judged, error) {
 	var beat Judged
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &beat) == nil {
 		last, in.State = beat, beat.State
+		last.Checks = nil // words for people
 	}
 	if _, err := a.doubts(ctx, &a.blind.health); err != nil {
 		return Judged{}, err
@@ -189,9 +190,15 @@ func (w *watch) run(ctx context.Context) (Judged, error) {
 				return w.last, nil
 			}
 		}
-		activity.RecordHeartbeat(ctx, w.last)
+		activity.RecordHeartbeat(ctx, w.last.inWords())
 		beat.Reset(quiet)
 	}
+}
+
+// inWords is what was seen, with words for who reads the heartbeat.
+func (j Judged) inWords() Judged {
+	j.Checks = j.Report.Words()
+	return j
 }
 
 // handOver ends the attempt after a look that may be blind, so that another worker makes the
@@ -231,7 +238,7 @@ func (w *watch) look(ctx context.Context, at time.Time, beat <-chan time.Time) e
 		case <-alive.C:
 			watched = watched.Sign(w.Clock.Now(), w.pace)
 		case <-beat:
-			activity.RecordHeartbeat(ctx, w.last)
+			activity.RecordHeartbeat(ctx, w.last.inWords())
 		case err := <-looked:
 			if err != nil {
 				return err

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/sluicehq/sluice/internal/driver"
@@ -99,6 +102,22 @@ func TestWatchGoesOnFromItsHeartbeat(t *testing.T) {
 	out := do[Judged](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour)})
 	require.Equal(t, health.Fail, out.Report.Verdict())
 	require.EqualValues(t, 1, g.reads.Load())
+}
+
+// A heartbeat begins with the checks in words: that is what the Web UI shows without a scroll.
+func TestHeartbeatInWords(t *testing.T) {
+	g := newGauge(t, 0)
+	var beats []string
+	g.env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
+		var raw json.RawMessage
+		if err := details.Get(&raw); err == nil {
+			beats = append(beats, string(raw))
+		}
+	})
+	out := do[Judged](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(3 * pace)})
+	require.NotEmpty(t, beats)
+	require.True(t, strings.HasPrefix(beats[len(beats)-1], `{"checks":["load ok so far: 0, limit 1","alive ok so far: `), beats)
+	require.Empty(t, out.Checks, "the history has the report")
 }
 
 // A worker that stops hands its watch on: an error, so that it is tried elsewhere.

@@ -224,6 +224,8 @@ type GateInput struct {
 // Judged is the newest report on a stage, with what a later watch or gate needs
 // to go on from it. As a heartbeat's detail it is what `sluice watch` shows.
 type Judged struct {
+	// Checks is the report in words, in a heartbeat: it is what Temporal's Web UI shows first of it.
+	Checks []string `json:"checks,omitempty"`
 	// handed names the workers that have seen what they may have been blind for.
 	handed
 	Report health.Report `json:"report"`

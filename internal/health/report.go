@@ -5,6 +5,7 @@ package health
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/judge"
@@ -222,6 +223,15 @@ func (r Report) Clear() bool {
 	return len(decide) > 0 && !slices.ContainsFunc(decide, func(res Result) bool {
 		return res.Verdict != Pass && (res.Verdict != "" || res.Standing == "")
 	})
+}
+
+// Words is the report for people, a line for each check.
+func (r Report) Words() []string {
+	var out []string
+	for _, res := range r.Results {
+		out = append(out, res.Name()+" "+res.Word()+": "+strings.TrimPrefix(res.Sentence, res.Check+": "))
+	}
+	return out
 }
 
 // Word is what is shown of a result: its verdict, or its standing with the number that

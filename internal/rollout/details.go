@@ -22,34 +22,69 @@ func (p *page) addf(format string, args ...any) {
 // maxDetails is what Temporal accepts as details.
 const maxDetails = 20_000
 
-// Details words a state in Markdown, for the Web UI. Times are in full, since nothing draws them
-// anew while they pass.
+// Details words a state in Markdown, for the Web UI: what matters in an incident first. Times are in full, since
+// nothing draws them anew while they pass.
 func Details(s State) string {
 	var b page
 	b.addf("**%s** of %s %s%s\n\n%s\n\n", s.Phase, Markdown(s.Unit), Markdown(s.Release), sinceAndUntil(s), Markdown(s.Why))
 	if s.TakenOver != "" {
 		b.addf("Took over: %s\n\n", Markdown(s.TakenOver))
 	}
+	if s.Outcome != nil && s.Outcome.Recovered != "" {
+		b.addf("%s\n\n", Markdown(s.Outcome.RecoveredWord()))
+	}
 	if p := s.Paused; p != nil && s.Outcome == nil {
-		b.addf("**Paused** by %s since %s: %s\n\n", Markdown(p.By), moment(p.At), Markdown(cmp.Or(p.Why, "no reason given")))
+		b.addf("**Paused** by %s since %s: %s%s\n\n", Markdown(p.By), moment(p.At), Markdown(cmp.Or(p.Why, "no reason given")),
+			orBack(p.Until, "resumed"))
+	}
+	if i := s.Awaited(); i >= 0 {
+		b.addf("**Waits** for the approval of %s%s\n\n", Markdown(s.Stages[i].Name), orBack(s.Stages[i].ApproveBy, "approved"))
 	}
 	writeNext(&b, s)
-	b.addf("Exposed: %d of %d targets\n\n| stage | targets | bake | state | applied | bake ends |\n| --- | ---: | --- | --- | --- | --- |\n",
-		s.Exposed, s.Targets)
-	for i, st := range s.Stages {
-		b.addf("| %s | %d → %d | %s | %s | %s | %s |\n",
-			Markdown(st.Name), st.Cohort, st.Reach, st.Bake, stageWord(s, i), moment(st.AppliedAt), moment(st.BakeEnds))
-	}
+	b.addf("Exposed: %d of %d targets\n\n", s.Exposed, s.Targets)
 	if judged(s) {
-		b.addf("\nHow the checks stand now: *Pending Activities*, the heartbeat details of the watch, or sluice watch %s\n", Markdown(s.Unit))
+		b.addf("How the checks stand now: *Pending Activities*, the heartbeat details of the watch, or sluice watch %s\n\n", Markdown(s.Unit))
 	}
-	writeLeft(&b, s) // before what may be long
+	left, n := s.Left()
+	word := "Not reverted"
+	if s.Outcome == nil {
+		word = "Not back yet"
+	}
+	writeNamed(&b, s, word, left, n)
+	writeNamed(&b, s, "Left out", s.Unreached, s.LeftOut)
 	writeSignals(&b, s)
 	if st, g := lastGate(s); g != nil {
 		b.addf("\n**Gate of %s: %s** at %s\n\n", Markdown(st.Name), g.Decision, moment(g.At))
 		writeReport(&b, g.Report)
 	}
+	writeStages(&b, s)
 	return Clip(b.String(), maxDetails-len("…"))
+}
+
+// orBack says until when a person may still act; empty where that has no end.
+func orBack(by time.Time, acted string) string {
+	if by.IsZero() {
+		return ""
+	}
+	return "; rolls back at " + moment(by) + " unless " + acted
+}
+
+// writeStages is the table of stages. Of many, those far from the current one are counted.
+func writeStages(b *page, s State) {
+	from, to := s.Shown()
+	b.WriteString("\n| stage | targets | bake | state |\n| --- | ---: | --- | --- |\n")
+	row := func(i, last int) {
+		b.addf("| %d stages, %s to %s | → %d | | |\n", last-i, Markdown(s.Stages[i].Name), Markdown(s.Stages[last-1].Name), s.Stages[last-1].Reach)
+	}
+	if from > 0 {
+		row(0, from)
+	}
+	for i, st := range s.Stages[from:to] {
+		b.addf("| %s | %d → %d | %s | %s |\n", Markdown(st.Name), st.Cohort, st.Reach, st.Bake, stageWord(s, from+i))
+	}
+	if to < len(s.Stages) {
+		row(to, len(s.Stages))
+	}
 }
 
 // moment words a time for people in any zone; a dash stands for none.
@@ -103,23 +138,18 @@ func writeNext(b *page, s State) {
 	b.addf("**Next signal**, %s: `%s` with\n\n```\n{%s}\n```\n\n", what, name, payload)
 }
 
-// writeLeft names what is not back, or not yet.
-func writeLeft(b *page, s State) {
+// writeNamed names some of n targets, each with its reason.
+func writeNamed(b *page, s State, word string, ts []TargetTrouble, n int) {
 	const most = 50
-	left, n := s.Left()
-	if n = max(n, len(left)); n == 0 {
+	if n = max(n, len(ts)); n == 0 {
 		return
 	}
-	word := "Not reverted"
-	if s.Outcome == nil {
-		word = "Not back yet"
-	}
 	b.addf("\n**%s: %d of the targets**\n\n", word, n)
-	for _, t := range left[:min(len(left), most)] {
+	for _, t := range ts[:min(len(ts), most)] {
 		b.addf("- %s: %s\n", Markdown(t.ID), Markdown(t.Reason))
 	}
-	if n > min(len(left), most) {
-		b.addf("- and %d more: sluice explain %s\n", n-min(len(left), most), Markdown(s.Unit))
+	if n > min(len(ts), most) {
+		b.addf("- and %d more: sluice explain %s\n", n-min(len(ts), most), Markdown(s.Unit))
 	}
 }
 

@@ -1,6 +1,8 @@
 package rollout
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +67,31 @@ func TestDetailsSayAllThatAPersonNeeds(t *testing.T) {
 		for _, w := range c.want {
 			require.Contains(t, text, w, name)
 		}
+	}
+	for text, change := range map[string]func(s *State){
+		"once more; rolls back at 1970-01-01 01:00:00 UTC unless resumed": func(s *State) {
+			s.Paused = &Control{By: "ana", Why: "once more", At: when(70), Until: when(3600)}
+		},
+		"**Waits** for the approval of half; rolls back at 1970-01-01 01:00:00 UTC unless approved": func(s *State) {
+			s.Phase, s.Stages[1].ApproveBy = PhaseApproval, when(3600)
+		},
+		"**Left out: 2 of the targets**\n\n- eu&#45;07": func(s *State) {
+			s.LeftOut, s.Unreached = 2, []TargetTrouble{{ID: "eu-07", Reason: "no answer"}, {ID: "eu-08"}}
+		},
+		"errors recovered after the rollback": func(s *State) {
+			s.Outcome = &Outcome{Result: PhaseRolledBack, Recovered: RecoveredYes, Condemned: []string{"errors"}}
+		},
+		"| 46 stages, w0 to w45 | → 46 | | |\n| w46 |": func(s *State) {
+			s.Stages = nil
+			for i := range 100 {
+				s.Stages = append(s.Stages, StageState{Name: fmt.Sprint("w", i), Reach: i + 1})
+			}
+			s.Stage = 49
+		},
+	} {
+		s := base(PhaseBake)
+		change(&s)
+		require.Contains(t, strings.ReplaceAll(Details(s), "eu-07", "eu&#45;07"), text)
 	}
 	ended := base(PhasePromoted)
 	ended.Outcome = &Outcome{Result: PhasePromoted}

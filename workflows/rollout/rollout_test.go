@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	sdkpb "go.temporal.io/api/sdk/v1"
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/health"
@@ -216,6 +217,29 @@ func TestTheCheckThatCondemnedTellsTheCure(t *testing.T) {
 	require.Equal(t, rollout.RecoveredYes, s.Outcome.Recovered)
 	require.Equal(t, []string{"errors"}, s.Outcome.Condemned)
 	require.Equal(t, "errors recovered after the rollback", s.Outcome.RecoveredWord())
+}
+
+// The page in the Web UI says until when a stage bakes, and no such time while that stands still.
+func TestPageSaysUntilWhen(t *testing.T) {
+	w := newWorld(t, 10)
+	page := func() string {
+		answer, err := w.env.QueryWorkflow("__temporal_workflow_metadata")
+		require.NoError(t, err)
+		var about sdkpb.WorkflowMetadata
+		require.NoError(t, answer.Get(&about))
+		return about.GetCurrentDetails()
+	}
+	var bakes, stands, goesOn string
+	w.do(20*time.Second, func() { bakes = page() })
+	w.at(30*time.Second, rollout.SignalPause, rollout.ControlRequest{By: "ana", Why: "looking"})
+	w.do(40*time.Second, func() { stands = page() })
+	w.at(50*time.Second, rollout.SignalResume, nil)
+	w.do(55*time.Second, func() { goesOn = page() })
+	w.run(fourStages())
+	require.Contains(t, bakes, ", until ")
+	require.Contains(t, stands, "**Paused** by ana")
+	require.NotContains(t, stands, ", until ")
+	require.Contains(t, goesOn, ", until ")
 }
 
 // Targets that ran the release before are not changed, and go back with the others.

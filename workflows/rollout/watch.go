@@ -45,6 +45,7 @@ func (j *judging) watchUntil(clock time.Duration, summary string, settle settlin
 			rung = timer.IsReady
 		}
 		j.watching(ticking)
+		r.publish() // with when the clock ends now
 		before := j.Watched.For
 		in := activities.WatchInput{HealthInput: j.Input, Until: until, Settle: settle == passing}
 		if settle == showing && ticking {
