@@ -37,6 +37,9 @@ func Details(s State) string {
 		b.addf("**Paused** by %s since %s: %s%s\n\n", Markdown(p.By), moment(p.At), Markdown(cmp.Or(p.Why, "no reason given")),
 			orBack(p.Until, "resumed"))
 	}
+	if a := s.Aborted; a != nil && s.Outcome == nil {
+		b.addf("**Aborted** by %s at %s: %s\n\n", Markdown(a.By), moment(a.At), Markdown(cmp.Or(a.Why, "no reason given")))
+	}
 	if i := s.Awaited(); i >= 0 {
 		b.addf("**Waits** for the approval of %s%s\n\n", Markdown(s.Stages[i].Name), orBack(s.Stages[i].ApproveBy, "approved"))
 	}
@@ -119,23 +122,26 @@ func sinceAndUntil(s State) string {
 // writeNext says which signal is the next to send, with its payload.
 func writeNext(b *page, s State) {
 	signed := `"by": "your name", "why": "your reason"`
-	var what, name string
 	payload := signed
+	var next string
+	_, left := s.Left()
 	switch i := s.Awaited(); {
 	case i >= 0:
-		what, name, payload = "to approve "+Markdown(s.Stages[i].Name), SignalApprove, `"stage": "`+s.Stages[i].Name+`", `+signed
+		next, payload = "`"+SignalApprove+"`, to approve "+Markdown(s.Stages[i].Name), `"stage": "`+s.Stages[i].Name+`", `+signed
 	case s.waitsForPerson():
-		what, name = "to have the targets tried again, or give-up with the same payload to end it as it is", SignalRetry
+		next = "`" + SignalRetry + "`, to have the targets tried again, or `" + SignalGiveUp + "`, to end it as it is"
+	case s.GoingBack() && !s.ended() && left > 0:
+		next = "none is needed; `" + SignalGiveUp + "`, to end it as it is"
 	case s.GoingBack():
 		return
 	case s.Paused != nil:
-		what, name = "to go on", SignalResume
+		next = "`" + SignalResume + "`, to go on"
 	case s.Phase == PhaseHold:
-		what, name, payload = "to pass this gate in your name", SignalPromote, `"stage": "`+s.StageName()+`", `+signed
+		next, payload = "`"+SignalPromote+"`, to pass this gate in your name", `"stage": "`+s.StageName()+`", `+signed
 	default:
-		what, name = "to roll it back", SignalAbort
+		next = "`" + SignalAbort + "`, to roll it back"
 	}
-	b.addf("**Next signal**, %s: `%s` with\n\n```\n{%s}\n```\n\n", what, name, payload)
+	b.addf("**Next signal**: %s, with\n\n```\n{%s}\n```\n\n", next, payload)
 }
 
 // writeNamed names some of n targets, each with its reason.
@@ -182,6 +188,8 @@ func stageWord(s State, i int) string {
 		return "waits for approval"
 	case i < s.Stage || i == s.Stage && !st.StartedAt.IsZero():
 		return string(s.Phase)
+	case s.GoingBack():
+		return "not begun"
 	case st.ApprovedBy != nil:
 		return "approved by " + Markdown(st.ApprovedBy.By)
 	case st.Approval != "":

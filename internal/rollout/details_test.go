@@ -44,7 +44,7 @@ func TestDetailsSayAllThatAPersonNeeds(t *testing.T) {
 		want  []string
 	}{
 		"bake": {base(PhaseBake), []string{
-			"since 1970-01-01 00:01:00 UTC, until 1970-01-01 01:00:00 UTC", "**Next signal**, to roll it back: `abort`",
+			"since 1970-01-01 00:01:00 UTC, until 1970-01-01 01:00:00 UTC", "**Next signal**: `abort`, to roll it back, with",
 			`{"by": "your name", "why": "your reason"}`, "heartbeat details of the watch",
 		}},
 		"paused": {func() State {
@@ -53,14 +53,14 @@ func TestDetailsSayAllThatAPersonNeeds(t *testing.T) {
 			s.Controls = []Control{{Signal: "promote", Stage: "canary", By: "eve", Why: "now", At: when(80), Refused: "the rollout is paused: resume it first"}}
 			return s
 		}(), []string{
-			"**Paused** by ana since 1970-01-01 00:01:10 UTC: &#42;looking&#42;", "`resume`",
+			"**Paused** by ana since 1970-01-01 00:01:10 UTC: &#42;looking&#42;", "`resume`, to go on, with",
 			"| promote canary | 1970-01-01 00:01:20 UTC | eve | now | **none**: the rollout is paused: resume it first |",
 		}},
-		"approval":     {base(PhaseApproval), []string{"`approve` with", `{"stage": "half", "by": "your name", "why": "your reason"}`, "passed its gate; still watched", "waits for approval"}},
-		"holding":      {base(PhaseHold), []string{"`promote` with", `{"stage": "canary", `}},
-		"rolling back": {State{Unit: "edge", Phase: PhaseRollback, NotBack: 3, NotReverted: []TargetTrouble{{ID: "eu-07", Reason: "gone"}}}, []string{"**Not back yet: 3 of the targets**", "- eu-07: gone", "and 2 more"}},
+		"approval":     {base(PhaseApproval), []string{"`approve`, to approve half, with", `{"stage": "half", "by": "your name", "why": "your reason"}`, "passed its gate; still watched", "waits for approval"}},
+		"holding":      {base(PhaseHold), []string{"`promote`, to pass this gate in your name, with", `{"stage": "canary", `}},
+		"rolling back": {State{Unit: "edge", Phase: PhaseRollback, NotBack: 3, NotReverted: []TargetTrouble{{ID: "eu-07", Reason: "gone"}}}, []string{"**Next signal**: none is needed; `give-up`, to end it as it is, with", "**Not back yet: 3 of the targets**", "- eu-07: gone", "and 2 more"}},
 		"locked": {State{Unit: "edge", Phase: PhaseLocked, Outcome: &Outcome{NotBack: 1, NotReverted: []TargetTrouble{{ID: "eu-07"}}}}, []string{
-			"**Not reverted: 1 of the targets**", "`retry-rollback` with", "or give-up with",
+			"**Not reverted: 1 of the targets**", "`retry-rollback`, to have the targets tried again, or `give-up`, to end it as it is, with",
 		}},
 	} {
 		text := Details(c.state)
@@ -78,6 +78,10 @@ func TestDetailsSayAllThatAPersonNeeds(t *testing.T) {
 		"**Left out: 2 of the targets**\n\n- eu&#45;07": func(s *State) {
 			s.LeftOut, s.Unreached = 2, []TargetTrouble{{ID: "eu-07", Reason: "no answer"}, {ID: "eu-08"}}
 		},
+		"**Aborted** by ana at 1970-01-01 00:01:10 UTC: bad build": func(s *State) {
+			s.Aborted = &Control{By: "ana", Why: "bad build", At: when(70)}
+		},
+		"| half | 0 → 0 | 0s | not begun |": func(s *State) { s.Phase = PhaseRollback },
 		"errors recovered after the rollback": func(s *State) {
 			s.Outcome = &Outcome{Result: PhaseRolledBack, Recovered: RecoveredYes, Condemned: []string{"errors"}}
 		},

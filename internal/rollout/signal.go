@@ -47,6 +47,14 @@ func Signals() []Signal {
 	return []Signal{abort, pause, resume, approve, promote, giveUp, retryRollback}
 }
 
+// About is what the signal does, with the payload that it needs: for who sends it by hand.
+func (s Signal) About() string {
+	if s.NeedsReason {
+		return s.Short + `; needs {"by": "your name", "why": "your reason"}`
+	}
+	return s.Short
+}
+
 // Aimed is a request that says what it means, as far as its sender has not said so.
 func (s Signal) Aimed(st State, req ControlRequest) ControlRequest {
 	if s.Aim != nil {

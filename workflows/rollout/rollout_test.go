@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -222,10 +223,10 @@ func TestTheCheckThatCondemnedTellsTheCure(t *testing.T) {
 // The page in the Web UI says until when a stage bakes, and no such time while that stands still.
 func TestPageSaysUntilWhen(t *testing.T) {
 	w := newWorld(t, 10)
+	var about sdkpb.WorkflowMetadata
 	page := func() string {
 		answer, err := w.env.QueryWorkflow("__temporal_workflow_metadata")
 		require.NoError(t, err)
-		var about sdkpb.WorkflowMetadata
 		require.NoError(t, answer.Get(&about))
 		return about.GetCurrentDetails()
 	}
@@ -240,6 +241,11 @@ func TestPageSaysUntilWhen(t *testing.T) {
 	require.Contains(t, stands, "**Paused** by ana")
 	require.NotContains(t, stands, ", until ")
 	require.Contains(t, goesOn, ", until ")
+	for _, s := range about.GetDefinition().GetSignalDefinitions() {
+		reason := s.GetName() == rollout.SignalPromote || s.GetName() == rollout.SignalGiveUp
+		require.Equal(t, reason, strings.Contains(s.GetDescription(), `needs {"by": `), s.GetName())
+	}
+	require.Len(t, about.GetDefinition().GetSignalDefinitions(), len(rollout.Signals()))
 }
 
 // Targets that ran the release before are not changed, and go back with the others.

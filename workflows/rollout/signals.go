@@ -25,7 +25,7 @@ type inbox struct {
 // openInboxes opens the channel of every signal.
 func (r *run) openInboxes(ctx workflow.Context, signals []rollout.Signal) {
 	for _, s := range signals {
-		ch := workflow.GetSignalChannelWithOptions(ctx, s.Name, workflow.SignalChannelOptions{Description: s.Short})
+		ch := workflow.GetSignalChannelWithOptions(ctx, s.Name, workflow.SignalChannelOptions{Description: s.About()})
 		r.inboxes = append(r.inboxes, inbox{signal: s, arrived: ch})
 	}
 }
