@@ -267,3 +267,25 @@ func TestRatesAreNoCounts(t *testing.T) {
 		require.ErrorContains(t, err, "does not count events, expected increase", lines)
 	}
 }
+
+// A share of bad events above 100% there is not, and of bad events that are all events no other.
+func TestChecksThatCouldNeverFail(t *testing.T) {
+	for check, says := range map[string]string{
+		"bad: b, total: t, max: 100%":                              "checks[0].max: is 100%, which no share of bad events is above: the check could never fail, expected less",
+		"slow: {histogram: h, over: 1s}, max: 100%":                "checks[0].max: is 100%, which no share of bad events is above",
+		"bad: b, total: t, max: 100%, each: target":                "checks[0].max: is 100%, which no share of bad events is above",
+		"bad: t, total: t, max: 1%":                                "checks[0].bad: is the same as total: every event would be bad, expected a query of the bad ones",
+		"bad: 't{a=\"1\"}', total: 't{a=\"1\"} ', against: before": "checks[0].bad: is the same as total",
+		"bad: b, total: t, max: 99%":                               "",
+		"bad: b, total: t, against: before":                        "",
+	} {
+		text := "unit: edge\nrelease: '2'\nfleet: f.yaml\ndriver: {http: {}}\nstages: [{name: all, reach: 100%, bake: 2m}]\nhealth:\n  scrape: {}\n  without: [traffic]\n" +
+			"  checks: [{name: e, " + check + "}]\n"
+		_, err := spec.Parse("f.yaml", []byte(text), kinds)
+		if says == "" {
+			require.NoError(t, err, check)
+			continue
+		}
+		require.ErrorContains(t, err, "health."+says, check)
+	}
+}

@@ -31,6 +31,9 @@ func (v *validator) countCheck(path string, c Check) {
 		}
 		v.only(path, "a check with bad and total", fields...)
 	}
+	if bad := strings.TrimSpace(c.Bad); bad != "" && bad == strings.TrimSpace(c.Total) {
+		v.Bad(path+".bad", "is the same as total: every event would be bad, expected a query of the bad ones")
+	}
 	v.criterion(path, c)
 	v.eachCheck(path, c)
 	for field, expr := range map[string]string{path + ".bad": c.Bad, path + ".total": c.Total} {
@@ -90,6 +93,9 @@ func (v *validator) criterion(path string, c Check) {
 		v.In(path).Lacks("has no limit, expected max, against: %s or objective", AgainstControl)
 	}
 	v.Share(path+".max", c.Max, 1, "a ratio of bad to total is never more")
+	if c.Max != nil && *c.Max == 1 {
+		v.Bad(path+".max", "is 100%%, which no share of bad events is above: the check could never fail, expected less")
+	}
 	v.OneOf(path+".against", c.Against, AgainstControl, AgainstBefore)
 	if v.Given(path+".worse") && !v.Given(path+".against") {
 		v.Bad(path+".worse", "needs against: %s in the same check", AgainstControl)
