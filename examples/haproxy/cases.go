@@ -23,6 +23,23 @@ const (
 	goodRelease = "1.1.0"
 )
 
+// specs are the example's files that each is made of, and what differs.
+func specs() map[string]struct {
+	file    string
+	replace []string
+} {
+	return map[string]struct {
+		file    string
+		replace []string
+	}{
+		specGood:    {"rollout.yaml", nil},
+		specBad:     {"rollout.yaml", []string{`"1.1.0"`, `"1.2.0"`}},
+		specRefused: {"rollout.yaml", []string{`"1.1.0"`, `"1.3.0"`}},
+		specTwice:   {"twice.yaml", nil},
+		specShared:  {"twice.yaml", []string{`"1.4.0"`, `"1.5.0"`, "bake: 4m", "bake: 40s"}},
+	}
+}
+
 // The exit codes of `sluice start --wait` that the example expects.
 const (
 	exitPromoted   = 0

@@ -46,8 +46,9 @@ func (r *rig) start(ctx context.Context, s edges.Settings, p edges.Programs) err
 	if err := r.StartPrometheus(ctx, p.Prometheus); err != nil {
 		return err
 	}
-	for _, name := range []string{specGood, specBad, specRefused, specTwice, specShared} {
-		if _, err := r.WriteSpec(name, name, "http://127.0.0.1:9090", r.Prometheus, "examples/haproxy/edge", filepath.Join(s.Example, "edge")); err != nil {
+	for name, of := range specs() {
+		replace := append([]string{"http://127.0.0.1:9090", r.Prometheus, "examples/haproxy/edge", filepath.Join(s.Example, "edge")}, of.replace...)
+		if _, err := r.WriteSpec(of.file, name, replace...); err != nil {
 			return err
 		}
 	}

@@ -81,11 +81,16 @@ func (r *rig) startEdge(ctx context.Context, nginx string, t fleet.Target, admin
 	if err := os.WriteFile(filepath.Join(site, "site.env"), []byte(env), 0o644); err != nil {
 		return err
 	}
-	text, err := os.ReadFile(filepath.Join(r.releases, firstRelease+".conf"))
+	frame, err := os.ReadFile(filepath.Join(r.releases, "frame"))
 	if err != nil {
 		return err
 	}
-	config := strings.NewReplacer("@ID@", t.ID, "@TRAFFIC@", t.Address, "@ADMIN@", admin, "@BACKEND@", r.Backend.Address).Replace(string(text))
+	server, err := os.ReadFile(filepath.Join(r.releases, firstRelease+".conf"))
+	if err != nil {
+		return err
+	}
+	config := strings.NewReplacer("@RELEASE@", firstRelease, "@ID@", t.ID, "@TRAFFIC@", t.Address, "@ADMIN@", admin, "@BACKEND@", r.Backend.Address).
+		Replace(strings.Replace(string(frame), "@SERVER@", string(server), 1))
 	if err := os.WriteFile(filepath.Join(site, "nginx.conf"), []byte(config), 0o644); err != nil {
 		return err
 	}
