@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
 )
 
 // latency is what shows how long answers take: a histogram, a gauge, or a sum beside a count.
@@ -125,7 +127,7 @@ func ceiling(usual float64) float64 {
 }
 
 // histogram picks the bound above which few requests are today.
-func histogram(base string, all []bound, match []matcher) (latency, bool) {
+func histogram(base string, all []bound, match []*labels.Matcher) (latency, bool) {
 	finite := slices.DeleteFunc(slices.Clone(all), func(b bound) bool { return math.IsInf(b.le, 0) })
 	if len(finite) == 0 {
 		return latency{}, false

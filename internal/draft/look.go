@@ -13,6 +13,7 @@ import (
 
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/pause"
@@ -189,7 +190,7 @@ func (s Seen) is(t fleet.Target) bool {
 
 // ask reads what Prometheus knows of the target as if it were its page.
 func (s *Seen) ask(ctx context.Context, c promapi.Client) error {
-	selector := "{" + matcher{s.who.label, "=", s.who.value}.String() + "}"
+	selector := "{" + matching(s.who.label, labels.MatchEqual, s.who.value).String() + "}"
 	now, err := vector(ctx, c, selector)
 	if err != nil {
 		return err

@@ -170,7 +170,7 @@ func labelNames(all []series) []string {
 }
 
 // sum adds up series that some matchers select.
-func sum(all []series, match ...matcher) float64 {
+func sum(all []series, match ...*labels.Matcher) float64 {
 	total := 0.0
 	for _, s := range all {
 		if selects(match, s.labels) {
@@ -187,7 +187,7 @@ type bound struct {
 }
 
 // bounds are those of a histogram, over the series that some matchers select, smallest first.
-func bounds(all []series, match ...matcher) []bound {
+func bounds(all []series, match ...*labels.Matcher) []bound {
 	within := map[float64]float64{}
 	for _, s := range all {
 		le, err := strconv.ParseFloat(s.labels[model.BucketLabel], 64)

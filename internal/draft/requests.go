@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
 )
 
 // requests are counters of requests: all, and those that failed.
@@ -32,34 +34,35 @@ var resultLabels = []string{
 // result is a way to name how requests end: values by which it is known, and the failed ones.
 type result struct {
 	like *regexp.Regexp
-	bad  matcher // without its label
+	op   labels.MatchType
+	bad  string
 }
 
 var results = []result{
-	{regexp.MustCompile(`^[1-5]\d\d$`), matcher{op: "=~", value: "5.."}},
-	{regexp.MustCompile(`^[1-5]xx$`), matcher{op: "=", value: "5xx"}},
-	{regexp.MustCompile(`^[1-5]XX$`), matcher{op: "=", value: "5XX"}},
+	{regexp.MustCompile(`^[1-5]\d\d$`), labels.MatchRegexp, "5.."},
+	{regexp.MustCompile(`^[1-5]xx$`), labels.MatchEqual, "5xx"},
+	{regexp.MustCompile(`^[1-5]XX$`), labels.MatchEqual, "5XX"},
 	{
 		regexp.MustCompile(`^(OK|NotFound|InvalidArgument|Internal|Unavailable|DeadlineExceeded|Unknown|PermissionDenied)$`),
-		matcher{op: "=~", value: "Unknown|DeadlineExceeded|ResourceExhausted|Unimplemented|Internal|Unavailable|DataLoss"},
+		labels.MatchRegexp, "Unknown|DeadlineExceeded|ResourceExhausted|Unimplemented|Internal|Unavailable|DataLoss",
 	},
 	{
 		regexp.MustCompile(`^(NOT_FOUND|INVALID_ARGUMENT|INTERNAL|UNAVAILABLE|DEADLINE_EXCEEDED|UNKNOWN)$`),
-		matcher{op: "=~", value: "UNKNOWN|DEADLINE_EXCEEDED|RESOURCE_EXHAUSTED|UNIMPLEMENTED|INTERNAL|UNAVAILABLE|DATA_LOSS"},
+		labels.MatchRegexp, "UNKNOWN|DEADLINE_EXCEEDED|RESOURCE_EXHAUSTED|UNIMPLEMENTED|INTERNAL|UNAVAILABLE|DATA_LOSS",
 	},
-	{regexp.MustCompile(`^(NOERROR|NXDOMAIN|SERVFAIL)$`), matcher{op: "=", value: "SERVFAIL"}},
-	{regexp.MustCompile(`^(SUCCESS|CLIENT_ERROR|SERVER_ERROR|REDIRECTION|INFORMATIONAL)$`), matcher{op: "=~", value: "SERVER_ERROR|UNKNOWN"}},
-	{regexp.MustCompile(`(?i)^(success|succeeded|error|failure|failed|fail)$`), matcher{op: "=~", value: "(?i)(error|errors|fail|failed|failure)"}},
+	{regexp.MustCompile(`^(NOERROR|NXDOMAIN|SERVFAIL)$`), labels.MatchEqual, "SERVFAIL"},
+	{regexp.MustCompile(`^(SUCCESS|CLIENT_ERROR|SERVER_ERROR|REDIRECTION|INFORMATIONAL)$`), labels.MatchRegexp, "SERVER_ERROR|UNKNOWN"},
+	{regexp.MustCompile(`(?i)^(success|succeeded|error|failure|failed|fail)$`), labels.MatchRegexp, "(?i)(error|errors|fail|failed|failure)"},
 }
 
 // classes and numbers are read as such only under labels of that meaning.
 var (
-	classes = result{regexp.MustCompile(`^[1-5]$`), matcher{op: "=", value: "5"}}
-	numbers = result{regexp.MustCompile(`^(\d|1[0-6])$`), matcher{op: "=~", value: "2|4|8|12|13|14|15"}}
+	classes = result{regexp.MustCompile(`^[1-5]$`), labels.MatchEqual, "5"}
+	numbers = result{regexp.MustCompile(`^(\d|1[0-6])$`), labels.MatchRegexp, "2|4|8|12|13|14|15"}
 )
 
-// failed is what selects failed requests among the values of a label.
-func failed(label string, seen []string) (matcher, bool) {
+// failed is what selects failed requests among the values of a label; nil where nothing does.
+func failed(label string, seen []string) *labels.Matcher {
 	ways := results
 	switch {
 	case strings.Contains(label, "class"):
@@ -69,11 +72,10 @@ func failed(label string, seen []string) (matcher, bool) {
 	}
 	for _, way := range ways {
 		if slices.ContainsFunc(seen, way.like.MatchString) {
-			way.bad.label = label
-			return way.bad, true
+			return matching(label, way.op, way.bad)
 		}
 	}
-	return matcher{}, false
+	return nil
 }
 
 // own are labels, and their values that name a program's own pages, which no user asks for: a monitor
@@ -88,26 +90,26 @@ var own = map[string]*regexp.Regexp{
 var ownPaths = regexp.MustCompile(`^/?(metrics|prometheus|stats|healthz?|livez?|readyz?|ping|actuator.*)/?$`)
 
 // users are the matchers that leave a program's own pages out, and what would be counted twice.
-func users(all []series) []matcher {
-	var out []matcher
+func users(all []series) []*labels.Matcher {
+	var out []*labels.Matcher
 	for _, label := range slices.Sorted(maps.Keys(own)) {
 		theirs := slices.DeleteFunc(values(all, label), func(v string) bool { return !own[label].MatchString(v) })
 		switch len(theirs) {
 		case 0:
 		case 1:
-			out = append(out, matcher{label, "!=", theirs[0]})
+			out = append(out, matching(label, labels.MatchNotEqual, theirs[0]))
 		default:
 			for i := range theirs {
 				theirs[i] = regexp.QuoteMeta(theirs[i])
 			}
-			out = append(out, matcher{label, "!~", strings.Join(theirs, "|")})
+			out = append(out, matching(label, labels.MatchNotRegexp, strings.Join(theirs, "|")))
 		}
 	}
 	if slices.Contains(values(all, "host"), "*") { // nginx-vts has the sum of all hosts beside them
-		out = append(out, matcher{"host", "=", "*"})
+		out = append(out, matching("host", labels.MatchEqual, "*"))
 	}
 	if slices.Contains(values(all, "code"), "total") { // and of all codes
-		out = append(out, matcher{"code", "!=", "total"})
+		out = append(out, matching("code", labels.MatchNotEqual, "total"))
 	}
 	return out
 }
@@ -192,7 +194,7 @@ func (p Page) counted(name string) (requests, bool) {
 		if !slices.Contains(has, label) {
 			continue
 		}
-		if bad, ok := failed(label, values(all, label)); ok {
+		if bad := failed(label, values(all, label)); bad != nil {
 			r := requests{total: total, bad: total.with(bad)}
 			r.all, r.failed = sum(all, r.total.match...), sum(all, r.bad.match...)
 			return r, true

@@ -2,46 +2,30 @@ package draft
 
 import (
 	"fmt"
-	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
 )
 
-// matcher is a condition on one label, as in a selector.
-type matcher struct {
-	label, op, value string
+// matching is a matcher of one label.
+func matching(label string, op labels.MatchType, value string) *labels.Matcher {
+	return labels.MustNewMatcher(op, label, value) // whose regular expressions are made here
 }
-
-func (m matcher) String() string { return fmt.Sprintf("%s%s%q", m.label, m.op, m.value) }
 
 // selects says whether labels fulfil all matchers.
-func selects(match []matcher, labels map[string]string) bool {
-	for _, m := range match {
-		if !m.selects(labels[m.label]) {
-			return false
-		}
-	}
-	return true
-}
-
-func (m matcher) selects(value string) bool {
-	switch m.op {
-	case "=":
-		return value == m.value
-	case "!=":
-		return value != m.value
-	}
-	all, err := regexp.MatchString("^(?:"+m.value+")$", value)
-	return err == nil && all == (m.op == "=~")
+func selects(match []*labels.Matcher, of map[string]string) bool {
+	return !slices.ContainsFunc(match, func(m *labels.Matcher) bool { return !m.Matches(of[m.Name]) })
 }
 
 // selector names series.
 type selector struct {
 	name  string
-	match []matcher
+	match []*labels.Matcher
 }
 
 // with is the selector with more matchers.
-func (s selector) with(more ...matcher) selector {
+func (s selector) with(more ...*labels.Matcher) selector {
 	s.match = append(s.match[:len(s.match):len(s.match)], more...)
 	return s
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/prometheus/model/labels"
+
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -104,7 +106,7 @@ func (w *writer) assumed() []check {
 	w.miss("errors", "http_requests_total with a label code is a guess: put the names of your metrics there")
 	w.miss("latency", "name a histogram; the spec has lines for it, as comments")
 	total := selector{name: "http_requests_total"}
-	out := w.errors(requests{total: total, bad: total.with(matcher{"code", "=~", "5.."})})
+	out := w.errors(requests{total: total, bad: total.with(matching("code", labels.MatchRegexp, "5.."))})
 	out[len(out)-1].lines = append(out[len(out)-1].lines,
 		"# - name: slow", "#   slow: {histogram: http_request_duration_seconds, over: 500ms}", "#   against: "+w.control(), "#   worse: 100%")
 	return out
