@@ -32,6 +32,9 @@ type Relisted struct {
 	Moved []fleet.Target `json:"moved,omitempty"`
 	// Left are the ids of targets that are not listed any more, sorted, as many as fit.
 	Left []string `json:"left,omitempty"`
+	// Twice are those of Joined and Moved, by id, to which the driver would send its orders
+	// where it sends those of another target of the list, and the id of that one.
+	Twice map[string]string `json:"twice,omitempty"`
 }
 
 // Bounds of an answer, which travels in payloads: as much as a sweep can bring in.
@@ -55,7 +58,28 @@ func (a *Activities) Relist(ctx context.Context, in RelistInput) (Relisted, erro
 	if err != nil {
 		return Relisted{}, err
 	}
-	return changed(p, in, now)
+	out, err := changed(p, in, now)
+	if err == nil {
+		out.Twice = twice(p.Spec.Place(a.kinds), slices.Concat(out.Joined, out.Moved), now)
+	}
+	return out, err
+}
+
+// twice tells which of those targets are one place with another of a list: with one that was
+// there before, else with the one whose id comes first. It is pure.
+func twice(place func(id, address string, labels map[string]string) string, anew []fleet.Target, now fleet.Fleet) map[string]string {
+	out, holder := map[string]string{}, map[string]string{}
+	late := fleet.Set(fleet.IDs(anew))
+	there := slices.DeleteFunc(slices.Clone(now.Targets), func(t fleet.Target) bool { return late[t.ID] })
+	for _, t := range slices.Concat(there, anew) {
+		at := place(t.ID, t.Address, t.Labels)
+		if other, taken := holder[at]; at != "" && taken {
+			out[t.ID] = other
+			continue
+		}
+		holder[at] = t.ID
+	}
+	return out
 }
 
 // changed tells the fleet now from that of a plan. It is pure.

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/inventory"
 	"github.com/sluicehq/sluice/internal/plan"
@@ -209,4 +210,27 @@ func TestListingMovesToAnotherWorker(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
+}
+
+// A place that is listed twice is one target: nothing is counted, or changed, twice.
+func TestAListedPlaceCountsOnce(t *testing.T) {
+	f := newFixture(t, 3)
+	fake := f.listing(t, "a", "b", "c")
+	f.input.Spec.Driver = spec.Driver{Choice: spec.Choose("http", map[string]string{"url": "http://{{address}}/{{unit}}"})}
+	out := do[Planned](t, f, f.acts.Plan, f.input)
+
+	fake.is("a", "b", "e", "f", "g")
+	for i, address := range map[int]string{0: "b:80", 2: "B:80", 3: "c:80", 4: "c:80"} { // c itself has left: its address is free
+		fake.fleet.Targets[i].Address = address
+	}
+	now := do[Relisted](t, f, f.acts.Relist, RelistInput{Plan: out.Digest})
+	require.Equal(t, []string{"e", "f", "g"}, fleet.IDs(now.Joined))
+	require.Equal(t, map[string]string{"a": "b", "e": "b", "g": "f"}, now.Twice)
+
+	for _, id := range []string{"a", "b", "e", "f", "g"} {
+		f.state[id] = driver.State{Release: "1.0.0", Fence: 5, Alive: true}
+	}
+	late := do[Stragglers](t, f, f.acts.FindStragglers, StragglersInput{Plan: out.Digest, Joined: slices.Concat(now.Joined, now.Moved), Twice: now.Twice, Fence: fence, Parallel: 5})
+	require.Equal(t, []string{"f"}, fleet.IDs(late.Ready))
+	require.Contains(t, late.Still, Trouble{ID: "e", Reason: "cannot be brought in: it is one place with b, which the fleet lists, too"})
 }

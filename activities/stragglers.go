@@ -23,9 +23,11 @@ type StragglersInput struct {
 	// Absent are targets of the plan that did not answer, by id.
 	Absent []string `json:"absent,omitempty"`
 	// Joined are targets that the plan does not know.
-	Joined   []fleet.Target `json:"joined,omitempty"`
-	Fence    int64          `json:"fence"`
-	Parallel int            `json:"parallel"`
+	Joined []fleet.Target `json:"joined,omitempty"`
+	// Twice are those of Joined that are one place with another target, as Relisted has them.
+	Twice    map[string]string `json:"twice,omitempty"`
+	Fence    int64             `json:"fence"`
+	Parallel int               `json:"parallel"`
 	// Within is how long targets are asked; zero is until all were. Thousands that do
 	// not answer would take longer than an activity may.
 	Within time.Duration `json:"within,omitempty"`
@@ -149,7 +151,9 @@ func (a *Activities) unsuitable(p plan.Plan, d driver.Driver, targets []fleet.Ta
 	joined := fleet.Set(fleet.IDs(in.Joined))
 	out := make([]error, len(targets))
 	for i, t := range targets {
-		if joined[t.ID] {
+		if other, is := in.Twice[t.ID]; is {
+			out[i] = fmt.Errorf("it is one place with %s, which the fleet lists, too", other)
+		} else if joined[t.ID] {
 			out[i] = reachable(p.Spec, a.kinds, t)
 		}
 		if out[i] == nil {

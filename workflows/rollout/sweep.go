@@ -29,7 +29,7 @@ func (r *run) gather() (bool, error) {
 		return false, nil
 	}
 	r.Roster.noteMoved(r.Roster.moved(now))
-	found, err := r.findStragglers(candidates)
+	found, err := r.findStragglers(candidates, now.Twice)
 	if err != nil {
 		return false, err
 	}
@@ -74,11 +74,11 @@ func (r *run) relistInput() activities.RelistInput {
 }
 
 // findStragglers asks the targets that are left out, and the candidates of a sweep,
-// whether they can be reached now.
-func (r *run) findStragglers(candidates []fleet.Target) (activities.Stragglers, error) {
+// whether they can be reached now. Twice are candidates that are one place with another target.
+func (r *run) findStragglers(candidates []fleet.Target, twice map[string]string) (activities.Stragglers, error) {
 	var found activities.Stragglers
 	err := r.do(r.ctx, options("look for targets that were left out", batchTimeout), activities.TypeFindStragglers, activities.StragglersInput{
-		Plan: r.Planned.Digest, Absent: r.Roster.unreached(), Joined: candidates,
+		Plan: r.Planned.Digest, Absent: r.Roster.unreached(), Joined: candidates, Twice: twice,
 		Fence: r.State.Fence, Parallel: r.spec.Apply.Parallel, Within: stragglersWithin,
 	}, &found)
 	return found, err
