@@ -19,6 +19,8 @@ type Look struct {
 	Streak int
 	// Lasted is how long ago the first of them was; zero where there is none.
 	Lasted time.Duration
+	// Before are all looks of the stage before this one, in a row or not.
+	Before Tally
 }
 
 // Check is a check of a spec, open on a stage.

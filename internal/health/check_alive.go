@@ -96,7 +96,7 @@ func (m aliveCheck) Judge(ctx context.Context, at Look) Judged {
 	if len(ailing) > 0 {
 		return judgeFailures(res, ailing, aliveContext{
 			asked: len(ask), tolerated: m.binding.Silent, booting: booting,
-			streak: at.Streak, lasted: at.Lasted, every: m.spec.Every.Std(), fenced: fenced.Load(),
+			streak: at.Streak, lasted: at.Lasted, before: at.Before, every: m.spec.Every.Std(), fenced: fenced.Load(),
 		})
 	}
 	res.Verdict = Pass
@@ -127,6 +127,7 @@ type aliveContext struct {
 	booting   bool          // warming up
 	streak    int           // how many looks in a row ended so already
 	lasted    time.Duration // since the first of them
+	before    Tally         // all looks before this one
 	every     time.Duration // between two looks
 	fenced    bool          // targets keep fences
 }
@@ -168,6 +169,10 @@ func judgeFailures(res Result, ailing []failure, c aliveContext) Judged {
 		res.Verdict = Unexercised
 		res.Sentence += "; still warming up"
 		return Judged{Result: res}
+	case silent && c.before.again(silentLooks):
+		res.Verdict = Fail
+		res.Silent, _ = excusable(ailing, c.fenced)
+		res.Sentence += c.before.words()
 	case silent && c.brief():
 		res.Verdict, res.Pending = Unexercised, true
 		res.Suspicion = fmt.Sprintf("silent for %s of %s", tenths(c.lasted), tenths((silentLooks-1)*c.every))

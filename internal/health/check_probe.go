@@ -96,7 +96,7 @@ func (m probeCheck) Judge(ctx context.Context, at Look) Judged {
 	if ctx.Err() != nil || asked == 0 {
 		return res.without(source.NoData("", "nothing was asked"))
 	}
-	return judgeProbe(c, res, probing{flaws: flaws, asked: asked, of: len(m.binding.Exposed), silent: m.binding.Silent, streak: at.Streak})
+	return judgeProbe(c, res, probing{flaws: flaws, asked: asked, of: len(m.binding.Exposed), silent: m.binding.Silent, streak: at.Streak, before: at.Before})
 }
 
 func request(p Probe) string {
@@ -112,6 +112,7 @@ type probing struct {
 	asked, of int
 	silent    int // how many may leave the question unanswered
 	streak    int
+	before    Tally
 }
 
 // judgeProbe is the verdict on what targets answered. It is pure.
@@ -140,6 +141,10 @@ func judgeProbe(c spec.Check, res Result, p probing) Judged {
 	if wrong > 0 || len(p.flaws) > p.silent {
 		if wrong == 0 {
 			res.Unsure = words[0]
+		}
+		if p.streak < c.Tolerate && p.before.again(c.Tolerate+1) {
+			p.streak = c.Tolerate
+			res.Sentence += p.before.words()
 		}
 		out := tolerate(c, res, true, p.streak)
 		if out.Verdict == Fail {

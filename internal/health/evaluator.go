@@ -66,7 +66,8 @@ type Evaluator struct {
 	checks  []openCheck // in the order of the spec, then those that are always on
 	streaks map[string]int
 	since   map[string]time.Time // when the first look of a streak was
-	last    time.Time            // of the newest look that judged
+	tallies map[string]Tally
+	last    time.Time // of the newest look that judged
 	heard   *heard
 }
 
@@ -92,7 +93,7 @@ func Open(h spec.Health, b Binding, d Deps) (*Evaluator, error) {
 	if s.spec.Checks, err = expandHistograms(h.Checks, s.source); err != nil {
 		return nil, err
 	}
-	m := &Evaluator{stage: s, streaks: map[string]int{}, since: map[string]time.Time{}, heard: noted}
+	m := &Evaluator{stage: s, streaks: map[string]int{}, since: map[string]time.Time{}, tallies: map[string]Tally{}, heard: noted}
 	for _, c := range s.spec.Checks {
 		one := openCheck{spec: c, form: d.Forms.of(c)}
 		if one.Check, err = one.form.Open(s, c); err != nil {
@@ -163,7 +164,7 @@ func (m *Evaluator) look(ctx context.Context, at time.Time, ask []fleet.Target) 
 				until := begin.Add(s.spec.Every.Std()).UTC().Format("15:04:05 MST")
 				return Result{Check: c.spec.Name}.without(source.Reading{Verdict: Unexercised, Why: "warming up, evidence counts from " + until})
 			}
-			l := Look{Window: w, Ask: ask, Streak: m.streak(c.spec.Name, again)}
+			l := Look{Window: w, Ask: ask, Streak: m.streak(c.spec.Name, again), Before: m.tallies[c.spec.Name]}
 			if l.Streak > 0 {
 				l.Lasted = max(0, at.Sub(m.since[c.spec.Name]))
 			}
@@ -178,6 +179,9 @@ func (m *Evaluator) look(ctx context.Context, at time.Time, ask []fleet.Target) 
 	<-read
 	for i, res := range results {
 		m.remember(res, at, again)
+		if !warming && !again {
+			m.tallies[res.Check] = m.tallies[res.Check].with(res)
+		}
 		_, keeps := m.checks[i].Check.(keeper)
 		res.Advisory = res.Advisory || m.checks[i].spec.Advisory
 		res.External = m.checks[i].spec.External()
@@ -252,6 +256,8 @@ type State struct {
 	Streaks map[string]int `json:"streaks,omitempty"`
 	// Since is when the first of them was, by check.
 	Since map[string]time.Time `json:"since,omitempty"`
+	// Tallies counts looks and breaches by check.
+	Tallies map[string]Tally `json:"tallies,omitempty"`
 	// Checks is what checks that add up have seen, by name.
 	Checks map[string]json.RawMessage `json:"checks,omitempty"`
 	// Source is what the source keeps; empty for one that can be asked again.
@@ -261,7 +267,7 @@ type State struct {
 // State is what a later Evaluator of the same stage goes on from. It is a copy: later
 // looks do not change it. What cannot be written is left out, and seen anew.
 func (m *Evaluator) State() State {
-	s := State{At: m.last, Streaks: maps.Clone(m.streaks), Since: maps.Clone(m.since)}
+	s := State{At: m.last, Streaks: maps.Clone(m.streaks), Since: maps.Clone(m.since), Tallies: maps.Clone(m.tallies)}
 	if kept, ok := m.stage.source.(source.Memory); ok {
 		s.Source = kept.State()
 	}
@@ -283,6 +289,7 @@ func (m *Evaluator) Restore(s State) error {
 		m.streaks[check] = max(0, n)
 		m.since[check] = s.Since[check]
 	}
+	maps.Copy(m.tallies, s.Tallies)
 	keepers := m.keepers()
 	for name, raw := range s.Checks {
 		k, ok := keepers[name]
