@@ -5,6 +5,8 @@ import (
 	"math"
 	"time"
 
+	"gonum.org/v1/gonum/mathext"
+
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/sequential"
 )
@@ -169,30 +171,21 @@ const almostNone = 0.1
 // at a level for all of them together; with how many are expected, by id. Expected are so many times those before,
 // less three standard deviations. A target that is not in now was not read.
 func (u Unsteady) Dark(before, now map[string]float64, times, level float64) map[string]float64 {
-	rare := -math.Log(level / float64(max(1, len(before))))
-	if u.few(before)*rare > 1 {
+	rare := level / float64(max(1, len(before)))
+	if u.few(before)*-math.Log(rare) > 1 {
 		return nil
 	}
 	out := map[string]float64{}
 	for id, was := range before {
 		expected := was * u.surely(was) * times
 		bursts := max(1, u.Bursts)
-		if n, read := now[id]; read && n <= almostNone*expected && logAtMost(n/bursts, expected/bursts) <= -rare {
+		n, read := now[id]
+		chance := mathext.GammaIncRegComp(math.Floor(max(0, n)/bursts)+1, expected/bursts) // of n at most, by Poisson
+		if read && n <= almostNone*expected && chance <= rare {
 			out[id] = expected
 		}
 	}
 	return out
-}
-
-// logAtMost bounds from above the logarithm of the chance of at most n events (Poisson), of which far
-// more are expected: each number below n is less likely, by n/expected at least.
-func logAtMost(n, expected float64) float64 {
-	n = math.Floor(max(0, n))
-	if n >= expected {
-		return 0
-	}
-	factorial, _ := math.Lgamma(n + 1)
-	return min(0, n*math.Log(expected)-expected-factorial-math.Log1p(-n/expected))
 }
 
 // few is one by how many clients a target has, where they are so few that all may leave it: then

@@ -10,20 +10,39 @@ import (
 	"github.com/sluicehq/sluice/internal/health/source"
 )
 
-// reach is how far back a filled query looks through its ranges. What it looks at
-// with an offset or at a time of its own is asked for on purpose, and not counted.
-func reach(query string) time.Duration {
-	tree, err := parser.NewParser(parser.Options{}).ParseExpr(query)
+// parse reads a filled query.
+func parse(query string) (parser.Expr, error) {
+	return parser.NewParser(parser.Options{}).ParseExpr(query)
+}
+
+// eachSelector calls f with the selectors of a filled query that look at its own moment, and with what
+// stands above each. What looks elsewhere, with an offset or at a time of its own, does so on purpose.
+func eachSelector(query string, f func(sel *parser.VectorSelector, path []parser.Node)) {
+	tree, err := parse(query)
 	if err != nil {
-		return 0
+		return
 	}
-	var furthest time.Duration
 	parser.Inspect(tree, func(node parser.Node, path []parser.Node) error {
-		if sel, ok := node.(*parser.VectorSelector); ok && sel.OriginalOffset == 0 && sel.Timestamp == nil && sel.StartOrEnd == 0 {
-			furthest = max(furthest, ranges(path))
+		if sel, ok := node.(*parser.VectorSelector); ok && !elsewhere(sel) {
+			f(sel, path)
 		}
 		return nil
 	})
+}
+
+func elsewhere(sel *parser.VectorSelector) bool {
+	return sel.OriginalOffset != 0 || sel.Timestamp != nil || sel.StartOrEnd != 0
+}
+
+// written is a selector of a metric with some matchers.
+func written(name string, match ...*labels.Matcher) string {
+	return (&parser.VectorSelector{Name: name, LabelMatchers: match}).String()
+}
+
+// reach is how far back a filled query looks through its ranges.
+func reach(query string) time.Duration {
+	var furthest time.Duration
+	eachSelector(query, func(_ *parser.VectorSelector, path []parser.Node) { furthest = max(furthest, ranges(path)) })
 	return furthest
 }
 
@@ -55,19 +74,27 @@ func nobodyHas(query, selector string) source.Reading {
 // loosened is a selector of the same metric on any target, with any values of the
 // labels that it asks for: it finds something unless a name is misspelt.
 func loosened(selector string) string {
-	tree, err := parser.NewParser(parser.Options{}).ParseExpr(selector)
+	tree, err := parse(selector)
 	sel, ok := tree.(*parser.VectorSelector)
 	if err != nil || !ok {
 		return selector
 	}
-	var loose []*labels.Matcher
+	loose, _ := loosen(sel, "", true)
+	return written(sel.Name, loose...)
+}
+
+// loosen gives a selector's matchers any values of the labels that it asks for, or leaves them out;
+// those of one label are kept apart.
+func loosen(sel *parser.VectorSelector, keep string, labelled bool) (loose, kept []*labels.Matcher) {
 	for _, m := range sel.LabelMatchers {
 		switch {
+		case m.Name == keep:
+			kept = append(kept, m)
 		case m.Name == model.MetricNameLabel:
 			loose = append(loose, m)
-		case !m.Matches(""):
+		case labelled && !m.Matches(""):
 			loose = append(loose, labels.MustNewMatcher(labels.MatchNotEqual, m.Name, ""))
 		}
 	}
-	return (&parser.VectorSelector{Name: sel.Name, LabelMatchers: loose}).String()
+	return loose, kept
 }

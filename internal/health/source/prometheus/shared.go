@@ -40,18 +40,11 @@ func placesBy(label string) []string {
 // it asks about: targets of other clusters have the same names, or two servers have read the same
 // target. Its events would count for those that were asked about.
 func (p *server) shared(ctx context.Context, query string, w source.Window) source.Reading {
-	tree, err := parser.NewParser(parser.Options{}).ParseExpr(query)
-	if err != nil {
-		return source.Reading{}
-	}
 	var refused source.Reading
-	parser.Inspect(tree, func(node parser.Node, _ []parser.Node) error {
-		sel, ok := node.(*parser.VectorSelector)
-		if !ok || refused.Verdict != "" || sel.OriginalOffset != 0 || sel.Timestamp != nil || sel.StartOrEnd != 0 {
-			return nil
+	eachSelector(query, func(sel *parser.VectorSelector, _ []parser.Node) {
+		if refused.Verdict == "" {
+			refused = p.sharedBy(ctx, sel, w)
 		}
-		refused = p.sharedBy(ctx, sel, w)
-		return nil
 	})
 	return refused
 }
@@ -71,7 +64,7 @@ func (p *server) sharedBy(ctx context.Context, sel *parser.VectorSelector, w sou
 	if len(names) == 0 {
 		return source.Reading{}
 	}
-	read := p.evaluate(ctx, (&parser.VectorSelector{Name: "up", LabelMatchers: names}).String(), w.At)
+	read := p.evaluate(ctx, written("up", names...), w.At)
 	if read.Verdict != "" {
 		return read.Reading
 	}
@@ -86,7 +79,7 @@ func (p *server) sharedBy(ctx context.Context, sel *parser.VectorSelector, w sou
 	}
 	slices.Sort(by[len(placesBy(p.spec.Identify.Label)):])
 	by = slices.DeleteFunc(by, func(name string) bool { return all[name] || name == p.spec.Identify.Label })
-	text := (&parser.VectorSelector{Name: sel.Name, LabelMatchers: sel.LabelMatchers}).String()
+	text := written(sel.Name, sel.LabelMatchers...)
 	query := fmt.Sprintf("count by (%s) (%s)", strings.Join(append([]string{p.spec.Identify.Label}, by...), ", "), text)
 	if read = p.evaluate(ctx, query, w.At); read.Verdict != "" {
 		return read.Reading

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/sluicehq/sluice/internal/health/source"
@@ -114,16 +113,8 @@ type ownSelector struct {
 
 // ownSelectors are those of a filled query that are about targets.
 func (p *server) ownSelectors(query string) []ownSelector {
-	tree, err := parser.NewParser(parser.Options{}).ParseExpr(query)
-	if err != nil {
-		return nil
-	}
 	var out []ownSelector
-	parser.Inspect(tree, func(node parser.Node, path []parser.Node) error {
-		sel, ok := node.(*parser.VectorSelector)
-		if !ok || sel.OriginalOffset != 0 || sel.Timestamp != nil || sel.StartOrEnd != 0 {
-			return nil
-		}
+	eachSelector(query, func(sel *parser.VectorSelector, path []parser.Node) {
 		one := ownSelector{text: p.alike(sel, true), words: loosened(p.alike(sel, true)), counter: ranges(path) > 0}
 		for _, m := range sel.LabelMatchers {
 			if m.Name == p.spec.Identify.Label {
@@ -133,7 +124,6 @@ func (p *server) ownSelectors(query string) []ownSelector {
 		if one.text != "" && !slices.Contains(out, one) {
 			out = append(out, one)
 		}
-		return nil
 	})
 	return out
 }
@@ -141,26 +131,16 @@ func (p *server) ownSelectors(query string) []ownSelector {
 // alike is a selector on the same targets, with any values of the labels that it asks for, or
 // without asking for labels; empty for one that names no target.
 func (p *server) alike(sel *parser.VectorSelector, labelled bool) string {
-	var targets, loose []*labels.Matcher
-	for _, m := range sel.LabelMatchers {
-		switch {
-		case m.Name == p.spec.Identify.Label:
-			targets = append(targets, m)
-		case m.Name == model.MetricNameLabel:
-			loose = append(loose, m)
-		case labelled && !m.Matches(""):
-			loose = append(loose, labels.MustNewMatcher(labels.MatchNotEqual, m.Name, ""))
-		}
-	}
+	loose, targets := loosen(sel, p.spec.Identify.Label, labelled)
 	if len(targets) == 0 {
 		return ""
 	}
-	return (&parser.VectorSelector{Name: sel.Name, LabelMatchers: append(loose, targets...)}).String()
+	return written(sel.Name, append(loose, targets...)...)
 }
 
 // ownOf is alike of a selector that is written; itself, where it names no target.
 func (p *server) ownOf(selector string) string {
-	tree, err := parser.NewParser(parser.Options{}).ParseExpr(selector)
+	tree, err := parse(selector)
 	if sel, ok := tree.(*parser.VectorSelector); err == nil && ok {
 		if own := p.alike(sel, true); own != "" {
 			return own
@@ -207,13 +187,13 @@ func (p *server) gone(ctx context.Context, expr, query string, w source.Window) 
 		return ""
 	}
 	lacks, goes := "", ""
-	tree, _ := parser.NewParser(parser.Options{}).ParseExpr(query)
+	tree, _ := parse(query)
 	parser.Inspect(tree, func(node parser.Node, path []parser.Node) error {
 		sel, ok := node.(*parser.VectorSelector)
 		if !ok || ranges(path) == 0 {
 			return nil
 		}
-		bare := (&parser.VectorSelector{Name: sel.Name, LabelMatchers: sel.LabelMatchers}).String()
+		bare := written(sel.Name, sel.LabelMatchers...)
 		grown := p.query(ctx, fmt.Sprintf("sum(increase(%s[%s]))", bare, model.Duration(w.Length().Truncate(time.Millisecond))), w.At).Usable()
 		switch {
 		case grown.Verdict == "" && grown.Value >= usual:
@@ -227,99 +207,4 @@ func (p *server) gone(ctx context.Context, expr, query string, w source.Window) 
 		return ""
 	}
 	return fmt.Sprintf("no series of %s is left, as there was before the stage, while %s goes on", source.Cut(lacks, 80), source.Cut(goes, 80))
-}
-
-// withBorn adds to a count the events that series began with which are younger than the window:
-// increase leaves first samples out. They count from 0 where their target was read before they
-// were there, or started since.
-func (p *server) withBorn(ctx context.Context, expr string, a source.Arm, w source.Window, r source.Reading) source.Reading {
-	if r.Verdict != "" {
-		return r
-	}
-	query, err := p.fill(expr, a, w)
-	if err != nil {
-		return r
-	}
-	if query = p.born(query, w); query == "" {
-		return r
-	}
-	switch born := p.query(ctx, query, w.At).Counted(); {
-	case born.Empty:
-	case born.Verdict != "":
-		return born
-	default:
-		r.Value += born.Value
-	}
-	return r
-}
-
-// bornEach is what withBorn adds, by target, or why that is not known.
-func (p *server) bornEach(ctx context.Context, expr string, w source.Window) (map[string]float64, source.Reading) {
-	about, out := p.about(expr, source.Exposed), map[string]float64{}
-	for values := range slices.Chunk(about.values, matcherSample) {
-		query, err := p.fillFor(expr, values, w)
-		if err != nil {
-			return nil, source.Reading{}
-		}
-		if query = p.born(query, w); query == "" {
-			return nil, source.Reading{}
-		}
-		more, wrong := p.byTarget(ctx, query, w.At)
-		if wrong.Verdict != "" {
-			return nil, wrong
-		}
-		for value, n := range more {
-			out[about.ids[value]] += n
-		}
-	}
-	return out, source.Reading{}
-}
-
-// born is a filled query of increases as one of what new series began with; empty where it
-// asks for none.
-func (p *server) born(query string, w source.Window) string {
-	tree, err := parser.NewParser(parser.Options{}).ParseExpr(query)
-	if err != nil {
-		return ""
-	}
-	type cut struct {
-		from, to int
-		text     string
-	}
-	var cuts []cut
-	parser.Inspect(tree, func(node parser.Node, _ []parser.Node) error {
-		call, ok := node.(*parser.Call)
-		if !ok || call.Func.Name != "increase" {
-			return nil
-		}
-		matrix, ok := call.Args[0].(*parser.MatrixSelector)
-		if !ok {
-			return nil
-		}
-		sel, ok := matrix.VectorSelector.(*parser.VectorSelector)
-		if !ok || sel.OriginalOffset != 0 || sel.Timestamp != nil || sel.StartOrEnd != 0 || p.alike(sel, false) == "" {
-			return nil
-		}
-		at := call.PositionRange()
-		cuts = append(cuts, cut{int(at.Start), int(at.End), p.bornSeries(sel, matrix.Range, w)})
-		return nil
-	})
-	for _, c := range slices.Backward(cuts) {
-		query = query[:c.from] + c.text + query[c.to:]
-	}
-	if len(cuts) == 0 {
-		return ""
-	}
-	return query
-}
-
-// bornSeries are what the series of a selector that are younger than a range began with.
-func (p *server) bornSeries(sel *parser.VectorSelector, long time.Duration, w source.Window) string {
-	s, label := (&parser.VectorSelector{Name: sel.Name, LabelMatchers: sel.LabelMatchers}).String(), p.spec.Identify.Label
-	targets := sel.LabelMatchers[slices.IndexFunc(sel.LabelMatchers, func(m *labels.Matcher) bool { return m.Name == label })]
-	return fmt.Sprintf(
-		"(clamp_min((%[1]s unless %[1]s offset %[2]s) - (increase(%[1]s[%[2]s]) or %[1]s * 0), 0)"+
-			" and on (%[3]s) (%[4]s offset %[2]s or up{%[5]s} offset %[2]s or process_start_time_seconds{%[5]s} > %[6]d))",
-		s, model.Duration(long), label, p.alike(sel, false), targets, w.At.Add(-long).Unix(),
-	)
 }
