@@ -45,7 +45,7 @@ func check(e evidence) (broken []violation, changed string) {
 	if e.state.Outcome == nil {
 		return []violation{{ruleSame, fmt.Sprintf("it has not ended within %s", patience)}}, ""
 	}
-	broken = slices.Concat(checkOrder(e), checkExposure(e), checkFences(e), checkVerdicts(e), checkBakes(e), checkEnd(e))
+	broken = slices.Concat(checkOrder(e), checkExposure(e), checkFences(e), e.ofRuns(e.checkVerdicts), e.ofRuns(e.checkBakes), checkEnd(e))
 	got, want := e.state.Outcome.Result, e.expected()
 	if got == want {
 		return broken, ""
@@ -191,16 +191,17 @@ func checkFences(e evidence) []violation {
 	return out
 }
 
-// checkVerdicts looks whether every stage that was left had a PASS at its last gate, or a person who said why.
-func checkVerdicts(e evidence) []violation {
+// ofRuns checks each run.
+func (e evidence) ofRuns(check func(rollout.State) []violation) []violation {
 	var out []violation
 	for _, s := range e.runs() {
-		out = append(out, e.checkGates(s)...)
+		out = append(out, check(s)...)
 	}
 	return out
 }
 
-func (e evidence) checkGates(run rollout.State) []violation {
+// checkVerdicts looks whether every stage that was left had a PASS at its last gate, or a person who said why.
+func (e evidence) checkVerdicts(run rollout.State) []violation {
 	var out []violation
 	for i, s := range run.Stages {
 		for n, g := range s.Gates {
@@ -218,15 +219,7 @@ func (e evidence) checkGates(run rollout.State) []violation {
 }
 
 // checkBakes looks whether each stage was watched for as long as it bakes, whoever was dead meanwhile.
-func checkBakes(e evidence) []violation {
-	var out []violation
-	for _, s := range e.runs() {
-		out = append(out, e.checkBakesOf(s)...)
-	}
-	return out
-}
-
-func (e evidence) checkBakesOf(run rollout.State) []violation {
+func (e evidence) checkBakes(run rollout.State) []violation {
 	var out []violation
 	for i, s := range run.Stages {
 		at, ok := passed(run, i)
