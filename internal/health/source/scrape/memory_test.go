@@ -2,6 +2,7 @@ package scrape
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -106,6 +107,8 @@ func TestPagesAtOnceAreBounded(t *testing.T) {
 		}
 	})
 	s := opened(t, 1, flood(1))
-	s.Refresh(t.Context(), time.Now(), time.Now())
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // a page may take 5 s
+	defer cancel()
+	s.Refresh(ctx, time.Now(), time.Now())
 	require.Contains(t, s.seen[source.Exposed].broken["web-00"], "this worker already reads 512 pages")
 }
