@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -46,8 +45,9 @@ func install(t *testing.T, addReleases map[string]string) site {
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(filepath.Join(dir, "releases"), os.DirFS("releases")))
 	program := filepath.Join(dir, "edge")
-	require.NoError(t, edges.CopyFile("edge", program))
-	require.NoError(t, os.Chmod(program, 0o755))
+	text, err := os.ReadFile("edge")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(program, text, 0o755))
 	for name, text := range addReleases {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "releases", name+".cfg"), []byte(text), 0o644))
 	}
@@ -56,7 +56,7 @@ func install(t *testing.T, addReleases map[string]string) site {
 	e := &edge{Target: fleet.Target{ID: "ams-1", Address: stack.Loopback(ports[0]), Labels: map[string]string{
 		"metrics": stack.Loopback(ports[1]), "site": filepath.Join(dir, "site"),
 	}}}
-	require.NoError(t, e.install("releases/1.0.0.cfg", stack.Loopback(1)))
+	require.NoError(t, e.install("releases", stack.Loopback(1)))
 	process := stack.NewProcess("haproxy", t.Output(), append([]string{"env"}, e.argv(haproxy, stack.Loopback(1))...)...)
 	require.NoError(t, process.Start())
 	t.Cleanup(process.Stop)
@@ -141,10 +141,7 @@ func TestEdgeGoesBackWhenAReleaseCannotStart(t *testing.T) {
 	l, err := net.Listen("tcp", stack.Loopback(0)) // somebody else's port
 	require.NoError(t, err)
 	defer func() { _ = l.Close() }()
-	good, err := os.ReadFile("releases/1.0.0.cfg")
-	require.NoError(t, err)
-	blocked := strings.NewReplacer("1.0.0", "2.0.0", `"${EDGE_METRICS}"`, l.Addr().String()).Replace(string(good))
-	s := install(t, map[string]string{"2.0.0": blocked})
+	s := install(t, map[string]string{"2.0.0": "bind " + l.Addr().String() + "\n"})
 	before := s.runs("1.0.0", 0)
 
 	err = s.apply("2.0.0", 20)

@@ -21,8 +21,8 @@ type edge struct{ fleet.Target }
 
 func (e *edge) site() string { return e.Labels[edges.LabelSite] }
 
-// install writes the folder of an edge that runs its first release.
-func (e *edge) install(release, backend string) error {
+// install writes the folder of an edge that runs its first release, one of a folder.
+func (e *edge) install(releases, backend string) error {
 	if err := os.MkdirAll(e.site(), 0o755); err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (e *edge) install(release, backend string) error {
 	if err := os.WriteFile(filepath.Join(e.site(), "site.env"), []byte(env), 0o644); err != nil {
 		return err
 	}
-	return edges.CopyFile(release, filepath.Join(e.site(), "haproxy.cfg"))
+	return edges.Render(filepath.Join(releases, firstRelease+".cfg"), filepath.Join(e.site(), "haproxy.cfg"), "@RELEASE@", firstRelease)
 }
 
 // env is what the configuration of every release asks for.

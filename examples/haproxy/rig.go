@@ -65,7 +65,7 @@ func (r *rig) start(ctx context.Context, s edges.Settings, p edges.Programs) err
 func (r *rig) startEdges(ctx context.Context, haproxy string, s edges.Settings) error {
 	for _, t := range r.Targets {
 		e := &edge{Target: t}
-		if err := e.install(filepath.Join(s.Example, "releases", firstRelease+".cfg"), r.Backend.Address); err != nil {
+		if err := e.install(filepath.Join(s.Example, "releases"), r.Backend.Address); err != nil {
 			return err
 		}
 		if err := r.Spawn(r.NewProcess(t.ID, "env", e.argv(haproxy, r.Backend.Address)...)); err != nil {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -81,17 +80,8 @@ func (r *rig) startEdge(ctx context.Context, nginx string, t fleet.Target, admin
 	if err := os.WriteFile(filepath.Join(site, "site.env"), []byte(env), 0o644); err != nil {
 		return err
 	}
-	frame, err := os.ReadFile(filepath.Join(r.releases, "frame"))
-	if err != nil {
-		return err
-	}
-	server, err := os.ReadFile(filepath.Join(r.releases, firstRelease+".conf"))
-	if err != nil {
-		return err
-	}
-	config := strings.NewReplacer("@RELEASE@", firstRelease, "@ID@", t.ID, "@TRAFFIC@", t.Address, "@ADMIN@", admin, "@BACKEND@", r.Backend.Address).
-		Replace(strings.Replace(string(frame), "@SERVER@", string(server), 1))
-	if err := os.WriteFile(filepath.Join(site, "nginx.conf"), []byte(config), 0o644); err != nil {
+	if err := edges.Render(filepath.Join(r.releases, firstRelease+".conf"), filepath.Join(site, "nginx.conf"),
+		"@RELEASE@", firstRelease, "@ID@", t.ID, "@TRAFFIC@", t.Address, "@ADMIN@", admin, "@BACKEND@", r.Backend.Address); err != nil {
 		return err
 	}
 	if err := r.Spawn(r.NewProcess(t.ID, nginx, "-p", site, "-e", "stderr", "-c", "nginx.conf", "-g", "daemon off;")); err != nil {

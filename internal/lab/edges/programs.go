@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // Programs are the paths of what an example did not build itself.
@@ -51,11 +52,16 @@ func Lookup(name string) (string, error) {
 	return path, err
 }
 
-// CopyFile copies a small file.
-func CopyFile(from, to string) error {
-	data, err := os.ReadFile(from)
+// Render writes the configuration of a release: its lines in the frame beside its file, with some words replaced.
+func Render(release, to string, oldnew ...string) error {
+	frame, err := os.ReadFile(filepath.Join(filepath.Dir(release), "frame"))
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, data, 0o644)
+	lines, err := os.ReadFile(release)
+	if err != nil {
+		return err
+	}
+	whole := strings.Replace(string(frame), "@LINES@\n", string(lines), 1)
+	return os.WriteFile(to, []byte(strings.NewReplacer(oldnew...).Replace(whole)), 0o644)
 }
