@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -39,13 +38,6 @@ func specs() map[string]struct {
 		specShared:  {"twice.yaml", []string{`"1.4.0"`, `"1.5.0"`, "bake: 4m", "bake: 40s"}},
 	}
 }
-
-// The exit codes of `sluice start --wait` that the example expects.
-const (
-	exitPromoted   = 0
-	exitRolledBack = 3
-	exitRefused    = 6
-)
 
 // statusBad is what the bad release answers; the service behind answers 500 when it fails.
 const statusBad = "503"
@@ -130,9 +122,6 @@ func (t tally) String() string {
 	return fmt.Sprintf("haproxy: promoted=%d rolled_back=%d refused=%d left_wrong=%d", t.promoted, t.rolledBack, t.refused, t.leftWrong)
 }
 
-// errUnexpected is the end of a run that did not go as announced.
-var errUnexpected = errors.New("not everything went as announced, see above")
-
 // Show runs the three cases and tells them.
 func (r *rig) Show(ctx context.Context) error {
 	var t tally
@@ -142,9 +131,9 @@ func (r *rig) Show(ctx context.Context) error {
 		count       *int
 		tell        func(rollout)
 	}{
-		{"1. A good release, 1.1.0, goes out in three stages", specGood, exitPromoted, &t.promoted, r.tellGood},
-		{"2. Release 1.2.0 answers 503 on /checkout", specBad, exitRolledBack, &t.rolledBack, r.tellBad},
-		{"3. Release 1.3.0 is one that HAProxy refuses", specRefused, exitRefused, &t.refused, r.tellRefused},
+		{"1. A good release, 1.1.0, goes out in three stages", specGood, edges.ExitPromoted, &t.promoted, r.tellGood},
+		{"2. Release 1.2.0 answers 503 on /checkout", specBad, edges.ExitRolledBack, &t.rolledBack, r.tellBad},
+		{"3. Release 1.3.0 is one that HAProxy refuses", specRefused, edges.ExitRefused, &t.refused, r.tellRefused},
 	} {
 		fmt.Fprintf(r.Out, "\n══ %s\n\n", c.title)
 		seen, err := r.rollOut(ctx, c.spec)
@@ -161,7 +150,7 @@ func (r *rig) Show(ctx context.Context) error {
 	}
 	fmt.Fprintf(r.Out, "\n%s\n", t)
 	if t != (tally{promoted: 1, rolledBack: 1, refused: 1}) {
-		return errUnexpected
+		return edges.ErrUnexpected
 	}
 	return nil
 }

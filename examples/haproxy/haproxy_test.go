@@ -58,7 +58,7 @@ func TestRollouts(t *testing.T) {
 
 	good, err := r.rollOut(t.Context(), specGood)
 	require.NoError(t, err)
-	require.Equal(t, exitPromoted, good.code)
+	require.Equal(t, edges.ExitPromoted, good.code)
 	require.Zero(t, good.wrong())
 	require.Len(t, good.reloaded(), len(r.edges))
 	lost, _ := good.got("0")
@@ -66,7 +66,7 @@ func TestRollouts(t *testing.T) {
 
 	bad, err := r.rollOut(t.Context(), specBad)
 	require.NoError(t, err)
-	require.Equal(t, exitRolledBack, bad.code)
+	require.Equal(t, edges.ExitRolledBack, bad.code)
 	require.Zero(t, bad.wrong())
 	count, from := bad.got(statusBad)
 	require.Positive(t, count, "the bad release never answered")
@@ -80,7 +80,7 @@ func TestRollouts(t *testing.T) {
 
 	refused, err := r.rollOut(t.Context(), specRefused)
 	require.NoError(t, err)
-	require.Equal(t, exitRefused, refused.code)
+	require.Equal(t, edges.ExitRefused, refused.code)
 	require.Equal(t, refused.before, refused.after)
 	count, _ = refused.got(statusBad)
 	require.Zero(t, count)
@@ -95,7 +95,7 @@ func TestSmallHarmAndSharedHarm(t *testing.T) {
 
 	twice, err := r.rollOut(t.Context(), specTwice)
 	require.NoError(t, err)
-	require.Equal(t, exitRolledBack, twice.code)
+	require.Equal(t, edges.ExitRolledBack, twice.code)
 	require.Len(t, twice.reloaded(), len(r.edges)/2, "the other half was never touched")
 	for id, a := range twice.after {
 		require.Equal(t, before[id].Release, a.Release, id)
@@ -107,7 +107,7 @@ func TestSmallHarmAndSharedHarm(t *testing.T) {
 	defer over.Stop()
 	shared, err := r.rollOut(t.Context(), specShared)
 	require.NoError(t, err)
-	require.Equal(t, exitPromoted, shared.code)
+	require.Equal(t, edges.ExitPromoted, shared.code)
 	failed, _ := shared.got("500")
 	require.Greater(t, failed, shared.requests()/50, "there was an incident")
 	for id, a := range shared.after {

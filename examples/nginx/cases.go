@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,13 +10,6 @@ import (
 	"strings"
 
 	"github.com/sluicehq/sluice/internal/lab/edges"
-)
-
-// The exit codes of `sluice start --wait` that the example expects.
-const (
-	exitPromoted   = 0
-	exitRolledBack = 3
-	exitRefused    = 6
 )
 
 // hosts choose whose configuration of a release is the bad one, from a plan's stages.
@@ -41,13 +33,13 @@ const last = -1
 
 func examples() []example {
 	return []example{
-		{title: "a good release", release: goodRelease, code: exitPromoted},
-		{title: "503 on one route of four", release: "1.2.0", code: exitRolledBack},
-		{title: "one host answers nobody (444)", release: "1.3.0", stage: last, bad: oneHost, code: exitRolledBack},
-		{title: "a wrong port in the last stage", release: "1.4.0", stage: last, bad: wholeStage, code: exitRolledBack},
-		{title: "right answers, 300 ms later", release: "1.5.0", code: exitRolledBack},
-		{title: "503 on one route, one host of six", release: "1.6.0", stage: last, bad: oneHost, code: exitRolledBack},
-		{title: "nginx -t refuses it", release: "1.7.0", code: exitRefused},
+		{title: "a good release", release: goodRelease, code: edges.ExitPromoted},
+		{title: "503 on one route of four", release: "1.2.0", code: edges.ExitRolledBack},
+		{title: "one host answers nobody (444)", release: "1.3.0", stage: last, bad: oneHost, code: edges.ExitRolledBack},
+		{title: "a wrong port in the last stage", release: "1.4.0", stage: last, bad: wholeStage, code: edges.ExitRolledBack},
+		{title: "right answers, 300 ms later", release: "1.5.0", code: edges.ExitRolledBack},
+		{title: "503 on one route, one host of six", release: "1.6.0", stage: last, bad: oneHost, code: edges.ExitRolledBack},
+		{title: "nginx -t refuses it", release: "1.7.0", code: edges.ExitRefused},
 	}
 }
 
@@ -121,12 +113,9 @@ func (s seen) reason() string {
 	return detail.ReplaceAllString(why, "")
 }
 
-// errUnexpected is the end of a run that did not go as announced.
-var errUnexpected = errors.New("not everything went as announced, see above")
-
 // Show runs the seven cases and tells them.
 func (r *rig) Show(ctx context.Context) error {
-	words := map[int]string{exitPromoted: "promoted", exitRolledBack: "rolled back", exitRefused: "refused"}
+	words := map[int]string{edges.ExitPromoted: "promoted", edges.ExitRolledBack: "rolled back", edges.ExitRefused: "refused"}
 	table := []string{"| release | what it does | outcome | by | harmed requests |", "| --- | --- | --- | --- | --- |"}
 	expected, wrong := 0, 0
 	for i, e := range examples() {
@@ -147,7 +136,7 @@ func (r *rig) Show(ctx context.Context) error {
 	}
 	fmt.Fprintf(r.Out, "\n%s\n\nnginx: cases=%d as_announced=%d left_wrong=%d\n", strings.Join(table, "\n"), len(examples()), expected, wrong)
 	if expected != len(examples()) || wrong > 0 {
-		return errUnexpected
+		return edges.ErrUnexpected
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func TestAnswersNobody(t *testing.T) {
 	e := example{release: "1.3.0", stage: 0, bad: oneHost}
 	s, err := r.rollOut(t.Context(), e)
 	require.NoError(t, err)
-	require.Equal(t, exitRolledBack, s.code)
+	require.Equal(t, edges.ExitRolledBack, s.code)
 	require.Contains(t, s.why, "answers FAIL: 1 of 1 exposed targets")
 	require.Positive(t, s.harmed, "the bad host never was")
 

@@ -36,6 +36,16 @@ func (s *Settings) flags(fs *flag.FlagSet, name string) {
 	fs.StringVar(&s.Dir, "dir", "", "`folder` for a run's databases, logs and sites (default: a temporary one)")
 }
 
+// The exit codes of `sluice start --wait` that examples expect.
+const (
+	ExitPromoted   = 0
+	ExitRolledBack = 3
+	ExitRefused    = 6
+)
+
+// ErrUnexpected is the end of a run that did not go as announced.
+var ErrUnexpected = errors.New("not everything went as announced, see above")
+
 // Site is an example that runs. Close it.
 type Site interface {
 	// Show runs the cases and tells them.
