@@ -108,6 +108,7 @@ func (r *remote) undoable(ctx context.Context, unit string) (view, error) {
 		case o.Result == rollout.PhaseUndone:
 			return view{}, refusedf(reasonUndone, "the newest rollout of %s, %s, was undone already: sluice explain %s; "+
 				"to get to an earlier release, start a rollout of the release that is meant", unit, v.Release, unit)
+		case o.Reason == rollout.RefusedEarlier: // such as a reset of an old undo: it has changed nothing
 		case v.State.Undoes != "": // an undo that has not come to its end is done again
 			return r.look(ctx, unit, v.State.Undoes)
 		case o.Result == rollout.PhasePromoted, o.Result == rollout.PhaseIncomplete:

@@ -23,6 +23,8 @@ func TestUndo(t *testing.T) {
 			result: rollout.State{Phase: p, Undoes: undoes, Outcome: &rollout.Outcome{Result: p}},
 		}
 	}
+	reset := ended(rollout.PhaseRefused, "run-0")
+	reset.result.Outcome.Reason = rollout.RefusedEarlier
 	for name, c := range map[string]struct {
 		fake   fakeTemporal
 		code   int
@@ -33,6 +35,7 @@ func TestUndo(t *testing.T) {
 		"rolled back":        {ended(rollout.PhaseRolledBack, ""), exitRefused, "nothing-to-undo"},
 		"refused":            {ended(rollout.PhaseRefused, ""), exitRefused, "nothing-to-undo"},
 		"undone":             {ended(rollout.PhaseUndone, "run-0"), exitRefused, "undone"},
+		"an old undo, reset": {reset, exitRefused, "nothing-to-undo"},
 		"half undone":        {ended(rollout.PhaseIncomplete, "run-0"), exitOK, ""},
 		"ended from outside": {fakeTemporal{describe: always(enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED), input: theirs}, exitOK, ""},
 		"it still runs":      {fakeTemporal{describe: always(isRunning), query: state(*baking().State)}, exitRefused, "already-running"},

@@ -52,17 +52,23 @@ func (r *run) noticeReset(ctx workflow.Context) {
 	}
 }
 
-// inherit asks what earlier runs have left behind.
+// inherit asks what earlier runs have left behind, and takes it over.
 func (r *run) inherit(ctx workflow.Context) (activities.Inherited, error) {
+	out, err := r.earlier(ctx)
+	if err == nil && len(out.Touched) > 0 {
+		r.Touched = out.Touched
+		r.State.Exposed = r.changed()
+	}
+	return out, err
+}
+
+// earlier asks what earlier runs have left behind.
+func (r *run) earlier(ctx workflow.Context) (activities.Inherited, error) {
 	o := options("look for what earlier runs have left behind", inheritTimeout)
 	o.TaskQueue, o.ScheduleToCloseTimeout = connect.RollbackQueueOf(workflow.GetInfo(ctx).TaskQueueName), 2*inheritTimeout
 	o.RetryPolicy.MaximumAttempts = inheritAttempts
 	var out activities.Inherited
 	err := r.do(ctx, o, activities.TypeInherit, activities.InheritInput{Reset: r.reset}, &out)
-	if err == nil && len(out.Touched) > 0 {
-		r.Touched = out.Touched
-		r.State.Exposed = r.changed()
-	}
 	return out, err
 }
 

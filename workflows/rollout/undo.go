@@ -36,6 +36,11 @@ func (r *run) undo() error {
 		}, rollout.PhaseRefused)
 		return nil //nolint:nilerr // the outcome says so
 	}
+	if r.reset { // one that had ended has done what it was for, and others may have begun since
+		if left, err := r.earlier(r.base); err == nil && (left.Closed || left.Ended != nil) {
+			return r.takeOver()
+		}
+	}
 	r.State.Exposed = r.changed()
 	r.Back = &wayBack{run: r, Outcome: rollout.Outcome{Why: why, Touched: r.changed()}, Result: rollout.PhaseUndone}
 	r.Back.revertTouched()

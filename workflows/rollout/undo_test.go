@@ -96,3 +96,28 @@ func TestUndoLeavesWhatItDidNotTouch(t *testing.T) {
 	require.Contains(t, out.Outcome.Why, "18 targets run 2.0.0 by another rollout, and keep it: ")
 	require.Contains(t, out.Outcome.Why, ", …")
 }
+
+// A reset of an undo that had ended orders nothing: what runs now is a later rollout's. One that
+// was reset before its end goes on.
+func TestAResetOfAnUndo(t *testing.T) {
+	for name, tc := range map[string]struct {
+		left activities.Inherited
+		want rollout.Phase
+		says string
+		on   int
+	}{
+		"ended, the newest":       {activities.Inherited{Closed: true, Ended: &rollout.Outcome{Result: rollout.PhaseUndone, Why: "ann undoes it"}}, rollout.PhaseUndone, "had ended so: ann undoes it", 0},
+		"ended, another has come": {activities.Inherited{Closed: true}, rollout.PhaseRefused, "was reset when it had ended, and another has begun since", 0},
+		"under way":               {activities.Inherited{}, rollout.PhaseUndone, "ann undoes the rollout of 2.0.0", 19},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, sub := promotedWorld(t)
+			w.runID, w.afterReset = "the reset one", &tc.left
+			out := w.submit(sub)
+			require.Equal(t, tc.want, out.Outcome.Result, out.Outcome.Why)
+			require.Contains(t, out.Outcome.Why, tc.says)
+			require.Equal(t, tc.on, w.on("1.0.0"))
+			require.Empty(t, out.Outcome.NotReverted)
+		})
+	}
+}

@@ -94,6 +94,8 @@ type world struct {
 	// inherited is what earlier runs have left behind; runID is the run's own id, and id the
 	// workflow's.
 	inherited activities.Inherited
+	// afterReset is the same, where a run that was reset asks; nil for inherited.
+	afterReset *activities.Inherited
 	// inheritErr is that nobody knows it.
 	inheritErr error
 	// cutErr keeps the fleet from being cut.
@@ -169,7 +171,10 @@ func (w *world) mount(now time.Time) {
 	w.env.OnActivity(activities.TypeRelist, any2...).Return(func(_ context.Context, in activities.RelistInput) (activities.Relisted, error) {
 		return w.relisted(in)
 	}).Maybe()
-	w.env.OnActivity(activities.TypeInherit, any2...).Return(func(context.Context, activities.InheritInput) (activities.Inherited, error) {
+	w.env.OnActivity(activities.TypeInherit, any2...).Return(func(_ context.Context, in activities.InheritInput) (activities.Inherited, error) {
+		if in.Reset && w.afterReset != nil {
+			return *w.afterReset, nil
+		}
 		return w.inherited, w.inheritErr
 	}).Maybe()
 	w.env.OnActivity(activities.TypeSurvey, any2...).Return(w.survey).Maybe()
