@@ -50,6 +50,7 @@ func logsOf(t *testing.T, dir string) {
 // What HAProxy itself and its clients say of a good release, a bad one and one
 // that HAProxy refuses.
 func TestRollouts(t *testing.T) {
+	t.Parallel()
 	r := setUp(t)
 	tier := map[string]string{}
 	for _, e := range r.edges {
@@ -89,6 +90,7 @@ func TestRollouts(t *testing.T) {
 // One request in a hundred fails as a rule. A release on which it is two is taken back;
 // one during which many more fail everywhere is not.
 func TestSmallHarmAndSharedHarm(t *testing.T) {
+	t.Parallel()
 	r := setUp(t)
 	before, err := r.answers(t.Context())
 	require.NoError(t, err)
