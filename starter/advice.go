@@ -48,6 +48,10 @@ func approvals(unit string, s rollout.State, stage string) string {
 			given = st.Name + " was approved by " + st.ApprovedBy.By + " already"
 		}
 	}
+	known := stage == "" || slices.Contains(all, stage)
+	if len(open) == 0 && given != "" && !known {
+		return "its stages are " + strings.Join(all, ", ") + "; " + given + ", and no other needs approval"
+	}
 	if len(open) == 0 && given != "" && stage == "" {
 		return given + ", and no other of its stages needs approval"
 	}
@@ -59,7 +63,7 @@ func approvals(unit string, s rollout.State, stage string) string {
 		verb = " need"
 	}
 	text := strings.Join(open, ", ") + verb + " approval: sluice approve " + unit + " --stage " + open[0]
-	if stage != "" && !slices.Contains(all, stage) {
+	if !known {
 		text = "its stages are " + strings.Join(all, ", ") + "; " + text
 	}
 	return text

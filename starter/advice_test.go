@@ -37,6 +37,9 @@ func TestAdvice(t *testing.T) {
 		"approve what waits, and none does any more": {in(rollout.PhaseBake, func(s *rollout.State) {
 			s.Stages = s.Stages[3:]
 		}), rollout.Control{Signal: "approve"}, "everyone was approved by bob already, and no other of its stages needs approval"},
+		"approve a stage that is none, and none needs it": {in(rollout.PhaseBake, func(s *rollout.State) {
+			s.Stages = s.Stages[3:]
+		}), rollout.Control{Signal: "approve", Stage: "nostage"}, "its stages are everyone; everyone was approved by bob already, and no other needs approval"},
 		"approve what waits, and none does": {in(rollout.PhaseBake, nil), rollout.Control{Signal: "approve"}, "half needs approval: sluice approve edge-proxy --stage half"},
 		"approve a hold":                    {in(rollout.PhaseHold, nil), rollout.Control{Signal: "approve"}, `it holds because some check has no verdict; to pass it: sluice promote edge-proxy --why "…"`},
 		"promote what waits for approval":   {in(rollout.PhaseApproval, nil), rollout.Control{Signal: "promote"}, "it waits for approval; to give it: sluice approve edge-proxy"},

@@ -240,3 +240,9 @@ func TestOverviewForgetsWhatEnded(t *testing.T) {
 	require.Equal(t, ended.exitCode(), o.code())
 	require.NotEqual(t, exitOK, o.code())
 }
+
+// A locked unit settles nothing while the targets that are left are about to be tried again.
+func TestWhatIsTriedAgainIsNotSettled(t *testing.T) {
+	require.False(t, inState("again", rollout.PhaseLocked, nil).settled())
+	require.True(t, inState("locked", rollout.PhaseLocked, func(s *rollout.State) { s.Outcome = &rollout.Outcome{NotBack: 2} }).settled())
+}

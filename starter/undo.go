@@ -83,6 +83,9 @@ func (r *remote) undoable(ctx context.Context, unit string) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
+	if newest.locked() {
+		return view{}, refusedf(reasonLocked, "the rollback of %s is incomplete, and the unit is locked: sluice retry-rollback %[1]s, or sluice give-up %[1]s --why \"…\"", unit)
+	}
 	if newest.running() {
 		return view{}, refusedf(reasonRunning, "a rollout of %s runs: to roll it back: sluice abort %[1]s --why \"…\"", unit)
 	}

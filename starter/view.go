@@ -73,7 +73,8 @@ func (v view) locked() bool {
 }
 
 // settled says that nothing will happen any more unless a person asks for it.
-func (v view) settled() bool { return !v.running() || v.locked() }
+// What is locked and has no outcome is about to be tried again.
+func (v view) settled() bool { return !v.running() || v.locked() && v.State.Outcome != nil }
 
 // outcome is how the rollout ended; nil while it runs, or when it ended without
 // a word.

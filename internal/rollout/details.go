@@ -26,7 +26,7 @@ const maxDetails = 20_000
 // nothing draws them anew while they pass.
 func Details(s State) string {
 	var b page
-	b.addf("**%s** of %s %s%s\n\n%s\n\n", s.Phase, Markdown(s.Unit), Markdown(s.Release), sinceAndUntil(s), Markdown(s.Why))
+	b.addf("**%s** of %s %s%s\n\n%s\n\n", s.headline(), Markdown(s.Unit), Markdown(s.Release), sinceAndUntil(s), Markdown(s.Why))
 	if s.TakenOver != "" {
 		b.addf("Took over: %s\n\n", Markdown(s.TakenOver))
 	}
@@ -213,4 +213,12 @@ func writeReport(b *page, r health.Report) {
 	for _, res := range r.Results {
 		b.addf("| %s | %s | %s |\n", Markdown(res.Name()), Markdown(res.Word()), Markdown(res.Sentence))
 	}
+}
+
+// headline is the phase, and first of all that a person has paused it.
+func (s State) headline() string {
+	if s.Paused != nil && s.Outcome == nil {
+		return "paused, " + string(s.Phase)
+	}
+	return string(s.Phase)
 }

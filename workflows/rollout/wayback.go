@@ -193,6 +193,9 @@ func (b *wayBack) retry() {
 		left = append(left, l)
 	}
 	b.Left, b.run.State.Outcome = nil, nil
+	if b.run.since020 { // no state is locked and has no outcome
+		b.run.enter(rollout.PhaseRollback, fmt.Sprintf("trying the %d targets that are left once more", notBack(left)))
+	}
 	b.revertUntilDeadline(append(left, b.found(left)...))
 }
 
