@@ -125,7 +125,7 @@ func TestRefusedApply(t *testing.T) {
 		reason string
 		words  string
 	}{
-		"all": {func(int) bool { return true }, nil, rollout.PhaseRefused, rollout.RefusedRelease, "all targets run what they ran before"},
+		"all": {func(int) bool { return true }, nil, rollout.PhaseRefused, rollout.RefusedRelease, "all targets that were asked to take it run what they ran before"},
 		"the third, after two took it": {
 			func(i int) bool { return i == 2 }, nil, rollout.PhaseRolledBack, "", "refused by target",
 		},
@@ -135,7 +135,11 @@ func TestRefusedApply(t *testing.T) {
 		},
 		"all that are not on the release": {
 			func(int) bool { return true }, func(w *world) { w.releases[w.plan.Order[0].ID] = "2.0.0" }, rollout.PhaseRefused, rollout.RefusedRelease,
-			"all targets run what they ran before",
+			"all targets that were asked to take it run what they ran before",
+		},
+		"all, and one of a later stage is silent": {
+			func(int) bool { return true }, func(w *world) { w.away[w.plan.Order[50].ID] = true }, rollout.PhaseRefused, rollout.RefusedRelease,
+			"all targets that were asked to take it run what they ran before",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

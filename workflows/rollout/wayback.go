@@ -93,8 +93,8 @@ func (b *wayBack) finish() error {
 		if b.Harm && o.Reverted > 0 && o.GaveUp == nil {
 			b.recovery(o)
 		}
-		if b.Declined { // and all are seen to run what they ran
-			o.Touched, o.Reverted, o.Why = 0, 0, o.Why+"; all targets run what they ran before"
+		if b.Declined { // nobody asked the others
+			o.Touched, o.Reverted, o.Why = 0, 0, o.Why+"; all targets that were asked to take it run what they ran before"
 		}
 	}
 	if o.Result != rollout.PhaseRefused {
