@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/terminal"
@@ -42,12 +43,8 @@ func sentence(r health.Result) string {
 // numbers are what was judged and its limit. What rests on events and is at most
 // 1 is a ratio.
 func numbers(r health.Result) string {
-	if len(r.Trace) > 0 && r.Value != nil { // how many times the usual
-		text := fmt.Sprintf("%.3g×", *r.Value)
-		if r.Limit != nil {
-			text += fmt.Sprintf(" (limit %.3g×)", *r.Limit)
-		}
-		return text
+	if len(r.Trace) > 0 && r.Value != nil {
+		return timesUsual(r)
 	}
 	atMost1 := func(v *float64) bool { return v == nil || *v <= 1 }
 	ratio := r.Samples > 0 && atMost1(r.Value) && atMost1(r.Limit)
@@ -67,6 +64,22 @@ func numbers(r health.Result) string {
 		return form(*r.Value) + " (at least " + form(*r.Limit) + ")"
 	}
 	return form(*r.Value) + " (limit " + form(*r.Limit) + ")"
+}
+
+// timesUsual are how many times the usual a comparison has found, as its sentence has it: an estimate, or what is
+// left of it where chance may have done the rest.
+func timesUsual(r health.Result) string {
+	form := func(v float64) string { return humanize.PlainTo(v, 2) + "×" }
+	text := "about " + form(*r.Value)
+	if e := r.Estimate; e != nil && *e != *r.Value {
+		if text = "at least " + form(*r.Value); r.Mean {
+			text = "about " + form(*e) + ", may be " + form(*r.Value)
+		}
+	}
+	if r.Limit != nil {
+		text += " (limit " + humanize.PlainTo(*r.Limit, 3) + "×)"
+	}
+	return text
 }
 
 // outcomeLines say how it ended, naming at most some of the targets that are not

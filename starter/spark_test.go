@@ -148,8 +148,14 @@ func TestSparklinesFit(t *testing.T) {
 
 func TestNumbersOfAComparison(t *testing.T) {
 	r := health.Result{Check: "errors", Verdict: health.Fail, Trace: rising(8), Value: new(3.1), Limit: new(1.2), Samples: 800}
-	require.Equal(t, "3.1× (limit 1.2×)", numbers(r))
-	require.Equal(t, "3.1×", numbers(health.Result{Trace: rising(8), Value: new(3.1), Mean: true}))
+	require.Equal(t, "about 3.1× (limit 1.2×)", numbers(r))
+	require.Equal(t, "about 3.1×", numbers(health.Result{Trace: rising(8), Value: new(3.1), Mean: true}))
+	r.Estimate = r.Value
+	require.Equal(t, "about 3.1× (limit 1.2×)", numbers(r), "the estimate itself")
+	r.Value = new(1.14)
+	require.Equal(t, "at least 1.1× (limit 1.2×)", numbers(r), "what chance leaves of the estimate")
+	r.Mean, r.Estimate, r.Value, r.Limit = true, new(0.5), new(0.8), new(0.8)
+	require.Equal(t, "about 0.5×, may be 0.8× (limit 0.8×)", numbers(r), "a drop, of which chance may have done all that is too much")
 	r.Advisory = true
 	require.Equal(t, "✗ errors (advisory)", checkName(r, false))
 }
