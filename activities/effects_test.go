@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/store"
 )
 
@@ -66,7 +67,7 @@ func TestRevertMendsWhatIsHalfApplied(t *testing.T) {
 	f := newFixture(t, 3)
 	f.state["t001"] = driver.State{Release: "", Fence: fence}
 	out := do[Reverted](t, f, f.acts.Revert, RevertInput{Batch: f.all, Fence: fence + 1, Previous: Previous{Common: "1.0.0"}})
-	require.Equal(t, Reverted{Reverted: 3}, out)
+	require.Equal(t, Reverted{Reverted: 3, To: []rollout.Back{{Release: "1.0.0", Targets: 3}}}, out)
 	require.Equal(t, "1.0.0", f.state["t001"].Release)
 }
 
@@ -106,6 +107,7 @@ func TestRevert(t *testing.T) {
 		Previous: Previous{Common: "1.0.0", Others: map[string][]string{"2.0.0": {"t004"}, "0.9.0": {"t008"}}},
 	})
 	require.Equal(t, 15, out.Reverted)
+	require.Equal(t, []rollout.Back{{Release: "1.0.0", Targets: 14}, {Release: "0.9.0", Targets: 1}}, out.To)
 	ids := map[string]string{}
 	for _, x := range out.Trouble {
 		ids[x.ID] = x.Reason
@@ -131,7 +133,7 @@ func TestRevertTriesOnceAfterTheDeadline(t *testing.T) {
 	out := do[Reverted](t, f, f.acts.Revert, RevertInput{
 		Batch: f.all, Fence: fence + 1, Deadline: time.Now().Add(-time.Hour), Previous: Previous{Common: "1.0.0"},
 	})
-	require.Equal(t, Reverted{Reverted: 5}, out)
+	require.Equal(t, Reverted{Reverted: 5, To: []rollout.Back{{Release: "1.0.0", Targets: 5}}}, out)
 }
 
 func TestValidateNamesRefusals(t *testing.T) {
@@ -181,7 +183,7 @@ func TestPlanWithoutAStore(t *testing.T) {
 		f.acts.plans = map[string]plan.Plan{} // another worker goes back
 		f.acts.submission = func(context.Context, string, string) (PlanInput, error) { return f.input, nil }
 		out := do[Reverted](t, f, f.acts.Revert, RevertInput{Batch: f.all, Fence: fence + 1, Previous: Previous{Common: "1.0.0"}})
-		require.Equal(t, Reverted{Reverted: 5}, out, name)
+		require.Equal(t, Reverted{Reverted: 5, To: []rollout.Back{{Release: "1.0.0", Targets: 5}}}, out, name)
 
 		stored := f.input
 		stored.FleetData = nil

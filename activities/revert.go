@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -51,23 +52,34 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 		stop()
 		return Reverted{Trouble: capReasons(work.unknown(targets, left))}, nil
 	}
+	var others sync.Map // ids of targets that run another release meanwhile
 	err = a.untilBack(ctx, work, doubts, targets, left, in, func(t fleet.Target) error {
 		was, _ := before(t.ID)
 		err := revertOne(ctx, d, t, driver.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true}, p.Spec.Release)
 		if in.Inherited && isRefusal(err) && runsAnother(ctx, d, t, p.Spec) {
+			others.Store(t.ID, true)
 			return nil
 		}
 		return err
 	})
 	stop()
-	if ctx.Err() != nil { // whoever has cancelled it hears how far it has come
-		return Reverted{}, temporal.NewCanceledError(Reverted{Reverted: work.count(), Trouble: capReasons(work.unknown(targets, left))})
-	}
-	if err != nil {
+	if ctx.Err() == nil && err != nil {
 		return Reverted{}, err
 	}
-	a.metrics.reverted(p.Spec.Unit, began, work.count(), len(work.trouble))
-	return Reverted{Reverted: work.count(), Trouble: capReasons(work.trouble)}, nil
+	out := Reverted{Reverted: work.count()}
+	for i, t := range targets {
+		was, _ := before(t.ID)
+		if _, other := others.Load(t.ID); work.isDone(i) && !other {
+			out.To = rollout.CountBack(out.To, wayBack(p.Spec, was), 1)
+		}
+	}
+	if ctx.Err() != nil { // whoever has cancelled it hears how far it has come
+		out.Trouble = capReasons(work.unknown(targets, left))
+		return Reverted{}, temporal.NewCanceledError(out)
+	}
+	out.Trouble = capReasons(work.trouble)
+	a.metrics.reverted(p.Spec.Unit, began, out.Reverted, len(out.Trouble))
+	return out, nil
 }
 
 // unknown are the troubles so far, and one for each of some targets that is neither known

@@ -7,6 +7,7 @@ import (
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -150,6 +151,8 @@ type RevertInput struct {
 type Reverted struct {
 	Reverted int       `json:"reverted"`
 	Trouble  []Trouble `json:"trouble,omitempty"`
+	// To counts the reverted targets by the release that they went back to. A target that somebody else has put on another one is not among them.
+	To []rollout.Back `json:"to,omitempty"`
 }
 
 // StageRef names a stage of a plan.

@@ -202,7 +202,7 @@ func endChange(v view, now time.Time) []event {
 func outcomeText(o rollout.Outcome) string {
 	text := string(o.Result) + ": " + o.Why
 	if o.Result != rollout.PhasePromoted && o.Touched > 0 {
-		text += fmt.Sprintf("; touched %s, put back %d", plural(o.Touched, "target"), o.Reverted)
+		text += "; " + touchedLine(o)
 	}
 	if n := max(o.NotBack, len(o.NotReverted)); n > 0 {
 		text += fmt.Sprintf(", NOT reverted %d: %s", n, namedShortly(o.NotReverted, n))

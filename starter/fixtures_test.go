@@ -117,7 +117,7 @@ func worseThanControl() view {
 	s.Stages[1].Gates = []rollout.Gate{{Decision: rollout.RollBack, Why: "errors FAIL: " + report.Results[1].Sentence, At: report.At, Report: report}}
 	v.State = &s
 	return finish(v, rollout.Outcome{
-		Result: rollout.PhaseRolledBack, Why: "errors FAIL: " + report.Results[1].Sentence, Stage: "early", Touched: 12, Reverted: 12, Recovered: "yes", EndedAt: at(9 * time.Minute),
+		Result: rollout.PhaseRolledBack, Why: "errors FAIL: " + report.Results[1].Sentence, Stage: "early", Touched: 12, Reverted: 12, Back: []rollout.Back{{Release: "2.3.9", Targets: 1}, {Release: "2.4.0", Targets: 11}}, Recovered: "yes", EndedAt: at(9 * time.Minute),
 	})
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -87,7 +88,7 @@ func timesUsual(r health.Result) string {
 func outcomeLines(o rollout.Outcome, most int, p paint) []string {
 	lines := []string{p.phase(string(o.Result)) + ": " + terminal.Safe(o.Why)}
 	if o.Result != rollout.PhasePromoted && o.Touched > 0 {
-		lines = append(lines, fmt.Sprintf("touched %s, put back and seen back %d", plural(o.Touched, "target"), o.Reverted))
+		lines = append(lines, touchedLine(o))
 	}
 	if w := terminal.Safe(o.RecoveredWord()); w != "" {
 		lines = append(lines, w)
@@ -97,6 +98,12 @@ func outcomeLines(o rollout.Outcome, most int, p paint) []string {
 		lines = append(lines, p.yellow("given up by "+whoAndWhy(*g)))
 	}
 	return lines
+}
+
+// touchedLine says how many targets a rollout has changed, and where they are again.
+func touchedLine(o rollout.Outcome) string {
+	word := cmp.Or(o.BackWord(), fmt.Sprintf("put back and seen back %d", o.Reverted))
+	return terminal.Safe("touched " + plural(o.Touched, "target") + ", " + word)
 }
 
 // troubleLines name at most some of n targets; a list may be shorter than n, since a

@@ -110,6 +110,7 @@ func TestNothingControlsTheTerminal(t *testing.T) {
 	s.Preflight, s.Outcome.GaveUp = &rollout.Gate{Decision: evil, Why: evil}, &rollout.Control{By: evil, Why: evil}
 	s.Phase, s.Outcome.Result, v.Status, v.URL = evil, evil, evil, evil
 	s.Outcome.Why, s.Outcome.Stage, s.Outcome.NotReverted[0].ID, s.Outcome.NotReverted[0].Reason = evil, evil, evil, evil
+	s.Outcome.Back = []rollout.Back{{Release: evil, Targets: s.Outcome.Reverted}}
 	g := &s.Stages[1].Gates[0]
 	g.Why, g.Override = evil, &rollout.Control{By: evil, Why: evil}
 	g.Report.Results[0] = health.Result{Check: evil, Verdict: evil, Sentence: evil, Queries: []string{evil}, Warnings: []string{evil}}

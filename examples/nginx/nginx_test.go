@@ -71,9 +71,9 @@ func TestAnswersNobody(t *testing.T) {
 func TestReason(t *testing.T) {
 	for line, want := range map[string]string{
 		"02:22:13 promoted: all 6 targets run 1.1.0": "all 6 targets run 1.1.0",
-		"02:19:35 rolled-back: outliers FAIL: web-6 26% (32/124), limit 10%; 1 of 1 targets; touched 1 target, put back 1":             "outliers FAIL: web-6 26% (32/124), limit 10%; 1 of 1 targets",
-		"02:20:46 rolled-back: answers FAIL: 3 of 6 exposed targets: web-1 does not answer (dial tcp 127.0.0.1:1: refused); touched 6": "answers FAIL: 3 of 6 exposed targets",
-		"02:22:13 refused: release 1.7.0 is not valid: web-6 refused by target: edge":                                                  "release 1.7.0 is not valid",
+		"02:19:35 rolled-back: outliers FAIL: web-6 26% (32/124), limit 10%; 1 of 1 targets; touched 1 target, back on 1.1.0: 1 target": "outliers FAIL: web-6 26% (32/124), limit 10%; 1 of 1 targets",
+		"02:20:46 rolled-back: answers FAIL: 3 of 6 exposed targets: web-1 does not answer (dial tcp 127.0.0.1:1: refused); touched 6":  "answers FAIL: 3 of 6 exposed targets",
+		"02:22:13 refused: release 1.7.0 is not valid: web-6 refused by target: edge":                                                   "release 1.7.0 is not valid",
 	} {
 		require.Equal(t, want, seen{why: line}.reason())
 	}

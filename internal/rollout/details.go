@@ -30,6 +30,9 @@ func Details(s State) string {
 	if s.TakenOver != "" {
 		b.addf("Took over: %s\n\n", Markdown(s.TakenOver))
 	}
+	if s.Outcome != nil && s.Outcome.BackWord() != "" {
+		b.addf("Of %s touched, %s\n\n", counted(s.Outcome.Touched), Markdown(s.Outcome.BackWord()))
+	}
 	if s.Outcome != nil && s.Outcome.Recovered != "" {
 		b.addf("%s\n\n", Markdown(s.Outcome.RecoveredWord()))
 	}

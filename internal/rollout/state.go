@@ -315,6 +315,9 @@ type Outcome struct {
 	// many of them were put back and seen to be back.
 	Touched  int `json:"touched"`
 	Reverted int `json:"reverted"`
+	// Back counts the reverted targets by the release that they run again; nil in outcomes of
+	// v0.1.0.
+	Back []Back `json:"back,omitempty"`
 	// NotReverted names the targets that were touched and are not known to be on their
 	// previous release, with the reason, as many as a payload holds. A batch whose activity
 	// never answered is one entry, for example "revert targets 1-500 of early". NotBack is

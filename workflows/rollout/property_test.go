@@ -75,6 +75,12 @@ func checkRules(t *rapid.T, w *world, s spec.Spec, before map[string]string, out
 		}
 	}
 	require.Equal(t, len(out.Outcome.NotReverted) > 0, out.Outcome.Result == rollout.PhaseIncomplete)
+	back := 0
+	for _, b := range out.Outcome.Back {
+		back += b.Targets
+		require.GreaterOrEqual(t, w.on(b.Release), b.Targets, b.Release)
+	}
+	require.Equal(t, out.Outcome.Reverted, back)
 	for i, st := range out.Stages {
 		for _, g := range st.Gates {
 			if g.Decision == rollout.Promote && g.Report.Verdict() != health.Pass {

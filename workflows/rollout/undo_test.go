@@ -45,6 +45,8 @@ func TestUndo(t *testing.T) {
 	require.Equal(t, 19, w.on("1.0.0"))
 	require.Equal(t, "0.9.0", w.releases["t003"])
 	require.Equal(t, 20, out.Outcome.Reverted)
+	require.Equal(t, "back on 1.0.0: 19 targets; on 0.9.0: 1", out.Outcome.BackWord())
+	require.Contains(t, rollout.Details(out), "Of 20 targets touched, back on 1.0.0: 19 targets; on 0.9.0: 1\n")
 	require.Zero(t, out.Exposed)
 	require.Zero(t, w.gates+w.watches)
 	require.Empty(t, out.Outcome.Recovered)

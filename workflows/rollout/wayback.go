@@ -94,7 +94,7 @@ func (b *wayBack) finish() error {
 			b.recovery(o)
 		}
 		if b.Declined { // nobody asked the others
-			o.Touched, o.Reverted, o.Why = 0, 0, o.Why+"; all targets that were asked to take it run what they ran before"
+			o.Touched, o.Reverted, o.Back, o.Why = 0, 0, nil, o.Why+"; all targets that were asked to take it run what they ran before"
 		}
 	}
 	if o.Result != rollout.PhaseRefused {
@@ -240,6 +240,9 @@ func (b *wayBack) revertAll(back []leftover, deadline, giveUp time.Time, atOnce 
 			Previous: t.Previous, Only: back[i].Only, Deadline: deadline, GiveUp: giveUp,
 		})
 		b.Outcome.Reverted += out.Reverted
+		for _, to := range out.To {
+			b.Outcome.Back = rollout.CountBack(b.Outcome.Back, to.Release, to.Targets)
+		}
 		r.State.Exposed -= out.Reverted
 		left[i] = leftover{Exposure: back[i].Exposure, Troubles: explained(out.Trouble, back[i].Troubles), Only: idsOf(out.Trouble)}
 		if err != nil && errors.Is(err, errGivenUp) && back[i].Troubles != nil {
@@ -346,8 +349,9 @@ func (r *run) spanBack(l leftover) string {
 func (b *wayBack) recovery(o *rollout.Outcome) {
 	r := b.run
 	limit := r.spec.Rollback.Recover.Std()
-	r.enter(rollout.PhaseVerify, fmt.Sprintf("all %d touched targets are back; watching %s for up to %s, to tell whether that cured it",
-		o.Reverted, cmp.Or(strings.Join(health.CheckNames(b.Condemned), ", "), "the checks"), r.spec.Rollback.Recover))
+	back := cmp.Or(o.BackWord(), fmt.Sprintf("all %d touched targets are back", o.Reverted))
+	r.enter(rollout.PhaseVerify, fmt.Sprintf("%s; watching %s for up to %s, to tell whether that cured it", back, cmp.Or(
+		strings.Join(health.CheckNames(b.Condemned), ", "), "the checks"), r.spec.Rollback.Recover))
 	opts := looking(options("look whether health recovers", limit+time.Minute), r.spec.Health.Every.Std())
 	opts.ScheduleToCloseTimeout = limit + time.Minute
 	now := workflow.Now(r.base)

@@ -348,6 +348,7 @@ func (w *world) revert(_ context.Context, in activities.RevertInput) (activities
 		default:
 			w.put(t.ID, back, in.Fence)
 			out.Reverted++
+			out.To = rollout.CountBack(out.To, back, 1)
 		}
 	}
 	return out, nil
