@@ -38,7 +38,7 @@ rollout that has ended needs no worker for this.`,
 // is at most width cells wide; 0 is no limit.
 func explanation(v view, queries bool, now time.Time, width int, p paint) []string {
 	e := explainer{now: now, queries: queries, width: width, p: p}
-	e.add("%s", p.bold(terminal.Safe(v.Unit+" "+v.Release))+": "+e.headline(v))
+	e.add("%s", p.bold(terminal.Safe(v.Unit+" "+v.what()))+": "+e.headline(v))
 	e.lines = append(e.lines, warnings(v, p)...)
 	if v.URL != "" {
 		e.add("%s", p.faint(terminal.Safe(v.URL)))

@@ -30,6 +30,8 @@ type glance struct {
 	// Ends says what ends the state, and Next what to type.
 	Ends string `json:"ends"`
 	Next string `json:"next"`
+	// release is Release, and that it is taken back on purpose.
+	release string
 	// rank orders rollouts, the worst first.
 	rank rank
 	// finding is what Worst has found, without numbers.
@@ -61,7 +63,7 @@ func byRank(gs []glance) {
 // glanceAt reduces a view to what matters now.
 func glanceAt(v view, now time.Time) glance {
 	g := glance{
-		Unit: v.Unit, Release: v.Release, State: phaseWord(v), Stage: v.Stage, RunID: v.RunID, Since: v.since(), Why: v.why(),
+		Unit: v.Unit, Release: v.Release, release: v.what(), State: phaseWord(v), Stage: v.Stage, RunID: v.RunID, Since: v.since(), Why: v.why(),
 		rank: rankWell, Next: "sluice watch " + v.Unit,
 	}
 	g.worst(v, now)

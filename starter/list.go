@@ -20,9 +20,9 @@ import (
 func listCommand() command {
 	return command{
 		name: "list", short: "list rollouts, newest first",
-		long: `Lists rollouts from Temporal's index, newest first, and asks the newest 100 that run
-for their phase, since when, and why. If one does not answer, its phase is the index's: running, holding,
-waiting-for-approval, rolling-back or locked.`,
+		long: `Lists rollouts from Temporal's index, newest first, and asks the newest 100 for their phase,
+since when, and why; those that have ended, why they ended so. If one does not answer, its phase is the index's:
+running, holding, waiting-for-approval, rolling-back or locked. The row of an undo says undo of RELEASE.`,
 		example: "sluice list --open",
 		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "open", DisableDefaultText: true, Usage: "only rollouts that run"},
@@ -49,6 +49,8 @@ type listing struct {
 	rows []listed
 	// asked is how many rollouts were asked, and silent how many of them did not answer.
 	asked, silent int
+	// read is how many results of ended ones were asked for.
+	read int
 	// unasked is how many that run were not asked: there were too many.
 	unasked int
 	// more says that there are more than --limit.
@@ -79,11 +81,12 @@ func (l listed) MarshalJSON() ([]byte, error) {
 		By         string    `json:"by,omitempty"`
 		WorkflowID string    `json:"workflowId"`
 		RunID      string    `json:"runId"`
+		Undoes     string    `json:"undoes,omitempty"`
 		URL        string    `json:"url,omitempty"`
 		Heard      bool      `json:"heard"`
 	}{
 		l.Unit, l.Release, l.Phase, l.since(), l.why(), l.paused() != nil, l.Stage, l.Outcome, l.Status, l.StartedAt, l.ClosedAt, l.By,
-		l.WorkflowID, l.RunID, l.URL, l.heard(),
+		l.WorkflowID, l.RunID, l.undoes(), l.URL, l.heard(),
 	})
 }
 
@@ -131,6 +134,7 @@ func (r *remote) list(ctx context.Context, f listFilter) (listing, error) {
 		}
 		if !f.unasked {
 			r.ask(asking, found, &got)
+			r.read(asking, found, &got)
 		}
 		got.rows = append(got.rows, slices.DeleteFunc(found, func(l listed) bool { return !f.holds(l) })...)
 		page = res.GetNextPageToken()
@@ -165,28 +169,56 @@ func (r *remote) ask(ctx context.Context, rows []listed, got *listing) {
 	asked := open[:min(len(open), maxAsked-got.asked)]
 	got.asked += len(asked)
 	got.unasked += len(open) - len(asked)
-	next := make(chan *listed, len(asked))
-	for _, l := range asked {
-		next <- l
-	}
-	close(next)
-	var asking sync.WaitGroup
-	for range min(len(asked), askedAtOnce) {
-		asking.Go(func() {
-			for l := range next {
-				if s, err := r.query(ctx, l.view); err == nil { // else the index is all that is known
-					l.State = s
-					l.view = l.inside()
-				}
-			}
-		})
-	}
-	asking.Wait()
+	atOnce(asked, func(l *listed) {
+		if s, err := r.query(ctx, l.view); err == nil { // else the index is all that is known
+			l.State = s
+			l.view = l.inside()
+		}
+	})
 	for _, l := range asked {
 		if !l.heard() {
 			got.silent++
 		}
 	}
+}
+
+// read puts the results of rollouts that have ended over what the index says of them, in rows: why they ended so.
+func (r *remote) read(ctx context.Context, rows []listed, got *listing) {
+	var ended []*listed
+	for i := range rows {
+		if !rows[i].running() {
+			ended = append(ended, &rows[i])
+		}
+	}
+	ended = ended[:min(len(ended), maxAsked-got.read)]
+	got.read += len(ended)
+	atOnce(ended, func(l *listed) {
+		switch s, err := r.result(ctx, l.view); {
+		case err != nil && !transient(err):
+			l.Trouble = resultTrouble(l.view, err)
+		case err == nil && s.Outcome != nil:
+			l.State = s
+			l.view = l.inside()
+		}
+	})
+}
+
+// atOnce calls f for all of them, some at a time, and waits.
+func atOnce(all []*listed, f func(*listed)) {
+	next := make(chan *listed, len(all))
+	for _, l := range all {
+		next <- l
+	}
+	close(next)
+	var asking sync.WaitGroup
+	for range min(len(all), askedAtOnce) {
+		asking.Go(func() {
+			for l := range next {
+				f(l)
+			}
+		})
+	}
+	asking.Wait()
 }
 
 func (r *remote) listPage(ctx context.Context, f listFilter, page []byte) (*workflowservice.ListWorkflowExecutionsResponse, error) {
@@ -211,7 +243,7 @@ func listTable(rows []listed, now time.Time, width int, p paint) []string {
 			phase += p.yellow(", " + phasePaused)
 		}
 		table = append(table, []string{
-			terminal.Safe(r.Unit), terminal.Safe(r.Release), phase, sinceWord(r.since(), now), terminal.Safe(orDash(glanceAt(r.view, now).Stage)),
+			terminal.Safe(r.Unit), terminal.Safe(r.what()), phase, sinceWord(r.since(), now), terminal.Safe(orDash(glanceAt(r.view, now).Stage)),
 			p.phase(orDash(r.Outcome)), stamp(r.StartedAt, now), terminal.Safe(orDash(r.By)), terminal.Safe(cut(r.why(), maxWhy)),
 		})
 	}

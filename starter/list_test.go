@@ -13,6 +13,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
 	"github.com/sluicehq/sluice/internal/connect"
@@ -23,6 +24,7 @@ import (
 type manyRollouts struct {
 	*fakeTemporal
 	answers map[string]rollout.State
+	results map[string]rollout.State // where there are none, all have ended as the fake says
 	ended   map[string]bool
 
 	mu           sync.Mutex
@@ -47,6 +49,14 @@ func (m *manyRollouts) QueryWorkflow(ctx context.Context, id, _, _ string, _ ...
 		return nil, errDeaf()
 	}
 	return encoded{s}, ctx.Err()
+}
+
+func (m *manyRollouts) GetWorkflow(_ context.Context, id, _ string) client.WorkflowRun {
+	unit, _ := connect.Deployment("").UnitOf(id)
+	if m.results == nil {
+		return fakeRun{result: m.result}
+	}
+	return fakeRun{result: m.results[unit]}
 }
 
 // indexedAs is a rollout of a unit as Temporal's index has it.
@@ -104,6 +114,40 @@ func TestListAsksOpenRollouts(t *testing.T) {
 	got.notes(testConsole(&out, &errOut))
 	require.Contains(t, errOut.String(), "1 rollout did not answer")
 	require.Contains(t, errOut.String(), "sluice-worker")
+}
+
+// Of those that have ended a list says why, and which of them were undone on purpose.
+func TestListSaysWhyRolloutsEnded(t *testing.T) {
+	ended := func(unit string, as rollout.Phase) *workflowpb.WorkflowExecutionInfo {
+		info := execution(isCompleted)
+		info.Execution.WorkflowId = connect.WorkflowID(unit)
+		info.SearchAttributes.IndexedFields[connect.AttrPhase.GetName()] = payload(string(as))
+		info.SearchAttributes.IndexedFields[connect.AttrOutcome.GetName()] = payload(string(as))
+		return info
+	}
+	because := func(as rollout.Phase, why, undoes string) rollout.State {
+		s := rollout.State{Release: "2.4.1", By: "ana", Undoes: undoes, Outcome: &rollout.Outcome{Result: as, Why: why}}
+		s.Enter(as, why, at(0))
+		return s
+	}
+	f := &manyRollouts{
+		fakeTemporal: &fakeTemporal{pages: onePage(
+			ended("taken", rollout.PhaseUndone), ended("bad", rollout.PhaseRolledBack), ended("good", rollout.PhasePromoted), ended("lost", rollout.PhaseUndone),
+		)},
+		results: map[string]rollout.State{
+			"taken": because(rollout.PhaseUndone, "ana undoes the rollout of 2.4.1: it loses orders (run run-0)", "run-0"),
+			"bad":   because(rollout.PhaseRolledBack, "errors FAIL: exposed 3.5% vs control 0.7%", ""),
+			"good":  because(rollout.PhasePromoted, "all 60 targets run 2.4.1", ""),
+		},
+	}
+	got, err := (&remote{client: f}).list(t.Context(), listFilter{limit: 20})
+	require.NoError(t, err)
+	golden(t, "list-ended", listTable(got.rows, at(time.Minute), 0, false))
+	data, err := json.Marshal(got.rows[0])
+	require.NoError(t, err)
+	require.Contains(t, string(data), `"why":"ana undoes`)
+	require.Contains(t, string(data), `"undoes":"run-0"`)
+	require.Zero(t, f.asked, "no worker is asked")
 }
 
 func TestListByPhase(t *testing.T) {

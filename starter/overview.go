@@ -225,7 +225,7 @@ func (g glance) same(as glance) bool {
 
 // line words a glance in one line.
 func (g glance) line(now time.Time) string {
-	parts := []string{g.Unit + " " + g.Release + " " + g.State}
+	parts := []string{g.Unit + " " + g.release + " " + g.State}
 	if g.Stage != "" {
 		parts[0] += " at " + g.Stage
 	}
@@ -262,7 +262,7 @@ func overviewLines(all []glance, trouble string, now time.Time, width int, p pai
 			state = p.phase(g.State)
 		}
 		table = append(table, []string{
-			p.bold(terminal.Safe(g.Unit)), terminal.Safe(g.Release), state, sinceWord(g.Since, now), terminal.Safe(orDash(g.Stage)),
+			p.bold(terminal.Safe(g.Unit)), terminal.Safe(g.release), state, sinceWord(g.Since, now), terminal.Safe(orDash(g.Stage)),
 		})
 	}
 	rows := columns(table)

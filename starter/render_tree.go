@@ -37,7 +37,7 @@ const maxTroubles = 10
 
 // header says which rollout it is, what it does and why it waits.
 func header(v view, now time.Time, p paint) []string {
-	first := p.bold(terminal.Safe(v.Unit+" "+v.Release)) + " · " + p.phase(phaseWord(v)) + atStage(v) + " · " + age(v, now)
+	first := p.bold(terminal.Safe(v.Unit+" "+v.what())) + " · " + p.phase(phaseWord(v)) + atStage(v) + " · " + age(v, now)
 	if v.By != "" {
 		first += " by " + terminal.Safe(v.By)
 	}

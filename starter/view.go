@@ -62,6 +62,22 @@ func (v view) MarshalJSON() ([]byte, error) {
 	}{fields(state), v.Stage, state.Stage, v.WorkflowID, v.RunID, v.URL, v.Status, v.ClosedAt, v.State != nil, v.Trouble, v.Live, v.Retrying})
 }
 
+// undoes is the id of the run that this one takes back on purpose; empty for a rollout, and where that is not known.
+func (v view) undoes() string {
+	if v.State == nil {
+		return ""
+	}
+	return v.State.Undoes
+}
+
+// what is the release, and that it is taken back on purpose.
+func (v view) what() string {
+	if v.undoes() != "" || v.Outcome == string(rollout.PhaseUndone) {
+		return "undo of " + v.Release
+	}
+	return v.Release
+}
+
 // statusRunning is the Status of a rollout that has not ended.
 const statusRunning = "running"
 

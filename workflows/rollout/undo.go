@@ -24,7 +24,7 @@ type Undo struct {
 func (r *run) undo() error {
 	u := r.sub.Undo
 	r.State.Undoes = u.Run
-	why := fmt.Sprintf("%s undoes the rollout of %s, run %s: %s", r.sub.By, r.State.Release, u.Run, rollout.PlainText(u.Why))
+	why := fmt.Sprintf("%s undoes the rollout of %s: %s (run %s)", r.sub.By, r.State.Release, rollout.PlainText(u.Why), u.Run)
 	r.enter(rollout.PhaseRollback, why)
 	err := r.plan()
 	if err == nil {

@@ -40,7 +40,7 @@ func TestUndo(t *testing.T) {
 	w.at(0, rollout.SignalAbort, rollout.ControlRequest{By: "bob"})
 	out := w.submit(sub)
 	require.Equal(t, rollout.PhaseUndone, out.Outcome.Result, out.Outcome.Why)
-	require.Contains(t, out.Outcome.Why, "ann undoes the rollout of 2.0.0, run run-1: it loses orders")
+	require.Contains(t, out.Outcome.Why, "ann undoes the rollout of 2.0.0: it loses orders (run run-1)")
 	require.Equal(t, "run-1", out.Undoes)
 	require.Equal(t, 19, w.on("1.0.0"))
 	require.Equal(t, "0.9.0", w.releases["t003"])
