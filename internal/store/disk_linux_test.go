@@ -37,7 +37,7 @@ func TestDirOnAFullDisk(t *testing.T) {
 		got, err := s.Get(t.Context(), kept)
 		require.NoError(t, err)
 		require.Equal(t, small, got)
-		files, err := os.ReadDir(filepath.Join(disk, "sha256"))
+		files, err := os.ReadDir(filepath.Join(disk, "blobs", "sha256"))
 		require.NoError(t, err)
 		require.Len(t, files, 1, "nothing half-written is left")
 	}

@@ -38,9 +38,10 @@ const (
 	mostStuck = 4
 )
 
-// Store keeps blobs in a folder: one file per blob under sha256/, named by its digest in
-// hex. Every method is safe for concurrent use, also from several processes.
+// Store keeps blobs in a folder: one file per blob under blobs/sha256/, named by its digest in
+// hex, as in an OCI image layout. Every method is safe for concurrent use, also from several processes.
 type Store struct {
+	folder   string
 	blobs    string
 	patience time.Duration
 	stuck    *atomic.Int32 // operations that took too long and have not ended since
@@ -52,8 +53,11 @@ func Dir(path string) (Store, error) {
 	if path == "" {
 		return Store{}, errors.New("store: no folder given")
 	}
-	return Store{blobs: filepath.Join(path, "sha256"), patience: patience, stuck: new(atomic.Int32)}, nil
+	return Store{folder: path, blobs: filepath.Join(path, "blobs", "sha256"), patience: patience, stuck: new(atomic.Int32)}, nil
 }
+
+// Folder is where the store is.
+func (s Store) Folder() string { return s.folder }
 
 // Check says why nothing could be kept here now.
 func (s Store) Check(ctx context.Context) error {
@@ -150,6 +154,63 @@ func (s Store) Put(ctx context.Context, data []byte) (string, error) {
 		return "", fmt.Errorf("store: put %s: %w", digest, err)
 	}
 	return digest, nil
+}
+
+// Write keeps what f writes, however large, and answers its digest. It is kept as a whole, synced
+// to disk, or not at all: not if f fails. It has no bound in time but its context.
+func (s Store) Write(ctx context.Context, f func(w io.Writer) error) (digest string, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(s.blobs, 0o750); err != nil {
+		return "", fmt.Errorf("store: %w", err)
+	}
+	file, err := os.CreateTemp(s.blobs, ".new-*")
+	if err != nil {
+		return "", fmt.Errorf("store: %w", err)
+	}
+	defer func() { // after the rename there is nothing left to remove
+		_ = file.Close()
+		_ = os.Remove(file.Name())
+	}()
+	sum := sha256.New()
+	if err := f(io.MultiWriter(file, sum)); err != nil {
+		return "", err
+	}
+	name := hex.EncodeToString(sum.Sum(nil))
+	if err := errors.Join(ctx.Err(), file.Chmod(0o640), file.Sync()); err != nil {
+		return "", fmt.Errorf("store: write %s: %w", digestPrefix+name, err)
+	}
+	if err := errors.Join(os.Rename(file.Name(), filepath.Join(s.blobs, name)), syncDir(s.blobs)); err != nil {
+		return "", fmt.Errorf("store: write %s: %w", digestPrefix+name, err)
+	}
+	return digestPrefix + name, nil
+}
+
+// syncDir makes a rename in a folder last.
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Open reads the data of a digest from its beginning, not verified; ErrNotFound when it is not
+// kept here.
+func (s Store) Open(ctx context.Context, digest string) (io.ReadCloser, error) {
+	name, err := parse(digest)
+	if err != nil {
+		return nil, err
+	}
+	f, err := bounded(ctx, s, func() (*os.File, error) { return os.Open(filepath.Join(s.blobs, name)) })
+	if errors.Is(err, fs.ErrNotExist) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: open %s: %w", digest, err)
+	}
+	return f, nil
 }
 
 // Get answers the data of a digest, verified; ErrNotFound when it is not kept here.

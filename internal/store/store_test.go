@@ -44,7 +44,7 @@ func TestDirRefusesDamage(t *testing.T) {
 	require.NoError(t, err)
 	digest, err := s.Put(t.Context(), []byte("precious"))
 	require.NoError(t, err)
-	file := filepath.Join(path, "sha256", strings.TrimPrefix(digest, "sha256:"))
+	file := filepath.Join(path, "blobs", "sha256", strings.TrimPrefix(digest, "sha256:"))
 
 	for name, damaged := range map[string]string{"flipped": "pRecious", "cut": "prec", "emptied": ""} {
 		require.NoError(t, os.WriteFile(file, []byte(damaged), 0o600))
@@ -130,7 +130,7 @@ func TestDirThatHangs(t *testing.T) {
 	s = s.Within(50 * time.Millisecond)
 	data := []byte("precious")
 	digest := store.Digest(data)
-	pipe := filepath.Join(path, "sha256", strings.TrimPrefix(digest, "sha256:"))
+	pipe := filepath.Join(path, "blobs", "sha256", strings.TrimPrefix(digest, "sha256:"))
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 	began := time.Now()
 	_, err = s.Get(t.Context(), digest)

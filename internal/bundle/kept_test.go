@@ -1,0 +1,113 @@
+package bundle_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/stretchr/testify/require"
+	"oras.land/oras-go/v2"
+	"oras.land/oras-go/v2/content/memory"
+	"oras.land/oras-go/v2/content/oci"
+
+	"github.com/sluicehq/sluice/internal/bundle"
+	"github.com/sluicehq/sluice/internal/store"
+)
+
+func kept(t testing.TB) bundle.Kept {
+	s, err := store.Dir(filepath.Join(t.TempDir(), "store"))
+	require.NoError(t, err)
+	return bundle.Kept{Store: s}
+}
+
+// What a store keeps, another implementation of OCI layouts reads, by digest.
+func TestAnotherImplementationReadsTheStore(t *testing.T) {
+	k, dir := kept(t), t.TempDir()
+	write(t, dir, map[string]string{"a.json": "{}", "b/run*": "x"})
+	b, err := k.Build(t.Context(), dir)
+	require.NoError(t, err)
+	again, err := k.Build(t.Context(), dir)
+	require.NoError(t, err)
+	require.Equal(t, b, again)
+
+	layout, err := oci.NewFromFS(t.Context(), os.DirFS(k.Store.Folder()))
+	require.NoError(t, err)
+	manifest := bundle.Digest(b.Manifest())
+	copied := memory.New()
+	d, err := oras.Copy(t.Context(), layout, manifest, copied, manifest, oras.DefaultCopyOptions)
+	require.NoError(t, err)
+	require.Equal(t, v1.MediaTypeImageManifest, d.MediaType)
+	var m v1.Manifest
+	require.NoError(t, json.Unmarshal(b.Manifest(), &m))
+	for d, check := range map[*v1.Descriptor]func([]byte){
+		&m.Config:    func(data []byte) { require.Equal(t, b.Config(), data) },
+		&m.Layers[0]: func(data []byte) { require.NoError(t, b.VerifyArchive(bytes.NewReader(data))) },
+	} {
+		r, err := copied.Fetch(t.Context(), *d)
+		require.NoError(t, err)
+		data, err := io.ReadAll(r)
+		require.NoError(t, err)
+		check(data)
+	}
+}
+
+func TestGetAndOpen(t *testing.T) {
+	k, dir := kept(t), t.TempDir()
+	write(t, dir, map[string]string{"a": "1"})
+	b, err := k.Build(t.Context(), dir)
+	require.NoError(t, err)
+	got, err := k.Get(t.Context(), b.Release())
+	require.NoError(t, err)
+	require.Equal(t, b, got)
+	r, err := k.Open(t.Context(), got)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, r.Close()) }()
+	require.NoError(t, got.VerifyArchive(r))
+
+	_, err = k.Get(t.Context(), bundle.Digest([]byte("no")))
+	require.ErrorIs(t, err, store.ErrNotFound)
+	_, err = k.Get(t.Context(), "2.4.1")
+	require.ErrorIs(t, err, bundle.ErrInvalid)
+	_, err = k.Get(t.Context(), b.Archive.Digest)
+	require.ErrorIs(t, err, bundle.ErrInvalid, "a blob that is no table")
+}
+
+// An archive that comes from elsewhere is kept only if it is the bundle's.
+func TestAddVerifies(t *testing.T) {
+	b, archive := build(t, map[string]string{"a": "1"})
+	k := kept(t)
+	bad := bytes.Clone(archive)
+	bad[600] ^= 1
+	require.ErrorIs(t, k.Add(t.Context(), b, bytes.NewReader(bad)), bundle.ErrInvalid)
+	_, err := k.Get(t.Context(), b.Release())
+	require.ErrorIs(t, err, store.ErrNotFound)
+	files, err := os.ReadDir(filepath.Join(k.Store.Folder(), "blobs", "sha256"))
+	require.NoError(t, err)
+	require.Empty(t, files)
+	require.NoError(t, k.Add(t.Context(), b, bytes.NewReader(archive)))
+	_, err = k.Get(t.Context(), b.Release())
+	require.NoError(t, err)
+}
+
+// Many who build at once lose nothing of each other in the index.
+func TestIndexKeepsAll(t *testing.T) {
+	k := kept(t)
+	var wait sync.WaitGroup
+	for i := range 20 {
+		dir := t.TempDir()
+		write(t, dir, map[string]string{"a": strings.Repeat("x", i)})
+		wait.Go(func() { _, err := k.Build(t.Context(), dir); require.NoError(t, err) })
+	}
+	wait.Wait()
+	var index v1.Index
+	data, err := os.ReadFile(filepath.Join(k.Store.Folder(), "index.json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &index))
+	require.Len(t, index.Manifests, 20)
+}
