@@ -12,6 +12,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/clock"
 	"github.com/sluicehq/sluice/internal/connect"
@@ -124,6 +125,9 @@ func (a *Activities) open(ctx context.Context, digest string) (plan.Plan, driver
 	d, err := a.newDriver(p.Spec.Driver)
 	if err != nil {
 		return plan.Plan{}, nil, fmt.Errorf("set up driver: %w", err)
+	}
+	if c, ok := d.(driver.Carrier); ok {
+		d = c.Carrying(bundle.Kept{Store: a.store})
 	}
 	return p, d, nil
 }

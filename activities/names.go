@@ -7,6 +7,7 @@ import "go.temporal.io/sdk/activity"
 const (
 	TypePlan      = "Plan"
 	TypeValidate  = "Validate"
+	TypePrepare   = "Prepare"
 	TypePreflight = "Preflight"
 	TypeObserve   = "Observe"
 	TypeBaseline  = "Baseline"
@@ -21,6 +22,7 @@ const (
 	TypeNotify         = "Notify"
 	TypeInherit        = "Inherit"
 	TypeSurvey         = "Survey"
+	TypeSettle         = "Settle"
 )
 
 // registry is a worker, or a test environment.
@@ -41,6 +43,6 @@ func (a *Activities) byName() map[string]any {
 		TypePlan: a.Plan, TypeValidate: a.Validate, TypePreflight: a.Preflight, TypeObserve: a.Observe,
 		TypeBaseline: a.Baseline, TypeApply: a.Apply, TypeWatch: a.Watch, TypeGate: a.Gate, TypeFindStragglers: a.FindStragglers,
 		TypeRelist: a.Relist, TypeRevert: a.Revert, TypeRecover: a.Recover, TypeNotify: a.Notify,
-		TypeInherit: a.Inherit, TypeSurvey: a.Survey,
+		TypeInherit: a.Inherit, TypeSurvey: a.Survey, TypePrepare: a.Prepare, TypeSettle: a.Settle,
 	}
 }

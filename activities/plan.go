@@ -39,10 +39,12 @@ func (a *Activities) Plan(ctx context.Context, in PlanInput) (Planned, error) {
 	if err != nil {
 		return Planned{}, invalid(err)
 	}
-	if _, err := a.newDriver(p.Spec.Driver); err != nil {
+	d, err := a.newDriver(p.Spec.Driver)
+	if err != nil {
 		return Planned{}, invalid(fmt.Errorf("set up driver on the worker: %w", err))
 	}
-	out := Planned{Digest: store.Digest(encoded), Targets: len(p.Order), Stages: p.Stages}
+	out := Planned{Digest: store.Digest(encoded), Targets: len(p.Order), Stages: p.Stages, Prepares: driver.Prepares(d)}
+	_, out.Settles = d.(driver.Settler)
 	if listed {
 		out.FleetDigest = in.FleetDigest
 		if len(data) <= maxPinned {

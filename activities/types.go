@@ -25,6 +25,10 @@ type Planned struct {
 	Digest  string       `json:"digest"`
 	Targets int          `json:"targets"`
 	Stages  []plan.Stage `json:"stages"`
+	// Prepares says that the driver readies the release on every target before the first stage, and
+	// Settles that it tells them in the end that it is good.
+	Prepares bool `json:"prepares,omitempty"`
+	Settles  bool `json:"settles,omitempty"`
 	// FleetDigest names the snapshot of a fleet that the worker has listed, and
 	// FleetData is that snapshot, unless it is too large. A workflow has no use for
 	// them: they are in its history for a worker whose store is lost.

@@ -24,7 +24,7 @@ type parsedArgs struct {
 func (p parsedArgs) canonical() []string {
 	out := []string{"sluice"}
 	if p.command != "" {
-		out = append(out, p.command)
+		out = append(out, strings.Fields(p.command)...)
 	}
 	if p.help {
 		return append(out, "--help")
@@ -59,10 +59,13 @@ func parseArgs(commands []command, words []string) (parsedArgs, error) {
 		return parseBare(words)
 	case name == "help":
 		return parseHelp(commands, words)
+	case groups[name] != "":
+		return parseGroup(commands, name, words)
 	case i < 0:
 		return p, unknownCommand(commands, name)
 	}
 	p.command = name
+	words = oneWord(name, words)
 	err := p.fill(tableOf(commands[i].allFlags()), words)
 	if e, ok := errors.AsType[*exitError](err); ok {
 		e.command = name
@@ -70,8 +73,33 @@ func parseArgs(commands []command, words []string) (parsedArgs, error) {
 	return p, err
 }
 
-// commandWord is the first word that is no flag and no flag's value.
+// oneWord is a line in which the words of a command's name are one.
+func oneWord(name string, words []string) []string {
+	first, second, two := strings.Cut(name, " ")
+	i := slices.Index(words, first)
+	if !two || i < 0 {
+		return words
+	}
+	out := slices.Clone(words)
+	if j := slices.Index(out[i:], second); j > 0 {
+		out = slices.Delete(out, i+j, i+j+1)
+	}
+	return out
+}
+
+// commandWord is the name of the command: the first word that is no flag and no flag's value, with the
+// one after it for commands of two words.
 func commandWord(commands []command, words []string) string {
+	first, rest := firstWord(commands, words)
+	if groups[first] == "" {
+		return first
+	}
+	second, _ := firstWord(commands, rest)
+	return strings.TrimSpace(first + " " + second)
+}
+
+// firstWord is the first word that is no flag and no flag's value, and what comes after it.
+func firstWord(commands []command, words []string) (string, []string) {
 	takesValue := flagTable{}
 	for _, c := range commands {
 		for name, v := range tableOf(c.allFlags()) {
@@ -81,13 +109,13 @@ func commandWord(commands []command, words []string) string {
 	for i := 0; i < len(words); i++ {
 		name, _, inline, isFlag := flagWord(words[i])
 		if !isFlag {
-			return words[i]
+			return words[i], words[i+1:]
 		}
 		if takesValue[name] && !inline {
 			i++
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // flagWord splits a word such as --name=value; "-" and "--" are no flags.
@@ -163,10 +191,24 @@ func parseBare(words []string) (parsedArgs, error) {
 func parseHelp(commands []command, words []string) (parsedArgs, error) {
 	rest := words[slices.Index(words, "help")+1:]
 	p := parsedArgs{help: true, command: commandWord(commands, rest)}
-	if p.command != "" && !slices.ContainsFunc(commands, func(c command) bool { return c.name == p.command }) {
+	if p.command != "" && groups[p.command] == "" && !slices.ContainsFunc(commands, func(c command) bool { return c.name == p.command }) {
 		return p, unknownCommand(commands, p.command)
 	}
 	return p, nil
+}
+
+// parseGroup is a line with the first word of a command of two words only.
+func parseGroup(commands []command, group string, words []string) (parsedArgs, error) {
+	if slices.Contains(words, "--help") || slices.Contains(words, "-h") {
+		return parsedArgs{command: group, help: true}, nil
+	}
+	var names []string
+	for _, c := range commands {
+		if second, ok := strings.CutPrefix(c.name, group+" "); ok {
+			names = append(names, second)
+		}
+	}
+	return parsedArgs{}, usagef("%s needs one of %s after it", group, strings.Join(names, ", "))
 }
 
 func unknownCommand(commands []command, name string) error {

@@ -39,7 +39,7 @@ func (c command) allFlags() []cli.Flag {
 // build makes the urfave command.
 func (c command) build(con *console) *cli.Command {
 	return &cli.Command{
-		Name:            c.name,
+		Name:            c.name[strings.LastIndex(c.name, " ")+1:],
 		Usage:           c.short,
 		UsageText:       strings.TrimSpace("sluice "+c.name+" [flags] "+c.arg) + "\n\nExample: " + c.example,
 		Description:     c.long,

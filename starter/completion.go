@@ -144,7 +144,15 @@ func candidates(commands []command, words []string, n names) []string {
 		all = n.stages(given.positionals[0])
 	case name == "" || name == "help":
 		for _, c := range commands {
-			all = append(all, c.name)
+			first, _, _ := strings.Cut(c.name, " ")
+			all = append(all, first)
+		}
+		all = slices.Compact(all)
+	case groups[name] != "":
+		for _, c := range commands {
+			if second, ok := strings.CutPrefix(c.name, name+" "); ok {
+				all = append(all, second)
+			}
 		}
 	case i < 0:
 	case strings.HasPrefix(last, "-"):

@@ -71,8 +71,8 @@ const phasePaused = "paused"
 // phases are the words that --phase knows.
 func phases() []string {
 	running := words(
-		rollout.PhasePlanning, rollout.PhasePreflight, rollout.PhaseApproval, rollout.PhaseObserve, rollout.PhaseApply, rollout.PhaseBake,
-		rollout.PhaseGate, rollout.PhaseHold, rollout.PhaseRollback, rollout.PhaseVerify, rollout.PhaseLocked, phasePaused, rollout.PhaseIndexed,
+		rollout.PhasePlanning, rollout.PhasePrepare, rollout.PhasePreflight, rollout.PhaseApproval, rollout.PhaseObserve, rollout.PhaseApply, rollout.PhaseBake,
+		rollout.PhaseGate, rollout.PhaseSettle, rollout.PhaseHold, rollout.PhaseRollback, rollout.PhaseVerify, rollout.PhaseLocked, phasePaused, rollout.PhaseIndexed,
 	)
 	return append(running, results()...)
 }

@@ -36,6 +36,8 @@ type loaded struct {
 	spec  spec.Spec
 	fleet fleet.Fleet
 	plan  plan.Plan
+	// bundle is the folder that the release is made of; empty where it is none.
+	bundle string
 }
 
 // load reads a spec, or standard input for "-", and the fleet file that it names,
@@ -57,6 +59,9 @@ func loadText(con *console, path string, data []byte) (loaded, error) {
 		return l, invalidInput(l.file, err)
 	}
 	l.doc, l.spec = doc, doc.Spec
+	if err := l.name(dir); err != nil {
+		return l, err
+	}
 	if l.spec.Fleet.Listed() {
 		return l, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -26,6 +27,7 @@ func allCommands() []command {
 	return slices.Concat(
 		[]command{initCommand(), validateCommand(), planCommand(), startCommand(), watchCommand(), statusCommand(), listCommand(), explainCommand()},
 		signalCommands(),
+		bundleCommands(),
 		[]command{undoCommand(), judgeCommand(), backtestCommand(), schemaCommand(), versionCommand(), completionCommand()},
 	)
 }
@@ -68,10 +70,23 @@ func newApp(con *console, commands []command) *cli.App {
 		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) },
 	}
 	for _, c := range commands {
-		app.Commands = append(app.Commands, c.build(con))
+		group, _, grouped := strings.Cut(c.name, " ")
+		if !grouped {
+			app.Commands = append(app.Commands, c.build(con))
+			continue
+		}
+		parent := app.Command(group)
+		if parent == nil {
+			parent = &cli.Command{Name: group, Usage: groups[group], HideHelpCommand: true}
+			app.Commands = append(app.Commands, parent)
+		}
+		parent.Subcommands = append(parent.Subcommands, c.build(con))
 	}
 	return app
 }
+
+// groups are the first words of commands of two words, with a line for the list of commands.
+var groups = map[string]string{"bundle": "make a folder of files a release, and look into it"}
 
 const appDescription = `Start a rollout, then look at it or steer it from anywhere:
 

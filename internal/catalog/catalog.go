@@ -26,6 +26,7 @@ func New() Catalog {
 		Drivers: driver.Kinds{
 			{Name: "http", New: func() driver.Settings { return new(driver.HTTP) }},
 			{Name: "exec", New: func() driver.Settings { return new(driver.Exec) }},
+			{Name: "agent", New: func() driver.Settings { return new(driver.Agent) }},
 		},
 		Sources: source.Kinds{
 			{Name: "prometheus", New: func() spec.SourceSettings { return new(prometheus.URL) }, Open: prometheus.Open},

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
 	"unicode"
 
+	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -127,6 +129,43 @@ func CheckOrder(d Driver, t fleet.Target, o Order) error {
 		return c.CheckOrder(t, o)
 	}
 	return nil
+}
+
+// Preparer is a driver whose targets can fetch, verify and check a release beside the one that runs,
+// and that switches nothing by it.
+type Preparer interface {
+	// Prepares says whether the driver, as it is set, does so.
+	Prepares() bool
+	// Prepare readies the order's release. It is idempotent. Errors are those of Driver.Apply.
+	Prepare(ctx context.Context, t fleet.Target, o Order) error
+}
+
+// Settler is a driver whose targets are told that a rollout has ended well: the release is what they go
+// back to by themselves from then on.
+type Settler interface {
+	// Settle tells a target that runs the order's release, by an order with its fence. It is idempotent.
+	// Errors are those of Driver.Apply.
+	Settle(ctx context.Context, t fleet.Target, o Order) error
+}
+
+// Prepares says whether a driver readies releases before they are applied.
+func Prepares(d Driver) bool {
+	p, ok := d.(Preparer)
+	return ok && p.Prepares()
+}
+
+// Content are the bundles that a worker can read, by their release.
+type Content interface {
+	// Get answers a bundle's table.
+	Get(ctx context.Context, release string) (bundle.Bundle, error)
+	// Open answers its archive, not verified.
+	Open(ctx context.Context, b bundle.Bundle) (io.ReadCloser, error)
+}
+
+// Carrier is a driver that brings content to targets that lack it.
+type Carrier interface {
+	// Carrying is the driver with content to bring.
+	Carrying(c Content) Driver
 }
 
 // ErrFenced is matched by an error that says that a newer order has been here.

@@ -63,10 +63,13 @@ func (x *HTTP) AddressUses() []spec.AddressUse {
 func (x *HTTP) Place() string { return x.URL }
 
 // Driver asks targets by HTTP.
-func (x *HTTP) Driver(via http.RoundTripper) Driver { return httpDriver{*x, via} }
+func (x *HTTP) Driver(via http.RoundTripper) Driver {
+	return httpDriver{name: "http", settings: *x, via: via}
+}
 
 // httpDriver asks targets by HTTP.
 type httpDriver struct {
+	name     string // of the driver in a spec
 	settings HTTP
 	// via carries requests, one each: it follows no redirect, which would carry the token
 	// and the order somewhere else.
@@ -89,7 +92,7 @@ func Transport(g dial.Guard) *http.Transport {
 
 // Observe asks the target with GET.
 func (h httpDriver) Observe(ctx context.Context, t fleet.Target, unit string) (State, error) {
-	a, err := h.do(ctx, t, http.MethodGet, unit, nil)
+	a, err := h.do(ctx, t, call{method: http.MethodGet, unit: unit})
 	if err != nil {
 		return State{}, err
 	}
@@ -120,10 +123,15 @@ func (h httpDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
 	if err := checkOrdered(o); err != nil {
 		return err
 	}
-	a, err := h.do(ctx, t, http.MethodPut, o.Unit, &o)
+	a, err := h.do(ctx, t, call{method: http.MethodPut, unit: o.Unit, order: &o})
 	if err != nil {
 		return err
 	}
+	return a.done(t, o)
+}
+
+// done words what a target answers to an order; nil where it is in effect.
+func (a answer) done(t fleet.Target, o Order) error {
 	switch {
 	case a.status == http.StatusOK, a.status == http.StatusNoContent:
 		return nil

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,10 +11,13 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
+	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/secret"
+	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/terminal"
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
@@ -35,21 +39,39 @@ func (a answer) failure(why string) error {
 	return fmt.Errorf("%s %s: status %d, %s: %s", a.request.Method, a.request.URL, a.status, a.token.Redact(why), body)
 }
 
-// do sends one request; o is nil for a question.
-func (h httpDriver) do(ctx context.Context, t fleet.Target, method, unit string, o *Order) (answer, error) {
-	_, where, err := tmpl.FillURL(h.settings.URL, tmpl.ForTarget(t.ID, t.Address, t.Labels).With(tmpl.Unit, unit))
+// call is one request to a target.
+type call struct {
+	method, unit string
+	// below is a path behind the driver's URL; empty for that itself.
+	below string
+	// order is what is ordered; nil for a question, and where there is a body.
+	order *Order
+	// body is what is sent in place of an order, with its size in bytes.
+	body io.Reader
+	size int64
+	// timeout bounds the request; zero is the driver's own.
+	timeout time.Duration
+}
+
+// do sends one request.
+func (h httpDriver) do(ctx context.Context, t fleet.Target, c call) (answer, error) {
+	_, where, err := tmpl.FillURL(h.settings.URL, tmpl.ForTarget(t.ID, t.Address, t.Labels).With(tmpl.Unit, c.unit))
 	if err != nil {
-		return answer{}, refused(fmt.Errorf("driver.http.url: %w", err))
+		return answer{}, refused(fmt.Errorf("driver.%s.url: %w", h.name, err))
+	}
+	if c.below != "" {
+		where = where.JoinPath(c.below)
 	}
 	var a answer
 	if h.settings.Token != "" {
 		if a.token, err = secret.Resolve(h.settings.Token); err != nil {
-			return answer{}, fmt.Errorf("driver.http.token: %w", err)
+			return answer{}, fmt.Errorf("driver.%s.token: %w", h.name, err)
 		}
 	}
-	limited, cancel := context.WithTimeout(ctx, h.settings.Timeout.Std())
+	timeout := cmp.Or(c.timeout, h.settings.Timeout.Std())
+	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if a.request, err = newRequest(limited, method, where, t, o, a.token); err == nil {
+	if a.request, err = newRequest(limited, where, t, c, a.token); err == nil {
 		var resp *http.Response
 		if resp, err = h.via.RoundTrip(a.request); err == nil {
 			a.status = resp.StatusCode
@@ -62,11 +84,11 @@ func (h httpDriver) do(ctx context.Context, t fleet.Target, method, unit string,
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	case limited.Err() != nil:
-		err = fmt.Errorf("no answer within %s", h.settings.Timeout)
+		err = fmt.Errorf("no answer within %s", spec.Duration(timeout))
 	default:
 		err = a.trouble(err)
 	}
-	err = fmt.Errorf("%s %s: %w", method, where, err)
+	err = fmt.Errorf("%s %s: %w", c.method, where, err)
 	if _, ok := errors.AsType[*dial.RefusedError](err); ok {
 		return answer{}, refused(err)
 	}
@@ -89,28 +111,32 @@ func (a answer) trouble(err error) error {
 var (
 	userAgent = []string{"sluice"}
 	isJSON    = []string{"application/json"}
+	isBundle  = []string{bundle.MediaType}
 )
 
-func newRequest(ctx context.Context, method string, where *url.URL, t fleet.Target, o *Order, token secret.Secret) (*http.Request, error) {
-	var body io.Reader
-	if o != nil {
+func newRequest(ctx context.Context, where *url.URL, t fleet.Target, c call, token secret.Secret) (*http.Request, error) {
+	body := c.body
+	if c.order != nil {
 		data, err := json.Marshal(struct {
 			Release string `json:"release"`
-		}{o.Release})
+		}{c.order.Release})
 		if err != nil {
 			return nil, err
 		}
 		body = bytes.NewReader(data)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "", body) // the URL has been parsed
+	req, err := http.NewRequestWithContext(ctx, c.method, "", body) // the URL has been parsed
 	if err != nil {
 		return nil, err
 	}
 	req.URL, req.Host = where, where.Host
 	req.Header["User-Agent"], req.Header["Accept"] = userAgent, isJSON
-	if o != nil {
+	switch {
+	case c.order != nil:
 		req.Header["Content-Type"] = isJSON
-		req.Header[FenceHeader] = []string{strconv.FormatInt(o.Fence, 10)}
+		req.Header[FenceHeader] = []string{strconv.FormatInt(c.order.Fence, 10)}
+	case c.body != nil:
+		req.Header["Content-Type"], req.ContentLength = isBundle, c.size
 	}
 	req.Header[TargetHeader] = []string{url.PathEscape(t.ID)}
 	return req, token.Bearer(req.Header)

@@ -367,8 +367,8 @@ func TestHTTPSwitchingProtocols(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	ok := []string{"true"}
 	for want, d := range map[string]spec.Choice{
-		"driver: none is set, expected one of http and exec":                 {},
-		"driver: \"nomad\" is not known here, expected one of http and exec": {Name: "nomad"},
+		"driver: none is set, expected one of http, exec and agent":                 {},
+		"driver: \"nomad\" is not known here, expected one of http, exec and agent": {Name: "nomad"},
 		"driver: unknown field \"port\" in http":                             spec.Choose("http", map[string]int{"port": 1}),
 		"driver: http.url: {{release}} is not known here":                    spec.Choose("http", driver.HTTP{URL: "http://{{address}}/{{release}}"}),
 		"driver: http.url: is not a URL":                                     spec.Choose("http", driver.HTTP{URL: "ftp://{{address}}/"}),

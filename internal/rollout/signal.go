@@ -108,6 +108,8 @@ func (s Signal) Refusal(st State, c Control) string {
 	case s.ForLocked || s.ForWayBack:
 	case st.Aborted != nil && st.Outcome == nil:
 		return "too late: the rollout was aborted and rolls back"
+	case st.Phase == PhaseSettle:
+		return "too late: every stage has passed, and targets are told that the release is good; to go back, undo it once that is over"
 	case st.GoingBack():
 		return "too late: the rollout is " + string(st.Phase)
 	}

@@ -18,15 +18,18 @@ type Phase string
 // The phases of a rollout. The last six are also the results of an Outcome.
 const (
 	PhasePlanning  Phase = "planning"
+	PhasePrepare   Phase = "preparing"
 	PhasePreflight Phase = "checking-first"
 	PhaseApproval  Phase = "waiting-for-approval"
 	PhaseObserve   Phase = "observing"
 	PhaseApply     Phase = "applying"
 	PhaseBake      Phase = "baking"
 	PhaseGate      Phase = "deciding"
-	PhaseHold      Phase = "holding"
-	PhaseRollback  Phase = "rolling-back"
-	PhaseVerify    Phase = "verifying-rollback"
+	// PhaseSettle is after the last gate: nothing takes the release back any more.
+	PhaseSettle   Phase = "settling"
+	PhaseHold     Phase = "holding"
+	PhaseRollback Phase = "rolling-back"
+	PhaseVerify   Phase = "verifying-rollback"
 	// PhaseLocked is after a rollback that left targets behind: the unit stays
 	// locked until they are back or a person gives up.
 	PhaseLocked Phase = "locked"
@@ -52,7 +55,7 @@ func OpenPhases() []Phase {
 // told only of changes that are worth an event.
 func (p Phase) Indexed() Phase {
 	switch p {
-	case PhasePlanning, PhasePreflight, PhaseObserve, PhaseApply, PhaseBake, PhaseGate:
+	case PhasePlanning, PhasePrepare, PhasePreflight, PhaseObserve, PhaseApply, PhaseBake, PhaseGate, PhaseSettle:
 		return PhaseIndexed
 	case PhaseVerify:
 		return PhaseRollback
@@ -125,6 +128,9 @@ type State struct {
 	TakenOver string `json:"takenOver,omitempty"`
 	// Preflight is the decision before the first stage; nil until then.
 	Preflight *Gate `json:"preflight,omitempty"`
+	// Prepared is how many targets have the release ready beside what they run; 0 where the driver
+	// does not prepare.
+	Prepared int `json:"prepared,omitempty"`
 	// Unreached are targets that are left out for now, since they do not answer and
 	// their stage tolerates that, as many as a payload holds. LeftOut is how many
 	// there are.

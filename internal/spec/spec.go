@@ -14,7 +14,12 @@ type Spec struct {
 	Unit string `yaml:"unit" json:"unit" jsonschema:"pattern=^[a-z0-9][a-z0-9._-]*$,maxLength=64"`
 	// Release is the version that the driver understands. It stays text: an
 	// unquoted 1.10 is "1.10".
-	Release string `yaml:"release" json:"release" jsonschema:"maxLength=128"`
+	Release string `yaml:"release,omitempty" json:"release" jsonschema:"maxLength=128"`
+	// Bundle is a folder of files, relative to the spec's, in the place of Release: its name is
+	// the digest of the files. Only a file has it; whoever reads that builds it and sets Release.
+	Bundle string `yaml:"bundle,omitempty" json:"-"`
+	// Version is what people call the bundle. Optional.
+	Version string `yaml:"version,omitempty" json:"version,omitempty" jsonschema:"maxLength=128"`
 	// Fleet says where the targets are listed. Written as the path of a fleet file,
 	// or as a mapping.
 	Fleet FleetSource `yaml:"fleet" json:"fleet"`

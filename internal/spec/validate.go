@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
@@ -55,11 +56,31 @@ func (v *validator) identity() {
 			"%s is not a unit, expected 1 to 64 lower-case letters, digits, '.', '_' and '-', beginning with a letter or a digit",
 			strictyaml.Quote(v.spec.Unit))
 	}
-	if v.Needs("release") {
-		v.release("release", v.spec.Release)
-	}
+	v.which()
 	v.Needs("fleet")
 }
+
+// which checks what is to be released: a release by name, or a bundle.
+func (v *validator) which() {
+	switch {
+	case v.Given("release") && v.Given("bundle"):
+		v.Bad("bundle", "stands beside release, expected one of them: the name of a bundle is the digest of its files")
+	case v.Given("bundle"):
+		if v.Has("bundle") && strings.TrimSpace(v.spec.Bundle) == "" {
+			v.Bad("bundle", "is empty, expected a folder of files, such as ./features")
+		}
+	case !v.Given("release"):
+		v.Bad("release", "is required, or bundle: a folder of files, such as ./features")
+	case v.Has("release"):
+		v.release("release", v.spec.Release)
+	}
+	if v.Has("version") && v.release("version", v.spec.Version) && !v.Given("bundle") {
+		v.Bad("version", "goes with bundle: without one, the release is the version")
+	}
+}
+
+// BundleTaker is settings of a driver that takes no other releases than bundles.
+type BundleTaker interface{ NeedsBundle() }
 
 // release checks that a text can be an element of an argv, a word on a line and a field
 // of a table.
@@ -91,6 +112,9 @@ func (v *validator) driver() {
 			settings.SetDefaults()
 			v.spec.Driver = Driver{Choose(name, settings)}
 			s.In(name).ownPlace(settings)
+			if _, only := settings.(BundleTaker); only && v.Has("release") && !bundle.IsRelease(v.spec.Release) {
+				v.Bad("release", "the driver %s takes bundles: expected bundle: in its place, a folder of files such as ./features", name)
+			}
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/fleet"
 )
 
 // batchesAtOnce bounds how many batches of a stage are worked on at the same
@@ -17,7 +18,11 @@ const batchesAtOnce = 4
 // For example, 2,500 targets with a batch of 1,000 are 4 batches of 625. Those that
 // work at once divide apply.parallel among them.
 func (r *run) batches(stage int) []activities.Batch {
-	stragglers, first, count := r.stragglers(stage), r.first(stage), r.State.Stages[stage].Cohort
+	return r.batchesOf(r.first(stage), r.State.Stages[stage].Cohort, r.stragglers(stage))
+}
+
+// batchesOf cuts targets of the plan's order, or stragglers where there are any.
+func (r *run) batchesOf(first, count int, stragglers []fleet.Target) []activities.Batch {
 	size := max(1, r.spec.Apply.Batch)
 	n := (count + size - 1) / size
 	if n > 1 {

@@ -159,7 +159,9 @@ func (r *run) run() error {
 	case r.State.Aborted == nil && errors.Is(err, errContinueAsNew):
 		return err
 	case r.State.Aborted == nil && err == nil:
-		r.conclude(r.promoted(), rollout.PhasePromoted)
+		o := r.promoted()
+		r.tellGood(&o)
+		r.conclude(o, rollout.PhasePromoted)
 	default:
 		return r.rollback(err)
 	}
@@ -180,7 +182,7 @@ func (r *run) promoted() rollout.Outcome {
 // forward promotes stage after stage. Its error says why it stopped.
 func (r *run) forward() error {
 	if r.State.Preflight == nil {
-		if err := r.prepare(); err != nil {
+		if err := r.begin(); err != nil {
 			return err
 		}
 	}
@@ -196,9 +198,9 @@ func (r *run) forward() error {
 	}
 }
 
-// prepare does what comes before the first stage.
-func (r *run) prepare() error {
-	for _, step := range []func() error{r.settle, r.plan, r.validate, func() error { return r.approval(0) }, r.preflight} {
+// begin does what comes before the first stage.
+func (r *run) begin() error {
+	for _, step := range []func() error{r.settle, r.plan, r.validate, r.prepare, func() error { return r.approval(0) }, r.preflight} {
 		if err := step(); err != nil {
 			return err
 		}

@@ -75,6 +75,10 @@ type world struct {
 	relisted func(activities.RelistInput) (activities.Relisted, error)
 	// silent targets take an order and do not answer it.
 	silent map[string]bool
+	// prepares says that targets prepare and settle; preparer and settler answer for a batch, nil that all do.
+	prepares          bool
+	preparer, settler func(activities.PrepareInput) (activities.Prepared, error)
+	prepared, settled int // batches
 	// refused is what validating the release answers.
 	refused []activities.Trouble
 	// recovers is what the checks say after a rollback.
@@ -163,6 +167,8 @@ func (w *world) mount(now time.Time) {
 	w.env.OnActivity(activities.TypeValidate, any2...).Return(func(context.Context, activities.ApplyInput) ([]activities.Trouble, error) {
 		return w.refused, nil
 	}).Maybe()
+	w.env.OnActivity(activities.TypePrepare, any2...).Return(w.ready(&w.prepared, &w.preparer)).Maybe()
+	w.env.OnActivity(activities.TypeSettle, any2...).Return(w.ready(&w.settled, &w.settler)).Maybe()
 	w.env.OnActivity(activities.TypePreflight, any2...).Return(func(context.Context, activities.PreflightInput) (health.Report, error) {
 		r := w.report(w.before)
 		r.Over = w.over
@@ -215,7 +221,20 @@ func (w *world) cut(_ context.Context, in activities.PlanInput) (activities.Plan
 		return activities.Planned{}, err
 	}
 	w.plan = p
-	return activities.Planned{Digest: "sha256:plan", Targets: len(w.fleet.Targets), Stages: p.Stages}, nil
+	return activities.Planned{Digest: "sha256:plan", Targets: len(w.fleet.Targets), Stages: p.Stages, Prepares: w.prepares, Settles: w.prepares}, nil
+}
+
+// ready answers for every target of a batch, or as a test says, and counts.
+func (w *world) ready(count *int, answer *func(activities.PrepareInput) (activities.Prepared, error)) any {
+	return func(_ context.Context, in activities.PrepareInput) (activities.Prepared, error) {
+		w.mu.Lock()
+		*count++
+		w.mu.Unlock()
+		if *answer != nil {
+			return (*answer)(in)
+		}
+		return activities.Prepared{Ready: in.To - in.From}, nil
+	}
 }
 
 func (w *world) observe(_ context.Context, in activities.ObserveInput) (activities.Observed, error) {

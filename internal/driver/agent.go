@@ -1,0 +1,167 @@
+package driver
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/bundle"
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/tmpl"
+)
+
+// Agent are the settings of the driver that speaks to a sluice-agent on every target: the contract of
+// the http driver, and what bundles need beside it. docs/agent.md spells it out.
+type Agent struct {
+	// URL is where the agent listens, a template over {{id}}, {{address}} and {{label.NAME}}.
+	// Default "http://{{address}}".
+	URL string `yaml:"url,omitempty" json:"url,omitempty"`
+	// Token is a reference, ${env:NAME} or file:/path, sent as a bearer token.
+	// It is resolved on the worker.
+	Token string `yaml:"token,omitempty" json:"token,omitempty"`
+	// Timeout bounds one request. An order is answered once the consumer has been checked, reloaded and
+	// seen to run the release. Default 1m.
+	Timeout spec.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
+}
+
+const (
+	// agentUnits is where an agent has its units, and agentBundles where it takes bundles, seen from one.
+	agentUnits, agentBundles = "/sluice/v1/units/{{unit}}", "../../bundles/"
+	// uploadTimeout bounds how long a bundle is on its way.
+	uploadTimeout = 5 * time.Minute
+)
+
+// Check checks the address and the token.
+func (x *Agent) Check(s spec.Section) {
+	s.URLTemplate("url", x.URL, spec.TokenBeside, tmpl.ID, tmpl.Address, tmpl.Label)
+	s.Token("token", x.Token)
+	s.Positive("timeout", x.Timeout)
+	if strings.Contains(x.URL, "?") {
+		s.Bad("url", "has a query (?), expected where the agent listens, such as http://{{address}}")
+	}
+}
+
+// SetDefaults asks an agent at the target's own address.
+func (x *Agent) SetDefaults() {
+	x.URL = cmp.Or(x.URL, "http://{{address}}")
+	x.Timeout = cmp.Or(x.Timeout, spec.Duration(time.Minute))
+}
+
+// AddressUses is the URL of a unit.
+func (x *Agent) AddressUses() []spec.AddressUse {
+	return []spec.AddressUse{{Path: "url", Template: x.Place()}}
+}
+
+// Place is the URL of a unit.
+func (x *Agent) Place() string { return strings.TrimSuffix(x.URL, "/") + agentUnits }
+
+// NeedsBundle says that an agent takes nothing else.
+func (x *Agent) NeedsBundle() {}
+
+// Driver asks agents by HTTP.
+func (x *Agent) Driver(via http.RoundTripper) Driver {
+	return agentDriver{httpDriver: httpDriver{name: "agent", settings: HTTP{URL: x.Place(), Token: x.Token, Timeout: x.Timeout}, via: via}}
+}
+
+// agentDriver asks agents by HTTP, and brings them the bundles that they lack.
+type agentDriver struct {
+	httpDriver
+	content Content
+}
+
+// Carrying is the driver with content to bring.
+func (a agentDriver) Carrying(c Content) Driver {
+	a.content = c
+	return a
+}
+
+// Prepares is true.
+func (agentDriver) Prepares() bool { return true }
+
+// CheckOrder refuses what is no bundle.
+func (agentDriver) CheckOrder(_ fleet.Target, o Order) error {
+	if o.Release != "" && !bundle.IsRelease(o.Release) {
+		return refused(fmt.Errorf("an agent takes bundles only, and %q is not the name of one: write bundle: FOLDER in place of release", o.Release))
+	}
+	return nil
+}
+
+// Prepare has the agent unpack and check the release beside the running one.
+func (a agentDriver) Prepare(ctx context.Context, t fleet.Target, o Order) error {
+	return a.withContent(ctx, t, o, call{method: http.MethodPost, unit: o.Unit, below: "prepare", order: &o})
+}
+
+// Apply has the agent switch to the release.
+func (a agentDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
+	return a.withContent(ctx, t, o, call{method: http.MethodPut, unit: o.Unit, order: &o})
+}
+
+// Settle tells the agent that the release is good.
+func (a agentDriver) Settle(ctx context.Context, t fleet.Target, o Order) error {
+	got, err := a.do(ctx, t, call{method: http.MethodPost, unit: o.Unit, below: "settle", order: &o})
+	if err != nil {
+		return err
+	}
+	return got.done(t, o)
+}
+
+// withContent gives an order, after the bundle where the agent lacks it.
+func (a agentDriver) withContent(ctx context.Context, t fleet.Target, o Order, c call) error {
+	if err := a.CheckOrder(t, o); err != nil {
+		return err
+	}
+	got, err := a.do(ctx, t, c)
+	if err != nil {
+		return err
+	}
+	if got.status != http.StatusFailedDependency {
+		return got.done(t, o)
+	}
+	if err := a.bring(ctx, t, o); err != nil {
+		return fmt.Errorf("bring %s: %w", o.Release, err)
+	}
+	if got, err = a.do(ctx, t, c); err != nil {
+		return err
+	}
+	if got.status == http.StatusFailedDependency {
+		return got.failure("it was given the bundle, and lacks it still")
+	}
+	return got.done(t, o)
+}
+
+// bring sends a bundle: the length of its table in 8 bytes, big-endian, the table, the archive.
+func (a agentDriver) bring(ctx context.Context, t fleet.Target, o Order) error {
+	if a.content == nil {
+		return errors.New("this worker has no store to bring it from")
+	}
+	b, err := a.content.Get(ctx, o.Release)
+	if err != nil {
+		return err
+	}
+	archive, err := a.content.Open(ctx, b)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = archive.Close() }() // nothing was written
+	config := b.Config()
+	head := binary.BigEndian.AppendUint64(nil, uint64(len(config)))
+	got, err := a.do(ctx, t, call{
+		method: http.MethodPut, unit: o.Unit, below: agentBundles + o.Release, timeout: uploadTimeout,
+		body: io.MultiReader(bytes.NewReader(head), bytes.NewReader(config), archive), size: int64(len(head)+len(config)) + b.Archive.Size,
+	})
+	if err != nil {
+		return err
+	}
+	if got.status == http.StatusCreated {
+		return nil
+	}
+	return got.done(t, o)
+}

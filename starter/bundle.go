@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sluicehq/sluice/internal/bundle"
+	"github.com/sluicehq/sluice/internal/store"
+	"github.com/sluicehq/sluice/internal/strictyaml"
+)
+
+// storeFlag names a content store.
+func storeFlag(what string) cli.Flag {
+	return &cli.StringFlag{Name: "store", EnvVars: []string{"SLUICE_STORE"}, Usage: "`FOLDER` " + what}
+}
+
+// name gives a spec that names a folder the release that its files are.
+func (l *loaded) name(dir string) error {
+	if l.spec.Bundle == "" {
+		return nil
+	}
+	l.bundle = l.spec.Bundle
+	if !filepath.IsAbs(l.bundle) {
+		l.bundle = filepath.Join(dir, l.bundle)
+	}
+	b, err := bundle.Build(context.Background(), l.bundle, io.Discard)
+	if err != nil {
+		return l.refuseBundle(err)
+	}
+	l.spec.Release = b.Release()
+	return nil
+}
+
+// refuseBundle lists what is wrong with the folder at the spec's line.
+func (l *loaded) refuseBundle(err error) error {
+	var problems strictyaml.Problems
+	for _, e := range split(err) {
+		text := e.Error()
+		if errors.Is(e, bundle.ErrInvalid) {
+			text = l.bundle + ": " + text
+		}
+		problems = append(problems, l.doc.Problem("bundle", text))
+	}
+	return invalidInput(l.file, problems)
+}
+
+// keepBundle puts the release's files into the store that the workers share.
+func (l loaded) keepBundle(ctx context.Context, storeDir string) error {
+	if l.bundle == "" {
+		return nil
+	}
+	if storeDir == "" {
+		return invalidf("the bundle %s needs a place that the workers read: name their store with --store FOLDER, or in SLUICE_STORE", l.bundle)
+	}
+	kept, err := store.Dir(storeDir)
+	if err != nil {
+		return invalidf("open --store %s: %w", storeDir, err)
+	}
+	b, err := bundle.Kept{Store: kept}.Build(ctx, l.bundle)
+	if err != nil {
+		return invalidf("keep the bundle %s in %s: %w", l.bundle, storeDir, err)
+	}
+	if b.Release() != l.spec.Release {
+		return invalidf("the files of the bundle %s have changed meanwhile: start again", l.bundle)
+	}
+	return nil
+}
