@@ -220,7 +220,7 @@ func TestToyDriverIsAsked(t *testing.T) {
 		"paper: {colour: red, delay: 5}":   `f.yaml:4:38: driver.paper.delay: "5" has no unit, expected a duration such as 5s or 5m`,
 		"paper: {colour: red, delay: 0s}":  "f.yaml:4:38: driver.paper.delay: is 0s, expected more",
 		"papr: {colour: red}":              `f.yaml:4:10: unknown field "papr" in driver, did you mean "paper"?`,
-		"":                                 "f.yaml:4:9: driver: has no driver, expected exactly one of http, exec and paper, such as http: {}",
+		"":                                 "f.yaml:4:9: driver: has no driver, expected exactly one of http, exec, agent and paper, such as http: {}",
 		"http: {}, paper: {colour: green}": "f.yaml:4:9: driver: has http and paper, expected exactly one driver",
 	} {
 		_, err := spec.Parse("f.yaml", []byte(toySpec(settings, listens)), kinds)
