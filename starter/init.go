@@ -41,6 +41,7 @@ terminal it asks for what is not given.`,
 			&cli.StringFlag{Name: "driver", Value: "http", Usage: "how a release gets onto a target: http or exec"},
 			&cli.StringFlag{Name: "page", Usage: "`URL` of one target's metrics page, or a template such as http://{{address}}/metrics"},
 			&cli.StringFlag{Name: "prometheus", Usage: "base `URL` of a Prometheus-compatible API that knows the fleet"},
+			&cli.StringFlag{Name: "probe", Usage: "`URL` that each target answers with 2xx, such as http://{{address}}/healthz (default: the first usual path that does)"},
 			&cli.StringFlag{Name: "bake", Value: "10m", Usage: "how long each stage is watched, such as 10m"},
 			&cli.StringFlag{Name: "out", Value: "rollout.yaml", Usage: "the `FILE` to write"},
 		},
@@ -72,6 +73,9 @@ func runInit(ctx context.Context, con *console, c *cli.Context) error {
 	seen, err := look(ctx, page, server, o.Targets)
 	if err != nil {
 		return invalidf("%w; nothing was written", err)
+	}
+	if o.Probe == "" && seen.Looked && seen.Probe == "" {
+		o.Probe = con.ask("what each target answers its users with 2xx (URL, such as http://{{address}}/healthz; empty: no such check)")
 	}
 	d := draft.Write(o, seen)
 	l, err := loadText(con, out, []byte(d.Text))
@@ -114,7 +118,7 @@ func orEmpty(all []string) []string { return append([]string{}, all...) }
 
 // draftOptions are what the flags say, and a person at a terminal.
 func (c *console) draftOptions(ctx *cli.Context) (draft.Options, error) {
-	o := draft.Options{Unit: ctx.String("unit"), Release: ctx.String("release"), Driver: ctx.String("driver")}
+	o := draft.Options{Unit: ctx.String("unit"), Release: ctx.String("release"), Driver: ctx.String("driver"), Probe: ctx.String("probe")}
 	var err error
 	switch o.Bake, err = time.ParseDuration(ctx.String("bake")); {
 	case err != nil || o.Bake < time.Second:

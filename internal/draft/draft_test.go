@@ -156,6 +156,28 @@ func TestNoPage(t *testing.T) {
 	}
 }
 
+// A probe that is known to fail is not written, but as a comment; with a URL of a person it is.
+func TestNoProbe(t *testing.T) {
+	seen := draft.SeenPage(readPage(t, "go"))
+	seen.Probe = ""
+	d := draft.Write(options(), seen)
+	require.NotContains(t, checksOf(valid(t, d, options().Targets)), "answers")
+	require.Contains(t, d.Text, "    # - name: answers\n    #   probe: {http: 'http://{{address}}/'}\n")
+	require.Contains(t, strings.Join(d.Missing, "\n"), "a page that users see: none of /, /healthz and the like answered 2xx from here; the check answers is there as a comment")
+	require.NotContains(t, strings.Join(d.Found, "\n"), "answers nobody")
+	o := options()
+	o.Probe = "http://{{address}}/live"
+	d = draft.Write(o, seen)
+	require.Contains(t, d.Text, "  probe: {http: 'http://{{address}}/live'}")
+	require.Contains(t, d.Found, "a host that answers nobody: GET /live of each target")
+
+	seen = draft.SeenPage(readPage(t, "empty")) // where it is the only check
+	seen.Probe = ""
+	d = draft.Write(options(), seen)
+	require.Contains(t, checksOf(valid(t, d, options().Targets)), "answers")
+	require.Contains(t, strings.Join(d.Missing, "\n"), "set the URL of the check answers, or a start is refused")
+}
+
 // Too little traffic for a verdict is said with its numbers.
 func TestLittleTraffic(t *testing.T) {
 	seen := draft.SeenPage(readPage(t, "untyped"))

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,13 +64,18 @@ const (
 // Where page is a template, such as http://{{address}}/metrics, that is the first target's.
 func (l Looker) LookAtPage(ctx context.Context, page string, targets []fleet.Target) (Seen, error) {
 	text, target, err := pageOf(page, targets)
+	from := ""
+	if errors.Is(err, errNobodys) {
+		text, target, from, err = l.ownPage(ctx, page, targets, err)
+		page = text
+	}
 	if err != nil {
 		return Seen{}, err
 	}
 	if page, err = tmpl.Fill(page, tmpl.ForTarget(target.ID, target.Address, target.Labels)); err != nil {
 		return Seen{}, fmt.Errorf("page: %w", err)
 	}
-	s := Seen{Looked: true, From: "the page " + page, source: text}
+	s := Seen{Looked: true, From: "the page " + page + from, source: text}
 	if s.Page, err = l.page(ctx, page); err != nil {
 		return s, fmt.Errorf("read %s: %w", page, err)
 	}
@@ -89,6 +96,34 @@ func (l Looker) LookAtPage(ctx context.Context, page string, targets []fleet.Tar
 	}
 	s.Probe = l.probe(ctx, target, own)
 	return s, nil
+}
+
+// ownPage finds the targets' own pages where the one at hand shows many targets, told apart by a label: a rollout
+// reads a page of each target. Otherwise the error stays what it was.
+func (l Looker) ownPage(ctx context.Context, page string, targets []fleet.Target, was error) (text string, of fleet.Target, from string, err error) {
+	shown, err := l.page(ctx, page)
+	if err != nil {
+		return "", of, "", was
+	}
+	who, err := identify(slices.Concat(slices.Collect(maps.Values(shown.series))...), targets)
+	if err != nil {
+		return "", of, "", was
+	}
+	for _, t := range targets {
+		if v, err := tmpl.Fill(who.template, tmpl.ForTarget(t.ID, t.Address, t.Labels)); err == nil && v == who.value {
+			of = t
+		}
+	}
+	path := "/metrics"
+	if u, err := url.Parse(page); err == nil && u.Path != "" {
+		path = u.Path
+	}
+	shows := fmt.Sprintf("%s shows %d of %d targets, by the label %s", page, who.known, len(targets), who.label)
+	if _, err := l.page(ctx, "http://"+of.Address+path); err != nil {
+		return "", of, "", fmt.Errorf("%s, and a rollout reads a page of each target: name one of these, such as http://{{address}}%s "+
+			"(of %s it says: %w), or a Prometheus that reads this page (--prometheus)", shows, path, of.ID, err)
+	}
+	return "http://{{" + tmpl.Address + "}}" + path, of, "; " + shows, nil
 }
 
 func (l Looker) client() *http.Client {
@@ -164,22 +199,53 @@ func (l Looker) LookAtPrometheus(ctx context.Context, base string, targets []fle
 	if err == nil {
 		s.who, err = identify(up, targets)
 	}
+	if errors.Is(err, errNoTarget) {
+		s.who, err = identifyElsewhere(ctx, c, targets, err)
+	}
 	if err != nil {
 		return s, fmt.Errorf("ask %s: %w", s.From, err)
 	}
 	if err := s.ask(ctx, c); err != nil {
 		return s, fmt.Errorf("ask %s about %s=%q: %w", s.From, s.who.label, s.who.value, err)
 	}
-	own := ""
-	if s.who.template == "{{"+tmpl.Address+"}}" {
-		own = "/metrics"
-	}
 	for _, t := range targets {
 		if s.Probe == "" && s.is(t) {
-			s.Probe = l.probe(ctx, t, own)
+			s.Probe = l.probe(ctx, t, "/metrics")
 		}
 	}
 	return s, nil
+}
+
+// identifyElsewhere looks for the label that names targets beyond up: one exporter may show many. Where there is
+// none the error stays what it was, and says which labels there are.
+func identifyElsewhere(ctx context.Context, c promapi.Client, targets []fleet.Target, was error) (identity, error) {
+	const most = 100
+	now := time.Now()
+	known, _, _, err := c.LabelNames(ctx, nil, now.Add(-pastRead), now)
+	if err != nil {
+		return identity{}, was
+	}
+	var names []string
+	for _, n := range known {
+		if !strings.HasPrefix(string(n), "__") && n != model.BucketLabel && n != model.QuantileLabel && len(names) < most {
+			names = append(names, string(n))
+		}
+	}
+	var all []series
+	for _, name := range names {
+		values, _, _, err := c.LabelValues(ctx, name, nil, now.Add(-pastRead), now)
+		if err != nil {
+			continue // there are others
+		}
+		for _, v := range values {
+			all = append(all, series{labels: map[string]string{name: string(v)}, value: 1})
+		}
+	}
+	who, err := identify(all, targets)
+	if err != nil {
+		return who, fmt.Errorf("%w; nor has any other label: %s", was, strings.Join(names, ", "))
+	}
+	return who, nil
 }
 
 // is says whether a target is the one that was looked at.
@@ -200,6 +266,9 @@ func (s *Seen) ask(ctx context.Context, c promapi.Client) error {
 	constant := []string{s.who.label, "instance", "job"}
 	s.Page = pageFrom(now, kinds).without(constant...)
 	s.Interval = interval(ctx, c, "up"+selector)
+	if names := s.Page.names(); s.Interval == 0 && len(names) > 0 { // up does not tell targets apart
+		s.Interval = interval(ctx, c, names[0]+selector)
+	}
 	if then, err := vector(ctx, c, selector+" offset "+strconv.Itoa(int(rated.Minutes()))+"m"); err == nil && len(then) > 0 {
 		s.Earlier, s.Between = pageFrom(then, kinds).without(constant...), rated
 	}

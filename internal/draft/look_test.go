@@ -75,6 +75,58 @@ func TestLookAtPage(t *testing.T) {
 	require.ErrorContains(t, err, "no page")
 }
 
+// A page of many targets, told apart by a label, leads to the targets' own pages, or says that it takes these.
+func TestLookAtASharedPage(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "up{target=\"web-1\"} 1\nrequests_total{target=\"web-1\",code=\"200\"} 9\nrequests_total{target=\"web-2\",code=\"200\"} 9\n")
+	})
+	mux.HandleFunc("/t/web-1/metrics", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "own_requests_total{code=\"200\"} 9\n") })
+	address := serve(t, mux)
+	own := []fleet.Target{{ID: "web-1", Address: address + "/t/web-1"}, {ID: "web-2", Address: address + "/t/web-2"}}
+	look := draft.Looker{Gap: time.Millisecond}
+	seen, err := look.LookAtPage(t.Context(), "http://"+address+"/metrics", own)
+	require.NoError(t, err)
+	require.Equal(t, "the page http://"+address+"/t/web-1/metrics; http://"+address+"/metrics shows 2 of 2 targets, by the label target", seen.From)
+	o := options()
+	o.Targets = own
+	d := draft.Write(o, seen)
+	require.Contains(t, d.Text, "scrape: {url: 'http://{{address}}/metrics'}")
+	require.Contains(t, d.Text, "own_requests_total")
+
+	_, err = look.LookAtPage(t.Context(), "http://"+address+"/metrics", []fleet.Target{{ID: "web-1", Address: "127.0.0.1:1"}})
+	require.ErrorContains(t, err, "shows 1 of 1 targets, by the label target, and a rollout reads a page of each target: name one of these")
+	_, err = look.LookAtPage(t.Context(), "http://"+address+"/metrics", []fleet.Target{{ID: "db-1", Address: "127.0.0.1:1"}})
+	require.ErrorContains(t, err, "is no target's of the fleet")
+}
+
+// An exporter that shows many targets is one target to Prometheus: another label than those of up tells them apart.
+func TestLookAtAPrometheusOfOneExporter(t *testing.T) {
+	counters := `[{"metric": {"__name__": "requests", "code": "500", "target": "web-2", "instance": "all:1", "job": "web"}, "value": [1, "10"]}]`
+	answers := map[string]string{
+		"up":                          `[{"metric": {"__name__": "up", "instance": "all:1", "job": "web"}, "value": [1, "1"]}]`,
+		"/api/v1/labels":              `["__name__", "code", "instance", "job", "le", "target"]`,
+		"/api/v1/label/target/values": `["web-1", "web-2"]`,
+		"/api/v1/label/code/values":   `["200", "500"]`,
+		`{target="web-1"}`:            counters,
+		"offset":                      "[]",
+		"[":                           "[]",
+	}
+	url := prometheus(t, answers)
+	seen, err := draft.Looker{Via: noProbe{}}.LookAtPrometheus(t.Context(), url, targets(2))
+	require.NoError(t, err)
+	o := options()
+	o.Targets = targets(2)
+	d := draft.Write(o, seen)
+	valid(t, d, o.Targets)
+	require.Contains(t, d.Text, "identify: {label: target, value: '{{id}}'}")
+
+	answers["/api/v1/label/target/values"] = `["db-1"]`
+	_, err = draft.Looker{Via: noProbe{}}.LookAtPrometheus(t.Context(), url, targets(2))
+	require.ErrorContains(t, err, "it knows no target of the fleet")
+	require.ErrorContains(t, err, "nor has any other label: code, instance, job, target")
+}
+
 // prometheus answers queries by the text before the first brace or bracket, and metadata.
 func prometheus(t *testing.T, answers map[string]string) string {
 	t.Helper()
@@ -82,6 +134,14 @@ func prometheus(t *testing.T, answers map[string]string) string {
 		w.Header().Set("Content-Type", "application/json")
 		if strings.HasSuffix(r.URL.Path, "/metadata") {
 			fmt.Fprint(w, `{"status": "success", "data": {"requests": [{"type": "counter", "help": "", "unit": ""}]}}`)
+			return
+		}
+		if strings.Contains(r.URL.Path, "/label") {
+			list, ok := answers[r.URL.Path]
+			if !ok {
+				list = "[]"
+			}
+			fmt.Fprint(w, `{"status": "success", "data": `+list+`}`)
 			return
 		}
 		query := r.FormValue("query")

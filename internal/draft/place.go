@@ -45,6 +45,9 @@ func commonLabels(targets []fleet.Target) []string {
 	return out
 }
 
+// errNobodys is matched where a page is not known to be one target's.
+var errNobodys = errors.New("is no target's of the fleet")
+
 // pageOf makes a template of the address of one target's page, unless it is one, and says whose page it
 // is. Without any of the target in it, every target would be judged by the same page.
 func pageOf(page string, targets []fleet.Target) (text string, target fleet.Target, err error) {
@@ -71,8 +74,8 @@ func pageOf(page string, targets []fleet.Target) (text string, target fleet.Targ
 		}
 	}
 	if longest == 0 {
-		err = fmt.Errorf("%s is no target's of the fleet: no address, id or label is %s; give every target a label with that, such as metrics: %q",
-			page, u.Host, u.Host)
+		err = fmt.Errorf("%s %w: no address, id or label is %s; give every target a label with that, such as metrics: %q",
+			page, errNobodys, u.Host, u.Host)
 	}
 	return text, target, err
 }
@@ -91,6 +94,9 @@ type identity struct {
 func (i identity) isDefault() bool {
 	return i.label == "instance" && i.template == "{{"+tmpl.Address+"}}"
 }
+
+// errNoTarget is matched where no label names a target.
+var errNoTarget = errors.New("it knows no target of the fleet")
 
 // identify finds the label whose values name most targets of a fleet, among series with one each,
 // and a target of which is known that it works.
@@ -116,8 +122,8 @@ func identify(up []series, targets []fleet.Target) (identity, error) {
 		}
 	}
 	if best.known == 0 {
-		return best, fmt.Errorf("it knows no target of the fleet: no label of up has a target's address, id or label as its value (%d series, labels %s)",
-			len(up), strings.Join(names, ", "))
+		return best, fmt.Errorf("%w: no label of up has a target's address, id or label as its value (%d series, labels %s)",
+			errNoTarget, len(up), strings.Join(names, ", "))
 	}
 	return best, nil
 }

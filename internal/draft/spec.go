@@ -23,6 +23,8 @@ type Options struct {
 	Targets       []fleet.Target
 	// Bake is how long each stage is watched.
 	Bake time.Duration
+	// Probe is what a probe asks each target for, such as http://{{address}}/healthz; empty is the path that answered.
+	Probe string
 }
 
 // Draft is a spec that was written.
@@ -72,9 +74,14 @@ func Write(o Options, s Seen) Draft {
 		checks = append(checks, w.latency(r)...)
 		w.rate(r, counts)
 	}
-	checks = append(checks, w.probe())
+	probe := w.probe(len(checks) == 0)
+	checks = append(checks, probe)
 	if s.Looked && !r.known() {
-		w.miss("one bad host", "no check with each: target, for want of counters of errors; one that answers nobody is seen by the probe")
+		seen := "; one that answers nobody is seen by the probe"
+		if probe.found == "" {
+			seen = ""
+		}
+		w.miss("one bad host", "no check with each: target, for want of counters of errors%s", seen)
 	}
 	return w.write(checks, counts, traffic)
 }
@@ -254,25 +261,36 @@ func (w *writer) rate(r requests, counts bool) {
 // leastSamples is what checks of counters need in each arm unless a spec says otherwise.
 const leastSamples = 100
 
-// probe asks for what users ask for.
-func (w *writer) probe() check {
-	path, comment := w.seen.Probe, "Better: the page that your users ask for."
+// probe asks for what users ask for. Where nothing answered it is left to a person, unless it is the only check.
+func (w *writer) probe(only bool) check {
+	at, comment := "http://{{address}}"+w.seen.Probe, "Better: the page that your users ask for."
+	none := w.Probe == "" && w.seen.Probe == ""
 	switch {
-	case path == "/":
+	case w.Probe != "":
+		at, comment = w.Probe, ""
+	case w.seen.Probe == "/":
 		comment = "One that your users ask for often is better still."
-	case path == "" && w.seen.Looked:
-		path = "/"
-		w.miss("a page that users see", "none of /, /healthz and the like answered 2xx from here; set the URL of the check answers, or a start is refused")
-	case path == "":
-		path = "/"
+	case none && !w.seen.Looked:
+		at += "/"
 		w.miss("a page that users see", "the URL of the check answers is a guess")
+	case none && only:
+		at += "/"
+		w.miss("a page that users see", "%s; set the URL of the check answers, or a start is refused", nonAnswered)
+	case none:
+		w.miss("a page that users see", "%s; the check answers is there as a comment: set its URL (--probe)", nonAnswered)
+		return check{comments: []string{
+			"A host that answers nobody counts no errors: write what your users ask for. " + sentence(nonAnswered),
+			"- name: answers", "  probe: {http: " + quoted(at+"/") + "}",
+		}}
 	}
 	return check{
-		found:    "a host that answers nobody: GET " + path + " of each target",
-		comments: []string{"A host that answers nobody counts no errors. " + comment},
-		lines:    []string{"- name: answers", "  probe: {http: " + quoted("http://{{address}}"+path) + "}"},
+		found:    "a host that answers nobody: GET " + strings.TrimPrefix(at, "http://{{address}}") + " of each target",
+		comments: []string{strings.TrimSpace("A host that answers nobody counts no errors. " + comment)},
+		lines:    []string{"- name: answers", "  probe: {http: " + quoted(at) + "}"},
 	}
 }
+
+const nonAnswered = "none of /, /healthz and the like answered 2xx from here"
 
 func seconds(v float64) string { return humanize.PlainTo(v, 2) + " s" }
 

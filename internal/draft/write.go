@@ -51,7 +51,7 @@ func (w *writer) write(checks []check, counts bool, traffic string) Draft {
 		for _, l := range c.lines {
 			line("    %s", l)
 		}
-		if w.seen.Looked {
+		if w.seen.Looked && c.found != "" {
 			w.draft.Found = append(w.draft.Found, c.found)
 		}
 	}
