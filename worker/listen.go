@@ -2,22 +2,18 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
 
+	"github.com/sluicehq/sluice/internal/listen"
 	"github.com/sluicehq/sluice/internal/secret"
 )
 
@@ -52,11 +48,10 @@ func (l listener) validate() error {
 			return fmt.Errorf("--listen-token is %w", err)
 		}
 	}
-	host, _, err := net.SplitHostPort(l.address)
-	if err != nil {
+	if _, _, err := net.SplitHostPort(l.address); err != nil {
 		return fmt.Errorf("--listen %q: %w", l.address, err)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && !l.guarded() {
+	if !listen.Loopback(l.address) && !l.guarded() {
 		return l.exposed()
 	}
 	return nil
@@ -68,8 +63,8 @@ func (l listener) exposed() error {
 		"or for client certificates with --listen-cert, --listen-key and --listen-client-ca", l.address)
 }
 
-// listen serves /metrics and /healthz until stop is called.
-func listen(
+// serve serves /metrics and /healthz until stop is called.
+func serve(
 	ctx context.Context, o listener, reg *prometheus.Registry, health func(context.Context) error, log *zap.Logger,
 ) (stop func(), err error) {
 	guard, tlsConfig, err := o.guard()
@@ -81,7 +76,7 @@ func listen(
 		return nil, fmt.Errorf("listen for /metrics: %w (choose another with --listen, or none with --listen=)", err)
 	}
 	// A name such as localhost may lead anywhere.
-	if at, ok := l.Addr().(*net.TCPAddr); !o.guarded() && (!ok || !at.IP.IsLoopback()) {
+	if !o.guarded() && !listen.Loopback(l.Addr().String()) {
 		_ = l.Close()
 		return nil, o.exposed()
 	}
@@ -100,12 +95,12 @@ func listen(
 		Handler: guard(mux), TLSConfig: tlsConfig, ErrorLog: zap.NewStdLog(log),
 		ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
-	scheme, serve := "http", func() error { return srv.Serve(l) }
+	scheme, begin := "http", func() error { return srv.Serve(l) }
 	if tlsConfig != nil {
-		scheme, serve = "https", func() error { return srv.ServeTLS(l, "", "") }
+		scheme, begin = "https", func() error { return srv.ServeTLS(l, "", "") }
 	}
 	go func() {
-		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+		if err := begin(); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("metrics listener ended", zap.Error(err))
 		}
 	}()
@@ -121,43 +116,16 @@ func (l listener) guard() (func(http.Handler) http.Handler, *tls.Config, error) 
 		if err != nil {
 			return nil, nil, fmt.Errorf("--listen-token: %w", err)
 		}
-		open = bearer(token)
+		open = func(h http.Handler) http.Handler {
+			return listen.Bearer(token, "expected the bearer token of --listen-token", h)
+		}
 	}
 	if l.cert == "" {
 		return open, nil, nil
 	}
-	pair, err := tls.LoadX509KeyPair(l.cert, l.key)
+	config, err := listen.TLS(l.cert, l.key, l.clientCA)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--listen-cert %s, --listen-key %s: %w", l.cert, l.key, err)
-	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
-	if l.clientCA != "" {
-		data, err := os.ReadFile(l.clientCA)
-		if err != nil {
-			return nil, nil, fmt.Errorf("--listen-client-ca: %w", err)
-		}
-		config.ClientCAs, config.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
-		if !config.ClientCAs.AppendCertsFromPEM(data) {
-			return nil, nil, fmt.Errorf("--listen-client-ca %s holds no certificate, expected PEM", l.clientCA)
-		}
+		return nil, nil, fmt.Errorf("--listen-cert, --listen-key, --listen-client-ca: %w", err)
 	}
 	return open, config, nil
-}
-
-// bearer lets only requests with the token through. It takes as long for a token that
-// is nearly right as for any other.
-func bearer(token secret.Secret) func(http.Handler) http.Handler {
-	want := sha256.Sum256([]byte(token.Reveal()))
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-			got := sha256.Sum256([]byte(given))
-			if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-				w.Header().Set("WWW-Authenticate", "Bearer")
-				http.Error(w, "expected the bearer token of --listen-token", http.StatusUnauthorized)
-				return
-			}
-			next.ServeHTTP(w, r)
-		})
-	}
 }

@@ -69,7 +69,7 @@ func served(t *testing.T, o listener, health error) string {
 	core, logs := observer.New(zapcore.InfoLevel)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector())
-	stop, err := listen(t.Context(), o, registry, func(context.Context) error { return health }, zap.New(core))
+	stop, err := serve(t.Context(), o, registry, func(context.Context) error { return health }, zap.New(core))
 	require.NoError(t, err)
 	t.Cleanup(stop)
 	where, _ := logs.All()[0].ContextMap()["metrics"].(string)
@@ -121,13 +121,13 @@ func TestListenWithToken(t *testing.T) {
 		status, _ := get(t, http.DefaultClient, where, "bearer hunter2")
 		require.NotEqual(t, http.StatusUnauthorized, status)
 	}
-	_, err = listen(t.Context(), listener{address: "127.0.0.1:0", token: "${env:SLUICE_TEST_NOT_SET}"}, nil, nil, zap.NewNop())
+	_, err = serve(t.Context(), listener{address: "127.0.0.1:0", token: "${env:SLUICE_TEST_NOT_SET}"}, nil, nil, zap.NewNop())
 	require.ErrorContains(t, err, "--listen-token: environment variable SLUICE_TEST_NOT_SET is not set")
 }
 
 // A name that is taken for loopback and is not leads to no listener.
 func TestListenChecksWhereItEndedUp(t *testing.T) {
-	_, err := listen(t.Context(), listener{address: "0.0.0.0:0"}, nil, nil, zap.NewNop())
+	_, err := serve(t.Context(), listener{address: "0.0.0.0:0"}, nil, nil, zap.NewNop())
 	require.ErrorContains(t, err, "not on loopback")
 }
 
@@ -163,10 +163,10 @@ func TestListenWithClientCertificates(t *testing.T) {
 	}
 
 	o.clientCA = o.key
-	_, err = listen(t.Context(), o, nil, nil, zap.NewNop())
+	_, err = serve(t.Context(), o, nil, nil, zap.NewNop())
 	require.ErrorContains(t, err, "holds no certificate")
 	o.cert = o.key
-	_, err = listen(t.Context(), o, nil, nil, zap.NewNop())
+	_, err = serve(t.Context(), o, nil, nil, zap.NewNop())
 	require.ErrorContains(t, err, "--listen-cert")
 }
 

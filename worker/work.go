@@ -55,7 +55,7 @@ func work(ctx context.Context, o options) error {
 			_, err := c.CheckHealth(ctx, &client.CheckHealthRequest{})
 			return err
 		}
-		stop, err := listen(ctx, o.listen, registry, health, log)
+		stop, err := serve(ctx, o.listen, registry, health, log)
 		if err != nil {
 			return err
 		}

@@ -1,5 +1,5 @@
-// Package program runs programs on the worker: drivers that are programs, and
-// listings of fleets.
+// Package program runs programs: on the worker drivers that are programs, and listings
+// of fleets; on a target what an agent asks its consumer.
 package program
 
 import (
@@ -35,6 +35,8 @@ type Call struct {
 	Env map[string]string
 	// Timeout bounds the run.
 	Timeout time.Duration
+	// As is the user as whom it runs; nil is the worker's own.
+	As *syscall.Credential
 	// Answer is how many bytes of standard output are the answer; 0 when it is only
 	// chatter, as standard error is.
 	Answer int
@@ -73,7 +75,7 @@ func Run(ctx context.Context, c Call) (Result, error) {
 	cmd.Env = environment(c.Env)
 	out := &output{most: c.Answer}
 	cmd.Stdout, cmd.Stderr = out.writers()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.As}
 	cmd.Cancel = func() error { return killGroup(cmd, syscall.SIGTERM) }
 	cmd.WaitDelay = grace
 	if limited.Err() != nil {

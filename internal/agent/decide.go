@@ -1,0 +1,208 @@
+package agent
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Phase is how far the newest order is.
+type Phase string
+
+// The phases of an order. Before the first one it is empty.
+const (
+	Applying Phase = "applying"
+	Applied  Phase = "applied"
+	Refused  Phase = "refused"
+)
+
+// State is what is kept of a unit, on disk. What runs is not part of it: that is where the link
+// leads. Releases are named by digest; an empty one is that nothing is installed.
+type State struct {
+	// Fence and Desired are those of the newest order that was accepted.
+	Fence   int64  `json:"fence"`
+	Desired string `json:"desired"`
+	Phase   Phase  `json:"state,omitempty"`
+	// Why is the reason of a refusal. While the order is being applied it says that it failed, and
+	// that the link goes back.
+	Why string `json:"why,omitempty"`
+	// Again says that the same order may be given again: what refused it may pass.
+	Again bool `json:"again,omitempty"`
+	// Broken says what is wrong with the consumer since a way back failed, too.
+	Broken string `json:"broken,omitempty"`
+	// Before is what ran when the order came.
+	Before string `json:"before,omitempty"`
+	// Good are those whose rollouts settled, newest first.
+	Good []string `json:"good,omitempty"`
+	// Ran are those that were in effect, newest first.
+	Ran []string `json:"ran,omitempty"`
+	// Prepared are those that were unpacked and checked, newest first.
+	Prepared []string `json:"prepared,omitempty"`
+	// Since is when Phase last changed.
+	Since time.Time `json:"since,omitzero"`
+	// Rollout and Stage are whose order it is, where it says so.
+	Rollout string `json:"rollout,omitempty"`
+	Stage   string `json:"stage,omitempty"`
+}
+
+// Order is what a unit is asked to run.
+type Order struct {
+	Release string
+	Fence   int64
+	// Rollout and Stage are for metrics; empty where the order does not say.
+	Rollout, Stage string
+}
+
+// answer is what an order meets before anything is done about it.
+type answer int
+
+const (
+	begin    answer = iota // apply it
+	already                // it is in effect
+	fenced                 // a newer one was here
+	repeated               // it was refused, and would be again
+)
+
+// admit decides what an order meets, where running is what the link leads to, and intact that its
+// files are as they were and that the consumer is not known to be broken. A refused order is for what does
+// not run, unless it broke it.
+func admit(s State, running string, intact bool, o Order) answer {
+	same := o.Fence == s.Fence && o.Release == s.Desired
+	switch {
+	case o.Fence < s.Fence:
+		return fenced
+	case same && s.Phase == Refused && !s.Again:
+		return repeated
+	case o.Release == running && intact && (s.Phase == Applied || s.Phase == Refused):
+		return already
+	}
+	return begin
+}
+
+// knows says that a release has passed its check here.
+func (s State) knows(release string) bool {
+	return release == "" || slices.Contains(s.Good, release) || slices.Contains(s.Ran, release) || slices.Contains(s.Prepared, release)
+}
+
+// home is where the link goes when an order for a release fails: to the newest good one; without
+// any, to what ran before. A good one is not left: what fails there is the consumer, not the release.
+func (s State) home(release string) string {
+	switch {
+	case slices.Contains(s.Good, release):
+		return release
+	case len(s.Good) > 0:
+		return s.Good[0]
+	}
+	return s.Before
+}
+
+// intent is the state in which an order is about to be applied. What an order before it had put
+// there, and nobody has seen to work, is nothing to go back to.
+func (s State) intent(o Order, running string, keep int) State {
+	if s.Phase != Applying || running != s.Desired {
+		s.Before, s.Ran = running, first(s.Ran, running, keep)
+	}
+	s.Fence, s.Desired, s.Rollout, s.Stage = o.Fence, o.Release, o.Rollout, o.Stage
+	s.Phase, s.Why, s.Again = Applying, "", false
+	return s
+}
+
+// landed is the state in which the order is in effect.
+func (s State) landed(keep int) State {
+	s.Phase, s.Why, s.Again, s.Broken = Applied, "", false, ""
+	s.Ran = first(s.Ran, s.Desired, keep)
+	return s
+}
+
+// refused is the state in which the order came to nothing. What has been in effect here may be
+// asked for again, since it is the consumer's fault, or the machine's, that it is not.
+func (s State) refused(why string) State {
+	s.Phase, s.Why = Refused, why
+	s.Again = s.Desired == "" || slices.Contains(s.Good, s.Desired) || slices.Contains(s.Ran, s.Desired)
+	return s
+}
+
+// settled is the state in which what runs is good.
+func (s State) settled(o Order, running string, keep int) (State, error) {
+	switch {
+	case o.Fence != s.Fence:
+		return s, fmt.Errorf("the newest order has the fence %d, not %d", s.Fence, o.Fence)
+	case o.Release != s.Desired || s.Phase != Applied:
+		return s, fmt.Errorf("the newest order is for %s, and is %s", named(s.Desired), orNone(s.Phase))
+	case o.Release != running:
+		return s, fmt.Errorf("what runs is %s", named(running))
+	case o.Release == "":
+		s.Good = nil
+	default:
+		s.Good = first(s.Good, o.Release, keep)
+		s.Prepared = slices.DeleteFunc(slices.Clone(s.Prepared), func(r string) bool { return r == o.Release })
+	}
+	return s, nil
+}
+
+// prepared is the state in which a release is ready.
+func (s State) prepared(release string, keep int) State {
+	s.Prepared = first(s.Prepared, release, keep)
+	return s
+}
+
+// keeps are the releases whose files stay, where running is what the link leads to.
+func (s State) keeps(running string) map[string]bool {
+	all := map[string]bool{s.Desired: true, s.Before: true, running: true}
+	for _, list := range [][]string{s.Good, s.Ran, s.Prepared} {
+		for _, r := range list {
+			all[r] = true
+		}
+	}
+	delete(all, "")
+	return all
+}
+
+// action is what is to be done after a start.
+type action int
+
+const (
+	rest    action = iota // nothing was under way
+	finish                // the link was switched: reload, and look
+	abandon               // the link was not switched: nothing has happened, and nothing will
+	goBack                // it failed: put back what is at home
+)
+
+// recoverFrom decides what to do after a start, by where the link leads. An order whose link was
+// not switched is not carried on: nobody knows how old it is, and whoever gave it gives it again.
+func recoverFrom(s State, running string, present bool) action {
+	switch {
+	case s.Phase != Applying:
+		return rest
+	case s.Why != "":
+		return goBack
+	case running != s.Desired:
+		return abandon
+	case running != "" && !present:
+		return goBack
+	}
+	return finish
+}
+
+// first is a list with a release at its head, of at most keep.
+func first(list []string, release string, keep int) []string {
+	if release == "" {
+		return list
+	}
+	out := append([]string{release}, slices.DeleteFunc(slices.Clone(list), func(r string) bool { return r == release })...)
+	return out[:min(len(out), keep)]
+}
+
+func named(release string) string {
+	if release == "" {
+		return "no release"
+	}
+	return release
+}
+
+func orNone(p Phase) string {
+	if p == "" {
+		return "none yet"
+	}
+	return string(p)
+}

@@ -1,0 +1,346 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/bundle"
+	"github.com/sluicehq/sluice/internal/pause"
+)
+
+// Errors of orders, beside those of bundles.
+var (
+	// errFenced says that a newer order was here.
+	errFenced = errors.New("a newer order was here")
+	// errRefused says that the release will never be accepted, and why.
+	errRefused = errors.New("refused")
+	// errTrouble says that it is not in effect, and why; the same order may be given again.
+	errTrouble = errors.New("not in effect")
+	// errNotSettled says that the release is not what runs by the newest order.
+	errNotSettled = errors.New("not settled")
+)
+
+// unit carries out the orders for one configuration. Apply, recover and look are for one caller at
+// a time; prepare, settle and what reads the state may be called beside them.
+type unit struct {
+	name     string
+	keep     int
+	heal     bool
+	interval time.Duration
+	consumer consumer
+	link     link
+	log      *slog.Logger
+
+	// files is held while folders are made, moved or linked to.
+	files sync.Mutex
+	// mu guards what follows.
+	mu       sync.Mutex
+	now      seen
+	reloaded time.Time      // when the consumer was last told to reload; unknown after a start
+	holding  map[string]int // releases that somebody is about to use
+}
+
+// seen is what is known of a unit, beside where its link leads.
+type seen struct {
+	state  State
+	drift  error     // what the last look found
+	looked time.Time // when that was
+	counts counts
+}
+
+// counts are of what happened since the start.
+type counts struct{ applied, refused, back, healed int }
+
+func (u *unit) seen() seen {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.now
+}
+
+// update changes the state, on disk first.
+func (u *unit) update(change func(State) (State, error)) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	s, err := change(u.now.state)
+	if err != nil {
+		return err
+	}
+	if s.Phase != u.now.state.Phase {
+		s.Since = time.Now()
+	}
+	if err := u.link.saveState(u.name, s); err != nil {
+		return fmt.Errorf("keep the state: %w", err)
+	}
+	u.now.state = s
+	return nil
+}
+
+// hold keeps a release from being collected until it is let go.
+func (u *unit) hold(release string) (letGo func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.holding[release]++
+	return func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		if u.holding[release]--; u.holding[release] == 0 {
+			delete(u.holding, release)
+		}
+	}
+}
+
+func (u *unit) unpack(release string) (string, error) {
+	u.files.Lock()
+	defer u.files.Unlock()
+	return u.link.unpack(release)
+}
+
+func (u *unit) turn(dir string) error {
+	u.files.Lock()
+	defer u.files.Unlock()
+	return u.link.turn(dir)
+}
+
+// prepare unpacks a release and checks it, and switches nothing.
+func (u *unit) prepare(ctx context.Context, release string) error {
+	defer u.hold(release)()
+	dir, err := u.unpack(release)
+	if err != nil {
+		return err
+	}
+	if err := u.check(ctx, release, dir); err != nil {
+		return err
+	}
+	return u.update(func(s State) (State, error) { return s.prepared(release, u.keep), nil })
+}
+
+// check asks the consumer about a release, and looks that its files are still the release's.
+func (u *unit) check(ctx context.Context, release, dir string) error {
+	if u.seen().state.knows(release) {
+		return nil
+	}
+	u.link.at("check")
+	err := u.consumer.check(ctx, release, dir)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err == nil {
+		if err = u.compare(release, dir); err != nil {
+			err = fmt.Errorf("check changed files of the release: %w", err)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errRefused, err)
+	}
+	return nil
+}
+
+// compare answers nil where the files of a release are as its bundle has them, or its bundle is gone.
+func (u *unit) compare(release, dir string) error {
+	b, f, err := u.link.openBundle(release)
+	if errors.Is(err, errNotHere) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_ = f.Close() // only its table was read
+	return drift(b, dir)
+}
+
+// apply carries out an order: nil once it is in effect. An error that is not errRefused,
+// errFenced or errTrouble left everything as it was.
+func (u *unit) apply(ctx context.Context, o Order) error {
+	running, err := u.link.running()
+	if err != nil {
+		return err
+	}
+	now := u.seen()
+	switch s := now.state; admit(s, running, now.drift == nil && s.Broken == "", o) {
+	case fenced:
+		return fmt.Errorf("%w, with the fence %d", errFenced, s.Fence)
+	case repeated:
+		return fmt.Errorf("%w: %s", errRefused, s.Why)
+	case already:
+		if o.Fence == s.Fence {
+			return nil
+		}
+		return u.update(func(s State) (State, error) { return s.intent(o, running, u.keep).landed(u.keep), nil })
+	}
+	defer u.hold(o.Release)()
+	dir, err := u.ready(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := u.waitForReload(ctx); err != nil {
+		return err
+	}
+	if err := u.update(func(s State) (State, error) { return s.intent(o, running, u.keep), nil }); err != nil {
+		return err
+	}
+	if err := u.turn(dir); err != nil {
+		return u.notSwitched(ctx, running, fmt.Errorf("switch: %w", err))
+	}
+	return u.see(ctx, dir)
+}
+
+// notSwitched ends an order whose switch failed, most likely before anything was changed.
+func (u *unit) notSwitched(ctx context.Context, before string, failed error) error {
+	if running, err := u.link.running(); err != nil || running != before {
+		return u.goBack(ctx, failed)
+	}
+	return errors.Join(fmt.Errorf("%w: %w", errTrouble, failed), u.update(func(s State) (State, error) {
+		s = s.refused(why(failed))
+		s.Again = true
+		return s, nil
+	}))
+}
+
+// ready answers the folder of an order's release, checked; empty for no release.
+func (u *unit) ready(ctx context.Context, o Order) (string, error) {
+	if o.Release == "" {
+		return "", nil
+	}
+	dir, err := u.unpack(o.Release)
+	if err != nil {
+		return "", err
+	}
+	err = u.check(ctx, o.Release, dir)
+	if errors.Is(err, errRefused) {
+		running, linkErr := u.link.running()
+		return "", errors.Join(err, linkErr, u.update(func(s State) (State, error) {
+			return s.intent(o, running, u.keep).refused(why(err)), nil
+		}))
+	}
+	return dir, err
+}
+
+// waitForReload waits until the consumer may be reloaded again.
+func (u *unit) waitForReload(ctx context.Context) error {
+	u.mu.Lock()
+	last := u.reloaded
+	u.mu.Unlock()
+	return pause.For(ctx, time.Until(last.Add(u.interval)))
+}
+
+// see reloads the consumer after its link was switched, and looks that it runs the release.
+// Otherwise the link goes back.
+func (u *unit) see(ctx context.Context, dir string) error {
+	s := u.seen().state
+	err := u.reload(ctx, s.Desired, dir)
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // the next start goes on from here
+	}
+	if err != nil {
+		return u.goBack(ctx, err)
+	}
+	if err := u.update(func(s State) (State, error) { return s.landed(u.keep), nil }); err != nil {
+		return err
+	}
+	u.count(func(c *counts) { c.applied++ })
+	return nil
+}
+
+func (u *unit) reload(ctx context.Context, release, dir string) error {
+	u.link.at("reload")
+	u.mu.Lock()
+	u.reloaded = time.Now()
+	u.mu.Unlock()
+	if err := u.consumer.reload(ctx, release, dir); err != nil {
+		return err
+	}
+	u.link.at("confirm")
+	return u.consumer.confirm(ctx, release, dir)
+}
+
+// goBack puts back what is at home after an order failed, and keeps why. Where that fails, too, the
+// link stays on it, and the unit is broken until the consumer shows what it should.
+func (u *unit) goBack(ctx context.Context, failed error) error {
+	reason := why(failed)
+	s := u.seen().state
+	u.log.Warn("an order fails", "unit", u.name, "release", s.Desired, "why", reason)
+	if err := u.update(func(s State) (State, error) { s.Why = reason; return s, nil }); err != nil {
+		u.log.Error("going back without a note of it", "unit", u.name, "error", err)
+	}
+	home := s.home(s.Desired)
+	broken := u.goHome(ctx, home, s.Desired)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	u.count(func(c *counts) {
+		if c.refused++; home != s.Desired {
+			c.back++
+		}
+	})
+	err := u.update(func(s State) (State, error) {
+		s = s.refused(reason)
+		if s.Broken = ""; broken != nil {
+			s.Broken = why(broken)
+		} else if home == s.Desired { // nothing was left that could be broken otherwise
+			s.Broken = reason
+		}
+		return s, nil
+	})
+	kind := errRefused
+	if s.refused(reason).Again {
+		kind = errTrouble
+	}
+	if broken != nil {
+		return errors.Join(fmt.Errorf("%w: %s; and going back to %s failed: %s", kind, reason, named(home), why(broken)), err)
+	}
+	return errors.Join(fmt.Errorf("%w: %s", kind, reason), err)
+}
+
+// goHome switches to a release that ran before, and reloads the consumer.
+func (u *unit) goHome(ctx context.Context, home, failed string) error {
+	if home == failed {
+		return nil // it stays where it is
+	}
+	dir := ""
+	if home != "" {
+		var err error
+		if dir, err = u.unpack(home); err != nil {
+			if dir = u.link.dir(home); dir == "" {
+				return fmt.Errorf("its files are gone: %w", err)
+			}
+			u.log.Error("going back to files that were changed", "unit", u.name, "error", err)
+		}
+	}
+	if err := u.turn(dir); err != nil {
+		return err
+	}
+	return u.reload(ctx, home, dir)
+}
+
+// settle makes what runs good.
+func (u *unit) settle(o Order) error {
+	return u.update(func(s State) (State, error) {
+		running, err := u.link.running()
+		if err != nil {
+			return s, err
+		}
+		if s, err = s.settled(o, running, u.keep); err != nil {
+			return s, fmt.Errorf("%w: %w", errNotSettled, err)
+		}
+		return s, nil
+	})
+}
+
+func (u *unit) count(change func(*counts)) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	change(&u.now.counts)
+}
+
+// noSpace says that an error is about a full disk.
+func noSpace(err error) bool {
+	return errors.Is(err, errNoSpace) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// invalid says that what was uploaded is no bundle, or another.
+func invalid(err error) bool { return errors.Is(err, bundle.ErrInvalid) && !errors.Is(err, errNotHere) }
