@@ -42,7 +42,7 @@ terminal it asks for what is not given.`,
 			&cli.StringFlag{Name: "page", Usage: "`URL` of one target's metrics page, or a template such as http://{{address}}/metrics"},
 			&cli.StringFlag{Name: "prometheus", Usage: "base `URL` of a Prometheus-compatible API that knows the fleet"},
 			&cli.StringFlag{Name: "probe", Usage: "`URL` that each target answers with 2xx, such as http://{{address}}/healthz (default: the first usual path that does)"},
-			&cli.StringFlag{Name: "bake", Value: "10m", Usage: "how long each stage is watched, such as 10m"},
+			&cli.StringFlag{Name: "bake", Value: "10m", Usage: "how long each stage is watched, such as 10m; where it is not given, longer if a Prometheus says that harm takes longer to show"},
 			&cli.StringFlag{Name: "out", Value: "rollout.yaml", Usage: "the `FILE` to write"},
 		},
 		run: runInit,
@@ -79,6 +79,9 @@ func runInit(ctx context.Context, con *console, c *cli.Context) error {
 	}
 	d := draft.Write(o, seen)
 	l, err := loadText(con, out, []byte(d.Text))
+	if err == nil && server != "" && !c.IsSet("bake") {
+		d, l, err = con.bakedLongEnough(ctx, out, o, seen, d, l)
+	}
 	if err != nil {
 		con.say("nothing was written: the spec would have problems")
 		return err
@@ -87,6 +90,35 @@ func runInit(ctx context.Context, con *console, c *cli.Context) error {
 		return err
 	}
 	return con.tellDraft(out, seen, d, l)
+}
+
+// bakedLongEnough lets stages bake as long as it takes to see harm, as plan reckons by the past of a Prometheus. What
+// cannot be reckoned stays as it is: plan says that.
+func (c *console) bakedLongEnough(
+	ctx context.Context, out string, o draft.Options, seen draft.Seen, d draft.Draft, l loaded,
+) (draft.Draft, loaded, error) {
+	const rounds = 3 // a longer bake is judged by fewer looks, and may take a little more
+	o.Bakes = map[string]time.Duration{}
+	for range rounds {
+		forecasts, err := predict(ctx, c.catalog.Health(), l.plan, c.now())
+		if err != nil {
+			return d, l, nil //nolint:nilerr // plan says so
+		}
+		longer := false
+		for _, f := range forecasts {
+			if bake := time.Duration(f.Enough * float64(time.Second)); bake > o.Bakes[f.Stage] {
+				o.Bakes[f.Stage], longer = bake, true
+			}
+		}
+		if !longer {
+			break
+		}
+		d = draft.Write(o, seen)
+		if l, err = loadText(c, out, []byte(d.Text)); err != nil {
+			return d, l, err
+		}
+	}
+	return d, l, nil
 }
 
 // tellDraft says what was written.

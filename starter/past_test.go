@@ -55,7 +55,7 @@ func (r *pastServer) increase(query string, at float64) (sum float64, known bool
 		panic(err)
 	}
 	kind := 1
-	if strings.Contains(query, `code="500"`) {
+	if strings.Contains(query, "code=") {
 		kind = 0
 	}
 	to := int(at - float64(r.begin.Unix()))
@@ -69,6 +69,10 @@ func (r *pastServer) increase(query string, at float64) (sum float64, known bool
 }
 
 func (r *pastServer) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if strings.HasSuffix(req.URL.Path, "/query") {
+		r.now(w, req.FormValue("query"))
+		return
+	}
 	if !strings.HasSuffix(req.URL.Path, "query_range") {
 		http.NotFound(w, req)
 		return
@@ -97,6 +101,31 @@ func (r *pastServer) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": map[string]any{"resultType": "matrix", "result": series}})
+}
+
+// now answers what an instant query asks for of an edge: that it is up, or its counters.
+func (r *pastServer) now(w http.ResponseWriter, query string) {
+	w.Header().Set("Content-Type", "application/json")
+	var result []any
+	for edge, c := range r.counts {
+		sample := func(name, code string, v float64) {
+			result = append(result, map[string]any{
+				"metric": map[string]string{"__name__": name, "instance": edge, "code": code}, "value": []any{0, fmt.Sprint(v)},
+			})
+		}
+		last := len(c[1]) - 1
+		if strings.Contains(query, "offset 5m") {
+			last -= 300
+		}
+		switch {
+		case query == "up":
+			sample("up", "", 1)
+		case strings.HasPrefix(query, "{") && strings.Contains(query, edge):
+			sample("requests_total", "500", c[0][last])
+			sample("requests_total", "200", c[1][last]-c[0][last])
+		}
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": map[string]any{"resultType": "vector", "result": result}})
 }
 
 // compared writes a spec that compares errors with the others, and its fleet.
@@ -244,6 +273,29 @@ func TestPlanPredicts(t *testing.T) {
 	require.Less(t, f.Five, f.Twice)
 	require.Contains(t, sluice(t, "", "plan", spec).out, "what the checks can see")
 	require.NotContains(t, sluice(t, "", "plan", spec, "--no-predict").out, "what the checks can see")
+}
+
+// Where the past says that the usual bake shows no harm, init writes one that plan does not warn of; a bake that was
+// given stays.
+func TestInitBakesLongEnough(t *testing.T) {
+	t.Parallel()
+	r := record(1, func(string, int) float64 { return 0.05 })
+	dir := filepath.Dir(compared(t, serve(t, r)))
+	server := httptest.NewServer(r)
+	t.Cleanup(server.Close)
+	for bake, warns := range map[string]bool{"": false, "10m": true} {
+		out := filepath.Join(dir, "drafted"+bake+".yaml")
+		args := []string{"init", "--unit", "edge", "--fleet", filepath.Join(dir, "fleet.yaml"), "--prometheus", server.URL, "--out", out}
+		if bake != "" {
+			args = append(args, "--bake", bake)
+		}
+		got := sluice(t, "", args...)
+		require.Equal(t, exitOK, got.code, got.errOut)
+		text, err := os.ReadFile(out)
+		require.NoError(t, err)
+		require.Equal(t, !warns, strings.Contains(string(text), "# a shorter bake does not show harm"), string(text))
+		require.Equal(t, warns, strings.Contains(sluice(t, "", "plan", out).out, "or expose more"))
+	}
 }
 
 // A plan needs no source: it says why there is no prediction, and is as good as ever.

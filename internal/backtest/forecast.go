@@ -7,6 +7,7 @@ import (
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/sequential"
+	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // Forecast is what a check of a stage can be expected to see, if traffic stays as it
@@ -27,6 +28,9 @@ type Forecast struct {
 	// five times as many bad events show; 0 where they do not within the bake.
 	Twice float64 `json:"twiceSeconds,omitempty"`
 	Five  float64 `json:"fiveTimesSeconds,omitempty"`
+	// Enough is how many seconds of bake would see what this one cannot; 0 where it sees it, and where no bake of up
+	// to a day does.
+	Enough float64 `json:"enoughBakeSeconds,omitempty"`
 	// AtRisk is how many requests the exposed targets serve until five times as many
 	// bad events show, or in the whole bake.
 	AtRisk float64 `json:"requestsAtRisk"`
@@ -59,27 +63,61 @@ func Expect(stage string, r health.Replay) Forecast {
 	if f.Five > 0 {
 		f.AtRisk = f.Exposed * min(bake, f.Five)
 	}
-	asks := max(2*(1+c.Worse), c.Enough)
-	switch {
-	case f.Exposed == 0:
-		warn("its exposed targets have no traffic: it will be UNEXERCISED")
-	case f.Exposed*bake < c.MinSamples:
-		warn(
-			"its exposed targets get %s events in a bake of %s, and minSamples asks for %s: it will be UNEXERCISED",
-			humanize.Integer(f.Exposed*bake), c.Bake, humanize.Integer(c.MinSamples),
-		)
-	case f.Smallest == 0:
-		warn("no fault shows within a bake of %s: bake longer, or expose more", c.Bake)
-	case f.Smallest > asks:
-		warn(
-			"only %s times as many bad events show within a bake of %s, not %s times: bake longer, or expose more",
-			humanize.PlainTo(f.Smallest, 2), c.Bake, humanize.PlainTo(asks, 2),
-		)
-	}
+	f.weigh(r, rhythm.Factor, warn)
 	if rhythm.Excess() {
 		warn("bad events came in bursts, %s times chance: that makes harm slower to find", humanize.PlainTo(rhythm.Factor, 2))
 	}
 	return f
+}
+
+// weigh says what the bake cannot do, and which could.
+func (f *Forecast) weigh(r health.Replay, burst float64, warn func(format string, args ...any)) {
+	c, bake := r.Criteria, r.Criteria.Bake.Seconds()
+	asks := max(2*(1+c.Worse), c.Enough)
+	if f.Exposed == 0 {
+		warn("its exposed targets have no traffic: it will be UNEXERCISED")
+		return
+	}
+	if f.Exposed*bake >= c.MinSamples && f.Smallest > 0 && f.Smallest <= asks {
+		return
+	}
+	instead := "no bake of up to a day does: expose more"
+	if longer := f.enough(r, burst, asks); longer > 0 {
+		f.Enough = longer.Seconds()
+		instead = fmt.Sprintf("bake %s, or expose more", spec.Duration(longer))
+	}
+	switch within := spec.Duration(c.Bake); {
+	case f.Exposed*bake < c.MinSamples:
+		warn(
+			"its exposed targets get %s events in a bake of %s, and minSamples asks for %s: it will be UNEXERCISED; %s",
+			humanize.Integer(f.Exposed*bake), within, humanize.Integer(c.MinSamples), instead,
+		)
+	case f.Smallest == 0:
+		warn("no fault shows within a bake of %s: %s", within, instead)
+	default:
+		warn(
+			"only %s times as many bad events show within a bake of %s, not %s times: %s",
+			humanize.PlainTo(f.Smallest, 2), within, humanize.PlainTo(asks, 2), instead,
+		)
+	}
+}
+
+// enough is the first of some longer bakes in which a little less than so many times as many bad events show; 0
+// where none of up to a day does.
+func (f *Forecast) enough(r health.Replay, burst, asks float64) time.Duration {
+	const most, less = 24 * time.Hour, 0.95
+	bake := r.Criteria.Bake
+	for halves := 3; ; halves += (halves + 1) / 2 {
+		if r.Criteria.Bake = bake * time.Duration(halves) / 2; r.Criteria.Bake > most {
+			return 0
+		}
+		if f.Exposed*r.Criteria.Bake.Seconds() < r.Criteria.MinSamples {
+			continue
+		}
+		if _, ok := newInjection(r, f.Base, burst).delay(less * asks); ok {
+			return r.Criteria.Bake
+		}
+	}
 }
 
 // sum adds up a past, and answers how many seconds of it were seen.

@@ -13,6 +13,7 @@ import (
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/sequential"
+	"github.com/sluicehq/sluice/internal/spec"
 )
 
 func hour(seed uint64) health.Replay {
@@ -72,6 +73,30 @@ func TestExpectWarns(t *testing.T) {
 		change(&r)
 		require.Contains(t, strings.Join(Expect("canary", r).Warnings, "; "), says)
 	}
+}
+
+// A bake that cannot show what is asked comes with one that does, where a day has one.
+func TestExpectNamesABake(t *testing.T) {
+	t.Parallel()
+	r := hour(2)
+	r.Criteria.Bake = time.Minute
+	f := Expect("canary", r)
+	longer := time.Duration(f.Enough * float64(time.Second))
+	require.Greater(t, longer, time.Minute)
+	require.Contains(t, f.Warnings[0], "within a bake of 1m, not 2 times: bake "+spec.Duration(longer).String()+", or expose more")
+	r.Criteria.Bake = longer
+	again := Expect("canary", r)
+	require.Empty(t, again.Warnings)
+	require.Zero(t, again.Enough)
+
+	r.Criteria.MinSamples = 1e6 // 20 a second in 14 hours
+	f = Expect("canary", r)
+	require.Regexp(t, `minSamples asks for 1,000,000: it will be UNEXERCISED; bake \d+h`, f.Warnings[0])
+	require.GreaterOrEqual(t, f.Enough*f.Exposed, 1e6)
+	r.Criteria.MinSamples = 1e9
+	f = Expect("canary", r)
+	require.Contains(t, f.Warnings[0], "no bake of up to a day does: expose more")
+	require.Zero(t, f.Enough)
 }
 
 // few leaves one event a look on the exposed arm.

@@ -186,7 +186,7 @@ func TestLittleTraffic(t *testing.T) {
 	require.NoError(t, err)
 	seen.Earlier, seen.Between = earlier, 10*time.Second
 	d := draft.Write(options(), seen)
-	require.Contains(t, strings.Join(d.Missing, "\n"), "enough traffic: the target got 1 requests in 10s, about 60 in a bake of 10m: a verdict takes 100")
+	require.Contains(t, strings.Join(d.Missing, "\n"), "enough traffic: the target got 1 requests in 10s, about 60 in a bake of 10m: a verdict takes 100, so a bake takes 17m, or minSamples must be smaller")
 }
 
 // Stages grow with the fleet, and every size has a plan.

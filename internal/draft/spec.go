@@ -21,8 +21,9 @@ type Options struct {
 	// Driver is http or exec, and Fleet the fleet file's path, as the spec has it.
 	Driver, Fleet string
 	Targets       []fleet.Target
-	// Bake is how long each stage is watched.
-	Bake time.Duration
+	// Bake is how long each stage is watched, but for those, by name, in Bakes: so long as it takes to see harm there.
+	Bake  time.Duration
+	Bakes map[string]time.Duration
 	// Probe is what a probe asks each target for, such as http://{{address}}/healthz; empty is the path that answered.
 	Probe string
 }
@@ -253,8 +254,12 @@ func (w *writer) rate(r requests, counts bool) {
 	grew := r.all - then.all
 	expected := grew * w.Bake.Seconds() / w.seen.Between.Seconds()
 	if grew >= 0 && expected < leastSamples {
-		w.miss("enough traffic", "the target got %s requests in %s, about %s in a bake of %s: a verdict takes %d, so bakes must be longer, or minSamples smaller",
-			humanize.Integer(grew), spec.Duration(w.seen.Between.Round(time.Second)), humanize.Integer(expected), spec.Duration(w.Bake), leastSamples)
+		longer := "bakes must be longer"
+		if takes := w.seen.Between.Hours() * leastSamples / grew; takes < 7*24 {
+			longer = "a bake takes " + spec.Duration(time.Duration(takes*float64(time.Hour)).Truncate(time.Minute)+time.Minute).String()
+		}
+		w.miss("enough traffic", "the target got %s requests in %s, about %s in a bake of %s: a verdict takes %d, so %s, or minSamples must be smaller",
+			humanize.Integer(grew), spec.Duration(w.seen.Between.Round(time.Second)), humanize.Integer(expected), spec.Duration(w.Bake), leastSamples, longer)
 	}
 }
 

@@ -85,24 +85,27 @@ func (w *writer) driver() string {
 
 // stages are a few targets first, then more, then all.
 func (w *writer) stages() []string {
-	n, bake := len(w.Targets), spec.Duration(w.Bake)
+	n, spread := len(w.Targets), ""
 	const canaries = 50 // one of so many
-	switch {
-	case n < 2:
-		return []string{fmt.Sprintf("{name: everyone, reach: 100%%, bake: %s}", bake)}
-	case n < 4:
-		return []string{fmt.Sprintf("{name: canary, count: 1, bake: %s}", bake), fmt.Sprintf("{name: everyone, reach: 100%%, bake: %s}", bake)}
+	if label := spreadLabel(w.Targets); label != "" && n >= 4 {
+		spread = ", spread: " + label
 	}
-	spread := ""
-	if label := spreadLabel(w.Targets); label != "" {
-		spread = "spread: " + label + ", "
+	var out []string
+	add := func(least int, name, whom string) {
+		if n < least {
+			return
+		}
+		bake, why := spec.Duration(w.Bake), ""
+		if longer, ok := w.Bakes[name]; ok {
+			bake, why = spec.Duration(longer), " # a shorter bake does not show harm, by the past of its targets"
+		}
+		out = append(out, fmt.Sprintf("{name: %s, %s, bake: %s}%s", name, whom, bake, why))
 	}
-	canary := max(1, n/canaries)
-	out := []string{fmt.Sprintf("{name: canary, count: %d, bake: %s}", canary, bake)}
-	if n >= 30 {
-		out = append(out, fmt.Sprintf("{name: early, reach: 10%%, %sbake: %s}", spread, bake))
-	}
-	return append(out, fmt.Sprintf("{name: half, reach: 50%%, %sbake: %s}", spread, bake), fmt.Sprintf("{name: everyone, reach: 100%%, bake: %s}", bake))
+	add(2, "canary", fmt.Sprintf("count: %d", max(1, n/canaries)))
+	add(30, "early", "reach: 10%"+spread)
+	add(4, "half", "reach: 50%"+spread)
+	add(0, "everyone", "reach: 100%")
+	return out
 }
 
 // sample is how many pages are read, where that is more than a spec reads that does not say it: one bad
