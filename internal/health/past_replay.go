@@ -115,7 +115,7 @@ func (m *comparisonCheck) rows(ctx context.Context, part *comparison, from, to t
 	}
 	switch {
 	case !known:
-		return nil, cmp.Or(source.HistoryOf(m.source).Misspelt(ctx, c.Total, to), none)
+		return nil, cmp.Or(m.misspelt(ctx, to, c, c.Total), none)
 	case c.Slow == nil && !slices.ContainsFunc(all, anyBad):
 		if why := source.HistoryOf(m.source).Misspelt(ctx, c.Bad, to); why != "" {
 			return nil, why

@@ -18,16 +18,32 @@ func (m *Evaluator) beforeTheChange(ctx context.Context, at time.Time, c spec.Ch
 	if r.Verdict != NoData {
 		return
 	}
-	past := source.HistoryOf(m.stage.source)
-	for _, expr := range []string{c.Value, c.Total, c.Bad} {
+	r.Sentence = cmp.Or(m.stage.misspelt(ctx, at, c, c.Value, c.Total, c.Bad), r.Sentence)
+}
+
+// misspelt says what a check's expressions name and no target has ever shown; empty where there is nothing such. Of the
+// forms that a histogram may have one is enough.
+func (m *Stage) misspelt(ctx context.Context, at time.Time, c spec.Check, all ...string) string {
+	past := source.HistoryOf(m.source)
+	for _, expr := range all {
 		if expr == "" {
 			continue
 		}
 		if why := past.Misspelt(ctx, expr, at); why != "" {
-			r.Sentence = why
-			return
+			return why
 		}
 	}
+	first := ""
+	if c.Slow != nil {
+		for _, q := range source.HistogramsOf(m.source).Slow(*c.Slow) {
+			why := past.Misspelt(ctx, q.Total, at)
+			if why == "" {
+				return ""
+			}
+			first = cmp.Or(first, why)
+		}
+	}
+	return first
 }
 
 var (

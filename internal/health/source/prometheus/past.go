@@ -181,13 +181,16 @@ func (p *server) selectors(expr string, w source.Window) (query string, all []st
 	return query, all, err
 }
 
-// Misspelt looks for each series of an expression on any target.
+// Misspelt looks for each series of an expression on any target, and whether identify finds them.
 func (p *server) Misspelt(ctx context.Context, expr string, at time.Time) string {
 	query, selectors, err := p.selectors(expr, source.Window{From: at.Add(-p.spec.Window.Std()), At: at})
 	if err != nil {
 		return err.Error()
 	}
 	for _, s := range selectors {
+		if why := p.unidentified(ctx, s, at); why != "" {
+			return why
+		}
 		if r := p.newest(ctx, loosened(s), at); r.Empty {
 			return nobodyHas(query, s).Why
 		}
