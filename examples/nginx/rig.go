@@ -94,7 +94,7 @@ func (r *rig) startEdge(ctx context.Context, nginx string, t fleet.Target, admin
 	}); err != nil {
 		return err
 	}
-	stop, err := export(ctx, filepath.Join(site, "access.log"), t.Labels[edges.LabelMetrics])
+	stop, err := edges.Export(ctx, filepath.Join(site, "access.log"), t.Labels[edges.LabelMetrics])
 	if err == nil {
 		r.OnClose(stop)
 	}

@@ -1,4 +1,4 @@
-package main
+package edges
 
 import (
 	"bufio"
@@ -18,9 +18,9 @@ import (
 	"github.com/sluicehq/sluice/internal/pause"
 )
 
-// export serves on address what the access log of one nginx counts, until ctx ends. nginx itself counts requests only, not how
+// Export serves on address what the access log of one nginx counts, until ctx ends. nginx itself counts requests only, not how
 // they ended. A series appears with its first request, as with exporters of logs that people run.
-func export(ctx context.Context, log, address string) (stop func(), err error) {
+func Export(ctx context.Context, log, address string) (stop func(), err error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/lab/edges"
+	"github.com/sluicehq/sluice/internal/lab/stack"
+)
+
+const unit = "routes"
+
+// labelAgent is where a host's agent listens.
+const labelAgent = "agent"
+
+// narrow is the host whose nginx has smaller hash buckets than the others.
+const narrow = "edge-7"
+
+// rig is everything that runs, nginx and agents too. Close it.
+type rig struct {
+	*edges.Rig
+	admin map[string]string // where each nginx says its release, by id
+}
+
+// bringUp starts everything and waits until Prometheus has seen traffic on every nginx for a while. No host has the unit yet.
+func bringUp(ctx context.Context, s edges.Settings, out io.Writer) (*rig, error) {
+	p, err := s.Find("nginx")
+	if err != nil {
+		return nil, err
+	}
+	r := &rig{admin: map[string]string{}}
+	if err := os.CopyFS(filepath.Join(s.Dir, "bundles"), os.DirFS(filepath.Join(s.Example, "bundles"))); err != nil {
+		return nil, err
+	}
+	if r.Rig, err = edges.Start(ctx, s, out); err != nil {
+		return nil, err
+	}
+	if err := r.start(ctx, p, filepath.Join(s.Bin.Dir, "sluice-agent")); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *rig) start(ctx context.Context, p edges.Programs, agent string) error {
+	ports, err := stack.FreePorts(ctx, 2*len(r.Targets))
+	if err != nil {
+		return err
+	}
+	for i, t := range r.Targets {
+		t.Labels[labelAgent] = stack.Loopback(ports[2*i])
+		if err := r.startHost(ctx, p.Edge, agent, t, stack.Loopback(ports[2*i+1])); err != nil {
+			return fmt.Errorf("%s: %w", t.ID, err)
+		}
+	}
+	if err := r.WriteFleet(); err != nil {
+		return err
+	}
+	if err := r.StartPrometheus(ctx, p.Prometheus); err != nil {
+		return err
+	}
+	if err := r.StartTraffic(p.Vegeta); err != nil {
+		return err
+	}
+	fmt.Fprintf(r.Out, "Temporal (Web UI %s), a worker, Prometheus (%s), %d nginx with an agent each, and vegeta with %d requests a second are up.\n",
+		r.UI, r.Prometheus, len(r.Targets), edges.RequestsPerSecond)
+	return r.UntilMeasured(ctx, `nginx_http_requests_total{status="200"}`, 15*time.Second)
+}
+
+// startHost starts one nginx in the foreground, the exporter of its access log, and its agent.
+func (r *rig) startHost(ctx context.Context, nginx, agent string, t fleet.Target, admin string) error {
+	site := t.Labels[edges.LabelSite]
+	if err := os.MkdirAll(filepath.Join(site, "tmp"), 0o755); err != nil {
+		return err
+	}
+	bucket := "256"
+	if t.ID == narrow {
+		bucket = "64"
+	}
+	words := strings.NewReplacer("@ID@", t.ID, "@SITE@", site, "@EXAMPLE@", r.Example("."), "@TRAFFIC@", t.Address, "@ADMIN@", admin,
+		"@AGENT@", t.Labels[labelAgent], "@BACKEND@", r.Backend.Address, "@BUCKET@", bucket, "@FEATURES@", "features")
+	for from, to := range map[string]string{"frame": "nginx.conf", "agent.yaml": "agent.yaml"} {
+		text, err := os.ReadFile(r.Example(from))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(site, to), []byte(words.Replace(string(text))), 0o644); err != nil {
+			return err
+		}
+	}
+	if err := r.Spawn(r.NewProcess(t.ID, nginx, "-p", site, "-e", "stderr", "-c", "nginx.conf", "-g", "daemon off;")); err != nil {
+		return err
+	}
+	if err := r.Spawn(r.NewProcess(t.ID+"-agent", agent, "--config", filepath.Join(site, "agent.yaml"))); err != nil {
+		return err
+	}
+	r.admin[t.ID] = admin
+	if err := edges.Until(ctx, 20*time.Second, "nginx and its agent to answer", func(ctx context.Context) error {
+		if _, err := r.runs(ctx, t.ID); err != nil {
+			return err
+		}
+		_, err := ask(ctx, "http://"+t.Labels[labelAgent]+"/healthz")
+		return err
+	}); err != nil {
+		return err
+	}
+	stop, err := edges.Export(ctx, filepath.Join(site, "access.log"), t.Labels[edges.LabelMetrics])
+	if err == nil {
+		r.OnClose(stop)
+	}
+	return err
+}
+
+// runs asks the live process of an nginx for the release that it has read.
+func (r *rig) runs(ctx context.Context, id string) (string, error) {
+	return ask(ctx, "http://"+r.admin[id]+"/__release")
+}
+
+func ask(ctx context.Context, url string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	req.Close = true // a kept connection would be answered by the worker that was there before a reload
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	return string(body), err
+}
+
+// spec writes the example's spec for a bundle.
+func (r *rig) spec(bundle string) (string, error) {
+	return r.WriteSpec("rollout.yaml", "rollout-"+bundle+".yaml", "http://127.0.0.1:9090", r.Prometheus, "bundles/good", "bundles/"+bundle)
+}
+
+// digest is the release that a bundle is.
+func (r *rig) digest(ctx context.Context, bundle string) (string, error) {
+	ran, err := r.Sluice(ctx, "bundle", "build", filepath.Join(r.Dir, "bundles", bundle), "--output", "json")
+	if err != nil {
+		return "", err
+	}
+	var built struct{ Digest string }
+	if err := json.Unmarshal([]byte(ran.Stdout), &built); err != nil {
+		return "", fmt.Errorf("build %s: %s%w", bundle, ran.Stderr, err)
+	}
+	return built.Digest, nil
+}
+
+// store is the content store that the worker reads.
+func (r *rig) store() string { return filepath.Join(r.Dir, "store") }
+
+// Links says how to use what runs.
+func (r *rig) Links(out io.Writer) {
+	spec, _ := r.spec("first") // the folder is there
+	fmt.Fprintf(out, `
+Web UI        %[1]s
+Prometheus    %[2]s
+spec, fleet   %[3]s
+bundles       %[4]s/bundles
+an nginx      http://%[5]s/
+
+In another terminal:
+
+  export TEMPORAL_ADDRESS=%[6]s SLUICE_UI=%[1]s SLUICE_STORE=%[7]s
+  bin/sluice start --wait %[3]s
+
+Ctrl-C stops everything.
+`, r.UI, r.Prometheus, spec, r.Dir, r.Targets[0].Address, r.Address, r.store())
+}
