@@ -60,6 +60,10 @@ dev: binaries ## the same stack left running to try things on, with its links
 example-nginx: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## real nginx, Prometheus and traffic: seven releases, of which one is good
 	$(call run,example-nginx,examples/nginx)
 
+.PHONY: example-config
+example-config: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## real nginx under agents: configurations, of which one is refused and one is taken back
+	$(call run,example-config,examples/config)
+
 .PHONY: example-haproxy
 example-haproxy: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## real HAProxies, Prometheus and traffic: a good, a bad and a refused release
 	$(call run,example-haproxy,examples/haproxy)

@@ -152,7 +152,7 @@ func (r *remote) rows(infos []*workflowpb.WorkflowExecutionInfo) []listed {
 	rows := make([]listed, 0, len(infos))
 	for _, info := range infos {
 		unit, _ := r.deployment.UnitOf(info.GetExecution().GetWorkflowId())
-		rows = append(rows, listed{r.outside(unit, info)})
+		rows = append(rows, listed{r.shown(r.outside(unit, info))})
 	}
 	return rows
 }
@@ -172,7 +172,7 @@ func (r *remote) ask(ctx context.Context, rows []listed, got *listing) {
 	atOnce(asked, func(l *listed) {
 		if s, err := r.query(ctx, l.view); err == nil { // else the index is all that is known
 			l.State = s
-			l.view = l.inside()
+			l.view = r.shown(l.inside())
 		}
 	})
 	for _, l := range asked {
@@ -198,7 +198,7 @@ func (r *remote) read(ctx context.Context, rows []listed, got *listing) {
 			l.Trouble = resultTrouble(l.view, err)
 		case err == nil && s.Outcome != nil:
 			l.State = s
-			l.view = l.inside()
+			l.view = r.shown(l.inside())
 		}
 	})
 }

@@ -74,7 +74,7 @@ func (r *remote) look(ctx context.Context, unit, runID string) (view, error) {
 			v.Trouble = resultTrouble(v, err)
 		}
 	}
-	return v.inside(), ctx.Err()
+	return r.shown(v.inside()), ctx.Err()
 }
 
 // notFound names the namespace and the server that were asked, and the unit that was probably meant.

@@ -67,6 +67,7 @@ twice and five times the usual takes to show. --no-predict asks no Prometheus.`,
 type planned struct {
 	Unit    string `json:"unit"`
 	Release string `json:"release"`
+	Version string `json:"version,omitempty"`
 	Targets int    `json:"targets"`
 	// Longest is how long the rollout takes, the measuring before each stage included, if every
 	// gate holds as long as it may; the look before the first stage, pauses, approvals and applying come on top.
@@ -116,7 +117,7 @@ func (l loaded) measure() spec.Duration {
 
 // describePlan works out what a plan means.
 func describePlan(p plan.Plan, measure spec.Duration) planned {
-	out := planned{Unit: p.Spec.Unit, Release: p.Spec.Release, Targets: len(p.Order)}
+	out := planned{Unit: p.Spec.Unit, Release: p.Spec.Release, Version: p.Spec.Version, Targets: len(p.Order)}
 	var total time.Duration
 	for i, s := range p.Spec.Stages {
 		longest := measure.Std() + plan.Longest(s)
@@ -146,7 +147,7 @@ const shownTargets = 3
 // planText is the table of a plan, and what it means.
 func planText(pl planned, all bool, p paint) []string {
 	lines := []string{
-		fmt.Sprintf("%s on %s in %s, at most %s", p.bold(terminal.Safe(pl.Unit+" "+pl.Release)),
+		fmt.Sprintf("%s on %s in %s, at most %s", p.bold(terminal.Safe(pl.Unit+" "+releaseWords(pl.Release, pl.Version))),
 			plural(pl.Targets, "target"), plural(len(pl.Stages), "stage"), pl.Longest),
 		"",
 	}

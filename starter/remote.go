@@ -30,6 +30,8 @@ type remote struct {
 	deployment connect.Deployment
 	// clock is Temporal's: the times of rollouts are by it. Those who answer say how late it is.
 	clock serverclock.Clock
+	// short says that people read the answers: the digests of bundles are cut.
+	short bool
 	// ui is the base URL of the Web UI; empty when nobody said where it is.
 	ui string
 }
@@ -79,7 +81,7 @@ func dial(ctx context.Context, con *console, c *cli.Context) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &remote{client: cl, namespace: namespace, address: address, deployment: deployment, ui: strings.TrimRight(ui, "/")}
+	r := &remote{client: cl, namespace: namespace, address: address, deployment: deployment, ui: strings.TrimRight(ui, "/"), short: !con.json}
 	con.now = r.now
 	return r, nil
 }

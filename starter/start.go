@@ -100,6 +100,7 @@ func overrideOf(c *cli.Context, by string) (*rollout.ControlRequest, error) {
 type started struct {
 	Unit       string `json:"unit"`
 	Release    string `json:"release"`
+	Version    string `json:"version,omitempty"`
 	By         string `json:"by"`
 	WorkflowID string `json:"workflowId"`
 	RunID      string `json:"runId"`
@@ -121,7 +122,7 @@ func (s started) print(con *console) error {
 		what = "undoing"
 	}
 	lines := [][]string{
-		{what, terminal.Safe(s.Unit + " " + s.Release + " by " + s.By)},
+		{what, terminal.Safe(s.Unit + " " + releaseWords(s.Release, s.Version) + " by " + s.By)},
 		{"plan", s.plan()},
 		{"workflow", terminal.Safe(s.WorkflowID)},
 		{"run", s.RunID},

@@ -90,7 +90,7 @@ func (r *remote) submit(ctx context.Context, con *console, l loaded, sub workflo
 		return started{}, r.explainCall(fmt.Errorf("start the rollout of %s: %w", sub.Spec.Unit, err))
 	}
 	return started{
-		Unit: sub.Spec.Unit, Release: sub.Spec.Release, By: sub.By, WorkflowID: id, RunID: run.GetRunID(),
+		Unit: sub.Spec.Unit, Release: sub.Spec.Release, Version: sub.Spec.Version, By: sub.By, WorkflowID: id, RunID: run.GetRunID(),
 		URL: r.link(id, run.GetRunID()), Targets: len(l.plan.Order), Stages: len(l.spec.Stages),
 		undoes: sub.Undo != nil,
 	}, nil
@@ -170,7 +170,7 @@ func summary(sub workflows.Submission) string {
 	if sub.Undo != nil {
 		return "undo of " + sub.Spec.Unit + " " + sub.Spec.Release
 	}
-	return sub.Spec.Unit + " " + sub.Spec.Release
+	return sub.Spec.Unit + " " + releaseWords(sub.Spec.Release, sub.Spec.Version)
 }
 
 // staticDetails is what the Web UI shows of the rollout for good, in Markdown.

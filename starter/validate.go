@@ -43,7 +43,7 @@ func validText(l loaded) string {
 	if l.spec.Fleet.Listed() {
 		where = ""
 	}
-	return fmt.Sprintf("ok: %s %s, %s%s, %s", terminal.Safe(l.spec.Unit), terminal.Safe(l.spec.Release),
+	return fmt.Sprintf("ok: %s %s, %s%s, %s", terminal.Safe(l.spec.Unit), terminal.Safe(releaseWords(l.spec.Release, l.spec.Version)),
 		where, plural(len(l.spec.Stages), "stage"), plural(len(l.spec.Health.Checks), "check"))
 }
 

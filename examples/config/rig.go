@@ -86,7 +86,7 @@ func (r *rig) startHost(ctx context.Context, nginx, agent string, t fleet.Target
 		bucket = "64"
 	}
 	words := strings.NewReplacer("@ID@", t.ID, "@SITE@", site, "@EXAMPLE@", r.Example("."), "@TRAFFIC@", t.Address, "@ADMIN@", admin,
-		"@AGENT@", t.Labels[labelAgent], "@BACKEND@", r.Backend.Address, "@BUCKET@", bucket, "@FEATURES@", "features")
+		"@AGENT@", t.Labels[labelAgent], "@BACKEND@", r.Backend.Address, "@BUCKET@", bucket)
 	for from, to := range map[string]string{"frame": "nginx.conf", "agent.yaml": "agent.yaml"} {
 		text, err := os.ReadFile(r.Example(from))
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/terminal"
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
@@ -123,7 +124,7 @@ func (a agentDriver) withContent(ctx context.Context, t fleet.Target, o Order, c
 		return err
 	}
 	if got.status != http.StatusFailedDependency {
-		return got.done(t, o)
+		return got.told(t, o)
 	}
 	if err := a.bring(ctx, t, o); err != nil {
 		return fmt.Errorf("bring %s: %w", o.Release, err)
@@ -134,7 +135,16 @@ func (a agentDriver) withContent(ctx context.Context, t fleet.Target, o Order, c
 	if got.status == http.StatusFailedDependency {
 		return got.failure("it was given the bundle, and lacks it still")
 	}
-	return got.done(t, o)
+	return got.told(t, o)
+}
+
+// told is done in the agent's own words where it refuses a release: they say what its consumer said.
+func (a answer) told(t fleet.Target, o Order) error {
+	if a.status != http.StatusUnprocessableEntity {
+		return a.done(t, o)
+	}
+	words := strings.TrimPrefix(terminal.OneLine(a.token.Redact(string(a.body)), maxQuoted/4), "refused: ")
+	return refused(errors.New(cmp.Or(words, "it says no more")))
 }
 
 // bring sends a bundle: the length of its table in 8 bytes, big-endian, the table, the archive.

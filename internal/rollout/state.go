@@ -76,6 +76,8 @@ func (p Phase) GoesBack() bool {
 type State struct {
 	Unit    string `json:"unit"`
 	Release string `json:"release"`
+	// Version is what people call the release, where that is a bundle; may be empty.
+	Version string `json:"version,omitempty"`
 	By      string `json:"by"`
 	// Plan is the plan's digest; empty until planned.
 	Plan string `json:"plan,omitempty"`

@@ -110,7 +110,7 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 	}
 	info := workflow.GetInfo(ctx)
 	r.State = rollout.State{
-		Unit: sub.Spec.Unit, Release: sub.Spec.Release, By: sub.By,
+		Unit: sub.Spec.Unit, Release: sub.Spec.Release, Version: sub.Spec.Version, By: sub.By,
 		Fence: rollout.Fence(info.WorkflowStartTime), StartedAt: info.WorkflowStartTime,
 		Phase: rollout.PhasePlanning, Why: "cutting the fleet into cohorts",
 		Since: info.WorkflowStartTime, Every: sub.Spec.Health.Every,
