@@ -16,8 +16,6 @@ import (
 	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
-const unit = "routes"
-
 // labelAgent is where a host's agent listens.
 const labelAgent = "agent"
 
