@@ -76,9 +76,14 @@ func TestBundleMistakes(t *testing.T) {
 		"no folder":    {[]string{"build", filepath.Join(dir, "none")}, "none: no such file or directory"},
 		"a file":       {[]string{"build", filepath.Join(dir, "spec.yaml")}, "spec.yaml: not a directory"},
 		"no argument":  {[]string{"build"}, "bundle build needs DIR"},
-		"no command":   {nil, "bundle needs one of build, inspect, verify after it"},
+		"no command":   {nil, "bundle needs one of build, inspect, diff, verify after it"},
 		"no store":     {[]string{"verify", other}, "name it with --store FOLDER, or in SLUICE_STORE"},
 		"not there":    {[]string{"verify", other, "--store", dir}, other + " is not in the store"},
+		"one of two":   {[]string{"diff", folder}, "bundle diff needs OLD NEW"},
+		"too many":     {[]string{"diff", folder, folder, folder}, "unexpected argument"},
+		"lines":        {[]string{"diff", folder, folder, "--lines", "0"}, "expected 1 to 100000"},
+		"diff of none": {[]string{"diff", other, folder, "--store", dir}, other + " is not in the store"},
+		"diff a link":  {[]string{"diff", folder, dir}, "features: etc: it is a symbolic link"},
 		"not a digest": {[]string{"verify", "v1"}, `"v1" is not the name of a bundle`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -88,6 +93,34 @@ func TestBundleMistakes(t *testing.T) {
 			require.Empty(t, r.out)
 		})
 	}
+}
+
+func TestBundleDiff(t *testing.T) {
+	dir := features(t, "")
+	folder, kept := filepath.Join(dir, "features"), filepath.Join(dir, "store")
+	digest := strings.TrimSpace(sluice(t, "", "bundle", "build", folder, "--store", kept).out)
+	r := sluice(t, "", "bundle", "diff", digest, folder, "--store", kept)
+	require.Equal(t, ran{out: "no difference\n"}, r)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "a.json"), []byte(`{"on": "\u202e", "new": 1}`), 0o600))
+	r = sluice(t, "", "bundle", "diff", digest, folder, "--store", kept)
+	require.Equal(t, "a.json: 1 value changed, 1 value added\n  ~ /on: true -> \"\\u202e\"\n  + /new: 1\n", r.out)
+	r = sluice(t, "", "bundle", "diff", digest, folder, "--store", kept, "--lines", "1")
+	require.Equal(t, "a.json: 1 value changed, 1 value added\n… and 2 more lines\n", r.out)
+
+	var view struct {
+		Old, New string
+		Files    []struct {
+			Path, Kind, Form        string
+			Added, Removed, Changed int
+		}
+	}
+	r = sluice(t, "", "bundle", "diff", digest, folder, "--store", kept, "-o", "json")
+	require.NoError(t, json.Unmarshal([]byte(r.out), &view))
+	require.Equal(t, digest, view.Old)
+	require.Len(t, view.Files, 1)
+	require.Equal(t, []any{"a.json", "changed", "values", 1, 0, 1}, []any{
+		view.Files[0].Path, view.Files[0].Kind, view.Files[0].Form, view.Files[0].Added, view.Files[0].Removed, view.Files[0].Changed,
+	})
 }
 
 // A spec that names a folder has the release that its files are, and another one once they change.

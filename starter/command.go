@@ -13,7 +13,7 @@ import (
 type command struct {
 	name string
 	// arg names the argument in the usage line: "UNIT", or "[UNIT]" where it may be
-	// missing; empty for a command without one.
+	// missing; empty for a command without one, "OLD NEW" for one with two.
 	arg string
 	// short is one line of the list of commands, long the first screen of --help, and
 	// example a command line that works.
@@ -61,13 +61,13 @@ func (c command) build(con *console) *cli.Command {
 
 // check refuses a wrong number of arguments and an unknown output format.
 func (c command) check(ctx *cli.Context) error {
-	most, expected := 1, "only "+c.arg
-	if c.arg == "" {
-		most, expected = 0, "no arguments"
+	most, expected := len(strings.Fields(c.arg)), "only "+c.arg
+	if most == 0 {
+		expected = "no arguments"
 	}
 	args := ctx.Args().Slice()
 	switch {
-	case len(args) == 0 && c.arg != "" && !strings.HasPrefix(c.arg, "["):
+	case len(args) < most && !strings.HasPrefix(c.arg, "["):
 		return usagef("%s needs %s, for example: %s", c.name, c.arg, c.example)
 	case len(args) > most:
 		return usagef("%s: unexpected argument %q, expected %s", c.name, args[most], expected)

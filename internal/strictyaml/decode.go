@@ -42,6 +42,24 @@ type Key struct {
 // The document answers where values stand and holds the problems found so far;
 // out is filled as far as it could be understood. It is never nil.
 func Decode(file string, data []byte, maxBytes int, open Open, out any) *Document {
+	d := read(file, data, maxBytes)
+	if d.root == nil {
+		return d
+	}
+	w := walker{doc: d, open: open, fields: map[reflect.Type][]field{}}
+	w.value(d.root, reflect.ValueOf(out).Elem(), "")
+	return d
+}
+
+// Node reads one YAML document of any form as the library's nodes: for data that no Go type
+// describes. Input longer than maxBytes is refused.
+func Node(file string, data []byte, maxBytes int) (*yaml.Node, Problems) {
+	d := read(file, data, maxBytes)
+	return d.root, d.problems
+}
+
+// read parses a file; without a root it is none that could be.
+func read(file string, data []byte, maxBytes int) *Document {
 	d := &Document{file: file, broken: map[string]bool{}, bad: map[string]bool{}, opened: map[string]any{}, strange: map[string]bool{}}
 	if len(data) > maxBytes {
 		d.reportAt(0, 0, fmt.Sprintf("the file has %s, expected at most %s", size(len(data)), size(maxBytes)))
@@ -50,10 +68,8 @@ func Decode(file string, data []byte, maxBytes int, open Open, out any) *Documen
 	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
 	d.text = strings.ReplaceAll(strings.ReplaceAll(string(data), "\r\n", "\n"), "\r", "\n")
 	if !d.isText() || !d.parse() {
-		return d
+		d.root = nil
 	}
-	w := walker{doc: d, open: open, fields: map[reflect.Type][]field{}}
-	w.value(d.root, reflect.ValueOf(out).Elem(), "")
 	return d
 }
 

@@ -4,7 +4,7 @@
 // It is strict: unknown and repeated fields, a second document, wrong types,
 // values without a meaning (null, explicit tags, merge keys) are problems, and so
 // is input that is too large, too deep, or not text. JSON is YAML, and is read as
-// well. It is the only package that knows the YAML library.
+// well. It is the only package that reads YAML with the library; internal/bundle/data walks its nodes.
 package strictyaml
 
 import (

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sluicehq/sluice/internal/bundle"
+	"github.com/sluicehq/sluice/internal/bundle/diff"
+)
+
+const (
+	// diffLines is how many lines bundle diff shows unless it is asked for others, and
+	// maxDiffLines how many at most.
+	diffLines, maxDiffLines = 200, 100_000
+)
+
+func bundleDiffCommand() command {
+	return command{
+		name: "bundle diff", arg: "OLD NEW",
+		short: "show how the files of two bundles differ",
+		long: `OLD and NEW are folders, or bundles in a store. JSON and YAML files are compared value by
+value (+ added, - removed, ~ changed, each with its JSON pointer), other texts line by
+line, the rest by size and digest. It exits with 0 also where they differ.`,
+		example: "sluice bundle diff sha256:1f2a… ./features --store .sluice/store",
+		flags: []cli.Flag{
+			storeFlag("of the content store that has them"),
+			&cli.IntFlag{Name: "lines", Value: diffLines, Usage: "show at most `N` lines, 1 to 100000"},
+		},
+		run: func(ctx context.Context, con *console, c *cli.Context) error {
+			most := c.Int("lines")
+			if most < 1 || most > maxDiffLines {
+				return usagef("bundle diff: --lines is %d, expected 1 to %d", most, maxDiffLines)
+			}
+			a, err := openBundle(ctx, c.Args().Get(0), c.String("store"))
+			if err != nil {
+				return err
+			}
+			defer a.close()
+			b, err := openBundle(ctx, c.Args().Get(1), c.String("store"))
+			if err != nil {
+				return err
+			}
+			defer b.close()
+			files, err := differences(a, b, most)
+			if err != nil {
+				return err
+			}
+			lines := diff.Text(files, most)
+			if len(files) == 0 {
+				lines = []string{"no difference"}
+			}
+			return con.answer(map[string]any{"old": a.Release(), "new": b.Release(), "files": files}, lines)
+		},
+	}
+}
+
+// openedBundle is a bundle with its archive at hand.
+type openedBundle struct {
+	bundle.Bundle
+	name    string
+	archive io.ReadCloser
+}
+
+func (o openedBundle) close() { _ = o.archive.Close() } // nothing was written that is kept
+
+// openBundle opens the bundle that an argument names: a folder, or a release in a store.
+func openBundle(ctx context.Context, what, storeDir string) (openedBundle, error) {
+	if !bundle.IsRelease(what) {
+		b, err := packFolder(ctx, what)
+		if err != nil {
+			return b, bundleError(what, err)
+		}
+		return b, nil
+	}
+	b, kept, err := findBundle(ctx, what, storeDir)
+	if err != nil {
+		return openedBundle{}, err
+	}
+	archive, err := kept.Open(ctx, b)
+	if err != nil {
+		return openedBundle{}, bundleError(what, err)
+	}
+	return openedBundle{b, what, archive}, nil
+}
+
+// packFolder builds a folder's bundle into a file that is gone once it is closed.
+func packFolder(ctx context.Context, dir string) (openedBundle, error) {
+	archive, err := os.CreateTemp("", "sluice-bundle-")
+	if err != nil {
+		return openedBundle{}, err
+	}
+	if err := os.Remove(archive.Name()); err != nil {
+		return openedBundle{}, errors.Join(err, archive.Close())
+	}
+	b, err := bundle.Build(ctx, dir, archive)
+	if err == nil {
+		_, err = archive.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return openedBundle{}, errors.Join(err, archive.Close())
+	}
+	return openedBundle{b, dir, archive}, nil
+}
+
+// differences compares two bundles, whose archives it reads to their ends.
+func differences(a, b openedBundle, most int) ([]diff.File, error) {
+	want := diff.Compared(a.Bundle, b.Bundle)
+	sides := make([]diff.Side, 2)
+	for i, o := range []openedBundle{a, b} {
+		contents, err := o.Contents(o.archive, want)
+		if err != nil {
+			return nil, bundleError(o.name, err)
+		}
+		sides[i] = diff.Side{Bundle: o.Bundle, Contents: contents}
+	}
+	return append([]diff.File{}, diff.Files(sides[0], sides[1], most)...), nil
+}
