@@ -84,7 +84,7 @@ func (a *Agent) openUnit(name string, settings Unit) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := link{a.disk, name, settings.To}
+	l := link{a.disk, name, settings.To, new(sync.Mutex)}
 	if info, err := os.Stat(filepath.Dir(l.to)); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("to: %s is not in a folder: %w", l.to, errors.Join(err, os.ErrNotExist))
 	}

@@ -93,6 +93,9 @@ func TestOrdersThatFail(t *testing.T) {
 			require.Contains(t, r.must(422)(r.order(11, bad.name)), c.says)
 			require.Equal(t, reloads, r.reloads(), "the same order is not tried again")
 			r.must(409)(r.settle(11, bad.name))
+			r.must(204)(r.order(11, good.name)) // the same fence is accepted
+			require.Equal(t, Desired{good.name, 11}, r.status().Desired)
+			require.Equal(t, Applied, r.status().State)
 			r.must(204)(r.order(12, good.name))
 			require.Equal(t, reloads, r.reloads(), "the way back finds it there")
 

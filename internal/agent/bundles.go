@@ -205,12 +205,13 @@ func fill(b bundle.Bundle, dir string, archive io.ReadSeeker) error {
 // place gives a folder the name of its release: in the place of one that was changed, or beside
 // it where the link leads there.
 func (l link) place(temp, release string) (string, error) {
+	l.files.Lock()
+	defer l.files.Unlock()
 	to := filepath.Join(l.releases(l.unit), hexOf(release))
 	if is, err := l.leads(); err == nil && is == to {
 		to += healed
 	}
-	l.at("drop changed files")
-	if err := discard(to); err != nil {
+	if err := l.discard(to); err != nil {
 		return "", errors.Join(err, os.RemoveAll(temp))
 	}
 	l.at("place files")
@@ -222,14 +223,18 @@ func (l link) place(temp, release string) (string, error) {
 }
 
 // discard removes a folder. It is renamed first, so that a crash leaves no half of it under its name.
-func discard(dir string) error {
+func (d disk) discard(dir string) error {
 	away := filepath.Join(filepath.Dir(dir), ".away-"+filepath.Base(dir))
 	if err := os.RemoveAll(away); err != nil {
 		return err
 	}
-	if err := os.Rename(dir, away); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	d.at("drop files")
+	if err := os.Rename(dir, away); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
 		return err
 	}
+	d.at("remove files")
 	return os.RemoveAll(away)
 }
 
@@ -243,7 +248,7 @@ func drift(b bundle.Bundle, dir string) error {
 	return b.Drift(root)
 }
 
-// collect removes the files of releases that are not to be kept, and what a crash left.
+// collect removes the files of releases that are not to be kept. The caller holds files.
 func (l link) collect(keep map[string]bool) error {
 	is, err := l.leads()
 	if err != nil {
@@ -256,7 +261,7 @@ func (l link) collect(keep map[string]bool) error {
 	for _, e := range entries {
 		at := filepath.Join(l.releases(l.unit), e.Name())
 		if r := releaseOf(at); at != is && r != "" && (!keep[r] || at != l.dir(r)) {
-			err = errors.Join(err, discard(at))
+			err = errors.Join(err, l.discard(at))
 		}
 	}
 	return err
@@ -271,9 +276,10 @@ func (d disk) collectBundles(keep map[string]bool, now time.Time) error {
 	}
 	for _, e := range entries {
 		info, infoErr := e.Info()
-		if infoErr != nil || keep["sha256:"+e.Name()] || now.Sub(info.ModTime()) < time.Hour {
+		if infoErr != nil || releaseOf(e.Name()) == "" || keep["sha256:"+e.Name()] || now.Sub(info.ModTime()) < time.Hour {
 			continue
 		}
+		d.at("drop bundle")
 		err = errors.Join(err, os.Remove(filepath.Join(d.bundles(), e.Name())))
 	}
 	return err

@@ -36,7 +36,7 @@ func (u *unit) recover(ctx context.Context) error {
 	return nil
 }
 
-// look compares the files of what runs with its bundle, heals them where it may, and asks a broken
+// look compares the files of what runs with its bundle, heals them where it may, and reloads a broken
 // consumer again.
 func (u *unit) look(ctx context.Context) error {
 	running, err := u.link.running()
@@ -52,13 +52,13 @@ func (u *unit) look(ctx context.Context) error {
 	if err == nil && s.Phase == Applied && running != s.Desired {
 		err = fmt.Errorf("somebody has changed %s: it leads to %s", u.link.to, named(running))
 	}
-	if err != nil && u.heal && !errors.Is(err, errForeign) {
+	if err != nil && u.heal && !errors.Is(err, errForeign) && u.untilReload() <= 0 {
 		err = u.mend(ctx, s, running, err)
 	}
 	u.mu.Lock()
 	u.now.drift, u.now.looked = err, time.Now()
 	u.mu.Unlock()
-	if err == nil && s.Broken != "" && u.consumer.confirm(ctx, running, dir) == nil && ctx.Err() == nil {
+	if err == nil && s.Broken != "" && u.untilReload() <= 0 && u.reload(ctx, running, dir) == nil {
 		return u.update(func(s State) (State, error) { s.Broken = ""; return s, nil })
 	}
 	return nil
@@ -71,9 +71,9 @@ func (u *unit) mend(ctx context.Context, s State, running string, found error) e
 		release = s.Desired
 	}
 	u.log.Warn("healing", "unit", u.name, "release", release, "drift", found)
-	dir, err := u.unpack(release)
+	dir, err := u.link.unpack(release)
 	if err == nil {
-		err = u.turn(dir)
+		err = u.link.turn(dir)
 	}
 	if err == nil {
 		err = u.reload(ctx, release, dir)
@@ -87,8 +87,8 @@ func (u *unit) mend(ctx context.Context, s State, running string, found error) e
 
 // collect removes what no way leads to any more, and answers which releases are kept.
 func (u *unit) collect() (map[string]bool, error) {
-	u.files.Lock()
-	defer u.files.Unlock()
+	u.link.files.Lock()
+	defer u.link.files.Unlock()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	running, err := u.link.running()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/google/renameio/v2"
@@ -35,42 +36,47 @@ type disk struct {
 // crash left. The file that it answers holds the folder until it is closed.
 func openDisk(folder string, units []string, at func(string)) (disk, *os.File, error) {
 	d := disk{folder, at}
-	if err := os.MkdirAll(folder, 0o755); err != nil { // consumers read releases in it
-		return d, nil, err
+	own := []string{d.bundles(), filepath.Join(folder, "state")}
+	public := []string{folder, d.releases("")} // consumers read releases
+	for _, u := range units {
+		public = append(public, d.releases(u))
 	}
-	private := []string{d.bundles(), filepath.Join(folder, "state")}
-	for _, at := range private {
+	for _, at := range public {
+		if err := os.MkdirAll(at, 0o755); err != nil {
+			return d, nil, err
+		}
+	}
+	for _, at := range own {
 		if err := os.MkdirAll(at, 0o700); err != nil {
 			return d, nil, err
 		}
 	}
-	folders := private
-	for _, u := range units {
-		at := d.releases(u)
-		if err := os.MkdirAll(at, 0o755); err != nil {
-			return d, nil, err
-		}
-		folders = append(folders, at)
-	}
-	lock, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_CREATE|os.O_RDONLY, 0o600)
 	if err != nil {
 		return d, nil, err
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return d, nil, errors.Join(fmt.Errorf("%s: another sluice-agent has it: %w", folder, err), lock.Close())
 	}
-	for _, at := range append(folders, filepath.Join(folder, "releases"), folder) {
-		if err := errors.Join(sweep(at), syncFolder(at)); err != nil {
-			return d, nil, errors.Join(err, lock.Close())
+	for _, at := range append(own, public...) {
+		if at != folder { // that may be others', too
+			err = errors.Join(err, sweep(at))
 		}
+		err = errors.Join(err, syncFolder(at))
+	}
+	if err != nil {
+		return d, nil, errors.Join(err, lock.Close())
 	}
 	return d, lock, nil
 }
 
+// sweep removes what a crash left half-made.
 func sweep(folder string) error {
-	left, err := filepath.Glob(filepath.Join(folder, ".*"))
-	for _, at := range left {
-		err = errors.Join(err, os.RemoveAll(at))
+	entries, err := os.ReadDir(folder)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(folder, e.Name())))
+		}
 	}
 	return err
 }
@@ -125,6 +131,8 @@ func syncFolder(at string) (err error) {
 type link struct {
 	disk
 	unit, to string
+	// files is held while folders are moved, removed or linked to.
+	files *sync.Mutex
 }
 
 // errForeign says that something else is where the link should be.
@@ -163,6 +171,8 @@ func (l link) running() (string, error) {
 
 // turn makes the link lead to a folder, or removes it, in one step.
 func (l link) turn(dir string) error {
+	l.files.Lock()
+	defer l.files.Unlock()
 	is, err := l.leads()
 	switch {
 	case err != nil:

@@ -66,6 +66,7 @@ const consumerScript = `cd "$1"
 case $2 in
 check) if [ -e "$3/refuse" ]; then echo "line 7: no such feature"; exit 1; fi; if [ -e "$3/scribble" ]; then echo x > "$3/version"; fi;;
 reload) if [ -e broken ] || [ -e "$3/unreloadable" ]; then echo "reload says no"; exit 3; fi; if [ -e "$3/hang" ]; then sleep 60; fi
+  if [ -e "$3/waits" ]; then touch waiting; while [ ! -e go ]; do sleep 0.02; done; fi
   echo reload >> reloads; if [ -e app/version ]; then cat app/version > loaded; else rm -f loaded; fi;;
 confirm) test ! -e "$3/unconfirmed" && test ! -e deaf && cmp -s loaded "$3/version";;
 esac`
@@ -213,4 +214,15 @@ func (r *rig) whole(rel release) {
 	require.NoError(r.t, err)
 	require.Equal(r.t, rel.name, releaseOf(dir))
 	require.NoError(r.t, drift(rel.table, dir))
+}
+
+// names lists a folder.
+func (r *rig) names(path ...string) []string {
+	entries, err := os.ReadDir(r.dir(path...))
+	require.NoError(r.t, err)
+	var out []string
+	for _, e := range entries {
+		out = append(out, e.Name())
+	}
+	return out
 }

@@ -36,8 +36,6 @@ type unit struct {
 	link     link
 	log      *slog.Logger
 
-	// files is held while folders are made, moved or linked to.
-	files sync.Mutex
 	// mu guards what follows.
 	mu       sync.Mutex
 	now      seen
@@ -94,22 +92,10 @@ func (u *unit) hold(release string) (letGo func()) {
 	}
 }
 
-func (u *unit) unpack(release string) (string, error) {
-	u.files.Lock()
-	defer u.files.Unlock()
-	return u.link.unpack(release)
-}
-
-func (u *unit) turn(dir string) error {
-	u.files.Lock()
-	defer u.files.Unlock()
-	return u.link.turn(dir)
-}
-
 // prepare unpacks a release and checks it, and switches nothing.
 func (u *unit) prepare(ctx context.Context, release string) error {
 	defer u.hold(release)()
-	dir, err := u.unpack(release)
+	dir, err := u.link.unpack(release)
 	if err != nil {
 		return err
 	}
@@ -167,7 +153,7 @@ func (u *unit) apply(ctx context.Context, o Order) error {
 	case repeated:
 		return fmt.Errorf("%w: %s", errRefused, s.Why)
 	case already:
-		if o.Fence == s.Fence {
+		if o.Fence == s.Fence && s.Phase == Applied && o.Release == s.Desired {
 			return nil
 		}
 		return u.update(func(s State) (State, error) { return s.intent(o, running, u.keep).landed(u.keep), nil })
@@ -183,7 +169,7 @@ func (u *unit) apply(ctx context.Context, o Order) error {
 	if err := u.update(func(s State) (State, error) { return s.intent(o, running, u.keep), nil }); err != nil {
 		return err
 	}
-	if err := u.turn(dir); err != nil {
+	if err := u.link.turn(dir); err != nil {
 		return u.notSwitched(ctx, running, fmt.Errorf("switch: %w", err))
 	}
 	return u.see(ctx, dir)
@@ -206,7 +192,7 @@ func (u *unit) ready(ctx context.Context, o Order) (string, error) {
 	if o.Release == "" {
 		return "", nil
 	}
-	dir, err := u.unpack(o.Release)
+	dir, err := u.link.unpack(o.Release)
 	if err != nil {
 		return "", err
 	}
@@ -222,10 +208,13 @@ func (u *unit) ready(ctx context.Context, o Order) (string, error) {
 
 // waitForReload waits until the consumer may be reloaded again.
 func (u *unit) waitForReload(ctx context.Context) error {
+	return pause.For(ctx, u.untilReload())
+}
+
+func (u *unit) untilReload() time.Duration {
 	u.mu.Lock()
-	last := u.reloaded
-	u.mu.Unlock()
-	return pause.For(ctx, time.Until(last.Add(u.interval)))
+	defer u.mu.Unlock()
+	return time.Until(u.reloaded.Add(u.interval))
 }
 
 // see reloads the consumer after its link was switched, and looks that it runs the release.
@@ -304,14 +293,14 @@ func (u *unit) goHome(ctx context.Context, home, failed string) error {
 	dir := ""
 	if home != "" {
 		var err error
-		if dir, err = u.unpack(home); err != nil {
+		if dir, err = u.link.unpack(home); err != nil {
 			if dir = u.link.dir(home); dir == "" {
 				return fmt.Errorf("its files are gone: %w", err)
 			}
 			u.log.Error("going back to files that were changed", "unit", u.name, "error", err)
 		}
 	}
-	if err := u.turn(dir); err != nil {
+	if err := u.link.turn(dir); err != nil {
 		return err
 	}
 	return u.reload(ctx, home, dir)
