@@ -28,7 +28,7 @@ func (a *Activities) evaluator(ctx context.Context, in HealthInput) (*health.Eva
 	b := binding(p, in.StageRef)
 	b.Previous, b.Since, b.Before, b.Recovering, b.Earlier = in.Previous, in.Since, in.Before, in.Recovering, in.Earlier
 	b.Condemned = in.Condemned
-	b.Fence, b.Began = in.Fence, in.Began
+	b.Fence, b.Began, b.Ran = in.Fence, in.Began, in.Ran
 	checks, b := withoutPast(p.Spec.Health, b)
 	m, err := health.Open(checks, b, a.deps(d))
 	if err != nil {

@@ -194,6 +194,8 @@ type HealthInput struct {
 	Earlier []source.Span `json:"earlier,omitempty"`
 	// Began is when the rollout began with its first stage; zero before that.
 	Began time.Time `json:"began,omitzero"`
+	// Ran is how long targets of earlier stages had run the release by Since, added up over them.
+	Ran time.Duration `json:"ran,omitempty"`
 	// Fence is the rollout's, which exposed targets keep that keep one; zero asks nothing.
 	Fence int64 `json:"fence,omitempty"`
 	// Recovering asks whether targets that were taken back are well again.

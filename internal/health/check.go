@@ -116,6 +116,7 @@ func (o openCheck) judge(ctx, data context.Context, read <-chan struct{}, s *Sta
 		<-read
 	}
 	res = s.exercised(data, o.spec, at, res)
+	res = s.overlooked(data, o.spec, at, res)
 	res.Check = o.spec.Name
 	return res
 }

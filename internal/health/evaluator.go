@@ -78,7 +78,7 @@ func Open(h spec.Health, b Binding, d Deps) (*Evaluator, error) {
 		return nil, errors.New("expected a driver, which the check \"alive\" asks")
 	}
 	noted := &heard{}
-	b.Shown = b.Before.Shown
+	b.Shown, b.Baseline = b.Before.Shown, source.Window{From: b.Before.From, At: b.Before.At}
 	s := &Stage{spec: h, binding: b, driver: d.Driver, transport: noted.via(d.Transport, false), dial: d.Dial, now: d.Now, language: d.Sources.Language(h)}
 	if s.dial == nil {
 		s.dial = (&net.Dialer{}).DialContext

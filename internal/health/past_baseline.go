@@ -48,6 +48,8 @@ type Baseline struct {
 	Missing map[string][]string `json:"missing,omitempty"`
 	// Shown is what single targets showed to a source without a past.
 	Shown source.Shown `json:"shown,omitempty"`
+	// Values are the events by the labels by which bad ones are picked, by check.
+	Values map[string]source.Values `json:"values,omitempty"`
 	// Alerts are what fired, by check.
 	Alerts map[string]Firing `json:"alerts,omitempty"`
 	// Bare says that nothing was installed on any exposed target, BareControl that nothing
@@ -144,6 +146,7 @@ func (m *Evaluator) measure(ctx context.Context, at time.Time) (Baseline, error)
 			before.measure(ctx, w, &b)
 		}
 	}
+	m.measureValues(ctx, w, &b)
 	return b, ctx.Err()
 }
 

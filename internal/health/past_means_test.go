@@ -25,6 +25,9 @@ func pastOf(series func(query string) map[string]func(at, window float64) float6
 		end, _ := strconv.ParseFloat(form.Get("end"), 64)
 		step, _ := strconv.ParseFloat(form.Get("step"), 64)
 		query := form.Get("query")
+		if step == 0 { // of now nothing is known
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {asJSON}}, Body: io.NopCloser(strings.NewReader(vector())), Request: r}, nil
+		}
 		window := 0.0
 		if i := strings.LastIndex(query, "["); i >= 0 {
 			d, _ := time.ParseDuration(query[i+1 : strings.LastIndex(query, "]")])

@@ -160,6 +160,9 @@ func TestScrapeBaseline(t *testing.T) {
 				"requests_total":              {"t0": 100, "t1": 100, "t2": 100, "t3": 100},
 				`requests_total{code=~"5.."}`: {"t0": 0.1, "t1": 0.1, "t2": 0.1, "t3": 0.1},
 			},
+			Values: map[string]source.Values{
+				"errors": {Total: 4000, Of: []source.Value{{Missed: []source.Label{{Name: "code", Value: "200"}}, Events: 3996}, {Events: 4}}},
+			},
 		}, before)
 
 		b.Before = before

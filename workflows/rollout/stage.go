@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -151,8 +152,19 @@ func (r *run) expose(i int) (bool, error) {
 	s.AppliedAt = workflow.Now(r.ctx)
 	r.Judged = activities.HealthInput{
 		StageRef: r.ref(i), Previous: observed[0].Previous.Common, Since: s.AppliedAt, Before: before, Fence: r.State.Fence,
+		Ran: ran(r.State.Stages[:i], s.AppliedAt),
 	}
 	return true, nil
+}
+
+// ran is how long the targets of some stages have run the release, added up over them.
+func ran(stages []rollout.StageState, at time.Time) (all time.Duration) {
+	for _, s := range stages {
+		if !s.AppliedAt.IsZero() && at.After(s.AppliedAt) {
+			all += time.Duration(s.Changed) * at.Sub(s.AppliedAt)
+		}
+	}
+	return all
 }
 
 // ref names a stage to the judge.

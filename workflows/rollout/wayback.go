@@ -356,7 +356,7 @@ func (b *wayBack) recovery(o *rollout.Outcome) {
 	opts.ScheduleToCloseTimeout = limit + time.Minute
 	now := workflow.Now(r.base)
 	in := activities.RecoverInput{HealthInput: r.Judged, Until: now.Add(limit)}
-	in.Since, in.State, in.Condemned = now, health.State{}, b.Condemned
+	in.Since, in.State, in.Condemned, in.Ran = now, health.State{}, b.Condemned, 0
 	var out activities.Judged
 	if err := b.do(r.base, opts, activities.TypeRecover, in, &out); err != nil {
 		o.Recovered, o.Why = rollout.RecoveredUnknown, o.Why+"; whether health recovered is unknown: "+err.Error()

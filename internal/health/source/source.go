@@ -65,7 +65,12 @@ type Scope struct {
 	Earlier []Span
 	// Began is when the rollout began to expose targets; zero before its first stage.
 	Began time.Time
-	// Shown is what the exposed targets showed before the stage, for a source without a past.
+	// Ran is how long targets of earlier stages had run the release when the stage was applied,
+	// added up over them.
+	Ran time.Duration
+	// Baseline is when the targets were looked at before the stage; zero where nobody has.
+	Baseline Window
+	// Shown is what the exposed targets showed then, for a source without a past.
 	Shown Shown
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/sluicehq/sluice/internal/health/source"
-	"github.com/sluicehq/sluice/internal/humanize"
+	"github.com/sluicehq/sluice/internal/promql"
 )
 
 // usual is how many events must have been expected for none at all to be no chance: healthy
@@ -149,34 +149,82 @@ func (p *server) ownOf(selector string) string {
 	return loosened(selector)
 }
 
-// silenced refuses none at all where many were usual, by the time before and by the control:
-// series of such events are gone, which a release that renamed them does, too.
+// mostSilence is how far back a question reaches of what did not happen.
+const mostSilence = 6 * time.Hour
+
+// silenced refuses none at all where many were usual, by the time before and by the control: in all
+// the time in which targets run the release, those of earlier stages longer than the stage.
 func (p *server) silenced(ctx context.Context, expr string, w source.Window) source.Reading {
-	if !p.changed() {
+	if !p.changed() || len(p.exposed) == 0 {
 		return source.Reading{}
 	}
-	var known []float64
-	switch r := p.before(ctx, expr); {
-	case r.Verdict != "" && !r.Empty:
-		return r
-	case r.Verdict == "":
-		known = append(known, r.Value*float64(w.Length())/float64(p.spec.Window.Std()))
+	whole := source.Window{From: source.Later(p.begin(), w.At.Add(-mostSilence)), At: w.At}
+	long := whole.Length()
+	if long < w.Length() {
+		whole, long = w, w.Length()
 	}
-	if n := len(p.control); n > 0 {
-		if query, err := p.fill(expr, source.Control, w); err == nil {
-			switch r := p.query(ctx, query, w.At).Usable(); {
-			case r.Verdict != "" && !r.Empty:
-				return r
-			case r.Verdict == "":
-				known = append(known, r.Value*float64(len(p.exposed))/float64(n))
-			}
+	about, ran := len(p.exposed), p.scope.Ran*time.Duration(len(p.exposed))/time.Duration(max(1, len(p.scope.Exposed)))
+	if promql.OnlyCohort(expr) {
+		about, ran = len(p.cohort), 0
+	}
+	known, wrong := p.usualEvents(ctx, expr, whole)
+	if wrong.Verdict != "" {
+		return wrong
+	}
+	none := source.Silenced(expr, time.Duration(about)*long+ran, known)
+	if none.Verdict == "" || long == w.Length() {
+		return none
+	}
+	query, err := p.fill(expr, source.Exposed, whole) // targets that restarted may have shown some
+	if err != nil {
+		return none
+	}
+	switch r := p.query(ctx, query, w.At); {
+	case r.Empty:
+		return none
+	case r.Verdict != "":
+		return r
+	}
+	return source.Reading{}
+}
+
+// usualEvents are those of the stage's own targets before it, and of the control meanwhile. What came
+// at once in some part of the time before is not usual.
+func (p *server) usualEvents(ctx context.Context, expr string, whole source.Window) (known []source.Usual, wrong source.Reading) {
+	own := len(p.cohort)
+	if own == 0 {
+		own = len(p.exposed)
+	}
+	long, since := whole.Length(), p.scope.Since
+	if at := p.scope.Baseline.At; !at.IsZero() && at.Before(since) { // since then it was applied, target by target
+		since = at
+	}
+	since = since.Truncate(time.Millisecond)
+	count := func(a source.Arm, w source.Window) (float64, bool) {
+		query, err := p.fillOwn(expr, a, w)
+		if err != nil {
+			return 0, false
+		}
+		r := p.query(ctx, query, w.At).Usable()
+		if r.Verdict != "" && !r.Empty {
+			wrong = r
+		}
+		return r.Value, r.Verdict == ""
+	}
+	another := source.During(p.scope.Earlier, since.Add(-long), since, 0) // rollout: it may have been silent, too
+	if n, ok := count(source.Exposed, source.Window{From: since.Add(-long), At: since}); ok && !another {
+		if long > p.spec.Window.Std() {
+			half, _ := count(source.Exposed, source.Window{From: since.Add(-long / 2), At: since})
+			n = 2 * max(0, min(half, n-half))
+		}
+		known = append(known, source.Usual{Events: n, In: time.Duration(own) * long})
+	}
+	if n := len(p.control); n > 0 && wrong.Verdict == "" {
+		if events, ok := count(source.Control, whole); ok {
+			known = append(known, source.Usual{Events: events, In: time.Duration(n) * long})
 		}
 	}
-	if len(known) == 0 || slices.Min(known) < usual {
-		return source.Reading{}
-	}
-	return source.NoData(expr, "the exposed targets have no series of such events any more, of which about %s were expected: "+
-		"has the release renamed them? If there are none, a counter that is 0 would show it", humanize.Integer(slices.Min(known)))
+	return known, wrong
 }
 
 // gone says that a query answered before the stage, and now lacks series on targets that go on

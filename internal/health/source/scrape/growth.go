@@ -23,6 +23,9 @@ type State struct {
 	// Each are increments of every exposed target, oldest first, where checks ask
 	// for them.
 	Each []EachPart `json:"each,omitempty"`
+	// Values are increments told apart by the values of labels, oldest first, where checks pick
+	// bad events by them.
+	Values []ValuesPart `json:"values,omitempty"`
 }
 
 // Part is what the counters grew by in a span of time, by expression: the

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/health/source"
-	"github.com/sluicehq/sluice/internal/humanize"
 )
 
 // usual is how many events must have been expected for none at all to be no chance.
@@ -138,31 +137,38 @@ func (s *pages) lost(expr string, a source.Arm, lacks func(expr, id string) bool
 		len(gone), source.Cut(expr, 80), strings.Join(gone[:min(len(gone), 3)], ", "), why)
 }
 
-// silenced refuses none at all where many were usual, by the time before and by the control:
-// series of such events are gone, which a release that renamed them does, too.
+// silenced refuses none at all where many were usual, by the time before and by the control: in all
+// the time in which targets run the release, those of earlier stages longer than the stage.
 func (s *pages) silenced(expr string, a source.Arm, i int, w source.Window) source.Reading {
+	own := s.arms[ownArm]
 	if a == source.Control || len(s.shown[expr]) == 0 {
 		return source.Reading{}
 	}
-	before, others, span := 0.0, 0.0, 0.0
-	for _, p := range s.arms[a] {
-		before += s.shown[expr][p.id]
+	if len(own) == 0 {
+		own = s.arms[a]
+	}
+	rate, others, span := 0.0, 0.0, time.Duration(0)
+	for _, p := range own {
+		rate += s.shown[expr][p.id]
 	}
 	for _, p := range s.kept.Parts {
 		if p.At.After(w.From) {
-			span += p.length().Seconds()
+			span += p.length()
 			others += p.Counts[i][source.Control]
 		}
 	}
-	expected := before * span
-	if n := len(s.arms[source.Control]); n > 0 {
-		expected = min(expected, others*float64(len(s.arms[a]))/float64(n))
-	}
-	if expected < usual {
+	if span == 0 {
 		return source.Reading{}
 	}
-	return source.NoData(expr, "the exposed targets have no series of such events any more, of which about %s were expected: "+
-		"has the release renamed them? If there are none, a counter that is 0 would show it", humanize.Integer(expected))
+	silent := time.Duration(len(s.arms[a])) * max(span, s.kept.At.Sub(s.begin))
+	if a == source.Exposed {
+		silent += s.ran * time.Duration(len(s.arms[a])) / time.Duration(max(1, s.sizes[a]))
+	}
+	known := []source.Usual{{Events: rate * s.measured.Seconds(), In: time.Duration(len(own)) * s.measured}}
+	if n := len(s.arms[source.Control]); n > 0 {
+		known = append(known, source.Usual{Events: others, In: time.Duration(n) * span})
+	}
+	return source.Silenced(expr, silent, known)
 }
 
 // added adds numbers of the same expressions.

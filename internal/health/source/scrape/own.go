@@ -65,6 +65,11 @@ func (s ownPages) BaselineLooks(expr string, a source.Arm) []float64 {
 	return s.pages.BaselineLooks(expr, s.arm(a))
 }
 
+// Breakdown is of the stage's own targets.
+func (s ownPages) Breakdown(ctx context.Context, bad, total string, a source.Arm, w source.Window) (source.Values, source.Reading) {
+	return s.pages.Breakdown(ctx, bad, total, s.arm(a), w)
+}
+
 // arm is where an arm is counted.
 func (ownPages) arm(a source.Arm) source.Arm {
 	if a == source.Exposed {

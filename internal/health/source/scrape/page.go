@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/promapi"
 )
 
@@ -39,6 +40,8 @@ type page struct {
 	kinds map[string]model.MetricType // by the name under which a page declares it
 	// buckets are the bounds of histograms, by the name of their series, where a check asks.
 	buckets map[string][]float64
+	// values are the events that were counted, in the order of asked.breakdowns.
+	values []source.Values
 	// written is when, by the target's clock; zero where it does not say.
 	written time.Time
 }
@@ -85,7 +88,7 @@ var errFormat = errors.New("its page is not in Prometheus' text format")
 // read reads a page as Prometheus does, by its own parser, as many lines at a time as the
 // buffer holds.
 func (q asked) read(body io.Reader, buffer []byte, contentType string) (page, error) {
-	pg := page{found: map[string]*found{}, kinds: map[string]model.MetricType{}, buckets: map[string][]float64{}}
+	pg := page{found: map[string]*found{}, kinds: map[string]model.MetricType{}, buckets: map[string][]float64{}, values: make([]source.Values, len(q.breakdowns))}
 	filled, total := 0, 0
 	for {
 		var n int
@@ -164,6 +167,7 @@ func (q asked) series(parser textparse.Parser, pg *page) {
 		}
 		pg.found[expr].add(m, q.picks[expr].fit(all))
 	}
+	pg.tell(q.breakdowns, all, m)
 	if q.histograms {
 		pg.bound(all)
 	}

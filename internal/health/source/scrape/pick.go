@@ -19,6 +19,7 @@ type asked struct {
 	named      map[string][]string // expressions by the name of the metric
 	declared   map[string]bool     // under which names the kind of one of these can be declared
 	histograms bool                // some check is about one
+	breakdowns []breakdown         // of events among which checks pick the bad ones
 }
 
 // add readies an expression.
@@ -28,7 +29,7 @@ func (q *asked) add(expr string) error {
 		return fmt.Errorf("selector %q: %w", expr, err)
 	}
 	if q.picks == nil {
-		*q = asked{picks: map[string]pick{}, named: map[string][]string{}, declared: map[string]bool{}, histograms: q.histograms}
+		*q = asked{picks: map[string]pick{}, named: map[string][]string{}, declared: map[string]bool{}, histograms: q.histograms, breakdowns: q.breakdowns}
 	}
 	if _, there := q.picks[expr]; !there {
 		q.picks[expr] = pick{name: name, matchers: matchers}

@@ -51,6 +51,8 @@ type pages struct {
 	seen  [arms]sight // of the newest read
 	// lags are how long after the beginning of the newest read each page was read.
 	lags map[string]time.Duration
+	// values are what the pages that were read last count, by target: what they grew by is told from it.
+	values map[string][]source.Values
 	// newest is what the newest read added, if that counts, which is usable.
 	newest Part
 	usable bool
@@ -59,12 +61,16 @@ type pages struct {
 	// baselooks are the looks of a baseline, and usually what they show of numbers.
 	baselooks []Part
 	numbers   baselineNumbers
-	each      EachPart // by the newest read
+	each      EachPart   // by the newest read
+	grew      ValuesPart // the same of events that are told apart
 	// sums are what each exposed target has counted since the baseline began, and shown what it
 	// showed before the stage. As many as silent may have no page.
 	sums   map[string][]float64
 	shown  source.Shown
 	silent int
+	// measured is how long that took, and ran how long targets of earlier stages had run the release by the
+	// beginning of this one, added up.
+	measured, ran time.Duration
 }
 
 // place is where a target's page is.
@@ -80,6 +86,7 @@ type sight struct {
 	known  map[string]map[string]bool // counters of which a page has the name and the labels, by target
 	named  map[string]map[string]bool // the same, whatever the labels
 	broken map[string]string          // what is wrong with pages that could not be read, by target
+	values []source.Values            // what the pages count since their programs began
 }
 
 func newSight() sight {
@@ -106,8 +113,8 @@ func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 	}
 	s := &pages{
 		spec: h, baseline: own.Baseline.Std(), redact: d.Redact, client: &http.Client{Transport: d.Transport, CheckRedirect: promapi.NoRedirect},
-		begin: b.Since.Add(h.Warmup.Std()), lags: map[string]time.Duration{},
-		shown: b.Shown, silent: b.Silent,
+		begin: b.Since.Add(h.Warmup.Std()), lags: map[string]time.Duration{}, values: map[string][]source.Values{},
+		shown: b.Shown, silent: b.Silent, measured: b.Baseline.Length(), ran: b.Ran,
 		gap: max(h.StaleAfter.Std(), 2*h.Every.Std()) + lookSlack, sizes: [arms]int{len(b.Exposed), len(b.Control), len(b.Cohort)},
 	}
 	for _, c := range h.Checks {
@@ -118,6 +125,9 @@ func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 		}
 		if err := s.pick(&s.exprs, c.Bad, c.Total); err != nil {
 			return nil, err
+		}
+		if c.Bad != "" && c.Slow == nil {
+			s.asked.tellApart(c.Bad, c.Total)
 		}
 		if e := c.Exercise; e != nil {
 			if err := s.pick(&s.exprs, e.Count); err != nil {
@@ -238,8 +248,10 @@ func (s *pages) Refresh(ctx context.Context, at, from time.Time) {
 		s.kept.Last = map[string][]*float64{}
 	}
 	s.each = EachPart{From: part.From, At: part.At, Counts: map[string][]float64{}}
+	s.grew = ValuesPart{From: part.From, At: part.At, Of: make([]Arms, len(s.asked.breakdowns))}
 	for a := range s.seen {
 		s.seen[a] = newSight()
+		s.seen[a].values = make([]source.Values, len(s.asked.breakdowns))
 	}
 	for _, a := range source.Arms(false) {
 		s.readArm(ctx, a, &part)
@@ -251,6 +263,7 @@ func (s *pages) Refresh(ctx context.Context, at, from time.Time) {
 		s.newest = part
 		s.kept.add(part, s.spec.Window.Std()/ringParts, from)
 		s.kept.addEach(s.each, s.spec.Window.Std()/eachParts, from)
+		s.kept.addValues(s.grew, s.spec.Window.Std()/eachParts, from)
 	}
 }
 
@@ -341,6 +354,7 @@ func (s *pages) take(in []source.Arm, id string, pg page, part *Part) {
 		return
 	}
 	grew := s.kept.take(in, id, values, part)
+	s.takeValues(in, id, pg.values, grew != nil)
 	if grew == nil || in[0] != source.Exposed {
 		return
 	}
