@@ -2,6 +2,7 @@ package agent
 
 import (
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,21 @@ func TestParse(t *testing.T) {
 	require.Equal(t, host, c.ID)
 	require.Equal(t, "127.0.0.1:7311", c.Listen)
 	require.Equal(t, Confirm{HTTP: "http://127.0.0.1/", Contains: "{{release}}", Within: Duration(10 * time.Second)}, *c.Units["flags"].Confirm)
+}
+
+// The settings in the documentation are valid, and every field is in it.
+func TestParseDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/agent.md")
+	require.NoError(t, err)
+	_, text, _ := strings.Cut(string(page), "```yaml\n")
+	text, _, _ = strings.Cut(text, "```")
+	_, err = Parse("docs/agent.md", []byte(text))
+	require.NoError(t, err)
+	for _, fields := range []reflect.Type{reflect.TypeFor[Config](), reflect.TypeFor[Unit](), reflect.TypeFor[Confirm](), reflect.TypeFor[TLS]()} {
+		for f := range fields.Fields() {
+			require.Regexp(t, "[`{ ]"+f.Tag.Get("yaml")+"[`:.]", string(page), f.Name)
+		}
+	}
 }
 
 // Each change of the example is one mistake, with its place.
