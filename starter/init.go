@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,17 +57,24 @@ func runInit(ctx context.Context, con *console, c *cli.Context) error {
 	if _, err := os.Lstat(out); err == nil {
 		return invalidf("%s is there already and is not overwritten; name another file with --out", out)
 	}
-	doc, err := readFleetFor(c.String("fleet"))
+	path := c.String("fleet")
+	if !c.IsSet("fleet") {
+		path = cmp.Or(con.ask("fleet file (empty: "+path+")"), path)
+	}
+	doc, err := readFleetFor(path)
 	if err != nil {
 		return err
 	}
 	o.Targets = doc.Fleet.Targets
-	if o.Fleet, err = besideOf(out, c.String("fleet")); err != nil {
+	if o.Fleet, err = besideOf(out, path); err != nil {
 		return err
 	}
 	page, server := c.String("page"), c.String("prometheus")
 	if page == "" && server == "" {
-		page, server = pageOrServer(con.ask("a target's metrics page, or a Prometheus (URL; empty: none)"))
+		page = con.ask("metrics page of a target (URL, such as http://{{address}}/metrics; empty: none)")
+	}
+	if page == "" && server == "" {
+		server = con.ask("Prometheus that knows the fleet (URL, such as http://prometheus:9090; empty: none)")
 	}
 	seen, err := look(ctx, page, server, o.Targets)
 	if err != nil {
@@ -181,15 +187,6 @@ func (c *console) ask(question string) string {
 	c.say("%s:", question)
 	answer, _ := bufio.NewReader(f).ReadString('\n') // a terminal hands out one line at a time
 	return strings.TrimSpace(answer)
-}
-
-// pageOrServer tells a page from a server's base URL: a page has a path.
-func pageOrServer(answer string) (page, server string) {
-	u, err := url.Parse(answer)
-	if err == nil && (u.Path == "" || u.Path == "/") {
-		return "", answer
-	}
-	return answer, ""
 }
 
 func look(ctx context.Context, page, server string, targets []fleet.Target) (draft.Seen, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // fleetOf writes a fleet file of some addresses.
@@ -83,6 +85,66 @@ func TestInitLooks(t *testing.T) {
 	oneFailure(t, exitInvalid, r)
 	require.Contains(t, r.out, "no metrics page")
 	require.NoFileExists(t, out)
+}
+
+// On a terminal init asks for what is not given; elsewhere it takes what is usual.
+func TestInitAsks(t *testing.T) {
+	page := "# TYPE http_requests_total counter\nhttp_requests_total{status=\"200\"} 5000\nhttp_requests_total{status=\"502\"} 10\n"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/numbers" {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		fmt.Fprint(w, page)
+	}))
+	defer server.Close()
+	address := strings.TrimPrefix(server.URL, "http://")
+	for name, tt := range map[string]struct {
+		answers []string
+		code    int
+		want    string
+	}{
+		"a page": {[]string{"edge", "2.0.0", "FLEET", "http://{{address}}/numbers"}, exitOK, "from the page " + server.URL + "/numbers"},
+		"no page, a Prometheus": {
+			[]string{"edge", "2.0.0", "FLEET", "", "http://" + nowhere(t)}, exitInvalid, "ask Prometheus at",
+		},
+		"neither":                   {[]string{"edge", "", "FLEET", "", ""}, exitOK, "wrote "},
+		"a fleet that is not there": {[]string{"edge", "", ""}, exitInvalid, "no fleet file fleet.yaml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			fleet := fleetOf(t, t.TempDir(), address, "10.1.0.2:8080")
+			r := typed(t, strings.ReplaceAll(strings.Join(tt.answers, "\n"), "FLEET", fleet)+"\n", "init")
+			require.Equal(t, tt.code, r.code, r.errOut)
+			require.Contains(t, r.out+r.errOut, tt.want)
+			if name == "a page" {
+				text, err := os.ReadFile("rollout.yaml")
+				require.NoError(t, err)
+				require.Contains(t, string(text), "scrape: {url: 'http://{{address}}/numbers'}")
+			}
+		})
+	}
+}
+
+// typed runs a command with a terminal on which somebody has typed.
+func typed(t *testing.T, keys string, args ...string) ran {
+	t.Helper()
+	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("no pseudo-terminals here: %v", err)
+	}
+	defer func() { require.NoError(t, keyboard.Close()) }()
+	require.NoError(t, unix.IoctlSetPointerInt(int(keyboard.Fd()), unix.TIOCSPTLCK, 0))
+	n, err := unix.IoctlGetInt(int(keyboard.Fd()), unix.TIOCGPTN)
+	require.NoError(t, err)
+	in, err := os.OpenFile(fmt.Sprint("/dev/pts/", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, in.Close()) }()
+	_, err = keyboard.WriteString(keys)
+	require.NoError(t, err)
+	var out, errOut bytes.Buffer
+	code := run(t.Context(), append([]string{"sluice"}, args...), in, &out, &errOut)
+	return ran{code, out.String(), errOut.String()}
 }
 
 // What cannot be meant is said, and nothing is written.
