@@ -56,6 +56,14 @@ func (c Criteria) other() string {
 	return "control"
 }
 
+// measure names what Outcome.Ratio is in times of.
+func (c Criteria) measure() string {
+	if c.Objective > 0 {
+		return "the limit"
+	}
+	return "the usual"
+}
+
 // onset is how much of the prior weight lies on a fault that is there from the first
 // look: most are. The rest finds those that begin later.
 const onset = 0.7

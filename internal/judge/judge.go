@@ -32,6 +32,8 @@ type Judge struct {
 	// tested is the test's evidence, and leap the most that a look added to it.
 	tested, leap float64
 	trace        Trace
+	// stain is of the time before the change.
+	stain stain
 	// there is in how many looks both arms were.
 	there int
 	// futile says why nothing can ever be judged; empty where something can.
@@ -104,6 +106,7 @@ func newComparison(c Criteria, before []Look) *Judge {
 	}
 	past := pairs(before)
 	j.test, j.pastLooks, j.past = sequential.NewTwoArms(c.question(), past), len(past), spanned(before)
+	j.stain = newStain(c, before)
 	for _, p := range past {
 		j.usual = j.usual.Plus(p)
 	}
@@ -187,6 +190,7 @@ func (j *Judge) outcome(at time.Duration, worded bool) Outcome {
 	}
 	need := j.criteria.need()
 	absent, why := j.absent(j.criteria, at)
+	hidden := 0.0
 	switch {
 	case math.IsNaN(out.LnE): // never seen; were it, nothing may pass
 		out.Verdict, out.Evidence, out.LnE, out.P = NoData, "what was seen is no number to judge by", 0, 1
@@ -210,100 +214,24 @@ func (j *Judge) outcome(at time.Duration, worded bool) Outcome {
 		out.Verdict, out.Evidence = Unexercised, j.few(need)
 	default:
 		out.Verdict = Pass
-		doubt := j.doubt(out)
+		if worded || out.Shown {
+			hidden = j.hidden()
+		}
+		doubt := j.doubt(out, hidden)
 		if doubt != "" {
 			out.Verdict, out.Shown = Unexercised, false
 		}
 		out.Evidence = compared() + doubt
 	}
 	if worded && (out.Verdict == Pass || out.Verdict == Unexercised) {
-		out.Suspicion = j.suspicion(out)
+		out.Suspicion = j.suspicion(out, hidden)
 	}
 	return out
-}
-
-// bounds is how many times as often as it happens the bound of TwoArms.Least has something
-// happen, at least, where that is rare.
-const bounds = 5
-
-// doubt is why an outcome without harm is no PASS: what is seen is more than is allowed, and
-// chance hardly explains it, or does so only if errors come in bursts, of which nothing is known.
-// It is empty where nothing is doubted.
-func (j *Judge) doubt(out Outcome) string {
-	switch holds := j.criteria.holds(out.At); {
-	case j.ignorance(out.Needed):
-		return "; this is harm unless it was so before, or errors come in bursts, and not enough is known of its past to tell: a few more looks tell"
-	case out.Least > j.criteria.allowed(), holds && out.LnE >= nats(suspicious):
-		return "; more than is allowed, and chance hardly does this: a few more looks tell"
-	}
-	return ""
-}
-
-// telling is how many looks tell at least whether errors come in bursts, where they have to.
-const telling = 20
-
-// ignorance says that what was seen is harm if the arms were alike before, and that the time
-// before the change does not tell whether they were: as many events count as one as come
-// together since the change, once there were looks enough to tell.
-func (j *Judge) ignorance(evidence float64) bool {
-	if j.test.Dispersion().Known() || j.test.Span() > 1 {
-		return false
-	}
-	size := 1.0
-	if since := j.test.Since(); j.test.Looks() >= telling && since.Known() {
-		size = high(since)
-	}
-	naive := j.test.Naive()
-	if j.criteria.Before { // the time before is an arm, too
-		usual := j.selfBaseline.Counts
-		usual.Bad = min(usual.Total, usual.Bad*j.selfBaseline.daily)
-		naive = sequential.Likelier(sequential.Pair{Exposed: j.test.Seen().Exposed, Control: usual}, j.criteria.allowed())
-	}
-	return naive >= size*evidence
-}
-
-// burst is how many events count as one, since they come together: as far as is known from
-// before the change and since.
-func (j *Judge) burst() float64 {
-	before, since := j.test.Dispersion(), j.test.Since()
-	size := max(sequential.UsualBurst, high(before))
-	switch {
-	case before.Known():
-		size = high(before)
-	case since.Known():
-		size = high(since)
-	}
-	if since.Excess() {
-		size = max(size, high(since))
-	}
-	return size
-}
-
-// high is how large a dispersion may well be: 1 where chance explains all of it.
-func high(d sequential.Dispersion) float64 {
-	if d.Chance() {
-		return 1
-	}
-	return d.High()
 }
 
 // enough says that the exposed arm is shown to be less than Criteria.Enough times worse.
 func (j *Judge) enough() bool {
 	return j.criteria.Enough > 1 && j.test.Shown() >= nats(j.criteria.Risk)
-}
-
-// suspicion is why an outcome without harm is suspicious; empty if it is not. Where nothing is
-// known of bursts, the evidence of independent events counts from half of what FAIL takes.
-func (j *Judge) suspicion(out Outcome) string {
-	switch {
-	case out.LnE >= nats(suspicious):
-		return suspect(out.P)
-	case j.ignorance(out.Needed / 2):
-		return suspect(math.Exp(-j.test.Independent())) + " unless errors come in bursts"
-	case out.Least > j.criteria.allowed():
-		return "at least " + humanize.PlainTo(out.Least, 2) + " times the usual"
-	}
-	return ""
 }
 
 // maxEvidence keeps evidence finite.

@@ -34,3 +34,23 @@ func (t Trace) add(p sequential.Pair) Trace {
 	}
 	return append(joined, Point{p, 1})
 }
+
+// without are the sums of the trace without so many looks in a row, or half of it, wherever they are.
+func (t Trace) without(looks int) []sequential.Pair {
+	if len(t) == 0 {
+		return nil
+	}
+	each := max(1, t[0].Looks)
+	n := min((looks+each-1)/each, len(t)/2)
+	var out []sequential.Pair
+	for from := range len(t) - n + 1 {
+		var sum sequential.Pair
+		for i, p := range t {
+			if i < from || i >= from+n {
+				sum = sum.Plus(p.Pair)
+			}
+		}
+		out = append(out, sum)
+	}
+	return out
+}

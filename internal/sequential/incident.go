@@ -31,11 +31,8 @@ func withoutIncident(looks []Pair, own bool) []Pair {
 	}
 	size := len(looks) / incidentParts
 	parts := coarse(looks, size)
-	ratios := make([]float64, 0, len(parts))
-	for _, p := range parts {
-		ratios = append(ratios, roughly(p))
-	}
-	usual := slices.Sorted(slices.Values(ratios))[len(ratios)/2]
+	ratios := roughlyEach(parts)
+	usual := middle(ratios)
 	first, last := -1, -1
 	for i, p := range parts {
 		within := Split(looks[i*size : (i+1)*size])
@@ -62,6 +59,17 @@ func withoutIncident(looks []Pair, own bool) []Pair {
 	}
 	return rest
 }
+
+func roughlyEach(parts []Pair) []float64 {
+	out := make([]float64, 0, len(parts))
+	for _, p := range parts {
+		out = append(out, roughly(p))
+	}
+	return out
+}
+
+// middle is the median.
+func middle(of []float64) float64 { return slices.Sorted(slices.Values(of))[len(of)/2] }
 
 // roughly is the ratio of the arms' rates, also where one showed nothing bad.
 func roughly(p Pair) float64 {

@@ -253,12 +253,15 @@ func (t *TwoArms) Shown() float64 {
 
 // Ratio estimates how many times the rate that was usual for it, compared with the
 // control, the exposed arm's now is.
-func (t *TwoArms) Ratio() float64 {
+func (t *TwoArms) Ratio() float64 { return t.Times(t.whole) }
+
+// Times is Ratio by a sum of looks alone.
+func (t *TwoArms) Times(p Pair) float64 {
 	usual := 0.0
 	for _, n := range t.nodes {
 		usual += n.Weight * math.Log(n.Ratio)
 	}
-	return RateRatio([]Pair{t.whole}) / math.Exp(usual)
+	return RateRatio([]Pair{p}) / math.Exp(usual)
 }
 
 // Least is the smallest ratio, in times of what was usual, that what was seen by now does
@@ -267,11 +270,11 @@ func (t *TwoArms) Ratio() float64 {
 // between looks, too). It is 0 where nothing is refuted. Unlike Evidence it is read once.
 func (t *TwoArms) Least(nats, size float64) float64 {
 	low, high := -furthest, furthest
-	if t.refuted(math.Exp(low), size) <= nats {
+	if t.Refutes(t.level(), math.Exp(low), size) <= nats {
 		return 0
 	}
 	for range 30 {
-		if middle := (low + high) / 2; t.refuted(math.Exp(middle), size) > nats {
+		if middle := (low + high) / 2; t.Refutes(t.level(), math.Exp(middle), size) > nats {
 			low = middle
 		} else {
 			high = middle
@@ -280,12 +283,12 @@ func (t *TwoArms) Least(nats, size float64) float64 {
 	return math.Exp(low)
 }
 
-// refuted is the evidence at this look alone against a ratio in times of the usual: against
-// all that the usual may have been.
-func (t *TwoArms) refuted(ratio, size float64) float64 {
+// Refutes is the evidence of a sum of looks, read once, against a ratio in times of the usual:
+// against all that the usual may have been, and if events come size at a time.
+func (t *TwoArms) Refutes(p Pair, ratio, size float64) float64 {
 	doubts := make([]float64, len(t.nodes))
 	for i, n := range t.nodes {
-		doubts[i] = math.Log(n.Weight) - Likelier(t.level(), n.Ratio*ratio)/size
+		doubts[i] = math.Log(n.Weight) - Likelier(p, n.Ratio*ratio)/size
 	}
 	return -logSum(doubts...)
 }
@@ -298,6 +301,15 @@ func (t *TwoArms) level() Pair {
 	}
 	share := t.fair / z
 	return Pair{Exposed: Counts{t.whole.Exposed.Bad, share}, Control: Counts{t.whole.Control.Bad, 1 - share}}
+}
+
+// Fairly is a sum of looks with the control's exposure such that the arms' shares are those of
+// all that was seen, in strata.
+func (t *TwoArms) Fairly(p Pair) Pair {
+	if all, seen := t.level(), t.whole; all.Exposed.Total > 0 && seen.Control.Total > 0 {
+		p.Control.Total *= all.Control.Total / all.Exposed.Total * seen.Exposed.Total / seen.Control.Total
+	}
+	return p
 }
 
 // Naive is the evidence at this look alone if the arms were alike before, and events

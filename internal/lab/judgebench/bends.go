@@ -87,6 +87,17 @@ func stained(_ *rand.Rand, d *day) {
 	}
 }
 
+// hiding is a short past with a recent and strong incident of the exposed arm.
+func hiding(_ *rand.Rand, d *day) {
+	minute := int(time.Minute / every)
+	d.errors = func(i int) (float64, float64) {
+		if i > -8*minute && i <= -5*minute {
+			return 50, 1
+		}
+		return 1, 1
+	}
+}
+
 // newBursts are longBursts without those from before the change.
 func newBursts(last int) func(*rand.Rand, *day) {
 	return func(r *rand.Rand, d *day) {

@@ -63,7 +63,8 @@ func holds(ctx context.Context, b *bench) *table.Table {
 		Head:  []string{"world", "held", "went back undecided", "went back for harm"},
 	}
 	for _, w := range slices.Concat(healthy(), worse(world{}, 1.5, 2, 3, 5), worse(world{name: ", nothing known from before", known: nothing}, 2, 3, 5),
-		worse(world{name: ", exposed 10× for 20 min, 2 h before, 6 h known", known: sixHours, bend: stained}, 2, 5)) {
+		worse(world{name: ", exposed 10× for 20 min, 2 h before, 6 h known", known: sixHours, bend: stained}, 2, 5),
+		worse(world{name: ", exposed 50× for 3 min, 5 min before", bend: hiding}, 1, 2, 3, 5, 10)) {
 		d := b.stages(ctx, w)
 		if d == (decided{}) && w.factor == 0 {
 			continue
