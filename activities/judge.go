@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,9 @@ func (a *Activities) evaluator(ctx context.Context, in HealthInput) (*health.Eva
 	b.Previous, b.Since, b.Before, b.Recovering, b.Earlier = in.Previous, in.Since, in.Before, in.Recovering, in.Earlier
 	b.Condemned = in.Condemned
 	b.Fence, b.Began, b.Ran = in.Fence, in.Began, in.Ran
-	checks, b := withoutPast(p.Spec.Health, b)
+	asked := p.Spec.Health
+	asked.Every = cmp.Or(spec.Duration(in.Every), asked.Every)
+	checks, b := withoutPast(asked, b)
 	m, err := health.Open(checks, b, a.deps(d))
 	if err != nil {
 		return nil, health.Pace{}, invalid(fmt.Errorf("set up health checks: %w", err))
@@ -37,7 +40,7 @@ func (a *Activities) evaluator(ctx context.Context, in HealthInput) (*health.Eva
 	if err := m.Restore(in.State); err != nil {
 		return nil, health.Pace{}, invalid(fmt.Errorf("resume health checks: %w", err))
 	}
-	return m, health.PaceOf(p.Spec.Health), nil
+	return m, health.PaceOf(asked), nil
 }
 
 // deps are what a judge reaches the world by.

@@ -198,6 +198,8 @@ type HealthInput struct {
 	Ran time.Duration `json:"ran,omitempty"`
 	// Fence is the rollout's, which exposed targets keep that keep one; zero asks nothing.
 	Fence int64 `json:"fence,omitempty"`
+	// Every is the time between two looks, where it is not the spec's.
+	Every time.Duration `json:"every,omitempty"`
 	// Recovering asks whether targets that were taken back are well again.
 	Recovering bool `json:"recovering,omitempty"`
 	// Condemned are the checks that failed before that, and by how much.

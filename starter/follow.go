@@ -28,7 +28,9 @@ type follower struct {
 	remote      *remote
 	unit, runID string
 	timeout     time.Duration // 0 means none
-	observer    observer
+	// passed ends the following before the rollout's end; nil never does.
+	passed   func(view) bool
+	observer observer
 }
 
 // follow looks until the rollout has ended, and answers how. Temporal and workers
@@ -72,7 +74,7 @@ func (f follower) watch(ctx context.Context) (view, error) {
 				return next, err
 			}
 			last, f.runID = next, next.RunID
-			if next.settled() {
+			if next.settled() || f.passed != nil && f.passed(next) {
 				return next, nil
 			}
 		}

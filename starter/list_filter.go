@@ -72,7 +72,7 @@ const phasePaused = "paused"
 func phases() []string {
 	running := words(
 		rollout.PhasePlanning, rollout.PhasePrepare, rollout.PhasePreflight, rollout.PhaseApproval, rollout.PhaseObserve, rollout.PhaseApply, rollout.PhaseBake,
-		rollout.PhaseGate, rollout.PhaseSettle, rollout.PhaseHold, rollout.PhaseRollback, rollout.PhaseVerify, rollout.PhaseLocked, phasePaused, rollout.PhaseIndexed,
+		rollout.PhaseGate, rollout.PhaseGuard, rollout.PhaseSettle, rollout.PhaseHold, rollout.PhaseRollback, rollout.PhaseVerify, rollout.PhaseLocked, phasePaused, rollout.PhaseIndexed,
 	)
 	return append(running, results()...)
 }

@@ -20,7 +20,8 @@ at a time: a second start is refused, and says who runs the first. A fleet that 
 unhealthy before the change is refused too, unless you give --override and --why.
 
 With --wait it follows the rollout and exits with its exit code, also if the very same
-rollout runs already. Ctrl-C stops the watching, not the rollout. SPEC may be - for
+rollout runs already; with a guard it exits with 0 once every stage has passed. It ends
+the guard of the unit's rollout before. Ctrl-C stops the watching, not the rollout. SPEC may be - for
 standard input.`,
 		example: "sluice start rollout.yaml --wait",
 		flags: []cli.Flag{
@@ -155,7 +156,7 @@ func (s started) plan() string {
 // waitFor follows a rollout that was just started. Under --output json the lines
 // go to stderr, and stdout gets one object at the end.
 func waitFor(ctx context.Context, con *console, r *remote, s started, timeout time.Duration) error {
-	f := follower{remote: r, unit: s.Unit, runID: s.RunID, timeout: timeout, observer: observerFor(con)}
+	f := follower{remote: r, unit: s.Unit, runID: s.RunID, timeout: timeout, passed: view.guarding, observer: observerFor(con)}
 	if con.json {
 		f.observer = textLines{con: con.onStderr()}
 	}
@@ -167,6 +168,10 @@ func waitFor(ctx context.Context, con *console, r *remote, s started, timeout ti
 		if err := con.object(last); err != nil {
 			return err
 		}
+	}
+	if last.guarding() {
+		con.say("all stages have passed; it is watched on: sluice watch %s", s.Unit)
+		return nil
 	}
 	return ended(last.exitCode())
 }

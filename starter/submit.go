@@ -62,13 +62,43 @@ func submission(ctx context.Context, l loaded, by, storeDir string) (workflows.S
 	return sub, nil
 }
 
-// submit starts the rollout, unless the unit has one that runs.
+// submit starts the rollout, unless the unit has one that runs. It ends the guard of one whose stages have all
+// passed.
 func (r *remote) submit(ctx context.Context, con *console, l loaded, sub workflows.Submission) (started, error) {
-	callCtx, cancel := context.WithTimeout(ctx, 3*callTimeout)
-	defer cancel()
+	runID, err := r.execute(ctx, l, sub)
+	e, held := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err)
+	if held {
+		if v, lookErr := r.look(ctx, sub.Spec.Unit, e.RunId); lookErr == nil {
+			ended, settleErr := r.succeed(ctx, con, v, sub)
+			if settleErr != nil {
+				return started{}, settleErr
+			}
+			if ended {
+				runID, err = r.execute(ctx, l, sub)
+				e, held = errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err)
+			}
+		}
+	}
+	if held {
+		return r.held(ctx, con, sub, e.RunId)
+	}
+	if err != nil {
+		return started{}, r.explainCall(fmt.Errorf("start the rollout of %s: %w", sub.Spec.Unit, err))
+	}
 	id := r.deployment.WorkflowID(sub.Spec.Unit)
-	run, err := r.client.ExecuteWorkflow(callCtx, client.StartWorkflowOptions{
-		ID:                                       id,
+	return started{
+		Unit: sub.Spec.Unit, Release: sub.Spec.Release, Version: sub.Spec.Version, By: sub.By, WorkflowID: id, RunID: runID,
+		URL: r.link(id, runID), Targets: len(l.plan.Order), Stages: len(l.spec.Stages),
+		undoes: sub.Undo != nil,
+	}, nil
+}
+
+// execute asks Temporal to start the workflow, and answers its run.
+func (r *remote) execute(ctx context.Context, l loaded, sub workflows.Submission) (runID string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*callTimeout)
+	defer cancel()
+	run, err := r.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                                       r.deployment.WorkflowID(sub.Spec.Unit),
 		TaskQueue:                                r.deployment.TaskQueue(),
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
@@ -83,17 +113,10 @@ func (r *remote) submit(ctx context.Context, con *console, l loaded, sub workflo
 		StaticSummary: summary(sub),
 		StaticDetails: staticDetails(l, sub),
 	}, connect.WorkflowType, sub)
-	if e, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
-		return r.held(ctx, con, sub, e.RunId)
-	}
 	if err != nil {
-		return started{}, r.explainCall(fmt.Errorf("start the rollout of %s: %w", sub.Spec.Unit, err))
+		return "", err
 	}
-	return started{
-		Unit: sub.Spec.Unit, Release: sub.Spec.Release, Version: sub.Spec.Version, By: sub.By, WorkflowID: id, RunID: run.GetRunID(),
-		URL: r.link(id, run.GetRunID()), Targets: len(l.plan.Order), Stages: len(l.spec.Stages),
-		undoes: sub.Undo != nil,
-	}, nil
+	return run.GetRunID(), nil
 }
 
 // held says who holds the unit. A rollout that is the very same is answered, too.

@@ -44,7 +44,7 @@ type Signal struct {
 // Signals are those that a rollout takes, in the order in which it applies what has
 // arrived together: an abort comes before everything else.
 func Signals() []Signal {
-	return []Signal{abort, pause, resume, approve, promote, giveUp, retryRollback}
+	return []Signal{abort, pause, resume, approve, promote, settle, giveUp, retryRollback}
 }
 
 // About is what the signal does, with the payload that it needs: for who sends it by hand.

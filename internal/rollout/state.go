@@ -25,6 +25,8 @@ const (
 	PhaseApply     Phase = "applying"
 	PhaseBake      Phase = "baking"
 	PhaseGate      Phase = "deciding"
+	// PhaseGuard is after the last stage of a release that is watched on.
+	PhaseGuard Phase = "guarding"
 	// PhaseSettle is after the last gate: nothing takes the release back any more.
 	PhaseSettle   Phase = "settling"
 	PhaseHold     Phase = "holding"
@@ -48,7 +50,7 @@ const PhaseIndexed Phase = "running"
 
 // OpenPhases are those under which the index has rollouts that run.
 func OpenPhases() []Phase {
-	return []Phase{PhaseIndexed, PhaseApproval, PhaseHold, PhaseRollback, PhaseLocked}
+	return []Phase{PhaseIndexed, PhaseApproval, PhaseHold, PhaseGuard, PhaseRollback, PhaseLocked}
 }
 
 // Indexed is the phase under which Temporal's index has a rollout in phase p. The index is
@@ -103,6 +105,8 @@ type State struct {
 	Aborted *Control `json:"aborted,omitempty"`
 	// Promotion is a promote that was taken and that no gate has used yet.
 	Promotion *Control `json:"promotion,omitempty"`
+	// Settled is who has ended the guard before its time; nil while nobody has.
+	Settled *Control `json:"settled,omitempty"`
 	// RetryRollback is a retry of an incomplete rollback that has not begun yet.
 	RetryRollback *Control `json:"retryRollback,omitempty"`
 	// GaveUp is who has ended the way back as it is; nil while nobody has.

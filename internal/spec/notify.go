@@ -17,13 +17,13 @@ type Notify struct {
 	// Access is what the receiver wants of who tells it.
 	dial.Access `yaml:",inline"`
 	// On are the events to tell. Default: all of NotifyEvents.
-	On []string `yaml:"on,omitempty" json:"on" jsonschema:"enum=waiting-for-approval,enum=holding,enum=rolling-back,enum=locked,enum=promoted,enum=rolled-back,enum=aborted,enum=incomplete,enum=refused"`
+	On []string `yaml:"on,omitempty" json:"on" jsonschema:"enum=waiting-for-approval,enum=holding,enum=rolling-back,enum=locked,enum=guarding,enum=promoted,enum=rolled-back,enum=aborted,enum=incomplete,enum=refused"`
 }
 
 // NotifyEvents are what a receiver can be told: a rollout that waits for a person
 // or a verdict, one that goes back, one that is locked, and every end.
 func NotifyEvents() []string {
-	return []string{"waiting-for-approval", "holding", "rolling-back", "locked", "promoted", "rolled-back", "aborted", "incomplete", "refused"}
+	return []string{"waiting-for-approval", "holding", "rolling-back", "locked", "guarding", "promoted", "rolled-back", "aborted", "incomplete", "refused"}
 }
 
 // notify checks who is told.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -92,6 +93,9 @@ func (v *validator) release(path, text string) bool {
 	return false
 }
 
+// MaxGuard bounds a guard.
+const MaxGuard = Duration(30 * 24 * time.Hour)
+
 // MaxRelease bounds a release in bytes: a version or a digest is far shorter.
 const MaxRelease = 256
 
@@ -124,6 +128,10 @@ func (v *validator) bounds() {
 	v.Between("apply.parallel", v.spec.Apply.Parallel, 1, 10_000)
 	v.Between("apply.attempts", v.spec.Apply.Attempts, 1, 100)
 	v.Between("rollback.parallel", v.spec.Rollback.Parallel, 1, 10_000)
+	v.Positive("guard", v.spec.Guard)
+	if v.spec.Guard > MaxGuard {
+		v.Bad("guard", "is %s, expected at most 720h (30 days)", v.spec.Guard)
+	}
 	v.Positive("rollback.deadline", v.spec.Rollback.Deadline)
 	v.Positive("rollback.recover", v.spec.Rollback.Recover)
 }

@@ -85,6 +85,10 @@ type run struct {
 	Carried
 	// starting is how many notifications the server has not taken yet.
 	starting int
+	// newest is the judging of the newest stage that has passed in this run, for the guard, and guarded says how
+	// that has ended.
+	newest  *judging
+	guarded string
 	// tooMuch is set once the rollout knows more than it can carry into a new run.
 	tooMuch bool
 	// shown is what the search attributes say.
@@ -176,6 +180,7 @@ func (r *run) promoted() rollout.Outcome {
 		o.Why = fmt.Sprintf("%d of %d targets run %s, %d left out",
 			r.State.Targets-n, r.State.Targets, r.State.Release, n)
 	}
+	o.Why += r.guarded
 	return o
 }
 
@@ -186,10 +191,15 @@ func (r *run) forward() error {
 			return err
 		}
 	}
+	if r.guarding() {
+		return r.guard()
+	}
 	for i := r.State.Stage; ; i++ {
 		if i == len(r.State.Stages) {
-			if more, err := r.gather(); err != nil || !more {
+			if more, err := r.gather(); err != nil {
 				return err
+			} else if !more {
+				return r.guard()
 			}
 		}
 		if err := r.stage(i); err != nil {

@@ -110,6 +110,7 @@ func (r *run) stage(i int) error {
 	if err := j.untilPassed(); err != nil {
 		return err
 	}
+	r.newest = j
 	r.Roster.leaveOutSilent(s.Name, j.Last)
 	r.passed(i)
 	return nil

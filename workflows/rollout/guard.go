@@ -1,0 +1,65 @@
+package rollout
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/rollout"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// stepGuard is the watch after the last stage.
+const stepGuard = "guard"
+
+// Looks of a guard are further apart than those of a bake: a thousand over its length, at most a minute.
+const (
+	guardLooks    = 1000
+	slowestGuards = time.Minute
+)
+
+// guarding says that the run goes on with a guard that an earlier one has begun.
+func (r *run) guarding() bool { return r.Suspended != nil && r.Suspended.Step == stepGuard }
+
+// guard watches on after the last stage, for as long as the spec says, until somebody settles the release. Harm
+// takes it back as in a bake. It asks no gate in the end: every stage has passed its own.
+func (r *run) guard() error {
+	length := r.spec.Guard.Std()
+	if length == 0 || r.newest == nil && !r.guarding() {
+		return nil
+	}
+	j := r.newest
+	if r.guarding() {
+		j = &judging{run: r, stage: r.State.Stage, suspendedStep: *r.Suspended}
+		r.Suspended = nil
+	} else {
+		j.Step, j.Clock = stepGuard, length
+		j.Input.Every = max(r.spec.Health.Every.Std(), min(length/guardLooks, slowestGuards))
+	}
+	until := workflow.Now(r.ctx).Add(j.Clock)
+	r.enter(rollout.PhaseGuard, fmt.Sprintf("all stages have passed; watching on for %s, until %s: sluice settle %s ends that, and so does the next rollout",
+		spec.Duration(j.Clock.Round(time.Second)), until.UTC().Format("2006-01-02 15:04"), r.State.Unit))
+	var err error
+	j.Clock, err = j.watchUntil(j.Clock, "guard "+r.State.Release+" for "+r.spec.Guard.String(), unsettled, func() bool { return r.State.Settled != nil })
+	if errors.Is(err, errContinueAsNew) {
+		rest := j.suspendedStep
+		r.Suspended = &rest
+	}
+	r.guarded = guardWords(length-j.Clock, r.State.Settled, j.Last)
+	return err
+}
+
+// guardWords say how a guard ended.
+func guardWords(watched time.Duration, by *rollout.Control, last health.Report) string {
+	words := "; guarded for " + spec.Duration(watched.Round(time.Second)).String()
+	if by != nil {
+		words += ", until " + by.By + " settled it"
+	}
+	if !last.Saw() {
+		words += ", and the last look had no data"
+	}
+	return words
+}
