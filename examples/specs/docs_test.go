@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/agent"
 	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -34,20 +35,21 @@ func pages(t *testing.T) map[string]string {
 
 var (
 	yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
+	bundled   = regexp.MustCompile(`(?m)^bundle:`)
+	released  = regexp.MustCompile(`(?m)^release:`)
 	topLevel  = regexp.MustCompile(`(?m)^([a-zA-Z]+):`)
 )
 
 // rest is what a block of the documentation leaves out: it becomes a whole spec with it.
 var rest = []struct{ field, text string }{
 	{"unit", "unit: edge-proxy\n"},
-	{"release", "release: \"2.4.1\"\n"},
 	{"fleet", "fleet: fleet.yaml\n"},
 	{"driver", "driver: {http: {}}\n"},
 	{"stages", "stages: [{name: all, reach: 100%, bake: 5m}]\n"},
 	{"health", "health: {scrape: {}, checks: [{name: errors, bad: errors_total, total: requests_total, max: 1%}]}\n"},
 }
 
-// Every YAML block of the documentation is a spec, a fleet file, or a part of a spec.
+// Every YAML block of the documentation is a spec, a fleet file, an agent's file, or a part of a spec.
 func TestDocumentedYAML(t *testing.T) {
 	found := 0
 	for page, text := range pages(t) {
@@ -59,6 +61,11 @@ func TestDocumentedYAML(t *testing.T) {
 				require.NoError(t, err, block)
 				continue
 			}
+			if strings.Contains(block, "\nunits:\n") { // docs/agent.md
+				_, err := agent.Parse(page, []byte(block))
+				require.NoError(t, err, block)
+				continue
+			}
 			if strings.HasPrefix(block, "checks:") {
 				block = "health:\n  without: [traffic]\n  " + strings.ReplaceAll(strings.TrimRight(block, "\n"), "\n", "\n  ") + "\n"
 			}
@@ -66,6 +73,9 @@ func TestDocumentedYAML(t *testing.T) {
 				if !slices.ContainsFunc(topLevel.FindAllStringSubmatch(block, -1), func(m []string) bool { return m[1] == r.field }) {
 					block += r.text
 				}
+			}
+			if !bundled.MatchString(block) && !released.MatchString(block) {
+				block += "release: \"2.4.1\"\n"
 			}
 			_, err := spec.Parse(page, []byte(block), catalog.New().Kinds())
 			require.NoError(t, err, block)

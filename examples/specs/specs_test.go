@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/agent"
 	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/inventory"
@@ -25,6 +26,13 @@ func TestExamples(t *testing.T) {
 	for _, path := range files {
 		switch filepath.Base(path) {
 		case "fleet.yaml":
+			continue
+		case "agent.yaml": // with words that its example replaces
+			data, err := os.ReadFile(path)
+			require.NoError(t, err)
+			text := strings.NewReplacer("@AGENT@", "127.0.0.1:7311", "@ADMIN@", "127.0.0.1:8080", "@SITE@", "/site", "@EXAMPLE@", "/example", "@ID@", "a").Replace(string(data))
+			_, err = agent.Parse(path, []byte(text))
+			require.NoError(t, err)
 			continue
 		case "check.yaml": // of sluice judge, and no spec
 			data, err := os.ReadFile(path)
