@@ -234,6 +234,9 @@ func (d disk) discard(dir string) error {
 	} else if err != nil {
 		return err
 	}
+	if err := syncFolder(filepath.Dir(dir)); err != nil {
+		return err
+	}
 	d.at("remove files")
 	return os.RemoveAll(away)
 }

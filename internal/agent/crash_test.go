@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/bundle"
 )
 
 // This test's binary is also the program that is killed: with childEnv set it does one thing to
@@ -111,11 +113,21 @@ type stage struct {
 	may    []release    // where the link may lead after the crash
 	then   []release    // and after the next start
 	again  func(r *rig) // the same thing again, and what must have come of it
+	good   release      // what is never lost
 }
 
 // A crash before each step of everything that an agent does, then a start: the link leads to the
 // old or to the new release, whole; a good one is never lost; the same thing again succeeds.
 func TestCrashBeforeEveryStep(t *testing.T) {
+	for name, s := range stages(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s.crash(t, t.TempDir(), nil)
+		})
+	}
+}
+
+func stages(t *testing.T) map[string]stage {
 	good, next, bad, none := makeRelease(t, "good"), makeRelease(t, "next"), makeRelease(t, "bad", "unconfirmed"), release{}
 	refuse := makeRelease(t, "refuse", "refuse")
 	has := func(more ...release) func(*rig) {
@@ -130,10 +142,10 @@ func TestCrashBeforeEveryStep(t *testing.T) {
 		return func(r *rig) {
 			r.must(204)(r.order(fence, rel.name))
 			r.whole(rel)
-			require.Equal(t, strings.Fields(string(contentOf(r, rel, "version")) + " ")[:1], strings.Fields(r.loaded()+" "))
+			require.Equal(r.t, rel.version, r.loaded())
 		}
 	}
-	for name, s := range map[string]stage{
+	all := map[string]stage{
 		"upload": {
 			what: "upload 0 " + next.name, before: func(r *rig) {
 				has()(r)
@@ -195,58 +207,58 @@ func TestCrashBeforeEveryStep(t *testing.T) {
 			may: []release{{name: changed}}, then: []release{good},
 			again: func(r *rig) { r.must(204)(r.order(11, good.name)); r.whole(good) },
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			crashStage(t, s, good)
-		})
 	}
+	for name, s := range all {
+		s.good = good
+		all[name] = s
+	}
+	return all
 }
 
 // changed stands for files that somebody else has changed: what is whole then is not the agent's doing.
 const changed = "changed"
 
-func contentOf(r *rig, rel release, file string) []byte {
-	data, err := os.ReadFile(filepath.Join(r.config.Units[unitName].To, file))
-	require.NoError(r.t, err, rel.name)
-	return bytes.Fields(data)[0]
-}
-
-func crashStage(t *testing.T, s stage, good release) {
-	home := t.TempDir()
+// crash does it all in a folder. Where cut is not nil, it takes what was not synced away after a crash.
+func (s stage) crash(t *testing.T, home string, cut func()) {
 	dir, first := filepath.Join(home, "run"), filepath.Join(home, "first")
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	r := &rig{t: t, at: func(string) {}, config: rigConfig(dir, heals)}
 	r.start()
-	t.Cleanup(func() { r.stop() })
+	defer func() { r.stop() }()
 	s.before(r)
 	settled := r.status().Good
 	r.stop()
 	copyAll(t, dir, first)
 	_, all := crashed(t, dir, 0, s.what)
 	require.NotEmpty(t, all)
-	fresh := func() {
-		require.NoError(t, os.RemoveAll(dir))
-		copyAll(t, first, dir)
+	if cut != nil { // what was carried out to its end has happened
+		was := r.onDisk()
+		cut()
+		require.Subset(t, r.onDisk(), was)
 	}
 	crashes := 0
 	for step := 1; step <= len(all); step++ {
 		after := func(then []release) {
 			r.whereIs(then, all[step-1])
 			for _, g := range settled { // never lost
-				if g == good.name && s.what != "look 0" {
-					require.NoError(t, drift(good.table, filepath.Join(r.config.Folder, "releases", unitName, hexOf(g))), all[step-1])
+				if g == s.good.name && s.what != "look 0" {
+					require.NoError(t, drift(s.good.table, filepath.Join(r.config.Folder, "releases", unitName, hexOf(g))), all[step-1])
 				}
 			}
 		}
-		fresh()
+		require.NoError(t, os.RemoveAll(dir))
+		copyAll(t, first, dir)
 		died, steps := crashed(t, dir, step, s.what)
 		require.True(t, died)
 		require.Equal(t, all[:step], steps)
 		crashes++
+		if cut != nil {
+			cut()
+			r.boot()
+		}
 		after(s.may)
 		// The start after it is killed, too, before each of its steps.
-		for second := 1; ; second++ {
+		for second := 1; cut == nil; second++ {
 			died, _ := crashed(t, dir, second, "start")
 			if !died {
 				break
@@ -262,6 +274,29 @@ func crashStage(t *testing.T, s stage, good release) {
 		r.stop()
 	}
 	t.Logf("%d crashes: %s", crashes, strings.Join(all, ", "))
+}
+
+// onDisk is what an agent would find: its states and bundles, and where the link leads, each with its content.
+func (r *rig) onDisk() []string {
+	r.t.Helper()
+	to, _ := os.Readlink(r.config.Units[unitName].To)
+	all := append(r.names("agent", "releases", unitName), to)
+	for _, folder := range []string{"bundles", "state"} {
+		for _, name := range r.names("agent", folder) {
+			data, err := os.ReadFile(r.dir("agent", folder, name))
+			require.NoError(r.t, err)
+			all = append(all, name+" "+bundle.Digest(data))
+		}
+	}
+	return all
+}
+
+// boot is what a consumer does when its machine starts: it loads what its link leads to.
+func (r *rig) boot() {
+	_ = os.Remove(r.dir("loaded"))
+	if version, err := os.ReadFile(r.dir("app", "version")); err == nil {
+		require.NoError(r.t, os.WriteFile(r.dir("loaded"), version, 0o600))
+	}
 }
 
 // whereIs fails unless the link leads to one of the releases, and to all of it.
@@ -291,6 +326,6 @@ func (r *rig) idle() {
 
 func copyAll(t *testing.T, from, to string) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "cp", "-a", from, to).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", `cp -a "$0" "$1" && sync -f "$1"`, from, to).CombinedOutput()
 	require.NoError(t, err, string(out))
 }

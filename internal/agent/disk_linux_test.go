@@ -1,10 +1,14 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
@@ -59,6 +63,37 @@ func TestFullDisk(t *testing.T) {
 	r.must(204)(r.order(12, good.name))
 	r.whole(good)
 	require.Equal(t, "good", r.loaded())
+}
+
+// A crash before each step, and what was not synced is lost with it, as when the power fails: what was
+// carried out has happened, what was not is whole. The file system is told to stop without writing its
+// journal (EXT4_IOC_SHUTDOWN), and to help nobody who forgot to sync.
+func TestPowerFailsBeforeEveryStep(t *testing.T) {
+	for name, s := range stages(t) {
+		t.Run(name, func(t *testing.T) {
+			at, image := t.TempDir(), filepath.Join(t.TempDir(), "image")
+			sh := func(script string) (string, error) {
+				out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "sh", "-c", script, at, image).CombinedOutput()
+				return string(out), err
+			}
+			const mount = `mount -o loop,noauto_da_alloc,data=writeback,commit=300 "$1" "$0"`
+			if out, err := sh(`{ test "$(id -u)" = 0 && truncate -s 32M "$1" && mkfs.ext4 -q "$1" && ` + mount + `; } || exit 77`); err != nil {
+				t.Skip("not run: needs to mount an ext4 of its own: " + out)
+			}
+			defer func() { _, _ = sh(`umount "$0"`) }()
+			s.crash(t, at, func() {
+				f, err := os.Open(at)
+				require.NoError(t, err)
+				const shutdown, withoutJournal = 0x8004587d, 2
+				how := uint32(withoutJournal)
+				_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), shutdown, uintptr(unsafe.Pointer(&how))) //nolint:gosec // an ioctl
+				require.NoError(t, f.Close())
+				require.Zero(t, errno)
+				out, err := sh(`umount "$0" && ` + mount)
+				require.NoError(t, err, out)
+			})
+		})
+	}
 }
 
 // fillDisk leaves not a byte.

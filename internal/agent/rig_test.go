@@ -23,9 +23,9 @@ import (
 
 // release is a bundle as a test makes it, and as it is uploaded.
 type release struct {
-	name   string
-	table  bundle.Bundle
-	upload []byte
+	version, name string
+	table         bundle.Bundle
+	upload        []byte
 }
 
 // makeRelease builds a bundle. The files "refuse", "hang" and "unconfirmed" tell the consumer of
@@ -40,7 +40,7 @@ func makeRelease(t testing.TB, version string, more ...string) release {
 	var archive bytes.Buffer
 	b, err := bundle.Build(t.Context(), dir, &archive)
 	require.NoError(t, err)
-	return release{b.Release(), b, framed(b.Config(), archive.Bytes())}
+	return release{version, b.Release(), b, framed(b.Config(), archive.Bytes())}
 }
 
 func framed(config, archive []byte) []byte {

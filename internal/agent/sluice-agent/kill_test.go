@@ -54,6 +54,7 @@ func TestKilledAtRandom(t *testing.T) {
 	fence, good, found := 1, map[string]bool{}, map[string]int{}
 	for range kills {
 		h.start()
+		moment := time.Duration(random.IntN(60)) * time.Millisecond
 		ordered := make(chan struct{})
 		ctx, enough := context.WithCancel(t.Context())
 		go func() {
@@ -70,7 +71,7 @@ func TestKilledAtRandom(t *testing.T) {
 				}
 			}
 		}()
-		time.Sleep(time.Duration(random.IntN(60)) * time.Millisecond)
+		time.Sleep(moment)
 		require.NoError(t, h.program.Process.Kill())
 		_ = h.program.Wait()
 		enough()
