@@ -108,7 +108,7 @@ test: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## all tests: uni
 	@cd internal/lab/compose && SLUICE_REQUIRE_E2E=$$($(ROOT)/.ci/debian-packages have && echo 1 || true) $(GO_TEST) -count=1 ./...
 
 .PHONY: debian-packages
-debian-packages: ## haproxy, nginx, prometheus, prometheus-alertmanager, curl and jq for the end-to-end tests, where this is Debian and root
+debian-packages: ## haproxy, nginx, prometheus, prometheus-alertmanager, minisign, curl and jq for the end-to-end tests, where this is Debian and root
 	@.ci/debian-packages install
 
 .PHONY: chaos

@@ -1,0 +1,137 @@
+// Package signature says who stands behind a release of a unit. A digest says that files are the
+// right ones; a signature says that somebody with a key wanted them for this unit.
+//
+// Signatures are minisign's, over a text that names the unit and the release: the tool of that name
+// makes and checks them, too.
+package signature
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"aead.dev/minisign"
+
+	"github.com/sluicehq/sluice/internal/bundle"
+)
+
+// MediaType is that of a signature next to a bundle.
+const MediaType = "application/vnd.sluice.signature.v1+minisign"
+
+// MaxKeys is how many keys are good at a time: the old one and the new one.
+const MaxKeys = 2
+
+// maxSize bounds a signature, a key and their comments, in bytes.
+const maxSize = 4 << 10
+
+// ErrUnsigned is matched by every error that says that a signature is not what was asked for.
+var ErrUnsigned = errors.New("not signed")
+
+var unitForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+// Text is what a signature is over: three lines, each with its end.
+func Text(unit, release string) ([]byte, error) {
+	if !unitForm.MatchString(unit) {
+		return nil, fmt.Errorf("%.100q is not a unit, expected 1 to 64 lower-case letters, digits, '.', '_' and '-', beginning with a letter or a digit", unit)
+	}
+	if !bundle.IsRelease(release) {
+		return nil, fmt.Errorf("%.100q is not the name of a bundle, expected sha256: and 64 hex digits", release)
+	}
+	return fmt.Appendf(nil, "sluice bundle v1\nunit: %s\nrelease: %s\n", unit, release), nil
+}
+
+// Key is a public key. The zero value verifies nothing.
+type Key struct{ public minisign.PublicKey }
+
+// ParseKey reads a public key: the line that begins with RW, or the whole file that minisign writes.
+func ParseKey(text string) (Key, error) {
+	var k Key
+	if text = strings.TrimSpace(text); len(text) > maxSize {
+		return k, fmt.Errorf("a public key has at most %d bytes", maxSize)
+	}
+	if err := k.public.UnmarshalText([]byte(text)); err != nil {
+		return Key{}, errors.New("not a minisign public key, expected the line that begins with RW, or the file with it")
+	}
+	return k, nil
+}
+
+// ID is the key's name, as minisign prints it.
+func (k Key) ID() string { return fmt.Sprintf("%016X", k.public.ID()) }
+
+// String is the key as ParseKey reads it.
+func (k Key) String() string { return k.public.String() }
+
+// Verify says why a signature does not stand for a release of a unit by one of the keys, of which
+// there are one or two: nil when it does.
+func Verify(unit, release string, signature []byte, keys []Key) error {
+	text, err := Text(unit, release)
+	if err != nil {
+		return err
+	}
+	if len(keys) == 0 || len(keys) > MaxKeys {
+		return fmt.Errorf("%d public keys, expected one or two", len(keys))
+	}
+	var s minisign.Signature
+	if len(signature) > maxSize || s.UnmarshalText(signature) != nil {
+		return fmt.Errorf("%w: it is not a signature of minisign", ErrUnsigned)
+	}
+	var names []string
+	for _, k := range keys {
+		if k.public.Equal(minisign.PublicKey{}) { // a point of small order, for which anybody can sign
+			return errors.New("an empty public key")
+		}
+		if minisign.Verify(k.public, text, signature) {
+			return nil
+		}
+		if k.public.ID() == s.KeyID {
+			return fmt.Errorf("%w: the signature by key %s is not over release %s of unit %s", ErrUnsigned, k.ID(), release, unit)
+		}
+		names = append(names, k.ID())
+	}
+	return fmt.Errorf("%w: the signature is by key %016X, expected %s", ErrUnsigned, s.KeyID, strings.Join(names, " or "))
+}
+
+// Signer is a private key.
+type Signer struct{ private minisign.PrivateKey }
+
+// IsEncrypted says whether the file of a private key wants a password.
+func IsEncrypted(file []byte) bool { return minisign.IsEncrypted(file) }
+
+// ParseSigner reads the file of a private key, with its password where it wants one. Its errors do
+// not repeat the file.
+func ParseSigner(file []byte, password string) (Signer, error) {
+	var s Signer
+	var err error
+	if IsEncrypted(file) {
+		if s.private, err = minisign.DecryptKey(password, file); err != nil {
+			return Signer{}, errors.New("the password is wrong, or the file is damaged")
+		}
+		return s, nil
+	}
+	if err = s.private.UnmarshalText(file); err != nil {
+		return Signer{}, errors.New("not the file of a minisign private key, as minisign -G writes it")
+	}
+	return s, nil
+}
+
+// Key is the public key that verifies what the signer signs.
+func (s Signer) Key() Key {
+	public, _ := s.private.Public().(minisign.PublicKey) // never another type
+	return Key{public: public}
+}
+
+// Sign signs a release of a unit: always the same bytes for the same key.
+func (s Signer) Sign(unit, release string) ([]byte, error) {
+	text, err := Text(unit, release)
+	if err != nil {
+		return nil, err
+	}
+	r := minisign.NewReader(bytes.NewReader(text)) // hashes the text first, as minisign does by default
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		return nil, err
+	}
+	return r.SignWithComments(s.private, "unit: "+unit+" release: "+release, "signature of a sluice bundle by key "+s.Key().ID()), nil
+}
