@@ -72,7 +72,7 @@ type testedMoment struct {
 }
 
 func runBacktest(ctx context.Context, con *console, c *cli.Context) error {
-	l, err := load(con, c.Args().First())
+	l, err := load(ctx, con, c)
 	if err != nil {
 		return err
 	}

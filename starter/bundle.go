@@ -9,6 +9,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/sluicehq/sluice/internal/bundle"
+	"github.com/sluicehq/sluice/internal/bundle/registry"
+	"github.com/sluicehq/sluice/internal/bundle/signature"
 	"github.com/sluicehq/sluice/internal/store"
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
@@ -18,16 +20,41 @@ func storeFlag(what string) cli.Flag {
 	return &cli.StringFlag{Name: "store", EnvVars: []string{"SLUICE_STORE"}, Usage: "`FOLDER` " + what}
 }
 
-// name gives a spec that names a folder the release that its files are.
-func (l *loaded) name(dir string) error {
+// name gives a spec that names a bundle the release that it is: a folder by its files, and one that
+// is elsewhere by its table.
+func (l *loaded) name(ctx context.Context, dir string, via registry.Access) error {
 	if l.spec.Bundle == "" {
 		return nil
 	}
-	l.bundle = l.spec.Bundle
+	l.bundle, l.via = l.spec.Bundle, via
+	if registry.Is(l.bundle) {
+		return l.nameFrom(ctx, dir)
+	}
 	if !filepath.IsAbs(l.bundle) {
 		l.bundle = filepath.Join(dir, l.bundle)
 	}
-	b, err := bundle.Build(context.Background(), l.bundle, io.Discard)
+	b, err := bundle.Build(ctx, l.bundle, io.Discard)
+	if err != nil {
+		return l.refuseBundle(err)
+	}
+	l.spec.Release = b.Release()
+	return nil
+}
+
+// nameFrom is name of a bundle in a registry or an OCI layout.
+func (l *loaded) nameFrom(ctx context.Context, dir string) error {
+	from, err := registry.Parse(l.bundle)
+	if err != nil {
+		return l.refuseBundle(err)
+	}
+	if from.Folder != "" && !filepath.IsAbs(from.Folder) {
+		from.Folder = filepath.Join(dir, from.Folder)
+	}
+	l.bundle, l.from = from.String(), from
+	b, err := l.via.Table(ctx, from)
+	if errors.Is(err, registry.ErrTrouble) {
+		return err
+	}
 	if err != nil {
 		return l.refuseBundle(err)
 	}
@@ -40,7 +67,7 @@ func (l *loaded) refuseBundle(err error) error {
 	var problems strictyaml.Problems
 	for _, e := range split(err) {
 		text := e.Error()
-		if errors.Is(e, bundle.ErrInvalid) {
+		if errors.Is(e, bundle.ErrInvalid) && l.from == (registry.Reference{}) {
 			text = l.bundle + ": " + text
 		}
 		problems = append(problems, l.doc.Problem("bundle", text))
@@ -60,7 +87,10 @@ func (l loaded) keepBundle(ctx context.Context, storeDir string) error {
 	if err != nil {
 		return invalidf("open --store %s: %w", storeDir, err)
 	}
-	b, err := bundle.Kept{Store: kept}.Build(ctx, l.bundle)
+	b, err := l.keepIn(ctx, bundle.Kept{Store: kept})
+	if errors.Is(err, registry.ErrTrouble) {
+		return err
+	}
 	if err != nil {
 		return invalidf("keep the bundle %s in %s: %w", l.bundle, storeDir, err)
 	}
@@ -68,4 +98,13 @@ func (l loaded) keepBundle(ctx context.Context, storeDir string) error {
 		return invalidf("the files of the bundle %s have changed meanwhile: start again", l.bundle)
 	}
 	return nil
+}
+
+// keepIn builds or pulls the bundle.
+func (l loaded) keepIn(ctx context.Context, kept bundle.Kept) (bundle.Bundle, error) {
+	if l.from == (registry.Reference{}) {
+		return kept.Build(ctx, l.bundle)
+	}
+	b, _, err := l.via.Pull(ctx, l.from, kept, signature.MediaType)
+	return b, err
 }

@@ -16,7 +16,7 @@ import (
 
 // bundleCommands are the commands of bundles.
 func bundleCommands() []command {
-	return []command{bundleBuildCommand(), bundleInspectCommand(), bundleDiffCommand(), bundleVerifyCommand()}
+	return []command{bundleBuildCommand(), bundleInspectCommand(), bundleDiffCommand(), bundleVerifyCommand(), bundlePushCommand(), bundlePullCommand()}
 }
 
 func bundleBuildCommand() command {

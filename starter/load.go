@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/urfave/cli/v2"
+
+	"github.com/sluicehq/sluice/internal/bundle/registry"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/inventory"
 	"github.com/sluicehq/sluice/internal/plan"
@@ -36,22 +39,26 @@ type loaded struct {
 	spec  spec.Spec
 	fleet fleet.Fleet
 	plan  plan.Plan
-	// bundle is the folder that the release is made of; empty where it is none.
+	// bundle is the folder that the release is made of, or the reference to it; empty where it is none.
 	bundle string
+	// from is where the bundle is pulled from, and via how; the zero value where it is a folder.
+	from registry.Reference
+	via  registry.Access
 }
 
-// load reads a spec, or standard input for "-", and the fleet file that it names,
-// if it names one, and plans. All problems that are found are in the error.
-func load(con *console, path string) (loaded, error) {
+// load reads the spec that a command names, or standard input for "-", and the fleet file that it
+// names, if it names one, and plans. All problems that are found are in the error.
+func load(ctx context.Context, con *console, c *cli.Context) (loaded, error) {
+	path := c.Args().First()
 	data, err := read(con, path)
 	if err != nil {
 		return loaded{file: named(path), kinds: con.catalog.Kinds()}, err
 	}
-	return loadText(con, path, data)
+	return loadText(ctx, con, path, data, accessOf(c))
 }
 
 // loadText is load of a text that is not read from its path, or not any more.
-func loadText(con *console, path string, data []byte) (loaded, error) {
+func loadText(ctx context.Context, con *console, path string, data []byte, via registry.Access) (loaded, error) {
 	l := loaded{file: named(path), kinds: con.catalog.Kinds()}
 	dir := filepath.Dir(path) // "." for "-"
 	doc, err := spec.Parse(l.file, data, l.kinds)
@@ -59,7 +66,7 @@ func loadText(con *console, path string, data []byte) (loaded, error) {
 		return l, invalidInput(l.file, err)
 	}
 	l.doc, l.spec = doc, doc.Spec
-	if err := l.name(dir); err != nil {
+	if err := l.name(ctx, dir, via); err != nil {
 		return l, err
 	}
 	if l.spec.Fleet.Listed() {

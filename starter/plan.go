@@ -30,12 +30,12 @@ Where the spec's Prometheus answers, plan also predicts from the last hour what 
 comparison can see: the smallest harm that shows within a bake, and how long harm of
 twice and five times the usual takes to show. --no-predict asks no Prometheus.`,
 		example: "sluice plan rollout.yaml --targets",
-		flags: []cli.Flag{
+		flags: append(accessFlags(),
 			&cli.BoolFlag{Name: "targets", DisableDefaultText: true, Usage: "list every target of every stage"},
 			&cli.BoolFlag{Name: "no-predict", DisableDefaultText: true, Usage: "ask no Prometheus what the checks can be expected to see"},
-		},
+		),
 		run: func(ctx context.Context, con *console, c *cli.Context) error {
-			l, err := load(con, c.Args().First())
+			l, err := load(ctx, con, c)
 			if err != nil {
 				return err
 			}

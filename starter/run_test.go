@@ -241,7 +241,7 @@ func TestCompletion(t *testing.T) {
 		"approve edge --stage ":       {"canary of edge"},
 		"promote --why x e --stage c": {"canary of e"},
 		"nosuch ":                     nil,
-		"start --timeout 5s -":        {"--address", "--by", "--deployment", "--help", "--namespace", "--output", "--override", "--profile", "--store", "--timeout", "--tls", "--ui", "--wait", "--why"},
+		"start --timeout 5s -":        {"--address", "--by", "--deployment", "--help", "--namespace", "--output", "--override", "--plain-http", "--profile", "--registry-password", "--registry-user", "--store", "--timeout", "--tls", "--ui", "--wait", "--why"},
 	} {
 		require.ElementsMatch(t, want, candidates(allCommands(), strings.Split(words, " "), known), words)
 	}

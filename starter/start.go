@@ -24,14 +24,14 @@ rollout runs already; with a guard it exits with 0 once every stage has passed. 
 the guard of the unit's rollout before. Ctrl-C stops the watching, not the rollout. SPEC may be - for
 standard input.`,
 		example: "sluice start rollout.yaml --wait",
-		flags: []cli.Flag{
+		flags: append(accessFlags(),
 			&cli.BoolFlag{Name: "wait", DisableDefaultText: true, Usage: "follow the rollout to its end"},
 			timeoutFlag(),
 			byFlag(),
 			&cli.BoolFlag{Name: "override", DisableDefaultText: true, Usage: "start even though the fleet is not healthy; needs --why. It passes no gate: to return to an old release, see undo"},
 			&cli.StringFlag{Name: "why", Usage: "`REASON` for --override, kept with the rollout"},
 			storeFlag("of the workers' content store, for a bundle, and for a fleet too large to send"),
-		},
+		),
 		remote: true,
 		run:    start,
 	}
@@ -53,7 +53,7 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := load(con, c.Args().First())
+	l, err := load(ctx, con, c)
 	if err != nil {
 		return err
 	}

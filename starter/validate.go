@@ -20,8 +20,9 @@ nothing and needs no server. SPEC may be - for standard input.
 A fleet that the worker lists (by a command or a query) is not listed here; sluice
 plan lists it.`,
 		example: "sluice validate rollout.yaml",
-		run: func(_ context.Context, con *console, c *cli.Context) error {
-			l, err := load(con, c.Args().First())
+		flags:   accessFlags(),
+		run: func(ctx context.Context, con *console, c *cli.Context) error {
+			l, err := load(ctx, con, c)
 			if err != nil {
 				return err
 			}

@@ -57,10 +57,7 @@ func (k Kept) name(ctx context.Context, b Bundle) error {
 	if _, err := k.Store.Put(ctx, manifest); err != nil {
 		return err
 	}
-	if err := k.list(b, manifest); err != nil {
-		return fmt.Errorf("list %s in the store's index.json: %w", b.Release(), err)
-	}
-	return nil
+	return k.list(b, MediaType, manifest)
 }
 
 // Get answers the bundle of a release; store.ErrNotFound where it is not kept.
@@ -88,16 +85,24 @@ func (b Bundle) Manifest() []byte {
 		ArtifactType: MediaType,
 		Config:       descriptor(MediaTypeConfig, b.Release(), int64(len(b.config))),
 		Layers:       []v1.Descriptor{descriptor(MediaTypeArchive, b.Archive.Digest, b.Archive.Size)},
-		Annotations:  map[string]string{v1.AnnotationCreated: "1970-01-01T00:00:00Z"},
+		Annotations:  map[string]string{v1.AnnotationCreated: created},
 	}
 	m.Layers[0].Annotations = map[string]string{v1.AnnotationTitle: "bundle.tar"}
 	data, _ := json.Marshal(m) // text and numbers only
 	return data
 }
 
-// list adds a bundle to the index of the layout.
-func (k Kept) list(b Bundle, manifest []byte) (err error) {
+// created is when everything was created: a release has no clock.
+const created = "1970-01-01T00:00:00Z"
+
+// list adds a bundle, or what is attached to it, to the index of the layout.
+func (k Kept) list(b Bundle, artifactType string, manifest []byte) (err error) {
 	root := k.Store.Folder()
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("list %s in the store's index.json: %w", b.Release(), err)
+		}
+	}()
 	lock, err := os.OpenFile(filepath.Join(root, ".index.lock"), os.O_CREATE|os.O_RDWR, 0o640)
 	if err != nil {
 		return err
@@ -112,14 +117,14 @@ func (k Kept) list(b Bundle, manifest []byte) (err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err == nil && json.Unmarshal(data, &index) != nil { // nothing of Sluice's depends on it
+	if err == nil && json.Unmarshal(data, &index) != nil { // bundles are found without it
 		index.Manifests = nil
 	}
 	d := descriptor(v1.MediaTypeImageManifest, Digest(manifest), int64(len(manifest)))
 	if slices.ContainsFunc(index.Manifests, func(m v1.Descriptor) bool { return m.Digest == d.Digest }) {
 		return nil
 	}
-	d.ArtifactType, d.Annotations = MediaType, map[string]string{annotationRelease: b.Release()}
+	d.ArtifactType, d.Annotations = artifactType, map[string]string{annotationRelease: b.Release()}
 	index.Manifests = append(index.Manifests, d)
 	if data, err = json.Marshal(index); err != nil {
 		return err

@@ -15,8 +15,9 @@ type Spec struct {
 	// Release is the version that the driver understands. It stays text: an
 	// unquoted 1.10 is "1.10".
 	Release string `yaml:"release,omitempty" json:"release" jsonschema:"maxLength=128"`
-	// Bundle is a folder of files, relative to the spec's, in the place of Release: its name is
-	// the digest of the files. Only a file has it; whoever reads that builds it and sets Release.
+	// Bundle is a folder of files, relative to the spec's, or the reference of a bundle that was
+	// pushed (registry.example/team/features@sha256:…, oci:FOLDER@sha256:…), in the place of Release:
+	// its name is the digest of the files. Only a file has it; whoever reads that sets Release.
 	Bundle string `yaml:"bundle,omitempty" json:"-"`
 	// Version is what people call the bundle. Optional.
 	Version string `yaml:"version,omitempty" json:"version,omitempty" jsonschema:"maxLength=128"`
