@@ -75,7 +75,7 @@ func predictionText(fs []backtest.Forecast, p paint) []string {
 	if long := time.Duration(known * float64(time.Second)); long > 0 && long < predictFrom*9/10 {
 		since += fmt.Sprintf(" (%s of it are known)", spec.Duration(long.Round(time.Second)))
 	}
-	lines := []string{"", p.bold("what the checks can see") + ", if traffic stays as it was " + since}
+	lines := []string{"", p.bold("what the checks can see") + ", if traffic stays as it was " + since + ", harm by rollouts of then included"}
 	rows := [][]string{p.headings("STAGE", "CHECK", "EXPOSED", "OTHERS", "BAD", "SMALLEST", "2× AFTER", "5× AFTER", "REQUESTS AT RISK")}
 	for _, f := range fs {
 		rows = append(rows, []string{

@@ -266,7 +266,11 @@ func currentWord(s rollout.State, st rollout.StageState, now time.Time, p paint)
 	case s.Phase == rollout.PhaseHold && !st.BakeEnds.IsZero():
 		return p.yellow("no verdict yet, decides within " + span(st.BakeEnds.Sub(now)))
 	case s.Paused != nil && st.BakeEnds.IsZero() && !st.AppliedAt.IsZero():
-		return p.yellow("paused, the clock stands still; still watched")
+		word := "paused, the clock stands still; still watched"
+		if st.Watched > 0 {
+			word = "paused, the clock stands still at " + st.WatchedWord() + "; still watched"
+		}
+		return p.yellow(word)
 	case s.Phase == rollout.PhaseBake && !st.BakeEnds.IsZero():
 		left := max(0, st.BakeEnds.Sub(now))
 		done := 1.0

@@ -3,6 +3,8 @@ package rollout
 import (
 	"fmt"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // SignalDeadline stands where an abort would: nobody has approved or resumed in time.
@@ -15,7 +17,7 @@ func (s State) Due() (at time.Time, why string) {
 		return at, why
 	}
 	if p := s.Paused; p != nil && !p.Until.IsZero() {
-		at, why = p.Until, fmt.Sprintf("nobody has ended the pause of %s within %s", p.By, p.Until.Sub(p.At))
+		at, why = p.Until, fmt.Sprintf("nobody has ended the pause of %s within %s", p.By, spec.Duration(p.Until.Sub(p.At)))
 	}
 	i := approvable(s, "")
 	if i < 0 {

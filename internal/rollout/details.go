@@ -145,6 +145,27 @@ func writeNext(b *page, s State) {
 		next = "`" + SignalAbort + "`, to roll it back"
 	}
 	b.addf("**Next signal**: %s, with\n\n```\n{%s}\n```\n\n", next, payload)
+	var others []string
+	for _, name := range s.taken() {
+		if name = "`" + name + "`"; !strings.Contains(next, name) {
+			others = append(others, name)
+		}
+	}
+	if len(others) > 0 {
+		b.addf("Also taken now, with `by` and `why`: %s\n\n", strings.Join(others, ", "))
+	}
+}
+
+// taken names the signals that would have an effect now, from somebody with a name and a reason.
+func (s State) taken() []string {
+	var out []string
+	for _, sig := range Signals() {
+		req := sig.Aimed(s, ControlRequest{By: "somebody", Why: "a reason"})
+		if sig.Refusal(s, Control{By: req.By, Why: req.Why, Stage: req.Stage}) == "" {
+			out = append(out, sig.Name)
+		}
+	}
+	return out
 }
 
 // writeNamed names some of n targets, each with its reason.
@@ -189,6 +210,8 @@ func stageWord(s State, i int) string {
 		return "passed its gate; still watched"
 	case i == s.Awaited():
 		return "waits for approval"
+	case s.Paused != nil && i == s.Stage && !st.AppliedAt.IsZero() && s.Outcome == nil:
+		return s.headline() + "; " + st.WatchedWord()
 	case i < s.Stage || i == s.Stage && !st.StartedAt.IsZero():
 		return string(s.Phase)
 	case s.GoingBack():

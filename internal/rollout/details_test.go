@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // While a stage bakes, the page says whose gate its PASS is, and where to look now.
@@ -46,14 +47,16 @@ func TestDetailsSayAllThatAPersonNeeds(t *testing.T) {
 		"bake": {base(PhaseBake), []string{
 			"since 1970-01-01 00:01:00 UTC, until 1970-01-01 01:00:00 UTC", "**Next signal**: `abort`, to roll it back, with",
 			`{"by": "your name", "why": "your reason"}`, "heartbeat details of the watch",
+			"Also taken now, with `by` and `why`: `pause`, `promote`\n",
 		}},
 		"paused": {func() State {
 			s := base(PhaseBake)
 			s.Paused = &Control{By: "ana", Why: "*looking*", At: when(70)}
+			s.Stages[0].Bake, s.Stages[0].Watched = spec.Duration(2*time.Minute), spec.Duration(40*time.Second)
 			s.Controls = []Control{{Signal: "promote", Stage: "canary", By: "eve", Why: "now", At: when(80), Refused: "the rollout is paused: resume it first"}}
 			return s
 		}(), []string{
-			"**Paused** by ana since 1970-01-01 00:01:10 UTC: &#42;looking&#42;", "`resume`, to go on, with",
+			"**Paused** by ana since 1970-01-01 00:01:10 UTC: &#42;looking&#42;", "`resume`, to go on, with", "`why`: `abort`\n", "| paused, baking; 40s of 2m watched |",
 			"| promote canary | 1970-01-01 00:01:20 UTC | eve | now | **none**: the rollout is paused: resume it first |",
 		}},
 		"approval":     {base(PhaseApproval), []string{"`approve`, to approve half, with", `{"stage": "half", "by": "your name", "why": "your reason"}`, "passed its gate; still watched", "waits for approval"}},

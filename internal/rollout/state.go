@@ -244,6 +244,11 @@ type StageState struct {
 	Gates []Gate `json:"gates,omitempty"`
 }
 
+// WatchedWord says how much of the bake was watched, as far as is known, such as "40s of 2m watched".
+func (s StageState) WatchedWord() string {
+	return s.Watched.String() + " of " + s.Bake.String() + " watched"
+}
+
 // Decision is what a gate decided.
 type Decision string
 

@@ -15,7 +15,7 @@ func (r *run) keepDeadlines(ctx workflow.Context) {
 			_ = workflow.Await(ctx, moved) // ctx is never cancelled
 			continue
 		}
-		_ = r.awaitFor(ctx, max(0, at.Sub(workflow.Now(ctx))), "until it rolls back: "+why, moved)
+		_ = r.awaitFor(ctx, max(0, at.Sub(workflow.Now(ctx))), "the rollout rolls back if "+why, moved)
 		if !moved() && !workflow.Now(ctx).Before(at) {
 			r.State.Expire(why, workflow.Now(ctx))
 			r.cancelForward()
