@@ -246,7 +246,7 @@ func (w *watch) look(ctx context.Context, at time.Time, beat <-chan time.Time) e
 			if err != nil {
 				return err
 			}
-			report = report.MidBake()
+			report = report.MidBake(len(w.last.Report.Results) == 0)
 			w.metrics.judged(w.evaluator.Unit(), report)
 			watched = watched.Look(w.Clock.Now(), report.Saw(), w.pace)
 			w.last = Judged{handed: w.last.handed, Report: report, State: w.evaluator.State(), Watched: watched}

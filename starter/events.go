@@ -200,7 +200,10 @@ func endChange(v view, now time.Time) []event {
 
 // outcomeText words an outcome in one line.
 func outcomeText(o rollout.Outcome) string {
-	text := string(o.Result) + ": " + o.Why
+	text := o.Why
+	if !strings.HasPrefix(o.Why, string(o.Result)+" ") { // aborted by …
+		text = string(o.Result) + ": " + o.Why
+	}
 	if o.Result != rollout.PhasePromoted && o.Touched > 0 {
 		text += "; " + touchedLine(o)
 	}

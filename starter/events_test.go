@@ -139,7 +139,7 @@ func TestChangesInMidBake(t *testing.T) {
 	step := func(minute int, suspicion string) view {
 		v, r := baking(), goodReport(at(time.Duration(minute)*time.Minute))
 		r.Results[1].Suspicion = suspicion
-		r = r.MidBake()
+		r = r.MidBake(false)
 		v.Live = &r
 		return v
 	}

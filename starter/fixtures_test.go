@@ -83,7 +83,7 @@ func baking() view {
 			},
 		},
 	}
-	live := goodReport(at(11 * time.Minute)).MidBake()
+	live := goodReport(at(11 * time.Minute)).MidBake(false)
 	v := view{
 		Unit: "edge-proxy", WorkflowID: "rollout:edge-proxy", RunID: "run-1", Status: statusRunning, StartedAt: at(0),
 		URL: "http://127.0.0.1:8233/namespaces/default/workflows/rollout:edge-proxy/run-1", State: &s, Live: &live,

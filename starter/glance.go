@@ -124,7 +124,7 @@ func (g *glance) waiting(v view, p rollout.Phase) {
 	default:
 		g.Ends = "ends when the step is done"
 	}
-	if g.rank == rankWell && (len(v.Retrying) > 0 || g.Old || g.finding != "" && g.finding != string(health.OKSoFar)) {
+	if g.rank == rankWell && (len(v.Retrying) > 0 || g.Old || !slices.Contains([]string{"", string(health.OKSoFar), string(health.NotYet)}, g.finding)) {
 		g.rank = rankSuspicious
 	}
 	if len(v.Retrying) > 0 {

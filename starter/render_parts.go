@@ -86,7 +86,11 @@ func timesUsual(r health.Result) string {
 // outcomeLines say how it ended, naming at most some of the targets that are not
 // back.
 func outcomeLines(o rollout.Outcome, most int, p paint) []string {
-	lines := []string{p.phase(string(o.Result)) + ": " + terminal.Safe(o.Why)}
+	word := p.phase(string(o.Result))
+	lines := []string{word + ": " + terminal.Safe(o.Why)}
+	if because, said := strings.CutPrefix(o.Why, string(o.Result)+" "); said { // aborted by …
+		lines[0] = word + " " + terminal.Safe(because)
+	}
 	if o.Result != rollout.PhasePromoted && o.Touched > 0 {
 		lines = append(lines, touchedLine(o))
 	}

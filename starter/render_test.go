@@ -29,7 +29,7 @@ func views() map[string]view {
 	report := badReport(at(11 * time.Minute))
 	report.Results[1] = goodReport(at(0)).Results[1]
 	report.Results[1].Suspicion = "p 0.03"
-	report = report.MidBake()
+	report = report.MidBake(false)
 	holding.State, holding.Live = &hs, &report
 	holding = holding.inside()
 

@@ -199,7 +199,9 @@ func checksBelow(v view, now time.Time, width int, p paint) []string {
 // oldWord says that what is shown below is not how things stand now; empty where it is.
 func oldWord(v view, at, now time.Time) string {
 	switch ago := span(now.Sub(at)) + " ago"; {
-	case v.State.Outcome != nil || v.State.Phase.GoesBack():
+	case v.State.Outcome != nil:
+	case v.State.Phase.GoesBack():
+		return "as it was before the rollback, " + ago
 	case v.report() != v.Live:
 		return "as its gate saw it " + ago
 	case isOld(*v.State, at, now):

@@ -52,6 +52,8 @@ func (p paint) result(r health.Result, text string) string {
 		return p.cyan(text)
 	case health.Suspicious:
 		return p.yellow(text)
+	case health.NotYet:
+		return p.faint(text)
 	}
 	return p.verdict(r.Verdict, text)
 }
@@ -73,7 +75,7 @@ func (p paint) phase(phase string) string {
 // glyph marks a result.
 func glyph(r health.Result) string {
 	switch r.Standing {
-	case health.OKSoFar:
+	case health.OKSoFar, health.NotYet:
 		return "·"
 	case health.Suspicious:
 		return "!"

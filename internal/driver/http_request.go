@@ -30,13 +30,23 @@ type answer struct {
 	token   secret.Secret
 }
 
+// ErrAnswer is matched by an error of a target that has answered something else than it should.
+var ErrAnswer = errors.New("an answer that is none")
+
+// answered is an error that matches ErrAnswer.
+type answered struct{ error }
+
+func (answered) Is(target error) bool { return target == ErrAnswer }
+
+func (a answered) Unwrap() error { return a.error }
+
 // failure tells what came back, without the token even if the target repeats it.
 func (a answer) failure(why string) error {
 	body := terminal.OneLine(a.token.Redact(string(a.body)), maxQuoted/4)
 	if body == "" {
 		body = "no body"
 	}
-	return fmt.Errorf("%s %s: status %d, %s: %s", a.request.Method, a.request.URL, a.status, a.token.Redact(why), body)
+	return answered{fmt.Errorf("%s %s: status %d, %s: %s", a.request.Method, a.request.URL, a.status, a.token.Redact(why), body)}
 }
 
 // call is one request to a target.

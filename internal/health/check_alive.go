@@ -101,12 +101,16 @@ func (m aliveCheck) Judge(ctx context.Context, at Look) Judged {
 	}
 	res.Verdict = Pass
 	who := fmt.Sprintf("all %d exposed targets work", len(ask))
-	if n := len(m.binding.Exposed); len(ask) < n {
+	run := " and run "
+	switch n := len(m.binding.Exposed); {
+	case len(ask) < n:
 		who = fmt.Sprintf("all %d asked of %d exposed targets work", len(ask), n)
+	case n == 1:
+		who, run = "the exposed target works", " and runs "
 	}
 	res.Sentence = who
 	if release := m.binding.expected(); release != "" {
-		res.Sentence += " and run " + source.Cut(release, 60)
+		res.Sentence += run + source.Cut(release, 60)
 	}
 	return Judged{Result: res}
 }
@@ -227,7 +231,11 @@ func (m aliveCheck) failureOf(ctx context.Context, t fleet.Target, fenced *atomi
 			return failure{id: t.ID, why: "cannot be asked (" + source.Cut(err.Error(), 120) + ")"}
 		}
 		if err != nil {
-			return failure{id: t.ID, why: "does not answer (" + source.Cut(err.Error(), 120) + ")", silent: true, whose: dial.Blame(err)}
+			why := "does not answer"
+			if errors.Is(err, driver.ErrAnswer) {
+				why = "answers, and not as it should"
+			}
+			return failure{id: t.ID, why: why + " (" + source.Cut(err.Error(), 120) + ")", silent: true, whose: dial.Blame(err)}
 		}
 		why := "is not alive"
 		if s.Detail != "" {

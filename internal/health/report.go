@@ -194,11 +194,14 @@ const (
 	// Suspicious says that the evidence of harm has passed the point that
 	// Result.Suspicion names, and does not suffice for FAIL yet.
 	Suspicious Standing = "suspicious"
+	// NotYet says that there is too little to judge by so far, or nothing at the first look; the verdict stands beside.
+	NotYet Standing = "not yet"
 )
 
 // MidBake is the report of a look while the bake goes on: no result has the verdict PASS,
-// and those that have found nothing, or not enough, have a standing.
-func (r Report) MidBake() Report {
+// and those that have found nothing, or not enough, have a standing. The first look of a watch may come before a source
+// has anything.
+func (r Report) MidBake(first bool) Report {
 	r.Results = slices.Clone(r.Results)
 	for i := range r.Results {
 		res := &r.Results[i]
@@ -208,6 +211,8 @@ func (r Report) MidBake() Report {
 			res.Standing = Suspicious
 		case res.Verdict == Pass:
 			res.Standing = OKSoFar
+		case res.Verdict == Unexercised, first && (res.Verdict == NoData || res.Verdict == Stale):
+			res.Standing = NotYet
 		}
 		if res.Verdict == Pass {
 			res.Verdict = ""
@@ -240,6 +245,8 @@ func (r Result) Word() string {
 	switch {
 	case r.Standing == Suspicious && r.Suspicion != "":
 		return string(Suspicious) + " (" + r.Suspicion + ")"
+	case r.Standing == NotYet:
+		return string(NotYet) + " (" + string(r.Verdict) + ")"
 	case r.Standing != "":
 		return string(r.Standing)
 	}

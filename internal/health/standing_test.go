@@ -24,7 +24,7 @@ func TestMidBakeSaysNoPass(t *testing.T) {
 	}
 	res := Result{Check: "errors"}.of(j.Outcome(30*time.Second), criteria)
 	require.Equal(t, Pass, res.Verdict, "no harm is established")
-	report := Report{Results: []Result{res, {Check: "alive", Verdict: Pass}}}.MidBake()
+	report := Report{Results: []Result{res, {Check: "alive", Verdict: Pass}}}.MidBake(false)
 	require.Regexp(t, `^suspicious \(p 0\.0\d+ unless errors come in bursts\)$`, report.Results[0].Word())
 	require.Equal(t, "ok so far", report.Results[1].Word())
 	data, err := json.Marshal(report)
@@ -50,7 +50,7 @@ func TestStandings(t *testing.T) {
 		"nothing found":            {Result{Verdict: Pass}, "", "ok so far", true},
 		"harm":                     {Result{Verdict: Fail, Suspicion: "p 0.01"}, Fail, "FAIL", false},
 		"no data":                  {Result{Verdict: NoData}, NoData, "NODATA", false},
-		"too little traffic":       {Result{Verdict: Unexercised}, Unexercised, "UNEXERCISED", false},
+		"too little traffic":       {Result{Verdict: Unexercised}, Unexercised, "not yet (UNEXERCISED)", false},
 		"suspicious, would pass":   {Result{Verdict: Pass, Suspicion: "p 0.03"}, "", "suspicious (p 0.03)", true},
 		"a tolerated breach":       {judgeValue(four, count(5), 1).Result, Unexercised, "suspicious (breach 2 of 2 tolerated)", false},
 		"few errors, by chance":    {judgeRatio(few, ratio{count(2), count(150)}, 0).Result, "", "suspicious (1.3%)", true},
@@ -60,11 +60,16 @@ func TestStandings(t *testing.T) {
 		"an advisory one is shown": {Result{Verdict: Pass, Advisory: true}, "", "ok so far", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			report := Report{Results: []Result{c.of}}.MidBake()
+			report := Report{Results: []Result{c.of}}.MidBake(false)
 			require.Equal(t, c.verdict, report.Results[0].Verdict)
 			require.Equal(t, c.word, report.Results[0].Word(), c.of.Sentence)
 			require.Equal(t, c.clear, report.Clear())
 		})
 	}
-	require.False(t, Report{}.MidBake().Clear(), "no check has answered")
+	require.False(t, Report{}.MidBake(false).Clear(), "no check has answered")
+	for _, v := range []Verdict{NoData, Stale} { // a source may have nothing yet at the first look
+		report := Report{Results: []Result{{Verdict: v}}}.MidBake(true)
+		require.Equal(t, "not yet ("+string(v)+")", report.Results[0].Word())
+		require.False(t, report.Clear())
+	}
 }

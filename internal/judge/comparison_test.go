@@ -61,7 +61,7 @@ func TestVerdicts(t *testing.T) {
 		"nothing at all":      {series(func(int) (e, c *sequential.Counts) { return nil, nil }), NoData, "nothing was seen"},
 		"no looks":            {nil, NoData, "nothing was seen"},
 		"only from before":    {drawn(4, constant(1))[:40], NoData, "nothing was seen"},
-		"ends early":          {drawn(5, constant(1))[:100], Stale, "last seen 15m0s ago"},
+		"ends early":          {drawn(5, constant(1))[:100], Stale, "last seen 15m ago"},
 		"no control":          {series(func(int) (e, c *sequential.Counts) { return counts(3, 300), nil }), NoData, "nothing to compare with"},
 		"no traffic anywhere": {series(func(int) (e, c *sequential.Counts) { return counts(0, 0), counts(0, 0) }), Unexercised, "0 events on the exposed"},
 		"too little traffic":  {series(func(i int) (e, c *sequential.Counts) { return counts(0, 0.5), counts(0, 3000) }), Unexercised, "60 events on the exposed"},

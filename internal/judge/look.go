@@ -89,7 +89,7 @@ func (p armsSeen) absent(c Criteria, at time.Duration) (verdict Verdict, why str
 	case !p.Any:
 		return NoData, "nothing was seen since the change"
 	case c.Every > 0 && late > staleAfter*c.Every:
-		return Stale, "exposed targets and " + c.other() + " were last seen " + late.String() + " ago"
+		return Stale, "exposed targets and " + c.other() + " were last seen " + brief(late) + " ago"
 	}
 	return "", ""
 }

@@ -178,7 +178,7 @@ func TestMeansVerdicts(t *testing.T) {
 		"no control":      {world: with(func(w *fleetWorld) { w.control = 0 }), verdict: NoData, words: "nothing to compare with: control was not seen"},
 		"nobody":          {world: with(func(w *fleetWorld) { w.control, w.exposed = 0, 0 }), verdict: NoData, words: "nothing was seen"},
 		"no looks":        {world: usual, cut: 120, verdict: NoData, words: "nothing was seen"},
-		"ends":            {world: usual, cut: 20, verdict: Stale, words: "last seen 5m0s ago"},
+		"ends":            {world: usual, cut: 20, verdict: Stale, words: "last seen 5m ago"},
 		"few numbers":     {world: usual, change: func(c *MeansCriteria) { c.MinSamples = 1e4 }, verdict: Unexercised, words: "1,200 numbers on the exposed targets, at least 10,000 are needed"},
 		"no criterion":    {world: usual, change: func(c *MeansCriteria) { c.Drop = -1 }, verdict: NoData, words: "no drop or rise"},
 	} {

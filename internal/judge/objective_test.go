@@ -76,7 +76,7 @@ func TestObjectiveVerdicts(t *testing.T) {
 		"burns too fast":    {factor: 8, objective: 0.99, burn: 5, verdict: Fail, words: "(limit 5)"},
 		"late":              {late: true, objective: 0.99, burn: 5, verdict: Fail, words: "in the last"},
 		"nothing":           {factor: 1, objective: 0.99, burn: 1, cut: 120, verdict: NoData, words: "nothing was seen"},
-		"ends":              {factor: 1, objective: 0.98, burn: 1, cut: 20, verdict: Stale, words: "last seen 5m0s ago"},
+		"ends":              {factor: 1, objective: 0.98, burn: 1, cut: 20, verdict: Stale, words: "last seen 5m ago"},
 		"no objective":      {factor: 1, objective: 0, burn: 1, verdict: NoData, words: "no objective"},
 		"all may be bad":    {factor: 1, objective: 0.9, burn: 10, verdict: NoData, words: "no objective that can be missed"},
 		"nothing may be":    {factor: 1, objective: 1, burn: 1, verdict: NoData, words: "no objective"},

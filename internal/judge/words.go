@@ -168,9 +168,20 @@ func (j *Judge) byPast() string {
 
 // long words a duration, without a rest of minutes or seconds that is none: 6h0m0s is 6h.
 func long(d time.Duration) string {
-	s := d.Round(time.Second).String()
 	if d >= time.Minute {
-		s = strings.Replace(strings.TrimSuffix(d.Round(time.Minute).String(), "0s"), "h0m", "h", 1)
+		return brief(d.Round(time.Minute))
+	}
+	return d.Round(time.Second).String()
+}
+
+// brief words a duration without minutes and seconds that are none: 10m0s is 10m.
+func brief(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
 }

@@ -146,6 +146,10 @@ func (d *Document) syntax(err error) {
 	if message == "" {
 		message = err.Error()
 	}
+	if tab := strings.Contains(message, "tab character") || strings.Contains(message, "cannot start any token") && d.tabAt(line, column); tab {
+		d.reportAt(line, column, "a tab stands where YAML wants spaces, expected spaces only in front of a line")
+		return
+	}
 	if e.ContextMsg != "" {
 		message = e.ContextMsg + ", " + message
 		if e.ContextMark.Line > 0 && e.ContextMark.Line != line {
@@ -153,6 +157,12 @@ func (d *Document) syntax(err error) {
 		}
 	}
 	d.reportAt(line, column, "invalid YAML: "+message)
+}
+
+// tabAt says that a tab is in a place of the text.
+func (d *Document) tabAt(line, column int) bool {
+	lines := strings.Split(d.text, "\n")
+	return line >= 1 && line <= len(lines) && column >= 1 && column <= len(lines[line-1]) && lines[line-1][column-1] == '\t'
 }
 
 // limits are what the YAML library asks while it reads.

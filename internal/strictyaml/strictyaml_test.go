@@ -94,6 +94,8 @@ func TestProblems(t *testing.T) {
 		{"? [a]\n: b\n", `f.yaml:1:3: a key is not plain text, expected a name`},
 		{"items: [&a {name: x}]\ninner: {<<: *a}\n", `f.yaml:2:9: unknown field "<<" in inner: merge keys are not supported, expected the fields written out`},
 		{"unit: a\n---\nunit: b\n", "f.yaml:3:1: a second document begins here, expected one (the first begins in line 1)"},
+		{"unit: a\nb:\n\t- c\n", "f.yaml:3:1: a tab stands where YAML wants spaces, expected spaces only in front of a line"},
+		{"unit: a\nb:\n  c: d\n\te: f\n", "f.yaml:4:1: a tab stands where YAML wants spaces, expected spaces only in front of a line"},
 		{"unit: a\n---\n[", "f.yaml:4:1: invalid YAML: while parsing a flow node, did not find expected node content"},
 		{"unit: \"a", "f.yaml:1:9: invalid YAML: while scanning a quoted scalar, found unexpected end of stream"},
 		{"unit: *b", "f.yaml:1:7: invalid YAML: unknown anchor 'b' referenced"},

@@ -33,7 +33,7 @@ func (w *world) frozen(from, to time.Duration) {
 					return at, seen
 				}
 				at = next
-				r := w.report(w.health(in.Stage, at.Sub(in.Since))).MidBake()
+				r := w.report(w.health(in.Stage, at.Sub(in.Since))).MidBake(false)
 				r.At = at
 				seen = activities.Judged{Report: r, Watched: seen.Watched.Look(at, r.Saw(), lookPace)}
 				if in.Settled(seen) || !at.Before(in.Until) {

@@ -364,7 +364,7 @@ func (b *wayBack) recovery(o *rollout.Outcome) {
 	}
 	condemned := health.CheckNames(b.Condemned)
 	if o.Recover(condemned, out.Report); o.Recovered == rollout.RecoveredNo {
-		o.Why += "; THE ROLLBACK DID NOT CURE IT, so the change was probably not the cause: " +
+		o.Why += "; THE ROLLBACK DID NOT CURE IT: " +
 			rollout.Evidence(out.Report.Of(condemned), health.Fail)
 	}
 }

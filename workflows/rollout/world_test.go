@@ -402,7 +402,7 @@ func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities
 	next := func() health.Verdict {
 		at = at.Add(look)
 		v := w.health(in.Stage, at.Sub(in.Since))
-		r := w.look(v, at.Sub(in.Since)).MidBake()
+		r := w.look(v, at.Sub(in.Since)).MidBake(false)
 		r.At = at
 		seen = activities.Judged{Report: r, Watched: seen.Watched.Look(at, r.Saw(), lookPace)}
 		return v
