@@ -34,7 +34,7 @@ The check file is a check of a spec without its queries, with the rollout's sett
    against: control
    worse: 20%
    every: 15s
-   bake: 30m                     # or {min: 2m, max: 30m, enough: 2x, risk: 5%}
+   bake: 30m   # or {min: 2m, max: 30m, enough: 2x, risk: 5%}
    falseRollbackRate: 5%
 
 The series file is CSV with this header:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"slices"
@@ -47,10 +48,18 @@ func dispatch(ctx context.Context, con *console, commands []command, args []stri
 		return err
 	}
 	if parsed.command == "" && !parsed.help {
-		_ = newApp(con.onStderr(), commands).RunContext(ctx, []string{"sluice", "--help"}) // the error below says it all
+		_ = runApp(ctx, con.onStderr(), commands, []string{"sluice", "--help"}) // the error below says it all
 		return usagef("no command given")
 	}
-	return newApp(con, commands).RunContext(ctx, parsed.canonical())
+	return runApp(ctx, con, commands, parsed.canonical())
+}
+
+// runApp runs a command, or shows its help at the width of the terminal.
+func runApp(ctx context.Context, con *console, commands []command, words []string) error {
+	app, help := newApp(con, commands), &helpWriter{out: con.out, width: cmp.Or(con.width(), usualWidth)}
+	app.Writer = help
+	err := app.RunContext(ctx, words)
+	return cmp.Or(err, help.flush())
 }
 
 // newApp builds the urfave application. Errors come back to run; nothing in it
@@ -63,7 +72,6 @@ func newApp(con *console, commands []command) *cli.App {
 		Description:     appDescription,
 		HideVersion:     true,
 		HideHelpCommand: true,
-		Writer:          con.out,
 		ErrWriter:       con.errOut,
 		Reader:          con.in,
 		ExitErrHandler:  func(*cli.Context, error) {},
