@@ -16,6 +16,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -153,6 +154,7 @@ func (a *Agent) lookAfter(ctx context.Context) {
 	if err := a.collect(time.Now()); err != nil {
 		a.log.Error("removing old releases", "error", err)
 	}
+	debug.FreeOSMemory() // a large table was read, and the memory is others' for the next minute
 }
 
 func (a *Agent) tell(u *runner, err error) {

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // VerifyArchive reads an archive to its end and refuses any other than the bundle's.
@@ -57,12 +59,25 @@ func (b Bundle) Unpack(root *os.Root, archive io.Reader) error {
 	if _, err := in.Next(); !errors.Is(err, io.EOF) {
 		return invalid("its archive has more than its table lists")
 	}
-	for _, at := range slices.Backward(folders) {
-		if err := syncFolder(root, at); err != nil {
-			return err
-		}
+	return b.sync(root, folders)
+}
+
+// syncing is how many files are synced at once: a disk puts what is asked of it at the same time into one
+// write of its journal, so that 20,000 small files take seconds, not a minute.
+const syncing = 64
+
+// sync has the files of a bundle on disk, then the folders that name them.
+func (b Bundle) sync(root *os.Root, folders []string) error {
+	var group errgroup.Group
+	group.SetLimit(syncing)
+	for _, f := range b.Files {
+		group.Go(func() error { return syncOne(root, f.Path) })
 	}
-	return syncFolder(root, ".")
+	err := group.Wait()
+	for _, at := range slices.Backward(folders) {
+		err = errors.Join(err, syncOne(root, at))
+	}
+	return errors.Join(err, syncOne(root, "."))
 }
 
 // folders are those that the files are in, each after the one above it.
@@ -93,13 +108,11 @@ func writeFile(root *os.Root, f File, content io.Reader) (err error) {
 	if got := hex.EncodeToString(sum.Sum(nil)); got != f.SHA256 {
 		return invalid("its content is %s, expected %s", got, f.SHA256)
 	}
-	if err := out.Chmod(perm); err != nil { // whatever the umask
-		return err
-	}
-	return out.Sync()
+	return out.Chmod(perm) // whatever the umask
 }
 
-func syncFolder(root *os.Root, at string) (err error) {
+// syncOne syncs a file or a folder.
+func syncOne(root *os.Root, at string) (err error) {
 	d, err := root.Open(at)
 	if err != nil {
 		return err
