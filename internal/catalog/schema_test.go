@@ -91,6 +91,8 @@ func scalar(t reflect.Type) *jsonschema.Schema {
 	switch t {
 	case reflect.TypeFor[spec.Duration]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$`, Examples: []any{"90s", "1h30m"}}
+	case reflect.TypeFor[spec.Size]():
+		return &jsonschema.Schema{Type: "string", Pattern: `^[0-9.]+ *([KMG]i?)?B$`, Examples: []any{"64KB", "1MiB"}}
 	case reflect.TypeFor[spec.Number]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "number"}, {Type: "string", Pattern: `^-?[0-9.]+ *%$`}}, Examples: []any{0.4, "20%"}}
 	case reflect.TypeFor[spec.Ratio]():

@@ -33,6 +33,8 @@ type Call struct {
 	// Env is added to PATH and HOME, which is all the program gets of the worker's
 	// environment.
 	Env map[string]string
+	// Dir is the folder to run it in, which relative paths start from; empty is the worker's own.
+	Dir string
 	// Timeout bounds the run.
 	Timeout time.Duration
 	// As is the user as whom it runs; nil is the worker's own.
@@ -72,7 +74,7 @@ func Run(ctx context.Context, c Call) (Result, error) {
 	limited, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	cmd := exec.CommandContext(limited, c.Argv[0], c.Argv[1:]...)
-	cmd.Env = environment(c.Env)
+	cmd.Env, cmd.Dir = environment(c.Env), c.Dir
 	out := &output{most: c.Answer}
 	cmd.Stdout, cmd.Stderr = out.writers()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.As}

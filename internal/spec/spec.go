@@ -21,6 +21,9 @@ type Spec struct {
 	Bundle string `yaml:"bundle,omitempty" json:"-"`
 	// Version is what people call the bundle. Optional.
 	Version string `yaml:"version,omitempty" json:"version,omitempty" jsonschema:"maxLength=128"`
+	// Validate is what must hold of the bundle's files before anything is stored or changed.
+	// Only a file has it, as Bundle.
+	Validate *Validate `yaml:"validate,omitempty" json:"-"`
 	// Fleet says where the targets are listed. Written as the path of a fleet file,
 	// or as a mapping.
 	Fleet FleetSource `yaml:"fleet" json:"fleet"`

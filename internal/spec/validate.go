@@ -58,6 +58,7 @@ func (v *validator) identity() {
 			strictyaml.Quote(v.spec.Unit))
 	}
 	v.which()
+	v.validators(v.spec.Validate)
 	v.Needs("fleet")
 }
 

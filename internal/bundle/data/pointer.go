@@ -78,3 +78,12 @@ var (
 	escape   = strings.NewReplacer("~", "~0", "/", "~1")
 	unescape = strings.NewReplacer("~1", "/", "~0", "~")
 )
+
+// Pointer is the JSON pointer of some steps.
+func Pointer(steps []string) string {
+	var b strings.Builder
+	for _, s := range steps {
+		b.WriteString("/" + escape.Replace(s))
+	}
+	return b.String()
+}
