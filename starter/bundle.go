@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,17 +21,15 @@ func storeFlag(what string) cli.Flag {
 
 // name gives a spec that names a bundle the release that it is: a folder by its files, and one that
 // is elsewhere by its table.
-func (l *loaded) name(ctx context.Context, dir string, via registry.Access) error {
+func (l *loaded) name(ctx context.Context, via registry.Access) error {
 	if l.spec.Bundle == "" {
 		return nil
 	}
 	l.bundle, l.via = l.spec.Bundle, via
 	if registry.Is(l.bundle) {
-		return l.nameFrom(ctx, dir)
+		return l.nameFrom(ctx)
 	}
-	if !filepath.IsAbs(l.bundle) {
-		l.bundle = filepath.Join(dir, l.bundle)
-	}
+	l.bundle = l.beside(l.bundle)
 	b, err := bundle.Build(ctx, l.bundle, io.Discard)
 	if err != nil {
 		return l.refuseBundle(err)
@@ -42,13 +39,13 @@ func (l *loaded) name(ctx context.Context, dir string, via registry.Access) erro
 }
 
 // nameFrom is name of a bundle in a registry or an OCI layout.
-func (l *loaded) nameFrom(ctx context.Context, dir string) error {
+func (l *loaded) nameFrom(ctx context.Context) error {
 	from, err := registry.Parse(l.bundle)
 	if err != nil {
 		return l.refuseBundle(err)
 	}
-	if from.Folder != "" && !filepath.IsAbs(from.Folder) {
-		from.Folder = filepath.Join(dir, from.Folder)
+	if from.Folder != "" {
+		from.Folder = l.beside(from.Folder)
 	}
 	l.bundle, l.from = from.String(), from
 	b, err := l.via.Table(ctx, from)
@@ -75,13 +72,18 @@ func (l *loaded) refuseBundle(err error) error {
 	return invalidInput(l.file, problems)
 }
 
+// needsStore refuses a bundle without a store that it could be kept in.
+func (l loaded) needsStore(storeDir string) error {
+	if l.bundle != "" && storeDir == "" {
+		return invalidf("the bundle %s needs a place that the workers read: name their store with --store FOLDER, or in SLUICE_STORE", l.bundle)
+	}
+	return nil
+}
+
 // keepBundle puts the release's files into the store that the workers share.
 func (l loaded) keepBundle(ctx context.Context, storeDir string) error {
 	if l.bundle == "" {
 		return nil
-	}
-	if storeDir == "" {
-		return invalidf("the bundle %s needs a place that the workers read: name their store with --store FOLDER, or in SLUICE_STORE", l.bundle)
 	}
 	kept, err := store.Dir(storeDir)
 	if err != nil {
@@ -95,7 +97,7 @@ func (l loaded) keepBundle(ctx context.Context, storeDir string) error {
 		return invalidf("keep the bundle %s in %s: %w", l.bundle, storeDir, err)
 	}
 	if b.Release() != l.spec.Release {
-		return invalidf("the files of the bundle %s have changed meanwhile: start again", l.bundle)
+		return l.changedMeanwhile()
 	}
 	return nil
 }
@@ -107,4 +109,8 @@ func (l loaded) keepIn(ctx context.Context, kept bundle.Kept) (bundle.Bundle, er
 	}
 	b, _, err := l.via.Pull(ctx, l.from, kept, signature.MediaType)
 	return b, err
+}
+
+func (l loaded) changedMeanwhile() error {
+	return invalidf("the files of the bundle %s have changed meanwhile: start again", l.bundle)
 }

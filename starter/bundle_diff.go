@@ -2,13 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
-	"io"
-	"os"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/bundle/diff"
 )
 
@@ -58,62 +54,14 @@ line, the rest by size and digest. It exits with 0 also where they differ.`,
 	}
 }
 
-// openedBundle is a bundle with its archive at hand.
-type openedBundle struct {
-	bundle.Bundle
-	name    string
-	archive io.ReadCloser
-}
-
-func (o openedBundle) close() { _ = o.archive.Close() } // nothing was written that is kept
-
-// openBundle opens the bundle that an argument names: a folder, or a release in a store.
-func openBundle(ctx context.Context, what, storeDir string) (openedBundle, error) {
-	if !bundle.IsRelease(what) {
-		b, err := packFolder(ctx, what)
-		if err != nil {
-			return b, bundleError(what, err)
-		}
-		return b, nil
-	}
-	b, kept, err := findBundle(ctx, what, storeDir)
-	if err != nil {
-		return openedBundle{}, err
-	}
-	archive, err := kept.Open(ctx, b)
-	if err != nil {
-		return openedBundle{}, bundleError(what, err)
-	}
-	return openedBundle{b, what, archive}, nil
-}
-
-// packFolder builds a folder's bundle into a file that is gone once it is closed.
-func packFolder(ctx context.Context, dir string) (openedBundle, error) {
-	archive, err := os.CreateTemp("", "sluice-bundle-")
-	if err != nil {
-		return openedBundle{}, err
-	}
-	if err := os.Remove(archive.Name()); err != nil {
-		return openedBundle{}, errors.Join(err, archive.Close())
-	}
-	b, err := bundle.Build(ctx, dir, archive)
-	if err == nil {
-		_, err = archive.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		return openedBundle{}, errors.Join(err, archive.Close())
-	}
-	return openedBundle{b, dir, archive}, nil
-}
-
-// differences compares two bundles, whose archives it reads to their ends.
+// differences compares two bundles.
 func differences(a, b openedBundle, most int) ([]diff.File, error) {
 	want := diff.Compared(a.Bundle, b.Bundle)
 	sides := make([]diff.Side, 2)
 	for i, o := range []openedBundle{a, b} {
-		contents, err := o.Contents(o.archive, want)
+		contents, err := o.contents(want)
 		if err != nil {
-			return nil, bundleError(o.name, err)
+			return nil, err
 		}
 		sides[i] = diff.Side{Bundle: o.Bundle, Contents: contents}
 	}

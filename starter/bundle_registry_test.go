@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"log"
@@ -12,6 +13,8 @@ import (
 
 	fake "github.com/google/go-containerregistry/pkg/registry"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/bundle/registry"
 )
 
 // aRegistry is a registry in this process; it answers where.
@@ -113,7 +116,14 @@ func TestSpecWithReference(t *testing.T) {
 			}
 			kept := filepath.Join(dir, "workers")
 			r := sluice(t, "", "start", spec, "--by", "ann", "--store", kept, "--address", nowhere(t))
-			require.Equal(t, exitInternal, r.code, r.errOut) // no Temporal
+			require.Equal(t, exitInternal, r.code, r.errOut) // no Temporal, and so nobody to start it for
+			require.NoDirExists(t, kept)
+			text, err := os.ReadFile(spec)
+			require.NoError(t, err)
+			l, err := loadText(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), spec, text, registry.Access{})
+			require.NoError(t, err)
+			_, err = submission(t.Context(), l, "ann", kept)
+			require.NoError(t, err)
 			require.Equal(t, exitOK, sluice(t, "", "bundle", "verify", digest, "--store", kept).code)
 			r = sluice(t, "", "start", spec, "--by", "ann", "--address", nowhere(t))
 			require.Equal(t, exitInvalid, r.code)

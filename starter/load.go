@@ -39,11 +39,15 @@ type loaded struct {
 	spec  spec.Spec
 	fleet fleet.Fleet
 	plan  plan.Plan
+	// dir is the spec's folder.
+	dir string
 	// bundle is the folder that the release is made of, or the reference to it; empty where it is none.
 	bundle string
 	// from is where the bundle is pulled from, and via how; the zero value where it is a folder.
 	from registry.Reference
 	via  registry.Access
+	// opened is the bundle once it was looked into.
+	opened *openedBundle
 }
 
 // load reads the spec that a command names, or standard input for "-", and the fleet file that it
@@ -59,14 +63,14 @@ func load(ctx context.Context, con *console, c *cli.Context) (loaded, error) {
 
 // loadText is load of a text that is not read from its path, or not any more.
 func loadText(ctx context.Context, con *console, path string, data []byte, via registry.Access) (loaded, error) {
-	l := loaded{file: named(path), kinds: con.catalog.Kinds()}
 	dir := filepath.Dir(path) // "." for "-"
+	l := loaded{file: named(path), kinds: con.catalog.Kinds(), dir: dir}
 	doc, err := spec.Parse(l.file, data, l.kinds)
 	if err != nil {
 		return l, invalidInput(l.file, err)
 	}
 	l.doc, l.spec = doc, doc.Spec
-	if err := l.name(ctx, dir, via); err != nil {
+	if err := l.name(ctx, via); err != nil {
 		return l, err
 	}
 	if l.spec.Fleet.Listed() {
@@ -190,6 +194,19 @@ func split(err error) []error {
 
 // invalidInput lists the problems of a file.
 func invalidInput(file string, err error) error {
+	problems := problemsOf(file, err)
+	elsewhere := func(p strictyaml.Problem) bool { return p.File != problems[0].File }
+	if len(problems) > 0 && !slices.ContainsFunc(problems, elsewhere) {
+		file = problems[0].File // a fleet file's are not the spec's
+	}
+	return &exitError{
+		code: exitInvalid, problems: problems,
+		err: fmt.Errorf("%s has %s", file, plural(len(problems), "problem")),
+	}
+}
+
+// problemsOf are the problems in an error, with those that have no place.
+func problemsOf(file string, err error) strictyaml.Problems {
 	var problems strictyaml.Problems
 	for _, e := range split(err) {
 		if all, ok := errors.AsType[strictyaml.Problems](e); ok {
@@ -200,14 +217,7 @@ func invalidInput(file string, err error) error {
 			problems = append(problems, strictyaml.Problem{File: file, Message: e.Error()})
 		}
 	}
-	elsewhere := func(p strictyaml.Problem) bool { return p.File != problems[0].File }
-	if len(problems) > 0 && !slices.ContainsFunc(problems, elsewhere) {
-		file = problems[0].File // a fleet file's are not the spec's
-	}
-	return &exitError{
-		code: exitInvalid, problems: problems,
-		err: fmt.Errorf("%s has %s", file, plural(len(problems), "problem")),
-	}
+	return problems
 }
 
 // addresses finds the fields of a spec that cannot reach a target. Of each it names the

@@ -28,24 +28,38 @@ starts nothing and needs no server. SPEC may be - for standard input.
 
 Where the spec's Prometheus answers, plan also predicts from the last hour what each
 comparison can see: the smallest harm that shows within a bake, and how long harm of
-twice and five times the usual takes to show. --no-predict asks no Prometheus.`,
+twice and five times the usual takes to show. --no-predict asks no Prometheus.
+
+With --store, plan asks Temporal what the fleet runs, shows how a bundle differs from
+that, and refuses what validate.change does not allow.`,
 		example: "sluice plan rollout.yaml --targets",
 		flags: append(accessFlags(),
 			&cli.BoolFlag{Name: "targets", DisableDefaultText: true, Usage: "list every target of every stage"},
 			&cli.BoolFlag{Name: "no-predict", DisableDefaultText: true, Usage: "ask no Prometheus what the checks can be expected to see"},
+			storeFlag("of the workers' content store, to compare a bundle with what the fleet runs"),
 		),
+		remote: true,
 		run: func(ctx context.Context, con *console, c *cli.Context) error {
 			l, err := load(ctx, con, c)
 			if err != nil {
 				return err
 			}
+			defer l.close()
 			if err := l.list(ctx); err != nil {
 				return err
 			}
 			if l.spec.Fleet.Listed() {
 				con.say("the fleet was listed from here; when the rollout starts, the worker lists it again")
 			}
+			if err := l.fit(ctx); err != nil {
+				return err
+			}
+			difference, err := l.plannedChange(ctx, con, c)
+			if err != nil {
+				return err
+			}
 			planned := describePlan(l.plan, l.measure())
+			planned.Change = difference
 			planned.Blind = plan.Blind(l.plan.Spec, l.kinds, planned.Targets)
 			if l.kinds.Past(l.spec.Health) && !c.Bool("no-predict") {
 				planned.Forecasts, err = predict(ctx, con.catalog.Health(), l.plan, con.now())
@@ -54,6 +68,9 @@ twice and five times the usual takes to show. --no-predict asks no Prometheus.`,
 				}
 			}
 			lines := planText(planned, c.Bool("targets"), con.paint)
+			if difference != nil {
+				lines = append(append(difference.text(), ""), lines...)
+			}
 			if len(planned.Forecasts) > 0 {
 				lines = append(lines, predictionText(planned.Forecasts, con.paint)...)
 				lines = append(lines, notForecast(l.plan.Spec.Health.Checks, con.paint)...)
@@ -61,6 +78,25 @@ twice and five times the usual takes to show. --no-predict asks no Prometheus.`,
 			return con.answer(planned, lines)
 		},
 	}
+}
+
+// plannedChange compares a bundle with what the fleet runs, where a store is named and Temporal answers.
+func (l *loaded) plannedChange(ctx context.Context, con *console, c *cli.Context) (*bundleChange, error) {
+	storeDir := c.String("store")
+	if l.bundle == "" || storeDir == "" {
+		return nil, nil
+	}
+	r, err := dial(ctx, con, c)
+	if err != nil {
+		con.say("not compared with what the fleet runs: %s", err)
+		return nil, nil
+	}
+	defer r.client.Close()
+	difference, excess, err := l.change(ctx, con, r.before(ctx, l.spec.Unit), storeDir)
+	if err == nil && excess != nil {
+		err = l.refuseExcess(con, excess)
+	}
+	return difference, err
 }
 
 // planned is a plan for display.
@@ -73,6 +109,8 @@ type planned struct {
 	// gate holds as long as it may; the look before the first stage, pauses, approvals and applying come on top.
 	Longest spec.Duration  `json:"longest"`
 	Stages  []plannedStage `json:"stages"`
+	// Change is how the bundle differs from what the fleet runs; nil where that is not known.
+	Change *bundleChange `json:"change,omitempty"`
 	// Blind is what no check of the spec can see.
 	Blind []string `json:"blind"`
 	// Forecasts are what comparisons can be expected to see, where the source answers.

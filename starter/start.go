@@ -28,7 +28,7 @@ standard input.`,
 			&cli.BoolFlag{Name: "wait", DisableDefaultText: true, Usage: "follow the rollout to its end"},
 			timeoutFlag(),
 			byFlag(),
-			&cli.BoolFlag{Name: "override", DisableDefaultText: true, Usage: "start even though the fleet is not healthy; needs --why. It passes no gate: to return to an old release, see undo"},
+			&cli.BoolFlag{Name: "override", DisableDefaultText: true, Usage: "start even though the fleet is not healthy, or a bundle differs by more than validate.change allows; needs --why. It passes no gate: to return to an old release, see undo"},
 			&cli.StringFlag{Name: "why", Usage: "`REASON` for --override, kept with the rollout"},
 			storeFlag("of the workers' content store, for a bundle, and for a fleet too large to send"),
 		),
@@ -57,16 +57,28 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	sub, err := submission(ctx, l, by, c.String("store"))
-	if err != nil {
+	defer l.close()
+	storeDir := c.String("store")
+	if err := l.needsStore(storeDir); err != nil {
 		return err
 	}
-	sub.Override = override
+	if err := l.fit(ctx); err != nil {
+		return err
+	}
 	r, err := dial(ctx, con, c)
 	if err != nil {
 		return err
 	}
 	defer r.client.Close()
+	passed, err := r.allowed(ctx, con, &l, storeDir, override != nil)
+	if err != nil {
+		return err
+	}
+	sub, err := submission(ctx, l, by, storeDir)
+	if err != nil {
+		return err
+	}
+	sub.Override, sub.Passed = override, passed
 	sub.Earlier = r.earlier(ctx, r.deployment.WorkflowID(sub.Spec.Unit), con.now())
 	s, err := r.submit(ctx, con, l, sub)
 	if err != nil && c.Bool("wait") && s.RunID != "" { // a job that runs again follows what it has started before
@@ -80,6 +92,30 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 		return s.print(con)
 	}
 	return waitFor(ctx, con, r, s, timeout)
+}
+
+// allowed shows how a bundle differs from what the fleet runs, and refuses one that differs by more
+// than the spec allows, unless that is overridden: then it answers by how much.
+func (r *remote) allowed(ctx context.Context, con *console, l *loaded, storeDir string, override bool) (passed string, err error) {
+	if l.bundle == "" {
+		return "", nil
+	}
+	c, excess, err := l.change(ctx, con, r.before(ctx, l.spec.Unit), storeDir)
+	if err != nil {
+		return "", err
+	}
+	if c != nil {
+		con.say("%s", strings.Join(c.text(), "\n"))
+	}
+	switch {
+	case excess == nil:
+		return "", nil
+	case !override:
+		return "", l.refuseExcess(con, excess)
+	}
+	passed = overridden(excess)
+	con.say("let pass by --override: %s", passed)
+	return passed, nil
 }
 
 // overrideOf is what lets the rollout begin on an unhealthy fleet; nil unless it was

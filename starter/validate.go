@@ -26,6 +26,10 @@ plan lists it.`,
 			if err != nil {
 				return err
 			}
+			defer l.close()
+			if err := l.fit(ctx); err != nil {
+				return err
+			}
 			if con.json {
 				return con.object(valid(l))
 			}

@@ -261,6 +261,18 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
+// What a bundle was let pass with is kept with the rollout.
+func TestWhatWasLetPassIsKept(t *testing.T) {
+	over := &rollout.ControlRequest{By: "ann", Why: "the old rules are gone for good", Override: true}
+	w := newWorld(t, 10)
+	out := w.submit(Submission{Spec: fourStages(), By: "test", Override: over, Passed: "40 of 100 entries removed"})
+	require.Len(t, out.Controls, 1)
+	require.Equal(t, "the old rules are gone for good (let pass: 40 of 100 entries removed)", out.Controls[0].Why)
+	require.True(t, out.Controls[0].Override)
+	require.Nil(t, out.Preflight.Override, "the fleet was healthy")
+	require.Empty(t, newWorld(t, 10).submit(Submission{Spec: fourStages(), By: "test", Override: over}).Controls)
+}
+
 // A fleet that stood still while the rollout went back, and answers again, is not said to be
 // left out.
 func TestWhoAnswersAgainIsNotLeftOut(t *testing.T) {

@@ -31,6 +31,9 @@ type Submission struct {
 	// Override says why the rollout may start on a fleet that is not healthy; nil
 	// when it may not.
 	Override *rollout.ControlRequest `json:"override,omitempty"`
+	// Passed is by how much the bundle differs from what the fleet runs, where that is more than
+	// the spec allows and Override has let it pass.
+	Passed string `json:"passed,omitempty"`
 	// Earlier are when other rollouts of the unit ran, lately and as far as is known: what
 	// targets showed then is not how they usually are.
 	Earlier []source.Span `json:"earlier,omitempty"`
@@ -118,6 +121,11 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 		Fence: rollout.Fence(info.WorkflowStartTime), StartedAt: info.WorkflowStartTime,
 		Phase: rollout.PhasePlanning, Why: "cutting the fleet into cohorts",
 		Since: info.WorkflowStartTime, Every: sub.Spec.Health.Every,
+	}
+	if o := sub.Override; o != nil && sub.Passed != "" {
+		r.State.Controls = []rollout.Control{{
+			Signal: "start", By: rollout.PlainText(o.By), Why: rollout.PlainText(o.Why + " (let pass: " + sub.Passed + ")"), At: r.State.StartedAt, Override: true,
+		}}
 	}
 	if sub.Undo != nil { // it goes back from the first moment: nothing aborts or pauses it
 		r.State.Phase, r.State.Why = rollout.PhaseRollback, "reading what is to be undone"
