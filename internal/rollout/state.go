@@ -23,6 +23,7 @@ const (
 	PhaseApproval  Phase = "waiting-for-approval"
 	PhaseObserve   Phase = "observing"
 	PhaseApply     Phase = "applying"
+	PhaseDrill     Phase = "drilling"
 	PhaseBake      Phase = "baking"
 	PhaseGate      Phase = "deciding"
 	// PhaseGuard is after the last stage of a release that is watched on.
@@ -57,7 +58,7 @@ func OpenPhases() []Phase {
 // told only of changes that are worth an event.
 func (p Phase) Indexed() Phase {
 	switch p {
-	case PhasePlanning, PhasePrepare, PhasePreflight, PhaseObserve, PhaseApply, PhaseBake, PhaseGate, PhaseSettle:
+	case PhasePlanning, PhasePrepare, PhasePreflight, PhaseObserve, PhaseApply, PhaseDrill, PhaseBake, PhaseGate, PhaseSettle:
 		return PhaseIndexed
 	case PhaseVerify:
 		return PhaseRollback

@@ -31,6 +31,7 @@ const (
 // fillDefaults sets what a valid spec leaves out.
 func fillDefaults(s *Spec, kinds Kinds) {
 	fillFleet(&s.Fleet)
+	s.Drill.setDefaults()
 	s.Apply.Batch = cmp.Or(s.Apply.Batch, 1000)
 	s.Apply.Parallel = cmp.Or(s.Apply.Parallel, 50)
 	s.Apply.Attempts = cmp.Or(s.Apply.Attempts, 3)

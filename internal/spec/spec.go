@@ -43,6 +43,8 @@ type Spec struct {
 	Health Health `yaml:"health" json:"health"`
 	// Notify says who is told of the rollout; nil tells nobody.
 	Notify *Notify `yaml:"notify,omitempty" json:"notify,omitempty"`
+	// Drill makes targets run what is new before their stage bakes; nil does nothing.
+	Drill *Drill `yaml:"drill,omitempty" json:"drill,omitempty"`
 	// Guard is how long the release is watched on after its last stage, more slowly; harm takes it back all the
 	// while. At most 30 days (720h). Default 0s.
 	Guard Duration `yaml:"guard,omitempty" json:"guard,omitempty"`

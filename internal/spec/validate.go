@@ -34,6 +34,7 @@ func (v *validator) run() {
 	v.times(v.spec.Health)
 	v.bounds()
 	v.partial()
+	v.drill()
 	v.notify()
 	if v.Needs("stages") {
 		v.stages()

@@ -150,6 +150,9 @@ func (r *run) expose(i int) (bool, error) {
 	if err := r.apply(i, observed); err != nil {
 		return false, err
 	}
+	if err := r.drill(i); err != nil {
+		return false, err
+	}
 	s.AppliedAt = workflow.Now(r.ctx)
 	r.Judged = activities.HealthInput{
 		StageRef: r.ref(i), Previous: observed[0].Previous.Common, Since: s.AppliedAt, Before: before, Fence: r.State.Fence,

@@ -79,6 +79,8 @@ type world struct {
 	prepares          bool
 	preparer, settler func(activities.PrepareInput) (activities.Prepared, error)
 	prepared, settled int // batches
+	// drills answers what a drill does.
+	drills func(activities.DrillInput) []activities.Trouble
 	// refused is what validating the release answers.
 	refused []activities.Trouble
 	// recovers is what the checks say after a rollback.
@@ -169,6 +171,9 @@ func (w *world) mount(now time.Time) {
 	}).Maybe()
 	w.env.OnActivity(activities.TypePrepare, any2...).Return(w.ready(&w.prepared, &w.preparer)).Maybe()
 	w.env.OnActivity(activities.TypeSettle, any2...).Return(w.ready(&w.settled, &w.settler)).Maybe()
+	w.env.OnActivity(activities.TypeDrill, any2...).Return(func(_ context.Context, in activities.DrillInput) ([]activities.Trouble, error) {
+		return w.drills(in), nil
+	}).Maybe()
 	w.env.OnActivity(activities.TypePreflight, any2...).Return(func(context.Context, activities.PreflightInput) (health.Report, error) {
 		r := w.report(w.before)
 		r.Over = w.over
