@@ -49,6 +49,8 @@ type Activities struct {
 	identity string
 	workers  func(context.Context) ([]string, error)
 	blind    blindness
+	// rollouts are those of other units; nil asks Temporal.
+	rollouts rollouts
 
 	mu    sync.Mutex
 	plans map[string]plan.Plan

@@ -24,6 +24,7 @@ const (
 	TypeSurvey         = "Survey"
 	TypeSettle         = "Settle"
 	TypeDrill          = "Drill"
+	TypeSuspects       = "Suspects"
 )
 
 // registry is a worker, or a test environment.
@@ -44,6 +45,6 @@ func (a *Activities) byName() map[string]any {
 		TypePlan: a.Plan, TypeValidate: a.Validate, TypePreflight: a.Preflight, TypeObserve: a.Observe,
 		TypeBaseline: a.Baseline, TypeApply: a.Apply, TypeWatch: a.Watch, TypeGate: a.Gate, TypeFindStragglers: a.FindStragglers,
 		TypeRelist: a.Relist, TypeRevert: a.Revert, TypeRecover: a.Recover, TypeNotify: a.Notify,
-		TypeInherit: a.Inherit, TypeSurvey: a.Survey, TypePrepare: a.Prepare, TypeSettle: a.Settle, TypeDrill: a.Drill,
+		TypeInherit: a.Inherit, TypeSurvey: a.Survey, TypePrepare: a.Prepare, TypeSettle: a.Settle, TypeDrill: a.Drill, TypeSuspects: a.Suspects,
 	}
 }

@@ -18,6 +18,6 @@ func TestNames(t *testing.T) {
 	names := slices.Collect(maps.Keys((&Activities{}).byName()))
 	require.ElementsMatch(t, methods, append(names, "Register"))
 	require.ElementsMatch(t, names, []string{
-		"Plan", "Validate", "Preflight", "Observe", "Baseline", "Apply", "Watch", "Gate", "FindStragglers", "Relist", "Revert", "Recover", "Notify", "Inherit", "Survey", "Prepare", "Settle", "Drill",
+		"Plan", "Validate", "Preflight", "Observe", "Baseline", "Apply", "Watch", "Gate", "FindStragglers", "Relist", "Revert", "Recover", "Notify", "Inherit", "Survey", "Prepare", "Settle", "Drill", "Suspects",
 	})
 }

@@ -354,6 +354,9 @@ type Outcome struct {
 	// asked. Condemned names these checks.
 	Recovered string   `json:"recovered,omitempty"`
 	Condemned []string `json:"condemned,omitempty"`
+	// Suspects are this release and those that it may have woken, the likeliest first; nil where the spec
+	// names none.
+	Suspects []Suspect `json:"suspects,omitempty"`
 	// Recovery is the evidence for Recovered.
 	Recovery *health.Report `json:"recovery,omitempty"`
 	EndedAt  time.Time      `json:"endedAt"`

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/strictyaml"
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
@@ -27,6 +28,33 @@ const (
 
 // For says that the targets of the stage of an index are drilled. A nil drill drills nobody.
 func (d *Drill) For(stage int) bool { return d != nil && (stage == 0 || d.On == DrillEvery) }
+
+// Values of Spec.OnRegression.
+const (
+	OnRegressionTrigger = "trigger"
+	OnRegressionBoth    = "both"
+)
+
+// activates checks which units a release may wake.
+func (v *validator) activates() {
+	for i, unit := range v.spec.Activates {
+		at := strictyaml.Index("activates", i)
+		switch {
+		case !unitForm.MatchString(unit):
+			v.Bad(at, "%s is not a unit, expected one such as features", strictyaml.Quote(unit))
+		case unit == v.spec.Unit:
+			v.Bad(at, "is the spec's own unit, expected one that it may wake")
+		default:
+			v.once("activates", v.spec.Activates, i)
+		}
+	}
+	if v.Has("onRegression") {
+		v.OneOf("onRegression", v.spec.OnRegression, OnRegressionTrigger, OnRegressionBoth)
+		if !v.Given("activates") {
+			v.Bad("onRegression", "goes with activates: it says whether the units named there go back, too")
+		}
+	}
+}
 
 func (v *validator) drill() {
 	d := v.spec.Drill

@@ -43,6 +43,12 @@ type Spec struct {
 	Health Health `yaml:"health" json:"health"`
 	// Notify says who is told of the rollout; nil tells nobody.
 	Notify *Notify `yaml:"notify,omitempty" json:"notify,omitempty"`
+	// Activates names units whose releases this one may wake: when it is rolled back, the outcome ranks them as
+	// suspects beside it.
+	Activates []string `yaml:"activates,omitempty" json:"activates,omitempty" jsonschema:"maxItems=20"`
+	// OnRegression says what goes back then: "trigger" (default), this release, or "both": those of the units in
+	// Activates, too, that are guarded.
+	OnRegression string `yaml:"onRegression,omitempty" json:"onRegression,omitempty" jsonschema:"enum=trigger,enum=both,default=trigger"`
 	// Drill makes targets run what is new before their stage bakes; nil does nothing.
 	Drill *Drill `yaml:"drill,omitempty" json:"drill,omitempty"`
 	// Guard is how long the release is watched on after its last stage, more slowly; harm takes it back all the

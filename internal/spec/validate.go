@@ -35,6 +35,7 @@ func (v *validator) run() {
 	v.bounds()
 	v.partial()
 	v.drill()
+	v.activates()
 	v.notify()
 	if v.Needs("stages") {
 		v.stages()

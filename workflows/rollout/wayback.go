@@ -60,7 +60,9 @@ func (r *run) rollback(cause error) error {
 	if len(r.Touched) > 0 {
 		r.enter(rollout.PhaseRollback, o.Why)
 	}
+	name := r.askSuspects(o)
 	r.Back.revertTouched()
+	name(&r.Back.Outcome)
 	return r.Back.finish()
 }
 

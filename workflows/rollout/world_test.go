@@ -81,6 +81,8 @@ type world struct {
 	prepared, settled int // batches
 	// drills answers what a drill does.
 	drills func(activities.DrillInput) []activities.Trouble
+	// suspects answers what other units run.
+	suspects func(activities.SuspectsInput) ([]rollout.Suspect, error)
 	// refused is what validating the release answers.
 	refused []activities.Trouble
 	// recovers is what the checks say after a rollback.
@@ -173,6 +175,9 @@ func (w *world) mount(now time.Time) {
 	w.env.OnActivity(activities.TypeSettle, any2...).Return(w.ready(&w.settled, &w.settler)).Maybe()
 	w.env.OnActivity(activities.TypeDrill, any2...).Return(func(_ context.Context, in activities.DrillInput) ([]activities.Trouble, error) {
 		return w.drills(in), nil
+	}).Maybe()
+	w.env.OnActivity(activities.TypeSuspects, any2...).Return(func(_ context.Context, in activities.SuspectsInput) ([]rollout.Suspect, error) {
+		return w.suspects(in)
 	}).Maybe()
 	w.env.OnActivity(activities.TypePreflight, any2...).Return(func(context.Context, activities.PreflightInput) (health.Report, error) {
 		r := w.report(w.before)
