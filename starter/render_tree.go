@@ -235,7 +235,7 @@ func stageWord(s rollout.State, i int, now time.Time, p paint) string {
 		return passedWord(s, i, p)
 	case i == s.Stage && !st.StartedAt.IsZero():
 		return currentWord(s, st, now, p)
-	case s.Outcome != nil:
+	case s.Outcome != nil, s.Phase.GoesBack():
 		return p.faint("not begun")
 	case i == s.Awaited():
 		return p.yellow("waits for approval")

@@ -46,6 +46,9 @@ func (t tally) fine(c spec.Check, e perTargetInput) string {
 	if len(t.ranked) == len(e.targets) {
 		who = fmt.Sprintf("all %d targets inside", len(e.targets))
 	}
+	if len(e.targets) == 1 {
+		who = "the target is inside"
+	}
 	limit := "the limit " + humanize.Plain(worst.limit)
 	if c.Value == "" {
 		limit = e.limited(c, worst.value)

@@ -122,7 +122,9 @@ func judgeProbe(c spec.Check, res Result, p probing) Judged {
 		who = fmt.Sprintf("%s asked of %s exposed targets", humanize.Integer(float64(p.asked)), humanize.Integer(float64(p.of)))
 	}
 	if len(p.flaws) == 0 {
-		res.Sentence = "all " + who + " answer as they should"
+		if res.Sentence = "all " + who + " answer as they should"; who == "1 exposed targets" {
+			res.Sentence = "the exposed target answers as it should"
+		}
 		return tolerate(c, res, false, 0)
 	}
 	var words []string

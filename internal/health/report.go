@@ -245,8 +245,6 @@ func (r Result) Word() string {
 	switch {
 	case r.Standing == Suspicious && r.Suspicion != "":
 		return string(Suspicious) + " (" + r.Suspicion + ")"
-	case r.Standing == NotYet:
-		return string(NotYet) + " (" + string(r.Verdict) + ")"
 	case r.Standing != "":
 		return string(r.Standing)
 	}

@@ -104,5 +104,8 @@ func passed(r health.Report) string {
 			others += fmt.Sprintf("; %s %s: %s", res.Name(), res.Verdict, res.Sentence)
 		}
 	}
+	if decided == 1 {
+		return "the one check passes" + others
+	}
 	return fmt.Sprintf("all %d checks pass", decided) + others
 }

@@ -18,8 +18,8 @@ func TestAdvisoryChecksAreNamedAndDecideNothing(t *testing.T) {
 		decision Decision
 		why      string
 	}{
-		"it disagrees":    {[]health.Result{errors, slow}, Promote, "all 1 checks pass; slow (advisory) FAIL: twice as slow"},
-		"it agrees":       {[]health.Result{errors, {Check: "slow", Verdict: health.Pass, Advisory: true}}, Promote, "all 1 checks pass"},
+		"it disagrees":    {[]health.Result{errors, slow}, Promote, "the one check passes; slow (advisory) FAIL: twice as slow"},
+		"it agrees":       {[]health.Result{errors, {Check: "slow", Verdict: health.Pass, Advisory: true}}, Promote, "the one check passes"},
 		"another decides": {[]health.Result{failed, slow}, RollBack, "errors FAIL: many"},
 		"none decides":    {[]health.Result{slow}, Hold, "no check has answered"},
 	} {

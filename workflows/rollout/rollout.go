@@ -184,6 +184,9 @@ func (r *run) run() error {
 func (r *run) promoted() rollout.Outcome {
 	o := rollout.Outcome{Result: rollout.PhasePromoted, Touched: r.changed(), Unreached: r.State.Unreached}
 	o.Why = fmt.Sprintf("all %d targets run %s", r.State.Targets, r.State.Release)
+	if r.State.Targets == 1 {
+		o.Why = "the target runs " + r.State.Release
+	}
 	if n := len(o.Unreached); n > 0 {
 		o.Why = fmt.Sprintf("%d of %d targets run %s, %d left out",
 			r.State.Targets-n, r.State.Targets, r.State.Release, n)
