@@ -16,7 +16,7 @@ import (
 
 // bundleCommands are the commands of bundles.
 func bundleCommands() []command {
-	return []command{bundleBuildCommand(), bundleInspectCommand(), bundleDiffCommand(), bundleVerifyCommand(), bundlePushCommand(), bundlePullCommand()}
+	return []command{bundleBuildCommand(), bundleInspectCommand(), bundleDiffCommand(), bundleVerifyCommand(), bundlePushCommand(), bundlePullCommand(), bundleSignCommand()}
 }
 
 func bundleBuildCommand() command {
@@ -72,6 +72,8 @@ type bundleView struct {
 	Archive bundle.Archive `json:"archive"`
 	Bytes   int64          `json:"bytes"`
 	Files   []bundle.File  `json:"files"`
+	// SignedBy is the id of the key that was asked for and has signed it.
+	SignedBy string `json:"signedBy,omitempty"`
 }
 
 func describeBundle(b bundle.Bundle) bundleView {
@@ -127,10 +129,15 @@ func findBundle(ctx context.Context, what, storeDir string) (bundle.Bundle, bund
 func bundleVerifyCommand() command {
 	return command{
 		name: "bundle verify", arg: "DIGEST",
-		short:   "read a bundle in a store to its end, and say whether it is whole",
-		long:    `Exits with 0 if every byte of the bundle is what its name says, and with 2 otherwise.`,
+		short: "read a bundle in a store to its end, and say whether it is whole",
+		long: `Exits with 0 if every byte of the bundle is what its name says, and with 2 otherwise. With
+--unit and --public-key also if nobody has signed it for the unit with one of the keys.`,
 		example: "sluice bundle verify sha256:1f2a… --store .sluice/store",
-		flags:   []cli.Flag{storeFlag("of the content store that has it")},
+		flags: []cli.Flag{
+			storeFlag("of the content store that has it"),
+			&cli.StringFlag{Name: "unit", Usage: "`UNIT` that it must be signed for"},
+			&cli.StringSliceFlag{Name: "public-key", Usage: "`KEY` of minisign that it must be signed by, or its file; a second one during a change of keys"},
+		},
 		run: func(ctx context.Context, con *console, c *cli.Context) error {
 			what := c.Args().First()
 			if !bundle.IsRelease(what) {
@@ -147,7 +154,15 @@ func bundleVerifyCommand() command {
 			if err != nil {
 				return bundleError(what, err)
 			}
-			return con.answer(describeBundle(b), []string{"ok: " + plural(len(b.Files), "file") + ", every byte is what the name says"})
+			view := describeBundle(b)
+			words := []string{"ok: " + plural(len(b.Files), "file") + ", every byte is what the name says"}
+			if view.SignedBy, err = signedBy(ctx, kept, b, c.String("unit"), c.StringSlice("public-key")); err != nil {
+				return err
+			}
+			if view.SignedBy != "" {
+				words = append(words, "signed: unit "+c.String("unit")+", by key "+view.SignedBy)
+			}
+			return con.answer(view, words)
 		},
 	}
 }

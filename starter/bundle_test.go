@@ -76,7 +76,7 @@ func TestBundleMistakes(t *testing.T) {
 		"no folder":    {[]string{"build", filepath.Join(dir, "none")}, "none: no such file or directory"},
 		"a file":       {[]string{"build", filepath.Join(dir, "spec.yaml")}, "spec.yaml: not a directory"},
 		"no argument":  {[]string{"build"}, "bundle build needs DIR"},
-		"no command":   {nil, "bundle needs one of build, inspect, diff, verify, push, pull after it"},
+		"no command":   {nil, "bundle needs one of build, inspect, diff, verify, push, pull, sign after it"},
 		"no store":     {[]string{"verify", other}, "name it with --store FOLDER, or in SLUICE_STORE"},
 		"not there":    {[]string{"verify", other, "--store", dir}, other + " is not in the store"},
 		"one of two":   {[]string{"diff", folder}, "bundle diff needs OLD NEW"},

@@ -111,3 +111,55 @@ func TestIndexKeepsAll(t *testing.T) {
 	require.NoError(t, json.Unmarshal(data, &index))
 	require.Len(t, index.Manifests, 20)
 }
+
+// What is attached to a bundle is found again by it and its type; what is damaged or of another form is left out.
+func TestAttach(t *testing.T) {
+	const note = "application/vnd.sluice.test.note"
+	k, dir := kept(t), t.TempDir()
+	write(t, dir, map[string]string{"a": "1"})
+	b, err := k.Build(t.Context(), dir)
+	require.NoError(t, err)
+	write(t, dir, map[string]string{"a": "2"})
+	other, err := k.Build(t.Context(), dir)
+	require.NoError(t, err)
+	none, err := k.Attached(t.Context(), b, note)
+	require.NoError(t, err)
+	require.Empty(t, none)
+
+	one, two := bundle.Attachment{Type: note, Data: []byte("one")}, bundle.Attachment{Type: note, Data: []byte("two")}
+	for _, a := range []bundle.Attachment{one, two, one, {Type: note + "2", Data: []byte("three")}} {
+		require.NoError(t, k.Attach(t.Context(), b, a))
+	}
+	require.NoError(t, k.Attach(t.Context(), other, one))
+	got, err := k.Attached(t.Context(), b, note)
+	require.NoError(t, err)
+	require.Equal(t, []bundle.Attachment{one, two}, got)
+	require.ErrorIs(t, k.Attach(t.Context(), b, bundle.Attachment{Type: note, Data: make([]byte, bundle.MaxAttachment+1)}), bundle.ErrInvalid)
+
+	blob := func(data []byte) string {
+		return filepath.Join(k.Store.Folder(), "blobs", "sha256", strings.TrimPrefix(bundle.Digest(data), "sha256:"))
+	}
+	require.NoError(t, os.WriteFile(blob(one.Data), []byte("0ne"), 0o600))
+	require.NoError(t, os.Remove(blob(two.Data)))
+	got, err = k.Attached(t.Context(), b, note)
+	require.NoError(t, err)
+	require.Empty(t, got)
+}
+
+// Another implementation finds what is attached by the bundle's manifest.
+func TestAnotherImplementationFindsAttachments(t *testing.T) {
+	k, dir := kept(t), t.TempDir()
+	write(t, dir, map[string]string{"a": "1"})
+	b, err := k.Build(t.Context(), dir)
+	require.NoError(t, err)
+	a := bundle.Attachment{Type: "application/vnd.sluice.test.note", Data: []byte("one")}
+	require.NoError(t, k.Attach(t.Context(), b, a))
+	layout, err := oci.NewFromFS(t.Context(), os.DirFS(k.Store.Folder()))
+	require.NoError(t, err)
+	subject, err := layout.Resolve(t.Context(), bundle.Digest(b.Manifest()))
+	require.NoError(t, err)
+	found, err := layout.Predecessors(t.Context(), subject)
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	require.Equal(t, bundle.Digest(a.Manifest(b)), found[0].Digest.String())
+}

@@ -64,34 +64,43 @@ func (k Key) ID() string { return fmt.Sprintf("%016X", k.public.ID()) }
 // String is the key as ParseKey reads it.
 func (k Key) String() string { return k.public.String() }
 
-// Verify says why a signature does not stand for a release of a unit by one of the keys, of which
-// there are one or two: nil when it does.
-func Verify(unit, release string, signature []byte, keys []Key) error {
+// Verify answers the key, of one or two, by which a signature stands for a release of a unit, or
+// says why it does not.
+func Verify(unit, release string, signature []byte, keys []Key) (Key, error) {
 	text, err := Text(unit, release)
 	if err != nil {
-		return err
+		return Key{}, err
 	}
 	if len(keys) == 0 || len(keys) > MaxKeys {
-		return fmt.Errorf("%d public keys, expected one or two", len(keys))
+		return Key{}, fmt.Errorf("%d public keys, expected one or two", len(keys))
 	}
-	var s minisign.Signature
-	if len(signature) > maxSize || s.UnmarshalText(signature) != nil {
-		return fmt.Errorf("%w: it is not a signature of minisign", ErrUnsigned)
+	claimed, err := KeyID(signature)
+	if err != nil {
+		return Key{}, err
 	}
 	var names []string
 	for _, k := range keys {
 		if k.public.Equal(minisign.PublicKey{}) { // a point of small order, for which anybody can sign
-			return errors.New("an empty public key")
+			return Key{}, errors.New("an empty public key")
 		}
 		if minisign.Verify(k.public, text, signature) {
-			return nil
+			return k, nil
 		}
-		if k.public.ID() == s.KeyID {
-			return fmt.Errorf("%w: the signature by key %s is not over release %s of unit %s", ErrUnsigned, k.ID(), release, unit)
+		if k.ID() == claimed {
+			return Key{}, fmt.Errorf("%w: the signature by key %s is not over release %s of unit %s", ErrUnsigned, k.ID(), release, unit)
 		}
 		names = append(names, k.ID())
 	}
-	return fmt.Errorf("%w: the signature is by key %016X, expected %s", ErrUnsigned, s.KeyID, strings.Join(names, " or "))
+	return Key{}, fmt.Errorf("%w: the signature is by key %s, expected %s", ErrUnsigned, claimed, strings.Join(names, " or "))
+}
+
+// KeyID is the name of the key that a signature says it is by. That proves nothing.
+func KeyID(signature []byte) (string, error) {
+	var s minisign.Signature
+	if len(signature) > maxSize || s.UnmarshalText(signature) != nil {
+		return "", fmt.Errorf("%w: it is not a signature of minisign", ErrUnsigned)
+	}
+	return fmt.Sprintf("%016X", s.KeyID), nil
 }
 
 // Signer is a private key.

@@ -29,6 +29,11 @@ func signer(t *testing.T) signature.Signer {
 	return s
 }
 
+func verify(unit, release string, data []byte, keys []signature.Key) error {
+	_, err := signature.Verify(unit, release, data, keys)
+	return err
+}
+
 func sign(t *testing.T, s signature.Signer, unit, release string) []byte {
 	t.Helper()
 	data, err := s.Sign(unit, release)
@@ -53,9 +58,11 @@ func TestVerify(t *testing.T) {
 	keys := []signature.Key{now.Key(), next.Key()}
 	good := sign(t, now, "features", release)
 	require.Equal(t, good, sign(t, now, "features", release), "the same each time")
-	require.NoError(t, signature.Verify("features", release, good, keys))
-	require.NoError(t, signature.Verify("features", release, sign(t, next, "features", release), keys), "the next key")
-	require.NoError(t, signature.Verify("features", release, sign(t, next, "features", release), keys[1:]), "once the old one is gone")
+	require.NoError(t, verify("features", release, good, keys))
+	by, err := signature.Verify("features", release, sign(t, next, "features", release), keys)
+	require.NoError(t, err)
+	require.Equal(t, next.Key(), by)
+	require.NoError(t, verify("features", release, sign(t, next, "features", release), keys[1:]), "once the old one is gone")
 
 	for name, c := range map[string]struct {
 		unit, release string
@@ -75,7 +82,7 @@ func TestVerify(t *testing.T) {
 		"an empty key":    {"features", release, good, []signature.Key{{}}, "an empty public key"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.ErrorContains(t, signature.Verify(c.unit, c.release, c.signature, c.keys), c.want)
+			require.ErrorContains(t, verify(c.unit, c.release, c.signature, c.keys), c.want)
 		})
 	}
 	for i := range good {
@@ -85,7 +92,7 @@ func TestVerify(t *testing.T) {
 		}
 		bad := append([]byte{}, good...)
 		bad[i] ^= 1
-		require.Error(t, signature.Verify("features", release, bad, keys), "byte %d", i)
+		require.Error(t, verify("features", release, bad, keys), "byte %d", i)
 	}
 }
 
@@ -114,7 +121,7 @@ func TestSignerKeys(t *testing.T) {
 	require.True(t, signature.IsEncrypted(locked))
 	s, err := signature.ParseSigner(locked, "hunter2")
 	require.NoError(t, err)
-	require.NoError(t, signature.Verify("a", release, sign(t, s, "a", release), []signature.Key{s.Key()}))
+	require.NoError(t, verify("a", release, sign(t, s, "a", release), []signature.Key{s.Key()}))
 	_, err = signature.ParseSigner(locked, "swordfish")
 	require.EqualError(t, err, "the password is wrong, or the file is damaged")
 	for _, file := range []string{"", "RWQ", "untrusted comment: x\nAAAA\n"} {
@@ -154,8 +161,8 @@ func TestDebiansMinisign(t *testing.T) {
 	require.NoError(t, os.WriteFile(in("text"), text, 0o600))
 	for _, form := range [][]string{nil, {"-l"}} {
 		tool(append([]string{"-S", "-s", in("k.sec"), "-m", in("text")}, form...)...)
-		require.NoError(t, signature.Verify("features", release, read("text.minisig"), []signature.Key{key}))
-		require.ErrorIs(t, signature.Verify("features", other, read("text.minisig"), []signature.Key{key}), signature.ErrUnsigned)
+		require.NoError(t, verify("features", release, read("text.minisig"), []signature.Key{key}))
+		require.ErrorIs(t, verify("features", other, read("text.minisig"), []signature.Key{key}), signature.ErrUnsigned)
 	}
 	require.NoError(t, os.WriteFile(in("text.minisig"), sign(t, s, "features", release), 0o600))
 	tool("-V", "-H", "-p", in("k.pub"), "-m", in("text"))
@@ -172,6 +179,6 @@ func FuzzVerify(f *testing.F) {
 	require.NoError(f, err)
 	f.Add(good)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		require.Error(t, signature.Verify("features", other, data, []signature.Key{s.Key()}))
+		require.Error(t, verify("features", other, data, []signature.Key{s.Key()}))
 	})
 }
