@@ -21,11 +21,11 @@ func storeFlag(what string) cli.Flag {
 
 // name gives a spec that names a bundle the release that it is: a folder by its files, and one that
 // is elsewhere by its table.
-func (l *loaded) name(ctx context.Context, via registry.Access) error {
+func (l *loaded) name(ctx context.Context) error {
 	if l.spec.Bundle == "" {
 		return nil
 	}
-	l.bundle, l.via = l.spec.Bundle, via
+	l.bundle = l.spec.Bundle
 	if registry.Is(l.bundle) {
 		return l.nameFrom(ctx)
 	}
@@ -48,7 +48,7 @@ func (l *loaded) nameFrom(ctx context.Context) error {
 		from.Folder = l.beside(from.Folder)
 	}
 	l.bundle, l.from = from.String(), from
-	b, err := l.via.Table(ctx, from)
+	b, err := l.via.table(ctx, from)
 	if errors.Is(err, registry.ErrTrouble) {
 		return err
 	}
@@ -107,10 +107,40 @@ func (l loaded) keepIn(ctx context.Context, kept bundle.Kept) (bundle.Bundle, er
 	if l.from == (registry.Reference{}) {
 		return kept.Build(ctx, l.bundle)
 	}
-	b, _, err := l.via.Pull(ctx, l.from, kept, signature.MediaType)
-	return b, err
+	return l.via.pull(ctx, l.from, kept)
 }
 
 func (l loaded) changedMeanwhile() error {
 	return invalidf("the files of the bundle %s have changed meanwhile: start again", l.bundle)
+}
+
+// puller brings bundles from registries. While one has trouble, what was pulled before serves: a
+// store that the command names.
+type puller struct {
+	registry.Access
+	store string
+}
+
+func pullerOf(c *cli.Context) puller { return puller{Access: accessOf(c), store: c.String("store")} }
+
+func (p puller) table(ctx context.Context, from registry.Reference) (bundle.Bundle, error) {
+	return p.orBefore(from, func(from registry.Reference) (bundle.Bundle, error) { return p.Table(ctx, from) })
+}
+
+func (p puller) pull(ctx context.Context, from registry.Reference, kept bundle.Kept) (bundle.Bundle, error) {
+	return p.orBefore(from, func(from registry.Reference) (bundle.Bundle, error) {
+		b, _, err := p.Pull(ctx, from, kept, signature.MediaType)
+		return b, err
+	})
+}
+
+// orBefore brings a bundle, or else the same one from the store. If that has none, the trouble stands.
+func (p puller) orBefore(from registry.Reference, bring func(registry.Reference) (bundle.Bundle, error)) (bundle.Bundle, error) {
+	b, err := bring(from)
+	if errors.Is(err, registry.ErrTrouble) && p.store != "" {
+		if before, err := bring(registry.Reference{Folder: p.store, Manifest: from.Manifest}); err == nil {
+			return before, nil
+		}
+	}
+	return b, err
 }

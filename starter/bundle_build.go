@@ -147,11 +147,7 @@ func bundleVerifyCommand() command {
 			if err != nil {
 				return err
 			}
-			archive, err := kept.Open(ctx, b)
-			if err == nil {
-				err = errors.Join(b.VerifyArchive(archive), archive.Close())
-			}
-			if err != nil {
+			if err := kept.Verify(ctx, b); err != nil {
 				return bundleError(what, err)
 			}
 			view := describeBundle(b)

@@ -12,7 +12,6 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 
-	"github.com/sluicehq/sluice/internal/bundle/registry"
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
@@ -82,7 +81,7 @@ func twoBundles(t *testing.T, validate string, entries int) (l loaded, storeDir,
 	write(entries)
 	text, err := os.ReadFile(spec)
 	require.NoError(t, err)
-	l, err = loadText(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), spec, text, registry.Access{})
+	l, err = loadText(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), spec, text, puller{})
 	require.NoError(t, err)
 	t.Cleanup(func() { l.close() })
 	return l, storeDir, before

@@ -13,17 +13,20 @@ import (
 
 	fake "github.com/google/go-containerregistry/pkg/registry"
 	"github.com/stretchr/testify/require"
-
-	"github.com/sluicehq/sluice/internal/bundle/registry"
 )
 
 // aRegistry is a registry in this process; it answers where.
 func aRegistry(t *testing.T) string {
 	t.Helper()
+	return strings.TrimPrefix(startRegistry(t).URL, "http://")
+}
+
+func startRegistry(t *testing.T) *httptest.Server {
+	t.Helper()
 	h := httptest.NewServer(fake.New(fake.Logger(log.New(io.Discard, "", 0)), fake.WithReferrersSupport(true)))
 	t.Cleanup(h.Close)
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
-	return strings.TrimPrefix(h.URL, "http://")
+	return h
 }
 
 // pushedFeatures builds and pushes a bundle.
@@ -94,6 +97,38 @@ func TestBundlePushAndPullMistakes(t *testing.T) {
 	require.NoDirExists(t, none)
 }
 
+// While the registry is away, a bundle that was pulled before can be started, unless it is damaged.
+func TestStartWithoutTheRegistry(t *testing.T) {
+	dir, s := features(t, ""), startRegistry(t)
+	digest, reference := pushedFeatures(t, dir, strings.TrimPrefix(s.URL, "http://")+"/team/features")
+	spec, kept := filepath.Join(dir, "spec.yaml"), filepath.Join(dir, "workers")
+	require.NoError(t, os.WriteFile(spec, []byte(strings.ReplaceAll(featuresSpec, "RELEASE", "bundle: "+reference)), 0o600))
+	text, err := os.ReadFile(spec)
+	require.NoError(t, err)
+	start := func() error {
+		l, err := loadText(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), spec, text, puller{store: kept})
+		if err != nil {
+			return err
+		}
+		require.Equal(t, digest, l.spec.Release)
+		_, err = submission(t.Context(), l, "ann", kept)
+		return err
+	}
+	require.NoError(t, start())
+	s.Close()
+	require.NoError(t, start())
+	require.Equal(t, exitOK, sluice(t, "", "bundle", "verify", digest, "--store", kept).code)
+	require.Equal(t, exitInternal, sluice(t, "", "bundle", "pull", reference, "--store", kept).code, "it was not pulled")
+
+	var view bundleView
+	require.NoError(t, json.Unmarshal([]byte(sluice(t, "", "bundle", "inspect", digest, "--store", kept, "-o", "json").out), &view))
+	archive := filepath.Join(kept, "blobs", "sha256", strings.TrimPrefix(view.Archive.Digest, "sha256:"))
+	for _, damage := range []func() error{func() error { return os.WriteFile(archive, []byte("x"), 0o600) }, func() error { return os.Remove(archive) }} {
+		require.NoError(t, damage())
+		require.ErrorContains(t, start(), "is it up, and can it be reached from here?")
+	}
+}
+
 // A spec that names a bundle elsewhere has its release, and keeps it before anything starts.
 func TestSpecWithReference(t *testing.T) {
 	for name, place := range map[string]string{"registry": aRegistry(t) + "/team/features", "layout": "oci:./layout"} {
@@ -120,7 +155,7 @@ func TestSpecWithReference(t *testing.T) {
 			require.NoDirExists(t, kept)
 			text, err := os.ReadFile(spec)
 			require.NoError(t, err)
-			l, err := loadText(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), spec, text, registry.Access{})
+			l, err := loadText(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), spec, text, puller{})
 			require.NoError(t, err)
 			_, err = submission(t.Context(), l, "ann", kept)
 			require.NoError(t, err)

@@ -15,7 +15,6 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
-	"github.com/sluicehq/sluice/internal/bundle/registry"
 	"github.com/sluicehq/sluice/internal/draft"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/terminal"
@@ -85,7 +84,7 @@ func runInit(ctx context.Context, con *console, c *cli.Context) error {
 		o.Probe = con.ask("what each target answers its users with 2xx (URL, such as http://{{address}}/healthz; empty: no such check)")
 	}
 	d := draft.Write(o, seen)
-	l, err := loadText(ctx, con, out, []byte(d.Text), registry.Access{})
+	l, err := loadText(ctx, con, out, []byte(d.Text), puller{})
 	if err == nil && server != "" && !c.IsSet("bake") {
 		d, l, err = con.bakedLongEnough(ctx, out, o, seen, d, l)
 	}
@@ -121,7 +120,7 @@ func (c *console) bakedLongEnough(
 			break
 		}
 		d = draft.Write(o, seen)
-		if l, err = loadText(ctx, c, out, []byte(d.Text), registry.Access{}); err != nil {
+		if l, err = loadText(ctx, c, out, []byte(d.Text), puller{}); err != nil {
 			return d, l, err
 		}
 	}

@@ -45,7 +45,7 @@ type loaded struct {
 	bundle string
 	// from is where the bundle is pulled from, and via how; the zero value where it is a folder.
 	from registry.Reference
-	via  registry.Access
+	via  puller
 	// opened is the bundle once it was looked into.
 	opened *openedBundle
 }
@@ -58,19 +58,19 @@ func load(ctx context.Context, con *console, c *cli.Context) (loaded, error) {
 	if err != nil {
 		return loaded{file: named(path), kinds: con.catalog.Kinds()}, err
 	}
-	return loadText(ctx, con, path, data, accessOf(c))
+	return loadText(ctx, con, path, data, pullerOf(c))
 }
 
 // loadText is load of a text that is not read from its path, or not any more.
-func loadText(ctx context.Context, con *console, path string, data []byte, via registry.Access) (loaded, error) {
+func loadText(ctx context.Context, con *console, path string, data []byte, via puller) (loaded, error) {
 	dir := filepath.Dir(path) // "." for "-"
-	l := loaded{file: named(path), kinds: con.catalog.Kinds(), dir: dir}
+	l := loaded{file: named(path), kinds: con.catalog.Kinds(), dir: dir, via: via}
 	doc, err := spec.Parse(l.file, data, l.kinds)
 	if err != nil {
 		return l, invalidInput(l.file, err)
 	}
 	l.doc, l.spec = doc, doc.Spec
-	if err := l.name(ctx, via); err != nil {
+	if err := l.name(ctx); err != nil {
 		return l, err
 	}
 	if l.spec.Fleet.Listed() {

@@ -77,6 +77,15 @@ func (k Kept) Open(ctx context.Context, b Bundle) (io.ReadCloser, error) {
 	return k.Store.Open(ctx, b.Archive.Digest)
 }
 
+// Verify reads the archive of a bundle to its end, and says why it is not whole.
+func (k Kept) Verify(ctx context.Context, b Bundle) error {
+	archive, err := k.Open(ctx, b)
+	if err != nil {
+		return err
+	}
+	return errors.Join(b.VerifyArchive(archive), archive.Close())
+}
+
 // Manifest is the OCI image manifest of the bundle: always the same bytes for the same release.
 func (b Bundle) Manifest() []byte {
 	m := v1.Manifest{

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -37,6 +38,8 @@ const (
 	tableWithin, archiveWithin = time.Minute, 10 * time.Minute
 	// tries is how often a request that failed at once is sent again.
 	tries = 3
+	// mostRedirects is what Go's client follows by default.
+	mostRedirects = 10
 	// mostReferrers bounds the pages of a list of what is attached to a bundle.
 	mostReferrers = 4
 )
@@ -59,7 +62,7 @@ func (a Access) dial(at Reference) (*remoteSide, error) {
 	}
 	return &remoteSide{at: at, sent: sent, repo: &remote.Repository{
 		Client: &auth.Client{
-			Client: &http.Client{Transport: again}, Cache: auth.NewCache(), Header: http.Header{"User-Agent": {"sluice"}},
+			Client: &http.Client{Transport: again, CheckRedirect: staysSecret}, Cache: auth.NewCache(), Header: http.Header{"User-Agent": {"sluice"}},
 			Credential: func(ctx context.Context, host string) (auth.Credential, error) {
 				c, err := credential(ctx, host)
 				sent.keep(c.Password, c.RefreshToken, c.AccessToken)
@@ -69,6 +72,17 @@ func (a Access) dial(at Reference) (*remoteSide, error) {
 		Reference: registry.Reference{Registry: at.Registry, Repository: at.Repository},
 		PlainHTTP: a.PlainHTTP || at.loopback(), SkipReferrersGC: true, ReferrerListMaxPages: mostReferrers,
 	}}, nil
+}
+
+// staysSecret follows redirects, as registries send to where they store, but not from HTTPS to HTTP.
+func staysSecret(r *http.Request, via []*http.Request) error {
+	if via[0].URL.Scheme == "https" && r.URL.Scheme != "https" {
+		return errors.New("it sends on to plain HTTP")
+	}
+	if len(via) >= mostRedirects {
+		return fmt.Errorf("it sends on more than %d times", mostRedirects)
+	}
+	return nil
 }
 
 // credential finds who asks.

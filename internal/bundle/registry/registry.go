@@ -131,7 +131,7 @@ func (a Access) Push(ctx context.Context, to Reference, kept bundle.Kept, b bund
 	}
 	ctx, cancel := context.WithTimeout(ctx, archiveWithin)
 	defer cancel()
-	if err := verify(ctx, kept, b); err != nil {
+	if err := kept.Verify(ctx, b); err != nil {
 		return to, 0, fmt.Errorf("%s in the store: %w", b.Release(), err)
 	}
 	if to.Folder != "" {
@@ -141,15 +141,6 @@ func (a Access) Push(ctx context.Context, to Reference, kept bundle.Kept, b bund
 	}
 	to.Manifest = bundle.Digest(b.Manifest())
 	return to, len(attached), err
-}
-
-// verify reads a bundle's archive to its end.
-func verify(ctx context.Context, kept bundle.Kept, b bundle.Bundle) error {
-	archive, err := kept.Open(ctx, b)
-	if err != nil {
-		return err
-	}
-	return errors.Join(b.VerifyArchive(archive), archive.Close())
 }
 
 func toFolder(ctx context.Context, folder string, kept bundle.Kept, b bundle.Bundle, attached []bundle.Attachment) error {

@@ -511,3 +511,57 @@ func TestPlainHTTPIsForThisMachine(t *testing.T) {
 	_, err = registry.Access{}.Table(t.Context(), ref)
 	require.ErrorContains(t, err, "--plain-http allows that")
 }
+
+// Redirects are followed, as registries keep blobs elsewhere, without who asks, and not to plain HTTP.
+func TestRedirects(t *testing.T) {
+	s, b, ref := pushed(t)
+	asked := ""
+	storage := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r.Header.Get("Authorization")
+		resp, err := http.Get("http://" + s.host + r.URL.Path + "?from=storage")
+		if err == nil {
+			_, _ = io.Copy(w, resp.Body)
+			_ = resp.Body.Close()
+		}
+	}))
+	t.Cleanup(storage.Close)
+	redirect := func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Get("from") != "" {
+			return false
+		}
+		if _, _, ok := r.BasicAuth(); !ok {
+			w.Header().Set("Www-Authenticate", `Basic realm="x"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return true
+		}
+		if strings.Contains(r.URL.Path, "/blobs/") {
+			http.Redirect(w, r, storage.URL+r.URL.Path+"?signature=hunter2", http.StatusTemporaryRedirect)
+			return true
+		}
+		return false
+	}
+	s.before = redirect
+	t.Setenv("REGISTRY_PASSWORD", "x")
+	access := registry.Access{User: "ann", Password: "${env:REGISTRY_PASSWORD}"}
+	k := kept(t)
+	_, _, err := access.Pull(t.Context(), ref, k, noteType)
+	require.NoError(t, err)
+	whole(t, k, b)
+	require.Empty(t, asked, "the storage learns nothing of who asks")
+	storage.Close()
+	_, err = access.Table(t.Context(), ref)
+	require.ErrorContains(t, err, "connection refused")
+	require.NotContains(t, err.Error(), "hunter2")
+
+	secure := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://"+s.host+r.URL.Path, http.StatusTemporaryRedirect)
+	}))
+	t.Cleanup(secure.Close)
+	defaults := http.DefaultTransport
+	http.DefaultTransport = secure.Client().Transport
+	t.Cleanup(func() { http.DefaultTransport = defaults })
+	s.before = nil
+	ref.Registry = "example.com" // which its certificate is for, and its client takes here
+	_, err = registry.Access{}.Table(t.Context(), ref)
+	require.ErrorContains(t, err, "it sends on to plain HTTP")
+}
