@@ -30,6 +30,8 @@ type State struct {
 	Again bool `json:"again,omitempty"`
 	// Broken says what is wrong with the consumer since a way back failed, too.
 	Broken string `json:"broken,omitempty"`
+	// Removed says that the newest order that was in effect took the unit off.
+	Removed bool `json:"removed,omitempty"`
 	// Before is what ran when the order came.
 	Before string `json:"before,omitempty"`
 	// Good are those whose rollouts settled, newest first.
@@ -90,7 +92,7 @@ func (s State) home(release string) string {
 	switch {
 	case slices.Contains(s.Good, release):
 		return release
-	case len(s.Good) > 0:
+	case len(s.Good) > 0 && !s.Removed:
 		return s.Good[0]
 	}
 	return s.Before
@@ -107,9 +109,13 @@ func (s State) intent(o Order, running string, keep int) State {
 	return s
 }
 
-// landed is the state in which the order is in effect.
+// landed is the state in which the order is in effect. An older good release that is put back is the newest good one
+// again, and after a removal nothing is: what was undone must not be gone back to.
 func (s State) landed(keep int) State {
 	s.Phase, s.Why, s.Again, s.Broken = Applied, "", false, ""
+	if s.Removed = s.Desired == ""; slices.Contains(s.Good, s.Desired) {
+		s.Good = first(s.Good, s.Desired, keep)
+	}
 	s.Ran = first(s.Ran, s.Desired, keep)
 	return s
 }

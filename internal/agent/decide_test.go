@@ -146,3 +146,19 @@ func TestRefusedMayBeGivenAgain(t *testing.T) {
 		require.Equal(t, again, s.refused("says no").Again, release)
 	}
 }
+
+// A release that was undone is no longer what an order that fails goes back to: an order that puts an older good one
+// back, or takes the unit off, says which one that is.
+func TestUndoneIsNotHome(t *testing.T) {
+	s := State{Fence: 10, Desired: "new", Phase: Applied, Good: []string{"new", "old"}, Ran: []string{"new", "old"}}
+	back := s.intent(Order{Release: "old", Fence: 12}, "new", 3).landed(3)
+	require.Equal(t, []string{"old", "new"}, back.Good)
+	require.Equal(t, "old", back.intent(Order{Release: "next", Fence: 20}, "old", 3).home("next"))
+
+	removed := State{Fence: 10, Desired: "new", Phase: Applied, Good: []string{"new"}}.intent(Order{Fence: 12}, "new", 3).landed(3)
+	require.Equal(t, []string{"new"}, removed.Good, "its files are kept")
+	require.Empty(t, removed.intent(Order{Release: "next", Fence: 20}, "", 3).home("next"))
+
+	untold := s.intent(Order{Release: "next", Fence: 12}, "new", 3).landed(3)
+	require.Equal(t, []string{"new", "old"}, untold.Good, "what has not settled is not good")
+}
