@@ -261,8 +261,8 @@ func (a *Agent) status(u *runner) Status {
 	return st
 }
 
-// maxWhy bounds a reason, in bytes: check programs talk a lot, and the end matters most.
-const maxWhy = 2000
+// maxWhy bounds a reason, in bytes: room for all that is kept of what a program says, whose end matters most.
+const maxWhy = 3 << 10
 
 // why is an error in one line.
 func why(err error) string { return terminal.OneLine(err.Error(), maxWhy) }

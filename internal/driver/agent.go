@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/bundle"
+	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/terminal"
@@ -38,7 +39,12 @@ const (
 	agentUnits, agentBundles = "/sluice/v1/units/{{unit}}", "../../bundles/"
 	// uploadTimeout bounds how long a bundle is on its way.
 	uploadTimeout = 5 * time.Minute
+	// maxWords bounds what a consumer says of a release, as an agent does.
+	maxWords = 3 << 10
 )
+
+// errStore says that a worker cannot read a bundle that an agent lacks. It is neither the release's fault nor the target's.
+var errStore = errors.New("the worker's store")
 
 // Check checks the address and the token.
 func (x *Agent) Check(s spec.Section) {
@@ -95,10 +101,23 @@ func (agentDriver) CheckOrder(_ fleet.Target, o Order) error {
 	return nil
 }
 
-// Prepare has the agent unpack and check the release beside the running one.
+// Prepare has the agent unpack and check the release beside the running one. A worker that cannot bring it is in trouble
+// itself: nothing has begun that could not wait for it.
 func (a agentDriver) Prepare(ctx context.Context, t fleet.Target, o Order) error {
-	return a.withContent(ctx, t, o, call{method: http.MethodPost, unit: o.Unit, below: "prepare", order: &o})
+	err := a.withContent(ctx, t, o, call{method: http.MethodPost, unit: o.Unit, below: "prepare", order: &o})
+	if errors.Is(err, errStore) {
+		return workers{err}
+	}
+	return err
 }
+
+// workers is trouble of the worker's own.
+type workers struct{ error }
+
+// Is matches dial.ErrOwn.
+func (workers) Is(target error) bool { return target == dial.ErrOwn }
+
+func (w workers) Unwrap() error { return w.error }
 
 // Apply has the agent switch to the release.
 func (a agentDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
@@ -143,35 +162,58 @@ func (a answer) told(t fleet.Target, o Order) error {
 	if a.status != http.StatusUnprocessableEntity {
 		return a.done(t, o)
 	}
-	words := strings.TrimPrefix(terminal.OneLine(a.token.Redact(string(a.body)), maxQuoted/4), "refused: ")
+	words := strings.TrimPrefix(terminal.OneLine(a.token.Redact(string(a.body)), maxWords), "refused: ")
 	return refused(errors.New(cmp.Or(words, "it says no more")))
 }
 
 // bring sends a bundle: the length of its table in 8 bytes, big-endian, the table, the archive.
 func (a agentDriver) bring(ctx context.Context, t fleet.Target, o Order) error {
 	if a.content == nil {
-		return errors.New("this worker has no store to bring it from")
+		return fmt.Errorf("%w: this worker has none", errStore)
 	}
 	b, err := a.content.Get(ctx, o.Release)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errStore, err)
 	}
 	archive, err := a.content.Open(ctx, b)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errStore, err)
 	}
 	defer func() { _ = archive.Close() }() // nothing was written
 	config := b.Config()
 	head := binary.BigEndian.AppendUint64(nil, uint64(len(config)))
 	got, err := a.do(ctx, t, call{
 		method: http.MethodPut, unit: o.Unit, below: agentBundles + o.Release, timeout: uploadTimeout,
-		body: io.MultiReader(bytes.NewReader(head), bytes.NewReader(config), archive), size: int64(len(head)+len(config)) + b.Archive.Size,
+		body: io.MultiReader(bytes.NewReader(head), bytes.NewReader(config), &exactly{archive, b.Archive.Size}),
+		size: int64(len(head)+len(config)) + b.Archive.Size,
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if got.status == http.StatusCreated {
+	case got.status == http.StatusCreated:
 		return nil
+	case got.status == http.StatusUnprocessableEntity: // the table was the release's, and the archive is not the table's
+		return fmt.Errorf("%w: its copy is damaged: %w", errStore, got.failure("expected status 200 or 201"))
 	}
 	return got.done(t, o)
+}
+
+// exactly reads as many bytes as a table says that its archive has.
+type exactly struct {
+	archive io.Reader
+	left    int64
+}
+
+func (r *exactly) Read(p []byte) (int, error) {
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := r.archive.Read(p[:min(int64(len(p)), r.left)])
+	switch r.left -= int64(n); {
+	case errors.Is(err, io.EOF) && r.left > 0:
+		return n, fmt.Errorf("%w: its copy ends %d bytes early", errStore, r.left)
+	case err != nil && !errors.Is(err, io.EOF):
+		return n, fmt.Errorf("%w: %w", errStore, err)
+	}
+	return n, err
 }

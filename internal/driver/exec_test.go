@@ -46,6 +46,7 @@ func execRig(t *testing.T) rig {
 		mode: func(id, mode string) {
 			require.NoError(t, os.WriteFile(filepath.Join(root, id, "mode"), []byte(mode), 0o600))
 		},
+		crashed: "it ?[31mcrashed",
 		garbage: []string{"silent", "chatter", "flood", "negative", "nonsense", "control"},
 	}
 }

@@ -37,33 +37,14 @@ type place struct {
 func (p *place) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	data, _ := io.ReadAll(r.Body)
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.last, p.body = r, string(data)
-	if status, err := strconv.Atoi(p.mode); err == nil {
-		http.Error(w, "as asked \033[31m"+r.Header.Get("Authorization"), status)
+	mode := p.mode
+	p.mu.Unlock()
+	if troubled(w, r, mode) {
 		return
 	}
-	switch p.mode {
-	case "slow":
-		p.mu.Unlock()
-		<-r.Context().Done()
-		p.mu.Lock()
-		return
-	case "fail":
-		http.Error(w, "disk on fire", http.StatusServiceUnavailable)
-		return
-	case "full":
-		if r.Method == http.MethodPut {
-			http.Error(w, "no space left on device", http.StatusInsufficientStorage)
-			return
-		}
-	case "hangup":
-		panic(http.ErrAbortHandler)
-	case "half":
-		if r.Method == http.MethodPut {
-			panic(http.ErrAbortHandler)
-		}
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if r.Method == http.MethodGet {
 		p.get(w)
 		return
@@ -71,15 +52,35 @@ func (p *place) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.put(w, r, data)
 }
 
+// troubled answers in place of a target in a mode in which the target itself does not come to it.
+func troubled(w http.ResponseWriter, r *http.Request, mode string) bool {
+	if status, err := strconv.Atoi(mode); err == nil {
+		http.Error(w, "as asked \033[31m"+r.Header.Get("Authorization"), status)
+		return true
+	}
+	ordered := r.Method == http.MethodPut
+	text, says := strings.CutPrefix(mode, "say:")
+	switch {
+	case mode == "slow":
+		<-r.Context().Done()
+	case mode == "fail":
+		http.Error(w, "disk on fire", http.StatusServiceUnavailable)
+	case mode == "full" && ordered:
+		http.Error(w, "no space left on device", http.StatusInsufficientStorage)
+	case mode == "hangup", mode == "half" && ordered:
+		panic(http.ErrAbortHandler)
+	case mode == "cut" && !ordered:
+		cutShort(w, `{"release":"1","alive":true}`)
+	case says && !ordered:
+		_, _ = io.WriteString(w, text)
+	default:
+		return false
+	}
+	return true
+}
+
 func (p *place) get(w http.ResponseWriter) {
 	detail := ""
-	if p.mode == "cut" {
-		cutShort(w, `{"release":"1","alive":true}`)
-	}
-	if text, ok := strings.CutPrefix(p.mode, "say:"); ok {
-		_, _ = io.WriteString(w, text)
-		return
-	}
 	if p.mode == "dead" {
 		detail = "it \033[31mcrashed"
 	}
@@ -140,14 +141,20 @@ func httpRig(t *testing.T) rig {
 			defer places[id].mu.Unlock()
 			places[id].mode = mode
 		},
-		garbage: []string{
-			"404", "204", "301", "hangup", "say:", "say:<html>", "say:[]", "say:null", "say:{}", `say:{"release":"1"}`, `say:{"alive":true}`,
-			`say:{"release":null,"alive":true}`, `say:{"release":1,"alive":true}`, `say:{"release":"1","alive":"yes"}`,
-			`say:{"release":"1","alive":true,"fence":-1}`, `say:{"release":"1","alive":true,"fence":1.5}`,
-			`say:{"release":"1","alive":true} trailing`, `say:{"release":"two words","alive":true}`, `say:{"release":"a\u001b[31m","alive":true}`,
-			`say:{"release":"` + strings.Repeat("x", 300) + `","alive":true}`,
-			"say:" + strings.Repeat(" ", 65<<10) + `{"release":"1","alive":true}`,
-		},
+		crashed: "it ?[31mcrashed",
+		garbage: garbage(),
+	}
+}
+
+// garbage are modes in which what answers is no target.
+func garbage() []string {
+	return []string{
+		"404", "204", "301", "hangup", "say:", "say:<html>", "say:[]", "say:null", "say:{}", `say:{"release":"1"}`, `say:{"alive":true}`,
+		`say:{"release":null,"alive":true}`, `say:{"release":1,"alive":true}`, `say:{"release":"1","alive":"yes"}`,
+		`say:{"release":"1","alive":true,"fence":-1}`, `say:{"release":"1","alive":true,"fence":1.5}`,
+		`say:{"release":"1","alive":true} trailing`, `say:{"release":"two words","alive":true}`, `say:{"release":"a\u001b[31m","alive":true}`,
+		`say:{"release":"` + strings.Repeat("x", 300) + `","alive":true}`,
+		"say:" + strings.Repeat(" ", 65<<10) + `{"release":"1","alive":true}`,
 	}
 }
 
