@@ -49,7 +49,7 @@ func agentRig(t *testing.T) rig {
 	return rig{
 		driver: named{a, a.driver(20 * time.Second)}, quick: named{a, a.driver(200 * time.Millisecond)},
 		target: a.target, mode: func(id, mode string) { a.hosts[id].become(mode) },
-		crashed: "version: its content is not the release's", garbage: garbage(),
+		prepares: true, crashed: "version: its content is not the release's", garbage: garbage(),
 	}
 }
 
@@ -112,6 +112,8 @@ func (n named) Validate(ctx context.Context, t fleet.Target, o driver.Order) err
 func (n named) Apply(ctx context.Context, t fleet.Target, o driver.Order) error {
 	return n.Driver.Apply(ctx, t, n.order(o))
 }
+
+func (n named) Prepares() bool { return driver.Prepares(n.Driver) }
 
 func (n named) Prepare(ctx context.Context, t fleet.Target, o driver.Order) error {
 	return n.Driver.(driver.Preparer).Prepare(ctx, t, n.order(o))

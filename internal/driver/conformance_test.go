@@ -25,6 +25,8 @@ type rig struct {
 	quick  driver.Driver
 	target func(id string) fleet.Target
 	mode   func(id, mode string)
+	// prepares says that targets can ready a release.
+	prepares bool
 	// crashed is the detail of a target in the mode dead.
 	crashed string
 	// garbage are modes in which the target answers, but no state.
@@ -54,6 +56,7 @@ func TestConformance(t *testing.T) {
 				"survives a crash after the effect": survivesACrashAfterTheEffect,
 				"half an order changes nothing":     halfAnOrderChangesNothing,
 				"half an answer is none":            halfAnAnswerIsNone,
+				"preparing switches nothing":        preparingSwitchesNothing,
 			} {
 				t.Run(name, func(t *testing.T) { test(t, newRig(t)) })
 			}
@@ -260,6 +263,40 @@ func halfAnAnswerIsNone(t *testing.T, r rig) {
 	require.Zero(t, s)
 	tryAgain(t, r.driver.Apply(t.Context(), r.target("a"), order("2", 2)))
 	r.mode("a", "")
+	require.NoError(t, r.driver.Apply(t.Context(), r.target("a"), order("2", 2)))
+	require.Equal(t, driver.State{Release: "2", Fence: 2, Alive: true}, observe(t, r, "a"))
+}
+
+// Whether it comes to an end or not, what runs stays, and takes orders.
+func preparingSwitchesNothing(t *testing.T, r rig) {
+	require.Equal(t, r.prepares, driver.Prepares(r.driver))
+	if !r.prepares {
+		return
+	}
+	require.NoError(t, r.driver.Apply(t.Context(), r.target("a"), order("1", 1)))
+	prepare := func(d driver.Driver, ctx context.Context, release string) error {
+		return d.(driver.Preparer).Prepare(ctx, r.target("a"), order(release, 2))
+	}
+	r.mode("a", "refuse")
+	err := prepare(r.driver, t.Context(), "2")
+	require.ErrorIs(t, err, driver.ErrRefused)
+	require.ErrorContains(t, err, "line one | not for me")
+	r.mode("a", "fail")
+	tryAgain(t, prepare(r.driver, t.Context(), "2"))
+	r.mode("a", "slow")
+	err = prepare(r.quick, t.Context(), "2")
+	tryAgain(t, err)
+	require.ErrorContains(t, err, "within 200ms")
+	r.mode("a", "")
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, prepare(r.driver, cancelled, "2"), context.Canceled)
+	require.ErrorIs(t, prepare(r.driver, t.Context(), "two words"), driver.ErrRefused)
+	for range 2 {
+		require.NoError(t, prepare(r.driver, t.Context(), "2"))
+		require.Equal(t, driver.State{Release: "1", Fence: 1, Alive: true}, observe(t, r, "a"))
+	}
+	require.NoError(t, r.driver.Apply(t.Context(), r.target("a"), order("3", 1)))
 	require.NoError(t, r.driver.Apply(t.Context(), r.target("a"), order("2", 2)))
 	require.Equal(t, driver.State{Release: "2", Fence: 2, Alive: true}, observe(t, r, "a"))
 }

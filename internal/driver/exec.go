@@ -36,6 +36,9 @@ type Exec struct {
 	// Validate, when set, must succeed before Apply is run on a target, and for
 	// the first cohort before anything is applied at all.
 	Validate []string `yaml:"validate,omitempty" json:"validate,omitempty"`
+	// Prepare, when set, is run for the whole fleet before the first stage: it fetches and checks the release beside
+	// the running one, and switches nothing. Its exit statuses are those of Apply.
+	Prepare []string `yaml:"prepare,omitempty" json:"prepare,omitempty"`
 	// Timeout bounds one run. Default 30s.
 	Timeout spec.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
 }
@@ -51,6 +54,7 @@ func (x *Exec) Check(s spec.Section) {
 		s.Argv("apply", x.Apply, order...)
 	}
 	s.Argv("validate", x.Validate, order...)
+	s.Argv("prepare", x.Prepare, order...)
 	s.Positive("timeout", x.Timeout)
 }
 
@@ -120,19 +124,35 @@ func (e execDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
 	if err := e.Validate(ctx, t, o); err != nil {
 		return err
 	}
-	r, err := e.run(ctx, e.settings.Apply, t, o, true)
+	return e.carryOut(ctx, "apply", e.settings.Apply, t, o)
+}
+
+// Prepares says whether there is a program that does.
+func (e execDriver) Prepares() bool { return len(e.settings.Prepare) > 0 }
+
+// Prepare runs the prepare program.
+func (e execDriver) Prepare(ctx context.Context, t fleet.Target, o Order) error {
+	if err := checkOrdered(o); err != nil {
+		return err
+	}
+	return e.carryOut(ctx, "prepare", e.settings.Prepare, t, o)
+}
+
+// carryOut runs the program of an order.
+func (e execDriver) carryOut(ctx context.Context, step string, argv []string, t fleet.Target, o Order) error {
+	r, err := e.run(ctx, argv, t, o, true)
 	if err != nil {
-		return fmt.Errorf("apply: %w", err)
+		return fmt.Errorf("%s: %w", step, err)
 	}
 	switch r.Code {
 	case 0:
 		return nil
 	case program.ExitRefused:
-		return refused(fmt.Errorf("apply: %w", r.Failure()))
+		return refused(fmt.Errorf("%s: %w", step, r.Failure()))
 	case ExitFenced:
-		return fmt.Errorf("%w: apply: %w", ErrFenced, r.Failure())
+		return fmt.Errorf("%w: %s: %w", ErrFenced, step, r.Failure())
 	default:
-		return fmt.Errorf("apply: %w", r.Failure())
+		return fmt.Errorf("%s: %w", step, r.Failure())
 	}
 }
 
@@ -179,7 +199,7 @@ func fill(argv []string, t fleet.Target, o Order) ([]string, error) {
 
 // CheckOrder fills every argument of every program.
 func (e execDriver) CheckOrder(t fleet.Target, o Order) error {
-	for _, argv := range [][]string{e.settings.Observe, e.settings.Validate, e.settings.Apply} {
+	for _, argv := range [][]string{e.settings.Observe, e.settings.Validate, e.settings.Prepare, e.settings.Apply} {
 		if _, err := fill(argv, t, o); err != nil {
 			return err
 		}

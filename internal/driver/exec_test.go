@@ -31,6 +31,7 @@ func execRig(t *testing.T) rig {
 			Observe:  call("observe", "{{label.place}}"),
 			Apply:    call("apply", "{{label.place}}", "{{release}}", "{{fence}}"),
 			Validate: call("validate", "{{label.place}}", "{{release}}"),
+			Prepare:  call("prepare", "{{label.place}}", "{{release}}", "{{fence}}"),
 			Timeout:  spec.Duration(timeout),
 		})
 		return d
@@ -46,7 +47,7 @@ func execRig(t *testing.T) rig {
 		mode: func(id, mode string) {
 			require.NoError(t, os.WriteFile(filepath.Join(root, id, "mode"), []byte(mode), 0o600))
 		},
-		crashed: "it ?[31mcrashed",
+		prepares: true, crashed: "it ?[31mcrashed",
 		garbage: []string{"silent", "chatter", "flood", "negative", "nonsense", "control"},
 	}
 }
@@ -164,6 +165,27 @@ func TestExecExitStatuses(t *testing.T) {
 	err = d.Apply(t.Context(), fleet.Target{ID: "a"}, order("2", 1))
 	requireKind(t, errAgain, err, "missing")
 	require.ErrorContains(t, err, "/no/such/program")
+}
+
+// A program that prepares ends as one that applies does; without one nothing is prepared.
+func TestExecPrepares(t *testing.T) {
+	require.False(t, driver.Prepares(sh(t, time.Minute, "true")))
+	for status, want := range map[int]error{
+		0: nil, 1: errAgain, 75: errAgain, 127: errAgain, program.ExitRefused: driver.ErrRefused, driver.ExitFenced: driver.ErrFenced,
+	} {
+		d := open(t, "exec", driver.Exec{
+			Observe: []string{"true"}, Apply: []string{"false"}, Validate: []string{"false"},
+			Prepare: []string{"/bin/sh", "-c", `echo "told $@ $SLUICE_RELEASE $SLUICE_FENCE"; exit ` + strconv.Itoa(status), "x", "{{id}}", "{{release}}", "{{fence}}"},
+		})
+		require.True(t, driver.Prepares(d))
+		err := d.(driver.Preparer).Prepare(t.Context(), fleet.Target{ID: "a"}, order("2", 7))
+		requireKind(t, want, err, status)
+		if want != nil {
+			require.ErrorContains(t, err, "prepare: /bin/sh: exit status "+strconv.Itoa(status)+": told a 2 7 2 7")
+		}
+	}
+	d := open(t, "exec", driver.Exec{Observe: []string{"true"}, Apply: []string{"true"}, Prepare: []string{"true", "{{label.region}}"}})
+	require.ErrorContains(t, driver.CheckOrder(d, fleet.Target{ID: "a"}, order("2", 7)), `target "a" has no label "region"`)
 }
 
 func TestExecValidates(t *testing.T) {

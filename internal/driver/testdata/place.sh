@@ -39,6 +39,11 @@ apply)
 	mv "$next" "$dir/state"
 	case $mode in crash | cut) kill -KILL $$ ;; esac
 	;;
+prepare)
+	[ "$mode" = refuse ] && { echo "line one"; echo "not for me"; exit 65; }
+	[ "$mode" = half ] && kill -KILL $$
+	printf '%s\n' "$3" >"$dir/prepared"
+	;;
 validate)
 	case $3 in *bad*) echo "config is wrong" >&2; exit 3 ;; esac
 	;;
