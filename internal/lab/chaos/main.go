@@ -27,6 +27,7 @@ type settings struct {
 	kills      int
 	only       int // a single rollout of the seed; negative for all
 	lanes      int
+	agents     int // rollouts of bundles
 	keep       bool
 }
 
@@ -36,22 +37,35 @@ func run(ctx context.Context, args []string, out, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	var all error
+	if s.kills > 0 {
+		all = shake(ctx, s, out)
+	}
+	if s.agents > 0 && ctx.Err() == nil {
+		all = errors.Join(all, shakeAgents(ctx, s, out))
+	}
+	switch {
+	case all != nil:
+		return all
+	case s.keep:
+		return nil
+	}
+	return os.RemoveAll(s.dir)
+}
+
+// shake runs rollouts on simulated fleets.
+func shake(ctx context.Context, s settings, out io.Writer) error {
 	fmt.Fprintf(out, "chaos: seed %d, at least %d faults, %d deployments at once, in %s\n", s.seed, s.kills, s.lanes, s.dir)
 	if s.prometheus == "" {
 		fmt.Fprintln(out, "chaos: there is no prometheus here (apt-get install prometheus): the targets' own pages are the only source")
 	}
 	t := newTally(s.seed)
-	err = work(ctx, s, t, out)
+	err := work(ctx, s, t, out)
 	t.print(out, time.Now())
-	switch {
-	case err != nil:
-		return err
-	case len(t.broken) > 0:
+	if err == nil && len(t.broken) > 0 {
 		return fmt.Errorf("%d rollouts broke a rule: see above, and their folders below %s", len(t.broken), s.dir)
-	case s.keep:
-		return nil
 	}
-	return os.RemoveAll(s.dir)
+	return err
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
@@ -62,15 +76,16 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	fs.StringVar(&s.shifted, "shifted", "", "a `worker` whose clock is off by SLUICE_CLOCK_OFFSET seconds (.ci/shifted-worker builds it); empty for none")
 	fs.StringVar(&s.dir, "dir", "", "`folder` for databases, logs, specs and histories (default: a temporary one)")
 	fs.Uint64Var(&s.seed, "seed", 1, "chooses victims, phases, instants and releases")
-	fs.IntVar(&s.kills, "kills", 300, "how many faults at least: kills and others")
+	fs.IntVar(&s.kills, "kills", 300, "how many faults at least: kills and others; 0 for no such rollouts")
+	fs.IntVar(&s.agents, "agents", 0, "how many `rollouts` of bundles to agents, that are killed, too")
 	fs.IntVar(&s.only, "only", -1, "run this `number` of the seed's rollouts and no other")
 	fs.IntVar(&s.lanes, "lanes", 3, "how many deployments run side by side")
 	fs.BoolVar(&s.keep, "keep", false, "keep the folders of rollouts that broke no rule, too")
 	if err := entry.Parse(fs, args); err != nil {
 		return s, err
 	}
-	if s.kills < 1 || s.lanes < 1 {
-		return s, errors.New("-kills and -lanes must be above 0")
+	if s.kills < 0 || s.agents < 0 || s.lanes < 1 {
+		return s, errors.New("-lanes must be above 0, -kills and -agents not below")
 	}
 	if s.prometheus != "" {
 		s.prometheus, _ = exec.LookPath(s.prometheus) // what is not there is said, and done without

@@ -83,30 +83,9 @@ func (t *tally) add(e evidence, broken []violation, changed, dir string) string 
 func (t *tally) print(out io.Writer, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	columns := append([]phase{before}, append(phases(), ended)...)
-	columns = slices.DeleteFunc(columns, func(p phase) bool {
-		return !slices.Contains(phases(), p) && !slices.ContainsFunc(victims(), func(v victim) bool { return t.real[cell{v, p}] > 0 })
-	})
-	fmt.Fprintf(out, "\nfaults by kind and phase\n\n%-8s", "")
-	for _, p := range columns {
-		fmt.Fprintf(out, " %8s", p)
-	}
-	fmt.Fprintf(out, " %8s\n", "all")
-	for _, v := range victims() {
-		fmt.Fprintf(out, "%-8s", v)
-		all := 0
-		for _, p := range columns {
-			n := t.real[cell{v, p}]
-			all += n
-			fmt.Fprintf(out, " %8d", n)
-		}
-		fmt.Fprintf(out, " %8d\n", all)
-	}
-	var outcomes []string
-	for _, p := range slices.Sorted(maps.Keys(t.outcomes)) {
-		outcomes = append(outcomes, fmt.Sprintf("%s %d", p, t.outcomes[p]))
-	}
-	fmt.Fprintf(out, "\noutcomes: %s\n", strings.Join(outcomes, ", "))
+	fmt.Fprintln(out, "\nfaults by kind and phase")
+	printMatrix(out, t.real, victims(), phases())
+	fmt.Fprintf(out, "\noutcomes: %s\n", ends(t.outcomes))
 	for _, c := range t.changed {
 		fmt.Fprintf(out, "changed end, allowed: %s\n", c)
 	}
@@ -115,4 +94,36 @@ func (t *tally) print(out io.Writer, now time.Time) {
 	}
 	fmt.Fprintf(out, "chaos: seed=%d rollouts=%d faults=%d beside_their_phase=%d changed_ends=%d violations=%d in %s\n",
 		t.seed, t.rollouts, t.kills, t.missed, len(t.changed), t.breaches, now.Sub(t.began).Round(time.Second))
+}
+
+// ends lists how often rollouts ended how.
+func ends(outcomes map[rollout.Phase]int) string {
+	var out []string
+	for _, p := range slices.Sorted(maps.Keys(outcomes)) {
+		out = append(out, fmt.Sprintf("%s %d", p, outcomes[p]))
+	}
+	return strings.Join(out, ", ")
+}
+
+// printMatrix writes how often whom a fault has hit in which phase, with those before and after a rollout where there are any.
+func printMatrix(out io.Writer, real map[cell]int, victims []victim, phases []phase) {
+	columns := append([]phase{before}, append(slices.Clone(phases), ended)...)
+	columns = slices.DeleteFunc(columns, func(p phase) bool {
+		return !slices.Contains(phases, p) && !slices.ContainsFunc(victims, func(v victim) bool { return real[cell{v, p}] > 0 })
+	})
+	fmt.Fprintf(out, "\n%-8s", "")
+	for _, p := range columns {
+		fmt.Fprintf(out, " %8s", p)
+	}
+	fmt.Fprintf(out, " %8s\n", "all")
+	for _, v := range victims {
+		fmt.Fprintf(out, "%-8s", v)
+		all := 0
+		for _, p := range columns {
+			n := real[cell{v, p}]
+			all += n
+			fmt.Fprintf(out, " %8d", n)
+		}
+		fmt.Fprintf(out, " %8d\n", all)
+	}
 }

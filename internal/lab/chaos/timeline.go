@@ -88,6 +88,10 @@ func phaseOfActivity(name string, now phase) phase {
 	switch name {
 	case activities.TypePlan, activities.TypeValidate, activities.TypePreflight:
 		return plan
+	case activities.TypePrepare:
+		return prepare
+	case activities.TypeSettle:
+		return settle
 	case activities.TypeObserve, activities.TypeBaseline, activities.TypeFindStragglers:
 		return observe
 	case activities.TypeApply:
