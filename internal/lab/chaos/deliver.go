@@ -164,7 +164,7 @@ func (d *depot) strike(ctx context.Context, s strike, out *delivered) error {
 	case storeGone:
 		err = os.Rename(d.store(), away)
 	default:
-		err = d.lane.kill(s.victim, nil, 0)
+		err = d.kill(s.victim, nil, 0)
 	}
 	if err != nil {
 		return err
