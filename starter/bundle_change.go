@@ -26,7 +26,7 @@ func (b before) first() bool { return b.release == "" && b.unknown == "" }
 // before asks Temporal which release the newest rollouts of a unit have left on the fleet: the one
 // that was promoted, or the one that most targets were put back on.
 func (r *remote) before(ctx context.Context, unit string) before {
-	newest, err := r.look(ctx, unit, "")
+	newest, err := r.lookWhole(ctx, unit, "")
 	if errors.Is(err, errNoRollout) {
 		return before{}
 	}
@@ -46,7 +46,7 @@ func (r *remote) before(ctx context.Context, unit string) before {
 	undone := map[string]bool{}
 	for i, v := range runs {
 		if i > 0 {
-			if v, err = r.look(ctx, unit, v.RunID); err != nil {
+			if v, err = r.lookWhole(ctx, unit, v.RunID); err != nil {
 				return before{unknown: err.Error()}
 			}
 		}
@@ -108,7 +108,7 @@ func (c bundleChange) text() []string {
 	if len(c.Files) == 0 {
 		return []string{"no difference to what the fleet runs"}
 	}
-	return append([]string{"against what the fleet runs (" + c.Old + "):"}, diff.Text(c.Files, shownChanges)...)
+	return append([]string{"against what the fleet runs (" + shortText(c.Old) + "):"}, diff.Text(c.Files, shownChanges)...)
 }
 
 // change compares the bundle with what the fleet runs: nil where that is not known, or not there,
@@ -147,9 +147,12 @@ func (l *loaded) change(ctx context.Context, con *console, b before, storeDir st
 }
 
 // refuseExcess is the exit for a bundle that differs by too much.
-func (l *loaded) refuseExcess(con *console, excess error) error {
-	con.say("if it is meant: sluice start … --override --why \"…\"")
-	return invalidInput(l.file, excess)
+func (l *loaded) refuseExcess(excess error) error {
+	err := invalidInput(l.file, excess)
+	if e, ok := errors.AsType[*exitError](err); ok {
+		e.err = fmt.Errorf("%w\nif that is meant: sluice start %s --override --why \"…\"", e.err, l.file)
+	}
+	return err
 }
 
 // overridden words what an override has let pass.

@@ -89,7 +89,7 @@ func twoBundles(t *testing.T, validate string, entries int) (l loaded, storeDir,
 
 // endedAs is a server on which the newest rollout ended in a state.
 func endedAs(s rollout.State) *remote {
-	return &remote{client: &fakeTemporal{describe: always(isCompleted), result: s}}
+	return &remote{client: &fakeTemporal{describe: always(isCompleted), result: s}, short: true}
 }
 
 func promoted(release string) rollout.State {

@@ -40,8 +40,14 @@ func lookOnce(ctx context.Context, con *console, c *cli.Context, words func(view
 }
 
 // look asks Temporal, and a worker if one is up, about a unit's rollout: the
-// newest, or the one of a run id.
+// newest, or the one of a run id. Where people read it, the digests of bundles are short.
 func (r *remote) look(ctx context.Context, unit, runID string) (view, error) {
+	v, err := r.lookWhole(ctx, unit, runID)
+	return r.shown(v), err
+}
+
+// lookWhole is look for what is to be compared.
+func (r *remote) lookWhole(ctx context.Context, unit, runID string) (view, error) {
 	id := r.deployment.WorkflowID(unit)
 	described, err := r.describe(ctx, id, runID)
 	if err != nil {
@@ -74,7 +80,7 @@ func (r *remote) look(ctx context.Context, unit, runID string) (view, error) {
 			v.Trouble = resultTrouble(v, err)
 		}
 	}
-	return r.shown(v.inside()), ctx.Err()
+	return v.inside(), ctx.Err()
 }
 
 // notFound names the namespace and the server that were asked, and the unit that was probably meant.

@@ -93,10 +93,13 @@ func (l *loaded) plannedChange(ctx context.Context, con *console, c *cli.Context
 	}
 	defer r.client.Close()
 	difference, excess, err := l.change(ctx, con, r.before(ctx, l.spec.Unit), storeDir)
-	if err == nil && excess != nil {
-		err = l.refuseExcess(con, excess)
+	if err != nil || excess == nil {
+		return difference, err
 	}
-	return difference, err
+	if difference != nil {
+		con.say("%s", strings.Join(difference.text(), "\n"))
+	}
+	return nil, l.refuseExcess(excess)
 }
 
 // planned is a plan for display.

@@ -111,7 +111,7 @@ func (r *remote) allowed(ctx context.Context, con *console, l *loaded, storeDir 
 	case excess == nil:
 		return "", nil
 	case !override:
-		return "", l.refuseExcess(con, excess)
+		return "", l.refuseExcess(excess)
 	}
 	passed = overridden(excess)
 	con.say("let pass by --override: %s", passed)
