@@ -68,6 +68,9 @@ func open(config Config, log *slog.Logger, at func(string)) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("folder: %w", err)
 	}
+	if err := d.refill(); err != nil { // what is there needs no space
+		log.Error("keeping space for states", "error", err)
+	}
 	a := &Agent{config: config, disk: d, lock: lock, log: log, units: map[string]*runner{}}
 	a.life, a.end = context.WithCancel(context.Background())
 	for name, settings := range config.Units {
@@ -151,8 +154,8 @@ func (a *Agent) lookAfter(ctx context.Context) {
 		default:
 		}
 	}
-	if err := a.collect(time.Now()); err != nil {
-		a.log.Error("removing old releases", "error", err)
+	if err := errors.Join(a.collect(time.Now()), a.disk.refill()); err != nil {
+		a.log.Error("removing old releases, and keeping space for states", "error", err)
 	}
 	debug.FreeOSMemory() // a large table was read, and the memory is others' for the next minute
 }

@@ -111,12 +111,30 @@ func (d disk) saveState(unit string, s State) error {
 		return err
 	}
 	d.at("write state")
-	if err := renameio.WriteFile(d.stateFile(unit), data, 0o600); err != nil {
+	err = renameio.WriteFile(d.stateFile(unit), data, 0o600)
+	if noSpace(err) && os.Remove(d.reserve()) == nil {
+		err = renameio.WriteFile(d.stateFile(unit), data, 0o600)
+	}
+	if err != nil {
 		return err
 	}
 	d.at("sync state")
 	return syncFolder(filepath.Dir(d.stateFile(unit)))
 }
+
+// reserve is a file that stands for space: going back needs a few blocks for states, also on a full
+// disk, and then gives it up.
+func (d disk) reserve() string { return filepath.Join(d.folder, "reserve") }
+
+// refill makes the reserve, unless it is there.
+func (d disk) refill() error {
+	if info, err := os.Stat(d.reserve()); err == nil && info.Size() == reserved {
+		return nil
+	}
+	return renameio.WriteFile(d.reserve(), make([]byte, reserved), 0o600)
+}
+
+const reserved = 256 << 10
 
 func syncFolder(at string) (err error) {
 	f, err := os.Open(at)

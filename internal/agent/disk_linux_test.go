@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A disk that is full, or read-only, is said: nothing is switched, no fence is taken, nothing
-// half-written is left, and with space again all is well.
+// A disk that is full, or read-only, is said: nothing is switched, no fence is taken, nothing half-written
+// is left, and with space again all is well. What is unpacked can be gone back to all the same.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	config := rigConfig(dir, nil)
@@ -47,22 +47,27 @@ func TestFullDisk(t *testing.T) {
 	require.Equal(t, before, r.status())
 	require.Equal(t, []string{hexOf(good.name)}, r.names("agent", "releases", unitName))
 
-	// Not even a state fits: the order that takes it back needs nothing else, and is told so.
+	// Not even a state fits: going back does, by what was reserved for it, and once more.
 	require.NoError(t, os.Remove(ballast))
 	r.must(204)(r.order(11, next.name))
 	fillDisk(t, ballast)
-	r.must(507)(r.order(12, good.name))
-	r.whole(next)
-	require.EqualValues(t, 11, r.status().Fence)
-
-	require.NoError(t, syscall.Mount("sluice-test", config.Folder, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, "size=8m"))
-	r.must(500)(r.order(12, good.name))
-	r.whole(next)
-	require.NoError(t, syscall.Mount("sluice-test", config.Folder, "tmpfs", syscall.MS_REMOUNT, "size=8m"))
-	require.NoError(t, os.Remove(ballast))
 	r.must(204)(r.order(12, good.name))
 	r.whole(good)
+	r.must(204)(r.order(13, next.name))
+	r.whole(next)
+
+	require.NoError(t, syscall.Mount("sluice-test", config.Folder, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, "size=8m"))
+	r.must(500)(r.order(14, good.name))
+	r.whole(next)
+	require.EqualValues(t, 13, r.status().Fence)
+	require.NoError(t, syscall.Mount("sluice-test", config.Folder, "tmpfs", syscall.MS_REMOUNT, "size=8m"))
+	require.NoError(t, os.Remove(ballast))
+	r.must(204)(r.order(14, good.name))
+	r.whole(good)
 	require.Equal(t, "good", r.loaded())
+	r.agent.lookAfter(t.Context())
+	fillDisk(t, ballast)
+	r.must(204)(r.order(15, next.name))
 }
 
 // A crash before each step, and what was not synced is lost with it, as when the power fails: what was
