@@ -102,10 +102,8 @@ func newHost(t *testing.T) *host {
 	h := &host{t: t, dir: dir, binary: filepath.Join(dir, "sluice-agent"), releases: map[string]bundle.Bundle{}}
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", h.binary, ".").CombinedOutput()
 	require.NoError(t, err, string(out))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	h.url = "http://" + l.Addr().String()
-	require.NoError(t, l.Close())
+	address := freeAddress(t)
+	h.url = "http://" + address
 	yaml := fmt.Sprintf(`id: web-1
 listen: %s
 folder: %s/agent
@@ -115,9 +113,23 @@ units:
     check: [sh, -c, 'test -e "$0/version"', "{{dir}}"]
     reload: [sh, -c, 'cat %s/app/version 2>/dev/null || true']
     confirm: {command: [sh, -c, 'test ! -e "$0/unconfirmed"', "{{dir}}"], within: 10ms}
-`, l.Addr(), dir, dir, dir)
+`, address, dir, dir, dir)
 	require.NoError(t, os.WriteFile(h.file("agent.yaml"), []byte(yaml), 0o600))
 	return h
+}
+
+// freeAddress has a port below those that connections get: while the agent is away, one of them could take it.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for port := 20_000 + os.Getpid()%5000; port < 32_000; port++ {
+		address := "127.0.0.1:" + strconv.Itoa(port)
+		if l, err := net.Listen("tcp", address); err == nil {
+			require.NoError(t, l.Close())
+			return address
+		}
+	}
+	require.Fail(t, "no port is free")
+	return ""
 }
 
 func (h *host) file(name string) string { return filepath.Join(h.dir, name) }
@@ -146,13 +158,20 @@ func (h *host) start() {
 	require.NoError(h.t, h.program.Start())
 	p := h.program
 	h.t.Cleanup(func() { _ = p.Process.Kill() })
-	require.Eventually(h.t, func() bool {
+	up := func() bool {
 		resp, err := http.Get(h.url + "/healthz")
 		if err == nil {
 			_ = resp.Body.Close()
 		}
 		return err == nil
-	}, 10*time.Second, 2*time.Millisecond, "no agent")
+	}
+	for began := time.Now(); !up(); time.Sleep(2 * time.Millisecond) {
+		if time.Since(began) > 30*time.Second {
+			_ = p.Process.Kill()
+			_ = p.Wait()
+			require.Fail(h.t, "no agent", said.String())
+		}
+	}
 }
 
 // stop ends the agent as systemd does.
