@@ -76,7 +76,8 @@ func TestFullDisk(t *testing.T) {
 func TestPowerFailsBeforeEveryStep(t *testing.T) {
 	for name, s := range stages(t) {
 		t.Run(name, func(t *testing.T) {
-			at, image := t.TempDir(), filepath.Join(t.TempDir(), "image")
+			t.Parallel()
+			at, image := t.TempDir(), filepath.Join(inMemory(t), "image")
 			sh := func(script string) (string, error) {
 				out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "sh", "-c", script, at, image).CombinedOutput()
 				return string(out), err
