@@ -70,7 +70,7 @@ func TestOrdersThatFail(t *testing.T) {
 		"check refuses":         {files: []string{"refuse"}, says: "line 7: no such feature"},
 		"check changes files":   {files: []string{"scribble"}, says: "check changed files"},
 		"reload fails":          {files: []string{"unreloadable"}, says: "reload says no"},
-		"reload hangs":          {files: []string{"hang"}, change: func(u *Unit) { u.Timeout = 100e6 }, says: "not done within 100ms"},
+		"reload hangs":          {files: []string{"hang"}, change: func(u *Unit) { u.Timeout = 3e9 }, says: "not done within 3s"},
 		"confirm is never true": {files: []string{"unconfirmed"}, says: "confirm: not within"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -140,7 +140,7 @@ func (s State) settled(o Order, running string, keep int) (State, error) {
 	case o.Release == "":
 		s.Good = nil
 	default:
-		s.Good = first(s.Good, o.Release, keep)
+		s.Good, s.Removed = first(s.Good, o.Release, keep), false
 		s.Prepared = slices.DeleteFunc(slices.Clone(s.Prepared), func(r string) bool { return r == o.Release })
 	}
 	return s, nil
