@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/bundle"
+	"github.com/sluicehq/sluice/internal/lab/hosts"
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
@@ -32,6 +33,9 @@ func bundleVictims() []victim { return []victim{oneAgent, allAgents, storeGone, 
 func bundlePhases() []phase {
 	return []phase{plan, prepare, observe, apply, bake, gate, rollback, verify, settle}
 }
+
+// hostCount is the size of every fleet of agents.
+const hostCount = 8
 
 // cargo is a sort of bundle, and how its rollout ends when nothing is killed.
 type cargo struct {
@@ -138,7 +142,7 @@ func (d delivery) spec() string {
 	return fmt.Sprintf(`unit: %s
 bundle: ./%s
 version: %s-%d
-fleet: fleet.yaml
+fleet: %s
 fallback: remove
 driver: {agent: {url: "http://{{label.agent}}", timeout: 10s}}
 apply: {batch: 4, parallel: 3, attempts: 4}
@@ -151,7 +155,7 @@ health:
   every: 400ms
   checks:
     - {name: errors, bad: 'http_requests_total{code=~"5.."}', total: http_requests_total, max: 5%%, minSamples: 40}
-`, agentUnit, d.folder(), d.cargo.name, d.n)
+`, hosts.Unit, d.folder(), d.cargo.name, d.n, hosts.FleetFile)
 }
 
 func (d delivery) version() string { return fmt.Sprintf("%s %d", d.cargo.name, d.n) }

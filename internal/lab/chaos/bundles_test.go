@@ -10,9 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sluicehq/sluice/internal/agent"
 	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/catalog"
+	"github.com/sluicehq/sluice/internal/lab/hosts"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -59,21 +59,15 @@ func TestDeliverySpecs(t *testing.T) {
 	}
 }
 
-func TestAgentSettings(t *testing.T) {
-	text := strings.NewReplacer("%[1]s", "host-1", "%[2]s", "127.0.0.1:1", "%[3]s", t.TempDir(), "%[4]s", agentUnit, "%[5]q", `"true"`).Replace(agentText)
-	_, err := agent.Parse("agent.yaml", []byte(text))
-	require.NoError(t, err)
-}
-
 // newHost is a host that runs a delivery, without an agent.
-func newHost(t *testing.T, d delivery) (*host, bundle.Bundle) {
+func newHost(t *testing.T, d delivery) (*hosts.Host, bundle.Bundle) {
 	t.Helper()
-	h := &host{id: "host-1", dir: t.TempDir()}
-	b, err := d.make(t.Context(), filepath.Join(h.dir, "made"))
+	h := &hosts.Host{ID: "host-1", Dir: t.TempDir()}
+	b, err := d.make(t.Context(), filepath.Join(h.Dir, "made"))
 	require.NoError(t, err)
-	at := filepath.Join(h.dir, strings.TrimPrefix(b.Release(), "sha256:"))
-	require.NoError(t, os.Rename(filepath.Join(h.dir, "made"), at))
-	require.NoError(t, os.Symlink(at, filepath.Join(h.dir, "app")))
+	at := filepath.Join(h.Dir, strings.TrimPrefix(b.Release(), "sha256:"))
+	require.NoError(t, os.Rename(filepath.Join(h.Dir, "made"), at))
+	require.NoError(t, os.Symlink(at, filepath.Join(h.Dir, "app")))
 	return h, b
 }
 
@@ -96,13 +90,13 @@ func TestLookFindsWhatIsNoRelease(t *testing.T) {
 		"in between, since it was refused\n": func(string) error { return nil },
 	} {
 		h, b := newHost(t, one)
-		dir, err := os.Readlink(filepath.Join(h.dir, "app"))
+		dir, err := os.Readlink(filepath.Join(h.Dir, "app"))
 		require.NoError(t, err)
 		require.NoError(t, change(dir))
 		other, err := two.make(t.Context(), t.TempDir())
 		require.NoError(t, err)
 		d := depot{
-			hosts: []*host{h}, known: map[string]bundle.Bundle{b.Release(): b, other.Release(): other},
+			fleet: &hosts.Fleet{Hosts: []*hosts.Host{h}}, known: map[string]bundle.Bundle{b.Release(): b, other.Release(): other},
 			versions: map[string]string{"": "", b.Release(): one.version(), other.Release(): two.version()},
 		}
 		out := delivered{delivery: one, release: b.Release(), before: []string{other.Release()}}

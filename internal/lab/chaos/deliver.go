@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/lab/hosts"
 	"github.com/sluicehq/sluice/internal/lab/stack"
 	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/rollout"
@@ -20,8 +20,7 @@ import (
 // depot is one deployment with a fleet of agents, to which bundles go one after the other.
 type depot struct {
 	*lane
-	hosts []*host
-	pages *http.Server // of their metrics
+	fleet *hosts.Fleet
 	// known are all bundles that were ever rolled out here, and versions what their file says.
 	known    map[string]bundle.Bundle
 	versions map[string]string
@@ -58,7 +57,7 @@ func (s settings) openDepot(ctx context.Context, n int) (*depot, error) {
 		return nil, err
 	}
 	d := &depot{lane: l, known: map[string]bundle.Bundle{}, versions: map[string]string{"": ""}}
-	if err := d.openHosts(ctx); err != nil {
+	if d.fleet, err = hosts.Open(ctx, l.Stack, filepath.Join(s.bin.Dir, "sluice-agent"), hostCount); err != nil {
 		return d, err
 	}
 	first, err := d.deliver(ctx, delivery{n: -1 - n, cargo: cargos()[0]})
@@ -69,11 +68,8 @@ func (s settings) openDepot(ctx context.Context, n int) (*depot, error) {
 }
 
 func (d *depot) close() {
-	for _, h := range d.hosts {
-		h.agent.Kill()
-	}
-	if d.pages != nil {
-		_ = d.pages.Close() // its only client ends, too
+	if d.fleet != nil {
+		d.fleet.Close()
 	}
 	d.lane.close()
 }
@@ -90,10 +86,10 @@ func (d *depot) deliver(ctx context.Context, what delivery) (delivered, error) {
 	}
 	out.release = b.Release()
 	d.known[out.release], d.versions[out.release] = b, what.version()
-	for _, h := range d.hosts {
-		release, err := h.behind(d.known)
+	for _, h := range d.fleet.Hosts {
+		release, err := h.Behind(d.known)
 		if err != nil {
-			return out, fmt.Errorf("before it begins: %s: %w", h.id, err)
+			return out, fmt.Errorf("before it begins: %s: %w", h.ID, err)
 		}
 		out.before = append(out.before, release)
 	}
@@ -116,7 +112,7 @@ func (d *depot) store() string { return filepath.Join(d.Dir, "store") }
 
 // follow waits until the rollout is over, and strikes meanwhile.
 func (d *depot) follow(ctx context.Context, out *delivered) error {
-	watched := &drive{lane: d.lane, unit: agentUnit}
+	watched := &drive{lane: d.lane, unit: hosts.Unit}
 	left := out.delivery.strikes
 	for {
 		if s, ok := watched.status(ctx); ok {
@@ -150,16 +146,16 @@ func (d *depot) strike(ctx context.Context, s strike, out *delivered) error {
 		}
 	}
 	h := hit{victim: s.victim, wanted: s.phase, seen: bundlePhase(out.state), at: time.Now()}
-	hosts := d.hosts
+	struck := d.fleet.Hosts
 	if s.victim == oneAgent {
-		hosts = hosts[s.host : s.host+1]
+		struck = struck[s.host : s.host+1]
 	}
 	away := d.store() + ".away"
 	var err error
 	switch s.victim {
 	case oneAgent, allAgents:
-		for _, host := range hosts {
-			host.agent.Kill()
+		for _, host := range struck {
+			host.Agent.Kill()
 		}
 	case storeGone:
 		err = os.Rename(d.store(), away)
@@ -175,8 +171,8 @@ func (d *depot) strike(ctx context.Context, s strike, out *delivered) error {
 	}
 	switch s.victim {
 	case oneAgent, allAgents:
-		for _, host := range hosts {
-			err = errors.Join(err, host.start(ctx))
+		for _, host := range struck {
+			err = errors.Join(err, host.Start(ctx))
 		}
 	case storeGone: // workers have made a new one, perhaps
 		err = errors.Join(os.RemoveAll(d.store()), os.Rename(away, d.store()))
@@ -191,20 +187,20 @@ func (d *depot) strike(ctx context.Context, s strike, out *delivered) error {
 
 // look compares what every host's link leads to with the old and the new release.
 func (d *depot) look(out *delivered) {
-	for i, h := range d.hosts {
+	for i, h := range d.fleet.Hosts {
 		d.lookAt(h, out.before[i], out)
 	}
 }
 
 // lookAt answers what the link leads to.
-func (d *depot) lookAt(h *host, before string, out *delivered) string {
+func (d *depot) lookAt(h *hosts.Host, before string, out *delivered) string {
 	out.looks++
-	release, err := h.behind(d.known)
+	release, err := h.Behind(d.known)
 	switch {
 	case err != nil:
-		out.flaw(mixed, "%s: %v", h.id, err)
+		out.flaw(mixed, "%s: %v", h.ID, err)
 	case release != before && (release != out.release || out.delivery.cargo.end == rollout.PhaseRefused):
-		out.flaw(between, "%s runs %q, neither %q nor the new %q", h.id, d.versions[release], d.versions[before], out.delivery.version())
+		out.flaw(between, "%s runs %q, neither %q nor the new %q", h.ID, d.versions[release], d.versions[before], out.delivery.version())
 	}
 	return release
 }
@@ -215,7 +211,7 @@ func (out *delivered) flaw(kind, format string, args ...any) {
 
 // judge looks at what every host runs in the end, by its files, its consumer and its agent.
 func (d *depot) judge(ctx context.Context, out *delivered) error {
-	history, err := stack.History(ctx, d.client, connect.WorkflowID(agentUnit), "")
+	history, err := stack.History(ctx, d.client, connect.WorkflowID(hosts.Unit), "")
 	if err != nil {
 		return err
 	}
@@ -224,22 +220,22 @@ func (d *depot) judge(ctx context.Context, out *delivered) error {
 		out.hits[i].real = times.at(out.hits[i].at)
 	}
 	outcome := out.state.Outcome
-	for i, h := range d.hosts {
-		said, err := h.settledState(ctx)
+	for i, h := range d.fleet.Hosts {
+		said, err := h.Rest(ctx)
 		if err != nil {
 			out.flaw(between, "%v", err)
 			continue
 		}
 		release := d.lookAt(h, out.before[i], out)
-		if loaded := h.loaded(); loaded != d.versions[release] || said.Release != release || !said.Alive {
-			out.flaw(between, "%s: the link leads to %q, its consumer runs %q, and its agent says %+v", h.id, d.versions[release], loaded, said)
+		if loaded := h.Loaded(); loaded != d.versions[release] || said.Release != release || !said.Alive {
+			out.flaw(between, "%s: the link leads to %q, its consumer runs %q, and its agent says %+v", h.ID, d.versions[release], loaded, said)
 		}
 		want := out.before[i]
 		if outcome.Result == rollout.PhasePromoted {
 			want = out.release
 		}
-		if release != want && !slices.ContainsFunc(outcome.NotReverted, func(t rollout.TargetTrouble) bool { return t.ID == h.id }) {
-			out.flaw(unlisted, "%s runs %q, although the rollout is %s", h.id, d.versions[release], outcome.Result)
+		if release != want && !slices.ContainsFunc(outcome.NotReverted, func(t rollout.TargetTrouble) bool { return t.ID == h.ID }) {
+			out.flaw(unlisted, "%s runs %q, although the rollout is %s", h.ID, d.versions[release], outcome.Result)
 		}
 	}
 	if got, want := outcome.Result, out.delivery.cargo.end; got != want && out.changed() == "" {

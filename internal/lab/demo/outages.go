@@ -10,31 +10,31 @@ import (
 
 // tally is the demo's last line, counted and never assumed.
 type tally struct {
-	promoted, rolledBack, aborted int
-	workerKills, serverKills      int
-	wrong                         int
+	promoted, rolledBack, refused, aborted int
+	workerKills, serverKills               int
+	wrong                                  int
 	// production is the shape with PostgreSQL; only there databaseKills counts.
 	production    bool
 	databaseKills int
 }
 
 func (t tally) String() string {
-	shape, databases := "demo", ""
+	shape, refused, databases := "demo", fmt.Sprintf(" refused=%d", t.refused), ""
 	if t.production {
-		shape, databases = "postgres", fmt.Sprintf(" database_kills=%d", t.databaseKills)
+		shape, refused, databases = "postgres", "", fmt.Sprintf(" database_kills=%d", t.databaseKills)
 	}
-	return fmt.Sprintf("%s: promoted=%d rolled_back=%d aborted=%d worker_kills=%d server_kills=%d%s targets_left_wrong=%d",
-		shape, t.promoted, t.rolledBack, t.aborted, t.workerKills, t.serverKills, databases, t.wrong)
+	return fmt.Sprintf("%s: promoted=%d rolled_back=%d%s aborted=%d worker_kills=%d server_kills=%d%s targets_left_wrong=%d",
+		shape, t.promoted, t.rolledBack, refused, t.aborted, t.workerKills, t.serverKills, databases, t.wrong)
 }
 
 // expected is the only tally that is a success. A Temporal server that is not ours is not killed.
 func expected(production, ours bool) tally {
-	t := tally{promoted: 1, rolledBack: 1, aborted: 1, workerKills: 1}
+	t := tally{promoted: 2, rolledBack: 2, refused: 1, aborted: 1, workerKills: 1}
 	if ours {
 		t.serverKills = 1
 	}
 	if production {
-		t.production, t.workerKills, t.databaseKills = true, 2, 1
+		t = tally{promoted: 1, rolledBack: 1, aborted: 1, workerKills: 2, serverKills: t.serverKills, production: true, databaseKills: 1}
 	}
 	return t
 }

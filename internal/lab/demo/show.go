@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/lab/stack"
@@ -36,14 +37,22 @@ func show(ctx context.Context, s settings, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	for _, act := range []func(context.Context) error{d.good, d.bad, d.abort} {
+	acts := []func(context.Context) error{d.good, d.bad, d.abort}
+	if !s.postgres {
+		acts = append(acts, func(ctx context.Context) error {
+			return d.configurations(ctx, filepath.Join(s.bin.Dir, "sluice-agent"))
+		})
+	}
+	for _, act := range acts {
 		if err := act(ctx); err != nil {
 			return err
 		}
 	}
-	if d.tally.wrong, err = d.LeftWrong(ctx, goodRelease); err != nil {
+	wrong, err := d.LeftWrong(ctx, goodRelease)
+	if err != nil {
 		return err
 	}
+	d.tally.wrong += wrong
 	fmt.Fprintln(out)
 	fmt.Fprintln(out, d.tally)
 	if d.tally != expected(s.postgres, ours) {
