@@ -76,11 +76,12 @@ example-haproxy: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## rea
 build: binaries server ## Sluice into bin/, the embedded Temporal server into .local/bin/
 
 .PHONY: binaries
-binaries: ## only Sluice: bin/sluice, bin/sluice-worker, bin/sluice-agent, bin/sluice-sim
-	@echo "building bin/sluice, bin/sluice-worker, bin/sluice-agent, bin/sluice-sim ($(VERSION))"
+binaries: ## only Sluice: bin/sluice, bin/sluice-worker, bin/sluice-agent, bin/sluice-relay, bin/sluice-sim
+	@echo "building bin/sluice, bin/sluice-worker, bin/sluice-agent, bin/sluice-relay, bin/sluice-sim ($(VERSION))"
 	@$(GO_BUILD) -o bin/sluice ./starter
 	@$(GO_BUILD) -o bin/sluice-worker ./worker
 	@$(GO_BUILD) -o bin/sluice-agent ./internal/agent/sluice-agent
+	@$(GO_BUILD) -o bin/sluice-relay ./internal/relay/sluice-relay
 	@$(GO_BUILD) -o bin/sluice-sim ./internal/lab/sim/cmd/sluice-sim
 
 .PHONY: server

@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/sluicehq/sluice/internal/pause"
+	"github.com/sluicehq/sluice/internal/relay/order"
 	"github.com/sluicehq/sluice/internal/terminal"
 )
 
@@ -42,6 +43,7 @@ type Agent struct {
 	config Config
 	disk   disk
 	lock   *os.File
+	relay  *source // nil where workers reach the agent
 	log    *slog.Logger
 	units  map[string]*runner
 
@@ -71,7 +73,11 @@ func open(config Config, log *slog.Logger, at func(string)) (*Agent, error) {
 	if err := d.refill(); err != nil { // what is there needs no space
 		log.Error("keeping space for states", "error", err)
 	}
-	a := &Agent{config: config, disk: d, lock: lock, log: log, units: map[string]*runner{}}
+	from, err := openRelay(config.Pull)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	a := &Agent{config: config, disk: d, lock: lock, relay: from, log: log, units: map[string]*runner{}}
 	a.life, a.end = context.WithCancel(context.Background())
 	for name, settings := range config.Units {
 		u, err := a.openUnit(name, settings)
@@ -136,6 +142,9 @@ func (a *Agent) Start(ctx context.Context) {
 			}
 			a.tell(u, err)
 		})
+		if a.relay != nil {
+			a.pull(ctx, u)
+		}
 	}
 	a.running.Go(func() {
 		for pause.For(ctx, lookEvery) == nil {
@@ -185,10 +194,10 @@ func (a *Agent) collect(now time.Time) error {
 // order carries out an order to its end, also when ctx ends before; whoever gives the same one
 // meanwhile waits for it, too.
 func (a *Agent) order(ctx context.Context, u *runner, o Order) error {
-	if s := u.seen().state; o.Fence < s.Fence {
-		return fmt.Errorf("%w, with the fence %d", errFenced, s.Fence)
+	if bar := u.seen().state.bar(o.Key); o.Fence < bar {
+		return fmt.Errorf("%w, with the fence %d", errFenced, bar)
 	}
-	return a.once(ctx, u, fmt.Sprintf("order %d %s", o.Fence, o.Release), u.applying, func() error { return u.apply(a.life, o) })
+	return a.once(ctx, u, fmt.Sprintf("order %s %d %s", o.Key, o.Fence, o.Release), u.applying, func() error { return u.apply(a.life, o) })
 }
 
 // prepare unpacks and checks a release.
@@ -236,6 +245,8 @@ type Status struct {
 	Why     string  `json:"why"`
 	// Prepared are the releases that were unpacked and checked, newest first.
 	Prepared []string `json:"prepared"`
+	// Answer is what came of the newest order from a relay.
+	Answer *order.Answer `json:"answer,omitempty"`
 }
 
 // Desired is an order.
@@ -250,9 +261,9 @@ func (a *Agent) status(u *runner) Status {
 	s := now.state
 	running, err := u.link.running()
 	st := Status{
-		Release: running, Fence: s.Fence, ID: a.config.ID, Unit: u.name,
+		Release: running, Fence: s.bar(a.relay.keyIDs()...), ID: a.config.ID, Unit: u.name,
 		Good: append([]string{}, s.Good...), Prepared: append([]string{}, s.Prepared...),
-		Desired: Desired{s.Desired, s.Fence}, State: s.Phase, Why: s.Why,
+		Desired: Desired{s.Desired, s.Fence}, State: s.Phase, Why: s.Why, Answer: now.answer,
 	}
 	if s.Broken != "" {
 		err = errors.Join(err, errors.New(s.Broken))

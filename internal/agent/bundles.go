@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -26,23 +25,6 @@ const spare = 4 << 20
 // block is what a file takes of a disk at least, and what it is rounded up to.
 const block = 4096
 
-// readTable reads the first part of an upload, or of a kept bundle: 8 bytes with the length of
-// the table, and the table, which must be the release's.
-func readTable(r io.Reader, release string) (bundle.Bundle, error) {
-	var length uint64
-	if err := binary.Read(r, binary.BigEndian, &length); err != nil {
-		return bundle.Bundle{}, fmt.Errorf("%w: it ends before its table", bundle.ErrInvalid)
-	}
-	if length > bundle.MaxConfig {
-		return bundle.Bundle{}, fmt.Errorf("%w: its table has %d bytes, at most %d", bundle.ErrInvalid, length, bundle.MaxConfig)
-	}
-	config, err := io.ReadAll(io.LimitReader(r, int64(length)))
-	if err != nil {
-		return bundle.Bundle{}, err
-	}
-	return bundle.Parse(config, release)
-}
-
 // openBundle answers the table of a kept bundle, and its file at the beginning of the archive.
 func (d disk) openBundle(release string) (bundle.Bundle, *os.File, error) {
 	f, err := os.Open(filepath.Join(d.bundles(), hexOf(release)))
@@ -52,7 +34,7 @@ func (d disk) openBundle(release string) (bundle.Bundle, *os.File, error) {
 	if err != nil {
 		return bundle.Bundle{}, nil, err
 	}
-	b, err := readTable(f, release)
+	b, err := bundle.ReadHead(f, release)
 	if errors.Is(err, bundle.ErrInvalid) { // damaged here: another upload mends it
 		return b, nil, errors.Join(fmt.Errorf("%w: what was kept of it is damaged (%w)", errNotHere, err), f.Close())
 	}
@@ -70,7 +52,7 @@ func (d disk) receive(release string, body io.Reader) (bool, error) {
 		now := time.Now() // it is wanted again: it counts as new
 		return false, os.Chtimes(filepath.Join(d.bundles(), hexOf(release)), now, now)
 	}
-	b, err := readTable(body, release)
+	b, err := bundle.ReadHead(body, release)
 	if err != nil {
 		return false, err
 	}
@@ -93,11 +75,7 @@ func (d disk) receive(release string, body io.Reader) (bool, error) {
 }
 
 func write(f *os.File, b bundle.Bundle, body io.Reader) error {
-	config := b.Config()
-	if err := binary.Write(f, binary.BigEndian, uint64(len(config))); err != nil {
-		return err
-	}
-	if _, err := f.Write(config); err != nil {
+	if _, err := f.Write(b.Head()); err != nil {
 		return err
 	}
 	if err := b.VerifyArchive(io.TeeReader(body, f)); err != nil {

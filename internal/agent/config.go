@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sluicehq/sluice/internal/secret"
 	"github.com/sluicehq/sluice/internal/strictyaml"
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
@@ -29,6 +28,8 @@ type Config struct {
 	Token string `yaml:"token"`
 	// TLS has the files with which to serve https.
 	TLS TLS `yaml:"tls"`
+	// Pull says where orders come from in place of workers that reach the agent; nil for workers.
+	Pull *Pull `yaml:"pull"`
 	// Folder is where everything is kept.
 	Folder string `yaml:"folder"`
 	// Units are what the host runs, by name.
@@ -140,6 +141,7 @@ func (c *Config) setDefaults() {
 		c.ID, _ = os.Hostname() // without one it is asked for
 	}
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:7311")
+	c.Pull.setDefaults()
 	for name, u := range c.Units {
 		u.Keep = cmp.Or(u.Keep, 3)
 		u.Timeout = cmp.Or(u.Timeout, Duration(30*time.Second))
@@ -180,10 +182,9 @@ func (v checker) agent(c Config) {
 		v.bad("id", "%s is not an id, expected letters, digits and '.', '_', ':', '@', '-'", strictyaml.Quote(c.ID))
 	}
 	if c.Token != "" {
-		if err := secret.Check(c.Token); err != nil {
-			v.bad("token", "%s", err)
-		}
+		v.reference("token", c.Token)
 	}
+	v.pull(c.Pull, c.ID)
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		v.bad("tls", "cert and key belong together, expected both")
 	}

@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -22,7 +24,11 @@ type State struct {
 	// Fence and Desired are those of the newest order that was accepted.
 	Fence   int64  `json:"fence"`
 	Desired string `json:"desired"`
-	Phase   Phase  `json:"state,omitempty"`
+	// Key is the id of the key that signed it; empty where it was given directly.
+	Key string `json:"key,omitempty"`
+	// Fences are those of the newest orders by other keys, by their ids.
+	Fences map[string]int64 `json:"fences,omitempty"`
+	Phase  Phase            `json:"state,omitempty"`
 	// Why is the reason of a refusal. While the order is being applied it says that it failed, and
 	// that the link goes back.
 	Why string `json:"why,omitempty"`
@@ -51,6 +57,8 @@ type State struct {
 type Order struct {
 	Release string
 	Fence   int64
+	// Key is the id of the key that signed it; empty where it was given directly.
+	Key string
 	// Rollout and Stage are for metrics; empty where the order does not say.
 	Rollout, Stage string
 }
@@ -69,9 +77,9 @@ const (
 // files are as they were and that the consumer is not known to be broken. A refused order is for what does
 // not run, unless it broke it.
 func admit(s State, running string, intact bool, o Order) answer {
-	same := o.Fence == s.Fence && o.Release == s.Desired
+	same := o.Fence == s.Fence && o.Key == s.Key && o.Release == s.Desired
 	switch {
-	case o.Fence < s.Fence:
+	case o.Fence < s.bar(o.Key):
 		return fenced
 	case same && s.Phase == Refused && !s.Again:
 		return repeated
@@ -79,6 +87,18 @@ func admit(s State, running string, intact bool, o Order) answer {
 		return already
 	}
 	return begin
+}
+
+// bar is the newest fence by any of the keys: those that have a say. What a key that was taken away has
+// given does not count.
+func (s State) bar(keys ...string) (bar int64) {
+	for _, k := range keys {
+		if k == s.Key {
+			bar = max(bar, s.Fence)
+		}
+		bar = max(bar, s.Fences[k])
+	}
+	return bar
 }
 
 // knows says that a release has passed its check here.
@@ -103,6 +123,14 @@ func (s State) home(release string) string {
 func (s State) intent(o Order, running string, keep int) State {
 	if s.Phase != Applying || running != s.Desired {
 		s.Before, s.Ran = running, first(s.Ran, running, keep)
+	}
+	if o.Key != s.Key {
+		s.Fences = maps.Clone(s.Fences)
+		if s.Fences == nil {
+			s.Fences = map[string]int64{}
+		}
+		s.Fences[s.Key] = s.bar(s.Key)
+		s.Key = o.Key
 	}
 	s.Fence, s.Desired, s.Rollout, s.Stage = o.Fence, o.Release, o.Rollout, o.Stage
 	s.Phase, s.Why, s.Again = Applying, "", false
@@ -131,6 +159,8 @@ func (s State) refused(why string) State {
 // settled is the state in which what runs is good.
 func (s State) settled(o Order, running string, keep int) (State, error) {
 	switch {
+	case o.Key != s.Key:
+		return s, errors.New("the newest order is by another key")
 	case o.Fence != s.Fence:
 		return s, fmt.Errorf("the newest order has the fence %d, not %d", s.Fence, o.Fence)
 	case o.Release != s.Desired || s.Phase != Applied:

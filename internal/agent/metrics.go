@@ -20,13 +20,15 @@ var (
 	appliedDesc = describe("applied_total", "Orders in effect since the start.")
 	refusedDesc = describe("refused_total", "Orders that failed after the link was switched, since the start.")
 	backDesc    = describe("went_back_total", "Of these, those after which the link went back.")
+	staleDesc   = describe("stale_total", "Orders from a relay that were too late, or for another target or by another key, since the start.")
+	polledDesc  = describe("polled_timestamp_seconds", "When the relay last answered.")
 	healedDesc  = describe("healed_total", "Drifts that were mended since the start.")
 )
 
 // Describe sends what there is.
 func (c collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		infoDesc, aliveDesc, driftDesc, changedDesc, lookedDesc, appliedDesc, refusedDesc, backDesc, healedDesc,
+		infoDesc, aliveDesc, driftDesc, changedDesc, lookedDesc, appliedDesc, refusedDesc, backDesc, healedDesc, staleDesc, polledDesc,
 	} {
 		out <- d
 	}
@@ -59,6 +61,13 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		total(refusedDesc, seen.counts.refused)
 		total(backDesc, seen.counts.back)
 		total(healedDesc, seen.counts.healed)
+		if c.agent.relay == nil {
+			continue
+		}
+		total(staleDesc, seen.counts.stale)
+		if !seen.polled.IsZero() {
+			gauge(polledDesc, float64(seen.polled.UnixMilli())/1000)
+		}
 	}
 }
 

@@ -26,8 +26,6 @@ import (
 const (
 	// maxBody is how large an order is.
 	maxBody = 64 << 10
-	// maxUpload is how large a bundle is with its table and its length.
-	maxUpload = 8 + bundle.MaxConfig + bundle.MaxBytes
 	// uploads is how many are received at once.
 	uploads = 4
 	// lastOrders is how long orders that are under way may take when the agent is asked to stop.
@@ -165,6 +163,10 @@ func statusOf(err error) int {
 		return http.StatusInsufficientStorage
 	case errors.Is(err, errNotHere):
 		return http.StatusFailedDependency
+	case errors.Is(err, errNotMine), errors.Is(err, errPulled):
+		return http.StatusForbidden
+	case errors.Is(err, errExpired):
+		return http.StatusRequestTimeout
 	case errors.Is(err, errFenced), errors.Is(err, errNotSettled):
 		return http.StatusConflict
 	case errors.Is(err, errRefused), invalid(err):
@@ -177,6 +179,9 @@ func statusOf(err error) int {
 
 // ordered reads an order, and answers 204 once it is carried out.
 func (a *Agent) ordered(w http.ResponseWriter, r *http.Request, fence bool, do func(Order) error) error {
+	if a.relay != nil {
+		return errPulled
+	}
 	o, err := readOrder(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		return err
@@ -234,10 +239,10 @@ func (a *Agent) upload(w http.ResponseWriter, r *http.Request) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != bundle.MediaType {
 		return malformed("the Content-Type is not " + bundle.MediaType)
 	}
-	if r.ContentLength > maxUpload {
-		return &http.MaxBytesError{Limit: maxUpload}
+	if r.ContentLength > bundle.MaxPiece {
+		return &http.MaxBytesError{Limit: bundle.MaxPiece}
 	}
-	fresh, err := a.disk.receive(release, http.MaxBytesReader(w, r.Body, maxUpload))
+	fresh, err := a.disk.receive(release, http.MaxBytesReader(w, r.Body, bundle.MaxPiece))
 	if err != nil {
 		return err
 	}

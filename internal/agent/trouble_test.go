@@ -74,7 +74,7 @@ func TestOrdersThatAreMalformed(t *testing.T) {
 	r.must(400)(r.prepare(""))
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, r.server.URL+"/sluice/v1/bundles/"+one.name, bytes.NewReader(nil))
 	require.NoError(t, err)
-	req.ContentLength, req.Body = maxUpload+1, http.NoBody
+	req.ContentLength, req.Body = bundle.MaxPiece+1, http.NoBody
 	req.Header.Set("Content-Type", bundle.MediaType)
 	w := httptest.NewRecorder()
 	r.agent.Handler().ServeHTTP(w, req)

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/pause"
+	"github.com/sluicehq/sluice/internal/relay/order"
 )
 
 // Errors of orders, beside those of bundles.
@@ -49,10 +51,12 @@ type seen struct {
 	drift  error     // what the last look found
 	looked time.Time // when that was
 	counts counts
+	answer *order.Answer // to the newest order from a relay
+	polled time.Time     // when the relay last answered
 }
 
 // counts are of what happened since the start.
-type counts struct{ applied, refused, back, healed int }
+type counts struct{ applied, refused, back, healed, stale int }
 
 func (u *unit) seen() seen {
 	u.mu.Lock()
@@ -149,11 +153,11 @@ func (u *unit) apply(ctx context.Context, o Order) error {
 	now := u.seen()
 	switch s := now.state; admit(s, running, now.drift == nil && s.Broken == "", o) {
 	case fenced:
-		return fmt.Errorf("%w, with the fence %d", errFenced, s.Fence)
+		return fmt.Errorf("%w, with the fence %d", errFenced, s.bar(o.Key))
 	case repeated:
 		return fmt.Errorf("%w: %s", errRefused, s.Why)
 	case already:
-		if o.Fence == s.Fence && s.Phase == Applied && o.Release == s.Desired {
+		if o.Fence == s.Fence && o.Key == s.Key && s.Phase == Applied && o.Release == s.Desired {
 			return nil
 		}
 		return u.update(func(s State) (State, error) { return s.intent(o, running, u.keep).landed(u.keep), nil })
@@ -318,6 +322,27 @@ func (u *unit) settle(o Order) error {
 		}
 		return s, nil
 	})
+}
+
+// polled notes that a relay has answered.
+func (u *unit) polled(when time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.now.polled = when
+}
+
+// answer notes what came of an order from a relay.
+func (u *unit) answer(document string, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	a := &order.Answer{Document: document, Status: http.StatusNoContent}
+	if err != nil {
+		a.Status, a.Why = statusOf(err), why(err)
+	}
+	if errors.Is(err, errNotMine) || errors.Is(err, errExpired) || errors.Is(err, errFenced) {
+		u.now.counts.stale++
+	}
+	u.now.answer = a
 }
 
 func (u *unit) count(change func(*counts)) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/relay/order"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/terminal"
 	"github.com/sluicehq/sluice/internal/tmpl"
@@ -26,6 +26,14 @@ type Agent struct {
 	// URL is where the agent listens, a template over {{id}}, {{address}} and {{label.NAME}}.
 	// Default "http://{{address}}".
 	URL string `yaml:"url,omitempty" json:"url,omitempty"`
+	// Via is where a sluice-relay listens, from which agents take their orders in place of URL.
+	Via string `yaml:"via,omitempty" json:"via,omitempty"`
+	// Key is a reference to the private key that signs orders at the relay, as minisign -G -W makes
+	// it. It is resolved on the worker.
+	Key string `yaml:"key,omitempty" json:"key,omitempty"`
+	// Cohort is the group of agents in which ids are unique at the relay, a template over
+	// {{label.NAME}}. Default "default".
+	Cohort string `yaml:"cohort,omitempty" json:"cohort,omitempty"`
 	// Token is a reference, ${env:NAME} or file:/path, sent as a bearer token.
 	// It is resolved on the worker.
 	Token string `yaml:"token,omitempty" json:"token,omitempty"`
@@ -49,6 +57,7 @@ var errStore = errors.New("the worker's store")
 // Check checks the address and the token.
 func (x *Agent) Check(s spec.Section) {
 	s.URLTemplate("url", x.URL, spec.TokenBeside, tmpl.ID, tmpl.Address, tmpl.Label)
+	x.checkVia(s)
 	s.Token("token", x.Token)
 	s.Positive("timeout", x.Timeout)
 	if strings.Contains(x.URL, "?") {
@@ -58,23 +67,38 @@ func (x *Agent) Check(s spec.Section) {
 
 // SetDefaults asks an agent at the target's own address.
 func (x *Agent) SetDefaults() {
-	x.URL = cmp.Or(x.URL, "http://{{address}}")
+	if x.Via != "" {
+		x.Cohort = cmp.Or(x.Cohort, order.DefaultCohort)
+	} else {
+		x.URL = cmp.Or(x.URL, "http://{{address}}")
+	}
 	x.Timeout = cmp.Or(x.Timeout, spec.Duration(time.Minute))
 }
 
-// AddressUses is the URL of a unit.
+// AddressUses is the URL of a unit, unless nobody connects to targets.
 func (x *Agent) AddressUses() []spec.AddressUse {
+	if x.Via != "" {
+		return nil
+	}
 	return []spec.AddressUse{{Path: "url", Template: x.Place()}}
 }
 
 // Place is the URL of a unit.
-func (x *Agent) Place() string { return strings.TrimSuffix(x.URL, "/") + agentUnits }
+func (x *Agent) Place() string {
+	if x.Via != "" {
+		return strings.TrimSuffix(x.Via, "/") + x.atRelay("orders")
+	}
+	return strings.TrimSuffix(x.URL, "/") + agentUnits
+}
 
 // NeedsBundle says that an agent takes nothing else.
 func (x *Agent) NeedsBundle() {}
 
 // Driver asks agents by HTTP.
 func (x *Agent) Driver(via http.RoundTripper) Driver {
+	if x.Via != "" {
+		return x.viaRelay(via)
+	}
 	return agentDriver{httpDriver: httpDriver{name: "agent", settings: HTTP{URL: x.Place(), Token: x.Token, Timeout: x.Timeout}, via: via}}
 }
 
@@ -104,7 +128,11 @@ func (agentDriver) CheckOrder(_ fleet.Target, o Order) error {
 // Prepare has the agent unpack and check the release beside the running one. A worker that cannot bring it is in trouble
 // itself: nothing has begun that could not wait for it.
 func (a agentDriver) Prepare(ctx context.Context, t fleet.Target, o Order) error {
-	err := a.withContent(ctx, t, o, call{method: http.MethodPost, unit: o.Unit, below: "prepare", order: &o})
+	return ownTrouble(a.withContent(ctx, t, o, call{method: http.MethodPost, unit: o.Unit, below: "prepare", order: &o}))
+}
+
+// ownTrouble marks what a worker's store is to blame for.
+func ownTrouble(err error) error {
 	if errors.Is(err, errStore) {
 		return workers{err}
 	}
@@ -166,27 +194,29 @@ func (a answer) told(t fleet.Target, o Order) error {
 	return refused(errors.New(cmp.Or(words, "it says no more")))
 }
 
-// bring sends a bundle: the length of its table in 8 bytes, big-endian, the table, the archive.
+// bring sends a bundle.
 func (a agentDriver) bring(ctx context.Context, t fleet.Target, o Order) error {
-	if a.content == nil {
+	return carry(ctx, a.content, t, o, func(body io.Reader, size int64) (answer, error) {
+		return a.do(ctx, t, call{method: http.MethodPut, unit: o.Unit, below: agentBundles + o.Release, timeout: uploadTimeout, body: body, size: size})
+	})
+}
+
+// carry sends a bundle: the length of its table in 8 bytes, big-endian, the table, the archive.
+func carry(ctx context.Context, from Content, t fleet.Target, o Order, send func(body io.Reader, size int64) (answer, error)) error {
+	if from == nil {
 		return fmt.Errorf("%w: this worker has none", errStore)
 	}
-	b, err := a.content.Get(ctx, o.Release)
+	b, err := from.Get(ctx, o.Release)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errStore, err)
 	}
-	archive, err := a.content.Open(ctx, b)
+	archive, err := from.Open(ctx, b)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errStore, err)
 	}
 	defer func() { _ = archive.Close() }() // nothing was written
-	config := b.Config()
-	head := binary.BigEndian.AppendUint64(nil, uint64(len(config)))
-	got, err := a.do(ctx, t, call{
-		method: http.MethodPut, unit: o.Unit, below: agentBundles + o.Release, timeout: uploadTimeout,
-		body: io.MultiReader(bytes.NewReader(head), bytes.NewReader(config), &exactly{archive, b.Archive.Size}),
-		size: int64(len(head)+len(config)) + b.Archive.Size,
-	})
+	head := b.Head()
+	got, err := send(io.MultiReader(bytes.NewReader(head), &exactly{archive, b.Archive.Size}), int64(len(head))+b.Archive.Size)
 	switch {
 	case err != nil:
 		return err

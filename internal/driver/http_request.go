@@ -27,6 +27,7 @@ type answer struct {
 	request *http.Request
 	status  int
 	body    []byte
+	header  http.Header
 	token   secret.Secret
 }
 
@@ -54,6 +55,8 @@ type call struct {
 	method, unit string
 	// below is a path behind the driver's URL; empty for that itself.
 	below string
+	// query is what follows it; empty for none.
+	query string
 	// order is what is ordered; nil for a question, and where there is a body.
 	order *Order
 	// body is what is sent in place of an order, with its size in bytes.
@@ -72,6 +75,9 @@ func (h httpDriver) do(ctx context.Context, t fleet.Target, c call) (answer, err
 	if c.below != "" {
 		where = where.JoinPath(c.below)
 	}
+	if c.query != "" {
+		where.RawQuery = c.query
+	}
 	var a answer
 	if h.settings.Token != "" {
 		if a.token, err = secret.Resolve(h.settings.Token); err != nil {
@@ -84,7 +90,7 @@ func (h httpDriver) do(ctx context.Context, t fleet.Target, c call) (answer, err
 	if a.request, err = newRequest(limited, where, t, c, a.token); err == nil {
 		var resp *http.Response
 		if resp, err = h.via.RoundTrip(a.request); err == nil {
-			a.status = resp.StatusCode
+			a.status, a.header = resp.StatusCode, resp.Header
 			a.body, err = readBounded(resp)
 		}
 	}

@@ -71,6 +71,12 @@ func Verify(unit, release string, signature []byte, keys []Key) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
+	return VerifyText(fmt.Sprintf("release %s of unit %s", release, unit), text, signature, keys)
+}
+
+// VerifyText is Verify for a text of another kind, which is named in errors; it answers whose
+// signature it is. What is signed says in its first line of which kind it is.
+func VerifyText(named string, text, signature []byte, keys []Key) (Key, error) {
 	if len(keys) == 0 || len(keys) > MaxKeys {
 		return Key{}, fmt.Errorf("%d public keys, expected one or two", len(keys))
 	}
@@ -87,7 +93,7 @@ func Verify(unit, release string, signature []byte, keys []Key) (Key, error) {
 			return k, nil
 		}
 		if k.ID() == claimed {
-			return Key{}, fmt.Errorf("%w: the signature by key %s is not over release %s of unit %s", ErrUnsigned, k.ID(), release, unit)
+			return Key{}, fmt.Errorf("%w: the signature by key %s is not over %s", ErrUnsigned, k.ID(), named)
 		}
 		names = append(names, k.ID())
 	}
@@ -138,9 +144,14 @@ func (s Signer) Sign(unit, release string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.SignText(text, "unit: "+unit+" release: "+release, "signature of a sluice bundle by key "+s.Key().ID())
+}
+
+// SignText signs a text of another kind, with a comment that is signed, too, and one that is not.
+func (s Signer) SignText(text []byte, trusted, untrusted string) ([]byte, error) {
 	r := minisign.NewReader(bytes.NewReader(text)) // hashes the text first, as minisign does by default
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		return nil, err
 	}
-	return r.SignWithComments(s.private, "unit: "+unit+" release: "+release, "signature of a sluice bundle by key "+s.Key().ID()), nil
+	return r.SignWithComments(s.private, trusted, untrusted), nil
 }

@@ -1,0 +1,368 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/bundle"
+	"github.com/sluicehq/sluice/internal/bundle/signature"
+	"github.com/sluicehq/sluice/internal/dial"
+	"github.com/sluicehq/sluice/internal/pause"
+	"github.com/sluicehq/sluice/internal/relay/order"
+)
+
+const (
+	// pollWait is how long a relay keeps a poll open: less than proxies wait for an answer.
+	pollWait = 20 * time.Second
+	// pollLeast is how long a poll that brings nothing takes with the pause after it, so that a cache
+	// that answers at once is not asked without end.
+	pollLeast = 2 * time.Second
+	// reportEvery is how often a report goes to the relay when nothing changes. A worker takes one
+	// that is three times as old for silence.
+	reportEvery = 20 * time.Second
+	// changeEvery is how often the agent looks whether its report has changed.
+	changeEvery = time.Second
+	// mostBackoff is the longest pause after a relay did not answer, before jitter.
+	mostBackoff = 15 * time.Second
+	// requestTimeout is how long a relay may take for an answer, beyond what it is asked to wait.
+	requestTimeout = 15 * time.Second
+	// fetchTimeout bounds how long a bundle is on its way.
+	fetchTimeout = 10 * time.Minute
+)
+
+// Errors of orders from a relay. None of them switches anything.
+var (
+	// errNotMine says that an order is not for this unit and target by a key that has a say.
+	errNotMine = errors.New("not an order for this target")
+	// errExpired says that an order came too late.
+	errExpired = errors.New("the order has expired")
+	// errPulled says that a unit takes no orders but a relay's.
+	errPulled = errors.New("this agent takes orders from its relay only (pull)")
+)
+
+// source is where an agent takes orders from.
+type source struct {
+	cohort string
+	keys   []signature.Key
+	base   *url.URL
+	client *dial.Client
+}
+
+// openRelay reads the keys.
+func openRelay(p *Pull) (*source, error) {
+	if p == nil {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	keys, err := p.readKeys()
+	if err != nil {
+		return nil, err
+	}
+	base, err := url.Parse(p.Relay)
+	if err != nil {
+		return nil, fmt.Errorf("pull.relay: %w", err)
+	}
+	client := dial.Access{Token: p.Token, TLS: p.TLS}.Client(dial.Guard{}.Transport())
+	return &source{cohort: p.Cohort, keys: keys, base: base.JoinPath("sluice", "v1"), client: client}, nil
+}
+
+// keyIDs are those whose fences count: that of orders that are given directly has an empty id.
+func (r *source) keyIDs() []string {
+	if r == nil {
+		return []string{""}
+	}
+	ids := make([]string, len(r.keys))
+	for i, k := range r.keys {
+		ids[i] = k.ID()
+	}
+	return ids
+}
+
+// puller takes the orders for a unit, one at a time, and reports on it.
+type puller struct {
+	*source
+	agent *Agent
+	unit  *runner
+	// changed holds one when there is something to report.
+	changed chan struct{}
+	have    string // the tag of the newest document, which was answered
+}
+
+func (a *Agent) pull(ctx context.Context, u *runner) {
+	p := &puller{source: a.relay, agent: a, unit: u, changed: make(chan struct{}, 1)}
+	a.running.Go(func() { p.poll(ctx) })
+	a.running.Go(func() { p.report(ctx) })
+}
+
+// backoff is the pause after as many failures in a row, where chance is from 0 to 1.
+func backoff(failures int, chance float64) time.Duration {
+	d := min(time.Second<<min(failures-1, 10), mostBackoff)
+	return time.Duration((0.5 + chance) * float64(d))
+}
+
+// poll asks for orders until ctx ends.
+func (p *puller) poll(ctx context.Context) {
+	for failures := 0; ctx.Err() == nil; {
+		began := time.Now()
+		fresh, err := p.once(ctx)
+		rest := time.Duration(0)
+		switch {
+		case err != nil:
+			failures++
+			rest = backoff(failures, rand.Float64())
+			p.complain(ctx, "asking the relay for orders", err)
+		case !fresh:
+			failures = 0
+			rest = time.Duration((0.5+rand.Float64())*float64(pollLeast)) - time.Since(began)
+		default:
+			failures = 0
+		}
+		if pause.For(ctx, max(0, rest)) != nil {
+			return
+		}
+	}
+}
+
+func (p *puller) complain(ctx context.Context, what string, err error) {
+	if ctx.Err() == nil {
+		p.agent.log.Warn(what, "unit", p.unit.name, "error", p.client.Redact(why(err)))
+	}
+}
+
+// once asks for an order that is another than the newest, and carries it out.
+func (p *puller) once(ctx context.Context) (fresh bool, err error) {
+	resp, err := p.send(ctx, requestTimeout+pollWait, http.MethodGet, p.mine("orders"), nil, url.Values{
+		"have": {p.have}, "wait": {strconv.Itoa(int(pollWait.Seconds()))},
+	})
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = resp.Body.Close() }() // it was read
+	switch resp.StatusCode {
+	case http.StatusNoContent, http.StatusNotModified:
+		p.unit.polled(time.Now())
+		return false, nil
+	case http.StatusOK:
+	default:
+		return false, failure(resp)
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, order.MaxSize+1))
+	if err != nil {
+		return false, err
+	}
+	p.unit.polled(time.Now())
+	tag := order.Tag(data)
+	if tag == p.have { // a cache has not seen that it is known
+		return false, nil
+	}
+	err = p.obey(ctx, data, resp.Header.Get("Date"))
+	if ctx.Err() != nil {
+		return false, nil // the next start carries it out
+	}
+	p.have = tag
+	p.unit.answer(tag, err)
+	if err != nil {
+		p.agent.log.Warn("order", "unit", p.unit.name, "error", why(err))
+	}
+	select {
+	case p.changed <- struct{}{}:
+	default:
+	}
+	return true, nil
+}
+
+// obey carries out what a document orders.
+func (p *puller) obey(ctx context.Context, data []byte, date string) error {
+	d, err := p.admit(data, date)
+	if err != nil {
+		return err
+	}
+	o := Order{Release: d.Release, Fence: d.Fence, Key: d.KeyID}
+	do := func() error {
+		switch d.Step {
+		case order.Prepare:
+			return p.agent.prepare(ctx, p.unit, o.Release)
+		case order.Apply:
+			return p.agent.order(ctx, p.unit, o)
+		}
+		return p.unit.settle(o)
+	}
+	fetched := false
+	for {
+		switch err := do(); {
+		case errors.Is(err, errNotHere) && !fetched:
+			if err := p.fetch(ctx, o.Release); err != nil {
+				return err
+			}
+			fetched = true
+		case errors.Is(err, errBusy):
+			if late := expired(d.NotAfter, time.Now(), ""); late != nil {
+				return err
+			}
+			if err := pause.For(ctx, time.Second); err != nil {
+				return err
+			}
+		default:
+			return err
+		}
+	}
+}
+
+// admit reads a document, and refuses one that is not for this target now.
+func (p *puller) admit(data []byte, date string) (order.Document, error) {
+	d, err := order.Verify(data, p.keys)
+	if err != nil {
+		return d, fmt.Errorf("%w: %w", errNotMine, err)
+	}
+	id := p.agent.config.ID
+	switch s := p.unit.seen().state; {
+	case d.Unit != p.unit.name:
+		return d, fmt.Errorf("%w: it is for the unit %s", errNotMine, d.Unit)
+	case d.Cohort != p.cohort:
+		return d, fmt.Errorf("%w: it is for the cohort %s, and this is %s", errNotMine, d.Cohort, p.cohort)
+	case !slices.Contains(d.Selector, id):
+		return d, fmt.Errorf("%w: it does not select %s", errNotMine, id)
+	case d.Fence < s.bar(p.keyIDs()...):
+		return d, fmt.Errorf("%w, with the fence %d", errFenced, s.bar(p.keyIDs()...))
+	}
+	return d, expired(d.NotAfter, time.Now(), date)
+}
+
+// maxSkew is how wrong the host's clock may be for an order to be good by the relay's.
+const maxSkew = 10 * time.Minute
+
+// expired says that an order is good no more, by the host's clock and by the Date that came with
+// it. The relay's clock counts where there is one, since it is most often the worker's, too; a
+// relay that lies can prolong an order by maxSkew only.
+func expired(notAfter, own time.Time, date string) error {
+	theirs, err := http.ParseTime(date)
+	if err != nil {
+		if own.After(notAfter) {
+			return fmt.Errorf("%w: it was good until %s, and it is %s", errExpired, at(notAfter), at(own))
+		}
+		return nil
+	}
+	theirs = theirs.Add(time.Second) // a Date has no parts of a second
+	if theirs.After(notAfter) || own.After(notAfter.Add(maxSkew)) {
+		return fmt.Errorf("%w: it was good until %s; it is %s at the relay, and %s by this host's clock", errExpired, at(notAfter), at(theirs), at(own))
+	}
+	return nil
+}
+
+func at(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// fetch brings a bundle from the relay. What is not the bundle may be a cache's fault, and is no
+// word against the release.
+func (p *puller) fetch(ctx context.Context, release string) error {
+	resp, err := p.send(ctx, fetchTimeout, http.MethodGet, p.base.JoinPath("bundles", release), nil, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }() // what was read counts
+	if resp.StatusCode == http.StatusNotFound {
+		return fmt.Errorf("%w: the relay lacks it, too", errNotHere)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return failure(resp)
+	}
+	_, err = p.agent.disk.receive(release, io.LimitReader(resp.Body, bundle.MaxPiece))
+	if errors.Is(err, bundle.ErrInvalid) {
+		return fmt.Errorf("fetching %s: %s", release, why(err))
+	}
+	return err
+}
+
+// report sends what the unit is, when it has changed and from time to time.
+func (p *puller) report(ctx context.Context) {
+	var sent []byte
+	var since time.Time
+	failures := 0
+	for ctx.Err() == nil {
+		rest := changeEvery
+		body, err := json.Marshal(p.agent.status(p.unit))
+		if err == nil && (!bytes.Equal(body, sent) || time.Since(since) >= reportEvery) {
+			if err = p.put(ctx, body); err == nil {
+				sent, since, failures = body, time.Now(), 0
+			}
+		}
+		if err != nil {
+			failures++
+			p.complain(ctx, "reporting to the relay", err)
+			_ = pause.For(ctx, backoff(failures, rand.Float64())) // the loop looks at ctx
+			continue
+		}
+		again := time.NewTimer(rest)
+		select {
+		case <-ctx.Done():
+		case <-p.changed:
+		case <-again.C:
+		}
+		again.Stop()
+	}
+}
+
+func (p *puller) put(ctx context.Context, body []byte) error {
+	resp, err := p.send(ctx, requestTimeout, http.MethodPut, p.mine("reports"), body, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }() // nothing is expected in it
+	if resp.StatusCode != http.StatusNoContent {
+		return failure(resp)
+	}
+	return nil
+}
+
+// mine is the unit's place at the relay.
+func (p *puller) mine(what string) *url.URL {
+	return p.base.JoinPath(what, p.unit.name, p.cohort, p.agent.config.ID)
+}
+
+// send sends a request whose answer must be read within the time-out.
+func (p *puller) send(ctx context.Context, timeout time.Duration, method string, where *url.URL, body []byte, query url.Values) (*http.Response, error) {
+	u := *where
+	u.RawQuery = query.Encode()
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	req, err := http.NewRequestWithContext(limited, method, u.String(), bytes.NewReader(body))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	if have := query.Get("have"); have != "" {
+		req.Header.Set("If-None-Match", strconv.Quote(have))
+	}
+	resp, err := p.client.Do(req)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	resp.Body = ending{resp.Body, cancel}
+	return resp, nil
+}
+
+// ending is a body whose end is that of its request.
+type ending struct {
+	io.ReadCloser
+	end context.CancelFunc
+}
+
+// Close ends the request.
+func (e ending) Close() error {
+	defer e.end()
+	return e.ReadCloser.Close()
+}
+
+// failure words an answer that was not expected.
+func failure(resp *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxWhy)) // what there is says something
+	return fmt.Errorf("%s %s: %s: %s", resp.Request.Method, resp.Request.URL.Redacted(), resp.Status, bytes.TrimSpace(body))
+}
