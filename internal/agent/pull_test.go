@@ -304,9 +304,11 @@ func TestPullAfterARestart(t *testing.T) {
 	document := r.document(order.Apply, 20, two.name)
 	require.Equal(t, 204, r.toRelay(http.MethodPut, "orders/"+unitName+"/eu/web-1", document).StatusCode)
 	r.start()
-	require.Eventually(t, func() bool { return r.status().Release == two.name }, 20*time.Second, 5*time.Millisecond)
+	answered := func() bool { a := r.status().Answer; return a != nil && a.Status == 204 }
+	require.Eventually(t, answered, 20*time.Second, 5*time.Millisecond)
+	require.Equal(t, two.name, r.status().Release)
 	r.restart()
-	require.Eventually(t, func() bool { a := r.status().Answer; return a != nil && a.Status == 204 }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, answered, 20*time.Second, 5*time.Millisecond)
 	require.Equal(t, reloads+1, r.reloads())
 }
 

@@ -35,8 +35,7 @@ const (
 // checkVia checks what belongs to a relay.
 func (x *Agent) checkVia(s spec.Section) {
 	s.AtMostOne("url", "via")
-	s.BaseURL("via", x.Via, "where the relay listens, such as https://relay:7312")
-	if x.Via == "" {
+	if !s.Given("via") {
 		for field, text := range map[string]string{"key": x.Key, "cohort": x.Cohort} {
 			if text != "" {
 				s.Bad(field, "means something with via only, expected via, too")
@@ -44,6 +43,7 @@ func (x *Agent) checkVia(s spec.Section) {
 		}
 		return
 	}
+	s.BaseURL("via", x.Via, "where the relay listens, such as https://relay:7312")
 	if s.Needs("key") {
 		s.Token("key", x.Key)
 	}
