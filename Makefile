@@ -164,8 +164,8 @@ bench: bench-sluice ## rollouts against baselines (docs/performance.md), then Go
 	cd internal/lab/devstack && $(GO_TEST) -run '^$$' -bench . -benchtime 200x ./...
 
 .PHONY: bench-sluice
-bench-sluice: build ## only rollouts against baselines; 8 minutes, 10 at most
-	$(call run,bench,internal/lab/bench) --only overhead,events,fleet --limit 9m $(BENCHFLAGS)
+bench-sluice: build ## only rollouts, bundles and agents against baselines; 9 minutes, 10 at most
+	$(call run,bench,internal/lab/bench) --only overhead,events,fleet,bundles --limit 9m $(BENCHFLAGS)
 
 .PHONY: bench-concurrency
 bench-concurrency: build ## how many rollouts can bake on one worker; 12 minutes, 15 at most (RAMP=500,1000)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -23,6 +25,24 @@ func TestQuantile(t *testing.T) {
 	require.Equal(t, "3.0 (1.0 to 5.0)", spread(xs, "%.1f"))
 	require.Equal(t, "-", spread(nil, "%.1f"))
 	require.Equal(t, []float64{2, 0.5}, ratios([]float64{4, 1}, []float64{2, 2}))
+}
+
+// What is built is what is unpacked.
+func TestPacking(t *testing.T) {
+	b := boxes{dir: t.TempDir()}
+	require.NoError(t, os.MkdirAll(b.path("files/below"), 0o755))
+	require.NoError(t, os.WriteFile(b.path("files/below/a.json"), []byte("{}"), 0o600))
+	for _, p := range b.packing() {
+		for _, do := range []func(context.Context) (float64, error){p.sluice, p.other, p.sluice} {
+			ms, err := do(t.Context())
+			require.NoError(t, err, p.what)
+			require.Positive(t, ms)
+		}
+	}
+	root, err := os.OpenRoot(b.path("out"))
+	require.NoError(t, err)
+	defer root.Close()
+	require.NoError(t, b.built.Drift(root))
 }
 
 // A look is late by what it comes after it was due; one that never comes is ever

@@ -49,6 +49,7 @@ func measurements() []measurement {
 		{"overhead", measureOverhead},
 		{"events", measureEvents},
 		{"fleet", measureFleet},
+		{"bundles", measureBundles},
 		{"concurrency", measureConcurrency},
 	}
 }

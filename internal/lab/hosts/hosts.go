@@ -101,7 +101,7 @@ func open(ctx context.Context, st *stack.Stack, program, id, address string) (h 
 		return nil, err
 	}
 	file := filepath.Join(h.Dir, "agent.yaml")
-	if err := os.WriteFile(file, []byte(settings(id, address, h.Dir)), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(Settings(id, address, h.Dir)), 0o644); err != nil {
 		return nil, err
 	}
 	if h.Agent, err = st.NewProcess(id, program, "--config", file); err != nil {
@@ -110,8 +110,8 @@ func open(ctx context.Context, st *stack.Stack, program, id, address string) (h 
 	return h, h.Start(ctx)
 }
 
-// settings are an agent.yaml.
-func settings(id, address, dir string) string {
+// Settings are an agent.yaml.
+func Settings(id, address, dir string) string {
 	return fmt.Sprintf(agentText, id, address, dir, Unit, consumer)
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 func TestSettings(t *testing.T) {
-	c, err := agent.Parse("agent.yaml", []byte(settings("host-1", "127.0.0.1:7311", t.TempDir())))
+	c, err := agent.Parse("agent.yaml", []byte(Settings("host-1", "127.0.0.1:7311", t.TempDir())))
 	require.NoError(t, err)
 	require.Equal(t, "host-1", c.ID)
 	require.Len(t, c.Units[Unit].Check, 8)
