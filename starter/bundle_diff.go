@@ -56,14 +56,9 @@ line, the rest by size and digest. It exits with 0 also where they differ.`,
 
 // differences compares two bundles.
 func differences(a, b openedBundle, most int) ([]diff.File, error) {
-	want := diff.Compared(a.Bundle, b.Bundle)
-	sides := make([]diff.Side, 2)
-	for i, o := range []openedBundle{a, b} {
-		contents, err := o.contents(want)
-		if err != nil {
-			return nil, err
-		}
-		sides[i] = diff.Side{Bundle: o.Bundle, Contents: contents}
+	old, new, err := readBoth(a, b, diff.Compared(a.Bundle, b.Bundle))
+	if err != nil {
+		return nil, err
 	}
-	return append([]diff.File{}, diff.Files(sides[0], sides[1], most)...), nil
+	return append([]diff.File{}, diff.Files(old, new, most)...), nil
 }

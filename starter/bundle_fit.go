@@ -45,11 +45,11 @@ func (l *loaded) fit(ctx context.Context) error {
 	if len(problems) > 0 {
 		return invalidInput(l.file, problems.Err())
 	}
-	contents, err := o.contents(validate.Reads(*v))
+	read, err := o.read(validate.Reads(*v))
 	if err != nil {
 		return err
 	}
-	if found := validate.Check(*v, validate.Files{Bundle: o.Bundle, Contents: contents}, schemas); len(found) > 0 {
+	if found := validate.Check(*v, read, schemas); len(found) > 0 {
 		return invalidInput(l.file, l.placed(found))
 	}
 	return l.ask(ctx, o)
@@ -183,15 +183,11 @@ func (l *loaded) against(ctx context.Context, old openedBundle) ([]diff.File, st
 	if err != nil || l.spec.Validate == nil || l.spec.Validate.Change == nil {
 		return files, nil, err
 	}
-	sides := make([]validate.Files, 2)
-	for i, b := range []openedBundle{old, o} {
-		contents, err := b.contents(validate.Reads(*l.spec.Validate))
-		if err != nil {
-			return nil, nil, err
-		}
-		sides[i] = validate.Files{Bundle: b.Bundle, Contents: contents}
+	was, is, err := readBoth(old, o, validate.Reads(*l.spec.Validate))
+	if err != nil {
+		return nil, nil, err
 	}
-	return files, l.placed(validate.Change(*l.spec.Validate.Change, sides[0], sides[1])), nil
+	return files, l.placed(validate.Change(*l.spec.Validate.Change, was, is)), nil
 }
 
 // shownChanges is how many lines of a difference plan and start show.

@@ -26,16 +26,24 @@ func (o openedBundle) begin() error {
 	return err
 }
 
-// contents are those of the files that want asks for.
-func (o openedBundle) contents(want func(bundle.File) bool) (map[string][]byte, error) {
+// read is the bundle with the contents of the files that want asks for.
+func (o openedBundle) read(want func(bundle.File) bool) (bundle.Read, error) {
 	if err := o.begin(); err != nil {
-		return nil, err
+		return bundle.Read{}, err
 	}
 	contents, err := o.Contents(o.archive, want)
 	if err != nil {
-		return nil, bundleError(o.name, err)
+		return bundle.Read{}, bundleError(o.name, err)
 	}
-	return contents, nil
+	return bundle.Read{Bundle: o.Bundle, Contents: contents}, nil
+}
+
+// readBoth is read of two.
+func readBoth(a, b openedBundle, want func(bundle.File) bool) (x, y bundle.Read, err error) {
+	if x, err = a.read(want); err == nil {
+		y, err = b.read(want)
+	}
+	return x, y, err
 }
 
 // openBundle opens the bundle that an argument names: a folder, or a release in a store.

@@ -158,14 +158,14 @@ func pack(out *tar.Writer, root *os.Root, f File) (string, error) {
 	if err := out.WriteHeader(header(f)); err != nil {
 		return "", err
 	}
-	sum := sha256.New()
-	if err := copyExactly(io.MultiWriter(out, sum), in, f.Size); err != nil {
+	sum, err := copyExactly(out, in, f.Size)
+	if err != nil {
 		return "", err
 	}
 	if n, _ := in.Read(make([]byte, 1)); n > 0 {
 		return "", errChanged
 	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
+	return sum, nil
 }
 
 var errChanged = errors.New("it changed while it was read: build again")

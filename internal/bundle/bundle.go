@@ -88,6 +88,15 @@ func (b Bundle) Size() int64 {
 	return n
 }
 
+// ByPath are the files by their paths.
+func (b Bundle) ByPath() map[string]File {
+	out := make(map[string]File, len(b.Files))
+	for _, f := range b.Files {
+		out[f.Path] = f
+	}
+	return out
+}
+
 // Digest is the name of data: "sha256:" and 64 hex digits.
 func Digest(data []byte) string {
 	sum := sha256.Sum256(data)
@@ -187,11 +196,12 @@ func (b Bundle) check() error {
 	return nil
 }
 
-// copyExactly copies as many bytes as expected, and refuses fewer; more is left unread.
-func copyExactly(w io.Writer, r io.Reader, n int64) error {
-	got, err := io.Copy(w, io.LimitReader(r, n))
+// copyExactly copies as many bytes as expected, refuses fewer, and answers the SHA-256 of them; more is left unread.
+func copyExactly(w io.Writer, r io.Reader, n int64) (string, error) {
+	sum := sha256.New()
+	got, err := io.Copy(io.MultiWriter(w, sum), io.LimitReader(r, n))
 	if err == nil && got < n {
 		err = fmt.Errorf("it ends after %d of %d bytes: %w", got, n, io.ErrUnexpectedEOF)
 	}
-	return err
+	return hex.EncodeToString(sum.Sum(nil)), err
 }

@@ -21,7 +21,7 @@ import (
 )
 
 // Kept are the bundles of a content store. The store's folder is an OCI image layout, which other
-// tools can read; Sluice itself finds everything by digest and never reads its index.
+// tools can read; Sluice itself finds bundles by digest, and reads its index for what is attached to them only.
 type Kept struct{ Store store.Store }
 
 // Build keeps the files of a folder as a bundle.

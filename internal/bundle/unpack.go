@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"archive/tar"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -37,27 +36,19 @@ func (b Bundle) VerifyArchive(r io.Reader) error {
 // were checked when the table was parsed, not those that the archive claims. Call VerifyArchive
 // before, so that nothing is written of an archive that is not the bundle's.
 func (b Bundle) Unpack(root *os.Root, archive io.Reader) error {
-	in := tar.NewReader(io.LimitReader(archive, b.Archive.Size))
 	folders := b.folders()
 	for _, at := range folders {
 		if err := root.Mkdir(at, 0o755); err != nil {
 			return err
 		}
 	}
-	for _, f := range b.Files {
-		h, err := in.Next()
-		if err != nil {
-			return invalid("its archive, where %s was expected: %w", f.Path, err)
-		}
-		if want := header(f); h.Typeflag != tar.TypeReg || h.Name != f.Path || h.Size != f.Size || h.Mode != want.Mode {
-			return invalid("its archive has %.200q, where %s was expected", h.Name, f.Path)
-		}
+	if err := b.each(archive, func(f File, in io.Reader) error {
 		if err := writeFile(root, f, in); err != nil {
 			return fmt.Errorf("unpack %s: %w", f.Path, err)
 		}
-	}
-	if _, err := in.Next(); !errors.Is(err, io.EOF) {
-		return invalid("its archive has more than its table lists")
+		return nil
+	}); err != nil {
+		return err
 	}
 	return b.sync(root, folders)
 }
@@ -92,20 +83,17 @@ func (b Bundle) folders() []string {
 }
 
 func writeFile(root *os.Root, f File, content io.Reader) (err error) {
-	perm := fs.FileMode(0o644)
-	if f.Mode == ModeProgram {
-		perm = 0o755
-	}
+	perm := fs.FileMode(header(f).Mode)
 	out, err := root.OpenFile(f.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	sum := sha256.New()
-	if err := copyExactly(io.MultiWriter(out, sum), content, f.Size); err != nil {
+	got, err := copyExactly(out, content, f.Size)
+	if err != nil {
 		return err
 	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != f.SHA256 {
+	if got != f.SHA256 {
 		return invalid("its content is %s, expected %s", got, f.SHA256)
 	}
 	return out.Chmod(perm) // whatever the umask
@@ -132,10 +120,7 @@ func (b Bundle) Drift(root *os.Root) error {
 		}
 		problems = append(problems, err)
 	}
-	is := make(map[string]File, len(files))
-	for _, f := range files {
-		is[f.Path] = f
-	}
+	is := Bundle{Files: files}.ByPath()
 	for _, f := range b.Files {
 		found, ok := is[f.Path]
 		delete(is, f.Path)

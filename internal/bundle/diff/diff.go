@@ -55,7 +55,7 @@ type Row struct {
 // Compared is whether the contents of a file are needed for Files: it is in both bundles, not the
 // same, and not too large.
 func Compared(old, new bundle.Bundle) func(bundle.File) bool {
-	was, is := byPath(old), byPath(new)
+	was, is := old.ByPath(), new.ByPath()
 	return func(f bundle.File) bool {
 		a, b := was[f.Path], is[f.Path]
 		return a.Path == b.Path && a.SHA256 != b.SHA256 && max(a.Size, b.Size) <= maxCompared
@@ -65,39 +65,28 @@ func Compared(old, new bundle.Bundle) func(bundle.File) bool {
 // maxCompared is how large a file may be that is compared by its content.
 const maxCompared = 4 << 20
 
-// Side is one of two bundles, with the contents that Compared asks for.
-type Side struct {
-	Bundle   bundle.Bundle
-	Contents map[string][]byte
-}
-
-// Files are those that differ, sorted by path. At most most lines of each are kept for Text.
-func Files(old, new Side, most int) []File {
-	was, is := byPath(old.Bundle), byPath(new.Bundle)
+// Files are those that differ, sorted by path, of bundles with the contents that Compared asks for. At most most lines of each are kept for Text.
+func Files(old, new bundle.Read, most int) []File {
 	var out []File
-	a, b := old.Bundle.Files, new.Bundle.Files
+	a, b := old.Bundle.Files, new.Bundle.Files // sorted, too
 	for len(a) > 0 || len(b) > 0 {
 		switch {
 		case len(b) == 0 || len(a) > 0 && a[0].Path < b[0].Path:
-			if _, stays := is[a[0].Path]; !stays {
-				out = append(out, File{Path: a[0].Path, Kind: Removed, Old: row(a[0])})
-			}
+			out = append(out, File{Path: a[0].Path, Kind: Removed, Old: row(a[0])})
 			a = a[1:]
-		default:
-			f := b[0]
+			continue
+		case len(a) == 0 || b[0].Path < a[0].Path:
+			out = append(out, File{Path: b[0].Path, Kind: Added, New: row(b[0])})
 			b = b[1:]
-			before, ok := was[f.Path]
-			switch {
-			case !ok:
-				out = append(out, File{Path: f.Path, Kind: Added, New: row(f)})
-			case before.SHA256 != f.SHA256:
-				c := compare(f.Path, old.Contents[f.Path], new.Contents[f.Path], most)
-				c.Old, c.New = row(before), row(f)
-				out = append(out, c)
-			case before.Mode != f.Mode:
-				out = append(out, File{Path: f.Path, Kind: Mode, Old: row(before), New: row(f)})
-			}
+			continue
+		case a[0].SHA256 != b[0].SHA256:
+			f := compare(b[0].Path, old.Contents[b[0].Path], new.Contents[b[0].Path], most)
+			f.Old, f.New = row(a[0]), row(b[0])
+			out = append(out, f)
+		case a[0].Mode != b[0].Mode:
+			out = append(out, File{Path: b[0].Path, Kind: Mode, Old: row(a[0]), New: row(b[0])})
 		}
+		a, b = a[1:], b[1:]
 	}
 	return out
 }
@@ -123,14 +112,6 @@ func compare(path string, old, new []byte, most int) File {
 
 func isText(content []byte) bool {
 	return utf8.Valid(content) && bytes.IndexByte(content, 0) < 0
-}
-
-func byPath(b bundle.Bundle) map[string]bundle.File {
-	out := make(map[string]bundle.File, len(b.Files))
-	for _, f := range b.Files {
-		out[f.Path] = f
-	}
-	return out
 }
 
 func row(f bundle.File) *Row { return &Row{f.Mode, f.Size, f.SHA256} }

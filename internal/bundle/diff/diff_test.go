@@ -34,11 +34,11 @@ func files(t *testing.T, old, fresh map[string]string, most int) []diff.File {
 		bundles[i], err = bundle.Build(t.Context(), dir, &archives[i])
 		require.NoError(t, err)
 	}
-	sides := make([]diff.Side, 2)
+	sides := make([]bundle.Read, 2)
 	for i, b := range bundles {
 		contents, err := b.Contents(&archives[i], diff.Compared(bundles[0], bundles[1]))
 		require.NoError(t, err)
-		sides[i] = diff.Side{Bundle: b, Contents: contents}
+		sides[i] = bundle.Read{Bundle: b, Contents: contents}
 	}
 	return diff.Files(sides[0], sides[1], most)
 }

@@ -12,7 +12,7 @@ import (
 
 // Change decides by how much a bundle differs from the old one, which the fleet runs. The new one
 // has passed Check.
-func Change(v spec.ChangeLimits, old, new Files) []Finding {
+func Change(v spec.ChangeLimits, old, new bundle.Read) []Finding {
 	if v.Of == "" {
 		return judge(v, "", "file", files(old.Bundle, new.Bundle), &data.Value{})
 	}
@@ -20,7 +20,7 @@ func Change(v spec.ChangeLimits, old, new Files) []Finding {
 	if err != nil {
 		return []Finding{{"validate.change.of", strictyaml.Problem{Message: err.Error()}}}
 	}
-	c := checker{Files: new, read: map[string]*data.Value{}, broken: map[string]bool{}}
+	c := checking(new)
 	is := c.entries("validate.change.of", v.Of)
 	if is == nil {
 		return c.findings
@@ -39,10 +39,7 @@ func Change(v spec.ChangeLimits, old, new Files) []Finding {
 // files counts how the files of two bundles differ.
 func files(old, new bundle.Bundle) data.Count {
 	c := data.Count{Old: len(old.Files), New: len(new.Files)}
-	was := make(map[string]bundle.File, len(old.Files))
-	for _, f := range old.Files {
-		was[f.Path] = f
-	}
+	was := old.ByPath()
 	for _, f := range new.Files {
 		switch before, ok := was[f.Path]; {
 		case !ok:

@@ -26,12 +26,6 @@ type Finding struct {
 	strictyaml.Problem
 }
 
-// Files are a bundle with those contents that Reads asks for.
-type Files struct {
-	Bundle   bundle.Bundle
-	Contents map[string][]byte
-}
-
 // Reads says which files' contents the validators need.
 func Reads(v spec.Validate) func(bundle.File) bool {
 	return func(f bundle.File) bool {
@@ -68,10 +62,10 @@ func entriesOf(v spec.Validate) map[string]bool {
 	return out
 }
 
-// Check decides by schemas and limits. Schemas are the contents of the schemas that v names, by
+// Check decides by schemas and limits about a bundle with those contents that Reads asks for. Schemas are the contents of the schemas that v names, by
 // the name that it has for them.
-func Check(v spec.Validate, f Files, schemas map[string][]byte) []Finding {
-	c := checker{Files: f, read: map[string]*data.Value{}, broken: map[string]bool{}}
+func Check(v spec.Validate, f bundle.Read, schemas map[string][]byte) []Finding {
+	c := checking(f)
 	if size := f.Bundle.Size(); v.Limits.Bytes > 0 && size > int64(v.Limits.Bytes) {
 		c.setting("validate.limits.bytes", "the bundle has %s bytes, at most %s", integer(int(size)), integer(int(v.Limits.Bytes)))
 	}
@@ -92,10 +86,14 @@ func Check(v spec.Validate, f Files, schemas map[string][]byte) []Finding {
 
 // checker collects what is wrong.
 type checker struct {
-	Files
+	bundle.Read
 	read     map[string]*data.Value
 	broken   map[string]bool // files that could not be read: said once
 	findings []Finding
+}
+
+func checking(f bundle.Read) checker {
+	return checker{Read: f, read: map[string]*data.Value{}, broken: map[string]bool{}}
 }
 
 func (c *checker) setting(setting, format string, args ...any) {

@@ -16,7 +16,7 @@ import (
 )
 
 // of is the bundle of some files, with all that it has to be read.
-func of(t testing.TB, contents map[string]string, v spec.Validate) validate.Files {
+func of(t testing.TB, contents map[string]string, v spec.Validate) bundle.Read {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range contents {
@@ -29,7 +29,7 @@ func of(t testing.TB, contents map[string]string, v spec.Validate) validate.File
 	require.NoError(t, err)
 	read, err := b.Contents(&archive, validate.Reads(v))
 	require.NoError(t, err)
-	return validate.Files{Bundle: b, Contents: read}
+	return bundle.Read{Bundle: b, Contents: read}
 }
 
 // words are findings, a line each.
@@ -253,8 +253,8 @@ func FuzzCheck(f *testing.F) {
 				Limits: spec.Limits{Entries: map[string]int{name + "#/features": 1, name + "#/features/0": 1}},
 				Change: &spec.ChangeLimits{MaxRemoved: percent(5), MaxChanged: percent(5), Of: name + "#/features"},
 			}
-			files := func(content string) validate.Files {
-				return validate.Files{Bundle: bundle.Bundle{Files: []bundle.File{{Path: name}}}, Contents: map[string][]byte{name: []byte(content)}}
+			files := func(content string) bundle.Read {
+				return bundle.Read{Bundle: bundle.Bundle{Files: []bundle.File{{Path: name}}}, Contents: map[string][]byte{name: []byte(content)}}
 			}
 			found := validate.Check(v, files(fresh), map[string][]byte{"s.json": []byte(all)})
 			found = append(found, validate.Change(*v.Change, files(old), files(fresh))...)
