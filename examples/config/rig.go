@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,38 +104,17 @@ func (r *rig) startHost(ctx context.Context, nginx, agent string, t fleet.Target
 		if _, err := r.runs(ctx, t.ID); err != nil {
 			return err
 		}
-		_, err := ask(ctx, "http://"+t.Labels[labelAgent]+"/healthz")
+		_, err := edges.Ask(ctx, "http://"+t.Labels[labelAgent]+"/healthz")
 		return err
 	}); err != nil {
 		return err
 	}
-	stop, err := edges.Export(ctx, filepath.Join(site, "access.log"), t.Labels[edges.LabelMetrics])
-	if err == nil {
-		r.OnClose(stop)
-	}
-	return err
+	return r.Export(ctx, t)
 }
 
 // runs asks the live process of an nginx for the release that it has read.
 func (r *rig) runs(ctx context.Context, id string) (string, error) {
-	return ask(ctx, "http://"+r.admin[id]+"/__release")
-}
-
-func ask(ctx context.Context, url string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return "", err
-	}
-	req.Close = true // a kept connection would be answered by the worker that was there before a reload
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
-	return string(body), err
+	return edges.Ask(ctx, "http://"+r.admin[id]+"/__release")
 }
 
 // spec writes the example's spec for a bundle.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -94,29 +93,12 @@ func (r *rig) startEdge(ctx context.Context, nginx string, t fleet.Target, admin
 	}); err != nil {
 		return err
 	}
-	stop, err := edges.Export(ctx, filepath.Join(site, "access.log"), t.Labels[edges.LabelMetrics])
-	if err == nil {
-		r.OnClose(stop)
-	}
-	return err
+	return r.Export(ctx, t)
 }
 
 // runs asks the live process of an nginx for its release.
 func (r *rig) runs(ctx context.Context, id string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.admin[id]+"/__release", nil)
-	if err != nil {
-		return "", err
-	}
-	req.Close = true // a kept connection would be answered by the worker that was there before a reload
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<10))
-	return string(body), err
+	return edges.Ask(ctx, "http://"+r.admin[id]+"/__release")
 }
 
 // spec writes the example's spec for a release.

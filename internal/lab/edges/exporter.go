@@ -9,21 +9,23 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/pause"
 )
 
-// Export serves on address what the access log of one nginx counts, until ctx ends. nginx itself counts requests only, not how
+// Export serves what the access log of an edge's nginx counts, until the rig is closed. nginx itself counts requests only, not how
 // they ended. A series appears with its first request, as with exporters of logs that people run.
-func Export(ctx context.Context, log, address string) (stop func(), err error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+func (r *Rig) Export(ctx context.Context, edge fleet.Target) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", edge.Labels[LabelMetrics])
 	if err != nil {
-		return nil, err
+		return err
 	}
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "nginx_http_requests_total", Help: "Requests by status, from the access log.",
@@ -35,10 +37,10 @@ func Export(ctx context.Context, log, address string) (stop func(), err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(requests, took)
 	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{})}
-	go func() { _ = server.Serve(l) }() // ends with stop
+	go func() { _ = server.Serve(l) }() // ends with Close
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
-		_ = follow(ctx, log, func(line string) { // ends with stop
+		_ = follow(ctx, filepath.Join(edge.Labels[LabelSite], "access.log"), func(line string) { // ends with Close
 			var seconds float64
 			status, rest, _ := strings.Cut(line, " ")
 			if _, err := fmt.Sscan(rest, &seconds); err == nil {
@@ -47,7 +49,8 @@ func Export(ctx context.Context, log, address string) (stop func(), err error) {
 			}
 		})
 	}()
-	return func() { cancel(); _ = server.Close() }, nil
+	r.OnClose(func() { cancel(); _ = server.Close() })
+	return nil
 }
 
 // follow reads lines of a file that grows, until ctx ends.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -156,6 +157,24 @@ func Until(ctx context.Context, limit time.Duration, what string, ready func(con
 			return fmt.Errorf("wait for %s: %w", what, errors.Join(err, last))
 		}
 	}
+}
+
+// Ask answers what is at a URL of an edge.
+func Ask(ctx context.Context, url string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	req.Close = true // a kept connection would be answered by the worker that was there before a reload
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	return string(body), err
 }
 
 // Example is the path of a file of the example.
