@@ -17,8 +17,8 @@ const stepGuard = "guard"
 
 // Looks of a guard are further apart than those of a bake: a thousand over its length, at most a minute.
 const (
-	guardLooks    = 1000
-	slowestGuards = time.Minute
+	guardLooks   = 1000
+	longestPause = time.Minute
 )
 
 // guarding says that the run goes on with a guard that an earlier one has begun.
@@ -37,7 +37,7 @@ func (r *run) guard() error {
 		r.Suspended = nil
 	} else {
 		j.Step, j.Clock = stepGuard, length
-		j.Input.Every = max(r.spec.Health.Every.Std(), min(length/guardLooks, slowestGuards))
+		j.Input.Every = max(r.spec.Health.Every.Std(), min(length/guardLooks, longestPause))
 	}
 	until := workflow.Now(r.ctx).Add(j.Clock)
 	r.enter(rollout.PhaseGuard, fmt.Sprintf("all stages have passed; watching on for %s, until %s: sluice settle %s ends that, and so does the next rollout",

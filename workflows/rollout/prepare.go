@@ -61,7 +61,7 @@ func (r *run) tellGood(o *rollout.Outcome) {
 // onFleet gives an order to the whole fleet, batch by batch.
 func (r *run) onFleet(ctx workflow.Context, name, verb string) (ready int, trouble []activities.Trouble, err error) {
 	batches := r.batchesOf(0, r.State.Targets, nil)
-	err = eachBatch(ctx, len(batches), batchesAtOnce, func() bool { return false }, func(ctx workflow.Context, n int) error {
+	err = eachBatch(ctx, len(batches), batchesAtOnce, never, func(ctx workflow.Context, n int) error {
 		b := batches[n]
 		o := options(fmt.Sprintf("%s targets %d-%d of the fleet", verb, b.From+1, b.To), batchTimeout)
 		var out activities.Prepared
