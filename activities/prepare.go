@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/sluicehq/sluice/internal/driver"
-	"github.com/sluicehq/sluice/internal/fleet"
 )
 
 // PrepareInput asks to ready the plan's release on a batch, beside what runs there.
@@ -41,9 +40,6 @@ func (a *Activities) Settle(ctx context.Context, in PrepareInput) (Prepared, err
 	})
 }
 
-// orderFunc gives an order to a target.
-type orderFunc func(context.Context, fleet.Target, driver.Order) error
-
 // onEach gives the plan's order to every target of a batch, in the way that a driver has for it.
 func (a *Activities) onEach(ctx context.Context, in PrepareInput, way func(driver.Driver) orderFunc) (Prepared, error) {
 	p, d, err := a.open(ctx, in.Plan)
@@ -54,35 +50,8 @@ func (a *Activities) onEach(ctx context.Context, in PrepareInput, way func(drive
 	if give == nil {
 		return Prepared{}, invalid(errors.New("this worker's driver cannot do what the workflow asks for: the workers are of different versions"))
 	}
-	doubts, err := a.doubts(ctx, &a.blind.targets)
+	work, err := a.toEach(ctx, in.Batch, p, orders{fence: in.Fence, give: give})
 	if err != nil {
-		return Prepared{}, err
-	}
-	targets := in.targets(p)
-	order := driver.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
-	work := resume(ctx, len(targets))
-	stop := beating(ctx, beatEvery, work.save)
-	nobody := a.nobodyAnswers(ctx, &work.reach, doubts, in.Parallel)
-	each(ctx, len(targets), in.Parallel, nobody, func(i int) {
-		if work.isDone(i) {
-			return
-		}
-		_, err := retry(ctx, p.Spec.Apply.Attempts, func() (struct{}, error) { return struct{}{}, give(ctx, targets[i], order) })
-		work.reach.note(err)
-		if err != nil {
-			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: isSilence(err), Refused: errors.Is(err, driver.ErrRefused)})
-			return
-		}
-		work.finish(i)
-	})
-	stop()
-	if err := ctx.Err(); err != nil {
-		return Prepared{}, err
-	}
-	if err := a.doubtful(ctx, &work.reach, doubts, work.silentBeyond(0), func(d doubt) any {
-		work.hand(d)
-		return work.save()
-	}); err != nil {
 		return Prepared{}, err
 	}
 	return Prepared{Ready: work.count(), Trouble: capReasons(work.trouble)}, nil
