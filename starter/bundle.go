@@ -10,7 +10,6 @@ import (
 	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/bundle/registry"
 	"github.com/sluicehq/sluice/internal/bundle/signature"
-	"github.com/sluicehq/sluice/internal/store"
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
@@ -85,11 +84,11 @@ func (l loaded) keepBundle(ctx context.Context, storeDir string) error {
 	if l.bundle == "" {
 		return nil
 	}
-	kept, err := store.Dir(storeDir)
+	kept, err := openStore(storeDir)
 	if err != nil {
-		return invalidf("open --store %s: %w", storeDir, err)
+		return err
 	}
-	b, err := l.keepIn(ctx, bundle.Kept{Store: kept})
+	b, err := l.keepIn(ctx, kept)
 	if errors.Is(err, registry.ErrTrouble) {
 		return err
 	}

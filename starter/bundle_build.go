@@ -47,11 +47,20 @@ func buildBundle(ctx context.Context, dir, storeDir string) (bundle.Bundle, erro
 	if storeDir == "" {
 		return bundle.Build(ctx, dir, io.Discard)
 	}
-	kept, err := store.Dir(storeDir)
+	kept, err := openStore(storeDir)
 	if err != nil {
 		return bundle.Bundle{}, err
 	}
-	return bundle.Kept{Store: kept}.Build(ctx, dir)
+	return kept.Build(ctx, dir)
+}
+
+// openStore opens the store that --store names.
+func openStore(dir string) (bundle.Kept, error) {
+	s, err := store.Dir(dir)
+	if err != nil {
+		return bundle.Kept{}, invalidf("open --store %s: %w", dir, err)
+	}
+	return bundle.Kept{Store: s}, nil
 }
 
 // bundleError is the exit of a command that has no bundle.
@@ -114,11 +123,10 @@ func findBundle(ctx context.Context, what, storeDir string) (bundle.Bundle, bund
 	if storeDir == "" {
 		return bundle.Bundle{}, bundle.Kept{}, usagef("%s is in a store: name it with --store FOLDER, or in SLUICE_STORE", what)
 	}
-	s, err := store.Dir(storeDir)
+	kept, err := openStore(storeDir)
 	if err != nil {
-		return bundle.Bundle{}, bundle.Kept{}, invalidf("open --store %s: %w", storeDir, err)
+		return bundle.Bundle{}, kept, err
 	}
-	kept := bundle.Kept{Store: s}
 	b, err := kept.Get(ctx, what)
 	if err != nil {
 		return b, kept, bundleError(what, err)

@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"github.com/sluicehq/sluice/internal/bundle"
-	"github.com/sluicehq/sluice/internal/store"
 )
 
 // openedBundle is a bundle with its archive at hand.
@@ -67,11 +66,10 @@ func openBundle(ctx context.Context, what, storeDir string) (openedBundle, error
 
 // openKept opens a release in a store.
 func openKept(ctx context.Context, release, storeDir string) (openedBundle, error) {
-	s, err := store.Dir(storeDir)
+	kept, err := openStore(storeDir)
 	if err != nil {
-		return openedBundle{}, fmt.Errorf("open --store %s: %w", storeDir, err)
+		return openedBundle{}, err
 	}
-	kept := bundle.Kept{Store: s}
 	b, err := kept.Get(ctx, release)
 	if err != nil {
 		return openedBundle{}, err

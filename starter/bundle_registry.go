@@ -9,7 +9,6 @@ import (
 	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/bundle/registry"
 	"github.com/sluicehq/sluice/internal/bundle/signature"
-	"github.com/sluicehq/sluice/internal/store"
 	"github.com/sluicehq/sluice/internal/terminal"
 )
 
@@ -93,11 +92,11 @@ A spec with bundle: REFERENCE needs no such step: start pulls the bundle itself.
 			if c.String("store") == "" {
 				return usagef("bundle pull keeps the bundle in a store: name it with --store FOLDER, or in SLUICE_STORE")
 			}
-			s, err := store.Dir(c.String("store"))
+			kept, err := openStore(c.String("store"))
 			if err != nil {
-				return invalidf("open --store: %w", err)
+				return err
 			}
-			b, n, err := accessOf(c).Pull(ctx, from, bundle.Kept{Store: s}, signature.MediaType)
+			b, n, err := accessOf(c).Pull(ctx, from, kept, signature.MediaType)
 			if err != nil {
 				return registryError(err)
 			}

@@ -16,7 +16,6 @@ import (
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/rollout"
-	"github.com/sluicehq/sluice/internal/store"
 	workflows "github.com/sluicehq/sluice/workflows/rollout"
 )
 
@@ -52,11 +51,11 @@ func submission(ctx context.Context, l loaded, by, storeDir string) (workflows.S
 		return sub, invalidf("the fleet of %s is too large to send (%d KiB packed, at most %d): name the workers' store with --store FOLDER",
 			plural(len(l.fleet.Targets), "target"), len(data)>>10, maxSent>>10)
 	}
-	kept, err := store.Dir(storeDir)
+	kept, err := openStore(storeDir)
 	if err != nil {
-		return sub, invalidf("open --store %s: %w", storeDir, err)
+		return sub, err
 	}
-	if sub.FleetDigest, err = kept.Put(ctx, data); err != nil {
+	if sub.FleetDigest, err = kept.Store.Put(ctx, data); err != nil {
 		return sub, fmt.Errorf("put the fleet's snapshot into %s: %w", storeDir, err)
 	}
 	return sub, nil
