@@ -9,11 +9,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/relay/order"
 	"github.com/sluicehq/sluice/internal/strictyaml"
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
@@ -109,11 +109,6 @@ func (d *Duration) UnmarshalText(text []byte) error {
 
 const maxConfig = 1 << 20
 
-var (
-	unitForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
-	idForm   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@-]{0,252}$`)
-)
-
 // The placeholders of commands.
 const placeholderDir = "dir"
 
@@ -178,13 +173,13 @@ func (v checker) zeros(c Config) {
 }
 
 func (v checker) agent(c Config) {
-	if !idForm.MatchString(c.ID) {
+	if !order.IsID(c.ID) {
 		v.bad("id", "%s is not an id, expected letters, digits and '.', '_', ':', '@', '-'", strictyaml.Quote(c.ID))
 	}
 	if c.Token != "" {
 		v.reference("token", c.Token)
 	}
-	v.pull(c.Pull, c.ID)
+	v.pull(c.Pull)
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		v.bad("tls", "cert and key belong together, expected both")
 	}
@@ -219,7 +214,7 @@ func (v checker) absolute(path, value string) {
 
 func (v checker) unit(name string, u Unit) {
 	at := strictyaml.Field("units", name)
-	if !unitForm.MatchString(name) {
+	if !order.IsName(name) {
 		v.bad(at, "%s is not a unit, expected 1 to 64 lower-case letters, digits, '.', '_' and '-', beginning with a letter or a digit",
 			strictyaml.Quote(name))
 	}

@@ -35,7 +35,7 @@ func (p *Pull) setDefaults() {
 	}
 }
 
-func (v checker) pull(p *Pull, id string) {
+func (v checker) pull(p *Pull) {
 	if p == nil {
 		return
 	}
@@ -49,9 +49,6 @@ func (v checker) pull(p *Pull, id string) {
 	if !order.IsName(p.Cohort) {
 		v.bad("pull.cohort", "%s is not a cohort, expected 1 to 64 lower-case letters, digits, '.', '_' and '-', beginning with a letter or a digit",
 			strictyaml.Quote(p.Cohort))
-	}
-	if !order.IsID(id) && idForm.MatchString(id) {
-		v.bad("id", "%s takes no orders from a relay", strictyaml.Quote(id))
 	}
 	if len(p.Keys) == 0 || len(p.Keys) > signature.MaxKeys {
 		v.bad("pull.keys", "are %d, expected one or two, such as file:/etc/sluice/order.pub", len(p.Keys))
