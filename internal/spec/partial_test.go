@@ -1,11 +1,13 @@
 package spec_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -39,6 +41,33 @@ func TestAllowance(t *testing.T) {
 		require.LessOrEqual(t, float64(got), p*float64(n)/100+1e-6)
 		require.True(t, got == 0 || got < n)
 	})
+}
+
+// What takes bundles only goes back to a bundle only, or has the unit removed.
+func TestFallbackOfABundleTaker(t *testing.T) {
+	digest := bundle.Digest([]byte("x"))
+	for text, want := range map[string]string{
+		"fallback: remove":                                "",
+		"fallback: {release: \"" + digest + "\"}":         "",
+		`fallback: {release: "1.0"}`:                      `f.yaml:1:21: fallback.release: the driver agent takes bundles: expected the digest of one, such as sha256:…, or fallback: remove`,
+		"release: " + digest + "\nfallback: {release: 1}": `f.yaml:2:21: fallback.release: the driver agent takes bundles: expected the digest of one, such as sha256:…, or fallback: remove`,
+	} {
+		if !strings.HasPrefix(text, "release") {
+			text += "\nbundle: ./features"
+		}
+		_, err := parse("f.yaml", []byte(text+`
+unit: a
+fleet: f
+driver: {agent: {}}
+stages: [{name: a, reach: 100%, bake: 1m}]
+health: {scrape: {}, checks: [{name: e, bad: b, total: t, max: 1%}]}
+`))
+		if want == "" {
+			require.NoError(t, err, text)
+		} else {
+			require.EqualError(t, err, want, text)
+		}
+	}
 }
 
 // What had nothing installed goes back to one thing, decided by the spec.

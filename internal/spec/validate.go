@@ -119,11 +119,17 @@ func (v *validator) driver() {
 			settings.SetDefaults()
 			v.spec.Driver = Driver{Choose(name, settings)}
 			s.In(name).ownPlace(settings)
-			if _, only := settings.(BundleTaker); only && v.Has("release") && !bundle.IsRelease(v.spec.Release) {
+			if v.takesBundles() && v.Has("release") && !bundle.IsRelease(v.spec.Release) {
 				v.Bad("release", "the driver %s takes bundles: expected bundle: in its place, a folder of files such as ./features", name)
 			}
 		}
 	}
+}
+
+// takesBundles says whether the driver takes bundles only.
+func (v *validator) takesBundles() bool {
+	_, only := v.doc.Opened("driver." + v.spec.Driver.Name).(BundleTaker)
+	return only
 }
 
 func (v *validator) bounds() {
