@@ -28,10 +28,13 @@ func (r *run) guarding() bool { return r.Suspended != nil && r.Suspended.Step ==
 // takes it back as in a bake. It asks no gate in the end: every stage has passed its own.
 func (r *run) guard() error {
 	length := r.spec.Guard.Std()
-	if length == 0 || r.newest == nil && !r.guarding() {
+	if length == 0 {
 		return nil
 	}
 	j := r.newest
+	if j == nil && !r.guarding() { // the run began with a sweep that found nobody
+		j = r.newJudging(len(r.Planned.Stages) - 1)
+	}
 	if r.guarding() {
 		j = &judging{run: r, stage: r.State.Stage, suspendedStep: *r.Suspended}
 		r.Suspended = nil

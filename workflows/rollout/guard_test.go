@@ -113,3 +113,33 @@ func TestGuardWithoutData(t *testing.T) {
 	require.Equal(t, rollout.PhasePromoted, s.Outcome.Result)
 	require.Contains(t, s.Outcome.Why, "guarded for 24h, and the last look had no data")
 }
+
+// A run that begins with a sweep that finds nobody has judged nothing itself, and guards all the same.
+func TestGuardAfterAnEmptySweep(t *testing.T) {
+	w := newWorld(t, 20)
+	s := guarded(24 * time.Hour)
+	s.Stages[3].Tolerate = &spec.Tolerate{Unreachable: spec.Allowance{Targets: 1}}
+	late := ""
+	gate := w.gater
+	w.gater = func(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
+		if late == "" {
+			late = w.plan.Order[19].ID
+			w.away[late] = true
+		}
+		if in.Stage == 3 && in.Stragglers == nil {
+			w.away[late] = false
+			w.env.SetContinueAsNewSuggested(true)
+		}
+		return gate(ctx, in)
+	}
+	w.carried = func(c *Carried) {
+		require.Nil(t, c.Suspended)
+		w.away[late] = true
+	}
+	began := w.env.Now()
+	out := w.run(s)
+	require.Equal(t, 2, w.runs)
+	require.Equal(t, rollout.PhasePromoted, out.Outcome.Result, out.Outcome.Why)
+	require.Contains(t, out.Outcome.Why, "guarded for 24h")
+	require.Greater(t, out.Outcome.EndedAt.Sub(began), 24*time.Hour)
+}

@@ -94,6 +94,21 @@ func TestPrepareAbortedOrHarmful(t *testing.T) {
 	})
 }
 
+// A cancellation while targets are told that the release is good comes too late, too, and ends.
+func TestCancelledWhileSettling(t *testing.T) {
+	w := newWorld(t, 10)
+	w.prepares = true
+	w.settler = func(in activities.PrepareInput) (activities.Prepared, error) {
+		w.env.CancelWorkflow()
+		return activities.Prepared{Ready: in.To - in.From}, nil
+	}
+	s := w.run(fourStages())
+	require.Equal(t, rollout.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
+	require.Equal(t, 10, w.on("2.0.0"))
+	require.Len(t, s.Controls, 1)
+	require.Contains(t, s.Controls[0].Refused, "too late: every stage has passed")
+}
+
 // Once targets are told that the release is good, an abort comes too late and says so; a target that
 // has not heard it is named, and does not undo the promotion.
 func TestSettling(t *testing.T) {

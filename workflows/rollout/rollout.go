@@ -88,6 +88,8 @@ type run struct {
 	Carried
 	// starting is how many notifications the server has not taken yet.
 	starting int
+	// cancelled says that a cancellation of the workflow was received.
+	cancelled bool
 	// newest is the judging of the newest stage that has passed in this run, for the guard, and guarded says how
 	// that has ended.
 	newest  *judging

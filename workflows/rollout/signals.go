@@ -63,7 +63,8 @@ func (r *run) applySome() bool {
 		most = 500
 	}
 	for _, in := range r.inboxes {
-		if in.signal.Name == rollout.SignalAbort && r.ctx.Err() != nil && !r.reset && !r.State.GoingBack() {
+		if in.signal.Name == rollout.SignalAbort && r.ctx.Err() != nil && !r.reset && !r.State.GoingBack() && !r.cancelled {
+			r.cancelled = true // once: it may be refused
 			r.receive(in.signal, rollout.ControlRequest{By: "a Temporal cancellation"})
 			n++
 		}

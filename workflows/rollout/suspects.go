@@ -24,7 +24,7 @@ func (r *run) askSuspects(o rollout.Outcome) func(*rollout.Outcome) {
 	opts.ScheduleToCloseTimeout = suspectsWithin
 	opts.RetryPolicy = &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 1}
 	self := rollout.SuspectOf(r.State)
-	self.Trigger = true
+	self.Trigger, self.Exposed = true, r.State.Exposed
 	asked := workflow.ExecuteActivity(workflow.WithActivityOptions(r.base, opts), activities.TypeSuspects, activities.SuspectsInput{
 		Units: r.spec.Activates, Back: r.spec.OnRegression == spec.OnRegressionBoth, ID: workflow.GetInfo(r.base).OriginalRunID,
 		By: "the rollout of " + r.State.Unit, Why: r.State.Unit + " " + r.State.Release + " may have woken it: " + o.Why,

@@ -42,6 +42,7 @@ func TestSuspectsAreRanked(t *testing.T) {
 			require.Len(t, o.Suspects, 3)
 			require.Equal(t, "features", o.Suspects[0].Unit)
 			require.True(t, o.Suspects[1].Trigger)
+			require.Equal(t, 1, o.Suspects[1].Exposed)
 			require.Contains(t, o.Why, "suspects: features v3 (guarding, 20 targets, 1h")
 		})
 	}
