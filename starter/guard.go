@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/rollout"
+	"github.com/sluicehq/sluice/internal/spec"
 	workflows "github.com/sluicehq/sluice/workflows/rollout"
 )
 
@@ -39,4 +40,12 @@ func (r *remote) succeed(ctx context.Context, con *console, v view, sub workflow
 				v.Release, v.Unit, span(settleWithin), errors.Join(err, context.Cause(ctx)))
 		}
 	}
+}
+
+// guardNote is what a plan says of a guard.
+func guardNote(length spec.Duration) []string {
+	if length == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("guard: %s after the last stage; harm takes the release back all the while", length)}
 }

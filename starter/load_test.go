@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -56,6 +57,24 @@ func TestPlanGolden(t *testing.T) {
 		}
 	}
 	require.Len(t, all, p.Targets)
+}
+
+// A guard is shown, and nobody looks after it.
+func TestPlanShowsTheGuard(t *testing.T) {
+	data, err := os.ReadFile("testdata/specs/good.yaml")
+	require.NoError(t, err)
+	fleet, err := filepath.Abs("testdata/specs/fleet.yaml")
+	require.NoError(t, err)
+	text := "guard: 24h\n" + strings.Replace(string(data), "fleet: fleet.yaml", "fleet: "+fleet, 1)
+	r := sluice(t, text, "plan", "-", "--no-predict")
+	require.Equal(t, exitOK, r.code, r.errOut)
+	require.Contains(t, r.out, "\nguard: 24h after the last stage; harm takes the release back all the while\n")
+	require.Contains(t, r.out, "later than 24h30m after the last stage was applied")
+	r = sluice(t, text, "plan", "-", "--no-predict", "--output", "json")
+	var p planned
+	require.NoError(t, json.Unmarshal([]byte(r.out), &p))
+	require.Equal(t, 24*time.Hour, p.Guard.Std())
+	require.NotContains(t, sluice(t, "", "plan", "testdata/specs/good.yaml", "--output", "json").out, "guard")
 }
 
 // A source without a past is read before each stage, and that takes time.

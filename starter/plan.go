@@ -112,6 +112,8 @@ type planned struct {
 	// gate holds as long as it may; the look before the first stage, pauses, approvals and applying come on top.
 	Longest spec.Duration  `json:"longest"`
 	Stages  []plannedStage `json:"stages"`
+	// Guard is how long the release is watched on after the last stage; it does not count in Longest.
+	Guard spec.Duration `json:"guard,omitempty"`
 	// Change is how the bundle differs from what the fleet runs; nil where that is not known.
 	Change *bundleChange `json:"change,omitempty"`
 	// Blind is what no check of the spec can see.
@@ -158,7 +160,7 @@ func (l loaded) measure() spec.Duration {
 
 // describePlan works out what a plan means.
 func describePlan(p plan.Plan, measure spec.Duration) planned {
-	out := planned{Unit: p.Spec.Unit, Release: p.Spec.Release, Version: p.Spec.Version, Targets: len(p.Order)}
+	out := planned{Unit: p.Spec.Unit, Release: p.Spec.Release, Version: p.Spec.Version, Targets: len(p.Order), Guard: p.Spec.Guard}
 	var total time.Duration
 	for i, s := range p.Spec.Stages {
 		longest := measure.Std() + plan.Longest(s)
@@ -205,6 +207,7 @@ func planText(pl planned, all bool, p paint) []string {
 	for _, s := range pl.Stages {
 		lines = append(lines, stageNotes(s)...)
 	}
+	lines = append(lines, guardNote(pl.Guard)...)
 	lines = append(lines, riskNote(pl)...)
 	lines = append(lines, timeNote(pl))
 	lines = append(lines, blindNote(pl.Blind)...)

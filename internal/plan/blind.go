@@ -65,14 +65,18 @@ func Blind(s spec.Spec, kinds spec.Kinds, targets int) []string {
 		}
 	}
 	if n := len(s.Stages); n > 0 {
-		last := s.Stages[n-1]
-		bake := last.Bake.String()
-		if last.Adaptive != nil {
-			bake = last.Adaptive.Min.String() + " to " + bake
-		}
-		out = append(out, fmt.Sprintf("anything that begins later than %s after the last stage was applied: then nobody looks any more", bake))
+		out = append(out, fmt.Sprintf("anything that begins later than %s after the last stage was applied: then nobody looks any more", watched(s.Stages[n-1], s.Guard)))
 	}
 	return out
+}
+
+// watched is how long the last stage is looked at: its bake, and then the guard.
+func watched(last spec.Stage, guard spec.Duration) string {
+	longest := (last.Bake + guard).String()
+	if last.Adaptive != nil {
+		return (last.Adaptive.Min + guard).String() + " to " + longest
+	}
+	return longest
 }
 
 // errors is which failed requests no check counts: all of them, those of one target, or those below

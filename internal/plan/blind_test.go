@@ -91,3 +91,18 @@ func TestBlindAfterAShortBake(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, strings.Join(plan.Blind(doc.Spec, catalog.New().Kinds(), 50), "\n"), "later than 2m to 20m after the last stage")
 }
+
+// A guard goes on looking after the last bake.
+func TestBlindAfterAGuard(t *testing.T) {
+	for bake, want := range map[string]string{
+		"20m":                             "later than 24h20m after the last stage",
+		"{min: 2m, max: 20m, enough: 2x}": "later than 24h2m to 24h20m after the last stage",
+	} {
+		text := `{unit: edge, release: a, fleet: fleet.yaml, driver: {http: {}}, guard: 24h, stages: [{name: all, reach: 100%, bake: ` + bake + `}],
+  health: {scrape: {}, checks: [{name: errors, bad: b_total, total: t_total, against: before}]}}`
+		doc, err := spec.Parse("f.yaml", []byte(text), catalog.New().Kinds())
+		require.NoError(t, err)
+		blind := plan.Blind(doc.Spec, catalog.New().Kinds(), 50)
+		require.Contains(t, blind[len(blind)-1], want)
+	}
+}
