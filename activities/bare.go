@@ -29,7 +29,7 @@ func bare(ctx context.Context, p plan.Plan, d driver.Driver, ts []fleet.Target) 
 
 // withoutPast is a stage's health and binding without what there was nothing installed to
 // show before: a control of such targets is none, and neither is their share of traffic.
-// Comparisons go where others can judge; where there are none they stay, and hold.
+// Comparisons are shown and do not decide where others can judge; where there are none they decide, and hold.
 func withoutPast(h spec.Health, b health.Binding) (spec.Health, health.Binding) {
 	if b.Before.BareControl {
 		b.Control = nil
@@ -40,10 +40,12 @@ func withoutPast(h spec.Health, b health.Binding) (spec.Health, health.Binding) 
 	if !b.Before.Bare && !b.Before.BareOwn {
 		return h, b
 	}
-	compares := func(c spec.Check) bool { return c.Against != "" }
-	rest := slices.DeleteFunc(slices.Clone(h.Checks), compares)
-	if len(b.Control) == 0 && slices.ContainsFunc(rest, func(c spec.Check) bool { return !c.Advisory }) {
-		h.Checks = rest
+	alone := func(c spec.Check) bool { return c.Against == "" && !c.Advisory }
+	if len(b.Control) == 0 && slices.ContainsFunc(h.Checks, alone) {
+		h.Checks = slices.Clone(h.Checks)
+		for i := range h.Checks {
+			h.Checks[i].Advisory = h.Checks[i].Advisory || h.Checks[i].Against != ""
+		}
 	}
 	return h, b
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -69,6 +70,9 @@ func bundleError(what string, err error) error {
 		return invalidf("%s is not in the store", terminal.Safe(what))
 	}
 	problems := split(err)
+	if strings.HasPrefix(what, "sha256:") {
+		return invalidf("%s: %w; the name of a bundle has 64 digits, all of which --output json shows", terminal.Safe(what), pathCause(err))
+	}
 	if len(problems) == 1 {
 		return invalidf("%s: %w", terminal.Safe(what), pathCause(err))
 	}

@@ -74,6 +74,7 @@ func TestBundleMistakes(t *testing.T) {
 	}{
 		"link":         {[]string{"build", folder}, "features: etc: it is a symbolic link"},
 		"no folder":    {[]string{"build", filepath.Join(dir, "none")}, "none: no such file or directory"},
+		"cut":          {[]string{"inspect", "sha256:ddda1e72ce2e"}, "the name of a bundle has 64 digits"},
 		"a file":       {[]string{"build", filepath.Join(dir, "spec.yaml")}, "spec.yaml: not a directory"},
 		"no argument":  {[]string{"build"}, "bundle build needs DIR"},
 		"no command":   {nil, "bundle needs one of build, inspect, diff, verify, push, pull, sign after it"},
