@@ -77,6 +77,20 @@ func TestPlanShowsTheGuard(t *testing.T) {
 	require.NotContains(t, sluice(t, "", "plan", "testdata/specs/good.yaml", "--output", "json").out, "guard")
 }
 
+// A drill that a target's labels cannot fill is refused where it stands in the spec, before anything is started.
+func TestDrillThatCannotBeRun(t *testing.T) {
+	data, err := os.ReadFile("testdata/specs/good.yaml")
+	require.NoError(t, err)
+	fleet, err := filepath.Abs("testdata/specs/fleet.yaml")
+	require.NoError(t, err)
+	text := `drill: {command: [/bin/true, "{{label.nope}}"]}` + "\n" + strings.Replace(string(data), "fleet: fleet.yaml", "fleet: "+fleet, 1)
+	for _, command := range []string{"validate", "plan", "start"} {
+		r := sluice(t, text, command, "-")
+		require.Equal(t, exitInvalid, r.code, command)
+		require.Contains(t, r.errOut, `:1:30: drill.command[1]: cannot be run for ams-02: target "ams-02" has no label "nope", which {{label.nope}} asks for`, command)
+	}
+}
+
 // A source without a past is read before each stage, and that takes time.
 func TestPlanCountsTheMeasuring(t *testing.T) {
 	data, err := os.ReadFile("testdata/specs/good.yaml")

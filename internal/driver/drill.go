@@ -20,3 +20,14 @@ func Drill(ctx context.Context, d spec.Drill, t fleet.Target, o Order) error {
 	}
 	return nil
 }
+
+// CheckDrill says, without running anything, which argument of a drill cannot be filled for a target, and why.
+func CheckDrill(d spec.Drill, t fleet.Target, o Order) (argument int, err error) {
+	values := orderValues(t, o)
+	for i, arg := range d.Command {
+		if _, err := fillOne(arg, values); err != nil {
+			return i, err
+		}
+	}
+	return 0, nil
+}

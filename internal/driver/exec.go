@@ -182,19 +182,27 @@ func (e execDriver) run(ctx context.Context, argv []string, t fleet.Target, o Or
 // fill puts an order for a target into the arguments of a program. Which of them may
 // ask for a release and a fence was checked with the settings.
 func fill(argv []string, t fleet.Target, o Order) ([]string, error) {
-	values := tmpl.ForTarget(t.ID, t.Address, t.Labels).With(tmpl.Unit, o.Unit).
-		With(tmpl.Release, o.Release).With(tmpl.Fence, strconv.FormatInt(o.Fence, 10))
+	values := orderValues(t, o)
 	filled := slices.Clone(argv)
 	for i, arg := range argv {
 		var err error
-		filled[i], err = tmpl.FillEscaped(arg, values, func(_, value, _ string) (string, error) {
-			return value, checkArgument(value)
-		})
-		if err != nil {
+		if filled[i], err = fillOne(arg, values); err != nil {
 			return nil, fmt.Errorf("%s: argument %d: %w", argv[0], i, err)
 		}
 	}
 	return filled, nil
+}
+
+// orderValues are the values of an order for a target.
+func orderValues(t fleet.Target, o Order) tmpl.Values {
+	return tmpl.ForTarget(t.ID, t.Address, t.Labels).With(tmpl.Unit, o.Unit).
+		With(tmpl.Release, o.Release).With(tmpl.Fence, strconv.FormatInt(o.Fence, 10))
+}
+
+func fillOne(arg string, values tmpl.Values) (string, error) {
+	return tmpl.FillEscaped(arg, values, func(_, value, _ string) (string, error) {
+		return value, checkArgument(value)
+	})
 }
 
 // CheckOrder fills every argument of every program.

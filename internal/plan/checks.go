@@ -2,8 +2,10 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
+	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/promql"
@@ -38,6 +40,39 @@ func (c *cutter) checks(targets []fleet.Target) {
 				c.refuse(strictyaml.Index("health.checks", i)+"."+by.field, "no target has a label %q", by.label)
 			}
 		}
+	}
+}
+
+// drill refuses a drill that cannot be run for a target: it would take the target's stage back. Of each argument
+// it names the first such target and counts the others.
+func (c *cutter) drill() {
+	type trouble struct {
+		target  string
+		err     error
+		targets int
+	}
+	found := map[int]*trouble{} // by argument
+	order := driver.Order{Unit: c.spec.Unit, Release: c.spec.Release}
+	for i, st := range c.stages {
+		if !c.spec.Drill.For(i) {
+			continue
+		}
+		for _, t := range c.order[st.From:st.To] {
+			switch n, err := driver.CheckDrill(*c.spec.Drill, t, order); {
+			case err == nil:
+			case found[n] == nil:
+				found[n] = &trouble{t.ID, err, 1}
+			default:
+				found[n].targets++
+			}
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(found)) {
+		f, more := found[n], ""
+		if f.targets > 1 {
+			more = fmt.Sprintf(" (and for %d more)", f.targets-1)
+		}
+		c.refuse(strictyaml.Index("drill.command", n), "cannot be run for %s%s: %s", f.target, more, f.err)
 	}
 }
 

@@ -55,3 +55,38 @@ func TestChecksGoWithTheFleet(t *testing.T) {
 		require.EqualError(t, err, says)
 	}
 }
+
+// A drill that cannot be run for a target would take its stage back: it is refused where the targets are known.
+func TestDrillGoesWithTheTargets(t *testing.T) {
+	one := 1
+	for name, tc := range map[string]struct {
+		command []string
+		on      string
+		others  map[string]string // labels of the targets after the first stage
+		want    string
+	}{
+		"every placeholder":           {[]string{"fire", "{{id}}", "{{address}}", "{{unit}}", "{{release}}", "{{fence}}", "{{label.region}}"}, spec.DrillEvery, map[string]string{"region": "us"}, ""},
+		"a label that nobody has":     {[]string{"fire", "{{id}}", "{{label.nope}}"}, spec.DrillEvery, nil, `drill.command[2]: cannot be run for a (and for 2 more): target "a" has no label "nope", which {{label.nope}} asks for`},
+		"one that later targets lack": {[]string{"fire", "{{label.region}}"}, spec.DrillEvery, nil, `drill.command[1]: cannot be run for b (and for 1 more): target "b" has no label "region", which {{label.region}} asks for`},
+		"and the drill is over then":  {[]string{"fire", "{{label.region}}"}, spec.DrillFirst, nil, ""},
+		"what looks like an option":   {[]string{"fire", "{{label.flag}}"}, spec.DrillFirst, nil, `drill.command[1]: cannot be run for a: {{label.flag}}: "-x" begins with '-' and could be taken for an option`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := fleet.Fleet{Targets: []fleet.Target{
+				{ID: "a", Address: "a:1", Labels: map[string]string{"region": "eu", "flag": "-x", "first": "yes"}},
+				{ID: "b", Address: "b:1", Labels: tc.others},
+				{ID: "c", Address: "c:1", Labels: tc.others},
+			}}
+			s := spec.Spec{Unit: "edge", Release: "2", Drill: &spec.Drill{Command: tc.command, On: tc.on}, Stages: []spec.Stage{
+				{Name: "canary", Count: &one, Where: map[string]string{"first": "yes"}},
+				{Name: "all", Reach: &spec.Reach{Percent: 100}},
+			}}
+			_, err := New(s, f, spec.Kinds{})
+			if tc.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.EqualError(t, err, tc.want)
+		})
+	}
+}

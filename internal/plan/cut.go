@@ -44,6 +44,7 @@ func New(s spec.Spec, f fleet.Fleet, kinds spec.Kinds) (Plan, error) {
 	}
 	if len(c.errs) == 0 {
 		c.represent()
+		c.drill()
 	}
 	c.checks(f.Targets)
 	if len(c.errs) == 0 {
