@@ -197,7 +197,8 @@ func (a *Agent) order(ctx context.Context, u *runner, o Order) error {
 	if bar := u.seen().state.bar(o.Key); o.Fence < bar {
 		return fmt.Errorf("%w, with the fence %d", errFenced, bar)
 	}
-	return a.once(ctx, u, fmt.Sprintf("order %s %d %s", o.Key, o.Fence, o.Release), u.applying, func() error { return u.apply(a.life, o) })
+	u.displace(o)
+	return a.once(ctx, u, fmt.Sprintf("order %s %d %s %t", o.Key, o.Fence, o.Release, o.Back), u.applying, func() error { return u.apply(a.life, o) })
 }
 
 // prepare unpacks and checks a release.

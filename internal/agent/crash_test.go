@@ -71,8 +71,8 @@ func child(args []string) error {
 		return err
 	case "prepare":
 		return u.prepare(ctx, release)
-	case "apply":
-		_ = u.apply(ctx, Order{Release: release, Fence: fence})
+	case "apply", "back":
+		_ = u.apply(ctx, Order{Release: release, Fence: fence, Back: args[2] == "back"})
 	case "settle":
 		return u.settle(Order{Release: release, Fence: fence})
 	case "look":
@@ -177,6 +177,18 @@ func stages(t *testing.T) map[string]stage {
 		"going back": {
 			what: "apply 12 " + good.name, before: func(r *rig) { has(next)(r); r.must(204)(r.order(11, next.name)) },
 			may: []release{good, next}, then: []release{good, next}, again: applied(12, good),
+		},
+		"a way back": {
+			what: "back 12 " + good.name, before: func(r *rig) { has(next)(r); r.must(204)(r.order(11, next.name)) },
+			may: []release{good, next}, then: []release{good, next}, twice: true, again: func(r *rig) {
+				r.must(204)(r.back(12, good.name))
+				r.whole(good)
+				require.Equal(r.t, []string{good.name}, r.status().Good)
+			},
+		},
+		"a way back to nothing": {
+			what: "back 12", before: func(r *rig) { has(next)(r); r.must(204)(r.order(11, next.name)) },
+			may: []release{next, none}, then: []release{next, none}, again: func(r *rig) { r.must(204)(r.back(12, "")); r.whole(none) },
 		},
 		"removal": {
 			what: "apply 12", before: has(), may: []release{good, none}, then: []release{good, none}, twice: true,

@@ -38,7 +38,9 @@ type State struct {
 	Broken string `json:"broken,omitempty"`
 	// Removed says that the newest order that was in effect took the unit off.
 	Removed bool `json:"removed,omitempty"`
-	// Before is what ran when the order came.
+	// Back says that the newest order puts a release back: there is nothing else to go back to.
+	Back bool `json:"back,omitempty"`
+	// Before is what ran when the order came; of an order that puts back, its own release.
 	Before string `json:"before,omitempty"`
 	// Good are those whose rollouts settled, newest first.
 	Good []string `json:"good,omitempty"`
@@ -59,8 +61,15 @@ type Order struct {
 	Fence   int64
 	// Key is the id of the key that signed it; empty where it was given directly.
 	Key string
+	// Back says that the release is put back, and that the one that it replaces is condemned.
+	Back bool
 	// Rollout and Stage are for metrics; empty where the order does not say.
 	Rollout, Stage string
+}
+
+// givesWay says that an order that only waits ends for another one: a newer one, or its own way back.
+func (o Order) givesWay(to Order) bool {
+	return to.Fence > o.Fence || to.Back && to.Fence == o.Fence
 }
 
 // answer is what an order meets before anything is done about it.
@@ -107,10 +116,11 @@ func (s State) knows(release string) bool {
 }
 
 // home is where the link goes when an order for a release fails: to the newest good one; without
-// any, to what ran before. A good one is not left: what fails there is the consumer, not the release.
+// any, to what ran before. A good one is not left: what fails there is the consumer, not the release. Nor is one that
+// is put back: what was there before it is condemned.
 func (s State) home(release string) string {
 	switch {
-	case slices.Contains(s.Good, release):
+	case s.Back || slices.Contains(s.Good, release):
 		return release
 	case len(s.Good) > 0 && !s.Removed:
 		return s.Good[0]
@@ -119,9 +129,12 @@ func (s State) home(release string) string {
 }
 
 // intent is the state in which an order is about to be applied. What an order before it had put
-// there, and nobody has seen to work, is nothing to go back to.
+// there, and nobody has seen to work, is nothing to go back to, and what an order to go back leaves is forgotten.
 func (s State) intent(o Order, running string, keep int) State {
-	if s.Phase != Applying || running != s.Desired {
+	if o.Back {
+		s = s.without(o.Release, running, s.Desired)
+		s.Before = o.Release
+	} else if s.Phase != Applying || running != s.Desired {
 		s.Before, s.Ran = running, first(s.Ran, running, keep)
 	}
 	if o.Key != s.Key {
@@ -132,8 +145,16 @@ func (s State) intent(o Order, running string, keep int) State {
 		s.Fences[s.Key] = s.bar(s.Key)
 		s.Key = o.Key
 	}
-	s.Fence, s.Desired, s.Rollout, s.Stage = o.Fence, o.Release, o.Rollout, o.Stage
+	s.Fence, s.Desired, s.Back, s.Rollout, s.Stage = o.Fence, o.Release, o.Back, o.Rollout, o.Stage
 	s.Phase, s.Why, s.Again = Applying, "", false
+	return s
+}
+
+// without is the state that knows no more of the condemned, unless that is what is put back.
+func (s State) without(back string, condemned ...string) State {
+	for _, list := range []*[]string{&s.Good, &s.Ran, &s.Prepared} {
+		*list = slices.DeleteFunc(slices.Clone(*list), func(r string) bool { return r != back && slices.Contains(condemned, r) })
+	}
 	return s
 }
 
@@ -141,7 +162,7 @@ func (s State) intent(o Order, running string, keep int) State {
 // again, and after a removal nothing is: what was undone must not be gone back to.
 func (s State) landed(keep int) State {
 	s.Phase, s.Why, s.Again, s.Broken = Applied, "", false, ""
-	if s.Removed = s.Desired == ""; slices.Contains(s.Good, s.Desired) {
+	if s.Removed = s.Desired == ""; s.Back && slices.Contains(s.Good, s.Desired) {
 		s.Good = first(s.Good, s.Desired, keep)
 	}
 	s.Ran = first(s.Ran, s.Desired, keep)
@@ -149,10 +170,10 @@ func (s State) landed(keep int) State {
 }
 
 // refused is the state in which the order came to nothing. What has been in effect here may be
-// asked for again, since it is the consumer's fault, or the machine's, that it is not.
+// asked for again, since it is the consumer's fault, or the machine's, that it is not; so may what is put back.
 func (s State) refused(why string) State {
 	s.Phase, s.Why = Refused, why
-	s.Again = s.Desired == "" || slices.Contains(s.Good, s.Desired) || slices.Contains(s.Ran, s.Desired)
+	s.Again = s.Back || s.Desired == "" || slices.Contains(s.Good, s.Desired) || slices.Contains(s.Ran, s.Desired)
 	return s
 }
 

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -151,8 +153,8 @@ func TestRefusedMayBeGivenAgain(t *testing.T) {
 // back, or takes the unit off, says which one that is.
 func TestUndoneIsNotHome(t *testing.T) {
 	s := State{Fence: 10, Desired: "new", Phase: Applied, Good: []string{"new", "old"}, Ran: []string{"new", "old"}}
-	back := s.intent(Order{Release: "old", Fence: 12}, "new", 3).landed(3)
-	require.Equal(t, []string{"old", "new"}, back.Good)
+	back := s.intent(Order{Release: "old", Fence: 12, Back: true}, "new", 3).landed(3)
+	require.Equal(t, []string{"old"}, back.Good)
 	require.Equal(t, "old", back.intent(Order{Release: "next", Fence: 20}, "old", 3).home("next"))
 
 	removed := State{Fence: 10, Desired: "new", Phase: Applied, Good: []string{"new"}}.intent(Order{Fence: 12}, "new", 3).landed(3)
@@ -161,4 +163,78 @@ func TestUndoneIsNotHome(t *testing.T) {
 
 	untold := s.intent(Order{Release: "next", Fence: 12}, "new", 3).landed(3)
 	require.Equal(t, []string{"new", "old"}, untold.Good, "what has not settled is not good")
+	older := s.intent(Order{Release: "old", Fence: 12}, "new", 3).landed(3)
+	require.Equal(t, []string{"new", "old"}, older.Good, "it was not put back, and has not settled again")
+}
+
+// What a way back leaves is condemned: nothing goes back to it, and nothing keeps its files once it no longer runs.
+func TestWayBackCondemns(t *testing.T) {
+	s := State{
+		Fence: 10, Desired: "b", Phase: Applied, Before: "c",
+		Good: []string{"b", "c", "a"}, Ran: []string{"b", "c"}, Prepared: []string{"b", "p"},
+	}
+	home := s
+	home.Desired, home.Phase = "f", Refused
+	home.Prepared = []string{"f"}
+	crashed := s
+	crashed.Phase, crashed.Good = Applying, []string{"c", "a"}
+	for name, c := range map[string]struct {
+		state             State
+		running           string
+		order             Order
+		good, ran, landed []string
+		kept              []string
+	}{
+		"to an older one":        {s, "b", Order{Release: "a"}, []string{"c", "a"}, []string{"c"}, []string{"a", "c"}, []string{"a", "c", "p"}},
+		"to one that is unknown": {s, "b", Order{Release: "x"}, []string{"c", "a"}, []string{"c"}, []string{"c", "a"}, []string{"a", "c", "p", "x"}},
+		"to nothing":             {s, "b", Order{}, []string{"c", "a"}, []string{"c"}, []string{"c", "a"}, []string{"a", "c", "p"}},
+		"after it went home":     {home, "b", Order{Release: "b"}, []string{"b", "c", "a"}, []string{"b", "c"}, []string{"b", "c", "a"}, []string{"a", "b", "c"}},
+		"to what runs":           {s, "b", Order{Release: "b"}, []string{"b", "c", "a"}, []string{"b", "c"}, []string{"b", "c", "a"}, []string{"a", "b", "c", "p"}},
+		"after a crash":          {crashed, "b", Order{Release: "c"}, []string{"c", "a"}, []string{"c"}, []string{"c", "a"}, []string{"a", "c", "p"}},
+	} {
+		c.order.Fence, c.order.Back = 12, true
+		next := c.state.intent(c.order, c.running, 3)
+		require.Equal(t, c.good, next.Good, name)
+		require.Equal(t, c.ran, next.Ran, name)
+		require.Equal(t, c.order.Release, next.home(c.order.Release), "%s: there is nothing else to go back to", name)
+		require.True(t, next.refused("says no").Again, name)
+		landed := next.landed(3)
+		require.Equal(t, c.landed, landed.Good, name)
+		require.ElementsMatch(t, c.kept, slices.Collect(maps.Keys(landed.keeps(c.order.Release))), name)
+
+		// A later order that fails goes back to no condemned one, also where a crash came between.
+		for _, then := range []State{next, landed, next.refused("says no")} {
+			after := then.intent(Order{Release: "next", Fence: 20}, c.order.Release, 3)
+			require.False(t, after.Back, name)
+			require.NotContains(t, []string{c.state.Desired, c.running}, gone(after.home("next"), c.order.Release), name)
+		}
+	}
+	require.Equal(t, []string{"b", "c", "a"}, s.Good, "the state before is as it was")
+}
+
+// gone is a release that is not the one that was put back.
+func gone(home, back string) string {
+	if home == back {
+		return "what was put back"
+	}
+	return home
+}
+
+// An order that only waits gives way to a newer one.
+func TestGivesWay(t *testing.T) {
+	waits := Order{Release: "new", Fence: 10}
+	for name, c := range map[string]struct {
+		order Order
+		want  bool
+	}{
+		"the same":                     {waits, false},
+		"an older one":                 {Order{Release: "old", Fence: 9, Back: true}, false},
+		"a newer one":                  {Order{Release: "newer", Fence: 11}, true},
+		"a newer one by another key":   {Order{Release: "newer", Fence: 11, Key: "k"}, true},
+		"its way back":                 {Order{Release: "old", Fence: 10, Back: true}, true},
+		"another with its fence":       {Order{Release: "old", Fence: 10}, false},
+		"a newer one for the same one": {Order{Release: "new", Fence: 11}, true},
+	} {
+		require.Equal(t, c.want, waits.givesWay(c.order), name)
+	}
 }

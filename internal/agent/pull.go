@@ -183,7 +183,7 @@ func (p *puller) obey(ctx context.Context, data []byte, date string) error {
 	if err != nil {
 		return err
 	}
-	o := Order{Release: d.Release, Fence: d.Fence, Key: d.KeyID}
+	o := Order{Release: d.Release, Fence: d.Fence, Key: d.KeyID, Back: d.Back}
 	do := func() error {
 		switch d.Step {
 		case order.Prepare:

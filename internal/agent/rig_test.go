@@ -145,6 +145,12 @@ func (r *rig) order(fence int64, release string) (int, string) {
 	return r.ask(http.MethodPut, "units/"+unitName, strconv.FormatInt(fence, 10), orderBody(release))
 }
 
+// back orders to go back.
+func (r *rig) back(fence int64, release string) (int, string) {
+	r.t.Helper()
+	return r.ask(http.MethodPut, "units/"+unitName, strconv.FormatInt(fence, 10), orderBody(release), "Sluice-Back", "true")
+}
+
 func (r *rig) settle(fence int64, release string) (int, string) {
 	r.t.Helper()
 	return r.ask(http.MethodPost, "units/"+unitName+"/settle", strconv.FormatInt(fence, 10), orderBody(release))

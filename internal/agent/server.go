@@ -190,6 +190,7 @@ func (a *Agent) ordered(w http.ResponseWriter, r *http.Request, fence bool, do f
 		if o.Fence, err = strconv.ParseInt(r.Header.Get("Sluice-Fence"), 10, 64); err != nil || o.Fence < 0 {
 			return malformed("Sluice-Fence is not a fence, expected a whole number")
 		}
+		o.Back = r.Header.Get("Sluice-Back") == "true"
 	}
 	if err := do(o); err != nil {
 		return err

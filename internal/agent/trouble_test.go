@@ -315,6 +315,52 @@ func TestMinReloadInterval(t *testing.T) {
 	u.mu.Unlock()
 	require.NoError(t, u.apply(t.Context(), Order{Release: two.name, Fence: 11}))
 	r.whole(two)
+
+	// An order that only waits gives way to a way back, which does not wait.
+	waits := make(chan error, 1)
+	go func() { waits <- r.agent.order(t.Context(), u, Order{Release: one.name, Fence: 13}) }()
+	require.Eventually(t, func() bool {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		return u.waiting != nil
+	}, time.Minute, time.Millisecond)
+	r.must(204)(r.back(14, one.name))
+	err := <-waits
+	require.ErrorIs(t, err, errFenced)
+	require.Equal(t, http.StatusConflict, statusOf(err))
+	r.whole(one)
+	require.EqualValues(t, 14, r.status().Fence)
+}
+
+// What was undone is not gone back to, and its files are not kept, however its way back ends.
+func TestUndoneIsLeftForGood(t *testing.T) {
+	r := newRig(t, nil)
+	a, b, next := makeRelease(t, "a"), makeRelease(t, "b"), makeRelease(t, "next", "unconfirmed")
+	r.run(10, a)
+	r.run(11, b)
+	r.must(201)(r.upload(next))
+	require.NoError(t, os.WriteFile(r.dir("deaf"), nil, 0o600))
+	require.Contains(t, r.must(500)(r.back(12, a.name)), "confirm")
+	r.whole(a)
+	require.False(t, r.status().Alive)
+	require.NoError(t, os.Remove(r.dir("deaf")))
+	r.agent.lookAfter(t.Context())
+	require.True(t, r.status().Alive)
+	require.Equal(t, "a", r.loaded())
+	require.Equal(t, []string{hexOf(a.name)}, r.names("agent", "releases", unitName))
+	r.must(422)(r.order(13, next.name))
+	r.whole(a)
+
+	// Back to nothing, also where the consumer does not take that.
+	require.NoError(t, os.WriteFile(r.dir("broken"), nil, 0o600))
+	require.Contains(t, r.must(500)(r.back(14, "")), "reload says no")
+	r.whole(release{})
+	require.Empty(t, r.status().Good)
+	require.NoError(t, os.Remove(r.dir("broken")))
+	r.must(204)(r.back(14, ""))
+	require.True(t, r.status().Alive)
+	r.must(422)(r.order(15, next.name))
+	r.whole(release{})
 }
 
 // Old releases are removed, those that are on a way are not.

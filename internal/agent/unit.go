@@ -43,6 +43,7 @@ type unit struct {
 	now      seen
 	reloaded time.Time      // when the consumer was last told to reload; unknown after a start
 	holding  map[string]int // releases that somebody is about to use
+	waiting  *waiting       // nil unless an order waits for its reload
 }
 
 // seen is what is known of a unit, beside where its link leads.
@@ -167,7 +168,7 @@ func (u *unit) apply(ctx context.Context, o Order) error {
 	if err != nil {
 		return err
 	}
-	if err := u.waitForReload(ctx); err != nil {
+	if err := u.waitForReload(ctx, o); err != nil {
 		return err
 	}
 	if err := u.update(func(s State) (State, error) { return s.intent(o, running, u.keep), nil }); err != nil {
@@ -210,9 +211,37 @@ func (u *unit) ready(ctx context.Context, o Order) (string, error) {
 	return dir, err
 }
 
-// waitForReload waits until the consumer may be reloaded again.
-func (u *unit) waitForReload(ctx context.Context) error {
-	return pause.For(ctx, u.untilReload())
+// waiting is an order that waits for its reload, and what ends it.
+type waiting struct {
+	order Order
+	end   context.CancelCauseFunc
+}
+
+// waitForReload waits until the consumer may be reloaded again, or a newer order comes. Going back does not wait.
+func (u *unit) waitForReload(ctx context.Context, o Order) error {
+	rest := u.untilReload()
+	if o.Back || rest <= 0 {
+		return nil
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	wait := func(w *waiting) {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.waiting = w
+	}
+	wait(&waiting{o, end})
+	defer wait(nil)
+	return pause.For(ctx, rest)
+}
+
+// displace ends the wait of an order that gives way to another one.
+func (u *unit) displace(by Order) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if w := u.waiting; w != nil && w.order.givesWay(by) {
+		w.end(fmt.Errorf("%w, with the fence %d", errFenced, by.Fence))
+	}
 }
 
 func (u *unit) untilReload() time.Duration {
@@ -275,7 +304,7 @@ func (u *unit) goBack(ctx context.Context, failed error) error {
 		if s.Broken = ""; broken != nil {
 			s.Broken = why(broken)
 		} else if home == s.Desired { // nothing was left that could be broken otherwise
-			s.Broken = reason
+			s.Broken, s.Removed = reason, s.Removed || home == ""
 		}
 		return s, nil
 	})

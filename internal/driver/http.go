@@ -17,6 +17,9 @@ import (
 // FenceHeader carries an order's fence, in decimal.
 const FenceHeader = "Sluice-Fence"
 
+// BackHeader is "true" on an order that puts a release back; others have none.
+const BackHeader = "Sluice-Back"
+
 // TargetHeader says whom a request is meant for, by its id, escaped as a part of a path is.
 const TargetHeader = "Sluice-Target"
 

@@ -128,6 +128,7 @@ var (
 	userAgent = []string{"sluice"}
 	isJSON    = []string{"application/json"}
 	isBundle  = []string{bundle.MediaType}
+	isBack    = []string{"true"}
 )
 
 func newRequest(ctx context.Context, where *url.URL, t fleet.Target, c call, token secret.Secret) (*http.Request, error) {
@@ -151,6 +152,9 @@ func newRequest(ctx context.Context, where *url.URL, t fleet.Target, c call, tok
 	case c.order != nil:
 		req.Header["Content-Type"] = isJSON
 		req.Header[FenceHeader] = []string{strconv.FormatInt(c.order.Fence, 10)}
+		if c.order.Back {
+			req.Header[BackHeader] = isBack
+		}
 	case c.body != nil:
 		req.Header["Content-Type"], req.ContentLength = isBundle, c.size
 	}

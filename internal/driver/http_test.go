@@ -222,6 +222,9 @@ func TestHTTPRequest(t *testing.T) {
 	require.Equal(t, "13", p.last.Header.Get(driver.FenceHeader))
 	require.Equal(t, "Bearer planted-token", p.last.Header.Get("Authorization"))
 	require.JSONEq(t, `{"release":"1;\"x"}`, p.body)
+	require.Empty(t, p.last.Header.Values(driver.BackHeader))
+	require.NoError(t, d.Apply(t.Context(), where, driver.Order{Unit: "a/b c", Release: "1", Fence: 14, Back: true}))
+	require.Equal(t, "true", p.last.Header.Get(driver.BackHeader))
 
 	p.mode = "500" // repeats the Authorization header
 	err := d.Apply(t.Context(), where, order("2", 13))

@@ -58,6 +58,8 @@ type Document struct {
 	// Release is a bundle's name; empty to remove the unit.
 	Release string `json:"release"`
 	Fence   int64  `json:"fence"`
+	// Back says that the release is put back; only of Apply.
+	Back bool `json:"back,omitempty"`
 	// NotAfter is when the order ends to be good, in milliseconds and UTC.
 	NotAfter time.Time `json:"notAfter"`
 	// KeyID names the key by which it is signed.
@@ -168,6 +170,8 @@ func (d Document) check() error {
 		return bad("it prepares no release")
 	case d.Release != "" && !bundle.IsRelease(d.Release):
 		return bad("%.100q is not the name of a bundle", d.Release)
+	case d.Back && d.Step != Apply:
+		return bad("to %s is no way back", d.Step)
 	case d.Fence < 0:
 		return bad("the fence is %d", d.Fence)
 	case d.NotAfter.Year() < 2000 || d.NotAfter.Year() > 9999:

@@ -36,6 +36,26 @@ func valid() order.Document {
 	}
 }
 
+// Only an order to apply is a way back; others are as they were before there was the word.
+func TestBack(t *testing.T) {
+	by := newSigner(t)
+	plain, err := valid().Sign(by)
+	require.NoError(t, err)
+	require.NotContains(t, string(plain), "back")
+	d := valid()
+	d.Back = true
+	data, err := d.Sign(by)
+	require.NoError(t, err)
+	got, err := order.Verify(data, []signature.Key{by.Key()})
+	require.NoError(t, err)
+	require.True(t, got.Back)
+	for _, step := range []order.Step{order.Prepare, order.Settle} {
+		d.Step = step
+		_, err = d.Sign(by)
+		require.ErrorIs(t, err, order.ErrInvalid, step)
+	}
+}
+
 func TestSignAndVerify(t *testing.T) {
 	one, two := newSigner(t), newSigner(t)
 	data, err := valid().Sign(one)
