@@ -335,7 +335,8 @@ func TestMinReloadInterval(t *testing.T) {
 // What was undone is not gone back to, and its files are not kept, however its way back ends.
 func TestUndoneIsLeftForGood(t *testing.T) {
 	r := newRig(t, nil)
-	a, b, next := makeRelease(t, "a"), makeRelease(t, "b"), makeRelease(t, "next", "unconfirmed")
+	old, a, b, next := makeRelease(t, "old"), makeRelease(t, "a"), makeRelease(t, "b"), makeRelease(t, "next", "unconfirmed")
+	r.run(9, old)
 	r.run(10, a)
 	r.run(11, b)
 	r.must(201)(r.upload(next))
@@ -347,7 +348,8 @@ func TestUndoneIsLeftForGood(t *testing.T) {
 	r.agent.lookAfter(t.Context())
 	require.True(t, r.status().Alive)
 	require.Equal(t, "a", r.loaded())
-	require.Equal(t, []string{hexOf(a.name)}, r.names("agent", "releases", unitName))
+	require.NoError(t, r.agent.collect(time.Now()))
+	require.ElementsMatch(t, []string{hexOf(a.name), hexOf(old.name)}, r.names("agent", "releases", unitName))
 	r.must(422)(r.order(13, next.name))
 	r.whole(a)
 
@@ -355,11 +357,13 @@ func TestUndoneIsLeftForGood(t *testing.T) {
 	require.NoError(t, os.WriteFile(r.dir("broken"), nil, 0o600))
 	require.Contains(t, r.must(500)(r.back(14, "")), "reload says no")
 	r.whole(release{})
-	require.Empty(t, r.status().Good)
+	require.Equal(t, []string{old.name}, r.status().Good)
 	require.NoError(t, os.Remove(r.dir("broken")))
-	r.must(204)(r.back(14, ""))
-	require.True(t, r.status().Alive)
 	r.must(422)(r.order(15, next.name))
+	r.whole(release{})
+	r.must(204)(r.back(16, ""))
+	require.True(t, r.status().Alive)
+	r.must(422)(r.order(17, next.name))
 	r.whole(release{})
 }
 
