@@ -207,6 +207,12 @@ func pass(
 // errDrift means that the target runs neither release: it is left as it is.
 var errDrift = errors.New("changed by somebody else")
 
+// wentBack says that a target has refused an order of this rollout, forward or back, and runs what it went
+// back to by itself: nobody else has changed it. The order forward has the fence before that of the way back.
+func wentBack(s driver.State, back int64) bool {
+	return s.Refused && (s.Fence == back || s.Fence == back-1)
+}
+
 // revertOne takes a release back from a target: it orders the previous one and observes
 // that it is in effect. The order is sent even to a target that runs it already, so that
 // its fence shuts out an apply that is still on its way.
@@ -217,7 +223,7 @@ func revertOne(ctx context.Context, d driver.Driver, t fleet.Target, o driver.Or
 	}
 	// An apply that broke off may have left nothing, and one that broke the target
 	// may keep it from answering: both are ours to mend.
-	if err == nil && s.Release != "" && s.Release != release && s.Release != o.Release {
+	if err == nil && s.Release != "" && s.Release != release && s.Release != o.Release && !wentBack(s, o.Fence) {
 		return fmt.Errorf("%w: runs %q, neither %q nor %q, and was left alone", errDrift, s.Release, release, o.Release)
 	}
 	if err := d.Apply(ctx, t, o); err != nil {

@@ -81,6 +81,37 @@ func TestAnotherTargetGetsNoOrder(t *testing.T) {
 	require.Zero(t, f.applies["t001"])
 }
 
+// A target that has refused an order of ours, and went back by itself to another release than it ran
+// before, was changed by nobody else: it is ordered back.
+func TestRevertOfATargetThatWentBackByItself(t *testing.T) {
+	home := driver.State{Release: "0.9.0", Fence: fence, Alive: true, Refused: true}
+	for name, c := range map[string]struct {
+		change func(*driver.State)
+		want   bool
+	}{
+		"it has refused our order":    {func(*driver.State) {}, true},
+		"it has refused our way back": {func(s *driver.State) { s.Fence = fence + 1 }, true},
+		"an earlier rollout's":        {func(s *driver.State) { s.Fence = fence - 1 }, false},
+		"a later one's":               {func(s *driver.State) { s.Fence = fence + 2 }, false},
+		"it runs what it was told to": {func(s *driver.State) { s.Refused = false }, false},
+		"by hand, after our way back": {func(s *driver.State) { s.Refused, s.Fence = false, fence+1 }, false},
+	} {
+		f := newFixture(t, 2)
+		for id := range f.state {
+			s := home
+			c.change(&s)
+			f.state[id] = s
+		}
+		out := do[Reverted](t, f, f.acts.Revert, RevertInput{Batch: f.all, Fence: fence + 1, Previous: Previous{Common: "1.0.0"}})
+		if c.want {
+			require.Equal(t, 2, out.Reverted, name)
+			continue
+		}
+		require.Len(t, out.Trouble, 2, name)
+		require.Contains(t, out.Trouble[0].Reason, "changed by somebody else", name)
+	}
+}
+
 // A pass that waits for no deadline does not say that one is over.
 func TestThePassBeforeTheDeadlineSaysSo(t *testing.T) {
 	for words, deadline := range map[string]time.Time{

@@ -72,6 +72,9 @@ type State struct {
 	Alive bool `json:"alive"`
 	// Detail is the target's own word on why it is not alive; may be empty.
 	Detail string `json:"detail,omitempty"`
+	// Refused says that the target has refused the newest order, by its own word: what it runs is what it
+	// went back to by itself.
+	Refused bool `json:"refused,omitempty"`
 }
 
 // self is whom a target takes itself for; empty where it does not say.

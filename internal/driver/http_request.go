@@ -189,6 +189,7 @@ func parseState(data []byte, token secret.Secret) (State, self, error) {
 		Detail  string  `json:"detail"`
 		ID      string  `json:"id"`
 		Unit    string  `json:"unit"`
+		State   any     `json:"state"` // of agents; others may mean anything by it
 	}
 	if err := json.Unmarshal(data, &wire); err != nil {
 		return State{}, self{}, fmt.Errorf("not the JSON of a state (%w)", err)
@@ -207,6 +208,6 @@ func parseState(data []byte, token secret.Secret) (State, self, error) {
 		return State{}, self{}, err
 	}
 	detail := terminal.OneLine(token.Redact(wire.Detail), maxQuoted/4)
-	return State{Release: *wire.Release, Fence: wire.Fence, Alive: *wire.Alive, Detail: detail},
+	return State{Release: *wire.Release, Fence: wire.Fence, Alive: *wire.Alive, Detail: detail, Refused: wire.State == "refused"},
 		self{token.Redact(wire.ID), token.Redact(wire.Unit)}, nil
 }
