@@ -82,6 +82,7 @@ func open(config Config, log *slog.Logger, at func(string)) (*Agent, error) {
 	for name, settings := range config.Units {
 		u, err := a.openUnit(name, settings)
 		if err != nil {
+			a.end()
 			return nil, errors.Join(fmt.Errorf("unit %s: %w", name, err), lock.Close())
 		}
 		a.units[name] = u
@@ -207,9 +208,8 @@ func (a *Agent) prepare(ctx context.Context, u *runner, release string) error {
 }
 
 func (a *Agent) once(ctx context.Context, u *runner, key string, slot chan struct{}, do func() error) error {
+	a.running.Add(1) // here, before Close can find that nothing runs
 	result := u.orders.DoChan(key, func() (any, error) {
-		a.running.Add(1)
-		defer a.running.Done()
 		limit := time.NewTimer(patience)
 		defer limit.Stop()
 		select {
@@ -224,8 +224,10 @@ func (a *Agent) once(ctx context.Context, u *runner, key string, slot chan struc
 	})
 	select {
 	case r := <-result:
+		a.running.Done()
 		return r.Err
 	case <-ctx.Done():
+		go func() { <-result; a.running.Done() }()
 		return context.Cause(ctx)
 	}
 }

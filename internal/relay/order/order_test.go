@@ -77,7 +77,7 @@ func TestSignAndVerify(t *testing.T) {
 	require.ErrorContains(t, err, "0 public keys")
 }
 
-// Whatever one byte becomes, the order is no order any more, but for the comment that nobody signed.
+// Whatever one byte becomes, the order is no order any more, but for what nobody signed.
 func TestEveryByteCounts(t *testing.T) {
 	by := newSigner(t)
 	data, err := valid().Sign(by)
@@ -85,7 +85,8 @@ func TestEveryByteCounts(t *testing.T) {
 	comment := bytes.Index(data, []byte("untrusted comment: ")) + len("untrusted comment: ")
 	end := comment + bytes.IndexByte(data[comment:], '\n')
 	for i := range data {
-		if i >= comment && i < end || i == len(data)-1 { // the last line end
+		last := i+1 < len(data) && data[i+1] == '=' // of base64, whose last two bits say nothing
+		if i >= comment && i < end || last || i == len(data)-1 { // the last line end
 			continue
 		}
 		for _, flip := range []byte{1, 0x20, 0x80} {
