@@ -85,7 +85,7 @@ func TestEveryByteCounts(t *testing.T) {
 	comment := bytes.Index(data, []byte("untrusted comment: ")) + len("untrusted comment: ")
 	end := comment + bytes.IndexByte(data[comment:], '\n')
 	for i := range data {
-		last := i+1 < len(data) && data[i+1] == '=' // of base64, whose last two bits say nothing
+		last := i+1 < len(data) && data[i+1] == '='              // of base64, whose last two bits say nothing
 		if i >= comment && i < end || last || i == len(data)-1 { // the last line end
 			continue
 		}
