@@ -86,7 +86,9 @@ func TestPowerFailsBeforeEveryStep(t *testing.T) {
 			if out, err := sh(`{ test "$(id -u)" = 0 && truncate -s 32M "$1" && mkfs.ext4 -q "$1" && ` + mount + `; } || exit 77`); err != nil {
 				t.Skip("not run: needs to mount an ext4 of its own: " + out)
 			}
-			defer func() { _, _ = sh(`umount "$0"`) }()
+			// A child of the consumer's may still be about to end.
+			const unmount = `n=0; until umount "$0"; do n=$((n+1)); [ $n -lt 50 ] || exit 1; sleep 0.2; done; `
+			defer func() { _, _ = sh(unmount) }()
 			s.crash(t, at, func() {
 				syscall.ForkLock.RLock() // what another test starts meanwhile would hold the folder, too
 				f, err := os.Open(at)
@@ -97,7 +99,7 @@ func TestPowerFailsBeforeEveryStep(t *testing.T) {
 				syscall.ForkLock.RUnlock()
 				require.NoError(t, err)
 				require.Zero(t, errno)
-				out, err := sh(`umount "$0" && ` + mount)
+				out, err := sh(unmount + mount)
 				require.NoError(t, err, out)
 			})
 		})

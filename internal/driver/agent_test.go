@@ -173,10 +173,10 @@ check: %s, reload: %s, confirm: {command: %s, within: 1s}}}}`, h.id, h.file("age
 	a.Start(ctx)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.inner, h.stop = a.Handler(), func() {
+	h.inner, h.stop = a.Handler(), sync.OnceFunc(func() { // a start that failed leaves the one before
 		end()
 		require.NoError(h.t, a.Close(context.WithoutCancel(ctx)))
-	}
+	})
 }
 
 // become changes the mode. A host that comes to itself again has a new agent, which knows what is on disk.
