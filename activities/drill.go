@@ -26,25 +26,12 @@ func (a *Activities) Drill(ctx context.Context, in DrillInput) ([]Trouble, error
 	if p.Spec.Drill == nil {
 		return nil, invalid(errors.New("the plan has no drill"))
 	}
-	targets, out := in.targets(p), fleet.Set(in.Out)
-	order := driver.Order{Unit: p.Spec.Unit, Release: p.Spec.Release, Fence: in.Fence}
-	work := resume(ctx, len(targets))
-	stop := beating(ctx, beatEvery, work.save)
-	each(ctx, len(targets), in.Parallel, never, func(i int) {
-		if work.isDone(i) || out[targets[i].ID] {
-			return
-		}
-		_, err := retry(ctx, p.Spec.Apply.Attempts, func() (struct{}, error) {
-			return struct{}{}, driver.Drill(ctx, *p.Spec.Drill, targets[i], order)
-		})
-		if err != nil {
-			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error()})
-			return
-		}
-		work.finish(i)
+	out := fleet.Set(in.Out)
+	work, err := a.toEach(ctx, in.Batch, p, orders{
+		fence: in.Fence, due: func(t fleet.Target) bool { return !out[t.ID] },
+		give: func(ctx context.Context, t fleet.Target, o driver.Order) error { return driver.Drill(ctx, *p.Spec.Drill, t, o) },
 	})
-	stop()
-	if err := ctx.Err(); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return capReasons(work.trouble), nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -33,6 +34,9 @@ type rollouts interface {
 	abort(ctx context.Context, unit, run string, req rollout.ControlRequest) error
 }
 
+// newestWithin is how long one unit is asked for: the others are asked, too.
+const newestWithin = 5 * time.Second
+
 // Suspects answers the newest rollout of each unit. What is not known of one is said, and keeps nobody waiting.
 func (a *Activities) Suspects(ctx context.Context, in SuspectsInput) ([]rollout.Suspect, error) {
 	all := a.rollouts
@@ -41,7 +45,9 @@ func (a *Activities) Suspects(ctx context.Context, in SuspectsInput) ([]rollout.
 	}
 	out := make([]rollout.Suspect, len(in.Units))
 	for i, unit := range in.Units {
-		s, run, found, err := all.newest(ctx, unit)
+		asking, cancel := context.WithTimeout(ctx, newestWithin)
+		s, run, found, err := all.newest(asking, unit)
+		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()

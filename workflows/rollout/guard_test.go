@@ -143,3 +143,37 @@ func TestGuardAfterAnEmptySweep(t *testing.T) {
 	require.Contains(t, out.Outcome.Why, "guarded for 24h")
 	require.Greater(t, out.Outcome.EndedAt.Sub(began), 24*time.Hour)
 }
+
+// What a person has let pass at the last gate is not taken back by the guard; another check that fails is.
+func TestGuardAfterAnOverride(t *testing.T) {
+	for name, c := range map[string]struct {
+		other  bool
+		result rollout.Phase
+	}{"the same check": {false, rollout.PhasePromoted}, "another one": {true, rollout.PhaseRolledBack}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 20)
+			w.health = func(i int, since time.Duration) health.Verdict {
+				if i == 3 && since > 35*time.Second {
+					return health.Fail
+				}
+				return health.Pass
+			}
+			w.check = func(since time.Duration) string {
+				if c.other && since > 5*time.Hour {
+					return "latency"
+				}
+				return "errors"
+			}
+			gate := w.gater
+			w.gater = func(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
+				if in.Stage == 3 {
+					return activities.Judged{Report: health.Report{Results: []health.Result{{Check: "errors", Verdict: health.Fail}}}}, nil
+				}
+				return gate(ctx, in)
+			}
+			w.at(3*time.Minute+30*time.Second, rollout.SignalPromote, rollout.ControlRequest{By: "ann", Why: "known", Override: true})
+			s := w.run(guarded(24 * time.Hour))
+			require.Equal(t, c.result, s.Outcome.Result, s.Outcome.Why)
+		})
+	}
+}
