@@ -220,7 +220,7 @@ func (e *explainer) outcome(s rollout.State) {
 	}
 	e.add("")
 	e.add("%s", e.p.bold("the end"))
-	for _, l := range outcomeLines(*o, len(o.NotReverted), e.p) {
+	for _, l := range outcomeLines(*o, max(len(o.NotReverted), len(o.Troubled)), e.p) {
 		e.add("  %s", l)
 	}
 	e.lines = append(e.lines, troubleLines("left out", o.Unreached, o.LeftOut, len(o.Unreached), e.p.yellow)...)

@@ -98,6 +98,7 @@ func outcomeLines(o rollout.Outcome, most int, p paint) []string {
 		lines = append(lines, w)
 	}
 	lines = append(lines, troubleLines("not reverted", o.NotReverted, o.NotBack, most, p.red)...)
+	lines = append(lines, troubleLines(o.TroubledWord(), o.Troubled, len(o.Troubled), most, p.yellow)...)
 	if g := o.GaveUp; g != nil {
 		lines = append(lines, p.yellow("given up by "+whoAndWhy(*g)))
 	}

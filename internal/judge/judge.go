@@ -213,20 +213,26 @@ func (j *Judge) outcome(at time.Duration, worded bool) Outcome {
 	case seen.Exposed.Total < need || j.otherArm(seen).Total < need:
 		out.Verdict, out.Evidence = Unexercised, j.few(need)
 	default:
-		out.Verdict = Pass
-		if worded || out.Shown {
-			hidden = j.hidden()
-		}
-		doubt := j.doubt(out, hidden)
-		if doubt != "" {
-			out.Verdict, out.Shown = Unexercised, false
-		}
-		out.Evidence = compared() + doubt
+		hidden = j.unharmed(&out, worded)
+		out.Evidence = compared() + out.Evidence
 	}
 	if worded && (out.Verdict == Pass || out.Verdict == Unexercised) {
 		out.Suspicion = j.suspicion(out, hidden)
 	}
 	return out
+}
+
+// unharmed makes an outcome without harm a PASS, unless that is doubted: then the evidence says why. It answers what
+// an incident before the change hides.
+func (j *Judge) unharmed(out *Outcome, worded bool) (hidden float64) {
+	if worded || out.Shown {
+		hidden = j.hidden()
+	}
+	out.Verdict, out.Evidence = Pass, j.doubt(*out, hidden)
+	if out.Evidence != "" {
+		out.Verdict, out.Shown = Unexercised, false
+	}
+	return hidden
 }
 
 // enough says that the exposed arm is shown to be less than Criteria.Enough times worse.

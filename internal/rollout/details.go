@@ -58,6 +58,9 @@ func Details(s State) string {
 	}
 	writeNamed(&b, s, word, left, n)
 	writeNamed(&b, s, "Left out", s.Unreached, s.LeftOut)
+	if o := s.Outcome; o != nil {
+		writeNamed(&b, s, o.TroubledWord(), o.Troubled, len(o.Troubled))
+	}
 	writeSignals(&b, s)
 	if st, g := lastGate(s); g != nil {
 		b.addf("\n**Gate of %s: %s** at %s\n\n", Markdown(st.Name), g.Decision, moment(g.At))

@@ -32,6 +32,7 @@ func TrimToPayload(s State) State {
 		o := *s.Outcome
 		o.LeftOut = len(o.Unreached)
 		o.Unreached, o.NotReverted = shortened(o.Unreached, maxLeftOut), shortened(o.NotReverted, maxNotBack)
+		o.Troubled = shortened(o.Troubled, maxLeftOut)
 		s.Outcome = &o
 	}
 	for _, less := range []func(g *Gate, newest bool){lessAsked, lessNamed, lessOlder, lessWords} {

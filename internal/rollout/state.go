@@ -349,6 +349,9 @@ type Outcome struct {
 	// how many there are.
 	Unreached []TargetTrouble `json:"unreached,omitempty"`
 	LeftOut   int             `json:"leftOut,omitempty"`
+	// Troubled names the targets that were not ready before the first stage, or, of a promoted release, those that
+	// have not heard that it is good, with the reason, as many as a payload holds.
+	Troubled []TargetTrouble `json:"troubled,omitempty"`
 	// Recovered says whether the checks that condemned the release recovered after the rollback:
 	// "yes", "no" (the change was probably not the cause), "unknown" or empty when nobody
 	// asked. Condemned names these checks.
@@ -381,6 +384,14 @@ const (
 type TargetTrouble struct {
 	ID     string `json:"id"`
 	Reason string `json:"reason,omitempty"`
+}
+
+// TroubledWord is what is wrong with the Troubled.
+func (o Outcome) TroubledWord() string {
+	if o.Result == PhasePromoted {
+		return "not told that it is good"
+	}
+	return "not ready"
 }
 
 // How much of a rollout's past a state keeps.

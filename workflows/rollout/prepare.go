@@ -24,10 +24,10 @@ func (r *run) prepare() error {
 	quiet, others := silent(trouble)
 	switch {
 	case len(others) > 0:
-		return &failure{refused: true, reason: rollout.RefusedRelease, why: fmt.Sprintf(
+		return &failure{refused: true, reason: rollout.RefusedRelease, trouble: trouble, why: fmt.Sprintf(
 			"%d of %d targets cannot run %s: %s", len(others), r.State.Targets, r.State.Release, listed(others))}
 	case len(quiet) > r.mayBeSilent():
-		return &failure{refused: true, reason: rollout.RefusedRelease, why: fmt.Sprintf(
+		return &failure{refused: true, reason: rollout.RefusedRelease, trouble: trouble, why: fmt.Sprintf(
 			"%d of %d targets do not answer, %d may: %s", len(quiet), r.State.Targets, r.mayBeSilent(), listed(quiet))}
 	}
 	return nil
@@ -54,8 +54,17 @@ func (r *run) tellGood(o *rollout.Outcome) {
 	case err != nil:
 		o.Why += "; nobody knows which targets take it for good: " + err.Error()
 	case len(trouble) > 0:
+		o.Troubled = troubled(trouble)
 		o.Why += fmt.Sprintf("; %d of them have not heard that it is good: %s", len(trouble), listed(trouble))
 	}
+}
+
+// troubled names targets for an outcome.
+func troubled(ts []activities.Trouble) (out []rollout.TargetTrouble) {
+	for _, t := range ts {
+		out = append(out, rollout.TargetTrouble{ID: t.ID, Reason: t.Reason})
+	}
+	return out
 }
 
 // onFleet gives an order to the whole fleet, batch by batch.

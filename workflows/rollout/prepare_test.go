@@ -65,6 +65,8 @@ func TestPrepareRefused(t *testing.T) {
 				require.Equal(t, rollout.RefusedRelease, s.Outcome.Reason)
 				require.Empty(t, w.applies)
 				require.Zero(t, w.settled)
+				require.Len(t, s.Outcome.Troubled, len(c.trouble), "each is named")
+				require.Equal(t, c.trouble[0].ID, s.Outcome.Troubled[0].ID)
 			}
 		})
 	}
@@ -121,6 +123,7 @@ func TestSettling(t *testing.T) {
 	s := w.run(fourStages())
 	require.Equal(t, rollout.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
 	require.Equal(t, "all 10 targets run 2.0.0; 1 of them have not heard that it is good: t003 no answer", s.Outcome.Why)
+	require.Equal(t, []rollout.TargetTrouble{{ID: "t003", Reason: "no answer"}}, s.Outcome.Troubled)
 	require.Contains(t, s.Controls[0].Refused, "too late: every stage has passed")
 	require.Equal(t, 10, w.on("2.0.0"))
 }

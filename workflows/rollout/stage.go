@@ -24,6 +24,8 @@ type failure struct {
 	// refused once they are seen to run what they ran.
 	declined bool
 	report   *health.Report
+	// trouble names targets for the outcome.
+	trouble []activities.Trouble
 	// unknown and ended are the way back's.
 	unknown, ended bool
 }

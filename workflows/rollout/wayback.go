@@ -146,7 +146,7 @@ func (r *run) verdict(cause error) rollout.Outcome {
 		}
 		return rollout.Outcome{Result: rollout.PhaseAborted, Why: why}
 	case errors.As(cause, &f) && f.refused:
-		return rollout.Outcome{Result: rollout.PhaseRefused, Why: f.why + nothingChanged, Reason: f.reason}
+		return rollout.Outcome{Result: rollout.PhaseRefused, Why: f.why + nothingChanged, Reason: f.reason, Troubled: troubled(f.trouble)}
 	case errors.As(cause, &f) && f.declined:
 		return rollout.Outcome{Result: rollout.PhaseRefused, Why: f.why, Reason: rollout.RefusedRelease}
 	case errors.As(cause, &f):

@@ -118,27 +118,8 @@ func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 		gap: max(h.StaleAfter.Std(), 2*h.Every.Std()) + lookSlack, sizes: [arms]int{len(b.Exposed), len(b.Control), len(b.Cohort)},
 	}
 	for _, c := range h.Checks {
-		if c.Slow != nil {
-			s.asked.histograms = true
-			q := selectorsOf(*c.Slow)
-			c.Bad, c.Total = q.Within, q.Total
-		}
-		if err := s.pick(&s.exprs, c.Bad, c.Total); err != nil {
+		if err := s.readyCheck(c); err != nil {
 			return nil, err
-		}
-		if c.Bad != "" && c.Slow == nil {
-			s.asked.tellApart(c.Bad, c.Total)
-		}
-		if e := c.Exercise; e != nil {
-			if err := s.pick(&s.exprs, e.Count); err != nil {
-				return nil, err
-			}
-		}
-		if err := s.pick(&s.plain, c.Value); err != nil {
-			return nil, err
-		}
-		if c.Each != "" {
-			s.keepEach(c.Bad, c.Total)
 		}
 	}
 	if err := s.pick(&s.exprs, h.Traffic); err != nil {
@@ -168,6 +149,33 @@ func Open(h spec.Health, b source.Scope, d source.Deps) (source.Source, error) {
 		}
 	}
 	return s, nil
+}
+
+// readyCheck readies what a check asks for. Its order is that of the parts of states.
+func (s *pages) readyCheck(c spec.Check) error {
+	if c.Slow != nil {
+		s.asked.histograms = true
+		q := selectorsOf(*c.Slow)
+		c.Bad, c.Total = q.Within, q.Total
+	}
+	if err := s.pick(&s.exprs, c.Bad, c.Total); err != nil {
+		return err
+	}
+	if c.Bad != "" && c.Slow == nil {
+		s.asked.tellApart(c.Bad, c.Total)
+	}
+	if e := c.Exercise; e != nil {
+		if err := s.pick(&s.exprs, e.Count); err != nil {
+			return err
+		}
+	}
+	if err := s.pick(&s.plain, c.Value); err != nil {
+		return err
+	}
+	if c.Each != "" {
+		s.keepEach(c.Bad, c.Total)
+	}
+	return nil
 }
 
 // pick readies expressions.
