@@ -29,7 +29,9 @@ func (a *Activities) Drill(ctx context.Context, in DrillInput) ([]Trouble, error
 	out := fleet.Set(in.Out)
 	work, err := a.toEach(ctx, in.Batch, p, orders{
 		fence: in.Fence, due: func(t fleet.Target) bool { return !out[t.ID] },
-		give: func(ctx context.Context, t fleet.Target, o driver.Order) error { return driver.Drill(ctx, *p.Spec.Drill, t, o) },
+		give: func(ctx context.Context, t fleet.Target, o driver.Order) error {
+			return driver.Drill(ctx, *p.Spec.Drill, t, o)
+		},
 	})
 	if err != nil {
 		return nil, err
