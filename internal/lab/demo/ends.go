@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -26,7 +25,7 @@ func tellEnds(ctx context.Context, out io.Writer, dir string, processes ...*stac
 			mu.Lock()
 			defer mu.Unlock()
 			log := filepath.Join(dir, p.Name()+".log")
-			fmt.Fprintf(out, "\n%s ended: %s. The end of its log, %s:\n%s\n%s\n", p.Name(), how, log, lastLines(log), again(p))
+			fmt.Fprintf(out, "\n%s ended: %s. The end of its log, %s:\n%s\n%s\n", p.Name(), how, log, stack.LastLines(log), again(p))
 		})
 	}
 	watching.Wait()
@@ -39,19 +38,6 @@ func again(p *stack.Process) string {
 		return "Ctrl-C and make dev begin anew."
 	}
 	return "Rollouts wait for a worker. To start one:\n\n  " + shellLine(p.Command())
-}
-
-// shownLines is how much of a log is shown.
-const shownLines = 5
-
-// lastLines are the last lines of a log, set off.
-func lastLines(path string) string {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "  (" + err.Error() + ")"
-	}
-	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-	return "  " + strings.Join(lines[max(0, len(lines)-shownLines):], "\n  ")
 }
 
 // shellLine is a command as one types it.

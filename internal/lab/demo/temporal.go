@@ -98,7 +98,7 @@ func build(ctx context.Context, st *stack.Stack, command string, say func(string
 			return nil
 		case err == nil:
 			log := filepath.Join(st.Dir, p.Name()+".log")
-			return fmt.Errorf("compile the embedded Temporal server: %s, and %s ends with\n%s", how, log, lastLines(log))
+			return fmt.Errorf("compile the embedded Temporal server: %s, and %s ends with\n%s", how, log, stack.LastLines(log))
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case !first:

@@ -39,6 +39,7 @@ func (s *Settings) flags(fs *flag.FlagSet, name string) {
 // The exit codes of `sluice start --wait` that examples expect.
 const (
 	ExitPromoted   = 0
+	ExitInvalid    = 2
 	ExitRolledBack = 3
 	ExitRefused    = 6
 )

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -151,7 +152,7 @@ func (p *Process) StartUntil(ctx context.Context, ready string) (data []byte, er
 	return data, err
 }
 
-// Await waits until ready answers no error. It is an error when the program ends before that, or ctx does.
+// Await waits until ready answers no error. It is an error when the program ends before that, with the end of its log, or ctx does.
 func (p *Process) Await(ctx context.Context, ready func(context.Context) error) error {
 	for {
 		err := ready(ctx)
@@ -159,10 +160,36 @@ func (p *Process) Await(ctx context.Context, ready func(context.Context) error) 
 			return nil
 		}
 		if !p.Running() {
-			return fmt.Errorf("%s ended before it was ready, see its log", p.name)
+			return p.endedEarly()
 		}
 		if over := pause.For(ctx, 50*time.Millisecond); over != nil {
 			return fmt.Errorf("%s was not ready in time: %w: %w", p.name, over, err)
 		}
 	}
+}
+
+// endedEarly says how a program ended that was not ready yet.
+func (p *Process) endedEarly() error {
+	how, err := p.Ended(context.Background())
+	if err != nil {
+		return err
+	}
+	log, ok := p.log.(*os.File)
+	if !ok {
+		return fmt.Errorf("%s ended before it was ready: %s", p.name, how)
+	}
+	return fmt.Errorf("%s ended before it was ready: %s. The end of its log, %s:\n%s", p.name, how, log.Name(), LastLines(log.Name()))
+}
+
+// shownLines is how much of a log is shown.
+const shownLines = 5
+
+// LastLines are the last lines of a log, set off.
+func LastLines(path string) string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "  (" + err.Error() + ")"
+	}
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	return "  " + strings.Join(lines[max(0, len(lines)-shownLines):], "\n  ")
 }

@@ -3,6 +3,9 @@ package stack
 import (
 	"bytes"
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,4 +36,15 @@ func TestProcessThatGoesOn(t *testing.T) {
 	cancel()
 	_, err = p.Ended(ctx)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// A program that ends before it is ready says how, and what it had to say.
+func TestProcessThatEndsEarly(t *testing.T) {
+	log, err := os.Create(filepath.Join(t.TempDir(), "p.log"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, log.Close()) })
+	p := NewProcess("p", log, "/bin/sh", "-c", "seq 1 9; echo last words >&2; exit 3")
+	require.NoError(t, p.Start())
+	err = p.Await(t.Context(), func(context.Context) error { return errors.New("not ready") })
+	require.EqualError(t, err, "p ended before it was ready: exit status 3. The end of its log, "+log.Name()+":\n  6\n  7\n  8\n  9\n  last words")
 }
