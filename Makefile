@@ -63,7 +63,7 @@ example-nginx: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## real 
 	$(call run,example-nginx,examples/nginx)
 
 .PHONY: example-config
-example-config: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## real nginx under agents: configurations, of which one is refused and one is taken back
+example-config: build $(LOCAL)/.vegeta-$(VEGETA_VERSION) debian-packages ## real nginx under agents: configurations that are refused, do harm, sleep, or double
 	$(call run,example-config,examples/config)
 
 .PHONY: example-haproxy

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,30 +15,55 @@ import (
 	"github.com/sluicehq/sluice/internal/pause"
 )
 
-// example is a bundle, and what becomes of it.
+// example is a rollout of a bundle, and what becomes of it.
 type example struct {
-	title, bundle string
-	code          int
-	// after is the bundle that every host runs in the end.
-	after string
+	title string
+	// spec is its file, and without are fields of it that are left out.
+	spec    string
+	without []string
+	bundle  string
+	code    int
+	// after are the bundles that every host runs from then on, by unit; none where the unit is gone.
+	after map[string]string
+	// wakes is a unit that goes back, too.
+	wakes string
 	// storeless deletes the store as soon as a host has switched.
 	storeless bool
 }
 
 func examples() []example {
+	const routes, flags, features = "rollout.yaml", "flags.yaml", "features.yaml"
+	good := map[string]string{unitRoutes: "good"}
 	return []example{
-		{title: "the first configuration", bundle: "first", code: edges.ExitPromoted, after: "first"},
-		{title: "a good change", bundle: "good", code: edges.ExitPromoted, after: "good"},
-		{title: "nginx -t refuses it on one host of twelve", bundle: "refused", code: edges.ExitRefused, after: "good"},
-		{title: "every host's check passes, and it breaks 20% of the requests", bundle: "harmful", code: edges.ExitRolledBack, after: "good"},
-		{title: "the same, and the store is deleted before the rollback", bundle: "harmful", code: edges.ExitRolledBack, after: "good", storeless: true},
+		{title: "the first configuration", spec: routes, bundle: "first", code: edges.ExitPromoted, after: map[string]string{unitRoutes: "first"}},
+		{title: "a good change", spec: routes, bundle: "good", code: edges.ExitPromoted, after: good},
+		{title: "nginx -t refuses it on one host of twelve", spec: routes, bundle: "refused", code: edges.ExitRefused},
+		{title: "every host's check passes, and it breaks 20% of the requests", spec: routes, bundle: "harmful", code: edges.ExitRolledBack},
+		{title: "a rule that sleeps behind a flag: the drill of the first stage runs it", spec: routes, bundle: "dormant", code: edges.ExitRolledBack},
+		{title: "the same without a drill: nobody runs it", spec: routes, without: []string{"drill"}, bundle: "dormant", code: edges.ExitPromoted, after: map[string]string{unitRoutes: "dormant"}},
+		{title: "the flag is turned on, which wakes that rule: both are undone", spec: flags, bundle: "on", code: edges.ExitRolledBack, after: good, wakes: unitRoutes},
+		{title: "120 features", spec: features, bundle: unitFeatures, code: edges.ExitPromoted, after: map[string]string{unitFeatures: unitFeatures}},
+		{title: "the generator doubles them: `limits`", spec: features, bundle: "doubled", code: edges.ExitInvalid},
+		{title: "the same without `limits`: `change`", spec: features, without: []string{"limits"}, bundle: "doubled", code: edges.ExitInvalid},
+		{title: "the same without `validate`: the first stage", spec: features, without: []string{"validate", "limits", "change"}, bundle: "doubled", code: edges.ExitRolledBack},
+		{title: "20% again, and the store is deleted before the rollback", spec: routes, bundle: "harmful", code: edges.ExitRolledBack, storeless: true},
 	}
+}
+
+// switches are the hosts that ever run the bundle: all, those of the first stage, or none.
+func (e example) switches(hosts int) int {
+	switch e.code {
+	case edges.ExitPromoted:
+		return hosts
+	case edges.ExitRolledBack:
+		return 2
+	}
+	return 0
 }
 
 // seen is a rollout as it was seen from the outside.
 type seen struct {
 	code int // of sluice
-	why  string
 	// harmed are requests of clients that got no answer or a 503.
 	harmed, all int
 	// switched are the hosts that ran the bundle at any time, and wrong those that do not run the right one in the end.
@@ -46,7 +73,7 @@ type seen struct {
 // rollOut starts a rollout of an example, and follows it to its end.
 func (r *rig) rollOut(ctx context.Context, e example) (seen, error) {
 	var s seen
-	spec, err := r.spec(e.bundle)
+	spec, err := r.spec(e)
 	if err != nil {
 		return s, err
 	}
@@ -60,22 +87,24 @@ func (r *rig) rollOut(ctx context.Context, e example) (seen, error) {
 	}
 	watching, stop := context.WithCancel(ctx)
 	watched := make(chan []string, 1)
-	go func() { watched <- r.watch(watching, release, e.storeless) }()
-	var kept strings.Builder
-	out := io.MultiWriter(r.Out, &kept)
-	s.code, err = r.SluiceTo(ctx, out, out, "start", "--wait", "--store", r.store(), spec)
+	go func() { watched <- r.watch(watching, unitOf(e.spec), release, e.storeless) }()
+	s.code, err = r.SluiceTo(ctx, r.Out, r.Out, "start", "--wait", "--store", r.store(), spec)
 	stop()
 	s.switched = <-watched
 	if err != nil {
 		return s, err
 	}
-	lines := strings.Split(strings.TrimSpace(kept.String()), "\n")
-	s.why = lines[len(lines)-1]
-	return s, r.look(ctx, &s, before, e.after)
+	if e.wakes != "" {
+		if _, err := r.SluiceTo(ctx, r.Out, r.Out, "watch", e.wakes); err != nil {
+			return s, err
+		}
+	}
+	maps.Copy(r.due, e.after)
+	return s, r.look(ctx, &s, before)
 }
 
 // look counts what clients got, and which hosts run another release than they should.
-func (r *rig) look(ctx context.Context, s *seen, before map[edges.Hit]int, bundle string) error {
+func (r *rig) look(ctx context.Context, s *seen, before map[edges.Hit]int) error {
 	after, err := r.Traffic.SoFar()
 	if err != nil {
 		return err
@@ -86,31 +115,47 @@ func (r *rig) look(ctx context.Context, s *seen, before map[edges.Hit]int, bundl
 			s.harmed += n
 		}
 	}
-	want, err := r.digest(ctx, bundle)
-	if err != nil {
-		return err
-	}
-	file, err := os.ReadFile(filepath.Join(r.Dir, "bundles", bundle, "routes.conf"))
-	if err != nil {
-		return err
-	}
-	for _, t := range r.Targets {
-		live, err := r.runs(ctx, t.ID)
-		link, readErr := os.ReadFile(filepath.Join(t.Labels[edges.LabelSite], "features", "routes.conf"))
-		if err != nil || readErr != nil || live != want || string(link) != string(file) {
-			s.wrong = append(s.wrong, t.ID)
+	for unit, file := range files() {
+		if err := r.lookAt(ctx, s, unit, file); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// watch notes which hosts run a release, until ctx ends. It deletes the store once the first of them does, if asked to.
-func (r *rig) watch(ctx context.Context, release string, storeless bool) []string {
+// lookAt adds the hosts that run another release of a unit, by their live process or by the file behind its link.
+func (r *rig) lookAt(ctx context.Context, s *seen, unit, file string) error {
+	var want string
+	var text []byte
+	if bundle := r.due[unit]; bundle != "" {
+		var err error
+		if want, err = r.digest(ctx, bundle); err != nil {
+			return err
+		}
+		if text, err = os.ReadFile(filepath.Join(r.Dir, "bundles", bundle, file)); err != nil {
+			return err
+		}
+	}
+	for _, t := range r.Targets {
+		live, err := r.runs(ctx, t.ID, unit)
+		link, readErr := os.ReadFile(filepath.Join(t.Labels[edges.LabelSite], unit, file))
+		if want == "" && errors.Is(readErr, fs.ErrNotExist) {
+			readErr = nil
+		}
+		if err != nil || readErr != nil || live != want || string(link) != string(text) {
+			s.wrong = append(s.wrong, t.ID+" ("+unit+")")
+		}
+	}
+	return nil
+}
+
+// watch notes which hosts run a release of a unit, until ctx ends. It deletes the store once the first of them does, if asked to.
+func (r *rig) watch(ctx context.Context, unit, release string, storeless bool) []string {
 	var switched []string
 	seen := map[string]bool{}
 	for {
 		for _, t := range r.Targets {
-			if live, err := r.runs(ctx, t.ID); err == nil && live == release && !seen[t.ID] {
+			if live, err := r.runs(ctx, t.ID, unit); err == nil && live == release && !seen[t.ID] {
 				switched, seen[t.ID] = append(switched, t.ID), true
 			}
 		}
@@ -129,7 +174,7 @@ func (r *rig) watch(ctx context.Context, release string, storeless bool) []strin
 
 // Show runs the cases and tells them.
 func (r *rig) Show(ctx context.Context) error {
-	words := map[int]string{edges.ExitPromoted: "promoted", edges.ExitRolledBack: "rolled back", edges.ExitRefused: "refused"}
+	words := map[int]string{edges.ExitPromoted: "promoted", edges.ExitRolledBack: "rolled back", edges.ExitRefused: "refused", edges.ExitInvalid: "not started"}
 	table := []string{"| what it does | outcome | hosts that switched | harmed requests |", "| --- | --- | --- | --- |"}
 	expected, wrong := 0, 0
 	for i, e := range examples() {
@@ -138,14 +183,14 @@ func (r *rig) Show(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if s.code == e.code && (e.code != edges.ExitRefused || len(s.switched) == 0) {
+		if s.code == e.code && len(s.switched) == e.switches(len(r.Targets)) {
 			expected++
 		} else {
 			r.Say("sluice ended with exit code %d, expected %d", s.code, e.code)
 		}
 		wrong += len(s.wrong)
-		r.Say("%d of %d requests got a 503 or no answer. %d of %d hosts had it. %d run what they should, by their live process and the files behind the link.",
-			s.harmed, s.all, len(s.switched), len(r.Targets), len(r.Targets)-len(s.wrong))
+		r.Say("%d of %d requests got a 503 or no answer. %d of %d hosts had it. Wrong, by their live process and the files behind the links: %d %s",
+			s.harmed, s.all, len(s.switched), len(r.Targets), len(s.wrong), strings.Join(s.wrong, ", "))
 		table = append(table, fmt.Sprintf("| %s | %s | %d of %d | %d of %d |", e.title, words[s.code], len(s.switched), len(r.Targets), s.harmed, s.all))
 	}
 	fmt.Fprintf(r.Out, "\n%s\n\nconfig: cases=%d as_announced=%d left_wrong=%d\n", strings.Join(table, "\n"), len(examples()), expected, wrong)

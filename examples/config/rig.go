@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -24,7 +25,27 @@ const narrow = "edge-7"
 // rig is everything that runs, nginx and agents too. Close it.
 type rig struct {
 	*edges.Rig
-	admin map[string]string // where each nginx says its release, by id
+	admin map[string]string // where each nginx says its releases, by id
+	due   map[string]string // the bundle that every host should run, by unit
+}
+
+// Units, and what their bundles are made of.
+const (
+	unitRoutes   = "routes"
+	unitFlags    = "flags"
+	unitFeatures = "features"
+)
+
+func files() map[string]string {
+	return map[string]string{unitRoutes: "routes.conf", unitFlags: "flags.conf", unitFeatures: "features.json"}
+}
+
+// unitOf is the unit of a spec's file.
+func unitOf(spec string) string {
+	if spec == "rollout.yaml" {
+		return unitRoutes
+	}
+	return strings.TrimSuffix(spec, ".yaml")
 }
 
 // bringUp starts everything and waits until Prometheus has seen traffic on every nginx for a while. No host has the unit yet.
@@ -33,9 +54,14 @@ func bringUp(ctx context.Context, s edges.Settings, out io.Writer) (*rig, error)
 	if err != nil {
 		return nil, err
 	}
-	r := &rig{admin: map[string]string{}}
+	r := &rig{admin: map[string]string{}, due: map[string]string{}}
 	if err := os.CopyFS(filepath.Join(s.Dir, "bundles"), os.DirFS(filepath.Join(s.Example, "bundles"))); err != nil {
 		return nil, err
+	}
+	for bundle, databases := range map[string][]string{unitFeatures: {"default"}, "doubled": {"default", "r0"}} {
+		if err := generate(ctx, s, bundle, databases...); err != nil {
+			return nil, err
+		}
 	}
 	if r.Rig, err = edges.Start(ctx, s, out); err != nil {
 		return nil, err
@@ -45,6 +71,19 @@ func bringUp(ctx context.Context, s edges.Settings, out io.Writer) (*rig, error)
 		return nil, err
 	}
 	return r, nil
+}
+
+// generate makes a bundle of features, as the generator has them that may see some databases.
+func generate(ctx context.Context, s edges.Settings, bundle string, databases ...string) error {
+	text, err := exec.CommandContext(ctx, filepath.Join(s.Example, "generate"), databases...).Output() // #nosec G204 -- the example's own
+	if err != nil {
+		return fmt.Errorf("generate %s: %w", bundle, err)
+	}
+	dir := filepath.Join(s.Dir, "bundles", bundle)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, files()[unitFeatures]), text, 0o644)
 }
 
 func (r *rig) start(ctx context.Context, p edges.Programs, agent string) error {
@@ -93,33 +132,42 @@ func (r *rig) startHost(ctx context.Context, nginx, agent string, t fleet.Target
 			return err
 		}
 	}
-	if err := r.Spawn(r.NewProcess(t.ID, nginx, "-p", site, "-e", "stderr", "-c", "nginx.conf", "-g", "daemon off;")); err != nil {
-		return err
-	}
-	if err := r.Spawn(r.NewProcess(t.ID+"-agent", agent, "--config", filepath.Join(site, "agent.yaml"))); err != nil {
-		return err
-	}
 	r.admin[t.ID] = admin
-	if err := edges.Until(ctx, 20*time.Second, "nginx and its agent to answer", func(ctx context.Context) error {
-		if _, err := r.runs(ctx, t.ID); err != nil {
-			return err
-		}
-		_, err := edges.Ask(ctx, "http://"+t.Labels[labelAgent]+"/healthz")
+	if err := r.serve(ctx, "http://"+admin+"/routes", t.ID, nginx, "-p", site, "-e", "stderr", "-c", "nginx.conf", "-g", "daemon off;"); err != nil {
 		return err
-	}); err != nil {
+	}
+	if err := r.serve(ctx, "http://"+t.Labels[labelAgent]+"/healthz", t.ID+"-agent", agent, "--config", filepath.Join(site, "agent.yaml")); err != nil {
 		return err
 	}
 	return r.Export(ctx, t)
 }
 
-// runs asks the live process of an nginx for the release that it has read.
-func (r *rig) runs(ctx context.Context, id string) (string, error) {
-	return edges.Ask(ctx, "http://"+r.admin[id]+"/__release")
+// serve starts a program and waits until it answers.
+func (r *rig) serve(ctx context.Context, url, name, program string, args ...string) error {
+	p, err := r.NewProcess(name, program, args...)
+	if err := r.Spawn(p, err); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	return p.Await(ctx, func(ctx context.Context) error {
+		_, err := edges.Ask(ctx, url)
+		return err
+	})
 }
 
-// spec writes the example's spec for a bundle.
-func (r *rig) spec(bundle string) (string, error) {
-	return r.WriteSpec("rollout.yaml", "rollout-"+bundle+".yaml", "http://127.0.0.1:9090", r.Prometheus, "bundles/good", "bundles/"+bundle)
+// runs asks the live process of an nginx for the release of a unit that it has read.
+func (r *rig) runs(ctx context.Context, id, unit string) (string, error) {
+	return edges.Ask(ctx, "http://"+r.admin[id]+"/"+unit)
+}
+
+// spec writes the spec of an example.
+func (r *rig) spec(e example) (string, error) {
+	edits := []string{"http://127.0.0.1:9090", r.Prometheus, "bundle: bundles/", "bundle: bundles/" + e.bundle + " # in place of "}
+	for _, field := range e.without {
+		edits = append(edits, field+":", "# "+field+":")
+	}
+	return r.WriteSpec(e.spec, unitOf(e.spec)+"-"+e.bundle+".yaml", edits...)
 }
 
 // digest is the release that a bundle is.
@@ -140,7 +188,7 @@ func (r *rig) store() string { return filepath.Join(r.Dir, "store") }
 
 // Links says how to use what runs.
 func (r *rig) Links(out io.Writer) {
-	spec, _ := r.spec("first") // the folder is there
+	spec, _ := r.spec(examples()[0]) // the folder is there
 	fmt.Fprintf(out, `
 Web UI        %[1]s
 Prometheus    %[2]s
