@@ -95,6 +95,10 @@ func (a *Agent) openUnit(name string, settings Unit) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
+	keys, err := readKeys("keys", settings.Keys)
+	if err != nil {
+		return nil, err
+	}
 	l := link{a.disk, name, settings.To, new(sync.Mutex)}
 	if info, err := os.Stat(filepath.Dir(l.to)); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("to: %s is not in a folder: %w", l.to, errors.Join(err, os.ErrNotExist))
@@ -113,7 +117,7 @@ func (a *Agent) openUnit(name string, settings Unit) (*runner, error) {
 		applying: make(chan struct{}, 1), checking: make(chan struct{}, 1),
 		unit: &unit{
 			name: name, keep: settings.Keep, heal: settings.OnDrift == Heal, interval: time.Duration(settings.MinReloadInterval),
-			consumer: c, link: l, log: a.log, now: seen{state: state}, holding: map[string]int{},
+			consumer: c, keys: keys, link: l, log: a.log, now: seen{state: state}, holding: map[string]int{},
 		},
 	}, nil
 }

@@ -30,6 +30,9 @@ type Config struct {
 	TLS TLS `yaml:"tls"`
 	// Pull says where orders come from in place of workers that reach the agent; nil for workers.
 	Pull *Pull `yaml:"pull"`
+	// Keys are references to one or two public keys of minisign: every unit takes bundles only that one of them
+	// has signed for it. None: nobody's signature is asked for.
+	Keys []string `yaml:"keys"`
 	// Folder is where everything is kept.
 	Folder string `yaml:"folder"`
 	// Units are what the host runs, by name.
@@ -61,6 +64,8 @@ type Unit struct {
 	Timeout Duration `yaml:"timeout"`
 	// Run is the user as whom commands run; empty for the agent's own.
 	Run string `yaml:"run"`
+	// Keys are those of the unit in place of the agent's.
+	Keys []string `yaml:"keys"`
 	// OnDrift says what happens when somebody changed files of the running release.
 	OnDrift OnDrift `yaml:"onDrift"`
 }
@@ -141,6 +146,9 @@ func (c *Config) setDefaults() {
 		u.Keep = cmp.Or(u.Keep, 3)
 		u.Timeout = cmp.Or(u.Timeout, Duration(30*time.Second))
 		u.OnDrift = cmp.Or(u.OnDrift, Tell)
+		if u.Keys == nil {
+			u.Keys = c.Keys
+		}
 		if u.Confirm != nil {
 			u.Confirm.Within = cmp.Or(u.Confirm.Within, Duration(10*time.Second))
 			if u.Confirm.HTTP != "" {
@@ -180,6 +188,9 @@ func (v checker) agent(c Config) {
 		v.reference("token", c.Token)
 	}
 	v.pull(c.Pull)
+	if v.doc.Has("keys") {
+		v.keys("keys", c.Keys, "file:/etc/sluice/bundle.pub")
+	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		v.bad("tls", "cert and key belong together, expected both")
 	}
@@ -223,6 +234,9 @@ func (v checker) unit(name string, u Unit) {
 	v.argv(at+".reload", u.Reload)
 	if c := u.Confirm; c != nil {
 		v.confirm(at+".confirm", *c)
+	}
+	if v.doc.Has(at + ".keys") {
+		v.keys(at+".keys", u.Keys, "file:/etc/sluice/bundle.pub")
 	}
 	if u.Keep < 1 || u.Keep > 100 {
 		v.bad(at+".keep", "is %d, expected 1 to 100", u.Keep)

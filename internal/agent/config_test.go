@@ -38,6 +38,11 @@ func TestParse(t *testing.T) {
 	require.Equal(t, Heal, u.OnDrift)
 	require.Equal(t, Unit{To: "/etc/app/flags", Keep: 3, Timeout: Duration(30 * time.Second), OnDrift: Tell}, c.Units["flags"])
 
+	c, err = Parse("agent.yaml", []byte("keys: [file:/a, file:/b]\n"+strings.Replace(exampleConfig, "keep: 5", `keys: ["${env:KEY}"]`, 1)))
+	require.NoError(t, err)
+	require.Equal(t, []string{"${env:KEY}"}, c.Units["features"].Keys)
+	require.Equal(t, []string{"file:/a", "file:/b"}, c.Units["flags"].Keys, "the agent's where it has none of its own")
+
 	host, err := os.Hostname()
 	require.NoError(t, err)
 	c, err = Parse("agent.yaml", []byte("folder: /var/lib/sluice-agent\nunits: {flags: {to: /etc/flags, confirm: {http: \"http://127.0.0.1/\"}}}\n"))
@@ -71,6 +76,11 @@ func TestParseInvalid(t *testing.T) {
 		{"keep: 5", "keep: 0", "agent.yaml:11:11: units.features.keep: is 0, expected 1 to 100"},
 		{"timeout: 1m", "timeout: 0s", "agent.yaml:13:14: units.features.timeout: is 0s, expected more"},
 		{"within: 20s", "within: 0s", "units.features.confirm.within: is 0s, expected more"},
+		{"keep: 5", "keys: []", "agent.yaml:11:11: units.features.keys: are 0, expected one or two, such as file:/etc/sluice/bundle.pub"},
+		{"keep: 5", "keys: [file:/a, file:/b, file:/c]", "agent.yaml:11:11: units.features.keys: are 3, expected one or two"},
+		{"keep: 5", "keys:", "agent.yaml:11:10: units.features.keys: "},
+		{"id: web-1", "id: web-1\nkeys: ~", "agent.yaml:2:7: keys: "},
+		{"id: web-1", "id: web-1\nkeys: [RWhunter2]", "agent.yaml:2:8: keys[0]: not a reference to a secret"},
 		{"keep: 5", "keep: -1", "agent.yaml:11:11: units.features.keep: is -1, expected 1 to 100"},
 		{"id: web-1", `id: "a b"`, `agent.yaml:1:5: id: "a b" is not an id`},
 		{"127.0.0.1:7311\ntoken: file:/etc/sluice/token", "0.0.0.0:7311", "agent.yaml:2:9: listen: is not on loopback"},

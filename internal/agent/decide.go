@@ -48,11 +48,19 @@ type State struct {
 	Ran []string `json:"ran,omitempty"`
 	// Prepared are those that were unpacked and checked, newest first.
 	Prepared []string `json:"prepared,omitempty"`
+	// Signed are the newest releases that came with a signature, newest first.
+	Signed []Signed `json:"signed,omitempty"`
 	// Since is when Phase last changed.
 	Since time.Time `json:"since,omitzero"`
 	// Rollout and Stage are whose order it is, where it says so.
 	Rollout string `json:"rollout,omitempty"`
 	Stage   string `json:"stage,omitempty"`
+}
+
+// Signed is a release with the signature by which it was taken.
+type Signed struct {
+	Release   string `json:"release"`
+	Signature []byte `json:"signature"`
 }
 
 // Order is what a unit is asked to run.
@@ -112,7 +120,30 @@ func (s State) bar(keys ...string) (bar int64) {
 
 // knows says that a release has passed its check here.
 func (s State) knows(release string) bool {
-	return release == "" || slices.Contains(s.Good, release) || slices.Contains(s.Ran, release) || slices.Contains(s.Prepared, release)
+	return release == "" || s.ran(release) || slices.Contains(s.Prepared, release)
+}
+
+// ran says that a release has been in effect here, and may be put back.
+func (s State) ran(release string) bool {
+	return slices.Contains(s.Good, release) || slices.Contains(s.Ran, release)
+}
+
+// signatureOf is the signature that came with a release; nil for none.
+func (s State) signatureOf(release string) []byte {
+	for _, one := range s.Signed {
+		if one.Release == release {
+			return one.Signature
+		}
+	}
+	return nil
+}
+
+// signed is the state in which a release has come with a signature.
+func (s State) signed(release string, signature []byte, keep int) State {
+	others := slices.DeleteFunc(slices.Clone(s.Signed), func(one Signed) bool { return one.Release == release })
+	all := append([]Signed{{release, signature}}, others...)
+	s.Signed = all[:min(len(all), keep)]
+	return s
 }
 
 // home is where the link goes when an order for a release fails: to the newest good one; without
@@ -173,7 +204,7 @@ func (s State) landed(keep int) State {
 // asked for again, since it is the consumer's fault, or the machine's, that it is not; so may what is put back.
 func (s State) refused(why string) State {
 	s.Phase, s.Why = Refused, why
-	s.Again = s.Back || s.Desired == "" || slices.Contains(s.Good, s.Desired) || slices.Contains(s.Ran, s.Desired)
+	s.Again = s.Back || s.Desired == "" || s.ran(s.Desired)
 	return s
 }
 

@@ -60,7 +60,7 @@ func openRelay(p *Pull) (*source, error) {
 	if p == nil {
 		return nil, nil //nolint:nilnil // there is none
 	}
-	keys, err := p.readKeys()
+	keys, err := readKeys("pull.keys", p.Keys)
 	if err != nil {
 		return nil, err
 	}
@@ -185,13 +185,16 @@ func (p *puller) obey(ctx context.Context, data []byte, date string) error {
 	}
 	o := Order{Release: d.Release, Fence: d.Fence, Key: d.KeyID, Back: d.Back}
 	do := func() error {
-		switch d.Step {
-		case order.Prepare:
-			return p.agent.prepare(ctx, p.unit, o.Release)
-		case order.Apply:
-			return p.agent.order(ctx, p.unit, o)
+		if d.Step == order.Settle {
+			return p.unit.settle(o)
 		}
-		return p.unit.settle(o)
+		if err := p.unit.trust(o.Release, d.Signatures); err != nil {
+			return err
+		}
+		if d.Step == order.Prepare {
+			return p.agent.prepare(ctx, p.unit, o.Release)
+		}
+		return p.agent.order(ctx, p.unit, o)
 	}
 	fetched := false
 	for {

@@ -2,11 +2,9 @@ package agent
 
 import (
 	"cmp"
-	"fmt"
 	"net"
 	"net/url"
 
-	"github.com/sluicehq/sluice/internal/bundle/signature"
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/listen"
 	"github.com/sluicehq/sluice/internal/relay/order"
@@ -50,12 +48,7 @@ func (v checker) pull(p *Pull) {
 		v.bad("pull.cohort", "%s is not a cohort, expected 1 to 64 lower-case letters, digits, '.', '_' and '-', beginning with a letter or a digit",
 			strictyaml.Quote(p.Cohort))
 	}
-	if len(p.Keys) == 0 || len(p.Keys) > signature.MaxKeys {
-		v.bad("pull.keys", "are %d, expected one or two, such as file:/etc/sluice/order.pub", len(p.Keys))
-	}
-	for i, ref := range p.Keys {
-		v.reference(strictyaml.Index("pull.keys", i), ref)
-	}
+	v.keys("pull.keys", p.Keys, "file:/etc/sluice/order.pub")
 	if p.Token != "" {
 		v.reference("pull.token", p.Token)
 	}
@@ -72,26 +65,4 @@ func (v checker) reference(path, ref string) {
 	if err := secret.Check(ref); err != nil {
 		v.bad(path, "%s", err)
 	}
-}
-
-// readKeys reads the public keys.
-func (p *Pull) readKeys() ([]signature.Key, error) {
-	var keys []signature.Key
-	for i, ref := range p.Keys {
-		text, err := secret.Resolve(ref)
-		if err != nil {
-			return nil, fmt.Errorf("pull.keys[%d]: %w", i, err)
-		}
-		k, err := signature.ParseKey(text.Reveal())
-		if err != nil {
-			return nil, fmt.Errorf("pull.keys[%d]: %w", i, err)
-		}
-		for _, other := range keys {
-			if other.ID() == k.ID() {
-				return nil, fmt.Errorf("pull.keys[%d]: %s is there twice", i, k.ID())
-			}
-		}
-		keys = append(keys, k)
-	}
-	return keys, nil
 }

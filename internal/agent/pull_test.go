@@ -375,7 +375,7 @@ func TestPullConfig(t *testing.T) {
 		for _, k := range keys {
 			p.Keys = append(p.Keys, "file:"+filepath.Join(dir, k))
 		}
-		_, err := p.readKeys()
+		_, err := readKeys("pull.keys", p.Keys)
 		require.ErrorContains(t, err, want)
 	}
 }

@@ -128,7 +128,7 @@ func (r *rig) ask(method, path, fence string, body []byte, header ...string) (in
 		req.Header.Set("Sluice-Fence", fence)
 	}
 	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
+		req.Header.Add(header[i], header[i+1])
 	}
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(r.t, err)

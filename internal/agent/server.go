@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/sluicehq/sluice/internal/bundle"
+	"github.com/sluicehq/sluice/internal/bundle/signature"
 	"github.com/sluicehq/sluice/internal/listen"
 	"github.com/sluicehq/sluice/internal/secret"
 )
@@ -165,6 +167,8 @@ func statusOf(err error) int {
 		return http.StatusFailedDependency
 	case errors.Is(err, errNotMine), errors.Is(err, errPulled):
 		return http.StatusForbidden
+	case errors.Is(err, signature.ErrUnsigned): // of a bundle, not of an order
+		return http.StatusPreconditionRequired
 	case errors.Is(err, errExpired):
 		return http.StatusRequestTimeout
 	case errors.Is(err, errFenced), errors.Is(err, errNotSettled):
@@ -231,6 +235,18 @@ func orTooLarge(err error) error {
 	return malformed(`expected {"release": "sha256:…"}: ` + err.Error())
 }
 
+// signatures are those of a bundle that come with it.
+func signatures(h http.Header) (came [][]byte, err error) {
+	for _, text := range h.Values(signature.Header) {
+		one, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			return nil, malformed(signature.Header + " is not base64")
+		}
+		came = append(came, one)
+	}
+	return came, nil
+}
+
 // upload keeps a bundle.
 func (a *Agent) upload(w http.ResponseWriter, r *http.Request) error {
 	release := r.PathValue("release")
@@ -242,6 +258,13 @@ func (a *Agent) upload(w http.ResponseWriter, r *http.Request) error {
 	}
 	if r.ContentLength > bundle.MaxPiece {
 		return &http.MaxBytesError{Limit: bundle.MaxPiece}
+	}
+	came, err := signatures(r.Header)
+	if err != nil {
+		return err
+	}
+	if err := a.admit(release, came); err != nil {
+		return err
 	}
 	fresh, err := a.disk.receive(release, http.MaxBytesReader(w, r.Body, bundle.MaxPiece))
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/bundle"
+	"github.com/sluicehq/sluice/internal/bundle/signature"
 	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/relay/order"
 )
@@ -35,6 +36,7 @@ type unit struct {
 	heal     bool
 	interval time.Duration
 	consumer consumer
+	keys     []signature.Key // one of which must have signed a bundle; none where nobody need have
 	link     link
 	log      *slog.Logger
 
@@ -99,6 +101,9 @@ func (u *unit) hold(release string) (letGo func()) {
 
 // prepare unpacks a release and checks it, and switches nothing.
 func (u *unit) prepare(ctx context.Context, release string) error {
+	if err := u.trust(release, nil); err != nil {
+		return err
+	}
 	defer u.hold(release)()
 	dir, err := u.link.unpack(release)
 	if err != nil {
@@ -162,6 +167,9 @@ func (u *unit) apply(ctx context.Context, o Order) error {
 			return nil
 		}
 		return u.update(func(s State) (State, error) { return s.intent(o, running, u.keep).landed(u.keep), nil })
+	}
+	if err := u.trust(o.Release, nil); err != nil {
+		return err
 	}
 	defer u.hold(o.Release)()
 	dir, err := u.ready(ctx, o)

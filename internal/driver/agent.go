@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/bundle"
+	"github.com/sluicehq/sluice/internal/bundle/signature"
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/relay/order"
@@ -170,10 +171,16 @@ func (a agentDriver) withContent(ctx context.Context, t fleet.Target, o Order, c
 	if err != nil {
 		return err
 	}
-	if got.status != http.StatusFailedDependency {
+	if got.status != http.StatusFailedDependency && got.status != http.StatusPreconditionRequired {
 		return got.told(t, o)
 	}
-	if err := a.bring(ctx, t, o); err != nil {
+	var signed [][]byte
+	if got.status == http.StatusPreconditionRequired {
+		if signed, err = signaturesFor(ctx, a.content, o); err != nil {
+			return err
+		}
+	}
+	if err := a.bring(ctx, t, o, signed); err != nil {
 		return fmt.Errorf("bring %s: %w", o.Release, err)
 	}
 	if got, err = a.do(ctx, t, c); err != nil {
@@ -185,30 +192,53 @@ func (a agentDriver) withContent(ctx context.Context, t fleet.Target, o Order, c
 	return got.told(t, o)
 }
 
-// told is done in the agent's own words where it refuses a release: they say what its consumer said.
+// told is done in the agent's own words where it refuses a release: they say what its consumer said, or which
+// signature it asks for.
 func (a answer) told(t fleet.Target, o Order) error {
-	if a.status != http.StatusUnprocessableEntity {
+	if a.status != http.StatusUnprocessableEntity && a.status != http.StatusPreconditionRequired {
 		return a.done(t, o)
 	}
 	words := strings.TrimPrefix(terminal.OneLine(a.token.Redact(string(a.body)), maxWords), "refused: ")
 	return refused(errors.New(cmp.Or(words, "it says no more")))
 }
 
-// bring sends a bundle.
-func (a agentDriver) bring(ctx context.Context, t fleet.Target, o Order) error {
+// signaturesFor are those in the worker's store that may be of an order's bundle, for its unit.
+func signaturesFor(ctx context.Context, from Content, o Order) ([][]byte, error) {
+	b, err := table(ctx, from, o)
+	if err != nil {
+		return nil, err
+	}
+	attached, err := from.Attached(ctx, b, signature.MediaType)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errStore, err)
+	}
+	return signature.Candidates(o.Unit, attached), nil
+}
+
+// table answers that of an order's bundle.
+func table(ctx context.Context, from Content, o Order) (bundle.Bundle, error) {
+	if from == nil {
+		return bundle.Bundle{}, fmt.Errorf("%w: this worker has none", errStore)
+	}
+	b, err := from.Get(ctx, o.Release)
+	if err != nil {
+		return b, fmt.Errorf("%w: %w", errStore, err)
+	}
+	return b, nil
+}
+
+// bring sends a bundle, with signatures.
+func (a agentDriver) bring(ctx context.Context, t fleet.Target, o Order, signed [][]byte) error {
 	return carry(ctx, a.content, t, o, func(body io.Reader, size int64) (answer, error) {
-		return a.do(ctx, t, call{method: http.MethodPut, unit: o.Unit, below: agentBundles + o.Release, timeout: uploadTimeout, body: body, size: size})
+		return a.do(ctx, t, call{method: http.MethodPut, unit: o.Unit, below: agentBundles + o.Release, timeout: uploadTimeout, body: body, size: size, signatures: signed})
 	})
 }
 
 // carry sends a bundle: the length of its table in 8 bytes, big-endian, the table, the archive.
 func carry(ctx context.Context, from Content, t fleet.Target, o Order, send func(body io.Reader, size int64) (answer, error)) error {
-	if from == nil {
-		return fmt.Errorf("%w: this worker has none", errStore)
-	}
-	b, err := from.Get(ctx, o.Release)
+	b, err := table(ctx, from, o)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errStore, err)
+		return err
 	}
 	archive, err := from.Open(ctx, b)
 	if err != nil {
@@ -225,7 +255,7 @@ func carry(ctx context.Context, from Content, t fleet.Target, o Order, send func
 	case got.status == http.StatusUnprocessableEntity: // the table was the release's, and the archive is not the table's
 		return fmt.Errorf("%w: its copy is damaged: %w", errStore, got.failure("expected status 200 or 201"))
 	}
-	return got.done(t, o)
+	return got.told(t, o)
 }
 
 // exactly reads as many bytes as a table says that its archive has.

@@ -129,6 +129,7 @@ type agentHost struct {
 	t       *testing.T
 	dir, id string
 	server  *httptest.Server
+	more    string // of its unit's settings
 
 	mu    sync.Mutex
 	mode  string
@@ -165,7 +166,7 @@ func (h *agentHost) start() {
 		return fmt.Sprintf("[sh, -c, %q, x, %q, %s, '{{dir}}']", consumer, h.dir, step)
 	}
 	config, err := agent.Parse("agent.yaml", fmt.Appendf(nil, `{id: %s, folder: %q, units: {proxy: {to: %q, timeout: 2s,
-check: %s, reload: %s, confirm: {command: %s, within: 1s}}}}`, h.id, h.file("agent"), h.file("app"), step("check"), step("reload"), step("confirm")))
+check: %s, reload: %s, confirm: {command: %s, within: 1s}%s}}}`, h.id, h.file("agent"), h.file("app"), step("check"), step("reload"), step("confirm"), h.more))
 	require.NoError(h.t, err)
 	a, err := agent.Open(config, slog.New(slog.DiscardHandler))
 	require.NoError(h.t, err)

@@ -2,6 +2,7 @@ package driver_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/bundle"
+	"github.com/sluicehq/sluice/internal/bundle/signature"
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -33,6 +36,7 @@ func TestAgentBundles(t *testing.T) {
 		"nothing confirms":                            nothingConfirms,
 		"a good release that fails may be ordered":    goodOneFails,
 		"only what runs can be settled":               settles,
+		"the agent asks for a signature":              asksForASignature,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -256,4 +260,43 @@ func settles(b *bundles) {
 		b.must(b.Settle(b.Context(), b.where, order("2", 2)))
 	}
 	require.ErrorIs(b, b.Prepare(b.Context(), b.where, order("", 3)), driver.ErrRefused)
+}
+
+// sign keeps a signature of a release in the worker's store.
+func (b *bundles) sign(by signature.Signer, unit, name string) {
+	b.Helper()
+	made, err := b.kept.Get(b.Context(), b.release(name))
+	b.must(err)
+	data, err := by.Sign(unit, made.Release())
+	b.must(err)
+	b.must(b.kept.Attach(b.Context(), made, bundle.Attachment{Type: signature.MediaType, Data: data}))
+}
+
+// What nobody has signed is refused in the agent's words, and what somebody has is brought with its signatures.
+func asksForASignature(b *bundles) {
+	key := newSigner(b.T)
+	b.host.write("key", key.Key().String())
+	b.host.more = fmt.Sprintf(", keys: [%q]", "file:"+b.host.file("key"))
+	b.host.restart()
+	const cure = "sluice bundle sign DIGEST --unit proxy"
+	b.refused(b.Prepare(b.Context(), b.where, order("2", 2)), cure)
+	b.sign(newSigner(b.T), "proxy", "2")
+	b.sign(key, "flags", "2")
+	b.refused(b.Prepare(b.Context(), b.where, order("2", 2)), cure)
+	b.host.restart()
+	b.refused(b.Apply(b.Context(), b.where, order("2", 2)), ", expected "+key.Key().ID())
+	require.Equal(b, 1, b.keeps())
+	b.runs("1")
+
+	b.sign(key, "proxy", "2")
+	b.must(b.Prepare(b.Context(), b.where, order("2", 2)))
+	b.sign(key, "proxy", "3")
+	b.must(b.Prepare(b.Context(), b.where, order("3", 2)))
+	b.release("4")
+	b.must(os.RemoveAll(b.kept.Store.Folder()))
+	b.must(b.Apply(b.Context(), b.where, order("2", 2)))
+	b.runs("2")
+	b.must(b.Apply(b.Context(), b.where, order("1", 2)))
+	b.runs("1")
+	b.again(b.Apply(b.Context(), b.where, order("4", 2)), dial.Theirs, "the worker's store")
 }

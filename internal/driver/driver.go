@@ -163,6 +163,8 @@ type Content interface {
 	Get(ctx context.Context, release string) (bundle.Bundle, error)
 	// Open answers its archive, not verified.
 	Open(ctx context.Context, b bundle.Bundle) (io.ReadCloser, error)
+	// Attached answers what is attached to it, of one media type.
+	Attached(ctx context.Context, b bundle.Bundle, mediaType string) ([]bundle.Attachment, error)
 }
 
 // Carrier is a driver that brings content to targets that lack it.

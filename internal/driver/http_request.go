@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/bundle"
+	"github.com/sluicehq/sluice/internal/bundle/signature"
 	"github.com/sluicehq/sluice/internal/dial"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/secret"
@@ -62,6 +64,8 @@ type call struct {
 	// body is what is sent in place of an order, with its size in bytes.
 	body io.Reader
 	size int64
+	// signatures are those of the bundle that is the body.
+	signatures [][]byte
 	// timeout bounds the request; zero is the driver's own.
 	timeout time.Duration
 }
@@ -157,6 +161,9 @@ func newRequest(ctx context.Context, where *url.URL, t fleet.Target, c call, tok
 		}
 	case c.body != nil:
 		req.Header["Content-Type"], req.ContentLength = isBundle, c.size
+		for _, one := range c.signatures {
+			req.Header.Add(signature.Header, base64.StdEncoding.EncodeToString(one))
+		}
 	}
 	req.Header[TargetHeader] = []string{url.PathEscape(t.ID)}
 	return req, token.Bearer(req.Header)

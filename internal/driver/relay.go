@@ -184,32 +184,38 @@ func (r relayDriver) Settle(ctx context.Context, t fleet.Target, o Order) error 
 	return r.give(ctx, t, o, order.Settle)
 }
 
-// give has an order carried out, after the bundle was brought where relay and agent lack it.
+// give has an order carried out, after the bundle was brought where relay and agent lack it, and with its signatures
+// where the agent asks for them.
 func (r relayDriver) give(ctx context.Context, t fleet.Target, o Order, step order.Step) error {
-	got, err := r.publish(ctx, t, o, step)
-	if err != nil {
-		return err
+	stocked, signed := false, [][]byte(nil)
+	for {
+		got, err := r.publish(ctx, t, o, step, signed)
+		switch {
+		case err != nil:
+			return err
+		case got.status == http.StatusPreconditionRequired && signed == nil:
+			if signed, err = signaturesFor(ctx, r.content, o); err != nil {
+				return err
+			}
+			signed = append([][]byte{}, signed...) // it is asked for once
+		case got.status == http.StatusFailedDependency && !stocked:
+			if err := r.stock(ctx, t, o); err != nil {
+				return err
+			}
+			stocked = true
+		case got.status == http.StatusFailedDependency:
+			return got.failure("the relay has the bundle, and the agent lacks it still")
+		default:
+			return got.told(t, o)
+		}
 	}
-	if got.status != http.StatusFailedDependency {
-		return got.told(t, o)
-	}
-	if err := r.stock(ctx, t, o); err != nil {
-		return err
-	}
-	if got, err = r.publish(ctx, t, o, step); err != nil {
-		return err
-	}
-	if got.status == http.StatusFailedDependency {
-		return got.failure("the relay has the bundle, and the agent lacks it still")
-	}
-	return got.told(t, o)
 }
 
 // publish puts an order at the relay, and waits until the target's report answers it: with the status
 // and the words that its agent would have answered itself.
-func (r relayDriver) publish(ctx context.Context, t fleet.Target, o Order, step order.Step) (answer, error) {
+func (r relayDriver) publish(ctx context.Context, t fleet.Target, o Order, step order.Step, signed [][]byte) (answer, error) {
 	until := time.Now().Add(r.Timeout())
-	document, err := r.sign(t, o, step, until)
+	document, err := r.sign(t, o, step, until, signed)
 	if err != nil {
 		return answer{}, err
 	}
@@ -248,7 +254,7 @@ func (r relayDriver) publish(ctx context.Context, t fleet.Target, o Order, step 
 }
 
 // sign makes the document of an order for one target.
-func (r relayDriver) sign(t fleet.Target, o Order, step order.Step, until time.Time) ([]byte, error) {
+func (r relayDriver) sign(t fleet.Target, o Order, step order.Step, until time.Time, signed [][]byte) ([]byte, error) {
 	cohort, err := tmpl.Fill(r.settings.Cohort, tmpl.ForTarget(t.ID, t.Address, t.Labels))
 	if err != nil {
 		return nil, refused(fmt.Errorf("driver.agent.cohort: %w", err))
@@ -262,7 +268,8 @@ func (r relayDriver) sign(t fleet.Target, o Order, step order.Step, until time.T
 		return nil, fmt.Errorf("driver.agent.key: %w", err)
 	}
 	document, err := order.Document{
-		Unit: o.Unit, Cohort: cohort, Selector: []string{t.ID}, Step: step, Release: o.Release, Fence: o.Fence, Back: o.Back && step == order.Apply, NotAfter: until,
+		Unit: o.Unit, Cohort: cohort, Selector: []string{t.ID}, Step: step, Release: o.Release, Fence: o.Fence, Back: o.Back && step == order.Apply,
+		Signatures: signed, NotAfter: until,
 	}.Sign(by)
 	if err != nil {
 		return nil, refused(err)

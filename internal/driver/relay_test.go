@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/agent"
 	"github.com/sluicehq/sluice/internal/bundle"
+	"github.com/sluicehq/sluice/internal/bundle/signature"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/relay"
@@ -43,16 +45,31 @@ type behind struct {
 	brought atomic.Int32
 }
 
-func newBehind(t *testing.T) *behind {
+// newKey makes the texts of a public key and of its private one.
+func newKey(t *testing.T) (string, []byte) {
 	t.Helper()
-	b := &behind{t: t, dir: t.TempDir()}
 	public, private, err := minisign.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	text, err := private.MarshalText()
 	require.NoError(t, err)
+	return public.String(), text
+}
+
+func newSigner(t *testing.T) signature.Signer {
+	t.Helper()
+	_, text := newKey(t)
+	s, err := signature.ParseSigner(text, "")
+	require.NoError(t, err)
+	return s
+}
+
+func newBehind(t *testing.T) *behind {
+	t.Helper()
+	b := &behind{t: t, dir: t.TempDir()}
+	public, text := newKey(t)
 	b.public, b.key = filepath.Join(b.dir, "order.pub"), filepath.Join(b.dir, "order.key")
 	require.NoError(t, os.WriteFile(b.key, text, 0o600))
-	require.NoError(t, os.WriteFile(b.public, []byte(public.String()), 0o600))
+	require.NoError(t, os.WriteFile(b.public, []byte(public), 0o600))
 	s, err := store.Dir(filepath.Join(b.dir, "of-worker"))
 	require.NoError(t, err)
 	b.content = bundle.Kept{Store: s}
@@ -77,12 +94,12 @@ func (b *behind) target(id string) fleet.Target {
 }
 
 // agent starts an agent, which ends with the test or when it is told to.
-func (b *behind) agent(id string) (end func()) {
+func (b *behind) agent(id string, more ...string) (end func()) {
 	b.t.Helper()
 	folder := filepath.Join(b.dir, id)
 	require.NoError(b.t, os.MkdirAll(folder, 0o755))
 	text := fmt.Sprintf(`{id: %s, listen: "127.0.0.1:0", folder: %s/agent, pull: {relay: "%s", cohort: eu, keys: ["file:%s"]},
-units: {proxy: {to: %s/app, check: [sh, -c, "! cat {{dir}}/refuse"]}}}`, id, folder, b.relay.URL, b.public, folder)
+units: {proxy: {to: %s/app, check: [sh, -c, "! cat {{dir}}/refuse"]%s}}}`, id, folder, b.relay.URL, b.public, folder, strings.Join(more, ""))
 	config, err := agent.Parse("agent.yaml", []byte(text))
 	require.NoError(b.t, err)
 	a, err := agent.Open(config, slog.New(slog.DiscardHandler))
@@ -283,5 +300,34 @@ func TestAgentsBehindAProxy(t *testing.T) {
 	b.agent("web-1")
 	one := b.release("1")
 	b.give(d, "web-1", order(one, 7))
+	b.runs(d, "web-1", one)
+}
+
+// Signatures of a bundle go with its orders, once an agent asks for them.
+func TestRelayCarriesSignatures(t *testing.T) {
+	b := newBehind(t)
+	d := b.driver()
+	key, file := newSigner(t), filepath.Join(b.dir, "bundle.pub")
+	require.NoError(t, os.WriteFile(file, []byte(key.Key().String()), 0o600))
+	b.agent("web-1", fmt.Sprintf(", keys: [%q]", "file:"+file))
+	one := b.release("1")
+	prepare := func() error { return d.(driver.Preparer).Prepare(t.Context(), b.target("web-1"), order(one, 7)) }
+	sign := func(unit string) {
+		made, err := b.content.Get(t.Context(), one)
+		require.NoError(t, err)
+		data, err := key.Sign(unit, one)
+		require.NoError(t, err)
+		require.NoError(t, b.content.Attach(t.Context(), made, bundle.Attachment{Type: signature.MediaType, Data: data}))
+	}
+	for range 2 {
+		err := prepare()
+		require.ErrorIs(t, err, driver.ErrRefused)
+		require.ErrorContains(t, err, "sluice bundle sign DIGEST --unit proxy")
+		require.NoDirExists(t, filepath.Join(b.dir, "web-1/agent/releases/proxy", strings.TrimPrefix(one, "sha256:")))
+		sign("flags")
+	}
+	sign("proxy")
+	require.NoError(t, d.Apply(t.Context(), b.target("web-1"), order(one, 7)), "unprepared: both are missing")
+	require.NoError(t, prepare())
 	b.runs(d, "web-1", one)
 }

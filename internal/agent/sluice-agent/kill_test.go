@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	crand "crypto/rand"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -17,10 +19,12 @@ import (
 	"testing"
 	"time"
 
+	"aead.dev/minisign"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/agent"
 	"github.com/sluicehq/sluice/internal/bundle"
+	"github.com/sluicehq/sluice/internal/bundle/signature"
 )
 
 // What the test kills and how often; the seed chooses when, and what is ordered meanwhile.
@@ -94,6 +98,53 @@ func TestKilledAtRandom(t *testing.T) {
 	require.Equal(t, two, h.whole())
 	h.stop()
 	t.Logf("after the kills the link led %d times to one, %d to two, %d to bad, %d nowhere; fence %d", found[one], found[two], found[bad], found[""], fence)
+}
+
+// A real agent that asks for a signature takes none but a bundle with one, after a kill, too; what it runs it goes
+// back to without.
+func TestAsksForASignature(t *testing.T) {
+	h := newHost(t)
+	one, two := h.release("one"), h.release("two")
+	h.start()
+	require.Equal(t, 201, h.upload(one))
+	require.Equal(t, 204, h.order(t.Context(), "", http.MethodPut, 1, one))
+	h.stop()
+	public, private, err := minisign.GenerateKey(crand.Reader)
+	require.NoError(t, err)
+	text, err := private.MarshalText()
+	require.NoError(t, err)
+	by, err := signature.ParseSigner(text, "")
+	require.NoError(t, err)
+	settings, err := os.ReadFile(h.file("agent.yaml"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(h.file("bundle.pub"), []byte(public.String()), 0o600))
+	require.NoError(t, os.WriteFile(h.file("agent.yaml"), append(settings, "keys: [file:"+h.file("bundle.pub")+"]\n"...), 0o600))
+	sign := func(unit string) string {
+		s, err := by.Sign(unit, two)
+		require.NoError(t, err)
+		return base64.StdEncoding.EncodeToString(s)
+	}
+	for range 2 {
+		h.start()
+		require.Equal(t, 428, h.upload(two))
+		require.Equal(t, 428, h.upload(two, sign("flags")))
+		require.Equal(t, 428, h.order(t.Context(), "/prepare", http.MethodPost, 2, two))
+		require.Equal(t, 428, h.order(t.Context(), "", http.MethodPut, 2, two))
+		require.NoFileExists(t, h.file("agent/bundles/"+strings.TrimPrefix(two, "sha256:")))
+		require.NoError(t, h.program.Process.Kill())
+		_ = h.program.Wait()
+		require.Equal(t, one, h.whole())
+	}
+	h.start()
+	require.Equal(t, 201, h.upload(two, sign("features")))
+	require.NoError(t, h.program.Process.Kill())
+	_ = h.program.Wait()
+	h.start()
+	require.Equal(t, 204, h.order(t.Context(), "", http.MethodPut, 2, two))
+	require.Equal(t, two, h.whole())
+	require.Equal(t, 204, h.order(t.Context(), "", http.MethodPut, 3, one))
+	require.Equal(t, one, h.whole())
+	h.stop()
 }
 
 func newHost(t *testing.T) *host {
@@ -181,10 +232,10 @@ func (h *host) stop() {
 	require.NoError(h.t, h.program.Wait())
 }
 
-func (h *host) upload(name string) int {
+func (h *host) upload(name string, signatures ...string) int {
 	body, err := os.ReadFile(h.file(name))
 	require.NoError(h.t, err)
-	return h.ask(h.t.Context(), http.MethodPut, "bundles/"+name, 0, body)
+	return h.ask(h.t.Context(), http.MethodPut, "bundles/"+name, 0, body, signatures...)
 }
 
 func (h *host) order(ctx context.Context, step, method string, fence int, name string) int {
@@ -192,13 +243,14 @@ func (h *host) order(ctx context.Context, step, method string, fence int, name s
 }
 
 // ask answers a status; 0 where nobody answers.
-func (h *host) ask(ctx context.Context, method, path string, fence int, body []byte) int {
+func (h *host) ask(ctx context.Context, method, path string, fence int, body []byte, signatures ...string) int {
 	req, err := http.NewRequestWithContext(ctx, method, h.url+"/sluice/v1/"+path, bytes.NewReader(body))
 	if err != nil {
 		return 0
 	}
 	req.Header.Set("Sluice-Fence", strconv.Itoa(fence))
 	req.Header.Set("Content-Type", bundle.MediaType)
+	req.Header[signature.Header] = signatures
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0

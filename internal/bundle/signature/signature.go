@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"aead.dev/minisign"
@@ -20,6 +21,9 @@ import (
 
 // MediaType is that of a signature next to a bundle.
 const MediaType = "application/vnd.sluice.signature.v1+minisign"
+
+// Header has a signature of a bundle that is uploaded, in base64; there may be more than one.
+const Header = "Sluice-Signature"
 
 // MaxKeys is how many keys are good at a time: the old one and the new one.
 const MaxKeys = 2
@@ -98,6 +102,29 @@ func VerifyText(named string, text, signature []byte, keys []Key) (Key, error) {
 		names = append(names, k.ID())
 	}
 	return Key{}, fmt.Errorf("%w: the signature is by key %s, expected %s", ErrUnsigned, claimed, strings.Join(names, " or "))
+}
+
+// maxCarried bounds the signatures that go with a bundle, in bytes: they are in headers, too.
+const maxCarried = 8 << 10
+
+// Candidates are those of what is attached to a bundle that may be signatures for a unit, the newest first and of at
+// most 8 KiB together. One whose comment says that it is for another unit is left out; all else says Verify.
+func Candidates(unit string, attached []bundle.Attachment) (out [][]byte) {
+	left := maxCarried
+	for _, one := range slices.Backward(attached) {
+		var s minisign.Signature
+		if s.UnmarshalText(one.Data) != nil {
+			continue
+		}
+		other, ok := strings.CutPrefix(s.TrustedComment, "unit: ")
+		other, _, _ = strings.Cut(other, " ")
+		if left -= len(one.Data); ok && other != unit || left < 0 {
+			left += len(one.Data)
+			continue
+		}
+		out = append(out, one.Data)
+	}
+	return out
 }
 
 // KeyID is the name of the key that a signature says it is by. That proves nothing.

@@ -1,15 +1,18 @@
 package signature_test
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"aead.dev/minisign"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/bundle/signature"
 )
 
@@ -166,6 +169,30 @@ func TestDebiansMinisign(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(in("text.minisig"), sign(t, s, "features", release), 0o600))
 	tool("-V", "-H", "-p", in("k.pub"), "-m", in("text"))
+}
+
+// What may be for the unit goes with its bundle, the newest first, as far as there is room.
+func TestCandidates(t *testing.T) {
+	s := signer(t)
+	attached := func(all ...[]byte) (out []bundle.Attachment) {
+		for _, data := range all {
+			out = append(out, bundle.Attachment{Type: signature.MediaType, Data: data})
+		}
+		return out
+	}
+	mine, others := sign(t, s, "features", release), sign(t, s, "flags", release)
+	text, err := signature.Text("features", release)
+	require.NoError(t, err)
+	elsewhere, err := s.SignText(text, "timestamp:1", "by hand")
+	require.NoError(t, err)
+	require.Equal(t, [][]byte{elsewhere, mine}, signature.Candidates("features", attached(others, mine, []byte("none"), elsewhere, others)))
+	require.Empty(t, signature.Candidates("features", nil))
+	many := signature.Candidates("features", attached(slices.Repeat([][]byte{mine}, 100)...))
+	require.Less(t, len(bytes.Join(many, nil)), 8<<10)
+	require.Greater(t, len(many), 10)
+	long, err := s.SignText(text, strings.Repeat("x", 9<<10), "too long")
+	require.NoError(t, err)
+	require.Equal(t, [][]byte{mine}, signature.Candidates("features", attached(mine, long)))
 }
 
 func FuzzVerify(f *testing.F) {

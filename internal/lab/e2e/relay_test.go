@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -175,4 +176,26 @@ func TestBehindARelay(t *testing.T) {
 	require.Equal(t, rollout.PhaseAborted, s.Outcome.Result)
 	require.Equal(t, 2, s.Outcome.Reverted)
 	require.Equal(t, all("2"), r.run())
+	r.asksForASignature("web-6")
+}
+
+// asksForASignature has one agent take signed bundles only: the outcome says how to sign.
+func (r *relayed) asksForASignature(id string) {
+	config, err := os.ReadFile(filepath.Join(r.Dir, id, "agent.yaml"))
+	require.NoError(r.t, err)
+	r.write(id+"/agent.yaml", fmt.Sprintf("%skeys: [\"file:%s/order.pub\"]\n", config, r.Dir))
+	r.agents[5].Kill()
+	require.NoError(r.t, r.agents[5].Start())
+	before, spec := r.run(), r.behindRelay("5", "2s")
+	ran := r.start(6, "--wait", spec)
+	said := ran.Stdout + ran.Stderr
+	require.Contains(r.t, said, id)
+	require.Contains(r.t, said, "sluice bundle sign DIGEST --unit edge-proxy --key FILE --store FOLDER, then start again")
+	store := []string{"--store", filepath.Join(r.Dir, "store")}
+	built := r.sluice(0, append([]string{"bundle", "build", filepath.Join(r.Dir, "bundle-5")}, store...)...)
+	release := regexp.MustCompile(`sha256:[0-9a-f]{64}`).FindString(built.Stdout)
+	require.Equal(r.t, before, r.run())
+	r.sluice(0, append([]string{"bundle", "sign", release, "--unit", unit, "--key", filepath.Join(r.Dir, "order.key")}, store...)...)
+	r.start(0, "--wait", spec)
+	require.NotContains(r.t, r.run(), "2")
 }
