@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/google/renameio/v2"
 
@@ -55,7 +56,7 @@ func openDisk(folder string, units []string, at func(string)) (disk, *os.File, e
 	if err != nil {
 		return d, nil, err
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := take(lock); err != nil {
 		return d, nil, errors.Join(fmt.Errorf("%s: another sluice-agent has it: %w", folder, err), lock.Close())
 	}
 	for _, at := range append(own, public...) {
@@ -68,6 +69,17 @@ func openDisk(folder string, units []string, at func(string)) (disk, *os.File, e
 		return d, nil, errors.Join(err, lock.Close())
 	}
 	return d, lock, nil
+}
+
+// take locks a file for this process. An agent that was killed while it began a command leaves a process that has the
+// lock until it runs the command, so it is tried for a second.
+func take(lock *os.File) error {
+	for until := time.Now().Add(time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(until) {
+			return err
+		}
+	}
 }
 
 // sweep removes what a crash left half-made.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -144,6 +145,17 @@ func TestOneFolderOneAgent(t *testing.T) {
 	r := newRig(t, nil)
 	_, err := Open(r.config, slog.New(slog.DiscardHandler))
 	require.ErrorContains(t, err, "another sluice-agent has it")
+}
+
+// What a killed agent was about to run has its lock for a moment longer.
+func TestOneFolderOneAgentAfterAnother(t *testing.T) {
+	r := newRig(t, nil)
+	r.stop()
+	lock, err := os.Open(r.dir("agent", "lock"))
+	require.NoError(t, err)
+	require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
+	time.AfterFunc(50*time.Millisecond, func() { _ = lock.Close() })
+	r.start()
 }
 
 // Where the consumer is so broken that going back does not help, the link is on the good release,
