@@ -28,7 +28,13 @@ const (
 	storeGone victim = "store" // its folder is moved away, and back
 )
 
-func bundleVictims() []victim { return []victim{oneAgent, allAgents, storeGone, worker, server} }
+func bundleVictims(behind bool) []victim {
+	all := []victim{oneAgent, allAgents, storeGone, worker, server}
+	if behind {
+		all = append(all, oneRelay)
+	}
+	return all
+}
 
 func bundlePhases() []phase {
 	return []phase{plan, prepare, observe, apply, bake, gate, rollback, verify, settle}
@@ -72,15 +78,15 @@ type delivery struct {
 	strikes []strike
 }
 
-// newDelivery is the n-th of a seed. It is pure.
-func newDelivery(seed uint64, n int) delivery {
+// newDelivery is the n-th of a seed, with these victims. It is pure.
+func newDelivery(seed uint64, n int, victims []victim) delivery {
 	rng := rand.New(rand.NewPCG(seed, 2<<32|uint64(n)))
 	all := cargos()
 	d := delivery{n: n, cargo: all[rng.IntN(len(all))], host: rng.IntN(hostCount)}
 	for range 1 + rng.IntN(3) {
 		p := d.cargo.phases[rng.IntN(len(d.cargo.phases))]
 		d.strikes = append(d.strikes, strike{
-			victim: bundleVictims()[rng.IntN(len(bundleVictims()))], phase: p, stage: rng.IntN(2),
+			victim: victims[rng.IntN(len(victims))], phase: p, stage: rng.IntN(2),
 			after: time.Duration(rng.Float64() * float64(usual(p))), down: time.Duration(rng.IntN(1200)) * time.Millisecond, host: rng.IntN(hostCount),
 		})
 	}
@@ -138,13 +144,13 @@ func (d delivery) make(ctx context.Context, dir string) (bundle.Bundle, error) {
 }
 
 // spec brings a folder to all agents in two stages.
-func (d delivery) spec() string {
+func (d delivery) spec(driver string) string {
 	return fmt.Sprintf(`unit: %s
 bundle: ./%s
 version: %s-%d
 fleet: %s
 fallback: remove
-driver: {agent: {url: "http://{{label.agent}}", timeout: 10s}}
+driver: %s
 apply: {batch: 4, parallel: 3, attempts: 4}
 rollback: {deadline: 30s, parallel: 6, recover: 5s}
 stages:
@@ -155,7 +161,7 @@ health:
   every: 400ms
   checks:
     - {name: errors, bad: 'http_requests_total{code=~"5.."}', total: http_requests_total, max: 5%%, minSamples: 40}
-`, hosts.Unit, d.folder(), d.cargo.name, d.n, hosts.FleetFile)
+`, hosts.Unit, d.folder(), d.cargo.name, d.n, hosts.FleetFile, driver)
 }
 
 func (d delivery) version() string { return fmt.Sprintf("%s %d", d.cargo.name, d.n) }

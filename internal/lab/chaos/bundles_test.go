@@ -22,10 +22,11 @@ import (
 func TestDeliveries(t *testing.T) {
 	var all, other []delivery
 	seen := map[any]bool{}
+	victims := bundleVictims(true)
 	for n := range 300 {
-		d := newDelivery(7, n)
-		require.Equal(t, d, newDelivery(7, n))
-		all, other = append(all, d), append(other, newDelivery(8, n))
+		d := newDelivery(7, n, victims)
+		require.Equal(t, d, newDelivery(7, n, victims))
+		all, other = append(all, d), append(other, newDelivery(8, n, victims))
 		require.True(t, slices.IsSortedFunc(d.strikes, func(a, b strike) int { return place(a.phase, a.stage) - place(b.phase, b.stage) }))
 		seen[d.cargo.name] = true
 		for _, s := range d.strikes {
@@ -34,7 +35,7 @@ func TestDeliveries(t *testing.T) {
 		}
 	}
 	require.NotEqual(t, all, other)
-	for _, v := range bundleVictims() {
+	for _, v := range victims {
 		require.True(t, seen[v], v)
 	}
 	for _, p := range bundlePhases() {
@@ -50,8 +51,10 @@ func TestDeliverySpecs(t *testing.T) {
 	seen := map[string]bool{}
 	for n, c := range cargos() {
 		d := delivery{n: n, cargo: c}
-		_, err := spec.Parse("spec.yaml", []byte(d.spec()), catalog.New().Kinds())
-		require.NoError(t, err, c.name)
+		for _, r := range []*relays{nil, {urls: []string{"http://127.0.0.1:1", "http://127.0.0.1:2"}, key: "file:/order.key"}} {
+			_, err := spec.Parse("spec.yaml", []byte(d.spec(r.driver())), catalog.New().Kinds())
+			require.NoError(t, err, c.name)
+		}
 		b, err := d.make(t.Context(), t.TempDir())
 		require.NoError(t, err)
 		require.False(t, seen[b.Release()])
@@ -142,7 +145,7 @@ func TestChangedEnds(t *testing.T) {
 
 // A sum has everything that was seen, and any flaw.
 func TestAgentTally(t *testing.T) {
-	tally := &agentTally{real: map[cell]int{}, outcomes: map[rollout.Phase]int{}, flaws: map[string]int{}}
+	tally := &agentTally{victims: bundleVictims(false), real: map[cell]int{}, outcomes: map[rollout.Phase]int{}, flaws: map[string]int{}}
 	d := delivered{delivery: delivery{cargo: cargos()[3]}, hits: []hit{{victim: storeGone, real: prepare}}, looks: 24}
 	d.state.Outcome = &rollout.Outcome{Result: rollout.PhasePromoted}
 	d.flaw(unlisted, "host-1")

@@ -20,7 +20,8 @@ import (
 // depot is one deployment with a fleet of agents, to which bundles go one after the other.
 type depot struct {
 	*lane
-	fleet *hosts.Fleet
+	fleet  *hosts.Fleet
+	relays *relays // nil where workers reach the agents
 	// known are all bundles that were ever rolled out here, and versions what their file says.
 	known    map[string]bundle.Bundle
 	versions map[string]string
@@ -51,13 +52,18 @@ const (
 )
 
 // openDepot brings a deployment up, with a first release on all hosts.
-func (s settings) openDepot(ctx context.Context, n int) (*depot, error) {
+func (s settings) openDepot(ctx context.Context, n int, behind bool) (*depot, error) {
 	l, err := openLane(ctx, s, n)
 	if err != nil {
 		return nil, err
 	}
 	d := &depot{lane: l, known: map[string]bundle.Bundle{}, versions: map[string]string{"": ""}}
-	if d.fleet, err = hosts.Open(ctx, l.Stack, filepath.Join(s.bin.Dir, "sluice-agent"), hostCount); err != nil {
+	if behind {
+		if d.relays, err = openRelays(ctx, l); err != nil {
+			return d, err
+		}
+	}
+	if d.fleet, err = hosts.Open(ctx, l.Stack, filepath.Join(s.bin.Dir, "sluice-agent"), hostCount, d.relays.pulls()...); err != nil {
 		return d, err
 	}
 	first, err := d.deliver(ctx, delivery{n: -1 - n, cargo: cargos()[0]})
@@ -71,6 +77,7 @@ func (d *depot) close() {
 	if d.fleet != nil {
 		d.fleet.Close()
 	}
+	d.relays.close()
 	d.lane.close()
 }
 
@@ -94,7 +101,7 @@ func (d *depot) deliver(ctx context.Context, what delivery) (delivered, error) {
 		out.before = append(out.before, release)
 	}
 	spec := filepath.Join(d.Dir, "rollout.yaml")
-	if err := os.WriteFile(spec, []byte(what.spec()), 0o644); err != nil {
+	if err := os.WriteFile(spec, []byte(what.spec(d.relays.driver())), 0o644); err != nil {
 		return out, err
 	}
 	ran, err := d.Sluice(ctx, "start", "--by", "chaos", "--store", d.store(), spec)
@@ -157,6 +164,8 @@ func (d *depot) strike(ctx context.Context, s strike, out *delivered) error {
 		for _, host := range struck {
 			host.Agent.Kill()
 		}
+	case oneRelay:
+		d.relays.all[s.host%2].Kill()
 	case storeGone:
 		err = os.Rename(d.store(), away)
 	default:
@@ -174,6 +183,8 @@ func (d *depot) strike(ctx context.Context, s strike, out *delivered) error {
 		for _, host := range struck {
 			err = errors.Join(err, host.Start(ctx))
 		}
+	case oneRelay:
+		err = d.relays.start(ctx, s.host%2)
 	case storeGone: // workers have made a new one, perhaps
 		err = errors.Join(os.RemoveAll(d.store()), os.Rename(away, d.store()))
 	default:
@@ -244,7 +255,7 @@ func (d *depot) judge(ctx context.Context, out *delivered) error {
 	return nil
 }
 
-// changed answers why a rollout may have ended otherwise than without kills: agents that are away for long do not answer, and what
+// changed answers why a rollout may have ended otherwise than without kills: agents or relays that are away for long do not answer, and what
 // was refused or harmful is never promoted for it.
 func (out delivered) changed() string {
 	got, want := out.state.Outcome.Result, out.delivery.cargo.end
@@ -252,7 +263,7 @@ func (out delivered) changed() string {
 		return ""
 	}
 	for _, h := range out.hits {
-		if (h.victim == oneAgent || h.victim == allAgents) && h.at.Before(out.state.Outcome.EndedAt) {
+		if (h.victim == oneAgent || h.victim == allAgents || h.victim == oneRelay) && h.at.Before(out.state.Outcome.EndedAt) {
 			return h.String()
 		}
 	}

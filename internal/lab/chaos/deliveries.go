@@ -17,6 +17,9 @@ import (
 
 // agentTally counts what rollouts of bundles have seen. It is safe for concurrent use.
 type agentTally struct {
+	what    string
+	victims []victim
+
 	mu                      sync.Mutex
 	rollouts, faults, looks int
 	real                    map[cell]int
@@ -25,28 +28,33 @@ type agentTally struct {
 	flaws                   map[string]int
 }
 
-// shakeAgents rolls bundles out to fleets of agents while agents, stores, workers and Temporal servers are killed.
-func shakeAgents(ctx context.Context, s settings, out io.Writer) error {
-	s.dir = filepath.Join(s.dir, "agents")
-	fmt.Fprintf(out, "\nchaos with agents: seed %d, %d rollouts of bundles to %d agents each, %d deployments at once, in %s\n",
-		s.seed, s.agents, hostCount, s.lanes, s.dir)
-	t := &agentTally{real: map[cell]int{}, outcomes: map[rollout.Phase]int{}, flaws: map[string]int{}}
+// shakeAgents rolls n bundles out to fleets of agents, behind relays or not, while all of them, stores, workers and Temporal servers
+// are killed.
+func shakeAgents(ctx context.Context, s settings, n int, behind bool, out io.Writer) error {
+	what := "agents"
+	if behind {
+		what = "relayed"
+	}
+	s.dir = filepath.Join(s.dir, what)
+	fmt.Fprintf(out, "\nchaos with agents: seed %d, %d rollouts of bundles to %d agents each, behind relays %t, %d deployments at once, in %s\n",
+		s.seed, n, hostCount, behind, s.lanes, s.dir)
+	t := &agentTally{what: what, victims: bundleVictims(behind), real: map[cell]int{}, outcomes: map[rollout.Phase]int{}, flaws: map[string]int{}}
 	began := time.Now()
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
-	for n := range min(s.lanes, s.agents) {
+	for lane := range min(s.lanes, n) {
 		group.Go(func() error {
-			d, err := s.openDepot(ctx, n)
+			d, err := s.openDepot(ctx, lane, behind)
 			if d != nil {
 				defer d.close()
 			}
 			for err == nil {
 				i := int(next.Add(1) - 1)
-				if i >= s.agents {
+				if i >= n {
 					break
 				}
 				var done delivered
-				if done, err = d.deliver(ctx, newDelivery(s.seed, i)); err == nil {
+				if done, err = d.deliver(ctx, newDelivery(s.seed, i, t.victims)); err == nil {
 					t.add(done, out)
 				} else {
 					err = fmt.Errorf("rollout %d: %w", i, err)
@@ -91,9 +99,9 @@ func (t *agentTally) add(d delivered, out io.Writer) {
 func (t *agentTally) print(out io.Writer, seed uint64, took time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Fprintln(out, "\nfaults by kind and phase, with agents")
-	printMatrix(out, t.real, bundleVictims(), bundlePhases())
+	fmt.Fprintln(out, "\nfaults by kind and phase, with "+t.what)
+	printMatrix(out, t.real, t.victims, bundlePhases())
 	fmt.Fprintf(out, "\noutcomes: %s\n", ends(t.outcomes))
-	fmt.Fprintf(out, "agents: seed=%d rollouts=%d faults=%d changed_ends=%d looks=%d mixed=%d in_between=%d unlisted=%d wrong_ends=%d in %s\n",
-		seed, t.rollouts, t.faults, t.changed, t.looks, t.flaws[mixed], t.flaws[between], t.flaws[unlisted], t.flaws[wrongEnd], took.Round(time.Second))
+	fmt.Fprintf(out, "%s: seed=%d rollouts=%d faults=%d changed_ends=%d looks=%d mixed=%d in_between=%d unlisted=%d wrong_ends=%d in %s\n",
+		t.what, seed, t.rollouts, t.faults, t.changed, t.looks, t.flaws[mixed], t.flaws[between], t.flaws[unlisted], t.flaws[wrongEnd], took.Round(time.Second))
 }

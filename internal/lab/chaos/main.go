@@ -28,6 +28,7 @@ type settings struct {
 	only       int // a single rollout of the seed; negative for all
 	lanes      int
 	agents     int // rollouts of bundles
+	relayed    int // such rollouts behind relays
 	keep       bool
 }
 
@@ -41,8 +42,10 @@ func run(ctx context.Context, args []string, out, stderr io.Writer) error {
 	if s.kills > 0 {
 		all = shake(ctx, s, out)
 	}
-	if s.agents > 0 && ctx.Err() == nil {
-		all = errors.Join(all, shakeAgents(ctx, s, out))
+	for _, behind := range []bool{false, true} {
+		if n := map[bool]int{false: s.agents, true: s.relayed}[behind]; n > 0 && ctx.Err() == nil {
+			all = errors.Join(all, shakeAgents(ctx, s, n, behind, out))
+		}
 	}
 	switch {
 	case all != nil:
@@ -78,14 +81,15 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	fs.Uint64Var(&s.seed, "seed", 1, "chooses victims, phases, instants and releases")
 	fs.IntVar(&s.kills, "kills", 300, "how many faults at least: kills and others; 0 for no such rollouts")
 	fs.IntVar(&s.agents, "agents", 0, "how many `rollouts` of bundles to agents, that are killed, too")
+	fs.IntVar(&s.relayed, "relayed", 0, "how many such `rollouts` to agents behind relays, that are killed, too")
 	fs.IntVar(&s.only, "only", -1, "run this `number` of the seed's rollouts and no other")
 	fs.IntVar(&s.lanes, "lanes", 3, "how many deployments run side by side")
 	fs.BoolVar(&s.keep, "keep", false, "keep the folders of rollouts that broke no rule, too")
 	if err := entry.Parse(fs, args); err != nil {
 		return s, err
 	}
-	if s.kills < 0 || s.agents < 0 || s.lanes < 1 {
-		return s, errors.New("-lanes must be above 0, -kills and -agents not below")
+	if s.kills < 0 || s.agents < 0 || s.relayed < 0 || s.lanes < 1 {
+		return s, errors.New("-lanes must be above 0, -kills, -agents and -relayed not below")
 	}
 	if s.prometheus != "" {
 		s.prometheus, _ = exec.LookPath(s.prometheus) // what is not there is said, and done without

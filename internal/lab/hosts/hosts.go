@@ -64,8 +64,9 @@ units:
     confirm: {command: [sh, -c, %[5]q, x, %[3]s, confirm, "{{dir}}"], within: 5s}
 `
 
-// Open starts n hosts in a stack's folder, on which nothing is installed yet.
-func Open(ctx context.Context, st *stack.Stack, program string, n int) (*Fleet, error) {
+// Open starts n hosts in a stack's folder, on which nothing is installed yet. Each takes in turn one of the lines that are
+// added to their settings, if there are any.
+func Open(ctx context.Context, st *stack.Stack, program string, n int, lines ...string) (*Fleet, error) {
 	ports, err := stack.FreePorts(ctx, n+1)
 	if err != nil {
 		return nil, err
@@ -79,7 +80,11 @@ func Open(ctx context.Context, st *stack.Stack, program string, n int) (*Fleet, 
 	go func() { _ = f.pages.Serve(listener) }() // until it is closed
 	list := "targets:\n"
 	for i := range n {
-		h, err := open(ctx, st, program, fmt.Sprintf("host-%d", i+1), stack.Loopback(ports[i]))
+		line := ""
+		if len(lines) > 0 {
+			line = lines[i%len(lines)]
+		}
+		h, err := open(ctx, st, program, fmt.Sprintf("host-%d", i+1), stack.Loopback(ports[i]), line)
 		if err != nil {
 			f.Close()
 			return nil, err
@@ -95,13 +100,13 @@ func Open(ctx context.Context, st *stack.Stack, program string, n int) (*Fleet, 
 	return f, nil
 }
 
-func open(ctx context.Context, st *stack.Stack, program, id, address string) (h *Host, err error) {
+func open(ctx context.Context, st *stack.Stack, program, id, address, line string) (h *Host, err error) {
 	h = &Host{ID: id, Dir: filepath.Join(st.Dir, id), url: "http://" + address}
 	if err := os.MkdirAll(h.Dir, 0o755); err != nil {
 		return nil, err
 	}
 	file := filepath.Join(h.Dir, "agent.yaml")
-	if err := os.WriteFile(file, []byte(Settings(id, address, h.Dir)), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(line+Settings(id, address, h.Dir)), 0o644); err != nil {
 		return nil, err
 	}
 	if h.Agent, err = st.NewProcess(id, program, "--config", file); err != nil {

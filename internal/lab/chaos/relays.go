@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"aead.dev/minisign"
+
+	"github.com/sluicehq/sluice/internal/lab/stack"
+)
+
+// oneRelay is a victim of rollouts to agents behind relays.
+const oneRelay victim = "relay"
+
+// relays are two over one folder: the worker asks the first, the hosts one or the other.
+type relays struct {
+	all  []*stack.Process
+	urls []string
+	key  string // the reference to the key that signs orders; its public half has the same name and .pub
+}
+
+func openRelays(ctx context.Context, l *lane) (r *relays, err error) {
+	r = &relays{key: "file:" + filepath.Join(l.Dir, "order.key")}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	public, private, err := minisign.GenerateKey(rand.Reader)
+	if err != nil {
+		return r, err
+	}
+	text, err := private.MarshalText()
+	if err == nil {
+		err = errors.Join(os.WriteFile(filepath.Join(l.Dir, "order.key"), text, 0o600),
+			os.WriteFile(filepath.Join(l.Dir, "order.key.pub"), []byte(public.String()), 0o600))
+	}
+	if err != nil {
+		return r, err
+	}
+	ports, err := stack.FreePorts(ctx, 2)
+	for i, port := range ports {
+		p, err := l.NewProcess(fmt.Sprintf("relay-%d", i+1), filepath.Join(l.s.bin.Dir, "sluice-relay"),
+			"--listen", stack.Loopback(port), "--folder", filepath.Join(l.Dir, "relay"))
+		if err != nil {
+			return r, err
+		}
+		r.all, r.urls = append(r.all, p), append(r.urls, "http://"+stack.Loopback(port))
+		if err := r.start(ctx, i); err != nil {
+			return r, err
+		}
+	}
+	return r, err
+}
+
+// start starts one, for the first time or again, and waits until it serves.
+func (r *relays) start(ctx context.Context, i int) error {
+	if err := r.all[i].Start(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	return r.all[i].Await(ctx, func(ctx context.Context) error { return stack.Answers(ctx, r.urls[i]+"/healthz") })
+}
+
+func (r *relays) close() {
+	if r != nil {
+		for _, p := range r.all {
+			p.Kill()
+		}
+	}
+}
+
+// pulls are the settings of agents.
+func (r *relays) pulls() (out []string) {
+	if r != nil {
+		for _, url := range r.urls {
+			out = append(out, fmt.Sprintf("pull: {relay: %q, keys: [%q]}\n", url, r.key+".pub"))
+		}
+	}
+	return out
+}
+
+// driver is how a specification reaches them.
+func (r *relays) driver() string {
+	if r == nil {
+		return `{agent: {url: "http://{{label.agent}}", timeout: 10s}}`
+	}
+	return fmt.Sprintf("{agent: {via: %q, key: %q, timeout: 15s}}", r.urls[0], r.key)
+}
