@@ -32,10 +32,13 @@ func (p *puller) fetch(ctx context.Context, release string) error {
 		return failure(resp)
 	}
 	_, err = p.agent.disk.receive(release, io.LimitReader(resp.Body, bundle.MaxPiece))
-	if errors.Is(err, bundle.ErrInvalid) {
+	switch {
+	case errors.Is(err, bundle.ErrInvalid):
 		return fmt.Errorf("fetching %s: %s", release, why(err))
+	case err != nil:
+		return fmt.Errorf("fetching %s: %w", release, err)
 	}
-	return err
+	return nil
 }
 
 // report sends what the unit is, when it has changed and from time to time.

@@ -30,9 +30,10 @@ type agents struct {
 	t     *testing.T
 	dir   string
 	kept  bundle.Kept
-	hosts map[string]*agentHost
+	relay *station // nil where the driver reaches the hosts
 
 	mu       sync.Mutex
+	hosts    map[string]*agentHost
 	releases map[string]string // the digest of a name
 	names    map[string]string // and the other way round
 }
@@ -44,27 +45,47 @@ func newAgents(t *testing.T) *agents {
 	return &agents{t: t, dir: dir, kept: bundle.Kept{Store: s}, hosts: map[string]*agentHost{}, releases: map[string]string{}, names: map[string]string{"": ""}}
 }
 
-func agentRig(t *testing.T) rig {
-	a := newAgents(t)
+func agentRig(t *testing.T) rig { return newAgents(t).rig() }
+
+func (a *agents) rig() rig {
 	return rig{
 		driver: named{a, a.driver(20 * time.Second)}, quick: named{a, a.driver(200 * time.Millisecond)},
-		target: a.target, mode: func(id, mode string) { a.hosts[id].become(mode) },
+		target: a.target, mode: func(id, mode string) { a.host(id).become(mode) },
 		prepares: true, crashed: "version: its content is not the release's", garbage: garbage(),
 	}
 }
 
 // driver carries bundles from the store.
 func (a *agents) driver(timeout time.Duration) driver.Driver {
-	d := open(a.t, "agent", driver.Agent{URL: "http://{{address}}/{{label.place}}", Timeout: spec.Duration(timeout)})
-	return d.(driver.Carrier).Carrying(a.kept)
+	return a.bare(timeout).(driver.Carrier).Carrying(a.kept)
+}
+
+// bare carries none.
+func (a *agents) bare(timeout time.Duration) driver.Driver {
+	settings := driver.Agent{URL: "http://{{address}}/{{label.place}}", Timeout: spec.Duration(timeout)}
+	if a.relay != nil {
+		settings.URL, settings.Via, settings.Key, settings.Cohort = "", a.relay.URL, "file:"+a.relay.key, "{{label.place}}"
+	}
+	return open(a.t, "agent", settings)
 }
 
 // target is a host, which is started when it is asked for first.
 func (a *agents) target(id string) fleet.Target {
-	if a.hosts[id] == nil {
-		a.hosts[id] = startHost(a.t, filepath.Join(a.dir, id), id)
+	h := a.host(id)
+	if h == nil {
+		h = startHost(a.t, filepath.Join(a.dir, id), id, a.relay)
+		a.mu.Lock()
+		a.hosts[id] = h
+		a.mu.Unlock()
 	}
-	return fleet.Target{ID: id, Address: strings.TrimPrefix(a.hosts[id].server.URL, "http://"), Labels: map[string]string{"place": "x"}}
+	return fleet.Target{ID: id, Address: strings.TrimPrefix(h.server.URL, "http://"), Labels: map[string]string{"place": "x"}}
+}
+
+// host is one that was asked for; nil if none was.
+func (a *agents) host(id string) *agentHost {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.hosts[id]
 }
 
 // release is the bundle for a name. What is no name of a release stays as it is.
@@ -129,7 +150,8 @@ type agentHost struct {
 	t       *testing.T
 	dir, id string
 	server  *httptest.Server
-	more    string // of its unit's settings
+	relay   *station // from which it takes orders; nil for none
+	more    string   // of its unit's settings
 
 	mu    sync.Mutex
 	mode  string
@@ -145,10 +167,10 @@ reload) if [ -e hang ]; then sleep 60; fi; if [ -e app/version ]; then cat app/v
 confirm) test ! -e deaf && cmp -s loaded "$3/version";;
 esac`
 
-func startHost(t *testing.T, dir, id string) *agentHost {
+func startHost(t *testing.T, dir, id string, relay *station) *agentHost {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(dir, 0o755))
-	h := &agentHost{t: t, dir: dir, id: id}
+	h := &agentHost{t: t, dir: dir, id: id, relay: relay}
 	h.start()
 	h.server = httptest.NewServer(http.StripPrefix("/x", h))
 	t.Cleanup(func() { h.server.Close(); h.stop() })
@@ -165,19 +187,20 @@ func (h *agentHost) start() {
 	step := func(step string) string {
 		return fmt.Sprintf("[sh, -c, %q, x, %q, %s, '{{dir}}']", consumer, h.dir, step)
 	}
-	config, err := agent.Parse("agent.yaml", fmt.Appendf(nil, `{id: %s, folder: %q, units: {proxy: {to: %q, timeout: 2s,
-check: %s, reload: %s, confirm: {command: %s, within: 1s}%s}}}`, h.id, h.file("agent"), h.file("app"), step("check"), step("reload"), step("confirm"), h.more))
+	config, err := agent.Parse("agent.yaml", fmt.Appendf(nil, `{%sid: %s, folder: %q, units: {proxy: {to: %q, timeout: 2s,
+check: %s, reload: %s, confirm: {command: %s, within: 1s}%s}}}`, h.relay.pull(), h.id, h.file("agent"), h.file("app"), step("check"), step("reload"), step("confirm"), h.more))
 	require.NoError(h.t, err)
 	a, err := agent.Open(config, slog.New(slog.DiscardHandler))
 	require.NoError(h.t, err)
 	ctx, end := context.WithCancel(context.Background()) //nolint:forbidigo // stop ends it
 	a.Start(ctx)
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.inner, h.stop = a.Handler(), sync.OnceFunc(func() { // a start that failed leaves the one before
 		end()
 		require.NoError(h.t, a.Close(context.WithoutCancel(ctx)))
 	})
+	h.mu.Unlock()
+	h.relay.await(h)
 }
 
 // become changes the mode. A host that comes to itself again has a new agent, which knows what is on disk.
@@ -191,11 +214,8 @@ func (h *agentHost) become(mode string) {
 	case "dead":
 		h.write(filepath.Join("app", "version"), "3\n")
 		h.restart()
-		require.Eventually(h.t, func() bool {
-			rec := httptest.NewRecorder()
-			h.inner.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/sluice/v1/units/proxy", nil))
-			return strings.Contains(rec.Body.String(), `"alive":false`)
-		}, 10*time.Second, 5*time.Millisecond)
+		require.Eventually(h.t, func() bool { return strings.Contains(h.says(), `"alive":false`) }, 10*time.Second, 5*time.Millisecond)
+		h.relay.await(h)
 	case "":
 		h.restart()
 	}
@@ -206,6 +226,13 @@ func (h *agentHost) become(mode string) {
 
 func (h *agentHost) write(name, text string) {
 	require.NoError(h.t, os.WriteFile(h.file(name), []byte(text), 0o600))
+}
+
+// says is what the agent answers about its unit.
+func (h *agentHost) says() string {
+	rec := httptest.NewRecorder()
+	h.inner.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/sluice/v1/units/proxy", nil))
+	return strings.TrimSpace(rec.Body.String())
 }
 
 func (h *agentHost) restart() { h.stop(); h.start() }

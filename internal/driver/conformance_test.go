@@ -35,7 +35,7 @@ type rig struct {
 
 // Every driver keeps the same promises.
 func TestConformance(t *testing.T) {
-	for name, newRig := range map[string]func(*testing.T) rig{"http": httpRig, "exec": execRig, "agent": agentRig} {
+	for name, newRig := range map[string]func(*testing.T) rig{"http": httpRig, "exec": execRig, "agent": agentRig, "relay": relayRig} {
 		t.Run(name, func(t *testing.T) {
 			for name, test := range map[string]func(*testing.T, rig){
 				"installs, repeats and removes":     installsRepeatsAndRemoves,

@@ -28,7 +28,7 @@ const (
 	silentAfter = time.Minute
 	// reportWait is how long the relay keeps a question for a new report open.
 	reportWait = 10 * time.Second
-	// relayTimeout is how long the relay may take for an answer, beyond what it is asked to wait.
+	// relayTimeout is how long the relay may take for an answer, beyond what it is asked to wait; less where an order may.
 	relayTimeout = 10 * time.Second
 )
 
@@ -54,7 +54,7 @@ func (x *Agent) checkVia(s spec.Section) {
 func (x *Agent) viaRelay(via http.RoundTripper) relayDriver {
 	at := func(path string) httpDriver {
 		url := strings.TrimSuffix(x.Via, "/") + path
-		return httpDriver{name: "agent", settings: HTTP{URL: url, Token: x.Token, Timeout: spec.Duration(relayTimeout)}, via: via}
+		return httpDriver{name: "agent", settings: HTTP{URL: url, Token: x.Token, Timeout: min(spec.Duration(relayTimeout), x.Timeout)}, via: via}
 	}
 	return relayDriver{settings: *x, orders: at(x.atRelay("orders")), reports: at(x.atRelay("reports")), bundles: at("/sluice/v1/bundles/")}
 }
@@ -125,7 +125,7 @@ func (r relayDriver) Observe(ctx context.Context, t fleet.Target, unit string) (
 // there is none, or no other within the wait.
 func (r relayDriver) reported(ctx context.Context, t fleet.Target, unit, have string, wait time.Duration) (*report, error) {
 	a, err := r.reports.do(ctx, t, call{
-		method: http.MethodGet, unit: unit, timeout: wait + relayTimeout,
+		method: http.MethodGet, unit: unit, timeout: wait + r.reports.Timeout(),
 		query: "have=" + have + "&wait=" + strconv.Itoa(int(wait.Seconds())),
 	})
 	switch {
@@ -163,6 +163,9 @@ func (r relayDriver) reported(ctx context.Context, t fleet.Target, unit, have st
 func (r relayDriver) Prepare(ctx context.Context, t fleet.Target, o Order) error {
 	if err := r.CheckOrder(t, o); err != nil {
 		return err
+	}
+	if o.Release == "" {
+		return refused(errors.New("there is no release to prepare"))
 	}
 	err := r.stock(ctx, t, o)
 	if err == nil {

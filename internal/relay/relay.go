@@ -169,7 +169,8 @@ func waitOf(r *http.Request) (time.Duration, error) {
 	return time.Duration(n) * time.Second, nil
 }
 
-// putOrder keeps a document in the place of another one, unless that is newer and by the same key.
+// putOrder keeps a document in the place of another one, unless that is newer and by the same key. What only prepares is no
+// newer order, as at the agent.
 func (x *Relay) putOrder(w http.ResponseWriter, r *http.Request) error {
 	p, err := placeOf(r)
 	if err != nil {
@@ -187,7 +188,7 @@ func (x *Relay) putOrder(w http.ResponseWriter, r *http.Request) error {
 		return wrong("the order is for another unit, cohort or target than the path names")
 	}
 	err = x.files.replace("orders", p, data, func(is []byte) error {
-		if old, err := order.Read(is); err == nil && old.KeyID == d.KeyID && old.Fence > d.Fence {
+		if old, err := order.Read(is); err == nil && old.Step != order.Prepare && old.KeyID == d.KeyID && old.Fence > d.Fence {
 			return fmt.Errorf("%w, with the fence %d", errOlder, old.Fence)
 		}
 		return nil

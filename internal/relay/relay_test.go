@@ -121,6 +121,8 @@ func TestOrders(t *testing.T) {
 	require.Equal(t, 409, older.StatusCode)
 	require.Contains(t, body(t, older), "with the fence 7")
 	require.Equal(t, 204, r.ask("PUT", mine, r.document(7, func(d *order.Document) { d.Step = order.Settle })).StatusCode, "the same fence")
+	require.Equal(t, 204, r.ask("PUT", mine, r.document(9, func(d *order.Document) { d.Step = order.Prepare })).StatusCode)
+	require.Equal(t, 204, r.ask("PUT", mine, r.document(8)).StatusCode, "what only prepares bars nothing")
 	r.by = newSigner(t)
 	require.Equal(t, 204, r.ask("PUT", mine, r.document(1)).StatusCode, "fences are a key's own")
 
