@@ -36,7 +36,7 @@ type Activities struct {
 	store     store.Store
 	kinds     spec.Kinds
 	health    health.Deps
-	newDriver func(spec.Driver) (driver.Driver, error)
+	newDriver func(spec.Spec) (driver.Driver, error)
 	// lister lists a fleet, once.
 	lister func(context.Context, spec.FleetSource) (fleet.Fleet, error)
 	// sources carries requests to sources of health.
@@ -66,7 +66,7 @@ func New(s store.Store, m *Metrics, g dial.Guard, c catalog.Catalog) *Activities
 		lister: func(ctx context.Context, f spec.FleetSource) (fleet.Fleet, error) {
 			return inventory.List(ctx, f, inventory.Deps{Transport: sources})
 		},
-		newDriver: func(d spec.Driver) (driver.Driver, error) { return c.Drivers.New(d, targets) },
+		newDriver: func(s spec.Spec) (driver.Driver, error) { return c.Drivers.For(s, targets) },
 	}
 }
 
@@ -124,7 +124,7 @@ func (a *Activities) open(ctx context.Context, digest string) (plan.Plan, driver
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	d, err := a.newDriver(p.Spec.Driver)
+	d, err := a.newDriver(p.Spec)
 	if err != nil {
 		return plan.Plan{}, nil, fmt.Errorf("set up driver: %w", err)
 	}

@@ -18,7 +18,7 @@ func applyOne(ctx context.Context, d driver.Driver, t fleet.Target, o driver.Ord
 	if err != nil {
 		return err
 	}
-	if s.Release != before && s.Release != o.Release {
+	if !driver.MadeOf(d, s.Release, before, o.Release) { // a mixture of both is of an attempt that broke off
 		return fmt.Errorf("%w: runs %q, and ran %q when the stage began; it was left alone", errDrift, s.Release, before)
 	}
 	return d.Apply(ctx, t, o)

@@ -111,7 +111,7 @@ func newFixtureWith(t *testing.T, n int, h spec.Health) *fixture {
 		ignores: map[string]bool{}, applies: map[string]int{}, words: errDown,
 	}}
 	f.acts = New(kept, NewMetrics(prometheus.NewRegistry()), dial.Guard{}, catalog.New())
-	f.acts.newDriver = func(spec.Driver) (driver.Driver, error) { return f.fakeFleet, nil }
+	f.acts.newDriver = func(spec.Spec) (driver.Driver, error) { return f.fakeFleet, nil }
 	var inventory fleet.Fleet
 	for i := range n {
 		id := fmt.Sprintf("t%03d", i)

@@ -42,7 +42,7 @@ func (f *fixture) overSockets(t *testing.T, every, timeout time.Duration, at fun
 	f.acts.remember(f.all.Plan, p)
 	x := &driver.HTTP{Timeout: spec.Duration(timeout)}
 	x.SetDefaults()
-	f.acts.newDriver = func(spec.Driver) (driver.Driver, error) { return x.Driver(f.acts.sources), nil }
+	f.acts.newDriver = func(spec.Spec) (driver.Driver, error) { return x.Driver(f.acts.sources), nil }
 	return HealthInput{StageRef: StageRef{Plan: f.all.Plan}, Previous: "1.0.0", Since: time.Now()}
 }
 

@@ -82,6 +82,9 @@ func observeOne(ctx context.Context, s spec.Spec, d driver.Driver, t fleet.Targe
 	case found.Release == "" && s.Fallback == nil:
 		err = fmt.Errorf("%w: has nothing installed, so there would be nothing to roll back to: "+
 			"say where to with fallback, or install a release on it first", errUnfit)
+	case s.Fallback == nil && driver.Lacks(d, found.Release) != "":
+		err = fmt.Errorf("%w: has nothing installed of its part %s, so there would be nothing to roll that back to: "+
+			"say fallback: %s, or install a release of it first", errUnfit, driver.Lacks(d, found.Release), spec.FallbackRemove)
 	}
 	return found, err
 }

@@ -39,12 +39,11 @@ func (a *Activities) Plan(ctx context.Context, in PlanInput) (Planned, error) {
 	if err != nil {
 		return Planned{}, invalid(err)
 	}
-	d, err := a.newDriver(p.Spec.Driver)
+	d, err := a.newDriver(p.Spec)
 	if err != nil {
 		return Planned{}, invalid(fmt.Errorf("set up driver on the worker: %w", err))
 	}
-	out := Planned{Digest: store.Digest(encoded), Targets: len(p.Order), Stages: p.Stages, Prepares: driver.Prepares(d)}
-	_, out.Settles = d.(driver.Settler)
+	out := Planned{Digest: store.Digest(encoded), Targets: len(p.Order), Stages: p.Stages, Prepares: driver.Prepares(d), Settles: driver.Settles(d)}
 	if listed {
 		out.FleetDigest = in.FleetDigest
 		if len(data) <= maxPinned {

@@ -44,7 +44,7 @@ func (r readying) count(in map[string]int, t fleet.Target) error {
 func newReadying(t *testing.T, n int) (*fixture, readying) {
 	f := newFixture(t, n)
 	r := readying{f.fakeFleet, map[string]int{}, map[string]int{}}
-	f.acts.newDriver = func(spec.Driver) (driver.Driver, error) { return r, nil }
+	f.acts.newDriver = func(spec.Spec) (driver.Driver, error) { return r, nil }
 	return f, r
 }
 
@@ -83,7 +83,7 @@ func TestPlanSaysWhatTheDriverDoes(t *testing.T) {
 	planned := do[Planned](t, f, f.acts.Plan, f.input)
 	require.True(t, planned.Prepares)
 	require.True(t, planned.Settles)
-	f.acts.newDriver = func(spec.Driver) (driver.Driver, error) { return f.fakeFleet, nil }
+	f.acts.newDriver = func(spec.Spec) (driver.Driver, error) { return f.fakeFleet, nil }
 	planned = do[Planned](t, f, f.acts.Plan, f.input)
 	require.False(t, planned.Prepares)
 	_, err := f.env.ExecuteActivity(f.acts.Prepare, PrepareInput{Batch: f.all})

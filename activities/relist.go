@@ -60,24 +60,25 @@ func (a *Activities) Relist(ctx context.Context, in RelistInput) (Relisted, erro
 	}
 	out, err := changed(p, in, now)
 	if err == nil {
-		out.Twice = twice(p.Spec.Place(a.kinds), slices.Concat(out.Joined, out.Moved), now)
+		out.Twice = twice(p.Spec.Places(a.kinds), slices.Concat(out.Joined, out.Moved), now)
 	}
 	return out, err
 }
 
 // twice tells which of those targets are one place with another of a list: with one that was
 // there before, else with the one whose id comes first. It is pure.
-func twice(place func(id, address string, labels map[string]string) string, anew []fleet.Target, now fleet.Fleet) map[string]string {
+func twice(places func(id, address string, labels map[string]string) []string, anew []fleet.Target, now fleet.Fleet) map[string]string {
 	out, holder := map[string]string{}, map[string]string{}
 	late := fleet.Set(fleet.IDs(anew))
 	there := slices.DeleteFunc(slices.Clone(now.Targets), func(t fleet.Target) bool { return late[t.ID] })
 	for _, t := range slices.Concat(there, anew) {
-		at := place(t.ID, t.Address, t.Labels)
-		if other, taken := holder[at]; at != "" && taken {
-			out[t.ID] = other
-			continue
+		for _, at := range places(t.ID, t.Address, t.Labels) {
+			if other, taken := holder[at]; at != "" && taken {
+				out[t.ID] = other
+			} else {
+				holder[at] = t.ID
+			}
 		}
-		holder[at] = t.ID
 	}
 	return out
 }

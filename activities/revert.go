@@ -56,7 +56,7 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	err = a.untilBack(ctx, work, doubts, targets, left, in, func(t fleet.Target) error {
 		was, _ := before(t.ID)
 		err := revertOne(ctx, d, t, driver.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true}, p.Spec.Release)
-		if in.Inherited && isRefusal(err) && runsAnother(ctx, d, t, p.Spec) {
+		if in.Inherited && isRefusal(err) && runsAnother(ctx, d, t, p.Spec, was) {
 			others.Store(t.ID, true)
 			return nil
 		}
@@ -97,10 +97,11 @@ func (p *progress) unknown(targets []fleet.Target, of []int) []Trouble {
 	return out
 }
 
-// runsAnother says that a target is seen to run another release than a spec's.
-func runsAnother(ctx context.Context, d driver.Driver, t fleet.Target, s spec.Spec) bool {
+// runsAnother says that a target is seen to run another release than a spec's, and no part of that which it has
+// not had before.
+func runsAnother(ctx context.Context, d driver.Driver, t fleet.Target, s spec.Spec, was string) bool {
 	found, err := d.Observe(ctx, t, s.Unit)
-	return err == nil && found.Release != s.Release
+	return err == nil && !driver.Holds(d, found.Release, s.Release, was)
 }
 
 // notBegun makes an error that Temporal does not retry of what has kept an attempt from
@@ -223,7 +224,7 @@ func revertOne(ctx context.Context, d driver.Driver, t fleet.Target, o driver.Or
 	}
 	// An apply that broke off may have left nothing, and one that broke the target
 	// may keep it from answering: both are ours to mend.
-	if err == nil && s.Release != "" && s.Release != release && s.Release != o.Release && !wentBack(s, o.Fence) {
+	if err == nil && !driver.MadeOf(d, s.Release, "", release, o.Release) && !wentBack(s, o.Fence) {
 		return fmt.Errorf("%w: runs %q, neither %q nor %q, and was left alone", errDrift, s.Release, release, o.Release)
 	}
 	if err := d.Apply(ctx, t, o); err != nil {

@@ -219,7 +219,7 @@ func TestJoinersWithoutLabelsAreLeftOut(t *testing.T) {
 		if tc.driver.Name == "exec" {
 			d, err := catalog.New().Drivers.New(tc.driver, nil)
 			require.NoError(t, err)
-			f.acts.newDriver = func(spec.Driver) (driver.Driver, error) { return fakeWith{f.fakeFleet, d.(driver.OrderChecker)}, nil }
+			f.acts.newDriver = func(spec.Spec) (driver.Driver, error) { return fakeWith{f.fakeFleet, d.(driver.OrderChecker)}, nil }
 		}
 		late := do[Stragglers](t, f, f.acts.FindStragglers, StragglersInput{Plan: f.all.Plan, Joined: joined, Fence: fence, Parallel: 5})
 		require.Equal(t, []string{"new"}, fleet.IDs(late.Ready), name)

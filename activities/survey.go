@@ -18,7 +18,7 @@ type SurveyInput struct {
 
 // Surveyed is the answer to a SurveyInput.
 type Surveyed struct {
-	// On are the ids of the targets that run the release, sorted as the batch is. Own is how
+	// On are the ids of the targets that run the release, or a part of it by an order of this rollout, sorted as the batch is. Own is how
 	// many of them have it from this rollout: its fence says so, whatever its history knows.
 	On  []string `json:"on,omitempty"`
 	Own int      `json:"own,omitempty"`
@@ -76,7 +76,7 @@ func (a *Activities) Survey(ctx context.Context, in SurveyInput) (Surveyed, erro
 		case !work.done[i] && !silent[t.ID]:
 			out.Silent = append(out.Silent, Trouble{ID: t.ID, Reason: "was not asked in time", Silent: true})
 		case !work.done[i]:
-		case found[i].Release != p.Spec.Release:
+		case found[i].Release != p.Spec.Release && !(found[i].Fence == in.Fence && driver.Holds(d, found[i].Release, p.Spec.Release, "")):
 			out.Others[found[i].Release]++
 		default:
 			out.On = append(out.On, t.ID)

@@ -10,6 +10,7 @@ import (
 	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/bundle/registry"
 	"github.com/sluicehq/sluice/internal/bundle/signature"
+	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
@@ -19,8 +20,21 @@ func storeFlag(what string) cli.Flag {
 }
 
 // name gives a spec that names a bundle the release that it is: a folder by its files, and one that
-// is elsewhere by its table.
+// is elsewhere by its table. So it does for every part.
 func (l *loaded) name(ctx context.Context) error {
+	for i, p := range l.spec.Parts {
+		part := *l
+		part.parts, part.at = nil, strictyaml.Index("parts", i)+"."
+		part.spec = spec.Spec{Unit: p.Unit, Release: p.Release, Bundle: p.Bundle, Validate: p.Validate}
+		if err := part.name(ctx); err != nil {
+			return err
+		}
+		l.parts, l.spec.Parts[i].Release = append(l.parts, &part), part.spec.Release
+	}
+	if l.parts != nil {
+		l.spec.Release = l.spec.Composed()
+		return nil
+	}
 	if l.spec.Bundle == "" {
 		return nil
 	}
@@ -35,6 +49,29 @@ func (l *loaded) name(ctx context.Context) error {
 	}
 	l.spec.Release = b.Release()
 	return nil
+}
+
+// bundles are the spec, or those of its parts, whose release is a bundle.
+func (l *loaded) bundles() (all []*loaded) {
+	for _, one := range append([]*loaded{l}, l.parts...) {
+		if one.bundle != "" {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// part is the unit of a part; empty for a whole spec.
+func (l *loaded) part() string {
+	if l.at == "" {
+		return ""
+	}
+	return l.spec.Unit
+}
+
+// problem places a problem with a setting of the spec, or of the part.
+func (l *loaded) problem(path, message string) strictyaml.Problem {
+	return l.doc.Problem(l.at+path, message)
 }
 
 // nameFrom is name of a bundle in a registry or an OCI layout.
@@ -66,24 +103,30 @@ func (l *loaded) refuseBundle(err error) error {
 		if errors.Is(e, bundle.ErrInvalid) && l.from == (registry.Reference{}) {
 			text = l.bundle + ": " + text
 		}
-		problems = append(problems, l.doc.Problem("bundle", text))
+		problems = append(problems, l.problem("bundle", text))
 	}
 	return invalidInput(l.file, problems)
 }
 
 // needsStore refuses a bundle without a store that it could be kept in.
-func (l loaded) needsStore(storeDir string) error {
-	if l.bundle != "" && storeDir == "" {
-		return invalidf("the bundle %s needs a place that the workers read: name their store with --store FOLDER, or in SLUICE_STORE", l.bundle)
+func (l *loaded) needsStore(storeDir string) error {
+	if all := l.bundles(); len(all) > 0 && storeDir == "" {
+		return invalidf("the bundle %s needs a place that the workers read: name their store with --store FOLDER, or in SLUICE_STORE", all[0].bundle)
 	}
 	return nil
 }
 
-// keepBundle puts the release's files into the store that the workers share.
-func (l loaded) keepBundle(ctx context.Context, storeDir string) error {
-	if l.bundle == "" {
-		return nil
+// keepBundles puts the files of releases into the store that the workers share.
+func (l *loaded) keepBundles(ctx context.Context, storeDir string) error {
+	for _, one := range l.bundles() {
+		if err := one.keepBundle(ctx, storeDir); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func (l *loaded) keepBundle(ctx context.Context, storeDir string) error {
 	kept, err := openStore(storeDir)
 	if err != nil {
 		return err

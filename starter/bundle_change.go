@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/bundle/diff"
 	"github.com/sluicehq/sluice/internal/rollout"
+	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/store"
 )
 
@@ -24,8 +26,8 @@ type before struct {
 func (b before) first() bool { return b.release == "" && b.unknown == "" }
 
 // before asks Temporal which release the newest rollouts of a unit have left on the fleet: the one
-// that was promoted, or the one that most targets were put back on.
-func (r *remote) before(ctx context.Context, unit string) before {
+// that was promoted, or the one that most targets were put back on; of a part, what that has of it.
+func (r *remote) before(ctx context.Context, unit, part string) before {
 	newest, err := r.lookWhole(ctx, unit, "")
 	if errors.Is(err, errNoRollout) {
 		return before{}
@@ -50,7 +52,7 @@ func (r *remote) before(ctx context.Context, unit string) before {
 				return before{unknown: err.Error()}
 			}
 		}
-		if left, known := leftBy(v, undone); known {
+		if left, known := leftBy(v, undone, part); known {
 			return left
 		}
 	}
@@ -62,10 +64,10 @@ func (r *remote) before(ctx context.Context, unit string) before {
 
 // leftBy is what a rollout has left on the fleet, if that can be told from it. It adds to undone
 // which rollout it undid.
-func leftBy(v view, undone map[string]bool) (left before, known bool) {
+func leftBy(v view, undone map[string]bool, part string) (left before, known bool) {
 	o := v.outcome()
 	if v.guarding() { // every stage has passed
-		return runs(v.Release), true
+		return runs(v.Release, part), true
 	}
 	if o == nil {
 		if v.running() || v.endedFromOutside() { // what comes back is what was there before
@@ -86,11 +88,21 @@ func leftBy(v view, undone map[string]bool) (left before, known bool) {
 	if release == "" {
 		return before{}, false
 	}
-	return runs(release), true
+	return runs(release, part), true
 }
 
-// runs is a release that the fleet runs, if it is a bundle.
-func runs(release string) before {
+// runs is a release that the fleet runs, or that of a part in it, if it is a bundle.
+func runs(release, part string) before {
+	if part != "" {
+		all, _ := spec.Decompose(release) // of what is no such word, no part is known
+		i := slices.IndexFunc(all, func(p spec.PartRelease) bool { return p.Unit == part })
+		if i < 0 {
+			return before{unknown: fmt.Sprintf("it runs %s, which has no part %s", release, part)}
+		}
+		if release = all[i].Release; release == "" {
+			return before{}
+		}
+	}
 	if !bundle.IsRelease(release) {
 		return before{unknown: fmt.Sprintf("it runs %s, which is no bundle", release)}
 	}
@@ -99,16 +111,45 @@ func runs(release string) before {
 
 // bundleChange is how a bundle differs from what the fleet runs.
 type bundleChange struct {
+	// Part is the unit of a part; empty where the spec has none.
+	Part  string      `json:"part,omitempty"`
 	Old   string      `json:"old"`
 	Files []diff.File `json:"files"`
 }
 
 // text is a short form of it.
 func (c bundleChange) text() []string {
-	if len(c.Files) == 0 {
-		return []string{"no difference to what the fleet runs"}
+	of := ""
+	if c.Part != "" {
+		of = "part " + c.Part + ": "
 	}
-	return append([]string{"against what the fleet runs (" + shortText(c.Old) + "):"}, diff.Text(c.Files, shownChanges)...)
+	if len(c.Files) == 0 {
+		return []string{of + "no difference to what the fleet runs"}
+	}
+	return append([]string{of + "against what the fleet runs (" + bundle.Short(c.Old) + "):"}, diff.Text(c.Files, shownChanges)...)
+}
+
+// changes compares every bundle of a spec with what the fleet runs.
+func (r *remote) changes(ctx context.Context, con *console, l *loaded, storeDir string) (all []bundleChange, excess, err error) {
+	for _, one := range l.bundles() {
+		c, more, err := one.change(ctx, con, r.before(ctx, l.spec.Unit, one.part()), storeDir)
+		if err != nil {
+			return nil, nil, err
+		}
+		if c != nil {
+			all = append(all, *c)
+		}
+		excess = errors.Join(excess, more)
+	}
+	return all, excess, nil
+}
+
+// changesText is a short form of them, one below the other.
+func changesText(all []bundleChange) (lines []string) {
+	for _, c := range all {
+		lines = append(lines, c.text()...)
+	}
+	return lines
 }
 
 // change compares the bundle with what the fleet runs: nil where that is not known, or not there,
@@ -117,7 +158,7 @@ func (l *loaded) change(ctx context.Context, con *console, b before, storeDir st
 	limited := l.spec.Validate != nil && l.spec.Validate.Change != nil
 	if b.first() {
 		if limited {
-			con.say("validate.change: no rollout of %s has left a release so far as Temporal knows, so there is nothing to compare with", l.spec.Unit)
+			con.say("validate.change: no rollout of %s has left a release so far as Temporal knows, so there is nothing to compare with", l.doc.Spec.Unit)
 		}
 		return nil, nil, nil
 	}
@@ -133,7 +174,7 @@ func (l *loaded) change(ctx context.Context, con *console, b before, storeDir st
 	}
 	if b.unknown != "" {
 		if limited {
-			return nil, l.doc.Problem("validate.change", "cannot be checked, since what the fleet runs is not known: "+b.unknown), nil
+			return nil, l.problem("validate.change", "cannot be checked, since what the fleet runs is not known: "+b.unknown), nil
 		}
 		con.say("not compared with what the fleet runs: %s", b.unknown)
 		return nil, nil, nil
@@ -143,7 +184,7 @@ func (l *loaded) change(ctx context.Context, con *console, b before, storeDir st
 	if err != nil {
 		return nil, nil, err
 	}
-	return &bundleChange{b.release, files}, problems.Err(), nil
+	return &bundleChange{l.part(), b.release, files}, problems.Err(), nil
 }
 
 // refuseExcess is the exit for a bundle that differs by too much.

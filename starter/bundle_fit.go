@@ -25,6 +25,15 @@ const fitTimeout = time.Minute
 // fit refuses a bundle that breaks what the spec says of its files by themselves: schemas, limits,
 // and, where it keeps those, the command.
 func (l *loaded) fit(ctx context.Context) error {
+	for _, one := range l.bundles() {
+		if err := one.fitOne(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *loaded) fitOne(ctx context.Context) error {
 	v := l.spec.Validate
 	if v == nil {
 		return nil
@@ -38,7 +47,7 @@ func (l *loaded) fit(ctx context.Context) error {
 	for pattern, name := range v.Schema {
 		content, err := readFile(l.beside(name), data.MaxBytes)
 		if err != nil {
-			problems = append(problems, l.doc.Problem(strictyaml.Field("validate.schema", pattern), err.Error()))
+			problems = append(problems, l.problem(strictyaml.Field("validate.schema", pattern), err.Error()))
 		}
 		schemas[name] = content
 	}
@@ -96,10 +105,12 @@ func (l *loaded) pack(ctx context.Context) (o openedBundle, err error) {
 	return openKept(ctx, l.spec.Release, dir)
 }
 
-// close lets go of the bundle.
+// close lets go of the bundles.
 func (l *loaded) close() {
-	if l.opened != nil {
-		l.opened.close()
+	for _, one := range l.bundles() {
+		if one.opened != nil {
+			one.opened.close()
+		}
 	}
 }
 
@@ -112,11 +123,11 @@ func (l loaded) beside(path string) string {
 }
 
 // placed gives findings their files on this computer, or their places in the spec.
-func (l loaded) placed(found []validate.Finding) strictyaml.Problems {
+func (l *loaded) placed(found []validate.Finding) strictyaml.Problems {
 	var out strictyaml.Problems
 	for _, f := range found {
 		if f.File == "" {
-			out = append(out, l.doc.Problem(f.Setting, f.Message))
+			out = append(out, l.problem(f.Setting, f.Message))
 			continue
 		}
 		f.File = filepath.Join(l.bundle, filepath.FromSlash(f.File))
@@ -126,7 +137,7 @@ func (l loaded) placed(found []validate.Finding) strictyaml.Problems {
 }
 
 // ask runs the command of validate on a copy of the files.
-func (l loaded) ask(ctx context.Context, o openedBundle) (err error) {
+func (l *loaded) ask(ctx context.Context, o openedBundle) (err error) {
 	command := l.spec.Validate.Command
 	if len(command) == 0 {
 		return nil
@@ -142,7 +153,7 @@ func (l loaded) ask(ctx context.Context, o openedBundle) (err error) {
 	argv := make([]string, len(command))
 	for i, arg := range command {
 		if argv[i], err = tmpl.Fill(arg, tmpl.Values{}.With(tmpl.Dir, dir)); err != nil {
-			return invalidInput(l.file, l.doc.Problem(strictyaml.Index("validate.command", i), err.Error()))
+			return invalidInput(l.file, l.problem(strictyaml.Index("validate.command", i), err.Error()))
 		}
 	}
 	said, err := program.Run(ctx, program.Call{Argv: argv, Dir: l.dir, Timeout: fitTimeout})
@@ -150,9 +161,9 @@ func (l loaded) ask(ctx context.Context, o openedBundle) (err error) {
 	case ctx.Err() != nil:
 		return err
 	case err != nil:
-		return invalidInput(l.file, l.doc.Problem("validate.command", "could not look at the bundle: "+err.Error()))
+		return invalidInput(l.file, l.problem("validate.command", "could not look at the bundle: "+err.Error()))
 	case said.Code != 0:
-		return invalidInput(l.file, l.doc.Problem("validate.command", "refuses the bundle: "+said.Failure().Error()))
+		return invalidInput(l.file, l.problem("validate.command", "refuses the bundle: "+said.Failure().Error()))
 	}
 	return nil
 }

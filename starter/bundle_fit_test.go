@@ -183,7 +183,7 @@ func TestWhatRolloutsLeave(t *testing.T) {
 					v.State, v.Status, v.Trouble = nil, c.status, "no result"
 				}
 				var known bool
-				if got, known = leftBy(v, undone); known {
+				if got, known = leftBy(v, undone, ""); known {
 					break
 				}
 			}
@@ -206,7 +206,7 @@ func TestBeforeReadsTheList(t *testing.T) {
 	}
 	for n, want := range map[int]before{3: {}, 21: {unknown: "none of the newest 20 rollouts of features has left a release"}} {
 		f := &fakeTemporal{describe: always(isCompleted), result: refused, pages: page(n)}
-		require.Equal(t, want, (&remote{client: f}).before(t.Context(), "features"))
+		require.Equal(t, want, (&remote{client: f}).before(t.Context(), "features", ""))
 		require.Equal(t, min(n, 20), f.looks, "each is looked at once")
 	}
 }

@@ -48,6 +48,9 @@ type loaded struct {
 	via  puller
 	// opened is the bundle once it was looked into.
 	opened *openedBundle
+	// parts are those of the spec, each as if it were one; at is where such a one stands, such as "parts[1].".
+	parts []*loaded
+	at    string
 }
 
 // load reads the spec that a command names, or standard input for "-", and the fleet file that it

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/sluicehq/sluice/internal/backtest"
+	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -54,12 +55,14 @@ that, and refuses what validate.change does not allow.`,
 			if err := l.fit(ctx); err != nil {
 				return err
 			}
-			difference, err := l.plannedChange(ctx, con, c)
+			changes, err := l.plannedChanges(ctx, con, c)
 			if err != nil {
 				return err
 			}
 			planned := describePlan(l.plan, l.measure())
-			planned.Change = difference
+			if planned.Changes = changes; len(l.parts) == 0 && len(changes) > 0 {
+				planned.Change, planned.Changes = &changes[0], nil
+			}
 			planned.Blind = plan.Blind(l.plan.Spec, l.kinds, planned.Targets)
 			if l.kinds.Past(l.spec.Health) && !c.Bool("no-predict") {
 				planned.Forecasts, err = predict(ctx, con.catalog.Health(), l.plan, con.now())
@@ -68,8 +71,8 @@ that, and refuses what validate.change does not allow.`,
 				}
 			}
 			lines := planText(planned, c.Bool("targets"), con.paint)
-			if difference != nil {
-				lines = append(append(difference.text(), ""), lines...)
+			if len(changes) > 0 {
+				lines = append(append(changesText(changes), ""), lines...)
 			}
 			if len(planned.Forecasts) > 0 {
 				lines = append(lines, predictionText(planned.Forecasts, con.paint)...)
@@ -80,10 +83,10 @@ that, and refuses what validate.change does not allow.`,
 	}
 }
 
-// plannedChange compares a bundle with what the fleet runs, where a store is named and Temporal answers.
-func (l *loaded) plannedChange(ctx context.Context, con *console, c *cli.Context) (*bundleChange, error) {
+// plannedChanges compares bundles with what the fleet runs, where a store is named and Temporal answers.
+func (l *loaded) plannedChanges(ctx context.Context, con *console, c *cli.Context) ([]bundleChange, error) {
 	storeDir := c.String("store")
-	if l.bundle == "" || storeDir == "" {
+	if len(l.bundles()) == 0 || storeDir == "" {
 		return nil, nil
 	}
 	r, err := dial(ctx, con, c)
@@ -92,12 +95,12 @@ func (l *loaded) plannedChange(ctx context.Context, con *console, c *cli.Context
 		return nil, nil
 	}
 	defer r.client.Close()
-	difference, excess, err := l.change(ctx, con, r.before(ctx, l.spec.Unit), storeDir)
+	changes, excess, err := r.changes(ctx, con, l, storeDir)
 	if err != nil || excess == nil {
-		return difference, err
+		return changes, err
 	}
-	if difference != nil {
-		con.say("%s", strings.Join(difference.text(), "\n"))
+	if len(changes) > 0 {
+		con.say("%s", strings.Join(changesText(changes), "\n"))
 	}
 	return nil, l.refuseExcess(excess)
 }
@@ -107,7 +110,9 @@ type planned struct {
 	Unit    string `json:"unit"`
 	Release string `json:"release"`
 	Version string `json:"version,omitempty"`
-	Targets int    `json:"targets"`
+	// Parts are the units that move as one, in the order in which they change.
+	Parts   []plannedPart `json:"parts,omitempty"`
+	Targets int           `json:"targets"`
 	// Longest is how long the rollout takes, the measuring before each stage included, if every
 	// gate holds as long as it may; the look before the first stage, pauses, approvals and applying come on top.
 	Longest spec.Duration  `json:"longest"`
@@ -116,10 +121,19 @@ type planned struct {
 	Guard spec.Duration `json:"guard,omitempty"`
 	// Change is how the bundle differs from what the fleet runs; nil where that is not known.
 	Change *bundleChange `json:"change,omitempty"`
+	// Changes are those of parts.
+	Changes []bundleChange `json:"changes,omitempty"`
 	// Blind is what no check of the spec can see.
 	Blind []string `json:"blind"`
 	// Forecasts are what comparisons can be expected to see, where the source answers.
 	Forecasts []backtest.Forecast `json:"forecasts,omitempty"`
+}
+
+// plannedPart is one part of a planned rollout.
+type plannedPart struct {
+	Unit    string `json:"unit"`
+	Release string `json:"release"`
+	Driver  string `json:"driver"`
 }
 
 // plannedStage is one stage of a planned rollout.
@@ -161,6 +175,9 @@ func (l loaded) measure() spec.Duration {
 // describePlan works out what a plan means.
 func describePlan(p plan.Plan, measure spec.Duration) planned {
 	out := planned{Unit: p.Spec.Unit, Release: p.Spec.Release, Version: p.Spec.Version, Targets: len(p.Order), Guard: p.Spec.Guard}
+	for _, part := range p.Spec.Parts {
+		out.Parts = append(out.Parts, plannedPart{part.Unit, part.Release, part.Driver.Name})
+	}
 	var total time.Duration
 	for i, s := range p.Spec.Stages {
 		longest := measure.Std() + plan.Longest(s)
@@ -207,6 +224,7 @@ func planText(pl planned, all bool, p paint) []string {
 	for _, s := range pl.Stages {
 		lines = append(lines, stageNotes(s)...)
 	}
+	lines = append(lines, partsNote(pl.Parts)...)
 	lines = append(lines, guardNote(pl.Guard)...)
 	lines = append(lines, riskNote(pl)...)
 	lines = append(lines, timeNote(pl))
@@ -220,6 +238,18 @@ func planText(pl planned, all bool, p paint) []string {
 		}
 	}
 	return lines
+}
+
+// partsNote names the parts in their order.
+func partsNote(parts []plannedPart) []string {
+	if len(parts) == 0 {
+		return nil
+	}
+	words := make([]string, len(parts))
+	for i, p := range parts {
+		words[i] = terminal.Safe(p.Unit + " " + bundle.Short(p.Release) + " (" + p.Driver + ")")
+	}
+	return []string{"each target changes, in this order, " + strings.Join(words, ", then ") + "; and goes back in reverse"}
 }
 
 func firstTargets(ids []string) string {

@@ -94,18 +94,15 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 	return waitFor(ctx, con, r, s, timeout)
 }
 
-// allowed shows how a bundle differs from what the fleet runs, and refuses one that differs by more
+// allowed shows how bundles differ from what the fleet runs, and refuses those that differ by more
 // than the spec allows, unless that is overridden: then it answers by how much.
 func (r *remote) allowed(ctx context.Context, con *console, l *loaded, storeDir string, override bool) (passed string, err error) {
-	if l.bundle == "" {
-		return "", nil
-	}
-	c, excess, err := l.change(ctx, con, r.before(ctx, l.spec.Unit), storeDir)
+	changes, excess, err := r.changes(ctx, con, l, storeDir)
 	if err != nil {
 		return "", err
 	}
-	if c != nil {
-		con.say("%s", strings.Join(c.text(), "\n"))
+	if len(changes) > 0 {
+		con.say("%s", strings.Join(changesText(changes), "\n"))
 	}
 	switch {
 	case excess == nil:

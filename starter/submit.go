@@ -32,7 +32,7 @@ const (
 // store that the workers share.
 func submission(ctx context.Context, l loaded, by, storeDir string) (workflows.Submission, error) {
 	sub := workflows.Submission{Spec: l.spec, By: by}
-	if err := l.keepBundle(ctx, storeDir); err != nil {
+	if err := l.keepBundles(ctx, storeDir); err != nil {
 		return sub, err
 	}
 	if l.spec.Fleet.Listed() { // by the worker, when the rollout starts

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -110,6 +111,11 @@ func IsRelease(release string) bool {
 	sum, ok := strings.CutPrefix(release, digestPrefix)
 	return ok && isSum(sum)
 }
+
+var names = regexp.MustCompile(`(sha256:[0-9a-f]{12})[0-9a-f]{52}`)
+
+// Short is a text in which the names of bundles are cut to twelve digits: nobody compares more.
+func Short(text string) string { return names.ReplaceAllString(text, "$1") }
 
 func isSum(s string) bool {
 	return len(s) == 2*sha256.Size && strings.Trim(s, "0123456789abcdef") == ""

@@ -52,8 +52,10 @@ func schema(t *testing.T, kinds spec.Kinds) []byte {
 	one := uint64(1)
 	driver := s.Definitions["Driver"]
 	driver.MinProperties, driver.MaxProperties = &one, &one
-	release, _ := s.Definitions["Spec"].Properties.Get("release")
-	release.Type, release.Extras = "", map[string]any{"type": []string{"string", "number"}}
+	for _, holder := range []string{"Spec", "Part"} {
+		release, _ := s.Definitions[holder].Properties.Get("release")
+		release.Type, release.Extras = "", map[string]any{"type": []string{"string", "number"}}
+	}
 	short := func(name string, form *jsonschema.Schema) { // a type that has a short form, too
 		long := s.Definitions[name]
 		s.Definitions[name] = &jsonschema.Schema{Description: long.Description, OneOf: []*jsonschema.Schema{form, long}}

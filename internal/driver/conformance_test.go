@@ -35,7 +35,9 @@ type rig struct {
 
 // Every driver keeps the same promises.
 func TestConformance(t *testing.T) {
-	for name, newRig := range map[string]func(*testing.T) rig{"http": httpRig, "exec": execRig, "agent": agentRig, "relay": relayRig} {
+	for name, newRig := range map[string]func(*testing.T) rig{
+		"http": httpRig, "exec": execRig, "agent": agentRig, "relay": relayRig, "parts": partsRig,
+	} {
 		t.Run(name, func(t *testing.T) {
 			for name, test := range map[string]func(*testing.T, rig){
 				"installs, repeats and removes":     installsRepeatsAndRemoves,

@@ -157,6 +157,15 @@ func Prepares(d Driver) bool {
 	return ok && p.Prepares()
 }
 
+// Settles says whether targets of a driver are told that a rollout has ended well.
+func Settles(d Driver) bool {
+	if p, ok := d.(partsDriver); ok {
+		return p.settles()
+	}
+	_, ok := d.(Settler)
+	return ok
+}
+
 // Content are the bundles that a worker can read, by their release.
 type Content interface {
 	// Get answers a bundle's table.

@@ -12,7 +12,7 @@ import (
 // differ in nothing but case, for whoever reads them in a file system, a host name or a
 // chat.
 func (c *cutter) places() {
-	where := c.spec.Place(c.kinds)
+	where := c.spec.Places(c.kinds)
 	byPlace, byID := map[string]fleet.Target{}, map[string]fleet.Target{}
 	for _, t := range c.fleet.Targets {
 		id := strings.ToLower(t.ID)
@@ -21,12 +21,19 @@ func (c *cutter) places() {
 				strictyaml.Quote(other.ID), strictyaml.Quote(t.ID))
 		}
 		byID[id] = t
-		at := where(t.ID, t.Address, t.Labels)
-		if other, taken := byPlace[at]; taken && at != "" {
-			c.refuse("fleet", "targets %s (%s) and %s (%s) are one place: the orders for both would go to %s; expected every place once",
-				other.ID, other.Address, t.ID, t.Address, strings.ReplaceAll(at, "\x00", " "))
+		for _, at := range where(t.ID, t.Address, t.Labels) {
+			other, taken := byPlace[at]
+			where := strings.ReplaceAll(at, "\x00", " ")
+			switch {
+			case !taken || at == "":
+			case other.ID == t.ID:
+				c.refuse("parts", "the orders for two of them would go to one place, %s: expected {{unit}} in it", where)
+			default:
+				c.refuse("fleet", "targets %s (%s) and %s (%s) are one place: the orders for both would go to %s; expected every place once",
+					other.ID, other.Address, t.ID, t.Address, where)
+			}
+			byPlace[at] = t
 		}
-		byPlace[at] = t
 		if len(c.errs) >= maxPlaces {
 			return
 		}

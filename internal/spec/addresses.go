@@ -33,24 +33,26 @@ type Addressed interface {
 // AddressUses are all of them. What kinds does not know has none.
 func (s Spec) AddressUses(kinds Kinds) []AddressUse {
 	var uses []AddressUse
-	of := func(path string, settings any) {
+	of := func(unit, path string, settings any) {
 		a, ok := settings.(Addressed)
 		if !ok {
 			return
 		}
 		for _, u := range a.AddressUses() {
-			if u.Path, u.unit = path+"."+u.Path, s.Unit; u.Template != "" {
+			if u.Path, u.unit = path+"."+u.Path, unit; u.Template != "" {
 				uses = append(uses, u)
 			}
 		}
 	}
-	if d, err := decode(kinds.Drivers, s.Driver.Choice); err == nil {
-		of("driver."+s.Driver.Name, d)
+	for _, u := range s.drivers() {
+		if d, err := decode(kinds.Drivers, u.driver.Choice); err == nil {
+			of(u.unit, u.path+"."+u.driver.Name, d)
+		}
 	}
-	of("health."+s.Health.Source.Name, kinds.Source(s.Health))
+	of(s.Unit, "health."+s.Health.Source.Name, kinds.Source(s.Health))
 	for i, c := range s.Health.Checks {
 		if form := kinds.Form(c); form != nil {
-			of(strictyaml.Index("health.checks", i)+"."+c.Form.Name, form)
+			of(s.Unit, strictyaml.Index("health.checks", i)+"."+c.Form.Name, form)
 		}
 	}
 	return uses

@@ -78,14 +78,14 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%s is not a size, expected one such as 64KB, 1MB or 1MiB", strictyaml.Quote(string(text)))
 }
 
-// validators checks what a bundle is validated by.
-func (v *validator) validators(w *Validate) {
-	s := v.In("validate")
-	if w == nil || v.IsBad("validate") {
+// validators checks what the bundle of a section is validated by.
+func (v *validator) validators(of Section, w *Validate) {
+	s := of.In("validate")
+	if w == nil || of.IsBad("validate") {
 		return
 	}
-	if !v.Given("bundle") {
-		v.Bad("validate", "goes with bundle: without one there are no files to look at")
+	if !of.Given("bundle") {
+		of.Bad("validate", "goes with bundle: without one there are no files to look at")
 	}
 	if !s.AnyGiven("schema", "limits", "change", "command") {
 		s.Lacks("says nothing, expected schema, limits, change or command")

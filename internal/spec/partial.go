@@ -127,6 +127,8 @@ func (v *validator) partial() {
 
 func (v *validator) fallback(f Fallback) {
 	switch path := "fallback.release"; {
+	case v.Given(path) && v.Given("parts"):
+		v.Bad(path, "cannot be combined with parts at %s: expected fallback: %s, which takes every part off again", v.At("parts"), FallbackRemove)
 	case v.Given(path) && f.Remove:
 		v.Bad(path, "cannot be combined with remove: keep one of them")
 	case v.IsBad(path):

@@ -15,22 +15,27 @@ import (
 // not know.
 type Placed interface{ Place() string }
 
-// Place answers a function that tells where the driver sends a target's orders, in one
-// spelling; empty where that is not known.
-func (s Spec) Place(kinds Kinds) func(id, address string, labels map[string]string) string {
-	template := ""
-	if d, err := decode(kinds.Drivers, s.Driver.Choice); err == nil {
-		if p, ok := any(d).(Placed); ok {
-			template = p.Place()
+// Places answers a function that tells where the drivers send a target's orders, in one
+// spelling: one place for each part. It is empty where that is not known.
+func (s Spec) Places(kinds Kinds) func(id, address string, labels map[string]string) []string {
+	drivers := s.drivers()
+	templates := make([]string, len(drivers))
+	for i, u := range drivers {
+		if d, err := decode(kinds.Drivers, u.driver.Choice); err == nil {
+			if p, ok := any(d).(Placed); ok {
+				templates[i] = p.Place()
+			}
 		}
 	}
-	return func(id, address string, labels map[string]string) string {
-		values := tmpl.ForTarget(id, address, labels).With(tmpl.Unit, s.Unit).With(tmpl.Release, "").With(tmpl.Fence, "")
-		where, err := tmpl.Fill(template, values)
-		if err != nil {
-			return "" // AddressUse.Check says why
+	return func(id, address string, labels map[string]string) []string {
+		out := make([]string, len(drivers))
+		for i, u := range drivers {
+			values := tmpl.ForTarget(id, address, labels).With(tmpl.Unit, u.unit).With(tmpl.Release, "").With(tmpl.Fence, "")
+			if where, err := tmpl.Fill(templates[i], values); err == nil { // else AddressUse.Check says why
+				out[i] = oneSpelling(where)
+			}
 		}
-		return oneSpelling(where)
+		return out
 	}
 }
 

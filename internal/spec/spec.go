@@ -27,8 +27,11 @@ type Spec struct {
 	// Fleet says where the targets are listed. Written as the path of a fleet file,
 	// or as a mapping.
 	Fleet FleetSource `yaml:"fleet" json:"fleet"`
-	// Driver says how a release gets onto a target. Exactly one is set.
-	Driver Driver `yaml:"driver" json:"driver"`
+	// Driver says how a release gets onto a target. Exactly one is set, and none with Parts.
+	Driver Driver `yaml:"driver,omitempty" json:"driver"`
+	// Parts are units that move and come back as one, in the place of Release, Bundle, Validate and Driver. They
+	// change in this order, and go back in reverse. Release names the release of each (Compose).
+	Parts []Part `yaml:"parts,omitempty" json:"parts,omitempty" jsonschema:"minItems=2,maxItems=10"`
 	// Apply bounds how targets are changed.
 	Apply Apply `yaml:"apply,omitempty" json:"apply"`
 	// Stages are walked in order. The last one reaches the whole fleet.

@@ -205,9 +205,13 @@ func FuzzParse(f *testing.F) {
 		s := doc.Spec
 		last := s.Stages[len(s.Stages)-1]
 		require.NotEmpty(t, s.Unit)
-		require.NotEmpty(t, s.Release)
+		require.True(t, s.Release != "" || s.Bundle != "" || s.Parts != nil)
 		require.NotEmpty(t, s.Health.Checks)
-		require.Contains(t, []string{"http", "exec"}, s.Driver.Name)
+		require.Contains(t, []string{"http", "exec", "agent", ""}, s.Driver.Name)
+		require.Equal(t, s.Driver.Name == "", s.Parts != nil)
+		for _, p := range s.Parts {
+			require.NotEmpty(t, p.Driver.Name)
+		}
 		require.True(t, s.Health.Source.Name != "" || s.Health.Sourceless())
 		require.InDelta(t, 100, last.Reach.Percent, 0)
 		for _, st := range s.Stages {

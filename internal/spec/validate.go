@@ -28,8 +28,8 @@ func (v *validator) run() {
 		v.source, _ = v.doc.Opened("health." + given[0]).(SourceSettings)
 	}
 	v.identity()
-	if v.Needs("driver") {
-		v.driver()
+	if !v.Given("parts") && v.Needs("driver") {
+		v.spec.Driver = v.driver(v.Section, v.spec.Release)
 	}
 	v.times(v.spec.Health)
 	v.bounds()
@@ -54,32 +54,46 @@ var (
 )
 
 func (v *validator) identity() {
-	if v.Needs("unit") && !unitForm.MatchString(v.spec.Unit) {
-		v.Bad("unit",
-			"%s is not a unit, expected 1 to 64 lower-case letters, digits, '.', '_' and '-', beginning with a letter or a digit",
-			strictyaml.Quote(v.spec.Unit))
+	v.unit(v.spec.Unit)
+	if v.Given("parts") {
+		v.parts()
+	} else {
+		v.alone()
 	}
-	v.which()
-	v.validators(v.spec.Validate)
 	v.Needs("fleet")
 }
 
-// which checks what is to be released: a release by name, or a bundle.
-func (v *validator) which() {
-	switch {
-	case v.Given("release") && v.Given("bundle"):
-		v.Bad("bundle", "stands beside release, expected one of them: the name of a bundle is the digest of its files")
-	case v.Given("bundle"):
-		if v.Has("bundle") && strings.TrimSpace(v.spec.Bundle) == "" {
-			v.Bad("bundle", "is empty, expected a folder of files, such as ./features")
-		}
-	case !v.Given("release"):
-		v.Bad("release", "is required, or bundle: a folder of files, such as ./features")
-	case v.Has("release"):
-		v.release("release", v.spec.Release)
+// unit checks the name of a unit.
+func (s Section) unit(name string) {
+	if s.Needs("unit") && !s.IsBad("unit") && !unitForm.MatchString(name) {
+		s.Bad("unit",
+			"%s is not a unit, expected 1 to 64 lower-case letters, digits, '.', '_' and '-', beginning with a letter or a digit",
+			strictyaml.Quote(name))
 	}
+}
+
+// alone checks what a unit without parts is to run.
+func (v *validator) alone() {
+	v.which(v.Section, v.spec.Release, v.spec.Bundle)
 	if v.Has("version") && v.release("version", v.spec.Version) && !v.Given("bundle") {
 		v.Bad("version", "goes with bundle: without one, the release is the version")
+	}
+	v.validators(v.Section, v.spec.Validate)
+}
+
+// which checks what is to be released: a release by name, or a bundle.
+func (v *validator) which(s Section, release, bundle string) {
+	switch {
+	case s.Given("release") && s.Given("bundle"):
+		s.Bad("bundle", "stands beside release, expected one of them: the name of a bundle is the digest of its files")
+	case s.Given("bundle"):
+		if s.Has("bundle") && strings.TrimSpace(bundle) == "" {
+			s.Bad("bundle", "is empty, expected a folder of files, such as ./features")
+		}
+	case !s.Given("release"):
+		s.Bad("release", "is required, or bundle: a folder of files, such as ./features")
+	case s.Has("release"):
+		s.release("release", release)
 	}
 }
 
@@ -88,11 +102,11 @@ type BundleTaker interface{ NeedsBundle() }
 
 // release checks that a text can be an element of an argv, a word on a line and a field
 // of a table.
-func (v *validator) release(path, text string) bool {
+func (s Section) release(path, text string) bool {
 	if IsWord(text) && utf8.RuneCountInString(text) <= 128 && len(text) <= MaxRelease && text[0] != '-' {
 		return true
 	}
-	v.Bad(path, "%s is not a release, expected 1 to 128 printable characters without spaces, not beginning with '-'", strictyaml.Quote(text))
+	s.Bad(path, "%s is not a release, expected 1 to 128 printable characters without spaces, not beginning with '-'", strictyaml.Quote(text))
 	return false
 }
 
@@ -109,21 +123,22 @@ func IsWord(s string) bool {
 	})
 }
 
-// driver checks that there is exactly one driver, and its settings.
-func (v *validator) driver() {
-	s, known := v.In("driver"), names(v.kinds.Drivers)
+// driver checks that a section has exactly one driver, and its settings, for a release.
+func (v *validator) driver(of Section, release string) (chosen Driver) {
+	s, known := of.In("driver"), names(v.kinds.Drivers)
 	s.one(known, fmt.Sprintf("has no driver, expected exactly one of %s, such as %s: {}", list(known), known[0]), "driver")
 	for _, name := range known {
 		if settings, ok := v.doc.Opened(s.full(name)).(Settings); ok {
 			settings.Check(s.In(name))
 			settings.SetDefaults()
-			v.spec.Driver = Driver{Choose(name, settings)}
+			chosen = Driver{Choose(name, settings)}
 			s.In(name).ownPlace(settings)
-			if v.takesBundles() && v.Has("release") && !bundle.IsRelease(v.spec.Release) {
-				v.Bad("release", "the driver %s takes bundles: expected bundle: in its place, a folder of files such as ./features", name)
+			if _, only := settings.(BundleTaker); only && of.Has("release") && !bundle.IsRelease(release) {
+				of.Bad("release", "the driver %s takes bundles: expected bundle: in its place, a folder of files such as ./features", name)
 			}
 		}
 	}
+	return chosen
 }
 
 // takesBundles says whether the driver takes bundles only.
