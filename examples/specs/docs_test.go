@@ -36,7 +36,7 @@ func pages(t *testing.T) map[string]string {
 var (
 	yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 	bundled   = regexp.MustCompile(`(?m)^bundle:`)
-	released  = regexp.MustCompile(`(?m)^release:`)
+	released  = regexp.MustCompile(`(?m)^(release|parts):`)
 	topLevel  = regexp.MustCompile(`(?m)^([a-zA-Z]+):`)
 )
 
@@ -70,7 +70,8 @@ func TestDocumentedYAML(t *testing.T) {
 				block = "health:\n  without: [traffic]\n  " + strings.ReplaceAll(strings.TrimRight(block, "\n"), "\n", "\n  ") + "\n"
 			}
 			for _, r := range rest {
-				if !slices.ContainsFunc(topLevel.FindAllStringSubmatch(block, -1), func(m []string) bool { return m[1] == r.field }) {
+				given := func(m []string) bool { return m[1] == r.field || m[1] == "parts" && r.field == "driver" }
+				if !slices.ContainsFunc(topLevel.FindAllStringSubmatch(block, -1), given) {
 					block += r.text
 				}
 			}

@@ -2,6 +2,7 @@
 package specs
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,7 +55,11 @@ func TestExamples(t *testing.T) {
 			require.NoError(t, err)
 			_, err = plan.New(doc.Spec, f, catalog.New().Kinds())
 			require.NoError(t, err)
-			_, err = catalog.New().Drivers.New(doc.Spec.Driver, nil)
+			for i, p := range doc.Spec.Parts {
+				doc.Spec.Parts[i].Release = cmp.Or(p.Release, "sha256:"+strings.Repeat("0", 64)) // of a bundle
+				doc.Spec.Release = doc.Spec.Composed()
+			}
+			_, err = catalog.New().Drivers.For(doc.Spec, nil)
 			require.NoError(t, err)
 		})
 	}

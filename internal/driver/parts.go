@@ -203,17 +203,19 @@ func (p partsDriver) Timeout() (sum time.Duration) {
 	return sum
 }
 
-// Apply carries out an order part by part. Before it changes the first, all were asked whether they could.
+// Apply carries out an order part by part. Before it changes the first, all were asked whether they could; what is
+// put back asks nobody.
 func (p partsDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
-	if err := p.Validate(ctx, t, o); err != nil {
-		return err
-	}
 	orders, err := p.orders(o)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if o.Back {
+	case o.Back:
 		slices.Reverse(orders)
+	default:
+		if err := p.Validate(ctx, t, o); err != nil {
+			return err
+		}
 	}
 	for i, one := range orders {
 		before, silent := one.Driver.Observe(ctx, t, one.unit())
