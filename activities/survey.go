@@ -76,7 +76,7 @@ func (a *Activities) Survey(ctx context.Context, in SurveyInput) (Surveyed, erro
 		case !work.done[i] && !silent[t.ID]:
 			out.Silent = append(out.Silent, Trouble{ID: t.ID, Reason: "was not asked in time", Silent: true})
 		case !work.done[i]:
-		case found[i].Release != p.Spec.Release && !(found[i].Fence == in.Fence && driver.Holds(d, found[i].Release, p.Spec.Release, "")):
+		case !on(d, found[i], p.Spec.Release, in.Fence):
 			out.Others[found[i].Release]++
 		default:
 			out.On = append(out.On, t.ID)
@@ -87,4 +87,9 @@ func (a *Activities) Survey(ctx context.Context, in SurveyInput) (Surveyed, erro
 	}
 	out.Silent = capReasons(out.Silent)
 	return out, nil
+}
+
+// on says that a target runs a release or, by an order with a fence, a part of it.
+func on(d driver.Driver, s driver.State, release string, fence int64) bool {
+	return s.Release == release || s.Fence == fence && driver.Holds(d, s.Release, release, "")
 }

@@ -70,16 +70,16 @@ func TestPartsAreKept(t *testing.T) {
 
 // What is said of a part's files is looked at, also against what the fleet runs of that part.
 func TestPartsAreValidated(t *testing.T) {
-	dir, path := shop(t, `, validate: {limits: {bytes: 5B}}`)
+	_, path := shop(t, `, validate: {limits: {bytes: 5B}}`)
 	r := sluice(t, "", "validate", path)
 	require.Equal(t, exitInvalid, r.code)
 	require.Contains(t, r.errOut, "shop.yaml:5:90: parts[1].validate.limits.bytes: the bundle has 13 bytes, at most 5")
 
-	dir, path = shop(t, `, validate: {change: {maxRemoved: 5%}}`)
+	dir, changed := shop(t, `, validate: {change: {maxRemoved: 5%}}`)
 	storeDir := filepath.Join(dir, "store")
 	before := strings.TrimSpace(sluice(t, "", "bundle", "build", filepath.Join(dir, "features"), "--store", storeDir).out)
 	require.NoError(t, os.Remove(filepath.Join(dir, "features", "rules", "eu.js")))
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(changed)
 	require.NoError(t, err)
 	for name, c := range map[string]struct{ runs, excess, difference string }{
 		"compared":      {"app=1,features=" + before, "parts[1].validate.change.maxRemoved: 1 of 2 files removed, 50%, at most 5%", "part features: against what the fleet runs"},
@@ -90,7 +90,7 @@ func TestPartsAreValidated(t *testing.T) {
 		"not available": {"app=1,features=sha256:" + strings.Repeat("0", 64), "which is not in the store", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := loadText(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), path, text, puller{})
+			l, err := loadText(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), changed, text, puller{})
 			require.NoError(t, err)
 			defer l.close()
 			changes, excess, err := endedAs(promoted(c.runs)).changes(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), &l, storeDir)

@@ -133,7 +133,7 @@ func (v *validator) driver(of Section, release string) (chosen Driver) {
 			settings.SetDefaults()
 			chosen = Driver{Choose(name, settings)}
 			s.In(name).ownPlace(settings)
-			if _, only := settings.(BundleTaker); only && of.Has("release") && !bundle.IsRelease(release) {
+			if _, only := settings.(BundleTaker); only && of.Has("release") && !of.IsBad("release") && !bundle.IsRelease(release) {
 				of.Bad("release", "the driver %s takes bundles: expected bundle: in its place, a folder of files such as ./features", name)
 			}
 		}
