@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"archive/tar"
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -47,7 +48,8 @@ func Build(ctx context.Context, dir string, w io.Writer) (Bundle, error) {
 		return Bundle{}, err
 	}
 	sum, count := sha256.New(), new(counter)
-	out := tar.NewWriter(io.MultiWriter(w, sum, count))
+	pieces := bufio.NewWriterSize(io.MultiWriter(w, sum, count), 256<<10) // a file is several writes, and most files are small
+	out := tar.NewWriter(pieces)
 	b := Bundle{}
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
@@ -58,7 +60,7 @@ func Build(ctx context.Context, dir string, w io.Writer) (Bundle, error) {
 		}
 		b.Files = append(b.Files, f)
 	}
-	if err := out.Close(); err != nil {
+	if err := errors.Join(out.Close(), pieces.Flush()); err != nil {
 		return Bundle{}, err
 	}
 	b.Archive = Archive{Digest: digestPrefix + hex.EncodeToString(sum.Sum(nil)), Size: int64(*count)}
