@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"aead.dev/minisign"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/bundle/signature"
@@ -16,15 +15,11 @@ import (
 // keyPair writes a private key, and answers its file, the public key and its id.
 func keyPair(t *testing.T) (file, public, id string) {
 	t.Helper()
-	key, private, err := minisign.GenerateKey(nil)
-	require.NoError(t, err)
-	text, err := private.MarshalText()
+	s, text, err := signature.Generate()
 	require.NoError(t, err)
 	file = filepath.Join(t.TempDir(), "minisign.key")
 	require.NoError(t, os.WriteFile(file, text, 0o600))
-	parsed, err := signature.ParseKey(key.String())
-	require.NoError(t, err)
-	return file, key.String(), parsed.ID()
+	return file, s.Key().String(), s.Key().ID()
 }
 
 // A signature goes with its bundle from store to registry to store, and stands for one unit.

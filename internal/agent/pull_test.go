@@ -2,7 +2,6 @@ package agent
 
 import (
 	"bytes"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"aead.dev/minisign"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/bundle/signature"
@@ -26,11 +24,7 @@ import (
 
 func newSigner(t testing.TB) signature.Signer {
 	t.Helper()
-	_, private, err := minisign.GenerateKey(rand.Reader)
-	require.NoError(t, err)
-	text, err := private.MarshalText()
-	require.NoError(t, err)
-	s, err := signature.ParseSigner(text, "")
+	s, _, err := signature.Generate()
 	require.NoError(t, err)
 	return s
 }

@@ -3,7 +3,6 @@ package driver_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"aead.dev/minisign"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/agent"
@@ -48,17 +46,14 @@ type behind struct {
 // newKey makes the texts of a public key and of its private one.
 func newKey(t *testing.T) (string, []byte) {
 	t.Helper()
-	public, private, err := minisign.GenerateKey(rand.Reader)
+	s, text, err := signature.Generate()
 	require.NoError(t, err)
-	text, err := private.MarshalText()
-	require.NoError(t, err)
-	return public.String(), text
+	return s.Key().String(), text
 }
 
 func newSigner(t *testing.T) signature.Signer {
 	t.Helper()
-	_, text := newKey(t)
-	s, err := signature.ParseSigner(text, "")
+	s, _, err := signature.Generate()
 	require.NoError(t, err)
 	return s
 }

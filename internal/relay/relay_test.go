@@ -3,7 +3,6 @@ package relay
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"aead.dev/minisign"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/bundle"
@@ -27,11 +25,7 @@ import (
 
 func newSigner(t testing.TB) signature.Signer {
 	t.Helper()
-	_, private, err := minisign.GenerateKey(rand.Reader)
-	require.NoError(t, err)
-	text, err := private.MarshalText()
-	require.NoError(t, err)
-	s, err := signature.ParseSigner(text, "")
+	s, _, err := signature.Generate()
 	require.NoError(t, err)
 	return s
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	crand "crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -19,7 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"aead.dev/minisign"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/agent"
@@ -109,15 +107,11 @@ func TestAsksForASignature(t *testing.T) {
 	require.Equal(t, 201, h.upload(one))
 	require.Equal(t, 204, h.order(t.Context(), "", http.MethodPut, 1, one))
 	h.stop()
-	public, private, err := minisign.GenerateKey(crand.Reader)
-	require.NoError(t, err)
-	text, err := private.MarshalText()
-	require.NoError(t, err)
-	by, err := signature.ParseSigner(text, "")
+	by, _, err := signature.Generate()
 	require.NoError(t, err)
 	settings, err := os.ReadFile(h.file("agent.yaml"))
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(h.file("bundle.pub"), []byte(public.String()), 0o600))
+	require.NoError(t, os.WriteFile(h.file("bundle.pub"), []byte(by.Key().String()), 0o600))
 	require.NoError(t, os.WriteFile(h.file("agent.yaml"), append(settings, "keys: [file:"+h.file("bundle.pub")+"]\n"...), 0o600))
 	sign := func(unit string) string {
 		s, err := by.Sign(unit, two)

@@ -139,6 +139,14 @@ func KeyID(signature []byte) (string, error) {
 // Signer is a private key.
 type Signer struct{ private minisign.PrivateKey }
 
+// Generate makes a key and its file, without a password, for the lab and for tests: people have theirs from minisign -G.
+func Generate() (s Signer, file []byte, err error) {
+	if _, s.private, err = minisign.GenerateKey(nil); err == nil {
+		file, err = s.private.MarshalText()
+	}
+	return s, file, err
+}
+
 // IsEncrypted says whether the file of a private key wants a password.
 func IsEncrypted(file []byte) bool { return minisign.IsEncrypted(file) }
 

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"aead.dev/minisign"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/bundle"
@@ -21,11 +20,9 @@ var (
 	other   = "sha256:" + strings.Repeat("b", 64)
 )
 
-func signer(t *testing.T) signature.Signer {
+func signer(t testing.TB) signature.Signer {
 	t.Helper()
-	_, private, err := minisign.GenerateKey(nil)
-	require.NoError(t, err)
-	file, err := private.MarshalText()
+	_, file, err := signature.Generate()
 	require.NoError(t, err)
 	s, err := signature.ParseSigner(file, "")
 	require.NoError(t, err)
@@ -196,12 +193,7 @@ func TestCandidates(t *testing.T) {
 }
 
 func FuzzVerify(f *testing.F) {
-	_, private, err := minisign.GenerateKey(nil)
-	require.NoError(f, err)
-	file, err := private.MarshalText()
-	require.NoError(f, err)
-	s, err := signature.ParseSigner(file, "")
-	require.NoError(f, err)
+	s := signer(f)
 	good, err := s.Sign("features", release)
 	require.NoError(f, err)
 	f.Add(good)

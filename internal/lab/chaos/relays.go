@@ -2,15 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
-	"aead.dev/minisign"
-
+	"github.com/sluicehq/sluice/internal/bundle/signature"
 	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
@@ -31,14 +29,10 @@ func openRelays(ctx context.Context, l *lane) (r *relays, err error) {
 			r.close()
 		}
 	}()
-	public, private, err := minisign.GenerateKey(rand.Reader)
-	if err != nil {
-		return r, err
-	}
-	text, err := private.MarshalText()
+	by, text, err := signature.Generate()
 	if err == nil {
 		err = errors.Join(os.WriteFile(filepath.Join(l.Dir, "order.key"), text, 0o600),
-			os.WriteFile(filepath.Join(l.Dir, "order.key.pub"), []byte(public.String()), 0o600))
+			os.WriteFile(filepath.Join(l.Dir, "order.key.pub"), []byte(by.Key().String()), 0o600))
 	}
 	if err != nil {
 		return r, err

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"crypto/rand"
 	"fmt"
 	"net/http"
 	"os"
@@ -11,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"aead.dev/minisign"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/bundle/signature"
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/lab/stack"
 	"github.com/sluicehq/sluice/internal/rollout"
@@ -40,12 +39,10 @@ func deployBehindRelay(t *testing.T) *relayed {
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	r := &relayed{deployment: &deployment{Stack: s, t: t, worker: w, client: c}}
-	public, private, err := minisign.GenerateKey(rand.Reader)
-	require.NoError(t, err)
-	text, err := private.MarshalText()
+	by, text, err := signature.Generate()
 	require.NoError(t, err)
 	r.write("order.key", string(text))
-	r.write("order.pub", public.String())
+	r.write("order.pub", by.Key().String())
 	r.write("agents.token", "of agents")
 	r.write("workers.token", "of workers")
 	r.startRelay()

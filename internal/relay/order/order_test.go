@@ -2,7 +2,6 @@ package order_test
 
 import (
 	"bytes"
-	"crypto/rand"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"aead.dev/minisign"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/bundle/signature"
@@ -20,11 +18,7 @@ import (
 
 func newSigner(t testing.TB) signature.Signer {
 	t.Helper()
-	_, private, err := minisign.GenerateKey(rand.Reader)
-	require.NoError(t, err)
-	text, err := private.MarshalText()
-	require.NoError(t, err)
-	s, err := signature.ParseSigner(text, "")
+	s, _, err := signature.Generate()
 	require.NoError(t, err)
 	return s
 }
