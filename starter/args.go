@@ -102,9 +102,7 @@ func commandWord(commands []command, words []string) string {
 func firstWord(commands []command, words []string) (string, []string) {
 	takesValue := flagTable{}
 	for _, c := range commands {
-		for name, v := range tableOf(c.allFlags()) {
-			takesValue[name] = v
-		}
+		maps.Copy(takesValue, tableOf(c.allFlags()))
 	}
 	for i := 0; i < len(words); i++ {
 		name, _, inline, isFlag := flagWord(words[i])

@@ -65,42 +65,34 @@ func (lacking) Bounds(context.Context, string, Window) []float64 { return nil }
 // None is the source of a spec that has none: no check asks it.
 type None struct{ Every spec.Duration }
 
-// Refresh does nothing.
 // Refresh reads nothing.
 func (None) Refresh(context.Context, time.Time, time.Time) {}
 
-// Count knows nothing.
 // Count knows nothing.
 func (None) Count(_ context.Context, expr string, _ Arm, _ Window, _ OnEmpty) Reading {
 	return NoData(expr, "the spec has no source")
 }
 
 // Increase knows nothing.
-// Increase knows nothing.
 func (None) Increase(_ context.Context, expr string, _ Arm, _ Window, _ *Tally, _ OnEmpty) Reading {
 	return NoData(expr, "the spec has no source")
 }
 
-// Gauge knows nothing.
 // Gauge knows nothing.
 func (None) Gauge(_ context.Context, expr string, _ Window) Reading {
 	return NoData(expr, "the spec has no source")
 }
 
 // Coverage is of no target.
-// Coverage is of no target.
 func (None) Coverage(string, Arm) (read, of int) { return 0, 0 }
 
 // Absence is the time between two looks.
-// Absence is one look.
 func (n None) Absence() time.Duration { return n.Every.Std() }
 
-// Settling takes no time.
 // Settling takes no time.
 func (None) Settling() time.Duration { return 0 }
 
 // Baseline is of no time.
-// Baseline is over at once.
 func (None) Baseline(_ context.Context, at time.Time) (Window, error) {
 	return Window{From: at, At: at}, nil
 }

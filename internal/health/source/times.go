@@ -11,11 +11,9 @@ import (
 // Window is the span that a look covers.
 type Window struct{ From, At time.Time }
 
-// Length is how long it is.
 // Length is how long the window is.
 func (w Window) Length() time.Duration { return w.At.Sub(w.From) }
 
-// Later is the later of two times.
 // Later is the later of two times.
 func Later(a, b time.Time) time.Time {
 	if a.After(b) {
