@@ -155,19 +155,23 @@ record-histories: build ## histories of rollouts of the version HISTORIES that a
 	@SLUICE_RECORD=$(ROOT)/workflows/rollout/testdata/histories/$(HISTORIES) $(GO_TEST) -count=1 -v -run TestRecordHistories ./internal/lab/e2e
 
 # More flags for what `make bench` measures beside Go's benchmarks; sluice-bench -h lists them. To bring the page up to date:
-# make bench-sluice bench-concurrency BENCHFLAGS="--page docs/performance.md"
-# Both measure five pairs, or five windows, and end in time on a slow machine too: with fewer of them, and a note that says so.
+# make bench-sluice bench-agents bench-concurrency BENCHFLAGS="--page docs/performance.md"
+# Each measures five pairs, or five windows, and ends in time on a slow machine too: with fewer of them, and a note that says so.
 BENCHFLAGS ?=
 RAMP       ?= 2000,5000
 
 .PHONY: bench
-bench: bench-sluice ## rollouts against baselines (docs/performance.md), then Go's benchmarks
+bench: bench-sluice bench-agents ## rollouts against baselines (docs/performance.md), then Go's benchmarks
 	$(GO_TEST) -run '^$$' -bench . -benchmem ./...
 	cd internal/lab/devstack && $(GO_TEST) -run '^$$' -bench . -benchtime 200x ./...
 
 .PHONY: bench-sluice
 bench-sluice: build ## only rollouts, bundles and agents against baselines; 9 minutes, 10 at most
 	$(call run,bench,internal/lab/bench) --only overhead,events,fleet,bundles --limit 9m $(BENCHFLAGS)
+
+.PHONY: bench-agents
+bench-agents: build ## only 10,000 real agents against bare goroutines; 8 minutes at most (BENCHFLAGS="--agents 500")
+	$(call run,bench,internal/lab/bench) --only agents --limit 7m $(BENCHFLAGS)
 
 .PHONY: bench-concurrency
 bench-concurrency: build ## how many rollouts can bake on one worker; 12 minutes, 15 at most (RAMP=500,1000)

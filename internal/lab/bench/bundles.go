@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/bundle"
@@ -41,7 +42,8 @@ func measureBundles(ctx context.Context, o options) (*table.Table, error) {
 	}
 	t := &table.Table{Title: "Bundles and agents", Head: []string{"what", "Sluice", "than", "baseline", "ratio"}}
 	b := boxes{dir: dir, bin: o.bin.Dir}
-	for _, p := range append(b.packing(), b.starting(), b.idling()) {
+	defer b.close()
+	for _, p := range append(b.packing(), b.starting(), b.idling(), b.polling(), b.holding()) {
 		var of, to []float64
 		for i := 0; o.more(i); i++ {
 			x, err := p.sluice(ctx)
@@ -82,8 +84,9 @@ func writeFiles(dir string) error {
 
 // boxes are what is measured, in a folder.
 type boxes struct {
-	dir, bin string
-	built    bundle.Bundle
+	dir, bin   string
+	built      bundle.Bundle
+	relay, sim *server // nil until they are asked
 }
 
 func (b *boxes) path(name string) string { return filepath.Join(b.dir, name) }
@@ -185,15 +188,22 @@ func (b *boxes) idling() pair {
 		})
 		return rss, err
 	}, func(ctx context.Context) (float64, error) {
-		sim := stack.NewProcess("sim", io.Discard, filepath.Join(b.bin, "sluice-sim"), "--targets", "1", "--rps-per-target", "1",
-			"--fleet-file", b.path("fleet.yaml"), "--ready-file", b.path("sim.ready"))
-		if _, err := sim.StartUntil(ctx, b.path("sim.ready")); err != nil {
+		sim, _, err := b.simulate(ctx)
+		if err != nil {
 			return 0, err
 		}
 		defer sim.Kill()
-		err := pause.For(ctx, settled)
+		err = pause.For(ctx, settled)
 		return mib(sim.PID()), err
 	}}
+}
+
+// simulate starts a sluice-sim with one target.
+func (b *boxes) simulate(ctx context.Context) (*stack.Process, string, error) {
+	sim := stack.NewProcess("sim", io.Discard, filepath.Join(b.bin, "sluice-sim"), "--targets", "1", "--rps-per-target", "1",
+		"--fleet-file", b.path("fleet.yaml"), "--ready-file", b.path("sim.ready"))
+	address, err := sim.StartUntil(ctx, b.path("sim.ready"))
+	return sim, strings.TrimSpace(string(address)), err
 }
 
 func (b *boxes) agent() string { return filepath.Join(b.bin, "sluice-agent") }

@@ -165,7 +165,7 @@ func (c *crowd) startOne(ctx context.Context, i int) error {
 
 // bakingSpec is a spec of a unit of its own, whose first stage bakes for long.
 func bakingSpec(i int) (spec.Spec, error) {
-	return specOf(fmt.Sprintf("u-%d", i), after, `url: "http://{{address}}/sluice/v1/units/`+unit+`?by={{unit}}"`,
+	return specOf(fmt.Sprintf("u-%d", i), after, `http: {url: "http://{{address}}/sluice/v1/units/`+unit+`?by={{unit}}"}`,
 		"  - {name: canary, count: 1, bake: 2h}\n  - {name: everyone, reach: 100%, bake: 2h}",
 		fmt.Sprintf("scrape: {baseline: 1s}, every: %s", lookEvery))
 }

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/fleet"
 )
 
@@ -31,6 +32,34 @@ func newDirect(f fleet.Fleet) *direct {
 			MaxIdleConns: 2048, MaxIdleConnsPerHost: 256, DisableCompression: true,
 		},
 	}}
+}
+
+// prepare asks every target for a bundle that it lacks, brings it, and asks again.
+func (d *direct) prepare(ctx context.Context, release string, piece []byte, parallel int) (time.Duration, error) {
+	began := time.Now()
+	err := d.each(parallel, func(url string) error {
+		place, _, _ := strings.Cut(url, "/units/")
+		for _, call := range []struct {
+			method, url, kind string
+			body              []byte
+			want              int
+		}{
+			{http.MethodPost, url + "/prepare", "application/json", []byte(`{"release":"` + release + `"}`), http.StatusFailedDependency},
+			{http.MethodPut, place + "/bundles/" + release, bundle.MediaType, piece, http.StatusCreated},
+			{http.MethodPost, url + "/prepare", "application/json", []byte(`{"release":"` + release + `"}`), http.StatusNoContent},
+		} {
+			req, err := http.NewRequestWithContext(ctx, call.method, call.url, bytes.NewReader(call.body))
+			if err != nil {
+				return err
+			}
+			req.Header.Set("Content-Type", call.kind)
+			if _, err := d.expect(req, call.want); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return time.Since(began), err
 }
 
 // forward observes every target, and then observes it again and orders the release.
@@ -134,15 +163,18 @@ func (d *direct) order(ctx context.Context, url, release string, fence int64) er
 	return err
 }
 
-func (d *direct) do(req *http.Request) ([]byte, error) {
+func (d *direct) do(req *http.Request) ([]byte, error) { return d.expect(req, 0) }
+
+// expect refuses another status than the expected one; 0 expects success.
+func (d *direct) expect(req *http.Request, status int) ([]byte, error) {
 	res, err := d.client.Do(req)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(res.Body)
-	if err == nil && res.StatusCode/100 != 2 {
-		err = fmt.Errorf("%s %s: %s", req.Method, req.URL, res.Status)
+	if err == nil && res.StatusCode != status && (status != 0 || res.StatusCode/100 != 2) {
+		err = fmt.Errorf("%s %s: %s: %.200s", req.Method, req.URL, res.Status, body)
 	}
 	return body, err
 }

@@ -50,8 +50,8 @@ func TestHistoryEvents(t *testing.T) {
 // once, and a task is scheduled, started and completed.
 func tasksAtMost(c counts, stages int) int { return 3 * (1 + c.activities/perActivity + stages) }
 
-// newTestRig is a rig, where the server is built.
-func newTestRig(t *testing.T) *rig {
+// testOptions name the programs, where they are built.
+func testOptions(t *testing.T) options {
 	t.Helper()
 	o := options{bin: stack.Binaries{Dir: os.Getenv("SLUICE_BIN"), Devstack: os.Getenv("SLUICE_DEVSTACK")}}
 	if o.bin.Dir == "" || o.bin.Devstack == "" {
@@ -60,7 +60,13 @@ func newTestRig(t *testing.T) *rig {
 		}
 		t.Skip("not run: needs the built programs, see `make test`")
 	}
-	r, err := newRig(t.Context(), o)
+	return o
+}
+
+// newTestRig is a rig, where the server is built.
+func newTestRig(t *testing.T) *rig {
+	t.Helper()
+	r, err := newRig(t.Context(), testOptions(t))
 	t.Cleanup(r.close)
 	require.NoError(t, err)
 	return r

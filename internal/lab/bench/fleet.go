@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/activities"
@@ -15,7 +16,7 @@ import (
 )
 
 // trip is what it took to get a fleet forward and back.
-type trip struct{ forward, back leg }
+type trip struct{ prepare, forward, back leg }
 
 // leg is one way of a trip: its time in seconds, and what all processes used of the cores for it, in seconds too.
 type leg struct{ took, cpu float64 }
@@ -43,16 +44,13 @@ func measureFleet(ctx context.Context, o options) (*table.Table, error) {
 	if err := r.work(m); err != nil {
 		return nil, err
 	}
-	s, err := specOf(unit, after, "", "  - {name: everyone, reach: 100%, bake: 1h}", "scrape: {baseline: 1s}, every: 2s")
+	s, err := specOf(unit, after, "http: {}", "  - {name: everyone, reach: 100%, bake: 1h}", "scrape: {baseline: 1s}, every: 2s")
 	if err != nil {
 		return nil, err
 	}
 	t := &table.Table{
 		Title: fmt.Sprintf("%d targets forward and back: a rollout against bare goroutines with the same HTTP calls", o.targets),
-		Head: []string{
-			"targets answer in", "way", "rollout, s", "bare goroutines, s", "ratio",
-			"rollout, µs of a core per target", "bare goroutines, µs", "ratio",
-		},
+		Head:  tripHead("targets answer in", "way"),
 	}
 	for _, delay := range delays() {
 		if err := newDirect(f).slow(ctx, delay); err != nil {
@@ -62,7 +60,10 @@ func measureFleet(ctx context.Context, o options) (*table.Table, error) {
 		if err != nil {
 			return nil, err
 		}
-		addTrips(t, delay, sluice, bare, o.targets)
+		addTrips(t, []string{delay.String()}, []way{
+			{"forward: observe all, then apply to all", func(x trip) leg { return x.forward }},
+			{"back: from the abort to the outcome", func(x trip) leg { return x.back }},
+		}, sluice, bare, o.targets)
 	}
 	t.Note("Simulated targets in one process; 3 requests per target each way; parallel %d forward and %d back, batches of %d. "+
 		"Processor time is that of the worker, the targets and the Temporal server together. %s",
@@ -76,8 +77,11 @@ func (r *rig) used() float64 { return cpuOf(os.Getpid(), r.Sim.PID(), r.Temporal
 // trips makes them in turns.
 func (r *rig) trips(ctx context.Context, o options, m *metered, s spec.Spec, f fleet.Fleet) (sluice, bare []trip, err error) {
 	for i := 0; o.more(i); i++ {
-		one, err := r.trip(ctx, m, s, f)
+		one, fence, err := r.trip(ctx, m, s, f)
 		if err != nil {
+			return nil, nil, err
+		}
+		if err := r.allOrdered(ctx, fence, len(f.Targets)); err != nil {
 			return nil, nil, err
 		}
 		other, err := r.directTrip(ctx, s, f)
@@ -91,56 +95,59 @@ func (r *rig) trips(ctx context.Context, o options, m *metered, s spec.Spec, f f
 	return sluice, bare, nil
 }
 
-func addTrips(t *table.Table, delay time.Duration, sluice, bare []trip, targets int) {
-	for _, row := range []struct {
-		name string
-		of   func(trip) leg
-	}{
-		{"forward: observe all, then apply to all", func(x trip) leg { return x.forward }},
-		{"back: from the abort to the outcome", func(x trip) leg { return x.back }},
-	} {
+// tripHead is the head of a table of trips, after what tells its rows apart.
+func tripHead(rows ...string) []string {
+	return append(rows, "rollout, s", "bare goroutines, s", "ratio", "rollout, µs of a core per target", "bare goroutines, µs", "ratio")
+}
+
+// way is a row about a part of trips.
+type way struct {
+	name string
+	of   func(trip) leg
+}
+
+func addTrips(t *table.Table, first []string, ways []way, sluice, bare []trip, targets int) {
+	for _, row := range ways {
 		took := func(x trip) float64 { return row.of(x).took }
 		cpu := func(x trip) float64 { return row.of(x).cpu * 1e6 / float64(targets) }
 		a, b, c, d := each(sluice, took), each(bare, took), each(sluice, cpu), each(bare, cpu)
-		t.Add(delay.String(), row.name, spread(a, "%.2f"), spread(b, "%.2f"), spread(ratios(a, b), "%.2f"),
-			spread(c, "%.0f"), spread(d, "%.0f"), spread(ratios(c, d), "%.2f"))
+		t.Add(append(slices.Clone(first), row.name, spread(a, "%.2f"), spread(b, "%.2f"), spread(ratios(a, b), "%.2f"),
+			spread(c, "%.0f"), spread(d, "%.0f"), spread(ratios(c, d), "%.2f"))...)
 	}
 }
 
-// trip runs a rollout and aborts it.
-func (r *rig) trip(ctx context.Context, m *metered, s spec.Spec, f fleet.Fleet) (trip, error) {
+// trip runs a rollout and aborts it. It answers the fence of the way back, too.
+func (r *rig) trip(ctx context.Context, m *metered, s spec.Spec, f fleet.Fleet) (trip, int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	m.reset()
 	run, err := r.start(ctx, s, f)
 	if err != nil {
-		return trip{}, err
+		return trip{}, 0, err
 	}
 	if err := r.until(ctx, run, rollout.PhaseBake); err != nil {
-		return trip{}, err
+		return trip{}, 0, err
 	}
 	time.Sleep(time.Second) // let the watch begin, as it would have
-	aborted, used := time.Now(), r.used()
+	aborted, used := time.Now(), m.used()
 	if err := r.client.SignalWorkflow(ctx, connect.WorkflowID(unit), "", rollout.SignalAbort, rollout.ControlRequest{By: "bench"}); err != nil {
-		return trip{}, err
+		return trip{}, 0, err
 	}
 	state, err := result(ctx, run, rollout.PhaseAborted)
 	if err != nil {
-		return trip{}, err
+		return trip{}, 0, err
 	}
-	used = r.used() - used
+	used = m.used() - used
 	h, err := historyOf(ctx, r.client, run)
 	if err != nil {
-		return trip{}, err
-	}
-	if err := r.allOrdered(ctx, state.Fence+1, len(f.Targets)); err != nil {
-		return trip{}, err
+		return trip{}, 0, err
 	}
 	forward := h.span(activities.TypeObserve) + h.span(activities.TypeApply)
 	return trip{
+		prepare: leg{h.span(activities.TypePrepare).Seconds(), m.spent(activities.TypePrepare)},
 		forward: leg{forward.Seconds(), m.spent(activities.TypeObserve, activities.TypeApply)},
 		back:    leg{h.ended().Sub(aborted).Seconds(), used},
-	}, nil
+	}, state.Fence + 1, nil
 }
 
 // allOrdered refuses a way back that some target did not accept.

@@ -26,6 +26,7 @@ type options struct {
 	only    []string
 	repeat  int
 	targets int
+	agents  int
 	ramp    []int
 	window  time.Duration
 	// limit is how long all measurements may take, and until when that is.
@@ -50,6 +51,7 @@ func measurements() []measurement {
 		{"events", measureEvents},
 		{"fleet", measureFleet},
 		{"bundles", measureBundles},
+		{"agents", measureAgents},
 		{"concurrency", measureConcurrency},
 	}
 }
@@ -66,6 +68,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.repeat, "repeat", 5, "pairs of each measurement, after one that warms up")
 	fs.DurationVar(&o.limit, "limit", 15*time.Minute, "after this `time` no more pair and no larger crowd is begun, and the notes say what was left out")
 	fs.IntVar(&o.targets, "targets", 10_000, "targets of the fleet that goes forward and back")
+	fs.IntVar(&o.agents, "agents", 10_000, "agents that prepare a bundle, go forward and back")
 	ramp := fs.String("ramp", "1000,3000,5000", "how many rollouts bake at once, growing")
 	fs.DurationVar(&o.window, "window", 15*time.Second, "how long each of --repeat windows of a step of the ramp is")
 	fs.StringVar(&o.page, "page", "", "Markdown `file` whose tables between <!-- bench:NAME --> and <!-- bench:end --> are replaced")
@@ -86,8 +89,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		}
 		o.ramp = append(o.ramp, n)
 	}
-	if o.repeat < 1 || o.targets < 10 {
-		return o, errors.New("--repeat must be at least 1, --targets at least 10")
+	if o.repeat < 1 || o.targets < 10 || o.agents < 10 {
+		return o, errors.New("--repeat must be at least 1, --targets and --agents at least 10")
 	}
 	return o, nil
 }

@@ -57,6 +57,13 @@ func (m *metered) Observe(ctx context.Context, in activities.ObserveInput) (acti
 	return m.Activities.Observe(ctx, in)
 }
 
+// Prepare is noted.
+func (m *metered) Prepare(ctx context.Context, in activities.PrepareInput) (activities.Prepared, error) {
+	m.note(activities.TypePrepare)
+	defer m.note(activities.TypePrepare)
+	return m.Activities.Prepare(ctx, in)
+}
+
 // Apply is noted.
 func (m *metered) Apply(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
 	m.note(activities.TypeApply)

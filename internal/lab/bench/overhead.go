@@ -118,7 +118,7 @@ func stagesOf(n int, release string) (spec.Spec, error) {
 	for i := range n {
 		fmt.Fprintf(&b, "  - {name: s%d, reach: %d%%, bake: 1s}\n", i+1, 100*(i+1)/n)
 	}
-	s, err := specOf(unit, release, "", b.String(), "scrape: {}, every: 100ms")
+	s, err := specOf(unit, release, "http: {}", b.String(), "scrape: {}, every: 100ms")
 	for i := range s.Stages {
 		s.Stages[i].Bake = 0 // what a spec may not say
 	}

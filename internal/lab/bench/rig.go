@@ -145,13 +145,13 @@ func (r *rig) until(ctx context.Context, run client.WorkflowRun, phase rollout.P
 	}
 }
 
-// specOf completes a spec with the one check that all rollouts have here. The last three are YAML: the driver's settings, a line
+// specOf completes a spec with the one check that all rollouts have here. The last three are YAML: the driver and its settings, a line
 // for each stage, and where and how often health is measured.
 func specOf(unit, release, driver, stages, watch string) (spec.Spec, error) {
 	text := fmt.Sprintf(`unit: %s
 release: %q
 fleet: fleet.yaml
-driver: {http: {%s}}
+driver: {%s}
 stages:
 %s
 health: {%s, checks: [{name: errors, bad: 'http_requests_total{code=~"5.."}', total: http_requests_total, max: 10%%}]}
