@@ -5,11 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	specs "github.com/opencontainers/image-spec/specs-go"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -103,16 +99,9 @@ func (k Kept) Attach(ctx context.Context, b Bundle, a Attachment) error {
 // Attached answers what is attached to a bundle of one type. What is not of its form, or no longer
 // there, is left out.
 func (k Kept) Attached(ctx context.Context, b Bundle, mediaType string) ([]Attachment, error) {
-	data, err := os.ReadFile(filepath.Join(k.Store.Folder(), v1.ImageIndexFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var index v1.Index
-	if err == nil {
-		err = json.Unmarshal(data, &index)
-	}
+	index, err := k.index()
 	if err != nil {
-		return nil, fmt.Errorf("read the store's index.json: %w", err)
+		return nil, err
 	}
 	var out []Attachment
 	for _, d := range index.Manifests {

@@ -120,14 +120,9 @@ func (k Kept) list(b Bundle, artifactType string, manifest []byte) (err error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return err
 	}
-	at := filepath.Join(root, v1.ImageIndexFile)
-	index := v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex}
-	data, err := os.ReadFile(at)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	index, err := k.index()
+	if err != nil {
 		return err
-	}
-	if err == nil && json.Unmarshal(data, &index) != nil { // bundles are found without it
-		index.Manifests = nil
 	}
 	d := descriptor(v1.MediaTypeImageManifest, Digest(manifest), int64(len(manifest)))
 	if slices.ContainsFunc(index.Manifests, func(m v1.Descriptor) bool { return m.Digest == d.Digest }) {
@@ -135,14 +130,32 @@ func (k Kept) list(b Bundle, artifactType string, manifest []byte) (err error) {
 	}
 	d.ArtifactType, d.Annotations = artifactType, map[string]string{annotationRelease: b.Release()}
 	index.Manifests = append(index.Manifests, d)
-	if data, err = json.Marshal(index); err != nil {
+	data, err := json.Marshal(index)
+	if err != nil {
 		return err
 	}
 	layout := fmt.Sprintf(`{"imageLayoutVersion":%q}`, v1.ImageLayoutVersion)
 	if err := renameio.WriteFile(filepath.Join(root, v1.ImageLayoutFile), []byte(layout), 0o640); err != nil {
 		return err
 	}
-	return renameio.WriteFile(at, data, 0o640)
+	return renameio.WriteFile(filepath.Join(root, v1.ImageIndexFile), data, 0o640)
+}
+
+// index reads the index of the layout. One that is damaged is left for a person to look at, since what is attached to
+// bundles is listed there only.
+func (k Kept) index() (v1.Index, error) {
+	index := v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex}
+	at := filepath.Join(k.Store.Folder(), v1.ImageIndexFile)
+	data, err := os.ReadFile(at)
+	if errors.Is(err, fs.ErrNotExist) {
+		return index, nil
+	}
+	if err == nil {
+		if err = json.Unmarshal(data, &index); err != nil {
+			err = fmt.Errorf("%s is damaged (%w): move it away, and sign again what was signed; bundles are found without it", at, err)
+		}
+	}
+	return index, err
 }
 
 // annotationRelease is what the index says of a manifest.

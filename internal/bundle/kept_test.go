@@ -146,6 +146,37 @@ func TestAttach(t *testing.T) {
 	require.Empty(t, got)
 }
 
+// An index that is damaged is never replaced: what is attached is listed there only.
+func TestADamagedIndexIsTold(t *testing.T) {
+	k, dir := kept(t), t.TempDir()
+	write(t, dir, map[string]string{"a": "1"})
+	b, err := k.Build(t.Context(), dir)
+	require.NoError(t, err)
+	note := bundle.Attachment{Type: "application/vnd.sluice.test.note", Data: []byte("one")}
+	require.NoError(t, k.Attach(t.Context(), b, note))
+	at := filepath.Join(k.Store.Folder(), "index.json")
+	whole, err := os.ReadFile(at)
+	require.NoError(t, err)
+	for _, damaged := range []string{string(whole[:len(whole)/2]), "", `{"manifests": 1}`} {
+		require.NoError(t, os.WriteFile(at, []byte(damaged), 0o600))
+		write(t, dir, map[string]string{"a": "2"})
+		_, err = k.Build(t.Context(), dir)
+		require.ErrorContains(t, err, "is damaged")
+		require.ErrorContains(t, err, at)
+		require.ErrorContains(t, k.Attach(t.Context(), b, note), "is damaged")
+		_, err = k.Attached(t.Context(), b, note.Type)
+		require.ErrorContains(t, err, "is damaged")
+		is, err := os.ReadFile(at)
+		require.NoError(t, err)
+		require.Equal(t, damaged, string(is))
+		_, err = k.Get(t.Context(), b.Release())
+		require.NoError(t, err, "bundles are found without it")
+	}
+	require.NoError(t, os.Rename(at, at+".damaged"))
+	_, err = k.Build(t.Context(), dir)
+	require.NoError(t, err)
+}
+
 // Another implementation finds what is attached by the bundle's manifest.
 func TestAnotherImplementationFindsAttachments(t *testing.T) {
 	k, dir := kept(t), t.TempDir()
