@@ -283,9 +283,13 @@ func (r relayDriver) sign(t fleet.Target, o Order, step order.Step, until time.T
 // stocking is the bundles that are on their way to relays: many targets want the same one.
 var stocking singleflight.Group
 
-// stock brings the relay a bundle that it lacks.
+// stock brings the relay a bundle that it lacks. It goes on after its caller has left: others may wait for it, too.
 func (r relayDriver) stock(ctx context.Context, t fleet.Target, o Order) error {
-	_, err, _ := stocking.Do(r.settings.Via+" "+o.Release, func() (any, error) {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	result := stocking.DoChan(r.settings.Via+" "+o.Release, func() (any, error) {
+		ctx := context.WithoutCancel(ctx)
 		has, err := r.bundles.do(ctx, t, call{method: http.MethodHead, unit: o.Unit, below: o.Release})
 		if err != nil || has.status == http.StatusNoContent {
 			return nil, err
@@ -297,6 +301,13 @@ func (r relayDriver) stock(ctx context.Context, t fleet.Target, o Order) error {
 			return r.bundles.do(ctx, t, call{method: http.MethodPut, unit: o.Unit, below: o.Release, timeout: uploadTimeout, body: body, size: size})
 		})
 	})
+	var err error
+	select {
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case done := <-result:
+		err = done.Err
+	}
 	if err != nil {
 		return fmt.Errorf("bring %s to the relay: %w", o.Release, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -325,4 +327,48 @@ func TestRelayCarriesSignatures(t *testing.T) {
 	require.NoError(t, d.Apply(t.Context(), b.target("web-1"), order(one, 7)), "unprepared: both are missing")
 	require.NoError(t, prepare())
 	b.runs(d, "web-1", one)
+}
+
+// Who stops waiting for a bundle on its way to the relay leaves it to the others that wait for it.
+func TestRelayUploadIsShared(t *testing.T) {
+	b := newBehind(t)
+	for _, id := range []string{"web-1", "web-2"} {
+		b.agent(id)
+		b.runs(b.driver(), id, "")
+	}
+	one := b.release("1")
+	slow := &slowContent{Kept: b.content, opened: make(chan struct{}), open: make(chan struct{})}
+	x := &driver.Agent{Via: b.relay.URL, Key: "file:" + b.key, Cohort: "eu", Timeout: spec.Duration(20 * time.Second)}
+	d := x.Driver(http.DefaultTransport).(driver.Carrier).Carrying(slow).(driver.Preparer)
+	ctx, leave := context.WithCancel(t.Context())
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() { first <- d.Prepare(ctx, b.target("web-1"), order(one, 7)) }()
+	<-slow.opened
+	go func() { second <- d.Prepare(t.Context(), b.target("web-2"), order(one, 7)) }()
+	time.Sleep(50 * time.Millisecond) // most likely it waits by now
+	leave()
+	require.ErrorIs(t, <-first, context.Canceled)
+	close(slow.open)
+	require.NoError(t, <-second)
+}
+
+// slowContent opens its first archive once it is let.
+type slowContent struct {
+	bundle.Kept
+	opened, open chan struct{}
+	once         sync.Once
+}
+
+func (c *slowContent) Open(ctx context.Context, b bundle.Bundle) (io.ReadCloser, error) {
+	c.once.Do(func() {
+		close(c.opened)
+		select {
+		case <-c.open:
+		case <-ctx.Done():
+		}
+	})
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return c.Kept.Open(ctx, b)
 }
