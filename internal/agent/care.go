@@ -58,10 +58,19 @@ func (u *unit) look(ctx context.Context) error {
 	u.mu.Lock()
 	u.now.drift, u.now.looked = err, time.Now()
 	u.mu.Unlock()
-	if err == nil && s.Broken != "" && u.untilReload() <= 0 && u.reload(ctx, running, dir) == nil {
-		return u.update(func(s State) (State, error) { s.Broken = ""; return s, nil })
+	if err != nil || s.Broken == "" || u.untilReload() > 0 {
+		return nil
 	}
-	return nil
+	broken := ""
+	if err := u.reload(ctx, running, dir); ctx.Err() != nil {
+		return context.Cause(ctx)
+	} else if err != nil {
+		broken = why(err)
+	}
+	if broken == s.Broken {
+		return nil
+	}
+	return u.update(func(s State) (State, error) { s.Broken = broken; return s, nil })
 }
 
 // mend unpacks what should run anew, beside what was changed, and switches to it.

@@ -51,6 +51,12 @@ func (a *Agent) Serve(ctx context.Context, ready func(address string)) error {
 	if config != nil {
 		l = tls.NewListener(l, config)
 	}
+	return a.serve(ctx, l, handler)
+}
+
+func (a *Agent) serve(ctx context.Context, l net.Listener, handler http.Handler) (err error) {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	srv := &http.Server{
 		Handler: handler, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
@@ -62,6 +68,7 @@ func (a *Agent) Serve(ctx context.Context, ready func(address string)) error {
 	case err = <-served:
 	case <-ctx.Done():
 	}
+	end() // what the agent does by itself, too
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastOrders)
 	defer cancel()
 	return errors.Join(err, srv.Shutdown(last), a.Close(last))

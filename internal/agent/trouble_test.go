@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -179,7 +180,14 @@ func TestBrokenConsumer(t *testing.T) {
 	r.start()
 	r.idle()
 	r.whole(good)
+
+	// Each try says what is wrong now.
 	require.NoError(t, os.Remove(r.dir("broken")))
+	require.NoError(t, os.WriteFile(r.dir("deaf"), nil, 0o600))
+	r.agent.lookAfter(t.Context())
+	require.Contains(t, r.status().Detail, "confirm: not within")
+	require.NotContains(t, r.status().Detail, "reload says no")
+	require.NoError(t, os.Remove(r.dir("deaf")))
 	r.must(204)(r.order(12, good.name))
 	require.True(t, r.status().Alive)
 	require.Equal(t, "good", r.loaded())
@@ -498,4 +506,23 @@ func FuzzUpload(f *testing.F) {
 		require.True(t, d.intact(one.name))
 		require.NoError(t, os.Remove(filepath.Join(d.bundles(), hexOf(one.name))))
 	})
+}
+
+// A listener that fails ends the agent, with all that it does by itself.
+func TestListenerFails(t *testing.T) {
+	r := newRig(t, nil)
+	r.stop()
+	a, err := Open(r.config, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	ended := make(chan error, 1)
+	go func() { ended <- a.serve(t.Context(), l, a.Handler()) }()
+	select {
+	case err := <-ended:
+		require.ErrorIs(t, err, net.ErrClosed)
+	case <-time.After(20 * time.Second):
+		require.Fail(t, "it goes on")
+	}
 }
