@@ -117,7 +117,7 @@ func (a *Agent) openUnit(name string, settings Unit) (*runner, error) {
 		applying: make(chan struct{}, 1), checking: make(chan struct{}, 1),
 		unit: &unit{
 			name: name, keep: settings.Keep, heal: settings.OnDrift == Heal, interval: time.Duration(settings.MinReloadInterval),
-			consumer: c, keys: keys, link: l, log: a.log, now: seen{state: state}, holding: map[string]int{},
+			consumer: c, keys: keys, link: l, log: a.log, now: seen{state: state}, holding: map[string]int{}, coming: map[*Order]bool{},
 		},
 	}, nil
 }
@@ -202,7 +202,7 @@ func (a *Agent) order(ctx context.Context, u *runner, o Order) error {
 	if bar := u.seen().state.bar(o.Key); o.Fence < bar {
 		return fmt.Errorf("%w, with the fence %d", errFenced, bar)
 	}
-	u.displace(o)
+	defer u.displace(o)()
 	return a.once(ctx, u, fmt.Sprintf("order %s %d %s %t", o.Key, o.Fence, o.Release, o.Back), u.applying, func() error { return u.apply(a.life, o) })
 }
 

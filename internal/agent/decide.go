@@ -71,6 +71,8 @@ type Order struct {
 	Key string
 	// Back says that the release is put back, and that the one that it replaces is condemned.
 	Back bool
+	// Until is when it ends to be good, by this host's clock; zero for never.
+	Until time.Time
 	// Rollout and Stage are for metrics; empty where the order does not say.
 	Rollout, Stage string
 }

@@ -84,19 +84,30 @@ func (r *source) keyIDs() []string {
 	return ids
 }
 
-// puller takes the orders for a unit, one at a time, and reports on it.
+// puller takes the orders for a unit, carries them out one at a time, and reports on it.
 type puller struct {
 	*source
 	agent *Agent
 	unit  *runner
 	// changed holds one when there is something to report.
 	changed chan struct{}
-	have    string // the tag of the newest document, which was answered
+	have    string // the tag of the newest document
+	// next holds the newest document until it is begun.
+	next chan fetched
+}
+
+// fetched is a document with the Date of its answer, when that came, and what is called once it is over.
+type fetched struct {
+	data []byte
+	date string
+	came time.Time
+	over func()
 }
 
 func (a *Agent) pull(ctx context.Context, u *runner) {
-	p := &puller{source: a.relay, agent: a, unit: u, changed: make(chan struct{}, 1)}
+	p := &puller{source: a.relay, agent: a, unit: u, changed: make(chan struct{}, 1), next: make(chan fetched, 1)}
 	a.running.Go(func() { p.poll(ctx) })
+	a.running.Go(func() { p.carry(ctx) })
 	a.running.Go(func() { p.report(ctx) })
 }
 
@@ -135,7 +146,7 @@ func (p *puller) complain(ctx context.Context, what string, err error) {
 	}
 }
 
-// once asks for an order that is another than the newest, and carries it out.
+// once asks for an order that is another than the newest, and leaves it to be carried out.
 func (p *puller) once(ctx context.Context) (fresh bool, err error) {
 	resp, err := p.send(ctx, requestTimeout+pollWait, http.MethodGet, p.mine("orders"), nil, url.Values{
 		"have": {p.have}, "wait": {strconv.Itoa(int(pollWait.Seconds()))},
@@ -161,20 +172,65 @@ func (p *puller) once(ctx context.Context) (fresh bool, err error) {
 	if tag == p.have { // a cache has not seen that it is known
 		return false, nil
 	}
-	err = p.obey(ctx, data, resp.Header.Get("Date"))
-	if ctx.Err() != nil {
-		return false, nil // the next start carries it out
-	}
 	p.have = tag
-	p.unit.answer(tag, err)
-	if err != nil {
-		p.agent.log.Warn("order", "unit", p.unit.name, "error", why(err))
+	p.take(fetched{data: data, date: resp.Header.Get("Date"), came: time.Now(), over: func() {}})
+	return true, nil
+}
+
+// take leaves a document to be carried out after what is under way, in the place of one that has not begun: nobody waits
+// for that any more. What only waits for its reload ends for it.
+func (p *puller) take(f fetched) {
+	if d, err := p.admit(f.data, f.date); err == nil && d.Step == order.Apply {
+		f.over = p.unit.displace(ordered(d, f.date))
 	}
 	select {
-	case p.changed <- struct{}{}:
+	case before := <-p.next:
+		before.over()
 	default:
 	}
-	return true, nil
+	p.next <- f
+}
+
+// carry carries documents out until ctx ends.
+func (p *puller) carry(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case f := <-p.next:
+			err := p.obey(ctx, f.data, later(f.date, time.Since(f.came)))
+			f.over()
+			if ctx.Err() != nil {
+				return // the next start carries it out
+			}
+			p.unit.answer(order.Tag(f.data), err)
+			if err != nil {
+				p.agent.log.Warn("order", "unit", p.unit.name, "error", why(err))
+			}
+			select {
+			case p.changed <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// ordered is what a document orders that came with a Date.
+func ordered(d order.Document, date string) Order {
+	until := d.NotAfter
+	if theirs, err := http.ParseTime(date); err == nil {
+		until = time.Now().Add(until.Sub(theirs.Add(dateStep)))
+	}
+	return Order{Release: d.Release, Fence: d.Fence, Key: d.KeyID, Back: d.Back, Until: until}
+}
+
+// later is a Date some time afterwards.
+func later(date string, by time.Duration) string {
+	t, err := http.ParseTime(date)
+	if err != nil {
+		return date
+	}
+	return t.Add(by).Format(http.TimeFormat)
 }
 
 // obey carries out what a document orders.
@@ -183,7 +239,7 @@ func (p *puller) obey(ctx context.Context, data []byte, date string) error {
 	if err != nil {
 		return err
 	}
-	o := Order{Release: d.Release, Fence: d.Fence, Key: d.KeyID, Back: d.Back}
+	o := ordered(d, date)
 	do := func() error {
 		if d.Step == order.Settle {
 			return p.unit.settle(o)
@@ -205,7 +261,7 @@ func (p *puller) obey(ctx context.Context, data []byte, date string) error {
 			}
 			fetched = true
 		case errors.Is(err, errBusy):
-			if late := expired(d.NotAfter, time.Now(), ""); late != nil {
+			if time.Now().After(o.Until) {
 				return err
 			}
 			if err := pause.For(ctx, time.Second); err != nil {
@@ -237,6 +293,9 @@ func (p *puller) admit(data []byte, date string) (order.Document, error) {
 	return d, expired(d.NotAfter, time.Now(), date)
 }
 
+// dateStep is the smallest part of a Date.
+const dateStep = time.Second
+
 // maxSkew is how wrong the host's clock may be for an order to be good by the relay's.
 const maxSkew = 10 * time.Minute
 
@@ -251,7 +310,7 @@ func expired(notAfter, own time.Time, date string) error {
 		}
 		return nil
 	}
-	theirs = theirs.Add(time.Second) // a Date has no parts of a second
+	theirs = theirs.Add(dateStep)
 	if theirs.After(notAfter) || own.After(notAfter.Add(maxSkew)) {
 		return fmt.Errorf("%w: it was good until %s; it is %s at the relay, and %s by this host's clock", errExpired, at(notAfter), at(theirs), at(own))
 	}

@@ -337,6 +337,48 @@ func TestFetchFails(t *testing.T) {
 	require.Equal(t, 204, r.give(r.document(order.Prepare, 10, one.name)).Status)
 }
 
+// waitsFor puts a document at the relay, and returns once its order waits for its reload.
+func (r *relayed) waitsFor(document []byte) {
+	r.t.Helper()
+	require.Equal(r.t, 204, r.toRelay(http.MethodPut, "orders/"+unitName+"/eu/web-1", document).StatusCode)
+	u := r.agent.units[unitName]
+	require.Eventually(r.t, func() bool {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		return u.waiting != nil
+	}, 20*time.Second, time.Millisecond)
+}
+
+// An order that waits for its reload gives way to its way back, behind a relay, too, and is nothing once it has expired.
+func TestPullWhileAnOrderWaits(t *testing.T) {
+	r := newRelayed(t)
+	u := r.config.Units[unitName]
+	u.MinReloadInterval = Duration(time.Hour)
+	r.config.Units[unitName] = u
+	r.restart()
+	one, two := makeRelease(t, "1"), makeRelease(t, "2")
+	r.stock(one)
+	r.stock(two)
+	r.runs(10, one)
+	back := func(d *order.Document) { d.Back = true }
+	r.waitsFor(r.document(order.Apply, 11, two.name))
+	require.Equal(t, 204, r.give(r.document(order.Apply, 11, one.name, back)).Status)
+	r.whole(one)
+
+	late := r.document(order.Apply, 12, two.name, func(d *order.Document) { d.NotAfter = time.Now().Add(3 * time.Second) })
+	got := r.give(late)
+	require.Equal(t, http.StatusRequestTimeout, got.Status, got.Why)
+	require.Contains(t, got.Why, "minReloadInterval")
+	r.whole(one)
+	require.EqualValues(t, 11, r.status().Fence)
+
+	// Of documents that come meanwhile the newest counts.
+	r.waitsFor(r.document(order.Apply, 13, two.name))
+	require.Equal(t, 204, r.toRelay(http.MethodPut, "orders/"+unitName+"/eu/web-1", r.document(order.Prepare, 14, two.name)).StatusCode)
+	require.Equal(t, 204, r.give(r.document(order.Apply, 14, one.name, back)).Status)
+	r.whole(one)
+}
+
 func TestPullConfig(t *testing.T) {
 	const rest = "\nid: web-1\nfolder: /var/agent\nunits: {features: {to: /srv/app}}\n"
 	for text, want := range map[string]string{

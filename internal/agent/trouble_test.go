@@ -350,6 +350,12 @@ func TestMinReloadInterval(t *testing.T) {
 	require.Equal(t, http.StatusConflict, statusOf(err))
 	r.whole(one)
 	require.EqualValues(t, 14, r.status().Fence)
+
+	// So does one that begins to wait when the newer one is there already.
+	over := u.displace(Order{Fence: 20})
+	require.ErrorIs(t, u.waitForReload(t.Context(), Order{Fence: 19}), errFenced)
+	over()
+	require.Empty(t, u.coming)
 }
 
 // What was undone is not gone back to, and its files are not kept, however its way back ends.

@@ -43,9 +43,10 @@ type unit struct {
 	// mu guards what follows.
 	mu       sync.Mutex
 	now      seen
-	reloaded time.Time      // when the consumer was last told to reload; unknown after a start
-	holding  map[string]int // releases that somebody is about to use
-	waiting  *waiting       // nil unless an order waits for its reload
+	reloaded time.Time       // when the consumer was last told to reload; unknown after a start
+	holding  map[string]int  // releases that somebody is about to use
+	waiting  *waiting        // nil unless an order waits for its reload
+	coming   map[*Order]bool // that are given, and wait for what is under way
 }
 
 // seen is what is known of a unit, beside where its link leads.
@@ -225,7 +226,8 @@ type waiting struct {
 	end   context.CancelCauseFunc
 }
 
-// waitForReload waits until the consumer may be reloaded again, or a newer order comes. Going back does not wait.
+// waitForReload waits until the consumer may be reloaded again, or a newer order comes, or this one ends to be good. Going
+// back does not wait.
 func (u *unit) waitForReload(ctx context.Context, o Order) error {
 	rest := u.untilReload()
 	if o.Back || rest <= 0 {
@@ -233,22 +235,47 @@ func (u *unit) waitForReload(ctx context.Context, o Order) error {
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	wait := func(w *waiting) {
+	w := &waiting{o, end}
+	u.mu.Lock()
+	u.waiting = w
+	for by := range u.coming {
+		w.giveWay(*by)
+	}
+	u.mu.Unlock()
+	defer func() {
 		u.mu.Lock()
 		defer u.mu.Unlock()
-		u.waiting = w
+		u.waiting = nil
+	}()
+	left := rest
+	if !o.Until.IsZero() {
+		left = min(rest, time.Until(o.Until))
 	}
-	wait(&waiting{o, end})
-	defer wait(nil)
-	return pause.For(ctx, rest)
+	if err := pause.For(ctx, left); err != nil || left == rest {
+		return err
+	}
+	return fmt.Errorf("%w: it waited for minReloadInterval, for which %s are left", errExpired, (rest - left).Round(time.Second))
 }
 
-// displace ends the wait of an order that gives way to another one.
-func (u *unit) displace(by Order) {
+// giveWay ends the wait of an order that gives way to another one.
+func (w *waiting) giveWay(to Order) {
+	if w.order.givesWay(to) {
+		w.end(fmt.Errorf("%w, with the fence %d", errFenced, to.Fence))
+	}
+}
+
+// displace ends the wait of an order that gives way to another one, now or when it begins to wait, until the other is over.
+func (u *unit) displace(by Order) (over func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if w := u.waiting; w != nil && w.order.givesWay(by) {
-		w.end(fmt.Errorf("%w, with the fence %d", errFenced, by.Fence))
+	u.coming[&by] = true
+	if u.waiting != nil {
+		u.waiting.giveWay(by)
+	}
+	return func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		delete(u.coming, &by)
 	}
 }
 
