@@ -58,19 +58,25 @@ func (u *unit) look(ctx context.Context) error {
 	u.mu.Lock()
 	u.now.drift, u.now.looked = err, time.Now()
 	u.mu.Unlock()
-	if err != nil || s.Broken == "" || u.untilReload() > 0 {
-		return nil
+	if err == nil && s.Broken != "" && u.untilReload() <= 0 {
+		return u.reloadBroken(ctx, s.Broken, running, dir)
 	}
-	broken := ""
-	if err := u.reload(ctx, running, dir); ctx.Err() != nil {
+	return nil
+}
+
+// reloadBroken tries whether a broken consumer takes what is there now, and keeps why not.
+func (u *unit) reloadBroken(ctx context.Context, before, running, dir string) error {
+	is := ""
+	if err := u.reload(ctx, running, dir); err != nil {
+		is = why(err)
+	}
+	if ctx.Err() != nil {
 		return context.Cause(ctx)
-	} else if err != nil {
-		broken = why(err)
 	}
-	if broken == s.Broken {
+	if is == before {
 		return nil
 	}
-	return u.update(func(s State) (State, error) { s.Broken = broken; return s, nil })
+	return u.update(func(s State) (State, error) { s.Broken = is; return s, nil })
 }
 
 // mend unpacks what should run anew, beside what was changed, and switches to it.
