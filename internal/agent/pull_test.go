@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,8 +34,10 @@ func newSigner(t testing.TB) signature.Signer {
 // relayed is an agent behind a relay.
 type relayed struct {
 	*rig
-	relay *httptest.Server
-	by    signature.Signer
+	relay   *httptest.Server
+	stall   *atomic.Bool // it brings no bundle to its end
+	stalled chan struct{}
+	by      signature.Signer
 }
 
 func newRelayed(t testing.TB) *relayed {
@@ -41,8 +45,17 @@ func newRelayed(t testing.TB) *relayed {
 	rig := &rig{t: t, at: func(string) {}, config: rigConfig(t.TempDir(), nil)}
 	s, err := store.Dir(rig.dir("store"))
 	require.NoError(t, err)
-	server := httptest.NewServer(relay.New(rig.dir("relay"), s, slog.New(slog.DiscardHandler)).Handler())
-	r := &relayed{rig, server, newSigner(t)}
+	h := relay.New(rig.dir("relay"), s, slog.New(slog.DiscardHandler)).Handler()
+	r := &relayed{rig: rig, stall: new(atomic.Bool), by: newSigner(t)}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if r.stall.Load() && q.Method == http.MethodGet && strings.Contains(q.URL.Path, "/bundles/") {
+			r.stalled <- struct{}{}
+			<-q.Context().Done()
+			return
+		}
+		h.ServeHTTP(w, q)
+	}))
+	r.relay, r.stalled = server, make(chan struct{}, 9)
 	r.trust(r.by)
 	r.start()
 	t.Cleanup(func() {
@@ -371,6 +384,16 @@ func TestPullWhileAnOrderWaits(t *testing.T) {
 	require.Contains(t, got.Why, "minReloadInterval")
 	r.whole(one)
 	require.EqualValues(t, 11, r.status().Fence)
+
+	// Nor does a bundle that comes slowly keep it waiting.
+	three := makeRelease(t, "3")
+	r.stock(three)
+	r.stall.Store(true)
+	require.Equal(t, 204, r.toRelay(http.MethodPut, "orders/"+unitName+"/eu/web-1", r.document(order.Apply, 12, three.name)).StatusCode)
+	<-r.stalled
+	require.Equal(t, 204, r.give(r.document(order.Apply, 12, one.name, back)).Status)
+	r.stall.Store(false)
+	r.whole(one)
 
 	// Of documents that come meanwhile the newest counts.
 	r.waitsFor(r.document(order.Apply, 13, two.name))
