@@ -42,10 +42,11 @@ func run(ctx context.Context, args []string, out, stderr io.Writer) error {
 	if s.kills > 0 {
 		all = shake(ctx, s, out)
 	}
-	for _, behind := range []bool{false, true} {
-		if n := map[bool]int{false: s.agents, true: s.relayed}[behind]; n > 0 && ctx.Err() == nil {
-			all = errors.Join(all, shakeAgents(ctx, s, n, behind, out))
-		}
+	if s.agents > 0 && ctx.Err() == nil {
+		all = errors.Join(all, shakeAgents(ctx, s, s.agents, false, out))
+	}
+	if s.relayed > 0 && ctx.Err() == nil {
+		all = errors.Join(all, shakeAgents(ctx, s, s.relayed, true, out))
 	}
 	switch {
 	case all != nil:
