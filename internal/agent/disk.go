@@ -123,15 +123,20 @@ func (d disk) saveState(unit string, s State) error {
 		return err
 	}
 	d.at("write state")
-	err = renameio.WriteFile(d.stateFile(unit), data, 0o600)
+	err = d.replace(d.stateFile(unit), data)
 	if noSpace(err) && os.Remove(d.reserve()) == nil {
-		err = renameio.WriteFile(d.stateFile(unit), data, 0o600)
+		err = d.replace(d.stateFile(unit), data)
 	}
 	if err != nil {
 		return err
 	}
 	d.at("sync state")
 	return syncFolder(filepath.Dir(d.stateFile(unit)))
+}
+
+// replace writes a file in the place of another. It is made where sweep finds it after a crash, and not in /tmp.
+func (d disk) replace(path string, data []byte) error {
+	return renameio.WriteFile(path, data, 0o600, renameio.WithTempDir(filepath.Join(d.folder, "state")))
 }
 
 // reserve is a file that stands for space: going back needs a few blocks for states, also on a full
@@ -143,7 +148,7 @@ func (d disk) refill() error {
 	if info, err := os.Stat(d.reserve()); err == nil && info.Size() == reserved {
 		return nil
 	}
-	return renameio.WriteFile(d.reserve(), make([]byte, reserved), 0o600)
+	return d.replace(d.reserve(), make([]byte, reserved))
 }
 
 const reserved = 256 << 10

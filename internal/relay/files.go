@@ -100,7 +100,7 @@ func (f files) replace(what string, p place, data []byte, may func(is []byte) er
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(path, data, 0o640); err != nil {
+	if err := renameio.WriteFile(path, data, 0o640, renameio.WithTempDir(filepath.Dir(path))); err != nil {
 		return err
 	}
 	f.hub.tell(path)

@@ -132,7 +132,7 @@ func parse(digest string) (string, error) {
 	return name, nil
 }
 
-// Put keeps data and answers its digest. It writes to a temporary file, syncs it and
+// Put keeps data and answers its digest. It writes to a temporary file beside it, syncs it and
 // renames it into place, so that a blob is either there as a whole or not at all. Putting
 // the same data again is not an error.
 func (s Store) Put(ctx context.Context, data []byte) (string, error) {
@@ -148,7 +148,8 @@ func (s Store) Put(ctx context.Context, data []byte) (string, error) {
 		if err := os.MkdirAll(s.blobs, 0o750); err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, renameio.WriteFile(filepath.Join(s.blobs, strings.TrimPrefix(digest, digestPrefix)), data, 0o640)
+		at := filepath.Join(s.blobs, strings.TrimPrefix(digest, digestPrefix))
+		return struct{}{}, errors.Join(renameio.WriteFile(at, data, 0o640, renameio.WithTempDir(s.blobs)), syncDir(s.blobs))
 	})
 	if err != nil {
 		return "", fmt.Errorf("store: put %s: %w", digest, err)

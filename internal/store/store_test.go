@@ -153,3 +153,17 @@ func TestDirThatHangs(t *testing.T) {
 		return err == nil
 	}, 5*time.Second, 10*time.Millisecond)
 }
+
+// What is kept is made beside what is kept, never in the folder for temporary files, which may be full or slow.
+func TestDirMakesNothingElsewhere(t *testing.T) {
+	elsewhere, long := t.TempDir(), time.Unix(1, 0)
+	t.Setenv("TMPDIR", elsewhere)
+	require.NoError(t, os.Chtimes(elsewhere, long, long))
+	s, err := store.Dir(t.TempDir())
+	require.NoError(t, err)
+	_, err = s.Put(t.Context(), []byte("data"))
+	require.NoError(t, err)
+	info, err := os.Stat(elsewhere)
+	require.NoError(t, err)
+	require.Equal(t, long, info.ModTime(), "something was made there")
+}
