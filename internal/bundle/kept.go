@@ -135,10 +135,10 @@ func (k Kept) list(b Bundle, artifactType string, manifest []byte) (err error) {
 		return err
 	}
 	layout := fmt.Sprintf(`{"imageLayoutVersion":%q}`, v1.ImageLayoutVersion)
-	if err := renameio.WriteFile(filepath.Join(root, v1.ImageLayoutFile), []byte(layout), 0o640); err != nil {
+	if err := renameio.WriteFile(filepath.Join(root, v1.ImageLayoutFile), []byte(layout), 0o640, renameio.WithTempDir(root)); err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(root, v1.ImageIndexFile), data, 0o640)
+	return renameio.WriteFile(filepath.Join(root, v1.ImageIndexFile), data, 0o640, renameio.WithTempDir(root))
 }
 
 // index reads the index of the layout. One that is damaged is left for a person to look at, since what is attached to

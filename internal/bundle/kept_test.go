@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/stretchr/testify/require"
@@ -193,4 +194,17 @@ func TestAnotherImplementationFindsAttachments(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	require.Equal(t, bundle.Digest(a.Manifest(b)), found[0].Digest.String())
+}
+
+// A bundle is built and listed in its store, never in the folder for temporary files, which may be full or slow.
+func TestNothingIsMadeElsewhere(t *testing.T) {
+	k, dir, elsewhere, long := kept(t), t.TempDir(), t.TempDir(), time.Unix(1, 0)
+	write(t, dir, map[string]string{"a": "1"})
+	t.Setenv("TMPDIR", elsewhere)
+	require.NoError(t, os.Chtimes(elsewhere, long, long))
+	_, err := k.Build(t.Context(), dir)
+	require.NoError(t, err)
+	info, err := os.Stat(elsewhere)
+	require.NoError(t, err)
+	require.Equal(t, long, info.ModTime(), "something was made there")
 }

@@ -335,3 +335,14 @@ func BenchmarkPoll(b *testing.B) {
 		}
 	}
 }
+
+// An order is made beside the others, never in the folder for temporary files, which may be full or slow.
+func TestNothingIsMadeElsewhere(t *testing.T) {
+	f, elsewhere, long := openFiles(t.TempDir()), t.TempDir(), time.Unix(1, 0)
+	t.Setenv("TMPDIR", elsewhere)
+	require.NoError(t, os.Chtimes(elsewhere, long, long))
+	require.NoError(t, f.replace("orders", place{"features", "eu", "web-1"}, []byte("order"), func([]byte) error { return nil }))
+	info, err := os.Stat(elsewhere)
+	require.NoError(t, err)
+	require.Equal(t, long, info.ModTime(), "something was made there")
+}
