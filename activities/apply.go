@@ -21,6 +21,9 @@ func applyOne(ctx context.Context, d driver.Driver, t fleet.Target, o driver.Ord
 	if !driver.MadeOf(d, s.Release, before, o.Release) { // a mixture of both is of an attempt that broke off
 		return fmt.Errorf("%w: runs %q, and ran %q when the stage began; it was left alone", errDrift, s.Release, before)
 	}
+	if s.Fence > o.Fence { // of parts, the first would be changed before the last refuses
+		return fmt.Errorf("%w: has accepted fence %d, newer than %d", driver.ErrFenced, s.Fence, o.Fence)
+	}
 	return d.Apply(ctx, t, o)
 }
 
@@ -59,7 +62,8 @@ func (a *Activities) toEach(ctx context.Context, b Batch, p plan.Plan, o orders)
 		_, err := retry(ctx, p.Spec.Apply.Attempts, func() (struct{}, error) { return struct{}{}, o.give(ctx, targets[i], order) })
 		work.reach.note(err)
 		if err != nil {
-			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: isSilence(err), Refused: errors.Is(err, driver.ErrRefused)})
+			whole := !errors.Is(err, driver.ErrBetween) // else something was changed, which is not to be left out
+			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: whole && isSilence(err), Refused: whole && errors.Is(err, driver.ErrRefused)})
 			return
 		}
 		work.finish(i)

@@ -54,7 +54,7 @@ func TestPartsGoOnAndGoBack(t *testing.T) {
 	features.refuses["t001"] = true
 	in := ApplyInput{Batch: f.all, Previous: before, Fence: 8}
 	out := do[Applied](t, f, f.acts.Apply, in)
-	require.Equal(t, []Trouble{{ID: "t001", Refused: true, Reason: "app runs 2, features still runs 1: part features: refused by target: no"}}, out.Trouble)
+	require.Equal(t, []Trouble{{ID: "t001", Reason: "app runs 2, features still runs 1: part features: refused by target: no"}}, out.Trouble)
 	require.Equal(t, []string{"2", "1"}, []string{f.runs("t001"), features.runs("t001")})
 	features.refuses["t001"] = false
 	require.Equal(t, Applied{Changed: 3}, do[Applied](t, f, f.acts.Apply, in))
@@ -134,4 +134,36 @@ func TestPartThatIsMissing(t *testing.T) {
 		require.Equal(t, []string{app, ""}, []string{f.runs("t000"), features.runs("t000")})
 		f.state["t000"], features.state["t000"] = driver.State{Alive: true}, driver.State{Alive: true}
 	}
+}
+
+// A target of which one part was changed, and another is silent, is no silent one that could be left out. One that did not
+// answer, and turns out to be between its parts, is named: what it runs is no way back.
+func TestPartsThatGoSilent(t *testing.T) {
+	f, features := shopFixture(t, 2)
+	before := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: f.all, Fence: 8}).Previous
+	f.acts.newDriver = func(spec.Spec) (driver.Driver, error) {
+		return driver.Parts(driver.Part{Unit: "app", Driver: eager{f.fakeFleet}}, driver.Part{Unit: "features", Driver: mute{eager{features}}}), nil
+	}
+	out := do[Applied](t, f, f.acts.Apply, ApplyInput{Batch: f.all, Previous: before, Fence: 8, Tolerate: 2})
+	require.Equal(t, Trouble{ID: out.Trouble[0].ID, Reason: "app runs 2, features still runs 1: part features: connection refused"}, out.Trouble[0])
+
+	got := do[Stragglers](t, f, f.acts.FindStragglers, StragglersInput{Plan: f.all.Plan, Absent: []string{out.Trouble[0].ID}, Fence: 8, Parallel: 1})
+	require.Empty(t, got.Ready)
+	require.Contains(t, got.Still[0].Reason, `is between its parts by an order that was not answered: runs "app=2,features=1"`)
+	require.False(t, got.Still[0].Silent)
+}
+
+// mute takes no orders.
+type mute struct{ eager }
+
+func (mute) Apply(context.Context, fleet.Target, driver.Order) error { return errDown }
+
+// A newer order for the second part is noticed before the first is changed.
+func TestPartsOfAnotherWriter(t *testing.T) {
+	f, features := shopFixture(t, 1)
+	before := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: f.all, Fence: 8}).Previous
+	features.state["t000"] = driver.State{Release: "1", Fence: 10, Alive: true}
+	out := do[Applied](t, f, f.acts.Apply, ApplyInput{Batch: f.all, Previous: before, Fence: 8})
+	require.Equal(t, "refused by fence: has accepted fence 10, newer than 8", out.Trouble[0].Reason)
+	require.Equal(t, "1", f.runs("t000"))
 }

@@ -75,7 +75,10 @@ func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (St
 			work.fail(Trouble{ID: targets[i].ID, Reason: "cannot be brought in: " + err.Error()})
 			return
 		}
-		_, err := observeOne(ctx, p.Spec, d, targets[i], in.Fence+1)
+		s, err := observeOne(ctx, p.Spec, d, targets[i], in.Fence+1)
+		if err == nil && s.Release != p.Spec.Release && on(d, s, p.Spec.Release, in.Fence) {
+			err = fmt.Errorf("%w: is between its parts by an order that was not answered: runs %q", errUnfit, s.Release) // which is no way back
+		}
 		work.reach.note(err)
 		if err != nil {
 			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: isSilence(err)})

@@ -70,6 +70,9 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 		return err
 	}
 	defer r.client.Close()
+	if err := r.unshared(ctx, con, l.spec); err != nil {
+		return err
+	}
 	passed, err := r.allowed(ctx, con, &l, storeDir, override != nil)
 	if err != nil {
 		return err

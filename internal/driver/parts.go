@@ -3,6 +3,7 @@ package driver
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -226,11 +227,24 @@ func (p partsDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
 			if ctx.Err() == nil {
 				err = fmt.Errorf("%s: %w", told(ctx, t, orders, i, silent), partOf(one.unit(), err))
 			}
+			if i > 0 {
+				err = between{err}
+			}
 			return err
 		}
 	}
 	return nil
 }
+
+// ErrBetween is matched by an error that says that an order was carried out for some parts of a target.
+var ErrBetween = errors.New("between its parts")
+
+type between struct{ error }
+
+// Is matches ErrBetween.
+func (between) Is(target error) bool { return target == ErrBetween }
+
+func (b between) Unwrap() error { return b.error }
 
 // done says that a part has carried out its share already, and is not disturbed by it once more.
 func (o partOrder) done(s State) bool {
@@ -314,6 +328,26 @@ func Holds(d Driver, found, release, other string) bool {
 		}
 	}
 	return false
+}
+
+// Differ is what a target runs and what it should run, cut to the parts that are not the same.
+func Differ(d Driver, found, want string) (string, string) {
+	p, ok := d.(partsDriver)
+	if !ok {
+		return found, want
+	}
+	has, err1 := p.releases(found)
+	should, err2 := p.releases(want)
+	if err1 != nil || err2 != nil {
+		return found, want
+	}
+	var a, b []spec.PartRelease
+	for i, part := range p {
+		if has[i] != should[i] {
+			a, b = append(a, spec.PartRelease{Unit: part.Unit, Release: has[i]}), append(b, spec.PartRelease{Unit: part.Unit, Release: should[i]})
+		}
+	}
+	return spec.Compose(a), spec.Compose(b)
 }
 
 // Lacks names a part of which nothing is installed, where something is of others.

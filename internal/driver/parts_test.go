@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -145,6 +146,8 @@ func TestPartsInOrderAndReverse(t *testing.T) {
 	require.Equal(t, driver.State{Release: "app=1,features=none,rules=1", Fence: 5, Alive: true}, s)
 	require.Equal(t, "features", driver.Lacks(d, s.Release))
 	require.Empty(t, driver.Lacks(d, ""))
+	runs, should := driver.Differ(d, s.Release, three("1", "2", "3"))
+	require.Equal(t, []string{"features=none,rules=1", "features=2,rules=3"}, []string{runs, should})
 
 	require.ErrorContains(t, d.Apply(t.Context(), where, driver.Order{Release: three("2", "2", "2"), Fence: 3}), "part app: refused by fence")
 	require.ErrorIs(t, d.Apply(t.Context(), where, driver.Order{Release: pair("2", "2"), Fence: 6}), driver.ErrRefused)
@@ -232,4 +235,67 @@ func TestPartsAreNeverOutOfOrder(t *testing.T) {
 			fence += 2
 		}
 	})
+}
+
+// What bundles need goes to the parts that take them: they are brought, prepared and settled, and what has no bundle is not
+// asked.
+func TestPartsWithAnAgent(t *testing.T) {
+	a, web := newAgents(t), httpRig(t)
+	inner := driver.Parts(driver.Part{Unit: "app", Driver: web.driver}, driver.Part{Unit: "proxy", Driver: open(t, "agent", driver.Agent{URL: "http://{{label.agent}}/x"})})
+	d := inner.(driver.Carrier).Carrying(a.kept)
+	require.True(t, driver.Prepares(d))
+	require.True(t, driver.Settles(d))
+	where := web.target("a")
+	where.Labels["agent"] = a.target("a").Address
+	word := func(app, proxy string) string {
+		return spec.Compose([]spec.PartRelease{{Unit: "app", Release: app}, {Unit: "proxy", Release: a.release(proxy)}})
+	}
+	do := func(release string, fence int64, back bool) error {
+		return d.Apply(t.Context(), where, driver.Order{Unit: "shop", Release: release, Fence: fence, Back: back})
+	}
+	runs := func(release string) {
+		t.Helper()
+		s, err := d.Observe(t.Context(), where, "shop")
+		require.NoError(t, err)
+		require.Equal(t, release, s.Release)
+	}
+	require.NoError(t, do(word("1", "1"), 2, false))
+	two := driver.Order{Unit: "shop", Release: word("2", "2"), Fence: 4}
+	a.hosts["a"].become("refuse")
+	require.ErrorContains(t, d.(driver.Preparer).Prepare(t.Context(), where, two), "part proxy: refused by target: ")
+	runs(word("1", "1"))
+	a.hosts["a"].become("")
+	require.NoError(t, d.(driver.Preparer).Prepare(t.Context(), where, two))
+	runs(word("1", "1"))
+	require.NoError(t, do(two.Release, 4, false))
+	require.NoError(t, d.(driver.Settler).Settle(t.Context(), where, two))
+	require.NoError(t, do(word("1", ""), 5, true))
+	runs("app=1,proxy=none")
+
+	three := driver.Order{Unit: "shop", Release: pair("3", "3"), Fence: 6}
+	require.ErrorIs(t, driver.CheckOrder(d, where, three), driver.ErrRefused)
+	three.Release = "app=3,proxy=3"
+	require.ErrorContains(t, driver.CheckOrder(d, where, three), `part proxy: refused by target: an agent takes bundles only, and "3" is not the name of one`)
+	require.ErrorIs(t, d.Apply(t.Context(), where, three), driver.ErrRefused)
+}
+
+// The driver of a spec with parts knows each of them, and takes no release that is not theirs.
+func TestForParts(t *testing.T) {
+	s := spec.Spec{Unit: "shop", Parts: []spec.Part{
+		{Unit: "app", Release: "1", Driver: spec.Driver{Choice: spec.Choose("http", driver.HTTP{})}},
+		{Unit: "features", Release: "2", Driver: spec.Driver{Choice: spec.Choose("http", driver.HTTP{})}},
+	}}
+	kinds := catalog.New().Drivers
+	for _, release := range []string{"", "1", "app=1,features=3"} {
+		s.Release = release
+		_, err := kinds.For(s, nil)
+		require.ErrorContains(t, err, "expected the releases of the parts")
+	}
+	s.Release = s.Composed()
+	d, err := kinds.For(s, nil)
+	require.NoError(t, err)
+	require.Equal(t, 10*time.Second, driver.Timeout(d))
+	s.Parts[1].Driver = spec.Driver{Choice: spec.Choose("nomad", driver.HTTP{})}
+	_, err = kinds.For(s, nil)
+	require.ErrorContains(t, err, "part features: driver: ")
 }

@@ -217,8 +217,9 @@ func (m aliveCheck) failureOf(ctx context.Context, t fleet.Target, fenced *atomi
 			fenced.Store(true)
 		}
 		if err == nil && release != "" && s.Release != release {
+			runs, should := driver.Differ(m.driver, s.Release, release)
 			return failure{
-				id: t.ID, why: fmt.Sprintf("runs %q instead of %q", source.Cut(s.Release, 60), release), forgot: s.Fence < m.binding.Fence,
+				id: t.ID, why: fmt.Sprintf("runs %q instead of %q", source.Cut(runs, 60), should), forgot: s.Fence < m.binding.Fence,
 			}
 		}
 		if err == nil && (s.Alive || s.Release == "" && release == "") {
