@@ -63,7 +63,7 @@ type bundles struct {
 	bring string // what an error of a bundle on its way begins with
 }
 
-func (b *bundles) must(err error) { b.Helper(); require.NoError(b, err) }
+func (b *bundles) must(err error, says ...any) { b.Helper(); require.NoError(b, err, says...) }
 
 // runs fails unless the target runs a release, by its own word and by the files behind its link.
 func (b *bundles) runs(release string) {
@@ -306,6 +306,9 @@ func asksForASignature(b *bundles) {
 	b.sign(key, "proxy", "3")
 	b.must(b.Prepare(b.Context(), b.where, order("3", 2)))
 	b.release("4")
+	b.sign(key, "proxy", "5")
+	b.must(b.Apply(b.Context(), b.where, order("5", 2)), "unprepared: both are missing")
+	b.runs("5")
 	b.must(os.RemoveAll(b.kept.Store.Folder()))
 	b.must(b.Apply(b.Context(), b.where, order("2", 2)))
 	b.runs("2")

@@ -3,7 +3,6 @@ package driver_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -91,12 +89,12 @@ func (b *behind) target(id string) fleet.Target {
 }
 
 // agent starts an agent, which ends with the test or when it is told to.
-func (b *behind) agent(id string, more ...string) (end func()) {
+func (b *behind) agent(id string) (end func()) {
 	b.t.Helper()
 	folder := filepath.Join(b.dir, id)
 	require.NoError(b.t, os.MkdirAll(folder, 0o755))
 	text := fmt.Sprintf(`{id: %s, listen: "127.0.0.1:0", folder: %s/agent, pull: {relay: "%s", cohort: eu, keys: ["file:%s"]},
-units: {proxy: {to: %s/app, check: [sh, -c, "! cat {{dir}}/refuse"]%s}}}`, id, folder, b.relay.URL, b.public, folder, strings.Join(more, ""))
+units: {proxy: {to: %s/app, check: [sh, -c, "! cat {{dir}}/refuse"]}}}`, id, folder, b.relay.URL, b.public, folder)
 	config, err := agent.Parse("agent.yaml", []byte(text))
 	require.NoError(b.t, err)
 	a, err := agent.Open(config, slog.New(slog.DiscardHandler))
@@ -251,14 +249,6 @@ func TestRelayIsAwayForAWhile(t *testing.T) {
 	b.runs(d, "web-1", two)
 }
 
-func TestRelayStopsWhenCancelled(t *testing.T) {
-	b := newBehind(t)
-	why := errors.New("somebody aborted")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	time.AfterFunc(50*time.Millisecond, func() { cancel(why) })
-	require.ErrorIs(t, b.driver().Apply(ctx, b.target("web-1"), order(b.release("1"), 7)), why)
-}
-
 // A store that is gone in the middle of the way back is not needed: the relay has no bundle to bring.
 func TestRelayGoesBackWithoutAStore(t *testing.T) {
 	b := newBehind(t)
@@ -297,35 +287,6 @@ func TestAgentsBehindAProxy(t *testing.T) {
 	b.agent("web-1")
 	one := b.release("1")
 	b.give(d, "web-1", order(one, 7))
-	b.runs(d, "web-1", one)
-}
-
-// Signatures of a bundle go with its orders, once an agent asks for them.
-func TestRelayCarriesSignatures(t *testing.T) {
-	b := newBehind(t)
-	d := b.driver()
-	key, file := newSigner(t), filepath.Join(b.dir, "bundle.pub")
-	require.NoError(t, os.WriteFile(file, []byte(key.Key().String()), 0o600))
-	b.agent("web-1", fmt.Sprintf(", keys: [%q]", "file:"+file))
-	one := b.release("1")
-	prepare := func() error { return d.(driver.Preparer).Prepare(t.Context(), b.target("web-1"), order(one, 7)) }
-	sign := func(unit string) {
-		made, err := b.content.Get(t.Context(), one)
-		require.NoError(t, err)
-		data, err := key.Sign(unit, one)
-		require.NoError(t, err)
-		require.NoError(t, b.content.Attach(t.Context(), made, bundle.Attachment{Type: signature.MediaType, Data: data}))
-	}
-	for range 2 {
-		err := prepare()
-		require.ErrorIs(t, err, driver.ErrRefused)
-		require.ErrorContains(t, err, "sluice bundle sign DIGEST --unit proxy")
-		require.NoDirExists(t, filepath.Join(b.dir, "web-1/agent/releases/proxy", strings.TrimPrefix(one, "sha256:")))
-		sign("flags")
-	}
-	sign("proxy")
-	require.NoError(t, d.Apply(t.Context(), b.target("web-1"), order(one, 7)), "unprepared: both are missing")
-	require.NoError(t, prepare())
 	b.runs(d, "web-1", one)
 }
 

@@ -51,7 +51,7 @@ func TestDeliverySpecs(t *testing.T) {
 	seen := map[string]bool{}
 	for n, c := range cargos() {
 		d := delivery{n: n, cargo: c}
-		for _, r := range []*relays{nil, {urls: []string{"http://127.0.0.1:1", "http://127.0.0.1:2"}, key: "file:/order.key"}} {
+		for _, r := range []*relays{nil, {urls: []string{"http://127.0.0.1:1", "http://127.0.0.1:2"}, key: "/order.key"}} {
 			_, err := spec.Parse("spec.yaml", []byte(d.spec(r.driver())), catalog.New().Kinds())
 			require.NoError(t, err, c.name)
 		}

@@ -100,6 +100,9 @@ func (d *depot) deliver(ctx context.Context, what delivery) (delivered, error) {
 		}
 		out.before = append(out.before, release)
 	}
+	if err := d.sign(ctx, filepath.Join(d.Dir, what.folder()), out.release); err != nil {
+		return out, err
+	}
 	spec := filepath.Join(d.Dir, "rollout.yaml")
 	if err := os.WriteFile(spec, []byte(what.spec(d.relays.driver())), 0o644); err != nil {
 		return out, err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/bundle/signature"
+	"github.com/sluicehq/sluice/internal/lab/hosts"
 	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
@@ -19,11 +20,11 @@ const oneRelay victim = "relay"
 type relays struct {
 	all  []*stack.Process
 	urls []string
-	key  string // the reference to the key that signs orders; its public half has the same name and .pub
+	key  string // the file of the key that signs orders and bundles; its public half has the same name and .pub
 }
 
 func openRelays(ctx context.Context, l *lane) (r *relays, err error) {
-	r = &relays{key: "file:" + filepath.Join(l.Dir, "order.key")}
+	r = &relays{key: filepath.Join(l.Dir, "order.key")}
 	defer func() {
 		if err != nil {
 			r.close()
@@ -31,8 +32,7 @@ func openRelays(ctx context.Context, l *lane) (r *relays, err error) {
 	}()
 	by, text, err := signature.Generate()
 	if err == nil {
-		err = errors.Join(os.WriteFile(filepath.Join(l.Dir, "order.key"), text, 0o600),
-			os.WriteFile(filepath.Join(l.Dir, "order.key.pub"), []byte(by.Key().String()), 0o600))
+		err = errors.Join(os.WriteFile(r.key, text, 0o600), os.WriteFile(r.key+".pub", []byte(by.Key().String()), 0o600))
 	}
 	if err != nil {
 		return r, err
@@ -70,11 +70,11 @@ func (r *relays) close() {
 	}
 }
 
-// pulls are the settings of agents.
+// pulls are the settings of agents, which take signed bundles only.
 func (r *relays) pulls() (out []string) {
 	if r != nil {
 		for _, url := range r.urls {
-			out = append(out, fmt.Sprintf("pull: {relay: %q, keys: [%q]}\n", url, r.key+".pub"))
+			out = append(out, fmt.Sprintf("pull: {relay: %[1]q, keys: [%[2]q]}\nkeys: [%[2]q]\n", url, "file:"+r.key+".pub"))
 		}
 	}
 	return out
@@ -85,5 +85,19 @@ func (r *relays) driver() string {
 	if r == nil {
 		return `{agent: {url: "http://{{label.agent}}", timeout: 10s}}`
 	}
-	return fmt.Sprintf("{agent: {via: %q, key: %q, timeout: 15s}}", r.urls[0], r.key)
+	return fmt.Sprintf("{agent: {via: %q, key: %q, timeout: 15s}}", r.urls[0], "file:"+r.key)
+}
+
+// sign keeps a signature of a bundle that is about to be rolled out, where agents ask for one.
+func (d *depot) sign(ctx context.Context, folder, release string) error {
+	if d.relays == nil {
+		return nil
+	}
+	for _, args := range [][]string{{"build", folder}, {"sign", release, "--unit", hosts.Unit, "--key", d.relays.key}} {
+		ran, err := d.Sluice(ctx, append(append([]string{"bundle"}, args...), "--store", d.store())...)
+		if err != nil || ran.Code != 0 {
+			return fmt.Errorf("bundle %s: exit %d: %w\n%s", args[0], ran.Code, err, ran.Stderr)
+		}
+	}
+	return nil
 }
