@@ -36,8 +36,9 @@ terminal it asks for what is not given.`,
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "unit", Usage: "`NAME` of what changes: a service, or one configuration"},
 			&cli.StringFlag{Name: "release", Usage: "the `VERSION` to go to (default: one to be changed)"},
+			&cli.StringFlag{Name: "bundle", Usage: "`FOLDER` of files that are the release, in place of --release; the driver agent needs it"},
 			&cli.StringFlag{Name: "fleet", Value: "fleet.yaml", Usage: "fleet `FILE`: id, address and labels of each target"},
-			&cli.StringFlag{Name: "driver", Value: "http", Usage: "how a release gets onto a target: http or exec"},
+			&cli.StringFlag{Name: "driver", Value: "http", Usage: "how a release gets onto a target: http, exec or agent"},
 			&cli.StringFlag{Name: "page", Usage: "`URL` of one target's metrics page, or a template such as http://{{address}}/metrics"},
 			&cli.StringFlag{Name: "prometheus", Usage: "base `URL` of a Prometheus-compatible API that knows the fleet"},
 			&cli.StringFlag{Name: "probe", Usage: "`URL` that each target answers with 2xx, such as http://{{address}}/healthz (default: the first usual path that does)"},
@@ -68,6 +69,11 @@ func runInit(ctx context.Context, con *console, c *cli.Context) error {
 	o.Targets = doc.Fleet.Targets
 	if o.Fleet, err = besideOf(out, path); err != nil {
 		return err
+	}
+	if o.Bundle != "" {
+		if o.Bundle, err = besideOf(out, o.Bundle); err != nil {
+			return err
+		}
 	}
 	page, server := c.String("page"), c.String("prometheus")
 	if page == "" && server == "" {
@@ -156,13 +162,15 @@ func orEmpty(all []string) []string { return append([]string{}, all...) }
 
 // draftOptions are what the flags say, and a person at a terminal.
 func (c *console) draftOptions(ctx *cli.Context) (draft.Options, error) {
-	o := draft.Options{Unit: ctx.String("unit"), Release: ctx.String("release"), Driver: ctx.String("driver"), Probe: ctx.String("probe")}
+	o := draft.Options{Unit: ctx.String("unit"), Release: ctx.String("release"), Bundle: ctx.String("bundle"), Driver: ctx.String("driver"), Probe: ctx.String("probe")}
 	var err error
 	switch o.Bake, err = time.ParseDuration(ctx.String("bake")); {
 	case err != nil || o.Bake < time.Second:
 		return o, usagef("--bake %q is not a duration of at least 1s, such as 10m", ctx.String("bake"))
-	case o.Driver != "http" && o.Driver != "exec":
-		return o, usagef("--driver %q is unknown, expected http or exec", o.Driver)
+	case o.Driver != "http" && o.Driver != "exec" && o.Driver != "agent":
+		return o, usagef("--driver %q is unknown, expected http, exec or agent", o.Driver)
+	case o.Bundle != "" && o.Release != "":
+		return o, usagef("--bundle and --release exclude each other: the files are the release")
 	case ctx.String("page") != "" && ctx.String("prometheus") != "":
 		return o, usagef("--page and --prometheus exclude each other: a spec has one source")
 	}
@@ -172,7 +180,12 @@ func (c *console) draftOptions(ctx *cli.Context) (draft.Options, error) {
 	if o.Unit == "" {
 		return o, usagef("init needs --unit, for example: %s", initCommand().example)
 	}
-	if o.Release == "" {
+	if o.Driver == "agent" && o.Bundle == "" {
+		if o.Bundle = c.ask("folder of the files that are the release"); o.Bundle == "" {
+			return o, usagef("init --driver agent needs the files that are the release: --bundle FOLDER")
+		}
+	}
+	if o.Release == "" && o.Bundle == "" {
 		o.Release = c.ask("release (the version to go to; empty: to be changed later)")
 	}
 	return o, nil

@@ -58,6 +58,33 @@ func TestInit(t *testing.T) {
 	}
 }
 
+// For agents the release is a folder of files; where agents listen is a label of the targets, or a guess.
+func TestInitForAgents(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	require.NoError(t, os.MkdirAll("features", 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join("features", "features.json"), []byte("{}"), 0o600))
+	fleet := fleetOf(t, dir, "10.1.0.1:8080")
+	r := sluice(t, "", "init", "--unit", "features", "--driver", "agent", "--bundle", "features", "--out", "guess.yaml")
+	require.Equal(t, exitOK, r.code, r.errOut)
+	require.Contains(t, r.out, "where agents listen: http://{{address}} is a guess")
+	require.NotContains(t, r.out, "the release:")
+
+	require.NoError(t, os.WriteFile(fleet, []byte(`targets: [{id: web-1, address: "10.1.0.1:8080", labels: {agent: "10.1.0.1:7311"}}]`), 0o600))
+	require.NoError(t, os.Mkdir("specs", 0o700))
+	out := filepath.Join("specs", "rollout.yaml")
+	r = sluice(t, "", "init", "--unit", "features", "--driver", "agent", "--bundle", "features", "--out", out)
+	require.Equal(t, exitOK, r.code, r.errOut)
+	require.NotContains(t, r.out, "is a guess: give each target")
+	text, err := os.ReadFile(out)
+	require.NoError(t, err)
+	for _, want := range []string{"bundle: '../features' #", "fallback: remove #", "agent: {url: 'http://{{label.agent}}'}"} {
+		require.Contains(t, string(text), want)
+	}
+	require.NotContains(t, string(text), "release:")
+	require.Equal(t, exitOK, sluice(t, "", "validate", out).code)
+}
+
 func TestInitLooks(t *testing.T) {
 	page := "# TYPE http_requests_total counter\nhttp_requests_total{status=\"200\"} 5000\nhttp_requests_total{status=\"502\"} 10\n"
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, page) }))
@@ -152,17 +179,20 @@ func TestInitRefuses(t *testing.T) {
 	dir := t.TempDir()
 	fleet := fleetOf(t, dir, "10.1.0.1:8080")
 	for want, args := range map[string][]string{
-		"init needs --unit":           {"--fleet", fleet},
-		"expected http or exec":       {"--unit", "edge", "--fleet", fleet, "--driver", "ssh"},
-		"exclude each other":          {"--unit", "edge", "--fleet", fleet, "--page", "http://a/", "--prometheus", "http://b"},
-		"no fleet file nowhere.yaml":  {"--unit", "edge", "--fleet", "nowhere.yaml"},
-		`"Edge" is not a unit`:        {"--unit", "Edge", "--fleet", fleet},
-		"--bake \"soon\"":             {"--unit", "edge", "--fleet", fleet, "--bake", "soon"},
-		"no page, expected a URL":     {"--unit", "edge", "--fleet", fleet, "--page", "metrics"},
-		"is no target's of the fleet": {"--unit", "edge", "--fleet", fleet, "--page", "http://10.9.9.9/metrics"},
-		"expected the base URL":       {"--unit", "edge", "--fleet", fleet, "--prometheus", "prometheus"},
-		"has a user or a password":    {"--unit", "edge", "--fleet", fleet, "--prometheus", "http://a:b@10.1.0.1"},
-		"is not a release":            {"--unit", "edge", "--fleet", fleet, "--release", "a b"},
+		"init needs --unit":            {"--fleet", fleet},
+		"expected http, exec or agent": {"--unit", "edge", "--fleet", fleet, "--driver", "ssh"},
+		"needs the files":              {"--unit", "edge", "--fleet", fleet, "--driver", "agent"},
+		"--bundle and --release":       {"--unit", "edge", "--fleet", fleet, "--bundle", dir, "--release", "1"},
+		"no such file":                 {"--unit", "edge", "--fleet", fleet, "--bundle", "nowhere"},
+		"exclude each other: a spec":   {"--unit", "edge", "--fleet", fleet, "--page", "http://a/", "--prometheus", "http://b"},
+		"no fleet file nowhere.yaml":   {"--unit", "edge", "--fleet", "nowhere.yaml"},
+		`"Edge" is not a unit`:         {"--unit", "Edge", "--fleet", fleet},
+		"--bake \"soon\"":              {"--unit", "edge", "--fleet", fleet, "--bake", "soon"},
+		"no page, expected a URL":      {"--unit", "edge", "--fleet", fleet, "--page", "metrics"},
+		"is no target's of the fleet":  {"--unit", "edge", "--fleet", fleet, "--page", "http://10.9.9.9/metrics"},
+		"expected the base URL":        {"--unit", "edge", "--fleet", fleet, "--prometheus", "prometheus"},
+		"has a user or a password":     {"--unit", "edge", "--fleet", fleet, "--prometheus", "http://a:b@10.1.0.1"},
+		"is not a release":             {"--unit", "edge", "--fleet", fleet, "--release", "a b"},
 	} {
 		out := filepath.Join(dir, "rollout.yaml")
 		r := sluice(t, "", append([]string{"init", "--out", out}, args...)...)

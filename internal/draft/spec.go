@@ -16,9 +16,12 @@ type Options struct {
 	Unit string
 	// Release is the version to go to; empty is one that says that it is to be changed.
 	Release string
-	// Driver is http or exec, and Fleet the fleet file's path, as the spec has it.
-	Driver, Fleet string
-	Targets       []fleet.Target
+	// Bundle is the folder of files that are the release, in the place of Release; empty is none. With Fleet, the fleet
+	// file's path, as the spec has it.
+	Bundle, Fleet string
+	// Driver is http, exec or agent.
+	Driver  string
+	Targets []fleet.Target
 	// Bake is how long each stage is watched, but for those, by name, in Bakes: so long as it takes to see harm there.
 	Bake  time.Duration
 	Bakes map[string]time.Duration

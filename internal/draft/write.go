@@ -2,9 +2,11 @@ package draft
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -19,12 +21,7 @@ func (w *writer) write(checks []check, counts bool, traffic string) Draft {
 	}
 	line("# Written by sluice init. %s Check it, then: sluice plan", from)
 	line("unit: %s", w.Unit)
-	release := w.Release
-	if release == "" {
-		release = "0.0.0-change-me"
-		w.miss("the release", "%s is none of yours", release)
-	}
-	line("release: %q", release)
+	line("%s", w.release())
 	line("fleet: %s", quoted(w.Fleet))
 	b.WriteString(w.driver())
 	line("stages:")
@@ -71,7 +68,30 @@ func (w *writer) write(checks []check, counts bool, traffic string) Draft {
 // oneLine keeps foreign text, such as a label's value, inside its comment.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
+func (w *writer) release() string {
+	if w.Bundle != "" {
+		return "bundle: " + quoted(w.Bundle) + " # the files are the release"
+	}
+	release := w.Release
+	if release == "" {
+		release = "0.0.0-change-me"
+		w.miss("the release", "%s is none of yours", release)
+	}
+	return fmt.Sprintf("release: %q", release)
+}
+
+// labelAgent is the label that says where a target's agent listens.
+const labelAgent = "agent"
+
 func (w *writer) driver() string {
+	if w.Driver == "agent" {
+		url := "http://{{label." + labelAgent + "}}"
+		if slices.ContainsFunc(w.Targets, func(t fleet.Target) bool { return t.Labels[labelAgent] == "" }) {
+			url = "http://{{address}}"
+			w.miss("where agents listen", "%s is a guess: give each target a label, such as agent: \"10.1.0.1:7311\", and say url: \"http://{{label.agent}}\"", url)
+		}
+		return "fallback: remove # the first time there is nothing to go back to\ndriver:\n  agent: {url: " + quoted(url) + "} # a sluice-agent on every target, see docs/agent.md\n"
+	}
 	if w.Driver == "exec" {
 		w.miss("the driver's program", "./switch is a guess: a program that observes and applies, see docs/drivers.md")
 		return `driver:
