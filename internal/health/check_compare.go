@@ -132,7 +132,7 @@ func (m *Stage) relief(c spec.Check) float64 {
 	if !m.binding.Recovering {
 		return 0
 	}
-	times := m.binding.harm(c.Name)
+	times := m.binding.harm(c.Name).Times
 	if c.Objective != nil { // in times of the limit, as Criteria.Enough is
 		times /= max(1, float64(c.Burn))
 	}
@@ -242,7 +242,7 @@ func (m *comparisonCheck) compareOne(ctx context.Context, at Look, part *compari
 		out.Sentence += weaker
 	}
 	out.Sentence += sampled(part.strata[0].source, c.Total)
-	if m.binding.Recovering && out.Verdict == Pass && !out.Shown {
+	if m.binding.Recovering && out.Verdict == Pass && !out.Shown && !m.binding.harm(c.Name).over(exposedOf(out.Trace)) {
 		out.Verdict = Unexercised
 		out.Sentence += notWell
 	}

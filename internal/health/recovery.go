@@ -1,6 +1,12 @@
 package health
 
-import "slices"
+import (
+	"math"
+	"slices"
+
+	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/sequential"
+)
 
 // Condemned is a check that failed, and by how much.
 type Condemned struct {
@@ -8,6 +14,8 @@ type Condemned struct {
 	// Times is how many times worse than usual the exposed targets were; 0 where the check
 	// compares nothing.
 	Times float64 `json:"times,omitempty"`
+	// Share is the part of the exposed targets' events that was bad; 0 where the check compares nothing.
+	Share float64 `json:"share,omitempty"`
 }
 
 // Condemned are the checks that make a report a FAIL.
@@ -20,6 +28,9 @@ func (r Report) Condemned() []Condemned {
 		c := Condemned{Check: res.Check}
 		if res.Estimate != nil && len(res.Trace) > 0 { // a comparison
 			c.Times = *res.Estimate
+			if seen := exposedOf(res.Trace); seen.Total > 0 {
+				c.Share = seen.Bad / seen.Total
+			}
 		}
 		out = append(out, c)
 	}
@@ -53,12 +64,34 @@ func CheckNames(cs []Condemned) []string {
 	return out
 }
 
-// harm is how many times worse a check's targets were when it failed; 0 where nobody knows.
-func (b Binding) harm(check string) float64 {
-	for _, c := range b.Condemned {
-		if c.Check == check {
-			return c.Times
-		}
+// harm is a check as it failed; the zero value where nobody knows.
+func (b Binding) harm(check string) Condemned {
+	i := slices.IndexFunc(b.Condemned, func(c Condemned) bool { return c.Check == check })
+	if i < 0 {
+		return Condemned{}
 	}
-	return 0
+	return b.Condemned[i]
+}
+
+// exposedOf is all that the exposed targets showed.
+func exposedOf(t judge.Trace) (all sequential.Counts) {
+	for _, p := range t {
+		all.Bad, all.Total = all.Bad+p.Exposed.Bad, all.Total+p.Exposed.Total
+	}
+	return all
+}
+
+// over says that targets that were taken back have far fewer bad events than when their check failed: less than half the
+// share, wrongly with probability recoveredRisk at most (Chernoff's bound), though events come together. It is for where
+// nothing else fails either, so that times of it tell nothing.
+func (c Condemned) over(seen sequential.Counts) bool {
+	expected := seen.Total * c.Share / recovered
+	if seen.Bad >= expected {
+		return false
+	}
+	nats := expected - seen.Bad
+	if seen.Bad > 0 {
+		nats -= seen.Bad * math.Log(expected/seen.Bad)
+	}
+	return nats/sequential.UsualBurst >= -math.Log(recoveredRisk)
 }

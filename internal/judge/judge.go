@@ -176,6 +176,9 @@ func (j *Judge) outcome(at time.Duration, worded bool) Outcome {
 		Ratio: j.test.Ratio(), Samples: seen.Exposed.Total,
 		Shown: j.shown(),
 	}
+	if j.nothingBad() {
+		out.Ratio = 1
+	}
 	if above := out.Ratio > j.criteria.allowed(); above && (worded || out.Shown) {
 		out.Least = j.least(j.criteria.doubted(at))
 	}
@@ -220,6 +223,12 @@ func (j *Judge) outcome(at time.Duration, worded bool) Outcome {
 		out.Suspicion = j.suspicion(out, hidden)
 	}
 	return out
+}
+
+// nothingBad says that neither arm showed a bad event, so that how many times worse one is tells nothing.
+func (j *Judge) nothingBad() bool {
+	seen := j.test.Seen()
+	return j.criteria.limit() == 0 && seen.Exposed.Bad+j.otherArm(seen).Bad == 0
 }
 
 // unharmed makes an outcome without harm a PASS, unless that is doubted: then the evidence says why. It answers what

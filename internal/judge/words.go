@@ -61,10 +61,12 @@ func (j *Judge) compared(out Outcome) string {
 	if j.criteria.Before && j.criteria.Daily > 1 {
 		daily = fmt.Sprintf(", %s times that at this time of the day before", humanize.PlainTo(j.criteria.Daily, 2))
 	}
-	fmt.Fprintf(
-		s, "%sexposed %s vs %s %s%s: %s times the usual%s, %s allowed", lately, ratio(seen.Exposed), j.criteria.other(), ratio(j.otherArm(seen)),
-		daily, humanize.PlainTo(out.Ratio, 2), j.atLeast(out), humanize.PlainTo(j.criteria.allowed(), 3),
-	)
+	fmt.Fprintf(s, "%sexposed %s vs %s %s%s: ", lately, ratio(seen.Exposed), j.criteria.other(), ratio(j.otherArm(seen)), daily)
+	if j.nothingBad() {
+		s.WriteString("nothing bad in either")
+	} else {
+		fmt.Fprintf(s, "%s times the usual%s, %s allowed", humanize.PlainTo(out.Ratio, 2), j.atLeast(out), humanize.PlainTo(j.criteria.allowed(), 3))
+	}
 	switch {
 	case out.Verdict == Fail:
 		s.WriteString(byChance(out.P) + j.byPast() + j.shared())
