@@ -32,6 +32,9 @@ func table(ctx context.Context, s side, from Reference) (bundle.Bundle, error) {
 	ctx, cancel := context.WithTimeout(ctx, tableWithin)
 	defer cancel()
 	manifest, err := readManifest(ctx, s, from.Manifest)
+	if right, ok := byRelease(ctx, s, from, err); ok {
+		return bundle.Bundle{}, invalid("%s has the digest of the release, expected that of its manifest: %s", from, right)
+	}
 	if err != nil {
 		return bundle.Bundle{}, at(from, err)
 	}
@@ -61,6 +64,28 @@ func table(ctx context.Context, s side, from Reference) (bundle.Bundle, error) {
 		return bundle.Bundle{}, invalid("%s is not the manifest that a bundle with its table has, expected %s", from, bundle.Digest(b.Manifest()))
 	}
 	return b, nil
+}
+
+// byRelease is the reference that a bundle has whose name, the digest of its table, stands where that of its manifest
+// should; not ok where it is something else. In a folder both are files; a registry says that it has no such manifest.
+func byRelease(ctx context.Context, s side, from Reference, err error) (right Reference, ok bool) {
+	if _, folder := s.(folderSide); !folder && !errors.Is(err, errAbsent) {
+		return from, false
+	}
+	in, err := s.table(ctx, from.Manifest)
+	if err != nil {
+		return from, false
+	}
+	data, err := bundle.ReadAtMost(in, bundle.MaxConfig)
+	if err != nil {
+		return from, false
+	}
+	b, err := bundle.Parse(data, from.Manifest)
+	if err != nil {
+		return from, false
+	}
+	from.Manifest = bundle.Digest(b.Manifest())
+	return from, true
 }
 
 // readManifest answers a manifest, verified.

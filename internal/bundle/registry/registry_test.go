@@ -118,6 +118,27 @@ func whole(t *testing.T, k bundle.Kept, b bundle.Bundle) {
 	require.NoError(t, archive.Close())
 }
 
+// Somebody who has the release at hand, and not its manifest, is told the right reference.
+func TestReleaseInPlaceOfTheManifest(t *testing.T) {
+	_, b, ref := pushed(t)
+	k, _ := features(t)
+	folder, _, err := registry.Access{}.Push(t.Context(), parse(t, "oci:"+filepath.Join(t.TempDir(), "layout")), k, b, noteType)
+	require.NoError(t, err)
+	for _, right := range []registry.Reference{ref, folder} {
+		wrong := right
+		wrong.Manifest = b.Release()
+		into := kept(t)
+		_, _, err := registry.Access{}.Pull(t.Context(), wrong, into, noteType)
+		require.ErrorIs(t, err, bundle.ErrInvalid)
+		require.ErrorContains(t, err, "has the digest of the release, expected that of its manifest: "+right.String())
+		empty(t, into)
+		wrong.Manifest = b.Archive.Digest
+		_, _, err = registry.Access{}.Pull(t.Context(), wrong, into, noteType)
+		require.Error(t, err)
+		require.NotContains(t, err.Error(), "has the digest of the release")
+	}
+}
+
 func TestThereAndBack(t *testing.T) {
 	s, b, ref := pushed(t)
 	require.Equal(t, s.host+"/team/features@"+bundle.Digest(b.Manifest()), ref.String())

@@ -17,6 +17,8 @@ import (
 type side interface {
 	manifest(ctx context.Context, digest string) (io.ReadCloser, error)
 	blob(ctx context.Context, d v1.Descriptor) (io.ReadCloser, error)
+	// table is the blob of a release, whose size nobody has said.
+	table(ctx context.Context, release string) (io.ReadCloser, error)
 	attached(ctx context.Context, b bundle.Bundle, mediaType string) ([]bundle.Attachment, error)
 }
 
@@ -40,6 +42,10 @@ func (f folderSide) blob(ctx context.Context, d v1.Descriptor) (io.ReadCloser, e
 	return f.kept.Store.Open(ctx, d.Digest.String())
 }
 
+func (f folderSide) table(ctx context.Context, release string) (io.ReadCloser, error) {
+	return f.kept.Store.Open(ctx, release)
+}
+
 func (f folderSide) attached(ctx context.Context, b bundle.Bundle, mediaType string) ([]bundle.Attachment, error) {
 	return f.kept.Attached(ctx, b, mediaType)
 }
@@ -59,6 +65,11 @@ func (s *remoteSide) manifest(ctx context.Context, digest string) (io.ReadCloser
 func (s *remoteSide) blob(ctx context.Context, d v1.Descriptor) (io.ReadCloser, error) {
 	in, err := s.repo.Blobs().Fetch(ctx, d)
 	return s.answer(kindOf(d.MediaType), in, err)
+}
+
+func (s *remoteSide) table(ctx context.Context, release string) (io.ReadCloser, error) {
+	_, in, err := s.repo.Blobs().FetchReference(ctx, release)
+	return s.answer(kindOf(bundle.MediaTypeConfig), in, err)
 }
 
 // answer is an answer whose errors have words, also those that come while it is read.
