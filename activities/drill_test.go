@@ -16,13 +16,15 @@ func TestDrillRunsPerTarget(t *testing.T) {
 	f := newFixture(t, 4)
 	dir := t.TempDir()
 	program := filepath.Join(dir, "fire")
-	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\n[ \"$1\" != t002 ] || { echo quota panics; exit 1; }\necho \"$2 $3\" >> "+dir+"/$1\n"), 0o755))
+	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\n[ \"$1\" != t002 ] || { echo hello; echo quota panics >&2; exit 1; }\necho \"$2 $3\" >> "+dir+"/$1\n"), 0o755))
 	f.plan.Spec.Drill = &spec.Drill{Command: []string{program, "{{id}}", "{{release}}", "{{fence}}"}, Timeout: spec.Duration(10 * time.Second)}
 	f.acts.remember(f.all.Plan, f.plan)
 	out := do[[]Trouble](t, f, f.acts.Drill, DrillInput{Batch: f.all, Fence: fence, Out: []string{"t003"}})
 	require.Len(t, out, 1)
 	require.Equal(t, "t002", out[0].ID)
-	require.Contains(t, out[0].Reason, "exit status 1: quota panics")
+	require.Equal(t, program+" t002 2.0.0 10: exit status 1: quota panics", out[0].Reason)
+	require.False(t, out[0].Silent)
+	require.False(t, out[0].Refused, "the target has refused nothing")
 	for _, id := range []string{"t000", "t001"} {
 		said, err := os.ReadFile(filepath.Join(dir, id))
 		require.NoError(t, err)

@@ -113,7 +113,8 @@ func retry[T any](ctx context.Context, attempts int, f func() (T, error)) (T, er
 
 // isRefusal says that trying again would be in vain.
 func isRefusal(err error) bool {
-	return errors.Is(err, driver.ErrRefused) || errors.Is(err, driver.ErrFenced) || errors.Is(err, errDrift)
+	_, drilled := errors.AsType[*driver.DrillError](err)
+	return drilled || errors.Is(err, driver.ErrRefused) || errors.Is(err, driver.ErrFenced) || errors.Is(err, errDrift)
 }
 
 // group writes what was found with the most frequent release implied.

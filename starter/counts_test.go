@@ -22,7 +22,7 @@ func TestStageAndOutcomeAgree(t *testing.T) {
 func TestCountsOfCrowds(t *testing.T) {
 	some := []rollout.TargetTrouble{{ID: "a", Reason: "x"}, {ID: "b"}}
 	o := rollout.Outcome{Result: rollout.PhaseIncomplete, Why: "why", Touched: 9000, NotReverted: some, NotBack: 9000}
-	require.Contains(t, outcomeText(o), "NOT reverted 9000: a, b and 8998 more")
+	require.Contains(t, outcomeText(o), "NOT reverted 9000: a (x), b and 8998 more")
 	text := strings.Join(outcomeLines(o, 2, false), "\n")
 	require.Contains(t, text, "  not reverted: a x\n  not reverted: b \n  and 8998 more not reverted: see the results of the activities")
 	text = strings.Join(outcomeLines(o, 1, false), "\n")

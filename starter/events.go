@@ -208,7 +208,10 @@ func outcomeText(o rollout.Outcome) string {
 		text += "; " + touchedLine(o)
 	}
 	if n := max(o.NotBack, len(o.NotReverted)); n > 0 {
-		text += fmt.Sprintf(", NOT reverted %d: %s", n, namedShortly(o.NotReverted, n))
+		text += fmt.Sprintf(", NOT reverted %d: %s", n, reasonsShortly(o.NotReverted, n))
+	}
+	if n := len(o.Troubled); n > 0 && o.Result == rollout.PhasePromoted { // the others stand in Why
+		text += "; " + o.TroubledWord() + ": " + reasonsShortly(o.Troubled, n)
 	}
 	if n := max(o.LeftOut, len(o.Unreached)); n > 0 {
 		text += "; left out: " + namedShortly(o.Unreached, n)
@@ -221,13 +224,26 @@ func outcomeText(o rollout.Outcome) string {
 
 // namedShortly names the first of n targets.
 func namedShortly(ts []rollout.TargetTrouble, n int) string {
-	const few = 5
-	var ids []string
+	return firstOf(ts, n, 5, func(t rollout.TargetTrouble) string { return t.ID })
+}
+
+// reasonsShortly names the first of n targets, each with its reason.
+func reasonsShortly(ts []rollout.TargetTrouble, n int) string {
+	return firstOf(ts, n, 3, func(t rollout.TargetTrouble) string {
+		if t.Reason == "" {
+			return t.ID
+		}
+		return t.ID + " (" + rollout.Clip(t.Reason, 300) + ")"
+	})
+}
+
+func firstOf(ts []rollout.TargetTrouble, n, few int, word func(rollout.TargetTrouble) string) string {
+	var words []string
 	for _, t := range ts[:min(len(ts), few)] {
-		ids = append(ids, t.ID)
+		words = append(words, word(t))
 	}
-	text := strings.Join(ids, ", ")
-	if more := n - len(ids); more > 0 {
+	text := strings.Join(words, ", ")
+	if more := n - len(words); more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text

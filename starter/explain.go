@@ -47,7 +47,9 @@ func explanation(v view, queries bool, now time.Time, width int, p paint) []stri
 		e.facts(*s)
 		e.preflight(*s)
 		for i := range s.Stages {
-			e.stage(v, i)
+			if s.Undoes == "" {
+				e.stage(v, i)
+			}
 		}
 		e.controls(*s)
 		e.lines = append(e.lines, troubleLines("not back yet", s.NotReverted, s.NotBack, len(s.NotReverted), e.p.red)...)
@@ -77,7 +79,7 @@ func (e *explainer) headline(v view) string {
 	phase := e.p.phase(phaseWord(v))
 	o := v.outcome()
 	switch {
-	case o != nil && o.Stage != "" && o.Result != rollout.PhasePromoted:
+	case o != nil && o.Stage != "" && o.Result != rollout.PhasePromoted && v.State.Begun():
 		return phase + " at stage " + terminal.Safe(o.Stage) + ", because: " + terminal.Safe(o.Why)
 	case o != nil:
 		return phase + ", because: " + terminal.Safe(o.Why)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/terminal"
 	workflows "github.com/sluicehq/sluice/workflows/rollout"
 )
 
@@ -43,10 +45,29 @@ func (r *remote) succeed(ctx context.Context, con *console, v view, sub workflow
 	}
 }
 
-// guardNote is what a plan says of a guard.
-func guardNote(length spec.Duration) []string {
-	if length == 0 {
-		return nil
+// dormantNotes are what a plan says of what may sleep in a release: a line each for the drill, the guard, and what the
+// release may wake.
+func dormantNotes(pl planned) []string {
+	var out []string
+	if d := pl.Drill; d != nil {
+		where := "the first stage"
+		if d.On == spec.DrillEvery {
+			where = "every stage"
+		}
+		out = append(out, fmt.Sprintf("drill: %s, on each target of %s before its bake; harm if it fails", strings.Join(d.Command, " "), where))
 	}
-	return []string{fmt.Sprintf("guard: %s after the last stage; harm takes the release back all the while", length)}
+	if pl.Guard > 0 {
+		out = append(out, fmt.Sprintf("guard: %s after the last stage; harm takes the release back all the while", pl.Guard))
+	}
+	if len(pl.Activates) > 0 {
+		back := "they stay if this release goes back"
+		if pl.OnRegression == spec.OnRegressionBoth {
+			back = "what of them is guarded goes back with this release"
+		}
+		out = append(out, fmt.Sprintf("activates: %s; %s", strings.Join(pl.Activates, ", "), back))
+	}
+	for i := range out {
+		out[i] = terminal.Safe(out[i])
+	}
+	return out
 }

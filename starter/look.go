@@ -172,7 +172,9 @@ func (v view) inside() view {
 		return v
 	}
 	st := s.Stages[s.Stage]
-	v.Stage = st.Name
+	if v.Stage = st.Name; s.Phase.GoesBack() && !s.Begun() {
+		v.Stage = ""
+	}
 	// The watch was seen a moment before the state: it may be the last stage's.
 	if v.Live != nil && (st.AppliedAt.IsZero() || v.Live.At.Before(st.AppliedAt)) {
 		v.Live = nil

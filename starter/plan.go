@@ -119,6 +119,10 @@ type planned struct {
 	Stages  []plannedStage `json:"stages"`
 	// Guard is how long the release is watched on after the last stage; it does not count in Longest.
 	Guard spec.Duration `json:"guard,omitempty"`
+	// Drill, Activates and OnRegression are the spec's: what is run on targets, and whom the release may wake.
+	Drill        *spec.Drill `json:"drill,omitempty"`
+	Activates    []string    `json:"activates,omitempty"`
+	OnRegression string      `json:"onRegression,omitempty"`
 	// Change is how the bundle differs from what the fleet runs; nil where that is not known.
 	Change *bundleChange `json:"change,omitempty"`
 	// Changes are those of parts.
@@ -174,7 +178,10 @@ func (l loaded) measure() spec.Duration {
 
 // describePlan works out what a plan means.
 func describePlan(p plan.Plan, measure spec.Duration) planned {
-	out := planned{Unit: p.Spec.Unit, Release: p.Spec.Release, Version: p.Spec.Version, Targets: len(p.Order), Guard: p.Spec.Guard}
+	out := planned{
+		Unit: p.Spec.Unit, Release: p.Spec.Release, Version: p.Spec.Version, Targets: len(p.Order),
+		Guard: p.Spec.Guard, Drill: p.Spec.Drill, Activates: p.Spec.Activates, OnRegression: p.Spec.OnRegression,
+	}
 	for _, part := range p.Spec.Parts {
 		out.Parts = append(out.Parts, plannedPart{part.Unit, part.Release, part.Driver.Name})
 	}
@@ -225,7 +232,7 @@ func planText(pl planned, all bool, p paint) []string {
 		lines = append(lines, stageNotes(s)...)
 	}
 	lines = append(lines, partsNote(pl.Parts)...)
-	lines = append(lines, guardNote(pl.Guard)...)
+	lines = append(lines, dormantNotes(pl)...)
 	lines = append(lines, riskNote(pl)...)
 	lines = append(lines, timeNote(pl))
 	lines = append(lines, blindNote(pl.Blind)...)

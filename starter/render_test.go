@@ -194,3 +194,27 @@ func TestWords(t *testing.T) {
 	require.Equal(t, "░░░░", bar(-1, 4))
 	require.Equal(t, []string{"a    b", "ccc  d"}, columns([][]string{{"a", "b"}, {"ccc", "d"}}))
 }
+
+// A stage that never began, and the stages of what is undone, are not shown as if they had gone back.
+func TestStagesThatNeverBegan(t *testing.T) {
+	v := baking()
+	s := *v.State
+	s.Stages = []rollout.StageState{{Name: "canary", Cohort: 2, Reach: 2}, {Name: "everyone", Cohort: 58, Reach: 60}}
+	s.Stage, s.Exposed = 0, 0
+	v.State = &s
+	o := rollout.Outcome{Result: rollout.PhaseRefused, Why: "1 of 60 targets cannot run 2.4.1: a no; nothing was changed", EndedAt: at(time.Minute)}
+	refused := finish(v, o)
+	text := ansi.Strip(strings.Join(tree(refused, at(time.Hour), 0, false), "\n"))
+	require.NotContains(t, text, "✗")
+	require.Regexp(t, `○ canary +\+2 → 2 \(3%\) +bake 0s +not begun`, text)
+	require.NotContains(t, ansi.Strip(strings.Join(explanation(refused, false, at(time.Hour), 0, false), "\n")), "at stage")
+	require.Empty(t, refused.Stage)
+
+	s.Undoes = "run-0"
+	o.Result, o.Why, o.Touched, o.Reverted = rollout.PhaseUndone, "ana undoes the rollout of 2.4.1: no", 60, 60
+	undone := finish(v, o)
+	for _, lines := range [][]string{tree(undone, at(time.Hour), 0, false), explanation(undone, false, at(time.Hour), 0, false)} {
+		require.NotContains(t, ansi.Strip(strings.Join(lines, "\n")), "canary")
+	}
+	require.NotContains(t, rollout.Details(*undone.State), "canary")
+}

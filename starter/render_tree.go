@@ -17,7 +17,9 @@ func tree(v view, now time.Time, width int, p paint) []string {
 	if s := v.State; s != nil {
 		lines = append(lines, exposure(*s))
 		lines = append(lines, troubleLines("left out", s.Unreached, s.LeftOut, maxTroubles, p.yellow)...)
-		lines = append(lines, stageLines(v, now, width, p)...)
+		if s.Undoes == "" {
+			lines = append(lines, stageLines(v, now, width, p)...)
+		}
 		lines = append(lines, troubleLines("not back yet", s.NotReverted, s.NotBack, maxTroubles, p.red)...)
 		if s.Outcome != nil {
 			lines = append(lines, outcomeLines(*s.Outcome, maxTroubles, p)...)
@@ -215,7 +217,7 @@ func stageMark(s rollout.State, i int, p paint) string {
 	switch {
 	case !st.DoneAt.IsZero() && !s.Phase.GoesBack():
 		return p.green("✓")
-	case i == s.Stage && s.Phase.GoesBack():
+	case i == s.Stage && s.Phase.GoesBack() && s.Begun():
 		return p.red("✗")
 	case !st.DoneAt.IsZero():
 		return p.yellow("↩")
@@ -229,7 +231,7 @@ func stageMark(s rollout.State, i int, p paint) string {
 func stageWord(s rollout.State, i int, now time.Time, p paint) string {
 	st := s.Stages[i]
 	switch {
-	case i == s.Stage && s.Phase.GoesBack():
+	case i == s.Stage && s.Phase.GoesBack() && s.Begun():
 		return p.phase(string(s.Phase))
 	case !st.DoneAt.IsZero():
 		return passedWord(s, i, p)

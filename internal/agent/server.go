@@ -138,7 +138,7 @@ func (a *Agent) on(do func(http.ResponseWriter, *http.Request, *runner) error) h
 		id, err := url.PathUnescape(r.Header.Get("Sluice-Target"))
 		switch {
 		case err != nil || id != "" && id != a.config.ID:
-			http.Error(w, "this is "+a.config.ID, http.StatusMisdirectedRequest)
+			http.Error(w, "this is "+a.config.ID+" (id in its settings)", http.StatusMisdirectedRequest)
 			return
 		case u == nil && r.PathValue("unit") != "":
 			http.Error(w, "not a unit of this agent", http.StatusNotFound)

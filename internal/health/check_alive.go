@@ -110,10 +110,13 @@ func (m aliveCheck) Judge(ctx context.Context, at Look) Judged {
 	}
 	res.Sentence = who
 	if release := m.binding.expected(); release != "" {
-		res.Sentence += run + source.Cut(release, 60)
+		res.Sentence += run + source.Cut(release, maxRelease)
 	}
 	return Judged{Result: res}
 }
+
+// maxRelease is how much of a release a sentence shows: the name of a bundle is whole.
+const maxRelease = 80
 
 // expected is the release that exposed targets must run; empty when anything will do.
 // The rollback itself has seen what those run that were taken back.
@@ -219,7 +222,7 @@ func (m aliveCheck) failureOf(ctx context.Context, t fleet.Target, fenced *atomi
 		if err == nil && release != "" && s.Release != release {
 			runs, should := driver.Differ(m.driver, s.Release, release)
 			return failure{
-				id: t.ID, why: fmt.Sprintf("runs %q instead of %q", source.Cut(runs, 60), should), forgot: s.Fence < m.binding.Fence,
+				id: t.ID, why: fmt.Sprintf("runs %q instead of %q", source.Cut(runs, maxRelease), should), forgot: s.Fence < m.binding.Fence,
 			}
 		}
 		if err == nil && (s.Alive || s.Release == "" && release == "") {

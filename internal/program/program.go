@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -65,6 +66,12 @@ func (r Result) Failure() error {
 // said is what was said last. Cleaning can lengthen it, at most threefold, and its
 // very end matters most.
 func (r Result) said() string { return terminal.OneLine(r.tail, 3*maxSaid) }
+
+// LastLine is the last line of what was said.
+func (r Result) LastLine() string {
+	text := strings.TrimSpace(r.tail)
+	return terminal.OneLine(text[strings.LastIndexByte(text, '\n')+1:], maxSaid)
+}
 
 // Run runs a program in a process group of its own, never through a shell, with a
 // nearly empty environment: what the worker knows is none of the program's business.

@@ -66,7 +66,9 @@ func Details(s State) string {
 		b.addf("\n**Gate of %s: %s** at %s\n\n", Markdown(st.Name), g.Decision, moment(g.At))
 		writeReport(&b, g.Report)
 	}
-	writeStages(&b, s)
+	if s.Undoes == "" {
+		writeStages(&b, s)
+	}
 	return Clip(b.String(), maxDetails-len("…"))
 }
 

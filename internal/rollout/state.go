@@ -189,6 +189,11 @@ func (s State) StageName() string {
 	return s.Stages[s.Stage].Name
 }
 
+// Begun says that the current stage has begun: what is refused before, and an undo, has no stage.
+func (s State) Begun() bool {
+	return s.Stage < len(s.Stages) && !s.Stages[s.Stage].StartedAt.IsZero()
+}
+
 // Left names what is not known to be back, and how many targets that are: so far while the
 // rollout goes back, and in the end.
 func (s State) Left() ([]TargetTrouble, int) {

@@ -15,7 +15,7 @@ func (r *run) prepare() error {
 	if !r.Planned.Prepares || r.State.Prepared > 0 {
 		return nil
 	}
-	r.enter(rollout.PhasePrepare, fmt.Sprintf("%d targets fetch, verify and check %s; none switches to it", r.State.Targets, r.State.Release))
+	r.enter(rollout.PhasePrepare, fmt.Sprintf("every target fetches, verifies and checks %s; none switches to it", r.State.Release))
 	ready, trouble, err := r.onFleet(r.ctx, activities.TypePrepare, "ready "+r.State.Release+" on")
 	if err != nil {
 		return err

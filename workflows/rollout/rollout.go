@@ -281,7 +281,7 @@ func (r *run) changed() int {
 // locked: a locked unit may show another outcome later.
 func (r *run) conclude(o rollout.Outcome, p rollout.Phase) {
 	o.EndedAt = workflow.Now(r.base)
-	if o.Result != rollout.PhasePromoted && r.sub.Undo == nil {
+	if o.Result != rollout.PhasePromoted && r.State.Begun() {
 		o.Stage = cmp.Or(o.Stage, r.State.StageName())
 	}
 	r.State.Outcome, r.State.NotReverted, r.State.NotBack = &o, nil, 0
