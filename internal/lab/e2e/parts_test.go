@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -151,4 +153,48 @@ func TestPartThatStaysBehind(t *testing.T) {
 	require.Equal(t, rollout.PhaseAborted, d.result().Outcome.Result)
 	require.Zero(t, d.leftWrong("1.0.0", "f1"))
 	t.Log("a part that stayed behind is put back: left_wrong=0")
+}
+
+// A program and an agent: bundles are built, prepared everywhere before the program of any target runs, and taken back with it.
+func TestPartsWithAgents(t *testing.T) {
+	t.Parallel()
+	r := deployBehindRelay(t)
+	require.NoError(t, os.WriteFile(filepath.Join(r.Dir, "features.sh"), []byte(featuresScript), 0o755))
+	require.NoError(t, os.Mkdir(filepath.Join(r.Dir, "features"), 0o755))
+	both := func(version, bake string, more ...string) string {
+		data, err := os.ReadFile(r.behindRelay(version, bake, more...))
+		require.NoError(t, err)
+		text := regexp.MustCompile(`(?m)^(bundle: .*)\n(version: .*)\n((?:.*\n)*)driver: (.*)\n`).ReplaceAllString(string(data), fmt.Sprintf(`$2
+parts:
+  - {unit: words, release: w%[1]s, driver: {exec: {observe: [%[2]s/features.sh, show, "{{id}}"], apply: [%[2]s/features.sh, set, "{{id}}", "{{release}}", "{{fence}}"]}}}
+  - {unit: edge-proxy, $1, driver: $4}
+$3`, version, r.Dir))
+		return r.write("both-"+version+".yaml", text)
+	}
+	words := func() (all []string) {
+		for i := range r.agents {
+			data, _ := os.ReadFile(r.features(fmt.Sprintf("web-%d", i+1))) // none: nothing is installed
+			word, _, _ := strings.Cut(string(data), "\n")
+			all = append(all, word)
+		}
+		return all
+	}
+	run := func(version, word string) {
+		t.Helper()
+		require.Equal(t, strings.TrimSpace(strings.Repeat(version+" ", 6)), r.run())
+		require.Equal(t, slices.Repeat([]string{word}, 6), words())
+	}
+	ran := r.start(6, "--wait", both("1", "2s", "refused-by-web-4"))
+	require.Contains(t, ran.Stdout+ran.Stderr, "part edge-proxy: ")
+	require.Contains(t, ran.Stdout+ran.Stderr, "line 7: no such feature")
+	run("none", "")
+	r.start(0, "--wait", both("2", "2s"))
+	run("2", "w2")
+	r.start(0, both("3", "1h"))
+	r.until("the canary's bake", phase(rollout.PhaseBake, 0))
+	require.Equal(t, 2, strings.Count(r.run(), "3"))
+	r.sluice(0, "abort", unit, "--why", "a test")
+	s := r.result()
+	require.Equal(t, 2, s.Outcome.Reverted, s.Outcome.Why)
+	run("2", "w2")
 }
