@@ -25,6 +25,7 @@ func (s Settings) Find(edge string) (Programs, error) {
 		{&p.Edge, []string{edge, "/usr/sbin/" + edge}, edge, "apt-get install " + edge},
 		{&p.Prometheus, []string{"prometheus"}, "prometheus", "apt-get install prometheus"},
 		{new(string), []string{"curl"}, "curl", "apt-get install curl"},
+		{new(string), []string{"jq"}, "jq", "apt-get install jq"},
 		{&p.Vegeta, []string{filepath.Join(s.Tools, "vegeta")}, "vegeta", "make tools"},
 		{new(string), []string{filepath.Join(s.Bin.Dir, "sluice")}, "sluice", "make build"},
 		{new(string), []string{filepath.Join(s.Bin.Dir, "sluice-worker")}, "sluice-worker", "make build"},
