@@ -82,21 +82,10 @@ func (b *boxes) asked(ctx context.Context, open func(context.Context) (*server, 
 
 func ask(ctx context.Context, client *http.Client, method, url string, body io.Reader) error {
 	req, err := http.NewRequestWithContext(ctx, method, url, body)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = (&direct{client: client}).do(req)
 	}
-	res, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = res.Body.Close() }() // it was read
-	if _, err := io.Copy(io.Discard, res.Body); err != nil {
-		return err
-	}
-	if res.StatusCode/100 != 2 {
-		return fmt.Errorf("%s %s: %s", method, url, res.Status)
-	}
-	return nil
+	return err
 }
 
 // openSim starts a sluice-sim, unless it runs.
