@@ -80,14 +80,14 @@ func measureAgents(ctx context.Context, o options) (*table.Table, error) {
 	t.Note("Real agents in this process, each with a folder of its own in %s and no commands for a consumer: they take %.0f KiB of memory each. "+
 		"What an agent does once a minute (looking for drift) is left out.%s Parallel %d each way. "+
 		"Processor time is that of the worker, the agents and the Temporal server together. %s",
-		c.place, float64(c.memory)/float64(n)/1024, limited, agentsParallel, o.medians())
+		c.place, float64(c.memory)/float64(n)/1024, limited, agentsParallel, mediansOf(len(sluice)))
 	return t, nil
 }
 
 const (
 	// agentsParallel is how many agents are asked at once.
 	agentsParallel = 50
-	// agentFiles is how many open files are left to everything but the agents' locks.
+	// otherFiles is how many open files are left to everything but the agents' locks.
 	otherFiles = 2000
 )
 

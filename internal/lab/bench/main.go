@@ -138,9 +138,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // more says whether pair i is measured: pair 0 warms up, pair 1 is always, and the others are as long as there is time.
 func (o options) more(i int) bool { return i < 2 || i <= o.repeat && time.Now().Before(o.until) }
 
-// medians words how numbers were made.
+// mediansOf words how numbers were made.
+func mediansOf(pairs int) string {
+	if pairs == 1 {
+		return "One pair, after one that is thrown away."
+	}
+	return fmt.Sprintf("Medians of %d pairs (least to most), measured in turns after one that is thrown away.", pairs)
+}
+
+// medians is mediansOf of several measurements, of which time may have cut the last short.
 func (o options) medians() string {
-	text := fmt.Sprintf("Medians of %d pairs (least to most), measured in turns after one that is thrown away.", o.repeat)
+	text := mediansOf(o.repeat)
 	if time.Now().After(o.until) {
 		text += fmt.Sprintf(" The last had fewer pairs, since the %s were over.", o.limit)
 	}
