@@ -26,7 +26,10 @@ func (a *Activities) evaluator(ctx context.Context, in HealthInput) (*health.Eva
 	if err != nil {
 		return nil, health.Pace{}, err
 	}
-	b := binding(p, in.StageRef)
+	b, err := a.arms(ctx, p, in.StageRef)
+	if err != nil {
+		return nil, health.Pace{}, err
+	}
 	b.Previous, b.Since, b.Before, b.Recovering, b.Earlier = in.Previous, in.Since, in.Before, in.Recovering, in.Earlier
 	b.Condemned = in.Condemned
 	b.Fence, b.Began, b.Ran = in.Fence, in.Began, in.Ran
@@ -98,7 +101,10 @@ func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Bas
 		return health.Baseline{}, err
 	}
 	defer living(ctx)()
-	arms := binding(p, in.StageRef)
+	arms, err := a.arms(ctx, p, in.StageRef)
+	if err != nil {
+		return health.Baseline{}, err
+	}
 	past := health.Baseline{BareOwn: bare(ctx, p, d, arms.Cohort), BareControl: bare(ctx, p, d, arms.Control)}
 	past.Bare = past.BareOwn && (len(arms.Exposed) == len(arms.Cohort) || bare(ctx, p, d, arms.Exposed))
 	m, _, err := a.evaluator(ctx, HealthInput{StageRef: in.StageRef, Since: in.At, Earlier: in.Earlier, Began: in.Began, Before: past})

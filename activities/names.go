@@ -25,6 +25,10 @@ const (
 	TypeSettle         = "Settle"
 	TypeDrill          = "Drill"
 	TypeSuspects       = "Suspects"
+	// Of trains.
+	TypeStartRollout = "StartRollout"
+	TypeCompare      = "Compare"
+	TypeLookAfter    = "LookAfter"
 )
 
 // registry is a worker, or a test environment.
@@ -46,5 +50,6 @@ func (a *Activities) byName() map[string]any {
 		TypeBaseline: a.Baseline, TypeApply: a.Apply, TypeWatch: a.Watch, TypeGate: a.Gate, TypeFindStragglers: a.FindStragglers,
 		TypeRelist: a.Relist, TypeRevert: a.Revert, TypeRecover: a.Recover, TypeNotify: a.Notify,
 		TypeInherit: a.Inherit, TypeSurvey: a.Survey, TypePrepare: a.Prepare, TypeSettle: a.Settle, TypeDrill: a.Drill, TypeSuspects: a.Suspects,
+		TypeStartRollout: a.StartRollout, TypeCompare: a.Compare, TypeLookAfter: a.LookAfter,
 	}
 }

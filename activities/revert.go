@@ -1,11 +1,13 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -41,9 +43,15 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	work := resume(ctx, len(targets))
 	stop := beating(ctx, beatEvery, work.save)
 	var left []int
+	var others sync.Map // ids of targets that run another release meanwhile
+	var older atomic.Int64
 	for i, t := range targets {
 		// One that was found on the release, or not at all, was never touched.
 		was, known := before(t.ID)
+		if known && slices.Contains(in.Condemned, was) && (in.Only == nil || slices.Contains(in.Only, t.ID)) {
+			older.Add(1)
+			continue
+		}
 		if !work.isDone(i) && known && was != p.Spec.Release && (in.Only == nil || slices.Contains(in.Only, t.ID)) {
 			left = append(left, i)
 		}
@@ -52,10 +60,14 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 		stop()
 		return Reverted{Trouble: capReasons(work.unknown(targets, left))}, nil
 	}
-	var others sync.Map // ids of targets that run another release meanwhile
 	err = a.untilBack(ctx, work, doubts, targets, left, in, func(t fleet.Target) error {
 		was, _ := before(t.ID)
-		err := revertOne(ctx, d, t, driver.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true}, p.Spec.Release)
+		err := in.revertOne(ctx, d, t, driver.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true}, p.Spec.Release)
+		if in.Train && errors.Is(err, driver.ErrFenced) { // only an older rollout's way back is above this one's
+			others.Store(t.ID, true)
+			older.Add(1)
+			return nil
+		}
 		if in.Inherited && isRefusal(err) && runsAnother(ctx, d, t, p.Spec, was) {
 			others.Store(t.ID, true)
 			return nil
@@ -66,10 +78,14 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	if ctx.Err() == nil && err != nil {
 		return Reverted{}, err
 	}
-	out := Reverted{Reverted: work.count()}
+	out := Reverted{Older: int(older.Load())}
 	for i, t := range targets {
 		was, _ := before(t.ID)
-		if _, other := others.Load(t.ID); work.isDone(i) && !other {
+		_, other := others.Load(t.ID)
+		if work.isDone(i) && (!other || !in.Train) {
+			out.Reverted++
+		}
+		if work.isDone(i) && !other {
 			out.To = rollout.CountBack(out.To, wayBack(p.Spec, was), 1)
 		}
 	}
@@ -210,21 +226,21 @@ var errDrift = errors.New("changed by somebody else")
 
 // wentBack says that a target has refused an order of this rollout, forward or back, and runs what it went
 // back to by itself: nobody else has changed it. The order forward has the fence before that of the way back.
-func wentBack(s driver.State, back int64) bool {
-	return s.Refused && (s.Fence == back || s.Fence == back-1)
+func (in RevertInput) wentBack(s driver.State, back int64) bool {
+	return s.Refused && (s.Fence == back || s.Fence == cmp.Or(in.Forward, back-1))
 }
 
 // revertOne takes a release back from a target: it orders the previous one and observes
 // that it is in effect. The order is sent even to a target that runs it already, so that
 // its fence shuts out an apply that is still on its way.
-func revertOne(ctx context.Context, d driver.Driver, t fleet.Target, o driver.Order, release string) error {
+func (in RevertInput) revertOne(ctx context.Context, d driver.Driver, t fleet.Target, o driver.Order, release string) error {
 	s, err := d.Observe(ctx, t, o.Unit)
 	if errors.Is(err, driver.ErrOther) { // that one is not ours to mend
 		return err
 	}
 	// An apply that broke off may have left nothing, and one that broke the target
 	// may keep it from answering: both are ours to mend.
-	if err == nil && !driver.MadeOf(d, s.Release, "", release, o.Release) && !wentBack(s, o.Fence) {
+	if err == nil && !driver.MadeOf(d, s.Release, slices.Concat(in.Younger, []string{"", release, o.Release})...) && !in.wentBack(s, o.Fence) {
 		return fmt.Errorf("%w: runs %q, neither %q nor %q, and was left alone", errDrift, s.Release, release, o.Release)
 	}
 	if err := d.Apply(ctx, t, o); err != nil {

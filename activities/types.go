@@ -9,6 +9,7 @@ import (
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/train"
 )
 
 // PlanInput is a submission: a complete spec and the fleet's snapshot.
@@ -148,6 +149,13 @@ type RevertInput struct {
 	// Inherited says that an earlier run has touched the batch: a target that does not run
 	// its release any more was put right since.
 	Inherited bool `json:"inherited,omitempty"`
+	// Train says that other rollouts of the unit may be under way. Forward is the fence of the rollout's applies, Younger
+	// are releases of younger ones, which may run in place of its own, and Condemned those that it puts back nowhere:
+	// whoever had put one on a target takes it back.
+	Train     bool     `json:"train,omitempty"`
+	Forward   int64    `json:"forward,omitempty"`
+	Younger   []string `json:"younger,omitempty"`
+	Condemned []string `json:"condemned,omitempty"`
 }
 
 // Reverted is what came of a RevertInput: Reverted targets were seen to run their
@@ -155,6 +163,8 @@ type RevertInput struct {
 type Reverted struct {
 	Reverted int       `json:"reverted"`
 	Trouble  []Trouble `json:"trouble,omitempty"`
+	// Older is how many targets an older rollout puts back, or has.
+	Older int `json:"older,omitempty"`
 	// To counts the reverted targets by the release that they went back to. A target that somebody else has put on another one is not among them.
 	To []rollout.Back `json:"to,omitempty"`
 }
@@ -167,6 +177,10 @@ type StageRef struct {
 	Absent []string `json:"absent,omitempty"`
 	// Stragglers are the targets of a sweep, which comes after the plan's last stage.
 	Stragglers []fleet.Target `json:"stragglers,omitempty"`
+	// Taken is what younger rollouts may have taken of the exposed targets, and Ahead how far the next older one had
+	// come: the control is within that. Both are a train's; nil otherwise.
+	Taken []train.Reach `json:"taken,omitempty"`
+	Ahead *train.Reach  `json:"ahead,omitempty"`
 }
 
 // BaselineInput asks what a stage's targets show before it is applied.

@@ -16,6 +16,17 @@ const (
 	WorkflowType = "Rollout"
 	// NotifyType is the name of the workflow that tells a receiver of an event.
 	NotifyType = "Notify"
+	// TrainType is the name of the workflow that orders the rollouts of a unit.
+	TrainType = "Train"
+	// SignalStanding tells a rollout where it stands in its train, and SignalReport the train how a rollout stands.
+	SignalStanding = "standing"
+	SignalReport   = "report"
+	// Of a train: signals of people, the update that submits a release, and the query for its ledger.
+	SignalHold     = "hold"
+	SignalRelease  = "release"
+	SignalTakeBack = "take-back"
+	UpdateSubmit   = "submit"
+	QueryLedger    = "ledger"
 	// workflowIDPrefix makes one rollout per unit: the id of a running workflow is
 	// unique in its namespace.
 	workflowIDPrefix = "rollout:"
@@ -60,6 +71,16 @@ func DeploymentOf(taskQueue string) Deployment {
 
 // WorkflowID is the id of a unit's rollout: "rollout:edge", or "payments/rollout:edge".
 func (d Deployment) WorkflowID(unit string) string { return d.prefix() + unit }
+
+// RolloutID is the id of a rollout in a train: "rollout:edge:3".
+func (d Deployment) RolloutID(unit string, number int64) string {
+	return fmt.Sprintf("%s:%d", d.WorkflowID(unit), number)
+}
+
+// TrainID is the id of a unit's train: "train:edge", or "payments/train:edge".
+func (d Deployment) TrainID(unit string) string {
+	return strings.TrimSuffix(d.prefix(), workflowIDPrefix) + "train:" + unit
+}
 
 // Open is a filter, in Temporal's language, for its rollouts that run, in a phase under which the index has them.
 func (d Deployment) Open(phase string) string {

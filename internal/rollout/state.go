@@ -43,6 +43,9 @@ const (
 	PhaseIncomplete Phase = "incomplete"
 	PhaseRefused    Phase = "refused"
 	PhaseUndone     Phase = "undone"
+	// Of a rollout in a train: overtaken by a younger one, or taken back with an older one.
+	PhaseSuperseded Phase = "superseded"
+	PhaseWithdrawn  Phase = "withdrawn"
 )
 
 // PhaseIndexed is how the index calls every phase of a rollout that runs and waits for
@@ -69,7 +72,7 @@ func (p Phase) Indexed() Phase {
 // GoesBack says that a rollout in phase p is taken back, or has ended without a promotion.
 func (p Phase) GoesBack() bool {
 	switch p {
-	case PhaseRollback, PhaseVerify, PhaseLocked, PhaseRolledBack, PhaseAborted, PhaseIncomplete, PhaseRefused, PhaseUndone:
+	case PhaseRollback, PhaseVerify, PhaseLocked, PhaseRolledBack, PhaseAborted, PhaseIncomplete, PhaseRefused, PhaseUndone, PhaseWithdrawn:
 		return true
 	}
 	return false
@@ -84,6 +87,8 @@ type State struct {
 	By      string `json:"by"`
 	// Plan is the plan's digest; empty until planned.
 	Plan string `json:"plan,omitempty"`
+	// Number is the rollout's in the train of its unit; 0 for one that has the unit for itself.
+	Number int64 `json:"number,omitempty"`
 	// Undoes is the id of the run that this one takes back on purpose; empty for a rollout.
 	Undoes string `json:"undoes,omitempty"`
 	// Fence is the number that goes with every apply.
@@ -338,6 +343,8 @@ type Outcome struct {
 	// many of them were put back and seen to be back.
 	Touched  int `json:"touched"`
 	Reverted int `json:"reverted"`
+	// Older is how many targets an older rollout of the train puts back, since it was condemned, too.
+	Older int `json:"older,omitempty"`
 	// Back counts the reverted targets by the release that they run again; nil in outcomes of
 	// v0.1.0.
 	Back []Back `json:"back,omitempty"`

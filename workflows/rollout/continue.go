@@ -29,6 +29,8 @@ type Carried struct {
 	Suspended *suspendedStep `json:"suspended,omitempty"`
 	// Back is the way back; nil until it has begun, and never left again.
 	Back *wayBack `json:"back,omitempty"`
+	// Coupling is what a rollout in a train knows of that.
+	Coupling coupling `json:"coupling,omitzero"`
 	// Announced are the events for which a notification was started.
 	Announced []string `json:"announced,omitempty"`
 }

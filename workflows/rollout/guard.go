@@ -10,6 +10,7 @@ import (
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/train"
 )
 
 // stepGuard is the watch after the last stage.
@@ -28,9 +29,10 @@ func (r *run) guarding() bool { return r.Suspended != nil && r.Suspended.Step ==
 // takes it back as in a bake. It asks no gate in the end: every stage has passed its own.
 func (r *run) guard() error {
 	length := r.spec.Guard.Std()
-	if length == 0 {
+	if length == 0 && !r.coupled() {
 		return nil
 	}
+	r.tellTrain(func(p *train.Report) { p.Passed, p.Guards, p.Wants = len(r.Planned.Stages), true, false })
 	j := r.newest
 	if j == nil && !r.guarding() { // the run began with a sweep that found nobody
 		j = r.newJudging(len(r.Planned.Stages) - 1)
@@ -48,13 +50,21 @@ func (r *run) guard() error {
 		j.Input.Every = max(r.spec.Health.Every.Std(), min(length/guardLooks, longestPause))
 	}
 	until := workflow.Now(r.ctx).Add(j.Clock)
-	r.enter(rollout.PhaseGuard, fmt.Sprintf("all stages have passed; watching on for %s, until %s: sluice settle %s ends that, and so does the next rollout",
-		spec.Duration(j.Clock.Round(time.Second)), until.UTC().Format("2006-01-02 15:04"), r.State.Unit))
+	if length > 0 {
+		r.enter(rollout.PhaseGuard, fmt.Sprintf("all stages have passed; watching on for %s, until %s: sluice settle %s ends that, and so does the next rollout",
+			spec.Duration(j.Clock.Round(time.Second)), until.UTC().Format("2006-01-02 15:04"), r.State.Unit))
+	}
 	var err error
-	j.Clock, err = j.watchUntil(j.Clock, "guard "+r.State.Release+" for "+r.spec.Guard.String(), unsettled, func() bool { return r.State.Settled != nil })
+	j.Clock, err = j.watchUntil(j.Clock, "guard "+r.State.Release+" for "+r.spec.Guard.String(), unsettled, func() bool { return r.State.Settled != nil || r.yields() })
+	if err == nil {
+		err = r.awaitOlder(j)
+	}
 	if errors.Is(err, errContinueAsNew) {
 		rest := j.suspendedStep
 		r.Suspended = &rest
+	}
+	if length == 0 {
+		return err
 	}
 	r.guarded = guardWords(length-j.Clock, r.State.Settled, j.Last)
 	return err

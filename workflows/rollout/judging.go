@@ -64,7 +64,7 @@ func (j *judging) untilPassed() error {
 		case stepHold:
 			err = j.hold()
 		case stepWait:
-			err = j.wait()
+			passed, err = j.wait()
 		default:
 			passed, err = j.decide()
 		}
@@ -116,7 +116,7 @@ func (j *judging) decide() (bool, error) {
 	case g.Decision == rollout.Hold:
 		j.Step = stepHold
 		j.Holds++
-	case j.blocked() == "":
+	case j.mayLeave():
 		return true, nil
 	default:
 		j.Step, j.Longer = stepWait, 0
@@ -138,11 +138,18 @@ func (j *judging) override(of health.Report) *rollout.Control {
 
 func (j *judging) overridden() bool { return j.run.State.Promotion != nil }
 
+// mayLeave asks for the next stage, and says whether the stage may be left for it now.
+func (j *judging) mayLeave() bool {
+	j.run.wantStage(j.stage + 1)
+	return j.blocked() == ""
+}
+
 // blocked says what keeps a stage that passed from being left; empty if nothing.
 func (j *judging) blocked() string { return j.run.blocked(j.stage + 1) }
 
-// wait goes on watching a stage that passed until it may be left.
-func (j *judging) wait() error {
+// wait goes on watching a stage that passed until it may be left. One whose targets younger rollouts have taken
+// meanwhile shows nothing more: its gate has passed, and it may be left at once.
+func (j *judging) wait() (passed bool, err error) {
 	r := j.run
 	for why := j.blocked(); why != ""; why = j.blocked() {
 		phase := rollout.PhaseBake
@@ -150,14 +157,26 @@ func (j *judging) wait() error {
 			r.ask(j.stage + 1)
 			phase = rollout.PhaseApproval
 		}
+		r.wantStage(j.stage + 1)
 		r.enter(phase, why)
-		if _, err := j.watchUntil(forever, "", unsettled, func() bool { return j.blocked() != why }); err != nil {
-			return err
+		if r.handedOn() {
+			err = r.await(r.ctx, func() bool { return j.blocked() != why || r.historyFull() })
+			if err == nil && r.historyFull() {
+				err = errContinueAsNew
+			}
+		} else {
+			_, err = j.watchUntil(forever, "", unsettled, func() bool { return j.blocked() != why || r.handedOn() })
 		}
+		if err != nil {
+			return false, err
+		}
+	}
+	if r.handedOn() {
+		return true, nil
 	}
 	r.enter(rollout.PhaseBake, "looking again before "+r.State.Stages[j.stage].Name+" is left")
 	j.Step = stepGate
-	return nil
+	return false, nil
 }
 
 // hold goes on watching a stage without a verdict until there is one, a person
@@ -201,7 +220,9 @@ func (j *judging) gate() (rollout.Gate, error) {
 	now := workflow.Now(r.ctx)
 	j.Watched.Owing = true // the bake is over: nothing makes up for a gate that comes late
 	var out activities.Judged
+	r.arms(&j.Input)
 	err := r.do(r.ctx, o, activities.TypeGate, activities.GateInput{HealthInput: j.Input, At: now, Watched: j.Watched}, &out)
+	r.lookEnds()
 	if r.ctx.Err() != nil {
 		return rollout.Gate{}, r.ctx.Err()
 	}

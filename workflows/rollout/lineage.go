@@ -20,7 +20,11 @@ import (
 // misplaced says why this workflow must not change its unit; empty if it may.
 func (r *run) misplaced() string {
 	info, unit := workflow.GetInfo(r.base), r.sub.Spec.Unit
-	switch id := connect.DeploymentOf(info.TaskQueueName).WorkflowID(unit); {
+	id := connect.DeploymentOf(info.TaskQueueName).WorkflowID(unit)
+	if r.coupled() {
+		id = connect.DeploymentOf(info.TaskQueueName).RolloutID(unit, int64(r.sub.Train.Number))
+	}
+	switch {
 	case !r.since020:
 	case info.WorkflowExecution.ID != id:
 		return fmt.Sprintf("the id of this workflow is %q, and rollouts of %s are %q, one at a time: "+
@@ -57,6 +61,11 @@ func (r *run) inherit(ctx workflow.Context) (activities.Inherited, error) {
 	out, err := r.earlier(ctx)
 	if err == nil && len(out.Touched) > 0 {
 		r.Touched = out.Touched
+		for i := range r.Touched {
+			if r.coupled() { // the train says which fence is above all that were given out
+				r.Touched[i].Back = r.backFence()
+			}
+		}
 		r.State.Exposed = r.changed()
 	}
 	return out, err

@@ -15,6 +15,7 @@ import (
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/train"
 )
 
 // Submission is what the CLI sends to start a rollout.
@@ -39,6 +40,8 @@ type Submission struct {
 	Earlier []source.Span `json:"earlier,omitempty"`
 	// Undo makes this the undoing of an earlier run; nil for a rollout.
 	Undo *Undo `json:"undo,omitempty"`
+	// Train is the rollout's place in the train of its unit; nil for one that has the unit for itself.
+	Train *Place `json:"train,omitempty"`
 	// Carried is set by a rollout that continues as new, and by nobody else.
 	Carried *Carried `json:"carried,omitempty"`
 }
@@ -66,6 +69,9 @@ func execute(ctx workflow.Context, sub Submission, signals []rollout.Signal) (ro
 		return rollout.State{}, err
 	}
 	again := r.run()
+	if !errors.Is(again, errContinueAsNew) {
+		r.leaveTrain()
+	}
 	r.awaitNotifications()
 	if errors.Is(again, errContinueAsNew) {
 		return rollout.State{}, r.continueAsNew(ctx)
@@ -100,6 +106,12 @@ type run struct {
 	shown attributes
 	// since020 says that the run began under v0.2.0 or later (version.go).
 	since020 bool
+	// standings are what the train tells; looking says that a look is under way which counts all targets but
+	// lookingWithout, and reporting how many reports the train has not taken yet.
+	standings      workflow.ReceiveChannel
+	looking        bool
+	lookingWithout []train.Reach
+	reporting      int
 	// reset says that the server has reset the run, and refusal why it must not change
 	// anything (lineage.go).
 	reset   bool
@@ -135,6 +147,7 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 	if r.refusal = r.misplaced(); sub.Carried != nil && r.refusal == "" {
 		r.restore(*sub.Carried)
 	}
+	r.couple(base)
 	r.Roster.state, r.State.Lenient = &r.State, !r.since020
 	status := func() (rollout.State, error) { return rollout.TrimToPayload(r.State), nil }
 	about := workflow.QueryHandlerOptions{Description: "the rollout as it is now: phase, stages, gates with their evidence, signals, targets that are not back"}
@@ -149,7 +162,12 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 }
 
 // backFence is the fence of the way back: a late apply must not overwrite it.
-func (r *run) backFence() int64 { return r.State.Fence + 1 }
+func (r *run) backFence() int64 {
+	if r.coupled() {
+		return r.Coupling.Standing.Back
+	}
+	return r.State.Fence + 1
+}
 
 // run walks the stages and, when one does not pass, goes back. Its only error is
 // errContinueAsNew.
@@ -164,6 +182,9 @@ func (r *run) run() error {
 	if r.sub.Undo != nil {
 		return r.undo()
 	}
+	if r.coupled() && r.sub.Train.TakeBack {
+		return r.takeBack()
+	}
 	err := r.forward()
 	switch {
 	case r.reset:
@@ -176,6 +197,8 @@ func (r *run) run() error {
 		o := r.promoted()
 		r.tellGood(&o)
 		r.conclude(o, rollout.PhasePromoted)
+	case r.Coupling.Standing.SupersededBy != 0 && r.State.Aborted == nil && r.withdrawn() == 0 && r.ctx.Err() != nil:
+		return r.superseded()
 	default:
 		return r.rollback(err)
 	}
@@ -251,6 +274,7 @@ func (r *run) planWith(ctx workflow.Context, do func(workflow.Context, workflow.
 	}
 	r.Planned.FleetData = nil // the history has it
 	r.State.Plan, r.State.Targets = r.Planned.Digest, r.Planned.Targets
+	r.tellTrain(func(p *train.Report) { p.Plan, p.Stages = r.Planned.Digest, len(r.Planned.Stages) })
 	for i, s := range r.spec.Stages {
 		r.State.Stages = append(r.State.Stages, rollout.StageState{
 			Name: s.Name, Cohort: r.Planned.Stages[i].Size(), Reach: r.Planned.Stages[i].To,

@@ -63,7 +63,7 @@ func (r *run) applySome() bool {
 		most = 500
 	}
 	for _, in := range r.inboxes {
-		if in.signal.Name == rollout.SignalAbort && r.ctx.Err() != nil && !r.reset && !r.State.GoingBack() && !r.cancelled {
+		if in.signal.Name == rollout.SignalAbort && r.ctx.Err() != nil && !r.reset && !r.overtaken() && !r.State.GoingBack() && !r.cancelled {
 			r.cancelled = true // once: it may be refused
 			r.receive(in.signal, rollout.ControlRequest{By: "a Temporal cancellation"})
 			n++
@@ -73,6 +73,7 @@ func (r *run) applySome() bool {
 			raw = converter.RawValue{}
 		}
 	}
+	n += r.hearTrain()
 	if n > 0 {
 		r.publish()
 	}

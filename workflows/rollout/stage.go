@@ -50,12 +50,14 @@ func (r *run) validate() error {
 // approval waits before a stage that needs it. Later stages ask for theirs while
 // the one before is still watched.
 func (r *run) approval(i int) error {
+	r.wantStage(i)
 	for why := r.blocked(i); why != ""; why = r.blocked(i) {
 		phase := rollout.PhasePlanning
 		if r.needsApproval(i) {
 			r.ask(i)
 			phase = rollout.PhaseApproval
 		}
+		r.wantStage(i)
 		r.enter(phase, why)
 		if err := r.await(r.ctx, func() bool { return r.blocked(i) != why || r.historyFull() }); err != nil {
 			return err
@@ -84,7 +86,7 @@ func (r *run) blocked(i int) string {
 		}
 		return fmt.Sprintf("paused by %s%s: sluice resume %s", r.State.Paused.By, within, r.State.Unit)
 	}
-	return ""
+	return r.turn(i)
 }
 
 func (r *run) needsApproval(i int) bool {
@@ -133,6 +135,7 @@ func (r *run) passed(i int) {
 func (r *run) expose(i int) (bool, error) {
 	s := &r.State.Stages[i]
 	s.StartedAt = workflow.Now(r.ctx)
+	r.entered(i)
 	observed, err := r.observe(i)
 	if err != nil {
 		return false, err
@@ -175,7 +178,9 @@ func ran(stages []rollout.StageState, at time.Time) (all time.Duration) {
 
 // ref names a stage to the judge.
 func (r *run) ref(i int) activities.StageRef {
-	return activities.StageRef{Plan: r.Planned.Digest, Stage: i, Absent: r.Roster.unreached(), Stragglers: r.stragglers(i)}
+	ref := activities.StageRef{Plan: r.Planned.Digest, Stage: i, Absent: r.Roster.unreached(), Stragglers: r.stragglers(i)}
+	ref.Taken, ref.Ahead = r.Coupling.Standing.Taken, r.Coupling.Standing.Ahead
+	return ref
 }
 
 // observe reads what every target of the cohort runs, before anything is applied.

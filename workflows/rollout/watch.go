@@ -52,7 +52,7 @@ func (j *judging) watchUntil(clock time.Duration, summary string, settle settlin
 			in.Enough = began.Add(j.least(clock))
 		}
 		settled, err := j.watch(in, ticking, func() bool {
-			return over() || rung() || (r.State.Paused != nil) != paused || r.historyFull()
+			return over() || rung() || (r.State.Paused != nil) != paused || r.historyFull() || r.armsChanged()
 		})
 		stopTimer()
 		left := clock
@@ -93,7 +93,11 @@ const idleWatch = 24 * time.Hour
 func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool) (settled bool, err error) {
 	r, until := j.run, in.Until
 	for wait := firstWatchRetry; !stop(); wait = min(2*wait, lastWatchRetry) {
+		if r.bare() {
+			return false, r.await(r.ctx, stop)
+		}
 		ctx, cancel := workflow.WithCancel(r.ctx)
+		r.arms(&j.Input)
 		in.HealthInput, in.Until, in.Watched, in.Bake = j.Input, until, j.Watched, j.baking()
 		f := workflow.ExecuteActivity(j.watchOptions(ctx, until), activities.TypeWatch, in)
 		if err := r.await(r.ctx, func() bool { return f.IsReady() || stop() }); err != nil {
@@ -109,6 +113,7 @@ func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool
 		if err := r.await(r.ctx, f.IsReady); err != nil {
 			return false, err
 		}
+		r.lookEnds()
 		var out activities.Judged
 		err = f.Get(r.ctx, &out)
 		cancel()

@@ -45,6 +45,7 @@ type wayBack struct {
 // the rollout. It runs on a context that nothing cancels. Its only error is
 // errContinueAsNew.
 func (r *run) rollback(cause error) error {
+	r.goesBack()
 	o := r.verdict(cause)
 	o.Touched = r.changed()
 	var f *failure
@@ -135,6 +136,8 @@ func (r *run) verdict(cause error) rollout.Outcome {
 	var f *failure
 	var app *temporal.ApplicationError
 	switch {
+	case r.withdrawn() != 0 && r.State.Aborted == nil && (!errors.As(cause, &f) || f == errOvertaken):
+		return rollout.Outcome{Result: rollout.PhaseWithdrawn, Why: fmt.Sprintf("withdrawn: rollout %d went back, and this one contains it", r.withdrawn())}
 	case r.State.Aborted != nil && r.State.Aborted.Signal == rollout.SignalDeadline && len(r.Touched) == 0:
 		return rollout.Outcome{Result: rollout.PhaseRefused, Why: r.State.Aborted.Why + nothingChanged, Reason: rollout.RefusedUnapproved}
 	case r.State.Aborted != nil && r.State.Aborted.Signal == rollout.SignalDeadline:
@@ -239,13 +242,15 @@ func (b *wayBack) revertAll(back []leftover, deadline, giveUp time.Time, atOnce 
 		what := r.spanBack(back[i])
 		out, err := b.revertBatch(ctx, what, giveUp, activities.RevertInput{
 			Batch: t.Batch, Fence: cmp.Or(t.Back, r.backFence()), Inherited: t.Back != 0,
-			Previous: t.Previous, Only: back[i].Only, Deadline: deadline, GiveUp: giveUp,
+			Previous: t.Previous, Only: back[i].Only, Deadline: deadline, GiveUp: giveUp, Train: r.coupled(),
+			Forward: r.State.Fence, Younger: r.Coupling.Standing.Younger, Condemned: r.Coupling.Standing.Condemned,
 		})
 		b.Outcome.Reverted += out.Reverted
+		b.Outcome.Older += out.Older
 		for _, to := range out.To {
 			b.Outcome.Back = rollout.CountBack(b.Outcome.Back, to.Release, to.Targets)
 		}
-		r.State.Exposed -= out.Reverted
+		r.State.Exposed -= out.Reverted + out.Older
 		left[i] = leftover{Exposure: back[i].Exposure, Troubles: explained(out.Trouble, back[i].Troubles), Only: idsOf(out.Trouble)}
 		if err != nil && errors.Is(err, errGivenUp) && back[i].Troubles != nil {
 			left[i] = back[i]

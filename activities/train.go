@@ -1,0 +1,160 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/rollout"
+	"github.com/sluicehq/sluice/internal/train"
+)
+
+// StartRolloutInput asks to start a rollout of a train.
+type StartRolloutInput struct {
+	Unit    string `json:"unit"`
+	Number  int64  `json:"number"`
+	Release string `json:"release"`
+	By      string `json:"by"`
+	// Submission is what it is started with, a submission of package workflows/rollout.
+	Submission any `json:"submission,omitempty"`
+	// Again is its place in the train, in JSON, where it was ended by hand: it is started once more, with what its
+	// first run was started with.
+	Again any `json:"again,omitempty"`
+}
+
+// StartRollout starts a rollout of a train. One that runs already was started by an earlier attempt.
+func (a *Activities) StartRollout(ctx context.Context, in StartRolloutInput) error {
+	c, d := activity.GetClient(ctx), connect.DeploymentOf(activity.GetInfo(ctx).TaskQueue)
+	id := d.RolloutID(in.Unit, in.Number)
+	if in.Again != nil {
+		sub, err := startedWith(ctx, c, id)
+		if err != nil {
+			return err
+		}
+		sub["train"] = in.Again
+		delete(sub, "carried")
+		in.Submission = sub
+		if s, ok := sub["spec"].(map[string]any); ok {
+			in.Release, _ = s["release"].(string)
+		}
+		in.By, _ = sub["by"].(string)
+	}
+	reuse := enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
+	if in.Again != nil {
+		reuse = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+	}
+	_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: id, TaskQueue: d.TaskQueue(), WorkflowIDReusePolicy: reuse,
+		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			connect.AttrUnit.ValueSet(in.Unit), connect.AttrRelease.ValueSet(in.Release), connect.AttrPhase.ValueSet(string(rollout.PhaseIndexed)),
+		),
+		Memo:          map[string]any{"by": in.By},
+		StaticSummary: fmt.Sprintf("%s %s, rollout %d", in.Unit, in.Release, in.Number),
+	}, connect.WorkflowType, in.Submission)
+	if _, there := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); there {
+		return nil
+	}
+	return err
+}
+
+// startedWith is what the first run of a workflow was started with.
+func startedWith(ctx context.Context, c client.Client, id string) (map[string]any, error) {
+	for run := ""; ; {
+		e, err := c.GetWorkflowHistory(ctx, id, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT).Next()
+		if err != nil {
+			return nil, fmt.Errorf("read how %s was started: %w", id, err)
+		}
+		s := e.GetWorkflowExecutionStartedEventAttributes()
+		if first := s.GetFirstExecutionRunId(); first != run && first != s.GetOriginalExecutionRunId() {
+			run = first
+			continue
+		}
+		var sub map[string]any
+		if err := converter.GetDefaultDataConverter().FromPayloads(s.GetInput(), &sub); err != nil {
+			return nil, fmt.Errorf("read how %s was started: %w", id, err)
+		}
+		return sub, nil
+	}
+}
+
+// CompareInput names the plans of two rollouts of a train.
+type CompareInput struct {
+	Younger string `json:"younger"`
+	Older   string `json:"older"`
+}
+
+// Compare says how many stages of the older plan must have passed before each stage of the younger one.
+func (a *Activities) Compare(ctx context.Context, in CompareInput) ([]int, error) {
+	younger, err := a.load(ctx, in.Younger)
+	if err != nil {
+		return nil, err
+	}
+	older, err := a.load(ctx, in.Older)
+	if err != nil {
+		return nil, err
+	}
+	return train.Needs(cutOf(younger), cutOf(older)), nil
+}
+
+// cutOf is how a plan cuts its fleet.
+func cutOf(p plan.Plan) train.Cut {
+	c := train.Cut{Order: fleet.IDs(p.Order)}
+	for _, s := range p.Stages {
+		c.To = append(c.To, s.To)
+	}
+	return c
+}
+
+// LookAfterInput names the rollouts of a train that should be running.
+type LookAfterInput struct {
+	Unit    string  `json:"unit"`
+	Numbers []int64 `json:"numbers"`
+}
+
+// EndedRollout is one that does not run any more. An empty Result is that it was ended by hand.
+type EndedRollout struct {
+	Number   int64  `json:"number"`
+	Result   string `json:"result,omitempty"`
+	Why      string `json:"why,omitempty"`
+	WentBack bool   `json:"wentBack,omitempty"`
+}
+
+// LookAfter answers which of some rollouts have ended.
+func (a *Activities) LookAfter(ctx context.Context, in LookAfterInput) ([]EndedRollout, error) {
+	c, d := activity.GetClient(ctx), connect.DeploymentOf(activity.GetInfo(ctx).TaskQueue)
+	var out []EndedRollout
+	for _, n := range in.Numbers {
+		id := d.RolloutID(in.Unit, n)
+		found, err := c.DescribeWorkflowExecution(ctx, id, "")
+		if err != nil {
+			return nil, fmt.Errorf("look for rollout %d: %w", n, err)
+		}
+		switch found.GetWorkflowExecutionInfo().GetStatus() {
+		case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
+			continue
+		case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+			var s rollout.State
+			if err := c.GetWorkflow(ctx, id, "").Get(ctx, &s); err != nil {
+				return nil, fmt.Errorf("read how rollout %d has ended: %w", n, err)
+			}
+			if o := s.Outcome; o != nil {
+				out = append(out, EndedRollout{Number: n, Result: string(o.Result), Why: o.Why, WentBack: o.Result.GoesBack() && o.Touched > 0 && o.Result != rollout.PhaseWithdrawn})
+				continue
+			}
+		}
+		out = append(out, EndedRollout{Number: n})
+	}
+	return out, nil
+}

@@ -1,0 +1,270 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+)
+
+// Promoted is the result of a rollout that has passed everywhere.
+const Promoted = "promoted"
+
+// Submission asks for a place in the train.
+type Submission struct {
+	Release string `json:"release"`
+	By      string `json:"by,omitempty"`
+	Every   bool   `json:"every,omitempty"`
+	// Override lets a barred release in.
+	Override bool `json:"override,omitempty"`
+	// Floor is a number that no fence of this unit has reached so far, outside of the train: one made of the time.
+	Floor int64 `json:"floor,omitempty"`
+}
+
+// ErrBarred is matched by the refusal of a release that was condemned, or withdrawn.
+var ErrBarred = errors.New("the release was taken back before")
+
+// Submit gives a release its number, and a place at the end. A newer release ends the hold that a way back has left.
+func (l Ledger) Submit(s Submission) (Ledger, Number, []Command, error) {
+	for _, b := range l.Barred {
+		if b.Release != s.Release || s.Override {
+			continue
+		}
+		if b.By == b.Number {
+			return l, 0, nil, fmt.Errorf("%w: rollout %d of %s went back", ErrBarred, b.Number, s.Release)
+		}
+		return l, 0, nil, fmt.Errorf("%w: rollout %d of %s was withdrawn with rollout %d", ErrBarred, b.Number, s.Release, b.By)
+	}
+	if len(l.Open) > 0 && l.Term.full(l.Last+1) {
+		return l, 0, nil, fmt.Errorf("%d rollouts have overlapped without a pause: wait until those under way have ended", slots/2)
+	}
+	l = l.clone()
+	l.Last++
+	if len(l.Open) == 0 {
+		l.Term, l.Stale = l.Term.next(s.Floor, l.Last), false
+	}
+	if l.Hold != nil && l.Hold.After != 0 {
+		l.Hold = nil
+	}
+	l.Open = append(l.Open, Rollout{Number: l.Last, Release: s.Release, By: s.By, Every: s.Every, State: Queued})
+	return l, l.Last, l.settle(), nil
+}
+
+// Report is what a rollout tells its train: all of it, each time, as a Standing is.
+type Report struct {
+	Number Number `json:"number"`
+	// Seq grows with every report of the rollout.
+	Seq int64 `json:"seq"`
+	// Heard is the version of the standing that it acts by.
+	Heard int64 `json:"heard,omitempty"`
+	// Plan is its plan's digest, and Stages how many that has; 0 before it is known.
+	Plan   string `json:"plan,omitempty"`
+	Stages int    `json:"stages,omitempty"`
+	// Passed is how many stages have passed, and Wants asks for the next one.
+	Passed int  `json:"passed,omitempty"`
+	Wants  bool `json:"wants,omitempty"`
+	// Guards says that every stage has passed, and that it watches on.
+	Guards bool `json:"guards,omitempty"`
+	// GoesBack says that it is condemned, by its checks or by a person, and takes back what it has touched.
+	GoesBack bool `json:"goesBack,omitempty"`
+	// Result says how it has ended; empty before. Why says it in words.
+	Result string `json:"result,omitempty"`
+	Why    string `json:"why,omitempty"`
+}
+
+// Hear is the ledger after a report. One of a rollout that is not under way, or that a newer one has overtaken, changes
+// nothing.
+func (l Ledger) Hear(p Report) (Ledger, []Command) {
+	l = l.clone()
+	r := l.find(p.Number)
+	if r == nil || p.Seq <= r.Seq {
+		return l, nil
+	}
+	if r.Seq, r.Heard = p.Seq, max(r.Heard, p.Heard); acknowledged(r) {
+		r.Dated = r.Term
+	}
+	r.Plan, r.Stages, r.Passed = p.Plan, p.Stages, max(r.Passed, p.Passed)
+	r.Wants = p.Wants && r.State == Going && r.Passed == p.Passed && r.idle() && r.Passed < r.Stages
+	switch {
+	case p.GoesBack && r.State != Back && r.State != Lost:
+		l.condemn(r)
+	case p.Guards && r.State == Going:
+		r.State = Guarding
+	}
+	if p.Result != "" {
+		l.end(p.Number, p.Result, p.Why)
+	}
+	return l, l.settle()
+}
+
+// Compared is the ledger once the plan of a rollout was compared with that of an older one: needs says how many stages
+// of that must have passed before each stage of it.
+func (l Ledger) Compared(n, with Number, needs []int) (Ledger, []Command) {
+	l = l.clone()
+	if r := l.find(n); r != nil && len(needs) == r.Stages {
+		r.Needs = maps.Clone(r.Needs)
+		if r.Needs == nil {
+			r.Needs = map[Number][]int{}
+		}
+		r.Needs[with] = needs
+	}
+	return l, l.settle()
+}
+
+// Gone is the ledger once a rollout was seen to have been ended by hand: nobody takes back what it has touched. One
+// that had begun no stage has left nothing behind.
+func (l Ledger) Gone(n Number) (Ledger, []Command) {
+	l = l.clone()
+	r := l.find(n)
+	switch {
+	case r == nil || r.State == Lost || r.State == Queued:
+		return l, nil
+	case r.Granted == 0 && r.State != Back:
+		l.end(n, "terminated", "it was ended by hand, and had begun no stage")
+	default:
+		r.State, r.Wants, r.Reserved = Lost, false, r.Granted
+		l.Hold = &Hold{Why: fmt.Sprintf("rollout %d was ended by hand", n)}
+	}
+	return l, l.settle()
+}
+
+// TakeBack is the ledger once a person has asked to take back what a lost rollout has touched: it is started once more.
+func (l Ledger) TakeBack(n Number) (Ledger, []Command) {
+	l = l.clone()
+	r := l.find(n)
+	if r == nil || r.State != Lost {
+		return l, nil
+	}
+	l.Hold = nil
+	l.condemn(r)
+	return l, l.settle(n)
+}
+
+// Keep keeps every rollout of the unit from entering a stage, until Release.
+func (l Ledger) Keep(why string) (Ledger, []Command) {
+	l = l.clone()
+	l.Hold = &Hold{Why: why}
+	return l, l.settle()
+}
+
+// Release ends a hold, whatever it was for.
+func (l Ledger) Release() (Ledger, []Command) {
+	l = l.clone()
+	l.Hold = nil
+	return l, l.settle()
+}
+
+// Command is what the train has to do.
+type Command struct {
+	// Start asks to start a rollout with its Standing, or to start one that was lost once more.
+	Start Number `json:"start,omitempty"`
+	// Tell tells a rollout its Standing.
+	Tell     Number   `json:"tell,omitempty"`
+	Standing Standing `json:"standing,omitzero"`
+	// Compare compares the plan of a rollout with that of the older one With (see Needs), and hands the outcome to
+	// Ledger.Compared.
+	Compare Number `json:"compare,omitempty"`
+	With    Number `json:"with,omitempty"`
+}
+
+// settle does all that can be done now: it starts what is queued, begins a new term, lets rollouts enter, and answers
+// what they are to be told, and which are to be started, those that were lost included.
+func (l *Ledger) settle(start ...Number) (out []Command) {
+	for _, r := range slices.Clone(l.Open) {
+		if r.State == Lost && l.passedBy(r.Number) { // every target that it could answer for runs a younger release
+			l.end(r.Number, "terminated", "it was ended by hand, and a younger rollout has passed everywhere")
+			l.Hold = nil
+		}
+	}
+	if l.Stale && l.goesBack() == nil {
+		first := l.Last + 1
+		if len(l.Open) > 0 {
+			first = l.Open[0].Number
+		}
+		l.Term, l.Stale = l.Term.next(0, first), false
+	}
+	for i := range l.Open {
+		if r := &l.Open[i]; r.State == Queued && l.goesBack() == nil {
+			r.State, r.Began = Going, l.Term
+			start = append(start, r.Number)
+		}
+	}
+	for before := -1; before != l.reserved(); {
+		before = l.reserved()
+		l.enter()
+	}
+	out = l.tell()
+	l.grant()
+	out = append(out, l.tell()...)
+	for _, n := range start {
+		out = slices.DeleteFunc(out, func(c Command) bool { return c.Tell == n })
+		out = append(out, Command{Start: n, Standing: l.find(n).Told})
+	}
+	return append(out, l.compare()...)
+}
+
+// date gives rollouts the newest term for their way back, each once every older one has acknowledged it: until then
+// the way back of the older one would be below that of the younger one.
+func (l *Ledger) date() {
+	for at := range l.Open {
+		r := &l.Open[at]
+		if !slices.ContainsFunc(l.Open[:at], func(o Rollout) bool { return o.Dated != l.Term }) {
+			r.Term = l.Term
+		}
+	}
+}
+
+// compare answers which plans are still to be compared.
+func (l *Ledger) compare() (out []Command) {
+	for at := range l.Open {
+		for _, o := range l.older(at) {
+			if r := &l.Open[at]; r.Stages > 0 && o.Stages > 0 && r.Needs[o.Number] == nil {
+				out = append(out, Command{Compare: r.Number, With: o.Number})
+			}
+		}
+	}
+	return out
+}
+
+// reserved adds up what was reserved for the rollouts.
+func (l *Ledger) reserved() (n int) {
+	for i := range l.Open {
+		n += l.Open[i].Reserved
+	}
+	return n
+}
+
+// tell answers the standings that differ from what was told.
+func (l *Ledger) tell() (out []Command) {
+	l.date()
+	for i := range l.Open {
+		r := &l.Open[i]
+		if r.State == Queued {
+			continue
+		}
+		now := l.standing(i)
+		if now.Version = r.Told.Version; !reflect.DeepEqual(now, r.Told) {
+			now.Version++
+			r.Told = now
+			out = append(out, Command{Tell: r.Number, Standing: now})
+		}
+	}
+	return out
+}
+
+// Retell answers the standings that were not acknowledged, for messages that were lost.
+func (l *Ledger) Retell() (out []Command) {
+	for i := range l.Open {
+		if r := &l.Open[i]; r.State != Queued && r.State != Lost && r.Heard < r.Told.Version {
+			out = append(out, Command{Tell: r.Number, Standing: r.Told})
+		}
+	}
+	return out
+}
+
+// remember keeps the newest of a list.
+func remember[T any](list []T, most int, more ...T) []T {
+	list = append(list, more...)
+	return slices.Clone(list[max(0, len(list)-most):])
+}

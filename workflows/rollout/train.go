@@ -1,0 +1,242 @@
+package rollout
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/rollout"
+	"github.com/sluicehq/sluice/internal/train"
+)
+
+// A rollout in a train asks before each stage, hears what became of the others, and tells how it stands. It asks nobody
+// before it goes back.
+
+// Place is a rollout's place in the train of its unit.
+type Place struct {
+	Number train.Number `json:"number"`
+	// Standing is what the train had to say when the rollout was started.
+	Standing train.Standing `json:"standing"`
+	// TakeBack has it take back what an earlier run of the same number has left, which was ended by hand, and nothing
+	// else.
+	TakeBack bool `json:"takeBack,omitempty"`
+}
+
+// coupling is what a rollout in a train knows of that; it is carried to new runs.
+type coupling struct {
+	// Standing is the newest that has arrived.
+	Standing train.Standing `json:"standing,omitzero"`
+	// Report is the newest that was sent.
+	Report train.Report `json:"report,omitzero"`
+}
+
+// coupled says that the rollout is in a train.
+func (r *run) coupled() bool { return r.sub.Train != nil }
+
+// couple takes the place in the train, and opens the channel of its standings.
+func (r *run) couple(ctx workflow.Context) {
+	if !r.coupled() {
+		return
+	}
+	r.standings = workflow.GetSignalChannelWithOptions(ctx, connect.SignalStanding, workflow.SignalChannelOptions{
+		Description: "the train tells this rollout where it stands: not for people",
+	})
+	if r.sub.Carried == nil {
+		r.Coupling.Standing = r.sub.Train.Standing
+		r.Coupling.Report = train.Report{Number: r.sub.Train.Number, Heard: r.sub.Train.Standing.Version}
+		if r.sub.Train.TakeBack { // above those of the run that was ended by hand
+			r.Coupling.Report.Seq = workflow.Now(ctx).UnixMilli()
+		}
+		r.State.Number, r.State.Fence = int64(r.sub.Train.Number), r.Coupling.Standing.Fence
+	}
+}
+
+// hearTrain takes the standings that have arrived, and answers how many.
+func (r *run) hearTrain() (n int) {
+	if !r.coupled() {
+		return 0
+	}
+	for s := (train.Standing{}); r.standings.ReceiveAsync(&s); s = (train.Standing{}) {
+		n++
+		if s.Version <= r.Coupling.Standing.Version {
+			continue
+		}
+		r.Coupling.Standing = s
+		if r.overtaken() && !r.State.GoingBack() {
+			r.cancelForward()
+		}
+	}
+	if n > 0 {
+		r.acknowledge()
+	}
+	return n
+}
+
+// acknowledge tells the train that the newest standing is acted by. A look that is under way still counts targets
+// that a younger rollout is to take: it ends first.
+func (r *run) acknowledge() {
+	if !r.coupled() || r.armsChanged() {
+		return
+	}
+	r.tellTrain(func(p *train.Report) { p.Heard = r.Coupling.Standing.Version })
+}
+
+// armsChanged says that a look is under way that counts other targets than the newest standing says.
+func (r *run) armsChanged() bool {
+	return r.coupled() && r.looking && !slices.Equal(r.lookingWithout, r.Coupling.Standing.Taken)
+}
+
+// arms are the input of a look as the train has it now, until lookEnds.
+func (r *run) arms(in *activities.HealthInput) {
+	if r.coupled() {
+		in.Taken, in.Ahead = r.Coupling.Standing.Taken, r.Coupling.Standing.Ahead
+		r.looking, r.lookingWithout = true, in.Taken
+	}
+}
+
+func (r *run) lookEnds() {
+	r.looking = false
+	r.acknowledge()
+}
+
+// tellTrain sends a report, if it says anything new. A train that cannot be told is told again with the next one; the
+// last one is waited for.
+func (r *run) tellTrain(change func(*train.Report)) {
+	if !r.coupled() {
+		return
+	}
+	now := r.Coupling.Report
+	change(&now)
+	if now == r.Coupling.Report {
+		return
+	}
+	now.Seq++
+	r.Coupling.Report = now
+	r.reporting++
+	f := workflow.SignalExternalWorkflow(r.base, connect.DeploymentOf(workflow.GetInfo(r.base).TaskQueueName).TrainID(r.State.Unit), "", connect.SignalReport, now)
+	workflow.Go(r.base, func(ctx workflow.Context) {
+		defer func() { r.reporting-- }()
+		if err := f.Get(ctx, nil); err != nil {
+			workflow.GetLogger(ctx).Warn("the train was not told how the rollout stands", "error", err)
+		}
+	})
+}
+
+// leaveTrain tells the train how the rollout has ended, and waits until it has taken that.
+func (r *run) leaveTrain() {
+	o := r.State.Outcome
+	if !r.coupled() || o == nil {
+		return
+	}
+	r.tellTrain(func(p *train.Report) {
+		p.Result, p.Why, p.Wants = string(o.Result), rollout.Clip(o.Why, maxTold), false
+	})
+	_ = r.awaitFor(r.base, time.Minute, "tell the train how the rollout has ended", func() bool { return r.reporting == 0 })
+}
+
+// maxTold bounds, in bytes, why a rollout has ended, as the train remembers it.
+const maxTold = 300
+
+// wantStage asks the train for a stage, once nothing else keeps the rollout from it.
+func (r *run) wantStage(i int) {
+	if r.coupled() && i < len(r.Planned.Stages) && !r.needsApproval(i) && r.State.Paused == nil {
+		r.tellTrain(func(p *train.Report) { p.Passed, p.Wants = i, r.Coupling.Standing.Enter <= i })
+	}
+}
+
+// turn says why the train does not let the rollout into a stage yet; empty if it does, or if there is none.
+func (r *run) turn(i int) string {
+	if !r.coupled() || i >= len(r.Planned.Stages) || r.Coupling.Standing.Enter > i {
+		return ""
+	}
+	return "waits for its turn in the train: " + cmp.Or(r.Coupling.Standing.Waits, "older rollouts are told")
+}
+
+// entered tells the train that a stage begins.
+func (r *run) entered(i int) {
+	if i < len(r.Planned.Stages) {
+		r.tellTrain(func(p *train.Report) { p.Passed, p.Wants = i, false })
+	}
+}
+
+// yields says that the guard is over since a younger rollout inherits it.
+func (r *run) yields() bool { return r.coupled() && r.Coupling.Standing.Leave }
+
+// awaitOlder watches on for as long as an older rollout could still be condemned: this one goes back with it.
+func (r *run) awaitOlder(j *judging) error {
+	if !r.coupled() || !r.Coupling.Standing.Behind || r.yields() {
+		return nil
+	}
+	r.enter(rollout.PhaseGuard, "all stages have passed; older rollouts are still under way, and this one goes back with them: sluice train "+r.State.Unit)
+	_, err := j.watchUntil(forever, "", unsettled, func() bool { return !r.Coupling.Standing.Behind || r.yields() })
+	return err
+}
+
+// handedOn says that younger rollouts have taken targets of this one: what it has shown there is decided.
+func (r *run) handedOn() bool { return r.coupled() && len(r.Coupling.Standing.Taken) > 0 }
+
+// bare says that a younger rollout has taken every target: there is nothing left to look at.
+func (r *run) bare() bool {
+	return r.coupled() && slices.ContainsFunc(r.Coupling.Standing.Taken, func(t train.Reach) bool { return t.All })
+}
+
+// overtaken says that the train has stopped the rollout: others go on in its place, or it contains a condemned one.
+func (r *run) overtaken() bool {
+	return r.Coupling.Standing.SupersededBy != 0 || r.Coupling.Standing.WithdrawnBy != 0
+}
+
+// withdrawn says which older rollout was condemned; 0 if none was.
+func (r *run) withdrawn() train.Number { return r.Coupling.Standing.WithdrawnBy }
+
+// superseded ends a rollout that a younger one has overtaken. As long as an older one could be condemned it stays: what
+// only this one has touched, nobody else would put back.
+func (r *run) superseded() error {
+	by := r.Coupling.Standing.SupersededBy
+	o := rollout.Outcome{Result: rollout.PhaseSuperseded, Touched: r.changed(), Unreached: r.State.Unreached}
+	o.Why = fmt.Sprintf("rollout %d goes on in its place", by)
+	if o.Touched > 0 && !r.yields() {
+		r.enter(rollout.PhaseSuperseded, o.Why+"; it stays until no older rollout can be condemned")
+		err := r.await(r.base, func() bool { return r.yields() || r.withdrawn() != 0 || r.State.Aborted != nil || r.historyFull() })
+		switch {
+		case err != nil:
+			return err
+		case r.withdrawn() != 0 || r.State.Aborted != nil:
+			return r.rollback(errOvertaken)
+		case !r.yields():
+			return errContinueAsNew
+		}
+	}
+	r.conclude(o, rollout.PhaseSuperseded)
+	return nil
+}
+
+// errOvertaken is why a superseded rollout goes no further.
+var errOvertaken = &failure{why: "a younger rollout goes on in its place"}
+
+// goesBack tells the train that the rollout is condemned: by its checks, or by a person. One that is withdrawn with an
+// older one is not, and one that has changed nothing and that nobody has aborted says only how it ends.
+func (r *run) goesBack() {
+	if r.withdrawn() == 0 && (len(r.Touched) > 0 || r.State.Aborted != nil) {
+		r.tellTrain(func(p *train.Report) { p.GoesBack, p.Wants = true, false })
+	}
+}
+
+// takeBack takes back what an earlier run has left that was ended by hand, and ends.
+func (r *run) takeBack() error {
+	r.tellTrain(func(p *train.Report) { p.GoesBack = true })
+	err := r.settle()
+	if r.Back != nil {
+		return r.Back.finish()
+	}
+	o := rollout.Outcome{Result: rollout.PhaseAborted, Why: "it was ended by hand, and has taken back what it had changed: " + cmp.Or(r.State.TakenOver, "nothing")}
+	if err != nil {
+		o = rollout.Outcome{Result: rollout.PhaseIncomplete, Why: err.Error()}
+	}
+	r.conclude(o, o.Result)
+	return nil
+}

@@ -1,0 +1,36 @@
+package train
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/internal/rollout"
+	"github.com/sluicehq/sluice/internal/train"
+)
+
+// publish shows the train in the workflow's details in the Web UI.
+func (r *run) publish(ctx workflow.Context) { workflow.SetCurrentDetails(ctx, markdown(r.Ledger)) }
+
+// markdown shows a train to people, for the Web UI: a row for each rollout, the youngest first.
+func markdown(l train.Ledger) string {
+	var b strings.Builder
+	md := rollout.Markdown
+	if l.Hold != nil {
+		fmt.Fprintf(&b, "**held**: %s\n\n", md(l.Hold.Why))
+	}
+	b.WriteString("| rollout | release | state | passed | waits for |\n| ---: | --- | --- | --- | --- |\n")
+	for i := len(l.Open) - 1; i >= 0; i-- {
+		r := l.Open[i]
+		fmt.Fprintf(&b, "| %d | %s | %s | %d of %d stages | %s |\n", r.Number, md(r.Release), r.Word(), r.Passed, r.Stages, md(r.Told.Waits))
+	}
+	for i := len(l.Closed) - 1; i >= max(0, len(l.Closed)-10); i-- {
+		c := l.Closed[i]
+		fmt.Fprintf(&b, "| %d | %s | %s | | %s |\n", c.Number, md(c.Release), c.Result, md(c.Why))
+	}
+	return b.String()
+}
+
+func number(n train.Number) string { return strconv.FormatInt(int64(n), 10) }

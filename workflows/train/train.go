@@ -1,0 +1,284 @@
+// Package train holds the workflow that orders the releases of one unit that are under way at once. It decides nothing
+// by itself: package internal/train does. The workflow carries its messages, starts rollouts, and sees to it that those
+// that were ended by hand are noticed.
+package train
+
+import (
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/train"
+	"github.com/sluicehq/sluice/workflows/rollout"
+)
+
+// State is all that a train knows, and what it carries to a new run.
+type State struct {
+	Unit   string       `json:"unit"`
+	Ledger train.Ledger `json:"ledger"`
+	// Queued are the submissions of rollouts that were not started yet.
+	Queued map[train.Number]rollout.Submission `json:"queued,omitempty"`
+	// Inputs are digests of what the rollouts under way were submitted with.
+	Inputs map[train.Number]string `json:"inputs,omitempty"`
+	// Pending is what an earlier run has not carried out any more.
+	Pending []train.Command `json:"pending,omitempty"`
+}
+
+// Submit asks for a place in the train.
+type Submit struct {
+	Submission rollout.Submission `json:"submission"`
+	// Input is the digest of its spec and fleet: the same again, while it is under way, gets the same place.
+	Input string `json:"input"`
+	Every bool   `json:"every,omitempty"`
+	// Override says why a release is let in that was taken back before; empty when it is not.
+	Override string `json:"override,omitempty"`
+}
+
+// Submitted is the answer to a Submit.
+type Submitted struct {
+	Number train.Number `json:"number"`
+	// Same says that the rollout was under way already.
+	Same bool `json:"same,omitempty"`
+	// Waits says what its first stage waits for; empty if nothing is known of yet.
+	Waits string `json:"waits,omitempty"`
+}
+
+// Control is what a person asks of a train.
+type Control struct {
+	By  string `json:"by"`
+	Why string `json:"why"`
+	// Number is the rollout that a take-back is for.
+	Number train.Number `json:"number,omitempty"`
+}
+
+// Register gives a worker, or a test environment, the workflow.
+func Register(w interface {
+	RegisterWorkflowWithOptions(w any, options workflow.RegisterOptions)
+},
+) {
+	w.RegisterWorkflowWithOptions(Train, workflow.RegisterOptions{Name: connect.TrainType})
+}
+
+// Train orders the rollouts of a unit. It never ends by itself.
+func Train(ctx workflow.Context, s State) error {
+	if s.Queued == nil {
+		s.Queued, s.Inputs = map[train.Number]rollout.Submission{}, map[train.Number]string{}
+	}
+	r := &run{State: s}
+	if err := r.answer(ctx); err != nil {
+		return err
+	}
+	r.take(ctx, s.Ledger, append(s.Pending, s.Ledger.Retell()...))
+	r.Pending = nil
+	r.listen(ctx)
+	workflow.Go(ctx, r.lookAfter)
+	err := workflow.Await(ctx, func() bool {
+		return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && r.working == 0 && len(r.Queued) == 0 && workflow.AllHandlersFinished(ctx)
+	})
+	if err != nil {
+		return err
+	}
+	r.drain()
+	return workflow.NewContinueAsNewError(ctx, connect.TrainType, r.State)
+}
+
+// run is one run of the workflow.
+type run struct {
+	State
+	// working is how many commands are carried out.
+	working int
+	inboxes []inbox
+}
+
+// inbox is a channel, and what is done with what arrives on it.
+type inbox struct {
+	arrived workflow.ReceiveChannel
+	apply   func(workflow.ReceiveChannel) (commands []train.Command, ok bool)
+}
+
+// answer opens the query and the update.
+func (r *run) answer(ctx workflow.Context) error {
+	about := workflow.QueryHandlerOptions{Description: "who is where, who waits for what, holds, and how the last rollouts ended"}
+	if err := workflow.SetQueryHandlerWithOptions(ctx, connect.QueryLedger, func() (train.Ledger, error) { return r.Ledger, nil }, about); err != nil {
+		return err
+	}
+	return workflow.SetUpdateHandlerWithOptions(ctx, connect.UpdateSubmit, r.submit, workflow.UpdateHandlerOptions{
+		Description: "gives a release its number and its place",
+	})
+}
+
+// refusedType is the type of the error of a submission that is refused.
+const refusedType = "Refused"
+
+// submit gives a release its place.
+func (r *run) submit(ctx workflow.Context, s Submit) (Submitted, error) {
+	for _, o := range r.Ledger.Open {
+		if r.Inputs[o.Number] == s.Input {
+			return Submitted{Number: o.Number, Same: true, Waits: r.Ledger.Waits(o.Number)}, nil
+		}
+	}
+	l, n, commands, err := r.Ledger.Submit(train.Submission{
+		Release: s.Submission.Spec.Release, By: s.Submission.By, Every: s.Every, Override: s.Override != "",
+		Floor: workflow.Now(ctx).UnixMilli() * 2,
+	})
+	if err != nil {
+		return Submitted{}, temporal.NewNonRetryableApplicationError(err.Error(), refusedType, errors.Unwrap(err))
+	}
+	r.Queued[n], r.Inputs[n] = s.Submission, s.Input
+	r.take(ctx, l, commands)
+	return Submitted{Number: n, Waits: l.Waits(n)}, nil
+}
+
+// listen applies what arrives.
+func (r *run) listen(ctx workflow.Context) {
+	r.inboxes = []inbox{
+		{open(ctx, connect.SignalReport, "a rollout tells how it stands: not for people"), receive(func(p train.Report) []train.Command {
+			l, c := r.Ledger.Hear(p)
+			r.Ledger = l
+			return c
+		})},
+		{open(ctx, connect.SignalHold, "keeps every rollout of the unit from entering a stage: {by, why}"), receive(func(c Control) []train.Command {
+			l, cs := r.Ledger.Keep("held by " + c.By + ": " + c.Why)
+			r.Ledger = l
+			return cs
+		})},
+		{open(ctx, connect.SignalRelease, "ends a hold: {by, why}"), receive(func(Control) []train.Command {
+			l, cs := r.Ledger.Release()
+			r.Ledger = l
+			return cs
+		})},
+		{open(ctx, connect.SignalTakeBack, "takes back what a rollout has left that was ended by hand: {by, why, number}"), receive(func(c Control) []train.Command {
+			l, cs := r.Ledger.TakeBack(c.Number)
+			r.Ledger = l
+			return cs
+		})},
+	}
+	for _, in := range r.inboxes {
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			for {
+				_ = workflow.Await(ctx, func() bool { return in.arrived.Len() > 0 }) // ctx is never cancelled
+				for {
+					commands, ok := in.apply(in.arrived)
+					if !ok {
+						break
+					}
+					r.take(ctx, r.Ledger, commands)
+				}
+			}
+		})
+	}
+}
+
+func open(ctx workflow.Context, name, about string) workflow.ReceiveChannel {
+	return workflow.GetSignalChannelWithOptions(ctx, name, workflow.SignalChannelOptions{Description: about})
+}
+
+// receive applies one message of a type, if one has arrived.
+func receive[T any](apply func(T) []train.Command) func(workflow.ReceiveChannel) ([]train.Command, bool) {
+	return func(ch workflow.ReceiveChannel) ([]train.Command, bool) {
+		var v T
+		if !ch.ReceiveAsync(&v) {
+			return nil, false
+		}
+		return apply(v), true
+	}
+}
+
+// drain applies what has arrived since, so that a new run loses nothing. What that asks for is carried out there.
+func (r *run) drain() {
+	for _, in := range r.inboxes {
+		for commands, ok := in.apply(in.arrived); ok; commands, ok = in.apply(in.arrived) {
+			r.Pending = append(r.Pending, commands...)
+		}
+	}
+}
+
+// take keeps a ledger, and carries out what it asks for.
+func (r *run) take(ctx workflow.Context, l train.Ledger, commands []train.Command) {
+	r.Ledger = l
+	for n := range r.Inputs { //workflowcheck:ignore // the order changes nothing
+		if !r.open(n) {
+			delete(r.Inputs, n)
+			delete(r.Queued, n)
+		}
+	}
+	r.publish(ctx)
+	for _, c := range commands {
+		r.working++
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			defer func() { r.working-- }()
+			r.carryOut(ctx, c)
+		})
+	}
+}
+
+func (r *run) open(n train.Number) bool {
+	for _, o := range r.Ledger.Open {
+		if o.Number == n {
+			return true
+		}
+	}
+	return false
+}
+
+// carryOut does what the ledger asks for.
+func (r *run) carryOut(ctx workflow.Context, c train.Command) {
+	log := workflow.GetLogger(ctx)
+	switch {
+	case c.Start != 0:
+		in := activities.StartRolloutInput{Unit: r.Unit, Number: int64(c.Start)}
+		place := rollout.Place{Number: c.Start, Standing: c.Standing}
+		if sub, ok := r.Queued[c.Start]; ok {
+			sub.Train = &place
+			in.Submission, in.Release, in.By = sub, sub.Spec.Release, sub.By
+		} else {
+			place.TakeBack = true
+			in.Again = place
+		}
+		if err := do(ctx, activities.TypeStartRollout, "start rollout "+number(c.Start), in, nil); err != nil {
+			log.Error("a rollout was not started", "number", c.Start, "error", err)
+			return
+		}
+		delete(r.Queued, c.Start)
+	case c.Compare != 0:
+		y, o := r.Ledger.Find(c.Compare), r.Ledger.Find(c.With)
+		if y == nil || o == nil {
+			return
+		}
+		var needs []int
+		in := activities.CompareInput{Younger: y.Plan, Older: o.Plan}
+		if err := do(ctx, activities.TypeCompare, "compare the plans of rollouts "+number(c.With)+" and "+number(c.Compare), in, &needs); err != nil {
+			log.Error("plans were not compared", "number", c.Compare, "error", err)
+			return
+		}
+		l, commands := r.Ledger.Compared(c.Compare, c.With, needs)
+		r.take(ctx, l, commands)
+	default:
+		r.tell(ctx, c)
+	}
+}
+
+// tell tells a rollout where it stands. One that cannot be told is told again, or was ended by hand.
+func (r *run) tell(ctx workflow.Context, c train.Command) {
+	_ = workflow.Await(ctx, func() bool { // ctx is never cancelled
+		_, starting := r.Queued[c.Tell]
+		return !starting
+	})
+	id := connect.DeploymentOf(workflow.GetInfo(ctx).TaskQueueName).RolloutID(r.Unit, int64(c.Tell))
+	if err := workflow.SignalExternalWorkflow(ctx, id, "", connect.SignalStanding, c.Standing).Get(ctx, nil); err != nil {
+		workflow.GetLogger(ctx).Warn("a rollout was not told where it stands", "number", c.Tell, "error", err)
+	}
+}
+
+// do has an activity done, for as long as it takes.
+func do(ctx workflow.Context, name, summary string, in, out any) error {
+	o := workflow.ActivityOptions{
+		StartToCloseTimeout: time.Minute, Summary: summary,
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second},
+	}
+	return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, o), name, in).Get(ctx, out)
+}

@@ -1,0 +1,117 @@
+package train
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	words "github.com/sluicehq/sluice/internal/rollout"
+)
+
+const day = 24 * time.Hour
+
+// One release in a train goes its way as one without.
+func TestOneRelease(t *testing.T) {
+	y := newYard(t)
+	y.submit(time.Minute, "2", "", Submit{}, nil)
+	y.drive(day)
+	require.Equal(t, map[int64]words.Phase{1: words.PhasePromoted}, y.results())
+	require.Equal(t, map[string]int{"2": 60}, y.on())
+	require.Empty(t, y.ledger().Open)
+}
+
+// Three overlap, each stage after the next.
+func TestOverlap(t *testing.T) {
+	y := newYard(t)
+	for i, r := range []string{"2", "3", "4"} {
+		y.submit(time.Duration(i)*30*time.Minute+time.Minute, r, "", Submit{Every: true}, nil)
+	}
+	var most int
+	for d := range 300 {
+		y.at(time.Duration(d)*time.Minute, func() { most = max(most, len(y.on())) })
+	}
+	y.drive(day)
+	require.Equal(t, map[int64]words.Phase{1: words.PhasePromoted, 2: words.PhasePromoted, 3: words.PhasePromoted}, y.results())
+	require.Equal(t, map[string]int{"4": 60}, y.on())
+	require.Greater(t, most, 2, "they have overlapped")
+}
+
+// The oldest goes bad at a late stage: it puts everything back in one hop, and those younger are withdrawn.
+func TestCondemned(t *testing.T) {
+	y := newYard(t)
+	y.bad = func(release string, stage int, since time.Duration) bool {
+		return release == "2" && stage == 3 && since > 10*time.Minute
+	}
+	y.submit(time.Minute, "2", "", Submit{}, nil)
+	y.submit(31*time.Minute, "3", "", Submit{}, nil)
+	y.drive(day)
+	require.Equal(t, map[int64]words.Phase{1: words.PhaseRolledBack, 2: words.PhaseWithdrawn}, y.results())
+	require.Equal(t, map[string]int{"1": 60}, y.on())
+	require.NotNil(t, y.ledger().Hold)
+	for _, w := range y.hosts.writes {
+		if w.back {
+			require.Equal(t, "1", w.release, "one hop")
+		}
+	}
+}
+
+// Six releases in three minutes: the stages that are free get the newest, and the others are superseded.
+func TestSuperseding(t *testing.T) {
+	y := newYard(t)
+	for i := range 6 {
+		y.submit(time.Minute+time.Duration(i)*30*time.Second, string(rune('2'+i)), "", Submit{}, nil)
+	}
+	y.drive(day)
+	require.Equal(t, map[string]int{"7": 60}, y.on())
+	require.Equal(t, map[int64]words.Phase{
+		1: words.PhasePromoted, 2: words.PhaseSuperseded, 3: words.PhaseSuperseded, 4: words.PhaseSuperseded, 5: words.PhaseSuperseded, 6: words.PhasePromoted,
+	}, y.results())
+}
+
+// The younger of two fails while the older bakes further on: only what the younger one has touched goes back, to the
+// older one's release.
+func TestYoungerFails(t *testing.T) {
+	y := newYard(t)
+	y.bad = func(release string, stage int, _ time.Duration) bool { return release == "3" && stage == 1 }
+	y.submit(time.Minute, "2", "", Submit{}, nil)
+	y.submit(31*time.Minute, "3", "", Submit{}, nil)
+	y.at(20*time.Hour, func() { require.NotNil(t, y.ledger().Hold); require.Len(t, y.ledger().Open, 1) })
+	y.submit(21*time.Hour, "4", "", Submit{}, nil) // ends the hold
+	y.drive(2 * day)
+	require.Equal(t, map[int64]words.Phase{1: words.PhasePromoted, 2: words.PhaseRolledBack, 3: words.PhasePromoted}, y.results())
+	require.Equal(t, map[string]int{"4": 60}, y.on())
+	for _, w := range y.hosts.writes {
+		require.False(t, w.back && w.release != "2", "%+v", w)
+	}
+}
+
+// A person aborts the oldest of three.
+func TestAbortWithYounger(t *testing.T) {
+	y := newYard(t)
+	for i, r := range []string{"2", "3", "4"} {
+		y.submit(time.Minute+time.Duration(i)*35*time.Minute, r, "", Submit{}, nil)
+	}
+	y.tell(100*time.Minute, 1, words.SignalAbort)
+	y.drive(day)
+	require.Equal(t, map[int64]words.Phase{1: words.PhaseAborted, 2: words.PhaseWithdrawn, 3: words.PhaseWithdrawn}, y.results())
+	require.Equal(t, map[string]int{"1": 60}, y.on())
+}
+
+// A release that went back is refused, unless that is overridden.
+func TestBarred(t *testing.T) {
+	y := newYard(t)
+	y.bad = func(release string, _ int, _ time.Duration) bool { return release == "2" }
+	y.submit(time.Minute, "2", "", Submit{}, nil)
+	var refused error
+	y.submit(10*time.Hour, "2", "", Submit{Input: "again"}, func(_ Submitted, err error) { refused = err })
+	var let Submitted
+	y.submit(11*time.Hour, "2", "", Submit{Input: "once more", Override: "it was the database"}, func(s Submitted, err error) {
+		require.NoError(t, err)
+		let = s
+	})
+	y.drive(day)
+	require.ErrorContains(t, refused, "the release was taken back before: rollout 1 of 2 went back")
+	require.EqualValues(t, 2, let.Number)
+	require.Equal(t, map[string]int{"1": 60}, y.on())
+}

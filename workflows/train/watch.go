@@ -1,0 +1,58 @@
+package train
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/train"
+)
+
+// lookEvery is how often the train looks whether rollouts are still there: one that was ended by hand tells nobody.
+const lookEvery = time.Minute
+
+// lookAfter looks whether the rollouts under way are still there, and tells again what was not acknowledged.
+func (r *run) lookAfter(ctx workflow.Context) {
+	for {
+		_ = workflow.Await(ctx, func() bool { return len(r.Ledger.Open) > 0 }) // ctx is never cancelled
+		_ = workflow.NewTimerWithOptions(ctx, lookEvery, workflow.TimerOptions{Summary: "look after the rollouts under way"}).Get(ctx, nil)
+		in := activities.LookAfterInput{Unit: r.Unit}
+		for _, o := range r.Ledger.Open {
+			if o.State != train.Queued && o.State != train.Lost {
+				in.Numbers = append(in.Numbers, int64(o.Number))
+			}
+		}
+		if len(in.Numbers) == 0 || workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			continue
+		}
+		r.working++
+		var ended []activities.EndedRollout
+		if err := do(ctx, activities.TypeLookAfter, "are the rollouts under way still there", in, &ended); err != nil {
+			workflow.GetLogger(ctx).Warn("nobody knows whether the rollouts are still there", "error", err)
+		}
+		for _, e := range ended {
+			r.notice(ctx, e)
+		}
+		r.take(ctx, r.Ledger, r.Ledger.Retell())
+		r.working--
+	}
+}
+
+// notice takes in that a rollout has ended. One that has ended by itself, and whose report was lost, says how.
+func (r *run) notice(ctx workflow.Context, e activities.EndedRollout) {
+	n := train.Number(e.Number)
+	o := r.Ledger.Find(n)
+	if o == nil {
+		return
+	}
+	if e.Result == "" {
+		l, commands := r.Ledger.Gone(n)
+		r.take(ctx, l, commands)
+		return
+	}
+	l, commands := r.Ledger.Hear(train.Report{
+		Number: n, Seq: o.Seq + 1, Plan: o.Plan, Stages: o.Stages, Passed: o.Passed, GoesBack: e.WentBack, Result: e.Result, Why: e.Why,
+	})
+	r.take(ctx, l, commands)
+}
