@@ -17,6 +17,8 @@ const (
 	exitIncomplete = 5
 	exitRefused    = 6
 	exitRunning    = 7
+	// exitSuperseded: a newer release goes on in its place.
+	exitSuperseded = 8
 )
 
 // exitError is an error with its exit code.
@@ -60,6 +62,7 @@ const (
 	reasonNoAnswer   = "no-answer"
 	reasonUndone     = "undone"
 	reasonNothing    = "nothing-to-undo"
+	reasonBarred     = "taken-back-before"
 	// reasonNotConfirmed: nobody at the terminal has said yes.
 	reasonNotConfirmed = "not-confirmed"
 )
@@ -93,7 +96,9 @@ func resultCode(result rollout.Phase) int {
 	switch result {
 	case rollout.PhasePromoted, rollout.PhaseUndone:
 		return exitOK
-	case rollout.PhaseRolledBack:
+	case rollout.PhaseSuperseded:
+		return exitSuperseded
+	case rollout.PhaseRolledBack, rollout.PhaseWithdrawn:
 		return exitRolledBack
 	case rollout.PhaseAborted:
 		return exitAborted

@@ -79,7 +79,7 @@ func phases() []string {
 
 // results are the words that --outcome knows.
 func results() []string {
-	return words(rollout.PhasePromoted, rollout.PhaseRolledBack, rollout.PhaseAborted, rollout.PhaseIncomplete, rollout.PhaseRefused, rollout.PhaseUndone)
+	return words(rollout.PhasePromoted, rollout.PhaseRolledBack, rollout.PhaseAborted, rollout.PhaseIncomplete, rollout.PhaseRefused, rollout.PhaseUndone, rollout.PhaseSuperseded, rollout.PhaseWithdrawn)
 }
 
 func words(phases ...rollout.Phase) []string {

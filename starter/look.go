@@ -50,6 +50,12 @@ func (r *remote) look(ctx context.Context, unit, runID string) (view, error) {
 func (r *remote) lookWhole(ctx context.Context, unit, runID string) (view, error) {
 	id := r.deployment.WorkflowID(unit)
 	described, err := r.describe(ctx, id, runID)
+	if runID == "" && (is[*serviceerror.NotFound](err) || err == nil && described.GetWorkflowExecutionInfo().GetCloseTime() != nil) {
+		if newest, ok := r.newestInTrain(ctx, unit); ok {
+			unit, id = newest, r.deployment.WorkflowID(newest)
+			described, err = r.describe(ctx, id, runID)
+		}
+	}
 	if err != nil {
 		if is[*serviceerror.NotFound](err) {
 			return view{}, &exitError{code: exitInvalid, err: r.notFound(ctx, unit, runID)}

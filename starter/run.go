@@ -28,6 +28,7 @@ func allCommands() []command {
 	return slices.Concat(
 		[]command{initCommand(), validateCommand(), planCommand(), startCommand(), watchCommand(), statusCommand(), listCommand(), explainCommand()},
 		signalCommands(),
+		trainCommands(),
 		bundleCommands(),
 		[]command{undoCommand(), judgeCommand(), backtestCommand(), schemaCommand(), versionCommand(), completionCommand()},
 	)
@@ -104,4 +105,4 @@ const appDescription = `Start a rollout, then look at it or steer it from anywhe
 
 Every command takes --help and --output json. Exit codes: 0 promoted or ok,
 1 internal, 2 invalid input, 3 rolled back, 4 aborted, 5 rollback incomplete,
-6 refused, 7 still running.`
+6 refused, 7 still running, 8 superseded by a newer release.`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -16,7 +17,8 @@ func startCommand() command {
 		name: "start", arg: "SPEC",
 		short: "start a rollout",
 		long: `Reads a spec and its fleet file, plans, and starts the rollout. A unit has one rollout
-at a time: a second start is refused, and says who runs the first. A fleet that is
+at a time: a second start is refused, and says who runs the first; with train: in the
+spec it gets a place behind the first (see sluice train). A fleet that is
 unhealthy before the change is refused too, unless you give --override and --why.
 
 With --wait it follows the rollout and exits with its exit code, also if the very same
@@ -83,8 +85,14 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 	}
 	sub.Override, sub.Passed = override, passed
 	sub.Earlier = r.earlier(ctx, r.deployment.WorkflowID(sub.Spec.Unit), con.now())
-	s, err := r.submit(ctx, con, l, sub)
-	if err != nil && c.Bool("wait") && s.RunID != "" { // a job that runs again follows what it has started before
+	submit := r.submit
+	if sub.Spec.Train != nil {
+		submit = r.submitToTrain
+	} else if err := r.alone(ctx, sub.Spec.Unit); err != nil {
+		return err
+	}
+	s, err := submit(ctx, con, l, sub)
+	if err != nil && c.Bool("wait") && s.WorkflowID != "" { // a job that runs again follows what it has started before
 		con.say("the rollout of %s that runs has the same spec and fleet, started by %s: following it", s.Unit, s.By)
 		err = nil
 	}
@@ -94,8 +102,14 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 	if !c.Bool("wait") {
 		return s.print(con)
 	}
+	if s.RunID == "" {
+		s.RunID = r.runOf(ctx, s.WorkflowID, cmp.Or(timeout, longestWait))
+	}
 	return waitFor(ctx, con, r, s, timeout)
 }
+
+// longestWait is how long --wait waits for a rollout to begin.
+const longestWait = 30 * 24 * time.Hour
 
 // allowed shows how bundles differ from what the fleet runs, and refuses those that differ by more
 // than the spec allows, unless that is overridden: then it answers by how much.

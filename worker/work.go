@@ -19,6 +19,7 @@ import (
 	"github.com/sluicehq/sluice/internal/entry"
 	"github.com/sluicehq/sluice/internal/store"
 	"github.com/sluicehq/sluice/workflows/rollout"
+	"github.com/sluicehq/sluice/workflows/train"
 )
 
 // work runs a worker until ctx ends, then lets what runs finish for a while.
@@ -65,6 +66,7 @@ func work(ctx context.Context, o options) error {
 	acts.Clock = server
 	w := connect.NewWorkers(c, o.deployment, o.activities, &dated{now: server.Now})
 	rollout.Register(w.Rollouts)
+	train.Register(w.Rollouts)
 	activities.Among(acts).Register(w)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)

@@ -57,6 +57,8 @@ type Spec struct {
 	// Guard is how long the release is watched on after its last stage, more slowly; harm takes it back all the
 	// while. At most 30 days (720h). Default 0s.
 	Guard Duration `yaml:"guard,omitempty" json:"guard,omitempty"`
+	// Train lets releases of the unit overlap; nil is one at a time. Written "train: {}".
+	Train *Train `yaml:"train,omitempty" json:"train,omitempty"`
 	// Rollback bounds the way back.
 	Rollback Rollback `yaml:"rollback,omitempty" json:"rollback"`
 }

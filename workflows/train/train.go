@@ -69,11 +69,11 @@ func Train(ctx workflow.Context, s State) error {
 		s.Queued, s.Inputs = map[train.Number]rollout.Submission{}, map[train.Number]string{}
 	}
 	r := &run{State: s}
+	r.Pending = nil
+	r.take(ctx, r.Ledger, append(s.Pending, r.Ledger.Retell()...)) // an update may be handled before the handler's setter returns
 	if err := r.answer(ctx); err != nil {
 		return err
 	}
-	r.take(ctx, s.Ledger, append(s.Pending, s.Ledger.Retell()...))
-	r.Pending = nil
 	r.listen(ctx)
 	workflow.Go(ctx, r.lookAfter)
 	err := workflow.Await(ctx, func() bool {

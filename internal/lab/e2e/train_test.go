@@ -1,0 +1,93 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/train"
+)
+
+// slow writes a spec of a train whose last stage bakes for a minute.
+func (d *deployment) slow(release string) string {
+	d.t.Helper()
+	path := d.spec(release, "3s", "train: {every: true}")
+	data, err := os.ReadFile(path)
+	require.NoError(d.t, err)
+	require.NoError(d.t, os.WriteFile(path, bytes.Replace(data, []byte("reach: 100%, bake: 3s"), []byte("reach: 100%, bake: 1m"), 1), 0o600))
+	return path
+}
+
+// ledger is the unit's train.
+func (d *deployment) ledger() (l train.Ledger) {
+	d.t.Helper()
+	require.NoError(d.t, json.Unmarshal([]byte(d.sluice(0, "train", unit, "-o", "json").Stdout), &l))
+	return l
+}
+
+// untilTrain waits for a state of the train.
+func (d *deployment) untilTrain(what string, ok func(train.Ledger) bool) train.Ledger {
+	d.t.Helper()
+	deadline := time.Now().Add(100 * time.Second)
+	for l := d.ledger(); ; l = d.ledger() {
+		if ok(l) {
+			return l
+		}
+		require.True(d.t, time.Now().Before(deadline), "never saw %s: %+v", what, l)
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// in says that a rollout was given so many stages and has not passed the last of them.
+func in(n train.Number, stages int) func(train.Ledger) bool {
+	return func(l train.Ledger) bool {
+		r := l.Find(n)
+		return r != nil && r.Granted == stages && r.Passed == stages-1
+	}
+}
+
+func noneOpen(l train.Ledger) bool { return len(l.Open) == 0 }
+
+// Releases overlap on a real server, with its worker killed: the older one is aborted, and both go back in one hop. One that
+// is terminated is noticed, and taken back.
+func TestTrain(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, 12)
+	d.sluice(0, "start", d.slow("2.0.0"))
+	d.untilTrain("the first in its last stage", in(1, 2))
+	out := d.sluice(0, "start", d.slow("2.1.0"))
+	require.Contains(t, out.Stdout, unit+":2")
+	d.untilTrain("the second in its canary", in(2, 1))
+	d.worker.Kill()
+	w, err := d.Worker()
+	require.NoError(t, err)
+	d.worker = w
+	d.sluice(0, "abort", unit+":1", "--why", "it loses orders")
+	l := d.untilTrain("the end of both", noneOpen)
+	results := map[train.Number]string{}
+	for _, c := range l.Closed {
+		results[c.Number] = c.Result
+	}
+	require.Equal(t, map[train.Number]string{1: "aborted", 2: "withdrawn"}, results)
+	d.allOn("1.0.0")
+	require.Contains(t, d.sluice(0, "train", unit).Stdout, "HELD: rollout 1 went back")
+	require.Contains(t, d.sluice(6, "start", d.slow("2.1.0")).Stderr, "rollout 2 of 2.1.0 was withdrawn with rollout 1")
+
+	d.sluice(0, "start", d.slow("2.2.0"))
+	d.untilTrain("the third in its canary", in(3, 1))
+	require.NoError(t, d.client.TerminateWorkflow(t.Context(), connect.Deployment("").RolloutID(unit, 3), "", "by hand"))
+	d.untilTrain("that it is gone", func(l train.Ledger) bool { return l.Find(3) != nil && l.Find(3).State == train.Lost })
+	d.sluice(0, "take-back", unit+":3", "--why", "terminated by mistake")
+	d.untilTrain("the end of the third", noneOpen)
+	d.allOn("1.0.0")
+
+	ran := d.sluice(0, "start", d.spec("2.3.0", "2s", "train: {}"), "--wait")
+	require.Contains(t, ran.Stdout, "promoted")
+	d.allOn("2.3.0")
+	require.Contains(t, d.sluice(0, "status", unit).Stdout, "2.3.0", "a unit's name means its newest rollout")
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/terminal"
+	"github.com/sluicehq/sluice/internal/train"
+	workflows "github.com/sluicehq/sluice/workflows/train"
+)
+
+// trainCommands are those of units whose releases overlap.
+func trainCommands() []command {
+	reason := []cli.Flag{&cli.StringFlag{Name: "why", Usage: "`REASON`, kept with it (required)"}, byFlag()}
+	return []command{
+		{
+			name: "train", arg: "UNIT",
+			short: "show the releases of a unit that are under way at once",
+			long: `Prints the train of a unit whose spec has train: a row for each release under way, the
+youngest first, with what it waits for, and how the last ones ended. A rollout of a train
+is named UNIT:NUMBER, such as edge-proxy:3, in every other command.`,
+			example: "sluice train edge-proxy",
+			remote:  true, run: showTrain,
+		},
+		{
+			name: "hold-unit", arg: "UNIT",
+			short: "keep every release of a train from entering a stage",
+			long: `No rollout of the unit's train enters a stage until release-hold. Those that are in a
+stage go on baking, and still go back on harm.`,
+			example: `sluice hold-unit edge-proxy --why "an incident elsewhere"`,
+			flags:   reason, remote: true, run: steerTrain("hold-unit", connect.SignalHold, "held: no release enters a stage"),
+		},
+		{
+			name: "release-hold", arg: "UNIT",
+			short: "end the hold of a train",
+			long: `After a way back a train takes no stage until a newer release is submitted. This ends
+the hold without one, and also the hold of a person.`,
+			example: `sluice release-hold edge-proxy --why "it was the database"`,
+			flags:   reason, remote: true, run: steerTrain("release-hold", connect.SignalRelease, "released: stages are entered again"),
+		},
+		{
+			name: "take-back", arg: "UNIT:NUMBER",
+			short: "take back what a rollout of a train has left that was terminated",
+			long: `A rollout that was terminated takes nothing back, and its train is held. This starts it
+once more, only to take back what its history says that it had changed. Younger rollouts
+are withdrawn with it.`,
+			example: `sluice take-back edge-proxy:3 --why "terminated by mistake"`,
+			flags:   reason, remote: true, run: steerTrain("take-back", connect.SignalTakeBack, "taking back what it had changed"),
+		},
+	}
+}
+
+// showTrain prints a unit's train.
+func showTrain(ctx context.Context, con *console, c *cli.Context) error {
+	r, err := dial(ctx, con, c)
+	if err != nil {
+		return err
+	}
+	defer r.client.Close()
+	l, err := r.train(ctx, c.Args().First())
+	if err != nil {
+		return err
+	}
+	return con.answer(l, trainLines(l))
+}
+
+// train asks a unit's train for its ledger.
+func (r *remote) train(ctx context.Context, unit string) (train.Ledger, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var l train.Ledger
+	v, err := r.client.QueryWorkflow(ctx, r.deployment.TrainID(unit), "", connect.QueryLedger)
+	if is[*serviceerror.NotFound](err) {
+		return l, &exitError{code: exitInvalid, err: fmt.Errorf("%w: %s has no train: its spec needs `train: {}`", errNoRollout, unit)}
+	}
+	if err != nil {
+		return l, r.explainCall(fmt.Errorf("ask the train of %s: %w", unit, err))
+	}
+	return l, v.Get(&l)
+}
+
+// trainLines are a row for each rollout of a train.
+func trainLines(l train.Ledger) []string {
+	var out []string
+	if l.Hold != nil {
+		out = append(out, "HELD: "+terminal.Safe(l.Hold.Why), "")
+	}
+	rows := [][]string{{"ROLLOUT", "RELEASE", "STATE", "PASSED", "WAITS FOR, OR WHY IT ENDED"}}
+	for i := len(l.Open) - 1; i >= 0; i-- {
+		r := l.Open[i]
+		passed := "-"
+		if r.Stages > 0 {
+			passed = fmt.Sprintf("%d of %d", r.Passed, r.Stages)
+		}
+		rows = append(rows, []string{strconv.FormatInt(int64(r.Number), 10), terminal.Safe(shortText(r.Release)), r.Word(), passed, orDash(terminal.Safe(r.Told.Waits))})
+	}
+	for i := len(l.Closed) - 1; i >= max(0, len(l.Closed)-10); i-- {
+		c := l.Closed[i]
+		rows = append(rows, []string{strconv.FormatInt(int64(c.Number), 10), terminal.Safe(shortText(c.Release)), c.Result, "", terminal.Safe(c.Why)})
+	}
+	return append(out, columns(rows)...)
+}
+
+// steerTrain sends a person's signal to a train.
+func steerTrain(name, signal, effect string) func(context.Context, *console, *cli.Context) error {
+	return func(ctx context.Context, con *console, c *cli.Context) error {
+		by, why, err := signed(c, name, true)
+		if err != nil {
+			return err
+		}
+		unit, number, numbered := strings.Cut(c.Args().First(), ":")
+		req := workflows.Control{By: by, Why: why}
+		if n, err := strconv.ParseInt(number, 10, 64); numbered && err == nil {
+			req.Number = train.Number(n)
+		}
+		if (signal == connect.SignalTakeBack) != (req.Number > 0) {
+			return usagef("%s: %q is not what it takes, see sluice %s --help", name, c.Args().First(), name)
+		}
+		r, err := dial(ctx, con, c)
+		if err != nil {
+			return err
+		}
+		defer r.client.Close()
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		err = r.client.SignalWorkflow(ctx, r.deployment.TrainID(unit), "", signal, req)
+		if is[*serviceerror.NotFound](err) {
+			return &exitError{code: exitInvalid, err: fmt.Errorf("%w: %s has no train", errNoRollout, unit)}
+		}
+		if err != nil {
+			return r.explainCall(fmt.Errorf("%s was not sent: %w", name, err))
+		}
+		con.say("%s; see it: sluice train %s", effect, unit)
+		return nil
+	}
+}
+
+// newestInTrain is the name of the newest rollout in a unit's train, such as edge:3; false if there is none.
+func (r *remote) newestInTrain(ctx context.Context, unit string) (string, bool) {
+	if strings.Contains(unit, ":") {
+		return "", false
+	}
+	numbers := r.numbered(ctx, unit, "")
+	if len(numbers) == 0 {
+		return "", false
+	}
+	return fmt.Sprintf("%s:%d", unit, slices.Max(numbers)), true
+}
+
+// numbered are the numbers of the newest rollouts in a unit's train that match a filter in Temporal's language; nil
+// where there is no train, or nobody knows.
+func (r *remote) numbered(ctx context.Context, unit, filter string) (out []int64) {
+	if _, err := r.describe(ctx, r.deployment.TrainID(unit), ""); err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	list, err := r.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		PageSize: 100, Query: fmt.Sprintf("WorkflowType = '%s' AND %s = '%s'%s", connect.WorkflowType, connect.AttrUnit.GetName(), unit, filter),
+	})
+	if err != nil {
+		return nil
+	}
+	for _, e := range list.GetExecutions() {
+		text, ok := strings.CutPrefix(e.GetExecution().GetWorkflowId(), r.deployment.WorkflowID(unit)+":")
+		if n, err := strconv.ParseInt(text, 10, 64); ok && err == nil {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// alone refuses what has a unit for itself while releases in its train are under way.
+func (r *remote) alone(ctx context.Context, unit string) error {
+	open := r.numbered(ctx, unit, " AND ExecutionStatus = 'Running'")
+	if len(open) == 0 {
+		return nil
+	}
+	return refusedf(reasonRunning, "refused: rollout %d of the train of %s is under way: put train: into the spec, or wait for its end\n  see it: sluice train %s",
+		slices.Max(open), unit, unit)
+}

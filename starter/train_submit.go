@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/pause"
+	"github.com/sluicehq/sluice/internal/rollout"
+	workflows "github.com/sluicehq/sluice/workflows/rollout"
+	trains "github.com/sluicehq/sluice/workflows/train"
+)
+
+// submitToTrain asks the unit's train for a place, and starts the train where there is none. A reply that is lost does
+// no harm: the same spec and fleet, while they are under way, get the same place.
+func (r *remote) submitToTrain(ctx context.Context, con *console, l loaded, sub workflows.Submission) (started, error) {
+	unit := sub.Spec.Unit
+	if v, err := r.look(ctx, unit, ""); err == nil && v.running() && v.WorkflowID == r.deployment.WorkflowID(unit) {
+		return started{}, refusedf(reasonRunning, "refused: a rollout of %s runs outside of the train, release %s: wait for its end, or abort it\n  follow it: sluice watch %s",
+			unit, v.Release, unit)
+	}
+	in := trains.Submit{Submission: sub, Input: inputOf(sub), Every: sub.Spec.Train.Every}
+	if sub.Override != nil {
+		in.Override = sub.Override.Why
+	}
+	place, err := r.place(ctx, unit, in)
+	if refused, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		return started{}, refusedf(reasonBarred, "refused: %s\n  to let it in all the same: sluice start … --override --why \"…\"", refused.Message())
+	}
+	if err != nil {
+		return started{}, r.explainCall(fmt.Errorf("submit %s to the train of %s: %w", sub.Spec.Release, unit, err))
+	}
+	id := r.deployment.RolloutID(unit, int64(place.Number))
+	s := started{
+		Unit: fmt.Sprintf("%s:%d", unit, place.Number), Release: sub.Spec.Release, Version: sub.Spec.Version, By: sub.By, WorkflowID: id,
+		URL: r.link(id, ""), Targets: len(l.plan.Order), Stages: len(l.spec.Stages),
+	}
+	if place.Same {
+		return s, refusedf(reasonSame, "already under way: rollout %d has the same spec and fleet\n  follow it: sluice watch %s", place.Number, s.Unit)
+	}
+	if place.Waits != "" {
+		con.say("rollout %d waits: %s", place.Number, place.Waits)
+	}
+	s.RunID = r.runOf(ctx, id, startedWithin)
+	return s, nil
+}
+
+// startedWithin is how long a start waits for its rollout to begin. One that is submitted while another goes back
+// begins later.
+const startedWithin = 10 * time.Second
+
+// runOf is the id of a rollout's run, once it has begun; empty if it does not within a while.
+func (r *remote) runOf(ctx context.Context, id string, within time.Duration) string {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	for {
+		if d, err := r.describe(ctx, id, ""); err == nil {
+			return d.GetWorkflowExecutionInfo().GetExecution().GetRunId()
+		}
+		if pause.For(ctx, 300*time.Millisecond) != nil {
+			return ""
+		}
+	}
+}
+
+// place is the answer of a unit's train to a submission.
+func (r *remote) place(ctx context.Context, unit string, in trains.Submit) (trains.Submitted, error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*callTimeout)
+	defer cancel()
+	start := r.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+		ID: r.deployment.TrainID(unit), TaskQueue: r.deployment.TaskQueue(),
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		TypedSearchAttributes:    temporal.NewSearchAttributes(connect.AttrUnit.ValueSet(unit), connect.AttrPhase.ValueSet(string(rollout.PhaseIndexed))),
+		StaticSummary:            "the train of " + unit,
+	}, connect.TrainType, trains.State{Unit: unit})
+	var out trains.Submitted
+	h, err := r.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: start,
+		UpdateOptions: client.UpdateWorkflowOptions{
+			UpdateName: connect.UpdateSubmit, Args: []any{in}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		},
+	})
+	if err != nil {
+		return out, err
+	}
+	return out, h.Get(ctx, &out)
+}
+
+// inputOf is the digest of what makes a submission the same as another: its spec and its fleet.
+func inputOf(sub workflows.Submission) string {
+	data, _ := json.Marshal(sub.Spec) // it was read from text
+	sum := sha256.Sum256(append(data, sub.FleetDigest...))
+	return hex.EncodeToString(sum[:])
+}
