@@ -20,6 +20,7 @@ VEGETA_VERSION        := v12.13.0
 
 # How long each fuzz target runs under `make fuzz`.
 FUZZTIME ?= 20s
+MODEL ?= 1000000
 
 # What `make chaos` does to rollouts: SEED chooses what, N is how many faults at least, LANES how many deployments run side by side.
 # AGENTS is how many rollouts of bundles to real agents follow, about 12 s each, RELAYED how many to agents behind relays. N=0, AGENTS=0
@@ -186,6 +187,10 @@ bench-judge: ## Sluice's judge against others in simulated worlds (docs/judge.md
 fuzz: ## every fuzz target for FUZZTIME (20s) each
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/]*:func | |' | \
 		while read -r package target; do .ci/fuzz "$$package" "$$target" $(FUZZTIME) || exit 1; done
+
+.PHONY: model
+model: ## a million random interleavings of trains (MODEL=1000000): no rule of docs/trains.md may break
+	SLUICE_MODEL_RUNS=$(MODEL) go test -count=1 -timeout 5h -run '^TestModel$$' -v ./internal/train
 
 ##@ Tools, pinned
 

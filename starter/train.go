@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/terminal"
 	"github.com/sluicehq/sluice/internal/train"
@@ -100,11 +101,11 @@ func trainLines(l train.Ledger) []string {
 		if r.Stages > 0 {
 			passed = fmt.Sprintf("%d of %d", r.Passed, r.Stages)
 		}
-		rows = append(rows, []string{strconv.FormatInt(int64(r.Number), 10), terminal.Safe(shortText(r.Release)), r.Word(), passed, orDash(terminal.Safe(r.Told.Waits))})
+		rows = append(rows, []string{strconv.FormatInt(int64(r.Number), 10), terminal.Safe(bundle.Short(r.Release)), r.Word(), passed, orDash(terminal.Safe(r.Told.Waits))})
 	}
 	for i := len(l.Closed) - 1; i >= max(0, len(l.Closed)-10); i-- {
 		c := l.Closed[i]
-		rows = append(rows, []string{strconv.FormatInt(int64(c.Number), 10), terminal.Safe(shortText(c.Release)), c.Result, "", terminal.Safe(c.Why)})
+		rows = append(rows, []string{strconv.FormatInt(int64(c.Number), 10), terminal.Safe(bundle.Short(c.Release)), c.Result, "", terminal.Safe(c.Why)})
 	}
 	return append(out, columns(rows)...)
 }

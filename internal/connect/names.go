@@ -18,15 +18,20 @@ const (
 	NotifyType = "Notify"
 	// TrainType is the name of the workflow that orders the rollouts of a unit.
 	TrainType = "Train"
-	// SignalStanding tells a rollout where it stands in its train, and SignalReport the train how a rollout stands.
+	// SignalStanding tells a rollout where it stands in its train.
 	SignalStanding = "standing"
-	SignalReport   = "report"
-	// Of a train: signals of people, the update that submits a release, and the query for its ledger.
-	SignalHold     = "hold"
-	SignalRelease  = "release"
+	// SignalReport tells a train how a rollout stands.
+	SignalReport = "report"
+	// SignalHold keeps the rollouts of a train from entering stages, for a person.
+	SignalHold = "hold"
+	// SignalRelease ends a hold.
+	SignalRelease = "release"
+	// SignalTakeBack has a train take back what a rollout has left that was ended by hand.
 	SignalTakeBack = "take-back"
-	UpdateSubmit   = "submit"
-	QueryLedger    = "ledger"
+	// UpdateSubmit gives a release a place in a train.
+	UpdateSubmit = "submit"
+	// QueryLedger asks a train for its ledger.
+	QueryLedger = "ledger"
 	// workflowIDPrefix makes one rollout per unit: the id of a running workflow is
 	// unique in its namespace.
 	workflowIDPrefix = "rollout:"

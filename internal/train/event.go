@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 )
 
@@ -244,7 +243,7 @@ func (l *Ledger) tell() (out []Command) {
 			continue
 		}
 		now := l.standing(i)
-		if now.Version = r.Told.Version; !reflect.DeepEqual(now, r.Told) {
+		if now.Version = r.Told.Version; !now.same(r.Told) {
 			now.Version++
 			r.Told = now
 			out = append(out, Command{Tell: r.Number, Standing: now})

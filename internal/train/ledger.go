@@ -172,6 +172,3 @@ func (l *Ledger) goesBack() *Rollout {
 
 // idle says that a rollout is in no stage: it has begun none, or has passed all that it has begun.
 func (r *Rollout) idle() bool { return r.Reserved == r.Passed }
-
-// done says that a rollout has passed all of its stages.
-func (r *Rollout) done() bool { return r.Stages > 0 && r.Passed == r.Stages }

@@ -34,6 +34,14 @@ type Standing struct {
 	Waits string `json:"waits,omitempty"`
 }
 
+// same says that two standings say the same.
+func (s Standing) same(o Standing) bool {
+	ahead := s.Ahead == o.Ahead || s.Ahead != nil && o.Ahead != nil && *s.Ahead == *o.Ahead
+	return ahead && slices.Equal(s.Taken, o.Taken) && slices.Equal(s.Younger, o.Younger) && slices.Equal(s.Condemned, o.Condemned) &&
+		s.Version == o.Version && s.Fence == o.Fence && s.Back == o.Back && s.Enter == o.Enter && s.SupersededBy == o.SupersededBy &&
+		s.WithdrawnBy == o.WithdrawnBy && s.Behind == o.Behind && s.Leave == o.Leave && s.Waits == o.Waits
+}
+
 // standing is what the rollout at a place is to know.
 func (l *Ledger) standing(at int) Standing {
 	r := &l.Open[at]

@@ -19,16 +19,16 @@ func markdown(l train.Ledger) string {
 	var b strings.Builder
 	md := rollout.Markdown
 	if l.Hold != nil {
-		fmt.Fprintf(&b, "**held**: %s\n\n", md(l.Hold.Why))
+		b.WriteString(fmt.Sprintf("**held**: %s\n\n", md(l.Hold.Why)))
 	}
 	b.WriteString("| rollout | release | state | passed | waits for |\n| ---: | --- | --- | --- | --- |\n")
 	for i := len(l.Open) - 1; i >= 0; i-- {
 		r := l.Open[i]
-		fmt.Fprintf(&b, "| %d | %s | %s | %d of %d stages | %s |\n", r.Number, md(r.Release), r.Word(), r.Passed, r.Stages, md(r.Told.Waits))
+		b.WriteString(fmt.Sprintf("| %d | %s | %s | %d of %d stages | %s |\n", r.Number, md(r.Release), r.Word(), r.Passed, r.Stages, md(r.Told.Waits)))
 	}
 	for i := len(l.Closed) - 1; i >= max(0, len(l.Closed)-10); i-- {
 		c := l.Closed[i]
-		fmt.Fprintf(&b, "| %d | %s | %s | | %s |\n", c.Number, md(c.Release), c.Result, md(c.Why))
+		b.WriteString(fmt.Sprintf("| %d | %s | %s | | %s |\n", c.Number, md(c.Release), c.Result, md(c.Why)))
 	}
 	return b.String()
 }

@@ -200,7 +200,7 @@ func (r *run) drain() {
 // take keeps a ledger, and carries out what it asks for.
 func (r *run) take(ctx workflow.Context, l train.Ledger, commands []train.Command) {
 	r.Ledger = l
-	for n := range r.Inputs { //workflowcheck:ignore // the order changes nothing
+	for _, n := range workflow.DeterministicKeys(r.Inputs) {
 		if !r.open(n) {
 			delete(r.Inputs, n)
 			delete(r.Queued, n)

@@ -207,7 +207,10 @@ func (y *yard) mount() {
 	})
 }
 
-// run is the workflow that stands for Temporal: it starts the train and, when that asks for it, rollouts.
+// run is the workflow that stands for Temporal: it starts the train and, when that asks for it, rollouts. It never
+// replays.
+//
+//workflowcheck:ignore
 func (y *yard) run(ctx workflow.Context) error {
 	options := workflow.ChildWorkflowOptions{WorkflowID: connect.Deployment("").TrainID("edge")}
 	f := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, options), connect.TrainType, State{Unit: "edge"})
@@ -334,7 +337,7 @@ func (y *yard) plan(digest string) (p plan.Plan) {
 		return p
 	}
 	defer func() { y.plans[digest] = p }()
-	data, err := y.store.Get(context.Background(), digest)
+	data, err := y.store.Get(y.t.Context(), digest)
 	if err == nil {
 		err = json.Unmarshal(data, &p)
 	}
@@ -458,6 +461,7 @@ type answered struct {
 	began time.Time
 }
 
+//workflowcheck:ignore // it never replays
 func (a answered) Get(ctx workflow.Context, out any) error {
 	err := a.Future.Get(ctx, out)
 	if temporal.IsCanceledError(err) {
