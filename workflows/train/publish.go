@@ -3,7 +3,6 @@ package train
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -16,21 +15,20 @@ func (r *run) publish(ctx workflow.Context) { workflow.SetCurrentDetails(ctx, ma
 
 // markdown shows a train to people, for the Web UI: a row for each rollout, the youngest first.
 func markdown(l train.Ledger) string {
-	var b strings.Builder
-	md := rollout.Markdown
+	out, md := "", rollout.Markdown
 	if l.Hold != nil {
-		b.WriteString(fmt.Sprintf("**held**: %s\n\n", md(l.Hold.Why)))
+		out += fmt.Sprintf("**held**: %s\n\n", md(l.Hold.Why))
 	}
-	b.WriteString("| rollout | release | state | passed | waits for |\n| ---: | --- | --- | --- | --- |\n")
+	out += "| rollout | release | state | passed | waits for |\n| ---: | --- | --- | --- | --- |\n"
 	for i := len(l.Open) - 1; i >= 0; i-- {
 		r := l.Open[i]
-		b.WriteString(fmt.Sprintf("| %d | %s | %s | %d of %d stages | %s |\n", r.Number, md(r.Release), r.Word(), r.Passed, r.Stages, md(r.Told.Waits)))
+		out += fmt.Sprintf("| %d | %s | %s | %d of %d stages | %s |\n", r.Number, md(r.Release), r.Word(), r.Passed, r.Stages, md(r.Told.Waits))
 	}
 	for i := len(l.Closed) - 1; i >= max(0, len(l.Closed)-10); i-- {
 		c := l.Closed[i]
-		b.WriteString(fmt.Sprintf("| %d | %s | %s | | %s |\n", c.Number, md(c.Release), c.Result, md(c.Why)))
+		out += fmt.Sprintf("| %d | %s | %s | | %s |\n", c.Number, md(c.Release), c.Result, md(c.Why))
 	}
-	return b.String()
+	return out
 }
 
 func number(n train.Number) string { return strconv.FormatInt(int64(n), 10) }
