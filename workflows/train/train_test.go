@@ -1,6 +1,7 @@
 package train
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -114,4 +115,57 @@ func TestBarred(t *testing.T) {
 	require.ErrorContains(t, refused, "the release was taken back before: rollout 1 of 2 went back")
 	require.EqualValues(t, 2, let.Number)
 	require.Equal(t, map[string]int{"1": 60}, y.on())
+}
+
+// Fifty releases in seven days over six cohorts whose bakes grow, five of them bad at different stages: every bad one is
+// condemned, nothing overtakes, and every target ends on the newest release that is not condemned.
+func TestWeek(t *testing.T) {
+	y := newYard(t)
+	y.stages = `  - {name: canary, count: 2, bake: 15m}
+  - {name: one, reach: 10%, bake: 30m}
+  - {name: two, reach: 25%, bake: 1h}
+  - {name: three, reach: 50%, bake: 2h}
+  - {name: four, reach: 75%, bake: 4h}
+  - {name: all, reach: 100%, bake: 8h}`
+	bad := map[string]int{"r07": 0, "r15": 2, "r23": 3, "r31": 1, "r40": 4}
+	y.bad = func(release string, stage int, since time.Duration) bool {
+		at, ok := bad[release]
+		return ok && stage == at && since > 5*time.Minute
+	}
+	reached := map[string]map[string]bool{}
+	for i := range 50 {
+		y.submit(time.Duration(i)*7*day/50+time.Minute, fmt.Sprintf("r%02d", i+1), "", Submit{}, nil)
+	}
+	y.drive(9 * day)
+	newest := map[string]string{}
+	for _, w := range y.hosts.writes {
+		if w.back {
+			require.NotContains(t, bad, w.release, "put back on %s", w.id)
+		} else {
+			require.Greater(t, w.release, newest[w.id], "an older release goes on %s", w.id)
+			newest[w.id] = w.release
+			if reached[w.release] == nil {
+				reached[w.release] = map[string]bool{}
+			}
+			reached[w.release][w.id] = true
+		}
+	}
+	ends := map[words.Phase]int{}
+	for n, p := range y.results() {
+		ends[p]++
+		if _, isBad := bad[fmt.Sprintf("r%02d", n)]; isBad {
+			require.Equal(t, words.PhaseRolledBack, p, n)
+		}
+	}
+	require.Equal(t, map[string]int{"r50": 60}, y.on())
+	var cohorts [6]int
+	for _, ids := range reached {
+		for i, most := range []int{0, 2, 6, 15, 30, 45} {
+			if len(ids) > most {
+				cohorts[i]++
+			}
+		}
+	}
+	require.Equal(t, 50, cohorts[0], "the canary gets every release")
+	t.Logf("ends: %v; releases that each cohort got: %v", ends, cohorts)
 }
