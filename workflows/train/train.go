@@ -68,7 +68,7 @@ func Train(ctx workflow.Context, s State) error {
 	if s.Queued == nil {
 		s.Queued, s.Inputs = map[train.Number]rollout.Submission{}, map[train.Number]string{}
 	}
-	r := &run{State: s}
+	r := &run{State: s, comparing: map[comparison]bool{}}
 	r.Pending = nil
 	r.take(ctx, r.Ledger, append(s.Pending, r.Ledger.Retell()...)) // an update may be handled before the handler's setter returns
 	if err := r.answer(ctx); err != nil {
@@ -91,8 +91,17 @@ type run struct {
 	State
 	// working is how many commands are carried out.
 	working int
-	inboxes []inbox
+	// comparing are the plans that are compared now. Whatever is left is asked for again when one is done.
+	comparing map[comparison]bool
+	inboxes   []inbox
 }
+
+// comparison names two rollouts whose plans are compared.
+type comparison struct{ younger, older train.Number }
+
+// maxComparing bounds how many are compared at once: a workflow may have 2,000 activities under way, and 64 rollouts make
+// 2,016 pairs.
+const maxComparing = 10
 
 // inbox is a channel, and what is done with what arrives on it.
 type inbox struct {
@@ -208,6 +217,12 @@ func (r *run) take(ctx workflow.Context, l train.Ledger, commands []train.Comman
 	}
 	r.publish(ctx)
 	for _, c := range commands {
+		if pair := (comparison{c.Compare, c.With}); c.Compare != 0 {
+			if r.comparing[pair] || len(r.comparing) == maxComparing {
+				continue
+			}
+			r.comparing[pair] = true
+		}
 		r.working++
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			defer func() { r.working-- }()
@@ -245,21 +260,28 @@ func (r *run) carryOut(ctx workflow.Context, c train.Command) {
 		}
 		delete(r.Queued, c.Start)
 	case c.Compare != 0:
-		y, o := r.Ledger.Find(c.Compare), r.Ledger.Find(c.With)
-		if y == nil || o == nil {
-			return
-		}
-		var needs []int
-		in := activities.CompareInput{Younger: y.Plan, Older: o.Plan}
-		if err := do(ctx, activities.TypeCompare, "compare the plans of rollouts "+number(c.With)+" and "+number(c.Compare), in, &needs); err != nil {
-			log.Error("plans were not compared", "number", c.Compare, "error", err)
-			return
-		}
-		l, commands := r.Ledger.Compared(c.Compare, c.With, needs)
-		r.take(ctx, l, commands)
+		r.compare(ctx, c)
 	default:
 		r.tell(ctx, c)
 	}
+}
+
+// compare compares the plans of two rollouts, and then those that are left.
+func (r *run) compare(ctx workflow.Context, c train.Command) {
+	y, o := r.Ledger.Find(c.Compare), r.Ledger.Find(c.With)
+	var needs []int
+	var err error
+	if y != nil && o != nil {
+		in := activities.CompareInput{Younger: y.Plan, Older: o.Plan}
+		err = do(ctx, activities.TypeCompare, "compare the plans of rollouts "+number(c.With)+" and "+number(c.Compare), in, &needs)
+	}
+	delete(r.comparing, comparison{c.Compare, c.With})
+	if err != nil {
+		workflow.GetLogger(ctx).Error("plans were not compared", "number", c.Compare, "error", err)
+		return
+	}
+	l, commands := r.Ledger.Compared(c.Compare, c.With, needs)
+	r.take(ctx, l, commands)
 }
 
 // tell tells a rollout where it stands. One that cannot be told is told again, or was ended by hand.

@@ -70,6 +70,18 @@ func TestSuperseding(t *testing.T) {
 	}, y.results())
 }
 
+// A server refuses the 2,001st activity that is under way: of a burst of releases no two are compared twice.
+func TestBurst(t *testing.T) {
+	y := newYard(t)
+	const burst = 12
+	for i := range burst {
+		y.submit(time.Minute, string(rune('a'+i)), "", Submit{}, nil)
+	}
+	y.drive(day)
+	require.Equal(t, map[string]int{string(rune('a' + burst - 1)): 60}, y.on())
+	require.LessOrEqual(t, y.compared, burst*(burst-1)/2)
+}
+
 // The younger of two fails while the older bakes further on: only what the younger one has touched goes back, to the
 // older one's release.
 func TestYoungerFails(t *testing.T) {

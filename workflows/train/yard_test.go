@@ -58,6 +58,8 @@ type yard struct {
 	starting map[int64][]byte
 	// takes are the reaches that watches were told of, by release.
 	taken map[string]int
+	// compared is how often plans were compared.
+	compared int
 }
 
 // hosts are the targets, with a fence each.
@@ -452,6 +454,9 @@ type answeringOut struct {
 
 func (a *answeringOut) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
 	f := a.Next.ExecuteActivity(ctx, name, args...)
+	if name == activities.TypeCompare {
+		a.yard.compared++
+	}
 	if name != activities.TypeWatch {
 		return f
 	}
