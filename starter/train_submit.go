@@ -42,7 +42,7 @@ func (r *remote) submitToTrain(ctx context.Context, con *console, l loaded, sub 
 	id := r.deployment.RolloutID(unit, int64(place.Number))
 	s := started{
 		Unit: fmt.Sprintf("%s:%d", unit, place.Number), Release: sub.Spec.Release, Version: sub.Spec.Version, By: sub.By, WorkflowID: id,
-		URL: r.link(id, ""), Targets: len(l.plan.Order), Stages: len(l.spec.Stages),
+		Targets: len(l.plan.Order), Stages: len(l.spec.Stages),
 	}
 	if place.Same {
 		return s, refusedf(reasonSame, "already under way: rollout %d has the same spec and fleet\n  follow it: sluice watch %s", place.Number, s.Unit)
@@ -51,6 +51,7 @@ func (r *remote) submitToTrain(ctx context.Context, con *console, l loaded, sub 
 		con.say("rollout %d waits: %s", place.Number, place.Waits)
 	}
 	s.RunID = r.runOf(ctx, id, startedWithin)
+	s.URL = r.link(id, s.RunID)
 	return s, nil
 }
 

@@ -50,15 +50,15 @@ func (d *demo) configurations(ctx context.Context, agent string) error {
 	known, first := map[string]bundle.Bundle{}, ""
 	for _, c := range []configuration{
 		{
-			scene: fmt.Sprintf("4. A configuration, a folder of files, goes to %d hosts with an agent each", hostCount), folder: "features-1",
+			scene: fmt.Sprintf("5. A configuration, a folder of files, goes to %d hosts with an agent each", hostCount), folder: "features-1",
 			version: "features-1", count: &d.tally.promoted,
 		},
 		{
-			scene: "5. The next one is refused by the check of host-3, before any host has switched", folder: "features-2",
+			scene: "6. The next one is refused by the check of host-3, before any host has switched", folder: "features-2",
 			version: "features-2", refuse: "host-3\n", code: 6, count: &d.tally.refused,
 		},
 		{
-			scene: "6. Another passes every check, and hosts answer errors with it", folder: "features-3",
+			scene: "7. Another passes every check, and hosts answer errors with it", folder: "features-3",
 			version: "harmful 3", code: 3, count: &d.tally.rolledBack,
 		},
 	} {

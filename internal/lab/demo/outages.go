@@ -10,16 +10,16 @@ import (
 
 // tally is the demo's last line, counted and never assumed.
 type tally struct {
-	promoted, rolledBack, refused, aborted int
-	workerKills, serverKills               int
-	wrong                                  int
+	promoted, rolledBack, withdrawn, refused, aborted int
+	workerKills, serverKills                          int
+	wrong                                             int
 	// production is the shape with PostgreSQL; only there databaseKills counts.
 	production    bool
 	databaseKills int
 }
 
 func (t tally) String() string {
-	shape, refused, databases := "demo", fmt.Sprintf(" refused=%d", t.refused), ""
+	shape, refused, databases := "demo", fmt.Sprintf(" withdrawn=%d refused=%d", t.withdrawn, t.refused), ""
 	if t.production {
 		shape, refused, databases = "postgres", "", fmt.Sprintf(" database_kills=%d", t.databaseKills)
 	}
@@ -29,7 +29,7 @@ func (t tally) String() string {
 
 // expected is the only tally that is a success. A Temporal server that is not ours is not killed.
 func expected(production, ours bool) tally {
-	t := tally{promoted: 2, rolledBack: 2, refused: 1, aborted: 1, workerKills: 1}
+	t := tally{promoted: 2, rolledBack: 3, withdrawn: 1, refused: 1, aborted: 1, workerKills: 1}
 	if ours {
 		t.serverKills = 1
 	}

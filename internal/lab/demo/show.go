@@ -39,7 +39,7 @@ func show(ctx context.Context, s settings, out io.Writer) error {
 	}
 	acts := []func(context.Context) error{d.good, d.bad, d.abort}
 	if !s.postgres {
-		acts = append(acts, func(ctx context.Context) error {
+		acts = append(acts, d.overlap, func(ctx context.Context) error {
 			return d.configurations(ctx, filepath.Join(s.bin.Dir, "sluice-agent"))
 		})
 	}
