@@ -91,10 +91,11 @@ func (r *run) armsChanged() bool {
 	return r.coupled() && r.looking && !slices.Equal(r.lookingWithout, r.Coupling.Standing.Taken)
 }
 
-// arms are the input of a look as the train has it now, until lookEnds.
+// arms are the input of a look as the train has it now, until lookEnds. The control stays within what the stage began
+// beside: a standing that grants the next stage has the next one's, and what the checks have seen is not of that.
 func (r *run) arms(in *activities.HealthInput) {
 	if r.coupled() {
-		in.Taken, in.Ahead = r.Coupling.Standing.Taken, r.Coupling.Standing.Ahead
+		in.Taken = r.Coupling.Standing.Taken
 		r.looking, r.lookingWithout = true, in.Taken
 	}
 }

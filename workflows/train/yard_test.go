@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -56,6 +57,8 @@ type yard struct {
 	plans map[string]plan.Plan
 	// starting are the tokens of StartRollout, by number.
 	starting map[int64][]byte
+	// ahead are the bounds of the controls of stages, by plan and stage.
+	ahead map[string]*train.Reach
 	// takes are the reaches that watches were told of, by release.
 	taken map[string]int
 	// compared is how often plans were compared.
@@ -146,7 +149,7 @@ const fourStages = `  - {name: canary, count: 2, bake: 10m}
 func newYard(t *testing.T) *yard {
 	t.Helper()
 	y := &yard{
-		t: t, stages: fourStages, ended: map[int64]words.State{}, plans: map[string]plan.Plan{}, starting: map[int64][]byte{}, taken: map[string]int{}, bad: func(string, int, time.Duration) bool { return false },
+		t: t, stages: fourStages, ended: map[int64]words.State{}, plans: map[string]plan.Plan{}, starting: map[int64][]byte{}, taken: map[string]int{}, ahead: map[string]*train.Reach{}, bad: func(string, int, time.Duration) bool { return false },
 		hosts: &hosts{now: map[string]driver.State{}, silent: map[string]bool{}},
 	}
 	for i := range 60 {
@@ -364,9 +367,17 @@ func (y *yard) verdict(in activities.HealthInput, at time.Time) health.Verdict {
 	return health.Pass
 }
 
-// checkArms says that what a look counts as exposed runs the rollout's release, unless one goes back.
+// checkArms says that what a look counts as exposed runs the rollout's release, unless one goes back, and that a stage
+// has one control as long as it is judged: what its checks have seen is of that one.
 func (y *yard) checkArms(in activities.HealthInput) {
 	p := y.plan(in.Plan)
+	y.mu.Lock()
+	at := fmt.Sprint(in.Plan, in.Stage)
+	if was, ok := y.ahead[at]; ok && !reflect.DeepEqual(was, in.Ahead) {
+		y.t.Errorf("stage %d of %s is judged beside %+v, and was beside %+v", in.Stage, p.Spec.Release, in.Ahead, was)
+	}
+	y.ahead[at] = in.Ahead
+	y.mu.Unlock()
 	gone := map[string]bool{}
 	for _, r := range in.Taken {
 		for _, t := range y.plan(r.Plan).Exposed(r.Stages - 1) {
