@@ -192,7 +192,7 @@ func (j *judging) hold() error {
 	}
 	clock, next := j.HoldLeft, fmt.Sprintf("rolls back in %s unless that changes", spec.Duration(j.HoldLeft.Round(time.Second)))
 	if over {
-		clock, next = forever, fmt.Sprintf("waits for a person: sluice promote %[1]s --why … or sluice abort %[1]s", r.State.Unit)
+		clock, next = forever, fmt.Sprintf("waits for a person: sluice promote %[1]s --why … or sluice abort %[1]s", r.name())
 	} else if person {
 		next = fmt.Sprintf("asks a person in %s unless that changes", spec.Duration(j.HoldLeft.Round(time.Second)))
 	}

@@ -78,13 +78,13 @@ func (r *run) blocked(i int) string {
 		if w := r.spec.Stages[i].ApproveWithin; w > 0 {
 			within = fmt.Sprintf(" within %s, else it rolls back", w)
 		}
-		return fmt.Sprintf("stage %s needs approval%s: sluice approve %s", r.State.Stages[i].Name, within, r.State.Unit)
+		return fmt.Sprintf("stage %s needs approval%s: sluice approve %s", r.State.Stages[i].Name, within, r.name())
 	case r.State.Paused != nil:
 		within := ""
 		if p := r.State.Paused; !p.Until.IsZero() {
 			within = fmt.Sprintf(" for %s, then it rolls back", spec.Duration(p.Until.Sub(p.At)))
 		}
-		return fmt.Sprintf("paused by %s%s: sluice resume %s", r.State.Paused.By, within, r.State.Unit)
+		return fmt.Sprintf("paused by %s%s: sluice resume %s", r.State.Paused.By, within, r.name())
 	}
 	return r.turn(i)
 }

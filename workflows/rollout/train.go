@@ -38,6 +38,14 @@ type coupling struct {
 // coupled says that the rollout is in a train.
 func (r *run) coupled() bool { return r.sub.Train != nil }
 
+// name is what commands call the rollout, such as edge or, in a train, edge:3: edge alone is the newest there.
+func (r *run) name() string {
+	if r.coupled() {
+		return fmt.Sprintf("%s:%d", r.State.Unit, r.State.Number)
+	}
+	return r.State.Unit
+}
+
 // couple takes the place in the train, and opens the channel of its standings.
 func (r *run) couple(ctx workflow.Context) {
 	if !r.coupled() {
@@ -143,10 +151,12 @@ func (r *run) leaveTrain() {
 // maxTold bounds, in bytes, why a rollout has ended, as the train remembers it.
 const maxTold = 300
 
-// wantStage asks the train for a stage, once nothing else keeps the rollout from it.
+// wantStage tells the train that the stage before has passed, and asks for a stage once nothing else keeps the rollout
+// from it.
 func (r *run) wantStage(i int) {
-	if r.coupled() && i < len(r.Planned.Stages) && !r.needsApproval(i) && r.State.Paused == nil {
-		r.tellTrain(func(p *train.Report) { p.Passed, p.Wants = i, r.Coupling.Standing.Enter <= i })
+	if r.coupled() && i < len(r.Planned.Stages) {
+		free := !r.needsApproval(i) && r.State.Paused == nil
+		r.tellTrain(func(p *train.Report) { p.Passed, p.Wants = i, free && r.Coupling.Standing.Enter <= i })
 	}
 }
 

@@ -113,7 +113,7 @@ func (b *wayBack) locked() (again bool, err error) {
 	r, shown := b.run, b.Outcome
 	shown.Reason = ""
 	shown.Why += fmt.Sprintf("; %d of %d touched targets not known to be back: "+
-		"the unit is locked until sluice retry-rollback %[3]s, or sluice give-up %[3]s --why …", shown.NotBack, shown.Touched, r.State.Unit)
+		"the unit is locked until sluice retry-rollback %[3]s, or sluice give-up %[3]s --why …", shown.NotBack, shown.Touched, r.name())
 	r.conclude(shown, rollout.PhaseLocked)
 	err = r.await(r.base, func() bool { return r.State.RetryRollback != nil || r.State.GaveUp != nil || r.historyFull() })
 	switch {

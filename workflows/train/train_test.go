@@ -7,7 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/connect"
 	words "github.com/sluicehq/sluice/internal/rollout"
+	"github.com/sluicehq/sluice/internal/spec"
 )
 
 const day = 24 * time.Hour
@@ -68,6 +70,34 @@ func TestSuperseding(t *testing.T) {
 	require.Equal(t, map[int64]words.Phase{
 		1: words.PhasePromoted, 2: words.PhaseSuperseded, 3: words.PhaseSuperseded, 4: words.PhaseSuperseded, 5: words.PhaseSuperseded, 6: words.PhasePromoted,
 	}, y.results())
+}
+
+// A rollout that waits for an approval has passed the stage before: younger ones take that, and it is told apart from one that
+// is in the stage. What it says to do names it, and not the newest.
+func TestApprovalLetsYoungerPass(t *testing.T) {
+	y := newYard(t)
+	y.edit = func(s *spec.Spec) {
+		if s.Release == "2" {
+			s.Stages[2].Approval = spec.ApprovalRequired
+		}
+	}
+	y.submit(time.Minute, "2", "", Submit{Every: true}, nil)
+	y.submit(2*time.Hour, "3", "", Submit{Every: true}, nil)
+	y.at(3*time.Hour, func() {
+		l := y.ledger()
+		require.Equal(t, 2, l.Find(1).Passed)
+		require.Equal(t, 2, l.Find(2).Passed)
+		require.Equal(t, map[string]int{"1": 45, "3": 15}, y.on())
+		var s words.State
+		v, err := y.env.QueryWorkflowByID(connect.Deployment("").RolloutID("edge", 1), words.QueryStatus)
+		require.NoError(t, err)
+		require.NoError(t, v.Get(&s))
+		require.Contains(t, s.Why, "sluice approve edge:1")
+	})
+	y.tell(4*time.Hour, 1, words.SignalApprove)
+	y.drive(day)
+	require.Equal(t, map[int64]words.Phase{1: words.PhasePromoted, 2: words.PhasePromoted}, y.results())
+	require.Equal(t, map[string]int{"3": 60}, y.on())
 }
 
 // A server refuses the 2,001st activity that is under way: of a burst of releases no two are compared twice.

@@ -52,6 +52,9 @@ type yard struct {
 	// bad says whether a release is seen to do harm, a while after a stage was applied.
 	bad func(release string, stage int, since time.Duration) bool
 
+	// edit changes what is submitted.
+	edit func(*spec.Spec)
+
 	mu    sync.Mutex
 	ended map[int64]words.State
 	plans map[string]plan.Plan
@@ -280,6 +283,9 @@ func (y *yard) at(d time.Duration, f func()) { y.env.RegisterDelayedCallback(f, 
 func (y *yard) submit(d time.Duration, release string, more string, s Submit, answer func(Submitted, error)) {
 	doc, err := spec.Parse("f.yaml", fmt.Appendf(nil, text, release, y.stages, more), y.catalog().Kinds())
 	require.NoError(y.t, err)
+	if y.edit != nil {
+		y.edit(&doc.Spec)
+	}
 	digest, data, err := fleet.Encode(y.fleet)
 	require.NoError(y.t, err)
 	s.Submission = rollout.Submission{Spec: doc.Spec, FleetDigest: digest, FleetData: data, By: "test"}
