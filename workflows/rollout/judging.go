@@ -160,7 +160,7 @@ func (j *judging) wait() (passed bool, err error) {
 		r.wantStage(j.stage + 1)
 		r.enter(phase, why)
 		if r.handedOn() {
-			err = r.await(r.ctx, func() bool { return j.blocked() != why || r.historyFull() })
+			err = r.await(r.ctx, func() bool { return j.blocked() != why || !r.handedOn() || r.historyFull() })
 			if err == nil && r.historyFull() {
 				err = errContinueAsNew
 			}

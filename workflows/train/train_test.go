@@ -211,3 +211,22 @@ func TestWeek(t *testing.T) {
 	require.Equal(t, 50, cohorts[0], "the canary gets every release")
 	t.Logf("ends: %v; releases that each cohort got: %v", ends, cohorts)
 }
+
+// A rollout that waits while a younger one takes its targets is watched again once that one is back, and goes back on harm.
+func TestWatchedAfterYoungerIsBack(t *testing.T) {
+	y := newYard(t)
+	y.edit = func(s *spec.Spec) {
+		if s.Release == "2" {
+			s.Stages[2].Approval = spec.ApprovalRequired
+		}
+	}
+	y.bad = func(release string, stage int, since time.Duration) bool {
+		return release == "3" && since > 5*time.Minute || release == "2" && since > 6*time.Hour
+	}
+	y.submit(time.Minute, "2", "", Submit{}, nil)
+	y.submit(2*time.Hour, "3", "", Submit{}, nil)
+	y.at(5*time.Hour, func() { require.NotNil(t, y.ledger().Hold); require.Len(t, y.ledger().Open, 1) })
+	y.drive(day)
+	require.Equal(t, map[int64]words.Phase{1: words.PhaseRolledBack, 2: words.PhaseRolledBack}, y.results())
+	require.Equal(t, map[string]int{"1": 60}, y.on())
+}
