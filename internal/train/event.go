@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
 
 // Promoted is the result of a rollout that has passed everywhere.
@@ -71,6 +72,10 @@ type Report struct {
 	Result string `json:"result,omitempty"`
 	Why    string `json:"why,omitempty"`
 }
+
+// Next is the Seq of the next report. It follows the time: a run that was reset repeats the numbers of the one before, and
+// what it says then is to be heard.
+func (p Report) Next(now time.Time) int64 { return max(p.Seq+1, now.UnixMilli()) }
 
 // Hear is the ledger after a report. One of a rollout that is not under way, or that a newer one has overtaken, changes
 // nothing.

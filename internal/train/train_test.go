@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -112,4 +113,13 @@ func TestOne(t *testing.T) {
 	require.NoError(t, err)
 	m := random(uint64(n), noFlaw)
 	require.Empty(t, m.broken, m.words())
+}
+
+// A run that was reset has an old report, and a new time.
+func TestReportsOfAResetAreAbove(t *testing.T) {
+	now := time.UnixMilli(1000)
+	before := Report{Seq: Report{}.Next(now)}
+	before.Seq = before.Next(now)
+	require.EqualValues(t, 1001, before.Seq, "two at once")
+	require.Greater(t, Report{Seq: 1000}.Next(now.Add(time.Minute)), before.Next(now))
 }

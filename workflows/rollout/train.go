@@ -57,9 +57,6 @@ func (r *run) couple(ctx workflow.Context) {
 	if r.sub.Carried == nil {
 		r.Coupling.Standing = r.sub.Train.Standing
 		r.Coupling.Report = train.Report{Number: r.sub.Train.Number, Heard: r.sub.Train.Standing.Version}
-		if r.sub.Train.TakeBack { // above those of the run that was ended by hand
-			r.Coupling.Report.Seq = workflow.Now(ctx).UnixMilli()
-		}
 		r.State.Number, r.State.Fence = int64(r.sub.Train.Number), r.Coupling.Standing.Fence
 	}
 }
@@ -124,7 +121,7 @@ func (r *run) tellTrain(change func(*train.Report)) {
 	if now == r.Coupling.Report {
 		return
 	}
-	now.Seq++
+	now.Seq = now.Next(workflow.Now(r.base))
 	r.Coupling.Report = now
 	r.reporting++
 	f := workflow.SignalExternalWorkflow(r.base, connect.DeploymentOf(workflow.GetInfo(r.base).TaskQueueName).TrainID(r.State.Unit), "", connect.SignalReport, now)
