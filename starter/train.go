@@ -158,25 +158,28 @@ func (r *remote) newestInTrain(ctx context.Context, unit string) (string, bool) 
 
 // numbered are the numbers of the newest rollouts in a unit's train that match a filter in Temporal's language; nil
 // where there is no train, or nobody knows.
-func (r *remote) numbered(ctx context.Context, unit, filter string) (out []int64) {
+func (r *remote) numbered(ctx context.Context, unit, filter string) []int64 {
 	if _, err := r.describe(ctx, r.deployment.TrainID(unit), ""); err != nil {
 		return nil
 	}
+	out, _ := r.listed(ctx, unit, filter)
+	return out
+}
+
+// listed are the numbers of the newest rollouts of a unit that were in a train and match a filter, whether there is one or not.
+func (r *remote) listed(ctx context.Context, unit, filter string) (out []int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	list, err := r.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 		PageSize: 100, Query: fmt.Sprintf("WorkflowType = '%s' AND %s = '%s'%s", connect.WorkflowType, connect.AttrUnit.GetName(), unit, filter),
 	})
-	if err != nil {
-		return nil
-	}
 	for _, e := range list.GetExecutions() {
 		text, ok := strings.CutPrefix(e.GetExecution().GetWorkflowId(), r.deployment.WorkflowID(unit)+":")
 		if n, err := strconv.ParseInt(text, 10, 64); ok && err == nil {
 			out = append(out, n)
 		}
 	}
-	return out
+	return out, err
 }
 
 // alone refuses what has a unit for itself while releases in its train are under way.

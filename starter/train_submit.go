@@ -7,15 +7,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/pause"
 	"github.com/sluicehq/sluice/internal/rollout"
+	"github.com/sluicehq/sluice/internal/train"
 	workflows "github.com/sluicehq/sluice/workflows/rollout"
 	trains "github.com/sluicehq/sluice/workflows/train"
 )
@@ -35,6 +38,9 @@ func (r *remote) submitToTrain(ctx context.Context, con *console, l loaded, sub 
 	place, err := r.place(ctx, unit, in)
 	if refused, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return started{}, refusedf(reasonBarred, "refused: %s\n  to let it in all the same: sluice start … --override --why \"…\"", refused.Message())
+	}
+	if _, refused := errors.AsType[*exitError](err); refused {
+		return started{}, err
 	}
 	if err != nil {
 		return started{}, r.explainCall(fmt.Errorf("submit %s to the train of %s: %w", sub.Spec.Release, unit, err))
@@ -73,17 +79,47 @@ func (r *remote) runOf(ctx context.Context, id string, within time.Duration) str
 	}
 }
 
+// afresh is what a train begins with: its numbers go on above those of one that somebody has terminated. It is an error
+// while a rollout of that one is under way: nobody would keep the new ones behind it.
+func (r *remote) afresh(ctx context.Context, unit string) (trains.State, error) {
+	s := trains.State{Unit: unit}
+	d, err := r.describe(ctx, r.deployment.TrainID(unit), "")
+	if err == nil && d.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return s, nil
+	}
+	if err != nil && !is[*serviceerror.NotFound](err) {
+		return s, err
+	}
+	open, err := r.listed(ctx, unit, " AND ExecutionStatus = 'Running'")
+	if err != nil {
+		return s, err
+	}
+	if len(open) > 0 {
+		n := slices.Min(open)
+		return s, refusedf(reasonRunning, "refused: the train of %s was ended by hand, and its rollout %d is under way: wait for its end, or abort it\n  to abort it: sluice abort %[1]s:%[2]d --why \"…\"", unit, n)
+	}
+	before, err := r.listed(ctx, unit, "")
+	if len(before) > 0 {
+		s.Ledger.Last = train.Number(slices.Max(before))
+	}
+	return s, err
+}
+
 // place is the answer of a unit's train to a submission.
 func (r *remote) place(ctx context.Context, unit string, in trains.Submit) (trains.Submitted, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*callTimeout)
 	defer cancel()
+	var out trains.Submitted
+	state, err := r.afresh(ctx, unit)
+	if err != nil {
+		return out, err
+	}
 	start := r.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 		ID: r.deployment.TrainID(unit), TaskQueue: r.deployment.TaskQueue(),
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		TypedSearchAttributes:    temporal.NewSearchAttributes(connect.AttrUnit.ValueSet(unit), connect.AttrPhase.ValueSet(string(rollout.PhaseIndexed))),
 		StaticSummary:            "the train of " + unit,
-	}, connect.TrainType, trains.State{Unit: unit})
-	var out trains.Submitted
+	}, connect.TrainType, state)
 	h, err := r.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: start,
 		UpdateOptions: client.UpdateWorkflowOptions{

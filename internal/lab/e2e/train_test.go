@@ -90,4 +90,18 @@ func TestTrain(t *testing.T) {
 	require.Contains(t, ran.Stdout, "promoted")
 	d.allOn("2.3.0")
 	require.Contains(t, d.sluice(0, "status", unit).Stdout, "2.3.0", "a unit's name means its newest rollout")
+
+	d.terminateTrain()
+	d.sluice(0, "start", d.slow("2.4.0"))
+	d.untilTrain("a number that no rollout had before", in(5, 1))
+	d.terminateTrain()
+	require.Contains(t, d.sluice(6, "start", d.slow("2.5.0")).Stderr, "its rollout 5 is under way")
+	d.sluice(0, "abort", unit+":5", "--why", "its train is gone")
+	d.sluice(4, "watch", unit+":5")
+	d.allOn("2.3.0")
+}
+
+func (d *deployment) terminateTrain() {
+	d.t.Helper()
+	require.NoError(d.t, d.client.TerminateWorkflow(d.t.Context(), connect.Deployment("").TrainID(unit), "", "by hand"))
 }
