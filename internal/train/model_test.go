@@ -226,6 +226,9 @@ func (m *model) write(o order) bool {
 
 // send sends an order, which arrives, and perhaps once more later.
 func (m *model) send(o order) bool {
+	if o.back && slices.Contains(m.actor(o.from).standing.Condemned, fmt.Sprint(o.release)) {
+		m.violated("rollout %d puts back release %d, which it knows to be condemned", o.from, o.release)
+	}
 	if m.budget["late"] > 0 && m.rng.IntN(4) == 0 {
 		m.budget["late"]--
 		m.late = append(m.late, o)
