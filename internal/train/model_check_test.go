@@ -1,9 +1,6 @@
 package train
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // checkLedger says that no stage is granted while the unit is held, or while one goes back.
 func (m *model) checkLedger(before, now Ledger) {
