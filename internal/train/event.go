@@ -85,6 +85,9 @@ func (l Ledger) Hear(p Report) (Ledger, []Command) {
 	if r == nil || p.Seq <= r.Seq {
 		return l, nil
 	}
+	if p.Heard > r.Told.Version { // the train was reset: it has told what it does not know of any more
+		r.Told = Standing{Version: p.Heard + 1}
+	}
 	if r.Seq, r.Heard = p.Seq, max(r.Heard, p.Heard); acknowledged(r) {
 		r.Dated = r.Term
 	}

@@ -123,3 +123,14 @@ func TestReportsOfAResetAreAbove(t *testing.T) {
 	require.EqualValues(t, 1001, before.Seq, "two at once")
 	require.Greater(t, Report{Seq: 1000}.Next(now.Add(time.Minute)), before.Next(now))
 }
+
+// A train that was reset knows less than it has told: what it tells then is above that, and not taken as acknowledged.
+func TestTellsAboveWhatItHadToldBeforeAReset(t *testing.T) {
+	l, n, _, err := Ledger{}.Submit(Submission{Release: "2"})
+	require.NoError(t, err)
+	l, commands := l.Hear(Report{Number: n, Seq: 1, Heard: 50})
+	require.Len(t, commands, 1)
+	require.Equal(t, n, commands[0].Tell)
+	require.EqualValues(t, 52, commands[0].Standing.Version)
+	require.Less(t, l.Find(n).Heard, l.Find(n).Told.Version)
+}
