@@ -73,9 +73,9 @@ func showTrain(ctx context.Context, con *console, c *cli.Context) error {
 	return con.answer(l, trainLines(l))
 }
 
-// train asks a unit's train for its ledger.
+// train asks a unit's train for its ledger. A worker that has died is asked for five seconds before another one is.
 func (r *remote) train(ctx context.Context, unit string) (train.Ledger, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 3*callTimeout)
 	defer cancel()
 	var l train.Ledger
 	v, err := r.client.QueryWorkflow(ctx, r.deployment.TrainID(unit), "", connect.QueryLedger)
