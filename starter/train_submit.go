@@ -12,6 +12,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -90,19 +91,33 @@ func (r *remote) afresh(ctx context.Context, unit string) (trains.State, error) 
 	if err != nil && !is[*serviceerror.NotFound](err) {
 		return s, err
 	}
-	open, err := r.listed(ctx, unit, " AND ExecutionStatus = 'Running'")
+	before, err := r.listed(ctx, unit, "")
 	if err != nil {
 		return s, err
 	}
-	if len(open) > 0 {
-		n := slices.Min(open)
-		return s, refusedf(reasonRunning, "refused: the train of %s was ended by hand, and its rollout %d is under way: wait for its end, or abort it\n  to abort it: sluice abort %[1]s:%[2]d --why \"…\"", unit, n)
+	last := slices.Max(append(before, 0))
+	for r.began(ctx, unit, last+1) != nil { // a list does not know yet what has begun just now
+		last++
 	}
-	before, err := r.listed(ctx, unit, "")
-	if len(before) > 0 {
-		s.Ledger.Last = train.Number(slices.Max(before))
+	for n := last; n > max(0, last-maxLookedBack); n-- {
+		if r.began(ctx, unit, n).GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+			return s, refusedf(reasonRunning, "refused: the train of %s was ended by hand, and its rollout %d is under way: wait for its end, or abort it\n  to abort it: sluice abort %[1]s:%[2]d --why \"…\"", unit, n)
+		}
 	}
-	return s, err
+	s.Ledger.Last = train.Number(last)
+	return s, nil
+}
+
+// maxLookedBack is how many of the newest rollouts are looked at for one that a train has left.
+const maxLookedBack = 50
+
+// began is what Temporal knows of a rollout of a train; nil where it knows none.
+func (r *remote) began(ctx context.Context, unit string, n int64) *workflowpb.WorkflowExecutionInfo {
+	d, err := r.describe(ctx, r.deployment.RolloutID(unit, n), "")
+	if err != nil {
+		return nil
+	}
+	return d.GetWorkflowExecutionInfo()
 }
 
 // place is the answer of a unit's train to a submission.
