@@ -138,6 +138,10 @@ func (a *Activities) LookAfter(ctx context.Context, in LookAfterInput) ([]EndedR
 	for _, n := range in.Numbers {
 		id := d.RolloutID(in.Unit, n)
 		found, err := c.DescribeWorkflowExecution(ctx, id, "")
+		if _, gone := errors.AsType[*serviceerror.NotFound](err); gone { // deleted, or not kept any more
+			out = append(out, EndedRollout{Number: n})
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("look for rollout %d: %w", n, err)
 		}

@@ -50,7 +50,7 @@ the hold without one, and also the hold of a person.`,
 		{
 			name: "take-back", arg: "UNIT:NUMBER",
 			short: "take back what a rollout of a train has left that was terminated",
-			long: `A rollout that was terminated takes nothing back, and its train is held. This starts it
+			long: `A rollout that was terminated takes nothing back, and no other enters a stage. This starts it
 once more, only to take back what its history says that it had changed. Younger rollouts
 are withdrawn with it.`,
 			example: `sluice take-back edge-proxy:3 --why "terminated by mistake"`,

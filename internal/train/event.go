@@ -131,7 +131,6 @@ func (l Ledger) Gone(n Number) (Ledger, []Command) {
 		l.end(n, "terminated", "it was ended by hand, and had begun no stage")
 	default:
 		r.State, r.Wants, r.Reserved = Lost, false, r.Granted
-		l.Hold = &Hold{Why: fmt.Sprintf("rollout %d was ended by hand", n)}
 	}
 	return l, l.settle()
 }
@@ -143,7 +142,6 @@ func (l Ledger) TakeBack(n Number) (Ledger, []Command) {
 	if r == nil || r.State != Lost {
 		return l, nil
 	}
-	l.Hold = nil
 	l.condemn(r)
 	return l, l.settle(n)
 }
@@ -181,7 +179,6 @@ func (l *Ledger) settle(start ...Number) (out []Command) {
 	for _, r := range slices.Clone(l.Open) {
 		if r.State == Lost && l.passedBy(r.Number) { // every target that it could answer for runs a younger release
 			l.end(r.Number, "terminated", "it was ended by hand, and a younger rollout has passed everywhere")
-			l.Hold = nil
 		}
 	}
 	if l.Stale && l.goesBack() == nil {

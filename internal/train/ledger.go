@@ -100,8 +100,8 @@ type Reach struct {
 // Hold says why no rollout of the unit enters a stage.
 type Hold struct {
 	Why string `json:"why"`
-	// After is the rollout whose way back it follows: a newer release ends the hold. 0 is a person's hold, or that
-	// of a rollout that was lost, which only a person ends.
+	// After is the rollout whose way back it follows: a newer release ends the hold. 0 is a person's hold, which only
+	// a person ends.
 	After Number `json:"after,omitempty"`
 }
 
@@ -160,11 +160,12 @@ func (l *Ledger) older(at int) []*Rollout {
 	return out
 }
 
-// goesBack is the oldest rollout that goes back or is lost; nil if none does.
+// goesBack is the oldest rollout that goes back, also with an older one, or is lost; nil if none does. What a withdrawn
+// one has not put back yet is nothing for a new one to find, and to go back to.
 func (l *Ledger) goesBack() *Rollout {
 	for i := range l.Open {
-		if s := l.Open[i].State; s == Back || s == Lost {
-			return &l.Open[i]
+		if r := &l.Open[i]; r.State == Back || r.State == Lost || r.WithdrawnBy != 0 {
+			return r
 		}
 	}
 	return nil

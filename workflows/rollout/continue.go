@@ -94,7 +94,7 @@ func (r *run) restore(c Carried) {
 	if o := r.State.Outcome; o != nil && o.GaveUp != nil { // as v0.1.0 has noted it
 		r.State.GaveUp = o.GaveUp
 	}
-	if r.State.Aborted != nil {
+	if r.State.Aborted != nil || r.overtaken() {
 		r.cancelForward()
 	}
 	for range r.Roster.Sweeps {

@@ -72,6 +72,7 @@ func execute(ctx workflow.Context, sub Submission, signals []rollout.Signal) (ro
 	if !errors.Is(again, errContinueAsNew) {
 		r.leaveTrain()
 	}
+	r.awaitTrain()
 	r.awaitNotifications()
 	if errors.Is(again, errContinueAsNew) {
 		return rollout.State{}, r.continueAsNew(ctx)
@@ -222,6 +223,9 @@ func (r *run) promoted() rollout.Outcome {
 
 // forward promotes stage after stage. Its error says why it stopped.
 func (r *run) forward() error {
+	if r.overtaken() { // in an earlier run
+		return r.ctx.Err()
+	}
 	if r.State.Preflight == nil {
 		if err := r.begin(); err != nil {
 			return err

@@ -91,9 +91,10 @@ func (r *run) acknowledge() {
 	r.tellTrain(func(p *train.Report) { p.Heard = r.Coupling.Standing.Version })
 }
 
-// armsChanged says that a look is under way that counts other targets than the newest standing says.
+// armsChanged says that a look is under way that counts other targets than the newest standing says. What a rollout that
+// was stopped still sees decides nothing.
 func (r *run) armsChanged() bool {
-	return r.coupled() && r.looking && !slices.Equal(r.lookingWithout, r.Coupling.Standing.Taken)
+	return r.coupled() && r.looking && r.ctx.Err() == nil && !slices.Equal(r.lookingWithout, r.Coupling.Standing.Taken)
 }
 
 // arms are the input of a look as the train has it now, until lookEnds. The control stays within what the stage began
@@ -110,8 +111,8 @@ func (r *run) lookEnds() {
 	r.acknowledge()
 }
 
-// tellTrain sends a report, if it says anything new. A train that cannot be told is told again with the next one; the
-// last one is waited for.
+// tellTrain sends a report, if it says anything new. A train that cannot be told is told again with the next one. A run
+// does not end before its reports are taken: Temporal drops what a workflow sends in the task that ends it.
 func (r *run) tellTrain(change func(*train.Report)) {
 	if !r.coupled() {
 		return
@@ -133,16 +134,20 @@ func (r *run) tellTrain(change func(*train.Report)) {
 	})
 }
 
-// leaveTrain tells the train how the rollout has ended, and waits until it has taken that.
-func (r *run) leaveTrain() {
-	o := r.State.Outcome
-	if !r.coupled() || o == nil {
-		return
+// awaitTrain waits until the train has taken what it was told.
+func (r *run) awaitTrain() {
+	if r.reporting > 0 {
+		_ = r.awaitFor(r.base, time.Minute, "tell the train how the rollout stands", func() bool { return r.reporting == 0 })
 	}
-	r.tellTrain(func(p *train.Report) {
-		p.Result, p.Why, p.Wants = string(o.Result), rollout.Clip(o.Why, maxTold), false
-	})
-	_ = r.awaitFor(r.base, time.Minute, "tell the train how the rollout has ended", func() bool { return r.reporting == 0 })
+}
+
+// leaveTrain tells the train how the rollout has ended.
+func (r *run) leaveTrain() {
+	if o := r.State.Outcome; o != nil {
+		r.tellTrain(func(p *train.Report) {
+			p.Result, p.Why, p.Wants = string(o.Result), rollout.Clip(o.Why, maxTold), false
+		})
+	}
 }
 
 // maxTold bounds, in bytes, why a rollout has ended, as the train remembers it.

@@ -27,6 +27,7 @@ import (
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/train"
 )
 
 // world is a fleet in memory with a source of health, in place of the
@@ -115,6 +116,8 @@ type world struct {
 	// cancelled answers what the newest watch has seen when it is cancelled; nil if nothing.
 	cancelled func() activities.Judged
 	sweeps    []activities.RevertInput
+	// reports are what the rollout's train was told.
+	reports []train.Report
 }
 
 // apply is one order that a target has accepted.
@@ -162,6 +165,7 @@ func (w *world) mount(now time.Time) {
 	}
 	register(w.env, w.signals)
 	(&activities.Activities{}).Register(w.env)
+	w.hears()
 	w.env.OnMutableSideEffect("run id").Return(func(string) any { return w.runID }).Maybe()
 	any2 := []any{mock.Anything, mock.Anything}
 	if w.telling > 0 {

@@ -19,11 +19,12 @@ func (r *run) lookAfter(ctx workflow.Context) {
 		_ = workflow.NewTimerWithOptions(ctx, lookEvery, workflow.TimerOptions{Summary: "look after the rollouts under way"}).Get(ctx, nil)
 		in := activities.LookAfterInput{Unit: r.Unit}
 		for _, o := range r.Ledger.Open {
-			if o.State != train.Queued && o.State != train.Lost {
+			_, starting := r.Queued[o.Number]
+			if !starting && o.State != train.Lost {
 				in.Numbers = append(in.Numbers, int64(o.Number))
 			}
 		}
-		if len(in.Numbers) == 0 || workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+		if len(in.Numbers) == 0 {
 			continue
 		}
 		r.working++

@@ -1,0 +1,125 @@
+package train
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// hear is the ledger after a report of a rollout that acts by all it was told, and has two stages.
+func (l Ledger) hear(p Report) Ledger {
+	r := l.Find(p.Number)
+	p.Seq, p.Heard, p.Plan, p.Stages = r.Seq+1, r.Told.Version, r.Release, 2
+	l, _ = l.Hear(p)
+	return l
+}
+
+func submitted(t *testing.T, l Ledger, releases ...string) Ledger {
+	t.Helper()
+	for _, r := range releases {
+		var err error
+		l, _, _, err = l.Submit(Submission{Release: r})
+		require.NoError(t, err)
+	}
+	return l
+}
+
+// inStage is a ledger with a rollout that has begun its first stage.
+func inStage(t *testing.T) Ledger {
+	t.Helper()
+	l := submitted(t, Ledger{}, "a").hear(Report{Number: 1, Wants: true})
+	require.Equal(t, 1, l.Find(1).Granted)
+	return l
+}
+
+func TestSubmitRefuses(t *testing.T) {
+	t.Parallel()
+	l := submitted(t, inStage(t), "b").hear(Report{Number: 1, GoesBack: true})
+	for release, want := range map[string]string{
+		"a": "the release was taken back before: rollout 1 of a went back",
+		"b": "the release was taken back before: rollout 2 of b was withdrawn with rollout 1",
+	} {
+		_, _, _, err := l.Submit(Submission{Release: release})
+		require.ErrorIs(t, err, ErrBarred)
+		require.EqualError(t, err, want)
+		_, n, _, err := l.Submit(Submission{Release: release, Override: true})
+		require.NoError(t, err)
+		require.EqualValues(t, 3, n)
+	}
+	full := submitted(t, Ledger{}, "a")
+	full.Last = full.Term.First + slots/2 - 2
+	_, _, _, err := full.Submit(Submission{Release: "b"})
+	require.EqualError(t, err, "32768 rollouts have overlapped without a pause: wait until those under way have ended")
+}
+
+// Until it is acknowledged, a standing is told again.
+func TestRetell(t *testing.T) {
+	t.Parallel()
+	l := inStage(t)
+	cs := l.Retell()
+	require.Len(t, cs, 1)
+	require.Equal(t, Command{Tell: 1, Standing: l.Find(1).Told}, cs[0])
+	l = l.hear(Report{Number: 1})
+	require.Empty(t, l.Retell())
+}
+
+// A person's hold stays until a person ends it, whatever else happens.
+func TestAPersonsHoldStays(t *testing.T) {
+	t.Parallel()
+	l, _ := inStage(t).Keep("held by ann")
+	l, _ = l.Gone(1)
+	require.Equal(t, Lost, l.Find(1).State)
+	require.Equal(t, "held by ann", l.Hold.Why)
+	l, cs := l.TakeBack(1)
+	require.Equal(t, "held by ann", l.Hold.Why)
+	require.Equal(t, Back, l.Find(1).State)
+	require.Equal(t, Command{Start: 1, Standing: l.Find(1).Told}, cs[len(cs)-1])
+	_, cs = l.TakeBack(1)
+	require.Empty(t, cs, "once")
+	require.Equal(t, "held by ann", submitted(t, l, "b").Hold.Why)
+}
+
+// A lost rollout keeps all others where they are, without a hold.
+func TestLostKeepsOthers(t *testing.T) {
+	t.Parallel()
+	l, _ := inStage(t).Gone(1)
+	require.Nil(t, l.Hold)
+	l = submitted(t, l, "b")
+	require.Equal(t, Queued, l.Find(2).State)
+	require.Equal(t, "rollout 1 was ended by hand, and nobody has taken back what it had changed", l.Waits(2))
+}
+
+// A new release waits until also those that were withdrawn are back: it must not find, and go back to, what they
+// have left.
+func TestWithdrawnIsAWayBack(t *testing.T) {
+	t.Parallel()
+	l := submitted(t, inStage(t).hear(Report{Number: 1, Passed: 1}), "b").hear(Report{Number: 2})
+	l, _ = l.Compared(2, 1, []int{1, 2})
+	l = l.hear(Report{Number: 2, Wants: true}).hear(Report{Number: 1, Passed: 1})
+	require.Equal(t, 1, l.Find(2).Granted)
+	l = l.hear(Report{Number: 2, Passed: 1}).hear(Report{Number: 1, Passed: 1, GoesBack: true})
+	l = l.hear(Report{Number: 1, Passed: 1, GoesBack: true, Result: "rolled-back"})
+	require.NotNil(t, l.Find(2))
+	l = submitted(t, l, "c")
+	require.Equal(t, Queued, l.Find(3).State)
+	require.Equal(t, "rollout 2 goes back", l.Waits(3))
+	l = l.hear(Report{Number: 2, Passed: 1, Result: "withdrawn"})
+	require.Equal(t, Going, l.Find(3).State)
+}
+
+func TestNeedsOfOtherFleets(t *testing.T) {
+	t.Parallel()
+	older := Cut{Order: []string{"a", "b", "c", "d"}, To: []int{1, 2, 4}}
+	for name, c := range map[string]struct {
+		younger Cut
+		want    []int
+	}{
+		"the same":           {older, []int{1, 2, 3}},
+		"the other way":      {Cut{Order: []string{"d", "c", "b", "a"}, To: []int{1, 4}}, []int{3, 3}},
+		"new ones":           {Cut{Order: []string{"x", "a", "y", "c"}, To: []int{1, 2, 3, 4}}, []int{0, 1, 1, 3}},
+		"one that has none":  {Cut{To: []int{0, 0}}, []int{0, 0}},
+		"less of it at once": {Cut{Order: []string{"a", "b"}, To: []int{2}}, []int{2}},
+	} {
+		require.Equal(t, c.want, Needs(c.younger, older), name)
+	}
+}

@@ -1,0 +1,116 @@
+package rollout
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/rollout"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/train"
+)
+
+// coupled makes the world's rollout the second of its train, behind the first. It may begin one stage.
+func coupled(w *world) train.Standing {
+	w.id = connect.Deployment("").RolloutID("edge", 2)
+	w.mount(w.env.Now())
+	return train.Standing{Version: 1, Fence: 1000, Back: 2000, Enter: 1, Behind: true}
+}
+
+// hears has the train take reports, a second after they were sent.
+func (w *world) hears() {
+	any1 := mock.Anything
+	w.env.OnSignalExternalWorkflow(any1, connect.Deployment("").TrainID("edge"), any1, connect.SignalReport, any1).After(time.Second).
+		Return(func(_, _, _, _ string, arg any) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.reports = append(w.reports, arg.(train.Report))
+			return nil
+		}).Maybe()
+}
+
+// stands tells the rollout where it stands, at a time after the start.
+func (w *world) stands(at time.Duration, s train.Standing, version int64, change func(*train.Standing)) train.Standing {
+	s.Version = version
+	change(&s)
+	w.at(at, connect.SignalStanding, s)
+	return s
+}
+
+func (w *world) inTrain(s spec.Spec, first train.Standing) rollout.State {
+	return w.submit(Submission{Spec: s, By: "test", Train: &Place{Number: 2, Standing: first}})
+}
+
+// said says that some report to the train was like that.
+func (w *world) said(like func(train.Report) bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range w.reports {
+		if like(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// A rollout that is stopped while it looks acknowledges that at once, and does no more, also in a new run.
+func TestSupersededContinuesAsNew(t *testing.T) {
+	w := newWorld(t, 20)
+	first := coupled(w)
+	over := w.stands(10*time.Minute, first, 2, func(s *train.Standing) {
+		s.SupersededBy, s.Taken = 3, []train.Reach{{Number: 3, Plan: "sha256:other", Stages: 1}}
+	})
+	heard := false
+	w.do(11*time.Minute, func() { heard = w.said(func(p train.Report) bool { return p.Heard == 2 }) })
+	w.grow(20 * time.Minute)
+	w.stands(time.Hour, over, 3, func(s *train.Standing) { s.Behind, s.Leave = false, true })
+	s := w.inTrain(fourStages(), first)
+	require.Equal(t, rollout.PhaseSuperseded, s.Outcome.Result, s.Outcome.Why)
+	require.Equal(t, 2, w.runs)
+	require.True(t, heard, "it was looking when it heard that")
+	require.False(t, w.said(func(p train.Report) bool { return p.GoesBack }))
+	require.Equal(t, s.Outcome.Touched, w.on("2.0.0"))
+	require.Len(t, w.applies, s.Outcome.Touched)
+}
+
+// What is told in the last task of a run arrives: Temporal drops it otherwise.
+func TestReportsBeforeANewRun(t *testing.T) {
+	w := newWorld(t, 20)
+	first := coupled(w)
+	gate := w.gater
+	w.gater = func(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
+		w.env.SetContinueAsNewSuggested(w.runs == 1)
+		return gate(ctx, in)
+	}
+	wanted := false
+	w.do(30*time.Minute, func() { wanted = w.said(func(p train.Report) bool { return p.Passed == 1 && p.Wants }) })
+	w.stands(time.Hour, first, 2, func(s *train.Standing) { s.Enter, s.Behind = 4, false })
+	s := w.inTrain(fourStages(), first)
+	require.Equal(t, rollout.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
+	require.Equal(t, 2, w.runs)
+	require.True(t, wanted)
+}
+
+// A stage has passed also where a person is to approve the next one: younger rollouts need not wait for the person.
+func TestPassedBeforeApproval(t *testing.T) {
+	w := newWorld(t, 20)
+	first := coupled(w)
+	s := fourStages()
+	s.Stages[1].Approval = spec.ApprovalRequired
+	passed, wanted := false, false
+	w.do(time.Hour, func() {
+		passed = w.said(func(p train.Report) bool { return p.Passed == 1 })
+		wanted = w.said(func(p train.Report) bool { return p.Passed == 1 && p.Wants })
+	})
+	w.at(2*time.Hour, rollout.SignalApprove, rollout.ControlRequest{By: "ann"})
+	w.do(3*time.Hour, func() { require.True(t, w.said(func(p train.Report) bool { return p.Passed == 1 && p.Wants })) })
+	w.stands(4*time.Hour, first, 2, func(s *train.Standing) { s.Enter, s.Behind = 4, false })
+	require.Equal(t, rollout.PhasePromoted, w.inTrain(s, first).Outcome.Result)
+	require.True(t, passed)
+	require.False(t, wanted)
+}
