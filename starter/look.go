@@ -242,8 +242,11 @@ func resultTrouble(v view, err error) string {
 	case transient(err):
 		return "Temporal did not answer with the result: " + rootMessage(err)
 	case v.endedFromOutside():
-		return "Temporal was told to end it (" + v.Status + "): it was not rolled back to the end, and targets may keep the release; " +
-			"the next sluice start or undo of the unit rolls them back first"
+		next := "the next sluice start or undo of the unit rolls them back first"
+		if strings.Contains(v.Unit, ":") {
+			next = fmt.Sprintf(`sluice take-back %s --why "…" rolls them back`, v.Unit)
+		}
+		return "Temporal was told to end it (" + v.Status + "): it was not rolled back to the end, and targets may keep the release; " + next
 	}
 	return "it ended without a result: " + rootMessage(err)
 }

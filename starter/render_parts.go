@@ -108,6 +108,9 @@ func outcomeLines(o rollout.Outcome, most int, p paint) []string {
 // touchedLine says how many targets a rollout has changed, and where they are again.
 func touchedLine(o rollout.Outcome) string {
 	word := cmp.Or(o.BackWord(), fmt.Sprintf("put back and seen back %d", o.Reverted))
+	if o.Result == rollout.PhaseWithdrawn && o.Reverted == 0 && o.NotBack == 0 {
+		word = "left to the way back of the older rollout"
+	}
 	return terminal.Safe("touched " + plural(o.Touched, "target") + ", " + word)
 }
 

@@ -147,8 +147,12 @@ func (s signalCommand) deliver(ctx context.Context, con *console, r *remote, bef
 func (s signalCommand) aimed(v view, req rollout.ControlRequest, now time.Time) (rollout.ControlRequest, error) {
 	switch {
 	case !v.running():
-		return req, refusedf(reasonNotRunning, "no rollout of %s runs: the last one, %s, ended %s as %s; sluice explain %[1]s says why, sluice undo %[1]s takes it back, sluice start SPEC begins another",
-			v.Unit, v.Release, stamp(v.ClosedAt, now), phaseWord(v))
+		undo := "sluice undo " + v.Unit + " takes it back, "
+		if strings.Contains(v.Unit, ":") { // a train has no undo
+			undo = ""
+		}
+		return req, refusedf(reasonNotRunning, "no rollout of %s runs: the last one, %s, ended %s as %s; sluice explain %[1]s says why, %[5]ssluice start SPEC begins another",
+			v.Unit, v.Release, stamp(v.ClosedAt, now), phaseWord(v), undo)
 	case v.State == nil && s.Name == rollout.SignalApprove && req.Stage == "":
 		return req, refusedf(reasonNoAnswer, "approve: %s, so which stage waits is not known: name it with --stage", v.Trouble)
 	case v.State == nil:

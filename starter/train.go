@@ -66,11 +66,12 @@ func showTrain(ctx context.Context, con *console, c *cli.Context) error {
 		return err
 	}
 	defer r.client.Close()
-	l, err := r.train(ctx, c.Args().First())
+	unit, _, _ := strings.Cut(c.Args().First(), ":")
+	l, err := r.train(ctx, unit)
 	if err != nil {
 		return err
 	}
-	return con.answer(l, trainLines(l))
+	return con.answer(l, trainLines(unit, l))
 }
 
 // train asks a unit's train for its ledger. A worker that has died is asked for five seconds before another one is.
@@ -88,11 +89,17 @@ func (r *remote) train(ctx context.Context, unit string) (train.Ledger, error) {
 	return l, v.Get(&l)
 }
 
-// trainLines are a row for each rollout of a train.
-func trainLines(l train.Ledger) []string {
+// trainLines are a row for each rollout of a unit's train, and what ends its hold.
+func trainLines(unit string, l train.Ledger) []string {
 	var out []string
 	if l.Hold != nil {
-		out = append(out, "HELD: "+terminal.Safe(l.Hold.Why), "")
+		out = append(out, "HELD: "+terminal.Safe(l.Hold.Why))
+		for _, r := range l.Open {
+			if r.State == train.Lost {
+				out = append(out, fmt.Sprintf(`  take back what it has left: sluice take-back %s:%d --why "…"`, unit, r.Number))
+			}
+		}
+		out = append(out, fmt.Sprintf(`  go on with those under way: sluice release-hold %s --why "…"`, unit), "")
 	}
 	rows := [][]string{{"ROLLOUT", "RELEASE", "STATE", "PASSED", "WAITS FOR, OR WHY IT ENDED"}}
 	for i := len(l.Open) - 1; i >= 0; i-- {
@@ -105,12 +112,34 @@ func trainLines(l train.Ledger) []string {
 	}
 	for i := len(l.Closed) - 1; i >= max(0, len(l.Closed)-10); i-- {
 		c := l.Closed[i]
-		rows = append(rows, []string{strconv.FormatInt(int64(c.Number), 10), terminal.Safe(bundle.Short(c.Release)), c.Result, "", terminal.Safe(c.Why)})
+		rows = append(rows, []string{strconv.FormatInt(int64(c.Number), 10), terminal.Safe(bundle.Short(c.Release)), c.Result, "", terminal.Safe(cut(c.Why, maxEnd))})
 	}
 	return append(out, columns(rows)...)
 }
 
-// steerTrain sends a person's signal to a train.
+// maxEnd is how many cells of why a rollout has ended the table of a train shows; status shows all.
+const maxEnd = 100
+
+// steered is what came of a person's signal to a train.
+type steered struct {
+	Signal string       `json:"signal"`
+	Unit   string       `json:"unit"`
+	Number train.Number `json:"number,omitempty"`
+	Effect string       `json:"effect"`
+}
+
+// idle says why a signal would have no effect on a train; empty if it has one.
+func idle(l train.Ledger, signal string, n train.Number) string {
+	switch r := l.Find(n); {
+	case signal == connect.SignalRelease && l.Hold == nil:
+		return "no hold is on it"
+	case signal == connect.SignalTakeBack && (r == nil || r.State != train.Lost):
+		return fmt.Sprintf("rollout %d is none that was terminated, or the train has not noticed yet, which takes a minute at most", n)
+	}
+	return ""
+}
+
+// steerTrain sends a person's signal to a train. One that does not answer gets it as well.
 func steerTrain(name, signal, effect string) func(context.Context, *console, *cli.Context) error {
 	return func(ctx context.Context, con *console, c *cli.Context) error {
 		by, why, err := signed(c, name, true)
@@ -123,13 +152,18 @@ func steerTrain(name, signal, effect string) func(context.Context, *console, *cl
 			req.Number = train.Number(n)
 		}
 		if (signal == connect.SignalTakeBack) != (req.Number > 0) {
-			return usagef("%s: %q is not what it takes, see sluice %s --help", name, c.Args().First(), name)
+			return usagef("%s: %q is not what it takes: take-back needs UNIT:NUMBER, such as edge-proxy:3, the others UNIT", name, c.Args().First())
 		}
 		r, err := dial(ctx, con, c)
 		if err != nil {
 			return err
 		}
 		defer r.client.Close()
+		if l, err := r.train(ctx, unit); err == nil {
+			if why := idle(l, signal, req.Number); why != "" {
+				return refusedf(reasonNoEffect, "%s has no effect on the train of %s: %s\n  see it: sluice train %[2]s", name, unit, why)
+			}
+		}
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 		err = r.client.SignalWorkflow(ctx, r.deployment.TrainID(unit), "", signal, req)
@@ -139,8 +173,7 @@ func steerTrain(name, signal, effect string) func(context.Context, *console, *cl
 		if err != nil {
 			return r.explainCall(fmt.Errorf("%s was not sent: %w", name, err))
 		}
-		con.say("%s; see it: sluice train %s", effect, unit)
-		return nil
+		return con.answer(steered{Signal: name, Unit: unit, Number: req.Number, Effect: effect}, []string{effect + "; see it: sluice train " + unit})
 	}
 }
 

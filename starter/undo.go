@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -61,7 +62,7 @@ func undo(ctx context.Context, con *console, c *cli.Context) error {
 
 // undo starts the undoing of what a unit's newest rollout has left changed.
 func (r *remote) undo(ctx context.Context, con *console, unit, by, why string) (started, error) {
-	if r.numbered(ctx, unit, "") != nil {
+	if unit, _, _ := strings.Cut(unit, ":"); r.numbered(ctx, unit, "") != nil {
 		return started{}, refusedf(reasonNothing, "refused: the releases of %s go in a train: start the one to return to, or abort one that is under way\n  see it: sluice train %s", unit, unit)
 	}
 	v, err := r.undoable(ctx, unit)

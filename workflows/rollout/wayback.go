@@ -137,7 +137,7 @@ func (r *run) verdict(cause error) rollout.Outcome {
 	var app *temporal.ApplicationError
 	switch {
 	case r.withdrawn() != 0 && r.State.Aborted == nil && (!errors.As(cause, &f) || f == errOvertaken):
-		return rollout.Outcome{Result: rollout.PhaseWithdrawn, Why: fmt.Sprintf("withdrawn: rollout %d went back, and this one contains it", r.withdrawn())}
+		return rollout.Outcome{Result: rollout.PhaseWithdrawn, Why: fmt.Sprintf("rollout %d went back, and this one contains it", r.withdrawn())}
 	case r.State.Aborted != nil && r.State.Aborted.Signal == rollout.SignalDeadline && len(r.Touched) == 0:
 		return rollout.Outcome{Result: rollout.PhaseRefused, Why: r.State.Aborted.Why + nothingChanged, Reason: rollout.RefusedUnapproved}
 	case r.State.Aborted != nil && r.State.Aborted.Signal == rollout.SignalDeadline:
