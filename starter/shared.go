@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -20,10 +21,11 @@ func (r *remote) unshared(ctx context.Context, con *console, s spec.Spec) error 
 	}
 	ours := changedBy(s.Unit, s.Release)
 	for _, l := range found.rows {
-		if l.Unit == s.Unit {
+		theirs, _, _ := strings.Cut(l.Unit, ":") // without the number in a train
+		if theirs == s.Unit {
 			continue
 		}
-		for _, unit := range changedBy(l.Unit, l.Release) {
+		for _, unit := range changedBy(theirs, l.Release) {
 			if slices.Contains(ours, unit) {
 				return refusedf(reasonRunning, "refused: the rollout of %s %s changes %s, too, and still runs (%s)\n  follow it: sluice watch %s",
 					l.Unit, l.Release, unit, phaseWord(l.view), l.Unit)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,7 +18,7 @@ func TestSharedUnits(t *testing.T) {
 	running := func(unit, release string) *workflowpb.WorkflowExecutionInfo {
 		e := execution(isRunning)
 		e.Execution.WorkflowId = connect.WorkflowID(unit)
-		e.SearchAttributes.IndexedFields[connect.AttrUnit.GetName()] = payload(unit)
+		e.SearchAttributes.IndexedFields[connect.AttrUnit.GetName()] = payload(strings.Split(unit, ":")[0])
 		e.SearchAttributes.IndexedFields[connect.AttrRelease.GetName()] = payload(release)
 		return e
 	}
@@ -29,6 +30,8 @@ func TestSharedUnits(t *testing.T) {
 		"a part alone":        {"shop", "app=2,features=3", "features", "sha256:7", "the rollout of features sha256:7 changes features, too", "sluice watch features"},
 		"alone, and a part":   {"features", "7", "shop", "app=2,features=3", "the rollout of shop app=2,features=3 changes features, too", "sluice watch shop"},
 		"a part of both":      {"shop", "app=2,features=3", "site", "pages=1,features=3", "changes features, too", "sluice watch site"},
+		"a part in a train":   {"shop", "app=2,features=3", "features:3", "7", "the rollout of features:3 7 changes features, too", "sluice watch features:3"},
+		"a train of ours":     {"features", "8", "features:3", "7", "", ""},
 		"another run of ours": {"shop", "app=2,features=3", "shop", "app=1,features=3", "", ""},
 		"nothing in common":   {"shop", "app=2,features=3", "site", "pages=1,rules=3", "", ""},
 		"called as the whole": {"shop", "app=2,features=3", "site", "shop=1,rules=3", "", ""},
