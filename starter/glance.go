@@ -123,9 +123,6 @@ func (g *glance) waiting(v view, p rollout.Phase) {
 		g.Ends = "the bake ends in " + left
 	default:
 		g.Ends = "ends when the step is done"
-		if s.Number > 0 { // in a train it may wait for others
-			g.Ends = cmp.Or(s.Why, g.Ends)
-		}
 	}
 	if g.rank == rankWell && (len(v.Retrying) > 0 || g.Old || !slices.Contains([]string{"", string(health.OKSoFar), string(health.NotYet)}, g.finding)) {
 		g.rank = rankSuspicious

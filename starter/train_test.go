@@ -49,8 +49,4 @@ func TestWordsOfARolloutInATrain(t *testing.T) {
 	_, err := signalCommand{}.aimed(v, rollout.ControlRequest{}, time.Now())
 	require.ErrorContains(t, err, "sluice explain edge:2")
 	require.NotContains(t, err.Error(), "undo")
-
-	var g glance
-	g.waiting(view{State: &rollout.State{Number: 2, Why: "waits for its turn"}}, rollout.PhasePlanning)
-	require.Equal(t, "waits for its turn", g.Ends)
 }
