@@ -73,6 +73,9 @@ func (a *Activities) StartRollout(ctx context.Context, in StartRolloutInput) err
 func startedWith(ctx context.Context, c client.Client, id string) (map[string]any, error) {
 	for run := ""; ; {
 		e, err := c.GetWorkflowHistory(ctx, id, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT).Next()
+		if _, deleted := errors.AsType[*serviceerror.NotFound](err); deleted {
+			return nil, invalid(fmt.Errorf("read how %s was started: %w", id, err))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read how %s was started: %w", id, err)
 		}

@@ -45,7 +45,7 @@ func (r *run) mayBeSilent() int {
 // tellGood tells every target that the release is good, where the driver does so: from then on it is what
 // an agent goes back to by itself. Nothing takes the release back any more, so an abort comes too late.
 func (r *run) tellGood(o *rollout.Outcome) {
-	if !r.Planned.Settles {
+	if !r.Planned.Settles || r.handedOn() { // what a younger rollout has taken is told by that one
 		return
 	}
 	r.enter(rollout.PhaseSettle, "telling every target that "+r.State.Release+" is good")

@@ -217,6 +217,9 @@ func (r *run) promoted() rollout.Outcome {
 		o.Why = fmt.Sprintf("%d of %d targets run %s, %d left out",
 			r.State.Targets-n, r.State.Targets, r.State.Release, n)
 	}
+	if r.handedOn() {
+		o.Why = "every stage has passed; a younger rollout has taken targets since"
+	}
 	o.Why += r.guarded
 	return o
 }

@@ -16,6 +16,9 @@ import (
 // whether there is one.
 func (r *run) gather() (bool, error) {
 	listed := r.sub.Spec.Fleet.Listed()
+	if r.coupled() { // a younger rollout may reach them at any moment: the next release brings them in
+		return false, nil
+	}
 	if len(r.Roster.Sweeps) == spec.MaxSweeps || len(r.State.Unreached) == 0 && !listed {
 		return false, nil
 	}

@@ -256,6 +256,9 @@ func (r *run) carryOut(ctx workflow.Context, c train.Command) {
 		}
 		if err := do(ctx, activities.TypeStartRollout, "start rollout "+number(c.Start), in, nil); err != nil {
 			log.Error("a rollout was not started", "number", c.Start, "error", err)
+			if place.TakeBack {
+				r.lost(ctx, c.Start)
+			}
 			return
 		}
 		delete(r.Queued, c.Start)
@@ -264,6 +267,15 @@ func (r *run) carryOut(ctx workflow.Context, c train.Command) {
 	default:
 		r.tell(ctx, c)
 	}
+}
+
+// lost ends a rollout whose history is gone: nobody knows what it had changed. A person has to look, and ends the hold.
+func (r *run) lost(ctx workflow.Context, n train.Number) {
+	why := "the history of rollout " + number(n) + " is gone, and nobody knows which targets still run its release"
+	l, commands := r.Ledger.Hear(train.Report{Number: n, Seq: workflow.Now(ctx).UnixMilli(), GoesBack: true, Result: "incomplete", Why: why})
+	r.take(ctx, l, commands)
+	l, commands = r.Ledger.Keep(why)
+	r.take(ctx, l, commands)
 }
 
 // compare compares the plans of two rollouts, and then those that are left.

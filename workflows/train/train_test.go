@@ -7,9 +7,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
 	words "github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/train"
 )
 
 const day = 24 * time.Hour
@@ -229,4 +231,25 @@ func TestWatchedAfterYoungerIsBack(t *testing.T) {
 	y.drive(day)
 	require.Equal(t, map[int64]words.Phase{1: words.PhaseRolledBack, 2: words.PhaseRolledBack}, y.results())
 	require.Equal(t, map[string]int{"1": 60}, y.on())
+}
+
+// A rollout that was deleted in Temporal is noticed. It cannot take anything back: its end says so, and the unit is held for
+// a person.
+func TestDeleted(t *testing.T) {
+	y := newYard(t)
+	y.submit(time.Minute, "2", "", Submit{}, nil)
+	y.at(5*time.Minute, func() { y.gone = []activities.EndedRollout{{Number: 1}} })
+	y.at(8*time.Minute, func() {
+		require.Equal(t, train.Lost, y.ledger().Find(1).State)
+		id := connect.Deployment("").TrainID("edge")
+		require.NoError(t, y.env.SignalWorkflowByID(id, connect.SignalTakeBack, Control{By: "ann", Why: "a test", Number: 1}))
+	})
+	y.at(10*time.Minute, func() {
+		l := y.ledger()
+		require.Empty(t, l.Open)
+		require.Contains(t, l.Hold.Why, "the history of rollout 1 is gone")
+		require.Zero(t, l.Hold.After, "only a person ends it")
+		require.Equal(t, "incomplete", l.Closed[0].Result)
+	})
+	y.drive(11 * time.Minute)
 }

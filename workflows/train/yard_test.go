@@ -47,6 +47,8 @@ type yard struct {
 	fleet fleet.Fleet
 	store store.Store
 	hosts *hosts
+	// gone are rollouts that do not run any more, as Temporal says; none of them is started once more.
+	gone []activities.EndedRollout
 	// stages are those of the specs to come.
 	stages string
 	// bad says whether a release is seen to do harm, a while after a stage was applied.
@@ -208,9 +210,12 @@ func (y *yard) mount() {
 		return activities.Judged{Report: r, Watched: in.Watched.Look(in.At, r.Saw(), pace)}, nil
 	})
 	on(activities.TypeLookAfter, func(context.Context, activities.LookAfterInput) ([]activities.EndedRollout, error) {
-		return nil, nil
+		return y.gone, nil
 	})
 	on(activities.TypeStartRollout, func(ctx context.Context, in activities.StartRolloutInput) error {
+		if in.Again != nil {
+			return temporal.NewNonRetryableApplicationError("no such workflow", activities.ErrTypeInvalid, nil)
+		}
 		y.mu.Lock()
 		y.starting[in.Number] = activity.GetInfo(ctx).TaskToken
 		y.mu.Unlock()
