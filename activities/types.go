@@ -149,7 +149,7 @@ type RevertInput struct {
 	// Inherited says that an earlier run has touched the batch: a target that does not run
 	// its release any more was put right since.
 	Inherited bool `json:"inherited,omitempty"`
-	// Train says that other rollouts of the unit may be under way. Forward is the fence of the rollout's applies, Younger
+	// Train says that an older rollout of the unit is under way, or was condemned. Forward is the fence of the rollout's applies, Younger
 	// are releases of younger ones, which may run in place of its own, and Condemned those that it puts back nowhere:
 	// whoever had put one on a target takes it back.
 	Train     bool     `json:"train,omitempty"`

@@ -203,6 +203,12 @@ func (r *run) overtaken() bool {
 	return r.Coupling.Standing.SupersededBy != 0 || r.Coupling.Standing.WithdrawnBy != 0
 }
 
+// orderedBelow says that an older rollout may go back, or has: an order with a higher fence than this one's way back is
+// that one's.
+func (r *run) orderedBelow() bool {
+	return r.coupled() && (r.Coupling.Standing.Behind || r.Coupling.Standing.WithdrawnBy != 0)
+}
+
 // withdrawn says which older rollout was condemned; 0 if none was.
 func (r *run) withdrawn() train.Number { return r.Coupling.Standing.WithdrawnBy }
 

@@ -242,7 +242,7 @@ func (b *wayBack) revertAll(back []leftover, deadline, giveUp time.Time, atOnce 
 		what := r.spanBack(back[i])
 		out, err := b.revertBatch(ctx, what, giveUp, activities.RevertInput{
 			Batch: t.Batch, Fence: cmp.Or(t.Back, r.backFence()), Inherited: t.Back != 0,
-			Previous: t.Previous, Only: back[i].Only, Deadline: deadline, GiveUp: giveUp, Train: r.coupled(),
+			Previous: t.Previous, Only: back[i].Only, Deadline: deadline, GiveUp: giveUp, Train: r.orderedBelow(),
 			Forward: r.State.Fence, Younger: r.Coupling.Standing.Younger, Condemned: r.Coupling.Standing.Condemned,
 		})
 		b.Outcome.Reverted += out.Reverted
