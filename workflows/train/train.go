@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
+	words "github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/train"
 	"github.com/sluicehq/sluice/workflows/rollout"
 )
@@ -77,7 +78,8 @@ func Train(ctx workflow.Context, s State) error {
 	r.listen(ctx)
 	workflow.Go(ctx, r.lookAfter)
 	err := workflow.Await(ctx, func() bool {
-		return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && r.working == 0 && len(r.Queued) == 0 && workflow.AllHandlersFinished(ctx)
+		return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && r.working == 0 && workflow.AllHandlersFinished(ctx) &&
+			words.JSONSize(r.State) <= maxCarried
 	})
 	if err != nil {
 		return err
@@ -85,6 +87,10 @@ func Train(ctx workflow.Context, s State) error {
 	r.drain()
 	return workflow.NewContinueAsNewError(ctx, connect.TrainType, r.State)
 }
+
+// maxCarried is how many bytes may be carried to a new run: a payload is limited to 2 MB. A train with more queued goes on
+// in the same run.
+const maxCarried = 1 << 20
 
 // run is one run of the workflow.
 type run struct {
