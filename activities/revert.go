@@ -78,17 +78,8 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	if ctx.Err() == nil && err != nil {
 		return Reverted{}, err
 	}
-	out := Reverted{Older: int(older.Load())}
-	for i, t := range targets {
-		was, _ := before(t.ID)
-		_, other := others.Load(t.ID)
-		if work.isDone(i) && (!other || !in.Train) {
-			out.Reverted++
-		}
-		if work.isDone(i) && !other {
-			out.To = rollout.CountBack(out.To, wayBack(p.Spec, was), 1)
-		}
-	}
+	out := in.count(p.Spec, targets, work, &others)
+	out.Older = int(older.Load())
 	if ctx.Err() != nil { // whoever has cancelled it hears how far it has come
 		out.Trouble = capReasons(work.unknown(targets, left))
 		return Reverted{}, temporal.NewCanceledError(out)
@@ -96,6 +87,22 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	out.Trouble = capReasons(work.trouble)
 	a.metrics.reverted(p.Spec.Unit, began, out.Reverted, len(out.Trouble))
 	return out, nil
+}
+
+// count counts the targets that are back, in all and by the release that they run again. Others run another one.
+func (in RevertInput) count(s spec.Spec, targets []fleet.Target, work *progress, others *sync.Map) (out Reverted) {
+	before := in.Previous.ByID()
+	for i, t := range targets {
+		was, _ := before(t.ID)
+		_, other := others.Load(t.ID)
+		if work.isDone(i) && (!other || !in.Train) {
+			out.Reverted++
+		}
+		if work.isDone(i) && !other {
+			out.To = rollout.CountBack(out.To, wayBack(s, was), 1)
+		}
+	}
+	return out
 }
 
 // unknown are the troubles so far, and one for each of some targets that is neither known

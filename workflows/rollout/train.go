@@ -254,7 +254,8 @@ func (r *run) takeBack() error {
 	}
 	o := rollout.Outcome{Result: rollout.PhaseAborted, Why: "it was ended by hand, and has taken back what it had changed: " + cmp.Or(r.State.TakenOver, "nothing")}
 	if err != nil {
-		o = rollout.Outcome{Result: rollout.PhaseIncomplete, Why: err.Error()}
+		o = rollout.Outcome{Result: rollout.PhaseIncomplete, Why: err.Error(), Touched: 1, NotBack: 1}
+		o.NotReverted = []rollout.TargetTrouble{{ID: "every target", Reason: "nobody knows what it runs: " + err.Error()}}
 	}
 	r.conclude(o, o.Result)
 	return nil

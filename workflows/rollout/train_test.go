@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -113,4 +114,20 @@ func TestPassedBeforeApproval(t *testing.T) {
 	require.Equal(t, rollout.PhasePromoted, w.inTrain(s, first).Outcome.Result)
 	require.True(t, passed)
 	require.False(t, wanted)
+}
+
+// A rollout that is started once more to take back what an earlier run has left, and cannot know what that is, names that it
+// knows of no target, and tells the train that it went back.
+func TestTakeBackOfWhatNobodyKnows(t *testing.T) {
+	w := newWorld(t, 20)
+	first := coupled(w)
+	w.hears()
+	w.inheritErr = errors.New("the history is gone")
+	s := w.submit(Submission{Spec: fourStages(), By: "test", Train: &Place{Number: 2, Standing: first, TakeBack: true}})
+	require.Equal(t, rollout.PhaseIncomplete, s.Outcome.Result, s.Outcome.Why)
+	require.Len(t, s.Outcome.NotReverted, 1)
+	require.Equal(t, "every target", s.Outcome.NotReverted[0].ID)
+	require.Contains(t, s.Outcome.NotReverted[0].Reason, "the history is gone")
+	require.Empty(t, w.applies, "nothing goes forward")
+	require.True(t, w.said(func(p train.Report) bool { return p.GoesBack && p.Result == "incomplete" }))
 }
