@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -59,6 +60,7 @@ func (a *Activities) StartRollout(ctx context.Context, in StartRolloutInput) err
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			connect.AttrUnit.ValueSet(in.Unit), connect.AttrRelease.ValueSet(in.Release), connect.AttrPhase.ValueSet(string(rollout.PhaseIndexed)),
+			connect.AttrNumber.ValueSet(strconv.FormatInt(in.Number, 10)),
 		),
 		Memo:          map[string]any{"by": in.By},
 		StaticSummary: fmt.Sprintf("%s %s, rollout %d", in.Unit, in.Release, in.Number),

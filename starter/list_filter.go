@@ -71,7 +71,7 @@ const phasePaused = "paused"
 // phases are the words that --phase knows.
 func phases() []string {
 	running := words(
-		rollout.PhasePlanning, rollout.PhasePrepare, rollout.PhasePreflight, rollout.PhaseApproval, rollout.PhaseObserve, rollout.PhaseApply, rollout.PhaseDrill, rollout.PhaseBake,
+		rollout.PhasePlanning, rollout.PhasePrepare, rollout.PhasePreflight, rollout.PhaseApproval, rollout.PhaseTurn, rollout.PhaseObserve, rollout.PhaseApply, rollout.PhaseDrill, rollout.PhaseBake,
 		rollout.PhaseGate, rollout.PhaseGuard, rollout.PhaseSettle, rollout.PhaseHold, rollout.PhaseRollback, rollout.PhaseVerify, rollout.PhaseLocked, phasePaused, rollout.PhaseIndexed,
 	)
 	return append(running, results()...)

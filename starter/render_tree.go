@@ -283,7 +283,7 @@ func currentWord(s rollout.State, st rollout.StageState, now time.Time, p paint)
 		}
 		return p.cyan(bar(done, barWidth)) + fmt.Sprintf(" %.0f%%, %s left", 100*max(0, min(1, done)), span(left))
 	}
-	if s.Phase == rollout.PhaseApproval && !st.AppliedAt.IsZero() {
+	if (s.Phase == rollout.PhaseApproval || s.Phase == rollout.PhaseTurn) && !st.AppliedAt.IsZero() {
 		return p.cyan("passed its gate; still watched")
 	}
 	return p.phase(string(s.Phase))

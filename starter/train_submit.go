@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -18,7 +19,6 @@ import (
 
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/pause"
-	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/train"
 	workflows "github.com/sluicehq/sluice/workflows/rollout"
 	trains "github.com/sluicehq/sluice/workflows/train"
@@ -132,8 +132,9 @@ func (r *remote) place(ctx context.Context, unit string, in trains.Submit) (trai
 	start := r.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 		ID: r.deployment.TrainID(unit), TaskQueue: r.deployment.TaskQueue(),
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		TypedSearchAttributes:    temporal.NewSearchAttributes(connect.AttrUnit.ValueSet(unit), connect.AttrPhase.ValueSet(string(rollout.PhaseIndexed))),
-		StaticSummary:            "the train of " + unit,
+		TypedSearchAttributes: temporal.NewSearchAttributes(connect.AttrUnit.ValueSet(unit), connect.AttrPhase.ValueSet(train.Ledger{}.Word()),
+			connect.AttrNumber.ValueSet(strconv.FormatInt(int64(state.Ledger.Last), 10))),
+		StaticSummary: "the train of " + unit,
 	}, connect.TrainType, state)
 	h, err := r.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: start,

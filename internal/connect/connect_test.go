@@ -137,7 +137,7 @@ func TestNames(t *testing.T) {
 		require.ErrorContains(t, wrong.Check(), "expected 1 to 32")
 	}
 	require.Contains(t, CreateAttributes("default"), "--name SluiceUnit --type Keyword")
-	require.Len(t, Attributes(), 5)
+	require.Len(t, Attributes(), 6)
 }
 
 // The compose file makes the same search attributes as the command that users are shown.

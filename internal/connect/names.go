@@ -108,22 +108,24 @@ func (d Deployment) prefix() string {
 // WorkflowID is the id of a unit's rollout where a namespace has one deployment.
 func WorkflowID(unit string) string { return Deployment("").WorkflowID(unit) }
 
-// The search attributes of a rollout. All are keywords; a namespace must have
+// The search attributes of a rollout, and of a train. All are keywords; a namespace must have
 // them before a rollout can start there.
 var (
 	AttrUnit    = temporal.NewSearchAttributeKeyKeyword("SluiceUnit")
 	AttrRelease = temporal.NewSearchAttributeKeyKeyword("SluiceRelease")
 	// AttrStage is the name of the current stage.
 	AttrStage = temporal.NewSearchAttributeKeyKeyword("SluiceStage")
-	// AttrPhase is "running", what the rollout waits for, or its result.
+	// AttrPhase is "running", what the rollout waits for, or its result; of a train, its state in a word.
 	AttrPhase = temporal.NewSearchAttributeKeyKeyword("SluicePhase")
 	// AttrOutcome is the rollout's result; absent while it runs.
 	AttrOutcome = temporal.NewSearchAttributeKeyKeyword("SluiceOutcome")
+	// AttrNumber is a rollout's number in the train of its unit, and a train's newest number; absent outside of trains.
+	AttrNumber = temporal.NewSearchAttributeKeyKeyword("SluiceNumber")
 )
 
 // Attributes are the names of all search attributes.
 func Attributes() []string {
-	return []string{AttrUnit.GetName(), AttrRelease.GetName(), AttrStage.GetName(), AttrPhase.GetName(), AttrOutcome.GetName()}
+	return []string{AttrUnit.GetName(), AttrRelease.GetName(), AttrStage.GetName(), AttrPhase.GetName(), AttrOutcome.GetName(), AttrNumber.GetName()}
 }
 
 // CreateAttributes is the command that gives a namespace its search attributes.

@@ -21,11 +21,13 @@ const (
 	PhasePrepare   Phase = "preparing"
 	PhasePreflight Phase = "checking-first"
 	PhaseApproval  Phase = "waiting-for-approval"
-	PhaseObserve   Phase = "observing"
-	PhaseApply     Phase = "applying"
-	PhaseDrill     Phase = "drilling"
-	PhaseBake      Phase = "baking"
-	PhaseGate      Phase = "deciding"
+	// PhaseTurn waits for older rollouts of the train.
+	PhaseTurn    Phase = "waiting-for-turn"
+	PhaseObserve Phase = "observing"
+	PhaseApply   Phase = "applying"
+	PhaseDrill   Phase = "drilling"
+	PhaseBake    Phase = "baking"
+	PhaseGate    Phase = "deciding"
 	// PhaseGuard is after the last stage of a release that is watched on.
 	PhaseGuard Phase = "guarding"
 	// PhaseSettle is after the last gate: nothing takes the release back any more.
@@ -48,13 +50,16 @@ const (
 	PhaseWithdrawn  Phase = "withdrawn"
 )
 
+// Turn begins the Why of a rollout in PhaseTurn; what it waits for follows.
+const Turn = "waits for its turn in the train: "
+
 // PhaseIndexed is how the index calls every phase of a rollout that runs and waits for
 // nobody.
 const PhaseIndexed Phase = "running"
 
 // OpenPhases are those under which the index has rollouts that run.
 func OpenPhases() []Phase {
-	return []Phase{PhaseIndexed, PhaseApproval, PhaseHold, PhaseGuard, PhaseRollback, PhaseLocked}
+	return []Phase{PhaseIndexed, PhaseApproval, PhaseTurn, PhaseHold, PhaseGuard, PhaseRollback, PhaseLocked}
 }
 
 // Indexed is the phase under which Temporal's index has a rollout in phase p. The index is

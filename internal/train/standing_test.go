@@ -31,3 +31,15 @@ func TestSameKnowsEveryField(t *testing.T) {
 		require.True(t, b.same(b))
 	}
 }
+
+func TestWordOfATrain(t *testing.T) {
+	for want, l := range map[string]Ledger{
+		"idle":          {},
+		"held":          {Hold: &Hold{Why: "an incident"}},
+		"running":       {Open: []Rollout{{Number: 1, State: Going}}},
+		"rolling-back":  {Hold: &Hold{After: 1}, Open: []Rollout{{Number: 1, State: Back}}},
+		"ended-by-hand": {Open: []Rollout{{Number: 1, State: Lost}, {Number: 2, State: Back}}},
+	} {
+		require.Equal(t, want, l.Word())
+	}
+}

@@ -22,3 +22,19 @@ func (r Rollout) Word() string {
 	}
 	return "preparing"
 }
+
+// Word is the state of the train in a word, for an index: a person is needed for one that is ended by hand.
+func (l Ledger) Word() string {
+	back := l.goesBack()
+	switch {
+	case back != nil && back.State == Lost:
+		return "ended-by-hand"
+	case back != nil:
+		return "rolling-back"
+	case l.Hold != nil:
+		return "held"
+	case len(l.Open) == 0:
+		return "idle"
+	}
+	return "running"
+}

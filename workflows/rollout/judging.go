@@ -156,6 +156,8 @@ func (j *judging) wait() (passed bool, err error) {
 		if r.needsApproval(j.stage + 1) {
 			r.ask(j.stage + 1)
 			phase = rollout.PhaseApproval
+		} else if r.State.Paused == nil {
+			phase = rollout.PhaseTurn
 		}
 		r.wantStage(j.stage + 1)
 		r.enter(phase, why)

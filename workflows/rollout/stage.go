@@ -56,6 +56,8 @@ func (r *run) approval(i int) error {
 		if r.needsApproval(i) {
 			r.ask(i)
 			phase = rollout.PhaseApproval
+		} else if r.State.Paused == nil {
+			phase = rollout.PhaseTurn
 		}
 		r.wantStage(i)
 		r.enter(phase, why)

@@ -167,7 +167,7 @@ func (r *run) turn(i int) string {
 	if !r.coupled() || i >= len(r.Planned.Stages) || r.Coupling.Standing.Enter > i {
 		return ""
 	}
-	return "waits for its turn in the train: " + cmp.Or(r.Coupling.Standing.Waits, "older rollouts end the look that is under way first")
+	return rollout.Turn + cmp.Or(r.Coupling.Standing.Waits, "older rollouts end the look that is under way first")
 }
 
 // entered tells the train that a stage begins.

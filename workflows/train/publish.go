@@ -6,12 +6,28 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/train"
 )
 
 // publish shows the train in the workflow's details in the Web UI.
-func (r *run) publish(ctx workflow.Context) { workflow.SetCurrentDetails(ctx, markdown(r.Ledger)) }
+func (r *run) publish(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, markdown(r.Ledger))
+	r.index(ctx)
+}
+
+// index updates the search attributes, when the newest number or the state's word has changed.
+func (r *run) index(ctx workflow.Context) {
+	now := [2]string{number(r.Ledger.Last), r.Ledger.Word()}
+	if now == r.indexed {
+		return
+	}
+	r.indexed = now
+	if err := workflow.UpsertTypedSearchAttributes(ctx, connect.AttrNumber.ValueSet(now[0]), connect.AttrPhase.ValueSet(now[1])); err != nil {
+		workflow.GetLogger(ctx).Warn("search attributes were not updated", "error", err)
+	}
+}
 
 // markdown shows a train to people, for the Web UI: a row for each rollout, the youngest first.
 func markdown(l train.Ledger) string {

@@ -100,6 +100,8 @@ type run struct {
 	// comparing are the plans that are compared now. Whatever is left is asked for again when one is done.
 	comparing map[comparison]bool
 	inboxes   []inbox
+	// indexed is what the search attributes say.
+	indexed [2]string
 }
 
 // comparison names two rollouts whose plans are compared.

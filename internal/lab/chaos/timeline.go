@@ -23,7 +23,7 @@ func phaseOf(s rollout.State) phase {
 		return observe
 	case rollout.PhaseApply:
 		return apply
-	case rollout.PhaseBake, rollout.PhaseApproval:
+	case rollout.PhaseBake, rollout.PhaseApproval, rollout.PhaseTurn:
 		return bake
 	case rollout.PhaseGate:
 		return gate

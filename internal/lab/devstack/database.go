@@ -28,7 +28,7 @@ const (
 
 // searchAttributes are what rollouts can be found by, each of them an exact word.
 func searchAttributes() []string {
-	return []string{"SluiceUnit", "SluiceRelease", "SluiceStage", "SluicePhase", "SluiceOutcome"}
+	return []string{"SluiceUnit", "SluiceRelease", "SluiceStage", "SluicePhase", "SluiceOutcome", "SluiceNumber"}
 }
 
 // databases are where the server keeps its state: one of SQLite for everything, or two of PostgreSQL.

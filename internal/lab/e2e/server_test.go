@@ -38,7 +38,7 @@ while [ $# -gt 0 ]; do
   esac
   shift 2
 done
-[ "$attributes" = " SluiceUnit=Keyword SluiceRelease=Keyword SluiceStage=Keyword SluicePhase=Keyword SluiceOutcome=Keyword" ] || exit 3
+[ "$attributes" = " SluiceUnit=Keyword SluiceRelease=Keyword SluiceStage=Keyword SluicePhase=Keyword SluiceOutcome=Keyword SluiceNumber=Keyword" ] || exit 3
 exec "$SLUICE_DEVSTACK" --port "$port" --ui-port "$ui" --db "$db" --exit-with-parent
 `
 
