@@ -117,7 +117,8 @@ func (g *glance) waiting(v view, p rollout.Phase) {
 		}
 	case p == rollout.PhaseTurn:
 		unit, _, _ := strings.Cut(v.Unit, ":")
-		g.Ends, g.Next = "ends when its turn has come: "+strings.TrimPrefix(s.Why, rollout.Turn), "sluice train "+unit
+		g.Why, g.Ends = "waits for its turn in the train", "ends when nothing is before it: "+strings.TrimPrefix(s.Why, rollout.Turn)
+		g.Next = "sluice train " + unit
 	case s.Paused != nil:
 		g.rank, g.State, g.Since = rankPaused, phasePaused+", "+string(p), s.Paused.At
 		g.Why, g.Ends, g.Next = "paused by "+whoAndWhy(*s.Paused), "ends when a person resumes it; harm still rolls it back", "sluice resume "+v.Unit

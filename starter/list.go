@@ -19,16 +19,18 @@ import (
 
 func listCommand() command {
 	return command{
-		name: "list", short: "list rollouts, newest first",
+		name: "list", short: "list trains, and rollouts, newest first",
 		long: `Lists rollouts from Temporal's index, newest first, and asks the newest 100 for their phase,
 since when, and why; those that have ended, why they ended so. If one does not answer, its phase is the index's:
-running, holding, waiting-for-approval, rolling-back or locked. The row of an undo says undo of RELEASE.`,
+running, holding, waiting-for-approval, waiting-for-turn, guarding, rolling-back or locked. The row of an undo says
+undo of RELEASE. Above them is a row for each train: its state (idle, running, held, rolling-back, ended-by-hand), how
+many of its releases are under way, and the newest that was promoted.`,
 		example: "sluice list --open",
 		flags: []cli.Flag{
 			&cli.BoolFlag{Name: "open", DisableDefaultText: true, Usage: "only rollouts that run"},
-			&cli.StringFlag{Name: "unit", Usage: "only rollouts of `UNIT`"},
+			&cli.StringFlag{Name: "unit", Usage: "only rollouts of `UNIT`, or the one of a train that is UNIT:NUMBER"},
 			&cli.StringFlag{Name: "phase", Usage: "only rollouts in `PHASE`, such as baking, paused, holding, rolling-back, locked"},
-			&cli.StringFlag{Name: "outcome", Usage: "only rollouts that ended as `OUTCOME`: promoted, rolled-back, aborted, incomplete, refused, undone"},
+			&cli.StringFlag{Name: "outcome", Usage: "only rollouts that ended as `OUTCOME`: promoted, rolled-back, aborted, incomplete, refused, undone, superseded, withdrawn"},
 			&cli.IntFlag{Name: "limit", Value: 20, Usage: "at most `N` rollouts, 1 to 1000"},
 		},
 		remote: true,
@@ -108,8 +110,17 @@ func list(ctx context.Context, con *console, c *cli.Context) error {
 		return err
 	}
 	got.notes(con)
+	trains, err := r.trains(ctx, f)
+	if err != nil {
+		return err
+	}
 	if con.json {
-		return con.object(map[string]any{"rollouts": got.rows})
+		return con.object(map[string]any{"trains": trains, "rollouts": got.rows})
+	}
+	if len(trains) > 0 {
+		if err := con.lines(append(trainTable(trains, con.paint), "")); err != nil {
+			return err
+		}
 	}
 	if len(got.rows) == 0 {
 		con.say("%s", got.none(f))
@@ -204,8 +215,8 @@ func (r *remote) read(ctx context.Context, rows []listed, got *listing) {
 }
 
 // atOnce calls f for all of them, some at a time, and waits.
-func atOnce(all []*listed, f func(*listed)) {
-	next := make(chan *listed, len(all))
+func atOnce[T any](all []T, f func(T)) {
+	next := make(chan T, len(all))
 	for _, l := range all {
 		next <- l
 	}

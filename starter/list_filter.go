@@ -24,7 +24,7 @@ func (f listFilter) check() error {
 	case f.limit < 1 || f.limit > 1000:
 		return usagef("--limit is %d, expected 1 to 1000", f.limit)
 	case f.unit != "" && !unitForm.MatchString(f.unit):
-		return usagef("--unit %q is not a unit's name, expected lower-case letters, digits, '.', '_' and '-', such as edge-proxy", f.unit)
+		return usagef("--unit %q is not a unit's name, expected lower-case letters, digits, '.', '_' and '-', such as edge-proxy, or edge-proxy:3 in a train", f.unit)
 	}
 	if err := knownWord("phase", f.phase, phases()); err != nil {
 		return err
@@ -32,7 +32,7 @@ func (f listFilter) check() error {
 	return knownWord("outcome", f.outcome, results())
 }
 
-var unitForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
+var unitForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*(:[1-9][0-9]*)?$`)
 
 // knownWord checks a flag's value if there is one.
 func knownWord(flag, word string, known []string) error {
@@ -49,8 +49,12 @@ func (f listFilter) query(of connect.Deployment) string {
 	if f.open || f.phase == phasePaused {
 		parts = append(parts, "ExecutionStatus = 'Running'")
 	}
+	unit := f.unit
+	if strings.Contains(unit, ":") {
+		parts, unit = append(parts, "WorkflowId = "+quoted(of.WorkflowID(unit))), ""
+	}
 	for _, p := range []struct{ name, value string }{
-		{connect.AttrUnit.GetName(), f.unit}, {connect.AttrPhase.GetName(), f.indexed()}, {connect.AttrOutcome.GetName(), f.outcome},
+		{connect.AttrUnit.GetName(), unit}, {connect.AttrPhase.GetName(), f.indexed()}, {connect.AttrOutcome.GetName(), f.outcome},
 	} {
 		if p.value != "" {
 			parts = append(parts, p.name+" = "+quoted(p.value))

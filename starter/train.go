@@ -11,9 +11,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 
-	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/connect"
-	"github.com/sluicehq/sluice/internal/terminal"
 	"github.com/sluicehq/sluice/internal/train"
 	workflows "github.com/sluicehq/sluice/workflows/train"
 )
@@ -26,8 +24,9 @@ func trainCommands() []command {
 			name: "train", arg: "UNIT",
 			short: "show the releases of a unit that are under way at once",
 			long: `Prints the train of a unit whose spec has train: a row for each release under way, the
-youngest first, with what it waits for, and how the last ones ended. A rollout of a train
-is named UNIT:NUMBER, such as edge-proxy:3, in every other command.`,
+youngest first, a column for each stage, what each waits for, and how the last ones ended.
+A rollout of a train is named UNIT:NUMBER, such as edge-proxy:3, in every other command.
+sluice watch UNIT draws the same again and again.`,
 			example: "sluice train edge-proxy",
 			remote:  true, run: showTrain,
 		},
@@ -58,67 +57,6 @@ are withdrawn with it.`,
 		},
 	}
 }
-
-// showTrain prints a unit's train.
-func showTrain(ctx context.Context, con *console, c *cli.Context) error {
-	r, err := dial(ctx, con, c)
-	if err != nil {
-		return err
-	}
-	defer r.client.Close()
-	unit, _, _ := strings.Cut(c.Args().First(), ":")
-	l, err := r.train(ctx, unit)
-	if err != nil {
-		return err
-	}
-	return con.answer(l, trainLines(unit, l))
-}
-
-// train asks a unit's train for its ledger. A worker that has died is asked for five seconds before another one is.
-func (r *remote) train(ctx context.Context, unit string) (train.Ledger, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*callTimeout)
-	defer cancel()
-	var l train.Ledger
-	v, err := r.client.QueryWorkflow(ctx, r.deployment.TrainID(unit), "", connect.QueryLedger)
-	if is[*serviceerror.NotFound](err) {
-		return l, &exitError{code: exitInvalid, err: fmt.Errorf("%w: %s has no train: its spec needs `train: {}`", errNoRollout, unit)}
-	}
-	if err != nil {
-		return l, r.explainCall(fmt.Errorf("ask the train of %s: %w", unit, err))
-	}
-	return l, v.Get(&l)
-}
-
-// trainLines are a row for each rollout of a unit's train, and what ends its hold.
-func trainLines(unit string, l train.Ledger) []string {
-	var out []string
-	if l.Hold != nil {
-		out = append(out, "HELD: "+terminal.Safe(l.Hold.Why))
-		for _, r := range l.Open {
-			if r.State == train.Lost {
-				out = append(out, fmt.Sprintf(`  take back what it has left: sluice take-back %s:%d --why "…"`, unit, r.Number))
-			}
-		}
-		out = append(out, fmt.Sprintf(`  go on with those under way: sluice release-hold %s --why "…"`, unit), "")
-	}
-	rows := [][]string{{"ROLLOUT", "RELEASE", "STATE", "PASSED", "WAITS FOR, OR WHY IT ENDED"}}
-	for i := len(l.Open) - 1; i >= 0; i-- {
-		r := l.Open[i]
-		passed := "-"
-		if r.Stages > 0 {
-			passed = fmt.Sprintf("%d of %d", r.Passed, r.Stages)
-		}
-		rows = append(rows, []string{strconv.FormatInt(int64(r.Number), 10), terminal.Safe(bundle.Short(r.Release)), r.Word(), passed, orDash(terminal.Safe(r.Told.Waits))})
-	}
-	for i := len(l.Closed) - 1; i >= max(0, len(l.Closed)-10); i-- {
-		c := l.Closed[i]
-		rows = append(rows, []string{strconv.FormatInt(int64(c.Number), 10), terminal.Safe(bundle.Short(c.Release)), c.Result, "", terminal.Safe(cut(c.Why, maxEnd))})
-	}
-	return append(out, columns(rows)...)
-}
-
-// maxEnd is how many cells of why a rollout has ended the table of a train shows; status shows all.
-const maxEnd = 100
 
 // steered is what came of a person's signal to a train.
 type steered struct {

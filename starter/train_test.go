@@ -21,9 +21,9 @@ func TestTrainLinesSayWhatEndsAHold(t *testing.T) {
 		"HELD: rollout 2 was ended by hand",
 		`  take back what it has left: sluice take-back edge:2 --why "…"`,
 		`  go on with those under way: sluice release-hold edge --why "…"`,
-	}, trainLines("edge", l)[:3])
+	}, trainView{unit: "edge", ledger: l}.lines(time.Now(), false)[:3])
 	l.Open[0].State = train.Going
-	require.NotContains(t, trainLines("edge", l)[1], "take-back")
+	require.NotContains(t, trainView{unit: "edge", ledger: l}.lines(time.Now(), false)[1], "take-back")
 }
 
 func TestSignalsToATrainThatHaveNoEffect(t *testing.T) {

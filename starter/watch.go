@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -9,14 +10,18 @@ import (
 
 func watchCommand() command {
 	return command{
-		name: "watch", arg: "[UNIT]",
-		short: "follow a rollout to its end, or all that run",
+		name: "watch", arg: "[UNIT[:NUMBER]]",
+		short: "follow a rollout to its end, a train, or all that run",
 		long: `Shows every stage, every check with its newest number, and what the rollout waits for.
 A terminal shows one picture that is redrawn; elsewhere each change is a line, with
 --output json a JSON object.
 
 Without UNIT it shows all rollouts that run, the worst first: since when, why, the check
 that stands worst, what ends it and what to type, until none runs.
+
+UNIT with releases in a train shows the train, until nothing is under way or a person has to
+take something back, and exits as the newest rollout has ended (5: something is not back).
+UNIT:NUMBER is one of its rollouts.
 
 While a bake goes on, a check is "ok so far" or "suspicious"; PASS is the gate's word.
 It exits with the rollout's exit code. Ctrl-C stops the watching, not the rollout, and
@@ -62,6 +67,10 @@ func watch(ctx context.Context, con *console, c *cli.Context) error {
 	unit := c.Args().First()
 	if unit == "" {
 		return watchAll(ctx, con, c, r, timeout)
+	}
+	if c.String("run-id") == "" && r.inTrain(ctx, unit) {
+		code, err := (&trainFollower{remote: r, con: con, unit: unit, timeout: timeout}).follow(ctx)
+		return cmp.Or(err, ended(code))
 	}
 	f := follower{remote: r, unit: unit, runID: c.String("run-id"), timeout: timeout, observer: observerFor(con)}
 	last, err := f.follow(ctx)
