@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 	if in.Stragglers != nil {
 		oldest++
 	}
-	found := make([]string, len(targets))
+	found, fences := make([]string, len(targets)), make([]int64, len(targets))
 	work := &progress{done: make([]bool, len(targets))}
 	stop := living(ctx)
 	each(ctx, len(targets), in.Parallel, a.nobodyAnswers(ctx, &work.reach, doubts, in.Parallel), func(i int) {
@@ -40,7 +41,7 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: isSilence(err)})
 			return
 		}
-		found[i] = s.Release
+		found[i], fences[i] = s.Release, s.Fence
 		work.finish(i)
 	})
 	stop()
@@ -50,12 +51,17 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 	if err := a.doubtful(ctx, &work.reach, doubts, work.silentBeyond(0), func(d doubt) any { return handed{d} }); err != nil {
 		return Observed{}, err
 	}
-	return observed(p.Spec, targets, found, work), nil
+	out := observed(p.Spec, targets, found, work)
+	if in.Train {
+		out.Previous.Fence, out.Previous.Fences = group(targets, fences, work.done)
+	}
+	return out, nil
 }
 
 // observed is the answer of an Observe.
 func observed(s spec.Spec, targets []fleet.Target, found []string, work *progress) Observed {
-	out := Observed{Previous: group(targets, found, work.done), Trouble: capReasons(work.trouble)}
+	out := Observed{Trouble: capReasons(work.trouble)}
+	out.Previous.Common, out.Previous.Others = group(targets, found, work.done)
 	for _, t := range out.Trouble {
 		if t.Silent {
 			out.Previous.Absent = append(out.Previous.Absent, t.ID)
@@ -117,26 +123,25 @@ func isRefusal(err error) bool {
 	return drilled || errors.Is(err, driver.ErrRefused) || errors.Is(err, driver.ErrFenced) || errors.Is(err, errDrift)
 }
 
-// group writes what was found with the most frequent release implied.
-func group(targets []fleet.Target, found []string, done []bool) Previous {
-	by := map[string][]string{}
+// group lists targets by what was found on them, with the most frequent implied.
+func group[T cmp.Ordered](targets []fleet.Target, found []T, done []bool) (common T, others map[T][]string) {
+	by := map[T][]string{}
 	for i, r := range found {
 		if done[i] {
 			by[r] = append(by[r], targets[i].ID)
 		}
 	}
-	var out Previous
 	for r, ids := range by {
-		best := len(by[out.Common])
-		if len(ids) > best || len(ids) == best && r < out.Common {
-			out.Common = r
+		best := len(by[common])
+		if len(ids) > best || len(ids) == best && r < common {
+			common = r
 		}
 	}
-	delete(by, out.Common)
+	delete(by, common)
 	if len(by) > 0 {
-		out.Others = by
+		others = by
 	}
-	return out
+	return common, others
 }
 
 // ByID answers a function that says what a target ran before; known is false for one that

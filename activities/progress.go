@@ -74,8 +74,10 @@ func never() bool { return false }
 // progress is which targets of a batch are done, kept in heartbeats so that a
 // retried batch continues where it was. It is safe for concurrent use.
 type progress struct {
-	mu      sync.Mutex
-	done    []bool
+	mu   sync.Mutex
+	done []bool
+	// aside are those of them that somebody else has put, or puts, where they are to be.
+	aside   []bool
 	trouble []Trouble
 	// reach says who was reached in this attempt, and doubt is handed on to the next one.
 	reach reach
@@ -85,39 +87,50 @@ type progress struct {
 // saved is the form of a progress in a heartbeat.
 type saved struct {
 	handed
-	// Done is a bit per target, least significant first.
-	Done []byte `json:"done"`
+	// Done and Aside are a bit per target, least significant first.
+	Done  []byte `json:"done"`
+	Aside []byte `json:"aside,omitempty"`
 }
 
 // resume starts a progress over n targets from the last heartbeat, if any.
 func resume(ctx context.Context, n int) *progress {
-	p := &progress{done: make([]bool, n)}
+	p := &progress{done: make([]bool, n), aside: make([]bool, n)}
 	var s saved
 	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &s) != nil {
 		return p // nothing usable: everything is tried again, which is harmless
 	}
 	for i := range p.done {
-		p.done[i] = i/8 < len(s.Done) && s.Done[i/8]&(1<<(i%8)) != 0
+		p.done[i], p.aside[i] = has(s.Done, i), has(s.Aside, i)
 	}
 	return p
+}
+
+func has(bits []byte, i int) bool { return i/8 < len(bits) && bits[i/8]&(1<<(i%8)) != 0 }
+
+// bitsOf has a bit for each of some answers; none where all are no.
+func bitsOf(of []bool) (bits []byte) {
+	for i, yes := range of {
+		if yes {
+			bits = append(bits, make([]byte, max(0, i/8+1-len(bits)))...)
+			bits[i/8] |= 1 << (i % 8)
+		}
+	}
+	return bits
 }
 
 func (p *progress) save() any {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	bits := make([]byte, (len(p.done)+7)/8)
-	for i, d := range p.done {
-		if d {
-			bits[i/8] |= 1 << (i % 8)
-		}
-	}
-	return saved{Done: bits, handed: handed{p.doubt}}
+	return saved{Done: bitsOf(p.done), Aside: bitsOf(p.aside), handed: handed{p.doubt}}
 }
 
 // hand sets what the next attempt is told.
 func (p *progress) hand(d doubt) { p.mu.Lock(); defer p.mu.Unlock(); p.doubt = d }
 
 func (p *progress) isDone(i int) bool { p.mu.Lock(); defer p.mu.Unlock(); return p.done[i] }
+
+// setAside has a target that is done, or will be, counted for somebody else.
+func (p *progress) setAside(i int) { p.mu.Lock(); defer p.mu.Unlock(); p.aside[i] = true }
 
 func (p *progress) finish(i int) { p.mu.Lock(); defer p.mu.Unlock(); p.done[i] = true }
 

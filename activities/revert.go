@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -39,17 +37,16 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	}
 	began := time.Now()
 	targets := in.targets(p)
-	before := in.Previous.ByID()
+	before, contained := in.Previous.ByID(), in.contained()
 	work := resume(ctx, len(targets))
 	stop := beating(ctx, beatEvery, work.save)
 	var left []int
-	var others sync.Map // ids of targets that run another release meanwhile
-	var older atomic.Int64
+	older := 0
 	for i, t := range targets {
 		// One that was found on the release, or not at all, was never touched.
 		was, known := before(t.ID)
-		if known && slices.Contains(in.Condemned, was) && (in.Only == nil || slices.Contains(in.Only, t.ID)) {
-			older.Add(1)
+		if known && contained(t.ID, was) && (in.Only == nil || slices.Contains(in.Only, t.ID)) {
+			older++
 			continue
 		}
 		if !work.isDone(i) && known && was != p.Spec.Release && (in.Only == nil || slices.Contains(in.Only, t.ID)) {
@@ -60,16 +57,16 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 		stop()
 		return Reverted{Trouble: capReasons(work.unknown(targets, left))}, nil
 	}
-	err = a.untilBack(ctx, work, doubts, targets, left, in, func(t fleet.Target) error {
+	err = a.untilBack(ctx, work, doubts, targets, left, in, func(i int) error {
+		t := targets[i]
 		was, _ := before(t.ID)
 		err := in.revertOne(ctx, d, t, driver.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true}, p.Spec.Release)
 		if in.Train && errors.Is(err, driver.ErrFenced) { // only an older rollout's way back is above this one's
-			others.Store(t.ID, true)
-			older.Add(1)
+			work.setAside(i)
 			return nil
 		}
 		if in.Inherited && isRefusal(err) && runsAnother(ctx, d, t, p.Spec, was) {
-			others.Store(t.ID, true)
+			work.setAside(i)
 			return nil
 		}
 		return err
@@ -78,8 +75,8 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	if ctx.Err() == nil && err != nil {
 		return Reverted{}, err
 	}
-	out := in.count(p.Spec, targets, work, &others)
-	out.Older = int(older.Load())
+	out := in.count(p.Spec, targets, work)
+	out.Older += older
 	if ctx.Err() != nil { // whoever has cancelled it hears how far it has come
 		out.Trouble = capReasons(work.unknown(targets, left))
 		return Reverted{}, temporal.NewCanceledError(out)
@@ -89,20 +86,43 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	return out, nil
 }
 
-// count counts the targets that are back, in all and by the release that they run again. Others run another one.
-func (in RevertInput) count(s spec.Spec, targets []fleet.Target, work *progress, others *sync.Map) (out Reverted) {
+// count counts the targets that are back, in all and by the release that they run again. Those that are set aside run
+// another one: in a train, what an older rollout has put there.
+func (in RevertInput) count(s spec.Spec, targets []fleet.Target, work *progress) (out Reverted) {
 	before := in.Previous.ByID()
 	for i, t := range targets {
 		was, _ := before(t.ID)
-		_, other := others.Load(t.ID)
-		if work.isDone(i) && (!other || !in.Train) {
+		switch {
+		case !work.isDone(i):
+		case work.aside[i] && in.Train:
+			out.Older++
+		case work.aside[i]:
 			out.Reverted++
-		}
-		if work.isDone(i) && !other {
+		default:
+			out.Reverted++
 			out.To = rollout.CountBack(out.To, wayBack(s, was), 1)
 		}
 	}
 	return out
+}
+
+// contained answers a function that says whether an older rollout that was condemned, or is withdrawn with one, had put
+// the release on a target that it ran before. What it had run already then has an older fence; a driver that keeps none
+// has only the release to tell by.
+func (in RevertInput) contained() func(id, was string) bool {
+	fences := map[string]int64{}
+	for fence, ids := range in.Previous.Fences {
+		for _, id := range ids {
+			fences[id] = fence
+		}
+	}
+	return func(id, was string) bool {
+		fence, ok := fences[id]
+		if !ok {
+			fence = in.Previous.Fence
+		}
+		return slices.Contains(in.Condemned, was) && (fence == 0 || fence >= in.Since)
+	}
 }
 
 // unknown are the troubles so far, and one for each of some targets that is neither known
@@ -149,7 +169,7 @@ func wayBack(s spec.Spec, was string) string {
 // over. Where there are other workers it makes one, and its error ends the attempt: what this
 // worker does not reach another one may. Every target is tried at least once.
 func (a *Activities) untilBack(
-	ctx context.Context, work *progress, doubts doubt, targets []fleet.Target, left []int, in RevertInput, revert func(fleet.Target) error,
+	ctx context.Context, work *progress, doubts doubt, targets []fleet.Target, left []int, in RevertInput, revert func(i int) error,
 ) error {
 	for n := activity.GetInfo(ctx).Attempt; ; n++ {
 		work.reach.begin()
@@ -204,11 +224,11 @@ type open struct {
 // pass tries every target that is left once; one that does not answer never keeps another
 // waiting. It answers those that are open, and whether all were tried.
 func pass(
-	ctx context.Context, work *progress, targets []fleet.Target, left []int, parallel int, halt func() bool, revert func(fleet.Target) error,
+	ctx context.Context, work *progress, targets []fleet.Target, left []int, parallel int, halt func() bool, revert func(i int) error,
 ) (again []open, all bool) {
 	errs, tried := make([]error, len(left)), make([]bool, len(left))
 	each(ctx, len(left), parallel, halt, func(n int) {
-		errs[n], tried[n] = revert(targets[left[n]]), true
+		errs[n], tried[n] = revert(left[n]), true
 		work.reach.note(errs[n])
 	})
 	all = true

@@ -64,3 +64,44 @@ func TestArms(t *testing.T) {
 	require.Equal(t, all[:2], exposed)
 	require.Equal(t, all[2:5], control, "beyond, nobody runs what it replaces")
 }
+
+// A withdrawn rollout leaves to a condemned one what that one had put there. The same release by name that was there before
+// it is what the target goes back to: nobody else would put it back.
+func TestRevertToAReleaseThatWasSubmittedAgain(t *testing.T) {
+	f := newFixture(t, 3)
+	f.state["t000"] = driver.State{Release: "1.9.0", Fence: 7, Alive: true} // rollout 1 of it, long ago
+	f.state["t001"] = driver.State{Release: "1.9.0", Fence: 9, Alive: true} // rollout 3 of it, under way
+	f.state["t002"] = driver.State{Release: "1.9.0", Fence: 7, Alive: true}
+	was := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: f.all, Fence: fence, Train: true}).Previous
+	require.Equal(t, Previous{Common: "1.9.0", Fence: 7, Fences: map[int64][]string{9: {"t001"}}}, was)
+	do[Applied](t, f, f.acts.Apply, ApplyInput{Batch: f.all, Fence: fence, Previous: was})
+
+	in := RevertInput{Batch: f.all, Fence: fence + 50, Forward: fence, Train: true, Previous: was, Condemned: []string{"1.9.0"}, Since: 9}
+	out := do[Reverted](t, f, f.acts.Revert, in)
+	require.Equal(t, 2, out.Reverted)
+	require.Equal(t, 1, out.Older)
+	require.Equal(t, "1.9.0", f.state["t000"].Release)
+	require.Equal(t, "2.0.0", f.state["t001"].Release, "rollout 3 takes it back")
+	require.Equal(t, "1.9.0", f.state["t002"].Release)
+
+	in.Previous.Fence, in.Previous.Fences = 0, nil // a driver that keeps none
+	require.Equal(t, 3, do[Reverted](t, f, f.acts.Revert, in).Older)
+}
+
+// What an earlier attempt has left to an older rollout is not counted as put back by the next one.
+func TestRetriedRevertInATrain(t *testing.T) {
+	f := newFixture(t, 3)
+	ids := fleet.IDs(f.plan.Order)
+	f.state[ids[0]] = driver.State{Release: "1.0.0", Fence: fence + 90, Alive: true} // an older one's way back is above
+	f.state[ids[1]] = driver.State{Release: "1.0.0", Fence: fence + 50, Alive: true} // is back
+	f.state[ids[2]] = driver.State{Release: "2.0.0", Fence: fence, Alive: true}
+	f.env.SetHeartbeatDetails(saved{Done: []byte{0b11}, Aside: []byte{0b01}})
+	in := RevertInput{Batch: f.all, Fence: fence + 50, Forward: fence, Train: true, Previous: Previous{Common: "1.0.0"}}
+	out := do[Reverted](t, f, f.acts.Revert, in)
+	require.Equal(t, 2, out.Reverted)
+	require.Equal(t, 1, out.Older)
+	require.Equal(t, 2, out.To[0].Targets)
+
+	p := &progress{done: []bool{true, true, false}, aside: []bool{true, false, false}}
+	require.Equal(t, saved{Done: []byte{0b11}, Aside: []byte{0b01}}, p.save())
+}

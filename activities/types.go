@@ -81,6 +81,9 @@ type Previous struct {
 	// Absent are targets that did not answer. Nobody knows what they run, and they
 	// are not touched.
 	Absent []string `json:"absent,omitempty"`
+	// Fence is the newest that they had accepted, but for those listed by fence in Fences. A train's only.
+	Fence  int64              `json:"fence,omitempty"`
+	Fences map[int64][]string `json:"fences,omitempty"`
 }
 
 // Touched is a batch with targets that a rollout has changed, or may have, and how it is
@@ -110,6 +113,8 @@ type ObserveInput struct {
 	// Fence is the rollout's: a target that has seen a newer one has another
 	// writer.
 	Fence int64 `json:"fence"`
+	// Train asks which fences they have accepted, too.
+	Train bool `json:"train,omitempty"`
 }
 
 // ApplyInput asks to put the plan's release on a batch.
@@ -150,12 +155,13 @@ type RevertInput struct {
 	// its release any more was put right since.
 	Inherited bool `json:"inherited,omitempty"`
 	// Train says that an older rollout of the unit is under way, or was condemned. Forward is the fence of the rollout's applies, Younger
-	// are releases of younger ones, which may run in place of its own, and Condemned those that it puts back nowhere:
-	// whoever had put one on a target takes it back.
+	// are releases of younger ones, which may run in place of its own, and Condemned those that it puts back nowhere where
+	// they were put by an order with the fence Since or a later one: whoever did so takes it back.
 	Train     bool     `json:"train,omitempty"`
 	Forward   int64    `json:"forward,omitempty"`
 	Younger   []string `json:"younger,omitempty"`
 	Condemned []string `json:"condemned,omitempty"`
+	Since     int64    `json:"since,omitempty"`
 }
 
 // Reverted is what came of a RevertInput: Reverted targets were seen to run their

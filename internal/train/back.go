@@ -18,7 +18,7 @@ func (l *Ledger) condemn(r *Rollout) {
 	for i := range l.Open {
 		y := &l.Open[i]
 		if y.Number > n {
-			l.withdraw(y, n, contained)
+			l.withdraw(y, *r, contained)
 		}
 		if y.Number >= n {
 			contained = append(contained, y.Release)
@@ -34,11 +34,11 @@ func (l *Ledger) condemn(r *Rollout) {
 	l.Stale = true
 }
 
-// withdraw takes a rollout out of the train that contains a condemned one. Contained are the releases that it puts
+// withdraw takes a rollout out of the train that contains a condemned one, by. Contained are the releases that it puts
 // back nowhere.
-func (l *Ledger) withdraw(r *Rollout, by Number, contained []string) {
-	if r.WithdrawnBy == 0 || by < r.WithdrawnBy {
-		r.WithdrawnBy = by
+func (l *Ledger) withdraw(r *Rollout, by Rollout, contained []string) {
+	if r.WithdrawnBy == 0 || by.Number < r.WithdrawnBy {
+		r.WithdrawnBy, r.Since = by.Number, by.Began.Apply(by.Number)
 	}
 	r.Wants, r.Reserved = false, r.Granted
 	for _, c := range contained {
@@ -46,7 +46,7 @@ func (l *Ledger) withdraw(r *Rollout, by Number, contained []string) {
 			r.Condemned = append(slices.Clone(r.Condemned), c)
 		}
 	}
-	l.bar(r.Release, r.Number, by)
+	l.bar(r.Release, r.Number, by.Number)
 }
 
 // bar keeps a release from being submitted again.

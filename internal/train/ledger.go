@@ -80,8 +80,10 @@ type Rollout struct {
 	// SupersededBy and WithdrawnBy are numbers of others; 0 is nobody.
 	SupersededBy Number `json:"supersededBy,omitempty"`
 	WithdrawnBy  Number `json:"withdrawnBy,omitempty"`
-	// Condemned are the releases that it must put back nowhere, once it is withdrawn.
+	// Condemned are the releases that it must put back nowhere, once it is withdrawn, where an order with the fence Since
+	// or a later one has put them.
 	Condemned []string `json:"condemned,omitempty"`
+	Since     int64    `json:"since,omitempty"`
 	// Told is what it was told last, Heard the version that it has acknowledged, and Seq its newest report.
 	Told  Standing `json:"told"`
 	Heard int64    `json:"heard,omitempty"`

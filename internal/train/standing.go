@@ -21,9 +21,11 @@ type Standing struct {
 	// SupersededBy is the younger rollout that goes on in its place; it changes nothing more.
 	SupersededBy Number `json:"supersededBy,omitempty"`
 	// WithdrawnBy is the older rollout that was condemned: this one contains it. It changes nothing more, but for its
-	// way back. Condemned are the releases that it puts back nowhere: whoever had put one on a target takes it back.
+	// way back. Condemned are the releases that it puts back nowhere where they were put by an order with the fence Since
+	// or a later one: whoever did so takes it back.
 	WithdrawnBy Number   `json:"withdrawnBy,omitempty"`
 	Condemned   []string `json:"condemned,omitempty"`
+	Since       int64    `json:"since,omitempty"`
 	// Behind says that older rollouts are under way: one of them could still be condemned, and so this one does not end
 	// as promoted yet.
 	Behind bool `json:"behind,omitempty"`
@@ -39,7 +41,7 @@ func (s Standing) same(o Standing) bool {
 	ahead := s.Ahead == o.Ahead || s.Ahead != nil && o.Ahead != nil && *s.Ahead == *o.Ahead
 	return ahead && slices.Equal(s.Taken, o.Taken) && slices.Equal(s.Younger, o.Younger) && slices.Equal(s.Condemned, o.Condemned) &&
 		s.Version == o.Version && s.Fence == o.Fence && s.Back == o.Back && s.Enter == o.Enter && s.SupersededBy == o.SupersededBy &&
-		s.WithdrawnBy == o.WithdrawnBy && s.Behind == o.Behind && s.Leave == o.Leave && s.Waits == o.Waits
+		s.WithdrawnBy == o.WithdrawnBy && s.Since == o.Since && s.Behind == o.Behind && s.Leave == o.Leave && s.Waits == o.Waits
 }
 
 // standing is what the rollout at a place is to know.
@@ -47,7 +49,7 @@ func (l *Ledger) standing(at int) Standing {
 	r := &l.Open[at]
 	s := Standing{
 		Fence: r.Began.Apply(r.Number), Back: r.Term.Back(r.Number), Enter: r.Granted, Ahead: r.Ahead,
-		SupersededBy: r.SupersededBy, WithdrawnBy: r.WithdrawnBy, Condemned: r.Condemned,
+		SupersededBy: r.SupersededBy, WithdrawnBy: r.WithdrawnBy, Condemned: r.Condemned, Since: r.Since,
 	}
 	for i := at + 1; i < len(l.Open); i++ {
 		y := &l.Open[i]

@@ -194,7 +194,7 @@ func (r *run) observe(i int) ([]activities.Observed, error) {
 	first := r.first(i)
 	err := eachBatch(r.ctx, len(batches), batchesAtOnce, never, func(ctx workflow.Context, n int) error {
 		return r.do(ctx, options(span("observe", s.Name, batches[n], first), batchTimeout), activities.TypeObserve,
-			activities.ObserveInput{Batch: batches[n], Fence: r.State.Fence}, &out[n])
+			activities.ObserveInput{Batch: batches[n], Fence: r.State.Fence, Train: r.coupled()}, &out[n])
 	})
 	if err != nil {
 		return nil, err

@@ -244,6 +244,7 @@ func (b *wayBack) revertAll(back []leftover, deadline, giveUp time.Time, atOnce 
 			Batch: t.Batch, Fence: cmp.Or(t.Back, r.backFence()), Inherited: t.Back != 0,
 			Previous: t.Previous, Only: back[i].Only, Deadline: deadline, GiveUp: giveUp, Train: r.orderedBelow(),
 			Forward: r.State.Fence, Younger: r.Coupling.Standing.Younger, Condemned: r.Coupling.Standing.Condemned,
+			Since: r.Coupling.Standing.Since,
 		})
 		b.Outcome.Reverted += out.Reverted
 		b.Outcome.Older += out.Older
