@@ -81,8 +81,13 @@ func Among(a *Activities) *Activities {
 // of the store.
 const cachedPlans = 64
 
-// load answers the plan of a digest.
+// load answers the plan of a digest, which the activity's own workflow has made.
 func (a *Activities) load(ctx context.Context, digest string) (plan.Plan, error) {
+	return a.loadOf(ctx, digest, nil)
+}
+
+// loadOf answers the plan of a digest that a rollout of a train has made; nil is the activity's own workflow.
+func (a *Activities) loadOf(ctx context.Context, digest string, by *rolloutOf) (plan.Plan, error) {
 	a.mu.Lock()
 	p, ok := a.plans[digest]
 	a.mu.Unlock()
@@ -91,7 +96,7 @@ func (a *Activities) load(ctx context.Context, digest string) (plan.Plan, error)
 	}
 	data, err := a.store.Get(ctx, digest)
 	if err != nil {
-		p, cutErr := a.cutAgain(ctx, digest, errors.Is(err, store.ErrNotFound))
+		p, cutErr := a.cutAgain(ctx, digest, by, errors.Is(err, store.ErrNotFound))
 		if cutErr != nil {
 			return p, fmt.Errorf("read plan %s: %w (workers of one deployment share one store, see --store), nor can it be cut again: %w",
 				digest, err, cutErr)

@@ -21,7 +21,7 @@ func (a *Activities) arms(ctx context.Context, p plan.Plan, ref StageRef) (healt
 	}
 	var taken []string
 	for _, r := range ref.Taken {
-		ids, err := a.reached(ctx, r)
+		ids, err := a.reached(ctx, p.Spec.Unit, r)
 		if err != nil {
 			return b, err
 		}
@@ -30,7 +30,7 @@ func (a *Activities) arms(ctx context.Context, p plan.Plan, ref StageRef) (healt
 	left := present(taken)
 	b.Exposed, b.Cohort, b.Control = left(b.Exposed), left(b.Cohort), left(b.Control)
 	if ref.Ahead != nil {
-		ids, err := a.reached(ctx, *ref.Ahead)
+		ids, err := a.reached(ctx, p.Spec.Unit, *ref.Ahead)
 		if err != nil {
 			return b, err
 		}
@@ -41,13 +41,28 @@ func (a *Activities) arms(ctx context.Context, p plan.Plan, ref StageRef) (healt
 }
 
 // reached are the ids of the targets that a rollout of the train has reached.
-func (a *Activities) reached(ctx context.Context, r train.Reach) ([]string, error) {
-	p, err := a.load(ctx, r.Plan)
+func (a *Activities) reached(ctx context.Context, unit string, r train.Reach) ([]string, error) {
+	p, err := a.planOf(ctx, unit, r)
 	if err != nil {
-		return nil, fmt.Errorf("read the plan of rollout %d: %w", r.Number, err)
+		return nil, err
 	}
 	if r.Stages <= 0 {
 		return nil, nil
 	}
 	return fleet.IDs(p.Exposed(min(r.Stages, len(p.Stages)) - 1)), nil
+}
+
+// rolloutOf names a rollout of a train.
+type rolloutOf struct {
+	unit   string
+	number int64
+}
+
+// planOf is the plan of a rollout of the train.
+func (a *Activities) planOf(ctx context.Context, unit string, r train.Reach) (plan.Plan, error) {
+	p, err := a.loadOf(ctx, r.Plan, &rolloutOf{unit, int64(r.Number)})
+	if err != nil {
+		return p, fmt.Errorf("read the plan of rollout %d: %w", r.Number, err)
+	}
+	return p, nil
 }

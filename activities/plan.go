@@ -5,7 +5,9 @@ import (
 	"fmt"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/workflow"
 
+	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/plan"
@@ -78,11 +80,14 @@ func (a *Activities) cut(in PlanInput, snapshot []byte) (plan.Plan, []byte, erro
 	return p, encoded, nil
 }
 
-// cutAgain makes a plan anew from the submission in the workflow's own history, so
+// cutAgain makes a plan anew from the submission in the history of the workflow that has made it, so
 // that a lost store keeps nobody from going back, unless the fleet's snapshot was
 // too large to be there. A store that it is missing from gets it again.
-func (a *Activities) cutAgain(ctx context.Context, digest string, missing bool) (plan.Plan, error) {
+func (a *Activities) cutAgain(ctx context.Context, digest string, by *rolloutOf, missing bool) (plan.Plan, error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
+	if by != nil {
+		run = workflow.Execution{ID: connect.DeploymentOf(activity.GetInfo(ctx).TaskQueue).RolloutID(by.unit, by.number)}
+	}
 	in, err := a.submission(ctx, run.ID, run.RunID)
 	if err != nil {
 		return plan.Plan{}, fmt.Errorf("read the rollout's submission: %w", err)

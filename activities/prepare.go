@@ -5,12 +5,15 @@ import (
 	"errors"
 
 	"github.com/sluicehq/sluice/internal/driver"
+	"github.com/sluicehq/sluice/internal/fleet"
 )
 
 // PrepareInput asks to ready the plan's release on a batch, beside what runs there.
 type PrepareInput struct {
 	Batch
 	Fence int64 `json:"fence"`
+	// Overtaken says that younger rollouts of the train have taken some of the targets: those are told by them.
+	Overtaken bool `json:"overtaken,omitempty"`
 }
 
 // Prepared is what came of a PrepareInput: how many targets are ready, and the others by name.
@@ -33,10 +36,17 @@ func (a *Activities) Prepare(ctx context.Context, in PrepareInput) (Prepared, er
 // Settle tells every target of a batch that runs the plan's release that the release is good.
 func (a *Activities) Settle(ctx context.Context, in PrepareInput) (Prepared, error) {
 	return a.onEach(ctx, in, func(d driver.Driver) orderFunc {
-		if s, ok := d.(driver.Settler); ok {
-			return s.Settle
+		s, ok := d.(driver.Settler)
+		if !ok {
+			return nil
 		}
-		return nil
+		return func(ctx context.Context, t fleet.Target, o driver.Order) error {
+			err := s.Settle(ctx, t, o)
+			if in.Overtaken && errors.Is(err, driver.ErrFenced) {
+				return nil
+			}
+			return err
+		}
 	})
 }
 

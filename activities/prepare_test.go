@@ -89,3 +89,31 @@ func TestPlanSaysWhatTheDriverDoes(t *testing.T) {
 	_, err := f.env.ExecuteActivity(f.acts.Prepare, PrepareInput{Batch: f.all})
 	require.ErrorContains(t, err, "the workers are of different versions")
 }
+
+// In a train a target that a younger rollout has taken is told by that one; anybody else who does not hear it is named.
+func TestSettleWhereYoungerHaveTakenTargets(t *testing.T) {
+	for _, overtaken := range []bool{false, true} {
+		f, r := newReadying(t, 3)
+		f.acts.newDriver = func(spec.Spec) (driver.Driver, error) { return fencing{r, "t001"}, nil }
+		out := do[Prepared](t, f, f.acts.Settle, PrepareInput{Batch: f.all, Fence: fence, Overtaken: overtaken})
+		require.Len(t, r.settled, 2)
+		if overtaken {
+			require.Empty(t, out.Trouble)
+		} else {
+			require.Len(t, out.Trouble, 1)
+		}
+	}
+}
+
+// fencing is a fleet of which one target has heard of a newer fence.
+type fencing struct {
+	readying
+	id string
+}
+
+func (f fencing) Settle(ctx context.Context, t fleet.Target, o driver.Order) error {
+	if t.ID == f.id {
+		return driver.ErrFenced
+	}
+	return f.readying.Settle(ctx, t, o)
+}

@@ -2,8 +2,10 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -17,6 +19,7 @@ import (
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/rollout"
+	"github.com/sluicehq/sluice/internal/store"
 	"github.com/sluicehq/sluice/internal/train"
 )
 
@@ -33,9 +36,12 @@ type StartRolloutInput struct {
 	Again any `json:"again,omitempty"`
 }
 
-// StartRollout starts a rollout of a train. One that runs already was started by an earlier attempt.
+// StartRollout starts a rollout of a train. One that is there with the same input was started by an earlier attempt.
 func (a *Activities) StartRollout(ctx context.Context, in StartRolloutInput) error {
-	c, d := activity.GetClient(ctx), connect.DeploymentOf(activity.GetInfo(ctx).TaskQueue)
+	return in.start(ctx, activity.GetClient(ctx), connect.DeploymentOf(activity.GetInfo(ctx).TaskQueue))
+}
+
+func (in StartRolloutInput) start(ctx context.Context, c client.Client, d connect.Deployment) error {
 	id := d.RolloutID(in.Unit, in.Number)
 	if in.Again != nil {
 		sub, err := startedWith(ctx, c, id)
@@ -50,11 +56,15 @@ func (a *Activities) StartRollout(ctx context.Context, in StartRolloutInput) err
 		}
 		in.By, _ = sub["by"].(string)
 	}
+	sub, err := plain(in.Submission)
+	if err != nil {
+		return invalid(err)
+	}
 	reuse := enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
 	if in.Again != nil {
 		reuse = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
 	}
-	_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+	_, err = c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: id, TaskQueue: d.TaskQueue(), WorkflowIDReusePolicy: reuse,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
@@ -65,10 +75,23 @@ func (a *Activities) StartRollout(ctx context.Context, in StartRolloutInput) err
 		Memo:          map[string]any{"by": in.By},
 		StaticSummary: fmt.Sprintf("%s %s, rollout %d", in.Unit, in.Release, in.Number),
 	}, connect.WorkflowType, in.Submission)
-	if _, there := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); there {
-		return nil
+	if _, there := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); !there {
+		return err
+	}
+	is, err := startedWith(ctx, c, id)
+	if err == nil && !reflect.DeepEqual(is, sub) {
+		err = invalid(fmt.Errorf("the workflow %s is there, and is another rollout", id))
 	}
 	return err
+}
+
+// plain is a submission as it is read from a history.
+func plain(submission any) (out map[string]any, err error) {
+	data, err := json.Marshal(submission)
+	if err == nil {
+		err = json.Unmarshal(data, &out)
+	}
+	return out, err
 }
 
 // startedWith is what the first run of a workflow was started with.
@@ -94,23 +117,30 @@ func startedWith(ctx context.Context, c client.Client, id string) (map[string]an
 	}
 }
 
-// CompareInput names the plans of two rollouts of a train.
+// CompareInput names two rollouts of a train, each with its plan.
 type CompareInput struct {
-	Younger string `json:"younger"`
-	Older   string `json:"older"`
+	Unit    string      `json:"unit"`
+	Younger train.Reach `json:"younger"`
+	Older   train.Reach `json:"older"`
 }
 
-// Compare says how many stages of the older plan must have passed before each stage of the younger one.
-func (a *Activities) Compare(ctx context.Context, in CompareInput) ([]int, error) {
-	younger, err := a.load(ctx, in.Younger)
-	if err != nil {
-		return nil, err
+// lastComparison is how often it is tried to compare plans of which one is lost.
+const lastComparison = 10
+
+// Compare compares the plans of two rollouts of a train.
+func (a *Activities) Compare(ctx context.Context, in CompareInput) (train.Comparison, error) {
+	var cuts [2]train.Cut
+	for i, r := range []train.Reach{in.Younger, in.Older} {
+		p, err := a.planOf(ctx, in.Unit, r)
+		if errors.Is(err, store.ErrNotFound) && activity.GetInfo(ctx).Attempt >= lastComparison {
+			err = invalid(err)
+		}
+		if err != nil {
+			return train.Comparison{}, err
+		}
+		cuts[i] = cutOf(p)
 	}
-	older, err := a.load(ctx, in.Older)
-	if err != nil {
-		return nil, err
-	}
-	return train.Needs(cutOf(younger), cutOf(older)), nil
+	return train.Comparison{Needs: train.Needs(cuts[0], cuts[1]), Covers: train.Covers(cuts[0], cuts[1])}, nil
 }
 
 // cutOf is how a plan cuts its fleet.

@@ -1,14 +1,23 @@
 package activities
 
 import (
+	"context"
+	"errors"
+	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/mocks"
+	"go.temporal.io/sdk/temporal"
 
+	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/store"
 	"github.com/sluicehq/sluice/internal/train"
 )
 
@@ -104,4 +113,48 @@ func TestRetriedRevertInATrain(t *testing.T) {
 
 	p := &progress{done: []bool{true, true, false}, aside: []bool{true, false, false}}
 	require.Equal(t, saved{Done: []byte{0b11}, Aside: []byte{0b01}}, p.save())
+}
+
+// A workflow that is there is the rollout that is meant if its input says so, also after it has continued as new; else
+// somebody has to look.
+func TestStartRolloutThatIsThere(t *testing.T) {
+	in := StartRolloutInput{Unit: "edge", Number: 3, Submission: map[string]any{"by": "ann", "train": map[string]any{"number": 3}}}
+	for by, want := range map[string]string{"ann": "", "bob": "the workflow rollout:edge:3 is there, and is another rollout"} {
+		c := &mocks.Client{}
+		c.On("ExecuteWorkflow", mock.Anything, mock.Anything, mock.Anything, mock.Anything).Return(nil, serviceerror.NewWorkflowExecutionAlreadyStarted("there", "", ""))
+		newest, first := begun(t, map[string]any{"by": by, "carried": 1}), begun(t, map[string]any{"by": by, "train": map[string]any{"number": 3}})
+		c.On("GetWorkflowHistory", mock.Anything, "rollout:edge:3", "", false, mock.Anything).Return(&past{newest})
+		c.On("GetWorkflowHistory", mock.Anything, "rollout:edge:3", "first", false, mock.Anything).Return(&past{first})
+		err := in.start(t.Context(), c, connect.Deployment(""))
+		if want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, want)
+		app, ok := errors.AsType[*temporal.ApplicationError](err)
+		require.True(t, ok && app.NonRetryable())
+	}
+}
+
+// A plan of the train that the store has lost is cut again from the history of the rollout that has made it, not from the
+// train's; where that cannot be, it is not tried for ever.
+func TestCompareWithALostPlan(t *testing.T) {
+	f := newFixture(t, 4)
+	digest := f.all.Plan
+	empty, err := store.Dir(t.TempDir())
+	require.NoError(t, err)
+	f.acts.store, f.acts.plans = empty, map[string]plan.Plan{}
+	var asked string
+	f.acts.submission = func(_ context.Context, id, _ string) (PlanInput, error) {
+		asked = id
+		return f.input, nil
+	}
+	in := CompareInput{Unit: "edge", Younger: train.Reach{Number: 3, Plan: digest}, Older: train.Reach{Number: 2, Plan: digest}}
+	out := do[train.Comparison](t, f, f.acts.Compare, in)
+	require.Equal(t, train.Comparison{Needs: []int{1}, Covers: true}, out)
+	require.Equal(t, "rollout:edge:3", asked)
+
+	in.Older.Plan = "sha256:" + strings.Repeat("0", 64)
+	_, err = f.env.ExecuteActivity(f.acts.Compare, in)
+	require.ErrorContains(t, err, "read the plan of rollout 2")
 }

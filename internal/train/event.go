@@ -105,16 +105,23 @@ func (l Ledger) Hear(p Report) (Ledger, []Command) {
 	return l, l.settle()
 }
 
-// Compared is the ledger once the plan of a rollout was compared with that of an older one: needs says how many stages
-// of that must have passed before each stage of it.
-func (l Ledger) Compared(n, with Number, needs []int) (Ledger, []Command) {
+// Comparison is what comes of comparing a rollout's plan with that of an older one.
+type Comparison struct {
+	// Needs says how many stages of the older one must have passed before each stage of it (see Needs), and Covers that it
+	// has every target of that.
+	Needs  []int `json:"needs"`
+	Covers bool  `json:"covers,omitempty"`
+}
+
+// Compared is the ledger once the plan of a rollout was compared with that of an older one.
+func (l Ledger) Compared(n, with Number, c Comparison) (Ledger, []Command) {
 	l = l.clone()
-	if r := l.find(n); r != nil && len(needs) == r.Stages {
-		r.Needs = maps.Clone(r.Needs)
+	if r := l.find(n); r != nil && len(c.Needs) == r.Stages {
+		r.Needs, r.Covers = maps.Clone(r.Needs), maps.Clone(r.Covers)
 		if r.Needs == nil {
-			r.Needs = map[Number][]int{}
+			r.Needs, r.Covers = map[Number][]int{}, map[Number]bool{}
 		}
-		r.Needs[with] = needs
+		r.Needs[with], r.Covers[with] = c.Needs, c.Covers
 	}
 	return l, l.settle()
 }

@@ -69,6 +69,8 @@ type Rollout struct {
 	Stages int    `json:"stages,omitempty"`
 	// Needs says for each older rollout how many of that one's stages must have passed before each stage of this one.
 	Needs map[Number][]int `json:"needs,omitempty"`
+	// Covers says of which older rollouts it has every target.
+	Covers map[Number]bool `json:"covers,omitempty"`
 	// Wants says that it asks for its next stage.
 	Wants bool `json:"wants,omitempty"`
 	// Reserved are how many stages it is to have, Granted how many it was given, and Passed how many have passed.
@@ -95,7 +97,7 @@ type Reach struct {
 	Number Number `json:"number"`
 	Plan   string `json:"plan"`
 	Stages int    `json:"stages"`
-	// All says that these are all of its stages.
+	// All says that these are all of its stages, and that they have every target of the rollout that is told so.
 	All bool `json:"all,omitempty"`
 }
 

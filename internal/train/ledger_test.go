@@ -94,7 +94,7 @@ func TestLostKeepsOthers(t *testing.T) {
 func TestWithdrawnIsAWayBack(t *testing.T) {
 	t.Parallel()
 	l := submitted(t, inStage(t).hear(Report{Number: 1, Passed: 1}), "b").hear(Report{Number: 2})
-	l, _ = l.Compared(2, 1, []int{1, 2})
+	l, _ = l.Compared(2, 1, Comparison{Needs: []int{1, 2}})
 	l = l.hear(Report{Number: 2, Wants: true}).hear(Report{Number: 1, Passed: 1})
 	require.Equal(t, 1, l.Find(2).Granted)
 	l = l.hear(Report{Number: 2, Passed: 1}).hear(Report{Number: 1, Passed: 1, GoesBack: true})
@@ -122,4 +122,32 @@ func TestNeedsOfOtherFleets(t *testing.T) {
 	} {
 		require.Equal(t, c.want, Needs(c.younger, older), name)
 	}
+}
+
+// Only a younger rollout that has every target of an older one leaves it nothing to look at; one that shares none with it has
+// taken nothing.
+func TestTakenByAnotherFleet(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		found Comparison
+		want  []Reach
+	}{
+		"all of them":  {Comparison{Needs: []int{2}, Covers: true}, []Reach{{Number: 2, Plan: "b", Stages: 1, All: true}}},
+		"some of them": {Comparison{Needs: []int{2}}, []Reach{{Number: 2, Plan: "b", Stages: 1}}},
+		"none of them": {Comparison{Needs: []int{0}}, nil},
+	} {
+		l := submitted(t, inStage(t).hear(Report{Number: 1, Passed: 1, Wants: true}), "b").hear(Report{Number: 1, Passed: 2, Guards: true})
+		l, _ = l.Hear(Report{Number: 2, Seq: 1, Heard: l.Find(2).Told.Version, Plan: "b", Stages: 1})
+		l, _ = l.Compared(2, 1, c.found)
+		l, _ = l.Hear(Report{Number: 2, Seq: 2, Heard: l.Find(2).Told.Version, Plan: "b", Stages: 1, Wants: true})
+		require.Equal(t, 1, l.Find(2).Reserved, name)
+		require.Equal(t, c.want, l.Find(1).Told.Taken, name)
+	}
+}
+
+func TestCovers(t *testing.T) {
+	t.Parallel()
+	a, b := Cut{Order: []string{"x", "y"}, To: []int{2}}, Cut{Order: []string{"y", "x", "z"}, To: []int{1, 3}}
+	require.True(t, Covers(b, a))
+	require.False(t, Covers(a, b))
 }

@@ -137,8 +137,8 @@ func (m *model) take(l Ledger, cs []Command) {
 			m.start(c.Start, c.Standing)
 		case c.Compare != 0:
 			y, o := m.actor(c.Compare), m.actor(c.With)
-			needs := Needs(y.cut, o.cut)
-			m.toTrain = append(m.toTrain, message{"plans are compared", func(l Ledger) (Ledger, []Command) { return l.Compared(y.n, o.n, needs) }})
+			found := Comparison{Needs(y.cut, o.cut), Covers(y.cut, o.cut)}
+			m.toTrain = append(m.toTrain, message{"plans are compared", func(l Ledger) (Ledger, []Command) { return l.Compared(y.n, o.n, found) }})
 		default:
 			m.toRollout = append(m.toRollout, c)
 		}

@@ -1,5 +1,7 @@
 package train
 
+import "slices"
+
 // Cut is how a plan exposes a fleet: the ids of its targets in their order, and how many of them each stage has reached.
 type Cut struct {
 	Order []string
@@ -26,4 +28,13 @@ func Needs(younger, older Cut) []int {
 		out[i] = most
 	}
 	return out
+}
+
+// Covers says that a younger rollout has every target of an older one.
+func Covers(younger, older Cut) bool {
+	has := make(map[string]bool, len(younger.Order))
+	for _, id := range younger.Order {
+		has[id] = true
+	}
+	return !slices.ContainsFunc(older.Order, func(id string) bool { return !has[id] })
 }

@@ -53,10 +53,12 @@ func (l *Ledger) standing(at int) Standing {
 	}
 	for i := at + 1; i < len(l.Open); i++ {
 		y := &l.Open[i]
-		if y.Reserved == 0 {
+		if needs, known := y.Needs[r.Number]; y.Reserved == 0 || known && needs[y.Reserved-1] == 0 { // nor a target of this one
 			continue
 		}
-		s.Taken = append(s.Taken, *y.reach(y.Reserved))
+		taken := y.reach(y.Reserved)
+		taken.All = y.Reserved == y.Stages && y.Covers[r.Number]
+		s.Taken = append(s.Taken, *taken)
 		if y.Release != r.Release && !slices.Contains(s.Younger, y.Release) {
 			s.Younger = append(s.Younger, y.Release)
 		}
@@ -76,5 +78,5 @@ func (l *Ledger) passedBy(n Number) bool {
 
 // reach is the first so many of its stages.
 func (r *Rollout) reach(stages int) *Reach {
-	return &Reach{Number: r.Number, Plan: r.Plan, Stages: stages, All: stages == r.Stages}
+	return &Reach{Number: r.Number, Plan: r.Plan, Stages: stages}
 }

@@ -222,7 +222,7 @@ func (j *judging) gate() (rollout.Gate, error) {
 	now := workflow.Now(r.ctx)
 	j.Watched.Owing = true // the bake is over: nothing makes up for a gate that comes late
 	var out activities.Judged
-	r.arms(&j.Input)
+	r.arms(&j.Input.StageRef)
 	err := r.do(r.ctx, o, activities.TypeGate, activities.GateInput{HealthInput: j.Input, At: now, Watched: j.Watched}, &out)
 	r.lookEnds()
 	if r.ctx.Err() != nil {

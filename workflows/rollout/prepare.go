@@ -45,7 +45,7 @@ func (r *run) mayBeSilent() int {
 // tellGood tells every target that the release is good, where the driver does so: from then on it is what
 // an agent goes back to by itself. Nothing takes the release back any more, so an abort comes too late.
 func (r *run) tellGood(o *rollout.Outcome) {
-	if !r.Planned.Settles || r.handedOn() { // what a younger rollout has taken is told by that one
+	if !r.Planned.Settles || r.bare() { // what a younger rollout has taken is told by that one
 		return
 	}
 	r.enter(rollout.PhaseSettle, "telling every target that "+r.State.Release+" is good")
@@ -74,7 +74,7 @@ func (r *run) onFleet(ctx workflow.Context, name, verb string) (ready int, troub
 		b := batches[n]
 		o := options(fmt.Sprintf("%s targets %d-%d of the fleet", verb, b.From+1, b.To), batchTimeout)
 		var out activities.Prepared
-		err := r.do(ctx, o, name, activities.PrepareInput{Batch: b, Fence: r.State.Fence}, &out)
+		err := r.do(ctx, o, name, activities.PrepareInput{Batch: b, Fence: r.State.Fence, Overtaken: r.handedOn()}, &out)
 		ready += out.Ready
 		trouble = append(trouble, out.Trouble...)
 		return err

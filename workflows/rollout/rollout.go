@@ -234,6 +234,11 @@ func (r *run) forward() error {
 			return err
 		}
 	}
+	if r.coupled() && r.State.Stages[0].StartedAt.IsZero() { // who is refused before has superseded nobody
+		if err := r.approval(0); err != nil {
+			return err
+		}
+	}
 	if r.guarding() {
 		return r.guard()
 	}

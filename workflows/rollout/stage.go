@@ -247,7 +247,9 @@ func (r *run) baseline(i int) (health.Baseline, error) {
 		in.Began = r.State.Stages[0].StartedAt
 	}
 	o := options("measure "+r.State.Stages[i].Name+" before the change", baselineTimeout)
+	r.arms(&in.StageRef)
 	err := r.do(r.ctx, o, activities.TypeBaseline, in, &b)
+	r.lookEnds()
 	return b, err
 }
 

@@ -99,7 +99,7 @@ func (r *run) armsChanged() bool {
 
 // arms are the input of a look as the train has it now, until lookEnds. The control stays within what the stage began
 // beside: a standing that grants the next stage has the next one's, and what the checks have seen is not of that.
-func (r *run) arms(in *activities.HealthInput) {
+func (r *run) arms(in *activities.StageRef) {
 	if r.coupled() {
 		in.Taken = r.Coupling.Standing.Taken
 		r.looking, r.lookingWithout = true, in.Taken
@@ -154,17 +154,17 @@ func (r *run) leaveTrain() {
 const maxTold = 300
 
 // wantStage tells the train that the stage before has passed, and asks for a stage once nothing else keeps the rollout
-// from it.
+// from it: not a person, nor that the fleet was not looked at yet.
 func (r *run) wantStage(i int) {
 	if r.coupled() && i < len(r.Planned.Stages) {
-		free := !r.needsApproval(i) && r.State.Paused == nil
+		free := !r.needsApproval(i) && r.State.Paused == nil && r.State.Preflight != nil
 		r.tellTrain(func(p *train.Report) { p.Passed, p.Wants = i, free && r.Coupling.Standing.Enter <= i })
 	}
 }
 
 // turn says why the train does not let the rollout into a stage yet; empty if it does, or if there is none.
 func (r *run) turn(i int) string {
-	if !r.coupled() || i >= len(r.Planned.Stages) || r.Coupling.Standing.Enter > i {
+	if !r.coupled() || i >= len(r.Planned.Stages) || r.Coupling.Standing.Enter > i || r.State.Preflight == nil {
 		return ""
 	}
 	return rollout.Turn + cmp.Or(r.Coupling.Standing.Waits, "older rollouts end the look that is under way first")

@@ -131,3 +131,64 @@ func TestTakeBackOfWhatNobodyKnows(t *testing.T) {
 	require.Empty(t, w.applies, "nothing goes forward")
 	require.True(t, w.said(func(p train.Report) bool { return p.GoesBack && p.Result == "incomplete" }))
 }
+
+// A younger rollout takes no target while it is measured: what is measured before a stage is a look like others.
+func TestMeasuredBeforeYoungerTake(t *testing.T) {
+	w := newWorld(t, 20)
+	w.measuring = 3 * time.Minute
+	first := coupled(w)
+	w.stands(time.Minute, first, 2, func(s *train.Standing) {
+		s.Taken, s.Enter, s.Behind = []train.Reach{{Number: 3, Plan: "sha256:other", Stages: 1}}, 4, false
+	})
+	during, after := true, false
+	heard := func(p train.Report) bool { return p.Heard == 2 }
+	w.do(2*time.Minute, func() { during = w.said(heard) })
+	w.do(5*time.Minute, func() { after = w.said(heard) })
+	require.Equal(t, rollout.PhasePromoted, w.inTrain(fourStages(), first).Outcome.Result)
+	require.False(t, during)
+	require.True(t, after)
+}
+
+// The fleet is looked at before the first stage is asked for, and once: a rollout that is refused has superseded nobody.
+func TestPreflightBeforeItsTurn(t *testing.T) {
+	w := newWorld(t, 20)
+	first := coupled(w)
+	first.Enter = 0
+	s := fourStages()
+	s.Stages[0].Approval = spec.ApprovalRequired
+	looked, wanted := false, false
+	wants := func(p train.Report) bool { return p.Wants }
+	w.do(30*time.Minute, func() { looked, wanted = w.looked > 0, w.said(wants) })
+	w.at(time.Hour, rollout.SignalApprove, rollout.ControlRequest{By: "ann"})
+	w.do(2*time.Hour, func() { require.True(t, w.said(wants)); require.Equal(t, 1, w.looked); require.Empty(t, w.applies) })
+	w.grow(150 * time.Minute)
+	w.stands(3*time.Hour, first, 2, func(s *train.Standing) { s.Enter, s.Behind = 4, false })
+	require.Equal(t, rollout.PhasePromoted, w.inTrain(s, first).Outcome.Result)
+	require.False(t, looked, "a person approves first")
+	require.False(t, wanted)
+	require.Equal(t, 1, w.looked)
+	require.Equal(t, 2, w.runs)
+}
+
+// Targets that a younger rollout of another fleet has not taken hear that the release is good; once it has all of them,
+// there is nobody to tell.
+func TestGoodAlsoWhereAYoungerHasTakenSome(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		w := newWorld(t, 20)
+		w.prepares = true
+		first := coupled(w)
+		first.Enter = 4
+		told := 0
+		w.settler = func(in activities.PrepareInput) (activities.Prepared, error) {
+			require.True(t, in.Overtaken)
+			told += in.To - in.From
+			return activities.Prepared{Ready: in.To - in.From}, nil
+		}
+		w.stands(20*time.Hour, first, 2, func(s *train.Standing) {
+			s.Taken, s.Behind = []train.Reach{{Number: 3, Plan: "sha256:other", Stages: 1, All: all}}, false
+		})
+		s := w.inTrain(fourStages(), first)
+		require.Equal(t, rollout.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
+		require.Equal(t, map[bool]int{false: 20, true: 0}[all], told)
+	}
+}

@@ -97,7 +97,7 @@ func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool
 			return false, r.await(r.ctx, stop)
 		}
 		ctx, cancel := workflow.WithCancel(r.ctx)
-		r.arms(&j.Input)
+		r.arms(&j.Input.StageRef)
 		in.HealthInput, in.Until, in.Watched, in.Bake = j.Input, until, j.Watched, j.baking()
 		f := workflow.ExecuteActivity(j.watchOptions(ctx, until), activities.TypeWatch, in)
 		if err := r.await(r.ctx, func() bool { return f.IsReady() || stop() }); err != nil {

@@ -80,6 +80,7 @@ type world struct {
 	prepares          bool
 	preparer, settler func(activities.PrepareInput) (activities.Prepared, error)
 	prepared, settled int // batches
+	looked            int // at the fleet, before the change
 	// drills answers what a drill does.
 	drills func(activities.DrillInput) []activities.Trouble
 	// suspects answers what other units run.
@@ -184,6 +185,7 @@ func (w *world) mount(now time.Time) {
 		return w.suspects(in)
 	}).Maybe()
 	w.env.OnActivity(activities.TypePreflight, any2...).Return(func(context.Context, activities.PreflightInput) (health.Report, error) {
+		w.looked++
 		r := w.report(w.before)
 		r.Over = w.over
 		return r, nil

@@ -5,6 +5,7 @@ package train
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -69,7 +70,7 @@ func Train(ctx workflow.Context, s State) error {
 	if s.Queued == nil {
 		s.Queued, s.Inputs = map[train.Number]rollout.Submission{}, map[train.Number]string{}
 	}
-	r := &run{State: s, comparing: map[comparison]bool{}}
+	r := &run{State: s, comparing: map[comparison]bool{}, unlike: map[comparison]bool{}, starts: map[train.Number]int{}}
 	r.Pending = nil
 	r.take(ctx, r.Ledger, append(s.Pending, r.Ledger.Retell()...)) // an update may be handled before the handler's setter returns
 	if err := r.answer(ctx); err != nil {
@@ -99,7 +100,11 @@ type run struct {
 	working int
 	// comparing are the plans that are compared now. Whatever is left is asked for again when one is done.
 	comparing map[comparison]bool
-	inboxes   []inbox
+	// unlike are those that cannot be compared.
+	unlike map[comparison]bool
+	// starts count how often the start of a rollout has begun and ended.
+	starts  map[train.Number]int
+	inboxes []inbox
 	// indexed is what the search attributes say.
 	indexed [2]string
 }
@@ -164,6 +169,7 @@ func (r *run) listen(ctx workflow.Context) {
 			return cs
 		})},
 		{open(ctx, connect.SignalRelease, "ends a hold: {by, why}"), receive(func(Control) []train.Command {
+			clear(r.unlike)
 			l, cs := r.Ledger.Release()
 			r.Ledger = l
 			return cs
@@ -226,7 +232,7 @@ func (r *run) take(ctx workflow.Context, l train.Ledger, commands []train.Comman
 	r.publish(ctx)
 	for _, c := range commands {
 		if pair := (comparison{c.Compare, c.With}); c.Compare != 0 {
-			if r.comparing[pair] || len(r.comparing) == maxComparing {
+			if r.comparing[pair] || r.unlike[pair] || len(r.comparing) == maxComparing {
 				continue
 			}
 			r.comparing[pair] = true
@@ -250,7 +256,6 @@ func (r *run) open(n train.Number) bool {
 
 // carryOut does what the ledger asks for.
 func (r *run) carryOut(ctx workflow.Context, c train.Command) {
-	log := workflow.GetLogger(ctx)
 	switch {
 	case c.Start != 0:
 		in := activities.StartRolloutInput{Unit: r.Unit, Number: int64(c.Start)}
@@ -262,11 +267,10 @@ func (r *run) carryOut(ctx workflow.Context, c train.Command) {
 			place.TakeBack = true
 			in.Again = place
 		}
-		if err := do(ctx, activities.TypeStartRollout, "start rollout "+number(c.Start), in, nil); err != nil {
-			log.Error("a rollout was not started", "number", c.Start, "error", err)
-			if place.TakeBack {
-				r.lost(ctx, c.Start)
-			}
+		r.starts[c.Start]++
+		err := do(ctx, activities.TypeStartRollout, "start rollout "+number(c.Start), in, nil)
+		if r.starts[c.Start]++; err != nil {
+			r.notStarted(ctx, c.Start, place.TakeBack, err)
 			return
 		}
 		delete(r.Queued, c.Start)
@@ -277,30 +281,51 @@ func (r *run) carryOut(ctx workflow.Context, c train.Command) {
 	}
 }
 
-// lost ends a rollout whose history is gone: nobody knows what it had changed. A person has to look, and ends the hold.
-func (r *run) lost(ctx workflow.Context, n train.Number) {
-	why := "the history of rollout " + number(n) + " is gone, and nobody knows which targets still run its release"
-	l, commands := r.Ledger.Hear(train.Report{Number: n, Seq: workflow.Now(ctx).UnixMilli(), GoesBack: true, Result: "incomplete", Why: why})
+// notStarted ends a rollout that cannot be started and, where it was to take back what its first run has left, nobody
+// knows what that is. A person has to look, and ends the hold.
+func (r *run) notStarted(ctx workflow.Context, n train.Number, takesBack bool, err error) {
+	p := train.Report{Number: n, Seq: workflow.Now(ctx).UnixMilli(), Result: string(words.PhaseRefused), Why: "rollout " + number(n) + " was not started: " + reason(err)}
+	if takesBack {
+		p.GoesBack, p.Result = true, string(words.PhaseIncomplete)
+		p.Why = "nobody knows which targets still run the release of rollout " + number(n) + ", which cannot take it back: " + reason(err)
+	}
+	l, commands := r.Ledger.Hear(p)
 	r.take(ctx, l, commands)
-	l, commands = r.Ledger.Keep(why)
+	r.keep(ctx, p.Why)
+}
+
+// keep holds the unit for a person.
+func (r *run) keep(ctx workflow.Context, why string) {
+	l, commands := r.Ledger.Keep(why)
 	r.take(ctx, l, commands)
+}
+
+// reason is an error in an activity's own words.
+func reason(err error) string {
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		return app.Message()
+	}
+	return err.Error()
 }
 
 // compare compares the plans of two rollouts, and then those that are left.
 func (r *run) compare(ctx workflow.Context, c train.Command) {
 	y, o := r.Ledger.Find(c.Compare), r.Ledger.Find(c.With)
-	var needs []int
+	var found train.Comparison
 	var err error
 	if y != nil && o != nil {
-		in := activities.CompareInput{Younger: y.Plan, Older: o.Plan}
-		err = do(ctx, activities.TypeCompare, "compare the plans of rollouts "+number(c.With)+" and "+number(c.Compare), in, &needs)
+		in := activities.CompareInput{
+			Unit: r.Unit, Younger: train.Reach{Number: y.Number, Plan: y.Plan}, Older: train.Reach{Number: o.Number, Plan: o.Plan},
+		}
+		err = do(ctx, activities.TypeCompare, "compare the plans of rollouts "+number(c.With)+" and "+number(c.Compare), in, &found)
 	}
 	delete(r.comparing, comparison{c.Compare, c.With})
-	if err != nil {
-		workflow.GetLogger(ctx).Error("plans were not compared", "number", c.Compare, "error", err)
+	if err != nil { // tried again once a person has ended the hold
+		r.unlike[comparison{c.Compare, c.With}] = true
+		r.keep(ctx, fmt.Sprintf("the plans of rollouts %d and %d cannot be compared, and so nobody knows whether one would overtake: %s", c.With, c.Compare, reason(err)))
 		return
 	}
-	l, commands := r.Ledger.Compared(c.Compare, c.With, needs)
+	l, commands := r.Ledger.Compared(c.Compare, c.With, found)
 	r.take(ctx, l, commands)
 }
 

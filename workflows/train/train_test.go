@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
@@ -247,9 +248,74 @@ func TestDeleted(t *testing.T) {
 	y.at(10*time.Minute, func() {
 		l := y.ledger()
 		require.Empty(t, l.Open)
-		require.Contains(t, l.Hold.Why, "the history of rollout 1 is gone")
+		require.Contains(t, l.Hold.Why, "still run the release of rollout 1, which cannot take it back: no such workflow")
 		require.Zero(t, l.Hold.After, "only a person ends it")
 		require.Equal(t, "incomplete", l.Closed[0].Result)
 	})
 	y.drive(11 * time.Minute)
+}
+
+// A release that finds the fleet ill is refused before it supersedes others: those go on.
+func TestRefusedSupersedesNobody(t *testing.T) {
+	y := newYard(t)
+	y.ill = map[string]bool{"3": true}
+	y.signal(30*time.Second, connect.SignalHold, Control{By: "ann", Why: "a test"})
+	y.submit(time.Minute, "2", "", Submit{}, nil)
+	y.submit(2*time.Minute, "3", "", Submit{}, nil)
+	y.signal(time.Hour, connect.SignalRelease, Control{By: "ann", Why: "a test"})
+	y.drive(day)
+	require.Equal(t, map[int64]words.Phase{1: words.PhasePromoted, 2: words.PhaseRefused}, y.results())
+	require.Equal(t, map[string]int{"2": 60}, y.on())
+}
+
+// Plans that cannot be compared hold the unit, once, and are compared once more when a person ends the hold.
+func TestPlansThatCannotBeCompared(t *testing.T) {
+	y := newYard(t)
+	lost := true
+	y.comparison = func(c train.Comparison, err error) (train.Comparison, error) {
+		if lost {
+			return c, temporal.NewNonRetryableApplicationError("read the plan of rollout 1: not found", activities.ErrTypeInvalid, nil)
+		}
+		return c, err
+	}
+	y.submit(time.Minute, "2", "", Submit{}, nil)
+	y.submit(31*time.Minute, "3", "", Submit{}, nil)
+	y.at(40*time.Minute, func() {
+		require.Contains(t, y.ledger().Hold.Why, "the plans of rollouts 1 and 2 cannot be compared")
+		require.Contains(t, y.ledger().Hold.Why, "read the plan of rollout 1: not found")
+		require.Equal(t, 1, y.compared)
+		lost = false
+	})
+	y.signal(time.Hour, connect.SignalRelease, Control{By: "ann", Why: "the store is back"})
+	y.drive(day)
+	require.Equal(t, 2, y.compared)
+	require.Equal(t, map[int64]words.Phase{1: words.PhasePromoted, 2: words.PhasePromoted}, y.results())
+}
+
+// A look that began before a rollout was started once more, to take back what its first run has left, says nothing of it.
+func TestLookThatBeganBeforeATakeBack(t *testing.T) {
+	y := newYard(t)
+	y.submit(time.Minute, "2", "", Submit{}, nil)
+	y.at(5*time.Minute, func() { y.gone = []activities.EndedRollout{{Number: 1}} })
+	slow := 0
+	y.again = func(activities.StartRolloutInput) time.Duration { slow++; return 90 * time.Second } // a look comes meanwhile
+	y.signal(8*time.Minute, connect.SignalTakeBack, Control{By: "ann", Why: "a test", Number: 1})
+	y.at(9*time.Minute+10*time.Second, func() { require.Equal(t, train.Back, y.ledger().Find(1).State, "it is on its way") })
+	y.drive(9*time.Minute + 30*time.Second)
+	require.Equal(t, 1, slow)
+}
+
+// A workflow that has the id of a rollout and is another one ends the rollout, and holds the unit.
+func TestAnotherWorkflowHasTheID(t *testing.T) {
+	y := newYard(t)
+	y.refused = "the workflow rollout:edge:1 is there, and is another rollout"
+	y.submit(time.Minute, "2", "", Submit{}, nil)
+	y.at(5*time.Minute, func() {
+		l := y.ledger()
+		require.Empty(t, l.Open)
+		require.Equal(t, "refused", l.Closed[0].Result)
+		require.Contains(t, l.Hold.Why, "rollout 1 was not started: "+y.refused)
+		require.Zero(t, l.Hold.After)
+	})
+	y.drive(6 * time.Minute)
 }

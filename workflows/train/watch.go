@@ -17,10 +17,11 @@ func (r *run) lookAfter(ctx workflow.Context) {
 	for {
 		_ = workflow.Await(ctx, func() bool { return len(r.Ledger.Open) > 0 }) // ctx is never cancelled
 		_ = workflow.NewTimerWithOptions(ctx, lookEvery, workflow.TimerOptions{Summary: "look after the rollouts under way"}).Get(ctx, nil)
-		in := activities.LookAfterInput{Unit: r.Unit}
+		in, starts := activities.LookAfterInput{Unit: r.Unit}, map[train.Number]int{}
 		for _, o := range r.Ledger.Open {
 			_, starting := r.Queued[o.Number]
 			if !starting && o.State != train.Lost {
+				starts[o.Number] = r.starts[o.Number]
 				in.Numbers = append(in.Numbers, int64(o.Number))
 			}
 		}
@@ -33,7 +34,9 @@ func (r *run) lookAfter(ctx workflow.Context) {
 			workflow.GetLogger(ctx).Warn("nobody knows whether the rollouts are still there", "error", err)
 		}
 		for _, e := range ended {
-			r.notice(ctx, e)
+			if n := train.Number(e.Number); r.starts[n] == starts[n] && starts[n]%2 == 0 { // else it was started once more meanwhile
+				r.notice(ctx, e)
+			}
 		}
 		r.take(ctx, r.Ledger, r.Ledger.Retell())
 		r.working--

@@ -54,6 +54,13 @@ type yard struct {
 	// bad says whether a release is seen to do harm, a while after a stage was applied.
 	bad func(release string, stage int, since time.Duration) bool
 
+	// comparison is what comes of comparing plans, again how long it takes to start a rollout once more, which fails
+	// afterwards, and refused why none is started.
+	comparison func(train.Comparison, error) (train.Comparison, error)
+	again      func(activities.StartRolloutInput) time.Duration
+	refused    string
+	// ill are the releases that find the fleet ill before they change anything.
+	ill map[string]bool
 	// edit changes what is submitted.
 	edit func(*spec.Spec)
 
@@ -187,14 +194,25 @@ func (y *yard) mount() {
 	y.env.RegisterWorkflowWithOptions(y.run, workflow.RegisterOptions{Name: "yard"})
 	rollout.Register(y.env)
 	Register(y.env)
-	activities.New(y.store, activities.NewMetrics(prometheus.NewRegistry()), dial.Guard{}, y.catalog()).Register(y.env)
+	acts := activities.New(y.store, activities.NewMetrics(prometheus.NewRegistry()), dial.Guard{}, y.catalog())
+	acts.Register(y.env)
 	any2 := []any{mock.Anything, mock.Anything}
 	on := func(name string, f any) { y.env.OnActivity(name, any2...).Return(f).Maybe() }
 	on(activities.TypeInherit, func(context.Context, activities.InheritInput) (activities.Inherited, error) {
 		return activities.Inherited{}, nil
 	})
-	on(activities.TypePreflight, func(context.Context, activities.PreflightInput) (health.Report, error) {
+	on(activities.TypePreflight, func(_ context.Context, in activities.PreflightInput) (health.Report, error) {
+		if y.ill[y.plan(in.Plan).Spec.Release] {
+			return y.report(health.Fail, y.env.Now()), nil
+		}
 		return y.report(health.Pass, y.env.Now()), nil
+	})
+	on(activities.TypeCompare, func(ctx context.Context, in activities.CompareInput) (train.Comparison, error) {
+		c, err := acts.Compare(ctx, in)
+		if y.comparison != nil {
+			return y.comparison(c, err)
+		}
+		return c, err
 	})
 	on(activities.TypeBaseline, func(context.Context, activities.BaselineInput) (health.Baseline, error) {
 		return health.Baseline{}, nil
@@ -213,6 +231,14 @@ func (y *yard) mount() {
 		return y.gone, nil
 	})
 	on(activities.TypeStartRollout, func(ctx context.Context, in activities.StartRolloutInput) error {
+		if in.Again != nil && y.again != nil {
+			token := activity.GetInfo(ctx).TaskToken
+			y.env.RegisterDelayedCallback(func() { y.complete(token, nil, connect.Deployment("").TrainID("edge")) }, y.again(in))
+			return activity.ErrResultPending
+		}
+		if y.refused != "" {
+			return temporal.NewNonRetryableApplicationError(y.refused, activities.ErrTypeInvalid, nil)
+		}
 		if in.Again != nil {
 			return temporal.NewNonRetryableApplicationError("no such workflow", activities.ErrTypeInvalid, nil)
 		}
@@ -325,6 +351,13 @@ func (y *yard) tell(d time.Duration, n int64, signal string) {
 	y.at(d, func() {
 		id := connect.Deployment("").RolloutID("edge", n)
 		require.NoError(y.t, y.env.SignalWorkflowByID(id, signal, words.ControlRequest{By: "tester", Why: "a test"}))
+	})
+}
+
+// signal signals the train a while after the beginning.
+func (y *yard) signal(d time.Duration, name string, c Control) {
+	y.at(d, func() {
+		require.NoError(y.t, y.env.SignalWorkflowByID(connect.Deployment("").TrainID("edge"), name, c))
 	})
 }
 
