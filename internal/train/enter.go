@@ -1,6 +1,9 @@
 package train
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // rule is one condition for a rollout to enter its next stage. Blocks says in words what keeps the rollout at a place
 // from it; empty if nothing does.
@@ -97,6 +100,9 @@ func (l *Ledger) reserve(at int) {
 		}
 		if r.Ahead == nil && o.State != Superseded {
 			r.Ahead = o.reach(o.Passed)
+		}
+		if r.Release != o.Release && !slices.Contains(o.Younger, r.Release) {
+			o.Younger = append(slices.Clone(o.Younger), r.Release)
 		}
 	}
 	r.Reserved++

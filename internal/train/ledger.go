@@ -79,6 +79,9 @@ type Rollout struct {
 	Passed   int `json:"passed,omitempty"`
 	// Ahead is how far the next older one had come when this one was given its newest stage.
 	Ahead *Reach `json:"ahead,omitempty"`
+	// Younger are the releases that younger ones have put on its targets, or may have: they stay there until this one has
+	// gone back, also when the younger ones have ended.
+	Younger []string `json:"younger,omitempty"`
 	// SupersededBy and WithdrawnBy are numbers of others; 0 is nobody.
 	SupersededBy Number `json:"supersededBy,omitempty"`
 	WithdrawnBy  Number `json:"withdrawnBy,omitempty"`

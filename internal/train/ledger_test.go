@@ -90,6 +90,19 @@ func TestLostKeepsOthers(t *testing.T) {
 }
 
 // A new release waits until also those that were withdrawn are back: it must not find, and go back to, what they
+
+// A condemned rollout knows the releases of younger ones for as long as it goes back: they run on its targets also when those
+// have ended.
+func TestYoungerAreKnownWhenTheyHaveEnded(t *testing.T) {
+	t.Parallel()
+	l := submitted(t, inStage(t).hear(Report{Number: 1, Passed: 1}), "b").hear(Report{Number: 2})
+	l, _ = l.Compared(2, 1, Comparison{Needs: []int{1, 2}})
+	l = l.hear(Report{Number: 2, Wants: true}).hear(Report{Number: 1, Passed: 1})
+	l = l.hear(Report{Number: 1, Passed: 1, GoesBack: true}).hear(Report{Number: 2, Result: "withdrawn"})
+	require.Nil(t, l.Find(2))
+	require.Equal(t, []string{"b"}, l.Find(1).Told.Younger)
+}
+
 // have left.
 func TestWithdrawnIsAWayBack(t *testing.T) {
 	t.Parallel()

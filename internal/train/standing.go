@@ -49,7 +49,7 @@ func (l *Ledger) standing(at int) Standing {
 	r := &l.Open[at]
 	s := Standing{
 		Fence: r.Began.Apply(r.Number), Back: r.Term.Back(r.Number), Enter: r.Granted, Ahead: r.Ahead,
-		SupersededBy: r.SupersededBy, WithdrawnBy: r.WithdrawnBy, Condemned: r.Condemned, Since: r.Since,
+		Younger: r.Younger, SupersededBy: r.SupersededBy, WithdrawnBy: r.WithdrawnBy, Condemned: r.Condemned, Since: r.Since,
 	}
 	for i := at + 1; i < len(l.Open); i++ {
 		y := &l.Open[i]
@@ -59,9 +59,6 @@ func (l *Ledger) standing(at int) Standing {
 		taken := y.reach(y.Reserved)
 		taken.All = y.Reserved == y.Stages && y.Covers[r.Number]
 		s.Taken = append(s.Taken, *taken)
-		if y.Release != r.Release && !slices.Contains(s.Younger, y.Release) {
-			s.Younger = append(s.Younger, y.Release)
-		}
 	}
 	s.Behind = at > 0
 	s.Leave = r.State == Guarding && at == 0 && l.passedBy(r.Number) || r.State == Superseded && (at == 0 || r.Granted == 0)
