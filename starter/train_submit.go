@@ -80,7 +80,8 @@ func (r *remote) runOf(ctx context.Context, id string, within time.Duration) str
 	}
 }
 
-// afresh is what a train begins with: its numbers go on above those of one that somebody has terminated. It is an error
+// afresh is what a train begins with: its numbers and fences go on above those of one that somebody has terminated, and what
+// that one has barred or held stays so. It is an error
 // while a rollout of that one is under way: nobody would keep the new ones behind it.
 func (r *remote) afresh(ctx context.Context, unit string) (trains.State, error) {
 	s := trains.State{Unit: unit}
@@ -104,7 +105,14 @@ func (r *remote) afresh(ctx context.Context, unit string) (trains.State, error) 
 			return s, refusedf(reasonRunning, "refused: the train of %s was ended by hand, and its rollout %d is under way: wait for its end, or abort it\n  to abort it: sluice abort %[1]s:%[2]d --why \"…\"", unit, n)
 		}
 	}
-	s.Ledger.Last = train.Number(last)
+	if d != nil {
+		ended, err := r.train(ctx, unit)
+		if err != nil {
+			return s, err
+		}
+		s.Ledger = ended
+	}
+	s.Ledger = s.Ledger.After(train.Number(last))
 	return s, nil
 }
 

@@ -51,6 +51,14 @@ func (l Ledger) Submit(s Submission) (Ledger, Number, []Command, error) {
 	return l, l.Last, l.settle(), nil
 }
 
+// After is the ledger of a train that follows one that was ended by hand, and whose rollouts have ended since: their numbers
+// reach to last.
+func (l Ledger) After(last Number) Ledger {
+	l = l.clone()
+	l.Last, l.Open, l.Stale = max(l.Last, last), nil, false
+	return l
+}
+
 // Report is what a rollout tells its train: all of it, each time, as a Standing is.
 type Report struct {
 	Number Number `json:"number"`

@@ -91,6 +91,23 @@ func TestLostKeepsOthers(t *testing.T) {
 
 // A new release waits until also those that were withdrawn are back: it must not find, and go back to, what they
 
+// A train that follows one that was ended by hand has numbers and fences above those of that one, however soon it begins, and
+// lets nothing in that was barred there.
+func TestTrainAfterOneThatWasEndedByHand(t *testing.T) {
+	t.Parallel()
+	l := submitted(t, inStage(t).hear(Report{Number: 1, GoesBack: true}), "b").hear(Report{Number: 1, Result: "aborted"}).hear(Report{Number: 2})
+	fence, back := l.Find(2).Told.Fence, l.Find(2).Told.Back
+	after := l.After(4)
+	_, _, _, err := after.Submit(Submission{Release: "a"})
+	require.ErrorIs(t, err, ErrBarred)
+	next, n, _, err := after.Submit(Submission{Release: "c"})
+	require.NoError(t, err)
+	require.Equal(t, Number(5), n)
+	require.Greater(t, next.Find(5).Told.Fence, fence)
+	require.Greater(t, next.Find(5).Told.Fence, back)
+	require.NotNil(t, l.Find(2), "the old one is as it was")
+}
+
 // A condemned rollout knows the releases of younger ones for as long as it goes back: they run on its targets also when those
 // have ended.
 func TestYoungerAreKnownWhenTheyHaveEnded(t *testing.T) {
