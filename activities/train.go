@@ -138,13 +138,13 @@ func (a *Activities) Compare(ctx context.Context, in CompareInput) (train.Compar
 		if err != nil {
 			return train.Comparison{}, err
 		}
-		cuts[i] = cutOf(p)
+		cuts[i] = CutOf(p)
 	}
 	return train.Comparison{Needs: train.Needs(cuts[0], cuts[1]), Covers: train.Covers(cuts[0], cuts[1])}, nil
 }
 
-// cutOf is how a plan cuts its fleet.
-func cutOf(p plan.Plan) train.Cut {
+// CutOf is how a plan cuts its fleet.
+func CutOf(p plan.Plan) train.Cut {
 	c := train.Cut{Order: fleet.IDs(p.Order)}
 	for _, s := range p.Stages {
 		c.To = append(c.To, s.To)

@@ -15,7 +15,7 @@ import (
 
 func explainCommand() command {
 	return command{
-		name: "explain", arg: "UNIT",
+		name: "explain", arg: "UNIT[:NUMBER]",
 		short: "tell why a rollout was promoted, held or rolled back",
 		long: `Tells what every gate decided and on what evidence, who sent which signal, and what
 became of every target that was touched. It draws both arms of each comparison. A

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -19,6 +20,7 @@ import (
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/rollout"
+	"github.com/sluicehq/sluice/internal/train"
 )
 
 // errNoRollout is matched when a unit never had a rollout, or not this run.
@@ -93,6 +95,12 @@ func (r *remote) lookWhole(ctx context.Context, unit, runID string) (view, error
 func (r *remote) notFound(ctx context.Context, unit, runID string) error {
 	if runID != "" {
 		return fmt.Errorf("%w: %s has no run %s: sluice list --unit %s --output json names them", errNoRollout, unit, runID, unit)
+	}
+	if base, number, ok := strings.Cut(unit, ":"); ok {
+		n, _ := strconv.ParseInt(number, 10, 64)
+		if l, err := r.train(ctx, base); err == nil && l.Find(train.Number(n)) != nil {
+			return fmt.Errorf("%w: %s is queued, and begins when the way back before it has ended\n  keep it from its first stage: sluice hold-unit %s --why \"…\"", errNoRollout, unit, base)
+		}
 	}
 	hint := ":"
 	if known, err := r.list(ctx, listFilter{limit: 100, unasked: true}); err == nil { // without, there is only no suggestion

@@ -32,7 +32,10 @@ comparison can see: the smallest harm that shows within a bake, and how long har
 twice and five times the usual takes to show. --no-predict asks no Prometheus.
 
 With --store, plan asks Temporal what the fleet runs, shows how a bundle differs from
-that, and refuses what validate.change does not allow.`,
+that, and refuses what validate.change does not allow.
+
+A spec with train: asks Temporal, too: which releases are under way, and what the new one
+would wait for or supersede, or why it would be refused.`,
 		example: "sluice plan rollout.yaml --targets",
 		flags: append(accessFlags(),
 			&cli.BoolFlag{Name: "targets", DisableDefaultText: true, Usage: "list every target of every stage"},
@@ -70,7 +73,8 @@ that, and refuses what validate.change does not allow.`,
 					con.say("no prediction of what the checks can see: %s (--no-predict asks no Prometheus)", terminal.Safe(err.Error()))
 				}
 			}
-			lines := planText(planned, c.Bool("targets"), con.paint)
+			planned.Train = l.place(ctx, con, c)
+			lines := append(planText(planned, c.Bool("targets"), con.paint), planned.Train.lines(l.spec.Unit)...)
 			if len(changes) > 0 {
 				lines = append(append(changesText(changes), ""), lines...)
 			}
@@ -129,6 +133,8 @@ type planned struct {
 	Changes []bundleChange `json:"changes,omitempty"`
 	// Blind is what no check of the spec can see.
 	Blind []string `json:"blind"`
+	// Train is its place in the train of its unit; nil where it goes in none, or nobody answers.
+	Train *placed `json:"train,omitempty"`
 	// Forecasts are what comparisons can be expected to see, where the source answers.
 	Forecasts []backtest.Forecast `json:"forecasts,omitempty"`
 }

@@ -51,9 +51,9 @@ func (s signalCommand) command() command {
 	if s.TakesOverride {
 		flags = append(flags, &cli.BoolFlag{Name: "override", DisableDefaultText: true, Usage: "pass even a FAIL"})
 	}
-	arg := "UNIT"
+	arg := "UNIT[:NUMBER]"
 	if s.ForAll {
-		arg = "[UNIT]"
+		arg = "[UNIT[:NUMBER]]"
 		flags = append(flags,
 			&cli.BoolFlag{Name: "all", DisableDefaultText: true, Usage: s.Name + " every rollout that runs in the deployment; needs --why"},
 			&cli.BoolFlag{Name: "yes", DisableDefaultText: true, Usage: "with --all, do not ask on a terminal"})
@@ -118,6 +118,9 @@ func (s signalCommand) send(ctx context.Context, con *console, r *remote, unit s
 		return con.object(t)
 	}
 	con.say("%s", t)
+	if s.Name == rollout.SignalAbort {
+		r.sayOlder(ctx, con, t.Unit)
+	}
 	return nil
 }
 

@@ -6,13 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
 	"golang.org/x/term"
 
+	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/terminal"
+	"github.com/sluicehq/sluice/internal/train"
+	workflows "github.com/sluicehq/sluice/workflows/train"
 )
 
 // mostAtAll is how many rollouts a signal for all is sent to.
@@ -36,7 +41,12 @@ func (s signalCommand) sendAll(ctx context.Context, con *console, r *remote, req
 	if r.deployment != "" {
 		where = "of deployment " + string(r.deployment) + " " + where
 	}
-	if len(got.rows) == 0 {
+	trains, err := r.trains(ctx, listFilter{open: true, limit: maxAsked})
+	if err != nil {
+		return err
+	}
+	trains = slices.DeleteFunc(trains, func(t listedTrain) bool { return t.Queued == 0 })
+	if len(got.rows)+len(trains) == 0 {
 		if con.json {
 			return con.object(map[string]any{"signal": s.Name, "rollouts": []sentTo{}})
 		}
@@ -46,6 +56,7 @@ func (s signalCommand) sendAll(ctx context.Context, con *console, r *remote, req
 	if !yes && !con.agrees(fmt.Sprintf("%s %s %s: %s?", s.Name, plural(len(got.rows), "rollout"), where, unitsOf(got.rows))) {
 		return refusedf(reasonNotConfirmed, "%s was not sent: nobody said yes (--yes does)", s.Name)
 	}
+	held := r.hold(ctx, s.Name, trains, req)
 	results := make([]sentTo, len(got.rows))
 	slots := make(chan struct{}, askedAtOnce)
 	var sending sync.WaitGroup
@@ -57,7 +68,40 @@ func (s signalCommand) sendAll(ctx context.Context, con *console, r *remote, req
 		})
 	}
 	sending.Wait()
-	return s.tellAll(con, results, got.more)
+	return s.tellAll(con, append(held, results...), got.more)
+}
+
+// hold keeps trains in which a rollout is queued from entering a stage: one that has not begun can be sent nothing, and
+// begins when the way back before it has ended.
+func (r *remote) hold(ctx context.Context, name string, trains []listedTrain, req rollout.ControlRequest) (out []sentTo) {
+	for _, t := range trains {
+		err := r.client.SignalWorkflow(ctx, t.WorkflowID, "", connect.SignalHold, workflows.Control{By: req.By, Why: req.Why})
+		sent := sentTo{signalResult: signalResult{Signal: name, Unit: t.Unit, WorkflowID: t.WorkflowID, Taken: err == nil, Effect: fmt.Sprintf(
+			"%s had not begun: the unit is held, so that none enters a stage; sluice release-hold %s ends that", plural(t.Queued, "release"), t.Unit)}}
+		if err != nil {
+			sent.Error = err.Error()
+		}
+		out = append(out, sent)
+	}
+	return out
+}
+
+// sayOlder says which older rollouts of a train an abort of a younger one leaves as they are.
+func (r *remote) sayOlder(ctx context.Context, con *console, name string) {
+	unit, number, numbered := strings.Cut(name, ":")
+	if !numbered {
+		return
+	}
+	l, err := r.train(ctx, unit)
+	if err != nil {
+		return // it is only a hint
+	}
+	for _, o := range l.Open {
+		if n := strconv.FormatInt(int64(o.Number), 10); n != number && o.State != train.Back && o.WithdrawnBy == 0 {
+			con.say("older rollouts of its train go on, the oldest is %s:%s; an abort of that takes all of them back", unit, n)
+		}
+		return // the oldest
+	}
 }
 
 // sendOne signals one of all rollouts.

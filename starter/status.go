@@ -8,7 +8,7 @@ import (
 
 func statusCommand() command {
 	return command{
-		name: "status", arg: "UNIT",
+		name: "status", arg: "UNIT[:NUMBER]",
 		short: "show a rollout as it is now",
 		long: `Prints once what watch shows: the unit's newest rollout, or the one of --run-id. The
 exit code is 0, whatever became of the rollout.`,

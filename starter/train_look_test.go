@@ -19,6 +19,7 @@ import (
 	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/train"
+	trains "github.com/sluicehq/sluice/workflows/train"
 )
 
 // aTrain is a server with a train; each look moves it on, up to the last ledger.
@@ -205,4 +206,51 @@ func TestGlanceAtOneThatWaitsForItsTurn(t *testing.T) {
 	g := glanceAt(inState("edge:3", rollout.PhaseTurn, func(s *rollout.State) { s.Why = rollout.Turn + "rollout 2 goes back" }), at(0))
 	require.Equal(t, "ends when nothing is before it: rollout 2 goes back", g.Ends)
 	require.Equal(t, "sluice train edge", g.Next)
+}
+
+// An abort of all keeps what is only queued from beginning behind it, and says so.
+func TestAbortAllHoldsTrainsWithQueuedReleases(t *testing.T) {
+	l := overlapping()
+	l.Open = append(l.Open, train.Rollout{Number: 4, Release: "2.3", State: train.Queued})
+	a, r := overlap()
+	a.ledgers = []train.Ledger{l}
+	info := execution(isRunning)
+	info.Execution.WorkflowId = "train:edge"
+	info.SearchAttributes.IndexedFields[connect.AttrUnit.GetName()] = payload("edge")
+	a.pages = onePage(info)
+	a.pages = append([]*workflowservice.ListWorkflowExecutionsResponse{{}}, a.pages...)
+	var out, errOut bytes.Buffer
+	s := signalCommand{rollout.Signal{Name: rollout.SignalAbort}}
+	require.NoError(t, s.sendAll(t.Context(), testConsole(&out, &errOut), r, rollout.ControlRequest{By: "ann", Why: "an incident"}, true))
+	require.Equal(t, []any{"train:edge", connect.SignalHold, trains.Control{By: "ann", Why: "an incident"}}, a.holds)
+	require.Contains(t, errOut.String(), "abort edge: 1 release had not begun: the unit is held")
+
+	err := r.notFound(t.Context(), "edge:4", "")
+	require.ErrorContains(t, err, "edge:4 is queued")
+	require.ErrorContains(t, err, "sluice hold-unit edge")
+}
+
+func TestAbortInATrainSaysWhatGoesOn(t *testing.T) {
+	_, r := overlap()
+	for name, want := range map[string]string{
+		"edge:3": "older rollouts of its train go on, the oldest is edge:2; an abort of that takes all of them back\n", "edge:2": "", "edge": "",
+	} {
+		var out, errOut bytes.Buffer
+		r.sayOlder(t.Context(), testConsole(&out, &errOut), name)
+		require.Equal(t, want, errOut.String(), name)
+	}
+}
+
+func TestUndoInATrainSaysWhatToType(t *testing.T) {
+	lost, idle := overlapping(), overlapping()
+	lost.Open = lost.Open[:1]
+	lost.Open[0].State = train.Lost
+	idle.Open = nil
+	for want, l := range map[string]train.Ledger{
+		"sluice abort edge:3": overlapping(), "sluice take-back edge:2": lost, "such as 2.0: sluice start SPEC": idle, "sluice start SPEC": {},
+	} {
+		a, r := overlap()
+		a.ledgers = []train.Ledger{l}
+		require.ErrorContains(t, r.undoInTrain(t.Context(), "edge"), want)
+	}
 }

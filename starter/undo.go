@@ -8,7 +8,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/internal/bundle"
 	"github.com/sluicehq/sluice/internal/rollout"
+	"github.com/sluicehq/sluice/internal/train"
 	workflows "github.com/sluicehq/sluice/workflows/rollout"
 )
 
@@ -63,7 +65,7 @@ func undo(ctx context.Context, con *console, c *cli.Context) error {
 // undo starts the undoing of what a unit's newest rollout has left changed.
 func (r *remote) undo(ctx context.Context, con *console, unit, by, why string) (started, error) {
 	if unit, _, _ := strings.Cut(unit, ":"); r.numbered(ctx, unit, "") != nil {
-		return started{}, refusedf(reasonNothing, "refused: the releases of %s go in a train: start the one to return to, or abort one that is under way\n  see it: sluice train %s", unit, unit)
+		return started{}, r.undoInTrain(ctx, unit)
 	}
 	v, err := r.undoable(ctx, unit)
 	if err != nil {
@@ -79,6 +81,26 @@ func (r *remote) undo(ctx context.Context, con *console, unit, by, why string) (
 		Spec: in.Spec, FleetDigest: in.FleetDigest, FleetData: in.FleetData, By: by,
 		Undo: &workflows.Undo{Run: v.RunID, Why: why},
 	})
+}
+
+// undoInTrain says what to type instead of an undo in a train.
+func (r *remote) undoInTrain(ctx context.Context, unit string) error {
+	l, _ := r.train(ctx, unit) // without, there is only the general advice
+	next, before := fmt.Sprintf("start the release to return to: sluice start SPEC\n  see which there were: sluice train %s", unit), ""
+	for _, c := range l.Closed {
+		if c.Result == train.Promoted && c.Number < l.Last {
+			before = bundle.Short(c.Release)
+		}
+	}
+	switch {
+	case len(l.Open) > 0 && l.Open[0].State == train.Lost:
+		next = fmt.Sprintf(`it was ended by hand; take back what it has left: sluice take-back %s:%d --why "…"`, unit, l.Open[0].Number)
+	case len(l.Open) > 0:
+		next = fmt.Sprintf(`take back one that is under way, with those younger: sluice abort %s:%d --why "…"`, unit, l.Open[len(l.Open)-1].Number)
+	case before != "":
+		next = fmt.Sprintf("start the release to return to, such as %s: sluice start SPEC\n  see which there were: sluice train %s", before, unit)
+	}
+	return refusedf(reasonNothing, "refused: the releases of %s go in a train, and a train goes back by a newer release:\n  %s", unit, next)
 }
 
 // undoable is the newest rollout of a unit that has left targets changed.

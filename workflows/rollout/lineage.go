@@ -96,7 +96,7 @@ func (r *run) settle() error {
 	case r.ctx.Err() != nil:
 		return r.ctx.Err()
 	case err != nil:
-		return &failure{refused: true, reason: rollout.RefusedEarlier, why: "nobody knows what earlier runs of this workflow have left behind: " + err.Error()}
+		return &failure{refused: true, reason: rollout.RefusedEarlier, why: "nobody knows what earlier runs of this workflow have left behind: " + plainly(err)}
 	case len(left.Touched) == 0:
 		return nil
 	}
@@ -110,7 +110,11 @@ func (r *run) settle() error {
 		return &failure{why: o.Why}
 	}
 	r.Touched, r.State.Exposed = nil, 0
-	r.State.TakenOver = fmt.Sprintf("%s; %d targets were rolled back first", strings.Join(left.From, ", "), b.Outcome.Reverted)
+	were := fmt.Sprintf("%d targets were", b.Outcome.Reverted)
+	if b.Outcome.Reverted == 1 {
+		were = "1 target was"
+	}
+	r.State.TakenOver = strings.Join(left.From, ", ") + "; " + were + " rolled back first"
 	return nil
 }
 
@@ -134,7 +138,7 @@ func (r *run) takeOver() error {
 		f.why += ": " + strings.Join(left.From, ", ")
 	}
 	if err != nil {
-		f.why += "; what it was is not known, and the targets are asked: " + err.Error()
+		f.why += "; what it was is not known, and the targets are asked: " + plainly(err)
 	}
 	if left.Closed && len(left.Touched) == 0 { // its own end says what it has left
 		r.Touched, r.State.Exposed = nil, 0

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"errors"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -41,3 +42,14 @@ const (
 	baselineTimeout  = 15 * time.Minute
 	gateTimeout      = 15 * time.Minute
 )
+
+// plainly is what a person can use of an error of an activity: Temporal adds its types and numbers of events.
+func plainly(err error) string {
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		return app.Message()
+	}
+	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok {
+		return "no worker has answered in time (" + timeout.TimeoutType().String() + ")"
+	}
+	return err.Error()
+}

@@ -209,18 +209,21 @@ func (r *run) run() error {
 // promoted words the outcome of a rollout whose every stage has passed.
 func (r *run) promoted() rollout.Outcome {
 	o := rollout.Outcome{Result: rollout.PhasePromoted, Touched: r.changed(), Unreached: r.State.Unreached}
-	o.Why = fmt.Sprintf("all %d targets run %s", r.State.Targets, r.State.Release)
-	if r.State.Targets == 1 {
-		o.Why = "the target runs " + r.State.Release
-	}
-	if n := len(o.Unreached); n > 0 {
-		o.Why = fmt.Sprintf("%d of %d targets run %s, %d left out",
-			r.State.Targets-n, r.State.Targets, r.State.Release, n)
+	runs, run, since := "runs", "run", ""
+	if r.coupled() { // younger releases may come at any time
+		runs, run = "has taken", "have taken"
 	}
 	if r.handedOn() {
-		o.Why = "every stage has passed; a younger rollout has taken targets since"
+		since = "; younger releases have taken targets since"
 	}
-	o.Why += r.guarded
+	o.Why = fmt.Sprintf("all %d targets %s %s", r.State.Targets, run, r.State.Release)
+	if r.State.Targets == 1 {
+		o.Why = "the target " + runs + " " + r.State.Release
+	}
+	if n := len(o.Unreached); n > 0 {
+		o.Why = fmt.Sprintf("%d of %d targets %s %s, %d left out", r.State.Targets-n, r.State.Targets, run, r.State.Release, n)
+	}
+	o.Why += since + r.guarded
 	return o
 }
 

@@ -32,7 +32,7 @@ func (r *run) undo() error {
 	}
 	if err != nil {
 		r.conclude(rollout.Outcome{
-			Result: rollout.PhaseRefused, Reason: rollout.RefusedUndo, Why: why + ": " + err.Error() + nothingChanged, GaveUp: r.State.GaveUp,
+			Result: rollout.PhaseRefused, Reason: rollout.RefusedUndo, Why: why + ": " + plainly(err) + nothingChanged, GaveUp: r.State.GaveUp,
 		}, rollout.PhaseRefused)
 		return nil //nolint:nilerr // the outcome says so
 	}
