@@ -93,14 +93,11 @@ func (r *remote) sayOlder(ctx context.Context, con *console, name string) {
 		return
 	}
 	l, err := r.train(ctx, unit)
-	if err != nil {
+	if err != nil || len(l.Open) == 0 {
 		return // it is only a hint
 	}
-	for _, o := range l.Open {
-		if n := strconv.FormatInt(int64(o.Number), 10); n != number && o.State != train.Back && o.WithdrawnBy == 0 {
-			con.say("older rollouts of its train go on, the oldest is %s:%s; an abort of that takes all of them back", unit, n)
-		}
-		return // the oldest
+	if o := l.Open[0]; strconv.FormatInt(int64(o.Number), 10) != number && o.State != train.Back {
+		con.say("older rollouts of its train go on, the oldest is %s:%d; an abort of that takes all of them back", unit, o.Number)
 	}
 }
 

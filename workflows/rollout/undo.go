@@ -34,7 +34,7 @@ func (r *run) undo() error {
 		r.conclude(rollout.Outcome{
 			Result: rollout.PhaseRefused, Reason: rollout.RefusedUndo, Why: why + ": " + plainly(err) + nothingChanged, GaveUp: r.State.GaveUp,
 		}, rollout.PhaseRefused)
-		return nil //nolint:nilerr // the outcome says so
+		return nil
 	}
 	if r.reset { // one that had ended has done what it was for, and others may have begun since
 		if left, err := r.earlier(r.base); err == nil && (left.Closed || left.Ended != nil) {
