@@ -48,7 +48,7 @@ func place(l train.Ledger, unit string, s train.Submission, mine train.Cut, cuts
 	wants := train.Report{Number: n, Seq: 1, Plan: "planned", Stages: len(mine.To)}
 	l, _ = l.Hear(wants)
 	for number, cut := range cuts {
-		l, _ = l.Compared(n, number, train.Needs(mine, cut))
+		l, _ = l.Compared(n, number, train.Comparison{Needs: train.Needs(mine, cut), Covers: train.Covers(mine, cut)})
 	}
 	wants.Seq, wants.Wants = 2, true
 	l, _ = l.Hear(wants)
