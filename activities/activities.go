@@ -76,6 +76,13 @@ func Among(a *Activities) *Activities {
 	return a
 }
 
+// Onto has every order go to d, whatever driver a spec asks for, and answers a: that is how a rollout is
+// rehearsed on targets that are not there.
+func Onto(a *Activities, d driver.Driver) *Activities {
+	a.newDriver = func(spec.Spec) (driver.Driver, error) { return d, nil }
+	return a
+}
+
 // cachedPlans bounds how many decoded plans a worker keeps: enough for the
 // rollouts that bake at once on one worker in most fleets; a miss costs one read
 // of the store.

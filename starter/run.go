@@ -30,7 +30,7 @@ func allCommands() []command {
 		signalCommands(),
 		trainCommands(),
 		bundleCommands(),
-		[]command{undoCommand(), judgeCommand(), backtestCommand(), schemaCommand(), versionCommand(), completionCommand()},
+		[]command{undoCommand(), judgeCommand(), backtestCommand(), simulateCommand(), schemaCommand(), versionCommand(), completionCommand()},
 	)
 }
 

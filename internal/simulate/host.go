@@ -1,0 +1,105 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/driver"
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/pause"
+)
+
+// Driver gives orders to the world's targets.
+func (w *World) Driver() driver.Driver { return hosts{w} }
+
+// hosts is the driver of a world's targets.
+type hosts struct{ *World }
+
+// patience is how long a driver waits for a target that does not answer.
+const patience = 10 * time.Second
+
+var errSilent = errors.New("no answer")
+
+// Timeout is how long a target may take to answer.
+func (hosts) Timeout() time.Duration { return patience }
+
+// look is a target as it is now.
+func (w *World) look(t fleet.Target) (*host, condition, error) {
+	w.goOn()
+	h, known := w.byID[t.ID]
+	if !known {
+		return nil, condition{}, fmt.Errorf("the fleet has no target %s", t.ID)
+	}
+	return h, w.conditionOf(h, w.now()), nil
+}
+
+func (d hosts) Observe(ctx context.Context, t fleet.Target, _ string) (driver.State, error) {
+	d.mu.Lock()
+	h, c, err := d.look(t)
+	if err != nil {
+		d.mu.Unlock()
+		return driver.State{}, err
+	}
+	s := h.state
+	d.mu.Unlock()
+	if c.silent {
+		return driver.State{}, errors.Join(pause.For(ctx, patience), errSilent)
+	}
+	if c.down {
+		s.Alive, s.Detail = false, "the unit is down"
+	}
+	return s, nil
+}
+
+func (d hosts) Validate(_ context.Context, t fleet.Target, o driver.Order) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	h, ok := d.byID[t.ID]
+	if ok && d.refuses(h, o) {
+		return fmt.Errorf("%w: the release is not accepted", driver.ErrRefused)
+	}
+	return nil
+}
+
+// refuses says that a target would refuse an order.
+func (w *World) refuses(h *host, o driver.Order) bool {
+	for _, i := range h.faults {
+		if w.model.Faults[i].Kind == Refuse && o.Release == w.release && !o.Back {
+			return true
+		}
+	}
+	return false
+}
+
+func (d hosts) Apply(ctx context.Context, t fleet.Target, o driver.Order) error {
+	took := d.model.Order
+	if took == 0 {
+		took = usualOrder
+	}
+	if err := pause.For(ctx, took); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	h, c, err := d.look(t)
+	if c.silent {
+		d.mu.Unlock()
+		return errors.Join(pause.For(ctx, patience), errSilent)
+	}
+	defer d.mu.Unlock()
+	switch {
+	case err != nil:
+		return err
+	case o.Fence < h.state.Fence:
+		return driver.ErrFenced
+	case d.refuses(h, o):
+		return fmt.Errorf("%w: the release is not accepted", driver.ErrRefused)
+	}
+	at := d.now()
+	if o.Back && d.ledger.Back.IsZero() {
+		d.ledger.Back = at
+	}
+	d.changed(h, driver.State{Release: o.Release, Fence: o.Fence, Alive: true}, at)
+	return nil
+}

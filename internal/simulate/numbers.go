@@ -1,0 +1,323 @@
+package simulate
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health/source"
+	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/pause"
+	"github.com/sluicehq/sluice/internal/spec"
+)
+
+// Sources are kinds of sources whose settings are the real ones, and whose numbers are those of the world. One
+// that really has no past has none here.
+func (w *World) Sources(real source.Kinds) source.Kinds {
+	out := slices.Clone(real)
+	for i, k := range out {
+		traits := k.New().Traits()
+		out[i].Open = func(h spec.Health, s source.Scope, _ source.Deps) (source.Source, error) {
+			n := &numbers{World: w, spec: h, scope: s, measure: traits.Measure.Std()}
+			if traits.Past {
+				return &history{n}, nil
+			}
+			return n, nil
+		}
+	}
+	return out
+}
+
+// numbers is the source of a world's numbers.
+type numbers struct {
+	*World
+	spec    spec.Health
+	scope   source.Scope
+	measure time.Duration
+}
+
+// Refresh reads nothing: what has happened is known.
+func (*numbers) Refresh(context.Context, time.Time, time.Time) {}
+
+// about are the targets that a query names.
+func (n *numbers) about(expr string, a source.Arm) []fleet.Target {
+	switch {
+	case a == source.Control:
+		return n.scope.Control
+	case strings.Contains(expr, "$cohort") && !strings.Contains(expr, "$exposed"):
+		return n.scope.Cohort
+	}
+	return n.scope.Exposed
+}
+
+// stream is the one that a query counts.
+func (n *numbers) stream(expr string, at time.Time) (int, source.Reading) {
+	i, known := n.asks.counts[expr]
+	switch {
+	case !known:
+		return 0, source.NoData(expr, "the model of the fleet does not know the query")
+	case n.away(at):
+		return 0, source.NoData(expr, "the source does not answer")
+	}
+	return i, source.Reading{}
+}
+
+// shows says whether a target shows anything at a time.
+func (n *numbers) shows(h *host, at time.Time) bool {
+	c := n.conditionOf(h, at)
+	return !c.down && !c.silent
+}
+
+// Count is how many events an arm showed.
+func (n *numbers) Count(_ context.Context, expr string, a source.Arm, w source.Window, _ source.OnEmpty) source.Reading {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.goOn()
+	i, wrong := n.stream(expr, w.At)
+	if wrong.Verdict != "" {
+		return wrong
+	}
+	sum, showing := 0.0, 0
+	for _, t := range n.about(expr, a) {
+		if h := n.byID[t.ID]; h != nil {
+			sum += n.counted(h, i, w.At) - n.counted(h, i, w.From)
+			if n.shows(h, w.At) {
+				showing++
+			}
+		}
+	}
+	if missing := len(n.about(expr, a)) - showing; a == source.Exposed && missing > n.scope.Silent {
+		return source.NoData(expr, "%d exposed targets show nothing any more", missing)
+	}
+	return source.Reading{Value: math.Floor(sum), Span: w.Length(), Query: expr}
+}
+
+// Increase is what is new since the tally.
+func (n *numbers) Increase(
+	ctx context.Context, expr string, a source.Arm, w source.Window, t *source.Tally, l source.OnEmpty,
+) source.Reading {
+	if t.From.IsZero() || !t.From.Before(w.At) {
+		*t = source.Tally{From: w.From}
+	}
+	r := n.Count(ctx, expr, a, source.Window{From: t.From, At: w.At}, l)
+	if r.Verdict != "" {
+		return r
+	}
+	sum := r.Value
+	r.Value = max(0, sum-t.Counted)
+	t.Counted = max(t.Counted, sum)
+	return r
+}
+
+// Gauge is the mean of the targets' numbers.
+func (n *numbers) Gauge(ctx context.Context, expr string, w source.Window) source.Reading {
+	all := n.Gauges(ctx, expr, source.Exposed, w)
+	if all.Verdict != "" {
+		return all.Reading
+	}
+	sum, of := 0.0, 0
+	for _, r := range all.Of {
+		if r.Verdict == "" {
+			sum, of = sum+r.Value, of+1
+		}
+	}
+	if of == 0 {
+		return source.NoData(expr, "no target shows it")
+	}
+	return source.Reading{Value: sum / float64(of), Query: expr}
+}
+
+// Coverage is of all targets.
+func (n *numbers) Coverage(expr string, a source.Arm) (read, of int) {
+	of = len(n.about(expr, a))
+	return of, of
+}
+
+// Absence is how long without events means that there are none.
+func (n *numbers) Absence() time.Duration { return n.spec.StaleAfter.Std() }
+
+// Settling takes no time: nothing restarts here.
+func (*numbers) Settling() time.Duration { return 0 }
+
+// Baseline is the time before, as long as the real source measures.
+func (n *numbers) Baseline(ctx context.Context, at time.Time) (source.Window, error) {
+	if n.measure == 0 {
+		return source.Window{From: at.Add(-n.spec.Window.Std()), At: at}, nil
+	}
+	err := pause.For(ctx, n.measure)
+	return source.Window{From: at, At: at.Add(n.measure)}, err
+}
+
+// Counts are those of every exposed target.
+func (n *numbers) Counts(_ context.Context, expr string, w source.Window, _ source.OnEmpty) source.Readings {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.goOn()
+	i, wrong := n.stream(expr, w.At)
+	return n.each(expr, source.Exposed, wrong, func(h *host) source.Reading {
+		if !n.shows(h, w.At) {
+			return source.Reading{Verdict: judge.NoData, Why: "it has no series"}
+		}
+		return source.Reading{Value: math.Floor(n.counted(h, i, w.At) - n.counted(h, i, w.From)), Span: w.Length()}
+	})
+}
+
+// each reads every target of an arm, unless something is wrong with all.
+func (n *numbers) each(expr string, a source.Arm, wrong source.Reading, read func(*host) source.Reading) source.Readings {
+	about := n.about(expr, a)
+	out := source.Readings{Reading: wrong, Asked: len(about), Of: map[string]source.Reading{}}
+	out.Query = expr
+	if wrong.Verdict != "" {
+		out.Of = nil
+		return out
+	}
+	for _, t := range about {
+		if h := n.byID[t.ID]; h != nil {
+			out.Of[t.ID] = read(h)
+		}
+	}
+	return out
+}
+
+// Gauges are the numbers of every target.
+func (n *numbers) Gauges(_ context.Context, expr string, a source.Arm, w source.Window) source.Readings {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.goOn()
+	num, known := n.asks.numbers[expr]
+	var wrong source.Reading
+	switch {
+	case !known:
+		wrong = source.NoData(expr, "the model of the fleet does not know the query")
+	case n.away(w.At):
+		wrong = source.NoData(expr, "the source does not answer")
+	}
+	return n.each(expr, a, wrong, func(h *host) source.Reading {
+		if !n.shows(h, w.At) {
+			return source.Reading{Verdict: judge.NoData, Why: "it has no series"}
+		}
+		return source.Reading{Value: n.numberAt(num, h, w.At)}
+	})
+}
+
+// numberAt is a target's number at a time, by what is wrong with it now.
+func (n *numbers) numberAt(num number, h *host, at time.Time) float64 {
+	c := condition{}
+	if !at.Before(n.began) {
+		c = n.conditionOf(h, at)
+	}
+	return num.at(h, c, n.model.Seed, uint64(at.Unix()/int64(slot.Seconds()))) //nolint:gosec // a key
+}
+
+// BaselineMeans are the usual numbers.
+func (n *numbers) BaselineMeans(
+	_ context.Context, expr string, a source.Arm, w source.Window, long, step time.Duration,
+) map[string]float64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	num, known := n.asks.numbers[expr]
+	if !known || n.away(w.At) {
+		return nil
+	}
+	about := n.about(expr, a)
+	if a == source.Exposed && len(n.scope.Cohort) > 0 {
+		about = n.scope.Cohort
+	}
+	out := map[string]float64{}
+	for _, t := range about {
+		h := n.byID[t.ID]
+		if h == nil {
+			continue
+		}
+		sum, of := 0.0, 0.0
+		for at := w.At.Add(-long + step); !at.After(w.At); at = at.Add(step) {
+			sum, of = sum+n.numberAt(num, h, at), of+1
+		}
+		if of > 0 {
+			out[t.ID] = sum / of
+		}
+	}
+	return out
+}
+
+// Slow are the model's own queries of a histogram.
+func (n *numbers) Slow(s spec.Slow) []source.SlowQueries {
+	return []source.SlowQueries{{Total: totalOf(s), Within: withinOf(s)}}
+}
+
+// Bounds are those that the spec's checks ask for.
+func (n *numbers) Bounds(_ context.Context, histogram string, _ source.Window) []float64 {
+	var out []float64
+	for _, c := range n.spec.Checks {
+		if c.Slow != nil && c.Slow.Histogram == histogram {
+			out = append(out, float64(c.Slow.Over))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// history is the source of a world's numbers that can be asked about the past.
+type history struct{ *numbers }
+
+// Past are the events before, look by look.
+func (n *history) Past(
+	_ context.Context, expr string, a source.Arm, at time.Time, looks int, step time.Duration,
+) ([]float64, source.Reading) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.goOn()
+	i, wrong := n.stream(expr, n.now())
+	if wrong.Verdict != "" {
+		return nil, wrong
+	}
+	about := n.about(expr, a)
+	if a == source.Exposed && len(n.scope.Cohort) > 0 {
+		about = n.scope.Cohort
+	}
+	out := make([]float64, looks)
+	for _, t := range about {
+		h := n.byID[t.ID]
+		if h == nil {
+			continue
+		}
+		was := n.counted(h, i, at.Add(-time.Duration(looks)*step))
+		for j := range out {
+			is := n.counted(h, i, at.Add(-time.Duration(looks-1-j)*step))
+			out[j], was = out[j]+is-was, is
+		}
+	}
+	return out, source.Reading{Query: expr}
+}
+
+// Numbers are those of targets, look by look.
+func (n *history) Numbers(
+	_ context.Context, expr string, _ source.Arm, ids []string, from time.Time, looks int, step time.Duration,
+) ([][]float64, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	num, known := n.asks.numbers[expr]
+	if !known || n.away(n.now()) {
+		return nil, false
+	}
+	rows := make([][]float64, looks)
+	for i := range rows {
+		rows[i] = make([]float64, len(ids))
+		for j, id := range ids {
+			rows[i][j] = math.NaN()
+			if h := n.byID[id]; h != nil {
+				rows[i][j] = n.numberAt(num, h, from.Add(time.Duration(i+1)*step))
+			}
+		}
+	}
+	return rows, true
+}
+
+// Density is not told: the source misses nothing.
+func (*history) Density(context.Context, string, source.Window) float64 { return 0 }
+
+// Misspelt finds nothing wrong: that is what plan, and the first stage of a real rollout, look for.
+func (*history) Misspelt(context.Context, string, time.Time) string { return "" }

@@ -1,0 +1,46 @@
+package simulate
+
+import (
+	"slices"
+	"time"
+)
+
+// Score sums up what a deployment did to a fleet.
+type Score struct {
+	// Harmed says that the release did harm at all. Detected is how long after its first harm the first target was
+	// told to go back, and Undone how long after it the harm was over; both only where there was harm, and that is so.
+	Harmed   bool           `json:"harmed"`
+	Detected *time.Duration `json:"detected,omitempty"`
+	Undone   *time.Duration `json:"undone,omitempty"`
+	// Exposed is the largest share of the fleet that ran the release while it did harm.
+	Exposed float64 `json:"exposed"`
+	// Bad are the requests that the release harmed, out of Asked.
+	Bad   float64 `json:"bad"`
+	Asked float64 `json:"asked"`
+}
+
+// Score sums the ledger up.
+func (l Ledger) Score() Score {
+	s := Score{Harmed: !l.First.IsZero(), Exposed: l.Exposed, Bad: l.Bad, Asked: l.Asked}
+	if !s.Harmed {
+		return s
+	}
+	if !l.Back.IsZero() {
+		d := max(0, l.Back.Sub(l.First))
+		s.Detected = &d
+	}
+	if !l.Still {
+		d := l.Over.Sub(l.First)
+		s.Undone = &d
+	}
+	return s
+}
+
+// Quantile is the smallest value that so large a share of all values does not exceed; 0 of none.
+func Quantile[T ~int64 | ~float64](values []T, share float64) T {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[min(len(sorted)-1, int(share*float64(len(sorted))))]
+}

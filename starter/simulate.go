@@ -1,0 +1,285 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sluicehq/sluice/internal/rollout"
+	"github.com/sluicehq/sluice/internal/simulate"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/store"
+	"github.com/sluicehq/sluice/internal/terminal"
+	"github.com/sluicehq/sluice/workflows/rehearsal"
+)
+
+func simulateCommand() command {
+	return command{
+		name: "simulate", arg: "SPEC",
+		short: "rehearse a rollout on a modelled fleet, in skipped time",
+		long: `Runs the spec through the same workflow, activities and judge as start does, on a
+modelled fleet with the faults that you name, in skipped time: hours take seconds. It
+changes nothing, needs no server, and says what each stage would have seen, when harm is
+detected and undone, and how many requests it costs.
+
+A fault is what goes wrong on targets that run the release: a kind, how much, and when
+and where. Kinds: errors 3x (or 30%), latency 2x, traffic 20%, check NAME 3x, crash,
+brick (down, and takes no order), silent, refuse, source away. Words behind it: from 10m
+(after a target got the release), at 2h (after the rollout began), for 15m, ramp 10m,
+pulse 5m/10m, above 50% (of the fleet has it), on region=eu, one in 10, everywhere (also
+without the release), stays (going back cures nothing).
+
+Traffic is that of the last hour where the spec's Prometheus answers, else --rate and
+--errors. With --runs it answers how often the rollout ends how; without a fault that is
+the rate of false rollbacks of this spec.`,
+		example: `sluice simulate rollout.yaml --fault "errors 5x from 10m on region=eu"`,
+		flags:   simulateFlags(),
+		run:     runSimulate,
+	}
+}
+
+func simulateFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "fault", Usage: "what goes wrong: a `FAULT` such as \"errors 3x from 10m\"; may be repeated"},
+		&cli.IntFlag{Name: "runs", Value: 1, Usage: "rehearse `N` times, each with other chances"},
+		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`NUMBER` that makes the same chances again; the runs of --runs count up from it"},
+		&cli.StringFlag{Name: "limit", Value: "168h", Usage: "stop after `DURATION` of the rollout's time"},
+		&cli.Float64Flag{Name: "rate", Usage: "`REQUESTS` a second of each target (default 20)"},
+		&cli.StringFlag{Name: "errors", Usage: "usual `SHARE` of bad requests (default 0.1%)"},
+		&cli.StringFlag{Name: "day", Usage: "`SHARE` by which traffic goes up by day and down by night (default 0%)"},
+		&cli.Float64Flag{Name: "burst", Usage: "bad requests come `N` at a time on average (default 1)"},
+		&cli.Float64Flag{Name: "wander", Usage: "errors of the whole fleet drift by this `DEVIATION` of their logarithm (default 0)"},
+		&cli.BoolFlag{Name: "no-past", DisableDefaultText: true, Usage: "ask no Prometheus what traffic is usual"},
+	}
+}
+
+func runSimulate(ctx context.Context, con *console, c *cli.Context) error {
+	l, err := load(ctx, con, c)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	if err := l.list(ctx); err != nil {
+		return err
+	}
+	asked, err := askedOf(ctx, con, c, &l)
+	if err != nil {
+		return err
+	}
+	folder, err := os.MkdirTemp("", "sluice-simulate-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(folder) }() // what is left is small, and in a temporary folder
+	if asked.rehearsal.Store, err = store.Dir(folder); err != nil {
+		return err
+	}
+	if asked.runs == 1 {
+		return asked.once(con)
+	}
+	return asked.often(ctx, con)
+}
+
+// asked is what a command line asks to rehearse.
+type asked struct {
+	rehearsal rehearsal.Rehearsal
+	faults    []string
+	runs      int
+	// from says where the usual traffic is known from.
+	from string
+}
+
+func askedOf(ctx context.Context, con *console, c *cli.Context, l *loaded) (asked, error) {
+	limit, err := spec.ParseDuration(c.String("limit"))
+	if err != nil || limit <= 0 {
+		return asked{}, usagef("--limit %q is not a duration above 0, expected one such as 48h", c.String("limit"))
+	}
+	a := asked{faults: c.StringSlice("fault"), runs: c.Int("runs"), rehearsal: rehearsal.Rehearsal{
+		Spec: l.plan.Spec, Fleet: l.fleet, Before: "before", Limit: limit.Std(), Approve: true,
+		Model: simulate.Model{Seed: c.Uint64("seed")},
+	}}
+	if a.runs < 1 || a.runs > mostRuns {
+		return asked{}, usagef("--runs %d: expected 1 to %d", a.runs, mostRuns)
+	}
+	for _, text := range a.faults {
+		f, err := simulate.ParseFault(text)
+		if err != nil {
+			return asked{}, usagef("--fault %q: %s", text, err)
+		}
+		if err := fitting(f, l); err != nil {
+			return asked{}, usagef("--fault %q: %s", text, err)
+		}
+		a.rehearsal.Model.Faults = append(a.rehearsal.Model.Faults, f)
+	}
+	load, from, err := loadOf(ctx, con, c, l)
+	a.rehearsal.Model.Loads, a.from = []simulate.Load{load}, from
+	return a, err
+}
+
+// mostRuns bounds --runs.
+const mostRuns = 100_000
+
+// fitting refuses a fault that no target and no check of the spec has.
+func fitting(f simulate.Fault, l *loaded) error {
+	if f.Check != "" {
+		var names []string
+		for _, c := range l.spec.Health.Checks {
+			if c.Name == f.Check {
+				return nil
+			}
+			names = append(names, c.Name)
+		}
+		return fmt.Errorf("the spec has no check %q, expected one of %s", f.Check, strings.Join(names, ", "))
+	}
+	for _, t := range l.fleet.Targets {
+		if t.Matches(f.On) {
+			return nil
+		}
+	}
+	return fmt.Errorf("no target of the fleet has these labels")
+}
+
+// loadOf is the usual traffic: of flags, else of the last hour, else a default.
+func loadOf(ctx context.Context, con *console, c *cli.Context, l *loaded) (simulate.Load, string, error) {
+	load := simulate.Load{Rate: c.Float64("rate"), Burst: c.Float64("burst"), Wander: c.Float64("wander")}
+	for name, to := range map[string]*float64{"errors": &load.Errors, "day": &load.Day} {
+		text := c.String(name)
+		if text == "" {
+			continue
+		}
+		share, err := spec.ParseNumber(text)
+		if err != nil || share < 0 || share > 1 {
+			return load, "", usagef("--%s %q is no share, expected one such as 0.1%%", name, text)
+		}
+		*to = float64(share)
+	}
+	if load.Rate < 0 || load.Burst < 0 || load.Wander < 0 {
+		return load, "", usagef("--rate, --burst and --wander are not below 0")
+	}
+	if load.Rate > 0 || load.Errors > 0 || c.Bool("no-past") || !l.kinds.Past(l.spec.Health) {
+		return load, "assumed", nil
+	}
+	forecasts, err := predict(ctx, con.catalog.Health(), l.plan, con.now())
+	if err != nil {
+		con.say("the spec's Prometheus does not tell what traffic is usual (%s): --rate and --errors say so", terminal.Safe(err.Error()))
+		return load, "assumed", nil
+	}
+	for _, f := range forecasts {
+		if per := (f.Exposed + f.Control) / float64(len(l.fleet.Targets)); per > load.Rate {
+			load.Rate, load.Errors = per, f.Base
+		}
+	}
+	return load, "of the last hour", nil
+}
+
+// simulated is how one rehearsal ended.
+type simulated struct {
+	Unit    string `json:"unit"`
+	Release string `json:"release"`
+	Seed    uint64 `json:"seed"`
+	// Result is the rollout's, or the phase in which it still was at the limit.
+	Result string `json:"result"`
+	Stage  string `json:"stage,omitempty"`
+	Why    string `json:"why"`
+	// Took is how long it took, in the rollout's time.
+	Took spec.Duration `json:"took"`
+	simulate.Score
+	Assumed []string         `json:"assumedToPass,omitempty"`
+	Curve   []simulate.Point `json:"curve,omitempty"`
+	events  []event
+}
+
+// run rehearses with a seed.
+func (a asked) run(con *console, seed uint64, events bool) (simulated, error) {
+	r := a.rehearsal
+	r.Model.Seed = seed
+	var seen []event
+	var before view
+	note := func(s rollout.State, at time.Time) {
+		after := view{State: &s, Unit: s.Unit, Release: s.Release}
+		seen, before = append(seen, changes(before, after, at)...), after
+	}
+	if events {
+		r.Saw = note
+	}
+	out, err := rehearsal.Run(r, con.catalog)
+	if err != nil {
+		return simulated{}, err
+	}
+	if events {
+		note(out.State, out.Began.Add(out.Took))
+	}
+	s := simulated{
+		Unit: r.Spec.Unit, Release: r.Spec.Release, Seed: seed, Result: string(out.State.Phase), Stage: out.State.StageName(), Why: out.State.Why,
+		Took: spec.Duration(out.Took.Round(time.Second)), Score: out.Ledger.Score(), Assumed: simulate.Assumed(r.Spec.Health),
+		Curve: out.Ledger.Curve, events: seen,
+	}
+	for i := range s.events {
+		s.events[i].At = time.Unix(0, 0).Add(s.events[i].At.Sub(out.Began))
+	}
+	if o := out.State.Outcome; o != nil {
+		s.Stage, s.Why = o.Stage, o.Why
+	}
+	return s, nil
+}
+
+// once rehearses once, and tells how it went.
+func (a asked) once(con *console) error {
+	s, err := a.run(con, a.rehearsal.Model.Seed, true)
+	if err != nil {
+		return err
+	}
+	return con.answer(s, append(a.heading(con.paint), s.text(con.paint)...))
+}
+
+// often rehearses many times.
+func (a asked) often(ctx context.Context, con *console) error {
+	all, err := make([]simulated, a.runs), error(nil)
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	next := 0
+	for range min(a.runs, workers()) {
+		group.Go(func() {
+			for {
+				mu.Lock()
+				i := next
+				next++
+				mu.Unlock()
+				if i >= a.runs || ctx.Err() != nil {
+					return
+				}
+				s, failed := a.run(con, a.rehearsal.Model.Seed+uint64(i), false) //nolint:gosec // positive
+				mu.Lock()
+				s.Curve = nil
+				if all[i] = s; failed != nil {
+					err, next = failed, a.runs
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return err
+	}
+	d := distributionOf(all, a.innocent())
+	return con.answer(d, append(a.heading(con.paint), d.text(con.paint)...))
+}
+
+// innocent says that no fault is the release's.
+func (a asked) innocent() bool {
+	for _, f := range a.rehearsal.Model.Faults {
+		if !f.Innocent() {
+			return false
+		}
+	}
+	return true
+}
