@@ -15,7 +15,7 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/store"
 	"github.com/sluicehq/sluice/internal/terminal"
-	"github.com/sluicehq/sluice/workflows/rehearsal"
+	"github.com/sluicehq/sluice/worker/rehearsal"
 )
 
 func simulateCommand() command {

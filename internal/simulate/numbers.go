@@ -119,8 +119,8 @@ func (n *numbers) Gauge(ctx context.Context, expr string, w source.Window) sourc
 		return all.Reading
 	}
 	sum, of := 0.0, 0
-	for _, r := range all.Of {
-		if r.Verdict == "" {
+	for _, t := range n.about(expr, source.Exposed) { // in their order: a sum depends on it
+		if r, ok := all.Of[t.ID]; ok && r.Verdict == "" {
 			sum, of = sum+r.Value, of+1
 		}
 	}

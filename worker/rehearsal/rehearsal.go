@@ -80,6 +80,7 @@ func (r Rehearsal) run(c catalog.Catalog) (Result, error) {
 	acts := activities.New(r.Store, activities.NewMetrics(prometheus.NewRegistry()), dial.Guard{}, c)
 	s := stage{Rehearsal: r, world: world, over: make(chan struct{}), began: began}
 	s.env = s.mount(activities.Onto(acts, world.Driver()))
+	s.tick()
 	s.env.ExecuteWorkflow(s.conduct, rollout.Submission{Spec: r.Spec, FleetDigest: digest, FleetData: data, By: "simulate"})
 	if err := s.env.GetWorkflowError(); err != nil {
 		return Result{}, fmt.Errorf("rehearse: %w", err)
@@ -127,29 +128,30 @@ func (s *stage) hold(context.Context) error {
 }
 
 // conduct is the workflow that stands for Temporal and for an operator. It never replays.
-//
-//workflowcheck:ignore
 func (s *stage) conduct(ctx workflow.Context, sub rollout.Submission) error {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{ScheduleToCloseTimeout: 10 * (s.Limit + time.Hour)})
 	hold := workflow.ExecuteActivity(ctx, s.hold)
 	inner, stop := workflow.WithCancel(ctx)
 	options := workflow.ChildWorkflowOptions{WorkflowID: connect.Deployment("").WorkflowID(s.Spec.Unit), TaskQueue: connect.TaskQueue}
 	f := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(inner, options), connect.WorkflowType, sub)
+	var last words.State
 	var failed error
 	over := false
 	workflow.Go(ctx, func(ctx workflow.Context) {
-		failed = f.Get(ctx, &s.state)
+		failed = f.Get(ctx, &last)
 		over = true
 	})
-	for n := 1; !over && workflow.Sleep(ctx, tick) == nil; n++ {
-		if n%lookEvery > 0 && n > lookEvery {
-			continue
-		}
+	pause := firstLook
+	for !over && workflow.Sleep(ctx, pause) == nil {
 		s.look()
+		pause = min(2*pause, lookEvery)
 		if s.state.Phase == words.PhaseApproval && s.Approve {
 			s.tell(ctx, f, words.SignalApprove)
 		}
 		over = over || s.state.Phase == words.PhaseLocked || workflow.Now(ctx).Sub(s.began) >= s.Limit
+	}
+	if f.IsReady() {
+		s.state = last
 	}
 	s.ended, s.ledger = workflow.Now(ctx), s.world.Ledger()
 	// What has not ended goes back, to targets that take it: nobody looks at that any more.
@@ -164,11 +166,21 @@ func (s *stage) conduct(ctx workflow.Context, sub rollout.Submission) error {
 }
 
 const (
+	// firstLook is when somebody looks at the rollout first; the later, the more seldom, and at least so often.
+	firstLook = time.Second
+	lookEvery = time.Minute
 	// tick is how far the environment's clock may be behind.
 	tick = time.Second
-	// lookEvery is after how many ticks somebody looks at the rollout; in the first ones at each.
-	lookEvery = 30
 )
+
+// tick keeps the environment's clock going while activities run.
+func (s *stage) tick() {
+	select {
+	case <-s.over:
+	default:
+		s.env.RegisterDelayedCallback(s.tick, tick)
+	}
+}
 
 // tell sends the rollout a signal, as an operator does. One that comes too late is no matter.
 func (s *stage) tell(ctx workflow.Context, f workflow.ChildWorkflowFuture, signal string) {

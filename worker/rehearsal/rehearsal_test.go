@@ -1,0 +1,131 @@
+package rehearsal
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/catalog"
+	"github.com/sluicehq/sluice/internal/fleet"
+	words "github.com/sluicehq/sluice/internal/rollout"
+	"github.com/sluicehq/sluice/internal/simulate"
+	"github.com/sluicehq/sluice/internal/spec"
+	"github.com/sluicehq/sluice/internal/store"
+)
+
+const text = `unit: edge
+release: "2"
+fleet: fleet.yaml
+driver: {http: {}}
+stages:
+  - {name: canary, count: 2, bake: 10m}
+  - {name: early, reach: 25%, bake: 20m}
+  - {name: half, reach: 50%, bake: 40m}
+  - {name: all, reach: 100%, bake: 60m}
+health:
+  every: 10s
+  prometheus: http://x
+  checks:
+    - name: errors
+      bad: sum(increase(http_requests_total{code=~"5..",$exposed}[$window]))
+      total: sum(increase(http_requests_total{$exposed}[$window]))
+      against: control
+      worse: 20%
+    - name: slow
+      slow: {histogram: http_request_duration_seconds, over: 250ms}
+      against: control
+    - name: cpu
+      value: max(cpu{$exposed})
+      max: 0.8
+      tolerate: 2
+`
+
+func rehearse(t *testing.T, faults ...string) Result { return rehearseFor(t, 3*time.Hour, 1, faults...) }
+
+func rehearseFor(t *testing.T, limit time.Duration, seed uint64, faults ...string) Result {
+	t.Helper()
+	c := catalog.New()
+	doc, err := spec.Parse("rollout.yaml", []byte(text), c.Kinds())
+	require.NoError(t, err)
+	r := Rehearsal{Spec: doc.Spec, Before: "1", Limit: limit, Model: simulate.Model{Seed: seed}}
+	for i := range 60 {
+		id := fmt.Sprintf("t%02d", i)
+		r.Fleet.Targets = append(r.Fleet.Targets, fleet.Target{ID: id, Address: id + ":80"})
+	}
+	for _, f := range faults {
+		fault, err := simulate.ParseFault(f)
+		require.NoError(t, err)
+		r.Model.Faults = append(r.Model.Faults, fault)
+	}
+	r.Store, err = store.Dir(t.TempDir())
+	require.NoError(t, err)
+	out, err := Run(r, c)
+	require.NoError(t, err)
+	return out
+}
+
+// What a fault leads to is what it would lead to in a real rollout.
+func TestRehearsal(t *testing.T) {
+	for fault, want := range map[string]struct {
+		phase words.Phase
+		stage string
+		check string
+	}{
+		"errors 1x":                   {words.PhasePromoted, "", ""},
+		"errors 5x":                   {words.PhaseRolledBack, "canary", "errors"},
+		"errors 30% from 25m":         {words.PhaseRolledBack, "early", "errors"},
+		"latency 3x":                  {words.PhaseRolledBack, "canary", "slow"},
+		"traffic 0%":                  {words.PhaseRolledBack, "canary", "traffic"},
+		"check cpu 3x at 30m":         {words.PhaseRolledBack, "early", "cpu"},
+		"crash from 1m":               {words.PhaseRolledBack, "canary", "alive"},
+		"refuse":                      {words.PhaseRefused, "", ""},
+		"source away at 20m for 10m":  {words.PhasePromoted, "", ""},
+		"errors 5x everywhere at 10m": {words.PhasePromoted, "", ""},
+	} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			out := rehearse(t, fault)
+			require.Equal(t, want.phase, out.State.Phase, out.State.Why)
+			require.Equal(t, want.stage, out.State.Outcome.Stage)
+			if want.check != "" {
+				require.Equal(t, []string{want.check}, out.State.Outcome.Condemned)
+				require.False(t, out.Ledger.First.IsZero())
+				require.False(t, out.Ledger.Still && fault != "crash from 1m", "%+v", out.Ledger)
+			}
+		})
+	}
+}
+
+// A target that cannot be brought back locks the unit, which is where a rehearsal ends.
+func TestBricked(t *testing.T) {
+	out := rehearse(t, "brick")
+	require.Equal(t, words.PhaseLocked, out.State.Phase, out.State.Why)
+	score := out.Ledger.Score()
+	require.True(t, score.Harmed)
+	require.Nil(t, score.Undone)
+	require.InDelta(t, 2.0/60, score.Exposed, 1e-9)
+}
+
+// The same seed makes the same rollout, to the last look; another one another.
+func TestSameSeed(t *testing.T) {
+	text := func(seed uint64) string {
+		out := rehearseFor(t, time.Hour, seed, "errors 3x from 2m")
+		data, err := json.Marshal([]any{out.State, out.Ledger})
+		require.NoError(t, err)
+		return string(data)
+	}
+	first := text(7)
+	require.Equal(t, first, text(7))
+	require.NotEqual(t, first, text(8))
+}
+
+// A rollout that still goes on at the limit is seen as it is then.
+func TestLimit(t *testing.T) {
+	out := rehearseFor(t, 45*time.Minute, 1, "source away at 25m")
+	require.Equal(t, 45*time.Minute, out.Took.Round(time.Minute))
+	require.Equal(t, words.PhaseHold, out.State.Phase)
+	require.Nil(t, out.State.Outcome)
+}
