@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,12 +74,14 @@ func (w *World) refuses(h *host, o driver.Order) bool {
 	return false
 }
 
+// takes is how long a target takes for an order: about as long as the model says, and no two the same.
+func (w *World) takes(t fleet.Target, o driver.Order) time.Duration {
+	r := on(w.model.Seed, hash(t.ID), hash(o.Release))
+	return time.Duration((0.75 + 0.5*r.float()) * float64(cmp.Or(w.model.Order, usualOrder)))
+}
+
 func (d hosts) Apply(ctx context.Context, t fleet.Target, o driver.Order) error {
-	took := d.model.Order
-	if took == 0 {
-		took = usualOrder
-	}
-	if err := pause.For(ctx, took); err != nil {
+	if err := pause.For(ctx, d.takes(t, o)); err != nil {
 		return err
 	}
 	d.mu.Lock()

@@ -19,7 +19,7 @@ type Model struct {
 	// Loads say what targets serve: the first whose labels a target has counts, the usual load where none does.
 	Loads  []Load
 	Faults []Fault
-	// Order is how long a target takes to carry out an order. Default 2s.
+	// Order is about how long a target takes to carry out an order. Default 2s.
 	Order time.Duration
 }
 

@@ -169,8 +169,9 @@ const (
 	// firstLook is when somebody looks at the rollout first; the later, the more seldom, and at least so often.
 	firstLook = time.Second
 	lookEvery = time.Minute
-	// tick is how far the environment's clock may be behind.
-	tick = time.Second
+	// tick is how far the environment's clock may be behind. It is of no round length: what happens at the
+	// same moment happens in any order, and nothing else should happen then.
+	tick = time.Second + 137*time.Microsecond + 91
 )
 
 // tick keeps the environment's clock going while activities run.

@@ -43,7 +43,9 @@ health:
       tolerate: 2
 `
 
-func rehearse(t *testing.T, faults ...string) Result { return rehearseFor(t, 3*time.Hour, 1, faults...) }
+func rehearse(t *testing.T, faults ...string) Result {
+	return rehearseFor(t, 3*time.Hour, 1, faults...)
+}
 
 func rehearseFor(t *testing.T, limit time.Duration, seed uint64, faults ...string) Result {
 	t.Helper()
