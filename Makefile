@@ -189,8 +189,8 @@ fuzz: ## every fuzz target for FUZZTIME (20s) each
 		while read -r package target; do .ci/fuzz "$$package" "$$target" $(FUZZTIME) || exit 1; done
 
 .PHONY: model
-model: ## a million random interleavings of trains (MODEL=1000000): no rule of docs/trains.md may break
-	SLUICE_MODEL_RUNS=$(MODEL) go test -count=1 -timeout 5h -run '^TestModel$$' -v ./internal/train
+model: ## all states of small trains, a million random interleavings of larger ones (MODEL=1000000): no rule of docs/trains.md may break
+	SLUICE_MODEL_RUNS=$(MODEL) go test -count=1 -timeout 5h -run '^(TestExplore|TestModel)' -v ./internal/train
 
 ##@ Tools, pinned
 

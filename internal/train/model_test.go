@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 )
 
 // The model: a ledger, rollouts that keep to what they are told, targets with fences, and a network that delays,
@@ -48,10 +47,38 @@ type order struct {
 	back    bool
 }
 
-// message is what arrives at the train.
+// message is what arrives at the train about a rollout: a report of its own, how its plan compares with another one's, or that
+// it is gone.
 type message struct {
-	label string
-	on    func(Ledger) (Ledger, []Command)
+	about  Number
+	report *Report
+	with   Number
+	found  Comparison
+}
+
+func (e message) String() string {
+	switch {
+	case e.report != nil:
+		return fmt.Sprintf("train hears %+v", *e.report)
+	case e.with != 0:
+		return fmt.Sprintf("plans of %d and %d are compared", e.with, e.about)
+	}
+	return fmt.Sprintf("train sees that %d is gone", e.about)
+}
+
+// arrives is the ledger once a message has arrived.
+func (m *model) arrives(e message) {
+	l := m.ledger
+	switch {
+	case e.report != nil:
+		m.take(l.Hear(*e.report))
+	case e.with != 0:
+		m.take(l.Compared(e.about, e.with, e.found))
+	case m.flaw == lostForgotten:
+		m.take(l.Hear(Report{Number: e.about, Seq: m.actor(e.about).seq + 1, Result: "terminated"}))
+	default:
+		m.take(l.Gone(e.about))
+	}
 }
 
 // actor is a rollout's workflow.
@@ -81,12 +108,13 @@ func (m *model) report(a *actor) {
 	if a.planned {
 		p.Plan, p.Stages = fmt.Sprint(a.n), len(a.cut.To)
 	}
-	m.toTrain = append(m.toTrain, message{fmt.Sprintf("train hears %+v", p), func(l Ledger) (Ledger, []Command) { return l.Hear(p) }})
+	m.toTrain = append(m.toTrain, message{about: a.n, report: &p})
 }
 
 // model is a state of the world.
 type model struct {
 	rng       *rand.Rand
+	script    *script // chooses in the place of rng
 	flaw      flaw
 	ledger    Ledger
 	actors    []*actor
@@ -96,13 +124,21 @@ type model struct {
 	late      []order
 	budget    map[string]int // how often each kind of trouble may still happen
 	cuts      func(n Number) Cut
-	trace     []string
+	trace     []step
 	broken    string // the first invariant that did not hold
 	condemned map[Number]bool
 }
 
 func newModel(rng *rand.Rand, f flaw, targets int, cuts func(Number) Cut, budget map[string]int) *model {
 	return &model{rng: rng, flaw: f, targets: make([]target, targets), cuts: cuts, budget: budget, condemned: map[Number]bool{}}
+}
+
+// chance is true once in so many times; where a script chooses, it is both.
+func (m *model) chance(n int) bool {
+	if m.script != nil {
+		return m.script.next()
+	}
+	return m.rng.IntN(n) == 0
 }
 
 func (m *model) violated(format string, args ...any) {
@@ -137,8 +173,12 @@ func (m *model) take(l Ledger, cs []Command) {
 			m.start(c.Start, c.Standing)
 		case c.Compare != 0:
 			y, o := m.actor(c.Compare), m.actor(c.With)
-			found := Comparison{Needs(y.cut, o.cut), Covers(y.cut, o.cut)}
-			m.toTrain = append(m.toTrain, message{"plans are compared", func(l Ledger) (Ledger, []Command) { return l.Compared(y.n, o.n, found) }})
+			e := message{about: y.n, with: o.n, found: Comparison{Needs(y.cut, o.cut), Covers(y.cut, o.cut)}}
+			if m.script != nil && m.budget["overtake"] == 0 {
+				defer m.arrives(e)
+				break
+			}
+			m.toTrain = append(m.toTrain, e)
 		default:
 			m.toRollout = append(m.toRollout, c)
 		}
@@ -229,53 +269,69 @@ func (m *model) send(o order) bool {
 	if o.back && slices.Contains(m.actor(o.from).standing.Condemned, fmt.Sprint(o.release)) {
 		m.violated("rollout %d puts back release %d, which it knows to be condemned", o.from, o.release)
 	}
-	if m.budget["late"] > 0 && m.rng.IntN(4) == 0 {
+	if m.budget["late"] > 0 && m.chance(4) {
 		m.budget["late"]--
 		m.late = append(m.late, o)
 	}
 	return m.write(o)
 }
 
-// step is something that can happen.
+// step is something that can happen, in words, and trouble that need not.
 type step struct {
-	label string
-	do    func()
+	format  string
+	args    []any
+	trouble bool
+	do      func()
 }
+
+func (s step) String() string { return fmt.Sprintf(s.format, s.args...) }
+
+// may is a trouble that still may happen.
+type may func(kind string, do func(), format string, args ...any)
 
 // steps are all that can happen now. Troubles are left out when the world is to come to rest.
 func (m *model) steps(troubles bool) (out []step) {
-	add := func(label string, do func()) { out = append(out, step{label, do}) }
-	may := func(kind string, label string, do func()) {
+	add := func(do func(), format string, args ...any) { out = append(out, step{format, args, false, do}) }
+	may := func(kind string, do func(), format string, args ...any) {
 		if troubles && m.budget[kind] > 0 {
-			add(label, func() { m.budget[kind]--; do() })
+			out = append(out, step{format, args, true, func() { m.budget[kind]--; do() }})
 		}
 	}
-	may("submit", "submit", func() { m.submit() })
+	may("submit", m.submit, "submit")
+	may("hold", func() { m.take(m.ledger.Keep("by a person")) }, "a person holds the unit")
 	for i, e := range m.toTrain {
-		add(e.label, func() {
+		in := add
+		if m.script != nil && slices.ContainsFunc(m.toTrain[:i], func(o message) bool { return o.report != nil && e.report != nil && o.about == e.about }) {
+			in = func(do func(), format string, args ...any) { may("overtake", do, format, args...) }
+		}
+		in(func() {
 			m.toTrain = slices.Delete(slices.Clone(m.toTrain), i, i+1)
-			m.take(e.on(m.ledger))
-		})
-		may("repeat", "twice: "+e.label, func() { m.take(e.on(m.ledger)) })
+			m.arrives(e)
+		}, "%s", e)
+		may("repeat", func() { m.arrives(e) }, "twice: %s", e)
 	}
 	for i, c := range m.toRollout {
-		add(fmt.Sprintf("rollout %d hears %d", c.Tell, c.Standing.Version), func() {
+		in := add
+		if m.script != nil && slices.ContainsFunc(m.toRollout[:i], func(o Command) bool { return o.Tell == c.Tell }) {
+			in = func(do func(), format string, args ...any) { may("overtake", do, format, args...) }
+		}
+		in(func() {
 			m.toRollout = slices.Delete(slices.Clone(m.toRollout), i, i+1)
 			m.hear(m.actor(c.Tell), c.Standing)
-		})
+		}, "rollout %d hears %d", c.Tell, c.Standing.Version)
 	}
 	for i, o := range m.late {
-		add(fmt.Sprintf("a late order of %d arrives at %d", o.from, o.target), func() {
+		add(func() {
 			m.late = slices.Delete(slices.Clone(m.late), i, i+1)
 			m.write(o)
-		})
+		}, "a late order of %d arrives at %d", o.from, o.target)
 	}
 	for i := range m.targets {
 		t := &m.targets[i]
 		if t.silent {
-			add(fmt.Sprintf("target %d answers again", i), func() { t.silent = false })
+			add(func() { t.silent = false }, "target %d answers again", i)
 		} else {
-			may("silent", fmt.Sprintf("target %d falls silent", i), func() { t.silent = true })
+			may("silent", func() { t.silent = true }, "target %d falls silent", i)
 		}
 	}
 	for _, a := range m.actors {
@@ -286,7 +342,7 @@ func (m *model) steps(troubles bool) (out []step) {
 
 func (m *model) submit() {
 	release := fmt.Sprint(m.ledger.Last + 1)
-	l, _, cs, err := m.ledger.Submit(Submission{Release: release, Every: m.rng.IntN(4) == 0})
+	l, _, cs, err := m.ledger.Submit(Submission{Release: release, Every: m.budget["every"] > 0 && m.chance(4)})
 	if err != nil {
 		m.violated("release %s was refused: %v", release, err)
 		return
@@ -295,65 +351,58 @@ func (m *model) submit() {
 }
 
 // actorSteps are what a rollout can do next, and what can happen to it.
-func (m *model) actorSteps(a *actor, may func(kind, label string, do func())) (out []step) {
-	add := func(label string, do func()) { out = append(out, step{fmt.Sprintf("rollout %d %s", a.n, label), do}) }
+func (m *model) actorSteps(a *actor, may may) (out []step) {
+	add := func(do func(), format string, args ...any) {
+		out = append(out, step{format, append([]any{a.n}, args...), false, do})
+	}
 	switch a.phase {
 	case "plan":
-		add("is planned", func() {
+		add(func() {
 			a.phase, a.planned = "wait", true
 			m.report(a)
-		})
+		}, "rollout %d is planned")
 	case "wait":
 		if a.standing.SupersededBy == 0 && a.standing.Enter > a.passed {
-			add("enters", func() {
-				a.phase, a.left = "apply", nil
-				from := 0
-				if a.passed > 0 {
-					from = a.cut.To[a.passed-1]
-				}
-				for _, id := range a.cut.Order[from:a.cut.To[a.passed]] {
-					a.left = append(a.left, index(id))
-				}
-			})
+			add(func() { m.enters(a) }, "rollout %d enters")
 		}
 	case "apply":
-		if len(a.left) == 0 {
-			add("bakes", func() { a.phase = "bake" })
-			break
-		}
-		t := a.left[0]
-		add(fmt.Sprintf("applies to %d", t), func() { m.apply(a, t) })
+		add(func() { m.apply(a, a.left[0]) }, "rollout %d applies to %d", a.left[0])
 	case "bake":
-		add("passes", func() {
+		add(func() {
 			if a.passed, a.phase = a.passed+1, "wait"; a.passed == len(a.cut.To) {
 				a.phase = "guard"
 			}
 			m.report(a)
-		})
+		}, "rollout %d passes")
 	case "guard":
 		if !a.standing.Behind {
-			add("ends its guard", func() { m.end(a, Promoted) })
+			add(func() { m.end(a, Promoted) }, "rollout %d ends its guard")
 		}
 	case "back":
 		out = append(out, m.backSteps(a)...)
 	}
 	if a.phase != "ended" && a.phase != "terminated" && a.phase != "back" {
-		may("fail", fmt.Sprintf("rollout %d fails", a.n), func() {
-			m.condemn(a)
-		})
+		may("fail", func() { m.condemn(a) }, "rollout %d fails", a.n)
 	}
 	if a.phase != "ended" && a.phase != "terminated" {
-		may("terminate", fmt.Sprintf("rollout %d is terminated", a.n), func() {
+		may("terminate", func() {
 			a.phase = "terminated"
-			m.toTrain = append(m.toTrain, message{fmt.Sprintf("train sees that %d is gone", a.n), func(l Ledger) (Ledger, []Command) {
-				if m.flaw == lostForgotten {
-					return l.Hear(Report{Number: a.n, Seq: a.seq + 1, Result: "terminated"})
-				}
-				return l.Gone(a.n)
-			}})
-		})
+			m.toTrain = append(m.toTrain, message{about: a.n})
+		}, "rollout %d is terminated", a.n)
 	}
 	return out
+}
+
+// enters begins a rollout's next stage.
+func (m *model) enters(a *actor) {
+	a.phase, a.left = "apply", nil
+	from := 0
+	if a.passed > 0 {
+		from = a.cut.To[a.passed-1]
+	}
+	for _, id := range a.cut.Order[from:a.cut.To[a.passed]] {
+		a.left = append(a.left, index(id))
+	}
 }
 
 // condemn is a verdict on a rollout, or a person's abort.
@@ -366,7 +415,9 @@ func (m *model) condemn(a *actor) {
 
 // apply puts a rollout's release on a target, once the target has said what it runs.
 func (m *model) apply(a *actor, t int) {
-	a.left = a.left[1:]
+	if a.left = a.left[1:]; len(a.left) == 0 {
+		a.phase = "bake"
+	}
 	if m.targets[t].silent {
 		return // left out
 	}
@@ -388,17 +439,17 @@ func (m *model) backSteps(a *actor) (out []step) {
 		if !a.condemns {
 			result = "withdrawn"
 		}
-		return []step{{fmt.Sprintf("rollout %d is back", a.n), func() { m.end(a, result) }}}
+		return []step{{"rollout %d is back", []any{a.n}, false, func() { m.end(a, result) }}}
 	}
 	t := a.left[0]
 	was := a.touched[t]
 	if slices.Contains(a.standing.Condemned, fmt.Sprint(was)) && m.flaw != putsBackAll {
-		return []step{{fmt.Sprintf("rollout %d leaves %d to %d", a.n, t, was), func() { a.left = a.left[1:] }}}
+		return []step{{"rollout %d leaves %d to %d", []any{a.n, t, was}, false, func() { a.left = a.left[1:] }}}
 	}
 	if m.targets[t].silent {
 		return nil // it waits
 	}
-	return []step{{fmt.Sprintf("rollout %d puts %d back to %d", a.n, t, was), func() {
+	return []step{{"rollout %d puts %d back to %d", []any{a.n, t, was}, false, func() {
 		a.left = a.left[1:]
 		if m.flaw == onlyNewest && m.targets[t].release != a.n {
 			return
@@ -428,8 +479,23 @@ func (m *model) run(steps int) {
 }
 
 func (m *model) do(s step) {
-	m.trace = append(m.trace, s.label)
+	m.trace = append(m.trace, s)
 	s.do()
+}
+
+// person is what a person does once nothing else happens any more; nil if nothing is left to do.
+func (m *model) person() *step {
+	switch lost := slices.IndexFunc(m.ledger.Open, func(r Rollout) bool { return r.State == Lost }); {
+	case lost >= 0:
+		n := m.ledger.Open[lost].Number
+		return &step{"a person has %d taken back", []any{n}, false, func() {
+			m.actor(n).condemns, m.condemned[n] = true, true
+			m.take(m.ledger.TakeBack(n))
+		}}
+	case m.ledger.Hold != nil:
+		return &step{"a person ends the hold", nil, false, func() { m.take(m.ledger.Release()) }}
+	}
+	return nil
 }
 
 // rest lets everything happen that was begun. What is held is released, and what was lost is taken back.
@@ -444,19 +510,20 @@ func (m *model) rest() {
 			m.do(all[m.rng.IntN(len(all))])
 			continue
 		}
-		switch lost := slices.IndexFunc(m.ledger.Open, func(r Rollout) bool { return r.State == Lost }); {
-		case lost >= 0:
-			n := m.ledger.Open[lost].Number
-			m.actor(n).condemns, m.condemned[n] = true, true
-			m.take(m.ledger.TakeBack(n))
-		case m.ledger.Hold != nil:
-			m.take(m.ledger.Release())
-		default:
+		s := m.person()
+		if s == nil {
 			m.checkEnd()
 			return
 		}
+		m.do(*s)
 	}
 }
 
 // words are the steps that were taken, for a message.
-func (m *model) words() string { return m.broken + "\n\t" + strings.Join(m.trace, "\n\t") }
+func (m *model) words() string {
+	out := m.broken
+	for _, s := range m.trace {
+		out += "\n\t" + s.String()
+	}
+	return out
+}

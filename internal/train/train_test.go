@@ -43,6 +43,7 @@ func random(seed uint64, f flaw) *model {
 	targets = max(targets, stages)
 	budget := map[string]int{
 		"submit": 1 + rng.IntN(5), "fail": rng.IntN(3), "silent": rng.IntN(3), "late": rng.IntN(4), "terminate": rng.IntN(2), "repeat": rng.IntN(4),
+		"every": 1, "hold": rng.IntN(8) / 7,
 	}
 	m := newModel(rng, f, targets, cutsOf(rng, targets, stages, rng.IntN(2) == 0), budget)
 	m.run(400)
