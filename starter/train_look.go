@@ -145,29 +145,23 @@ const (
 	maxEnd   = 100
 )
 
-// cell is where a rollout stands with a stage, by its index.
+// cell is where a rollout stands with a stage, by its index, and what it does there.
 func (v trainView) cell(r train.Rollout, i int, p paint) string {
-	s := v.says[r.Number].State
-	switch {
-	case i >= r.Stages && r.Stages > 0:
-		return ""
-	case r.State == train.Back || r.State == train.Lost || r.WithdrawnBy != 0:
-		if i >= r.Granted {
-			return p.faint("·")
+	switch mark := r.Mark(i); mark {
+	case train.InStage:
+		if s := v.says[r.Number].State; s != nil && s.Phase != rollout.PhasePlanning {
+			mark = string(s.Phase)
 		}
-		return p.red(map[bool]string{true: "left", false: "↩"}[r.State == train.Lost])
-	case i < r.Passed:
-		return p.green("✓")
-	case i > r.Passed || r.State != train.Going:
-		return p.faint("·")
-	case r.Granted == i && r.Wants || s != nil && s.Phase == rollout.PhaseTurn:
-		return p.yellow("waits")
-	case s != nil && (r.Granted > i || s.Phase != rollout.PhasePlanning):
-		return p.phase(string(s.Phase))
-	case r.Granted > i:
-		return p.cyan("in it")
+		return p.phase(mark)
+	case "✓":
+		return p.green(mark)
+	case "waits":
+		return p.yellow(mark)
+	case "↩", "left":
+		return p.red(mark)
+	default:
+		return p.faint(mark)
 	}
-	return p.faint("·")
 }
 
 // waits is what a rollout under way waits for.

@@ -2,6 +2,7 @@ package train
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,5 +42,21 @@ func TestWordOfATrain(t *testing.T) {
 		"ended-by-hand": {Open: []Rollout{{Number: 1, State: Lost}, {Number: 2, State: Back}}},
 	} {
 		require.Equal(t, want, l.Word())
+	}
+}
+
+func TestMarksOfStages(t *testing.T) {
+	for want, r := range map[string]Rollout{
+		"✓|in it|·|":   {State: Going, Stages: 3, Passed: 1, Granted: 2, Reserved: 2},
+		"✓|waits|·|":   {State: Going, Stages: 3, Passed: 1, Granted: 1, Reserved: 1, Wants: true},
+		"waits|·|·|":   {State: Going, Stages: 3, Reserved: 1},
+		"·|·|·|·":      {State: Queued},
+		"✓|✓|✓|":       {State: Guarding, Stages: 3, Passed: 3, Granted: 3},
+		"✓|·|·|":       {State: Superseded, Stages: 3, Passed: 1, Granted: 1},
+		"↩|↩|·|":       {State: Back, Stages: 3, Passed: 1, Granted: 2},
+		"↩|·|·|":       {State: Going, WithdrawnBy: 1, Stages: 3, Passed: 1, Granted: 1},
+		"left|left|·|": {State: Lost, Stages: 3, Passed: 1, Granted: 2},
+	} {
+		require.Equal(t, want, strings.Join([]string{r.Mark(0), r.Mark(1), r.Mark(2), r.Mark(3)}, "|"))
 	}
 }

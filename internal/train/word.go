@@ -23,6 +23,31 @@ func (r Rollout) Word() string {
 	return "preparing"
 }
 
+// InStage is the mark of a stage that a rollout is in.
+const InStage = "in it"
+
+// Mark is where a rollout stands with a stage, by its index: passed, in it, waits for it, taken back, left by one that was
+// ended by hand, or still to come; empty if it has no such stage.
+func (r Rollout) Mark(i int) string {
+	switch {
+	case r.Stages > 0 && i >= r.Stages:
+		return ""
+	case i < r.Granted && r.State == Lost:
+		return "left"
+	case i < r.Granted && (r.State == Back || r.WithdrawnBy != 0):
+		return "↩"
+	case i < r.Passed:
+		return "✓"
+	case r.State != Going || r.WithdrawnBy != 0 || i > r.Passed:
+		return "·"
+	case i < r.Granted:
+		return InStage
+	case r.Wants || r.Reserved > r.Granted:
+		return "waits"
+	}
+	return "·"
+}
+
 // Word is the state of the train in a word, for an index: a person is needed for one that is ended by hand.
 func (l Ledger) Word() string {
 	back := l.goesBack()

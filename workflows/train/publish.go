@@ -2,7 +2,9 @@ package train
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -29,20 +31,32 @@ func (r *run) index(ctx workflow.Context) {
 	}
 }
 
-// markdown shows a train to people, for the Web UI: a row for each rollout, the youngest first.
+// markdown shows a train to people, for the Web UI: a row for each rollout, the youngest first, and a column for each
+// stage.
 func markdown(l train.Ledger) string {
 	out, md := "", rollout.Markdown
 	if l.Hold != nil {
 		out += fmt.Sprintf("**held**: %s\n\n", md(l.Hold.Why))
 	}
-	out += "| rollout | release | state | passed | waits for |\n| ---: | --- | --- | --- | --- |\n"
-	for i := len(l.Open) - 1; i >= 0; i-- {
-		r := l.Open[i]
-		out += fmt.Sprintf("| %d | %s | %s | %d of %d stages | %s |\n", r.Number, md(r.Release), r.Word(), r.Passed, r.Stages, md(r.Told.Waits))
+	most := 0
+	for _, r := range l.Open {
+		most = max(most, r.Stages)
+	}
+	heads, lines := "", ""
+	for i := range most {
+		heads, lines = heads+fmt.Sprintf(" %d |", i+1), lines+" :-: |"
+	}
+	out += "| rollout | release |" + heads + " state | waits for |\n| ---: | --- |" + lines + " --- | --- |\n"
+	for _, r := range slices.Backward(l.Open) {
+		marks := ""
+		for i := range most {
+			marks += " " + r.Mark(i) + " |"
+		}
+		out += fmt.Sprintf("| %d | %s |%s %s | %s |\n", r.Number, md(r.Release), marks, r.Word(), md(r.Told.Waits))
 	}
 	for i := len(l.Closed) - 1; i >= max(0, len(l.Closed)-10); i-- {
 		c := l.Closed[i]
-		out += fmt.Sprintf("| %d | %s | %s | | %s |\n", c.Number, md(c.Release), c.Result, md(c.Why))
+		out += fmt.Sprintf("| %d | %s |%s %s | %s |\n", c.Number, md(c.Release), strings.Repeat(" |", most), c.Result, md(c.Why))
 	}
 	return out
 }

@@ -63,6 +63,10 @@ func TestTrain(t *testing.T) {
 	out := d.sluice(0, "start", d.slow("2.1.0"))
 	require.Contains(t, out.Stdout, unit+":2")
 	d.untilTrain("the second in its canary", in(2, 1))
+	planned := d.sluice(0, "plan", d.slow("2.2.0"), "--no-predict").Stdout
+	require.Contains(t, planned, "would wait for its first stage: rollout 2 is still in a stage with these targets")
+	require.Contains(t, d.sluice(0, "list", "--open").Stdout, "TRAIN")
+	require.Contains(t, d.sluice(7, "watch", unit, "--timeout", "2s").Stdout, unit+":2 2.1.0 in stage 1")
 	d.worker.Kill()
 	w, err := d.Worker()
 	require.NoError(t, err)
@@ -76,12 +80,17 @@ func TestTrain(t *testing.T) {
 	require.Equal(t, map[train.Number]string{1: "aborted", 2: "withdrawn"}, results)
 	d.allOn("1.0.0")
 	require.Contains(t, d.sluice(0, "train", unit).Stdout, "HELD: rollout 1 went back")
+	d.sluice(3, "watch", unit) // as the newest has ended
+	require.Contains(t, d.sluice(0, "list", "--unit", unit+":2").Stdout, "withdrawn")
+	require.Contains(t, d.sluice(0, "plan", d.slow("2.1.0"), "--no-predict").Stdout, "would be REFUSED")
+	require.Contains(t, d.sluice(6, "undo", unit, "--why", "by habit").Stderr, "sluice start SPEC")
 	require.Contains(t, d.sluice(6, "start", d.slow("2.1.0")).Stderr, "rollout 2 of 2.1.0 was withdrawn with rollout 1")
 
 	d.sluice(0, "start", d.slow("2.2.0"))
 	d.untilTrain("the third in its canary", in(3, 1))
 	require.NoError(t, d.client.TerminateWorkflow(t.Context(), connect.Deployment("").RolloutID(unit, 3), "", "by hand"))
 	d.untilTrain("that it is gone", func(l train.Ledger) bool { return l.Find(3) != nil && l.Find(3).State == train.Lost })
+	d.sluice(5, "watch", unit)
 	d.sluice(0, "take-back", unit+":3", "--why", "terminated by mistake")
 	d.untilTrain("the end of the third", noneOpen)
 	d.allOn("1.0.0")
