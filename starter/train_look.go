@@ -132,7 +132,7 @@ func (v trainView) lines(now time.Time, p paint) []string {
 		}
 		rows = append(rows, append(row, p.cyan(r.Word()), orDash(terminal.Safe(v.waits(r, now)))))
 	}
-	for _, c := range slices.Backward(l.Closed[max(0, len(l.Closed)-maxEnded):]) {
+	for _, c := range l.Ended(maxEnded) {
 		row := []string{strconv.FormatInt(int64(c.Number), 10), terminal.Safe(bundle.Short(c.Release))}
 		rows = append(rows, append(append(row, make([]string, len(stages))...), p.phase(c.Result), terminal.Safe(cut(c.Why, maxEnd))))
 	}

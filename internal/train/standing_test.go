@@ -60,3 +60,9 @@ func TestMarksOfStages(t *testing.T) {
 		require.Equal(t, want, strings.Join([]string{r.Mark(0), r.Mark(1), r.Mark(2), r.Mark(3)}, "|"))
 	}
 }
+
+func TestEndedAreTheYoungestFirst(t *testing.T) {
+	l := Ledger{Closed: []Closed{{Number: 1}, {Number: 4}, {Number: 2}, {Number: 3}}}
+	require.Equal(t, []Closed{{Number: 4}, {Number: 3}, {Number: 2}}, l.Ended(3))
+	require.Len(t, l.Ended(10), 4)
+}

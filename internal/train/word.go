@@ -1,6 +1,10 @@
 package train
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 // Word is the state of a rollout in words.
 func (r Rollout) Word() string {
@@ -46,6 +50,13 @@ func (r Rollout) Mark(i int) string {
 		return "waits"
 	}
 	return "·"
+}
+
+// Ended are the newest n rollouts that have ended, the youngest first.
+func (l Ledger) Ended(n int) []Closed {
+	out := slices.Clone(l.Closed[max(0, len(l.Closed)-n):])
+	slices.SortStableFunc(out, func(a, b Closed) int { return cmp.Compare(b.Number, a.Number) })
+	return out
 }
 
 // Word is the state of the train in a word, for an index: a person is needed for one that is ended by hand.

@@ -54,11 +54,16 @@ func markdown(l train.Ledger) string {
 		}
 		out += fmt.Sprintf("| %d | %s |%s %s | %s |\n", r.Number, md(r.Release), marks, r.Word(), md(r.Told.Waits))
 	}
-	for i := len(l.Closed) - 1; i >= max(0, len(l.Closed)-10); i-- {
-		c := l.Closed[i]
-		out += fmt.Sprintf("| %d | %s |%s %s | %s |\n", c.Number, md(c.Release), strings.Repeat(" |", most), c.Result, md(c.Why))
+	for _, c := range l.Ended(maxEnded) {
+		out += fmt.Sprintf("| %d | %s |%s %s | %s |\n", c.Number, md(c.Release), strings.Repeat(" |", most), c.Result, md(rollout.Clip(c.Why, maxEnd)))
 	}
 	return out
 }
+
+// How many rollouts that have ended the page shows, and how many bytes of why.
+const (
+	maxEnded = 10
+	maxEnd   = 100
+)
 
 func number(n train.Number) string { return strconv.FormatInt(int64(n), 10) }
