@@ -36,6 +36,7 @@ func New() Catalog {
 			health.ProbeForm(),
 			health.AlertsForm(),
 			health.WebhookForm(),
+			health.ShiftForm(),
 			health.EachForm(),
 			health.ComparisonForm(),
 			health.MeansForm(),

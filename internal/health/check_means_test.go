@@ -124,7 +124,7 @@ func TestMeansOfThePast(t *testing.T) {
 	b.Cohort, b.Exposed, b.Control = append(b.Exposed, b.Control...), append(b.Exposed, b.Control...), nil
 	m, err := Open(promSpec(orders()), b, Deps{Sources: sources, Forms: forms, Transport: shops(func(i int) float64 { return steady(0, i) })})
 	require.NoError(t, err)
-	b.Before, err = m.measure(t.Context(), looked)
+	b.Before, err = m.Measure(t.Context(), looked)
 	require.NoError(t, err)
 	require.Len(t, b.Before.Means["orders"], 20)
 	raw, err := json.Marshal(b.Before)

@@ -313,7 +313,7 @@ func TestPrometheusFindsNewValues(t *testing.T) {
 					exposed = 8
 				}
 				b, asks := promBinding(8, exposed), 0
-				past, err := opened(t, promSpec(c), b, counting(before, tc.after, control, b.Since, &asks)).measure(t.Context(), b.Since)
+				past, err := opened(t, promSpec(c), b, counting(before, tc.after, control, b.Since, &asks)).Measure(t.Context(), b.Since)
 				require.NoError(t, err)
 				b.Before, asks = past, 0
 				m := opened(t, promSpec(c), b, counting(before, tc.after, control, b.Since, &asks))

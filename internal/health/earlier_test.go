@@ -59,7 +59,7 @@ func TestPastWithoutEarlierRollouts(t *testing.T) {
 		b.Bake, b.Earlier = 10*time.Minute, earlier
 		m, err := Open(promSpec(against()), b, Deps{Sources: sources, Forms: forms, Transport: server})
 		require.NoError(t, err)
-		before, err := m.measure(t.Context(), looked)
+		before, err := m.Measure(t.Context(), looked)
 		require.NoError(t, err)
 		return before.Past["errors"].Looks
 	}
@@ -74,7 +74,7 @@ func TestPastWithoutEarlierRollouts(t *testing.T) {
 	h, d := promSpec(against()), Deps{Sources: sources, Forms: forms, Transport: server}
 	m, err := Open(h, second, d)
 	require.NoError(t, err)
-	before, err := m.measure(t.Context(), looked)
+	before, err := m.Measure(t.Context(), looked)
 	require.NoError(t, err)
 	require.InDelta(t, 15, worst(before.Past["errors"].Looks), 0.1, "what the canary showed since the rollout began is left out")
 	require.Len(t, past(), 1440, "six hours")

@@ -18,7 +18,7 @@ func CheckIdentity(h spec.Health, kinds spec.Kinds, others []fleet.Target) func(
 	from := kinds.Source(h)
 	labels := from != nil && from.Traits().Parts // it knows targets by a label
 	taken := map[string]string{}
-	each := slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return c.Each != "" || c.Means() })
+	each := slices.ContainsFunc(h.Checks, spec.Check.PerTarget)
 	identify := func(t fleet.Target) error {
 		if !labels {
 			return nil

@@ -110,7 +110,7 @@ func TestEachIsNotComparedWithAnIncident(t *testing.T) {
 		b.Earlier = tc.earlier
 		m, err := Open(promSpec(c), b, Deps{Sources: sources, Forms: forms, Transport: incident(2*time.Minute, 100)})
 		require.NoError(t, err)
-		before, err := m.measure(t.Context(), looked)
+		before, err := m.Measure(t.Context(), looked)
 		require.NoError(t, err)
 		r := before.Ratios["errors"]
 		require.Empty(t, r.Missing, name)

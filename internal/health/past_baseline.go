@@ -39,6 +39,8 @@ type Baseline struct {
 	// Means are what targets showed on average before, by check that compares means and
 	// by target.
 	Means map[string]map[string]float64 `json:"means,omitempty"`
+	// Shifts are how numbers went before, by check that compares them look by look.
+	Shifts map[string]judge.PastShift `json:"shifts,omitempty"`
 	// Ratios are the events of the targets by check of each, for a comparison when no
 	// control is left.
 	Ratios map[string]Ratio `json:"ratios,omitempty"`
@@ -99,7 +101,7 @@ const (
 func (m *Evaluator) Baseline(ctx context.Context, at time.Time) (Baseline, error) {
 	began := time.Now()
 	for n := 1; ; n++ {
-		b, err := m.measure(ctx, at.Add(time.Since(began)))
+		b, err := m.Measure(ctx, at.Add(time.Since(began)))
 		if err != nil || !b.lacks() || n == baselineAttempts || time.Since(began) > baselinePatience {
 			return b, err
 		}
@@ -129,8 +131,8 @@ func (b Baseline) lacks() bool {
 	return b.Traffic != ""
 }
 
-// measure measures a baseline once.
-func (m *Evaluator) measure(ctx context.Context, at time.Time) (Baseline, error) {
+// Measure measures a baseline once, without another attempt where something is lacking.
+func (m *Evaluator) Measure(ctx context.Context, at time.Time) (Baseline, error) {
 	s := m.stage
 	s.binding.Since = time.Time{} // nothing has been applied yet
 	w, err := s.source.Baseline(ctx, at)

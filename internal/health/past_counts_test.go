@@ -66,7 +66,7 @@ func TestPastOfAPrometheus(t *testing.T) {
 		})
 		m, err := Open(promSpec(against()), b, Deps{Sources: sources, Forms: forms, Transport: source})
 		require.NoError(t, err)
-		before, err := m.measure(t.Context(), now)
+		before, err := m.Measure(t.Context(), now)
 		require.NoError(t, err)
 		p := before.Past["errors"]
 		require.Len(t, p.Looks, 16, "%s: what was not there yet is no look: %+v", odd, p)
@@ -81,7 +81,7 @@ func TestNoPast(t *testing.T) {
 	b := promBinding(4, 2)
 	m, err := Open(promSpec(against()), b, Deps{Sources: sources, Forms: forms, Transport: pastOracle(looked.Add(time.Hour), func(string) float64 { return 1 })})
 	require.NoError(t, err)
-	before, err := m.measure(t.Context(), looked)
+	before, err := m.Measure(t.Context(), looked)
 	require.NoError(t, err)
 	require.Empty(t, before.Past["errors"].looks())
 }

@@ -56,7 +56,7 @@ func TestTimeOfDay(t *testing.T) {
 	asked := false
 	m, err := Open(promSpec(against()), b, Deps{Sources: sources, Forms: forms, Transport: server(&asked)})
 	require.NoError(t, err)
-	before, err := m.measure(t.Context(), looked)
+	before, err := m.Measure(t.Context(), looked)
 	require.NoError(t, err)
 	require.InDelta(t, 1.76, before.Past["errors"].Daily, 0.2)
 
@@ -69,7 +69,7 @@ func TestTimeOfDay(t *testing.T) {
 		b.Earlier = []source.Span{span}
 		m, err = Open(promSpec(against()), b, Deps{Sources: sources, Forms: forms, Transport: server(&asked)})
 		require.NoError(t, err)
-		before, err = m.measure(t.Context(), looked)
+		before, err = m.Measure(t.Context(), looked)
 		require.NoError(t, err)
 		require.Zero(t, before.Past["errors"].Daily, "a rollout ran %s: what it did is no time of day", name)
 	}
@@ -77,7 +77,7 @@ func TestTimeOfDay(t *testing.T) {
 	asked = false
 	m, err = Open(promSpec(against()), promBinding(4, 2), Deps{Sources: sources, Forms: forms, Transport: server(&asked)})
 	require.NoError(t, err)
-	before, err = m.measure(t.Context(), looked)
+	before, err = m.Measure(t.Context(), looked)
 	require.NoError(t, err)
 	require.Zero(t, before.Past["errors"].Daily)
 	require.False(t, asked)

@@ -176,7 +176,7 @@ func shortPast(s spec.Spec, kinds spec.Kinds) string {
 		need = 30 * time.Minute
 	}
 	for _, c := range h.Checks {
-		if c.Advisory || !c.Budgeted() || c.Means() {
+		if c.Advisory || !c.Budgeted() || !c.Counts() {
 			continue
 		}
 		var past time.Duration

@@ -51,7 +51,7 @@ func Above(a, b Stats) float64 {
 	}
 	part := one / (one + other)
 	freedom := 1 / (part*part/(a.N-1) + (1-part)*(1-part)/(b.N-1))
-	return student((a.Mean-b.Mean)/math.Sqrt(one+other), freedom)
+	return Student((a.Mean-b.Mean)/math.Sqrt(one+other), freedom)
 }
 
 // AboveZero is what Above is for the mean of one sample and 0 (Student, "The probable
@@ -63,12 +63,12 @@ func AboveZero(a Stats) float64 {
 	if a.M2 == 0 {
 		return 0
 	}
-	return student(a.Mean/math.Sqrt(a.M2/(a.N-1)/a.N), a.N-1)
+	return Student(a.Mean/math.Sqrt(a.M2/(a.N-1)/a.N), a.N-1)
 }
 
-// student is the probability that a value of Student's distribution is above t, for t
+// Student is the probability that a value of Student's distribution is above t, for t
 // above 0.
-func student(t, freedom float64) float64 {
+func Student(t, freedom float64) float64 {
 	if t > 1e100 {
 		return 0
 	}

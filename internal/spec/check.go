@@ -97,8 +97,14 @@ func (c Check) Means() bool { return c.Value != "" && c.Against != "" && c.Each 
 // Health.FalseRollbackRate. The other forms, and every one with Each, have rules of
 // their own.
 func (c Check) Budgeted() bool {
-	return c.Each == "" && (c.Against != "" || c.Objective != nil || c.Slow != nil)
+	return c.Each == "" && (c.Against != "" || c.Objective != nil || c.Slow != nil) || c.formTests()
 }
+
+// formTests says that the check has a form with a key of its own that is a test: only such ones have a weight.
+func (c Check) formTests() bool { return c.Form.Name != "" && c.Weight > 0 }
+
+// PerTarget says whether the source must tell one target from another.
+func (c Check) PerTarget() bool { return c.Each != "" || c.Means() || c.formTests() }
 
 // Values of Check.Against, and the only one of Check.Each so far.
 const (

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -25,7 +26,12 @@ type FormTraits struct {
 	Tolerate int
 	// Source says that the form reads the source of health.
 	Source bool
+	// Budgeted says that it is a test with a part of Health.FalseRollbackRate.
+	Budgeted bool
 }
+
+// querying is a form that asks a source with a past about each target: by field.
+type querying interface{ Queries() map[string]string }
 
 // MaxAsk bounds how long a check may wait for one answer: a look takes 45 s at most.
 const MaxAsk = Duration(30 * time.Second)
@@ -45,7 +51,7 @@ func (k Kinds) Form(c Check) FormSettings {
 // External says whether the check has a form with a key of its own, which most often
 // asks somebody else than the source of health.
 func (c Check) External() bool {
-	return c.Form.Name != ""
+	return c.Form.Name != "" && !c.formTests()
 }
 
 // Sourceless says whether nothing has to be read from a source.
@@ -66,6 +72,9 @@ func fillForms(doc *strictyaml.Document, kinds Kinds, h *Health) {
 		if n := form.Traits().Tolerate; n > 0 && !doc.Has(strictyaml.Index("health.checks", i)+".tolerate") {
 			c.Tolerate = min(n, mostTolerated(*h))
 		}
+		if form.Traits().Budgeted {
+			c.Weight = cmp.Or(c.Weight, 1)
+		}
 		form.SetDefaults()
 		c.Form = Choose(c.Form.Name, form)
 	}
@@ -80,13 +89,34 @@ func (v *validator) ownForm(i int, c Check) bool {
 		if k.Name == found {
 			v.only(path, "a check with "+found, k.New().Traits().Shared...)
 			v.tolerable(path, c)
+			if at := path + ".weight"; v.Has(at) && !v.IsBad(at) {
+				v.weight(at, c)
+			}
 		}
 		if settings, ok := v.doc.Opened(at).(FormSettings); ok {
 			v.spec.Health.Checks[i].Form = Choose(k.Name, settings)
 			settings.Check(v.In(at))
+			v.formQueries(at, settings)
 		}
 	}
 	return found != ""
+}
+
+// formQueries checks what a form asks a source.
+func (v *validator) formQueries(at string, settings FormSettings) {
+	q, ok := settings.(querying)
+	if !ok {
+		return
+	}
+	for field, expr := range q.Queries() {
+		if v.Has(at + "." + field) {
+			v.query(at+"."+field, expr)
+		}
+	}
+	v.perTarget(at, q.Queries())
+	if v.source != nil && !v.source.Traits().Past {
+		v.Bad(at, "needs a source that can be asked about the past, such as prometheus")
+	}
 }
 
 // sourceFree says whether no check, as written, is about a source.

@@ -33,7 +33,7 @@ func owners(h spec.Health, targets []fleet.Target) (owned, error) {
 		return owned{}, err
 	}
 	o := owned{values: values, ids: make(map[string]string, len(values)), of: len(targets)}
-	each := slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return c.Each != "" || c.Means() })
+	each := slices.ContainsFunc(h.Checks, spec.Check.PerTarget)
 	for i, v := range values {
 		if other, taken := o.ids[v]; each && taken {
 			return owned{}, fmt.Errorf(
