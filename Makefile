@@ -183,6 +183,15 @@ bench-concurrency: build ## how many rollouts can bake on one worker; 12 minutes
 bench-judge: ## Sluice's judge against others in simulated worlds (docs/judge.md); some minutes
 	$(call run,judgebench,internal/lab/judgebench) $(BENCHFLAGS)
 
+# Sets of labelled changes, none of which is in this repository: docs/changes.md says where they are. Each is optional.
+CHANGERCA ?=
+SCWARN    ?=
+KONTRAST  ?=
+
+.PHONY: changes
+changes: ## the judge on other people's labelled changes (docs/changes.md): CHANGERCA=… SCWARN=… KONTRAST=…
+	$(call run,changes,internal/lab/changes) $(if $(CHANGERCA),--changerca '$(CHANGERCA)') $(if $(SCWARN),--scwarn '$(SCWARN)') $(if $(KONTRAST),--kontrast '$(KONTRAST)') $(BENCHFLAGS)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s) each
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/]*:func | |' | \

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/judge"
+	"github.com/sluicehq/sluice/internal/lab/rank"
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
@@ -118,7 +119,7 @@ func kayenta(name string, pause time.Duration) rule {
 			if (i+1)%n != 0 {
 				return math.NaN()
 			}
-			return mannWhitney(a, b)
+			return rank.MannWhitney(a, b)
 		}
 	}}
 }

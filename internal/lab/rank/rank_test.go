@@ -1,4 +1,4 @@
-package main
+package rank
 
 import (
 	"math"
@@ -23,16 +23,16 @@ func TestMannWhitneyReference(t *testing.T) {
 		{[]float64{1, 4}, []float64{2, 3}, 0},
 		{[]float64{5, 5}, []float64{5}, 0},
 	} {
-		require.InDelta(t, tc.want, mannWhitney(tc.first, tc.second), 1e-12, tc.first)
+		require.InDelta(t, tc.want, MannWhitney(tc.first, tc.second), 1e-12, tc.first)
 	}
 }
 
 func TestMannWhitneyOfNothing(t *testing.T) {
 	for _, tc := range [][2][]float64{{{}, {1}}, {{1}, {}}, {{1, math.NaN()}, {2}}, {{1}, {math.NaN()}}} {
-		require.True(t, math.IsNaN(mannWhitney(tc[0], tc[1])))
+		require.True(t, math.IsNaN(MannWhitney(tc[0], tc[1])))
 	}
-	infinite := mannWhitney([]float64{math.Inf(1), math.Inf(1)}, []float64{1, math.Inf(-1)})
-	finite := mannWhitney([]float64{9, 9}, []float64{1, 0})
+	infinite := MannWhitney([]float64{math.Inf(1), math.Inf(1)}, []float64{1, math.Inf(-1)})
+	finite := MannWhitney([]float64{9, 9}, []float64{1, 0})
 	require.InDelta(t, finite, infinite, 0)
 }
 
@@ -41,7 +41,7 @@ func TestMannWhitneyMirrors(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		sample := rapid.SliceOfN(rapid.Map(rapid.IntRange(0, 9), func(i int) float64 { return float64(i) }), 1, 30)
 		a, b := sample.Draw(t, "a"), sample.Draw(t, "b")
-		require.InDelta(t, mannWhitney(a, b), -mannWhitney(b, a), 1e-9)
+		require.InDelta(t, MannWhitney(a, b), -MannWhitney(b, a), 1e-9)
 	})
 }
 
@@ -56,7 +56,7 @@ func TestMannWhitneyLevel(t *testing.T) {
 			a = append(a, math.Floor(3*random.ExpFloat64()))
 			b = append(b, math.Floor(3*random.ExpFloat64()), math.Floor(3*random.ExpFloat64()))
 		}
-		if math.Abs(mannWhitney(a, b)) >= 1.96 {
+		if math.Abs(MannWhitney(a, b)) >= 1.96 {
 			alarms++
 		}
 	}

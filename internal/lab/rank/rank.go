@@ -1,4 +1,5 @@
-package main
+// Package rank compares two samples by their ranks.
+package rank
 
 import (
 	"cmp"
@@ -6,11 +7,11 @@ import (
 	"slices"
 )
 
-// mannWhitney is how far the ranks of the first sample are above those of the second, in standard deviations of what equal
+// MannWhitney is how far the ranks of the first sample are above those of the second, in standard deviations of what equal
 // distributions make of them, corrected for ties: the test of Mann and Whitney, "On a test of whether one of two random variables
 // is stochastically larger than the other" (1947), by the normal approximation. It is 0 where all values are the same, and no
 // number if either sample is empty or holds one that is none. An infinite value ranks as such.
-func mannWhitney(first, second []float64) float64 {
+func MannWhitney(first, second []float64) float64 {
 	type ranked struct {
 		value float64
 		first bool
