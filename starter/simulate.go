@@ -20,7 +20,7 @@ import (
 
 func simulateCommand() command {
 	return command{
-		name: "simulate", arg: "SPEC",
+		name: "simulate", arg: "[SPEC]",
 		short: "rehearse a rollout on a modelled fleet, in skipped time",
 		long: `Runs the spec through the same workflow, activities and judge as start does, on a
 modelled fleet with the faults that you name, in skipped time: hours take seconds. It
@@ -36,7 +36,11 @@ without the release), stays (going back cures nothing).
 
 Traffic is that of the last hour where the spec's Prometheus answers, else --rate and
 --errors. With --runs it answers how often the rollout ends how; without a fault that is
-the rate of false rollbacks of this spec.`,
+the rate of false rollbacks of this spec.
+
+With --outage FILE it deploys the change of a public outage in five ways (a push, one with
+a person watching, one a day later, stages on a timer, Sluice) and compares what each cost:
+by SPEC on the outage's fleet, or by a default spec.`,
 		example: `sluice simulate rollout.yaml --fault "errors 5x from 10m on region=eu"`,
 		flags:   simulateFlags(),
 		run:     runSimulate,
@@ -46,6 +50,7 @@ the rate of false rollbacks of this spec.`,
 func simulateFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "fault", Usage: "what goes wrong: a `FAULT` such as \"errors 3x from 10m\"; may be repeated"},
+		&cli.StringFlag{Name: "outage", Usage: "deploy the change of the outage in `FILE`, in five ways"},
 		&cli.IntFlag{Name: "runs", Value: 1, Usage: "rehearse `N` times, each with other chances"},
 		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`NUMBER` that makes the same chances again; the runs of --runs count up from it"},
 		&cli.StringFlag{Name: "limit", Value: "168h", Usage: "stop after `DURATION` of the rollout's time"},
@@ -59,6 +64,23 @@ func simulateFlags() []cli.Flag {
 }
 
 func runSimulate(ctx context.Context, con *console, c *cli.Context) error {
+	folder, err := os.MkdirTemp("", "sluice-simulate-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(folder) }() // what is left is small, and in a temporary folder
+	kept, err := store.Dir(folder)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.String("outage") != "" && len(c.StringSlice("fault")) > 0:
+		return usagef("simulate: --outage has its own faults: leave --fault out")
+	case c.String("outage") != "":
+		return replayOutage(ctx, con, c, kept)
+	case c.Args().Len() == 0:
+		return usagef("simulate: expected a SPEC, such as: sluice simulate rollout.yaml --fault \"errors 5x\"")
+	}
 	l, err := load(ctx, con, c)
 	if err != nil {
 		return err
@@ -71,15 +93,7 @@ func runSimulate(ctx context.Context, con *console, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	folder, err := os.MkdirTemp("", "sluice-simulate-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(folder) }() // what is left is small, and in a temporary folder
-	if asked.rehearsal.Store, err = store.Dir(folder); err != nil {
-		return err
-	}
-	if asked.runs == 1 {
+	if asked.rehearsal.Store = kept; asked.runs == 1 {
 		return asked.once(con)
 	}
 	return asked.often(ctx, con)

@@ -99,10 +99,25 @@ func (d hosts) Apply(ctx context.Context, t fleet.Target, o driver.Order) error 
 	case d.refuses(h, o):
 		return fmt.Errorf("%w: the release is not accepted", driver.ErrRefused)
 	}
-	at := d.now()
-	if o.Back && d.ledger.Back.IsZero() {
-		d.ledger.Back = at
-	}
-	d.changed(h, driver.State{Release: o.Release, Fence: o.Fence, Alive: true}, at)
+	d.put(h, driver.State{Release: o.Release, Fence: o.Fence, Alive: true}, o.Back)
 	return nil
+}
+
+// put has a target run something else from now on.
+func (w *World) put(h *host, to driver.State, back bool) {
+	at := w.now()
+	if back && w.ledger.Back.IsZero() {
+		w.ledger.Back = at
+	}
+	w.changed(h, to, at)
+}
+
+// Put puts a release on a target at once, or back on it, as who has no driver does it. One that takes no order
+// keeps what it has.
+func (w *World) Put(t fleet.Target, release string, back bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if h, c, err := w.look(t); err == nil && !c.silent {
+		w.put(h, driver.State{Release: release, Alive: true}, back)
+	}
 }

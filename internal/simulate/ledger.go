@@ -1,6 +1,9 @@
 package simulate
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Ledger is what a rollout did to a fleet, as the model knows it and nobody else: expected values, without chance.
 // Its zero value is of nothing.
@@ -97,6 +100,7 @@ func (w *World) Ledger() Ledger {
 	defer w.mu.Unlock()
 	w.goOn()
 	out := w.ledger
+	out.Curve = slices.Clip(out.Curve) // what is settled here is not settled there
 	out.settle()
 	return out
 }

@@ -209,7 +209,7 @@ func (n *numbers) numberAt(num number, h *host, at time.Time) float64 {
 	if !at.Before(n.began) {
 		c = n.conditionOf(h, at)
 	}
-	return num.at(h, c, n.model.Seed, uint64(at.Unix()/int64(slot.Seconds()))) //nolint:gosec // a key
+	return num.at(h, c, n.model.Seed, uint64(at.Unix()/int64(Slot.Seconds()))) //nolint:gosec // a key
 }
 
 // BaselineMeans are the usual numbers.

@@ -48,7 +48,8 @@ type host struct {
 // Slots are how finely the world goes on: events of one slot spread over it evenly.
 const (
 	pastSlot = time.Minute
-	slot     = 5 * time.Second
+	// Slot is that of the time since the world began.
+	Slot = 5 * time.Second
 	// past is how long before its beginning the world has served traffic.
 	past = 25 * time.Hour
 )
@@ -183,7 +184,7 @@ func (w *World) Heal() {
 // goOn serves traffic up to now.
 func (w *World) goOn() {
 	for {
-		step := slot
+		step := Slot
 		if w.upto.Before(w.began) {
 			step = pastSlot
 		}
@@ -231,7 +232,7 @@ func (w *World) serve(at time.Time, step time.Duration) {
 func (w *World) counted(h *host, stream int, at time.Time) float64 {
 	place := at.Sub(w.began.Add(-past)).Seconds() / pastSlot.Seconds()
 	if at.After(w.began) {
-		place = past.Seconds()/pastSlot.Seconds() + at.Sub(w.began).Seconds()/slot.Seconds()
+		place = past.Seconds()/pastSlot.Seconds() + at.Sub(w.began).Seconds()/Slot.Seconds()
 	}
 	series := h.series[stream]
 	n := int(place)

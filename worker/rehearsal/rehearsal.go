@@ -44,6 +44,9 @@ type Rehearsal struct {
 	Limit time.Duration
 	// Approve passes gates that wait for a person's approval, at once.
 	Approve bool
+	// Idle is how long the fleet is looked at after the rollout has ended, and Over when people have mended, after
+	// the first harm, what was not taken back; zero of both looks no further.
+	Idle, Over time.Duration
 	// Store is a folder for what the rollout keeps. Rehearsals may share one.
 	Store store.Store
 	// Saw is told of the rollout's states as they come, if it is not nil.
@@ -153,7 +156,8 @@ func (s *stage) conduct(ctx workflow.Context, sub rollout.Submission) error {
 	if f.IsReady() {
 		s.state = last
 	}
-	s.ended, s.ledger = workflow.Now(ctx), s.world.Ledger()
+	s.ended = workflow.Now(ctx)
+	s.ledger = s.afterwards(ctx)
 	// What has not ended goes back, to targets that take it: nobody looks at that any more.
 	s.world.Heal()
 	stop()
@@ -163,6 +167,19 @@ func (s *stage) conduct(ctx workflow.Context, sub rollout.Submission) error {
 	}
 	close(s.over)
 	return errors.Join(failed, hold.Get(ctx, nil))
+}
+
+// afterwards lets the fleet go on after the rollout, and answers what has happened until then.
+func (s *stage) afterwards(ctx workflow.Context) simulate.Ledger {
+	if s.Idle > 0 {
+		_ = workflow.Sleep(ctx, s.Idle) // nothing cancels it
+	}
+	l := s.world.Ledger()
+	if left := l.First.Add(s.Over).Sub(workflow.Now(ctx)); l.Still && s.Over > 0 && left > 0 {
+		_ = workflow.Sleep(ctx, left)
+		l = s.world.Ledger()
+	}
+	return l
 }
 
 const (

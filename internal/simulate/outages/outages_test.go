@@ -1,0 +1,123 @@
+package outages
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluicehq/sluice/internal/catalog"
+	"github.com/sluicehq/sluice/internal/plan"
+)
+
+const tiny = `name: tiny
+title: A tiny outage
+change: a flag
+fleet: [{count: 10}]
+load: [{rate: 10, errors: 0%}]
+faults: [errors 100% from 1m]
+spread: 10s
+detected: 2m
+mitigated: 10m
+over: 20m
+`
+
+const tinySpec = `unit: edge
+release: "2"
+fleet: fleet.yaml
+driver: {http: {}}
+stages:
+  - {name: first, count: 1, bake: 5m}
+  - {name: half, reach: 50%, bake: 20m}
+  - {name: all, reach: 100%, bake: 20m}
+health:
+  prometheus: http://x
+  checks: [{name: errors, bad: "sum(increase(bad{$exposed}[$window]))", total: "sum(increase(all{$exposed}[$window]))", max: 2%}]
+`
+
+func tinyPlan(t *testing.T, text string) (Outage, plan.Plan) {
+	t.Helper()
+	o, err := Parse("tiny.yaml", []byte(text))
+	require.NoError(t, err)
+	p, err := o.Plan("spec.yaml", []byte(tinySpec), catalog.New().Kinds())
+	require.NoError(t, err)
+	return o, p
+}
+
+// Each way on ten targets of 10 requests a second, which all fail one minute after a target got the change: the numbers
+// can be worked out by hand.
+func TestWaysByHand(t *testing.T) {
+	o, p := tinyPlan(t, tiny)
+	for way, want := range map[Way]struct {
+		exposed, bad float64
+		undone       time.Duration
+	}{
+		Push:    {1, 10 * 10 * 20 * 60, 20 * time.Minute},
+		Watched: {1, 10 * 10 * 10 * 60, 10 * time.Minute},
+		Delayed: {1, 10 * 10 * 10 * 60, 10 * time.Minute},
+		// The first target does harm for ten minutes, and four more after five minutes of it, less a minute each.
+		Timed: {0.5, 10 * (10*60 + 4*5*60), 10 * time.Minute},
+	} {
+		l := o.Play(way, p, catalog.New().Kinds(), 1)
+		s := o.Score(way, l)
+		require.True(t, s.Harmed, way)
+		require.InDelta(t, want.exposed, s.Exposed, 1e-9, way)
+		require.InEpsilon(t, want.bad, s.Bad, 0.06, way) // slots, and targets that follow each other
+		require.Equal(t, want.undone, s.Undone.Round(30*time.Second), way)
+		if way == Push {
+			require.Nil(t, s.Detected)
+		} else {
+			require.Equal(t, 2*time.Minute, *s.Detected, way)
+		}
+	}
+}
+
+// A change that does no harm costs nothing in any way.
+func TestHealthyChange(t *testing.T) {
+	o, p := tinyPlan(t, "name: fine\ntitle: A good change\nchange: a flag\nfleet: [{count: 10}]\nfaults: [errors 5x everywhere at 5m for 5m]\n")
+	require.False(t, o.Harmful())
+	for _, way := range []Way{Push, Timed} {
+		s := o.Score(way, o.Play(way, p, catalog.New().Kinds(), 1))
+		require.False(t, s.Harmed)
+		require.Zero(t, s.Bad)
+	}
+}
+
+func TestParseSaysEverything(t *testing.T) {
+	_, err := Parse("bad.yaml", []byte(`name: Not A Name
+title: ""
+faults: [errrors 3x, errors 3x on region=mars]
+spread: -1s
+detected: 1h
+mitigated: 30m
+grades: {detected: certain, weather: read}
+load: [{rate: -1}]
+colour: red
+`))
+	require.Error(t, err)
+	for _, want := range []string{
+		"bad.yaml:1:7: name:", "bad.yaml:2:8: title: is required", "change: is required", `"errrors" is no kind of fault (did you mean "errors"?)`,
+		"bad.yaml:3:22: faults[1]: no target of the fleet has these labels, expected some of class=a", "bad.yaml:4:9: spread",
+		"bad.yaml:5:11: detected: is 1h, after mitigated (30m)", "over: is required", `grades.detected: is "certain", expected read`,
+		"grades.weather: is graded, expected one of", "load[0]: expected rate", `bad.yaml:9:1: unknown field "colour"`,
+	} {
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// The standard fleet has every class that outages tell apart, and the default spec's first stages have them all.
+func TestDefaultSpecReachesEveryClass(t *testing.T) {
+	p, err := Outage{}.Plan("default.yaml", DefaultSpec(), catalog.New().Kinds())
+	require.NoError(t, err)
+	all := map[string]bool{}
+	for _, x := range p.Exposed(1) {
+		for name, value := range x.Labels {
+			all[name+"="+value] = true
+		}
+	}
+	for _, x := range Standard().Targets {
+		for name, value := range x.Labels {
+			require.True(t, all[name+"="+value], "%s=%s is in neither internal nor canary", name, value)
+		}
+	}
+}

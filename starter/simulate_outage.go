@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sluicehq/sluice/internal/humanize"
+	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/simulate/outages"
+	"github.com/sluicehq/sluice/internal/store"
+	"github.com/sluicehq/sluice/internal/terminal"
+	"github.com/sluicehq/sluice/worker/rehearsal"
+)
+
+// replayed is an outage's change, deployed in every way.
+type replayed struct {
+	Outage  outages.Outage      `json:"outage"`
+	Targets int                `json:"targets"`
+	Seed    uint64             `json:"seed"`
+	Ways    []rehearsal.Played `json:"ways"`
+}
+
+// replayOutage deploys the change of --outage in every way.
+func replayOutage(ctx context.Context, con *console, c *cli.Context, s store.Store) error {
+	path := c.String("outage")
+	data, err := readFile(path, outages.MaxBytes)
+	if err != nil {
+		return err
+	}
+	o, err := outages.Parse(path, data)
+	if err != nil {
+		return invalidInput(path, err)
+	}
+	p, err := outagePlan(con, c, o)
+	if err != nil {
+		return err
+	}
+	out := replayed{Outage: o, Targets: len(p.Order), Seed: c.Uint64("seed")}
+	for _, w := range outages.Ways() {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		played, err := rehearsal.Play(o, w, p, con.catalog, s, out.Seed)
+		if err != nil {
+			return err
+		}
+		out.Ways = append(out.Ways, played)
+	}
+	return con.answer(out, out.text(con.paint))
+}
+
+// outagePlan cuts the outage's fleet by the spec that the command line names, else by the default one.
+func outagePlan(con *console, c *cli.Context, o outages.Outage) (plan.Plan, error) {
+	file, text := "the default spec", outages.DefaultSpec()
+	if path := c.Args().First(); path != "" {
+		var err error
+		if text, err = read(con, path); err != nil {
+			return plan.Plan{}, err
+		}
+		file = named(path)
+	}
+	p, err := o.Plan(file, text, con.catalog.Kinds())
+	if err != nil {
+		return p, invalidInput(file, err)
+	}
+	return p, nil
+}
+
+func (r replayed) text(p paint) []string {
+	lines := []string{
+		p.bold(terminal.Safe(r.Outage.Name)) + ": " + terminal.Safe(r.Outage.Title),
+		"changed: " + terminal.Safe(r.Outage.Change), "",
+	}
+	rows := [][]string{p.headings("THE SAME CHANGE BY", "EXPOSED", "DETECTED", "UNDONE", "BAD REQUESTS", "OF A PUSH", "A PERSON")}
+	push := r.Ways[0].Bad
+	for _, w := range r.Ways {
+		rows = append(rows, []string{
+			string(w.Way), humanize.PercentTo(w.Exposed, 3), orNever(w.Detected, "-"), orNever(w.Undone, "-"), humanize.Integer(w.Bad),
+			ofPush(w.Bad, push), map[bool]string{true: "yes", false: "no"}[w.Person],
+		})
+	}
+	lines = append(lines, columns(rows)...)
+	gated := r.Ways[len(r.Ways)-1]
+	lines = append(lines, "", "Sluice: "+p.phase(string(gated.Result))+" at "+terminal.Safe(gated.Stage)+": "+terminal.Safe(gated.Why))
+	if r.Outage.Limits != "" {
+		lines = append(lines, p.yellow("note")+": "+terminal.Safe(r.Outage.Limits))
+	}
+	return lines
+}
+
+// ofPush is a share of what a push did.
+func ofPush(bad, push float64) string {
+	if push == 0 {
+		return "-"
+	}
+	return humanize.PercentTo(bad/push, 3)
+}
