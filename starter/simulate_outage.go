@@ -15,7 +15,7 @@ import (
 
 // replayed is an outage's change, deployed in every way.
 type replayed struct {
-	Outage  outages.Outage      `json:"outage"`
+	Outage  outages.Outage     `json:"outage"`
 	Targets int                `json:"targets"`
 	Seed    uint64             `json:"seed"`
 	Ways    []rehearsal.Played `json:"ways"`
