@@ -88,7 +88,7 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 	submit := r.submit
 	if sub.Spec.Train != nil {
 		submit = r.submitToTrain
-	} else if err := r.alone(ctx, sub.Spec.Unit); err != nil {
+	} else if err := r.alone(ctx, con, sub.Spec.Unit); err != nil {
 		return err
 	}
 	s, err := submit(ctx, con, l, sub)

@@ -6,12 +6,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/pause"
+	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/train"
 	workflows "github.com/sluicehq/sluice/workflows/train"
 )
@@ -154,11 +157,27 @@ func (r *remote) listed(ctx context.Context, unit, filter string) (out []int64, 
 }
 
 // alone refuses what has a unit for itself while releases in its train are under way.
-func (r *remote) alone(ctx context.Context, unit string) error {
+func (r *remote) alone(ctx context.Context, con *console, unit string) error {
 	open := r.numbered(ctx, unit, " AND ExecutionStatus = 'Running'")
 	if len(open) == 0 {
-		return nil
+		return r.afterTrain(ctx, con, unit)
 	}
 	return refusedf(reasonRunning, "refused: rollout %d of the train of %s is under way: put train: into the spec, or wait for its end\n  see it: sluice train %s",
 		slices.Max(open), unit, unit)
+}
+
+// afterTrain waits until the fence of a rollout alone, which is its time, is above those of the unit's train. Where nobody
+// can say what those are, it does not wait.
+func (r *remote) afterTrain(ctx context.Context, con *console, unit string) error {
+	l, err := r.train(ctx, unit)
+	if err != nil {
+		return ctx.Err()
+	}
+	wait := time.UnixMilli(l.Term.Top() / 2).Sub(con.now())
+	if wait <= 0 {
+		return nil
+	}
+	wait = wait.Truncate(time.Second) + time.Second
+	con.say("waiting %s: the targets of %s obey its train until then", spec.Duration(wait), unit)
+	return pause.For(ctx, wait)
 }

@@ -128,6 +128,27 @@ func TestWhenTheWatchOfATrainEnds(t *testing.T) {
 	require.Equal(t, exitIncomplete, locked.exitCode())
 }
 
+// A rollout alone begins once its fence, which is its time, is above those of the train that the unit has had.
+func TestAloneAfterATrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		term := train.Term{Number: began.UnixMilli() * 2 / 65536}
+		l := train.Ledger{Last: 1, Term: train.Term{Number: term.Number + 1}}
+		a, r := overlap()
+		a.ledgers = []train.Ledger{l}
+		var errOut bytes.Buffer
+		con := &console{errOut: &errOut, now: time.Now}
+		require.NoError(t, r.alone(t.Context(), con, "edge"))
+		require.Greater(t, rollout.Fence(time.Now()), l.Term.Back(1), "the last fence of its last term")
+		require.Less(t, time.Since(began), 70*time.Second)
+		require.Regexp(t, "^waiting [1-6][0-9.ms]+: the targets of edge obey its train until then\n$", errOut.String())
+
+		errOut.Reset()
+		require.NoError(t, r.alone(t.Context(), con, "edge"))
+		require.Empty(t, errOut.String())
+	})
+}
+
 func TestWatchFollowsATrain(t *testing.T) {
 	after := overlapping()
 	after.Open, after.Closed = nil, append(after.Closed, train.Closed{Number: 2, Release: "2.1", Result: "superseded", Why: "rollout 3 goes on"},

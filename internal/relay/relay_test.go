@@ -346,3 +346,19 @@ func TestNothingIsMadeElsewhere(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, long, info.ModTime(), "something was made there")
 }
+
+// In a train the order of a younger rollout to prepare may take the place of an older one's to apply that nobody has fetched:
+// who gives that order gives it again, which takes its place back. A way back is above what prepares, and keeps its place.
+func TestOneOrderForTwoRollouts(t *testing.T) {
+	r := newRig(t)
+	prepare := func(d *order.Document) { d.Step = order.Prepare }
+	apply := r.document(7)
+	require.Equal(t, 204, r.ask("PUT", mine, apply).StatusCode)
+	require.Equal(t, 204, r.ask("PUT", mine, r.document(8, prepare)).StatusCode)
+	require.Equal(t, 204, r.ask("PUT", mine, apply).StatusCode)
+	require.Equal(t, string(apply), body(t, r.ask("GET", mine, nil)))
+	back := r.document(90, func(d *order.Document) { d.Back = true })
+	require.Equal(t, 204, r.ask("PUT", mine, back).StatusCode)
+	require.Equal(t, 409, r.ask("PUT", mine, r.document(8, prepare)).StatusCode)
+	require.Equal(t, string(back), body(t, r.ask("GET", mine, nil)))
+}

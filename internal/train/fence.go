@@ -24,6 +24,9 @@ func (t Term) Apply(n Number) int64 { return t.Number*slots + 1 + int64(n-t.Firs
 // Back is the fence of a rollout's way back, for a rollout that knows of the term.
 func (t Term) Back(n Number) int64 { return (t.Number+1)*slots - 1 - int64(n-t.First) }
 
+// Top is a fence that is above all of the term.
+func (t Term) Top() int64 { return (t.Number + 1) * slots }
+
 // full says that a term has no fence left for a number.
 func (t Term) full(n Number) bool { return n-t.First >= slots/2-1 }
 

@@ -319,3 +319,78 @@ func TestAnotherWorkflowHasTheID(t *testing.T) {
 	})
 	y.drive(6 * time.Minute)
 }
+
+// A target that falls silent locks the way back of the older one, and the younger one waits. Once a person gives up, the
+// younger one goes its way, over what the target still runs.
+func TestSilentTargetOfTheOlderWhileTheYoungerWaits(t *testing.T) {
+	y := newYard(t)
+	y.bad = func(release string, stage int, _ time.Duration) bool { return release == "2" && stage == 1 }
+	silent := func(at time.Duration, is bool) {
+		y.at(at, func() {
+			y.hosts.mu.Lock()
+			defer y.hosts.mu.Unlock()
+			for id, s := range y.hosts.now {
+				if s.Release == "2" {
+					y.hosts.silent = map[string]bool{id: is}
+				}
+			}
+		})
+	}
+	y.submit(time.Minute, "2", "", Submit{}, nil)
+	silent(5*time.Minute, true)
+	y.submit(2*time.Hour, "3", "", Submit{}, nil)
+	y.at(3*time.Hour, func() {
+		require.Equal(t, map[string]int{"1": 59, "2": 1}, y.on())
+		l := y.ledger()
+		require.Equal(t, train.Queued, l.Find(2).State)
+		require.Equal(t, "rollout 1 goes back", l.Waits(2))
+	})
+	y.tell(4*time.Hour, 1, words.SignalGiveUp)
+	silent(4*time.Hour, false)
+	y.drive(day)
+	require.Equal(t, map[int64]words.Phase{1: words.PhaseIncomplete, 2: words.PhasePromoted}, y.results())
+	require.Equal(t, map[string]int{"3": 60}, y.on())
+}
+
+// A guard yields to the next release that has passed everywhere; harm that it sees before takes both back in one hop.
+func TestGuard(t *testing.T) {
+	for _, harm := range []bool{false, true} {
+		y := newYard(t)
+		y.bad = func(release string, _ int, since time.Duration) bool {
+			return harm && release == "2" && since > 210*time.Minute // before the younger has every target
+		}
+		y.submit(time.Minute, "2", "guard: 48h", Submit{}, nil)
+		y.submit(4*time.Hour, "3", "", Submit{}, nil)
+		y.at(3*time.Hour, func() { require.Equal(t, train.Guarding, y.ledger().Find(1).State) })
+		y.drive(day)
+		if !harm {
+			require.Equal(t, map[int64]words.Phase{1: words.PhasePromoted, 2: words.PhasePromoted}, y.results())
+			require.Equal(t, map[string]int{"3": 60}, y.on())
+			continue
+		}
+		require.Equal(t, map[int64]words.Phase{1: words.PhaseRolledBack, 2: words.PhaseWithdrawn}, y.results())
+		require.Equal(t, map[string]int{"1": 60}, y.on())
+		for _, w := range y.hosts.writes {
+			require.False(t, w.back && w.release != "1", "%+v", w)
+		}
+	}
+}
+
+// Two releases whose stages differ: the younger one enters a stage once the older one has passed those with its targets.
+func TestOtherStages(t *testing.T) {
+	y := newYard(t)
+	y.submit(time.Minute, "2", "", Submit{}, nil)
+	y.stages = `  - {name: third, reach: 30%, bake: 10m}
+  - {name: all, reach: 100%, bake: 10m}`
+	y.submit(35*time.Minute, "3", "", Submit{}, nil)
+	y.at(70*time.Minute, func() { require.Zero(t, y.on()["3"], "a third of the fleet needs three of the four stages") })
+	y.at(100*time.Minute, func() { require.Equal(t, 18, y.on()["3"]) })
+	y.drive(day)
+	require.Equal(t, map[int64]words.Phase{1: words.PhasePromoted, 2: words.PhasePromoted}, y.results())
+	require.Equal(t, map[string]int{"3": 60}, y.on())
+	newest := map[string]string{}
+	for _, w := range y.hosts.writes {
+		require.Greater(t, w.release, newest[w.id])
+		newest[w.id] = w.release
+	}
+}
