@@ -29,6 +29,7 @@ const (
 	TypeStartRollout = "StartRollout"
 	TypeCompare      = "Compare"
 	TypeLookAfter    = "LookAfter"
+	TypeBeforeReset  = "BeforeReset"
 )
 
 // registry is a worker, or a test environment.
@@ -50,6 +51,6 @@ func (a *Activities) byName() map[string]any {
 		TypeBaseline: a.Baseline, TypeApply: a.Apply, TypeWatch: a.Watch, TypeGate: a.Gate, TypeFindStragglers: a.FindStragglers,
 		TypeRelist: a.Relist, TypeRevert: a.Revert, TypeRecover: a.Recover, TypeNotify: a.Notify,
 		TypeInherit: a.Inherit, TypeSurvey: a.Survey, TypePrepare: a.Prepare, TypeSettle: a.Settle, TypeDrill: a.Drill, TypeSuspects: a.Suspects,
-		TypeStartRollout: a.StartRollout, TypeCompare: a.Compare, TypeLookAfter: a.LookAfter,
+		TypeStartRollout: a.StartRollout, TypeCompare: a.Compare, TypeLookAfter: a.LookAfter, TypeBeforeReset: a.BeforeReset,
 	}
 }

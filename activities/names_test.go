@@ -19,6 +19,6 @@ func TestNames(t *testing.T) {
 	require.ElementsMatch(t, methods, append(names, "Register"))
 	require.ElementsMatch(t, names, []string{
 		"Plan", "Validate", "Preflight", "Observe", "Baseline", "Apply", "Watch", "Gate", "FindStragglers", "Relist", "Revert", "Recover", "Notify", "Inherit", "Survey", "Prepare", "Settle", "Drill", "Suspects",
-		"StartRollout", "Compare", "LookAfter",
+		"StartRollout", "Compare", "LookAfter", "BeforeReset",
 	})
 }

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -79,6 +80,8 @@ func (in StartRolloutInput) start(ctx context.Context, c client.Client, d connec
 		return err
 	}
 	is, err := startedWith(ctx, c, id)
+	delete(is, "train") // where it stands may have changed meanwhile
+	delete(sub, "train")
 	if err == nil && !reflect.DeepEqual(is, sub) {
 		err = invalid(fmt.Errorf("the workflow %s is there, and is another rollout", id))
 	}
@@ -196,4 +199,35 @@ func (a *Activities) LookAfter(ctx context.Context, in LookAfterInput) ([]EndedR
 		out = append(out, EndedRollout{Number: n})
 	}
 	return out, nil
+}
+
+// BeforeReset is what the run of a train knew that the server has reset, as its query answers: this one was begun by that.
+func (a *Activities) BeforeReset(ctx context.Context) (json.RawMessage, error) {
+	c, of := activity.GetClient(ctx), activity.GetInfo(ctx).WorkflowExecution
+	run := ""
+	for events := c.GetWorkflowHistory(ctx, of.ID, of.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
+		e, err := events.Next()
+		if err != nil {
+			return nil, fmt.Errorf("read which run was reset: %w", err)
+		}
+		run = cmp.Or(e.GetWorkflowTaskFailedEventAttributes().GetBaseRunId(), run)
+	}
+	for next := run; next != "" && next != of.RunID; { // one that had continued as new knows less than the last
+		run = next
+		e, err := c.GetWorkflowHistory(ctx, of.ID, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT).Next()
+		if err != nil {
+			return nil, fmt.Errorf("read how the run before has ended: %w", err)
+		}
+		next = e.GetWorkflowExecutionContinuedAsNewEventAttributes().GetNewExecutionRunId()
+	}
+	v, err := c.QueryWorkflow(ctx, of.ID, run, connect.QueryState)
+	if _, deleted := errors.AsType[*serviceerror.NotFound](err); deleted {
+		return nil, invalid(fmt.Errorf("ask the run that was reset: %w", err))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask the run that was reset: %w", err)
+	}
+	var out json.RawMessage
+	err = v.Get(&out)
+	return out, err
 }

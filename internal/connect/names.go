@@ -30,6 +30,8 @@ const (
 	SignalTakeBack = "take-back"
 	// UpdateSubmit gives a release a place in a train.
 	UpdateSubmit = "submit"
+	// QueryState asks a train for all that it knows.
+	QueryState = "state"
 	// QueryLedger asks a train for its ledger.
 	QueryLedger = "ledger"
 	// workflowIDPrefix makes one rollout per unit: the id of a running workflow is

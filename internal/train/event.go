@@ -282,6 +282,9 @@ func (l *Ledger) Retell() (out []Command) {
 	return out
 }
 
+// Again answers all that the ledger has asked for and cannot know to be done: what was not acknowledged, and plans to compare.
+func (l Ledger) Again() []Command { return append(l.Retell(), l.compare()...) }
+
 // remember keeps the newest of a list.
 func remember[T any](list []T, most int, more ...T) []T {
 	list = append(list, more...)

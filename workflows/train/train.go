@@ -26,6 +26,8 @@ type State struct {
 	Queued map[train.Number]rollout.Submission `json:"queued,omitempty"`
 	// Inputs are digests of what the rollouts under way were submitted with.
 	Inputs map[train.Number]string `json:"inputs,omitempty"`
+	// Answered are the newest submissions that have a place.
+	Answered []Answered `json:"answered,omitempty"`
 	// Pending is what an earlier run has not carried out any more.
 	Pending []train.Command `json:"pending,omitempty"`
 }
@@ -67,18 +69,25 @@ func Register(w interface {
 
 // Train orders the rollouts of a unit. It never ends by itself.
 func Train(ctx workflow.Context, s State) error {
-	if s.Queued == nil {
-		s.Queued, s.Inputs = map[train.Number]rollout.Submission{}, map[train.Number]string{}
+	r := &run{State: s, id: began(ctx), comparing: map[comparison]bool{}, unlike: map[comparison]bool{}, starts: map[train.Number]int{}}
+	if r.Queued == nil {
+		r.clear()
 	}
-	r := &run{State: s, comparing: map[comparison]bool{}, unlike: map[comparison]bool{}, starts: map[train.Number]int{}}
-	r.Pending = nil
-	r.take(ctx, r.Ledger, append(s.Pending, r.Ledger.Retell()...)) // an update may be handled before the handler's setter returns
 	if err := r.answer(ctx); err != nil {
 		return err
 	}
 	r.listen(ctx)
+	r.fresh(ctx)
+	r.Pending = nil
+	r.take(ctx, r.Ledger, append(s.Pending, r.Ledger.Retell()...)) // an update may be handled before the handler's setter returns
+	err := workflow.SetUpdateHandlerWithOptions(ctx, connect.UpdateSubmit, r.submit, workflow.UpdateHandlerOptions{
+		Description: "gives a release its number and its place",
+	})
+	if err != nil {
+		return err
+	}
 	workflow.Go(ctx, r.lookAfter)
-	err := workflow.Await(ctx, func() bool {
+	err = workflow.Await(ctx, func() bool {
 		return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && r.working == 0 && workflow.AllHandlersFinished(ctx) &&
 			words.JSONSize(r.State) <= maxCarried
 	})
@@ -87,6 +96,11 @@ func Train(ctx workflow.Context, s State) error {
 	}
 	r.drain()
 	return workflow.NewContinueAsNewError(ctx, connect.TrainType, r.State)
+}
+
+// clear begins without submissions.
+func (r *run) clear() {
+	r.Queued, r.Inputs = map[train.Number]rollout.Submission{}, map[train.Number]string{}
 }
 
 // maxCarried is how many bytes may be carried to a new run: a payload is limited to 2 MB. A train with more queued goes on
@@ -105,6 +119,11 @@ type run struct {
 	// starts count how often the start of a rollout has begun and ended.
 	starts  map[train.Number]int
 	inboxes []inbox
+	// releases are the signals that end a hold.
+	releases workflow.ReceiveChannel
+	// id is the run's that the ledger is of, and adopting says that the ledger of another is read.
+	id       string
+	adopting bool
 	// indexed is what the search attributes say.
 	indexed [2]string
 }
@@ -122,15 +141,14 @@ type inbox struct {
 	apply   func(workflow.ReceiveChannel) (commands []train.Command, ok bool)
 }
 
-// answer opens the query and the update.
+// answer opens the queries.
 func (r *run) answer(ctx workflow.Context) error {
 	about := workflow.QueryHandlerOptions{Description: "who is where, who waits for what, holds, and how the last rollouts ended"}
 	if err := workflow.SetQueryHandlerWithOptions(ctx, connect.QueryLedger, func() (train.Ledger, error) { return r.Ledger, nil }, about); err != nil {
 		return err
 	}
-	return workflow.SetUpdateHandlerWithOptions(ctx, connect.UpdateSubmit, r.submit, workflow.UpdateHandlerOptions{
-		Description: "gives a release its number and its place",
-	})
+	about.Description = "all that the train knows: not for people"
+	return workflow.SetQueryHandlerWithOptions(ctx, connect.QueryState, func() (State, error) { return r.State, nil }, about)
 }
 
 // refusedType is the type of the error of a submission that is refused.
@@ -138,6 +156,13 @@ const refusedType = "Refused"
 
 // submit gives a release its place.
 func (r *run) submit(ctx workflow.Context, s Submit) (Submitted, error) {
+	r.fresh(ctx)
+	id := workflow.GetCurrentUpdateInfo(ctx).ID
+	for _, a := range r.Answered {
+		if a.ID == id {
+			return a.Submitted, nil
+		}
+	}
 	for _, o := range r.Ledger.Open {
 		if r.Inputs[o.Number] == s.Input {
 			return Submitted{Number: o.Number, Same: true, Waits: r.Ledger.Waits(o.Number)}, nil
@@ -151,8 +176,10 @@ func (r *run) submit(ctx workflow.Context, s Submit) (Submitted, error) {
 		return Submitted{}, temporal.NewNonRetryableApplicationError(err.Error(), refusedType, errors.Unwrap(err))
 	}
 	r.Queued[n], r.Inputs[n] = s.Submission, s.Input
+	answer := Submitted{Number: n, Waits: l.Waits(n)}
+	r.Answered = append(r.Answered[max(0, len(r.Answered)-maxAnswered+1):], Answered{ID: id, Submitted: answer})
 	r.take(ctx, l, commands)
-	return Submitted{Number: n, Waits: l.Waits(n)}, nil
+	return answer, nil
 }
 
 // listen applies what arrives.
@@ -180,10 +207,12 @@ func (r *run) listen(ctx workflow.Context) {
 			return cs
 		})},
 	}
+	r.releases = r.inboxes[2].arrived
 	for _, in := range r.inboxes {
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			for {
 				_ = workflow.Await(ctx, func() bool { return in.arrived.Len() > 0 }) // ctx is never cancelled
+				r.fresh(ctx)
 				for {
 					commands, ok := in.apply(in.arrived)
 					if !ok {
@@ -269,6 +298,7 @@ func (r *run) carryOut(ctx workflow.Context, c train.Command) {
 		}
 		r.starts[c.Start]++
 		err := do(ctx, activities.TypeStartRollout, "start rollout "+number(c.Start), in, nil)
+		r.fresh(ctx)
 		if r.starts[c.Start]++; err != nil {
 			r.notStarted(ctx, c.Start, place.TakeBack, err)
 			return
@@ -319,6 +349,7 @@ func (r *run) compare(ctx workflow.Context, c train.Command) {
 		}
 		err = do(ctx, activities.TypeCompare, "compare the plans of rollouts "+number(c.With)+" and "+number(c.Compare), in, &found)
 	}
+	r.fresh(ctx)
 	delete(r.comparing, comparison{c.Compare, c.With})
 	if err != nil { // tried again once a person has ended the hold
 		r.unlike[comparison{c.Compare, c.With}] = true

@@ -17,6 +17,7 @@ func (r *run) lookAfter(ctx workflow.Context) {
 	for {
 		_ = workflow.Await(ctx, func() bool { return len(r.Ledger.Open) > 0 }) // ctx is never cancelled
 		_ = workflow.NewTimerWithOptions(ctx, lookEvery, workflow.TimerOptions{Summary: "look after the rollouts under way"}).Get(ctx, nil)
+		r.fresh(ctx)
 		in, starts := activities.LookAfterInput{Unit: r.Unit}, map[train.Number]int{}
 		for _, o := range r.Ledger.Open {
 			_, starting := r.Queued[o.Number]
@@ -33,6 +34,7 @@ func (r *run) lookAfter(ctx workflow.Context) {
 		if err := do(ctx, activities.TypeLookAfter, "are the rollouts under way still there", in, &ended); err != nil {
 			workflow.GetLogger(ctx).Warn("nobody knows whether the rollouts are still there", "error", err)
 		}
+		r.fresh(ctx)
 		for _, e := range ended {
 			if n := train.Number(e.Number); r.starts[n] == starts[n] && starts[n]%2 == 0 { // else it was started once more meanwhile
 				r.notice(ctx, e)

@@ -4,12 +4,17 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/lab/stack"
 	"github.com/sluicehq/sluice/internal/train"
 )
 
@@ -113,4 +118,38 @@ func TestTrain(t *testing.T) {
 func (d *deployment) terminateTrain() {
 	d.t.Helper()
 	require.NoError(d.t, d.client.TerminateWorkflow(d.t.Context(), connect.Deployment("").TrainID(unit), "", "by hand"))
+}
+
+// A train whose workflow was reset goes on with what the run before knew: to its first task, with two rollouts under way, and none
+// of its messages is taken for a new one.
+func TestTrainThatIsReset(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, 12)
+	d.sluice(0, "start", d.slow("2.0.0"))
+	d.untilTrain("the first in its last stage", in(1, 2))
+	d.sluice(0, "start", d.slow("2.1.0"))
+	d.untilTrain("the second in its canary", in(2, 1))
+	before := d.ledger()
+	id := connect.Deployment("").TrainID(unit)
+	h, err := stack.History(t.Context(), d.client, id, "")
+	require.NoError(t, err)
+	at := slices.IndexFunc(h.GetEvents(), func(e *historypb.HistoryEvent) bool {
+		return e.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+	})
+	run, err := d.client.DescribeWorkflowExecution(t.Context(), id, "")
+	require.NoError(t, err)
+	_, err = d.client.ResetWorkflowExecution(t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace: d.Namespace, WorkflowExecution: run.GetWorkflowExecutionInfo().GetExecution(), Reason: "test", RequestId: "1",
+		WorkflowTaskFinishEventId: h.GetEvents()[at].GetEventId(),
+	})
+	require.NoError(t, err)
+	after := d.untilTrain("what was known before", func(l train.Ledger) bool { return len(l.Open) == 2 && l.Find(2).Granted == 1 })
+	require.Equal(t, before.Last, after.Last)
+	require.Equal(t, before.Term, after.Term)
+	require.GreaterOrEqual(t, after.Find(1).Told.Version, before.Find(1).Told.Version)
+	d.sluice(0, "abort", unit+":1", "--why", "it loses orders")
+	l := d.untilTrain("the end of both", noneOpen)
+	require.EqualValues(t, 2, l.Last)
+	require.Len(t, l.Closed, 2)
+	d.allOn("1.0.0")
 }
