@@ -23,11 +23,12 @@ FUZZTIME ?= 20s
 MODEL ?= 1000000
 
 # What `make chaos` does to rollouts: SEED chooses what, N is how many faults at least, LANES how many deployments run side by side.
-# AGENTS is how many rollouts of bundles to real agents follow, about 12 s each, RELAYED how many to agents behind relays. N=0, AGENTS=0
-# or RELAYED=0 leaves one of them out.
+# TRAINS is how many trains of overlapping releases follow, about a minute each, AGENTS how many rollouts of bundles to real agents, about
+# 12 s each, RELAYED how many to agents behind relays. N=0, TRAINS=0, AGENTS=0 or RELAYED=0 leaves one of them out.
 SEED   ?= 1
 N      ?= 300
 LANES  ?= 3
+TRAINS ?= 12
 AGENTS ?= 30
 RELAYED ?= 15
 
@@ -118,8 +119,8 @@ debian-packages: ## haproxy, nginx, prometheus, prometheus-alertmanager, minisig
 	@.ci/debian-packages install
 
 .PHONY: chaos
-chaos: build debian-packages $(LOCAL)/sluice-worker-shifted ## kill, freeze, cut off, storm, reset and terminate in every phase of rollouts, some to real agents: SEED=1 N=300 AGENTS=30 RELAYED=15 LANES=3
-	$(call run,chaos,internal/lab/chaos) -seed $(SEED) -kills $(N) -agents $(AGENTS) -relayed $(RELAYED) -lanes $(LANES) -shifted $(LOCAL)/sluice-worker-shifted
+chaos: build debian-packages $(LOCAL)/sluice-worker-shifted ## kill, freeze, cut off, storm, reset and terminate in every phase of rollouts, trains, and rollouts to real agents: SEED=1 N=300 TRAINS=12 AGENTS=30 RELAYED=15 LANES=3
+	$(call run,chaos,internal/lab/chaos) -seed $(SEED) -kills $(N) -trains $(TRAINS) -agents $(AGENTS) -relayed $(RELAYED) -lanes $(LANES) -shifted $(LOCAL)/sluice-worker-shifted
 
 $(LOCAL)/sluice-worker-shifted: binaries .ci/shifted-worker
 	@echo "building a worker whose clock can be wrong (a minute or two the first time)"

@@ -24,7 +24,8 @@ func (d *drive) act(ctx context.Context, v victim, pick float64) error {
 	case signals, aborts:
 		return d.storm(ctx, v == aborts)
 	case reset:
-		return d.reset(ctx, pick)
+		d.forget()
+		return d.reset(ctx, connect.WorkflowID(d.unit), pick)
 	case restored:
 		return d.restore(ctx, pick)
 	default:
@@ -52,14 +53,14 @@ func (d *drive) storm(ctx context.Context, ending bool) error {
 	return d.signal(ctx, rollout.SignalResume, rollout.ControlRequest{})
 }
 
-// reset resets the newest run to one of its workflow tasks.
-func (d *drive) reset(ctx context.Context, pick float64) error {
-	run, err := d.client.DescribeWorkflowExecution(ctx, connect.WorkflowID(d.unit), "")
+// reset resets the newest run of a workflow to one of its workflow tasks.
+func (l *lane) reset(ctx context.Context, id string, pick float64) error {
+	run, err := l.client.DescribeWorkflowExecution(ctx, id, "")
 	if err != nil {
 		return err
 	}
 	of := run.GetWorkflowExecutionInfo().GetExecution()
-	h, err := stack.History(ctx, d.client, of.GetWorkflowId(), of.GetRunId())
+	h, err := stack.History(ctx, l.client, of.GetWorkflowId(), of.GetRunId())
 	if err != nil {
 		return err
 	}
@@ -73,11 +74,10 @@ func (d *drive) reset(ctx context.Context, pick float64) error {
 		if err := pause.For(ctx, 10*time.Millisecond); err != nil {
 			return err
 		}
-		return d.reset(ctx, pick)
+		return l.reset(ctx, id, pick)
 	}
-	d.forget()
-	_, err = d.client.ResetWorkflowExecution(ctx, &workflowservice.ResetWorkflowExecutionRequest{
-		Namespace: d.Namespace, WorkflowExecution: of, Reason: "chaos", RequestId: fmt.Sprint(time.Now().UnixNano()),
+	_, err = l.client.ResetWorkflowExecution(ctx, &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace: l.Namespace, WorkflowExecution: of, Reason: "chaos", RequestId: fmt.Sprint(time.Now().UnixNano()),
 		WorkflowTaskFinishEventId: tasks[int(pick*float64(len(tasks)))],
 	})
 	return err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,7 +118,7 @@ func TestLookFindsWhatIsNoRelease(t *testing.T) {
 			continue
 		}
 		require.Len(t, out.broken, 1, want)
-		require.Equal(t, kind, out.broken[0].kind)
+		require.Equal(t, kind, out.broken[0].rule)
 		require.Contains(t, out.broken[0].how, want)
 	}
 }
@@ -145,13 +144,13 @@ func TestChangedEnds(t *testing.T) {
 
 // A sum has everything that was seen, and any flaw.
 func TestAgentTally(t *testing.T) {
-	tally := &agentTally{victims: bundleVictims(false), real: map[cell]int{}, outcomes: map[rollout.Phase]int{}, flaws: map[string]int{}}
+	tally := newTally("agents", 1, bundleVictims(false), bundlePhases())
 	d := delivered{delivery: delivery{cargo: cargos()[3]}, hits: []hit{{victim: storeGone, real: prepare}}, looks: 24}
 	d.state.Outcome = &rollout.Outcome{Result: rollout.PhasePromoted}
 	d.flaw(unlisted, "host-1")
 	var out strings.Builder
-	tally.add(d, io.Discard)
-	tally.print(&out, 7, 0)
-	require.Contains(t, out.String(), "rollouts=1 faults=1 changed_ends=0 looks=24 mixed=0 in_between=0 unlisted=1 wrong_ends=0")
+	require.Contains(t, tally.addDelivery(d, "dir"), "VIOLATION unlisted: host-1")
+	tally.print(&out)
+	require.Contains(t, out.String(), "rollouts=1 faults=1 killed=0 beside_their_phase=1 changed_ends=0 violations=1 looks=24")
 	require.Regexp(t, `store +0 +1 +0`, out.String())
 }

@@ -95,8 +95,8 @@ func passed(s rollout.State, stage int) (time.Time, bool) {
 func (e evidence) runs() []rollout.State { return append(slices.Clone(e.earlier), e.state) }
 
 // stageOf is the stage that brings the release to a target; -1 if none does.
-func (e evidence) stageOf(target string) int {
-	return slices.IndexFunc(e.cohorts, func(c []string) bool { return slices.Contains(c, target) })
+func stageOf(cohorts [][]string, target string) int {
+	return slices.IndexFunc(cohorts, func(c []string) bool { return slices.Contains(c, target) })
 }
 
 // checkOrder looks whether a target was sent the release before every earlier stage was passed, whether it took it or not.
@@ -106,7 +106,7 @@ func checkOrder(e evidence) []violation {
 		if o.Drift || o.Release != e.release {
 			continue
 		}
-		stage := e.stageOf(o.Target)
+		stage := stageOf(e.cohorts, o.Target)
 		if stage < 0 {
 			out = append(out, ruleOrder.broken("%s got the release and is in no stage", o.Target))
 		}

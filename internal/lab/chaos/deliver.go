@@ -36,19 +36,16 @@ type delivered struct {
 	hits     []hit
 	looks    int // at a host's link and the files behind it
 	took     time.Duration
-	broken   []flaw
+	broken   []violation
 }
 
-// flaw is what must never be seen on a host.
-type flaw struct{ kind, how string }
-
-// The kinds of flaws: files that are no release's, a release that is neither the old nor the new one or that has not come to its
+// What must never be seen on a host: files that are no release's, a release that is neither the old nor the new one or that has not come to its
 // end, a host that the outcome should have named, and an end that nothing explains.
 const (
-	mixed    = "mixed"
-	between  = "in between"
-	unlisted = "unlisted"
-	wrongEnd = "wrong end"
+	mixed    rule = "mixed"
+	between  rule = "in between"
+	unlisted rule = "unlisted"
+	wrongEnd rule = "wrong end"
 )
 
 // openDepot brings a deployment up, with a first release on all hosts.
@@ -172,7 +169,7 @@ func (d *depot) strike(ctx context.Context, s strike, out *delivered) error {
 	case storeGone:
 		err = os.Rename(d.store(), away)
 	default:
-		err = d.kill(s.victim, nil, 0)
+		err = d.kill(ctx, s.victim, nil, 0)
 	}
 	if err != nil {
 		return err
@@ -219,8 +216,8 @@ func (d *depot) lookAt(h *hosts.Host, before string, out *delivered) string {
 	return release
 }
 
-func (out *delivered) flaw(kind, format string, args ...any) {
-	out.broken = append(out.broken, flaw{kind, fmt.Sprintf(format, args...)})
+func (out *delivered) flaw(r rule, format string, args ...any) {
+	out.broken = append(out.broken, r.broken(format, args...))
 }
 
 // judge looks at what every host runs in the end, by its files, its consumer and its agent.

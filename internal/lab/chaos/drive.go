@@ -55,7 +55,7 @@ func (l *lane) try(ctx context.Context, t trial, dir string) (evidence, error) {
 		return evidence{}, err
 	}
 	e := evidence{trial: t, release: t.kind.release, before: firstRelease, began: time.Now()}
-	if e.cohorts, err = d.cohorts(ctx); err != nil {
+	if e.cohorts, err = d.cohorts(ctx, d.specFile()); err != nil {
 		return e, err
 	}
 	limited, cancel := context.WithTimeout(ctx, patience)
@@ -71,8 +71,8 @@ func (l *lane) try(ctx context.Context, t trial, dir string) (evidence, error) {
 func (d *drive) specFile() string { return filepath.Join(d.dir, "spec.yaml") }
 
 // cohorts asks the CLI which stage brings the release to which target.
-func (d *drive) cohorts(ctx context.Context) ([][]string, error) {
-	ran, err := d.Sluice(ctx, "plan", d.specFile(), "--output", "json")
+func (l *lane) cohorts(ctx context.Context, file string) ([][]string, error) {
+	ran, err := l.Sluice(ctx, "plan", file, "--output", "json")
 	if err != nil || ran.Code != 0 {
 		return nil, fmt.Errorf("plan: exit %d: %w\n%s", ran.Code, err, ran.Stderr)
 	}
@@ -221,32 +221,35 @@ func (d *drive) next(ctx context.Context, inTime bool) error {
 		}
 	}
 	if len(s.kill) == 0 {
-		return d.signal(ctx, rollout.SignalAbort, rollout.ControlRequest{By: "chaos", Why: "the trial says so"})
+		return d.abort(ctx)
 	}
-	return d.kill(ctx, s)
+	hits, err := d.strike(ctx, s, d.rig, phaseOf(d.last), d.act)
+	d.hits = append(d.hits, hits...)
+	return err
 }
 
-// kill ends the victims of a step at once, and brings them back after a while.
-func (d *drive) kill(ctx context.Context, s step) error {
+// strike ends the victims of a step at once, and brings them back after a while. What is done to workflows act does.
+func (l *lane) strike(ctx context.Context, s step, f *rig, seen phase, act func(context.Context, victim, float64) error) ([]hit, error) {
 	hits := make([]hit, len(s.kill))
 	for i, v := range s.kill {
-		for p := d.process(v, d.rig); p != nil && !p.Running(); { // a worker that its supervisor is about to start
+		for p := l.process(v, f); p != nil && !p.Running(); { // a worker that its supervisor is about to start
 			if err := pause.For(ctx, 10*time.Millisecond); err != nil {
-				return fmt.Errorf("the %s has ended by itself: %w", v, err)
+				return nil, fmt.Errorf("the %s has ended by itself: %w", v, err)
 			}
 		}
-		hits[i] = hit{victim: v, wanted: s.phase, seen: phaseOf(d.last), at: time.Now()}
+		hits[i] = hit{victim: v, wanted: s.phase, seen: seen, at: time.Now()}
+		var err error
 		if v.act() {
-			s.down = 0
-			if err := d.act(ctx, v, s.pick); err != nil {
-				return fmt.Errorf("%s: %w", v, err)
-			}
-		} else if err := d.lane.kill(v, d.rig, s.pick); err != nil {
-			return fmt.Errorf("%s: %w", v, err)
+			s.down, err = 0, act(ctx, v, s.pick)
+		} else {
+			err = l.kill(ctx, v, f, s.pick)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", v, err)
 		}
 	}
 	if err := pause.For(ctx, s.down); err != nil {
-		return err
+		return nil, err
 	}
 	var group errgroup.Group
 	for i := range hits {
@@ -255,12 +258,15 @@ func (d *drive) kill(ctx context.Context, s step) error {
 			if hits[i].victim.act() {
 				return nil
 			}
-			return d.restart(ctx, hits[i].victim, d.rig)
+			return l.restart(ctx, hits[i].victim, f)
 		})
 	}
-	err := group.Wait()
-	d.hits = append(d.hits, hits...)
-	return err
+	return hits, group.Wait()
+}
+
+// abort takes the rollout back, as a person would.
+func (d *drive) abort(ctx context.Context) error {
+	return d.signal(ctx, rollout.SignalAbort, rollout.ControlRequest{By: "chaos", Why: "the trial says so"})
 }
 
 // persuade promotes a rollout that holds, as a person would.
@@ -317,19 +323,21 @@ func (d *drive) gather(ctx context.Context, e evidence) (evidence, error) {
 	for i := range e.hits {
 		e.hits[i].real = e.timeline.at(e.hits[i].at)
 	}
-	return e, d.keep(e, histories)
+	return e, keep(d.dir, e.words(), histories, map[string]any{
+		"state.json": e.state, "earlier.json": e.earlier, "orders.json": e.orders, "targets.json": e.final,
+	})
 }
 
 // keep writes what was gathered.
-func (d *drive) keep(e evidence, histories []*historypb.History) error {
-	errs := []error{os.WriteFile(filepath.Join(d.dir, "trial.txt"), []byte(e.words()), 0o644)}
+func keep(dir, words string, histories []*historypb.History, gathered map[string]any) error {
+	errs := []error{os.WriteFile(filepath.Join(dir, "trial.txt"), []byte(words), 0o644)}
 	for i, history := range histories {
 		h, err := protojson.Marshal(history)
-		errs = append(errs, err, os.WriteFile(filepath.Join(d.dir, fmt.Sprintf("history-%d.json", i+1)), h, 0o644))
+		errs = append(errs, err, os.WriteFile(filepath.Join(dir, fmt.Sprintf("history-%d.json", i+1)), h, 0o644))
 	}
-	for name, what := range map[string]any{"state.json": e.state, "earlier.json": e.earlier, "orders.json": e.orders, "targets.json": e.final} {
+	for name, what := range gathered {
 		data, err := json.MarshalIndent(what, "", " ")
-		errs = append(errs, err, os.WriteFile(filepath.Join(d.dir, name), data, 0o644))
+		errs = append(errs, err, os.WriteFile(filepath.Join(dir, name), data, 0o644))
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -19,6 +20,7 @@ const (
 	// time with it: a gate that waits for less gives up a good release for it, and rightly so.
 	decideWithin = time.Minute
 	every        = 400 * time.Millisecond
+	shortBake    = 1500 * time.Millisecond // where the fleet's own pages are read
 )
 
 // kind is a sort of release, and how its rollout must end whatever is killed.
@@ -35,6 +37,8 @@ type kind struct {
 	minSamples   int
 	decideWithin time.Duration
 	undecided    string
+	// cut is how it cuts the fleet, in stages, and more is what else its spec says, when set.
+	cut, more string
 }
 
 const never = 1_000_000_000 // more events than any rollout sees
@@ -114,7 +118,7 @@ func (k kind) spec(unit, prometheus string) string {
 	if k.minSamples > 0 {
 		minSamples = k.minSamples
 	}
-	bake, where := 1500*time.Millisecond, "  scrape: {baseline: 1s}\n"
+	bake, where := shortBake, "  scrape: {baseline: 1s}\n"
 	bad, total := `http_requests_total{code=~"5.."}`, `http_requests_total`
 	if prometheus != "" {
 		bake = 3 * time.Second
@@ -141,5 +145,5 @@ stages:
       total: %s
       max: 5%%
       minSamples: %d
-`, unit, k.release, fmt.Sprintf(stagesText, bake, k.patience(), undecided), where, every, bad, total, minSamples)
+%s`, unit, k.release, fmt.Sprintf(cmp.Or(k.cut, stagesText), bake, k.patience(), undecided), where, every, bad, total, minSamples, k.more)
 }

@@ -91,8 +91,10 @@ func (l *lane) supervise(ctx context.Context) {
 
 // kill ends a victim's process at once; one that is to be frozen or hung stands still, and one that is cut off comes, and one
 // whose clock is wrong takes the place of the worker.
-func (l *lane) kill(v victim, f *rig, pick float64) error {
+func (l *lane) kill(ctx context.Context, v victim, f *rig, pick float64) error {
 	switch v {
+	case silent:
+		return f.silence(ctx, pick)
 	case frozen, hung:
 		return syscall.Kill(l.process(v, f).PID(), syscall.SIGSTOP)
 	case cut:
@@ -166,6 +168,8 @@ func (l *lane) process(v victim, f *rig) *stack.Process {
 // restart brings a victim back and waits until it serves.
 func (l *lane) restart(ctx context.Context, v victim, f *rig) error {
 	switch v {
+	case silent:
+		return f.control(ctx, hear)
 	case frozen, hung:
 		return syscall.Kill(l.process(v, f).PID(), syscall.SIGCONT)
 	case cut:

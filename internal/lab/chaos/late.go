@@ -14,21 +14,21 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/driver"
-	"github.com/sluicehq/sluice/internal/rollout"
 )
 
 // lateOrders sends, once a rollout has gone back, an order to go forward to every target that one may still have been on its way
 // to: the network had it all the while. A target that takes it now runs the release, which check then finds.
 func (d *drive) lateOrders(ctx context.Context, e evidence, fence int64, history *historypb.History) error {
-	if o := e.state.Outcome; o == nil || o.Result == rollout.PhasePromoted {
+	if o := e.state.Outcome; o == nil || !o.Result.GoesBack() {
 		return nil
 	}
+	unit, _, _ := strings.Cut(d.unit, ":")
 	ids, err := applied(history, e.cohorts)
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
-		url := fmt.Sprintf("%s/t/%s/sluice/v1/units/%s", d.rig.url, id, d.unit)
+		url := fmt.Sprintf("%s/t/%s/sluice/v1/units/%s", d.rig.url, id, unit)
 		req, err := http.NewRequestWithContext(ctx, http.MethodPut, url, strings.NewReader(fmt.Sprintf(`{"release":%q}`, e.release)))
 		if err != nil {
 			return err

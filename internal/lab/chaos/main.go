@@ -5,11 +5,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"time"
 
 	"github.com/sluicehq/sluice/internal/entry"
 	"github.com/sluicehq/sluice/internal/lab/stack"
@@ -29,6 +27,7 @@ type settings struct {
 	lanes      int
 	agents     int // rollouts of bundles
 	relayed    int // such rollouts behind relays
+	trains     int
 	keep       bool
 }
 
@@ -40,13 +39,16 @@ func run(ctx context.Context, args []string, out, stderr io.Writer) error {
 	}
 	var all error
 	if s.kills > 0 {
-		all = shake(ctx, s, out)
+		all = s.rollouts(ctx, out)
+	}
+	if s.trains > 0 && ctx.Err() == nil {
+		all = errors.Join(all, s.convoys(ctx, out))
 	}
 	if s.agents > 0 && ctx.Err() == nil {
-		all = errors.Join(all, shakeAgents(ctx, s, s.agents, false, out))
+		all = errors.Join(all, s.deliveries(ctx, s.agents, false, out))
 	}
 	if s.relayed > 0 && ctx.Err() == nil {
-		all = errors.Join(all, shakeAgents(ctx, s, s.relayed, true, out))
+		all = errors.Join(all, s.deliveries(ctx, s.relayed, true, out))
 	}
 	switch {
 	case all != nil:
@@ -55,21 +57,6 @@ func run(ctx context.Context, args []string, out, stderr io.Writer) error {
 		return nil
 	}
 	return os.RemoveAll(s.dir)
-}
-
-// shake runs rollouts on simulated fleets.
-func shake(ctx context.Context, s settings, out io.Writer) error {
-	fmt.Fprintf(out, "chaos: seed %d, at least %d faults, %d deployments at once, in %s\n", s.seed, s.kills, s.lanes, s.dir)
-	if s.prometheus == "" {
-		fmt.Fprintln(out, "chaos: there is no prometheus here (apt-get install prometheus): the targets' own pages are the only source")
-	}
-	t := newTally(s.seed)
-	err := work(ctx, s, t, out)
-	t.print(out, time.Now())
-	if err == nil && len(t.broken) > 0 {
-		return fmt.Errorf("%d rollouts broke a rule: see above, and their folders below %s", len(t.broken), s.dir)
-	}
-	return err
 }
 
 func parse(args []string, stderr io.Writer) (settings, error) {
@@ -81,16 +68,17 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	fs.StringVar(&s.dir, "dir", "", "`folder` for databases, logs, specs and histories (default: a temporary one)")
 	fs.Uint64Var(&s.seed, "seed", 1, "chooses victims, phases, instants and releases")
 	fs.IntVar(&s.kills, "kills", 300, "how many faults at least: kills and others; 0 for no such rollouts")
+	fs.IntVar(&s.trains, "trains", 0, "how many `trains` of two to five releases that overlap")
 	fs.IntVar(&s.agents, "agents", 0, "how many `rollouts` of bundles to agents, that are killed, too")
 	fs.IntVar(&s.relayed, "relayed", 0, "how many such `rollouts` to agents behind relays, that are killed, too")
-	fs.IntVar(&s.only, "only", -1, "run this `number` of the seed's rollouts and no other")
+	fs.IntVar(&s.only, "only", -1, "run this `number` of the seed's rollouts, or trains, and no other")
 	fs.IntVar(&s.lanes, "lanes", 3, "how many deployments run side by side")
 	fs.BoolVar(&s.keep, "keep", false, "keep the folders of rollouts that broke no rule, too")
 	if err := entry.Parse(fs, args); err != nil {
 		return s, err
 	}
-	if s.kills < 0 || s.agents < 0 || s.relayed < 0 || s.lanes < 1 {
-		return s, errors.New("-lanes must be above 0, -kills, -agents and -relayed not below")
+	if s.kills < 0 || s.agents < 0 || s.relayed < 0 || s.trains < 0 || s.lanes < 1 {
+		return s, errors.New("-lanes must be above 0, -kills, -trains, -agents and -relayed not below")
 	}
 	if s.prometheus != "" {
 		s.prometheus, _ = exec.LookPath(s.prometheus) // what is not there is said, and done without

@@ -14,8 +14,11 @@ import (
 
 // tally counts what a run has seen. It is safe for concurrent use.
 type tally struct {
-	seed  uint64
-	began time.Time
+	what    string
+	victims []victim
+	phases  []phase
+	seed    uint64
+	began   time.Time
 
 	mu       sync.Mutex
 	rollouts int
@@ -26,10 +29,13 @@ type tally struct {
 	changed  []string // why an end may have changed
 	broken   []string // where to look
 	breaches int
+	looks    int // at hosts
 }
 
-func newTally(seed uint64) *tally {
-	return &tally{seed: seed, began: time.Now(), real: map[cell]int{}, outcomes: map[rollout.Phase]int{}}
+func newTally(what string, seed uint64, victims []victim, phases []phase) *tally {
+	return &tally{
+		what: what, victims: victims, phases: phases, seed: seed, began: time.Now(), real: map[cell]int{}, outcomes: map[rollout.Phase]int{},
+	}
 }
 
 // killed is how many kills there were so far.
@@ -49,42 +55,96 @@ func (t *tally) add(e evidence, broken []violation, changed, dir string) string 
 		result = o.Result
 	}
 	t.outcomes[result]++
-	var kills []string
-	for _, h := range e.hits {
-		t.kills++
-		t.real[cell{h.victim, h.real}]++
-		kills = append(kills, h.String())
-		if h.real != h.wanted {
-			t.missed++
-		}
-	}
 	source := "scrape"
 	if e.trial.prometheus {
 		source = "prometheus"
 	}
 	line := fmt.Sprintf("#%03d %-9s %-10s %-11s %5.1fs  %s", e.trial.n, e.trial.kind.name, source, result,
-		e.ended.Sub(e.began).Seconds(), strings.Join(kills, ", "))
+		e.ended.Sub(e.began).Seconds(), t.hit(e.hits))
 	if changed != "" {
 		t.changed = append(t.changed, fmt.Sprintf("#%03d %s instead of %s: %s", e.trial.n, result, e.expected(), changed))
 		line += "\n     changed end, allowed: " + changed
 	}
-	if len(broken) > 0 {
-		t.breaches += len(broken)
-		t.broken = append(t.broken, fmt.Sprintf("#%03d (-seed %d -only %d): %s", e.trial.n, t.seed, e.trial.n, dir))
-		for _, v := range broken {
-			line += "\n     VIOLATION " + v.String()
+	return line + t.breaks(e.trial.n, broken, dir)
+}
+
+// hit counts faults, and lists them.
+func (t *tally) hit(hits []hit) string {
+	var out []string
+	for _, h := range hits {
+		t.kills++
+		t.real[cell{h.victim, h.real}]++
+		out = append(out, h.String())
+		if h.real != h.wanted {
+			t.missed++
 		}
-		line += "\n     kept in " + dir
 	}
-	return line
+	return strings.Join(out, ", ")
+}
+
+// breaks counts what was broken, and answers the lines that tell of it.
+func (t *tally) breaks(n int, broken []violation, dir string) (lines string) {
+	if len(broken) == 0 {
+		return ""
+	}
+	t.breaches += len(broken)
+	t.broken = append(t.broken, fmt.Sprintf("#%03d (-seed %d -only %d): %s", n, t.seed, n, dir))
+	for _, v := range broken {
+		lines += "\n     VIOLATION " + v.String()
+	}
+	return lines + "\n     kept in " + dir
+}
+
+// addTrain is add for a train.
+func (t *tally) addTrain(e trainEvidence, broken []violation, dir string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	line := fmt.Sprintf("#%03d %5.1fs  %s ", e.trial.n, e.ended.Sub(e.began).Seconds(), t.hit(e.hits))
+	for i, r := range e.rollouts {
+		t.rollouts++
+		t.outcomes[r.result()]++
+		line += fmt.Sprintf(" %d %s", i+1, r.result())
+	}
+	return line + t.breaks(e.trial.n, broken, dir)
+}
+
+// addDelivery is add for a rollout of a bundle, which keeps everything in a folder that others share.
+func (t *tally) addDelivery(d delivered, dir string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rollouts++
+	t.looks += d.looks
+	n, got := d.delivery.n, d.state.Outcome.Result
+	t.outcomes[got]++
+	line := fmt.Sprintf("#%03d %-8s %-11s %5.1fs  %s", n, d.delivery.cargo.name, got, d.took.Seconds(), t.hit(d.hits))
+	if why := d.changed(); why != "" {
+		t.changed = append(t.changed, fmt.Sprintf("#%03d %s instead of %s: %s", n, got, d.delivery.cargo.end, d.state.Outcome.Why))
+	}
+	return line + t.breaks(n, d.broken, dir)
+}
+
+// say prints a line.
+func (t *tally) say(out io.Writer, line string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fmt.Fprintln(out, line)
 }
 
 // print writes the matrix of faults and the sums.
-func (t *tally) print(out io.Writer, now time.Time) {
+func (t *tally) print(out io.Writer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	fmt.Fprintln(out, "\nfaults by kind and phase")
-	printMatrix(out, t.real, victims(), phases())
+	printMatrix(out, t.real, t.victims, t.phases)
+	dead, end := 0, ""
+	if t.looks > 0 {
+		end = fmt.Sprintf(" looks=%d", t.looks)
+	}
+	for c, n := range t.real {
+		if slices.Contains([]victim{worker, server, fleet, source, oneAgent, allAgents, oneRelay}, c.victim) {
+			dead += n
+		}
+	}
 	fmt.Fprintf(out, "\noutcomes: %s\n", ends(t.outcomes))
 	for _, c := range t.changed {
 		fmt.Fprintf(out, "changed end, allowed: %s\n", c)
@@ -92,8 +152,8 @@ func (t *tally) print(out io.Writer, now time.Time) {
 	for _, b := range t.broken {
 		fmt.Fprintf(out, "VIOLATION in %s\n", b)
 	}
-	fmt.Fprintf(out, "chaos: seed=%d rollouts=%d faults=%d beside_their_phase=%d changed_ends=%d violations=%d in %s\n",
-		t.seed, t.rollouts, t.kills, t.missed, len(t.changed), t.breaches, now.Sub(t.began).Round(time.Second))
+	fmt.Fprintf(out, "%s: seed=%d rollouts=%d faults=%d killed=%d beside_their_phase=%d changed_ends=%d violations=%d%s in %s\n",
+		t.what, t.seed, t.rollouts, t.kills, dead, t.missed, len(t.changed), t.breaches, end, time.Since(t.began).Round(time.Second))
 }
 
 // ends lists how often rollouts ended how.

@@ -75,7 +75,7 @@ func (d *drive) knownAtKill(ctx context.Context) (known, error) {
 		if !ok {
 			continue
 		}
-		if err := d.lane.kill(worker, d.rig, 0); err != nil {
+		if err := d.kill(ctx, worker, d.rig, 0); err != nil {
 			return known{}, err
 		}
 		after, err := stack.History(ctx, d.client, connect.WorkflowID(d.unit), "")

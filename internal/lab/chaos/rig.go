@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ type rig struct {
 	dir, url        string
 	sim, prometheus *stack.Process
 	prometheusURL   string
+	ids, quiet      []string // of its targets: all, and those that were made silent
 }
 
 // openRig brings the fleet of a trial up, in the trial's own folder.
@@ -95,4 +97,37 @@ func (f *rig) startPrometheus(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	return f.prometheus.Await(ctx, func(ctx context.Context) error { return stack.Answers(ctx, f.prometheusURL+"/-/ready") })
+}
+
+// What a target is told to do from now on: not to answer, to answer later than a driver waits for, or to answer as before.
+const (
+	mute = `{"unreachable": true}`
+	late = `{"delay": "3s"}`
+)
+
+var hear = fmt.Sprintf(`{"unreachable": false, "delay": %q}`, targetDelay)
+
+// silence makes three targets of the fleet answer nothing, or too late.
+func (f *rig) silence(ctx context.Context, pick float64) error {
+	at := int(pick * targets)
+	for i := range 3 {
+		f.quiet = append(f.quiet, f.ids[(at+7*i)%len(f.ids)])
+	}
+	return f.control(ctx, []string{mute, late}[at%2])
+}
+
+// control tells the targets that are quiet what to do.
+func (f *rig) control(ctx context.Context, body string) error {
+	for _, id := range f.quiet {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, fmt.Sprintf("%s/t/%s/control", f.url, id), strings.NewReader(body))
+		if err != nil {
+			return err
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return fmt.Errorf("make %s silent, or not: %w", id, err)
+		}
+		_ = res.Body.Close()
+	}
+	return nil
 }

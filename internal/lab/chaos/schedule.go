@@ -181,7 +181,7 @@ func somewhere(rng *rand.Rand, p phase, stage int, kill ...victim) step {
 	if slices.Contains(kill, frozen) { // for less than a bake, for longer than one, for longer than heartbeats are waited for
 		s.down = []time.Duration{s.down, 4 * time.Second, 18 * time.Second}[rng.IntN(3)]
 	}
-	if slices.Contains(kill, hung) {
+	if slices.Contains(kill, hung) || slices.Contains(kill, silent) {
 		s.down = []time.Duration{s.down, 3 * time.Second, 8 * time.Second}[rng.IntN(3)]
 	}
 	if slices.Contains(kill, shifted) { // some looks, or a whole bake
@@ -206,5 +206,5 @@ func (v victim) process() victim {
 
 // act says that it is something done to the workflow or its database, and not to one process for a while.
 func (v victim) act() bool {
-	return slices.Contains([]victim{signals, aborts, reset, restart, restored}, v)
+	return slices.Contains([]victim{signals, aborts, reset, restart, restored, abortOne, terminate, resetTrain, noTrain}, v)
 }

@@ -25,6 +25,7 @@ import (
 //	2.4.1-flood        a target's own metrics page has 100,000 series more; -flood5000: 5,000
 //	…-onebad           only one target in 10 has the other faults, or errors if there is
 //	                   none; -onebad50: one in 50
+//	…-only17           only the target at this place of the fleet, from 0, has them
 //	…-after60s         the other faults begin 60 s after the order: a dormant one
 type faults struct {
 	errors    float64 // share of requests that fail
@@ -38,6 +39,7 @@ type faults struct {
 	slow      time.Duration
 	flood     int // series that a page has beyond those of others
 	oneIn     int
+	only      *int
 	after     time.Duration
 }
 
@@ -51,7 +53,7 @@ const (
 	manySeries   = 100_000
 )
 
-var suffix = regexp.MustCompile(`^(errors|latency|onebad|flood)(?:([0-9]{1,6})x?)?$` +
+var suffix = regexp.MustCompile(`^(errors|latency|onebad|only|flood)(?:([0-9]{1,6})x?)?$` +
 	`|^(crash|gone|after|slow)([0-9][0-9.a-zµ]*)?$` +
 	`|^(notraffic|refuse|flaky|noeffect)$`)
 
@@ -64,9 +66,9 @@ func parseFaults(release string) faults {
 			continue
 		}
 		f.set(m)
-		bad = bad || m[1] != "onebad" && m[3] != "after"
+		bad = bad || m[1] != "onebad" && m[1] != "only" && m[3] != "after"
 	}
-	if f.oneIn > 0 && !bad {
+	if (f.oneIn > 0 || f.only != nil) && !bad {
 		f.errors = manyErrors
 	}
 	return f
@@ -94,6 +96,8 @@ func (f *faults) set(m []string) {
 		if n > 0 {
 			f.oneIn = n
 		}
+	case "only":
+		f.only = &n
 	case "flood":
 		f.flood = cmp.Or(n, manySeries)
 	case "crash":
@@ -117,7 +121,7 @@ func (f *faults) set(m []string) {
 
 // on is the faults as the target at this index of the fleet has them.
 func (f faults) on(index int, release string) faults {
-	if f.oneIn > 0 && (uint64(index)+hash(release))%uint64(f.oneIn) != 0 {
+	if f.only != nil && *f.only != index || f.oneIn > 0 && (uint64(index)+hash(release))%uint64(f.oneIn) != 0 {
 		return faults{errors: usualErrors, latency: usualLatency}
 	}
 	return f

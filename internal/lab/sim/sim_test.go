@@ -297,6 +297,10 @@ func TestFaultOneBad(t *testing.T) {
 		}
 	}
 	require.Equal(t, 3, bad)
+	for i, at := range f.Inventory().Targets {
+		err := d.Apply(t.Context(), at, order("3-refuse-only7", 2))
+		require.Equal(t, i == 7, err != nil, at.ID)
+	}
 }
 
 // control changes a target as no order does, and answers the status.
