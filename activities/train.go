@@ -196,9 +196,27 @@ func (a *Activities) LookAfter(ctx context.Context, in LookAfterInput) ([]EndedR
 				continue
 			}
 		}
-		out = append(out, EndedRollout{Number: n})
+		back, err := wentBack(c.GetWorkflowHistory(ctx, id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT))
+		if err != nil {
+			return nil, fmt.Errorf("read whether rollout %d had begun to go back: %w", n, err)
+		}
+		out = append(out, EndedRollout{Number: n, WentBack: back})
 	}
 	return out, nil
+}
+
+// wentBack says that a rollout has begun to take back what it had changed.
+func wentBack(it client.HistoryEventIterator) (bool, error) {
+	for it.HasNext() {
+		e, err := it.Next()
+		if err != nil {
+			return false, err
+		}
+		if e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() == TypeRevert {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // BeforeReset is what the run of a train knew that the server has reset, as its query answers: this one was begun by that.

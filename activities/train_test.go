@@ -158,3 +158,12 @@ func TestCompareWithALostPlan(t *testing.T) {
 	_, err = f.env.ExecuteActivity(f.acts.Compare, in)
 	require.ErrorContains(t, err, "read the plan of rollout 2")
 }
+
+// A rollout that was ended by hand on its way back says so in its history, if not in a report.
+func TestWentBack(t *testing.T) {
+	for name, want := range map[string]bool{TypeRevert: true, TypeApply: false} {
+		got, err := wentBack(&past{begun(t, nil), scheduled(5, name)})
+		require.NoError(t, err)
+		require.Equal(t, want, got, name)
+	}
+}

@@ -135,10 +135,14 @@ func (l Ledger) Compared(n, with Number, c Comparison) (Ledger, []Command) {
 }
 
 // Gone is the ledger once a rollout was seen to have been ended by hand: nobody takes back what it has touched. One
-// that had begun no stage has left nothing behind.
-func (l Ledger) Gone(n Number) (Ledger, []Command) {
+// that had begun no stage has left nothing behind. One that had begun to go back is condemned, also where its report of that
+// is still on its way.
+func (l Ledger) Gone(n Number, wentBack bool) (Ledger, []Command) {
 	l = l.clone()
 	r := l.find(n)
+	if r != nil && wentBack && r.State != Lost && r.WithdrawnBy == 0 {
+		l.condemn(r)
+	}
 	switch {
 	case r == nil || r.State == Lost || r.State == Queued:
 		return l, nil

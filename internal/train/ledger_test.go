@@ -67,7 +67,7 @@ func TestRetell(t *testing.T) {
 func TestAPersonsHoldStays(t *testing.T) {
 	t.Parallel()
 	l, _ := inStage(t).Keep("held by ann")
-	l, _ = l.Gone(1)
+	l, _ = l.Gone(1, false)
 	require.Equal(t, Lost, l.Find(1).State)
 	require.Equal(t, "held by ann", l.Hold.Why)
 	l, cs := l.TakeBack(1)
@@ -82,7 +82,7 @@ func TestAPersonsHoldStays(t *testing.T) {
 // A lost rollout keeps all others where they are, without a hold.
 func TestLostKeepsOthers(t *testing.T) {
 	t.Parallel()
-	l, _ := inStage(t).Gone(1)
+	l, _ := inStage(t).Gone(1, false)
 	require.Nil(t, l.Hold)
 	l = submitted(t, l, "b")
 	require.Equal(t, Queued, l.Find(2).State)
@@ -180,4 +180,16 @@ func TestCovers(t *testing.T) {
 	a, b := Cut{Order: []string{"x", "y"}, To: []int{2}}, Cut{Order: []string{"y", "x", "z"}, To: []int{1, 3}}
 	require.True(t, Covers(b, a))
 	require.False(t, Covers(a, b))
+}
+
+// One that was ended by hand on its way back, and whose report of that is late, is no release that a younger one replaces.
+func TestGoneOnItsWayBack(t *testing.T) {
+	t.Parallel()
+	l := submitted(t, inStage(t).hear(Report{Number: 1, Passed: 2, Guards: true}), "b")
+	l, _ = l.Gone(1, true)
+	require.Equal(t, Lost, l.Find(1).State)
+	require.EqualValues(t, 1, l.Find(2).WithdrawnBy)
+	require.EqualValues(t, 1, l.Hold.After)
+	l, _ = l.Hear(Report{Number: 2, Seq: 1, Plan: "b", Stages: 1, Passed: 1, Guards: true}) // sent before it heard
+	require.NotNil(t, l.Find(1), "one that is withdrawn replaces nothing")
 }

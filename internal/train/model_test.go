@@ -77,7 +77,7 @@ func (m *model) arrives(e message) {
 	case m.flaw == lostForgotten:
 		m.take(l.Hear(Report{Number: e.about, Seq: m.actor(e.about).seq + 1, Result: "terminated"}))
 	default:
-		m.take(l.Gone(e.about))
+		m.take(l.Gone(e.about, m.actor(e.about).condemns))
 	}
 }
 

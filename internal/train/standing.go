@@ -68,9 +68,9 @@ func (l *Ledger) standing(at int) Standing {
 	return s
 }
 
-// passedBy says that a younger rollout than n has passed everywhere.
+// passedBy says that a younger rollout than n has passed everywhere, and is not to go back.
 func (l *Ledger) passedBy(n Number) bool {
-	return slices.ContainsFunc(l.Open, func(r Rollout) bool { return r.Number > n && r.State == Guarding })
+	return slices.ContainsFunc(l.Open, func(r Rollout) bool { return r.Number > n && r.State == Guarding && r.WithdrawnBy == 0 })
 }
 
 // reach is the first so many of its stages.

@@ -53,7 +53,7 @@ func (r *run) notice(ctx workflow.Context, e activities.EndedRollout) {
 		return
 	}
 	if e.Result == "" {
-		l, commands := r.Ledger.Gone(n)
+		l, commands := r.Ledger.Gone(n, e.WentBack)
 		r.take(ctx, l, commands)
 		return
 	}
