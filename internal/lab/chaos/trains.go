@@ -116,7 +116,7 @@ func (r trainRelease) name(i int, cohorts [][]string, ids []string) string {
 // harms are the targets on which the release does harm at once.
 func (r trainRelease) harms(cohorts [][]string) []string {
 	switch {
-	case r.sick >= 0:
+	case r.sick >= 0 && len(cohorts) > 0: // a rollout that has never begun has none
 		c := cohorts[min(r.sick, len(cohorts)-1)]
 		return c[len(c)-1:]
 	case r.fault == "-errors":

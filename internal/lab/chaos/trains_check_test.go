@@ -88,6 +88,9 @@ func TestCheckTrainAllows(t *testing.T) {
 	e.hits = []hit{{victim: silent, at: second(1), up: second(5)}}
 	require.Empty(t, checkTrain(e))
 	e = overlapping()
+	e.rollouts = append(e.rollouts, ran{said: "withdrawn"}) // it has never begun
+	require.Empty(t, checkTrain(e))
+	e = overlapping()
 	e.final[0].Release = "2.1.0"
 	e.rollouts[1].state.Outcome.NotReverted = []rollout.TargetTrouble{{ID: "a"}}
 	require.Empty(t, checkTrain(e))
