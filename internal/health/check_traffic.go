@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -97,6 +98,7 @@ func (m trafficCheck) measure(ctx context.Context, w source.Window, b *Baseline)
 	if len(m.binding.Control) == 0 {
 		b.Density = source.HistoryOf(m.source).Density(ctx, m.spec.Traffic, w)
 	}
+	b.ExposedOf, b.ControlOf = len(m.binding.Exposed), len(m.binding.Control)
 	b.Exposed, b.Control, b.Traffic = r.mine, r.others, cmp.Or(r.trouble.Why, r.doubt.Why)
 }
 
@@ -129,7 +131,7 @@ func (m trafficCheck) Judge(ctx context.Context, at Look) Judged {
 		return m.each(ctx, at, res.without(source.Reading{Verdict: Unexercised, Why: fmt.Sprintf(
 			"requests were counted for %s, at least %s are needed to tell that they are missing", r.span.Round(time.Millisecond), least)}), r)
 	}
-	out := judgeTraffic(res, m.binding.Before, r, len(m.binding.Control) > 0, m.trafficLevel())
+	out := judgeTraffic(res, m.before(), r, m.sharesKnown(), m.trafficLevel())
 	if least := m.source.Settling(); out.Verdict == Fail && r.span < least {
 		out.Verdict, out.Suspicion = Unexercised, m.binding.Before.unsteady().Words()
 		out.Sentence += fmt.Sprintf(
@@ -138,6 +140,44 @@ func (m trafficCheck) Judge(ctx context.Context, at Look) Judged {
 	}
 	out.Sentence += m.sampled(m.spec.Traffic)
 	return m.each(ctx, at, out, r)
+}
+
+// before is the time before the stage.
+func (m trafficCheck) before() Baseline {
+	return m.binding.Before.about(m.binding.Exposed, len(m.binding.Control))
+}
+
+// sharesKnown says that a control is left whose requests before the stage are known. One that has grown since, as
+// an older release went on, has targets that nobody measured then: the rate of the exposed ones must tell.
+func (m trafficCheck) sharesKnown() bool {
+	of := m.binding.Before.ControlOf
+	return len(m.binding.Control) > 0 && (of == 0 || len(m.binding.Control) <= of)
+}
+
+// about is the baseline as if only these targets had been measured: a younger release may have taken some
+// since, and their requests are not missing.
+func (b Baseline) about(exposed []fleet.Target, control int) Baseline {
+	if b.ExposedOf > 0 && len(exposed) < b.ExposedOf {
+		share := float64(len(exposed)) / float64(b.ExposedOf)
+		all, left, targets := 0.0, 0.0, map[string]float64{}
+		for _, n := range b.Targets {
+			all += n
+		}
+		for _, t := range exposed {
+			if n, had := b.Targets[t.ID]; had {
+				targets[t.ID] = n
+				left += n
+			}
+		}
+		if left > 0 {
+			share = left / all
+		}
+		b.Exposed, b.Targets = b.Exposed*share, targets
+	}
+	if b.ControlOf > 0 && control < b.ControlOf {
+		b.Control *= float64(control) / float64(b.ControlOf)
+	}
+	return b
 }
 
 // trafficLevel is how likely a look may be, at most, to take chance for a loss: looks

@@ -40,7 +40,7 @@ func busy(of map[string]float64) map[string]float64 {
 // each adds to a verdict on all targets that one of them had requests before the stage and has
 // none any more: the others hide it.
 func (m trafficCheck) each(ctx context.Context, at Look, out Judged, r requests) Judged {
-	before := m.binding.Before
+	before := m.before()
 	if out.Verdict == Fail || len(before.Targets) == 0 {
 		return out
 	}

@@ -20,6 +20,9 @@ type Baseline struct {
 	// in that time, both scaled from the sample to the whole arm.
 	Exposed float64 `json:"exposed,omitempty"`
 	Control float64 `json:"control,omitempty"`
+	// ExposedOf and ControlOf are how many targets those were; 0 where that was not noted.
+	ExposedOf int `json:"exposedOf,omitempty"`
+	ControlOf int `json:"controlOf,omitempty"`
 	// Traffic says why requests could not be counted; empty when they were.
 	Traffic string `json:"traffic,omitempty"`
 	// Targets are the requests of each exposed target in that time, of those that had some and

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/judge"
 )
 
@@ -126,4 +127,30 @@ func TestTrafficThatWanders(t *testing.T) {
 			require.Greater(t, found, stages*3/4) // not where it was at its lowest before
 		})
 	}
+}
+
+// What a younger release has taken since the stage was measured is not missing, neither of all targets nor of one of them;
+// what the others lose is.
+func TestTrafficOfTargetsThatWereTaken(t *testing.T) {
+	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	b := Baseline{From: begin, At: begin.Add(time.Minute), Exposed: 1000, Control: 3000, ExposedOf: 4, ControlOf: 6, Targets: map[string]float64{
+		"a": 100, "b": 300, "c": 300, "d": 300,
+	}}
+	left := []fleet.Target{{ID: "a"}, {ID: "b"}}
+	got := b.about(left, 3)
+	require.InDelta(t, 400, got.Exposed, 1e-9)
+	require.InDelta(t, 1500, got.Control, 1e-9)
+	require.Equal(t, map[string]float64{"a": 100, "b": 300}, got.Targets)
+	require.Equal(t, b, b.about(append(left, fleet.Target{ID: "c"}, fleet.Target{ID: "d"}), 6))
+
+	verdict := func(b Baseline, mine, others float64, control bool) Verdict {
+		return judgeTraffic(Result{}, b, requests{mine: mine, others: others, span: time.Minute}, control, 1e-6).Verdict
+	}
+	for _, control := range []bool{true, false} {
+		require.Equal(t, Pass, verdict(got, 400, 1500, control))
+		require.Equal(t, Fail, verdict(got, 100, 1500, control))
+	}
+	require.Equal(t, Fail, verdict(b, 400, 0, false), "as it was before")
+	b.Targets = nil
+	require.InDelta(t, 500, b.about(left, 3).Exposed, 1e-9)
 }
