@@ -129,7 +129,7 @@ func (m trafficCheck) Judge(ctx context.Context, at Look) Judged {
 	}
 	if least := m.source.Absence(); r.span < least { // of a single target a count of 0 tells more: it has samples
 		return m.each(ctx, at, res.without(source.Reading{Verdict: Unexercised, Why: fmt.Sprintf(
-			"requests were counted for %s, at least %s are needed to tell that they are missing", r.span.Round(time.Millisecond), least)}), r)
+			"requests were counted for %s, at least %s are needed to tell that they are missing", r.span.Round(time.Millisecond), least)}), r).unlessShared(m.before(), r)
 	}
 	out := judgeTraffic(res, m.before(), r, m.sharesKnown(), m.trafficLevel())
 	if least := m.source.Settling(); out.Verdict == Fail && r.span < least {
@@ -139,7 +139,31 @@ func (m trafficCheck) Judge(ctx context.Context, at Look) Judged {
 		)
 	}
 	out.Sentence += m.sampled(m.spec.Traffic)
-	return m.each(ctx, at, out, r)
+	return m.each(ctx, at, out, r).unlessShared(m.before(), r)
+}
+
+// sharedLoss is the part of its requests that a control keeps at least while exposed targets are blamed for having lost
+// theirs: with less, something else takes them from both, such as another change beside this one.
+const sharedLoss = 2.0 / 3
+
+// unlessShared blames nobody for requests that the control has lost, too, where that is the larger part of all: a change
+// on the larger part may take the rest with it.
+func (j Judged) unlessShared(b Baseline, r requests) Judged {
+	left := kept(b.Control, r.others, b.At.Sub(b.From), r.span)
+	if j.Verdict != Fail || b.Control <= b.Exposed || left >= sharedLoss {
+		return j
+	}
+	j.Verdict, j.Pending = Unexercised, false
+	j.Sentence += fmt.Sprintf("; the control has lost %s of its requests, too: nothing tells whose loss it is", humanize.Percent(1-left))
+	return j
+}
+
+// kept is which part of a rate of requests is left.
+func kept(before, now float64, then, since time.Duration) float64 {
+	if before <= 0 || then <= 0 || since <= 0 {
+		return 1
+	}
+	return now / since.Seconds() / (before / then.Seconds())
 }
 
 // before is the time before the stage.
@@ -204,8 +228,8 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level flo
 		return res.without(source.NoData("", "no series of the query is left: missing traffic cannot be told from missing metrics"))
 	}
 	u, left := b.unsteady(), 1.0
-	if hasControl && b.Control > 0 {
-		left = min(1, r.others/r.span.Seconds()/(b.Control/measured.Seconds()))
+	if hasControl {
+		left = min(1, kept(b.Control, r.others, measured, r.span))
 	}
 	// A share alone does not tell once most of the fleet is exposed: they keep most of the requests
 	// whatever they lose. So their own rate counts, too, less what the control lost meanwhile.

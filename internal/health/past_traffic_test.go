@@ -3,6 +3,7 @@ package health
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,4 +154,26 @@ func TestTrafficOfTargetsThatWereTaken(t *testing.T) {
 	require.Equal(t, Fail, verdict(b, 400, 0, false), "as it was before")
 	b.Targets = nil
 	require.InDelta(t, 500, b.about(left, 3).Exposed, 1e-9)
+}
+
+// Requests that the control has lost, too, are nobody's fault, unless most of all requests were those of the exposed targets.
+func TestTrafficThatBothLose(t *testing.T) {
+	b := Baseline{From: looked.Add(-10 * time.Minute), At: looked, Exposed: 6000, Control: 12000}
+	for _, tc := range []struct {
+		control, mine, others float64
+		want                  Verdict
+	}{
+		{12000, 0, 12000, Fail},
+		{12000, 0, 9000, Fail},
+		{12000, 0, 6000, Unexercised},
+		{12000, 0, 0, Unexercised},
+		{3000, 0, 1500, Fail},
+		{12000, 6000, 6000, Pass},
+	} {
+		b.Control = tc.control
+		r := requests{mine: tc.mine, others: tc.others, span: 10 * time.Minute}
+		out := judgeTraffic(Result{}, b, r, true, 1e-6).unlessShared(b, r)
+		require.Equal(t, tc.want, out.Verdict, "%+v: %s", tc, out.Sentence)
+		require.Equal(t, tc.want == Unexercised && tc.others > 0, strings.Contains(out.Sentence, "the control has lost 50% of its requests, too"), out.Sentence)
+	}
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -52,6 +51,9 @@ func readChangeRCA(folder string) ([]change, error) {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		for _, service := range slices.Sorted(maps.Keys(e.Plan)) {
+			if len(e.Plan[service].Process) == 0 { // it was never begun
+				continue
+			}
 			c, err := e.change(filepath.Dir(path), service)
 			if err != nil {
 				return fmt.Errorf("%s: %s: %w", path, service, err)
@@ -79,9 +81,6 @@ func (e experiment) change(folder, service string) (change, error) {
 	c := change{group: filepath.Base(folder), name: filepath.Base(folder) + " " + service, bad: service == e.Bad}
 	if c.bad {
 		c.name += ", " + e.Fault
-	}
-	if len(plan.Process) == 0 {
-		return c, errors.New("no steps")
 	}
 	var steps []step
 	for _, at := range slices.SortedFunc(maps.Keys(plan.Process), func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }) {
@@ -146,14 +145,14 @@ func (p places) read(c *change, file, service string) error {
 // eachMinute reads a pod's file; NaN is what there is none of.
 func eachMinute(file string, f func(at int64, success, latency, cpu, memory float64)) error {
 	head, rows, err := readCSV(file)
-	if err != nil {
+	if err != nil || len(rows) == 0 {
 		return err
 	}
 	if len(head) < 6 || head[1] != "Timestamp" || head[2] != "SuccessRate" || head[3] != "Latency" {
 		return fmt.Errorf("columns are %v, expected Time, Timestamp, SuccessRate, Latency, CPU, memory", head)
 	}
 	for _, row := range rows {
-		at, err := strconv.ParseInt(row[1], 10, 64)
+		at, err := number(row[1])
 		if err != nil {
 			return err
 		}
@@ -163,7 +162,7 @@ func eachMinute(file string, f func(at int64, success, latency, cpu, memory floa
 				return err
 			}
 		}
-		f(at, v[0], v[1], v[2], v[3])
+		f(int64(at), v[0], v[1], v[2], v[3])
 	}
 	return nil
 }

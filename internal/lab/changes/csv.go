@@ -20,7 +20,7 @@ func readCSV(path string) (head []string, rows [][]string, err error) {
 	case err != nil:
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	case len(rows) == 0:
-		return nil, nil, fmt.Errorf("%s: is empty", path)
+		return nil, nil, nil
 	}
 	return rows[0], rows[1:], nil
 }

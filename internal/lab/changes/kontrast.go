@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -30,12 +29,16 @@ func readKontrast(folder string) ([]change, error) {
 			return ""
 		}
 		for _, row := range rows {
-			begin, err := strconv.ParseInt(column(row, "change_start"), 10, 64)
+			begin, err := number(column(row, "change_start"))
 			if err != nil {
 				return fmt.Errorf("%s: change_start: %w", path, err)
 			}
-			at := time.Unix(begin, 0).UTC()
-			c := change{name: column(row, "metric"), bad: column(row, "label") == "1", at: at, before: at, exposed: []string{service}}
+			label, err := number(column(row, "label"))
+			if err != nil {
+				return fmt.Errorf("%s: label: %w", path, err)
+			}
+			at := time.Unix(int64(begin), 0).UTC()
+			c := change{name: column(row, "metric"), bad: label == 1, at: at, before: at, exposed: []string{service}}
 			file := filepath.Join(filepath.Dir(path), "data", column(row, "instance_name")+"$"+c.name+".csv")
 			switch err := c.readSeries(file); {
 			case errors.Is(err, os.ErrNotExist):

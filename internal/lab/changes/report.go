@@ -49,7 +49,9 @@ func report(ctx context.Context, s set, changes []change, verbose io.Writer) (*t
 	for _, r := range rivals() {
 		m := newMatch(r, s, changes)
 		t.Add(m.stopping(fmt.Sprintf("%s, %d good ones", r.name, few), few).row(changes)...)
-		t.Add(m.stopping(fmt.Sprintf("%s, %d good ones", r.name, many), many).row(changes)...)
+		if many > few {
+			t.Add(m.stopping(fmt.Sprintf("%s, %d good ones", r.name, many), many).row(changes)...)
+		}
 	}
 	if alone, all := first.alone(changes); all > 0 {
 		t.Note("Of %d times that changes were under way at once, the bad one alone was blamed in %d (at %s).", all, alone, rates[0])
