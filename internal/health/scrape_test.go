@@ -154,7 +154,7 @@ func TestScrapeBaseline(t *testing.T) {
 		require.Equal(t, 10*time.Second, before.At.Sub(before.From))
 		require.Equal(t, map[string]Past{"errors": {Step: spec.Duration(5 * time.Second), Looks: [][]float64{{4, 4000}, {0, 0}}}}, before.Past)
 		require.Equal(t, Baseline{
-			From: before.From, At: before.At, Exposed: 4000, Bursts: sequential.UsualBurst, Past: before.Past,
+			From: before.From, At: before.At, Exposed: 4000, ExposedOf: 4, Bursts: sequential.UsualBurst, Past: before.Past,
 			Targets: map[string]float64{"t0": 1000, "t1": 1000, "t2": 1000, "t3": 1000},
 			Shown: source.Shown{
 				"requests_total":              {"t0": 100, "t1": 100, "t2": 100, "t3": 100},
