@@ -76,10 +76,11 @@ func Among(a *Activities) *Activities {
 	return a
 }
 
-// Onto has every order go to d, whatever driver a spec asks for, and answers a: that is how a rollout is
-// rehearsed on targets that are not there.
-func Onto(a *Activities, d driver.Driver) *Activities {
+// Onto has every order go to d and every list of targets be f, whatever a spec asks for, and answers a: that is how a
+// rollout is rehearsed on targets that are not there.
+func Onto(a *Activities, d driver.Driver, f fleet.Fleet) *Activities {
 	a.newDriver = func(spec.Spec) (driver.Driver, error) { return d, nil }
+	a.lister = func(context.Context, spec.FleetSource) (fleet.Fleet, error) { return f, nil }
 	return a
 }
 

@@ -33,8 +33,12 @@ func (a asked) heading(p paint) []string {
 	for _, f := range a.faults {
 		lines = append(lines, "fault: "+terminal.Safe(f))
 	}
-	if names := simulate.Assumed(r.Spec.Health); names != nil {
-		lines = append(lines, p.yellow("note")+": taken to pass, since nobody knows what they would say: "+terminal.Safe(strings.Join(names, ", ")))
+	names := simulate.Assumed(r.Spec.Health)
+	if r.Spec.Drill != nil {
+		names = append(names, "the drill")
+	}
+	if names != nil {
+		lines = append(lines, p.yellow("note")+": not rehearsed, and taken to pass: "+terminal.Safe(strings.Join(names, ", ")))
 	}
 	return append(lines, "")
 }

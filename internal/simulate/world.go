@@ -23,8 +23,8 @@ type World struct {
 	hosts []*host
 	byID  map[string]*host
 	// times are the ends of the slots of the series: the past first, in wider ones.
-	upto   time.Time
-	slots  int
+	slot   time.Duration
+	upto   time.Time // the end of the newest slot, which has begun
 	above  []time.Time // per fault, since when its share of the fleet has the release; zero where it has not
 	with   int         // targets with the release
 	healed bool
@@ -48,10 +48,11 @@ type host struct {
 // Slots are how finely the world goes on: events of one slot spread over it evenly.
 const (
 	pastSlot = time.Minute
-	// Slot is that of the time since the world began.
+	// Slot is that of the time since the world began, at most: it is half of what a spec has between two looks.
 	Slot = 5 * time.Second
 	// past is how long before its beginning the world has served traffic.
-	past = 25 * time.Hour
+	past      = 25 * time.Hour
+	leastSlot = 100 * time.Millisecond
 )
 
 // NewWorld is a fleet that runs before, when a rollout of the release that the spec names begins on it. The
@@ -60,6 +61,7 @@ func NewWorld(m Model, s spec.Spec, k spec.Kinds, f fleet.Fleet, before string, 
 	began := now().Truncate(time.Second)
 	w := &World{
 		model: m, release: s.Release, before: before, now: now, began: began, asks: asksOf(s.Health, k),
+		slot: max(leastSlot, min(Slot, s.Health.Every.Std()/2)),
 		byID: make(map[string]*host, len(f.Targets)), upto: began.Add(-past), above: make([]time.Time, len(m.Faults)),
 	}
 	for _, t := range f.Targets {
@@ -181,19 +183,15 @@ func (w *World) Heal() {
 	w.healed = true
 }
 
-// goOn serves traffic up to now.
+// goOn serves traffic up to now: the slot that goes on is served as a whole, as things are when it begins.
 func (w *World) goOn() {
-	for {
-		step := Slot
+	for !w.upto.After(w.now()) {
+		step := w.slot
 		if w.upto.Before(w.began) {
 			step = pastSlot
 		}
-		next := w.upto.Add(step)
-		if next.After(w.now()) {
-			return
-		}
 		w.serve(w.upto, step)
-		w.upto, w.slots = next, w.slots+1
+		w.upto = w.upto.Add(step)
 	}
 }
 
@@ -232,7 +230,7 @@ func (w *World) serve(at time.Time, step time.Duration) {
 func (w *World) counted(h *host, stream int, at time.Time) float64 {
 	place := at.Sub(w.began.Add(-past)).Seconds() / pastSlot.Seconds()
 	if at.After(w.began) {
-		place = past.Seconds()/pastSlot.Seconds() + at.Sub(w.began).Seconds()/Slot.Seconds()
+		place = past.Seconds()/pastSlot.Seconds() + at.Sub(w.began).Seconds()/w.slot.Seconds()
 	}
 	series := h.series[stream]
 	n := int(place)

@@ -82,7 +82,7 @@ func (r Rehearsal) run(c catalog.Catalog) (Result, error) {
 	c.Sources, c.Forms = world.Sources(c.Sources), simulate.Forms(c.Forms)
 	acts := activities.New(r.Store, activities.NewMetrics(prometheus.NewRegistry()), dial.Guard{}, c)
 	s := stage{Rehearsal: r, world: world, over: make(chan struct{}), began: began}
-	s.env = s.mount(activities.Onto(acts, world.Driver()))
+	s.env = s.mount(activities.Onto(acts, world.Driver(), r.Fleet))
 	s.tick()
 	s.env.ExecuteWorkflow(s.conduct, rollout.Submission{Spec: r.Spec, FleetDigest: digest, FleetData: data, By: "simulate"})
 	if err := s.env.GetWorkflowError(); err != nil {
@@ -117,7 +117,9 @@ func (s *stage) mount(acts *activities.Activities) *testsuite.TestWorkflowEnviro
 	env.RegisterActivity(s.hold)
 	rollout.Register(env)
 	acts.Register(env)
-	// Those that ask Temporal for other rollouts, of which there are none, and those that tell people.
+	// Those that ask Temporal for other rollouts, of which there are none, those that tell people, and those that run
+	// programs.
+	env.OnActivity(activities.TypeDrill, mock.Anything, mock.Anything).Return(nil, nil).Maybe()
 	env.OnActivity(activities.TypeInherit, mock.Anything, mock.Anything).Return(activities.Inherited{}, nil).Maybe()
 	env.OnActivity(activities.TypeSuspects, mock.Anything, mock.Anything).Return(nil, nil).Maybe()
 	env.OnActivity(activities.TypeNotify, mock.Anything, mock.Anything).Return(nil).Maybe()

@@ -3,6 +3,10 @@ package rehearsal
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,16 +53,25 @@ func rehearse(t *testing.T, faults ...string) Result {
 
 func rehearseFor(t *testing.T, limit time.Duration, seed uint64, faults ...string) Result {
 	t.Helper()
+	return rehearseText(t, text, sixty(), limit, seed, faults...)
+}
+
+func sixty() (f fleet.Fleet) {
+	for i := range 60 {
+		id := fmt.Sprintf("t%02d", i)
+		f.Targets = append(f.Targets, fleet.Target{ID: id, Address: id + ":80"})
+	}
+	return f
+}
+
+func rehearseText(t *testing.T, text string, f fleet.Fleet, limit time.Duration, seed uint64, faults ...string) Result {
+	t.Helper()
 	c := catalog.New()
 	doc, err := spec.Parse("rollout.yaml", []byte(text), c.Kinds())
 	require.NoError(t, err)
-	r := Rehearsal{Spec: doc.Spec, Before: "1", Limit: limit, Model: simulate.Model{Seed: seed}}
-	for i := range 60 {
-		id := fmt.Sprintf("t%02d", i)
-		r.Fleet.Targets = append(r.Fleet.Targets, fleet.Target{ID: id, Address: id + ":80"})
-	}
-	for _, f := range faults {
-		fault, err := simulate.ParseFault(f)
+	r := Rehearsal{Spec: doc.Spec, Fleet: f, Before: "1", Limit: limit, Approve: true, Model: simulate.Model{Seed: seed}}
+	for _, text := range faults {
+		fault, err := simulate.ParseFault(text)
 		require.NoError(t, err)
 		r.Model.Faults = append(r.Model.Faults, fault)
 	}
@@ -130,4 +143,50 @@ func TestLimit(t *testing.T) {
 	require.Equal(t, 45*time.Minute, out.Took.Round(time.Minute))
 	require.Equal(t, words.PhaseHold, out.State.Phase)
 	require.Nil(t, out.State.Outcome)
+}
+
+// Every example that needs nothing else than its own files promotes a good release, and whatever can see errors takes a
+// bad one back.
+func TestExamples(t *testing.T) {
+	blind := []string{"approval", "without-metrics"} // their checks ask addresses, which is not rehearsed
+	for _, name := range []string{"approval", "exec", "parts", "prometheus", "smallest", "without-metrics"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			good := rehearseExample(t, name, "errors 1x")
+			require.Equal(t, words.PhasePromoted, good.State.Phase, good.State.Why)
+			bad := rehearseExample(t, name, "errors 50%")
+			if !slices.Contains(blind, name) {
+				require.Equal(t, words.PhaseRolledBack, bad.State.Phase, bad.State.Why)
+			}
+		})
+	}
+}
+
+func rehearseExample(t *testing.T, name, fault string) Result {
+	t.Helper()
+	data, err := os.ReadFile("../../examples/specs/" + name + ".yaml")
+	require.NoError(t, err)
+	targets, err := os.ReadFile("../../examples/specs/fleet.yaml")
+	require.NoError(t, err)
+	f, err := fleet.Parse("fleet.yaml", targets)
+	require.NoError(t, err)
+	return rehearseText(t, string(data), f, 24*time.Hour, 1, fault)
+}
+
+// Nothing outside of the model is touched: no command of a drill runs, no list of a fleet is asked for.
+func TestRehearsalTouchesNothing(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	spec := strings.Replace(text, "fleet: fleet.yaml", fmt.Sprintf("fleet: {command: [touch, %q]}\ndrill: {command: [touch, %q]}", mark, mark), 1)
+	out := rehearseText(t, spec, sixty(), 3*time.Hour, 1)
+	require.Equal(t, words.PhasePromoted, out.State.Phase, out.State.Why)
+	require.NoFileExists(t, mark)
+}
+
+// A spec that looks every second, and bakes for half a minute, is rehearsed as finely.
+func TestShortBakes(t *testing.T) {
+	short := strings.NewReplacer("10m", "30s", "20m", "30s", "40m", "30s", "60m", "30s", "every: 10s", "every: 1s\n  window: 20s\n  staleAfter: 5s").Replace(text)
+	for fault, want := range map[string]words.Phase{"errors 1x": words.PhasePromoted, "errors 30%": words.PhaseRolledBack, "no traffic": words.PhaseRolledBack} {
+		out := rehearseText(t, short, sixty(), time.Hour, 1, fault)
+		require.Equal(t, want, out.State.Phase, "%s: %s", fault, out.State.Why)
+	}
 }
