@@ -24,7 +24,7 @@ type World struct {
 	byID  map[string]*host
 	// times are the ends of the slots of the series: the past first, in wider ones.
 	slot   time.Duration
-	upto   time.Time // the end of the newest slot, which has begun
+	upto   time.Time   // the end of the newest slot, which has begun
 	above  []time.Time // per fault, since when its share of the fleet has the release; zero where it has not
 	with   int         // targets with the release
 	healed bool

@@ -109,8 +109,8 @@ func TestErrorsComeAndGo(t *testing.T) {
 	require.InDelta(t, 0.4, l.Exposed, 1e-9)
 	require.InDelta(t, 0.2, l.Harmed, 1e-9)
 	score := l.Score()
-	require.Equal(t, 5*time.Minute, score.Undone.Round(Slot))
-	require.Equal(t, 5*time.Minute, score.Detected.Round(Slot))
+	require.InDelta(t, 5*time.Minute, *score.Undone, float64(Slot))
+	require.InDelta(t, 5*time.Minute, *score.Detected, float64(Slot))
 }
 
 // What was counted stays: a tally never goes back, and the past adds up to the whole.
