@@ -53,16 +53,29 @@ func (n *numbers) about(expr string, a source.Arm) []fleet.Target {
 	return n.scope.Exposed
 }
 
+// before are the targets that a query names, for a time when none was exposed.
+func (n *numbers) before(expr string, a source.Arm) []fleet.Target {
+	if a == source.Exposed && len(n.scope.Cohort) > 0 {
+		return n.scope.Cohort
+	}
+	return n.about(expr, a)
+}
+
+// wrong says why a query has no answer at a time, if it has none.
+func (n *numbers) wrong(expr string, known bool, at time.Time) (none source.Reading) {
+	switch {
+	case !known:
+		none = source.NoData(expr, "the model of the fleet does not know the query")
+	case n.away(at):
+		none = source.NoData(expr, "the source does not answer")
+	}
+	return none
+}
+
 // stream is the one that a query counts.
 func (n *numbers) stream(expr string, at time.Time) (int, source.Reading) {
 	i, known := n.asks.counts[expr]
-	switch {
-	case !known:
-		return 0, source.NoData(expr, "the model of the fleet does not know the query")
-	case n.away(at):
-		return 0, source.NoData(expr, "the source does not answer")
-	}
-	return i, source.Reading{}
+	return i, n.wrong(expr, known, at)
 }
 
 // shows says whether a target shows anything at a time.
@@ -80,8 +93,8 @@ func (n *numbers) Count(_ context.Context, expr string, a source.Arm, w source.W
 	if wrong.Verdict != "" {
 		return wrong
 	}
-	sum, showing := 0.0, 0
-	for _, t := range n.about(expr, a) {
+	about, sum, showing := n.about(expr, a), 0.0, 0
+	for _, t := range about {
 		if h := n.byID[t.ID]; h != nil {
 			sum += n.counted(h, i, w.At) - n.counted(h, i, w.From)
 			if n.shows(h, w.At) {
@@ -89,7 +102,7 @@ func (n *numbers) Count(_ context.Context, expr string, a source.Arm, w source.W
 			}
 		}
 	}
-	if missing := len(n.about(expr, a)) - showing; a == source.Exposed && missing > n.scope.Silent {
+	if missing := len(about) - showing; a == source.Exposed && missing > n.scope.Silent {
 		return source.NoData(expr, "%d exposed targets show nothing any more", missing)
 	}
 	return source.Reading{Value: math.Floor(sum), Span: w.Length(), Query: expr}
@@ -157,16 +170,15 @@ func (n *numbers) Counts(_ context.Context, expr string, w source.Window, _ sour
 	defer n.mu.Unlock()
 	n.goOn()
 	i, wrong := n.stream(expr, w.At)
-	return n.each(expr, source.Exposed, wrong, func(h *host) source.Reading {
-		if !n.shows(h, w.At) {
-			return source.Reading{Verdict: judge.NoData, Why: "it has no series"}
-		}
+	return n.each(expr, source.Exposed, wrong, w.At, func(h *host) source.Reading {
 		return source.Reading{Value: math.Floor(n.counted(h, i, w.At) - n.counted(h, i, w.From)), Span: w.Length()}
 	})
 }
 
-// each reads every target of an arm, unless something is wrong with all.
-func (n *numbers) each(expr string, a source.Arm, wrong source.Reading, read func(*host) source.Reading) source.Readings {
+// each reads every target of an arm that shows anything at a time, unless something is wrong with all.
+func (n *numbers) each(
+	expr string, a source.Arm, wrong source.Reading, at time.Time, read func(*host) source.Reading,
+) source.Readings {
 	about := n.about(expr, a)
 	out := source.Readings{Reading: wrong, Asked: len(about), Of: map[string]source.Reading{}}
 	out.Query = expr
@@ -175,8 +187,12 @@ func (n *numbers) each(expr string, a source.Arm, wrong source.Reading, read fun
 		return out
 	}
 	for _, t := range about {
-		if h := n.byID[t.ID]; h != nil {
+		switch h := n.byID[t.ID]; {
+		case h == nil:
+		case n.shows(h, at):
 			out.Of[t.ID] = read(h)
+		default:
+			out.Of[t.ID] = source.Reading{Verdict: judge.NoData, Why: "it has no series"}
 		}
 	}
 	return out
@@ -188,17 +204,7 @@ func (n *numbers) Gauges(_ context.Context, expr string, a source.Arm, w source.
 	defer n.mu.Unlock()
 	n.goOn()
 	num, known := n.asks.numbers[expr]
-	var wrong source.Reading
-	switch {
-	case !known:
-		wrong = source.NoData(expr, "the model of the fleet does not know the query")
-	case n.away(w.At):
-		wrong = source.NoData(expr, "the source does not answer")
-	}
-	return n.each(expr, a, wrong, func(h *host) source.Reading {
-		if !n.shows(h, w.At) {
-			return source.Reading{Verdict: judge.NoData, Why: "it has no series"}
-		}
+	return n.each(expr, a, n.wrong(expr, known, w.At), w.At, func(h *host) source.Reading {
 		return source.Reading{Value: n.numberAt(num, h, w.At)}
 	})
 }
@@ -222,12 +228,8 @@ func (n *numbers) BaselineMeans(
 	if !known || n.away(w.At) {
 		return nil
 	}
-	about := n.about(expr, a)
-	if a == source.Exposed && len(n.scope.Cohort) > 0 {
-		about = n.scope.Cohort
-	}
 	out := map[string]float64{}
-	for _, t := range about {
+	for _, t := range n.before(expr, a) {
 		h := n.byID[t.ID]
 		if h == nil {
 			continue
@@ -274,12 +276,8 @@ func (n *history) Past(
 	if wrong.Verdict != "" {
 		return nil, wrong
 	}
-	about := n.about(expr, a)
-	if a == source.Exposed && len(n.scope.Cohort) > 0 {
-		about = n.scope.Cohort
-	}
 	out := make([]float64, looks)
-	for _, t := range about {
+	for _, t := range n.before(expr, a) {
 		h := n.byID[t.ID]
 		if h == nil {
 			continue

@@ -14,7 +14,6 @@ import (
 type World struct {
 	model   Model
 	release string
-	before  string
 	now     func() time.Time
 	began   time.Time
 	asks    asks
@@ -60,7 +59,7 @@ const (
 func NewWorld(m Model, s spec.Spec, k spec.Kinds, f fleet.Fleet, before string, now func() time.Time) *World {
 	began := now().Truncate(time.Second)
 	w := &World{
-		model: m, release: s.Release, before: before, now: now, began: began, asks: asksOf(s.Health, k),
+		model: m, release: s.Release, now: now, began: began, asks: asksOf(s.Health, k),
 		slot: max(leastSlot, min(Slot, s.Health.Every.Std()/2)),
 		byID: make(map[string]*host, len(f.Targets)), upto: began.Add(-past), above: make([]time.Time, len(m.Faults)),
 	}
@@ -80,13 +79,13 @@ func NewWorld(m Model, s spec.Spec, k spec.Kinds, f fleet.Fleet, before string, 
 
 // condition is what is wrong with a target, and how much of its traffic it serves.
 type condition struct {
-	down, silent, refuses bool
-	traffic               float64
-	errors, latency       float64            // factors
-	failing               float64            // share of requests, at least
-	checks                map[string]Fault   // by name
-	strength              map[string]float64 // of those
-	caused                bool               // by the release
+	down, silent    bool
+	traffic         float64
+	errors, latency float64            // factors
+	failing         float64            // share of requests, at least
+	checks          map[string]Fault   // by name
+	strength        map[string]float64 // of those
+	caused          bool               // by the release
 }
 
 // conditionOf is what is wrong with a target at a time.
@@ -97,39 +96,38 @@ func (w *World) conditionOf(h *host, at time.Time) condition {
 	}
 	for _, i := range h.faults {
 		f := w.model.Faults[i]
-		s := f.strength(w.since(i, h, at))
-		if s == 0 {
-			continue
+		if s := f.strength(w.since(i, h, at)); s > 0 {
+			c.add(f, s)
 		}
-		c.add(f, s)
 	}
 	return c
 }
 
-const notYet = -time.Second
-
-// since is how long ago a fault began on a target; negative where it has not.
+// since is how long ago a fault began on a target; nil is none. Negative where it has not.
 func (w *World) since(i int, h *host, at time.Time) time.Duration {
+	const notYet = -time.Second
 	f := w.model.Faults[i]
 	start := w.began.Add(f.At)
-	if !f.Everywhere {
-		running := h.state.Release == w.release && h.had
-		if !h.had || !running && !f.Stays {
+	if h != nil && !f.Everywhere {
+		if !h.had || h.state.Release != w.release && !f.Stays {
 			return notYet
 		}
-		if from := h.got.Add(f.From); from.After(start) {
-			start = from
-		}
+		start = latest(start, h.got.Add(f.From))
 	}
 	if f.Above > 0 {
 		if w.above[i].IsZero() {
 			return notYet
 		}
-		if w.above[i].After(start) {
-			start = w.above[i]
-		}
+		start = latest(start, w.above[i])
 	}
 	return at.Sub(start)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (c *condition) add(f Fault, s float64) {
@@ -155,20 +153,14 @@ func (c *condition) add(f Fault, s float64) {
 		c.down, c.silent = true, true
 	case Silent:
 		c.silent = true
-	case Refuse:
-		c.refuses = true
-	case Source: // of the source, not of a target
+	case Refuse, Source: // of orders, and of the source
 	}
 }
 
-// away says that the source answers nothing now.
+// away says that the source answers nothing at a time.
 func (w *World) away(at time.Time) bool {
 	for i, f := range w.model.Faults {
-		if f.Kind != Source {
-			continue
-		}
-		f.Everywhere = true
-		if start := w.began.Add(f.At); f.Above == 0 && f.strength(at.Sub(start)) > 0 || f.Above > 0 && !w.above[i].IsZero() {
+		if f.Kind == Source && !w.healed && f.strength(w.since(i, nil, at)) > 0 {
 			return true
 		}
 	}

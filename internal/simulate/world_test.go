@@ -166,6 +166,25 @@ func TestNumbersAndAbsence(t *testing.T) {
 	require.NotEmpty(t, src.Gauge(t.Context(), "nobody knows this", source.Window{At: s.at}).Verdict)
 }
 
+// A source that is away once many targets have the release is back after a while, and when everything is healed.
+func TestAwayAbove(t *testing.T) {
+	s := newSmall(t, "source away above 50% for 5m")
+	src := s.source(0, 10)
+	away := func() bool {
+		return src.Gauge(t.Context(), cpuQuery, source.Window{From: s.began, At: s.at}).Verdict != ""
+	}
+	require.False(t, away())
+	s.put("2", false, 0, 5)
+	require.True(t, away())
+	s.at = s.at.Add(5 * time.Minute)
+	require.False(t, away())
+	s = newSmall(t, "source away")
+	src = s.source(0, 10)
+	require.True(t, away())
+	s.Heal()
+	require.False(t, away())
+}
+
 // A fault that needs many targets with the release hits those without it, too, once there are so many.
 func TestAbove(t *testing.T) {
 	s := newSmall(t, "errors 50% above 50% everywhere")

@@ -3,7 +3,6 @@ package outages
 import (
 	_ "embed"
 
-	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -20,10 +19,5 @@ func (o Outage) Plan(file string, text []byte, k spec.Kinds) (plan.Plan, error) 
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	return o.Cut(doc.Spec, k)
-}
-
-// Cut cuts the outage's fleet by a spec.
-func (o Outage) Cut(s spec.Spec, k spec.Kinds) (plan.Plan, error) {
-	return plan.New(s, fleet.Fleet{Targets: o.Targets().Targets}, k)
+	return plan.New(doc.Spec, o.Targets(), k)
 }

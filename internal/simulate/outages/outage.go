@@ -145,8 +145,7 @@ func (o *Outage) validate(doc *strictyaml.Document) {
 
 // validatePeople checks the times of people: a harmful change needs them, and they follow each other.
 func (o *Outage) validatePeople(doc *strictyaml.Document, add func(path, format string, args ...any)) {
-	harmful := slices.ContainsFunc(o.Faults, func(f Fault) bool { return !f.Innocent() })
-	if !harmful {
+	if !o.Harmful() {
 		return
 	}
 	for _, path := range []string{"mitigated", "over"} {
