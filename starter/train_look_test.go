@@ -275,3 +275,22 @@ func TestUndoInATrainSaysWhatToType(t *testing.T) {
 		require.ErrorContains(t, r.undoInTrain(t.Context(), "edge"), want)
 	}
 }
+
+// noRollouts is a server whose train is gone, and that answers nothing about rollouts.
+type noRollouts struct{ *aTrain }
+
+func (noRollouts) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	if strings.HasPrefix(id, "train:") {
+		return nil, serviceerror.NewNotFound("no train")
+	}
+	return nil, errUnavailable("gone")
+}
+
+// A train does not begin anew where nobody knows whether rollouts of the one before are under way.
+func TestNoTrainAfreshWithoutAnAnswer(t *testing.T) {
+	a, r := overlap()
+	a.pages = onePage()
+	r.client = noRollouts{a}
+	_, err := r.afresh(t.Context(), "edge")
+	require.ErrorContains(t, err, "gone")
+}

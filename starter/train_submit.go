@@ -13,7 +13,6 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -81,8 +80,8 @@ func (r *remote) runOf(ctx context.Context, id string, within time.Duration) str
 }
 
 // afresh is what a train begins with: its numbers and fences go on above those of one that somebody has terminated, and what
-// that one has barred or held stays so. It is an error
-// while a rollout of that one is under way: nobody would keep the new ones behind it.
+// that one has barred or held stays so. It is an error while a rollout of that one is under way: nobody would keep the new
+// ones behind it.
 func (r *remote) afresh(ctx context.Context, unit string) (trains.State, error) {
 	s := trains.State{Unit: unit}
 	d, err := r.describe(ctx, r.deployment.TrainID(unit), "")
@@ -97,11 +96,21 @@ func (r *remote) afresh(ctx context.Context, unit string) (trains.State, error) 
 		return s, err
 	}
 	last := slices.Max(append(before, 0))
-	for r.began(ctx, unit, last+1) != nil { // a list does not know yet what has begun just now
+	for {
+		next, err := r.began(ctx, unit, last+1) // a list does not know yet what has begun just now
+		if err != nil {
+			return s, err
+		}
+		if next == unknown {
+			break
+		}
 		last++
 	}
 	for n := last; n > max(0, last-maxLookedBack); n-- {
-		if r.began(ctx, unit, n).GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		switch status, err := r.began(ctx, unit, n); {
+		case err != nil:
+			return s, err
+		case status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
 			return s, refusedf(reasonRunning, "refused: the train of %s was ended by hand, and its rollout %d is under way: wait for its end, or abort it\n  to abort it: sluice abort %[1]s:%[2]d --why \"…\"", unit, n)
 		}
 	}
@@ -119,14 +128,17 @@ func (r *remote) afresh(ctx context.Context, unit string) (trains.State, error) 
 // maxLookedBack is how many of the newest rollouts are looked at for one that a train has left.
 const maxLookedBack = 50
 
-// began is what Temporal knows of a rollout of a train; nil where it knows none.
-func (r *remote) began(ctx context.Context, unit string, n int64) *workflowpb.WorkflowExecutionInfo {
+// began is how a rollout of a train stands.
+func (r *remote) began(ctx context.Context, unit string, n int64) (enumspb.WorkflowExecutionStatus, error) {
 	d, err := r.describe(ctx, r.deployment.RolloutID(unit, n), "")
-	if err != nil {
-		return nil
+	if is[*serviceerror.NotFound](err) {
+		return unknown, nil
 	}
-	return d.GetWorkflowExecutionInfo()
+	return d.GetWorkflowExecutionInfo().GetStatus(), err
 }
+
+// unknown is the status of what Temporal does not know.
+const unknown = enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED
 
 // place is the answer of a unit's train to a submission.
 func (r *remote) place(ctx context.Context, unit string, in trains.Submit) (trains.Submitted, error) {
