@@ -36,54 +36,60 @@ type follower struct {
 // follow looks until the rollout has ended, and answers how. Temporal and workers
 // may be away meanwhile.
 func (f follower) follow(ctx context.Context) (view, error) {
-	if f.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, f.timeout, errTimeout)
-		defer cancel()
-	}
-	last, err := f.watch(ctx)
-	if stopErr := f.observer.stop(last); stopErr != nil {
-		return last, stopErr
-	}
-	if err != nil && over(ctx) {
-		<-ctx.Done()
-		return last, f.left(last, errors.Is(context.Cause(ctx), errTimeout))
-	}
-	return last, err
-}
-
-func (f follower) watch(ctx context.Context) (view, error) {
 	var last view
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	for {
+	left, err := looking(ctx, f.timeout, func(ctx context.Context) (bool, error) {
 		next, err := f.remote.look(ctx, f.unit, f.runID)
 		switch {
 		case over(ctx):
-			return last, context.DeadlineExceeded
+			return false, nil
 		case err != nil && transient(err) && f.runID != "": // it exists: it was started, or seen
 			next = last
 			next.Remembered = last.State != nil
 			next.Trouble = "Temporal does not answer; trying again: " + rootMessage(err)
 		case err != nil:
-			return last, err
+			return false, err
 		}
-		if next.RunID != "" {
-			next = next.remember(last)
-			if err := f.observer.show(last, next); err != nil {
-				return next, err
-			}
-			last, f.runID = next, next.RunID
-			if next.settled() || f.passed != nil && f.passed(next) {
-				return next, nil
-			}
+		if next.RunID == "" {
+			return false, nil
+		}
+		before := last
+		last, f.runID = next.remember(before), next.RunID
+		err = f.observer.show(before, last)
+		return last.settled() || f.passed != nil && f.passed(last), err
+	})
+	if stopErr := f.observer.stop(last); stopErr != nil {
+		return last, stopErr
+	}
+	if left != "" {
+		return last, f.left(last, left)
+	}
+	return last, err
+}
+
+// looking looks again and again until look says that it is done, or fails. It answers in words why nobody looks any
+// more where that comes first.
+func looking(ctx context.Context, timeout time.Duration, look func(context.Context) (done bool, err error)) (left string, err error) {
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout, errTimeout)
+		defer cancel()
+	}
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for !over(ctx) {
+		if done, err := look(ctx); done || err != nil && !over(ctx) {
+			return "", err
 		}
 		select {
 		case <-ctx.Done():
-			return last, ctx.Err()
 		case <-tick.C:
 		}
 	}
+	<-ctx.Done()
+	if errors.Is(context.Cause(ctx), errTimeout) {
+		return "still running after " + span(timeout), nil
+	}
+	return "you stopped watching", nil
 }
 
 // over says whether nobody looks any more. A call notices a deadline a little
@@ -94,11 +100,7 @@ func over(ctx context.Context) bool {
 }
 
 // left says that the rollout goes on without a watcher.
-func (f follower) left(last view, timedOut bool) error {
-	why := "you stopped watching"
-	if timedOut {
-		why = "still running after " + span(f.timeout)
-	}
+func (f follower) left(last view, why string) error {
 	state := ""
 	if last.Phase != "" {
 		state = ", now " + last.Phase

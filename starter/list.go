@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
 	"github.com/urfave/cli/v2"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sluicehq/sluice/internal/terminal"
 )
@@ -180,7 +180,8 @@ func (r *remote) ask(ctx context.Context, rows []listed, got *listing) {
 	asked := open[:min(len(open), maxAsked-got.asked)]
 	got.asked += len(asked)
 	got.unasked += len(open) - len(asked)
-	atOnce(asked, func(l *listed) {
+	atOnce(len(asked), func(i int) {
+		l := asked[i]
 		if s, err := r.query(ctx, l.view); err == nil { // else the index is all that is known
 			l.State = s
 			l.view = r.shown(l.inside())
@@ -203,7 +204,8 @@ func (r *remote) read(ctx context.Context, rows []listed, got *listing) {
 	}
 	ended = ended[:min(len(ended), maxAsked-got.read)]
 	got.read += len(ended)
-	atOnce(ended, func(l *listed) {
+	atOnce(len(ended), func(i int) {
+		l := ended[i]
 		switch s, err := r.result(ctx, l.view); {
 		case err != nil && !transient(err):
 			l.Trouble = resultTrouble(l.view, err)
@@ -214,22 +216,14 @@ func (r *remote) read(ctx context.Context, rows []listed, got *listing) {
 	})
 }
 
-// atOnce calls f for all of them, some at a time, and waits.
-func atOnce[T any](all []T, f func(T)) {
-	next := make(chan T, len(all))
-	for _, l := range all {
-		next <- l
+// atOnce calls f for every number below n, some at a time, and waits.
+func atOnce(n int, f func(i int)) {
+	var asking errgroup.Group
+	asking.SetLimit(askedAtOnce)
+	for i := range n {
+		asking.Go(func() error { f(i); return nil })
 	}
-	close(next)
-	var asking sync.WaitGroup
-	for range min(len(all), askedAtOnce) {
-		asking.Go(func() {
-			for l := range next {
-				f(l)
-			}
-		})
-	}
-	asking.Wait()
+	_ = asking.Wait() // none fails
 }
 
 func (r *remote) listPage(ctx context.Context, f listFilter, page []byte) (*workflowservice.ListWorkflowExecutionsResponse, error) {

@@ -32,42 +32,25 @@ const keepEnded = 5 * time.Minute
 // follow shows all rollouts until none runs any more. It answers the exit code of the one that
 // ended worst.
 func (o *overview) follow(ctx context.Context) (int, error) {
-	parent := ctx
-	if o.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.timeout)
-		defer cancel()
-	}
 	o.known, o.shown, o.codes = map[string]view{}, map[string]glance{}, map[int]bool{}
 	o.ended = map[string]time.Time{}
 	if o.con.screen != nil && !o.con.json {
 		o.screen = &screen{out: o.con.out, size: o.con.size}
 	}
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	for {
+	left, err := looking(ctx, o.timeout, func(ctx context.Context) (bool, error) {
 		open, trouble, err := o.look(ctx)
-		if over(ctx) {
-			why := "you stopped watching"
-			if parent.Err() == nil {
-				why = "still running after " + span(o.timeout)
-			}
-			return exitRunning, o.stop(runningf("%s: what runs goes on\n  look again: sluice watch", why))
+		if err == nil && !over(ctx) {
+			err = o.show(trouble)
 		}
-		if err != nil {
-			return 0, o.stop(err)
-		}
-		if err := o.show(trouble); err != nil {
-			return 0, err
-		}
-		if open == 0 && trouble == "" {
-			return o.code(), o.stop(nil)
-		}
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-		}
+		return err == nil && open == 0 && trouble == "", err
+	})
+	switch {
+	case left != "":
+		return exitRunning, o.stop(runningf("%s: what runs goes on\n  look again: sluice watch", left))
+	case err != nil:
+		return 0, o.stop(err)
 	}
+	return o.code(), o.stop(nil)
 }
 
 // look asks for every rollout that runs, and for how those ended that ran before. Trouble says
@@ -130,26 +113,19 @@ func (o *overview) forget(now time.Time) {
 
 // lookAll looks at rollouts, some at a time. It answers each under the run that it was asked for.
 func (r *remote) lookAll(ctx context.Context, views []view) map[string]view {
-	out := make([]view, len(views))
-	slots := make(chan struct{}, askedAtOnce)
-	var looking sync.WaitGroup
-	for i, v := range views {
-		slots <- struct{}{}
-		looking.Go(func() {
-			defer func() { <-slots }()
-			next, err := r.look(ctx, v.Unit, v.RunID)
-			if err != nil {
-				next = v
-				next.Trouble, next.Remembered = rootMessage(err), v.State != nil
-			}
-			out[i] = next
-		})
-	}
-	looking.Wait()
+	var mu sync.Mutex
 	byRun := make(map[string]view, len(views))
-	for i, v := range views {
-		byRun[v.RunID] = out[i]
-	}
+	atOnce(len(views), func(i int) {
+		v := views[i]
+		next, err := r.look(ctx, v.Unit, v.RunID)
+		if err != nil {
+			next = v
+			next.Trouble, next.Remembered = rootMessage(err), v.State != nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		byRun[v.RunID] = next
+	})
 	return byRun
 }
 

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"golang.org/x/term"
 
@@ -58,16 +57,7 @@ func (s signalCommand) sendAll(ctx context.Context, con *console, r *remote, req
 	}
 	held := r.hold(ctx, s.Name, trains, req)
 	results := make([]sentTo, len(got.rows))
-	slots := make(chan struct{}, askedAtOnce)
-	var sending sync.WaitGroup
-	for i, l := range got.rows {
-		slots <- struct{}{}
-		sending.Go(func() {
-			defer func() { <-slots }()
-			results[i] = s.sendOne(ctx, con, r, l.Unit, req)
-		})
-	}
-	sending.Wait()
+	atOnce(len(results), func(i int) { results[i] = s.sendOne(ctx, con, r, got.rows[i].Unit, req) })
 	return s.tellAll(con, append(held, results...), got.more)
 }
 

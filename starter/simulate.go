@@ -2,14 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/simulate"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -150,12 +153,10 @@ func fitting(f simulate.Fault, l *loaded) error {
 		}
 		return fmt.Errorf("the spec has no check %q, expected one of %s", f.Check, strings.Join(names, ", "))
 	}
-	for _, t := range l.fleet.Targets {
-		if t.Matches(f.On) {
-			return nil
-		}
+	if !slices.ContainsFunc(l.fleet.Targets, func(t fleet.Target) bool { return t.Matches(f.On) }) {
+		return errors.New("no target of the fleet has these labels")
 	}
-	return fmt.Errorf("no target of the fleet has these labels")
+	return nil
 }
 
 // loadOf is the usual traffic: of flags, else of the last hour, else a default.
@@ -253,35 +254,20 @@ func (a asked) once(con *console) error {
 
 // often rehearses many times.
 func (a asked) often(ctx context.Context, con *console) error {
-	all, err := make([]simulated, a.runs), error(nil)
-	var mu sync.Mutex
-	var group sync.WaitGroup
-	next := 0
-	for range min(a.runs, workers()) {
-		group.Go(func() {
-			for {
-				mu.Lock()
-				i := next
-				next++
-				mu.Unlock()
-				if i >= a.runs || ctx.Err() != nil {
-					return
-				}
-				s, failed := a.run(con, a.rehearsal.Model.Seed+uint64(i), false) //nolint:gosec // positive
-				mu.Lock()
-				s.Curve = nil
-				if all[i] = s; failed != nil {
-					err, next = failed, a.runs
-				}
-				mu.Unlock()
+	all := make([]simulated, a.runs)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(workers())
+	for i := range all {
+		group.Go(func() (err error) {
+			if ctx.Err() != nil {
+				return ctx.Err()
 			}
+			all[i], err = a.run(con, a.rehearsal.Model.Seed+uint64(i), false) //nolint:gosec // positive
+			all[i].Curve = nil
+			return err
 		})
 	}
-	group.Wait()
-	if err == nil {
-		err = ctx.Err()
-	}
-	if err != nil {
+	if err := group.Wait(); err != nil {
 		return err
 	}
 	d := distributionOf(all, a.innocent())
@@ -290,10 +276,5 @@ func (a asked) often(ctx context.Context, con *console) error {
 
 // innocent says that no fault is the release's.
 func (a asked) innocent() bool {
-	for _, f := range a.rehearsal.Model.Faults {
-		if !f.Innocent() {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(a.rehearsal.Model.Faults, func(f simulate.Fault) bool { return !f.Innocent() })
 }

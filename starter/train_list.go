@@ -50,7 +50,6 @@ func (r *remote) trains(ctx context.Context, f listFilter) ([]listedTrain, error
 		return nil, r.explainCall(fmt.Errorf("list trains: %w", err))
 	}
 	out := make([]listedTrain, len(found.GetExecutions()))
-	rows := make([]*listedTrain, len(out))
 	for i, info := range found.GetExecutions() {
 		id := info.GetExecution().GetWorkflowId()
 		fields := info.GetSearchAttributes().GetIndexedFields()
@@ -58,11 +57,10 @@ func (r *remote) trains(ctx context.Context, f listFilter) ([]listedTrain, error
 			Unit: keyword(fields, connect.AttrUnit.GetName()), State: keyword(fields, connect.AttrPhase.GetName()), WorkflowID: id,
 			URL: r.link(id, info.GetExecution().GetRunId()),
 		}
-		rows[i] = &out[i]
 	}
-	atOnce(rows, func(t *listedTrain) {
-		if l, err := r.train(ctx, t.Unit); err == nil { // else the index is all that is known
-			t.heard(l, r.short)
+	atOnce(len(out), func(i int) {
+		if l, err := r.train(ctx, out[i].Unit); err == nil { // else the index is all that is known
+			out[i].heard(l, r.short)
 		}
 	})
 	slices.SortFunc(out, func(a, b listedTrain) int { return strings.Compare(a.Unit, b.Unit) })

@@ -67,7 +67,8 @@ func (r *remote) lookTrain(ctx context.Context, unit string) (trainView, error) 
 	asking, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
 	var mu sync.Mutex
-	atOnce(l.Open, func(o train.Rollout) {
+	atOnce(len(l.Open), func(i int) {
+		o := l.Open[i]
 		name := fmt.Sprintf("%s:%d", unit, o.Number)
 		w := view{Unit: name, WorkflowID: r.deployment.WorkflowID(name), Status: statusRunning}
 		if s, err := r.query(asking, w); err == nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,43 +40,34 @@ func (r *remote) inTrain(ctx context.Context, unit string) bool {
 
 // follow shows the train until nothing is under way, and answers the exit code.
 func (f *trainFollower) follow(ctx context.Context) (int, error) {
-	if f.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, f.timeout, errTimeout)
-		defer cancel()
-	}
 	f.known = map[train.Number]bool{}
 	if f.con.screen != nil && !f.con.json {
 		f.screen = &screen{out: f.con.out, size: f.con.size}
 	}
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
 	var last trainView
-	for {
+	left, err := looking(ctx, f.timeout, func(ctx context.Context) (bool, error) {
 		next, err := f.remote.lookTrain(ctx, f.unit)
 		trouble := ""
 		switch {
 		case over(ctx):
-			<-ctx.Done()
-			return 0, f.left(ctx, last)
+			return false, nil
 		case err != nil && (last.unit == "" || !transient(err)):
-			return 0, f.stop(last, err)
+			return false, err
 		case err != nil:
 			trouble = "the train does not answer; trying again: " + rootMessage(err)
 		default:
 			last = next
 		}
-		if err := f.show(last, trouble); err != nil {
-			return 0, err
-		}
-		if trouble == "" && last.done() {
-			return last.exitCode(), f.end(last)
-		}
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-		}
+		err = f.show(last, trouble)
+		return err == nil && trouble == "" && last.done(), err
+	})
+	switch {
+	case left != "":
+		return 0, f.stop(last, runningf("%s: the train of %s goes on\n  look again: sluice watch %[2]s", left, f.unit))
+	case err != nil:
+		return 0, f.stop(last, err)
 	}
+	return last.exitCode(), f.end(last)
 }
 
 // show draws the picture again, or tells what has changed.
@@ -136,13 +126,4 @@ func (f *trainFollower) stop(v trainView, err error) error {
 		}
 	}
 	return err
-}
-
-// left says that the train goes on without a watcher.
-func (f *trainFollower) left(ctx context.Context, last trainView) error {
-	why := "you stopped watching"
-	if errors.Is(context.Cause(ctx), errTimeout) {
-		why = "still running after " + span(f.timeout)
-	}
-	return f.stop(last, runningf("%s: the train of %s goes on\n  look again: sluice watch %[2]s", why, f.unit))
 }
