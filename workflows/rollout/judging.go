@@ -266,6 +266,6 @@ func (j *judging) record(g rollout.Gate) {
 // unjudged is the report of a gate whose evaluation did not come about.
 func unjudged(at time.Time, err error) health.Report {
 	return health.Report{At: at, Results: []health.Result{{
-		Check: "judge", Verdict: health.NoData, Sentence: "the checks could not be evaluated: " + plainly(err),
+		Check: "judge", Verdict: health.NoData, Sentence: "the checks could not be evaluated: " + Plainly(err),
 	}}}
 }

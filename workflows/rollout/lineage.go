@@ -96,7 +96,7 @@ func (r *run) settle() error {
 	case r.ctx.Err() != nil:
 		return r.ctx.Err()
 	case err != nil:
-		return &failure{refused: true, reason: rollout.RefusedEarlier, why: "nobody knows what earlier runs of this workflow have left behind: " + plainly(err)}
+		return &failure{refused: true, reason: rollout.RefusedEarlier, why: "nobody knows what earlier runs of this workflow have left behind: " + Plainly(err)}
 	case len(left.Touched) == 0:
 		return nil
 	}
@@ -138,7 +138,7 @@ func (r *run) takeOver() error {
 		f.why += ": " + strings.Join(left.From, ", ")
 	}
 	if err != nil {
-		f.why += "; what it was is not known, and the targets are asked: " + plainly(err)
+		f.why += "; what it was is not known, and the targets are asked: " + Plainly(err)
 	}
 	if left.Closed && len(left.Touched) == 0 { // its own end says what it has left
 		r.Touched, r.State.Exposed = nil, 0

@@ -43,8 +43,8 @@ const (
 	gateTimeout      = 15 * time.Minute
 )
 
-// plainly is what a person can use of an error of an activity: Temporal adds its types and numbers of events.
-func plainly(err error) string {
+// Plainly is what a person can use of an error of an activity: Temporal adds its types and numbers of events.
+func Plainly(err error) string {
 	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return app.Message()
 	}

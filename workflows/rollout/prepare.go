@@ -52,7 +52,7 @@ func (r *run) tellGood(o *rollout.Outcome) {
 	_, trouble, err := r.onFleet(r.base, activities.TypeSettle, "settle "+r.State.Release+" on")
 	switch {
 	case err != nil:
-		o.Why += "; nobody knows which targets take it for good: " + plainly(err)
+		o.Why += "; nobody knows which targets take it for good: " + Plainly(err)
 	case len(trouble) > 0:
 		o.Troubled = troubled(trouble)
 		o.Why += fmt.Sprintf("; %d of them have not heard that it is good: %s", len(trouble), listed(trouble))

@@ -84,7 +84,7 @@ func (b *wayBack) planned(left []leftover) bool {
 		return true
 	}
 	l := leftover{Lost: true, Only: []string{"every target"}}
-	l.Troubles = []activities.Trouble{{ID: l.Only[0], Final: true, Reason: "nobody knows what it runs: " + plainly(err)}}
+	l.Troubles = []activities.Trouble{{ID: l.Only[0], Final: true, Reason: "nobody knows what it runs: " + Plainly(err)}}
 	b.Left = append(b.Left, l)
 	b.Outcome.Touched++
 	r.State.Exposed = notBack(slices.Concat(b.Left, left))
@@ -182,7 +182,7 @@ func (b *wayBack) survey(batches []activities.Batch) []activities.Surveyed {
 		o.ScheduleToCloseTimeout = 2 * o.StartToCloseTimeout
 		in := activities.SurveyInput{Batch: batches[n], Fence: r.State.Fence, Within: surveyWithin}
 		if err := b.do(ctx, o, activities.TypeSurvey, in, &out[n]); err != nil {
-			out[n] = activities.Surveyed{Silent: []activities.Trouble{{ID: what, Reason: "not known: " + plainly(err)}}}
+			out[n] = activities.Surveyed{Silent: []activities.Trouble{{ID: what, Reason: "not known: " + Plainly(err)}}}
 		}
 		return nil
 	})

@@ -32,7 +32,7 @@ func (r *run) askSuspects(o rollout.Outcome) func(*rollout.Outcome) {
 	return func(o *rollout.Outcome) {
 		var woken []rollout.Suspect
 		if err := asked.Get(r.base, &woken); err != nil {
-			o.Why += "; nobody knows what else was woken: " + plainly(err)
+			o.Why += "; nobody knows what else was woken: " + Plainly(err)
 			return
 		}
 		o.Suspects = rollout.RankSuspects(append([]rollout.Suspect{self}, woken...))

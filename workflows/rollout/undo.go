@@ -32,7 +32,7 @@ func (r *run) undo() error {
 	}
 	if err != nil {
 		r.conclude(rollout.Outcome{
-			Result: rollout.PhaseRefused, Reason: rollout.RefusedUndo, Why: why + ": " + plainly(err) + nothingChanged, GaveUp: r.State.GaveUp,
+			Result: rollout.PhaseRefused, Reason: rollout.RefusedUndo, Why: why + ": " + Plainly(err) + nothingChanged, GaveUp: r.State.GaveUp,
 		}, rollout.PhaseRefused)
 		return nil
 	}

@@ -367,7 +367,7 @@ func (b *wayBack) recovery(o *rollout.Outcome) {
 	in.Since, in.State, in.Condemned, in.Ran = now, health.State{}, b.Condemned, 0
 	var out activities.Judged
 	if err := b.do(r.base, opts, activities.TypeRecover, in, &out); err != nil {
-		o.Recovered, o.Why = rollout.RecoveredUnknown, o.Why+"; whether health recovered is unknown: "+plainly(err)
+		o.Recovered, o.Why = rollout.RecoveredUnknown, o.Why+"; whether health recovered is unknown: "+Plainly(err)
 		return
 	}
 	condemned := health.CheckNames(b.Condemned)

@@ -22,7 +22,7 @@ func TestErrorsOfActivitiesInPlainWords(t *testing.T) {
 		"no worker has answered in time (Heartbeat)": fmt.Errorf("activity error: %w", temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_HEARTBEAT, nil)),
 		"canceled": errors.New("canceled"),
 	} {
-		require.Equal(t, want, plainly(err))
+		require.Equal(t, want, Plainly(err))
 	}
 }
 

@@ -43,7 +43,7 @@ func (r *run) fresh(ctx workflow.Context) {
 			r.adopt(s)
 		}
 		r.adopting = false
-		r.take(ctx, r.Ledger, r.again())
+		r.take(ctx, r.again())
 		r.working--
 	}
 	_ = workflow.Await(ctx, func() bool { return !r.adopting }) // ctx is never cancelled

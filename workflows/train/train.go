@@ -5,13 +5,10 @@ package train
 
 import (
 	"errors"
-	"fmt"
-	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/connect"
 	words "github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/train"
@@ -79,7 +76,7 @@ func Train(ctx workflow.Context, s State) error {
 	r.listen(ctx)
 	r.fresh(ctx)
 	r.Pending = nil
-	r.take(ctx, r.Ledger, append(s.Pending, r.Ledger.Retell()...)) // an update may be handled before the handler's setter returns
+	r.take(ctx, append(s.Pending, r.Ledger.Retell()...)) // an update may be handled before the handler's setter returns
 	err := workflow.SetUpdateHandlerWithOptions(ctx, connect.UpdateSubmit, r.submit, workflow.UpdateHandlerOptions{
 		Description: "gives a release its number and its place",
 	})
@@ -178,33 +175,23 @@ func (r *run) submit(ctx workflow.Context, s Submit) (Submitted, error) {
 	r.Queued[n], r.Inputs[n] = s.Submission, s.Input
 	answer := Submitted{Number: n, Waits: l.Waits(n)}
 	r.Answered = append(r.Answered[max(0, len(r.Answered)-maxAnswered+1):], Answered{ID: id, Submitted: answer})
-	r.take(ctx, l, commands)
+	r.take(ctx, r.know(l, commands))
 	return answer, nil
 }
 
 // listen applies what arrives.
 func (r *run) listen(ctx workflow.Context) {
 	r.inboxes = []inbox{
-		{open(ctx, connect.SignalReport, "a rollout tells how it stands: not for people"), receive(func(p train.Report) []train.Command {
-			l, c := r.Ledger.Hear(p)
-			r.Ledger = l
-			return c
-		})},
+		{open(ctx, connect.SignalReport, "a rollout tells how it stands: not for people"), receive(func(p train.Report) []train.Command { return r.know(r.Ledger.Hear(p)) })},
 		{open(ctx, connect.SignalHold, "keeps every rollout of the unit from entering a stage: {by, why}"), receive(func(c Control) []train.Command {
-			l, cs := r.Ledger.Keep("held by " + c.By + ": " + c.Why)
-			r.Ledger = l
-			return cs
+			return r.know(r.Ledger.Keep("held by " + c.By + ": " + c.Why))
 		})},
 		{open(ctx, connect.SignalRelease, "ends a hold: {by, why}"), receive(func(Control) []train.Command {
 			clear(r.unlike)
-			l, cs := r.Ledger.Release()
-			r.Ledger = l
-			return cs
+			return r.know(r.Ledger.Release())
 		})},
 		{open(ctx, connect.SignalTakeBack, "takes back what a rollout has left that was ended by hand: {by, why, number}"), receive(func(c Control) []train.Command {
-			l, cs := r.Ledger.TakeBack(c.Number)
-			r.Ledger = l
-			return cs
+			return r.know(r.Ledger.TakeBack(c.Number))
 		})},
 	}
 	r.releases = r.inboxes[2].arrived
@@ -218,7 +205,7 @@ func (r *run) listen(ctx workflow.Context) {
 					if !ok {
 						break
 					}
-					r.take(ctx, r.Ledger, commands)
+					r.take(ctx, commands)
 				}
 			}
 		})
@@ -249,134 +236,8 @@ func (r *run) drain() {
 	}
 }
 
-// take keeps a ledger, and carries out what it asks for.
-func (r *run) take(ctx workflow.Context, l train.Ledger, commands []train.Command) {
+// know takes a ledger for the newest, and answers what it asks for.
+func (r *run) know(l train.Ledger, commands []train.Command) []train.Command {
 	r.Ledger = l
-	for _, n := range workflow.DeterministicKeys(r.Inputs) {
-		if !r.open(n) {
-			delete(r.Inputs, n)
-			delete(r.Queued, n)
-		}
-	}
-	r.publish(ctx)
-	for _, c := range commands {
-		if pair := (comparison{c.Compare, c.With}); c.Compare != 0 {
-			if r.comparing[pair] || r.unlike[pair] || len(r.comparing) == maxComparing {
-				continue
-			}
-			r.comparing[pair] = true
-		}
-		r.working++
-		workflow.Go(ctx, func(ctx workflow.Context) {
-			defer func() { r.working-- }()
-			r.carryOut(ctx, c)
-		})
-	}
-}
-
-func (r *run) open(n train.Number) bool {
-	for _, o := range r.Ledger.Open {
-		if o.Number == n {
-			return true
-		}
-	}
-	return false
-}
-
-// carryOut does what the ledger asks for.
-func (r *run) carryOut(ctx workflow.Context, c train.Command) {
-	switch {
-	case c.Start != 0:
-		in := activities.StartRolloutInput{Unit: r.Unit, Number: int64(c.Start)}
-		place := rollout.Place{Number: c.Start, Standing: c.Standing}
-		if sub, ok := r.Queued[c.Start]; ok {
-			sub.Train = &place
-			in.Submission, in.Release, in.By = sub, sub.Spec.Release, sub.By
-		} else {
-			place.TakeBack = true
-			in.Again = place
-		}
-		r.starts[c.Start]++
-		err := do(ctx, activities.TypeStartRollout, "start rollout "+number(c.Start), in, nil)
-		r.fresh(ctx)
-		if r.starts[c.Start]++; err != nil {
-			r.notStarted(ctx, c.Start, place.TakeBack, err)
-			return
-		}
-		delete(r.Queued, c.Start)
-	case c.Compare != 0:
-		r.compare(ctx, c)
-	default:
-		r.tell(ctx, c)
-	}
-}
-
-// notStarted ends a rollout that cannot be started and, where it was to take back what its first run has left, nobody
-// knows what that is. A person has to look, and ends the hold.
-func (r *run) notStarted(ctx workflow.Context, n train.Number, takesBack bool, err error) {
-	p := train.Report{Number: n, Seq: workflow.Now(ctx).UnixMilli(), Result: string(words.PhaseRefused), Why: "rollout " + number(n) + " was not started: " + reason(err)}
-	if takesBack {
-		p.GoesBack, p.Result = true, string(words.PhaseIncomplete)
-		p.Why = "nobody knows which targets still run the release of rollout " + number(n) + ", which cannot take it back: " + reason(err)
-	}
-	l, commands := r.Ledger.Hear(p)
-	r.take(ctx, l, commands)
-	r.keep(ctx, p.Why)
-}
-
-// keep holds the unit for a person.
-func (r *run) keep(ctx workflow.Context, why string) {
-	l, commands := r.Ledger.Keep(why)
-	r.take(ctx, l, commands)
-}
-
-// reason is an error in an activity's own words.
-func reason(err error) string {
-	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
-		return app.Message()
-	}
-	return err.Error()
-}
-
-// compare compares the plans of two rollouts, and then those that are left.
-func (r *run) compare(ctx workflow.Context, c train.Command) {
-	y, o := r.Ledger.Find(c.Compare), r.Ledger.Find(c.With)
-	var found train.Comparison
-	var err error
-	if y != nil && o != nil {
-		in := activities.CompareInput{
-			Unit: r.Unit, Younger: train.Reach{Number: y.Number, Plan: y.Plan}, Older: train.Reach{Number: o.Number, Plan: o.Plan},
-		}
-		err = do(ctx, activities.TypeCompare, "compare the plans of rollouts "+number(c.With)+" and "+number(c.Compare), in, &found)
-	}
-	r.fresh(ctx)
-	delete(r.comparing, comparison{c.Compare, c.With})
-	if err != nil { // tried again once a person has ended the hold
-		r.unlike[comparison{c.Compare, c.With}] = true
-		r.keep(ctx, fmt.Sprintf("the plans of rollouts %d and %d cannot be compared, and so nobody knows whether one would overtake: %s", c.With, c.Compare, reason(err)))
-		return
-	}
-	l, commands := r.Ledger.Compared(c.Compare, c.With, found)
-	r.take(ctx, l, commands)
-}
-
-// tell tells a rollout where it stands. One that cannot be told is told again, or was ended by hand.
-func (r *run) tell(ctx workflow.Context, c train.Command) {
-	_ = workflow.Await(ctx, func() bool { // ctx is never cancelled
-		_, starting := r.Queued[c.Tell]
-		return !starting
-	})
-	id := connect.DeploymentOf(workflow.GetInfo(ctx).TaskQueueName).RolloutID(r.Unit, int64(c.Tell))
-	if err := workflow.SignalExternalWorkflow(ctx, id, "", connect.SignalStanding, c.Standing).Get(ctx, nil); err != nil {
-		workflow.GetLogger(ctx).Warn("a rollout was not told where it stands", "number", c.Tell, "error", err)
-	}
-}
-
-// do has an activity done, for as long as it takes.
-func do(ctx workflow.Context, name, summary string, in, out any) error {
-	o := workflow.ActivityOptions{
-		StartToCloseTimeout: time.Minute, Summary: summary,
-		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second},
-	}
-	return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, o), name, in).Get(ctx, out)
+	return commands
 }

@@ -40,7 +40,7 @@ func (r *run) lookAfter(ctx workflow.Context) {
 				r.notice(ctx, e)
 			}
 		}
-		r.take(ctx, r.Ledger, r.Ledger.Retell())
+		r.take(ctx, r.Ledger.Retell())
 		r.working--
 	}
 }
@@ -53,12 +53,10 @@ func (r *run) notice(ctx workflow.Context, e activities.EndedRollout) {
 		return
 	}
 	if e.Result == "" {
-		l, commands := r.Ledger.Gone(n, e.WentBack)
-		r.take(ctx, l, commands)
+		r.take(ctx, r.know(r.Ledger.Gone(n, e.WentBack)))
 		return
 	}
-	l, commands := r.Ledger.Hear(train.Report{
+	r.take(ctx, r.know(r.Ledger.Hear(train.Report{
 		Number: n, Seq: o.Seq + 1, Plan: o.Plan, Stages: o.Stages, Passed: o.Passed, GoesBack: e.WentBack, Result: e.Result, Why: e.Why,
-	})
-	r.take(ctx, l, commands)
+	})))
 }
