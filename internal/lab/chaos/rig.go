@@ -19,7 +19,7 @@ type rig struct {
 	dir, url        string
 	sim, prometheus *stack.Process
 	prometheusURL   string
-	ids, quiet      []string // of its targets: all, and those that were made silent
+	ids, quiet      []string // of its targets: all, and those that were made silent last
 }
 
 // openRig brings the fleet of a trial up, in the trial's own folder.
@@ -110,6 +110,7 @@ var hear = fmt.Sprintf(`{"unreachable": false, "delay": %q}`, targetDelay)
 // silence makes three targets of the fleet answer nothing, or too late.
 func (f *rig) silence(ctx context.Context, pick float64) error {
 	at := int(pick * targets)
+	f.quiet = nil // those of before have been told to answer
 	for i := range 3 {
 		f.quiet = append(f.quiet, f.ids[(at+7*i)%len(f.ids)])
 	}
