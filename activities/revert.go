@@ -265,6 +265,9 @@ func (in RevertInput) revertOne(ctx context.Context, d driver.Driver, t fleet.Ta
 	if errors.Is(err, driver.ErrOther) { // that one is not ours to mend
 		return err
 	}
+	if err == nil && in.Train && s.Fence > o.Fence { // what it runs is an older rollout's, and so neither drift nor this one's
+		return fmt.Errorf("%w: has accepted fence %d, newer than %d", driver.ErrFenced, s.Fence, o.Fence)
+	}
 	// An apply that broke off may have left nothing, and one that broke the target
 	// may keep it from answering: both are ours to mend.
 	if err == nil && !driver.MadeOf(d, s.Release, slices.Concat(in.Younger, []string{"", release, o.Release})...) && !in.wentBack(s, o.Fence) {

@@ -47,6 +47,25 @@ func TestRevertInATrain(t *testing.T) {
 	require.Len(t, out.Trouble, 2, "%+v", out)
 }
 
+// Two rollouts of a train that go back at once, each by itself: what the older one has put where the younger one goes back
+// is a release that the younger one has never seen there. It is no drift, which would lock the unit.
+func TestRevertBesideAnOlderOne(t *testing.T) {
+	f := newFixture(t, 3)
+	f.state["t000"] = driver.State{Release: "1.0.0", Fence: fence + 90, Alive: true} // the older one's way back, over 1.9.0 and 2.0.0
+	f.state["t001"] = driver.State{Release: "2.0.0", Fence: fence, Alive: true}      // not yet
+	f.state["t002"] = driver.State{Release: "1.0.0", Fence: fence, Alive: true}      // by hand
+	in := RevertInput{Batch: f.all, Fence: fence + 50, Forward: fence, Train: true, Previous: Previous{Common: "1.9.0"}}
+	out := do[Reverted](t, f, f.acts.Revert, in)
+	require.Equal(t, 1, out.Older)
+	require.Equal(t, 1, out.Reverted)
+	require.Equal(t, []string{"t002"}, namesOf(out.Trouble))
+	require.Equal(t, "1.0.0", f.state["t000"].Release)
+
+	in.Train = false
+	out = do[Reverted](t, f, f.acts.Revert, in)
+	require.Equal(t, []string{"t000", "t002"}, namesOf(out.Trouble), "alone, nobody else goes back")
+}
+
 // Targets that a younger rollout has taken are in no arm, and the control is what the next older one had reached.
 func TestArms(t *testing.T) {
 	f := newFixture(t, 10)
@@ -166,4 +185,11 @@ func TestWentBack(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got, name)
 	}
+}
+
+func namesOf(trouble []Trouble) (ids []string) {
+	for _, t := range trouble {
+		ids = append(ids, t.ID)
+	}
+	return ids
 }
