@@ -121,12 +121,16 @@ func (f Fault) check() error {
 		return fmt.Errorf(`"everywhere" has no "from", which counts from when a target got the release: say "at", which counts from when the rollout began`)
 	case f.Kind == Refuse && (f.From > 0 || f.For > 0):
 		return fmt.Errorf(`"refuse" happens when the release comes: it has neither "from" nor "for"`)
+	case f.Kind == Source && (len(f.On) > 0 || f.OneIn > 1):
+		return fmt.Errorf(`"source away" is of the source, which has no targets: it has neither "on" nor "one in"`)
 	}
 	return nil
 }
 
 type faultParser struct {
 	words []string
+	// said are the modifiers that were read.
+	said  []string
 	fault Fault
 	err   error
 }
@@ -188,6 +192,10 @@ var modifiers = []string{"from", "at", "for", "ramp", "pulse", "above", "on", "o
 
 func (p *faultParser) modifier(word string) {
 	f := &p.fault
+	if slices.Contains(p.said, word) {
+		p.fail("%q is said twice, expected it once", word)
+	}
+	p.said = append(p.said, word)
 	switch word {
 	case "from":
 		f.From = p.duration(word)
@@ -228,6 +236,9 @@ func (p *faultParser) duration(of string) time.Duration {
 	d, err := spec.ParseDuration(word)
 	if err != nil || d < 0 {
 		p.fail("%q is how long %q is, expected a time such as 90s, 10m or 2h", word, of)
+	}
+	if d == 0 && (of == "for" || of == "pulse") { // zero is for ever, and always
+		p.fail("%q %s is no time at all, expected one such as 90s, 10m or 2h", of, word)
 	}
 	return d.Std()
 }

@@ -42,6 +42,10 @@ func TestParseFault(t *testing.T) {
 		"errors 3x above 50":           `"50" is no share`,
 		"errors 3x everywhere from 5m": `"everywhere" has no "from"`,
 		"refuse from 5m":               `"refuse" happens when the release comes`,
+		"errors 5x from 10m from 5m":   `"from" is said twice`,
+		"errors 5x for 0s":             `"for" 0s is no time at all`,
+		"errors 5x pulse 0s/5m":        `"pulse" 0s is no time at all`,
+		"source away on region=eu":     `it has neither "on" nor "one in"`,
 	} {
 		_, err := ParseFault(text)
 		require.ErrorContains(t, err, says, text)

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/mock"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
@@ -111,7 +112,7 @@ func (s *stage) mount(acts *activities.Activities) *testsuite.TestWorkflowEnviro
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetStartTime(s.began)
 	env.SetTestTimeout(2*s.Limit + 100*time.Hour)
-	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Hour})
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Hour, Interceptors: []interceptor.WorkerInterceptor{new(undying)}})
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "rehearsal", TaskQueue: connect.TaskQueue})
 	env.RegisterWorkflow(s.conduct)
 	env.RegisterActivity(s.hold)

@@ -114,6 +114,12 @@ func TestRehearsal(t *testing.T) {
 	}
 }
 
+// One target at a time, a stage takes longer than an activity may be silent.
+func TestLongApply(t *testing.T) {
+	r := rehearseText(t, strings.Replace(text, "stages:", "apply: {parallel: 1}\nstages:", 1), sixty(), 4*time.Hour, 1)
+	require.Equal(t, words.PhasePromoted, r.State.Phase, r.State.Why)
+}
+
 // A target that cannot be brought back locks the unit, which is where a rehearsal ends.
 func TestBricked(t *testing.T) {
 	out := rehearse(t, "brick")
