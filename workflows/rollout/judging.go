@@ -116,13 +116,14 @@ func (j *judging) decide() (bool, error) {
 	case g.Decision == rollout.Hold:
 		j.Step = stepHold
 		j.Holds++
-	case j.mayLeave():
-		return true, nil
-	default:
-		j.Step, j.Longer = stepWait, 0
-		if g.Override != nil { // what a person decided still holds after the wait
-			j.Passed = &rollout.OverrideGrant{By: *g.Override, Failed: rollout.FailedChecks(g.Report)}
-		}
+		return false, nil
+	}
+	if may, err := j.mayLeave(); err != nil || may {
+		return may, err
+	}
+	j.Step, j.Longer = stepWait, 0
+	if g.Override != nil { // what a person decided still holds after the wait
+		j.Passed = &rollout.OverrideGrant{By: *g.Override, Failed: rollout.FailedChecks(g.Report)}
 	}
 	return false, nil
 }
@@ -138,10 +139,16 @@ func (j *judging) override(of health.Report) *rollout.Control {
 
 func (j *judging) overridden() bool { return j.run.State.Promotion != nil }
 
-// mayLeave asks for the next stage, and says whether the stage may be left for it now.
-func (j *judging) mayLeave() bool {
-	j.run.wantStage(j.stage + 1)
-	return j.blocked() == ""
+// mayLeave asks for the next stage, and says whether the stage may be left for it now. A train that has nothing against
+// it says so within a moment: to watch on until then would cost two activities, and the seconds in which a watch ends.
+func (j *judging) mayLeave() (bool, error) {
+	r := j.run
+	r.wantStage(j.stage + 1)
+	if !r.unanswered(j.stage + 1) {
+		return j.blocked() == "", nil
+	}
+	err := r.awaitFor(r.ctx, trainAnswers, "hear from the train", func() bool { return !r.unanswered(j.stage + 1) })
+	return err == nil && j.blocked() == "", err
 }
 
 // blocked says what keeps a stage that passed from being left; empty if nothing.

@@ -170,6 +170,14 @@ func (r *run) turn(i int) string {
 	return rollout.Turn + cmp.Or(r.Coupling.Standing.Waits, "older rollouts end the look that is under way first")
 }
 
+// trainAnswers is how long a train has to answer a rollout that asks for a stage, before that watches on.
+const trainAnswers = 2 * time.Second
+
+// unanswered says that nothing but the train keeps the rollout from a stage, and that the train has not said yet why.
+func (r *run) unanswered(i int) bool {
+	return r.State.Paused == nil && !r.needsApproval(i) && r.turn(i) != "" && r.Coupling.Standing.Waits == "" && !r.historyFull()
+}
+
 // entered tells the train that a stage begins.
 func (r *run) entered(i int) {
 	if i < len(r.Planned.Stages) {

@@ -31,6 +31,9 @@ func (w *world) hears() {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.reports = append(w.reports, arg.(train.Report))
+			if w.told != nil {
+				w.told(arg.(train.Report))
+			}
 			return nil
 		}).Maybe()
 }
@@ -95,6 +98,33 @@ func TestReportsBeforeANewRun(t *testing.T) {
 	require.Equal(t, rollout.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
 	require.Equal(t, 2, w.runs)
 	require.True(t, wanted)
+}
+
+// A train that has nothing against a stage says so within a moment: until then no watch begins, and nothing is looked at
+// again. One that says later what the stage waits for has the rollout watch on.
+func TestTrainAnswersAtOnce(t *testing.T) {
+	for answers, gates := range map[time.Duration]int{500 * time.Millisecond: 4, time.Minute: 4 + 3} {
+		w := newWorld(t, 20)
+		first := coupled(w)
+		gate, asked := w.gater, 0
+		w.gater = func(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
+			asked++
+			return gate(ctx, in)
+		}
+		first.Behind = false
+		now := first
+		w.told = func(p train.Report) {
+			if p.Wants && now.Enter == p.Passed {
+				now.Version++
+				now.Enter++
+				s := now
+				w.env.RegisterDelayedCallback(func() { w.env.SignalWorkflow(connect.SignalStanding, s) }, answers)
+			}
+		}
+		s := w.inTrain(fourStages(), first)
+		require.Equal(t, rollout.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
+		require.Equal(t, gates, asked, "answers after %s", answers)
+	}
 }
 
 // A stage has passed also where a person is to approve the next one: younger rollouts need not wait for the person.

@@ -119,6 +119,8 @@ type world struct {
 	sweeps    []activities.RevertInput
 	// reports are what the rollout's train was told.
 	reports []train.Report
+	// told is called with each.
+	told func(train.Report)
 }
 
 // apply is one order that a target has accepted.
