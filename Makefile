@@ -157,13 +157,14 @@ record-histories: build ## histories of rollouts of the version HISTORIES that a
 	@SLUICE_RECORD=$(ROOT)/workflows/rollout/testdata/histories/$(HISTORIES) $(GO_TEST) -count=1 -v -run TestRecordHistories ./internal/lab/e2e
 
 # More flags for what `make bench` measures beside Go's benchmarks; sluice-bench -h lists them. To bring the page up to date:
-# make bench-sluice bench-agents bench-concurrency BENCHFLAGS="--page docs/performance.md"
+# make bench-sluice bench-agents bench-trains bench-concurrency BENCHFLAGS="--page docs/performance.md"
 # Each measures five pairs, or five windows, and ends in time on a slow machine too: with fewer of them, and a note that says so.
 BENCHFLAGS ?=
 RAMP       ?= 2000,5000
+CROWD      ?= 1000
 
 .PHONY: bench
-bench: bench-sluice bench-agents ## rollouts against baselines (docs/performance.md), then Go's benchmarks
+bench: bench-sluice bench-agents bench-trains ## rollouts against baselines (docs/performance.md), then Go's benchmarks
 	$(GO_TEST) -run '^$$' -bench . -benchmem ./...
 	cd internal/lab/devstack && $(GO_TEST) -run '^$$' -bench . -benchtime 200x ./...
 
@@ -174,6 +175,10 @@ bench-sluice: build ## only rollouts, bundles and agents against baselines; 9 mi
 .PHONY: bench-agents
 bench-agents: build ## only 10,000 real agents against bare goroutines; 8 minutes at most (BENCHFLAGS="--agents 500")
 	$(call run,bench,internal/lab/bench) --only agents --limit 7m $(BENCHFLAGS)
+
+.PHONY: bench-trains
+bench-trains: build ## what a train costs beside rollouts alone; 12 minutes, 15 at most (CROWD=200,500)
+	$(call run,bench,internal/lab/bench) --only trains --limit 13m --window 1m --ramp $(CROWD) $(BENCHFLAGS)
 
 .PHONY: bench-concurrency
 bench-concurrency: build ## how many rollouts can bake on one worker; 12 minutes, 15 at most (RAMP=500,1000)

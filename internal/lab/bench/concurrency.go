@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,24 +35,42 @@ type crowd struct {
 	looks  *looks
 	fleet  fleet.Fleet
 	worker *stack.Process
+	sim    io.Closer
 	count  int
+	// train has each rollout go in a train of its own.
+	train bool
+}
+
+// newCrowd is room for n rollouts: a server, a worker and a simulated fleet.
+func newCrowd(ctx context.Context, o options, n int) (*crowd, error) {
+	r, err := newRig(ctx, o)
+	c := &crowd{rig: r, looks: newLooks()}
+	if err != nil {
+		return c, err
+	}
+	f, err := sim.Start(ctx, sim.Options{Targets: perRollout * n, AnyUnit: true, Release: before, RPS: 1, Wrap: c.looks.wrap})
+	if err != nil {
+		return c, err
+	}
+	c.sim, c.fleet = f, f.Inventory()
+	c.worker, err = r.Worker()
+	return c, err
+}
+
+func (c *crowd) close() {
+	if c.rig != nil {
+		c.rig.close()
+	}
+	if c.sim != nil {
+		_ = c.sim.Close() // nobody asks any more
+	}
 }
 
 // measureConcurrency lets more and more rollouts bake on one worker, until looks come later than one interval.
 func measureConcurrency(ctx context.Context, o options) (*table.Table, error) {
-	r, err := newRig(ctx, o)
-	defer r.close()
+	c, err := newCrowd(ctx, o, o.ramp[len(o.ramp)-1])
+	defer c.close()
 	if err != nil {
-		return nil, err
-	}
-	c := &crowd{rig: r, looks: newLooks()}
-	f, err := sim.Start(ctx, sim.Options{Targets: perRollout * o.ramp[len(o.ramp)-1], Unit: unit, Release: before, RPS: 1, Wrap: c.looks.wrap})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	c.fleet = f.Inventory()
-	if c.worker, err = r.Worker(); err != nil {
 		return nil, err
 	}
 	t := &table.Table{
@@ -99,7 +118,7 @@ func (c *crowd) level(ctx context.Context, o options, t *table.Table, n int) (la
 			return false, err
 		}
 		to := time.Now()
-		seen, span := c.looks.late(from, to, firstLook, lookEvery), to.Sub(from).Seconds()
+		seen, span := c.looks.late(from, to), to.Sub(from).Seconds()
 		if len(seen) == 0 {
 			continue // a window shorter than the pace of looks may see none
 		}
@@ -158,6 +177,9 @@ func (c *crowd) startOne(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
+	if c.train {
+		s.Train = &spec.Train{}
+	}
 	f := fleet.Fleet{Targets: c.fleet.Targets[perRollout*i : perRollout*(i+1)]}
 	_, err = c.rig.start(ctx, s, f)
 	return err
@@ -165,7 +187,7 @@ func (c *crowd) startOne(ctx context.Context, i int) error {
 
 // bakingSpec is a spec of a unit of its own, whose first stage bakes for long.
 func bakingSpec(i int) (spec.Spec, error) {
-	return specOf(fmt.Sprintf("u-%d", i), after, `http: {url: "http://{{address}}/sluice/v1/units/`+unit+`?by={{unit}}"}`,
+	return specOf(fmt.Sprintf("u-%d", i), after, "http: {}",
 		"  - {name: canary, count: 1, bake: 2h}\n  - {name: everyone, reach: 100%, bake: 2h}",
 		fmt.Sprintf("scrape: {baseline: 1s}, every: %s", lookEvery))
 }

@@ -27,6 +27,16 @@ func (h history) took() time.Duration { return h.ended().Sub(h[0].GetEventTime()
 // ended is when the workflow did.
 func (h history) ended() time.Time { return h[len(h)-1].GetEventTime().AsTime() }
 
+// first is when the first activity of a type was scheduled; zero where there was none.
+func (h history) first(activity string) time.Time {
+	for _, e := range h {
+		if e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() == activity {
+			return e.GetEventTime().AsTime()
+		}
+	}
+	return time.Time{}
+}
+
 // span is the time from when the first activity of a type was scheduled to when the last of them ended; 0 where there was none.
 func (h history) span(activity string) time.Duration {
 	scheduled := map[int64]bool{}

@@ -51,14 +51,14 @@ func (l *looks) watched() int {
 	return n
 }
 
-// late answers how late each look was that was due between from and to, in seconds. The first is due a beat after the order, each
-// other every after the one before. One that has not come by to is as late as it is by then.
-func (l *looks) late(from, to time.Time, beat, every time.Duration) []float64 {
+// late answers how late each look was that was due between from and to, in seconds. The first is due firstLook after the order, each
+// other lookEvery after the one before. One that has not come by to is as late as it is by then.
+func (l *looks) late(from, to time.Time) []float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []float64
 	for id, at := range l.ordered {
-		due := at.Add(beat)
+		due := at.Add(firstLook)
 		note := func(came time.Time) {
 			if !due.Before(from) && due.Before(to) || due.Before(from) && came.After(from) {
 				out = append(out, max(0, came.Sub(due).Seconds()))
@@ -69,7 +69,7 @@ func (l *looks) late(from, to time.Time, beat, every time.Duration) []float64 {
 				continue
 			}
 			note(read)
-			due = read.Add(every)
+			due = read.Add(lookEvery)
 		}
 		if due.Before(to) {
 			note(to)

@@ -53,6 +53,7 @@ func measurements() []measurement {
 		{"bundles", measureBundles},
 		{"agents", measureAgents},
 		{"concurrency", measureConcurrency},
+		{"trains", measureTrains},
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/store"
 	workflows "github.com/sluicehq/sluice/workflows/rollout"
+	trains "github.com/sluicehq/sluice/workflows/train"
 )
 
 // unit is the only one that the simulated targets know, and before what they run.
@@ -76,6 +77,7 @@ func (r *rig) close() {
 func (r *rig) work(acts any) error {
 	w := connect.NewWorkers(r.client, "", 2000)
 	workflows.Register(w.Rollouts)
+	trains.Register(w.Rollouts)
 	w.Rollouts.RegisterWorkflow(bare)
 	w.RegisterActivityWithOptions(acts, activity.RegisterOptions{SkipInvalidStructFunctions: true})
 	r.worker = &w
@@ -96,18 +98,25 @@ func (r *rig) fleet() (fleet.Fleet, error) {
 	return fleet.Parse(r.FleetFile(), data)
 }
 
-// start starts a rollout of a complete spec over a fleet.
-func (r *rig) start(ctx context.Context, s spec.Spec, f fleet.Fleet) (client.WorkflowRun, error) {
+// submission is of a complete spec over a fleet.
+func (r *rig) submission(ctx context.Context, s spec.Spec, f fleet.Fleet) (workflows.Submission, error) {
 	digest, data, err := fleet.Encode(f)
+	sub := workflows.Submission{Spec: s, FleetDigest: digest, FleetData: data, By: "bench"}
+	if err == nil && len(data) > 1<<20 { // as the CLI does
+		sub.FleetData = nil
+		_, err = r.store.Put(ctx, data)
+	}
+	return sub, err
+}
+
+// start starts a rollout, alone or, where its spec says so, in the train of its unit.
+func (r *rig) start(ctx context.Context, s spec.Spec, f fleet.Fleet) (client.WorkflowRun, error) {
+	sub, err := r.submission(ctx, s, f)
 	if err != nil {
 		return nil, err
 	}
-	sub := workflows.Submission{Spec: s, FleetDigest: digest, FleetData: data, By: "bench"}
-	if len(data) > 1<<20 { // as the CLI does
-		sub.FleetData = nil
-		if _, err := r.store.Put(ctx, data); err != nil {
-			return nil, err
-		}
+	if s.Train != nil {
+		return r.submit(ctx, sub)
 	}
 	return r.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: connect.WorkflowID(s.Unit), TaskQueue: connect.TaskQueue, WorkflowExecutionErrorWhenAlreadyStarted: true,

@@ -59,7 +59,7 @@ func (f *Fleet) target(next targetHandler) http.HandlerFunc {
 // agent waits as long as the target delays, and drops the connection where it cannot be reached.
 func (f *Fleet) agent(next targetHandler) targetHandler {
 	return func(w http.ResponseWriter, r *http.Request, p *place) {
-		if r.PathValue("unit") != f.conf.Unit {
+		if !f.conf.AnyUnit && r.PathValue("unit") != f.conf.Unit {
 			http.Error(w, "no such unit", http.StatusNotFound)
 			return
 		}
@@ -73,9 +73,9 @@ func (f *Fleet) agent(next targetHandler) targetHandler {
 	}
 }
 
-func (f *Fleet) get(w http.ResponseWriter, _ *http.Request, p *place) {
+func (f *Fleet) get(w http.ResponseWriter, r *http.Request, p *place) {
 	s := p.state(f.now())
-	writeJSON(w, map[string]any{"release": s.Release, "fence": s.Fence, "alive": s.Alive, "detail": s.Detail, "id": s.ID, "unit": f.conf.Unit})
+	writeJSON(w, map[string]any{"release": s.Release, "fence": s.Fence, "alive": s.Alive, "detail": s.Detail, "id": s.ID, "unit": r.PathValue("unit")})
 }
 
 func (f *Fleet) put(w http.ResponseWriter, r *http.Request, p *place) {

@@ -38,6 +38,8 @@ type Options struct {
 	RPS float64
 	// Unit is the only unit that the targets know.
 	Unit string
+	// AnyUnit has them answer to whatever unit they are asked for, as if it were theirs.
+	AnyUnit bool
 	// Release is what every target runs at first.
 	Release string
 	// StateDir, when set, keeps every order in a file, from which the next simulation with the same options and folder continues,
