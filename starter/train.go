@@ -123,7 +123,7 @@ func (r *remote) newestInTrain(ctx context.Context, unit string) (string, bool) 
 	if strings.Contains(unit, ":") {
 		return "", false
 	}
-	numbers := r.numbered(ctx, unit, "")
+	numbers, _ := r.numbered(ctx, unit, "") // an error is as good as none: who asks looks for a rollout alone, then
 	if len(numbers) == 0 {
 		return "", false
 	}
@@ -131,13 +131,16 @@ func (r *remote) newestInTrain(ctx context.Context, unit string) (string, bool) 
 }
 
 // numbered are the numbers of the newest rollouts in a unit's train that match a filter in Temporal's language; nil
-// where there is no train, or nobody knows.
-func (r *remote) numbered(ctx context.Context, unit, filter string) []int64 {
-	if _, err := r.describe(ctx, r.deployment.TrainID(unit), ""); err != nil {
-		return nil
+// where there is no train.
+func (r *remote) numbered(ctx context.Context, unit, filter string) ([]int64, error) {
+	_, err := r.describe(ctx, r.deployment.TrainID(unit), "")
+	if is[*serviceerror.NotFound](err) {
+		return nil, nil
 	}
-	out, _ := r.listed(ctx, unit, filter)
-	return out
+	if err != nil {
+		return nil, err
+	}
+	return r.listed(ctx, unit, filter)
 }
 
 // listed are the numbers of the newest rollouts of a unit that were in a train and match a filter, whether there is one or not.
@@ -158,7 +161,10 @@ func (r *remote) listed(ctx context.Context, unit, filter string) (out []int64, 
 
 // alone refuses what has a unit for itself while releases in its train are under way.
 func (r *remote) alone(ctx context.Context, con *console, unit string) error {
-	open := r.numbered(ctx, unit, " AND ExecutionStatus = 'Running'")
+	open, err := r.numbered(ctx, unit, " AND ExecutionStatus = 'Running'")
+	if err != nil {
+		return r.explainCall(fmt.Errorf("look for a train of %s: %w", unit, err))
+	}
 	if len(open) == 0 {
 		return r.afterTrain(ctx, con, unit)
 	}

@@ -276,21 +276,28 @@ func TestUndoInATrainSaysWhatToType(t *testing.T) {
 	}
 }
 
-// noRollouts is a server whose train is gone, and that answers nothing about rollouts.
-type noRollouts struct{ *aTrain }
-
-func (noRollouts) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	if strings.HasPrefix(id, "train:") {
-		return nil, serviceerror.NewNotFound("no train")
-	}
-	return nil, errUnavailable("gone")
+// mute is a server that does not answer about workflows whose ids begin so, and has no others.
+type mute struct {
+	*aTrain
+	about string
 }
 
-// A train does not begin anew where nobody knows whether rollouts of the one before are under way.
-func TestNoTrainAfreshWithoutAnAnswer(t *testing.T) {
+func (m mute) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	if strings.HasPrefix(id, m.about) {
+		return nil, errUnavailable("gone")
+	}
+	return nil, serviceerror.NewNotFound("no such workflow")
+}
+
+// Nothing begins where nobody knows what is under way: no train behind one that was ended by hand, and nothing alone.
+func TestNothingBeginsWithoutAnAnswer(t *testing.T) {
 	a, r := overlap()
 	a.pages = onePage()
-	r.client = noRollouts{a}
+	r.client = mute{a, "rollout:edge:"}
 	_, err := r.afresh(t.Context(), "edge")
 	require.ErrorContains(t, err, "gone")
+	r.client = mute{a, "train:"}
+	require.ErrorContains(t, r.alone(t.Context(), &console{}, "edge"), "look for a train of edge")
+	_, err = r.undo(t.Context(), &console{}, "edge", "ana", "why")
+	require.ErrorContains(t, err, "look for a train of edge")
 }

@@ -64,8 +64,12 @@ func undo(ctx context.Context, con *console, c *cli.Context) error {
 
 // undo starts the undoing of what a unit's newest rollout has left changed.
 func (r *remote) undo(ctx context.Context, con *console, unit, by, why string) (started, error) {
-	if unit, _, _ := strings.Cut(unit, ":"); r.numbered(ctx, unit, "") != nil {
-		return started{}, r.undoInTrain(ctx, unit)
+	base, _, _ := strings.Cut(unit, ":")
+	switch inTrain, err := r.numbered(ctx, base, ""); {
+	case err != nil:
+		return started{}, r.explainCall(fmt.Errorf("look for a train of %s: %w", base, err))
+	case inTrain != nil:
+		return started{}, r.undoInTrain(ctx, base)
 	}
 	v, err := r.undoable(ctx, unit)
 	if err != nil {
