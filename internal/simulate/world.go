@@ -6,6 +6,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -112,22 +113,15 @@ func (w *World) since(i int, h *host, at time.Time) time.Duration {
 		if !h.had || h.state.Release != w.release && !f.Stays {
 			return notYet
 		}
-		start = latest(start, h.got.Add(f.From))
+		start = source.Later(start, h.got.Add(f.From))
 	}
 	if f.Above > 0 {
 		if w.above[i].IsZero() {
 			return notYet
 		}
-		start = latest(start, w.above[i])
+		start = source.Later(start, w.above[i])
 	}
 	return at.Sub(start)
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 func (c *condition) add(f Fault, s float64) {
