@@ -96,8 +96,8 @@ $(DEVSTACK): $(shell find internal/lab/devstack -name '*.go' ! -name '*_test.go'
 	@cd internal/lab/devstack && $(GO_BUILD) -o $@ .
 
 .PHONY: schema
-schema: ## regenerate the JSON Schema of specs from the Go types
-	go generate ./internal/spec/...
+schema: ## regenerate the JSON Schemas of specs and outages from the Go types
+	go generate ./internal/spec/... ./internal/simulate/outages
 
 .PHONY: clean
 clean: ## remove what was built, and keep the tools
@@ -183,6 +183,13 @@ bench-trains: build ## what a train costs beside rollouts alone; 12 minutes, 15 
 .PHONY: bench-concurrency
 bench-concurrency: build ## how many rollouts can bake on one worker; 12 minutes, 15 at most (RAMP=500,1000)
 	$(call run,bench,internal/lab/bench) --only concurrency --limit 14m --ramp $(RAMP) $(BENCHFLAGS)
+
+# More flags for `make proof`; PROOFFLAGS="--page docs/proof.md --readme README.md --chart docs/img/proof.svg" brings the page up to date.
+PROOFFLAGS ?=
+
+.PHONY: proof
+proof: ## public outages deployed in five ways on a modelled fleet (docs/proof.md): 15 minutes at most, PROOFFLAGS="--outages my-folder"
+	$(call run,proof,internal/lab/proof) $(PROOFFLAGS)
 
 # The same tables with any number of cores; `make bench-judge BENCHFLAGS="--page docs/judge.md"` brings the page up to date.
 .PHONY: bench-judge

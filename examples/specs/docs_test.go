@@ -14,6 +14,7 @@ import (
 	"github.com/sluicehq/sluice/internal/agent"
 	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/simulate/outages"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -63,6 +64,11 @@ func TestDocumentedYAML(t *testing.T) {
 			}
 			if strings.Contains(block, "\nunits:") { // docs/agent.md
 				_, err := agent.Parse(page, []byte(block))
+				require.NoError(t, err, block)
+				continue
+			}
+			if strings.Contains(block, "\nfaults:") { // docs/simulate.md
+				_, err := outages.Parse(page, []byte(block))
 				require.NoError(t, err, block)
 				continue
 			}

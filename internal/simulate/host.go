@@ -85,6 +85,7 @@ func (d hosts) Apply(ctx context.Context, t fleet.Target, o driver.Order) error 
 		return err
 	}
 	d.mu.Lock()
+	d.told(o.Back)
 	h, c, err := d.look(t)
 	if c.silent {
 		d.mu.Unlock()
@@ -105,11 +106,15 @@ func (d hosts) Apply(ctx context.Context, t fleet.Target, o driver.Order) error 
 
 // put has a target run something else from now on.
 func (w *World) put(h *host, to driver.State, back bool) {
-	at := w.now()
+	w.told(back)
+	w.changed(h, to, w.now())
+}
+
+// told notes when a target was first told to go back.
+func (w *World) told(back bool) {
 	if back && w.ledger.Back.IsZero() {
-		w.ledger.Back = at
+		w.ledger.Back = w.now()
 	}
-	w.changed(h, to, at)
 }
 
 // Put puts a release on a target at once, or back on it, as who has no driver does it. One that takes no order

@@ -24,10 +24,11 @@ type Ledger struct {
 	Still bool      `json:"still,omitempty"`
 	// Back is when the first target was told to go back.
 	Back time.Time `json:"back,omitzero"`
-	// Curve is what happened, minute by minute.
+	// Curve is what happened, minute by minute, with the largest share of each.
 	Curve []Point `json:"curve,omitempty"`
 
 	at, upto time.Time
+	minute   Point // that is not over
 	share    float64
 	each     float64 // share of the fleet that one target is
 	harmed   float64
@@ -64,9 +65,18 @@ func (l *Ledger) settle() {
 		l.Over = l.upto
 		l.Exposed, l.Harmed = max(l.Exposed, l.share), max(l.Harmed, l.harmed)
 	}
-	if n := len(l.Curve); n == 0 || l.at.Sub(l.Curve[n-1].At) >= curveStep {
-		l.Curve = append(l.Curve, Point{At: l.at, Exposed: l.share, Harmed: l.harmed, Bad: l.Bad})
+	if l.at.Sub(l.minute.At) >= curveStep {
+		l.closeMinute()
+		l.minute.At = l.at
 	}
+	l.minute.Exposed, l.minute.Harmed, l.minute.Bad = max(l.minute.Exposed, l.share), max(l.minute.Harmed, l.harmed), l.Bad
+}
+
+func (l *Ledger) closeMinute() {
+	if !l.minute.At.IsZero() {
+		l.Curve = append(l.Curve, l.minute)
+	}
+	l.minute = Point{}
 }
 
 // add counts a target's requests of the slot.
@@ -99,8 +109,32 @@ func (w *World) Ledger() Ledger {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.goOn()
+	return w.account()
+}
+
+// account is the ledger with the slot that was begun last.
+func (w *World) account() Ledger {
 	out := w.ledger
 	out.Curve = slices.Clip(out.Curve) // what is settled here is not settled there
 	out.settle()
+	out.closeMinute()
 	return out
+}
+
+// Foresee has the world go on ahead of its clock, and answers what will have happened then if nobody gives an order before.
+// Nobody can ask for its numbers any more.
+func (w *World) Foresee(until time.Time) Ledger {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.goOn()
+	step := w.slot
+	if until.Sub(w.upto) > 24*time.Hour {
+		step = pastSlot
+	}
+	w.asks.streams = nil
+	for !w.upto.Add(step).After(until) {
+		w.serve(w.upto, step)
+		w.upto = w.upto.Add(step)
+	}
+	return w.account()
 }

@@ -31,6 +31,9 @@ func (l Ledger) Score() Score {
 	}
 	if !l.Still {
 		d := l.Over.Sub(l.First)
+		if late := l.Back.Sub(l.Over); late > 0 && late < Slot { // harm is told by slots, orders are not
+			d += late
+		}
 		s.Undone = &d
 	}
 	return s

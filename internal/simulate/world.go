@@ -195,6 +195,9 @@ func (w *World) serve(at time.Time, step time.Duration) {
 		if counts {
 			w.ledger.add(c, asked, usual)
 		}
+		if len(w.asks.streams) == 0 {
+			continue
+		}
 		moment := uint64(at.Unix()) //nolint:gosec // a key
 		requests := 0.0
 		if !c.down {

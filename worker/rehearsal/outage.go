@@ -9,6 +9,7 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/simulate"
 	"github.com/sluicehq/sluice/internal/simulate/outages"
+	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/store"
 )
 
@@ -19,9 +20,14 @@ type Played struct {
 	// Person says that it took one: to notice, to put the change back, or to unlock what could not go back.
 	Person bool `json:"person"`
 	// Result, Stage and Why are of a rollout of Sluice.
-	Result rollout.Phase    `json:"result,omitempty"`
-	Stage  string           `json:"stage,omitempty"`
-	Why    string           `json:"why,omitempty"`
+	Result rollout.Phase `json:"result,omitempty"`
+	Stage  string        `json:"stage,omitempty"`
+	Why    string        `json:"why,omitempty"`
+	// Blamed are the checks that failed.
+	Blamed []string      `json:"blamed,omitempty"`
+	Took   spec.Duration `json:"took,omitempty"`
+	// Unseen says that the rollout could not see harm: it began only when the rollout was over, or no check asks for it.
+	Unseen bool             `json:"unseen,omitempty"`
 	Curve  []simulate.Point `json:"curve,omitempty"`
 }
 
@@ -43,18 +49,32 @@ func Play(o outages.Outage, w outages.Way, p plan.Plan, c catalog.Catalog, s sto
 		l := o.Play(w, p, c.Kinds(), seed)
 		return Played{Way: w, Score: o.Score(w, l), Person: !l.First.IsZero(), Curve: l.Curve}, nil
 	}
+	mended, back := false, false
 	out, err := Run(Rehearsal{
-		Spec: p.Spec, Fleet: fleet.Fleet{Targets: p.Order}, Model: o.Model(seed), Before: "before", Limit: longest, Approve: true,
-		Store: s, Idle: time.Hour, Over: o.Over.Std(),
+		Spec: p.Spec, Fleet: fleet.Fleet{Targets: p.Order}, Model: o.Model(seed), Before: "before", Limit: longest, Approve: true, Store: s,
+		After: func(w *simulate.World, now time.Time) (l simulate.Ledger) {
+			back = !w.Ledger().Back.IsZero()
+			l, mended = o.Aftermath(w, p, now)
+			return l
+		},
 	}, c)
 	if err != nil {
 		return Played{}, err
 	}
-	played := Played{Way: w, Score: out.Ledger.Score(), Result: out.State.Phase, Why: out.State.Why, Stage: out.State.StageName(), Curve: out.Ledger.Curve}
-	if oc := out.State.Outcome; oc != nil {
-		played.Stage, played.Why = oc.Stage, oc.Why
+	first, ended := out.Ledger.First, out.Began.Add(out.Took)
+	played := Played{
+		Way: w, Score: out.Ledger.Score(), Result: out.State.Phase, Why: out.State.Why, Stage: out.State.StageName(), Curve: out.Ledger.Curve,
+		Took: spec.Duration(out.Took), Unseen: o.Harmful() && (first.IsZero() || !first.Before(ended) || !o.Shows(p.Spec)),
 	}
-	stuck := out.State.Phase == rollout.PhaseLocked || out.State.Phase == rollout.PhaseHold
-	played.Person = stuck || played.Harmed && !played.Back()
+	switch over := o.Over.Std(); {
+	case mended && !back:
+		played.Score = o.Score(w, out.Ledger)
+	case mended && played.Undone == nil:
+		played.Undone = &over
+	}
+	if oc := out.State.Outcome; oc != nil {
+		played.Stage, played.Why, played.Blamed = oc.Stage, oc.Why, oc.Condemned
+	}
+	played.Person = mended || out.State.Phase == rollout.PhaseLocked || out.State.Phase == rollout.PhaseHold
 	return played, nil
 }

@@ -45,9 +45,8 @@ type Rehearsal struct {
 	Limit time.Duration
 	// Approve passes gates that wait for a person's approval, at once.
 	Approve bool
-	// Idle is how long the fleet is looked at after the rollout has ended, and Over when people have mended, after
-	// the first harm, what was not taken back; zero of both looks no further.
-	Idle, Over time.Duration
+	// After is asked what becomes of the fleet when the rollout has ended at a time; nil looks no further.
+	After func(*simulate.World, time.Time) simulate.Ledger
 	// Store is a folder for what the rollout keeps. Rehearsals may share one.
 	Store store.Store
 	// Saw is told of the rollout's states as they come, if it is not nil.
@@ -160,7 +159,9 @@ func (s *stage) conduct(ctx workflow.Context, sub rollout.Submission) error {
 		s.state = last
 	}
 	s.ended = workflow.Now(ctx)
-	s.ledger = s.afterwards(ctx)
+	if s.ledger = s.world.Ledger(); s.After != nil {
+		s.ledger = s.After(s.world, s.ended)
+	}
 	// What has not ended goes back, to targets that take it: nobody looks at that any more.
 	s.world.Heal()
 	stop()
@@ -170,19 +171,6 @@ func (s *stage) conduct(ctx workflow.Context, sub rollout.Submission) error {
 	}
 	close(s.over)
 	return errors.Join(failed, hold.Get(ctx, nil))
-}
-
-// afterwards lets the fleet go on after the rollout, and answers what has happened until then.
-func (s *stage) afterwards(ctx workflow.Context) simulate.Ledger {
-	if s.Idle > 0 {
-		_ = workflow.Sleep(ctx, s.Idle) // nothing cancels it
-	}
-	l := s.world.Ledger()
-	if left := l.First.Add(s.Over).Sub(workflow.Now(ctx)); l.Still && s.Over > 0 && left > 0 {
-		_ = workflow.Sleep(ctx, left)
-		l = s.world.Ledger()
-	}
-	return l
 }
 
 const (

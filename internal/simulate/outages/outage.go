@@ -209,6 +209,14 @@ func (o Outage) Harmful() bool {
 	return slices.ContainsFunc(o.Faults, func(f Fault) bool { return !f.Innocent() })
 }
 
+// Shows says that what the change does shows in something that a spec's checks ask for.
+func (o Outage) Shows(s spec.Spec) bool {
+	asked := func(name string) bool {
+		return slices.ContainsFunc(s.Health.Checks, func(c spec.Check) bool { return c.Name == name })
+	}
+	return slices.ContainsFunc(o.Faults, func(f Fault) bool { return !f.Innocent() && (f.Kind != simulate.Check || asked(f.Check)) })
+}
+
 // Targets are those of the outage's fleet.
 func (o Outage) Targets() fleet.Fleet {
 	if len(o.Fleet) == 0 {

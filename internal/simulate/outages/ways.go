@@ -65,34 +65,66 @@ func (o Outage) steps(w Way, p plan.Plan) []step {
 // idle is how long a deployment without harm is looked at after its last step.
 const idle = time.Hour
 
+// Began is when every deployment begins, as the clock of a rehearsal says it.
+var began = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // Play deploys the change in a way that has no gate, on the plan's fleet, and answers what it did.
 func (o Outage) Play(w Way, p plan.Plan, k spec.Kinds, seed uint64) simulate.Ledger {
-	began := time.Date(2026, 1, 1, 9, 0, 0, 0, time.UTC)
-	now := began
-	world := simulate.NewWorld(o.Model(seed), p.Spec, k, fleet.Fleet{Targets: p.Order}, "before", func() time.Time { return now })
+	now, s := began, p.Spec
+	s.Health = spec.Health{Every: s.Health.Every} // nobody asks for numbers
+	world := simulate.NewWorld(o.Model(seed), s, k, fleet.Fleet{Targets: p.Order}, before, func() time.Time { return now })
 	steps := o.steps(w, p)
-	last := steps[len(steps)-1].at
-	stopped := false
-	for {
-		for len(steps) > 0 && !stopped && !now.Before(began.Add(steps[0].at)) {
+	end := o.end(began.Add(steps[len(steps)-1].at))
+	for ; ; now = now.Add(simulate.Slot) {
+		for len(steps) > 0 && !now.Before(began.Add(steps[0].at)) {
 			world.Put(steps[0].target, p.Spec.Release, false)
 			steps = steps[1:]
 		}
 		l := world.Ledger()
 		harmed := !l.First.IsZero()
 		switch {
-		case harmed && !now.Before(l.First.Add(o.Over.Std())):
-			return l
-		case harmed && w != Push && !stopped && !now.Before(l.First.Add(o.Mitigated.Std())):
-			stopped = true
-			for _, t := range slices.Backward(p.Order) {
-				world.Put(t, "before", true)
-			}
-		case !harmed && now.After(began.Add(last+o.latest()+idle)):
+		case harmed && w == Push && len(steps) == 0:
+			return world.Foresee(l.First.Add(o.Over.Std()))
+		case harmed && w != Push && !now.Before(l.First.Add(o.Mitigated.Std())):
+			putBack(world, p)
+			return world.Foresee(l.First.Add(o.Over.Std()))
+		case !harmed && now.After(end):
 			return l
 		}
-		now = now.Add(simulate.Slot)
 	}
+}
+
+// before is the release that every target runs.
+const before = "before"
+
+// putBack has people put every target back.
+func putBack(world *simulate.World, p plan.Plan) {
+	for _, t := range slices.Backward(p.Order) {
+		world.Put(t, before, true)
+	}
+}
+
+// end is until when a fleet is looked at after the last order.
+func (o Outage) end(last time.Time) time.Time {
+	if dormant := began.Add(o.latest()); dormant.After(last) {
+		last = dormant
+	}
+	return last.Add(idle)
+}
+
+// Aftermath is what becomes of a fleet after a rollout. Harm that it did not end people mend, at the outage's own times;
+// mended says that there was some.
+func (o Outage) Aftermath(world *simulate.World, p plan.Plan, now time.Time) (l simulate.Ledger, mended bool) {
+	l = world.Foresee(now)
+	for end := o.end(now); !l.Still && now.Before(end); l = world.Foresee(now) {
+		now = now.Add(time.Minute)
+	}
+	if !l.Still {
+		return l, false
+	}
+	world.Foresee(l.First.Add(o.Mitigated.Std()))
+	putBack(world, p)
+	return world.Foresee(l.First.Add(o.Over.Std())), true
 }
 
 // latest is when the last fault begins, at most, after the last step.
