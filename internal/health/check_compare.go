@@ -29,6 +29,7 @@ type comparison struct {
 // Each stratum counts its arms by itself.
 type stratum struct {
 	source source.Source
+	scope  source.Scope
 	state  StratumState
 }
 

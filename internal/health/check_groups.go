@@ -1,13 +1,17 @@
 package health
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health/source"
+	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // maxGroups bounds how many groups, and how many strata, a check may make of a fleet:
@@ -19,7 +23,11 @@ func (m *comparisonCheck) openStrata(b Binding, alone bool) ([]stratum, error) {
 	c := m.check
 	if c.GroupBy == "" && c.Match == "" {
 		s, err := m.sourceFor(alone)
-		return []stratum{{source: s}}, err
+		whom := m.binding
+		if alone && c.Objective == nil {
+			whom = whom.own()
+		}
+		return []stratum{{source: s, scope: whom.Scope}}, err
 	}
 	var out []stratum
 	kinds := b.split(c.Match)
@@ -35,7 +43,7 @@ func (m *comparisonCheck) openStrata(b Binding, alone bool) ([]stratum, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, stratum{source: s})
+		out = append(out, stratum{source: s, scope: kind.Scope})
 	}
 	if len(out) > maxGroups {
 		return nil, fmt.Errorf("the label %s has %d values, expected at most %d", c.Match, len(out), maxGroups)
@@ -59,6 +67,31 @@ func (m *comparisonCheck) sourceFor(alone bool) (source.Source, error) {
 		return m.source, nil
 	}
 	return m.open(own.Scope)
+}
+
+// before is where a stratum is read as it was before the rollout. A source leaves out of the time before a stage what
+// earlier stages have exposed, as they run the release already. But all of them are what is judged, and may be
+// unlike the stage's own: older, or in another region. Before the rollout none of them ran it.
+func (m *comparisonCheck) before(ctx context.Context, st stratum, at time.Time) (source.Source, error) {
+	_, remembers := st.source.(source.History)
+	_, asked := st.source.Coverage(cmp.Or(m.check.Total, histogramOf(m.check)), source.Exposed)
+	if !remembers || len(st.scope.Cohort) == 0 || len(st.scope.Cohort) == asked {
+		return st.source, nil
+	}
+	whole := st.scope
+	whole.Cohort = whole.Exposed
+	s, err := m.open(whole)
+	if err == nil {
+		_, err = s.Baseline(ctx, at)
+	}
+	return s, err
+}
+
+func histogramOf(c spec.Check) string {
+	if c.Slow == nil {
+		return ""
+	}
+	return c.Slow.Histogram
 }
 
 // own is the binding without the targets that earlier stages have exposed, if the stage

@@ -116,8 +116,12 @@ func (m *comparisonCheck) pastIn(ctx context.Context, w source.Window, part *com
 		rows = make([][]float64, 2*looks)
 	}
 	for _, st := range part.strata {
+		before, err := m.before(ctx, st, w.At)
+		if err != nil {
+			return Past{}, source.NoData(m.check.Total, "the time before the rollout: %s", err)
+		}
 		for _, a := range source.Arms(part.alone) {
-			if r := addPast(ctx, m.check, st.source, a, w.At, step, rows); r.Verdict != "" {
+			if r := addPast(ctx, m.check, before, a, w.At, step, rows); r.Verdict != "" {
 				return Past{}, r
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/sluicehq/sluice/internal/fleet"
 	words "github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/simulate"
+	"github.com/sluicehq/sluice/internal/simulate/outages"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/store"
 )
@@ -194,5 +195,23 @@ func TestShortBakes(t *testing.T) {
 	for fault, want := range map[string]words.Phase{"errors 1x": words.PhasePromoted, "errors 30%": words.PhaseRolledBack, "no traffic": words.PhaseRolledBack} {
 		out := rehearseText(t, short, sixty(), time.Hour, 1, fault)
 		require.Equal(t, want, out.State.Phase, "%s: %s", fault, out.State.Why)
+	}
+}
+
+// Targets that have always had more errors than others, and are more frequent in one stage than in the next, are no harm.
+func TestUnequalTargetsAreNoHarm(t *testing.T) {
+	o, err := outages.Parse("unequal.yaml", []byte("name: unequal\ntitle: a good change\nchange: nothing\n"+
+		"load: [{on: {hardware: old}, errors: 0.4%}, {errors: 0.1%}]\n"))
+	require.NoError(t, err)
+	c := catalog.New()
+	p, err := o.Plan("default.yaml", outages.DefaultSpec(), c.Kinds())
+	require.NoError(t, err)
+	p.Spec.Guard = 0
+	kept, err := store.Dir(t.TempDir())
+	require.NoError(t, err)
+	for seed := range uint64(2) {
+		played, err := Play(o, outages.Gated, p, c, kept, seed+1)
+		require.NoError(t, err)
+		require.Equal(t, words.PhasePromoted, played.Result, "seed %d: %s", seed+1, played.Why)
 	}
 }
