@@ -12,7 +12,9 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/simulate"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -97,7 +99,7 @@ func runSimulate(ctx context.Context, con *console, c *cli.Context) error {
 		return err
 	}
 	if asked.rehearsal.Store = kept; asked.runs == 1 {
-		return asked.once(con)
+		return asked.once(ctx, con)
 	}
 	return asked.often(ctx, con)
 }
@@ -173,8 +175,13 @@ func loadOf(ctx context.Context, con *console, c *cli.Context, l *loaded) (simul
 		}
 		*to = float64(share)
 	}
-	if load.Rate < 0 || load.Burst < 0 || load.Wander < 0 {
-		return load, "", usagef("--rate, --burst and --wander are not below 0")
+	for _, most := range []struct {
+		flag     string
+		is, most float64
+	}{{"rate", load.Rate, 1e9}, {"burst", load.Burst, 1e6}, {"wander", load.Wander, 10}} {
+		if !(most.is >= 0 && most.is <= most.most) { // nor NaN
+			return load, "", usagef("--%s %g: expected 0 to %s", most.flag, most.is, humanize.Integer(most.most))
+		}
 	}
 	if load.Rate > 0 || load.Errors > 0 || c.Bool("no-past") || !l.kinds.Past(l.spec.Health) {
 		return load, "assumed", nil
@@ -210,7 +217,7 @@ type simulated struct {
 }
 
 // run rehearses with a seed.
-func (a asked) run(con *console, seed uint64, events bool) (simulated, error) {
+func (a asked) run(ctx context.Context, con *console, seed uint64, events bool) (simulated, error) {
 	r := a.rehearsal
 	r.Model.Seed = seed
 	var seen []event
@@ -222,7 +229,7 @@ func (a asked) run(con *console, seed uint64, events bool) (simulated, error) {
 	if events {
 		r.Saw = note
 	}
-	out, err := rehearsal.Run(r, con.catalog)
+	out, err := rehearsed(ctx, r, con.catalog)
 	if err != nil {
 		return simulated{}, err
 	}
@@ -243,9 +250,26 @@ func (a asked) run(con *console, seed uint64, events bool) (simulated, error) {
 	return s, nil
 }
 
+// rehearsed waits for a rehearsal no longer than somebody wants it: it cannot be stopped, and ends with the program.
+func rehearsed(ctx context.Context, r rehearsal.Rehearsal, c catalog.Catalog) (rehearsal.Result, error) {
+	var out rehearsal.Result
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		out, err = rehearsal.Run(r, c)
+	}()
+	select {
+	case <-ctx.Done():
+		return rehearsal.Result{}, ctx.Err()
+	case <-done:
+		return out, err
+	}
+}
+
 // once rehearses once, and tells how it went.
-func (a asked) once(con *console) error {
-	s, err := a.run(con, a.rehearsal.Model.Seed, true)
+func (a asked) once(ctx context.Context, con *console) error {
+	s, err := a.run(ctx, con, a.rehearsal.Model.Seed, true)
 	if err != nil {
 		return err
 	}
@@ -262,7 +286,7 @@ func (a asked) often(ctx context.Context, con *console) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			all[i], err = a.run(con, a.rehearsal.Model.Seed+uint64(i), false) //nolint:gosec // positive
+			all[i], err = a.run(ctx, con, a.rehearsal.Model.Seed+uint64(i), false) //nolint:gosec // positive
 			all[i].Curve = nil
 			return err
 		})
