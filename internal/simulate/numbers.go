@@ -19,13 +19,17 @@ import (
 func (w *World) Sources(real source.Kinds) source.Kinds {
 	out := slices.Clone(real)
 	for i, k := range out {
-		traits := k.New().Traits()
 		out[i].Open = func(h spec.Health, s source.Scope, _ source.Deps) (source.Source, error) {
+			settings := k.New()
+			if err := h.Source.Decode(settings); err != nil {
+				return nil, err
+			}
+			traits := settings.Traits()
 			n := &numbers{World: w, spec: h, scope: s, measure: traits.Measure.Std()}
 			if traits.Past {
 				return &history{n}, nil
 			}
-			return n, nil
+			return newMemory(n), nil
 		}
 	}
 	return out

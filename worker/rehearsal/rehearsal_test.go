@@ -215,3 +215,16 @@ func TestUnequalTargetsAreNoHarm(t *testing.T) {
 		require.Equal(t, words.PhasePromoted, played.Result, "seed %d: %s", seed+1, played.Why)
 	}
 }
+
+// With a source that has no past, what was seen before a stage takes its place, also where no control is left.
+func TestScrape(t *testing.T) {
+	scraped := strings.NewReplacer(
+		"prometheus: http://x", "scrape: {}",
+		`sum(increase(http_requests_total{code=~"5..",$exposed}[$window]))`, `'http_requests_total{code=~"5.."}'`,
+		"sum(increase(http_requests_total{$exposed}[$window]))", "http_requests_total", "max(cpu{$exposed})", "cpu",
+	).Replace(text)
+	for fault, want := range map[string]words.Phase{"errors 1x": words.PhasePromoted, "errors 5x": words.PhaseRolledBack, "errors 10x at 75m": words.PhaseRolledBack} {
+		out := rehearseText(t, scraped, sixty(), 4*time.Hour, 1, fault)
+		require.Equal(t, want, out.State.Phase, "%s: %s", fault, out.State.Why)
+	}
+}
