@@ -147,7 +147,11 @@ func (s *stage) conduct(ctx workflow.Context, sub rollout.Submission) error {
 		over = true
 	})
 	pause := firstLook
-	for !over && workflow.Sleep(ctx, pause) == nil {
+	ended := func() bool { return over }
+	for !over {
+		if _, err := workflow.AwaitWithTimeout(ctx, pause, ended); err != nil {
+			return err
+		}
 		s.look()
 		pause = min(2*pause, lookEvery)
 		if s.state.Phase == words.PhaseApproval && s.Approve {
