@@ -131,20 +131,7 @@ func (n *numbers) Increase(
 
 // Gauge is the mean of the targets' numbers.
 func (n *numbers) Gauge(ctx context.Context, expr string, w source.Window) source.Reading {
-	all := n.Gauges(ctx, expr, source.Exposed, w)
-	if all.Verdict != "" {
-		return all.Reading
-	}
-	sum, of := 0.0, 0
-	for _, t := range n.about(expr, source.Exposed) { // in their order: a sum depends on it
-		if r, ok := all.Of[t.ID]; ok && r.Verdict == "" {
-			sum, of = sum+r.Value, of+1
-		}
-	}
-	if of == 0 {
-		return source.NoData(expr, "no target shows it")
-	}
-	return source.Reading{Value: sum / float64(of), Query: expr}
+	return n.Gauges(ctx, expr, source.Exposed, w).Mean(expr, n.about(expr, source.Exposed))
 }
 
 // Coverage is of all targets.

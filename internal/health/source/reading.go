@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/judge"
 	"github.com/sluicehq/sluice/internal/promapi"
 )
@@ -49,6 +50,24 @@ type Readings struct {
 	Of map[string]Reading // by target id
 	// Asked is how many targets there are, of which those in of were read.
 	Asked int
+}
+
+// Mean is that of the targets that have a number, in the order in which they are given: in another one the last digits
+// of a sum may differ.
+func (r Readings) Mean(expr string, targets []fleet.Target) Reading {
+	sum, n := 0.0, 0.0
+	for _, t := range targets {
+		if one, asked := r.Of[t.ID]; asked && one.Verdict == "" {
+			sum, n = sum+one.Value, n+1
+		}
+	}
+	switch {
+	case r.Verdict != "":
+		return r.Reading
+	case n == 0:
+		return NoData(expr, "no target shows it")
+	}
+	return Reading{Value: sum / n, Query: expr}
 }
 
 // Usable refuses what is not a number to judge by.

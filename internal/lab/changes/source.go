@@ -81,16 +81,7 @@ func (p *playback) Increase(
 
 // Gauge is the mean of what the exposed targets show.
 func (p *playback) Gauge(ctx context.Context, expr string, w source.Window) source.Reading {
-	all, n, sum := p.Gauges(ctx, expr, source.Exposed, w), 0.0, 0.0
-	for _, r := range all.Of {
-		if r.Verdict == "" {
-			n, sum = n+1, sum+r.Value
-		}
-	}
-	if n == 0 {
-		return source.NoData(expr, "no target shows it")
-	}
-	return source.Reading{Query: expr, Value: sum / n}
+	return p.Gauges(ctx, expr, source.Exposed, w).Mean(expr, p.targets(source.Exposed))
 }
 
 func (p *playback) Coverage(_ string, a source.Arm) (read, of int) {
@@ -106,8 +97,10 @@ func (p *playback) Baseline(_ context.Context, at time.Time) (source.Window, err
 	w := source.Window{From: at, At: at}
 	for _, of := range p.numbers {
 		for _, t := range append(p.targets(source.Exposed), p.targets(source.Control)...) {
-			if s := of[t.ID]; len(s) > 0 && s[0].at.Before(w.From) {
-				w.From = source.Later(s[0].at.Add(-p.every), at.Add(-time.Hour))
+			if s := of[t.ID]; len(s) > 0 {
+				if from := source.Later(s[0].at.Add(-p.every), at.Add(-time.Hour)); from.Before(w.From) {
+					w.From = from
+				}
 			}
 		}
 	}
