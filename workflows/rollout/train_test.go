@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"sync/atomic"
 	"context"
 	"errors"
 	"testing"
@@ -208,10 +209,10 @@ func TestGoodAlsoWhereAYoungerHasTakenSome(t *testing.T) {
 		w.prepares = true
 		first := coupled(w)
 		first.Enter = 4
-		told := 0
+		var told atomic.Int64 // batches are told side by side
 		w.settler = func(in activities.PrepareInput) (activities.Prepared, error) {
 			require.True(t, in.Overtaken)
-			told += in.To - in.From
+			told.Add(int64(in.To - in.From))
 			return activities.Prepared{Ready: in.To - in.From}, nil
 		}
 		w.stands(20*time.Hour, first, 2, func(s *train.Standing) {
@@ -219,6 +220,6 @@ func TestGoodAlsoWhereAYoungerHasTakenSome(t *testing.T) {
 		})
 		s := w.inTrain(fourStages(), first)
 		require.Equal(t, rollout.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
-		require.Equal(t, map[bool]int{false: 20, true: 0}[all], told)
+		require.Equal(t, map[bool]int64{false: 20, true: 0}[all], told.Load())
 	}
 }
