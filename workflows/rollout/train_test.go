@@ -1,9 +1,9 @@
 package rollout
 
 import (
-	"sync/atomic"
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
