@@ -73,10 +73,12 @@ func newApp(con *console, commands []command) *cli.App {
 		Description:     appDescription,
 		HideVersion:     true,
 		HideHelpCommand: true,
-		ErrWriter:       con.errOut,
-		Reader:          con.in,
-		ExitErrHandler:  func(*cli.Context, error) {},
-		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) },
+		// A fault has commas of its own: "errors 3x on region=eu,tier=free".
+		DisableSliceFlagSeparator: true,
+		ErrWriter:                 con.errOut,
+		Reader:                    con.in,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError:              func(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) },
 	}
 	for _, c := range commands {
 		group, _, grouped := strings.Cut(c.name, " ")

@@ -226,6 +226,9 @@ func (a asked) run(ctx context.Context, con *console, seed uint64, events bool) 
 		after := view{State: &s, Unit: s.Unit, Release: s.Release}
 		seen, before = append(seen, changes(before, after, at)...), after
 	}
+	r.After = func(w *simulate.World, ended time.Time) simulate.Ledger { // harm is seen to be over in the next slot
+		return w.Foresee(ended.Add(2 * simulate.Slot))
+	}
 	if events {
 		r.Saw = note
 	}

@@ -82,7 +82,14 @@ func (r replayed) text(p paint) []string {
 	}
 	lines = append(lines, columns(rows)...)
 	gated := r.Ways[len(r.Ways)-1]
-	lines = append(lines, "", "Sluice: "+p.phase(string(gated.Result))+" at "+terminal.Safe(gated.Stage)+": "+terminal.Safe(gated.Why))
+	at := ""
+	if gated.Stage != "" {
+		at = " at " + terminal.Safe(gated.Stage)
+	}
+	lines = append(lines, "", "Sluice: "+p.phase(string(gated.Result))+at+": "+terminal.Safe(gated.Why))
+	if gated.Harmed && !gated.Back() {
+		lines = append(lines, p.red("missed")+": the change does harm that no check of the spec took for its own while it was watched")
+	}
 	if r.Outage.Limits != "" {
 		lines = append(lines, p.yellow("note")+": "+terminal.Safe(r.Outage.Limits))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,4 +59,15 @@ func TestRehearsalIsLeft(t *testing.T) {
 	out, err := rehearsed(t.Context(), r, c)
 	require.NoError(t, err)
 	require.Equal(t, "2", out.State.Release)
+}
+
+// A fault keeps its commas, and what goes back is over at the end.
+func TestFaultWithTwoLabels(t *testing.T) {
+	path := write(t, "rollout.yaml", strings.ReplaceAll(rehearsedSpec, "24h", "5m"))
+	list := "targets: [{id: a, address: a:1, labels: {r: eu, k: x}}, {id: b, address: b:1, labels: {r: eu, k: x}}]\n"
+	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(path), "fleet.yaml"), []byte(list), 0o600))
+	got := sluice(t, "", "simulate", path, "--no-past", "--fault", "crash from 1m on r=eu,k=x")
+	require.Zero(t, got.code, got.errOut)
+	require.Contains(t, got.out, "rolled-back")
+	require.NotRegexp(t, `undone +not`, got.out)
 }
