@@ -43,48 +43,50 @@ would wait for or supersede, or why it would be refused.`,
 			storeFlag("of the workers' content store, to compare a bundle with what the fleet runs"),
 		),
 		remote: true,
-		run: func(ctx context.Context, con *console, c *cli.Context) error {
-			l, err := load(ctx, con, c)
-			if err != nil {
-				return err
-			}
-			defer l.close()
-			if err := l.list(ctx); err != nil {
-				return err
-			}
-			if l.spec.Fleet.Listed() {
-				con.say("the fleet was listed from here; when the rollout starts, the worker lists it again")
-			}
-			if err := l.fit(ctx); err != nil {
-				return err
-			}
-			changes, err := l.plannedChanges(ctx, con, c)
-			if err != nil {
-				return err
-			}
-			planned := describePlan(l.plan, l.measure())
-			if planned.Changes = changes; len(l.parts) == 0 && len(changes) > 0 {
-				planned.Change, planned.Changes = &changes[0], nil
-			}
-			planned.Blind = plan.Blind(l.plan.Spec, l.kinds, planned.Targets)
-			if l.kinds.Past(l.spec.Health) && !c.Bool("no-predict") {
-				planned.Forecasts, err = predict(ctx, con.catalog.Health(), l.plan, con.now())
-				if err != nil && !errors.Is(err, errNothingToPredict) {
-					con.say("no prediction of what the checks can see: %s (--no-predict asks no Prometheus)", terminal.Safe(err.Error()))
-				}
-			}
-			planned.Train = l.place(ctx, con, c)
-			lines := append(planText(planned, c.Bool("targets"), con.paint), planned.Train.lines(l.spec.Unit)...)
-			if len(changes) > 0 {
-				lines = append(append(changesText(changes), ""), lines...)
-			}
-			if len(planned.Forecasts) > 0 {
-				lines = append(lines, predictionText(planned.Forecasts, con.paint)...)
-				lines = append(lines, notForecast(l.plan.Spec.Health.Checks, con.paint)...)
-			}
-			return con.answer(planned, lines)
-		},
+		run:    showPlan,
 	}
+}
+
+func showPlan(ctx context.Context, con *console, c *cli.Context) error {
+	l, err := load(ctx, con, c)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	if err := l.list(ctx); err != nil {
+		return err
+	}
+	if l.spec.Fleet.Listed() {
+		con.say("the fleet was listed from here; when the rollout starts, the worker lists it again")
+	}
+	if err := l.fit(ctx); err != nil {
+		return err
+	}
+	changes, err := l.plannedChanges(ctx, con, c)
+	if err != nil {
+		return err
+	}
+	planned := describePlan(l.plan, l.measure())
+	if planned.Changes = changes; len(l.parts) == 0 && len(changes) > 0 {
+		planned.Change, planned.Changes = &changes[0], nil
+	}
+	planned.Blind = plan.Blind(l.plan.Spec, l.kinds, planned.Targets)
+	if l.kinds.Past(l.spec.Health) && !c.Bool("no-predict") {
+		planned.Forecasts, err = predict(ctx, con.catalog.Health(), l.plan, con.now())
+		if err != nil && !errors.Is(err, errNothingToPredict) {
+			con.say("no prediction of what the checks can see: %s (--no-predict asks no Prometheus)", terminal.Safe(err.Error()))
+		}
+	}
+	planned.Train = l.place(ctx, con, c)
+	lines := append(planText(planned, c.Bool("targets"), con.paint), planned.Train.lines(l.spec.Unit)...)
+	if len(changes) > 0 {
+		lines = append(append(changesText(changes), ""), lines...)
+	}
+	if len(planned.Forecasts) > 0 {
+		lines = append(lines, predictionText(planned.Forecasts, con.paint)...)
+		lines = append(lines, notForecast(l.plan.Spec.Health.Checks, con.paint)...)
+	}
+	return con.answer(planned, lines)
 }
 
 // plannedChanges compares bundles with what the fleet runs, where a store is named and Temporal answers.

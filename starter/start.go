@@ -40,18 +40,7 @@ standard input.`,
 }
 
 func start(ctx context.Context, con *console, c *cli.Context) error {
-	timeout, err := timeoutOf(c)
-	if err != nil {
-		return err
-	}
-	if timeout > 0 && !c.Bool("wait") {
-		return usagef("start: --timeout goes with --wait")
-	}
-	by, err := byOf(c)
-	if err != nil {
-		return err
-	}
-	override, err := overrideOf(c, by)
+	timeout, by, override, err := startFlags(c)
 	if err != nil {
 		return err
 	}
@@ -106,6 +95,21 @@ func start(ctx context.Context, con *console, c *cli.Context) error {
 		s.RunID = r.runOf(ctx, s.WorkflowID, cmp.Or(timeout, longestWait))
 	}
 	return waitFor(ctx, con, r, s, timeout)
+}
+
+// startFlags are who starts, why in spite of what, and how long --wait may last.
+func startFlags(c *cli.Context) (timeout time.Duration, by string, override *rollout.ControlRequest, err error) {
+	if timeout, err = timeoutOf(c); err != nil {
+		return 0, "", nil, err
+	}
+	if timeout > 0 && !c.Bool("wait") {
+		return 0, "", nil, usagef("start: --timeout goes with --wait")
+	}
+	if by, err = byOf(c); err != nil {
+		return 0, "", nil, err
+	}
+	override, err = overrideOf(c, by)
+	return timeout, by, override, err
 }
 
 // longestWait is how long --wait waits for a rollout to begin.
