@@ -53,7 +53,7 @@ func (s simulated) text(p paint) []string {
 	}
 	lines = append(lines, "", p.phase(s.Result)+" after "+s.Took.String()+": "+terminal.Safe(s.Why))
 	if !s.Harmed {
-		return append(lines, "the release harmed nobody")
+		return append(lines, "the release harmed no request")
 	}
 	rows := [][]string{
 		{"detected", orNever(s.Detected, "not"), "from the first harm to the first order to go back"},
@@ -160,7 +160,7 @@ func (d distribution) text(p paint) []string {
 		lines = append(lines, "", fmt.Sprintf("false rollbacks: %s of rollouts, at most %s with 95%% confidence", humanize.Percent(*d.FalseRollbacks), humanize.Percent(*d.AtMost)))
 	}
 	if len(d.Bad) == 0 {
-		return append(lines, "the release harmed nobody")
+		return append(lines, "the release harmed no request")
 	}
 	rows = [][]string{p.headings("WITH HARM", "HALF OF THEM", "90%", "AT MOST")}
 	row := func(name string, of int, word func(i int) string) {
