@@ -8,7 +8,7 @@ import (
 
 // Outcome is how a rollout ended.
 type Outcome struct {
-	// Result is one of the last six phases.
+	// Result is one of the phases in which a rollout ends.
 	Result Phase  `json:"result"`
 	Why    string `json:"why"`
 	// Reason is the word for why a rollout was refused; empty for other results.
