@@ -18,9 +18,14 @@ import (
 const beatEvery = time.Second
 
 // liveEvery is the pace of those of any other activity, a third of the time after which it
-// counts as dead. Each costs the server as much as an event of a history does.
+// counts as dead. Each costs the server as much as an event of a history does. Where nobody
+// counts, as in a rehearsal, it is a minute.
 func liveEvery(ctx context.Context) time.Duration {
-	return max(time.Second, activity.GetInfo(ctx).HeartbeatTimeout/3)
+	timeout := activity.GetInfo(ctx).HeartbeatTimeout
+	if timeout == 0 {
+		return time.Minute
+	}
+	return max(time.Second, timeout/3)
 }
 
 // beating records heartbeats with details() until stop is called.
