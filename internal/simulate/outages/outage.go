@@ -145,7 +145,11 @@ func (o *Outage) validate(doc *strictyaml.Document) {
 
 // validatePeople checks the times of people: a harmful change needs them, and they follow each other.
 func (o *Outage) validatePeople(doc *strictyaml.Document, add func(path, format string, args ...any)) {
-	if !o.Harmful() {
+	harmful := false
+	for i, f := range o.Faults { // what one does that cannot be read is not known
+		harmful = harmful || !f.Innocent() && !doc.Bad(strictyaml.Index("faults", i))
+	}
+	if !harmful {
 		return
 	}
 	for _, path := range []string{"mitigated", "over"} {
