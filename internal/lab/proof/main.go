@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,7 +21,7 @@ import (
 type options struct {
 	outages, spec, page, readme, chart, json string
 	quick                                    bool
-	seeds, healthy, workers                  int
+	seeds, workers                           int
 	seed                                     uint64
 }
 
@@ -31,8 +32,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	fs := entry.Flags("proof", stderr)
 	fs.StringVar(&o.outages, "outages", "", "`folder` with files of outages (*.yaml), in place of those that Sluice brings along")
 	fs.StringVar(&o.spec, "spec", "", "`file` of the spec for all of them, in place of the default one")
-	fs.IntVar(&o.seeds, "seeds", 10, "rollouts of each outage with Sluice, each with other chances")
-	fs.IntVar(&o.healthy, "healthy", 14, "rollouts of each good change")
+	fs.IntVar(&o.seeds, "seeds", 10, "rollouts with Sluice of each outage and of each good change, each with other chances")
 	fs.Uint64Var(&o.seed, "seed", 1, "the first of those seeds")
 	fs.BoolVar(&o.quick, "quick", false, "one rollout of each outage, and of three good changes; fails where a goal is missed")
 	fs.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "deployments that are played at once")
@@ -43,11 +43,11 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	if err := entry.Parse(fs, args); err != nil {
 		return o, err
 	}
-	if o.seeds < 1 || o.healthy < 1 || o.workers < 1 {
-		return o, fmt.Errorf("--seeds, --healthy and --workers: expected at least 1")
+	if o.seeds < 1 || o.workers < 1 {
+		return o, fmt.Errorf("--seeds and --workers: expected at least 1")
 	}
 	if o.quick {
-		o.seeds, o.healthy = 1, 1
+		o.seeds = 1
 	}
 	return o, nil
 }
@@ -112,7 +112,7 @@ func (o options) write(results []result) error {
 	return os.WriteFile(o.json, data, 0o644)
 }
 
-// load reads the outages.
+// load reads the outages. The error has everything that is wrong in any of them.
 func (o options) load() ([]outages.Outage, error) {
 	if o.outages == "" {
 		return outages.All()
@@ -125,16 +125,14 @@ func (o options) load() ([]outages.Outage, error) {
 		return nil, fmt.Errorf("--outages: %s has no file *.yaml", o.outages)
 	}
 	var all []outages.Outage
+	var wrong []error
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
 		}
 		one, err := outages.Parse(file, data)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one)
+		all, wrong = append(all, one), append(wrong, err)
 	}
-	return all, nil
+	return all, errors.Join(wrong...)
 }

@@ -58,9 +58,9 @@ func (o options) play(ctx context.Context, all []outages.Outage, c catalog.Catal
 		if err != nil {
 			return nil, err
 		}
-		r := result{Outage: one, First: float64(len(p.Cohort(0))) / float64(len(p.Order)), Gated: make([]rehearsal.Played, o.healthy)}
+		r := result{Outage: one, First: float64(len(p.Cohort(0))) / float64(len(p.Order)), Gated: make([]rehearsal.Played, o.seeds)}
 		if one.Harmful() {
-			r.Ways, r.Gated = make([]rehearsal.Played, len(outages.Ways())-1), make([]rehearsal.Played, o.seeds)
+			r.Ways = make([]rehearsal.Played, len(outages.Ways())-1)
 		}
 		for i := range r.Ways {
 			jobs = append(jobs, job{one, outages.Ways()[i], p, o.seed, &r.Ways[i]})

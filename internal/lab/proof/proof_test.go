@@ -50,7 +50,7 @@ func TestFolder(t *testing.T) {
 	play := func(workers string) string {
 		var out bytes.Buffer
 		svg := filepath.Join(t.TempDir(), "x.svg")
-		require.NoError(t, run(t.Context(), []string{"--outages", dir, "--spec", file, "--seeds", "2", "--healthy", "2", "--workers", workers, "--chart", svg}, &out, io.Discard))
+		require.NoError(t, run(t.Context(), []string{"--outages", dir, "--spec", file, "--seeds", "2", "--workers", workers, "--chart", svg}, &out, io.Discard))
 		drawn, err := os.ReadFile(svg)
 		require.NoError(t, err)
 		require.NoError(t, wellFormed(drawn))
@@ -62,6 +62,19 @@ func TestFolder(t *testing.T) {
 		require.Contains(t, first, line)
 	}
 	require.Regexp(t, `recall.*100% \(2 of 2;`, first)
+}
+
+// All wrong files are named, each with every mistake and its place.
+func TestWrongFolder(t *testing.T) {
+	dir, _ := folder(t)
+	for name, text := range map[string]string{"a": "name: A\ntitle: T\n", "b": "name: b\ntitle: T\nchange: c\nfaults: [erors 2x]\n"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".yaml"), []byte(text), 0o600))
+	}
+	err := run(t.Context(), []string{"--outages", dir}, io.Discard, io.Discard)
+	require.NotContains(t, err.Error(), "mitigated") // nobody knows yet whether it does harm
+	for _, word := range []string{"a.yaml:1:7: ", "a.yaml:1:1: ", "change", "b.yaml:4:10: ", `did you mean "errors"`} {
+		require.ErrorContains(t, err, word)
+	}
 }
 
 func wellFormed(data []byte) error {
