@@ -52,7 +52,7 @@ func replayOutage(ctx context.Context, con *console, c *cli.Context, s store.Sto
 
 // outagePlan cuts the outage's fleet by the spec that the command line names, else by the default one.
 func outagePlan(con *console, c *cli.Context, o outages.Outage) (plan.Plan, error) {
-	file, text := "the default spec", outages.DefaultSpec()
+	file, text := "", []byte(nil)
 	if path := c.Args().First(); path != "" {
 		var err error
 		if text, err = read(con, path); err != nil {

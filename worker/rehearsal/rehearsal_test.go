@@ -204,7 +204,7 @@ func TestUnequalTargetsAreNoHarm(t *testing.T) {
 		"load: [{on: {hardware: old}, errors: 0.4%}, {errors: 0.1%}]\n"))
 	require.NoError(t, err)
 	c := catalog.New()
-	p, err := o.Plan("default.yaml", outages.DefaultSpec(), c.Kinds())
+	p, err := o.Plan("", nil, c.Kinds())
 	require.NoError(t, err)
 	p.Spec.Guard = 0
 	kept, err := store.Dir(t.TempDir())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"sync"
 
@@ -37,13 +38,12 @@ const quickly = 3
 
 // play plays all outages in all ways. What comes out does not depend on how many are played at once.
 func (o options) play(ctx context.Context, all []outages.Outage, c catalog.Catalog, done func(done, of int)) ([]result, error) {
-	file, text := "the default spec", outages.DefaultSpec()
+	var text []byte
 	if o.spec != "" {
 		var err error
 		if text, err = os.ReadFile(o.spec); err != nil {
 			return nil, err
 		}
-		file = o.spec
 	}
 	var results []result
 	var jobs []job
@@ -54,9 +54,9 @@ func (o options) play(ctx context.Context, all []outages.Outage, c catalog.Catal
 				continue
 			}
 		}
-		p, err := one.Plan(file, text, c.Kinds())
+		p, err := one.Plan(o.spec, text, c.Kinds())
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", one.Name, err)
 		}
 		r := result{Outage: one, First: float64(len(p.Cohort(0))) / float64(len(p.Order)), Gated: make([]rehearsal.Played, o.seeds)}
 		if one.Harmful() {

@@ -206,6 +206,8 @@ func labelsOf(targets []fleet.Target) string {
 const (
 	defaultSpread = 60_000_000_000 // a minute
 	mostTargets   = 10_000
+	// standardTargets is the size of the standard fleet.
+	standardTargets = 200
 )
 
 // Harmful says that the change itself does harm.
@@ -239,7 +241,7 @@ func (o Outage) Targets() fleet.Fleet {
 // users, and a quarter has the older hardware. Label `edge` is what of a network is near: half of them.
 func Standard() fleet.Fleet {
 	var f fleet.Fleet
-	for i := range 200 {
+	for i := range standardTargets {
 		labels := map[string]string{
 			"region": []string{"eu", "us", "asia", "south"}[i%4], "tier": "public", "hardware": "new", "class": "a", "edge": "far",
 		}

@@ -107,7 +107,7 @@ colour: red
 
 // The standard fleet has every class that outages tell apart, and the default spec's first stages have them all.
 func TestDefaultSpecReachesEveryClass(t *testing.T) {
-	p, err := Outage{}.Plan("default.yaml", DefaultSpec(), catalog.New().Kinds())
+	p, err := Outage{}.Plan("", nil, catalog.New().Kinds())
 	require.NoError(t, err)
 	all := map[string]bool{}
 	for _, x := range p.Exposed(1) {
@@ -118,6 +118,22 @@ func TestDefaultSpecReachesEveryClass(t *testing.T) {
 	for _, x := range Standard().Targets {
 		for name, value := range x.Labels {
 			require.True(t, all[name+"="+value], "%s=%s is in neither internal nor canary", name, value)
+		}
+	}
+}
+
+// The default spec is for every fleet, of any size and with any labels.
+func TestDefaultSpecFitsAnyFleet(t *testing.T) {
+	for _, labels := range []map[string]string{nil, {"zone": "a"}, {"tier": "internal"}, {"tier": "internal", "class": "b", "x": "y"}} {
+		for _, n := range []int{1, 2, 3, 7, 20, 49, 66, 151, 200, 1001, 10_000} {
+			o := Outage{Fleet: []Group{{Count: (n + 1) / 2, Labels: labels}, {Count: n / 2}}}
+			if n == 1 {
+				o.Fleet = o.Fleet[:1]
+			}
+			p, err := o.Plan("", nil, catalog.New().Kinds())
+			require.NoError(t, err, "%d targets with %v", n, labels)
+			require.Len(t, p.Order, n)
+			require.LessOrEqual(t, len(p.Cohort(0)), max(1, n/50))
 		}
 	}
 }
