@@ -198,6 +198,23 @@ func TestShortBakes(t *testing.T) {
 	}
 }
 
+// What a rollout took back by itself took no person, however short before its end the harm was.
+func TestTakenBackByNobody(t *testing.T) {
+	for _, fault := range []string{"crash", "errors 90%", "crash from 5m one in 3"} {
+		o, err := outages.Parse("o.yaml", []byte("name: o\ntitle: t\nchange: c\nmitigated: 1h\nover: 2h\nfaults: ["+fault+"]\n"))
+		require.NoError(t, err)
+		c := catalog.New()
+		p, err := o.Plan("", nil, c.Kinds())
+		require.NoError(t, err)
+		kept, err := store.Dir(t.TempDir())
+		require.NoError(t, err)
+		played, err := Play(o, outages.Gated, p, c, kept, 1)
+		require.NoError(t, err)
+		require.Equal(t, words.PhaseRolledBack, played.Result, played.Why)
+		require.False(t, played.Person, fault)
+	}
+}
+
 // Targets that have always had more errors than others, and are more frequent in one stage than in the next, are no harm.
 func TestUnequalTargetsAreNoHarm(t *testing.T) {
 	o, err := outages.Parse("unequal.yaml", []byte("name: unequal\ntitle: a good change\nchange: nothing\n"+

@@ -72,6 +72,14 @@ func TestWaysByHand(t *testing.T) {
 	}
 }
 
+// Harm that sleeps longer than a fleet is looked at otherwise is waited for, also a day later.
+func TestDormantADayLater(t *testing.T) {
+	o, p := tinyPlan(t, "name: late\ntitle: T\nchange: c\nfleet: [{count: 10}]\nfaults: [errors 100% from 20h]\nmitigated: 10m\nover: 20m\n")
+	for _, way := range []Way{Push, Delayed, Timed} {
+		require.True(t, o.Score(way, o.Play(way, p, catalog.New().Kinds(), 1)).Harmed, way)
+	}
+}
+
 // A change that does no harm costs nothing in any way.
 func TestHealthyChange(t *testing.T) {
 	o, p := tinyPlan(t, "name: fine\ntitle: A good change\nchange: a flag\nfleet: [{count: 10}]\nfaults: [errors 5x everywhere at 5m for 5m]\n")

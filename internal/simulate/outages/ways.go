@@ -104,19 +104,26 @@ func putBack(world *simulate.World, p plan.Plan) {
 	}
 }
 
-// end is until when a fleet is looked at after the last order.
+// end is until when a fleet is looked at after the last order: until the last fault has begun, and an hour.
 func (o Outage) end(last time.Time) time.Time {
-	if dormant := began.Add(o.latest()); dormant.After(last) {
-		last = dormant
+	end := last
+	for _, f := range o.Faults {
+		for _, begins := range []time.Time{last.Add(f.From), began.Add(f.At)} {
+			if begins.After(end) {
+				end = begins
+			}
+		}
 	}
-	return last.Add(idle)
+	return end.Add(idle)
 }
 
 // Aftermath is what becomes of a fleet after a rollout. Harm that it did not end people mend, at the outage's own times;
 // mended says that there was some.
 func (o Outage) Aftermath(world *simulate.World, p plan.Plan, now time.Time) (l simulate.Ledger, mended bool) {
+	end := o.end(now)
+	now = now.Add(2 * simulate.Slot) // harm is seen to be over in the next slot
 	l = world.Foresee(now)
-	for end := o.end(now); !l.Still && now.Before(end); l = world.Foresee(now) {
+	for ; !l.Still && now.Before(end); l = world.Foresee(now) {
 		now = now.Add(time.Minute)
 	}
 	if !l.Still {
@@ -125,14 +132,6 @@ func (o Outage) Aftermath(world *simulate.World, p plan.Plan, now time.Time) (l 
 	world.Foresee(l.First.Add(o.Mitigated.Std()))
 	putBack(world, p)
 	return world.Foresee(l.First.Add(o.Over.Std())), true
-}
-
-// latest is when the last fault begins, at most, after the last step.
-func (o Outage) latest() (d time.Duration) {
-	for _, f := range o.Faults {
-		d = max(d, f.From, f.At)
-	}
-	return d
 }
 
 // Score sums up a ledger of Play: when harm was noticed, and over, are people's times, where there was harm.
