@@ -19,10 +19,13 @@ func (j *Judge) doubt(out Outcome, hidden float64) string {
 	switch holds := j.criteria.holds(out.At); {
 	case hidden > 0:
 		return j.stain.words(j.criteria, hidden)
+	case j.ignorance(out.Needed) && j.pastLooks > 0: // how the arms compared before stays as little known, however long this goes on
+		return "; this is harm unless it was so before, or errors come in bursts, and " + long(j.past) +
+			" of past are too short to tell: a longer past tells, more looks may not"
 	case j.ignorance(out.Needed):
-		return "; this is harm unless it was so before, or errors come in bursts, and not enough is known of its past to tell: a few more looks tell"
+		return "; this is harm unless it was so before, or errors come in bursts, and nothing is known of its past: more looks tell"
 	case out.Least > j.criteria.allowed(), holds && out.LnE >= nats(suspicious):
-		return "; more than is allowed, and chance hardly does this: a few more looks tell"
+		return "; more than is allowed, and chance hardly does this: more looks tell"
 	}
 	return ""
 }

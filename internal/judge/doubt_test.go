@@ -89,7 +89,14 @@ func TestHoldsInWords(t *testing.T) {
 	out := j.Outcome(30 * time.Second)
 	require.Equal(t, Unexercised, out.Verdict)
 	require.Regexp(t, `: 5.\d times the usual \(at least [23].\d, the rest may be chance\), 1.5 allowed; .*`+
-		`not enough is known of its past to tell: a few more looks tell$`, out.Evidence)
+		`nothing is known of its past: more looks tell$`, out.Evidence)
+	// With a short past, how the arms compared before is not known better after more looks.
+	c := quickly()
+	c.Hold = 10 * time.Minute
+	past, now := threes(0, 6, 120, 1, 5)
+	_, _, out = held(c, past, now)
+	require.Equal(t, Unexercised, out.Verdict)
+	require.Regexp(t, `and 18s of past are too short to tell: a longer past tells, more looks may not$`, out.Evidence)
 }
 
 // Healthy targets are hardly ever held, and go back for that as rarely as for harm.
