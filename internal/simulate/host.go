@@ -68,6 +68,7 @@ func (d hosts) Validate(_ context.Context, t fleet.Target, o driver.Order) error
 func (w *World) refuses(h *host, o driver.Order) bool {
 	for _, i := range h.faults {
 		if w.model.Faults[i].Kind == Refuse && o.Release == w.release && !o.Back {
+			w.shown[i] = true
 			return true
 		}
 	}

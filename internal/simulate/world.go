@@ -27,6 +27,7 @@ type World struct {
 	upto   time.Time   // the end of the newest slot, which has begun
 	above  []time.Time // per fault, since when its share of the fleet has the release; zero where it has not
 	with   int         // targets with the release
+	shown  []bool      // per fault, whether it has begun anywhere
 	healed bool
 	ledger Ledger
 }
@@ -63,14 +64,11 @@ func NewWorld(m Model, s spec.Spec, k spec.Kinds, f fleet.Fleet, before string, 
 		model: m, release: s.Release, now: now, began: began, asks: asksOf(s.Health, k),
 		slot: max(leastSlot, min(Slot, s.Health.Every.Std()/2)),
 		byID: make(map[string]*host, len(f.Targets)), upto: began.Add(-past), above: make([]time.Time, len(m.Faults)),
+		shown: make([]bool, len(m.Faults)),
 	}
+	faults := m.faultsOf(f.Targets)
 	for _, t := range f.Targets {
-		h := &host{Target: t, key: hash(t.ID), load: m.loadOf(t), state: driver.State{Release: before, Alive: true}}
-		for i, fault := range m.Faults {
-			if fault.fits(t, m.Seed) {
-				h.faults = append(h.faults, i)
-			}
-		}
+		h := &host{Target: t, key: hash(t.ID), load: m.loadOf(t), faults: faults[t.ID], state: driver.State{Release: before, Alive: true}}
 		h.series = make([][]float64, len(w.asks.streams))
 		w.hosts, w.byID[t.ID] = append(w.hosts, h), h
 	}
@@ -98,6 +96,7 @@ func (w *World) conditionOf(h *host, at time.Time) condition {
 	for _, i := range h.faults {
 		f := w.model.Faults[i]
 		if s := f.strength(w.since(i, h, at)); s > 0 {
+			w.shown[i] = true
 			c.add(f, s)
 		}
 	}
@@ -155,6 +154,7 @@ func (c *condition) add(f Fault, s float64) {
 func (w *World) away(at time.Time) bool {
 	for i, f := range w.model.Faults {
 		if f.Kind == Source && !w.healed && f.strength(w.since(i, nil, at)) > 0 {
+			w.shown[i] = true
 			return true
 		}
 	}

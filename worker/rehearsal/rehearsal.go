@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -61,6 +60,8 @@ type Result struct {
 	Began  time.Time
 	Took   time.Duration
 	Ledger simulate.Ledger
+	// NeverBegan are the model's faults that showed nowhere until then, by their place.
+	NeverBegan []int
 }
 
 // Run rehearses. It may be called concurrently.
@@ -88,7 +89,11 @@ func (r Rehearsal) run(c catalog.Catalog) (Result, error) {
 	if err := s.env.GetWorkflowError(); err != nil {
 		return Result{}, fmt.Errorf("rehearse: %w", err)
 	}
-	return Result{State: s.state, Began: began, Took: s.ended.Sub(began), Ledger: s.ledger}, nil
+	took := s.ended.Sub(began)
+	if s.state.Phase == words.PhaseLocked { // which is noticed later
+		took = s.state.Since.Sub(began)
+	}
+	return Result{State: s.state, Began: began, Took: took, Ledger: s.ledger, NeverBegan: s.never}, nil
 }
 
 // stage is where one rehearsal runs: what stands for Temporal.
@@ -103,15 +108,16 @@ type stage struct {
 	state  words.State
 	ended  time.Time
 	ledger simulate.Ledger
+	never  []int
 }
 
 func (s *stage) mount(acts *activities.Activities) *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))))
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetStartTime(s.began)
 	env.SetTestTimeout(2*s.Limit + 100*time.Hour)
-	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Hour, Interceptors: []interceptor.WorkerInterceptor{new(undying)}})
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Hour, Interceptors: []interceptor.WorkerInterceptor{&undying{waits: s.note}}})
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "rehearsal", TaskQueue: connect.TaskQueue})
 	env.RegisterWorkflow(s.conduct)
 	env.RegisterActivity(s.hold)
@@ -162,7 +168,7 @@ func (s *stage) conduct(ctx workflow.Context, sub rollout.Submission) error {
 	if f.IsReady() {
 		s.state = last
 	}
-	s.ended = workflow.Now(ctx)
+	s.ended, s.never = workflow.Now(ctx), s.world.NeverBegan()
 	if s.ledger = s.world.Ledger(); s.After != nil {
 		s.ledger = s.After(s.world, s.ended)
 	}
@@ -202,11 +208,19 @@ func (s *stage) tell(ctx workflow.Context, f workflow.ChildWorkflowFuture, signa
 
 // look looks at the rollout as it is.
 func (s *stage) look() {
+	var now words.State // a new one: the last may be somebody's
 	answer, err := s.env.QueryWorkflowByID(connect.Deployment("").WorkflowID(s.Spec.Unit), words.QueryStatus)
-	if err != nil || answer.Get(&s.state) != nil {
+	if err != nil || answer.Get(&now) != nil {
 		return // it has not begun
 	}
-	if s.Saw != nil {
-		s.Saw(s.state, s.env.Now())
+	if s.state = now; s.Saw != nil {
+		s.Saw(now, s.env.Now())
+	}
+}
+
+// note looks at the rollout where somebody wants to hear of each state. What comes after the end is nobody's.
+func (s *stage) note() {
+	if s.Saw != nil && s.ended.IsZero() {
+		s.look()
 	}
 }

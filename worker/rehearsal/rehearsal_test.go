@@ -67,8 +67,14 @@ func sixty() (f fleet.Fleet) {
 
 func rehearseText(t *testing.T, text string, f fleet.Fleet, limit time.Duration, seed uint64, faults ...string) Result {
 	t.Helper()
-	c := catalog.New()
-	doc, err := spec.Parse("rollout.yaml", []byte(text), c.Kinds())
+	out, err := Run(rehearsalOf(t, text, f, limit, seed, faults...), catalog.New())
+	require.NoError(t, err)
+	return out
+}
+
+func rehearsalOf(t *testing.T, text string, f fleet.Fleet, limit time.Duration, seed uint64, faults ...string) Rehearsal {
+	t.Helper()
+	doc, err := spec.Parse("rollout.yaml", []byte(text), catalog.New().Kinds())
 	require.NoError(t, err)
 	r := Rehearsal{Spec: doc.Spec, Fleet: f, Before: "1", Limit: limit, Approve: true, Model: simulate.Model{Seed: seed}}
 	for _, text := range faults {
@@ -78,9 +84,7 @@ func rehearseText(t *testing.T, text string, f fleet.Fleet, limit time.Duration,
 	}
 	r.Store, err = store.Dir(t.TempDir())
 	require.NoError(t, err)
-	out, err := Run(r, c)
-	require.NoError(t, err)
-	return out
+	return r
 }
 
 // What a fault leads to is what it would lead to in a real rollout.
@@ -125,6 +129,7 @@ func TestLongApply(t *testing.T) {
 func TestBricked(t *testing.T) {
 	out := rehearse(t, "brick")
 	require.Equal(t, words.PhaseLocked, out.State.Phase, out.State.Why)
+	require.Equal(t, out.State.Since.Sub(out.Began), out.Took)
 	score := out.Ledger.Score()
 	require.True(t, score.Harmed)
 	require.Nil(t, score.Undone)
@@ -242,4 +247,34 @@ func TestScrape(t *testing.T) {
 		out := rehearseText(t, scraped, sixty(), 4*time.Hour, 1, fault)
 		require.Equal(t, want, out.State.Phase, "%s: %s", fault, out.State.Why)
 	}
+}
+
+// Whoever looks on sees each phase when it begins, also one that is shorter than the time between two looks.
+func TestEachPhaseIsSeen(t *testing.T) {
+	var phases []words.Phase
+	r := rehearsalOf(t, text, sixty(), 3*time.Hour, 1, "errors 30% from 25m")
+	r.Saw = func(s words.State, at time.Time) {
+		if n := len(phases); n > 0 && phases[n-1] == s.Phase {
+			return
+		}
+		phases = append(phases, s.Phase)
+		require.Less(t, at.Sub(s.Since), 2*time.Second, s.Phase)
+	}
+	out, err := Run(r, catalog.New())
+	require.NoError(t, err)
+	require.Equal(t, words.PhaseRolledBack, out.State.Phase)
+	require.Equal(t, []words.Phase{
+		words.PhasePlanning, words.PhasePreflight, words.PhaseObserve, words.PhaseApply, words.PhaseBake, words.PhaseGate,
+		words.PhaseObserve, words.PhaseApply, words.PhaseBake, words.PhaseRollback, words.PhaseVerify, words.PhaseRolledBack,
+	}, phases)
+}
+
+// A fault that begins only after the end, or where the release never comes, is named.
+func TestNeverBegan(t *testing.T) {
+	out := rehearse(t, "errors 30%", "crash at 20h", "source away at 1h", "errors 2x above 50%")
+	require.Equal(t, words.PhaseRolledBack, out.State.Phase)
+	require.Equal(t, []int{1, 2, 3}, out.NeverBegan)
+	out = rehearse(t, "crash at 20h", "refuse")
+	require.Equal(t, words.PhaseRefused, out.State.Phase)
+	require.Equal(t, []int{0}, out.NeverBegan)
 }
