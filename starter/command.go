@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -36,6 +37,9 @@ func (c command) allFlags() []cli.Flag {
 	return flags
 }
 
+// misread is what the parser says of a flag's value that is no number.
+var misread = regexp.MustCompile(`^invalid value (".*") for flag -(.*): .*$`)
+
 // build makes the urfave command.
 func (c command) build(con *console) *cli.Command {
 	return &cli.Command{
@@ -45,7 +49,9 @@ func (c command) build(con *console) *cli.Command {
 		Description:     c.long,
 		Flags:           c.allFlags(),
 		HideHelpCommand: true,
-		OnUsageError:    func(_ *cli.Context, err error, _ bool) error { return usagef("%s: %v", c.name, err) },
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
+			return &exitError{code: exitInvalid, err: errors.New(misread.ReplaceAllString(err.Error(), `--$2 $1 is no number that it takes`)), usage: true, command: c.name}
+		},
 		Action: func(ctx *cli.Context) error {
 			err := c.check(ctx)
 			if err == nil {

@@ -4,16 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sync/errgroup"
 
-	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/simulate"
@@ -133,6 +133,9 @@ func askedOf(ctx context.Context, con *console, c *cli.Context, l *loaded) (aske
 		if err := fitting(f, l); err != nil {
 			return asked{}, usagef("--fault %q: %s", text, err)
 		}
+		if f.At >= a.rehearsal.Limit {
+			return asked{}, usagef("--fault %q: begins only after --limit %s: expected a time before that, or a longer --limit", text, spec.Duration(a.rehearsal.Limit))
+		}
 		a.rehearsal.Model.Faults = append(a.rehearsal.Model.Faults, f)
 	}
 	load, from, err := loadOf(ctx, con, c, l)
@@ -156,9 +159,35 @@ func fitting(f simulate.Fault, l *loaded) error {
 		return fmt.Errorf("the spec has no check %q, expected one of %s", f.Check, strings.Join(names, ", "))
 	}
 	if !slices.ContainsFunc(l.fleet.Targets, func(t fleet.Target) bool { return t.Matches(f.On) }) {
-		return errors.New("no target of the fleet has these labels")
+		return fmt.Errorf("no target of the fleet has these labels, %s", labelsOf(l.fleet.Targets))
 	}
 	return nil
+}
+
+// labelsOf words which labels targets have, and the values of each where they are few.
+func labelsOf(targets []fleet.Target) string {
+	const few = 8
+	values := map[string]map[string]bool{}
+	for _, t := range targets {
+		for name, value := range t.Labels {
+			if values[name] == nil {
+				values[name] = map[string]bool{}
+			}
+			values[name][value] = true
+		}
+	}
+	if len(values) == 0 {
+		return "they have none"
+	}
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		word := name + "=" + strings.Join(slices.Sorted(maps.Keys(values[name])), "|")
+		if n := len(values[name]); n > few {
+			word = fmt.Sprintf("%s (%d values)", name, n)
+		}
+		words = append(words, word)
+	}
+	return "they have " + strings.Join(words, ", ")
 }
 
 // loadOf is the usual traffic: of flags, else of the last hour, else a default.
@@ -204,16 +233,39 @@ type simulated struct {
 	Unit    string `json:"unit"`
 	Release string `json:"release"`
 	Seed    uint64 `json:"seed"`
-	// Result is the rollout's, or the phase in which it still was at the limit.
-	Result string `json:"result"`
-	Stage  string `json:"stage,omitempty"`
-	Why    string `json:"why"`
+	// Result is the rollout's, or the phase in which it still was when the limit stopped it.
+	Result  string `json:"result"`
+	Limited bool   `json:"stoppedByLimit,omitempty"`
+	Stage   string `json:"stage,omitempty"`
+	Why     string `json:"why"`
+	// Condemned are the checks for which it went back, and NotBack how many targets could not be brought back.
+	Condemned []string `json:"condemned,omitempty"`
+	NotBack   int      `json:"notBack,omitempty"`
 	// Took is how long it took, in the rollout's time.
 	Took spec.Duration `json:"took"`
 	simulate.Score
-	Assumed []string         `json:"assumedToPass,omitempty"`
-	Curve   []simulate.Point `json:"curve,omitempty"`
-	events  []event
+	// NeverBegan are the faults that showed nowhere.
+	NeverBegan []string         `json:"neverBegan,omitempty"`
+	Assumed    []string         `json:"assumedToPass,omitempty"`
+	Timeline   []moment         `json:"timeline,omitempty"`
+	Curve      []simulate.Point `json:"curve,omitempty"`
+}
+
+// moment is an event at a time of the rollout.
+type moment struct {
+	After spec.Duration `json:"after"`
+	Kind  string        `json:"event"`
+	Stage string        `json:"stage,omitempty"`
+	Text  string        `json:"text"`
+	// good says that it is a verdict that finds nothing wrong so far.
+	good bool
+}
+
+func momentOf(e event, began time.Time) moment {
+	return moment{
+		After: spec.Duration(e.At.Sub(began).Round(time.Second)), Kind: e.Kind, Stage: e.Stage, Text: e.Text,
+		good: e.Verdict == health.Pass || e.Standing == health.OKSoFar || e.Standing == health.NotYet,
+	}
 }
 
 // run rehearses with a seed.
@@ -222,49 +274,64 @@ func (a asked) run(ctx context.Context, con *console, seed uint64, events bool) 
 	r.Model.Seed = seed
 	var seen []event
 	var before view
-	note := func(s rollout.State, at time.Time) {
-		after := view{State: &s, Unit: s.Unit, Release: s.Release}
-		seen, before = append(seen, changes(before, after, at)...), after
-	}
 	r.After = func(w *simulate.World, ended time.Time) simulate.Ledger { // harm is seen to be over in the next slot
 		return w.Foresee(ended.Add(2 * simulate.Slot))
 	}
 	if events {
-		r.Saw = note
+		r.Saw = func(s rollout.State, at time.Time) {
+			after := view{State: &s, Unit: s.Unit, Release: s.Release}
+			seen, before = append(seen, changes(before, after, at)...), after
+		}
 	}
-	out, err := rehearsed(ctx, r, con.catalog)
+	out, err := rehearsed(ctx, func() (rehearsal.Result, error) { return rehearsal.Run(r, con.catalog) })
 	if err != nil {
 		return simulated{}, err
 	}
 	if events {
-		note(out.State, out.Began.Add(out.Took))
+		r.Saw(out.State, out.Began.Add(out.Took))
 	}
-	s := simulated{
-		Unit: r.Spec.Unit, Release: r.Spec.Release, Seed: seed, Result: string(out.State.Phase), Stage: out.State.StageName(), Why: out.State.Why,
-		Took: spec.Duration(out.Took.Round(time.Second)), Score: out.Ledger.Score(), Assumed: simulate.Assumed(r.Spec.Health),
-		Curve: out.Ledger.Curve, events: seen,
-	}
-	for i := range s.events {
-		s.events[i].At = time.Unix(0, 0).Add(s.events[i].At.Sub(out.Began))
-	}
-	if o := out.State.Outcome; o != nil {
-		s.Stage, s.Why = o.Stage, o.Why
+	slices.SortStableFunc(seen, func(a, b event) int { return a.At.Compare(b.At) })
+	s := a.told(out, seed)
+	for _, e := range seen {
+		if e.Kind != "end" {
+			s.Timeline = append(s.Timeline, momentOf(e, out.Began))
+		}
 	}
 	return s, nil
 }
 
+// told sums a rehearsal up.
+func (a asked) told(out rehearsal.Result, seed uint64) simulated {
+	sp, state := a.rehearsal.Spec, out.State
+	s := simulated{
+		Unit: sp.Unit, Release: sp.Release, Seed: seed, Result: string(state.Phase), Limited: state.Outcome == nil, Stage: state.StageName(), Why: state.Why,
+		NotBack: max(state.NotBack, len(state.NotReverted)), Took: spec.Duration(out.Took.Round(time.Second)), Score: rounded(out.Ledger.Score()),
+		Assumed: simulate.Assumed(sp.Health), Curve: roundedCurve(out.Ledger.Curve),
+	}
+	if o := state.Outcome; o != nil {
+		s.Stage, s.Why, s.Condemned, s.NotBack = o.Stage, o.Why, o.Condemned, max(o.NotBack, len(o.NotReverted))
+	}
+	for _, i := range out.NeverBegan {
+		s.NeverBegan = append(s.NeverBegan, a.faults[i])
+	}
+	return s
+}
+
+var errInterrupted = errors.New("interrupted")
+
 // rehearsed waits for a rehearsal no longer than somebody wants it: it cannot be stopped, and ends with the program.
-func rehearsed(ctx context.Context, r rehearsal.Rehearsal, c catalog.Catalog) (rehearsal.Result, error) {
-	var out rehearsal.Result
+func rehearsed[T any](ctx context.Context, run func() (T, error)) (T, error) {
+	var out T
 	var err error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		out, err = rehearsal.Run(r, c)
+		out, err = run()
 	}()
 	select {
 	case <-ctx.Done():
-		return rehearsal.Result{}, ctx.Err()
+		var none T
+		return none, errInterrupted
 	case <-done:
 		return out, err
 	}
@@ -277,31 +344,4 @@ func (a asked) once(ctx context.Context, con *console) error {
 		return err
 	}
 	return con.answer(s, append(a.heading(con.paint), s.text(con.paint)...))
-}
-
-// often rehearses many times.
-func (a asked) often(ctx context.Context, con *console) error {
-	all := make([]simulated, a.runs)
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(workers())
-	for i := range all {
-		group.Go(func() (err error) {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			all[i], err = a.run(ctx, con, a.rehearsal.Model.Seed+uint64(i), false) //nolint:gosec // positive
-			all[i].Curve = nil
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	d := distributionOf(all, a.innocent())
-	return con.answer(d, append(a.heading(con.paint), d.text(con.paint)...))
-}
-
-// innocent says that no fault is the release's.
-func (a asked) innocent() bool {
-	return !slices.ContainsFunc(a.rehearsal.Model.Faults, func(f simulate.Fault) bool { return !f.Innocent() })
 }

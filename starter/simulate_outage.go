@@ -37,16 +37,18 @@ func replayOutage(ctx context.Context, con *console, c *cli.Context, s store.Sto
 		return err
 	}
 	out := replayed{Outage: o, Targets: len(p.Order), Seed: c.Uint64("seed")}
-	for _, w := range outages.Ways() {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		played, err := rehearsal.Play(o, w, p, con.catalog, s, out.Seed)
+	bar := con.progress()
+	defer bar.clear()
+	for i, w := range outages.Ways() {
+		bar.say("%d of %d: %s", i+1, len(outages.Ways()), w)
+		played, err := rehearsed(ctx, func() (rehearsal.Played, error) { return rehearsal.Play(o, w, p, con.catalog, s, out.Seed) })
 		if err != nil {
 			return err
 		}
+		played.Score, played.Curve = rounded(played.Score), roundedCurve(played.Curve)
 		out.Ways = append(out.Ways, played)
 	}
+	bar.clear()
 	return con.answer(out, out.text(con.paint))
 }
 
