@@ -142,7 +142,9 @@ func TestSimulateRuns(t *testing.T) {
 	require.Empty(t, got.errOut, "progress is for terminals")
 
 	d := distributionOf([]simulated{
-		{Seed: 1, Result: "promoted"}, {Seed: 2, Result: "rolled-back", Condemned: []string{"slow"}}, {Seed: 3, Result: "rolled-back"},
+		{Seed: 1, Result: "promoted"},
+		{Seed: 2, Result: "rolled-back", Condemned: []string{"slow"}},
+		{Seed: 3, Result: "rolled-back"},
 		{Seed: 4, Result: "holding", Limited: true, NeverBegan: []string{"crash at 2h"}, Score: simulate.Score{Harmed: true, Bad: 7}},
 	}, true)
 	text := strings.Join(d.text(false), "\n")

@@ -6,6 +6,7 @@ package outages
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -127,6 +128,11 @@ func (o *Outage) validate(doc *strictyaml.Document) {
 	}{{"spread", o.Spread}, {"detected", o.Detected}, {"mitigated", o.Mitigated}, {"over", o.Over}} {
 		if d.of < 0 {
 			add(d.path, "is %s, expected a time that is not below 0", d.of)
+		}
+	}
+	for i, source := range o.Sources {
+		if u, err := url.Parse(source); err != nil || u.Host == "" {
+			add(strictyaml.Index("sources", i), "is %s, expected a URL such as https://example.com/what-happened", strictyaml.Quote(source))
 		}
 	}
 	o.validatePeople(doc, add)
