@@ -101,6 +101,7 @@ mitigated: 30m
 grades: {detected: certain, weather: read}
 load: [{rate: -1}]
 colour: red
+sources: [https://example.com/a, not a url]
 `))
 	require.Error(t, err)
 	for _, want := range []string{
@@ -108,6 +109,7 @@ colour: red
 		"bad.yaml:3:22: faults[1]: no target of the fleet has these labels, expected some of class=a", "bad.yaml:4:9: spread",
 		"bad.yaml:5:11: detected: is 1h, after mitigated (30m)", "over: is required", `grades.detected: is "certain", expected read`,
 		"grades.weather: is graded, expected one of", "load[0]: expected rate", `bad.yaml:9:1: unknown field "colour"`,
+		`bad.yaml:10:34: sources[1]: is "not a url", expected a URL`,
 	} {
 		require.ErrorContains(t, err, want)
 	}
