@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/sluicehq/sluice/internal/fleet"
-	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/simulate"
@@ -127,14 +124,14 @@ func askedOf(ctx context.Context, con *console, c *cli.Context, l *loaded) (aske
 	}
 	for _, text := range a.faults {
 		f, err := simulate.ParseFault(text)
+		if err == nil {
+			err = fitting(f, l)
+		}
+		if err == nil && f.At >= limit.Std() {
+			err = fmt.Errorf("begins only after --limit %s, expected a time before that, or a longer --limit", limit)
+		}
 		if err != nil {
 			return asked{}, usagef("--fault %q: %s", text, err)
-		}
-		if err := fitting(f, l); err != nil {
-			return asked{}, usagef("--fault %q: %s", text, err)
-		}
-		if f.At >= a.rehearsal.Limit {
-			return asked{}, usagef("--fault %q: begins only after --limit %s: expected a time before that, or a longer --limit", text, spec.Duration(a.rehearsal.Limit))
 		}
 		a.rehearsal.Model.Faults = append(a.rehearsal.Model.Faults, f)
 	}
@@ -148,46 +145,14 @@ const mostRuns = 100_000
 
 // fitting refuses a fault that no target and no check of the spec has.
 func fitting(f simulate.Fault, l *loaded) error {
-	if f.Check != "" {
-		var names []string
-		for _, c := range l.spec.Health.Checks {
-			if c.Name == f.Check {
-				return nil
-			}
-			names = append(names, c.Name)
-		}
+	var names []string
+	for _, c := range l.spec.Health.Checks {
+		names = append(names, c.Name)
+	}
+	if f.Check != "" && !slices.Contains(names, f.Check) {
 		return fmt.Errorf("the spec has no check %q, expected one of %s", f.Check, strings.Join(names, ", "))
 	}
-	if !slices.ContainsFunc(l.fleet.Targets, func(t fleet.Target) bool { return t.Matches(f.On) }) {
-		return fmt.Errorf("no target of the fleet has these labels, %s", labelsOf(l.fleet.Targets))
-	}
-	return nil
-}
-
-// labelsOf words which labels targets have, and the values of each where they are few.
-func labelsOf(targets []fleet.Target) string {
-	const few = 8
-	values := map[string]map[string]bool{}
-	for _, t := range targets {
-		for name, value := range t.Labels {
-			if values[name] == nil {
-				values[name] = map[string]bool{}
-			}
-			values[name][value] = true
-		}
-	}
-	if len(values) == 0 {
-		return "they have none"
-	}
-	var words []string
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		word := name + "=" + strings.Join(slices.Sorted(maps.Keys(values[name])), "|")
-		if n := len(values[name]); n > few {
-			word = fmt.Sprintf("%s (%d values)", name, n)
-		}
-		words = append(words, word)
-	}
-	return "they have " + strings.Join(words, ", ")
+	return simulate.UnknownLabels(f.On, l.fleet.Targets)
 }
 
 // loadOf is the usual traffic: of flags, else of the last hour, else a default.
@@ -245,27 +210,12 @@ type simulated struct {
 	Took spec.Duration `json:"took"`
 	simulate.Score
 	// NeverBegan are the faults that showed nowhere.
-	NeverBegan []string         `json:"neverBegan,omitempty"`
-	Assumed    []string         `json:"assumedToPass,omitempty"`
-	Timeline   []moment         `json:"timeline,omitempty"`
-	Curve      []simulate.Point `json:"curve,omitempty"`
-}
-
-// moment is an event at a time of the rollout.
-type moment struct {
-	After spec.Duration `json:"after"`
-	Kind  string        `json:"event"`
-	Stage string        `json:"stage,omitempty"`
-	Text  string        `json:"text"`
-	// good says that it is a verdict that finds nothing wrong so far.
-	good bool
-}
-
-func momentOf(e event, began time.Time) moment {
-	return moment{
-		After: spec.Duration(e.At.Sub(began).Round(time.Second)), Kind: e.Kind, Stage: e.Stage, Text: e.Text,
-		good: e.Verdict == health.Pass || e.Standing == health.OKSoFar || e.Standing == health.NotYet,
-	}
+	NeverBegan []string `json:"neverBegan,omitempty"`
+	Assumed    []string `json:"assumedToPass,omitempty"`
+	// Timeline and Curve are by the model's clock, which began at Began.
+	Began    time.Time        `json:"began"`
+	Timeline []event          `json:"timeline,omitempty"`
+	Curve    []simulate.Point `json:"curve,omitempty"`
 }
 
 // run rehearses with a seed.
@@ -292,11 +242,7 @@ func (a asked) run(ctx context.Context, con *console, seed uint64, events bool) 
 	}
 	slices.SortStableFunc(seen, func(a, b event) int { return a.At.Compare(b.At) })
 	s := a.told(out, seed)
-	for _, e := range seen {
-		if e.Kind != "end" {
-			s.Timeline = append(s.Timeline, momentOf(e, out.Began))
-		}
-	}
+	s.Timeline = slices.DeleteFunc(seen, func(e event) bool { return e.Kind == "end" })
 	return s, nil
 }
 
@@ -305,8 +251,8 @@ func (a asked) told(out rehearsal.Result, seed uint64) simulated {
 	sp, state := a.rehearsal.Spec, out.State
 	s := simulated{
 		Unit: sp.Unit, Release: sp.Release, Seed: seed, Result: string(state.Phase), Limited: state.Outcome == nil, Stage: state.StageName(), Why: state.Why,
-		NotBack: max(state.NotBack, len(state.NotReverted)), Took: spec.Duration(out.Took.Round(time.Second)), Score: rounded(out.Ledger.Score()),
-		Assumed: simulate.Assumed(sp.Health), Curve: roundedCurve(out.Ledger.Curve),
+		NotBack: max(state.NotBack, len(state.NotReverted)), Took: spec.Duration(out.Took.Round(time.Second)), Score: out.Ledger.Score(),
+		Assumed: simulate.Assumed(sp.Health), Began: out.Began, Curve: out.Ledger.Curve,
 	}
 	if o := state.Outcome; o != nil {
 		s.Stage, s.Why, s.Condemned, s.NotBack = o.Stage, o.Why, o.Condemned, max(o.NotBack, len(o.NotReverted))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -45,7 +46,6 @@ func replayOutage(ctx context.Context, con *console, c *cli.Context, s store.Sto
 		if err != nil {
 			return err
 		}
-		played.Score, played.Curve = rounded(played.Score), roundedCurve(played.Curve)
 		out.Ways = append(out.Ways, played)
 	}
 	bar.clear()
@@ -74,11 +74,12 @@ func (r replayed) text(p paint) []string {
 		p.bold(terminal.Safe(r.Outage.Name)) + ": " + terminal.Safe(r.Outage.Title),
 		"changed: " + terminal.Safe(r.Outage.Change), "",
 	}
-	rows := [][]string{p.headings("THE SAME CHANGE BY", "EXPOSED", "DETECTED", "UNDONE", "BAD REQUESTS", "OF A PUSH", "A PERSON")}
+	rows := [][]string{p.headings("THE SAME CHANGE BY", "EXPOSED", "DETECTED", "UNDONE", "BAD", "OF PUSH", "PERSON")}
 	push := r.Ways[0].Bad
+	short := strings.NewReplacer(", a person watching", ", watched", "stages on a timer", "timed stages") // 80 columns
 	for _, w := range r.Ways {
 		rows = append(rows, []string{
-			string(w.Way), humanize.PercentTo(w.Exposed, 3), orNever(w.Detected, "-"), orNever(w.Undone, "-"), humanize.Integer(w.Bad),
+			short.Replace(string(w.Way)), humanize.PercentTo(w.Exposed, 3), orNever(w.Detected, "-"), orNever(w.Undone, "-"), humanize.Integer(w.Bad),
 			ofPush(w.Bad, push), map[bool]string{true: "yes", false: "no"}[w.Person],
 		})
 	}

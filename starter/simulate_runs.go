@@ -109,7 +109,7 @@ func distributionOf(all []simulated, innocent bool) distribution {
 	d.Detected, d.Undone, d.Bad, d.Exposed = quantiles(detected), quantiles(undone), quantiles(bad), quantiles(exposed)
 	if innocent {
 		back := len(d.FalseSeeds)
-		rate, most := to(float64(back)/float64(len(all)), shareDigits), to(upper(back, len(all)), shareDigits)
+		rate, most := simulate.Rounded(float64(back)/float64(len(all))), simulate.Rounded(upper(back, len(all)))
 		d.FalseRollbacks, d.AtMost = &rate, &most
 	}
 	return d

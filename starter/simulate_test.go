@@ -87,9 +87,10 @@ func rehearsing(t *testing.T) (path string) {
 func TestSimulateRefuses(t *testing.T) {
 	path := rehearsing(t)
 	for says, args := range map[string][]string{
-		`--runs "x" is no number that it takes`:                       {"--runs", "x"},
-		`no target of the fleet has these labels, they have zone=x|y`: {"--fault", "errors 5x on zone=z"},
-		"begins only after --limit 1h: expected a time before that":   {"--fault", "errors 5x at 1h", "--limit", "1h"},
+		`--runs "x" is no number that it takes`:                              {"--runs", "x"},
+		`no target of the fleet has these labels, expected some of zone=x|y`: {"--fault", "check errors 5x on zone=z"},
+		"the spec has no check \"cpu\", expected one of errors":              {"--fault", "check cpu 3x"},
+		"begins only after --limit 1h, expected a time before that":          {"--fault", "errors 5x at 1h", "--limit", "1h"},
 	} {
 		got := sluice(t, "", append([]string{"simulate", path, "--no-past"}, args...)...)
 		require.Equal(t, 2, got.code, says)
@@ -123,7 +124,7 @@ func TestSimulateJSON(t *testing.T) {
 	var one struct {
 		Harm      bool     `json:"harm"`
 		Condemned []string `json:"condemned"`
-		Timeline  []struct{ After, Event, Text string }
+		Timeline  []event
 		Curve     []struct{ Harmed float64 }
 	}
 	require.NoError(t, json.Unmarshal([]byte(got.out), &one))

@@ -2,12 +2,11 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/simulate"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -44,8 +43,8 @@ func (a asked) heading(p paint) []string {
 // text tells how one rehearsal went.
 func (s simulated) text(p paint) []string {
 	var lines []string
-	for _, m := range told(s.Timeline) {
-		lines = append(lines, p.faint(fmt.Sprintf("%9s", elapsed(m.After.Std())))+"  "+terminal.Safe(m.Text))
+	for _, e := range told(s.Timeline) {
+		lines = append(lines, p.faint(fmt.Sprintf("%9s", elapsed(e.At.Sub(s.Began))))+"  "+terminal.Safe(e.Text))
 	}
 	end := p.phase(s.Result) + " after " + s.Took.String()
 	if s.Limited {
@@ -71,30 +70,32 @@ func (s simulated) text(p paint) []string {
 	return append(lines, columns(rows)...)
 }
 
-// told are the moments that a person is shown: no verdict that a gate tells, too, and no reason twice.
-func told(all []moment) (out []moment) {
+// told are the events that a person is shown: no verdict that is good or that a gate tells, too, and no reason twice.
+func told(all []event) (out []event) {
 	gates, why := "", ""
-	for _, m := range all {
-		if m.Kind == "gate" {
-			gates += m.Text + "\n"
+	for _, e := range all {
+		if e.Kind == "gate" {
+			gates += e.Text + "\n"
 		}
 	}
-	for _, m := range all {
+	for _, e := range all {
+		good := e.Verdict == health.Pass || e.Standing == health.OKSoFar || e.Standing == health.NotYet
 		switch {
-		case m.Kind == "verdict" && (m.good || strings.Contains(gates, strings.TrimPrefix(m.Text, m.Stage+": "))):
+		case e.Kind == "verdict" && (good || strings.Contains(gates, strings.TrimPrefix(e.Text, e.Stage+": "))):
 			continue
-		case m.Kind == "gate":
-			_, why, _ = strings.Cut(m.Text, ", ")
-		case m.Kind == "phase" && why != "":
-			m.Text = strings.Replace(m.Text, ": "+why, "", 1)
+		case e.Kind == "gate":
+			_, why, _ = strings.Cut(e.Text, ", ")
+		case e.Kind == "phase" && why != "":
+			e.Text = strings.Replace(e.Text, ": "+why, "", 1)
 		}
-		out = append(out, m)
+		out = append(out, e)
 	}
 	return out
 }
 
 // elapsed is a time since the beginning, as a clock shows it.
 func elapsed(d time.Duration) string {
+	d = d.Round(time.Second)
 	return fmt.Sprintf("%d:%02d:%02d", int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60)
 }
 
@@ -103,30 +104,4 @@ func orNever(d *time.Duration, never string) string {
 		return never
 	}
 	return spec.Duration(d.Round(time.Second)).String()
-}
-
-// Numbers of JSON have as many digits as somebody reads: shares six, requests one behind the point.
-const shareDigits, requestDigits = 1e6, 10
-
-func to(x, digits float64) float64 { return math.Round(x*digits) / digits }
-
-// rounded is a score for JSON.
-func rounded(s simulate.Score) simulate.Score {
-	s.Exposed, s.Bad, s.Asked = to(s.Exposed, shareDigits), to(s.Bad, requestDigits), to(s.Asked, requestDigits)
-	for _, d := range []**time.Duration{&s.Detected, &s.Undone} {
-		if *d != nil {
-			short := (*d).Round(time.Millisecond)
-			*d = &short
-		}
-	}
-	return s
-}
-
-// roundedCurve is a curve for JSON.
-func roundedCurve(curve []simulate.Point) []simulate.Point {
-	out := slices.Clone(curve)
-	for i := range out {
-		out[i].Exposed, out[i].Harmed, out[i].Bad = to(out[i].Exposed, shareDigits), to(out[i].Harmed, shareDigits), to(out[i].Bad, requestDigits)
-	}
-	return out
 }

@@ -2,8 +2,12 @@ package simulate
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -97,6 +101,30 @@ func (f Fault) strength(since time.Duration) float64 {
 		return since.Seconds() / f.Ramp.Seconds()
 	}
 	return 1
+}
+
+// UnknownLabels is an error that names the labels of targets, where none of them has all of some; nil where one has.
+func UnknownLabels(on map[string]string, targets []fleet.Target) error {
+	if slices.ContainsFunc(targets, func(t fleet.Target) bool { return t.Matches(on) }) {
+		return nil
+	}
+	values := map[string][]string{}
+	for _, t := range targets {
+		for name, value := range t.Labels {
+			values[name] = append(values[name], value)
+		}
+	}
+	var known []string
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		all := slices.Compact(slices.Sorted(slices.Values(values[name])))
+		if known = append(known, name+"="+strings.Join(all, "|")); len(all) > 8 {
+			known[len(known)-1] = fmt.Sprintf("%s (%d values)", name, len(all))
+		}
+	}
+	if len(known) == 0 {
+		return errors.New("the targets of the fleet have no labels")
+	}
+	return fmt.Errorf("no target of the fleet has these labels, expected some of %s", strings.Join(known, ", "))
 }
 
 // NeverBegan are the faults that no target, or source, has shown so far, by their place in the model.

@@ -69,7 +69,8 @@ func (l *Ledger) settle() {
 		l.closeMinute()
 		l.minute.At = l.at
 	}
-	l.minute.Exposed, l.minute.Harmed, l.minute.Bad = max(l.minute.Exposed, l.share), max(l.minute.Harmed, l.harmed), l.Bad
+	l.minute.Exposed, l.minute.Harmed = max(l.minute.Exposed, Rounded(l.share)), max(l.minute.Harmed, Rounded(l.harmed))
+	l.minute.Bad = Rounded(l.Bad)
 }
 
 func (l *Ledger) closeMinute() {

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -21,23 +22,26 @@ type Score struct {
 
 // Score sums the ledger up.
 func (l Ledger) Score() Score {
-	s := Score{Harmed: !l.First.IsZero(), Exposed: l.Exposed, Bad: l.Bad, Asked: l.Asked}
+	s := Score{Harmed: !l.First.IsZero(), Exposed: Rounded(l.Exposed), Bad: Rounded(l.Bad), Asked: Rounded(l.Asked)}
 	if !s.Harmed {
 		return s
 	}
 	if !l.Back.IsZero() {
-		d := max(0, l.Back.Sub(l.First))
+		d := max(0, l.Back.Sub(l.First)).Round(time.Millisecond)
 		s.Detected = &d
 	}
 	if !l.Still {
 		d := l.Over.Sub(l.First)
 		if late := l.Back.Sub(l.Over); late > 0 && late < Slot { // harm is told by slots, orders are not
-			d += late
+			d += late.Round(time.Millisecond)
 		}
 		s.Undone = &d
 	}
 	return s
 }
+
+// Rounded is a number with as many digits as somebody reads: six behind the point.
+func Rounded(x float64) float64 { return math.Round(x*1e6) / 1e6 }
 
 // Quantile is the smallest value that so large a share of all values does not exceed; 0 of none.
 func Quantile[T ~int64 | ~float64](values []T, share float64) T {

@@ -133,7 +133,7 @@ func TestBricked(t *testing.T) {
 	score := out.Ledger.Score()
 	require.True(t, score.Harmed)
 	require.Nil(t, score.Undone)
-	require.InDelta(t, 2.0/60, score.Exposed, 1e-9)
+	require.InDelta(t, 2.0/60, score.Exposed, 1e-6)
 }
 
 // The same seed makes the same rollout, to the last look; another one another.

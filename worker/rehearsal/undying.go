@@ -1,8 +1,6 @@
 package rehearsal
 
 import (
-	"time"
-
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/workflow"
 )
@@ -55,10 +53,4 @@ func (o *undyingOutbound) Await(ctx workflow.Context, condition func() bool) err
 func (o *undyingOutbound) AwaitWithOptions(ctx workflow.Context, options workflow.AwaitOptions, condition func() bool) (bool, error) {
 	o.waits()
 	return o.Next.AwaitWithOptions(ctx, options, condition)
-}
-
-// Sleep waits.
-func (o *undyingOutbound) Sleep(ctx workflow.Context, d time.Duration) error {
-	o.waits()
-	return o.Next.Sleep(ctx, d)
 }

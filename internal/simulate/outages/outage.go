@@ -179,34 +179,20 @@ func (o *Outage) validateFleet(add func(path, format string, args ...any)) {
 		}
 	}
 	targets := o.Targets().Targets
-	fits := func(on map[string]string) bool {
-		return slices.ContainsFunc(targets, func(t fleet.Target) bool { return t.Matches(on) })
-	}
 	for i, f := range o.Faults {
-		if !fits(f.On) {
-			add(strictyaml.Index("faults", i), "no target of the fleet has these labels, expected some of %s", labelsOf(targets))
+		if err := simulate.UnknownLabels(f.On, targets); err != nil {
+			add(strictyaml.Index("faults", i), "%s", err)
 		}
 	}
 	for i, l := range o.Load {
 		path := strictyaml.Index("load", i)
-		if !fits(l.On) {
-			add(path+".on", "no target of the fleet has these labels, expected some of %s", labelsOf(targets))
+		if err := simulate.UnknownLabels(l.On, targets); err != nil {
+			add(path+".on", "%s", err)
 		}
 		if l.Rate < 0 || l.Errors < 0 || l.Errors > 1 || l.Day < 0 || l.Day > 1 || l.Burst < 0 || l.Wander < 0 {
 			add(path, "expected rate, burst and wander of 0 or more, and errors and day of 0%% to 100%%")
 		}
 	}
-}
-
-// labelsOf are the labels of targets, as --fault has them.
-func labelsOf(targets []fleet.Target) string {
-	all := map[string]bool{}
-	for _, t := range targets {
-		for name, value := range t.Labels {
-			all[name+"="+value] = true
-		}
-	}
-	return strings.Join(slices.Sorted(maps.Keys(all)), ", ")
 }
 
 const (
