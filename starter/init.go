@@ -26,9 +26,9 @@ func initCommand() command {
 		short: "write a first spec for a fleet, by a look at its metrics",
 		long: `Looks at one target's metrics page (--page, read twice), or asks a Prometheus about one
 target of the fleet (--prometheus), and writes a spec that catches errors, slow answers,
-silence and one bad host, with a comment for each check. It also asks that target for /
-and /healthz, to find what a probe can ask for. What it does not find is in its output
-and at the end of the spec. Without either it writes the names of metrics that are usual.
+silence and one bad host, with a comment for each check. It also asks that target for /,
+/healthz and other usual paths, to find what a probe can ask for. What it does not find is
+in its output and at the end of the spec. Without either it writes the names of metrics that are usual.
 
 It validates what it has written, as sluice validate does, and overwrites nothing. On a
 terminal it asks for what is not given.`,

@@ -101,7 +101,7 @@ func TestPlanCountsTheMeasuring(t *testing.T) {
 	require.NoError(t, err)
 	for source, want := range map[string]string{
 		"prometheus: http://prometheus.example:9090": "at most 1h40m\n",
-		"scrape: {}":              "at most 1h43m\n", // as long as checks that compare need
+		"scrape: {}":              "at most 1h43m45s\n", // as long as checks that compare need
 		"scrape: {baseline: 40s}": "at most 1h42m\n",
 	} {
 		text := strings.Replace(string(data), "fleet: fleet.yaml", "fleet: "+fleet, 1)

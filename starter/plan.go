@@ -25,7 +25,7 @@ func planCommand() command {
 		short: "show what a rollout would do, stage by stage",
 		long: `Shows which targets each stage changes, how long it takes at most, and how many
 targets are at risk meanwhile, and what no check of the spec can see. The same spec and fleet always give the same plan. It
-starts nothing and needs no server. SPEC may be - for standard input.
+starts nothing, and needs no server but where it says so. SPEC may be - for standard input.
 
 Where the spec's Prometheus answers, plan also predicts from the last hour what each
 comparison can see: the smallest harm that shows within a bake, and how long harm of

@@ -14,8 +14,9 @@ func validateCommand() command {
 		name: "validate", arg: "SPEC",
 		short: "check a spec and its fleet file, and list every problem",
 		long: `Reads a spec and the fleet file that it names, and plans the rollout. It lists every
-problem at once, as file:line:column: what is wrong, what was expected. It starts
-nothing and needs no server. SPEC may be - for standard input.
+problem at once, as file:line:column: what is wrong, what was expected. It runs the
+validators of a bundle. It starts nothing and needs no server. SPEC may be - for standard
+input.
 
 A fleet that the worker lists (by a command or a query) is not listed here; sluice
 plan lists it.`,

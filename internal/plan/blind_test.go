@@ -36,7 +36,7 @@ func TestBlind(t *testing.T) {
 		want   []string
 	}{
 		"a ratio":                {"scrape: {}, checks: [" + ratio + "]", []string{host, rise, latency, dead, silent, after}},
-		"a ratio, compared":      {"scrape: {}, checks: [" + strings.Replace(ratio, "max: 1%", "against: control, worse: 20%", 1) + "]", []string{host, latency, dead, silent, bursts + "errors rests on 1m", after}},
+		"a ratio, compared":      {"scrape: {}, checks: [" + strings.Replace(ratio, "max: 1%", "against: control, worse: 20%", 1) + "]", []string{host, latency, dead, silent, bursts + "errors rests on 5m", after}},
 		"none may fail":          {"scrape: {}, checks: [" + strings.Replace(each, "1%", "0%", 1) + "]", []string{latency, dead, silent, after}},
 		"each":                   {"scrape: {}, checks: [" + each + "]", []string{rise, latency, dead, silent, after}},
 		"each, and outliers":     {"scrape: {}, checks: [" + strings.Replace(each, "each", "outliers: 2, each", 1) + "]", []string{"errors of up to 2 targets", rise, latency, dead, silent, after}},
@@ -57,7 +57,7 @@ func TestBlind(t *testing.T) {
 			`without: [traffic], checks: [` + probe + `, {name: mine, webhook: {url: "http://judge/"}}]`,
 			[]string{fails + "; what alerts and webhooks look at is not known", latency + ": no check has slow, or a value that is a latency; what", silent, after},
 		},
-		"pages and control":     {"scrape: {}, checks: [" + against + ", " + each + "," + probe + "]", []string{latency, silent, bursts + "errors rests on 1m of past, and 1h tell", after}},
+		"pages and control":     {"scrape: {}, checks: [" + against + ", " + each + "," + probe + "]", []string{latency, silent, bursts + "errors rests on 5m of past, and 1h tell", after}},
 		"an hour of pages":      {"scrape: {baseline: 1h}, checks: [" + against + ", " + each + "," + probe + "]", []string{latency, silent, after}},
 		"against before, at 5%": {`prometheus: "http://p:9090", falseRollbackRate: 5%, checks: [` + each2 + "," + probe + "," + before + "]", []string{latency, silent, bursts + "errors rests on 20m of past, and 30m tell", after}},
 		"6 h of a Prometheus":   {`prometheus: "http://p:9090", checks: [` + each2 + "," + probe + "," + promControl + "]", []string{latency, silent, after}},

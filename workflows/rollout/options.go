@@ -39,7 +39,7 @@ const (
 	batchTimeout = 30 * time.Minute
 	// stragglersWithin is how long stragglers are asked, well below an attempt's limit.
 	stragglersWithin = 20 * time.Minute
-	baselineTimeout  = 15 * time.Minute
+	baselineTimeout  = 90 * time.Minute // a spec may have a fleet measured for an hour
 	gateTimeout      = 15 * time.Minute
 )
 

@@ -18,14 +18,16 @@ type Scrape struct {
 	Sample int `yaml:"sample,omitempty" json:"sample" jsonschema:"minimum=1,maximum=1000"`
 	// Baseline is how long the fleet is read before a stage, since a page has no
 	// past. Default: two looks, or where checks compare as long as the shortest stage
-	// bakes, up to a minute.
+	// bakes, up to a minute, or a quarter of that bake, up to ten. At most an hour.
 	Baseline spec.Duration `yaml:"baseline,omitempty" json:"baseline"`
 }
 
 const (
 	defaultScrapeURL = "http://{{address}}/metrics"
-	// maxBaseline is how long a stage waits for metrics pages to tell what is usual.
-	maxBaseline = spec.Duration(time.Minute)
+	// longBaseline is how long a stage waits at most for metrics pages to tell what is usual, unless the spec says
+	// so: shortBaseline, or a quarter of a longer bake. An hour is as long as it may say.
+	shortBaseline, longBaseline = spec.Duration(time.Minute), spec.Duration(10 * time.Minute)
+	mostBaseline                = spec.Duration(time.Hour)
 )
 
 // Check checks the address and the bounds.
@@ -36,16 +38,16 @@ func (c *Scrape) Check(s spec.Section) {
 	}
 	s.Between("sample", c.Sample, 1, 1000)
 	s.Positive("baseline", c.Baseline)
+	s.AtMost("baseline", c.Baseline, mostBaseline)
 }
 
-// SetDefaults reads pages twice before a stage, or where checks compare as long as the
-// shortest stage bakes, up to a minute.
+// SetDefaults reads pages twice before a stage, or longer where checks compare.
 func (c *Scrape) SetDefaults(s spec.Spec) {
 	c.URL, c.Sample = cmp.Or(c.URL, defaultScrapeURL), cmp.Or(c.Sample, 50)
 	long := 2 * s.Health.Every
 	if slices.ContainsFunc(s.Health.Checks, spec.Check.Budgeted) && len(s.Stages) > 0 {
 		shortest := slices.MinFunc(s.Stages, func(a, b spec.Stage) int { return cmp.Compare(a.Bake, b.Bake) }).Bake
-		long = max(long, min(shortest, maxBaseline))
+		long = max(long, min(shortest, shortBaseline), min(shortest/4, longBaseline))
 	}
 	c.Baseline = cmp.Or(c.Baseline, long)
 }
