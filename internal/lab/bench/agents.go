@@ -123,7 +123,7 @@ func (r *rig) agentsTrip(ctx context.Context, m *metered, c *host, d *direct, fi
 		return trip{}, err
 	}
 	s.Apply.Parallel, s.Rollback.Parallel = agentsParallel, agentsParallel
-	t, _, err := r.trip(ctx, m, s, fleet.Fleet{Targets: c.targets})
+	t, err := r.trip(ctx, m, s, fleet.Fleet{Targets: c.targets})
 	if err != nil {
 		return trip{}, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -77,12 +78,12 @@ func (r *rig) used() float64 { return cpuOf(os.Getpid(), r.Sim.PID(), r.Temporal
 // trips makes them in turns.
 func (r *rig) trips(ctx context.Context, o options, m *metered, s spec.Spec, f fleet.Fleet) (sluice, bare []trip, err error) {
 	for i := 0; o.more(i); i++ {
-		one, fence, err := r.trip(ctx, m, s, f)
+		one, err := r.trip(ctx, m, s, f)
 		if err != nil {
 			return nil, nil, err
 		}
-		if err := r.allOrdered(ctx, fence, len(f.Targets)); err != nil {
-			return nil, nil, err
+		if wrong, err := r.LeftWrong(ctx, before); err != nil || wrong > 0 {
+			return nil, nil, errors.Join(err, fmt.Errorf("%d targets are not back", wrong))
 		}
 		other, err := r.directTrip(ctx, s, f)
 		if err != nil {
@@ -116,56 +117,37 @@ func addTrips(t *table.Table, first []string, ways []way, sluice, bare []trip, t
 	}
 }
 
-// trip runs a rollout and aborts it. It answers the fence of the way back, too.
-func (r *rig) trip(ctx context.Context, m *metered, s spec.Spec, f fleet.Fleet) (trip, int64, error) {
+// trip runs a rollout and aborts it.
+func (r *rig) trip(ctx context.Context, m *metered, s spec.Spec, f fleet.Fleet) (trip, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	m.reset()
 	run, err := r.start(ctx, s, f)
 	if err != nil {
-		return trip{}, 0, err
+		return trip{}, err
 	}
 	if err := r.until(ctx, run, rollout.PhaseBake); err != nil {
-		return trip{}, 0, err
+		return trip{}, err
 	}
 	time.Sleep(time.Second) // let the watch begin, as it would have
 	aborted, used := time.Now(), m.used()
 	if err := r.client.SignalWorkflow(ctx, connect.WorkflowID(unit), "", rollout.SignalAbort, rollout.ControlRequest{By: "bench"}); err != nil {
-		return trip{}, 0, err
+		return trip{}, err
 	}
-	state, err := result(ctx, run, rollout.PhaseAborted)
-	if err != nil {
-		return trip{}, 0, err
+	if _, err := result(ctx, run, rollout.PhaseAborted); err != nil {
+		return trip{}, err
 	}
 	used = m.used() - used
 	h, err := historyOf(ctx, r.client, run)
 	if err != nil {
-		return trip{}, 0, err
+		return trip{}, err
 	}
 	forward := h.span(activities.TypeObserve) + h.span(activities.TypeApply)
 	return trip{
 		prepare: leg{h.span(activities.TypePrepare).Seconds(), m.spent(activities.TypePrepare)},
 		forward: leg{forward.Seconds(), m.spent(activities.TypeObserve, activities.TypeApply)},
 		back:    leg{h.ended().Sub(aborted).Seconds(), used},
-	}, state.Fence + 1, nil
-}
-
-// allOrdered refuses a way back that some target did not accept.
-func (r *rig) allOrdered(ctx context.Context, fence int64, targets int) error {
-	orders, err := r.Orders(ctx)
-	if err != nil {
-		return err
-	}
-	accepted := map[string]bool{} // a batch that was tried again orders again
-	for _, e := range orders {
-		if e.Fence == fence && e.Accepted {
-			accepted[e.Target] = true
-		}
-	}
-	if len(accepted) != targets {
-		return fmt.Errorf("%d targets accepted the way back, expected %d", len(accepted), targets)
-	}
-	return nil
+	}, nil
 }
 
 // directTrip takes the fleet forward and back without Sluice. Its fences are those of a rollout that starts now.

@@ -148,7 +148,7 @@ func (r *rig) until(ctx context.Context, run client.WorkflowRun, phase rollout.P
 				return fmt.Errorf("the rollout ended as %+v before it was %s", s.Outcome, phase)
 			}
 		}
-		if err := pause.For(ctx, 100*time.Millisecond); err != nil {
+		if err := pause.For(ctx, time.Second); err != nil {
 			return fmt.Errorf("never saw the rollout %s: %w", phase, err)
 		}
 	}
