@@ -67,7 +67,7 @@ func TestRevertMendsWhatIsHalfApplied(t *testing.T) {
 	f := newFixture(t, 3)
 	f.state["t001"] = driver.State{Release: "", Fence: fence}
 	out := do[Reverted](t, f, f.acts.Revert, RevertInput{Batch: f.all, Fence: fence + 1, Previous: Previous{Common: "1.0.0"}})
-	require.Equal(t, Reverted{Reverted: 3, To: []rollout.Back{{Release: "1.0.0", Targets: 3}}}, out)
+	require.Equal(t, Reverted{Reverted: 3, Fenced: 3, To: []rollout.Back{{Release: "1.0.0", Targets: 3}}}, out)
 	require.Equal(t, "1.0.0", f.state["t001"].Release)
 }
 
@@ -133,7 +133,7 @@ func TestRevertTriesOnceAfterTheDeadline(t *testing.T) {
 	out := do[Reverted](t, f, f.acts.Revert, RevertInput{
 		Batch: f.all, Fence: fence + 1, Deadline: time.Now().Add(-time.Hour), Previous: Previous{Common: "1.0.0"},
 	})
-	require.Equal(t, Reverted{Reverted: 5, To: []rollout.Back{{Release: "1.0.0", Targets: 5}}}, out)
+	require.Equal(t, Reverted{Reverted: 5, Fenced: 5, To: []rollout.Back{{Release: "1.0.0", Targets: 5}}}, out)
 }
 
 func TestValidateNamesRefusals(t *testing.T) {
@@ -183,7 +183,7 @@ func TestPlanWithoutAStore(t *testing.T) {
 		f.acts.plans = map[string]plan.Plan{} // another worker goes back
 		f.acts.submission = func(context.Context, string, string) (PlanInput, error) { return f.input, nil }
 		out := do[Reverted](t, f, f.acts.Revert, RevertInput{Batch: f.all, Fence: fence + 1, Previous: Previous{Common: "1.0.0"}})
-		require.Equal(t, Reverted{Reverted: 5, To: []rollout.Back{{Release: "1.0.0", Targets: 5}}}, out, name)
+		require.Equal(t, Reverted{Reverted: 5, Fenced: 5, To: []rollout.Back{{Release: "1.0.0", Targets: 5}}}, out, name)
 
 		stored := f.input
 		stored.FleetData = nil

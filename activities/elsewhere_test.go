@@ -213,7 +213,7 @@ func TestRevertMakesOnePass(t *testing.T) {
 		out := untilDone[Reverted](t, f, f.acts.Revert, RevertInput{
 			Batch: f.all, Fence: fence + 1, Deadline: time.Now().Add(time.Minute), Previous: Previous{Common: "1.0.0"},
 		})
-		require.Equal(t, Reverted{Reverted: 20, To: []rollout.Back{{Release: "1.0.0", Targets: 20}}}, out)
+		require.Equal(t, Reverted{Reverted: 20, Fenced: 20 / len(names), To: []rollout.Back{{Release: "1.0.0", Targets: 20}}}, out)
 		require.Equal(t, len(names)-1, f.attempts)
 		for i := 10; i < 20; i++ {
 			require.Equal(t, 1, f.applies[fmt.Sprintf("t%03d", i)], "those that are back are left alone")

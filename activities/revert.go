@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -41,6 +42,7 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	work := resume(ctx, len(targets))
 	stop := beating(ctx, beatEvery, work.save)
 	var left []int
+	var fenced atomic.Int64
 	older := 0
 	for i, t := range targets {
 		// One that was found on the release, or not at all, was never touched.
@@ -60,7 +62,10 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	err = a.untilBack(ctx, work, doubts, targets, left, in, func(i int) error {
 		t := targets[i]
 		was, _ := before(t.ID)
-		err := in.revertOne(ctx, d, t, driver.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true}, p.Spec.Release)
+		kept, err := in.revertOne(ctx, d, t, driver.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true}, p.Spec.Release)
+		if err == nil && kept == in.Fence && p.Spec.Parts == nil { // of parts, some may keep none
+			fenced.Add(1)
+		}
 		if in.Train && errors.Is(err, driver.ErrFenced) { // only an older rollout's way back is above this one's
 			work.setAside(i)
 			return nil
@@ -76,7 +81,7 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 		return Reverted{}, err
 	}
 	out := in.count(p.Spec, targets, work)
-	out.Older += older
+	out.Older, out.Fenced = out.Older+older, int(fenced.Load())
 	if ctx.Err() != nil { // whoever has cancelled it hears how far it has come
 		out.Trouble = capReasons(work.unknown(targets, left))
 		return Reverted{}, temporal.NewCanceledError(out)
@@ -259,29 +264,29 @@ func (in RevertInput) wentBack(s driver.State, back int64) bool {
 
 // revertOne takes a release back from a target: it orders the previous one and observes
 // that it is in effect. The order is sent even to a target that runs it already, so that
-// its fence shuts out an apply that is still on its way.
-func (in RevertInput) revertOne(ctx context.Context, d driver.Driver, t fleet.Target, o driver.Order, release string) error {
+// its fence shuts out an apply that is still on its way. It answers the fence that the target keeps then.
+func (in RevertInput) revertOne(ctx context.Context, d driver.Driver, t fleet.Target, o driver.Order, release string) (fence int64, err error) {
 	s, err := d.Observe(ctx, t, o.Unit)
 	if errors.Is(err, driver.ErrOther) { // that one is not ours to mend
-		return err
+		return 0, err
 	}
 	if err == nil && in.Train && s.Fence > o.Fence { // what it runs is an older rollout's, and so neither drift nor this one's
-		return fmt.Errorf("%w: has accepted fence %d, newer than %d", driver.ErrFenced, s.Fence, o.Fence)
+		return 0, fmt.Errorf("%w: has accepted fence %d, newer than %d", driver.ErrFenced, s.Fence, o.Fence)
 	}
 	// An apply that broke off may have left nothing, and one that broke the target
 	// may keep it from answering: both are ours to mend.
 	if err == nil && !driver.MadeOf(d, s.Release, slices.Concat(in.Younger, []string{"", release, o.Release})...) && !in.wentBack(s, o.Fence) {
-		return fmt.Errorf("%w: runs %q, neither %q nor %q, and was left alone", errDrift, s.Release, release, o.Release)
+		return 0, fmt.Errorf("%w: runs %q, neither %q nor %q, and was left alone", errDrift, s.Release, release, o.Release)
 	}
 	if err := d.Apply(ctx, t, o); err != nil {
-		return err
+		return 0, err
 	}
 	s, err = d.Observe(ctx, t, o.Unit)
 	if err != nil {
-		return fmt.Errorf("observe after rollback: %w", err)
+		return 0, fmt.Errorf("observe after rollback: %w", err)
 	}
 	if s.Release != o.Release {
-		return fmt.Errorf("accepted %q and still runs %q", o.Release, s.Release)
+		return 0, fmt.Errorf("accepted %q and still runs %q", o.Release, s.Release)
 	}
-	return nil
+	return s.Fence, nil
 }

@@ -35,7 +35,7 @@ func TestAbsentTargetsAreLeftAlone(t *testing.T) {
 	out := do[Applied](t, f, f.acts.Apply, ApplyInput{Batch: f.all, Fence: fence, Previous: seen.Previous})
 	require.Equal(t, 19, out.Changed)
 	back := do[Reverted](t, f, f.acts.Revert, RevertInput{Batch: f.all, Fence: fence + 1, Previous: seen.Previous})
-	require.Equal(t, Reverted{Reverted: 19, To: []rollout.Back{{Release: "1.0.0", Targets: 19}}}, back)
+	require.Equal(t, Reverted{Reverted: 19, Fenced: 19, To: []rollout.Back{{Release: "1.0.0", Targets: 19}}}, back)
 	require.Zero(t, f.applies["t003"])
 }
 
@@ -109,7 +109,7 @@ func TestLateTargets(t *testing.T) {
 	out := do[Applied](t, f, f.acts.Apply, ApplyInput{Batch: batch, Fence: fence, Previous: seen.Previous})
 	require.Equal(t, Applied{Changed: 2}, out)
 	back := do[Reverted](t, f, f.acts.Revert, RevertInput{Batch: batch, Fence: fence + 1, Previous: seen.Previous})
-	require.Equal(t, Reverted{Reverted: 2, To: []rollout.Back{{Release: "0.9.0", Targets: 1}, {Release: "1.0.0", Targets: 1}}}, back)
+	require.Equal(t, Reverted{Reverted: 2, Fenced: 2, To: []rollout.Back{{Release: "0.9.0", Targets: 1}, {Release: "1.0.0", Targets: 1}}}, back)
 	require.Equal(t, []string{"0.9.0", "1.0.0", "2.0.0"}, []string{f.state["new"].Release, f.state["t003"].Release, f.state["t005"].Release})
 }
 

@@ -169,6 +169,8 @@ type RevertInput struct {
 type Reverted struct {
 	Reverted int       `json:"reverted"`
 	Trouble  []Trouble `json:"trouble,omitempty"`
+	// Fenced is how many of Reverted were seen to keep the order's fence, in all that they run: no older order changes them any more.
+	Fenced int `json:"fenced,omitempty"`
 	// Older is how many targets an older rollout puts back, or has.
 	Older int `json:"older,omitempty"`
 	// To counts the reverted targets by the release that they went back to. A target that somebody else has put on another one is not among them.

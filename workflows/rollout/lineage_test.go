@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/health"
+	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -176,6 +177,29 @@ func TestTheTargetsHaveTheLastWord(t *testing.T) {
 			require.Equal(t, 20, w.on("1.0.0"))
 			require.Equal(t, tc.own == 0, strings.Contains(out.Outcome.Why, nothingChanged), out.Outcome.Why)
 		})
+	}
+}
+
+// After a way back all are asked what they run, but for batches that were all seen back with a fence that keeps late orders out.
+func TestWhoIsAskedAfterAWayBack(t *testing.T) {
+	for _, tc := range []struct {
+		unfenced, silent bool
+		asked            int
+	}{{false, false, 16}, {true, false, 20}, {false, true, 19}} {
+		w, s := newWorld(t, 20), fourStages()
+		w.unfenced = tc.unfenced
+		if tc.silent {
+			p, err := plan.New(s, w.fleet, spec.Kinds{})
+			require.NoError(t, err)
+			w.away[p.Order[1].ID] = true
+			s.Stages[1].Tolerate = &spec.Tolerate{Unreachable: spec.Allowance{Targets: 1}}
+		}
+		w.health = func(stage int, _ time.Duration) health.Verdict {
+			return map[bool]health.Verdict{true: health.Fail, false: health.Pass}[stage == 1]
+		}
+		require.Equal(t, rollout.PhaseRolledBack, w.run(s).Outcome.Result)
+		require.Equal(t, tc.asked, w.surveyed, "%+v", tc)
+		require.Equal(t, 20, w.on("1.0.0"))
 	}
 }
 

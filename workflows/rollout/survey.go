@@ -170,12 +170,15 @@ func (r *run) everyBatch() (batches []activities.Batch, stages []int) {
 	return batches, stages
 }
 
-// survey asks every batch what its targets run. A batch that cannot be asked is named as
+// survey asks every batch what its targets run, unless that is sure. A batch that cannot be asked is named as
 // one that is silent.
 func (b *wayBack) survey(batches []activities.Batch) []activities.Surveyed {
 	r := b.run
 	out := make([]activities.Surveyed, len(batches))
 	_ = eachBatch(r.base, len(batches), batchesAtOnce, never, func(ctx workflow.Context, n int) error { // f answers no error
+		if batches[n].Stragglers == nil && slices.Contains(b.sure, [2]int{batches[n].From, batches[n].To}) {
+			return nil
+		}
 		what := fmt.Sprintf("ask targets %d-%d what they run", batches[n].From+1, batches[n].To)
 		o := options(what, surveyWithin+time.Minute)
 		o.TaskQueue, o.Priority = connect.RollbackQueueOf(workflow.GetInfo(ctx).TaskQueueName), temporal.Priority{PriorityKey: 1}

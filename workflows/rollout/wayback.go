@@ -39,6 +39,7 @@ type wayBack struct {
 	Ended bool `json:"ended,omitempty"`
 	// Left is what did not come back, after at least one try; nil before.
 	Left []leftover `json:"left,omitempty"`
+	sure [][2]int   // From and To of batches whose targets were all seen back just now, with a fence that keeps late orders out
 }
 
 // rollback takes back what the rollout touched, newest exposure first, and ends
@@ -197,7 +198,7 @@ func (b *wayBack) retry() {
 		}
 		left = append(left, l)
 	}
-	b.Left, b.run.State.Outcome = nil, nil
+	b.Left, b.sure, b.run.State.Outcome = nil, nil, nil
 	if b.run.since020 { // no state is locked and has no outcome
 		b.run.enter(rollout.PhaseRollback, fmt.Sprintf("trying the %d targets that are left once more", notBack(left)))
 	}
@@ -246,6 +247,9 @@ func (b *wayBack) revertAll(back []leftover, deadline, giveUp time.Time, atOnce 
 			Forward: r.State.Fence, Younger: r.Coupling.Standing.Younger, Condemned: r.Coupling.Standing.Condemned,
 			Since: r.Coupling.Standing.Since,
 		})
+		if out.Fenced == t.To-t.From && t.Stragglers == nil && t.Back == 0 {
+			b.sure = append(b.sure, [2]int{t.From, t.To})
+		}
 		b.Outcome.Reverted += out.Reverted
 		b.Outcome.Older += out.Older
 		for _, to := range out.To {

@@ -117,6 +117,8 @@ type world struct {
 	// cancelled answers what the newest watch has seen when it is cancelled; nil if nothing.
 	cancelled func() activities.Judged
 	sweeps    []activities.RevertInput
+	surveyed  int  // how many targets were asked what they run after a way back
+	unfenced  bool // targets keep no fences
 	// reports are what the rollout's train was told.
 	reports []train.Report
 	// told is called with each.
@@ -280,6 +282,7 @@ func (w *world) survey(_ context.Context, in activities.SurveyInput) (activities
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	out := activities.Surveyed{Others: map[string]int{}}
+	w.surveyed += in.To - in.From
 	for _, t := range w.targets(in.Batch) {
 		switch r := w.releases[t.ID]; {
 		case w.away[t.ID]:
@@ -386,6 +389,9 @@ func (w *world) revert(_ context.Context, in activities.RevertInput) (activities
 			w.put(t.ID, back, in.Fence)
 			out.Reverted++
 			out.To = rollout.CountBack(out.To, back, 1)
+			if !w.unfenced {
+				out.Fenced++
+			}
 		}
 	}
 	return out, nil
