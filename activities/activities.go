@@ -147,6 +147,16 @@ func (a *Activities) open(ctx context.Context, digest string) (plan.Plan, driver
 	return p, d, nil
 }
 
+// openTo is open for an activity that asks targets and changes nothing, with the doubts of earlier attempts.
+func (a *Activities) openTo(ctx context.Context, digest string) (plan.Plan, driver.Driver, doubt, error) {
+	p, d, err := a.open(ctx, digest)
+	if err != nil {
+		return p, d, doubt{}, err
+	}
+	doubts, err := a.doubts(ctx, &a.blind.targets)
+	return p, d, doubts, err
+}
+
 // ErrTypeInvalid is the type of an application error for input that no retry can mend; the
 // Web UI shows it.
 const ErrTypeInvalid = "InvalidSubmission"

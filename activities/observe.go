@@ -16,11 +16,7 @@ import (
 // Observe reads what every target of the batch runs. Its answer is in the history
 // before anything is applied: it is the way back.
 func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, error) {
-	p, d, err := a.open(ctx, in.Plan)
-	if err != nil {
-		return Observed{}, err
-	}
-	doubts, err := a.doubts(ctx, &a.blind.targets)
+	p, d, doubts, err := a.openTo(ctx, in.Plan)
 	if err != nil {
 		return Observed{}, err
 	}
@@ -36,13 +32,8 @@ func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, er
 	stop := living(ctx)
 	each(ctx, len(targets), in.Parallel, a.nobodyAnswers(ctx, &work.reach, doubts, in.Parallel), func(i int) {
 		s, err := observeOne(ctx, p.Spec, d, targets[i], oldest)
-		work.reach.note(err)
-		if err != nil {
-			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: isSilence(err)})
-			return
-		}
 		found[i], fences[i] = s.Release, s.Fence
-		work.finish(i)
+		work.heard(i, targets[i], err, isSilence(err))
 	})
 	stop()
 	if err := ctx.Err(); err != nil {

@@ -121,11 +121,7 @@ const validateAtMost = 50
 // changing nothing, and names those that refuse. A target that cannot answer is
 // not a refusal: observing it comes next.
 func (a *Activities) Validate(ctx context.Context, in ApplyInput) ([]Trouble, error) {
-	p, d, err := a.open(ctx, in.Plan)
-	if err != nil {
-		return nil, err
-	}
-	doubts, err := a.doubts(ctx, &a.blind.targets)
+	p, d, doubts, err := a.openTo(ctx, in.Plan)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
@@ -144,6 +145,15 @@ func (p *progress) fail(t Trouble) {
 	defer p.mu.Unlock()
 	t.Reason = rollout.Clip(t.Reason, maxReason)
 	p.trouble = append(p.trouble, t)
+}
+
+// heard notes what came of asking a target: it is done, or in trouble, which may be that it is silent.
+func (p *progress) heard(i int, t fleet.Target, err error, silent bool) {
+	if p.reach.note(err); err != nil {
+		p.fail(Trouble{ID: t.ID, Reason: err.Error(), Silent: silent})
+		return
+	}
+	p.finish(i)
 }
 
 // failedBeyond says that something failed that may not: more silent targets than

@@ -56,17 +56,13 @@ const (
 // FindStragglers asks targets that were left out what they run, and changes nothing. A
 // target for which one sweep has no room is said to wait for the next one.
 func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (Stragglers, error) {
-	p, d, err := a.open(ctx, in.Plan)
+	p, d, doubts, err := a.openTo(ctx, in.Plan)
 	if err != nil {
 		return Stragglers{}, err
 	}
 	targets, wanted := in.asked(p)
 	work := &progress{done: make([]bool, len(targets))}
 	unfit := a.unsuitable(p, d, targets, in)
-	doubts, err := a.doubts(ctx, &a.blind.targets)
-	if err != nil {
-		return Stragglers{}, err
-	}
 	stop := living(ctx)
 	began := time.Now()
 	over := func() bool { return in.Within > 0 && time.Since(began) > in.Within }
@@ -79,12 +75,7 @@ func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (St
 		if err == nil && s.Release != p.Spec.Release && on(d, s, p.Spec.Release, in.Fence) {
 			err = fmt.Errorf("%w: is between its parts by an order that was not answered: runs %q", errUnfit, s.Release) // which is no way back
 		}
-		work.reach.note(err)
-		if err != nil {
-			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: isSilence(err)})
-			return
-		}
-		work.finish(i)
+		work.heard(i, targets[i], err, isSilence(err))
 	})
 	stop()
 	if err := ctx.Err(); err != nil {

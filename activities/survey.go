@@ -34,11 +34,7 @@ const surveyAttempts = 2
 // Survey asks targets what they run, and changes nothing. That some do not answer rests on two
 // workers, where there are two.
 func (a *Activities) Survey(ctx context.Context, in SurveyInput) (Surveyed, error) {
-	p, d, err := a.open(ctx, in.Plan)
-	if err != nil {
-		return Surveyed{}, err
-	}
-	doubts, err := a.doubts(ctx, &a.blind.targets)
+	p, d, doubts, err := a.openTo(ctx, in.Plan)
 	if err != nil {
 		return Surveyed{}, err
 	}
@@ -51,13 +47,8 @@ func (a *Activities) Survey(ctx context.Context, in SurveyInput) (Surveyed, erro
 	over := func() bool { return time.Since(began) > in.Within || nobody() }
 	each(ctx, len(targets), in.Parallel, over, func(i int) {
 		s, err := retry(ctx, surveyAttempts, func() (driver.State, error) { return d.Observe(ctx, targets[i], p.Spec.Unit) })
-		work.reach.note(err)
-		if err != nil {
-			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: true})
-			return
-		}
 		found[i] = s
-		work.finish(i)
+		work.heard(i, targets[i], err, true)
 	})
 	stop()
 	if err := ctx.Err(); err != nil {
