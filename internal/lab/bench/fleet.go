@@ -134,7 +134,7 @@ func (r *rig) trip(ctx context.Context, m *metered, s spec.Spec, f fleet.Fleet) 
 	if err := r.client.SignalWorkflow(ctx, connect.WorkflowID(unit), "", rollout.SignalAbort, rollout.ControlRequest{By: "bench"}); err != nil {
 		return trip{}, err
 	}
-	if _, err := result(ctx, run, rollout.PhaseAborted); err != nil {
+	if err := result(ctx, run, rollout.PhaseAborted); err != nil {
 		return trip{}, err
 	}
 	used = m.used() - used

@@ -131,7 +131,7 @@ func (r *rig) rollout(ctx context.Context, s spec.Spec, f fleet.Fleet) (history,
 	if err != nil {
 		return history{}, err
 	}
-	if _, err := result(ctx, run, rollout.PhasePromoted); err != nil {
+	if err := result(ctx, run, rollout.PhasePromoted); err != nil {
 		return history{}, err
 	}
 	return historyOf(ctx, r.client, run)

@@ -124,15 +124,15 @@ func (r *rig) start(ctx context.Context, s spec.Spec, f fleet.Fleet) (client.Wor
 }
 
 // result waits for a rollout's end and refuses any other than the expected one: a rollout that went wrong measures nothing.
-func result(ctx context.Context, run client.WorkflowRun, want rollout.Phase) (rollout.State, error) {
+func result(ctx context.Context, run client.WorkflowRun, want rollout.Phase) error {
 	var s rollout.State
 	if err := run.Get(ctx, &s); err != nil {
-		return s, err
+		return err
 	}
 	if s.Outcome == nil || s.Outcome.Result != want {
-		return s, fmt.Errorf("the rollout ended as %+v, expected %s", s.Outcome, want)
+		return fmt.Errorf("the rollout ended as %+v, expected %s", s.Outcome, want)
 	}
-	return s, nil
+	return nil
 }
 
 // until waits for a phase of a rollout.

@@ -100,7 +100,7 @@ func (r *rig) begin(ctx context.Context, i int, train *spec.Train) (b begun, err
 // promoted waits until a rollout is, also where it has not begun yet.
 func (r *rig) promoted(ctx context.Context, run client.WorkflowRun) error {
 	for {
-		_, err := result(ctx, run, rollout.PhasePromoted)
+		err := result(ctx, run, rollout.PhasePromoted)
 		if _, early := errors.AsType[*serviceerror.NotFound](err); !early {
 			return err
 		}
