@@ -74,7 +74,7 @@ func (r replayed) text(p paint) []string {
 		p.bold(terminal.Safe(r.Outage.Name)) + ": " + terminal.Safe(r.Outage.Title),
 		"changed: " + terminal.Safe(r.Outage.Change), "",
 	}
-	rows := [][]string{p.headings("THE SAME CHANGE BY", "EXPOSED", "DETECTED", "UNDONE", "BAD", "OF PUSH", "PERSON")}
+	rows := [][]string{p.headings("THE CHANGE BY", "EXPOSED", "DETECTED", "UNDONE", "BAD", "OF PUSH", "PERSON")}
 	push := r.Ways[0].Bad
 	short := strings.NewReplacer(", a person watching", ", watched", "stages on a timer", "timed stages") // 80 columns
 	for _, w := range r.Ways {
