@@ -81,46 +81,33 @@ func (r *rig) rollOut(ctx context.Context, e example) (seen, error) {
 	if err != nil {
 		return s, err
 	}
-	before, err := r.Traffic.SoFar()
-	if err != nil {
-		return s, err
-	}
-	watching, stop := context.WithCancel(ctx)
-	watched := make(chan []string, 1)
-	go func() { watched <- r.watch(watching, unitOf(e.spec), release, e.storeless) }()
-	s.code, err = r.SluiceTo(ctx, r.Out, r.Out, "start", "--wait", "--store", r.store(), spec)
-	stop()
-	s.switched = <-watched
-	if err != nil {
-		return s, err
-	}
-	if e.wakes != "" {
-		if _, err := r.SluiceTo(ctx, r.Out, r.Out, "watch", e.wakes); err != nil {
-			return s, err
+	hits, err := r.Traffic.During(func() (err error) {
+		watching, stop := context.WithCancel(ctx)
+		watched := make(chan []string, 1)
+		go func() { watched <- r.watch(watching, unitOf(e.spec), release, e.storeless) }()
+		s.code, err = r.SluiceTo(ctx, r.Out, r.Out, "start", "--wait", "--store", r.store(), spec)
+		stop()
+		if s.switched = <-watched; err == nil && e.wakes != "" {
+			_, err = r.SluiceTo(ctx, r.Out, r.Out, "watch", e.wakes)
 		}
-	}
-	maps.Copy(r.due, e.after)
-	return s, r.look(ctx, &s, before)
-}
-
-// look counts what clients got, and which hosts run another release than they should.
-func (r *rig) look(ctx context.Context, s *seen, before map[edges.Hit]int) error {
-	after, err := r.Traffic.SoFar()
-	if err != nil {
 		return err
+	})
+	if err != nil {
+		return s, err
 	}
-	for hit, n := range edges.Since(before, after) {
+	for hit, n := range hits {
 		s.all += n
 		if hit.Code == "503" || hit.Code == "0" {
 			s.harmed += n
 		}
 	}
+	maps.Copy(r.due, e.after)
 	for unit, file := range files() {
-		if err := r.lookAt(ctx, s, unit, file); err != nil {
-			return err
+		if err := r.lookAt(ctx, &s, unit, file); err != nil {
+			return s, err
 		}
 	}
-	return nil
+	return s, nil
 }
 
 // lookAt adds the hosts that run another release of a unit, by their live process or by the file behind its link.

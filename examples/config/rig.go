@@ -50,36 +50,20 @@ func unitOf(spec string) string {
 
 // bringUp starts everything and waits until Prometheus has seen traffic on every nginx for a while. No host has the unit yet.
 func bringUp(ctx context.Context, s edges.Settings, out io.Writer) (*rig, error) {
-	p, err := s.Find("nginx")
-	if err != nil {
-		return nil, err
-	}
 	r := &rig{admin: map[string]string{}, due: map[string]string{}}
-	if err := os.CopyFS(filepath.Join(s.Dir, "bundles"), os.DirFS(filepath.Join(s.Example, "bundles"))); err != nil {
-		return nil, err
-	}
-	for bundle, databases := range map[string][]string{unitFeatures: {"default"}, "doubled": {"default", "r0"}} {
-		if err := generate(ctx, s, bundle, databases...); err != nil {
-			return nil, err
-		}
-	}
-	if r.Rig, err = edges.Start(ctx, s, out); err != nil {
-		return nil, err
-	}
-	if err := r.start(ctx, p, filepath.Join(s.Bin.Dir, "sluice-agent")); err != nil {
-		r.Close()
-		return nil, err
-	}
-	return r, nil
+	return r, edges.Start(ctx, s, "nginx", out, func(all *edges.Rig, p edges.Programs) error {
+		r.Rig = all
+		return r.start(ctx, p, filepath.Join(s.Bin.Dir, "sluice-agent"))
+	})
 }
 
 // generate makes a bundle of features, as the generator has them that may see some databases.
-func generate(ctx context.Context, s edges.Settings, bundle string, databases ...string) error {
-	text, err := exec.CommandContext(ctx, filepath.Join(s.Example, "generate"), databases...).Output() // #nosec G204 -- the example's own
+func (r *rig) generate(ctx context.Context, bundle string, databases ...string) error {
+	text, err := exec.CommandContext(ctx, r.Example("generate"), databases...).Output() // #nosec G204 -- the example's own
 	if err != nil {
 		return fmt.Errorf("generate %s: %w", bundle, err)
 	}
-	dir := filepath.Join(s.Dir, "bundles", bundle)
+	dir := filepath.Join(r.Dir, "bundles", bundle)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -87,6 +71,14 @@ func generate(ctx context.Context, s edges.Settings, bundle string, databases ..
 }
 
 func (r *rig) start(ctx context.Context, p edges.Programs, agent string) error {
+	if err := os.CopyFS(filepath.Join(r.Dir, "bundles"), os.DirFS(r.Example("bundles"))); err != nil {
+		return err
+	}
+	for bundle, databases := range map[string][]string{unitFeatures: {"default"}, "doubled": {"default", "r0"}} {
+		if err := r.generate(ctx, bundle, databases...); err != nil {
+			return err
+		}
+	}
 	ports, err := stack.FreePorts(ctx, 2*len(r.Targets))
 	if err != nil {
 		return err
@@ -100,15 +92,7 @@ func (r *rig) start(ctx context.Context, p edges.Programs, agent string) error {
 	if err := r.WriteFleet(); err != nil {
 		return err
 	}
-	if err := r.StartPrometheus(ctx, p.Prometheus); err != nil {
-		return err
-	}
-	if err := r.StartTraffic(p.Vegeta); err != nil {
-		return err
-	}
-	fmt.Fprintf(r.Out, "Temporal (Web UI %s), a worker, Prometheus (%s), %d nginx with an agent each, and vegeta with %d requests a second are up.\n",
-		r.UI, r.Prometheus, len(r.Targets), edges.RequestsPerSecond)
-	return r.UntilMeasured(ctx, `nginx_http_requests_total{status="200"}`, 15*time.Second)
+	return r.Measure(ctx, p, "nginx with an agent each", `nginx_http_requests_total{status="200"}`, 15*time.Second)
 }
 
 // startHost starts one nginx in the foreground, the exporter of its access log, and its agent.
@@ -186,21 +170,8 @@ func (r *rig) digest(ctx context.Context, bundle string) (string, error) {
 // store is the content store that the worker reads.
 func (r *rig) store() string { return filepath.Join(r.Dir, "store") }
 
-// Links says how to use what runs.
-func (r *rig) Links(out io.Writer) {
+// Tell says how to use what runs.
+func (r *rig) Tell() {
 	spec, _ := r.spec(examples()[0]) // the folder is there
-	fmt.Fprintf(out, `
-Web UI        %[1]s
-Prometheus    %[2]s
-spec, fleet   %[3]s
-bundles       %[4]s/bundles
-an nginx      http://%[5]s/
-
-In another terminal:
-
-  export TEMPORAL_ADDRESS=%[6]s SLUICE_UI=%[1]s SLUICE_STORE=%[7]s
-  bin/sluice start --wait %[3]s
-
-Ctrl-C stops everything.
-`, r.UI, r.Prometheus, spec, r.Dir, r.Targets[0].Address, r.Address, r.store())
+	r.Links(fmt.Sprintf("spec, fleet   %s\nbundles       %s/bundles\nan nginx      http://%s/", spec, r.Dir, r.Targets[0].Address), spec, " SLUICE_STORE="+r.store())
 }

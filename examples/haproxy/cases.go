@@ -56,18 +56,12 @@ func (r *rig) rollOut(ctx context.Context, spec string) (rollout, error) {
 	if seen.before, err = r.answers(ctx); err != nil {
 		return seen, err
 	}
-	hits, err := r.Traffic.SoFar()
-	if err != nil {
-		return seen, err
-	}
-	if seen.code, err = r.SluiceTo(ctx, r.Out, r.Out, "start", "--wait", filepath.Join(r.Dir, spec)); err != nil {
-		return seen, err
-	}
-	if seen.after, err = r.answers(ctx); err != nil {
-		return seen, err
-	}
-	now, err := r.Traffic.SoFar()
-	seen.hits = edges.Since(hits, now)
+	seen.hits, err = r.Traffic.During(func() (err error) {
+		if seen.code, err = r.SluiceTo(ctx, r.Out, r.Out, "start", "--wait", filepath.Join(r.Dir, spec)); err == nil {
+			seen.after, err = r.answers(ctx)
+		}
+		return err
+	})
 	return seen, err
 }
 

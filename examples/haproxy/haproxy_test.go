@@ -9,22 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/lab/edges"
-	"github.com/sluicehq/sluice/internal/lab/stack"
+	"github.com/sluicehq/sluice/internal/lab/edges/edgestest"
 )
 
 // setUp brings the whole example up, or skips the test where a program is missing.
 func setUp(t *testing.T) *rig {
 	t.Helper()
-	s := edges.Settings{
-		Bin:   stack.Binaries{Dir: os.Getenv("SLUICE_BIN"), Devstack: os.Getenv("SLUICE_DEVSTACK")},
-		Tools: os.Getenv("SLUICE_TOOLS"), Example: ".", Dir: t.TempDir(),
-	}
-	require.NoError(t, s.Prepare("haproxy"))
-	_, err := s.Find("haproxy")
-	if err != nil && os.Getenv("SLUICE_REQUIRE_E2E") == "" {
-		t.Skipf("not run, see `make test`: %v", err)
-	}
-	require.NoError(t, err)
+	s := edgestest.Settings(t, "haproxy", "haproxy")
 	r, err := bringUp(t.Context(), s, t.Output())
 	require.NoError(t, err)
 	t.Cleanup(r.Close)

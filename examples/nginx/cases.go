@@ -72,22 +72,18 @@ func (r *rig) rollOut(ctx context.Context, e example) (seen, error) {
 			return s, err
 		}
 	}
-	before, err := r.Traffic.SoFar()
-	if err != nil {
-		return s, err
-	}
 	var kept strings.Builder
 	out := io.MultiWriter(r.Out, &kept)
-	if s.code, err = r.SluiceTo(ctx, out, out, "start", "--wait", spec); err != nil {
+	hits, err := r.Traffic.During(func() (err error) {
+		s.code, err = r.SluiceTo(ctx, out, out, "start", "--wait", spec)
+		return err
+	})
+	if err != nil {
 		return s, err
 	}
 	lines := strings.Split(strings.TrimSpace(kept.String()), "\n")
 	s.why = lines[len(lines)-1]
-	after, err := r.Traffic.SoFar()
-	if err != nil {
-		return s, err
-	}
-	for hit, n := range edges.Since(before, after) {
+	for hit, n := range hits {
 		s.all += n
 		switch {
 		case hit.Code == "500":

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -10,23 +9,14 @@ import (
 	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/lab/edges"
-	"github.com/sluicehq/sluice/internal/lab/stack"
+	"github.com/sluicehq/sluice/internal/lab/edges/edgestest"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
 // setUp brings the whole example up, or skips the test where a program is missing.
 func setUp(t *testing.T) *rig {
 	t.Helper()
-	s := edges.Settings{
-		Bin:   stack.Binaries{Dir: os.Getenv("SLUICE_BIN"), Devstack: os.Getenv("SLUICE_DEVSTACK")},
-		Tools: os.Getenv("SLUICE_TOOLS"), Example: ".", Dir: t.TempDir(),
-	}
-	require.NoError(t, s.Prepare("nginx"))
-	_, err := s.Find("nginx")
-	if err != nil && os.Getenv("SLUICE_REQUIRE_E2E") == "" {
-		t.Skipf("not run, see `make test`: %v", err)
-	}
-	require.NoError(t, err)
+	s := edgestest.Settings(t, "nginx", "nginx")
 	r, err := bringUp(t.Context(), s, t.Output())
 	require.NoError(t, err)
 	t.Cleanup(r.Close)

@@ -29,25 +29,17 @@ type rig struct {
 
 // bringUp starts everything and waits until Prometheus has seen traffic on every nginx for a while.
 func bringUp(ctx context.Context, s edges.Settings, out io.Writer) (*rig, error) {
-	p, err := s.Find("nginx")
-	if err != nil {
-		return nil, err
-	}
 	r := &rig{admin: map[string]string{}, releases: filepath.Join(s.Dir, "releases")}
-	if err := os.CopyFS(r.releases, os.DirFS(filepath.Join(s.Example, "releases"))); err != nil {
-		return nil, err
-	}
-	if r.Rig, err = edges.Start(ctx, s, out); err != nil {
-		return nil, err
-	}
-	if err := r.start(ctx, p); err != nil {
-		r.Close()
-		return nil, err
-	}
-	return r, nil
+	return r, edges.Start(ctx, s, "nginx", out, func(all *edges.Rig, p edges.Programs) error {
+		r.Rig = all
+		return r.start(ctx, p)
+	})
 }
 
 func (r *rig) start(ctx context.Context, p edges.Programs) error {
+	if err := os.CopyFS(r.releases, os.DirFS(r.Example("releases"))); err != nil {
+		return err
+	}
 	ports, err := stack.FreePorts(ctx, 2*len(r.Targets))
 	if err != nil {
 		return err
@@ -57,15 +49,7 @@ func (r *rig) start(ctx context.Context, p edges.Programs) error {
 			return fmt.Errorf("%s: %w", t.ID, err)
 		}
 	}
-	if err := r.StartPrometheus(ctx, p.Prometheus); err != nil {
-		return err
-	}
-	if err := r.StartTraffic(p.Vegeta); err != nil {
-		return err
-	}
-	fmt.Fprintf(r.Out, "Temporal (Web UI %s), a worker, Prometheus (%s), %d nginx on release %s, and vegeta with %d requests a second are up.\n",
-		r.UI, r.Prometheus, len(r.Targets), firstRelease, edges.RequestsPerSecond)
-	return r.UntilMeasured(ctx, `nginx_http_requests_total{status="200"}`, 15*time.Second)
+	return r.Measure(ctx, p, "nginx on release "+firstRelease, `nginx_http_requests_total{status="200"}`, 15*time.Second)
 }
 
 // startEdge starts one nginx in the foreground, with the exporter of its access log.
@@ -120,21 +104,8 @@ func (r *rig) cohort(ctx context.Context, spec string, stage int) ([]string, err
 	return plan.Stages[(stage+len(plan.Stages))%len(plan.Stages)].Targets, nil
 }
 
-// Links says how to use what runs.
-func (r *rig) Links(out io.Writer) {
+// Tell says how to use what runs.
+func (r *rig) Tell() {
 	spec, _ := r.spec(goodRelease) // the folder is there
-	fmt.Fprintf(out, `
-Web UI        %[1]s
-Prometheus    %[2]s
-spec, fleet   %[3]s
-releases      %[4]s
-an nginx      http://%[5]s/
-
-In another terminal:
-
-  export TEMPORAL_ADDRESS=%[6]s SLUICE_UI=%[1]s
-  bin/sluice start --wait %[3]s
-
-Ctrl-C stops everything.
-`, r.UI, r.Prometheus, spec, r.releases, r.Targets[0].Address, r.Address)
+	r.Links(fmt.Sprintf("spec, fleet   %s\nreleases      %s\nan nginx      http://%s/", spec, r.releases, r.Targets[0].Address), spec, "")
 }

@@ -37,7 +37,7 @@ func measureFleet(ctx context.Context, o options) (*table.Table, error) {
 	if err := r.Simulate(ctx, o.targets, unit, before, "--rps-per-target", "1"); err != nil {
 		return nil, err
 	}
-	f, err := r.fleet()
+	f, err := r.Fleet()
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ func measureOverhead(ctx context.Context, o options) (*table.Table, error) {
 	if err := r.Simulate(ctx, most, unit, before, "--rps-per-target", "1"); err != nil {
 		return nil, err
 	}
-	all, err := r.fleet()
+	all, err := r.Fleet()
 	if err != nil {
 		return nil, err
 	}

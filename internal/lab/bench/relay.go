@@ -112,11 +112,8 @@ func (b *boxes) openRelay(ctx context.Context) (*server, error) {
 	}
 	address := stack.Loopback(ports[0])
 	p := stack.NewProcess("relay", io.Discard, filepath.Join(b.bin, "sluice-relay"), "--folder", b.path("relay"), "--listen", address)
-	if err := p.Start(); err != nil {
-		return nil, err
-	}
 	b.relay = &server{p, "http://" + address + "/sluice/v1/orders/" + unit + "/" + order.DefaultCohort + "/agent-1"}
-	if err := p.Await(ctx, func(ctx context.Context) error { return stack.Answers(ctx, "http://"+address+"/healthz") }); err != nil {
+	if err := p.StartAnswering(ctx, "http://"+address+"/healthz"); err != nil {
 		return nil, err
 	}
 	document, err := signedOrder("agent-1")

@@ -89,15 +89,6 @@ func (r *rig) activities() *activities.Activities {
 	return activities.New(r.store, activities.NewMetrics(prometheus.NewRegistry()), dial.Guard{}, catalog.New())
 }
 
-// fleet reads the simulated fleet's inventory.
-func (r *rig) fleet() (fleet.Fleet, error) {
-	data, err := os.ReadFile(r.FleetFile())
-	if err != nil {
-		return fleet.Fleet{}, err
-	}
-	return fleet.Parse(r.FleetFile(), data)
-}
-
 // submission is of a complete spec over a fleet.
 func (r *rig) submission(ctx context.Context, s spec.Spec, f fleet.Fleet) (workflows.Submission, error) {
 	digest, data, err := fleet.Encode(f)

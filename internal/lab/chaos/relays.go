@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/sluicehq/sluice/internal/bundle/signature"
 	"github.com/sluicehq/sluice/internal/lab/hosts"
@@ -54,12 +53,7 @@ func openRelays(ctx context.Context, l *lane) (r *relays, err error) {
 
 // start starts one, for the first time or again, and waits until it serves.
 func (r *relays) start(ctx context.Context, i int) error {
-	if err := r.all[i].Start(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	return r.all[i].Await(ctx, func(ctx context.Context) error { return stack.Answers(ctx, r.urls[i]+"/healthz") })
+	return r.all[i].StartAnswering(ctx, r.urls[i]+"/healthz")
 }
 
 func (r *relays) close() {

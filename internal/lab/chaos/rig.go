@@ -91,12 +91,7 @@ scrape_configs:
 
 // startPrometheus starts it, for the first time or again, and waits until it answers.
 func (f *rig) startPrometheus(ctx context.Context) error {
-	if err := f.prometheus.Start(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	return f.prometheus.Await(ctx, func(ctx context.Context) error { return stack.Answers(ctx, f.prometheusURL+"/-/ready") })
+	return f.prometheus.StartAnswering(ctx, f.prometheusURL+"/-/ready")
 }
 
 // What a target is told to do from now on: not to answer, to answer later than a driver waits for, or to answer as before.

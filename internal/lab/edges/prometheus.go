@@ -11,8 +11,24 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// StartPrometheus starts a Prometheus that scrapes every edge's exporter each second.
-func (r *Rig) StartPrometheus(ctx context.Context, prometheus string) error {
+// Measure starts Prometheus and the traffic on the edges, says that they and the edges, in words, are up, and waits until every
+// edge has had traffic for as long as the checks look back before a stage: counter selects answers of an edge, one series for each.
+func (r *Rig) Measure(ctx context.Context, p Programs, words, counter string, back time.Duration) error {
+	if err := r.startPrometheus(ctx, p.Prometheus); err != nil {
+		return err
+	}
+	if err := r.startTraffic(p.Vegeta); err != nil {
+		return err
+	}
+	fmt.Fprintf(r.Out, "Temporal (Web UI %s), a worker, Prometheus (%s), %d %s, and vegeta with %d requests a second are up.\n",
+		r.UI, r.Prometheus, len(r.Targets), words, requestsPerSecond)
+	return Until(ctx, time.Minute, "traffic on every edge in Prometheus", func(ctx context.Context) error {
+		return r.everyEdge(ctx, fmt.Sprintf("rate(%s[5s] offset %ds) > 0", counter, int(back.Seconds())))
+	})
+}
+
+// startPrometheus starts a Prometheus that scrapes every edge's exporter each second.
+func (r *Rig) startPrometheus(ctx context.Context, prometheus string) error {
 	var exporters []string
 	for _, t := range r.Targets {
 		exporters = append(exporters, fmt.Sprintf("%q", t.Labels[LabelMetrics]))
@@ -30,14 +46,6 @@ scrape_configs:
 	}
 	return Until(ctx, 30*time.Second, "Prometheus to scrape every edge", func(ctx context.Context) error {
 		return r.everyEdge(ctx, `up{job="edge"} == 1`)
-	})
-}
-
-// UntilMeasured waits until every edge has had traffic for as long as the checks look back before a stage: counter selects
-// answers of an edge, one series for each.
-func (r *Rig) UntilMeasured(ctx context.Context, counter string, back time.Duration) error {
-	return Until(ctx, time.Minute, "traffic on every edge in Prometheus", func(ctx context.Context) error {
-		return r.everyEdge(ctx, fmt.Sprintf("rate(%s[5s] offset %ds) > 0", counter, int(back.Seconds())))
 	})
 }
 

@@ -42,15 +42,22 @@ type Rig struct {
 	closers  []func()
 }
 
-// Start starts Temporal, a worker and the service behind the edges, and gives every target of the example's fleet its ports and
-// a folder. The fleet file as it is lies in the rig's folder.
-func Start(ctx context.Context, s Settings, out io.Writer) (*Rig, error) {
-	r := &Rig{Out: out, settings: s}
-	if err := r.start(ctx); err != nil {
-		r.Close()
-		return nil, err
+// Start finds the programs, of which edge is the example's own, starts Temporal, a worker and the service behind the edges, and
+// gives every target of the example's fleet its ports and a folder. The fleet file as it is lies in the rig's folder. Then more
+// starts the edges. Where something does not work, what runs is ended.
+func Start(ctx context.Context, s Settings, edge string, out io.Writer, more func(*Rig, Programs) error) error {
+	p, err := s.Find(edge)
+	if err != nil {
+		return err
 	}
-	return r, nil
+	r := &Rig{Out: out, settings: s}
+	if err = r.start(ctx); err == nil {
+		err = more(r, p)
+	}
+	if err != nil {
+		r.Close()
+	}
+	return err
 }
 
 func (r *Rig) start(ctx context.Context) error {
@@ -175,6 +182,22 @@ func Ask(ctx context.Context, url string) (string, error) {
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
 	return string(body), err
+}
+
+// Links says how to use what runs: facts are lines about it, spec the file to start a rollout from, and env more to export.
+func (r *Rig) Links(facts, spec, env string) {
+	fmt.Fprintf(r.Out, `
+Web UI        %[1]s
+Prometheus    %[2]s
+%[3]s
+
+In another terminal:
+
+  export TEMPORAL_ADDRESS=%[4]s SLUICE_UI=%[1]s%[5]s
+  bin/sluice start --wait %[6]s
+
+Ctrl-C stops everything.
+`, r.UI, r.Prometheus, facts, r.Address, env, spec)
 }
 
 // Example is the path of a file of the example.

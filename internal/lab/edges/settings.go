@@ -51,8 +51,8 @@ var ErrUnexpected = errors.New("not everything went as announced, see above")
 type Site interface {
 	// Show runs the cases and tells them.
 	Show(ctx context.Context) error
-	// Links says how to use what runs.
-	Links(out io.Writer)
+	// Tell says how to use what runs.
+	Tell()
 	Close()
 }
 
@@ -77,7 +77,7 @@ func Main(name string, bringUp func(context.Context, Settings, io.Writer) (Site,
 		}
 		defer site.Close()
 		if keep {
-			site.Links(out)
+			site.Tell()
 			<-ctx.Done()
 			fmt.Fprintln(out, "stopping")
 			return nil

@@ -18,8 +18,8 @@ import (
 	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
-// RequestsPerSecond is the traffic on all edges together: enough for a verdict within seconds, and little for two cores.
-const RequestsPerSecond = 240
+// requestsPerSecond is the traffic on all edges together: enough for a verdict within seconds, and little for two cores.
+const requestsPerSecond = 240
 
 // routes are what clients ask for, each equally often.
 func routes() []string { return []string{"/", "/search", "/static/app.js", "/checkout"} }
@@ -28,11 +28,11 @@ func routes() []string { return []string{"/", "/search", "/static/app.js", "/che
 type Hit struct {
 	Edge, Path string
 	Code       string // "0" where there was none
-	Slow       bool   // it took longer than SlowFrom
+	Slow       bool   // it took longer than slowFrom
 }
 
-// SlowFrom is from when on an answer is slow: none of the service behind takes as long, unless its cache is off.
-const SlowFrom = 250 * time.Millisecond
+// slowFrom is from when on an answer is slow: none of the service behind takes as long, unless its cache is off.
+const slowFrom = 250 * time.Millisecond
 
 // Traffic counts what clients get, while they get it. It is safe for concurrent use.
 type Traffic struct {
@@ -43,8 +43,8 @@ type Traffic struct {
 	err  error
 }
 
-// StartTraffic runs two vegetas: one asks, one turns its results into text.
-func (r *Rig) StartTraffic(vegeta string) error {
+// startTraffic runs two vegetas: one asks, one turns its results into text.
+func (r *Rig) startTraffic(vegeta string) error {
 	t := &Traffic{byAddress: map[string]string{}, hits: map[Hit]int{}}
 	var requests strings.Builder
 	for _, path := range routes() {
@@ -62,7 +62,7 @@ func (r *Rig) StartTraffic(vegeta string) error {
 		return fmt.Errorf("create %s: %w", pipe, err)
 	}
 	attack := []string{
-		"attack", "-targets=" + list, fmt.Sprintf("-rate=%d", RequestsPerSecond), "-duration=0",
+		"attack", "-targets=" + list, fmt.Sprintf("-rate=%d", requestsPerSecond), "-duration=0",
 		"-connections=4", "-timeout=5s", "-max-body=0", "-output=" + pipe,
 	}
 	if err := r.Spawn(r.NewProcess("vegeta", vegeta, attack...)); err != nil {
@@ -122,24 +122,31 @@ func (t *Traffic) count(fields []string) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.hits[Hit{Edge: t.byAddress[u.Host], Path: u.Path, Code: fields[fieldCode], Slow: time.Duration(took) >= SlowFrom}]++
+	t.hits[Hit{Edge: t.byAddress[u.Host], Path: u.Path, Code: fields[fieldCode], Slow: time.Duration(took) >= slowFrom}]++
 	return nil
 }
 
-// SoFar is what clients got since the start.
-func (t *Traffic) SoFar() (map[Hit]int, error) {
+// soFar is what clients got since the start.
+func (t *Traffic) soFar() (map[Hit]int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return maps.Clone(t.hits), t.err
 }
 
-// Since takes away what clients had got before.
-func Since(before, after map[Hit]int) map[Hit]int {
-	d := map[Hit]int{}
-	for h, n := range after {
-		if n -= before[h]; n > 0 {
-			d[h] = n
+// During is what clients got while something was done.
+func (t *Traffic) During(do func() error) (map[Hit]int, error) {
+	before, err := t.soFar()
+	if err == nil {
+		err = do()
+	}
+	if err != nil {
+		return nil, err
+	}
+	got, err := t.soFar()
+	for h, n := range before {
+		if got[h] -= n; got[h] == 0 {
+			delete(got, h)
 		}
 	}
-	return d
+	return got, err
 }

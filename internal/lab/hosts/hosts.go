@@ -130,12 +130,7 @@ func (f *Fleet) Close() {
 
 // Start starts the agent, for the first time or again, and waits until it serves.
 func (h *Host) Start(ctx context.Context) error {
-	if err := h.Agent.Start(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	return h.Agent.Await(ctx, func(ctx context.Context) error { return stack.Answers(ctx, h.url+"/healthz") })
+	return h.Agent.StartAnswering(ctx, h.url+"/healthz")
 }
 
 // Loaded is the version that the consumer runs; empty for none.

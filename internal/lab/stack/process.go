@@ -152,6 +152,16 @@ func (p *Process) StartUntil(ctx context.Context, ready string) (data []byte, er
 	return data, err
 }
 
+// StartAnswering starts the program, which must not be running, and waits until a page of it can be read.
+func (p *Process) StartAnswering(ctx context.Context, url string) error {
+	if err := p.Start(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	return p.Await(ctx, func(ctx context.Context) error { return Answers(ctx, url) })
+}
+
 // Await waits until ready answers no error. It is an error when the program ends before that, with the end of its log, or ctx does.
 func (p *Process) Await(ctx context.Context, ready func(context.Context) error) error {
 	for {

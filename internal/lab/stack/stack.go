@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/fleet"
 )
 
 // Binaries are the programs' paths.
@@ -75,6 +77,15 @@ func Start(ctx context.Context, bin Binaries, dir string) (*Stack, error) {
 
 // FleetFile is where the simulated fleet writes its inventory.
 func (s *Stack) FleetFile() string { return filepath.Join(s.Dir, "fleet.yaml") }
+
+// Fleet reads it.
+func (s *Stack) Fleet() (fleet.Fleet, error) {
+	data, err := os.ReadFile(s.FleetFile())
+	if err != nil {
+		return fleet.Fleet{}, err
+	}
+	return fleet.Parse(s.FleetFile(), data)
+}
 
 // Simulate starts a simulated fleet and waits until it serves.
 func (s *Stack) Simulate(ctx context.Context, targets int, unit, release string, flags ...string) error {
