@@ -162,7 +162,7 @@ func (w *world) mount(now time.Time) {
 	w.env.SetTestTimeout(2 * time.Minute)
 	w.env.SetWorkerOptions(worker.Options{
 		DeadlockDetectionTimeout: time.Minute, // on a busy machine a second is short
-		Interceptors:             []interceptor.WorkerInterceptor{&answering{world: w}},
+		Interceptors:             []interceptor.WorkerInterceptor{connect.Around(w.answering).Interceptor()},
 	})
 	w.env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: w.id, TaskQueue: connect.TaskQueue})
 	if w.runs > 0 {
@@ -176,60 +176,54 @@ func (w *world) mount(now time.Time) {
 	if w.telling > 0 {
 		w.env.OnWorkflow(Notify, any2...).After(w.telling).Return(nil).Maybe()
 	}
-	w.env.OnActivity(activities.TypePlan, any2...).Return(w.cut).Maybe()
-	w.env.OnActivity(activities.TypeValidate, any2...).Return(func(context.Context, activities.ApplyInput) ([]activities.Trouble, error) {
-		return w.refused, nil
-	}).Maybe()
-	w.env.OnActivity(activities.TypePrepare, any2...).Return(w.ready(&w.prepared, &w.preparer)).Maybe()
-	w.env.OnActivity(activities.TypeSettle, any2...).Return(w.ready(&w.settled, &w.settler)).Maybe()
-	w.env.OnActivity(activities.TypeDrill, any2...).Return(func(_ context.Context, in activities.DrillInput) ([]activities.Trouble, error) {
+	on := func(name string, f any) *testsuite.MockCallWrapper {
+		return w.env.OnActivity(name, any2...).Return(f).Maybe()
+	}
+	on(activities.TypePlan, w.cut)
+	on(activities.TypeValidate, func(context.Context, activities.ApplyInput) ([]activities.Trouble, error) { return w.refused, nil })
+	on(activities.TypePrepare, w.ready(&w.prepared, &w.preparer))
+	on(activities.TypeSettle, w.ready(&w.settled, &w.settler))
+	on(activities.TypeDrill, func(_ context.Context, in activities.DrillInput) ([]activities.Trouble, error) {
 		return w.drills(in), nil
-	}).Maybe()
-	w.env.OnActivity(activities.TypeSuspects, any2...).Return(func(_ context.Context, in activities.SuspectsInput) ([]rollout.Suspect, error) {
-		return w.suspects(in)
-	}).Maybe()
-	w.env.OnActivity(activities.TypePreflight, any2...).Return(func(context.Context, activities.PreflightInput) (health.Report, error) {
+	})
+	on(activities.TypeSuspects, func(_ context.Context, in activities.SuspectsInput) ([]rollout.Suspect, error) { return w.suspects(in) })
+	on(activities.TypePreflight, func(context.Context, activities.PreflightInput) (health.Report, error) {
 		w.looked++
 		r := w.report(w.before)
 		r.Over = w.over
 		return r, nil
-	}).Maybe()
-	w.env.OnActivity(activities.TypeRelist, any2...).Return(func(_ context.Context, in activities.RelistInput) (activities.Relisted, error) {
-		return w.relisted(in)
-	}).Maybe()
-	w.env.OnActivity(activities.TypeInherit, any2...).Return(func(_ context.Context, in activities.InheritInput) (activities.Inherited, error) {
+	})
+	on(activities.TypeRelist, func(_ context.Context, in activities.RelistInput) (activities.Relisted, error) { return w.relisted(in) })
+	on(activities.TypeInherit, func(_ context.Context, in activities.InheritInput) (activities.Inherited, error) {
 		if in.Reset && w.afterReset != nil {
 			return *w.afterReset, nil
 		}
 		return w.inherited, w.inheritErr
-	}).Maybe()
-	w.env.OnActivity(activities.TypeSurvey, any2...).Return(w.survey).Maybe()
-	w.env.OnActivity(activities.TypeFindStragglers, any2...).Return(w.findLate).Maybe()
-	w.env.OnActivity(activities.TypeBaseline, any2...).Return(func(_ context.Context, in activities.BaselineInput) (health.Baseline, error) {
+	})
+	on(activities.TypeSurvey, w.survey)
+	on(activities.TypeFindStragglers, w.findLate)
+	on(activities.TypeBaseline, func(_ context.Context, in activities.BaselineInput) (health.Baseline, error) {
 		if w.measured != nil {
 			w.measured(in)
 		}
 		return health.Baseline{}, nil
-	}).After(w.measuring).Maybe()
-	w.env.OnActivity(activities.TypeObserve, any2...).Return(w.observe).Maybe()
-	w.env.OnActivity(activities.TypeApply, any2...).Return(func(ctx context.Context, in activities.ApplyInput) (activities.Applied, error) {
-		return w.applier(ctx, in)
-	}).Maybe()
-	w.env.OnActivity(activities.TypeRevert, any2...).Return(func(ctx context.Context, in activities.RevertInput) (activities.Reverted, error) {
-		return w.reverter(ctx, in)
-	}).Maybe()
-	w.env.OnActivity(activities.TypeWatch, any2...).Return(func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
-		return w.watcher(ctx, in)
-	}).Maybe()
-	w.env.OnActivity(activities.TypeGate, any2...).Return(func(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
-		return w.gater(ctx, in)
-	}).Maybe()
-	w.env.OnActivity(activities.TypeRecover, any2...).Return(func(_ context.Context, in activities.RecoverInput) (activities.Judged, error) {
+	}).After(w.measuring)
+	on(activities.TypeObserve, w.observe)
+	on(activities.TypeApply, replaceable(&w.applier))
+	on(activities.TypeRevert, replaceable(&w.reverter))
+	on(activities.TypeWatch, replaceable(&w.watcher))
+	on(activities.TypeGate, replaceable(&w.gater))
+	on(activities.TypeRecover, func(_ context.Context, in activities.RecoverInput) (activities.Judged, error) {
 		if w.recovering != nil {
 			return activities.Judged{Report: w.recovering(in)}, nil
 		}
 		return activities.Judged{Report: w.report(w.recovers)}, nil
-	}).Maybe()
+	})
+}
+
+// replaceable is an activity in whose place a test may still put another.
+func replaceable[I, O any](f *func(context.Context, I) (O, error)) func(context.Context, I) (O, error) {
+	return func(ctx context.Context, in I) (O, error) { return (*f)(ctx, in) }
 }
 
 func (w *world) cut(_ context.Context, in activities.PlanInput) (activities.Planned, error) {
@@ -592,29 +586,15 @@ func (quiet) Error(string, ...any) {}
 // answering has a cancelled watch answer what it has seen, as a real one does. The test
 // environment knows only watches that answer nothing.
 type answering struct {
-	interceptor.WorkerInterceptorBase
-	world *world
-}
-
-func (a *answering) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
-	return &answeringIn{WorkflowInboundInterceptorBase: interceptor.WorkflowInboundInterceptorBase{Next: next}, world: a.world}
-}
-
-type answeringIn struct {
-	interceptor.WorkflowInboundInterceptorBase
-	world *world
-}
-
-func (a *answeringIn) Init(next interceptor.WorkflowOutboundInterceptor) error {
-	return a.Next.Init(&answeringOut{WorkflowOutboundInterceptorBase: interceptor.WorkflowOutboundInterceptorBase{Next: next}, world: a.world})
-}
-
-type answeringOut struct {
 	interceptor.WorkflowOutboundInterceptorBase
 	world *world
 }
 
-func (a *answeringOut) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
+func (w *world) answering(_ workflow.Context, next interceptor.WorkflowOutboundInterceptor) interceptor.WorkflowOutboundInterceptor {
+	return &answering{interceptor.WorkflowOutboundInterceptorBase{Next: next}, w}
+}
+
+func (a *answering) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
 	return answered{Future: a.Next.ExecuteActivity(ctx, name, args...), world: a.world, watch: name == activities.TypeWatch}
 }
 

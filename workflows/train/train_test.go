@@ -21,9 +21,7 @@ const day = 24 * time.Hour
 func TestOneRelease(t *testing.T) {
 	y := newYard(t)
 	y.submit(time.Minute, "2", "", Submit{}, nil)
-	y.drive(day)
-	require.Equal(t, map[int64]words.Phase{1: words.PhasePromoted}, y.results())
-	require.Equal(t, map[string]int{"2": 60}, y.on())
+	y.ends("2", words.PhasePromoted)
 	require.Empty(t, y.ledger().Open)
 }
 
@@ -37,9 +35,7 @@ func TestOverlap(t *testing.T) {
 	for d := range 300 {
 		y.at(time.Duration(d)*time.Minute, func() { most = max(most, len(y.on())) })
 	}
-	y.drive(day)
-	require.Equal(t, map[int64]words.Phase{1: words.PhasePromoted, 2: words.PhasePromoted, 3: words.PhasePromoted}, y.results())
-	require.Equal(t, map[string]int{"4": 60}, y.on())
+	y.ends("4", words.PhasePromoted, words.PhasePromoted, words.PhasePromoted)
 	require.Greater(t, most, 2, "they have overlapped")
 }
 
@@ -51,9 +47,7 @@ func TestCondemned(t *testing.T) {
 	}
 	y.submit(time.Minute, "2", "", Submit{}, nil)
 	y.submit(31*time.Minute, "3", "", Submit{}, nil)
-	y.drive(day)
-	require.Equal(t, map[int64]words.Phase{1: words.PhaseRolledBack, 2: words.PhaseWithdrawn}, y.results())
-	require.Equal(t, map[string]int{"1": 60}, y.on())
+	y.ends("1", words.PhaseRolledBack, words.PhaseWithdrawn)
 	require.NotNil(t, y.ledger().Hold)
 	for _, w := range y.hosts.writes {
 		if w.back {
@@ -98,9 +92,7 @@ func TestApprovalLetsYoungerPass(t *testing.T) {
 		require.Contains(t, s.Why, "sluice approve edge:1")
 	})
 	y.tell(4*time.Hour, 1, words.SignalApprove)
-	y.drive(day)
-	require.Equal(t, map[int64]words.Phase{1: words.PhasePromoted, 2: words.PhasePromoted}, y.results())
-	require.Equal(t, map[string]int{"3": 60}, y.on())
+	y.ends("3", words.PhasePromoted, words.PhasePromoted)
 }
 
 // A server refuses the 2,001st activity that is under way: of a burst of releases no two are compared twice.
@@ -139,9 +131,7 @@ func TestAbortWithYounger(t *testing.T) {
 		y.submit(time.Minute+time.Duration(i)*35*time.Minute, r, "", Submit{}, nil)
 	}
 	y.tell(100*time.Minute, 1, words.SignalAbort)
-	y.drive(day)
-	require.Equal(t, map[int64]words.Phase{1: words.PhaseAborted, 2: words.PhaseWithdrawn, 3: words.PhaseWithdrawn}, y.results())
-	require.Equal(t, map[string]int{"1": 60}, y.on())
+	y.ends("1", words.PhaseAborted, words.PhaseWithdrawn, words.PhaseWithdrawn)
 }
 
 // A release that went back is refused, unless that is overridden.
@@ -229,9 +219,7 @@ func TestWatchedAfterYoungerIsBack(t *testing.T) {
 	y.submit(time.Minute, "2", "", Submit{}, nil)
 	y.submit(2*time.Hour, "3", "", Submit{}, nil)
 	y.at(5*time.Hour, func() { require.NotNil(t, y.ledger().Hold); require.Len(t, y.ledger().Open, 1) })
-	y.drive(day)
-	require.Equal(t, map[int64]words.Phase{1: words.PhaseRolledBack, 2: words.PhaseRolledBack}, y.results())
-	require.Equal(t, map[string]int{"1": 60}, y.on())
+	y.ends("1", words.PhaseRolledBack, words.PhaseRolledBack)
 }
 
 // A rollout that was deleted in Temporal is noticed. It cannot take anything back: its end says so, and the unit is held for
@@ -263,9 +251,7 @@ func TestRefusedSupersedesNobody(t *testing.T) {
 	y.submit(time.Minute, "2", "", Submit{}, nil)
 	y.submit(2*time.Minute, "3", "", Submit{}, nil)
 	y.signal(time.Hour, connect.SignalRelease, Control{By: "ann", Why: "a test"})
-	y.drive(day)
-	require.Equal(t, map[int64]words.Phase{1: words.PhasePromoted, 2: words.PhaseRefused}, y.results())
-	require.Equal(t, map[string]int{"2": 60}, y.on())
+	y.ends("2", words.PhasePromoted, words.PhaseRefused)
 }
 
 // Plans that cannot be compared hold the unit, once, and are compared once more when a person ends the hold.
@@ -347,9 +333,7 @@ func TestSilentTargetOfTheOlderWhileTheYoungerWaits(t *testing.T) {
 	})
 	y.tell(4*time.Hour, 1, words.SignalGiveUp)
 	silent(4*time.Hour, false)
-	y.drive(day)
-	require.Equal(t, map[int64]words.Phase{1: words.PhaseIncomplete, 2: words.PhasePromoted}, y.results())
-	require.Equal(t, map[string]int{"3": 60}, y.on())
+	y.ends("3", words.PhaseIncomplete, words.PhasePromoted)
 }
 
 // A guard yields to the next release that has passed everywhere; harm that it sees before takes both back in one hop.
@@ -385,9 +369,7 @@ func TestOtherStages(t *testing.T) {
 	y.submit(35*time.Minute, "3", "", Submit{}, nil)
 	y.at(70*time.Minute, func() { require.Zero(t, y.on()["3"], "a third of the fleet needs three of the four stages") })
 	y.at(100*time.Minute, func() { require.Equal(t, 18, y.on()["3"]) })
-	y.drive(day)
-	require.Equal(t, map[int64]words.Phase{1: words.PhasePromoted, 2: words.PhasePromoted}, y.results())
-	require.Equal(t, map[string]int{"3": 60}, y.on())
+	y.ends("3", words.PhasePromoted, words.PhasePromoted)
 	newest := map[string]string{}
 	for _, w := range y.hosts.writes {
 		require.Greater(t, w.release, newest[w.id])

@@ -189,7 +189,7 @@ func (y *yard) mount() {
 	y.env = suite.NewTestWorkflowEnvironment()
 	y.env.SetStartTime(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	y.env.SetTestTimeout(5 * time.Minute)
-	y.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute, Interceptors: []interceptor.WorkerInterceptor{&answering{yard: y}}})
+	y.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute, Interceptors: []interceptor.WorkerInterceptor{connect.Around(y.answering).Interceptor()}})
 	y.env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "yard", TaskQueue: connect.TaskQueue})
 	y.env.RegisterWorkflowWithOptions(y.run, workflow.RegisterOptions{Name: "yard"})
 	rollout.Register(y.env)
@@ -377,6 +377,18 @@ func (y *yard) drive(d time.Duration) {
 	require.NoError(y.t, y.env.GetWorkflowError())
 }
 
+// ends runs everything for a day, after which every target runs a release and the rollouts, by number, have ended so.
+func (y *yard) ends(release string, phases ...words.Phase) {
+	y.t.Helper()
+	y.drive(day)
+	want := map[int64]words.Phase{}
+	for i, p := range phases {
+		want[int64(i+1)] = p
+	}
+	require.Equal(y.t, want, y.results())
+	require.Equal(y.t, map[string]int{release: len(y.fleet.Targets)}, y.on())
+}
+
 var pace = health.Pace{Every: 10 * time.Second, Blind: time.Minute}
 
 func (y *yard) report(v health.Verdict, at time.Time) health.Report {
@@ -484,32 +496,18 @@ func (y *yard) watch(ctx context.Context, in activities.WatchInput) (activities.
 
 // answering has a cancelled watch say what it has seen, as on a server.
 type answering struct {
-	interceptor.WorkerInterceptorBase
-	yard *yard
-}
-
-func (a *answering) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
-	return &answeringIn{WorkflowInboundInterceptorBase: interceptor.WorkflowInboundInterceptorBase{Next: next}, yard: a.yard}
-}
-
-type answeringIn struct {
-	interceptor.WorkflowInboundInterceptorBase
-	yard *yard
-}
-
-func (a *answeringIn) Init(next interceptor.WorkflowOutboundInterceptor) error {
-	return a.Next.Init(&answeringOut{WorkflowOutboundInterceptorBase: interceptor.WorkflowOutboundInterceptorBase{Next: next}, yard: a.yard})
-}
-
-type answeringOut struct {
 	interceptor.WorkflowOutboundInterceptorBase
 	yard *yard
+}
+
+func (y *yard) answering(_ workflow.Context, next interceptor.WorkflowOutboundInterceptor) interceptor.WorkflowOutboundInterceptor {
+	return &answering{interceptor.WorkflowOutboundInterceptorBase{Next: next}, y}
 }
 
 // ExecuteActivity also looks whether a watch that is to begin counts the right targets. It never replays.
 //
 //workflowcheck:ignore
-func (a *answeringOut) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
+func (a *answering) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
 	f := a.Next.ExecuteActivity(ctx, name, args...)
 	if name == activities.TypeCompare {
 		a.yard.compared++
