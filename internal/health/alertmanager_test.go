@@ -2,15 +2,9 @@ package health_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -21,48 +15,6 @@ import (
 	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
-
-// startAlertmanager runs Debian's Alertmanager, and answers its address and a
-// function that ends it.
-func startAlertmanager(t *testing.T) (string, func()) {
-	t.Helper()
-	binary, err := exec.LookPath("prometheus-alertmanager")
-	if err != nil {
-		if os.Getenv("SLUICE_REQUIRE_E2E") == "1" {
-			t.Fatal("no prometheus-alertmanager on the path: apt-get install prometheus-alertmanager")
-		}
-		t.Skip("no prometheus-alertmanager on the path: what a real one answers is not tested here")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := l.Addr().String()
-	require.NoError(t, l.Close())
-	dir := t.TempDir()
-	config := filepath.Join(dir, "alertmanager.yml")
-	require.NoError(t, os.WriteFile(config, []byte("route: {receiver: none}\nreceivers: [{name: none}]\n"), 0o600))
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	cmd := exec.CommandContext(ctx, binary, "--config.file="+config, "--storage.path="+dir, "--web.listen-address="+address, "--cluster.listen-address=")
-	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
-	require.NoError(t, cmd.Start())
-	stop := func() { cancel(); _ = cmd.Wait() }
-	t.Cleanup(func() {
-		stop()
-		if t.Failed() {
-			t.Log(out.String())
-		}
-	})
-	url := "http://" + address
-	require.Eventually(t, func() bool {
-		res, err := http.Get(url + "/-/ready")
-		if err != nil {
-			return false
-		}
-		_ = res.Body.Close()
-		return res.StatusCode == http.StatusOK
-	}, 30*time.Second, 50*time.Millisecond)
-	return url, stop
-}
 
 func post(t *testing.T, url string, body any) {
 	t.Helper()
@@ -80,7 +32,8 @@ func TestRealAlertmanager(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short: starts a real Alertmanager")
 	}
-	url, stop := startAlertmanager(t)
+	dir := t.TempDir()
+	url, stop := startProgram(t, "prometheus-alertmanager", dir, "route: {receiver: none}\nreceivers: [{name: none}]\n", "--storage.path="+dir, "--cluster.listen-address=")
 	const release = `2.0.0+"b\.*"` // all that has to be escaped somewhere
 	fire := func(name string, began, ends time.Time) {
 		post(t, url+"/api/v2/alerts", []map[string]any{{

@@ -34,9 +34,7 @@ func MeansForm() Form { return Form{Name: "value, compared", Is: spec.Check.Mean
 func openMeans(s *Stage, c spec.Check) (Check, error) {
 	m := &meansCheck{Stage: s, check: c, alone: s.binding.againstItself(c)}
 	for a, targets := range [2][]fleet.Target{s.binding.asked(c.Value), s.binding.Control} {
-		for _, t := range source.Sample(source.Sample(targets, source.EachSample), judge.MostTargets) {
-			m.places[a] = append(m.places[a], t.ID)
-		}
+		m.places[a] = fleet.IDs(source.Sample(source.Sample(targets, source.EachSample), judge.MostTargets))
 	}
 	var before []judge.Numbers
 	if past := s.binding.Before.Means[c.Name]; len(past) > 0 {
@@ -86,20 +84,22 @@ func (b Binding) asked(expr string) []fleet.Target {
 	return b.Exposed
 }
 
-// Judge reads a number of every target, and judges all there are.
-func (m *meansCheck) Judge(ctx context.Context, at Look) Judged {
-	c := m.check
-	begin := m.begin(at)
-	look := judge.Numbers{At: at.At.Sub(begin)}
-	var res Result
-	var lost []string
-	early := ""
+// numbersSeen is what a look at a number of every target has seen.
+type numbersSeen struct {
+	judge.Numbers
+	lost []string // exposed targets that do not show it any more
+	// early says why the exposed targets' numbers are no evidence of health yet; empty where they are.
+	early string
+}
+
+// read reads a number of every target. A reading with a verdict says why it cannot be told.
+func (m *meansCheck) read(ctx context.Context, at Look, res *Result) (seen numbersSeen, wrong source.Reading) {
+	seen.At = at.At.Sub(m.begin(at))
 	for _, a := range source.Arms(m.alone) {
-		s := source.PerTargetOf(m.source).Gauges(ctx, c.Value, a, at.Window)
+		s := source.PerTargetOf(m.source).Gauges(ctx, m.check.Value, a, at.Window)
 		res.evidence(s.Reading)
 		if s.Verdict != "" {
-			m.judge.See(judge.Numbers{At: look.At})
-			return res.without(s.Reading)
+			return numbersSeen{Numbers: judge.Numbers{At: seen.At}}, s.Reading
 		}
 		shown := map[string]float64{}
 		for id, r := range s.Of {
@@ -108,29 +108,44 @@ func (m *meansCheck) Judge(ctx context.Context, at Look) Judged {
 			}
 		}
 		if a == source.Exposed {
-			look.Exposed, lost, early = m.at(a, shown), m.lost(s), s.Early
+			seen.Exposed, seen.lost, seen.early = m.at(a, shown), m.lost(s), s.Early
 		} else {
-			look.Control = m.at(a, shown)
+			seen.Control = m.at(a, shown)
 		}
 	}
-	if early != "" { // what was before the change would make what comes after it look usual
-		m.judge.See(judge.Numbers{At: look.At})
-		return res.without(source.Reading{Verdict: Unexercised, Why: "no evidence of health yet: " + early})
+	return seen, source.Reading{}
+}
+
+// Judge reads a number of every target, and judges all there are.
+func (m *meansCheck) Judge(ctx context.Context, at Look) Judged {
+	var res Result
+	seen, wrong := m.read(ctx, at, &res)
+	if wrong.Verdict == "" && seen.early != "" { // what was before the change would make what comes after it look usual
+		seen.Exposed, seen.Control = nil, nil
+		wrong = source.Reading{Verdict: Unexercised, Why: "no evidence of health yet: " + seen.early}
 	}
-	m.judge.See(look)
+	m.judge.See(seen.Numbers)
+	if wrong.Verdict != "" {
+		return res.without(wrong)
+	}
 	if m.unchanged() {
-		return Judged{Result: res.shows(look)}
+		return Judged{Result: res.shows(seen.Numbers)}
 	}
-	out := Judged{Result: res.ofMeans(m.judge.Outcome(look.At), c)}
+	return m.conclude(res, m.judge.Outcome(seen.At), seen.lost)
+}
+
+// conclude is the verdict on an outcome, while some exposed targets do not show the number.
+func (m *meansCheck) conclude(res Result, o judge.Outcome, lost []string) Judged {
+	out := Judged{Result: res.ofMeans(o, m.check)}
 	out.Advisory = m.idle && out.Verdict == Unexercised
 	out.Against = spec.AgainstControl
 	if m.alone {
 		out.Against = spec.AgainstBefore
 	}
 	switch {
-	case out.Verdict == Unexercised && m.idle:
+	case out.Advisory:
 		out.Sentence += "; it does not decide about so few that joined late"
-	case m.binding.Recovering && out.Verdict == Pass && !out.Shown && beyond(c, *out.Estimate):
+	case m.binding.Recovering && out.Verdict == Pass && !out.Shown && beyond(m.check, *out.Estimate):
 		out.Verdict = Unexercised
 		out.Sentence += notWell
 	case out.Verdict == Pass && len(lost) > m.binding.Silent:
@@ -139,7 +154,7 @@ func (m *meansCheck) Judge(ctx context.Context, at Look) Judged {
 			"%s of %s exposed targets do not show the number: %s", humanize.Integer(float64(len(lost))),
 			humanize.Integer(float64(len(m.places[source.Exposed]))), listed(lost, 3),
 		)
-	case m.alone && c.Against == spec.AgainstControl:
+	case m.alone && m.check.Against == spec.AgainstControl:
 		out.Sentence += weaker
 	}
 	return out
@@ -227,12 +242,15 @@ func (m *meansCheck) sources() []source.Source { return nil }
 
 func (m *meansCheck) state() (json.RawMessage, error) { return json.Marshal(m.judge.State()) }
 
-func (m *meansCheck) restore(raw json.RawMessage) error {
-	var kept judge.MeansState
+func (m *meansCheck) restore(raw json.RawMessage) error { return restoreInto(raw, m.judge.Restore) }
+
+// restoreInto has a judge go on from a state, which may be that of another check.
+func restoreInto[S any](raw json.RawMessage, restore func(S) bool) error {
+	var kept S
 	if err := json.Unmarshal(raw, &kept); err != nil {
 		return err
 	}
-	if !m.judge.Restore(kept) {
+	if !restore(kept) {
 		return errOtherCheck
 	}
 	return nil

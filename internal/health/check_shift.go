@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -87,9 +86,7 @@ func openShift(s *Stage, c spec.Check) (Check, error) {
 	c.Value, c.Against, c.Drop, c.Rise = m.shift.Value, m.shift.Against, m.shift.Drop, m.shift.Rise
 	m.meansCheck = meansCheck{Stage: s, check: c, alone: s.binding.againstItself(c)}
 	for a, targets := range [2][]fleet.Target{source.Sample(s.binding.Cohort, judge.MostTargets), source.Sample(s.binding.Control, mostShiftControl)} {
-		for _, t := range targets {
-			m.places[a] = append(m.places[a], t.ID)
-		}
+		m.places[a] = fleet.IDs(targets)
 	}
 	m.criteria = judge.ShiftCriteria{Criteria: s.criteria(c, 1, m.alone), Drop: side(c.Drop), Rise: side(c.Rise)}
 	m.criteria.Bake = max(m.criteria.Every, m.criteria.Bake-s.spec.Warmup.Std())
@@ -119,47 +116,19 @@ func (m *shiftCheck) past() (long, step time.Duration) {
 
 // Judge reads a number of every target, and judges all there are.
 func (m *shiftCheck) Judge(ctx context.Context, at Look) Judged {
-	look := judge.Numbers{At: at.At.Sub(m.begin(at))}
 	var res Result
-	var lost []string
-	for _, a := range source.Arms(m.alone) {
-		s := source.PerTargetOf(m.source).Gauges(ctx, m.check.Value, a, at.Window)
-		res.evidence(s.Reading)
-		if s.Verdict != "" {
-			return res.without(s.Reading)
-		}
-		shown := map[string]float64{}
-		for id, r := range s.Of {
-			if r = r.Usable(); r.Verdict == "" && s.Early == "" {
-				shown[id] = r.Value
-			}
-		}
-		if a == source.Exposed {
-			look.Exposed, lost = m.at(a, shown), m.lost(s)
-		} else {
-			look.Control = m.at(a, shown)
-		}
+	seen, wrong := m.read(ctx, at, &res)
+	if wrong.Verdict != "" {
+		return res.without(wrong)
 	}
 	if m.unchanged() {
-		return Judged{Result: res.shows(look)}
+		return Judged{Result: res.shows(seen.Numbers)}
 	}
-	m.judge.See(look)
-	out := Judged{Result: res.ofMeans(m.judge.Outcome(look.At), m.check)}
-	out.Against = spec.AgainstControl
-	if m.alone {
-		out.Against = spec.AgainstBefore
+	if seen.early != "" { // it is no number yet
+		seen.Exposed, seen.Control = m.at(source.Exposed, nil), m.at(source.Control, nil)
 	}
-	switch {
-	case m.binding.Recovering && out.Verdict == Pass && beyond(m.check, *out.Estimate):
-		out.Verdict = Unexercised
-		out.Sentence += notWell
-	case out.Verdict == Pass && len(lost) > m.binding.Silent:
-		out.Verdict = NoData
-		out.Sentence = fmt.Sprintf("%d of %d exposed targets do not show the number: %s", len(lost), len(m.places[source.Exposed]), listed(lost, 3))
-	case m.alone && m.check.Against == spec.AgainstControl:
-		out.Sentence += weaker
-	}
-	return out
+	m.judge.See(seen.Numbers)
+	return m.conclude(res, m.judge.Outcome(seen.At), seen.lost)
 }
 
 // measure keeps how the number went before the stage.
@@ -168,21 +137,13 @@ func (m *shiftCheck) measure(ctx context.Context, w source.Window, b *Baseline) 
 	long, _ := m.past()
 	looks := int(long / m.step)
 	from := w.At.Add(-time.Duration(looks) * m.step)
-	rows := make([]judge.Numbers, looks)
-	for _, a := range source.Arms(m.alone) {
-		of, ok := source.HistoryOf(m.source).Numbers(ctx, m.check.Value, a, m.places[a], from, looks, m.step)
-		if !ok {
-			return
-		}
-		for i, row := range of {
-			if end := from.Add(time.Duration(i+1) * m.step); source.During(m.binding.Earlier, end.Add(-m.step), end, m.step) {
-				continue // another rollout ran
-			}
-			if a == source.Exposed {
-				rows[i].Exposed = row
-			} else {
-				rows[i].Control = row
-			}
+	rows, known := m.rows(ctx, from, looks, m.step)
+	if known < len(source.Arms(m.alone)) {
+		return
+	}
+	for i := range rows {
+		if end := from.Add(time.Duration(i+1) * m.step); source.During(m.binding.Earlier, end.Add(-m.step), end, m.step) {
+			rows[i] = judge.Numbers{} // another rollout ran
 		}
 	}
 	own, alike := m.courses(rows)
@@ -215,13 +176,4 @@ func (m *shiftCheck) replay(context.Context, time.Time, time.Time) []Replay {
 
 func (m *shiftCheck) state() (json.RawMessage, error) { return json.Marshal(m.judge.State()) }
 
-func (m *shiftCheck) restore(raw json.RawMessage) error {
-	var kept judge.ShiftState
-	if err := json.Unmarshal(raw, &kept); err != nil {
-		return err
-	}
-	if !m.judge.Restore(kept) {
-		return errOtherCheck
-	}
-	return nil
-}
+func (m *shiftCheck) restore(raw json.RawMessage) error { return restoreInto(raw, m.judge.Restore) }

@@ -34,14 +34,24 @@ func (m *meansCheck) replay(ctx context.Context, from, to time.Time) []Replay {
 // knows nothing.
 func (m *meansCheck) numbers(ctx context.Context, from, to time.Time) []judge.Numbers {
 	every := m.spec.Every.Std()
-	out := make([]judge.Numbers, int(to.Sub(from)/every))
-	known := false
+	out, known := m.rows(ctx, from, int(to.Sub(from)/every), every)
+	if known == 0 {
+		return nil
+	}
+	return out
+}
+
+// rows are the numbers of every target in some looks of the past, and of how many arms the source knows them.
+func (m *meansCheck) rows(ctx context.Context, from time.Time, looks int, step time.Duration) (out []judge.Numbers, known int) {
+	out = make([]judge.Numbers, looks)
 	for _, a := range source.Arms(m.alone) {
 		if len(m.places[a]) == 0 {
 			continue
 		}
-		rows, ok := source.HistoryOf(m.source).Numbers(ctx, m.check.Value, a, m.places[a], from, len(out), every)
-		known = known || ok
+		rows, ok := source.HistoryOf(m.source).Numbers(ctx, m.check.Value, a, m.places[a], from, looks, step)
+		if ok {
+			known++
+		}
 		for i, row := range rows {
 			if a == source.Exposed {
 				out[i].Exposed = row
@@ -50,8 +60,5 @@ func (m *meansCheck) numbers(ctx context.Context, from, to time.Time) []judge.Nu
 			}
 		}
 	}
-	if !known {
-		return nil
-	}
-	return out
+	return out, known
 }

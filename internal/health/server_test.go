@@ -1,9 +1,7 @@
 package health_test
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,6 +17,7 @@ import (
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/health/source"
+	"github.com/sluicehq/sluice/internal/lab/stack"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -50,40 +49,34 @@ func (e *exporter) add(bad, total int) {
 	e.bad, e.total = e.bad+bad, e.total+total
 }
 
-// startPrometheus runs Debian's Prometheus over the pages, read every second, on data
+// startProgram runs a program of Debian's, with its configuration in a folder, and answers its address and a function that ends it.
+func startProgram(t *testing.T, name, dir, config string, args ...string) (string, func()) {
+	t.Helper()
+	binary, err := exec.LookPath(name)
+	if err != nil {
+		require.NotEqual(t, "1", os.Getenv("SLUICE_REQUIRE_E2E"), "no %[1]s on the path: apt-get install %[1]s", name)
+		t.Skipf("no %s on the path: what a real one answers is not tested here", name)
+	}
+	ports, err := stack.FreePorts(t.Context(), 1)
+	require.NoError(t, err)
+	file, address := filepath.Join(dir, name+".yml"), stack.Loopback(ports[0])
+	require.NoError(t, os.WriteFile(file, []byte(config), 0o600))
+	p := stack.NewProcess(name, t.Output(), append([]string{binary, "--config.file=" + file, "--web.listen-address=" + address}, args...)...)
+	t.Cleanup(p.Kill)
+	require.NoError(t, p.StartAnswering(t.Context(), "http://"+address+"/-/ready"))
+	return "http://" + address, p.Kill
+}
+
+// startPrometheus runs a Prometheus over the pages, read every second, on data
 // that fill has put into its directory.
 func startPrometheus(t *testing.T, pages []string, fill func(dir string)) string {
 	t.Helper()
-	binary, err := exec.LookPath("prometheus")
-	if err != nil {
-		if os.Getenv("SLUICE_REQUIRE_E2E") == "1" {
-			t.Fatal("no prometheus on the path: apt-get install prometheus")
-		}
-		t.Skip("no prometheus on the path: what a real one answers is not tested here")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := l.Addr().String()
-	require.NoError(t, l.Close())
 	dir := t.TempDir()
-	config := filepath.Join(dir, "prometheus.yml")
-	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil,
-		"global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n- job_name: edge\n  static_configs: [{targets: [%s]}]\n",
-		strings.Join(pages, ",")), 0o600))
 	fill(dir)
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	cmd := exec.CommandContext(ctx, binary, "--config.file="+config, "--storage.tsdb.path="+dir, "--web.listen-address="+address, "--enable-feature=native-histograms")
-	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		cancel()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Log(out.String())
-		}
-	})
-	return "http://" + address
+	url, _ := startProgram(t, "prometheus", dir,
+		"global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n- job_name: edge\n  static_configs: [{targets: ["+strings.Join(pages, ",")+"]}]\n",
+		"--storage.tsdb.path="+dir, "--enable-feature=native-histograms")
+	return url
 }
 
 // looks asks again until a look says so, or some time has passed.

@@ -3,8 +3,6 @@ package health_test
 import (
 	"fmt"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -36,9 +34,8 @@ func TestNamesThatOtherClustersHave(t *testing.T) {
 				"  metric_relabel_configs: [{source_labels: [__name__], regex: %[4]s, action: drop}]\n", job, cluster, server.Listener.Addr(), drop)
 		}
 	}
-	address := startPrometheus(t, nil, func(dir string) {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o600))
-	})
+	dir := t.TempDir()
+	address, _ := startProgram(t, "prometheus", dir, config, "--storage.tsdb.path="+dir)
 	ratio := func(name, matchers string) spec.Check {
 		return spec.Check{
 			Name: name, Max: number(0.05), MinSamples: 100,
