@@ -56,15 +56,18 @@ func (a *agents) rig() rig {
 }
 
 // driver carries bundles from the store.
-func (a *agents) driver(timeout time.Duration) driver.Driver {
-	return a.bare(timeout).(driver.Carrier).Carrying(a.kept)
+func (a *agents) driver(timeout time.Duration, change ...func(*driver.Agent)) driver.Driver {
+	return a.bare(timeout, change...).(driver.Carrier).Carrying(a.kept)
 }
 
 // bare carries none.
-func (a *agents) bare(timeout time.Duration) driver.Driver {
+func (a *agents) bare(timeout time.Duration, change ...func(*driver.Agent)) driver.Driver {
 	settings := driver.Agent{URL: "http://{{address}}/{{label.place}}", Timeout: spec.Duration(timeout)}
 	if a.relay != nil {
 		settings.URL, settings.Via, settings.Key, settings.Cohort = "", a.relay.URL, "file:"+a.relay.key, "{{label.place}}"
+	}
+	for _, f := range change {
+		f(&settings)
 	}
 	return open(a.t, "agent", settings)
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,9 @@ type station struct {
 	dir   string
 	key   string
 	inner http.Handler
+	// away says that the relay answers nobody, and brought is how many bundles were brought.
+	away    atomic.Bool
+	brought atomic.Int32
 }
 
 func relayRig(t *testing.T) rig { return newRelayed(t).rig() }
@@ -57,9 +61,11 @@ func (s *station) pull() string {
 	return fmt.Sprintf("pull: {relay: %q, cohort: x, keys: [%q]}, ", s.URL, "file:"+s.key+".pub")
 }
 
+func (s *station) reportFile(id string) string { return filepath.Join(s.dir, "reports/proxy/x", id) }
+
 // report is what the relay has of a host.
 func (s *station) report(id string) string {
-	data, _ := os.ReadFile(filepath.Join(s.dir, "reports/proxy/x", id))
+	data, _ := os.ReadFile(s.reportFile(id))
 	return string(data)
 }
 
@@ -72,6 +78,12 @@ func (s *station) await(h *agentHost) {
 }
 
 func (s *station) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.away.Load() {
+		panic(http.ErrAbortHandler)
+	}
+	if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/bundles/") {
+		s.brought.Add(1)
+	}
 	h := s.of.host(r.Header.Get(driver.TargetHeader)) // that a worker asks for
 	if h == nil {
 		s.asked(w, r)

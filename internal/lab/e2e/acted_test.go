@@ -20,7 +20,6 @@ import (
 	"github.com/sluicehq/sluice/internal/driver"
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/health"
-	"github.com/sluicehq/sluice/internal/lab/stack"
 	"github.com/sluicehq/sluice/internal/plan"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -187,12 +186,7 @@ type acted struct {
 
 func act(t *testing.T, targets int) *acted {
 	t.Helper()
-	s, err := stack.Start(t.Context(), programs(t), t.TempDir())
-	require.NoError(t, err)
-	t.Cleanup(s.Close)
-	c, err := connect.Dial(t.Context(), connect.Options{Address: s.Address})
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
+	c := serve(t).client
 	a := &acted{t: t, client: c, actors: &actors{tries: map[string]int{}}}
 	for i := range targets {
 		id := fmt.Sprintf("host-%d", i)
@@ -245,24 +239,13 @@ func (a *acted) signal(id, name string) {
 	require.NoError(a.t, a.client.SignalWorkflow(a.t.Context(), id, "", name, rollout.ControlRequest{By: "bob", Why: "as the test says"}))
 }
 
-func (a *acted) state(id string) (rollout.State, error) {
-	ctx, cancel := context.WithTimeout(a.t.Context(), 10*time.Second)
-	defer cancel()
-	var s rollout.State
-	v, err := a.client.QueryWorkflow(ctx, id, "", rollout.QueryStatus)
-	if err != nil {
-		return s, err
-	}
-	return s, v.Get(&s)
-}
-
 // until waits for a state of a rollout.
 func (a *acted) until(id string, ok func(rollout.State) bool) rollout.State {
 	a.t.Helper()
 	var s rollout.State
 	require.Eventually(a.t, func() bool {
 		var err error
-		s, err = a.state(id)
+		s, err = stateOf(a.t.Context(), a.client, id, 10*time.Second)
 		return err == nil && ok(s)
 	}, 3*time.Minute, 100*time.Millisecond, "the rollout never came there: %+v", s)
 	return s

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/sluicehq/sluice/internal/connect"
+	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/lab/stack"
 	"github.com/sluicehq/sluice/internal/rollout"
 )
@@ -44,20 +46,60 @@ type deployment struct {
 	client client.Client
 }
 
-// deploy brings a deployment up, and down at the end of the test.
-func deploy(t *testing.T, targets int, flags ...string) *deployment {
+// serve brings a server up, and down at the end of the test.
+func serve(t *testing.T) *deployment {
 	t.Helper()
 	s, err := stack.Start(t.Context(), programs(t), t.TempDir())
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
 	t.Cleanup(func() { logsOf(t, s) })
-	require.NoError(t, s.Simulate(t.Context(), targets, unit, "1.0.0", append([]string{"--rps-per-target", "40"}, flags...)...))
-	w, err := s.Worker()
-	require.NoError(t, err)
 	c, err := connect.Dial(t.Context(), connect.Options{Address: s.Address})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	return &deployment{Stack: s, t: t, worker: w, client: c}
+	return &deployment{Stack: s, t: t, client: c}
+}
+
+// work starts the first worker.
+func (d *deployment) work() {
+	d.t.Helper()
+	var err error
+	d.worker, err = d.Worker()
+	require.NoError(d.t, err)
+}
+
+// deploy brings a deployment up, and down at the end of the test.
+func deploy(t *testing.T, targets int, flags ...string) *deployment {
+	t.Helper()
+	d := serve(t)
+	require.NoError(t, d.Simulate(t.Context(), targets, unit, "1.0.0", append([]string{"--rps-per-target", "40"}, flags...)...))
+	d.work()
+	return d
+}
+
+// inventory is the simulated fleet.
+func (d *deployment) inventory() fleet.Fleet {
+	d.t.Helper()
+	f, err := d.Fleet()
+	require.NoError(d.t, err)
+	return f
+}
+
+// edit replaces words of a file, each of which must be there. An empty one is its end.
+func edit(t *testing.T, path string, oldnew ...string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	text := string(data)
+	for i := 0; i < len(oldnew); i += 2 {
+		if oldnew[i] == "" {
+			text += oldnew[i+1]
+			continue
+		}
+		require.Contains(t, text, oldnew[i])
+		text = strings.Replace(text, oldnew[i], oldnew[i+1], 1)
+	}
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
 }
 
 // programs are the built ones; without them the test is not run.
@@ -119,16 +161,19 @@ func (d *deployment) sluice(code int, args ...string) stack.Ran {
 	return ran
 }
 
-// state asks the rollout itself.
-func (d *deployment) state() (rollout.State, error) {
-	ctx, cancel := context.WithTimeout(d.t.Context(), 2*time.Second)
+// stateOf asks a rollout itself.
+func stateOf(ctx context.Context, c client.Client, id string, within time.Duration) (s rollout.State, err error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	var s rollout.State
-	v, err := d.client.QueryWorkflow(ctx, connect.WorkflowID(unit), "", rollout.QueryStatus)
+	v, err := c.QueryWorkflow(ctx, id, "", rollout.QueryStatus)
 	if err != nil {
 		return s, err
 	}
 	return s, v.Get(&s)
+}
+
+func (d *deployment) state() (rollout.State, error) {
+	return stateOf(d.t.Context(), d.client, connect.WorkflowID(unit), 2*time.Second)
 }
 
 // until waits for a state of the running rollout.

@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"bytes"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,11 +14,7 @@ func TestOneBadTarget(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 20)
 	path := d.spec("2.0.0-errors-onebad20", "6s", "")
-	data, err := os.ReadFile(path)
-	require.NoError(t, err)
-	data = append(bytes.TrimRight(data, "\n"), "\n    - {name: outliers, each: target, bad: 'http_requests_total{code=~\"5..\"}', total: http_requests_total, max: 10%}\n"...)
-	require.NoError(t, os.WriteFile(path, data, 0o600))
-	d.sluice(0, "start", path)
+	d.sluice(0, "start", edit(t, path, "", "    - {name: outliers, each: target, bad: 'http_requests_total{code=~\"5..\"}', total: http_requests_total, max: 10%}\n"))
 	s := d.result()
 	require.Equal(t, rollout.PhaseRolledBack, s.Outcome.Result)
 	require.Regexp(t, `outliers FAIL: \S+ \S+% \(\d+/\d+\), limit 10%; 1 of \d+ targets`, s.Outcome.Why)

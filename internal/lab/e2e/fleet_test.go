@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/inventory"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -63,9 +62,7 @@ func TestFleetFromPrometheus(t *testing.T) {
 		return fmt.Sprintf("{prometheus: %q, query: '%s', id: \"{{label.host}}\", address: \"{{label.instance}}/t/{{label.host}}\", labels: [%s], timeout: 5s}", prometheus, query, labels)
 	}
 	path = d.listed(d.spec("2.0.0", "2s", ""), source(`up{job="edge"}`, "region, tier"))
-	text, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), "count: 3", "count: 3, spread: region", 1)), 0o600))
+	edit(t, path, "count: 3", "count: 3, spread: region")
 	require.Contains(t, d.sluice(0, "plan", path).Stdout, "12 targets in 2 stages")
 	d.sluice(0, "start", "--wait", path)
 	d.allOn("2.0.0")
@@ -82,13 +79,10 @@ func TestFleetFromPrometheus(t *testing.T) {
 // it knows them all.
 func (d *deployment) prometheus(path string) string {
 	d.t.Helper()
-	data, err := os.ReadFile(d.FleetFile())
-	require.NoError(d.t, err)
-	f, err := fleet.Parse("fleet.yaml", data)
-	require.NoError(d.t, err)
+	targets := d.inventory().Targets
 	var config strings.Builder
 	config.WriteString("global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n  - job_name: edge\n    static_configs:\n")
-	for _, target := range f.Targets {
+	for _, target := range targets {
 		host, _, _ := strings.Cut(target.Address, "/")
 		fmt.Fprintf(&config, "      - {targets: [%q], labels: {__metrics_path__: /t/%[2]s/metrics, host: %[2]s, region: %s, tier: %s}}\n", host, target.ID, target.Labels["region"], target.Labels["tier"])
 	}
@@ -101,7 +95,7 @@ func (d *deployment) prometheus(path string) string {
 	}
 	require.Eventually(d.t, func() bool {
 		known, err := inventory.List(d.t.Context(), source, inventory.Deps{})
-		return err == nil && len(known.Targets) == len(f.Targets)
+		return err == nil && len(known.Targets) == len(targets)
 	}, 60*time.Second, 200*time.Millisecond)
 	return source.Prometheus
 }
@@ -109,10 +103,5 @@ func (d *deployment) prometheus(path string) string {
 // listed changes where a spec's fleet comes from.
 func (d *deployment) listed(path, source string) string {
 	d.t.Helper()
-	data, err := os.ReadFile(path)
-	require.NoError(d.t, err)
-	text := strings.Replace(string(data), "fleet: fleet.yaml", "fleet: "+source, 1)
-	require.NotEqual(d.t, string(data), text)
-	require.NoError(d.t, os.WriteFile(path, []byte(text), 0o600))
-	return path
+	return edit(d.t, path, "fleet: fleet.yaml", "fleet: "+source)
 }

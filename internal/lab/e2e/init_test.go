@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -23,10 +22,7 @@ func TestInitCatches(t *testing.T) {
 			"--bake", "3s", "--out", path)
 		require.NotContains(t, ran.Stdout, "lacks")
 		require.Contains(t, d.sluice(0, "plan", path).Stdout, "3 targets in 2 stages")
-		text, err := os.ReadFile(path)
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(path, append(text, "rollback: {recover: 1s}\n"...), 0o600)) // only to be over sooner
-		d.sluice(0, "start", path)
+		d.sluice(0, "start", edit(t, path, "", "rollback: {recover: 1s}\n")) // only to be over sooner
 		s := d.result()
 		require.Equal(t, rollout.PhaseRolledBack, s.Outcome.Result, release)
 		require.Regexp(t, why, s.Outcome.Why, release)

@@ -19,10 +19,7 @@ import (
 func TestTargetsThatJoinAreSwept(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 12)
-	data, err := os.ReadFile(d.FleetFile())
-	require.NoError(t, err)
-	all, err := fleet.Parse("fleet.yaml", data)
-	require.NoError(t, err)
+	all := d.inventory()
 	now := filepath.Join(d.Dir, "now.yaml")
 	show := func(n int) {
 		data, err := yaml.Marshal(fleet.Fleet{Targets: all.Targets[:n]})
@@ -46,10 +43,7 @@ func TestTargetsThatJoinAreSwept(t *testing.T) {
 func TestJoinersThatCannotBeBroughtInAreNamed(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 12)
-	data, err := os.ReadFile(d.FleetFile())
-	require.NoError(t, err)
-	all, err := fleet.Parse("fleet.yaml", data)
-	require.NoError(t, err)
+	all := d.inventory()
 	for i := range all.Targets {
 		where, _, _ := strings.Cut(all.Targets[i].Address, "/")
 		_, port, _ := strings.Cut(where, ":")
@@ -67,11 +61,7 @@ func TestJoinersThatCannotBeBroughtInAreNamed(t *testing.T) {
 	}
 	show(9)
 	path := d.listed(d.spec("2.0.0", "2s", ""), "{command: [cat, "+now+"]}")
-	text, err := os.ReadFile(path)
-	require.NoError(t, err)
-	text = append(text, "    - {name: answers, probe: {tcp: '127.0.0.1:{{label.port}}'}}\n"...)
-	require.NoError(t, os.WriteFile(path, text, 0o600))
-	d.sluice(0, "start", path)
+	d.sluice(0, "start", edit(t, path, "", "    - {name: answers, probe: {tcp: '127.0.0.1:{{label.port}}'}}\n"))
 	d.until("the last bake", phase(rollout.PhaseBake, 1))
 	show(12)
 	d.until("the sweep", phase(rollout.PhaseBake, 2))

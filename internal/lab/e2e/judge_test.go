@@ -82,10 +82,7 @@ func TestAdaptiveBake(t *testing.T) {
 	t.Parallel()
 	d := deployJudged(t)
 	path := d.judged("2.0.0-errors2x", "{min: 2s, max: 1h, enough: 3x}")
-	text, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), "bake: 3s", "bake: {min: 1s, max: 1h, enough: 3x}", 1)), 0o600))
-	d.sluice(0, "start", path)
+	d.sluice(0, "start", edit(t, path, "bake: 3s", "bake: {min: 1s, max: 1h, enough: 3x}"))
 	s := d.result()
 	require.Equal(t, rollout.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
 	for _, stage := range s.Stages {

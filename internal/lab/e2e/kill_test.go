@@ -121,10 +121,7 @@ func TestOneOfTwoWorkersIsCutOff(t *testing.T) {
 	require.NoError(t, d.worker.Start())
 	spec := func(release, bake string) string {
 		path := d.spec(release, bake, "")
-		text, err := os.ReadFile(path)
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), "every: 500ms", "every: 2s", 1)), 0o600))
-		return path
+		return edit(t, path, "every: 500ms", "every: 2s")
 	}
 	d.sluice(0, "start", "--wait", spec("2.0.0", "10s"))
 	d.allOn("2.0.0")

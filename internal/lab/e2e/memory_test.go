@@ -5,7 +5,6 @@ import (
 	"os"
 	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,10 +15,7 @@ import (
 func TestFloodDoesNotEndTheWorker(t *testing.T) {
 	d := deploy(t, 66)
 	path := d.spec("2.0.0-flood-errors", "30s", "")
-	text, err := os.ReadFile(path)
-	require.NoError(t, err)
-	more := strings.NewReplacer("count: 3", "count: 60", "every: 500ms", "every: 5s", "baseline: 2s", "baseline: 10s, sample: 60").Replace(string(text))
-	require.NoError(t, os.WriteFile(path, []byte(more), 0o600))
+	edit(t, path, "count: 3", "count: 60", "every: 500ms", "every: 5s", "baseline: 2s", "baseline: 10s, sample: 60")
 	pid := d.worker.PID()
 	ran := d.sluice(3, "start", "--wait", "--timeout", "5m", path)
 	require.Contains(t, ran.Stdout+ran.Stderr, "errors")

@@ -53,14 +53,10 @@ func (d *deployment) features(names ...string) string {
 // both is a spec of both parts.
 func (d *deployment) both(app, features, bake, more string) string {
 	path := d.spec(app, bake, more)
-	data, err := os.ReadFile(path)
-	require.NoError(d.t, err)
-	text := strings.NewReplacer("unit: edge-proxy\n", "unit: edge-proxy\nparts:\n  - {unit: edge-proxy, release: "+app+", driver: {http: {}}}\n"+
+	return edit(d.t, path, "unit: edge-proxy\n", "unit: edge-proxy\nparts:\n  - {unit: edge-proxy, release: "+app+", driver: {http: {}}}\n"+
 		fmt.Sprintf(`  - {unit: features, release: %s, driver: {exec: {observe: [%[2]s/features.sh, show, "{{id}}"], `+
 			`apply: [%[2]s/features.sh, set, "{{id}}", "{{release}}", "{{fence}}"]}}}`, features, d.Dir)+"\n",
-		fmt.Sprintf("release: %q\n", app), "", "driver: {http: {}}\n", "").Replace(string(data))
-	require.NoError(d.t, os.WriteFile(path, []byte(text), 0o600))
-	return path
+		fmt.Sprintf("\nrelease: %q\n", app), "\n", "\ndriver: {http: {}}\n", "\n")
 }
 
 // leftWrong is how many targets do not run both.

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -108,19 +107,13 @@ func (d *deployment) begin(path string) {
 // needApproval makes the last stage of a spec wait for approval.
 func needApproval(t *testing.T, path string) {
 	t.Helper()
-	data, err := os.ReadFile(path)
-	require.NoError(t, err)
-	data = bytes.Replace(data, []byte("reach: 100%,"), []byte("reach: 100%, approval: required,"), 1)
-	require.NoError(t, os.WriteFile(path, data, 0o600))
+	edit(t, path, "reach: 100%,", "reach: 100%, approval: required,")
 }
 
 // tolerate lets a spec's last stage go on without some of its targets.
 func tolerate(t *testing.T, path string) {
 	t.Helper()
-	data, err := os.ReadFile(path)
-	require.NoError(t, err)
-	data = bytes.Replace(data, []byte("reach: 100%,"), []byte("reach: 100%, tolerate: {unreachable: 2},"), 1)
-	require.NoError(t, os.WriteFile(path, data, 0o600))
+	edit(t, path, "reach: 100%,", "reach: 100%, tolerate: {unreachable: 2},")
 }
 
 // loseOne makes a target that runs the release unreachable.

@@ -2,18 +2,15 @@ package e2e
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/bundle/signature"
-	"github.com/sluicehq/sluice/internal/connect"
 	"github.com/sluicehq/sluice/internal/lab/stack"
 	"github.com/sluicehq/sluice/internal/rollout"
 )
@@ -29,16 +26,8 @@ type relayed struct {
 
 func deployBehindRelay(t *testing.T) *relayed {
 	t.Helper()
-	s, err := stack.Start(t.Context(), programs(t), t.TempDir())
-	require.NoError(t, err)
-	t.Cleanup(s.Close)
-	t.Cleanup(func() { logsOf(t, s) })
-	w, err := s.Worker()
-	require.NoError(t, err)
-	c, err := connect.Dial(t.Context(), connect.Options{Address: s.Address})
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
-	r := &relayed{deployment: &deployment{Stack: s, t: t, worker: w, client: c}}
+	r := &relayed{deployment: serve(t)}
+	r.work()
 	by, text, err := signature.Generate()
 	require.NoError(t, err)
 	r.write("order.key", string(text))
@@ -68,7 +57,6 @@ func (r *relayed) process(name, program string, args ...string) *stack.Process {
 	r.t.Helper()
 	p, err := r.NewProcess(name, filepath.Join(os.Getenv("SLUICE_BIN"), program), args...)
 	require.NoError(r.t, err)
-	require.NoError(r.t, p.Start())
 	r.t.Cleanup(p.Kill)
 	return p
 }
@@ -86,10 +74,7 @@ func (r *relayed) startRelay() {
 	r.url = "http://" + address
 	r.relay = r.process("relay", "sluice-relay", "--listen", address, "--folder", filepath.Join(r.Dir, "relay"),
 		"--agent-token", "file:"+filepath.Join(r.Dir, "agents.token"), "--worker-token", "file:"+filepath.Join(r.Dir, "workers.token"))
-	require.Eventually(r.t, func() bool {
-		resp, err := http.Get(r.url + "/healthz")
-		return err == nil && resp.Body.Close() == nil
-	}, 20*time.Second, 20*time.Millisecond)
+	require.NoError(r.t, r.relay.StartAnswering(r.t.Context(), r.url+"/healthz"))
 }
 
 // startAgent starts an agent that refuses releases with a file for it.
@@ -106,6 +91,7 @@ units:
     confirm: {command: [test, %s/app, -ef, "{{dir}}"]}
 `, id, filepath.Join(r.Dir, id), r.url, r.Dir, r.Dir, filepath.Join(r.Dir, id), filepath.Join(r.Dir, id)))
 	r.agents = append(r.agents, r.process(id, "sluice-agent", "--config", config))
+	require.NoError(r.t, r.agents[len(r.agents)-1].Start())
 }
 
 // behindRelay writes a spec of two stages for a bundle of one file, with more files by name.

@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"bytes"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -54,11 +52,7 @@ func TestApproval(t *testing.T) {
 		"2.0.1": func() { d.bareSignal(rollout.SignalApprove, "") },
 	} {
 		path := d.spec(release, "2s", "")
-		data, err := os.ReadFile(path)
-		require.NoError(t, err)
-		data = bytes.Replace(data, []byte("reach: 100%,"), []byte("reach: 100%, approval: required,"), 1)
-		require.NoError(t, os.WriteFile(path, data, 0o600))
-		d.sluice(0, "start", path)
+		d.sluice(0, "start", edit(t, path, "reach: 100%,", "reach: 100%, approval: required,"))
 		s := d.until("a wait for approval", func(s rollout.State) bool { return s.Phase == rollout.PhaseApproval })
 		require.Equal(t, 3, s.Exposed)
 		approve()

@@ -67,11 +67,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	var shown strings.Builder
 	run := func(release, token string, want rollout.Phase) {
 		path := d.spec(release, "2s", "notify: {webhook: \"${env:SLUICE_TEST_HOOK}\", token: \"${env:SLUICE_TEST_HOOK_TOKEN}\"}")
-		data, err := os.ReadFile(path)
-		require.NoError(t, err)
-		data = bytes.Replace(data, []byte("driver: {http: {}}"), []byte(`driver: {http: {token: "`+token+`"}}`), 1)
-		require.NoError(t, os.WriteFile(path, data, 0o600))
-		d.sluice(0, "start", path)
+		d.sluice(0, "start", edit(t, path, "driver: {http: {}}", `driver: {http: {token: "`+token+`"}}`))
 		if want == rollout.PhaseIncomplete { // whoever refuses the order refuses the way back, too
 			d.until("a locked unit", phase(rollout.PhaseLocked, 0))
 			d.sluice(0, "give-up", unit, "--why", "nothing was changed")

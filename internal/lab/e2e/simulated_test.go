@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluicehq/sluice/internal/catalog"
-	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/simulate"
 	"github.com/sluicehq/sluice/internal/spec"
@@ -64,10 +63,7 @@ func rehearsed(t *testing.T, d *deployment, text string, l simulate.Load, fault 
 	c := catalog.New()
 	doc, err := spec.Parse("spec.yaml", []byte(text), c.Kinds())
 	require.NoError(t, err)
-	data, err := os.ReadFile(filepath.Join(d.Dir, "fleet.yaml"))
-	require.NoError(t, err)
-	f, err := fleet.Parse("fleet.yaml", data)
-	require.NoError(t, err)
+	f := d.inventory()
 	m := simulate.Model{Seed: 1, Loads: []simulate.Load{l}, Order: 100 * time.Millisecond}
 	if fault != "" {
 		parsed, err := simulate.ParseFault(fault)

@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -22,10 +20,7 @@ import (
 func (d *deployment) slow(release string) string {
 	d.t.Helper()
 	path := d.spec(release, "3s", "train: {every: true}")
-	data, err := os.ReadFile(path)
-	require.NoError(d.t, err)
-	require.NoError(d.t, os.WriteFile(path, bytes.Replace(data, []byte("reach: 100%, bake: 3s"), []byte("reach: 100%, bake: 1m"), 1), 0o600))
-	return path
+	return edit(d.t, path, "reach: 100%, bake: 3s", "reach: 100%, bake: 1m")
 }
 
 // ledger is the unit's train.
