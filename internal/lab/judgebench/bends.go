@@ -25,15 +25,19 @@ func window(r *rand.Rand, length time.Duration) func(i int) bool {
 	return func(i int) bool { return i >= from && i < from+n }
 }
 
-// during multiplies both arms for a while, somewhere in the bake.
-func during(r *rand.Rand, length time.Duration, by float64) func(int) (exposed, control float64) {
-	in := window(r, length)
+// while multiplies the arms in some looks.
+func while(in func(look int) bool, exposed, control float64) func(int) (float64, float64) {
 	return func(i int) (float64, float64) {
 		if in(i) {
-			return by, by
+			return exposed, control
 		}
 		return 1, 1
 	}
+}
+
+// during multiplies both arms for a while, somewhere in the bake.
+func during(r *rand.Rand, length time.Duration, by float64) func(int) (exposed, control float64) {
+	return while(window(r, length), by, by)
 }
 
 func spike(r *rand.Rand, d *day) { d.errors = during(r, 3*time.Minute, 5) }
@@ -79,23 +83,13 @@ func rareIncidents() func(*rand.Rand, *day) {
 // stained is a past with an incident of the exposed arm.
 func stained(_ *rand.Rand, d *day) {
 	hour := int(time.Hour / every)
-	d.errors = func(i int) (float64, float64) {
-		if i > -2*hour && i <= -2*hour+hour/3 {
-			return 10, 1
-		}
-		return 1, 1
-	}
+	d.errors = while(func(i int) bool { return i > -2*hour && i <= -2*hour+hour/3 }, 10, 1)
 }
 
 // hiding is a short past with a recent and strong incident of the exposed arm.
 func hiding(_ *rand.Rand, d *day) {
 	minute := int(time.Minute / every)
-	d.errors = func(i int) (float64, float64) {
-		if i > -8*minute && i <= -5*minute {
-			return 50, 1
-		}
-		return 1, 1
-	}
+	d.errors = while(func(i int) bool { return i > -8*minute && i <= -5*minute }, 50, 1)
 }
 
 // newBursts are longBursts without those from before the change.
@@ -212,12 +206,7 @@ func restart(r *rand.Rand, d *day) {
 
 // idleControl has no traffic but in one look of four.
 func idleControl(_ *rand.Rand, d *day) {
-	d.traffic = func(i int) (float64, float64) {
-		if i > 0 && i%4 > 0 {
-			return 1, 0
-		}
-		return 1, 1
-	}
+	d.traffic = while(func(i int) bool { return i > 0 && i%4 > 0 }, 1, 0)
 }
 
 // autoscaling doubles and halves what one exposed target gets.
@@ -247,12 +236,7 @@ func sticky(within time.Duration) func(*rand.Rand, *day) {
 // unequalAgain is unequal each hour, at some minute of it.
 func unequalAgain(r *rand.Rand, d *day) {
 	hour, from := int(time.Hour/every), r.IntN(int(time.Hour/every))
-	d.errors = func(i int) (float64, float64) {
-		if (i+from+hour*8)%hour < int(3*time.Minute/every) {
-			return 10, 5
-		}
-		return 1, 1
-	}
+	d.errors = while(func(i int) bool { return (i+from+hour*8)%hour < int(3*time.Minute/every) }, 10, 5)
 }
 
 // unequal is a shared incident, twice as bad on the exposed arm.

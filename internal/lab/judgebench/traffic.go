@@ -67,12 +67,7 @@ func scaled(by float64) func(*rand.Rand, *day) {
 }
 
 func evening(_ *rand.Rand, d *day) {
-	d.traffic = func(i int) (float64, float64) {
-		if i > 0 {
-			return 0.1, 0.1
-		}
-		return 1, 1
-	}
+	d.traffic = while(func(i int) bool { return i > 0 }, 0.1, 0.1)
 }
 
 // wandering is a log-normal factor of each target.
