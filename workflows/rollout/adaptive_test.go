@@ -62,12 +62,7 @@ func TestShownIsNotEnough(t *testing.T) {
 	}())
 	w = newWorld(t, 100)
 	w.shown = true
-	w.health = func(stage int, _ time.Duration) health.Verdict {
-		if stage == 1 {
-			return health.NoData
-		}
-		return health.Pass
-	}
+	w.says(health.NoData, func(stage int, _ time.Duration) bool { return stage == 1 })
 	s := w.run(adaptive())
 	require.Equal(t, rollout.PhaseRolledBack, s.Outcome.Result)
 	require.Equal(t, 20, s.Outcome.Touched)

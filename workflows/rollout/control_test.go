@@ -27,12 +27,7 @@ func TestPauseStopsTheClock(t *testing.T) {
 func TestHarmDuringAPause(t *testing.T) {
 	w := newWorld(t, 10)
 	w.at(30*time.Second, rollout.SignalPause, rollout.ControlRequest{By: "ann"})
-	w.health = func(_ int, since time.Duration) health.Verdict {
-		if since > 10*time.Minute {
-			return health.Fail
-		}
-		return health.Pass
-	}
+	w.fails(func(_ int, since time.Duration) bool { return since > 10*time.Minute })
 	s := w.run(fourStages())
 	require.Equal(t, rollout.PhaseRolledBack, s.Outcome.Result)
 	require.Equal(t, 10, w.on("1.0.0"))
@@ -45,12 +40,7 @@ func TestApproval(t *testing.T) {
 		s := fourStages()
 		s.Stages[2].Approval = spec.ApprovalRequired
 		if harm {
-			w.health = func(i int, since time.Duration) health.Verdict {
-				if i == 1 && since > 20*time.Minute {
-					return health.Fail
-				}
-				return health.Pass
-			}
+			w.fails(func(i int, since time.Duration) bool { return i == 1 && since > 20*time.Minute })
 		}
 		w.at(5*time.Minute, rollout.SignalApprove, rollout.ControlRequest{By: "bob", Stage: "nowhere"})
 		w.at(time.Hour, rollout.SignalApprove, rollout.ControlRequest{By: "ann"})
@@ -127,12 +117,7 @@ func TestPromote(t *testing.T) {
 			w.at(30*time.Second, rollout.SignalPause, nil)
 			w.at(31*time.Second, rollout.SignalResume, nil)
 			w.do(40*time.Second, func() {
-				w.health = func(i int, _ time.Duration) health.Verdict {
-					if i == 0 {
-						return health.Fail
-					}
-					return health.Pass
-				}
+				w.fails(func(i int, _ time.Duration) bool { return i == 0 })
 				w.env.SignalWorkflow(rollout.SignalPromote, rollout.ControlRequest{By: "ann", Why: "known", Override: override})
 			})
 			s := w.run(fourStages())

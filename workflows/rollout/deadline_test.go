@@ -12,7 +12,6 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/sluicehq/sluice/activities"
-	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -35,17 +34,10 @@ func TestRevertThatNeverAnswersLocks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 100)
 			w.reverter = revert
-			w.health = func(stage int, _ time.Duration) health.Verdict {
-				if stage == 2 {
-					return health.Fail
-				}
-				return health.Pass
-			}
+			w.fails(func(stage int, _ time.Duration) bool { return stage == 2 })
 			var seen rollout.State
 			w.do(90*time.Minute, func() {
-				v, err := w.env.QueryWorkflow(rollout.QueryStatus)
-				require.NoError(t, err)
-				require.NoError(t, v.Get(&seen))
+				seen = w.state()
 				w.mu.Lock()
 				defer w.mu.Unlock()
 				w.reverter = w.revert
@@ -76,12 +68,7 @@ func TestRevertIsTriedAgainAfterALongAbsence(t *testing.T) {
 		}
 		return w.revert(ctx, in)
 	}
-	w.health = func(stage int, _ time.Duration) health.Verdict {
-		if stage == 2 {
-			return health.Fail
-		}
-		return health.Pass
-	}
+	w.fails(func(stage int, _ time.Duration) bool { return stage == 2 })
 	out := w.run(fourStages())
 	require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result, out.Outcome.Why)
 	require.Equal(t, 50, out.Outcome.Reverted)
@@ -112,12 +99,7 @@ func TestRevertHasWhatIsLeftOfTheDeadline(t *testing.T) {
 		w.env.RegisterDelayedCallback(func() { _ = w.env.CompleteActivity(info.TaskToken, out, err) }, time.Hour)
 		return activities.Reverted{}, activity.ErrResultPending
 	}
-	w.health = func(stage int, _ time.Duration) health.Verdict {
-		if stage == 3 {
-			return health.Fail
-		}
-		return health.Pass
-	}
+	w.fails(func(stage int, _ time.Duration) bool { return stage == 3 })
 	out := w.run(s)
 	require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result, out.Outcome.Why)
 	require.Equal(t, 10*time.Minute, giveUp.Sub(began))

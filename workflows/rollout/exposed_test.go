@@ -10,7 +10,6 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/fleet"
-	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/spec"
 )
@@ -55,12 +54,7 @@ func TestSweptTargetsCountOnce(t *testing.T) {
 			return w.apply(ctx, in)
 		}
 		most := w.mostExposed()
-		w.health = func(stage int, _ time.Duration) health.Verdict {
-			if stage == 4 {
-				return health.Fail
-			}
-			return health.Pass
-		}
+		w.fails(func(stage int, _ time.Duration) bool { return stage == 4 })
 		out := w.run(s)
 		require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result, out.Outcome.Why)
 		require.Len(t, out.Stages, 5)

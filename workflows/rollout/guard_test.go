@@ -47,12 +47,7 @@ func TestGuardGoesBack(t *testing.T) {
 	t.Run("harm", func(t *testing.T) {
 		w := newWorld(t, 20)
 		w.prepares = true
-		w.health = func(i int, since time.Duration) health.Verdict {
-			if i == 3 && since > 50*time.Hour {
-				return health.Fail
-			}
-			return health.Pass
-		}
+		w.fails(func(i int, since time.Duration) bool { return i == 3 && since > 50*time.Hour })
 		s := w.run(guarded(72 * time.Hour))
 		require.Equal(t, rollout.PhaseRolledBack, s.Outcome.Result, s.Outcome.Why)
 		require.Equal(t, 20, w.on("1.0.0"))
@@ -103,12 +98,7 @@ func TestGuardContinuesAsNew(t *testing.T) {
 // Sources that are away do not end a guard, and the outcome says so.
 func TestGuardWithoutData(t *testing.T) {
 	w := newWorld(t, 20)
-	w.health = func(i int, since time.Duration) health.Verdict {
-		if i == 3 && since > 2*time.Hour {
-			return health.NoData
-		}
-		return health.Pass
-	}
+	w.says(health.NoData, func(i int, since time.Duration) bool { return i == 3 && since > 2*time.Hour })
 	s := w.run(guarded(24 * time.Hour))
 	require.Equal(t, rollout.PhasePromoted, s.Outcome.Result)
 	require.Contains(t, s.Outcome.Why, "guarded for 24h, and the last look had no data")
@@ -152,12 +142,7 @@ func TestGuardAfterAnOverride(t *testing.T) {
 	}{"the same check": {false, rollout.PhasePromoted}, "another one": {true, rollout.PhaseRolledBack}} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 20)
-			w.health = func(i int, since time.Duration) health.Verdict {
-				if i == 3 && since > 35*time.Second {
-					return health.Fail
-				}
-				return health.Pass
-			}
+			w.fails(func(i int, since time.Duration) bool { return i == 3 && since > 35*time.Second })
 			w.check = func(since time.Duration) string {
 				if c.other && since > 5*time.Hour {
 					return "latency"

@@ -231,12 +231,7 @@ func TestTheSameReleaseAgain(t *testing.T) {
 			for _, id := range tc.stuck {
 				w.stuck[id] = true
 			}
-			w.health = func(stage int, since time.Duration) health.Verdict {
-				if stage == 0 {
-					return health.Fail
-				}
-				return health.Pass
-			}
+			w.fails(func(stage int, since time.Duration) bool { return stage == 0 })
 			s := fourStages()
 			s.Fallback = tc.fallback
 			out := w.run(s)

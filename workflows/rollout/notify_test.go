@@ -47,12 +47,7 @@ func TestNotifications(t *testing.T) {
 	} {
 		w := newWorld(t, 20)
 		told := w.hear(tc.answer)
-		w.health = func(i int, _ time.Duration) health.Verdict {
-			if i == 2 {
-				return health.Fail
-			}
-			return health.Pass
-		}
+		w.fails(func(i int, _ time.Duration) bool { return i == 2 })
 		s := fourStages()
 		s.Stages[2].Approval = spec.ApprovalRequired
 		s.Notify = &spec.Notify{Webhook: "https://hooks.example/x", On: tc.on}
@@ -87,12 +82,7 @@ func TestSlowReceiver(t *testing.T) {
 func TestAHoldIsToldOnce(t *testing.T) {
 	w := newWorld(t, 10)
 	told := w.hear(nil)
-	w.health = func(_ int, since time.Duration) health.Verdict {
-		if int(since/time.Second)%2 == 0 {
-			return health.NoData
-		}
-		return health.Pass
-	}
+	w.says(health.NoData, func(_ int, since time.Duration) bool { return int(since/time.Second)%2 == 0 })
 	s := fourStages()
 	s.Notify = &spec.Notify{Webhook: "https://hooks.example/x", On: []string{"holding"}}
 	w.run(s)

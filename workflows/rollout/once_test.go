@@ -126,9 +126,7 @@ func TestWhatIsLeftIsAlwaysTold(t *testing.T) {
 		return activities.Reverted{}, activity.ErrResultPending
 	}
 	status := func() (s rollout.State) {
-		v, err := w.env.QueryWorkflow(rollout.QueryStatus)
-		require.NoError(t, err)
-		require.NoError(t, v.Get(&s))
+		s = w.state()
 		return s
 	}
 	w.at(30*time.Second, rollout.SignalAbort, nil)
@@ -176,12 +174,7 @@ func TestACancellationTakesBackInEveryPhase(t *testing.T) {
 			s := fourStages()
 			s.Stages[0].Approval, s.Stages[2].Approval = spec.ApprovalRequired, spec.ApprovalRequired
 			w.at(time.Minute, rollout.SignalApprove, rollout.ControlRequest{Stage: "canary"})
-			w.health = func(_ int, since time.Duration) health.Verdict {
-				if name == "holding" && since > 30*time.Second {
-					return health.NoData
-				}
-				return health.Pass
-			}
+			w.says(health.NoData, func(_ int, since time.Duration) bool { return name == "holding" && since > 30*time.Second })
 			if name == "paused" {
 				w.at(100*time.Second, rollout.SignalPause, nil)
 			}
@@ -193,10 +186,7 @@ func TestACancellationTakesBackInEveryPhase(t *testing.T) {
 				return activities.Applied{}, activity.ErrResultPending
 			}
 			w.do(tc.at, func() {
-				v, err := w.env.QueryWorkflow(rollout.QueryStatus)
-				require.NoError(t, err)
-				var now rollout.State
-				require.NoError(t, v.Get(&now))
+				now := w.state()
 				require.Equal(t, tc.phase, now.Phase)
 				w.env.CancelWorkflow()
 			})

@@ -69,12 +69,7 @@ func TestReturnersAreSwept(t *testing.T) {
 		w := newWorld(t, 100)
 		w.leave(tolerant(10), 10, 60)
 		w.do(200*time.Second, func() { clear(w.away) })
-		w.health = func(stage int, _ time.Duration) health.Verdict {
-			if stage == 4 && harm {
-				return health.Fail
-			}
-			return health.Pass
-		}
+		w.fails(func(stage int, _ time.Duration) bool { return stage == 4 && harm })
 		out := w.run(tolerant(10))
 		require.Len(t, out.Stages, 5)
 		require.Equal(t, spec.StageSweep, out.Stages[4].Name)
@@ -116,12 +111,7 @@ func TestJoinersAreSwept(t *testing.T) {
 			}
 			return activities.Relisted{Joined: []fleet.Target{{ID: "new", Address: "new:80"}}}, nil
 		}
-		w.health = func(stage int, _ time.Duration) health.Verdict {
-			if tc.harm && stage == 4 {
-				return health.Fail
-			}
-			return health.Pass
-		}
+		w.fails(func(stage int, _ time.Duration) bool { return tc.harm && stage == 4 })
 		s := fourStages()
 		s.Fleet = spec.FleetSource{Command: []string{"./list"}}
 		out := w.run(s)
@@ -188,9 +178,7 @@ func TestRetryRollback(t *testing.T) {
 	}
 	var seen rollout.State
 	w.do(time.Hour, func() {
-		v, err := w.env.QueryWorkflow(rollout.QueryStatus)
-		require.NoError(t, err)
-		require.NoError(t, v.Get(&seen))
+		seen = w.state()
 	})
 	w.at(2*time.Hour, rollout.SignalRetry, nil)
 	w.at(3*time.Hour, rollout.SignalPromote, rollout.ControlRequest{By: "ann", Why: "go"})

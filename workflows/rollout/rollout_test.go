@@ -32,12 +32,7 @@ func TestGoodReleaseIsPromoted(t *testing.T) {
 func TestHarmIsTakenBack(t *testing.T) {
 	for stage, exposed := range []int{1, 20, 50, 100} {
 		w := newWorld(t, 100)
-		w.health = func(i int, since time.Duration) health.Verdict {
-			if i == stage && since > 20*time.Second {
-				return health.Fail
-			}
-			return health.Pass
-		}
+		w.fails(func(i int, since time.Duration) bool { return i == stage && since > 20*time.Second })
 		s := w.run(fourStages())
 		require.Equal(t, rollout.PhaseRolledBack, s.Outcome.Result)
 		require.Equal(t, exposed, s.Outcome.Touched)
@@ -55,12 +50,7 @@ func TestHarmIsTakenBack(t *testing.T) {
 // Health that turns bad in the last second is seen by the gate.
 func TestHarmAtTheLastMoment(t *testing.T) {
 	w := newWorld(t, 20)
-	w.health = func(_ int, since time.Duration) health.Verdict {
-		if since >= time.Minute {
-			return health.Fail
-		}
-		return health.Pass
-	}
+	w.fails(func(_ int, since time.Duration) bool { return since >= time.Minute })
 	require.Equal(t, rollout.PhaseRolledBack, w.run(fourStages()).Outcome.Result)
 }
 
@@ -79,12 +69,7 @@ func TestNoVerdictNeverPromotes(t *testing.T) {
 // A verdict that comes during the hold promotes at once.
 func TestHoldEndsWithAVerdict(t *testing.T) {
 	w := newWorld(t, 10)
-	w.health = func(_ int, since time.Duration) health.Verdict {
-		if since < 80*time.Second {
-			return health.Unexercised
-		}
-		return health.Pass
-	}
+	w.says(health.Unexercised, func(_ int, since time.Duration) bool { return since < 80*time.Second })
 	s := w.run(fourStages())
 	require.Equal(t, rollout.PhasePromoted, s.Outcome.Result)
 	require.Equal(t, rollout.Hold, s.Stages[0].Gates[0].Decision)
@@ -95,12 +80,7 @@ func TestHoldEndsWithAVerdict(t *testing.T) {
 func TestUndecidedWaitsForAPerson(t *testing.T) {
 	for _, signal := range []string{rollout.SignalPromote, rollout.SignalAbort} {
 		w := newWorld(t, 10)
-		w.health = func(i int, _ time.Duration) health.Verdict {
-			if i == 0 {
-				return health.NoData
-			}
-			return health.Pass
-		}
+		w.says(health.NoData, func(i int, _ time.Duration) bool { return i == 0 })
 		s := fourStages()
 		s.Stages[0].Undecided = spec.UndecidedWait
 		w.at(5*time.Hour, signal, rollout.ControlRequest{By: "ann", Why: "seen by hand"})
@@ -258,12 +238,7 @@ func TestTargetsFoundOnTheRelease(t *testing.T) {
 	for _, id := range []string{"t000", "t005"} {
 		w.releases[id] = "2.0.0"
 	}
-	w.health = func(i int, _ time.Duration) health.Verdict {
-		if i == 3 {
-			return health.Fail
-		}
-		return health.Pass
-	}
+	w.fails(func(i int, _ time.Duration) bool { return i == 3 })
 	s := fourStages()
 	s.Stages[1].Reach.Percent = 40
 	out := w.run(s)

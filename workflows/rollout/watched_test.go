@@ -85,9 +85,7 @@ func TestBakeThatGoesOnIsShown(t *testing.T) {
 	w.frozen(10*time.Second, 50*time.Second)
 	var then rollout.State
 	w.do(70*time.Second, func() {
-		v, err := w.env.QueryWorkflow(rollout.QueryStatus)
-		require.NoError(t, err)
-		require.NoError(t, v.Get(&then))
+		then = w.state()
 	})
 	w.run(fourStages())
 	require.Equal(t, rollout.PhaseBake, then.Phase)
@@ -201,12 +199,7 @@ func TestBlindBake(t *testing.T) {
 	for i := range s.Stages {
 		s.Stages[i].Bake = spec.Duration(10 * time.Minute)
 	}
-	w.health = func(stage int, since time.Duration) health.Verdict {
-		if stage == 0 && since < 9*time.Minute {
-			return health.NoData
-		}
-		return health.Pass
-	}
+	w.says(health.NoData, func(stage int, since time.Duration) bool { return stage == 0 && since < 9*time.Minute })
 	out := w.run(s)
 	require.Equal(t, rollout.PhasePromoted, out.Outcome.Result, out.Outcome.Why)
 	require.InDelta(t, 19, out.Stages[0].DoneAt.Sub(out.Stages[0].AppliedAt).Minutes(), 0.2)

@@ -534,6 +534,32 @@ func (w *world) at(d time.Duration, signal string, payload any) {
 // do does something at a time after the start.
 func (w *world) do(d time.Duration, f func()) { w.events = append(w.events, event{d, f}) }
 
+// says has the checks say a verdict where a test says so, and pass elsewhere.
+func (w *world) says(v health.Verdict, where func(stage int, since time.Duration) bool) {
+	w.health = func(stage int, since time.Duration) health.Verdict {
+		if where(stage, since) {
+			return v
+		}
+		return health.Pass
+	}
+}
+
+// fails has the checks fail where a test says so.
+func (w *world) fails(where func(stage int, since time.Duration) bool) { w.says(health.Fail, where) }
+
+// state asks the rollout.
+func (w *world) state() (s rollout.State) {
+	w.t.Helper()
+	v, err := w.env.QueryWorkflow(rollout.QueryStatus)
+	if err == nil {
+		err = v.Get(&s)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
 // on counts the targets that run a release.
 func (w *world) on(release string) int {
 	w.mu.Lock()
