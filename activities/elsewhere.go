@@ -86,9 +86,9 @@ func (a *Activities) another(ctx context.Context, d doubt) bool {
 	return err == nil && slices.ContainsFunc(ids, func(id string) bool { return id != a.identity && !slices.Contains(d.Seen, id) })
 }
 
-// nobodyAnswers answers a halt: where there is another worker, one that reaches none of the
-// first targets does not wait for all the others. Who halts has tried the others not at all:
-// the attempt ends with an error.
+// nobodyAnswers returns a function that says whether to stop early: none of the first targets
+// answered, and another worker is there to try. The other targets were not tried then, so the
+// attempt must end with an error.
 func (a *Activities) nobodyAnswers(ctx context.Context, r *reach, d doubt, first int) func() bool {
 	another := sync.OnceValue(func() bool { return a.another(ctx, d) })
 	return func() bool {

@@ -18,6 +18,15 @@ var (
 	makeTarget  = regexp.MustCompile(`(?m)^([a-z][a-z-]*):`)
 )
 
+// Every command, and so every signal, is in the page of the command line.
+func TestEveryCommandIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/cli.md")
+	require.NoError(t, err)
+	for _, c := range allCommands() {
+		require.Regexp(t, `(?m)[\x60 ]`+regexp.QuoteMeta(c.name)+`[\x60 ,]`, string(page), "docs/cli.md has no %q", c.name)
+	}
+}
+
 // Every command, flag and make target that the documentation names is there.
 func TestDocumentedCommands(t *testing.T) {
 	makefile, err := os.ReadFile("../Makefile")

@@ -23,9 +23,9 @@ const (
 	stainLooks = 8
 )
 
-// WithoutStain is the test of a question by a past without its stain, however recent that is and
-// however short the past; nil where there is none, or where NewTwoArms leaves it out. What came
-// once may come again: what this test alone takes for harm is worth a hold, and no more.
+// WithoutStain builds the test of a question from a past without its stain, however recent the stain
+// and however short the past. It is nil if there is no stain, or if NewTwoArms leaves it out. What came
+// once may come again: harm that only this test finds justifies a hold, never a rollback.
 func WithoutStain(q Question, before []Pair) (*TwoArms, Stain) {
 	before = tidy(before)
 	own := !q.Fixed && !q.Unlike

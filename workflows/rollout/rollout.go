@@ -68,13 +68,13 @@ func execute(ctx workflow.Context, sub Submission, signals []rollout.Signal) (ro
 	if err != nil {
 		return rollout.State{}, err
 	}
-	again := r.run()
-	if !errors.Is(again, errContinueAsNew) {
+	err = r.run()
+	if !errors.Is(err, errContinueAsNew) {
 		r.leaveTrain()
 	}
 	r.awaitTrain()
 	r.awaitNotifications()
-	if errors.Is(again, errContinueAsNew) {
+	if errors.Is(err, errContinueAsNew) {
 		return rollout.State{}, r.continueAsNew(ctx)
 	}
 	return rollout.TrimToPayload(r.State), nil
@@ -107,12 +107,13 @@ type run struct {
 	shown attributes
 	// since020 says that the run began under v0.2.0 or later (version.go).
 	since020 bool
-	// standings are what the train tells; looking says that a look is under way which counts all targets but
-	// lookingWithout, and reporting how many reports the train has not taken yet.
-	standings      workflow.ReceiveChannel
+	// standings are what the train tells.
+	standings workflow.ReceiveChannel
+	// looking says that a look is under way. It counts all targets but lookingWithout.
 	looking        bool
 	lookingWithout []train.Reach
-	reporting      int
+	// reporting is how many reports the train has not taken yet.
+	reporting int
 	// reset says that the server has reset the run, and refusal why it must not change
 	// anything (lineage.go).
 	reset   bool

@@ -28,9 +28,10 @@ func (d *drive) act(ctx context.Context, v victim, pick float64) error {
 		return d.reset(ctx, connect.WorkflowID(d.unit), pick)
 	case restored:
 		return d.restore(ctx, pick)
-	default:
+	case restart:
 		return d.restartWorkflow(ctx)
 	}
+	return fmt.Errorf("nothing does the fault %q", v)
 }
 
 // stormSize is how many signals come in one go.

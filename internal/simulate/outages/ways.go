@@ -65,7 +65,7 @@ func (o Outage) steps(w Way, p plan.Plan) []step {
 // idle is how long a deployment without harm is looked at after its last step.
 const idle = time.Hour
 
-// Began is when every deployment begins, as the clock of a rehearsal says it.
+// began is when every deployment begins, as the clock of a rehearsal says it.
 var began = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Play deploys the change in a way that has no gate, on the plan's fleet, and answers what it did.
