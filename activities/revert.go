@@ -38,23 +38,11 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	}
 	began := time.Now()
 	targets := in.targets(p)
-	before, contained := in.Previous.ByID(), in.contained()
+	before := in.Previous.ByID()
 	work := resume(ctx, len(targets))
 	stop := beating(ctx, beatEvery, work.save)
-	var left []int
 	var fenced atomic.Int64
-	older := 0
-	for i, t := range targets {
-		// One that was found on the release, or not at all, was never touched.
-		was, known := before(t.ID)
-		if known && contained(t.ID, was) && (in.Only == nil || slices.Contains(in.Only, t.ID)) {
-			older++
-			continue
-		}
-		if !work.isDone(i) && known && was != p.Spec.Release && (in.Only == nil || slices.Contains(in.Only, t.ID)) {
-			left = append(left, i)
-		}
-	}
+	left, older := in.left(p.Spec, targets, work)
 	if in.NameOnly {
 		stop()
 		return Reverted{Trouble: capReasons(work.unknown(targets, left))}, nil
@@ -89,6 +77,24 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	out.Trouble = capReasons(work.trouble)
 	a.metrics.reverted(p.Spec.Unit, began, out.Reverted, len(out.Trouble))
 	return out, nil
+}
+
+// left are the indexes of the targets that are not back yet, and older is how many an older rollout puts back.
+func (in RevertInput) left(s spec.Spec, targets []fleet.Target, work *progress) (left []int, older int) {
+	before, contained := in.Previous.ByID(), in.contained()
+	for i, t := range targets {
+		was, known := before(t.ID)
+		if !known || in.Only != nil && !slices.Contains(in.Only, t.ID) {
+			continue // one that was not found was never touched
+		}
+		switch {
+		case contained(t.ID, was):
+			older++
+		case !work.isDone(i) && was != s.Release: // nor was one that was found on the release
+			left = append(left, i)
+		}
+	}
+	return left, older
 }
 
 // count counts the targets that are back, in all and by the release that they run again. Those that are set aside run
