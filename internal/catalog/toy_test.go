@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/internal/catalog"
@@ -248,6 +249,7 @@ func run(t *testing.T, c catalog.Catalog, text string, targets []fleet.Target) w
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetStartTime(time.Now())
 	env.SetTestTimeout(2 * time.Minute)
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute}) // on a busy machine a second is short
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: connect.WorkflowID(doc.Spec.Unit), TaskQueue: connect.TaskQueue})
 	rollout.Register(env)
 	activities.New(kept, activities.NewMetrics(prometheus.NewRegistry()), dial.Guard{}, c).Register(env)

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/sluicehq/sluice/internal/connect"
@@ -25,6 +26,7 @@ func TestContinuesAsNew(t *testing.T) {
 	l, _ = l.Hear(train.Report{Number: n, Seq: 1, Heard: told})
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: connect.Deployment("").TrainID("edge"), TaskQueue: connect.TaskQueue})
 	Register(env)
 	env.OnSignalExternalWorkflow(mock.Anything, mock.Anything, mock.Anything, mock.Anything, mock.Anything).After(2 * time.Second).Return(nil).Maybe()
