@@ -18,9 +18,6 @@ import (
 const (
 	// outlierChance or less establishes harm. It is small, since looks are many.
 	outlierChance = 1e-4
-	// clump is how many bad events of one target are taken to come together before harm is
-	// established: nothing is known of its bursts.
-	clump = 3
 	// noise or more passes; between the two more events are needed.
 	noise = byChance
 )
@@ -296,30 +293,24 @@ func lookValue(c spec.Check, v placed, r source.Reading) placed {
 }
 
 // established says whether a ratio above its limit is harm, when so many targets
-// are looked at. What chance may explain is no harm yet, and what a burst may explain
-// is not established: bad events of one target often come together.
+// are looked at.
 func (e perTargetInput) established(c spec.Check, v placed, targets float64) standing {
-	few := v.ratio.bad.Value < minBad && (c.Against != "" || v.limit > 0)
+	bad, total := v.ratio.bad.Value, v.ratio.total.Value
+	likely := sequential.BinomialTail(bad, max(bad, total), v.limit)
+	if c.Against != "" { // of all bad events, how many would be the target's?
+		mine, all := total*(1+number(c.Worse)), bad+e.control.bad.Value
+		likely = sequential.BinomialTail(bad, all, mine/(mine+e.control.total.Value))
+	}
+	few := bad < minBad && (c.Against != "" || v.limit > 0)
 	switch {
 	case v.ratio.contradicts():
 		return breaches
-	case e.likely(c, v, 1)*targets >= noise:
+	case likely*targets >= noise:
 		return inside
-	case e.likely(c, v, clump)*targets > outlierChance || few:
+	case likely*targets > outlierChance || few:
 		return doubtful
 	}
 	return breaches
-}
-
-// likely is how likely chance alone shows so many bad events, if they come so many at a time.
-func (e perTargetInput) likely(c spec.Check, v placed, together float64) float64 {
-	bad, total := v.ratio.bad.Value/together, v.ratio.total.Value/together
-	if c.Against == "" {
-		return sequential.BinomialTail(bad, max(bad, total), v.limit)
-	}
-	// Of all bad events, how many would be the target's?
-	mine, all := total*(1+number(c.Worse)), bad+e.control.bad.Value/together
-	return sequential.BinomialTail(bad, all, mine/(mine+e.control.total.Value/together))
 }
 
 // conclude is the verdict on all, before anything is tolerated over time.

@@ -185,38 +185,6 @@ func TestEachOfAHealthyFleet(t *testing.T) {
 	}
 }
 
-// Bad events that come several at a time on one target establish no harm: what of the worst is more than independent events
-// explain is held at most. A sick target is still found.
-func TestEachWhereErrorsComeTogether(t *testing.T) {
-	random := rand.New(rand.NewPCG(4, 2))
-	const looks, targets, events = 500, 40, 150
-	burst := func() (n float64) { // of eight bad events on average, four in a hundred targets
-		for random.Float64() < 0.04 {
-			for n++; random.Float64() > 1.0/8; n++ {
-			}
-		}
-		return n
-	}
-	failed, held := 0, 0
-	for range looks {
-		e := perTargetInput{}
-		for i := range targets {
-			e.targets = append(e.targets, member{id: fmt.Sprintf("web-%02d", i), ratio: counts(burst(), events)})
-		}
-		switch judgeEach(eachOf(0.1), e, 0).Verdict {
-		case Fail:
-			failed++
-		case Unexercised:
-			held++
-		}
-		e.targets[7].ratio = counts(60, events)
-		require.Equal(t, Fail, judgeEach(eachOf(0.1), e, 0).Verdict)
-	}
-	t.Logf("%d of %d looks failed, %d held", failed, looks, held)
-	require.LessOrEqual(t, failed, looks/100)
-	require.LessOrEqual(t, held, looks/5)
-}
-
 // More bad events on any target never turn a verdict towards passing.
 func TestMoreHarmOnOneNeverPassesMore(t *testing.T) {
 	rank := map[Verdict]int{Pass: 0, Unexercised: 1, Fail: 2}
