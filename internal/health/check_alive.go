@@ -39,10 +39,9 @@ const silentLooks = 3
 type failure struct {
 	id, why string
 	// silent is set when the target did not answer at all, so that nothing is known, and
-	// drifted when it works and runs another release, and forgot when it has also forgotten the
-	// rollout's fence.
-	silent, drifted, forgot bool
-	whose                   dial.Whose // trouble the silence is
+	// forgot when it runs another release and has forgotten the rollout's fence.
+	silent, forgot bool
+	whose          dial.Whose // trouble the silence is
 }
 
 // failures asks targets, several at once and each no longer than wait, and answers what is
@@ -89,19 +88,16 @@ func (m aliveCheck) Judge(ctx context.Context, at Look) Judged {
 	// One time-out, and a little for its own words to arrive.
 	wait := max(driver.Timeout(m.driver), leastWait) + alivePause/2
 	var fenced atomic.Bool
-	ailing, _ := failures(ctx, ask, len(ask), wait, func(ctx context.Context, t fleet.Target) failure {
-		return m.failureOf(ctx, t, m.binding.expected(), &fenced)
-	})
+	ailing, _ := failures(ctx, ask, len(ask), wait, func(ctx context.Context, t fleet.Target) failure { return m.failureOf(ctx, t, &fenced) })
 	res := Result{Samples: float64(len(ask))}
 	if ctx.Err() != nil || len(ask) == 0 {
 		return res.without(source.NoData("", "nothing was asked"))
 	}
 	if len(ailing) > 0 {
-		out := judgeFailures(res, ailing, aliveContext{
+		return judgeFailures(res, ailing, aliveContext{
 			asked: len(ask), tolerated: m.binding.Silent, booting: booting,
 			streak: at.Streak, lasted: at.Lasted, before: at.Before, every: m.spec.Every.Std(), fenced: fenced.Load(),
 		})
-		return m.unlessShared(ctx, out, ailing, len(ask), wait)
 	}
 	res.Verdict = Pass
 	who := fmt.Sprintf("all %d exposed targets work", len(ask))
@@ -214,9 +210,10 @@ func excusable(ailing []failure, fenced bool) (silent, replaced []string) {
 	return silent[:min(len(silent), maxSilent)], replaced[:min(len(replaced), maxSilent)]
 }
 
-// failureOf says what is wrong with a target that must run a release, or any if it is empty; its why is empty if
-// nothing is. It notes whether the target keeps the rollout's fence.
-func (m aliveCheck) failureOf(ctx context.Context, t fleet.Target, release string, fenced *atomic.Bool) failure {
+// failureOf says what is wrong with a target; its why is empty if nothing is.
+// It notes whether the target keeps the rollout's fence.
+func (m aliveCheck) failureOf(ctx context.Context, t fleet.Target, fenced *atomic.Bool) failure {
+	release := m.binding.expected()
 	for n := 1; ; n++ {
 		s, err := m.driver.Observe(ctx, t, m.binding.Unit)
 		if err == nil && m.binding.Fence > 0 && s.Fence >= m.binding.Fence {
@@ -225,8 +222,7 @@ func (m aliveCheck) failureOf(ctx context.Context, t fleet.Target, release strin
 		if err == nil && release != "" && s.Release != release {
 			runs, should := driver.Differ(m.driver, s.Release, release)
 			return failure{
-				id: t.ID, why: fmt.Sprintf("runs %q instead of %q", source.Cut(runs, maxRelease), should),
-				drifted: true, forgot: s.Fence < m.binding.Fence,
+				id: t.ID, why: fmt.Sprintf("runs %q instead of %q", source.Cut(runs, maxRelease), should), forgot: s.Fence < m.binding.Fence,
 			}
 		}
 		if err == nil && (s.Alive || s.Release == "" && release == "") {

@@ -44,7 +44,7 @@ func TestAlive(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFarm(t, 6)
 				f.runs("t1", tc.answer)
-				f.runs("t5", always(driver.State{}, silent)) // the control is not asked: a third is down
+				f.runs("t5", always(driver.State{}, silent)) // the control is not asked
 				res := result(t, f.look(t, f.open(t, scrapeSpec(ratioOf(0.05)), f.binding(3)), 5*time.Second), spec.CheckAlive)
 				require.Equal(t, tc.says, res.Sentence)
 				require.Equal(t, tc.want, res.Verdict)
@@ -236,62 +236,5 @@ func TestAliveKnowsAReplacedHost(t *testing.T) {
 		res := result(t, f.look(t, f.open(t, scrapeSpec(ratioOf(0.05)), b), 5*time.Second), spec.CheckAlive)
 		require.Equal(t, Fail, res.Verdict, name)
 		require.Equal(t, tc.want, res.Replaced, name)
-	}
-}
-
-// A few targets that are down are nobody's doing while as many of the control are: the gate waits. More of them than chance
-// explains, a third of all, or one that runs something else, is harm whatever the control does.
-func TestAliveBesideAControl(t *testing.T) {
-	dead := func(int) (driver.State, error) { return driver.State{Release: "2.0.0"}, nil }
-	other := func(int) (driver.State, error) { return driver.State{Release: "1.5.0", Alive: true}, nil }
-	silent := func(int) (driver.State, error) { return driver.State{}, errors.New("connection refused") }
-	for name, tc := range map[string]struct {
-		exposed, control int // of 20 each
-		as, of           func(int) (driver.State, error)
-		want             Verdict
-	}{
-		"the control is well":       {1, 0, dead, dead, Fail},
-		"one each":                  {1, 1, dead, dead, Unexercised},
-		"the control is silent":     {1, 2, dead, silent, Unexercised},
-		"more than chance explains": {6, 0, dead, dead, Fail},
-		"five beside one":           {5, 1, dead, dead, Unexercised},
-		"a third":                   {7, 9, dead, dead, Fail},
-		"another release":           {1, 5, other, dead, Fail},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFarm(t, 40)
-				for i := range tc.exposed {
-					f.runs(fmt.Sprintf("t%d", i), tc.as)
-				}
-				for i := range tc.control {
-					f.runs(fmt.Sprintf("t%d", 20+i), tc.of)
-				}
-				res := result(t, f.look(t, f.open(t, scrapeSpec(ratioOf(0.05)), f.binding(20)), 5*time.Second), spec.CheckAlive)
-				require.Equal(t, tc.want, res.Verdict, res.Sentence)
-				if tc.want == Unexercised {
-					require.Contains(t, res.Sentence, fmt.Sprintf("%d of 20 targets without the release are down as well", tc.control))
-					require.NotEmpty(t, res.Suspicion)
-				}
-			})
-		})
-	}
-}
-
-func TestSharedOutage(t *testing.T) {
-	for _, tc := range []struct {
-		down, asked, controlDown, controlAsked int
-		want                                   bool
-	}{
-		{1, 4, 0, 196, false},
-		{2, 8, 1, 192, false},
-		{1, 8, 1, 192, true},
-		{1, 4, 5, 196, true},
-		{8, 33, 1, 33, true},
-		{10, 33, 1, 33, false},
-		{20, 200, 3, 200, false},
-		{20, 200, 12, 200, true},
-	} {
-		require.Equal(t, tc.want, sharedOutage(tc.down, tc.asked, tc.controlDown, tc.controlAsked), tc)
 	}
 }
