@@ -76,8 +76,8 @@ func runSimulate(ctx context.Context, con *console, c *cli.Context) error {
 		return err
 	}
 	switch {
-	case c.String("outage") != "" && len(c.StringSlice("fault")) > 0:
-		return usagef("simulate: --outage has its own faults: leave --fault out")
+	case c.String("outage") != "" && len(ofRehearsal(c)) > 0:
+		return usagef("simulate: --outage has its own faults and traffic, and is played once: leave --%s out", strings.Join(ofRehearsal(c), ", --"))
 	case c.String("outage") != "":
 		return replayOutage(ctx, con, c, kept)
 	case c.Args().Len() == 0:
@@ -99,6 +99,11 @@ func runSimulate(ctx context.Context, con *console, c *cli.Context) error {
 		return asked.once(ctx, con)
 	}
 	return asked.often(ctx, con)
+}
+
+// ofRehearsal are the flags of a command line that are for a rehearsal, and not for an outage.
+func ofRehearsal(c *cli.Context) []string {
+	return slices.DeleteFunc([]string{"fault", "runs", "limit", "rate", "errors", "day", "burst", "wander", "no-past"}, func(name string) bool { return !c.IsSet(name) })
 }
 
 // asked is what a command line asks to rehearse.

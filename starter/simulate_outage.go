@@ -90,7 +90,11 @@ func (r replayed) text(p paint) []string {
 		at = " at " + terminal.Safe(gated.Stage)
 	}
 	lines = append(lines, "", "Sluice: "+p.phase(string(gated.Result))+at+": "+terminal.Safe(gated.Why))
-	if gated.Harmed && !gated.Back() {
+	switch {
+	case gated.Back():
+	case gated.Unseen:
+		lines = append(lines, p.yellow("no signal")+": what the change does begins when nobody watches any more, or in nothing that a check of the spec asks for")
+	case gated.Harmed:
 		lines = append(lines, p.red("missed")+": the change does harm that no check of the spec took for its own while it was watched")
 	}
 	if r.Outage.Limits != "" {

@@ -112,7 +112,18 @@ func TestSimulateTells(t *testing.T) {
 	got = sluice(t, "", "simulate", path, "--no-past", "--fault", "crash at 20h")
 	require.Contains(t, got.out, `the fault "crash at 20h" never began before the end`)
 	got = sluice(t, "", "simulate", path, "--no-past", "--fault", "silent")
-	require.Contains(t, got.out, "the release harmed no request\nnot back: 1 target, ")
+	require.Regexp(t, `not back: 1 target, .*\n.*\n.*undone +not .*\n.*exposed +50% .*\n.*bad requests +0 `, got.out) // its traffic goes on, and nobody can reach it
+}
+
+// An outage is played by itself, and says what no check could have seen.
+func TestSimulateOutageAlone(t *testing.T) {
+	outage := write(t, "outage.yaml", "name: x\ntitle: T\nchange: c\nfaults: [check nosuch 3x]\nfleet: [{count: 20}]\nmitigated: 1m\nover: 1m\n")
+	got := sluice(t, "", "simulate", "--outage", outage)
+	require.Zero(t, got.code, got.errOut)
+	require.Contains(t, got.out, "no signal: ")
+	got = sluice(t, "", "simulate", "--outage", outage, "--rate", "3", "--runs", "50")
+	require.Equal(t, exitInvalid, got.code)
+	require.Contains(t, got.errOut, "leave --runs, --rate out")
 }
 
 // Numbers of JSON are rounded, and a name means one thing.

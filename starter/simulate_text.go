@@ -54,12 +54,11 @@ func (s simulated) text(p paint) []string {
 	for _, text := range s.NeverBegan {
 		lines = append(lines, p.yellow("note")+fmt.Sprintf(": the fault %q never began before the end", terminal.Safe(text)))
 	}
+	if s.NotBack > 0 {
+		lines = append(lines, p.red("not back")+": "+plural(s.NotBack, "target")+", which the rollout could not bring back")
+	}
 	if !s.Harmed {
-		lines = append(lines, "the release harmed no request")
-		if s.NotBack > 0 {
-			lines = append(lines, p.red("not back")+": "+plural(s.NotBack, "target")+", which the rollout could not bring back")
-		}
-		return lines
+		return append(lines, "the release harmed no request")
 	}
 	rows := [][]string{
 		{"detected", orNever(s.Detected, "not"), "from the first harm to the first order to go back"},

@@ -89,7 +89,7 @@ func (l *Ledger) add(c condition, asked, usual float64) {
 		return
 	}
 	l.Bad += bad
-	if bad > 0 || len(c.checks) > 0 {
+	if bad > 0 || len(c.checks) > 0 || c.silent { // one that answers nobody is lost to its owners
 		l.harmed += l.each
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
 	"github.com/sluicehq/sluice/internal/simulate"
@@ -163,10 +164,10 @@ func (o *Outage) validatePeople(doc *strictyaml.Document, add func(path, format 
 			add(path, "is required for a change that does harm: how long after the first harm")
 		}
 	}
-	if o.Detected > o.Mitigated {
+	if doc.Has("mitigated") && o.Detected > o.Mitigated {
 		add("detected", "is %s, after mitigated (%s)", o.Detected, o.Mitigated)
 	}
-	if o.Mitigated > o.Over && doc.Has("over") {
+	if doc.Has("over") && !doc.Bad("over") && o.Mitigated > o.Over {
 		add("mitigated", "is %s, after over (%s)", o.Mitigated, o.Over)
 	}
 }
@@ -184,20 +185,33 @@ func (o *Outage) validateFleet(add func(path, format string, args ...any)) {
 			add(strictyaml.Index("faults", i), "%s", err)
 		}
 	}
+	for i, f := range o.Faults {
+		if f.At > latest || f.From > latest {
+			add(strictyaml.Index("faults", i), "begins more than %s after the change, and so long nobody looks", spec.Duration(latest))
+		}
+	}
 	for i, l := range o.Load {
 		path := strictyaml.Index("load", i)
 		if err := simulate.UnknownLabels(l.On, targets); err != nil {
 			add(path+".on", "%s", err)
 		}
-		if l.Rate < 0 || l.Errors < 0 || l.Errors > 1 || l.Day < 0 || l.Day > 1 || l.Burst < 0 || l.Wander < 0 {
-			add(path, "expected rate, burst and wander of 0 or more, and errors and day of 0%% to 100%%")
+		for _, most := range []struct {
+			is   spec.Number
+			most spec.Number
+		}{{l.Rate, 1e9}, {l.Errors, 1}, {l.Day, 1}, {l.Burst, 1e6}, {l.Wander, 10}} {
+			if !(most.is >= 0 && most.is <= most.most) { // nor NaN
+				add(path, "expected a rate of 0 to 1,000,000,000, errors and day of 0%% to 100%%, a burst of 0 to 1,000,000 and a wander of 0 to 10")
+				break
+			}
 		}
 	}
 }
 
 const (
 	defaultSpread = 60_000_000_000 // a minute
-	mostTargets   = 10_000
+	// latest is when a fault may begin.
+	latest      = 14 * 24 * time.Hour
+	mostTargets = 10_000
 	// standardTargets is the size of the standard fleet.
 	standardTargets = 200
 )

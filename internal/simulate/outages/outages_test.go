@@ -72,6 +72,14 @@ func TestWaysByHand(t *testing.T) {
 	}
 }
 
+// A push that takes longer than the outage lasted is ended where the outage was: one host for three hours, not all of them.
+func TestPushSlowerThanItsOutage(t *testing.T) {
+	o, p := tinyPlan(t, "name: slow\ntitle: T\nchange: c\nfleet: [{count: 10}]\nload: [{rate: 10}]\nfaults: [no traffic]\nspread: 100h\nmitigated: 3h\nover: 3h\n")
+	s := o.Score(Push, o.Play(Push, p, catalog.New().Kinds(), 1))
+	require.InEpsilon(t, 3*3600*10, s.Bad, 0.01)
+	require.InDelta(t, 0.1, s.Exposed, 1e-9)
+}
+
 // Harm that sleeps longer than a fleet is looked at otherwise is waited for, also a day later.
 func TestDormantADayLater(t *testing.T) {
 	o, p := tinyPlan(t, "name: late\ntitle: T\nchange: c\nfleet: [{count: 10}]\nfaults: [errors 100% from 20h]\nmitigated: 10m\nover: 20m\n")
@@ -108,7 +116,7 @@ sources: [https://example.com/a, not a url]
 		"bad.yaml:1:7: name:", "bad.yaml:2:8: title: is required", "change: is required", `"errrors" is no kind of fault (did you mean "errors"?)`,
 		"bad.yaml:3:22: faults[1]: no target of the fleet has these labels, expected some of class=a", "bad.yaml:4:9: spread",
 		"bad.yaml:5:11: detected: is 1h, after mitigated (30m)", "over: is required", `grades.detected: is "certain", expected read`,
-		"grades.weather: is graded, expected one of", "load[0]: expected rate", `bad.yaml:9:1: unknown field "colour"`,
+		"grades.weather: is graded, expected one of", "load[0]: expected a rate", `bad.yaml:9:1: unknown field "colour"`,
 		`bad.yaml:10:34: sources[1]: is "not a url", expected a URL`,
 	} {
 		require.ErrorContains(t, err, want)

@@ -83,7 +83,7 @@ func (o Outage) Play(w Way, p plan.Plan, k spec.Kinds, seed uint64) simulate.Led
 		l := world.Ledger()
 		harmed := !l.First.IsZero()
 		switch {
-		case harmed && w == Push && len(steps) == 0:
+		case harmed && w == Push && (len(steps) == 0 || !now.Before(l.First.Add(o.Over.Std()))):
 			return world.Foresee(l.First.Add(o.Over.Std()))
 		case harmed && w != Push && !now.Before(l.First.Add(o.Mitigated.Std())):
 			putBack(world, p)
@@ -141,7 +141,7 @@ func (o Outage) Score(w Way, l simulate.Ledger) simulate.Score {
 		return s
 	}
 	over, detected := o.Over.Std(), o.Detected.Std()
-	if s.Detected = &detected; w == Push {
+	if s.Detected = &detected; w == Push || detected == 0 { // it is not known
 		s.Detected = nil
 	}
 	if s.Undone == nil {
