@@ -188,7 +188,7 @@ bench-concurrency: build ## how many rollouts can bake on one worker; 12 minutes
 PROOFFLAGS ?=
 
 .PHONY: proof
-proof: ## public outages deployed in five ways on a modelled fleet (docs/proof.md): 15 minutes at most, PROOFFLAGS="--outages my-folder"
+proof: ## public outages deployed in five ways on a modelled fleet (docs/proof.md): nine minutes on two cores, PROOFFLAGS="--outages my-folder"
 	$(call run,proof,internal/lab/proof) $(PROOFFLAGS)
 
 # The same tables with any number of cores; `make bench-judge BENCHFLAGS="--page docs/judge.md"` brings the page up to date.
