@@ -132,6 +132,12 @@ func TestInherit(t *testing.T) {
 	undo.EventTime = timestamppb.New(time.UnixMilli(30))
 	ofUndo := a
 	ofUndo.Back = 61
+	lost := RevertInput{Batch: second.Batch, Fence: 21, Previous: Previous{Common: "1.0.0"}, Only: []string{"c", "d"}}
+	again, ofFirst, handed := lost, RevertInput{Batch: first.Batch, Fence: 21, Previous: first.Previous}, lost
+	again.Only, handed.Inherited, handed.Only = []string{"d", "e"}, true, []string{"f"}
+	found := Touched{Batch: second.Batch, Previous: lost.Previous, Count: 2, Only: lost.Only, Back: 21}
+	later := found
+	later.Count, later.Only = 1, []string{"e"}
 	unmarked := a
 	unmarked.Back = 0
 	histories := map[string]past{
@@ -146,6 +152,7 @@ func TestInherit(t *testing.T) {
 		"again":      {begun(t, in), asked(t, 5, TypeApply, first), resetFrom("whole"), ended(t, promoted)},
 		"undo":       {undo, asked(t, 4, TypePlan, nil), asked(t, 6, TypeInherit, nil), completed(t, 6, Inherited{Touched: []Touched{unmarked}}), terminated},
 		"undo, soon": {undo, asked(t, 4, TypePlan, nil), asked(t, 6, TypeInherit, nil), terminated},
+		"found":      {begun(t, in), asked(t, 4, TypePlan, nil), asked(t, 5, TypeApply, first), asked(t, 9, TypeRevert, ofFirst), asked(t, 11, TypeRevert, lost), asked(t, 13, TypeRevert, again), asked(t, 15, TypeRevert, handed), terminated},
 		"whole":      {begun(t, in), asked(t, 5, TypeApply, first), asked(t, 12, TypeApply, second), ended(t, promoted)},
 	}
 	read := func(run string, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator {
@@ -175,6 +182,7 @@ func TestInherit(t *testing.T) {
 		"one that had taken over":   {[]string{"settled", "terminated"}, "", []Touched{a}, []string{"run settled of 2.0.0, which was terminated"}, nil, false},
 		"terminated before a stage": {[]string{"nothing", "promoted"}, "", nil, nil, &promoted, false},
 		"not kept any more":         {[]string{"gone", "terminated"}, "", nil, nil, nil, false},
+		"what a survey had found":   {[]string{"found", "promoted"}, "found", []Touched{a, found, later}, []string{"run found of 2.0.0, which was terminated"}, nil, false},
 		"an undo":                   {[]string{"undo", "promoted"}, "", []Touched{ofUndo}, []string{"run undo of 2.0.0, which was terminated"}, nil, false},
 		"an undo that knew nothing": {[]string{"undo, soon", "promoted"}, "", nil, nil, &promoted, false},
 		"a reset of one that ended": {[]string{"promoted"}, "promoted", nil, nil, &promoted, true},

@@ -232,8 +232,8 @@ func leftBy(run string, read reader) (left, error) {
 	return out, err
 }
 
-// read reads from a history which batches a run has touched: those that it was given
-// along, those whose apply it has asked for and, in an undo, those that it was to take back.
+// read reads from a history which batches a run has touched: those that it was given along, those whose apply it has asked
+// for, those that it was to take back in an undo, and those that it took back although it knew of no apply (found).
 func (l *left) read(it client.HistoryEventIterator) error {
 	asked := map[string]bool{}
 	var sub submission
@@ -269,17 +269,52 @@ func (l *left) read(it client.HistoryEventIterator) error {
 		if name == TypeInherit && sub.Undo.Run != "" {
 			recall = e.GetEventId()
 		}
-		if name != TypeApply {
-			continue
-		}
-		var in ApplyInput
-		if err := fromPayloads(a.GetInput(), &in); err != nil {
+		if err := l.order(name, a.GetInput()); err != nil {
 			return err
 		}
-		l.touched = append(l.touched, in.touched(l.release))
 	}
 	l.settled = l.settled && l.base == "" // else the run before the reset may have left more
 	return nil
+}
+
+// order adds what an activity may change, if it is an order to targets.
+func (l *left) order(activity string, input *commonpb.Payloads) error {
+	switch activity {
+	case TypeApply:
+		var in ApplyInput
+		if err := fromPayloads(input, &in); err != nil {
+			return err
+		}
+		l.touched = append(l.touched, in.touched(l.release))
+	case TypeRevert:
+		var in RevertInput
+		if err := fromPayloads(input, &in); err != nil {
+			return err
+		}
+		l.found(in)
+	}
+	return nil
+}
+
+// found adds targets that the run took back although nothing before says that it had touched them: it had found them on its
+// release, where another history had put them, one that is lost with a restored database for example.
+func (l *left) found(in RevertInput) {
+	if in.Inherited {
+		return
+	}
+	ids := slices.Clone(in.Only)
+	for _, t := range l.touched {
+		if !t.sameTargets(in.Batch) {
+			continue
+		}
+		if t.Only == nil {
+			return
+		}
+		ids = slices.DeleteFunc(ids, func(id string) bool { return slices.Contains(t.Only, id) })
+	}
+	if len(ids) > 0 {
+		l.touched = append(l.touched, Touched{Batch: in.Batch, Previous: in.Previous, Count: len(ids), Only: ids, Back: in.Fence})
+	}
 }
 
 // takeBack adds batches that a run with this fence was still to take back, or would have.

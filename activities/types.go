@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
@@ -60,6 +61,12 @@ func (b Batch) targets(p plan.Plan) []fleet.Target {
 	return p.Order[b.From:b.To]
 }
 
+// sameTargets says whether two batches of a plan mean the same targets.
+func (b Batch) sameTargets(other Batch) bool {
+	same := func(x, y fleet.Target) bool { return x.ID == y.ID }
+	return b.From == other.From && b.To == other.To && slices.EqualFunc(b.Stragglers, other.Stragglers, same)
+}
+
 // Trouble names a target and what went wrong with it.
 type Trouble struct {
 	ID     string `json:"id"`
@@ -93,6 +100,8 @@ type Touched struct {
 	Stage    int      `json:"stage"`
 	Previous Previous `json:"previous"`
 	Count    int      `json:"count"` // how many targets may have been changed
+	// Only are those targets where they are not all of the batch; nil means all.
+	Only []string `json:"only,omitempty"`
 	// Back is the fence of the way back of a batch that an earlier run has touched; zero is
 	// that of the rollout itself.
 	Back int64 `json:"back,omitempty"`

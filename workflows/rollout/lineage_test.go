@@ -136,6 +136,22 @@ func TestAResetIsTakenBack(t *testing.T) {
 	}
 }
 
+// What the run before had found on the release, and taken back, was changed: the outcome of the reset says so.
+func TestAResetOnTheWayBackFromWhatWasFound(t *testing.T) {
+	w := newWorld(t, 20)
+	w.runID, w.inherited = "the reset one", w.left(12, "2.0.0")
+	for _, t := range w.fleet.Targets[3:12] { // of the batch, but never on the release
+		w.releases[t.ID], w.fences[t.ID] = "1.0.0", 0
+	}
+	found := w.fleet.Targets[:3]
+	w.inherited.Touched[0].Only, w.inherited.Touched[0].Count = []string{found[0].ID, found[1].ID, found[2].ID}, 3
+	out := w.run(fourStages())
+	require.Equal(t, rollout.PhaseRolledBack, out.Outcome.Result, out.Outcome.Why)
+	require.NotContains(t, out.Outcome.Why, nothingChanged)
+	require.Equal(t, []int{3, 3}, []int{out.Outcome.Touched, out.Outcome.Reverted})
+	require.Equal(t, 20, w.on("1.0.0"))
+}
+
 // A reset of a run that had ended changes nothing, and says how that one ended.
 func TestAResetOfAnEndedRun(t *testing.T) {
 	w := newWorld(t, 20)

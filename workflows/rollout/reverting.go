@@ -22,7 +22,7 @@ func (b *wayBack) revertTouched() {
 	r := b.run
 	whole := make([]leftover, 0, len(r.Touched))
 	for _, t := range slices.Backward(r.Touched) {
-		whole = append(whole, leftover{Exposure: t})
+		whole = append(whole, leftover{Exposure: t, Only: t.Only})
 	}
 	var again []leftover
 	giveUp := workflow.Now(r.base).Add(r.spec.Rollback.Deadline.Std())

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"golang.org/x/sync/errgroup"
@@ -132,6 +134,9 @@ func (d *drive) gatherRuns(ctx context.Context, e *evidence) ([]*historypb.Histo
 		h, err := stack.History(ctx, d.client, connect.WorkflowID(d.unit), id)
 		if err == nil && r != last {
 			err = again(ctx, func() (err error) { state, err = d.statusOf(ctx, id); return err })
+			if _, unseen := errors.AsType[*serviceerror.WorkflowNotReady](err); unseen { // ended before any worker saw it
+				continue
+			}
 			e.earlier = append(e.earlier, state)
 		}
 		if err == nil {
