@@ -20,7 +20,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// act does to the workflow what people and scripts do with Temporal's own tools. One that has ended stays as it is, but for a reset.
+// act does to the workflow what people and scripts do with Temporal's own tools. One that has ended
+// stays as it is, but for a reset.
 func (d *drive) act(ctx context.Context, v victim, pick float64) error {
 	switch v {
 	case signals, aborts:
@@ -39,7 +40,8 @@ func (d *drive) act(ctx context.Context, v victim, pick float64) error {
 // stormSize is how many signals come in one go.
 const stormSize = 400
 
-// storm sends bare signals of all kinds, many at a time. The last one resumes what one of them has paused.
+// storm sends bare signals of all kinds, many at a time. The last one resumes what one of them has
+// paused.
 func (d *drive) storm(ctx context.Context, ending bool) error {
 	names := []string{rollout.SignalPause, rollout.SignalResume, rollout.SignalPromote, rollout.SignalApprove, rollout.SignalRetry}
 	if ending {
@@ -102,7 +104,8 @@ func (d *drive) restartWorkflow(ctx context.Context) error {
 // forget begins anew with a run that takes the place of an earlier one.
 func (d *drive) forget() { d.locked, d.gaveUp, d.held = time.Time{}, false, time.Time{} }
 
-// gatherRuns reads what all runs of the rollout left behind, oldest first, and sends late orders of each.
+// gatherRuns reads what all runs of the rollout left behind, oldest first, and sends late orders of
+// each.
 func (d *drive) gatherRuns(ctx context.Context, e *evidence) ([]*historypb.History, error) {
 	list, err := d.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 		PageSize: 100, Query: fmt.Sprintf("WorkflowId = %q", connect.WorkflowID(d.unit)),
@@ -124,7 +127,7 @@ func (d *drive) gatherRuns(ctx context.Context, e *evidence) ([]*historypb.Histo
 	var out []*historypb.History
 	for _, k := range d.lost {
 		e.earlier = append(e.earlier, k.state)
-		if err := d.lateOrders(ctx, *e, k.state.Fence, k.history); err != nil {
+		if err := d.repeatOrders(ctx, *e, k.state.Fence); err != nil {
 			return nil, err
 		}
 		out = append(out, k.history)

@@ -10,15 +10,16 @@ import (
 
 // How long targets or a source may be away before a rollout may end otherwise for it.
 const (
-	// forgiven is how long targets may be silent: three looks in a row, each of three
-	// attempts half a second apart, are harm, and less than that never is.
+	// forgiven is how long targets may be silent: three looks in a row, each of three attempts half
+	// a second apart, are harm, and less than that never is.
 	forgiven = 2500 * time.Millisecond
 	// blind is how long a Prometheus that is up again may take to read its first page.
 	blind = 6 * time.Second
 )
 
-// allowed answers why a rollout may have ended otherwise than without kills; empty if nothing explains it. What is never allowed:
-// a promotion instead of anything else, and an end that changed something without a fault that lasted.
+// allowed answers why a rollout may have ended otherwise than without kills; empty if nothing
+// explains it. What is never allowed: a promotion instead of anything else, and an end that changed
+// something without a fault that lasted.
 func (e evidence) allowed() string {
 	result, why := e.state.Outcome.Result, e.state.Outcome.Why
 	if result == rollout.PhasePromoted || result == rollout.PhaseUndone {

@@ -121,7 +121,8 @@ func bundlePhase(s rollout.State) phase {
 	return phaseOf(s)
 }
 
-// make writes the files of a delivery: enough of them for a mixture to be one, and each another in every version.
+// make writes the files of a delivery: enough of them for a mixture to be one, and each another in
+// every version.
 func (d delivery) make(ctx context.Context, dir string) (bundle.Bundle, error) {
 	version := d.version()
 	files := map[string]string{"version": version + "\n"}

@@ -16,8 +16,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// The same seed gives the same deliveries, another seed others; their strikes come in the order of a rollout's life, and all
-// victims, phases and cargos come about.
+// The same seed gives the same deliveries, another seed others; their strikes come in the order of
+// a rollout's life, and all victims, phases and cargos come about.
 func TestDeliveries(t *testing.T) {
 	var all, other []delivery
 	seen := map[any]bool{}
@@ -73,7 +73,8 @@ func newHost(t *testing.T, d delivery) (*hosts.Host, bundle.Bundle) {
 	return h, b
 }
 
-// What a host runs is told by hashes: a file of another release, one that is missing, one too many, and a release that nobody rolled out.
+// What a host runs is told by hashes: a file of another release, one that is missing, one too many,
+// and a release that nobody rolled out.
 func TestLookFindsWhatIsNoRelease(t *testing.T) {
 	one, two := delivery{n: 1, cargo: cargos()[0]}, delivery{n: 2, cargo: cargos()[0]}
 	for want, change := range map[string]func(dir string) error{
@@ -123,7 +124,8 @@ func TestLookFindsWhatIsNoRelease(t *testing.T) {
 	}
 }
 
-// Agents that are away may change how a good or a harmful release ends, never to promoted; nothing changes how a refused one does.
+// Agents that are away may change how a good or a harmful release ends, never to promoted; nothing
+// changes how a refused one does.
 func TestChangedEnds(t *testing.T) {
 	with := func(c cargo, got rollout.Phase, v victim) delivered {
 		d := delivered{delivery: delivery{cargo: c}, hits: []hit{{victim: v}}}

@@ -39,8 +39,8 @@ func (r rule) broken(format string, args ...any) violation {
 	return violation{r, fmt.Sprintf(format, args...)}
 }
 
-// check judges a rollout by what is known of it. It is pure. A rollout that broke no rule, but ended otherwise than it would have
-// without kills, answers why that is allowed.
+// check judges a rollout by what is known of it. It is pure. A rollout that broke no rule, but
+// ended otherwise than it would have without kills, answers why that is allowed.
 func check(e evidence) (broken []violation, changed string) {
 	if e.state.Outcome == nil {
 		return []violation{{ruleSame, fmt.Sprintf("it has not ended within %s", patience)}}, ""
@@ -69,8 +69,8 @@ func (e evidence) expected() rollout.Phase {
 	return rollout.PhasePromoted // it came too late, or had not been sent yet
 }
 
-// passed answers when a stage was promoted by the run that an order belongs to; false if it was not. A run that is continued or
-// reset has the fence of the one before.
+// passed answers when a stage was promoted by the run that an order belongs to; false if it was
+// not. A run that is continued or reset has the fence of the one before.
 func (e evidence) passed(fence int64, stage int) (time.Time, bool) {
 	for _, s := range e.runs() {
 		if at, ok := passed(s, stage); ok && s.Fence == fence {
@@ -99,7 +99,8 @@ func stageOf(cohorts [][]string, target string) int {
 	return slices.IndexFunc(cohorts, func(c []string) bool { return slices.Contains(c, target) })
 }
 
-// checkOrder looks whether a target was sent the release before every earlier stage was passed, whether it took it or not.
+// checkOrder looks whether a target was sent the release before every earlier stage was passed,
+// whether it took it or not.
 func checkOrder(e evidence) []violation {
 	var out []violation
 	for _, o := range e.orders {
@@ -150,8 +151,8 @@ func accepted(orders []sim.Entry) []sim.Entry {
 	return slices.DeleteFunc(slices.Clone(orders), func(o sim.Entry) bool { return !o.Accepted })
 }
 
-// checkFences looks whether an older order was taken after a newer one, and whether
-// each target runs what the newest order asked for.
+// checkFences looks whether an older order was taken after a newer one, and whether each target
+// runs what the newest order asked for.
 func checkFences(e evidence) []violation {
 	var out []violation
 	forth, back, newest := map[int64]bool{}, map[int64]bool{}, map[string]sim.Entry{}
@@ -200,7 +201,8 @@ func (e evidence) ofRuns(check func(rollout.State) []violation) []violation {
 	return out
 }
 
-// checkVerdicts looks whether every stage that was left had a PASS at its last gate, or a person who said why.
+// checkVerdicts looks whether every stage that was left had a PASS at its last gate, or a person
+// who said why.
 func (e evidence) checkVerdicts(run rollout.State) []violation {
 	var out []violation
 	for i, s := range run.Stages {
@@ -218,7 +220,8 @@ func (e evidence) checkVerdicts(run rollout.State) []violation {
 	return out
 }
 
-// checkBakes looks whether each stage was watched for as long as it bakes, whoever was dead meanwhile.
+// checkBakes looks whether each stage was watched for as long as it bakes, whoever was dead
+// meanwhile.
 func (e evidence) checkBakes(run rollout.State) []violation {
 	var out []violation
 	for i, s := range run.Stages {

@@ -62,8 +62,8 @@ func rolledBack() evidence {
 	return e
 }
 
-// restarted is a rollout that was terminated in its last stage and started again, after all that the first run had changed was
-// taken back.
+// restarted is a rollout that was terminated in its last stage and started again, after all that
+// the first run had changed was taken back.
 func restarted() evidence {
 	first, e := promoted(), promoted()
 	first.state.Outcome = nil
@@ -82,7 +82,8 @@ func restarted() evidence {
 	return e
 }
 
-// resetOnce is a rollout that was reset in its last stage, to before its canary's gate, and went back.
+// resetOnce is a rollout that was reset in its last stage, to before its canary's gate, and went
+// back.
 func resetOnce() evidence {
 	e := restarted()
 	e.orders = e.orders[:6]
@@ -101,7 +102,8 @@ func resetOnce() evidence {
 	return e
 }
 
-// What runs before the newest one have done is judged by their own gates, and what they have left is back, or named.
+// What runs before the newest one have done is judged by their own gates, and what they have left
+// is back, or named.
 func TestCheckEarlierRuns(t *testing.T) {
 	for _, tc := range []struct {
 		name string
@@ -368,8 +370,7 @@ func TestAllowedActs(t *testing.T) {
 	require.Empty(t, e.allowed(), "nothing allows a promotion")
 }
 
-// A stage that could not be measured explains a lack of verdicts, if that is what it
-// was.
+// A stage that could not be measured explains a lack of verdicts, if that is what it was.
 func TestAllowedWithoutABaseline(t *testing.T) {
 	const unknown = "no verdict on canary within 20s: traffic NODATA: traffic before the stage is unknown: no series"
 	for _, tc := range []struct {

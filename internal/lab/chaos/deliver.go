@@ -39,8 +39,9 @@ type delivered struct {
 	broken   []violation
 }
 
-// What must never be seen on a host: files that are no release's, a release that is neither the old nor the new one or that has not come to its
-// end, a host that the outcome should have named, and an end that nothing explains.
+// What must never be seen on a host: files that are no release's, a release that is neither the old
+// nor the new one or that has not come to its end, a host that the outcome should have named, and
+// an end that nothing explains.
 const (
 	mixed    rule = "mixed"
 	between  rule = "in between"
@@ -78,8 +79,8 @@ func (d *depot) close() {
 	d.lane.close()
 }
 
-// deliver rolls a bundle out while things are killed, and looks what came of it. Its error means that it could not be run, and says
-// nothing of Sluice.
+// deliver rolls a bundle out while things are killed, and looks what came of it. Its error means
+// that it could not be run, and says nothing of Sluice.
 func (d *depot) deliver(ctx context.Context, what delivery) (delivered, error) {
 	began, out := time.Now(), delivered{delivery: what}
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -255,8 +256,8 @@ func (d *depot) judge(ctx context.Context, out *delivered) error {
 	return nil
 }
 
-// changed answers why a rollout may have ended otherwise than without kills: agents or relays that are away for long do not answer, and what
-// was refused or harmful is never promoted for it.
+// changed answers why a rollout may have ended otherwise than without kills: agents or relays that
+// are away for long do not answer, and what was refused or harmful is never promoted for it.
 func (out delivered) changed() string {
 	got, want := out.state.Outcome.Result, out.delivery.cargo.end
 	if got == want || got == rollout.PhasePromoted || want == rollout.PhaseRefused {

@@ -39,7 +39,8 @@ type drive struct {
 	lost []known
 }
 
-// try runs a trial and gathers what it left behind. Its error means that the trial could not be run, and says nothing of Sluice.
+// try runs a trial and gathers what it left behind. Its error means that the trial could not be
+// run, and says nothing of Sluice.
 func (l *lane) try(ctx context.Context, t trial, dir string) (evidence, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return evidence{}, err
@@ -119,8 +120,8 @@ func (d *drive) follow(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// over says whether a rollout with an outcome is over. One that is incomplete stays open: its rollback is tried again once, as a
-// person would who sees the targets back, and then given up.
+// over says whether a rollout with an outcome is over. One that is incomplete stays open: its
+// rollback is tried again once, as a person would who sees the targets back, and then given up.
 func (d *drive) over(ctx context.Context, s rollout.State) bool {
 	if s.Phase != rollout.PhaseLocked {
 		return true
@@ -140,8 +141,8 @@ func (d *drive) over(ctx context.Context, s rollout.State) bool {
 // retryFor is how long a second try to go back may take.
 const retryFor = 20 * time.Second
 
-// start runs `sluice start` until the rollout exists: the server may be killed
-// while it is asked. A second start is told that the first was heard.
+// start runs `sluice start` until the rollout exists: the server may be killed while it is asked. A
+// second start is told that the first was heard.
 func (d *drive) start(ctx context.Context) error {
 	for {
 		ran, err := d.Sluice(ctx, "start", "--by", "chaos", d.specFile())

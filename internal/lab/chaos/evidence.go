@@ -25,7 +25,8 @@ func (h hit) String() string {
 	return fmt.Sprintf("%s@%s for %s", h.victim, h.real, h.down().Round(10*time.Millisecond))
 }
 
-// evidence is all that is known of a rollout once it is over. What the targets say counts most: they are not Sluice.
+// evidence is all that is known of a rollout once it is over. What the targets say counts most:
+// they are not Sluice.
 type evidence struct {
 	trial           trial
 	release, before string

@@ -10,14 +10,16 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// targets is the size of every fleet, and parallelism and delays are such that each phase lasts long enough to be hit.
+// targets is the size of every fleet, and parallelism and delays are such that each phase lasts
+// long enough to be hit.
 const (
 	targets      = 24
 	targetDelay  = 120 * time.Millisecond // of every answer of a target
 	firstRelease = "1.0.0"
 
-	// decideWithin is a spec's least default. A watch whose worker or server dies is missed for 15 s, and the numbers of that
-	// time with it: a gate that waits for less gives up a good release for it, and rightly so.
+	// decideWithin is a spec's least default. A watch whose worker or server dies is missed for 15
+	// s, and the numbers of that time with it: a gate that waits for less gives up a good release
+	// for it, and rightly so.
 	decideWithin = time.Minute
 	every        = 400 * time.Millisecond
 	shortBake    = 1500 * time.Millisecond // where the fleet's own pages are read
@@ -84,7 +86,8 @@ func kinds() []kind {
 	}
 }
 
-// bears says whether the end of a rollout is known whatever is done to a victim: a database that is restored forgets an abort.
+// bears says whether the end of a rollout is known whatever is done to a victim: a database that is
+// restored forgets an abort.
 func (k kind) bears(v victim) bool { return v != restored || !k.aborted }
 
 // kindWith is a random kind whose rollout can be hit there.

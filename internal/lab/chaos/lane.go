@@ -17,8 +17,8 @@ import (
 	"github.com/sluicehq/sluice/internal/pause"
 )
 
-// lane is one deployment, on which rollouts run one after the other: a Temporal
-// server and a worker. Each rollout has a unit and a fleet of its own.
+// lane is one deployment, on which rollouts run one after the other: a Temporal server and a
+// worker. Each rollout has a unit and a fleet of its own.
 type lane struct {
 	*stack.Stack
 	s      settings
@@ -28,8 +28,8 @@ type lane struct {
 	wrong  [2]*stack.Process
 	client client.Client
 
-	// supervised is set while the worker is to run: one that ends by itself, because
-	// it finds no server, is started again, as any supervisor would.
+	// supervised is set while the worker is to run: one that ends by itself, because it finds no
+	// server, is started again, as any supervisor would.
 	mu         sync.Mutex
 	supervised bool
 	done       sync.WaitGroup
@@ -89,8 +89,8 @@ func (l *lane) supervise(ctx context.Context) {
 	}
 }
 
-// kill ends a victim's process at once; one that is to be frozen or hung stands still, and one that is cut off comes, and one
-// whose clock is wrong takes the place of the worker.
+// kill ends a victim's process at once; one that is to be frozen or hung stands still, and one that
+// is cut off comes, and one whose clock is wrong takes the place of the worker.
 func (l *lane) kill(ctx context.Context, v victim, f *rig, pick float64) error {
 	switch v {
 	case silent:

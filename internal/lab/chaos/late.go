@@ -16,17 +16,39 @@ import (
 	"github.com/sluicehq/sluice/internal/driver"
 )
 
-// lateOrders sends, once a rollout has gone back, an order to go forward to every target that one may still have been on its way
-// to: the network had it all the while. A target that takes it now runs the release, which check then finds.
+// lateOrders sends, once a rollout has gone back, an order to go forward to every target that one
+// may still have been on its way to: the network had it all the while. A target that takes it now
+// runs the release, which check then finds.
 func (d *drive) lateOrders(ctx context.Context, e evidence, fence int64, history *historypb.History) error {
-	if o := e.state.Outcome; o == nil || !o.Result.GoesBack() {
-		return nil
-	}
-	unit, _, _ := strings.Cut(d.unit, ":")
 	ids, err := applied(history, e.cohorts)
 	if err != nil {
 		return err
 	}
+	return d.sendLate(ctx, e, fence, ids)
+}
+
+// repeatOrders sends the orders of a history that was lost once more, to targets that had taken
+// them. Of an order that was still on its way then, nothing is known to anybody.
+func (d *drive) repeatOrders(ctx context.Context, e evidence, fence int64) error {
+	orders, err := d.Orders(ctx)
+	if err != nil {
+		return err
+	}
+	var ids []string
+	for _, o := range orders {
+		if o.Accepted && o.Fence == fence {
+			ids = append(ids, o.Target)
+		}
+	}
+	return d.sendLate(ctx, e, fence, ids)
+}
+
+// sendLate sends an order to go forward to some targets, if the rollout has gone back.
+func (d *drive) sendLate(ctx context.Context, e evidence, fence int64, ids []string) error {
+	if o := e.state.Outcome; o == nil || !o.Result.GoesBack() {
+		return nil
+	}
+	unit, _, _ := strings.Cut(d.unit, ":")
 	for _, id := range ids {
 		url := fmt.Sprintf("%s/t/%s/sluice/v1/units/%s", d.rig.url, id, unit)
 		req, err := http.NewRequestWithContext(ctx, http.MethodPut, url, strings.NewReader(fmt.Sprintf(`{"release":%q}`, e.release)))

@@ -1,5 +1,6 @@
-// Command chaos kills the processes of real deployments while rollouts run, or does to them what operators do, and checks by what
-// the targets themselves have logged that no rule was broken. What is done, in which phase and at which instant follows from a seed.
+// Command chaos kills the processes of real deployments while rollouts run, or does to them what
+// operators do, and checks by what the targets themselves have logged that no rule was broken. What
+// is done, in which phase and at which instant follows from a seed.
 package main
 
 import (

@@ -108,7 +108,8 @@ func (t *tally) addTrain(e trainEvidence, broken []violation, dir string) string
 	return line + t.breaks(e.trial.n, broken, dir)
 }
 
-// addDelivery is add for a rollout of a bundle, which keeps everything in a folder that others share.
+// addDelivery is add for a rollout of a bundle, which keeps everything in a folder that others
+// share.
 func (t *tally) addDelivery(d delivered, dir string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -165,7 +166,8 @@ func ends(outcomes map[rollout.Phase]int) string {
 	return strings.Join(out, ", ")
 }
 
-// printMatrix writes how often whom a fault has hit in which phase, with those before and after a rollout where there are any.
+// printMatrix writes how often whom a fault has hit in which phase, with those before and after a
+// rollout where there are any.
 func printMatrix(out io.Writer, real map[cell]int, victims []victim, phases []phase) {
 	columns := append([]phase{before}, append(slices.Clone(phases), ended)...)
 	columns = slices.DeleteFunc(columns, func(p phase) bool {

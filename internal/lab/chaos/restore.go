@@ -25,8 +25,8 @@ type known struct {
 // longest is for how long a rollout goes on, at most, before the database is what it was before.
 const longest = 5 * time.Second
 
-// restore copies the server's database, lets the rollout go on, and puts the copy in the place of the database, as one who
-// restores a backup. What was known in between is kept for the check.
+// restore copies the server's database, lets the rollout go on, and puts the copy in the place of
+// the database, as one who restores a backup. What was known in between is kept for the check.
 func (d *drive) restore(ctx context.Context, pick float64) error {
 	if err := d.offline(ctx, "temporal.db", "older.db"); err != nil {
 		return err
@@ -63,8 +63,9 @@ func (d *drive) offline(ctx context.Context, from, to string) error {
 	return d.restart(ctx, server, d.rig)
 }
 
-// knownAtKill kills the worker, and answers what the server knows from then on until there is one again. Only a worker tells the
-// state, so that it is asked first, and again where the history went on in between.
+// knownAtKill kills the worker, and answers what the server knows from then on until there is one
+// again. Only a worker tells the state, so that it is asked first, and again where the history went
+// on in between.
 func (d *drive) knownAtKill(ctx context.Context) (known, error) {
 	for ctx.Err() == nil {
 		before, err := stack.History(ctx, d.client, connect.WorkflowID(d.unit), "")

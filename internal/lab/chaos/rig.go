@@ -13,8 +13,8 @@ import (
 	"github.com/sluicehq/sluice/internal/pause"
 )
 
-// rig is what one rollout works on: a simulated fleet that keeps its memory
-// through kills, and a Prometheus that reads it where the rollout asks one.
+// rig is what one rollout works on: a simulated fleet that keeps its memory through kills, and a
+// Prometheus that reads it where the rollout asks one.
 type rig struct {
 	dir, url        string
 	sim, prometheus *stack.Process
@@ -69,8 +69,8 @@ func (f *rig) startSim(ctx context.Context) error {
 // scrapeInterval is how often Prometheus reads the fleet.
 const scrapeInterval = 250 * time.Millisecond
 
-// watchWithPrometheus starts a Prometheus that reads the fleet, and waits until it
-// has read it for as long as the checks look back.
+// watchWithPrometheus starts a Prometheus that reads the fleet, and waits until it has read it for
+// as long as the checks look back.
 func (l *lane) watchWithPrometheus(ctx context.Context, f *rig, unit string) error {
 	config := fmt.Sprintf(`global: {scrape_interval: %[1]s, scrape_timeout: %[1]s}
 scrape_configs:
@@ -94,7 +94,8 @@ func (f *rig) startPrometheus(ctx context.Context) error {
 	return f.prometheus.StartAnswering(ctx, f.prometheusURL+"/-/ready")
 }
 
-// What a target is told to do from now on: not to answer, to answer later than a driver waits for, or to answer as before.
+// What a target is told to do from now on: not to answer, to answer later than a driver waits for,
+// or to answer as before.
 const (
 	mute = `{"unreachable": true}`
 	late = `{"delay": "3s"}`

@@ -68,8 +68,9 @@ type step struct {
 	kill []victim
 	// down is how long they stay dead, before the time that they need to start.
 	down time.Duration
-	// pick says to which of its workflow tasks a workflow is reset: 0 to the first, 1 to the last; whether a clock is behind,
-	// below 0.5, or ahead; and how long a rollout goes on before the database is restored: 0 for no time, 1 for long.
+	// pick says to which of its workflow tasks a workflow is reset: 0 to the first, 1 to the last;
+	// whether a clock is behind, below 0.5, or ahead; and how long a rollout goes on before the
+	// database is restored: 0 for no time, 1 for long.
 	pick float64
 }
 
@@ -204,7 +205,8 @@ func (v victim) process() victim {
 	return v
 }
 
-// act says that it is something done to the workflow or its database, and not to one process for a while.
+// act says that it is something done to the workflow or its database, and not to one process for a
+// while.
 func (v victim) act() bool {
 	return slices.Contains([]victim{signals, aborts, reset, restart, restored, abortOne, terminate, resetTrain, noTrain}, v)
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// The same seed gives the same trials, another seed others; and each cell of the
-// matrix is aimed at once in as many trials as it has cells.
+// The same seed gives the same trials, another seed others; and each cell of the matrix is aimed at
+// once in as many trials as it has cells.
 func TestTrials(t *testing.T) {
 	for _, prometheus := range []bool{true, false} {
 		may := settings{prometheus: map[bool]string{true: "prometheus"}[prometheus], shifted: "worker"}.victims()

@@ -43,7 +43,8 @@ func (d *drive) next(ctx context.Context, inTime bool) error {
 	return err
 }
 
-// strike ends the victims of a step at once, and brings them back after a while. What is done to workflows act does.
+// strike ends the victims of a step at once, and brings them back after a while. What is done to
+// workflows act does.
 func (l *lane) strike(ctx context.Context, s step, f *rig, seen phase, act func(context.Context, victim, float64) error) ([]hit, error) {
 	hits := make([]hit, len(s.kill))
 	for i, v := range s.kill {

@@ -46,8 +46,9 @@ type mark struct {
 	phase phase
 }
 
-// timelineOf reads the histories of a rollout's runs, oldest first: what it was about at an instant, to the millisecond and
-// whoever was dead just then. A run that is a reset begins with a copy of an earlier one.
+// timelineOf reads the histories of a rollout's runs, oldest first: what it was about at an
+// instant, to the millisecond and whoever was dead just then. A run that is a reset begins with a
+// copy of an earlier one.
 func timelineOf(runs ...*historypb.History) timeline {
 	t, events, known := timeline{}, []*historypb.HistoryEvent(nil), time.Time{}
 	for _, h := range runs {

@@ -47,8 +47,8 @@ const twoStages = `  - {name: some, count: 8, bake: %[1]s, decideWithin: %[2]s%[
   - {name: everyone, reach: 100%%, bake: %[1]s, decideWithin: %[2]s%[3]s}
 `
 
-// newTrainTrial is the n-th of a seed: two to five releases, each submitted while those before are under way, once or twice at the
-// same time, with faults in between. It is pure.
+// newTrainTrial is the n-th of a seed: two to five releases, each submitted while those before are
+// under way, once or twice at the same time, with faults in between. It is pure.
 func newTrainTrial(seed uint64, n int) trainTrial {
 	rng := rand.New(rand.NewPCG(seed, 3<<32|uint64(n)))
 	t := trainTrial{n: n}
@@ -87,7 +87,8 @@ func newTrainRelease(rng *rand.Rand) trainRelease {
 	return r
 }
 
-// faultOf is a random fault at a random instant of a phase, of any rollout: mostly processes are killed, some of them two at once.
+// faultOf is a random fault at a random instant of a phase, of any rollout: mostly processes are
+// killed, some of them two at once.
 func faultOf(rng *rand.Rand, slow *[]victim) step {
 	all := append([]victim{frozen, hung, silent, abortOne, reset, resetTrain}, *slow...)
 	if rng.IntN(5) > 1 {

@@ -17,7 +17,8 @@ const (
 	ruleLost  rule = "lost"    // each rollout ends with a result, and its train knows which
 )
 
-// trainEvidence is all that is known of a train once it is over: what the targets have logged, and how the rollouts say they ended.
+// trainEvidence is all that is known of a train once it is over: what the targets have logged, and
+// how the rollouts say they ended.
 type trainEvidence struct {
 	trial        trainTrial
 	rollouts     []ran // by number, from 1
@@ -79,7 +80,8 @@ func checkTrain(e trainEvidence) []violation {
 	return slices.Concat(out, w.broken, e.checkPlaces(w), e.checkEnds(w))
 }
 
-// checkPlaces looks whether a younger rollout took a target before an older one under way had passed there.
+// checkPlaces looks whether a younger rollout took a target before an older one under way had
+// passed there.
 func (e trainEvidence) checkPlaces(w *walk) (out []violation) {
 	last := map[int]time.Time{} // when a rollout took its last target
 	for _, t := range w.targets {
@@ -114,7 +116,8 @@ func (e trainEvidence) silentBefore(at time.Time) bool {
 // ofTargets says that targets did not answer.
 func (h hit) ofTargets() bool { return h.victim == silent || h.victim.process() == fleet }
 
-// checkEnds looks what each target runs: the youngest release that it has taken and that did not go back.
+// checkEnds looks what each target runs: the youngest release that it has taken and that did not go
+// back.
 func (e trainEvidence) checkEnds(w *walk) (out []violation) {
 	for _, target := range e.final {
 		want, newest, named := firstRelease, 0, false

@@ -12,8 +12,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// overlapping is a train of two over a, then b: the second begins while the first bakes further on, does harm on a, and goes back in
-// one hop to the first, which is promoted.
+// overlapping is a train of two over a, then b: the second begins while the first bakes further on,
+// does harm on a, and goes back in one hop to the first, which is promoted.
 func overlapping() trainEvidence {
 	end := func(release string, result rollout.Phase) rollout.State {
 		return rollout.State{Release: release, Outcome: &rollout.Outcome{Result: result}}
@@ -96,7 +96,8 @@ func TestCheckTrainAllows(t *testing.T) {
 	require.Empty(t, checkTrain(e))
 }
 
-// The same seed gives the same trains, whose specifications Sluice accepts; every victim comes, and the most are killed.
+// The same seed gives the same trains, whose specifications Sluice accepts; every victim comes, and
+// the most are killed.
 func TestTrainTrials(t *testing.T) {
 	came := map[victim]int{}
 	for n := range 200 {

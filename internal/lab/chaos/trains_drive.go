@@ -46,7 +46,8 @@ type trainDrive struct {
 	hits      []hit
 }
 
-// member is a rollout of the train, with how its newest run has ended; unspecified for one that has not begun.
+// member is a rollout of the train, with how its newest run has ended; unspecified for one that has
+// not begun.
 type member struct {
 	*drive
 	run enumspb.WorkflowExecutionStatus

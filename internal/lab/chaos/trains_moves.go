@@ -14,8 +14,9 @@ import (
 	trains "github.com/sluicehq/sluice/workflows/train"
 )
 
-// tend does what the train needs of a person: it takes back what was terminated, tries again and gives up what is locked, ends a
-// hold once nothing else would, and aborts what a train has left that was terminated.
+// tend does what the train needs of a person: it takes back what was terminated, tries again and
+// gives up what is locked, ends a hold once nothing else would, and aborts what a train has left
+// that was terminated.
 func (d *trainDrive) tend(ctx context.Context, settled bool) error {
 	if time.Since(d.tended) < tendEvery {
 		return nil

@@ -60,7 +60,8 @@ func (w *walk) fail(r rule, o sim.Entry, format string, args ...any) {
 	w.broken = append(w.broken, r.broken("%s at %s, %q with fence %d: %s", o.Target, o.Time.Local().Format(clock), o.Release, o.Fence, fmt.Sprintf(format, args...)))
 }
 
-// goForth takes an apply in: never after one of a younger rollout, nor once it was taken back, nor before the stage before has baked.
+// goForth takes an apply in: never after one of a younger rollout, nor once it was taken back, nor
+// before the stage before has baked.
 func (w *walk) goForth(o sim.Entry, t *taken, n int) {
 	r := w.e.rollouts[n-1]
 	switch off, condemned := w.off[n]; {
@@ -86,7 +87,8 @@ func (w *walk) goForth(o sim.Entry, t *taken, n int) {
 	t.runs, t.youngest = n, max(n, t.youngest)
 }
 
-// goBack takes a way back in: it leads to what the target ran before, and to nothing that was condemned.
+// goBack takes a way back in: it leads to what the target ran before, and to nothing that was
+// condemned.
 func (w *walk) goBack(o sim.Entry, t *taken) {
 	to, known := 0, o.Release == firstRelease
 	for n := range t.first {
@@ -114,7 +116,8 @@ func (w *walk) goBack(o sim.Entry, t *taken) {
 // grace is how long an order may be on its way after what forbids it, with every process alive.
 const grace = 5 * time.Second
 
-// late says that an order came long after something: for longer than any process was away meanwhile.
+// late says that an order came long after something: for longer than any process was away
+// meanwhile.
 func (e trainEvidence) late(after, at time.Time) bool {
 	most := grace
 	for _, h := range e.hits {

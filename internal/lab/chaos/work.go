@@ -12,15 +12,15 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// crew runs trials on one deployment, one after the other. try runs the n-th of a seed, in a folder of its own, counts it, and
-// answers what came of it in words, and whether it broke no rule.
+// crew runs trials on one deployment, one after the other. try runs the n-th of a seed, in a folder
+// of its own, counts it, and answers what came of it in words, and whether it broke no rule.
 type crew struct {
 	try   func(ctx context.Context, n int, dir string) (line string, fine bool, err error)
 	close func()
 }
 
-// shake runs trials on several deployments side by side, for as long as more says so of how many have begun, or until something does
-// not work that is not Sluice.
+// shake runs trials on several deployments side by side, for as long as more says so of how many
+// have begun, or until something does not work that is not Sluice.
 func (s settings) shake(ctx context.Context, t *tally, more func(begun int) bool, open func(ctx context.Context, s settings, lane int) (crew, error), out io.Writer) error {
 	s.dir = filepath.Join(s.dir, t.what)
 	fmt.Fprintf(out, "\n%s: seed %d, %d deployments at once, in %s\n", t.what, s.seed, s.lanes, s.dir)
