@@ -1,6 +1,6 @@
-// Package activities holds the effects of a rollout: thin steps that read or
-// change targets and ask the judge. Each is idempotent and may be retried at any
-// moment; decisions live in workflows and in internal packages.
+// Package activities holds the effects of a rollout: thin steps that read or change targets and ask
+// the judge. Each is idempotent and may be retried at any moment; decisions live in workflows and
+// in internal packages.
 package activities
 
 import (
@@ -26,11 +26,11 @@ import (
 	"github.com/sluicehq/sluice/internal/store"
 )
 
-// Activities are the dependencies of every activity; its methods are registered
-// with a worker. Build it with New. It is safe for concurrent use.
+// Activities are the dependencies of every activity; its methods are registered with a worker.
+// Build it with New. It is safe for concurrent use.
 type Activities struct {
-	// Clock is the server's, as is every time in an activity's input. Somebody must tell
-	// it what the server says.
+	// Clock is the server's, as is every time in an activity's input. Somebody must tell it what
+	// the server says.
 	Clock *clock.Clock
 
 	store     store.Store
@@ -44,8 +44,8 @@ type Activities struct {
 	metrics *Metrics
 	// submission reads what a workflow was started with.
 	submission func(ctx context.Context, id, run string) (PlanInput, error)
-	// identity is this worker's, and workers are the identities of those that live; nil where
-	// this one is alone.
+	// identity is this worker's, and workers are the identities of those that live; nil where this
+	// one is alone.
 	identity string
 	workers  func(context.Context) ([]string, error)
 	blind    blindness
@@ -56,8 +56,8 @@ type Activities struct {
 	plans map[string]plan.Plan
 }
 
-// New returns activities that keep plans in s, count in m, connect through g, and know
-// what is in c.
+// New returns activities that keep plans in s, count in m, connect through g, and know what is in
+// c.
 func New(s store.Store, m *Metrics, g dial.Guard, c catalog.Catalog) *Activities {
 	targets, sources := driver.Transport(g), g.Transport()
 	return &Activities{
@@ -76,17 +76,16 @@ func Among(a *Activities) *Activities {
 	return a
 }
 
-// Onto has every order go to d and every list of targets be f, whatever a spec asks for, and answers a: that is how a
-// rollout is rehearsed on targets that are not there.
+// Onto has every order go to d and every list of targets be f, whatever a spec asks for, and
+// answers a: that is how a rollout is rehearsed on targets that are not there.
 func Onto(a *Activities, d driver.Driver, f fleet.Fleet) *Activities {
 	a.newDriver = func(spec.Spec) (driver.Driver, error) { return d, nil }
 	a.lister = func(context.Context, spec.FleetSource) (fleet.Fleet, error) { return f, nil }
 	return a
 }
 
-// cachedPlans bounds how many decoded plans a worker keeps: enough for the
-// rollouts that bake at once on one worker in most fleets; a miss costs one read
-// of the store.
+// cachedPlans bounds how many decoded plans a worker keeps: enough for the rollouts that bake at
+// once on one worker in most fleets; a miss costs one read of the store.
 const cachedPlans = 64
 
 // load answers the plan of a digest, which the activity's own workflow has made.
@@ -94,7 +93,8 @@ func (a *Activities) load(ctx context.Context, digest string) (plan.Plan, error)
 	return a.loadOf(ctx, digest, nil)
 }
 
-// loadOf answers the plan of a digest that a rollout of a train has made; nil is the activity's own workflow.
+// loadOf answers the plan of a digest that a rollout of a train has made; nil is the activity's own
+// workflow.
 func (a *Activities) loadOf(ctx context.Context, digest string, by *rolloutOf) (plan.Plan, error) {
 	a.mu.Lock()
 	p, ok := a.plans[digest]
@@ -147,7 +147,8 @@ func (a *Activities) open(ctx context.Context, digest string) (plan.Plan, driver
 	return p, d, nil
 }
 
-// openTo is open for an activity that asks targets and changes nothing, with the doubts of earlier attempts.
+// openTo is open for an activity that asks targets and changes nothing, with the doubts of earlier
+// attempts.
 func (a *Activities) openTo(ctx context.Context, digest string) (plan.Plan, driver.Driver, doubt, error) {
 	p, d, err := a.open(ctx, digest)
 	if err != nil {
@@ -157,12 +158,12 @@ func (a *Activities) openTo(ctx context.Context, digest string) (plan.Plan, driv
 	return p, d, doubts, err
 }
 
-// ErrTypeInvalid is the type of an application error for input that no retry can mend; the
-// Web UI shows it.
+// ErrTypeInvalid is the type of an application error for input that no retry can mend; the Web UI
+// shows it.
 const ErrTypeInvalid = "InvalidSubmission"
 
-// invalid is the one place where an error becomes one that Temporal does not
-// retry. It must stay outermost: a wrapped one is retried.
+// invalid is the one place where an error becomes one that Temporal does not retry. It must stay
+// outermost: a wrapped one is retried.
 func invalid(err error) error {
 	return temporal.NewApplicationErrorWithOptions(err.Error(), ErrTypeInvalid,
 		temporal.ApplicationErrorOptions{NonRetryable: true, Cause: errors.Unwrap(err)})

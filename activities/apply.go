@@ -11,8 +11,8 @@ import (
 	"github.com/sluicehq/sluice/internal/plan"
 )
 
-// applyOne puts a release on a target that still runs what was observed before:
-// somebody else may have changed it meanwhile, and the way back would not know.
+// applyOne puts a release on a target that still runs what was observed before: somebody else may
+// have changed it meanwhile, and the way back would not know.
 func applyOne(ctx context.Context, d driver.Driver, t fleet.Target, o driver.Order, before string) error {
 	s, err := d.Observe(ctx, t, o.Unit)
 	if err != nil {
@@ -42,8 +42,8 @@ type orders struct {
 // orderFunc gives an order to a target.
 type orderFunc func(context.Context, fleet.Target, driver.Order) error
 
-// toEach gives the plan's order to the targets of a batch, and answers how far that came. Where it is the worker that
-// reaches nobody, the error hands the rest to another one.
+// toEach gives the plan's order to the targets of a batch, and answers how far that came. Where it
+// is the worker that reaches nobody, the error hands the rest to another one.
 func (a *Activities) toEach(ctx context.Context, b Batch, p plan.Plan, o orders) (*progress, error) {
 	doubts, err := a.doubts(ctx, &a.blind.targets)
 	if err != nil {
@@ -78,9 +78,9 @@ func (a *Activities) toEach(ctx context.Context, b Batch, p plan.Plan, o orders)
 	})
 }
 
-// Apply puts the plan's release on every target of the batch that does not run
-// it yet. A target that fails for good, beyond those that may stay silent, stops the
-// batch: the stage will be taken back, so exposing more would only do harm.
+// Apply puts the plan's release on every target of the batch that does not run it yet. A target
+// that fails for good, beyond those that may stay silent, stops the batch: the stage will be taken
+// back, so exposing more would only do harm.
 func (a *Activities) Apply(ctx context.Context, in ApplyInput) (Applied, error) {
 	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 	"github.com/sluicehq/sluice/internal/train"
 )
 
-// arms are whom a stage's checks are about. In a train, targets that a younger rollout has taken are not exposed any
-// more, and only those are control that run what this rollout replaces: beyond it, and within what the next older one
-// had reached.
+// arms are whom a stage's checks are about. In a train, targets that a younger rollout has taken
+// are not exposed any more, and only those are control that run what this rollout replaces: beyond
+// it, and within what the next older one had reached.
 func (a *Activities) arms(ctx context.Context, p plan.Plan, ref StageRef) (health.Binding, error) {
 	b := binding(p, ref)
 	if len(ref.Taken) == 0 && ref.Ahead == nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// bare says that nothing is installed on any of some targets. What was not installed has no
-// past to judge by. One that does not answer counts as installed.
+// bare says that nothing is installed on any of some targets. What was not installed has no past to
+// judge by. One that does not answer counts as installed.
 func bare(ctx context.Context, p plan.Plan, d driver.Driver, ts []fleet.Target) bool {
 	if p.Spec.Fallback == nil || len(ts) == 0 { // without a fallback, such targets are refused
 		return false
@@ -27,9 +27,9 @@ func bare(ctx context.Context, p plan.Plan, d driver.Driver, ts []fleet.Target) 
 	return ctx.Err() == nil && !installed.Load()
 }
 
-// withoutPast is a stage's health and binding without what there was nothing installed to
-// show before: a control of such targets is none, and neither is their share of traffic.
-// Comparisons are shown and do not decide where others can judge; where there are none they decide, and hold.
+// withoutPast is a stage's health and binding without what there was nothing installed to show
+// before: a control of such targets is none, and neither is their share of traffic. Comparisons are
+// shown and do not decide where others can judge; where there are none they decide, and hold.
 func withoutPast(h spec.Health, b health.Binding) (spec.Health, health.Binding) {
 	if b.Before.BareControl {
 		b.Control = nil

@@ -9,8 +9,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// A source at a metadata address is not asked, however often it is tried: there is
-// no verdict, and the reason is told.
+// A source at a metadata address is not asked, however often it is tried: there is no verdict, and
+// the reason is told.
 func TestSourcesAreDialledWithCare(t *testing.T) {
 	maximum := spec.Number(1)
 	f := newFixtureWith(t, 3, spec.Health{

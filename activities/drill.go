@@ -16,8 +16,9 @@ type DrillInput struct {
 	Out []string `json:"out,omitempty"`
 }
 
-// Drill runs the spec's drill for every target of a batch that has the release, and names those for which it did
-// not succeed. A drill that was cut off is run again: it must be repeatable, like an order.
+// Drill runs the spec's drill for every target of a batch that has the release, and names those for
+// which it did not succeed. A drill that was cut off is run again: it must be repeatable, like an
+// order.
 func (a *Activities) Drill(ctx context.Context, in DrillInput) ([]Trouble, error) {
 	p, err := a.load(ctx, in.Plan)
 	if err != nil {

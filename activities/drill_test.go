@@ -11,7 +11,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// The program runs once per target that has the release, with the order in its arguments; who fails is named.
+// The program runs once per target that has the release, with the order in its arguments; who fails
+// is named.
 func TestDrillRunsPerTarget(t *testing.T) {
 	f := newFixture(t, 4)
 	dir := t.TempDir()

@@ -51,8 +51,8 @@ func TestApplyChangesEveryTargetThatNeedsIt(t *testing.T) {
 	require.Equal(t, 1, f.applies["t005"], "the order was given once it had answered")
 }
 
-// What somebody else changed between observing and applying is left alone: the way
-// back would not know what to go back to.
+// What somebody else changed between observing and applying is left alone: the way back would not
+// know what to go back to.
 func TestApplyLeavesDriftAlone(t *testing.T) {
 	f := newFixture(t, 20)
 	f.state["t007"] = driver.State{Release: "9.9.9-hotfix", Fence: 5, Alive: true}
@@ -123,8 +123,7 @@ func TestRevert(t *testing.T) {
 	require.EqualValues(t, fence+1, f.state["t001"].Fence, "a late apply must be refused there too")
 }
 
-// Whatever the deadline, each target is tried once: workers may have been down for
-// longer than it.
+// Whatever the deadline, each target is tried once: workers may have been down for longer than it.
 func TestRevertTriesOnceAfterTheDeadline(t *testing.T) {
 	f := newFixture(t, 5)
 	for id := range f.state {
@@ -145,8 +144,8 @@ func TestValidateNamesRefusals(t *testing.T) {
 	require.Empty(t, f.applies)
 }
 
-// A plan that is lost from the store is cut again from what the workflow was
-// started with; another plan than the one asked for is never used.
+// A plan that is lost from the store is cut again from what the workflow was started with; another
+// plan than the one asked for is never used.
 func TestPlanThatIsNotInTheStore(t *testing.T) {
 	f := newFixture(t, 5)
 	var err error
@@ -166,8 +165,8 @@ func TestPlanThatIsNotInTheStore(t *testing.T) {
 	require.ErrorContains(t, err, "another version")
 }
 
-// A store that cannot be written keeps no plan from being made, where the history has the
-// fleet: the answer says what is wrong. One that hangs is waited for once.
+// A store that cannot be written keeps no plan from being made, where the history has the fleet:
+// the answer says what is wrong. One that hangs is waited for once.
 func TestPlanWithoutAStore(t *testing.T) {
 	for name, where := range map[string]string{"read-only": "/proc/nowhere", "a file": "/dev/null"} {
 		f := newFixture(t, 5)
@@ -206,8 +205,8 @@ func TestLongReasonsAreCut(t *testing.T) {
 	require.Less(t, size, 512<<10)
 }
 
-// Who runs the release is asked of the targets: what their fence says of it counts, whatever
-// a history knows.
+// Who runs the release is asked of the targets: what their fence says of it counts, whatever a
+// history knows.
 func TestSurvey(t *testing.T) {
 	f := newFixture(t, 6)
 	f.state["t001"] = driver.State{Release: "2.0.0", Fence: fence}

@@ -13,8 +13,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// What one worker cannot reach may be within reach of another: an attempt that rests on
-// silence, or on trouble that is the worker's own, ends, and one elsewhere goes on.
+// What one worker cannot reach may be within reach of another: an attempt that rests on silence, or
+// on trouble that is the worker's own, ends, and one elsewhere goes on.
 
 // doubt is what attempts of an activity hand on about such trouble.
 type doubt struct {
@@ -36,18 +36,19 @@ const (
 	mostAside = 10
 	// asideFor is how long an attempt elsewhere is waited for.
 	asideFor = 300 * time.Millisecond
-	// blindFor is how long a worker that was in trouble lets others go first in what is of the same kind.
+	// blindFor is how long a worker that was in trouble lets others go first in what is of the same
+	// kind.
 	blindFor = 30 * time.Second
 )
 
-// blindness is when this worker was in trouble last that another had not seen, by whom it did
-// not reach, in Unix seconds: who cannot ask a source may well reach the targets.
+// blindness is when this worker was in trouble last that another had not seen, by whom it did not
+// reach, in Unix seconds: who cannot ask a source may well reach the targets.
 type blindness struct {
 	targets, health, fleet atomic.Int64
 }
 
-// errTypeElsewhere is the type of the error with which an attempt ends so that another worker
-// goes on.
+// errTypeElsewhere is the type of the error with which an attempt ends so that another worker goes
+// on.
 const errTypeElsewhere = "AnotherWorker"
 
 // doubts are those of earlier attempts. Its error ends the attempt: this worker has seen the
@@ -66,8 +67,8 @@ func (a *Activities) doubts(ctx context.Context, blind *atomic.Int64) (doubt, er
 	return d, nil
 }
 
-// elsewhere adds this worker to those who have seen the trouble. It answers whether another
-// one is there that has not.
+// elsewhere adds this worker to those who have seen the trouble. It answers whether another one is
+// there that has not.
 func (a *Activities) elsewhere(ctx context.Context, d doubt, blind *atomic.Int64) (doubt, bool) {
 	if !a.another(ctx, d) {
 		return doubt{}, false
@@ -100,9 +101,9 @@ func (a *Activities) nobodyAnswers(ctx context.Context, r *reach, d doubt, first
 	}
 }
 
-// doubtful ends an attempt with an error where what it has seen may be this worker's own
-// trouble, and another worker has not seen it. What certainly is the worker's own ends it in
-// any case: until that is over, nobody knows anything. So does a halt: not all were tried.
+// doubtful ends an attempt with an error where what it has seen may be this worker's own trouble,
+// and another worker has not seen it. What certainly is the worker's own ends it in any case: until
+// that is over, nobody knows anything. So does a halt: not all were tried.
 func (a *Activities) doubtful(ctx context.Context, r *reach, d doubt, silent bool, details func(doubt) any) error {
 	own, halted := r.trouble(), r.isHalted()
 	if own == "" && !silent && !halted {
@@ -121,8 +122,8 @@ func (a *Activities) doubtful(ctx context.Context, r *reach, d doubt, silent boo
 	return fmt.Errorf("this worker cannot ask the targets: %s", own)
 }
 
-// unsure ends an attempt with an error where what it has read may be this worker's own
-// trouble, and another worker has not seen it.
+// unsure ends an attempt with an error where what it has read may be this worker's own trouble, and
+// another worker has not seen it.
 func (a *Activities) unsure(ctx context.Context, why string, d doubt) error {
 	if why == "" {
 		return nil

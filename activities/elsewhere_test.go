@@ -78,8 +78,8 @@ func elsewhere(err error) bool {
 	return ok && app.Type() == errTypeElsewhere
 }
 
-// What one worker finds silent another one is asked about, before anybody is blamed. A worker
-// that reaches nobody finds that out by the first targets.
+// What one worker finds silent another one is asked about, before anybody is blamed. A worker that
+// reaches nobody finds that out by the first targets.
 func TestSilenceIsSeenByTwoWorkers(t *testing.T) {
 	for name, one := range map[string]struct {
 		activity func(*crew) any
@@ -142,9 +142,9 @@ func TestSilenceIsSeenByTwoWorkers(t *testing.T) {
 	}
 }
 
-// Targets that were not tried, since nobody answered a worker, are never taken for ones that
-// may be left out, nor for ones that run what the others run: not even where the other worker
-// goes away meanwhile.
+// Targets that were not tried, since nobody answered a worker, are never taken for ones that may be
+// left out, nor for ones that run what the others run: not even where the other worker goes away
+// meanwhile.
 func TestWhatWasNotTriedIsTriedByTheNextAttempt(t *testing.T) {
 	for name, one := range map[string]struct {
 		activity func(*crew) any
@@ -177,8 +177,8 @@ func TestWhatWasNotTriedIsTriedByTheNextAttempt(t *testing.T) {
 	}
 }
 
-// What is certainly the worker's own trouble is never blamed on a target: another worker goes
-// on, and where there is none the attempt ends with an error that says what it is.
+// What is certainly the worker's own trouble is never blamed on a target: another worker goes on,
+// and where there is none the attempt ends with an error that says what it is.
 func TestAWorkersOwnTrouble(t *testing.T) {
 	for _, names := range [][]string{{"a"}, {"a", "b"}} {
 		c := newCrew(t, 20, 1, names...)
@@ -197,8 +197,8 @@ func TestAWorkersOwnTrouble(t *testing.T) {
 	}
 }
 
-// The way back makes one pass in an attempt where there are other workers, so that a worker
-// that reaches half of the targets does not keep the others from one that reaches all.
+// The way back makes one pass in an attempt where there are other workers, so that a worker that
+// reaches half of the targets does not keep the others from one that reaches all.
 func TestRevertMakesOnePass(t *testing.T) {
 	for _, names := range [][]string{{"a"}, {"a", "b"}} {
 		f := newFixture(t, 20)
@@ -249,8 +249,8 @@ func TestLooksByTwoWorkers(t *testing.T) {
 	}
 }
 
-// Who cannot tell whether a stage is healthy, as its source does not answer, gives and takes
-// back orders at once.
+// Who cannot tell whether a stage is healthy, as its source does not answer, gives and takes back
+// orders at once.
 func TestBlindLooksPutOffNoOrders(t *testing.T) {
 	c := newCrew(t, 4, 1, "a", "b")
 	p := c.plan

@@ -26,8 +26,8 @@ import (
 	"github.com/sluicehq/sluice/internal/store"
 )
 
-// fakeFleet is a driver over targets in memory. A target's down counts the calls
-// that it does not answer yet.
+// fakeFleet is a driver over targets in memory. A target's down counts the calls that it does not
+// answer yet.
 type fakeFleet struct {
 	mu      sync.Mutex
 	state   map[string]driver.State
@@ -83,8 +83,7 @@ func (f *fakeFleet) Apply(_ context.Context, t fleet.Target, o driver.Order) err
 	return nil
 }
 
-// fixture is activities over a fake fleet of n targets on 1.0.0, with a plan of
-// one stage.
+// fixture is activities over a fake fleet of n targets on 1.0.0, with a plan of one stage.
 type fixture struct {
 	*fakeFleet
 	acts     *Activities
@@ -137,8 +136,8 @@ func newFixtureWith(t *testing.T, n int, h spec.Health) *fixture {
 	return f
 }
 
-// untilDone runs an activity as Temporal does: again, with the details of the last heartbeat,
-// until it ends without an error.
+// untilDone runs an activity as Temporal does: again, with the details of the last heartbeat, until
+// it ends without an error.
 func untilDone[T any](t *testing.T, f *fixture, activity, in any) T {
 	t.Helper()
 	var details converter.EncodedValues

@@ -24,8 +24,7 @@ func hanging(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// overSockets has targets asked for real: all answer but those that at answers another
-// address for.
+// overSockets has targets asked for real: all answer but those that at answers another address for.
 func (f *fixture) overSockets(t *testing.T, every, timeout time.Duration, at func(i int) string) HealthInput {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -46,8 +45,8 @@ func (f *fixture) overSockets(t *testing.T, every, timeout time.Duration, at fun
 	return HealthInput{StageRef: StageRef{Plan: f.all.Plan}, Previous: "1.0.0", Since: time.Now()}
 }
 
-// Targets that accept and never answer are harm after three looks at their pace and one
-// time-out, however many hang; and the look at whether that is cured keeps its own bound.
+// Targets that accept and never answer are harm after three looks at their pace and one time-out,
+// however many hang; and the look at whether that is cured keeps its own bound.
 func TestTargetsThatHang(t *testing.T) {
 	f := newFixtureWith(t, 150, spec.Health{Without: []string{spec.CheckTraffic}})
 	dead := hanging(t)

@@ -10,9 +10,8 @@ import (
 	"go.temporal.io/sdk/converter"
 )
 
-// submitted reads what a workflow was started with, together with the snapshot of its
-// fleet, if the history has it: that of the run itself, or, if it was continued as
-// new, that of the first one.
+// submitted reads what a workflow was started with, together with the snapshot of its fleet, if the
+// history has it: that of the run itself, or, if it was continued as new, that of the first one.
 func submitted(ctx context.Context, id, run string) (PlanInput, error) {
 	return Submitted(ctx, activity.GetClient(ctx), id, run)
 }
@@ -45,8 +44,8 @@ func Undone(ctx context.Context, c client.Client, id, run string) (string, error
 	return sub.Undo.Run, err
 }
 
-// submittedIn reads a submission, and the id of the first run, from a history. The
-// snapshot of a fleet that the worker has listed is in the answer of Plan.
+// submittedIn reads a submission, and the id of the first run, from a history. The snapshot of a
+// fleet that the worker has listed is in the answer of Plan.
 func submittedIn(it client.HistoryEventIterator) (in PlanInput, first string, err error) {
 	begin, err := it.Next()
 	if err != nil {

@@ -57,8 +57,8 @@ func completed(t *testing.T, id int64, result any) *historypb.HistoryEvent {
 	}}
 }
 
-// The snapshot of a fleet is found where the history has it: with the submission, or
-// in what Plan answered.
+// The snapshot of a fleet is found where the history has it: with the submission, or in what Plan
+// answered.
 func TestSubmissionInAHistory(t *testing.T) {
 	source := spec.FleetSource{Prometheus: "http://prom:9090", Query: "up"}
 	listed := PlanInput{Spec: spec.Spec{Unit: "edge", Fleet: source}}
@@ -111,8 +111,8 @@ func resetFrom(base string) *historypb.HistoryEvent {
 	}}
 }
 
-// What earlier runs have touched is read from their histories, back to one that has ended
-// by itself.
+// What earlier runs have touched is read from their histories, back to one that has ended by
+// itself.
 func TestInherit(t *testing.T) {
 	terminated := closed(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED)
 	first := ApplyInput{Batch: Batch{Plan: "p", To: 3}, Fence: 20, Previous: Previous{Common: "1.0.0"}}

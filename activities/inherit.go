@@ -20,8 +20,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// InheritInput asks what earlier runs of a rollout's workflow have left behind: one that
-// was terminated or reset took nothing back.
+// InheritInput asks what earlier runs of a rollout's workflow have left behind: one that was
+// terminated or reset took nothing back.
 type InheritInput struct {
 	// Reset says that the run is a reset of an earlier one.
 	Reset bool `json:"reset,omitempty"`
@@ -35,8 +35,8 @@ type Inherited struct {
 	From []string `json:"from,omitempty"`
 	// Touched are the batches that they have changed, or may have, oldest first.
 	Touched []Touched `json:"touched,omitempty"`
-	// Ended is how the newest earlier run ended; nil if it did not end by itself or, for a
-	// reset, is not the run that was reset.
+	// Ended is how the newest earlier run ended; nil if it did not end by itself or, for a reset,
+	// is not the run that was reset.
 	Ended *rollout.Outcome `json:"ended,omitempty"`
 	// Closed says that the run that was reset had ended by itself.
 	Closed bool `json:"closed,omitempty"`
@@ -49,8 +49,8 @@ const (
 	maxInherited = 1 << 20
 )
 
-// Inherit reads the histories of earlier runs, newest first, back to one that has ended by
-// itself: that one has left nothing that its outcome does not name.
+// Inherit reads the histories of earlier runs, newest first, back to one that has ended by itself:
+// that one has left nothing that its outcome does not name.
 func (a *Activities) Inherit(ctx context.Context, in InheritInput) (Inherited, error) {
 	defer living(ctx)()
 	me, c := activity.GetInfo(ctx).WorkflowExecution, activity.GetClient(ctx)
@@ -96,9 +96,9 @@ func (a *Activities) Inherit(ctx context.Context, in InheritInput) (Inherited, e
 // reader reads the history of a run.
 type reader = func(run string, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator
 
-// undone is all that a run has touched, to be taken back by an order of now: of a reset,
-// also what the run that was reset had done after that point. A run that Temporal does not
-// keep any more cannot be undone.
+// undone is all that a run has touched, to be taken back by an order of now: of a reset, also what
+// the run that was reset had done after that point. A run that Temporal does not keep any more
+// cannot be undone.
 func undone(run string, read reader) (Inherited, error) {
 	var out Inherited
 	seen := map[string]bool{}
@@ -123,8 +123,7 @@ func undone(run string, read reader) (Inherited, error) {
 	return out, nil
 }
 
-// fresh are those of some batches that were not seen before: a reset repeats what came
-// before it.
+// fresh are those of some batches that were not seen before: a reset repeats what came before it.
 func fresh(touched []Touched, seen map[string]bool) []Touched {
 	var out []Touched
 	for _, t := range touched {
@@ -232,8 +231,9 @@ func leftBy(run string, read reader) (left, error) {
 	return out, err
 }
 
-// read reads from a history which batches a run has touched: those that it was given along, those whose apply it has asked
-// for, those that it was to take back in an undo, and those that it took back although it knew of no apply (found).
+// read reads from a history which batches a run has touched: those that it was given along, those
+// whose apply it has asked for, those that it was to take back in an undo, and those that it took
+// back although it knew of no apply (found).
 func (l *left) read(it client.HistoryEventIterator) error {
 	asked := map[string]bool{}
 	var sub submission
@@ -296,8 +296,9 @@ func (l *left) order(activity string, input *commonpb.Payloads) error {
 	return nil
 }
 
-// found adds targets that the run took back although nothing before says that it had touched them: it had found them on its
-// release, where another history had put them, one that is lost with a restored database for example.
+// found adds targets that the run took back although nothing before says that it had touched them:
+// it had found them on its release, where another history had put them, one that is lost with a
+// restored database for example.
 func (l *left) found(in RevertInput) {
 	if in.Inherited {
 		return

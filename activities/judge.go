@@ -16,8 +16,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// evaluator opens the judge on a stage, going on from what was seen before. It answers the
-// pace of looks, too.
+// evaluator opens the judge on a stage, going on from what was seen before. It answers the pace of
+// looks, too.
 func (a *Activities) evaluator(ctx context.Context, in HealthInput) (*health.Evaluator, health.Pace, error) {
 	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {
@@ -50,8 +50,7 @@ func (a *Activities) deps(d driver.Driver) health.Deps {
 	return deps
 }
 
-// binding says whom a stage's checks are about, without the targets that are left
-// out of it.
+// binding says whom a stage's checks are about, without the targets that are left out of it.
 func binding(p plan.Plan, ref StageRef) health.Binding {
 	b := health.Binding{Scope: source.Scope{Unit: p.Spec.Unit, Release: p.Spec.Release}, Stages: p.Spec.JudgedStages()}
 	here, at := present(ref.Absent), ref.Stage
@@ -116,9 +115,9 @@ func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Bas
 	return out, err
 }
 
-// Gate evaluates a stage for its gate, asking every exposed target and not a
-// sample. While a check is in a breach that it still tolerates, it looks again
-// at the checks' pace: the next looks decide.
+// Gate evaluates a stage for its gate, asking every exposed target and not a sample. While a check
+// is in a breach that it still tolerates, it looks again at the checks' pace: the next looks
+// decide.
 func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 	m, pace, err := a.evaluator(ctx, in.HealthInput)
 	if err != nil {
@@ -150,8 +149,8 @@ func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 	}
 }
 
-// Recover looks whether the checks that condemned a release recover after its rollback, and
-// returns as soon as they have, whatever the other checks say then.
+// Recover looks whether the checks that condemned a release recover after its rollback, and returns
+// as soon as they have, whatever the other checks say then.
 func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, error) {
 	in.Recovering = true
 	m, pace, err := a.evaluator(ctx, in.HealthInput)

@@ -15,8 +15,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// newCounter is a fleet whose page counts 1,000 more requests at every read, a
-// tenth of them bad: all of what a judge knows lies between two reads.
+// newCounter is a fleet whose page counts 1,000 more requests at every read, a tenth of them bad:
+// all of what a judge knows lies between two reads.
 func newCounter(t *testing.T, without ...string) *gauge {
 	t.Helper()
 	worse := spec.Number(0.2)
@@ -36,8 +36,8 @@ func before() health.Baseline {
 	return health.Baseline{Past: map[string]health.Past{"errors": {Step: spec.Duration(pace), Looks: [][]float64{{100, 1000}}}}}
 }
 
-// cancelling registers a Watch that is cancelled when cancelled answers true, as
-// the workflow does it.
+// cancelling registers a Watch that is cancelled when cancelled answers true, as the workflow does
+// it.
 func (g *gauge) cancelling(cancelled func() bool) string {
 	const name = "CancelledWatch"
 	g.env.RegisterActivityWithOptions(func(ctx context.Context, in WatchInput) (Judged, error) {
@@ -79,8 +79,7 @@ func TestRetriedWatchCancelledBeforeItsFirstLook(t *testing.T) {
 	require.Equal(t, seen, out)
 }
 
-// Cancelled in the middle of a look, a watch answers the look before: half a look
-// is no evidence.
+// Cancelled in the middle of a look, a watch answers the look before: half a look is no evidence.
 func TestWatchCancelledInALook(t *testing.T) {
 	g := newGauge(t, 9)
 	g.value.Store(7)
@@ -89,8 +88,8 @@ func TestWatchCancelledInALook(t *testing.T) {
 	require.Equal(t, map[string]int{"load": 2}, out.State.Streaks)
 }
 
-// What one worker's watch has read, the next one's goes on from, by way of the
-// heartbeat: growth across the restart counts, and one look is enough.
+// What one worker's watch has read, the next one's goes on from, by way of the heartbeat: growth
+// across the restart counts, and one look is enough.
 func TestWatchMovesToAnotherWorker(t *testing.T) {
 	first := newCounter(t, spec.CheckTraffic)
 	in := WatchInput{HealthInput: first.input(), Until: time.Now().Add(time.Hour), Settle: true}

@@ -44,8 +44,8 @@ func newGauge(t *testing.T, tolerate int) *gauge {
 	})
 }
 
-// newPage is a fleet of one target that runs the release. Its page is written anew
-// at every read, of which it is told the number.
+// newPage is a fleet of one target that runs the release. Its page is written anew at every read,
+// of which it is told the number.
 func newPage(t *testing.T, write func(read, value int64) string, h spec.Health) *gauge {
 	t.Helper()
 	g := &gauge{}
@@ -93,8 +93,7 @@ func TestWatchSettles(t *testing.T) {
 	require.True(t, out.Report.Clear(), out.Report)
 }
 
-// A retried watch goes on from its heartbeat: two breaches were seen, so the next
-// one is the third.
+// A retried watch goes on from its heartbeat: two breaches were seen, so the next one is the third.
 func TestWatchGoesOnFromItsHeartbeat(t *testing.T) {
 	g := newGauge(t, 2)
 	g.value.Store(7)

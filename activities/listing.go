@@ -13,12 +13,12 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// listAttempts is how often an activity lists a fleet before it gives up: with the
-// pauses of the workflow's retries, a source may be away for about eight minutes.
+// listAttempts is how often an activity lists a fleet before it gives up: with the pauses of the
+// workflow's retries, a source may be away for about eight minutes.
 const listAttempts = 20
 
-// list lists a fleet, once. Its error is one that Temporal does not retry when trying
-// again would be in vain, or was often enough.
+// list lists a fleet, once. Its error is one that Temporal does not retry when trying again would
+// be in vain, or was often enough.
 func (a *Activities) list(ctx context.Context, f spec.FleetSource) (fleet.Fleet, error) {
 	doubts, err := a.doubts(ctx, &a.blind.fleet)
 	if err != nil {
@@ -40,8 +40,8 @@ func (a *Activities) list(ctx context.Context, f spec.FleetSource) (fleet.Fleet,
 	return fleet.Fleet{}, listError(err, activity.GetInfo(ctx).Attempt)
 }
 
-// listError makes an error that Temporal does not retry of one that nothing mends, or
-// nothing has mended for long enough.
+// listError makes an error that Temporal does not retry of one that nothing mends, or nothing has
+// mended for long enough.
 func listError(err error, attempt int32) error {
 	switch {
 	case errors.Is(err, inventory.ErrFinal):

@@ -17,8 +17,8 @@ type Metrics struct {
 	rollback *prometheus.HistogramVec
 }
 
-// durations are bucket bounds in seconds, from one quick target to a batch that
-// waits for its rollback's deadline.
+// durations are bucket bounds in seconds, from one quick target to a batch that waits for its
+// rollback's deadline.
 var durations = []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900}
 
 // NewMetrics registers the metrics in r. It panics when they are there already.

@@ -2,8 +2,8 @@ package activities
 
 import "go.temporal.io/sdk/activity"
 
-// Names of activities on the wire. A history names them, so they stay as they are
-// wherever the code moves.
+// Names of activities on the wire. A history names them, so they stay as they are wherever the code
+// moves.
 const (
 	TypePlan      = "Plan"
 	TypeValidate  = "Validate"

@@ -13,16 +13,16 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Observe reads what every target of the batch runs. Its answer is in the history
-// before anything is applied: it is the way back.
+// Observe reads what every target of the batch runs. Its answer is in the history before anything
+// is applied: it is the way back.
 func (a *Activities) Observe(ctx context.Context, in ObserveInput) (Observed, error) {
 	p, d, doubts, err := a.openTo(ctx, in.Plan)
 	if err != nil {
 		return Observed{}, err
 	}
 	targets := in.targets(p)
-	// oldest is the lowest fence that says that a target belongs to another writer. A
-	// straggler may have accepted the rollout's own fence already, when its answer was lost.
+	// oldest is the lowest fence that says that a target belongs to another writer. A straggler may
+	// have accepted the rollout's own fence already, when its answer was lost.
 	oldest := in.Fence
 	if in.Stragglers != nil {
 		oldest++
@@ -89,14 +89,14 @@ func observeOne(ctx context.Context, s spec.Spec, d driver.Driver, t fleet.Targe
 // errUnfit is the error of a target that a rollout must not change.
 var errUnfit = errors.New("not to be changed")
 
-// isSilence says that a target did not answer, or that its answer says nothing: another
-// try may help.
+// isSilence says that a target did not answer, or that its answer says nothing: another try may
+// help.
 func isSilence(err error) bool {
 	return !isRefusal(err) && !errors.Is(err, errUnfit) && !errors.Is(err, driver.ErrOther)
 }
 
-// retry calls f up to attempts times with a growing pause, and stops at once on
-// an answer that trying again cannot change.
+// retry calls f up to attempts times with a growing pause, and stops at once on an answer that
+// trying again cannot change.
 func retry[T any](ctx context.Context, attempts int, f func() (T, error)) (T, error) {
 	wait := time.Second
 	for n := 1; ; n++ {
@@ -135,8 +135,8 @@ func group[T cmp.Ordered](targets []fleet.Target, found []T, done []bool) (commo
 	return common, others
 }
 
-// ByID answers a function that says what a target ran before; known is false for one that
-// was absent. The order of the loop over releases changes nothing: a target ran one.
+// ByID answers a function that says what a target ran before; known is false for one that was
+// absent. The order of the loop over releases changes nothing: a target ran one.
 //
 //workflowcheck:ignore
 func (p Previous) ByID() func(id string) (release string, known bool) {

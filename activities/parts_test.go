@@ -16,7 +16,8 @@ func shop(app, features string) string {
 	return spec.Compose([]spec.PartRelease{{Unit: "app", Release: app}, {Unit: "features", Release: features}})
 }
 
-// shopFixture is n targets on app 1 and features 1, and a plan for 2 of both. The fixture's own fleet is app.
+// shopFixture is n targets on app 1 and features 1, and a plan for 2 of both. The fixture's own
+// fleet is app.
 func shopFixture(t *testing.T, n int) (f *fixture, features *fakeFleet) {
 	t.Helper()
 	f = newFixture(t, n)
@@ -45,7 +46,8 @@ func (eager) Validate(context.Context, fleet.Target, driver.Order) error { retur
 
 func (f *fakeFleet) runs(id string) string { return f.state[id].Release }
 
-// An apply that broke off between the parts goes on; the way back takes whichever part it had come to.
+// An apply that broke off between the parts goes on; the way back takes whichever part it had come
+// to.
 func TestPartsGoOnAndGoBack(t *testing.T) {
 	f, features := shopFixture(t, 3)
 	before := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: f.all, Fence: 8}).Previous
@@ -136,8 +138,9 @@ func TestPartThatIsMissing(t *testing.T) {
 	}
 }
 
-// A target of which one part was changed, and another is silent, is no silent one that could be left out. One that did not
-// answer, and turns out to be between its parts, is named: what it runs is no way back.
+// A target of which one part was changed, and another is silent, is no silent one that could be
+// left out. One that did not answer, and turns out to be between its parts, is named: what it runs
+// is no way back.
 func TestPartsThatGoSilent(t *testing.T) {
 	f, features := shopFixture(t, 2)
 	before := do[Observed](t, f, f.acts.Observe, ObserveInput{Batch: f.all, Fence: 8}).Previous

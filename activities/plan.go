@@ -15,14 +15,13 @@ import (
 	"github.com/sluicehq/sluice/internal/store"
 )
 
-// maxPinned is how large a listed fleet's snapshot may be to be in the answer of
-// Plan, in bytes: with its base64 it stays below Temporal's 2 MB.
+// maxPinned is how large a listed fleet's snapshot may be to be in the answer of Plan, in bytes:
+// with its base64 it stays below Temporal's 2 MB.
 const maxPinned = 1 << 20
 
-// Plan cuts the fleet into cohorts and keeps the plan in the store. A submission
-// without a fleet has it listed first; then the snapshot is part of the answer, if it
-// is not too large, so that the workflow's history has it. Otherwise a retry answers
-// the same.
+// Plan cuts the fleet into cohorts and keeps the plan in the store. A submission without a fleet
+// has it listed first; then the snapshot is part of the answer, if it is not too large, so that the
+// workflow's history has it. Otherwise a retry answers the same.
 func (a *Activities) Plan(ctx context.Context, in PlanInput) (Planned, error) {
 	listed := in.FleetDigest == "" && len(in.FleetData) == 0 && in.Spec.Fleet.Listed()
 	if listed {
@@ -62,8 +61,8 @@ func (a *Activities) Plan(ctx context.Context, in PlanInput) (Planned, error) {
 	return out, nil
 }
 
-// cut is the plan of a submission whose fleet snapshot is at hand, also in the
-// form that the store keeps.
+// cut is the plan of a submission whose fleet snapshot is at hand, also in the form that the store
+// keeps.
 func (a *Activities) cut(in PlanInput, snapshot []byte) (plan.Plan, []byte, error) {
 	f, err := fleet.Decode(snapshot)
 	if err != nil {
@@ -80,9 +79,9 @@ func (a *Activities) cut(in PlanInput, snapshot []byte) (plan.Plan, []byte, erro
 	return p, encoded, nil
 }
 
-// cutAgain makes a plan anew from the submission in the history of the workflow that has made it, so
-// that a lost store keeps nobody from going back, unless the fleet's snapshot was
-// too large to be there. A store that it is missing from gets it again.
+// cutAgain makes a plan anew from the submission in the history of the workflow that has made it,
+// so that a lost store keeps nobody from going back, unless the fleet's snapshot was too large to
+// be there. A store that it is missing from gets it again.
 func (a *Activities) cutAgain(ctx context.Context, digest string, by *rolloutOf, missing bool) (plan.Plan, error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	if by != nil {
@@ -113,13 +112,13 @@ func (a *Activities) cutAgain(ctx context.Context, digest string, by *rolloutOf,
 	return p, nil
 }
 
-// validateAtMost bounds how many targets are asked before the first stage; the
-// exec driver validates again on every target before it applies.
+// validateAtMost bounds how many targets are asked before the first stage; the exec driver
+// validates again on every target before it applies.
 const validateAtMost = 50
 
-// Validate asks the first targets of a batch whether they could run the release,
-// changing nothing, and names those that refuse. A target that cannot answer is
-// not a refusal: observing it comes next.
+// Validate asks the first targets of a batch whether they could run the release, changing nothing,
+// and names those that refuse. A target that cannot answer is not a refusal: observing it comes
+// next.
 func (a *Activities) Validate(ctx context.Context, in ApplyInput) ([]Trouble, error) {
 	p, d, doubts, err := a.openTo(ctx, in.Plan)
 	if err != nil {

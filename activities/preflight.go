@@ -22,13 +22,13 @@ type PreflightInput struct {
 	Earlier []source.Span `json:"earlier,omitempty"`
 }
 
-// preflightLooks is how many looks in a row must see harm before a fleet counts as
-// unhealthy, and how many are made where there is too little to judge by.
+// preflightLooks is how many looks in a row must see harm before a fleet counts as unhealthy, and
+// how many are made where there is too little to judge by.
 const preflightLooks = 3
 
-// Preflight judges the whole fleet by the rollout's own checks before anything is
-// changed. A comparison with the control is made between the first stage's targets
-// and the others: a difference that is there already is not the change's doing.
+// Preflight judges the whole fleet by the rollout's own checks before anything is changed. A
+// comparison with the control is made between the first stage's targets and the others: a
+// difference that is there already is not the change's doing.
 func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.Report, error) {
 	defer living(ctx)()
 	if p, d, err := a.open(ctx, in.Plan); err == nil && bare(ctx, p, d, p.Order) {
@@ -74,8 +74,8 @@ func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.R
 	}
 }
 
-// preflightEvaluators are one over the whole fleet for checks with a limit of their own,
-// and one that compares the first stage's targets with the others.
+// preflightEvaluators are one over the whole fleet for checks with a limit of their own, and one
+// that compares the first stage's targets with the others.
 func (a *Activities) preflightEvaluators(ctx context.Context, in PreflightInput) ([]*health.Evaluator, time.Duration, error) {
 	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {

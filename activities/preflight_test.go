@@ -16,8 +16,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// An incident that ended before the newest part of the window refuses no start; one that has
-// ended just now, or goes on, refuses it and says from when it can start.
+// An incident that ended before the newest part of the window refuses no start; one that has ended
+// just now, or goes on, refuses it and says from when it can start.
 func TestPreflightAfterAnIncident(t *testing.T) {
 	for name, tc := range map[string]struct {
 		ended time.Duration

@@ -12,7 +12,8 @@ import (
 type PrepareInput struct {
 	Batch
 	Fence int64 `json:"fence"`
-	// Overtaken says that younger rollouts of the train have taken some of the targets: those are told by them.
+	// Overtaken says that younger rollouts of the train have taken some of the targets: those are
+	// told by them.
 	Overtaken bool `json:"overtaken,omitempty"`
 }
 

@@ -90,7 +90,8 @@ func TestPlanSaysWhatTheDriverDoes(t *testing.T) {
 	require.ErrorContains(t, err, "the workers are of different versions")
 }
 
-// In a train a target that a younger rollout has taken is told by that one; anybody else who does not hear it is named.
+// In a train a target that a younger rollout has taken is told by that one; anybody else who does
+// not hear it is named.
 func TestSettleWhereYoungerHaveTakenTargets(t *testing.T) {
 	for _, overtaken := range []bool{false, true} {
 		f, r := newReadying(t, 3)

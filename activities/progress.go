@@ -13,14 +13,14 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// beatEvery is the pace of heartbeats of an activity that is waited for when it is
-// cancelled: a cancellation reaches an activity only with a heartbeat, and an abort
-// should act within a second or two.
+// beatEvery is the pace of heartbeats of an activity that is waited for when it is cancelled: a
+// cancellation reaches an activity only with a heartbeat, and an abort should act within a second
+// or two.
 const beatEvery = time.Second
 
-// liveEvery is the pace of those of any other activity, a third of the time after which it
-// counts as dead. Each costs the server as much as an event of a history does. Where nobody
-// counts, as in a rehearsal, it is a minute.
+// liveEvery is the pace of those of any other activity, a third of the time after which it counts
+// as dead. Each costs the server as much as an event of a history does. Where nobody counts, as in
+// a rehearsal, it is a minute.
 func liveEvery(ctx context.Context) time.Duration {
 	timeout := activity.GetInfo(ctx).HeartbeatTimeout
 	if timeout == 0 {
@@ -55,8 +55,8 @@ func living(ctx context.Context) (stop func()) {
 	return beating(ctx, liveEvery(ctx), func() any { return nil })
 }
 
-// each calls f for 0..n-1, at most parallel at once, and waits for all of them.
-// It starts no more once ctx is done or halt answers true.
+// each calls f for 0..n-1, at most parallel at once, and waits for all of them. It starts no more
+// once ctx is done or halt answers true.
 func each(ctx context.Context, n, parallel int, halt func() bool, f func(i int)) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -77,8 +77,8 @@ func each(ctx context.Context, n, parallel int, halt func() bool, f func(i int))
 // never is the halt of work that goes on past failures.
 func never() bool { return false }
 
-// progress is which targets of a batch are done, kept in heartbeats so that a
-// retried batch continues where it was. It is safe for concurrent use.
+// progress is which targets of a batch are done, kept in heartbeats so that a retried batch
+// continues where it was. It is safe for concurrent use.
 type progress struct {
 	mu   sync.Mutex
 	done []bool
@@ -147,7 +147,8 @@ func (p *progress) fail(t Trouble) {
 	p.trouble = append(p.trouble, t)
 }
 
-// heard notes what came of asking a target: it is done, or in trouble, which may be that it is silent.
+// heard notes what came of asking a target: it is done, or in trouble, which may be that it is
+// silent.
 func (p *progress) heard(i int, t fleet.Target, err error, silent bool) {
 	if p.reach.note(err); err != nil {
 		p.fail(Trouble{ID: t.ID, Reason: err.Error(), Silent: silent})
@@ -156,8 +157,8 @@ func (p *progress) heard(i int, t fleet.Target, err error, silent bool) {
 	p.finish(i)
 }
 
-// failedBeyond says that something failed that may not: more silent targets than
-// are tolerated, or any other trouble.
+// failedBeyond says that something failed that may not: more silent targets than are tolerated, or
+// any other trouble.
 func (p *progress) failedBeyond(silent int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -190,6 +191,6 @@ func (p *progress) count() int {
 	return n
 }
 
-// maxReason bounds a reason, so that a batch of nothing but trouble stays far
-// below the limit of a payload.
+// maxReason bounds a reason, so that a batch of nothing but trouble stays far below the limit of a
+// payload.
 const maxReason = 300

@@ -6,8 +6,8 @@ import (
 	"github.com/sluicehq/sluice/internal/dial"
 )
 
-// reach is how far a worker comes in an attempt: who answers, and whose trouble it is that
-// the others do not. It is safe for concurrent use.
+// reach is how far a worker comes in an attempt: who answers, and whose trouble it is that the
+// others do not. It is safe for concurrent use.
 type reach struct {
 	mu               sync.Mutex
 	answered, silent int
@@ -47,8 +47,8 @@ func (r *reach) note(err error) {
 	}
 }
 
-// trouble is what is wrong with the worker itself; empty if nothing is known to be. A
-// resolver that answers for some targets is not what is wrong with the others.
+// trouble is what is wrong with the worker itself; empty if nothing is known to be. A resolver that
+// answers for some targets is not what is wrong with the others.
 func (r *reach) trouble() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -6,14 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxReasons is how many bytes the reasons of one answer take as JSON, at most. With the
-// largest batch, with every id as long as it may be and named twice, an answer has
-// 1.7 MB then, and a payload may have 2.
+// maxReasons is how many bytes the reasons of one answer take as JSON, at most. With the largest
+// batch, with every id as long as it may be and named twice, an answer has 1.7 MB then, and a
+// payload may have 2.
 const maxReasons = 512 << 10
 
-// capReasons puts troubles in the order of their ids. When their
-// reasons are longer than maxReasons together, each is cut to the same length. Every
-// target stays named.
+// capReasons puts troubles in the order of their ids. When their reasons are longer than maxReasons
+// together, each is cut to the same length. Every target stays named.
 func capReasons(ts []Trouble) []Trouble {
 	slices.SortFunc(ts, func(a, b Trouble) int { return strings.Compare(a.ID, b.ID) })
 	size := 0

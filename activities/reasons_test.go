@@ -34,8 +34,8 @@ func crowd(n int) []fleet.Target {
 	return ts
 }
 
-// The answers about the largest batch fit into a payload, although every target is
-// silent in long words that JSON makes longer, and every one is named.
+// The answers about the largest batch fit into a payload, although every target is silent in long
+// words that JSON makes longer, and every one is named.
 func TestAnswersAboutTheLargestBatchFit(t *testing.T) {
 	f := newFixture(t, 1)
 	p := withAttempts(f.plan, 1)
@@ -91,8 +91,8 @@ func TestCutTo(t *testing.T) {
 	}
 }
 
-// A search among most of a large fleet fits, too, whether its targets answer or not,
-// and tells first why one must not be changed.
+// A search among most of a large fleet fits, too, whether its targets answer or not, and tells
+// first why one must not be changed.
 func TestLateAnswersFit(t *testing.T) {
 	const n = 20_000
 	f := newFixture(t, 1)

@@ -13,27 +13,27 @@ import (
 // RelistInput asks how a fleet has changed since a plan was made.
 type RelistInput struct {
 	Plan string `json:"plan"`
-	// Known are the ids of targets that joined since, and that an earlier answer named:
-	// the answer does not name them again.
+	// Known are the ids of targets that joined since, and that an earlier answer named: the answer
+	// does not name them again.
 	Known []string `json:"known,omitempty"`
-	// Pending are the ids of targets that an earlier answer named and that are still left
-	// out: the answer names them again, since they may have moved.
+	// Pending are the ids of targets that an earlier answer named and that are still left out: the
+	// answer names them again, since they may have moved.
 	Pending []string `json:"pending,omitempty"`
 }
 
-// Relisted is how a fleet has changed. It is zero for a fleet from a file:
-// nothing is known but its snapshot.
+// Relisted is how a fleet has changed. It is zero for a fleet from a file: nothing is known but its
+// snapshot.
 type Relisted struct {
-	// Joined are targets that the plan does not know, in the order of their ids, as many
-	// as fit into an answer.
+	// Joined are targets that the plan does not know, in the order of their ids, as many as fit
+	// into an answer.
 	Joined []fleet.Target `json:"joined,omitempty"`
-	// Moved are targets that the plan knows at another address; they count towards the
-	// bounds of Joined.
+	// Moved are targets that the plan knows at another address; they count towards the bounds of
+	// Joined.
 	Moved []fleet.Target `json:"moved,omitempty"`
 	// Left are the ids of targets that are not listed any more, sorted, as many as fit.
 	Left []string `json:"left,omitempty"`
-	// Twice are those of Joined and Moved, by id, to which the driver would send its orders
-	// where it sends those of another target of the list, and the id of that one.
+	// Twice are those of Joined and Moved, by id, to which the driver would send its orders where
+	// it sends those of another target of the list, and the id of that one.
 	Twice map[string]string `json:"twice,omitempty"`
 }
 
@@ -43,9 +43,9 @@ const (
 	maxRelistedBytes = maxStragglerBytes
 )
 
-// Relist lists a plan's fleet again, where the worker had listed it, and answers how
-// it differs from the plan. It changes nothing. An error is retried by Temporal, up to
-// the bound of a listing; then it is one of ErrTypeInvalid.
+// Relist lists a plan's fleet again, where the worker had listed it, and answers how it differs
+// from the plan. It changes nothing. An error is retried by Temporal, up to the bound of a listing;
+// then it is one of ErrTypeInvalid.
 func (a *Activities) Relist(ctx context.Context, in RelistInput) (Relisted, error) {
 	p, err := a.load(ctx, in.Plan)
 	if err != nil {
@@ -65,8 +65,8 @@ func (a *Activities) Relist(ctx context.Context, in RelistInput) (Relisted, erro
 	return out, err
 }
 
-// twice tells which of those targets are one place with another of a list: with one that was
-// there before, else with the one whose id comes first. It is pure.
+// twice tells which of those targets are one place with another of a list: with one that was there
+// before, else with the one whose id comes first. It is pure.
 func twice(places func(id, address string, labels map[string]string) []string, anew []fleet.Target, now fleet.Fleet) map[string]string {
 	out, holder := map[string]string{}, map[string]string{}
 	late := fleet.Set(fleet.IDs(anew))
@@ -118,8 +118,8 @@ func changed(p plan.Plan, in RelistInput, now fleet.Fleet) (Relisted, error) {
 	return out, nil
 }
 
-// bounds is the room that is left in an answer. Once one target did not fit, none after
-// it does: an answer names the first targets of a list.
+// bounds is the room that is left in an answer. Once one target did not fit, none after it does: an
+// answer names the first targets of a list.
 type bounds struct{ targets, bytes int }
 
 func (b *bounds) take(t fleet.Target) (bool, error) {

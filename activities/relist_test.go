@@ -174,8 +174,7 @@ func TestRelistIsBounded(t *testing.T) {
 	require.InDelta(t, maxRelistedBytes/2050, len(out.Joined), 20)
 }
 
-// A joiner that is left out still is told again, where it is now, and is missed when it
-// has left.
+// A joiner that is left out still is told again, where it is now, and is missed when it has left.
 func TestRelistTellsPendingJoinersAgain(t *testing.T) {
 	p := plan.Plan{Order: []fleet.Target{{ID: "a", Address: "a:80"}}}
 	now := fleet.Fleet{Targets: []fleet.Target{{ID: "a", Address: "a:80"}, {ID: "in", Address: "in:80"}, {ID: "out", Address: "elsewhere:80"}}}

@@ -19,14 +19,14 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// lastAttempts is how often an activity that first runs when the rollback's deadline is
-// over may fail to begin: a passing trouble is no reason to leave a batch behind.
+// lastAttempts is how often an activity that first runs when the rollback's deadline is over may
+// fail to begin: a passing trouble is no reason to leave a batch behind.
 const lastAttempts = 3
 
-// Revert puts every target of the batch back on what it ran before, and observes
-// that it is. It goes on past targets that fail: all that are left are tried again and again
-// until the deadline, by whichever worker reaches them, and then named. It needs the targets
-// and the plan, and nothing else.
+// Revert puts every target of the batch back on what it ran before, and observes that it is. It
+// goes on past targets that fail: all that are left are tried again and again until the deadline,
+// by whichever worker reaches them, and then named. It needs the targets and the plan, and nothing
+// else.
 func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, error) {
 	p, d, err := a.open(ctx, in.Plan)
 	if err != nil {
@@ -79,7 +79,8 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	return out, nil
 }
 
-// left are the indexes of the targets that are not back yet, and older is how many an older rollout puts back.
+// left are the indexes of the targets that are not back yet, and older is how many an older rollout
+// puts back.
 func (in RevertInput) left(s spec.Spec, targets []fleet.Target, work *progress) (left []int, older int) {
 	before, contained := in.Previous.ByID(), in.contained()
 	for i, t := range targets {
@@ -97,8 +98,8 @@ func (in RevertInput) left(s spec.Spec, targets []fleet.Target, work *progress) 
 	return left, older
 }
 
-// count counts the targets that are back, in all and by the release that they run again. Those that are set aside run
-// another one: in a train, what an older rollout has put there.
+// count counts the targets that are back, in all and by the release that they run again. Those that
+// are set aside run another one: in a train, what an older rollout has put there.
 func (in RevertInput) count(s spec.Spec, targets []fleet.Target, work *progress) (out Reverted) {
 	before := in.Previous.ByID()
 	for i, t := range targets {
@@ -117,9 +118,9 @@ func (in RevertInput) count(s spec.Spec, targets []fleet.Target, work *progress)
 	return out
 }
 
-// contained answers a function that says whether an older rollout that was condemned, or is withdrawn with one, had put
-// the release on a target that it ran before. What it had run already then has an older fence; a driver that keeps none
-// has only the release to tell by.
+// contained answers a function that says whether an older rollout that was condemned, or is
+// withdrawn with one, had put the release on a target that it ran before. What it had run already
+// then has an older fence; a driver that keeps none has only the release to tell by.
 func (in RevertInput) contained() func(id, was string) bool {
 	fences := map[string]int64{}
 	for fence, ids := range in.Previous.Fences {
@@ -136,8 +137,8 @@ func (in RevertInput) contained() func(id, was string) bool {
 	}
 }
 
-// unknown are the troubles so far, and one for each of some targets that is neither known
-// to be back nor to be in trouble, without a reason.
+// unknown are the troubles so far, and one for each of some targets that is neither known to be
+// back nor to be in trouble, without a reason.
 func (p *progress) unknown(targets []fleet.Target, of []int) []Trouble {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -151,15 +152,15 @@ func (p *progress) unknown(targets []fleet.Target, of []int) []Trouble {
 	return out
 }
 
-// runsAnother says that a target is seen to run another release than a spec's, and no part of that which it has
-// not had before.
+// runsAnother says that a target is seen to run another release than a spec's, and no part of that
+// which it has not had before.
 func runsAnother(ctx context.Context, d driver.Driver, t fleet.Target, s spec.Spec, was string) bool {
 	found, err := d.Observe(ctx, t, s.Unit)
 	return err == nil && !driver.Holds(d, found.Release, s.Release, was)
 }
 
-// notBegun makes an error that Temporal does not retry of what has kept an attempt from
-// beginning, once the rollback's deadline is over.
+// notBegun makes an error that Temporal does not retry of what has kept an attempt from beginning,
+// once the rollback's deadline is over.
 func (in RevertInput) notBegun(err error, now time.Time, attempt int32) error {
 	if in.GiveUp.IsZero() || now.Before(in.GiveUp) || attempt < lastAttempts {
 		return err
@@ -167,8 +168,8 @@ func (in RevertInput) notBegun(err error, now time.Time, attempt int32) error {
 	return invalid(fmt.Errorf("not begun by the rollback's deadline: %w", err))
 }
 
-// wayBack is the release that a target goes back to: what it ran or, where that was
-// nothing, what the spec says; empty removes the unit.
+// wayBack is the release that a target goes back to: what it ran or, where that was nothing, what
+// the spec says; empty removes the unit.
 func wayBack(s spec.Spec, was string) string {
 	if was == "" && s.Fallback != nil {
 		return s.Fallback.Release
@@ -176,9 +177,9 @@ func wayBack(s spec.Spec, was string) string {
 	return was
 }
 
-// untilBack makes passes over the targets that are left, until none is, or the deadline is
-// over. Where there are other workers it makes one, and its error ends the attempt: what this
-// worker does not reach another one may. Every target is tried at least once.
+// untilBack makes passes over the targets that are left, until none is, or the deadline is over.
+// Where there are other workers it makes one, and its error ends the attempt: what this worker does
+// not reach another one may. Every target is tried at least once.
 func (a *Activities) untilBack(
 	ctx context.Context, work *progress, doubts doubt, targets []fleet.Target, left []int, in RevertInput, revert func(i int) error,
 ) error {
@@ -213,8 +214,8 @@ func (a *Activities) untilBack(
 	}
 }
 
-// passOn notes who has tried and reached nobody, so that the next attempt is another worker's.
-// It answers whether there is one that has not tried.
+// passOn notes who has tried and reached nobody, so that the next attempt is another worker's. It
+// answers whether there is one that has not tried.
 func (a *Activities) passOn(ctx context.Context, work *progress, doubts doubt) (another bool) {
 	next := doubts
 	if work.reach.nobody(1) {
@@ -232,8 +233,8 @@ type open struct {
 	why string
 }
 
-// pass tries every target that is left once; one that does not answer never keeps another
-// waiting. It answers those that are open, and whether all were tried.
+// pass tries every target that is left once; one that does not answer never keeps another waiting.
+// It answers those that are open, and whether all were tried.
 func pass(
 	ctx context.Context, work *progress, targets []fleet.Target, left []int, parallel int, halt func() bool, revert func(i int) error,
 ) (again []open, all bool) {
@@ -262,15 +263,16 @@ func pass(
 // errDrift means that the target runs neither release: it is left as it is.
 var errDrift = errors.New("changed by somebody else")
 
-// wentBack says that a target has refused an order of this rollout, forward or back, and runs what it went
-// back to by itself: nobody else has changed it. The order forward has the fence before that of the way back.
+// wentBack says that a target has refused an order of this rollout, forward or back, and runs what
+// it went back to by itself: nobody else has changed it. The order forward has the fence before
+// that of the way back.
 func (in RevertInput) wentBack(s driver.State, back int64) bool {
 	return s.Refused && (s.Fence == back || s.Fence == cmp.Or(in.Forward, back-1))
 }
 
-// revertOne takes a release back from a target: it orders the previous one and observes
-// that it is in effect. The order is sent even to a target that runs it already, so that
-// its fence shuts out an apply that is still on its way. It answers the fence that the target keeps then.
+// revertOne takes a release back from a target: it orders the previous one and observes that it is
+// in effect. The order is sent even to a target that runs it already, so that its fence shuts out
+// an apply that is still on its way. It answers the fence that the target keeps then.
 func (in RevertInput) revertOne(ctx context.Context, d driver.Driver, t fleet.Target, o driver.Order, release string) (fence int64, err error) {
 	s, err := d.Observe(ctx, t, o.Unit)
 	if errors.Is(err, driver.ErrOther) { // that one is not ours to mend
@@ -279,8 +281,8 @@ func (in RevertInput) revertOne(ctx context.Context, d driver.Driver, t fleet.Ta
 	if err == nil && in.Train && s.Fence > o.Fence { // what it runs is an older rollout's, and so neither drift nor this one's
 		return 0, fmt.Errorf("%w: has accepted fence %d, newer than %d", driver.ErrFenced, s.Fence, o.Fence)
 	}
-	// An apply that broke off may have left nothing, and one that broke the target
-	// may keep it from answering: both are ours to mend.
+	// An apply that broke off may have left nothing, and one that broke the target may keep it from
+	// answering: both are ours to mend.
 	if err == nil && !driver.MadeOf(d, s.Release, slices.Concat(in.Younger, []string{"", release, o.Release})...) && !in.wentBack(s, o.Fence) {
 		return 0, fmt.Errorf("%w: runs %q, neither %q nor %q, and was left alone", errDrift, s.Release, release, o.Release)
 	}

@@ -43,8 +43,8 @@ func TestRevertThatIsCancelledTells(t *testing.T) {
 	require.Len(t, named.Trouble, 5)
 }
 
-// What keeps a way back from beginning is retried until the rollback's deadline, and a
-// few times in any case.
+// What keeps a way back from beginning is retried until the rollback's deadline, and a few times in
+// any case.
 func TestRevertThatCannotBegin(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, tc := range []struct {
@@ -64,8 +64,8 @@ func TestRevertThatCannotBegin(t *testing.T) {
 	}
 }
 
-// Whoever says that it is another target gets no order, neither forward nor back, is named, and
-// is not taken for silent.
+// Whoever says that it is another target gets no order, neither forward nor back, is named, and is
+// not taken for silent.
 func TestAnotherTargetGetsNoOrder(t *testing.T) {
 	f := newFixture(t, 3)
 	f.words = fmt.Errorf("GET x: %w", driver.ErrOther)
@@ -81,8 +81,8 @@ func TestAnotherTargetGetsNoOrder(t *testing.T) {
 	require.Zero(t, f.applies["t001"])
 }
 
-// A target that has refused an order of ours, and went back by itself to another release than it ran
-// before, was changed by nobody else: it is ordered back.
+// A target that has refused an order of ours, and went back by itself to another release than it
+// ran before, was changed by nobody else: it is ordered back.
 func TestRevertOfATargetThatWentBackByItself(t *testing.T) {
 	home := driver.State{Release: "0.9.0", Fence: fence, Alive: true, Refused: true}
 	for name, c := range map[string]struct {

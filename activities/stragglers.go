@@ -16,8 +16,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// StragglersInput asks which stragglers can be reached now: targets that the rollout has
-// left out so far, or that have joined the fleet since.
+// StragglersInput asks which stragglers can be reached now: targets that the rollout has left out
+// so far, or that have joined the fleet since.
 type StragglersInput struct {
 	Plan string `json:"plan"`
 	// Absent are targets of the plan that did not answer, by id.
@@ -28,33 +28,32 @@ type StragglersInput struct {
 	Twice    map[string]string `json:"twice,omitempty"`
 	Fence    int64             `json:"fence"`
 	Parallel int               `json:"parallel"`
-	// Within is how long targets are asked; zero is until all were. Thousands that do
-	// not answer would take longer than an activity may.
+	// Within is how long targets are asked; zero is until all were. Thousands that do not answer
+	// would take longer than an activity may.
 	Within time.Duration `json:"within,omitempty"`
 }
 
-// Stragglers is the answer to a StragglersInput. No target is in both fields. A target
-// that is in neither did not answer or was not asked, and there was no room or no time
-// to say so.
+// Stragglers is the answer to a StragglersInput. No target is in both fields. A target that is in
+// neither did not answer or was not asked, and there was no room or no time to say so.
 type Stragglers struct {
-	// Ready are targets that answer, in the order of their ids, at most as many as
-	// travel with every later question about the sweep.
+	// Ready are targets that answer, in the order of their ids, at most as many as travel with
+	// every later question about the sweep.
 	Ready []fleet.Target `json:"ready,omitempty"`
-	// Still are those that must not be changed and then those that do not answer, with
-	// the reason, at most maxStill.
+	// Still are those that must not be changed and then those that do not answer, with the reason,
+	// at most maxStill.
 	Still []Trouble `json:"still,omitempty"`
 }
 
-// Bounds of a sweep. Its targets travel in payloads of 2 MB, together with the ids of the
-// targets that are left out, which take as much room again.
+// Bounds of a sweep. Its targets travel in payloads of 2 MB, together with the ids of the targets
+// that are left out, which take as much room again.
 const (
 	maxStragglers     = 2000
 	maxStragglerBytes = 512 << 10
 	maxStill          = 2000
 )
 
-// FindStragglers asks targets that were left out what they run, and changes nothing. A
-// target for which one sweep has no room is said to wait for the next one.
+// FindStragglers asks targets that were left out what they run, and changes nothing. A target for
+// which one sweep has no room is said to wait for the next one.
 func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (Stragglers, error) {
 	p, d, doubts, err := a.openTo(ctx, in.Plan)
 	if err != nil {
@@ -94,8 +93,8 @@ func (a *Activities) FindStragglers(ctx context.Context, in StragglersInput) (St
 	return out, nil
 }
 
-// asked are the targets that a sweep asks, sorted. Wanted are the ids of those that nobody
-// knows by more.
+// asked are the targets that a sweep asks, sorted. Wanted are the ids of those that nobody knows by
+// more.
 func (in StragglersInput) asked(p plan.Plan) (targets []fleet.Target, wanted map[string]bool) {
 	targets, wanted = slices.Clone(in.Joined), fleet.Set(in.Absent)
 	for _, t := range in.Joined { // one that has moved is asked where it is now
@@ -111,8 +110,8 @@ func (in StragglersInput) asked(p plan.Plan) (targets []fleet.Target, wanted map
 	return targets, wanted
 }
 
-// bringIn takes the targets that have answered, as many as one sweep has room for, and keeps
-// what is said of the others within bounds: those that are silent come last.
+// bringIn takes the targets that have answered, as many as one sweep has room for, and keeps what
+// is said of the others within bounds: those that are silent come last.
 func (s *Stragglers) bringIn(targets []fleet.Target, work *progress) error {
 	room := bounds{targets: maxStragglers, bytes: maxStragglerBytes}
 	for i, t := range targets {
@@ -134,10 +133,10 @@ func (s *Stragglers) bringIn(targets []fleet.Target, work *progress) error {
 	return nil
 }
 
-// unsuitable says for each target why the rollout could not change or judge it as the spec
-// asks, for example because it lacks a label; nil for a target that it could. Such a
-// target would stop the sweep, and a stopped sweep takes the whole fleet back. Addresses
-// of the plan were checked when it was made.
+// unsuitable says for each target why the rollout could not change or judge it as the spec asks,
+// for example because it lacks a label; nil for a target that it could. Such a target would stop
+// the sweep, and a stopped sweep takes the whole fleet back. Addresses of the plan were checked
+// when it was made.
 func (a *Activities) unsuitable(p plan.Plan, d driver.Driver, targets []fleet.Target, in StragglersInput) []error {
 	others := present(slices.Concat(in.Absent, fleet.IDs(targets)))
 	judged := health.CheckIdentity(p.Spec.Health, a.kinds, others(p.Order))

@@ -19,8 +19,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// A target that does not answer is told apart from one that must not be changed,
-// and is never touched afterwards.
+// A target that does not answer is told apart from one that must not be changed, and is never
+// touched afterwards.
 func TestAbsentTargetsAreLeftAlone(t *testing.T) {
 	f := newFixture(t, 20)
 	f.down["t003"] = 99
@@ -39,8 +39,8 @@ func TestAbsentTargetsAreLeftAlone(t *testing.T) {
 	require.Zero(t, f.applies["t003"])
 }
 
-// A batch goes on past as many silent targets as are tolerated, and stops at one
-// more, or at any target that refuses.
+// A batch goes on past as many silent targets as are tolerated, and stops at one more, or at any
+// target that refuses.
 func TestApplyToleratesSilence(t *testing.T) {
 	for _, tc := range []struct {
 		down, tolerate int
@@ -83,8 +83,8 @@ func TestFallback(t *testing.T) {
 	}
 }
 
-// Targets that come late are found with what they are, and brought in as a batch of
-// their own. One whose answer was lost has accepted the rollout's own fence.
+// Targets that come late are found with what they are, and brought in as a batch of their own. One
+// whose answer was lost has accepted the rollout's own fence.
 func TestLateTargets(t *testing.T) {
 	f := newFixture(t, 20)
 	f.down["t004"] = 99
@@ -128,8 +128,8 @@ func TestBindingOfASweep(t *testing.T) {
 	require.Empty(t, b.Control)
 }
 
-// A fleet that is unhealthy already is told so before anything is changed, after
-// some looks; one that does not answer at all is waited for.
+// A fleet that is unhealthy already is told so before anything is changed, after some looks; one
+// that does not answer at all is waited for.
 func TestPreflight(t *testing.T) {
 	f := newFixtureWith(t, 5, spec.Health{Every: spec.Duration(time.Millisecond), Source: spec.Choose("scrape", scrape.Scrape{URL: "http://127.0.0.1:1/", Sample: 1}), Without: []string{spec.CheckTraffic}})
 	for name, tc := range map[string]struct {
@@ -182,8 +182,8 @@ func withAttempts(p plan.Plan, n int) plan.Plan {
 	return p
 }
 
-// A target that an earlier sweep brought in stays named while it is silent, and one that
-// has moved is asked once, where it is now.
+// A target that an earlier sweep brought in stays named while it is silent, and one that has moved
+// is asked once, where it is now.
 func TestLateTargetsAreNeverForgotten(t *testing.T) {
 	f := newFixture(t, 3)
 	late := do[Stragglers](t, f, f.acts.FindStragglers, StragglersInput{Plan: f.all.Plan, Absent: []string{"t001", "joiner"}, Fence: fence, Parallel: 5})
@@ -196,8 +196,8 @@ func TestLateTargetsAreNeverForgotten(t *testing.T) {
 	require.Empty(t, late.Still)
 }
 
-// A joiner without a label that the spec asks for is left out and says why, instead of
-// failing the sweep; what it lacks is found without asking it.
+// A joiner without a label that the spec asks for is left out and says why, instead of failing the
+// sweep; what it lacks is found without asking it.
 func TestJoinersWithoutLabelsAreLeftOut(t *testing.T) {
 	tier := map[string]string{"tier": "gold"}
 	joined := []fleet.Target{{ID: "bare", Address: "bare:80"}, {ID: "new", Address: "new:80", Labels: tier}}

@@ -18,8 +18,9 @@ type SurveyInput struct {
 
 // Surveyed is the answer to a SurveyInput.
 type Surveyed struct {
-	// On are the ids of the targets that run the release, or a part of it by an order of this rollout, sorted as the batch is. Own is how
-	// many of them have it from this rollout: its fence says so, whatever its history knows.
+	// On are the ids of the targets that run the release, or a part of it by an order of this
+	// rollout, sorted as the batch is. Own is how many of them have it from this rollout: its fence
+	// says so, whatever its history knows.
 	On  []string `json:"on,omitempty"`
 	Own int      `json:"own,omitempty"`
 	// Others is how many run each other release; empty is that nothing is installed.

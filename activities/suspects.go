@@ -28,7 +28,8 @@ type SuspectsInput struct {
 
 // rollouts reads and steers the rollouts of other units.
 type rollouts interface {
-	// newest is the newest rollout of a unit, with its run; found is false where there never was one.
+	// newest is the newest rollout of a unit, with its run; found is false where there never was
+	// one.
 	newest(ctx context.Context, unit string) (s rollout.State, run string, found bool, err error)
 	// abort tells a run to go back.
 	abort(ctx context.Context, unit, run string, req rollout.ControlRequest) error
@@ -37,7 +38,8 @@ type rollouts interface {
 // newestWithin is how long one unit is asked for: the others are asked, too.
 const newestWithin = 5 * time.Second
 
-// Suspects answers the newest rollout of each unit. What is not known of one is said, and keeps nobody waiting.
+// Suspects answers the newest rollout of each unit. What is not known of one is said, and keeps
+// nobody waiting.
 func (a *Activities) Suspects(ctx context.Context, in SuspectsInput) ([]rollout.Suspect, error) {
 	all := a.rollouts
 	if all == nil {

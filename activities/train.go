@@ -32,12 +32,13 @@ type StartRolloutInput struct {
 	By      string `json:"by"`
 	// Submission is what it is started with, a submission of package workflows/rollout.
 	Submission any `json:"submission,omitempty"`
-	// Again is its place in the train, in JSON, where it was ended by hand: it is started once more, with what its
-	// first run was started with.
+	// Again is its place in the train, in JSON, where it was ended by hand: it is started once
+	// more, with what its first run was started with.
 	Again any `json:"again,omitempty"`
 }
 
-// StartRollout starts a rollout of a train. One that is there with the same input was started by an earlier attempt.
+// StartRollout starts a rollout of a train. One that is there with the same input was started by an
+// earlier attempt.
 func (a *Activities) StartRollout(ctx context.Context, in StartRolloutInput) error {
 	return in.start(ctx, activity.GetClient(ctx), connect.DeploymentOf(activity.GetInfo(ctx).TaskQueue))
 }
@@ -219,7 +220,8 @@ func wentBack(it client.HistoryEventIterator) (bool, error) {
 	return false, nil
 }
 
-// BeforeReset is what the run of a train knew that the server has reset, as its query answers: this one was begun by that.
+// BeforeReset is what the run of a train knew that the server has reset, as its query answers: this
+// one was begun by that.
 func (a *Activities) BeforeReset(ctx context.Context) (json.RawMessage, error) {
 	c, of := activity.GetClient(ctx), activity.GetInfo(ctx).WorkflowExecution
 	run := ""

@@ -21,8 +21,8 @@ import (
 	"github.com/sluicehq/sluice/internal/train"
 )
 
-// In a train a way back replaces a younger release, leaves to an older rollout what that had put there, and takes an order
-// with a higher fence for that one's way back.
+// In a train a way back replaces a younger release, leaves to an older rollout what that had put
+// there, and takes an order with a higher fence for that one's way back.
 func TestRevertInATrain(t *testing.T) {
 	f := newFixture(t, 4)
 	f.state["t000"] = driver.State{Release: "2.0.0", Fence: fence, Alive: true}     // its own
@@ -47,8 +47,9 @@ func TestRevertInATrain(t *testing.T) {
 	require.Len(t, out.Trouble, 2, "%+v", out)
 }
 
-// Two rollouts of a train that go back at once, each by itself: what the older one has put where the younger one goes back
-// is a release that the younger one has never seen there. It is no drift, which would lock the unit.
+// Two rollouts of a train that go back at once, each by itself: what the older one has put where
+// the younger one goes back is a release that the younger one has never seen there. It is no drift,
+// which would lock the unit.
 func TestRevertBesideAnOlderOne(t *testing.T) {
 	f := newFixture(t, 3)
 	f.state["t000"] = driver.State{Release: "1.0.0", Fence: fence + 90, Alive: true} // the older one's way back, over 1.9.0 and 2.0.0
@@ -66,7 +67,8 @@ func TestRevertBesideAnOlderOne(t *testing.T) {
 	require.Equal(t, []string{"t000", "t002"}, namesOf(out.Trouble), "alone, nobody else goes back")
 }
 
-// Targets that a younger rollout has taken are in no arm, and the control is what the next older one had reached.
+// Targets that a younger rollout has taken are in no arm, and the control is what the next older
+// one had reached.
 func TestArms(t *testing.T) {
 	f := newFixture(t, 10)
 	p := f.plan
@@ -93,8 +95,8 @@ func TestArms(t *testing.T) {
 	require.Equal(t, all[2:5], control, "beyond, nobody runs what it replaces")
 }
 
-// A withdrawn rollout leaves to a condemned one what that one had put there. The same release by name that was there before
-// it is what the target goes back to: nobody else would put it back.
+// A withdrawn rollout leaves to a condemned one what that one had put there. The same release by
+// name that was there before it is what the target goes back to: nobody else would put it back.
 func TestRevertToAReleaseThatWasSubmittedAgain(t *testing.T) {
 	f := newFixture(t, 3)
 	f.state["t000"] = driver.State{Release: "1.9.0", Fence: 7, Alive: true} // rollout 1 of it, long ago
@@ -134,8 +136,8 @@ func TestRetriedRevertInATrain(t *testing.T) {
 	require.Equal(t, saved{Done: []byte{0b11}, Aside: []byte{0b01}}, p.save())
 }
 
-// A workflow that is there is the rollout that is meant if its input says so, also after it has continued as new; else
-// somebody has to look.
+// A workflow that is there is the rollout that is meant if its input says so, also after it has
+// continued as new; else somebody has to look.
 func TestStartRolloutThatIsThere(t *testing.T) {
 	in := StartRolloutInput{Unit: "edge", Number: 3, Submission: map[string]any{"by": "ann", "train": map[string]any{"number": 3}}}
 	for by, want := range map[string]string{"ann": "", "bob": "the workflow rollout:edge:3 is there, and is another rollout"} {
@@ -155,8 +157,8 @@ func TestStartRolloutThatIsThere(t *testing.T) {
 	}
 }
 
-// A plan of the train that the store has lost is cut again from the history of the rollout that has made it, not from the
-// train's; where that cannot be, it is not tried for ever.
+// A plan of the train that the store has lost is cut again from the history of the rollout that has
+// made it, not from the train's; where that cannot be, it is not tried for ever.
 func TestCompareWithALostPlan(t *testing.T) {
 	f := newFixture(t, 4)
 	digest := f.all.Plan

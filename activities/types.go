@@ -31,13 +31,13 @@ type Planned struct {
 	// Settles that it tells them in the end that it is good.
 	Prepares bool `json:"prepares,omitempty"`
 	Settles  bool `json:"settles,omitempty"`
-	// FleetDigest names the snapshot of a fleet that the worker has listed, and
-	// FleetData is that snapshot, unless it is too large. A workflow has no use for
-	// them: they are in its history for a worker whose store is lost.
+	// FleetDigest names the snapshot of a fleet that the worker has listed, and FleetData is that
+	// snapshot, unless it is too large. A workflow has no use for them: they are in its history for
+	// a worker whose store is lost.
 	FleetDigest string `json:"fleetDigest,omitempty"`
 	FleetData   []byte `json:"fleetData,omitempty"`
-	// StoreTrouble says why the store does not have the plan: it is cut again from the
-	// history, then.
+	// StoreTrouble says why the store does not have the plan: it is cut again from the history,
+	// then.
 	StoreTrouble string `json:"storeTrouble,omitempty"`
 }
 
@@ -48,8 +48,8 @@ type Batch struct {
 	To   int    `json:"to"`
 	// Parallel is how many targets are worked on at once.
 	Parallel int `json:"parallel"`
-	// Stragglers are the targets of a sweep, in place of the plan's. They are in the
-	// history and not only in the store, so that the way back finds them.
+	// Stragglers are the targets of a sweep, in place of the plan's. They are in the history and
+	// not only in the store, so that the way back finds them.
 	Stragglers []fleet.Target `json:"stragglers,omitempty"`
 }
 
@@ -73,28 +73,27 @@ type Trouble struct {
 	Reason string `json:"reason"`
 	// Final is set when trying again would be in vain.
 	Final bool `json:"final,omitempty"`
-	// Silent is set when the target did not answer, or not so that it helps: it may
-	// be tolerated.
+	// Silent is set when the target did not answer, or not so that it helps: it may be tolerated.
 	Silent bool `json:"silent,omitempty"`
 	// Refused is set when the target has refused the order, and so runs what it ran.
 	Refused bool `json:"refused,omitempty"`
 }
 
-// Previous is what the targets of a batch ran before: Common, but for those
-// listed by release in Others. An empty release is that nothing was installed.
+// Previous is what the targets of a batch ran before: Common, but for those listed by release in
+// Others. An empty release is that nothing was installed.
 type Previous struct {
 	Common string              `json:"common"`
 	Others map[string][]string `json:"others,omitempty"`
-	// Absent are targets that did not answer. Nobody knows what they run, and they
-	// are not touched.
+	// Absent are targets that did not answer. Nobody knows what they run, and they are not touched.
 	Absent []string `json:"absent,omitempty"`
-	// Fence is the newest that they had accepted, but for those listed by fence in Fences. A train's only.
+	// Fence is the newest that they had accepted, but for those listed by fence in Fences. A
+	// train's only.
 	Fence  int64              `json:"fence,omitempty"`
 	Fences map[int64][]string `json:"fences,omitempty"`
 }
 
-// Touched is a batch with targets that a rollout has changed, or may have, and how it is
-// taken back.
+// Touched is a batch with targets that a rollout has changed, or may have, and how it is taken
+// back.
 type Touched struct {
 	Batch
 	Stage    int      `json:"stage"`
@@ -102,8 +101,8 @@ type Touched struct {
 	Count    int      `json:"count"` // how many targets may have been changed
 	// Only are those targets where they are not all of the batch; nil means all.
 	Only []string `json:"only,omitempty"`
-	// Back is the fence of the way back of a batch that an earlier run has touched; zero is
-	// that of the rollout itself.
+	// Back is the fence of the way back of a batch that an earlier run has touched; zero is that of
+	// the rollout itself.
 	Back int64 `json:"back,omitempty"`
 }
 
@@ -119,8 +118,7 @@ type Observed struct {
 // ObserveInput asks what a batch runs now.
 type ObserveInput struct {
 	Batch
-	// Fence is the rollout's: a target that has seen a newer one has another
-	// writer.
+	// Fence is the rollout's: a target that has seen a newer one has another writer.
 	Fence int64 `json:"fence"`
 	// Train asks which fences they have accepted, too.
 	Train bool `json:"train,omitempty"`
@@ -138,8 +136,8 @@ type ApplyInput struct {
 	Out []string `json:"out,omitempty"`
 }
 
-// Applied is what came of an ApplyInput. Targets that are in neither count were
-// not tried, since one before them failed.
+// Applied is what came of an ApplyInput. Targets that are in neither count were not tried, since
+// one before them failed.
 type Applied struct {
 	Changed int       `json:"changed"`
 	Trouble []Trouble `json:"trouble,omitempty"`
@@ -152,20 +150,21 @@ type RevertInput struct {
 	Previous Previous `json:"previous"`
 	// Only limits the order to these targets; nil means all of the batch.
 	Only []string `json:"only,omitempty"`
-	// Deadline is when targets that cannot be reached are given up. Each target
-	// is tried at least once, whatever the time.
+	// Deadline is when targets that cannot be reached are given up. Each target is tried at least
+	// once, whatever the time.
 	Deadline time.Time `json:"deadline"`
 	// NameOnly asks only which targets would be taken back.
 	NameOnly bool `json:"nameOnly,omitempty"`
-	// GiveUp is from when on an attempt that cannot even begin, such as for a secret
-	// that is gone, is the last; zero is never.
+	// GiveUp is from when on an attempt that cannot even begin, such as for a secret that is gone,
+	// is the last; zero is never.
 	GiveUp time.Time `json:"giveUp,omitzero"`
-	// Inherited says that an earlier run has touched the batch: a target that does not run
-	// its release any more was put right since.
+	// Inherited says that an earlier run has touched the batch: a target that does not run its
+	// release any more was put right since.
 	Inherited bool `json:"inherited,omitempty"`
-	// Train says that an older rollout of the unit is under way, or was condemned. Forward is the fence of the rollout's applies, Younger
-	// are releases of younger ones, which may run in place of its own, and Condemned those that it puts back nowhere where
-	// they were put by an order with the fence Since or a later one: whoever did so takes it back.
+	// Train says that an older rollout of the unit is under way, or was condemned. Forward is the
+	// fence of the rollout's applies, Younger are releases of younger ones, which may run in place
+	// of its own, and Condemned those that it puts back nowhere where they were put by an order
+	// with the fence Since or a later one: whoever did so takes it back.
 	Train     bool     `json:"train,omitempty"`
 	Forward   int64    `json:"forward,omitempty"`
 	Younger   []string `json:"younger,omitempty"`
@@ -173,16 +172,18 @@ type RevertInput struct {
 	Since     int64    `json:"since,omitempty"`
 }
 
-// Reverted is what came of a RevertInput: Reverted targets were seen to run their
-// previous release; the others are named.
+// Reverted is what came of a RevertInput: Reverted targets were seen to run their previous release;
+// the others are named.
 type Reverted struct {
 	Reverted int       `json:"reverted"`
 	Trouble  []Trouble `json:"trouble,omitempty"`
-	// Fenced is how many of Reverted were seen to keep the order's fence, in all that they run: no older order changes them any more.
+	// Fenced is how many of Reverted were seen to keep the order's fence, in all that they run: no
+	// older order changes them any more.
 	Fenced int `json:"fenced,omitempty"`
 	// Older is how many targets an older rollout puts back, or has.
 	Older int `json:"older,omitempty"`
-	// To counts the reverted targets by the release that they went back to. A target that somebody else has put on another one is not among them.
+	// To counts the reverted targets by the release that they went back to. A target that somebody
+	// else has put on another one is not among them.
 	To []rollout.Back `json:"to,omitempty"`
 }
 
@@ -194,8 +195,8 @@ type StageRef struct {
 	Absent []string `json:"absent,omitempty"`
 	// Stragglers are the targets of a sweep, which comes after the plan's last stage.
 	Stragglers []fleet.Target `json:"stragglers,omitempty"`
-	// Taken is what younger rollouts may have taken of the exposed targets, and Ahead how far the next older one had
-	// come: the control is within that. Both are a train's; nil otherwise.
+	// Taken is what younger rollouts may have taken of the exposed targets, and Ahead how far the
+	// next older one had come: the control is within that. Both are a train's; nil otherwise.
 	Taken []train.Reach `json:"taken,omitempty"`
 	Ahead *train.Reach  `json:"ahead,omitempty"`
 }
@@ -242,31 +243,32 @@ type WatchInput struct {
 	HealthInput
 	// Until is when the watch ends by itself, after one last look.
 	Until time.Time `json:"until"`
-	// Watched is how much of the stage was watched before, and Bake how much must have
-	// been before the watch settles.
+	// Watched is how much of the stage was watched before, and Bake how much must have been before
+	// the watch settles.
 	Watched health.Watched `json:"watched,omitzero"`
 	Bake    time.Duration  `json:"bake,omitempty"`
 	// Settle ends the watch as soon as every check passes, too.
 	Settle bool `json:"settle,omitempty"`
-	// Enough ends it from then on as soon as every check passes and has shown enough;
-	// zero is never.
+	// Enough ends it from then on as soon as every check passes and has shown enough; zero is
+	// never.
 	Enough time.Time `json:"enough,omitzero"`
 }
 
 // GateInput asks for the evaluation that a gate decides by.
 type GateInput struct {
 	HealthInput
-	// At is the moment to evaluate, unless it is too long ago by the time the
-	// activity runs: then it is now, so that nothing is promoted on old evidence.
+	// At is the moment to evaluate, unless it is too long ago by the time the activity runs: then
+	// it is now, so that nothing is promoted on old evidence.
 	At time.Time `json:"at"`
 	// Watched is how much of the stage was watched before.
 	Watched health.Watched `json:"watched,omitzero"`
 }
 
-// Judged is the newest report on a stage, with what a later watch or gate needs
-// to go on from it. As a heartbeat's detail it is what `sluice watch` shows.
+// Judged is the newest report on a stage, with what a later watch or gate needs to go on from it.
+// As a heartbeat's detail it is what `sluice watch` shows.
 type Judged struct {
-	// Checks is the report in words, in a heartbeat: it is what Temporal's Web UI shows first of it.
+	// Checks is the report in words, in a heartbeat: it is what Temporal's Web UI shows first of
+	// it.
 	Checks []string `json:"checks,omitempty"`
 	// handed names the workers that have seen what they may have been blind for.
 	handed
@@ -276,8 +278,8 @@ type Judged struct {
 	Watched health.Watched `json:"watched,omitzero"`
 }
 
-// RecoverInput asks whether the checks that condemned a release recover after its rollback; all checks, where
-// none did.
+// RecoverInput asks whether the checks that condemned a release recover after its rollback; all
+// checks, where none did.
 type RecoverInput struct {
 	HealthInput
 	Until time.Time `json:"until"`

@@ -13,9 +13,9 @@ import (
 // errWorkerStops sends a watch to another worker.
 var errWorkerStops = errors.New("this worker stops; the watch goes on elsewhere")
 
-// Watch looks at a stage every spec.Health.Every, and returns as soon as a look
-// is FAIL; with Settle, also when one is clear, and from Enough on when one has shown
-// enough. Otherwise it ends at Until, or when it is cancelled, with its newest report.
+// Watch looks at a stage every spec.Health.Every, and returns as soon as a look is FAIL; with
+// Settle, also when one is clear, and from Enough on when one has shown enough. Otherwise it ends
+// at Until, or when it is cancelled, with its newest report.
 func (a *Activities) Watch(ctx context.Context, in WatchInput) (Judged, error) {
 	// Ended before its first look, it must answer what it went on from.
 	last := Judged{State: in.State, Watched: in.Watched}
@@ -47,8 +47,8 @@ type watch struct {
 // firstLook is how long after its start a watch looks first, at most.
 const firstLook = 5 * time.Second
 
-// first is how long after its start an attempt looks first: when the look is due that
-// would have come after the newest one, whoever made that.
+// first is how long after its start an attempt looks first: when the look is due that would have
+// come after the newest one, whoever made that.
 func (w *watch) first() time.Duration {
 	first := min(w.pace.Every, firstLook)
 	if newest := w.last.Watched.Until; !newest.IsZero() {
@@ -57,8 +57,8 @@ func (w *watch) first() time.Duration {
 	return first
 }
 
-// run looks at the pace of the checks. A heartbeat follows every look; between looks there
-// is one only where they are far apart.
+// run looks at the pace of the checks. A heartbeat follows every look; between looks there is one
+// only where they are far apart.
 func (w *watch) run(ctx context.Context) (Judged, error) {
 	quiet := liveEvery(ctx)
 	beat, end := time.NewTicker(quiet), time.NewTimer(w.in.Until.Sub(w.Clock.Now()))
@@ -101,8 +101,8 @@ func (j Judged) inWords() Judged {
 	return j
 }
 
-// handOver ends the attempt after a look that may be blind, so that another worker makes the
-// next one. At its end a watch has the gate after it.
+// handOver ends the attempt after a look that may be blind, so that another worker makes the next
+// one. At its end a watch has the gate after it.
 func (w *watch) handOver(ctx context.Context, now time.Time) error {
 	r := w.last.Report
 	if r.Unsure == "" {
@@ -120,8 +120,8 @@ func (w *watch) handOver(ctx context.Context, now time.Time) error {
 	return w.handOn(ctx, r.Unsure, w.last)
 }
 
-// look looks once. As long as it lasts, signs of life tell a slow look from a process
-// that stands still.
+// look looks once. As long as it lasts, signs of life tell a slow look from a process that stands
+// still.
 func (w *watch) look(ctx context.Context, at time.Time, beat <-chan time.Time) error {
 	watched := w.last.Watched.Sign(at, w.pace)
 	var report health.Report

@@ -20,8 +20,8 @@ func TestWatchCountsWhatItWatched(t *testing.T) {
 	require.False(t, out.Watched.Until.Before(in.Until))
 }
 
-// The time in which no worker watched is not counted, whatever the next one sees first: it
-// looks at once, and goes on from the heartbeat of the one before.
+// The time in which no worker watched is not counted, whatever the next one sees first: it looks at
+// once, and goes on from the heartbeat of the one before.
 func TestWatchAfterADeadWorker(t *testing.T) {
 	g := newGauge(t, 0)
 	now := time.Now()
@@ -55,8 +55,7 @@ func TestWatchSettlesOnceWatched(t *testing.T) {
 	require.GreaterOrEqual(t, g.reads.Load(), int64(4)) // a look may be late
 }
 
-// Whatever this machine's clock says, times in inputs are the server's, and looks are dated
-// by it.
+// Whatever this machine's clock says, times in inputs are the server's, and looks are dated by it.
 func TestActivitiesByTheServersClock(t *testing.T) {
 	for _, off := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
 		g := newGauge(t, 0)

@@ -22,8 +22,8 @@ func badAddresses(t *testing.T, replace ...string) string {
 	return filepath.Join(dir, "good.yaml")
 }
 
-// An address that nothing in the spec can use is found before anything is started,
-// where it stands, and once.
+// An address that nothing in the spec can use is found before anything is started, where it stands,
+// and once.
 func TestAddressesThatReachNothing(t *testing.T) {
 	path := badAddresses(t, ":8080", "")
 	r := sluice(t, "", "validate", path)

@@ -69,8 +69,8 @@ func approvals(unit string, s rollout.State, stage string) string {
 	return text
 }
 
-// afterwards is what to do after a rollout was refused; empty where there is nothing, or
-// where the rollout itself says it.
+// afterwards is what to do after a rollout was refused; empty where there is nothing, or where the
+// rollout itself says it.
 func afterwards(v view) string {
 	o := v.outcome()
 	if o == nil || o.Result != rollout.PhaseRefused || v.State.Preflight == nil || v.State.Preflight.Decision == rollout.Promote {

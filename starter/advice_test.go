@@ -108,8 +108,7 @@ func TestRunIDThatIsNone(t *testing.T) {
 	require.Equal(t, exitInvalid, testConsole(&bytes.Buffer{}, &bytes.Buffer{}).report(err))
 }
 
-// A reason is refused here, in the words of the command line, if the rollout would not
-// take it.
+// A reason is refused here, in the words of the command line, if the rollout would not take it.
 func TestReasonsAreWords(t *testing.T) {
 	r := sluice(t, "", "give-up", "edge-proxy", "--why", "4711")
 	require.Equal(t, exitInvalid, r.code)

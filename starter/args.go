@@ -11,8 +11,8 @@ import (
 	"github.com/sluicehq/sluice/internal/suggest"
 )
 
-// parsedArgs is a command line with flags and arguments apart. The flag package alone
-// stops at the first argument: it would take --wait in "start rollout.yaml --wait" for one.
+// parsedArgs is a command line with flags and arguments apart. The flag package alone stops at the
+// first argument: it would take --wait in "start rollout.yaml --wait" for one.
 type parsedArgs struct {
 	command     string
 	help        bool
@@ -48,8 +48,8 @@ func tableOf(flags []cli.Flag) flagTable {
 	return t
 }
 
-// parseArgs tells command, flags and arguments apart. Flags may stand anywhere,
-// also before the command, until "--".
+// parseArgs tells command, flags and arguments apart. Flags may stand anywhere, also before the
+// command, until "--".
 func parseArgs(commands []command, words []string) (parsedArgs, error) {
 	var p parsedArgs
 	name := commandWord(commands, words)
@@ -87,8 +87,8 @@ func oneWord(name string, words []string) []string {
 	return out
 }
 
-// commandWord is the name of the command: the first word that is no flag and no flag's value, with the
-// one after it for commands of two words.
+// commandWord is the name of the command: the first word that is no flag and no flag's value, with
+// the one after it for commands of two words.
 func commandWord(commands []command, words []string) string {
 	first, rest := firstWord(commands, words)
 	if groups[first] == "" {
@@ -250,8 +250,8 @@ var otherFlags = map[string]string{
 	"follow": "wait", "f": "wait", "w": "wait", "force": "override", "status": "phase", "state": "phase", "running": "open",
 }
 
-// wantsJSON says whether --output json is given, even where other flags are wrong: that
-// failure is printed in JSON, too.
+// wantsJSON says whether --output json is given, even where other flags are wrong: that failure is
+// printed in JSON, too.
 func wantsJSON(words []string) bool {
 	wants := false
 	for i, w := range words {
@@ -270,8 +270,8 @@ func wantsJSON(words []string) bool {
 	return wants
 }
 
-// suggestion is a clause such as "; did you mean --watch?", empty when no known word is
-// near enough to be meant.
+// suggestion is a clause such as "; did you mean --watch?", empty when no known word is near enough
+// to be meant.
 func suggestion(given string, known []string, prefix string) string {
 	if meant, ok := suggest.Nearest(given, known); ok {
 		return "; did you mean " + prefix + meant + "?"

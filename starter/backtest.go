@@ -52,8 +52,8 @@ type tested struct {
 	Unit string    `json:"unit"`
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
-	// Rate is the rate of false rollbacks of a whole rollout that was tested: the
-	// spec's, or the one of --rate.
+	// Rate is the rate of false rollbacks of a whole rollout that was tested: the spec's, or the
+	// one of --rate.
 	Rate   float64       `json:"falseRollbackRate"`
 	Checks []testedCheck `json:"checks"`
 }

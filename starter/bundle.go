@@ -176,7 +176,8 @@ func (p puller) pull(ctx context.Context, from registry.Reference, kept bundle.K
 	})
 }
 
-// orBefore brings a bundle, or else the same one from the store. If that has none, the trouble stands.
+// orBefore brings a bundle, or else the same one from the store. If that has none, the trouble
+// stands.
 func (p puller) orBefore(from registry.Reference, bring func(registry.Reference) (bundle.Bundle, error)) (bundle.Bundle, error) {
 	b, err := bring(from)
 	if errors.Is(err, registry.ErrTrouble) && p.store != "" {

@@ -115,7 +115,8 @@ func bundleInspectCommand() command {
 	}
 }
 
-// findBundle is the bundle that an argument names: a folder, or a release in a store, with that store.
+// findBundle is the bundle that an argument names: a folder, or a release in a store, with that
+// store.
 func findBundle(ctx context.Context, what, storeDir string) (bundle.Bundle, bundle.Kept, error) {
 	if !bundle.IsRelease(what) {
 		b, err := bundle.Build(ctx, what, io.Discard)

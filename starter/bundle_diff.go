@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// diffLines is how many lines bundle diff shows unless it is asked for others, and
-	// maxDiffLines how many at most.
+	// diffLines is how many lines bundle diff shows unless it is asked for others, and maxDiffLines
+	// how many at most.
 	diffLines, maxDiffLines = 200, 100_000
 )
 

@@ -15,7 +15,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// fitted is a folder with a spec whose bundle is validated by some settings, a schema and a program.
+// fitted is a folder with a spec whose bundle is validated by some settings, a schema and a
+// program.
 func fitted(t *testing.T, validate string) (dir, spec string) {
 	t.Helper()
 	dir = features(t, "bundle: ./features\nvalidate: "+validate)

@@ -13,11 +13,11 @@ import (
 // command describes one command of the CLI.
 type command struct {
 	name string
-	// arg names the argument in the usage line: "UNIT", or "[UNIT]" where it may be
-	// missing; empty for a command without one, "OLD NEW" for one with two.
+	// arg names the argument in the usage line: "UNIT", or "[UNIT]" where it may be missing; empty
+	// for a command without one, "OLD NEW" for one with two.
 	arg string
-	// short is one line of the list of commands, long the first screen of --help, and
-	// example a command line that works.
+	// short is one line of the list of commands, long the first screen of --help, and example a
+	// command line that works.
 	short, long, example string
 	flags                []cli.Flag
 	// remote commands talk to Temporal and take the flags for it.

@@ -11,8 +11,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// completeCommand is what the scripts call; its arguments are the words so far,
-// the last one perhaps unfinished. It is not listed.
+// completeCommand is what the scripts call; its arguments are the words so far, the last one
+// perhaps unfinished. It is not listed.
 const completeCommand = "__complete"
 
 func completionCommand() command {
@@ -49,8 +49,8 @@ type names struct {
 // completeWithin bounds what a person who has pressed tab waits for.
 const completeWithin = 2 * time.Second
 
-// namesFor asks the server that a line with these words would ask. It knows nothing where
-// none answers in time.
+// namesFor asks the server that a line with these words would ask. It knows nothing where none
+// answers in time.
 func namesFor(ctx context.Context, words []string) names {
 	asking := func(ask func(ctx context.Context, r *remote) []string) []string {
 		set := flag.NewFlagSet("", flag.ContinueOnError)

@@ -20,8 +20,7 @@ import (
 	"github.com/sluicehq/sluice/internal/terminal"
 )
 
-// console is where a command reads and writes. Data goes to out, messages go to
-// errOut.
+// console is where a command reads and writes. Data goes to out, messages go to errOut.
 type console struct {
 	in     io.Reader
 	out    io.Writer
@@ -94,8 +93,8 @@ func (c *console) encoder() *json.Encoder {
 	return enc
 }
 
-// seconds writes JSON, an object at a time, without the fractions of its times: not every
-// script reads them.
+// seconds writes JSON, an object at a time, without the fractions of its times: not every script
+// reads them.
 type seconds struct{ w io.Writer }
 
 var fraction = regexp.MustCompile(`"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+(Z|[+-]\d\d:\d\d)"`)
@@ -179,8 +178,8 @@ func (c *console) sayProblems(problems strictyaml.Problems) {
 	}
 }
 
-// writeFailed answers the exit code when stdout could not be written. A reader
-// that has gone away, as in `sluice list | head -1`, is no news to anyone.
+// writeFailed answers the exit code when stdout could not be written. A reader that has gone away,
+// as in `sluice list | head -1`, is no news to anyone.
 func (c *console) writeFailed(err error) int {
 	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, io.ErrClosedPipe) {
 		c.say("sluice: write standard output: %v", err)
@@ -188,8 +187,8 @@ func (c *console) writeFailed(err error) int {
 	return exitInternal
 }
 
-// guardedWriter remembers the first error, after which it writes nothing more. It
-// is safe for concurrent use.
+// guardedWriter remembers the first error, after which it writes nothing more. It is safe for
+// concurrent use.
 type guardedWriter struct {
 	w     io.Writer
 	mu    sync.Mutex

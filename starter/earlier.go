@@ -18,8 +18,8 @@ import (
 // earlierFrom is how long ago a rollout may have ended to count as an earlier one.
 const earlierFrom = 48 * time.Hour
 
-// earlier are when the newest rollouts of a unit ran. It is empty where Temporal does not
-// tell: no start waits for it.
+// earlier are when the newest rollouts of a unit ran. It is empty where Temporal does not tell: no
+// start waits for it.
 func (r *remote) earlier(ctx context.Context, workflowID string, now time.Time) []source.Span {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

@@ -77,8 +77,8 @@ func runningf(format string, args ...any) error {
 	return &exitError{code: exitRunning, err: fmt.Errorf(format, args...)}
 }
 
-// ended is the error of a command that has said everything and only has an exit
-// code left to give; nil when that is 0.
+// ended is the error of a command that has said everything and only has an exit code left to give;
+// nil when that is 0.
 func ended(code int) error {
 	if code == exitOK {
 		return nil

@@ -18,8 +18,8 @@ type event struct {
 	// Kind is phase, stage, gate, verdict, control, trouble or end.
 	Kind  string `json:"event"`
 	Stage string `json:"stage,omitempty"`
-	// Check is set on a verdict, with Verdict, or with Standing in the middle of a bake.
-	// Advisory is set on one that decides nothing, and Decision on a gate.
+	// Check is set on a verdict, with Verdict, or with Standing in the middle of a bake. Advisory
+	// is set on one that decides nothing, and Decision on a gate.
 	Check    string           `json:"check,omitempty"`
 	Verdict  health.Verdict   `json:"verdict,omitempty"`
 	Standing health.Standing  `json:"standing,omitempty"`
@@ -36,8 +36,8 @@ func (e event) line(now time.Time) string {
 	return clock(e.At, now) + " " + terminal.Safe(e.Text)
 }
 
-// changes are what happened between two views of a rollout; before is zero at
-// first. What has no time of its own happened now.
+// changes are what happened between two views of a rollout; before is zero at first. What has no
+// time of its own happened now.
 func changes(before, after view, now time.Time) []event {
 	out := append(troubleChange(before, after, now), retryChanges(before, after, now)...)
 	if after.State == nil {
@@ -97,8 +97,8 @@ func controlText(c rollout.Control) string {
 	return text
 }
 
-// verdictChanges are the checks whose verdict or standing changed, by newer evidence. A
-// check that was "ok so far" and passes its gate is no change: the gate's own line tells.
+// verdictChanges are the checks whose verdict or standing changed, by newer evidence. A check that
+// was "ok so far" and passes its gate is no change: the gate's own line tells.
 func verdictChanges(before, after view) []event {
 	r, s := after.report(), after.State
 	if r == nil || len(s.Stages) == 0 {

@@ -133,8 +133,8 @@ func TestAdvisoryVerdictsAreMarked(t *testing.T) {
 	}
 }
 
-// While a bake goes on, the lines say what was found so far, and never PASS; a check that
-// had found nothing and passes its gate has no line of its own.
+// While a bake goes on, the lines say what was found so far, and never PASS; a check that had found
+// nothing and passes its gate has no line of its own.
 func TestChangesInMidBake(t *testing.T) {
 	step := func(minute int, suspicion string) view {
 		v, r := baking(), goodReport(at(time.Duration(minute)*time.Minute))

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The examples' bundles are fit, have a plan and a name; what is wrong with one is said with its place.
+// The examples' bundles are fit, have a plan and a name; what is wrong with one is said with its
+// place.
 func TestExampleBundles(t *testing.T) {
 	for name, e := range map[string]struct {
 		program, file string

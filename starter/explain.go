@@ -34,8 +34,8 @@ rollout that has ended needs no worker for this.`,
 	}
 }
 
-// explanation tells a rollout's story with the evidence of every decision. What it draws
-// is at most width cells wide; 0 is no limit.
+// explanation tells a rollout's story with the evidence of every decision. What it draws is at most
+// width cells wide; 0 is no limit.
 func explanation(v view, queries bool, now time.Time, width int, p paint) []string {
 	e := explainer{now: now, queries: queries, width: width, p: p}
 	e.add("%s", p.bold(terminal.Safe(v.Unit+" "+v.what()))+": "+e.headline(v))

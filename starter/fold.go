@@ -6,8 +6,8 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// folded breaks lines that are wider than so many cells at their spaces, each into at most so many rows; 0 is no
-// limit of either. A word that is wider, such as a link, stays whole.
+// folded breaks lines that are wider than so many cells at their spaces, each into at most so many
+// rows; 0 is no limit of either. A word that is wider, such as a link, stays whole.
 func folded(lines []string, width, most int) []string {
 	if width <= 0 {
 		return lines
@@ -19,7 +19,8 @@ func folded(lines []string, width, most int) []string {
 	return out
 }
 
-// fold breaks one line. What follows stands two cells further in than the line, behind the stems of a tree's branches.
+// fold breaks one line. What follows stands two cells further in than the line, behind the stems of
+// a tree's branches.
 func fold(line string, width, most int) []string {
 	if ansi.StringWidth(line) <= width {
 		return []string{line}

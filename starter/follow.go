@@ -8,8 +8,7 @@ import (
 	"github.com/sluicehq/sluice/internal/terminal"
 )
 
-// pollEvery is the pace of looking. A look is a read: it adds nothing to a
-// rollout's history.
+// pollEvery is the pace of looking. A look is a read: it adds nothing to a rollout's history.
 const pollEvery = time.Second
 
 // errTimeout is the cause of a context that ran out of the user's --timeout.
@@ -33,8 +32,8 @@ type follower struct {
 	observer observer
 }
 
-// follow looks until the rollout has ended, and answers how. Temporal and workers
-// may be away meanwhile.
+// follow looks until the rollout has ended, and answers how. Temporal and workers may be away
+// meanwhile.
 func (f follower) follow(ctx context.Context) (view, error) {
 	var last view
 	left, err := looking(ctx, f.timeout, func(ctx context.Context) (bool, error) {
@@ -66,8 +65,8 @@ func (f follower) follow(ctx context.Context) (view, error) {
 	return last, err
 }
 
-// looking looks again and again until look says that it is done, or fails. It answers in words why nobody looks any
-// more where that comes first.
+// looking looks again and again until look says that it is done, or fails. It answers in words why
+// nobody looks any more where that comes first.
 func looking(ctx context.Context, timeout time.Duration, look func(context.Context) (done bool, err error)) (left string, err error) {
 	if timeout > 0 {
 		var cancel context.CancelFunc
@@ -92,8 +91,8 @@ func looking(ctx context.Context, timeout time.Duration, look func(context.Conte
 	return "you stopped watching", nil
 }
 
-// over says whether nobody looks any more. A call notices a deadline a little
-// before its context does.
+// over says whether nobody looks any more. A call notices a deadline a little before its context
+// does.
 func over(ctx context.Context) bool {
 	deadline, limited := ctx.Deadline()
 	return ctx.Err() != nil || limited && !time.Now().Before(deadline)

@@ -176,8 +176,8 @@ func (g *glance) worst(v view, now time.Time) {
 	}
 }
 
-// badness orders results: harm before what is suspicious, that before what is not known, and
-// what only advises after everything that decides.
+// badness orders results: harm before what is suspicious, that before what is not known, and what
+// only advises after everything that decides.
 func badness(r health.Result) int {
 	n := 0
 	switch {

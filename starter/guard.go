@@ -14,15 +14,15 @@ import (
 	workflows "github.com/sluicehq/sluice/workflows/rollout"
 )
 
-// guarding says that every stage of the rollout has passed, and that it is watched on; by the index, where the
-// rollout does not answer.
+// guarding says that every stage of the rollout has passed, and that it is watched on; by the
+// index, where the rollout does not answer.
 func (v view) guarding() bool { return v.running() && v.Phase == string(rollout.PhaseGuard) }
 
 // settleWithin is how long a rollout whose guard was ended may take to end: it tells its targets.
 const settleWithin = 2 * time.Minute
 
-// succeed ends the guard of a unit's rollout for the next one, and waits for its end. It answers whether there
-// was such a guard: the very same rollout, and an undo, end none.
+// succeed ends the guard of a unit's rollout for the next one, and waits for its end. It answers
+// whether there was such a guard: the very same rollout, and an undo, end none.
 func (r *remote) succeed(ctx context.Context, con *console, v view, sub workflows.Submission) (bool, error) {
 	if !v.guarding() || sub.Undo != nil || r.same(ctx, v, sub) {
 		return false, nil
@@ -45,8 +45,8 @@ func (r *remote) succeed(ctx context.Context, con *console, v view, sub workflow
 	}
 }
 
-// dormantNotes are what a plan says of what may sleep in a release: a line each for the drill, the guard, and what the
-// release may wake.
+// dormantNotes are what a plan says of what may sleep in a release: a line each for the drill, the
+// guard, and what the release may wake.
 func dormantNotes(pl planned) []string {
 	var out []string
 	if d := pl.Drill; d != nil {

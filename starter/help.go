@@ -12,8 +12,8 @@ import (
 // usualWidth is how wide help is where no terminal says.
 const usualWidth = 80
 
-// helpWriter wraps help at a width, once flush says that it is all there: paragraphs anew, and the columns of tables under
-// themselves.
+// helpWriter wraps help at a width, once flush says that it is all there: paragraphs anew, and the
+// columns of tables under themselves.
 type helpWriter struct {
 	out   io.Writer
 	width int
@@ -43,8 +43,8 @@ func (h *helpWriter) flush() error {
 // gap is what stands between two columns.
 var gap = regexp.MustCompile(`\S {2,}\S`)
 
-// wrapped is a paragraph at a width. Prose of which a line is too long is filled anew; of a table each such line is
-// continued below its last column.
+// wrapped is a paragraph at a width. Prose of which a line is too long is filled anew; of a table
+// each such line is continued below its last column.
 func wrapped(lines []string, width int) []string {
 	long := func(l string) bool { return ansi.StringWidth(l) > width }
 	table := func(l string) bool { return indent(l) != indent(lines[len(lines)-1]) || gap.MatchString(l) }

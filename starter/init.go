@@ -104,8 +104,8 @@ func runInit(ctx context.Context, con *console, c *cli.Context) error {
 	return con.tellDraft(out, seen, d, l)
 }
 
-// bakedLongEnough lets stages bake as long as it takes to see harm, as plan reckons by the past of a Prometheus. What
-// cannot be reckoned stays as it is: plan says that.
+// bakedLongEnough lets stages bake as long as it takes to see harm, as plan reckons by the past of
+// a Prometheus. What cannot be reckoned stays as it is: plan says that.
 func (c *console) bakedLongEnough(
 	ctx context.Context, out string, o draft.Options, seen draft.Seen, d draft.Draft, l loaded,
 ) (draft.Draft, loaded, error) {

@@ -58,7 +58,8 @@ func TestInit(t *testing.T) {
 	}
 }
 
-// For agents the release is a folder of files; where agents listen is a label of the targets, or a guess.
+// For agents the release is a folder of files; where agents listen is a label of the targets, or a
+// guess.
 func TestInitForAgents(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

@@ -23,8 +23,7 @@ func write(t *testing.T, name, text string) string {
 	return path
 }
 
-// csvRows are looks of a run, with so many bad of a hundred exposed requests since the
-// change.
+// csvRows are looks of a run, with so many bad of a hundred exposed requests since the change.
 func csvRows(run string, bad int) string {
 	s := &strings.Builder{}
 	for i := -20; i <= 40; i++ {

@@ -38,8 +38,8 @@ many of its releases are under way, and the newest that was promoted.`,
 	}
 }
 
-// Temporal's index holds only changes that are worth an event, so a list asks the
-// rollouts themselves, within bounds: each question takes a worker a moment.
+// Temporal's index holds only changes that are worth an event, so a list asks the rollouts
+// themselves, within bounds: each question takes a worker a moment.
 const (
 	maxAsked    = 100
 	askedAtOnce = 8
@@ -62,8 +62,8 @@ type listing struct {
 // listed is one rollout in a list.
 type listed struct{ view }
 
-// heard says that the rollout itself was heard, or has ended: without, Phase is what the
-// index knows.
+// heard says that the rollout itself was heard, or has ended: without, Phase is what the index
+// knows.
 func (l listed) heard() bool { return l.State != nil || !l.running() }
 
 // MarshalJSON writes what a list shows.
@@ -168,8 +168,7 @@ func (r *remote) rows(infos []*workflowpb.WorkflowExecutionInfo) []listed {
 	return rows
 }
 
-// ask puts what rollouts that run say of themselves over what the index says of them,
-// in rows.
+// ask puts what rollouts that run say of themselves over what the index says of them, in rows.
 func (r *remote) ask(ctx context.Context, rows []listed, got *listing) {
 	var open []*listed
 	for i := range rows {
@@ -194,7 +193,8 @@ func (r *remote) ask(ctx context.Context, rows []listed, got *listing) {
 	}
 }
 
-// read puts the results of rollouts that have ended over what the index says of them, in rows: why they ended so.
+// read puts the results of rollouts that have ended over what the index says of them, in rows: why
+// they ended so.
 func (r *remote) read(ctx context.Context, rows []listed, got *listing) {
 	var ended []*listed
 	for i := range rows {
@@ -238,8 +238,8 @@ func (r *remote) listPage(ctx context.Context, f listFilter, page []byte) (*work
 	})
 }
 
-// listTable are the rows of a list: a table, or where that has no room a table of what matters most, with the
-// rest below each row. 0 is no limit of the width.
+// listTable are the rows of a list: a table, or where that has no room a table of what matters
+// most, with the rest below each row. 0 is no limit of the width.
 func listTable(rows []listed, now time.Time, width int, p paint) []string {
 	table := [][]string{p.headings("UNIT", "RELEASE", "PHASE", "SINCE", "STAGE", "OUTCOME", "STARTED", "BY", "WHY")}
 	for _, r := range rows {

@@ -68,8 +68,7 @@ func quoted(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
 }
 
-// phasePaused is what --phase calls a rollout whose promotion was stopped, in
-// whatever phase it is.
+// phasePaused is what --phase calls a rollout whose promotion was stopped, in whatever phase it is.
 const phasePaused = "paused"
 
 // phases are the words that --phase knows.
@@ -94,8 +93,7 @@ func words(phases ...rollout.Phase) []string {
 	return out
 }
 
-// indexed is the phase under which the index has what is asked for; empty where that may
-// be any.
+// indexed is the phase under which the index has what is asked for; empty where that may be any.
 func (f listFilter) indexed() string {
 	if f.phase == phasePaused {
 		return ""
@@ -103,8 +101,8 @@ func (f listFilter) indexed() string {
 	return string(rollout.Phase(f.phase).Indexed())
 }
 
-// needsAnswers says that the index does not know the phase that is asked for, such as
-// baking: only the rollouts do.
+// needsAnswers says that the index does not know the phase that is asked for, such as baking: only
+// the rollouts do.
 func (f listFilter) needsAnswers() bool { return f.phase != f.indexed() }
 
 // holds says whether a rollout is in the phase that is asked for.

@@ -96,8 +96,8 @@ func incident() *manyRollouts {
 	}
 }
 
-// A list says of every open rollout what status says, and only what the index says of
-// one that does not answer.
+// A list says of every open rollout what status says, and only what the index says of one that does
+// not answer.
 func TestListAsksOpenRollouts(t *testing.T) {
 	f := incident()
 	got, err := (&remote{client: f}).list(t.Context(), listFilter{limit: 20})

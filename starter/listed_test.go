@@ -56,8 +56,7 @@ func TestFleetThatTheWorkerLists(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(r.out), &out))
 }
 
-// A plan that cannot be made says whether the spec, the listing or the way there is
-// to blame.
+// A plan that cannot be made says whether the spec, the listing or the way there is to blame.
 func TestFleetThatCannotBeListed(t *testing.T) {
 	for name, tc := range map[string]struct {
 		path, want string

@@ -30,8 +30,8 @@ func named(path string) string {
 	return path
 }
 
-// loaded is a spec with the fleet and the plan that belong to it. A fleet that the
-// worker lists is not among it, and so there is no plan.
+// loaded is a spec with the fleet and the plan that belong to it. A fleet that the worker lists is
+// not among it, and so there is no plan.
 type loaded struct {
 	file  string
 	kinds spec.Kinds
@@ -41,14 +41,16 @@ type loaded struct {
 	plan  plan.Plan
 	// dir is the spec's folder.
 	dir string
-	// bundle is the folder that the release is made of, or the reference to it; empty where it is none.
+	// bundle is the folder that the release is made of, or the reference to it; empty where it is
+	// none.
 	bundle string
 	// from is where the bundle is pulled from, and via how; the zero value where it is a folder.
 	from registry.Reference
 	via  puller
 	// opened is the bundle once it was looked into.
 	opened *openedBundle
-	// parts are those of the spec, each as if it were one; at is where such a one stands, such as "parts[1].".
+	// parts are those of the spec, each as if it were one; at is where such a one stands, such as
+	// "parts[1].".
 	parts []*loaded
 	at    string
 }
@@ -87,8 +89,8 @@ func loadText(ctx context.Context, con *console, path string, data []byte, via p
 	return l, l.cut(func(id, message string) error { return listed.Problem(id, "address", message) })
 }
 
-// cut plans on the fleet at hand, and looks whether its targets can be reached; at
-// places an address in the file that has it.
+// cut plans on the fleet at hand, and looks whether its targets can be reached; at places an
+// address in the file that has it.
 func (l *loaded) cut(at func(id, message string) error) (err error) {
 	if l.plan, err = plan.New(l.spec, l.fleet, l.kinds); err != nil {
 		err = located(l.doc, err)
@@ -153,8 +155,8 @@ func pathCause(err error) error {
 	return err
 }
 
-// loadFleet reads the fleet file. Problems inside it name that file; a file that
-// cannot be read is a problem of the spec's line.
+// loadFleet reads the fleet file. Problems inside it name that file; a file that cannot be read is
+// a problem of the spec's line.
 func loadFleet(doc *spec.Document, file, dir string) (*fleet.Document, error) {
 	path := doc.Spec.Fleet.File
 	if !filepath.IsAbs(path) {
@@ -223,8 +225,8 @@ func problemsOf(file string, err error) strictyaml.Problems {
 	return problems
 }
 
-// addresses finds the fields of a spec that cannot reach a target. Of each it names the
-// first target and counts the others: most often a whole fleet has the same mistake.
+// addresses finds the fields of a spec that cannot reach a target. Of each it names the first
+// target and counts the others: most often a whole fleet has the same mistake.
 func addresses(s spec.Spec, kinds spec.Kinds, f fleet.Fleet, at func(id, message string) error) error {
 	var errs []error
 	named := map[string]bool{} // targets

@@ -79,7 +79,8 @@ func TestPlanShowsTheGuard(t *testing.T) {
 	require.NotContains(t, sluice(t, "", "plan", "testdata/specs/good.yaml", "--output", "json").out, "guard")
 }
 
-// A drill that a target's labels cannot fill is refused where it stands in the spec, before anything is started.
+// A drill that a target's labels cannot fill is refused where it stands in the spec, before
+// anything is started.
 func TestDrillThatCannotBeRun(t *testing.T) {
 	data, err := os.ReadFile("testdata/specs/good.yaml")
 	require.NoError(t, err)

@@ -26,8 +26,7 @@ import (
 // errNoRollout is matched when a unit never had a rollout, or not this run.
 var errNoRollout = errors.New("no such rollout")
 
-// lookOnce shows the rollout that a command line names as it is now, in words or as an
-// object.
+// lookOnce shows the rollout that a command line names as it is now, in words or as an object.
 func lookOnce(ctx context.Context, con *console, c *cli.Context, words func(view) []string) error {
 	r, err := dial(ctx, con, c)
 	if err != nil {
@@ -41,8 +40,8 @@ func lookOnce(ctx context.Context, con *console, c *cli.Context, words func(view
 	return con.answer(v, words(v))
 }
 
-// look asks Temporal, and a worker if one is up, about a unit's rollout: the
-// newest, or the one of a run id. Where people read it, the digests of bundles are short.
+// look asks Temporal, and a worker if one is up, about a unit's rollout: the newest, or the one of
+// a run id. Where people read it, the digests of bundles are short.
 func (r *remote) look(ctx context.Context, unit, runID string) (view, error) {
 	v, err := r.lookWhole(ctx, unit, runID)
 	return r.shown(v), err
@@ -68,8 +67,8 @@ func (r *remote) lookWhole(ctx context.Context, unit, runID string) (view, error
 		return view{}, r.explainCall(fmt.Errorf("look at the rollout of %s: %w", unit, err))
 	}
 	if info := described.GetWorkflowExecutionInfo(); info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
-		// The rollout goes on in another run: the newest, unless there was another
-		// rollout since, which then knows nothing of this one.
+		// The rollout goes on in another run: the newest, unless there was another rollout since,
+		// which then knows nothing of this one.
 		newest, err := r.describe(ctx, id, "")
 		if err == nil && newest.GetWorkflowExecutionInfo().GetFirstRunId() == info.GetFirstRunId() {
 			described = newest
@@ -91,7 +90,8 @@ func (r *remote) lookWhole(ctx context.Context, unit, runID string) (view, error
 	return v.inside(), ctx.Err()
 }
 
-// notFound names the namespace and the server that were asked, and the unit that was probably meant.
+// notFound names the namespace and the server that were asked, and the unit that was probably
+// meant.
 func (r *remote) notFound(ctx context.Context, unit, runID string) error {
 	if runID != "" {
 		return fmt.Errorf("%w: %s has no run %s: sluice list --unit %s --output json names them", errNoRollout, unit, runID, unit)
@@ -196,8 +196,8 @@ func (v view) inside() view {
 	return v
 }
 
-// statusWord is Temporal's status in lower case; what closed a run only to go on
-// in the next one is still running.
+// statusWord is Temporal's status in lower case; what closed a run only to go on in the next one is
+// still running.
 func statusWord(s enumspb.WorkflowExecutionStatus) string {
 	if s == enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
 		return statusRunning

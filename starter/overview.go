@@ -20,8 +20,8 @@ type overview struct {
 	screen  *screen
 	known   map[string]view // by run
 	shown   map[string]glance
-	// ended says when those that have ended were first seen so, and codes are the exit codes
-	// of those that are no longer shown.
+	// ended says when those that have ended were first seen so, and codes are the exit codes of
+	// those that are no longer shown.
 	ended map[string]time.Time
 	codes map[int]bool
 }
@@ -53,8 +53,8 @@ func (o *overview) follow(ctx context.Context) (int, error) {
 	return o.code(), o.stop(nil)
 }
 
-// look asks for every rollout that runs, and for how those ended that ran before. Trouble says
-// that Temporal does not answer.
+// look asks for every rollout that runs, and for how those ended that ran before. Trouble says that
+// Temporal does not answer.
 func (o *overview) look(ctx context.Context) (open int, trouble string, err error) {
 	got, err := o.remote.list(ctx, listFilter{open: true, limit: maxAsked, unasked: true})
 	if err != nil {
@@ -93,8 +93,8 @@ func (o *overview) look(ctx context.Context) (open int, trouble string, err erro
 	return open, trouble, nil
 }
 
-// forget drops what ended a while ago, but for its exit code: on a busy deployment something
-// always runs.
+// forget drops what ended a while ago, but for its exit code: on a busy deployment something always
+// runs.
 func (o *overview) forget(now time.Time) {
 	for id, v := range o.known {
 		if v.running() {

@@ -97,8 +97,8 @@ func (m *manyRollouts) DescribeWorkflowExecution(_ context.Context, id, _ string
 	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: info}, nil
 }
 
-// It follows all that run, tells changes, survives a server that is away, and exits as the one
-// that ended worst.
+// It follows all that run, tells changes, survives a server that is away, and exits as the one that
+// ended worst.
 func TestOverviewFollows(t *testing.T) {
 	for _, asJSON := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

@@ -18,8 +18,8 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// pastServer is a Prometheus API over what six edges counted in eight hours: ten
-// requests a second each, of which one in fifty fails, by chance.
+// pastServer is a Prometheus API over what six edges counted in eight hours: ten requests a second
+// each, of which one in fifty fails, by chance.
 type pastServer struct {
 	begin  time.Time
 	counts map[string][2][]float64 // by address: failed and all requests until each second
@@ -27,8 +27,7 @@ type pastServer struct {
 
 const recordedFor = 8 * time.Hour
 
-// record draws counters; factor says how many times as many requests of an edge fail
-// in a second.
+// record draws counters; factor says how many times as many requests of an edge fail in a second.
 func record(seed uint64, factor func(edge string, second int) float64) *pastServer {
 	r := &pastServer{begin: time.Now().Truncate(time.Second).Add(-recordedFor), counts: map[string][2][]float64{}}
 	src := rand.NewPCG(seed, 1)
@@ -199,8 +198,8 @@ func TestBacktestOfAHealthyPast(t *testing.T) {
 	}
 }
 
-// What hits the edges of one arm only shows, at the time at which it did; what hits all
-// of them does not.
+// What hits the edges of one arm only shows, at the time at which it did; what hits all of them
+// does not.
 func TestBacktestOfIncidents(t *testing.T) {
 	t.Parallel()
 	planned := sluice(t, "", "plan", compared(t, serve(t, record(2, func(string, int) float64 { return 1 }))), "--no-predict", "--output", "json")
@@ -275,8 +274,8 @@ func TestPlanPredicts(t *testing.T) {
 	require.NotContains(t, sluice(t, "", "plan", spec, "--no-predict").out, "what the checks can see")
 }
 
-// Where the past says that the usual bake shows no harm, init writes one that plan does not warn of; a bake that was
-// given stays.
+// Where the past says that the usual bake shows no harm, init writes one that plan does not warn
+// of; a bake that was given stays.
 func TestInitBakesLongEnough(t *testing.T) {
 	t.Parallel()
 	r := record(1, func(string, int) float64 { return 0.05 })

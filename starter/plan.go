@@ -85,7 +85,8 @@ func showPlan(ctx context.Context, con *console, c *cli.Context) error {
 	return con.answer(planned, lines)
 }
 
-// plannedChanges compares bundles with what the fleet runs, where a store is named and Temporal answers.
+// plannedChanges compares bundles with what the fleet runs, where a store is named and Temporal
+// answers.
 func (l *loaded) plannedChanges(ctx context.Context, con *console, c *cli.Context) ([]bundleChange, error) {
 	storeDir := c.String("store")
 	if len(l.bundles()) == 0 || storeDir == "" {
@@ -116,12 +117,15 @@ type planned struct {
 	Parts   []plannedPart `json:"parts,omitempty"`
 	Targets int           `json:"targets"`
 	// Longest is how long the rollout takes, the measuring before each stage included, if every
-	// gate holds as long as it may; the look before the first stage, pauses, approvals and applying come on top.
+	// gate holds as long as it may; the look before the first stage, pauses, approvals and applying
+	// come on top.
 	Longest spec.Duration  `json:"longest"`
 	Stages  []plannedStage `json:"stages"`
-	// Guard is how long the release is watched on after the last stage; it does not count in Longest.
+	// Guard is how long the release is watched on after the last stage; it does not count in
+	// Longest.
 	Guard spec.Duration `json:"guard,omitempty"`
-	// Drill, Activates and OnRegression are the spec's: what is run on targets, and whom the release may wake.
+	// Drill, Activates and OnRegression are the spec's: what is run on targets, and whom the
+	// release may wake.
 	Drill        *spec.Drill `json:"drill,omitempty"`
 	Activates    []string    `json:"activates,omitempty"`
 	OnRegression string      `json:"onRegression,omitempty"`
@@ -147,8 +151,8 @@ type plannedPart struct {
 // plannedStage is one stage of a planned rollout.
 type plannedStage struct {
 	Name string `json:"name"`
-	// New is how many targets the stage changes; AtRisk how many run the release
-	// while it is judged, which is also the stage's reach.
+	// New is how many targets the stage changes; AtRisk how many run the release while it is
+	// judged, which is also the stage's reach.
 	New         int     `json:"new"`
 	AtRisk      int     `json:"atRisk"`
 	AtRiskShare float64 `json:"atRiskShare"`

@@ -116,8 +116,8 @@ func blindNote(blind []string) []string {
 	return out
 }
 
-// riskNote words what the first stage buys: what a bad release reaches before
-// anything has judged it.
+// riskNote words what the first stage buys: what a bad release reaches before anything has judged
+// it.
 func riskNote(pl planned) []string {
 	if len(pl.Stages) == 0 {
 		return nil

@@ -8,13 +8,15 @@ import (
 	"golang.org/x/term"
 )
 
-// progress is one line on stderr that says how far a command is, where that is a terminal. It is for one goroutine at a time.
+// progress is one line on stderr that says how far a command is, where that is a terminal. It is
+// for one goroutine at a time.
 type progress struct {
 	con   *console
 	shown time.Time
 }
 
-// progress shows nothing where nobody watches: in a pipe, and on a terminal that cannot rewrite a line.
+// progress shows nothing where nobody watches: in a pipe, and on a terminal that cannot rewrite a
+// line.
 func (c *console) progress() *progress {
 	if f, ok := c.errOut.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
 		return &progress{}

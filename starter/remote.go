@@ -17,8 +17,8 @@ import (
 	"github.com/sluicehq/sluice/internal/connect"
 )
 
-// callTimeout bounds one call to Temporal, so that no command hangs on a server
-// or a worker that does not answer.
+// callTimeout bounds one call to Temporal, so that no command hangs on a server or a worker that
+// does not answer.
 const callTimeout = 5 * time.Second
 
 // remote is Temporal as the commands see it.
@@ -108,8 +108,8 @@ func (r *remote) link(workflowID, runID string) string {
 	return r.ui + "/namespaces/" + url.PathEscape(r.namespace) + "/workflows/" + url.PathEscape(workflowID) + "/" + url.PathEscape(runID)
 }
 
-// transient says whether an error of a call is worth another try: the server did
-// not answer, or not in time.
+// transient says whether an error of a call is worth another try: the server did not answer, or not
+// in time.
 func transient(err error) bool {
 	return is[*serviceerror.Unavailable](err) || is[*serviceerror.DeadlineExceeded](err) ||
 		is[*serviceerror.ResourceExhausted](err) || is[*serviceerror.Canceled](err) || errors.Is(err, context.DeadlineExceeded)

@@ -101,8 +101,8 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// Ages are by Temporal's clock, which whoever answers tells, and not by that of the computer here: in this
-// test it is years off.
+// Ages are by Temporal's clock, which whoever answers tells, and not by that of the computer here:
+// in this test it is years off.
 func TestAgesAreByTemporalsClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := *baking().State
@@ -131,8 +131,7 @@ func TestAgesAreByTemporalsClock(t *testing.T) {
 	})
 }
 
-// TestFollowOutlivesOutages goes through a worker that is away, then the server,
-// to the end.
+// TestFollowOutlivesOutages goes through a worker that is away, then the server, to the end.
 func TestFollowOutlivesOutages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeTemporal{result: *incomplete().State}
@@ -189,8 +188,8 @@ func TestFollowStopsLooking(t *testing.T) {
 	}
 }
 
-// TestFollowOfAStartedRolloutNeedsNoFirstAnswer: the server dies right after it
-// has accepted the start.
+// TestFollowOfAStartedRolloutNeedsNoFirstAnswer: the server dies right after it has accepted the
+// start.
 func TestFollowOfAStartedRolloutNeedsNoFirstAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeTemporal{result: *incomplete().State}
@@ -263,8 +262,8 @@ func TestSignals(t *testing.T) {
 	})
 }
 
-// An abort that Temporal does not take is a cancellation, and says so. One to a run that has
-// just continued as new goes to the next one. Nothing else is sent in another way.
+// An abort that Temporal does not take is a cancellation, and says so. One to a run that has just
+// continued as new goes to the next one. Nothing else is sent in another way.
 func TestSignalsThatTemporalDoesNotTake(t *testing.T) {
 	limit := serviceerror.NewInvalidArgument("exceeded workflow execution limit for signal events")
 	for name, c := range map[string]struct {
@@ -299,8 +298,8 @@ func TestSignalsThatTemporalDoesNotTake(t *testing.T) {
 	}
 }
 
-// An approve without a stage is for the one that was seen to wait. Where that is not known, it
-// is not sent: it would approve whatever waits when it arrives.
+// An approve without a stage is for the one that was seen to wait. Where that is not known, it is
+// not sent: it would approve whatever waits when it arrives.
 func TestApproveNamesItsStage(t *testing.T) {
 	asking := *baking().State
 	asking.Phase, asking.Stages = rollout.PhaseApproval, slices.Clone(asking.Stages)
@@ -338,8 +337,8 @@ func TestApproveNamesItsStage(t *testing.T) {
 	}
 }
 
-// A promote is for the stage that is current when it is sent, also where only the
-// server knows which that is, and never for the one after it.
+// A promote is for the stage that is current when it is sent, also where only the server knows
+// which that is, and never for the one after it.
 func TestPromoteNamesItsStage(t *testing.T) {
 	state := func(int) (rollout.State, error) { return *baking().State, nil }
 	deaf := func(int) (rollout.State, error) { return rollout.State{}, errDeaf() }

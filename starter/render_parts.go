@@ -26,8 +26,7 @@ func checkLines(r health.Report, p paint) []string {
 	return columns(rows)
 }
 
-// checkName is a check's name with the mark of its result. One that never decides says
-// so.
+// checkName is a check's name with the mark of its result. One that never decides says so.
 func checkName(r health.Result, p paint) string {
 	name := p.result(r, glyph(r)) + " " + terminal.Safe(r.Check)
 	if r.Advisory {
@@ -41,8 +40,7 @@ func sentence(r health.Result) string {
 	return strings.TrimPrefix(r.Sentence, r.Check+": ")
 }
 
-// numbers are what was judged and its limit. What rests on events and is at most
-// 1 is a ratio.
+// numbers are what was judged and its limit. What rests on events and is at most 1 is a ratio.
 func numbers(r health.Result) string {
 	if len(r.Trace) > 0 && r.Value != nil {
 		return timesUsual(r)
@@ -67,8 +65,8 @@ func numbers(r health.Result) string {
 	return form(*r.Value) + " (limit " + form(*r.Limit) + ")"
 }
 
-// timesUsual are how many times the usual a comparison has found, as its sentence has it: an estimate, or what is
-// left of it where chance may have done the rest.
+// timesUsual are how many times the usual a comparison has found, as its sentence has it: an
+// estimate, or what is left of it where chance may have done the rest.
 func timesUsual(r health.Result) string {
 	form := func(v float64) string { return humanize.PlainTo(v, 2) + "×" }
 	text := "about " + form(*r.Value)
@@ -83,8 +81,7 @@ func timesUsual(r health.Result) string {
 	return text
 }
 
-// outcomeLines say how it ended, naming at most some of the targets that are not
-// back.
+// outcomeLines say how it ended, naming at most some of the targets that are not back.
 func outcomeLines(o rollout.Outcome, most int, p paint) []string {
 	word := p.phase(string(o.Result))
 	lines := []string{word + ": " + terminal.Safe(o.Why)}
@@ -114,8 +111,8 @@ func touchedLine(o rollout.Outcome) string {
 	return terminal.Safe("touched " + plural(o.Touched, "target") + ", " + word)
 }
 
-// troubleLines name at most some of n targets; a list may be shorter than n, since a
-// state carries as many as fit.
+// troubleLines name at most some of n targets; a list may be shorter than n, since a state carries
+// as many as fit.
 func troubleLines(what string, ts []rollout.TargetTrouble, n, most int, paint func(string) string) []string {
 	shown, where := ts[:min(len(ts), most)], "see the results of the activities in the workflow's history"
 	if len(shown) < len(ts) {

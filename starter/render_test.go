@@ -93,8 +93,8 @@ func stripped(lines []string) []string {
 	return out
 }
 
-// TestNothingControlsTheTerminal plants control characters in every text that a
-// rollout, a target or a person can set.
+// TestNothingControlsTheTerminal plants control characters in every text that a rollout, a target
+// or a person can set.
 func TestNothingControlsTheTerminal(t *testing.T) {
 	const evil = "\x1b[31mx\r\n\u202e\u009b"
 	v := incomplete()
@@ -195,7 +195,8 @@ func TestWords(t *testing.T) {
 	require.Equal(t, []string{"a    b", "ccc  d"}, columns([][]string{{"a", "b"}, {"ccc", "d"}}))
 }
 
-// A stage that never began, and the stages of what is undone, are not shown as if they had gone back.
+// A stage that never began, and the stages of what is undone, are not shown as if they had gone
+// back.
 func TestStagesThatNeverBegan(t *testing.T) {
 	v := baking()
 	s := *v.State

@@ -9,9 +9,8 @@ import (
 	"github.com/sluicehq/sluice/internal/terminal"
 )
 
-// tree draws a rollout: what was planned against what happened, stage by stage.
-// Its lines may be longer than a terminal is wide, which has so many cells, or 0; what is
-// drawn is not.
+// tree draws a rollout: what was planned against what happened, stage by stage. Its lines may be
+// longer than a terminal is wide, which has so many cells, or 0; what is drawn is not.
 func tree(v view, now time.Time, width int, p paint) []string {
 	lines := header(v, now, p)
 	if s := v.State; s != nil {
@@ -117,8 +116,8 @@ func exposure(s rollout.State) string {
 	return fmt.Sprintf("%s %d of %s exposed (%s)", bar(part, barWidth), s.Exposed, plural(s.Targets, "target"), share(s.Exposed, s.Targets))
 }
 
-// stageLines are the branches, with the checks below the stage that is judged. Of many stages those far from it
-// are counted.
+// stageLines are the branches, with the checks below the stage that is judged. Of many stages those
+// far from it are counted.
 func stageLines(v view, now time.Time, width int, p paint) []string {
 	s := *v.State
 	from, to := s.Shown()

@@ -13,8 +13,8 @@ import (
 	"github.com/sluicehq/sluice/activities"
 )
 
-// retrying is an activity of a rollout that has failed and is tried again, such as a
-// fleet's command that ends with an error. The rollout itself does not hear of it.
+// retrying is an activity of a rollout that has failed and is tried again, such as a fleet's
+// command that ends with an error. The rollout itself does not hear of it.
 type retrying struct {
 	Activity string `json:"activity"`
 	// Failed is how often it has failed so far.
@@ -31,9 +31,8 @@ func (r retrying) String() string {
 	return fmt.Sprintf("the activity %s has failed %s and is tried again: %s", r.Activity, times, r.Error)
 }
 
-// retried are the activities that are tried again, of each kind the one that has failed
-// most often, in the order of their names. A watch that has found another worker is not
-// in trouble.
+// retried are the activities that are tried again, of each kind the one that has failed most often,
+// in the order of their names. A watch that has found another worker is not in trouble.
 func retried(pending []*workflowpb.PendingActivityInfo) []retrying {
 	var out []retrying
 	for _, a := range pending {

@@ -22,8 +22,8 @@ func pendingRetry(name string, attempt int32, state enumspb.PendingActivityState
 	return a
 }
 
-// An activity that fails and is tried again is told, with what it said last: nobody else
-// would say that a fleet's command does not work.
+// An activity that fails and is tried again is told, with what it said last: nobody else would say
+// that a fleet's command does not work.
 func TestRetriedActivitiesAreTold(t *testing.T) {
 	const waits, runs = enumspb.PENDING_ACTIVITY_STATE_SCHEDULED, enumspb.PENDING_ACTIVITY_STATE_STARTED
 	found := retried([]*workflowpb.PendingActivityInfo{

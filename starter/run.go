@@ -22,8 +22,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return con.report(err)
 }
 
-// allCommands is where a command is registered. Those of signals come from
-// rollout.Signals.
+// allCommands is where a command is registered. Those of signals come from rollout.Signals.
 func allCommands() []command {
 	return slices.Concat(
 		[]command{initCommand(), validateCommand(), planCommand(), startCommand(), watchCommand(), statusCommand(), listCommand(), explainCommand()},
@@ -63,8 +62,7 @@ func runApp(ctx context.Context, con *console, commands []command, words []strin
 	return cmp.Or(err, help.flush())
 }
 
-// newApp builds the urfave application. Errors come back to run; nothing in it
-// ends the process.
+// newApp builds the urfave application. Errors come back to run; nothing in it ends the process.
 func newApp(con *console, commands []command) *cli.App {
 	app := &cli.App{
 		Name:            "sluice",

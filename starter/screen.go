@@ -51,8 +51,8 @@ func (s *screen) finish(lines []string) error {
 	return err
 }
 
-// rewind moves to where the last drawing began. A terminal that has become
-// narrower has wrapped its lines.
+// rewind moves to where the last drawing began. A terminal that has become narrower has wrapped its
+// lines.
 func (s *screen) rewind(b *strings.Builder, width int) {
 	up := 0
 	for _, l := range s.drawn {
@@ -70,9 +70,8 @@ func rows(line string, width int) int {
 	return max(1, (ansi.StringWidth(line)+width-1)/width)
 }
 
-// clipToScreen cuts lines to a terminal, leaving one row for the cursor. Of too many
-// lines it keeps the first and the last. The last one may wrap: a link that is cut is
-// of no use.
+// clipToScreen cuts lines to a terminal, leaving one row for the cursor. Of too many lines it keeps
+// the first and the last. The last one may wrap: a link that is cut is of no use.
 func clipToScreen(lines []string, width, height int) []string {
 	if len(lines) == 0 {
 		return nil

@@ -11,8 +11,9 @@ import (
 // maxShared is how many rollouts that run are looked at.
 const maxShared = 1000
 
-// unshared refuses a rollout that changes a unit which a running one of another unit changes, too: as a part, or
-// alone. Each would refuse the other's orders. What Temporal's index does not tell is said.
+// unshared refuses a rollout that changes a unit which a running one of another unit changes, too:
+// as a part, or alone. Each would refuse the other's orders. What Temporal's index does not tell is
+// said.
 func (r *remote) unshared(ctx context.Context, con *console, s spec.Spec) error {
 	found, err := r.list(ctx, listFilter{open: true, unasked: true, limit: maxShared})
 	if err != nil {
@@ -35,7 +36,8 @@ func (r *remote) unshared(ctx context.Context, con *console, s spec.Spec) error 
 	return nil
 }
 
-// changedBy are the units that a rollout of a release changes: its parts or, where it has none, its own.
+// changedBy are the units that a rollout of a release changes: its parts or, where it has none, its
+// own.
 func changedBy(unit, release string) []string {
 	parts, err := spec.Decompose(release)
 	if err != nil || len(parts) < 2 {

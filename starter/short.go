@@ -28,8 +28,8 @@ func (r *remote) shown(v view) view {
 	return v
 }
 
-// shortened is bundle.Short in every text of a value that was read from JSON; the value itself, where there is nothing
-// to cut.
+// shortened is bundle.Short in every text of a value that was read from JSON; the value itself,
+// where there is nothing to cut.
 func shortened[T any](v *T) *T {
 	data, err := json.Marshal(v)
 	if err != nil || bundle.Short(string(data)) == string(data) {

@@ -19,8 +19,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// signalCommand is the command of a signal, which steers a rollout. Temporal keeps signals,
-// also while no worker is up.
+// signalCommand is the command of a signal, which steers a rollout. Temporal keeps signals, also
+// while no worker is up.
 type signalCommand struct{ rollout.Signal }
 
 // signalCommands are the commands of all signals that a rollout takes.
@@ -145,8 +145,8 @@ func (s signalCommand) deliver(ctx context.Context, con *console, r *remote, bef
 	return s.result(after, taken)
 }
 
-// aimed is the request that says what it means, as its sender sees the rollout now: the
-// stage that is current, and not the next one, should this one pass meanwhile.
+// aimed is the request that says what it means, as its sender sees the rollout now: the stage that
+// is current, and not the next one, should this one pass meanwhile.
 func (s signalCommand) aimed(v view, req rollout.ControlRequest, now time.Time) (rollout.ControlRequest, error) {
 	switch {
 	case !v.running():
@@ -185,8 +185,7 @@ type signalResult struct {
 	Unit       string `json:"unit"`
 	WorkflowID string `json:"workflowId"`
 	RunID      string `json:"runId"`
-	// Taken is true once the rollout has acted on it; false while it is only
-	// kept by Temporal.
+	// Taken is true once the rollout has acted on it; false while it is only kept by Temporal.
 	Taken  bool   `json:"taken"`
 	Effect string `json:"effect"`
 	Phase  string `json:"phase,omitempty"`
@@ -215,9 +214,9 @@ func (s signalCommand) result(v view, taken *rollout.Control) (signalResult, err
 	return t, nil
 }
 
-// signal sends to the rollout that was looked at, and to no later one. An abort that
-// Temporal does not take, since a rollout is sent too much, is a cancellation instead: no
-// number of signals keeps that from the rollout.
+// signal sends to the rollout that was looked at, and to no later one. An abort that Temporal does
+// not take, since a rollout is sent too much, is a cancellation instead: no number of signals keeps
+// that from the rollout.
 func (r *remote) signal(ctx context.Context, v view, name string, req rollout.ControlRequest) (cancelled bool, err error) {
 	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -265,15 +264,14 @@ func (r *remote) cancel(ctx context.Context, v view, req rollout.ControlRequest)
 // signalPause is the time between two tries of a signal.
 const signalPause = 200 * time.Millisecond
 
-// takenWithin is how long a command waits to hear what came of its signal, and
-// deafWithin how long when nobody answered just before.
+// takenWithin is how long a command waits to hear what came of its signal, and deafWithin how long
+// when nobody answered just before.
 const (
 	takenWithin = 5 * time.Second
 	deafWithin  = 1 * time.Second
 )
 
-// awaitTaken looks until the rollout shows the signal; nil when it did not in
-// time.
+// awaitTaken looks until the rollout shows the signal; nil when it did not in time.
 func (r *remote) awaitTaken(ctx context.Context, before view, name string, req rollout.ControlRequest) (view, *rollout.Control, error) {
 	within := takenWithin
 	if before.Trouble != "" {
@@ -306,8 +304,8 @@ func (r *remote) awaitTaken(ctx context.Context, before view, name string, req r
 	}
 }
 
-// controlOf is what came of the signal of an id when it arrived first, as far as that is
-// kept; nil if nothing is known of it.
+// controlOf is what came of the signal of an id when it arrived first, as far as that is kept; nil
+// if nothing is known of it.
 func controlOf(s *rollout.State, name, id string) *rollout.Control {
 	if s == nil {
 		return nil

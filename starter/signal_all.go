@@ -29,8 +29,8 @@ type sentTo struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// sendAll signals every rollout that runs, after a person at a terminal has said yes, and tells
-// of each what came of it. A rollout that goes back already is no failure.
+// sendAll signals every rollout that runs, after a person at a terminal has said yes, and tells of
+// each what came of it. A rollout that goes back already is no failure.
 func (s signalCommand) sendAll(ctx context.Context, con *console, r *remote, req rollout.ControlRequest, yes bool) error {
 	got, err := r.list(ctx, listFilter{open: true, limit: mostAtAll, unasked: true})
 	if err != nil {
@@ -61,8 +61,8 @@ func (s signalCommand) sendAll(ctx context.Context, con *console, r *remote, req
 	return s.tellAll(con, append(held, results...), got.more)
 }
 
-// hold keeps trains in which a rollout is queued from entering a stage: one that has not begun can be sent nothing, and
-// begins when the way back before it has ended.
+// hold keeps trains in which a rollout is queued from entering a stage: one that has not begun can
+// be sent nothing, and begins when the way back before it has ended.
 func (r *remote) hold(ctx context.Context, name string, trains []listedTrain, req rollout.ControlRequest) (out []sentTo) {
 	for _, t := range trains {
 		err := r.client.SignalWorkflow(ctx, t.WorkflowID, "", connect.SignalHold, workflows.Control{By: req.By, Why: req.Why})
@@ -114,8 +114,8 @@ func (s signalCommand) sendOne(ctx context.Context, con *console, r *remote, uni
 	return sentTo{signalResult: out}
 }
 
-// tellAll tells what came of a signal for all. It fails if any rollout that still runs may not
-// have it.
+// tellAll tells what came of a signal for all. It fails if any rollout that still runs may not have
+// it.
 func (s signalCommand) tellAll(con *console, results []sentTo, more bool) error {
 	failed := 0
 	for _, t := range results {

@@ -208,7 +208,8 @@ type simulated struct {
 	Limited bool   `json:"stoppedByLimit,omitempty"`
 	Stage   string `json:"stage,omitempty"`
 	Why     string `json:"why"`
-	// Condemned are the checks for which it went back, and NotBack how many targets could not be brought back.
+	// Condemned are the checks for which it went back, and NotBack how many targets could not be
+	// brought back.
 	Condemned []string `json:"condemned,omitempty"`
 	NotBack   int      `json:"notBack,omitempty"`
 	// Took is how long it took, in the rollout's time.
@@ -270,7 +271,8 @@ func (a asked) told(out rehearsal.Result, seed uint64) simulated {
 
 var errInterrupted = errors.New("interrupted")
 
-// rehearsed waits for a rehearsal no longer than somebody wants it: it cannot be stopped, and ends with the program.
+// rehearsed waits for a rehearsal no longer than somebody wants it: it cannot be stopped, and ends
+// with the program.
 func rehearsed[T any](ctx context.Context, run func() (T, error)) (T, error) {
 	var out T
 	var err error

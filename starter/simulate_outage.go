@@ -52,7 +52,8 @@ func replayOutage(ctx context.Context, con *console, c *cli.Context, s store.Sto
 	return con.answer(out, out.text(con.paint))
 }
 
-// outagePlan cuts the outage's fleet by the spec that the command line names, else by the default one.
+// outagePlan cuts the outage's fleet by the spec that the command line names, else by the default
+// one.
 func outagePlan(con *console, c *cli.Context, o outages.Outage) (plan.Plan, error) {
 	file, text := "", []byte(nil)
 	if path := c.Args().First(); path != "" {

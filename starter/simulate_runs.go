@@ -60,11 +60,13 @@ func (a asked) innocent() bool {
 type distribution struct {
 	Runs    int            `json:"runs"`
 	Results map[string]int `json:"results"`
-	// Condemned is in how many runs each check condemned the release. Undecided are those that went back since no verdict came.
+	// Condemned is in how many runs each check condemned the release. Undecided are those that went
+	// back since no verdict came.
 	Condemned map[string]int `json:"condemned"`
 	Undecided int            `json:"undecided,omitempty"`
-	// FalseRollbacks is the share of runs that went back although no fault was the release's, FalseSeeds theirs, and
-	// AtMost what that share is at most, with 95 % confidence; only where no fault is the release's.
+	// FalseRollbacks is the share of runs that went back although no fault was the release's,
+	// FalseSeeds theirs, and AtMost what that share is at most, with 95 % confidence; only where no
+	// fault is the release's.
 	FalseRollbacks *float64 `json:"falseRollbackRate,omitempty"`
 	AtMost         *float64 `json:"falseRollbackRateAtMost,omitempty"`
 	FalseSeeds     []uint64 `json:"falseRollbackSeeds,omitempty"`
@@ -73,12 +75,14 @@ type distribution struct {
 	MissedSeeds []uint64 `json:"missedSeeds,omitempty"`
 	// WorstSeed is that of the run with the most bad requests, of those with harm.
 	WorstSeed *uint64 `json:"worstSeed,omitempty"`
-	// Detected, Undone and Bad are the 50th, the 90th and the 100th percentile over the runs with harm.
+	// Detected, Undone and Bad are the 50th, the 90th and the 100th percentile over the runs with
+	// harm.
 	Detected []time.Duration `json:"detected,omitempty"`
 	Undone   []time.Duration `json:"undone,omitempty"`
 	Bad      []float64       `json:"bad,omitempty"`
 	Exposed  []float64       `json:"exposed,omitempty"`
-	// Limited are the runs that --limit stopped. NeverBegan is in how many runs each fault never began.
+	// Limited are the runs that --limit stopped. NeverBegan is in how many runs each fault never
+	// began.
 	Limited    int            `json:"stoppedByLimit,omitempty"`
 	NeverBegan map[string]int `json:"neverBegan,omitempty"`
 	All        []simulated    `json:"all"`
@@ -149,8 +153,8 @@ func quantiles[T ~int64 | ~float64](values []T) (out []T) {
 	return out
 }
 
-// upper is what a share is at most of which n of all were seen, with 95 % confidence: the upper end of Wilson's
-// interval, one-sided (E. B. Wilson, 1927, JASA 22), and of none seen 1 - 0.05^(1/all).
+// upper is what a share is at most of which n of all were seen, with 95 % confidence: the upper end
+// of Wilson's interval, one-sided (E. B. Wilson, 1927, JASA 22), and of none seen 1 - 0.05^(1/all).
 func upper(n, all int) float64 {
 	if n == 0 {
 		return 1 - math.Pow(0.05, 1/float64(all))

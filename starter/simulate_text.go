@@ -69,7 +69,8 @@ func (s simulated) text(p paint) []string {
 	return append(lines, columns(rows)...)
 }
 
-// told are the events that a person is shown: no verdict that is good or that a gate tells, too, and no reason twice.
+// told are the events that a person is shown: no verdict that is good or that a gate tells, too,
+// and no reason twice.
 func told(all []event) (out []event) {
 	gates, why := "", ""
 	for _, e := range all {

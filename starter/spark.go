@@ -23,10 +23,9 @@ var blocks = [...]rune{'▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'}
 // leastPoints is how many points tell more than the sentence beside them.
 const leastPoints = 4
 
-// sparklines draw how both arms of a check did over the bake, up to the decision, on
-// one scale: none where there is nothing to draw, or no room. The decision came so long
-// after the change, 0 where that is not known. Lines are at most width cells; 0 is no
-// limit.
+// sparklines draw how both arms of a check did over the bake, up to the decision, on one scale:
+// none where there is nothing to draw, or no room. The decision came so long after the change, 0
+// where that is not known. Lines are at most width cells; 0 is no limit.
 func sparklines(r health.Result, after time.Duration, width int, p paint) []string {
 	if len(r.Trace) < 2 {
 		return nil
@@ -88,8 +87,7 @@ func column(a, b string) [2]string {
 	return [2]string{pad(a), pad(b)}
 }
 
-// joined is a trace in at most so many points, each of as many as any other but the
-// last.
+// joined is a trace in at most so many points, each of as many as any other but the last.
 func joined(t judge.Trace, most int) judge.Trace {
 	each := (len(t) + most - 1) / most
 	var out judge.Trace
@@ -152,8 +150,7 @@ func spark(shares []float64, top float64) string {
 	return s.String()
 }
 
-// sinceApplied is how long after its change a stage was looked at; 0 where that is not
-// known.
+// sinceApplied is how long after its change a stage was looked at; 0 where that is not known.
 func sinceApplied(st rollout.StageState, at time.Time) time.Duration {
 	if st.AppliedAt.IsZero() || at.Before(st.AppliedAt) {
 		return 0

@@ -117,8 +117,8 @@ func nothingBad() judge.Trace {
 	return out
 }
 
-// Whatever was seen, a drawing is never wider than the terminal, and both arms end at
-// the same place.
+// Whatever was seen, a drawing is never wider than the terminal, and both arms end at the same
+// place.
 func TestSparklinesFit(t *testing.T) {
 	count := rapid.OneOf(rapid.Float64(), rapid.Float64Range(0, 1000))
 	rapid.Check(t, func(t *rapid.T) {

@@ -136,8 +136,8 @@ func (r *remote) allowed(ctx context.Context, con *console, l *loaded, storeDir 
 	return passed, nil
 }
 
-// overrideOf is what lets the rollout begin on an unhealthy fleet; nil unless it was
-// asked for, with a reason.
+// overrideOf is what lets the rollout begin on an unhealthy fleet; nil unless it was asked for,
+// with a reason.
 func overrideOf(c *cli.Context, by string) (*rollout.ControlRequest, error) {
 	why := c.String("why")
 	switch {
@@ -207,8 +207,8 @@ func (s started) plan() string {
 	return plural(s.Targets, "target") + " in " + stages
 }
 
-// waitFor follows a rollout that was just started. Under --output json the lines
-// go to stderr, and stdout gets one object at the end.
+// waitFor follows a rollout that was just started. Under --output json the lines go to stderr, and
+// stdout gets one object at the end.
 func waitFor(ctx context.Context, con *console, r *remote, s started, timeout time.Duration) error {
 	f := follower{remote: r, unit: s.Unit, runID: s.RunID, timeout: timeout, passed: view.guarding, observer: observerFor(con)}
 	if con.json {

@@ -135,8 +135,7 @@ func plural(n int, one string) string {
 	return fmt.Sprintf("%d %ss", n, one)
 }
 
-// columns aligns rows, two spaces apart; a cell may hold colours. The last column is not
-// padded.
+// columns aligns rows, two spaces apart; a cell may hold colours. The last column is not padded.
 func columns(rows [][]string) []string {
 	var widths []int
 	for _, row := range rows {

@@ -20,16 +20,16 @@ import (
 )
 
 const (
-	// maxSent is how large a fleet's snapshot may be to travel with the request, in
-	// bytes: with its base64 and the spec it stays below Temporal's 2 MB.
+	// maxSent is how large a fleet's snapshot may be to travel with the request, in bytes: with its
+	// base64 and the spec it stays below Temporal's 2 MB.
 	maxSent = 1 << 20
-	// memoBy is the key of the memo that says who started a rollout, so that a
-	// list can tell without asking each.
+	// memoBy is the key of the memo that says who started a rollout, so that a list can tell
+	// without asking each.
 	memoBy = "by"
 )
 
-// submission is what is sent. A snapshot that is too large to send goes into the
-// store that the workers share.
+// submission is what is sent. A snapshot that is too large to send goes into the store that the
+// workers share.
 func submission(ctx context.Context, l loaded, by, storeDir string) (workflows.Submission, error) {
 	sub := workflows.Submission{Spec: l.spec, By: by}
 	if err := l.keepBundles(ctx, storeDir); err != nil {
@@ -61,8 +61,8 @@ func submission(ctx context.Context, l loaded, by, storeDir string) (workflows.S
 	return sub, nil
 }
 
-// submit starts the rollout, unless the unit has one that runs. It ends the guard of one whose stages have all
-// passed.
+// submit starts the rollout, unless the unit has one that runs. It ends the guard of one whose
+// stages have all passed.
 func (r *remote) submit(ctx context.Context, con *console, l loaded, sub workflows.Submission) (started, error) {
 	runID, err := r.execute(ctx, l, sub)
 	e, held := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err)
@@ -152,8 +152,7 @@ func (r *remote) held(ctx context.Context, con *console, sub workflows.Submissio
 	return same, refusedf(reason, "%s: %s\n  follow it:    sluice watch %s\n  roll it back: sluice abort %s --why \"…\"", what, detail, unit, unit)
 }
 
-// same says whether a run was started with the same spec and fleet. Who did it
-// does not matter.
+// same says whether a run was started with the same spec and fleet. Who did it does not matter.
 func (r *remote) same(ctx context.Context, v view, sub workflows.Submission) bool {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

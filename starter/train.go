@@ -118,7 +118,8 @@ func steerTrain(name, signal, effect string) func(context.Context, *console, *cl
 	}
 }
 
-// newestInTrain is the name of the newest rollout in a unit's train, such as edge:3; false if there is none.
+// newestInTrain is the name of the newest rollout in a unit's train, such as edge:3; false if there
+// is none.
 func (r *remote) newestInTrain(ctx context.Context, unit string) (string, bool) {
 	if strings.Contains(unit, ":") {
 		return "", false
@@ -130,8 +131,8 @@ func (r *remote) newestInTrain(ctx context.Context, unit string) (string, bool) 
 	return fmt.Sprintf("%s:%d", unit, slices.Max(numbers)), true
 }
 
-// numbered are the numbers of the newest rollouts in a unit's train that match a filter in Temporal's language; nil
-// where there is no train.
+// numbered are the numbers of the newest rollouts in a unit's train that match a filter in
+// Temporal's language; nil where there is no train.
 func (r *remote) numbered(ctx context.Context, unit, filter string) ([]int64, error) {
 	_, err := r.describe(ctx, r.deployment.TrainID(unit), "")
 	if is[*serviceerror.NotFound](err) {
@@ -143,7 +144,8 @@ func (r *remote) numbered(ctx context.Context, unit, filter string) ([]int64, er
 	return r.listed(ctx, unit, filter)
 }
 
-// listed are the numbers of the newest rollouts of a unit that were in a train and match a filter, whether there is one or not.
+// listed are the numbers of the newest rollouts of a unit that were in a train and match a filter,
+// whether there is one or not.
 func (r *remote) listed(ctx context.Context, unit, filter string) (out []int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -172,8 +174,8 @@ func (r *remote) alone(ctx context.Context, con *console, unit string) error {
 		slices.Max(open), unit, unit)
 }
 
-// afterTrain waits until the fence of a rollout alone, which is its time, is above those of the unit's train. Where nobody
-// can say what those are, it does not wait.
+// afterTrain waits until the fence of a rollout alone, which is its time, is above those of the
+// unit's train. Where nobody can say what those are, it does not wait.
 func (r *remote) afterTrain(ctx context.Context, con *console, unit string) error {
 	l, err := r.train(ctx, unit)
 	if err != nil {

@@ -22,7 +22,8 @@ type listedTrain struct {
 	State    string `json:"state"`
 	UnderWay int    `json:"underWay"`
 	Queued   int    `json:"queued,omitempty"`
-	// Promoted is the newest release that has passed everywhere, and PromotedNumber its rollout; empty if none is remembered.
+	// Promoted is the newest release that has passed everywhere, and PromotedNumber its rollout;
+	// empty if none is remembered.
 	Promoted       string       `json:"promoted,omitempty"`
 	PromotedNumber train.Number `json:"promotedNumber,omitempty"`
 	Hold           string       `json:"hold,omitempty"`
@@ -31,7 +32,8 @@ type listedTrain struct {
 	Heard          bool         `json:"heard"`
 }
 
-// trains are the trains that run and match a filter. None has a phase, or an outcome, or is one rollout.
+// trains are the trains that run and match a filter. None has a phase, or an outcome, or is one
+// rollout.
 func (r *remote) trains(ctx context.Context, f listFilter) ([]listedTrain, error) {
 	if f.phase != "" || f.outcome != "" || strings.Contains(f.unit, ":") {
 		return []listedTrain{}, nil

@@ -19,8 +19,8 @@ import (
 	"github.com/sluicehq/sluice/internal/train"
 )
 
-// trainView is a unit's train as it is known now: its ledger, and what the rollouts under way say of themselves, as far
-// as they answer.
+// trainView is a unit's train as it is known now: its ledger, and what the rollouts under way say
+// of themselves, as far as they answer.
 type trainView struct {
 	unit   string
 	ledger train.Ledger
@@ -42,7 +42,8 @@ func showTrain(ctx context.Context, con *console, c *cli.Context) error {
 	return con.answer(v.ledger, v.lines(con.now(), con.paint))
 }
 
-// train asks a unit's train for its ledger. A worker that has died is asked for five seconds before another one is.
+// train asks a unit's train for its ledger. A worker that has died is asked for five seconds before
+// another one is.
 func (r *remote) train(ctx context.Context, unit string) (train.Ledger, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*callTimeout)
 	defer cancel()
@@ -81,8 +82,8 @@ func (r *remote) lookTrain(ctx context.Context, unit string) (trainView, error) 
 	return v, ctx.Err()
 }
 
-// stages are the names of all stages, where every rollout under way has the same; else how many each has at most, by
-// number.
+// stages are the names of all stages, where every rollout under way has the same; else how many
+// each has at most, by number.
 func (v trainView) stages() []string {
 	var names []string
 	most, same := 0, true
@@ -140,7 +141,8 @@ func (v trainView) lines(now time.Time, p paint) []string {
 	return append(out, columns(rows)...)
 }
 
-// How many rollouts that have ended the table of a train shows, and how many cells of why; status shows all.
+// How many rollouts that have ended the table of a train shows, and how many cells of why; status
+// shows all.
 const (
 	maxEnded = 10
 	maxEnd   = 100
@@ -179,18 +181,21 @@ func (v trainView) waits(r train.Rollout, now time.Time) string {
 	return glanceAt(w, now).ends(now)
 }
 
-// stuck says that only a person gets a rollout on: it was ended by hand, or its way back is incomplete.
+// stuck says that only a person gets a rollout on: it was ended by hand, or its way back is
+// incomplete.
 func (v trainView) stuck(r train.Rollout) bool {
 	return r.State == train.Lost || v.says[r.Number].locked()
 }
 
-// done says that nothing is under way, or that all that is waits for a person to take something back.
+// done says that nothing is under way, or that all that is waits for a person to take something
+// back.
 func (v trainView) done() bool {
 	moves := func(r train.Rollout) bool { return !v.stuck(r) && !r.Wants && r.State != train.Queued }
 	return len(v.ledger.Open) == 0 || slices.ContainsFunc(v.ledger.Open, v.stuck) && !slices.ContainsFunc(v.ledger.Open, moves)
 }
 
-// exitCode is that of the newest rollout: all targets run it once it is promoted, and one that goes back takes it along.
+// exitCode is that of the newest rollout: all targets run it once it is promoted, and one that goes
+// back takes it along.
 func (v trainView) exitCode() int {
 	if slices.ContainsFunc(v.ledger.Open, v.stuck) {
 		return exitIncomplete
@@ -208,7 +213,8 @@ func (v trainView) exitCode() int {
 	return exitOK
 }
 
-// facts are what a train tells in lines: who is where, without times, and how those in known have ended.
+// facts are what a train tells in lines: who is where, without times, and how those in known have
+// ended.
 func (v trainView) facts(known map[train.Number]bool) []string {
 	var out []string
 	if h := v.ledger.Hold; h != nil {

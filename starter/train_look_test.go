@@ -128,7 +128,8 @@ func TestWhenTheWatchOfATrainEnds(t *testing.T) {
 	require.Equal(t, exitIncomplete, locked.exitCode())
 }
 
-// A rollout alone begins once its fence, which is its time, is above those of the train that the unit has had.
+// A rollout alone begins once its fence, which is its time, is above those of the train that the
+// unit has had.
 func TestAloneAfterATrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -289,7 +290,8 @@ func (m mute) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workf
 	return nil, serviceerror.NewNotFound("no such workflow")
 }
 
-// Nothing begins where nobody knows what is under way: no train behind one that was ended by hand, and nothing alone.
+// Nothing begins where nobody knows what is under way: no train behind one that was ended by hand,
+// and nothing alone.
 func TestNothingBeginsWithoutAnAnswer(t *testing.T) {
 	a, r := overlap()
 	a.pages = onePage()

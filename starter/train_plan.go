@@ -20,17 +20,19 @@ import (
 type placed struct {
 	// Ahead are the rollouts under way, such as "edge:2 2.4.9 in stage 1".
 	Ahead []string `json:"ahead"`
-	// Refused says why it would be refused, and Waits what its first stage would wait for; empty if nothing.
+	// Refused says why it would be refused, and Waits what its first stage would wait for; empty if
+	// nothing.
 	Refused string `json:"refused,omitempty"`
 	Waits   string `json:"waits,omitempty"`
 	// EndsHold is the hold that its submission ends.
 	EndsHold string `json:"endsHold,omitempty"`
-	// Supersedes are the rollouts that end when it enters its first stage, as far as that is known now.
+	// Supersedes are the rollouts that end when it enters its first stage, as far as that is known
+	// now.
 	Supersedes []train.Number `json:"supersedes,omitempty"`
 }
 
-// place works out by the train's own rules what would become of a release with a cut; cuts are those of the rollouts
-// under way, as far as they are known.
+// place works out by the train's own rules what would become of a release with a cut; cuts are
+// those of the rollouts under way, as far as they are known.
 func place(l train.Ledger, unit string, s train.Submission, mine train.Cut, cuts map[train.Number]train.Cut) placed {
 	out := placed{Ahead: []string{}}
 	for _, o := range l.Open {

@@ -8,7 +8,8 @@ import (
 	"github.com/sluicehq/sluice/internal/train"
 )
 
-// begun is a train in which each release has begun so many stages of two, and has passed so many; 0 of 0 waits.
+// begun is a train in which each release has begun so many stages of two, and has passed so many; 0
+// of 0 waits.
 func begun(t *testing.T, stages ...[2]int) train.Ledger {
 	t.Helper()
 	var l train.Ledger

@@ -23,8 +23,9 @@ import (
 	trains "github.com/sluicehq/sluice/workflows/train"
 )
 
-// submitToTrain asks the unit's train for a place, and starts the train where there is none. A reply that is lost does
-// no harm: the same spec and fleet, while they are under way, get the same place.
+// submitToTrain asks the unit's train for a place, and starts the train where there is none. A
+// reply that is lost does no harm: the same spec and fleet, while they are under way, get the same
+// place.
 func (r *remote) submitToTrain(ctx context.Context, con *console, l loaded, sub workflows.Submission) (started, error) {
 	unit := sub.Spec.Unit
 	if v, err := r.look(ctx, unit, ""); err == nil && v.running() && v.WorkflowID == r.deployment.WorkflowID(unit) {
@@ -61,8 +62,8 @@ func (r *remote) submitToTrain(ctx context.Context, con *console, l loaded, sub 
 	return s, nil
 }
 
-// startedWithin is how long a start waits for its rollout to begin. One that is submitted while another goes back
-// begins later.
+// startedWithin is how long a start waits for its rollout to begin. One that is submitted while
+// another goes back begins later.
 const startedWithin = 10 * time.Second
 
 // runOf is the id of a rollout's run, once it has begun; empty if it does not within a while.
@@ -79,9 +80,9 @@ func (r *remote) runOf(ctx context.Context, id string, within time.Duration) str
 	}
 }
 
-// afresh is what a train begins with: its numbers and fences go on above those of one that somebody has terminated, and what
-// that one has barred or held stays so. It is an error while a rollout of that one is under way: nobody would keep the new
-// ones behind it.
+// afresh is what a train begins with: its numbers and fences go on above those of one that somebody
+// has terminated, and what that one has barred or held stays so. It is an error while a rollout of
+// that one is under way: nobody would keep the new ones behind it.
 func (r *remote) afresh(ctx context.Context, unit string) (trains.State, error) {
 	s := trains.State{Unit: unit}
 	d, err := r.describe(ctx, r.deployment.TrainID(unit), "")

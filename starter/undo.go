@@ -151,8 +151,8 @@ func (r *remote) undoable(ctx context.Context, unit string) (view, error) {
 	return view{}, refusedf(reasonNothing, "no rollout of %s has left anything changed: sluice list --unit %s", unit, unit)
 }
 
-// begunBy is what to undo of a run that was ended from outside: where that was an undo, the
-// run that it was to undo.
+// begunBy is what to undo of a run that was ended from outside: where that was an undo, the run
+// that it was to undo.
 func (r *remote) begunBy(ctx context.Context, v view) (view, error) {
 	read, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

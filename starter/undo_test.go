@@ -13,8 +13,8 @@ import (
 	workflows "github.com/sluicehq/sluice/workflows/rollout"
 )
 
-// Undo starts a run of the unit's own id that names the run it undoes, with that one's spec
-// and fleet; what needs none of it is refused with a reason.
+// Undo starts a run of the unit's own id that names the run it undoes, with that one's spec and
+// fleet; what needs none of it is refused with a reason.
 func TestUndo(t *testing.T) {
 	theirs := workflows.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.1"}, FleetDigest: "sha256:a", FleetData: []byte("x")}
 	ended := func(p rollout.Phase, undoes string) fakeTemporal {

@@ -53,8 +53,8 @@ func validText(l loaded) string {
 		where, plural(len(l.spec.Stages), "stage"), plural(len(l.spec.Health.Checks), "check"))
 }
 
-// valid is the answer of validate as an object. The targets of a fleet that the
-// worker lists are not known.
+// valid is the answer of validate as an object. The targets of a fleet that the worker lists are
+// not known.
 func valid(l loaded) map[string]any {
 	out := map[string]any{
 		"ok": true, "unit": l.spec.Unit, "release": l.spec.Release,

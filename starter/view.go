@@ -20,8 +20,7 @@ type view struct {
 	StartedAt time.Time
 	// ClosedAt is zero while it runs.
 	ClosedAt time.Time
-	// Phase and Stage are the newest known: of the state, or of the index when
-	// no worker answers.
+	// Phase and Stage are the newest known: of the state, or of the index when no worker answers.
 	Phase, Stage string
 	// Outcome is the result in the index; empty while it runs.
 	Outcome string
@@ -37,9 +36,9 @@ type view struct {
 	Retrying []retrying
 }
 
-// MarshalJSON writes the state's own fields, as the status query answers them,
-// with what is known from outside beside them. Without a state the fields that
-// the index knows are filled in, and "heard" is false.
+// MarshalJSON writes the state's own fields, as the status query answers them, with what is known
+// from outside beside them. Without a state the fields that the index knows are filled in, and
+// "heard" is false.
 func (v view) MarshalJSON() ([]byte, error) {
 	state := rollout.State{Unit: v.Unit, Release: v.Release, By: v.By, StartedAt: v.StartedAt, Phase: rollout.Phase(v.Phase)}
 	if v.State != nil {
@@ -62,7 +61,8 @@ func (v view) MarshalJSON() ([]byte, error) {
 	}{fields(state), v.Stage, state.Stage, v.WorkflowID, v.RunID, v.URL, v.Status, v.ClosedAt, v.State != nil, v.Trouble, v.Live, v.Retrying})
 }
 
-// undoes is the id of the run that this one takes back on purpose; empty for a rollout, and where that is not known.
+// undoes is the id of the run that this one takes back on purpose; empty for a rollout, and where
+// that is not known.
 func (v view) undoes() string {
 	if v.State == nil {
 		return ""
@@ -88,12 +88,11 @@ func (v view) locked() bool {
 	return v.running() && v.State != nil && v.State.Phase == rollout.PhaseLocked
 }
 
-// settled says that nothing will happen any more unless a person asks for it.
-// What is locked and has no outcome is about to be tried again.
+// settled says that nothing will happen any more unless a person asks for it. What is locked and
+// has no outcome is about to be tried again.
 func (v view) settled() bool { return !v.running() || v.locked() && v.State.Outcome != nil }
 
-// outcome is how the rollout ended; nil while it runs, or when it ended without
-// a word.
+// outcome is how the rollout ended; nil while it runs, or when it ended without a word.
 func (v view) outcome() *rollout.Outcome {
 	if v.State == nil {
 		return nil
@@ -122,14 +121,14 @@ func (v view) exitCode() int {
 	return exitInternal
 }
 
-// endedFromOutside holds when Temporal was told to end the workflow, which then
-// could take nothing back.
+// endedFromOutside holds when Temporal was told to end the workflow, which then could take nothing
+// back.
 func (v view) endedFromOutside() bool {
 	return v.Status == "terminated" || v.Status == "timedout" || v.Status == "canceled"
 }
 
-// report is the newest evidence on the current stage, of the watch that runs or of
-// the last gate; nil without any.
+// report is the newest evidence on the current stage, of the watch that runs or of the last gate;
+// nil without any.
 func (v view) report() *health.Report {
 	s := v.State
 	if s == nil || s.Stage >= len(s.Stages) {

@@ -9,8 +9,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// dated dates the states that rollouts answer, so that whoever asks needs no clock of his own to tell how old
-// things are. Now is the Temporal server's time. A query leaves nothing in a history.
+// dated dates the states that rollouts answer, so that whoever asks needs no clock of his own to
+// tell how old things are. Now is the Temporal server's time. A query leaves nothing in a history.
 type dated struct {
 	interceptor.WorkerInterceptorBase
 	now func() time.Time

@@ -23,8 +23,8 @@ type listener struct {
 	address string
 	// token is a reference to the bearer token that is asked for; empty for none.
 	token string
-	// cert and key are files of a certificate, clientCA one of those who sign the
-	// certificates that are asked of clients. Empty for none.
+	// cert and key are files of a certificate, clientCA one of those who sign the certificates that
+	// are asked of clients. Empty for none.
 	cert, key, clientCA string
 }
 

@@ -11,8 +11,7 @@ import (
 	"github.com/sluicehq/sluice/internal/terminal"
 )
 
-// logger writes to a writer, for people or as JSON. Whatever is logged, no terminal
-// acts on it.
+// logger writes to a writer, for people or as JSON. Whatever is logged, no terminal acts on it.
 func logger(o options, to io.Writer) (*zap.Logger, error) {
 	level, err := zapcore.ParseLevel(o.logLevel)
 	if err != nil {

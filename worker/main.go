@@ -1,5 +1,5 @@
-// Command sluice-worker runs rollouts: it executes their workflows and their
-// activities. Run as many as availability asks for; they share one store.
+// Command sluice-worker runs rollouts: it executes their workflows and their activities. Run as
+// many as availability asks for; they share one store.
 package main
 
 import (
@@ -11,8 +11,8 @@ import (
 )
 
 func main() {
-	// Worker code logs with zap. What is left is net/http, which repeats there what a
-	// target sends unasked, be it a token that it was given.
+	// Worker code logs with zap. What is left is net/http, which repeats there what a target sends
+	// unasked, be it a token that it was given.
 	log.SetOutput(io.Discard)
 	entry.Main("sluice-worker", run)
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// openRollouts counts a deployment's rollouts that run, by phase, as Temporal's index has them. Every worker of a
-// deployment counts the same. It asks when somebody reads the metrics, and not again for a while. Where Temporal does not
-// answer there is no number.
+// openRollouts counts a deployment's rollouts that run, by phase, as Temporal's index has them.
+// Every worker of a deployment counts the same. It asks when somebody reads the metrics, and not
+// again for a while. Where Temporal does not answer there is no number.
 type openRollouts struct {
 	deployment connect.Deployment
 	count      func(context.Context, *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error)

@@ -23,7 +23,8 @@ type example struct {
 	without []string
 	bundle  string
 	code    int
-	// after are the bundles that every host runs from then on, by unit; none where the unit is gone.
+	// after are the bundles that every host runs from then on, by unit; none where the unit is
+	// gone.
 	after map[string]string
 	// wakes is a unit that goes back, too.
 	wakes string
@@ -66,7 +67,8 @@ type seen struct {
 	code int // of sluice
 	// harmed are requests of clients that got no answer or a 503.
 	harmed, all int
-	// switched are the hosts that ran the bundle at any time, and wrong those that do not run the right one in the end.
+	// switched are the hosts that ran the bundle at any time, and wrong those that do not run the
+	// right one in the end.
 	switched, wrong []string
 }
 
@@ -110,7 +112,8 @@ func (r *rig) rollOut(ctx context.Context, e example) (seen, error) {
 	return s, nil
 }
 
-// lookAt adds the hosts that run another release of a unit, by their live process or by the file behind its link.
+// lookAt adds the hosts that run another release of a unit, by their live process or by the file
+// behind its link.
 func (r *rig) lookAt(ctx context.Context, s *seen, unit, file string) error {
 	var want string
 	var text []byte
@@ -136,7 +139,8 @@ func (r *rig) lookAt(ctx context.Context, s *seen, unit, file string) error {
 	return nil
 }
 
-// watch notes which hosts run a release of a unit, until ctx ends. It deletes the store once the first of them does, if asked to.
+// watch notes which hosts run a release of a unit, until ctx ends. It deletes the store once the
+// first of them does, if asked to.
 func (r *rig) watch(ctx context.Context, unit, release string, storeless bool) []string {
 	var switched []string
 	seen := map[string]bool{}

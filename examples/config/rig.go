@@ -48,7 +48,8 @@ func unitOf(spec string) string {
 	return strings.TrimSuffix(spec, ".yaml")
 }
 
-// bringUp starts everything and waits until Prometheus has seen traffic on every nginx for a while. No host has the unit yet.
+// bringUp starts everything and waits until Prometheus has seen traffic on every nginx for a while.
+// No host has the unit yet.
 func bringUp(ctx context.Context, s edges.Settings, out io.Writer) (*rig, error) {
 	r := &rig{admin: map[string]string{}, due: map[string]string{}}
 	return r, edges.Start(ctx, s, "nginx", out, func(all *edges.Rig, p edges.Programs) error {

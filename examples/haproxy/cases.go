@@ -65,7 +65,8 @@ func (r *rig) rollOut(ctx context.Context, spec string) (rollout, error) {
 	return seen, err
 }
 
-// reloaded are the edges that were given another configuration, if only for a while: another worker answers.
+// reloaded are the edges that were given another configuration, if only for a while: another worker
+// answers.
 func (s rollout) reloaded() []string {
 	var ids []string
 	for _, id := range slices.Sorted(maps.Keys(s.before)) {

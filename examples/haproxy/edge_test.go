@@ -27,8 +27,7 @@ type site struct {
 	driver  driver.Driver
 }
 
-// install starts a HAProxy on a copy of the example, so that a test may add
-// releases to it.
+// install starts a HAProxy on a copy of the example, so that a test may add releases to it.
 func install(t *testing.T, addReleases map[string]string) site {
 	t.Helper()
 	haproxy, err := edges.Lookup("haproxy")
@@ -88,8 +87,8 @@ func (s site) runs(release string, fence int64) answer {
 	return a
 }
 
-// A release is switched by a reload of the same master; an order that repeats
-// itself does not reload again, and an older one is refused.
+// A release is switched by a reload of the same master; an order that repeats itself does not
+// reload again, and an older one is refused.
 func TestEdgeSwitches(t *testing.T) {
 	s := install(t, nil)
 	first := s.runs("1.0.0", 0)
@@ -135,8 +134,8 @@ func TestEdgeRefuses(t *testing.T) {
 	}
 }
 
-// A release that passes the check and then cannot start leaves the old one
-// serving, and its file in place; once it can start, the same order works.
+// A release that passes the check and then cannot start leaves the old one serving, and its file in
+// place; once it can start, the same order works.
 func TestEdgeGoesBackWhenAReleaseCannotStart(t *testing.T) {
 	l, err := net.Listen("tcp", stack.Loopback(0)) // somebody else's port
 	require.NoError(t, err)
@@ -155,8 +154,8 @@ func TestEdgeGoesBackWhenAReleaseCannotStart(t *testing.T) {
 	s.runs("2.0.0", 20)
 }
 
-// Where no HAProxy runs, nothing is put in place that its next start would take,
-// and nothing is said about what it runs.
+// Where no HAProxy runs, nothing is put in place that its next start would take, and nothing is
+// said about what it runs.
 func TestEdgeThatIsDown(t *testing.T) {
 	s := install(t, nil)
 	before := s.runs("1.0.0", 0)

@@ -38,8 +38,8 @@ func (e *edge) env(backend string) []string {
 	return []string{"EDGE_ID=" + e.ID, "EDGE_TRAFFIC=" + e.Address, "EDGE_METRICS=" + e.Labels[edges.LabelMetrics], "EDGE_BACKEND=" + backend}
 }
 
-// argv are the arguments with which the program env runs HAProxy as a master with one worker. In the foreground: it is a child
-// of this program, and ends with it.
+// argv are the arguments with which the program env runs HAProxy as a master with one worker. In
+// the foreground: it is a child of this program, and ends with it.
 func (e *edge) argv(haproxy, backend string) []string {
 	return append(e.env(backend), haproxy, "-C", e.site(), "-W", "-f", "haproxy.cfg", "-p", "haproxy.pid")
 }

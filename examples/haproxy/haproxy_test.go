@@ -38,8 +38,8 @@ func logsOf(t *testing.T, dir string) {
 	}
 }
 
-// What HAProxy itself and its clients say of a good release, a bad one and one
-// that HAProxy refuses.
+// What HAProxy itself and its clients say of a good release, a bad one and one that HAProxy
+// refuses.
 func TestRollouts(t *testing.T) {
 	t.Parallel()
 	r := setUp(t)
@@ -78,8 +78,8 @@ func TestRollouts(t *testing.T) {
 	require.Zero(t, count)
 }
 
-// One request in a hundred fails as a rule. A release on which it is two is taken back;
-// one during which many more fail everywhere is not.
+// One request in a hundred fails as a rule. A release on which it is two is taken back; one during
+// which many more fail everywhere is not.
 func TestSmallHarmAndSharedHarm(t *testing.T) {
 	t.Parallel()
 	r := setUp(t)

@@ -1,6 +1,7 @@
-// Command haproxy takes real edge programs through real rollouts: a dozen HAProxies with traffic on them and a Prometheus beside
-// them. A good release is promoted, one that answers 503 on a route comes back by itself, and one that HAProxy refuses never
-// reaches a live process. README.md shows it.
+// Command haproxy takes real edge programs through real rollouts: a dozen HAProxies with traffic on
+// them and a Prometheus beside them. A good release is promoted, one that answers 503 on a route
+// comes back by itself, and one that HAProxy refuses never reaches a live process. README.md shows
+// it.
 package main
 
 import (

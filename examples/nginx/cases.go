@@ -21,8 +21,8 @@ func wholeStage(stage []string) []string { return stage }
 // example is a release, and what becomes of it.
 type example struct {
 	title, release string
-	// stage is which one's hosts get the bad configuration, counted from the end where it is below 0; bad chooses among them.
-	// Without it all hosts get the same.
+	// stage is which one's hosts get the bad configuration, counted from the end where it is below
+	// 0; bad chooses among them. Without it all hosts get the same.
 	stage int
 	bad   hosts
 	code  int
@@ -48,8 +48,8 @@ type seen struct {
 	code int // of sluice
 	// why is the last line that sluice wrote.
 	why string
-	// harmed are requests of clients until the rollout's end that got no answer, a 503 or a slow one; failed got a 500, which the
-	// service behind answers now and then whatever the release.
+	// harmed are requests of clients until the rollout's end that got no answer, a 503 or a slow
+	// one; failed got a 500, which the service behind answers now and then whatever the release.
 	harmed, failed, all int
 	// wrong are the nginx that do not run the release that the case should end on.
 	wrong []string
@@ -100,7 +100,8 @@ func (r *rig) rollOut(ctx context.Context, e example) (seen, error) {
 	return s, nil
 }
 
-// detail is what the last line of a rollout tells beside the check that condemned, or the reason of a refusal.
+// detail is what the last line of a rollout tells beside the check that condemned, or the reason of
+// a refusal.
 var detail = regexp.MustCompile(`; (touched|chance).*|: [a-z]+-[0-9]+ (does not answer|refused).*| \[.*`)
 
 // reason is the check that condemned, or what else the rollout's last line says first.

@@ -23,8 +23,8 @@ func setUp(t *testing.T) *rig {
 	return r
 }
 
-// A host that closes the connection of whoever asks is alive for its driver, and counts no errors. It
-// is taken back, and what nginx refuses or a newer order has overtaken never gets onto a host.
+// A host that closes the connection of whoever asks is alive for its driver, and counts no errors.
+// It is taken back, and what nginx refuses or a newer order has overtaken never gets onto a host.
 func TestAnswersNobody(t *testing.T) {
 	r := setUp(t)
 	e := example{release: "1.3.0", stage: 0, bad: oneHost}

@@ -91,7 +91,8 @@ func (r *rig) spec(release string) (string, error) {
 		"http://127.0.0.1:9090", r.Prometheus, "examples/nginx/edge", r.Example("edge"), goodRelease, release)
 }
 
-// cohort are the targets of one stage of a spec's plan, counted from 0; from the end where that is below it.
+// cohort are the targets of one stage of a spec's plan, counted from 0; from the end where that is
+// below it.
 func (r *rig) cohort(ctx context.Context, spec string, stage int) ([]string, error) {
 	ran, err := r.Sluice(ctx, "plan", "--no-predict", "--output", "json", spec)
 	if err != nil {

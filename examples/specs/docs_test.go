@@ -50,7 +50,8 @@ var rest = []struct{ field, text string }{
 	{"health", "health: {scrape: {}, checks: [{name: errors, bad: errors_total, total: requests_total, max: 1%}]}\n"},
 }
 
-// Every YAML block of the documentation is a spec, a fleet file, an agent's file, or a part of a spec.
+// Every YAML block of the documentation is a spec, a fleet file, an agent's file, or a part of a
+// spec.
 func TestDocumentedYAML(t *testing.T) {
 	found := 0
 	for page, text := range pages(t) {

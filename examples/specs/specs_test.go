@@ -18,8 +18,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Every example is what it says: a valid spec, with a plan on its fleet, that an
-// editor can complete.
+// Every example is what it says: a valid spec, with a plan on its fleet, that an editor can
+// complete.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("../*/*.yaml")
 	require.NoError(t, err)

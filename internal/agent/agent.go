@@ -282,7 +282,8 @@ func (a *Agent) status(u *runner) Status {
 	return st
 }
 
-// maxWhy bounds a reason, in bytes: room for all that is kept of what a program says, whose end matters most.
+// maxWhy bounds a reason, in bytes: room for all that is kept of what a program says, whose end
+// matters most.
 const maxWhy = 3 << 10
 
 // why is an error in one line.

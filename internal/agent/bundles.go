@@ -45,8 +45,8 @@ func (d disk) openBundle(release string) (bundle.Bundle, *os.File, error) {
 }
 
 // receive keeps a bundle. Nothing of it is written before its table is known to be the release's
-// and there is space for its archive and its files; nothing is kept unless all of it is the bundle's.
-// It answers false where the bundle was here already, and then it reads nothing.
+// and there is space for its archive and its files; nothing is kept unless all of it is the
+// bundle's. It answers false where the bundle was here already, and then it reads nothing.
 func (d disk) receive(release string, body io.Reader) (bool, error) {
 	if d.intact(release) {
 		now := time.Now() // it is wanted again: it counts as new
@@ -180,8 +180,8 @@ func fill(b bundle.Bundle, dir string, archive io.ReadSeeker) error {
 	return b.Unpack(root, archive)
 }
 
-// place gives a folder the name of its release: in the place of one that was changed, or beside
-// it where the link leads there.
+// place gives a folder the name of its release: in the place of one that was changed, or beside it
+// where the link leads there.
 func (l link) place(temp, release string) (string, error) {
 	l.files.Lock()
 	defer l.files.Unlock()
@@ -200,7 +200,8 @@ func (l link) place(temp, release string) (string, error) {
 	return to, syncFolder(l.releases(l.unit))
 }
 
-// discard removes a folder. It is renamed first, so that a crash leaves no half of it under its name.
+// discard removes a folder. It is renamed first, so that a crash leaves no half of it under its
+// name.
 func (d disk) discard(dir string) error {
 	away := filepath.Join(filepath.Dir(dir), ".away-"+filepath.Base(dir))
 	if err := os.RemoveAll(away); err != nil {
@@ -248,8 +249,8 @@ func (l link) collect(keep map[string]bool) error {
 	return err
 }
 
-// collectBundles removes bundles that are not to be kept, unless they came within the last hour:
-// an order for them may be on its way.
+// collectBundles removes bundles that are not to be kept, unless they came within the last hour: an
+// order for them may be on its way.
 func (d disk) collectBundles(keep map[string]bool, now time.Time) error {
 	entries, err := os.ReadDir(d.bundles())
 	if err != nil {

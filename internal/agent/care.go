@@ -36,8 +36,8 @@ func (u *unit) recover(ctx context.Context) error {
 	return nil
 }
 
-// look compares the files of what runs with its bundle, heals them where it may, and reloads a broken
-// consumer again.
+// look compares the files of what runs with its bundle, heals them where it may, and reloads a
+// broken consumer again.
 func (u *unit) look(ctx context.Context) error {
 	running, err := u.link.running()
 	dir := ""

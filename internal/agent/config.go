@@ -30,8 +30,8 @@ type Config struct {
 	TLS TLS `yaml:"tls"`
 	// Pull says where orders come from in place of workers that reach the agent; nil for workers.
 	Pull *Pull `yaml:"pull"`
-	// Keys are references to one or two public keys of minisign: every unit takes bundles only that one of them
-	// has signed for it. None: nobody's signature is asked for.
+	// Keys are references to one or two public keys of minisign: every unit takes bundles only that
+	// one of them has signed for it. None: nobody's signature is asked for.
 	Keys []string `yaml:"keys"`
 	// Folder is where everything is kept.
 	Folder string `yaml:"folder"`
@@ -39,8 +39,8 @@ type Config struct {
 	Units map[string]Unit `yaml:"units"`
 }
 
-// TLS names files: a certificate, its key, and those who sign the certificates that are asked
-// of clients.
+// TLS names files: a certificate, its key, and those who sign the certificates that are asked of
+// clients.
 type TLS struct {
 	Cert     string `yaml:"cert"`
 	Key      string `yaml:"key"`
@@ -51,8 +51,8 @@ type TLS struct {
 type Unit struct {
 	// To is the symbolic link that leads to the files of the release in effect.
 	To string `yaml:"to"`
-	// Check, Reload and Confirm are asked in this order: before the link is switched, after it,
-	// and until the consumer shows that it runs the release. Each may be missing.
+	// Check, Reload and Confirm are asked in this order: before the link is switched, after it, and
+	// until the consumer shows that it runs the release. Each may be missing.
 	Check   []string `yaml:"check"`
 	Reload  []string `yaml:"reload"`
 	Confirm *Confirm `yaml:"confirm"`

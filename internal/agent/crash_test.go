@@ -19,8 +19,8 @@ import (
 	"github.com/sluicehq/sluice/internal/bundle"
 )
 
-// This test's binary is also the program that is killed: with childEnv set it does one thing to
-// a folder, and ends itself with SIGKILL before a step.
+// This test's binary is also the program that is killed: with childEnv set it does one thing to a
+// folder, and ends itself with SIGKILL before a step.
 const childEnv = "SLUICE_AGENT_CRASH"
 
 func TestMain(m *testing.M) {
@@ -228,10 +228,12 @@ func stages(t *testing.T) map[string]stage {
 	return all
 }
 
-// changed stands for files that somebody else has changed: what is whole then is not the agent's doing.
+// changed stands for files that somebody else has changed: what is whole then is not the agent's
+// doing.
 const changed = "changed"
 
-// crash does it all in a folder. Where cut is not nil, it takes what was not synced away after a crash.
+// crash does it all in a folder. Where cut is not nil, it takes what was not synced away after a
+// crash.
 func (s stage) crash(t *testing.T, home string, cut func()) {
 	dir, first := filepath.Join(home, "run"), filepath.Join(home, "first")
 	require.NoError(t, os.Mkdir(dir, 0o755))
@@ -288,7 +290,8 @@ func (s stage) crash(t *testing.T, home string, cut func()) {
 	t.Logf("%d crashes: %s", crashes, strings.Join(all, ", "))
 }
 
-// onDisk is what an agent would find: its states and bundles, and where the link leads, each with its content.
+// onDisk is what an agent would find: its states and bundles, and where the link leads, each with
+// its content.
 func (r *rig) onDisk() []string {
 	r.t.Helper()
 	to, _ := os.Readlink(r.config.Units[unitName].To)

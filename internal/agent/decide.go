@@ -77,7 +77,8 @@ type Order struct {
 	Rollout, Stage string
 }
 
-// givesWay says that an order that only waits ends for another one: a newer one, or its own way back.
+// givesWay says that an order that only waits ends for another one: a newer one, or its own way
+// back.
 func (o Order) givesWay(to Order) bool {
 	return to.Fence > o.Fence || to.Back && to.Fence == o.Fence
 }
@@ -93,8 +94,8 @@ const (
 )
 
 // admit decides what an order meets, where running is what the link leads to, and intact that its
-// files are as they were and that the consumer is not known to be broken. A refused order is for what does
-// not run, unless it broke it.
+// files are as they were and that the consumer is not known to be broken. A refused order is for
+// what does not run, unless it broke it.
 func admit(s State, running string, intact bool, o Order) answer {
 	same := o.Fence == s.Fence && o.Key == s.Key && o.Release == s.Desired
 	switch {
@@ -108,8 +109,8 @@ func admit(s State, running string, intact bool, o Order) answer {
 	return begin
 }
 
-// bar is the newest fence by any of the keys: those that have a say. What a key that was taken away has
-// given does not count.
+// bar is the newest fence by any of the keys: those that have a say. What a key that was taken away
+// has given does not count.
 func (s State) bar(keys ...string) (bar int64) {
 	for _, k := range keys {
 		if k == s.Key {
@@ -149,8 +150,8 @@ func (s State) signed(release string, signature []byte, keep int) State {
 }
 
 // home is where the link goes when an order for a release fails: to the newest good one; without
-// any, to what ran before. A good one is not left: what fails there is the consumer, not the release. Nor is one that
-// is put back: what was there before it is condemned.
+// any, to what ran before. A good one is not left: what fails there is the consumer, not the
+// release. Nor is one that is put back: what was there before it is condemned.
 func (s State) home(release string) string {
 	switch {
 	case s.Back || slices.Contains(s.Good, release):
@@ -162,7 +163,8 @@ func (s State) home(release string) string {
 }
 
 // intent is the state in which an order is about to be applied. What an order before it had put
-// there, and nobody has seen to work, is nothing to go back to, and what an order to go back leaves is forgotten.
+// there, and nobody has seen to work, is nothing to go back to, and what an order to go back leaves
+// is forgotten.
 func (s State) intent(o Order, running string, keep int) State {
 	if o.Back {
 		s = s.without(o.Release, running, s.Desired)
@@ -191,8 +193,9 @@ func (s State) without(back string, condemned ...string) State {
 	return s
 }
 
-// landed is the state in which the order is in effect. An older good release that is put back is the newest good one
-// again, and after a removal nothing is: what was undone must not be gone back to.
+// landed is the state in which the order is in effect. An older good release that is put back is
+// the newest good one again, and after a removal nothing is: what was undone must not be gone back
+// to.
 func (s State) landed(keep int) State {
 	s.Phase, s.Why, s.Again, s.Broken = Applied, "", false, ""
 	if s.Removed = s.Desired == ""; s.Back && slices.Contains(s.Good, s.Desired) {
@@ -203,7 +206,8 @@ func (s State) landed(keep int) State {
 }
 
 // refused is the state in which the order came to nothing. What has been in effect here may be
-// asked for again, since it is the consumer's fault, or the machine's, that it is not; so may what is put back.
+// asked for again, since it is the consumer's fault, or the machine's, that it is not; so may what
+// is put back.
 func (s State) refused(why string) State {
 	s.Phase, s.Why = Refused, why
 	s.Again = s.Back || s.Desired == "" || s.ran(s.Desired)

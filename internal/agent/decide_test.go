@@ -149,8 +149,8 @@ func TestRefusedMayBeGivenAgain(t *testing.T) {
 	}
 }
 
-// A release that was undone is no longer what an order that fails goes back to: an order that puts an older good one
-// back, or takes the unit off, says which one that is.
+// A release that was undone is no longer what an order that fails goes back to: an order that puts
+// an older good one back, or takes the unit off, says which one that is.
 func TestUndoneIsNotHome(t *testing.T) {
 	s := State{Fence: 10, Desired: "new", Phase: Applied, Good: []string{"new", "old"}, Ran: []string{"new", "old"}}
 	back := s.intent(Order{Release: "old", Fence: 12, Back: true}, "new", 3).landed(3)
@@ -167,7 +167,8 @@ func TestUndoneIsNotHome(t *testing.T) {
 	require.Equal(t, []string{"new", "old"}, older.Good, "it was not put back, and has not settled again")
 }
 
-// What a way back leaves is condemned: nothing goes back to it, and nothing keeps its files once it no longer runs.
+// What a way back leaves is condemned: nothing goes back to it, and nothing keeps its files once it
+// no longer runs.
 func TestWayBackCondemns(t *testing.T) {
 	s := State{
 		Fence: 10, Desired: "b", Phase: Applied, Before: "c",

@@ -33,8 +33,8 @@ type disk struct {
 	at func(step string)
 }
 
-// openDisk makes what is missing, takes the folder for this process alone, and removes what a
-// crash left. The file that it answers holds the folder until it is closed.
+// openDisk makes what is missing, takes the folder for this process alone, and removes what a crash
+// left. The file that it answers holds the folder until it is closed.
 func openDisk(folder string, units []string, at func(string)) (disk, *os.File, error) {
 	d := disk{folder, at}
 	own := []string{d.bundles(), filepath.Join(folder, "state")}
@@ -71,8 +71,8 @@ func openDisk(folder string, units []string, at func(string)) (disk, *os.File, e
 	return d, lock, nil
 }
 
-// take locks a file for this process. An agent that was killed while it began a command leaves a process that has the
-// lock until it runs the command, so it is tried for a second.
+// take locks a file for this process. An agent that was killed while it began a command leaves a
+// process that has the lock until it runs the command, so it is tried for a second.
 func take(lock *os.File) error {
 	for until := time.Now().Add(time.Second); ; time.Sleep(10 * time.Millisecond) {
 		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -134,7 +134,8 @@ func (d disk) saveState(unit string, s State) error {
 	return syncFolder(filepath.Dir(d.stateFile(unit)))
 }
 
-// replace writes a file in the place of another. It is made where sweep finds it after a crash, and not in /tmp.
+// replace writes a file in the place of another. It is made where sweep finds it after a crash, and
+// not in /tmp.
 func (d disk) replace(path string, data []byte) error {
 	return renameio.WriteFile(path, data, 0o600, renameio.WithTempDir(filepath.Join(d.folder, "state")))
 }

@@ -13,8 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A disk that is full, or read-only, is said: nothing is switched, no fence is taken, nothing half-written
-// is left, and with space again all is well. What is unpacked can be gone back to all the same.
+// A disk that is full, or read-only, is said: nothing is switched, no fence is taken, nothing
+// half-written is left, and with space again all is well. What is unpacked can be gone back to all
+// the same.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	config := rigConfig(dir, nil)
@@ -70,9 +71,9 @@ func TestFullDisk(t *testing.T) {
 	r.must(204)(r.order(15, next.name))
 }
 
-// A crash before each step, and what was not synced is lost with it, as when the power fails: what was
-// carried out has happened, what was not is whole. The file system is told to stop without writing its
-// journal (EXT4_IOC_SHUTDOWN), and to help nobody who forgot to sync.
+// A crash before each step, and what was not synced is lost with it, as when the power fails: what
+// was carried out has happened, what was not is whole. The file system is told to stop without
+// writing its journal (EXT4_IOC_SHUTDOWN), and to help nobody who forgot to sync.
 func TestPowerFailsBeforeEveryStep(t *testing.T) {
 	for name, s := range stages(t) {
 		t.Run(name, func(t *testing.T) {

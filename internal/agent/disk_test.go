@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What the agent keeps is made in its own folder, never in that for temporary files: another disk may be full or slow, and a crash
-// would leave something where nobody removes it.
+// What the agent keeps is made in its own folder, never in that for temporary files: another disk
+// may be full or slow, and a crash would leave something where nobody removes it.
 func TestNothingIsMadeElsewhere(t *testing.T) {
 	elsewhere, long := t.TempDir(), time.Unix(1, 0)
 	t.Setenv("TMPDIR", elsewhere)

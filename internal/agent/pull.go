@@ -20,8 +20,8 @@ import (
 const (
 	// pollWait is how long a relay keeps a poll open: less than proxies wait for an answer.
 	pollWait = 20 * time.Second
-	// pollLeast is how long a poll that brings nothing takes with the pause after it, so that a cache
-	// that answers at once is not asked without end.
+	// pollLeast is how long a poll that brings nothing takes with the pause after it, so that a
+	// cache that answers at once is not asked without end.
 	pollLeast = 2 * time.Second
 	// reportEvery is how often a report goes to the relay when nothing changes. A worker takes one
 	// that is three times as old for silence.

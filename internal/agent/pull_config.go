@@ -18,8 +18,8 @@ type Pull struct {
 	Relay string `yaml:"relay"`
 	// Cohort is the group of targets in which ids are unique. Default "default".
 	Cohort string `yaml:"cohort"`
-	// Keys are references to one or two public keys of minisign: whoever has their private keys gives
-	// orders.
+	// Keys are references to one or two public keys of minisign: whoever has their private keys
+	// gives orders.
 	Keys []string `yaml:"keys"`
 	// Token is a reference to the token that the relay asks for.
 	Token string `yaml:"token"`

@@ -22,7 +22,8 @@ var (
 	errPulled = errors.New("this agent takes orders from its relay only (pull)")
 )
 
-// fetched is a document with the Date of its answer, when that came, and what is called once it is over.
+// fetched is a document with the Date of its answer, when that came, and what is called once it is
+// over.
 type fetched struct {
 	data []byte
 	date string
@@ -30,8 +31,9 @@ type fetched struct {
 	over func()
 }
 
-// take leaves a document to be carried out after what is under way, in the place of one that has not begun: nobody waits
-// for that any more. What waits for its reload, or fetches another release, ends for it.
+// take leaves a document to be carried out after what is under way, in the place of one that has
+// not begun: nobody waits for that any more. What waits for its reload, or fetches another release,
+// ends for it.
 func (p *puller) take(f fetched) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -230,8 +230,8 @@ func TestStaleOrders(t *testing.T) {
 	require.Contains(t, string(page), `sluice_unit_polled_timestamp_seconds{unit="features"}`)
 }
 
-// A key that was taken out has no say any more: not by what it signs, and not by the fence that it gave
-// while it had one. Two keys at a time share a bar.
+// A key that was taken out has no say any more: not by what it signs, and not by the fence that it
+// gave while it had one. Two keys at a time share a bar.
 func TestLeakedKey(t *testing.T) {
 	r := newRelayed(t)
 	old, next := r.by, newSigner(t)
@@ -362,7 +362,8 @@ func (r *relayed) waitsFor(document []byte) {
 	}, 20*time.Second, time.Millisecond)
 }
 
-// An order that waits for its reload gives way to its way back, behind a relay, too, and is nothing once it has expired.
+// An order that waits for its reload gives way to its way back, behind a relay, too, and is nothing
+// once it has expired.
 func TestPullWhileAnOrderWaits(t *testing.T) {
 	r := newRelayed(t)
 	u := r.config.Units[unitName]

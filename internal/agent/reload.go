@@ -15,8 +15,8 @@ type waiting struct {
 	end   context.CancelCauseFunc
 }
 
-// waitForReload waits until the consumer may be reloaded again, or a newer order comes, or this one ends to be good. Going
-// back does not wait.
+// waitForReload waits until the consumer may be reloaded again, or a newer order comes, or this one
+// ends to be good. Going back does not wait.
 func (u *unit) waitForReload(ctx context.Context, o Order) error {
 	rest := u.untilReload()
 	if o.Back || rest <= 0 {
@@ -53,7 +53,8 @@ func (w *waiting) giveWay(to Order) {
 	}
 }
 
-// displace ends the wait of an order that gives way to another one, now or when it begins to wait, until the other is over.
+// displace ends the wait of an order that gives way to another one, now or when it begins to wait,
+// until the other is over.
 func (u *unit) displace(by Order) (over func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -28,8 +28,8 @@ type release struct {
 	upload        []byte
 }
 
-// makeRelease builds a bundle. The files "refuse", "hang" and "unconfirmed" tell the consumer of
-// a rig what to do.
+// makeRelease builds a bundle. The files "refuse", "hang" and "unconfirmed" tell the consumer of a
+// rig what to do.
 func makeRelease(t testing.TB, version string, more ...string) release {
 	t.Helper()
 	dir := t.TempDir()
@@ -48,8 +48,8 @@ func framed(config, archive []byte) []byte {
 	return append(append(out, config...), archive...)
 }
 
-// rig is an agent with one unit, "features", whose consumer is a script: it copies the version
-// that it is told to read, and shows it.
+// rig is an agent with one unit, "features", whose consumer is a script: it copies the version that
+// it is told to read, and shows it.
 type rig struct {
 	t      testing.TB
 	config Config

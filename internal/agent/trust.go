@@ -42,9 +42,10 @@ func readKeys(path string, refs []string) ([]signature.Key, error) {
 	return keys, nil
 }
 
-// trust answers nil where a release may be unpacked for the unit: no signature is asked for, or it has been in
-// effect here, or one of the keys has signed it. A signature that came with it is kept, so that no order needs
-// another. Otherwise the error is signature.ErrUnsigned, and nothing was written.
+// trust answers nil where a release may be unpacked for the unit: no signature is asked for, or it
+// has been in effect here, or one of the keys has signed it. A signature that came with it is kept,
+// so that no order needs another. Otherwise the error is signature.ErrUnsigned, and nothing was
+// written.
 func (u *unit) trust(release string, came [][]byte) error {
 	s := u.seen().state
 	if len(u.keys) == 0 || release == "" || s.ran(release) {

@@ -49,7 +49,8 @@ func (r *rig) uploadWith(rel release, signatures ...[]byte) (int, string) {
 	return r.ask(http.MethodPut, "bundles/"+rel.name, "", rel.upload, header...)
 }
 
-// Nothing of a bundle is written unless one of the keys has signed it for the unit, now or after a restart.
+// Nothing of a bundle is written unless one of the keys has signed it for the unit, now or after a
+// restart.
 func TestOnlySigned(t *testing.T) {
 	r := newRig(t, nil)
 	one, two := makeRelease(t, "1"), makeRelease(t, "2")
@@ -114,7 +115,8 @@ func TestOnlySignedAfterAChangeOfKeys(t *testing.T) {
 	r.whole(one)
 }
 
-// Where only some units ask for signatures, a bundle of the others is kept, and given to those only.
+// Where only some units ask for signatures, a bundle of the others is kept, and given to those
+// only.
 func TestOnlySignedUnits(t *testing.T) {
 	r := newRig(t, nil)
 	r.stop()

@@ -136,7 +136,8 @@ func (u *unit) check(ctx context.Context, release, dir string) error {
 	return nil
 }
 
-// compare answers nil where the files of a release are as its bundle has them, or its bundle is gone.
+// compare answers nil where the files of a release are as its bundle has them, or its bundle is
+// gone.
 func (u *unit) compare(release, dir string) error {
 	b, f, err := u.link.openBundle(release)
 	if errors.Is(err, errNotHere) {
@@ -149,8 +150,8 @@ func (u *unit) compare(release, dir string) error {
 	return drift(b, dir)
 }
 
-// apply carries out an order: nil once it is in effect. An error that is not errRefused,
-// errFenced or errTrouble left everything as it was.
+// apply carries out an order: nil once it is in effect. An error that is not errRefused, errFenced
+// or errTrouble left everything as it was.
 func (u *unit) apply(ctx context.Context, o Order) error {
 	running, err := u.link.running()
 	if err != nil {

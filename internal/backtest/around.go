@@ -10,9 +10,9 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// around are the looks around a moment, At since then, as a rollout has them: those
-// before it as long ago and as far apart as a stage's past is read, without the time in
-// which an arm was not there yet.
+// around are the looks around a moment, At since then, as a rollout has them: those before it as
+// long ago and as far apart as a stage's past is read, without the time in which an arm was not
+// there yet.
 func around(r health.Replay, at time.Duration) []judge.Look {
 	long, step := health.PastSpan(r.Criteria.Bake, r.Criteria.Every)
 	if !r.Criteria.Before {
@@ -33,9 +33,9 @@ func around(r health.Replay, at time.Duration) []judge.Look {
 	return append(slices.Concat(trimmed(joined(before, step))...), since...)
 }
 
-// joined adds up looks before a change to such of a step, which end where the change
-// is. Those at the same moment are strata, in the same order at every moment, and stay
-// apart. An arm that was not seen adds nothing.
+// joined adds up looks before a change to such of a step, which end where the change is. Those at
+// the same moment are strata, in the same order at every moment, and stay apart. An arm that was
+// not seen adds nothing.
 func joined(looks []judge.Look, step time.Duration) []judge.Look {
 	var out []judge.Look
 	begin, stratum := 0, 0 // of the step in out, of the look at its moment
@@ -67,8 +67,8 @@ func plus(a, b *sequential.Counts) *sequential.Counts {
 	return &sequential.Counts{Bad: a.Bad + b.Bad, Total: a.Total + b.Total}
 }
 
-// trimmed are the looks by their moment, the strata of each together, without the time at
-// the beginning in which a stratum lacks an arm.
+// trimmed are the looks by their moment, the strata of each together, without the time at the
+// beginning in which a stratum lacks an arm.
 func trimmed(looks []judge.Look) [][]judge.Look {
 	var out [][]judge.Look
 	for begin, end := 0, 0; begin < len(looks); begin = end {

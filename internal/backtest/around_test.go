@@ -11,8 +11,8 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// two are looks of two strata every minute, as many as asked for, in which every arm
-// counts one request.
+// two are looks of two strata every minute, as many as asked for, in which every arm counts one
+// request.
 func two(minutes int) health.Replay {
 	r := health.Replay{Criteria: judge.Criteria{Every: time.Minute, Bake: 4 * time.Hour}}
 	for i := range minutes {

@@ -1,6 +1,6 @@
-// Package backtest asks how often a rollout's checks would have taken back a healthy
-// release: they are judged over a span of the past in which nothing was changed, as if
-// something had been at many moments. It is pure.
+// Package backtest asks how often a rollout's checks would have taken back a healthy release: they
+// are judged over a span of the past in which nothing was changed, as if something had been at many
+// moments. It is pure.
 package backtest
 
 import (
@@ -14,8 +14,8 @@ import (
 
 // Bake is how one check of one stage would have judged a change at a moment.
 type Bake struct {
-	// At is when the change would have been, since the beginning of the span; Outcome.At
-	// is since then.
+	// At is when the change would have been, since the beginning of the span; Outcome.At is since
+	// then.
 	At time.Duration
 	judge.Outcome
 }
@@ -32,18 +32,17 @@ type Tally struct {
 	Failed  int `json:"failed"`
 	Passed  int `json:"passed"`
 	Unknown int `json:"unknown"`
-	// Unexercised is how many of Unknown had too little traffic; the others had no
-	// usable data.
+	// Unexercised is how many of Unknown had too little traffic; the others had no usable data.
 	Unexercised int `json:"unexercised"`
-	// Apart is how many bakes with a verdict fit beside each other into the time that
-	// the moments cover: fewer than there are where those overlap.
+	// Apart is how many bakes with a verdict fit beside each other into the time that the moments
+	// cover: fewer than there are where those overlap.
 	Apart float64 `json:"apart"`
-	// Low and High are a 95% interval of how often it fails where it has a verdict, as
-	// wide as so many bakes Apart leave it.
+	// Low and High are a 95% interval of how often it fails where it has a verdict, as wide as so
+	// many bakes Apart leave it.
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
-	// Worst are the moments at which it failed, at most five, and else the one with the
-	// most evidence.
+	// Worst are the moments at which it failed, at most five, and else the one with the most
+	// evidence.
 	Worst []Bake `json:"-"`
 	// Why says of what nothing is known why: of the check, or of one moment.
 	Why string `json:"why,omitempty"`
@@ -52,8 +51,8 @@ type Tally struct {
 // maxWorst is how many failures are shown of a check.
 const maxWorst = 5
 
-// Check judges one check at moments every so often, as long as a whole bake follows
-// and as long a time before lies in the span as a rollout looks at.
+// Check judges one check at moments every so often, as long as a whole bake follows and as long a
+// time before lies in the span as a rollout looks at.
 func Check(stage string, r health.Replay, every time.Duration) Tally {
 	t := Tally{Stage: stage, Check: r.Check, Group: r.Group, Rate: r.Criteria.Alpha, High: 1, Why: r.Missing}
 	run, end := r.Judge, r.Span
@@ -113,9 +112,9 @@ func apart(moments int, every, bake time.Duration) float64 {
 	return 1 + float64(moments-1)*every.Seconds()/bake.Seconds()
 }
 
-// Needed is how many moments without any failure are needed to say with 95%
-// confidence that a check fails at no more than a rate: ln 0.05 / ln (1 - rate), the
-// rule of three. It is 0 for what is no rate.
+// Needed is how many moments without any failure are needed to say with 95% confidence that a check
+// fails at no more than a rate: ln 0.05 / ln (1 - rate), the rule of three. It is 0 for what is no
+// rate.
 func Needed(rate float64) float64 {
 	if !(rate > 0 && rate < 1) {
 		return 0

@@ -16,8 +16,8 @@ import (
 
 const step = 15 * time.Second
 
-// day is a day of looks at two arms, of which the exposed one has so many times as
-// many errors at a look.
+// day is a day of looks at two arms, of which the exposed one has so many times as many errors at a
+// look.
 func day(seed uint64, factor func(i int) float64) health.Replay {
 	src := rand.NewPCG(seed, 1)
 	r := health.Replay{Check: "errors", Criteria: judge.Criteria{Alpha: 0.001, Every: step, Bake: 30 * time.Minute, MinSamples: 100}}

@@ -10,29 +10,28 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Forecast is what a check of a stage can be expected to see, if traffic stays as it
-// was.
+// Forecast is what a check of a stage can be expected to see, if traffic stays as it was.
 type Forecast struct {
 	Stage string `json:"stage"`
 	Check string `json:"check"`
 	Group string `json:"group,omitempty"`
-	// Exposed and Control are events per second of the stage's exposed targets and of
-	// those that they are compared with, and Base the share of the latter that is bad.
+	// Exposed and Control are events per second of the stage's exposed targets and of those that
+	// they are compared with, and Base the share of the latter that is bad.
 	Exposed float64 `json:"exposedPerSecond"`
 	Control float64 `json:"controlPerSecond"`
 	Base    float64 `json:"base"`
-	// Smallest is the smallest ratio of bad events to what is usual that shows within
-	// the bake, in half of the cases; 0 where none does.
+	// Smallest is the smallest ratio of bad events to what is usual that shows within the bake, in
+	// half of the cases; 0 where none does.
 	Smallest float64 `json:"smallestRatio,omitempty"`
-	// Twice and Five are how many seconds it takes in half of the cases until twice and
-	// five times as many bad events show; 0 where they do not within the bake.
+	// Twice and Five are how many seconds it takes in half of the cases until twice and five times
+	// as many bad events show; 0 where they do not within the bake.
 	Twice float64 `json:"twiceSeconds,omitempty"`
 	Five  float64 `json:"fiveTimesSeconds,omitempty"`
-	// Enough is how many seconds of bake would see what this one cannot; 0 where it sees it, and where no bake of up
-	// to a day does.
+	// Enough is how many seconds of bake would see what this one cannot; 0 where it sees it, and
+	// where no bake of up to a day does.
 	Enough float64 `json:"enoughBakeSeconds,omitempty"`
-	// AtRisk is how many requests the exposed targets serve until five times as many
-	// bad events show, or in the whole bake.
+	// AtRisk is how many requests the exposed targets serve until five times as many bad events
+	// show, or in the whole bake.
 	AtRisk float64 `json:"requestsAtRisk"`
 	// Known is how many seconds of the past were seen.
 	Known float64 `json:"secondsKnown"`
@@ -40,8 +39,8 @@ type Forecast struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// Expect forecasts from a check's past: faults are put into it at several moments, and
-// the judge of a rollout is asked when it finds them.
+// Expect forecasts from a check's past: faults are put into it at several moments, and the judge of
+// a rollout is asked when it finds them.
 func Expect(stage string, r health.Replay) Forecast {
 	f := Forecast{Stage: stage, Check: r.Check, Group: r.Group}
 	warn := func(format string, args ...any) { f.Warnings = append(f.Warnings, fmt.Sprintf(format, args...)) }
@@ -102,8 +101,8 @@ func (f *Forecast) weigh(r health.Replay, burst float64, warn func(format string
 	}
 }
 
-// enough is the first of some longer bakes in which a little less than so many times as many bad events show; 0
-// where none of up to a day does.
+// enough is the first of some longer bakes in which a little less than so many times as many bad
+// events show; 0 where none of up to a day does.
 func (f *Forecast) enough(r health.Replay, burst, asks float64) time.Duration {
 	const most, less = 24 * time.Hour, 0.95
 	bake := r.Criteria.Bake

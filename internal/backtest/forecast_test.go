@@ -107,8 +107,8 @@ func few(r *health.Replay) {
 	}
 }
 
-// The smallest ratio is one that shows in about half of the bakes; a larger one nearly
-// always does, and a smaller one hardly ever.
+// The smallest ratio is one that shows in about half of the bakes; a larger one nearly always does,
+// and a smaller one hardly ever.
 func TestSmallestIsWhatShows(t *testing.T) {
 	t.Parallel()
 	for burst, smallest := range map[float64]float64{1: 1.32, 4: 1.68} {

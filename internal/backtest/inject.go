@@ -13,9 +13,9 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// injection puts faults into a check's past, and asks the judge when it finds them:
-// what it pays for bursts, for what it does not know of the arms, and for how bad the
-// fault is and when it begins, is all in its answer.
+// injection puts faults into a check's past, and asks the judge when it finds them: what it pays
+// for bursts, for what it does not know of the arms, and for how bad the fault is and when it
+// begins, is all in its answer.
 type injection struct {
 	criteria judge.Criteria
 	base     float64        // bad events per event, of a healthy arm
@@ -42,9 +42,8 @@ func newInjection(r health.Replay, base, burst float64) injection {
 	return in
 }
 
-// at is the past as if a fault of so many times as many bad events had begun at one of
-// its moments, in bursts as large as usual. What is missing before and after is what
-// was seen at its other end.
+// at is the past as if a fault of so many times as many bad events had begun at one of its moments,
+// in bursts as large as usual. What is missing before and after is what was seen at its other end.
 func (in injection) at(begin int, ratio float64) []judge.Look {
 	c := in.criteria
 	long, _ := health.PastSpan(c.Bake, c.Every)
@@ -64,8 +63,8 @@ func (in injection) at(begin int, ratio float64) []judge.Look {
 	return around(r, time.Duration(before)*c.Every)
 }
 
-// delay is how long a fault takes to be found, in half of the tries; not ok where that
-// is not within the bake, or where not even all events would be as many.
+// delay is how long a fault takes to be found, in half of the tries; not ok where that is not
+// within the bake, or where not even all events would be as many.
 func (in injection) delay(ratio float64) (time.Duration, bool) {
 	n := len(in.looks)
 	if n == 0 || in.criteria.Every <= 0 || ratio*in.base > 1+1e-9 {

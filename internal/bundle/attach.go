@@ -16,9 +16,9 @@ import (
 // MaxManifest is how large a manifest is: that of a bundle has less than 1 KiB.
 const MaxManifest = 64 << 10
 
-// Attachment is what somebody says about a bundle, such as a signature. Next to the bundle it is
-// an OCI artifact whose subject is the bundle's manifest. Anybody who can write there can add one:
-// it proves nothing by itself.
+// Attachment is what somebody says about a bundle, such as a signature. Next to the bundle it is an
+// OCI artifact whose subject is the bundle's manifest. Anybody who can write there can add one: it
+// proves nothing by itself.
 type Attachment struct {
 	// Type is the media type of the data, and of the artifact.
 	Type string

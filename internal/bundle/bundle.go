@@ -1,11 +1,10 @@
-// Package bundle makes a folder of files a release: one name for the same files on every
-// machine, an archive that carries them, and the checks without which nothing is unpacked.
+// Package bundle makes a folder of files a release: one name for the same files on every machine,
+// an archive that carries them, and the checks without which nothing is unpacked.
 //
-// A bundle has two parts. Its config is a table of its files, as canonical JSON; the SHA-256
-// of those bytes is the name of the release. Its archive is an uncompressed tar of the same
-// files in the same order, which the table names by digest. So whoever knows the name needs to
-// trust nobody: the table must have that name, the archive the digest in the table, and each
-// file its own.
+// A bundle has two parts. Its config is a table of its files, as canonical JSON; the SHA-256 of
+// those bytes is the name of the release. Its archive is an uncompressed tar of the same files in
+// the same order, which the table names by digest. So whoever knows the name needs to trust nobody:
+// the table must have that name, the archive the digest in the table, and each file its own.
 package bundle
 
 import (
@@ -121,16 +120,16 @@ func isSum(s string) bool {
 	return len(s) == 2*sha256.Size && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-// ErrInvalid is matched by every error that says that something is no bundle, or not the one
-// that was asked for. Trying again does not mend it.
+// ErrInvalid is matched by every error that says that something is no bundle, or not the one that
+// was asked for. Trying again does not mend it.
 var ErrInvalid = errors.New("not a valid bundle")
 
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...)
 }
 
-// Parse reads a config, and refuses one that is not canonical, or is not the release's: an
-// empty release takes any.
+// Parse reads a config, and refuses one that is not canonical, or is not the release's: an empty
+// release takes any.
 func Parse(config []byte, release string) (Bundle, error) {
 	if got := Digest(config); release != "" && got != release {
 		return Bundle{}, invalid("expected the table of %s, got that of %s", release, got)
@@ -202,7 +201,8 @@ func (b Bundle) check() error {
 	return nil
 }
 
-// copyExactly copies as many bytes as expected, refuses fewer, and answers the SHA-256 of them; more is left unread.
+// copyExactly copies as many bytes as expected, refuses fewer, and answers the SHA-256 of them;
+// more is left unread.
 func copyExactly(w io.Writer, r io.Reader, n int64) (string, error) {
 	sum := sha256.New()
 	got, err := io.Copy(io.MultiWriter(w, sum), io.LimitReader(r, n))

@@ -246,8 +246,8 @@ func TestDrift(t *testing.T) {
 	}
 }
 
-// Whatever an archive or a table holds, nothing is written outside, and what was unpacked is
-// what the table says.
+// Whatever an archive or a table holds, nothing is written outside, and what was unpacked is what
+// the table says.
 func FuzzUnpack(f *testing.F) {
 	b, archive := build(f, map[string]string{"a": "1", "b/c*": "2"})
 	f.Add(b.Config(), archive)

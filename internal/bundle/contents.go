@@ -35,8 +35,8 @@ func (b Bundle) Contents(archive io.Reader, want func(File) bool) (map[string][]
 	return out, err
 }
 
-// each calls do with every file of an archive, in the order of the table. The paths, sizes and modes are the table's; do
-// checks the contents.
+// each calls do with every file of an archive, in the order of the table. The paths, sizes and
+// modes are the table's; do checks the contents.
 func (b Bundle) each(archive io.Reader, do func(f File, in io.Reader) error) error {
 	in := tar.NewReader(io.LimitReader(archive, b.Archive.Size))
 	for _, f := range b.Files {

@@ -21,7 +21,8 @@ import (
 )
 
 // Kept are the bundles of a content store. The store's folder is an OCI image layout, which other
-// tools can read; Sluice itself finds bundles by digest, and reads its index for what is attached to them only.
+// tools can read; Sluice itself finds bundles by digest, and reads its index for what is attached
+// to them only.
 type Kept struct{ Store store.Store }
 
 // Build keeps the files of a folder as a bundle.
@@ -141,8 +142,8 @@ func (k Kept) list(b Bundle, artifactType string, manifest []byte) (err error) {
 	return renameio.WriteFile(filepath.Join(root, v1.ImageIndexFile), data, 0o640, renameio.WithTempDir(root))
 }
 
-// index reads the index of the layout. One that is damaged is left for a person to look at, since what is attached to
-// bundles is listed there only.
+// index reads the index of the layout. One that is damaged is left for a person to look at, since
+// what is attached to bundles is listed there only.
 func (k Kept) index() (v1.Index, error) {
 	index := v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex}
 	at := filepath.Join(k.Store.Folder(), v1.ImageIndexFile)

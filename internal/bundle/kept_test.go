@@ -113,7 +113,8 @@ func TestIndexKeepsAll(t *testing.T) {
 	require.Len(t, index.Manifests, 20)
 }
 
-// What is attached to a bundle is found again by it and its type; what is damaged or of another form is left out.
+// What is attached to a bundle is found again by it and its type; what is damaged or of another
+// form is left out.
 func TestAttach(t *testing.T) {
 	const note = "application/vnd.sluice.test.note"
 	k, dir := kept(t), t.TempDir()
@@ -196,7 +197,8 @@ func TestAnotherImplementationFindsAttachments(t *testing.T) {
 	require.Equal(t, bundle.Digest(a.Manifest(b)), found[0].Digest.String())
 }
 
-// A bundle is built and listed in its store, never in the folder for temporary files, which may be full or slow.
+// A bundle is built and listed in its store, never in the folder for temporary files, which may be
+// full or slow.
 func TestNothingIsMadeElsewhere(t *testing.T) {
 	k, dir, elsewhere, long := kept(t), t.TempDir(), t.TempDir(), time.Unix(1, 0)
 	write(t, dir, map[string]string{"a": "1"})

@@ -29,8 +29,8 @@ func checkPath(p string) error {
 	return nil
 }
 
-// namespace is what paths take on a machine that does not tell capitals from small letters, nor
-// one spelling of "é" from the other. It maps each place to the path, or the folder, that has it.
+// namespace is what paths take on a machine that does not tell capitals from small letters, nor one
+// spelling of "é" from the other. It maps each place to the path, or the folder, that has it.
 type namespace map[string]taken
 
 type taken struct {

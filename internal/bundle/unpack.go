@@ -32,9 +32,9 @@ func (b Bundle) VerifyArchive(r io.Reader) error {
 }
 
 // Unpack writes the files of an archive below root, which is empty, and syncs them and their
-// folders to disk. It writes only what the table lists: the paths, sizes and contents of which
-// were checked when the table was parsed, not those that the archive claims. Call VerifyArchive
-// before, so that nothing is written of an archive that is not the bundle's.
+// folders to disk. It writes only what the table lists: the paths, sizes and contents of which were
+// checked when the table was parsed, not those that the archive claims. Call VerifyArchive before,
+// so that nothing is written of an archive that is not the bundle's.
 func (b Bundle) Unpack(root *os.Root, archive io.Reader) error {
 	folders := b.folders()
 	for _, at := range folders {
@@ -53,8 +53,8 @@ func (b Bundle) Unpack(root *os.Root, archive io.Reader) error {
 	return b.sync(root, folders)
 }
 
-// syncing is how many files are synced at once: a disk puts what is asked of it at the same time into one
-// write of its journal, so that 20,000 small files take seconds, not a minute.
+// syncing is how many files are synced at once: a disk puts what is asked of it at the same time
+// into one write of its journal, so that 20,000 small files take seconds, not a minute.
 const syncing = 64
 
 // sync has the files of a bundle on disk, then the folders that name them.
@@ -109,8 +109,8 @@ func syncOne(root *os.Root, at string) (err error) {
 	return d.Sync()
 }
 
-// Drift compares the files below root with the table. It answers nil where they are the same,
-// and an error that names the first places where they are not, those with too much included.
+// Drift compares the files below root with the table. It answers nil where they are the same, and
+// an error that names the first places where they are not, those with too much included.
 func (b Bundle) Drift(root *os.Root) error {
 	files, err := list(root)
 	var problems []error

@@ -1,5 +1,5 @@
-// Package catalog lists what a spec can name in this build: its drivers, its sources of
-// health and its forms of checks. Each is one file or folder elsewhere, and one line here.
+// Package catalog lists what a spec can name in this build: its drivers, its sources of health and
+// its forms of checks. Each is one file or folder elsewhere, and one line here.
 package catalog
 
 import (

@@ -19,8 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the schema")
 
-// TestSchema compares the committed schema with the one that the types and the catalog
-// give.
+// TestSchema compares the committed schema with the one that the types and the catalog give.
 func TestSchema(t *testing.T) {
 	got := schema(t, catalog.New().Kinds())
 	if *update {

@@ -117,8 +117,8 @@ func (question) Query(s spec.Section, field, expr string) {
 	}
 }
 
-// pages are what the almanac answers: how hot targets on the shelf are with release 2, and
-// 1 before.
+// pages are what the almanac answers: how hot targets on the shelf are with release 2, and 1
+// before.
 type pages struct {
 	source.None
 	shelf *shelf
@@ -168,8 +168,8 @@ func (f faces) Judge(context.Context, health.Look) health.Judged {
 	return health.Judged{Result: res, Breach: res.Verdict == health.Fail}
 }
 
-// toys is the catalog of this build and a toy of every kind. Targets with release 2 are
-// as hot as heat, and in the mood now.
+// toys is the catalog of this build and a toy of every kind. Targets with release 2 are as hot as
+// heat, and in the mood now.
 func toys(s *shelf, heat float64, now string) catalog.Catalog {
 	c := catalog.New()
 	c.Drivers = append(c.Drivers, spec.Kind[driver.Settings]{Name: "paper", New: func() driver.Settings { return &paper{shelf: s} }})
@@ -283,8 +283,8 @@ func TestToyDriverRollsOut(t *testing.T) {
 
 const hot = `almanac: {page: weather}; value: "how hot?", max: 2`
 
-// A source that is only registered is validated, completed and in the schema, and so is
-// its language.
+// A source that is only registered is validated, completed and in the schema, and so is its
+// language.
 func TestToySourceIsAsked(t *testing.T) {
 	kinds := toys(nil, 0, "").Kinds()
 	for health, want := range map[string]string{

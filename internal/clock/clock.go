@@ -1,5 +1,5 @@
-// Package clock tells the Temporal server's time without trusting this machine's clock:
-// whatever is decided by a time compares times of one clock.
+// Package clock tells the Temporal server's time without trusting this machine's clock: whatever is
+// decided by a time compares times of one clock.
 package clock
 
 import (
@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Clock is the server's clock as it is seen from here: a time that the server said, and
-// what has passed since by this machine's monotonic clock, which no step of its wall clock
-// moves. Its zero value is ready, goes by the wall clock until the server has said a time,
-// and is safe for concurrent use.
+// Clock is the server's clock as it is seen from here: a time that the server said, and what has
+// passed since by this machine's monotonic clock, which no step of its wall clock moves. Its zero
+// value is ready, goes by the wall clock until the server has said a time, and is safe for
+// concurrent use.
 type Clock struct {
 	mu sync.Mutex
 	// said is the server's time at the local moment heard.
@@ -21,8 +21,8 @@ type Clock struct {
 const (
 	// keepFor is how long it is kept against later words that are behind it.
 	keepFor = 10 * time.Minute
-	// mostLate is how late word arrives at most. What is further behind is a server whose
-	// clock was set back.
+	// mostLate is how late word arrives at most. What is further behind is a server whose clock was
+	// set back.
 	mostLate = 2 * time.Minute
 )
 
@@ -58,8 +58,8 @@ func (c *Clock) at(now time.Time) time.Time {
 	return c.said.Add(now.Sub(c.heard))
 }
 
-// Ahead is how far this machine's wall clock is ahead of the server's; negative where it is
-// behind. Nothing is decided by it: it is shown.
+// Ahead is how far this machine's wall clock is ahead of the server's; negative where it is behind.
+// Nothing is decided by it: it is shown.
 func (c *Clock) Ahead() time.Duration {
 	now := time.Now()
 	return now.Round(0).Sub(c.nowAt(now))

@@ -5,7 +5,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// Around stands between a workflow and who carries out what it asks for: it answers who does so in the place of next.
+// Around stands between a workflow and who carries out what it asks for: it answers who does so in
+// the place of next.
 type Around func(ctx workflow.Context, next interceptor.WorkflowOutboundInterceptor) interceptor.WorkflowOutboundInterceptor
 
 // Interceptor is what a worker's options take.

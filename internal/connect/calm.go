@@ -8,8 +8,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// calm keeps the SDK from warning of what belongs to a healthy rollout: a watch hears with a heartbeat that it is
-// cancelled, since the rollout was paused or goes on.
+// calm keeps the SDK from warning of what belongs to a healthy rollout: a watch hears with a
+// heartbeat that it is cancelled, since the rollout was paused or goes on.
 type calm struct{ slog.Handler }
 
 // Handle makes such a warning a line for debugging.

@@ -15,11 +15,10 @@ import (
 	"google.golang.org/grpc"
 )
 
-// useCodec sends all payloads and the words of errors through the codec of a profile (a
-// server that encrypts and decrypts them, TEMPORAL_CODEC_ENDPOINT), so that Temporal keeps
-// nothing in the clear but ids, search attributes and task queues. It is done around the
-// calls to the server: in a workflow nothing may wait for another server. Ready says
-// whether the codec answers.
+// useCodec sends all payloads and the words of errors through the codec of a profile (a server that
+// encrypts and decrypts them, TEMPORAL_CODEC_ENDPOINT), so that Temporal keeps nothing in the clear
+// but ids, search attributes and task queues. It is done around the calls to the server: in a
+// workflow nothing may wait for another server. Ready says whether the codec answers.
 func useCodec(opts *client.Options, c *envconfig.ClientConfigCodec) (ready func() error, err error) {
 	if c == nil || c.Endpoint == "" {
 		return func() error { return nil }, nil

@@ -1,6 +1,6 @@
-// Package connect is how Sluice's programs reach Temporal, and the names that
-// they agree on there. Of the product's packages below internal it is the only one that
-// knows Temporal; programs that measure and test whole deployments do, too.
+// Package connect is how Sluice's programs reach Temporal, and the names that they agree on there.
+// Of the product's packages below internal it is the only one that knows Temporal; programs that
+// measure and test whole deployments do, too.
 package connect
 
 import (
@@ -31,16 +31,16 @@ import (
 // DefaultAddress is the server that is used when nothing names another.
 const DefaultAddress = "127.0.0.1:7233"
 
-// Options say which server to use. What is empty comes from the environment
-// (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS…, TEMPORAL_CODEC_ENDPOINT) and
-// from a profile of Temporal's configuration file, as for the temporal CLI.
+// Options say which server to use. What is empty comes from the environment (TEMPORAL_ADDRESS,
+// TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS…, TEMPORAL_CODEC_ENDPOINT) and from a profile
+// of Temporal's configuration file, as for the temporal CLI.
 type Options struct {
 	// Address is host:port. Default DefaultAddress.
 	Address string
 	// Namespace defaults to "default".
 	Namespace string
-	// Profile is a section of the configuration file; one that is named must
-	// exist. Default TEMPORAL_PROFILE, or "default".
+	// Profile is a section of the configuration file; one that is named must exist. Default
+	// TEMPORAL_PROFILE, or "default".
 	Profile string
 	// TLS asks for TLS where the environment and the profile do not.
 	TLS bool
@@ -82,8 +82,8 @@ func (o Options) Resolved() (address, namespace string, err error) {
 	return opts.HostPort, opts.Namespace, err
 }
 
-// client merges the options with the environment and the profile. Ready says whether a
-// codec that they name answers.
+// client merges the options with the environment and the profile. Ready says whether a codec that
+// they name answers.
 func (o Options) client() (opts client.Options, ready func() error, err error) {
 	profile, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{ConfigFileProfile: o.Profile})
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 )
 
 // dated tells a clock when the server has started each task. It dates the beginning of an
-// activity's time limit by this machine's clock: the SDK holds it against that, and would
-// end every activity at once where the machine is ahead by more than the limit.
+// activity's time limit by this machine's clock: the SDK holds it against that, and would end every
+// activity at once where the machine is ahead by more than the limit.
 func dated(c *clock.Clock) grpc.UnaryClientInterceptor {
 	return func(
 		ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker, opts ...grpc.CallOption,

@@ -11,8 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 )
 
-// Suffixes follow Prometheus' naming: a counter is a total, a timer is seconds. A gauge
-// has none.
+// Suffixes follow Prometheus' naming: a counter is a total, a timer is seconds. A gauge has none.
 const (
 	counterSuffix = "_total"
 	timerSuffix   = "_seconds"
@@ -21,10 +20,10 @@ const (
 // bounds of a timer's buckets in seconds: from one call to a whole activity.
 var bounds = []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800}
 
-// NewMetricsHandler registers a collector in r and answers the handler that fills
-// it. Counters end in _total and timers, which become histograms, in _seconds.
-// One name may come with different tags. A name that was used for one kind of metric
-// drops samples of another. It is safe for concurrent use; make one per registry.
+// NewMetricsHandler registers a collector in r and answers the handler that fills it. Counters end
+// in _total and timers, which become histograms, in _seconds. One name may come with different
+// tags. A name that was used for one kind of metric drops samples of another. It is safe for
+// concurrent use; make one per registry.
 func NewMetricsHandler(r prometheus.Registerer) (client.MetricsHandler, error) {
 	c := &collector{families: map[string]family{}}
 	if err := r.Register(c); err != nil {
@@ -81,8 +80,8 @@ func (f counterFunc) Inc(n int64)          { f(n) }
 func (f gaugeFunc) Update(v float64)       { f(v) }
 func (f timerFunc) Record(d time.Duration) { f(d) }
 
-// collector keeps the metrics. It describes nothing ahead, since the SDK names
-// its metrics only as it goes.
+// collector keeps the metrics. It describes nothing ahead, since the SDK names its metrics only as
+// it goes.
 type collector struct {
 	mu       sync.Mutex
 	families map[string]family

@@ -9,8 +9,7 @@ import (
 )
 
 const (
-	// TaskQueue is where workers and rollouts meet, where a namespace has one deployment of
-	// Sluice.
+	// TaskQueue is where workers and rollouts meet, where a namespace has one deployment of Sluice.
 	TaskQueue = "sluice"
 	// WorkflowType is the name of the rollout's workflow.
 	WorkflowType = "Rollout"
@@ -34,15 +33,14 @@ const (
 	QueryState = "state"
 	// QueryLedger asks a train for its ledger.
 	QueryLedger = "ledger"
-	// workflowIDPrefix makes one rollout per unit: the id of a running workflow is
-	// unique in its namespace.
+	// workflowIDPrefix makes one rollout per unit: the id of a running workflow is unique in its
+	// namespace.
 	workflowIDPrefix = "rollout:"
 )
 
-// Deployment is the name of one Sluice among several in a namespace, such as "payments";
-// empty for the only one. Its task queues and the ids of its rollouts carry the name, so
-// that no worker takes what is another's: its store, its secrets and its way to the targets
-// differ.
+// Deployment is the name of one Sluice among several in a namespace, such as "payments"; empty for
+// the only one. Its task queues and the ids of its rollouts carry the name, so that no worker takes
+// what is another's: its store, its secrets and its way to the targets differ.
 type Deployment string
 
 var deploymentForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
@@ -63,8 +61,8 @@ func (d Deployment) TaskQueue() string {
 	return TaskQueue + ":" + string(d)
 }
 
-// RollbackQueue is where its batches are taken back: a way back never waits for a slot
-// that a watch or an apply holds.
+// RollbackQueue is where its batches are taken back: a way back never waits for a slot that a watch
+// or an apply holds.
 func (d Deployment) RollbackQueue() string { return RollbackQueueOf(d.TaskQueue()) }
 
 // RollbackQueueOf is the queue of the way back beside a task queue.
@@ -89,7 +87,8 @@ func (d Deployment) TrainID(unit string) string {
 	return strings.TrimSuffix(d.prefix(), workflowIDPrefix) + "train:" + unit
 }
 
-// Open is a filter, in Temporal's language, for its rollouts that run, in a phase under which the index has them.
+// Open is a filter, in Temporal's language, for its rollouts that run, in a phase under which the
+// index has them.
 func (d Deployment) Open(phase string) string {
 	return fmt.Sprintf("WorkflowType = '%s' AND TaskQueue = '%s' AND ExecutionStatus = 'Running' AND %s = '%s'",
 		WorkflowType, d.TaskQueue(), AttrPhase.GetName(), phase)
@@ -110,18 +109,20 @@ func (d Deployment) prefix() string {
 // WorkflowID is the id of a unit's rollout where a namespace has one deployment.
 func WorkflowID(unit string) string { return Deployment("").WorkflowID(unit) }
 
-// The search attributes of a rollout, and of a train. All are keywords; a namespace must have
-// them before a rollout can start there.
+// The search attributes of a rollout, and of a train. All are keywords; a namespace must have them
+// before a rollout can start there.
 var (
 	AttrUnit    = temporal.NewSearchAttributeKeyKeyword("SluiceUnit")
 	AttrRelease = temporal.NewSearchAttributeKeyKeyword("SluiceRelease")
 	// AttrStage is the name of the current stage.
 	AttrStage = temporal.NewSearchAttributeKeyKeyword("SluiceStage")
-	// AttrPhase is "running", what the rollout waits for, or its result; of a train, its state in a word.
+	// AttrPhase is "running", what the rollout waits for, or its result; of a train, its state in a
+	// word.
 	AttrPhase = temporal.NewSearchAttributeKeyKeyword("SluicePhase")
 	// AttrOutcome is the rollout's result; absent while it runs.
 	AttrOutcome = temporal.NewSearchAttributeKeyKeyword("SluiceOutcome")
-	// AttrNumber is a rollout's number in the train of its unit, and a train's newest number; absent outside of trains.
+	// AttrNumber is a rollout's number in the train of its unit, and a train's newest number;
+	// absent outside of trains.
 	AttrNumber = temporal.NewSearchAttributeKeyKeyword("SluiceNumber")
 )
 

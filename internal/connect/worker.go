@@ -10,8 +10,8 @@ import (
 	"go.temporal.io/sdk/worker"
 )
 
-// Workers are what a process needs to run rollouts: one on its deployment's task
-// queue, and one on its queue of the way back whose slots nothing else takes. Build it with NewWorkers.
+// Workers are what a process needs to run rollouts: one on its deployment's task queue, and one on
+// its queue of the way back whose slots nothing else takes. Build it with NewWorkers.
 type Workers struct {
 	// Rollouts runs workflows and all activities but those of the way back.
 	Rollouts worker.Worker
@@ -26,8 +26,8 @@ func NewWorkers(c client.Client, d Deployment, activities int, through ...interc
 		MaxConcurrentActivityExecutionSize: activities,
 		// A restart lets batches finish; watches leave at once.
 		WorkerStopTimeout: 15 * time.Second,
-		// Heartbeats carry cancellations, and an abort should act within seconds. The server
-		// has as long to answer one.
+		// Heartbeats carry cancellations, and an abort should act within seconds. The server has as
+		// long to answer one.
 		MaxHeartbeatThrottleInterval:     2 * time.Second,
 		DefaultHeartbeatThrottleInterval: 2 * time.Second,
 	}

@@ -14,16 +14,16 @@ import (
 	"github.com/sluicehq/sluice/internal/secret"
 )
 
-// Access is what a server wants of who asks it. A reference is ${env:NAME} or file:/path,
-// which the worker looks up at each request. It goes to the server that is asked and to no
-// other. The zero value wants nothing.
+// Access is what a server wants of who asks it. A reference is ${env:NAME} or file:/path, which the
+// worker looks up at each request. It goes to the server that is asked and to no other. The zero
+// value wants nothing.
 type Access struct {
 	// Token is a reference, sent as a bearer token.
 	Token string `yaml:"token,omitempty" json:"token,omitempty"`
 	// BasicAuth is a user with a password.
 	BasicAuth *BasicAuth `yaml:"basicAuth,omitempty" json:"basicAuth,omitempty"`
-	// Header are headers by name, such as X-Scope-OrgID: their values, or references to
-	// them. Host is the name that is asked for, in TLS, too, whatever address is dialled.
+	// Header are headers by name, such as X-Scope-OrgID: their values, or references to them. Host
+	// is the name that is asked for, in TLS, too, whatever address is dialled.
 	Header map[string]string `yaml:"header,omitempty" json:"header,omitempty"`
 	// TLS is how both sides prove who they are.
 	TLS *TLS `yaml:"tls,omitempty" json:"tls,omitempty"`
@@ -44,13 +44,13 @@ type TLS struct {
 	// Cert and Key are those of the worker, for a server that asks for them.
 	Cert string `yaml:"cert,omitempty" json:"cert,omitempty"`
 	Key  string `yaml:"key,omitempty" json:"key,omitempty"`
-	// ServerName is the name that the server's certificate must have. Default: that of
-	// the header Host, else of the URL.
+	// ServerName is the name that the server's certificate must have. Default: that of the header
+	// Host, else of the URL.
 	ServerName string `yaml:"serverName,omitempty" json:"serverName,omitempty"`
 }
 
-// Client asks servers that want to know who asks. It follows no redirect, which would
-// carry what is asked, and secrets, somewhere else. It is safe for concurrent use.
+// Client asks servers that want to know who asks. It follows no redirect, which would carry what is
+// asked, and secrets, somewhere else. It is safe for concurrent use.
 type Client struct {
 	http.Client
 	keyed *keyed

@@ -81,8 +81,8 @@ var (
 	teredo     = netip.MustParsePrefix("2001::/32")
 )
 
-// embedded are the IPv4 addresses inside an IPv6 address to which a gateway would
-// forward, or which it writes with sixteen bytes.
+// embedded are the IPv4 addresses inside an IPv6 address to which a gateway would forward, or which
+// it writes with sixteen bytes.
 func embedded(ip netip.Addr) []netip.Addr {
 	if !ip.Is6() {
 		return nil
@@ -93,8 +93,8 @@ func embedded(ip netip.Addr) []netip.Addr {
 	case nat64.Contains(ip), compatible.Contains(ip), translated.Contains(ip):
 		return []netip.Addr{at(12, 13, 14, 15)}
 	case ownNAT64.Contains(ip):
-		// How long its prefix is only the network knows (RFC 6052, 2.2), so these are
-		// guesses: zeros are padding more often than not, and multicast is not worth one.
+		// How long its prefix is only the network knows (RFC 6052, 2.2), so these are guesses:
+		// zeros are padding more often than not, and multicast is not worth one.
 		all := []netip.Addr{at(6, 7, 9, 10), at(7, 9, 10, 11), at(9, 10, 11, 12), at(12, 13, 14, 15)}
 		return slices.DeleteFunc(all, func(a netip.Addr) bool { return a.IsUnspecified() || a.IsMulticast() })
 	case sixToFour.Contains(ip):
@@ -115,9 +115,9 @@ var metadataNames = []string{
 // regionalName matches AWS' name in a region.
 var regionalName = regexp.MustCompile(`^instance-data\.[a-z0-9-]+\.compute\.internal$`)
 
-// behind answers the proxy that the environment asks for. A proxy makes the connection
-// itself, so what it is asked for is checked as far as it can be here: addresses, and
-// the names that clouds use. Where another name leads, only the proxy knows.
+// behind answers the proxy that the environment asks for. A proxy makes the connection itself, so
+// what it is asked for is checked as far as it can be here: addresses, and the names that clouds
+// use. Where another name leads, only the proxy knows.
 func (g Guard) behind(environment func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	return func(r *http.Request) (*url.URL, error) {
 		via, err := environment(r)

@@ -1,7 +1,7 @@
-// Package dial opens the worker's connections to the world, and refuses those to
-// the addresses at which clouds keep the credentials of the machine itself. It
-// decides when a connection is made: after names are resolved and redirects
-// followed, so that no name, redirect or changed record leads there.
+// Package dial opens the worker's connections to the world, and refuses those to the addresses at
+// which clouds keep the credentials of the machine itself. It decides when a connection is made:
+// after names are resolved and redirects followed, so that no name, redirect or changed record
+// leads there.
 package dial
 
 import (
@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Guard opens connections. The zero value refuses link-local and metadata
-// addresses, and those that are no machine's. It is safe for concurrent use.
+// Guard opens connections. The zero value refuses link-local and metadata addresses, and those that
+// are no machine's. It is safe for concurrent use.
 type Guard struct {
 	// AllowLinkLocal lets connections go to all of them, too.
 	AllowLinkLocal bool
@@ -24,8 +24,8 @@ type Guard struct {
 // timeout bounds how long opening a connection may take.
 const timeout = 5 * time.Second
 
-// Context opens a connection, as net.Dialer.DialContext does. The error of one that
-// is refused is a *RefusedError.
+// Context opens a connection, as net.Dialer.DialContext does. The error of one that is refused is a
+// *RefusedError.
 func (g Guard) Context(ctx context.Context, network, address string) (net.Conn, error) {
 	d := net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second, Resolver: g.Resolver, ControlContext: g.control}
 	return d.DialContext(ctx, network, address)
@@ -39,8 +39,8 @@ func (g Guard) control(_ context.Context, _, address string, _ syscall.RawConn) 
 	return check(address)
 }
 
-// Transport carries HTTP requests over guarded connections, and keeps many of them
-// open. Its fields may be changed before it is used.
+// Transport carries HTTP requests over guarded connections, and keeps many of them open. Its fields
+// may be changed before it is used.
 func (g Guard) Transport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 g.behind(http.ProxyFromEnvironment),

@@ -22,14 +22,14 @@ const (
 // ErrOwn is matched by an error that is the worker's own, whatever else it wraps.
 var ErrOwn = errors.New("the worker's own trouble")
 
-// exhausted are errors of a machine, or of a process, that has nothing left. EAGAIN is that
-// of a fork, or of a connection for which there is no port.
+// exhausted are errors of a machine, or of a process, that has nothing left. EAGAIN is that of a
+// fork, or of a connection for which there is no port.
 var exhausted = []error{
 	syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOMEM, syscall.ENOBUFS, syscall.EAGAIN,
 }
 
-// Blame says whose trouble an error is. It is pure. What cannot be told from here, such as
-// that there is no route, is Theirs: another worker can tell.
+// Blame says whose trouble an error is. It is pure. What cannot be told from here, such as that
+// there is no route, is Theirs: another worker can tell.
 func Blame(err error) Whose {
 	if err == nil {
 		return Theirs
@@ -48,8 +48,8 @@ func Blame(err error) Whose {
 	return Theirs
 }
 
-// proxied says that the way to the worker's proxy is broken, or that it lets the worker
-// through nowhere.
+// proxied says that the way to the worker's proxy is broken, or that it lets the worker through
+// nowhere.
 func proxied(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "proxyconnect" || strings.Contains(err.Error(), "Proxy Authentication Required")

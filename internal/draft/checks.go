@@ -110,8 +110,8 @@ func (w *writer) latency(r requests) []check {
 	}}
 }
 
-// summaryHint names what shows latency and was not understood: a native histogram, or a summary, which
-// a check of pages cannot read.
+// summaryHint names what shows latency and was not understood: a native histogram, or a summary,
+// which a check of pages cannot read.
 func (w *writer) summaryHint() string {
 	for _, name := range w.seen.Page.native {
 		if latencyNames.MatchString(name) && !notAnswers.MatchString(name) {
@@ -127,7 +127,8 @@ func (w *writer) summaryHint() string {
 	return ""
 }
 
-// probe asks for what users ask for. Where nothing answered it is left to a person, unless it is the only check.
+// probe asks for what users ask for. Where nothing answered it is left to a person, unless it is
+// the only check.
 func (w *writer) probe(only bool) check {
 	at, comment := "http://{{address}}"+w.seen.Probe, "Better: the page that your users ask for."
 	none := w.Probe == "" && w.seen.Probe == ""

@@ -6,7 +6,8 @@ import (
 	"github.com/sluicehq/sluice/internal/draft"
 )
 
-// Whatever a page shows, what is written of it is a valid spec with a plan, by pages and by queries.
+// Whatever a page shows, what is written of it is a valid spec with a plan, by pages and by
+// queries.
 func FuzzWrite(f *testing.F) {
 	for _, name := range []string{"go", "haproxy", "nginx-vts", "envoy", "spring", "grpc", "caddy", "untyped", "gauges"} {
 		f.Add(string(read(f, name)))

@@ -33,10 +33,12 @@ var notAnswers = regexp.MustCompile(`^(go|jvm|process|promhttp|prometheus|net_co
 // behind are names of times of what lies behind a program.
 var behind = regexp.MustCompile(`(^|_)(upstream|backend|cluster|filter)_`)
 
-// usualSlow is the largest share of requests that are slow today, by a bound that is to find more of them.
+// usualSlow is the largest share of requests that are slow today, by a bound that is to find more
+// of them.
 const usualSlow = 0.02
 
-// noticed is the shortest time, in seconds, that is worth a rollback: below it a busy machine is a noise.
+// noticed is the shortest time, in seconds, that is worth a rollback: below it a busy machine is a
+// noise.
 const noticed = 0.025
 
 // leastEvents is of how many events a share says something.

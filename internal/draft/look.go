@@ -26,7 +26,8 @@ type Seen struct {
 	From string
 	// Page is what a target shows, and Earlier the same a while before, for how fast counters grow.
 	Page, Earlier Page
-	// Between is the time between the two, and Interval how often Prometheus reads targets; 0 where not known.
+	// Between is the time between the two, and Interval how often Prometheus reads targets; 0 where
+	// not known.
 	Between, Interval time.Duration
 	// Probe is a path at which the target answered as it should; empty where none did.
 	Probe string
@@ -55,8 +56,8 @@ const (
 	rated    = 5 * time.Minute
 )
 
-// LookAtPage reads the metrics page of one target, twice, and asks the target for a page that users see.
-// Where page is a template, such as http://{{address}}/metrics, that is the first target's.
+// LookAtPage reads the metrics page of one target, twice, and asks the target for a page that users
+// see. Where page is a template, such as http://{{address}}/metrics, that is the first target's.
 func (l Looker) LookAtPage(ctx context.Context, page string, targets []fleet.Target) (Seen, error) {
 	text, target, err := pageOf(page, targets)
 	from := ""
@@ -93,8 +94,8 @@ func (l Looker) LookAtPage(ctx context.Context, page string, targets []fleet.Tar
 	return s, nil
 }
 
-// ownPage finds the targets' own pages where the one at hand shows many targets, told apart by a label: a rollout
-// reads a page of each target. Otherwise the error stays what it was.
+// ownPage finds the targets' own pages where the one at hand shows many targets, told apart by a
+// label: a rollout reads a page of each target. Otherwise the error stays what it was.
 func (l Looker) ownPage(ctx context.Context, page string, targets []fleet.Target, was error) (text string, of fleet.Target, from string, err error) {
 	shown, err := l.page(ctx, page)
 	if err != nil {

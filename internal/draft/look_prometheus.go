@@ -18,8 +18,8 @@ import (
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
-// LookAtPrometheus asks a Prometheus what it knows of one target of a fleet, how often it reads it, and
-// by which label it knows it.
+// LookAtPrometheus asks a Prometheus what it knows of one target of a fleet, how often it reads it,
+// and by which label it knows it.
 func (l Looker) LookAtPrometheus(ctx context.Context, base string, targets []fleet.Target) (Seen, error) {
 	s := Seen{Looked: true, source: base}
 	if u, err := url.Parse(base); err == nil && u.User != nil {
@@ -56,8 +56,8 @@ func (l Looker) LookAtPrometheus(ctx context.Context, base string, targets []fle
 	return s, nil
 }
 
-// identifyElsewhere looks for the label that names targets beyond up: one exporter may show many. Where there is
-// none the error stays what it was, and says which labels there are.
+// identifyElsewhere looks for the label that names targets beyond up: one exporter may show many.
+// Where there is none the error stays what it was, and says which labels there are.
 func identifyElsewhere(ctx context.Context, c promapi.Client, targets []fleet.Target, was error) (identity, error) {
 	const most = 100
 	now := time.Now()

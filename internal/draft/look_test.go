@@ -75,7 +75,8 @@ func TestLookAtPage(t *testing.T) {
 	require.ErrorContains(t, err, "no page")
 }
 
-// A page of many targets, told apart by a label, leads to the targets' own pages, or says that it takes these.
+// A page of many targets, told apart by a label, leads to the targets' own pages, or says that it
+// takes these.
 func TestLookAtASharedPage(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) {
@@ -100,7 +101,8 @@ func TestLookAtASharedPage(t *testing.T) {
 	require.ErrorContains(t, err, "is no target's of the fleet")
 }
 
-// An exporter that shows many targets is one target to Prometheus: another label than those of up tells them apart.
+// An exporter that shows many targets is one target to Prometheus: another label than those of up
+// tells them apart.
 func TestLookAtAPrometheusOfOneExporter(t *testing.T) {
 	counters := `[{"metric": {"__name__": "requests", "code": "500", "target": "web-2", "instance": "all:1", "job": "web"}, "value": [1, "10"]}]`
 	answers := map[string]string{

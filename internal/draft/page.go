@@ -1,5 +1,6 @@
 // Package draft writes a first spec: it recognizes on a target's metrics page what counts requests,
-// errors and latency, and writes checks of them, with a comment for each and for what it did not find.
+// errors and latency, and writes checks of them, with a comment for each and for what it did not
+// find.
 //
 // Recognizing and writing are pure; Look reads pages and asks a Prometheus.
 package draft

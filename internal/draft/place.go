@@ -48,8 +48,8 @@ func commonLabels(targets []fleet.Target) []string {
 // errNobodys is matched where a page is not known to be one target's.
 var errNobodys = errors.New("is no target's of the fleet")
 
-// pageOf makes a template of the address of one target's page, unless it is one, and says whose page it
-// is. Without any of the target in it, every target would be judged by the same page.
+// pageOf makes a template of the address of one target's page, unless it is one, and says whose
+// page it is. Without any of the target in it, every target would be judged by the same page.
 func pageOf(page string, targets []fleet.Target) (text string, target fleet.Target, err error) {
 	if len(targets) > 0 && strings.Contains(page, "{{") {
 		return page, targets[0], nil

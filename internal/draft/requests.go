@@ -78,8 +78,8 @@ func failed(label string, seen []string) *labels.Matcher {
 	return nil
 }
 
-// own are labels, and their values that name a program's own pages, which no user asks for: a monitor
-// that goes on asking a dead host for them would hide that nobody else does.
+// own are labels, and their values that name a program's own pages, which no user asks for: a
+// monitor that goes on asking a dead host for them would hide that nobody else does.
 var own = map[string]*regexp.Regexp{
 	"proxy":                          regexp.MustCompile(`^(stats|metrics|prometheus|health.*)$`),
 	"envoy_http_conn_manager_prefix": regexp.MustCompile(`^(admin|stats|prometheus).*$`),
@@ -176,8 +176,8 @@ func (p Page) requests() (requests, bool) {
 // leastScore is the score of a name that may count requests though no label says how they ended.
 const leastScore = 60
 
-// counted reads a counter by the label that says how requests ended; without one it counts
-// requests that nothing tells apart.
+// counted reads a counter by the label that says how requests ended; without one it counts requests
+// that nothing tells apart.
 func (p Page) counted(name string) (requests, bool) {
 	score := requestScore(name)
 	if score < 0 || p.kind(name) != counter {

@@ -48,7 +48,8 @@ func (s selector) text(placeholder string) string {
 // exposed is the placeholder of the changed targets in a query.
 const exposed = "$exposed"
 
-// by is how a source is asked: by plain selectors, or by queries that tell targets apart by a label.
+// by is how a source is asked: by plain selectors, or by queries that tell targets apart by a
+// label.
 type by struct {
 	queries bool
 	label   string

@@ -16,16 +16,18 @@ type Options struct {
 	Unit string
 	// Release is the version to go to; empty is one that says that it is to be changed.
 	Release string
-	// Bundle is the folder of files that are the release, in the place of Release; empty is none. With Fleet, the fleet
-	// file's path, as the spec has it.
+	// Bundle is the folder of files that are the release, in the place of Release; empty is none.
+	// With Fleet, the fleet file's path, as the spec has it.
 	Bundle, Fleet string
 	// Driver is http, exec or agent.
 	Driver  string
 	Targets []fleet.Target
-	// Bake is how long each stage is watched, but for those, by name, in Bakes: so long as it takes to see harm there.
+	// Bake is how long each stage is watched, but for those, by name, in Bakes: so long as it takes
+	// to see harm there.
 	Bake  time.Duration
 	Bakes map[string]time.Duration
-	// Probe is what a probe asks each target for, such as http://{{address}}/healthz; empty is the path that answered.
+	// Probe is what a probe asks each target for, such as http://{{address}}/healthz; empty is the
+	// path that answered.
 	Probe string
 }
 
@@ -45,7 +47,8 @@ type check struct {
 	lines    []string
 }
 
-// Ten looks in a bake, but none more often than every second, and no pause longer than a spec's default.
+// Ten looks in a bake, but none more often than every second, and no pause longer than a spec's
+// default.
 const (
 	looks        = 10
 	leastEvery   = time.Second

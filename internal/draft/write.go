@@ -128,8 +128,8 @@ func (w *writer) stages() []string {
 	return out
 }
 
-// sample is how many pages are read, where that is more than a spec reads that does not say it: one bad
-// host is seen only on its own page.
+// sample is how many pages are read, where that is more than a spec reads that does not say it: one
+// bad host is seen only on its own page.
 func (w *writer) sample(before string) string {
 	const usual, most = 50, 1000
 	if n := len(w.Targets); n > most {

@@ -21,8 +21,8 @@ import (
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
-// Agent are the settings of the driver that speaks to a sluice-agent on every target: the contract of
-// the http driver, and what bundles need beside it. docs/agent.md spells it out.
+// Agent are the settings of the driver that speaks to a sluice-agent on every target: the contract
+// of the http driver, and what bundles need beside it. docs/agent.md spells it out.
 type Agent struct {
 	// URL is where the agent listens, a template over {{id}}, {{address}} and {{label.NAME}}.
 	// Default "http://{{address}}".
@@ -35,16 +35,17 @@ type Agent struct {
 	// Cohort is the group of agents in which ids are unique at the relay, a template over
 	// {{label.NAME}}. Default "default".
 	Cohort string `yaml:"cohort,omitempty" json:"cohort,omitempty"`
-	// Token is a reference, ${env:NAME} or file:/path, sent as a bearer token.
-	// It is resolved on the worker.
+	// Token is a reference, ${env:NAME} or file:/path, sent as a bearer token. It is resolved on
+	// the worker.
 	Token string `yaml:"token,omitempty" json:"token,omitempty"`
-	// Timeout bounds one request. An order is answered once the consumer has been checked, reloaded and
-	// seen to run the release. Default 1m.
+	// Timeout bounds one request. An order is answered once the consumer has been checked, reloaded
+	// and seen to run the release. Default 1m.
 	Timeout spec.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
 }
 
 const (
-	// agentUnits is where an agent has its units, and agentBundles where it takes bundles, seen from one.
+	// agentUnits is where an agent has its units, and agentBundles where it takes bundles, seen
+	// from one.
 	agentUnits, agentBundles = "/sluice/v1/units/{{unit}}", "../../bundles/"
 	// uploadTimeout bounds how long a bundle is on its way.
 	uploadTimeout = 5 * time.Minute
@@ -52,7 +53,8 @@ const (
 	maxWords = 3 << 10
 )
 
-// errStore says that a worker cannot read a bundle that an agent lacks. It is neither the release's fault nor the target's.
+// errStore says that a worker cannot read a bundle that an agent lacks. It is neither the release's
+// fault nor the target's.
 var errStore = errors.New("the worker's store")
 
 // Check checks the address and the token.
@@ -126,8 +128,8 @@ func (agentDriver) CheckOrder(_ fleet.Target, o Order) error {
 	return nil
 }
 
-// Prepare has the agent unpack and check the release beside the running one. A worker that cannot bring it is in trouble
-// itself: nothing has begun that could not wait for it.
+// Prepare has the agent unpack and check the release beside the running one. A worker that cannot
+// bring it is in trouble itself: nothing has begun that could not wait for it.
 func (a agentDriver) Prepare(ctx context.Context, t fleet.Target, o Order) error {
 	return ownTrouble(a.withContent(ctx, t, o, call{method: http.MethodPost, unit: o.Unit, below: "prepare", order: &o}))
 }
@@ -192,8 +194,8 @@ func (a agentDriver) withContent(ctx context.Context, t fleet.Target, o Order, c
 	return got.told(t, o)
 }
 
-// told is done in the agent's own words where it refuses a release: they say what its consumer said, or which
-// signature it asks for.
+// told is done in the agent's own words where it refuses a release: they say what its consumer
+// said, or which signature it asks for.
 func (a answer) told(t fleet.Target, o Order) error {
 	if a.status != http.StatusUnprocessableEntity && a.status != http.StatusPreconditionRequired {
 		return a.done(t, o)

@@ -24,8 +24,8 @@ import (
 	"github.com/sluicehq/sluice/internal/store"
 )
 
-// agents are a fleet of real agents, in this process, with a store of bundles. Everywhere in the tests a release
-// has a short name, which stands for the bundle of a folder that says it.
+// agents are a fleet of real agents, in this process, with a store of bundles. Everywhere in the
+// tests a release has a short name, which stands for the bundle of a folder that says it.
 type agents struct {
 	t     *testing.T
 	dir   string
@@ -147,8 +147,9 @@ func (n named) Settle(ctx context.Context, t fleet.Target, o driver.Order) error
 	return n.Driver.(driver.Settler).Settle(ctx, t, n.order(o))
 }
 
-// agentHost is a machine with an agent and a consumer, a script that loads the version that it is told to. Its modes are
-// the rig's, and "upload", in which the connection breaks off in the middle of one.
+// agentHost is a machine with an agent and a consumer, a script that loads the version that it is
+// told to. Its modes are the rig's, and "upload", in which the connection breaks off in the middle
+// of one.
 type agentHost struct {
 	t       *testing.T
 	dir, id string
@@ -206,7 +207,8 @@ check: %s, reload: %s, confirm: {command: %s, within: 1s}%s}}}`, h.relay.pull(),
 	h.relay.await(h)
 }
 
-// become changes the mode. A host that comes to itself again has a new agent, which knows what is on disk.
+// become changes the mode. A host that comes to itself again has a new agent, which knows what is
+// on disk.
 func (h *agentHost) become(mode string) {
 	for _, name := range []string{"refuse", "hang", "deaf"} {
 		require.NoError(h.t, os.RemoveAll(h.file(name)))

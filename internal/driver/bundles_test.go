@@ -19,8 +19,8 @@ import (
 	"github.com/sluicehq/sluice/internal/fleet"
 )
 
-// What bundles need beside what every driver keeps: each failure is blamed on whom it belongs to, and what a target
-// runs stays whole.
+// What bundles need beside what every driver keeps: each failure is blamed on whom it belongs to,
+// and what a target runs stays whole.
 func TestAgentBundles(t *testing.T) {
 	for name, test := range map[string]func(*bundles){
 		"prepared once, applied without a store":      preparedOnce,
@@ -137,8 +137,9 @@ func fetchBreaksOff(b *bundles) {
 	b.runs("2")
 }
 
-// whileAway has the store misbehave until back is called. A worker that cannot bring a bundle is in trouble itself where
-// nothing has begun, and one of many targets that cannot be changed afterwards.
+// whileAway has the store misbehave until back is called. A worker that cannot bring a bundle is in
+// trouble itself where nothing has begun, and one of many targets that cannot be changed
+// afterwards.
 func (b *bundles) whileAway(words string, back func()) {
 	b.Helper()
 	b.again(b.Prepare(b.Context(), b.where, order("2", 2)), dial.Own, words)
@@ -285,7 +286,8 @@ func (b *bundles) sign(by signature.Signer, unit, name string) {
 	b.must(b.kept.Attach(b.Context(), made, bundle.Attachment{Type: signature.MediaType, Data: data}))
 }
 
-// What nobody has signed is refused in the agent's words, and what somebody has is brought with its signatures.
+// What nobody has signed is refused in the agent's words, and what somebody has is brought with its
+// signatures.
 func asksForASignature(b *bundles) {
 	key := newSigner(b.T)
 	b.host.write("key", key.Key().String())

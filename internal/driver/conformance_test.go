@@ -14,11 +14,10 @@ import (
 	"github.com/sluicehq/sluice/internal/fleet"
 )
 
-// rig is one driver with a way to make targets and to make them misbehave. The
-// modes that every rig knows: "" (well), slow, fail, refuse, dead; crash (the order
-// takes effect, and then the target is gone before it answers), half (it is gone
-// before the order takes effect), full (it has no space left); cut (an answer ends in
-// the middle).
+// rig is one driver with a way to make targets and to make them misbehave. The modes that every rig
+// knows: "" (well), slow, fail, refuse, dead; crash (the order takes effect, and then the target is
+// gone before it answers), half (it is gone before the order takes effect), full (it has no space
+// left); cut (an answer ends in the middle).
 type rig struct {
 	driver driver.Driver
 	// quick is the same driver with a timeout short enough to run into.
@@ -224,9 +223,9 @@ func aMissingLabelIsNamed(t *testing.T, r rig) {
 	require.ErrorIs(t, err, driver.ErrRefused)
 }
 
-// The target has applied the order, and is gone before it could say so: that is an
-// error which may be tried again, observing tells the truth, and the same order again
-// is harmless, as is the way back.
+// The target has applied the order, and is gone before it could say so: that is an error which may
+// be tried again, observing tells the truth, and the same order again is harmless, as is the way
+// back.
 func survivesACrashAfterTheEffect(t *testing.T, r rig) {
 	require.NoError(t, r.driver.Apply(t.Context(), r.target("a"), order("1", 1)))
 	r.mode("a", "crash")

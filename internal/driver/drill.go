@@ -26,8 +26,8 @@ func (e *DrillError) Error() string {
 // shownCommand is how much of a drill's command an error shows, in bytes.
 const shownCommand = 200
 
-// Drill runs a spec's drill on the worker for a target that runs the order's release. An error says why it did
-// not succeed; one that is a DrillError is the program's own word.
+// Drill runs a spec's drill on the worker for a target that runs the order's release. An error says
+// why it did not succeed; one that is a DrillError is the program's own word.
 func Drill(ctx context.Context, d spec.Drill, t fleet.Target, o Order) error {
 	r, err := execDriver{Exec{Timeout: d.Timeout}}.run(ctx, d.Command, t, o, true)
 	if err != nil {
@@ -45,7 +45,8 @@ func Drill(ctx context.Context, d spec.Drill, t fleet.Target, o Order) error {
 	return &DrillError{Command: terminal.OneLine(strings.Join(argv, " "), shownCommand), Code: r.Code, Said: r.LastLine()}
 }
 
-// CheckDrill says, without running anything, which argument of a drill cannot be filled for a target, and why.
+// CheckDrill says, without running anything, which argument of a drill cannot be filled for a
+// target, and why.
 func CheckDrill(d spec.Drill, t fleet.Target, o Order) (argument int, err error) {
 	values := orderValues(t, o)
 	for i, arg := range d.Command {

@@ -18,21 +18,21 @@ import (
 	"github.com/sluicehq/sluice/internal/terminal"
 )
 
-// Settings are what a spec says of a driver. A new driver is a type of settings and its
-// Driver, and a line in package catalog.
+// Settings are what a spec says of a driver. A new driver is a type of settings and its Driver, and
+// a line in package catalog.
 type Settings interface {
 	spec.Settings
-	// Driver makes the driver of complete settings, which sends HTTP requests through via.
-	// It looks up nothing and touches nothing: secrets are resolved, and programs found,
-	// when they are needed.
+	// Driver makes the driver of complete settings, which sends HTTP requests through via. It looks
+	// up nothing and touches nothing: secrets are resolved, and programs found, when they are
+	// needed.
 	Driver(via http.RoundTripper) Driver
 }
 
 // Kinds are the drivers of a build.
 type Kinds []spec.Kind[Settings]
 
-// New makes the driver that a spec asks for, which sends HTTP requests through via; nil
-// is a Transport of its own. It checks the settings and sets their defaults.
+// New makes the driver that a spec asks for, which sends HTTP requests through via; nil is a
+// Transport of its own. It checks the settings and sets their defaults.
 func (k Kinds) New(d spec.Driver, via http.RoundTripper) (Driver, error) {
 	if via == nil {
 		via = Transport(dial.Guard{})
@@ -44,20 +44,19 @@ func (k Kinds) New(d spec.Driver, via http.RoundTripper) (Driver, error) {
 	return settings.Driver(via), nil
 }
 
-// Driver puts releases onto targets. Every method is safe for concurrent use
-// and honours its context. Implementations keep no state between calls that a
-// crash could lose.
+// Driver puts releases onto targets. Every method is safe for concurrent use and honours its
+// context. Implementations keep no state between calls that a crash could lose.
 type Driver interface {
-	// Observe says what the target runs now. An error means that the target did
-	// not answer or answered nonsense: nothing is known about it. ErrOther: another one answers.
+	// Observe says what the target runs now. An error means that the target did not answer or
+	// answered nonsense: nothing is known about it. ErrOther: another one answers.
 	Observe(ctx context.Context, t fleet.Target, unit string) (State, error)
-	// Validate asks whether the release could be applied, changing nothing. A
-	// driver that cannot know answers nil. An error that is ErrRefused means no.
+	// Validate asks whether the release could be applied, changing nothing. A driver that cannot
+	// know answers nil. An error that is ErrRefused means no.
 	Validate(ctx context.Context, t fleet.Target, o Order) error
-	// Apply puts the order's release on the target. It is idempotent: applying
-	// the same order twice is as applying it once. An empty release removes the
-	// unit. Errors: ErrFenced when the target has seen a newer fence, ErrRefused
-	// when the target will never accept the order; anything else may be retried.
+	// Apply puts the order's release on the target. It is idempotent: applying the same order twice
+	// is as applying it once. An empty release removes the unit. Errors: ErrFenced when the target
+	// has seen a newer fence, ErrRefused when the target will never accept the order; anything else
+	// may be retried.
 	Apply(ctx context.Context, t fleet.Target, o Order) error
 }
 
@@ -65,15 +64,14 @@ type Driver interface {
 type State struct {
 	// Release is the version in effect; empty when nothing is installed.
 	Release string `json:"release"`
-	// Fence is the newest fence that the target has accepted; 0 when it keeps
-	// none.
+	// Fence is the newest fence that the target has accepted; 0 when it keeps none.
 	Fence int64 `json:"fence"`
 	// Alive says whether the unit works, as far as the driver can tell.
 	Alive bool `json:"alive"`
 	// Detail is the target's own word on why it is not alive; may be empty.
 	Detail string `json:"detail,omitempty"`
-	// Refused says that the target has refused the newest order, by its own word: what it runs is what it
-	// went back to by itself.
+	// Refused says that the target has refused the newest order, by its own word: what it runs is
+	// what it went back to by itself.
 	Refused bool `json:"refused,omitempty"`
 }
 
@@ -95,11 +93,11 @@ func (s self) check(t fleet.Target, unit string) error {
 type Order struct {
 	Unit    string
 	Release string
-	// Fence orders the writers of a unit: a target refuses an order with a fence
-	// older than the newest it has accepted.
+	// Fence orders the writers of a unit: a target refuses an order with a fence older than the
+	// newest it has accepted.
 	Fence int64
-	// Back says that the release is put back: whether it could be applied is not asked
-	// any more, since what answers that may be what is down.
+	// Back says that the release is put back: whether it could be applied is not asked any more,
+	// since what answers that may be what is down.
 	Back bool
 }
 
@@ -119,14 +117,14 @@ func Timeout(d Driver) time.Duration {
 	return unknownTimeout
 }
 
-// OrderChecker is a driver that can say, without asking anybody, why it could not give an
-// order to a target: the target has no label "region", which an argument asks for.
+// OrderChecker is a driver that can say, without asking anybody, why it could not give an order to
+// a target: the target has no label "region", which an argument asks for.
 type OrderChecker interface {
 	CheckOrder(t fleet.Target, o Order) error
 }
 
-// CheckOrder says why a driver could not give an order to a target; nil when it could, or
-// when the driver cannot tell.
+// CheckOrder says why a driver could not give an order to a target; nil when it could, or when the
+// driver cannot tell.
 func CheckOrder(d Driver, t fleet.Target, o Order) error {
 	if c, ok := d.(OrderChecker); ok {
 		return c.CheckOrder(t, o)
@@ -134,8 +132,8 @@ func CheckOrder(d Driver, t fleet.Target, o Order) error {
 	return nil
 }
 
-// Preparer is a driver whose targets can fetch, verify and check a release beside the one that runs,
-// and that switches nothing by it.
+// Preparer is a driver whose targets can fetch, verify and check a release beside the one that
+// runs, and that switches nothing by it.
 type Preparer interface {
 	// Prepares says whether the driver, as it is set, does so.
 	Prepares() bool
@@ -143,11 +141,11 @@ type Preparer interface {
 	Prepare(ctx context.Context, t fleet.Target, o Order) error
 }
 
-// Settler is a driver whose targets are told that a rollout has ended well: the release is what they go
-// back to by themselves from then on.
+// Settler is a driver whose targets are told that a rollout has ended well: the release is what
+// they go back to by themselves from then on.
 type Settler interface {
-	// Settle tells a target that runs the order's release, by an order with its fence. It is idempotent.
-	// Errors are those of Driver.Apply.
+	// Settle tells a target that runs the order's release, by an order with its fence. It is
+	// idempotent. Errors are those of Driver.Apply.
 	Settle(ctx context.Context, t fleet.Target, o Order) error
 }
 
@@ -192,17 +190,15 @@ var ErrOther = errors.New("not that target")
 // ErrRefused is matched by an error that retrying cannot mend.
 var ErrRefused = errors.New("refused by target")
 
-// maxAnswer bounds what is read of a target's answer or a program's output, in
-// bytes.
+// maxAnswer bounds what is read of a target's answer or a program's output, in bytes.
 const maxAnswer = 64 << 10
 
 // maxQuoted bounds how much of it is repeated in an error or a detail.
 const maxQuoted = 2 << 10
 
-// checkRelease says whether text can be a release: empty, or one printable word.
-// It holds for what targets say, since a stray message that is taken for a release
-// would be taken for the way back; and so it holds for orders too, since nobody
-// could see such a release in effect.
+// checkRelease says whether text can be a release: empty, or one printable word. It holds for what
+// targets say, since a stray message that is taken for a release would be taken for the way back;
+// and so it holds for orders too, since nobody could see such a release in effect.
 func checkRelease(release string) error {
 	if len(release) > spec.MaxRelease {
 		return fmt.Errorf("a release of %d bytes, the limit is %d", len(release), spec.MaxRelease)

@@ -18,26 +18,27 @@ import (
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
-// ExitFenced is the exit status by which a program says that a newer fence has been here:
-// the first one that sysexits.h leaves free. program.ExitRefused says that the order will
-// never be accepted. Any other but 0, a death by signal and a timeout may be tried again.
+// ExitFenced is the exit status by which a program says that a newer fence has been here: the first
+// one that sysexits.h leaves free. program.ExitRefused says that the order will never be accepted.
+// Any other but 0, a death by signal and a timeout may be tried again.
 const ExitFenced = 79
 
-// Exec are the settings of the driver that runs programs on the worker, never through a
-// shell. Each argument is a template over {{id}}, {{address}}, {{unit}}, {{release}},
-// {{fence}} and {{label.NAME}}; a value always stays inside its argument. docs/drivers.md
-// spells out the contract.
+// Exec are the settings of the driver that runs programs on the worker, never through a shell. Each
+// argument is a template over {{id}}, {{address}}, {{unit}}, {{release}}, {{fence}} and
+// {{label.NAME}}; a value always stays inside its argument. docs/drivers.md spells out the
+// contract.
 type Exec struct {
-	// Observe prints the release that the target runs on the first line of its
-	// standard output; an empty line means that nothing is installed.
+	// Observe prints the release that the target runs on the first line of its standard output; an
+	// empty line means that nothing is installed.
 	Observe []string `yaml:"observe" json:"observe,omitempty"`
 	// Apply puts {{release}} on the target. It must be idempotent.
 	Apply []string `yaml:"apply" json:"apply,omitempty"`
-	// Validate, when set, must succeed before Apply is run on a target, and for
-	// the first cohort before anything is applied at all.
+	// Validate, when set, must succeed before Apply is run on a target, and for the first cohort
+	// before anything is applied at all.
 	Validate []string `yaml:"validate,omitempty" json:"validate,omitempty"`
-	// Prepare, when set, is run for the whole fleet before the first stage: it fetches and checks the release beside
-	// the running one, and switches nothing. Its exit statuses are those of Apply.
+	// Prepare, when set, is run for the whole fleet before the first stage: it fetches and checks
+	// the release beside the running one, and switches nothing. Its exit statuses are those of
+	// Apply.
 	Prepare []string `yaml:"prepare,omitempty" json:"prepare,omitempty"`
 	// Timeout bounds one run. Default 30s.
 	Timeout spec.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
@@ -61,8 +62,8 @@ func (x *Exec) Check(s spec.Section) {
 // SetDefaults bounds a run.
 func (x *Exec) SetDefaults() { x.Timeout = cmp.Or(x.Timeout, spec.Duration(30*time.Second)) }
 
-// Place is the program that applies, with its arguments; unknown where it reads its
-// environment instead of them.
+// Place is the program that applies, with its arguments; unknown where it reads its environment
+// instead of them.
 func (x *Exec) Place() string {
 	call := strings.Join(x.Apply, "\x00")
 	if !spec.NamesTarget(call) {
@@ -99,8 +100,8 @@ func (e execDriver) Observe(ctx context.Context, t fleet.Target, unit string) (S
 	return s, nil
 }
 
-// Validate runs the validate program; any exit status but 0 means no. A removal
-// needs no validation, and neither does what is put back.
+// Validate runs the validate program; any exit status but 0 means no. A removal needs no
+// validation, and neither does what is put back.
 func (e execDriver) Validate(ctx context.Context, t fleet.Target, o Order) error {
 	if err := checkOrdered(o); err != nil {
 		return err
@@ -118,8 +119,7 @@ func (e execDriver) Validate(ctx context.Context, t fleet.Target, o Order) error
 	return nil
 }
 
-// Apply runs the validate program, where there is one, and then the apply
-// program.
+// Apply runs the validate program, where there is one, and then the apply program.
 func (e execDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
 	if err := e.Validate(ctx, t, o); err != nil {
 		return err
@@ -156,8 +156,8 @@ func (e execDriver) carryOut(ctx context.Context, step string, argv []string, t 
 	}
 }
 
-// run fills argv and the environment and runs the program. An error means that it
-// gave no exit status.
+// run fills argv and the environment and runs the program. An error means that it gave no exit
+// status.
 func (e execDriver) run(ctx context.Context, argv []string, t fleet.Target, o Order, ordered bool) (program.Result, error) {
 	env := map[string]string{"SLUICE_TARGET": t.ID, "SLUICE_UNIT": o.Unit}
 	if ordered {
@@ -179,8 +179,8 @@ func (e execDriver) run(ctx context.Context, argv []string, t fleet.Target, o Or
 	return program.Run(ctx, call)
 }
 
-// fill puts an order for a target into the arguments of a program. Which of them may
-// ask for a release and a fence was checked with the settings.
+// fill puts an order for a target into the arguments of a program. Which of them may ask for a
+// release and a fence was checked with the settings.
 func fill(argv []string, t fleet.Target, o Order) ([]string, error) {
 	values := orderValues(t, o)
 	filled := slices.Clone(argv)
@@ -215,8 +215,8 @@ func (e execDriver) CheckOrder(t fleet.Target, o Order) error {
 	return nil
 }
 
-// parseOutput reads what an observe program prints: the release on the first
-// line, then optional lines fence=N, alive=true or false, detail=text, id=ID, unit=UNIT.
+// parseOutput reads what an observe program prints: the release on the first line, then optional
+// lines fence=N, alive=true or false, detail=text, id=ID, unit=UNIT.
 func parseOutput(stdout string, cut bool) (s State, who self, err error) {
 	if cut {
 		return State{}, self{}, fmt.Errorf("printed more than %d bytes", maxAnswer)

@@ -23,8 +23,8 @@ const BackHeader = "Sluice-Back"
 // TargetHeader says whom a request is meant for, by its id, escaped as a part of a path is.
 const TargetHeader = "Sluice-Target"
 
-// HTTP are the settings of the driver that speaks a small contract to every target.
-// docs/drivers.md spells it out:
+// HTTP are the settings of the driver that speaks a small contract to every target. docs/drivers.md
+// spells it out:
 //
 //	GET url → 200 {"release": "2.4.0", "fence": 12, "alive": true, "detail": "", "id": "web-1", "unit": "edge"}
 //	PUT url   {"release": "2.4.1"}   with Sluice-Fence: 13 and Sluice-Target: web-1
@@ -34,11 +34,11 @@ const TargetHeader = "Sluice-Target"
 //	          other 4xx    it will never be accepted
 //	          else         may be tried again
 type HTTP struct {
-	// URL is a template over {{id}}, {{address}}, {{unit}} and {{label.NAME}}.
-	// Default "http://{{address}}/sluice/v1/units/{{unit}}".
+	// URL is a template over {{id}}, {{address}}, {{unit}} and {{label.NAME}}. Default
+	// "http://{{address}}/sluice/v1/units/{{unit}}".
 	URL string `yaml:"url,omitempty" json:"url,omitempty"`
-	// Token is a reference, ${env:NAME} or file:/path, sent as a bearer token.
-	// It is resolved on the worker.
+	// Token is a reference, ${env:NAME} or file:/path, sent as a bearer token. It is resolved on
+	// the worker.
 	Token string `yaml:"token,omitempty" json:"token,omitempty"`
 	// Timeout bounds one request. Default 5s.
 	Timeout spec.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
@@ -74,17 +74,17 @@ func (x *HTTP) Driver(via http.RoundTripper) Driver {
 type httpDriver struct {
 	name     string // of the driver in a spec
 	settings HTTP
-	// via carries requests, one each: it follows no redirect, which would carry the token
-	// and the order somewhere else.
+	// via carries requests, one each: it follows no redirect, which would carry the token and the
+	// order somewhere else.
 	via http.RoundTripper
 }
 
 // Timeout bounds one request.
 func (h httpDriver) Timeout() time.Duration { return h.settings.Timeout.Std() }
 
-// Transport is what the http driver should send its requests through: one for the
-// process, since drivers come and go with every activity, and the connections to
-// thousands of targets are worth keeping in between.
+// Transport is what the http driver should send its requests through: one for the process, since
+// drivers come and go with every activity, and the connections to thousands of targets are worth
+// keeping in between.
 func Transport(g dial.Guard) *http.Transport {
 	t := g.Transport()
 	t.DisableCompression = true // answers are small, and cannot be bombs
@@ -112,8 +112,7 @@ func (h httpDriver) Observe(ctx context.Context, t fleet.Target, unit string) (S
 	return s, nil
 }
 
-// Validate asks nobody: the contract has no way to. It refuses only what cannot be
-// a release.
+// Validate asks nobody: the contract has no way to. It refuses only what cannot be a release.
 func (h httpDriver) Validate(_ context.Context, _ fleet.Target, o Order) error {
 	return checkOrdered(o)
 }

@@ -115,8 +115,8 @@ func (h httpDriver) do(ctx context.Context, t fleet.Target, c call) (answer, err
 	return answer{}, err
 }
 
-// trouble words why there is no answer. What is not HTTP is repeated in the error, however
-// long and with whatever it holds.
+// trouble words why there is no answer. What is not HTTP is repeated in the error, however long and
+// with whatever it holds.
 func (a answer) trouble(err error) error {
 	if _, ok := errors.AsType[*dial.RefusedError](err); ok {
 		return err
@@ -169,8 +169,8 @@ func newRequest(ctx context.Context, where *url.URL, t fleet.Target, c call, tok
 	return req, token.Bearer(req.Header)
 }
 
-// readBounded reads the body of an answer. That of a 101 is the connection itself, which no
-// timeout of the request ends.
+// readBounded reads the body of an answer. That of a 101 is the connection itself, which no timeout
+// of the request ends.
 func readBounded(resp *http.Response) ([]byte, error) {
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusSwitchingProtocols {
@@ -186,8 +186,8 @@ func readBounded(resp *http.Response) ([]byte, error) {
 	return data, nil
 }
 
-// parseState reads a state strictly: release and alive must be there, and
-// nothing may follow. A token that it repeats is taken out.
+// parseState reads a state strictly: release and alive must be there, and nothing may follow. A
+// token that it repeats is taken out.
 func parseState(data []byte, token secret.Secret) (State, self, error) {
 	var wire struct {
 		Release *string `json:"release"`

@@ -399,8 +399,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// An address at which a cloud keeps credentials is never asked, and asking again is
-// in vain.
+// An address at which a cloud keeps credentials is never asked, and asking again is in vain.
 func TestHTTPRefusesMetadataAddresses(t *testing.T) {
 	d := newHTTP(t, driver.HTTP{})
 	where := fleet.Target{ID: "a", Address: "169.254.169.254:80"}

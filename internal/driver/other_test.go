@@ -14,8 +14,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// A target that says that it is another one, or answers for another unit, is not that target;
-// one that says nothing is taken at its address.
+// A target that says that it is another one, or answers for another unit, is not that target; one
+// that says nothing is taken at its address.
 func TestWhoAnswers(t *testing.T) {
 	target := fleet.Target{ID: "rack/1"}
 	for name, tc := range map[string]struct {

@@ -38,7 +38,8 @@ func TestParseOutput(t *testing.T) {
 	require.ErrorContains(t, err, "printed more than")
 }
 
-// Only an agent's own word is that it has refused the newest order; what else a target calls its state is its own.
+// Only an agent's own word is that it has refused the newest order; what else a target calls its
+// state is its own.
 func TestParseRefused(t *testing.T) {
 	for state, want := range map[string]bool{`"refused"`: true, `"applied"`: false, `""`: false, `null`: false, `5`: false, `{"refused":true}`: false} {
 		s, _, err := parseState([]byte(`{"release":"1","fence":2,"alive":true,"state":`+state+`}`), secret.Secret{})

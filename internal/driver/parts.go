@@ -40,10 +40,11 @@ type Part struct {
 	Driver Driver
 }
 
-// Parts is the driver of units that move and come back as one. A release names that of every part, as
-// spec.Compose does, and so does what a target runs, in whatever mixture. An order is carried out part by part:
-// in their order, and in reverse where it puts something back. It ends at the first that fails, so that no part is
-// put back before one that may need it; the same order again goes on from there.
+// Parts is the driver of units that move and come back as one. A release names that of every part,
+// as spec.Compose does, and so does what a target runs, in whatever mixture. An order is carried
+// out part by part: in their order, and in reverse where it puts something back. It ends at the
+// first that fails, so that no part is put back before one that may need it; the same order again
+// goes on from there.
 func Parts(all ...Part) Driver { return partsDriver(all) }
 
 type partsDriver []Part
@@ -177,8 +178,8 @@ func (p partsDriver) Timeout() (sum time.Duration) {
 	return sum
 }
 
-// Apply carries out an order part by part. Before it changes the first, all were asked whether they could; what is
-// put back asks nobody.
+// Apply carries out an order part by part. Before it changes the first, all were asked whether they
+// could; what is put back asks nobody.
 func (p partsDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
 	orders, err := p.orders(o)
 	switch {
@@ -209,7 +210,8 @@ func (p partsDriver) Apply(ctx context.Context, t fleet.Target, o Order) error {
 	return nil
 }
 
-// ErrBetween is matched by an error that says that an order was carried out for some parts of a target.
+// ErrBetween is matched by an error that says that an order was carried out for some parts of a
+// target.
 var ErrBetween = errors.New("between its parts")
 
 type between struct{ error }
@@ -224,8 +226,8 @@ func (o partOrder) done(s State) bool {
 	return s.Release == o.Release && s.Fence == o.Fence && s.Alive && !s.Refused
 }
 
-// told is what each part runs after the order for the one at failed did not succeed. Silent is why that one had not
-// answered before: then it is not asked again.
+// told is what each part runs after the order for the one at failed did not succeed. Silent is why
+// that one had not answered before: then it is not asked again.
 func told(ctx context.Context, t fleet.Target, orders []partOrder, failed int, silent error) string {
 	words := make([]string, len(orders))
 	for i, one := range orders {

@@ -63,7 +63,8 @@ func MadeOf(d Driver, release string, of ...string) bool {
 	return true
 }
 
-// Holds says whether what a target runs is a release, or has a part of it that another release has not.
+// Holds says whether what a target runs is a release, or has a part of it that another release has
+// not.
 func Holds(d Driver, found, release, other string) bool {
 	p, ok := d.(partsDriver)
 	if !ok || found == release {

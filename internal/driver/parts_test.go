@@ -17,8 +17,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// partsRig is a target with two parts: app, by HTTP, and features, by programs. What comes before an effect goes wrong
-// at the first, what comes after it at the last.
+// partsRig is a target with two parts: app, by HTTP, and features, by programs. What comes before
+// an effect goes wrong at the first, what comes after it at the last.
 func partsRig(t *testing.T) rig {
 	web, programs := httpRig(t), execRig(t)
 	both := func(a, b driver.Driver) driver.Driver {
@@ -191,8 +191,8 @@ func TestPartsSayWhatEachRuns(t *testing.T) {
 	}
 }
 
-// Whatever fails, whenever: a target never has a new part behind an old one, what it runs is made of both releases, and
-// the same order again ends what was begun.
+// Whatever fails, whenever: a target never has a new part behind an old one, what it runs is made
+// of both releases, and the same order again ends what was begun.
 func TestPartsAreNeverOutOfOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d, all, _ := things()
@@ -237,8 +237,8 @@ func TestPartsAreNeverOutOfOrder(t *testing.T) {
 	})
 }
 
-// What bundles need goes to the parts that take them: they are brought, prepared and settled, and what has no bundle is not
-// asked.
+// What bundles need goes to the parts that take them: they are brought, prepared and settled, and
+// what has no bundle is not asked.
 func TestPartsWithAnAgent(t *testing.T) {
 	a, web := newAgents(t), httpRig(t)
 	inner := driver.Parts(driver.Part{Unit: "app", Driver: web.driver}, driver.Part{Unit: "proxy", Driver: open(t, "agent", driver.Agent{URL: "http://{{label.agent}}/x"})})

@@ -24,11 +24,13 @@ import (
 )
 
 const (
-	// silentAfter is how old a report is that says nothing any more: agents send one each 20 seconds.
+	// silentAfter is how old a report is that says nothing any more: agents send one each 20
+	// seconds.
 	silentAfter = time.Minute
 	// reportWait is how long the relay keeps a question for a new report open.
 	reportWait = 10 * time.Second
-	// relayTimeout is how long the relay may take for an answer, beyond what it is asked to wait; less where an order may.
+	// relayTimeout is how long the relay may take for an answer, beyond what it is asked to wait;
+	// less where an order may.
 	relayTimeout = 10 * time.Second
 )
 
@@ -64,9 +66,10 @@ func (x *Agent) atRelay(what string) string {
 	return "/sluice/v1/" + what + "/{{unit}}/" + x.Cohort + "/{{id}}"
 }
 
-// relayDriver publishes an order for each target at a relay, from where its agent takes it, and reads
-// there what came of it. A document is for one target, so that an order for one rewrites none of the
-// others' and wakes none of the others. An order ends to be good when nobody waits for it any more.
+// relayDriver publishes an order for each target at a relay, from where its agent takes it, and
+// reads there what came of it. A document is for one target, so that an order for one rewrites none
+// of the others' and wakes none of the others. An order ends to be good when nobody waits for it
+// any more.
 type relayDriver struct {
 	settings Agent
 	// orders, reports and bundles ask the relay in the place of targets.
@@ -121,8 +124,8 @@ func (r relayDriver) Observe(ctx context.Context, t fleet.Target, unit string) (
 	return got.state, nil
 }
 
-// reported answers the newest report, as soon as it is another one than that with the tag; nil where
-// there is none, or no other within the wait.
+// reported answers the newest report, as soon as it is another one than that with the tag; nil
+// where there is none, or no other within the wait.
 func (r relayDriver) reported(ctx context.Context, t fleet.Target, unit, have string, wait time.Duration) (*report, error) {
 	a, err := r.reports.do(ctx, t, call{
 		method: http.MethodGet, unit: unit, timeout: wait + r.reports.Timeout(),
@@ -187,8 +190,8 @@ func (r relayDriver) Settle(ctx context.Context, t fleet.Target, o Order) error 
 	return r.give(ctx, t, o, order.Settle)
 }
 
-// give has an order carried out, after the bundle was brought where relay and agent lack it, and with its signatures
-// where the agent asks for them.
+// give has an order carried out, after the bundle was brought where relay and agent lack it, and
+// with its signatures where the agent asks for them.
 func (r relayDriver) give(ctx context.Context, t fleet.Target, o Order, step order.Step) error {
 	stocked, signed := false, [][]byte(nil)
 	for {
@@ -214,8 +217,8 @@ func (r relayDriver) give(ctx context.Context, t fleet.Target, o Order, step ord
 	}
 }
 
-// publish puts an order at the relay, and waits until the target's report answers it: with the status
-// and the words that its agent would have answered itself.
+// publish puts an order at the relay, and waits until the target's report answers it: with the
+// status and the words that its agent would have answered itself.
 func (r relayDriver) publish(ctx context.Context, t fleet.Target, o Order, step order.Step, signed [][]byte) (answer, error) {
 	until := time.Now().Add(r.Timeout())
 	document, err := r.sign(t, o, step, until, signed)
@@ -283,7 +286,8 @@ func (r relayDriver) sign(t fleet.Target, o Order, step order.Step, until time.T
 // stocking is the bundles that are on their way to relays: many targets want the same one.
 var stocking singleflight.Group
 
-// stock brings the relay a bundle that it lacks. It goes on after its caller has left: others may wait for it, too.
+// stock brings the relay a bundle that it lacks. It goes on after its caller has left: others may
+// wait for it, too.
 func (r relayDriver) stock(ctx context.Context, t fleet.Target, o Order) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -37,7 +37,8 @@ func newSigner(t *testing.T) signature.Signer {
 	return s
 }
 
-// relayed are real agents behind a real relay, and the driver that speaks to them with short names for releases.
+// relayed are real agents behind a real relay, and the driver that speaks to them with short names
+// for releases.
 func relayed(t *testing.T) named {
 	t.Helper()
 	a := newRelayed(t)
@@ -108,7 +109,8 @@ func TestRelayAnotherKey(t *testing.T) {
 	require.ErrorContains(t, with("/nowhere"), "driver.agent.key: ")
 }
 
-// An agent that is away when it is ordered, and comes back when nobody waits any more, takes nothing.
+// An agent that is away when it is ordered, and comes back when nobody waits any more, takes
+// nothing.
 func TestRelayOrderThatNobodyWaitsFor(t *testing.T) {
 	b := relayed(t)
 	b.give("web-1", order("1", 7))
@@ -151,7 +153,8 @@ func TestRelayIsAwayForAWhile(t *testing.T) {
 	b.shows("web-1", "2")
 }
 
-// A store that is gone in the middle of the way back is not needed: the relay has no bundle to bring.
+// A store that is gone in the middle of the way back is not needed: the relay has no bundle to
+// bring.
 func TestRelayGoesBackWithoutAStore(t *testing.T) {
 	b := relayed(t)
 	where := b.target("web-1")

@@ -22,8 +22,8 @@ import (
 	"github.com/sluicehq/sluice/internal/store"
 )
 
-// station is a relay before a fleet of real agents. The mode of a host is how the relay treats what workers ask about it, and
-// what the agent cannot do itself.
+// station is a relay before a fleet of real agents. The mode of a host is how the relay treats what
+// workers ask about it, and what the agent cannot do itself.
 type station struct {
 	*httptest.Server
 	of    *agents

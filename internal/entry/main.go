@@ -1,4 +1,5 @@
-// Package entry is how Sluice's programs begin and end: the worker, the examples and those of the lab.
+// Package entry is how Sluice's programs begin and end: the worker, the examples and those of the
+// lab.
 package entry
 
 import (
@@ -15,9 +16,9 @@ import (
 // Run is a program without its globals. It returns soon after ctx has ended.
 type Run func(ctx context.Context, args []string, stdout, stderr io.Writer) error
 
-// Main runs a program and ends the process. SIGINT and SIGTERM end its context; a second one ends the process at once. The
-// exit code is 0, also after a request for help or for the version, 2 for flags that are wrong and 1 for another error, which
-// goes to stderr behind the program's name.
+// Main runs a program and ends the process. SIGINT and SIGTERM end its context; a second one ends
+// the process at once. The exit code is 0, also after a request for help or for the version, 2 for
+// flags that are wrong and 1 for another error, which goes to stderr behind the program's name.
 func Main(name string, run Run) { os.Exit(code(name, run, os.Args[1:], os.Stdout, os.Stderr)) }
 
 func code(name string, run Run, args []string, stdout, stderr io.Writer) int {

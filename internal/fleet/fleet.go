@@ -9,18 +9,18 @@ import (
 
 // Target is one place where a unit runs: a host, a site, a cluster.
 type Target struct {
-	// ID is unique in its fleet, 1 to 128 characters of letters, digits, '.',
-	// '_', ':', '@', '/' and '-', starting with a letter or a digit.
+	// ID is unique in its fleet, 1 to 128 characters of letters, digits, '.', '_', ':', '@', '/'
+	// and '-', starting with a letter or a digit.
 	ID string `yaml:"id" json:"id"`
-	// Address is what drivers and sources fill into {{address}}, usually
-	// host:port; a path may follow.
+	// Address is what drivers and sources fill into {{address}}, usually host:port; a path may
+	// follow.
 	Address string `yaml:"address" json:"address"`
 	// Labels are used to choose targets (where, spread) and in templates.
 	Labels map[string]string `yaml:"labels,omitempty" json:"labels,omitempty"`
 }
 
-// Check says what is wrong with a target that comes from elsewhere than a fleet file,
-// by the rules of one. It does not repeat an address that may hold a password.
+// Check says what is wrong with a target that comes from elsewhere than a fleet file, by the rules
+// of one. It does not repeat an address that may hold a password.
 func (t Target) Check() error {
 	if message := checkID(t.ID); message != "" {
 		return errors.New("id: " + message)
@@ -36,9 +36,8 @@ func (t Target) Check() error {
 	return nil
 }
 
-// Matches says whether the target has all the labels of where, with the same
-// values. An empty where matches every target; a label that the target lacks
-// matches nothing, not even "".
+// Matches says whether the target has all the labels of where, with the same values. An empty where
+// matches every target; a label that the target lacks matches nothing, not even "".
 func (t Target) Matches(where map[string]string) bool {
 	for name, want := range where {
 		if got, ok := t.Labels[name]; !ok || got != want {
@@ -71,8 +70,7 @@ func Set(ids []string) map[string]bool {
 	return out
 }
 
-// LabelValues lists every label of the fleet with its values, sorted and without
-// repetition.
+// LabelValues lists every label of the fleet with its values, sorted and without repetition.
 func (f Fleet) LabelValues() map[string][]string {
 	values := map[string][]string{}
 	for _, t := range f.Targets {

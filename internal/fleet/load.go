@@ -10,8 +10,7 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// MaxBytes bounds a fleet file: about six times what 100,000 targets with a few
-// labels take.
+// MaxBytes bounds a fleet file: about six times what 100,000 targets with a few labels take.
 const MaxBytes = 64 << 20
 
 var (
@@ -19,8 +18,8 @@ var (
 	labelForm = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_.:/-]*$`)
 )
 
-// maxAddress and maxLabel bound an address and a label's value, in bytes. Both
-// end up in requests and queries.
+// maxAddress and maxLabel bound an address and a label's value, in bytes. Both end up in requests
+// and queries.
 const (
 	maxAddress = 1024
 	maxLabel   = 256
@@ -34,16 +33,15 @@ type Document struct {
 	place map[string]int // of each id in the file
 }
 
-// Problem is a problem with a field of a target, such as "address", placed in the
-// file. It is for what only shows outside of it, such as an address that does not suit
-// a spec.
+// Problem is a problem with a field of a target, such as "address", placed in the file. It is for
+// what only shows outside of it, such as an address that does not suit a spec.
 func (d *Document) Problem(id, field, message string) strictyaml.Problem {
 	return d.yaml.Problem(strictyaml.Index("targets", d.place[id])+"."+field, message)
 }
 
-// Parse reads and validates a fleet file, in YAML or JSON. Its targets come out
-// sorted by id. The error is a strictyaml.Problems with everything that is wrong,
-// in the order of lines; file is how it names the file.
+// Parse reads and validates a fleet file, in YAML or JSON. Its targets come out sorted by id. The
+// error is a strictyaml.Problems with everything that is wrong, in the order of lines; file is how
+// it names the file.
 func Parse(file string, data []byte) (Fleet, error) {
 	doc, err := ParseDocument(file, data)
 	if err != nil {
@@ -110,8 +108,8 @@ func checkID(id string) string {
 	return ""
 }
 
-// checkAddress answers what is wrong with an address. It never repeats one that
-// may hold a password.
+// checkAddress answers what is wrong with an address. It never repeats one that may hold a
+// password.
 func checkAddress(address string) string {
 	const expected = ", expected host:port, or host:port/path"
 	switch {

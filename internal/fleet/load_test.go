@@ -32,8 +32,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestParseInvalid compares the problems of every file in testdata/invalid with
-// the golden file beside it. A new case is a new file; -update writes its golden.
+// TestParseInvalid compares the problems of every file in testdata/invalid with the golden file
+// beside it. A new case is a new file; -update writes its golden.
 func TestParseInvalid(t *testing.T) {
 	files, err := filepath.Glob("testdata/invalid/*.yaml")
 	require.NoError(t, err)

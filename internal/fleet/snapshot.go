@@ -13,14 +13,13 @@ import (
 	"github.com/sluicehq/sluice/internal/store"
 )
 
-// maxSnapshot bounds a snapshot once it is unpacked, in bytes: about three times
-// what a fleet of 100,000 targets needs, and little enough that a decompression
-// bomb is harmless.
+// maxSnapshot bounds a snapshot once it is unpacked, in bytes: about three times what a fleet of
+// 100,000 targets needs, and little enough that a decompression bomb is harmless.
 const maxSnapshot = 64 << 20
 
-// Encode pins a fleet: its targets as canonical JSON, sorted by id, in gzip. The
-// same targets in any order give the same bytes. The digest is that of gz, the
-// name by which a content store keeps it.
+// Encode pins a fleet: its targets as canonical JSON, sorted by id, in gzip. The same targets in
+// any order give the same bytes. The digest is that of gz, the name by which a content store keeps
+// it.
 func Encode(f Fleet) (digest string, gz []byte, err error) {
 	sorted := Fleet{Targets: slices.Clone(f.Targets)}
 	slices.SortFunc(sorted.Targets, func(a, b Target) int { return strings.Compare(a.ID, b.ID) })
@@ -48,8 +47,8 @@ func Encode(f Fleet) (digest string, gz []byte, err error) {
 	return store.Digest(buf.Bytes()), buf.Bytes(), nil
 }
 
-// Decode is the reverse of Encode. It verifies that there is at least one target
-// and that ids are present, sorted and unique. It does not verify a digest.
+// Decode is the reverse of Encode. It verifies that there is at least one target and that ids are
+// present, sorted and unique. It does not verify a digest.
 func Decode(gz []byte) (Fleet, error) {
 	var f Fleet
 	data, err := unpack(gz)

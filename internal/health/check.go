@@ -45,8 +45,8 @@ type measurer interface {
 type keeper interface {
 	Check
 	measurer
-	// state is what it saw so far, and restore goes on from it: its error is that the state
-	// is one of another check.
+	// state is what it saw so far, and restore goes on from it: its error is that the state is one
+	// of another check.
 	state() (json.RawMessage, error)
 	restore(json.RawMessage) error
 	// replay is what it would have seen in a span of the past.
@@ -59,13 +59,12 @@ type keeper interface {
 type Form struct {
 	// Name is its key in a check of a spec, or what it asks for.
 	Name string
-	// New makes the settings that stand under that key, without any value; nil for a form
-	// whose settings are fields of spec.Check.
+	// New makes the settings that stand under that key, without any value; nil for a form whose
+	// settings are fields of spec.Check.
 	New func() spec.FormSettings
 	// Is says that a check is of the form; nil for one that New has the settings of.
 	Is func(spec.Check) bool
-	// Open readies a check. Its error says what of the check or the fleet makes judging
-	// impossible.
+	// Open readies a check. Its error says what of the check or the fleet makes judging impossible.
 	Open func(s *Stage, c spec.Check) (Check, error)
 	// Slow says that it asks every target, which takes as long as there are many.
 	Slow bool
@@ -74,8 +73,8 @@ type Form struct {
 // Forms are the forms of a build. The first that a check is of judges it.
 type Forms []Form
 
-// of is a check's form: one that knows nothing, where none of f is it. A check with
-// settings under a key is of the form of that name and no other, whatever fields stand beside.
+// of is a check's form: one that knows nothing, where none of f is it. A check with settings under
+// a key is of the form of that name and no other, whatever fields stand beside.
 func (f Forms) of(c spec.Check) Form {
 	for _, form := range f {
 		keyed := c.Form.Name != ""
@@ -102,8 +101,8 @@ type openCheck struct {
 	early bool // it answers while the stage warms up, too
 }
 
-// judge judges the check, within data's limit and once the source is read. One that is slow
-// asks the targets meanwhile, and has limits of its own.
+// judge judges the check, within data's limit and once the source is read. One that is slow asks
+// the targets meanwhile, and has limits of its own.
 func (o openCheck) judge(ctx, data context.Context, read <-chan struct{}, s *Stage, at Look) Judged {
 	asking := data
 	if o.form.Slow {

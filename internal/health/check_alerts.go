@@ -23,8 +23,8 @@ const (
 	alertsTimeout = 10 * time.Second
 	// maxAlerts bounds an answer, in bytes.
 	maxAlerts = 4 << 20
-	// maxFiring bounds how many alerts a baseline keeps for a check, since it goes
-	// into the rollout's history.
+	// maxFiring bounds how many alerts a baseline keeps for a check, since it goes into the
+	// rollout's history.
 	maxFiring = 100
 	// maxFingerprint is longer than any: they have 16 digits.
 	maxFingerprint = 64
@@ -119,8 +119,8 @@ func (m alertsCheck) Judge(ctx context.Context, at Look) Judged {
 	})
 }
 
-// watched refuses what an Alertmanager says while an alert that always fires does
-// not: then nobody evaluates alerts, or nobody hands them on.
+// watched refuses what an Alertmanager says while an alert that always fires does not: then nobody
+// evaluates alerts, or nobody hands them on.
 func (m alertsCheck) watched(ctx context.Context) source.Reading {
 	if len(m.watchdog) == 0 {
 		return source.Reading{}
@@ -142,8 +142,7 @@ func filter(match []matchers.Matcher) string {
 	return "{" + strings.Join(words, ",") + "}"
 }
 
-// firing asks for the alerts that fire and match; muted ones only if they are asked
-// for, too.
+// firing asks for the alerts that fire and match; muted ones only if they are asked for, too.
 func (m alertsCheck) firing(ctx context.Context, match []matchers.Matcher, muted bool) ([]alert, source.Reading) {
 	u, err := url.Parse(strings.TrimRight(m.alerts.Alertmanager, "/") + "/api/v2/alerts")
 	if err != nil || u.Host == "" {
@@ -171,8 +170,8 @@ func (m alertsCheck) firing(ctx context.Context, match []matchers.Matcher, muted
 	return all, source.Reading{}
 }
 
-// ahead is how far the clock of who has just answered is ahead of the look's, where that is
-// more than a Date can tell.
+// ahead is how far the clock of who has just answered is ahead of the look's, where that is more
+// than a Date can tell.
 func (m *Stage) ahead(written time.Time) time.Duration {
 	if m.now == nil || written.IsZero() {
 		return 0
@@ -184,8 +183,8 @@ func (m *Stage) ahead(written time.Time) time.Duration {
 	return by
 }
 
-// parseAlerts reads an Alertmanager's answer strictly: what is missing from one
-// alert is not known of any.
+// parseAlerts reads an Alertmanager's answer strictly: what is missing from one alert is not known
+// of any.
 func parseAlerts(data []byte, match []matchers.Matcher, muted bool) ([]alert, error) {
 	var wire []struct {
 		Labels      map[string]string `json:"labels"`

@@ -15,8 +15,8 @@ import (
 type alertBaseline struct {
 	// ignoreOlder says that alerts which fired before do not hold the check.
 	ignoreOlder bool
-	// since is when the stage was applied, zero when nothing has been; baseline is
-	// when before was measured, zero when it was not.
+	// since is when the stage was applied, zero when nothing has been; baseline is when before was
+	// measured, zero when it was not.
 	since, baseline time.Time
 	before          Firing
 	// doubt is how far clocks may disagree.
@@ -33,8 +33,8 @@ const (
 	unsure            // it says that it began before, but was not seen then
 )
 
-// age decides by what fired before the stage, which no clock can get wrong. Only
-// where that is not known do the clocks of two machines decide.
+// age decides by what fired before the stage, which no clock can get wrong. Only where that is not
+// known do the clocks of two machines decide.
 func (s alertBaseline) age(a alert) age {
 	if s.since.IsZero() {
 		return older

@@ -9,21 +9,21 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// Alerts asks an Alertmanager whether an alert fires that began after the stage was
-// applied. Silenced and inhibited ones do not count.
+// Alerts asks an Alertmanager whether an alert fires that began after the stage was applied.
+// Silenced and inhibited ones do not count.
 type Alerts struct {
 	// Alertmanager is its base URL, as the worker reaches it.
 	Alertmanager string `yaml:"alertmanager" json:"alertmanager"`
 	// Access is what the Alertmanager wants of who asks it.
 	dial.Access `yaml:",inline"`
-	// Match are matchers as Alertmanager writes them, all of which an alert must
-	// fulfil to count, with $unit, $release, $previous and $stage in their values.
+	// Match are matchers as Alertmanager writes them, all of which an alert must fulfil to count,
+	// with $unit, $release, $previous and $stage in their values.
 	Match []string `yaml:"match" json:"match" jsonschema:"minItems=1,maxItems=20"`
-	// IgnoreOlder lets the check pass while alerts fire that fired before the stage,
-	// too. Without, it holds until they are over.
+	// IgnoreOlder lets the check pass while alerts fire that fired before the stage, too. Without,
+	// it holds until they are over.
 	IgnoreOlder bool `yaml:"ignoreOlder,omitempty" json:"ignoreOlder,omitempty"`
-	// Watchdog are matchers of an alert that always fires. When it does not, nobody
-	// evaluates alerts and the check is NODATA.
+	// Watchdog are matchers of an alert that always fires. When it does not, nobody evaluates
+	// alerts and the check is NODATA.
 	Watchdog []string `yaml:"watchdog,omitempty" json:"watchdog,omitempty" jsonschema:"maxItems=20"`
 }
 

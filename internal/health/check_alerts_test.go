@@ -17,8 +17,7 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// alertmanager speaks Alertmanager's API v2 as its OpenAPI says, for alerts that a
-// test decides.
+// alertmanager speaks Alertmanager's API v2 as its OpenAPI says, for alerts that a test decides.
 type alertmanager struct {
 	t      *testing.T
 	alerts []map[string]any
@@ -143,8 +142,8 @@ func TestAlerts(t *testing.T) {
 	require.Equal(t, Pass, look().Verdict)
 }
 
-// What fired before is told by the very alerts that did, and only where that is not
-// known by clocks.
+// What fired before is told by the very alerts that did, and only where that is not known by
+// clocks.
 func TestJudgeAlerts(t *testing.T) {
 	since := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	at := func(seconds int) time.Time { return since.Add(time.Duration(seconds) * time.Second) }

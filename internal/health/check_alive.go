@@ -18,9 +18,9 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Asking targets whether they are alive: how often one that does not is asked in a
-// look, with what pause, and how many are asked at once: all that a look asks, so that those
-// that hang keep no other waiting.
+// Asking targets whether they are alive: how often one that does not is asked in a look, with what
+// pause, and how many are asked at once: all that a look asks, so that those that hang keep no
+// other waiting.
 const (
 	aliveAttempts = 3
 	alivePause    = 500 * time.Millisecond
@@ -30,22 +30,22 @@ const (
 // leastWait is how long a target is asked in a look, all attempts together, at least.
 const leastWait = 2 * time.Second
 
-// silentLooks is over how many looks at their pace targets must leave questions unanswered
-// before that is harm: an agent that restarts, or a lost packet, is not the change's doing.
-// Time counts, and two looks at least: looks at silent targets take longer than their pace.
+// silentLooks is over how many looks at their pace targets must leave questions unanswered before
+// that is harm: an agent that restarts, or a lost packet, is not the change's doing. Time counts,
+// and two looks at least: looks at silent targets take longer than their pace.
 const silentLooks = 3
 
 // failure is what is wrong with a target.
 type failure struct {
 	id, why string
-	// silent is set when the target did not answer at all, so that nothing is known, and
-	// forgot when it runs another release and has forgotten the rollout's fence.
+	// silent is set when the target did not answer at all, so that nothing is known, and forgot
+	// when it runs another release and has forgotten the rollout's fence.
 	silent, forgot bool
 	whose          dial.Whose // trouble the silence is
 }
 
-// failures asks targets, several at once and each no longer than wait, and answers what is
-// wrong with those that it asked: enough failures, or ctx's end, spare the others.
+// failures asks targets, several at once and each no longer than wait, and answers what is wrong
+// with those that it asked: enough failures, or ctx's end, spare the others.
 func failures(
 	ctx context.Context, ask []fleet.Target, enough int, wait time.Duration, of func(context.Context, fleet.Target) failure,
 ) (found []failure, asked int) {
@@ -76,10 +76,10 @@ func failures(
 	return found, asked
 }
 
-// aliveCheck asks targets whether they work and run the applied release. An answer that
-// says otherwise is harm at once: the order was accepted and is not in effect, or
-// the unit does not work, or somebody else has changed the target. Silence is harm
-// when it lasts; while the targets may still be booting nothing is.
+// aliveCheck asks targets whether they work and run the applied release. An answer that says
+// otherwise is harm at once: the order was accepted and is not in effect, or the unit does not
+// work, or somebody else has changed the target. Silence is harm when it lasts; while the targets
+// may still be booting nothing is.
 type aliveCheck struct{ *Stage }
 
 // Judge asks those targets that the look asks.
@@ -118,8 +118,8 @@ func (m aliveCheck) Judge(ctx context.Context, at Look) Judged {
 // maxRelease is how much of a release a sentence shows: the name of a bundle is whole.
 const maxRelease = 80
 
-// expected is the release that exposed targets must run; empty when anything will do.
-// The rollback itself has seen what those run that were taken back.
+// expected is the release that exposed targets must run; empty when anything will do. The rollback
+// itself has seen what those run that were taken back.
 func (b Binding) expected() string {
 	if b.Recovering {
 		return ""
@@ -147,8 +147,7 @@ func (c aliveContext) brief() bool {
 // maxSilent bounds how many tolerated targets a result names.
 const maxSilent = 1000
 
-// judgeFailures is the verdict when something is wrong with some targets. It is
-// pure.
+// judgeFailures is the verdict when something is wrong with some targets. It is pure.
 func judgeFailures(res Result, ailing []failure, c aliveContext) Judged {
 	var words, ids []string
 	silent := true
@@ -191,9 +190,9 @@ func judgeFailures(res Result, ailing []failure, c aliveContext) Judged {
 	return Judged{Result: res, Breach: true}
 }
 
-// excusable are the targets that a check failed for, where none of them says that the change
-// did it: they are silent, or were replaced. Fenced says that targets keep fences, so that
-// one without is new.
+// excusable are the targets that a check failed for, where none of them says that the change did
+// it: they are silent, or were replaced. Fenced says that targets keep fences, so that one without
+// is new.
 func excusable(ailing []failure, fenced bool) (silent, replaced []string) {
 	for _, a := range ailing {
 		switch {
@@ -210,8 +209,8 @@ func excusable(ailing []failure, fenced bool) (silent, replaced []string) {
 	return silent[:min(len(silent), maxSilent)], replaced[:min(len(replaced), maxSilent)]
 }
 
-// failureOf says what is wrong with a target; its why is empty if nothing is.
-// It notes whether the target keeps the rollout's fence.
+// failureOf says what is wrong with a target; its why is empty if nothing is. It notes whether the
+// target keeps the rollout's fence.
 func (m aliveCheck) failureOf(ctx context.Context, t fleet.Target, fenced *atomic.Bool) failure {
 	release := m.binding.expected()
 	for n := 1; ; n++ {

@@ -55,8 +55,8 @@ func TestAlive(t *testing.T) {
 	}
 }
 
-// Silence is harm when it lasts for three looks; what answers and is wrong is harm
-// at once; while a target may still be booting nothing is, and nothing passes.
+// Silence is harm when it lasts for three looks; what answers and is wrong is harm at once; while a
+// target may still be booting nothing is, and nothing passes.
 func TestJudgeAilments(t *testing.T) {
 	gone, wrong := failure{id: "t1", why: "does not answer", silent: true}, failure{id: "t2", why: "is not alive"}
 	for _, tc := range []struct {
@@ -163,8 +163,8 @@ func TestOpenNeedsWhatItAsks(t *testing.T) {
 	require.ErrorContains(t, err, "exactly one source")
 }
 
-// Silence is forgiven on as many targets as the stage tolerates, by name; what
-// answers and is wrong never is.
+// Silence is forgiven on as many targets as the stage tolerates, by name; what answers and is wrong
+// never is.
 func TestToleratedSilence(t *testing.T) {
 	silent := func(n int) []failure {
 		var out []failure
@@ -191,8 +191,8 @@ func TestToleratedSilence(t *testing.T) {
 	}
 }
 
-// A check that failed says who is silent and who was replaced, and nobody where it has failed
-// for anything else: whether that is the change's doing is decided elsewhere.
+// A check that failed says who is silent and who was replaced, and nobody where it has failed for
+// anything else: whether that is the change's doing is decided elsewhere.
 func TestExcusable(t *testing.T) {
 	silent, replaced, other := failure{id: "a", silent: true}, failure{id: "b", forgot: true}, failure{id: "c"}
 	for name, tc := range map[string]struct {

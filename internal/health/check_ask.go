@@ -41,14 +41,14 @@ type jsonRequest struct {
 	client      *dial.Client
 	limit       time.Duration // of one attempt
 	most        int64         // bytes of an answer
-	// written is told when the answer was, by the clock of who wrote it; zero where nobody
-	// says. It may be nil.
+	// written is told when the answer was, by the clock of who wrote it; zero where nobody says. It
+	// may be nil.
 	written *time.Time
 }
 
-// ask sends a request, and tries again on trouble on the way. It answers a body of
-// JSON from an answer with status 200. Its error holds no URL; it may repeat what the
-// other side says, and so the token.
+// ask sends a request, and tries again on trouble on the way. It answers a body of JSON from an
+// answer with status 200. Its error holds no URL; it may repeat what the other side says, and so
+// the token.
 func ask(ctx context.Context, a jsonRequest) ([]byte, error) {
 	return promapi.Retry(ctx, func() ([]byte, error) { return askOnce(ctx, a) })
 }
@@ -86,8 +86,8 @@ func askOnce(ctx context.Context, a jsonRequest) ([]byte, error) {
 	return data, nil
 }
 
-// unusable says what is wrong with an answer, before its body is read. One that is a
-// refusal does not change by asking again.
+// unusable says what is wrong with an answer, before its body is read. One that is a refusal does
+// not change by asking again.
 func unusable(res *http.Response, client *dial.Client) error {
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	code := res.StatusCode

@@ -13,8 +13,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// comparison is a check of two arms over the looks of a stage, or the part of one that
-// is about one group of targets.
+// comparison is a check of two arms over the looks of a stage, or the part of one that is about one
+// group of targets.
 type comparison struct {
 	// group is the value of the label by which a check tells groups apart.
 	group    string
@@ -25,8 +25,8 @@ type comparison struct {
 	alone bool
 }
 
-// stratum are those targets of a comparison that have the same value of the label in match.
-// Each stratum counts its arms by itself.
+// stratum are those targets of a comparison that have the same value of the label in match. Each
+// stratum counts its arms by itself.
 type stratum struct {
 	source source.Source
 	scope  source.Scope
@@ -37,8 +37,8 @@ type stratum struct {
 type StratumState struct {
 	// Tallies are those of each arm's total and bad events.
 	Tallies [2][2]source.Tally `json:"tallies"`
-	// Owed are the bad events of each arm that were counted too often, as a number below 0:
-	// a source that estimates takes them back in a later look.
+	// Owed are the bad events of each arm that were counted too often, as a number below 0: a
+	// source that estimates takes them back in a later look.
 	Owed [2]float64 `json:"owed"`
 }
 
@@ -60,14 +60,14 @@ type comparisonCheck struct {
 	parts []*comparison
 }
 
-// compares says that a check is a test that adds up look by look: a comparison, or one
-// against an objective.
+// compares says that a check is a test that adds up look by look: a comparison, or one against an
+// objective.
 func compares(c spec.Check) bool {
 	return c.Each == "" && c.Counts() && (c.Against != "" || c.Objective != nil)
 }
 
-// againstItself says that a check compares with the time before the stage, since it asks for
-// that, or since it has no control.
+// againstItself says that a check compares with the time before the stage, since it asks for that,
+// or since it has no control.
 func (b Binding) againstItself(c spec.Check) bool {
 	return c.Against != spec.AgainstControl || len(b.Control) == 0
 }
@@ -127,8 +127,9 @@ func (m *Stage) criteria(c spec.Check, groups int, alone bool) judge.Criteria {
 // preflightWorse is by how much more targets may differ before anything is changed.
 const preflightWorse = 1
 
-// relief is how many times worse than they may be targets that were taken back must have shown
-// not to be, where the harm was large: far from what it was. The few events of a minute do not show more.
+// relief is how many times worse than they may be targets that were taken back must have shown not
+// to be, where the harm was large: far from what it was. The few events of a minute do not show
+// more.
 func (m *Stage) relief(c spec.Check) float64 {
 	if !m.binding.Recovering {
 		return 0
@@ -140,8 +141,8 @@ func (m *Stage) relief(c spec.Check) float64 {
 	return times / recovered
 }
 
-// Targets that were taken back are well again when they have shown to be less than so
-// many times as bad as they may be.
+// Targets that were taken back are well again when they have shown to be less than so many times as
+// bad as they may be.
 const (
 	recovered     = 2
 	recoveredRisk = 0.05
@@ -169,8 +170,7 @@ func (m *comparisonCheck) Judge(ctx context.Context, at Look) Judged {
 	return worst(out)
 }
 
-// worst is the result of a check in groups: harm in any is harm, and only all of them
-// pass.
+// worst is the result of a check in groups: harm in any is harm, and only all of them pass.
 func worst(all []Judged) Judged {
 	rank := map[Verdict]int{Fail: 3, NoData: 2, Stale: 2, Unexercised: 1}
 	shown := true
@@ -203,8 +203,7 @@ func (c *comparison) against(check spec.Check) string {
 	return spec.AgainstControl
 }
 
-// estimate is how many times worse a result says that it is; 0 where nothing was
-// compared yet.
+// estimate is how many times worse a result says that it is; 0 where nothing was compared yet.
 func estimate(j Judged) float64 {
 	if j.Estimate == nil {
 		return 0
@@ -250,8 +249,7 @@ func (m *comparisonCheck) compareOne(ctx context.Context, at Look, part *compari
 	return out.unlessEarly(from...)
 }
 
-// readable is the verdict before anything was applied on what can only be compared
-// with that.
+// readable is the verdict before anything was applied on what can only be compared with that.
 func (r Result) readable(c spec.Check, looks []judge.Look) Result {
 	for _, l := range looks {
 		if l.Exposed != nil {
@@ -268,8 +266,8 @@ func (r Result) readable(c spec.Check, looks []judge.Look) Result {
 	return r
 }
 
-// readStratum counts what both arms showed since the last look. It answers what that rests on,
-// too, and a reading with a verdict where it cannot be told.
+// readStratum counts what both arms showed since the last look. It answers what that rests on, too,
+// and a reading with a verdict where it cannot be told.
 func (m *comparisonCheck) readStratum(
 	ctx context.Context, w source.Window, st *stratum, alone bool,
 ) (look judge.Look, from []source.Reading, bad source.Reading) {

@@ -13,8 +13,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Among many healthy targets the worst one looks bad by chance. These limits say how likely
-// such a target may be in a fleet whose targets are all just at their limit.
+// Among many healthy targets the worst one looks bad by chance. These limits say how likely such a
+// target may be in a fleet whose targets are all just at their limit.
 const (
 	// outlierChance or less establishes harm. It is small, since looks are many.
 	outlierChance = 1e-4
@@ -31,8 +31,8 @@ type perTargetInput struct {
 	before  bool  // the control is the exposed targets before the stage
 	// whole is what concerns all targets, and the evidence.
 	whole []source.Reading
-	// missed are the targets that had no data before the stage either. silent is how many
-	// other targets may have no data.
+	// missed are the targets that had no data before the stage either. silent is how many other
+	// targets may have no data.
 	missed map[string]bool
 	silent int
 }
@@ -118,8 +118,8 @@ func (m *Stage) readTargets(ctx context.Context, c spec.Check, w source.Window) 
 	return e
 }
 
-// judgeEach is the verdict on every single target. It is pure: streak is how many
-// looks in a row have breached already.
+// judgeEach is the verdict on every single target. It is pure: streak is how many looks in a row
+// have breached already.
 func judgeEach(c spec.Check, e perTargetInput, streak int) Judged {
 	var res Result
 	res.evidence(e.whole...)
@@ -292,8 +292,7 @@ func lookValue(c spec.Check, v placed, r source.Reading) placed {
 	return v
 }
 
-// established says whether a ratio above its limit is harm, when so many targets
-// are looked at.
+// established says whether a ratio above its limit is harm, when so many targets are looked at.
 func (e perTargetInput) established(c spec.Check, v placed, targets float64) standing {
 	bad, total := v.ratio.bad.Value, v.ratio.total.Value
 	likely := sequential.BinomialTail(bad, max(bad, total), v.limit)

@@ -141,8 +141,8 @@ func TestJudgeEachValue(t *testing.T) {
 	}
 }
 
-// Of 200 targets that are all as bad as may be, some are the worst by chance. A look
-// at them hardly ever fails; one target that is ten times as bad is always found.
+// Of 200 targets that are all as bad as may be, some are the worst by chance. A look at them hardly
+// ever fails; one target that is ten times as bad is always found.
 func TestEachOfAHealthyFleet(t *testing.T) {
 	for _, tc := range []struct {
 		limit, share float64 // the targets' true share of bad events, of the limit
@@ -307,8 +307,8 @@ func TestTargetsWithoutDataBefore(t *testing.T) {
 	})
 }
 
-// A look about each target asks one query for all of them, and compares with the
-// control as a whole.
+// A look about each target asks one query for all of them, and compares with the control as a
+// whole.
 func TestPrometheusOfEachTarget(t *testing.T) {
 	c := promRatio()
 	c.Each, c.Max, c.Against, c.Worse = spec.EachTarget, nil, spec.AgainstControl, num(0.2)

@@ -9,8 +9,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// exercised takes a verdict back that means nothing, since what is judged has hardly
-// happened: harm is harm all the same.
+// exercised takes a verdict back that means nothing, since what is judged has hardly happened: harm
+// is harm all the same.
 func (m *Stage) exercised(ctx context.Context, c spec.Check, at Look, res Judged) Judged {
 	if c.Exercise == nil || res.Verdict != Pass {
 		return res

@@ -14,8 +14,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// maxGroups bounds how many groups, and how many strata, a check may make of a fleet:
-// each asks queries of its own, and its state travels with every heartbeat.
+// maxGroups bounds how many groups, and how many strata, a check may make of a fleet: each asks
+// queries of its own, and its state travels with every heartbeat.
 const maxGroups = 20
 
 // openStrata readies sources for the targets that a check compares with each other.
@@ -51,10 +51,10 @@ func (m *comparisonCheck) openStrata(b Binding, alone bool) ([]stratum, error) {
 	return out, nil
 }
 
-// sourceFor is where a check reads. What a stage is compared with is never what the release
-// did to targets of earlier stages. Without a control the stage's own targets are compared
-// with themselves, and so are they with a control where the source has no past: of the other
-// exposed ones nothing tells what they were like before they ran the release.
+// sourceFor is where a check reads. What a stage is compared with is never what the release did to
+// targets of earlier stages. Without a control the stage's own targets are compared with
+// themselves, and so are they with a control where the source has no past: of the other exposed
+// ones nothing tells what they were like before they ran the release.
 func (m *comparisonCheck) sourceFor(alone bool) (source.Source, error) {
 	own := m.binding.own()
 	if m.check.Objective != nil || len(own.Exposed) == len(m.binding.Exposed) {
@@ -69,9 +69,10 @@ func (m *comparisonCheck) sourceFor(alone bool) (source.Source, error) {
 	return m.open(own.Scope)
 }
 
-// before is where a stratum is read as it was before the rollout. A source leaves out of the time before a stage what
-// earlier stages have exposed, as they run the release already. But all of them are what is judged, and may be
-// unlike the stage's own: older, or in another region. Before the rollout none of them ran it.
+// before is where a stratum is read as it was before the rollout. A source leaves out of the time
+// before a stage what earlier stages have exposed, as they run the release already. But all of them
+// are what is judged, and may be unlike the stage's own: older, or in another region. Before the
+// rollout none of them ran it.
 func (m *comparisonCheck) before(ctx context.Context, st stratum, at time.Time) (source.Source, error) {
 	_, remembers := st.source.(source.History)
 	_, asked := st.source.Coverage(cmp.Or(m.check.Total, histogramOf(m.check)), source.Exposed)
@@ -94,8 +95,8 @@ func histogramOf(c spec.Check) string {
 	return c.Slow.Histogram
 }
 
-// own is the binding without the targets that earlier stages have exposed, if the stage
-// has some of its own.
+// own is the binding without the targets that earlier stages have exposed, if the stage has some of
+// its own.
 func (b Binding) own() Binding {
 	if len(b.Cohort) > 0 {
 		b.Exposed = b.Cohort
@@ -103,8 +104,8 @@ func (b Binding) own() Binding {
 	return b
 }
 
-// matched says that some target that was not reached yet has the same value of a label
-// as one that was.
+// matched says that some target that was not reached yet has the same value of a label as one that
+// was.
 func (b Binding) matched(label string) bool {
 	for _, kind := range b.split(label) {
 		if len(kind.Control) > 0 {
@@ -114,8 +115,8 @@ func (b Binding) matched(label string) bool {
 	return false
 }
 
-// split tells the targets of a binding apart by a label's value; without a label they
-// are all of one kind. Kinds of which nothing is exposed are left out.
+// split tells the targets of a binding apart by a label's value; without a label they are all of
+// one kind. Kinds of which nothing is exposed are left out.
 func (b Binding) split(label string) map[string]Binding {
 	if label == "" {
 		return map[string]Binding{"": b}

@@ -18,8 +18,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// regions is a fleet of eight targets in two regions, of which the first in each is
-// exposed. Every target has 100 requests a second and so many errors of them.
+// regions is a fleet of eight targets in two regions, of which the first in each is exposed. Every
+// target has 100 requests a second and so many errors of them.
 func regions(errors map[string]float64) (Binding, oracle) {
 	b := Binding{Scope: source.Scope{Unit: "edge", Release: "2.0.0", Stage: "canary", Since: looked}, Bake: 30 * time.Minute}
 	for i := range 8 {
@@ -62,8 +62,8 @@ func healthy() map[string]float64 {
 	return out
 }
 
-// lookOnFrom looks as another worker, which goes on from a state as it travels. It answers
-// the first result and what a further one goes on from.
+// lookOnFrom looks as another worker, which goes on from a state as it travels. It answers the
+// first result and what a further one goes on from.
 func lookOnFrom(t *testing.T, m *Evaluator, s State, at time.Time) (res Result, next State) {
 	t.Helper()
 	require.NoError(t, m.Restore(s))
@@ -174,8 +174,8 @@ func TestMatch(t *testing.T) {
 	require.Equal(t, NoData, r.Results[0].Verdict, "nothing of its kind is left, and nothing is known from before")
 }
 
-// A source that hears of events late still counts each once: what comes later belongs
-// to a later look.
+// A source that hears of events late still counts each once: what comes later belongs to a later
+// look.
 func TestLateSamplesAreCounted(t *testing.T) {
 	b, _ := regions(nil)
 	const late = 20 // seconds
@@ -209,8 +209,8 @@ func TestLateSamplesAreCounted(t *testing.T) {
 	require.InEpsilon(t, 100*80*15, res.Samples, 0.1, "a little is lost where a range begins anew")
 }
 
-// A look in which the source is ahead with bad events has none to compare with, before the
-// change neither.
+// A look in which the source is ahead with bad events has none to compare with, before the change
+// neither.
 func TestLookAheadBeforeTheChange(t *testing.T) {
 	c := against()
 	c.Against = spec.AgainstBefore

@@ -88,7 +88,8 @@ func (b Binding) asked(expr string) []fleet.Target {
 type numbersSeen struct {
 	judge.Numbers
 	lost []string // exposed targets that do not show it any more
-	// early says why the exposed targets' numbers are no evidence of health yet; empty where they are.
+	// early says why the exposed targets' numbers are no evidence of health yet; empty where they
+	// are.
 	early string
 }
 
@@ -165,8 +166,8 @@ func beyond(c spec.Check, times float64) bool {
 	return c.Drop != nil && times < 1-number(c.Drop) || c.Rise != nil && times > 1+number(c.Rise)
 }
 
-// lost are the exposed targets that do not show the number, and were not without it
-// before the stage.
+// lost are the exposed targets that do not show the number, and were not without it before the
+// stage.
 func (m *meansCheck) lost(s source.Readings) []string {
 	var out []string
 	for _, id := range m.places[source.Exposed] {
@@ -178,8 +179,7 @@ func (m *meansCheck) lost(s source.Readings) []string {
 	return out
 }
 
-// shows is the verdict before anything was applied, when there is nothing to compare
-// with yet.
+// shows is the verdict before anything was applied, when there is nothing to compare with yet.
 func (r Result) shows(look judge.Numbers) Result {
 	n := 0
 	for _, v := range look.Exposed {
@@ -214,8 +214,7 @@ func (r Result) ofMeans(o judge.Outcome, c spec.Check) Result {
 	return r
 }
 
-// measure keeps what each target showed on average before the stage, and those that
-// showed nothing.
+// measure keeps what each target showed on average before the stage, and those that showed nothing.
 func (m *meansCheck) measure(ctx context.Context, w source.Window, b *Baseline) {
 	m.missing(ctx, m.check, w, b)
 	own := map[string]bool{} // the others that will be exposed run the release already

@@ -21,8 +21,7 @@ func orders() spec.Check {
 	return spec.Check{Name: "orders", Value: "orders{$exposed}", Against: spec.AgainstControl, Drop: num(0.1), MinSamples: 10, Weight: 1}
 }
 
-// shops answers a number for each target of a query, by what it is of each; below 0 for
-// none.
+// shops answers a number for each target of a query, by what it is of each; below 0 for none.
 func shops(number func(i int) float64) oracle {
 	return func(query string, r *http.Request) (int, string, io.Reader, error) {
 		kind, at := "vector", `"value":[1772366460,"%g"]`

@@ -28,8 +28,8 @@ const (
 	probeAttempts = 2
 	// maxProbed bounds what is read of an answer.
 	maxProbed = 64 << 10
-	// enoughFlaws ends a look's probing: they establish what there is to establish,
-	// and a fleet that is down would take long to ask.
+	// enoughFlaws ends a look's probing: they establish what there is to establish, and a fleet
+	// that is down would take long to ask.
 	enoughFlaws = 1000
 )
 
@@ -162,9 +162,9 @@ func judgeProbe(c spec.Check, res Result, p probing) Judged {
 	return tolerate(c, res, false, 0)
 }
 
-// probeFailure says how a target answers otherwise than it should; its why is empty if it
-// does not. Silence is asked once more after a while, since one lost packet is none, and a wrong
-// answer at once: a service that fails one request in a hundred serves its users.
+// probeFailure says how a target answers otherwise than it should; its why is empty if it does not.
+// Silence is asked once more after a while, since one lost packet is none, and a wrong answer at
+// once: a service that fails one request in a hundred serves its users.
 func (m probeCheck) probeFailure(ctx context.Context, p Probe, t fleet.Target) failure {
 	where, err := probed(p, t)
 	if err != nil { // refused when the Evaluator was opened
@@ -184,8 +184,8 @@ func (m probeCheck) probeFailure(ctx context.Context, p Probe, t fleet.Target) f
 	}
 }
 
-// request asks a target once. It answers what is wrong with the answer; the error is
-// that there is none.
+// request asks a target once. It answers what is wrong with the answer; the error is that there is
+// none.
 func (m probeCheck) request(ctx context.Context, p Probe, where string) (wrong string, err error) {
 	ctx, cancel := within(ctx, p.Timeout.Std())
 	defer cancel()
@@ -220,8 +220,7 @@ func (m probeCheck) request(ctx context.Context, p Probe, where string) (wrong s
 	return lacksText(ctx, res, p.Contains)
 }
 
-// lacksText says that an answer's body has not the text, which may be all of it that
-// is read.
+// lacksText says that an answer's body has not the text, which may be all of it that is read.
 func lacksText(ctx context.Context, res *http.Response, text string) (string, error) {
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxProbed))
 	broke := ctx.Err() == nil && errors.Is(err, io.ErrUnexpectedEOF)

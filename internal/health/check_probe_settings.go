@@ -13,11 +13,11 @@ import (
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
-// Probe sends a request to every exposed target. Exactly one of HTTP and TCP is
-// set. An answer that is wrong breaches, and so does silence.
+// Probe sends a request to every exposed target. Exactly one of HTTP and TCP is set. An answer that
+// is wrong breaches, and so does silence.
 type Probe struct {
-	// HTTP is a URL to ask, a template over {{id}}, {{address}} and {{label.NAME}},
-	// such as "http://{{address}}/healthz". Redirects are not followed.
+	// HTTP is a URL to ask, a template over {{id}}, {{address}} and {{label.NAME}}, such as
+	// "http://{{address}}/healthz". Redirects are not followed.
 	HTTP string `yaml:"http,omitempty" json:"http,omitempty"`
 	// TCP is a host:port to connect to, a template over the same.
 	TCP string `yaml:"tcp,omitempty" json:"tcp,omitempty"`

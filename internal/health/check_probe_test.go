@@ -171,8 +171,8 @@ func TestProbeTCP(t *testing.T) {
 	require.Equal(t, Pass, lookAt(t, h, b, 1).Verdict)
 }
 
-// What is wrong must be so in more looks in a row than are tolerated; a look just
-// after another is the same one.
+// What is wrong must be so in more looks in a row than are tolerated; a look just after another is
+// the same one.
 func TestProbeTolerates(t *testing.T) {
 	down := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	b := serving(t, 1, down)

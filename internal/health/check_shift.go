@@ -14,15 +14,16 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Shift asks whether a number has moved since the stage was applied, further than it does by itself: of a few targets,
-// look by look.
+// Shift asks whether a number has moved since the stage was applied, further than it does by
+// itself: of a few targets, look by look.
 type Shift struct {
 	// Value is a number of each target, such as its latency. It needs no count of events.
 	Value string `yaml:"value" json:"value"`
-	// Against "control" divides it by that of the targets not reached yet, "before" takes it as it is. Default control.
+	// Against "control" divides it by that of the targets not reached yet, "before" takes it as it
+	// is. Default control.
 	Against string `yaml:"against,omitempty" json:"against" jsonschema:"enum=control,enum=before"`
-	// Season says, with before, at what distance times are alike: what was usual at this time a day, or a week, ago
-	// counts, where that foretold the number better than the time just before.
+	// Season says, with before, at what distance times are alike: what was usual at this time a
+	// day, or a week, ago counts, where that foretold the number better than the time just before.
 	Season []string `yaml:"season,omitempty" json:"season,omitempty" jsonschema:"enum=day,enum=week"`
 	// Drop and Rise are by how much it may fall and rise, as a share of what is usual.
 	Drop *spec.Number `yaml:"drop,omitempty" json:"drop,omitempty"`
@@ -74,10 +75,12 @@ type shiftCheck struct {
 	judge    *judge.Shift
 }
 
-// mostShiftControl is how many control targets a shift is compared with: more are a case for the mean over targets.
+// mostShiftControl is how many control targets a shift is compared with: more are a case for the
+// mean over targets.
 const mostShiftControl = 10
 
-// openShift readies a check. It is about the stage's own targets: those of earlier stages have no past without the release.
+// openShift readies a check. It is about the stage's own targets: those of earlier stages have no
+// past without the release.
 func openShift(s *Stage, c spec.Check) (Check, error) {
 	m := &shiftCheck{}
 	if err := c.Form.Decode(&m.shift); err != nil {
@@ -101,8 +104,8 @@ func openShift(s *Stage, c spec.Check) (Check, error) {
 // mostShiftLooks is in how many steps the past is looked at: nine days of minutes.
 const mostShiftLooks = 9 * 24 * 60
 
-// past is how long before a stage the number is looked at, and in which steps: as long as one with a control compares, a
-// day, or two days more than its season.
+// past is how long before a stage the number is looked at, and in which steps: as long as one with
+// a control compares, a day, or two days more than its season.
 func (m *shiftCheck) past() (long, step time.Duration) {
 	long, _ = LongPast(m.criteria.Bake, m.criteria.Every)
 	if m.alone {
@@ -150,7 +153,8 @@ func (m *shiftCheck) measure(ctx context.Context, w source.Window, b *Baseline) 
 	keep(&b.Shifts, m.check.Name, judge.NewPastShift(m.criteria, m.step, own, alike))
 }
 
-// courses are the number as it is compared, step by step, and the same of each control target beside the others.
+// courses are the number as it is compared, step by step, and the same of each control target
+// beside the others.
 func (m *shiftCheck) courses(rows []judge.Numbers) (own []float64, alike [][]float64) {
 	if n := len(m.places[source.Control]); !m.alone && n > 1 {
 		alike = make([][]float64, n)

@@ -20,8 +20,8 @@ func shiftOf(s Shift) spec.Check {
 	return spec.Check{Name: "latency", Weight: 1, Form: spec.Choose("shift", s)}
 }
 
-// slower is the latency of one canary beside three others, at a time: from the change on so many times what it was; none
-// where that is 0.
+// slower is the latency of one canary beside three others, at a time: from the change on so many
+// times what it was; none where that is 0.
 func slower(times float64) http.RoundTripper {
 	value := func(i int, at float64) float64 {
 		v := float64(10+i) * (1 + 0.03*float64((int(at)/15*7+3*i)%11-5)/5)
@@ -68,7 +68,8 @@ func canaryBinding(control int) Binding {
 	return b
 }
 
-// baked measures what was before the stage and looks so often after it, each time as another worker would.
+// baked measures what was before the stage and looks so often after it, each time as another worker
+// would.
 func baked(t *testing.T, s Shift, b Binding, times float64, looks int) Result {
 	t.Helper()
 	h := promSpec(shiftOf(s))

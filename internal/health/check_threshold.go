@@ -12,12 +12,11 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// minBad is how many bad events the exposed targets must have shown before they
-// establish anything: a single error on a quiet cohort is no regression.
+// minBad is how many bad events the exposed targets must have shown before they establish anything:
+// a single error on a quiet cohort is no regression.
 const minBad = 5
 
-// Judged is a result, and whether it breaches the criterion: a breach may still
-// be tolerated.
+// Judged is a result, and whether it breaches the criterion: a breach may still be tolerated.
 type Judged struct {
 	Result
 	Breach bool
@@ -81,8 +80,8 @@ func (m ratioCheck) Judge(ctx context.Context, at Look) Judged {
 	return res
 }
 
-// judgeRatio is the verdict on bad/total against a limit. It is pure: streak is how
-// many looks in a row have breached already.
+// judgeRatio is the verdict on bad/total against a limit. It is pure: streak is how many looks in a
+// row have breached already.
 func judgeRatio(c spec.Check, exposed ratio, streak int) Judged {
 	var res Result
 	res.evidence(exposed.total, exposed.bad)
@@ -113,8 +112,8 @@ func judgeRatio(c spec.Check, exposed ratio, streak int) Judged {
 	return tolerate(c, res, breach, streak).unlessEarly(exposed.total, exposed.bad)
 }
 
-// few is the verdict on a ratio above its limit that rests on few bad events. They
-// establish no harm; it passes only where chance alone explains them.
+// few is the verdict on a ratio above its limit that rests on few bad events. They establish no
+// harm; it passes only where chance alone explains them.
 func few(exposed ratio, res Result) Judged {
 	likely := mathext.GammaIncReg(math.Ceil(exposed.bad.Value), *res.Limit*exposed.total.Value) // of a Poisson distribution
 	res.Suspicion = humanize.Percent(*res.Value)
@@ -128,8 +127,7 @@ func few(exposed ratio, res Result) Judged {
 	return Judged{Result: res}
 }
 
-// byChance is how likely few bad events must be on healthy targets to be put down
-// to chance.
+// byChance is how likely few bad events must be on healthy targets to be put down to chance.
 const byChance = 0.05
 
 // unlessEarly lets nothing pass that also rests on the time before evidence counts.
@@ -143,8 +141,8 @@ func (j Judged) unlessEarly(readings ...source.Reading) Judged {
 	return j
 }
 
-// contradicts says that there are more bad events than events. A little more may
-// come of how a source estimates both.
+// contradicts says that there are more bad events than events. A little more may come of how a
+// source estimates both.
 func (r ratio) contradicts() bool { return r.bad.Value > 1.1*r.total.Value }
 
 // limited words a comparison with a limit.
@@ -186,8 +184,8 @@ func judgeValue(c spec.Check, r source.Reading, streak int) Judged {
 	return tolerate(c, res, breach, streak).unlessEarly(r)
 }
 
-// sound says that a check has limits to judge by. A spec where it has not is
-// refused; were it not, nothing may pass.
+// sound says that a check has limits to judge by. A spec where it has not is refused; were it not,
+// nothing may pass.
 func sound(c spec.Check) bool {
 	for _, limit := range []*spec.Number{c.Max, c.Min, c.Worse} {
 		if v := number(limit); math.IsNaN(v) || math.IsInf(v, 0) {
@@ -203,8 +201,7 @@ func sound(c spec.Check) bool {
 	return c.Against == spec.AgainstControl && number(c.Worse) >= 0
 }
 
-// tolerate forgives some breaches in a row: until then the check neither passes
-// nor fails.
+// tolerate forgives some breaches in a row: until then the check neither passes nor fails.
 func tolerate(c spec.Check, res Result, breach bool, streak int) Judged {
 	switch {
 	case !breach:
@@ -239,8 +236,7 @@ func (r Result) without(from source.Reading) Judged {
 	return Judged{Result: r}
 }
 
-// weaker is what evidence says where an arm is compared with its own past for want of
-// another.
+// weaker is what evidence says where an arm is compared with its own past for want of another.
 const weaker = " (no control is left: the weaker comparison)"
 
 const (

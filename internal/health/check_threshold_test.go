@@ -95,8 +95,8 @@ func TestJudgeValue(t *testing.T) {
 	}
 }
 
-// Whatever is read, only numbers that were counted pass, and none outside the
-// limit that enough events establish does.
+// Whatever is read, only numbers that were counted pass, and none outside the limit that enough
+// events establish does.
 func TestNoVerdictNoPass(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		number := rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{0, -1, math.NaN(), math.Inf(1), math.Inf(-1), 1e300, 5, 100}))

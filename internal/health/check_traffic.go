@@ -18,8 +18,8 @@ type requests struct {
 	span         time.Duration
 	// trouble is the verdict when they could not be counted.
 	trouble source.Reading
-	// doubt is why the exposed targets' count, though it may show that they lost
-	// their share, cannot show that they kept it; empty otherwise.
+	// doubt is why the exposed targets' count, though it may show that they lost their share,
+	// cannot show that they kept it; empty otherwise.
 	doubt source.Reading
 	// lost says that the exposed targets have no series at all.
 	lost bool
@@ -81,8 +81,8 @@ func (m trafficCheck) whole(r source.Reading, a source.Arm) float64 {
 	return v * float64(of) / float64(max(1, read))
 }
 
-// minCovered is how much of the time the targets must have been readable for a
-// count of their requests to be scaled up to all of it.
+// minCovered is how much of the time the targets must have been readable for a count of their
+// requests to be scaled up to all of it.
 const minCovered = 0.5
 
 // trafficCheck judges whether the exposed targets still get their share.
@@ -142,12 +142,13 @@ func (m trafficCheck) Judge(ctx context.Context, at Look) Judged {
 	return m.each(ctx, at, out, r).unlessShared(m.before(), r)
 }
 
-// sharedLoss is the part of its requests that a control keeps at least while exposed targets are blamed for having lost
-// theirs: with less, something else takes them from both, such as another change beside this one.
+// sharedLoss is the part of its requests that a control keeps at least while exposed targets are
+// blamed for having lost theirs: with less, something else takes them from both, such as another
+// change beside this one.
 const sharedLoss = 2.0 / 3
 
-// unlessShared blames nobody for requests that the control has lost, too, where that is the larger part of all: a change
-// on the larger part may take the rest with it.
+// unlessShared blames nobody for requests that the control has lost, too, where that is the larger
+// part of all: a change on the larger part may take the rest with it.
 func (j Judged) unlessShared(b Baseline, r requests) Judged {
 	left := kept(b.Control, r.others, b.At.Sub(b.From), r.span)
 	if j.Verdict != Fail || b.Control <= b.Exposed || left >= sharedLoss {
@@ -171,15 +172,16 @@ func (m trafficCheck) before() Baseline {
 	return m.binding.Before.about(m.binding.Exposed, len(m.binding.Control))
 }
 
-// sharesKnown says that a control is left whose requests before the stage are known. One that has grown since, as
-// an older release went on, has targets that nobody measured then: the rate of the exposed ones must tell.
+// sharesKnown says that a control is left whose requests before the stage are known. One that has
+// grown since, as an older release went on, has targets that nobody measured then: the rate of the
+// exposed ones must tell.
 func (m trafficCheck) sharesKnown() bool {
 	of := m.binding.Before.ControlOf
 	return len(m.binding.Control) > 0 && (of == 0 || len(m.binding.Control) <= of)
 }
 
-// about is the baseline as if only these targets had been measured: a younger release may have taken some
-// since, and their requests are not missing.
+// about is the baseline as if only these targets had been measured: a younger release may have
+// taken some since, and their requests are not missing.
 func (b Baseline) about(exposed []fleet.Target, control int) Baseline {
 	if b.ExposedOf > 0 && len(exposed) < b.ExposedOf {
 		share := float64(len(exposed)) / float64(b.ExposedOf)
@@ -204,16 +206,16 @@ func (b Baseline) about(exposed []fleet.Target, control int) Baseline {
 	return b
 }
 
-// trafficLevel is how likely a look may be, at most, to take chance for a loss: looks
-// share what the stage has.
+// trafficLevel is how likely a look may be, at most, to take chance for a loss: looks share what
+// the stage has.
 func (m trafficCheck) trafficLevel() float64 {
 	looks := max(1, m.binding.Bake/max(1, m.spec.Every.Std()))
 	return m.spec.Budget(spec.CheckTraffic, m.binding.Stages) / float64(looks)
 }
 
-// judgeTraffic compares requests with those expected from before the stage: by
-// share where a control is left, by rate where none is. Harm is that less is left than
-// may be, and that chance does not explain it at a level.
+// judgeTraffic compares requests with those expected from before the stage: by share where a
+// control is left, by rate where none is. Harm is that less is left than may be, and that chance
+// does not explain it at a level.
 func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level float64) Judged {
 	if b.Traffic != "" || b.At.IsZero() {
 		return res.without(source.NoData("", "traffic before the stage is unknown: %s", cmp.Or(b.Traffic, "it was not measured")))
@@ -260,13 +262,13 @@ func judgeTraffic(res Result, b Baseline, r requests, hasControl bool, level flo
 	return Judged{Result: res}
 }
 
-// whollyCovered is the share of the usual samples that counts as all of them: at
-// the edges of a short window some are missing by chance.
+// whollyCovered is the share of the usual samples that counts as all of them: at the edges of a
+// short window some are missing by chance.
 const whollyCovered = 0.9
 
-// covered is the share of the window that the source was there to see, by how many
-// samples it has now and had before the stage; 0 when that is all of it, or unknown.
-// Without a control nothing else tells missing traffic from missing samples.
+// covered is the share of the window that the source was there to see, by how many samples it has
+// now and had before the stage; 0 when that is all of it, or unknown. Without a control nothing
+// else tells missing traffic from missing samples.
 func (m trafficCheck) covered(ctx context.Context, w source.Window) float64 {
 	usual := m.binding.Before.Density
 	if usual <= 0 || len(m.binding.Control) > 0 {

@@ -37,8 +37,8 @@ func busy(of map[string]float64) map[string]float64 {
 	return of
 }
 
-// each adds to a verdict on all targets that one of them had requests before the stage and has
-// none any more: the others hide it.
+// each adds to a verdict on all targets that one of them had requests before the stage and has none
+// any more: the others hide it.
 func (m trafficCheck) each(ctx context.Context, at Look, out Judged, r requests) Judged {
 	before := m.before()
 	if out.Verdict == Fail || len(before.Targets) == 0 {
@@ -61,8 +61,8 @@ func (m trafficCheck) each(ctx context.Context, at Look, out Judged, r requests)
 	return out
 }
 
-// ownShare is which part of all requests is left of those before the stage, at most 1: at night
-// all targets have fewer.
+// ownShare is which part of all requests is left of those before the stage, at most 1: at night all
+// targets have fewer.
 func ownShare(b Baseline, r requests) float64 {
 	measured, all := b.At.Sub(b.From).Seconds(), b.Exposed+b.Control
 	if measured <= 0 || all <= 0 || r.span <= 0 {

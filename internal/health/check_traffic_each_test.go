@@ -10,8 +10,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// One dead host of six: the others' requests hide that it answers nobody, and the check of all
-// of them passes. It is found within the first looks, by its own past.
+// One dead host of six: the others' requests hide that it answers nobody, and the check of all of
+// them passes. It is found within the first looks, by its own past.
 func TestOneTargetWithoutTraffic(t *testing.T) {
 	for name, test := range map[string]struct {
 		rate    int // of the target, per look before the stage

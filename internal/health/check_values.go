@@ -14,8 +14,8 @@ import (
 
 // When a value of a label is new and common.
 const (
-	// fewest events are no accident: where so many were to be expected, none is seen less than
-	// once in 20,000 times.
+	// fewest events are no accident: where so many were to be expected, none is seen less than once
+	// in 20,000 times.
 	fewest = 10
 	// rare is what share of its share now a value had at most that was hardly there before.
 	rare = 1.0 / 20
@@ -27,9 +27,9 @@ const (
 	mostly = 0.9
 )
 
-// overlooked takes a PASS back where bad may miss what it is to count: where a value of a label
-// by which it picks events is new since the stage, and so common that the check would not pass,
-// were these events bad. A release that counts its errors by another name does that.
+// overlooked takes a PASS back where bad may miss what it is to count: where a value of a label by
+// which it picks events is new since the stage, and so common that the check would not pass, were
+// these events bad. A release that counts its errors by another name does that.
 func (m *Stage) overlooked(ctx context.Context, c spec.Check, at Look, res Judged) Judged {
 	if res.Verdict != Pass || c.Bad == "" || c.Slow != nil || m.unchanged() || m.binding.Recovering {
 		return res
@@ -66,8 +66,8 @@ func (j Judged) withheld(from source.Reading) Judged {
 	return out
 }
 
-// newValues are the events that bad misses for new values, most first, if there are so many of them that
-// the check would not pass, were they bad. It is not sure of it where nothing has shown enough
+// newValues are the events that bad misses for new values, most first, if there are so many of them
+// that the check would not pass, were they bad. It is not sure of it where nothing has shown enough
 // events to know what is usual. It is pure.
 func newValues(c spec.Check, now source.Values, known []source.Values) (found []source.Value, sure bool) {
 	known = slices.DeleteFunc(slices.Clone(known), func(v source.Values) bool { return v.Total <= 0 })

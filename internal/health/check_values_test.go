@@ -21,8 +21,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// shares are how many of 10,000 requests have each value of a label, or values of labels as a
-// page writes them.
+// shares are how many of 10,000 requests have each value of a label, or values of labels as a page
+// writes them.
 type shares map[string]int
 
 // renaming is a release that counts what happens by other values of labels.
@@ -222,8 +222,8 @@ func counting(before, after, control shares, since time.Time, asks *int) transpo
 	}
 }
 
-// answer sums the requests of the first selector of a query by the labels of its sum, or says when they
-// were sampled.
+// answer sums the requests of the first selector of a query by the labels of its sum, or says when
+// they were sampled.
 func (s shares) answer(tree parser.Expr, at float64) string {
 	var by []string
 	summed := false

@@ -20,8 +20,7 @@ import (
 
 // WebhookJudge asks a judge of the user's own for a verdict.
 type WebhookJudge struct {
-	// URL is asked with POST, by the contract of docs/health.md. Redirects are not
-	// followed.
+	// URL is asked with POST, by the contract of docs/health.md. Redirects are not followed.
 	URL string `yaml:"url" json:"url"`
 	// Access is what the judge wants of who asks it.
 	dial.Access `yaml:",inline"`
@@ -52,8 +51,7 @@ const (
 	maxReason = 500
 )
 
-// question is what a judge of the user's own is asked: the body that docs/health.md
-// documents.
+// question is what a judge of the user's own is asked: the body that docs/health.md documents.
 type question struct {
 	Check string `json:"check"`
 	Unit  string `json:"unit"`
@@ -61,8 +59,8 @@ type question struct {
 	Release  string `json:"release"`
 	Previous string `json:"previous"`
 	Stage    string `json:"stage"`
-	// Exposed is how many targets were changed so far, and Targets are ids of some of
-	// them, those of the newest stage first.
+	// Exposed is how many targets were changed so far, and Targets are ids of some of them, those
+	// of the newest stage first.
 	Exposed int      `json:"exposed"`
 	Targets []string `json:"targets"`
 	// Since is when the stage was applied; left out before anything is changed.
@@ -90,8 +88,7 @@ type webhookCheck struct {
 	client *dial.Client
 }
 
-// Judge asks a judge of the user's own. Whatever is not an answer by the contract
-// is NODATA.
+// Judge asks a judge of the user's own. Whatever is not an answer by the contract is NODATA.
 func (m webhookCheck) Judge(ctx context.Context, at Look) Judged {
 	c := m.check
 	var res Result
@@ -113,8 +110,8 @@ func (m webhookCheck) Judge(ctx context.Context, at Look) Judged {
 	return Judged{Result: res}
 }
 
-// said is what the other side says, cut to n bytes: secrets are taken out first, or a
-// part of it could be left at the end.
+// said is what the other side says, cut to n bytes: secrets are taken out first, or a part of it
+// could be left at the end.
 func said(text string, n int, client *dial.Client) string { return source.Cut(client.Redact(text), n) }
 
 // rule sends the question and reads the answer.
@@ -140,8 +137,8 @@ func (m webhookCheck) rule(ctx context.Context, at time.Time) (Verdict, string, 
 	return parseRuling(data, m.client)
 }
 
-// parseRuling reads a judge's answer strictly: a verdict that is known, once, and
-// maybe why. Other fields are left alone.
+// parseRuling reads a judge's answer strictly: a verdict that is known, once, and maybe why. Other
+// fields are left alone.
 func parseRuling(data []byte, client *dial.Client) (Verdict, string, error) {
 	fields, err := object(data, client)
 	if err != nil {

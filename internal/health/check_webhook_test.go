@@ -220,8 +220,8 @@ func TestWebhookBeforeTheChange(t *testing.T) {
 	require.Contains(t, body, `"release":"","previous":"","stage":"canary","exposed":0,"targets":[]`)
 }
 
-// What a judge says is cut only after the token was taken out: no part of it is left,
-// wherever the cut is.
+// What a judge says is cut only after the token was taken out: no part of it is left, wherever the
+// cut is.
 func TestWebhookTokenAtTheCut(t *testing.T) {
 	for pad := 0; pad < 60; pad += 3 {
 		before := strings.Repeat("x", pad)

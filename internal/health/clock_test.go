@@ -9,8 +9,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// A first worker, whose clock is ten minutes ahead, looks for a minute; then another goes
-// on, whose clock is right, and counts what it sees.
+// A first worker, whose clock is ten minutes ahead, looks for a minute; then another goes on, whose
+// clock is right, and counts what it sees.
 func TestClockAheadHidesNoHarm(t *testing.T) {
 	f := newFarm(t, 12)
 	h := scrapeSpec(spec.Check{Name: "errors", Bad: `requests_total{code=~"5.."}`, Total: "requests_total", Against: spec.AgainstControl, Worse: num(.2), MinSamples: 100, Weight: 1})
@@ -44,8 +44,8 @@ func TestClockAheadHidesNoHarm(t *testing.T) {
 	require.Equal(t, Fail, res.Verdict, res.Sentence)
 }
 
-// What was taken back is well again when it looks as it should, and not as soon as no
-// harm is established.
+// What was taken back is well again when it looks as it should, and not as soon as no harm is
+// established.
 func TestMeansAfterARollback(t *testing.T) {
 	h, b := promSpec(orders()), meansBinding()
 	h.StaleAfter = seconds(7200)

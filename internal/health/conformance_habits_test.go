@@ -160,8 +160,8 @@ func (h habit) between(t *testing.T, address string) string {
 	return s.URL
 }
 
-// Whatever habits a server has, what was before the apply is no evidence of what is after it,
-// and what is after it is found.
+// Whatever habits a server has, what was before the apply is no evidence of what is after it, and
+// what is after it is found.
 func TestServersWithHabits(t *testing.T) {
 	t.Parallel()
 	all := slices.DeleteFunc(stories(), func(s story) bool {

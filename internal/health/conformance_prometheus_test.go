@@ -102,8 +102,8 @@ func typed(kind, body string) http.HandlerFunc {
 	}
 }
 
-// api answers as a Prometheus does. When the newest sample was taken it knows
-// itself: so many seconds before the look.
+// api answers as a Prometheus does. When the newest sample was taken it knows itself: so many
+// seconds before the look.
 type api struct {
 	answer   func(query string, each bool) string
 	age      float64

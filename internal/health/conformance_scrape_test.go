@@ -55,8 +55,8 @@ func scrapeRig(_ *testing.T, n *network) rig {
 	}
 }
 
-// pages is the same page of every target; %d in it is a counter that grows by 1,000
-// from look to look.
+// pages is the same page of every target; %d in it is a counter that grows by 1,000 from look to
+// look.
 func pages(text string) http.HandlerFunc {
 	var mu sync.Mutex
 	read := map[string]int{} // how often a target's page was
@@ -73,8 +73,7 @@ func pages(text string) http.HandlerFunc {
 	}
 }
 
-// oneTarget is the page of one exposed target and of the control; the other shows
-// something else.
+// oneTarget is the page of one exposed target and of the control; the other shows something else.
 func oneTarget(text string) http.HandlerFunc {
 	page := pages(text)
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -25,28 +25,28 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// rig is one source with servers that a case makes answer as it likes. A new source
-// joins the suite with one function that makes its rig.
+// rig is one source with servers that a case makes answer as it likes. A new source joins the suite
+// with one function that makes its rig.
 type rig struct {
-	// health are the four questions of suiteChecks in the source's language, and
-	// binding is about four targets, two of them exposed.
+	// health are the four questions of suiteChecks in the source's language, and binding is about
+	// four targets, two of them exposed.
 	health  spec.Health
 	binding health.Binding
 	net     *network
-	// answers are what the source's servers may say; of those in suiteAnswers it has
-	// each, or says in cannot why there is no such thing.
+	// answers are what the source's servers may say; of those in suiteAnswers it has each, or says
+	// in cannot why there is no such thing.
 	answers map[string]answer
 	cannot  map[string]string
-	// tell makes the source show stories, and answers a meter for the n-th look at the
-	// i-th of them.
+	// tell makes the source show stories, and answers a meter for the n-th look at the i-th of
+	// them.
 	tell func(t *testing.T, r rig, all []story) func(t *testing.T, i, n int) *health.Evaluator
 }
 
 // answer is what a source's server says, and what is to come of it.
 type answer struct {
 	handler http.Handler
-	// want are the verdicts by check, NODATA unless it says another, and says is in
-	// the sentence of the check "queue".
+	// want are the verdicts by check, NODATA unless it says another, and says is in the sentence of
+	// the check "queue".
 	want map[string]health.Verdict
 	says string
 }
@@ -62,12 +62,12 @@ var suiteAnswers = []string{
 
 var suiteRigs = map[string]func(*testing.T, *network) rig{"prometheus": prometheusRig, "scrape": scrapeRig}
 
-// applied is when the suite's stage was applied: of late, since a real server keeps
-// no samples of long ago.
+// applied is when the suite's stage was applied: of late, since a real server keeps no samples of
+// long ago.
 var applied = time.Now().Add(-time.Hour).Truncate(time.Second)
 
-// network is where a rig's servers listen: real connections, or pipes, on which time
-// may be a test's.
+// network is where a rig's servers listen: real connections, or pipes, on which time may be a
+// test's.
 type network struct {
 	handler atomic.Pointer[http.Handler]
 	server  *httptest.Server
@@ -193,8 +193,8 @@ func presentable(t *testing.T, r health.Report) {
 	}
 }
 
-// Whatever a source answers, there is a verdict with a sentence, and none passes
-// that does not rest on numbers.
+// Whatever a source answers, there is a verdict with a sentence, and none passes that does not rest
+// on numbers.
 func TestSourcesConformInAnswers(t *testing.T) {
 	t.Parallel()
 	for name, newRig := range suiteRigs {
@@ -222,8 +222,7 @@ func TestSourcesConformInAnswers(t *testing.T) {
 	}
 }
 
-// Whatever happens on the way, it is NODATA with the reason, in bounded time and
-// memory.
+// Whatever happens on the way, it is NODATA with the reason, in bounded time and memory.
 func TestSourcesConformInTrouble(t *testing.T) {
 	t.Parallel()
 	for name, newRig := range suiteRigs {

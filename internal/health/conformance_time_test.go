@@ -18,8 +18,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// story is what targets show over time, and what no look at it may take for
-// evidence. Times count from the apply, by a clock that is right.
+// story is what targets show over time, and what no look at it may take for evidence. Times count
+// from the apply, by a clock that is right.
 type story struct {
 	name string
 	// shows is what a target shows; targets 0 and 1 are exposed.
@@ -34,8 +34,8 @@ type story struct {
 	late  time.Duration
 	twice bool
 	looks []time.Duration
-	// checks are whom it is about; all of the suite's if it names none. "traffic" is
-	// asked only where it is named.
+	// checks are whom it is about; all of the suite's if it names none. "traffic" is asked only
+	// where it is named.
 	checks []string
 	// never are verdicts that no look gives, and last is what the last one gives.
 	never []health.Verdict
@@ -179,8 +179,8 @@ func stories() []story {
 	}
 }
 
-// Whatever clocks, gaps and restarts do, what was before the apply is no evidence of
-// what is after it.
+// Whatever clocks, gaps and restarts do, what was before the apply is no evidence of what is after
+// it.
 func TestSourcesConformInTime(t *testing.T) {
 	t.Parallel()
 	all := stories()
@@ -245,8 +245,8 @@ func named(b health.Binding, name string) health.Binding {
 	return b
 }
 
-// tellPrometheus fills a real Prometheus with the past of every look, since it must
-// not know what comes after: each look is about targets of other names.
+// tellPrometheus fills a real Prometheus with the past of every look, since it must not know what
+// comes after: each look is about targets of other names.
 func tellPrometheus(t *testing.T, r rig, all []story) func(*testing.T, int, int) *health.Evaluator {
 	t.Helper()
 	address := toldPrometheus(t, all)
@@ -305,8 +305,8 @@ func toldPrometheus(t *testing.T, all []story) (address string) {
 	return address
 }
 
-// tellScrape shows on every page what there is at the time of the look. A page tells
-// the time only where that is what the story is about.
+// tellScrape shows on every page what there is at the time of the look. A page tells the time only
+// where that is what the story is about.
 func tellScrape(t *testing.T, r rig, all []story) func(*testing.T, int, int) *health.Evaluator {
 	t.Helper()
 	return func(t *testing.T, i, n int) *health.Evaluator {

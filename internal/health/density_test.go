@@ -15,8 +15,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// A Prometheus that was away sees fewer requests than there were. Where no control
-// is left to compare with, that is not taken for traffic that is gone.
+// A Prometheus that was away sees fewer requests than there were. Where no control is left to
+// compare with, that is not taken for traffic that is gone.
 func TestTrafficThatNobodyCounted(t *testing.T) {
 	for _, tc := range []struct {
 		name             string
@@ -50,8 +50,7 @@ func TestTrafficThatNobodyCounted(t *testing.T) {
 	}
 }
 
-// A baseline notes how often the targets are read, for the stage that has no
-// control.
+// A baseline notes how often the targets are read, for the stage that has no control.
 func TestBaselineNotesTheDensity(t *testing.T) {
 	h := promSpec(promRatio())
 	h.Without = []string{spec.CheckAlive}
@@ -69,8 +68,8 @@ func TestBaselineNotesTheDensity(t *testing.T) {
 
 var rangeOf = regexp.MustCompile(`\[(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?\]`)
 
-// readEvery is a Prometheus that has read targets with 100 requests a second at some interval, for so
-// many seconds.
+// readEvery is a Prometheus that has read targets with 100 requests a second at some interval, for
+// so many seconds.
 func readEvery(interval, age float64) oracle {
 	return func(q string, r *http.Request) (int, string, io.Reader, error) {
 		m := rangeOf.FindStringSubmatch(q)
@@ -88,8 +87,8 @@ func readEvery(interval, age float64) oracle {
 	}
 }
 
-// A Prometheus that has been there for 40 s knows nothing of the time before: what it counted is the
-// traffic of these 40 s, and not of the whole window.
+// A Prometheus that has been there for 40 s knows nothing of the time before: what it counted is
+// the traffic of these 40 s, and not of the whole window.
 func TestTrafficBeforeInAYoungPrometheus(t *testing.T) {
 	h := promSpec(promRatio())
 	h.Without = []string{spec.CheckAlive}

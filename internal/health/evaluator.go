@@ -26,8 +26,8 @@ type Binding struct {
 	Fence int64
 	// Before is what was measured before the stage.
 	Before Baseline
-	// Bake is how long the stage is watched, as planned, and Adaptive when it may end
-	// earlier; nil when it may not.
+	// Bake is how long the stage is watched, as planned, and Adaptive when it may end earlier; nil
+	// when it may not.
 	Bake     time.Duration
 	Adaptive *spec.Adaptive
 	// Hold is how much longer a stage without a verdict is watched before it is judged as if
@@ -35,8 +35,7 @@ type Binding struct {
 	Hold time.Duration
 	// Stages is how many stages share the rate of false rollbacks; 0 counts as 1.
 	Stages int
-	// Recovering asks whether targets that were taken back are well again: no harm is
-	// not enough.
+	// Recovering asks whether targets that were taken back are well again: no harm is not enough.
 	Recovering bool
 	// Condemned are the checks that failed before that, and by how much.
 	Condemned []Condemned
@@ -51,16 +50,16 @@ type Deps struct {
 	Transport http.RoundTripper
 	// Dial opens connections for probes; nil is net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Now is the clock that looks are dated by; nil where nobody compares it with the clocks
-	// of those who are asked.
+	// Now is the clock that looks are dated by; nil where nobody compares it with the clocks of
+	// those who are asked.
 	Now func() time.Time
 	// Sources and Forms are what a spec can name in this build.
 	Sources source.Kinds
 	Forms   Forms
 }
 
-// Evaluator reads one stage's numbers and judges them. It is not safe for concurrent
-// use. Build it with Open.
+// Evaluator reads one stage's numbers and judges them. It is not safe for concurrent use. Build it
+// with Open.
 type Evaluator struct {
 	stage   *Stage
 	checks  []openCheck // in the order of the spec, then those that are always on
@@ -71,8 +70,8 @@ type Evaluator struct {
 	heard   *heard
 }
 
-// Open readies an Evaluator for a stage. The spec must be valid and complete. Its error
-// says what of the spec or the fleet makes judging impossible.
+// Open readies an Evaluator for a stage. The spec must be valid and complete. Its error says what
+// of the spec or the fleet makes judging impossible.
 func Open(h spec.Health, b Binding, d Deps) (*Evaluator, error) {
 	if d.Driver == nil && !slices.Contains(h.Without, spec.CheckAlive) {
 		return nil, errors.New("expected a driver, which the check \"alive\" asks")
@@ -124,9 +123,8 @@ func (m *Evaluator) keepers() map[string]keeper {
 	return out
 }
 
-// Look reads and judges every check at a moment; of the exposed targets it asks a
-// sample whether they are alive. Its error is only ctx's: trouble with data is a
-// verdict.
+// Look reads and judges every check at a moment; of the exposed targets it asks a sample whether
+// they are alive. Its error is only ctx's: trouble with data is a verdict.
 func (m *Evaluator) Look(ctx context.Context, at time.Time) (Report, error) {
 	return m.look(ctx, at, m.stage.binding.few(aliveSample))
 }
@@ -212,8 +210,7 @@ func (m *Evaluator) refresh(ctx context.Context, at, from time.Time) {
 	}
 }
 
-// together asks everything at once and answers in order. Sources bound what they
-// do at a time.
+// together asks everything at once and answers in order. Sources bound what they do at a time.
 func together(asks []func() Judged) []Judged {
 	out := make([]Judged, len(asks))
 	var wg sync.WaitGroup
@@ -224,8 +221,8 @@ func together(asks []func() Judged) []Judged {
 	return out
 }
 
-// remember keeps a check's streak of breaches. A look that cannot be judged
-// neither lengthens nor ends it.
+// remember keeps a check's streak of breaches. A look that cannot be judged neither lengthens nor
+// ends it.
 func (m *Evaluator) remember(res Judged, at time.Time, again bool) {
 	switch {
 	case res.Breach:
@@ -247,8 +244,8 @@ func (m *Evaluator) streak(check string, again bool) int {
 	return m.streaks[check]
 }
 
-// State is what an Evaluator must remember between looks, small enough for a
-// heartbeat. The zero value remembers nothing.
+// State is what an Evaluator must remember between looks, small enough for a heartbeat. The zero
+// value remembers nothing.
 type State struct {
 	// At is when the newest look judged.
 	At time.Time `json:"at,omitzero"`
@@ -264,8 +261,8 @@ type State struct {
 	Source json.RawMessage `json:"source,omitempty"`
 }
 
-// State is what a later Evaluator of the same stage goes on from. It is a copy: later
-// looks do not change it. What cannot be written is left out, and seen anew.
+// State is what a later Evaluator of the same stage goes on from. It is a copy: later looks do not
+// change it. What cannot be written is left out, and seen anew.
 func (m *Evaluator) State() State {
 	s := State{At: m.last, Streaks: maps.Clone(m.streaks), Since: maps.Clone(m.since), Tallies: maps.Clone(m.tallies)}
 	if kept, ok := m.stage.source.(source.Memory); ok {
@@ -281,8 +278,7 @@ func (m *Evaluator) State() State {
 	return s
 }
 
-// Restore goes on from an earlier Evaluator's state. A state of other checks is an
-// error.
+// Restore goes on from an earlier Evaluator's state. A state of other checks is an error.
 func (m *Evaluator) Restore(s State) error {
 	m.last = s.At
 	for check, n := range s.Streaks {

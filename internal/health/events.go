@@ -10,10 +10,10 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// events reads a check's bad and total events. read answers one expression: with which = 0
-// the total, with 1 the bad events. A check of slow requests reads a histogram: its bad events
-// are the total less the requests within the bound. If the source does not keep the histogram
-// in one form (classic), events asks for the next (native).
+// events reads a check's bad and total events. read answers one expression: with which = 0 the
+// total, with 1 the bad events. A check of slow requests reads a histogram: its bad events are the
+// total less the requests within the bound. If the source does not keep the histogram in one form
+// (classic), events asks for the next (native).
 func (m *Stage) events(
 	ctx context.Context, c spec.Check, w source.Window, read func(expr string, which int, l source.OnEmpty) source.Reading,
 ) ratio {
@@ -40,8 +40,8 @@ func (m *Stage) events(
 	return ratio{bad: within, total: total}
 }
 
-// whole is the query that asks about all targets of an arm together what expr, one of the
-// check's, asks about each.
+// whole is the query that asks about all targets of an arm together what expr, one of the check's,
+// asks about each.
 func (m *Stage) whole(c spec.Check, expr string) string {
 	if c.Each == "" || expr == "" {
 		return expr
@@ -49,9 +49,9 @@ func (m *Stage) whole(c spec.Check, expr string) string {
 	return m.language.Whole(expr)
 }
 
-// expandHistograms answers the checks with queries in the place of histograms: of a check
-// of slow requests, Total counts all requests and Bad those within the bound. Its error is
-// that the source has no histograms.
+// expandHistograms answers the checks with queries in the place of histograms: of a check of slow
+// requests, Total counts all requests and Bad those within the bound. Its error is that the source
+// has no histograms.
 func expandHistograms(checks []spec.Check, s source.Source) ([]spec.Check, error) {
 	out := slices.Clone(checks)
 	for i, c := range out {
@@ -67,8 +67,8 @@ func expandHistograms(checks []spec.Check, s source.Source) ([]spec.Check, error
 	return out, nil
 }
 
-// slowForms are a check of slow requests by each form of its histogram; none, where it asks
-// for no histogram.
+// slowForms are a check of slow requests by each form of its histogram; none, where it asks for no
+// histogram.
 func slowForms(c spec.Check, s source.Source) []spec.Check {
 	if c.Slow == nil {
 		return nil

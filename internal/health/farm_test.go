@@ -20,8 +20,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// farm is a fleet whose metrics pages and releases a test decides. It is a
-// transport and a driver at once, so that no test needs a network.
+// farm is a fleet whose metrics pages and releases a test decides. It is a transport and a driver
+// at once, so that no test needs a network.
 type farm struct {
 	applied time.Time
 	targets []fleet.Target

@@ -124,8 +124,8 @@ func TestFailuresOfAProgramThatRestarted(t *testing.T) {
 	require.Equal(t, Fail, f.look(t, m, 15*time.Second).Results[0].Verdict)
 }
 
-// A program that restarts takes with it what it had counted since the last read.
-// Those requests are not lost, nor does their absence show that they came.
+// A program that restarts takes with it what it had counted since the last read. Those requests are
+// not lost, nor does their absence show that they came.
 func TestARestartIsNoMissingTraffic(t *testing.T) {
 	f := newFarm(t, 10)
 	b := f.binding(2)
@@ -152,8 +152,8 @@ func TestARestartIsNoMissingTraffic(t *testing.T) {
 	require.NotEqual(t, Pass, res.Verdict, res.Sentence)
 }
 
-// series is an oracle that knows some series by how their selectors begin, each
-// with a count and how long ago it was sampled.
+// series is an oracle that knows some series by how their selectors begin, each with a count and
+// how long ago it was sampled.
 func series(known map[string]struct {
 	count float64
 	age   time.Duration

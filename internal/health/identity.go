@@ -11,9 +11,9 @@ import (
 )
 
 // CheckIdentity answers a function that says why metrics could not tell a target that comes late
-// from the others, or from those that fitted before: it lacks a label of its name there,
-// or has the name of another. Its addresses are spec.AddressUses' affair. It asks nobody,
-// and is not safe for concurrent use.
+// from the others, or from those that fitted before: it lacks a label of its name there, or has the
+// name of another. Its addresses are spec.AddressUses' affair. It asks nobody, and is not safe for
+// concurrent use.
 func CheckIdentity(h spec.Health, kinds spec.Kinds, others []fleet.Target) func(fleet.Target) error {
 	from := kinds.Source(h)
 	labels := from != nil && from.Traits().Parts // it knows targets by a label

@@ -17,8 +17,7 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// A late joiner whose identity is taken is refused by Fit: Open would refuse the whole
-// sweep.
+// A late joiner whose identity is taken is refused by Fit: Open would refuse the whole sweep.
 func TestFitKnowsChecksOfMeans(t *testing.T) {
 	h, b := promSpec(orders()), promBinding(20, 20)
 	h.Identify.Value = "{{label.host}}"
@@ -74,9 +73,8 @@ func (o pastServer) RoundTrip(r *http.Request) (*http.Response, error) {
 
 var spanForm = regexp.MustCompile(`\[(?:(\d+)m)?(?:(\d+)s)?\]`)
 
-// sized answers what a histogram counts of 10 requests a second of each target that a
-// query names: all of them, or those in the bucket of 0.1 s, which are a share of each
-// target's.
+// sized answers what a histogram counts of 10 requests a second of each target that a query names:
+// all of them, or those in the bucket of 0.1 s, which are a share of each target's.
 func sized(n int, share func(i int) float64) pastServer {
 	return func(query string, form url.Values, r *http.Request) (int, string, io.Reader, error) {
 		ranged := strings.HasSuffix(r.URL.Path, "query_range")
@@ -113,8 +111,8 @@ func sized(n int, share func(i int) float64) pastServer {
 	}
 }
 
-// The last stage, without control, compares its own targets with themselves, and not with
-// the canaries of earlier stages, which always were slower.
+// The last stage, without control, compares its own targets with themselves, and not with the
+// canaries of earlier stages, which always were slower.
 func TestLastStageComparesItsOwnTargets(t *testing.T) {
 	took := slow(0.1)
 	took.Slow.Histogram = "took_seconds{$exposed}"

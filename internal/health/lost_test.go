@@ -12,8 +12,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// What each exposed target's page showed before the stage it must still show: pages of the
-// others do not answer for it.
+// What each exposed target's page showed before the stage it must still show: pages of the others
+// do not answer for it.
 func TestScrapeKnowsWhatVanished(t *testing.T) {
 	value := spec.Check{Name: "queue", Value: "queue", Max: num(5)}
 	page := func(label string, n int) string {

@@ -14,15 +14,15 @@ import (
 // ended.
 const newestParts = 4
 
-// newestPart is how much of the window must be without harm before anything is changed: a
-// source reads every target several times in it.
+// newestPart is how much of the window must be without harm before anything is changed: a source
+// reads every target several times in it.
 func newestPart(h spec.Health) time.Duration { return max(2*h.StaleAfter.Std(), 4*h.Every.Std()) }
 
-// Newest judges what has failed before anything was changed by the newest part of the window
-// alone: harm that has ended is no reason to wait until the window has forgotten it. A check
-// that passes there passes, and the report's Over is when its harm had ended by; else its sentence
-// says from when a start can be allowed. Nothing is known of the newest part where the source has
-// no past, nor of checks that ask others than the source. It answers a copy of the report.
+// Newest judges what has failed before anything was changed by the newest part of the window alone:
+// harm that has ended is no reason to wait until the window has forgotten it. A check that passes
+// there passes, and the report's Over is when its harm had ended by; else its sentence says from
+// when a start can be allowed. Nothing is known of the newest part where the source has no past,
+// nor of checks that ask others than the source. It answers a copy of the report.
 func (m *Evaluator) Newest(ctx context.Context, r Report) Report {
 	out := r
 	out.Results = slices.Clone(r.Results)
@@ -63,8 +63,8 @@ func (m *Evaluator) lately(ctx context.Context, c openCheck, at time.Time, part 
 	return fresh.Judge(ctx, Look{Window: w}).Result
 }
 
-// startable says from when a check may no longer refuse a start: once the newest part of the
-// window is without harm or, where that has too little to judge by, the window as a whole.
+// startable says from when a check may no longer refuse a start: once the newest part of the window
+// is without harm or, where that has too little to judge by, the window as a whole.
 func (m *Evaluator) startable(ctx context.Context, c openCheck, at time.Time, part time.Duration, now Result) string {
 	need, ended := part, at
 	if now.Verdict != Fail { // it has ended before, and there is too little since to tell that all is well

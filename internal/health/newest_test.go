@@ -16,8 +16,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// incident answers for targets of which so many of 100 requests a second fail, but in an
-// incident that was over so long before the look half of them do.
+// incident answers for targets of which so many of 100 requests a second fail, but in an incident
+// that was over so long before the look half of them do.
 func incident(over time.Duration, requests float64) transport {
 	end := looked.Add(-over)
 	return func(r *http.Request) (*http.Response, error) {
@@ -43,8 +43,8 @@ func incident(over time.Duration, requests float64) transport {
 	}
 }
 
-// Before anything is changed, an incident that has ended refuses no start once the newest part
-// of the window is without harm; until then the refusal says from when it can start.
+// Before anything is changed, an incident that has ended refuses no start once the newest part of
+// the window is without harm; until then the refusal says from when it can start.
 func TestIncidentThatHasEnded(t *testing.T) {
 	objective := promRatio()
 	objective.Max, objective.Objective, objective.Burn = nil, num(0.99), 5

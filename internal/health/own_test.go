@@ -11,8 +11,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// What the release did to the targets of earlier stages is not what is usual: a canary that
-// shows four times the errors must not let the next stage pass with four times the errors.
+// What the release did to the targets of earlier stages is not what is usual: a canary that shows
+// four times the errors must not let the next stage pass with four times the errors.
 func TestEarlierCanariesAreNotTheUsual(t *testing.T) {
 	for name, tt := range map[string]struct {
 		exposed int

@@ -10,14 +10,14 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Baseline is what a stage's targets showed before it was applied. Its zero value
-// was not measured: nothing can be compared with it.
+// Baseline is what a stage's targets showed before it was applied. Its zero value was not measured:
+// nothing can be compared with it.
 type Baseline struct {
 	// From and At span what was measured.
 	From time.Time `json:"from,omitzero"`
 	At   time.Time `json:"at,omitzero"`
-	// Requests of the targets that the stage will have exposed, and of the others,
-	// in that time, both scaled from the sample to the whole arm.
+	// Requests of the targets that the stage will have exposed, and of the others, in that time,
+	// both scaled from the sample to the whole arm.
 	Exposed float64 `json:"exposed,omitempty"`
 	Control float64 `json:"control,omitempty"`
 	// ExposedOf and ControlOf are how many targets those were; 0 where that was not noted.
@@ -28,28 +28,26 @@ type Baseline struct {
 	// Targets are the requests of each exposed target in that time, of those that had some and
 	// could be told apart.
 	Targets map[string]float64 `json:"targets,omitempty"`
-	// Bursts is how many requests count as one, since they come together: 1 where they
-	// do not. Less counts as 1.
+	// Bursts is how many requests count as one, since they come together: 1 where they do not. Less
+	// counts as 1.
 	Bursts float64 `json:"bursts,omitempty"`
-	// Wander is how far the share of requests goes up and down by itself, as the standard
-	// deviation of its logarithm (judge.Unsteady).
+	// Wander is how far the share of requests goes up and down by itself, as the standard deviation
+	// of its logarithm (judge.Unsteady).
 	Wander float64 `json:"wander,omitempty"`
-	// Density is how many samples per second the source had of the requests of a
-	// target; 0 where it does not tell.
+	// Density is how many samples per second the source had of the requests of a target; 0 where it
+	// does not tell.
 	Density float64 `json:"density,omitempty"`
 	// Past is what checks that compare counted before, by name.
 	Past map[string]Past `json:"past,omitempty"`
-	// Means are what targets showed on average before, by check that compares means and
-	// by target.
+	// Means are what targets showed on average before, by check that compares means and by target.
 	Means map[string]map[string]float64 `json:"means,omitempty"`
 	// Shifts are how numbers went before, by check that compares them look by look.
 	Shifts map[string]judge.PastShift `json:"shifts,omitempty"`
-	// Ratios are the events of the targets by check of each, for a comparison when no
-	// control is left.
+	// Ratios are the events of the targets by check of each, for a comparison when no control is
+	// left.
 	Ratios map[string]Ratio `json:"ratios,omitempty"`
-	// Missing are, by check, the targets that a check of each found without data, at
-	// most 200: without data later, they show no harm. It is empty when those were
-	// most of them.
+	// Missing are, by check, the targets that a check of each found without data, at most 200:
+	// without data later, they show no harm. It is empty when those were most of them.
 	Missing map[string][]string `json:"missing,omitempty"`
 	// Shown is what single targets showed to a source without a past.
 	Shown source.Shown `json:"shown,omitempty"`
@@ -57,9 +55,9 @@ type Baseline struct {
 	Values map[string]source.Values `json:"values,omitempty"`
 	// Alerts are what fired, by check.
 	Alerts map[string]Firing `json:"alerts,omitempty"`
-	// Bare says that nothing was installed on any exposed target, BareControl that nothing
-	// was on any other, and BareOwn that nothing was on those that the stage itself exposes: they
-	// have no past.
+	// Bare says that nothing was installed on any exposed target, BareControl that nothing was on
+	// any other, and BareOwn that nothing was on those that the stage itself exposes: they have no
+	// past.
 	Bare        bool `json:"bare,omitempty"`
 	BareOwn     bool `json:"bareOwn,omitempty"`
 	BareControl bool `json:"bareControl,omitempty"`
@@ -90,17 +88,17 @@ func (b Baseline) ratio(check string) ratio {
 	return ratio{bad: source.Reading{Value: r.Bad}, total: source.Reading{Value: r.Total}}
 }
 
-// Measuring a baseline: how often one that lacks something is measured again, and
-// how long after the first. What nobody measured before a stage is unknown for all
-// of it, so targets or a source that just restart are worth waiting for.
+// Measuring a baseline: how often one that lacks something is measured again, and how long after
+// the first. What nobody measured before a stage is unknown for all of it, so targets or a source
+// that just restart are worth waiting for.
 const (
 	baselineAttempts = 3
 	baselinePatience = time.Minute
 )
 
-// Baseline measures the stage's targets before it is applied. Its error is only
-// ctx's: what cannot be measured is said in the answer. An Evaluator that has measured
-// a baseline is not for looks: they begin with another one.
+// Baseline measures the stage's targets before it is applied. Its error is only ctx's: what cannot
+// be measured is said in the answer. An Evaluator that has measured a baseline is not for looks:
+// they begin with another one.
 func (m *Evaluator) Baseline(ctx context.Context, at time.Time) (Baseline, error) {
 	began := time.Now()
 	for n := 1; ; n++ {
@@ -155,15 +153,15 @@ func (m *Evaluator) Measure(ctx context.Context, at time.Time) (Baseline, error)
 	return b, ctx.Err()
 }
 
-// maxMissing bounds how many targets without data a baseline names for a check, and
-// maxAllMissing for all of them: it goes into the rollout's history.
+// maxMissing bounds how many targets without data a baseline names for a check, and maxAllMissing
+// for all of them: it goes into the rollout's history.
 const (
 	maxMissing    = 200
 	maxAllMissing = 2000
 )
 
-// measure keeps the targets that have no data before the stage and, where no control is
-// left, what to compare with.
+// measure keeps the targets that have no data before the stage and, where no control is left, what
+// to compare with.
 func (m eachCheck) measure(ctx context.Context, w source.Window, b *Baseline) {
 	m.missing(ctx, m.check, w, b)
 	if m.check.Against == "" || len(m.binding.Control) > 0 {
@@ -178,8 +176,8 @@ func (m eachCheck) measure(ctx context.Context, w source.Window, b *Baseline) {
 	keep(&b.Ratios, m.check.Name, Ratio{Bad: r.bad.Value, Total: r.total.Value, Missing: r.counted().Why})
 }
 
-// own is where those targets are read before a stage that the stage itself exposes: the others
-// run the release already.
+// own is where those targets are read before a stage that the stage itself exposes: the others run
+// the release already.
 func (m *Stage) own(ctx context.Context, w source.Window) source.Source {
 	own := m.binding.own()
 	if len(own.Exposed) == len(m.binding.Exposed) {

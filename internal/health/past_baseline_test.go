@@ -11,8 +11,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Targets that restart while they are measured are measured again: what nobody
-// measured before a stage would be unknown for all of it.
+// Targets that restart while they are measured are measured again: what nobody measured before a
+// stage would be unknown for all of it.
 func TestBaselineIsMeasuredAgain(t *testing.T) {
 	for away, want := range map[time.Duration]bool{0: true, 12 * time.Second: true, 20 * time.Second: true, time.Hour: false} {
 		synctest.Test(t, func(t *testing.T) {

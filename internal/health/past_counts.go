@@ -12,17 +12,16 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Past is what a check that compares counted before a stage, in looks of Step each,
-// oldest first: bad and total of the stage's own targets, then of the control, where
-// there is one; the same of every stratum.
+// Past is what a check that compares counted before a stage, in looks of Step each, oldest first:
+// bad and total of the stage's own targets, then of the control, where there is one; the same of
+// every stratum.
 type Past struct {
 	Step  spec.Duration `json:"step,omitempty"`
 	Looks [][]float64   `json:"looks,omitempty"`
-	// Daily is how many times as large the share of bad events was a day ago in the time
-	// of the bake as before that, where that is beyond chance; 0 where it is not.
+	// Daily is how many times as large the share of bad events was a day ago in the time of the
+	// bake as before that, where that is beyond chance; 0 where it is not.
 	Daily float64 `json:"daily,omitempty"`
-	// Missing says why nothing is known; empty where something is, and where nothing
-	// has to be.
+	// Missing says why nothing is known; empty where something is, and where nothing has to be.
 	Missing string `json:"missing,omitempty"`
 }
 
@@ -32,8 +31,8 @@ const (
 	mostPast  = 24 * time.Hour
 )
 
-// PastSpan is how long before a stage with such a bake a check that compares looks at
-// its past, and in looks of which length, if it looks every so often afterwards.
+// PastSpan is how long before a stage with such a bake a check that compares looks at its past, and
+// in looks of which length, if it looks every so often afterwards.
 func PastSpan(bake, every time.Duration) (long, step time.Duration) {
 	long = min(mostPast, max(leastPast, bake))
 	return long, max(every, (long / source.PastLooks).Truncate(time.Second))
@@ -49,7 +48,8 @@ func LongPast(bake, every time.Duration) (long, step time.Duration) {
 	return long, max(every, (long / longLooks).Truncate(time.Second))
 }
 
-// longLooks is in how many looks a long past is looked at, each a few bytes in the rollout's history.
+// longLooks is in how many looks a long past is looked at, each a few bytes in the rollout's
+// history.
 const longLooks = 12 * source.PastLooks
 
 // looks are those before the stage, as a judge takes them.
@@ -103,8 +103,8 @@ func (m *comparisonCheck) pastOf(ctx context.Context, w source.Window, part *com
 	return m.onlyPast(ctx, w, part)
 }
 
-// fewParts is how many groups may have a long past, each with its own: it goes into the
-// rollout's history.
+// fewParts is how many groups may have a long past, each with its own: it goes into the rollout's
+// history.
 const fewParts = 3
 
 // pastIn is the past of so long a time; a reading with a verdict where it is not known.
@@ -142,8 +142,8 @@ func (b Binding) touched(own bool, at time.Time) []source.Span {
 	return append(slices.Clone(b.Earlier), source.Span{From: b.Began, To: at})
 }
 
-// addPast adds an arm's events to the rows, of which there is one for each look. It
-// answers a reading with a verdict where the source does not know them.
+// addPast adds an arm's events to the rows, of which there is one for each look. It answers a
+// reading with a verdict where the source does not know them.
 func addPast(
 	ctx context.Context, c spec.Check, s source.Source, a source.Arm, at time.Time, step time.Duration, rows [][]float64,
 ) source.Reading {
@@ -173,8 +173,8 @@ func addPast(
 	return source.Reading{}
 }
 
-// addArm adds what was counted of an arm to the rows. Of slow requests, those within the
-// bound were.
+// addArm adds what was counted of an arm to the rows. Of slow requests, those within the bound
+// were.
 func addArm(rows [][]float64, c spec.Check, total, counted []float64) {
 	for i := range rows {
 		n := 0.0
@@ -239,8 +239,8 @@ func rounded(v float64) float64 { return math.Round(v*1000) / 1000 }
 // MostEarlier is how many earlier rollouts are kept in mind.
 const MostEarlier = 10
 
-// usualRows are the newest rows of a past, at most so many, that no earlier rollout
-// touched. The newest row ends at a moment.
+// usualRows are the newest rows of a past, at most so many, that no earlier rollout touched. The
+// newest row ends at a moment.
 func usualRows[R any](rows []R, most int, end time.Time, step time.Duration, spans []source.Span) []R {
 	var out []R
 	for i, row := range rows {

@@ -15,8 +15,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// pastOracle answers range queries as a Prometheus whose counters grow by so much a
-// second since a moment; it rounds times to milliseconds, as Prometheus does.
+// pastOracle answers range queries as a Prometheus whose counters grow by so much a second since a
+// moment; it rounds times to milliseconds, as Prometheus does.
 func pastOracle(since time.Time, rate func(query string) float64) http.RoundTripper {
 	return transport(func(r *http.Request) (*http.Response, error) {
 		body, _ := io.ReadAll(r.Body)

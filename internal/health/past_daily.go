@@ -11,17 +11,16 @@ import (
 
 const (
 	day = 24 * time.Hour
-	// mostDaily is how much the time of day may explain: more is an incident of the day
-	// before.
+	// mostDaily is how much the time of day may explain: more is an incident of the day before.
 	mostDaily = 3
 	// surely is how many standard errors a rise is taken to be smaller than it looks.
 	surely = 1.645
 )
 
-// daily is how many times as large the share of bad events was a day ago, in the time in
-// which the stage will bake, as in the time before that; 0 where chance explains it, or
-// the source does not reach back so far, or an earlier rollout ran then. A check that has
-// no control cannot tell otherwise what comes with the hour.
+// daily is how many times as large the share of bad events was a day ago, in the time in which the
+// stage will bake, as in the time before that; 0 where chance explains it, or the source does not
+// reach back so far, or an earlier rollout ran then. A check that has no control cannot tell
+// otherwise what comes with the hour.
 func (m *comparisonCheck) daily(ctx context.Context, at time.Time, part *comparison) float64 {
 	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
 	bake := m.binding.Bake.Truncate(step)
@@ -37,8 +36,8 @@ func (m *comparisonCheck) daily(ctx context.Context, at time.Time, part *compari
 	return rose(before, since)
 }
 
-// rose is by how many times a share of bad events grew, at least, and mostDaily at most;
-// 0 where it may not have grown at all.
+// rose is by how many times a share of bad events grew, at least, and mostDaily at most; 0 where it
+// may not have grown at all.
 func rose(before, since sequential.Counts) float64 {
 	if before.Bad <= 0 || since.Bad <= 0 || before.Total <= 0 || since.Total <= 0 {
 		return 0
@@ -51,8 +50,8 @@ func rose(before, since sequential.Counts) float64 {
 	return 0
 }
 
-// countedAt is what the stage's targets counted in a span of the past. It is not ok
-// where the source does not know.
+// countedAt is what the stage's targets counted in a span of the past. It is not ok where the
+// source does not know.
 func (m *comparisonCheck) countedAt(
 	ctx context.Context, end time.Time, long, step time.Duration, part *comparison,
 ) (sum sequential.Counts, ok bool) {

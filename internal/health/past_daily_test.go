@@ -32,8 +32,8 @@ func TestRose(t *testing.T) {
 	}
 }
 
-// In the last stage, the same hour of the day before tells what comes with it; a stage
-// with a control does not ask.
+// In the last stage, the same hour of the day before tells what comes with it; a stage with a
+// control does not ask.
 func TestTimeOfDay(t *testing.T) {
 	noon := float64(looked.Add(-day).Unix())
 	server := func(asked *bool) http.RoundTripper {

@@ -30,8 +30,7 @@ func (m *meansCheck) replay(ctx context.Context, from, to time.Time) []Replay {
 	return []Replay{r}
 }
 
-// numbers are those of every target in the past, look by look; none where the source
-// knows nothing.
+// numbers are those of every target in the past, look by look; none where the source knows nothing.
 func (m *meansCheck) numbers(ctx context.Context, from, to time.Time) []judge.Numbers {
 	every := m.spec.Every.Std()
 	out, known := m.rows(ctx, from, int(to.Sub(from)/every), every)
@@ -41,7 +40,8 @@ func (m *meansCheck) numbers(ctx context.Context, from, to time.Time) []judge.Nu
 	return out
 }
 
-// rows are the numbers of every target in some looks of the past, and of how many arms the source knows them.
+// rows are the numbers of every target in some looks of the past, and of how many arms the source
+// knows them.
 func (m *meansCheck) rows(ctx context.Context, from time.Time, looks int, step time.Duration) (out []judge.Numbers, known int) {
 	out = make([]judge.Numbers, looks)
 	for _, a := range source.Arms(m.alone) {

@@ -45,8 +45,8 @@ func pastOf(series func(query string) map[string]func(at, window float64) float6
 	})
 }
 
-// A day of the past of means is read in pieces, and judged as a rollout
-// would: what changed on the exposed targets at noon is found at noon only.
+// A day of the past of means is read in pieces, and judged as a rollout would: what changed on the
+// exposed targets at noon is found at noon only.
 func TestReplaysOfMeans(t *testing.T) {
 	b := promBinding(20, 8)
 	b.Bake, b.Stages = 10*time.Minute, 2

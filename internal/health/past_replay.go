@@ -13,35 +13,35 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Replay is what a check of a stage, or a group of it, would have said in a span of the past
-// in which nothing was changed.
+// Replay is what a check of a stage, or a group of it, would have said in a span of the past in
+// which nothing was changed.
 type Replay struct {
 	Check, Group string
 	// Criteria are what a rollout judges it by.
 	Criteria judge.Criteria
 	// Span is how long a time was read; 0 where nothing was.
 	Span time.Duration
-	// Looks are those of a check that compares counts, in order of time, At since the
-	// beginning of the span. Those of strata have the same At.
+	// Looks are those of a check that compares counts, in order of time, At since the beginning of
+	// the span. Those of strata have the same At.
 	Looks []judge.Look
-	// Judge is what a check that compares other things would have said, had something been
-	// changed so long after the beginning. Every moment needs its past (see PastSpan) and its
-	// bake in the span. It is safe for concurrent use; nil for a check that has Looks.
+	// Judge is what a check that compares other things would have said, had something been changed
+	// so long after the beginning. Every moment needs its past (see PastSpan) and its bake in the
+	// span. It is safe for concurrent use; nil for a check that has Looks.
 	Judge func(at time.Duration) judge.Outcome
 	// Missing says why nothing was read; empty where something was.
 	Missing string
 }
 
-// maxReplay is how many looks are asked for at once: a Prometheus answers no more than
-// 11,000 points.
+// maxReplay is how many looks are asked for at once: a Prometheus answers no more than 11,000
+// points.
 const maxReplay = 5000
 
 // errNoPast is for sources that only know the present.
 var errNoPast = errors.New("the spec's source has no past, expected health.prometheus: metrics pages only tell what is now")
 
-// Replays reads the past of those checks that add up what they see and are of a kind, a look
-// every Health.Every. Its error is ctx's, or that the spec's source has no past, or that its
-// checks do not go with the fleet; what cannot be read is said in the answer.
+// Replays reads the past of those checks that add up what they see and are of a kind, a look every
+// Health.Every. Its error is ctx's, or that the spec's source has no past, or that its checks do
+// not go with the fleet; what cannot be read is said in the answer.
 func Replays(ctx context.Context, h spec.Health, b Binding, d Deps, of func(spec.Check) bool, from, to time.Time) ([]Replay, error) {
 	m, err := openPast(h, b, d, to)
 	if err != nil {
@@ -84,9 +84,9 @@ func (m *comparisonCheck) replay(ctx context.Context, from, to time.Time) []Repl
 	return out
 }
 
-// rows reads the rows of a part, in pieces that the source answers. Pieces of which
-// it knows nothing, such as from before it was there, are rows without events; that
-// all of them are is the reason why there are none.
+// rows reads the rows of a part, in pieces that the source answers. Pieces of which it knows
+// nothing, such as from before it was there, are rows without events; that all of them are is the
+// reason why there are none.
 func (m *comparisonCheck) rows(ctx context.Context, part *comparison, from, to time.Time) ([][]float64, string) {
 	c, every := m.check, m.spec.Every.Std()
 	var all [][]float64
@@ -134,8 +134,8 @@ func anyBad(row []float64) bool {
 	return false
 }
 
-// looksOf are rows as a judge takes them, the first ending one step after the
-// beginning. A row in which an arm had no events at all was not seen.
+// looksOf are rows as a judge takes them, the first ending one step after the beginning. A row in
+// which an arm had no events at all was not seen.
 func looksOf(rows [][]float64, step time.Duration) []judge.Look {
 	looks := Past{Step: spec.Duration(step), Looks: rows}.looks()
 	for i := range looks {

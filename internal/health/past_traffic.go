@@ -20,8 +20,7 @@ func (m trafficCheck) unsteady(ctx context.Context, at time.Time) judge.Unsteady
 	return judge.UnsteadyOf(own, m.totals(ctx, source.Control, at, int(long/step), step), step, m.binding.Bake, alone)
 }
 
-// totals are an arm's requests before the stage, look by look; none where they are not
-// known.
+// totals are an arm's requests before the stage, look by look; none where they are not known.
 func (m trafficCheck) totals(ctx context.Context, a source.Arm, at time.Time, looks int, step time.Duration) []float64 {
 	if a == source.Control && len(m.binding.Control) == 0 {
 		return nil

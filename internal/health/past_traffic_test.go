@@ -24,8 +24,7 @@ func arrivals(random *rand.Rand, looks int, mean, size float64) []float64 {
 	return out
 }
 
-// Requests that come in bursts are no loss, however few there are; a loss of all of them
-// is one.
+// Requests that come in bursts are no loss, however few there are; a loss of all of them is one.
 func TestTrafficInBursts(t *testing.T) {
 	const looks, level = 60, 1e-6
 	random := rand.New(rand.NewPCG(5, 6))
@@ -130,8 +129,8 @@ func TestTrafficThatWanders(t *testing.T) {
 	}
 }
 
-// What a younger release has taken since the stage was measured is not missing, neither of all targets nor of one of them;
-// what the others lose is.
+// What a younger release has taken since the stage was measured is not missing, neither of all
+// targets nor of one of them; what the others lose is.
 func TestTrafficOfTargetsThatWereTaken(t *testing.T) {
 	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	b := Baseline{From: begin, At: begin.Add(time.Minute), Exposed: 1000, Control: 3000, ExposedOf: 4, ControlOf: 6, Targets: map[string]float64{
@@ -156,7 +155,8 @@ func TestTrafficOfTargetsThatWereTaken(t *testing.T) {
 	require.InDelta(t, 500, b.about(left, 3).Exposed, 1e-9)
 }
 
-// Requests that the control has lost, too, are nobody's fault, unless most of all requests were those of the exposed targets.
+// Requests that the control has lost, too, are nobody's fault, unless most of all requests were
+// those of the exposed targets.
 func TestTrafficThatBothLose(t *testing.T) {
 	b := Baseline{From: looked.Add(-10 * time.Minute), At: looked, Exposed: 6000, Control: 12000}
 	for _, tc := range []struct {

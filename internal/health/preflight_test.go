@@ -9,8 +9,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Before anything was changed there is nothing to compare with the time before: it is
-// enough that numbers come. Groups are looked at one by one.
+// Before anything was changed there is nothing to compare with the time before: it is enough that
+// numbers come. Groups are looked at one by one.
 func TestBeforeTheChangeNumbersAreEnough(t *testing.T) {
 	for name, groupBy := range map[string]string{"as a whole": "", "in groups": "region"} {
 		t.Run(name, func(t *testing.T) {

@@ -48,8 +48,8 @@ func whose(query string) bool {
 
 const asJSON = "application/json"
 
-// answers is an oracle that answers every query the same, except that every series
-// has just been sampled, at the time asked for.
+// answers is an oracle that answers every query the same, except that every series has just been
+// sampled, at the time asked for.
 func answers(data string) oracle {
 	return func(query string, r *http.Request) (int, string, io.Reader, error) {
 		if strings.HasPrefix(query, "max(timestamp(") {
@@ -203,8 +203,8 @@ func TestPrometheusFreshness(t *testing.T) {
 	})
 }
 
-// Every query of a look is asked at the same moment, about the right arm, over no
-// more than the time since the apply.
+// Every query of a look is asked at the same moment, about the right arm, over no more than the
+// time since the apply.
 func TestPrometheusAsksAboutTheRightArm(t *testing.T) {
 	c := promRatio()
 	c.Max, c.Against, c.Worse = nil, spec.AgainstControl, num(0.2)
@@ -233,8 +233,8 @@ func TestPrometheusAsksAboutTheRightArm(t *testing.T) {
 	require.Equal(t, []string{"PromQL warning: w1", "PromQL info: w2", "PromQL warning: w3", "PromQL warning: w4 ", "PromQL warning: w5"}, res.Warnings)
 }
 
-// A program that has never failed has no series of failures. That is no failure,
-// while a total without a series is no evidence.
+// A program that has never failed has no series of failures. That is no failure, while a total
+// without a series is no evidence.
 func TestNoSeriesOfFailuresIsNoFailure(t *testing.T) {
 	none := func(empty string) oracle {
 		return func(query string, r *http.Request) (int, string, io.Reader, error) {
@@ -327,9 +327,8 @@ func TestValuesStayValues(t *testing.T) {
 	require.Equal(t, []string{`max(latency{instance=~"x\"\\} or vector\\(0\\) or up\\{a=\""})`}, res.Queries)
 }
 
-// PromQL in a unit, a release, a stage, an id, an address or a label: what is asked
-// differs from what is asked about harmless ones in the values of matchers alone, and
-// the verdicts are the same.
+// PromQL in a unit, a release, a stage, an id, an address or a label: what is asked differs from
+// what is asked about harmless ones in the values of matchers alone, and the verdicts are the same.
 func TestPromQLInEveryValue(t *testing.T) {
 	look := func(evil string) (verdicts []Verdict, asked []string) {
 		b := promBinding(4, 2)

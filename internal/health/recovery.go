@@ -11,10 +11,11 @@ import (
 // Condemned is a check that failed, and by how much.
 type Condemned struct {
 	Check string `json:"check"`
-	// Times is how many times worse than usual the exposed targets were; 0 where the check
-	// compares nothing.
+	// Times is how many times worse than usual the exposed targets were; 0 where the check compares
+	// nothing.
 	Times float64 `json:"times,omitempty"`
-	// Share is the part of the exposed targets' events that was bad; 0 where the check compares nothing.
+	// Share is the part of the exposed targets' events that was bad; 0 where the check compares
+	// nothing.
 	Share float64 `json:"share,omitempty"`
 }
 
@@ -81,9 +82,10 @@ func exposedOf(t judge.Trace) (all sequential.Counts) {
 	return all
 }
 
-// over says that targets that were taken back have far fewer bad events than when their check failed: less than half the
-// share, wrongly with probability recoveredRisk at most (Chernoff's bound), though events come together. It is for where
-// nothing else fails either, so that times of it tell nothing.
+// over says that targets that were taken back have far fewer bad events than when their check
+// failed: less than half the share, wrongly with probability recoveredRisk at most (Chernoff's
+// bound), though events come together. It is for where nothing else fails either, so that times of
+// it tell nothing.
 func (c Condemned) over(seen sequential.Counts) bool {
 	expected := seen.Total * c.Share / recovered
 	if seen.Bad >= expected {

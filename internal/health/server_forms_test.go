@@ -17,8 +17,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// shop is a program that takes orders: its page has a classic histogram and a native one
-// of how long they take, and how many it takes a second.
+// shop is a program that takes orders: its page has a classic histogram and a native one of how
+// long they take, and how many it takes a second.
 type shop struct {
 	classic, native prometheus.Histogram
 	orders          prometheus.Gauge
@@ -38,8 +38,7 @@ func openShop(t *testing.T) (*shop, string) {
 	return s, server.Listener.Addr().String()
 }
 
-// work takes orders that last so many times as long as usual, and so many of the usual
-// number.
+// work takes orders that last so many times as long as usual, and so many of the usual number.
 func (s *shop) work(random *rand.Rand, slower, orders float64) {
 	for range 100 {
 		took := slower * 0.06 * (0.5 + random.ExpFloat64())
@@ -63,8 +62,8 @@ func formsSpec(address string) spec.Health {
 	}
 }
 
-// A real Prometheus serves what the forms that compare ask of it: of healthy targets
-// they pass, of slow ones that take fewer orders they fail.
+// A real Prometheus serves what the forms that compare ask of it: of healthy targets they pass, of
+// slow ones that take fewer orders they fail.
 func TestRealPrometheusForms(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short: a real Prometheus takes seconds to have two samples")

@@ -49,7 +49,8 @@ func (e *exporter) add(bad, total int) {
 	e.bad, e.total = e.bad+bad, e.total+total
 }
 
-// startProgram runs a program of Debian's, with its configuration in a folder, and answers its address and a function that ends it.
+// startProgram runs a program of Debian's, with its configuration in a folder, and answers its
+// address and a function that ends it.
 func startProgram(t *testing.T, name, dir, config string, args ...string) (string, func()) {
 	t.Helper()
 	binary, err := exec.LookPath(name)
@@ -67,8 +68,8 @@ func startProgram(t *testing.T, name, dir, config string, args ...string) (strin
 	return "http://" + address, p.Kill
 }
 
-// startPrometheus runs a Prometheus over the pages, read every second, on data
-// that fill has put into its directory.
+// startPrometheus runs a Prometheus over the pages, read every second, on data that fill has put
+// into its directory.
 func startPrometheus(t *testing.T, pages []string, fill func(dir string)) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -14,8 +14,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// A Prometheus that knows hosts of several clusters by the same short names says so, and does
-// not count their requests together.
+// A Prometheus that knows hosts of several clusters by the same short names says so, and does not
+// count their requests together.
 func TestNamesThatOtherClustersHave(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short: a real Prometheus takes seconds to have two samples")

@@ -13,8 +13,7 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// histogram is a page's histogram with so many requests within 100 ms and 250 ms, and
-// in all.
+// histogram is a page's histogram with so many requests within 100 ms and 250 ms, and in all.
 func histogram(fast, fair, all int) string {
 	return fmt.Sprintf(`# TYPE took_seconds histogram
 took_seconds_bucket{le="0.1"} %d
@@ -56,8 +55,8 @@ func TestSlowRequestsOfPages(t *testing.T) {
 	}
 }
 
-// A Prometheus is asked for one bucket and for all requests; bounds may be written in
-// more than one way.
+// A Prometheus is asked for one bucket and for all requests; bounds may be written in more than one
+// way.
 func TestSlowRequestsOfAPrometheus(t *testing.T) {
 	c := slow(1)
 	c.Slow.Histogram = "took_seconds{$exposed}"

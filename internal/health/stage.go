@@ -24,8 +24,8 @@ type Stage struct {
 	transport http.RoundTripper
 	dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	now       func() time.Time
-	// source is what the stage as a whole is read from, and open readies another one for
-	// some of its targets.
+	// source is what the stage as a whole is read from, and open readies another one for some of
+	// its targets.
 	source   source.Source
 	language spec.Language
 	open     func(source.Scope) (source.Source, error)
@@ -66,8 +66,7 @@ func (m *Stage) ratioOf(ctx context.Context, s source.Source, c spec.Check, a so
 	return m.events(ctx, c, w, func(expr string, _ int, l source.OnEmpty) source.Reading { return s.Count(ctx, expr, a, w, l) })
 }
 
-// begin is since when evidence counts in a look; before anything was applied all of it
-// does.
+// begin is since when evidence counts in a look; before anything was applied all of it does.
 func (m *Stage) begin(at Look) time.Time {
 	if m.unchanged() {
 		return at.From
@@ -75,8 +74,8 @@ func (m *Stage) begin(at Look) time.Time {
 	return m.binding.Since.Add(m.spec.Warmup.Std())
 }
 
-// window is what a look covers. Before anything was applied it does not reach back into an
-// earlier rollout.
+// window is what a look covers. Before anything was applied it does not reach back into an earlier
+// rollout.
 func (m *Stage) window(at, begin time.Time) source.Window {
 	w := source.Window{From: source.Later(begin, at.Add(-m.spec.Window.Std())), At: at}
 	if quiet := m.binding.quiet(); m.unchanged() && quiet.After(w.From) {
@@ -88,8 +87,8 @@ func (m *Stage) window(at, begin time.Time) source.Window {
 	return w
 }
 
-// few picks n of the exposed targets, first of all of those newly exposed: nothing
-// else has looked at them yet.
+// few picks n of the exposed targets, first of all of those newly exposed: nothing else has looked
+// at them yet.
 func (b Binding) few(n int) []fleet.Target {
 	if len(b.Exposed) <= n {
 		return b.Exposed

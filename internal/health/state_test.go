@@ -56,8 +56,8 @@ func TestRestoreRefusesAStateOfOtherChecks(t *testing.T) {
 	}
 }
 
-// Taking an Evaluator's state at any look and going on from it with another Evaluator
-// changes no verdict.
+// Taking an Evaluator's state at any look and going on from it with another Evaluator changes no
+// verdict.
 func TestRestoredMeterGoesOn(t *testing.T) {
 	looks := func(restart bool) []string {
 		f := newFarm(t, 6)

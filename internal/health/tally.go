@@ -6,8 +6,8 @@ import (
 	"github.com/sluicehq/sluice/internal/judge"
 )
 
-// Tally counts the looks of a check since the stage was applied and its warm-up is over. The
-// zero value is of no look.
+// Tally counts the looks of a check since the stage was applied and its warm-up is over. The zero
+// value is of no look.
 type Tally struct {
 	Looks    int `json:"looks"`
 	Breaches int `json:"breaches"`
@@ -24,8 +24,8 @@ func (t Tally) with(res Judged) Tally {
 	return t
 }
 
-// again says that one more breach is harm though none lasted: in a third of the looks, and in
-// twice as many as would be harm in a row. So a program looks that ends and starts for ever.
+// again says that one more breach is harm though none lasted: in a third of the looks, and in twice
+// as many as would be harm in a row. So a program looks that ends and starts for ever.
 func (t Tally) again(row int) bool {
 	return t.Breaches+1 >= 2*row && 3*(t.Breaches+1) >= t.Looks+1
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/sluicehq/sluice/internal/health/source"
 )
 
-// ownOf is the trouble of the worker itself in what it was not answered; empty where there is
-// none. A resolver that finds some targets is not what is wrong with the others.
+// ownOf is the trouble of the worker itself in what it was not answered; empty where there is none.
+// A resolver that finds some targets is not what is wrong with the others.
 func ownOf(found []failure, asked int) string {
 	for _, f := range found {
 		if f.whose == dial.Own || f.whose == dial.Resolver && len(found) == asked {
@@ -84,8 +84,8 @@ func (h *heard) begin() {
 	h.answered, h.lost, h.own = 0, "", ""
 }
 
-// unsure says why what was read may be the trouble of this worker: some of it certainly is,
-// or the source has not answered at all.
+// unsure says why what was read may be the trouble of this worker: some of it certainly is, or the
+// source has not answered at all.
 func (h *heard) unsure() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -95,6 +95,6 @@ func (h *heard) unsure() string {
 	return h.own
 }
 
-// Unsure says why what was read since the last look began may be the trouble of this worker;
-// empty if nothing hints at that.
+// Unsure says why what was read since the last look began may be the trouble of this worker; empty
+// if nothing hints at that.
 func (m *Evaluator) Unsure() string { return m.heard.unsure() }

@@ -1,5 +1,4 @@
-// Package humanize words numbers for people: few digits, percent signs, thousands
-// separated.
+// Package humanize words numbers for people: few digits, percent signs, thousands separated.
 package humanize
 
 import (
@@ -17,8 +16,8 @@ func PercentTo(v float64, digits int) string { return PlainTo(100*v, digits) + "
 // Plain words a number with four significant digits.
 func Plain(v float64) string { return PlainTo(v, 4) }
 
-// PlainTo words a number with so many significant digits, and thousands separated.
-// Whole digits are never rounded away.
+// PlainTo words a number with so many significant digits, and thousands separated. Whole digits are
+// never rounded away.
 func PlainTo(v float64, digits int) string {
 	size := math.Abs(v)
 	switch {
@@ -40,8 +39,8 @@ func PlainTo(v float64, digits int) string {
 	return s
 }
 
-// Apart words two numbers with as many digits as it takes to tell them
-// apart, beginning with so many.
+// Apart words two numbers with as many digits as it takes to tell them apart, beginning with so
+// many.
 func Apart(to func(v float64, digits int) string, digits int, a, b float64) (string, string) {
 	for ; ; digits++ {
 		if sa, sb := to(a, digits), to(b, digits); sa != sb || a == b || digits == 9 {

@@ -41,8 +41,7 @@ func fromCommand(ctx context.Context, f spec.FleetSource) (fleet.Fleet, error) {
 	return out, nil
 }
 
-// brief is the first problems of a fleet file in one line: they go into the history of
-// a rollout.
+// brief is the first problems of a fleet file in one line: they go into the history of a rollout.
 func brief(err error) error {
 	problems, ok := errors.AsType[strictyaml.Problems](err)
 	if !ok {

@@ -41,8 +41,8 @@ func TestCommand(t *testing.T) {
 	}
 }
 
-// Whatever a program does but print a whole fleet is an error, and none is taken for
-// a smaller fleet. Only what may go by is tried again.
+// Whatever a program does but print a whole fleet is an error, and none is taken for a smaller
+// fleet. Only what may go by is tried again.
 func TestCommandFails(t *testing.T) {
 	const one = "echo '{\"targets\":[{\"id\":\"a\",\"address\":\"b:1\"}]}'"
 	for name, tc := range map[string]struct {

@@ -1,6 +1,5 @@
 // Package inventory lists fleets: from a program's output, or from the answer of a
-// Prometheus-compatible API. A listing is complete or an error, never a smaller
-// fleet.
+// Prometheus-compatible API. A listing is complete or an error, never a smaller fleet.
 package inventory
 
 import (
@@ -23,8 +22,8 @@ type Deps struct {
 	Now func() time.Time
 }
 
-// ErrFinal is matched by an error of List that asking again would only repeat: what
-// was listed is no fleet, or there is no such program.
+// ErrFinal is matched by an error of List that asking again would only repeat: what was listed is
+// no fleet, or there is no such program.
 var ErrFinal = errors.New("no fleet")
 
 // finalError is an error that matches ErrFinal, in its own words.
@@ -38,9 +37,9 @@ func (e finalError) Is(target error) bool { return target == ErrFinal }
 
 func final(err error) error { return finalError{err} }
 
-// List lists a fleet, once, from a valid source with its defaults filled in. The
-// targets come out sorted by id, and there is at least one. It is safe for
-// concurrent use. The error matches ErrFinal when trying again would be in vain.
+// List lists a fleet, once, from a valid source with its defaults filled in. The targets come out
+// sorted by id, and there is at least one. It is safe for concurrent use. The error matches
+// ErrFinal when trying again would be in vain.
 func List(ctx context.Context, f spec.FleetSource, d Deps) (fleet.Fleet, error) {
 	if d.Now == nil {
 		d.Now = func() time.Time { return time.Time{} }

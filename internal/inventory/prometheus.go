@@ -18,8 +18,7 @@ import (
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
-// maxSeries is the largest fleet that a query may list, and maxAnswer what it may
-// take, in bytes.
+// maxSeries is the largest fleet that a query may list, and maxAnswer what it may take, in bytes.
 const (
 	maxSeries = 100_000
 	maxAnswer = fleet.MaxBytes

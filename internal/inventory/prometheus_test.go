@@ -62,8 +62,8 @@ func list(t *testing.T, f spec.FleetSource) (fleet.Fleet, error) {
 	return inventory.List(t.Context(), f, inventory.Deps{Now: func() time.Time { return now }})
 }
 
-// Each series is a target, whatever its value and its order: a target that is down is
-// one, too. One moment is asked about.
+// Each series is a target, whatever its value and its order: a target that is down is one, too. One
+// moment is asked about.
 func TestPrometheus(t *testing.T) {
 	want := fleet.Fleet{Targets: []fleet.Target{
 		{ID: "a", Address: "a.example:9100", Labels: map[string]string{"region": "eu"}},
@@ -89,8 +89,7 @@ func TestPrometheus(t *testing.T) {
 	require.Nil(t, got.Targets[0].Labels)
 }
 
-// What is not a whole fleet is an error, never a smaller fleet. Only what may go by is
-// tried again.
+// What is not a whole fleet is an error, never a smaller fleet. Only what may go by is tried again.
 func TestPrometheusFails(t *testing.T) {
 	without := func(label string) metric {
 		m := host("a")

@@ -293,8 +293,8 @@ func TestAdaptiveBake(t *testing.T) {
 	require.Equal(t, Fail, Run(c, drawn(10, constant(4))).Verdict)
 }
 
-// Whatever is read, an outcome is one of the five, its numbers are numbers, and
-// nothing passes without enough events.
+// Whatever is read, an outcome is one of the five, its numbers are numbers, and nothing passes
+// without enough events.
 func TestAnyInput(t *testing.T) {
 	t.Parallel()
 	odd := rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{0, 1, math.NaN(), math.Inf(1), math.Inf(-1), -1, 1e300, 5e-324, 1e15}), rapid.Float64Range(0, 1000))
@@ -323,8 +323,8 @@ func TestAnyInput(t *testing.T) {
 	})
 }
 
-// Looks at the same moment are strata of one look: they count as one, also for when a
-// fault may begin.
+// Looks at the same moment are strata of one look: they count as one, also for when a fault may
+// begin.
 func TestRunTakesStrataTogether(t *testing.T) {
 	t.Parallel()
 	var both []Look

@@ -9,22 +9,19 @@ import (
 
 // Criteria are what the exposed arm is judged by, against another.
 type Criteria struct {
-	// Worse is by how much its share of bad events may exceed the other arm's, as a
-	// part of it: 0.2 is 20%.
+	// Worse is by how much its share of bad events may exceed the other arm's, as a part of it: 0.2
+	// is 20%.
 	Worse float64
-	// Before compares with what the exposed arm itself showed before the change; the
-	// other arm is left alone. It is the weaker comparison: what else changed with time
-	// counts, too.
+	// Before compares with what the exposed arm itself showed before the change; the other arm is
+	// left alone. It is the weaker comparison: what else changed with time counts, too.
 	Before bool
-	// Daily is how many times as large the share of bad events is at the time of day of
-	// the bake as at that before the change, with Before; 1 or less changes nothing.
+	// Daily is how many times as large the share of bad events is at the time of day of the bake as
+	// at that before the change, with Before; 1 or less changes nothing.
 	Daily float64
-	// Objective is the share of events that must not be bad, such as 0.999, and Burn how
-	// many times faster than that allows bad events may come. There is no other arm then.
-	// 0 has none.
+	// Objective is the share of events that must not be bad, such as 0.999, and Burn how many times
+	// faster than that allows bad events may come. There is no other arm then. 0 has none.
 	Objective, Burn float64
-	// Alpha is the rate of false alarms of the check, over all looks of the stage
-	// together.
+	// Alpha is the rate of false alarms of the check, over all looks of the stage together.
 	Alpha float64
 	// Traffic is the same of its share of the requests; 0 does not judge that.
 	Traffic float64
@@ -37,11 +34,10 @@ type Criteria struct {
 	Hold time.Duration
 	// Least is how long at least; used with Enough.
 	Least time.Duration
-	// Enough ends the bake early, once the exposed arm has shown to be less than so
-	// many times worse, wrongly with probability Risk at most; 0 does not.
+	// Enough ends the bake early, once the exposed arm has shown to be less than so many times
+	// worse, wrongly with probability Risk at most; 0 does not.
 	Enough, Risk float64
-	// MinSamples is how many events in total each arm must show before the check can
-	// pass.
+	// MinSamples is how many events in total each arm must show before the check can pass.
 	MinSamples float64
 }
 
@@ -64,8 +60,8 @@ func (c Criteria) measure() string {
 	return "the usual"
 }
 
-// onset is how much of the prior weight lies on a fault that is there from the first
-// look: most are. The rest finds those that begin later.
+// onset is how much of the prior weight lies on a fault that is there from the first look: most
+// are. The rest finds those that begin later.
 const onset = 0.7
 
 // question is the criteria as a sequential test is asked.
@@ -101,8 +97,8 @@ func (c Criteria) start() sequential.Start {
 // nats is the evidence at which the probability of being wrong is at most alpha.
 func nats(alpha float64) float64 { return -math.Log(alpha) }
 
-// trafficPart is the weight of the share of requests beside that of one check: a loss
-// of it shows so plainly that little is enough.
+// trafficPart is the weight of the share of requests beside that of one check: a loss of it shows
+// so plainly that little is enough.
 const trafficPart = 0.02
 
 // SplitRate splits a rate of false alarms between one check and the share of requests.
@@ -114,9 +110,9 @@ func SplitRate(rate float64) (check, traffic float64) {
 // harm is established.
 const hardly = 0.01
 
-// doubted is how often chance shows, at most, what keeps a check from PASS at a moment. Once
-// it was held for so long, only what would be harm if it were seen for the first time: healthy
-// targets do not go back more often for that.
+// doubted is how often chance shows, at most, what keeps a check from PASS at a moment. Once it was
+// held for so long, only what would be harm if it were seen for the first time: healthy targets do
+// not go back more often for that.
 func (c Criteria) doubted(at time.Duration) float64 {
 	if c.holds(at) {
 		return max(hardly, c.Alpha)
@@ -127,7 +123,6 @@ func (c Criteria) doubted(at time.Duration) float64 {
 // holds says that what is only suspicious may still be waited for.
 func (c Criteria) holds(at time.Duration) bool { return at <= c.Bake+c.Hold }
 
-// suspicious is the p from which on a check that has not failed is suspicious. As many
-// bakes of healthy releases are so at some look, at most, since the p holds for all looks
-// together.
+// suspicious is the p from which on a check that has not failed is suspicious. As many bakes of
+// healthy releases are so at some look, at most, since the p holds for all looks together.
 const suspicious = 0.05

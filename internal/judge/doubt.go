@@ -7,14 +7,14 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// bounds is how many times as often as it happens the bound of TwoArms.Least has something
-// happen, at least, where that is rare.
+// bounds is how many times as often as it happens the bound of TwoArms.Least has something happen,
+// at least, where that is rare.
 const bounds = 5
 
-// doubt is why an outcome without harm is no PASS: what is seen is more than is allowed, and
-// chance hardly explains it, or does so only if errors come in bursts, of which nothing is known.
-// It is empty where nothing is doubted. Of what an incident before the change hides it is told how
-// many times the usual it is, or 0.
+// doubt is why an outcome without harm is no PASS: what is seen is more than is allowed, and chance
+// hardly explains it, or does so only if errors come in bursts, of which nothing is known. It is
+// empty where nothing is doubted. Of what an incident before the change hides it is told how many
+// times the usual it is, or 0.
 func (j *Judge) doubt(out Outcome, hidden float64) string {
 	switch holds := j.criteria.holds(out.At); {
 	case hidden > 0:
@@ -33,9 +33,9 @@ func (j *Judge) doubt(out Outcome, hidden float64) string {
 // telling is how many looks tell at least whether errors come in bursts, where they have to.
 const telling = 20
 
-// ignorance says that what was seen is harm if the arms were alike before, and that the time
-// before the change does not tell whether they were: as many events count as one as come
-// together since the change, once there were looks enough to tell.
+// ignorance says that what was seen is harm if the arms were alike before, and that the time before
+// the change does not tell whether they were: as many events count as one as come together since
+// the change, once there were looks enough to tell.
 func (j *Judge) ignorance(evidence float64) bool {
 	if j.test.Dispersion().Known() || j.test.Span() > 1 {
 		return false
@@ -53,8 +53,8 @@ func (j *Judge) ignorance(evidence float64) bool {
 	return naive >= size*evidence
 }
 
-// burst is how many events count as one, since they come together: as far as is known from
-// before the change and since.
+// burst is how many events count as one, since they come together: as far as is known from before
+// the change and since.
 func (j *Judge) burst() float64 {
 	before, since := j.test.Dispersion(), j.test.Since()
 	size := max(sequential.UsualBurst, high(before))

@@ -75,8 +75,8 @@ func TestAStainedPast(t *testing.T) {
 }
 
 // short are looks of so many minutes before the change and 20 since, at 1% errors. The exposed arm,
-// or the control, had fifty times as many for 3 minutes, up to so many looks before the change; since
-// then the exposed arm has so many times as many as harm says.
+// or the control, had fifty times as many for 3 minutes, up to so many looks before the change;
+// since then the exposed arm has so many times as many as harm says.
 func short(minutes, ago int, control bool, harm func(look int) float64) (before, since []Look) {
 	src := rand.NewPCG(uint64(minutes), uint64(ago))
 	for i := 1 - 4*minutes; i <= 80; i++ {

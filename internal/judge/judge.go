@@ -1,7 +1,7 @@
-// Package judge answers whether a change does harm, from what was counted before and
-// since: a verdict with its evidence in words. It may be asked after every look, and
-// keeps its rate of false alarms over all of them. It is pure: it knows no clock, no
-// network, no source of numbers and nothing of Temporal.
+// Package judge answers whether a change does harm, from what was counted before and since: a
+// verdict with its evidence in words. It may be asked after every look, and keeps its rate of false
+// alarms over all of them. It is pure: it knows no clock, no network, no source of numbers and
+// nothing of Temporal.
 package judge
 
 import (
@@ -14,8 +14,8 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// Judge judges bad events out of all, look by look: two arms, or one and an objective.
-// Build it with New. It is not safe for concurrent use.
+// Judge judges bad events out of all, look by look: two arms, or one and an objective. Build it
+// with New. It is not safe for concurrent use.
 type Judge struct {
 	criteria     Criteria
 	test         *sequential.TwoArms
@@ -38,8 +38,8 @@ type Judge struct {
 	there int
 	// futile says why nothing can ever be judged; empty where something can.
 	futile string
-	// shown says that enough was seen to end a bake, words what was seen, and least what Ratio
-	// is at least, but for chance that is as rare as doubted. An objective has its own.
+	// shown says that enough was seen to end a bake, words what was seen, and least what Ratio is
+	// at least, but for chance that is as rare as doubted. An objective has its own.
 	shown func() bool
 	words func(Outcome) string
 	least func(doubted float64) float64
@@ -67,12 +67,11 @@ type Outcome struct {
 	Verdict Verdict
 	// At is when it was decided, since the change.
 	At time.Duration
-	// LnE is the evidence of harm in nats, and Needed at how much of it the check
-	// fails. P is the probability that chance ever shows so much as was seen: it only
-	// falls.
+	// LnE is the evidence of harm in nats, and Needed at how much of it the check fails. P is the
+	// probability that chance ever shows so much as was seen: it only falls.
 	LnE, Needed, P float64
-	// Ratio is the estimate of how many times worse than usual the exposed arm is,
-	// compared with the other; 1 where nothing is known.
+	// Ratio is the estimate of how many times worse than usual the exposed arm is, compared with
+	// the other; 1 where nothing is known.
 	Ratio float64
 	// Least is how many times at least, where Ratio is more than allowed: a smaller one hardly
 	// shows what was seen. Is it more than allowed, too, nothing passes; else chance explains it.
@@ -81,8 +80,8 @@ type Outcome struct {
 	Shown bool
 	// Samples is how many events of the exposed arm it rests on.
 	Samples float64
-	// Suspicion says with a number why no harm is established and yet too much is seen to
-	// call it nothing: "p 0.03". It is empty where nothing is suspicious.
+	// Suspicion says with a number why no harm is established and yet too much is seen to call it
+	// nothing: "p 0.03". It is empty where nothing is suspicious.
 	Suspicion string
 	// Evidence is one sentence with numbers.
 	Evidence string
@@ -90,8 +89,8 @@ type Outcome struct {
 	Trace Trace
 }
 
-// New readies the judge that criteria ask for, with the looks before the change; none,
-// where nothing is known of then.
+// New readies the judge that criteria ask for, with the looks before the change; none, where
+// nothing is known of then.
 func New(c Criteria, before []Look) *Judge {
 	if c.Objective > 0 {
 		return newObjective(c, before).Judge
@@ -115,8 +114,8 @@ func newComparison(c Criteria, before []Look) *Judge {
 	return j
 }
 
-// See takes the next look: the arms as a whole, or each of the strata in which they
-// are compared, all at the same moment.
+// See takes the next look: the arms as a whole, or each of the strata in which they are compared,
+// all at the same moment.
 func (j *Judge) See(strata ...Look) {
 	var seen []sequential.Pair
 	for _, l := range strata {
@@ -156,16 +155,16 @@ func (j *Judge) See(strata ...Look) {
 	j.peak = max(j.peak, j.evidence)
 }
 
-// oneLook is how much of the evidence that FAIL takes a look may add: a program that restarts
-// fails much in one look, and not in the next. What is left out makes chance no likelier.
+// oneLook is how much of the evidence that FAIL takes a look may add: a program that restarts fails
+// much in one look, and not in the next. What is left out makes chance no likelier.
 const oneLook = 0.5
 
-// Outcome is the verdict at a moment since the change: whether there is harm, and
-// else whether enough was seen for its absence to mean something.
+// Outcome is the verdict at a moment since the change: whether there is harm, and else whether
+// enough was seen for its absence to mean something.
 func (j *Judge) Outcome(at time.Duration) Outcome { return j.outcome(at, true) }
 
-// outcome is Outcome. Words for what was compared can be spared, as most looks of a
-// series are shown to nobody.
+// outcome is Outcome. Words for what was compared can be spared, as most looks of a series are
+// shown to nobody.
 func (j *Judge) outcome(at time.Duration, worded bool) Outcome {
 	if j.futile != "" {
 		return Outcome{Verdict: NoData, At: at, P: 1, Ratio: 1, Needed: nats(j.criteria.Alpha), Evidence: j.futile}
@@ -225,14 +224,15 @@ func (j *Judge) outcome(at time.Duration, worded bool) Outcome {
 	return out
 }
 
-// nothingBad says that neither arm showed a bad event, so that how many times worse one is tells nothing.
+// nothingBad says that neither arm showed a bad event, so that how many times worse one is tells
+// nothing.
 func (j *Judge) nothingBad() bool {
 	seen := j.test.Seen()
 	return j.criteria.limit() == 0 && seen.Exposed.Bad+j.otherArm(seen).Bad == 0
 }
 
-// unharmed makes an outcome without harm a PASS, unless that is doubted: then the evidence says why. It answers what
-// an incident before the change hides.
+// unharmed makes an outcome without harm a PASS, unless that is doubted: then the evidence says
+// why. It answers what an incident before the change hides.
 func (j *Judge) unharmed(out *Outcome, worded bool) (hidden float64) {
 	if worded || out.Shown {
 		hidden = j.hidden()
@@ -252,8 +252,8 @@ func (j *Judge) enough() bool {
 // maxEvidence keeps evidence finite.
 const maxEvidence = 1e300
 
-// ComparisonState is what a Judge has seen, small enough for a heartbeat. Its
-// zero value has seen nothing.
+// ComparisonState is what a Judge has seen, small enough for a heartbeat. Its zero value has seen
+// nothing.
 type ComparisonState struct {
 	Test sequential.TwoArmsState `json:"test"`
 	armsSeen
@@ -272,8 +272,8 @@ func (j *Judge) State() ComparisonState {
 	}
 }
 
-// Restore goes on from the state of a Judge by the same criteria, with the same
-// looks before the change. It answers whether it was one; if not, nothing changes.
+// Restore goes on from the state of a Judge by the same criteria, with the same looks before the
+// change. It answers whether it was one; if not, nothing changes.
 func (j *Judge) Restore(s ComparisonState) bool {
 	if !j.test.Restore(s.Test) {
 		return false

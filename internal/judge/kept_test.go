@@ -22,8 +22,8 @@ type kept[L, S any] interface {
 	Restore(s S) bool
 }
 
-// stateIsAll makes sure that a judge which now and then goes on elsewhere from its state,
-// as small JSON, says at every look what an undisturbed one does.
+// stateIsAll makes sure that a judge which now and then goes on elsewhere from its state, as small
+// JSON, says at every look what an undisturbed one does.
 func stateIsAll[L look, S any](t *rapid.T, open func() kept[L, S], looks []L) {
 	calm, shaken := open(), open()
 	for _, l := range looks {

@@ -12,8 +12,8 @@ const (
 	control
 )
 
-// Look is what both arms counted since the look before it. A nil arm was not seen:
-// nothing is known of it, which is not the same as nothing happened.
+// Look is what both arms counted since the look before it. A nil arm was not seen: nothing is known
+// of it, which is not the same as nothing happened.
 type Look struct {
 	// At is when the look ends, since the change; before it, zero or negative.
 	At      time.Duration
@@ -32,8 +32,8 @@ func (l Look) pair() (sequential.Pair, bool) {
 // maxCount is more than anything ever counted in a look.
 const maxCount = 1e15
 
-// sane says that an arm was seen, and that its counts can be: a little more bad
-// events than events may come of how a source estimates both.
+// sane says that an arm was seen, and that its counts can be: a little more bad events than events
+// may come of how a source estimates both.
 func sane(c *sequential.Counts) bool {
 	return c != nil && c.Bad >= 0 && c.Total >= 0 && c.Total <= maxCount && c.Bad <= 1.1*c.Total+1
 }
@@ -79,8 +79,8 @@ type armsSeen struct {
 // staleAfter is how many intervals old the newest look may be.
 const staleAfter = 2
 
-// absent is the verdict where the arms cannot be compared at a moment, since they were
-// not seen, or not lately; it is empty where they can.
+// absent is the verdict where the arms cannot be compared at a moment, since they were not seen, or
+// not lately; it is empty where they can.
 func (p armsSeen) absent(c Criteria, at time.Duration) (verdict Verdict, why string) {
 	late := at - p.Newest
 	switch {

@@ -8,29 +8,27 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// MeansCriteria are what the mean of a number is judged by, against another arm's.
-// Criteria.Worse, Objective, Burn and Traffic mean nothing here; MinSamples counts one
-// number for each target and look.
+// MeansCriteria are what the mean of a number is judged by, against another arm's. Criteria.Worse,
+// Objective, Burn and Traffic mean nothing here; MinSamples counts one number for each target and
+// look.
 type MeansCriteria struct {
 	Criteria
-	// Drop and Rise are by how much the mean may be below and above the other arm's, as
-	// a part of it; below 0 that side is not judged. Drop is less than 1.
+	// Drop and Rise are by how much the mean may be below and above the other arm's, as a part of
+	// it; below 0 that side is not judged. Drop is less than 1.
 	Drop, Rise float64
 }
 
-// Means judges a number that every target shows: whether its mean over the exposed
-// targets is lower or higher than it may be, compared with the control's, or with the
-// same targets before the change. Build it with NewMeans. It is not safe for concurrent
-// use.
+// Means judges a number that every target shows: whether its mean over the exposed targets is lower
+// or higher than it may be, compared with the control's, or with the same targets before the
+// change. Build it with NewMeans. It is not safe for concurrent use.
 //
-// Numbers that one target shows in look after look are alike, so what counts as one
-// observation is a target's average, and looks add none. Where targets were seen before
-// the change, each is compared with itself. Averages are compared at a few moments of
-// the bake, and after it while no verdict is had, over all of it and over the time since
-// the moment before, which finds what begins late; a moment without numbers waits for
-// some. Alpha is split evenly among these tests, which holds whatever they have
-// to do with each other. Each must be passed both by the means, in Welch's test, and by
-// the ranks, in that of Mann and Whitney (of one arm: Student's and Wilcoxon's), since
+// Numbers that one target shows in look after look are alike, so what counts as one observation is
+// a target's average, and looks add none. Where targets were seen before the change, each is
+// compared with itself. Averages are compared at a few moments of the bake, and after it while no
+// verdict is had, over all of it and over the time since the moment before, which finds what begins
+// late; a moment without numbers waits for some. Alpha is split evenly among these tests, which
+// holds whatever they have to do with each other. Each must be passed both by the means, in Welch's
+// test, and by the ranks, in that of Mann and Whitney (of one arm: Student's and Wilcoxon's), since
 // few targets with skewed numbers deceive the first.
 type Means struct {
 	criteria  MeansCriteria
@@ -53,8 +51,8 @@ type Found struct {
 	Looks   int    `json:"looks"`
 }
 
-// MeansState is what a Means has seen, small enough for a heartbeat. Its zero value has
-// seen nothing.
+// MeansState is what a Means has seen, small enough for a heartbeat. Its zero value has seen
+// nothing.
 type MeansState struct {
 	Looks int `json:"looks,omitempty"`
 	armsSeen
@@ -74,8 +72,7 @@ type MeansState struct {
 	Trace Trace  `json:"trace,omitempty"`
 }
 
-// NewMeans readies a check with the looks before the change; none, where nothing is
-// known of then.
+// NewMeans readies a check with the looks before the change; none, where nothing is known of then.
 func NewMeans(c MeansCriteria, before []Numbers) *Means {
 	j := &Means{criteria: c, testTimes: checkpoints(c.Bake, c.Every)}
 	for _, l := range before {
@@ -93,13 +90,13 @@ const (
 	apace = 1.5
 	// later is how many tests there are after the bake.
 	later = 2
-	// leastLooks is on how many looks a test rests, at least: numbers of fewer are
-	// often alike, such as zero.
+	// leastLooks is on how many looks a test rests, at least: numbers of fewer are often alike,
+	// such as zero.
 	leastLooks = 4
 )
 
-// checkpoints are when tests are made: at the end of the bake, ever earlier before, and
-// after it, as long as somebody still looks.
+// checkpoints are when tests are made: at the end of the bake, ever earlier before, and after it,
+// as long as somebody still looks.
 func checkpoints(bake, every time.Duration) []time.Duration {
 	out := []time.Duration{bake}
 	for at := float64(bake) / apace; at >= float64(leastLooks*every) && at >= 1 && every > 0; at /= apace {
@@ -240,8 +237,8 @@ func (j *Means) State() MeansState {
 	return s
 }
 
-// Restore goes on from the state of a Means by the same criteria, with the same looks
-// before the change. It answers whether it can be one; if not, nothing changes.
+// Restore goes on from the state of a Means by the same criteria, with the same looks before the
+// change. It answers whether it can be one; if not, nothing changes.
 func (j *Means) Restore(s MeansState) bool {
 	for arm := range s.Since {
 		if n := len(s.Since[arm]); n%2 != 0 || n > 2*MostTargets || len(s.Lately[arm])%2 != 0 || len(s.Lately[arm]) > n {

@@ -9,9 +9,9 @@ import (
 	"github.com/sluicehq/sluice/internal/humanize"
 )
 
-// Outcome is the verdict at a moment since the change. Harm once found stays. Ratio is
-// the mean as a part of what is usual, and Samples is how many exposed targets it rests
-// on. In the trace, a mean is Bad divided by Total.
+// Outcome is the verdict at a moment since the change. Harm once found stays. Ratio is the mean as
+// a part of what is usual, and Samples is how many exposed targets it rests on. In the trace, a
+// mean is Bad divided by Total.
 func (j *Means) Outcome(at time.Duration) Outcome {
 	out := Outcome{At: at, P: 1, Ratio: 1, Needed: nats(j.criteria.Alpha), Trace: slices.Clone(j.state.Trace)}
 	targets := j.sample(j.state.Since).targets
@@ -71,8 +71,8 @@ func (j *Means) harm() bool {
 	return f != nil && j.criteria.judges() && -math.Log(max(f.P, 1e-300)) >= nats(j.criteria.Alpha)
 }
 
-// least is what the mean is of what is usual, but for chance that is as rare as level: the
-// nearest to what is allowed. It is doubted where that is not allowed either.
+// least is what the mean is of what is usual, but for chance that is as rare as level: the nearest
+// to what is allowed. It is doubted where that is not allowed either.
 func (j *Means) least(ratio, level float64) (least float64, doubted bool) {
 	s := j.sample(j.state.Since)
 	for _, side := range []struct {

@@ -9,8 +9,8 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// sample are both arms' observations, one for each target: what it shows now and what
-// it would show if nothing had changed.
+// sample are both arms' observations, one for each target: what it shows now and what it would show
+// if nothing had changed.
 type sample struct {
 	now, before [2][]float64
 	single      bool // there is no second arm
@@ -62,8 +62,8 @@ func (s sample) allowed(part float64, above bool) float64 {
 	return 1 - part
 }
 
-// chance is how likely it is, in one test, that the mean is as far below (or above)
-// factor times the usual by chance as it is.
+// chance is how likely it is, in one test, that the mean is as far below (or above) factor times
+// the usual by chance as it is.
 func (s sample) chance(factor float64, above bool) float64 {
 	a, b := make([]float64, len(s.now[exposed])), make([]float64, len(s.now[control]))
 	sign := -1.0
@@ -88,15 +88,14 @@ func (s sample) chance(factor float64, above bool) float64 {
 	return 1
 }
 
-// Missing says how many targets it takes to tell harm from chance, where there are
-// fewer in the arms; of one arm, control is 0. It is empty where there are enough.
+// Missing says how many targets it takes to tell harm from chance, where there are fewer in the
+// arms; of one arm, control is 0. It is empty where there are enough.
 func (c MeansCriteria) Missing(exposed, control int) string {
 	return NewMeans(c, nil).missing([2]int{min(exposed, MostTargets), min(control, MostTargets)})
 }
 
-// missing says how many targets are needed to tell harm from chance, where there are
-// fewer: for the ranks to show it, and two of each arm at least. It is empty where there
-// are enough.
+// missing says how many targets are needed to tell harm from chance, where there are fewer: for the
+// ranks to show it, and two of each arm at least. It is empty where there are enough.
 func (j *Means) missing(targets [2]int) string {
 	level := j.criteria.Alpha / j.tests()
 	enough := func(n, m int) bool {

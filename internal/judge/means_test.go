@@ -14,13 +14,13 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// fleetWorld draws numbers of targets that differ for good, each of which wanders: what
-// it shows is like what it showed before (an autoregression of .9).
+// fleetWorld draws numbers of targets that differ for good, each of which wanders: what it shows is
+// like what it showed before (an autoregression of .9).
 type fleetWorld struct {
 	exposed, control int
 	known            bool
-	// skew is the spread of the logarithms of what the targets are like for good, and
-	// bigger by how much the exposed ones are.
+	// skew is the spread of the logarithms of what the targets are like for good, and bigger by how
+	// much the exposed ones are.
 	skew, bigger float64
 	// swing is what all do together at a look, factor what the change does.
 	swing, factor func(i int) float64
@@ -78,8 +78,8 @@ func means(c MeansCriteria, before, since []Numbers) (*Means, Outcome) {
 	return j, j.Outcome(c.Bake)
 }
 
-// Targets that differ for good and wander take back no more than they may over a whole
-// bake, whatever all do together; a fifth less is found.
+// Targets that differ for good and wander take back no more than they may over a whole bake,
+// whatever all do together; a fifth less is found.
 func TestMeansAreRarelyWrong(t *testing.T) {
 	t.Parallel()
 	day := func(i int) float64 { return 1.5 + math.Sin(float64(i)/30) }
@@ -127,8 +127,8 @@ func TestMeansAreRarelyWrong(t *testing.T) {
 	}
 }
 
-// A few targets out of many with very skewed numbers often show less than the others'
-// mean, all of them alike: Welch's test alone is wrong in 8% of these bakes.
+// A few targets out of many with very skewed numbers often show less than the others' mean, all of
+// them alike: Welch's test alone is wrong in 8% of these bakes.
 func TestFewSkewedTargetsAreNoDrop(t *testing.T) {
 	t.Parallel()
 	for _, exposed := range []int{4, 5} {

@@ -27,8 +27,8 @@ func shopCriteria() MeansCriteria {
 	return c
 }
 
-// lateHarm feeds the looks of a bake, harm (half the number) from minute 21 on; looks that
-// skip says are lost (worker away, or warm-up).
+// lateHarm feeds the looks of a bake, harm (half the number) from minute 21 on; looks that skip
+// says are lost (worker away, or warm-up).
 func lateHarm(skip func(i int) bool) Outcome {
 	r := rand.New(rand.NewPCG(1, 2))
 	j := NewMeans(shopCriteria(), nil)
@@ -46,8 +46,8 @@ func lateHarm(skip func(i int) bool) Outcome {
 	return j.Outcome(30 * time.Minute)
 }
 
-// Tests are made by time, also where fewer looks happened than were planned: in a warm-up,
-// or while a worker was away.
+// Tests are made by time, also where fewer looks happened than were planned: in a warm-up, or while
+// a worker was away.
 func TestMeansAreTestedToTheEndAfterLostLooks(t *testing.T) {
 	require.Equal(t, Fail, lateHarm(func(int) bool { return false }).Verdict, "undisturbed")
 	out := lateHarm(func(i int) bool { return i == 50 || i == 51 })

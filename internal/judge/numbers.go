@@ -7,9 +7,9 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// Numbers are what targets showed in one look: one number each, such as orders a
-// minute. A target has the same place in every look, also in those before the change;
-// NaN, an infinite number or none at its place is no number.
+// Numbers are what targets showed in one look: one number each, such as orders a minute. A target
+// has the same place in every look, also in those before the change; NaN, an infinite number or
+// none at its place is no number.
 type Numbers struct {
 	// At is when the look ends, since the change; before it, zero or negative.
 	At               time.Duration
@@ -34,8 +34,8 @@ type averages []average
 // usableNumber says that a number can be one.
 func usableNumber(x float64) bool { return math.Abs(x) <= 1e100 }
 
-// add takes a look's numbers, and answers how many there were, how many were none, and
-// how many cannot be.
+// add takes a look's numbers, and answers how many there were, how many were none, and how many
+// cannot be.
 func (a *averages) add(numbers []float64) (used, left, absurd int) {
 	for i, x := range numbers {
 		switch {
@@ -74,8 +74,8 @@ func (a averages) means() []float64 {
 	return out
 }
 
-// sized says that nothing shown is below zero, and something is above: such numbers go up
-// and down by a factor as a rule. Some may be idle.
+// sized says that nothing shown is below zero, and something is above: such numbers go up and down
+// by a factor as a rule. Some may be idle.
 func (a averages) sized() bool {
 	some := false
 	for _, t := range a {

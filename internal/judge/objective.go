@@ -8,16 +8,16 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// objective judges the exposed arm alone, against Criteria.Objective and Criteria.Burn:
-// whether its share of bad events is above what they allow. The test is that of a
-// comparison, in which the other arm is the limit; it finds bursts late in a bake, too,
-// since a fault may begin at any look. Beside it there is a confidence sequence for the
-// share itself, widened by how much more than chance the bad events of looks differ.
-// Build it with newObjective. It is not safe for concurrent use.
+// objective judges the exposed arm alone, against Criteria.Objective and Criteria.Burn: whether its
+// share of bad events is above what they allow. The test is that of a comparison, in which the
+// other arm is the limit; it finds bursts late in a bake, too, since a fault may begin at any look.
+// Beside it there is a confidence sequence for the share itself, widened by how much more than
+// chance the bad events of looks differ. Build it with newObjective. It is not safe for concurrent
+// use.
 type objective struct{ *Judge }
 
-// newObjective readies a check with the looks before the change, which tell whether
-// errors come in bursts; none, where nothing is known of then.
+// newObjective readies a check with the looks before the change, which tell whether errors come in
+// bursts; none, where nothing is known of then.
 func newObjective(c Criteria, before []Look) objective {
 	c.Before = false
 	o := objective{newComparison(c, before)}
@@ -28,8 +28,8 @@ func newObjective(c Criteria, before []Look) objective {
 	return o
 }
 
-// interval is where the share of bad events lies, over all looks together wrongly with
-// probability alpha at most; 0 and 1 where nothing is known.
+// interval is where the share of bad events lies, over all looks together wrongly with probability
+// alpha at most; 0 and 1 where nothing is known.
 func (o objective) interval(alpha float64) (low, high float64) {
 	seen, size := o.events()
 	return sequential.Ratio(seen.Bad, seen.Total, alpha, max(1, max(100, o.criteria.MinSamples)/size))
@@ -54,8 +54,8 @@ func (o objective) shown() bool {
 	return high < c.Enough*c.limit()
 }
 
-// events are how many events of their own there were, and of how many each stands:
-// those of a burst are one, as far as is known from before the change and since.
+// events are how many events of their own there were, and of how many each stands: those of a burst
+// are one, as far as is known from before the change and since.
 func (o objective) events() (seen sequential.Counts, size float64) {
 	size = o.burst()
 	seen = o.test.Seen().Exposed

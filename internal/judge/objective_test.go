@@ -12,8 +12,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// bursty is a Poisson number of events of a dispersion: a negative binomial one where
-// that is above 1.
+// bursty is a Poisson number of events of a dispersion: a negative binomial one where that is above
+// 1.
 func bursty(src rand.Source, mean, dispersion float64) float64 {
 	if mean <= 0 {
 		return 0
@@ -108,8 +108,8 @@ func TestObjectiveNeedsSamples(t *testing.T) {
 	require.Equal(t, "36,000 events on the exposed targets, at least 1,000,000 are needed", out.Evidence)
 }
 
-// The bake ends early only where the share is shown to be low enough, and not where it
-// is as high as that.
+// The bake ends early only where the share is shown to be low enough, and not where it is as high
+// as that.
 func TestObjectiveShowsEnough(t *testing.T) {
 	t.Parallel()
 	early, wrong := 0, 0
@@ -137,8 +137,8 @@ func TestObjectiveShowsEnough(t *testing.T) {
 	require.LessOrEqual(t, wrong, 3+3)
 }
 
-// With the share just at the limit, chance and bursts of errors take back no more than
-// they may over a whole bake; three times the limit for the last 20 looks is found.
+// With the share just at the limit, chance and bursts of errors take back no more than they may
+// over a whole bake; three times the limit for the last 20 looks is found.
 func TestObjectiveIsRarelyWrong(t *testing.T) {
 	t.Parallel()
 	const bakes = 120
@@ -223,8 +223,8 @@ func TestObjectiveStateIsAllThatMatters(t *testing.T) {
 	})
 }
 
-// A share that is above the objective as a whole does not pass, also where too little is
-// known of bursts for it to be harm.
+// A share that is above the objective as a whole does not pass, also where too little is known of
+// bursts for it to be harm.
 func TestMissedObjectiveDoesNotPass(t *testing.T) {
 	t.Parallel()
 	c := Criteria{Objective: 0.99, Burn: 2, Alpha: 0.001, Every: step, Bake: 20 * step, MinSamples: 100}

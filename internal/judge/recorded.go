@@ -9,8 +9,8 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// Recorded is one run of a series. It keeps its looks in about half of the room that they take in
-// a file.
+// Recorded is one run of a series. It keeps its looks in about half of the room that they take in a
+// file.
 type Recorded struct {
 	// Run is its name, as the file has it.
 	Run  string
@@ -81,8 +81,7 @@ func (r Recorded) Looks() []Look {
 	return out
 }
 
-// Pace is the time between two looks of a run, as a rule: the median; 0 for fewer
-// than two.
+// Pace is the time between two looks of a run, as a rule: the median; 0 for fewer than two.
 func Pace(looks []Look) time.Duration {
 	var gaps []time.Duration
 	for i := 1; i < len(looks); i++ {

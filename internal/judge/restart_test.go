@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A look that fails much, as while the program restarts, is no harm by itself, however much
-// it fails; two may be.
+// A look that fails much, as while the program restarts, is no harm by itself, however much it
+// fails; two may be.
 func TestOneLookIsNoHarm(t *testing.T) {
 	t.Parallel()
 	c := quickly()
@@ -23,8 +23,8 @@ func TestOneLookIsNoHarm(t *testing.T) {
 	}
 }
 
-// While the control has no traffic there is nothing to compare with, whatever the exposed
-// targets show: not even 100 times the errors pass.
+// While the control has no traffic there is nothing to compare with, whatever the exposed targets
+// show: not even 100 times the errors pass.
 func TestIdleControlNeverPasses(t *testing.T) {
 	t.Parallel()
 	for name, busy := range map[string]int{"idle": 0, "one look of four": 4, "one look of three": 3} {

@@ -11,10 +11,10 @@ type look interface{ when() time.Duration }
 func (l Look) when() time.Duration    { return l.At }
 func (l Numbers) when() time.Duration { return l.At }
 
-// Run judges a whole series, in order of time: looks at or before zero are from
-// before the change, those after the bake are left out, and those at the same moment
-// are strata. It returns the first FAIL; with Criteria.Enough, the first PASS that has
-// shown enough; and else what is so at the end of the bake.
+// Run judges a whole series, in order of time: looks at or before zero are from before the change,
+// those after the bake are left out, and those at the same moment are strata. It returns the first
+// FAIL; with Criteria.Enough, the first PASS that has shown enough; and else what is so at the end
+// of the bake.
 func Run(c Criteria, looks []Look) Outcome {
 	before, since := parted(looks, c.Bake)
 	// Time in which nobody looked counts as looks without arms.
@@ -38,9 +38,8 @@ func Run(c Criteria, looks []Look) Outcome {
 	return j.Outcome(c.Bake)
 }
 
-// RunMeans is Run for means: looks at or before zero are from before the change, those
-// after the bake are left out. It returns the first FAIL, and else what is so at the end
-// of the bake.
+// RunMeans is Run for means: looks at or before zero are from before the change, those after the
+// bake are left out. It returns the first FAIL, and else what is so at the end of the bake.
 func RunMeans(c MeansCriteria, looks []Numbers) Outcome {
 	before, since := parted(looks, c.Bake)
 	j := NewMeans(c, before)

@@ -2,18 +2,18 @@ package judge
 
 import "github.com/sluicehq/sluice/internal/sequential"
 
-// selfBaseline lets a check without a control compare the exposed arm with its own past. It
-// makes up a second arm with the rate from before the change and 1,000 times as many events,
-// so that the rate counts as certain. How uncertain it is, the test learns by comparing the
-// looks before the change with the same arm.
+// selfBaseline lets a check without a control compare the exposed arm with its own past. It makes
+// up a second arm with the rate from before the change and 1,000 times as many events, so that the
+// rate counts as certain. How uncertain it is, the test learns by comparing the looks before the
+// change with the same arm.
 type selfBaseline struct {
 	sequential.Counts // before the change, all looks together
 	// daily is how many times as large the rate is since, for the time of day.
 	daily float64
 }
 
-// certain is how many times larger than the exposed arm one is taken to be of which
-// the rate is known.
+// certain is how many times larger than the exposed arm one is taken to be of which the rate is
+// known.
 const certain = 1000
 
 func newSelfBaseline(before []Look, daily float64) selfBaseline {
@@ -30,8 +30,8 @@ func newSelfBaseline(before []Look, daily float64) selfBaseline {
 // against is a look since the change with the second arm in the place of the control.
 func (i selfBaseline) against(l Look) Look { return i.times(l, i.daily) }
 
-// times is a look with a second arm of so many times the rate before. Half an event is
-// added to what was seen, so that a rate of zero can be compared with, too.
+// times is a look with a second arm of so many times the rate before. Half an event is added to
+// what was seen, so that a rate of zero can be compared with, too.
 func (i selfBaseline) times(l Look, factor float64) Look {
 	if i.Total <= 0 {
 		l.Control = nil

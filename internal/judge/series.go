@@ -15,15 +15,15 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// header has the columns of a recorded series, in any order: the run that a row
-// belongs to, when its look ends in seconds since the change, and what each arm
-// counted in it. An empty cell is no data, and neither is a number that is no count.
+// header has the columns of a recorded series, in any order: the run that a row belongs to, when
+// its look ends in seconds since the change, and what each arm counted in it. An empty cell is no
+// data, and neither is a number that is no count.
 func header() []string {
 	return []string{"run", "t", "exposed_bad", "exposed_total", "control_bad", "control_total"}
 }
 
-// ReadSeries reads many runs from CSV, in the order in which they first appear. Its
-// error says where the file is not as expected.
+// ReadSeries reads many runs from CSV, in the order in which they first appear. Its error says
+// where the file is not as expected.
 func ReadSeries(file string, r io.Reader) ([]Recorded, error) {
 	in := csv.NewReader(r)
 	in.ReuseRecord, in.TrimLeadingSpace = true, true
@@ -45,8 +45,8 @@ func ReadSeries(file string, r io.Reader) ([]Recorded, error) {
 	}
 }
 
-// maxSeconds bounds a series' time, more than thirty years: what is beyond it is no time
-// since a change, but a date.
+// maxSeconds bounds a series' time, more than thirty years: what is beyond it is no time since a
+// change, but a date.
 const maxSeconds = 1e9
 
 type seriesReader struct {
@@ -80,8 +80,7 @@ func (s *seriesReader) header() error {
 	return nil
 }
 
-// unread says where a file is no CSV, and what was expected there, or why it cannot be
-// read.
+// unread says where a file is no CSV, and what was expected there, or why it cannot be read.
 func (s *seriesReader) unread(err error, expected string) error {
 	if e, ok := errors.AsType[*csv.ParseError](err); ok {
 		return fmt.Errorf("%s:%d:%d: %w, expected %s", s.file, e.Line, e.Column, e.Err, expected)

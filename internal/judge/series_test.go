@@ -81,8 +81,7 @@ func FuzzReadSeries(f *testing.F) {
 	})
 }
 
-// However columns stand, and however rows of different runs mix, each run is read as
-// what it is.
+// However columns stand, and however rows of different runs mix, each run is read as what it is.
 func TestOrderOfColumnsAndRunsDoesNotMatter(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

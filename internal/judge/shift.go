@@ -8,34 +8,38 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// ShiftCriteria are what a number is judged by, look by look. Criteria.Worse, Objective, Burn, Traffic, Enough and
-// MinSamples mean nothing here.
+// ShiftCriteria are what a number is judged by, look by look. Criteria.Worse, Objective, Burn,
+// Traffic, Enough and MinSamples mean nothing here.
 type ShiftCriteria struct {
 	Criteria
-	// Drop and Rise are by how much the number may fall and rise, as a part of what is usual; below 0 that side is not
-	// judged.
+	// Drop and Rise are by how much the number may fall and rise, as a part of what is usual; below
+	// 0 that side is not judged.
 	Drop, Rise float64
 	// Season are how long ago the time of a look was like it, such as a day and a week.
 	Season []time.Duration
 }
 
-// Span is a part of the time since a change whose mean is compared, in steps since the change: after From, up to To.
+// Span is a part of the time since a change whose mean is compared, in steps since the change:
+// after From, up to To.
 type Span struct {
 	From int `json:"from"`
 	To   int `json:"to"`
 	// Usual is what the mean would be if nothing had changed, unless it is Unknown.
 	Usual   float64 `json:"usual"`
 	Unknown bool    `json:"unknown,omitempty"`
-	// Spread is how far such a mean was from what was usual then while nothing was changed, as a standard deviation, and
-	// Most how far at most. Freedom is on how many cases of their own that rests.
+	// Spread is how far such a mean was from what was usual then while nothing was changed, as a
+	// standard deviation, and Most how far at most. Freedom is on how many cases of their own that
+	// rests.
 	Spread  float64 `json:"spread"`
 	Most    float64 `json:"most"`
 	Freedom float64 `json:"freedom"`
-	// Season are how many steps ago the times were that tell what is usual, beside the time just before the change.
+	// Season are how many steps ago the times were that tell what is usual, beside the time just
+	// before the change.
 	Season []int `json:"season,omitempty"`
 }
 
-// PastShift is what a check of a shift knows of the time before a change. Its zero value knows nothing.
+// PastShift is what a check of a shift knows of the time before a change. Its zero value knows
+// nothing.
 type PastShift struct {
 	Spans []Span `json:"spans,omitempty"`
 	// Looks is how many steps of the past showed the number.
@@ -45,14 +49,15 @@ type PastShift struct {
 const (
 	// mostSpans bounds what is kept of a bake.
 	mostSpans = 40
-	// leastFreedom is on how many cases of their own a season must rest to be preferred, and leastCases how many it takes to
-	// say anything at all.
+	// leastFreedom is on how many cases of their own a season must rest to be preferred, and
+	// leastCases how many it takes to say anything at all.
 	leastFreedom, leastCases = 4, 2
 	// mostCases bounds the work for a span.
 	mostCases = 4000
 )
 
-// spansOf are those of a bake: from the change on to moments each half as far on again, and between these moments.
+// spansOf are those of a bake: from the change on to moments each half as far on again, and between
+// these moments.
 func spansOf(bake, step time.Duration) []Span {
 	var out []Span
 	last := 0
@@ -70,9 +75,9 @@ func spansOf(bake, step time.Duration) []Span {
 	return out
 }
 
-// NewPastShift looks for what is usual in what was seen before a change, a number for each step up to it, the oldest
-// first; NaN is none. Alike are the same of targets that nothing is changed on, which show how far such a number goes by
-// itself, too.
+// NewPastShift looks for what is usual in what was seen before a change, a number for each step up
+// to it, the oldest first; NaN is none. Alike are the same of targets that nothing is changed on,
+// which show how far such a number goes by itself, too.
 func NewPastShift(c ShiftCriteria, step time.Duration, own []float64, alike [][]float64) PastShift {
 	p := PastShift{Spans: spansOf(c.Bake, step)}
 	for _, v := range own {
@@ -91,8 +96,8 @@ func NewPastShift(c ShiftCriteria, step time.Duration, own []float64, alike [][]
 	return p
 }
 
-// lend tells spans that are too long for the past how far shorter ones went: if the number wanders, as far as the root
-// of how much longer they are.
+// lend tells spans that are too long for the past how far shorter ones went: if the number wanders,
+// as far as the root of how much longer they are.
 func (p PastShift) lend() {
 	from := -1
 	for i, s := range p.Spans {
@@ -172,8 +177,8 @@ func (s Span) learnBy(all []sums) Span {
 
 func (s Span) length() int { return s.To - s.From }
 
-// expected is what the span's mean would be after a moment, by as long a time before it, and by how far the same went
-// in its seasons.
+// expected is what the span's mean would be after a moment, by as long a time before it, and by how
+// far the same went in its seasons.
 func (s Span) expected(x sums, at int) float64 {
 	usual := x.mean(max(0, at-s.length()), at)
 	if at < leastLooks {
@@ -212,8 +217,8 @@ func (s sums) mean(from, to int) float64 {
 	return math.NaN()
 }
 
-// chance is how likely it is that a mean is as far beyond what is allowed by itself: by Student's distribution of how far
-// it went before. What has gone as far before is no harm.
+// chance is how likely it is that a mean is as far beyond what is allowed by itself: by Student's
+// distribution of how far it went before. What has gone as far before is no harm.
 func (s Span) chance(mean, allowed float64, above bool) float64 {
 	off, from := mean-allowed, mean-s.Usual
 	if !above {

@@ -8,14 +8,15 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// Shift judges a number look by look: whether its mean since the change has moved further from what is usual than it ever
-// did by itself, and further than it may. It is for few targets, of which Means could never tell chance from harm: one
-// look is one observation, and the past tells how alike those are. Compared with a control, the number is how many
-// times the control's mean it is, and what a control target shows, too, is no harm.
+// Shift judges a number look by look: whether its mean since the change has moved further from what
+// is usual than it ever did by itself, and further than it may. It is for few targets, of which
+// Means could never tell chance from harm: one look is one observation, and the past tells how
+// alike those are. Compared with a control, the number is how many times the control's mean it is,
+// and what a control target shows, too, is no harm.
 //
-// Means are compared over the spans of a PastShift. Alpha is split evenly among them, which holds whatever they have to
-// do with each other. A span must show harm also without its furthest look, so that one wild number is no shift. Build it
-// with NewShift. It is not safe for concurrent use.
+// Means are compared over the spans of a PastShift. Alpha is split evenly among them, which holds
+// whatever they have to do with each other. A span must show harm also without its furthest look,
+// so that one wild number is no shift. Build it with NewShift. It is not safe for concurrent use.
 type Shift struct {
 	criteria ShiftCriteria
 	step     time.Duration
@@ -23,7 +24,8 @@ type Shift struct {
 	state    ShiftState
 }
 
-// ShiftState is what a Shift has seen, small enough for a heartbeat. Its zero value has seen nothing.
+// ShiftState is what a Shift has seen, small enough for a heartbeat. Its zero value has seen
+// nothing.
 type ShiftState struct {
 	armsSeen
 	// Since is what was seen since the change, Lately since the newest span ended, at step Ended.
@@ -37,7 +39,8 @@ type ShiftState struct {
 	Trace Trace       `json:"trace,omitempty"`
 }
 
-// shiftSeen are running sums: of the number as it is compared, of the exposed targets' mean, and each control target's.
+// shiftSeen are running sums: of the number as it is compared, of the exposed targets' mean, and
+// each control target's.
 type shiftSeen struct {
 	N       float64           `json:"n,omitempty"`
 	Sum     float64           `json:"sum,omitempty"`
@@ -51,8 +54,8 @@ type shiftSeen struct {
 type ShiftFound struct {
 	// P is the probability that chance ever shows as much in any of the bake's comparisons.
 	P float64 `json:"p"`
-	// Exposed is the mean, Usual what it would be if nothing had changed, and Control what the control target shows that
-	// is nearest to harm.
+	// Exposed is the mean, Usual what it would be if nothing had changed, and Control what the
+	// control target shows that is nearest to harm.
 	Exposed float64 `json:"exposed"`
 	Usual   float64 `json:"usual"`
 	Control float64 `json:"control,omitempty"`
@@ -75,8 +78,8 @@ func mean(values []float64) float64 {
 	return sum / n
 }
 
-// Shown is the number as it is compared: the mean of the exposed targets or, with a control, how many times the control's
-// that is; none where an arm shows none.
+// Shown is the number as it is compared: the mean of the exposed targets or, with a control, how
+// many times the control's that is; none where an arm shows none.
 func (c ShiftCriteria) Shown(l Numbers) float64 {
 	if c.Before {
 		return mean(l.Exposed)
@@ -164,7 +167,8 @@ func (j *Shift) compare(s Span, seen shiftSeen) {
 	}
 }
 
-// chance is how likely it is that a mean is so far off by itself, with its furthest look or without it.
+// chance is how likely it is that a mean is so far off by itself, with its furthest look or without
+// it.
 func (s shiftSeen) chance(of Span, part float64, above bool) float64 {
 	furthest := s.Lowest
 	if above {
@@ -187,7 +191,8 @@ func (s shiftSeen) found(of Span) ShiftFound {
 	return f
 }
 
-// apart says that the exposed targets are further off than any control target by more than is allowed.
+// apart says that the exposed targets are further off than any control target by more than is
+// allowed.
 func (s shiftSeen) apart(f *ShiftFound, part float64, above bool) bool {
 	others := unpacked(s.Control).means()
 	if len(others) == 0 {
@@ -226,8 +231,8 @@ func (j *Shift) State() ShiftState {
 	return s
 }
 
-// Restore goes on from the state of a Shift by the same criteria and past. It answers whether it can be one; if not,
-// nothing changes.
+// Restore goes on from the state of a Shift by the same criteria and past. It answers whether it
+// can be one; if not, nothing changes.
 func (j *Shift) Restore(s ShiftState) bool {
 	for _, seen := range []shiftSeen{s.Since, s.Lately} {
 		if len(seen.Control)%2 != 0 || len(seen.Control) > 2*MostTargets {

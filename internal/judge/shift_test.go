@@ -39,7 +39,8 @@ func bakeOf(c ShiftCriteria, values []float64, past int) Outcome {
 	return j.Outcome(c.Bake)
 }
 
-// Numbers that wander by themselves, for longer or shorter, are taken for harm no more often than the rate says.
+// Numbers that wander by themselves, for longer or shorter, are taken for harm no more often than
+// the rate says.
 func TestShiftKeepsItsRate(t *testing.T) {
 	t.Parallel()
 	const bakes, rate = 300, 0.05

@@ -8,8 +8,8 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// stain is an incident before the change. All errors that came in bursts came in it, so that counted as
-// usual it would excuse real harm. Its zero value is none.
+// stain is an incident before the change. All errors that came in bursts came in it, so that
+// counted as usual it would excuse real harm. Its zero value is none.
 type stain struct {
 	sequential.Stain
 	// rest is the test by the past without it, before any look since the change; nil without one.

@@ -8,8 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A judge that dies and goes on from its state, however often, says what an
-// undisturbed one says.
+// A judge that dies and goes on from its state, however often, says what an undisturbed one says.
 func TestStateIsAllThatMatters(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

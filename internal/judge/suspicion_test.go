@@ -19,8 +19,8 @@ func looks(n int, end time.Duration, exposed, control sequential.Counts) []Look 
 	return out
 }
 
-// Three looks into a bake, 28% of the requests are bad against 0.7%: too few to establish
-// harm (p 0.34), and too many to pass or to be shown as a check that has found nothing.
+// Three looks into a bake, 28% of the requests are bad against 0.7%: too few to establish harm (p
+// 0.34), and too many to pass or to be shown as a check that has found nothing.
 func TestPlainHarmIsSuspiciousBeforeItIsEstablished(t *testing.T) {
 	j := New(Criteria{Worse: 3, Alpha: 0.001 / 12, Every: 15 * time.Second, Bake: 10 * time.Minute, MinSamples: 10},
 		looks(40, 0, sequential.Counts{Bad: 1, Total: 150}, sequential.Counts{Bad: 5, Total: 750}))

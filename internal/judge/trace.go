@@ -2,8 +2,8 @@ package judge
 
 import "github.com/sluicehq/sluice/internal/sequential"
 
-// Trace is how both arms did since the change, in few points for a drawing: at most
-// maxTrace, each of which stands for as many looks as any other but the last.
+// Trace is how both arms did since the change, in few points for a drawing: at most maxTrace, each
+// of which stands for as many looks as any other but the last.
 type Trace []Point
 
 // Point is what both arms counted in some looks in a row.
@@ -35,7 +35,8 @@ func (t Trace) add(p sequential.Pair) Trace {
 	return append(joined, Point{p, 1})
 }
 
-// without are the sums of the trace without so many looks in a row, or half of it, wherever they are.
+// without are the sums of the trace without so many looks in a row, or half of it, wherever they
+// are.
 func (t Trace) without(looks int) []sequential.Pair {
 	if len(t) == 0 {
 		return nil

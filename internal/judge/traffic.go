@@ -106,8 +106,8 @@ func (u Unsteady) kept() float64 { return max(leastKept, math.Exp(-wandering*u.W
 // Left is the part of its usual share of which less is a loss.
 func (u Unsteady) Left() float64 { return half * u.kept() }
 
-// fewByChance is how likely it is, at most, that so few of all requests are an arm's by chance, when each
-// is with such a probability.
+// fewByChance is how likely it is, at most, that so few of all requests are an arm's by chance,
+// when each is with such a probability.
 func (u Unsteady) fewByChance(own, all, probability float64) float64 {
 	bursts := max(1, u.Bursts)
 	return sequential.BinomialTail((all-own)/bursts, all/bursts, 1-probability)
@@ -153,8 +153,8 @@ func (u Unsteady) OfShare(before, now [2]float64) Loss {
 	return l
 }
 
-// OfRate compares how many requests an arm gets in a time with how many it got in another one,
-// of which such a part is expected. Its unit is requests a second.
+// OfRate compares how many requests an arm gets in a time with how many it got in another one, of
+// which such a part is expected. Its unit is requests a second.
 func (u Unsteady) OfRate(before, now float64, then, since time.Duration, part float64) Loss {
 	l := Loss{Now: now / since.Seconds(), Before: before / then.Seconds() * part}
 	kept := part * u.kept() * since.Seconds()
@@ -163,13 +163,15 @@ func (u Unsteady) OfRate(before, now float64, then, since time.Duration, part fl
 	return l
 }
 
-// almostNone is the part of what is expected at least that a target which serves nobody may still get: of
-// monitors, and of a rollout's own probes. It is of half of the time, and so a twentieth of all.
+// almostNone is the part of what is expected at least that a target which serves nobody may still
+// get: of monitors, and of a rollout's own probes. It is of half of the time, and so a twentieth of
+// all.
 const almostNone = 0.1
 
-// Dark are those targets that had so many requests before that none, or almost none, now is no chance,
-// at a level for all of them together; with how many are expected, by id. Expected are so many times those before,
-// less three standard deviations. A target that is not in now was not read.
+// Dark are those targets that had so many requests before that none, or almost none, now is no
+// chance, at a level for all of them together; with how many are expected, by id. Expected are so
+// many times those before, less three standard deviations. A target that is not in now was not
+// read.
 func (u Unsteady) Dark(before, now map[string]float64, times, level float64) map[string]float64 {
 	rare := level / float64(max(1, len(before)))
 	if u.few(before)*-math.Log(rare) > 1 {

@@ -59,8 +59,8 @@ func TestFewByChance(t *testing.T) {
 	require.Greater(t, fewByChance(0, 100, 0.1, 4), fewByChance(0, 100, 0.1, 1))
 }
 
-// A target that had requests and has none is dark, unless it has so few clients that all may
-// leave it: then shares wander, and targets differ.
+// A target that had requests and has none is dark, unless it has so few clients that all may leave
+// it: then shares wander, and targets differ.
 func TestDark(t *testing.T) {
 	t.Parallel()
 	even := map[string]float64{"a": 500, "b": 480, "c": 510, "d": 505, "e": 490, "f": 500}

@@ -28,9 +28,8 @@ func (j *Judge) otherArm(seen sequential.Pair) sequential.Counts {
 	return seen.Control
 }
 
-// lately is the end of the trace that shows most harm, where the whole of it hides that:
-// how much was seen in it, and in how many looks. It answers false where the whole shows
-// it.
+// lately is the end of the trace that shows most harm, where the whole of it hides that: how much
+// was seen in it, and in how many looks. It answers false where the whole shows it.
 func (j *Judge) lately(out Outcome) (seen sequential.Pair, looks int, late bool) {
 	allowed := 1 + j.criteria.Worse
 	if out.Verdict != Fail || out.Ratio > allowed {

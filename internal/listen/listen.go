@@ -16,8 +16,8 @@ import (
 	"github.com/sluicehq/sluice/internal/secret"
 )
 
-// Loopback says that an address, host:port, can be reached from its own machine only, as far as
-// it tells: a name such as localhost may lead anywhere, so ask again with what was listened on.
+// Loopback says that an address, host:port, can be reached from its own machine only, as far as it
+// tells: a name such as localhost may lead anywhere, so ask again with what was listened on.
 func Loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	ip := net.ParseIP(host)

@@ -1,6 +1,5 @@
-// Package matchers reads Alertmanager's label matchers, such as severity=critical
-// or service=~"edge.*", with the placeholders $unit, $release, $previous and $stage
-// in their values.
+// Package matchers reads Alertmanager's label matchers, such as severity=critical or
+// service=~"edge.*", with the placeholders $unit, $release, $previous and $stage in their values.
 package matchers
 
 import (
@@ -39,8 +38,7 @@ func errAt(offset int, format string, args ...any) *Error {
 	return &Error{Offset: offset, Message: fmt.Sprintf(format, args...)}
 }
 
-// Matcher is a condition on one label. Build it with Parse; it is safe for
-// concurrent use.
+// Matcher is a condition on one label. Build it with Parse; it is safe for concurrent use.
 type Matcher struct {
 	name, op string
 	value    string // may hold placeholders until Fill
@@ -50,8 +48,8 @@ type Matcher struct {
 // form is a label's name, an operator, and the rest.
 var form = regexp.MustCompile(`^(\s*)([a-zA-Z_][a-zA-Z0-9_]*)(\s*)(=~|!=|!~|=)(\s*)`)
 
-// Parse reads one matcher: a label, one of = != =~ !~, and a value, which may be
-// quoted. Its error is an *Error.
+// Parse reads one matcher: a label, one of = != =~ !~, and a value, which may be quoted. Its error
+// is an *Error.
 func Parse(text string) (Matcher, error) {
 	if len(text) > MaxLength {
 		return Matcher{}, errAt(0, "has %d bytes, expected at most %d", len(text), MaxLength)
@@ -79,8 +77,8 @@ func Parse(text string) (Matcher, error) {
 	return m, nil
 }
 
-// unquote reads a value as Alertmanager does: with or without double quotes, in
-// which \" \\ and \n stand for what they say. Other backslashes are themselves.
+// unquote reads a value as Alertmanager does: with or without double quotes, in which \" \\ and \n
+// stand for what they say. Other backslashes are themselves.
 func unquote(text string, offset int) (string, error) {
 	body, quoted := strings.CutPrefix(text, `"`)
 	if quoted {
@@ -126,8 +124,8 @@ func placeholders(text string, from int) error {
 	return nil
 }
 
-// Fill answers the matcher with values instead of placeholders. In a regular
-// expression they match themselves only.
+// Fill answers the matcher with values instead of placeholders. In a regular expression they match
+// themselves only.
 func (m Matcher) Fill(v Values) (Matcher, error) {
 	m.value = placeholder.ReplaceAllStringFunc(m.value, func(name string) string {
 		value := strings.ToValidUTF8(v.of(name[1:]), "?")
@@ -156,8 +154,7 @@ func (m Matcher) String() string {
 	return m.name + m.op + `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(m.value) + `"`
 }
 
-// Matches says whether labels fulfil a filled matcher. A label that is not there is
-// empty.
+// Matches says whether labels fulfil a filled matcher. A label that is not there is empty.
 func (m Matcher) Matches(labels map[string]string) bool {
 	value := labels[m.name]
 	switch m.op {

@@ -81,8 +81,8 @@ func Send(ctx context.Context, n spec.Notify, e Event, via http.RoundTripper) er
 	return answered(req.URL.Hostname(), res.StatusCode)
 }
 
-// redact takes out of a text what is secret of a URL or beside it: a receiver that
-// speaks no HTTP is quoted in the error.
+// redact takes out of a text what is secret of a URL or beside it: a receiver that speaks no HTTP
+// is quoted in the error.
 func redact(text string, to secret.Secret, u *url.URL) string {
 	text = to.Redact(text)
 	password, _ := u.User.Password()

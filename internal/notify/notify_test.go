@@ -41,8 +41,8 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// What cannot be mended is not sent again, what may go by is; no error repeats a
-// secret, whatever the receiver does.
+// What cannot be mended is not sent again, what may go by is; no error repeats a secret, whatever
+// the receiver does.
 func TestTrouble(t *testing.T) {
 	for status, final := range map[int]bool{301: true, 400: true, 401: true, 404: true, 408: false, 429: false, 500: false, 503: false} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

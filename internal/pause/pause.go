@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// For waits d. Its error is the context's cause, when the context ends first: pause.For(ctx, time.Second).
+// For waits d. Its error is the context's cause, when the context ends first: pause.For(ctx,
+// time.Second).
 func For(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return context.Cause(ctx)

@@ -34,9 +34,9 @@ func (h seeing) form(name string) bool {
 	return h.any(func(c spec.Check) bool { return c.Form.Name == name })
 }
 
-// Blind says what a release may do to so many targets without any check of the spec seeing
-// it, a line each. Checks that only advise count for nothing. What alerts and webhooks look
-// at is not known, which the lines then say. The last line always holds.
+// Blind says what a release may do to so many targets without any check of the spec seeing it, a
+// line each. Checks that only advise count for nothing. What alerts and webhooks look at is not
+// known, which the lines then say. The last line always holds.
 func Blind(s spec.Spec, kinds spec.Kinds, targets int) []string {
 	h := seeing{s.Health}
 	unknown := ""
@@ -126,8 +126,8 @@ func (h seeing) lowest() (limit float64, ok bool) {
 	return limit, ok
 }
 
-// latency is which slow answers no check sees: all of them, or those of one target, which a mean or a
-// quantile of all hides.
+// latency is which slow answers no check sees: all of them, or those of one target, which a mean or
+// a quantile of all hides.
 func (h seeing) latency(unknown string) []string {
 	slow := func(c spec.Check) bool { return c.Slow != nil }
 	value := func(c spec.Check) bool { return latencies.MatchString(otherTime.ReplaceAllString(c.Value, "")) }
@@ -157,8 +157,8 @@ func (h seeing) answers(kinds spec.Kinds) []string {
 // silenceLooks is how many looks in a row must miss requests.
 const silenceLooks = 3
 
-// silence is for how long requests must be missing to be missed: a source that is asked about
-// its past cannot tell less from a scrape that failed, or from a restart.
+// silence is for how long requests must be missing to be missed: a source that is asked about its
+// past cannot tell less from a scrape that failed, or from a restart.
 func silence(h spec.Health, past bool) time.Duration {
 	looks := silenceLooks * h.Every.Std()
 	if past {

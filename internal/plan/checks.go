@@ -13,8 +13,8 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// represent refuses a first stage that lacks a value of a label which the spec
-// wants represented: what breaks there only would be found by a later, larger one.
+// represent refuses a first stage that lacks a value of a label which the spec wants represented:
+// what breaks there only would be found by a later, larger one.
 func (c *cutter) represent() {
 	all := c.fleet.LabelValues()
 	shown := fleet.Fleet{Targets: c.order[:c.stages[0].To]}.LabelValues()
@@ -43,8 +43,8 @@ func (c *cutter) checks(targets []fleet.Target) {
 	}
 }
 
-// drill refuses a drill that cannot be run for a target: it would take the target's stage back. Of each argument
-// it names the first such target and counts the others.
+// drill refuses a drill that cannot be run for a target: it would take the target's stage back. Of
+// each argument it names the first such target and counts the others.
 func (c *cutter) drill() {
 	type trouble struct {
 		target  string
@@ -76,8 +76,7 @@ func (c *cutter) drill() {
 	}
 }
 
-// means refuses checks of means in stages with too few targets for them to be ever
-// decided.
+// means refuses checks of means in stages with too few targets for them to be ever decided.
 func (c *cutter) means() {
 	for i, check := range c.spec.Health.Checks {
 		if !check.Means() || check.Advisory {
@@ -102,8 +101,8 @@ func (c *cutter) means() {
 	}
 }
 
-// tooFew says how many more targets a stage would have to reach for a check of means;
-// empty if none.
+// tooFew says how many more targets a stage would have to reach for a check of means; empty if
+// none.
 func (c *cutter) tooFew(check spec.Check, stage, from, to int) string {
 	h := c.spec.Health
 	of := judge.MeansCriteria{Drop: -1, Rise: -1}

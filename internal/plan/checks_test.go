@@ -56,7 +56,8 @@ func TestChecksGoWithTheFleet(t *testing.T) {
 	}
 }
 
-// A drill that cannot be run for a target would take its stage back: it is refused where the targets are known.
+// A drill that cannot be run for a target would take its stage back: it is refused where the
+// targets are known.
 func TestDrillGoesWithTheTargets(t *testing.T) {
 	one := 1
 	for name, tc := range map[string]struct {

@@ -17,13 +17,12 @@ import (
 	"github.com/sluicehq/sluice/internal/suggest"
 )
 
-// New cuts a fleet into the cohorts of s. The order of the fleet's targets does
-// not matter: they are ordered by a hash of the unit and their id, so that every
-// unit has other canaries, and a target that joins moves few others.
+// New cuts a fleet into the cohorts of s. The order of the fleet's targets does not matter: they
+// are ordered by a hash of the unit and their id, so that every unit has other canaries, and a
+// target that joins moves few others.
 //
-// Every stage that cannot be cut is in the error, as an *Error, and so is every check
-// that does not go with the fleet; several are joined. Kinds say how much of the fleet the
-// source reads.
+// Every stage that cannot be cut is in the error, as an *Error, and so is every check that does not
+// go with the fleet; several are joined. Kinds say how much of the fleet the source reads.
 func New(s spec.Spec, f fleet.Fleet, kinds spec.Kinds) (Plan, error) {
 	if len(s.Stages) == 0 {
 		return Plan{}, errors.New("plan: the spec has no stages, expected at least one")
@@ -59,8 +58,8 @@ func New(s spec.Spec, f fleet.Fleet, kinds spec.Kinds) (Plan, error) {
 	return Plan{Spec: s, Order: c.order, Stages: c.stages}, nil
 }
 
-// maxBatches bounds the batches of a rollout: each leaves about ten events in a
-// history that may hold 51,200.
+// maxBatches bounds the batches of a rollout: each leaves about ten events in a history that may
+// hold 51,200.
 const maxBatches = 2000
 
 // fewEnough refuses batches so small that the history could not hold the rollout.
@@ -79,13 +78,13 @@ func fewEnough(stages []Stage, batch int) error {
 		targets, batch, n, maxBatches, 2*targets/maxBatches)
 }
 
-// Longest is how long a stage can take once it is applied: its bake, and then as
-// long as its gate may hold for lack of a verdict. Pauses, approvals and a stage
-// that waits for a person when it is undecided come on top.
+// Longest is how long a stage can take once it is applied: its bake, and then as long as its gate
+// may hold for lack of a verdict. Pauses, approvals and a stage that waits for a person when it is
+// undecided come on top.
 func Longest(s spec.Stage) time.Duration { return s.Bake.Std() + s.DecideWithin.Std() }
 
-// AtRisk is how many targets run the release while stage i is being judged: its
-// own cohort and every earlier one. No gate has passed for all of them yet.
+// AtRisk is how many targets run the release while stage i is being judged: its own cohort and
+// every earlier one. No gate has passed for all of them yet.
 func (p Plan) AtRisk(i int) int { return p.Stages[i].To }
 
 // shuffled orders targets by a hash of unit and id.
@@ -115,8 +114,8 @@ func shuffled(unit string, targets []fleet.Target) ([]fleet.Target, error) {
 	return order, nil
 }
 
-// cutter walks the stages. It goes on past a stage that cannot be cut, so that
-// every mistake is told at once.
+// cutter walks the stages. It goes on past a stage that cannot be cut, so that every mistake is
+// told at once.
 type cutter struct {
 	spec   spec.Spec
 	kinds  spec.Kinds
@@ -270,9 +269,9 @@ func (c *cutter) lastStageFallsShort() {
 	c.fail(i, field, "the last stage reaches %d of %d targets, expected the whole fleet: end with reach: 100%%", len(c.order), c.total)
 }
 
-// spread picks n of the candidates so that each value of the label gets its
-// share, rounded by the largest remainder: every value is within one of its exact
-// share. A target without the label counts as one with the value "".
+// spread picks n of the candidates so that each value of the label gets its share, rounded by the
+// largest remainder: every value is within one of its exact share. A target without the label
+// counts as one with the value "".
 func spread(candidates []fleet.Target, label string, n int) []fleet.Target {
 	sizes := map[string]int{}
 	for _, t := range candidates {

@@ -13,8 +13,7 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// sites is a fleet of n targets: regions eu, us, ap in turn, every tenth
-// internal.
+// sites is a fleet of n targets: regions eu, us, ap in turn, every tenth internal.
 func sites(n int) fleet.Fleet {
 	var f fleet.Fleet
 	for i := range n {

@@ -7,10 +7,9 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// places refuses targets that are one place, such as a host that an inventory has twice:
-// it would be changed by two stages, and be exposed and control at once. So are ids that
-// differ in nothing but case, for whoever reads them in a file system, a host name or a
-// chat.
+// places refuses targets that are one place, such as a host that an inventory has twice: it would
+// be changed by two stages, and be exposed and control at once. So are ids that differ in nothing
+// but case, for whoever reads them in a file system, a host name or a chat.
 func (c *cutter) places() {
 	where := c.spec.Places(c.kinds)
 	byPlace, byID := map[string]fleet.Target{}, map[string]fleet.Target{}

@@ -11,8 +11,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// A place that is in the fleet twice is refused, however it is spelt; both ids and the
-// place are named.
+// A place that is in the fleet twice is refused, however it is spelt; both ids and the place are
+// named.
 func TestOnePlaceTwice(t *testing.T) {
 	at := func(url string) spec.Choice { return spec.Choose("http", driver.HTTP{URL: url}) }
 	unitAt, gateway := "http://{{address}}/units/{{unit}}", "http://{{address}}/{{id}}/units/{{unit}}"

@@ -1,5 +1,5 @@
-// Package plan cuts a fleet into the cohorts of a rollout. It is a pure function
-// of the spec and the fleet: the same input always gives the same plan.
+// Package plan cuts a fleet into the cohorts of a rollout. It is a pure function of the spec and
+// the fleet: the same input always gives the same plan.
 package plan
 
 import (
@@ -11,12 +11,12 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Plan is everything an activity needs to know of a rollout. It is stored by
-// digest; only the digest travels through Temporal.
+// Plan is everything an activity needs to know of a rollout. It is stored by digest; only the
+// digest travels through Temporal.
 type Plan struct {
 	Spec spec.Spec `json:"spec"`
-	// Order holds every target of the fleet, in the order of exposure. A cohort
-	// is a contiguous run of it.
+	// Order holds every target of the fleet, in the order of exposure. A cohort is a contiguous run
+	// of it.
 	Order []fleet.Target `json:"order"`
 	// Stages are parallel to Spec.Stages.
 	Stages []Stage `json:"stages"`
@@ -52,8 +52,7 @@ type Error struct {
 // Error names the field and says what is wrong.
 func (e *Error) Error() string { return e.Path + ": " + e.Message }
 
-// Encode writes a plan as canonical JSON: the same plan always gives the same
-// bytes.
+// Encode writes a plan as canonical JSON: the same plan always gives the same bytes.
 func Encode(p Plan) ([]byte, error) {
 	if err := check(p); err != nil {
 		return nil, fmt.Errorf("encode plan: %w", err)
@@ -65,8 +64,8 @@ func Encode(p Plan) ([]byte, error) {
 	return data, nil
 }
 
-// Decode is the reverse of Encode. It verifies that the stages cut the order into
-// cohorts without a gap, so that Cohort, Exposed and Control cannot go astray.
+// Decode is the reverse of Encode. It verifies that the stages cut the order into cohorts without a
+// gap, so that Cohort, Exposed and Control cannot go astray.
 func Decode(data []byte) (Plan, error) {
 	var p Plan
 	if err := json.Unmarshal(data, &p); err != nil {

@@ -29,8 +29,7 @@ func drawFleet(t *rapid.T) fleet.Fleet {
 	return f
 }
 
-// drawSpec is a spec of rising reaches and small counts; it may not fit the
-// fleet.
+// drawSpec is a spec of rising reaches and small counts; it may not fit the fleet.
 func drawSpec(t *rapid.T) spec.Spec {
 	s := spec.Spec{Unit: rapid.SampledFrom([]string{"proxy", "rules"}).Draw(t, "unit")}
 	reach := 0.0
@@ -92,8 +91,8 @@ func TestPlanProperties(t *testing.T) {
 	require.Positive(t, cut, "no drawn spec fitted its fleet")
 }
 
-// requireSpread says that every value's part of the cohort is within one of its
-// share of the candidates.
+// requireSpread says that every value's part of the cohort is within one of its share of the
+// candidates.
 func requireSpread(t *rapid.T, s spec.Spec, p plan.Plan, i int) {
 	var candidates []fleet.Target
 	for _, target := range p.Order[p.Stages[i].From:] {
@@ -114,8 +113,8 @@ func encode(t require.TestingT, p plan.Plan) []byte {
 	return data
 }
 
-// One more target moves few others: at most one per boundary between stages, and
-// with spread one per boundary and label value, since a share can change by one.
+// One more target moves few others: at most one per boundary between stages, and with spread one
+// per boundary and label value, since a share can change by one.
 func TestOneMoreTargetMovesFew(t *testing.T) {
 	for _, tc := range []struct {
 		name  string

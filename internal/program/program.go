@@ -1,5 +1,5 @@
-// Package program runs programs: on the worker drivers that are programs, and listings
-// of fleets; on a target what an agent asks its consumer.
+// Package program runs programs: on the worker drivers that are programs, and listings of fleets;
+// on a target what an agent asks its consumer.
 package program
 
 import (
@@ -23,16 +23,15 @@ const grace = 2 * time.Second
 // maxSaid bounds how much of what a program says is kept for errors, in bytes.
 const maxSaid = 2 << 10
 
-// ExitRefused is the exit status by which a program says that trying again would be
-// in vain (EX_DATAERR of sysexits.h).
+// ExitRefused is the exit status by which a program says that trying again would be in vain
+// (EX_DATAERR of sysexits.h).
 const ExitRefused = 65
 
 // Call says what to run.
 type Call struct {
 	// Argv is the program and its arguments, at least one.
 	Argv []string
-	// Env is added to PATH and HOME, which is all the program gets of the worker's
-	// environment.
+	// Env is added to PATH and HOME, which is all the program gets of the worker's environment.
 	Env map[string]string
 	// Dir is the folder to run it in, which relative paths start from; empty is the worker's own.
 	Dir string
@@ -40,8 +39,8 @@ type Call struct {
 	Timeout time.Duration
 	// As is the user as whom it runs; nil is the worker's own.
 	As *syscall.Credential
-	// Answer is how many bytes of standard output are the answer; 0 when it is only
-	// chatter, as standard error is.
+	// Answer is how many bytes of standard output are the answer; 0 when it is only chatter, as
+	// standard error is.
 	Answer int
 }
 
@@ -63,8 +62,8 @@ func (r Result) Failure() error {
 	return fmt.Errorf("%s: exit status %d: %s", r.Program, r.Code, said)
 }
 
-// said is what was said last. Cleaning can lengthen it, at most threefold, and its
-// very end matters most.
+// said is what was said last. Cleaning can lengthen it, at most threefold, and its very end matters
+// most.
 func (r Result) said() string { return terminal.OneLine(r.tail, 3*maxSaid) }
 
 // LastLine is the last line of what was said.
@@ -73,10 +72,10 @@ func (r Result) LastLine() string {
 	return terminal.OneLine(text[strings.LastIndexByte(text, '\n')+1:], maxSaid)
 }
 
-// Run runs a program in a process group of its own, never through a shell, with a
-// nearly empty environment: what the worker knows is none of the program's business.
-// When the time is up or ctx ends, the whole group gets SIGTERM and after a grace
-// SIGKILL. The error is nil if and only if the program ended by itself with a status.
+// Run runs a program in a process group of its own, never through a shell, with a nearly empty
+// environment: what the worker knows is none of the program's business. When the time is up or ctx
+// ends, the whole group gets SIGTERM and after a grace SIGKILL. The error is nil if and only if the
+// program ended by itself with a status.
 func Run(ctx context.Context, c Call) (Result, error) {
 	limited, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
@@ -134,10 +133,9 @@ func environment(extra map[string]string) []string {
 	return env
 }
 
-// output keeps what a program prints: the end of everything, in the order in
-// which it was printed; or, where stdout is the answer, the beginning of stdout
-// and the end of stderr. Writing to it never fails: a program is not to be
-// stopped by its own chatter.
+// output keeps what a program prints: the end of everything, in the order in which it was printed;
+// or, where stdout is the answer, the beginning of stdout and the end of stderr. Writing to it
+// never fails: a program is not to be stopped by its own chatter.
 type output struct {
 	most int // bytes of stdout; 0 when it is not the answer
 
@@ -146,8 +144,8 @@ type output struct {
 	cut        bool
 }
 
-// writers are for stdout and stderr. When they are the same, the program gets one
-// pipe for both, and so they stay in order.
+// writers are for stdout and stderr. When they are the same, the program gets one pipe for both,
+// and so they stay in order.
 func (o *output) writers() (stdout, stderr io.Writer) {
 	if o.most > 0 {
 		return answerWriter{o}, o

@@ -64,8 +64,8 @@ const mostLate = 2 * time.Minute
 // Second is how exactly a Date tells the time.
 const Second = time.Second
 
-// DateOf is when an answer was written, by the clock of who wrote it. It is not ok where the
-// answer does not say.
+// DateOf is when an answer was written, by the clock of who wrote it. It is not ok where the answer
+// does not say.
 func DateOf(h http.Header) (time.Time, bool) {
 	at, err := http.ParseTime(h.Get("Date"))
 	return at.Add(Second / 2), err == nil

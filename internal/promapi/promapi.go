@@ -1,5 +1,4 @@
-// Package promapi reaches Prometheus-compatible APIs, and refuses what is no answer
-// of one.
+// Package promapi reaches Prometheus-compatible APIs, and refuses what is no answer of one.
 package promapi
 
 import (
@@ -32,9 +31,8 @@ type Client struct {
 	raw api.Client
 }
 
-// New readies a Client for the API at a base URL, through a transport, of which nil
-// is the default one. An answer may have at most so many bytes. No redirect is
-// followed. Nothing is asked yet.
+// New readies a Client for the API at a base URL, through a transport, of which nil is the default
+// one. An answer may have at most so many bytes. No redirect is followed. Nothing is asked yet.
 func New(base string, via http.RoundTripper, most int) (Client, error) {
 	if via == nil {
 		via = http.DefaultTransport
@@ -54,8 +52,7 @@ func New(base string, via http.RoundTripper, most int) (Client, error) {
 // NoRedirect follows none: it would carry what is asked, and a token, somewhere else.
 func NoRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// Cause is an error without the request's URL, which may hold what nobody should
-// read.
+// Cause is an error without the request's URL, which may hold what nobody should read.
 func Cause(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err
@@ -75,8 +72,8 @@ func Final(err error) bool {
 	return ok && (e.Type == promv1.ErrBadData || e.Type == promv1.ErrExec)
 }
 
-// How often a question is asked: so many attempts, with a pause before the second that
-// doubles after. Who asks to be left alone for longer than patience is.
+// How often a question is asked: so many attempts, with a pause before the second that doubles
+// after. Who asks to be left alone for longer than patience is.
 const (
 	attempts   = 3
 	firstPause = 250 * time.Millisecond
@@ -158,9 +155,8 @@ func (c capped) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// partial says so when an answer says that it is not all there is: VictoriaMetrics by
-// isPartial, Thanos, Mimir and Prometheus by warnings. Those about the query itself are no
-// such warnings.
+// partial says so when an answer says that it is not all there is: VictoriaMetrics by isPartial,
+// Thanos, Mimir and Prometheus by warnings. Those about the query itself are no such warnings.
 func partial(data []byte) error {
 	var said struct {
 		IsPartial bool     `json:"isPartial"`
@@ -180,9 +176,9 @@ func partial(data []byte) error {
 	return nil
 }
 
-// refused says what is wrong with an answer that asking again does not change. It
-// lets pass what the API's client reads itself (errors in JSON, a refused method)
-// and what may go by (too many requests, a timeout, trouble inside the server).
+// refused says what is wrong with an answer that asking again does not change. It lets pass what
+// the API's client reads itself (errors in JSON, a refused method) and what may go by (too many
+// requests, a timeout, trouble inside the server).
 func refused(res *http.Response) error {
 	kind := res.Header.Get("Content-Type")
 	switch code := res.StatusCode; {

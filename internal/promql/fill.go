@@ -15,9 +15,9 @@ import (
 // nothing is a regular expression that matches no text at all, not even "".
 const nothing = `[^\x00-\x{10FFFF}]`
 
-// Fill puts values in the place of an expression's placeholders. It refuses an
-// expression that Check refuses, and a result whose shape is not that of the
-// expression: a value can never become code.
+// Fill puts values in the place of an expression's placeholders. It refuses an expression that
+// Check refuses, and a result whose shape is not that of the expression: a value can never become
+// code.
 func Fill(expr string, v Values) (string, error) {
 	harmless := samples
 	if model.LegacyValidation.IsValidLabelName(v.Label) { // what is no name is refused where it is used
@@ -100,8 +100,8 @@ func (v Values) of(p piece) (string, error) {
 	}
 }
 
-// arm is the matcher for the targets of an arm. It is one regular expression
-// however many they are, so that the shape of a query does not depend on it.
+// arm is the matcher for the targets of an arm. It is one regular expression however many they are,
+// so that the shape of a query does not depend on it.
 func (v Values) arm(values []string) (string, error) {
 	if !model.LegacyValidation.IsValidLabelName(v.Label) {
 		return "", fmt.Errorf("%q is not a label name", v.Label)
@@ -157,8 +157,8 @@ func escape(s string, quote byte) string {
 	return out.String()
 }
 
-// shape is an expression with everything that a value may set blanked out: the
-// values of matchers, and durations. The tree is changed by it.
+// shape is an expression with everything that a value may set blanked out: the values of matchers,
+// and durations. The tree is changed by it.
 func shape(tree parser.Expr) string {
 	parser.Inspect(tree, func(node parser.Node, _ []parser.Node) error {
 		switch n := node.(type) {

@@ -9,8 +9,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// rates are functions that answer how fast something changes, or another number that
-// is no count.
+// rates are functions that answer how fast something changes, or another number that is no count.
 var rates = []string{
 	"rate", "irate", "deriv", "idelta", "predict_linear", "histogram_quantile", "histogram_avg", "histogram_fraction",
 	"avg_over_time", "min_over_time", "max_over_time", "last_over_time", "quantile_over_time", "stddev_over_time", "stdvar_over_time",
@@ -19,9 +18,9 @@ var rates = []string{
 // counters are the ends of names of metrics that count since their program started.
 var counters = []string{"_total", "_count", "_bucket"}
 
-// Counts says whether an expression with placeholders may count events: one that asks
-// how fast they come, what share they are, or how many there were since a program started, is an
-// error. The error is an *Error, and also what Check says of the expression.
+// Counts says whether an expression with placeholders may count events: one that asks how fast they
+// come, what share they are, or how many there were since a program started, is an error. The error
+// is an *Error, and also what Check says of the expression.
 func Counts(expr string) error {
 	t, err := checkTemplate(expr, samples)
 	if err != nil {
@@ -44,8 +43,8 @@ func Counts(expr string) error {
 		"%s does not count events, expected increase(…[$window]), such as sum(increase(http_requests_total{$exposed}[$window]))", what)
 }
 
-// noCount names what of an expression is no count of events in a span of time; empty where
-// nothing says so.
+// noCount names what of an expression is no count of events in a span of time; empty where nothing
+// says so.
 func noCount(e parser.Expr, path []parser.Node) string {
 	switch n := e.(type) {
 	case *parser.Call:
@@ -105,10 +104,9 @@ func Ranges(expr string, window time.Duration) []time.Duration {
 	return slices.Compact(out)
 }
 
-// Keeps says whether an expression with placeholders answers series that still
-// have a label, as its metrics have it: one that an aggregation or an operator
-// drops, or that the expression makes itself, is an error. The error is an *Error,
-// and also what Check says of the expression.
+// Keeps says whether an expression with placeholders answers series that still have a label, as its
+// metrics have it: one that an aggregation or an operator drops, or that the expression makes
+// itself, is an error. The error is an *Error, and also what Check says of the expression.
 func Keeps(expr, label string) error {
 	t, err := checkTemplate(expr, samples)
 	if err != nil {

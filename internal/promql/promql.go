@@ -1,6 +1,5 @@
-// Package promql fills the placeholders of a query and checks queries before
-// they are ever sent. It does no I/O and keeps no state; every function is safe
-// for concurrent use.
+// Package promql fills the placeholders of a query and checks queries before they are ever sent. It
+// does no I/O and keeps no state; every function is safe for concurrent use.
 //
 // A placeholder is $name. Three kinds exist, each with its own place:
 //
@@ -22,20 +21,20 @@ import (
 	"github.com/sluicehq/sluice/internal/terminal"
 )
 
-// MaxLength bounds an expression, in bytes: far more than a person writes, and
-// little enough that parsing it can exhaust nothing.
+// MaxLength bounds an expression, in bytes: far more than a person writes, and little enough that
+// parsing it can exhaust nothing.
 const MaxLength = 16 << 10
 
 // Values are what placeholders stand for.
 type Values struct {
 	// Label is the label by which metrics know a target.
 	Label string
-	// Exposed, Cohort and Control are the label's values on each arm. An arm
-	// without values becomes a matcher that matches nothing. Empty values are
-	// ignored, since they would match every series that lacks the label.
+	// Exposed, Cohort and Control are the label's values on each arm. An arm without values becomes
+	// a matcher that matches nothing. Empty values are ignored, since they would match every series
+	// that lacks the label.
 	Exposed, Cohort, Control []string
-	// Window is what $window covers. It must be at least a millisecond if the
-	// expression uses it; what is finer is cut off.
+	// Window is what $window covers. It must be at least a millisecond if the expression uses it;
+	// what is finer is cut off.
 	Window time.Duration
 	// Release, Previous, Unit and Stage are plain text, escaped when filled in.
 	Release, Previous, Unit, Stage string
@@ -45,8 +44,7 @@ type Values struct {
 type Error struct {
 	// Offset is the byte offset in the expression as it was written.
 	Offset int
-	// Message says what is wrong and what was expected. It holds no control
-	// characters.
+	// Message says what is wrong and what was expected. It holds no control characters.
 	Message string
 }
 
@@ -57,9 +55,9 @@ func errAt(offset int, format string, args ...any) *Error {
 	return &Error{Offset: offset, Message: fmt.Sprintf(format, args...)}
 }
 
-// Check says whether an expression with placeholders can be asked of a
-// Prometheus: it parses, its placeholders are known and stand where they may,
-// and it evaluates to an instant vector or a scalar. The error is an *Error.
+// Check says whether an expression with placeholders can be asked of a Prometheus: it parses, its
+// placeholders are known and stand where they may, and it evaluates to an instant vector or a
+// scalar. The error is an *Error.
 func Check(expr string) error {
 	_, err := checkTemplate(expr, samples)
 	return err
@@ -121,9 +119,8 @@ func parse(text string) (parser.Expr, error) {
 	return nil, errAt(0, "invalid PromQL: %s", terminal.Safe(err.Error()))
 }
 
-// Placeholders lists the placeholders that an expression uses, without the
-// dollar sign, in order of appearance and without repetition. An expression that
-// Check refuses may have none.
+// Placeholders lists the placeholders that an expression uses, without the dollar sign, in order of
+// appearance and without repetition. An expression that Check refuses may have none.
 func Placeholders(expr string) []string {
 	pieces, err := split(expr)
 	if err != nil {
@@ -138,8 +135,8 @@ func Placeholders(expr string) []string {
 	return used
 }
 
-// OnlyCohort says that an expression asks about $cohort and not about $exposed: of what
-// was exposed before it tells nothing.
+// OnlyCohort says that an expression asks about $cohort and not about $exposed: of what was exposed
+// before it tells nothing.
 func OnlyCohort(expr string) bool {
 	used := Placeholders(expr)
 	return slices.Contains(used, "cohort") && !slices.Contains(used, "exposed")

@@ -117,8 +117,8 @@ func TestFillRefuses(t *testing.T) {
 	}
 }
 
-// TestEmptyArm asserts that the matcher of an arm without targets selects no
-// series, not even those that lack the label.
+// TestEmptyArm asserts that the matcher of an arm without targets selects no series, not even those
+// that lack the label.
 func TestEmptyArm(t *testing.T) {
 	for _, arm := range [][]string{nil, {}, {""}} {
 		filled, err := promql.Fill(`a{$control}`, promql.Values{Label: "instance", Control: arm})
@@ -132,8 +132,8 @@ func TestEmptyArm(t *testing.T) {
 	}
 }
 
-// TestFillIsInjectionProof fills hostile values and asserts that each one comes
-// back as the value of its own matcher, and that nothing else changed.
+// TestFillIsInjectionProof fills hostile values and asserts that each one comes back as the value
+// of its own matcher, and that nothing else changed.
 func TestFillIsInjectionProof(t *testing.T) {
 	hostile := rapid.OneOf(
 		rapid.Just(`web"}[5m])) * 0 or sum(rate(x{a="`),
@@ -164,9 +164,9 @@ func TestFillIsInjectionProof(t *testing.T) {
 	})
 }
 
-// TestEveryPlaceholderIsInjectionProof fills each placeholder in each of its places
-// with PromQL, and compares the tree that comes of it with the one of harmless
-// values: only the values of matchers may differ, and they hold what was filled in.
+// TestEveryPlaceholderIsInjectionProof fills each placeholder in each of its places with PromQL,
+// and compares the tree that comes of it with the one of harmless values: only the values of
+// matchers may differ, and they hold what was filled in.
 func TestEveryPlaceholderIsInjectionProof(t *testing.T) {
 	const evil = `web"}[5m])) * 0 or sum(rate(x{a="`
 	const harmless = "web"

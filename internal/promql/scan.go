@@ -34,8 +34,8 @@ type piece struct {
 	regex  bool   // that string is matched as a regular expression
 }
 
-// scanner walks a template far enough to know what is a string, a comment, a
-// brace. It leaves every finer question to the parser.
+// scanner walks a template far enough to know what is a string, a comment, a brace. It leaves every
+// finer question to the parser.
 type scanner struct {
 	expr   string
 	pos    int
@@ -169,8 +169,8 @@ func unknown(offset int, name string) *Error {
 	return errAt(offset, "unknown placeholder $%s%s (known: $%s)", name, hint, strings.Join(names, ", $"))
 }
 
-// word is the letters, digits and underscores that s begins with, if the first
-// is a letter or underscore.
+// word is the letters, digits and underscores that s begins with, if the first is a letter or
+// underscore.
 func word(s string) string {
 	end := 0
 	for end < len(s) && (s[end] == '_' || s[end]|0x20 >= 'a' && s[end]|0x20 <= 'z' || end > 0 && s[end] >= '0' && s[end] <= '9') {

@@ -8,9 +8,9 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// Selectors lists the series that a filled expression reads, as vector selectors
-// without range and offset, in order of appearance and without repetition. A
-// caller asks them how fresh their newest samples are.
+// Selectors lists the series that a filled expression reads, as vector selectors without range and
+// offset, in order of appearance and without repetition. A caller asks them how fresh their newest
+// samples are.
 func Selectors(filled string) ([]string, error) {
 	tree, err := parse(filled)
 	if err != nil {
@@ -29,9 +29,8 @@ func Selectors(filled string) ([]string, error) {
 	return found, nil
 }
 
-// ParseSelector reads an expression for a scrape: a metric's name with label
-// matchers, and nothing else. The matchers are those besides the name's. The
-// error is an *Error.
+// ParseSelector reads an expression for a scrape: a metric's name with label matchers, and nothing
+// else. The matchers are those besides the name's. The error is an *Error.
 func ParseSelector(expr string) (name string, matchers []*labels.Matcher, err error) {
 	if err := noPlaceholder(expr, "since a scrape reads each target on its own and already knows which arm it is on"); err != nil {
 		return "", nil, err
@@ -69,8 +68,8 @@ func ParseSelector(expr string) (name string, matchers []*labels.Matcher, err er
 	return name, matchers, nil
 }
 
-// CheckSeries says whether an expression lists series: it parses, has no
-// placeholders, and evaluates to an instant vector. The error is an *Error.
+// CheckSeries says whether an expression lists series: it parses, has no placeholders, and
+// evaluates to an instant vector. The error is an *Error.
 func CheckSeries(expr string) error {
 	if err := noPlaceholder(expr, "since there are no targets yet"); err != nil {
 		return err

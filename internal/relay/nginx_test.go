@@ -57,7 +57,8 @@ func behindNginx(t *testing.T, upstream string) string {
 	return "http://" + address + "/sluice/v1/"
 }
 
-// Through a cache, a bundle is fetched once, and an order is never an old one: it waits as it does without.
+// Through a cache, a bundle is fetched once, and an order is never an old one: it waits as it does
+// without.
 func TestThroughNginx(t *testing.T) {
 	r := newRig(t)
 	where := behindNginx(t, strings.TrimPrefix(r.URL, "http://"))

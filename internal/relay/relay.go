@@ -1,6 +1,6 @@
 // Package relay carries orders to targets that nobody can reach from outside, and their reports
-// back. It holds no key and decides nothing: targets believe signatures only. It keeps files
-// in a folder, and nothing in memory that a restart could lose. See docs/agent.md.
+// back. It holds no key and decides nothing: targets believe signatures only. It keeps files in a
+// folder, and nothing in memory that a restart could lose. See docs/agent.md.
 package relay
 
 import (
@@ -38,8 +38,8 @@ type Relay struct {
 	log       *slog.Logger
 }
 
-// New is a relay over a folder for orders and reports, and a content store, both made when they
-// are first written to.
+// New is a relay over a folder for orders and reports, and a content store, both made when they are
+// first written to.
 func New(folder string, bundles store.Store, log *slog.Logger) *Relay {
 	return &Relay{files: openFiles(folder), bundles: bundle.Kept{Store: bundles}, receiving: make(chan struct{}, uploads), log: log}
 }
@@ -169,8 +169,8 @@ func waitOf(r *http.Request) (time.Duration, error) {
 	return time.Duration(n) * time.Second, nil
 }
 
-// putOrder keeps a document in the place of another one, unless that is newer and by the same key. What only prepares is no
-// newer order, as at the agent.
+// putOrder keeps a document in the place of another one, unless that is newer and by the same key.
+// What only prepares is no newer order, as at the agent.
 func (x *Relay) putOrder(w http.ResponseWriter, r *http.Request) error {
 	p, err := placeOf(r)
 	if err != nil {

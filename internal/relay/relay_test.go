@@ -336,7 +336,8 @@ func BenchmarkPoll(b *testing.B) {
 	}
 }
 
-// An order is made beside the others, never in the folder for temporary files, which may be full or slow.
+// An order is made beside the others, never in the folder for temporary files, which may be full or
+// slow.
 func TestNothingIsMadeElsewhere(t *testing.T) {
 	f, elsewhere, long := openFiles(t.TempDir()), t.TempDir(), time.Unix(1, 0)
 	t.Setenv("TMPDIR", elsewhere)
@@ -347,8 +348,9 @@ func TestNothingIsMadeElsewhere(t *testing.T) {
 	require.Equal(t, long, info.ModTime(), "something was made there")
 }
 
-// In a train the order of a younger rollout to prepare may take the place of an older one's to apply that nobody has fetched:
-// who gives that order gives it again, which takes its place back. A way back is above what prepares, and keeps its place.
+// In a train the order of a younger rollout to prepare may take the place of an older one's to
+// apply that nobody has fetched: who gives that order gives it again, which takes its place back. A
+// way back is above what prepares, and keeps its place.
 func TestOneOrderForTwoRollouts(t *testing.T) {
 	r := newRig(t)
 	prepare := func(d *order.Document) { d.Step = order.Prepare }

@@ -19,11 +19,11 @@ import (
 type Options struct {
 	// Listen is host:port.
 	Listen string
-	// AgentToken and WorkerToken are references to the tokens that agents and workers show; empty for
-	// none, which only loopback may have.
+	// AgentToken and WorkerToken are references to the tokens that agents and workers show; empty
+	// for none, which only loopback may have.
 	AgentToken, WorkerToken string
-	// Cert and Key are files with which to serve https. ClientCA signs certificates that agents must
-	// show: each carries its target's id as its common name.
+	// Cert and Key are files with which to serve https. ClientCA signs certificates that agents
+	// must show: each carries its target's id as its common name.
 	Cert, Key, ClientCA string
 }
 
@@ -79,8 +79,8 @@ func (o Options) guards() (agents, workers guard, err error) {
 	}, workers, nil
 }
 
-// certified says that who asks has shown a certificate of the target's, or none at all, which the guard
-// allows where none is asked for.
+// certified says that who asks has shown a certificate of the target's, or none at all, which the
+// guard allows where none is asked for.
 func certified(r *http.Request, id string) bool {
 	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
 		return true

@@ -13,10 +13,12 @@ type Back struct {
 	Targets int    `json:"targets"`
 }
 
-// maxBack is how many releases are told apart: a payload has no room for one for each of 100,000 targets.
+// maxBack is how many releases are told apart: a payload has no room for one for each of 100,000
+// targets.
 const maxBack = 20
 
-// CountBack adds n targets that are back on a release to the counts so far. Of many releases it counts the first.
+// CountBack adds n targets that are back on a release to the counts so far. Of many releases it
+// counts the first.
 func CountBack(counts []Back, release string, n int) []Back {
 	i := slices.IndexFunc(counts, func(b Back) bool { return b.Release == release })
 	switch {
@@ -30,8 +32,8 @@ func CountBack(counts []Back, release string, n int) []Back {
 	return counts
 }
 
-// BackWord says on which release the targets are again, such as "back on 2.4.0: 9 targets; on 2.3.9: 3". It is
-// empty where that is not known.
+// BackWord says on which release the targets are again, such as "back on 2.4.0: 9 targets; on
+// 2.3.9: 3". It is empty where that is not known.
 func (o Outcome) BackWord() string {
 	const most = 5
 	all := slices.Clone(o.Back)

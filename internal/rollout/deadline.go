@@ -10,8 +10,8 @@ import (
 // SignalDeadline stands where an abort would: nobody has approved or resumed in time.
 const SignalDeadline = "deadline"
 
-// Due is when the rollout goes back unless a person approves or resumes before, and why;
-// zero while no deadline runs. A pause does not stop the deadline of an approval.
+// Due is when the rollout goes back unless a person approves or resumes before, and why; zero while
+// no deadline runs. A pause does not stop the deadline of an approval.
 func (s State) Due() (at time.Time, why string) {
 	if s.GoingBack() {
 		return at, why

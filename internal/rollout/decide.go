@@ -8,8 +8,8 @@ import (
 	"github.com/sluicehq/sluice/internal/health"
 )
 
-// Decide is the rule of every gate. Only PASS promotes; FAIL goes back; anything
-// else holds. A person may pass a hold, and a FAIL only by saying so.
+// Decide is the rule of every gate. Only PASS promotes; FAIL goes back; anything else holds. A
+// person may pass a hold, and a FAIL only by saying so.
 func Decide(r health.Report, override *Control) (Decision, string) {
 	verdict := r.Verdict()
 	evidence := Evidence(r, verdict)
@@ -25,10 +25,10 @@ func Decide(r health.Report, override *Control) (Decision, string) {
 	}
 }
 
-// Admit is the rule of the look before the first stage. Harm that is there already
-// refuses, and so do a source that answers nothing or nobody whom it does not know, and a check that nothing will ever
-// answer: nobody would see what the change does. Too little traffic does not: the gates
-// will want more.
+// Admit is the rule of the look before the first stage. Harm that is there already refuses, and so
+// do a source that answers nothing or nobody whom it does not know, and a check that nothing will
+// ever answer: nobody would see what the change does. Too little traffic does not: the gates will
+// want more.
 func Admit(r health.Report, override *ControlRequest) (Decision, string) {
 	verdict := r.Verdict()
 	evidence := Evidence(r, verdict)
@@ -43,16 +43,16 @@ func Admit(r health.Report, override *ControlRequest) (Decision, string) {
 	return Refuse, evidence
 }
 
-// OverrideGrant is the decision of a person to let a stage pass against the evidence.
-// It still holds while the stage waits, for example for an approval, before it is left.
+// OverrideGrant is the decision of a person to let a stage pass against the evidence. It still
+// holds while the stage waits, for example for an approval, before it is left.
 type OverrideGrant struct {
 	By Control `json:"by"`
 	// Failed are the checks that failed when it was used.
 	Failed []string `json:"failed,omitempty"`
 }
 
-// For is what the person has decided of a later report. It passes no failure but those
-// that it was used for: a check that fails later takes the rollout back.
+// For is what the person has decided of a later report. It passes no failure but those that it was
+// used for: a check that fails later takes the rollout back.
 func (m *OverrideGrant) For(r health.Report) *Control {
 	c := m.By
 	for _, check := range FailedChecks(r) {
@@ -92,8 +92,7 @@ func Evidence(r health.Report, v health.Verdict) string {
 	return strings.Join(out, "; ")
 }
 
-// passed counts the checks that decided, and names those that only advise and do not
-// agree.
+// passed counts the checks that decided, and names those that only advise and do not agree.
 func passed(r health.Report) string {
 	decided, others := 0, ""
 	for _, res := range r.Results {

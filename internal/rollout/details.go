@@ -10,8 +10,8 @@ import (
 	"github.com/sluicehq/sluice/internal/health"
 )
 
-// page is a text under way. It formats with Sprintf, since workflow code must not
-// write to what may be any writer.
+// page is a text under way. It formats with Sprintf, since workflow code must not write to what may
+// be any writer.
 type page struct{ strings.Builder }
 
 func (p *page) addf(format string, args ...any) {
@@ -22,8 +22,8 @@ func (p *page) addf(format string, args ...any) {
 // maxDetails is what Temporal accepts as details.
 const maxDetails = 20_000
 
-// Details words a state in Markdown, for the Web UI: what matters in an incident first. Times are in full, since
-// nothing draws them anew while they pass.
+// Details words a state in Markdown, for the Web UI: what matters in an incident first. Times are
+// in full, since nothing draws them anew while they pass.
 func Details(s State) string {
 	var b page
 	b.addf("**%s** of %s %s%s\n\n%s\n\n", s.headline(), Markdown(s.Unit), Markdown(s.Release), sinceAndUntil(s), Markdown(s.Why))

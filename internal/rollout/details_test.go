@@ -31,8 +31,8 @@ func TestBoundedIsPlainText(t *testing.T) {
 	require.Equal(t, "a�b", PlainText("a\xffb"))
 }
 
-// The page alone says since when and until when, who paused and why, which signals had no
-// effect, what is not back, and what to send next.
+// The page alone says since when and until when, who paused and why, which signals had no effect,
+// what is not back, and what to send next.
 func TestDetailsSayAllThatAPersonNeeds(t *testing.T) {
 	when := func(s int64) time.Time { return time.Unix(s, 0) }
 	base := func(p Phase) State {

@@ -5,10 +5,9 @@ import (
 	"unicode"
 )
 
-// Markdown keeps a value from being read as markup, as a link, or as a line of its own, and
-// from being made typographic: --why stays --why. What could be is written as a character
-// reference, which Temporal's Web UI shows as the character. Only quotes become typographic
-// all the same.
+// Markdown keeps a value from being read as markup, as a link, or as a line of its own, and from
+// being made typographic: --why stays --why. What could be is written as a character reference,
+// which Temporal's Web UI shows as the character. Only quotes become typographic all the same.
 func Markdown(s string) string {
 	words := strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
 	s = strings.Join(words, " ") // two spaces at its end would end the line
@@ -23,8 +22,8 @@ func Markdown(s string) string {
 	return b.String()
 }
 
-// markup says whether the byte at i could be read as more than itself, in the middle of a
-// line or, where it is the first, at the beginning of one.
+// markup says whether the byte at i could be read as more than itself, in the middle of a line or,
+// where it is the first, at the beginning of one.
 func markup(s string, i int) bool {
 	at := func(i int) byte {
 		if i < 0 || i >= len(s) {

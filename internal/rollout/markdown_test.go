@@ -19,8 +19,8 @@ func rendered(page string) string {
 	return string(markdown.Render(p.Parse([]byte(page)), html.NewRenderer(html.RendererOptions{Flags: html.CommonFlags | html.HrefTargetBlank})))
 }
 
-// shownAsItIs checks that a value is text and nothing else: on a line of its own, in the
-// middle of one, in a list and in a cell.
+// shownAsItIs checks that a value is text and nothing else: on a line of its own, in the middle of
+// one, in a list and in a cell.
 func shownAsItIs(t require.TestingT, value string) {
 	want := printable(value)
 	for around, plain := range map[string]string{
@@ -49,8 +49,8 @@ func printable(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-// No value becomes markup, a link, a cell or a line of the page in the Web UI, nor is a
-// command made typographic.
+// No value becomes markup, a link, a cell or a line of the page in the Web UI, nor is a command
+// made typographic.
 func TestMarkdown(t *testing.T) {
 	for _, value := range []string{
 		"2.4.1 größer", "[x](javascript:alert(1))", `\[x\](http://evil)`, "<img src=x>&lt;b>&amp;", "a|b\r\n| c |",

@@ -8,13 +8,12 @@ import (
 	"github.com/sluicehq/sluice/internal/health"
 )
 
-// What a state may take as JSON, in bytes: a payload is limited to 2 MB, and so is the
-// answer of a query. Names of targets matter most, then sentences, then drawings
-// and queries.
+// What a state may take as JSON, in bytes: a payload is limited to 2 MB, and so is the answer of a
+// query. Names of targets matter most, then sentences, then drawings and queries.
 const (
 	maxState = 1792 << 10
-	// maxNotBack is for the targets that were not reverted, maxLeftOut for those that were
-	// left out, which a promoted rollout names twice.
+	// maxNotBack is for the targets that were not reverted, maxLeftOut for those that were left
+	// out, which a promoted rollout names twice.
 	maxNotBack = 704 << 10
 	maxLeftOut = 480 << 10
 	// maxReasons is for all reasons of a list, reasonsAtMost how many entries have one.
@@ -22,8 +21,8 @@ const (
 	reasonsAtMost = 1000
 )
 
-// TrimToPayload is a state as others may see it: with exact counts, and with lists and
-// evidence cut to what a payload holds. The state itself is not changed.
+// TrimToPayload is a state as others may see it: with exact counts, and with lists and evidence cut
+// to what a payload holds. The state itself is not changed.
 func TrimToPayload(s State) State {
 	s.LeftOut, s.Received = len(s.Unreached), nil
 	s.NotReverted = shortened(s.NotReverted, maxNotBack)
@@ -93,8 +92,8 @@ func lessNamed(g *Gate, _ bool) {
 	}
 }
 
-// lessOlder keeps the results of a stage's newest gate; the others still say why they
-// decided as they did.
+// lessOlder keeps the results of a stage's newest gate; the others still say why they decided as
+// they did.
 func lessOlder(g *Gate, newest bool) {
 	if !newest {
 		g.Report.Results = nil

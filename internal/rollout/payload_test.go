@@ -13,8 +13,8 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// However many checks, stages and targets left behind, the result fits into a
-// payload, every target is named, and the sentences stay.
+// However many checks, stages and targets left behind, the result fits into a payload, every target
+// is named, and the sentences stay.
 func TestTheLargestStateFits(t *testing.T) {
 	var s State
 	for range 20 {
@@ -73,9 +73,8 @@ func crowd(n, id int) []TargetTrouble {
 	return out
 }
 
-// With however many targets left out, or behind, a state fits; how many there are is
-// exact, and what was there stays as it was. Those of a fleet of usual names are all
-// named.
+// With however many targets left out, or behind, a state fits; how many there are is exact, and
+// what was there stays as it was. Those of a fleet of usual names are all named.
 func TestStatesOfCrowdsFit(t *testing.T) {
 	for _, tc := range []struct {
 		n, id int

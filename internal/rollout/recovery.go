@@ -28,8 +28,8 @@ func (o *Outcome) Recover(condemned []string, after health.Report) {
 	}
 }
 
-// RecoveredWord says in words whether the rollback has cured, and which checks fail after it though they
-// did not condemn the release. It is empty when nobody asked.
+// RecoveredWord says in words whether the rollback has cured, and which checks fail after it though
+// they did not condemn the release. It is empty when nobody asked.
 func (o Outcome) RecoveredWord() string {
 	who := strings.Join(o.Condemned, ", ")
 	if who == "" {

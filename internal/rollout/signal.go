@@ -9,9 +9,9 @@ import (
 	"unicode"
 )
 
-// Signal is one way to steer a rollout, with all that there is to know of it. A new
-// signal is a file like signal_pause.go and a line in Signals: the workflow, the command
-// line and the docs take the rest from here.
+// Signal is one way to steer a rollout, with all that there is to know of it. A new signal is a
+// file like signal_pause.go and a line in Signals: the workflow, the command line and the docs take
+// the rest from here.
 type Signal struct {
 	// Name is the signal's name on the wire, and the name of its command.
 	Name string
@@ -27,22 +27,21 @@ type Signal struct {
 	TakesWithin bool
 	// ForAll says that its command can send it to every rollout that runs.
 	ForAll bool
-	// ForLocked says that it is for a rollout whose rollback is incomplete, and for no
-	// other, and ForWayBack that it is for one that goes back. All others are for a
-	// rollout that goes forward.
+	// ForLocked says that it is for a rollout whose rollback is incomplete, and for no other, and
+	// ForWayBack that it is for one that goes back. All others are for a rollout that goes forward.
 	ForLocked, ForWayBack bool
-	// Aim completes a request with what it means while the rollout is as it is now: it then
-	// does nothing to what comes after. It may be nil: then the current stage is named.
+	// Aim completes a request with what it means while the rollout is as it is now: it then does
+	// nothing to what comes after. It may be nil: then the current stage is named.
 	Aim func(s State, req *ControlRequest)
-	// Refuse answers why the rollout cannot take the signal as it is now, beside what
-	// the fields above say; empty if it can. It may be nil.
+	// Refuse answers why the rollout cannot take the signal as it is now, beside what the fields
+	// above say; empty if it can. It may be nil.
 	Refuse func(s State, c Control) string
 	// Apply changes the state as the signal asks. The workflow acts on the state.
 	Apply func(s *State, c Control)
 }
 
-// Signals are those that a rollout takes, in the order in which it applies what has
-// arrived together: an abort comes before everything else.
+// Signals are those that a rollout takes, in the order in which it applies what has arrived
+// together: an abort comes before everything else.
 func Signals() []Signal {
 	return []Signal{abort, pause, resume, approve, promote, settle, giveUp, retryRollback}
 }
@@ -65,8 +64,8 @@ func (s Signal) Aimed(st State, req ControlRequest) ControlRequest {
 	return req
 }
 
-// Receive applies the signal to a state, unless it is refused or has been received
-// before, and keeps what came of it in the state.
+// Receive applies the signal to a state, unless it is refused or has been received before, and
+// keeps what came of it in the state.
 func (s Signal) Receive(st *State, req ControlRequest, at time.Time) Control {
 	c := Control{
 		Signal: s.Name, By: PlainText(req.By), Why: PlainText(req.Why), Stage: PlainText(req.Stage),
@@ -95,8 +94,7 @@ func (s *State) note(c Control) {
 	}
 }
 
-// Refusal answers why a rollout in that state does not take the signal; empty if it
-// does.
+// Refusal answers why a rollout in that state does not take the signal; empty if it does.
 func (s Signal) Refusal(st State, c Control) string {
 	switch {
 	case (s.ForLocked || s.ForWayBack && st.Lenient) && !st.waitsForPerson():
@@ -122,12 +120,12 @@ func (s Signal) Refusal(st State, c Control) string {
 	return ""
 }
 
-// maxReceived is how many ids of signals are known. A signal is sent again within seconds
-// or minutes, and what it means is said beside its id.
+// maxReceived is how many ids of signals are known. A signal is sent again within seconds or
+// minutes, and what it means is said beside its id.
 const maxReceived = 1000
 
-// remember notes the id of a signal, and says whether it was noted before. One id may be
-// that of signals of several kinds: an abort is never taken for another's repeat.
+// remember notes the id of a signal, and says whether it was noted before. One id may be that of
+// signals of several kinds: an abort is never taken for another's repeat.
 func (s *State) remember(name, id string) bool {
 	if id == "" {
 		return false
@@ -144,14 +142,14 @@ func (s *State) remember(name, id string) bool {
 	return false
 }
 
-// isSince says whether what began at a time is what a sender has seen begin then: as it
-// is, or in seconds, as commands print it. A sender who has seen nothing means what is.
+// isSince says whether what began at a time is what a sender has seen begin then: as it is, or in
+// seconds, as commands print it. A sender who has seen nothing means what is.
 func (c Control) isSince(began time.Time) bool {
 	return c.Since.IsZero() || c.Since.Equal(began) || c.Since.Equal(began.Truncate(time.Second))
 }
 
-// GoingBack says that the rollout does not go forward any more: it is aborted, goes
-// back, or has ended.
+// GoingBack says that the rollout does not go forward any more: it is aborted, goes back, or has
+// ended.
 func (s State) GoingBack() bool {
 	return s.Phase.GoesBack() || s.Aborted != nil || s.Outcome != nil
 }

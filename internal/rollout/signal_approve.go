@@ -46,9 +46,9 @@ var approve = Signal{
 	},
 }
 
-// approvable is the index of the named stage if it still needs approval or, with no
-// name, of the one that waits for it; -1 if there is none. One that was approved and has
-// not begun yet waits no more, and the one after it does not wait yet.
+// approvable is the index of the named stage if it still needs approval or, with no name, of the
+// one that waits for it; -1 if there is none. One that was approved and has not begun yet waits no
+// more, and the one after it does not wait yet.
 func approvable(s State, name string) int {
 	next := s.Stage
 	if next < len(s.Stages) && !s.Stages[next].StartedAt.IsZero() {

@@ -33,8 +33,8 @@ func moments() map[string]State {
 // toy is a signal that nothing else knows of, and that counts.
 var toy = Signal{Name: "toy", Apply: func(s *State, _ Control) { s.Targets++ }}
 
-// Whatever arrives in whatever phase, a second one with its id does nothing and is noted as
-// a repeat, also after other signals, and also one that was refused.
+// Whatever arrives in whatever phase, a second one with its id does nothing and is noted as a
+// repeat, also after other signals, and also one that was refused.
 func TestASignalWithAnIDActsOnce(t *testing.T) {
 	for name, s := range moments() {
 		for _, signal := range append(Signals(), toy) {
@@ -58,8 +58,8 @@ func TestASignalWithAnIDActsOnce(t *testing.T) {
 	}
 }
 
-// A bare one, as from the Web UI, acts once on what waits: what arrives together with it
-// does not act on what comes next.
+// A bare one, as from the Web UI, acts once on what waits: what arrives together with it does not
+// act on what comes next.
 func TestABareSignalActsOncePerWait(t *testing.T) {
 	for name, s := range moments() {
 		for _, signal := range Signals() {

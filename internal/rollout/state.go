@@ -1,6 +1,6 @@
-// Package rollout has the words of a rollout: its state, its phases, what a gate
-// decides, and the signals that steer it. All of it is pure: the workflow of the same
-// name does the work, and whoever shows a rollout needs this package only.
+// Package rollout has the words of a rollout: its state, its phases, what a gate decides, and the
+// signals that steer it. All of it is pure: the workflow of the same name does the work, and
+// whoever shows a rollout needs this package only.
 package rollout
 
 import (
@@ -35,8 +35,8 @@ const (
 	PhaseHold     Phase = "holding"
 	PhaseRollback Phase = "rolling-back"
 	PhaseVerify   Phase = "verifying-rollback"
-	// PhaseLocked is after a rollback that left targets behind: the unit stays
-	// locked until they are back or a person gives up.
+	// PhaseLocked is after a rollback that left targets behind: the unit stays locked until they
+	// are back or a person gives up.
 	PhaseLocked Phase = "locked"
 
 	PhasePromoted   Phase = "promoted"
@@ -53,8 +53,7 @@ const (
 // Turn begins the Why of a rollout in PhaseTurn; what it waits for follows.
 const Turn = "waits for its turn in the train: "
 
-// PhaseIndexed is how the index calls every phase of a rollout that runs and waits for
-// nobody.
+// PhaseIndexed is how the index calls every phase of a rollout that runs and waits for nobody.
 const PhaseIndexed Phase = "running"
 
 // OpenPhases are those under which the index has rollouts that run.
@@ -62,8 +61,8 @@ func OpenPhases() []Phase {
 	return []Phase{PhaseIndexed, PhaseApproval, PhaseTurn, PhaseHold, PhaseGuard, PhaseRollback, PhaseLocked}
 }
 
-// Indexed is the phase under which Temporal's index has a rollout in phase p. The index is
-// told only of changes that are worth an event.
+// Indexed is the phase under which Temporal's index has a rollout in phase p. The index is told
+// only of changes that are worth an event.
 func (p Phase) Indexed() Phase {
 	switch p {
 	case PhasePlanning, PhasePrepare, PhasePreflight, PhaseObserve, PhaseApply, PhaseDrill, PhaseBake, PhaseGate, PhaseSettle:
@@ -102,11 +101,10 @@ type State struct {
 	Phase     Phase     `json:"phase"`
 	// Since is when the phase began; zero in states of v0.1.0.
 	Since time.Time `json:"since,omitzero"`
-	// Every is the time between two looks at the checks: numbers that are older than two are
-	// old.
+	// Every is the time between two looks at the checks: numbers that are older than two are old.
 	Every spec.Duration `json:"every,omitempty"`
-	// Now is when the state was asked for, by the Temporal server's clock as the worker knows it; zero
-	// in results and in answers of v0.1.0.
+	// Now is when the state was asked for, by the Temporal server's clock as the worker knows it;
+	// zero in results and in answers of v0.1.0.
 	Now time.Time `json:"now,omitzero"`
 	// Why says in words what the rollout waits for or does.
 	Why string `json:"why"`
@@ -122,8 +120,8 @@ type State struct {
 	RetryRollback *Control `json:"retryRollback,omitempty"`
 	// GaveUp is who has ended the way back as it is; nil while nobody has.
 	GaveUp *Control `json:"gaveUp,omitempty"`
-	// NotReverted names what is not known to be back while the rollout goes back, as an
-	// Outcome does in the end, as it was after the newest try. NotBack is how many targets.
+	// NotReverted names what is not known to be back while the rollout goes back, as an Outcome
+	// does in the end, as it was after the newest try. NotBack is how many targets.
 	NotReverted []TargetTrouble `json:"notReverted,omitempty"`
 	NotBack     int             `json:"notBack,omitempty"`
 	// Stage is the index of the current stage.
@@ -131,26 +129,25 @@ type State struct {
 	Stages []StageState `json:"stages"`
 	// Controls are the last signals received, oldest first, at most MaxControls.
 	Controls []Control `json:"controls,omitempty"`
-	// Received are the signals with an id that were received lately, as many as remember
-	// keeps. Nobody is shown them.
+	// Received are the signals with an id that were received lately, as many as remember keeps.
+	// Nobody is shown them.
 	Received []string `json:"received,omitempty"`
 	// Lenient takes signals as v0.1.0 did, for a run that began then.
 	Lenient bool `json:"-"`
-	// Targets is the size of the fleet; Exposed how many targets run the
-	// release, or may: those found on it, once their stage has come, included.
+	// Targets is the size of the fleet; Exposed how many targets run the release, or may: those
+	// found on it, once their stage has come, included.
 	Targets int `json:"targets"`
 	Exposed int `json:"exposed"`
-	// TakenOver says which earlier runs had left targets behind that were taken back before
-	// this rollout began; empty if none had.
+	// TakenOver says which earlier runs had left targets behind that were taken back before this
+	// rollout began; empty if none had.
 	TakenOver string `json:"takenOver,omitempty"`
 	// Preflight is the decision before the first stage; nil until then.
 	Preflight *Gate `json:"preflight,omitempty"`
 	// Prepared is how many targets have the release ready beside what they run; 0 where the driver
 	// does not prepare.
 	Prepared int `json:"prepared,omitempty"`
-	// Unreached are targets that are left out for now, since they do not answer and
-	// their stage tolerates that, as many as a payload holds. LeftOut is how many
-	// there are.
+	// Unreached are targets that are left out for now, since they do not answer and their stage
+	// tolerates that, as many as a payload holds. LeftOut is how many there are.
 	Unreached []TargetTrouble `json:"unreached,omitempty"`
 	LeftOut   int             `json:"leftOut,omitempty"`
 	// Outcome is set once the rollout has ended, or is locked.
@@ -165,8 +162,8 @@ func (s *State) Enter(p Phase, why string, now time.Time) {
 	s.Phase, s.Why = p, why
 }
 
-// Shown are the stages that a page shows one by one, from the first index up to, and without, the second: all, or
-// where there are many those around the current one.
+// Shown are the stages that a page shows one by one, from the first index up to, and without, the
+// second: all, or where there are many those around the current one.
 func (s State) Shown() (from, to int) {
 	const many, before, after = 16, 3, 6
 	if len(s.Stages) <= many {
@@ -204,8 +201,8 @@ func (s State) Begun() bool {
 	return s.Stage < len(s.Stages) && !s.Stages[s.Stage].StartedAt.IsZero()
 }
 
-// Left names what is not known to be back, and how many targets that are: so far while the
-// rollout goes back, and in the end.
+// Left names what is not known to be back, and how many targets that are: so far while the rollout
+// goes back, and in the end.
 func (s State) Left() ([]TargetTrouble, int) {
 	if s.Outcome != nil {
 		return s.Outcome.NotReverted, s.Outcome.NotBack
@@ -216,41 +213,39 @@ func (s State) Left() ([]TargetTrouble, int) {
 // StageState is one stage, planned and actual.
 type StageState struct {
 	Name string `json:"name"`
-	// Cohort is how many targets the stage newly exposes, Reach how many are
-	// exposed after it.
+	// Cohort is how many targets the stage newly exposes, Reach how many are exposed after it.
 	Cohort int           `json:"cohort"`
 	Reach  int           `json:"reach"`
 	Bake   spec.Duration `json:"bake"`
-	// Approval is spec.ApprovalRequired for a stage that a person must approve, and
-	// ApprovedBy who did.
+	// Approval is spec.ApprovalRequired for a stage that a person must approve, and ApprovedBy who
+	// did.
 	Approval   string   `json:"approval,omitempty"`
 	ApprovedBy *Control `json:"approvedBy,omitempty"`
-	// ApproveBy is until when the stage waits for that; zero while it does not, or has no
-	// deadline.
+	// ApproveBy is until when the stage waits for that; zero while it does not, or has no deadline.
 	ApproveBy time.Time `json:"approveBy,omitzero"`
-	// Undecided is spec.UndecidedWait where a gate without a verdict asks a person in the end,
-	// and does not go back.
+	// Undecided is spec.UndecidedWait where a gate without a verdict asks a person in the end, and
+	// does not go back.
 	Undecided string `json:"undecided,omitempty"`
-	// Changed is how many targets of the cohort are known to have been put on the
-	// release by this rollout, Already how many were found on it.
+	// Changed is how many targets of the cohort are known to have been put on the release by this
+	// rollout, Already how many were found on it.
 	Changed int `json:"changed"`
 	Already int `json:"already"`
-	// Absent is how many targets of the cohort did not answer and were left out; Gone of
-	// them had left the fleet. Replaced is how many hosts were replaced during the bake.
+	// Absent is how many targets of the cohort did not answer and were left out; Gone of them had
+	// left the fleet. Replaced is how many hosts were replaced during the bake.
 	Absent   int `json:"absent,omitempty"`
 	Gone     int `json:"gone,omitempty"`
 	Replaced int `json:"replaced,omitempty"`
-	// Reached is how many targets of the fleet were on the release when the stage had
-	// passed, and LeftOut how many of those that it and the stages before were to
-	// reach were left out then. Both are zero until it has.
+	// Reached is how many targets of the fleet were on the release when the stage had passed, and
+	// LeftOut how many of those that it and the stages before were to reach were left out then.
+	// Both are zero until it has.
 	Reached int `json:"reached,omitempty"`
 	LeftOut int `json:"leftOut,omitempty"`
-	// Watched is how much of the bake was watched, as far as the workflow has heard. It
-	// hears of a watch when that ends.
+	// Watched is how much of the bake was watched, as far as the workflow has heard. It hears of a
+	// watch when that ends.
 	Watched spec.Duration `json:"watched,omitempty"`
-	// Times are zero until they happen. BakeEnds moves when a pause ends, and when the bake
-	// goes on for what nobody watched.
-	// MeasuredAt is when the stage's targets had been read and measured, and applying began; zero in states of v0.1.0.
+	// Times are zero until they happen. BakeEnds moves when a pause ends, and when the bake goes on
+	// for what nobody watched. MeasuredAt is when the stage's targets had been read and measured,
+	// and applying began; zero in states of v0.1.0.
 	StartedAt  time.Time `json:"startedAt,omitzero"`
 	MeasuredAt time.Time `json:"measuredAt,omitzero"`
 	AppliedAt  time.Time `json:"appliedAt,omitzero"`
@@ -260,7 +255,8 @@ type StageState struct {
 	Gates []Gate `json:"gates,omitempty"`
 }
 
-// WatchedWord says how much of the bake was watched, as far as is known, such as "40s of 2m watched".
+// WatchedWord says how much of the bake was watched, as far as is known, such as "40s of 2m
+// watched".
 func (s StageState) WatchedWord() string {
 	return s.Watched.String() + " of " + s.Bake.String() + " watched"
 }
@@ -291,19 +287,18 @@ type Gate struct {
 // QueryStatus is the name of the query that a rollout answers with its State.
 const QueryStatus = "status"
 
-// ControlRequest is the payload of every signal. All of it may be missing, but
-// for promote and give-up, which need By and Why.
+// ControlRequest is the payload of every signal. All of it may be missing, but for promote and
+// give-up, which need By and Why.
 type ControlRequest struct {
 	By  string `json:"by,omitempty"`
 	Why string `json:"why,omitempty"`
-	// ID tells signals apart: one that arrives again, since its sender did not hear that
-	// it had arrived, acts once. Without an id every one counts as another.
+	// ID tells signals apart: one that arrives again, since its sender did not hear that it had
+	// arrived, acts once. Without an id every one counts as another.
 	ID string `json:"id,omitempty"`
-	// Stage names the stage that approve and promote mean; empty means the one
-	// that waits.
+	// Stage names the stage that approve and promote mean; empty means the one that waits.
 	Stage string `json:"stage,omitempty"`
-	// Since is when what the sender means has begun: the pause that a resume ends, the lock
-	// that a retry-rollback is for. Zero means what is now.
+	// Since is when what the sender means has begun: the pause that a resume ends, the lock that a
+	// retry-rollback is for. Zero means what is now.
 	Since time.Time `json:"since,omitzero"`
 	// Override lets promote pass a FAIL.
 	Override bool `json:"override,omitempty"`

@@ -10,8 +10,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Suspect is a release that may have caused harm: of the rollout that saw it, which is the trigger, or the newest
-// of a unit that the trigger may have woken.
+// Suspect is a release that may have caused harm: of the rollout that saw it, which is the trigger,
+// or the newest of a unit that the trigger may have woken.
 type Suspect struct {
 	Unit string `json:"unit"`
 	// Release is empty where the unit never had a rollout, or nobody knows.
@@ -38,8 +38,9 @@ func SuspectOf(s State) Suspect {
 	return out
 }
 
-// RankSuspects puts those first that most targets run, and of the same number the youngest: a release that nobody
-// runs is the least likely, and one that was there for long has been innocent for long.
+// RankSuspects puts those first that most targets run, and of the same number the youngest: a
+// release that nobody runs is the least likely, and one that was there for long has been innocent
+// for long.
 func RankSuspects(all []Suspect) []Suspect {
 	out := slices.Clone(all)
 	slices.SortStableFunc(out, func(a, b Suspect) int {

@@ -8,11 +8,10 @@ import (
 	"strings"
 )
 
-// InURL says what of a URL, which may be a template, looks like a secret that was
-// written into it; empty when nothing does. It names the kind, never the value. It
-// knows what secrets are usually called and how well-known ones are built, so it
-// finds what was written in haste and not what is hidden. A user is the caller's to
-// refuse.
+// InURL says what of a URL, which may be a template, looks like a secret that was written into it;
+// empty when nothing does. It names the kind, never the value. It knows what secrets are usually
+// called and how well-known ones are built, so it finds what was written in haste and not what is
+// hidden. A user is the caller's to refuse.
 func InURL(text string) string {
 	text = plain(text)
 	if what := wellKnown(text); what != "" {
@@ -32,8 +31,8 @@ func InURL(text string) string {
 	return ""
 }
 
-// InHeader says what of a header looks like a secret that was written into it; empty when
-// nothing does.
+// InHeader says what of a header looks like a secret that was written into it; empty when nothing
+// does.
 func InHeader(name, value string) string {
 	if what := inText(name+": "+value, []string{""}); what != "" {
 		return what
@@ -41,9 +40,9 @@ func InHeader(name, value string) string {
 	return named(name, value)
 }
 
-// InArgv says which element of a command looks as if it held a secret, and what; empty
-// when none does. What is looked up when the program runs is none: a path, a
-// reference, a variable of a shell, a placeholder.
+// InArgv says which element of a command looks as if it held a secret, and what; empty when none
+// does. What is looked up when the program runs is none: a path, a reference, a variable of a
+// shell, a placeholder.
 func InArgv(argv []string) (at int, what string) {
 	args := make([]string, len(argv))
 	for i, arg := range argv {
@@ -142,8 +141,8 @@ var (
 	asUser = map[string]bool{"docker": true, "podman": true, "nerdctl": true, "chroot": true, "setpriv": true}
 )
 
-// login says whether a value is a user with a password. A user with a group and a host
-// with a port are none.
+// login says whether a value is a user with a password. A user with a group and a host with a port
+// are none.
 func login(value string, argv []string) bool {
 	m := nameAndWord.FindStringSubmatch(unquoted(value))
 	if m == nil || digits.MatchString(m[2]) || m[1] == m[2] || strings.HasPrefix(m[2], "//") {

@@ -1,6 +1,6 @@
-// Package secret resolves references to secrets. A spec holds only references,
-// ${env:NAME} or file:/path, and they are resolved where they are used, so that
-// no secret enters a workflow's history, a log or an error.
+// Package secret resolves references to secrets. A spec holds only references, ${env:NAME} or
+// file:/path, and they are resolved where they are used, so that no secret enters a workflow's
+// history, a log or an error.
 package secret
 
 import (
@@ -21,8 +21,8 @@ import (
 	"strings"
 )
 
-// maxSize bounds a secret's file: tokens and keys are far smaller, and a
-// mistyped path may point at anything.
+// maxSize bounds a secret's file: tokens and keys are far smaller, and a mistyped path may point at
+// anything.
 const maxSize = 64 << 10
 
 const redacted = "[redacted]"
@@ -32,8 +32,8 @@ var envRef = regexp.MustCompile(`^\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}$`)
 // errForm never repeats what it was given: that may be a secret written inline.
 var errForm = errors.New("not a reference to a secret, expected ${env:NAME} or file:/absolute/path (a secret itself is never written here)")
 
-// Secret is a value that shows itself only through Reveal: printing, logging
-// and encoding it give "[redacted]". The zero value is an empty secret.
+// Secret is a value that shows itself only through Reveal: printing, logging and encoding it give
+// "[redacted]". The zero value is an empty secret.
 type Secret struct{ value string }
 
 // New wraps a value.
@@ -65,9 +65,9 @@ func (s Secret) Bearer(h http.Header) error {
 	return nil
 }
 
-// Redact replaces every occurrence of the secret in text, such as a server's
-// answer that repeats what it was sent: as it is, and as it stands in JSON, in a
-// URL, between quotes, in hexadecimal digits and in base64 by itself.
+// Redact replaces every occurrence of the secret in text, such as a server's answer that repeats
+// what it was sent: as it is, and as it stands in JSON, in a URL, between quotes, in hexadecimal
+// digits and in base64 by itself.
 func (s Secret) Redact(text string) string {
 	if s.value == "" {
 		return text
@@ -81,8 +81,8 @@ func (s Secret) Redact(text string) string {
 // Shows says whether the secret is in text, in a form that Redact knows.
 func (s Secret) Shows(text string) bool { return s.Redact(text) != text }
 
-// forms are ways to write the secret, longer ones first, so that none leaves a part
-// of another behind.
+// forms are ways to write the secret, longer ones first, so that none leaves a part of another
+// behind.
 func (s Secret) forms() []string {
 	raw := []byte(s.value)
 	quoted := strconv.Quote(s.value)
@@ -116,8 +116,8 @@ func Check(ref string) error {
 	return errForm
 }
 
-// Resolve looks a reference up: in the environment, or in a file, without the
-// white space around it. What is missing or empty is an error.
+// Resolve looks a reference up: in the environment, or in a file, without the white space around
+// it. What is missing or empty is an error.
 func Resolve(ref string) (Secret, error) {
 	if err := Check(ref); err != nil {
 		return Secret{}, err

@@ -3,29 +3,27 @@ package sequential
 // stakes are the bets of bets, as shares of the largest that is allowed.
 func stakes() []float64 { return []float64{0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7} }
 
-// bets tests what Grid tests, for events that come in bursts. Whatever the bursts
-// inside a look are, the exposed arm's part of the look's bad events is its share on
-// average: betting on the part is fair under any dispersion (Waudby-Smith and Ramdas,
-// Estimating means of bounded random variables by betting, 2024). It costs time where
-// there are no bursts.
+// bets tests what Grid tests, for events that come in bursts. Whatever the bursts inside a look
+// are, the exposed arm's part of the look's bad events is its share on average: betting on the part
+// is fair under any dispersion (Waudby-Smith and Ramdas, Estimating means of bounded random
+// variables by betting, 2024). It costs time where there are no bursts.
 //
-// Bursts that last several looks make neighbours alike, and a bet on a look after a
-// bad one is no longer fair. Then a bet is made only once for every span looks, on
-// what they add up to.
+// Bursts that last several looks make neighbours alike, and a bet on a look after a bad one is no
+// longer fair. Then a bet is made only once for every span looks, on what they add up to.
 type bets struct {
 	null   float64
 	stakes []float64
 	start  Start
 	span   int
 	looks  int
-	// exposed are the exposed arm's bad events since the last bet, expected is how many
-	// of both arms' are its own on average.
+	// exposed are the exposed arm's bad events since the last bet, expected is how many of both
+	// arms' are its own on average.
 	exposed, expected float64
 	mixture
 }
 
-// newBets readies a test of the null hypothesis that the ratio is at most null, with
-// a bet every span looks.
+// newBets readies a test of the null hypothesis that the ratio is at most null, with a bet every
+// span looks.
 func newBets(null float64, start Start, span int) *bets {
 	s := stakes()
 	return &bets{null: null, stakes: s, start: start, span: max(1, span), mixture: newMixture(Equal(len(s)))}

@@ -20,8 +20,8 @@ func BinomialTail(k, n, p float64) float64 {
 	case p <= 0 || k > n:
 		return 0
 	}
-	// The first term by logarithms, since both its parts leave the range of numbers;
-	// the others shrink from there on.
+	// The first term by logarithms, since both its parts leave the range of numbers; the others
+	// shrink from there on.
 	term := math.Exp(combin.LogGeneralizedBinomial(n, k) + k*math.Log(p) + (n-k)*math.Log1p(-p))
 	sum := 0.0
 	for i := k; i <= n && term > sum*1e-12; i++ {
@@ -31,6 +31,6 @@ func BinomialTail(k, n, p float64) float64 {
 	return min(1, sum)
 }
 
-// mostTail is up to how many events logarithms of the binomial coefficients are
-// exact to some digits.
+// mostTail is up to how many events logarithms of the binomial coefficients are exact to some
+// digits.
 const mostTail = 1e9

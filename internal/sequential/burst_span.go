@@ -2,12 +2,11 @@ package sequential
 
 import "math"
 
-// BurstSpan answers how bad events bunched in looks between which nothing changed: the
-// dispersion, and how many looks in a row one bet should cover. That is 1 unless
-// bursts last longer than a look: then what a look shows more than its share, the
-// next one shows too. Sums of more and more looks are tried; a bet covers spread
-// times as many as the largest of which neighbours still go along, so that most
-// bursts fall into one bet.
+// BurstSpan answers how bad events bunched in looks between which nothing changed: the dispersion,
+// and how many looks in a row one bet should cover. That is 1 unless bursts last longer than a
+// look: then what a look shows more than its share, the next one shows too. Sums of more and more
+// looks are tried; a bet covers spread times as many as the largest of which neighbours still go
+// along, so that most bursts fall into one bet.
 func BurstSpan(looks []Pair) (d Dispersion, span int) {
 	d, span = Split(looks), 1
 	for n := 1; n <= longestBurst && len(looks) >= tellingSums*n; n *= 2 {
@@ -42,8 +41,8 @@ const (
 	spread = 4
 )
 
-// along is the correlation of neighbouring looks, in standard errors of what it is by
-// chance: of how many bad events more than its share the exposed arm had.
+// along is the correlation of neighbouring looks, in standard errors of what it is by chance: of
+// how many bad events more than its share the exposed arm had.
 func along(looks []Pair) float64 {
 	ratio := RateRatio(looks)
 	product, square, last, n := 0.0, 0.0, 0.0, 0.0

@@ -10,8 +10,8 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// bunched draws looks of two arms whose rates, each for itself, are five times as
-// high for so many looks now and then; 0 is never.
+// bunched draws looks of two arms whose rates, each for itself, are five times as high for so many
+// looks now and then; 0 is never.
 func bunched(seed uint64, n, last int) []Pair {
 	r := rand.New(rand.NewPCG(seed, 7))
 	left := [2]int{}

@@ -6,17 +6,16 @@ import (
 	"slices"
 )
 
-// candidate is one ratio of the arms' rates that may have been there before the change,
-// with how likely it is.
+// candidate is one ratio of the arms' rates that may have been there before the change, with how
+// likely it is.
 type candidate struct {
 	Ratio  float64
 	Weight float64
 }
 
-// What is believed of arms before anything was seen of them: as a rule they are
-// alike; else their rates differ by a factor of e^0.5 or so either way. Of what need
-// not be alike nearly nothing is believed. Where events come in bursts, arms that are
-// alike split them unevenly as often as not.
+// What is believed of arms before anything was seen of them: as a rule they are alike; else their
+// rates differ by a factor of e^0.5 or so either way. Of what need not be alike nearly nothing is
+// believed. Where events come in bursts, arms that are alike split them unevenly as often as not.
 type belief struct {
 	// spike is how likely the ratio is 1, width how far its logarithm is from 0 else.
 	spike, width float64
@@ -26,10 +25,10 @@ func alike() belief    { return belief{0.7, 0.5} }
 func unsteady() belief { return belief{0.3, 1} }
 func anything() belief { return belief{0, 2} }
 
-// centre answers what the ratio of the arms' rates was before the change, from looks
-// at that time: a log-normal belief, for arms that are alike as a rule with a spike at
-// 1, by the rule of Bayes. dispersion widens what the looks tell. Weights sum to 1,
-// ratios ascend. Without any events before, it is 1 for certain.
+// centre answers what the ratio of the arms' rates was before the change, from looks at that time:
+// a log-normal belief, for arms that are alike as a rule with a spike at 1, by the rule of Bayes.
+// dispersion widens what the looks tell. Weights sum to 1, ratios ascend. Without any events
+// before, it is 1 for certain.
 func centre(before []Pair, dispersion float64, likely bool) []candidate {
 	var all Pair
 	for _, p := range before {
@@ -48,8 +47,7 @@ func centre(before []Pair, dispersion float64, likely bool) []candidate {
 	return prior.given(math.Log(RateRatio(before)), noise)
 }
 
-// given answers what the ratio was, of which the logarithm was measured with a
-// variance.
+// given answers what the ratio was, of which the logarithm was measured with a variance.
 func (b belief) given(seen, noise float64) []candidate {
 	prior := b.width * b.width
 	spike := math.Log(b.spike) + lnNormal(seen, noise)
@@ -79,17 +77,16 @@ func (b belief) given(seen, noise float64) []candidate {
 const (
 	// leastSplits is how many looks with bad events tell what their split is on average.
 	leastSplits = 10
-	// fewSplits looks leave twice the variance that they show: the largest bursts are
-	// rare, and were not seen yet.
+	// fewSplits looks leave twice the variance that they show: the largest bursts are rare, and
+	// were not seen yet.
 	fewSplits = 20
 )
 
-// splitCentre answers what centre does, for bets: they need the split of a look's bad
-// events to be its share on average, whereas centre is about sums. Where the rates of
-// the arms go up and down by themselves, that is not the same: the exposed arm's part
-// is larger in looks in which the control happens to show little. So the parts of all
-// looks count alike here, and how sure their average is comes from how they differ.
-// It answers false where too little was seen for that.
+// splitCentre answers what centre does, for bets: they need the split of a look's bad events to be
+// its share on average, whereas centre is about sums. Where the rates of the arms go up and down by
+// themselves, that is not the same: the exposed arm's part is larger in looks in which the control
+// happens to show little. So the parts of all looks count alike here, and how sure their average is
+// comes from how they differ. It answers false where too little was seen for that.
 func splitCentre(before []Pair, likely bool) ([]candidate, bool) {
 	var looks []Pair
 	parts := 0.0

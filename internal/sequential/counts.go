@@ -6,19 +6,19 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// Counts are events of one arm in one look: Bad of Total. Counts need not be whole,
-// since sources estimate them.
+// Counts are events of one arm in one look: Bad of Total. Counts need not be whole, since sources
+// estimate them.
 type Counts struct {
 	Bad   float64 `json:"bad"`
 	Total float64 `json:"total"`
 }
 
-// leastCount is what counts are at least where they are not 0, as uncountable is what
-// they are at most: ratios and products of them stay numbers.
+// leastCount is what counts are at least where they are not 0, as uncountable is what they are at
+// most: ratios and products of them stay numbers.
 const leastCount = 1e-9
 
-// tidy takes bad events for none where they are fewer than leastCount: what they divide
-// would be no number.
+// tidy takes bad events for none where they are fewer than leastCount: what they divide would be no
+// number.
 func tidy(pairs []Pair) []Pair {
 	out := slices.Clone(pairs)
 	for i := range out {
@@ -38,8 +38,8 @@ func (c Counts) sound() bool {
 
 func (c Counts) plus(d Counts) Counts { return Counts{Bad: c.Bad + d.Bad, Total: c.Total + d.Total} }
 
-// Pair is what both arms showed in one look. Total is each arm's exposure: what its
-// rate of bad events is measured by.
+// Pair is what both arms showed in one look. Total is each arm's exposure: what its rate of bad
+// events is measured by.
 type Pair struct {
 	Exposed Counts `json:"exposed"`
 	Control Counts `json:"control"`
@@ -58,16 +58,15 @@ func (p Pair) usable() bool {
 // bad is how many bad events there were in both arms.
 func (p Pair) bad() float64 { return p.Exposed.Bad + p.Control.Bad }
 
-// share is the part of the bad events that is expected in the exposed arm, if its
-// rate is ratio times the control's.
+// share is the part of the bad events that is expected in the exposed arm, if its rate is ratio
+// times the control's.
 func (p Pair) share(ratio float64) float64 {
 	return ratio * p.Exposed.Total / (ratio*p.Exposed.Total + p.Control.Total)
 }
 
-// RateRatio is how many times the control's rate of bad events the exposed arm's is,
-// over looks whose shares may differ (the estimator of Mantel and Haenszel, for
-// rates). Half an event is added to each arm, so that it is always finite; 1 where
-// nothing was counted.
+// RateRatio is how many times the control's rate of bad events the exposed arm's is, over looks
+// whose shares may differ (the estimator of Mantel and Haenszel, for rates). Half an event is added
+// to each arm, so that it is always finite; 1 where nothing was counted.
 func RateRatio(looks []Pair) float64 {
 	exposed, control, whole := 0.0, 0.0, Pair{}
 	for _, p := range looks {
@@ -86,8 +85,8 @@ func RateRatio(looks []Pair) float64 {
 	return (exposed + 0.5*whole.Control.Total/both) / (control + 0.5*whole.Exposed.Total/both)
 }
 
-// Likelier is how much likelier, in nats, the split of a sum of looks is at the ratio that
-// it shows itself than at a smaller one; 0 where it shows none that is larger.
+// Likelier is how much likelier, in nats, the split of a sum of looks is at the ratio that it shows
+// itself than at a smaller one; 0 where it shows none that is larger.
 func Likelier(p Pair, ratio float64) float64 {
 	z := p.bad()
 	if !p.usable() || z <= 0 {

@@ -2,12 +2,12 @@ package sequential
 
 import "math"
 
-// Dispersion is how much more the split of bad events between two arms varies from
-// look to look than chance explains: 1 is chance alone, as when events are
-// independent. Bursts that hit both arms alike do not raise it; bursts of one do.
+// Dispersion is how much more the split of bad events between two arms varies from look to look
+// than chance explains: 1 is chance alone, as when events are independent. Bursts that hit both
+// arms alike do not raise it; bursts of one do.
 type Dispersion struct {
-	// Factor is the estimate, and Error its standard error where chance alone is at
-	// work. An Error of 0 means that nothing is known.
+	// Factor is the estimate, and Error its standard error where chance alone is at work. An Error
+	// of 0 means that nothing is known.
 	Factor, Error float64
 }
 
@@ -38,9 +38,8 @@ type variance struct {
 	Spread   float64 `json:"spread"`
 }
 
-// add takes a squared deviation of a count of z events, of which each is the
-// exposed arm's with probability p; fixed is what knowing the sums leaves of the
-// variance.
+// add takes a squared deviation of a count of z events, of which each is the exposed arm's with
+// probability p; fixed is what knowing the sums leaves of the variance.
 func (v *variance) add(deviation, z, p, fixed float64) {
 	chance := z * p * (1 - p)
 	v.Seen += deviation * deviation
@@ -55,9 +54,9 @@ func (v variance) dispersion() Dispersion {
 	return Dispersion{Factor: v.Seen / v.Expected, Error: math.Sqrt(v.Spread) / v.Expected}
 }
 
-// Split estimates the dispersion over looks at arms between which nothing changed:
-// Pearson's statistic of how the events are split, with the ratio of the rates
-// estimated from the same looks, divided by its degrees of freedom.
+// Split estimates the dispersion over looks at arms between which nothing changed: Pearson's
+// statistic of how the events are split, with the ratio of the rates estimated from the same looks,
+// divided by its degrees of freedom.
 func Split(looks []Pair) Dispersion {
 	ratio, all := RateRatio(looks), 0.0
 	for _, p := range looks {
@@ -90,9 +89,9 @@ func coarse(looks []Pair, n int) []Pair {
 	return out
 }
 
-// Jitter estimates the dispersion from neighbouring looks only, so that neither a
-// ratio that is not 1 nor one change of it on the way looks like bursts. Its zero
-// value has seen nothing. It is small and can be kept as JSON.
+// Jitter estimates the dispersion from neighbouring looks only, so that neither a ratio that is not
+// 1 nor one change of it on the way looks like bursts. Its zero value has seen nothing. It is small
+// and can be kept as JSON.
 type Jitter struct {
 	Last Pair `json:"last"`
 	variance
@@ -110,15 +109,15 @@ func (j *Jitter) See(p Pair) {
 	if !last.usable() || z <= 1 || n == 0 || m == 0 {
 		return
 	}
-	// Given both looks' events and how many of them were the exposed arm's, where
-	// those fell is a draw without replacement, weighted by the shares.
+	// Given both looks' events and how many of them were the exposed arm's, where those fell is a
+	// draw without replacement, weighted by the shares.
 	weight, other := n*last.share(1), m*p.share(1)
 	q, rate := weight/(weight+other), events/z
 	j.add(last.Exposed.Bad-events*q, events, q, (1-rate)*z/(z-1))
 }
 
-// Dispersion is the estimate so far. Pairs of neighbours overlap, so its error is
-// half as large again as for separate looks.
+// Dispersion is the estimate so far. Pairs of neighbours overlap, so its error is half as large
+// again as for separate looks.
 func (j *Jitter) Dispersion() Dispersion {
 	d := j.dispersion()
 	d.Error *= math.Sqrt(1.5)

@@ -11,9 +11,8 @@ func Ratios() []float64 { return []float64{1.25, 1.5, 2, 3, 5, 10, 30} }
 // Equal are n equal weights.
 func Equal(n int) []float64 { return slices.Repeat([]float64{1 / float64(n)}, n) }
 
-// Start spreads prior weight over the look at which a fault may begin: First of it
-// on the first look, the rest evenly on the others of Looks. The zero value puts all
-// of it on the first.
+// Start spreads prior weight over the look at which a fault may begin: First of it on the first
+// look, the rest evenly on the others of Looks. The zero value puts all of it on the first.
 type Start struct {
 	Looks int
 	First float64
@@ -43,12 +42,11 @@ func (s Start) after(i int) float64 {
 	return (1 - s.First) * float64(s.Looks-i) / float64(s.Looks-1)
 }
 
-// Grid tests the null hypothesis that the exposed arm's rate of bad events is at
-// most null times the control's, against a grid of worse ratios. Given how many bad
-// events a look shows in both arms, those of the exposed arm are binomial, whatever
-// the rates do over time; the likelihood ratios of that are mixed over the grid and
-// over the look at which a fault begins. It holds for independent events (and for
-// less than that: see bets).
+// Grid tests the null hypothesis that the exposed arm's rate of bad events is at most null times
+// the control's, against a grid of worse ratios. Given how many bad events a look shows in both
+// arms, those of the exposed arm are binomial, whatever the rates do over time; the likelihood
+// ratios of that are mixed over the grid and over the look at which a fault begins. It holds for
+// independent events (and for less than that: see bets).
 type Grid struct {
 	null   float64
 	ratios []float64
@@ -58,18 +56,17 @@ type Grid struct {
 	mixture
 }
 
-// NewGrid readies a test against ratios, multiples of null above 1, with weights
-// that sum to 1.
+// NewGrid readies a test against ratios, multiples of null above 1, with weights that sum to 1.
 func NewGrid(null float64, ratios, weights []float64, start Start) *Grid {
 	return &Grid{null: null, ratios: ratios, start: start, most: math.Inf(1), mixture: newMixture(weights)}
 }
 
-// Limit lets no look alone count for more than so many nats: what a single look shows
-// may be an error of how it was read. The test still holds, and takes a few looks.
+// Limit lets no look alone count for more than so many nats: what a single look shows may be an
+// error of how it was read. The test still holds, and takes a few looks.
 func (g *Grid) Limit(nats float64) { g.most = nats }
 
-// See takes the next look, of one stratum or of several. One that cannot be compared
-// changes nothing but the time.
+// See takes the next look, of one stratum or of several. One that cannot be compared changes
+// nothing but the time.
 func (g *Grid) See(strata ...Pair) { g.see(strata, 1) }
 
 // see takes a look of which only every so many events count.

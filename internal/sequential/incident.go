@@ -24,7 +24,8 @@ const (
 
 // withoutIncident leaves out of a long past the one stretch in which the arms were unlike what they
 // were otherwise, with what is next to it. What comes often shows in several places, and stays: it
-// is what chance does, and so it does where the rest shows bursts. What a past shows once might as well have come before or after it.
+// is what chance does, and so it does where the rest shows bursts. What a past shows once might as
+// well have come before or after it.
 func withoutIncident(looks []Pair, own bool) []Pair {
 	if len(looks) < incidentLooks {
 		return looks

@@ -2,8 +2,8 @@ package sequential
 
 import "math"
 
-// scaled is a positive number of any size: Value times exp(Shift). Most stay near 1,
-// and then need no logarithm. Its zero value is 0.
+// scaled is a positive number of any size: Value times exp(Shift). Most stay near 1, and then need
+// no logarithm. Its zero value is 0.
 type scaled struct{ Value, Shift float64 }
 
 // tiny and huge are where Value is taken back to 1.
@@ -53,8 +53,8 @@ func (s scaled) number() float64 {
 	return s.Value * math.Exp(s.Shift)
 }
 
-// mixture is an e-process: a weighted mixture of components, each of which may begin
-// at any look; acc[j] is the sum of component j over the starts so far.
+// mixture is an e-process: a weighted mixture of components, each of which may begin at any look;
+// acc[j] is the sum of component j over the starts so far.
 type mixture struct {
 	acc    []scaled
 	weight []float64
@@ -64,8 +64,8 @@ func newMixture(weights []float64) mixture {
 	return mixture{acc: make([]scaled, len(weights)), weight: weights}
 }
 
-// begin lets components begin at the next look with prior weight v, before its
-// factors are multiplied in.
+// begin lets components begin at the next look with prior weight v, before its factors are
+// multiplied in.
 func (m mixture) begin(v float64) {
 	for j := range m.acc {
 		m.acc[j] = m.acc[j].plus(v)

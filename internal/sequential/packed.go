@@ -7,8 +7,8 @@ import (
 	"math"
 )
 
-// Packed are numbers that become short text in JSON, without loss. Unlike JSON's own
-// numbers they may be infinite.
+// Packed are numbers that become short text in JSON, without loss. Unlike JSON's own numbers they
+// may be infinite.
 type Packed []float64
 
 // MarshalText is base64 of the numbers' bytes.

@@ -76,8 +76,8 @@ func TestMoreIsMoreInformation(t *testing.T) {
 	})
 }
 
-// A test that knows the ratio stops, on average, a little after the time that is
-// predicted: by what it overshoots the threshold.
+// A test that knows the ratio stops, on average, a little after the time that is predicted: by what
+// it overshoots the threshold.
 func TestDelayBySimulation(t *testing.T) {
 	traffic := sequential.Traffic{Base: .005, Exposed: 10, Control: 190}
 	const ratio, runs = 3.0, 2000

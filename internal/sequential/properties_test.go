@@ -20,8 +20,8 @@ func drawLooks(t *rapid.T, name string, most int) []Pair {
 	}), 1, most).Draw(t, name)
 }
 
-// More bad events on the exposed arm, and as many on the other, are more evidence of
-// harm, and less of health.
+// More bad events on the exposed arm, and as many on the other, are more evidence of harm, and less
+// of health.
 func TestMoreHarmIsMoreEvidence(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -48,8 +48,8 @@ func TestMoreHarmIsMoreEvidence(t *testing.T) {
 	})
 }
 
-// The likelihood does not care how time is cut: a look and its two halves, with the same
-// shares, are the same evidence.
+// The likelihood does not care how time is cut: a look and its two halves, with the same shares,
+// are the same evidence.
 func TestSplittingALookChangesNothing(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -50,8 +50,8 @@ func TestRatioOfVeryMany(t *testing.T) {
 		require.Greater(t, low, 0.0)
 		require.Less(t, low, ratio)
 		require.Greater(t, high, ratio)
-		// The normal mixture at its optimum is 2.95 to 3.1 standard errors to either
-		// side; a thousand events are not quite normal yet.
+		// The normal mixture at its optimum is 2.95 to 3.1 standard errors to either side; a
+		// thousand events are not quite normal yet.
 		require.InDelta(t, 3.04, width, .05, ratio)
 	}
 }

@@ -8,12 +8,12 @@ import (
 	"gonum.org/v1/gonum/mathext"
 )
 
-// Stats are the running number, mean and sum of squared deviations of a sample
-// (Welford, 1962). The zero value has seen nothing. Mean and M2 never overflow.
+// Stats are the running number, mean and sum of squared deviations of a sample (Welford, 1962). The
+// zero value has seen nothing. Mean and M2 never overflow.
 type Stats struct{ N, Mean, M2 float64 }
 
-// Add returns the moments with one more value. A value that is no number, infinite,
-// or beyond 1e100 either way is left out; so is what was seen before, if that cannot be.
+// Add returns the moments with one more value. A value that is no number, infinite, or beyond 1e100
+// either way is left out; so is what was seen before, if that cannot be.
 func (m Stats) Add(x float64) Stats {
 	one := Stats{N: 1, Mean: x}
 	switch {
@@ -32,15 +32,15 @@ func (m Stats) sound() bool {
 	return m.N > 0 && m.N <= uncountable && math.Abs(m.Mean) <= far && m.M2 >= 0 && m.M2 <= 4*far*far*uncountable
 }
 
-// The tests in this file are not sequential: each keeps its promise for one reading.
-// Who reads several times splits alpha among the readings.
+// The tests in this file are not sequential: each keeps its promise for one reading. Who reads
+// several times splits alpha among the readings.
 
-// Above is the probability that chance makes the mean of a exceed that of b by as much
-// as it does, or more, if both are the same: the test of Welch, "The generalization of
-// Student's problem when several different population variances are involved"
-// (Biometrika, 1947). Values must be independent and their means about normal. It is 1
-// where either sample has fewer than two values or cannot be, and where a's mean is not
-// the larger one; 0 where neither sample varies but the means differ.
+// Above is the probability that chance makes the mean of a exceed that of b by as much as it does,
+// or more, if both are the same: the test of Welch, "The generalization of Student's problem when
+// several different population variances are involved" (Biometrika, 1947). Values must be
+// independent and their means about normal. It is 1 where either sample has fewer than two values
+// or cannot be, and where a's mean is not the larger one; 0 where neither sample varies but the
+// means differ.
 func Above(a, b Stats) float64 {
 	if !a.sound() || !b.sound() || a.N < 2 || b.N < 2 || !(a.Mean > b.Mean) {
 		return 1
@@ -54,8 +54,8 @@ func Above(a, b Stats) float64 {
 	return Student((a.Mean-b.Mean)/math.Sqrt(one+other), freedom)
 }
 
-// AboveZero is what Above is for the mean of one sample and 0 (Student, "The probable
-// error of a mean", Biometrika, 1908).
+// AboveZero is what Above is for the mean of one sample and 0 (Student, "The probable error of a
+// mean", Biometrika, 1908).
 func AboveZero(a Stats) float64 {
 	if !a.sound() || a.N < 2 || !(a.Mean > 0) {
 		return 1
@@ -66,8 +66,7 @@ func AboveZero(a Stats) float64 {
 	return Student(a.Mean/math.Sqrt(a.M2/(a.N-1)/a.N), a.N-1)
 }
 
-// Student is the probability that a value of Student's distribution is above t, for t
-// above 0.
+// Student is the probability that a value of Student's distribution is above t, for t above 0.
 func Student(t, freedom float64) float64 {
 	if t > 1e100 {
 		return 0
@@ -75,13 +74,12 @@ func Student(t, freedom float64) float64 {
 	return mathext.RegIncBeta(freedom/2, 0.5, freedom/(freedom+t*t)) / 2
 }
 
-// RankedAbove is the probability that chance ranks the values of a as high among those
-// of b as they are, or higher, if each value might as well be of the other sample: the
-// test of Mann and Whitney, "On a test of whether one of two random variables is
-// stochastically larger than the other" (1947), whatever the distribution. It is exact,
-// also with ties, where the smaller sample is small; else the normal approximation with
-// corrections for ties and continuity, which far out says less than the truth. It is 1
-// where a sample is empty or holds what is no number.
+// RankedAbove is the probability that chance ranks the values of a as high among those of b as they
+// are, or higher, if each value might as well be of the other sample: the test of Mann and Whitney,
+// "On a test of whether one of two random variables is stochastically larger than the other"
+// (1947), whatever the distribution. It is exact, also with ties, where the smaller sample is
+// small; else the normal approximation with corrections for ties and continuity, which far out says
+// less than the truth. It is 1 where a sample is empty or holds what is no number.
 func RankedAbove(a, b []float64) float64 {
 	if len(a) == 0 || len(b) == 0 || slices.ContainsFunc(a, math.IsNaN) || slices.ContainsFunc(b, math.IsNaN) {
 		return 1
@@ -117,8 +115,8 @@ func RankedAbove(a, b []float64) float64 {
 // mostSums bounds the work of counting draws.
 const mostSums = 4e6
 
-// drawAbove is the probability that few of the ranks, drawn without replacement, add up
-// to sum or more.
+// drawAbove is the probability that few of the ranks, drawn without replacement, add up to sum or
+// more.
 func drawAbove(ranks []int, few, sum int) float64 {
 	ranks = slices.Sorted(slices.Values(ranks))
 	top := 1
@@ -145,11 +143,10 @@ func drawAbove(ranks []int, few, sum int) float64 {
 	return upperPart(ways[few], sum)
 }
 
-// RankedAboveZero is the probability that chance makes positive values as many and as
-// large as they are, or more, if each might as well have the other sign: the test of
-// signed ranks of Wilcoxon, "Individual comparisons by ranking methods" (1945), exact
-// also with ties. Zeros are left out. It is 1 where nothing is left, where a value is no
-// number, and for more than 1,000 values.
+// RankedAboveZero is the probability that chance makes positive values as many and as large as they
+// are, or more, if each might as well have the other sign: the test of signed ranks of Wilcoxon,
+// "Individual comparisons by ranking methods" (1945), exact also with ties. Zeros are left out. It
+// is 1 where nothing is left, where a value is no number, and for more than 1,000 values.
 func RankedAboveZero(values []float64) float64 {
 	var sizes []float64
 	var positive []bool
@@ -225,9 +222,9 @@ func normalAbove(x float64) float64 {
 	return math.Erfc(x/math.Sqrt2) / 2
 }
 
-// Wilson is the 95% interval of a share, of which so many tries were hits ("Probable
-// inference, the law of succession, and statistical inference", 1927); 0 and 1 where
-// nothing was tried. Neither need be whole.
+// Wilson is the 95% interval of a share, of which so many tries were hits ("Probable inference, the
+// law of succession, and statistical inference", 1927); 0 and 1 where nothing was tried. Neither
+// need be whole.
 func Wilson(hits, tries float64) (low, high float64) {
 	if !(tries > 0) {
 		return 0, 1

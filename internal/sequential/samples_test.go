@@ -54,8 +54,8 @@ func TestRankedAbove(t *testing.T) {
 	require.InDelta(t, 1, sequential.RankedAboveZero([]float64{0, 0}), 1e-12)
 }
 
-// The exact probability and the approximation agree where one takes over, and far out
-// the approximation says less.
+// The exact probability and the approximation agree where one takes over, and far out the
+// approximation says less.
 func TestRanksOfLargeSamples(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 1))

@@ -9,8 +9,8 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// wandering draws looks of two arms, of which the rates go up and down by themselves
-// from look to look, by a factor of e^by or so.
+// wandering draws looks of two arms, of which the rates go up and down by themselves from look to
+// look, by a factor of e^by or so.
 func wandering(seed uint64, n int, by float64) []Pair {
 	src := rand.New(rand.NewPCG(seed, 3))
 	arm := func(mean, total float64) Counts {
@@ -24,8 +24,8 @@ func wandering(seed uint64, n int, by float64) []Pair {
 	return out
 }
 
-// alarms counts how many of 300 runs, with so many looks before the change and 120
-// since, are taken for harm at a level of 5%, and of 0.1%.
+// alarms counts how many of 300 runs, with so many looks before the change and 120 since, are taken
+// for harm at a level of 5%, and of 0.1%.
 func alarms(before int, draw func(seed uint64, n int) []Pair) (usual, strict int) {
 	for seed := range uint64(300) {
 		looks := draw(seed, before+120)
@@ -45,11 +45,11 @@ func alarms(before int, draw func(seed uint64, n int) []Pair) (usual, strict int
 	return usual, strict
 }
 
-// Where nothing changed but chance is not all that is at work, there are no more
-// alarms than promised, even if little was seen before. Rates of arms that go up and
-// down by themselves make the exposed arm's part of a look's events larger than its
-// share, before the change as well as since: bets must know it from before. And bursts
-// that are too small to be sure of must count as much as they are likely.
+// Where nothing changed but chance is not all that is at work, there are no more alarms than
+// promised, even if little was seen before. Rates of arms that go up and down by themselves make
+// the exposed arm's part of a look's events larger than its share, before the change as well as
+// since: bets must know it from before. And bursts that are too small to be sure of must count as
+// much as they are likely.
 func TestNoHarmIsNoAlarm(t *testing.T) {
 	t.Parallel()
 	wander := func(by float64) func(uint64, int) []Pair {

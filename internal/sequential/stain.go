@@ -10,8 +10,8 @@ import (
 type Stain struct {
 	// From is its first look, To the first after it.
 	From, To int
-	// Ratio is how many times the usual it was for the exposed arm against the control: below 1
-	// it is the control that was worse.
+	// Ratio is how many times the usual it was for the exposed arm against the control: below 1 it
+	// is the control that was worse.
 	Ratio float64
 }
 
@@ -23,9 +23,9 @@ const (
 	stainLooks = 8
 )
 
-// WithoutStain builds the test of a question from a past without its stain, however recent the stain
-// and however short the past. It is nil if there is no stain, or if NewTwoArms leaves it out. What came
-// once may come again: harm that only this test finds justifies a hold, never a rollback.
+// WithoutStain builds the test of a question from a past without its stain, however recent the
+// stain and however short the past. It is nil if there is no stain, or if NewTwoArms leaves it out.
+// What came once may come again: harm that only this test finds justifies a hold, never a rollback.
 func WithoutStain(q Question, before []Pair) (*TwoArms, Stain) {
 	before = tidy(before)
 	own := !q.Fixed && !q.Unlike
@@ -44,8 +44,8 @@ func WithoutStain(q Question, before []Pair) (*TwoArms, Stain) {
 	return NewTwoArms(q, rest), at
 }
 
-// stretch is where looks were most unlike the usual, which is what those outside of it show:
-// either way if either says so.
+// stretch is where looks were most unlike the usual, which is what those outside of it show: either
+// way if either says so.
 func stretch(looks []Pair, either bool) (at Stain, ok bool) {
 	usual := middle(roughlyEach(coarse(looks, max(1, len(looks)/incidentParts))))
 	times := []float64{incidentLeast}

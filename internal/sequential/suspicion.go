@@ -2,12 +2,11 @@ package sequential
 
 import "math"
 
-// suspicion answers how likely it is that events come in bursts of one arm, by the
-// rule of Bayes, from looks between which nothing changed: from how events split
-// between the arms, look by look and in sums of several, and from how the control's
-// own go up and down, if own says that it is an arm of its own. The control shows
-// more events, and so shows earlier whether they come in bursts; but it cannot tell
-// those of one arm from what hits both.
+// suspicion answers how likely it is that events come in bursts of one arm, by the rule of Bayes,
+// from looks between which nothing changed: from how events split between the arms, look by look
+// and in sums of several, and from how the control's own go up and down, if own says that it is an
+// arm of its own. The control shows more events, and so shows earlier whether they come in bursts;
+// but it cannot tell those of one arm from what hits both.
 func suspicion(looks []Pair, own bool) float64 {
 	split, scales := math.Inf(-1), 0.0
 	for n := 1; n == 1 || n <= longestBurst && len(looks) >= tellingSums*n; n *= 2 {
@@ -27,17 +26,16 @@ func suspicion(looks []Pair, own bool) float64 {
 	return out
 }
 
-// What is believed before anything was seen: how often events come in bursts of one
-// arm, or go up and down quickly in both together.
+// What is believed before anything was seen: how often events come in bursts of one arm, or go up
+// and down quickly in both together.
 const (
 	oneArm   = 0.25
 	bothArms = 0.25
 )
 
-// burstier is how much likelier the dispersion is where events come in bursts than by
-// chance, in nats: bursts of sizes that are likely alike. A dispersion is taken to
-// have a gamma distribution, of which bursts leave less to go by: there are fewer of
-// them than of events.
+// burstier is how much likelier the dispersion is where events come in bursts than by chance, in
+// nats: bursts of sizes that are likely alike. A dispersion is taken to have a gamma distribution,
+// of which bursts leave less to go by: there are fewer of them than of events.
 func (d Dispersion) burstier() float64 {
 	if d.Error == 0 {
 		return 0

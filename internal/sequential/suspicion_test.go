@@ -8,8 +8,8 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// noisy draws looks of two arms, of which each event brings others along: size times
-// the variance of chance, in each arm for itself, or in both alike.
+// noisy draws looks of two arms, of which each event brings others along: size times the variance
+// of chance, in each arm for itself, or in both alike.
 func noisy(seed uint64, n int, size float64, both bool) []Pair {
 	src := rand.New(rand.NewPCG(seed, 11))
 	factor := func(mean float64) float64 {

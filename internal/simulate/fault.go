@@ -34,8 +34,8 @@ var kinds = []string{
 	string(Errors), string(Latency), string(Traffic), string(Check), string(Crash), string(Brick), string(Silent), string(Refuse), string(Source),
 }
 
-// Fault is something that goes wrong on the targets that run the new release, from when they
-// have it until they have it no more. Its other fields change the when and the where.
+// Fault is something that goes wrong on the targets that run the new release, from when they have
+// it until they have it no more. Its other fields change the when and the where.
 type Fault struct {
 	Kind Kind
 	// Check names the check that moves; only of the kind Check.
@@ -44,10 +44,11 @@ type Fault struct {
 	Factor float64
 	// Share is the share of requests that fail, or of the traffic that is left.
 	Share float64
-	// From is how long after a target got the release it begins; At is how long after the rollout began at
-	// the earliest: the moment of a trigger.
+	// From is how long after a target got the release it begins; At is how long after the rollout
+	// began at the earliest: the moment of a trigger.
 	From, At time.Duration
-	// For is how long it lasts; 0 is for ever. Ramp is how long it grows until it is as large as stated.
+	// For is how long it lasts; 0 is for ever. Ramp is how long it grows until it is as large as
+	// stated.
 	For, Ramp time.Duration
 	// Pulse and Period make it come and go: for Pulse of every Period. Zero is always.
 	Pulse, Period time.Duration
@@ -57,8 +58,8 @@ type Fault struct {
 	On map[string]string
 	// OneIn picks one target of so many; 0 and 1 are all.
 	OneIn int
-	// Everywhere says that targets without the release have it, too: an incident that all share, or what
-	// the new release does to its neighbours.
+	// Everywhere says that targets without the release have it, too: an incident that all share, or
+	// what the new release does to its neighbours.
 	Everywhere bool
 	// Stays says that taking the release back cures nothing.
 	Stays bool
@@ -67,8 +68,9 @@ type Fault struct {
 // Innocent says that the release has no part in the fault.
 func (f Fault) Innocent() bool { return f.Everywhere && f.Above == 0 || f.Kind == Source }
 
-// picks are the targets that can have the fault. Of one in so many it is that share of those with its labels, to the
-// nearest target and at least one: the first in an order that the seed makes, so that one in 16 are among one in 4.
+// picks are the targets that can have the fault. Of one in so many it is that share of those with
+// its labels, to the nearest target and at least one: the first in an order that the seed makes, so
+// that one in 16 are among one in 4.
 func (f Fault) picks(targets []fleet.Target, seed uint64) []fleet.Target {
 	fit := slices.DeleteFunc(slices.Clone(targets), func(t fleet.Target) bool { return !t.Matches(f.On) })
 	if f.OneIn <= 1 || len(fit) == 0 {
@@ -103,7 +105,8 @@ func (f Fault) strength(since time.Duration) float64 {
 	return 1
 }
 
-// UnknownLabels is an error that names the labels of targets, where none of them has all of some; nil where one has.
+// UnknownLabels is an error that names the labels of targets, where none of them has all of some;
+// nil where one has.
 func UnknownLabels(on map[string]string, targets []fleet.Target) error {
 	if slices.ContainsFunc(targets, func(t fleet.Target) bool { return t.Matches(on) }) {
 		return nil
@@ -127,7 +130,8 @@ func UnknownLabels(on map[string]string, targets []fleet.Target) error {
 	return fmt.Errorf("no target of the fleet has these labels, expected some of %s", strings.Join(known, ", "))
 }
 
-// NeverBegan are the faults that no target, or source, has shown so far, by their place in the model.
+// NeverBegan are the faults that no target, or source, has shown so far, by their place in the
+// model.
 func (w *World) NeverBegan() (out []int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -93,7 +93,8 @@ func TestStrength(t *testing.T) {
 	}
 }
 
-// One in so many is that many, to the nearest one and at least one, always the same of a seed; fewer are some of more.
+// One in so many is that many, to the nearest one and at least one, always the same of a seed;
+// fewer are some of more.
 func TestPicks(t *testing.T) {
 	var targets []fleet.Target
 	for i := range 60 {

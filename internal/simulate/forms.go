@@ -7,8 +7,9 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Forms are forms of checks of which those that ask somebody else than targets and sources (an address, an
-// Alertmanager, a judge of one's own) are taken to pass: nobody knows what those would say.
+// Forms are forms of checks of which those that ask somebody else than targets and sources (an
+// address, an Alertmanager, a judge of one's own) are taken to pass: nobody knows what those would
+// say.
 func Forms(real health.Forms) health.Forms {
 	out := make(health.Forms, len(real))
 	for i, f := range real {

@@ -75,7 +75,8 @@ func (w *World) refuses(h *host, o driver.Order) bool {
 	return false
 }
 
-// takes is how long a target takes for an order: about as long as the model says, and no two the same.
+// takes is how long a target takes for an order: about as long as the model says, and no two the
+// same.
 func (w *World) takes(t fleet.Target, o driver.Order) time.Duration {
 	r := on(w.model.Seed, hash(t.ID), hash(o.Release))
 	return time.Duration((0.75 + 0.5*r.float()) * float64(cmp.Or(w.model.Order, usualOrder)))
@@ -118,8 +119,8 @@ func (w *World) told(back bool) {
 	}
 }
 
-// Put puts a release on a target at once, or back on it, as who has no driver does it. One that takes no order
-// keeps what it has.
+// Put puts a release on a target at once, or back on it, as who has no driver does it. One that
+// takes no order keeps what it has.
 func (w *World) Put(t fleet.Target, release string, back bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -5,20 +5,21 @@ import (
 	"time"
 )
 
-// Ledger is what a rollout did to a fleet, as the model knows it and nobody else: expected values, without chance.
-// Its zero value is of nothing.
+// Ledger is what a rollout did to a fleet, as the model knows it and nobody else: expected values,
+// without chance. Its zero value is of nothing.
 type Ledger struct {
 	// Asked are the requests since the beginning.
 	Asked float64 `json:"asked"`
-	// Bad are the requests that the release harmed: lost, failed or slow beyond the usual. Shared are those that
-	// something else harmed.
+	// Bad are the requests that the release harmed: lost, failed or slow beyond the usual. Shared
+	// are those that something else harmed.
 	Bad    float64 `json:"bad"`
 	Shared float64 `json:"shared,omitempty"`
-	// Exposed is the largest share of the fleet that ran the release while it did harm, and Harmed the largest share
-	// that it harmed.
+	// Exposed is the largest share of the fleet that ran the release while it did harm, and Harmed
+	// the largest share that it harmed.
 	Exposed float64 `json:"exposed"`
 	Harmed  float64 `json:"harmed"`
-	// First is when harm of the release began, Over when it was over last, and Still says that it was not over at the end.
+	// First is when harm of the release began, Over when it was over last, and Still says that it
+	// was not over at the end.
 	First time.Time `json:"first,omitzero"`
 	Over  time.Time `json:"over,omitzero"`
 	Still bool      `json:"still,omitempty"`
@@ -122,8 +123,8 @@ func (w *World) account() Ledger {
 	return out
 }
 
-// Foresee has the world go on ahead of its clock, and answers what will have happened then if nobody gives an order before.
-// Nobody can ask for its numbers any more.
+// Foresee has the world go on ahead of its clock, and answers what will have happened then if
+// nobody gives an order before. Nobody can ask for its numbers any more.
 func (w *World) Foresee(until time.Time) Ledger {
 	w.mu.Lock()
 	defer w.mu.Unlock()

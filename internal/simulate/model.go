@@ -1,6 +1,7 @@
-// Package simulate is a fleet that exists only as numbers: targets that take releases, the traffic that they
-// serve, and what goes wrong there. A rollout that is rehearsed on it meets the same contracts of drivers and
-// of sources of health as a real one. It knows nothing of how time passes: whoever uses it brings the clock.
+// Package simulate is a fleet that exists only as numbers: targets that take releases, the traffic
+// that they serve, and what goes wrong there. A rollout that is rehearsed on it meets the same
+// contracts of drivers and of sources of health as a real one. It knows nothing of how time passes:
+// whoever uses it brings the clock.
 package simulate
 
 import (
@@ -16,7 +17,8 @@ import (
 type Model struct {
 	// Seed makes the same chances again.
 	Seed uint64
-	// Loads say what targets serve: the first whose labels a target has counts, the usual load where none does.
+	// Loads say what targets serve: the first whose labels a target has counts, the usual load
+	// where none does.
 	Loads  []Load
 	Faults []Fault
 	// Order is about how long a target takes to carry out an order. Default 2s.
@@ -31,7 +33,8 @@ type Load struct {
 	Rate float64
 	// Errors is the share of requests that fail. Default 0.1%.
 	Errors float64
-	// Day is by how much traffic goes up by day and down by night, as a share of the mean. Default 0.
+	// Day is by how much traffic goes up by day and down by night, as a share of the mean. Default
+	// 0.
 	Day float64
 	// Burst is how many bad requests come together on average. Default 1: each alone.
 	Burst float64
@@ -89,8 +92,8 @@ func (l Load) wander(seed uint64, at time.Time) float64 {
 	return math.Exp(l.Wander*between - l.Wander*l.Wander/2)
 }
 
-// random is splitmix64. It is seeded by what a number is about, so that no number depends on the order
-// in which they are drawn.
+// random is splitmix64. It is seeded by what a number is about, so that no number depends on the
+// order in which they are drawn.
 type random uint64
 
 func (r *random) next() uint64 {
@@ -107,7 +110,8 @@ func (r *random) normal() float64 {
 	return math.Sqrt(-2*math.Log(r.float())) * math.Cos(2*math.Pi*r.float())
 }
 
-// poisson draws by multiplication where the mean is small, and else from the normal distribution that it comes close to.
+// poisson draws by multiplication where the mean is small, and else from the normal distribution
+// that it comes close to.
 func (r *random) poisson(mean float64) float64 {
 	if mean <= 0 {
 		return 0
@@ -122,7 +126,8 @@ func (r *random) poisson(mean float64) float64 {
 	return n
 }
 
-// clumped draws events of a mean that come in clumps of a mean size: a Poisson number of geometric clumps.
+// clumped draws events of a mean that come in clumps of a mean size: a Poisson number of geometric
+// clumps.
 func (r *random) clumped(mean, size float64) float64 {
 	clumps := r.poisson(mean / size)
 	if size <= 1 {

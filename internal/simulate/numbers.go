@@ -14,8 +14,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Sources are kinds of sources whose settings are the real ones, and whose numbers are those of the world. One
-// that really has no past has none here.
+// Sources are kinds of sources whose settings are the real ones, and whose numbers are those of the
+// world. One that really has no past has none here.
 func (w *World) Sources(real source.Kinds) source.Kinds {
 	out := slices.Clone(real)
 	for i, k := range out {
@@ -166,7 +166,8 @@ func (n *numbers) Counts(_ context.Context, expr string, w source.Window, _ sour
 	})
 }
 
-// each reads every target of an arm that shows anything at a time, unless something is wrong with all.
+// each reads every target of an arm that shows anything at a time, unless something is wrong with
+// all.
 func (n *numbers) each(
 	expr string, a source.Arm, wrong source.Reading, at time.Time, read func(*host) source.Reading,
 ) source.Readings {

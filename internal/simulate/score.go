@@ -8,8 +8,9 @@ import (
 
 // Score sums up what a deployment did to a fleet.
 type Score struct {
-	// Harmed says that the release did harm at all. Detected is how long after its first harm the first target was
-	// told to go back, and Undone how long after it the harm was over; both only where there was harm, and that is so.
+	// Harmed says that the release did harm at all. Detected is how long after its first harm the
+	// first target was told to go back, and Undone how long after it the harm was over; both only
+	// where there was harm, and that is so.
 	Harmed   bool           `json:"harm"`
 	Detected *time.Duration `json:"detected,omitempty"`
 	Undone   *time.Duration `json:"undone,omitempty"`

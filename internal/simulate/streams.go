@@ -19,10 +19,11 @@ type asks struct {
 type stream struct {
 	key   uint64
 	check string // whose bad events it has; empty of requests
-	// most is the most that the usual share of bad events is: a check that would fail on a healthy fleet
-	// is not what is rehearsed. 0 is no bound.
+	// most is the most that the usual share of bad events is: a check that would fail on a healthy
+	// fleet is not what is rehearsed. 0 is no bound.
 	most float64
-	// bound says that its events are requests slower than that, as a multiple of the usual median; 0 of others.
+	// bound says that its events are requests slower than that, as a multiple of the usual median;
+	// 0 of others.
 	bound float64
 	fast  bool // counts those that are not slower
 }
@@ -34,7 +35,8 @@ type number struct {
 	usual float64
 }
 
-// Latencies are log-normal with this spread; the first bound of a spec is where one request in a hundred is slower.
+// Latencies are log-normal with this spread; the first bound of a spec is where one request in a
+// hundred is slower.
 const (
 	sigma     = 0.5
 	slowUsual = 2.326 // standard deviations: 1 %
@@ -115,8 +117,8 @@ func usualOf(c spec.Check) float64 {
 	return plain
 }
 
-// draw is how many events of the stream a target counts that has served so many requests, of which usually this share
-// is bad.
+// draw is how many events of the stream a target counts that has served so many requests, of which
+// usually this share is bad.
 func (s stream) draw(r *random, c condition, requests, usual, burst float64) float64 {
 	switch {
 	case requests == 0:

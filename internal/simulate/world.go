@@ -10,8 +10,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// World is a modelled fleet at work. It goes on whenever it is asked or told something, up to the time
-// that its clock says then; what has happened stays. It is safe for concurrent use.
+// World is a modelled fleet at work. It goes on whenever it is asked or told something, up to the
+// time that its clock says then; what has happened stays. It is safe for concurrent use.
 type World struct {
 	model   Model
 	release string
@@ -49,15 +49,16 @@ type host struct {
 // Slots are how finely the world goes on: events of one slot spread over it evenly.
 const (
 	pastSlot = time.Minute
-	// Slot is that of the time since the world began, at most: it is half of what a spec has between two looks.
+	// Slot is that of the time since the world began, at most: it is half of what a spec has
+	// between two looks.
 	Slot = 5 * time.Second
 	// past is how long before its beginning the world has served traffic.
 	past      = 25 * time.Hour
 	leastSlot = 100 * time.Millisecond
 )
 
-// NewWorld is a fleet that runs before, when a rollout of the release that the spec names begins on it. The
-// clock is that of the rollout.
+// NewWorld is a fleet that runs before, when a rollout of the release that the spec names begins on
+// it. The clock is that of the rollout.
 func NewWorld(m Model, s spec.Spec, k spec.Kinds, f fleet.Fleet, before string, now func() time.Time) *World {
 	began := now().Truncate(time.Second)
 	w := &World{
@@ -169,7 +170,8 @@ func (w *World) Heal() {
 	w.healed = true
 }
 
-// goOn serves traffic up to now: the slot that goes on is served as a whole, as things are when it begins.
+// goOn serves traffic up to now: the slot that goes on is served as a whole, as things are when it
+// begins.
 func (w *World) goOn() {
 	for !w.upto.After(w.now()) {
 		step := w.slot

@@ -136,8 +136,8 @@ func TestCountsAddUp(t *testing.T) {
 	require.Greater(t, s.count(src, totalOf(*s.spec.Health.Checks[1].Slow), begin), s.count(src, withinOf(*s.spec.Health.Checks[1].Slow), begin))
 }
 
-// A target that is down shows nothing, one that is silent takes nothing, and one that is locked out by a newer
-// fence keeps what it has.
+// A target that is down shows nothing, one that is silent takes nothing, and one that is locked out
+// by a newer fence keeps what it has.
 func TestTargetsAsDriverSeesThem(t *testing.T) {
 	s := newSmall(t, "crash on region=eu", "refuse on region=us")
 	s.put("2", false, 0, 1)
@@ -166,7 +166,8 @@ func TestNumbersAndAbsence(t *testing.T) {
 	require.NotEmpty(t, src.Gauge(t.Context(), "nobody knows this", source.Window{At: s.at}).Verdict)
 }
 
-// A source that is away once many targets have the release is back after a while, and when everything is healed.
+// A source that is away once many targets have the release is back after a while, and when
+// everything is healed.
 func TestAwayAbove(t *testing.T) {
 	s := newSmall(t, "source away above 50% for 5m")
 	src := s.source(0, 10)
@@ -185,7 +186,8 @@ func TestAwayAbove(t *testing.T) {
 	require.False(t, away())
 }
 
-// A fault that needs many targets with the release hits those without it, too, once there are so many.
+// A fault that needs many targets with the release hits those without it, too, once there are so
+// many.
 func TestAbove(t *testing.T) {
 	s := newSmall(t, "errors 50% above 50% everywhere")
 	s.put("2", false, 0, 4)

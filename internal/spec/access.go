@@ -18,8 +18,8 @@ var headerForm = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 // framing are headers that say how a request is sent, which is the worker's affair.
 var framing = []string{"Connection", "Content-Length", "Content-Type", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 
-// Access checks what a server wants of who asks it: its fields stand in the section. No
-// message repeats a value, which may be the secret itself.
+// Access checks what a server wants of who asks it: its fields stand in the section. No message
+// repeats a value, which may be the secret itself.
 func (s Section) Access(a dial.Access) {
 	s.AtMostOne("token", "basicAuth")
 	s.Token("token", a.Token)

@@ -24,8 +24,8 @@ type AddressUse struct {
 	unit string
 }
 
-// Addressed is implemented by settings by which the worker connects to targets. The path
-// of a use is that of a field in the settings, such as "url".
+// Addressed is implemented by settings by which the worker connects to targets. The path of a use
+// is that of a field in the settings, such as "url".
 type Addressed interface {
 	AddressUses() []AddressUse
 }
@@ -61,9 +61,9 @@ func (s Spec) AddressUses(kinds Kinds) []AddressUse {
 // addressed matches what goes to the host of an address, with what follows it.
 var addressed = regexp.MustCompile(`^(?:https?://)?\{\{\s*` + tmpl.Address + `\s*\}\}(.*)$`)
 
-// Check says what is wrong with connecting to a target by its address and labels; empty
-// when nothing is. An address has a port unless the template has it: nobody would
-// notice that requests go to port 80 instead.
+// Check says what is wrong with connecting to a target by its address and labels; empty when
+// nothing is. An address has a port unless the template has it: nobody would notice that requests
+// go to port 80 instead.
 func (u AddressUse) Check(id, address string, labels map[string]string) string {
 	if alone, after := u.asAuthority(); alone {
 		if message := u.port(address, after); message != "" {
@@ -81,8 +81,8 @@ func (u AddressUse) Check(id, address string, labels map[string]string) string {
 	return ""
 }
 
-// asAuthority says whether the address is where the template goes to, and whether the
-// template has a port after it.
+// asAuthority says whether the address is where the template goes to, and whether the template has
+// a port after it.
 func (u AddressUse) asAuthority() (alone, after bool) {
 	m := addressed.FindStringSubmatch(u.Template)
 	return m != nil, m != nil && strings.HasPrefix(m[1], ":")

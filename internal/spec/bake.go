@@ -10,19 +10,18 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// BakeTime is the bake of a stage as a file has it: a duration, or a mapping of a bake
-// that may end early. Parse takes it apart into Stage.Bake and Stage.Adaptive.
+// BakeTime is the bake of a stage as a file has it: a duration, or a mapping of a bake that may end
+// early. Parse takes it apart into Stage.Bake and Stage.Adaptive.
 type BakeTime struct {
-	// Min is how long the stage is watched at least. Default: Health.Warmup and one
-	// look.
+	// Min is how long the stage is watched at least. Default: Health.Warmup and one look.
 	Min Duration `yaml:"min,omitempty"`
 	// Max is how long it is watched at the longest.
 	Max Duration `yaml:"max"`
-	// Enough is how many times worse than what it is compared with a check must have
-	// been shown not to be: 2x is twice.
+	// Enough is how many times worse than what it is compared with a check must have been shown not
+	// to be: 2x is twice.
 	Enough Ratio `yaml:"enough"`
-	// Risk is the level at which that must be shown: how likely it is at most to be
-	// shown of a release that is that much worse. Default 5%.
+	// Risk is the level at which that must be shown: how likely it is at most to be shown of a
+	// release that is that much worse. Default 5%.
 	Risk Number `yaml:"risk,omitempty"`
 
 	fixed bool // written as a duration
@@ -38,8 +37,8 @@ func (b *BakeTime) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Adaptive lets a bake end before its time, once every check has shown that it is not
-// worse than Enough times what it is compared with. Parse sets every field.
+// Adaptive lets a bake end before its time, once every check has shown that it is not worse than
+// Enough times what it is compared with. Parse sets every field.
 type Adaptive struct {
 	// Min is how long the stage is watched at least.
 	Min Duration `json:"min"`

@@ -42,9 +42,8 @@ func TestBudget(t *testing.T) {
 	require.InDelta(t, 0.001*3/5, h.Budget("errors", 1), 1e-15)
 }
 
-// All checks that decide have together never more than the rate, over all stages; an
-// advisory check changes nothing for the others, and would not if it decided in their
-// place.
+// All checks that decide have together never more than the rate, over all stages; an advisory check
+// changes nothing for the others, and would not if it decided in their place.
 func TestBudgetIsNeverExceeded(t *testing.T) {
 	const rounding = 1 + 1e-12
 	rapid.Check(t, func(t *rapid.T) {

@@ -40,15 +40,15 @@ type Limits struct {
 	Entries map[string]int `yaml:"entries,omitempty"`
 }
 
-// ChangeLimits bound how much a bundle differs from the one that the fleet runs. Shares are of
-// what the fleet runs.
+// ChangeLimits bound how much a bundle differs from the one that the fleet runs. Shares are of what
+// the fleet runs.
 type ChangeLimits struct {
 	// MaxRemoved is how many entries may be gone.
 	MaxRemoved *Number `yaml:"maxRemoved,omitempty"`
 	// MaxChanged is how many may not be as they were: changed, added or removed.
 	MaxChanged *Number `yaml:"maxChanged,omitempty"`
-	// Of is the place of the list or the mapping whose entries are counted, as in Entries.
-	// Default: the files of the bundle.
+	// Of is the place of the list or the mapping whose entries are counted, as in Entries. Default:
+	// the files of the bundle.
 	Of string `yaml:"of,omitempty"`
 }
 

@@ -10,8 +10,7 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Every form of check, and what each refuses. A bar stands between the
-// problems of one check.
+// Every form of check, and what each refuses. A bar stands between the problems of one check.
 func TestCheckForms(t *testing.T) {
 	const (
 		counts = `bad: 'sum(increase(b{$exposed}[$window]))', total: 'sum(increase(t{$exposed}[$window]))'`

@@ -16,8 +16,8 @@ const (
 	// defaultFalseRollbackRate is one good rollout in a thousand.
 	defaultFalseRollbackRate = Number(0.001)
 
-	// recoverLooks leave a check time to pass again, within bounds: no look counts in the warm-up, and the unit takes no
-	// other rollout meanwhile.
+	// recoverLooks leave a check time to pass again, within bounds: no look counts in the warm-up,
+	// and the unit takes no other rollout meanwhile.
 	leastRecover = Duration(time.Minute)
 	mostRecover  = Duration(10 * time.Minute)
 	recoverLooks = 4
@@ -101,8 +101,8 @@ func fillCheck(c *Check, language Language) {
 	}
 }
 
-// traffic is the total of the first check that has one, rather of one that counts
-// all targets together.
+// traffic is the total of the first check that has one, rather of one that counts all targets
+// together.
 func traffic(h Health, language Language) string {
 	first := ""
 	for _, c := range h.Checks {
@@ -119,6 +119,5 @@ func traffic(h Health, language Language) string {
 // every is the time between two looks, also before the defaults are filled in.
 func every(h Health) Duration { return cmp.Or(h.Every, defaultEvery) }
 
-// staleAfter is the age at which a sample is too old, also before the defaults are
-// filled in.
+// staleAfter is the age at which a sample is too old, also before the defaults are filled in.
 func staleAfter(h Health) Duration { return cmp.Or(h.StaleAfter, max(2*every(h), minStaleAfter)) }

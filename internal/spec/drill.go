@@ -8,11 +8,11 @@ import (
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
-// Drill is a program that makes a stage's targets run what is new, before the stage bakes: a release that sleeps
-// until a request or a date wakes it shows nothing otherwise.
+// Drill is a program that makes a stage's targets run what is new, before the stage bakes: a
+// release that sleeps until a request or a date wakes it shows nothing otherwise.
 type Drill struct {
-	// Command is run on the worker, once per target of the stage, with placeholders as in the exec driver's
-	// apply. Any exit status but 0 fails the stage.
+	// Command is run on the worker, once per target of the stage, with placeholders as in the exec
+	// driver's apply. Any exit status but 0 fails the stage.
 	Command []string `yaml:"command" json:"command"`
 	// On says for which stages: DrillFirst (default) or DrillEvery.
 	On string `yaml:"on,omitempty" json:"on" jsonschema:"enum=first,enum=every,default=first"`

@@ -12,18 +12,17 @@ import (
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
-// FleetSource is where the fleet is listed. Exactly one of File, Command and
-// Prometheus is set. A path alone, "fleet: fleet.yaml", is its short form, in YAML
-// and in JSON.
+// FleetSource is where the fleet is listed. Exactly one of File, Command and Prometheus is set. A
+// path alone, "fleet: fleet.yaml", is its short form, in YAML and in JSON.
 type FleetSource struct {
-	// File is the path of the fleet file, relative to the spec's folder. Only the CLI
-	// reads it; a worker gets the fleet's snapshot instead.
+	// File is the path of the fleet file, relative to the spec's folder. Only the CLI reads it; a
+	// worker gets the fleet's snapshot instead.
 	File string `yaml:"file,omitempty" json:"file,omitempty"`
-	// Command is a program and its arguments, which the worker runs, never through a
-	// shell. It prints a fleet file.
+	// Command is a program and its arguments, which the worker runs, never through a shell. It
+	// prints a fleet file.
 	Command []string `yaml:"command,omitempty" json:"command,omitempty" jsonschema:"minItems=1"`
-	// Prometheus is the base URL of a Prometheus-compatible API, as the worker
-	// reaches it. Each series that Query answers is one target.
+	// Prometheus is the base URL of a Prometheus-compatible API, as the worker reaches it. Each
+	// series that Query answers is one target.
 	Prometheus string `yaml:"prometheus,omitempty" json:"prometheus,omitempty"`
 	// Access is what the Prometheus wants of who asks it.
 	dial.Access `yaml:",inline"`
@@ -33,15 +32,13 @@ type FleetSource struct {
 	// "{{label.instance}}".
 	ID      string `yaml:"id,omitempty" json:"id,omitempty"`
 	Address string `yaml:"address,omitempty" json:"address,omitempty"`
-	// Labels names the labels of a series that the target gets. Every series must
-	// have them.
+	// Labels names the labels of a series that the target gets. Every series must have them.
 	Labels []string `yaml:"labels,omitempty" json:"labels,omitempty" jsonschema:"maxItems=50"`
 	// Timeout bounds one listing by Command or Prometheus. Default 30s.
 	Timeout Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
 }
 
-// MaxFleetTimeout bounds FleetSource.Timeout: one listing is one attempt of an
-// activity.
+// MaxFleetTimeout bounds FleetSource.Timeout: one listing is one attempt of an activity.
 const MaxFleetTimeout = Duration(2 * time.Minute)
 
 // Listed says that the worker lists the fleet, when the rollout starts.
@@ -81,8 +78,8 @@ func (f *FleetSource) UnmarshalJSON(data []byte) error {
 // maxFleetLabels bounds what a target's labels take.
 const maxFleetLabels = 50
 
-// fleet checks that there is exactly one place where targets are listed, and that
-// nothing is said that means nothing there.
+// fleet checks that there is exactly one place where targets are listed, and that nothing is said
+// that means nothing there.
 func (v *validator) fleet(f FleetSource) {
 	if v.IsBad("fleet") || f.File != "" && !v.Has("fleet.file") { // the short form
 		return

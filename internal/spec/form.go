@@ -9,8 +9,8 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// FormSettings are the settings of a form of check that has a key of its own, such as
-// probe: {tcp: "{{address}}"}.
+// FormSettings are the settings of a form of check that has a key of its own, such as probe: {tcp:
+// "{{address}}"}.
 type FormSettings interface {
 	Settings
 	// Traits are what a spec must know of the form.
@@ -19,8 +19,8 @@ type FormSettings interface {
 
 // FormTraits are what a spec must know of a form of check.
 type FormTraits struct {
-	// Shared are the fields of Check that mean something in the form, such as "tolerate";
-	// name, advisory and exercise always do.
+	// Shared are the fields of Check that mean something in the form, such as "tolerate"; name,
+	// advisory and exercise always do.
 	Shared []string
 	// Tolerate is how many breaches in a row are forgiven unless the file says.
 	Tolerate int
@@ -39,8 +39,8 @@ const MaxAsk = Duration(30 * time.Second)
 // FormNames are the keys of the forms that have one.
 func (k Kinds) FormNames() []string { return names(k.Forms) }
 
-// Form is the form of a check that has a key of its own; nil for any other check, and for
-// one that k does not know.
+// Form is the form of a check that has a key of its own; nil for any other check, and for one that
+// k does not know.
 func (k Kinds) Form(c Check) FormSettings {
 	if s, err := decode(k.Forms, c.Form); err == nil {
 		return s
@@ -48,8 +48,8 @@ func (k Kinds) Form(c Check) FormSettings {
 	return nil
 }
 
-// External says whether the check has a form with a key of its own, which most often
-// asks somebody else than the source of health.
+// External says whether the check has a form with a key of its own, which most often asks somebody
+// else than the source of health.
 func (c Check) External() bool {
 	return c.Form.Name != "" && !c.formTests()
 }
@@ -60,8 +60,8 @@ func (h Health) Sourceless() bool {
 		!slices.ContainsFunc(h.Checks, func(c Check) bool { return !c.External() || c.Exercise != nil })
 }
 
-// fillForms sets what forms leave out. How much a check tolerates is left out only if the
-// file says so: 0 is a choice.
+// fillForms sets what forms leave out. How much a check tolerates is left out only if the file says
+// so: 0 is a choice.
 func fillForms(doc *strictyaml.Document, kinds Kinds, h *Health) {
 	for i := range h.Checks {
 		c := &h.Checks[i]
@@ -133,8 +133,8 @@ func (v *validator) sourceFree() bool {
 	return len(v.spec.Health.Checks) > 0
 }
 
-// sourceless says whether the spec does without a source, and checks that it then
-// asks for nothing that only a source can tell.
+// sourceless says whether the spec does without a source, and checks that it then asks for nothing
+// that only a source can tell.
 func (v *validator) sourceless() bool {
 	switch h := v.spec.Health; {
 	case !v.sourceFree():

@@ -13,16 +13,15 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// Kinds are what the open places of a spec can hold in this build. Package catalog has
-// the list.
+// Kinds are what the open places of a spec can hold in this build. Package catalog has the list.
 type Kinds struct {
 	Drivers []Kind[Settings]
 	Sources []Kind[SourceSettings]
 	Forms   []Kind[FormSettings]
 }
 
-// Kind is one way to fill an open place of a spec. Its name is the key that the settings
-// stand under: "http" in driver: {http: {timeout: 5s}}.
+// Kind is one way to fill an open place of a spec. Its name is the key that the settings stand
+// under: "http" in driver: {http: {timeout: 5s}}.
 type Kind[S any] struct {
 	Name string
 	// New makes settings without any value, a pointer that YAML is decoded into.
@@ -31,8 +30,7 @@ type Kind[S any] struct {
 
 // Settings are what stands under the key of a kind, by the yaml and json tags of a struct.
 type Settings interface {
-	// Check reports what is wrong with the settings as the file has them, before
-	// SetDefaults.
+	// Check reports what is wrong with the settings as the file has them, before SetDefaults.
 	Check(s Section)
 	// SetDefaults sets what valid settings leave out.
 	SetDefaults()
@@ -84,8 +82,8 @@ func decode[S any](kinds []Kind[S], c Choice) (settings S, err error) {
 	return settings, json.Unmarshal(c.Settings, settings)
 }
 
-// Open decodes the settings of a choice, checks them and sets their defaults, as Parse
-// does. Path names the place in its errors, such as "driver".
+// Open decodes the settings of a choice, checks them and sets their defaults, as Parse does. Path
+// names the place in its errors, such as "driver".
 func Open[S Settings](path string, kinds []Kind[S], c Choice) (settings S, err error) {
 	if _, err := find(kinds, c); err != nil {
 		return settings, fmt.Errorf("%s: %w", path, err)
@@ -109,9 +107,8 @@ func Open[S Settings](path string, kinds []Kind[S], c Choice) (settings S, err e
 	return settings, nil
 }
 
-// Choice is the settings of one kind under the kind's name: {"http": {"timeout": "5s"}}.
-// They stay JSON until Open decodes them, so that a spec can be carried by who does not
-// know the kind.
+// Choice is the settings of one kind under the kind's name: {"http": {"timeout": "5s"}}. They stay
+// JSON until Open decodes them, so that a spec can be carried by who does not know the kind.
 type Choice struct {
 	Name     string
 	Settings json.RawMessage

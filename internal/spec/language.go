@@ -11,8 +11,7 @@ import (
 	"github.com/sluicehq/sluice/internal/promql"
 )
 
-// PromQL is the language of a source that answers PromQL with placeholders, such as
-// $exposed.
+// PromQL is the language of a source that answers PromQL with placeholders, such as $exposed.
 type PromQL struct{}
 
 // inside reports an error of an expression at its place in it.
@@ -116,8 +115,8 @@ func (PromQL) Whole(expr string) string {
 	return "sum(" + expr + ")"
 }
 
-// Selectors is the language of a source that reads pages of the targets: plain selectors,
-// such as http_requests_total{code=~"5.."}.
+// Selectors is the language of a source that reads pages of the targets: plain selectors, such as
+// http_requests_total{code=~"5.."}.
 type Selectors struct{}
 
 // Query checks a selector.
@@ -156,8 +155,8 @@ func (Selectors) Whole(expr string) string { return expr }
 const histogramExample = "expected the name of a metric, with label matchers or without, " +
 	"such as http_request_duration_seconds{code!~\"5..\"}"
 
-// histogram checks the metric and the matchers of a histogram; name is empty for what is
-// no selector.
+// histogram checks the metric and the matchers of a histogram; name is empty for what is no
+// selector.
 func (s Section) histogram(field, text, name string, matchers []*labels.Matcher) {
 	if name == "" || !histogramForm.MatchString(text) {
 		s.Bad(field, "is not a histogram, %s", histogramExample)

@@ -8,11 +8,10 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// Notify says who is told of a rollout. A receiver that is down or slow never holds
-// the rollout.
+// Notify says who is told of a rollout. A receiver that is down or slow never holds the rollout.
 type Notify struct {
-	// Webhook is the URL that gets a POST with JSON, or a reference to it,
-	// ${env:NAME} or file:/path, where the URL is itself a secret.
+	// Webhook is the URL that gets a POST with JSON, or a reference to it, ${env:NAME} or
+	// file:/path, where the URL is itself a secret.
 	Webhook string `yaml:"webhook" json:"webhook"`
 	// Access is what the receiver wants of who tells it.
 	dial.Access `yaml:",inline"`
@@ -20,8 +19,8 @@ type Notify struct {
 	On []string `yaml:"on,omitempty" json:"on" jsonschema:"enum=waiting-for-approval,enum=holding,enum=rolling-back,enum=locked,enum=guarding,enum=promoted,enum=rolled-back,enum=aborted,enum=incomplete,enum=refused"`
 }
 
-// NotifyEvents are what a receiver can be told: a rollout that waits for a person
-// or a verdict, one that goes back, one that is locked, and every end.
+// NotifyEvents are what a receiver can be told: a rollout that waits for a person or a verdict, one
+// that goes back, one that is locked, and every end.
 func NotifyEvents() []string {
 	return []string{"waiting-for-approval", "holding", "rolling-back", "locked", "guarding", "promoted", "rolled-back", "aborted", "incomplete", "refused"}
 }

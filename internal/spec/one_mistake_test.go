@@ -8,8 +8,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// TestOneMistakeOneProblem spoils every value of every valid spec in turn, in several
-// ways, and expects at most one problem: what follows from a value that is wrong is no news.
+// TestOneMistakeOneProblem spoils every value of every valid spec in turn, in several ways, and
+// expects at most one problem: what follows from a value that is wrong is no news.
 func TestOneMistakeOneProblem(t *testing.T) {
 	for name, data := range cases(t, "testdata/valid") {
 		var root yaml.Node
@@ -39,8 +39,8 @@ func TestOneMistakeOneProblem(t *testing.T) {
 	}
 }
 
-// TestOneKeyOneProblem misspells every key of every valid spec in turn. Without a key
-// that others mean something beside, every one of them may be told.
+// TestOneKeyOneProblem misspells every key of every valid spec in turn. Without a key that others
+// mean something beside, every one of them may be told.
 func TestOneKeyOneProblem(t *testing.T) {
 	for name, data := range cases(t, "testdata/valid") {
 		var root yaml.Node
@@ -92,7 +92,8 @@ func scalars(n *yaml.Node) []*yaml.Node {
 	return all
 }
 
-// TestOneUnknownKindOneProblem names kinds that this build has not got: that nothing stands there is no news.
+// TestOneUnknownKindOneProblem names kinds that this build has not got: that nothing stands there
+// is no news.
 func TestOneUnknownKindOneProblem(t *testing.T) {
 	const good = `unit: edge
 release: "1"

@@ -17,17 +17,16 @@ type Document struct {
 	yaml *strictyaml.Document
 }
 
-// Problem is a problem with the value at a path such as "stages[2].reach", placed
-// in the file; for one that is not there, where it would belong. It is for what
-// only shows outside of the spec, such as a stage that does not fit the fleet.
+// Problem is a problem with the value at a path such as "stages[2].reach", placed in the file; for
+// one that is not there, where it would belong. It is for what only shows outside of the spec, such
+// as a stage that does not fit the fleet.
 func (d *Document) Problem(path, message string) strictyaml.Problem {
 	return d.yaml.Problem(path, message)
 }
 
-// Parse reads and validates a spec and fills in its defaults. File is how
-// problems name it. The error is a strictyaml.Problems with everything that is
-// wrong, in the order of lines. Kinds are what its open places can hold. Parse reads
-// nothing but data.
+// Parse reads and validates a spec and fills in its defaults. File is how problems name it. The
+// error is a strictyaml.Problems with everything that is wrong, in the order of lines. Kinds are
+// what its open places can hold. Parse reads nothing but data.
 func Parse(file string, data []byte, kinds Kinds) (*Document, error) {
 	doc := &Document{}
 	doc.yaml = strictyaml.Decode(file, data, MaxBytes, kinds.open(), &doc.Spec)
@@ -48,7 +47,7 @@ func Parse(file string, data []byte, kinds Kinds) (*Document, error) {
 //go:embed spec.schema.json
 var schema []byte
 
-// Schema is the JSON Schema of a spec, generated from its types and the catalog of this
-// build, by which editors complete and check one. It knows the form of a spec and not
-// everything that Parse does.
+// Schema is the JSON Schema of a spec, generated from its types and the catalog of this build, by
+// which editors complete and check one. It knows the form of a spec and not everything that Parse
+// does.
 func Schema() []byte { return slices.Clone(schema) }

@@ -11,24 +11,23 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// Tolerate says what of a stage may go wrong without the stage being rolled back.
-// The zero value tolerates nothing.
+// Tolerate says what of a stage may go wrong without the stage being rolled back. The zero value
+// tolerates nothing.
 type Tolerate struct {
-	// Unreachable is how many targets of the cohort may stay unanswered: a share
-	// such as 2%, rounded down, or a count. They are left out, listed, and tried
-	// again before the rollout ends.
+	// Unreachable is how many targets of the cohort may stay unanswered: a share such as 2%,
+	// rounded down, or a count. They are left out, listed, and tried again before the rollout ends.
 	Unreachable Allowance `yaml:"unreachable" json:"unreachable"`
 }
 
-// Allowance is how many of a group may be missing: a share in percent, or a count.
-// At most one is positive; the zero value allows none.
+// Allowance is how many of a group may be missing: a share in percent, or a count. At most one is
+// positive; the zero value allows none.
 type Allowance struct {
 	Percent float64
 	Targets int
 }
 
-// maxAllowance is the largest share that may be missing: beyond it a stage would
-// show nothing about most of its targets.
+// maxAllowance is the largest share that may be missing: beyond it a stage would show nothing about
+// most of its targets.
 const maxAllowance = 50
 
 // UnmarshalText reads "2%" or "3".
@@ -74,8 +73,7 @@ func (a Allowance) String() string {
 // MarshalText writes the form of String.
 func (a Allowance) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// Unreachable is how many of a cohort of n targets may stay unanswered in the
-// stage.
+// Unreachable is how many of a cohort of n targets may stay unanswered in the stage.
 func (s Stage) Unreachable(n int) int {
 	if s.Tolerate == nil {
 		return 0
@@ -86,11 +84,10 @@ func (s Stage) Unreachable(n int) int {
 // FallbackRemove is the short form of a Fallback that removes the unit.
 const FallbackRemove = "remove"
 
-// Fallback is where a target is rolled back to that had nothing installed. Exactly one
-// field is set.
+// Fallback is where a target is rolled back to that had nothing installed. Exactly one field is
+// set.
 type Fallback struct {
-	// Remove takes the unit off the target again; "fallback: remove" is its short
-	// form.
+	// Remove takes the unit off the target again; "fallback: remove" is its short form.
 	Remove bool `yaml:"remove,omitempty" json:"remove,omitempty"`
 	// Release is what the target gets instead.
 	Release string `yaml:"release,omitempty" json:"release,omitempty"`
@@ -112,8 +109,8 @@ func (f *Fallback) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*mapping)(f))
 }
 
-// partial checks what a fleet that is not whole may do: targets without a release,
-// and labels that the first stage must show.
+// partial checks what a fleet that is not whole may do: targets without a release, and labels that
+// the first stage must show.
 func (v *validator) partial() {
 	if v.spec.Fallback != nil && !v.IsBad("fallback") {
 		v.fallback(*v.spec.Fallback)

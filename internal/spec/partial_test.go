@@ -11,8 +11,7 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// However an allowance is written, something of the group is left, and it is
-// never rounded up.
+// However an allowance is written, something of the group is left, and it is never rounded up.
 func TestAllowance(t *testing.T) {
 	for _, tc := range []struct {
 		text    string

@@ -14,8 +14,8 @@ type Part struct {
 	Unit string `yaml:"unit" json:"unit" jsonschema:"pattern=^[a-z0-9][a-z0-9._-]*$,maxLength=64"`
 	// Release is the version that the part's driver understands.
 	Release string `yaml:"release,omitempty" json:"release" jsonschema:"maxLength=128"`
-	// Bundle is a folder of files or the reference of a bundle, in the place of Release. Only a file has it;
-	// whoever reads that sets Release.
+	// Bundle is a folder of files or the reference of a bundle, in the place of Release. Only a
+	// file has it; whoever reads that sets Release.
 	Bundle string `yaml:"bundle,omitempty" json:"-"`
 	// Validate is what must hold of the bundle's files. Only a file has it, as Bundle.
 	Validate *Validate `yaml:"validate,omitempty" json:"-"`
@@ -37,8 +37,8 @@ const (
 // PartRelease is the release of one part; empty where nothing is installed.
 type PartRelease struct{ Unit, Release string }
 
-// Compose is one word that names the release of every part, such as app=2.4.0,features=none. It is empty
-// where nothing is installed of any.
+// Compose is one word that names the release of every part, such as app=2.4.0,features=none. It is
+// empty where nothing is installed of any.
 func Compose(parts []PartRelease) string {
 	words, empty := make([]string, len(parts)), true
 	for i, p := range parts {
@@ -92,7 +92,8 @@ func (s Spec) Composed() string {
 	return Compose(parts)
 }
 
-// drivers are the drivers of a spec, with the unit that each is for and the path that it has in the file.
+// drivers are the drivers of a spec, with the unit that each is for and the path that it has in the
+// file.
 func (s Spec) drivers() []unitDriver {
 	if len(s.Parts) == 0 {
 		return []unitDriver{{s.Unit, "driver", s.Driver}}

@@ -10,13 +10,12 @@ import (
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
-// Placed is implemented by the settings of a driver that know where an order for a target
-// goes: a template that, filled for two targets, must not give the same. Empty if they do
-// not know.
+// Placed is implemented by the settings of a driver that know where an order for a target goes: a
+// template that, filled for two targets, must not give the same. Empty if they do not know.
 type Placed interface{ Place() string }
 
-// Places answers a function that tells where the drivers send a target's orders, in one
-// spelling: one place for each part. It is empty where that is not known.
+// Places answers a function that tells where the drivers send a target's orders, in one spelling:
+// one place for each part. It is empty where that is not known.
 func (s Spec) Places(kinds Kinds) func(id, address string, labels map[string]string) []string {
 	drivers := s.drivers()
 	templates := make([]string, len(drivers))
@@ -39,8 +38,8 @@ func (s Spec) Places(kinds Kinds) func(id, address string, labels map[string]str
 	}
 }
 
-// ownPlace refuses settings of a driver that send the orders of several targets, or of
-// several units, to one place. A rollout that runs already goes on with such settings.
+// ownPlace refuses settings of a driver that send the orders of several targets, or of several
+// units, to one place. A rollout that runs already goes on with such settings.
 func (s Section) ownPlace(settings Settings) {
 	if a, ok := settings.(Addressed); ok {
 		for _, u := range a.AddressUses() {
@@ -50,8 +49,8 @@ func (s Section) ownPlace(settings Settings) {
 	}
 }
 
-// perUnit refuses a URL that is the same for every unit: the rollouts of two units would
-// undo each other there.
+// perUnit refuses a URL that is the same for every unit: the rollouts of two units would undo each
+// other there.
 func (s Section) perUnit(field, text string) {
 	names := func(m []string) bool { return m[1] == tmpl.Unit }
 	if !s.IsBad(field) && !slices.ContainsFunc(placeholder.FindAllStringSubmatch(text, -1), names) {
@@ -60,9 +59,8 @@ func (s Section) perUnit(field, text string) {
 	}
 }
 
-// oneSpelling spells a URL as every other that leads to the same place: hosts in lower case
-// without a final dot, IP addresses in their shortest form, ports always. What is no URL
-// stays as it is.
+// oneSpelling spells a URL as every other that leads to the same place: hosts in lower case without
+// a final dot, IP addresses in their shortest form, ports always. What is no URL stays as it is.
 func oneSpelling(where string) string {
 	u, err := url.Parse(where)
 	if err != nil || u.Host == "" {

@@ -13,20 +13,18 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// Duration is a span of time that is written with a unit, such as 90s or 1h30m.
-// It is never negative. The zero value means "not set".
+// Duration is a span of time that is written with a unit, such as 90s or 1h30m. It is never
+// negative. The zero value means "not set".
 type Duration time.Duration
 
-// MaxDuration is a year: longer than any rollout, and short enough that sums of
-// durations never overflow.
+// MaxDuration is a year: longer than any rollout, and short enough that sums of durations never
+// overflow.
 const MaxDuration = Duration(365 * 24 * time.Hour)
 
-// overflows is the form of a duration, so that what does not parse in spite of
-// it is too long.
+// overflows is the form of a duration, so that what does not parse in spite of it is too long.
 var overflows = regexp.MustCompile(`^\+?(?:\d+(?:\.\d*)?(?:ns|us|µs|μs|ms|s|m|h))+$`)
 
-// ParseDuration reads a duration of at most MaxDuration. A number without a unit
-// is an error.
+// ParseDuration reads a duration of at most MaxDuration. A number without a unit is an error.
 func ParseDuration(s string) (Duration, error) {
 	d, err := time.ParseDuration(s)
 	switch {
@@ -98,8 +96,8 @@ func (n *Number) UnmarshalText(text []byte) (err error) {
 // UnmarshalJSON reads a JSON number.
 func (n *Number) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, (*float64)(n)) }
 
-// Reach is how much of the whole fleet a stage exposes in total: a share in
-// percent, or a count of targets. Exactly one is positive.
+// Reach is how much of the whole fleet a stage exposes in total: a share in percent, or a count of
+// targets. Exactly one is positive.
 type Reach struct {
 	Percent float64
 	Targets int
@@ -131,9 +129,8 @@ func (r *Reach) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Of is the number of targets that the reach means in a fleet of n: rounded up,
-// so that a small percentage is at least one target, and never more than n for a
-// percentage.
+// Of is the number of targets that the reach means in a fleet of n: rounded up, so that a small
+// percentage is at least one target, and never more than n for a percentage.
 func (r Reach) Of(n int) int {
 	if r.Targets > 0 {
 		return r.Targets

@@ -10,9 +10,9 @@ import (
 	"github.com/sluicehq/sluice/internal/suggest"
 )
 
-// Section is a part of a file that is validated. Every method names a field by its path
-// in the section, such as "timeout" or "match[0]"; "" is the section itself. A problem
-// with a field that could not be decoded is not reported again.
+// Section is a part of a file that is validated. Every method names a field by its path in the
+// section, such as "timeout" or "match[0]"; "" is the section itself. A problem with a field that
+// could not be decoded is not reported again.
 type Section struct {
 	doc  *strictyaml.Document
 	path string
@@ -34,8 +34,8 @@ func (s Section) Bad(field, format string, args ...any) {
 	s.doc.Add(s.full(field), fmt.Sprintf(format, args...))
 }
 
-// Lacks reports that the section has none of some fields, of which it needs one. Where it has a field that nobody knows,
-// that was reported, and may stand for it.
+// Lacks reports that the section has none of some fields, of which it needs one. Where it has a
+// field that nobody knows, that was reported, and may stand for it.
 func (s Section) Lacks(format string, args ...any) {
 	if !s.doc.Strange(s.path) {
 		s.Bad("", format, args...)
@@ -74,8 +74,7 @@ func (s Section) At(field string) string {
 	return fmt.Sprintf("%d:%d", line, column)
 }
 
-// Foreign refuses fields that mean nothing in a form: a limit that is ignored is worse
-// than none.
+// Foreign refuses fields that mean nothing in a form: a limit that is ignored is worse than none.
 func (s Section) Foreign(form string, fields ...string) {
 	for _, field := range fields {
 		if s.Given(field) {
@@ -84,8 +83,8 @@ func (s Section) Foreign(form string, fields ...string) {
 	}
 }
 
-// AtMostOne reports fields that stand beside another of them, and answers the first that
-// the file sets.
+// AtMostOne reports fields that stand beside another of them, and answers the first that the file
+// sets.
 func (s Section) AtMostOne(fields ...string) (first string) {
 	for _, field := range fields {
 		switch {
@@ -99,8 +98,8 @@ func (s Section) AtMostOne(fields ...string) (first string) {
 	return first
 }
 
-// one answers which of some keys the file sets. It reports a second one, and with needed
-// that there is none; what names what they are, as in "driver".
+// one answers which of some keys the file sets. It reports a second one, and with needed that there
+// is none; what names what they are, as in "driver".
 func (s Section) one(known []string, needed, what string) string {
 	given := slices.DeleteFunc(slices.Clone(known), func(name string) bool { return !s.Given(name) })
 	switch len(given) {
@@ -176,8 +175,8 @@ func (s Section) once(field string, words []string, i int) {
 	}
 }
 
-// Share checks a number that is written as a percentage more often than not, and catches
-// one whose percent sign was forgotten. Why says why more than most makes no sense.
+// Share checks a number that is written as a percentage more often than not, and catches one whose
+// percent sign was forgotten. Why says why more than most makes no sense.
 func (s Section) Share(field string, n *Number, most Number, why string) {
 	switch {
 	case n == nil:
@@ -195,8 +194,7 @@ func (s Section) Share(field string, n *Number, most Number, why string) {
 // maxRate is the largest probability of a mistake: beyond it a coin decides better.
 const maxRate = Number(0.5)
 
-// Rate checks the probability of a mistake. Why says why more than one half makes no
-// sense.
+// Rate checks the probability of a mistake. Why says why more than one half makes no sense.
 func (s Section) Rate(field string, n Number, why string) {
 	if n <= 0 {
 		s.Bad(field, "is %v, expected more than 0%%: nothing that is measured is certain", float64(n))

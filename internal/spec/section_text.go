@@ -14,8 +14,8 @@ import (
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
-// A spec goes into the history of a rollout as it is, so a secret in it can be read for
-// as long as Temporal keeps that. No message here repeats what may be one.
+// A spec goes into the history of a rollout as it is, so a secret in it can be read for as long as
+// Temporal keeps that. No message here repeats what may be one.
 
 // How a secret gets to where a URL leads without standing in it.
 const (
@@ -58,8 +58,7 @@ func (s Section) TargetTemplate(field, text string) bool {
 	return !s.IsBad(field)
 }
 
-// NamesTarget says whether a template has a placeholder whose value differs from target to
-// target.
+// NamesTarget says whether a template has a placeholder whose value differs from target to target.
 func NamesTarget(text string) bool {
 	return slices.ContainsFunc(placeholder.FindAllStringSubmatch(text, -1), func(m []string) bool {
 		return tmpl.Check("{{"+m[1]+"}}", tmpl.ID, tmpl.Address, tmpl.Label) == nil
@@ -73,8 +72,8 @@ func (s Section) PerTarget(field, text string) {
 	}
 }
 
-// URLTemplate checks a URL with placeholders if the file sets it. Instead says how a
-// secret gets there, such as TokenBeside.
+// URLTemplate checks a URL with placeholders if the file sets it. Instead says how a secret gets
+// there, such as TokenBeside.
 func (s Section) URLTemplate(field, text, instead string, allowed ...string) {
 	if !s.Has(field) || !s.Template(field, text, allowed...) {
 		return
@@ -93,16 +92,15 @@ func (s Section) URL(field, text, instead string) *url.URL {
 	return u
 }
 
-// BaseURL is URL for one that paths and queries are put behind. Example is how one is
-// described, such as "the base URL of a Prometheus API, such as http://prometheus:9090".
+// BaseURL is URL for one that paths and queries are put behind. Example is how one is described,
+// such as "the base URL of a Prometheus API, such as http://prometheus:9090".
 func (s Section) BaseURL(field, text, example string) {
 	if u := s.URL(field, text, ProxyBefore); u != nil && u.RawQuery != "" {
 		s.Bad(field, "has a query (?), expected %s", example)
 	}
 }
 
-// plainURL checks the form of a URL. It never repeats the URL: there may be a password
-// in it.
+// plainURL checks the form of a URL. It never repeats the URL: there may be a password in it.
 func (s Section) plainURL(field, text, instead string) *url.URL {
 	u, err := url.Parse(text)
 	switch {
@@ -152,8 +150,8 @@ func (s Section) Endpoint(field, text string) {
 	}
 }
 
-// Token checks a reference to a secret if the file sets it. It never repeats what it was
-// given: that may be the secret itself.
+// Token checks a reference to a secret if the file sets it. It never repeats what it was given:
+// that may be the secret itself.
 func (s Section) Token(field, ref string) {
 	if s.Has(field) && secret.Check(ref) != nil {
 		s.Bad(field,
@@ -162,8 +160,8 @@ func (s Section) Token(field, ref string) {
 	}
 }
 
-// Argv checks a program with its arguments if the file sets it: no shell, a fixed
-// program, and placeholders in its arguments.
+// Argv checks a program with its arguments if the file sets it: no shell, a fixed program, and
+// placeholders in its arguments.
 func (s Section) Argv(field string, argv []string, allowed ...string) {
 	if !s.Given(field) {
 		return

@@ -7,11 +7,9 @@ import (
 
 // SourceSettings are the settings of a source of health.
 type SourceSettings interface {
-	// Check reports what is wrong with the settings as the file has them, before
-	// SetDefaults.
+	// Check reports what is wrong with the settings as the file has them, before SetDefaults.
 	Check(s Section)
-	// SetDefaults sets what valid settings leave out. Everything else of the spec is
-	// complete.
+	// SetDefaults sets what valid settings leave out. Everything else of the spec is complete.
 	SetDefaults(s Spec)
 	// Traits are what a spec and its plan must know of the source.
 	Traits() SourceTraits
@@ -23,27 +21,26 @@ type SourceTraits struct {
 	Language Language
 	// Past says that it can be asked about any time before the rollout.
 	Past bool
-	// Measure is how long targets are read before each stage, where it cannot be asked about the past.
+	// Measure is how long targets are read before each stage, where it cannot be asked about the
+	// past.
 	Measure Duration
-	// Parts says that it can be asked about some of the targets alone, as group_by and
-	// match do.
+	// Parts says that it can be asked about some of the targets alone, as group_by and match do.
 	Parts bool
 	// Sample is how many targets of each arm it reads at most; 0 is all.
 	Sample int
-	// Spans says that its increases need two samples in the window, so that a window
-	// shorter than staleAfter could not tell that requests are missing.
+	// Spans says that its increases need two samples in the window, so that a window shorter than
+	// staleAfter could not tell that requests are missing.
 	Spans bool
 	// Example is what can stand under its key; empty is {}.
 	Example string
 }
 
-// Language checks the queries of a source, and completes them. A problem goes to a field
-// of the section.
+// Language checks the queries of a source, and completes them. A problem goes to a field of the
+// section.
 type Language interface {
 	// Query checks one that answers a number.
 	Query(s Section, field, expr string)
-	// PerTarget checks one that must answer a number for each target, which a label
-	// names.
+	// PerTarget checks one that must answer a number for each target, which a label names.
 	PerTarget(s Section, field, expr, label string)
 	// Counts checks one that must count events, and not say how fast they come.
 	Counts(s Section, field, expr string)
@@ -71,8 +68,7 @@ func (k Kinds) sourceExamples() string {
 	return strings.Join(all, " or ")
 }
 
-// Source is the settings of the source of health; nil where there is none, or none that k
-// knows.
+// Source is the settings of the source of health; nil where there is none, or none that k knows.
 func (k Kinds) Source(h Health) SourceSettings {
 	if s, err := decode(k.Sources, h.Source); err == nil {
 		return s

@@ -24,8 +24,8 @@ var kinds = catalog.New().Kinds()
 
 func parse(file string, data []byte) (*spec.Document, error) { return spec.Parse(file, data, kinds) }
 
-// TestInvalid compares the problems of every file in testdata/invalid with the
-// golden file beside it. A new case is a new file; -update writes its golden.
+// TestInvalid compares the problems of every file in testdata/invalid with the golden file beside
+// it. A new case is a new file; -update writes its golden.
 func TestInvalid(t *testing.T) {
 	for name, data := range cases(t, "testdata/invalid") {
 		t.Run(name, func(t *testing.T) {
@@ -39,8 +39,8 @@ func TestInvalid(t *testing.T) {
 	}
 }
 
-// TestValid compares what every file in testdata/valid means, with its defaults
-// filled in, with the golden file beside it.
+// TestValid compares what every file in testdata/valid means, with its defaults filled in, with the
+// golden file beside it.
 func TestValid(t *testing.T) {
 	for name, data := range cases(t, "testdata/valid") {
 		t.Run(name, func(t *testing.T) {

@@ -6,9 +6,8 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// Standalone is one check that stands alone, to judge numbers that were recorded: the
-// fields of a check of a spec, with what a spec says for all of them. The queries
-// may be left out.
+// Standalone is one check that stands alone, to judge numbers that were recorded: the fields of a
+// check of a spec, with what a spec says for all of them. The queries may be left out.
 type Standalone struct {
 	Check `yaml:",inline"`
 	// Every is the time between two looks. Default: as the numbers have it.
@@ -19,9 +18,8 @@ type Standalone struct {
 	FalseRollbackRate Number `yaml:"falseRollbackRate,omitempty"`
 }
 
-// ParseStandalone reads and validates a check that stands alone, and fills in its defaults,
-// but those that the numbers tell. File is how problems name it; the error is a
-// strictyaml.Problems.
+// ParseStandalone reads and validates a check that stands alone, and fills in its defaults, but
+// those that the numbers tell. File is how problems name it; the error is a strictyaml.Problems.
 func ParseStandalone(file string, data []byte, kinds Kinds) (Standalone, error) {
 	var l Standalone
 	doc := strictyaml.Decode(file, data, MaxBytes, kinds.open(), &l)

@@ -12,9 +12,8 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// validator finds what is wrong with the meaning of a spec that was decoded. It
-// looks at the spec as written, before any default is filled in, and goes on
-// after every problem.
+// validator finds what is wrong with the meaning of a spec that was decoded. It looks at the spec
+// as written, before any default is filled in, and goes on after every problem.
 type validator struct {
 	Section // the whole file
 	spec    *Spec
@@ -100,8 +99,7 @@ func (v *validator) which(s Section, release, bundle string) {
 // BundleTaker is settings of a driver that takes no other releases than bundles.
 type BundleTaker interface{ NeedsBundle() }
 
-// release checks that a text can be an element of an argv, a word on a line and a field
-// of a table.
+// release checks that a text can be an element of an argv, a word on a line and a field of a table.
 func (s Section) release(path, text string) bool {
 	if IsWord(text) && utf8.RuneCountInString(text) <= 128 && len(text) <= MaxRelease && text[0] != '-' {
 		return true

@@ -72,8 +72,8 @@ func sharedForms() []sharedForm {
 	}
 }
 
-// eachCheck checks what belongs to a check of every single target: its queries must
-// tell targets apart.
+// eachCheck checks what belongs to a check of every single target: its queries must tell targets
+// apart.
 func (v *validator) eachCheck(path string, c Check) {
 	v.OneOf(path+".each", c.Each, EachTarget)
 	v.Between(path+".outliers", c.Outliers, 0, 10_000)
@@ -129,8 +129,8 @@ func (v *validator) tolerable(path string, c Check) {
 	}
 }
 
-// maxTolerated is how long a breach may be forgiven: a gate that still sees one goes
-// on looking, and an attempt at a gate ends after a quarter of an hour.
+// maxTolerated is how long a breach may be forgiven: a gate that still sees one goes on looking,
+// and an attempt at a gate ends after a quarter of an hour.
 const maxTolerated = Duration(10 * time.Minute)
 
 // mostTolerated is how many looks that is.

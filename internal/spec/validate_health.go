@@ -79,8 +79,8 @@ func (v *validator) misspelt(h Health) bool {
 	return bad
 }
 
-// traffic checks that the share-of-traffic check has something to count, or was
-// left out on purpose.
+// traffic checks that the share-of-traffic check has something to count, or was left out on
+// purpose.
 func (v *validator) traffic(h Health) {
 	left, misspelt, counted := slices.Contains(h.Without, CheckTraffic), v.misspelt(h), v.IsBad("health.checks")
 	for i := range h.Checks {

@@ -4,8 +4,8 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// maxStages and maxChecks bound what a rollout shows and does per look; both are
-// far more than anyone can watch.
+// maxStages and maxChecks bound what a rollout shows and does per look; both are far more than
+// anyone can watch.
 const (
 	maxStages = 100
 	maxChecks = 100
@@ -66,8 +66,7 @@ func (v *validator) name(path, name, kind string, seen map[string]string) {
 	seen[name] = path
 }
 
-// cohort checks what a stage exposes. Of the last one it is said elsewhere what it must
-// reach.
+// cohort checks what a stage exposes. Of the last one it is said elsewhere what it must reach.
 func (v *validator) cohort(path string, s Stage, last bool) {
 	if v.In(path).AtMostOne("count", "reach") == "" && !v.Given(path+".where") && !last {
 		v.Bad(path, "has no cohort, expected count, reach or where")
@@ -84,8 +83,8 @@ func (v *validator) cohort(path string, s Stage, last bool) {
 	v.label(path+".spread", s.Spread)
 }
 
-// rising checks that reaches grow. A percentage and a count can be compared only
-// with the fleet at hand, which is when the plan is made.
+// rising checks that reaches grow. A percentage and a count can be compared only with the fleet at
+// hand, which is when the plan is made.
 func (v *validator) rising() {
 	percent, targets := -1, -1
 	for i, s := range v.spec.Stages {

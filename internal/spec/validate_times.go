@@ -7,8 +7,8 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// times checks the times of health against each other. It goes before what is held
-// against them: where one of them is wrong, nothing is said of what follows from it.
+// times checks the times of health against each other. It goes before what is held against them:
+// where one of them is wrong, nothing is said of what follows from it.
 func (v *validator) times(h Health) {
 	if !v.Given("health") || v.IsBad("health") {
 		return
@@ -40,8 +40,8 @@ func (v *validator) times(h Health) {
 	v.absence(h)
 }
 
-// every is the time between two looks; 0 where the file says it wrongly or
-// lacks health as a whole, and nothing can be held against it.
+// every is the time between two looks; 0 where the file says it wrongly or lacks health as a whole,
+// and nothing can be held against it.
 func (v *validator) every() Duration {
 	if v.IsBad("health.every") || !v.Given("health") {
 		return 0
@@ -66,9 +66,8 @@ func (v *validator) longestBake() (longest Duration, at string) {
 	return longest, at
 }
 
-// absence checks that a window can be long enough to tell that requests are
-// missing: a Prometheus must have read a target twice before an increase over it
-// says anything.
+// absence checks that a window can be long enough to tell that requests are missing: a Prometheus
+// must have read a target twice before an increase over it says anything.
 func (v *validator) absence(h Health) {
 	window, stale := cmp.Or(h.Window, defaultWindow), staleAfter(h)
 	if v.source == nil || !v.source.Traits().Spans || window >= stale || slices.Contains(h.Without, CheckTraffic) || v.misspelt(h) {
@@ -86,9 +85,9 @@ func (v *validator) absence(h Health) {
 			"Prometheus' scrape intervals, and staleAfter set to them", window, stale)
 }
 
-// canPass checks that a stage is watched for long enough to ever pass: a Prometheus must
-// have counted requests for staleAfter before anybody can tell that they are missing, and
-// the gate looks once more.
+// canPass checks that a stage is watched for long enough to ever pass: a Prometheus must have
+// counted requests for staleAfter before anybody can tell that they are missing, and the gate looks
+// once more.
 func (v *validator) canPass(path string, s Stage) {
 	h, at := v.spec.Health, path+".decideWithin"
 	if v.source == nil || !v.source.Traits().Spans || slices.Contains(h.Without, CheckTraffic) || v.misspelt(h) {

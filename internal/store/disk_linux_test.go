@@ -12,8 +12,8 @@ import (
 	"github.com/sluicehq/sluice/internal/store"
 )
 
-// A disk without space, or that has become read-only, is an error: what was kept is
-// intact, nothing half-written is left, and once there is space all is well again.
+// A disk without space, or that has become read-only, is an error: what was kept is intact, nothing
+// half-written is left, and once there is space all is well again.
 func TestDirOnAFullDisk(t *testing.T) {
 	disk := t.TempDir()
 	switch err := syscall.Mount("sluice-test", disk, "tmpfs", 0, "size=64k"); {

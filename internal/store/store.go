@@ -1,5 +1,5 @@
-// Package store keeps large immutable things by the digest of their content, so
-// that only digests travel through Temporal.
+// Package store keeps large immutable things by the digest of their content, so that only digests
+// travel through Temporal.
 package store
 
 import (
@@ -31,15 +31,15 @@ var ErrNotFound = errors.New("not in the store")
 var ErrHangs = errors.New("the store does not answer")
 
 const (
-	// patience is how long an operation may take. Nothing cancels a read of a file, and a
-	// network file system whose server is dead never answers: the way back cannot wait for it.
+	// patience is how long an operation may take. Nothing cancels a read of a file, and a network
+	// file system whose server is dead never answers: the way back cannot wait for it.
 	patience = 5 * time.Second
 	// mostStuck is how many operations may hang at once; any further one fails at once.
 	mostStuck = 4
 )
 
-// Store keeps blobs in a folder: one file per blob under blobs/sha256/, named by its digest in
-// hex, as in an OCI image layout. Every method is safe for concurrent use, also from several processes.
+// Store keeps blobs in a folder: one file per blob under blobs/sha256/, named by its digest in hex,
+// as in an OCI image layout. Every method is safe for concurrent use, also from several processes.
 type Store struct {
 	folder   string
 	blobs    string
@@ -47,8 +47,8 @@ type Store struct {
 	stuck    *atomic.Int32 // operations that took too long and have not ended since
 }
 
-// Dir is the store in a folder, which the first Put creates if it is missing: a store that
-// is away keeps nobody from starting. Processes may share it, also over a network file system.
+// Dir is the store in a folder, which the first Put creates if it is missing: a store that is away
+// keeps nobody from starting. Processes may share it, also over a network file system.
 func Dir(path string) (Store, error) {
 	if path == "" {
 		return Store{}, errors.New("store: no folder given")
@@ -122,8 +122,8 @@ func Digest(data []byte) string {
 	return digestPrefix + hex.EncodeToString(sum[:])
 }
 
-// parse answers the hex digits of a digest. Only lower-case hex passes, so the
-// result is always a plain file name.
+// parse answers the hex digits of a digest. Only lower-case hex passes, so the result is always a
+// plain file name.
 func parse(digest string) (string, error) {
 	name, ok := strings.CutPrefix(digest, digestPrefix)
 	if !ok || len(name) != 2*sha256.Size || strings.Trim(name, "0123456789abcdef") != "" {
@@ -133,8 +133,8 @@ func parse(digest string) (string, error) {
 }
 
 // Put keeps data and answers its digest. It writes to a temporary file beside it, syncs it and
-// renames it into place, so that a blob is either there as a whole or not at all. Putting
-// the same data again is not an error.
+// renames it into place, so that a blob is either there as a whole or not at all. Putting the same
+// data again is not an error.
 func (s Store) Put(ctx context.Context, data []byte) (string, error) {
 	if len(data) > MaxBlob {
 		return "", fmt.Errorf("store: put: %d bytes, the limit is %d", len(data), MaxBlob)
@@ -197,8 +197,8 @@ func syncDir(path string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Open reads the data of a digest from its beginning, not verified; ErrNotFound when it is not
-// kept here.
+// Open reads the data of a digest from its beginning, not verified; ErrNotFound when it is not kept
+// here.
 func (s Store) Open(ctx context.Context, digest string) (io.ReadCloser, error) {
 	name, err := parse(digest)
 	if err != nil {

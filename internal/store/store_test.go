@@ -120,8 +120,8 @@ func TestDirErrors(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// A folder that never answers, as one of a dead NFS server, holds nobody for longer than the
-// bound, and piles up no goroutines. The blob is a named pipe: opening it hangs.
+// A folder that never answers, as one of a dead NFS server, holds nobody for longer than the bound,
+// and piles up no goroutines. The blob is a named pipe: opening it hangs.
 func TestDirThatHangs(t *testing.T) {
 	path := t.TempDir()
 	s, err := store.Dir(path)
@@ -154,7 +154,8 @@ func TestDirThatHangs(t *testing.T) {
 	}, 5*time.Second, 10*time.Millisecond)
 }
 
-// What is kept is made beside what is kept, never in the folder for temporary files, which may be full or slow.
+// What is kept is made beside what is kept, never in the folder for temporary files, which may be
+// full or slow.
 func TestDirMakesNothingElsewhere(t *testing.T) {
 	elsewhere, long := t.TempDir(), time.Unix(1, 0)
 	t.Setenv("TMPDIR", elsewhere)

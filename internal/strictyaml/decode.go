@@ -15,12 +15,12 @@ import (
 // maxDepth bounds nesting: a spec needs five levels.
 const maxDepth = 100
 
-// maxAliased bounds how many values aliases may repeat in one file, so that a few
-// lines cannot unfold into billions of values.
+// maxAliased bounds how many values aliases may repeat in one file, so that a few lines cannot
+// unfold into billions of values.
 const maxAliased = 100_000
 
-// Open has keys that are known only when the program runs, by the name in the tag of the
-// field that they stand for.
+// Open has keys that are known only when the program runs, by the name in the tag of the field that
+// they stand for.
 type Open map[string][]Key
 
 // Key is one of them. New makes what its value is decoded into, a pointer.
@@ -29,18 +29,16 @@ type Key struct {
 	New  func() any
 }
 
-// Decode reads one YAML document into out, a pointer to a struct, by the struct's
-// yaml tags. Fields may be structs, pointers, slices, maps with string keys,
-// strings, integers, booleans and whatever implements encoding.TextUnmarshaler;
-// a string and a TextUnmarshaler get the text as it was written. A TextUnmarshaler
-// that is a struct with yaml tags may be written as a mapping, too. The fields of a
-// struct that is tagged ",inline" stand beside the others. In the place of a
-// field that is tagged ",open=drivers" stand the keys that open has for "drivers": the
-// field stays as it is, and Document.Opened has the values. Input longer than maxBytes is
-// refused.
+// Decode reads one YAML document into out, a pointer to a struct, by the struct's yaml tags. Fields
+// may be structs, pointers, slices, maps with string keys, strings, integers, booleans and whatever
+// implements encoding.TextUnmarshaler; a string and a TextUnmarshaler get the text as it was
+// written. A TextUnmarshaler that is a struct with yaml tags may be written as a mapping, too. The
+// fields of a struct that is tagged ",inline" stand beside the others. In the place of a field that
+// is tagged ",open=drivers" stand the keys that open has for "drivers": the field stays as it is,
+// and Document.Opened has the values. Input longer than maxBytes is refused.
 //
-// The document answers where values stand and holds the problems found so far;
-// out is filled as far as it could be understood. It is never nil.
+// The document answers where values stand and holds the problems found so far; out is filled as far
+// as it could be understood. It is never nil.
 func Decode(file string, data []byte, maxBytes int, open Open, out any) *Document {
 	d := read(file, data, maxBytes)
 	if d.root == nil {
@@ -73,8 +71,8 @@ func read(file string, data []byte, maxBytes int) *Document {
 	return d
 }
 
-// isText refuses what no text file holds. The separators are those that YAML
-// counts as ends of a line and editors do not.
+// isText refuses what no text file holds. The separators are those that YAML counts as ends of a
+// line and editors do not.
 func (d *Document) isText() bool {
 	for i, r := range d.text {
 		what := ""

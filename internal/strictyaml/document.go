@@ -7,8 +7,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Document is a file that was decoded: it knows what is wrong with it and where
-// its values stand. It is not safe for concurrent use while problems are added.
+// Document is a file that was decoded: it knows what is wrong with it and where its values stand.
+// It is not safe for concurrent use while problems are added.
 //
 // A path names a value: "stages[2].bake", `labels["a.b"]`; "" is the whole file.
 type Document struct {
@@ -22,26 +22,24 @@ type Document struct {
 	strange  map[string]bool // paths of what has a field that is like none that is known
 }
 
-// Opened is the value at a path that ends with an open key, of the type that the key has;
-// nil where the file has none, or none that could be understood.
+// Opened is the value at a path that ends with an open key, of the type that the key has; nil where
+// the file has none, or none that could be understood.
 func (d *Document) Opened(path string) any { return d.opened[path] }
 
 // Problems is what is wrong so far, unsorted; see Problems.Err.
 func (d *Document) Problems() Problems { return d.problems }
 
-// Readable says whether the file could be parsed at all. If not, nothing was
-// decoded, and looking for further problems makes no sense.
+// Readable says whether the file could be parsed at all. If not, nothing was decoded, and looking
+// for further problems makes no sense.
 func (d *Document) Readable() bool { return d.root != nil }
 
-// Add records a problem with the value at path; the message goes after the path.
-// It does nothing if the value, or one that it is part of, could not be
-// understood: one mistake is reported once.
+// Add records a problem with the value at path; the message goes after the path. It does nothing if
+// the value, or one that it is part of, could not be understood: one mistake is reported once.
 func (d *Document) Add(path, message string) {
 	d.add(path, d.Problem(path, message))
 }
 
-// AddInside is Add for one place inside a text value, offset bytes from its
-// beginning.
+// AddInside is Add for one place inside a text value, offset bytes from its beginning.
 func (d *Document) AddInside(path string, offset int, message string) {
 	p := d.Problem(path, message)
 	p.Line, p.Column = d.Inside(path, offset)
@@ -55,8 +53,8 @@ func (d *Document) add(path string, p Problem) {
 	}
 }
 
-// Bad says whether a problem was recorded for the path itself, or for decoding
-// one that it is part of.
+// Bad says whether a problem was recorded for the path itself, or for decoding one that it is part
+// of.
 func (d *Document) Bad(path string) bool { return d.bad[path] || d.isBroken(path) }
 
 func (d *Document) isBroken(path string) bool {
@@ -77,15 +75,15 @@ func (d *Document) Problem(path, message string) Problem {
 	return Problem{File: d.file, Line: line, Column: column, Message: tidy(within(path, message))}
 }
 
-// Position is where the value at path stands; if there is none, where the nearest
-// value stands that would hold it: for a mapping its first key.
+// Position is where the value at path stands; if there is none, where the nearest value stands that
+// would hold it: for a mapping its first key.
 func (d *Document) Position(path string) (line, column int) {
 	n, _ := d.find(path)
 	return place(n)
 }
 
-// Strange says whether what is at path has a field that is like none that is known: it may stand for any
-// that seems to be missing.
+// Strange says whether what is at path has a field that is like none that is known: it may stand
+// for any that seems to be missing.
 func (d *Document) Strange(path string) bool { return d.strange[path] }
 
 // Has says whether the file has a value at path.

@@ -7,9 +7,9 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Inside is the place in the file of the byte at offset of the text at path,
-// whichever way YAML writes that text: plain, quoted, or as a block. Where folding
-// makes it ambiguous it is right to within the white space.
+// Inside is the place in the file of the byte at offset of the text at path, whichever way YAML
+// writes that text: plain, quoted, or as a block. Where folding makes it ambiguous it is right to
+// within the white space.
 func (d *Document) Inside(path string, offset int) (line, column int) {
 	n, _ := d.find(path)
 	for n != nil && n.Kind == yaml.AliasNode {

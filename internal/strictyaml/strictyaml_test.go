@@ -177,8 +177,8 @@ func TestSuggestedFieldIsNotMissingToo(t *testing.T) {
 	require.EqualError(t, doc.Problems().Err(), `f.yaml:2:4: unknown field "bakeTime" in items[0], did you mean "bake"?`)
 }
 
-// TestInside puts a marker into texts written in every way YAML has, and asserts
-// that the place of the marker in the value is its place in the file.
+// TestInside puts a marker into texts written in every way YAML has, and asserts that the place of
+// the marker in the value is its place in the file.
 func TestInside(t *testing.T) {
 	for name, text := range map[string]string{
 		"plain":         "unit: ab cd @ e\n",
@@ -240,8 +240,7 @@ func (s *source) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// A struct with a short form is read from text and from a mapping, and from
-// nothing else.
+// A struct with a short form is read from text and from a mapping, and from nothing else.
 func TestShortForm(t *testing.T) {
 	for text, want := range map[string]source{
 		"from: a.yaml":          {Path: "a.yaml"},

@@ -98,8 +98,8 @@ func (w *walker) refused(n *yaml.Node, path string) bool {
 	return false
 }
 
-// hasLongForm says that a type that is read from text may be a mapping, too: a struct
-// with fields of its own, of which the text is a short form.
+// hasLongForm says that a type that is read from text may be a mapping, too: a struct with fields
+// of its own, of which the text is a short form.
 func (w *walker) hasLongForm(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && len(w.fieldsOf(t)) > 0
 }
@@ -171,8 +171,8 @@ func (w *walker) opened(n *yaml.Node, value any, path string) {
 	}
 }
 
-// unknown reports a field that the struct has not. One that was probably meant
-// instead, and is not there, is not reported as missing too.
+// unknown reports a field that the struct has not. One that was probably meant instead, and is not
+// there, is not reported as missing too.
 func (w *walker) unknown(n, key *yaml.Node, path string, known []field) {
 	all := names(known)
 	message := "unknown field " + Quote(key.Value)
@@ -193,8 +193,8 @@ func (w *walker) unknown(n, key *yaml.Node, path string, known []field) {
 	w.doc.reportAt(key.Line, key.Column, message)
 }
 
-// entries yields the keys of a mapping with their values, and reports keys that
-// are repeated or not plain text.
+// entries yields the keys of a mapping with their values, and reports keys that are repeated or not
+// plain text.
 func (w *walker) entries(n *yaml.Node, path string) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(key, value *yaml.Node) bool) {
 		first := make(map[string]*yaml.Node, len(n.Content)/2)

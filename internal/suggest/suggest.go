@@ -3,10 +3,9 @@ package suggest
 
 import "strings"
 
-// Nearest is the known word closest to s by edits of one character (insert,
-// delete, replace, swap of neighbours), ignoring case, or one that s begins with
-// or is the beginning of. It answers false when none is near enough to be meant.
-// Of words equally near the first wins.
+// Nearest is the known word closest to s by edits of one character (insert, delete, replace, swap
+// of neighbours), ignoring case, or one that s begins with or is the beginning of. It answers false
+// when none is near enough to be meant. Of words equally near the first wins.
 func Nearest(s string, known []string) (string, bool) {
 	if len(s) > 64 {
 		return "", false // nobody means a word of ours by that

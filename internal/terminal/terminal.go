@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// Safe answers s with everything escaped that could move the cursor, change
-// colours, end the line or reorder what is shown: control characters, invalid
-// UTF-8, and invisible formatting such as bidirectional overrides. It is for text
-// within a line; what is shown is unambiguous, but not meant to be parsed back.
+// Safe answers s with everything escaped that could move the cursor, change colours, end the line
+// or reorder what is shown: control characters, invalid UTF-8, and invisible formatting such as
+// bidirectional overrides. It is for text within a line; what is shown is unambiguous, but not
+// meant to be parsed back.
 func Safe(s string) string {
 	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return s
@@ -40,8 +40,8 @@ func Safe(s string) string {
 	return b.String()
 }
 
-// Lines is Safe for text of several lines: line feeds stay, and a carriage return
-// before one is dropped.
+// Lines is Safe for text of several lines: line feeds stay, and a carriage return before one is
+// dropped.
 func Lines(s string) string {
 	lines := strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
 	for i, l := range lines {
@@ -50,8 +50,8 @@ func Lines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// OneLine makes text from outside fit for a terminal, a log and a table: one line,
-// at most limit bytes, no control or invisible characters.
+// OneLine makes text from outside fit for a terminal, a log and a table: one line, at most limit
+// bytes, no control or invisible characters.
 func OneLine(text string, limit int) string {
 	var out strings.Builder
 	for _, r := range strings.TrimSpace(strings.ToValidUTF8(text, "?")) {
@@ -75,9 +75,9 @@ func OneLine(text string, limit int) string {
 	return out.String()
 }
 
-// Writer passes on what is written to it with everything escaped, as JSON does it,
-// that a terminal would act on; line feeds and tabs stay. JSON stays the JSON that it
-// was. A character must not be cut in two by two writes.
+// Writer passes on what is written to it with everything escaped, as JSON does it, that a terminal
+// would act on; line feeds and tabs stay. JSON stays the JSON that it was. A character must not be
+// cut in two by two writes.
 func Writer(to io.Writer) io.Writer { return writer{to} }
 
 type writer struct{ to io.Writer }

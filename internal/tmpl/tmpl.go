@@ -1,9 +1,8 @@
 // Package tmpl fills placeholders such as {{id}} or {{label.region}} into text.
 //
-// It is deliberately less than a template language: no conditions, no
-// functions, no nesting, and a value is never looked at again once it is filled
-// in. An unknown name and a label that a target lacks are errors, never an empty
-// string. There is no way to write a literal "{{".
+// It is deliberately less than a template language: no conditions, no functions, no nesting, and a
+// value is never looked at again once it is filled in. An unknown name and a label that a target
+// lacks are errors, never an empty string. There is no way to write a literal "{{".
 package tmpl
 
 import (
@@ -34,8 +33,7 @@ type Values struct {
 
 type named struct{ name, value string }
 
-// ForTarget answers the values that every target has. The labels are kept, not
-// copied.
+// ForTarget answers the values that every target has. The labels are kept, not copied.
 func ForTarget(id, address string, labels map[string]string) Values {
 	return Values{id: id, names: append(make([]named, 0, 4), named{ID, id}, named{Address, address}), labels: labels}
 }
@@ -62,8 +60,8 @@ func (v Values) lookup(name string) (string, error) {
 	return "", fmt.Errorf("{{%s}} is not known here", name)
 }
 
-// Escape makes a value fit for the place where it is filled in, or refuses it.
-// Before is the text filled so far, so that it can tell the place.
+// Escape makes a value fit for the place where it is filled in, or refuses it. Before is the text
+// filled so far, so that it can tell the place.
 type Escape func(name, value, before string) (string, error)
 
 // Fill replaces every placeholder in text by its value, as it is.
@@ -97,8 +95,8 @@ func FillEscaped(text string, v Values, escape Escape) (string, error) {
 	return out.String(), nil
 }
 
-// Check says whether text is well formed and uses none but the allowed names.
-// Allowing Label allows every {{label.NAME}}.
+// Check says whether text is well formed and uses none but the allowed names. Allowing Label allows
+// every {{label.NAME}}.
 func Check(text string, allowed ...string) error {
 	return walk(text, func(_, name string) error {
 		if name == "" || slices.Contains(allowed, name) && name != Label {
@@ -122,8 +120,8 @@ func list(allowed []string) string {
 	return strings.Join(shown, ", ")
 }
 
-// walk calls visit with each run of literal text and the placeholder after it;
-// the name is empty after the last run.
+// walk calls visit with each run of literal text and the placeholder after it; the name is empty
+// after the last run.
 func walk(text string, visit func(literal, name string) error) error {
 	for rest := text; ; {
 		literal, after, found := strings.Cut(rest, "{{")

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// EscapeURL keeps a value inside the part of a URL that it is filled into. An
-// address is host:port with an optional path and is taken as it is; nothing else
-// may add a segment, a query or another host.
+// EscapeURL keeps a value inside the part of a URL that it is filled into. An address is host:port
+// with an optional path and is taken as it is; nothing else may add a segment, a query or another
+// host.
 func EscapeURL(name, value, before string) (string, error) {
 	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return "", errors.New("the value holds a control character")
@@ -37,8 +37,8 @@ func EscapeURL(name, value, before string) (string, error) {
 	}
 }
 
-// FillURL fills a URL with every value kept in its place, and refuses what is no
-// URL then, or has credentials or a fragment. It answers the URL as text and parsed.
+// FillURL fills a URL with every value kept in its place, and refuses what is no URL then, or has
+// credentials or a fragment. It answers the URL as text and parsed.
 func FillURL(text string, v Values) (where string, u *url.URL, err error) {
 	if where, err = FillEscaped(text, v, EscapeURL); err != nil {
 		return "", nil, err

@@ -34,8 +34,8 @@ func (l *Ledger) condemn(r *Rollout) {
 	l.Stale = true
 }
 
-// withdraw takes a rollout out of the train that contains a condemned one, by. Contained are the releases that it puts
-// back nowhere.
+// withdraw takes a rollout out of the train that contains a condemned one, by. Contained are the
+// releases that it puts back nowhere.
 func (l *Ledger) withdraw(r *Rollout, by Rollout, contained []string) {
 	if r.WithdrawnBy == 0 || by.Number < r.WithdrawnBy {
 		r.WithdrawnBy, r.Since = by.Number, by.Began.Apply(by.Number)

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// rule is one condition for a rollout to enter its next stage. Blocks says in words what keeps the rollout at a place
-// from it; empty if nothing does.
+// rule is one condition for a rollout to enter its next stage. Blocks says in words what keeps the
+// rollout at a place from it; empty if nothing does.
 type rule struct {
 	name   string
 	blocks func(l *Ledger, at int) string
@@ -19,7 +19,8 @@ var rules = []rule{
 	{"no overtaking", behind},
 }
 
-// Waits says what keeps a rollout from its next stage; empty if nothing does or if it is not under way.
+// Waits says what keeps a rollout from its next stage; empty if nothing does or if it is not under
+// way.
 func (l *Ledger) Waits(n Number) string {
 	for at := range l.Open {
 		if l.Open[at].Number == n {
@@ -58,8 +59,8 @@ func whileGoingBack(l *Ledger, _ int) string {
 	return fmt.Sprintf("rollout %d goes back", r.Number)
 }
 
-// behind is an older rollout that has not passed the stages with these targets. One that is in no stage gives way,
-// unless it is to reach everybody.
+// behind is an older rollout that has not passed the stages with these targets. One that is in no
+// stage gives way, unless it is to reach everybody.
 func behind(l *Ledger, at int) string {
 	r := &l.Open[at]
 	for _, o := range l.older(at) {
@@ -79,8 +80,8 @@ func behind(l *Ledger, at int) string {
 	return ""
 }
 
-// enter reserves stages for the rollouts that may have them, the youngest first, and grants those that every older
-// one has acknowledged.
+// enter reserves stages for the rollouts that may have them, the youngest first, and grants those
+// that every older one has acknowledged.
 func (l *Ledger) enter() {
 	for at := len(l.Open) - 1; at >= 0; at-- {
 		r := &l.Open[at]
@@ -109,7 +110,8 @@ func (l *Ledger) reserve(at int) {
 	r.Wants = false
 }
 
-// grant lets rollouts have what was reserved for them, once every older one has acknowledged all that it was told.
+// grant lets rollouts have what was reserved for them, once every older one has acknowledged all
+// that it was told.
 func (l *Ledger) grant() {
 	if l.goesBack() != nil {
 		return

@@ -18,14 +18,16 @@ type Submission struct {
 	Every   bool   `json:"every,omitempty"`
 	// Override lets a barred release in.
 	Override bool `json:"override,omitempty"`
-	// Floor is a number that no fence of this unit has reached so far, outside of the train: one made of the time.
+	// Floor is a number that no fence of this unit has reached so far, outside of the train: one
+	// made of the time.
 	Floor int64 `json:"floor,omitempty"`
 }
 
 // ErrBarred is matched by the refusal of a release that was condemned, or withdrawn.
 var ErrBarred = errors.New("the release was taken back before")
 
-// Submit gives a release its number, and a place at the end. A newer release ends the hold that a way back has left.
+// Submit gives a release its number, and a place at the end. A newer release ends the hold that a
+// way back has left.
 func (l Ledger) Submit(s Submission) (Ledger, Number, []Command, error) {
 	for _, b := range l.Barred {
 		if b.Release != s.Release || s.Override {
@@ -51,8 +53,8 @@ func (l Ledger) Submit(s Submission) (Ledger, Number, []Command, error) {
 	return l, l.Last, l.settle(), nil
 }
 
-// After is the ledger of a train that follows one that was ended by hand, and whose rollouts have ended since: their numbers
-// reach to last.
+// After is the ledger of a train that follows one that was ended by hand, and whose rollouts have
+// ended since: their numbers reach to last.
 func (l Ledger) After(last Number) Ledger {
 	l = l.clone()
 	l.Last, l.Open, l.Stale = max(l.Last, last), nil, false
@@ -74,19 +76,20 @@ type Report struct {
 	Wants  bool `json:"wants,omitempty"`
 	// Guards says that every stage has passed, and that it watches on.
 	Guards bool `json:"guards,omitempty"`
-	// GoesBack says that it is condemned, by its checks or by a person, and takes back what it has touched.
+	// GoesBack says that it is condemned, by its checks or by a person, and takes back what it has
+	// touched.
 	GoesBack bool `json:"goesBack,omitempty"`
 	// Result says how it has ended; empty before. Why says it in words.
 	Result string `json:"result,omitempty"`
 	Why    string `json:"why,omitempty"`
 }
 
-// Next is the Seq of the next report. It follows the time: a run that was reset repeats the numbers of the one before, and
-// what it says then is to be heard.
+// Next is the Seq of the next report. It follows the time: a run that was reset repeats the numbers
+// of the one before, and what it says then is to be heard.
 func (p Report) Next(now time.Time) int64 { return max(p.Seq+1, now.UnixMilli()) }
 
-// Hear is the ledger after a report. One of a rollout that is not under way, or that a newer one has overtaken, changes
-// nothing.
+// Hear is the ledger after a report. One of a rollout that is not under way, or that a newer one
+// has overtaken, changes nothing.
 func (l Ledger) Hear(p Report) (Ledger, []Command) {
 	l = l.clone()
 	r := l.find(p.Number)
@@ -115,8 +118,8 @@ func (l Ledger) Hear(p Report) (Ledger, []Command) {
 
 // Comparison is what comes of comparing a rollout's plan with that of an older one.
 type Comparison struct {
-	// Needs says how many stages of the older one must have passed before each stage of it (see Needs), and Covers that it
-	// has every target of that.
+	// Needs says how many stages of the older one must have passed before each stage of it (see
+	// Needs), and Covers that it has every target of that.
 	Needs  []int `json:"needs"`
 	Covers bool  `json:"covers,omitempty"`
 }
@@ -134,9 +137,9 @@ func (l Ledger) Compared(n, with Number, c Comparison) (Ledger, []Command) {
 	return l, l.settle()
 }
 
-// Gone is the ledger once a rollout was seen to have been ended by hand: nobody takes back what it has touched. One
-// that had begun no stage has left nothing behind. One that had begun to go back is condemned, also where its report of that
-// is still on its way.
+// Gone is the ledger once a rollout was seen to have been ended by hand: nobody takes back what it
+// has touched. One that had begun no stage has left nothing behind. One that had begun to go back
+// is condemned, also where its report of that is still on its way.
 func (l Ledger) Gone(n Number, wentBack bool) (Ledger, []Command) {
 	l = l.clone()
 	r := l.find(n)
@@ -154,7 +157,8 @@ func (l Ledger) Gone(n Number, wentBack bool) (Ledger, []Command) {
 	return l, l.settle()
 }
 
-// TakeBack is the ledger once a person has asked to take back what a lost rollout has touched: it is started once more.
+// TakeBack is the ledger once a person has asked to take back what a lost rollout has touched: it
+// is started once more.
 func (l Ledger) TakeBack(n Number) (Ledger, []Command) {
 	l = l.clone()
 	r := l.find(n)
@@ -186,14 +190,15 @@ type Command struct {
 	// Tell tells a rollout its Standing.
 	Tell     Number   `json:"tell,omitempty"`
 	Standing Standing `json:"standing,omitzero"`
-	// Compare compares the plan of a rollout with that of the older one With (see Needs), and hands the outcome to
-	// Ledger.Compared.
+	// Compare compares the plan of a rollout with that of the older one With (see Needs), and hands
+	// the outcome to Ledger.Compared.
 	Compare Number `json:"compare,omitempty"`
 	With    Number `json:"with,omitempty"`
 }
 
-// settle does all that can be done now: it starts what is queued, begins a new term, lets rollouts enter, and answers
-// what they are to be told, and which are to be started, those that were lost included.
+// settle does all that can be done now: it starts what is queued, begins a new term, lets rollouts
+// enter, and answers what they are to be told, and which are to be started, those that were lost
+// included.
 func (l *Ledger) settle(start ...Number) (out []Command) {
 	for _, r := range slices.Clone(l.Open) {
 		if r.State == Lost && l.passedBy(r.Number) { // every target that it could answer for runs a younger release
@@ -227,8 +232,8 @@ func (l *Ledger) settle(start ...Number) (out []Command) {
 	return append(out, l.compare()...)
 }
 
-// date gives rollouts the newest term for their way back, each once every older one has acknowledged it: until then
-// the way back of the older one would be below that of the younger one.
+// date gives rollouts the newest term for their way back, each once every older one has
+// acknowledged it: until then the way back of the older one would be below that of the younger one.
 func (l *Ledger) date() {
 	for at := range l.Open {
 		r := &l.Open[at]
@@ -286,7 +291,8 @@ func (l *Ledger) Retell() (out []Command) {
 	return out
 }
 
-// Again answers all that the ledger has asked for and cannot know to be done: what was not acknowledged, and plans to compare.
+// Again answers all that the ledger has asked for and cannot know to be done: what was not
+// acknowledged, and plans to compare.
 func (l Ledger) Again() []Command { return append(l.Retell(), l.compare()...) }
 
 // remember keeps the newest of a list.

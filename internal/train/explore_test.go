@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Small cases are explored whole: every order in which anything can happen, breadth first. States that were seen before are
-// known by a digest of all that is in them.
+// Small cases are explored whole: every order in which anything can happen, breadth first. States
+// that were seen before are known by a digest of all that is in them.
 
 // script makes the choices of one step, each in both ways.
 type script struct {
@@ -26,7 +26,8 @@ func (s *script) next() bool {
 	return s.asked <= len(s.given) && s.given[s.asked-1]
 }
 
-// more are the scripts that differ from one that was played in a choice beyond those that it was given.
+// more are the scripts that differ from one that was played in a choice beyond those that it was
+// given.
 func (s *script) more() (out [][]bool) {
 	for n := len(s.given); n < s.asked; n++ {
 		out = append(out, append(append(slices.Clone(s.given), make([]bool, n-len(s.given))...), true))
@@ -335,7 +336,8 @@ func explore(c smallCase, f flaw) (out explored) {
 	return out
 }
 
-// next are the states that can follow one. Where nothing happens by itself any more, a person acts or this is the end.
+// next are the states that can follow one. Where nothing happens by itself any more, a person acts
+// or this is the end.
 func (n *node) next(seen *explored) (out []*node) {
 	now, steps := n.clone(), n.steps(true)
 	if !slices.ContainsFunc(steps, func(s step) bool { return !s.trouble }) {
@@ -382,7 +384,8 @@ func TestDigestKnowsEveryField(t *testing.T) {
 	}
 }
 
-// smallCase is a small case: so many releases, stages and targets, and troubles that may happen once each, in any order.
+// smallCase is a small case: so many releases, stages and targets, and troubles that may happen
+// once each, in any order.
 type smallCase struct {
 	releases, stages, targets int
 	troubles                  []string

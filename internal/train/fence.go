@@ -1,12 +1,13 @@
 package train
 
-// Term dates the fences of a unit's rollouts. A fence says who may write: a target refuses an order whose fence is
-// below the newest that it has taken.
+// Term dates the fences of a unit's rollouts. A fence says who may write: a target refuses an order
+// whose fence is below the newest that it has taken.
 //
-// Within a term, a younger rollout's applies are above an older one's, every way back is above every apply, and an
-// older one's way back is above a younger one's. So whoever goes back needs to ask nobody: no late apply of a younger
-// rollout, and no way back of one that has not heard yet, can undo it. After a way back, a new term begins before
-// anything else is applied, and only once every rollout under way has heard of it.
+// Within a term, a younger rollout's applies are above an older one's, every way back is above
+// every apply, and an older one's way back is above a younger one's. So whoever goes back needs to
+// ask nobody: no late apply of a younger rollout, and no way back of one that has not heard yet,
+// can undo it. After a way back, a new term begins before anything else is applied, and only once
+// every rollout under way has heard of it.
 //
 // The zero value is before any term.
 type Term struct {

@@ -1,9 +1,11 @@
-// Package train orders the releases of one unit that are under way at once: who may enter which stage, who goes back
-// with whom, and by which fences. It is pure: a Ledger takes what happened and answers what to tell whom. It knows
-// neither Temporal nor the time, and package workflows/train carries its messages.
+// Package train orders the releases of one unit that are under way at once: who may enter which
+// stage, who goes back with whom, and by which fences. It is pure: a Ledger takes what happened and
+// answers what to tell whom. It knows neither Temporal nor the time, and package workflows/train
+// carries its messages.
 //
-// A rollout never asks before it goes back. What keeps that safe are the fences (see Term) and one order of things:
-// before a younger rollout may touch a target, every older one that could be on it has acknowledged that it may.
+// A rollout never asks before it goes back. What keeps that safe are the fences (see Term) and one
+// order of things: before a younger rollout may touch a target, every older one that could be on it
+// has acknowledged that it may.
 package train
 
 import (
@@ -13,8 +15,8 @@ import (
 // Number counts the rollouts of a unit, from 1. A greater number is a younger rollout.
 type Number int64
 
-// Ledger is all that a unit's train knows. The zero value is a train that has had no release. It is a value: methods
-// that change it answer a new one, and share nothing with the old.
+// Ledger is all that a unit's train knows. The zero value is a train that has had no release. It is
+// a value: methods that change it answer a new one, and share nothing with the old.
 type Ledger struct {
 	// Last is the newest number that was given.
 	Last Number `json:"last"`
@@ -42,8 +44,8 @@ const (
 	Going State = "going"
 	// Guarding has passed every stage and watches on.
 	Guarding State = "guarding"
-	// Superseded is overtaken by a younger one, and changes nothing more. It stays as long as an older one goes on: if
-	// that is condemned, this one puts back what only it has touched.
+	// Superseded is overtaken by a younger one, and changes nothing more. It stays as long as an
+	// older one goes on: if that is condemned, this one puts back what only it has touched.
 	Superseded State = "superseded"
 	// Back takes back what it has touched.
 	Back State = "back"
@@ -67,29 +69,32 @@ type Rollout struct {
 	// Plan is the digest of its plan, and Stages are how many it has; 0 before it is known.
 	Plan   string `json:"plan,omitempty"`
 	Stages int    `json:"stages,omitempty"`
-	// Needs says for each older rollout how many of that one's stages must have passed before each stage of this one.
+	// Needs says for each older rollout how many of that one's stages must have passed before each
+	// stage of this one.
 	Needs map[Number][]int `json:"needs,omitempty"`
 	// Covers says of which older rollouts it has every target.
 	Covers map[Number]bool `json:"covers,omitempty"`
 	// Wants says that it asks for its next stage.
 	Wants bool `json:"wants,omitempty"`
-	// Reserved are how many stages it is to have, Granted how many it was given, and Passed how many have passed.
+	// Reserved are how many stages it is to have, Granted how many it was given, and Passed how
+	// many have passed.
 	Reserved int `json:"reserved,omitempty"`
 	Granted  int `json:"granted,omitempty"`
 	Passed   int `json:"passed,omitempty"`
 	// Ahead is how far the next older one had come when this one was given its newest stage.
 	Ahead *Reach `json:"ahead,omitempty"`
-	// Younger are the releases that younger ones have put on its targets, or may have: they stay there until this one has
-	// gone back, also when the younger ones have ended.
+	// Younger are the releases that younger ones have put on its targets, or may have: they stay
+	// there until this one has gone back, also when the younger ones have ended.
 	Younger []string `json:"younger,omitempty"`
 	// SupersededBy and WithdrawnBy are numbers of others; 0 is nobody.
 	SupersededBy Number `json:"supersededBy,omitempty"`
 	WithdrawnBy  Number `json:"withdrawnBy,omitempty"`
-	// Condemned are the releases that it must put back nowhere, once it is withdrawn, where an order with the fence Since
-	// or a later one has put them.
+	// Condemned are the releases that it must put back nowhere, once it is withdrawn, where an
+	// order with the fence Since or a later one has put them.
 	Condemned []string `json:"condemned,omitempty"`
 	Since     int64    `json:"since,omitempty"`
-	// Told is what it was told last, Heard the version that it has acknowledged, and Seq its newest report.
+	// Told is what it was told last, Heard the version that it has acknowledged, and Seq its newest
+	// report.
 	Told  Standing `json:"told"`
 	Heard int64    `json:"heard,omitempty"`
 	Seq   int64    `json:"seq,omitempty"`
@@ -100,15 +105,16 @@ type Reach struct {
 	Number Number `json:"number"`
 	Plan   string `json:"plan"`
 	Stages int    `json:"stages"`
-	// All says that these are all of its stages, and that they have every target of the rollout that is told so.
+	// All says that these are all of its stages, and that they have every target of the rollout
+	// that is told so.
 	All bool `json:"all,omitempty"`
 }
 
 // Hold says why no rollout of the unit enters a stage.
 type Hold struct {
 	Why string `json:"why"`
-	// After is the rollout whose way back it follows: a newer release ends the hold. 0 is a person's hold, which only
-	// a person ends.
+	// After is the rollout whose way back it follows: a newer release ends the hold. 0 is a
+	// person's hold, which only a person ends.
 	After Number `json:"after,omitempty"`
 }
 
@@ -167,8 +173,9 @@ func (l *Ledger) older(at int) []*Rollout {
 	return out
 }
 
-// goesBack is the oldest rollout that goes back, also with an older one, or is lost; nil if none does. What a withdrawn
-// one has not put back yet is nothing for a new one to find, and to go back to.
+// goesBack is the oldest rollout that goes back, also with an older one, or is lost; nil if none
+// does. What a withdrawn one has not put back yet is nothing for a new one to find, and to go back
+// to.
 func (l *Ledger) goesBack() *Rollout {
 	for i := range l.Open {
 		if r := &l.Open[i]; r.State == Back || r.State == Lost || r.WithdrawnBy != 0 {

@@ -89,10 +89,11 @@ func TestLostKeepsOthers(t *testing.T) {
 	require.Equal(t, "rollout 1 was ended by hand, and nobody has taken back what it had changed", l.Waits(2))
 }
 
-// A new release waits until also those that were withdrawn are back: it must not find, and go back to, what they
+// A new release waits until also those that were withdrawn are back: it must not find, and go back
+// to, what they
 
-// A train that follows one that was ended by hand has numbers and fences above those of that one, however soon it begins, and
-// lets nothing in that was barred there.
+// A train that follows one that was ended by hand has numbers and fences above those of that one,
+// however soon it begins, and lets nothing in that was barred there.
 func TestTrainAfterOneThatWasEndedByHand(t *testing.T) {
 	t.Parallel()
 	l := submitted(t, inStage(t).hear(Report{Number: 1, GoesBack: true}), "b").hear(Report{Number: 1, Result: "aborted"}).hear(Report{Number: 2})
@@ -108,8 +109,8 @@ func TestTrainAfterOneThatWasEndedByHand(t *testing.T) {
 	require.NotNil(t, l.Find(2), "the old one is as it was")
 }
 
-// A condemned rollout knows the releases of younger ones for as long as it goes back: they run on its targets also when those
-// have ended.
+// A condemned rollout knows the releases of younger ones for as long as it goes back: they run on
+// its targets also when those have ended.
 func TestYoungerAreKnownWhenTheyHaveEnded(t *testing.T) {
 	t.Parallel()
 	l := submitted(t, inStage(t).hear(Report{Number: 1, Passed: 1}), "b").hear(Report{Number: 2})
@@ -154,8 +155,8 @@ func TestNeedsOfOtherFleets(t *testing.T) {
 	}
 }
 
-// Only a younger rollout that has every target of an older one leaves it nothing to look at; one that shares none with it has
-// taken nothing.
+// Only a younger rollout that has every target of an older one leaves it nothing to look at; one
+// that shares none with it has taken nothing.
 func TestTakenByAnotherFleet(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -182,7 +183,8 @@ func TestCovers(t *testing.T) {
 	require.False(t, Covers(a, b))
 }
 
-// One that was ended by hand on its way back, and whose report of that is late, is no release that a younger one replaces.
+// One that was ended by hand on its way back, and whose report of that is late, is no release that
+// a younger one replaces.
 func TestGoneOnItsWayBack(t *testing.T) {
 	t.Parallel()
 	l := submitted(t, inStage(t).hear(Report{Number: 1, Passed: 2, Guards: true}), "b")

@@ -59,7 +59,8 @@ func (m *model) superseding(n Number) bool {
 	return r == nil || r.SupersededBy != 0
 }
 
-// checkArms says that what a rollout takes for exposed runs its release, or that of one that goes back.
+// checkArms says that what a rollout takes for exposed runs its release, or that of one that goes
+// back.
 func (m *model) checkArms() {
 	for _, a := range m.actors {
 		if a.phase != "bake" && a.phase != "apply" && a.phase != "wait" && a.phase != "guard" || a.standing.SupersededBy != 0 || a.standing.WithdrawnBy != 0 {
@@ -81,8 +82,8 @@ func (m *model) checkArms() {
 	}
 }
 
-// checkEnd says that, once nothing more can happen, everything has ended, and every target runs the youngest release
-// that it has ever taken and that nobody has condemned.
+// checkEnd says that, once nothing more can happen, everything has ended, and every target runs the
+// youngest release that it has ever taken and that nobody has condemned.
 func (m *model) checkEnd() {
 	for _, r := range m.ledger.Open {
 		m.violated("rollout %d is still under way (%s): %s", r.Number, r.State, m.ledger.Waits(r.Number))

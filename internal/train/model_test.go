@@ -6,8 +6,9 @@ import (
 	"slices"
 )
 
-// The model: a ledger, rollouts that keep to what they are told, targets with fences, and a network that delays,
-// repeats and reorders whatever goes between them. A step is anything that can happen next.
+// The model: a ledger, rollouts that keep to what they are told, targets with fences, and a network
+// that delays, repeats and reorders whatever goes between them. A step is anything that can happen
+// next.
 
 // flaw is one rule that a model breaks on purpose.
 type flaw string
@@ -27,12 +28,14 @@ const (
 // flaws are all of them.
 var flaws = []flaw{noFences, shyWayBack, sameTerm, deaf, putsBackAll, leavesEarly, onlyNewest, lostForgotten}
 
-// target is a host: the release that it runs, by its number, and the newest fence that it has taken.
+// target is a host: the release that it runs, by its number, and the newest fence that it has
+// taken.
 type target struct {
 	release Number
 	fence   int64
 	silent  bool
-	// forward is who wrote to it last going forward, and writers all whose forward orders it has taken.
+	// forward is who wrote to it last going forward, and writers all whose forward orders it has
+	// taken.
 	forward Number
 	back    bool
 	writers []Number
@@ -47,8 +50,8 @@ type order struct {
 	back    bool
 }
 
-// message is what arrives at the train about a rollout: a report of its own, how its plan compares with another one's, or that
-// it is gone.
+// message is what arrives at the train about a rollout: a report of its own, how its plan compares
+// with another one's, or that it is gone.
 type message struct {
 	about  Number
 	report *Report
@@ -185,7 +188,8 @@ func (m *model) take(l Ledger, cs []Command) {
 	}
 }
 
-// start starts a rollout, or one that was terminated once more: that one takes back what its history says.
+// start starts a rollout, or one that was terminated once more: that one takes back what its
+// history says.
 func (m *model) start(n Number, s Standing) {
 	if a := m.actor(n); a != nil {
 		a.standing = s
@@ -498,7 +502,8 @@ func (m *model) person() *step {
 	return nil
 }
 
-// rest lets everything happen that was begun. What is held is released, and what was lost is taken back.
+// rest lets everything happen that was begun. What is held is released, and what was lost is taken
+// back.
 func (m *model) rest() {
 	for n := 0; m.broken == ""; n++ {
 		all := m.steps(false)

@@ -2,14 +2,15 @@ package train
 
 import "slices"
 
-// Cut is how a plan exposes a fleet: the ids of its targets in their order, and how many of them each stage has reached.
+// Cut is how a plan exposes a fleet: the ids of its targets in their order, and how many of them
+// each stage has reached.
 type Cut struct {
 	Order []string
 	To    []int
 }
 
-// Needs says for each stage of a younger rollout how many stages of an older one must have passed before: those that
-// hold any of its targets. The two may cut different fleets in different ways.
+// Needs says for each stage of a younger rollout how many stages of an older one must have passed
+// before: those that hold any of its targets. The two may cut different fleets in different ways.
 func Needs(younger, older Cut) []int {
 	first := make(map[string]int, len(older.Order)) // the number of the stage that exposes a target, from 1
 	stage := 0

@@ -2,8 +2,9 @@ package train
 
 import "slices"
 
-// Standing is what a train tells a rollout: all of it, each time, so that one message that arrives late, twice or never
-// does no harm. A rollout takes the one with the highest version, and acknowledges it once it acts by it.
+// Standing is what a train tells a rollout: all of it, each time, so that one message that arrives
+// late, twice or never does no harm. A rollout takes the one with the highest version, and
+// acknowledges it once it acts by it.
 type Standing struct {
 	Version int64 `json:"version"`
 	// Fence is that of its applies, and Back that of its way back.
@@ -11,26 +12,29 @@ type Standing struct {
 	Back  int64 `json:"back"`
 	// Enter is how many stages it may have begun.
 	Enter int `json:"enter"`
-	// Taken is what younger rollouts may have taken of its targets: they show nothing about this release any more.
+	// Taken is what younger rollouts may have taken of its targets: they show nothing about this
+	// release any more.
 	Taken []Reach `json:"taken,omitempty"`
-	// Ahead is how far the next older rollout had come when this one was given its newest stage: beyond it, no target
-	// runs the release that this one replaces. nil if there is none: then all others do.
+	// Ahead is how far the next older rollout had come when this one was given its newest stage:
+	// beyond it, no target runs the release that this one replaces. nil if there is none: then all
+	// others do.
 	Ahead *Reach `json:"ahead,omitempty"`
-	// Younger are releases that may run on its targets in place of its own: its way back replaces them, too.
+	// Younger are releases that may run on its targets in place of its own: its way back replaces
+	// them, too.
 	Younger []string `json:"younger,omitempty"`
 	// SupersededBy is the younger rollout that goes on in its place; it changes nothing more.
 	SupersededBy Number `json:"supersededBy,omitempty"`
-	// WithdrawnBy is the older rollout that was condemned: this one contains it. It changes nothing more, but for its
-	// way back. Condemned are the releases that it puts back nowhere where they were put by an order with the fence Since
-	// or a later one: whoever did so takes it back.
+	// WithdrawnBy is the older rollout that was condemned: this one contains it. It changes nothing
+	// more, but for its way back. Condemned are the releases that it puts back nowhere where they
+	// were put by an order with the fence Since or a later one: whoever did so takes it back.
 	WithdrawnBy Number   `json:"withdrawnBy,omitempty"`
 	Condemned   []string `json:"condemned,omitempty"`
 	Since       int64    `json:"since,omitempty"`
-	// Behind says that older rollouts are under way: one of them could still be condemned, and so this one does not end
-	// as promoted yet.
+	// Behind says that older rollouts are under way: one of them could still be condemned, and so
+	// this one does not end as promoted yet.
 	Behind bool `json:"behind,omitempty"`
-	// Leave says that nothing keeps it any more: a younger rollout has passed everywhere and inherits its guard, or it
-	// is superseded, and no older one could be condemned.
+	// Leave says that nothing keeps it any more: a younger rollout has passed everywhere and
+	// inherits its guard, or it is superseded, and no older one could be condemned.
 	Leave bool `json:"leave,omitempty"`
 	// Waits says what the next stage waits for.
 	Waits string `json:"waits,omitempty"`

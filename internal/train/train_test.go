@@ -125,7 +125,8 @@ func TestReportsOfAResetAreAbove(t *testing.T) {
 	require.Greater(t, Report{Seq: 1000}.Next(now.Add(time.Minute)), before.Next(now))
 }
 
-// A train that was reset knows less than it has told: what it tells then is above that, and not taken as acknowledged.
+// A train that was reset knows less than it has told: what it tells then is above that, and not
+// taken as acknowledged.
 func TestTellsAboveWhatItHadToldBeforeAReset(t *testing.T) {
 	l, n, _, err := Ledger{}.Submit(Submission{Release: "2"})
 	require.NoError(t, err)

@@ -30,8 +30,8 @@ func (r Rollout) Word() string {
 // InStage is the mark of a stage that a rollout is in.
 const InStage = "in it"
 
-// Mark is where a rollout stands with a stage, by its index: passed, in it, waits for it, taken back, left by one that was
-// ended by hand, or still to come; empty if it has no such stage.
+// Mark is where a rollout stands with a stage, by its index: passed, in it, waits for it, taken
+// back, left by one that was ended by hand, or still to come; empty if it has no such stage.
 func (r Rollout) Mark(i int) string {
 	switch {
 	case r.Stages > 0 && i >= r.Stages:
@@ -59,7 +59,8 @@ func (l Ledger) Ended(n int) []Closed {
 	return out
 }
 
-// Word is the state of the train in a word, for an index: a person is needed for one that is ended by hand.
+// Word is the state of the train in a word, for an index: a person is needed for one that is ended
+// by hand.
 func (l Ledger) Word() string {
 	back := l.goesBack()
 	switch {

@@ -17,7 +17,8 @@ import (
 type Played struct {
 	Way outages.Way `json:"way"`
 	simulate.Score
-	// Person says that it took one: to notice, to put the change back, or to unlock what could not go back.
+	// Person says that it took one: to notice, to put the change back, or to unlock what could not
+	// go back.
 	Person bool `json:"person"`
 	// Result, Stage and Why are of a rollout of Sluice.
 	Result rollout.Phase `json:"result,omitempty"`
@@ -26,7 +27,8 @@ type Played struct {
 	// Blamed are the checks that failed.
 	Blamed []string      `json:"blamed,omitempty"`
 	Took   spec.Duration `json:"took,omitempty"`
-	// Unseen says that the rollout could not see harm: it began only when the rollout was over, or no check asks for it.
+	// Unseen says that the rollout could not see harm: it began only when the rollout was over, or
+	// no check asks for it.
 	Unseen bool             `json:"unseen,omitempty"`
 	Curve  []simulate.Point `json:"curve,omitempty"`
 }

@@ -1,5 +1,6 @@
-// Package rehearsal runs a rollout without a Temporal server, in time that skips: the workflow, its activities
-// and the judge are the real ones, and so are their timers. Only the targets and their numbers are a model.
+// Package rehearsal runs a rollout without a Temporal server, in time that skips: the workflow, its
+// activities and the judge are the real ones, and so are their timers. Only the targets and their
+// numbers are a model.
 package rehearsal
 
 import (
@@ -39,12 +40,13 @@ type Rehearsal struct {
 	Model simulate.Model
 	// Before is the release that every target runs.
 	Before string
-	// Limit is how long it may take, in the rollout's time. It ends earlier where the rollout has ended, or waits for a
-	// person since it cannot go back.
+	// Limit is how long it may take, in the rollout's time. It ends earlier where the rollout has
+	// ended, or waits for a person since it cannot go back.
 	Limit time.Duration
 	// Approve passes gates that wait for a person's approval, at once.
 	Approve bool
-	// After is asked what becomes of the fleet when the rollout has ended at a time; nil looks no further.
+	// After is asked what becomes of the fleet when the rollout has ended at a time; nil looks no
+	// further.
 	After func(*simulate.World, time.Time) simulate.Ledger
 	// Store is a folder for what the rollout keeps. Rehearsals may share one.
 	Store store.Store
@@ -102,8 +104,8 @@ type stage struct {
 	env   *testsuite.TestWorkflowEnvironment
 	world *simulate.World
 	began time.Time
-	// over ends the activity that keeps the environment from skipping time by itself: time is skipped
-	// beneath it, for workflows and activities alike.
+	// over ends the activity that keeps the environment from skipping time by itself: time is
+	// skipped beneath it, for workflows and activities alike.
 	over   chan struct{}
 	state  words.State
 	ended  time.Time
@@ -123,8 +125,8 @@ func (s *stage) mount(acts *activities.Activities) *testsuite.TestWorkflowEnviro
 	env.RegisterActivity(s.hold)
 	rollout.Register(env)
 	acts.Register(env)
-	// Those that ask Temporal for other rollouts, of which there are none, those that tell people, and those that run
-	// programs.
+	// Those that ask Temporal for other rollouts, of which there are none, those that tell people,
+	// and those that run programs.
 	env.OnActivity(activities.TypeDrill, mock.Anything, mock.Anything).Return(nil, nil).Maybe()
 	env.OnActivity(activities.TypeInherit, mock.Anything, mock.Anything).Return(activities.Inherited{}, nil).Maybe()
 	env.OnActivity(activities.TypeSuspects, mock.Anything, mock.Anything).Return(nil, nil).Maybe()
@@ -184,11 +186,12 @@ func (s *stage) conduct(ctx workflow.Context, sub rollout.Submission) error {
 }
 
 const (
-	// firstLook is when somebody looks at the rollout first; the later, the more seldom, and at least so often.
+	// firstLook is when somebody looks at the rollout first; the later, the more seldom, and at
+	// least so often.
 	firstLook = time.Second
 	lookEvery = time.Minute
-	// tick is how far the environment's clock may be behind. It is of no round length: what happens at the
-	// same moment happens in any order, and nothing else should happen then.
+	// tick is how far the environment's clock may be behind. It is of no round length: what happens
+	// at the same moment happens in any order, and nothing else should happen then.
 	tick = time.Second + 137*time.Microsecond + 91
 )
 
@@ -218,7 +221,8 @@ func (s *stage) look() {
 	}
 }
 
-// note looks at the rollout where somebody wants to hear of each state. What comes after the end is nobody's.
+// note looks at the rollout where somebody wants to hear of each state. What comes after the end is
+// nobody's.
 func (s *stage) note() {
 	if s.Saw != nil && s.ended.IsZero() {
 		s.look()

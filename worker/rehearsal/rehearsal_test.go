@@ -157,8 +157,8 @@ func TestLimit(t *testing.T) {
 	require.Nil(t, out.State.Outcome)
 }
 
-// Every example that needs nothing else than its own files promotes a good release, and whatever can see errors takes a
-// bad one back.
+// Every example that needs nothing else than its own files promotes a good release, and whatever
+// can see errors takes a bad one back.
 func TestExamples(t *testing.T) {
 	blind := []string{"approval", "without-metrics"} // their checks ask addresses, which is not rehearsed
 	for _, name := range []string{"approval", "exec", "parts", "prometheus", "smallest", "without-metrics"} {
@@ -185,7 +185,8 @@ func rehearseExample(t *testing.T, name, fault string) Result {
 	return rehearseText(t, string(data), f, 24*time.Hour, 1, fault)
 }
 
-// Nothing outside of the model is touched: no command of a drill runs, no list of a fleet is asked for.
+// Nothing outside of the model is touched: no command of a drill runs, no list of a fleet is asked
+// for.
 func TestRehearsalTouchesNothing(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "mark")
 	spec := strings.Replace(text, "fleet: fleet.yaml", fmt.Sprintf("fleet: {command: [touch, %q]}\ndrill: {command: [touch, %q]}", mark, mark), 1)
@@ -220,7 +221,8 @@ func TestTakenBackByNobody(t *testing.T) {
 	}
 }
 
-// Targets that have always had more errors than others, and are more frequent in one stage than in the next, are no harm.
+// Targets that have always had more errors than others, and are more frequent in one stage than in
+// the next, are no harm.
 func TestUnequalTargetsAreNoHarm(t *testing.T) {
 	o, err := outages.Parse("unequal.yaml", []byte("name: unequal\ntitle: a good change\nchange: nothing\n"+
 		"load: [{on: {hardware: old}, errors: 0.4%}, {errors: 0.1%}]\n"))
@@ -236,7 +238,8 @@ func TestUnequalTargetsAreNoHarm(t *testing.T) {
 	require.Equal(t, words.PhasePromoted, played.Result, played.Why)
 }
 
-// With a source that has no past, what was seen before a stage takes its place, also where no control is left.
+// With a source that has no past, what was seen before a stage takes its place, also where no
+// control is left.
 func TestScrape(t *testing.T) {
 	scraped := strings.NewReplacer(
 		"prometheus: http://x", "scrape: {}",
@@ -249,7 +252,8 @@ func TestScrape(t *testing.T) {
 	}
 }
 
-// Whoever looks on sees each phase when it begins, also one that is shorter than the time between two looks.
+// Whoever looks on sees each phase when it begins, also one that is shorter than the time between
+// two looks.
 func TestEachPhaseIsSeen(t *testing.T) {
 	var phases []words.Phase
 	r := rehearsalOf(t, text, sixty(), 3*time.Hour, 1, "errors 30% from 25m")

@@ -7,11 +7,13 @@ import (
 	"github.com/sluicehq/sluice/internal/connect"
 )
 
-// undying takes the heartbeat timeout from every activity. None of a rehearsal dies, and the test environment sends their
-// heartbeats only every 30 s, since it does not tell them their timeout: those of 15 s would count as lost.
+// undying takes the heartbeat timeout from every activity. None of a rehearsal dies, and the test
+// environment sends their heartbeats only every 30 s, since it does not tell them their timeout:
+// those of 15 s would count as lost.
 type undying struct {
 	interceptor.WorkflowOutboundInterceptorBase
-	// waits is called whenever the rollout begins to wait for something: what it has become until then stays for a while.
+	// waits is called whenever the rollout begins to wait for something: what it has become until
+	// then stays for a while.
 	waits func()
 }
 

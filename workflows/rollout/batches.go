@@ -9,14 +9,14 @@ import (
 	"github.com/sluicehq/sluice/internal/fleet"
 )
 
-// batchesAtOnce bounds how many batches of a stage are worked on at the same
-// time, over however many workers there are.
+// batchesAtOnce bounds how many batches of a stage are worked on at the same time, over however
+// many workers there are.
 const batchesAtOnce = 4
 
-// batches cuts a stage's cohort into batches of the same size, give or take one target.
-// Their number is a multiple of batchesAtOnce, so that no batch works alone at the end.
-// For example, 2,500 targets with a batch of 1,000 are 4 batches of 625. Those that
-// work at once divide apply.parallel among them.
+// batches cuts a stage's cohort into batches of the same size, give or take one target. Their
+// number is a multiple of batchesAtOnce, so that no batch works alone at the end. For example,
+// 2,500 targets with a batch of 1,000 are 4 batches of 625. Those that work at once divide
+// apply.parallel among them.
 func (r *run) batches(stage int) []activities.Batch {
 	return r.batchesOf(r.first(stage), r.State.Stages[stage].Cohort, r.stragglers(stage))
 }
@@ -49,8 +49,8 @@ func (r *run) first(stage int) int {
 	return r.Planned.Stages[stage].From
 }
 
-// eachBatch calls f for 0..n-1, some at once, and answers the first error in
-// their order. After an error, or once halt answers true, no more are started.
+// eachBatch calls f for 0..n-1, some at once, and answers the first error in their order. After an
+// error, or once halt answers true, no more are started.
 func eachBatch(ctx workflow.Context, n, atOnce int, halt func() bool, f func(ctx workflow.Context, i int) error) error {
 	errs := make([]error, n)
 	next, running := 0, 0
@@ -80,8 +80,8 @@ func eachBatch(ctx workflow.Context, n, atOnce int, halt func() bool, f func(ctx
 	return failed()
 }
 
-// span names the targets of a batch in a summary, for example "apply 2.0.0 to targets
-// 1-500 of early".
+// span names the targets of a batch in a summary, for example "apply 2.0.0 to targets 1-500 of
+// early".
 func span(verb, stage string, b activities.Batch, first int) string {
 	return fmt.Sprintf("%s targets %d-%d of %s", verb, b.From-first+1, b.To-first, stage)
 }

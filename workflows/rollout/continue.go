@@ -12,20 +12,20 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// Carried is all that a rollout knows. It takes it along when it continues as new because
-// its history has grown long.
+// Carried is all that a rollout knows. It takes it along when it continues as new because its
+// history has grown long.
 type Carried struct {
 	State   rollout.State      `json:"state"`
 	Planned activities.Planned `json:"planned"`
-	// Touched are the batches with targets that the rollout has changed, or may have
-	// changed, oldest first.
+	// Touched are the batches with targets that the rollout has changed, or may have changed,
+	// oldest first.
 	Touched []exposure `json:"touched,omitempty"`
 	// Roster knows the targets that do not go as the plan has it.
 	Roster roster `json:"roster"`
 	// Judged is what the current stage is judged by.
 	Judged activities.HealthInput `json:"judged"`
-	// Suspended is where the judging of the current stage stood when the rollout
-	// continued as new; nil otherwise.
+	// Suspended is where the judging of the current stage stood when the rollout continued as new;
+	// nil otherwise.
 	Suspended *suspendedStep `json:"suspended,omitempty"`
 	// Back is the way back; nil until it has begun, and never left again.
 	Back *wayBack `json:"back,omitempty"`
@@ -39,15 +39,15 @@ type Carried struct {
 type suspendedStep struct {
 	// Step is what comes next: bake, hold, wait or gate.
 	Step string `json:"step"`
-	// Clock is how much of the bake is left, HoldLeft how much longer the gate may hold,
-	// and Holds how often the gate has held.
+	// Clock is how much of the bake is left, HoldLeft how much longer the gate may hold, and Holds
+	// how often the gate has held.
 	Clock    time.Duration          `json:"clock"`
 	HoldLeft time.Duration          `json:"holdLeft"`
 	Holds    int                    `json:"holds"`
 	Input    activities.HealthInput `json:"input"`
 	Last     health.Report          `json:"last"`
-	// Watched is how much of the bake was watched, and Longer how often it has gone on for
-	// what was not.
+	// Watched is how much of the bake was watched, and Longer how often it has gone on for what was
+	// not.
 	Watched health.Watched `json:"watched,omitzero"`
 	Longer  int            `json:"longer,omitempty"`
 	// Passed is who let the stage pass against the evidence, while it waits to be left.
@@ -57,13 +57,13 @@ type suspendedStep struct {
 // errContinueAsNew asks to continue as new.
 var errContinueAsNew = errors.New("continue as new")
 
-// maxCarried is how many bytes may be carried: a payload is limited to 2 MB. A rollout
-// that knows more goes on in the same run: Temporal suggests a new one at a tenth of the
-// events that a history can hold.
+// maxCarried is how many bytes may be carried: a payload is limited to 2 MB. A rollout that knows
+// more goes on in the same run: Temporal suggests a new one at a tenth of the events that a history
+// can hold.
 const maxCarried = 1 << 20
 
-// historyFull says that the rollout should go on in a new run. After an abort, the way
-// back begins first, in this run.
+// historyFull says that the rollout should go on in a new run. After an abort, the way back begins
+// first, in this run.
 func (r *run) historyFull() bool {
 	going := r.State.Aborted != nil && r.Back == nil
 	if !workflow.GetInfo(r.base).GetContinueAsNewSuggested() || going || r.tooMuch {
@@ -73,8 +73,8 @@ func (r *run) historyFull() bool {
 	return !r.tooMuch
 }
 
-// continueAsNew goes on in a new run. No signal is lost: what has arrived is applied and
-// carried along, and one that arrives meanwhile makes the server repeat this task.
+// continueAsNew goes on in a new run. No signal is lost: what has arrived is applied and carried
+// along, and one that arrives meanwhile makes the server repeat this task.
 func (r *run) continueAsNew(ctx workflow.Context) error {
 	next := r.sub
 	next.Carried = &r.Carried

@@ -20,8 +20,8 @@ func (w *world) grow(at time.Duration) {
 	})
 }
 
-// Wherever a rollout continues as new, it ends as it would have without, at the same
-// time, and with the same orders to the targets.
+// Wherever a rollout continues as new, it ends as it would have without, at the same time, and with
+// the same orders to the targets.
 func TestContinuesAsNew(t *testing.T) {
 	story := func(grow ...time.Duration) (*world, rollout.State) {
 		w := newWorld(t, 100)
@@ -78,8 +78,8 @@ func TestContinuesAsNew(t *testing.T) {
 	}
 }
 
-// What v0.1.0 has baked counts after an upgrade in the middle of a stage, though it did not
-// note who watched: the rollout ends when it would have.
+// What v0.1.0 has baked counts after an upgrade in the middle of a stage, though it did not note
+// who watched: the rollout ends when it would have.
 func TestABakeOfTheFirstVersionGoesOn(t *testing.T) {
 	story := func(at time.Duration, carried func(*Carried)) (*world, rollout.State) {
 		w := newWorld(t, 20)
@@ -112,8 +112,8 @@ func orders(w *world) map[string][]string {
 	return out
 }
 
-// What is too much to carry stays where it is: a long history is better than a
-// rollout that cannot go on.
+// What is too much to carry stays where it is: a long history is better than a rollout that cannot
+// go on.
 func TestTooMuchToCarry(t *testing.T) {
 	w := newWorld(t, 30_000)
 	for i := range 30_000 {
@@ -127,8 +127,7 @@ func TestTooMuchToCarry(t *testing.T) {
 	require.Equal(t, 1, w.runs)
 }
 
-// A unit that is locked continues as new also after an abort, and is unlocked as
-// before.
+// A unit that is locked continues as new also after an abort, and is unlocked as before.
 func TestLockedAfterAnAbortContinuesAsNew(t *testing.T) {
 	for _, unlock := range []string{rollout.SignalRetry, rollout.SignalGiveUp} {
 		w := newWorld(t, 10)
@@ -150,8 +149,8 @@ func TestLockedAfterAnAbortContinuesAsNew(t *testing.T) {
 	}
 }
 
-// What is asked for while a rollout that continues as new waits for its notifications
-// to be taken is carried.
+// What is asked for while a rollout that continues as new waits for its notifications to be taken
+// is carried.
 func TestSignalsOnTheWayToTheNextRun(t *testing.T) {
 	for signal, end := range map[string]rollout.Phase{
 		rollout.SignalAbort: rollout.PhaseAborted, rollout.SignalApprove: rollout.PhasePromoted,

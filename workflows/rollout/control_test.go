@@ -89,8 +89,8 @@ func TestCancellationIsAnAbort(t *testing.T) {
 	require.Equal(t, 100, w.on("1.0.0"))
 }
 
-// A promote ends the bake early; it needs a name and a reason, and never passes a
-// FAIL unless it says so.
+// A promote ends the bake early; it needs a name and a reason, and never passes a FAIL unless it
+// says so.
 func TestPromote(t *testing.T) {
 	t.Run("ends the bake", func(t *testing.T) {
 		w := newWorld(t, 10)

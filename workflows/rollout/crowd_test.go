@@ -26,8 +26,8 @@ func (w *world) requireFits(v any) {
 	require.Less(w.t, len(data), maxPayload)
 }
 
-// newCrowd is a world of n targets with ids as they are in real fleets, every so many of
-// which is away. Every watch's input and every status is held against a payload.
+// newCrowd is a world of n targets with ids as they are in real fleets, every so many of which is
+// away. Every watch's input and every status is held against a payload.
 func newCrowd(t *testing.T, n, every int) *world {
 	w := newWorld(t, 0)
 	for i := range n {
@@ -57,8 +57,7 @@ func newCrowd(t *testing.T, n, every int) *world {
 	return w
 }
 
-// A tenth of 100,000 targets is left out: nothing exceeds a payload, and counts are
-// exact.
+// A tenth of 100,000 targets is left out: nothing exceeds a payload, and counts are exact.
 func TestACrowdIsLeftOut(t *testing.T) {
 	if testing.Short() {
 		t.Skip("100,000 targets")

@@ -2,8 +2,8 @@ package rollout
 
 import "go.temporal.io/sdk/workflow"
 
-// keepDeadlines takes the rollout back when an approval or the end of a pause does not
-// come in time, in whatever phase it then is.
+// keepDeadlines takes the rollout back when an approval or the end of a pause does not come in
+// time, in whatever phase it then is.
 func (r *run) keepDeadlines(ctx workflow.Context) {
 	for {
 		at, why := r.State.Due()

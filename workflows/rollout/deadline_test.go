@@ -16,8 +16,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// A way back whose activities only err, or never answer, locks the unit some time after
-// the rollback's deadline, and says how much is not back; a retry goes on from there.
+// A way back whose activities only err, or never answer, locks the unit some time after the
+// rollback's deadline, and says how much is not back; a retry goes on from there.
 func TestRevertThatNeverAnswersLocks(t *testing.T) {
 	errs := func(context.Context, activities.RevertInput) (activities.Reverted, error) {
 		return activities.Reverted{}, errors.New("set up driver: token: file /run/token: no such file")
@@ -53,8 +53,8 @@ func TestRevertThatNeverAnswersLocks(t *testing.T) {
 	}
 }
 
-// Workers that were away for hours while a rollout goes back are no reason to lock:
-// what timed out meanwhile is tried once more.
+// Workers that were away for hours while a rollout goes back are no reason to lock: what timed out
+// meanwhile is tried once more.
 func TestRevertIsTriedAgainAfterALongAbsence(t *testing.T) {
 	w := newWorld(t, 100)
 	asked := map[int]bool{}
@@ -74,8 +74,8 @@ func TestRevertIsTriedAgainAfterALongAbsence(t *testing.T) {
 	require.Equal(t, 50, out.Outcome.Reverted)
 }
 
-// Every activity of the way back has the time that is left until the deadline, and that
-// of one last attempt: also those that begin when the deadline is over.
+// Every activity of the way back has the time that is left until the deadline, and that of one last
+// attempt: also those that begin when the deadline is over.
 func TestRevertHasWhatIsLeftOfTheDeadline(t *testing.T) {
 	w := newWorld(t, 100)
 	s := fourStages()

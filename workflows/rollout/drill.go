@@ -9,8 +9,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// drill makes the stage's targets run what is new, where the spec says how, before the stage bakes. One that fails
-// is harm.
+// drill makes the stage's targets run what is new, where the spec says how, before the stage bakes.
+// One that fails is harm.
 func (r *run) drill(i int) error {
 	if !r.spec.Drill.For(i) {
 		return nil

@@ -11,7 +11,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// A drill runs on the first stage's targets only, or on all, after they have the release and before they bake.
+// A drill runs on the first stage's targets only, or on all, after they have the release and before
+// they bake.
 func TestDrill(t *testing.T) {
 	for on, targets := range map[string]int{spec.DrillFirst: 1, spec.DrillEvery: 100} {
 		t.Run(on, func(t *testing.T) {

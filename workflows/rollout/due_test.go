@@ -19,9 +19,9 @@ func hourly(stages ...int) spec.Spec {
 	return s
 }
 
-// No approval, and no end of a pause, by its deadline takes the rollout back, or refuses it
-// where nothing was changed. One in time is in time, each stage has an hour of its own, and a
-// pause does not stop the hour.
+// No approval, and no end of a pause, by its deadline takes the rollout back, or refuses it where
+// nothing was changed. One in time is in time, each stage has an hour of its own, and a pause does
+// not stop the hour.
 func TestDeadlines(t *testing.T) {
 	approve := func(w *world, at time.Duration, stage string) {
 		w.at(at, rollout.SignalApprove, rollout.ControlRequest{By: "ann", Stage: stage})

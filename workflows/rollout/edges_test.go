@@ -15,8 +15,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// However long a person takes, harm is seen: a wait outlasts the activity that
-// watches, which is started again.
+// However long a person takes, harm is seen: a wait outlasts the activity that watches, which is
+// started again.
 func TestHarmInALongWait(t *testing.T) {
 	for _, wait := range []string{"approval", "person"} {
 		w := newWorld(t, 20)
@@ -39,9 +39,8 @@ func TestHarmInALongWait(t *testing.T) {
 	}
 }
 
-// A watch that cannot run, or comes back at once, is started again ever more
-// slowly: it must not fill the history. What it has missed is made up for before the stage
-// is left.
+// A watch that cannot run, or comes back at once, is started again ever more slowly: it must not
+// fill the history. What it has missed is made up for before the stage is left.
 func TestBrokenWatch(t *testing.T) {
 	broken := map[string]func(context.Context, activities.WatchInput) (activities.Judged, error){
 		"error": func(context.Context, activities.WatchInput) (activities.Judged, error) {
@@ -87,8 +86,8 @@ func TestAbortWithTheLastGate(t *testing.T) {
 	}
 }
 
-// What a person decided at a gate still holds after a wait for somebody's approval,
-// but for harm that the person has not seen.
+// What a person decided at a gate still holds after a wait for somebody's approval, but for harm
+// that the person has not seen.
 func TestPromoteBeforeAnApproval(t *testing.T) {
 	const pass, noData, fail = health.Pass, health.NoData, health.Fail
 	for _, tc := range []struct {
@@ -181,8 +180,8 @@ func TestWhyItWaits(t *testing.T) {
 	require.Contains(t, seen[4*time.Minute].Why, "paused by ann")
 }
 
-// Every touched batch is tried once before any target is waited for, and only what
-// did not come is tried again.
+// Every touched batch is tried once before any target is waited for, and only what did not come is
+// tried again.
 func TestEveryBatchIsTriedBeforeAnyIsWaitedFor(t *testing.T) {
 	w := newWorld(t, 100)
 	w.health = func(i int, _ time.Duration) health.Verdict {
@@ -202,8 +201,8 @@ func TestEveryBatchIsTriedBeforeAnyIsWaitedFor(t *testing.T) {
 	}
 }
 
-// Evidence that comes and goes is put to the gate a number of times, and no more:
-// then the rollout goes back.
+// Evidence that comes and goes is put to the gate a number of times, and no more: then the rollout
+// goes back.
 func TestEvidenceThatComesAndGoes(t *testing.T) {
 	w := newWorld(t, 10)
 	s := fourStages()

@@ -7,13 +7,12 @@ import (
 	"github.com/sluicehq/sluice/internal/fleet"
 )
 
-// alreadyExposed is a target that was left out, or has moved, after it was exposed. A
-// sweep that brings it in does not expose one target more.
+// alreadyExposed is a target that was left out, or has moved, after it was exposed. A sweep that
+// brings it in does not expose one target more.
 type alreadyExposed struct {
 	ID string `json:"id"`
-	// Noted is set when an earlier batch takes the target back to what it ran at first.
-	// It is not set for a target that was silent at a gate: it may have run the release
-	// when it was found.
+	// Noted is set when an earlier batch takes the target back to what it ran at first. It is not
+	// set for a target that was silent at a gate: it may have run the release when it was found.
 	Noted bool `json:"noted,omitempty"`
 }
 
@@ -33,8 +32,8 @@ func (o *roster) noteExposed(ids []string, noted bool) {
 	}
 }
 
-// noteMoved notes targets that are at another address now: an earlier batch would take
-// back the host at the old address. Those that were reached are exposed.
+// noteMoved notes targets that are at another address now: an earlier batch would take back the
+// host at the old address. Those that were reached are exposed.
 func (o *roster) noteMoved(ts []fleet.Target) {
 	out := fleet.Set(o.unreached())
 	gone := fleet.Set(fleet.IDs(ts))
@@ -52,18 +51,16 @@ func (o *roster) noteMoved(ts []fleet.Target) {
 
 // tally says how many targets of a batch are changed, and how many are newly exposed.
 type tally struct {
-	// Todo is how many are to be changed, and Fresh how many of them no earlier batch
-	// takes back.
+	// Todo is how many are to be changed, and Fresh how many of them no earlier batch takes back.
 	Todo, Fresh int
-	// Found is how many run the release already and were not exposed before, Changing how
-	// many of Todo were not exposed before.
+	// Found is how many run the release already and were not exposed before, Changing how many of
+	// Todo were not exposed before.
 	Found, Changing int
 	// Noted are the ids of Todo that an earlier batch takes back.
 	Noted []string
 }
 
-// tally counts a batch as it was observed. Only targets of a sweep may have been exposed
-// before.
+// tally counts a batch as it was observed. Only targets of a sweep may have been exposed before.
 func (o *roster) tally(b activities.Batch, seen activities.Observed) tally {
 	todo := b.To - b.From - seen.Already - len(seen.Previous.Absent)
 	t := tally{Todo: todo, Fresh: todo, Found: seen.Already, Changing: todo}
@@ -93,8 +90,8 @@ func (o *roster) tally(b activities.Batch, seen activities.Observed) tally {
 	return t
 }
 
-// exposure is how a batch is taken back: without the targets that an earlier batch takes
-// back, since that one knows what they ran at first.
+// exposure is how a batch is taken back: without the targets that an earlier batch takes back,
+// since that one knows what they ran at first.
 func (t tally) exposure(stage int, b activities.Batch, seen activities.Observed) exposure {
 	p := seen.Previous
 	p.Absent = slices.Concat(p.Absent, t.Noted)

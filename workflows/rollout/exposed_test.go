@@ -31,8 +31,8 @@ func (w *world) mostExposed() *int {
 	return most
 }
 
-// A target that fell silent while it was changed, and is swept in later, counts once as
-// touched, exposed and reverted, whether it had taken the order or not.
+// A target that fell silent while it was changed, and is swept in later, counts once as touched,
+// exposed and reverted, whether it had taken the order or not.
 func TestSweptTargetsCountOnce(t *testing.T) {
 	for _, took := range []bool{false, true} {
 		w := newWorld(t, 100)
@@ -66,8 +66,8 @@ func TestSweptTargetsCountOnce(t *testing.T) {
 	}
 }
 
-// One that is at another address when it comes back is another machine: both are taken
-// back, and it is exposed once.
+// One that is at another address when it comes back is another machine: both are taken back, and it
+// is exposed once.
 func TestMovedTargetsAreExposedOnce(t *testing.T) {
 	w := newWorld(t, 20)
 	s := fourStages()

@@ -14,8 +14,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// Whatever a signal carries, what is kept of it is short, plain text, and the same
-// however often it is read.
+// Whatever a signal carries, what is kept of it is short, plain text, and the same however often it
+// is read.
 func FuzzRequest(f *testing.F) {
 	for _, data := range []string{
 		"", "null", `"wrong build"`, `{"by":"ann","why":"urgent","override":true}`, `{"by":7}`, `[1,2]`, "wrong build", "\xff\xfe", `{"why":"\u202e\u0000"}`,
@@ -41,8 +41,8 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// No signal, known or not, with whatever payload, keeps a rollout from its end, and
-// only an abort takes a good release back.
+// No signal, known or not, with whatever payload, keeps a rollout from its end, and only an abort
+// takes a good release back.
 func FuzzSignals(f *testing.F) {
 	for _, name := range append([]string{"nonsense"}, signalNames()...) {
 		f.Add(name, []byte(`{"by":"ann","why":"urgent"}`), "json/plain")

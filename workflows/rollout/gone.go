@@ -13,11 +13,11 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Targets that leave the fleet while a rollout is under way, and hosts that are replaced at
-// their address, are no doing of the change.
+// Targets that leave the fleet while a rollout is under way, and hosts that are replaced at their
+// address, are no doing of the change.
 
-// listingWithin is how long a decision waits for the fleet to be listed: harm is not taken
-// back later for it.
+// listingWithin is how long a decision waits for the fleet to be listed: harm is not taken back
+// later for it.
 const listingWithin = 10 * time.Second
 
 // gone are those of some silent targets that the fleet's listing does not have any more.
@@ -57,9 +57,9 @@ func (r *run) withoutGone(i int, trouble []activities.Trouble) []activities.Trou
 	return slices.DeleteFunc(slices.Clone(trouble), func(t activities.Trouble) bool { return out[t.ID] })
 }
 
-// leavesOut leaves out targets that made a look fail and are no evidence of harm: silent
-// ones that have left the fleet, and hosts that were replaced. It answers whether there was
-// any; the next look judges the others.
+// leavesOut leaves out targets that made a look fail and are no evidence of harm: silent ones that
+// have left the fleet, and hosts that were replaced. It answers whether there was any; the next
+// look judges the others.
 func (j *judging) leavesOut() bool {
 	r, s := j.run, &j.run.State.Stages[j.stage]
 	silent, replaced := blamed(j.Last)
@@ -89,8 +89,8 @@ func (j *judging) leavesOut() bool {
 	return true
 }
 
-// blamed are the targets that a failed look names for silence or for another release, where
-// it failed for nothing else; their traffic goes with them.
+// blamed are the targets that a failed look names for silence or for another release, where it
+// failed for nothing else; their traffic goes with them.
 func blamed(report health.Report) (silent, replaced []string) {
 	for _, res := range report.Results {
 		switch {

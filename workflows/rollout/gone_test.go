@@ -16,8 +16,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// shrinking is a listed fleet of 20 from which targets go away at a time after the start, for
-// good. Listed says whether the listing still has them.
+// shrinking is a listed fleet of 20 from which targets go away at a time after the start, for good.
+// Listed says whether the listing still has them.
 func (w *world) shrinking(at time.Duration, listed bool, ids ...string) spec.Spec {
 	away := fleet.Set(ids)
 	left := false
@@ -61,8 +61,8 @@ func canary(w *world, s spec.Spec) []string {
 	return fleet.IDs(w.plan.Order[:planned.Stages[0].To])
 }
 
-// A target that the listing no longer has is left out by name, in whatever stage it goes: it
-// is no reason to go back, nor to lock.
+// A target that the listing no longer has is left out by name, in whatever stage it goes: it is no
+// reason to go back, nor to lock.
 func TestScaleIn(t *testing.T) {
 	for name, tc := range map[string]struct {
 		at     time.Duration
@@ -147,8 +147,8 @@ func TestScaleInWhileASweepBakes(t *testing.T) {
 	require.Len(t, out.Outcome.Unreached, 13)
 }
 
-// A target that goes between the look at it and its turn stops nothing for the others: all of
-// them are brought to the release, or the stage is not applied.
+// A target that goes between the look at it and its turn stops nothing for the others: all of them
+// are brought to the release, or the stage is not applied.
 func TestScaleInWhileAStageIsApplied(t *testing.T) {
 	for name, tc := range map[string]struct {
 		gone, silent, tolerate, batch int
@@ -219,8 +219,8 @@ func TestScaleInOnTheWayBack(t *testing.T) {
 	require.Less(t, out.Outcome.EndedAt.Sub(began), 2*time.Minute, "nobody waits for it until the deadline")
 }
 
-// A host that is replaced comes up on the old release: it is brought in like one that joined.
-// Too many are no coincidence.
+// A host that is replaced comes up on the old release: it is brought in like one that joined. Too
+// many are no coincidence.
 func TestReplacedHosts(t *testing.T) {
 	for n, want := range map[int]rollout.Phase{1: rollout.PhasePromoted, 2: rollout.PhaseRolledBack} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {

@@ -16,7 +16,8 @@ import (
 // stepGuard is the watch after the last stage.
 const stepGuard = "guard"
 
-// Looks of a guard are further apart than those of a bake: a thousand over its length, at most a minute.
+// Looks of a guard are further apart than those of a bake: a thousand over its length, at most a
+// minute.
 const (
 	guardLooks   = 1000
 	longestPause = time.Minute
@@ -25,8 +26,9 @@ const (
 // guarding says that the run goes on with a guard that an earlier one has begun.
 func (r *run) guarding() bool { return r.Suspended != nil && r.Suspended.Step == stepGuard }
 
-// guard watches on after the last stage, for as long as the spec says, until somebody settles the release. Harm
-// takes it back as in a bake. It asks no gate in the end: every stage has passed its own.
+// guard watches on after the last stage, for as long as the spec says, until somebody settles the
+// release. Harm takes it back as in a bake. It asks no gate in the end: every stage has passed its
+// own.
 func (r *run) guard() error {
 	length := r.spec.Guard.Std()
 	if length == 0 && !r.coupled() {

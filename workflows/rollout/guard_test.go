@@ -104,7 +104,8 @@ func TestGuardWithoutData(t *testing.T) {
 	require.Contains(t, s.Outcome.Why, "guarded for 24h, and the last look had no data")
 }
 
-// A run that begins with a sweep that finds nobody has judged nothing itself, and guards all the same.
+// A run that begins with a sweep that finds nobody has judged nothing itself, and guards all the
+// same.
 func TestGuardAfterAnEmptySweep(t *testing.T) {
 	w := newWorld(t, 20)
 	s := guarded(24 * time.Hour)
@@ -134,7 +135,8 @@ func TestGuardAfterAnEmptySweep(t *testing.T) {
 	require.Greater(t, out.Outcome.EndedAt.Sub(began), 24*time.Hour)
 }
 
-// What a person has let pass at the last gate is not taken back by the guard; another check that fails is.
+// What a person has let pass at the last gate is not taken back by the guard; another check that
+// fails is.
 func TestGuardAfterAnOverride(t *testing.T) {
 	for name, c := range map[string]struct {
 		other  bool

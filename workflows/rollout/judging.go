@@ -34,8 +34,8 @@ const forever = time.Duration(-1)
 // maxHolds bounds how often evidence that comes and goes is put to the gate.
 const maxHolds = 20
 
-// newJudging begins to judge a stage that was applied, or goes on where an earlier run
-// has suspended it.
+// newJudging begins to judge a stage that was applied, or goes on where an earlier run has
+// suspended it.
 func (r *run) newJudging(stage int) *judging {
 	j := &judging{run: r, stage: stage}
 	if r.Suspended != nil {
@@ -128,8 +128,7 @@ func (j *judging) decide() (bool, error) {
 	return false, nil
 }
 
-// override is what a person has decided of the stage, if it holds for a report; nil if
-// nobody has.
+// override is what a person has decided of the stage, if it holds for a report; nil if nobody has.
 func (j *judging) override(of health.Report) *rollout.Control {
 	if p := j.run.State.Promotion; p != nil || j.Passed == nil {
 		return p
@@ -139,8 +138,9 @@ func (j *judging) override(of health.Report) *rollout.Control {
 
 func (j *judging) overridden() bool { return j.run.State.Promotion != nil }
 
-// mayLeave asks for the next stage, and says whether the stage may be left for it now. A train that has nothing against
-// it says so within a moment: to watch on until then would cost two activities, and the seconds in which a watch ends.
+// mayLeave asks for the next stage, and says whether the stage may be left for it now. A train that
+// has nothing against it says so within a moment: to watch on until then would cost two activities,
+// and the seconds in which a watch ends.
 func (j *judging) mayLeave() (bool, error) {
 	r := j.run
 	r.wantStage(j.stage + 1)
@@ -154,8 +154,9 @@ func (j *judging) mayLeave() (bool, error) {
 // blocked says what keeps a stage that passed from being left; empty if nothing.
 func (j *judging) blocked() string { return j.run.blocked(j.stage + 1) }
 
-// wait goes on watching a stage that passed until it may be left. One whose targets younger rollouts have taken
-// meanwhile shows nothing more: its gate has passed, and it may be left at once.
+// wait goes on watching a stage that passed until it may be left. One whose targets younger
+// rollouts have taken meanwhile shows nothing more: its gate has passed, and it may be left at
+// once.
 func (j *judging) wait() (passed bool, err error) {
 	r := j.run
 	for why := j.blocked(); why != ""; why = j.blocked() {
@@ -188,8 +189,8 @@ func (j *judging) wait() (passed bool, err error) {
 	return false, nil
 }
 
-// hold goes on watching a stage without a verdict until there is one, a person
-// decides, or the stage's time to decide is over.
+// hold goes on watching a stage without a verdict until there is one, a person decides, or the
+// stage's time to decide is over.
 func (j *judging) hold() error {
 	r, s := j.run, j.run.spec.Stages[j.stage]
 	gates := r.State.Stages[j.stage].Gates
@@ -257,8 +258,8 @@ func (j *judging) gate() (rollout.Gate, error) {
 	return g, nil
 }
 
-// record keeps a decision with its evidence. The resolved queries are kept of the
-// newest only: a state must fit into a payload.
+// record keeps a decision with its evidence. The resolved queries are kept of the newest only: a
+// state must fit into a payload.
 func (j *judging) record(g rollout.Gate) {
 	s := &j.run.State.Stages[j.stage]
 	if n := len(s.Gates); n > 0 {

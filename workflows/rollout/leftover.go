@@ -19,8 +19,8 @@ type leftover struct {
 	Lost bool `json:"lost,omitempty"`
 }
 
-// unanswered are the troubles of a batch whose activity did not end well: one for each
-// target that the workflow knows by name or, where only the plan knows them, one for all.
+// unanswered are the troubles of a batch whose activity did not end well: one for each target that
+// the workflow knows by name or, where only the plan knows them, one for all.
 func (l leftover) unanswered(what string, err error) []activities.Trouble {
 	names := l.Only
 	if l.targets() == 0 {

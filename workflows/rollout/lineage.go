@@ -13,9 +13,9 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// What operators do with Temporal's own tools: reset, terminate and start again, start a
-// second workflow. A run that is not the first of its unit takes over what earlier ones
-// have left, before anything else.
+// What operators do with Temporal's own tools: reset, terminate and start again, start a second
+// workflow. A run that is not the first of its unit takes over what earlier ones have left, before
+// anything else.
 
 // misplaced says why this workflow must not change its unit; empty if it may.
 func (r *run) misplaced() string {
@@ -35,9 +35,9 @@ func (r *run) misplaced() string {
 	return ""
 }
 
-// noticeReset ends what goes forward once this run is another than the one that began
-// it: the server has reset it, and nobody knows here what the one before has done since.
-// The run's id is recorded where it changes, so that what was recorded before replays.
+// noticeReset ends what goes forward once this run is another than the one that began it: the
+// server has reset it, and nobody knows here what the one before has done since. The run's id is
+// recorded where it changes, so that what was recorded before replays.
 func (r *run) noticeReset(ctx workflow.Context) {
 	if !r.since020 || r.reset {
 		return
@@ -118,8 +118,8 @@ func (r *run) settle() error {
 	return nil
 }
 
-// takeOver ends a run that was reset: it takes back what the run before had changed or,
-// where that one had ended by itself, says how.
+// takeOver ends a run that was reset: it takes back what the run before had changed or, where that
+// one had ended by itself, says how.
 func (r *run) takeOver() error {
 	left, err := r.inherit(r.base)
 	switch o := left.Ended; {

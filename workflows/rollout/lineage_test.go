@@ -19,8 +19,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// left puts n targets on a release, as an earlier run would have that was terminated, and
-// is what its history tells.
+// left puts n targets on a release, as an earlier run would have that was terminated, and is what
+// its history tells.
 func (w *world) left(n int, release string) activities.Inherited {
 	var batch activities.Batch
 	for _, t := range w.fleet.Targets[:n] {
@@ -59,8 +59,8 @@ func TestASecondWriterRefuses(t *testing.T) {
 	}
 }
 
-// What a terminated run has left is taken back before the next rollout begins, whatever
-// that one becomes.
+// What a terminated run has left is taken back before the next rollout begins, whatever that one
+// becomes.
 func TestATerminatedRunIsTakenOver(t *testing.T) {
 	for name, tc := range map[string]struct {
 		release string
@@ -100,8 +100,8 @@ func TestATerminatedRunThatDoesNotComeBackLocks(t *testing.T) {
 	require.Zero(t, w.on("2.0.0"), "nothing else was begun")
 }
 
-// A run that is reset takes back what the one before it had changed, whatever was
-// recorded before the reset.
+// A run that is reset takes back what the one before it had changed, whatever was recorded before
+// the reset.
 func TestAResetIsTakenBack(t *testing.T) {
 	for name, at := range map[string]time.Duration{"before anything": 0, "in the canary": 30 * time.Second, "later": 150 * time.Second} {
 		t.Run(name, func(t *testing.T) {
@@ -136,7 +136,8 @@ func TestAResetIsTakenBack(t *testing.T) {
 	}
 }
 
-// What the run before had found on the release, and taken back, was changed: the outcome of the reset says so.
+// What the run before had found on the release, and taken back, was changed: the outcome of the
+// reset says so.
 func TestAResetOnTheWayBackFromWhatWasFound(t *testing.T) {
 	w := newWorld(t, 20)
 	w.runID, w.inherited = "the reset one", w.left(12, "2.0.0")
@@ -166,8 +167,8 @@ func TestAResetOfAnEndedRun(t *testing.T) {
 	require.Empty(t, w.applies)
 }
 
-// A reset before anything was changed says so, unless the targets say otherwise: then the
-// history was lost, for example with a database that was restored.
+// A reset before anything was changed says so, unless the targets say otherwise: then the history
+// was lost, for example with a database that was restored.
 func TestTheTargetsHaveTheLastWord(t *testing.T) {
 	for name, tc := range map[string]struct {
 		own   int
@@ -196,7 +197,8 @@ func TestTheTargetsHaveTheLastWord(t *testing.T) {
 	}
 }
 
-// After a way back all are asked what they run, but for batches that were all seen back with a fence that keeps late orders out.
+// After a way back all are asked what they run, but for batches that were all seen back with a
+// fence that keeps late orders out.
 func TestWhoIsAskedAfterAWayBack(t *testing.T) {
 	for _, tc := range []struct {
 		unfenced, silent bool
@@ -346,8 +348,8 @@ func TestAResetOfAnEndedRunWhileAnotherRuns(t *testing.T) {
 	}
 }
 
-// Where nobody knows what earlier runs have left the targets are asked, also before a plan;
-// if they cannot be, the unit locks.
+// Where nobody knows what earlier runs have left the targets are asked, also before a plan; if they
+// cannot be, the unit locks.
 func TestAResetOfWhichNothingIsKnown(t *testing.T) {
 	lost := temporal.NewNonRetryableApplicationError("no history", activities.ErrTypeInvalid, errors.New("gone"))
 	for name, tc := range map[string]struct {
@@ -386,8 +388,8 @@ func TestAResetOfWhichNothingIsKnown(t *testing.T) {
 	}
 }
 
-// What another rollout has put on the release stays where this one has changed nothing and
-// seen no harm, and is named.
+// What another rollout has put on the release stays where this one has changed nothing and seen no
+// harm, and is named.
 func TestWhatWasThereBeforeStays(t *testing.T) {
 	for name, tc := range map[string]struct {
 		found   int

@@ -18,8 +18,8 @@ import (
 // notifyFor is how long a receiver that is down is tried.
 const notifyFor = time.Hour
 
-// Notify tells a receiver of one event, for as long as an hour if need be. It is a
-// workflow of its own, so that no rollout waits for a receiver, not even to end.
+// Notify tells a receiver of one event, for as long as an hour if need be. It is a workflow of its
+// own, so that no rollout waits for a receiver, not even to end.
 func Notify(ctx workflow.Context, in activities.NotifyInput) error {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		Summary:                "tell that " + in.Event.Unit + " is " + in.Event.Event,
@@ -30,8 +30,8 @@ func Notify(ctx workflow.Context, in activities.NotifyInput) error {
 	return workflow.ExecuteActivity(ctx, activities.TypeNotify, in).Get(ctx, nil)
 }
 
-// announce starts a notification of a phase, once for each stage, and of a lock every
-// time. It does not wait.
+// announce starts a notification of a phase, once for each stage, and of a lock every time. It does
+// not wait.
 func (r *run) announce(p rollout.Phase, why string) {
 	to := r.sub.Spec.Notify
 	if to == nil || !slices.Contains(to.On, string(p)) {
@@ -61,8 +61,8 @@ func (r *run) announce(p rollout.Phase, why string) {
 	})
 }
 
-// awaitNotifications waits until the server has taken every notification. It does not
-// wait for any receiver.
+// awaitNotifications waits until the server has taken every notification. It does not wait for any
+// receiver.
 func (r *run) awaitNotifications() {
 	_ = r.await(r.base, func() bool { return r.starting == 0 }) // base is never cancelled
 }

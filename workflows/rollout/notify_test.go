@@ -32,8 +32,7 @@ func (w *world) hear(answer error) func() []string {
 	return func() []string { mu.Lock(); defer mu.Unlock(); return told }
 }
 
-// What is told follows what the spec asks for, and a receiver that fails changes
-// nothing.
+// What is told follows what the spec asks for, and a receiver that fails changes nothing.
 func TestNotifications(t *testing.T) {
 	for _, tc := range []struct {
 		on     []string

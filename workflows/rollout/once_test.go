@@ -15,8 +15,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Two approvals that arrive together approve one stage: a double click, a repeat of one
-// whose sender heard nothing, one for a stage by name and a bare one.
+// Two approvals that arrive together approve one stage: a double click, a repeat of one whose
+// sender heard nothing, one for a stage by name and a bare one.
 func TestTwoApprovalsTogetherApproveOneStage(t *testing.T) {
 	ann := rollout.ControlRequest{By: "ann"}
 	for name, two := range map[string][2]rollout.ControlRequest{
@@ -52,8 +52,8 @@ func TestTwoApprovalsTogetherApproveOneStage(t *testing.T) {
 	}
 }
 
-// A resume that arrives after the next pause leaves that one alone, by its id or by what
-// it says it is for.
+// A resume that arrives after the next pause leaves that one alone, by its id or by what it says it
+// is for.
 func TestAResumeEndsThePauseThatItIsFor(t *testing.T) {
 	w := newWorld(t, 10)
 	start := w.env.Now()
@@ -88,8 +88,8 @@ func (w *world) nameOnly(in activities.RevertInput) activities.Reverted {
 	return out
 }
 
-// A person gives up at any moment of a way back, and it ends at once, with every target
-// that is not known to be back by name.
+// A person gives up at any moment of a way back, and it ends at once, with every target that is not
+// known to be back by name.
 func TestGiveUpAtAnyMomentOfAWayBack(t *testing.T) {
 	sign := rollout.ControlRequest{By: "ann", Why: "all is scrapped"}
 	for _, at := range []time.Duration{31 * time.Second, time.Minute, 5 * time.Minute} {
@@ -110,8 +110,8 @@ func TestGiveUpAtAnyMomentOfAWayBack(t *testing.T) {
 	}
 }
 
-// What is left is told at any moment of a way back: by batches before the first try has
-// ended, by names and reasons after it, and also while it is tried again.
+// What is left is told at any moment of a way back: by batches before the first try has ended, by
+// names and reasons after it, and also while it is tried again.
 func TestWhatIsLeftIsAlwaysTold(t *testing.T) {
 	w := newWorld(t, 10)
 	w.do(10*time.Second, func() { w.stuck[w.plan.Order[0].ID] = true })

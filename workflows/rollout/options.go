@@ -11,9 +11,8 @@ import (
 // heartbeatTimeout is how soon a dead worker's activity is started elsewhere.
 const heartbeatTimeout = 15 * time.Second
 
-// options are those of every activity: retried without end, since what an
-// activity decides is in its result and an error is only trouble on the way. An
-// abort or a deadline ends it instead.
+// options are those of every activity: retried without end, since what an activity decides is in
+// its result and an error is only trouble on the way. An abort or a deadline ends it instead.
 func options(summary string, timeout time.Duration) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		Summary:             summary,
@@ -25,16 +24,16 @@ func options(summary string, timeout time.Duration) workflow.ActivityOptions {
 	}
 }
 
-// looking sets the heartbeat timeout of an activity that looks again and again to three
-// times its pace, 45 seconds by default. Thousands look at once, and their heartbeats are
-// what they cost the server.
+// looking sets the heartbeat timeout of an activity that looks again and again to three times its
+// pace, 45 seconds by default. Thousands look at once, and their heartbeats are what they cost the
+// server.
 func looking(o workflow.ActivityOptions, every time.Duration) workflow.ActivityOptions {
 	o.HeartbeatTimeout = min(max(heartbeatTimeout, 3*every), time.Minute)
 	return o
 }
 
-// Time limits of one attempt. They only bound what hangs: a batch of 1,000 targets needs
-// about ten minutes when every target times out three times.
+// Time limits of one attempt. They only bound what hangs: a batch of 1,000 targets needs about ten
+// minutes when every target times out three times.
 const (
 	batchTimeout = 30 * time.Minute
 	// stragglersWithin is how long stragglers are asked, well below an attempt's limit.
@@ -43,7 +42,8 @@ const (
 	gateTimeout      = 15 * time.Minute
 )
 
-// Plainly is what a person can use of an error of an activity: Temporal adds its types and numbers of events.
+// Plainly is what a person can use of an error of an activity: Temporal adds its types and numbers
+// of events.
 func Plainly(err error) string {
 	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return app.Message()

@@ -35,8 +35,8 @@ func (w *world) leave(s spec.Spec, places ...int) {
 	}
 }
 
-// Within its tolerance a stage goes on without the targets that do not answer, and
-// the outcome names them; one more takes it back.
+// Within its tolerance a stage goes on without the targets that do not answer, and the outcome
+// names them; one more takes it back.
 func TestToleratedTargetsAreNamed(t *testing.T) {
 	w := newWorld(t, 100)
 	w.leave(tolerant(10), 10, 60, 61)
@@ -62,8 +62,8 @@ func TestToleratedTargetsAreNamed(t *testing.T) {
 	require.Empty(t, out.Outcome.NotReverted, "what was never touched is not to be put back")
 }
 
-// Targets that come back are brought in by a stage of their own before the rollout
-// settles, and judged: harm there takes everything back.
+// Targets that come back are brought in by a stage of their own before the rollout settles, and
+// judged: harm there takes everything back.
 func TestReturnersAreSwept(t *testing.T) {
 	for _, harm := range []bool{false, true} {
 		w := newWorld(t, 100)
@@ -87,8 +87,8 @@ func TestReturnersAreSwept(t *testing.T) {
 	}
 }
 
-// Targets that joined a listed fleet are swept in, and go back to what they ran when
-// the sweep does harm; a fleet that cannot be listed again changes nothing.
+// Targets that joined a listed fleet are swept in, and go back to what they ran when the sweep does
+// harm; a fleet that cannot be listed again changes nothing.
 func TestJoinersAreSwept(t *testing.T) {
 	for _, tc := range []struct {
 		trouble error
@@ -145,8 +145,8 @@ func TestLeaversAreNamed(t *testing.T) {
 	require.Equal(t, []rollout.TargetTrouble{{ID: gone, Reason: "has left the fleet"}}, out.Outcome.Unreached)
 }
 
-// A target that goes silent while it is changed may run either release: it is taken
-// back with the others, or named.
+// A target that goes silent while it is changed may run either release: it is taken back with the
+// others, or named.
 func TestSilentInTheMiddleIsTakenBack(t *testing.T) {
 	w := newWorld(t, 100)
 	s := tolerant(10)
@@ -215,8 +215,8 @@ func TestGiveUp(t *testing.T) {
 	require.Contains(t, out.Controls[1].Refused, "needs a name and a reason")
 }
 
-// An unhealthy fleet is refused before anything is changed, unless somebody has
-// said why not; that is kept.
+// An unhealthy fleet is refused before anything is changed, unless somebody has said why not; that
+// is kept.
 func TestPreflight(t *testing.T) {
 	for _, tc := range []struct {
 		before   health.Verdict
@@ -261,8 +261,8 @@ func TestWhatWasLetPassIsKept(t *testing.T) {
 	require.Empty(t, newWorld(t, 10).submit(Submission{Spec: fourStages(), By: "test", Override: over}).Controls)
 }
 
-// A fleet that stood still while the rollout went back, and answers again, is not said to be
-// left out.
+// A fleet that stood still while the rollout went back, and answers again, is not said to be left
+// out.
 func TestWhoAnswersAgainIsNotLeftOut(t *testing.T) {
 	w := newWorld(t, 20)
 	still := func(yes bool) {

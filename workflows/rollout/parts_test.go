@@ -39,8 +39,8 @@ func (m *memory) Apply(_ context.Context, t fleet.Target, o driver.Order) error 
 	return nil
 }
 
-// partsWorld is a world whose targets have the parts app and features, on 1 each, and a spec for 2 of both. The second
-// part refuses as broken says.
+// partsWorld is a world whose targets have the parts app and features, on 1 each, and a spec for 2
+// of both. The second part refuses as broken says.
 func partsWorld(t *testing.T, n int, broken func(id, release string) bool) (w *world, s spec.Spec, log *[]string) {
 	w, s, log = newWorld(t, n), fourStages(), new([]string)
 	s.Parts = []spec.Part{{Unit: "app", Release: "2"}, {Unit: "features", Release: "2"}}
@@ -86,7 +86,8 @@ func partsWorld(t *testing.T, n int, broken func(id, release string) bool) (w *w
 	return w, s, log
 }
 
-// The second part fails on the canary: both come back, the second first, and nobody else is touched.
+// The second part fails on the canary: both come back, the second first, and nobody else is
+// touched.
 func TestASecondPartThatFailsTakesBackBoth(t *testing.T) {
 	w, s, log := partsWorld(t, 20, func(_, release string) bool { return release == "2" })
 	out := w.run(s)
@@ -98,7 +99,8 @@ func TestASecondPartThatFailsTakesBackBoth(t *testing.T) {
 	require.Contains(t, out.Outcome.Why, "app runs 2, features still runs 1: part features: refused by target: no")
 }
 
-// A target that cannot put the second part back keeps the first, and the outcome says what each runs.
+// A target that cannot put the second part back keeps the first, and the outcome says what each
+// runs.
 func TestAPartThatStaysBehindIsInTheOutcome(t *testing.T) {
 	lost := ""
 	w, s, log := partsWorld(t, 20, func(id, release string) bool { return id == lost && release == "1" })

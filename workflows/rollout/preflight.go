@@ -11,8 +11,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// preflight judges the fleet before anything is changed: one that is unhealthy
-// already is refused, unless whoever started the rollout has said why it may go on.
+// preflight judges the fleet before anything is changed: one that is unhealthy already is refused,
+// unless whoever started the rollout has said why it may go on.
 func (r *run) preflight() error {
 	why := "looking whether the fleet is healthy before the change"
 	if t := r.Planned.StoreTrouble; t != "" {

@@ -10,7 +10,8 @@ import (
 )
 
 // prepare has the whole fleet fetch, verify and check the release before the first stage, where the
-// driver can. Nothing is switched, so a target that refuses refuses the rollout, and nothing goes back.
+// driver can. Nothing is switched, so a target that refuses refuses the rollout, and nothing goes
+// back.
 func (r *run) prepare() error {
 	if !r.Planned.Prepares || r.State.Prepared > 0 {
 		return nil
@@ -42,8 +43,9 @@ func (r *run) mayBeSilent() int {
 	return n
 }
 
-// tellGood tells every target that the release is good, where the driver does so: from then on it is what
-// an agent goes back to by itself. Nothing takes the release back any more, so an abort comes too late.
+// tellGood tells every target that the release is good, where the driver does so: from then on it
+// is what an agent goes back to by itself. Nothing takes the release back any more, so an abort
+// comes too late.
 func (r *run) tellGood(o *rollout.Outcome) {
 	if !r.Planned.Settles || r.bare() { // what a younger rollout has taken is told by that one
 		return

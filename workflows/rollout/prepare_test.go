@@ -72,7 +72,8 @@ func TestPrepareRefused(t *testing.T) {
 	}
 }
 
-// An abort while targets prepare changes nothing, and a release that is taken back never becomes good.
+// An abort while targets prepare changes nothing, and a release that is taken back never becomes
+// good.
 func TestPrepareAbortedOrHarmful(t *testing.T) {
 	t.Run("abort", func(t *testing.T) {
 		w := newWorld(t, 10)
@@ -111,8 +112,8 @@ func TestCancelledWhileSettling(t *testing.T) {
 	require.Contains(t, s.Controls[0].Refused, "too late: every stage has passed")
 }
 
-// Once targets are told that the release is good, an abort comes too late and says so; a target that
-// has not heard it is named, and does not undo the promotion.
+// Once targets are told that the release is good, an abort comes too late and says so; a target
+// that has not heard it is named, and does not undo the promotion.
 func TestSettling(t *testing.T) {
 	w := newWorld(t, 10)
 	w.prepares = true

@@ -14,8 +14,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Whatever the checks say, whichever targets fail and whoever sends what when, the
-// rules of a rollout hold.
+// Whatever the checks say, whichever targets fail and whoever sends what when, the rules of a
+// rollout hold.
 func TestRulesHold(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(t, rapid.IntRange(10, 60).Draw(rt, "targets"))
@@ -96,8 +96,8 @@ func checkRules(t *rapid.T, w *world, s spec.Spec, before map[string]string, out
 	}
 }
 
-// noEarlyApply fails when a target of stage i got the release before the gate of
-// the stage before it promoted.
+// noEarlyApply fails when a target of stage i got the release before the gate of the stage before
+// it promoted.
 func noEarlyApply(t *rapid.T, w *world, out rollout.State, i int, release string) {
 	ids := map[string]bool{}
 	if i < len(w.plan.Stages) {

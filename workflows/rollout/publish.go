@@ -22,8 +22,8 @@ func (r *run) enter(p rollout.Phase, why string) {
 	r.announce(p, why)
 }
 
-// index updates the search attributes, on changes that are worth an event: a
-// new stage, waiting for a person, going back, the end.
+// index updates the search attributes, on changes that are worth an event: a new stage, waiting for
+// a person, going back, the end.
 func (r *run) index() {
 	now := attributes{stage: r.State.StageName(), phase: string(r.State.Phase.Indexed())}
 	if o := r.State.Outcome; o != nil {

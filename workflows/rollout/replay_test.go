@@ -17,10 +17,9 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// Rollouts that run while a worker is replaced go on: what was recorded of each released
-// version replays, and ends as it ended. If this fails, the workflow has changed: guard
-// the change with workflow.GetVersion. A folder may be recorded anew only as long as its
-// version is not released.
+// Rollouts that run while a worker is replaced go on: what was recorded of each released version
+// replays, and ends as it ended. If this fails, the workflow has changed: guard the change with
+// workflow.GetVersion. A folder may be recorded anew only as long as its version is not released.
 func TestRecordedHistoriesReplay(t *testing.T) {
 	files, err := filepath.Glob("testdata/histories/*/*.json") // a folder for each version
 	require.NoError(t, err)

@@ -15,9 +15,9 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// revertTouched puts every touched batch back, newest first, and notes which targets did
-// not come back. Every target is tried once before any is tried again: a target that does
-// not answer keeps no other on the release.
+// revertTouched puts every touched batch back, newest first, and notes which targets did not come
+// back. Every target is tried once before any is tried again: a target that does not answer keeps
+// no other on the release.
 func (b *wayBack) revertTouched() {
 	r := b.run
 	whole := make([]leftover, 0, len(r.Touched))
@@ -59,8 +59,8 @@ func (b *wayBack) retry() {
 	b.revertUntilDeadline(append(left, b.found(left)...))
 }
 
-// revertUntilDeadline tries targets until the rollback's deadline, and keeps those that
-// are left then.
+// revertUntilDeadline tries targets until the rollback's deadline, and keeps those that are left
+// then.
 func (b *wayBack) revertUntilDeadline(left []leftover) {
 	if len(left) == 0 {
 		return
@@ -76,9 +76,8 @@ func (b *wayBack) revertUntilDeadline(left []leftover) {
 	b.Left = append(b.Left, b.revertAll(left, deadline, deadline, len(left))...)
 }
 
-// revertAll reverts batches, or only some targets of a batch, and answers what was not
-// reverted by the deadline. From giveUp on, an activity that cannot even begin is not
-// tried again.
+// revertAll reverts batches, or only some targets of a batch, and answers what was not reverted by
+// the deadline. From giveUp on, an activity that cannot even begin is not tried again.
 func (b *wayBack) revertAll(back []leftover, deadline, giveUp time.Time, atOnce int) []leftover {
 	if len(back) == 0 {
 		return nil
@@ -123,9 +122,9 @@ func (b *wayBack) revertAll(back []leftover, deadline, giveUp time.Time, atOnce 
 	return slices.DeleteFunc(left, func(l leftover) bool { return len(l.Troubles) == 0 })
 }
 
-// revertBatch has a batch put back. It tries an activity that timed out once more: the
-// workflow goes on only where there is a worker, and a worker that was away for hours is
-// no reason to give up.
+// revertBatch has a batch put back. It tries an activity that timed out once more: the workflow
+// goes on only where there is a worker, and a worker that was away for hours is no reason to give
+// up.
 func (b *wayBack) revertBatch(
 	ctx workflow.Context, what string, giveUp time.Time, in activities.RevertInput,
 ) (out activities.Reverted, err error) {

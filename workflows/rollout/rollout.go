@@ -1,5 +1,5 @@
-// Package rollout holds the durable logic of a rollout: it reads like the life
-// of a rollout in docs/rollout.md, and has no effect of its own.
+// Package rollout holds the durable logic of a rollout: it reads like the life of a rollout in
+// docs/rollout.md, and has no effect of its own.
 package rollout
 
 import (
@@ -22,25 +22,24 @@ import (
 type Submission struct {
 	// Spec is complete: defaults are filled in.
 	Spec spec.Spec `json:"spec"`
-	// FleetDigest names the fleet's snapshot; FleetData is the snapshot itself,
-	// gzipped canonical JSON, unless it was too large to send and lies in the
-	// store that the workers share.
+	// FleetDigest names the fleet's snapshot; FleetData is the snapshot itself, gzipped canonical
+	// JSON, unless it was too large to send and lies in the store that the workers share.
 	FleetDigest string `json:"fleetDigest"`
 	FleetData   []byte `json:"fleetData,omitempty"`
 	// By is who started the rollout.
 	By string `json:"by"`
-	// Override says why the rollout may start on a fleet that is not healthy; nil
-	// when it may not.
+	// Override says why the rollout may start on a fleet that is not healthy; nil when it may not.
 	Override *rollout.ControlRequest `json:"override,omitempty"`
 	// Passed is by how much the bundle differs from what the fleet runs, where that is more than
 	// the spec allows and Override has let it pass.
 	Passed string `json:"passed,omitempty"`
-	// Earlier are when other rollouts of the unit ran, lately and as far as is known: what
-	// targets showed then is not how they usually are.
+	// Earlier are when other rollouts of the unit ran, lately and as far as is known: what targets
+	// showed then is not how they usually are.
 	Earlier []source.Span `json:"earlier,omitempty"`
 	// Undo makes this the undoing of an earlier run; nil for a rollout.
 	Undo *Undo `json:"undo,omitempty"`
-	// Train is the rollout's place in the train of its unit; nil for one that has the unit for itself.
+	// Train is the rollout's place in the train of its unit; nil for one that has the unit for
+	// itself.
 	Train *Place `json:"train,omitempty"`
 	// Carried is set by a rollout that continues as new, and by nobody else.
 	Carried *Carried `json:"carried,omitempty"`
@@ -61,8 +60,8 @@ func register(w registry, signals []rollout.Signal) {
 	w.RegisterWorkflowWithOptions(Notify, workflow.RegisterOptions{Name: connect.NotifyType})
 }
 
-// execute takes a release across a fleet stage by stage. It ends without an error
-// however the rollout ended: the result says how. Register gives it the signals.
+// execute takes a release across a fleet stage by stage. It ends without an error however the
+// rollout ended: the result says how. Register gives it the signals.
 func execute(ctx workflow.Context, sub Submission, signals []rollout.Signal) (rollout.State, error) {
 	r, err := setup(ctx, sub, signals)
 	if err != nil {
@@ -82,13 +81,13 @@ func execute(ctx workflow.Context, sub Submission, signals []rollout.Signal) (ro
 
 // run is one run of the workflow.
 type run struct {
-	// ctx ends when the rollout is aborted; base never does, so that the way back
-	// is not cancelled by what made it necessary.
+	// ctx ends when the rollout is aborted; base never does, so that the way back is not cancelled
+	// by what made it necessary.
 	ctx, base     workflow.Context
 	cancelForward workflow.CancelFunc
 	sub           Submission
-	// inboxes are the signals that the run takes, in the order in which it applies those
-	// that have arrived together.
+	// inboxes are the signals that the run takes, in the order in which it applies those that have
+	// arrived together.
 	inboxes []inbox
 	// spec is the submission's, with a stage for every sweep.
 	spec spec.Spec
@@ -97,8 +96,8 @@ type run struct {
 	starting int
 	// cancelled says that a cancellation of the workflow was received.
 	cancelled bool
-	// newest is the judging of the newest stage that has passed in this run, for the guard, and guarded says how
-	// that has ended.
+	// newest is the judging of the newest stage that has passed in this run, for the guard, and
+	// guarded says how that has ended.
 	newest  *judging
 	guarded string
 	// tooMuch is set once the rollout knows more than it can carry into a new run.
@@ -114,8 +113,8 @@ type run struct {
 	lookingWithout []train.Reach
 	// reporting is how many reports the train has not taken yet.
 	reporting int
-	// reset says that the server has reset the run, and refusal why it must not change
-	// anything (lineage.go).
+	// reset says that the server has reset the run, and refusal why it must not change anything
+	// (lineage.go).
 	reset   bool
 	refusal string
 }
@@ -171,8 +170,7 @@ func (r *run) backFence() int64 {
 	return r.State.Fence + 1
 }
 
-// run walks the stages and, when one does not pass, goes back. Its only error is
-// errContinueAsNew.
+// run walks the stages and, when one does not pass, goes back. Its only error is errContinueAsNew.
 func (r *run) run() error {
 	if r.refusal != "" {
 		r.conclude(rollout.Outcome{Result: rollout.PhaseRefused, Why: r.refusal, Reason: rollout.RefusedWorkflow}, rollout.PhaseRefused)
@@ -317,8 +315,8 @@ func (r *run) changed() int {
 	return n
 }
 
-// conclude records an outcome where everybody looks for it. Phase p is its result, or
-// locked: a locked unit may show another outcome later.
+// conclude records an outcome where everybody looks for it. Phase p is its result, or locked: a
+// locked unit may show another outcome later.
 func (r *run) conclude(o rollout.Outcome, p rollout.Phase) {
 	o.EndedAt = workflow.Now(r.base)
 	if o.Result != rollout.PhasePromoted && r.State.Begun() {

@@ -95,8 +95,8 @@ func TestUndecidedWaitsForAPerson(t *testing.T) {
 	}
 }
 
-// A target that refuses stops the stage and takes it back. Where nothing was changed before, the release is
-// refused, once all targets are seen to run what they ran.
+// A target that refuses stops the stage and takes it back. Where nothing was changed before, the
+// release is refused, once all targets are seen to run what they ran.
 func TestRefusedApply(t *testing.T) {
 	for name, test := range map[string]struct {
 		broken func(i int) bool // by the order of the plan; the canary has five
@@ -185,8 +185,8 @@ func TestRollbackThatDoesNotCure(t *testing.T) {
 	require.Contains(t, s.Outcome.Why, "DID NOT CURE")
 }
 
-// The check that condemned the release tells whether the rollback has cured, also where others have too
-// little to judge by after it.
+// The check that condemned the release tells whether the rollback has cured, also where others have
+// too little to judge by after it.
 func TestTheCheckThatCondemnedTellsTheCure(t *testing.T) {
 	w := newWorld(t, 10)
 	w.health = func(int, time.Duration) health.Verdict { return health.Fail }

@@ -9,9 +9,9 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// roster knows the targets that do not go as the plan has it: those that are left out
-// since they do not answer, and those that joined or moved after the plan was made. It
-// is pure: a sweep asks the targets.
+// roster knows the targets that do not go as the plan has it: those that are left out since they do
+// not answer, and those that joined or moved after the plan was made. It is pure: a sweep asks the
+// targets.
 type roster struct {
 	// state names those that are left out, in Unreached.
 	state *rollout.State
@@ -32,9 +32,9 @@ func (o *roster) unreached() []string {
 	return ids
 }
 
-// maxUnreached is how many bytes the ids of left out targets may take: they go with every
-// question about a stage, in a payload of 2 MB, beside a sweep's targets and what the
-// judge remembers; and a history holds many of them.
+// maxUnreached is how many bytes the ids of left out targets may take: they go with every question
+// about a stage, in a payload of 2 MB, beside a sweep's targets and what the judge remembers; and a
+// history holds many of them.
 const maxUnreached = 512 << 10
 
 // tooManyUnreached says that more targets are left out than a rollout can carry along.
@@ -64,8 +64,8 @@ func (o *roster) leaveOut(ts []activities.Trouble) {
 	}
 }
 
-// leaveOutSilent leaves out the targets that did not answer a gate that let the stage
-// pass all the same.
+// leaveOutSilent leaves out the targets that did not answer a gate that let the stage pass all the
+// same.
 func (o *roster) leaveOutSilent(stage string, report health.Report) {
 	for _, res := range report.Results {
 		if res.Verdict == health.Fail { // a person has let it pass, and not those
@@ -80,8 +80,8 @@ func (o *roster) leaveOutSilent(stage string, report health.Report) {
 	}
 }
 
-// afterPlan are the targets that joined or moved after the plan was made, each as it was
-// listed last: those that were swept in, and those that are pending.
+// afterPlan are the targets that joined or moved after the plan was made, each as it was listed
+// last: those that were swept in, and those that are pending.
 func (o *roster) afterPlan() []fleet.Target {
 	var out []fleet.Target
 	seen := map[string]bool{}
@@ -96,9 +96,9 @@ func (o *roster) afterPlan() []fleet.Target {
 	return out
 }
 
-// candidates are the targets that a sweep asks beside those of the plan: what was listed
-// now, and those from earlier listings that are still left out, even when they are not
-// listed any more. It also answers how many targets the fleet has more than was known.
+// candidates are the targets that a sweep asks beside those of the plan: what was listed now, and
+// those from earlier listings that are still left out, even when they are not listed any more. It
+// also answers how many targets the fleet has more than was known.
 func (o *roster) candidates(now activities.Relisted) (all []fleet.Target, more int) {
 	before := o.afterPlan()
 	known := fleet.Set(fleet.IDs(before))
@@ -122,12 +122,12 @@ func (o *roster) candidates(now activities.Relisted) (all []fleet.Target, more i
 	return all, more
 }
 
-// maxPending is how many bytes the targets may take that are asked again: they travel
-// with those that were listed, and with the ids of all that are left out.
+// maxPending is how many bytes the targets may take that are asked again: they travel with those
+// that were listed, and with the ids of all that are left out.
 const maxPending = 512 << 10
 
-// update notes what a sweep has found of its candidates: those that are not ready are
-// left out. Left are the ids of targets that are not listed any more.
+// update notes what a sweep has found of its candidates: those that are not ready are left out.
+// Left are the ids of targets that are not listed any more.
 func (o *roster) update(found activities.Stragglers, candidates []fleet.Target, left []string) {
 	before := o.state.Unreached
 	o.state.Unreached = nil

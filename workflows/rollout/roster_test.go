@@ -16,8 +16,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// joining is a listed fleet that targets join. It is listed as often as listings says;
-// from then on it cannot be listed any more.
+// joining is a listed fleet that targets join. It is listed as often as listings says; from then on
+// it cannot be listed any more.
 func (w *world) joining(listings int, ids ...string) spec.Spec {
 	for _, id := range ids {
 		w.releases[id] = "1.0.0"
@@ -40,8 +40,8 @@ func (w *world) joining(listings int, ids ...string) spec.Spec {
 	return s
 }
 
-// A target that joined and cannot be reached counts once and is named, whatever becomes
-// of the listings after the first.
+// A target that joined and cannot be reached counts once and is named, whatever becomes of the
+// listings after the first.
 func TestUnreachableJoinerIsCountedOnceAndNamed(t *testing.T) {
 	for listings := 1; listings <= 4; listings++ {
 		w := newWorld(t, 20)

@@ -11,9 +11,9 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// signalsAtOnce is how many signals are applied before other coroutines run. Temporal
-// takes a coroutine that works for a second without a pause for a deadlock, and 20,000
-// signals may arrive together. Runs that began under v0.1.0 apply 500.
+// signalsAtOnce is how many signals are applied before other coroutines run. Temporal takes a
+// coroutine that works for a second without a pause for a deadlock, and 20,000 signals may arrive
+// together. Runs that began under v0.1.0 apply 500.
 const signalsAtOnce = 100
 
 // inbox is a signal with the channel on which it arrives.
@@ -30,10 +30,10 @@ func (r *run) openInboxes(ctx workflow.Context, signals []rollout.Signal) {
 	}
 }
 
-// listen applies signals as they arrive, for as long as the workflow runs. It waits for
-// a condition and not for a channel: a coroutine that waits for a channel may hold a
-// signal that it has not applied yet, where applyPendingSignals cannot see it.
-// It wakes in every task, since a task that only a signal has caused may be the first of a reset.
+// listen applies signals as they arrive, for as long as the workflow runs. It waits for a condition
+// and not for a channel: a coroutine that waits for a channel may hold a signal that it has not
+// applied yet, where applyPendingSignals cannot see it. It wakes in every task, since a task that
+// only a signal has caused may be the first of a reset.
 func (r *run) listen(ctx workflow.Context) {
 	for {
 		known := workflow.GetInfo(ctx).GetCurrentHistoryLength()
@@ -45,9 +45,9 @@ func (r *run) listen(ctx workflow.Context) {
 	}
 }
 
-// applyPendingSignals applies every signal that has arrived. The run calls it after
-// everything that it has waited for: a pause that arrives in one workflow task with the
-// answer of an activity is applied before anything is decided from that answer.
+// applyPendingSignals applies every signal that has arrived. The run calls it after everything that
+// it has waited for: a pause that arrives in one workflow task with the answer of an activity is
+// applied before anything is decided from that answer.
 func (r *run) applyPendingSignals(ctx workflow.Context) {
 	r.noticeReset(ctx)
 	for r.applySome() {
@@ -55,8 +55,8 @@ func (r *run) applyPendingSignals(ctx workflow.Context) {
 	}
 }
 
-// applySome applies up to signalsAtOnce of the signals that have arrived, aborts first,
-// and answers whether there were any. A cancellation of the workflow is an abort.
+// applySome applies up to signalsAtOnce of the signals that have arrived, aborts first, and answers
+// whether there were any. A cancellation of the workflow is an abort.
 func (r *run) applySome() bool {
 	n, most := 0, signalsAtOnce
 	if !r.since020 {
@@ -96,11 +96,11 @@ func yield(ctx workflow.Context) {
 	_ = workflow.Await(ctx, func() bool { return others }) // ctx is never cancelled
 }
 
-// request reads a signal's payload leniently: what a person types into the Web UI
-// may be an object, a text or nothing, and an abort must not be lost over it.
+// request reads a signal's payload leniently: what a person types into the Web UI may be an object,
+// a text or nothing, and an abort must not be lost over it.
 //
-// Decoding JSON reaches functions that the check of determinism knows nothing
-// about; the result depends on the payload alone.
+// Decoding JSON reaches functions that the check of determinism knows nothing about; the result
+// depends on the payload alone.
 //
 //workflowcheck:ignore
 func request(p *commonpb.Payload) rollout.ControlRequest {

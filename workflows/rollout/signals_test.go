@@ -46,8 +46,8 @@ func TestToySignal(t *testing.T) {
 	require.Equal(t, "frozen already", out.Controls[2].Refused)
 }
 
-// 20,000 signals that arrive together do not stall the rollout, though they take longer
-// than Temporal lets a coroutine work without a pause.
+// 20,000 signals that arrive together do not stall the rollout, though they take longer than
+// Temporal lets a coroutine work without a pause.
 func TestStormOfSignals(t *testing.T) {
 	applied := 0
 	noise := rollout.Signal{Name: "noise", Apply: func(*rollout.State, rollout.Control) {
@@ -85,8 +85,8 @@ func TestAbortIsAppliedFirst(t *testing.T) {
 	require.Equal(t, []string{rollout.SignalAbort}, applied)
 }
 
-// together is the history of a rollout that waits for its plan while a signal arrives n
-// times, and others after it, all in one workflow task.
+// together is the history of a rollout that waits for its plan while a signal arrives n times, and
+// others after it, all in one workflow task.
 func together(t *testing.T, name string, n int, others ...string) *historypb.History {
 	t.Helper()
 	payloads := func(v any) *commonpb.Payloads {

@@ -14,14 +14,14 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// failure is why a rollout goes back. Refused means that nothing was applied, and reason is
-// the word for it.
+// failure is why a rollout goes back. Refused means that nothing was applied, and reason is the
+// word for it.
 type failure struct {
 	why     string
 	refused bool
 	reason  string
-	// declined means that targets have refused the release, and that nothing was changed so far. It is
-	// refused once they are seen to run what they ran.
+	// declined means that targets have refused the release, and that nothing was changed so far. It
+	// is refused once they are seen to run what they ran.
 	declined bool
 	report   *health.Report
 	// trouble names targets for the outcome.
@@ -47,8 +47,8 @@ func (r *run) validate() error {
 	return nil
 }
 
-// approval waits before a stage that needs it. Later stages ask for theirs while
-// the one before is still watched.
+// approval waits before a stage that needs it. Later stages ask for theirs while the one before is
+// still watched.
 func (r *run) approval(i int) error {
 	r.wantStage(i)
 	for why := r.blocked(i); why != ""; why = r.blocked(i) {
@@ -71,8 +71,8 @@ func (r *run) approval(i int) error {
 	return nil
 }
 
-// blocked says why stage i may not begin; empty if it may. After the last stage there is
-// no stage i: then only a pause keeps the rollout from its end.
+// blocked says why stage i may not begin; empty if it may. After the last stage there is no stage
+// i: then only a pause keeps the rollout from its end.
 func (r *run) blocked(i int) string {
 	switch {
 	case r.needsApproval(i):
@@ -132,8 +132,8 @@ func (r *run) passed(i int) {
 	}
 }
 
-// expose puts the release on the stage's cohort. It answers whether there is anything to
-// judge: of a sweep, all targets may be silent again.
+// expose puts the release on the stage's cohort. It answers whether there is anything to judge: of
+// a sweep, all targets may be silent again.
 func (r *run) expose(i int) (bool, error) {
 	s := &r.State.Stages[i]
 	s.StartedAt = workflow.Now(r.ctx)
@@ -211,8 +211,8 @@ func (r *run) observe(i int) ([]activities.Observed, error) {
 	return out, nil
 }
 
-// tolerate leaves out targets that do not answer, as many as the stage allows. It answers
-// in words what the stage does not allow; empty if it allows everything.
+// tolerate leaves out targets that do not answer, as many as the stage allows. It answers in words
+// what the stage does not allow; empty if it allows everything.
 func (r *run) tolerate(i int, trouble []activities.Trouble) string {
 	trouble = r.withoutGone(i, trouble)
 	s, allowed := &r.State.Stages[i], r.allowance(i)
@@ -253,8 +253,8 @@ func (r *run) baseline(i int) (health.Baseline, error) {
 	return b, err
 }
 
-// apply puts the release on the cohort. Where nothing has stopped it but targets that had left
-// the fleet, it goes on with the batches that are not complete.
+// apply puts the release on the cohort. Where nothing has stopped it but targets that had left the
+// fleet, it goes on with the batches that are not complete.
 func (r *run) apply(i int, observed []activities.Observed) error {
 	s := &r.State.Stages[i]
 	r.enter(rollout.PhaseApply, fmt.Sprintf("putting %s on the %d targets of %s", r.State.Release, s.Cohort, s.Name))
@@ -277,8 +277,8 @@ func (r *run) apply(i int, observed []activities.Observed) error {
 	}
 }
 
-// declined says that targets have refused the release, all that did not take it, and that no target is
-// known to have been changed.
+// declined says that targets have refused the release, all that did not take it, and that no target
+// is known to have been changed.
 func (r *run) declined(trouble []activities.Trouble) bool {
 	for _, s := range r.State.Stages {
 		if s.Changed > 0 {

@@ -12,8 +12,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// 20,000 signals of one kind that arrive in one workflow task are applied without a stall,
-// whatever the kind is and whether they have ids.
+// 20,000 signals of one kind that arrive in one workflow task are applied without a stall, whatever
+// the kind is and whether they have ids.
 func TestStormOfEveryKind(t *testing.T) {
 	for _, name := range signalNames() {
 		r := worker.NewWorkflowReplayer()

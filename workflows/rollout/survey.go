@@ -18,9 +18,9 @@ import (
 // surveyWithin is how long the targets of a batch are asked what they run.
 const surveyWithin = 2 * time.Minute
 
-// found are the targets of the fleet that run the release although nothing is known here
-// to have put it there: another rollout has, or this one in a history that was lost. They go
-// back with the others, to what those came from. Left are on their way back already.
+// found are the targets of the fleet that run the release although nothing is known here to have
+// put it there: another rollout has, or this one in a history that was lost. They go back with the
+// others, to what those came from. Left are on their way back already.
 func (b *wayBack) found(left []leftover) []leftover {
 	r := b.run
 	if !r.since020 || b.Settling || b.Ended || r.State.GaveUp != nil || !b.planned(left) {
@@ -72,8 +72,8 @@ func (b *wayBack) found(left []leftover) []leftover {
 	return out
 }
 
-// planned says whether the targets can be asked. Where nobody knows what earlier runs have
-// left and the fleet is not cut yet, it is now; if it cannot be, the unit locks.
+// planned says whether the targets can be asked. Where nobody knows what earlier runs have left and
+// the fleet is not cut yet, it is now; if it cannot be, the unit locks.
 func (b *wayBack) planned(left []leftover) bool {
 	r := b.run
 	if r.Planned.Digest != "" || !b.Unknown {
@@ -91,8 +91,8 @@ func (b *wayBack) planned(left []leftover) bool {
 	return false
 }
 
-// spares says whether what was found on the release stays: another rollout has put it
-// there, and this one has changed nothing and seen no harm, or undoes a certain run.
+// spares says whether what was found on the release stays: another rollout has put it there, and
+// this one has changed nothing and seen no harm, or undoes a certain run.
 func (b *wayBack) spares(own int, open bool) bool {
 	idle := len(b.run.Touched) == 0 && !b.Harm && !b.Unknown && b.Tries == 0
 	refused := b.Result == rollout.PhaseRefused && (!b.Declined || !open) // then it may end as incomplete
@@ -151,8 +151,8 @@ func (b *wayBack) noteFound(n, own int, home string, ok bool) {
 	}
 }
 
-// everyBatch are the batches of all stages, and what waits to be brought in, with the
-// stage of each.
+// everyBatch are the batches of all stages, and what waits to be brought in, with the stage of
+// each.
 func (r *run) everyBatch() (batches []activities.Batch, stages []int) {
 	for i := range r.State.Stages {
 		batches = append(batches, r.batches(i)...)
@@ -170,8 +170,8 @@ func (r *run) everyBatch() (batches []activities.Batch, stages []int) {
 	return batches, stages
 }
 
-// survey asks every batch what its targets run, unless that is sure. A batch that cannot be asked is named as
-// one that is silent.
+// survey asks every batch what its targets run, unless that is sure. A batch that cannot be asked
+// is named as one that is silent.
 func (b *wayBack) survey(batches []activities.Batch) []activities.Surveyed {
 	r := b.run
 	out := make([]activities.Surveyed, len(batches))
@@ -205,9 +205,9 @@ func sum(answers []activities.Surveyed) activities.Surveyed {
 	return all
 }
 
-// home is the release that a target goes back to when nobody knows what it ran: what most
-// of the touched ones ran before, else what most of the others run now, else the fallback.
-// An empty release means the fallback; ok is false where there is none of these. It is pure.
+// home is the release that a target goes back to when nobody knows what it ran: what most of the
+// touched ones ran before, else what most of the others run now, else the fallback. An empty
+// release means the fallback; ok is false where there is none of these. It is pure.
 func home(release string, touched []exposure, others map[string]int, fallback bool) (to string, ok bool) {
 	before := map[string]int{}
 	for _, t := range touched {

@@ -14,8 +14,9 @@ import (
 // suspectsWithin is how long the newest rollouts of other units are asked for, over all attempts.
 const suspectsWithin = time.Minute
 
-// askSuspects asks, beside the way back, what the units that the rollout may have woken run, and tells those that
-// are watched on to go back, where the spec says so. It answers a function that adds to an outcome what is known.
+// askSuspects asks, beside the way back, what the units that the rollout may have woken run, and
+// tells those that are watched on to go back, where the spec says so. It answers a function that
+// adds to an outcome what is known.
 func (r *run) askSuspects(o rollout.Outcome) func(*rollout.Outcome) {
 	if len(r.spec.Activates) == 0 || o.Result != rollout.PhaseRolledBack {
 		return func(*rollout.Outcome) {}

@@ -22,7 +22,8 @@ func wakes(t *testing.T, on string) (*world, spec.Spec) {
 	return w, s
 }
 
-// The outcome of harm ranks what may have been woken, and the spec says whether that goes back, too.
+// The outcome of harm ranks what may have been woken, and the spec says whether that goes back,
+// too.
 func TestSuspectsAreRanked(t *testing.T) {
 	for on, back := range map[string]bool{"": false, spec.OnRegressionTrigger: false, spec.OnRegressionBoth: true} {
 		t.Run(on, func(t *testing.T) {
@@ -48,7 +49,8 @@ func TestSuspectsAreRanked(t *testing.T) {
 	}
 }
 
-// Nobody is asked where the release is good, or a person aborts; that nobody answers keeps nothing from going back.
+// Nobody is asked where the release is good, or a person aborts; that nobody answers keeps nothing
+// from going back.
 func TestSuspectsAreNotWaitedFor(t *testing.T) {
 	w, s := wakes(t, spec.OnRegressionBoth)
 	w.health = func(int, time.Duration) health.Verdict { return health.Pass }

@@ -11,9 +11,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// gather looks for targets that were left out or have joined since, and adds a stage
-// for those that can be reached now: a sweep, judged like any stage. It answers
-// whether there is one.
+// gather looks for targets that were left out or have joined since, and adds a stage for those that
+// can be reached now: a sweep, judged like any stage. It answers whether there is one.
 func (r *run) gather() (bool, error) {
 	listed := r.sub.Spec.Fleet.Listed()
 	if r.coupled() { // a younger rollout may reach them at any moment: the next release brings them in
@@ -50,8 +49,8 @@ func (r *run) gather() (bool, error) {
 	return true, nil
 }
 
-// relist asks how the fleet has changed since it was planned. A fleet that cannot be
-// listed any more is no reason to take anything back: it is as it was.
+// relist asks how the fleet has changed since it was planned. A fleet that cannot be listed any
+// more is no reason to take anything back: it is as it was.
 func (r *run) relist() activities.Relisted {
 	var now activities.Relisted
 	err := r.do(r.ctx, options("list the fleet again", batchTimeout), activities.TypeRelist, r.relistInput(), &now)
@@ -76,8 +75,8 @@ func (r *run) relistInput() activities.RelistInput {
 	return in
 }
 
-// findStragglers asks the targets that are left out, and the candidates of a sweep,
-// whether they can be reached now. Twice are candidates that are one place with another target.
+// findStragglers asks the targets that are left out, and the candidates of a sweep, whether they
+// can be reached now. Twice are candidates that are one place with another target.
 func (r *run) findStragglers(candidates []fleet.Target, twice map[string]string) (activities.Stragglers, error) {
 	var found activities.Stragglers
 	err := r.do(r.ctx, options("look for targets that were left out", batchTimeout), activities.TypeFindStragglers, activities.StragglersInput{
@@ -103,8 +102,8 @@ func (r *run) stragglers(stage int) []fleet.Target {
 	return nil
 }
 
-// allowance is how many of a stage's targets may stay silent. Those of a sweep may
-// all go away again.
+// allowance is how many of a stage's targets may stay silent. Those of a sweep may all go away
+// again.
 func (r *run) allowance(stage int) int {
 	n := r.State.Stages[stage].Cohort
 	if r.stragglers(stage) != nil {

@@ -14,16 +14,16 @@ import (
 	"github.com/sluicehq/sluice/internal/train"
 )
 
-// A rollout in a train asks before each stage, hears what became of the others, and tells how it stands. It asks nobody
-// before it goes back.
+// A rollout in a train asks before each stage, hears what became of the others, and tells how it
+// stands. It asks nobody before it goes back.
 
 // Place is a rollout's place in the train of its unit.
 type Place struct {
 	Number train.Number `json:"number"`
 	// Standing is what the train had to say when the rollout was started.
 	Standing train.Standing `json:"standing"`
-	// TakeBack has it take back what an earlier run of the same number has left, which was ended by hand, and nothing
-	// else.
+	// TakeBack has it take back what an earlier run of the same number has left, which was ended by
+	// hand, and nothing else.
 	TakeBack bool `json:"takeBack,omitempty"`
 }
 
@@ -38,7 +38,8 @@ type coupling struct {
 // coupled says that the rollout is in a train.
 func (r *run) coupled() bool { return r.sub.Train != nil }
 
-// name is what commands call the rollout, such as edge or, in a train, edge:3: edge alone is the newest there.
+// name is what commands call the rollout, such as edge or, in a train, edge:3: edge alone is the
+// newest there.
 func (r *run) name() string {
 	if r.coupled() {
 		return fmt.Sprintf("%s:%d", r.State.Unit, r.State.Number)
@@ -82,8 +83,8 @@ func (r *run) hearTrain() (n int) {
 	return n
 }
 
-// acknowledge tells the train that the newest standing is acted by. A look that is under way still counts targets
-// that a younger rollout is to take: it ends first.
+// acknowledge tells the train that the newest standing is acted by. A look that is under way still
+// counts targets that a younger rollout is to take: it ends first.
 func (r *run) acknowledge() {
 	if !r.coupled() || r.armsChanged() {
 		return
@@ -91,14 +92,15 @@ func (r *run) acknowledge() {
 	r.tellTrain(func(p *train.Report) { p.Heard = r.Coupling.Standing.Version })
 }
 
-// armsChanged says that a look is under way that counts other targets than the newest standing says. What a rollout that
-// was stopped still sees decides nothing.
+// armsChanged says that a look is under way that counts other targets than the newest standing
+// says. What a rollout that was stopped still sees decides nothing.
 func (r *run) armsChanged() bool {
 	return r.coupled() && r.looking && r.ctx.Err() == nil && !slices.Equal(r.lookingWithout, r.Coupling.Standing.Taken)
 }
 
-// arms are the input of a look as the train has it now, until lookEnds. The control stays within what the stage began
-// beside: a standing that grants the next stage has the next one's, and what the checks have seen is not of that.
+// arms are the input of a look as the train has it now, until lookEnds. The control stays within
+// what the stage began beside: a standing that grants the next stage has the next one's, and what
+// the checks have seen is not of that.
 func (r *run) arms(in *activities.StageRef) {
 	if r.coupled() {
 		in.Taken = r.Coupling.Standing.Taken
@@ -111,8 +113,9 @@ func (r *run) lookEnds() {
 	r.acknowledge()
 }
 
-// tellTrain sends a report, if it says anything new. A train that cannot be told is told again with the next one. A run
-// does not end before its reports are taken: Temporal drops what a workflow sends in the task that ends it.
+// tellTrain sends a report, if it says anything new. A train that cannot be told is told again with
+// the next one. A run does not end before its reports are taken: Temporal drops what a workflow
+// sends in the task that ends it.
 func (r *run) tellTrain(change func(*train.Report)) {
 	if !r.coupled() {
 		return
@@ -153,8 +156,8 @@ func (r *run) leaveTrain() {
 // maxTold bounds, in bytes, why a rollout has ended, as the train remembers it.
 const maxTold = 300
 
-// wantStage tells the train that the stage before has passed, and asks for a stage once nothing else keeps the rollout
-// from it: not a person, nor that the fleet was not looked at yet.
+// wantStage tells the train that the stage before has passed, and asks for a stage once nothing
+// else keeps the rollout from it: not a person, nor that the fleet was not looked at yet.
 func (r *run) wantStage(i int) {
 	if r.coupled() && i < len(r.Planned.Stages) {
 		free := !r.needsApproval(i) && r.State.Paused == nil && r.State.Preflight != nil
@@ -162,7 +165,8 @@ func (r *run) wantStage(i int) {
 	}
 }
 
-// turn says why the train does not let the rollout into a stage yet; empty if it does, or if there is none.
+// turn says why the train does not let the rollout into a stage yet; empty if it does, or if there
+// is none.
 func (r *run) turn(i int) string {
 	if !r.coupled() || i >= len(r.Planned.Stages) || r.Coupling.Standing.Enter > i || r.State.Preflight == nil {
 		return ""
@@ -170,10 +174,12 @@ func (r *run) turn(i int) string {
 	return rollout.Turn + cmp.Or(r.Coupling.Standing.Waits, "older rollouts end the look that is under way first")
 }
 
-// trainAnswers is how long a train has to answer a rollout that asks for a stage, before that watches on.
+// trainAnswers is how long a train has to answer a rollout that asks for a stage, before that
+// watches on.
 const trainAnswers = 2 * time.Second
 
-// unanswered says that nothing but the train keeps the rollout from a stage, and that the train has not said yet why.
+// unanswered says that nothing but the train keeps the rollout from a stage, and that the train has
+// not said yet why.
 func (r *run) unanswered(i int) bool {
 	return r.State.Paused == nil && !r.needsApproval(i) && r.turn(i) != "" && r.Coupling.Standing.Waits == "" && !r.historyFull()
 }
@@ -188,7 +194,8 @@ func (r *run) entered(i int) {
 // yields says that the guard is over since a younger rollout inherits it.
 func (r *run) yields() bool { return r.coupled() && r.Coupling.Standing.Leave }
 
-// awaitOlder watches on for as long as an older rollout could still be condemned: this one goes back with it.
+// awaitOlder watches on for as long as an older rollout could still be condemned: this one goes
+// back with it.
 func (r *run) awaitOlder(j *judging) error {
 	if !r.coupled() || !r.Coupling.Standing.Behind || r.yields() {
 		return nil
@@ -198,7 +205,8 @@ func (r *run) awaitOlder(j *judging) error {
 	return err
 }
 
-// handedOn says that younger rollouts have taken targets of this one: what it has shown there is decided.
+// handedOn says that younger rollouts have taken targets of this one: what it has shown there is
+// decided.
 func (r *run) handedOn() bool { return r.coupled() && len(r.Coupling.Standing.Taken) > 0 }
 
 // bare says that a younger rollout has taken every target: there is nothing left to look at.
@@ -206,13 +214,14 @@ func (r *run) bare() bool {
 	return r.coupled() && slices.ContainsFunc(r.Coupling.Standing.Taken, func(t train.Reach) bool { return t.All })
 }
 
-// overtaken says that the train has stopped the rollout: others go on in its place, or it contains a condemned one.
+// overtaken says that the train has stopped the rollout: others go on in its place, or it contains
+// a condemned one.
 func (r *run) overtaken() bool {
 	return r.Coupling.Standing.SupersededBy != 0 || r.Coupling.Standing.WithdrawnBy != 0
 }
 
-// orderedBelow says that an older rollout may go back, or has: an order with a higher fence than this one's way back is
-// that one's.
+// orderedBelow says that an older rollout may go back, or has: an order with a higher fence than
+// this one's way back is that one's.
 func (r *run) orderedBelow() bool {
 	return r.coupled() && (r.Coupling.Standing.Behind || r.Coupling.Standing.WithdrawnBy != 0)
 }
@@ -220,8 +229,8 @@ func (r *run) orderedBelow() bool {
 // withdrawn says which older rollout was condemned; 0 if none was.
 func (r *run) withdrawn() train.Number { return r.Coupling.Standing.WithdrawnBy }
 
-// superseded ends a rollout that a younger one has overtaken. As long as an older one could be condemned it stays: what
-// only this one has touched, nobody else would put back.
+// superseded ends a rollout that a younger one has overtaken. As long as an older one could be
+// condemned it stays: what only this one has touched, nobody else would put back.
 func (r *run) superseded() error {
 	by := r.Coupling.Standing.SupersededBy
 	o := rollout.Outcome{Result: rollout.PhaseSuperseded, Touched: r.changed(), Unreached: r.State.Unreached}
@@ -245,8 +254,9 @@ func (r *run) superseded() error {
 // errOvertaken is why a superseded rollout goes no further.
 var errOvertaken = &failure{why: "a younger rollout goes on in its place"}
 
-// goesBack tells the train that the rollout is condemned: by its checks, or by a person. One that is withdrawn with an
-// older one is not, and one that has changed nothing and that nobody has aborted says only how it ends.
+// goesBack tells the train that the rollout is condemned: by its checks, or by a person. One that
+// is withdrawn with an older one is not, and one that has changed nothing and that nobody has
+// aborted says only how it ends.
 func (r *run) goesBack() {
 	if r.withdrawn() == 0 && (len(r.Touched) > 0 || r.State.Aborted != nil) {
 		r.tellTrain(func(p *train.Report) { p.GoesBack, p.Wants = true, false })

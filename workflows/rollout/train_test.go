@@ -17,7 +17,8 @@ import (
 	"github.com/sluicehq/sluice/internal/train"
 )
 
-// coupled makes the world's rollout the second of its train, behind the first. It may begin one stage.
+// coupled makes the world's rollout the second of its train, behind the first. It may begin one
+// stage.
 func coupled(w *world) train.Standing {
 	w.id = connect.Deployment("").RolloutID("edge", 2)
 	w.mount(w.env.Now())
@@ -63,7 +64,8 @@ func (w *world) said(like func(train.Report) bool) bool {
 	return false
 }
 
-// A rollout that is stopped while it looks acknowledges that at once, and does no more, also in a new run.
+// A rollout that is stopped while it looks acknowledges that at once, and does no more, also in a
+// new run.
 func TestSupersededContinuesAsNew(t *testing.T) {
 	w := newWorld(t, 20)
 	first := coupled(w)
@@ -101,8 +103,9 @@ func TestReportsBeforeANewRun(t *testing.T) {
 	require.True(t, wanted)
 }
 
-// A train that has nothing against a stage says so within a moment: until then no watch begins, and nothing is looked at
-// again. One that says later what the stage waits for has the rollout watch on.
+// A train that has nothing against a stage says so within a moment: until then no watch begins, and
+// nothing is looked at again. One that says later what the stage waits for has the rollout watch
+// on.
 func TestTrainAnswersAtOnce(t *testing.T) {
 	for answers, gates := range map[time.Duration]int{500 * time.Millisecond: 4, time.Minute: 4 + 3} {
 		w := newWorld(t, 20)
@@ -128,7 +131,8 @@ func TestTrainAnswersAtOnce(t *testing.T) {
 	}
 }
 
-// A stage has passed also where a person is to approve the next one: younger rollouts need not wait for the person.
+// A stage has passed also where a person is to approve the next one: younger rollouts need not wait
+// for the person.
 func TestPassedBeforeApproval(t *testing.T) {
 	w := newWorld(t, 20)
 	first := coupled(w)
@@ -147,8 +151,8 @@ func TestPassedBeforeApproval(t *testing.T) {
 	require.False(t, wanted)
 }
 
-// A rollout that is started once more to take back what an earlier run has left, and cannot know what that is, names that it
-// knows of no target, and tells the train that it went back.
+// A rollout that is started once more to take back what an earlier run has left, and cannot know
+// what that is, names that it knows of no target, and tells the train that it went back.
 func TestTakeBackOfWhatNobodyKnows(t *testing.T) {
 	w := newWorld(t, 20)
 	first := coupled(w)
@@ -163,7 +167,8 @@ func TestTakeBackOfWhatNobodyKnows(t *testing.T) {
 	require.True(t, w.said(func(p train.Report) bool { return p.GoesBack && p.Result == "incomplete" }))
 }
 
-// A younger rollout takes no target while it is measured: what is measured before a stage is a look like others.
+// A younger rollout takes no target while it is measured: what is measured before a stage is a look
+// like others.
 func TestMeasuredBeforeYoungerTake(t *testing.T) {
 	w := newWorld(t, 20)
 	w.measuring = 3 * time.Minute
@@ -180,7 +185,8 @@ func TestMeasuredBeforeYoungerTake(t *testing.T) {
 	require.True(t, after)
 }
 
-// The fleet is looked at before the first stage is asked for, and once: a rollout that is refused has superseded nobody.
+// The fleet is looked at before the first stage is asked for, and once: a rollout that is refused
+// has superseded nobody.
 func TestPreflightBeforeItsTurn(t *testing.T) {
 	w := newWorld(t, 20)
 	first := coupled(w)
@@ -201,8 +207,8 @@ func TestPreflightBeforeItsTurn(t *testing.T) {
 	require.Equal(t, 2, w.runs)
 }
 
-// Targets that a younger rollout of another fleet has not taken hear that the release is good; once it has all of them,
-// there is nobody to tell.
+// Targets that a younger rollout of another fleet has not taken hear that the release is good; once
+// it has all of them, there is nobody to tell.
 func TestGoodAlsoWhereAYoungerHasTakenSome(t *testing.T) {
 	for _, all := range []bool{false, true} {
 		w := newWorld(t, 20)

@@ -11,8 +11,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// Undo asks to take back what an earlier run of the unit has touched. The submission is
-// that run's: its spec and its fleet.
+// Undo asks to take back what an earlier run of the unit has touched. The submission is that run's:
+// its spec and its fleet.
 type Undo struct {
 	// Run is the id of the run, or of the last where it has continued as new.
 	Run string `json:"run"`

@@ -13,8 +13,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// promoted is a world in which a bad release was promoted everywhere, from two releases,
-// and whose source of health is away.
+// promoted is a world in which a bad release was promoted everywhere, from two releases, and whose
+// source of health is away.
 func promotedWorld(t *testing.T) (*world, Submission) {
 	w := newWorld(t, 20)
 	w.before, w.recovers = health.NoData, health.NoData
@@ -30,8 +30,8 @@ func promotedWorld(t *testing.T) (*world, Submission) {
 	return w, Submission{Spec: fourStages(), By: "ann", Undo: &Undo{Run: "run-1", Why: "it loses orders"}}
 }
 
-// What a person undoes goes back target by target, with a fence above everything, stays
-// so whatever no check can say, and nothing but giving up steers it.
+// What a person undoes goes back target by target, with a fence above everything, stays so whatever
+// no check can say, and nothing but giving up steers it.
 func TestUndo(t *testing.T) {
 	w, sub := promotedWorld(t)
 	for id := range w.releases {

@@ -6,8 +6,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// Whatever a run waits for, it waits for here: signals that have arrived meanwhile are
-// applied before it goes on.
+// Whatever a run waits for, it waits for here: signals that have arrived meanwhile are applied
+// before it goes on.
 
 // do runs an activity and reads its answer into out.
 func (r *run) do(ctx workflow.Context, o workflow.ActivityOptions, name string, in, out any) error {
@@ -16,8 +16,7 @@ func (r *run) do(ctx workflow.Context, o workflow.ActivityOptions, name string, 
 	return err
 }
 
-// await waits until a condition holds, also after the signals that have arrived are
-// applied.
+// await waits until a condition holds, also after the signals that have arrived are applied.
 func (r *run) await(ctx workflow.Context, condition func() bool) error {
 	for {
 		err := workflow.Await(ctx, condition)

@@ -23,9 +23,9 @@ const (
 	showing
 )
 
-// watchUntil watches the stage while a clock runs down. The clock stands still while the
-// rollout is paused. It returns what is left of the clock when over holds or when the
-// stage has settled, and zero when time is up. Harm is an error.
+// watchUntil watches the stage while a clock runs down. The clock stands still while the rollout is
+// paused. It returns what is left of the clock when over holds or when the stage has settled, and
+// zero when time is up. Harm is an error.
 func (j *judging) watchUntil(clock time.Duration, summary string, settle settling, over func() bool) (time.Duration, error) {
 	r := j.run
 	for clock != 0 && !over() && r.ctx.Err() == nil {
@@ -67,8 +67,8 @@ func (j *judging) watchUntil(clock time.Duration, summary string, settle settlin
 	return clock, r.ctx.Err()
 }
 
-// stopped is when a clock that ran stopped: now, or when the pause that stopped it arrived,
-// since the watch has ended only after its next look.
+// stopped is when a clock that ran stopped: now, or when the pause that stopped it arrived, since
+// the watch has ended only after its next look.
 func (r *run) stopped() time.Time {
 	if r.State.Paused != nil {
 		return r.State.Paused.At
@@ -76,8 +76,8 @@ func (r *run) stopped() time.Time {
 	return workflow.Now(r.ctx)
 }
 
-// least is how much longer an adaptive bake lasts at least, when left is how much longer
-// it lasts at most.
+// least is how much longer an adaptive bake lasts at least, when left is how much longer it lasts
+// at most.
 func (j *judging) least(left time.Duration) time.Duration {
 	s := j.run.spec.Stages[j.stage]
 	return max(0, s.Adaptive.Min.Std()-(s.Bake.Std()-left))
@@ -86,10 +86,9 @@ func (j *judging) least(left time.Duration) time.Duration {
 // idleWatch is how long one watch activity lasts while no clock runs.
 const idleWatch = 24 * time.Hour
 
-// watch judges the stage until stop holds, and answers whether it settled. A watch
-// that ends by itself, for example with an error, is started again after 5 seconds, then
-// after 10, and so on: a broken source must not fill the history. With ticking, a timer
-// rings at until.
+// watch judges the stage until stop holds, and answers whether it settled. A watch that ends by
+// itself, for example with an error, is started again after 5 seconds, then after 10, and so on: a
+// broken source must not fill the history. With ticking, a timer rings at until.
 func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool) (settled bool, err error) {
 	r, until := j.run, in.Until
 	for wait := firstWatchRetry; !stop(); wait = min(2*wait, lastWatchRetry) {

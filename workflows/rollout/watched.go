@@ -13,15 +13,15 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// A bake counts while it is watched. What nobody watched is made up for before the gate, and
-// so is what nobody watches while a stage that passed waits to be left.
+// A bake counts while it is watched. What nobody watched is made up for before the gate, and so is
+// what nobody watches while a stage that passed waits to be left.
 
-// mostLonger is how often in a row a bake goes on for what nobody watched. Then the gate
-// holds, which ends.
+// mostLonger is how often in a row a bake goes on for what nobody watched. Then the gate holds,
+// which ends.
 const mostLonger = 5
 
-// baking is how long the stage must be watched: an adaptive bake that has ended early at
-// least its least time. Before v0.2.0 nobody asked.
+// baking is how long the stage must be watched: an adaptive bake that has ended early at least its
+// least time. Before v0.2.0 nobody asked.
 func (j *judging) baking() time.Duration {
 	s := j.run.spec.Stages[j.stage]
 	switch {
@@ -36,9 +36,8 @@ func (j *judging) baking() time.Duration {
 // missing is how much of the bake nobody watched, where that is too much; else 0.
 func (j *judging) missing() time.Duration { return j.Watched.Missing(j.baking()) }
 
-// bakesOn lets the bake go on for what nobody watched of it, and answers whether it does.
-// A person who lets the stage pass does not wait for that, and for checks without an answer
-// the gate holds.
+// bakesOn lets the bake go on for what nobody watched of it, and answers whether it does. A person
+// who lets the stage pass does not wait for that, and for checks without an answer the gate holds.
 func (j *judging) bakesOn() bool {
 	missing := j.missing()
 	if missing == 0 || j.Longer >= mostLonger || j.overridden() || j.Passed != nil || !j.Last.Saw() {
@@ -49,8 +48,8 @@ func (j *judging) bakesOn() bool {
 	return true
 }
 
-// attest says in a decision how much of the bake was watched, and holds what would promote
-// on too little.
+// attest says in a decision how much of the bake was watched, and holds what would promote on too
+// little.
 func (j *judging) attest(g *rollout.Gate) {
 	if !j.run.since020 || g.Decision != rollout.Promote {
 		return
@@ -88,9 +87,9 @@ func (j *judging) shown() spec.Duration { return spec.Duration(j.Watched.For.Rou
 // show shows how much was watched.
 func (j *judging) show() { j.run.State.Stages[j.stage].Watched = j.shown() }
 
-// watching readies the account of a watch: while the clock of the bake ticks, what is
-// watched counts, and what is not is made up for later. At any other time what is not
-// watched takes from it; and in a pause of the bake nothing is added.
+// watching readies the account of a watch: while the clock of the bake ticks, what is watched
+// counts, and what is not is made up for later. At any other time what is not watched takes from
+// it; and in a pause of the bake nothing is added.
 func (j *judging) watching(ticking bool) {
 	baking := j.Step == stepBake
 	j.Watched.Owing, j.Watched.Most = !baking || !ticking, j.run.spec.Stages[j.stage].Bake.Std()
@@ -99,8 +98,8 @@ func (j *judging) watching(ticking bool) {
 	}
 }
 
-// watched accounts for a watch up to the moment at which it is over. Of a bake no more
-// counts than has passed by its clock.
+// watched accounts for a watch up to the moment at which it is over. Of a bake no more counts than
+// has passed by its clock.
 func (j *judging) watched(before, passed time.Duration, now time.Time) {
 	j.Watched = j.Watched.Sign(now, health.PaceOf(j.run.spec.Health))
 	if !j.Watched.Owing {

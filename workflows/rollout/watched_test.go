@@ -17,8 +17,8 @@ import (
 
 func lastGateOf(s rollout.StageState) rollout.Gate { return s.Gates[len(s.Gates)-1] }
 
-// frozen is a watch that looks as ever, but sees nothing between two times after the apply of
-// the first stage: its process stands still, is starved, or is away.
+// frozen is a watch that looks as ever, but sees nothing between two times after the apply of the
+// first stage: its process stands still, is starved, or is away.
 func (w *world) frozen(from, to time.Duration) {
 	w.watcher = func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
 		began := w.env.Now()
@@ -125,8 +125,8 @@ func TestBakeThatNobodyCanWatch(t *testing.T) {
 	}
 }
 
-// A stage that has passed and waits is left on a stretch that was watched: what nobody
-// watched of the wait is made up for.
+// A stage that has passed and waits is left on a stretch that was watched: what nobody watched of
+// the wait is made up for.
 func TestWaitThatNobodyWatched(t *testing.T) {
 	for name, tt := range map[string]struct{ from, to, approved, left time.Duration }{
 		"watched to the end":      {0, 0, time.Hour, time.Hour},

@@ -22,8 +22,8 @@ type wayBack struct {
 	Outcome rollout.Outcome `json:"outcome"`
 	// Result is the outcome's result once every target is back.
 	Result rollout.Phase `json:"result"`
-	// Harm says that a check failed. Whether that check recovers tells whether the change
-	// was the cause. Condemned are those that failed.
+	// Harm says that a check failed. Whether that check recovers tells whether the change was the
+	// cause. Condemned are those that failed.
 	Harm      bool               `json:"harm"`
 	Condemned []health.Condemned `json:"condemned,omitempty"`
 	// Tries counts how often a person had it tried again.
@@ -41,9 +41,8 @@ type wayBack struct {
 	sure [][2]int   // From and To of batches whose targets were all seen back just now, with a fence that keeps late orders out
 }
 
-// rollback takes back what the rollout touched, newest exposure first, and ends
-// the rollout. It runs on a context that nothing cancels. Its only error is
-// errContinueAsNew.
+// rollback takes back what the rollout touched, newest exposure first, and ends the rollout. It
+// runs on a context that nothing cancels. Its only error is errContinueAsNew.
 func (r *run) rollback(cause error) error {
 	r.goesBack()
 	o := r.verdict(cause)
@@ -67,8 +66,8 @@ func (r *run) rollback(cause error) error {
 	return r.Back.finish()
 }
 
-// finish waits, as long as targets are left, for a person to have them tried again
-// or to give up; then it ends the rollout.
+// finish waits, as long as targets are left, for a person to have them tried again or to give up;
+// then it ends the rollout.
 func (b *wayBack) finish() error {
 	o := &b.Outcome
 	for len(b.Left) > 0 && b.run.State.GaveUp == nil {
@@ -107,8 +106,8 @@ func (b *wayBack) finish() error {
 	return nil
 }
 
-// locked shows an incomplete rollback and waits. It answers whether the targets
-// that are left shall be tried again.
+// locked shows an incomplete rollback and waits. It answers whether the targets that are left shall
+// be tried again.
 func (b *wayBack) locked() (again bool, err error) {
 	r, shown := b.run, b.Outcome
 	shown.Reason = ""
@@ -160,15 +159,15 @@ func (r *run) verdict(cause error) rollout.Outcome {
 	return rollout.Outcome{Result: rollout.PhaseRolledBack, Why: cause.Error()}
 }
 
-// How long a person who gives up waits to hear how far an activity has come, and to hear
-// the names of targets that only the plan knows.
+// How long a person who gives up waits to hear how far an activity has come, and to hear the names
+// of targets that only the plan knows.
 const (
 	givenUpWithin = 3 * time.Second
 	namedWithin   = 10 * time.Second
 )
 
-// do runs an activity of the way back, for as long as nobody gives up. Then it is
-// cancelled, and tells how far it has come.
+// do runs an activity of the way back, for as long as nobody gives up. Then it is cancelled, and
+// tells how far it has come.
 func (b *wayBack) do(ctx workflow.Context, o workflow.ActivityOptions, name string, in, out any) error {
 	r := b.run
 	if !r.since020 {

@@ -26,7 +26,8 @@ func TestErrorsOfActivitiesInPlainWords(t *testing.T) {
 	}
 }
 
-// A promoted rollout of a train says what targets have taken: younger ones may have replaced it since.
+// A promoted rollout of a train says what targets have taken: younger ones may have replaced it
+// since.
 func TestWordsOfAPromotedRollout(t *testing.T) {
 	for want, r := range map[string]*run{
 		"all 60 targets run 2.4.0":        {},

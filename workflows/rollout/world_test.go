@@ -30,8 +30,8 @@ import (
 	"github.com/sluicehq/sluice/internal/train"
 )
 
-// world is a fleet in memory with a source of health, in place of the
-// activities. Time is the test environment's.
+// world is a fleet in memory with a source of health, in place of the activities. Time is the test
+// environment's.
 type world struct {
 	// mounting guards env, and watching what a watch and its cancellation share.
 	mounting, watching sync.Mutex
@@ -42,8 +42,8 @@ type world struct {
 	// events are what happens; runs counts runs of the workflow.
 	events []event
 	runs   int
-	// measuring is how long a baseline takes, and telling how long the server takes to
-	// begin a notification; they count from the next mount.
+	// measuring is how long a baseline takes, and telling how long the server takes to begin a
+	// notification; they count from the next mount.
 	measuring, telling time.Duration
 	// shown says that looks show enough to end an adaptive bake.
 	shown bool
@@ -60,8 +60,7 @@ type world struct {
 	check func(since time.Duration) string
 	// broken targets refuse every apply; stuck ones do not come back.
 	broken, stuck map[string]bool
-	// away targets answer nothing at all; before is what the checks say before the
-	// change.
+	// away targets answer nothing at all; before is what the checks say before the change.
 	away   map[string]bool
 	before health.Verdict
 	// why is what is told of a target that is away.
@@ -76,7 +75,8 @@ type world struct {
 	relisted func(activities.RelistInput) (activities.Relisted, error)
 	// silent targets take an order and do not answer it.
 	silent map[string]bool
-	// prepares says that targets prepare and settle; preparer and settler answer for a batch, nil that all do.
+	// prepares says that targets prepare and settle; preparer and settler answer for a batch, nil
+	// that all do.
 	prepares          bool
 	preparer, settler func(activities.PrepareInput) (activities.Prepared, error)
 	prepared, settled int // batches
@@ -97,8 +97,8 @@ type world struct {
 	// applier and reverter are Apply and Revert; a test may put others in their place.
 	applier  func(context.Context, activities.ApplyInput) (activities.Applied, error)
 	reverter func(context.Context, activities.RevertInput) (activities.Reverted, error)
-	// ailing are the silent and the replaced targets that a look fails for; absent are those
-	// that the newest look leaves out.
+	// ailing are the silent and the replaced targets that a look fails for; absent are those that
+	// the newest look leaves out.
 	ailing func() (silent, replaced []string)
 	absent []string
 	// inherited is what earlier runs have left behind; runID is the run's own id, and id the
@@ -132,8 +132,7 @@ type apply struct {
 	at          time.Time
 }
 
-// newWorld is a healthy fleet of n targets on 1.0.0 and an environment to run the
-// rollout in.
+// newWorld is a healthy fleet of n targets on 1.0.0 and an environment to run the rollout in.
 func newWorld(t testing.TB, n int) *world {
 	w := &world{
 		t: t, signals: rollout.Signals(), releases: map[string]string{}, fences: map[string]int64{},
@@ -475,8 +474,8 @@ func (w *world) report(v health.Verdict) health.Report {
 	}}}
 }
 
-// run executes a rollout to its end, over as many runs of the workflow as it takes.
-// One that is locked in the end is given up.
+// run executes a rollout to its end, over as many runs of the workflow as it takes. One that is
+// locked in the end is given up.
 func (w *world) run(s spec.Spec) rollout.State { return w.submit(Submission{Spec: s, By: "test"}) }
 
 func (w *world) submit(sub Submission) rollout.State {
@@ -609,8 +608,8 @@ func (quiet) Info(string, ...any)  {}
 func (quiet) Warn(string, ...any)  {}
 func (quiet) Error(string, ...any) {}
 
-// answering has a cancelled watch answer what it has seen, as a real one does. The test
-// environment knows only watches that answer nothing.
+// answering has a cancelled watch answer what it has seen, as a real one does. The test environment
+// knows only watches that answer nothing.
 type answering struct {
 	interceptor.WorkflowOutboundInterceptorBase
 	world *world

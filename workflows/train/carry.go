@@ -66,8 +66,8 @@ func (r *run) carryOut(ctx workflow.Context, c train.Command) {
 	}
 }
 
-// notStarted ends a rollout that cannot be started and, where it was to take back what its first run has left, nobody
-// knows what that is. A person has to look, and ends the hold.
+// notStarted ends a rollout that cannot be started and, where it was to take back what its first
+// run has left, nobody knows what that is. A person has to look, and ends the hold.
 func (r *run) notStarted(ctx workflow.Context, n train.Number, takesBack bool, err error) {
 	p := train.Report{Number: n, Seq: workflow.Now(ctx).UnixMilli(), Result: string(words.PhaseRefused), Why: "rollout " + number(n) + " was not started: " + rollout.Plainly(err)}
 	if takesBack {
@@ -104,7 +104,8 @@ func (r *run) compare(ctx workflow.Context, c train.Command) {
 	r.take(ctx, r.know(r.Ledger.Compared(c.Compare, c.With, found)))
 }
 
-// tell tells a rollout where it stands. One that cannot be told is told again, or was ended by hand.
+// tell tells a rollout where it stands. One that cannot be told is told again, or was ended by
+// hand.
 func (r *run) tell(ctx workflow.Context, c train.Command) {
 	_ = workflow.Await(ctx, func() bool { // ctx is never cancelled
 		_, starting := r.Queued[c.Tell]

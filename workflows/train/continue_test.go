@@ -16,7 +16,8 @@ import (
 	"github.com/sluicehq/sluice/internal/train"
 )
 
-// A train continues as new once nothing is on its way, with all that it knows and with what has arrived meanwhile.
+// A train continues as new once nothing is on its way, with all that it knows and with what has
+// arrived meanwhile.
 func TestContinuesAsNew(t *testing.T) {
 	l, n, _, err := train.Ledger{}.Submit(train.Submission{Release: "2"})
 	require.NoError(t, err)

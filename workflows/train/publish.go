@@ -31,8 +31,8 @@ func (r *run) index(ctx workflow.Context) {
 	}
 }
 
-// markdown shows a train to people, for the Web UI: a row for each rollout, the youngest first, and a column for each
-// stage.
+// markdown shows a train to people, for the Web UI: a row for each rollout, the youngest first, and
+// a column for each stage.
 func markdown(l train.Ledger) string {
 	out, md := "", rollout.Markdown
 	if l.Hold != nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/sluicehq/sluice/internal/train"
 )
 
-// Answered is a submission that has its place, by the id of its update: Temporal hands it over again when a run was reset.
+// Answered is a submission that has its place, by the id of its update: Temporal hands it over
+// again when a run was reset.
 type Answered struct {
 	ID string `json:"id"`
 	Submitted
@@ -18,14 +19,16 @@ type Answered struct {
 // maxAnswered is how many of the newest are remembered.
 const maxAnswered = 100
 
-// began is the id of the run that has begun what a run goes on with: its own, unless the server has reset it.
+// began is the id of the run that has begun what a run goes on with: its own, unless the server has
+// reset it.
 func began(ctx workflow.Context) string {
 	info := workflow.GetInfo(ctx)
 	return cmp.Or(info.OriginalRunID, info.WorkflowExecution.RunID)
 }
 
-// fresh comes before anything that changes the ledger. A run that the server has reset has forgotten what the rollouts act by: it
-// goes on with what the run before knew. The run's id is recorded where it changes.
+// fresh comes before anything that changes the ledger. A run that the server has reset has
+// forgotten what the rollouts act by: it goes on with what the run before knew. The run's id is
+// recorded where it changes.
 func (r *run) fresh(ctx workflow.Context) {
 	log, info := workflow.GetLogger(ctx), workflow.GetInfo(ctx)
 	id := func(workflow.Context) any { return info.WorkflowExecution.RunID }
@@ -49,7 +52,8 @@ func (r *run) fresh(ctx workflow.Context) {
 	_ = workflow.Await(ctx, func() bool { return !r.adopting }) // ctx is never cancelled
 }
 
-// adopt takes over what the run before knew. Its messages arrive once more: those of rollouts say nothing new, and none ends a hold.
+// adopt takes over what the run before knew. Its messages arrive once more: those of rollouts say
+// nothing new, and none ends a hold.
 func (r *run) adopt(s State) {
 	r.State = s
 	if r.Queued == nil {

@@ -1,6 +1,6 @@
-// Package train holds the workflow that orders the releases of one unit that are under way at once. It decides nothing
-// by itself: package internal/train does. The workflow carries its messages, starts rollouts, and sees to it that those
-// that were ended by hand are noticed.
+// Package train holds the workflow that orders the releases of one unit that are under way at once.
+// It decides nothing by itself: package internal/train does. The workflow carries its messages,
+// starts rollouts, and sees to it that those that were ended by hand are noticed.
 package train
 
 import (
@@ -32,7 +32,8 @@ type State struct {
 // Submit asks for a place in the train.
 type Submit struct {
 	Submission rollout.Submission `json:"submission"`
-	// Input is the digest of its spec and fleet: the same again, while it is under way, gets the same place.
+	// Input is the digest of its spec and fleet: the same again, while it is under way, gets the
+	// same place.
 	Input string `json:"input"`
 	Every bool   `json:"every,omitempty"`
 	// Override says why a release is let in that was taken back before; empty when it is not.
@@ -100,8 +101,8 @@ func (r *run) clear() {
 	r.Queued, r.Inputs = map[train.Number]rollout.Submission{}, map[train.Number]string{}
 }
 
-// maxCarried is how many bytes may be carried to a new run: a payload is limited to 2 MB. A train with more queued goes on
-// in the same run.
+// maxCarried is how many bytes may be carried to a new run: a payload is limited to 2 MB. A train
+// with more queued goes on in the same run.
 const maxCarried = 1 << 20
 
 // run is one run of the workflow.
@@ -109,7 +110,8 @@ type run struct {
 	State
 	// working is how many commands are carried out.
 	working int
-	// comparing are the plans that are compared now. Whatever is left is asked for again when one is done.
+	// comparing are the plans that are compared now. Whatever is left is asked for again when one
+	// is done.
 	comparing map[comparison]bool
 	// unlike are those that cannot be compared.
 	unlike map[comparison]bool
@@ -128,8 +130,8 @@ type run struct {
 // comparison names two rollouts whose plans are compared.
 type comparison struct{ younger, older train.Number }
 
-// maxComparing bounds how many are compared at once: a workflow may have 2,000 activities under way, and 64 rollouts make
-// 2,016 pairs.
+// maxComparing bounds how many are compared at once: a workflow may have 2,000 activities under
+// way, and 64 rollouts make 2,016 pairs.
 const maxComparing = 10
 
 // inbox is a channel, and what is done with what arrives on it.
@@ -227,7 +229,8 @@ func receive[T any](apply func(T) []train.Command) func(workflow.ReceiveChannel)
 	}
 }
 
-// drain applies what has arrived since, so that a new run loses nothing. What that asks for is carried out there.
+// drain applies what has arrived since, so that a new run loses nothing. What that asks for is
+// carried out there.
 func (r *run) drain() {
 	for _, in := range r.inboxes {
 		for commands, ok := in.apply(in.arrived); ok; commands, ok = in.apply(in.arrived) {

@@ -39,7 +39,8 @@ func TestOverlap(t *testing.T) {
 	require.Greater(t, most, 2, "they have overlapped")
 }
 
-// The oldest goes bad at a late stage: it puts everything back in one hop, and those younger are withdrawn.
+// The oldest goes bad at a late stage: it puts everything back in one hop, and those younger are
+// withdrawn.
 func TestCondemned(t *testing.T) {
 	y := newYard(t)
 	y.bad = func(release string, stage int, since time.Duration) bool {
@@ -56,7 +57,8 @@ func TestCondemned(t *testing.T) {
 	}
 }
 
-// Six releases in three minutes: the stages that are free get the newest, and the others are superseded.
+// Six releases in three minutes: the stages that are free get the newest, and the others are
+// superseded.
 func TestSuperseding(t *testing.T) {
 	y := newYard(t)
 	for i := range 6 {
@@ -69,8 +71,8 @@ func TestSuperseding(t *testing.T) {
 	}, y.results())
 }
 
-// A rollout that waits for an approval has passed the stage before: younger ones take that, and it is told apart from one that
-// is in the stage. What it says to do names it, and not the newest.
+// A rollout that waits for an approval has passed the stage before: younger ones take that, and it
+// is told apart from one that is in the stage. What it says to do names it, and not the newest.
 func TestApprovalLetsYoungerPass(t *testing.T) {
 	y := newYard(t)
 	y.edit = func(s *spec.Spec) {
@@ -95,7 +97,8 @@ func TestApprovalLetsYoungerPass(t *testing.T) {
 	y.ends("3", words.PhasePromoted, words.PhasePromoted)
 }
 
-// A server refuses the 2,001st activity that is under way: of a burst of releases no two are compared twice.
+// A server refuses the 2,001st activity that is under way: of a burst of releases no two are
+// compared twice.
 func TestBurst(t *testing.T) {
 	y := newYard(t)
 	const burst = 12
@@ -107,8 +110,8 @@ func TestBurst(t *testing.T) {
 	require.LessOrEqual(t, y.compared, burst*(burst-1)/2)
 }
 
-// The younger of two fails while the older bakes further on: only what the younger one has touched goes back, to the
-// older one's release.
+// The younger of two fails while the older bakes further on: only what the younger one has touched
+// goes back, to the older one's release.
 func TestYoungerFails(t *testing.T) {
 	y := newYard(t)
 	y.bad = func(release string, stage int, _ time.Duration) bool { return release == "3" && stage == 1 }
@@ -152,8 +155,9 @@ func TestBarred(t *testing.T) {
 	require.Equal(t, map[string]int{"1": 60}, y.on())
 }
 
-// Fifty releases in seven days over six cohorts whose bakes grow, five of them bad at different stages: every bad one is
-// condemned, nothing overtakes, and every target ends on the newest release that is not condemned.
+// Fifty releases in seven days over six cohorts whose bakes grow, five of them bad at different
+// stages: every bad one is condemned, nothing overtakes, and every target ends on the newest
+// release that is not condemned.
 func TestWeek(t *testing.T) {
 	y := newYard(t)
 	y.stages = `  - {name: canary, count: 2, bake: 15m}
@@ -205,7 +209,8 @@ func TestWeek(t *testing.T) {
 	t.Logf("ends: %v; releases that each cohort got: %v", ends, cohorts)
 }
 
-// A rollout that waits while a younger one takes its targets is watched again once that one is back, and goes back on harm.
+// A rollout that waits while a younger one takes its targets is watched again once that one is
+// back, and goes back on harm.
 func TestWatchedAfterYoungerIsBack(t *testing.T) {
 	y := newYard(t)
 	y.edit = func(s *spec.Spec) {
@@ -222,8 +227,8 @@ func TestWatchedAfterYoungerIsBack(t *testing.T) {
 	y.ends("1", words.PhaseRolledBack, words.PhaseRolledBack)
 }
 
-// A rollout that was deleted in Temporal is noticed. It cannot take anything back: its end says so, and the unit is held for
-// a person.
+// A rollout that was deleted in Temporal is noticed. It cannot take anything back: its end says so,
+// and the unit is held for a person.
 func TestDeleted(t *testing.T) {
 	y := newYard(t)
 	y.submit(time.Minute, "2", "", Submit{}, nil)
@@ -254,7 +259,8 @@ func TestRefusedSupersedesNobody(t *testing.T) {
 	y.ends("2", words.PhasePromoted, words.PhaseRefused)
 }
 
-// Plans that cannot be compared hold the unit, once, and are compared once more when a person ends the hold.
+// Plans that cannot be compared hold the unit, once, and are compared once more when a person ends
+// the hold.
 func TestPlansThatCannotBeCompared(t *testing.T) {
 	y := newYard(t)
 	lost := true
@@ -278,7 +284,8 @@ func TestPlansThatCannotBeCompared(t *testing.T) {
 	require.Equal(t, map[int64]words.Phase{1: words.PhasePromoted, 2: words.PhasePromoted}, y.results())
 }
 
-// A look that began before a rollout was started once more, to take back what its first run has left, says nothing of it.
+// A look that began before a rollout was started once more, to take back what its first run has
+// left, says nothing of it.
 func TestLookThatBeganBeforeATakeBack(t *testing.T) {
 	y := newYard(t)
 	y.submit(time.Minute, "2", "", Submit{}, nil)
@@ -306,8 +313,8 @@ func TestAnotherWorkflowHasTheID(t *testing.T) {
 	y.drive(6 * time.Minute)
 }
 
-// A target that falls silent locks the way back of the older one, and the younger one waits. Once a person gives up, the
-// younger one goes its way, over what the target still runs.
+// A target that falls silent locks the way back of the older one, and the younger one waits. Once a
+// person gives up, the younger one goes its way, over what the target still runs.
 func TestSilentTargetOfTheOlderWhileTheYoungerWaits(t *testing.T) {
 	y := newYard(t)
 	y.bad = func(release string, stage int, _ time.Duration) bool { return release == "2" && stage == 1 }
@@ -336,7 +343,8 @@ func TestSilentTargetOfTheOlderWhileTheYoungerWaits(t *testing.T) {
 	y.ends("3", words.PhaseIncomplete, words.PhasePromoted)
 }
 
-// A guard yields to the next release that has passed everywhere; harm that it sees before takes both back in one hop.
+// A guard yields to the next release that has passed everywhere; harm that it sees before takes
+// both back in one hop.
 func TestGuard(t *testing.T) {
 	for _, harm := range []bool{false, true} {
 		y := newYard(t)
@@ -360,7 +368,8 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// Two releases whose stages differ: the younger one enters a stage once the older one has passed those with its targets.
+// Two releases whose stages differ: the younger one enters a stage once the older one has passed
+// those with its targets.
 func TestOtherStages(t *testing.T) {
 	y := newYard(t)
 	y.submit(time.Minute, "2", "", Submit{}, nil)

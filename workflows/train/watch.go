@@ -9,10 +9,12 @@ import (
 	"github.com/sluicehq/sluice/internal/train"
 )
 
-// lookEvery is how often the train looks whether rollouts are still there: one that was ended by hand tells nobody.
+// lookEvery is how often the train looks whether rollouts are still there: one that was ended by
+// hand tells nobody.
 const lookEvery = time.Minute
 
-// lookAfter looks whether the rollouts under way are still there, and tells again what was not acknowledged.
+// lookAfter looks whether the rollouts under way are still there, and tells again what was not
+// acknowledged.
 func (r *run) lookAfter(ctx workflow.Context) {
 	for {
 		_ = workflow.Await(ctx, func() bool { return len(r.Ledger.Open) > 0 }) // ctx is never cancelled
@@ -45,7 +47,8 @@ func (r *run) lookAfter(ctx workflow.Context) {
 	}
 }
 
-// notice takes in that a rollout has ended. One that has ended by itself, and whose report was lost, says how.
+// notice takes in that a rollout has ended. One that has ended by itself, and whose report was
+// lost, says how.
 func (r *run) notice(ctx workflow.Context, e activities.EndedRollout) {
 	n := train.Number(e.Number)
 	o := r.Ledger.Find(n)

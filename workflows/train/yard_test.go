@@ -39,23 +39,25 @@ import (
 	"github.com/sluicehq/sluice/workflows/rollout"
 )
 
-// yard is a fleet in memory, the train of a unit and its rollouts in one test environment, with skipped time. The
-// activities are the real ones, but for those that ask for health or for Temporal.
+// yard is a fleet in memory, the train of a unit and its rollouts in one test environment, with
+// skipped time. The activities are the real ones, but for those that ask for health or for
+// Temporal.
 type yard struct {
 	t     *testing.T
 	env   *testsuite.TestWorkflowEnvironment
 	fleet fleet.Fleet
 	store store.Store
 	hosts *hosts
-	// gone are rollouts that do not run any more, as Temporal says; none of them is started once more.
+	// gone are rollouts that do not run any more, as Temporal says; none of them is started once
+	// more.
 	gone []activities.EndedRollout
 	// stages are those of the specs to come.
 	stages string
 	// bad says whether a release is seen to do harm, a while after a stage was applied.
 	bad func(release string, stage int, since time.Duration) bool
 
-	// comparison is what comes of comparing plans, again how long it takes to start a rollout once more, which fails
-	// afterwards, and refused why none is started.
+	// comparison is what comes of comparing plans, again how long it takes to start a rollout once
+	// more, which fails afterwards, and refused why none is started.
 	comparison func(train.Comparison, error) (train.Comparison, error)
 	again      func(activities.StartRolloutInput) time.Duration
 	refused    string
@@ -250,8 +252,8 @@ func (y *yard) mount() {
 	})
 }
 
-// run is the workflow that stands for Temporal: it starts the train and, when that asks for it, rollouts. It never
-// replays.
+// run is the workflow that stands for Temporal: it starts the train and, when that asks for it,
+// rollouts. It never replays.
 //
 //workflowcheck:ignore
 func (y *yard) run(ctx workflow.Context) error {
@@ -300,8 +302,8 @@ func (y *yard) started(n int64) {
 	y.complete(token, nil, connect.Deployment("").TrainID("edge"))
 }
 
-// complete answers an activity; one that was cancelled meanwhile does not hear it. The environment does not wake a
-// child for an answer, so that a signal does.
+// complete answers an activity; one that was cancelled meanwhile does not hear it. The environment
+// does not wake a child for an answer, so that a signal does.
 func (y *yard) complete(token []byte, answer any, id string) {
 	_ = y.env.CompleteActivity(token, answer, nil)
 	_ = y.env.SignalWorkflowByID(id, "has an answer", nil)
@@ -377,7 +379,8 @@ func (y *yard) drive(d time.Duration) {
 	require.NoError(y.t, y.env.GetWorkflowError())
 }
 
-// ends runs everything for a day, after which every target runs a release and the rollouts, by number, have ended so.
+// ends runs everything for a day, after which every target runs a release and the rollouts, by
+// number, have ended so.
 func (y *yard) ends(release string, phases ...words.Phase) {
 	y.t.Helper()
 	y.drive(day)
@@ -423,8 +426,9 @@ func (y *yard) verdict(in activities.HealthInput, at time.Time) health.Verdict {
 	return health.Pass
 }
 
-// checkArms says that what a look counts as exposed runs the rollout's release, unless one goes back, and that a stage
-// has one control as long as it is judged: what its checks have seen is of that one.
+// checkArms says that what a look counts as exposed runs the rollout's release, unless one goes
+// back, and that a stage has one control as long as it is judged: what its checks have seen is of
+// that one.
 func (y *yard) checkArms(in activities.HealthInput) {
 	p := y.plan(in.Plan)
 	y.mu.Lock()
@@ -475,8 +479,8 @@ func (l *looks) until(end time.Time) (over bool) {
 	return false
 }
 
-// watch looks every ten seconds, in the environment's time: it ends when it sees harm, or at its end. What happens
-// between is looked at when it is cancelled.
+// watch looks every ten seconds, in the environment's time: it ends when it sees harm, or at its
+// end. What happens between is looked at when it is cancelled.
 func (y *yard) watch(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
 	began, token, id := y.env.Now(), activity.GetInfo(ctx).TaskToken, activity.GetInfo(ctx).WorkflowExecution.ID
 	all := y.looksOf(in, began)
@@ -504,7 +508,8 @@ func (y *yard) answering(_ workflow.Context, next interceptor.WorkflowOutboundIn
 	return &answering{interceptor.WorkflowOutboundInterceptorBase{Next: next}, y}
 }
 
-// ExecuteActivity also looks whether a watch that is to begin counts the right targets. It never replays.
+// ExecuteActivity also looks whether a watch that is to begin counts the right targets. It never
+// replays.
 //
 //workflowcheck:ignore
 func (a *answering) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {

@@ -41,8 +41,8 @@ type host struct {
 }
 
 // The agent is killed at random moments while it carries out orders of all kinds. After each kill
-// the link leads to the whole of a release; after each start never to one that the consumer does not
-// confirm, and what was answered to be good is good.
+// the link leads to the whole of a release; after each start never to one that the consumer does
+// not confirm, and what was answered to be good is good.
 func TestKilledAtRandom(t *testing.T) {
 	t.Logf("seed %d, %d kills", seed, kills)
 	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // the same on every run
@@ -98,8 +98,8 @@ func TestKilledAtRandom(t *testing.T) {
 	t.Logf("after the kills the link led %d times to one, %d to two, %d to bad, %d nowhere; fence %d", found[one], found[two], found[bad], found[""], fence)
 }
 
-// A real agent that asks for a signature takes none but a bundle with one, after a kill, too; what it runs it goes
-// back to without.
+// A real agent that asks for a signature takes none but a bundle with one, after a kill, too; what
+// it runs it goes back to without.
 func TestAsksForASignature(t *testing.T) {
 	h := newHost(t)
 	one, two := h.release("one"), h.release("two")
@@ -163,7 +163,8 @@ units:
 	return h
 }
 
-// freeAddress has a port below those that connections get: while the agent is away, one of them could take it.
+// freeAddress has a port below those that connections get: while the agent is away, one of them
+// could take it.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for port := 20_000 + os.Getpid()%5000; port < 32_000; port++ {

@@ -157,8 +157,8 @@ type Count struct {
 func (c Count) Touched() int { return c.Changed + max(c.Removed, c.Added) }
 
 // Entries counts how the entries of two lists or mappings differ. Those of mappings are known by
-// their keys, those of lists by id, name or key where all of them have one, each another; others
-// by what they are, as often as they are there. Old may be nil: there were none.
+// their keys, those of lists by id, name or key where all of them have one, each another; others by
+// what they are, as often as they are there. Old may be nil: there were none.
 func Entries(old, new *Value) Count {
 	if old == nil || old.Kind == Scalar {
 		old = &Value{Kind: new.Kind}

@@ -40,7 +40,8 @@ type File struct {
 	Old *Row `json:"old,omitempty"`
 	New *Row `json:"new,omitempty"`
 
-	// lines are the first lines that show it, not safe to show yet, and more how many there are besides.
+	// lines are the first lines that show it, not safe to show yet, and more how many there are
+	// besides.
 	lines []string
 	more  int
 }
@@ -65,7 +66,8 @@ func Compared(old, new bundle.Bundle) func(bundle.File) bool {
 // maxCompared is how large a file may be that is compared by its content.
 const maxCompared = 4 << 20
 
-// Files are those that differ, sorted by path, of bundles with the contents that Compared asks for. At most most lines of each are kept for Text.
+// Files are those that differ, sorted by path, of bundles with the contents that Compared asks for.
+// At most most lines of each are kept for Text.
 func Files(old, new bundle.Read, most int) []File {
 	var out []File
 	a, b := old.Bundle.Files, new.Bundle.Files // sorted, too

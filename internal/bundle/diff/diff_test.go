@@ -13,8 +13,8 @@ import (
 	"github.com/sluicehq/sluice/internal/bundle/diff"
 )
 
-// files are the differences of two folders, given by path and content; a * after the path
-// makes a program of it.
+// files are the differences of two folders, given by path and content; a * after the path makes a
+// program of it.
 func files(t *testing.T, old, fresh map[string]string, most int) []diff.File {
 	t.Helper()
 	bundles, archives := make([]bundle.Bundle, 2), make([]bytes.Buffer, 2)

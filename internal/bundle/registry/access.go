@@ -33,8 +33,8 @@ const (
 	// answerWithin bounds how long a registry takes to begin an answer; some copy what they were
 	// given before they do.
 	answerWithin = time.Minute
-	// tableWithin bounds how long a manifest and a table take together, and archiveWithin an archive:
-	// the largest then comes with 440 KB/s.
+	// tableWithin bounds how long a manifest and a table take together, and archiveWithin an
+	// archive: the largest then comes with 440 KB/s.
 	tableWithin, archiveWithin = time.Minute, 10 * time.Minute
 	// tries is how often a request that failed at once is sent again.
 	tries = 3
@@ -74,7 +74,8 @@ func (a Access) dial(at Reference) (*remoteSide, error) {
 	}}, nil
 }
 
-// staysSecret follows redirects, as registries send to where they store, but not from HTTPS to HTTP.
+// staysSecret follows redirects, as registries send to where they store, but not from HTTPS to
+// HTTP.
 func staysSecret(r *http.Request, via []*http.Request) error {
 	if via[0].URL.Scheme == "https" && r.URL.Scheme != "https" {
 		return errors.New("it sends on to plain HTTP")

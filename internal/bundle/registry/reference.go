@@ -1,6 +1,6 @@
 // Package registry carries bundles to OCI registries and back, by digest only: a tag can be moved,
-// a digest cannot. Whatever comes from a registry is verified before it is kept, so that nobody
-// has to trust one.
+// a digest cannot. Whatever comes from a registry is verified before it is kept, so that nobody has
+// to trust one.
 package registry
 
 import (

@@ -66,8 +66,9 @@ func table(ctx context.Context, s side, from Reference) (bundle.Bundle, error) {
 	return b, nil
 }
 
-// byRelease is the reference that a bundle has whose name, the digest of its table, stands where that of its manifest
-// should; not ok where it is something else. In a folder both are files; a registry says that it has no such manifest.
+// byRelease is the reference that a bundle has whose name, the digest of its table, stands where
+// that of its manifest should; not ok where it is something else. In a folder both are files; a
+// registry says that it has no such manifest.
 func byRelease(ctx context.Context, s side, from Reference, err error) (right Reference, ok bool) {
 	if _, folder := s.(folderSide); !folder && !errors.Is(err, errAbsent) {
 		return from, false

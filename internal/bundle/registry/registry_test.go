@@ -533,7 +533,8 @@ func TestPlainHTTPIsForThisMachine(t *testing.T) {
 	require.ErrorContains(t, err, "--plain-http allows that")
 }
 
-// Redirects are followed, as registries keep blobs elsewhere, without who asks, and not to plain HTTP.
+// Redirects are followed, as registries keep blobs elsewhere, without who asks, and not to plain
+// HTTP.
 func TestRedirects(t *testing.T) {
 	s, b, ref := pushed(t)
 	asked := ""

@@ -50,7 +50,8 @@ func Text(unit, release string) ([]byte, error) {
 // Key is a public key. The zero value verifies nothing.
 type Key struct{ public minisign.PublicKey }
 
-// ParseKey reads a public key: the line that begins with RW, or the whole file that minisign writes.
+// ParseKey reads a public key: the line that begins with RW, or the whole file that minisign
+// writes.
 func ParseKey(text string) (Key, error) {
 	var k Key
 	if text = strings.TrimSpace(text); len(text) > maxSize {
@@ -107,8 +108,9 @@ func VerifyText(named string, text, signature []byte, keys []Key) (Key, error) {
 // maxCarried bounds the signatures that go with a bundle, in bytes: they are in headers, too.
 const maxCarried = 8 << 10
 
-// Candidates are those of what is attached to a bundle that may be signatures for a unit, the newest first and of at
-// most 8 KiB together. One whose comment says that it is for another unit is left out; all else says Verify.
+// Candidates are those of what is attached to a bundle that may be signatures for a unit, the
+// newest first and of at most 8 KiB together. One whose comment says that it is for another unit is
+// left out; all else says Verify.
 func Candidates(unit string, attached []bundle.Attachment) (out [][]byte) {
 	left := maxCarried
 	for _, one := range slices.Backward(attached) {
@@ -139,7 +141,8 @@ func KeyID(signature []byte) (string, error) {
 // Signer is a private key.
 type Signer struct{ private minisign.PrivateKey }
 
-// Generate makes a key and its file, without a password, for the lab and for tests: people have theirs from minisign -G.
+// Generate makes a key and its file, without a password, for the lab and for tests: people have
+// theirs from minisign -G.
 func Generate() (s Signer, file []byte, err error) {
 	if _, s.private, err = minisign.GenerateKey(nil); err == nil {
 		file, err = s.private.MarshalText()

@@ -110,8 +110,8 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// lockedKey is a private key under the password hunter2, with 16 MiB for scrypt in place of the 1 GiB
-// that minisign takes.
+// lockedKey is a private key under the password hunter2, with 16 MiB for scrypt in place of the 1
+// GiB that minisign takes.
 const lockedKey = `untrusted comment: minisign encrypted secret key
 RWRTY0Iy5QzwvrvD4hOzrxtinuQLy2trN+D3SMSqhV5dpZE5qhoAAAgAAAAAAAAAAAEAAAAA8ReWb2tN19ciEOGLOlyJLz0j/5ZuvBUabBg/0SKOBJsBSob+kOBE292X3zCuLYgTzidlCYcOCyAioN2URKDKeqeFdZmWVEthDOCSWXcT2MLXcf/jzydSsAyyk9V4hjWR+rynypab/4Q=
 `

@@ -62,8 +62,8 @@ func entriesOf(v spec.Validate) map[string]bool {
 	return out
 }
 
-// Check decides by schemas and limits about a bundle with those contents that Reads asks for. Schemas are the contents of the schemas that v names, by
-// the name that it has for them.
+// Check decides by schemas and limits about a bundle with those contents that Reads asks for.
+// Schemas are the contents of the schemas that v names, by the name that it has for them.
 func Check(v spec.Validate, f bundle.Read, schemas map[string][]byte) []Finding {
 	c := checking(f)
 	if size := f.Bundle.Size(); v.Limits.Bytes > 0 && size > int64(v.Limits.Bytes) {

@@ -6,8 +6,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Kind is one source of health. Its name is its key under health in a spec. A new one is a
-// package beside prometheus and scrape, and a line in package catalog.
+// Kind is one source of health. Its name is its key under health in a spec. A new one is a package
+// beside prometheus and scrape, and a line in package catalog.
 type Kind struct {
 	Name string
 	// New makes the settings that stand under that key, without any value.
@@ -35,8 +35,8 @@ func (k Kinds) Open(h spec.Health, s Scope, d Deps) (Source, error) {
 	return nil, fmt.Errorf("health: has %q, expected exactly one source that is known here", name)
 }
 
-// Language is what the source that a spec names is asked in; plain selectors, where that is
-// not known.
+// Language is what the source that a spec names is asked in; plain selectors, where that is not
+// known.
 func (k Kinds) Language(h spec.Health) spec.Language {
 	for _, kind := range k {
 		if kind.Name == h.Source.Name && kind.New != nil {

@@ -21,21 +21,21 @@ type Reading struct {
 	Why     string
 	// Span is how long a count's events were counted, at most the window.
 	Span time.Duration
-	// Covered is the share of Span in which every event was counted, and Steady are the events
-	// of that share: without the time in which a page could not be read, or in which a program
+	// Covered is the share of Span in which every event was counted, and Steady are the events of
+	// that share: without the time in which a page could not be read, or in which a program
 	// restarted. Only a source that knows both sets them.
 	Steady  *float64
 	Covered float64
-	// Early says why the number rests in part on the time before evidence counts; empty when
-	// it does not.
+	// Early says why the number rests in part on the time before evidence counts; empty when it
+	// does not.
 	Early string
-	// Impossible says that the source will never answer: it does not have what the check asks
-	// for, such as a bucket with that bound.
+	// Impossible says that the source will never answer: it does not have what the check asks for,
+	// such as a bucket with that bound.
 	Impossible bool
 	// Refused says that the source refuses who asks: it wants to know who that is.
 	Refused bool
-	// Gone says what series of a query are gone since the stage was applied, while others go
-	// on: what it asks for happens no more. Empty where that is not so.
+	// Gone says what series of a query are gone since the stage was applied, while others go on:
+	// what it asks for happens no more. Empty where that is not so.
 	Gone string
 	// Empty tells an answer without any series from other trouble.
 	Empty    bool
@@ -43,8 +43,8 @@ type Reading struct {
 	Warnings []string
 }
 
-// Readings is a reading of each target, or the verdict that there is none of any. Its
-// own value means nothing.
+// Readings is a reading of each target, or the verdict that there is none of any. Its own value
+// means nothing.
 type Readings struct {
 	Reading
 	Of map[string]Reading // by target id
@@ -52,8 +52,8 @@ type Readings struct {
 	Asked int
 }
 
-// Mean is that of the targets that have a number, in the order in which they are given: in another one the last digits
-// of a sum may differ.
+// Mean is that of the targets that have a number, in the order in which they are given: in another
+// one the last digits of a sum may differ.
 func (r Readings) Mean(expr string, targets []fleet.Target) Reading {
 	sum, n := 0.0, 0.0
 	for _, t := range targets {
@@ -90,8 +90,8 @@ func (r Reading) Counted() Reading {
 	return r
 }
 
-// maxCount is more than anything has ever counted, and small enough that scaling
-// and adding up never overflow.
+// maxCount is more than anything has ever counted, and small enough that scaling and adding up
+// never overflow.
 const maxCount = 1e18
 
 // NoData is the reading of a query that answers nothing usable, with the reason.
@@ -99,8 +99,8 @@ func NoData(query, format string, args ...any) Reading {
 	return Reading{Verdict: judge.NoData, Why: fmt.Sprintf(format, args...), Query: query}
 }
 
-// NoAnswer is the reading of a query that a host did not answer usably. Redact takes secrets
-// out of the reason.
+// NoAnswer is the reading of a query that a host did not answer usably. Redact takes secrets out of
+// the reason.
 func NoAnswer(query, host string, err error, redact func(string) string) Reading {
 	r := NoData(query, "no usable answer from %s: %s", host, Cut(redact(promapi.Cause(err).Error()), 200))
 	_, r.Refused = errors.AsType[promapi.Denied](err)

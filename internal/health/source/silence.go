@@ -18,7 +18,8 @@ type Usual struct {
 const beyondChance = 10
 
 // Silenced refuses that targets have shown no event at all for so long, where everything that is
-// known says that events were usual: series of such events are gone, which a release that renamed them does, too.
+// known says that events were usual: series of such events are gone, which a release that renamed
+// them does, too.
 func Silenced(query string, silent time.Duration, known []Usual) Reading {
 	least := math.Inf(1)
 	for _, k := range known {
@@ -34,8 +35,8 @@ func Silenced(query string, silent time.Duration, known []Usual) Reading {
 		"has the release renamed them? If there are none, a counter that is 0 would show it", humanize.Integer(least))
 }
 
-// surprise is minus the logarithm of how likely it is, at any rate of events, that all of
-// them came in one time and none in another.
+// surprise is minus the logarithm of how likely it is, at any rate of events, that all of them came
+// in one time and none in another.
 func (k Usual) surprise(silent time.Duration) float64 {
 	return k.Events * math.Log1p(silent.Seconds()/k.In.Seconds())
 }

@@ -25,16 +25,16 @@ func Later(a, b time.Time) time.Time {
 // Times are when samples count as evidence.
 type Times struct {
 	At, Begin time.Time
-	// After is how old the newest sample may be, and ahead how far in the future:
-	// some, since it may have been taken while the look went on.
+	// After is how old the newest sample may be, and ahead how far in the future: some, since it
+	// may have been taken while the look went on.
 	After spec.Duration
 	Ahead time.Duration
 	// Late is how long before At the source's answers are as of, whatever samples it has.
 	Late time.Duration
 }
 
-// Aged says STALE of a newest sample that is too old, or from before begin, or from
-// so far in the future that clocks disagree: nothing then tells what is old.
+// Aged says STALE of a newest sample that is too old, or from before begin, or from so far in the
+// future that clocks disagree: nothing then tells what is old.
 func (t Times) Aged(newest time.Time) Reading {
 	age := t.At.Sub(newest)
 	if age >= -t.Ahead && age < t.Late {
@@ -74,8 +74,8 @@ func Apart(ahead time.Duration) string {
 	return ahead.Abs().Round(time.Second).String() + word
 }
 
-// LookLimit is how long a look reads its source: until the next one is due, within bounds.
-// What has not answered by then has not answered. Asking targets has limits of its own.
+// LookLimit is how long a look reads its source: until the next one is due, within bounds. What has
+// not answered by then has not answered. Asking targets has limits of its own.
 func LookLimit(h spec.Health) time.Duration { return min(max(h.Every.Std(), leastLook), mostLook) }
 
 const (
@@ -83,22 +83,21 @@ const (
 	mostLook  = 45 * time.Second
 )
 
-// Ahead is how far in the future a sample may be in a look that goes on for so long
-// already: as far as it may be in the past, and at least as far as looks may begin
-// late.
+// Ahead is how far in the future a sample may be in a look that goes on for so long already: as far
+// as it may be in the past, and at least as far as looks may begin late.
 func Ahead(h spec.Health, going time.Duration) time.Duration {
 	return max(h.StaleAfter.Std(), 2*h.Every.Std()) + min(max(0, going), mostLook)
 }
 
-// Span is a time in which an earlier rollout of the same unit ran: what its targets
-// showed then is not how they usually are.
+// Span is a time in which an earlier rollout of the same unit ran: what its targets showed then is
+// not how they usually are.
 type Span struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 }
 
-// During says that some of the spans covers a part of a time. What a rollout left behind
-// is over one step after it.
+// During says that some of the spans covers a part of a time. What a rollout left behind is over
+// one step after it.
 func During(spans []Span, from, to time.Time, step time.Duration) bool {
 	for _, s := range spans {
 		if from.Before(s.To.Add(step)) && to.After(s.From) {

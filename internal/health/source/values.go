@@ -61,8 +61,8 @@ func (lacking) Breakdown(context.Context, string, string, Arm, Window) (Values, 
 // Picks are the matchers by which bad picks some of the events of a metric that total counts.
 type Picks []*labels.Matcher
 
-// PicksOf are those of the matchers of bad that total, which asks for the same metric, has not
-// got; where it asks for another one, those that do not say which targets are meant. Bounds of
+// PicksOf are those of the matchers of bad that total, which asks for the same metric, has not got;
+// where it asks for another one, those that do not say which targets are meant. Bounds of
 // histograms pick no kind of event.
 func PicksOf(bad, total []*labels.Matcher, same bool) Picks {
 	var out Picks
@@ -78,8 +78,8 @@ func PicksOf(bad, total []*labels.Matcher, same bool) Picks {
 	return out
 }
 
-// Rest are the matchers of total that all events fulfil that may have been bad: values of the labels by
-// which bad picks may be new, so that total does not name them.
+// Rest are the matchers of total that all events fulfil that may have been bad: values of the
+// labels by which bad picks may be new, so that total does not name them.
 func (p Picks) Rest(total []*labels.Matcher) (rest []*labels.Matcher, whole bool) {
 	rest = slices.DeleteFunc(slices.Clone(total), func(m *labels.Matcher) bool {
 		return (m.Type == labels.MatchEqual || m.Type == labels.MatchRegexp) && slices.Contains(p.Names(), m.Name)

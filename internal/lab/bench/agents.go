@@ -22,8 +22,9 @@ import (
 	"github.com/sluicehq/sluice/internal/lab/table"
 )
 
-// measureAgents has many real agents prepare a bundle, switch to it, and go back to the one before: by a rollout that is aborted
-// while it bakes, and by bare goroutines that make the same HTTP calls.
+// measureAgents has many real agents prepare a bundle, switch to it, and go back to the one before:
+// by a rollout that is aborted while it bakes, and by bare goroutines that make the same HTTP
+// calls.
 func measureAgents(ctx context.Context, o options) (*table.Table, error) {
 	n, limited := o.agentsThatFit()
 	r, err := newRig(ctx, o)
@@ -91,7 +92,8 @@ const (
 	otherFiles = 2000
 )
 
-// agentsThatFit is how many agents this process can hold, and a note where these are fewer than asked for.
+// agentsThatFit is how many agents this process can hold, and a note where these are fewer than
+// asked for.
 func (o options) agentsThatFit() (n int, limited string) {
 	var files syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) != nil || files.Cur >= uint64(o.agents+otherFiles) {
@@ -170,7 +172,8 @@ type host struct {
 	server  *http.Server
 }
 
-// openHost opens n agents. Their folders are in memory where there is room, so that it is not the disk that is measured.
+// openHost opens n agents. Their folders are in memory where there is room, so that it is not the
+// disk that is measured.
 func openHost(ctx context.Context, n int) (*host, error) {
 	const perAgent = 300 << 10 // of a folder, in bytes
 	c := &host{place: "memory (/dev/shm)"}

@@ -15,8 +15,8 @@ type step struct {
 	Inputs   []json.RawMessage `json:"inputs"`
 }
 
-// bare is a workflow that does nothing but run activities: one step after the
-// other, and of a step four activities at once, as a rollout does.
+// bare is a workflow that does nothing but run activities: one step after the other, and of a step
+// four activities at once, as a rollout does.
 func bare(ctx workflow.Context, steps []step) error {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: 30 * time.Minute,
@@ -54,7 +54,8 @@ func (s step) run(ctx workflow.Context) error {
 	return failed
 }
 
-// steps are the activities that a rollout ran, so that the bare workflow runs the same, whatever they are.
+// steps are the activities that a rollout ran, so that the bare workflow runs the same, whatever
+// they are.
 func (h history) steps() []step {
 	var out []step
 	for _, e := range h {

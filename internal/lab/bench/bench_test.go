@@ -45,8 +45,7 @@ func TestPacking(t *testing.T) {
 	require.NoError(t, b.built.Drift(root))
 }
 
-// A look is late by what it comes after it was due; one that never comes is ever
-// later.
+// A look is late by what it comes after it was due; one that never comes is ever later.
 func TestLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLooks()

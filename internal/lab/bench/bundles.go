@@ -24,7 +24,8 @@ const (
 	bundleBytes = 8 << 10
 )
 
-// pair is something that Sluice does, and the like of it that others do: each answers a number of a unit.
+// pair is something that Sluice does, and the like of it that others do: each answers a number of a
+// unit.
 type pair struct {
 	what, unit, than string
 	sluice, other    func(context.Context) (float64, error)

@@ -22,8 +22,8 @@ const (
 	lookEvery = 15 * time.Second
 	// firstLook is how long after its start a watch looks first.
 	firstLook = 5 * time.Second
-	// onTheirWay is how many rollouts are between their start and their first look: as many
-	// as a deployment would not exceed, since looking at the fleet first takes half a minute.
+	// onTheirWay is how many rollouts are between their start and their first look: as many as a
+	// deployment would not exceed, since looking at the fleet first takes half a minute.
 	onTheirWay = 500
 	// perRollout is how many targets each rollout has: one exposed, one not.
 	perRollout = 2
@@ -66,7 +66,8 @@ func (c *crowd) close() {
 	}
 }
 
-// measureConcurrency lets more and more rollouts bake on one worker, until looks come later than one interval.
+// measureConcurrency lets more and more rollouts bake on one worker, until looks come later than
+// one interval.
 func measureConcurrency(ctx context.Context, o options) (*table.Table, error) {
 	c, err := newCrowd(ctx, o, o.ramp[len(o.ramp)-1])
 	defer c.close()
@@ -94,14 +95,14 @@ func measureConcurrency(ctx context.Context, o options) (*table.Table, error) {
 	return t, nil
 }
 
-// measuring is how long a step is measured once all of it bakes; before that, what starting
-// the rollouts has delayed is caught up.
+// measuring is how long a step is measured once all of it bakes; before that, what starting the
+// rollouts has delayed is caught up.
 func (o options) measuring() time.Duration {
 	return lookEvery + firstLook + time.Duration(o.repeat)*o.window
 }
 
-// level grows the crowd to n and measures it. It answers whether looks come later than a
-// whole interval, so that a larger crowd need not be tried.
+// level grows the crowd to n and measures it. It answers whether looks come later than a whole
+// interval, so that a larger crowd need not be tried.
 func (c *crowd) level(ctx context.Context, o options, t *table.Table, n int) (late bool, err error) {
 	starting, err := c.grow(ctx, o, n)
 	if err != nil {
@@ -137,8 +138,8 @@ func (c *crowd) level(ctx context.Context, o options, t *table.Table, n int) (la
 	return baking < n || median(p99) > lookEvery.Seconds(), nil
 }
 
-// grow starts rollouts until n bake, or until only the time to measure is left. It answers
-// how many did so per second, and what one cost the worker and the server.
+// grow starts rollouts until n bake, or until only the time to measure is left. It answers how many
+// did so per second, and what one cost the worker and the server.
 func (c *crowd) grow(ctx context.Context, o options, n int) ([]string, error) {
 	began, before, worker, server := time.Now(), c.looks.watched(), usageOf(c.worker.PID()), usageOf(c.Temporal.PID())
 	until := o.until.Add(-o.measuring())

@@ -18,7 +18,8 @@ import (
 	"github.com/sluicehq/sluice/internal/fleet"
 )
 
-// direct makes the HTTP calls of a rollout from bare goroutines: no plan, no batches, no retries, no record.
+// direct makes the HTTP calls of a rollout from bare goroutines: no plan, no batches, no retries,
+// no record.
 type direct struct {
 	targets []fleet.Target
 	client  *http.Client

@@ -13,8 +13,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// inMemory are unjudged activities over targets that exist only by name: how many
-// events a history has does not depend on what happens at a target.
+// inMemory are unjudged activities over targets that exist only by name: how many events a history
+// has does not depend on what happens at a target.
 type inMemory struct{ unjudged }
 
 func newInMemory(r *rig) *inMemory { return &inMemory{unjudged{r.activities()}} }
@@ -31,8 +31,8 @@ func (*inMemory) Apply(ctx context.Context, in activities.ApplyInput) (activitie
 	return activities.Applied{Changed: in.To - in.From}, ctx.Err()
 }
 
-// someTime is what a batch takes, so that answers seldom coincide: each then costs
-// the workflow a task of its own, as with real targets.
+// someTime is what a batch takes, so that answers seldom coincide: each then costs the workflow a
+// task of its own, as with real targets.
 func someTime() { time.Sleep(20*time.Millisecond + rand.N(40*time.Millisecond)) }
 
 // Watch sees nothing until the bake is over.
@@ -40,7 +40,8 @@ func (*inMemory) Watch(ctx context.Context, in activities.WatchInput) (activitie
 	return passed(in.Until, in.Watched), pause.For(ctx, time.Until(in.Until))
 }
 
-// eventStages is how many stages the measured rollouts have, and eventBake how long each bakes; more of it makes no more events.
+// eventStages is how many stages the measured rollouts have, and eventBake how long each bakes;
+// more of it makes no more events.
 const (
 	eventStages = 5
 	eventBake   = 300 * time.Millisecond
@@ -81,8 +82,8 @@ func measureEvents(ctx context.Context, o options) (*table.Table, error) {
 
 // counts are how many events there are of each kind.
 type counts struct {
-	// activities are scheduled, started and ended activities, tasks those of
-	// workflow tasks, which depend on how answers coincide, and others the rest.
+	// activities are scheduled, started and ended activities, tasks those of workflow tasks, which
+	// depend on how answers coincide, and others the rest.
 	activities, tasks, others int
 	batches, bytes            int
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
-// How many events a rollout leaves, in named parts: activities that run once, per
-// stage and per batch, and what else there is.
+// How many events a rollout leaves, in named parts: activities that run once, per stage and per
+// batch, and what else there is.
 const (
 	perActivity = 3 // scheduled, started, completed
 
@@ -22,8 +22,8 @@ const (
 	othersPerStage   = 2 + 1     // bake's timer started and fired; search attributes of the stage
 )
 
-// A history's events depend on stages and batches alone: 100,000 targets in five
-// stages stay below the goal.
+// A history's events depend on stages and batches alone: 100,000 targets in five stages stay below
+// the goal.
 func TestHistoryEvents(t *testing.T) {
 	r := newTestRig(t)
 	require.NoError(t, r.work(newInMemory(r)))
@@ -45,9 +45,9 @@ func TestHistoryEvents(t *testing.T) {
 	}
 }
 
-// tasksAtMost is how many events of workflow tasks there can be: the start, each
-// activity's answer and each bake's end wake the workflow once, unless two come at
-// once, and a task is scheduled, started and completed.
+// tasksAtMost is how many events of workflow tasks there can be: the start, each activity's answer
+// and each bake's end wake the workflow once, unless two come at once, and a task is scheduled,
+// started and completed.
 func tasksAtMost(c counts, stages int) int { return 3 * (1 + c.activities/perActivity + stages) }
 
 // testOptions name the programs, where they are built.

@@ -19,15 +19,16 @@ import (
 // trip is what it took to get a fleet forward and back.
 type trip struct{ prepare, forward, back leg }
 
-// leg is one way of a trip: its time in seconds, and what all processes used of the cores for it, in seconds too.
+// leg is one way of a trip: its time in seconds, and what all processes used of the cores for it,
+// in seconds too.
 type leg struct{ took, cpu float64 }
 
-// delays are how long the measured targets take to answer: no time at all, which
-// keeps the machine busy, and about what a network and an agent take.
+// delays are how long the measured targets take to answer: no time at all, which keeps the machine
+// busy, and about what a network and an agent take.
 func delays() []time.Duration { return []time.Duration{0, 20 * time.Millisecond} }
 
-// measureFleet takes a large fleet forward and back: by a rollout that is aborted
-// while it bakes, and by bare goroutines that make the same HTTP calls.
+// measureFleet takes a large fleet forward and back: by a rollout that is aborted while it bakes,
+// and by bare goroutines that make the same HTTP calls.
 func measureFleet(ctx context.Context, o options) (*table.Table, error) {
 	r, err := newRig(ctx, o)
 	defer r.close()
@@ -150,7 +151,8 @@ func (r *rig) trip(ctx context.Context, m *metered, s spec.Spec, f fleet.Fleet) 
 	}, nil
 }
 
-// directTrip takes the fleet forward and back without Sluice. Its fences are those of a rollout that starts now.
+// directTrip takes the fleet forward and back without Sluice. Its fences are those of a rollout
+// that starts now.
 func (r *rig) directTrip(ctx context.Context, s spec.Spec, f fleet.Fleet) (trip, error) {
 	d := newDirect(f)
 	defer d.client.CloseIdleConnections()

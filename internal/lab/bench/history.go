@@ -37,7 +37,8 @@ func (h history) first(activity string) time.Time {
 	return time.Time{}
 }
 
-// span is the time from when the first activity of a type was scheduled to when the last of them ended; 0 where there was none.
+// span is the time from when the first activity of a type was scheduled to when the last of them
+// ended; 0 where there was none.
 func (h history) span(activity string) time.Duration {
 	scheduled := map[int64]bool{}
 	var first, last time.Time

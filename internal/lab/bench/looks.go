@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// looks notes when each target's metrics page was read, which is when its rollout
-// was looked at, and when a target got its order. It is safe for concurrent use.
+// looks notes when each target's metrics page was read, which is when its rollout was looked at,
+// and when a target got its order. It is safe for concurrent use.
 type looks struct {
 	mu      sync.Mutex
 	ordered map[string]time.Time
@@ -51,8 +51,9 @@ func (l *looks) watched() int {
 	return n
 }
 
-// late answers how late each look was that was due between from and to, in seconds. The first is due firstLook after the order, each
-// other lookEvery after the one before. One that has not come by to is as late as it is by then.
+// late answers how late each look was that was due between from and to, in seconds. The first is
+// due firstLook after the order, each other lookEvery after the one before. One that has not come
+// by to is as late as it is by then.
 func (l *looks) late(from, to time.Time) []float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

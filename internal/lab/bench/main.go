@@ -1,5 +1,5 @@
-// Command sluice-bench measures Sluice on a Temporal server of its own, always against a baseline in the same run. `make bench`
-// runs it; docs/performance.md has its results.
+// Command sluice-bench measures Sluice on a Temporal server of its own, always against a baseline
+// in the same run. `make bench` runs it; docs/performance.md has its results.
 package main
 
 import (
@@ -136,7 +136,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// more says whether pair i is measured: pair 0 warms up, pair 1 is always, and the others are as long as there is time.
+// more says whether pair i is measured: pair 0 warms up, pair 1 is always, and the others are as
+// long as there is time.
 func (o options) more(i int) bool { return i < 2 || i <= o.repeat && time.Now().Before(o.until) }
 
 // mediansOf words how numbers were made.

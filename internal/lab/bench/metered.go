@@ -7,8 +7,8 @@ import (
 	"github.com/sluicehq/sluice/activities"
 )
 
-// metered are the real activities, with the processor time that all processes use from the
-// first activity of a type to the end of the last.
+// metered are the real activities, with the processor time that all processes use from the first
+// activity of a type to the end of the last.
 type metered struct {
 	*activities.Activities
 	used func() float64

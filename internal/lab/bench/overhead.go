@@ -17,8 +17,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// unjudged are the real activities, but that judging answers PASS at once: what a
-// rollout costs is looked for, not what its checks do.
+// unjudged are the real activities, but that judging answers PASS at once: what a rollout costs is
+// looked for, not what its checks do.
 type unjudged struct{ *activities.Activities }
 
 // Baseline measures nothing.
@@ -47,8 +47,8 @@ func passed(at time.Time, w health.Watched) activities.Judged {
 // overheadStages is how many stages the measured rollouts have.
 const overheadStages = 5
 
-// measureOverhead compares rollouts with a workflow that runs the same activities
-// with the same inputs, in turns, on the same server and worker.
+// measureOverhead compares rollouts with a workflow that runs the same activities with the same
+// inputs, in turns, on the same server and worker.
 func measureOverhead(ctx context.Context, o options) (*table.Table, error) {
 	r, err := newRig(ctx, o)
 	defer r.close()

@@ -38,7 +38,8 @@ func (b *boxes) close() {
 	}
 }
 
-// polling is what a relay uses of a core for an agent that has the newest order and does not wait for another.
+// polling is what a relay uses of a core for an agent that has the newest order and does not wait
+// for another.
 func (b *boxes) polling() pair {
 	return pair{"relay: a poll without news", "µs of a core", "a GET of sluice-sim's /state", func(ctx context.Context) (float64, error) {
 		return b.asked(ctx, b.openRelay, "", pollers, polls)
@@ -52,7 +53,8 @@ func (b *boxes) holding() pair {
 	}, func(ctx context.Context) (float64, error) { return b.asked(ctx, b.openRelay, "", held, 1) }}
 }
 
-// asked is how many microseconds of a core a server uses for a GET, when so many clients make so many one after the other.
+// asked is how many microseconds of a core a server uses for a GET, when so many clients make so
+// many one after the other.
 func (b *boxes) asked(ctx context.Context, open func(context.Context) (*server, error), query string, clients, times int) (float64, error) {
 	s, err := open(ctx)
 	if err != nil {
@@ -101,7 +103,8 @@ func (b *boxes) openSim(ctx context.Context) (*server, error) {
 	return b.sim, nil
 }
 
-// openRelay starts a sluice-relay with an order, unless it runs. Its URL is that of an agent that has the order.
+// openRelay starts a sluice-relay with an order, unless it runs. Its URL is that of an agent that
+// has the order.
 func (b *boxes) openRelay(ctx context.Context) (*server, error) {
 	if b.relay != nil {
 		return b.relay, nil

@@ -32,8 +32,8 @@ const (
 	after  = "2.0.0"
 )
 
-// rig is a Temporal server of its own and, when simulated, a fleet. The worker is in this process, with the settings of
-// sluice-worker, so that it can be profiled and replaced in part.
+// rig is a Temporal server of its own and, when simulated, a fleet. The worker is in this process,
+// with the settings of sluice-worker, so that it can be profiled and replaced in part.
 type rig struct {
 	*stack.Stack
 	client client.Client
@@ -114,7 +114,8 @@ func (r *rig) start(ctx context.Context, s spec.Spec, f fleet.Fleet) (client.Wor
 	}, connect.WorkflowType, sub)
 }
 
-// result waits for a rollout's end and refuses any other than the expected one: a rollout that went wrong measures nothing.
+// result waits for a rollout's end and refuses any other than the expected one: a rollout that went
+// wrong measures nothing.
 func result(ctx context.Context, run client.WorkflowRun, want rollout.Phase) error {
 	var s rollout.State
 	if err := run.Get(ctx, &s); err != nil {
@@ -145,8 +146,8 @@ func (r *rig) until(ctx context.Context, run client.WorkflowRun, phase rollout.P
 	}
 }
 
-// specOf completes a spec with the one check that all rollouts have here. The last three are YAML: the driver and its settings, a line
-// for each stage, and where and how often health is measured.
+// specOf completes a spec with the one check that all rollouts have here. The last three are YAML:
+// the driver and its settings, a line for each stage, and where and how often health is measured.
 func specOf(unit, release, driver, stages, watch string) (spec.Spec, error) {
 	text := fmt.Sprintf(`unit: %s
 release: %q

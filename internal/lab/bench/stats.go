@@ -9,8 +9,8 @@ import (
 // median is the middle of some numbers; NaN of none.
 func median(xs []float64) float64 { return quantile(xs, 0.5) }
 
-// quantile is the smallest number that at least a share q of them do not exceed,
-// or for the median of an even count the mean of the middle two; NaN of none.
+// quantile is the smallest number that at least a share q of them do not exceed, or for the median
+// of an even count the mean of the middle two; NaN of none.
 func quantile(xs []float64, q float64) float64 {
 	if len(xs) == 0 {
 		return math.NaN()
@@ -34,8 +34,8 @@ func spread(xs []float64, format string) string {
 	return fmt.Sprintf("%s (%s to %s)", f(median(xs)), f(slices.Min(xs)), f(slices.Max(xs)))
 }
 
-// ratios divides pair by pair: the two of a pair were measured one after the
-// other, so that what else the machine did bears on both.
+// ratios divides pair by pair: the two of a pair were measured one after the other, so that what
+// else the machine did bears on both.
 func ratios(of, to []float64) []float64 {
 	out := make([]float64, 0, len(of))
 	for i := range min(len(of), len(to)) {

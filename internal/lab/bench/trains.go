@@ -20,7 +20,8 @@ import (
 	trains "github.com/sluicehq/sluice/workflows/train"
 )
 
-// measureTrains says what a train costs beside rollouts alone: until the first apply, in events, and while many bake at once.
+// measureTrains says what a train costs beside rollouts alone: until the first apply, in events,
+// and while many bake at once.
 func measureTrains(ctx context.Context, o options) (*table.Table, error) {
 	t := &table.Table{Title: "Rollouts in a train against rollouts alone", Head: []string{"what", "in a train", "alone", "ratio"}}
 	r, err := newRig(ctx, o)
@@ -40,7 +41,8 @@ func measureTrains(ctx context.Context, o options) (*table.Table, error) {
 	return t, measureTrainCrowd(ctx, o, t)
 }
 
-// begun is what it took a rollout to begin and to end, in milliseconds, and how many events its history has.
+// begun is what it took a rollout to begin and to end, in milliseconds, and how many events its
+// history has.
 type begun struct{ first, whole, events float64 }
 
 // measureStarts runs the same rollout in a train and alone, in turns.

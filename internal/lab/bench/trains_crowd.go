@@ -14,8 +14,8 @@ import (
 // used is what a crowd's worker and server took in a window.
 type used struct{ worker, server, late, workerMiB, serverMiB float64 }
 
-// measureTrainCrowd lets as many rollouts bake in trains of their own as alone, at the same time, each crowd on a server and a worker of
-// its own: what else the machine does bears on both.
+// measureTrainCrowd lets as many rollouts bake in trains of their own as alone, at the same time,
+// each crowd on a server and a worker of its own: what else the machine does bears on both.
 func measureTrainCrowd(ctx context.Context, o options, t *table.Table) error {
 	most := o.ramp[len(o.ramp)-1]
 	train, err := newCrowd(ctx, o, most)

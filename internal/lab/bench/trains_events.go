@@ -43,7 +43,8 @@ func (r *rig) measureTrainEvents(ctx context.Context, o options, t *table.Table)
 	return nil
 }
 
-// trainEvents has releases follow each other in a train, each promoted before the next, and counts what they have added to its history.
+// trainEvents has releases follow each other in a train, each promoted before the next, and counts
+// what they have added to its history.
 func (r *rig) trainEvents(ctx context.Context, from, to int) (counts, error) {
 	had := 0
 	if from > 1 {
@@ -94,7 +95,8 @@ func (r *rig) idle(ctx context.Context, last train.Number) error {
 	}
 }
 
-// withoutLooks leaves out the timers of a train, and its looks after rollouts: they depend on how long these take.
+// withoutLooks leaves out the timers of a train, and its looks after rollouts: they depend on how
+// long these take.
 func (h history) withoutLooks() history {
 	var out history
 	looks := map[int64]bool{}

@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// requestsPerMinute is how many a pod is taken to serve each of its callers: ChangeRCA has no numbers of requests.
+// requestsPerMinute is how many a pod is taken to serve each of its callers: ChangeRCA has no
+// numbers of requests.
 const requestsPerMinute = 60
 
 // experiment is a file DAY_N.json of ChangeRCA.
@@ -68,7 +69,8 @@ func readChangeRCA(folder string) ([]change, error) {
 	return out, err
 }
 
-// places are the targets of a service's first step. A released pod is at the place of the one that it replaces.
+// places are the targets of a service's first step. A released pod is at the place of the one that
+// it replaces.
 type places struct {
 	released, before int64
 	gone             map[string]int64 // deleted in a later step: when

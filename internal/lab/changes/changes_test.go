@@ -22,8 +22,9 @@ func write(t *testing.T, file, text string) {
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 }
 
-// canaries is a folder as ChangeRCA's, made up: of services that change at once one fails, one is as it was, one gets no
-// requests although the others of its kind do, one gets none as they do, and one only works harder.
+// canaries is a folder as ChangeRCA's, made up: of services that change at once one fails, one is
+// as it was, one gets no requests although the others of its kind do, one gets none as they do, and
+// one only works harder.
 func canaries(t *testing.T) string {
 	t.Helper()
 	top := t.TempDir()
@@ -87,7 +88,8 @@ func TestChangeRCA(t *testing.T) {
 	}
 }
 
-// hours are files as SCWarn's, made up: a good hour, one in which the change makes it slow, and one that is ill before.
+// hours are files as SCWarn's, made up: a good hour, one in which the change makes it slow, and one
+// that is ill before.
 func hours(t *testing.T) string {
 	t.Helper()
 	top := t.TempDir()
@@ -124,8 +126,8 @@ func TestSCWarn(t *testing.T) {
 	}
 }
 
-// kpis are files as Kontrast's, made up: a series that rises every day at the time of the change, one that rises more than
-// that, and one that the folder lacks.
+// kpis are files as Kontrast's, made up: a series that rises every day at the time of the change,
+// one that rises more than that, and one that the folder lacks.
 func kpis(t *testing.T) string {
 	t.Helper()
 	top := t.TempDir()

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// readKontrast reads the changes that a file cases.csv below a folder lists, each with its series in the folder data beside
-// it. Changes without a series there are left out.
+// readKontrast reads the changes that a file cases.csv below a folder lists, each with its series
+// in the folder data beside it. Changes without a series there are left out.
 func readKontrast(folder string) ([]change, error) {
 	var out []change
 	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {

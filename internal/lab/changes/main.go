@@ -1,5 +1,6 @@
-// Command changes measures the judge on changes that other people made and labelled. It reads public sets as they were
-// published, of which none is in this repository; docs/changes.md has what came of it.
+// Command changes measures the judge on changes that other people made and labelled. It reads
+// public sets as they were published, of which none is in this repository; docs/changes.md has what
+// came of it.
 package main
 
 import (

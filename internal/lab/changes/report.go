@@ -129,8 +129,9 @@ func (j judged) alone(changes []change) (alone, all int) {
 	return alone, all
 }
 
-// match is what a rival makes of all changes: of each, for every minute of the bake, how many good changes look as bad in the
-// end. A limit for each signal, as strict among the good changes as those of the other signals, is a limit on that number.
+// match is what a rival makes of all changes: of each, for every minute of the bake, how many good
+// changes look as bad in the end. A limit for each signal, as strict among the good changes as
+// those of the other signals, is a limit on that number.
 type match struct {
 	changes []change
 	alike   [][]int
@@ -165,7 +166,8 @@ func newMatch(r rival, s set, changes []change) match {
 	return m
 }
 
-// stopping are the decisions with the limit that stops most changes, but no more than so many good ones.
+// stopping are the decisions with the limit that stops most changes, but no more than so many good
+// ones.
 func (m match) stopping(name string, most int) judged {
 	var best judged
 	for limit := range len(m.changes) {

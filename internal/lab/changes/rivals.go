@@ -8,34 +8,38 @@ import (
 	"github.com/sluicehq/sluice/internal/lab/rank"
 )
 
-// signal is what others watch of a change: a metric, and which way is harm. With of it is a share of that.
+// signal is what others watch of a change: a metric, and which way is harm. With of it is a share
+// of that.
 type signal struct {
 	metric, of string
 	drop, both bool
 }
 
-// rival is how another tool makes a score of what it sees: the larger, the worse, so far at each minute of the bake.
+// rival is how another tool makes a score of what it sees: the larger, the worse, so far at each
+// minute of the bake.
 type rival struct {
 	name  string
 	score func(watched) []float64
 }
 
-// watched is one signal: how bad it is in each minute, NaN where there is nothing, and the numbers of both arms that
-// ranks compare, with a sign so that harm is above.
+// watched is one signal: how bad it is in each minute, NaN where there is nothing, and the numbers
+// of both arms that ranks compare, with a sign so that harm is above.
 type watched struct {
 	bad        []float64
 	now, usual []float64
 	both       bool
 }
 
-// missingErrors is how many measurements in a row fail a metric of Argo Rollouts when they find nothing.
+// missingErrors is how many measurements in a row fail a metric of Argo Rollouts when they find
+// nothing.
 const missingErrors = 5
 
 // flaggerThreshold is how many bad ticks Flagger counts.
 const flaggerThreshold = 5
 
-// rivals decide by their documentation: Argo Rollouts at the first measurement beyond a limit, or at five in a row without a
-// value; Flagger at the fifth beyond it or without a value, one tick later; Kayenta by Mann and Whitney's test at the end.
+// rivals decide by their documentation: Argo Rollouts at the first measurement beyond a limit, or
+// at five in a row without a value; Flagger at the fifth beyond it or without a value, one tick
+// later; Kayenta by Mann and Whitney's test at the end.
 func rivals() []rival {
 	return []rival{
 		{"Argo Rollouts", func(w watched) []float64 {
@@ -85,7 +89,8 @@ func (w watched) each(f func(bad float64) float64) (out []float64) {
 	return out
 }
 
-// watch is a signal of a change over its bake, beside the control or, without one, as long a time before.
+// watch is a signal of a change over its bake, beside the control or, without one, as long a time
+// before.
 func (c change) watch(s signal, bake time.Duration) watched {
 	w := watched{both: s.both}
 	minutes := int(bake / time.Minute)
@@ -115,8 +120,8 @@ func (c change) watch(s signal, bake time.Duration) watched {
 	return w
 }
 
-// badness is how bad a number is: a share as it is, another as a multiple of what is usual or, where nobody knows which way
-// is harm, in standard deviations from it.
+// badness is how bad a number is: a share as it is, another as a multiple of what is usual or,
+// where nobody knows which way is harm, in standard deviations from it.
 func (s signal) badness(now, usual, spread float64) float64 {
 	const least = 1e-9
 	switch {

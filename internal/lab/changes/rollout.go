@@ -32,7 +32,8 @@ type decision struct {
 // preflightLooks are as many as a rollout looks before it begins, if something is wrong.
 const preflightLooks = 3
 
-// rollout judges a change as the rollout of a spec would: preflight, baseline, a look every so often, the gate, and a hold.
+// rollout judges a change as the rollout of a spec would: preflight, baseline, a look every so
+// often, the gate, and a hold.
 func rollout(ctx context.Context, text string, c change) (decision, error) {
 	kinds := withRecorded(c)
 	doc, err := spec.Parse("spec.yaml", []byte(text), kinds.Kinds())

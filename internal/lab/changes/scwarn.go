@@ -13,8 +13,9 @@ import (
 // scwarnChange is at which minute of each hour of SCWarn the change is made.
 const scwarnChange = 30 * time.Minute
 
-// readSCWarn reads every hour of the files below a folder, each of which is a change: bad in files with "abnormal" in
-// their names, good in those with "normal". What is in other hours is of other changes, and no past of this one.
+// readSCWarn reads every hour of the files below a folder, each of which is a change: bad in files
+// with "abnormal" in their names, good in those with "normal". What is in other hours is of other
+// changes, and no past of this one.
 func readSCWarn(folder string) ([]change, error) {
 	var out []change
 	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {

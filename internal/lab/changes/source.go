@@ -11,7 +11,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// recorded are the settings of a source that is only registered here: it plays back what was seen of a change.
+// recorded are the settings of a source that is only registered here: it plays back what was seen
+// of a change.
 type recorded struct{}
 
 func (*recorded) Check(spec.Section)    {}
@@ -32,8 +33,8 @@ func withRecorded(c change) catalog.Catalog {
 	return all
 }
 
-// playback answers about some targets of a change what a Prometheus would that scraped them. An expression is the
-// name of a metric.
+// playback answers about some targets of a change what a Prometheus would that scraped them. An
+// expression is the name of a metric.
 type playback struct {
 	change
 	scope        source.Scope
@@ -50,7 +51,8 @@ func (p *playback) targets(a source.Arm) []fleet.Target {
 	return p.scope.Exposed
 }
 
-// Count adds up what an arm showed in a window. A metric that none of its targets showed is no answer.
+// Count adds up what an arm showed in a window. A metric that none of its targets showed is no
+// answer.
 func (p *playback) Count(_ context.Context, expr string, a source.Arm, w source.Window, l source.OnEmpty) source.Reading {
 	r := source.Reading{Query: expr, Span: w.Length()}
 	some := false

@@ -2,7 +2,8 @@ package main
 
 import "strings"
 
-// rates are those of false rollbacks at which changes are judged, the first as a spec has it that says nothing.
+// rates are those of false rollbacks at which changes are judged, the first as a spec has it that
+// says nothing.
 var rates = []string{"0.1%", "1%", "5%"}
 
 // at is a spec with a rate.
@@ -10,9 +11,10 @@ func at(rate, text string) string {
 	return strings.Replace(text, "  recorded: {}\n", "  recorded: {}\n  falseRollbackRate: "+rate+"\n", 1)
 }
 
-// One spec for each set, by what its numbers are: a limit for counts as in the examples (20%), half as much again for numbers
-// without counts, half of the requests; looks as often as there are numbers; a bake as long as the changes act. A series of which
-// nobody says what it is has no limit but chance.
+// One spec for each set, by what its numbers are: a limit for counts as in the examples (20%), half
+// as much again for numbers without counts, half of the requests; looks as often as there are
+// numbers; a bake as long as the changes act. A series of which nobody says what it is has no limit
+// but chance.
 const (
 	changeRCASpec = `unit: change
 release: "2"

@@ -36,7 +36,8 @@ func TestImagesArePinned(t *testing.T) {
 	require.Contains(t, from[0][1], "golang:"+goVersion(t)+"-", "the Dockerfile builds with the Go of make test")
 }
 
-// goVersion is the version that the nested modules ask for, which is what the tests run with at least.
+// goVersion is the version that the nested modules ask for, which is what the tests run with at
+// least.
 func goVersion(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("go.mod")

@@ -1,5 +1,5 @@
-// Package compose checks the repository's docker-compose.yml, as far as that goes without Docker. It is a module of its own,
-// so that the reader of compose files stays out of Sluice's go.sum.
+// Package compose checks the repository's docker-compose.yml, as far as that goes without Docker.
+// It is a module of its own, so that the reader of compose files stays out of Sluice's go.sum.
 package compose
 
 import (
@@ -24,7 +24,8 @@ func root(t *testing.T) string {
 	return dir
 }
 
-// load reads the file as Docker does: its schema, its anchors and variables, and that what it refers to exists.
+// load reads the file as Docker does: its schema, its anchors and variables, and that what it
+// refers to exists.
 func load(t *testing.T) *types.Project {
 	t.Helper()
 	options, err := cli.NewProjectOptions([]string{filepath.Join(root(t), "docker-compose.yml")}, cli.WithProfiles([]string{"*"}))
@@ -49,7 +50,8 @@ func ours(t *testing.T, p *types.Project) map[string]string {
 	return found
 }
 
-// program is the path of one of Sluice's programs: in SLUICE_BIN, where make has put it, or built now.
+// program is the path of one of Sluice's programs: in SLUICE_BIN, where make has put it, or built
+// now.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	if dir := os.Getenv("SLUICE_BIN"); dir != "" {

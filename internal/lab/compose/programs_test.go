@@ -15,8 +15,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The programs themselves are asked whether they know the flags that they are given: with --help behind those, they stop at
-// the first that they do not know, or else print their usage.
+// The programs themselves are asked whether they know the flags that they are given: with --help
+// behind those, they stop at the first that they do not know, or else print their usage.
 func TestFlagsExist(t *testing.T) {
 	p := load(t)
 	for service, name := range ours(t, p) {
@@ -45,7 +45,8 @@ func complaint(t *testing.T, path string, flags []string) string {
 	return ""
 }
 
-// Prometheus reads every page that Sluice's services offer, and no other; all of them on the one loopback that they share.
+// Prometheus reads every page that Sluice's services offer, and no other; all of them on the one
+// loopback that they share.
 func TestPrometheusReadsWhatListens(t *testing.T) {
 	p := load(t)
 	var listening []string
@@ -95,7 +96,8 @@ func TestPrometheusConfigParses(t *testing.T) {
 	require.NoError(t, err, string(out))
 }
 
-// The fleet file beside the spec is the one that the fleet itself writes when it is started as the service is.
+// The fleet file beside the spec is the one that the fleet itself writes when it is started as the
+// service is.
 func TestFleetFileIsTheFleets(t *testing.T) {
 	argv := load(t).Services["sluice-sim"].Command
 	listen := flagOf(argv, "--listen")

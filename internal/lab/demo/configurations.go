@@ -14,7 +14,8 @@ import (
 // hostCount is how many hosts have an agent.
 const hostCount = 5
 
-// configurationText is the spec of a folder of files. Its checks read a page of each host's metrics.
+// configurationText is the spec of a folder of files. Its checks read a page of each host's
+// metrics.
 const configurationText = `unit: %s
 bundle: ./%s
 version: %q
@@ -39,8 +40,8 @@ type configuration struct {
 	count                  *int   // in the tally
 }
 
-// configurations rolls out folders of files to hosts with an agent each: one that works, one that a single host's own check refuses,
-// and one that passes every check and does harm.
+// configurations rolls out folders of files to hosts with an agent each: one that works, one that a
+// single host's own check refuses, and one that passes every check and does harm.
 func (d *demo) configurations(ctx context.Context, agent string) error {
 	fleet, err := hosts.Open(ctx, d.Stack, agent, hostCount)
 	if err != nil {
@@ -87,7 +88,8 @@ func (d *demo) configurations(ctx context.Context, agent string) error {
 	return nil
 }
 
-// configure writes a configuration and its spec, and rolls it out. It answers the exit code of sluice.
+// configure writes a configuration and its spec, and rolls it out. It answers the exit code of
+// sluice.
 func (d *demo) configure(ctx context.Context, c configuration) (bundle.Bundle, int, error) {
 	dir := filepath.Join(d.Dir, c.folder)
 	if err := os.MkdirAll(dir, 0o755); err != nil {

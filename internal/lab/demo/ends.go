@@ -11,8 +11,8 @@ import (
 	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
-// tellEnds says when a process ends and how, until ctx ends. It starts nothing again: a user who kills a worker wants to
-// see what happens without one.
+// tellEnds says when a process ends and how, until ctx ends. It starts nothing again: a user who
+// kills a worker wants to see what happens without one.
 func tellEnds(ctx context.Context, out io.Writer, dir string, processes ...*stack.Process) {
 	var mu sync.Mutex // one message at a time
 	var watching sync.WaitGroup

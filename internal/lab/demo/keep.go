@@ -13,7 +13,8 @@ import (
 
 // keep brings the stack up and leaves it running until ctx ends.
 //
-// It removes what an earlier run left: that run's targets had other addresses, so its rollouts could not go on.
+// It removes what an earlier run left: that run's targets had other addresses, so its rollouts
+// could not go on.
 func keep(ctx context.Context, s settings, out io.Writer) error {
 	lock, err := os.OpenFile(filepath.Join(s.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

@@ -1,6 +1,7 @@
-// Command demo shows Sluice's main job on a simulated fleet: a good release goes out while the worker and the Temporal server are
-// killed, a bad one comes back by itself, and one is aborted. With --postgres the same happens in the shape of a production:
-// PostgreSQL below Temporal, two workers. With --keep it only brings the stack up and leaves it running.
+// Command demo shows Sluice's main job on a simulated fleet: a good release goes out while the
+// worker and the Temporal server are killed, a bad one comes back by itself, and one is aborted.
+// With --postgres the same happens in the shape of a production: PostgreSQL below Temporal, two
+// workers. With --keep it only brings the stack up and leaves it running.
 package main
 
 import (

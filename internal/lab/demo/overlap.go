@@ -12,14 +12,15 @@ import (
 	"github.com/sluicehq/sluice/internal/train"
 )
 
-// Two releases that overlap: the older one does harm some seconds after a target took it, when the younger one is on the
-// first targets already.
+// Two releases that overlap: the older one does harm some seconds after a target took it, when the
+// younger one is on the first targets already.
 const (
 	sleepyRelease  = "2.7.0-errors-after12s"
 	youngerRelease = "2.7.1"
 )
 
-// overlap starts two releases of one train, of which the older one goes bad: both are taken back in one hop.
+// overlap starts two releases of one train, of which the older one goes bad: both are taken back in
+// one hop.
 func (d *demo) overlap(ctx context.Context) error {
 	d.scene("4. Two releases overlap, and the older one, %s, goes bad at its second stage", sleepyRelease)
 	for _, release := range []string{sleepyRelease, youngerRelease} {

@@ -12,7 +12,8 @@ type reach struct {
 	targets  int
 	requests float64
 	bad      float64
-	// exposed is the time from the first target that took the release to the last that gave it back.
+	// exposed is the time from the first target that took the release to the last that gave it
+	// back.
 	exposed time.Duration
 	// fleetRequests is what the whole fleet serves in that time.
 	fleetRequests float64

@@ -61,8 +61,8 @@ func show(ctx context.Context, s settings, out io.Writer) error {
 	return nil
 }
 
-// start brings up the whole deployment: the fleet first, since it needs no Temporal. It answers whether the Temporal server
-// is the demo's own.
+// start brings up the whole deployment: the fleet first, since it needs no Temporal. It answers
+// whether the Temporal server is the demo's own.
 func (d *demo) start(ctx context.Context, s settings) (ours bool, err error) {
 	if err := d.Simulate(ctx, s.targets, unit, release, "--rps-per-target", "20"); err != nil {
 		return false, err

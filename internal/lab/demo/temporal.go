@@ -16,7 +16,8 @@ import (
 // addressVariable names a Temporal server of the user's own, as for the temporal CLI.
 const addressVariable = "TEMPORAL_ADDRESS"
 
-// joinedNamespace is where the demo works on a server that is not its own: no rollout and no worker of the user is there.
+// joinedNamespace is where the demo works on a server that is not its own: no rollout and no worker
+// of the user is there.
 const joinedNamespace = "sluice-demo"
 
 // server is where Temporal comes from.
@@ -59,7 +60,8 @@ func choose(s settings) server {
 	return embedded
 }
 
-// begin compiles the server where that is needed, with meanwhile in the time that it takes, and starts it.
+// begin compiles the server where that is needed, with meanwhile in the time that it takes, and
+// starts it.
 func (s server) begin(ctx context.Context, st *stack.Stack, command string, say func(string, ...any), meanwhile func() error) error {
 	if s.build && command != "" {
 		if err := build(ctx, st, command, say, meanwhile); err != nil {
@@ -77,8 +79,8 @@ const (
 	buildEvery = 30 * time.Second
 )
 
-// build runs the command that compiles the embedded server. When that takes long it says so, does meanwhile in the time, and
-// goes on telling.
+// build runs the command that compiles the embedded server. When that takes long it says so, does
+// meanwhile in the time, and goes on telling.
 func build(ctx context.Context, st *stack.Stack, command string, say func(string, ...any), meanwhile func() error) error {
 	p, err := st.NewProcess("build", "/bin/sh", "-c", "exec "+command)
 	if err != nil {

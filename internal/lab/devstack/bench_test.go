@@ -18,7 +18,8 @@ func countRequest(query string) *workflowservice.CountWorkflowExecutionsRequest 
 	return &workflowservice.CountWorkflowExecutionsRequest{Namespace: namespace, Query: query}
 }
 
-// BenchmarkSequentialActivities shows whether the tuning is in force: some 100 ms each without it, some milliseconds with it.
+// BenchmarkSequentialActivities shows whether the tuning is in force: some 100 ms each without it,
+// some milliseconds with it.
 func BenchmarkSequentialActivities(b *testing.B) {
 	benchmark(b, func(ctx workflow.Context, n int) error {
 		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})

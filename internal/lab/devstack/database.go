@@ -22,7 +22,8 @@ const (
 	clusterName = "active"
 	namespace   = "default"
 
-	// retention is how long finished rollouts stay in the namespace: a week, so that Monday can look at Friday's.
+	// retention is how long finished rollouts stay in the namespace: a week, so that Monday can
+	// look at Friday's.
 	retention = 7 * 24 * time.Hour
 )
 
@@ -31,14 +32,16 @@ func searchAttributes() []string {
 	return []string{"SluiceUnit", "SluiceRelease", "SluiceStage", "SluicePhase", "SluiceOutcome", "SluiceNumber"}
 }
 
-// databases are where the server keeps its state: one of SQLite for everything, or two of PostgreSQL.
+// databases are where the server keeps its state: one of SQLite for everything, or two of
+// PostgreSQL.
 type databases struct {
 	main, visibility *config.SQL
 	shards           int32  // of histories; fixed for the life of the database
 	close            func() // gives up the lock; called when the server has stopped
 }
 
-// openDatabases makes sure that the databases are there and complete and that nobody else uses them.
+// openDatabases makes sure that the databases are there and complete and that nobody else uses
+// them.
 func openDatabases(ctx context.Context, opts options) (databases, error) {
 	if opts.postgres != "" {
 		return openPostgres(ctx, opts.postgres, os.Getenv(passwordVariable))
@@ -47,8 +50,8 @@ func openDatabases(ctx context.Context, opts options) (databases, error) {
 	return databases{main: file, visibility: file, shards: 1, close: func() {}}, err
 }
 
-// openFile makes sure that file holds a Temporal database that nobody else uses, and returns how to connect to it. The
-// lock lasts until the process ends, however it ends.
+// openFile makes sure that file holds a Temporal database that nobody else uses, and returns how to
+// connect to it. The lock lasts until the process ends, however it ends.
 func openFile(ctx context.Context, file string) (*config.SQL, error) {
 	file, err := filepath.Abs(file)
 	if err != nil {
@@ -74,15 +77,15 @@ func openFile(ctx context.Context, file string) (*config.SQL, error) {
 	}), nil
 }
 
-// createDatabase makes the schema and the namespace under another name and moves the result into place, so that a file of
-// the final name is always complete.
+// createDatabase makes the schema and the namespace under another name and moves the result into
+// place, so that a file of the final name is always complete.
 func createDatabase(file string) error {
 	draft := file + ".new"
 	if err := os.Remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	// No write-ahead log here: Temporal's SQLite plug-in never closes a connection, and a log would stay behind under
-	// the draft's name.
+	// No write-ahead log here: Temporal's SQLite plug-in never closes a connection, and a log would
+	// stay behind under the draft's name.
 	cfg := sqlConfig(draft, map[string]string{"journal_mode": "memory", "synchronous": "off"})
 	if err := schema.SetupSchema(cfg); err != nil {
 		return err
@@ -93,7 +96,8 @@ func createDatabase(file string) error {
 	return os.Rename(draft, file)
 }
 
-// createNamespace makes the namespace with Sluice's search attributes, unless it is there. It works on any SQL database.
+// createNamespace makes the namespace with Sluice's search attributes, unless it is there. It works
+// on any SQL database.
 func createNamespace(cfg *config.SQL) error {
 	keywords := make(map[string]enumspb.IndexedValueType)
 	for _, name := range searchAttributes() {
@@ -116,9 +120,11 @@ func sqlConfig(file string, pragmas map[string]string) *config.SQL {
 	return &config.SQL{PluginName: sqlite.PluginName, DatabaseName: file, ConnectAttributes: attributes}
 }
 
-// lock keeps a second server off the file: two would take the history shard from each other in turns.
+// lock keeps a second server off the file: two would take the history shard from each other in
+// turns.
 func lock(ctx context.Context, file string) error {
-	// A bare descriptor, because an os.File would be closed, and the lock lost, when it is garbage-collected.
+	// A bare descriptor, because an os.File would be closed, and the lock lost, when it is
+	// garbage-collected.
 	fd, err := syscall.Open(file+".lock", syscall.O_CREAT|syscall.O_RDWR|syscall.O_CLOEXEC, 0o644)
 	if err != nil {
 		return fmt.Errorf("open %s.lock: %w", file, err)

@@ -20,9 +20,9 @@ func logLevels() map[string]zapcore.Level {
 // defaultLogLevel shows what is wrong and nothing else.
 const defaultLogLevel = "error"
 
-// newLogger writes the server's log to stderr, one line an entry, so that stdout stays for what scripts read. The second
-// result is for the moment before a stop, when the server reports every call that it breaks off itself as an error: at the
-// default level it silences them.
+// newLogger writes the server's log to stderr, one line an entry, so that stdout stays for what
+// scripts read. The second result is for the moment before a stop, when the server reports every
+// call that it breaks off itself as an error: at the default level it silences them.
 func newLogger(name string) (logger log.Logger, stopping func()) {
 	level := zap.NewAtomicLevelAt(logLevels()[name])
 	encoding := zap.NewDevelopmentEncoderConfig()

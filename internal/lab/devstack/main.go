@@ -1,8 +1,10 @@
-// Command devstack runs what Sluice needs from Temporal in one process, for development, demonstrations and tests: the
-// server with its history in one SQLite file or in PostgreSQL, and the Web UI. It is a module of its own, so that the
-// server's several hundred dependencies stay out of Sluice's own go.sum.
+// Command devstack runs what Sluice needs from Temporal in one process, for development,
+// demonstrations and tests: the server with its history in one SQLite file or in PostgreSQL, and
+// the Web UI. It is a module of its own, so that the server's several hundred dependencies stay out
+// of Sluice's own go.sum.
 //
-// It is not for production: few history shards, one process, no authentication, loopback only unless told otherwise.
+// It is not for production: few history shards, one process, no authentication, loopback only
+// unless told otherwise.
 package main
 
 import (
@@ -44,7 +46,8 @@ func main() {
 	}
 }
 
-// run is main without its globals: it serves until ctx is done and returns nil after a graceful stop.
+// run is main without its globals: it serves until ctx is done and returns nil after a graceful
+// stop.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "--version" {
 		_, err := fmt.Fprintln(stdout, "devstack", version)

@@ -14,16 +14,17 @@ import (
 	"time"
 )
 
-// Free ports are chosen between lowestPort and the start of the kernel's ephemeral range. Below that range nobody's outgoing
-// connection can take a port while its server is being restarted, and a client that keeps redialling a dead loopback port
-// cannot connect to itself, which would keep the port busy for as long as the client lives.
+// Free ports are chosen between lowestPort and the start of the kernel's ephemeral range. Below
+// that range nobody's outgoing connection can take a port while its server is being restarted, and
+// a client that keeps redialling a dead loopback port cannot connect to itself, which would keep
+// the port busy for as long as the client lives.
 const (
 	lowestPort       = 20000
 	defaultEphemeral = 32768
 )
 
-// portPatience is how long a pinned port may stay busy before that is an error: long enough for the kernel to take
-// apart a predecessor that was killed a moment ago.
+// portPatience is how long a pinned port may stay busy before that is an error: long enough for the
+// kernel to take apart a predecessor that was killed a moment ago.
 const portPatience = 5 * time.Second
 
 // ports are all that the stack listens on.
@@ -32,7 +33,8 @@ type ports struct {
 	history, matching, worker int // reached only from inside this process
 }
 
-// choosePorts returns ports that were all free at one moment. Pinned ones (not 0) must be free within portPatience.
+// choosePorts returns ports that were all free at one moment. Pinned ones (not 0) must be free
+// within portPatience.
 func choosePorts(ctx context.Context, ip netip.Addr, frontend, ui int) (ports, error) {
 	held := &reservations{}
 	defer held.release()
@@ -128,7 +130,8 @@ func hostPort(ip netip.Addr, port int) string {
 	return netip.AddrPortFrom(ip, uint16(port)).String()
 }
 
-// dialable is the address by which this machine reaches what listens on ip: loopback, when that is everywhere.
+// dialable is the address by which this machine reaches what listens on ip: loopback, when that is
+// everywhere.
 func dialable(ip netip.Addr) netip.Addr {
 	switch {
 	case !ip.IsUnspecified():

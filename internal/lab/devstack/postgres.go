@@ -14,20 +14,24 @@ import (
 	"go.temporal.io/server/common/persistence/sql/sqlplugin/postgresql"
 )
 
-// passwordVariable is where PostgreSQL's password is taken from, as psql does: a flag would show it to everybody on the machine.
+// passwordVariable is where PostgreSQL's password is taken from, as psql does: a flag would show it
+// to everybody on the machine.
 const passwordVariable = "PGPASSWORD"
 
 const (
 	// postgresShards is what Temporal's own images begin with.
 	postgresShards = 4
-	// postgresConnections bounds each of the two pools; the server's four services share them. PostgreSQL allows 100 by default.
+	// postgresConnections bounds each of the two pools; the server's four services share them.
+	// PostgreSQL allows 100 by default.
 	postgresConnections = 20
-	// advisoryLock is the number of the lock that a devstack holds on its database: "sluice" in ASCII.
+	// advisoryLock is the number of the lock that a devstack holds on its database: "sluice" in
+	// ASCII.
 	advisoryLock int64 = 0x736c75696365
 )
 
-// openPostgres makes sure that the database at address and its companion for visibility exist with the newest schema and
-// the namespace, and that no other devstack uses them. The lock lasts as long as the connection to the database.
+// openPostgres makes sure that the database at address and its companion for visibility exist with
+// the newest schema and the namespace, and that no other devstack uses them. The lock lasts as long
+// as the connection to the database.
 func openPostgres(ctx context.Context, address, password string) (databases, error) {
 	main, err := postgresConfig(address, password)
 	if err != nil {
@@ -61,7 +65,8 @@ func openPostgres(ctx context.Context, address, password string) (databases, err
 	return databases{main: main, visibility: &visibility, shards: postgresShards, close: unlock}, nil
 }
 
-// postgresConfig reads a URL such as postgres://temporal@127.0.0.1:5432/temporal?sslmode=verify-full.
+// postgresConfig reads a URL such as
+// postgres://temporal@127.0.0.1:5432/temporal?sslmode=verify-full.
 func postgresConfig(address, password string) (*config.SQL, error) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -96,7 +101,8 @@ func postgresConfig(address, password string) (*config.SQL, error) {
 // noSuchDatabase is PostgreSQL's code for a database that does not exist.
 const noSuchDatabase = "3D000"
 
-// connectPostgres connects to a database, and creates it when it does not exist: only then the user needs the right to.
+// connectPostgres connects to a database, and creates it when it does not exist: only then the user
+// needs the right to.
 func connectPostgres(ctx context.Context, address, password, database string) (*pgx.Conn, error) {
 	cfg, err := pgx.ParseConfig(address)
 	if err != nil {
@@ -121,8 +127,8 @@ func connectPostgres(ctx context.Context, address, password, database string) (*
 	return pgx.ConnectConfig(ctx, cfg)
 }
 
-// lockPostgres keeps a second devstack off the database: two would take the history shards from each other in turns. The
-// connection must stay open.
+// lockPostgres keeps a second devstack off the database: two would take the history shards from
+// each other in turns. The connection must stay open.
 func lockPostgres(ctx context.Context, conn *pgx.Conn) error {
 	deadline := time.Now().Add(portPatience)
 	for {

@@ -60,7 +60,8 @@ func probeNamespace(ctx context.Context, api workflowservice.WorkflowServiceClie
 	return nil
 }
 
-// probeHistory asks for a workflow that cannot exist: "not found" is an answer of the shard that holds all of them.
+// probeHistory asks for a workflow that cannot exist: "not found" is an answer of the shard that
+// holds all of them.
 func probeHistory(ctx context.Context, api workflowservice.WorkflowServiceClient) error {
 	_, err := api.DescribeWorkflowExecution(ctx, &workflowservice.DescribeWorkflowExecutionRequest{
 		Namespace: namespace,

@@ -15,7 +15,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// startPatience bounds the time from the start to the first good answer. It takes under a second on an idle machine.
+// startPatience bounds the time from the start to the first good answer. It takes under a second on
+// an idle machine.
 const startPatience = time.Minute
 
 // ready is the content of the ready file: how to reach a stack that answers.
@@ -25,7 +26,8 @@ type ready struct {
 	PID     int    `json:"pid"`
 }
 
-// wait returns nil when the frontend, the namespace, the history shard and the Web UI have each answered.
+// wait returns nil when the frontend, the namespace, the history shard and the Web UI have each
+// answered.
 func (r ready) wait(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()

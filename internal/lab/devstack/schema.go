@@ -10,8 +10,8 @@ import (
 // firstSchema is the version from which the server's own tool counts.
 const firstSchema = "0.0"
 
-// updateSchema brings the schema with a name such as postgresql/v12/temporal to the server's version, with the code of
-// temporal-sql-tool. One that was broken off is gone on with.
+// updateSchema brings the schema with a name such as postgresql/v12/temporal to the server's
+// version, with the code of temporal-sql-tool. One that was broken off is gone on with.
 func updateSchema(cfg *config.SQL, name string) error {
 	conn, err := sql.NewConnection(cfg, log.NewNoopLogger())
 	if err != nil {

@@ -18,10 +18,12 @@ import (
 	"go.temporal.io/server/temporal"
 )
 
-// stopPatience bounds a graceful stop. Nothing is lost when it runs out: the server survives being killed.
+// stopPatience bounds a graceful stop. Nothing is lost when it runs out: the server survives being
+// killed.
 const stopPatience = 10 * time.Second
 
-// serve runs the stack until ctx is done. It writes the ready file when clients can connect, and removes it before it stops.
+// serve runs the stack until ctx is done. It writes the ready file when clients can connect, and
+// removes it before it stops.
 func serve(ctx context.Context, opts options, stdout io.Writer) error {
 	if err := removeReady(opts.readyFile); err != nil {
 		return err
@@ -92,8 +94,8 @@ func newServer(cfg *config.Config, logger log.Logger) (temporal.Server, error) {
 	return temporal.NewServer(
 		temporal.WithConfig(cfg),
 		temporal.ForServices(temporal.DefaultServices),
-		// Without static hosts the services would find each other by gossip over more ports, and after a kill first
-		// wait for members that are gone.
+		// Without static hosts the services would find each other by gossip over more ports, and
+		// after a kill first wait for members that are gone.
 		temporal.WithStaticHosts(hosts),
 		temporal.WithLogger(logger),
 		temporal.WithAuthorizer(authorization.NewNoopAuthorizer()),

@@ -31,8 +31,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A stack is killed in the middle and started again on the same ports and file: everything is still there, and a
-// client that was connected before carries on.
+// A stack is killed in the middle and started again on the same ports and file: everything is still
+// there, and a client that was connected before carries on.
 func TestContinuesAfterKill(t *testing.T) {
 	dir := t.TempDir()
 	first := start(t, dir, "0", "0")
@@ -141,7 +141,8 @@ func command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// readReady reads the ready file of this process; one that a killed predecessor left does not count.
+// readReady reads the ready file of this process; one that a killed predecessor left does not
+// count.
 func (s *stack) readReady(file string) bool {
 	return s.ready.read(file) == nil && s.ready.PID == s.cmd.Process.Pid
 }

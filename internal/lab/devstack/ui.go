@@ -22,7 +22,8 @@ func newUI(ip netip.Addr, port int, temporalAddress string) *uiserver.Server {
 		DefaultNamespace:    namespace,
 		HideLogs:            true,
 		DisableNewsFetch:    true, // nothing here calls out to the internet
-		// Without TLS some browsers would not send the CSRF cookie, and signals from the Web UI would be refused.
+		// Without TLS some browsers would not send the CSRF cookie, and signals from the Web UI
+		// would be refused.
 		CORS: uiconfig.CORS{CookieInsecure: true},
 	}))
 }

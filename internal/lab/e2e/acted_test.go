@@ -26,16 +26,16 @@ import (
 	workflows "github.com/sluicehq/sluice/workflows/rollout"
 )
 
-// actors are the activities of rollouts on a healthy fleet, in this process. A test
-// chooses what each does. They are methods of the names that the workflow asks for.
+// actors are the activities of rollouts on a healthy fleet, in this process. A test chooses what
+// each does. They are methods of the names that the workflow asks for.
 type actors struct {
 	mu sync.Mutex
 	// tries counts the attempts by workflow and activity.
 	tries map[string]int
 	// broken says which activity of which workflow ends with an error.
 	broken func(workflow, name string) bool
-	// gate answers the last look of a stage, failing that its watch has seen harm, and
-	// baseline blocks while it measures.
+	// gate answers the last look of a stage, failing that its watch has seen harm, and baseline
+	// blocks while it measures.
 	gate     func(activities.GateInput) health.Verdict
 	failing  func(activities.WatchInput) bool
 	baseline func(activities.BaselineInput)
@@ -175,8 +175,8 @@ func (a *actors) Recover(ctx context.Context, _ activities.RecoverInput) (activi
 	return activities.Judged{Report: reported(health.Pass)}, a.begin(ctx, "Recover")
 }
 
-// acted is a real server with actors, and a worker for workflows that may be away:
-// what happens meanwhile comes to the workflow in one task.
+// acted is a real server with actors, and a worker for workflows that may be away: what happens
+// meanwhile comes to the workflow in one task.
 type acted struct {
 	*actors
 	t         *testing.T

@@ -54,8 +54,8 @@ func mask(in []byte) []byte {
 	return out
 }
 
-// With a codec, nothing of a rollout but its ids and search attributes is in the clear in
-// Temporal, and nothing starts without it.
+// With a codec, nothing of a rollout but its ids and search attributes is in the clear in Temporal,
+// and nothing starts without it.
 func TestCodec(t *testing.T) {
 	codec := httptest.NewServer(converter.NewPayloadCodecHTTPHandler(masked{}))
 	t.Cleanup(codec.Close)

@@ -15,8 +15,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Ten thousand targets left out, and tens of thousands locked, are more than a payload
-// holds: on a real server the rollout ends, its status answers, and counts are exact.
+// Ten thousand targets left out, and tens of thousands locked, are more than a payload holds: on a
+// real server the rollout ends, its status answers, and counts are exact.
 func TestCrowdsOnAServer(t *testing.T) {
 	a := act(t, 0)
 	for i := range 60_000 {

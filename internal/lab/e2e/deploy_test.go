@@ -1,5 +1,5 @@
-// Package e2e holds tests of a whole deployment: a real Temporal server, real workers and a simulated fleet as processes of
-// their own, some of them killed.
+// Package e2e holds tests of a whole deployment: a real Temporal server, real workers and a
+// simulated fleet as processes of their own, some of them killed.
 package e2e
 
 import (
@@ -28,8 +28,8 @@ import (
 
 const unit = "edge-proxy"
 
-// TestMain runs tests side by side also where there are few processors: a rollout mostly
-// waits. Those that fill a processor, or change the environment, run alone before them.
+// TestMain runs tests side by side also where there are few processors: a rollout mostly waits.
+// Those that fill a processor, or change the environment, run alone before them.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if err := flag.Set("test.parallel", fmt.Sprint(max(3, runtime.GOMAXPROCS(0)))); err != nil {
@@ -208,8 +208,8 @@ func (d *deployment) result() rollout.State {
 	return s
 }
 
-// bareSignal sends a signal as another program would: with a payload of its own
-// making, or without any.
+// bareSignal sends a signal as another program would: with a payload of its own making, or without
+// any.
 func (d *deployment) bareSignal(name, payload string) {
 	d.t.Helper()
 	req := &workflowservice.SignalWorkflowExecutionRequest{

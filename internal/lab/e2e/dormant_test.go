@@ -39,8 +39,8 @@ health: {without: [traffic], every: 500ms, checks: [{name: up, probe: {tcp: "{{a
 	d.sluice(0, "start", filepath.Join(d.Dir, "sleeper.yaml"), "--wait")
 }
 
-// Harm of a release that may have woken another one, which is watched on, takes both back; the outcome ranks them.
-// The drill of a later release fails on its first target, before its bake.
+// Harm of a release that may have woken another one, which is watched on, takes both back; the
+// outcome ranks them. The drill of a later release fails on its first target, before its bake.
 func TestTriggerAndSleeperGoBack(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 12)

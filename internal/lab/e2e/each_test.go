@@ -8,8 +8,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// One target of twenty fails, and the average is fine: only a check of each target
-// takes the release back, and names the target.
+// One target of twenty fails, and the average is fine: only a check of each target takes the
+// release back, and names the target.
 func TestOneBadTarget(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 20)

@@ -20,8 +20,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// rogues is a fleet that repeats the token it is sent in as many ways as there are,
-// as soon as it runs a release that asks for it, or always where it is told to.
+// rogues is a fleet that repeats the token it is sent in as many ways as there are, as soon as it
+// runs a release that asks for it, or always where it is told to.
 type rogues struct {
 	mu       sync.Mutex
 	releases map[string]string
@@ -111,9 +111,8 @@ func gossip(sent func(string)) http.HandlerFunc {
 	}
 }
 
-// Whatever targets and judges make of the tokens that they are sent, in answers,
-// errors, redirects and what is no HTTP at all: none is found in anything that is kept
-// or shown.
+// Whatever targets and judges make of the tokens that they are sent, in answers, errors, redirects
+// and what is no HTTP at all: none is found in anything that is kept or shown.
 func TestTokensThatAreRepeated(t *testing.T) {
 	token, judges := "planted+"+rand.Text()+"/=", "planted<"+rand.Text()+">"
 	t.Setenv("SLUICE_TEST_TOKEN", token)
@@ -184,8 +183,8 @@ health:
 	}
 }
 
-// A secret that was written into a spec is refused with the way to refer to it, and
-// is not repeated.
+// A secret that was written into a spec is refused with the way to refer to it, and is not
+// repeated.
 func TestInlineSecretsAreRefused(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 3)

@@ -16,8 +16,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// A fleet that a program lists is listed by the worker, when the rollout starts, and
-// is in the history: the way back needs no store.
+// A fleet that a program lists is listed by the worker, when the rollout starts, and is in the
+// history: the way back needs no store.
 func TestFleetFromACommand(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 12)
@@ -75,8 +75,8 @@ func TestFleetFromPrometheus(t *testing.T) {
 	d.allOn("2.0.0")
 }
 
-// prometheus starts a Prometheus that scrapes every simulated target, and waits until
-// it knows them all.
+// prometheus starts a Prometheus that scrapes every simulated target, and waits until it knows them
+// all.
 func (d *deployment) prometheus(path string) string {
 	d.t.Helper()
 	targets := d.inventory().Targets

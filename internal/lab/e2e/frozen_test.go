@@ -18,9 +18,8 @@ func (d *deployment) freeze(long time.Duration) {
 	require.NoError(d.t, syscall.Kill(d.worker.PID(), syscall.SIGCONT))
 }
 
-// A worker that stands still for the rest of a bake, and wakes long after its end, has not
-// watched it: the bake goes on for that. It makes no difference whether its heartbeats were
-// missed.
+// A worker that stands still for the rest of a bake, and wakes long after its end, has not watched
+// it: the bake goes on for that. It makes no difference whether its heartbeats were missed.
 func TestFrozenInMidBake(t *testing.T) {
 	t.Parallel()
 	const bake = 6 * time.Second

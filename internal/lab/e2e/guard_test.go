@@ -8,8 +8,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// A release with a guard is passed once its stages are, and is watched on: harm still takes it back; without
-// harm the unit's next rollout ends the guard and begins.
+// A release with a guard is passed once its stages are, and is watched on: harm still takes it
+// back; without harm the unit's next rollout ends the guard and begins.
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 12)

@@ -9,8 +9,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// What `sluice init` writes after a look at one page takes back a release with errors, and one
-// with a single bad host of three, in whichever stage that is.
+// What `sluice init` writes after a look at one page takes back a release with errors, and one with
+// a single bad host of three, in whichever stage that is.
 func TestInitCatches(t *testing.T) {
 	d := deploy(t, 3, "--rps-per-target", "100")
 	for release, why := range map[string]string{

@@ -14,8 +14,7 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// Targets that join a listed fleet during a rollout are brought to the release
-// before it settles.
+// Targets that join a listed fleet during a rollout are brought to the release before it settles.
 func TestTargetsThatJoinAreSwept(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 12)
@@ -38,8 +37,8 @@ func TestTargetsThatJoinAreSwept(t *testing.T) {
 	d.allOn("2.0.0")
 }
 
-// Joiners that do not answer, or lack a label that a probe asks for, are named with the
-// reason, counted once, and are no reason to take anything back.
+// Joiners that do not answer, or lack a label that a probe asks for, are named with the reason,
+// counted once, and are no reason to take anything back.
 func TestJoinersThatCannotBeBroughtInAreNamed(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 12)

@@ -18,7 +18,8 @@ import (
 	workflows "github.com/sluicehq/sluice/workflows/rollout"
 )
 
-// judged writes a spec whose only check compares error ratios, on a fleet that fails one request in a hundred.
+// judged writes a spec whose only check compares error ratios, on a fleet that fails one request in
+// a hundred.
 func (d *deployment) judged(release, bake string) string {
 	d.t.Helper()
 	path := filepath.Join(d.Dir, "judged-"+release+".yaml")
@@ -49,8 +50,8 @@ func deployJudged(t *testing.T) *deployment {
 	return deploy(t, 12, "--release", usual, "--rps-per-target", "400")
 }
 
-// A release on which two of a hundred requests fail instead of one is taken back, long
-// before the end of its bake.
+// A release on which two of a hundred requests fail instead of one is taken back, long before the
+// end of its bake.
 func TestTwiceTheErrorsIsTakenBack(t *testing.T) {
 	t.Parallel()
 	d := deployJudged(t)

@@ -12,8 +12,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// Killing the worker or the server changes when a rollout ends, and not how. The
-// targets themselves say what they run.
+// Killing the worker or the server changes when a rollout ends, and not how. The targets themselves
+// say what they run.
 func TestKilledInMidRollout(t *testing.T) {
 	t.Parallel()
 	moments := []struct {
@@ -89,8 +89,8 @@ func TestRollbackWithoutTheStore(t *testing.T) {
 	d.allOn("1.0.0")
 }
 
-// A worker whose store cannot be made, be it that the folder is read-only, starts, takes a
-// release out, says what is wrong, and takes it back.
+// A worker whose store cannot be made, be it that the folder is read-only, starts, takes a release
+// out, says what is wrong, and takes it back.
 func TestRolloutWithoutAnyStore(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 12)
@@ -105,8 +105,8 @@ func TestRolloutWithoutAnyStore(t *testing.T) {
 	d.allOn("1.0.0")
 }
 
-// One of two workers has no descriptors left for targets. Releases go out, are judged and
-// taken back by the other one.
+// One of two workers has no descriptors left for targets. Releases go out, are judged and taken
+// back by the other one.
 func TestOneOfTwoWorkersIsCutOff(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 40)

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A release whose pages grow to what a page may hold, at 60 targets at once, is judged and
-// taken back by a worker of a usual size.
+// A release whose pages grow to what a page may hold, at 60 targets at once, is judged and taken
+// back by a worker of a usual size.
 func TestFloodDoesNotEndTheWorker(t *testing.T) {
 	d := deploy(t, 66)
 	path := d.spec("2.0.0-flood-errors", "30s", "")

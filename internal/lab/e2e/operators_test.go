@@ -18,8 +18,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// reset resets the newest run of the unit's rollout to its first or its last workflow task,
-// as the Web UI does.
+// reset resets the newest run of the unit's rollout to its first or its last workflow task, as the
+// Web UI does.
 func (d *deployment) reset(first bool) {
 	d.t.Helper()
 	h, err := stack.History(d.t.Context(), d.client, connect.WorkflowID(unit), "")
@@ -39,8 +39,8 @@ func (d *deployment) reset(first bool) {
 	require.NoError(d.t, err)
 }
 
-// A rollout that is reset takes back what it had changed, wherever it was and to wherever
-// it is reset.
+// A rollout that is reset takes back what it had changed, wherever it was and to wherever it is
+// reset.
 func TestResetIsTakenBack(t *testing.T) {
 	t.Parallel()
 	for _, stage := range []int{0, 1} {

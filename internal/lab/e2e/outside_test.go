@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A rollout without any source of metrics is judged by probes and by a judge of the
-// user's own, which see what is wrong.
+// A rollout without any source of metrics is judged by probes and by a judge of the user's own,
+// which see what is wrong.
 func TestWithoutASource(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 12)

@@ -8,8 +8,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// A target that does not answer is left out where that is tolerated, named, and
-// brought in by a sweep when it is back; another stays away and is named.
+// A target that does not answer is left out where that is tolerated, named, and brought in by a
+// sweep when it is back; another stays away and is named.
 func TestPartialFleet(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 20)
@@ -33,8 +33,7 @@ func TestPartialFleet(t *testing.T) {
 	require.Contains(t, d.sluice(0, "explain", unit).Stdout, "left out: "+lost[1])
 }
 
-// A rollback that leaves a target behind exits with 5 and locks the unit, until the
-// target is back.
+// A rollback that leaves a target behind exits with 5 and locks the unit, until the target is back.
 func TestIncompleteRollbackIsRetried(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 12)
@@ -62,8 +61,7 @@ func TestIncompleteRollbackIsRetried(t *testing.T) {
 	d.allOn("1.0.0")
 }
 
-// A fleet that is unhealthy before the change is refused, unless somebody says why
-// not.
+// A fleet that is unhealthy before the change is refused, unless somebody says why not.
 func TestUnhealthyFleetIsRefused(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 12)

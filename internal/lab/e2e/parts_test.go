@@ -15,8 +15,9 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// featuresScript keeps the second part of a target in a file: its release, and the fence on a second line. It refuses an
-// older fence, is slow while there is a file "slow", and fails for good for a target in the file "refuse".
+// featuresScript keeps the second part of a target in a file: its release, and the fence on a
+// second line. It refuses an older fence, is slow while there is a file "slow", and fails for good
+// for a target in the file "refuse".
 const featuresScript = `#!/bin/sh
 cd "$(dirname "$0")/features" || exit 1
 case $1 in
@@ -29,8 +30,8 @@ set)
 esac
 `
 
-// withParts is a fleet whose targets have two parts: the simulated one, by HTTP, and features, by a program. They run 1.0.0 and f1,
-// or nothing of the second.
+// withParts is a fleet whose targets have two parts: the simulated one, by HTTP, and features, by a
+// program. They run 1.0.0 and f1, or nothing of the second.
 func withParts(t *testing.T, targets int, first bool) *deployment {
 	t.Helper()
 	d := deploy(t, targets)
@@ -73,7 +74,8 @@ func (d *deployment) leftWrong(app, features string) (wrong int) {
 	return wrong
 }
 
-// between waits until the program of features is at work for some target, and has nobody wait for it any more.
+// between waits until the program of features is at work for some target, and has nobody wait for
+// it any more.
 func (d *deployment) between(do func()) {
 	d.t.Helper()
 	require.NoError(d.t, os.WriteFile(d.features("slow"), nil, 0o600))
@@ -87,7 +89,8 @@ func (d *deployment) between(do func()) {
 	require.NoError(d.t, d.worker.Start())
 }
 
-// The worker dies between two parts, on the way out and on the way back: no target is left between them.
+// The worker dies between two parts, on the way out and on the way back: no target is left between
+// them.
 func TestKilledBetweenParts(t *testing.T) {
 	t.Parallel()
 	d := withParts(t, 12, false)
@@ -125,7 +128,8 @@ func TestPartsGoBackAsOne(t *testing.T) {
 	t.Log("the first deploy of a part is removed again: left_wrong=0")
 }
 
-// A target that cannot put one part back keeps the other, and is named with what each runs, until it can.
+// A target that cannot put one part back keeps the other, and is named with what each runs, until
+// it can.
 func TestPartThatStaysBehind(t *testing.T) {
 	t.Parallel()
 	d := withParts(t, 12, false)
@@ -151,7 +155,8 @@ func TestPartThatStaysBehind(t *testing.T) {
 	t.Log("a part that stayed behind is put back: left_wrong=0")
 }
 
-// A program and an agent: bundles are built, prepared everywhere before the program of any target runs, and taken back with it.
+// A program and an agent: bundles are built, prepared everywhere before the program of any target
+// runs, and taken back with it.
 func TestPartsWithAgents(t *testing.T) {
 	t.Parallel()
 	r := deployBehindRelay(t)

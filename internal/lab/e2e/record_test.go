@@ -18,10 +18,9 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// TestRecordHistories writes histories of real rollouts into the folder that
-// SLUICE_RECORD names, for the replay test of package workflows. `make
-// record-histories` runs it. What is recorded already stays as it is: a rollout of a
-// released version may still be running.
+// TestRecordHistories writes histories of real rollouts into the folder that SLUICE_RECORD names,
+// for the replay test of package workflows. `make record-histories` runs it. What is recorded
+// already stays as it is: a rollout of a released version may still be running.
 func TestRecordHistories(t *testing.T) {
 	dir := os.Getenv("SLUICE_RECORD")
 	if dir == "" {
@@ -173,8 +172,8 @@ func save(t *testing.T, path string, events []*historypb.HistoryEvent) {
 	require.NoError(t, os.WriteFile(path, data, 0o600))
 }
 
-// anonymous drops from a history what tells of the machine and not of the rollout,
-// and formats it always in the same way.
+// anonymous drops from a history what tells of the machine and not of the rollout, and formats it
+// always in the same way.
 func anonymous(history []byte) ([]byte, error) {
 	var h struct {
 		Events []map[string]any `json:"events"`

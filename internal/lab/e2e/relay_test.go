@@ -127,8 +127,8 @@ func (r *relayed) run() string {
 	return strings.Join(all, " ")
 }
 
-// Agents that nobody can reach: a release is promoted, one is while relay and agent are killed, one is refused
-// by a single consumer's check, and one is taken back.
+// Agents that nobody can reach: a release is promoted, one is while relay and agent are killed, one
+// is refused by a single consumer's check, and one is taken back.
 func TestBehindARelay(t *testing.T) {
 	t.Parallel()
 	r := deployBehindRelay(t)

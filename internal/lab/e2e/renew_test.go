@@ -13,9 +13,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// Thousands of signals make a history so long that the rollout continues as new in
-// the middle of its bake. It goes on where it was, and whoever watches does not
-// notice.
+// Thousands of signals make a history so long that the rollout continues as new in the middle of
+// its bake. It goes on where it was, and whoever watches does not notice.
 func TestThousandsOfSignals(t *testing.T) {
 	d := deploy(t, 12)
 	d.sluice(0, "start", d.listed(d.spec("2.0.0", "1h", ""), "{command: [cat, "+d.FleetFile()+"]}"))

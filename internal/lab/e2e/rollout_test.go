@@ -9,8 +9,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// Every signal works from the CLI and as a bare Temporal signal, with a JSON
-// payload, a text or nothing.
+// Every signal works from the CLI and as a bare Temporal signal, with a JSON payload, a text or
+// nothing.
 func TestSignals(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 12)
@@ -87,19 +87,19 @@ func TestSecondStartIsRefused(t *testing.T) {
 	require.Equal(t, rollout.PhaseAborted, d.result().Outcome.Result)
 }
 
-// How many events a rollout's history has depends on its stages and batches, not
-// on how long it bakes nor on how many targets a batch has. Events of workflow
-// tasks depend on how the server's answers coincide, and are left out.
+// How many events a rollout's history has depends on its stages and batches, not on how long it
+// bakes nor on how many targets a batch has. Events of workflow tasks depend on how the server's
+// answers coincide, and are left out.
 func TestHistoryEvents(t *testing.T) {
 	t.Parallel()
 	small, big := historyOf(t, 12, "2s"), historyOf(t, 3000, "8s")
-	// A small group per batch: observed and applied, each scheduled, started and
-	// completed. 2,997 targets in batches of at most 1,000 are 4, since four are at work at
-	// once, against 1.
+	// A small group per batch: observed and applied, each scheduled, started and completed. 2,997
+	// targets in batches of at most 1,000 are 4, since four are at work at once, against 1.
 	const perBatch = 2 * 3
 	require.Equal(t, small.activities+3*perBatch, big.activities)
 	require.Equal(t, small.others, big.others)
-	// What earlier runs left, plan, validate and preflight; per stage observe, baseline, apply, watch and gate.
+	// What earlier runs left, plan, validate and preflight; per stage observe, baseline, apply,
+	// watch and gate.
 	require.Equal(t, (4+2*5)*3, small.activities)
 	require.Equal(t, map[enumspb.EventType]int{
 		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:        1,

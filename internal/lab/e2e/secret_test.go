@@ -45,9 +45,9 @@ func (r *receiver) got() ([]string, []string) {
 	return r.bodies, r.tokens
 }
 
-// Secrets that a worker uses for a driver, in its environment and in a file, and for
-// notifications are found in nothing that is kept or shown, also when those who are
-// sent them repeat them, refuse them, or are not there.
+// Secrets that a worker uses for a driver, in its environment and in a file, and for notifications
+// are found in nothing that is kept or shown, also when those who are sent them repeat them, refuse
+// them, or are not there.
 func TestSecretsStaySecret(t *testing.T) {
 	good, bad, hook := "planted-"+rand.Text(), "planted-"+rand.Text(), "planted-"+rand.Text()
 	hears := &receiver{status: http.StatusInternalServerError}
@@ -138,8 +138,8 @@ func (d *deployment) histories() []byte {
 	return out.Bytes()
 }
 
-// nowhere fails if any file of the deployment holds the marker: logs, the store, the
-// server's database.
+// nowhere fails if any file of the deployment holds the marker: logs, the store, the server's
+// database.
 func (d *deployment) nowhere(marker string) {
 	d.t.Helper()
 	files := 0

@@ -10,7 +10,8 @@ import (
 	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
-// A server that runs already is used in a namespace of its own, which is made where there is none, and made once.
+// A server that runs already is used in a namespace of its own, which is made where there is none,
+// and made once.
 func TestJoin(t *testing.T) {
 	t.Parallel()
 	host, err := stack.Start(t.Context(), programs(t), t.TempDir())

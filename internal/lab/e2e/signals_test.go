@@ -45,8 +45,8 @@ func abortWithTheLastGate(a *acted) {
 	require.Equal(a.t, 4, out.Outcome.Reverted)
 }
 
-// A pause that comes in one workflow task with what a stage was measured by leaves the
-// stage untouched.
+// A pause that comes in one workflow task with what a stage was measured by leaves the stage
+// untouched.
 func TestPauseWithTheMeasuring(t *testing.T) {
 	t.Parallel()
 	pauseWithTheMeasuring(act(t, 4))
@@ -107,8 +107,8 @@ func TestSignalsWithARenewal(t *testing.T) {
 	}
 }
 
-// An abort is obeyed while any activity waits to be tried again, and the activity is
-// not tried again.
+// An abort is obeyed while any activity waits to be tried again, and the activity is not tried
+// again.
 func TestAbortInABackoff(t *testing.T) {
 	t.Parallel()
 	a := act(t, 10)

@@ -32,8 +32,8 @@ health:
     - {name: slow, slow: {histogram: http_request_duration_seconds, over: 200ms}, against: control, worse: 100%%}
 `
 
-// A rollout that is rehearsed ends as one through a Temporal server to simulated targets that fail alike: with the same result, at the
-// same stage, by the same check.
+// A rollout that is rehearsed ends as one through a Temporal server to simulated targets that fail
+// alike: with the same result, at the same stage, by the same check.
 func TestSimulatedAsReal(t *testing.T) {
 	t.Parallel()
 	const rate = 200

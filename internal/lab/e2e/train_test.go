@@ -53,8 +53,8 @@ func in(n train.Number, stages int) func(train.Ledger) bool {
 
 func noneOpen(l train.Ledger) bool { return len(l.Open) == 0 }
 
-// Releases overlap on a real server, with its worker killed: the older one is aborted, and both go back in one hop. One that
-// is terminated is noticed, and taken back.
+// Releases overlap on a real server, with its worker killed: the older one is aborted, and both go
+// back in one hop. One that is terminated is noticed, and taken back.
 func TestTrain(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 12)
@@ -115,8 +115,8 @@ func (d *deployment) terminateTrain() {
 	require.NoError(d.t, d.client.TerminateWorkflow(d.t.Context(), connect.Deployment("").TrainID(unit), "", "by hand"))
 }
 
-// A train whose workflow was reset goes on with what the run before knew: to its first task, with two rollouts under way, and none
-// of its messages is taken for a new one.
+// A train whose workflow was reset goes on with what the run before knew: to its first task, with
+// two rollouts under way, and none of its messages is taken for a new one.
 func TestTrainThatIsReset(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 12)

@@ -10,8 +10,8 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// A release that was promoted and is bad goes back everywhere, with the source of health
-// away, and stays back: no lack of a verdict puts it out again.
+// A release that was promoted and is bad goes back everywhere, with the source of health away, and
+// stays back: no lack of a verdict puts it out again.
 func TestUndo(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 12)

@@ -11,15 +11,17 @@ import (
 	"github.com/sluicehq/sluice/internal/pause"
 )
 
-// FailsEvery is which answers of the service behind the edges are failures at first: real services always fail a little, and a
-// judge must not hold that against a release. It has no factor in common with the number of requests in vegeta's list, so that
-// every edge and every route gets its turn.
+// FailsEvery is which answers of the service behind the edges are failures at first: real services
+// always fail a little, and a judge must not hold that against a release. It has no factor in
+// common with the number of requests in vegeta's list, so that every edge and every route gets its
+// turn.
 const FailsEvery = 97
 
 // Answers to a request with the header X-No-Cache take this long.
 const uncached = 300 * time.Millisecond
 
-// Backend is the service behind the edges, in this process. A request with the header X-No-Cache takes 300 ms.
+// Backend is the service behind the edges, in this process. A request with the header X-No-Cache
+// takes 300 ms.
 type Backend struct {
 	Address string
 	// FailsEvery says which answers are failures: every so manieth.

@@ -20,8 +20,9 @@ import (
 	"github.com/sluicehq/sluice/internal/pause"
 )
 
-// Export serves what the access log of an edge's nginx counts, until the rig is closed. nginx itself counts requests only, not how
-// they ended. A series appears with its first request, as with exporters of logs that people run.
+// Export serves what the access log of an edge's nginx counts, until the rig is closed. nginx
+// itself counts requests only, not how they ended. A series appears with its first request, as with
+// exporters of logs that people run.
 func (r *Rig) Export(ctx context.Context, edge fleet.Target) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", edge.Labels[LabelMetrics])
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 // Programs are the paths of what an example did not build itself.
 type Programs struct{ Edge, Prometheus, Vegeta string }
 
-// Find finds the programs, of which edge is a Debian package with a program of the same name. It names everything that is
-// missing, and how to get it.
+// Find finds the programs, of which edge is a Debian package with a program of the same name. It
+// names everything that is missing, and how to get it.
 func (s Settings) Find(edge string) (Programs, error) {
 	var p Programs
 	var missing []error
@@ -53,7 +53,8 @@ func Lookup(name string) (string, error) {
 	return path, err
 }
 
-// Render writes the configuration of a release: its lines in the frame beside its file, with some words replaced.
+// Render writes the configuration of a release: its lines in the frame beside its file, with some
+// words replaced.
 func Render(release, to string, oldnew ...string) error {
 	frame, err := os.ReadFile(filepath.Join(filepath.Dir(release), "frame"))
 	if err != nil {

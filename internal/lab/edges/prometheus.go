@@ -11,8 +11,9 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Measure starts Prometheus and the traffic on the edges, says that they and the edges, in words, are up, and waits until every
-// edge has had traffic for as long as the checks look back before a stage: counter selects answers of an edge, one series for each.
+// Measure starts Prometheus and the traffic on the edges, says that they and the edges, in words,
+// are up, and waits until every edge has had traffic for as long as the checks look back before a
+// stage: counter selects answers of an edge, one series for each.
 func (r *Rig) Measure(ctx context.Context, p Programs, words, counter string, back time.Duration) error {
 	if err := r.startPrometheus(ctx, p.Prometheus); err != nil {
 		return err

@@ -1,5 +1,6 @@
-// Package edges runs real edge programs for the examples: beside a stack, a Prometheus that reads their exporters, a service
-// behind them, and traffic (vegeta) on them, whose answers are counted by edge, path and status.
+// Package edges runs real edge programs for the examples: beside a stack, a Prometheus that reads
+// their exporters, a service behind them, and traffic (vegeta) on them, whose answers are counted
+// by edge, path and status.
 package edges
 
 import (
@@ -27,7 +28,8 @@ const (
 	LabelSite    = "site"
 )
 
-// Rig is everything that runs beside the edges: Temporal, a worker, the service behind them, Prometheus and the traffic. Close it.
+// Rig is everything that runs beside the edges: Temporal, a worker, the service behind them,
+// Prometheus and the traffic. Close it.
 type Rig struct {
 	*stack.Stack
 	Out io.Writer
@@ -42,9 +44,10 @@ type Rig struct {
 	closers  []func()
 }
 
-// Start finds the programs, of which edge is the example's own, starts Temporal, a worker and the service behind the edges, and
-// gives every target of the example's fleet its ports and a folder. The fleet file as it is lies in the rig's folder. Then more
-// starts the edges. Where something does not work, what runs is ended.
+// Start finds the programs, of which edge is the example's own, starts Temporal, a worker and the
+// service behind the edges, and gives every target of the example's fleet its ports and a folder.
+// The fleet file as it is lies in the rig's folder. Then more starts the edges. Where something
+// does not work, what runs is ended.
 func Start(ctx context.Context, s Settings, edge string, out io.Writer, more func(*Rig, Programs) error) error {
 	p, err := s.Find(edge)
 	if err != nil {
@@ -112,7 +115,8 @@ func (r *Rig) WriteFleet() error {
 	return os.WriteFile(filepath.Join(r.Dir, "fleet.yaml"), b.Bytes(), 0o644)
 }
 
-// WriteSpec writes a spec of the example beside the fleet file, with some words replaced, and answers its path.
+// WriteSpec writes a spec of the example beside the fleet file, with some words replaced, and
+// answers its path.
 func (r *Rig) WriteSpec(from, to string, oldnew ...string) (string, error) {
 	data, err := os.ReadFile(filepath.Join(r.settings.Example, from))
 	if err != nil {
@@ -184,7 +188,8 @@ func Ask(ctx context.Context, url string) (string, error) {
 	return string(body), err
 }
 
-// Links says how to use what runs: facts are lines about it, spec the file to start a rollout from, and env more to export.
+// Links says how to use what runs: facts are lines about it, spec the file to start a rollout from,
+// and env more to export.
 func (r *Rig) Links(facts, spec, env string) {
 	fmt.Fprintf(r.Out, `
 Web UI        %[1]s

@@ -19,7 +19,8 @@ type Settings struct {
 	Tools, Example, Dir string
 }
 
-// Prepare makes the folders absolute, since a worker runs the example's program, and creates that of a run.
+// Prepare makes the folders absolute, since a worker runs the example's program, and creates that
+// of a run.
 func (s *Settings) Prepare(name string) error {
 	var err error
 	if s.Example, err = filepath.Abs(s.Example); err != nil {
@@ -56,7 +57,8 @@ type Site interface {
 	Close()
 }
 
-// Main is the program of an example: it brings it up and shows it, or leaves it running with --keep.
+// Main is the program of an example: it brings it up and shows it, or leaves it running with
+// --keep.
 func Main(name string, bringUp func(context.Context, Settings, io.Writer) (Site, error)) {
 	entry.Main(name, func(ctx context.Context, args []string, out, stderr io.Writer) error {
 		var s Settings

@@ -18,7 +18,8 @@ import (
 	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
-// requestsPerSecond is the traffic on all edges together: enough for a verdict within seconds, and little for two cores.
+// requestsPerSecond is the traffic on all edges together: enough for a verdict within seconds, and
+// little for two cores.
 const requestsPerSecond = 240
 
 // routes are what clients ask for, each equally often.
@@ -31,7 +32,8 @@ type Hit struct {
 	Slow       bool   // it took longer than slowFrom
 }
 
-// slowFrom is from when on an answer is slow: none of the service behind takes as long, unless its cache is off.
+// slowFrom is from when on an answer is slow: none of the service behind takes as long, unless its
+// cache is off.
 const slowFrom = 250 * time.Millisecond
 
 // Traffic counts what clients get, while they get it. It is safe for concurrent use.

@@ -1,4 +1,5 @@
-// Package hosts runs small machines, each a folder with a real sluice-agent, its consumer, and a page of metrics.
+// Package hosts runs small machines, each a folder with a real sluice-agent, its consumer, and a
+// page of metrics.
 package hosts
 
 import (
@@ -21,7 +22,8 @@ import (
 	"github.com/sluicehq/sluice/internal/pause"
 )
 
-// Unit is the configuration that the agents keep, and FleetFile where hosts are listed, in the stack's folder.
+// Unit is the configuration that the agents keep, and FleetFile where hosts are listed, in the
+// stack's folder.
 const (
 	Unit      = "features"
 	FleetFile = "hosts.yaml"
@@ -34,8 +36,9 @@ type Fleet struct {
 	pages *http.Server
 }
 
-// Host is a folder with a sluice-agent, whose consumer is a script, and a page of metrics that shows what the consumer has loaded: a
-// version that begins with "harmful" fails 30% of the requests.
+// Host is a folder with a sluice-agent, whose consumer is a script, and a page of metrics that
+// shows what the consumer has loaded: a version that begins with "harmful" fails 30% of the
+// requests.
 type Host struct {
 	ID, Dir string
 	Agent   *stack.Process
@@ -44,8 +47,8 @@ type Host struct {
 	page page
 }
 
-// consumer refuses a release whose file refuse names the host, loads the version behind the link, and shows it. It takes its
-// time, so that something can happen meanwhile.
+// consumer refuses a release whose file refuse names the host, loads the version behind the link,
+// and shows it. It takes its time, so that something can happen meanwhile.
 const consumer = `cd "$1"
 case $2 in
 check) sleep 0.1; if grep -qsx "$4" "$3/refuse"; then echo "line 7: not on $4"; exit 1; fi;;
@@ -64,8 +67,8 @@ units:
     confirm: {command: [sh, -c, %[5]q, x, %[3]s, confirm, "{{dir}}"], within: 5s}
 `
 
-// Open starts n hosts in a stack's folder, on which nothing is installed yet. Each takes in turn one of the lines that are
-// added to their settings, if there are any.
+// Open starts n hosts in a stack's folder, on which nothing is installed yet. Each takes in turn
+// one of the lines that are added to their settings, if there are any.
 func Open(ctx context.Context, st *stack.Stack, program string, n int, lines ...string) (*Fleet, error) {
 	ports, err := stack.FreePorts(ctx, n+1)
 	if err != nil {
@@ -167,8 +170,9 @@ func (h *Host) status(ctx context.Context) (s agent.Status, err error) {
 	return s, json.NewDecoder(res.Body).Decode(&s)
 }
 
-// Behind answers the release that the link leads to, by the name of its folder; empty for no link. Its files are compared with
-// their bundle, each by its hash: an error says what is another's, missing or too much.
+// Behind answers the release that the link leads to, by the name of its folder; empty for no link.
+// Its files are compared with their bundle, each by its hash: an error says what is another's,
+// missing or too much.
 func (h *Host) Behind(known map[string]bundle.Bundle) (string, error) {
 	dir, err := os.Readlink(filepath.Join(h.Dir, "app"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -191,7 +195,8 @@ func (h *Host) Behind(known map[string]bundle.Bundle) (string, error) {
 	return release, b.Drift(root)
 }
 
-// page are counters as a service has them: so many requests a second, of which some fail where a harmful version is loaded.
+// page are counters as a service has them: so many requests a second, of which some fail where a
+// harmful version is loaded.
 type page struct {
 	mu        sync.Mutex
 	at        time.Time

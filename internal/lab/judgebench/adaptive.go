@@ -14,7 +14,8 @@ import (
 type ended struct {
 	// median and late are when they ended with a PASS, at 50 and 90 % of all bakes, in seconds.
 	median, late float64
-	// failed is the share that was rolled back, early the share that passed before the bake was over.
+	// failed is the share that was rolled back, early the share that passed before the bake was
+	// over.
 	failed, early float64
 }
 

@@ -14,8 +14,8 @@ const (
 	strict = 0.001
 )
 
-// bench is the judges, calibrated, and what was measured so far. Only the end of the context ends a measurement early: what
-// comes out of it then means nothing, and is not shown.
+// bench is the judges, calibrated, and what was measured so far. Only the end of the context ends a
+// measurement early: what comes out of it then means nothing, and is not shown.
 type bench struct {
 	runs int
 	seed uint64
@@ -95,8 +95,8 @@ func nats(alpha float64) float64 { return -math.Log(alpha) }
 // strictly are the judges that are set to the strict rate.
 func strictly() []contender { return []contender{ours(strict), oracle(nameOracle).at(nats(strict))} }
 
-// cumulative is Sluice's judge as it would be if faults only ever were there from
-// the start: that is how it reads criteria without a time between looks.
+// cumulative is Sluice's judge as it would be if faults only ever were there from the start: that
+// is how it reads criteria without a time between looks.
 func cumulative() contender {
 	c := criteria(usual)
 	c.Every = 0

@@ -220,7 +220,8 @@ func autoscaling(r *rand.Rand, d *day) {
 	}
 }
 
-// sticky is traffic of few large clients that stay where they are for a while: the exposed arm's is log-normal.
+// sticky is traffic of few large clients that stay where they are for a while: the exposed arm's is
+// log-normal.
 func sticky(within time.Duration) func(*rand.Rand, *day) {
 	return func(r *rand.Rand, d *day) {
 		wander(within, 0.6)(r, d)

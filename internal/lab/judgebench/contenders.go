@@ -15,8 +15,8 @@ type contender struct {
 	decide func(series) int
 }
 
-// rule is a judge with a threshold: it rolls back at the first look whose score is
-// that high. Scores that are no number never are.
+// rule is a judge with a threshold: it rolls back at the first look whose score is that high.
+// Scores that are no number never are.
 type rule struct {
 	name string
 	// begin answers what scores the looks of a bake, one after the other.
@@ -81,8 +81,9 @@ func sluice(name string, c judge.Criteria) contender {
 
 func ours(alpha float64) contender { return sluice(nameOurs, criteria(alpha)) }
 
-// oursCalibrated is the same at the rate at which so many clean bakes are in fact rolled back. It is found from one reading of
-// each: a bake is rolled back at any rate above the P that it ends with.
+// oursCalibrated is the same at the rate at which so many clean bakes are in fact rolled back. It
+// is found from one reading of each: a bake is rolled back at any rate above the P that it ends
+// with.
 func oursCalibrated(ctx context.Context, bakes sample, alpha float64) (contender, float64) {
 	c := criteria(alpha)
 	c.Alpha = math.SmallestNonzeroFloat64

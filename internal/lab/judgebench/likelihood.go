@@ -15,8 +15,8 @@ func seen(l judge.Look) (exposed, control sequential.Counts, ok bool) {
 	return *l.Exposed, *l.Control, true
 }
 
-// gained is the logarithm of how much likelier a look's split of bad events is if
-// the exposed arm is ratio times worse than if it is not.
+// gained is the logarithm of how much likelier a look's split of bad events is if the exposed arm
+// is ratio times worse than if it is not.
 func gained(l judge.Look, ratio float64) float64 {
 	e, c, ok := seen(l)
 	if !ok {
@@ -25,7 +25,8 @@ func gained(l judge.Look, ratio float64) float64 {
 	return e.Bad*math.Log(ratio) - (e.Bad+c.Bad)*math.Log((ratio*e.Total+c.Total)/(e.Total+c.Total))
 }
 
-// grid is the likelihood ratio mixed over a grid of ratios, of faults that are there from the first look on.
+// grid is the likelihood ratio mixed over a grid of ratios, of faults that are there from the first
+// look on.
 func grid(name string) rule {
 	ratios := sequential.Ratios()
 	return rule{name, func(series) score {
@@ -41,8 +42,8 @@ func grid(name string) rule {
 	}}
 }
 
-// oracle is the sequential probability ratio test (Wald, 1945) that knows how bad a
-// fault will be and when it begins: nothing that keeps its rate is much faster.
+// oracle is the sequential probability ratio test (Wald, 1945) that knows how bad a fault will be
+// and when it begins: nothing that keeps its rate is much faster.
 func oracle(name string) rule {
 	return rule{name, func(s series) score {
 		sum := 0.0
@@ -55,7 +56,8 @@ func oracle(name string) rule {
 	}}
 }
 
-// apart is the plain test of two proportions, of all looks so far, read at every look: the score is in standard deviations.
+// apart is the plain test of two proportions, of all looks so far, read at every look: the score is
+// in standard deviations.
 func apart(name string) rule {
 	return rule{name, func(series) score {
 		var a, b sequential.Counts

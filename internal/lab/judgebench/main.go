@@ -1,5 +1,6 @@
-// Command judgebench measures how often judges roll healthy changes back, and how fast they find harm, in simulated worlds:
-// Sluice's judge, and those of others. `make bench-judge` runs it; docs/judge.md has its results.
+// Command judgebench measures how often judges roll healthy changes back, and how fast they find
+// harm, in simulated worlds: Sluice's judge, and those of others. `make bench-judge` runs it;
+// docs/judge.md has its results.
 package main
 
 import (

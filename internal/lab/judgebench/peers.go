@@ -13,8 +13,8 @@ import (
 // minute is how many looks are in the window of a rate[1m].
 const minute = int(time.Minute / every)
 
-// overMinute is the share of bad events over the minute up to look i. It is no number
-// where nothing was read; where there was no traffic, read is true all the same.
+// overMinute is the share of bad events over the minute up to look i. It is no number where nothing
+// was read; where there was no traffic, read is true all the same.
 func overMinute(since []judge.Look, i int, arm func(judge.Look) *sequential.Counts) (share float64, read bool) {
 	var sum sequential.Counts
 	for _, l := range since[max(0, i+1-minute) : i+1] {
@@ -29,8 +29,8 @@ func overMinute(since []judge.Look, i int, arm func(judge.Look) *sequential.Coun
 func exposed(l judge.Look) *sequential.Counts { return l.Exposed }
 func control(l judge.Look) *sequential.Counts { return l.Control }
 
-// argo is a metric of Argo Rollouts: the exposed arm's share of bad events over a minute, measured at every look, is above a
-// limit once (failureLimit 0), or cannot be measured five times in a row.
+// argo is a metric of Argo Rollouts: the exposed arm's share of bad events over a minute, measured
+// at every look, is above a limit once (failureLimit 0), or cannot be measured five times in a row.
 func argo(name string) rule {
 	return rule{name, func(s series) score {
 		errors := 0
@@ -47,8 +47,8 @@ func argo(name string) rule {
 	}}
 }
 
-// flagger counts the looks at which the same share is above a limit, or is not known. Good ones do not reset the count. At the
-// fifth it rolls back at the next look.
+// flagger counts the looks at which the same share is above a limit, or is not known. Good ones do
+// not reset the count. At the fifth it rolls back at the next look.
 func flagger(name string) rule {
 	const most = 5
 	return rule{name, func(s series) score {
@@ -69,7 +69,8 @@ func flagger(name string) rule {
 	}}
 }
 
-// rates is a limit on how many times the control's share of bad events over a minute the exposed arm's is.
+// rates is a limit on how many times the control's share of bad events over a minute the exposed
+// arm's is.
 func rates(name string) rule {
 	return rule{name, func(s series) score {
 		return func(i int, _ judge.Look) float64 {
@@ -80,8 +81,9 @@ func rates(name string) rule {
 	}}
 }
 
-// alarm is what AWS AppConfig watches: an alarm on the exposed arm's share of bad events, in three of the last five minutes, each
-// of which is read once. A minute without data leaves it in INSUFFICIENT_DATA, which rolls back too.
+// alarm is what AWS AppConfig watches: an alarm on the exposed arm's share of bad events, in three
+// of the last five minutes, each of which is read once. A minute without data leaves it in
+// INSUFFICIENT_DATA, which rolls back too.
 func alarm(name string) rule {
 	return rule{name, func(s series) score {
 		var minutes []float64
@@ -103,8 +105,8 @@ func alarm(name string) rule {
 	}}
 }
 
-// kayenta compares each look's share of bad events in both arms by Mann and
-// Whitney's test, over all looks so far, every so often.
+// kayenta compares each look's share of bad events in both arms by Mann and Whitney's test, over
+// all looks so far, every so often.
 func kayenta(name string, pause time.Duration) rule {
 	n := int(pause / every)
 	return rule{name, func(series) score {

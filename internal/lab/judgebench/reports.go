@@ -93,7 +93,8 @@ func falsePeers(ctx context.Context, b *bench) *table.Table {
 	return t
 }
 
-// falsePast is how false rollbacks where errors come in bursts depend on how long they could be seen before.
+// falsePast is how false rollbacks where errors come in bursts depend on how long they could be
+// seen before.
 func falsePast(ctx context.Context, b *bench) *table.Table {
 	t := &table.Table{Title: "False rollbacks where errors come in bursts, by how long a past is known", Head: []string{"past"}}
 	lasting := []int{4, 12}
@@ -141,8 +142,8 @@ func delaysOf(ctx context.Context, title string, worlds []world, judges []conten
 	return t
 }
 
-// bound is the least mean delay that any test can have which alarms falsely with
-// probability alpha and finds the share that ours finds.
+// bound is the least mean delay that any test can have which alarms falsely with probability alpha
+// and finds the share that ours finds.
 func bound(factor, alpha, power float64) float64 {
 	d, ok := sequential.Traffic{Base: baseErrors, Exposed: exposedRPS, Control: controlRPS}.Delay(factor, alpha, power)
 	if !ok {

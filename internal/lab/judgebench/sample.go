@@ -15,8 +15,8 @@ type sample struct {
 	seed  uint64
 }
 
-// each calls f for every run, on all cores: f is called at once from several
-// goroutines. The runs are the same on any number of cores. It ends early with ctx.
+// each calls f for every run, on all cores: f is called at once from several goroutines. The runs
+// are the same on any number of cores. It ends early with ctx.
 func (b sample) each(ctx context.Context, f func(run int, s series)) {
 	b.random(ctx, func(run int, r *rand.Rand) { f(run, b.world.draw(r)) })
 }
@@ -44,8 +44,9 @@ type result struct {
 	runs int
 	// early are rollbacks before the harm began, of which there was none in found.
 	early, found int
-	// seconds and bad are the mean delay since the harm began and the mean number of bad requests of the exposed arm since then,
-	// over runs that were not rolled back early; a run that is not rolled back at all counts as the whole bake.
+	// seconds and bad are the mean delay since the harm began and the mean number of bad requests
+	// of the exposed arm since then, over runs that were not rolled back early; a run that is not
+	// rolled back at all counts as the whole bake.
 	seconds, bad float64
 }
 

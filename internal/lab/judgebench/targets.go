@@ -40,8 +40,8 @@ func targets(ctx context.Context, b *bench) *table.Table {
 	return t
 }
 
-// rateHolds asks for no more false rollbacks than set, in every world without harm:
-// a world counts as missed if even the low end of its interval is above.
+// rateHolds asks for no more false rollbacks than set, in every world without harm: a world counts
+// as missed if even the low end of its interval is above.
 func rateHolds(ctx context.Context, alpha float64, how measure) target {
 	t := target{what: fmt.Sprintf("false rollbacks at most %s in every world without harm", percent(alpha))}
 	worst, worlds := 0.0, healthy()

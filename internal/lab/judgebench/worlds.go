@@ -23,8 +23,8 @@ const (
 // series is one bake: looks from before the change, and those since.
 type series struct {
 	before, since []judge.Look
-	// factor is how many times worse the change makes the exposed arm from look onset
-	// on; in a world without harm, what the oracle looks for.
+	// factor is how many times worse the change makes the exposed arm from look onset on; in a
+	// world without harm, what the oracle looks for.
 	factor float64
 	onset  int
 }
@@ -42,13 +42,15 @@ type world struct {
 	// factor and onset are the harm, if there is any; a factor of 0 is none.
 	factor float64
 	onset  int
-	// known is how many looks there are from before the change; 0 is as many as since, and nothing none.
+	// known is how many looks there are from before the change; 0 is as many as since, and nothing
+	// none.
 	known int
 	// bend changes what is drawn, once for each bake.
 	bend func(r *rand.Rand, d *day)
 }
 
-// nothing is known from before the change; sixHours are the looks of as long a past as a rollout reads.
+// nothing is known from before the change; sixHours are the looks of as long a past as a rollout
+// reads.
 const (
 	nothing  = -1
 	sixHours = 6 * 60 * 4
@@ -102,8 +104,8 @@ func (w world) draw(r *rand.Rand) series {
 	return s
 }
 
-// arm is what one arm counts in a look. With bursts, its errors are negative
-// binomial: their variance is so many times their mean.
+// arm is what one arm counts in a look. With bursts, its errors are negative binomial: their
+// variance is so many times their mean.
 func arm(r *rand.Rand, rps, errors, bursts float64) *sequential.Counts {
 	mean := rps * every.Seconds()
 	bad := mean * errors
@@ -160,7 +162,8 @@ func healthy() []world {
 	return out
 }
 
-// unknowable are worlds in which the change does nothing either, and what looks like harm was not to be seen before it.
+// unknowable are worlds in which the change does nothing either, and what looks like harm was not
+// to be seen before it.
 func unknowable() []world {
 	return []world{
 		{name: "bursts of 1 min, nothing known from before", known: nothing, bend: longBursts(4)},

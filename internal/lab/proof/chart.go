@@ -11,8 +11,9 @@ import (
 	"github.com/sluicehq/sluice/internal/simulate/outages"
 )
 
-// A panel is an outage: the share of the fleet exposed to harm, by time since the deployment began. Both axes are logarithmic, since
-// half a minute and ten days, and one target and all, are in one picture.
+// A panel is an outage: the share of the fleet exposed to harm, by time since the deployment began.
+// Both axes are logarithmic, since half a minute and ten days, and one target and all, are in one
+// picture.
 const (
 	panelWidth, panelHeight = 300, 150
 	leftEdge, topEdge       = 44, 26

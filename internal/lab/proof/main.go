@@ -1,5 +1,6 @@
-// Command proof deploys the change of public outages in five ways on a modelled fleet, and good changes beside troubles that are not
-// theirs, and says what each way cost and how often Sluice was right. `make proof` runs it; docs/proof.md has its results.
+// Command proof deploys the change of public outages in five ways on a modelled fleet, and good
+// changes beside troubles that are not theirs, and says what each way cost and how often Sluice was
+// right. `make proof` runs it; docs/proof.md has its results.
 package main
 
 import (

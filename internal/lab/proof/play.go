@@ -36,7 +36,8 @@ type job struct {
 // quickly are the good changes of --quick.
 const quickly = 3
 
-// play plays all outages in all ways. What comes out does not depend on how many are played at once.
+// play plays all outages in all ways. What comes out does not depend on how many are played at
+// once.
 func (o options) play(ctx context.Context, all []outages.Outage, c catalog.Catalog, done func(done, of int)) ([]result, error) {
 	var text []byte
 	if o.spec != "" {

@@ -30,7 +30,8 @@ health:
   checks: [{name: errors, bad: "sum(increase(bad{$exposed}[$window]))", total: "sum(increase(all{$exposed}[$window]))", max: 2%}]
 `
 
-// folder holds three small outages: one that a gate catches, one that begins when nobody watches any more, and a good change.
+// folder holds three small outages: one that a gate catches, one that begins when nobody watches
+// any more, and a good change.
 func folder(t *testing.T) (dir, file string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -43,8 +44,8 @@ func folder(t *testing.T) (dir, file string) {
 	return dir, file
 }
 
-// Other people's files are played by the same program. The same seeds make the same tables, however many are played at once; what no
-// gate can catch is said to be so.
+// Other people's files are played by the same program. The same seeds make the same tables, however
+// many are played at once; what no gate can catch is said to be so.
 func TestFolder(t *testing.T) {
 	dir, file := folder(t)
 	play := func(workers string) string {

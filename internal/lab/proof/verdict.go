@@ -54,8 +54,8 @@ func countsOf(results ...result) counts {
 	return out
 }
 
-// precision are the rollouts that were taken back rightly, of those that were taken back; recall are they of those whose
-// harm showed.
+// precision are the rollouts that were taken back rightly, of those that were taken back; recall
+// are they of those whose harm showed.
 func (c counts) precision() (hits, of int) { return c[caught], c[caught] + c[blamed] }
 func (c counts) recall() (hits, of int)    { return c[caught], c[caught] + c[missed] }
 
@@ -72,7 +72,8 @@ func signalling(results []result) (out []result) {
 	return slices.DeleteFunc(slices.Clone(results), func(r result) bool { return !r.signal() })
 }
 
-// cost is what an outage costs when it is deployed in a way: the median over seeds. Times without end are never.
+// cost is what an outage costs when it is deployed in a way: the median over seeds. Times without
+// end are never.
 type cost struct {
 	exposed, bad, share float64
 	detected, undone    float64 // seconds

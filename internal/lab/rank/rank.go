@@ -7,10 +7,11 @@ import (
 	"slices"
 )
 
-// MannWhitney is how far the ranks of the first sample are above those of the second, in standard deviations of what equal
-// distributions make of them, corrected for ties: the test of Mann and Whitney, "On a test of whether one of two random variables
-// is stochastically larger than the other" (1947), by the normal approximation. It is 0 where all values are the same, and no
-// number if either sample is empty or holds one that is none. An infinite value ranks as such.
+// MannWhitney is how far the ranks of the first sample are above those of the second, in standard
+// deviations of what equal distributions make of them, corrected for ties: the test of Mann and
+// Whitney, "On a test of whether one of two random variables is stochastically larger than the
+// other" (1947), by the normal approximation. It is 0 where all values are the same, and no number
+// if either sample is empty or holds one that is none. An infinite value ranks as such.
 func MannWhitney(first, second []float64) float64 {
 	type ranked struct {
 		value float64

@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Computed from all permutations of the pooled values, for the deviation with ties,
-// and with 30 digits by mpmath.
+// Computed from all permutations of the pooled values, for the deviation with ties, and with 30
+// digits by mpmath.
 func TestMannWhitneyReference(t *testing.T) {
 	for _, tc := range []struct {
 		first, second []float64

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// faults is what is wrong with a release. A release says so by its name, after the version; several can be joined, and a suffix
-// that is not in this table is part of the version:
+// faults is what is wrong with a release. A release says so by its name, after the version; several
+// can be joined, and a suffix that is not in this table is part of the version:
 //
 //	2.4.1              nothing is wrong
 //	2.4.1-errors       30 % of requests are answered 500; -errors5x: five times the usual rate
@@ -43,7 +43,8 @@ type faults struct {
 	after     time.Duration
 }
 
-// What is usual: the share of requests that fail, and how much worse a fault makes it when it does not say.
+// What is usual: the share of requests that fail, and how much worse a fault makes it when it does
+// not say.
 const (
 	usualErrors  = 0.005
 	manyErrors   = 0.3

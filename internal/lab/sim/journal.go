@@ -19,7 +19,8 @@ type Entry struct {
 	Target  string    `json:"target"`
 	Release string    `json:"release"`
 	Fence   int64     `json:"fence"`
-	// Accepted is false when the target refused the order; Status is what it answered, Reason its words.
+	// Accepted is false when the target refused the order; Status is what it answered, Reason its
+	// words.
 	Accepted bool   `json:"accepted"`
 	Status   int    `json:"status,omitempty"`
 	Reason   string `json:"reason,omitempty"`
@@ -37,16 +38,16 @@ type header struct {
 	RPS     float64   `json:"rps"`
 }
 
-// journal keeps every entry, in memory and, with a folder, in a file that is only
-// ever appended to. All else follows from it: traffic is a function of time.
+// journal keeps every entry, in memory and, with a folder, in a file that is only ever appended to.
+// All else follows from it: traffic is a function of time.
 type journal struct {
 	mu      sync.Mutex
 	entries []Entry
 	file    *os.File
 }
 
-// openJournal reads what is there, or begins a new one; in that case the header is
-// h itself. Without a folder nothing is kept on disk.
+// openJournal reads what is there, or begins a new one; in that case the header is h itself.
+// Without a folder nothing is kept on disk.
 func openJournal(dir string, h header) (*journal, header, error) {
 	if dir == "" {
 		return &journal{}, h, nil

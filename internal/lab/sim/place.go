@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// place is one simulated target: an agent that takes orders, and the unit's process, which serves traffic and counts it.
+// place is one simulated target: an agent that takes orders, and the unit's process, which serves
+// traffic and counts it.
 type place struct {
 	id    string
 	index int

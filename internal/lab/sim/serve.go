@@ -111,8 +111,8 @@ func (f *Fleet) put(w http.ResponseWriter, r *http.Request, p *place) {
 	w.WriteHeader(status)
 }
 
-// order gives an order to a target and keeps it in the journal, both under the
-// target's lock, so that the journal has one target's orders in their order.
+// order gives an order to a target and keeps it in the journal, both under the target's lock, so
+// that the journal has one target's orders in their order.
 func (f *Fleet) order(p *place, release string, fence int64) (status int, reason string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -169,9 +169,11 @@ type control struct {
 	Unreachable *bool `json:"unreachable"`
 	// Delay makes its agent answer late.
 	Delay *string `json:"delay"`
-	// Release is changed behind everybody's back, as a person at its keyboard would; the fence stays.
+	// Release is changed behind everybody's back, as a person at its keyboard would; the fence
+	// stays.
 	Release *string `json:"release"`
-	// Errors is how many times as many requests fail, for a reason that is not its release's, such as a backend that all share.
+	// Errors is how many times as many requests fail, for a reason that is not its release's, such
+	// as a backend that all share.
 	Errors *float64 `json:"errors"`
 }
 

@@ -1,9 +1,10 @@
-// Package sim is a fleet to try things on: many targets in one process, on one loopback port. Every target serves the contract of
-// the http driver and a metrics page with counters that grow from synthetic traffic, and restarts (its counters begin at zero)
-// when its release changes. Releases carry faults by their name; see the table at faults.
+// Package sim is a fleet to try things on: many targets in one process, on one loopback port. Every
+// target serves the contract of the http driver and a metrics page with counters that grow from
+// synthetic traffic, and restarts (its counters begin at zero) when its release changes. Releases
+// carry faults by their name; see the table at faults.
 //
-// Traffic is a function of the seed, the target and the time, so that two runs
-// with the same orders at the same times count the same.
+// Traffic is a function of the seed, the target and the time, so that two runs with the same orders
+// at the same times count the same.
 package sim
 
 import (
@@ -26,8 +27,8 @@ import (
 // maxTargets bounds a simulation; 10,000 run well in one process.
 const maxTargets = 100_000
 
-// Options say what to simulate. The zero value is 12 targets of the unit "demo" on
-// release "1.0.0", 20 requests per second each, on a free loopback port.
+// Options say what to simulate. The zero value is 12 targets of the unit "demo" on release "1.0.0",
+// 20 requests per second each, on a free loopback port.
 type Options struct {
 	Targets int
 	// Seed chooses the noise.
@@ -42,8 +43,9 @@ type Options struct {
 	AnyUnit bool
 	// Release is what every target runs at first.
 	Release string
-	// StateDir, when set, keeps every order in a file, from which the next simulation with the same options and folder continues,
-	// even after a SIGKILL. Time goes on in between, and with it traffic.
+	// StateDir, when set, keeps every order in a file, from which the next simulation with the same
+	// options and folder continues, even after a SIGKILL. Time goes on in between, and with it
+	// traffic.
 	StateDir string
 	// Delay is how late every target's agent answers, until /control says otherwise.
 	Delay time.Duration
@@ -145,7 +147,8 @@ func (f *Fleet) again(e Entry) error {
 	return nil
 }
 
-// catchUp serves traffic now and then, so that no reader has to wait for hours of it, and closes the server when ctx ends.
+// catchUp serves traffic now and then, so that no reader has to wait for hours of it, and closes
+// the server when ctx ends.
 func (f *Fleet) catchUp(ctx context.Context) {
 	for pause.For(ctx, 2*time.Second) == nil {
 		now := f.now()
@@ -159,7 +162,8 @@ func (f *Fleet) catchUp(ctx context.Context) {
 // Close stops the fleet; a second time it does nothing. The state in StateDir stays.
 func (f *Fleet) Close() error { return f.close() }
 
-// URL is the base URL of the simulation: /metrics for all targets, /log, /state, and /t/ID/ for each target.
+// URL is the base URL of the simulation: /metrics for all targets, /log, /state, and /t/ID/ for
+// each target.
 func (f *Fleet) URL() string { return "http://" + f.addr }
 
 // Inventory is the fleet to roll out to. Addresses are host:port/t/ID.

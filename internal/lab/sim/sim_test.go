@@ -173,8 +173,7 @@ func TestMetricsPages(t *testing.T) {
 	require.Equal(t, "target", metrics(t, f.URL()+"/metrics")["sluice_unit_info"].GetMetric()[0].GetLabel()[0].GetName())
 }
 
-// A restart resets the counters, as a real process does, but what was served is
-// not forgotten.
+// A restart resets the counters, as a real process does, but what was served is not forgotten.
 func TestCountersRestartWithTheProcess(t *testing.T) {
 	c := newClock()
 	f := start(t, c, sim.Options{})
@@ -350,8 +349,8 @@ func TestEveryTargetIsLate(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// With a state folder a simulation goes on where another was killed, and has
-// served what one that was never killed would have.
+// With a state folder a simulation goes on where another was killed, and has served what one that
+// was never killed would have.
 func TestStateSurvives(t *testing.T) {
 	c, dir := newClock(), t.TempDir()
 	o := sim.Options{Targets: 3, Seed: 7, StateDir: dir}

@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// slot is the grain of time in which traffic happens. What a target serves in one
-// slot depends on the seed, the target, the slot's number and the release alone.
+// slot is the grain of time in which traffic happens. What a target serves in one slot depends on
+// the seed, the target, the slot's number and the release alone.
 const slot = 200 * time.Millisecond
 
 // buckets are the upper bounds of the latency histogram, in seconds; +Inf follows.
 var buckets = [...]float64{0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6}
 
-// Latencies are log-normal with this median and spread: about 80 ms on average, with a 99th percentile of about 220 ms.
+// Latencies are log-normal with this median and spread: about 80 ms on average, with a 99th
+// percentile of about 220 ms.
 const (
 	medianLatency = 0.070
 	sigmaLatency  = 0.5
@@ -68,8 +69,8 @@ func typical(i int) float64 {
 	}
 }
 
-// random is splitmix64: small enough to be seeded anew for every slot, so that
-// any moment can be computed without the ones before it.
+// random is splitmix64: small enough to be seeded anew for every slot, so that any moment can be
+// computed without the ones before it.
 type random uint64
 
 func randomFor(seed, target, slot uint64) random {
@@ -88,7 +89,8 @@ func (r *random) next() uint64 {
 
 func (r *random) float() float64 { return float64(r.next()>>11) / (1 << 53) }
 
-// poisson draws by multiplication where the mean is small, and else from the normal distribution that it comes close to.
+// poisson draws by multiplication where the mean is small, and else from the normal distribution
+// that it comes close to.
 func (r *random) poisson(mean float64) uint64 {
 	if mean <= 0 {
 		return 0

@@ -17,7 +17,8 @@ type Ran struct {
 	Code           int
 }
 
-// Sluice runs the CLI against the stack. Its error means that the program could not be run; an exit code is in the answer.
+// Sluice runs the CLI against the stack. Its error means that the program could not be run; an exit
+// code is in the answer.
 func (s *Stack) Sluice(ctx context.Context, args ...string) (Ran, error) {
 	var out, errOut bytes.Buffer
 	code, err := s.SluiceTo(ctx, &out, &errOut, args...)

@@ -23,11 +23,13 @@ const (
 	joinRetention = 24 * time.Hour
 	// joinPatience is how long a server may take to make a new namespace known to itself.
 	joinPatience = time.Minute
-	// joinRefresh is how often a server reads its namespaces anew, and with them the names of search attributes.
+	// joinRefresh is how often a server reads its namespaces anew, and with them the names of
+	// search attributes.
 	joinRefresh = 10 * time.Second
 )
 
-// Join uses a server that runs already, in a namespace that is created where there is none, with Sluice's search attributes.
+// Join uses a server that runs already, in a namespace that is created where there is none, with
+// Sluice's search attributes.
 func (s *Stack) Join(ctx context.Context, address, namespace string) error {
 	c, err := connect.Dial(ctx, connect.Options{Address: address, Namespace: namespace})
 	if err != nil {

@@ -13,9 +13,10 @@ import (
 	"syscall"
 )
 
-// FreePorts are n different loopback ports below the range that outgoing connections take theirs from: nobody may take one
-// while its process is dead. Nor does another call answer one of them as long as this process lives, in whatever process it is:
-// most are not listened on until later. It is safe for concurrent use.
+// FreePorts are n different loopback ports below the range that outgoing connections take theirs
+// from: nobody may take one while its process is dead. Nor does another call answer one of them as
+// long as this process lives, in whatever process it is: most are not listened on until later. It
+// is safe for concurrent use.
 func FreePorts(ctx context.Context, n int) ([]int, error) {
 	ports := make([]int, 0, n)
 	last := errors.New("all are claimed")
@@ -44,13 +45,15 @@ func FreePorts(ctx context.Context, n int) ([]int, error) {
 	return nil, fmt.Errorf("find a free port: %w", last)
 }
 
-// claims are the locked files of the ports that this process has claimed. They stay open until it ends.
+// claims are the locked files of the ports that this process has claimed. They stay open until it
+// ends.
 var claims struct {
 	sync.Mutex
 	files map[int]*os.File
 }
 
-// claim says whether a port is this process's from now on: nobody had claimed it. A claim is a lock, which ends with its process.
+// claim says whether a port is this process's from now on: nobody had claimed it. A claim is a
+// lock, which ends with its process.
 func claim(port int) (bool, error) {
 	claims.Lock()
 	defer claims.Unlock()

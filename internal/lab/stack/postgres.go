@@ -19,7 +19,8 @@ import (
 	"github.com/sluicehq/sluice/internal/pause"
 )
 
-// Postgres is a PostgreSQL cluster of a stack's own: in a temporary folder, reached over a Unix socket there and over no network.
+// Postgres is a PostgreSQL cluster of a stack's own: in a temporary folder, reached over a Unix
+// socket there and over no network.
 type Postgres struct {
 	*Process
 	// URL is how to reach a database in it.
@@ -29,8 +30,8 @@ type Postgres struct {
 	dir string // of the cluster, and of its socket
 }
 
-// startPostgres makes a cluster and waits until it answers. PostgreSQL refuses to run as root, so for root it runs as the
-// user postgres, or nobody.
+// startPostgres makes a cluster and waits until it answers. PostgreSQL refuses to run as root, so
+// for root it runs as the user postgres, or nobody.
 func startPostgres(ctx context.Context, log io.Writer) (*Postgres, error) {
 	bin, err := postgresPrograms()
 	if err != nil {
@@ -60,7 +61,8 @@ func startPostgres(ctx context.Context, log io.Writer) (*Postgres, error) {
 	return p, nil
 }
 
-// create makes the cluster. Whoever may reach the socket's folder may connect as anybody: that is its owner and root.
+// create makes the cluster. Whoever may reach the socket's folder may connect as anybody: that is
+// its owner and root.
 func (p *Postgres) create(ctx context.Context, data string, as *syscall.Credential, log io.Writer) error {
 	if as != nil {
 		if err := os.Chown(p.dir, int(as.Uid), int(as.Gid)); err != nil {
@@ -76,8 +78,9 @@ func (p *Postgres) create(ctx context.Context, data string, as *syscall.Credenti
 	return nil
 }
 
-// Restart starts the server, which must not be running, and waits until it answers. One that was killed leaves processes that
-// end only when they notice, and until then its successor refuses to start: it is tried again for a while.
+// Restart starts the server, which must not be running, and waits until it answers. One that was
+// killed leaves processes that end only when they notice, and until then its successor refuses to
+// start: it is tried again for a while.
 func (p *Postgres) Restart(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -106,7 +109,8 @@ func (p *Postgres) close() {
 	_ = os.RemoveAll(p.dir) // a temporary folder that stays is no reason to fail
 }
 
-// postgresPrograms is the folder of initdb and postgres: Debian keeps them out of PATH, in one folder for each version.
+// postgresPrograms is the folder of initdb and postgres: Debian keeps them out of PATH, in one
+// folder for each version.
 func postgresPrograms() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
 		path, err = filepath.EvalSymlinks(path) // its folder has the other programs too; that of a link may not

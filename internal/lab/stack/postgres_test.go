@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A cluster starts from a folder that its user may not read, survives SIGKILL, and leaves nothing behind.
+// A cluster starts from a folder that its user may not read, survives SIGKILL, and leaves nothing
+// behind.
 func TestPostgres(t *testing.T) {
 	if _, err := postgresPrograms(); err != nil {
 		t.Skip(err)

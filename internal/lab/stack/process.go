@@ -1,5 +1,5 @@
-// Package stack runs the programs of a Sluice deployment as child processes on
-// loopback: the demo and the end-to-end tests start, kill and restart real ones.
+// Package stack runs the programs of a Sluice deployment as child processes on loopback: the demo
+// and the end-to-end tests start, kill and restart real ones.
 package stack
 
 import (
@@ -79,8 +79,8 @@ func (p *Process) running() bool {
 	}
 }
 
-// Ended waits until the program has ended by whatever means, and says how, such as
-// "signal: killed". It is an error when ctx ends first, or nothing was started.
+// Ended waits until the program has ended by whatever means, and says how, such as "signal:
+// killed". It is an error when ctx ends first, or nothing was started.
 func (p *Process) Ended(ctx context.Context) (how string, err error) {
 	p.mu.Lock()
 	done, said := p.done, p.how
@@ -133,8 +133,8 @@ func (p *Process) end(sig syscall.Signal) {
 	}
 }
 
-// StartUntil starts the program, which must not be running, and reads the file that it writes once it is ready. It is an error
-// when the program ends before that, or ctx does.
+// StartUntil starts the program, which must not be running, and reads the file that it writes once
+// it is ready. It is an error when the program ends before that, or ctx does.
 func (p *Process) StartUntil(ctx context.Context, ready string) (data []byte, err error) {
 	if err := os.RemoveAll(ready); err != nil { // an earlier run's
 		return nil, err
@@ -152,7 +152,8 @@ func (p *Process) StartUntil(ctx context.Context, ready string) (data []byte, er
 	return data, err
 }
 
-// StartAnswering starts the program, which must not be running, and waits until a page of it can be read.
+// StartAnswering starts the program, which must not be running, and waits until a page of it can be
+// read.
 func (p *Process) StartAnswering(ctx context.Context, url string) error {
 	if err := p.Start(); err != nil {
 		return err
@@ -162,7 +163,8 @@ func (p *Process) StartAnswering(ctx context.Context, url string) error {
 	return p.Await(ctx, func(ctx context.Context) error { return Answers(ctx, url) })
 }
 
-// Await waits until ready answers no error. It is an error when the program ends before that, with the end of its log, or ctx does.
+// Await waits until ready answers no error. It is an error when the program ends before that, with
+// the end of its log, or ctx does.
 func (p *Process) Await(ctx context.Context, ready func(context.Context) error) error {
 	for {
 		err := ready(ctx)

@@ -27,8 +27,8 @@ func (b *Binaries) Flags(fs *flag.FlagSet) {
 	fs.StringVar(&b.Devstack, "devstack", cmp.Or(os.Getenv("SLUICE_DEVSTACK"), ".local/bin/devstack"), "the embedded Temporal server")
 }
 
-// Folder answers the absolute path of a folder for a run, and creates it. Where none is
-// named it is a temporary one whose name begins with prefix.
+// Folder answers the absolute path of a folder for a run, and creates it. Where none is named it is
+// a temporary one whose name begins with prefix.
 func Folder(dir, prefix string) (string, error) {
 	if dir == "" {
 		made, err := os.MkdirTemp("", prefix)
@@ -121,8 +121,8 @@ func (s *Stack) Worker(flags ...string) (*Process, error) {
 	return w, nil
 }
 
-// NewProcess describes one more child, which logs into the stack's folder; nothing
-// runs yet. Close ends only those that the stack itself has started.
+// NewProcess describes one more child, which logs into the stack's folder; nothing runs yet. Close
+// ends only those that the stack itself has started.
 func (s *Stack) NewProcess(name, path string, args ...string) (*Process, error) {
 	f, err := s.log(name)
 	return NewProcess(name, f, append([]string{path}, args...)...), err
@@ -137,7 +137,8 @@ func (s *Stack) log(name string) (*os.File, error) {
 	return f, err
 }
 
-// NewPrometheus describes a Prometheus that keeps its configuration and its data in dir, and answers its base URL.
+// NewPrometheus describes a Prometheus that keeps its configuration and its data in dir, and
+// answers its base URL.
 func (s *Stack) NewPrometheus(ctx context.Context, name, program, dir, config string) (p *Process, url string, err error) {
 	file := filepath.Join(dir, "prometheus.yml")
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {

@@ -22,7 +22,8 @@ func (s *Stack) StartTemporal(ctx context.Context) error {
 	return s.startDevstack(ctx, "--db", filepath.Join(s.Dir, "temporal.db"))
 }
 
-// StartOnPostgres starts the embedded server on a PostgreSQL cluster of its own. It needs PostgreSQL's programs.
+// StartOnPostgres starts the embedded server on a PostgreSQL cluster of its own. It needs
+// PostgreSQL's programs.
 func (s *Stack) StartOnPostgres(ctx context.Context) error {
 	f, err := s.log("postgres")
 	if err != nil {
@@ -65,7 +66,8 @@ func (s *Stack) StartCLI(ctx context.Context, program string) error {
 	})
 }
 
-// startServer starts this stack's Temporal with begin, on free ports that it keeps when it is started again.
+// startServer starts this stack's Temporal with begin, on free ports that it keeps when it is
+// started again.
 func (s *Stack) startServer(ctx context.Context, program string, args []string, begin func(context.Context) error) error {
 	ports, err := FreePorts(ctx, 2)
 	if err != nil {

@@ -1,4 +1,5 @@
-// Package table shows what was measured: in columns for a terminal, and as a section of a page that can be brought up to date.
+// Package table shows what was measured: in columns for a terminal, and as a section of a page that
+// can be brought up to date.
 package table
 
 import (
@@ -59,7 +60,8 @@ func (t *Table) markdown(w io.Writer) {
 	}
 }
 
-// Into puts the table into a file, a page in Markdown, in the place of what is between <!-- kind:name --> and <!-- kind:end -->.
+// Into puts the table into a file, a page in Markdown, in the place of what is between <!--
+// kind:name --> and <!-- kind:end -->.
 func (t *Table) Into(file, kind, name string) error {
 	data, err := os.ReadFile(file)
 	if err != nil {

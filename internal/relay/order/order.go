@@ -60,7 +60,8 @@ type Document struct {
 	Fence   int64  `json:"fence"`
 	// Back says that the release is put back; only of Apply.
 	Back bool `json:"back,omitempty"`
-	// Signatures are those of the bundle: one of them must be by a key that the agent asks for, if it asks for any.
+	// Signatures are those of the bundle: one of them must be by a key that the agent asks for, if
+	// it asks for any.
 	Signatures [][]byte `json:"signatures,omitempty"`
 	// NotAfter is when the order ends to be good, in milliseconds and UTC.
 	NotAfter time.Time `json:"notAfter"`

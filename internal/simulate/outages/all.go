@@ -17,7 +17,8 @@ var schema []byte
 // Schema is the JSON Schema of a file.
 func Schema() []byte { return slices.Clone(schema) }
 
-// All are the outages that Sluice brings along, and the good changes beside troubles that are not theirs, by name.
+// All are the outages that Sluice brings along, and the good changes beside troubles that are not
+// theirs, by name.
 func All() ([]Outage, error) {
 	files, err := data.ReadDir("data")
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
-// Every file parses, is called as it names itself, and grades every number that it has; what does harm has times of people and
-// stands in the proof's page.
+// Every file parses, is called as it names itself, and grades every number that it has; what does
+// harm has times of people and stands in the proof's page.
 func TestAll(t *testing.T) {
 	all, err := All()
 	require.NoError(t, err)

@@ -13,7 +13,8 @@ import (
 //go:embed default.yaml
 var defaultSpec []byte
 
-// Plan cuts the outage's fleet by the spec of that text, which errors call file. A nil text is the default spec, fitted to the fleet.
+// Plan cuts the outage's fleet by the spec of that text, which errors call file. A nil text is the
+// default spec, fitted to the fleet.
 func (o Outage) Plan(file string, text []byte, k spec.Kinds) (plan.Plan, error) {
 	byDefault := text == nil
 	if byDefault {
@@ -30,8 +31,8 @@ func (o Outage) Plan(file string, text []byte, k spec.Kinds) (plan.Plan, error) 
 	return plan.New(doc.Spec, f, k)
 }
 
-// fitted are the stages of the default spec for any fleet: the same shares of it, spread by labels that it has. A stage
-// that would add nothing to the one before is left out.
+// fitted are the stages of the default spec for any fleet: the same shares of it, spread by labels
+// that it has. A stage that would add nothing to the one before is left out.
 func fitted(stages []spec.Stage, f fleet.Fleet) []spec.Stage {
 	labels := map[string]bool{}
 	for _, t := range f.Targets {

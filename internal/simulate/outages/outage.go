@@ -1,6 +1,6 @@
-// Package outages is what public outages were made of, as files: a change, how fast it reached everybody, what it did,
-// and how long people took. The same change can be deployed in several ways on a modelled fleet, to see what each
-// would have cost.
+// Package outages is what public outages were made of, as files: a change, how fast it reached
+// everybody, what it did, and how long people took. The same change can be deployed in several ways
+// on a modelled fleet, to see what each would have cost.
 package outages
 
 import (
@@ -44,7 +44,8 @@ type Outage struct {
 	Load []Load `yaml:"load,omitempty" json:"load,omitempty"`
 	// Fleet are the targets. Default: 200 in four regions, see Standard.
 	Fleet []Group `yaml:"fleet,omitempty" json:"fleet,omitempty"`
-	// Grades say how a value is known, by the name of its field: read (in a source), second-hand, memory, or modelled.
+	// Grades say how a value is known, by the name of its field: read (in a source), second-hand,
+	// memory, or modelled.
 	Grades map[string]Grade `yaml:"grades,omitempty" json:"grades,omitempty"`
 	// Limits says what a gate could not have done here; empty where there is nothing to say.
 	Limits string `yaml:"limits,omitempty" json:"limits,omitempty"`
@@ -95,8 +96,8 @@ type Group struct {
 
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
-// Parse reads and validates a file. The error is a strictyaml.Problems with everything that is wrong; file is
-// how it names the file.
+// Parse reads and validates a file. The error is a strictyaml.Problems with everything that is
+// wrong; file is how it names the file.
 func Parse(file string, data []byte) (Outage, error) {
 	var o Outage
 	doc := strictyaml.Decode(file, data, MaxBytes, nil, &o)
@@ -150,7 +151,8 @@ func (o *Outage) validate(doc *strictyaml.Document) {
 	}
 }
 
-// validatePeople checks the times of people: a harmful change needs them, and they follow each other.
+// validatePeople checks the times of people: a harmful change needs them, and they follow each
+// other.
 func (o *Outage) validatePeople(doc *strictyaml.Document, add func(path, format string, args ...any)) {
 	harmful := false
 	for i, f := range o.Faults { // what one does that cannot be read is not known
@@ -243,8 +245,9 @@ func (o Outage) Targets() fleet.Fleet {
 	return f
 }
 
-// Standard is the fleet on which outages are replayed: 200 targets in four regions, of which a tenth serves internal
-// users, and a quarter has the older hardware. Label `edge` is what of a network is near: half of them.
+// Standard is the fleet on which outages are replayed: 200 targets in four regions, of which a
+// tenth serves internal users, and a quarter has the older hardware. Label `edge` is what of a
+// network is near: half of them.
 func Standard() fleet.Fleet {
 	var f fleet.Fleet
 	for i := range standardTargets {

@@ -44,8 +44,8 @@ func tinyPlan(t *testing.T, text string) (Outage, plan.Plan) {
 	return o, p
 }
 
-// Each way on ten targets of 10 requests a second, which all fail one minute after a target got the change: the numbers
-// can be worked out by hand.
+// Each way on ten targets of 10 requests a second, which all fail one minute after a target got the
+// change: the numbers can be worked out by hand.
 func TestWaysByHand(t *testing.T) {
 	o, p := tinyPlan(t, tiny)
 	for way, want := range map[Way]struct {
@@ -55,7 +55,8 @@ func TestWaysByHand(t *testing.T) {
 		Push:    {1, 10 * 10 * 20 * 60, 20 * time.Minute},
 		Watched: {1, 10 * 10 * 10 * 60, 10 * time.Minute},
 		Delayed: {1, 10 * 10 * 10 * 60, 10 * time.Minute},
-		// The first target does harm for ten minutes, and four more after five minutes of it, less a minute each.
+		// The first target does harm for ten minutes, and four more after five minutes of it, less
+		// a minute each.
 		Timed: {0.5, 10 * (10*60 + 4*5*60), 10 * time.Minute},
 	} {
 		l := o.Play(way, p, catalog.New().Kinds(), 1)
@@ -72,7 +73,8 @@ func TestWaysByHand(t *testing.T) {
 	}
 }
 
-// A push that takes longer than the outage lasted is ended where the outage was: one host for three hours, not all of them.
+// A push that takes longer than the outage lasted is ended where the outage was: one host for three
+// hours, not all of them.
 func TestPushSlowerThanItsOutage(t *testing.T) {
 	o, p := tinyPlan(t, "name: slow\ntitle: T\nchange: c\nfleet: [{count: 10}]\nload: [{rate: 10}]\nfaults: [no traffic]\nspread: 100h\nmitigated: 3h\nover: 3h\n")
 	s := o.Score(Push, o.Play(Push, p, catalog.New().Kinds(), 1))
@@ -123,7 +125,8 @@ sources: [https://example.com/a, not a url]
 	}
 }
 
-// The standard fleet has every class that outages tell apart, and the default spec's first stages have them all.
+// The standard fleet has every class that outages tell apart, and the default spec's first stages
+// have them all.
 func TestDefaultSpecReachesEveryClass(t *testing.T) {
 	p, err := Outage{}.Plan("", nil, catalog.New().Kinds())
 	require.NoError(t, err)

@@ -15,13 +15,16 @@ type Way string
 
 // Ways. All but Gated are played here; Gated is a rollout of Sluice, which package rehearsal runs.
 const (
-	// Push puts the change on the whole fleet as fast as it spreads. Nobody looks: harm lasts until all of it was over.
+	// Push puts the change on the whole fleet as fast as it spreads. Nobody looks: harm lasts until
+	// all of it was over.
 	Push Way = "push"
-	// Watched is a push with a person at the dashboards, who puts it back when the outage was mitigated.
+	// Watched is a push with a person at the dashboards, who puts it back when the outage was
+	// mitigated.
 	Watched Way = "push, a person watching"
 	// Delayed is that 24 hours later.
 	Delayed Way = "push after 24 h, a person watching"
-	// Timed goes through the stages of the spec by their bakes, whatever happens, with a person watching.
+	// Timed goes through the stages of the spec by their bakes, whatever happens, with a person
+	// watching.
 	Timed Way = "stages on a timer, a person watching"
 	// Gated is a rollout of Sluice.
 	Gated Way = "Sluice"
@@ -104,7 +107,8 @@ func putBack(world *simulate.World, p plan.Plan) {
 	}
 }
 
-// end is until when a fleet is looked at after the last order: until the last fault has begun, and an hour.
+// end is until when a fleet is looked at after the last order: until the last fault has begun, and
+// an hour.
 func (o Outage) end(last time.Time) time.Time {
 	end := last
 	for _, f := range o.Faults {
@@ -117,8 +121,8 @@ func (o Outage) end(last time.Time) time.Time {
 	return end.Add(idle)
 }
 
-// Aftermath is what becomes of a fleet after a rollout. Harm that it did not end people mend, at the outage's own times;
-// mended says that there was some.
+// Aftermath is what becomes of a fleet after a rollout. Harm that it did not end people mend, at
+// the outage's own times; mended says that there was some.
 func (o Outage) Aftermath(world *simulate.World, p plan.Plan, now time.Time) (l simulate.Ledger, mended bool) {
 	end := o.end(now)
 	now = now.Add(2 * simulate.Slot) // harm is seen to be over in the next slot
@@ -134,7 +138,8 @@ func (o Outage) Aftermath(world *simulate.World, p plan.Plan, now time.Time) (l 
 	return world.Foresee(l.First.Add(o.Over.Std())), true
 }
 
-// Score sums up a ledger of Play: when harm was noticed, and over, are people's times, where there was harm.
+// Score sums up a ledger of Play: when harm was noticed, and over, are people's times, where there
+// was harm.
 func (o Outage) Score(w Way, l simulate.Ledger) simulate.Score {
 	s := l.Score()
 	if !s.Harmed {

@@ -14,8 +14,8 @@ import (
 )
 
 // withBorn adds to a count the events that series began with which are younger than the window:
-// increase leaves first samples out. They count from 0 where their target was read before they
-// were there, or started since.
+// increase leaves first samples out. They count from 0 where their target was read before they were
+// there, or started since.
 func (p *server) withBorn(ctx context.Context, expr string, a source.Arm, w source.Window, r source.Reading) source.Reading {
 	if r.Verdict != "" {
 		return r
@@ -59,8 +59,8 @@ func (p *server) bornEach(ctx context.Context, expr string, w source.Window) (ma
 	return out, source.Reading{}
 }
 
-// born is a filled query of increases as one of what new series began with; empty where it
-// asks for none.
+// born is a filled query of increases as one of what new series began with; empty where it asks for
+// none.
 func (p *server) born(query string, w source.Window) string {
 	tree, err := parse(query)
 	if err != nil {

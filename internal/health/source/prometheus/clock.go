@@ -10,8 +10,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Times in questions are of the clock of those who ask. On the way to the server and back they
-// are corrected: samples are dated by its clock.
+// Times in questions are of the clock of those who ask. On the way to the server and back they are
+// corrected: samples are dated by its clock.
 
 // clockTimeout is how long the server is asked for its time.
 const clockTimeout = 5 * time.Second

@@ -49,8 +49,8 @@ func answering(w http.ResponseWriter) http.ResponseWriter {
 	return w
 }
 
-// A server whose clock is off is asked and understood by its own clock, also when that is set
-// in between; one that is further off than anybody corrects in silence is not asked.
+// A server whose clock is off is asked and understood by its own clock, also when that is set in
+// between; one that is further off than anybody corrects in silence is not asked.
 func TestClockApart(t *testing.T) {
 	off := time.Duration(0)
 	h := spec.Health{

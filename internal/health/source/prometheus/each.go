@@ -24,8 +24,7 @@ type owned struct {
 	of     int // how many targets the arm has
 }
 
-// owners maps the label's values to targets. Where a check asks about each, no two
-// may share one.
+// owners maps the label's values to targets. Where a check asks about each, no two may share one.
 func owners(h spec.Health, targets []fleet.Target) (owned, error) {
 	some := source.Sample(targets, source.EachSample)
 	values, err := identities(h.Identify, some)
@@ -81,8 +80,8 @@ func (p *server) Gauges(ctx context.Context, expr string, a source.Arm, w source
 	return s
 }
 
-// askEach asks about all targets of an arm, as few at a time as a query names, and gives
-// each the series that has its label.
+// askEach asks about all targets of an arm, as few at a time as a query names, and gives each the
+// series that has its label.
 func (p *server) askEach(ctx context.Context, expr string, a source.Arm, w source.Window, l source.OnEmpty) source.Readings {
 	about := p.about(expr, a)
 	batches := slices.Collect(slices.Chunk(about.values, matcherSample))
@@ -109,8 +108,8 @@ func (p *server) askEach(ctx context.Context, expr string, a source.Arm, w sourc
 	return all
 }
 
-// askSome asks one query. An answer without series is empty, and says what that means
-// of each target.
+// askSome asks one query. An answer without series is empty, and says what that means of each
+// target.
 func (p *server) askSome(ctx context.Context, expr string, about owned, w source.Window, l source.OnEmpty) source.Readings {
 	query, err := p.fillFor(expr, about.values, w)
 	if err != nil {
@@ -181,8 +180,8 @@ func (p *server) own(
 	return r
 }
 
-// none says what it means that a target has no series: that nothing has happened yet, as long
-// as the target itself has the metrics, with the same labels.
+// none says what it means that a target has no series: that nothing has happened yet, as long as
+// the target itself has the metrics, with the same labels.
 func (p *server) none(id string, selectors []string, known []source.Readings, w source.Window) source.Reading {
 	for i, has := range known {
 		r, there := has.Of[id]

@@ -13,9 +13,9 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// Slow are queries of the classic histogram, and of the native one. Within which part of a
-// native bucket a bound lies is an estimate, unless it is a bound of the bucket, too; of no
-// requests at all, none are within it.
+// Slow are queries of the classic histogram, and of the native one. Within which part of a native
+// bucket a bound lies is an estimate, unless it is a bound of the bucket, too; of no requests at
+// all, none are within it.
 func (p *server) Slow(s spec.Slow) []source.SlowQueries {
 	whole := increase(spec.HistogramSeries(s.Histogram, ""))
 	count := "histogram_count(" + whole + ")"

@@ -14,8 +14,8 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// Past asks for the increase over the window at the end of each look, less that up to
-// its beginning: both begin together, so every event is counted once.
+// Past asks for the increase over the window at the end of each look, less that up to its
+// beginning: both begin together, so every event is counted once.
 func (p *server) Past(
 	ctx context.Context, expr string, a source.Arm, at time.Time, looks int, step time.Duration,
 ) ([]float64, source.Reading) {
@@ -63,8 +63,8 @@ func (p *server) ranged(
 	return out, source.Reading{Query: query}
 }
 
-// gridded is matrix at exactly those times. Some servers move times to whole steps, so it asks
-// for those, less than a step before, and answers as if they were the times asked for.
+// gridded is matrix at exactly those times. Some servers move times to whole steps, so it asks for
+// those, less than a step before, and answers as if they were the times asked for.
 func (p *server) gridded(ctx context.Context, query string, r promv1.Range) (model.Matrix, source.Reading) {
 	back := time.Duration(r.Start.Add(p.ahead).UnixNano() % int64(r.Step))
 	whole := promv1.Range{Start: r.Start.Add(-back), End: r.End.Add(-back), Step: r.Step}
@@ -102,8 +102,8 @@ func (p *server) matrix(ctx context.Context, query string, r promv1.Range) (mode
 	return p.corrected(matrix), source.Reading{Query: query}
 }
 
-// fillOwn answers the query for an arm before the stage: of those that will be exposed
-// only the stage's own targets, since the others run the release already.
+// fillOwn answers the query for an arm before the stage: of those that will be exposed only the
+// stage's own targets, since the others run the release already.
 func (p *server) fillOwn(expr string, a source.Arm, w source.Window) (string, error) {
 	if a == source.Control || len(p.cohort) == 0 {
 		return p.fill(expr, a, w)
@@ -111,8 +111,8 @@ func (p *server) fillOwn(expr string, a source.Arm, w source.Window) (string, er
 	return p.fillFor(expr, p.cohort, w)
 }
 
-// BaselineMeans asks for the past of the arm's targets; of those that will be exposed only for
-// that of the stage's own, since the others run the release already.
+// BaselineMeans asks for the past of the arm's targets; of those that will be exposed only for that
+// of the stage's own, since the others run the release already.
 func (p *server) BaselineMeans(
 	ctx context.Context, expr string, a source.Arm, w source.Window, long, step time.Duration,
 ) map[string]float64 {
@@ -155,9 +155,9 @@ func (p *server) mean(samples []model.SamplePair, step time.Duration) (m sequent
 	return m
 }
 
-// Density is how many samples per second the source has of the series that it has
-// most of, among those that an expression reads of the exposed targets: how much of
-// the window it was there to see. 0 means that it does not tell.
+// Density is how many samples per second the source has of the series that it has most of, among
+// those that an expression reads of the exposed targets: how much of the window it was there to
+// see. 0 means that it does not tell.
 func (p *server) Density(ctx context.Context, expr string, w source.Window) float64 {
 	_, selectors, err := p.selectors(expr, w)
 	if err != nil {
@@ -199,8 +199,8 @@ func (p *server) Misspelt(ctx context.Context, expr string, at time.Time) string
 }
 
 const (
-	// mostPoints is how many points of a series are asked for at once: a server answers no
-	// more than 11,000.
+	// mostPoints is how many points of a series are asked for at once: a server answers no more
+	// than 11,000.
 	mostPoints = 5000
 	// mostNumbers is how many points of all series are, about.
 	mostNumbers = 40_000

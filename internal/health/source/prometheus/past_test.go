@@ -39,8 +39,8 @@ func openedOf(t *testing.T, h http.HandlerFunc, scope source.Scope) source.Sourc
 	return p
 }
 
-// A server may move the times that it is asked about to whole steps, and leave out what it has
-// not taken in yet: the same looks come out.
+// A server may move the times that it is asked about to whole steps, and leave out what it has not
+// taken in yet: the same looks come out.
 func TestPastOfServersWithHabits(t *testing.T) {
 	const total = "sum(increase(x{$exposed}[$window]))"
 	at := time.Unix(1_772_366_463, 217e6) // no whole step

@@ -1,5 +1,5 @@
-// Package prometheus is a source of health that asks a Prometheus-compatible API: it has a
-// past, and shows every target by the label that the spec names.
+// Package prometheus is a source of health that asks a Prometheus-compatible API: it has a past,
+// and shows every target by the label that the spec names.
 package prometheus
 
 import (
@@ -19,12 +19,11 @@ import (
 	"github.com/sluicehq/sluice/internal/tmpl"
 )
 
-// matcherSample is how many targets of an arm a query names: a matcher of more
-// grows past what servers accept in a URL or compile quickly.
+// matcherSample is how many targets of an arm a query names: a matcher of more grows past what
+// servers accept in a URL or compile quickly.
 const matcherSample = 200
 
-// server asks a Prometheus-compatible API. Its readings may be taken
-// concurrently.
+// server asks a Prometheus-compatible API. Its readings may be taken concurrently.
 type server struct {
 	api   promv1.API
 	spec  spec.Health
@@ -102,8 +101,8 @@ func identities(id spec.Identify, targets []fleet.Target) ([]string, error) {
 	return out, nil
 }
 
-// distinct refuses targets of both arms that metrics know by the same name: what
-// one does would count for the other.
+// distinct refuses targets of both arms that metrics know by the same name: what one does would
+// count for the other.
 func distinct(id spec.Identify, b source.Scope) error {
 	owners := make(map[string]string, len(b.Exposed))
 	for a, targets := range [2][]fleet.Target{b.Exposed, b.Control} {
@@ -137,8 +136,8 @@ func (p *server) Refresh(ctx context.Context, _, _ time.Time) {
 	p.measureClock(ctx)
 }
 
-// Absence is two of the server's own intervals: until it has read a target twice,
-// an increase is empty on a busy one, too.
+// Absence is two of the server's own intervals: until it has read a target twice, an increase is
+// empty on a busy one, too.
 func (p *server) Absence() time.Duration { return p.spec.StaleAfter.Std() }
 
 // Settling is four of the server's own intervals, of which a restart takes one.
@@ -146,8 +145,8 @@ func (p *server) Settling() time.Duration {
 	return min(2*p.spec.StaleAfter.Std(), p.spec.Window.Std())
 }
 
-// Coverage follows the placeholder that the expression uses: one about the cohort
-// says nothing about the others exposed.
+// Coverage follows the placeholder that the expression uses: one about the cohort says nothing
+// about the others exposed.
 func (p *server) Coverage(expr string, a source.Arm) (read, of int) {
 	switch {
 	case a == source.Control:
@@ -173,9 +172,9 @@ func (p *server) Count(ctx context.Context, expr string, a source.Arm, w source.
 	return r
 }
 
-// Increase asks for everything since the tally began, of which what is more than before is
-// new. So every event counts once, even one that reaches the source late. A range that has
-// grown longer than the window starts again half a window ago.
+// Increase asks for everything since the tally began, of which what is more than before is new. So
+// every event counts once, even one that reaches the source late. A range that has grown longer
+// than the window starts again half a window ago.
 func (p *server) Increase(
 	ctx context.Context, expr string, a source.Arm, w source.Window, t *source.Tally, l source.OnEmpty,
 ) source.Reading {
@@ -207,8 +206,8 @@ func (p *server) Gauge(ctx context.Context, expr string, w source.Window) source
 	return p.ask(ctx, expr, source.Exposed, w, source.EmptyIsUnknown).Usable()
 }
 
-// fill answers the query for an arm: the same text, with the exposed targets
-// replaced by the control for the control's.
+// fill answers the query for an arm: the same text, with the exposed targets replaced by the
+// control for the control's.
 func (p *server) fill(expr string, a source.Arm, w source.Window) (string, error) {
 	v := p.values(w)
 	if a == source.Control {
@@ -288,11 +287,10 @@ func (p *server) early(query string, w source.Window) string {
 // begin is when evidence begins.
 func (p *server) begin() time.Time { return p.scope.Since.Add(p.spec.Warmup.Std()) }
 
-// fresh says what is wrong with the series that a query reads: the newest sample
-// of each selector must be recent, and from after the apply. A selector without
-// any sample is left to the query itself, as long as others have some. When the
-// query answered nothing, and that is to mean none, the source must show that it
-// would know.
+// fresh says what is wrong with the series that a query reads: the newest sample of each selector
+// must be recent, and from after the apply. A selector without any sample is left to the query
+// itself, as long as others have some. When the query answered nothing, and that is to mean none,
+// the source must show that it would know.
 func (p *server) fresh(ctx context.Context, query string, w source.Window, l source.OnEmpty, lacking bool) source.Reading {
 	selectors, err := promql.Selectors(query)
 	if err != nil || len(selectors) == 0 {
@@ -347,10 +345,10 @@ func (p *server) newest(ctx context.Context, selector string, at time.Time) sour
 	return p.query(ctx, newest("max", selector), at).Usable()
 }
 
-// newest asks for the time of a selector's newest sample, also of one that is in the
-// future of the query's time: a source whose clock is ahead shows by it. How far it
-// looks is less than how far a selector looks back, 5m unless the source was told
-// otherwise, so that samples of now are found, too.
+// newest asks for the time of a selector's newest sample, also of one that is in the future of the
+// query's time: a source whose clock is ahead shows by it. How far it looks is less than how far a
+// selector looks back, 5m unless the source was told otherwise, so that samples of now are found,
+// too.
 func newest(aggregation, selector string) string {
 	return aggregation + "(timestamp(" + selector + lookahead + aggregation + "(timestamp(" + selector + "))"
 }

@@ -28,8 +28,8 @@ type answer struct {
 	queryResult
 }
 
-// queryResult is what a source answered. Its reading has the query and the warnings, and
-// says why if there is no answer.
+// queryResult is what a source answered. Its reading has the query and the warnings, and says why
+// if there is no answer.
 type queryResult struct {
 	source.Reading
 	value model.Value
@@ -46,8 +46,8 @@ func (p *server) query(ctx context.Context, query string, at time.Time) source.R
 	return r
 }
 
-// evaluate evaluates at one explicit time. Checks share many queries, so a look asks
-// each of them once.
+// evaluate evaluates at one explicit time. Checks share many queries, so a look asks each of them
+// once.
 func (p *server) evaluate(ctx context.Context, query string, at time.Time) queryResult {
 	p.mu.Lock()
 	key := asked{query, at.UnixNano()}

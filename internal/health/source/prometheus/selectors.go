@@ -15,8 +15,9 @@ func parse(query string) (parser.Expr, error) {
 	return parser.NewParser(parser.Options{}).ParseExpr(query)
 }
 
-// eachSelector calls f with the selectors of a filled query that look at its own moment, and with what
-// stands above each. What looks elsewhere, with an offset or at a time of its own, does so on purpose.
+// eachSelector calls f with the selectors of a filled query that look at its own moment, and with
+// what stands above each. What looks elsewhere, with an offset or at a time of its own, does so on
+// purpose.
 func eachSelector(query string, f func(sel *parser.VectorSelector, path []parser.Node)) {
 	tree, err := parse(query)
 	if err != nil {
@@ -71,8 +72,8 @@ func nobodyHas(query, selector string) source.Reading {
 	)
 }
 
-// loosened is a selector of the same metric on any target, with any values of the
-// labels that it asks for: it finds something unless a name is misspelt.
+// loosened is a selector of the same metric on any target, with any values of the labels that it
+// asks for: it finds something unless a name is misspelt.
 func loosened(selector string) string {
 	tree, err := parse(selector)
 	sel, ok := tree.(*parser.VectorSelector)

@@ -23,8 +23,8 @@ var places = []string{
 	"region", "datacenter", "dc", "site", "environment", "env", "prometheus", "prometheus_replica", "replica", "__replica__",
 }
 
-// placesBy are the labels that tell apart targets where nothing is known of them but the name
-// that they have under a label.
+// placesBy are the labels that tell apart targets where nothing is known of them but the name that
+// they have under a label.
 func placesBy(label string) []string {
 	out := slices.Clone(places)
 	switch label {
@@ -36,8 +36,8 @@ func placesBy(label string) []string {
 	return out
 }
 
-// shared refuses what a filled query answers while series that it reads are of more targets than
-// it asks about: targets of other clusters have the same names, or two servers have read the same
+// shared refuses what a filled query answers while series that it reads are of more targets than it
+// asks about: targets of other clusters have the same names, or two servers have read the same
 // target. Its events would count for those that were asked about.
 func (p *server) shared(ctx context.Context, query string, w source.Window) source.Reading {
 	var refused source.Reading
@@ -93,9 +93,9 @@ func (p *server) sharedBy(ctx context.Context, sel *parser.VectorSelector, w sou
 	return source.Reading{}
 }
 
-// crowd says which name has series of more targets than asked; empty where none has. A target is
-// an up series of which some series have all labels. What fits none of them is another target
-// only where its place is another: exporters may show labels of their own.
+// crowd says which name has series of more targets than asked; empty where none has. A target is an
+// up series of which some series have all labels. What fits none of them is another target only
+// where its place is another: exporters may show labels of their own.
 func crowd(label string, by []string, asked map[string]int, up, series model.Vector) string {
 	ups, shown := byName(label, up), byName(label, series)
 	for _, of := range ups { // those with most labels first: others fit less

@@ -15,8 +15,8 @@ import (
 	"github.com/sluicehq/sluice/internal/promql"
 )
 
-// usual is how many events must have been expected for none at all to be no chance: healthy
-// targets show none less than once in 20,000 times.
+// usual is how many events must have been expected for none at all to be no chance: healthy targets
+// show none less than once in 20,000 times.
 const usual = 10
 
 // changed says that something was applied, so that there is a time before it.
@@ -32,8 +32,8 @@ func (p *server) before(ctx context.Context, expr string) source.Reading {
 	return p.query(ctx, query, at).Usable()
 }
 
-// missing refuses what exposed targets answer while some of them no longer show series that
-// they showed before the stage: the answer is then of the others, or of nothing.
+// missing refuses what exposed targets answer while some of them no longer show series that they
+// showed before the stage: the answer is then of the others, or of nothing.
 func (p *server) missing(ctx context.Context, query string, w source.Window) source.Reading {
 	window := p.spec.Window.Std()
 	elapsed := min(w.At.Sub(p.begin()), window)
@@ -188,8 +188,8 @@ func (p *server) silenced(ctx context.Context, expr string, w source.Window) sou
 	return source.Reading{}
 }
 
-// usualEvents are those of the stage's own targets before it, and of the control meanwhile. What came
-// at once in some part of the time before is not usual.
+// usualEvents are those of the stage's own targets before it, and of the control meanwhile. What
+// came at once in some part of the time before is not usual.
 func (p *server) usualEvents(ctx context.Context, expr string, whole source.Window) (known []source.Usual, wrong source.Reading) {
 	own := len(p.cohort)
 	if own == 0 {

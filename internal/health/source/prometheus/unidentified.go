@@ -12,8 +12,8 @@ import (
 	"github.com/sluicehq/sluice/internal/health/source"
 )
 
-// unidentified says that a filled selector's metric is there, and not with the label by which identify finds the
-// exposed targets; empty where that is not so.
+// unidentified says that a filled selector's metric is there, and not with the label by which
+// identify finds the exposed targets; empty where that is not so.
 func (p *server) unidentified(ctx context.Context, selector string, at time.Time) string {
 	tree, err := parse(selector)
 	sel, ok := tree.(*parser.VectorSelector)

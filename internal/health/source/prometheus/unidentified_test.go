@@ -12,7 +12,8 @@ import (
 	"github.com/sluicehq/sluice/internal/health/source"
 )
 
-// A metric that is there under another label than identify says is no misspelt one: the message shows the labels.
+// A metric that is there under another label than identify says is no misspelt one: the message
+// shows the labels.
 func TestUnidentified(t *testing.T) {
 	const there = `{"metric": {"__name__": "requests_total", "instance": "exporter:1", "target": "web"}, "value": [1, "5"]}`
 	const stamped = `{"metric": {}, "value": [1, "1700000000"]}`

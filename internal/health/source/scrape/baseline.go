@@ -22,8 +22,8 @@ func (s *pages) BaselineLooks(expr string, a source.Arm) []float64 {
 	return out
 }
 
-// baselineNumbers is what metrics pages show of numbers over some looks: by arm, expression
-// and target.
+// baselineNumbers is what metrics pages show of numbers over some looks: by arm, expression and
+// target.
 type baselineNumbers [2]map[string]map[string]sequential.Stats
 
 // add takes what the newest read has shown.

@@ -20,8 +20,8 @@ func (s *pages) times(w source.Window) source.Times {
 	}
 }
 
-// when is the time of a sample: now, unless the page says another. What it says is by the
-// target's clock, and so is when it was written.
+// when is the time of a sample: now, unless the page says another. What it says is by the target's
+// clock, and so is when it was written.
 func (pg page) when(said, now time.Time) time.Time {
 	switch {
 	case said.IsZero():
@@ -57,8 +57,8 @@ func unseen(expr string) string {
 		"or does the counter appear only with its first event?", source.Cut(expr, 80))
 }
 
-// readable refuses an arm of whose pages less than half could be read, and an
-// expression that no page has.
+// readable refuses an arm of whose pages less than half could be read, and an expression that no
+// page has.
 func (s *pages) readable(expr string, a source.Arm, in map[string]*shown) (*shown, source.Reading) {
 	e, pages, all := in[expr], s.seen[a].pages, len(s.arms[a])
 	switch {
@@ -76,8 +76,8 @@ func (s *pages) readable(expr string, a source.Arm, in map[string]*shown) (*show
 	return e, source.Reading{Query: expr}
 }
 
-// whole refuses, beside what readable does, an expression that some page answers with what
-// is no number.
+// whole refuses, beside what readable does, an expression that some page answers with what is no
+// number.
 func (s *pages) whole(expr string, a source.Arm, in map[string]*shown) (*shown, source.Reading) {
 	e, r := s.readable(expr, a, in)
 	if r.Verdict == "" && e.wrong != "" {
@@ -179,8 +179,8 @@ func (s *pages) Increase(
 	return r
 }
 
-// isNew says that the newest read came after a moment, or that this is from a clock so far
-// ahead that nothing tells when it was.
+// isNew says that the newest read came after a moment, or that this is from a clock so far ahead
+// that nothing tells when it was.
 func (s *pages) isNew(counted time.Time) bool {
 	return s.newest.At.After(counted) || counted.Sub(s.newest.At) > s.gap
 }

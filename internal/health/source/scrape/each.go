@@ -10,13 +10,13 @@ import (
 	"github.com/sluicehq/sluice/internal/judge"
 )
 
-// EachPart is what the counters of single targets grew by in a span of time. Only
-// exposed targets whose growth is known are in it.
+// EachPart is what the counters of single targets grew by in a span of time. Only exposed targets
+// whose growth is known are in it.
 type EachPart struct {
 	From time.Time `json:"from"`
 	At   time.Time `json:"at"`
-	// Counts are by target id, in the order of the spec's expressions that checks
-	// ask of each target.
+	// Counts are by target id, in the order of the spec's expressions that checks ask of each
+	// target.
 	Counts map[string][]float64 `json:"counts"`
 }
 

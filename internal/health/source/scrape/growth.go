@@ -12,33 +12,32 @@ import (
 type State struct {
 	// At is when the pages were last read.
 	At time.Time `json:"at,omitzero"`
-	// Last is each target's last value of each counter, by target id, in the order
-	// of the spec's expressions; nil where the page has no such series.
+	// Last is each target's last value of each counter, by target id, in the order of the spec's
+	// expressions; nil where the page has no such series.
 	Last map[string][]*float64 `json:"last,omitempty"`
 	// Parts are increments, oldest first.
 	Parts []Part `json:"parts,omitempty"`
-	// Lost are the exposed targets whose pages lack what they showed before the stage, or could
-	// not be read, and since when.
+	// Lost are the exposed targets whose pages lack what they showed before the stage, or could not
+	// be read, and since when.
 	Lost map[string]time.Time `json:"lost,omitempty"`
-	// Each are increments of every exposed target, oldest first, where checks ask
-	// for them.
+	// Each are increments of every exposed target, oldest first, where checks ask for them.
 	Each []EachPart `json:"each,omitempty"`
-	// Values are increments told apart by the values of labels, oldest first, where checks pick
-	// bad events by them.
+	// Values are increments told apart by the values of labels, oldest first, where checks pick bad
+	// events by them.
 	Values []ValuesPart `json:"values,omitempty"`
 }
 
-// Part is what the counters grew by in a span of time, by expression: the
-// exposed targets, the control, then those exposed targets that are the stage's own.
+// Part is what the counters grew by in a span of time, by expression: the exposed targets, the
+// control, then those exposed targets that are the stage's own.
 type Part struct {
 	From   time.Time       `json:"from"`
 	At     time.Time       `json:"at"`
 	Counts [][arms]float64 `json:"counts"`
-	// Seconds is how long each arm's targets were counted, added up over targets:
-	// less than targets times span when pages could not be read.
+	// Seconds is how long each arm's targets were counted, added up over targets: less than targets
+	// times span when pages could not be read.
 	Seconds [arms]float64 `json:"seconds"`
-	// Restarted is the share of Counts and Seconds of targets that restarted
-	// meanwhile: what they had counted until then is not known.
+	// Restarted is the share of Counts and Seconds of targets that restarted meanwhile: what they
+	// had counted until then is not known.
 	Restarted *Restarted `json:"restarted,omitempty"`
 }
 
@@ -49,18 +48,18 @@ type Restarted struct {
 }
 
 const (
-	// ringParts is into how many parts the window of increments is cut: coarse
-	// enough for a small state, fine enough for the window to trail smoothly.
+	// ringParts is into how many parts the window of increments is cut: coarse enough for a small
+	// state, fine enough for the window to trail smoothly.
 	ringParts = 30
 	// eachParts is the same of single targets' increments, of which there are many.
 	eachParts = 5
-	// maxKept is how many numbers a state holds, at most: counters' last values over
-	// both arms, and single targets' increments. It travels with every heartbeat.
+	// maxKept is how many numbers a state holds, at most: counters' last values over both arms, and
+	// single targets' increments. It travels with every heartbeat.
 	maxKept = 20_000
 )
 
-// matchesCounters says whether the state is one of so many counters, of which so many are kept
-// of each target; older is how many a worker kept that did not count each one's requests.
+// matchesCounters says whether the state is one of so many counters, of which so many are kept of
+// each target; older is how many a worker kept that did not count each one's requests.
 func (k State) matchesCounters(counters, each, older int) error {
 	for id, values := range k.Last {
 		if len(values) != counters {
@@ -85,8 +84,8 @@ func (k State) matchesCounters(counters, each, older int) error {
 	return nil
 }
 
-// take keeps a target's values and adds what they grew by to the part. It answers
-// the growth; nil after the first read, which tells none.
+// take keeps a target's values and adds what they grew by to the part. It answers the growth; nil
+// after the first read, which tells none.
 func (k *State) take(in []source.Arm, id string, values []*float64, part *Part) []float64 {
 	last, known := k.Last[id]
 	k.Last[id] = values
@@ -124,8 +123,8 @@ func (p *Part) restarted(a source.Arm, grew []float64) {
 	}
 }
 
-// increase is what a counter has counted since it was read last. One that is new or
-// fell has begun at zero meanwhile.
+// increase is what a counter has counted since it was read last. One that is new or fell has begun
+// at zero meanwhile.
 func increase(last *float64, now float64) float64 {
 	if last == nil || now < *last {
 		return now
@@ -133,8 +132,8 @@ func increase(last *float64, now float64) float64 {
 	return now - *last
 }
 
-// add keeps a part, joined to the newest one while that is shorter than span, and
-// forgets those that ended before from.
+// add keeps a part, joined to the newest one while that is shorter than span, and forgets those
+// that ended before from.
 func (k *State) add(part Part, span time.Duration, from time.Time) {
 	parts := slices.Clone(k.Parts)
 	if n := len(parts); n > 0 && parts[n-1].At.Equal(part.From) && part.At.Sub(parts[n-1].From) <= span {

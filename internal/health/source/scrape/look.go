@@ -104,9 +104,9 @@ func (s *pages) readArm(ctx context.Context, a source.Arm, part *Part) {
 	wg.Wait()
 }
 
-// uneven says that a page was read much later in a read than in the one before, or earlier:
-// what it counted meanwhile is not of the time that others counted in. A worker that stood
-// still in the middle of a read would find that traffic has moved.
+// uneven says that a page was read much later in a read than in the one before, or earlier: what it
+// counted meanwhile is not of the time that others counted in. A worker that stood still in the
+// middle of a read would find that traffic has moved.
 func (s *pages) uneven(id string, length time.Duration) bool {
 	before := s.lags[id]
 	s.lags[id] = time.Since(s.began)

@@ -12,8 +12,8 @@ import (
 // usual is how many events must have been expected for none at all to be no chance.
 const usual = 10
 
-// mostShown is how many numbers of single targets a baseline hands on, at most: they go into
-// the rollout's history.
+// mostShown is how many numbers of single targets a baseline hands on, at most: they go into the
+// rollout's history.
 const mostShown = 2000
 
 // Shown is by the newest read of a baseline, and what was counted meanwhile.
@@ -99,8 +99,8 @@ func (s *pages) losing(at time.Time) map[string]time.Time {
 	return out
 }
 
-// lost refuses what the exposed targets show of an expression while some of them, in three looks
-// in a row, lack what they showed before the stage: the answer is then of the others.
+// lost refuses what the exposed targets show of an expression while some of them, in three looks in
+// a row, lack what they showed before the stage: the answer is then of the others.
 func (s *pages) lost(expr string, a source.Arm, lacks func(expr, id string) bool) source.Reading {
 	if a == source.Control {
 		return source.Reading{}

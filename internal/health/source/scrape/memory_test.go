@@ -45,8 +45,8 @@ func opened(t *testing.T, targets int, page []byte) *pages {
 	return s.(*pages)
 }
 
-// Pages of a release that exposes as much as a page may hold take no more memory than others:
-// two looks at once, of 60 targets together.
+// Pages of a release that exposes as much as a page may hold take no more memory than others: two
+// looks at once, of 60 targets together.
 func TestMemoryOfManyLargePages(t *testing.T) {
 	page := flood(100_000)
 	require.Less(t, len(page), maxPage)

@@ -10,8 +10,8 @@ import (
 )
 
 // ownArm are those of the exposed targets that the stage itself exposes. They are counted by
-// themselves beside both arms: a page has no past, so what the others showed just before the
-// stage is what the release did to them.
+// themselves beside both arms: a page has no past, so what the others showed just before the stage
+// is what the release did to them.
 const ownArm source.Arm = 2
 
 // arms is how many sets of targets are counted.

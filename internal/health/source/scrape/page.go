@@ -17,8 +17,8 @@ import (
 	"github.com/sluicehq/sluice/internal/promapi"
 )
 
-// Bounds of what pages take of a worker's memory, whatever they show: of a page, only a buffer
-// and what is asked of it are kept.
+// Bounds of what pages take of a worker's memory, whatever they show: of a page, only a buffer and
+// what is asked of it are kept.
 const (
 	maxPage  = 8 << 20
 	maxLine  = 128 << 10
@@ -85,8 +85,8 @@ func (s *pages) fetch(ctx context.Context, url string) (page, error) {
 
 var errFormat = errors.New("its page is not in Prometheus' text format")
 
-// read reads a page as Prometheus does, by its own parser, as many lines at a time as the
-// buffer holds.
+// read reads a page as Prometheus does, by its own parser, as many lines at a time as the buffer
+// holds.
 func (q asked) read(body io.Reader, buffer []byte, contentType string) (page, error) {
 	pg := page{found: map[string]*found{}, kinds: map[string]model.MetricType{}, buckets: map[string][]float64{}, values: make([]source.Values, len(q.breakdowns))}
 	filled, total := 0, 0
@@ -117,8 +117,8 @@ func (q asked) read(body io.Reader, buffer []byte, contentType string) (page, er
 	}
 }
 
-// parse takes what is asked off some lines. Histograms and summaries appear as their _bucket,
-// _sum and _count series.
+// parse takes what is asked off some lines. Histograms and summaries appear as their _bucket, _sum
+// and _count series.
 func (q asked) parse(lines []byte, contentType string, last bool, pg *page) error {
 	parser, err := textparse.New(lines, contentType, nil, textparse.ParserOptions{FallbackContentType: "text/plain"})
 	switch parser.(type) {

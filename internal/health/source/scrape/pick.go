@@ -132,8 +132,8 @@ func (pg page) part(name string) bool {
 	})
 }
 
-// notANumber says that the page declares the name itself a histogram or a
-// summary, which is no number: its _count, _sum and _bucket are.
+// notANumber says that the page declares the name itself a histogram or a summary, which is no
+// number: its _count, _sum and _bucket are.
 func (pg page) notANumber(name string) string {
 	switch pg.kinds[name] {
 	case model.MetricTypeHistogram, model.MetricTypeGaugeHistogram:
@@ -145,8 +145,8 @@ func (pg page) notANumber(name string) string {
 	}
 }
 
-// counter reads the sum of a page's series as events counted since the process
-// started; nil where the page has no such series. The word says what is wrong.
+// counter reads the sum of a page's series as events counted since the process started; nil where
+// the page has no such series. The word says what is wrong.
 func (q asked) counter(expr string, pg page) (sum *float64, newest time.Time, wrong string) {
 	if wrong := pg.notANumber(q.picks[expr].name); wrong != "" {
 		return nil, newest, wrong

@@ -1,5 +1,5 @@
-// Package scrape is a source of health that reads the targets' own metrics pages. A page has
-// no past, so this source keeps what the counters grew by between reads.
+// Package scrape is a source of health that reads the targets' own metrics pages. A page has no
+// past, so this source keeps what the counters grew by between reads.
 package scrape
 
 import (
@@ -26,9 +26,8 @@ const (
 	lookSlack = time.Minute
 )
 
-// pages reads the targets' own pages. A page has no past, so it keeps what the
-// counters grew by between reads; a counter that fell was reset, and counts from
-// zero.
+// pages reads the targets' own pages. A page has no past, so it keeps what the counters grew by
+// between reads; a counter that fell was reset, and counts from zero.
 type pages struct {
 	spec     spec.Health
 	baseline time.Duration
@@ -49,7 +48,8 @@ type pages struct {
 	seen  [arms]sight // of the newest read
 	// lags are how long after the beginning of the newest read each page was read.
 	lags map[string]time.Duration
-	// values are what the pages that were read last count, by target: what they grew by is told from it.
+	// values are what the pages that were read last count, by target: what they grew by is told
+	// from it.
 	values map[string][]source.Values
 	// newest is what the newest read added, if that counts, which is usable.
 	newest Part
@@ -66,8 +66,8 @@ type pages struct {
 	sums   map[string][]float64
 	shown  source.Shown
 	silent int
-	// measured is how long that took, and ran how long targets of earlier stages had run the release by the
-	// beginning of this one, added up.
+	// measured is how long that took, and ran how long targets of earlier stages had run the
+	// release by the beginning of this one, added up.
 	measured, ran time.Duration
 }
 

@@ -11,21 +11,22 @@ import (
 
 // Scrape says how to read metrics pages of the targets.
 type Scrape struct {
-	// URL is a template over {{id}}, {{address}} and {{label.NAME}}.
-	// Default "http://{{address}}/metrics".
+	// URL is a template over {{id}}, {{address}} and {{label.NAME}}. Default
+	// "http://{{address}}/metrics".
 	URL string `yaml:"url,omitempty" json:"url,omitempty"`
 	// Sample is how many targets of each arm are read, at most. Default 50.
 	Sample int `yaml:"sample,omitempty" json:"sample" jsonschema:"minimum=1,maximum=1000"`
-	// Baseline is how long the fleet is read before a stage, since a page has no
-	// past. Default: two looks, or where checks compare as long as the shortest stage
-	// bakes, up to a minute, or a quarter of that bake, up to ten. At most an hour.
+	// Baseline is how long the fleet is read before a stage, since a page has no past. Default: two
+	// looks, or where checks compare as long as the shortest stage bakes, up to a minute, or a
+	// quarter of that bake, up to ten. At most an hour.
 	Baseline spec.Duration `yaml:"baseline,omitempty" json:"baseline"`
 }
 
 const (
 	defaultScrapeURL = "http://{{address}}/metrics"
-	// longBaseline is how long a stage waits at most for metrics pages to tell what is usual, unless the spec says
-	// so: shortBaseline, or a quarter of a longer bake. An hour is as long as it may say.
+	// longBaseline is how long a stage waits at most for metrics pages to tell what is usual,
+	// unless the spec says so: shortBaseline, or a quarter of a longer bake. An hour is as long as
+	// it may say.
 	shortBaseline, longBaseline = spec.Duration(time.Minute), spec.Duration(10 * time.Minute)
 	mostBaseline                = spec.Duration(time.Hour)
 )

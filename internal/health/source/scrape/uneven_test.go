@@ -15,8 +15,8 @@ import (
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
-// A worker that stands still between two pages of a read reads one long after the other: that
-// the later has counted more does not mean that traffic has moved.
+// A worker that stands still between two pages of a read reads one long after the other: that the
+// later has counted more does not mean that traffic has moved.
 func TestStandstillInARead(t *testing.T) {
 	began := time.Now()
 	var stall atomic.Bool

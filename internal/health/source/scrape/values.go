@@ -54,8 +54,8 @@ func (q *asked) tellApart(bad, total string) {
 	q.breakdowns = append(q.breakdowns, k)
 }
 
-// tell counts a series of a page among those that are told apart. Of a page with too many values the
-// first count.
+// tell counts a series of a page among those that are told apart. Of a page with too many values
+// the first count.
 func (pg *page) tell(all []breakdown, series labels.Labels, m metric) {
 	for i, k := range all {
 		if k.name != series.Get(model.MetricNameLabel) || (source.Reading{Value: m.value}).Counted().Verdict != "" ||

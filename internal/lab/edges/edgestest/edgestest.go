@@ -11,7 +11,8 @@ import (
 	"github.com/sluicehq/sluice/internal/lab/stack"
 )
 
-// Settings are those of the example in the folder of a test. Where a program is missing, the test is skipped.
+// Settings are those of the example in the folder of a test. Where a program is missing, the test
+// is skipped.
 func Settings(t *testing.T, example, edge string) edges.Settings {
 	t.Helper()
 	s := edges.Settings{

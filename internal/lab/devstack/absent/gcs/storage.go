@@ -1,4 +1,5 @@
-// Package storage stands in for cloud.google.com/go/storage, see ../README.md: there is no client, so its methods are never called.
+// Package storage stands in for cloud.google.com/go/storage, see ../README.md: there is no client,
+// so its methods are never called.
 package storage
 
 import (

@@ -1,4 +1,5 @@
-// Package client stands in for go.temporal.io/auto-scaled-workers/wci/client, see ../../../README.md.
+// Package client stands in for go.temporal.io/auto-scaled-workers/wci/client, see
+// ../../../README.md.
 package client
 
 import (
@@ -12,7 +13,8 @@ import (
 	"go.temporal.io/auto-scaled-workers/wci/workflow/iface"
 )
 
-// Client scales nothing: no version of a deployment has a compute provider here, and none can be given one.
+// Client scales nothing: no version of a deployment has a compute provider here, and none can be
+// given one.
 type Client struct{}
 
 // Module gives the server a Client.

@@ -1,4 +1,5 @@
-// Package workercomponent stands in for go.temporal.io/auto-scaled-workers/wci/workercomponent, see ../../../README.md.
+// Package workercomponent stands in for go.temporal.io/auto-scaled-workers/wci/workercomponent, see
+// ../../../README.md.
 package workercomponent
 
 import "go.uber.org/fx"

@@ -1,4 +1,5 @@
-// Package iface stands in for go.temporal.io/auto-scaled-workers/wci/workflow/iface, see ../../../../README.md.
+// Package iface stands in for go.temporal.io/auto-scaled-workers/wci/workflow/iface, see
+// ../../../../README.md.
 package iface
 
 import (
