@@ -203,7 +203,8 @@ func (a *Agent) order(ctx context.Context, u *runner, o Order) error {
 		return fmt.Errorf("%w, with the fence %d", errFenced, bar)
 	}
 	defer u.displace(o)()
-	return a.once(ctx, u, fmt.Sprintf("order %s %d %s %t", o.Key, o.Fence, o.Release, o.Back), u.applying, func() error { return u.apply(a.life, o) })
+	key := fmt.Sprintf("order %s %d %s %t", o.Key, o.Fence, o.Release, o.Back)
+	return a.once(ctx, u, key, u.applying, func() error { return u.apply(a.life, o) })
 }
 
 // prepare unpacks and checks a release.

@@ -259,7 +259,8 @@ func (v checker) confirm(at string, c Confirm) {
 			v.bad(at+".http", "%s is not a URL, expected http:// or https:// and a host", strictyaml.Quote(c.HTTP))
 		}
 	}
-	if said := strings.Join(append(slices.Clone(c.Command), c.HTTP, c.Contains), " "); !strings.Contains(said, "{{release}}") && !strings.Contains(said, "{{dir}}") {
+	said := strings.Join(append(slices.Clone(c.Command), c.HTTP, c.Contains), " ")
+	if !strings.Contains(said, "{{release}}") && !strings.Contains(said, "{{dir}}") {
 		v.bad(at, "shows no release, expected {{release}} or {{dir}} in it")
 	}
 }

@@ -45,7 +45,8 @@ func (v checker) pull(p *Pull) {
 		v.bad("pull.relay", "carries the token in plain text, expected https://")
 	}
 	if !order.IsName(p.Cohort) {
-		v.bad("pull.cohort", "%s is not a cohort, expected 1 to 64 lower-case letters, digits, '.', '_' and '-', beginning with a letter or a digit",
+		v.bad("pull.cohort", "%s is not a cohort, "+
+			"expected 1 to 64 lower-case letters, digits, '.', '_' and '-', beginning with a letter or a digit",
 			strictyaml.Quote(p.Cohort))
 	}
 	v.keys("pull.keys", p.Keys, "file:/etc/sluice/order.pub")

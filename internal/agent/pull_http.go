@@ -88,7 +88,9 @@ func (p *puller) mine(what string) *url.URL {
 }
 
 // send sends a request whose answer must be read within the time-out.
-func (p *puller) send(ctx context.Context, timeout time.Duration, method string, where *url.URL, body []byte, query url.Values) (*http.Response, error) {
+func (p *puller) send(
+	ctx context.Context, timeout time.Duration, method string, where *url.URL, body []byte, query url.Values,
+) (*http.Response, error) {
 	u := *where
 	u.RawQuery = query.Encode()
 	limited, cancel := context.WithTimeout(ctx, timeout)

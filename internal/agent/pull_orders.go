@@ -191,7 +191,8 @@ func expired(notAfter, own time.Time, date string) error {
 	}
 	theirs = theirs.Add(dateStep)
 	if theirs.After(notAfter) || own.After(notAfter.Add(maxSkew)) {
-		return fmt.Errorf("%w: it was good until %s; it is %s at the relay, and %s by this host's clock", errExpired, at(notAfter), at(theirs), at(own))
+		return fmt.Errorf("%w: it was good until %s; it is %s at the relay, and %s by this host's clock",
+			errExpired, at(notAfter), at(theirs), at(own))
 	}
 	return nil
 }

@@ -52,7 +52,8 @@ func (a Attachment) Manifest(b Bundle) []byte {
 // of that form and type is ErrInvalid.
 func (b Bundle) Attachment(manifest []byte, mediaType string, fetch func(v1.Descriptor) (io.ReadCloser, error)) (Attachment, error) {
 	var m v1.Manifest
-	if err := json.Unmarshal(manifest, &m); err != nil || len(m.Layers) != 1 || !IsRelease(m.Layers[0].Digest.String()) || m.Layers[0].Size > MaxAttachment {
+	err := json.Unmarshal(manifest, &m)
+	if err != nil || len(m.Layers) != 1 || !IsRelease(m.Layers[0].Digest.String()) || m.Layers[0].Size > MaxAttachment {
 		return Attachment{}, invalid("what is attached to it is not of one part of at most %d bytes", MaxAttachment)
 	}
 	in, err := fetch(m.Layers[0])

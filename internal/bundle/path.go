@@ -16,7 +16,7 @@ func checkPath(p string) error {
 	switch {
 	case p == "" || p == "." || path.IsAbs(p) || path.Clean(p) != p || p == ".." || strings.HasPrefix(p, "../"):
 		return fmt.Errorf("%q is not a clean relative path", p)
-	case !utf8.ValidString(p) || strings.ContainsFunc(p, func(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError || r == '\\' }):
+	case !utf8.ValidString(p) || strings.ContainsFunc(p, differs):
 		return fmt.Errorf("%q holds a character that is not the same on every machine: no control characters, no backslash, UTF-8 only", p)
 	case len(p) > maxPath:
 		return fmt.Errorf("%.60q… has %d bytes, a path has at most %d", p, len(p), maxPath)
@@ -28,6 +28,9 @@ func checkPath(p string) error {
 	}
 	return nil
 }
+
+// differs says whether a character of a path is not the same on every machine.
+func differs(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError || r == '\\' }
 
 // namespace is what paths take on a machine that does not tell capitals from small letters, nor one
 // spelling of "é" from the other. It maps each place to the path, or the folder, that has it.

@@ -18,7 +18,9 @@ type around struct {
 }
 
 // InterceptWorkflow stands before a workflow.
-func (a *around) InterceptWorkflow(ctx workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+func (a *around) InterceptWorkflow(
+	ctx workflow.Context, next interceptor.WorkflowInboundInterceptor,
+) interceptor.WorkflowInboundInterceptor {
 	return &aroundInbound{interceptor.WorkflowInboundInterceptorBase{Next: next}, ctx, a.with}
 }
 

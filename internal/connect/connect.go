@@ -132,7 +132,9 @@ var reconnect = backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.
 
 // waitToPoll has polls wait for the connection. Otherwise each fails at once while a server
 // restarts, and the SDK pauses for up to ten seconds between polls that fail.
-func waitToPoll(ctx context.Context, method string, req, reply any, c *grpc.ClientConn, call grpc.UnaryInvoker, o ...grpc.CallOption) error {
+func waitToPoll(
+	ctx context.Context, method string, req, reply any, c *grpc.ClientConn, call grpc.UnaryInvoker, o ...grpc.CallOption,
+) error {
 	if strings.Contains(method, "/Poll") {
 		o = append(o, grpc.WaitForReady(true))
 	}

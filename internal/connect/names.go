@@ -128,7 +128,10 @@ var (
 
 // Attributes are the names of all search attributes.
 func Attributes() []string {
-	return []string{AttrUnit.GetName(), AttrRelease.GetName(), AttrStage.GetName(), AttrPhase.GetName(), AttrOutcome.GetName(), AttrNumber.GetName()}
+	return []string{
+		AttrUnit.GetName(), AttrRelease.GetName(), AttrStage.GetName(),
+		AttrPhase.GetName(), AttrOutcome.GetName(), AttrNumber.GetName(),
+	}
 }
 
 // CreateAttributes is the command that gives a namespace its search attributes.

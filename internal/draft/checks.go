@@ -115,13 +115,15 @@ func (w *writer) latency(r requests) []check {
 func (w *writer) summaryHint() string {
 	for _, name := range w.seen.Page.native {
 		if latencyNames.MatchString(name) && !notAnswers.MatchString(name) {
-			return fmt.Sprintf("; %s is a native histogram, whose bounds are not looked at: write slow: {histogram: %s, over: 500ms} with a bound of yours", name, name)
+			return fmt.Sprintf("; %s is a native histogram, whose bounds are not looked at: "+
+				"write slow: {histogram: %s, over: 500ms} with a bound of yours", name, name)
 		}
 	}
 	for _, name := range w.seen.Page.names() {
 		base, ok := strings.CutSuffix(name, "_seconds_sum")
 		if ok && latencyNames.MatchString(name) && !notAnswers.MatchString(name) {
-			return fmt.Sprintf("; %s_seconds is a summary, which only a Prometheus can be asked about: use --prometheus, or export a histogram", base)
+			return fmt.Sprintf("; %s_seconds is a summary, which only a Prometheus can be asked about: "+
+				"use --prometheus, or export a histogram", base)
 		}
 	}
 	return ""

@@ -28,7 +28,8 @@ var latencyNames = regexp.MustCompile(`(?i)(request|response|rq|handling|latency
 
 // notAnswers are names of times, or of other distributions, that no user waits for.
 var notAnswers = regexp.MustCompile(`^(go|jvm|process|promhttp|prometheus|net_conntrack|node|scrape)_|` +
-	`(^|_)(notification|client|outbound|egress|bytes|size|length|gc|connect|queue|workqueue|dial|dns_lookup|since|uptime|timestamp|start)(_|$)`)
+	`(^|_)(notification|client|outbound|egress|bytes|size|length|gc|connect|queue|workqueue|dial|dns_lookup|` +
+	`since|uptime|timestamp|start)(_|$)`)
 
 // behind are names of times of what lies behind a program.
 var behind = regexp.MustCompile(`(^|_)(upstream|backend|cluster|filter)_`)

@@ -96,7 +96,9 @@ func (l Looker) LookAtPage(ctx context.Context, page string, targets []fleet.Tar
 
 // ownPage finds the targets' own pages where the one at hand shows many targets, told apart by a
 // label: a rollout reads a page of each target. Otherwise the error stays what it was.
-func (l Looker) ownPage(ctx context.Context, page string, targets []fleet.Target, was error) (text string, of fleet.Target, from string, err error) {
+func (l Looker) ownPage(
+	ctx context.Context, page string, targets []fleet.Target, was error,
+) (text string, of fleet.Target, from string, err error) {
 	shown, err := l.page(ctx, page)
 	if err != nil {
 		return "", of, "", was

@@ -84,7 +84,12 @@ var own = map[string]*regexp.Regexp{
 	"proxy":                          regexp.MustCompile(`^(stats|metrics|prometheus|health.*)$`),
 	"envoy_http_conn_manager_prefix": regexp.MustCompile(`^(admin|stats|prometheus).*$`),
 	"entrypoint":                     regexp.MustCompile(`^(metrics|traefik|ping)$`),
-	"handler":                        ownPaths, "path": ownPaths, "uri": ownPaths, "route": ownPaths, "endpoint": ownPaths, "http_route": ownPaths,
+	"handler":                        ownPaths,
+	"path":                           ownPaths,
+	"uri":                            ownPaths,
+	"route":                          ownPaths,
+	"endpoint":                       ownPaths,
+	"http_route":                     ownPaths,
 }
 
 var ownPaths = regexp.MustCompile(`^/?(metrics|prometheus|stats|healthz?|livez?|readyz?|ping|actuator.*)/?$`)

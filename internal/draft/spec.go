@@ -144,8 +144,10 @@ func (w *writer) rate(r requests, counts bool) {
 		if takes := w.seen.Between.Hours() * leastSamples / grew; takes < 7*24 {
 			longer = "a bake takes " + spec.Duration(time.Duration(takes*float64(time.Hour)).Truncate(time.Minute)+time.Minute).String()
 		}
-		w.miss("enough traffic", "the target got %s requests in %s, about %s in a bake of %s: a verdict takes %d, so %s, or minSamples must be smaller",
-			humanize.Integer(grew), spec.Duration(w.seen.Between.Round(time.Second)), humanize.Integer(expected), spec.Duration(w.Bake), leastSamples, longer)
+		w.miss("enough traffic", "the target got %s requests in %s, about %s in a bake of %s: "+
+			"a verdict takes %d, so %s, or minSamples must be smaller",
+			humanize.Integer(grew), spec.Duration(w.seen.Between.Round(time.Second)),
+			humanize.Integer(expected), spec.Duration(w.Bake), leastSamples, longer)
 	}
 }
 

@@ -88,9 +88,12 @@ func (w *writer) driver() string {
 		url := "http://{{label." + labelAgent + "}}"
 		if slices.ContainsFunc(w.Targets, func(t fleet.Target) bool { return t.Labels[labelAgent] == "" }) {
 			url = "http://{{address}}"
-			w.miss("where agents listen", "%s is a guess: give each target a label, such as agent: \"10.1.0.1:7311\", and say url: \"http://{{label.agent}}\"", url)
+			w.miss("where agents listen", "%s is a guess: "+
+				"give each target a label, such as agent: \"10.1.0.1:7311\", and say url: \"http://{{label.agent}}\"", url)
 		}
-		return "fallback: remove # the first time there is nothing to go back to\ndriver:\n  agent: {url: " + quoted(url) + "} # a sluice-agent on every target, see docs/agent.md\n"
+		return "fallback: remove # the first time there is nothing to go back to\n" +
+			"driver:\n" +
+			"  agent: {url: " + quoted(url) + "} # a sluice-agent on every target, see docs/agent.md\n"
 	}
 	if w.Driver == "exec" {
 		w.miss("the driver's program", "./switch is a guess: a program that observes and applies, see docs/drivers.md")
@@ -133,7 +136,8 @@ func (w *writer) stages() []string {
 func (w *writer) sample(before string) string {
 	const usual, most = 50, 1000
 	if n := len(w.Targets); n > most {
-		w.miss("one bad host of "+humanize.Integer(float64(n)), "of each side at most %s pages are read; a Prometheus sees more", humanize.Integer(most))
+		w.miss("one bad host of "+humanize.Integer(float64(n)),
+			"of each side at most %s pages are read; a Prometheus sees more", humanize.Integer(most))
 	}
 	if n := min(len(w.Targets), most); n > usual {
 		return before + fmt.Sprintf("sample: %d", n)
@@ -149,7 +153,8 @@ func (w *writer) source(needed bool) []string {
 	case w.by.queries:
 		out = append(out, "prometheus: "+quoted(w.seen.source)+" # as the worker reaches it")
 		if !w.seen.who.isDefault() {
-			out = append(out, fmt.Sprintf("identify: {label: %s, value: %s} # how a target appears there", w.seen.who.label, quoted(w.seen.who.template)))
+			out = append(out, fmt.Sprintf("identify: {label: %s, value: %s} # how a target appears there",
+				w.seen.who.label, quoted(w.seen.who.template)))
 		}
 		if missing := w.seen.who.missing; len(missing) > 0 {
 			w.miss("targets in Prometheus", "%d of %d are not there, such as %s", len(missing), len(w.Targets), missing[0])
@@ -164,7 +169,8 @@ func (w *writer) source(needed bool) []string {
 	usual := max(30*time.Second, 2*every) // staleAfter, unless it is said
 	stale := max(3*w.seen.Interval.Round(time.Second), 2*every)
 	if w.by.queries && w.seen.Interval > 0 && (w.Bake < 10*usual && stale < usual || stale > usual) {
-		out = append(out, fmt.Sprintf("staleAfter: %s # Prometheus reads targets every %s", spec.Duration(stale), spec.Duration(w.seen.Interval.Round(time.Second))))
+		out = append(out, fmt.Sprintf("staleAfter: %s # Prometheus reads targets every %s",
+			spec.Duration(stale), spec.Duration(w.seen.Interval.Round(time.Second))))
 	}
 	return out
 }

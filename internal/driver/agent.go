@@ -123,7 +123,8 @@ func (agentDriver) Prepares() bool { return true }
 // CheckOrder refuses what is no bundle.
 func (agentDriver) CheckOrder(_ fleet.Target, o Order) error {
 	if o.Release != "" && !bundle.IsRelease(o.Release) {
-		return refused(fmt.Errorf("an agent takes bundles only, and %q is not the name of one: write bundle: FOLDER in place of release", o.Release))
+		return refused(fmt.Errorf("an agent takes bundles only, and %q is not the name of one: "+
+			"write bundle: FOLDER in place of release", o.Release))
 	}
 	return nil
 }
@@ -232,7 +233,10 @@ func table(ctx context.Context, from Content, o Order) (bundle.Bundle, error) {
 // bring sends a bundle, with signatures.
 func (a agentDriver) bring(ctx context.Context, t fleet.Target, o Order, signed [][]byte) error {
 	return carry(ctx, a.content, t, o, func(body io.Reader, size int64) (answer, error) {
-		return a.do(ctx, t, call{method: http.MethodPut, unit: o.Unit, below: agentBundles + o.Release, timeout: uploadTimeout, body: body, size: size, signatures: signed})
+		return a.do(ctx, t, call{
+			method: http.MethodPut, unit: o.Unit, below: agentBundles + o.Release,
+			timeout: uploadTimeout, body: body, size: size, signatures: signed,
+		})
 	})
 }
 

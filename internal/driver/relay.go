@@ -274,7 +274,8 @@ func (r relayDriver) sign(t fleet.Target, o Order, step order.Step, until time.T
 		return nil, fmt.Errorf("driver.agent.key: %w", err)
 	}
 	document, err := order.Document{
-		Unit: o.Unit, Cohort: cohort, Selector: []string{t.ID}, Step: step, Release: o.Release, Fence: o.Fence, Back: o.Back && step == order.Apply,
+		Unit: o.Unit, Cohort: cohort, Selector: []string{t.ID},
+		Step: step, Release: o.Release, Fence: o.Fence, Back: o.Back && step == order.Apply,
 		Signatures: signed, NotAfter: until,
 	}.Sign(by)
 	if err != nil {

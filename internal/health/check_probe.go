@@ -96,7 +96,10 @@ func (m probeCheck) Judge(ctx context.Context, at Look) Judged {
 	if ctx.Err() != nil || asked == 0 {
 		return res.without(source.NoData("", "nothing was asked"))
 	}
-	return judgeProbe(c, res, probing{flaws: flaws, asked: asked, of: len(m.binding.Exposed), silent: m.binding.Silent, streak: at.Streak, before: at.Before})
+	return judgeProbe(c, res, probing{
+		flaws: flaws, asked: asked, of: len(m.binding.Exposed), silent: m.binding.Silent,
+		streak: at.Streak, before: at.Before,
+	})
 }
 
 func request(p Probe) string {
@@ -179,7 +182,8 @@ func (m probeCheck) probeFailure(ctx context.Context, p Probe, t fleet.Target) f
 			return failure{id: t.ID, why: why}
 		}
 		if n >= probeAttempts || pause.For(ctx, alivePause) != nil {
-			return failure{id: t.ID, why: "does not answer (" + source.Cut(m.client.Redact(err.Error()), 120) + ")", silent: true, whose: dial.Blame(err)}
+			why := "does not answer (" + source.Cut(m.client.Redact(err.Error()), 120) + ")"
+			return failure{id: t.ID, why: why, silent: true, whose: dial.Blame(err)}
 		}
 	}
 }

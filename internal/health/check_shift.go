@@ -88,7 +88,11 @@ func openShift(s *Stage, c spec.Check) (Check, error) {
 	}
 	c.Value, c.Against, c.Drop, c.Rise = m.shift.Value, m.shift.Against, m.shift.Drop, m.shift.Rise
 	m.meansCheck = meansCheck{Stage: s, check: c, alone: s.binding.againstItself(c)}
-	for a, targets := range [2][]fleet.Target{source.Sample(s.binding.Cohort, judge.MostTargets), source.Sample(s.binding.Control, mostShiftControl)} {
+	arms := [2][]fleet.Target{
+		source.Sample(s.binding.Cohort, judge.MostTargets),
+		source.Sample(s.binding.Control, mostShiftControl),
+	}
+	for a, targets := range arms {
 		m.places[a] = fleet.IDs(targets)
 	}
 	m.criteria = judge.ShiftCriteria{Criteria: s.criteria(c, 1, m.alone), Drop: side(c.Drop), Rise: side(c.Rise)}

@@ -128,8 +128,10 @@ func (m trafficCheck) Judge(ctx context.Context, at Look) Judged {
 		return res.without(r.trouble)
 	}
 	if least := m.source.Absence(); r.span < least { // of a single target a count of 0 tells more: it has samples
-		return m.each(ctx, at, res.without(source.Reading{Verdict: Unexercised, Why: fmt.Sprintf(
-			"requests were counted for %s, at least %s are needed to tell that they are missing", r.span.Round(time.Millisecond), least)}), r).unlessShared(m.before(), r)
+		why := fmt.Sprintf("requests were counted for %s, at least %s are needed to tell that they are missing",
+			r.span.Round(time.Millisecond), least)
+		unexercised := res.without(source.Reading{Verdict: Unexercised, Why: why})
+		return m.each(ctx, at, unexercised, r).unlessShared(m.before(), r)
 	}
 	out := judgeTraffic(res, m.before(), r, m.sharesKnown(), m.trafficLevel())
 	if least := m.source.Settling(); out.Verdict == Fail && r.span < least {

@@ -57,7 +57,8 @@ func (m trafficCheck) each(ctx context.Context, at Look, out Judged, r requests)
 	}
 	out.Breach = true
 	out.Value, out.Limit = nil, nil
-	out.Sentence = fmt.Sprintf("%d of %d exposed targets had requests before the stage and have %s now: %s", len(dark), len(now), left(dark), listed(dark, 5))
+	out.Sentence = fmt.Sprintf("%d of %d exposed targets had requests before the stage and have %s now: %s",
+		len(dark), len(now), left(dark), listed(dark, 5))
 	return out
 }
 

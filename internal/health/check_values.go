@@ -176,7 +176,8 @@ func overlookedWords(found []source.Value, total float64) string {
 			}
 			of = append(of, text)
 		}
-		values = append(values, fmt.Sprintf("%s (%s of %s events)", strings.Join(of, " with "), humanize.Integer(v.Events), humanize.Integer(total)))
+		values = append(values, fmt.Sprintf("%s (%s of %s events)",
+			strings.Join(of, " with "), humanize.Integer(v.Events), humanize.Integer(total)))
 	}
 	if len(found) > some {
 		values = append(values, "…")

@@ -158,7 +158,8 @@ func parseRuling(data []byte, client *dial.Client) (Verdict, string, error) {
 	case Pass, Fail, NoData, Stale, Unexercised:
 		return verdict, why, nil
 	}
-	return "", "", fmt.Errorf("its verdict is %q, expected one of PASS, FAIL, NODATA, STALE and UNEXERCISED", said(string(verdict), 40, client))
+	return "", "", fmt.Errorf("its verdict is %q, expected one of PASS, FAIL, NODATA, STALE and UNEXERCISED",
+		said(string(verdict), 40, client))
 }
 
 // object reads one JSON object, with every field once, and nothing after it.

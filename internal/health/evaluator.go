@@ -78,7 +78,11 @@ func Open(h spec.Health, b Binding, d Deps) (*Evaluator, error) {
 	}
 	noted := &heard{}
 	b.Shown, b.Baseline = b.Before.Shown, source.Window{From: b.Before.From, At: b.Before.At}
-	s := &Stage{spec: h, binding: b, driver: d.Driver, transport: noted.via(d.Transport, false), dial: d.Dial, now: d.Now, language: d.Sources.Language(h)}
+	s := &Stage{
+		spec: h, binding: b, driver: d.Driver,
+		transport: noted.via(d.Transport, false), dial: d.Dial, now: d.Now,
+		language: d.Sources.Language(h),
+	}
 	if s.dial == nil {
 		s.dial = (&net.Dialer{}).DialContext
 	}

@@ -77,5 +77,6 @@ func (m *Evaluator) startable(ctx context.Context, c openCheck, at time.Time, pa
 		}
 		ended = at.Add(-long)
 	}
-	return fmt.Sprintf("can start at %s at the earliest: %s without harm suffice", ended.Add(need).UTC().Format("15:04:05 MST"), spec.Duration(need))
+	return fmt.Sprintf("can start at %s at the earliest: %s without harm suffice",
+		ended.Add(need).UTC().Format("15:04:05 MST"), spec.Duration(need))
 }

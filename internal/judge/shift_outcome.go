@@ -13,7 +13,10 @@ import (
 // a part of what is usual, and Samples is on how many looks it rests. In the trace, a mean is Bad
 // divided by Total.
 func (j *Shift) Outcome(at time.Duration) Outcome {
-	out := Outcome{At: at, P: 1, Ratio: 1, Least: 1, Needed: nats(j.criteria.Alpha), Samples: j.state.Since.N, Trace: slices.Clone(j.state.Trace)}
+	out := Outcome{
+		At: at, P: 1, Ratio: 1, Least: 1, Needed: nats(j.criteria.Alpha),
+		Samples: j.state.Since.N, Trace: slices.Clone(j.state.Trace),
+	}
 	f := j.state.Least
 	if f != nil {
 		out.P, out.LnE = f.P, -math.Log(max(f.P, 1e-300))
@@ -96,7 +99,8 @@ func (j *Shift) words(f ShiftFound, verdict Verdict) string {
 		with = "by the time before"
 	}
 	exposed, usual := humanize.Apart(humanize.PlainTo, 4, f.Exposed, f.Usual)
-	text := fmt.Sprintf("mean %s over %s vs %s %s", exposed, plural(f.Looks, "look"), usual, with) + off(Found{Exposed: f.Exposed, Usual: f.Usual})
+	text := fmt.Sprintf("mean %s over %s vs %s %s", exposed, plural(f.Looks, "look"), usual, with) +
+		off(Found{Exposed: f.Exposed, Usual: f.Usual})
 	if verdict == Fail && !j.criteria.Before {
 		text += fmt.Sprintf(" (the nearest control target %s)", humanize.PlainTo(f.Control, 4))
 	}

@@ -64,7 +64,8 @@ func (j *Judge) compared(out Outcome) string {
 	if j.nothingBad() {
 		s.WriteString("nothing bad in either")
 	} else {
-		fmt.Fprintf(s, "%s times the usual%s, %s allowed", humanize.PlainTo(out.Ratio, 2), j.atLeast(out), humanize.PlainTo(j.criteria.allowed(), 3))
+		fmt.Fprintf(s, "%s times the usual%s, %s allowed",
+			humanize.PlainTo(out.Ratio, 2), j.atLeast(out), humanize.PlainTo(j.criteria.allowed(), 3))
 	}
 	switch {
 	case out.Verdict == Fail:

@@ -65,7 +65,8 @@ func Blind(s spec.Spec, kinds spec.Kinds, targets int) []string {
 		}
 	}
 	if n := len(s.Stages); n > 0 {
-		out = append(out, fmt.Sprintf("anything that begins later than %s after the last stage was applied: then nobody looks any more", watched(s.Stages[n-1], s.Guard)))
+		out = append(out, fmt.Sprintf("anything that begins later than %s after the last stage was applied: then nobody looks any more",
+			watched(s.Stages[n-1], s.Guard)))
 	}
 	return out
 }
@@ -96,7 +97,8 @@ func (h seeing) errors(unknown string) []string {
 	}
 	if compared := h.any(func(c spec.Check) bool { return counts(c) && (c.Against != "" || c.Objective != nil) }); !compared {
 		if limit, ok := h.lowest(); ok && limit > 0 {
-			out = append(out, fmt.Sprintf("more failed requests than before, up to %s of all: no check of errors has against", humanize.Percent(limit)))
+			out = append(out, fmt.Sprintf("more failed requests than before, up to %s of all: no check of errors has against",
+				humanize.Percent(limit)))
 		}
 	}
 	return out
@@ -145,9 +147,10 @@ func (h seeing) answers(kinds spec.Kinds) []string {
 	if !h.form("probe") {
 		return []string{"a program that is alive and answers nobody: no check has a probe"}
 	}
+	overHTTP := func(u spec.AddressUse) bool { return !u.TCP && u.Template != "" }
 	if h.any(func(c spec.Check) bool {
 		use, ok := kinds.Form(c).(spec.Addressed)
-		return c.Form.Name == "probe" && ok && slices.ContainsFunc(use.AddressUses(), func(u spec.AddressUse) bool { return !u.TCP && u.Template != "" })
+		return c.Form.Name == "probe" && ok && slices.ContainsFunc(use.AddressUses(), overHTTP)
 	}) {
 		return nil
 	}

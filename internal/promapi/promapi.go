@@ -192,7 +192,8 @@ func refused(res *http.Response) error {
 		return Busy(busy(res.Header))
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return Denied(fmt.Sprintf(
-			"it answered %d %s, expected token, basicAuth, header or tls beside its URL, with what it asks of this worker", code, http.StatusText(code),
+			"it answered %d %s, expected token, basicAuth, header or tls beside its URL, with what it asks of this worker",
+			code, http.StatusText(code),
 		))
 	case code == http.StatusNotFound:
 		return Refusal(fmt.Sprintf("it answered %d %s: is this the address of a Prometheus API?", code, http.StatusText(code)))

@@ -67,7 +67,11 @@ func (x *Relay) handler(agents, workers guard) http.Handler {
 	route := func(pattern string, by guard, do func(http.ResponseWriter, *http.Request) error) {
 		mux.Handle(pattern, by(x.on(do)))
 	}
-	const orders, reports, bundles = " /sluice/v1/orders/{unit}/{cohort}/{id}", " /sluice/v1/reports/{unit}/{cohort}/{id}", " /sluice/v1/bundles/{release}"
+	const (
+		orders  = " /sluice/v1/orders/{unit}/{cohort}/{id}"
+		reports = " /sluice/v1/reports/{unit}/{cohort}/{id}"
+		bundles = " /sluice/v1/bundles/{release}"
+	)
 	route("GET"+orders, agents, func(w http.ResponseWriter, r *http.Request) error { return x.newest(w, r, "orders") })
 	route("PUT"+orders, workers, x.putOrder)
 	route("GET"+reports, workers, func(w http.ResponseWriter, r *http.Request) error { return x.newest(w, r, "reports") })
@@ -115,7 +119,8 @@ type place struct{ unit, cohort, id string }
 func placeOf(r *http.Request) (place, error) {
 	p := place{r.PathValue("unit"), r.PathValue("cohort"), r.PathValue("id")}
 	if !order.IsName(p.unit) || !order.IsName(p.cohort) || !order.IsID(p.id) {
-		return p, wrong("expected …/UNIT/COHORT/ID: letters, digits, '.', '_' and '-', in an id also ':' and '@', beginning with a letter or a digit")
+		return p, wrong("expected …/UNIT/COHORT/ID: " +
+			"letters, digits, '.', '_' and '-', in an id also ':' and '@', beginning with a letter or a digit")
 	}
 	return p, nil
 }

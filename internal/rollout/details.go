@@ -85,7 +85,8 @@ func writeStages(b *page, s State) {
 	from, to := s.Shown()
 	b.WriteString("\n| stage | targets | bake | state |\n| --- | ---: | --- | --- |\n")
 	row := func(i, last int) {
-		b.addf("| %d stages, %s to %s | → %d | | |\n", last-i, Markdown(s.Stages[i].Name), Markdown(s.Stages[last-1].Name), s.Stages[last-1].Reach)
+		b.addf("| %d stages, %s to %s | → %d | | |\n",
+			last-i, Markdown(s.Stages[i].Name), Markdown(s.Stages[last-1].Name), s.Stages[last-1].Reach)
 	}
 	if from > 0 {
 		row(0, from)

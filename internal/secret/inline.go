@@ -75,9 +75,10 @@ var (
 	flagAndWord  = regexp.MustCompile(`(?:^|\s)(--?[A-Za-z][\w.-]*)\s+` + quotedOrWord)
 	jsonField    = regexp.MustCompile(`"([\w.-]+)"\s*:\s*"([^"]+)"`)
 	header       = regexp.MustCompile(`(?i)(?:^|[\s'"=]|-H)((?:[a-z]+-)+[a-z]+):\s*([^\s'"]+)`)
-	identity     = regexp.MustCompile(`(?i)(?:^|[\s'"=]|-H)((?:proxy-)?authorization|cookie)\s*[:=]\s*(?:(?:basic|bearer|digest|token|apikey)\s+|[\w-]+=)?([^\s'"]+)`)
-	userInURL    = regexp.MustCompile(`[A-Za-z][\w+.-]*://[^/\s'"@:]*:([^/\s'"@]+)@`)
-	someURL      = regexp.MustCompile(`https?://[^\s'"]+`)
+	identity     = regexp.MustCompile(`(?i)(?:^|[\s'"=]|-H)((?:proxy-)?authorization|cookie)\s*[:=]\s*` +
+		`(?:(?:basic|bearer|digest|token|apikey)\s+|[\w-]+=)?([^\s'"]+)`)
+	userInURL = regexp.MustCompile(`[A-Za-z][\w+.-]*://[^/\s'"@:]*:([^/\s'"@]+)@`)
+	someURL   = regexp.MustCompile(`https?://[^\s'"]+`)
 )
 
 // inText looks into one element, which may be a whole line for a shell.

@@ -57,7 +57,8 @@ func literal(value string) bool {
 		return false
 	}
 	written := strings.ReplaceAll(value, gap, "")
-	return strings.ContainsFunc(written, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) && !digits.MatchString(written)
+	named := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+	return strings.ContainsFunc(written, named) && !digits.MatchString(written)
 }
 
 func unquoted(value string) string { return strings.Trim(value, `'"`) }

@@ -31,7 +31,8 @@ const (
 
 // kinds are those that a text can name, in the order in which help lists them.
 var kinds = []string{
-	string(Errors), string(Latency), string(Traffic), string(Check), string(Crash), string(Brick), string(Silent), string(Refuse), string(Source),
+	string(Errors), string(Latency), string(Traffic), string(Check), string(Crash),
+	string(Brick), string(Silent), string(Refuse), string(Source),
 }
 
 // Fault is something that goes wrong on the targets that run the new release, from when they have

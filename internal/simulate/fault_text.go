@@ -29,7 +29,8 @@ func ParseFault(text string) (Fault, error) {
 		p.words = append([]string{"0%"}, p.words...)
 	}
 	if !slices.Contains(kinds, string(f.Kind)) {
-		return Fault{}, fmt.Errorf("%q is no kind of fault%s, expected one of %s", f.Kind, meant(string(f.Kind), kinds), strings.Join(kinds, ", "))
+		return Fault{}, fmt.Errorf("%q is no kind of fault%s, expected one of %s",
+			f.Kind, meant(string(f.Kind), kinds), strings.Join(kinds, ", "))
 	}
 	p.amount()
 	for p.err == nil && len(p.words) > 0 {
@@ -41,19 +42,22 @@ func ParseFault(text string) (Fault, error) {
 	return p.fault, p.err
 }
 
-const faultForm = `a kind and how much, such as "errors 3x", "latency 2x", "traffic 0%" or "crash", and maybe "from 10m", "on region=eu", "one in 10"`
+const faultForm = `a kind and how much, such as "errors 3x", "latency 2x", "traffic 0%" or "crash", ` +
+	`and maybe "from 10m", "on region=eu", "one in 10"`
 
 // check refuses what contradicts itself.
 func (f Fault) check() error {
 	switch {
 	case f.Everywhere && f.From > 0:
-		return fmt.Errorf(`"everywhere" has no "from", which counts from when a target got the release: say "at", which counts from when the rollout began`)
+		return fmt.Errorf(`"everywhere" has no "from", which counts from when a target got the release: ` +
+			`say "at", which counts from when the rollout began`)
 	case f.Kind == Refuse && (f.From > 0 || f.For > 0):
 		return fmt.Errorf(`"refuse" happens when the release comes: it has neither "from" nor "for"`)
 	case f.Kind == Source && (len(f.On) > 0 || f.OneIn > 1):
 		return fmt.Errorf(`"source away" is of the source, which has no targets: it has neither "on" nor "one in"`)
 	case f.Kind == Traffic && f.Share > 1 && !f.Innocent():
-		return fmt.Errorf(`"traffic %gx" is more than usual, which is no fault of a release: say less, such as "traffic 20%%", or "everywhere" for a peak that all targets share`, f.Share)
+		return fmt.Errorf(`"traffic %gx" is more than usual, which is no fault of a release: `+
+			`say less, such as "traffic 20%%", or "everywhere" for a peak that all targets share`, f.Share)
 	}
 	return nil
 }

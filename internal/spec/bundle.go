@@ -110,7 +110,8 @@ func (v *validator) validators(of Section, w *Validate) {
 	}
 	v.change(s.In("change"), w.Change)
 	s.Argv("command", w.Command, tmpl.Dir)
-	if names := func(arg string) bool { return strings.Contains(arg, "{{") }; s.Has("command") && !s.IsBad("command") && !slices.ContainsFunc(w.Command, names) {
+	names := func(arg string) bool { return strings.Contains(arg, "{{") }
+	if s.Has("command") && !s.IsBad("command") && !slices.ContainsFunc(w.Command, names) {
 		s.Bad("command", "has no {{dir}}, and so could not look at the bundle: expected one such as [./check.sh, \"{{dir}}\"]")
 	}
 }

@@ -22,7 +22,10 @@ type Notify struct {
 // NotifyEvents are what a receiver can be told: a rollout that waits for a person or a verdict, one
 // that goes back, one that is locked, and every end.
 func NotifyEvents() []string {
-	return []string{"waiting-for-approval", "holding", "rolling-back", "locked", "guarding", "promoted", "rolled-back", "aborted", "incomplete", "refused"}
+	return []string{
+		"waiting-for-approval", "holding", "rolling-back", "locked", "guarding",
+		"promoted", "rolled-back", "aborted", "incomplete", "refused",
+	}
 }
 
 // notify checks who is told.

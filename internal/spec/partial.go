@@ -131,7 +131,8 @@ func (v *validator) fallback(f Fallback) {
 	case v.IsBad(path):
 	case v.Given(path) && !v.release(path, f.Release):
 	case v.Given(path) && v.takesBundles() && !bundle.IsRelease(f.Release):
-		v.Bad(path, "the driver %s takes bundles: expected the digest of one, such as sha256:…, or fallback: %s", v.spec.Driver.Name, FallbackRemove)
+		v.Bad(path, "the driver %s takes bundles: expected the digest of one, such as sha256:…, or fallback: %s",
+			v.spec.Driver.Name, FallbackRemove)
 	case v.Given(path) && f.Release == v.spec.Release:
 		v.Bad(path, "is the release that is rolled out, at %s, expected one to roll back to, or fallback: %s", v.At("release"), FallbackRemove)
 	case !v.Given(path) && !f.Remove && !v.IsBad("fallback.remove"):

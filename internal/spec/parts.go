@@ -75,7 +75,8 @@ func Decompose(word string) ([]PartRelease, error) {
 		parts = append(parts, PartRelease{unit, release})
 	}
 	if Compose(parts) != word {
-		return nil, fmt.Errorf("%s does not name the releases of parts as they are written, expected one such as app=2.4.0,features=none", strictyaml.Quote(word))
+		return nil, fmt.Errorf("%s does not name the releases of parts as they are written, "+
+			"expected one such as app=2.4.0,features=none", strictyaml.Quote(word))
 	}
 	return parts, nil
 }

@@ -162,7 +162,8 @@ var labelForm = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_.:/-]*$`)
 // label checks the name of a fleet's label if the file sets it.
 func (s Section) label(field, name string) bool {
 	if s.Has(field) && !labelForm.MatchString(name) {
-		s.Bad(field, "%s is not a label, expected letters, digits, '_', '.', ':', '/' and '-', beginning with a letter or '_'", strictyaml.Quote(name))
+		s.Bad(field, "%s is not a label, "+
+			"expected letters, digits, '_', '.', ':', '/' and '-', beginning with a letter or '_'", strictyaml.Quote(name))
 		return false
 	}
 	return true

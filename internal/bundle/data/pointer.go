@@ -17,11 +17,13 @@ func ParsePlace(text string) (Place, error) {
 	file, pointer, ok := strings.Cut(text, "#")
 	switch {
 	case !ok || file == "":
-		return Place{}, fmt.Errorf("%s is not a place in a file, expected its path, # and a JSON pointer, such as features.json#/features", strictyaml.Quote(text))
+		return Place{}, fmt.Errorf("%s is not a place in a file, "+
+			"expected its path, # and a JSON pointer, such as features.json#/features", strictyaml.Quote(text))
 	case !IsData(file):
 		return Place{}, fmt.Errorf("%s is in a file that is neither .json nor .yaml", strictyaml.Quote(text))
 	case pointer != "" && pointer[0] != '/':
-		return Place{}, fmt.Errorf("%s has no JSON pointer, expected / after #, such as features.json#/features; features.json# is the whole file", strictyaml.Quote(text))
+		return Place{}, fmt.Errorf("%s has no JSON pointer, expected / after #, such as features.json#/features; "+
+			"features.json# is the whole file", strictyaml.Quote(text))
 	}
 	for rest := pointer; ; {
 		_, after, tilde := strings.Cut(rest, "~")

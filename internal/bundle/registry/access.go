@@ -58,11 +58,16 @@ func (a Access) dial(at Reference) (*remoteSide, error) {
 	}
 	again := retry.NewTransport(sent)
 	again.Policy = func() retry.Policy {
-		return &retry.GenericPolicy{Retryable: retry.DefaultPredicate, Backoff: retry.DefaultBackoff, MinWait: 100 * time.Millisecond, MaxWait: 2 * time.Second, MaxRetry: tries}
+		return &retry.GenericPolicy{
+			Retryable: retry.DefaultPredicate, MaxRetry: tries,
+			Backoff: retry.DefaultBackoff, MinWait: 100 * time.Millisecond, MaxWait: 2 * time.Second,
+		}
 	}
 	return &remoteSide{at: at, sent: sent, repo: &remote.Repository{
 		Client: &auth.Client{
-			Client: &http.Client{Transport: again, CheckRedirect: staysSecret}, Cache: auth.NewCache(), Header: http.Header{"User-Agent": {"sluice"}},
+			Client: &http.Client{Transport: again, CheckRedirect: staysSecret},
+			Cache:  auth.NewCache(),
+			Header: http.Header{"User-Agent": {"sluice"}},
 			Credential: func(ctx context.Context, host string) (auth.Credential, error) {
 				c, err := credential(ctx, host)
 				sent.keep(c.Password, c.RefreshToken, c.AccessToken)

@@ -54,15 +54,18 @@ func Parse(text string) (Reference, error) {
 	}
 	host, path, _ := strings.Cut(text, "/")
 	if path != "" && strings.Contains(host, "@") {
-		return Reference{}, errors.New("has a user before the host, expected HOST[:PORT]/REPOSITORY@sha256:…; who asks is given by docker login, or by --registry-user and --registry-password")
+		return Reference{}, errors.New("has a user before the host, expected HOST[:PORT]/REPOSITORY@sha256:…; " +
+			"who asks is given by docker login, or by --registry-user and --registry-password")
 	}
 	path, digest, named := strings.Cut(path, "@")
 	if repository, tag, ok := strings.Cut(path, ":"); ok {
-		return Reference{}, fmt.Errorf("has the tag %.100q, which can be moved to other files; a bundle is named by digest only: %s/%s@sha256:…, as bundle push prints it", tag, host, repository)
+		return Reference{}, fmt.Errorf("has the tag %.100q, which can be moved to other files; "+
+			"a bundle is named by digest only: %s/%s@sha256:…, as bundle push prints it", tag, host, repository)
 	}
 	r, err := registry.ParseReference(host + "/" + path)
 	if err != nil {
-		return Reference{}, fmt.Errorf("%.200q is no reference, expected HOST[:PORT]/REPOSITORY@sha256:… with a repository in lower case, or oci:FOLDER@sha256:…", text)
+		return Reference{}, fmt.Errorf("%.200q is no reference, "+
+			"expected HOST[:PORT]/REPOSITORY@sha256:… with a repository in lower case, or oci:FOLDER@sha256:…", text)
 	}
 	return Reference{Registry: r.Registry, Repository: r.Repository, Manifest: digest}, checkDigest(digest, named)
 }

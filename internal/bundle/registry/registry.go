@@ -43,7 +43,8 @@ func table(ctx context.Context, s side, from Reference) (bundle.Bundle, error) {
 		return bundle.Bundle{}, invalid("%s is no manifest", from)
 	}
 	if m.ArtifactType != bundle.MediaType {
-		return bundle.Bundle{}, invalid("%s is an artifact of type %.100q, expected a bundle (%s)", from, cmp.Or(m.ArtifactType, m.Config.MediaType), bundle.MediaType)
+		kind := cmp.Or(m.ArtifactType, m.Config.MediaType)
+		return bundle.Bundle{}, invalid("%s is an artifact of type %.100q, expected a bundle (%s)", from, kind, bundle.MediaType)
 	}
 	if !bundle.IsRelease(m.Config.Digest.String()) || m.Config.Size < 0 || m.Config.Size > bundle.MaxConfig {
 		return bundle.Bundle{}, invalid("%s names no table of at most %d bytes", from, bundle.MaxConfig)
@@ -197,7 +198,10 @@ func (a Access) toRegistry(ctx context.Context, to Reference, kept bundle.Kept, 
 	}
 	parts := []part{{bundle.MediaTypeConfig, b.Config()}, {v1.MediaTypeImageManifest, b.Manifest()}}
 	for _, one := range attached {
-		parts = append(parts, part{v1.MediaTypeEmptyJSON, bundle.EmptyConfig}, part{one.Type, one.Data}, part{v1.MediaTypeImageManifest, one.Manifest(b)})
+		parts = append(parts,
+			part{v1.MediaTypeEmptyJSON, bundle.EmptyConfig},
+			part{one.Type, one.Data},
+			part{v1.MediaTypeImageManifest, one.Manifest(b)})
 	}
 	for _, p := range parts {
 		if err := s.push(ctx, describe(p.mediaType, p.data), bytes.NewReader(p.data)); err != nil {

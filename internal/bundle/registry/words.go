@@ -51,7 +51,8 @@ func (s *remoteSide) explain(what string, err error) error {
 	text = terminal.OneLine(query.ReplaceAllString(s.sent.redact(text), ""), mostWords)
 	text = fmt.Sprintf("registry %s, %s: %s", s.at.Registry, what, text)
 	if errors.Is(kind, errUnknown) {
-		text += fmt.Sprintf(". Log in with docker login %s, or give --registry-user and --registry-password; is the repository %s right, and may you use it?", s.at.Registry, s.at.Repository)
+		text += fmt.Sprintf(". Log in with docker login %s, or give --registry-user and --registry-password; "+
+			"is the repository %s right, and may you use it?", s.at.Registry, s.at.Repository)
 	}
 	if errors.Is(kind, errAbsent) {
 		text += fmt.Sprintf(". Is the repository %s right, and was it pushed there?", s.at.Repository)

@@ -39,7 +39,8 @@ var unitForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 // Text is what a signature is over: three lines, each with its end.
 func Text(unit, release string) ([]byte, error) {
 	if !unitForm.MatchString(unit) {
-		return nil, fmt.Errorf("%.100q is not a unit, expected 1 to 64 lower-case letters, digits, '.', '_' and '-', beginning with a letter or a digit", unit)
+		return nil, fmt.Errorf("%.100q is not a unit, "+
+			"expected 1 to 64 lower-case letters, digits, '.', '_' and '-', beginning with a letter or a digit", unit)
 	}
 	if !bundle.IsRelease(release) {
 		return nil, fmt.Errorf("%.100q is not the name of a bundle, expected sha256: and 64 hex digits", release)

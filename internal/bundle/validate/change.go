@@ -29,7 +29,8 @@ func Change(v spec.ChangeLimits, old, new bundle.Read) []Finding {
 	if content, ok := old.Contents[place.File]; ok {
 		whole, err := data.Read(place.File, content)
 		if err != nil {
-			return []Finding{{"validate.change.of", strictyaml.Problem{Message: fmt.Sprintf("the entries that the fleet runs cannot be counted: %s", err)}}}
+			why := fmt.Sprintf("the entries that the fleet runs cannot be counted: %s", err)
+			return []Finding{{"validate.change.of", strictyaml.Problem{Message: why}}}
 		}
 		was = whole.At(place.Pointer)
 	}

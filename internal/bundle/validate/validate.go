@@ -103,7 +103,8 @@ func (c *checker) setting(setting, format string, args ...any) {
 // file reports a problem at a value of a file; place is its path, with or without a pointer.
 func (c *checker) file(setting, place string, at *data.Value, format string, args ...any) {
 	file, _, _ := strings.Cut(place, "#")
-	c.findings = append(c.findings, Finding{setting, strictyaml.Problem{File: file, Line: at.Line, Column: at.Column, Message: fmt.Sprintf(format, args...)}})
+	problem := strictyaml.Problem{File: file, Line: at.Line, Column: at.Column, Message: fmt.Sprintf(format, args...)}
+	c.findings = append(c.findings, Finding{setting, problem})
 }
 
 // value reads a file once; nil where it is not to be read, which is reported.

@@ -89,8 +89,8 @@ func (p Picks) Rest(total []*labels.Matcher) (rest []*labels.Matcher, whole bool
 
 // ofTargets are labels that say which targets are meant, and not what has happened.
 var ofTargets = []string{
-	"instance", "job", "host", "hostname", "node", "pod", "namespace", "container", "service", "app", "cluster", "region", "zone", "datacenter",
-	"dc", "site", "environment", "env",
+	"instance", "job", "host", "hostname", "node", "pod", "namespace", "container", "service", "app",
+	"cluster", "region", "zone", "datacenter", "dc", "site", "environment", "env",
 }
 
 // Names are the labels by which events are picked.

@@ -34,7 +34,8 @@ func run(ctx context.Context, args []string, _, stderr io.Writer) error {
 	flags.StringVar(&o.WorkerToken, "worker-token", "", "`reference` to the token that workers show, another one")
 	flags.StringVar(&o.Cert, "cert", "", "`file` with the certificate with which to serve https")
 	flags.StringVar(&o.Key, "key", "", "`file` with its key")
-	flags.StringVar(&o.ClientCA, "client-ca", "", "`file` with who signs the certificates that agents must show, each with its id as common name")
+	flags.StringVar(&o.ClientCA, "client-ca", "",
+		"`file` with who signs the certificates that agents must show, each with its id as common name")
 	if err := entry.Parse(flags, args); err != nil {
 		return err
 	}

@@ -273,7 +273,11 @@ func Standard() fleet.Fleet {
 }
 
 func target(i int, labels map[string]string) fleet.Target {
-	return fleet.Target{ID: fmt.Sprintf("t%05d", i), Address: fmt.Sprintf("10.%d.%d.%d:80", i>>16, i>>8&0xff, i&0xff), Labels: maps.Clone(labels)}
+	return fleet.Target{
+		ID:      fmt.Sprintf("t%05d", i),
+		Address: fmt.Sprintf("10.%d.%d.%d:80", i>>16, i>>8&0xff, i&0xff),
+		Labels:  maps.Clone(labels),
+	}
 }
 
 // Model is the outage as simulate has it.

@@ -88,7 +88,10 @@ var errFormat = errors.New("its page is not in Prometheus' text format")
 // read reads a page as Prometheus does, by its own parser, as many lines at a time as the buffer
 // holds.
 func (q asked) read(body io.Reader, buffer []byte, contentType string) (page, error) {
-	pg := page{found: map[string]*found{}, kinds: map[string]model.MetricType{}, buckets: map[string][]float64{}, values: make([]source.Values, len(q.breakdowns))}
+	pg := page{
+		found: map[string]*found{}, kinds: map[string]model.MetricType{}, buckets: map[string][]float64{},
+		values: make([]source.Values, len(q.breakdowns)),
+	}
 	filled, total := 0, 0
 	for {
 		var n int

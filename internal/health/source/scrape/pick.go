@@ -29,7 +29,10 @@ func (q *asked) add(expr string) error {
 		return fmt.Errorf("selector %q: %w", expr, err)
 	}
 	if q.picks == nil {
-		*q = asked{picks: map[string]pick{}, named: map[string][]string{}, declared: map[string]bool{}, histograms: q.histograms, breakdowns: q.breakdowns}
+		*q = asked{
+			picks: map[string]pick{}, named: map[string][]string{}, declared: map[string]bool{},
+			histograms: q.histograms, breakdowns: q.breakdowns,
+		}
 	}
 	if _, there := q.picks[expr]; !there {
 		q.picks[expr] = pick{name: name, matchers: matchers}
