@@ -36,18 +36,46 @@ func examples() []example {
 	const routes, flags, features = "rollout.yaml", "flags.yaml", "features.yaml"
 	good := map[string]string{unitRoutes: "good"}
 	return []example{
-		{title: "the first configuration", spec: routes, bundle: "first", code: edges.ExitPromoted, after: map[string]string{unitRoutes: "first"}},
+		{
+			title: "the first configuration",
+			spec:  routes, bundle: "first",
+			code: edges.ExitPromoted, after: map[string]string{unitRoutes: "first"},
+		},
 		{title: "a good change", spec: routes, bundle: "good", code: edges.ExitPromoted, after: good},
 		{title: "nginx -t refuses it on one host of twelve", spec: routes, bundle: "refused", code: edges.ExitRefused},
 		{title: "every host's check passes, and it breaks 20% of the requests", spec: routes, bundle: "harmful", code: edges.ExitRolledBack},
-		{title: "a rule that sleeps behind a flag: the drill of the first stage runs it", spec: routes, bundle: "dormant", code: edges.ExitRolledBack},
-		{title: "the same without a drill: nobody runs it", spec: routes, without: []string{"drill"}, bundle: "dormant", code: edges.ExitPromoted, after: map[string]string{unitRoutes: "dormant"}},
-		{title: "the flag is turned on, which wakes that rule: both are undone", spec: flags, bundle: "on", code: edges.ExitRolledBack, after: good, wakes: unitRoutes},
-		{title: "120 features", spec: features, bundle: unitFeatures, code: edges.ExitPromoted, after: map[string]string{unitFeatures: unitFeatures}},
+		{
+			title: "a rule that sleeps behind a flag: the drill of the first stage runs it",
+			spec:  routes, bundle: "dormant",
+			code: edges.ExitRolledBack,
+		},
+		{
+			title: "the same without a drill: nobody runs it",
+			spec:  routes, without: []string{"drill"}, bundle: "dormant",
+			code: edges.ExitPromoted, after: map[string]string{unitRoutes: "dormant"},
+		},
+		{
+			title: "the flag is turned on, which wakes that rule: both are undone",
+			spec:  flags, bundle: "on",
+			code: edges.ExitRolledBack, after: good, wakes: unitRoutes,
+		},
+		{
+			title: "120 features",
+			spec:  features, bundle: unitFeatures,
+			code: edges.ExitPromoted, after: map[string]string{unitFeatures: unitFeatures},
+		},
 		{title: "the generator doubles them: `limits`", spec: features, bundle: "doubled", code: edges.ExitInvalid},
 		{title: "the same without `limits`: `change`", spec: features, without: []string{"limits"}, bundle: "doubled", code: edges.ExitInvalid},
-		{title: "the same without `validate`: the first stage", spec: features, without: []string{"validate", "limits", "change"}, bundle: "doubled", code: edges.ExitRolledBack},
-		{title: "20% again, and the store is deleted before the rollback", spec: routes, bundle: "harmful", code: edges.ExitRolledBack, storeless: true},
+		{
+			title: "the same without `validate`: the first stage",
+			spec:  features, without: []string{"validate", "limits", "change"}, bundle: "doubled",
+			code: edges.ExitRolledBack,
+		},
+		{
+			title: "20% again, and the store is deleted before the rollback",
+			spec:  routes, bundle: "harmful",
+			code: edges.ExitRolledBack, storeless: true,
+		},
 	}
 }
 
@@ -165,7 +193,10 @@ func (r *rig) watch(ctx context.Context, unit, release string, storeless bool) [
 
 // Show runs the cases and tells them.
 func (r *rig) Show(ctx context.Context) error {
-	words := map[int]string{edges.ExitPromoted: "promoted", edges.ExitRolledBack: "rolled back", edges.ExitRefused: "refused", edges.ExitInvalid: "not started"}
+	words := map[int]string{
+		edges.ExitPromoted: "promoted", edges.ExitRolledBack: "rolled back",
+		edges.ExitRefused: "refused", edges.ExitInvalid: "not started",
+	}
 	table := []string{"| what it does | outcome | hosts that switched | harmed requests |", "| --- | --- | --- | --- |"}
 	expected, wrong := 0, 0
 	for i, e := range examples() {
@@ -180,9 +211,11 @@ func (r *rig) Show(ctx context.Context) error {
 			r.Say("sluice ended with exit code %d, expected %d", s.code, e.code)
 		}
 		wrong += len(s.wrong)
-		r.Say("%d of %d requests got a 503 or no answer. %d of %d hosts had it. Wrong, by their live process and the files behind the links: %d %s",
+		r.Say("%d of %d requests got a 503 or no answer. %d of %d hosts had it. "+
+			"Wrong, by their live process and the files behind the links: %d %s",
 			s.harmed, s.all, len(s.switched), len(r.Targets), len(s.wrong), strings.Join(s.wrong, ", "))
-		table = append(table, fmt.Sprintf("| %s | %s | %d of %d | %d of %d |", e.title, words[s.code], len(s.switched), len(r.Targets), s.harmed, s.all))
+		table = append(table, fmt.Sprintf("| %s | %s | %d of %d | %d of %d |",
+			e.title, words[s.code], len(s.switched), len(r.Targets), s.harmed, s.all))
 	}
 	fmt.Fprintf(r.Out, "\n%s\n\nconfig: cases=%d as_announced=%d left_wrong=%d\n", strings.Join(table, "\n"), len(examples()), expected, wrong)
 	if expected != len(examples()) || wrong > 0 {

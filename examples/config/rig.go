@@ -118,10 +118,12 @@ func (r *rig) startHost(ctx context.Context, nginx, agent string, t fleet.Target
 		}
 	}
 	r.admin[t.ID] = admin
-	if err := r.serve(ctx, "http://"+admin+"/routes", t.ID, nginx, "-p", site, "-e", "stderr", "-c", "nginx.conf", "-g", "daemon off;"); err != nil {
+	err := r.serve(ctx, "http://"+admin+"/routes", t.ID, nginx, "-p", site, "-e", "stderr", "-c", "nginx.conf", "-g", "daemon off;")
+	if err != nil {
 		return err
 	}
-	if err := r.serve(ctx, "http://"+t.Labels[labelAgent]+"/healthz", t.ID+"-agent", agent, "--config", filepath.Join(site, "agent.yaml")); err != nil {
+	healthz := "http://" + t.Labels[labelAgent] + "/healthz"
+	if err := r.serve(ctx, healthz, t.ID+"-agent", agent, "--config", filepath.Join(site, "agent.yaml")); err != nil {
 		return err
 	}
 	return r.Export(ctx, t)
@@ -174,5 +176,6 @@ func (r *rig) store() string { return filepath.Join(r.Dir, "store") }
 // Tell says how to use what runs.
 func (r *rig) Tell() {
 	spec, _ := r.spec(examples()[0]) // the folder is there
-	r.Links(fmt.Sprintf("spec, fleet   %s\nbundles       %s/bundles\nan nginx      http://%s/", spec, r.Dir, r.Targets[0].Address), spec, " SLUICE_STORE="+r.store())
+	links := fmt.Sprintf("spec, fleet   %s\nbundles       %s/bundles\nan nginx      http://%s/", spec, r.Dir, r.Targets[0].Address)
+	r.Links(links, spec, " SLUICE_STORE="+r.store())
 }

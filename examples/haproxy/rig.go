@@ -35,7 +35,8 @@ func (r *rig) start(ctx context.Context, p edges.Programs) error {
 	if err := r.startEdges(ctx, p.Edge); err != nil {
 		return err
 	}
-	err := r.Measure(ctx, p, "HAProxies on release "+firstRelease, `haproxy_frontend_http_responses_total{proxy="edge",code="2xx"}`, 20*time.Second)
+	const good = `haproxy_frontend_http_responses_total{proxy="edge",code="2xx"}`
+	err := r.Measure(ctx, p, "HAProxies on release "+firstRelease, good, 20*time.Second)
 	if err != nil {
 		return err
 	}

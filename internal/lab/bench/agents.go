@@ -78,7 +78,8 @@ func measureAgents(ctx context.Context, o options) (*table.Table, error) {
 		{"forward: observe all, then switch all", func(x trip) leg { return x.forward }},
 		{"back: from the abort to the outcome", func(x trip) leg { return x.back }},
 	}, sluice, bare, n)
-	t.Note("Real agents in this process, each with a folder of its own in %s and no commands for a consumer: they take %.0f KiB of memory each. "+
+	t.Note("Real agents in this process, each with a folder of its own in %s and no commands for a consumer: "+
+		"they take %.0f KiB of memory each. "+
 		"What an agent does once a minute (looking for drift) is left out.%s Parallel %d each way. "+
 		"Processor time is that of the worker, the agents and the Temporal server together. %s",
 		c.place, float64(c.memory)/float64(n)/1024, limited, agentsParallel, mediansOf(len(sluice)))
@@ -222,7 +223,8 @@ func openAgent(dir, id string) (*agent.Agent, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	config, err := agent.Parse("agent.yaml", fmt.Appendf(nil, "id: %s\nfolder: %s\nunits: {%s: {to: %s}}\n", id, folder, unit, filepath.Join(dir, "live")))
+	live := filepath.Join(dir, "live")
+	config, err := agent.Parse("agent.yaml", fmt.Appendf(nil, "id: %s\nfolder: %s\nunits: {%s: {to: %s}}\n", id, folder, unit, live))
 	if err != nil {
 		return nil, err
 	}

@@ -81,8 +81,10 @@ func measureConcurrency(ctx context.Context, o options) (*table.Table, error) {
 			"started per s", "worker, ms of a core per start", "server, ms",
 		},
 	}
-	t.Note("Each rollout has %d targets and looks every %s; looks are timed where the simulated targets are read. Medians of %d windows of %s (least to most). "+
-		"sluice-worker is a process of its own. A rollout counts as started when its watch has looked.", perRollout, lookEvery, o.repeat, o.window)
+	t.Note("Each rollout has %d targets and looks every %s; looks are timed where the simulated targets are read. "+
+		"Medians of %d windows of %s (least to most). "+
+		"sluice-worker is a process of its own. A rollout counts as started when its watch has looked.",
+		perRollout, lookEvery, o.repeat, o.window)
 	for _, n := range o.ramp {
 		if time.Until(o.until) < o.measuring() {
 			t.Note("%d rollouts were not tried: the %s were over.", n, o.limit)

@@ -74,9 +74,13 @@ func measureEvents(ctx context.Context, o options) (*table.Table, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.Add(fmt.Sprint(n), fmt.Sprint(stages), fmt.Sprint(c.batches), fmt.Sprint(c.activities), fmt.Sprint(c.tasks), fmt.Sprint(c.others), fmt.Sprint(c.total()), fmt.Sprint(c.bytes>>10))
+		t.Add(fmt.Sprint(n), fmt.Sprint(stages), fmt.Sprint(c.batches),
+			fmt.Sprint(c.activities), fmt.Sprint(c.tasks), fmt.Sprint(c.others), fmt.Sprint(c.total()), fmt.Sprint(c.bytes>>10))
 	}
-	t.Note("Real workflow and real server; the targets are in memory and judging answers PASS at once. Batches of %d, the default. The goal is fewer than %d events for 100,000 targets in five stages. Activities' and others' events are exact, and asserted by a test; those of workflow tasks depend on how many answers come at once.", s.Apply.Batch, eventGoal)
+	t.Note("Real workflow and real server; the targets are in memory and judging answers PASS at once. "+
+		"Batches of %d, the default. The goal is fewer than %d events for 100,000 targets in five stages. "+
+		"Activities' and others' events are exact, and asserted by a test; "+
+		"those of workflow tasks depend on how many answers come at once.", s.Apply.Batch, eventGoal)
 	return t, nil
 }
 

@@ -132,7 +132,8 @@ func (r *rig) trip(ctx context.Context, m *metered, s spec.Spec, f fleet.Fleet) 
 	}
 	time.Sleep(time.Second) // let the watch begin, as it would have
 	aborted, used := time.Now(), m.used()
-	if err := r.client.SignalWorkflow(ctx, connect.WorkflowID(unit), "", rollout.SignalAbort, rollout.ControlRequest{By: "bench"}); err != nil {
+	err = r.client.SignalWorkflow(ctx, connect.WorkflowID(unit), "", rollout.SignalAbort, rollout.ControlRequest{By: "bench"})
+	if err != nil {
 		return trip{}, err
 	}
 	if err := result(ctx, run, rollout.PhaseAborted); err != nil {

@@ -67,7 +67,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	o.bin.Flags(fs)
 	only := fs.String("only", strings.Join(names, ","), "measurements to make")
 	fs.IntVar(&o.repeat, "repeat", 5, "pairs of each measurement, after one that warms up")
-	fs.DurationVar(&o.limit, "limit", 15*time.Minute, "after this `time` no more pair and no larger crowd is begun, and the notes say what was left out")
+	fs.DurationVar(&o.limit, "limit", 15*time.Minute,
+		"after this `time` no more pair and no larger crowd is begun, and the notes say what was left out")
 	fs.IntVar(&o.targets, "targets", 10_000, "targets of the fleet that goes forward and back")
 	fs.IntVar(&o.agents, "agents", 10_000, "agents that prepare a bundle, go forward and back")
 	ramp := fs.String("ramp", "1000,3000,5000", "how many rollouts bake at once, growing")

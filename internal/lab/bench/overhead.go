@@ -105,7 +105,8 @@ func measureOverhead(ctx context.Context, o options) (*table.Table, error) {
 		for i := range extra {
 			extra[i] = rollouts[i] - bares[i]
 		}
-		t.Add(fmt.Sprint(targets), fmt.Sprint(n), spread(rollouts, "%.1f"), spread(bares, "%.1f"), spread(extra, "%.1f"), spread(ratios(rollouts, bares), "%.2f"))
+		t.Add(fmt.Sprint(targets), fmt.Sprint(n), spread(rollouts, "%.1f"), spread(bares, "%.1f"),
+			spread(extra, "%.1f"), spread(ratios(rollouts, bares), "%.2f"))
 	}
 	return t, nil
 }

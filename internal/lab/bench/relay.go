@@ -48,9 +48,11 @@ func (b *boxes) polling() pair {
 
 // holding is what a relay uses of a core for an agent that waits for another order in vain.
 func (b *boxes) holding() pair {
-	return pair{fmt.Sprintf("relay: a poll that waits %d s", heldFor), "µs of a core", "a poll that does not wait", func(ctx context.Context) (float64, error) {
-		return b.asked(ctx, b.openRelay, fmt.Sprintf("&wait=%d", heldFor), held, 1)
-	}, func(ctx context.Context) (float64, error) { return b.asked(ctx, b.openRelay, "", held, 1) }}
+	name := fmt.Sprintf("relay: a poll that waits %d s", heldFor)
+	asked := func(query string, atOnce int) func(context.Context) (float64, error) {
+		return func(ctx context.Context) (float64, error) { return b.asked(ctx, b.openRelay, query, atOnce, 1) }
+	}
+	return pair{name, "µs of a core", "a poll that does not wait", asked(fmt.Sprintf("&wait=%d", heldFor), held), asked("", held)}
 }
 
 // asked is how many microseconds of a core a server uses for a GET, when so many clients make so

@@ -65,7 +65,8 @@ func (r *rig) measureStarts(ctx context.Context, o options, t *table.Table) erro
 	row("from the submission to the first apply, ms", func(b begun) float64 { return b.first })
 	row("from the submission to promoted, ms", func(b begun) float64 { return b.whole })
 	row("events of the rollout's own history", func(b begun) float64 { return b.events })
-	t.Note("Of those three rows: %d stages without a bake, targets in memory, and judging answers PASS at once. %s", overheadStages, mediansOf(len(seen[0])))
+	t.Note("Of those three rows: %d stages without a bake, targets in memory, and judging answers PASS at once. %s",
+		overheadStages, mediansOf(len(seen[0])))
 	return nil
 }
 

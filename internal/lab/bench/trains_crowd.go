@@ -39,8 +39,10 @@ func measureTrainCrowd(ctx context.Context, o options, t *table.Table) error {
 			return err
 		}
 	}
-	t.Note("Rows with a number of rollouts: that many bake in trains of their own, and as many alone, in the same minutes; each of the two has a server and a sluice-worker of its own. "+
-		"Each rollout has %d targets and looks every %s. Medians of %d windows of %s (least to most); a train looks after its rollouts once a minute.", perRollout, lookEvery, o.repeat, o.window)
+	t.Note("Rows with a number of rollouts: that many bake in trains of their own, and as many alone, in the same minutes; "+
+		"each of the two has a server and a sluice-worker of its own. "+
+		"Each rollout has %d targets and looks every %s. Medians of %d windows of %s (least to most); "+
+		"a train looks after its rollouts once a minute.", perRollout, lookEvery, o.repeat, o.window)
 	return nil
 }
 
@@ -85,7 +87,8 @@ func level(ctx context.Context, o options, t *table.Table, crowds [2]*crowd, n i
 		t.Add(fmt.Sprintf("%d rollouts: %s", n, what), starts[0][i], starts[1][i], "-")
 	}
 	if min(baking[0], baking[1]) < n {
-		t.Note("Of %d rollouts %d in trains and %d alone were baking when the measuring began; the others were still on their way.", n, baking[0], baking[1])
+		t.Note("Of %d rollouts %d in trains and %d alone were baking when the measuring began; the others were still on their way.",
+			n, baking[0], baking[1])
 	}
 	return nil
 }

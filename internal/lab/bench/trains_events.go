@@ -35,11 +35,12 @@ func (r *rig) measureTrainEvents(ctx context.Context, o options, t *table.Table)
 			return err
 		}
 		n := float64(to - from + 1)
-		t.Add(fmt.Sprintf("events of the train per release, releases %d to %d", from, to), fmt.Sprintf("%.1f (%.1f without those of workflow tasks)",
-			float64(c.total())/n, float64(c.activities+c.others)/n), "-", "-")
+		t.Add(fmt.Sprintf("events of the train per release, releases %d to %d", from, to),
+			fmt.Sprintf("%.1f (%.1f without those of workflow tasks)", float64(c.total())/n, float64(c.activities+c.others)/n), "-", "-")
 		from = to + 1
 	}
-	t.Note("Those releases follow each other, with %d stages. What a train does each minute while a release is under way is not counted there.", trainStages)
+	t.Note("Those releases follow each other, with %d stages. "+
+		"What a train does each minute while a release is under way is not counted there.", trainStages)
 	return nil
 }
 
@@ -104,7 +105,8 @@ func (h history) withoutLooks() history {
 		if e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() == activities.TypeLookAfter {
 			looks[e.GetEventId()] = true
 		}
-		id := cmp.Or(e.GetActivityTaskStartedEventAttributes().GetScheduledEventId(), e.GetActivityTaskCompletedEventAttributes().GetScheduledEventId(), e.GetEventId())
+		started, completed := e.GetActivityTaskStartedEventAttributes(), e.GetActivityTaskCompletedEventAttributes()
+		id := cmp.Or(started.GetScheduledEventId(), completed.GetScheduledEventId(), e.GetEventId())
 		timer := e.GetTimerStartedEventAttributes() != nil || e.GetTimerFiredEventAttributes() != nil
 		if !timer && !looks[id] {
 			out = append(out, e)

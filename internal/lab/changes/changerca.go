@@ -85,10 +85,14 @@ func (e experiment) change(folder, service string) (change, error) {
 		c.name += ", " + e.Fault
 	}
 	var steps []step
-	for _, at := range slices.SortedFunc(maps.Keys(plan.Process), func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }) {
+	byNumber := func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }
+	for _, at := range slices.SortedFunc(maps.Keys(plan.Process), byNumber) {
 		steps = append(steps, plan.Process[at])
 	}
-	p := places{before: plan.Release, released: cmp.Or(steps[0].Completed, plan.Release), gone: map[string]int64{}, canary: map[string]string{}}
+	p := places{
+		before: plan.Release, released: cmp.Or(steps[0].Completed, plan.Release),
+		gone: map[string]int64{}, canary: map[string]string{},
+	}
 	c.at, c.before = time.Unix(p.released, 0).UTC(), time.Unix(p.before, 0).UTC()
 	for i, pod := range steps[0].Released {
 		p.canary[pod] = fmt.Sprint("canary-", i)

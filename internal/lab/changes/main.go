@@ -33,18 +33,22 @@ type set struct {
 func sets() []set {
 	return []set{
 		{
-			name: "changerca", title: "ChangeRCA", help: "`folder` with experiments of ChangeRCA: github.com/IntelligentDDS/ChangeRCA at e33c328, data/",
+			name: "changerca", title: "ChangeRCA",
+			help: "`folder` with experiments of ChangeRCA: github.com/IntelligentDDS/ChangeRCA at e33c328, data/",
 			spec: changeRCASpec, read: readChangeRCA, bake: 15 * time.Minute,
 			signals: []signal{{metric: "errors", of: "requests"}, {metric: "latency"}, {metric: "cpu"}},
 		},
 		{
-			name: "scwarn", title: "SCWarn", help: "`folder` with the hours of SCWarn: github.com/FSEwork/SCWarn at ab33fd9",
+			name: "scwarn", title: "SCWarn",
+			help: "`folder` with the hours of SCWarn: github.com/FSEwork/SCWarn at ab33fd9",
 			spec: scwarnSpec, read: readSCWarn, bake: 10 * time.Minute,
 			signals: []signal{{metric: "success_rate", drop: true}, {metric: "ops", drop: true}, {metric: "duration"}, {metric: "cpu"}},
 		},
 		{
-			name: "kontrast", title: "Kontrast", help: "`folder` with cases.csv and the series of Kontrast: github.com/NetManAIOps/kontrast at fe885f1",
-			spec: kontrastSpec, read: readKontrast, bake: 110 * time.Minute, signals: []signal{{metric: "kpi", both: true}},
+			name: "kontrast", title: "Kontrast",
+			help: "`folder` with cases.csv and the series of Kontrast: github.com/NetManAIOps/kontrast at fe885f1",
+			spec: kontrastSpec, read: readKontrast, bake: 110 * time.Minute,
+			signals: []signal{{metric: "kpi", both: true}},
 		},
 	}
 }

@@ -95,7 +95,9 @@ func (j judged) row(changes []change) []string {
 	precision, recall, f1 := j.scores(changes, blamed)
 	_, _, stopped := j.scores(changes, blamed, refused, held)
 	return []string{
-		j.name, cell(true, blamed), cell(true, refused), cell(true, held), cell(true, promoted), cell(false, blamed), cell(false, refused), cell(false, held),
+		j.name,
+		cell(true, blamed), cell(true, refused), cell(true, held), cell(true, promoted),
+		cell(false, blamed), cell(false, refused), cell(false, held),
 		delay, precision, recall, f1, stopped,
 	}
 }

@@ -87,7 +87,8 @@ func newDelivery(seed uint64, n int, victims []victim) delivery {
 		p := d.cargo.phases[rng.IntN(len(d.cargo.phases))]
 		d.strikes = append(d.strikes, strike{
 			victim: victims[rng.IntN(len(victims))], phase: p, stage: rng.IntN(2),
-			after: time.Duration(rng.Float64() * float64(usual(p))), down: time.Duration(rng.IntN(1200)) * time.Millisecond, host: rng.IntN(hostCount),
+			after: time.Duration(rng.Float64() * float64(usual(p))),
+			down:  time.Duration(rng.IntN(1200)) * time.Millisecond, host: rng.IntN(hostCount),
 		})
 	}
 	if d.cargo.end != rollout.PhasePromoted {

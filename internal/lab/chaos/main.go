@@ -65,7 +65,8 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	fs := entry.Flags("chaos", stderr)
 	s.bin.Flags(fs)
 	fs.StringVar(&s.prometheus, "prometheus", "prometheus", "the Prometheus that some rollouts are judged by; empty for none")
-	fs.StringVar(&s.shifted, "shifted", "", "a `worker` whose clock is off by SLUICE_CLOCK_OFFSET seconds (.ci/shifted-worker builds it); empty for none")
+	fs.StringVar(&s.shifted, "shifted", "",
+		"a `worker` whose clock is off by SLUICE_CLOCK_OFFSET seconds (.ci/shifted-worker builds it); empty for none")
 	fs.StringVar(&s.dir, "dir", "", "`folder` for databases, logs, specs and histories (default: a temporary one)")
 	fs.Uint64Var(&s.seed, "seed", 1, "chooses victims, phases, instants and releases")
 	fs.IntVar(&s.kills, "kills", 300, "how many faults at least: kills and others; 0 for no such rollouts")

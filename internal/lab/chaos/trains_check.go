@@ -65,7 +65,8 @@ func (e trainEvidence) words() string {
 		out += fmt.Sprintln("fault", h.at.Format(clock), h)
 	}
 	for i, r := range e.rollouts {
-		out += fmt.Sprintf("rollout %d of %s, fences %v: %s (the train: %s), %+v\n", i+1, r.state.Release, r.fences, r.result(), r.said, r.state.Outcome)
+		out += fmt.Sprintf("rollout %d of %s, fences %v: %s (the train: %s), %+v\n",
+			i+1, r.state.Release, r.fences, r.result(), r.said, r.state.Outcome)
 	}
 	return out
 }
@@ -100,7 +101,8 @@ func (e trainEvidence) checkPlaces(w *walk) (out []violation) {
 				case took && e.rollouts[n-1].result() != rollout.PhaseSuperseded && at.Sub(before) < shortBake:
 					out = append(out, rulePlace.broken("%s took rollout %d %s after rollout %d, which bakes for %s", id, m, at.Sub(before), n, shortBake))
 				case !took && last[n].After(at) && !e.silentBefore(at):
-					out = append(out, rulePlace.broken("%s took rollout %d at %s, and rollout %d, which never came there, went on", id, m, at.Local().Format(clock), n))
+					out = append(out, rulePlace.broken("%s took rollout %d at %s, and rollout %d, which never came there, went on",
+						id, m, at.Local().Format(clock), n))
 				}
 			}
 		}

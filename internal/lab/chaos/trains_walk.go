@@ -57,7 +57,8 @@ func (w *walk) at(id string) *taken {
 }
 
 func (w *walk) fail(r rule, o sim.Entry, format string, args ...any) {
-	w.broken = append(w.broken, r.broken("%s at %s, %q with fence %d: %s", o.Target, o.Time.Local().Format(clock), o.Release, o.Fence, fmt.Sprintf(format, args...)))
+	w.broken = append(w.broken, r.broken("%s at %s, %q with fence %d: %s",
+		o.Target, o.Time.Local().Format(clock), o.Release, o.Fence, fmt.Sprintf(format, args...)))
 }
 
 // goForth takes an apply in: never after one of a younger rollout, nor once it was taken back, nor

@@ -19,9 +19,12 @@ type crew struct {
 	close func()
 }
 
+// opener brings up the deployment of a lane, and the crew that works on it.
+type opener func(ctx context.Context, s settings, lane int) (crew, error)
+
 // shake runs trials on several deployments side by side, for as long as more says so of how many
 // have begun, or until something does not work that is not Sluice.
-func (s settings) shake(ctx context.Context, t *tally, more func(begun int) bool, open func(ctx context.Context, s settings, lane int) (crew, error), out io.Writer) error {
+func (s settings) shake(ctx context.Context, t *tally, more func(begun int) bool, open opener, out io.Writer) error {
 	s.dir = filepath.Join(s.dir, t.what)
 	fmt.Fprintf(out, "\n%s: seed %d, %d deployments at once, in %s\n", t.what, s.seed, s.lanes, s.dir)
 	var next atomic.Int64
@@ -39,7 +42,7 @@ func (s settings) shake(ctx context.Context, t *tally, more func(begun int) bool
 
 // along runs trials on one deployment.
 func (s settings) along(
-	ctx context.Context, t *tally, lane int, next *atomic.Int64, more func(int) bool, open func(context.Context, settings, int) (crew, error), out io.Writer,
+	ctx context.Context, t *tally, lane int, next *atomic.Int64, more func(int) bool, open opener, out io.Writer,
 ) error {
 	var c crew
 	for n := int(next.Add(1) - 1); more(n); n = int(next.Add(1) - 1) {

@@ -218,5 +218,7 @@ func (p *page) write(w http.ResponseWriter, version string) {
 		p.good, p.bad = p.good+n-bad, p.bad+bad
 	}
 	p.at = now
-	fmt.Fprintf(w, "# TYPE http_requests_total counter\nhttp_requests_total{code=\"200\"} %.0f\nhttp_requests_total{code=\"500\"} %.0f\n", p.good, p.bad)
+	fmt.Fprintf(w, "# TYPE http_requests_total counter\n"+
+		"http_requests_total{code=\"200\"} %.0f\n"+
+		"http_requests_total{code=\"500\"} %.0f\n", p.good, p.bad)
 }

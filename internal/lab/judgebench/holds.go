@@ -62,17 +62,22 @@ func holds(ctx context.Context, b *bench) *table.Table {
 		Title: "Stages of 10 min that hold up to 10 min more, with `worse: 20%`, at a rate of 0.1%",
 		Head:  []string{"world", "held", "went back undecided", "went back for harm"},
 	}
-	for _, w := range slices.Concat(healthy(), worse(world{}, 1.5, 2, 3, 5), worse(world{name: ", nothing known from before", known: nothing}, 2, 3, 5),
+	worlds := slices.Concat(
+		healthy(),
+		worse(world{}, 1.5, 2, 3, 5),
+		worse(world{name: ", nothing known from before", known: nothing}, 2, 3, 5),
 		worse(world{name: ", exposed 10× for 20 min, 2 h before, 6 h known", known: sixHours, bend: stained}, 2, 5),
-		worse(world{name: ", exposed 50× for 3 min, 5 min before", bend: hiding}, 1, 2, 3, 5, 10)) {
+		worse(world{name: ", exposed 50× for 3 min, 5 min before", bend: hiding}, 1, 2, 3, 5, 10),
+	)
+	for _, w := range worlds {
 		d := b.stages(ctx, w)
 		if d == (decided{}) && w.factor == 0 {
 			continue
 		}
 		t.Add(w.name, percent(d.held), percent(d.undecided), percent(d.failed))
 	}
-	t.Note("Share of %s stages. Rows with a factor have that harm from the first look on; what neither failed nor was undecided passed. Worlds "+
-		"without harm in which all passed are left out.",
+	t.Note("Share of %s stages. Rows with a factor have that harm from the first look on; "+
+		"what neither failed nor was undecided passed. Worlds without harm in which all passed are left out.",
 		humanize.Integer(float64(b.fewer())))
 	return t
 }

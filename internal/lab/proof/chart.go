@@ -42,7 +42,8 @@ func chart(results []result) string {
 	rows := (len(results) + perRow - 1) / perRow
 	width, height := perRow*panelWidth, legendHeight+rows*panelHeight
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="Share of the fleet exposed to harm over time, by outage and way">`+"\n", width, height)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" `+
+		`aria-label="Share of the fleet exposed to harm over time, by outage and way">`+"\n", width, height)
 	b.WriteString(style)
 	legend(&b)
 	for i, r := range results {
@@ -66,7 +67,8 @@ func legend(b *strings.Builder) {
 func panel(b *strings.Builder, r result) {
 	fmt.Fprintf(b, `<text class="t" x="%d" y="16">%s</text>`+"\n", leftEdge, html.EscapeString(r.Outage.Name))
 	for _, share := range []float64{1, 0.1, 0.01} {
-		fmt.Fprintf(b, `<path class="g" d="M%d %.0fh%d"/><text x="%d" y="%.0f" text-anchor="end">%.0f%%</text>`+"\n", leftEdge, up(share), plotWidth, leftEdge-4, up(share)+4, 100*share)
+		fmt.Fprintf(b, `<path class="g" d="M%d %.0fh%d"/><text x="%d" y="%.0f" text-anchor="end">%.0f%%</text>`+"\n",
+			leftEdge, up(share), plotWidth, leftEdge-4, up(share)+4, 100*share)
 	}
 	for _, tick := range []struct {
 		at   time.Duration

@@ -68,15 +68,17 @@ func goalsOf(results []result) []goal {
 	with, all := signalling(results), countsOf(results...)
 	share := func(hits, of int) string {
 		low, high := sequential.Wilson(float64(hits), float64(of))
-		return fmt.Sprintf("%s (%d of %d; 95%% interval %s to %s)", percent(float64(hits)/float64(max(1, of))), hits, of, percent(low), percent(high))
+		return fmt.Sprintf("%s (%d of %d; 95%% interval %s to %s)",
+			percent(float64(hits)/float64(max(1, of))), hits, of, percent(low), percent(high))
 	}
 	exposed := median(with, func(r result) float64 { return r.cost(outages.Gated).exposed })
 	first := median(with, func(r result) float64 { return r.First })
 	bad := median(with, func(r result) float64 { return r.cost(outages.Gated).share })
 	right, back := all.precision()
 	found, harm := all.recall()
+	exposure := fmt.Sprintf("%s; the first cohort is %s", percent(exposed), percent(first))
 	return []goal{
-		{"share of the fleet exposed: at most the first cohort, in the median", fmt.Sprintf("%s; the first cohort is %s", percent(exposed), percent(first)), exposed <= first},
+		{"share of the fleet exposed: at most the first cohort, in the median", exposure, exposed <= first},
 		{"bad requests: at most 1% of a push, in the median", percent(bad), bad <= 0.01},
 		{"precision: at least 99% of what was taken back did harm", share(right, back), float64(right) >= 0.99*float64(back)},
 		{"recall: all of what showed harm was taken back", share(found, harm), found == harm},
@@ -104,7 +106,10 @@ func held(results []result) error {
 
 // sluice says of every outage how rollouts of Sluice ended, and what they could not have done.
 func sluice(results []result) *table.Table {
-	t := &table.Table{Title: "What Sluice did, and what no gate could", Head: []string{"outage", "rollouts", "at stage", "by the check", "exposed, at most", "what it would not have helped"}}
+	t := &table.Table{
+		Title: "What Sluice did, and what no gate could",
+		Head:  []string{"outage", "rollouts", "at stage", "by the check", "exposed, at most", "what it would not have helped"},
+	}
 	for _, r := range harmful(results) {
 		var stages, checks []string
 		worst := 0.0
@@ -152,7 +157,10 @@ func (c counts) String() string {
 
 // healthy says how often good changes were taken back.
 func healthy(results []result) *table.Table {
-	t := &table.Table{Title: "Good changes beside troubles that are not theirs", Head: []string{"scenario", "rollouts", "taken back", "by the check", "95% interval"}}
+	t := &table.Table{
+		Title: "Good changes beside troubles that are not theirs",
+		Head:  []string{"scenario", "rollouts", "taken back", "by the check", "95% interval"},
+	}
 	total := counts{}
 	runs := 0
 	add := func(name, checks string, back, of int) {
@@ -193,7 +201,8 @@ func each(results []result) *table.Table {
 			if i == 0 {
 				name = "**" + r.Outage.Name + "**"
 			}
-			t.Add(name, string(w), percent(c.exposed), long(c.detected), long(c.undone), humanize.Integer(c.bad), percent(c.share), map[bool]string{true: "yes", false: "no"}[c.person])
+			t.Add(name, string(w), percent(c.exposed), long(c.detected), long(c.undone),
+				humanize.Integer(c.bad), percent(c.share), map[bool]string{true: "yes", false: "no"}[c.person])
 		}
 	}
 	t.Note("Rows of Sluice are medians over its rollouts.")
@@ -202,7 +211,10 @@ func each(results []result) *table.Table {
 
 // sources says where each outage's values are from.
 func sources(results []result) *table.Table {
-	t := &table.Table{Title: "Where the values are from", Head: []string{"outage", "what happened", "source", "read", "second-hand", "from memory", "modelled"}}
+	t := &table.Table{
+		Title: "Where the values are from",
+		Head:  []string{"outage", "what happened", "source", "read", "second-hand", "from memory", "modelled"},
+	}
 	for _, r := range harmful(results) {
 		o := r.Outage
 		links := []string{}

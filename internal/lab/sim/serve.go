@@ -75,7 +75,10 @@ func (f *Fleet) agent(next targetHandler) targetHandler {
 
 func (f *Fleet) get(w http.ResponseWriter, r *http.Request, p *place) {
 	s := p.state(f.now())
-	writeJSON(w, map[string]any{"release": s.Release, "fence": s.Fence, "alive": s.Alive, "detail": s.Detail, "id": s.ID, "unit": r.PathValue("unit")})
+	writeJSON(w, map[string]any{
+		"release": s.Release, "fence": s.Fence, "alive": s.Alive, "detail": s.Detail,
+		"id": s.ID, "unit": r.PathValue("unit"),
+	})
 }
 
 func (f *Fleet) put(w http.ResponseWriter, r *http.Request, p *place) {
