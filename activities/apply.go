@@ -63,7 +63,10 @@ func (a *Activities) toEach(ctx context.Context, b Batch, p plan.Plan, o orders)
 		work.reach.note(err)
 		if err != nil {
 			whole := !errors.Is(err, driver.ErrBetween) // else something was changed, which is not to be left out
-			work.fail(Trouble{ID: targets[i].ID, Reason: err.Error(), Silent: whole && isSilence(err), Refused: whole && errors.Is(err, driver.ErrRefused)})
+			work.fail(Trouble{
+				ID: targets[i].ID, Reason: err.Error(),
+				Silent: whole && isSilence(err), Refused: whole && errors.Is(err, driver.ErrRefused),
+			})
 			return
 		}
 		work.finish(i)

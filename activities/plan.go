@@ -44,7 +44,10 @@ func (a *Activities) Plan(ctx context.Context, in PlanInput) (Planned, error) {
 	if err != nil {
 		return Planned{}, invalid(fmt.Errorf("set up driver on the worker: %w", err))
 	}
-	out := Planned{Digest: store.Digest(encoded), Targets: len(p.Order), Stages: p.Stages, Prepares: driver.Prepares(d), Settles: driver.Settles(d)}
+	out := Planned{
+		Digest: store.Digest(encoded), Targets: len(p.Order), Stages: p.Stages,
+		Prepares: driver.Prepares(d), Settles: driver.Settles(d),
+	}
 	if listed {
 		out.FleetDigest = in.FleetDigest
 		if len(data) <= maxPinned {

@@ -67,7 +67,8 @@ func (a *Activities) Preflight(ctx context.Context, in PreflightInput) (health.R
 			}
 			return joined(reports), ctx.Err()
 		}
-		enough := n >= preflightLooks && !report.Pending() && harmed == 0 && (!report.Mute() || report.Impossible() || a.Clock.Now().After(in.Until))
+		waits := report.Mute() && !report.Impossible() && !a.Clock.Now().After(in.Until)
+		enough := n >= preflightLooks && !report.Pending() && harmed == 0 && !waits
 		if report.Verdict() == health.Pass || report.Refused() || enough || pause.For(ctx, every) != nil {
 			return report, ctx.Err()
 		}

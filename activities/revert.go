@@ -50,7 +50,8 @@ func (a *Activities) Revert(ctx context.Context, in RevertInput) (Reverted, erro
 	err = a.untilBack(ctx, work, doubts, targets, left, in, func(i int) error {
 		t := targets[i]
 		was, _ := before(t.ID)
-		kept, err := in.revertOne(ctx, d, t, driver.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true}, p.Spec.Release)
+		o := driver.Order{Unit: p.Spec.Unit, Release: wayBack(p.Spec, was), Fence: in.Fence, Back: true}
+		kept, err := in.revertOne(ctx, d, t, o, p.Spec.Release)
 		if err == nil && kept == in.Fence && p.Spec.Parts == nil { // of parts, some may keep none
 			fenced.Add(1)
 		}
@@ -273,7 +274,9 @@ func (in RevertInput) wentBack(s driver.State, back int64) bool {
 // revertOne takes a release back from a target: it orders the previous one and observes that it is
 // in effect. The order is sent even to a target that runs it already, so that its fence shuts out
 // an apply that is still on its way. It answers the fence that the target keeps then.
-func (in RevertInput) revertOne(ctx context.Context, d driver.Driver, t fleet.Target, o driver.Order, release string) (fence int64, err error) {
+func (in RevertInput) revertOne(
+	ctx context.Context, d driver.Driver, t fleet.Target, o driver.Order, release string,
+) (fence int64, err error) {
 	s, err := d.Observe(ctx, t, o.Unit)
 	if errors.Is(err, driver.ErrOther) { // that one is not ours to mend
 		return 0, err

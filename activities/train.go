@@ -193,7 +193,10 @@ func (a *Activities) LookAfter(ctx context.Context, in LookAfterInput) ([]EndedR
 				return nil, fmt.Errorf("read how rollout %d has ended: %w", n, err)
 			}
 			if o := s.Outcome; o != nil {
-				out = append(out, EndedRollout{Number: n, Result: string(o.Result), Why: o.Why, WentBack: o.Result.GoesBack() && o.Touched > 0 && o.Result != rollout.PhaseWithdrawn})
+				out = append(out, EndedRollout{
+					Number: n, Result: string(o.Result), Why: o.Why,
+					WentBack: o.Result.GoesBack() && o.Touched > 0 && o.Result != rollout.PhaseWithdrawn,
+				})
 				continue
 			}
 		}
