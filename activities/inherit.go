@@ -167,7 +167,7 @@ func inherit(runs []string, base string, read reader) (Inherited, error) {
 			out.From = append(out.From, fmt.Sprintf("run %s of %s, which was %s", run, l.release, l.how))
 			out.Touched = append(more, out.Touched...)
 		}
-		if l.settled {
+		if l.cleared {
 			break
 		}
 	}
@@ -196,8 +196,8 @@ type left struct {
 	// outcome is set for a run that has ended by itself.
 	outcome *rollout.Outcome
 	touched []Touched
-	// settled says that it had taken back first what those before it had left.
-	settled bool
+	// cleared says that it had taken back first what those before it had left.
+	cleared bool
 	// base is the run of which it is a reset.
 	base string
 }
@@ -264,7 +264,7 @@ func (l *left) read(it client.HistoryEventIterator) error {
 		}
 		a := e.GetActivityTaskScheduledEventAttributes()
 		name := a.GetActivityType().GetName()
-		l.settled = l.settled || name == TypePlan && asked[TypeInherit] // which comes first
+		l.cleared = l.cleared || name == TypePlan && asked[TypeInherit] // which comes first
 		asked[name] = true
 		if name == TypeInherit && sub.Undo.Run != "" {
 			recall = e.GetEventId()
@@ -273,7 +273,7 @@ func (l *left) read(it client.HistoryEventIterator) error {
 			return err
 		}
 	}
-	l.settled = l.settled && l.base == "" // else the run before the reset may have left more
+	l.cleared = l.cleared && l.base == "" // else the run before the reset may have left more
 	return nil
 }
 

@@ -92,7 +92,7 @@ func TestWatchCancelledInALook(t *testing.T) {
 // across the restart counts, and one look is enough.
 func TestWatchMovesToAnotherWorker(t *testing.T) {
 	first := newCounter(t, spec.CheckTraffic)
-	in := WatchInput{HealthInput: first.input(), Until: time.Now().Add(time.Hour), Settle: true}
+	in := WatchInput{HealthInput: first.input(), Until: time.Now().Add(time.Hour), UntilPass: true}
 	in.Before = before()
 	stopped := make(chan struct{})
 	first.env.SetWorkerStopChannel(stopped)
@@ -141,7 +141,7 @@ func TestBaseline(t *testing.T) {
 	require.GreaterOrEqual(t, b.At.Sub(b.From), pace)
 	require.Empty(t, b.Traffic)
 
-	in := WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour), Settle: true}
+	in := WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour), UntilPass: true}
 	in.Before = b
 	in.Before.Targets = nil // every read counts as much, however little time has passed
 	out := do[Judged](t, g.fixture, g.acts.Watch, in)
@@ -156,7 +156,7 @@ func TestBaselineOfPagesWithoutTheSeries(t *testing.T) {
 	require.NotEmpty(t, b.Past["errors"].Missing)
 
 	g.blank.Store(false)
-	in := WatchInput{HealthInput: g.input(), Until: time.Now().Add(5 * pace), Settle: true}
+	in := WatchInput{HealthInput: g.input(), Until: time.Now().Add(5 * pace), UntilPass: true}
 	in.Before = b
 	out := do[Judged](t, g.fixture, g.acts.Watch, in)
 	require.Equal(t, health.NoData, out.Report.Verdict(), out.Report)

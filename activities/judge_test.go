@@ -87,9 +87,9 @@ func TestWatchEndsAtUntilAfterALastLook(t *testing.T) {
 	require.False(t, out.Report.At.Before(until))
 }
 
-func TestWatchSettles(t *testing.T) {
+func TestWatchEndsOncePassed(t *testing.T) {
 	g := newGauge(t, 0)
-	out := do[Judged](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour), Settle: true})
+	out := do[Judged](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour), UntilPass: true})
 	require.True(t, out.Report.Clear(), out.Report)
 }
 

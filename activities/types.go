@@ -244,11 +244,11 @@ type WatchInput struct {
 	// Until is when the watch ends by itself, after one last look.
 	Until time.Time `json:"until"`
 	// Watched is how much of the stage was watched before, and Bake how much must have been before
-	// the watch settles.
+	// a look can end the watch.
 	Watched health.Watched `json:"watched,omitzero"`
 	Bake    time.Duration  `json:"bake,omitempty"`
-	// Settle ends the watch as soon as every check passes, too.
-	Settle bool `json:"settle,omitempty"`
+	// UntilPass ends the watch as soon as every check passes, too.
+	UntilPass bool `json:"settle,omitempty"`
 	// Enough ends it from then on as soon as every check passes and has shown enough; zero is
 	// never.
 	Enough time.Time `json:"enough,omitzero"`

@@ -14,8 +14,8 @@ import (
 var errWorkerStops = errors.New("this worker stops; the watch goes on elsewhere")
 
 // Watch looks at a stage every spec.Health.Every, and returns as soon as a look is FAIL; with
-// Settle, also when one is clear, and from Enough on when one has shown enough. Otherwise it ends
-// at Until, or when it is cancelled, with its newest report.
+// UntilPass, also when one is clear, and from Enough on when one has shown enough. Otherwise it
+// ends at Until, or when it is cancelled, with its newest report.
 func (a *Activities) Watch(ctx context.Context, in WatchInput) (Judged, error) {
 	// Ended before its first look, it must answer what it went on from.
 	last := Judged{State: in.State, Watched: in.Watched}
@@ -86,7 +86,7 @@ func (w *watch) run(ctx context.Context) (Judged, error) {
 			if err := w.handOver(ctx, now); err != nil {
 				return Judged{}, err
 			}
-			if !now.Before(w.in.Until) || w.last.Report.Verdict() == health.Fail || w.in.Settled(w.last) {
+			if !now.Before(w.in.Until) || w.last.Report.Verdict() == health.Fail || w.in.Ends(w.last) {
 				return w.last, nil
 			}
 		}
@@ -152,11 +152,11 @@ func (w *watch) look(ctx context.Context, at time.Time, beat <-chan time.Time) e
 	}
 }
 
-// Settled says that what was seen ends the watch, although there is no harm.
-func (in WatchInput) Settled(j Judged) bool {
+// Ends says that what was seen ends the watch, although there is no harm.
+func (in WatchInput) Ends(j Judged) bool {
 	r := j.Report
 	if !r.Clear() || j.Watched.Missing(in.Bake) > 0 {
 		return false
 	}
-	return in.Settle || !in.Enough.IsZero() && !r.At.Before(in.Enough) && r.Shown()
+	return in.UntilPass || !in.Enough.IsZero() && !r.At.Before(in.Enough) && r.Shown()
 }

@@ -45,10 +45,10 @@ func TestBlindWatchCountsNothing(t *testing.T) {
 	require.Greater(t, out.Watched.Unseen, 3*pace)
 }
 
-// A watch does not settle before enough of the stage was watched.
-func TestWatchSettlesOnceWatched(t *testing.T) {
+// No passing look ends a watch before enough of the stage was watched.
+func TestWatchEndsOnceWatched(t *testing.T) {
 	g := newGauge(t, 0)
-	in := WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour), Settle: true, Bake: 8 * pace}
+	in := WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour), UntilPass: true, Bake: 8 * pace}
 	in.Watched = health.Watched{Until: time.Now(), Most: in.Bake}
 	out := do[Judged](t, g.fixture, g.acts.Watch, in)
 	require.GreaterOrEqual(t, out.Watched.For, in.Bake*9/10)

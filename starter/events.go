@@ -181,7 +181,7 @@ func gateText(g rollout.Gate) string {
 }
 
 func endChange(v view, now time.Time) []event {
-	if !v.settled() || v.Status == "" {
+	if !v.atRest() || v.Status == "" {
 		return nil
 	}
 	code := v.exitCode()

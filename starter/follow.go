@@ -54,7 +54,7 @@ func (f follower) follow(ctx context.Context) (view, error) {
 		before := last
 		last, f.runID = next.remember(before), next.RunID
 		err = f.observer.show(before, last)
-		return last.settled() || f.passed != nil && f.passed(last), err
+		return last.atRest() || f.passed != nil && f.passed(last), err
 	})
 	if stopErr := f.observer.stop(last); stopErr != nil {
 		return last, stopErr

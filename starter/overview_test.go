@@ -241,8 +241,8 @@ func TestOverviewForgetsWhatEnded(t *testing.T) {
 	require.NotEqual(t, exitOK, o.code())
 }
 
-// A locked unit settles nothing while the targets that are left are about to be tried again.
-func TestWhatIsTriedAgainIsNotSettled(t *testing.T) {
-	require.False(t, inState("again", rollout.PhaseLocked, nil).settled())
-	require.True(t, inState("locked", rollout.PhaseLocked, func(s *rollout.State) { s.Outcome = &rollout.Outcome{NotBack: 2} }).settled())
+// A locked unit is not at rest while the targets that are left are about to be tried again.
+func TestWhatIsTriedAgainIsNotAtRest(t *testing.T) {
+	require.False(t, inState("again", rollout.PhaseLocked, nil).atRest())
+	require.True(t, inState("locked", rollout.PhaseLocked, func(s *rollout.State) { s.Outcome = &rollout.Outcome{NotBack: 2} }).atRest())
 }

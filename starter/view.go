@@ -88,9 +88,9 @@ func (v view) locked() bool {
 	return v.running() && v.State != nil && v.State.Phase == rollout.PhaseLocked
 }
 
-// settled says that nothing will happen any more unless a person asks for it. What is locked and
+// atRest says that nothing will happen any more unless a person asks for it. What is locked and
 // has no outcome is about to be tried again.
-func (v view) settled() bool { return !v.running() || v.locked() && v.State.Outcome != nil }
+func (v view) atRest() bool { return !v.running() || v.locked() && v.State.Outcome != nil }
 
 // outcome is how the rollout ended; nil while it runs, or when it ended without a word.
 func (v view) outcome() *rollout.Outcome {
@@ -111,7 +111,7 @@ func (v view) paused() *rollout.Control {
 // exitCode is what a command that followed the rollout to here exits with.
 func (v view) exitCode() int {
 	switch {
-	case !v.settled():
+	case !v.atRest():
 		return exitRunning
 	case v.outcome() != nil:
 		return resultCode(v.outcome().Result)

@@ -283,7 +283,7 @@ func (m *comparisonCheck) readStratum(
 				return look, from, part
 			}
 		}
-		counts[a] = &sequential.Counts{Bad: source.Settle(&now.Owed[a], r.bad.Value), Total: r.total.Value}
+		counts[a] = &sequential.Counts{Bad: source.PayOwed(&now.Owed[a], r.bad.Value), Total: r.total.Value}
 		if c, of := counts[a], now.Tallies[a]; c.Bad > 1.1*c.Total+1 {
 			if of[0].Counted > 0 && of[1].Counted <= 1.1*of[0].Counted+1 {
 				return look, from, source.Reading{} // one is ahead of the other: the next look has both

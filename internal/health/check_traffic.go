@@ -134,7 +134,7 @@ func (m trafficCheck) Judge(ctx context.Context, at Look) Judged {
 		return m.each(ctx, at, unexercised, r).unlessShared(m.before(), r)
 	}
 	out := judgeTraffic(res, m.before(), r, m.sharesKnown(), m.trafficLevel())
-	if least := m.source.Settling(); out.Verdict == Fail && r.span < least {
+	if least := m.source.RestartSpan(); out.Verdict == Fail && r.span < least {
 		out.Verdict, out.Suspicion = Unexercised, m.binding.Before.unsteady().Words()
 		out.Sentence += fmt.Sprintf(
 			"; requests were counted for %s, at least %s are needed to tell a loss from a restart", r.span.Round(time.Millisecond), least,

@@ -27,17 +27,17 @@ func (s scaled) plus(v float64) scaled {
 	if s.Shift < -600 { // the number that was there is nothing beside v
 		return scaled{Value: v}
 	}
-	return s.settled()
+	return s.normalized()
 }
 
 // times multiplies by exp(ln)·factor.
 func (s scaled) times(factor, ln float64) scaled {
 	s.Value *= factor
 	s.Shift += ln
-	return s.settled()
+	return s.normalized()
 }
 
-func (s scaled) settled() scaled {
+func (s scaled) normalized() scaled {
 	if s.Value > 0 && (s.Value < tiny || s.Value > huge) {
 		s.Shift += math.Log(s.Value)
 		s.Value = 1

@@ -79,7 +79,7 @@ func notRatio(bad, total, ratio, strength float64) float64 {
 	bads, goods, all := a+bad, b+(total-bad), strength+total
 	// The logarithms of the beta functions, with what cancels taken out: sums of 1e12 events keep
 	// their digits.
-	return settled(deviance(bads, all*ratio) + deviance(goods, all*(1-ratio)) +
+	return finite(deviance(bads, all*ratio) + deviance(goods, all*(1-ratio)) +
 		(math.Log(all/strength)+math.Log(a/bads)+math.Log(b/goods))/2 +
 		stirling(bads) + stirling(goods) - stirling(all) -
 		stirling(a) - stirling(b) + stirling(strength))
@@ -89,8 +89,8 @@ func notRatio(bad, total, ratio, strength float64) float64 {
 // and finite, so that it can be kept as JSON.
 const proof = 1e300
 
-// settled keeps evidence finite.
-func settled(x float64) float64 {
+// finite keeps evidence finite.
+func finite(x float64) float64 {
 	if math.IsNaN(x) {
 		return 0
 	}

@@ -50,12 +50,12 @@ const curveStep = time.Minute
 
 // begin begins a slot in which that share of the fleet runs the release.
 func (l *Ledger) begin(at time.Time, long time.Duration, share float64, hosts int) {
-	l.settle()
+	l.closeSlot()
 	l.at, l.upto, l.share, l.each, l.harmed = at, at.Add(long), share, 1/float64(hosts), 0
 }
 
-// settle ends the slot that was begun last.
-func (l *Ledger) settle() {
+// closeSlot ends the slot that was begun last.
+func (l *Ledger) closeSlot() {
 	if l.upto.IsZero() {
 		return
 	}
@@ -117,8 +117,8 @@ func (w *World) Ledger() Ledger {
 // account is the ledger with the slot that was begun last.
 func (w *World) account() Ledger {
 	out := w.ledger
-	out.Curve = slices.Clip(out.Curve) // what is settled here is not settled there
-	out.settle()
+	out.Curve = slices.Clip(out.Curve) // a slot that is closed here is not closed there
+	out.closeSlot()
 	out.closeMinute()
 	return out
 }

@@ -143,8 +143,8 @@ func (n *numbers) Coverage(expr string, a source.Arm) (read, of int) {
 // Absence is how long without events means that there are none.
 func (n *numbers) Absence() time.Duration { return n.spec.StaleAfter.Std() }
 
-// Settling takes no time: nothing restarts here.
-func (*numbers) Settling() time.Duration { return 0 }
+// RestartSpan is 0: nothing restarts here.
+func (*numbers) RestartSpan() time.Duration { return 0 }
 
 // Baseline is the time before, as long as the real source measures.
 func (n *numbers) Baseline(ctx context.Context, at time.Time) (source.Window, error) {

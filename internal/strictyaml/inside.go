@@ -25,7 +25,7 @@ func (d *Document) Inside(path string, offset int) (line, column int) {
 		s.consume(r)
 		i += width
 	}
-	s.settle()
+	s.skipEscapedEnds()
 	return d.place(s.pos)
 }
 
@@ -72,7 +72,7 @@ func firstIndent(text string) int {
 
 // consume moves past the next character of the value.
 func (s *source) consume(want rune) {
-	s.settle()
+	s.skipEscapedEnds()
 	for s.block && !isSpace(want) && strings.HasPrefix(s.text[s.pos:], "\n") { // a folded empty line
 		s.pos++
 		s.skipIndent()
@@ -99,8 +99,8 @@ func (s *source) consume(want rune) {
 	}
 }
 
-// settle moves past what stands for nothing in the value: an escaped end of line.
-func (s *source) settle() {
+// skipEscapedEnds moves past what stands for nothing in the value: an escaped end of line.
+func (s *source) skipEscapedEnds() {
 	for s.double && strings.HasPrefix(s.text[s.pos:], "\\\n") {
 		s.pos += 2
 		s.skipSpace()

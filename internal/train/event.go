@@ -50,7 +50,7 @@ func (l Ledger) Submit(s Submission) (Ledger, Number, []Command, error) {
 		l.Hold = nil
 	}
 	l.Open = append(l.Open, Rollout{Number: l.Last, Release: s.Release, By: s.By, Every: s.Every, State: Queued})
-	return l, l.Last, l.settle(), nil
+	return l, l.Last, l.advance(), nil
 }
 
 // After is the ledger of a train that follows one that was ended by hand, and whose rollouts have
@@ -113,7 +113,7 @@ func (l Ledger) Hear(p Report) (Ledger, []Command) {
 	if p.Result != "" {
 		l.end(p.Number, p.Result, p.Why)
 	}
-	return l, l.settle()
+	return l, l.advance()
 }
 
 // Comparison is what comes of comparing a rollout's plan with that of an older one.
@@ -134,7 +134,7 @@ func (l Ledger) Compared(n, with Number, c Comparison) (Ledger, []Command) {
 		}
 		r.Needs[with], r.Covers[with] = c.Needs, c.Covers
 	}
-	return l, l.settle()
+	return l, l.advance()
 }
 
 // Gone is the ledger once a rollout was seen to have been ended by hand: nobody takes back what it
@@ -154,7 +154,7 @@ func (l Ledger) Gone(n Number, wentBack bool) (Ledger, []Command) {
 	default:
 		r.State, r.Wants, r.Reserved = Lost, false, r.Granted
 	}
-	return l, l.settle()
+	return l, l.advance()
 }
 
 // TakeBack is the ledger once a person has asked to take back what a lost rollout has touched: it
@@ -166,21 +166,21 @@ func (l Ledger) TakeBack(n Number) (Ledger, []Command) {
 		return l, nil
 	}
 	l.condemn(r)
-	return l, l.settle(n)
+	return l, l.advance(n)
 }
 
 // Keep keeps every rollout of the unit from entering a stage, until Release.
 func (l Ledger) Keep(why string) (Ledger, []Command) {
 	l = l.clone()
 	l.Hold = &Hold{Why: why}
-	return l, l.settle()
+	return l, l.advance()
 }
 
 // Release ends a hold, whatever it was for.
 func (l Ledger) Release() (Ledger, []Command) {
 	l = l.clone()
 	l.Hold = nil
-	return l, l.settle()
+	return l, l.advance()
 }
 
 // Command is what the train has to do.
@@ -196,10 +196,10 @@ type Command struct {
 	With    Number `json:"with,omitempty"`
 }
 
-// settle does all that can be done now: it starts what is queued, begins a new term, lets rollouts
+// advance does all that can be done now: it starts what is queued, begins a new term, lets rollouts
 // enter, and answers what they are to be told, and which are to be started, those that were lost
 // included.
-func (l *Ledger) settle(start ...Number) (out []Command) {
+func (l *Ledger) advance(start ...Number) (out []Command) {
 	for _, r := range slices.Clone(l.Open) {
 		if r.State == Lost && l.passedBy(r.Number) { // every target that it could answer for runs a younger release
 			l.end(r.Number, "terminated", "it was ended by hand, and a younger rollout has passed everywhere")

@@ -208,7 +208,7 @@ func TestEvidenceThatComesAndGoes(t *testing.T) {
 	s := fourStages()
 	s.Stages[0].DecideWithin = spec.Duration(10 * time.Hour)
 	w.watcher = func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
-		if in.Settle { // the watch sees a PASS at once, the gate never does
+		if in.UntilPass { // the watch sees a PASS at once, the gate never does
 			in.Watched.For = in.Bake
 			return activities.Judged{Report: w.report(health.Pass), Watched: in.Watched}, nil
 		}

@@ -57,7 +57,7 @@ func (r *run) guard() error {
 			spec.Duration(j.Clock.Round(time.Second)), until.UTC().Format("2006-01-02 15:04"), r.State.Unit))
 	}
 	var err error
-	j.Clock, err = j.watchUntil(j.Clock, "guard "+r.State.Release+" for "+r.spec.Guard.String(), unsettled, func() bool { return r.State.Settled != nil || r.yields() })
+	j.Clock, err = j.watchUntil(j.Clock, "guard "+r.State.Release+" for "+r.spec.Guard.String(), untilTime, func() bool { return r.State.Settled != nil || r.yields() })
 	if err == nil {
 		err = r.awaitOlder(j)
 	}

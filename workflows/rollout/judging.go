@@ -81,10 +81,10 @@ func (j *judging) untilPassed() error {
 // bake watches for as long as the stage bakes.
 func (j *judging) bake() error {
 	r, s := j.run, &j.run.State.Stages[j.stage]
-	why, until := fmt.Sprintf("watching %s for %s", s.Name, s.Bake), unsettled
+	why, until := fmt.Sprintf("watching %s for %s", s.Name, s.Bake), untilTime
 	if a := r.spec.Stages[j.stage].Adaptive; a != nil {
 		why = fmt.Sprintf("watching %s for %s to %s, until every check has shown to be less than %s worse", s.Name, a.Min, s.Bake, a.Enough)
-		until = showing
+		until = untilShown
 	}
 	if j.Longer > 0 {
 		why = fmt.Sprintf("the bake of %s goes on: %s of it nobody watched", s.Name, spec.Duration(j.Clock.Round(time.Second)))
@@ -175,7 +175,7 @@ func (j *judging) wait() (passed bool, err error) {
 				err = errContinueAsNew
 			}
 		} else {
-			_, err = j.watchUntil(forever, "", unsettled, func() bool { return j.blocked() != why || r.handedOn() })
+			_, err = j.watchUntil(forever, "", untilTime, func() bool { return j.blocked() != why || r.handedOn() })
 		}
 		if err != nil {
 			return false, err
@@ -207,11 +207,11 @@ func (j *judging) hold() error {
 		next = fmt.Sprintf("asks a person in %s unless that changes", spec.Duration(j.HoldLeft.Round(time.Second)))
 	}
 	r.enter(rollout.PhaseHold, g.Why+"; "+next)
-	settle := passing
+	end := untilPass
 	if j.Holds >= maxHolds {
-		settle = unsettled
+		end = untilTime
 	}
-	left, err := j.watchUntil(clock, "hold "+s.Name+" for a verdict", settle, j.overridden)
+	left, err := j.watchUntil(clock, "hold "+s.Name+" for a verdict", end, j.overridden)
 	if clock != forever {
 		j.HoldLeft = left
 	}

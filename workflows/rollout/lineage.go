@@ -86,8 +86,8 @@ const (
 	inheritAttempts = 8
 )
 
-// settle takes back what earlier runs have left, before a rollout begins.
-func (r *run) settle() error {
+// clearEarlier takes back what earlier runs have left, before a rollout begins.
+func (r *run) clearEarlier() error {
 	if !r.since020 {
 		return nil
 	}
@@ -102,11 +102,11 @@ func (r *run) settle() error {
 	}
 	o := rollout.Outcome{Result: rollout.PhaseRolledBack, Touched: r.changed()}
 	o.Why = strings.Join(left.From, ", ") + ": what that had changed is rolled back before anything else"
-	b := &wayBack{run: r, Outcome: o, Result: o.Result, Settling: true}
+	b := &wayBack{run: r, Outcome: o, Result: o.Result, ClearingEarlier: true}
 	r.enter(rollout.PhasePlanning, o.Why)
 	b.revertTouched()
 	if len(b.Left) > 0 {
-		b.Settling, r.Back = false, b
+		b.ClearingEarlier, r.Back = false, b
 		return &failure{why: o.Why}
 	}
 	r.Touched, r.State.Exposed = nil, 0

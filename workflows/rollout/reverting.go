@@ -68,7 +68,7 @@ func (b *wayBack) revertUntilDeadline(left []leftover) {
 	r, o := b.run, b.Outcome
 	deadline := workflow.Now(r.base).Add(r.spec.Rollback.Deadline.Std())
 	phase := rollout.PhaseRollback
-	if b.Settling {
+	if b.ClearingEarlier {
 		phase = rollout.PhasePlanning
 	}
 	r.enter(phase, fmt.Sprintf("%d of %d touched targets are back; trying the others for up to %s",

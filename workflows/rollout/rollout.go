@@ -260,7 +260,7 @@ func (r *run) forward() error {
 
 // begin does what comes before the first stage.
 func (r *run) begin() error {
-	for _, step := range []func() error{r.settle, r.plan, r.validate, r.prepare, func() error { return r.approval(0) }, r.preflight} {
+	for _, step := range []func() error{r.clearEarlier, r.plan, r.validate, r.prepare, func() error { return r.approval(0) }, r.preflight} {
 		if err := step(); err != nil {
 			return err
 		}

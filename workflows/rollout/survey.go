@@ -23,7 +23,7 @@ const surveyWithin = 2 * time.Minute
 // others, to what those came from. Left are on their way back already.
 func (b *wayBack) found(left []leftover) []leftover {
 	r := b.run
-	if !r.since020 || b.Settling || b.Ended || r.State.GaveUp != nil || !b.planned(left) {
+	if !r.since020 || b.ClearingEarlier || b.Ended || r.State.GaveUp != nil || !b.planned(left) {
 		return nil
 	}
 	batches, stages := r.everyBatch()

@@ -201,7 +201,7 @@ func (r *run) awaitOlder(j *judging) error {
 		return nil
 	}
 	r.enter(rollout.PhaseGuard, "all stages have passed; older rollouts are still under way, and this one goes back with them: sluice train "+r.State.Unit)
-	_, err := j.watchUntil(forever, "", unsettled, func() bool { return !r.Coupling.Standing.Behind || r.yields() })
+	_, err := j.watchUntil(forever, "", untilTime, func() bool { return !r.Coupling.Standing.Behind || r.yields() })
 	return err
 }
 
@@ -266,7 +266,7 @@ func (r *run) goesBack() {
 // takeBack takes back what an earlier run has left that was ended by hand, and ends.
 func (r *run) takeBack() error {
 	r.tellTrain(func(p *train.Report) { p.GoesBack = true })
-	err := r.settle()
+	err := r.clearEarlier()
 	if r.Back != nil {
 		return r.Back.finish()
 	}

@@ -11,22 +11,22 @@ import (
 	"github.com/sluicehq/sluice/internal/rollout"
 )
 
-// settling says which look ends a watch before its time, beside one that shows harm.
-type settling int
+// watchEnd says which look ends a watch before its time, beside one that shows harm.
+type watchEnd int
 
 const (
-	// unsettled: nothing does.
-	unsettled settling = iota
-	// passing: every check passes.
-	passing
-	// showing: every check has shown enough for an adaptive bake.
-	showing
+	// untilTime: none does.
+	untilTime watchEnd = iota
+	// untilPass: one where every check passes.
+	untilPass
+	// untilShown: one where every check has shown enough for an adaptive bake.
+	untilShown
 )
 
 // watchUntil watches the stage while a clock runs down. The clock stands still while the rollout is
-// paused. It returns what is left of the clock when over holds or when the stage has settled, and
+// paused. It returns what is left of the clock when over holds or when a look has ended it, and
 // zero when time is up. Harm is an error.
-func (j *judging) watchUntil(clock time.Duration, summary string, settle settling, over func() bool) (time.Duration, error) {
+func (j *judging) watchUntil(clock time.Duration, summary string, end watchEnd, over func() bool) (time.Duration, error) {
 	r := j.run
 	for clock != 0 && !over() && r.ctx.Err() == nil {
 		if r.historyFull() {
@@ -47,11 +47,11 @@ func (j *judging) watchUntil(clock time.Duration, summary string, settle settlin
 		j.watching(ticking)
 		r.publish() // with when the clock ends now
 		before := j.Watched.For
-		in := activities.WatchInput{HealthInput: j.Input, Until: until, Settle: settle == passing}
-		if settle == showing && ticking {
+		in := activities.WatchInput{HealthInput: j.Input, Until: until, UntilPass: end == untilPass}
+		if end == untilShown && ticking {
 			in.Enough = began.Add(j.least(clock))
 		}
-		settled, err := j.watch(in, ticking, func() bool {
+		ended, err := j.watch(in, ticking, func() bool {
 			return over() || rung() || (r.State.Paused != nil) != paused || r.historyFull() || r.armsChanged()
 		})
 		stopTimer()
@@ -60,7 +60,7 @@ func (j *judging) watchUntil(clock time.Duration, summary string, settle settlin
 			clock = max(0, clock-r.stopped().Sub(began))
 		}
 		j.watched(before, left-clock, workflow.Now(r.ctx))
-		if err != nil || settled {
+		if err != nil || ended {
 			return clock, err
 		}
 	}
@@ -86,10 +86,10 @@ func (j *judging) least(left time.Duration) time.Duration {
 // idleWatch is how long one watch activity lasts while no clock runs.
 const idleWatch = 24 * time.Hour
 
-// watch judges the stage until stop holds, and answers whether it settled. A watch that ends by
-// itself, for example with an error, is started again after 5 seconds, then after 10, and so on: a
-// broken source must not fill the history. With ticking, a timer rings at until.
-func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool) (settled bool, err error) {
+// watch judges the stage until stop holds, and answers whether a look ended it. A watch that ends
+// by itself, for example with an error, is started again after 5 seconds, then after 10, and so on:
+// a broken source must not fill the history. With ticking, a timer rings at until.
+func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool) (ended bool, err error) {
 	r, until := j.run, in.Until
 	for wait := firstWatchRetry; !stop(); wait = min(2*wait, lastWatchRetry) {
 		if r.bare() {
@@ -131,7 +131,7 @@ func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool
 			}
 			return false, j.harm()
 		}
-		if err == nil && in.Settled(out) {
+		if err == nil && in.Ends(out) {
 			return true, nil
 		}
 		switch left := until.Sub(workflow.Now(ctx)); {

@@ -36,7 +36,7 @@ func (w *world) frozen(from, to time.Duration) {
 				r := w.report(w.health(in.Stage, at.Sub(in.Since))).MidBake(false)
 				r.At = at
 				seen = activities.Judged{Report: r, Watched: seen.Watched.Look(at, r.Saw(), lookPace)}
-				if in.Settled(seen) || !at.Before(in.Until) {
+				if in.Ends(seen) || !at.Before(in.Until) {
 					return at, seen
 				}
 			}

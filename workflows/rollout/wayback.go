@@ -28,8 +28,8 @@ type wayBack struct {
 	Condemned []health.Condemned `json:"condemned,omitempty"`
 	// Tries counts how often a person had it tried again.
 	Tries int `json:"tries,omitempty"`
-	// Settling says that earlier runs' targets are taken back before the rollout begins.
-	Settling bool `json:"settling,omitempty"`
+	// ClearingEarlier says that earlier runs' targets are taken back before the rollout begins.
+	ClearingEarlier bool `json:"settling,omitempty"`
 	// Unknown says that nobody knows what earlier runs have left: only the targets do.
 	Unknown bool `json:"unknown,omitempty"`
 	// Declined says that targets have refused the release before anything was changed.

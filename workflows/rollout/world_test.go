@@ -404,7 +404,7 @@ func (w *world) mounted() *testsuite.TestWorkflowEnvironment {
 	return w.env
 }
 
-// watch answers when the first look would: at harm, when settled, or at the end.
+// watch answers when the first look would: at harm, when the look ends the watch, or at the end.
 func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
 	w.mu.Lock()
 	w.watches++
@@ -432,7 +432,7 @@ func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities
 		return seen
 	}
 	for {
-		if v := next(); v == health.Fail || in.Settled(seen) || !at.Before(in.Until) {
+		if v := next(); v == health.Fail || in.Ends(seen) || !at.Before(in.Until) {
 			seen := seen
 			token := activity.GetInfo(ctx).TaskToken
 			env.RegisterDelayedCallback(func() {

@@ -472,7 +472,7 @@ func (l *looks) until(end time.Time) (over bool) {
 		v := l.yard.verdict(l.in.HealthInput, l.at)
 		r := l.yard.report(v, l.at).MidBake(false)
 		l.seen = activities.Judged{Report: r, Watched: l.seen.Watched.Look(l.at, r.Saw(), pace)}
-		if v == health.Fail || l.in.Settled(l.seen) || !l.at.Before(l.in.Until) {
+		if v == health.Fail || l.in.Ends(l.seen) || !l.at.Before(l.in.Until) {
 			return true
 		}
 	}

@@ -89,8 +89,8 @@ func (None) Coverage(string, Arm) (read, of int) { return 0, 0 }
 // Absence is the time between two looks.
 func (n None) Absence() time.Duration { return n.Every.Std() }
 
-// Settling takes no time.
-func (None) Settling() time.Duration { return 0 }
+// RestartSpan is 0.
+func (None) RestartSpan() time.Duration { return 0 }
 
 // Baseline is of no time.
 func (None) Baseline(_ context.Context, at time.Time) (Window, error) {

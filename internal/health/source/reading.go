@@ -122,8 +122,8 @@ func Cut(s string, n int) string {
 	return strings.ToValidUTF8(s[:n-len(more)], "") + more
 }
 
-// Settle answers a count less what is owed, and at least 0; what is left over is owed.
-func Settle(owed *float64, grown float64) float64 {
+// PayOwed answers a count less what is owed, and at least 0; what is left over is owed.
+func PayOwed(owed *float64, grown float64) float64 {
 	grown += *owed
 	*owed = min(0, grown)
 	return max(0, grown)

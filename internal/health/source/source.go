@@ -107,9 +107,9 @@ type Source interface {
 	// Absence is how long a source must have counted until a count of 0 means that nothing
 	// happened.
 	Absence() time.Duration
-	// Settling is how long a source must have counted until one restart, which loses counts, no
+	// RestartSpan is how long a source must have counted until one restart, which loses counts, no
 	// longer looks as if most events were missing.
-	Settling() time.Duration
+	RestartSpan() time.Duration
 	// Baseline readies a source to answer about the time up to at, before anything was applied: all
 	// that it reads is evidence. One without a past reads for a while, so at is not the end.
 	Baseline(ctx context.Context, at time.Time) (Window, error)

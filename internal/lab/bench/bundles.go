@@ -176,15 +176,15 @@ func (b *boxes) starting() pair {
 	}, check}
 }
 
-// settled is how long a program idles before its memory is read.
-const settled = 2 * time.Second
+// idleFor is how long a program idles before its memory is read.
+const idleFor = 2 * time.Second
 
 // idling is how much memory an agent has when it has nothing to do.
 func (b *boxes) idling() pair {
 	mib := func(pid int) float64 { return float64(usageOf(pid).rss) / (1 << 20) }
 	return pair{"agent: resident, idle", "MiB", "sluice-sim with one target", func(ctx context.Context) (rss float64, err error) {
 		err = b.withAgent(ctx, func(pid int, _ time.Duration) error {
-			err := pause.For(ctx, settled)
+			err := pause.For(ctx, idleFor)
 			rss = mib(pid)
 			return err
 		})
@@ -195,7 +195,7 @@ func (b *boxes) idling() pair {
 			return 0, err
 		}
 		defer sim.Kill()
-		err = pause.For(ctx, settled)
+		err = pause.For(ctx, idleFor)
 		return mib(sim.PID()), err
 	}}
 }

@@ -90,9 +90,9 @@ func (p *playback) Coverage(_ string, a source.Arm) (read, of int) {
 	return len(p.targets(a)), len(p.targets(a))
 }
 
-// Absence and Settling are as with a Prometheus that scrapes once a minute.
-func (p *playback) Absence() time.Duration  { return 2 * p.every }
-func (p *playback) Settling() time.Duration { return 4 * p.every }
+// Absence and RestartSpan are as with a Prometheus that scrapes once a minute.
+func (p *playback) Absence() time.Duration     { return 2 * p.every }
+func (p *playback) RestartSpan() time.Duration { return 4 * p.every }
 
 // Baseline reaches back as far as the targets were seen, an hour at most.
 func (p *playback) Baseline(_ context.Context, at time.Time) (source.Window, error) {

@@ -332,7 +332,7 @@ func TestAllowed(t *testing.T) {
 
 // What operators do may change an end in its own way only, and never to a promotion.
 func TestAllowedActs(t *testing.T) {
-	const wasReset, settling = "the workflow was reset, and nobody judges any more", "run 1, which was terminated: what that had changed is rolled back before anything else"
+	const wasReset, clearing = "the workflow was reset, and nobody judges any more", "run 1, which was terminated: what that had changed is rolled back before anything else"
 	for _, tc := range []struct {
 		victim victim
 		got    rollout.Phase
@@ -353,8 +353,8 @@ func TestAllowedActs(t *testing.T) {
 		{reset, rollout.PhaseRefused, wasReset, true},
 		{reset, rollout.PhaseRolledBack, "errors FAIL", false},
 		{reset, rollout.PhaseAborted, wasReset, false},
-		{restart, rollout.PhaseRolledBack, settling, true},
-		{restart, rollout.PhaseIncomplete, settling, true},
+		{restart, rollout.PhaseRolledBack, clearing, true},
+		{restart, rollout.PhaseIncomplete, clearing, true},
 		{restart, rollout.PhaseRolledBack, "errors FAIL", false},
 	} {
 		e := rolledBack()

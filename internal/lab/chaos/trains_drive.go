@@ -115,13 +115,13 @@ func (d *trainDrive) trainID() string { return connect.Deployment("").TrainID(d.
 // follow makes the moves, and does what a person would, until every rollout has ended.
 func (d *trainDrive) follow(ctx context.Context) error {
 	for {
-		settled := len(d.moves) == 0 && d.starting.Load() == 0
+		quiet := len(d.moves) == 0 && d.starting.Load() == 0
 		known := d.look(ctx)
-		if settled && known && len(d.open()) == 0 && (!d.running || len(d.ledger.Open) == 0) {
+		if quiet && known && len(d.open()) == 0 && (!d.running || len(d.ledger.Open) == 0) {
 			return d.starts.Wait()
 		}
-		err := d.tend(ctx, settled)
-		if err == nil && !settled {
+		err := d.tend(ctx, quiet)
+		if err == nil && !quiet {
 			err = d.move(ctx)
 		}
 		if err == nil {

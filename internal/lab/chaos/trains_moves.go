@@ -17,7 +17,7 @@ import (
 // tend does what the train needs of a person: it takes back what was terminated, tries again and
 // gives up what is locked, ends a hold once nothing else would, and aborts what a train has left
 // that was terminated.
-func (d *trainDrive) tend(ctx context.Context, settled bool) error {
+func (d *trainDrive) tend(ctx context.Context, quiet bool) error {
 	if time.Since(d.tended) < tendEvery {
 		return nil
 	}
@@ -33,7 +33,7 @@ func (d *trainDrive) tend(ctx context.Context, settled bool) error {
 		}
 	}
 	by := trains.Control{By: "chaos", Why: "the trial says so"}
-	if d.running && settled && d.ledger.Hold != nil {
+	if d.running && quiet && d.ledger.Hold != nil {
 		_ = d.client.SignalWorkflow(ctx, d.trainID(), "", connect.SignalRelease, by) // or the next time
 	}
 	for _, r := range d.ledger.Open {

@@ -33,7 +33,7 @@ func (p *server) Past(
 	for i := range out {
 		end := at.Add(-time.Duration(looks-1-i) * step)
 		if all, ok := upto[model.TimeFromUnixNano(end.UnixNano())]; ok {
-			out[i] = source.Settle(&owed, all-from[model.TimeFromUnixNano(end.Add(-step).UnixNano())])
+			out[i] = source.PayOwed(&owed, all-from[model.TimeFromUnixNano(end.Add(-step).UnixNano())])
 		}
 	}
 	return out, source.Reading{}

@@ -140,8 +140,8 @@ func (p *server) Refresh(ctx context.Context, _, _ time.Time) {
 // empty on a busy one, too.
 func (p *server) Absence() time.Duration { return p.spec.StaleAfter.Std() }
 
-// Settling is four of the server's own intervals, of which a restart takes one.
-func (p *server) Settling() time.Duration {
+// RestartSpan is four of the server's own intervals, of which a restart takes one.
+func (p *server) RestartSpan() time.Duration {
 	return min(2*p.spec.StaleAfter.Std(), p.spec.Window.Std())
 }
 

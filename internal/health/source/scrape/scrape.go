@@ -164,8 +164,8 @@ func (s *pages) pick(into *[]string, exprs ...string) error {
 // Absence is the time between two looks, less what looks may come early.
 func (s *pages) Absence() time.Duration { return s.spec.Every.Std() * 9 / 10 }
 
-// Settling takes no time: restarts are seen.
-func (s *pages) Settling() time.Duration { return 0 }
+// RestartSpan is 0: restarts are seen.
+func (s *pages) RestartSpan() time.Duration { return 0 }
 
 func (s *pages) Coverage(_ string, a source.Arm) (read, of int) { return len(s.arms[a]), s.sizes[a] }
 
