@@ -223,7 +223,8 @@ func unknownCommand(commands []command, name string) error {
 // otherNames are what other tools call what Sluice does.
 var otherNames = map[string]string{
 	"apply": "sluice start SPEC", "deploy": "sluice start SPEC", "run": "sluice start SPEC", "rollout": "sluice start SPEC",
-	"cancel": "sluice abort UNIT", "kill": "sluice abort UNIT", "revert": "sluice abort UNIT, or sluice undo UNIT", "rollback": "sluice abort UNIT, or sluice undo UNIT",
+	"cancel": "sluice abort UNIT", "kill": "sluice abort UNIT",
+	"revert": "sluice abort UNIT, or sluice undo UNIT", "rollback": "sluice abort UNIT, or sluice undo UNIT",
 	"stop":     "sluice abort UNIT, or sluice pause UNIT",
 	"continue": "sluice resume UNIT", "unpause": "sluice resume UNIT",
 	"history": "sluice list --unit UNIT", "ls": "sluice list", "ps": "sluice list --open", "rollouts": "sluice list",

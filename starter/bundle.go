@@ -111,7 +111,8 @@ func (l *loaded) refuseBundle(err error) error {
 // needsStore refuses a bundle without a store that it could be kept in.
 func (l *loaded) needsStore(storeDir string) error {
 	if all := l.bundles(); len(all) > 0 && storeDir == "" {
-		return invalidf("the bundle %s needs a place that the workers read: name their store with --store FOLDER, or in SLUICE_STORE", all[0].bundle)
+		return invalidf("the bundle %s needs a place that the workers read: "+
+			"name their store with --store FOLDER, or in SLUICE_STORE", all[0].bundle)
 	}
 	return nil
 }

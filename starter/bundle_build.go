@@ -17,7 +17,10 @@ import (
 
 // bundleCommands are the commands of bundles.
 func bundleCommands() []command {
-	return []command{bundleBuildCommand(), bundleInspectCommand(), bundleDiffCommand(), bundleVerifyCommand(), bundlePushCommand(), bundlePullCommand(), bundleSignCommand()}
+	return []command{
+		bundleBuildCommand(), bundleInspectCommand(), bundleDiffCommand(), bundleVerifyCommand(),
+		bundlePushCommand(), bundlePullCommand(), bundleSignCommand(),
+	}
 }
 
 func bundleBuildCommand() command {
@@ -109,7 +112,8 @@ func bundleInspectCommand() command {
 			for _, f := range b.Files {
 				rows = append(rows, []string{f.Mode, fmt.Sprint(f.Size), f.SHA256[:12], terminal.Safe(f.Path)})
 			}
-			lines := append([]string{b.Release(), fmt.Sprintf("%s, %s bytes", plural(len(b.Files), "file"), humanize.Integer(float64(b.Size())))}, columns(rows)...)
+			size := fmt.Sprintf("%s, %s bytes", plural(len(b.Files), "file"), humanize.Integer(float64(b.Size())))
+			lines := append([]string{b.Release(), size}, columns(rows)...)
 			return con.answer(describeBundle(b), lines)
 		},
 	}
@@ -149,7 +153,10 @@ func bundleVerifyCommand() command {
 		flags: []cli.Flag{
 			storeFlag("of the content store that has it"),
 			&cli.StringFlag{Name: "unit", Usage: "`UNIT` that it must be signed for"},
-			&cli.StringSliceFlag{Name: "public-key", Usage: "`KEY` of minisign that it must be signed by, or its file; a second one during a change of keys"},
+			&cli.StringSliceFlag{
+				Name:  "public-key",
+				Usage: "`KEY` of minisign that it must be signed by, or its file; a second one during a change of keys",
+			},
 		},
 		run: func(ctx context.Context, con *console, c *cli.Context) error {
 			what := c.Args().First()

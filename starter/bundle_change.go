@@ -158,7 +158,8 @@ func (l *loaded) change(ctx context.Context, con *console, b before, storeDir st
 	limited := l.spec.Validate != nil && l.spec.Validate.Change != nil
 	if b.first() {
 		if limited {
-			con.say("validate.change: no rollout of %s has left a release so far as Temporal knows, so there is nothing to compare with", l.doc.Spec.Unit)
+			con.say("validate.change: no rollout of %s has left a release so far as Temporal knows, "+
+				"so there is nothing to compare with", l.doc.Spec.Unit)
 		}
 		return nil, nil, nil
 	}

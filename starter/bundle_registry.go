@@ -15,9 +15,18 @@ import (
 // accessFlags say how registries are reached.
 func accessFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "registry-user", EnvVars: []string{"SLUICE_REGISTRY_USER"}, Usage: "`NAME` of who asks a registry; without it, as docker login has it"},
-		&cli.StringFlag{Name: "registry-password", EnvVars: []string{"SLUICE_REGISTRY_PASSWORD"}, Usage: "`REFERENCE` to the password or token: ${env:NAME} or file:/path"},
-		&cli.BoolFlag{Name: "plain-http", EnvVars: []string{"SLUICE_PLAIN_HTTP"}, DisableDefaultText: true, Usage: "speak HTTP with a registry that is not on this machine"},
+		&cli.StringFlag{
+			Name: "registry-user", EnvVars: []string{"SLUICE_REGISTRY_USER"},
+			Usage: "`NAME` of who asks a registry; without it, as docker login has it",
+		},
+		&cli.StringFlag{
+			Name: "registry-password", EnvVars: []string{"SLUICE_REGISTRY_PASSWORD"},
+			Usage: "`REFERENCE` to the password or token: ${env:NAME} or file:/path",
+		},
+		&cli.BoolFlag{
+			Name: "plain-http", EnvVars: []string{"SLUICE_PLAIN_HTTP"}, DisableDefaultText: true,
+			Usage: "speak HTTP with a registry that is not on this machine",
+		},
 	}
 }
 

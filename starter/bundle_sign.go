@@ -29,7 +29,10 @@ takes one that minisign has made over that text elsewhere.`,
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "unit", Usage: "`UNIT` that the release is for"},
 			&cli.StringFlag{Name: "key", Usage: "`FILE` of the private key"},
-			&cli.StringFlag{Name: "key-password", EnvVars: []string{"SLUICE_KEY_PASSWORD"}, Usage: "`REFERENCE` to the key's password: ${env:NAME} or file:/path"},
+			&cli.StringFlag{
+				Name: "key-password", EnvVars: []string{"SLUICE_KEY_PASSWORD"},
+				Usage: "`REFERENCE` to the key's password: ${env:NAME} or file:/path",
+			},
 			&cli.StringFlag{Name: "signature", Usage: "`FILE` of a signature, in place of --key"},
 			storeFlag("of the content store that has it"),
 		},

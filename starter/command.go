@@ -50,7 +50,8 @@ func (c command) build(con *console) *cli.Command {
 		Flags:           c.allFlags(),
 		HideHelpCommand: true,
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
-			return &exitError{code: exitInvalid, err: errors.New(misread.ReplaceAllString(err.Error(), `--$2 $1 is no number that it takes`)), usage: true, command: c.name}
+			err = errors.New(misread.ReplaceAllString(err.Error(), `--$2 $1 is no number that it takes`))
+			return &exitError{code: exitInvalid, err: err, usage: true, command: c.name}
 		},
 		Action: func(ctx *cli.Context) error {
 			err := c.check(ctx)

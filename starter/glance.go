@@ -121,14 +121,16 @@ func (g *glance) waiting(v view, p rollout.Phase) {
 		g.Next = "sluice train " + unit
 	case s.Paused != nil:
 		g.rank, g.State, g.Since = rankPaused, phasePaused+", "+string(p), s.Paused.At
-		g.Why, g.Ends, g.Next = "paused by "+whoAndWhy(*s.Paused), "ends when a person resumes it; harm still rolls it back", "sluice resume "+v.Unit
+		g.Why, g.Next = "paused by "+whoAndWhy(*s.Paused), "sluice resume "+v.Unit
+		g.Ends = "ends when a person resumes it; harm still rolls it back"
 		g.orBack(s.Paused.Until, "a person resumes it")
 	case p == rollout.PhaseBake && !st.BakeEnds.IsZero():
 		g.Ends = "the bake ends in " + left
 	default:
 		g.Ends = "ends when the step is done"
 	}
-	if g.rank == rankWell && (len(v.Retrying) > 0 || g.Old || !slices.Contains([]string{"", string(health.OKSoFar), string(health.NotYet)}, g.finding)) {
+	unusual := !slices.Contains([]string{"", string(health.OKSoFar), string(health.NotYet)}, g.finding)
+	if g.rank == rankWell && (len(v.Retrying) > 0 || g.Old || unusual) {
 		g.rank = rankSuspicious
 	}
 	if len(v.Retrying) > 0 {

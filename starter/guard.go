@@ -27,7 +27,8 @@ func (r *remote) succeed(ctx context.Context, con *console, v view, sub workflow
 	if !v.guarding() || sub.Undo != nil || r.same(ctx, v, sub) {
 		return false, nil
 	}
-	req := rollout.ControlRequest{By: sub.By, Why: "the next rollout, of " + releaseWords(sub.Spec.Release, sub.Spec.Version), ID: v.RunID + "-succeeded"}
+	why := "the next rollout, of " + releaseWords(sub.Spec.Release, sub.Spec.Version)
+	req := rollout.ControlRequest{By: sub.By, Why: why, ID: v.RunID + "-succeeded"}
 	con.say("ending the guard of %s, which all its stages have passed", v.Release)
 	if _, err := r.signal(ctx, v, rollout.SignalSettle, req); err != nil {
 		return true, err

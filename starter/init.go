@@ -41,8 +41,15 @@ terminal it asks for what is not given.`,
 			&cli.StringFlag{Name: "driver", Value: "http", Usage: "how a release gets onto a target: http, exec or agent"},
 			&cli.StringFlag{Name: "page", Usage: "`URL` of one target's metrics page, or a template such as http://{{address}}/metrics"},
 			&cli.StringFlag{Name: "prometheus", Usage: "base `URL` of a Prometheus-compatible API that knows the fleet"},
-			&cli.StringFlag{Name: "probe", Usage: "`URL` that each target answers with 2xx, such as http://{{address}}/healthz (default: the first usual path that does)"},
-			&cli.StringFlag{Name: "bake", Value: "10m", Usage: "how long each stage is watched, such as 10m; where it is not given, longer if a Prometheus says that harm takes longer to show"},
+			&cli.StringFlag{
+				Name:  "probe",
+				Usage: "`URL` that each target answers with 2xx, such as http://{{address}}/healthz (default: the first usual path that does)",
+			},
+			&cli.StringFlag{
+				Name: "bake", Value: "10m",
+				Usage: "how long each stage is watched, such as 10m; " +
+					"where it is not given, longer if a Prometheus says that harm takes longer to show",
+			},
 			&cli.StringFlag{Name: "out", Value: "rollout.yaml", Usage: "the `FILE` to write"},
 		},
 		run: runInit,
@@ -162,7 +169,10 @@ func orEmpty(all []string) []string { return append([]string{}, all...) }
 
 // draftOptions are what the flags say, and a person at a terminal.
 func (c *console) draftOptions(ctx *cli.Context) (draft.Options, error) {
-	o := draft.Options{Unit: ctx.String("unit"), Release: ctx.String("release"), Bundle: ctx.String("bundle"), Driver: ctx.String("driver"), Probe: ctx.String("probe")}
+	o := draft.Options{
+		Unit: ctx.String("unit"), Release: ctx.String("release"), Bundle: ctx.String("bundle"),
+		Driver: ctx.String("driver"), Probe: ctx.String("probe"),
+	}
 	var err error
 	switch o.Bake, err = time.ParseDuration(ctx.String("bake")); {
 	case err != nil || o.Bake < time.Second:

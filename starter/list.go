@@ -30,7 +30,11 @@ many of its releases are under way, and the newest that was promoted.`,
 			&cli.BoolFlag{Name: "open", DisableDefaultText: true, Usage: "only rollouts that run"},
 			&cli.StringFlag{Name: "unit", Usage: "only rollouts of `UNIT`, or the one of a train that is UNIT:NUMBER"},
 			&cli.StringFlag{Name: "phase", Usage: "only rollouts in `PHASE`, such as baking, paused, holding, rolling-back, locked"},
-			&cli.StringFlag{Name: "outcome", Usage: "only rollouts that ended as `OUTCOME`: promoted, rolled-back, aborted, incomplete, refused, undone, superseded, withdrawn"},
+			&cli.StringFlag{
+				Name: "outcome",
+				Usage: "only rollouts that ended as `OUTCOME`: " +
+					"promoted, rolled-back, aborted, incomplete, refused, undone, superseded, withdrawn",
+			},
 			&cli.IntFlag{Name: "limit", Value: 20, Usage: "at most `N` rollouts, 1 to 1000"},
 		},
 		remote: true,

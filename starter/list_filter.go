@@ -24,7 +24,8 @@ func (f listFilter) check() error {
 	case f.limit < 1 || f.limit > 1000:
 		return usagef("--limit is %d, expected 1 to 1000", f.limit)
 	case f.unit != "" && !unitForm.MatchString(f.unit):
-		return usagef("--unit %q is not a unit's name, expected lower-case letters, digits, '.', '_' and '-', such as edge-proxy, or edge-proxy:3 in a train", f.unit)
+		return usagef("--unit %q is not a unit's name, expected lower-case letters, digits, '.', '_' and '-', "+
+			"such as edge-proxy, or edge-proxy:3 in a train", f.unit)
 	}
 	if err := knownWord("phase", f.phase, phases()); err != nil {
 		return err
@@ -45,7 +46,11 @@ func knownWord(flag, word string, known []string) error {
 // query is the filter in Temporal's language.
 func (f listFilter) query(of connect.Deployment) string {
 	// A run that continued as new is one rollout with the run that went on.
-	parts := []string{"WorkflowType = " + quoted(connect.WorkflowType), "TaskQueue = " + quoted(of.TaskQueue()), "ExecutionStatus != 'ContinuedAsNew'"}
+	parts := []string{
+		"WorkflowType = " + quoted(connect.WorkflowType),
+		"TaskQueue = " + quoted(of.TaskQueue()),
+		"ExecutionStatus != 'ContinuedAsNew'",
+	}
 	if f.open || f.phase == phasePaused {
 		parts = append(parts, "ExecutionStatus = 'Running'")
 	}
@@ -74,15 +79,20 @@ const phasePaused = "paused"
 // phases are the words that --phase knows.
 func phases() []string {
 	running := words(
-		rollout.PhasePlanning, rollout.PhasePrepare, rollout.PhasePreflight, rollout.PhaseApproval, rollout.PhaseTurn, rollout.PhaseObserve, rollout.PhaseApply, rollout.PhaseDrill, rollout.PhaseBake,
-		rollout.PhaseGate, rollout.PhaseGuard, rollout.PhaseSettle, rollout.PhaseHold, rollout.PhaseRollback, rollout.PhaseVerify, rollout.PhaseLocked, phasePaused, rollout.PhaseIndexed,
+		rollout.PhasePlanning, rollout.PhasePrepare, rollout.PhasePreflight, rollout.PhaseApproval, rollout.PhaseTurn,
+		rollout.PhaseObserve, rollout.PhaseApply, rollout.PhaseDrill, rollout.PhaseBake, rollout.PhaseGate,
+		rollout.PhaseGuard, rollout.PhaseSettle, rollout.PhaseHold, rollout.PhaseRollback, rollout.PhaseVerify,
+		rollout.PhaseLocked, phasePaused, rollout.PhaseIndexed,
 	)
 	return append(running, results()...)
 }
 
 // results are the words that --outcome knows.
 func results() []string {
-	return words(rollout.PhasePromoted, rollout.PhaseRolledBack, rollout.PhaseAborted, rollout.PhaseIncomplete, rollout.PhaseRefused, rollout.PhaseUndone, rollout.PhaseSuperseded, rollout.PhaseWithdrawn)
+	return words(
+		rollout.PhasePromoted, rollout.PhaseRolledBack, rollout.PhaseAborted, rollout.PhaseIncomplete,
+		rollout.PhaseRefused, rollout.PhaseUndone, rollout.PhaseSuperseded, rollout.PhaseWithdrawn,
+	)
 }
 
 func words(phases ...rollout.Phase) []string {

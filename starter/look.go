@@ -99,7 +99,8 @@ func (r *remote) notFound(ctx context.Context, unit, runID string) error {
 	if base, number, ok := strings.Cut(unit, ":"); ok {
 		n, _ := strconv.ParseInt(number, 10, 64)
 		if l, err := r.train(ctx, base); err == nil && l.Find(train.Number(n)) != nil {
-			return fmt.Errorf("%w: %s is queued, and begins when the way back before it has ended\n  keep it from its first stage: sluice hold-unit %s --why \"…\"", errNoRollout, unit, base)
+			return fmt.Errorf("%w: %s is queued, and begins when the way back before it has ended\n"+
+				"  keep it from its first stage: sluice hold-unit %s --why \"…\"", errNoRollout, unit, base)
 		}
 	}
 	hint := ":"

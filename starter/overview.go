@@ -196,7 +196,8 @@ func (o *overview) code() int {
 
 // same says whether two glances tell a person the same, numbers aside.
 func (g glance) same(as glance) bool {
-	return g.State == as.State && g.Stage == as.Stage && g.Why == as.Why && g.finding == as.finding && g.Old == as.Old && g.Release == as.Release
+	return g.State == as.State && g.Stage == as.Stage && g.Why == as.Why &&
+		g.finding == as.finding && g.Old == as.Old && g.Release == as.Release
 }
 
 // line words a glance in one line.

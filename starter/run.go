@@ -25,7 +25,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // allCommands is where a command is registered. Those of signals come from rollout.Signals.
 func allCommands() []command {
 	return slices.Concat(
-		[]command{initCommand(), validateCommand(), planCommand(), startCommand(), watchCommand(), statusCommand(), listCommand(), explainCommand()},
+		[]command{
+			initCommand(), validateCommand(), planCommand(), startCommand(),
+			watchCommand(), statusCommand(), listCommand(), explainCommand(),
+		},
 		signalCommands(),
 		trainCommands(),
 		bundleCommands(),

@@ -46,7 +46,10 @@ func (s signalCommand) command() command {
 		flags = append(flags, &cli.StringFlag{Name: "stage", Usage: "the `STAGE` that is meant (default: the one that waits)"})
 	}
 	if s.TakesWithin {
-		flags = append(flags, &cli.StringFlag{Name: "within", Usage: "how long at most, a `DURATION` such as 4h; then it rolls back (default: without end)"})
+		flags = append(flags, &cli.StringFlag{
+			Name:  "within",
+			Usage: "how long at most, a `DURATION` such as 4h; then it rolls back (default: without end)",
+		})
 	}
 	if s.TakesOverride {
 		flags = append(flags, &cli.BoolFlag{Name: "override", DisableDefaultText: true, Usage: "pass even a FAIL"})
@@ -125,7 +128,9 @@ func (s signalCommand) send(ctx context.Context, con *console, r *remote, unit s
 }
 
 // deliver signals a rollout, and answers what came of it.
-func (s signalCommand) deliver(ctx context.Context, con *console, r *remote, before view, req rollout.ControlRequest) (signalResult, error) {
+func (s signalCommand) deliver(
+	ctx context.Context, con *console, r *remote, before view, req rollout.ControlRequest,
+) (signalResult, error) {
 	req, err := s.aimed(before, req, con.now())
 	if err != nil {
 		return signalResult{}, err
@@ -154,7 +159,8 @@ func (s signalCommand) aimed(v view, req rollout.ControlRequest, now time.Time) 
 		if strings.Contains(v.Unit, ":") { // a train has no undo
 			undo = ""
 		}
-		return req, refusedf(reasonNotRunning, "no rollout of %s runs: the last one, %s, ended %s as %s; sluice explain %[1]s says why, %[5]ssluice start SPEC begins another",
+		return req, refusedf(reasonNotRunning, "no rollout of %s runs: the last one, %s, ended %s as %s; "+
+			"sluice explain %[1]s says why, %[5]ssluice start SPEC begins another",
 			v.Unit, v.Release, stamp(v.ClosedAt, now), phaseWord(v), undo)
 	case v.State == nil && s.Name == rollout.SignalApprove && req.Stage == "":
 		return req, refusedf(reasonNoAnswer, "approve: %s, so which stage waits is not known: name it with --stage", v.Trouble)
@@ -164,7 +170,8 @@ func (s signalCommand) aimed(v view, req rollout.ControlRequest, now time.Time) 
 	case s.ForLocked && !v.locked():
 		return req, refusedf(reasonNotLocked, "%s is for an incomplete rollback; the rollout of %s is %s", s.Name, v.Unit, phaseWord(v))
 	case v.locked() && !s.ForLocked && !s.ForWayBack:
-		return req, refusedf(reasonLocked, "the rollback of %s is incomplete, and the unit is locked:\n  try again: sluice retry-rollback %[1]s\n"+
+		return req, refusedf(reasonLocked, "the rollback of %s is incomplete, and the unit is locked:\n"+
+			"  try again: sluice retry-rollback %[1]s\n"+
 			"  give up:   sluice give-up %[1]s --why \"…\"", v.Unit)
 	}
 	req = s.Aimed(*v.State, req)
@@ -241,7 +248,8 @@ func (r *remote) signal(ctx context.Context, v view, name string, req rollout.Co
 		return false, refusedf(reasonNotRunning, "the rollout of %s has just ended: sluice status %s", v.Unit, v.Unit)
 	case transient(err):
 		return false, fmt.Errorf("send %s to the rollout of %s: %w\n"+
-			"  It may have arrived all the same: sluice status %[2]s shows it; with --id %s it is sent again and acts once", name, v.Unit, err, req.ID)
+			"  It may have arrived all the same: sluice status %[2]s shows it; "+
+			"with --id %s it is sent again and acts once", name, v.Unit, err, req.ID)
 	}
 	return false, r.explainCall(fmt.Errorf("send %s to the rollout of %s: %w", name, v.Unit, err))
 }

@@ -66,8 +66,11 @@ func (s signalCommand) sendAll(ctx context.Context, con *console, r *remote, req
 func (r *remote) hold(ctx context.Context, name string, trains []listedTrain, req rollout.ControlRequest) (out []sentTo) {
 	for _, t := range trains {
 		err := r.client.SignalWorkflow(ctx, t.WorkflowID, "", connect.SignalHold, workflows.Control{By: req.By, Why: req.Why})
-		sent := sentTo{signalResult: signalResult{Signal: name, Unit: t.Unit, WorkflowID: t.WorkflowID, Taken: err == nil, Effect: fmt.Sprintf(
-			"%s had not begun: the unit is held, so that none enters a stage; sluice release-hold %s ends that", plural(t.Queued, "release"), t.Unit)}}
+		effect := fmt.Sprintf("%s had not begun: the unit is held, so that none enters a stage; sluice release-hold %s ends that",
+			plural(t.Queued, "release"), t.Unit)
+		sent := sentTo{signalResult: signalResult{
+			Signal: name, Unit: t.Unit, WorkflowID: t.WorkflowID, Taken: err == nil, Effect: effect,
+		}}
 		if err != nil {
 			sent.Error = err.Error()
 		}

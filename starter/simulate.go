@@ -77,7 +77,8 @@ func runSimulate(ctx context.Context, con *console, c *cli.Context) error {
 	}
 	switch {
 	case c.String("outage") != "" && len(ofRehearsal(c)) > 0:
-		return usagef("simulate: --outage has its own faults and traffic, and is played once: leave --%s out", strings.Join(ofRehearsal(c), ", --"))
+		return usagef("simulate: --outage has its own faults and traffic, and is played once: leave --%s out",
+			strings.Join(ofRehearsal(c), ", --"))
 	case c.String("outage") != "":
 		return replayOutage(ctx, con, c, kept)
 	case c.Args().Len() == 0:
@@ -103,7 +104,8 @@ func runSimulate(ctx context.Context, con *console, c *cli.Context) error {
 
 // ofRehearsal are the flags of a command line that are for a rehearsal, and not for an outage.
 func ofRehearsal(c *cli.Context) []string {
-	return slices.DeleteFunc([]string{"fault", "runs", "limit", "rate", "errors", "day", "burst", "wander", "no-past"}, func(name string) bool { return !c.IsSet(name) })
+	flags := []string{"fault", "runs", "limit", "rate", "errors", "day", "burst", "wander", "no-past"}
+	return slices.DeleteFunc(flags, func(name string) bool { return !c.IsSet(name) })
 }
 
 // asked is what a command line asks to rehearse.
@@ -256,7 +258,8 @@ func (a asked) run(ctx context.Context, con *console, seed uint64, events bool) 
 func (a asked) told(out rehearsal.Result, seed uint64) simulated {
 	sp, state := a.rehearsal.Spec, out.State
 	s := simulated{
-		Unit: sp.Unit, Release: sp.Release, Seed: seed, Result: string(state.Phase), Limited: state.Outcome == nil, Stage: state.StageName(), Why: state.Why,
+		Unit: sp.Unit, Release: sp.Release, Seed: seed, Result: string(state.Phase),
+		Limited: state.Outcome == nil, Stage: state.StageName(), Why: state.Why,
 		NotBack: max(state.NotBack, len(state.NotReverted)), Took: spec.Duration(out.Took.Round(time.Second)), Score: out.Ledger.Score(),
 		Assumed: simulate.Assumed(sp.Health), Began: out.Began, Curve: out.Ledger.Curve,
 	}

@@ -80,7 +80,8 @@ func (r replayed) text(p paint) []string {
 	short := strings.NewReplacer(", a person watching", ", watched", "stages on a timer", "timed stages") // 80 columns
 	for _, w := range r.Ways {
 		rows = append(rows, []string{
-			short.Replace(string(w.Way)), humanize.PercentTo(w.Exposed, 3), orNever(w.Detected, "-"), orNever(w.Undone, "-"), humanize.Integer(w.Bad),
+			short.Replace(string(w.Way)), humanize.PercentTo(w.Exposed, 3),
+			orNever(w.Detected, "-"), orNever(w.Undone, "-"), humanize.Integer(w.Bad),
 			ofPush(w.Bad, push), map[bool]string{true: "yes", false: "no"}[w.Person],
 		})
 	}
@@ -94,7 +95,8 @@ func (r replayed) text(p paint) []string {
 	switch {
 	case gated.Back():
 	case gated.Unseen:
-		lines = append(lines, p.yellow("no signal")+": what the change does begins when nobody watches any more, or in nothing that a check of the spec asks for")
+		lines = append(lines, p.yellow("no signal")+": what the change does begins when nobody watches any more, "+
+			"or in nothing that a check of the spec asks for")
 	case gated.Harmed:
 		lines = append(lines, p.red("missed")+": the change does harm that no check of the spec took for its own while it was watched")
 	}

@@ -190,7 +190,8 @@ func (d distribution) text(p paint) []string {
 		lines = append(lines, p.yellow("note")+": not over when --limit stopped them: "+plural(d.Limited, "run"))
 	}
 	for _, text := range slices.Sorted(maps.Keys(d.NeverBegan)) {
-		lines = append(lines, p.yellow("note")+fmt.Sprintf(": the fault %q never began in %s", terminal.Safe(text), plural(d.NeverBegan[text], "run")))
+		lines = append(lines, p.yellow("note")+fmt.Sprintf(": the fault %q never began in %s",
+			terminal.Safe(text), plural(d.NeverBegan[text], "run")))
 	}
 	return lines
 }

@@ -21,8 +21,9 @@ func (a asked) heading(p paint) []string {
 	r := a.rehearsal
 	l := r.Model.Usual()
 	lines := []string{
-		p.bold(terminal.Safe(r.Spec.Unit+" "+r.Spec.Release)) + fmt.Sprintf(" on %s, rehearsed on a model: %s requests/s each, %s bad (%s), seed %d",
-			plural(len(r.Fleet.Targets), "target"), humanize.PlainTo(l.Rate, 3), humanize.Percent(l.Errors), a.from, r.Model.Seed),
+		p.bold(terminal.Safe(r.Spec.Unit+" "+r.Spec.Release)) +
+			fmt.Sprintf(" on %s, rehearsed on a model: %s requests/s each, %s bad (%s), seed %d",
+				plural(len(r.Fleet.Targets), "target"), humanize.PlainTo(l.Rate, 3), humanize.Percent(l.Errors), a.from, r.Model.Seed),
 	}
 	if len(a.faults) == 0 {
 		lines = append(lines, "faults: none")

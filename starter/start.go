@@ -30,7 +30,12 @@ standard input.`,
 			&cli.BoolFlag{Name: "wait", DisableDefaultText: true, Usage: "follow the rollout to its end"},
 			timeoutFlag(),
 			byFlag(),
-			&cli.BoolFlag{Name: "override", DisableDefaultText: true, Usage: "start even though the fleet is not healthy, a bundle differs by more than validate.change allows, or a train has taken the release back before; needs --why. It passes no gate: to return to an old release, see undo"},
+			&cli.BoolFlag{
+				Name: "override", DisableDefaultText: true,
+				Usage: "start even though the fleet is not healthy, a bundle differs by more than validate.change allows, " +
+					"or a train has taken the release back before; needs --why. " +
+					"It passes no gate: to return to an old release, see undo",
+			},
 			&cli.StringFlag{Name: "why", Usage: "`REASON` for --override, kept with the rollout"},
 			storeFlag("of the workers' content store, for a bundle, and for a fleet too large to send"),
 		),

@@ -127,7 +127,10 @@ func (r *remote) held(ctx context.Context, con *console, sub workflows.Submissio
 	}
 	reason, what, same := reasonRunning, "refused: a rollout of "+unit+" runs already", started{}
 	if r.same(ctx, v, sub) {
-		same = started{Unit: unit, Release: v.Release, By: v.By, WorkflowID: v.WorkflowID, RunID: v.RunID, URL: v.URL, Stages: len(sub.Spec.Stages)}
+		same = started{
+			Unit: unit, Release: v.Release, By: v.By,
+			WorkflowID: v.WorkflowID, RunID: v.RunID, URL: v.URL, Stages: len(sub.Spec.Stages),
+		}
 		reason, what = reasonSame, "already started: the rollout of "+unit+" that runs has the same spec and fleet"
 	}
 	detail := fmt.Sprintf("release %s, started %s by %s, %s", v.Release, stamp(v.StartedAt, con.now()), orDash(v.By), phaseWord(v))
@@ -149,7 +152,9 @@ func (r *remote) held(ctx context.Context, con *console, sub workflows.Submissio
 	if v.State != nil && (v.State.Phase.GoesBack() || v.State.Aborted != nil) {
 		return same, refusedf(reasonGoingBack, "%s: %s\n  it is rolling back; start again when that is over: sluice watch %s", what, detail, unit)
 	}
-	return same, refusedf(reason, "%s: %s\n  follow it:    sluice watch %s\n  roll it back: sluice abort %s --why \"…\"", what, detail, unit, unit)
+	return same, refusedf(reason, "%s: %s\n"+
+		"  follow it:    sluice watch %s\n"+
+		"  roll it back: sluice abort %s --why \"…\"", what, detail, unit, unit)
 }
 
 // same says whether a run was started with the same spec and fleet. Who did it does not matter.
@@ -199,7 +204,8 @@ func staticDetails(l loaded, sub workflows.Submission) string {
 	var b strings.Builder
 	md := rollout.Markdown
 	if sub.Undo != nil {
-		return fmt.Sprintf("undo of **%s** release **%s**, run %s, started by %s\n", md(l.spec.Unit), md(l.spec.Release), sub.Undo.Run, md(sub.By))
+		return fmt.Sprintf("undo of **%s** release **%s**, run %s, started by %s\n",
+			md(l.spec.Unit), md(l.spec.Release), sub.Undo.Run, md(sub.By))
 	}
 	fmt.Fprintf(&b, "**%s** release **%s**, started by %s\n\n", md(l.spec.Unit), md(l.spec.Release), md(sub.By))
 	p := l.plan

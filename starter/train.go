@@ -114,7 +114,8 @@ func steerTrain(name, signal, effect string) func(context.Context, *console, *cl
 		if err != nil {
 			return r.explainCall(fmt.Errorf("%s was not sent: %w", name, err))
 		}
-		return con.answer(steered{Signal: name, Unit: unit, Number: req.Number, Effect: effect}, []string{effect + "; see it: sluice train " + unit})
+		out := steered{Signal: name, Unit: unit, Number: req.Number, Effect: effect}
+		return con.answer(out, []string{effect + "; see it: sluice train " + unit})
 	}
 }
 
@@ -170,7 +171,9 @@ func (r *remote) alone(ctx context.Context, con *console, unit string) error {
 	if len(open) == 0 {
 		return r.afterTrain(ctx, con, unit)
 	}
-	return refusedf(reasonRunning, "refused: rollout %d of the train of %s is under way: put train: into the spec, or wait for its end\n  see it: sluice train %s",
+	return refusedf(reasonRunning, "refused: rollout %d of the train of %s is under way: "+
+		"put train: into the spec, or wait for its end\n"+
+		"  see it: sluice train %s",
 		slices.Max(open), unit, unit)
 }
 

@@ -40,14 +40,16 @@ func (r *remote) trains(ctx context.Context, f listFilter) ([]listedTrain, error
 	}
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	query := fmt.Sprintf("WorkflowType = '%s' AND TaskQueue = '%s' AND ExecutionStatus = 'Running'", connect.TrainType, r.deployment.TaskQueue())
+	query := fmt.Sprintf("WorkflowType = '%s' AND TaskQueue = '%s' AND ExecutionStatus = 'Running'",
+		connect.TrainType, r.deployment.TaskQueue())
 	if f.unit != "" {
 		query += fmt.Sprintf(" AND %s = %s", connect.AttrUnit.GetName(), quoted(f.unit))
 	}
 	if f.open {
 		query += fmt.Sprintf(" AND %s != '%s'", connect.AttrPhase.GetName(), train.Ledger{}.Word())
 	}
-	found, err := r.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{PageSize: int32(min(f.limit, maxAsked)), Query: query})
+	req := &workflowservice.ListWorkflowExecutionsRequest{PageSize: int32(min(f.limit, maxAsked)), Query: query}
+	found, err := r.client.ListWorkflow(ctx, req)
 	if err != nil {
 		return nil, r.explainCall(fmt.Errorf("list trains: %w", err))
 	}

@@ -29,7 +29,9 @@ import (
 func (r *remote) submitToTrain(ctx context.Context, con *console, l loaded, sub workflows.Submission) (started, error) {
 	unit := sub.Spec.Unit
 	if v, err := r.look(ctx, unit, ""); err == nil && v.running() && v.WorkflowID == r.deployment.WorkflowID(unit) {
-		return started{}, refusedf(reasonRunning, "refused: a rollout of %s runs outside of the train, release %s: wait for its end, or abort it\n  follow it: sluice watch %s",
+		return started{}, refusedf(reasonRunning, "refused: a rollout of %s runs outside of the train, release %s: "+
+			"wait for its end, or abort it\n"+
+			"  follow it: sluice watch %s",
 			unit, v.Release, unit)
 	}
 	in := trains.Submit{Submission: sub, Input: inputOf(sub), Every: sub.Spec.Train.Every}
@@ -38,7 +40,8 @@ func (r *remote) submitToTrain(ctx context.Context, con *console, l loaded, sub 
 	}
 	place, err := r.place(ctx, unit, in)
 	if refused, ok := errors.AsType[*temporal.ApplicationError](err); ok {
-		return started{}, refusedf(reasonBarred, "refused: %s\n  to let it in all the same: sluice start … --override --why \"…\"", refused.Message())
+		return started{}, refusedf(reasonBarred, "refused: %s\n"+
+			"  to let it in all the same: sluice start … --override --why \"…\"", refused.Message())
 	}
 	if _, refused := errors.AsType[*exitError](err); refused {
 		return started{}, err
@@ -52,7 +55,8 @@ func (r *remote) submitToTrain(ctx context.Context, con *console, l loaded, sub 
 		Targets: len(l.plan.Order), Stages: len(l.spec.Stages),
 	}
 	if place.Same {
-		return s, refusedf(reasonSame, "already under way: rollout %d has the same spec and fleet\n  follow it: sluice watch %s", place.Number, s.Unit)
+		return s, refusedf(reasonSame, "already under way: rollout %d has the same spec and fleet\n"+
+			"  follow it: sluice watch %s", place.Number, s.Unit)
 	}
 	if place.Waits != "" {
 		con.say("rollout %d waits: %s", place.Number, place.Waits)
@@ -112,7 +116,9 @@ func (r *remote) afresh(ctx context.Context, unit string) (trains.State, error) 
 		case err != nil:
 			return s, err
 		case status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
-			return s, refusedf(reasonRunning, "refused: the train of %s was ended by hand, and its rollout %d is under way: wait for its end, or abort it\n  to abort it: sluice abort %[1]s:%[2]d --why \"…\"", unit, n)
+			return s, refusedf(reasonRunning, "refused: the train of %s was ended by hand, and its rollout %d is under way: "+
+				"wait for its end, or abort it\n"+
+				"  to abort it: sluice abort %[1]s:%[2]d --why \"…\"", unit, n)
 		}
 	}
 	if d != nil {

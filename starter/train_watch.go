@@ -112,7 +112,9 @@ func (f *trainFollower) end(v trainView) error {
 	}
 	now := f.con.now()
 	if f.con.json {
-		return f.con.encoder().Encode(map[string]any{"at": now, "event": "end", "unit": f.unit, "code": v.exitCode(), "text": text, "train": v.ledger})
+		return f.con.encoder().Encode(map[string]any{
+			"at": now, "event": "end", "unit": f.unit, "code": v.exitCode(), "text": text, "train": v.ledger,
+		})
 	}
 	return f.con.lines([]string{clock(now, now) + " " + text})
 }

@@ -100,7 +100,8 @@ func (r *remote) undoInTrain(ctx context.Context, unit string) error {
 	case len(l.Open) > 0 && l.Open[0].State == train.Lost:
 		next = fmt.Sprintf(`it was ended by hand; take back what it has left: sluice take-back %s:%d --why "…"`, unit, l.Open[0].Number)
 	case len(l.Open) > 0:
-		next = fmt.Sprintf(`take back one that is under way, with those younger: sluice abort %s:%d --why "…"`, unit, l.Open[len(l.Open)-1].Number)
+		newest := l.Open[len(l.Open)-1].Number
+		next = fmt.Sprintf(`take back one that is under way, with those younger: sluice abort %s:%d --why "…"`, unit, newest)
 	case before != "":
 		next = fmt.Sprintf("start the release to return to, such as %s: sluice start SPEC\n  see which there were: sluice train %s", before, unit)
 	}
@@ -114,7 +115,8 @@ func (r *remote) undoable(ctx context.Context, unit string) (view, error) {
 		return view{}, err
 	}
 	if newest.locked() {
-		return view{}, refusedf(reasonLocked, "the rollback of %s is incomplete, and the unit is locked: sluice retry-rollback %[1]s, or sluice give-up %[1]s --why \"…\"", unit)
+		return view{}, refusedf(reasonLocked, "the rollback of %s is incomplete, and the unit is locked: "+
+			"sluice retry-rollback %[1]s, or sluice give-up %[1]s --why \"…\"", unit)
 	}
 	if newest.running() {
 		return view{}, refusedf(reasonRunning, "a rollout of %s runs: to roll it back: sluice abort %[1]s --why \"…\"", unit)
