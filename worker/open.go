@@ -31,7 +31,8 @@ const (
 	countWithin = 3 * time.Second
 )
 
-var openDesc = prometheus.NewDesc("sluice_open_rollouts", "Rollouts that run, by phase, as Temporal's index has them.", []string{"phase"}, nil)
+var openDesc = prometheus.NewDesc("sluice_open_rollouts",
+	"Rollouts that run, by phase, as Temporal's index has them.", []string{"phase"}, nil)
 
 // Describe sends what it counts.
 func (o *openRollouts) Describe(out chan<- *prometheus.Desc) { out <- openDesc }

@@ -35,7 +35,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.profile, "profile", "", "profile of Temporal's configuration file")
 	fs.StringVar((*string)(&o.deployment), "deployment", "",
 		"`name` of this Sluice among several in the namespace; sluice --deployment names the same (default: the only one)")
-	fs.StringVar(&o.store, "store", cmp.Or(os.Getenv("SLUICE_STORE"), ".sluice/store"), "`folder` of the content store; all workers of a deployment share it")
+	fs.StringVar(&o.store, "store", cmp.Or(os.Getenv("SLUICE_STORE"), ".sluice/store"),
+		"`folder` of the content store; all workers of a deployment share it")
 	fs.StringVar(&o.listen.address, "listen", "127.0.0.1:9300",
 		"`address` of /metrics and /healthz; empty for none. One that is not on loopback needs --listen-token or --listen-client-ca")
 	fs.StringVar(&o.listen.token, "listen-token", "", "ask readers for a bearer token; a `reference`: ${env:NAME} or file:/path")

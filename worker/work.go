@@ -71,7 +71,8 @@ func work(ctx context.Context, o options) error {
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}
-	log.Info("worker is ready", zap.String("version", entry.Version()), zap.String("taskQueue", o.deployment.TaskQueue()), zap.String("store", o.store))
+	log.Info("worker is ready",
+		zap.String("version", entry.Version()), zap.String("taskQueue", o.deployment.TaskQueue()), zap.String("store", o.store))
 	<-ctx.Done()
 	log.Info("worker stops: batches under way may finish")
 	w.Stop()

@@ -119,7 +119,10 @@ func (s *stage) mount(acts *activities.Activities) *testsuite.TestWorkflowEnviro
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetStartTime(s.began)
 	env.SetTestTimeout(2*s.Limit + 100*time.Hour)
-	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Hour, Interceptors: []interceptor.WorkerInterceptor{undyingWith(s.note).Interceptor()}})
+	env.SetWorkerOptions(worker.Options{
+		DeadlockDetectionTimeout: time.Hour,
+		Interceptors:             []interceptor.WorkerInterceptor{undyingWith(s.note).Interceptor()},
+	})
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "rehearsal", TaskQueue: connect.TaskQueue})
 	env.RegisterWorkflow(s.conduct)
 	env.RegisterActivity(s.hold)

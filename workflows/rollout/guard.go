@@ -53,11 +53,13 @@ func (r *run) guard() error {
 	}
 	until := workflow.Now(r.ctx).Add(j.Clock)
 	if length > 0 {
-		r.enter(rollout.PhaseGuard, fmt.Sprintf("all stages have passed; watching on for %s, until %s: sluice settle %s ends that, and so does the next rollout",
+		r.enter(rollout.PhaseGuard, fmt.Sprintf("all stages have passed; watching on for %s, until %s: "+
+			"sluice settle %s ends that, and so does the next rollout",
 			spec.Duration(j.Clock.Round(time.Second)), until.UTC().Format("2006-01-02 15:04"), r.State.Unit))
 	}
 	var err error
-	j.Clock, err = j.watchUntil(j.Clock, "guard "+r.State.Release+" for "+r.spec.Guard.String(), untilTime, func() bool { return r.State.Settled != nil || r.yields() })
+	ended := func() bool { return r.State.Settled != nil || r.yields() }
+	j.Clock, err = j.watchUntil(j.Clock, "guard "+r.State.Release+" for "+r.spec.Guard.String(), untilTime, ended)
 	if err == nil {
 		err = r.awaitOlder(j)
 	}

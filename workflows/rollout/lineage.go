@@ -96,7 +96,10 @@ func (r *run) clearEarlier() error {
 	case r.ctx.Err() != nil:
 		return r.ctx.Err()
 	case err != nil:
-		return &failure{refused: true, reason: rollout.RefusedEarlier, why: "nobody knows what earlier runs of this workflow have left behind: " + Plainly(err)}
+		return &failure{
+			refused: true, reason: rollout.RefusedEarlier,
+			why: "nobody knows what earlier runs of this workflow have left behind: " + Plainly(err),
+		}
 	case len(left.Touched) == 0:
 		return nil
 	}

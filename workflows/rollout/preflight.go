@@ -38,7 +38,10 @@ func (r *run) preflight() error {
 	}
 	r.State.Preflight = &g
 	if g.Decision == rollout.Refuse {
-		f := &failure{refused: true, reason: rollout.RefusedUnhealthy, why: "the fleet is not healthy before the change: " + g.Why, report: &g.Report}
+		f := &failure{
+			refused: true, reason: rollout.RefusedUnhealthy,
+			why: "the fleet is not healthy before the change: " + g.Why, report: &g.Report,
+		}
 		if report.Verdict() != health.Fail {
 			f.reason, f.why = rollout.RefusedUnjudged, "nobody can judge the fleet before the change: "+g.Why
 		}

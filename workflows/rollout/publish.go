@@ -14,7 +14,8 @@ type attributes struct{ stage, phase, outcome string }
 // enter notes what the rollout does now, where people look for it.
 func (r *run) enter(p rollout.Phase, why string) {
 	if p != r.State.Phase {
-		workflow.GetMetricsHandler(r.base).WithTags(map[string]string{"unit": r.State.Unit, "phase": string(p)}).Counter("sluice_rollout_phases").Inc(1)
+		tags := map[string]string{"unit": r.State.Unit, "phase": string(p)}
+		workflow.GetMetricsHandler(r.base).WithTags(tags).Counter("sluice_rollout_phases").Inc(1)
 	}
 	r.State.Enter(p, why, workflow.Now(r.base))
 	r.index()

@@ -131,7 +131,8 @@ func (b *wayBack) revertBatch(
 	r := b.run
 	for range 2 {
 		o := options(what, r.spec.Rollback.Deadline.Std()+batchTimeout)
-		o.TaskQueue, o.Priority = connect.RollbackQueueOf(workflow.GetInfo(ctx).TaskQueueName), temporal.Priority{PriorityKey: 1} // waits behind no other kind
+		o.TaskQueue = connect.RollbackQueueOf(workflow.GetInfo(ctx).TaskQueueName)
+		o.Priority = temporal.Priority{PriorityKey: 1} // waits behind no other kind
 		o.ScheduleToCloseTimeout = max(0, giveUp.Sub(workflow.Now(ctx))) + batchTimeout
 		err = b.do(ctx, o, activities.TypeRevert, in, &out)
 		if _, timedOut := errors.AsType[*temporal.TimeoutError](err); !timedOut || r.State.GaveUp != nil {

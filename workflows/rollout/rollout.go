@@ -139,7 +139,8 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 	}
 	if o := sub.Override; o != nil && sub.Passed != "" {
 		r.State.Controls = []rollout.Control{{
-			Signal: "start", By: rollout.PlainText(o.By), Why: rollout.PlainText(o.Why + " (let pass: " + sub.Passed + ")"), At: r.State.StartedAt, Override: true,
+			Signal: "start", By: rollout.PlainText(o.By),
+			Why: rollout.PlainText(o.Why + " (let pass: " + sub.Passed + ")"), At: r.State.StartedAt, Override: true,
 		}}
 	}
 	if sub.Undo != nil { // it goes back from the first moment: nothing aborts or pauses it
@@ -151,7 +152,9 @@ func setup(ctx workflow.Context, sub Submission, signals []rollout.Signal) (*run
 	r.couple(base)
 	r.Roster.state, r.State.Lenient = &r.State, !r.since020
 	status := func() (rollout.State, error) { return rollout.TrimToPayload(r.State), nil }
-	about := workflow.QueryHandlerOptions{Description: "the rollout as it is now: phase, stages, gates with their evidence, signals, targets that are not back"}
+	about := workflow.QueryHandlerOptions{
+		Description: "the rollout as it is now: phase, stages, gates with their evidence, signals, targets that are not back",
+	}
 	if err := workflow.SetQueryHandlerWithOptions(ctx, rollout.QueryStatus, status, about); err != nil {
 		return nil, fmt.Errorf("answer status queries: %w", err)
 	}

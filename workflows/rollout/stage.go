@@ -42,7 +42,10 @@ func (r *run) validate() error {
 		return err
 	}
 	if len(refusals) > 0 {
-		return &failure{refused: true, reason: rollout.RefusedRelease, why: fmt.Sprintf("release %s is not valid: %s", r.State.Release, listed(refusals))}
+		return &failure{
+			refused: true, reason: rollout.RefusedRelease,
+			why: fmt.Sprintf("release %s is not valid: %s", r.State.Release, listed(refusals)),
+		}
 	}
 	return nil
 }
@@ -206,7 +209,10 @@ func (r *run) observe(i int) ([]activities.Observed, error) {
 		r.State.Exposed += r.Roster.tally(batches[n], o).Found
 	}
 	if why := r.tolerate(i, trouble); why != "" {
-		return nil, &failure{refused: len(r.Touched) == 0, reason: rollout.RefusedTargets, why: fmt.Sprintf("stage %s cannot start: %s", s.Name, why)}
+		return nil, &failure{
+			refused: len(r.Touched) == 0, reason: rollout.RefusedTargets,
+			why: fmt.Sprintf("stage %s cannot start: %s", s.Name, why),
+		}
 	}
 	return out, nil
 }

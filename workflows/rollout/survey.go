@@ -116,7 +116,8 @@ func (b *wayBack) noteSpared(answers []activities.Surveyed, known map[string]boo
 	if len(ids) > maxSpared {
 		names += ", …"
 	}
-	if what := fmt.Sprintf("; %d targets run %s by another rollout, and keep it: %s", len(ids), b.run.State.Release, names); !strings.Contains(b.Outcome.Why, what) {
+	what := fmt.Sprintf("; %d targets run %s by another rollout, and keep it: %s", len(ids), b.run.State.Release, names)
+	if !strings.Contains(b.Outcome.Why, what) {
 		b.Outcome.Why += what
 	}
 }

@@ -128,7 +128,8 @@ func (r *run) tellTrain(change func(*train.Report)) {
 	now.Seq = now.Next(workflow.Now(r.base))
 	r.Coupling.Report = now
 	r.reporting++
-	f := workflow.SignalExternalWorkflow(r.base, connect.DeploymentOf(workflow.GetInfo(r.base).TaskQueueName).TrainID(r.State.Unit), "", connect.SignalReport, now)
+	id := connect.DeploymentOf(workflow.GetInfo(r.base).TaskQueueName).TrainID(r.State.Unit)
+	f := workflow.SignalExternalWorkflow(r.base, id, "", connect.SignalReport, now)
 	workflow.Go(r.base, func(ctx workflow.Context) {
 		defer func() { r.reporting-- }()
 		if err := f.Get(ctx, nil); err != nil {
@@ -200,7 +201,8 @@ func (r *run) awaitOlder(j *judging) error {
 	if !r.coupled() || !r.Coupling.Standing.Behind || r.yields() {
 		return nil
 	}
-	r.enter(rollout.PhaseGuard, "all stages have passed; older rollouts are still under way, and this one goes back with them: sluice train "+r.State.Unit)
+	r.enter(rollout.PhaseGuard, "all stages have passed; older rollouts are still under way, "+
+		"and this one goes back with them: sluice train "+r.State.Unit)
 	_, err := j.watchUntil(forever, "", untilTime, func() bool { return !r.Coupling.Standing.Behind || r.yields() })
 	return err
 }
@@ -270,7 +272,10 @@ func (r *run) takeBack() error {
 	if r.Back != nil {
 		return r.Back.finish()
 	}
-	o := rollout.Outcome{Result: rollout.PhaseAborted, Why: "it was ended by hand, and has taken back what it had changed: " + cmp.Or(r.State.TakenOver, "nothing")}
+	o := rollout.Outcome{
+		Result: rollout.PhaseAborted,
+		Why:    "it was ended by hand, and has taken back what it had changed: " + cmp.Or(r.State.TakenOver, "nothing"),
+	}
 	if err != nil {
 		o = rollout.Outcome{Result: rollout.PhaseIncomplete, Why: err.Error(), Touched: 1, NotBack: 1}
 		o.NotReverted = []rollout.TargetTrouble{{ID: "every target", Reason: "nobody knows what it runs: " + err.Error()}}

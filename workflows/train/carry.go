@@ -69,10 +69,14 @@ func (r *run) carryOut(ctx workflow.Context, c train.Command) {
 // notStarted ends a rollout that cannot be started and, where it was to take back what its first
 // run has left, nobody knows what that is. A person has to look, and ends the hold.
 func (r *run) notStarted(ctx workflow.Context, n train.Number, takesBack bool, err error) {
-	p := train.Report{Number: n, Seq: workflow.Now(ctx).UnixMilli(), Result: string(words.PhaseRefused), Why: "rollout " + number(n) + " was not started: " + rollout.Plainly(err)}
+	p := train.Report{
+		Number: n, Seq: workflow.Now(ctx).UnixMilli(), Result: string(words.PhaseRefused),
+		Why: "rollout " + number(n) + " was not started: " + rollout.Plainly(err),
+	}
 	if takesBack {
 		p.GoesBack, p.Result = true, string(words.PhaseIncomplete)
-		p.Why = "nobody knows which targets still run the release of rollout " + number(n) + ", which cannot take it back: " + rollout.Plainly(err)
+		p.Why = "nobody knows which targets still run the release of rollout " + number(n) +
+			", which cannot take it back: " + rollout.Plainly(err)
 	}
 	r.take(ctx, r.know(r.Ledger.Hear(p)))
 	r.keep(ctx, p.Why)
@@ -98,7 +102,8 @@ func (r *run) compare(ctx workflow.Context, c train.Command) {
 	delete(r.comparing, comparison{c.Compare, c.With})
 	if err != nil { // tried again once a person has ended the hold
 		r.unlike[comparison{c.Compare, c.With}] = true
-		r.keep(ctx, fmt.Sprintf("the plans of rollouts %d and %d cannot be compared, and so nobody knows whether one would overtake: %s", c.With, c.Compare, rollout.Plainly(err)))
+		r.keep(ctx, fmt.Sprintf("the plans of rollouts %d and %d cannot be compared, "+
+			"and so nobody knows whether one would overtake: %s", c.With, c.Compare, rollout.Plainly(err)))
 		return
 	}
 	r.take(ctx, r.know(r.Ledger.Compared(c.Compare, c.With, found)))

@@ -55,7 +55,8 @@ func markdown(l train.Ledger) string {
 		out += fmt.Sprintf("| %d | %s |%s %s | %s |\n", r.Number, md(r.Release), marks, r.Word(), md(r.Told.Waits))
 	}
 	for _, c := range l.Ended(maxEnded) {
-		out += fmt.Sprintf("| %d | %s |%s %s | %s |\n", c.Number, md(c.Release), strings.Repeat(" |", most), c.Result, md(rollout.Clip(c.Why, maxEnd)))
+		out += fmt.Sprintf("| %d | %s |%s %s | %s |\n",
+			c.Number, md(c.Release), strings.Repeat(" |", most), c.Result, md(rollout.Clip(c.Why, maxEnd)))
 	}
 	return out
 }

@@ -143,7 +143,8 @@ type inbox struct {
 // answer opens the queries.
 func (r *run) answer(ctx workflow.Context) error {
 	about := workflow.QueryHandlerOptions{Description: "who is where, who waits for what, holds, and how the last rollouts ended"}
-	if err := workflow.SetQueryHandlerWithOptions(ctx, connect.QueryLedger, func() (train.Ledger, error) { return r.Ledger, nil }, about); err != nil {
+	ledger := func() (train.Ledger, error) { return r.Ledger, nil }
+	if err := workflow.SetQueryHandlerWithOptions(ctx, connect.QueryLedger, ledger, about); err != nil {
 		return err
 	}
 	about.Description = "all that the train knows: not for people"
@@ -184,17 +185,25 @@ func (r *run) submit(ctx workflow.Context, s Submit) (Submitted, error) {
 // listen applies what arrives.
 func (r *run) listen(ctx workflow.Context) {
 	r.inboxes = []inbox{
-		{open(ctx, connect.SignalReport, "a rollout tells how it stands: not for people"), receive(func(p train.Report) []train.Command { return r.know(r.Ledger.Hear(p)) })},
-		{open(ctx, connect.SignalHold, "keeps every rollout of the unit from entering a stage: {by, why}"), receive(func(c Control) []train.Command {
-			return r.know(r.Ledger.Keep("held by " + c.By + ": " + c.Why))
-		})},
-		{open(ctx, connect.SignalRelease, "ends a hold: {by, why}"), receive(func(Control) []train.Command {
-			clear(r.unlike)
-			return r.know(r.Ledger.Release())
-		})},
-		{open(ctx, connect.SignalTakeBack, "takes back what a rollout has left that was ended by hand: {by, why, number}"), receive(func(c Control) []train.Command {
-			return r.know(r.Ledger.TakeBack(c.Number))
-		})},
+		{
+			open(ctx, connect.SignalReport, "a rollout tells how it stands: not for people"),
+			receive(func(p train.Report) []train.Command { return r.know(r.Ledger.Hear(p)) }),
+		},
+		{
+			open(ctx, connect.SignalHold, "keeps every rollout of the unit from entering a stage: {by, why}"),
+			receive(func(c Control) []train.Command { return r.know(r.Ledger.Keep("held by " + c.By + ": " + c.Why)) }),
+		},
+		{
+			open(ctx, connect.SignalRelease, "ends a hold: {by, why}"),
+			receive(func(Control) []train.Command {
+				clear(r.unlike)
+				return r.know(r.Ledger.Release())
+			}),
+		},
+		{
+			open(ctx, connect.SignalTakeBack, "takes back what a rollout has left that was ended by hand: {by, why, number}"),
+			receive(func(c Control) []train.Command { return r.know(r.Ledger.TakeBack(c.Number)) }),
+		},
 	}
 	r.releases = r.inboxes[2].arrived
 	for _, in := range r.inboxes {
