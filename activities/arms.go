@@ -41,7 +41,7 @@ func (a *Activities) arms(ctx context.Context, p plan.Plan, ref StageRef) (healt
 }
 
 // reached are the ids of the targets that a rollout of the train has reached.
-func (a *Activities) reached(ctx context.Context, unit string, r train.Reach) ([]string, error) {
+func (a *Activities) reached(ctx context.Context, unit string, r train.Progress) ([]string, error) {
 	p, err := a.planOf(ctx, unit, r)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ type rolloutOf struct {
 }
 
 // planOf is the plan of a rollout of the train.
-func (a *Activities) planOf(ctx context.Context, unit string, r train.Reach) (plan.Plan, error) {
+func (a *Activities) planOf(ctx context.Context, unit string, r train.Progress) (plan.Plan, error) {
 	p, err := a.loadOf(ctx, r.Plan, &rolloutOf{unit, int64(r.Number)})
 	if err != nil {
 		return p, fmt.Errorf("read the plan of rollout %d: %w", r.Number, err)

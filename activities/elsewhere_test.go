@@ -239,10 +239,10 @@ func TestLooksByTwoWorkers(t *testing.T) {
 		} {
 			c.details = handed{}
 			c.acts.sees()
-			_, err := attempt[Judged](t, c, 0, one.activity, one.in)
+			_, err := attempt[StageReport](t, c, 0, one.activity, one.in)
 			require.True(t, elsewhere(err), "%v", err)
 			require.ErrorContains(t, err, "connection refused")
-			out, err := attempt[Judged](t, c, 1, one.activity, one.in)
+			out, err := attempt[StageReport](t, c, 1, one.activity, one.in)
 			require.NoError(t, err)
 			require.Equal(t, want == health.Fail, out.Report.Verdict() == health.Fail, "%+v", out.Report)
 		}
@@ -257,10 +257,10 @@ func TestBlindLooksPutOffNoOrders(t *testing.T) {
 	p.Spec.Health = spec.Health{Without: []string{spec.CheckTraffic}, Every: spec.Duration(pace)}
 	c.acts.remember(c.all.Plan, p)
 	in := HealthInput{StageRef: StageRef{Plan: c.all.Plan}, Previous: "1.0.0", Since: time.Now().Add(-time.Minute)}
-	_, err := attempt[Judged](t, c, 0, c.acts.Gate, GateInput{HealthInput: in, At: time.Now()})
+	_, err := attempt[StageReport](t, c, 0, c.acts.Gate, GateInput{HealthInput: in, At: time.Now()})
 	require.True(t, elsewhere(err), "%v", err)
 	c.cut, c.details = 0, handed{}
-	_, err = attempt[Judged](t, c, 0, c.acts.Gate, GateInput{HealthInput: in, At: time.Now()})
+	_, err = attempt[StageReport](t, c, 0, c.acts.Gate, GateInput{HealthInput: in, At: time.Now()})
 	require.ErrorContains(t, err, "another one goes on")
 	for _, one := range []struct{ activity, in any }{
 		{c.acts.Observe, ObserveInput{Batch: c.all, Fence: fence}},

@@ -57,13 +57,13 @@ func TestTargetsThatHang(t *testing.T) {
 		return ""
 	})
 	began := time.Now()
-	out := do[Judged](t, f, f.acts.Watch, WatchInput{HealthInput: in, Until: began.Add(time.Minute)})
+	out := do[StageReport](t, f, f.acts.Watch, WatchInput{HealthInput: in, Until: began.Add(time.Minute)})
 	require.Equal(t, health.Fail, out.Report.Verdict(), "%+v", out.Report)
 	require.Contains(t, out.Report.Results[0].Sentence, "30 of 150 exposed targets")
 	require.Less(t, time.Since(began), (3*1+2+2)*time.Second)
 
 	began = time.Now()
-	out = do[Judged](t, f, f.acts.Recover, RecoverInput{HealthInput: in, Until: began.Add(3 * time.Second)})
+	out = do[StageReport](t, f, f.acts.Recover, RecoverInput{HealthInput: in, Until: began.Add(3 * time.Second)})
 	require.NotEqual(t, health.Pass, out.Report.Verdict())
 	require.Less(t, time.Since(began), 4*time.Second)
 }

@@ -118,14 +118,14 @@ func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (health.Bas
 // Gate evaluates a stage for its gate, asking every exposed target and not a sample. While a check
 // is in a breach that it still tolerates, it looks again at the checks' pace: the next looks
 // decide.
-func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
+func (a *Activities) Gate(ctx context.Context, in GateInput) (StageReport, error) {
 	m, pace, err := a.evaluator(ctx, in.HealthInput)
 	if err != nil {
-		return Judged{}, err
+		return StageReport{}, err
 	}
 	doubts, err := a.doubts(ctx, &a.blind.health)
 	if err != nil {
-		return Judged{}, err
+		return StageReport{}, err
 	}
 	defer living(ctx)()
 	at, watched := in.At, in.Watched
@@ -135,15 +135,15 @@ func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 	for {
 		report, err := m.LookAll(ctx, at)
 		if err != nil {
-			return Judged{}, err
+			return StageReport{}, err
 		}
 		a.metrics.judged(m.Unit(), report)
 		if err := a.unsure(ctx, report.Unsure, doubts); err != nil {
-			return Judged{}, err
+			return StageReport{}, err
 		}
 		watched = watched.Look(at, report.Saw(), pace)
 		if !report.Pending() || pause.For(ctx, pace.Every) != nil {
-			return Judged{Report: report, State: m.State(), Watched: watched}, ctx.Err()
+			return StageReport{Report: report, State: m.State(), Watched: watched}, ctx.Err()
 		}
 		at = a.Clock.Now()
 	}
@@ -151,20 +151,20 @@ func (a *Activities) Gate(ctx context.Context, in GateInput) (Judged, error) {
 
 // Recover looks whether the checks that condemned a release recover after its rollback, and returns
 // as soon as they have, whatever the other checks say then.
-func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, error) {
+func (a *Activities) Recover(ctx context.Context, in RecoverInput) (StageReport, error) {
 	in.Recovering = true
 	m, pace, err := a.evaluator(ctx, in.HealthInput)
 	if err != nil {
-		return Judged{}, err
+		return StageReport{}, err
 	}
 	doubts, err := a.doubts(ctx, &a.blind.health)
 	if err != nil {
-		return Judged{}, err
+		return StageReport{}, err
 	}
 	defer living(ctx)()
 	limited, cancel := context.WithTimeout(ctx, max(in.Until.Sub(a.Clock.Now()), leastRecovery))
 	defer cancel()
-	last := Judged{Report: health.Report{At: a.Clock.Now(), Results: []health.Result{{
+	last := StageReport{Report: health.Report{At: a.Clock.Now(), Results: []health.Result{{
 		Check: "judge", Verdict: health.NoData, Sentence: "no look was over in the time that the rollback has to recover",
 	}}}}
 	for {
@@ -172,7 +172,7 @@ func (a *Activities) Recover(ctx context.Context, in RecoverInput) (Judged, erro
 		if err == nil {
 			last.Report = report
 			if err := a.unsure(ctx, report.Unsure, doubts); err != nil {
-				return Judged{}, err
+				return StageReport{}, err
 			}
 		}
 		cured := report.Of(health.CheckNames(in.Condemned)).Verdict() == health.Pass

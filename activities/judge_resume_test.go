@@ -40,7 +40,7 @@ func before() health.Baseline {
 // it.
 func (g *gauge) cancelling(cancelled func() bool) string {
 	const name = "CancelledWatch"
-	g.env.RegisterActivityWithOptions(func(ctx context.Context, in WatchInput) (Judged, error) {
+	g.env.RegisterActivityWithOptions(func(ctx context.Context, in WatchInput) (StageReport, error) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		if cancelled() {
@@ -61,7 +61,7 @@ func TestWatchCancelledBeforeItsFirstLook(t *testing.T) {
 	g := newGauge(t, 2)
 	in := WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour)}
 	in.State = health.State{At: in.Since.UTC(), Streaks: map[string]int{"load": 2}}
-	out := do[Judged](t, g.fixture, g.cancelling(func() bool { return true }), in)
+	out := do[StageReport](t, g.fixture, g.cancelling(func() bool { return true }), in)
 	require.Equal(t, in.State, out.State)
 	require.Equal(t, health.NoData, out.Report.Verdict(), "nothing was seen")
 	require.Zero(t, g.reads.Load())
@@ -70,12 +70,12 @@ func TestWatchCancelledBeforeItsFirstLook(t *testing.T) {
 // The same, when an attempt before it had seen more than it was given.
 func TestRetriedWatchCancelledBeforeItsFirstLook(t *testing.T) {
 	g := newGauge(t, 2)
-	seen := Judged{
+	seen := StageReport{
 		Report: health.Report{At: time.Now().UTC(), Results: []health.Result{{Check: "load", Verdict: health.Pass}}},
 		State:  health.State{Streaks: map[string]int{"load": 1}},
 	}
 	g.env.SetHeartbeatDetails(seen)
-	out := do[Judged](t, g.fixture, g.cancelling(func() bool { return true }), WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour)})
+	out := do[StageReport](t, g.fixture, g.cancelling(func() bool { return true }), WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour)})
 	require.Equal(t, seen, out)
 }
 
@@ -84,7 +84,7 @@ func TestWatchCancelledInALook(t *testing.T) {
 	g := newGauge(t, 9)
 	g.value.Store(7)
 	name := g.cancelling(func() bool { return g.reads.Load() >= 3 })
-	out := do[Judged](t, g.fixture, name, WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour)})
+	out := do[StageReport](t, g.fixture, name, WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour)})
 	require.Equal(t, map[string]int{"load": 2}, out.State.Streaks)
 }
 
@@ -97,7 +97,7 @@ func TestWatchMovesToAnotherWorker(t *testing.T) {
 	stopped := make(chan struct{})
 	first.env.SetWorkerStopChannel(stopped)
 	var once sync.Once
-	var beat Judged
+	var beat StageReport
 	first.env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
 		once.Do(func() {
 			if err := details.Get(&beat); err != nil {
@@ -118,7 +118,7 @@ func TestWatchMovesToAnotherWorker(t *testing.T) {
 		if resumed {
 			second.env.SetHeartbeatDetails(beat)
 		}
-		out := do[Judged](t, second.fixture, second.acts.Watch, in)
+		out := do[StageReport](t, second.fixture, second.acts.Watch, in)
 		require.True(t, out.Report.Clear(), out.Report)
 		require.Equal(t, 10+reads, second.reads.Load(), "resumed: %v", resumed)
 	}
@@ -127,7 +127,7 @@ func TestWatchMovesToAnotherWorker(t *testing.T) {
 // A watch that comes to run only after its end still looks, once.
 func TestWatchThatStartsLate(t *testing.T) {
 	g := newGauge(t, 0)
-	out := do[Judged](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(-time.Second)})
+	out := do[StageReport](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(-time.Second)})
 	require.True(t, out.Report.Clear(), out.Report)
 	require.EqualValues(t, 1, g.reads.Load())
 }
@@ -144,7 +144,7 @@ func TestBaseline(t *testing.T) {
 	in := WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour), UntilPass: true}
 	in.Before = b
 	in.Before.Targets = nil // every read counts as much, however little time has passed
-	out := do[Judged](t, g.fixture, g.acts.Watch, in)
+	out := do[StageReport](t, g.fixture, g.acts.Watch, in)
 	require.True(t, out.Report.Clear(), out.Report)
 }
 
@@ -158,6 +158,6 @@ func TestBaselineOfPagesWithoutTheSeries(t *testing.T) {
 	g.blank.Store(false)
 	in := WatchInput{HealthInput: g.input(), Until: time.Now().Add(5 * pace), UntilPass: true}
 	in.Before = b
-	out := do[Judged](t, g.fixture, g.acts.Watch, in)
+	out := do[StageReport](t, g.fixture, g.acts.Watch, in)
 	require.Equal(t, health.NoData, out.Report.Verdict(), out.Report)
 }

@@ -74,7 +74,7 @@ func (g *gauge) input() HealthInput {
 func TestWatchReturnsAtHarm(t *testing.T) {
 	g := newGauge(t, 2)
 	g.value.Store(7)
-	out := do[Judged](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour)})
+	out := do[StageReport](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour)})
 	require.Equal(t, health.Fail, out.Report.Verdict())
 	require.EqualValues(t, 3, g.reads.Load(), "two breaches are tolerated")
 }
@@ -82,14 +82,14 @@ func TestWatchReturnsAtHarm(t *testing.T) {
 func TestWatchEndsAtUntilAfterALastLook(t *testing.T) {
 	g := newGauge(t, 0)
 	until := time.Now().Add(3 * pace)
-	out := do[Judged](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: until})
+	out := do[StageReport](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: until})
 	require.True(t, out.Report.Clear(), out.Report)
 	require.False(t, out.Report.At.Before(until))
 }
 
 func TestWatchEndsOncePassed(t *testing.T) {
 	g := newGauge(t, 0)
-	out := do[Judged](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour), UntilPass: true})
+	out := do[StageReport](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour), UntilPass: true})
 	require.True(t, out.Report.Clear(), out.Report)
 }
 
@@ -97,8 +97,8 @@ func TestWatchEndsOncePassed(t *testing.T) {
 func TestWatchGoesOnFromItsHeartbeat(t *testing.T) {
 	g := newGauge(t, 2)
 	g.value.Store(7)
-	g.env.SetHeartbeatDetails(Judged{State: health.State{Streaks: map[string]int{"load": 2}}})
-	out := do[Judged](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour)})
+	g.env.SetHeartbeatDetails(StageReport{State: health.State{Streaks: map[string]int{"load": 2}}})
+	out := do[StageReport](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour)})
 	require.Equal(t, health.Fail, out.Report.Verdict())
 	require.EqualValues(t, 1, g.reads.Load())
 }
@@ -113,7 +113,7 @@ func TestHeartbeatInWords(t *testing.T) {
 			beats = append(beats, string(raw))
 		}
 	})
-	out := do[Judged](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(3 * pace)})
+	out := do[StageReport](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(3 * pace)})
 	require.NotEmpty(t, beats)
 	require.True(t, strings.HasPrefix(beats[len(beats)-1], `{"checks":["load ok so far: 0, limit 1","alive ok so far: `), beats)
 	require.Empty(t, out.Checks, "the history has the report")
@@ -137,7 +137,7 @@ func TestGateLooksAgainWhileABreachIsTolerated(t *testing.T) {
 	for value, want := range map[int64]health.Verdict{7: health.Fail, 0: health.Pass} {
 		g := newGauge(t, 2)
 		g.value.Store(value)
-		out := do[Judged](t, g.fixture, g.acts.Gate, GateInput{HealthInput: g.input(), At: time.Now()})
+		out := do[StageReport](t, g.fixture, g.acts.Gate, GateInput{HealthInput: g.input(), At: time.Now()})
 		require.Equal(t, want, out.Report.Verdict())
 		require.EqualValues(t, map[health.Verdict]int{health.Fail: 3, health.Pass: 1}[want], g.reads.Load())
 	}
@@ -146,7 +146,7 @@ func TestGateLooksAgainWhileABreachIsTolerated(t *testing.T) {
 // A gate that runs long after it was asked for does not judge that moment.
 func TestGateJudgesNow(t *testing.T) {
 	g := newGauge(t, 0)
-	out := do[Judged](t, g.fixture, g.acts.Gate, GateInput{HealthInput: g.input(), At: time.Now().Add(-time.Hour)})
+	out := do[StageReport](t, g.fixture, g.acts.Gate, GateInput{HealthInput: g.input(), At: time.Now().Add(-time.Hour)})
 	require.Less(t, time.Since(out.Report.At), time.Minute)
 }
 
@@ -155,7 +155,7 @@ func TestGateSeesABreachEnd(t *testing.T) {
 	g := newGauge(t, 2)
 	g.value.Store(7)
 	g.onRead = func() { g.value.Store(0) }
-	out := do[Judged](t, g.fixture, g.acts.Gate, GateInput{HealthInput: g.input(), At: time.Now()})
+	out := do[StageReport](t, g.fixture, g.acts.Gate, GateInput{HealthInput: g.input(), At: time.Now()})
 	require.Equal(t, health.Pass, out.Report.Verdict())
 	require.EqualValues(t, 2, g.reads.Load())
 	require.Empty(t, out.State.Streaks)
@@ -167,7 +167,7 @@ func TestRecoverEndsAtUntil(t *testing.T) {
 	g.state["t000"] = driver.State{Release: "1.0.0", Fence: fence + 1, Alive: true}
 	g.value.Store(7)
 	until := time.Now().Add(3 * pace)
-	out := do[Judged](t, g.fixture, g.acts.Recover, RecoverInput{HealthInput: g.input(), Until: until})
+	out := do[StageReport](t, g.fixture, g.acts.Recover, RecoverInput{HealthInput: g.input(), Until: until})
 	require.False(t, out.Report.At.Before(until))
 	require.Equal(t, health.Fail, out.Report.Verdict())
 	require.Equal(t, []string{"load", "alive"}, checks(out.Report), "what runs again must work, too")
@@ -182,7 +182,7 @@ func TestRecoverReturnsAsSoonAsChecksPass(t *testing.T) {
 			g.value.Store(0)
 		}
 	}
-	out := do[Judged](t, g.fixture, g.acts.Recover, RecoverInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour)})
+	out := do[StageReport](t, g.fixture, g.acts.Recover, RecoverInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour)})
 	require.Equal(t, health.Pass, out.Report.Verdict())
 	require.EqualValues(t, 3, g.reads.Load())
 }

@@ -12,7 +12,7 @@ const (
 	TypeObserve   = "Observe"
 	TypeBaseline  = "Baseline"
 	TypeApply     = "Apply"
-	// TypeWatch is the one whose heartbeats carry a Judged.
+	// TypeWatch is the one whose heartbeats carry a StageReport.
 	TypeWatch          = "Watch"
 	TypeGate           = "Gate"
 	TypeFindStragglers = "FindStragglers"

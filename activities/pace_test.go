@@ -33,7 +33,7 @@ func TestWatchKeepsItsPace(t *testing.T) {
 			g.env.SetTestTimeout(2 * time.Minute)
 			g.state["t000"] = driver.State{Release: "2.0.0", Fence: fence, Alive: true}
 			const span = 36
-			out := do[Judged](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(span * time.Second)})
+			out := do[StageReport](t, g.fixture, g.acts.Watch, WatchInput{HealthInput: g.input(), Until: time.Now().Add(span * time.Second)})
 			require.True(t, out.Report.Clear(), out.Report)
 			require.InDelta(t, span/every+1, g.reads.Load(), 1, "looks")
 		})

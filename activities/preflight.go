@@ -19,7 +19,7 @@ type PreflightInput struct {
 	// Until is how long a source that answers nothing is waited for.
 	Until time.Time `json:"until"`
 	// Earlier are when other rollouts of the unit ran.
-	Earlier []source.Span `json:"earlier,omitempty"`
+	Earlier []source.EarlierRun `json:"earlier,omitempty"`
 }
 
 // preflightLooks is how many looks in a row must see harm before a fleet counts as unhealthy, and

@@ -123,9 +123,9 @@ func startedWith(ctx context.Context, c client.Client, id string) (map[string]an
 
 // CompareInput names two rollouts of a train, each with its plan.
 type CompareInput struct {
-	Unit    string      `json:"unit"`
-	Younger train.Reach `json:"younger"`
-	Older   train.Reach `json:"older"`
+	Unit    string         `json:"unit"`
+	Younger train.Progress `json:"younger"`
+	Older   train.Progress `json:"older"`
 }
 
 // lastComparison is how often it is tried to compare plans of which one is lost.
@@ -134,7 +134,7 @@ const lastComparison = 10
 // Compare compares the plans of two rollouts of a train.
 func (a *Activities) Compare(ctx context.Context, in CompareInput) (train.Comparison, error) {
 	var cuts [2]train.Cut
-	for i, r := range []train.Reach{in.Younger, in.Older} {
+	for i, r := range []train.Progress{in.Younger, in.Older} {
 		p, err := a.planOf(ctx, in.Unit, r)
 		if errors.Is(err, store.ErrNotFound) && activity.GetInfo(ctx).Attempt >= lastComparison {
 			err = invalid(err)

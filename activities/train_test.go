@@ -86,11 +86,11 @@ func TestArms(t *testing.T) {
 	require.Equal(t, all[:5], exposed)
 	require.Equal(t, all[5:], control)
 
-	exposed, control = arms(StageRef{Stage: 1, Taken: []train.Reach{{Number: 2, Plan: "p", Stages: 1}}})
+	exposed, control = arms(StageRef{Stage: 1, Taken: []train.Progress{{Number: 2, Plan: "p", Stages: 1}}})
 	require.Equal(t, all[2:5], exposed, "without what is taken")
 	require.Equal(t, all[5:], control)
 
-	exposed, control = arms(StageRef{Stage: 0, Ahead: &train.Reach{Number: 1, Plan: "p", Stages: 2}})
+	exposed, control = arms(StageRef{Stage: 0, Ahead: &train.Progress{Number: 1, Plan: "p", Stages: 2}})
 	require.Equal(t, all[:2], exposed)
 	require.Equal(t, all[2:5], control, "beyond, nobody runs what it replaces")
 }
@@ -170,7 +170,7 @@ func TestCompareWithALostPlan(t *testing.T) {
 		asked = id
 		return f.input, nil
 	}
-	in := CompareInput{Unit: "edge", Younger: train.Reach{Number: 3, Plan: digest}, Older: train.Reach{Number: 2, Plan: digest}}
+	in := CompareInput{Unit: "edge", Younger: train.Progress{Number: 3, Plan: digest}, Older: train.Progress{Number: 2, Plan: digest}}
 	out := do[train.Comparison](t, f, f.acts.Compare, in)
 	require.Equal(t, train.Comparison{Needs: []int{1}, Covers: true}, out)
 	require.Equal(t, "rollout:edge:3", asked)

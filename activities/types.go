@@ -197,8 +197,8 @@ type StageRef struct {
 	Stragglers []fleet.Target `json:"stragglers,omitempty"`
 	// Taken is what younger rollouts may have taken of the exposed targets, and Ahead how far the
 	// next older one had come: the control is within that. Both are a train's; nil otherwise.
-	Taken []train.Reach `json:"taken,omitempty"`
-	Ahead *train.Reach  `json:"ahead,omitempty"`
+	Taken []train.Progress `json:"taken,omitempty"`
+	Ahead *train.Progress  `json:"ahead,omitempty"`
 }
 
 // BaselineInput asks what a stage's targets show before it is applied.
@@ -206,7 +206,7 @@ type BaselineInput struct {
 	StageRef
 	At time.Time `json:"at"`
 	// Earlier are when other rollouts of the unit ran.
-	Earlier []source.Span `json:"earlier,omitempty"`
+	Earlier []source.EarlierRun `json:"earlier,omitempty"`
 	// Began is when the rollout began with its first stage; zero before that.
 	Began time.Time `json:"began,omitzero"`
 }
@@ -223,7 +223,7 @@ type HealthInput struct {
 	// State is what an earlier watch of this stage had seen; may be zero.
 	State health.State `json:"state"`
 	// Earlier are when other rollouts of the unit ran.
-	Earlier []source.Span `json:"earlier,omitempty"`
+	Earlier []source.EarlierRun `json:"earlier,omitempty"`
 	// Began is when the rollout began with its first stage; zero before that.
 	Began time.Time `json:"began,omitzero"`
 	// Ran is how long targets of earlier stages had run the release by Since, added up over them.
@@ -264,9 +264,9 @@ type GateInput struct {
 	Watched health.Watched `json:"watched,omitzero"`
 }
 
-// Judged is the newest report on a stage, with what a later watch or gate needs to go on from it.
-// As a heartbeat's detail it is what `sluice watch` shows.
-type Judged struct {
+// StageReport is the newest report on a stage, with what a later watch or gate needs to go on from
+// it. As a heartbeat's detail it is what `sluice watch` shows.
+type StageReport struct {
 	// Checks is the report in words, in a heartbeat: it is what Temporal's Web UI shows first of
 	// it.
 	Checks []string `json:"checks,omitempty"`

@@ -16,20 +16,20 @@ var errWorkerStops = errors.New("this worker stops; the watch goes on elsewhere"
 // Watch looks at a stage every spec.Health.Every, and returns as soon as a look is FAIL; with
 // UntilPass, also when one is clear, and from Enough on when one has shown enough. Otherwise it
 // ends at Until, or when it is cancelled, with its newest report.
-func (a *Activities) Watch(ctx context.Context, in WatchInput) (Judged, error) {
+func (a *Activities) Watch(ctx context.Context, in WatchInput) (StageReport, error) {
 	// Ended before its first look, it must answer what it went on from.
-	last := Judged{State: in.State, Watched: in.Watched}
-	var beat Judged
+	last := StageReport{State: in.State, Watched: in.Watched}
+	var beat StageReport
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &beat) == nil {
 		last, in.State = beat, beat.State
 		last.Checks = nil // words for people
 	}
 	if _, err := a.doubts(ctx, &a.blind.health); err != nil {
-		return Judged{}, err
+		return StageReport{}, err
 	}
 	m, pace, err := a.evaluator(ctx, in.HealthInput)
 	if err != nil {
-		return Judged{}, err
+		return StageReport{}, err
 	}
 	w := watch{Activities: a, evaluator: m, in: in, pace: pace, last: last}
 	return w.run(ctx)
@@ -41,7 +41,7 @@ type watch struct {
 	evaluator *health.Evaluator
 	in        WatchInput
 	pace      health.Pace
-	last      Judged
+	last      StageReport
 }
 
 // firstLook is how long after its start a watch looks first, at most.
@@ -59,7 +59,7 @@ func (w *watch) first() time.Duration {
 
 // run looks at the pace of the checks. A heartbeat follows every look; between looks there is one
 // only where they are far apart.
-func (w *watch) run(ctx context.Context) (Judged, error) {
+func (w *watch) run(ctx context.Context) (StageReport, error) {
 	quiet := liveEvery(ctx)
 	beat, end := time.NewTicker(quiet), time.NewTimer(w.in.Until.Sub(w.Clock.Now()))
 	defer beat.Stop()
@@ -72,7 +72,7 @@ func (w *watch) run(ctx context.Context) (Judged, error) {
 		case <-ctx.Done():
 			return w.last, nil // cancelled: what was seen is the answer
 		case <-activity.GetWorkerStopChannel(ctx):
-			return Judged{}, errWorkerStops
+			return StageReport{}, errWorkerStops
 		case <-beat.C:
 			look = false
 		case <-due.C:
@@ -84,7 +84,7 @@ func (w *watch) run(ctx context.Context) (Judged, error) {
 				return w.last, nil // only a cancellation ends a look
 			}
 			if err := w.handOver(ctx, now); err != nil {
-				return Judged{}, err
+				return StageReport{}, err
 			}
 			if !now.Before(w.in.Until) || w.last.Report.Verdict() == health.Fail || w.in.Ends(w.last) {
 				return w.last, nil
@@ -96,7 +96,7 @@ func (w *watch) run(ctx context.Context) (Judged, error) {
 }
 
 // inWords is what was seen, with words for who reads the heartbeat.
-func (j Judged) inWords() Judged {
+func (j StageReport) inWords() StageReport {
 	j.Checks = j.Report.Words()
 	return j
 }
@@ -146,14 +146,14 @@ func (w *watch) look(ctx context.Context, at time.Time, beat <-chan time.Time) e
 			report = report.MidBake(len(w.last.Report.Results) == 0)
 			w.metrics.judged(w.evaluator.Unit(), report)
 			watched = watched.Look(w.Clock.Now(), report.Saw(), w.pace)
-			w.last = Judged{handed: w.last.handed, Report: report, State: w.evaluator.State(), Watched: watched}
+			w.last = StageReport{handed: w.last.handed, Report: report, State: w.evaluator.State(), Watched: watched}
 			return nil
 		}
 	}
 }
 
 // Ends says that what was seen ends the watch, although there is no harm.
-func (in WatchInput) Ends(j Judged) bool {
+func (in WatchInput) Ends(j StageReport) bool {
 	r := j.Report
 	if !r.Clear() || j.Watched.Missing(in.Bake) > 0 {
 		return false

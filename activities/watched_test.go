@@ -15,7 +15,7 @@ func TestWatchCountsWhatItWatched(t *testing.T) {
 	now := time.Now()
 	in := WatchInput{HealthInput: g.input(), Until: now.Add(5 * pace)}
 	in.Watched = health.Watched{Until: now, For: time.Minute, Most: time.Hour}
-	out := do[Judged](t, g.fixture, g.acts.Watch, in)
+	out := do[StageReport](t, g.fixture, g.acts.Watch, in)
 	require.InDelta(t, 5*pace, out.Watched.For-time.Minute, float64(2*pace))
 	require.False(t, out.Watched.Until.Before(in.Until))
 }
@@ -27,9 +27,9 @@ func TestWatchAfterADeadWorker(t *testing.T) {
 	now := time.Now()
 	in := WatchInput{HealthInput: g.input(), Until: now.Add(4 * pace)}
 	in.Watched = health.Watched{Until: now.Add(-time.Minute), Most: time.Hour}
-	beat := Judged{Watched: health.Watched{Until: now.Add(-30 * time.Second), For: 20 * time.Second, Most: time.Hour}}
+	beat := StageReport{Watched: health.Watched{Until: now.Add(-30 * time.Second), For: 20 * time.Second, Most: time.Hour}}
 	g.env.SetHeartbeatDetails(beat)
-	out := do[Judged](t, g.fixture, g.acts.Watch, in)
+	out := do[StageReport](t, g.fixture, g.acts.Watch, in)
 	require.GreaterOrEqual(t, out.Watched.For, 20*time.Second)
 	require.LessOrEqual(t, out.Watched.For, 20*time.Second+5*pace)
 }
@@ -40,7 +40,7 @@ func TestBlindWatchCountsNothing(t *testing.T) {
 	g.blank.Store(true)
 	in := WatchInput{HealthInput: g.input(), Until: time.Now().Add(5 * pace)}
 	in.Watched = health.Watched{Until: time.Now(), Most: time.Hour}
-	out := do[Judged](t, g.fixture, g.acts.Watch, in)
+	out := do[StageReport](t, g.fixture, g.acts.Watch, in)
 	require.Zero(t, out.Watched.For)
 	require.Greater(t, out.Watched.Unseen, 3*pace)
 }
@@ -50,7 +50,7 @@ func TestWatchEndsOnceWatched(t *testing.T) {
 	g := newGauge(t, 0)
 	in := WatchInput{HealthInput: g.input(), Until: time.Now().Add(time.Hour), UntilPass: true, Bake: 8 * pace}
 	in.Watched = health.Watched{Until: time.Now(), Most: in.Bake}
-	out := do[Judged](t, g.fixture, g.acts.Watch, in)
+	out := do[StageReport](t, g.fixture, g.acts.Watch, in)
 	require.GreaterOrEqual(t, out.Watched.For, in.Bake*9/10)
 	require.GreaterOrEqual(t, g.reads.Load(), int64(4)) // a look may be late
 }
@@ -65,19 +65,19 @@ func TestActivitiesByTheServersClock(t *testing.T) {
 		in.Since = server.Add(-time.Minute)
 		in.Watched = health.Watched{Until: server, Most: time.Hour}
 		began := time.Now()
-		out := do[Judged](t, g.fixture, g.acts.Watch, in)
+		out := do[StageReport](t, g.fixture, g.acts.Watch, in)
 		require.Less(t, time.Since(began), 10*time.Second)
 		require.True(t, out.Report.Clear(), out.Report)
 		require.WithinDuration(t, server, out.Report.At, 10*time.Second)
 		require.Positive(t, out.Watched.For)
 		require.Less(t, out.Watched.For, 10*time.Second) // and no minutes
 
-		gate := do[Judged](t, g.fixture, g.acts.Gate, GateInput{HealthInput: in.HealthInput, At: server.Add(-time.Hour)})
+		gate := do[StageReport](t, g.fixture, g.acts.Gate, GateInput{HealthInput: in.HealthInput, At: server.Add(-time.Hour)})
 		require.Equal(t, health.Pass, gate.Report.Verdict(), gate.Report)
 		require.WithinDuration(t, server, gate.Report.At, 10*time.Second)
 
 		g.value.Store(7)
-		rec := do[Judged](t, g.fixture, g.acts.Recover, RecoverInput{HealthInput: in.HealthInput, Until: server.Add(-time.Second)})
+		rec := do[StageReport](t, g.fixture, g.acts.Recover, RecoverInput{HealthInput: in.HealthInput, Until: server.Add(-time.Second)})
 		require.Equal(t, health.Fail, rec.Report.Verdict())
 	}
 }

@@ -60,7 +60,7 @@ type tested struct {
 
 // testedCheck is a check's tally, with the bakes that failed, or else the nearest to it.
 type testedCheck struct {
-	backtest.Tally
+	backtest.VerdictCount
 	Worst []testedMoment `json:"worst,omitempty"`
 }
 
@@ -131,8 +131,8 @@ func testStage(ctx context.Context, d health.Deps, p plan.Plan, i int, from, to 
 	every = cmp.Or(every, st.Bake.Std())
 	var out []testedCheck
 	for _, r := range replays {
-		c := testedCheck{Tally: backtest.Check(st.Name, r, every)}
-		for _, m := range c.Tally.Worst {
+		c := testedCheck{VerdictCount: backtest.Check(st.Name, r, every)}
+		for _, m := range c.VerdictCount.Worst {
 			c.Worst = append(c.Worst, testedMoment{
 				At: from.Add(m.At).UTC(), Verdict: string(m.Verdict), Seconds: m.Outcome.At.Seconds(), Evidence: m.Evidence,
 			})

@@ -30,10 +30,10 @@ func TestPastTime(t *testing.T) {
 
 func TestBacktestInWords(t *testing.T) {
 	out := tested{Unit: "edge", Rate: 0.001, Checks: []testedCheck{
-		{Tally: backtest.Tally{Stage: "canary", Check: "errors", Group: "eu", Rate: 0.0005, Bakes: 47, Passed: 46, Failed: 1, Apart: 47, Low: 0.0038, High: 0.111}, Worst: []testedMoment{
+		{VerdictCount: backtest.VerdictCount{Stage: "canary", Check: "errors", Group: "eu", Rate: 0.0005, Bakes: 47, Passed: 46, Failed: 1, Apart: 47, Low: 0.0038, High: 0.111}, Worst: []testedMoment{
 			{At: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC), Verdict: string(health.Fail), Seconds: 45, Evidence: "exposed 8%"},
 		}},
-		{Tally: backtest.Tally{Stage: "all", Check: "errors", Rate: 0.0005, High: 1, Why: "the query found no series"}},
+		{VerdictCount: backtest.VerdictCount{Stage: "all", Check: "errors", Rate: 0.0005, High: 1, Why: "the query found no series"}},
 	}}
 	text := strings.Join(out.text(false), "\n")
 	require.Contains(t, text, "0.1% of healthy releases may be rolled back")

@@ -20,10 +20,10 @@ const earlierFrom = 48 * time.Hour
 
 // earlier are when the newest rollouts of a unit ran. It is empty where Temporal does not tell: no
 // start waits for it.
-func (r *remote) earlier(ctx context.Context, workflowID string, now time.Time) []source.Span {
+func (r *remote) earlier(ctx context.Context, workflowID string, now time.Time) []source.EarlierRun {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	var out []source.Span
+	var out []source.EarlierRun
 	res, err := r.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 		PageSize: health.MostEarlier,
 		Query:    fmt.Sprintf("WorkflowId = %q AND CloseTime > %q", workflowID, now.Add(-earlierFrom).UTC().Format(time.RFC3339)),
@@ -31,14 +31,14 @@ func (r *remote) earlier(ctx context.Context, workflowID string, now time.Time) 
 	if err == nil {
 		for _, e := range res.GetExecutions() {
 			if changed(e) {
-				out = append(out, spanOf(e))
+				out = append(out, earlierRun(e))
 			}
 		}
 	}
 	// The newest may not be listed yet.
 	if d, err := r.client.DescribeWorkflowExecution(ctx, workflowID, ""); err == nil {
 		info := d.GetWorkflowExecutionInfo()
-		last := spanOf(info)
+		last := earlierRun(info)
 		if info.GetCloseTime() != nil && changed(info) && now.Sub(last.To) < earlierFrom && !slices.Contains(out, last) {
 			out = slices.Insert(out, 0, last)
 		}
@@ -52,9 +52,9 @@ func changed(info *workflowpb.WorkflowExecutionInfo) bool {
 	return keyword(info.GetSearchAttributes().GetIndexedFields(), connect.AttrOutcome.GetName()) != string(rollout.PhaseRefused)
 }
 
-// spanOf is when a workflow ran, as precisely as a list tells.
-func spanOf(info *workflowpb.WorkflowExecutionInfo) source.Span {
-	return source.Span{
+// earlierRun is when a workflow ran, as precisely as a list tells.
+func earlierRun(info *workflowpb.WorkflowExecutionInfo) source.EarlierRun {
+	return source.EarlierRun{
 		From: info.GetStartTime().AsTime().Truncate(time.Microsecond),
 		To:   info.GetCloseTime().AsTime().Truncate(time.Microsecond),
 	}

@@ -25,7 +25,9 @@ func TestEarlier(t *testing.T) {
 			Execution: &commonpb.WorkflowExecution{}, StartTime: timestamppb.New(now.Add(-from)), CloseTime: timestamppb.New(now.Add(-to)),
 		}
 	}
-	span := func(from, to time.Duration) source.Span { return source.Span{From: now.Add(-from), To: now.Add(-to)} }
+	span := func(from, to time.Duration) source.EarlierRun {
+		return source.EarlierRun{From: now.Add(-from), To: now.Add(-to)}
+	}
 	newest := past(20*time.Minute, 10*time.Minute)
 	precise := past(20*time.Minute, 10*time.Minute)
 	precise.CloseTime.Nanos += 317 // a list knows microseconds
@@ -42,16 +44,25 @@ func TestEarlier(t *testing.T) {
 		listed []*workflowpb.WorkflowExecutionInfo
 		list   error
 		last   *workflowpb.WorkflowExecutionInfo
-		want   []source.Span
+		want   []source.EarlierRun
 	}{
 		"refused, so it changed nothing": {
 			listed: []*workflowpb.WorkflowExecutionInfo{refused(newest), past(2*time.Hour, time.Hour)}, last: refused(precise),
-			want: []source.Span{span(2*time.Hour, time.Hour)},
+			want: []source.EarlierRun{span(2*time.Hour, time.Hour)},
 		},
-		"never ran":                {want: nil, last: old},
-		"ran twice":                {listed: []*workflowpb.WorkflowExecutionInfo{newest, past(2*time.Hour, time.Hour)}, last: precise, want: []source.Span{span(20*time.Minute, 10*time.Minute), span(2*time.Hour, time.Hour)}},
-		"not listed yet":           {listed: []*workflowpb.WorkflowExecutionInfo{past(2*time.Hour, time.Hour)}, last: newest, want: []source.Span{span(20*time.Minute, 10*time.Minute), span(2*time.Hour, time.Hour)}},
-		"no visibility":            {list: errors.New("no visibility"), last: newest, want: []source.Span{span(20*time.Minute, 10*time.Minute)}},
+		"never ran": {want: nil, last: old},
+		"ran twice": {
+			listed: []*workflowpb.WorkflowExecutionInfo{newest, past(2*time.Hour, time.Hour)}, last: precise,
+			want: []source.EarlierRun{span(20*time.Minute, 10*time.Minute), span(2*time.Hour, time.Hour)},
+		},
+		"not listed yet": {
+			listed: []*workflowpb.WorkflowExecutionInfo{past(2*time.Hour, time.Hour)}, last: newest,
+			want: []source.EarlierRun{span(20*time.Minute, 10*time.Minute), span(2*time.Hour, time.Hour)},
+		},
+		"no visibility": {
+			list: errors.New("no visibility"), last: newest,
+			want: []source.EarlierRun{span(20*time.Minute, 10*time.Minute)},
+		},
 		"the last is days ago":     {last: past(200*time.Hour, 100*time.Hour)},
 		"nothing can be asked":     {list: errors.New("gone")},
 		"one that runs is no past": {last: old},

@@ -141,7 +141,7 @@ func outcomes(check spec.Standalone, runs []judge.Recorded) []judge.Outcome {
 }
 
 // standaloneCriteria are what one run is judged by.
-func standaloneCriteria(l spec.Standalone, looks []judge.Look, end time.Duration) judge.Criteria {
+func standaloneCriteria(l spec.Standalone, looks []judge.ArmCounts, end time.Duration) judge.Criteria {
 	c := judge.Criteria{
 		Before: l.Against == spec.AgainstBefore,
 		Every:  cmp.Or(l.Every.Std(), judge.Pace(looks)), Bake: cmp.Or(l.Bake.Max.Std(), end), MinSamples: float64(l.MinSamples),

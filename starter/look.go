@@ -221,7 +221,7 @@ func liveReport(pending []*workflowpb.PendingActivityInfo) *health.Report {
 		if a.GetActivityType().GetName() != activities.TypeWatch {
 			continue
 		}
-		var beat struct { // the part of activities.Judged that is shown
+		var beat struct { // the part of activities.StageReport that is shown
 			Report health.Report `json:"report"`
 		}
 		payloads := a.GetHeartbeatDetails()

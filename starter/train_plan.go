@@ -47,7 +47,7 @@ func place(l train.Ledger, unit string, s train.Submission, mine train.Cut, cuts
 	if hold != nil && l.Hold == nil {
 		out.EndsHold = hold.Why
 	}
-	wants := train.Report{Number: n, Seq: 1, Plan: "planned", Stages: len(mine.To)}
+	wants := train.RolloutReport{Number: n, Seq: 1, Plan: "planned", Stages: len(mine.To)}
 	l, _ = l.Hear(wants)
 	for number, cut := range cuts {
 		l, _ = l.Compared(n, number, train.Comparison{Needs: train.Needs(mine, cut), Covers: train.Covers(mine, cut)})
@@ -59,7 +59,7 @@ func place(l train.Ledger, unit string, s train.Submission, mine train.Cut, cuts
 	}
 	for _, o := range l.Open { // those in a stage pass it, and the newest of those that wait goes on
 		if o.Number < n && o.State == train.Going && o.Granted > o.Passed {
-			l, _ = l.Hear(train.Report{Number: o.Number, Seq: o.Seq + 1, Plan: o.Plan, Stages: o.Stages, Passed: o.Granted, Heard: o.Heard})
+			l, _ = l.Hear(train.RolloutReport{Number: o.Number, Seq: o.Seq + 1, Plan: o.Plan, Stages: o.Stages, Passed: o.Granted, Heard: o.Heard})
 		}
 	}
 	for _, o := range l.Open {

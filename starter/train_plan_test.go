@@ -37,7 +37,7 @@ func TestPlaceInATrain(t *testing.T) {
 	after := train.Ledger{Hold: &train.Hold{Why: "rollout 1 went back", After: 1}}
 	person := train.Ledger{Hold: &train.Hold{Why: "held by ann: an incident"}}
 	back := begun(t, [2]int{1, 0})
-	back, _ = back.Hear(train.Report{Number: 1, Seq: 1, Plan: "p", Stages: 2, GoesBack: true})
+	back, _ = back.Hear(train.RolloutReport{Number: 1, Seq: 1, Plan: "p", Stages: 2, GoesBack: true})
 	for name, c := range map[string]struct {
 		ledger train.Ledger
 		want   placed

@@ -13,13 +13,13 @@ import (
 // around are the looks around a moment, At since then, as a rollout has them: those before it as
 // long ago and as far apart as a stage's past is read, without the time in which an arm was not
 // there yet.
-func around(r health.Replay, at time.Duration) []judge.Look {
+func around(r health.Replay, at time.Duration) []judge.ArmCounts {
 	long, step := health.PastSpan(r.Criteria.Bake, r.Criteria.Every)
 	if !r.Criteria.Before {
 		long, step = health.LongPast(r.Criteria.Bake, r.Criteria.Every)
 	}
-	first, _ := slices.BinarySearchFunc(r.Looks, at-long+1, func(l judge.Look, t time.Duration) int { return cmp.Compare(l.At, t) })
-	var before, since []judge.Look
+	first, _ := slices.BinarySearchFunc(r.Looks, at-long+1, func(l judge.ArmCounts, t time.Duration) int { return cmp.Compare(l.At, t) })
+	var before, since []judge.ArmCounts
 	for _, l := range r.Looks[first:] {
 		if l.At -= at; l.At > r.Criteria.Bake {
 			break
@@ -36,8 +36,8 @@ func around(r health.Replay, at time.Duration) []judge.Look {
 // joined adds up looks before a change to such of a step, which end where the change is. Those at
 // the same moment are strata, in the same order at every moment, and stay apart. An arm that was
 // not seen adds nothing.
-func joined(looks []judge.Look, step time.Duration) []judge.Look {
-	var out []judge.Look
+func joined(looks []judge.ArmCounts, step time.Duration) []judge.ArmCounts {
+	var out []judge.ArmCounts
 	begin, stratum := 0, 0 // of the step in out, of the look at its moment
 	for i, l := range looks {
 		end := l.At.Truncate(step) // towards zero
@@ -51,7 +51,7 @@ func joined(looks []judge.Look, step time.Duration) []judge.Look {
 			out[n].Exposed, out[n].Control = plus(out[n].Exposed, l.Exposed), plus(out[n].Control, l.Control)
 			continue
 		}
-		out = append(out, judge.Look{At: end, Exposed: plus(nil, l.Exposed), Control: plus(nil, l.Control)})
+		out = append(out, judge.ArmCounts{At: end, Exposed: plus(nil, l.Exposed), Control: plus(nil, l.Control)})
 	}
 	return out
 }
@@ -69,8 +69,8 @@ func plus(a, b *sequential.Counts) *sequential.Counts {
 
 // trimmed are the looks by their moment, the strata of each together, without the time at the
 // beginning in which a stratum lacks an arm.
-func trimmed(looks []judge.Look) [][]judge.Look {
-	var out [][]judge.Look
+func trimmed(looks []judge.ArmCounts) [][]judge.ArmCounts {
+	var out [][]judge.ArmCounts
 	for begin, end := 0, 0; begin < len(looks); begin = end {
 		whole := true
 		for ; end < len(looks) && looks[end].At == looks[begin].At; end++ {

@@ -18,7 +18,7 @@ func two(minutes int) health.Replay {
 	for i := range minutes {
 		for s := range 2 {
 			one := sequential.Counts{Bad: float64(s), Total: float64(1 + s)}
-			r.Looks = append(r.Looks, judge.Look{At: time.Duration(i+1) * time.Minute, Exposed: new(one), Control: new(one)})
+			r.Looks = append(r.Looks, judge.ArmCounts{At: time.Duration(i+1) * time.Minute, Exposed: new(one), Control: new(one)})
 		}
 	}
 	return r

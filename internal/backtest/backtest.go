@@ -20,8 +20,8 @@ type Bake struct {
 	judge.Outcome
 }
 
-// Tally counts the verdicts of a check over all moments.
-type Tally struct {
+// VerdictCount counts the verdicts of a check over all moments.
+type VerdictCount struct {
 	Stage string `json:"stage"`
 	Check string `json:"check"`
 	Group string `json:"group,omitempty"`
@@ -53,8 +53,8 @@ const maxWorst = 5
 
 // Check judges one check at moments every so often, as long as a whole bake follows and as long a
 // time before lies in the span as a rollout looks at.
-func Check(stage string, r health.Replay, every time.Duration) Tally {
-	t := Tally{Stage: stage, Check: r.Check, Group: r.Group, Rate: r.Criteria.Alpha, High: 1, Why: r.Missing}
+func Check(stage string, r health.Replay, every time.Duration) VerdictCount {
+	t := VerdictCount{Stage: stage, Check: r.Check, Group: r.Group, Rate: r.Criteria.Alpha, High: 1, Why: r.Missing}
 	run, end := r.Judge, r.Span
 	if run == nil {
 		if len(r.Looks) == 0 {
@@ -67,7 +67,7 @@ func Check(stage string, r health.Replay, every time.Duration) Tally {
 }
 
 // count adds what would have been said at all moments of a span.
-func (t Tally) count(c judge.Criteria, end, every time.Duration, run func(at time.Duration) judge.Outcome) Tally {
+func (t VerdictCount) count(c judge.Criteria, end, every time.Duration, run func(at time.Duration) judge.Outcome) VerdictCount {
 	bake := c.Bake
 	long, _ := health.PastSpan(bake, c.Every)
 	var worst *Bake

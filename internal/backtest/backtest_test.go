@@ -22,7 +22,7 @@ func day(seed uint64, factor func(i int) float64) health.Replay {
 	src := rand.NewPCG(seed, 1)
 	r := health.Replay{Check: "errors", Criteria: judge.Criteria{Alpha: 0.001, Every: step, Bake: 30 * time.Minute, MinSamples: 100}}
 	for i := range int(24 * time.Hour / step) {
-		r.Looks = append(r.Looks, judge.Look{
+		r.Looks = append(r.Looks, judge.ArmCounts{
 			At:      time.Duration(i+1) * step,
 			Exposed: &sequential.Counts{Bad: distuv.Poisson{Lambda: 3 * factor(i), Src: src}.Rand(), Total: 300},
 			Control: &sequential.Counts{Bad: distuv.Poisson{Lambda: 30, Src: src}.Rand(), Total: 3000},

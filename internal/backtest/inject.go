@@ -18,9 +18,9 @@ import (
 // begins, is all in its answer.
 type injection struct {
 	criteria judge.Criteria
-	base     float64        // bad events per event, of a healthy arm
-	burst    float64        // how many bad events come at once
-	looks    [][]judge.Look // strata together
+	base     float64             // bad events per event, of a healthy arm
+	burst    float64             // how many bad events come at once
+	looks    [][]judge.ArmCounts // strata together
 }
 
 const (
@@ -44,7 +44,7 @@ func newInjection(r health.Replay, base, burst float64) injection {
 
 // at is the past as if a fault of so many times as many bad events had begun at one of its moments,
 // in bursts as large as usual. What is missing before and after is what was seen at its other end.
-func (in injection) at(begin int, ratio float64) []judge.Look {
+func (in injection) at(begin int, ratio float64) []judge.ArmCounts {
 	c := in.criteria
 	long, _ := health.PastSpan(c.Bake, c.Every)
 	before, n := int(long/c.Every), len(in.looks)

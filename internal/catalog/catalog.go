@@ -13,9 +13,9 @@ import (
 
 // Catalog is everything that a spec can name.
 type Catalog struct {
-	Drivers driver.Kinds
+	Drivers driver.Registry
 	// Sources are where numbers about health come from.
-	Sources source.Kinds
+	Sources source.Registry
 	// Forms are the forms of checks; the first that a check is of judges it.
 	Forms health.Forms
 }
@@ -23,12 +23,12 @@ type Catalog struct {
 // New is the catalog of this build.
 func New() Catalog {
 	return Catalog{
-		Drivers: driver.Kinds{
+		Drivers: driver.Registry{
 			{Name: "http", New: func() driver.Settings { return new(driver.HTTP) }},
 			{Name: "exec", New: func() driver.Settings { return new(driver.Exec) }},
 			{Name: "agent", New: func() driver.Settings { return new(driver.Agent) }},
 		},
-		Sources: source.Kinds{
+		Sources: source.Registry{
 			{Name: "prometheus", New: func() spec.SourceSettings { return new(prometheus.URL) }, Open: prometheus.Open},
 			{Name: "scrape", New: func() spec.SourceSettings { return new(scrape.Scrape) }, Open: scrape.Open},
 		},

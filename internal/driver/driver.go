@@ -28,12 +28,12 @@ type Settings interface {
 	Driver(via http.RoundTripper) Driver
 }
 
-// Kinds are the drivers of a build.
-type Kinds []spec.Kind[Settings]
+// Registry is the drivers of a build.
+type Registry []spec.Kind[Settings]
 
 // New makes the driver that a spec asks for, which sends HTTP requests through via; nil is a
 // Transport of its own. It checks the settings and sets their defaults.
-func (k Kinds) New(d spec.Driver, via http.RoundTripper) (Driver, error) {
+func (k Registry) New(d spec.Driver, via http.RoundTripper) (Driver, error) {
 	if via == nil {
 		via = Transport(dial.Guard{})
 	}

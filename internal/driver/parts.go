@@ -16,7 +16,7 @@ import (
 )
 
 // For makes the driver of a spec as New does: its only one, or one that moves all its parts.
-func (k Kinds) For(s spec.Spec, via http.RoundTripper) (Driver, error) {
+func (k Registry) For(s spec.Spec, via http.RoundTripper) (Driver, error) {
 	if len(s.Parts) == 0 {
 		return k.New(s.Driver, via)
 	}

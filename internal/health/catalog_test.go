@@ -13,7 +13,7 @@ var (
 		{Name: "prometheus", New: func() spec.SourceSettings { return new(prometheus.URL) }},
 		{Name: "scrape", New: func() spec.SourceSettings { return new(scrape.Scrape) }},
 	}}
-	sources = source.Kinds{
+	sources = source.Registry{
 		{Name: "prometheus", New: kinds.Sources[0].New, Open: prometheus.Open}, {Name: "scrape", New: kinds.Sources[1].New, Open: scrape.Open},
 	}
 	forms = Forms{ProbeForm(), AlertsForm(), WebhookForm(), ShiftForm(), EachForm(), ComparisonForm(), MeansForm(), ValueForm(), RatioForm(), ExerciseForm()}

@@ -20,7 +20,7 @@ type Look struct {
 	// Lasted is how long ago the first of them was; zero where there is none.
 	Lasted time.Duration
 	// Before are all looks of the stage before this one, in a row or not.
-	Before Tally
+	Before LookCount
 }
 
 // Check is a check of a spec, open on a stage.

@@ -134,7 +134,7 @@ type aliveContext struct {
 	booting   bool          // warming up
 	streak    int           // how many looks in a row ended so already
 	lasted    time.Duration // since the first of them
-	before    Tally         // all looks before this one
+	before    LookCount     // all looks before this one
 	every     time.Duration // between two looks
 	fenced    bool          // targets keep fences
 }

@@ -214,7 +214,7 @@ func estimate(j Judged) float64 {
 func (m *comparisonCheck) compareOne(ctx context.Context, at Look, part *comparison) Judged {
 	c, begin := m.check, m.begin(at)
 	var res Result
-	var looks []judge.Look
+	var looks []judge.ArmCounts
 	var from []source.Reading
 	var bad source.Reading
 	for i := range part.strata {
@@ -250,7 +250,7 @@ func (m *comparisonCheck) compareOne(ctx context.Context, at Look, part *compari
 }
 
 // readable is the verdict before anything was applied on what can only be compared with that.
-func (r Result) readable(c spec.Check, looks []judge.Look) Result {
+func (r Result) readable(c spec.Check, looks []judge.ArmCounts) Result {
 	for _, l := range looks {
 		if l.Exposed != nil {
 			r.Samples += l.Exposed.Total
@@ -270,7 +270,7 @@ func (r Result) readable(c spec.Check, looks []judge.Look) Result {
 // and a reading with a verdict where it cannot be told.
 func (m *comparisonCheck) readStratum(
 	ctx context.Context, w source.Window, st *stratum, alone bool,
-) (look judge.Look, from []source.Reading, bad source.Reading) {
+) (look judge.ArmCounts, from []source.Reading, bad source.Reading) {
 	var counts [2]*sequential.Counts
 	now := st.state
 	for _, a := range source.Arms(alone) {

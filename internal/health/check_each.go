@@ -44,22 +44,22 @@ type member struct {
 	value source.Reading
 }
 
-// standing is how a target does.
-type standing int
+// targetState is how a target does.
+type targetState int
 
-// The standings that are judged come first, the worst of them last.
+// The states that are judged come first, the worst of them last.
 const (
-	inside   standing = iota
-	doubtful          // outside its limit, by more than chance may explain and less than harm
-	breaches          // harm is established
-	idle              // too little traffic
-	unknown           // no data
+	inside   targetState = iota
+	doubtful             // outside its limit, by more than chance may explain and less than harm
+	breaches             // harm is established
+	idle                 // too little traffic
+	unknown              // no data
 )
 
-// placed is one target's standing with its number.
+// placed is one target's state with its number.
 type placed struct {
 	id           string
-	is           standing
+	is           targetState
 	ratio        ratio // where it has one
 	value, limit float64
 	words        string // the number as evidence
@@ -138,7 +138,7 @@ func judgeEach(c spec.Check, e perTargetInput, streak int) Judged {
 			return res.without(r)
 		}
 	}
-	t := e.tally(c)
+	t := e.rank(c)
 	if len(t.ranked) > 0 {
 		worst := t.ranked[0]
 		res.Estimate, res.Value, res.Limit, res.Samples = &worst.value, &worst.value, &worst.limit, t.samples
@@ -182,8 +182,8 @@ func comparable(c spec.Check, control ratio) source.Reading {
 	return source.Reading{}
 }
 
-// tally is the standing of all targets.
-type tally struct {
+// ranking is the state of all targets, those with a number worst first.
+type ranking struct {
 	ranked  []placed // those with a number that is judged, worst first
 	unknown []placed // by id
 	missed  int      // of the unknown, those that had no data before either
@@ -192,7 +192,7 @@ type tally struct {
 }
 
 // inside is the worst number within its limit; the limit, where none is.
-func (t tally) inside() *float64 {
+func (t ranking) inside() *float64 {
 	for _, v := range t.ranked {
 		if v.excess <= 0 {
 			return &v.value
@@ -201,9 +201,9 @@ func (t tally) inside() *float64 {
 	return &t.ranked[0].limit
 }
 
-// tally judges each target. What chance alone may do depends on how many are judged.
-func (e perTargetInput) tally(c spec.Check) tally {
-	var t tally
+// rank judges each target. What chance alone may do depends on how many are judged.
+func (e perTargetInput) rank(c spec.Check) ranking {
+	var t ranking
 	for _, m := range e.targets {
 		v := e.look(c, m)
 		switch v.is {
@@ -293,7 +293,7 @@ func lookValue(c spec.Check, v placed, r source.Reading) placed {
 }
 
 // established says whether a ratio above its limit is harm, when so many targets are looked at.
-func (e perTargetInput) established(c spec.Check, v placed, targets float64) standing {
+func (e perTargetInput) established(c spec.Check, v placed, targets float64) targetState {
 	bad, total := v.ratio.bad.Value, v.ratio.total.Value
 	likely := sequential.BinomialTail(bad, max(bad, total), v.limit)
 	if c.Against != "" { // of all bad events, how many would be the target's?
@@ -313,7 +313,7 @@ func (e perTargetInput) established(c spec.Check, v placed, targets float64) sta
 }
 
 // conclude is the verdict on all, before anything is tolerated over time.
-func (t tally) conclude(c spec.Check, e perTargetInput) (Verdict, string) {
+func (t ranking) conclude(c spec.Check, e perTargetInput) (Verdict, string) {
 	all := len(e.targets)
 	// Half of the targets are no outliers.
 	allowed := min(c.Outliers, (all-1)/2)

@@ -10,7 +10,7 @@ import (
 )
 
 // named names the worst targets.
-func (t tally) named(c spec.Check, e perTargetInput, n, allowed int) string {
+func (t ranking) named(c spec.Check, e perTargetInput, n, allowed int) string {
 	var words []string
 	for _, v := range t.ranked[:n] {
 		words = append(words, source.Cut(v.words, 200))
@@ -40,7 +40,7 @@ func (e perTargetInput) limited(c spec.Check, value float64) string {
 }
 
 // fine words that all that are judged are inside, and names the worst.
-func (t tally) fine(c spec.Check, e perTargetInput) string {
+func (t ranking) fine(c spec.Check, e perTargetInput) string {
 	worst := t.ranked[0]
 	who := fmt.Sprintf("%d of %d targets inside", len(t.ranked), len(e.targets))
 	if len(t.ranked) == len(e.targets) {
@@ -61,7 +61,7 @@ func (t tally) fine(c spec.Check, e perTargetInput) string {
 }
 
 // rest accounts for the targets that were not judged.
-func (t tally) rest(c spec.Check) string {
+func (t ranking) rest(c spec.Check) string {
 	s := ""
 	if t.idle > 0 {
 		s += fmt.Sprintf("; %d with fewer than %s events", t.idle, humanize.Integer(math.Max(1, float64(c.MinSamples))))
@@ -76,7 +76,7 @@ func (t tally) rest(c spec.Check) string {
 }
 
 // dark words what is unknown.
-func (t tally) dark(e perTargetInput) string {
+func (t ranking) dark(e perTargetInput) string {
 	var words []string
 	for _, v := range t.unknown {
 		words = append(words, v.id+" ("+source.Cut(v.why.Why, 120)+")")
@@ -85,6 +85,6 @@ func (t tally) dark(e perTargetInput) string {
 }
 
 // thin words that too few targets could be judged.
-func (t tally) thin(c spec.Check, all int) string {
+func (t ranking) thin(c spec.Check, all int) string {
 	return fmt.Sprintf("%d of %d targets could be judged, at least half are needed%s", len(t.ranked), all, t.rest(c))
 }

@@ -19,7 +19,7 @@ import (
 type meansCheck struct {
 	*Stage
 	check spec.Check
-	judge *judge.Means
+	judge *judge.MeansJudge
 	// alone says that there is no control to compare with, and idle that a sweep has too few
 	// targets for the check to be ever decided.
 	alone, idle bool
@@ -41,7 +41,7 @@ func openMeans(s *Stage, c spec.Check) (Check, error) {
 		before = []judge.Numbers{{Exposed: m.at(source.Exposed, past), Control: m.at(source.Control, past)}}
 	}
 	criteria := m.criteria()
-	m.judge = judge.NewMeans(criteria, before)
+	m.judge = judge.NewMeansJudge(criteria, before)
 	m.idle = s.binding.Stage == spec.StageSweep && criteria.Missing(len(s.binding.own().Exposed), len(s.binding.Control)) != ""
 	return m, nil
 }

@@ -115,7 +115,7 @@ type probing struct {
 	asked, of int
 	silent    int // how many may leave the question unanswered
 	streak    int
-	before    Tally
+	before    LookCount
 }
 
 // judgeProbe is the verdict on what targets answered. It is pure.

@@ -72,7 +72,7 @@ type shiftCheck struct {
 	shift    Shift
 	criteria judge.ShiftCriteria
 	step     time.Duration
-	judge    *judge.Shift
+	judge    *judge.ShiftJudge
 }
 
 // mostShiftControl is how many control targets a shift is compared with: more are a case for the
@@ -101,7 +101,7 @@ func openShift(s *Stage, c spec.Check) (Check, error) {
 		m.criteria.Season = append(m.criteria.Season, seasons[name])
 	}
 	_, m.step = m.past()
-	m.judge = judge.NewShift(m.criteria, m.step, s.binding.Before.Shifts[c.Name])
+	m.judge = judge.NewShiftJudge(m.criteria, m.step, s.binding.Before.Shifts[c.Name])
 	return m, nil
 }
 

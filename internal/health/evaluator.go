@@ -54,7 +54,7 @@ type Deps struct {
 	// those who are asked.
 	Now func() time.Time
 	// Sources and Forms are what a spec can name in this build.
-	Sources source.Kinds
+	Sources source.Registry
 	Forms   Forms
 }
 
@@ -65,7 +65,7 @@ type Evaluator struct {
 	checks  []openCheck // in the order of the spec, then those that are always on
 	streaks map[string]int
 	since   map[string]time.Time // when the first look of a streak was
-	tallies map[string]Tally
+	tallies map[string]LookCount
 	last    time.Time // of the newest look that judged
 	heard   *heard
 }
@@ -96,7 +96,7 @@ func Open(h spec.Health, b Binding, d Deps) (*Evaluator, error) {
 	if s.spec.Checks, err = expandHistograms(h.Checks, s.source); err != nil {
 		return nil, err
 	}
-	m := &Evaluator{stage: s, streaks: map[string]int{}, since: map[string]time.Time{}, tallies: map[string]Tally{}, heard: noted}
+	m := &Evaluator{stage: s, streaks: map[string]int{}, since: map[string]time.Time{}, tallies: map[string]LookCount{}, heard: noted}
 	for _, c := range s.spec.Checks {
 		one := openCheck{spec: c, form: d.Forms.of(c)}
 		if one.Check, err = one.form.Open(s, c); err != nil {
@@ -258,7 +258,7 @@ type State struct {
 	// Since is when the first of them was, by check.
 	Since map[string]time.Time `json:"since,omitempty"`
 	// Tallies counts looks and breaches by check.
-	Tallies map[string]Tally `json:"tallies,omitempty"`
+	Tallies map[string]LookCount `json:"tallies,omitempty"`
 	// Checks is what checks that add up have seen, by name.
 	Checks map[string]json.RawMessage `json:"checks,omitempty"`
 	// Source is what the source keeps; empty for one that can be asked again.

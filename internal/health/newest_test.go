@@ -99,11 +99,11 @@ func TestEachIsNotComparedWithAnIncident(t *testing.T) {
 	c.Each, c.Max, c.Against, c.Worse = spec.EachTarget, nil, spec.AgainstControl, num(0.2)
 	c.Bad, c.Total = strings.Replace(c.Bad, "sum(", "sum by (instance) (", 1), strings.Replace(c.Total, "sum(", "sum by (instance) (", 1)
 	for name, tc := range map[string]struct {
-		earlier []source.Span
+		earlier []source.EarlierRun
 		want    float64
 	}{
-		"known":                   {[]source.Span{{From: looked.Add(-5 * time.Minute), To: looked.Add(-2 * time.Minute)}}, 0.001},
-		"too near to be left out": {[]source.Span{{From: looked.Add(-5 * time.Minute), To: looked.Add(-30 * time.Second)}}, 0.301},
+		"known":                   {[]source.EarlierRun{{From: looked.Add(-5 * time.Minute), To: looked.Add(-2 * time.Minute)}}, 0.001},
+		"too near to be left out": {[]source.EarlierRun{{From: looked.Add(-5 * time.Minute), To: looked.Add(-30 * time.Second)}}, 0.301},
 		"not known":               {nil, 0.301},
 	} {
 		b := promBinding(8, 8)

@@ -45,7 +45,7 @@ type Baseline struct {
 	Shifts map[string]judge.PastShift `json:"shifts,omitempty"`
 	// Ratios are the events of the targets by check of each, for a comparison when no control is
 	// left.
-	Ratios map[string]Ratio `json:"ratios,omitempty"`
+	Ratios map[string]PastRatio `json:"ratios,omitempty"`
 	// Missing are, by check, the targets that a check of each found without data, at most 200:
 	// without data later, they show no harm. It is empty when those were most of them.
 	Missing map[string][]string `json:"missing,omitempty"`
@@ -68,8 +68,8 @@ func (b Baseline) unsteady() judge.Unsteady {
 	return judge.Unsteady{Bursts: b.Bursts, Wander: b.Wander}
 }
 
-// Ratio is a check's events before a stage.
-type Ratio struct {
+// PastRatio is a check's events before a stage.
+type PastRatio struct {
 	Bad   float64 `json:"bad"`
 	Total float64 `json:"total"`
 	// Missing says why they were not counted; empty when they were.
@@ -173,7 +173,7 @@ func (m eachCheck) measure(ctx context.Context, w source.Window, b *Baseline) {
 		}
 	}
 	r := m.ratioOf(ctx, m.own(ctx, w), m.check, source.Exposed, w)
-	keep(&b.Ratios, m.check.Name, Ratio{Bad: r.bad.Value, Total: r.total.Value, Missing: r.counted().Why})
+	keep(&b.Ratios, m.check.Name, PastRatio{Bad: r.bad.Value, Total: r.total.Value, Missing: r.counted().Why})
 }
 
 // own is where those targets are read before a stage that the stage itself exposes: the others run
@@ -203,7 +203,7 @@ func (m *Stage) missing(ctx context.Context, c spec.Check, w source.Window, b *B
 		all += len(ids)
 	}
 	e := m.readTargets(ctx, c, w)
-	t := e.tally(c)
+	t := e.rank(c)
 	n := len(t.unknown)
 	if n == 0 || 2*n >= len(e.targets) || n > maxMissing || all+n > maxAllMissing {
 		return

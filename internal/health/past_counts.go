@@ -53,16 +53,16 @@ func LongPast(bake, every time.Duration) (long, step time.Duration) {
 const longLooks = 12 * source.PastLooks
 
 // looks are those before the stage, as a judge takes them.
-func (p Past) looks() []judge.Look {
-	out := make([]judge.Look, 0, len(p.Looks))
+func (p Past) looks() []judge.ArmCounts {
+	out := make([]judge.ArmCounts, 0, len(p.Looks))
 	for i, n := range p.Looks {
 		end := time.Duration(i+1-len(p.Looks)) * p.Step.Std()
 		if len(n) == 2 {
-			out = append(out, judge.Look{At: end, Exposed: &sequential.Counts{Bad: n[0], Total: n[1]}})
+			out = append(out, judge.ArmCounts{At: end, Exposed: &sequential.Counts{Bad: n[0], Total: n[1]}})
 		}
 		for ; len(n) >= 4; n = n[4:] {
 			out = append(
-				out, judge.Look{At: end, Exposed: &sequential.Counts{Bad: n[0], Total: n[1]}, Control: &sequential.Counts{Bad: n[2], Total: n[3]}},
+				out, judge.ArmCounts{At: end, Exposed: &sequential.Counts{Bad: n[0], Total: n[1]}, Control: &sequential.Counts{Bad: n[2], Total: n[3]}},
 			)
 		}
 	}
@@ -135,11 +135,11 @@ func (m *comparisonCheck) pastIn(ctx context.Context, w source.Window, part *com
 
 // touched is when what is read before a stage was not as usual: while earlier rollouts ran and,
 // unless only the stage's own targets are read, since this one has exposed others.
-func (b Binding) touched(own bool, at time.Time) []source.Span {
+func (b Binding) touched(own bool, at time.Time) []source.EarlierRun {
 	if own || b.Began.IsZero() || len(b.Cohort) == len(b.Exposed) {
 		return b.Earlier
 	}
-	return append(slices.Clone(b.Earlier), source.Span{From: b.Began, To: at})
+	return append(slices.Clone(b.Earlier), source.EarlierRun{From: b.Began, To: at})
 }
 
 // addPast adds an arm's events to the rows, of which there is one for each look. It answers a
@@ -241,7 +241,7 @@ const MostEarlier = 10
 
 // usualRows are the newest rows of a past, at most so many, that no earlier rollout touched. The
 // newest row ends at a moment.
-func usualRows[R any](rows []R, most int, end time.Time, step time.Duration, spans []source.Span) []R {
+func usualRows[R any](rows []R, most int, end time.Time, step time.Duration, spans []source.EarlierRun) []R {
 	var out []R
 	for i, row := range rows {
 		to := end.Add(-time.Duration(len(rows)-1-i) * step)

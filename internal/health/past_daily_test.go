@@ -60,13 +60,13 @@ func TestTimeOfDay(t *testing.T) {
 	require.NoError(t, err)
 	require.InDelta(t, 1.76, before.Past["errors"].Daily, 0.2)
 
-	for name, span := range map[string]source.Span{
+	for name, span := range map[string]source.EarlierRun{
 		"then, in the bake":  {From: looked.Add(-day), To: looked.Add(-day + 5*time.Minute)},
 		"then, before it":    {From: looked.Add(-day - 5*time.Minute), To: looked.Add(-day)},
 		"begun long before":  {From: looked.Add(-2 * day), To: looked.Add(-day)},
 		"ended the next day": {From: looked.Add(-day + 5*time.Minute), To: looked},
 	} {
-		b.Earlier = []source.Span{span}
+		b.Earlier = []source.EarlierRun{span}
 		m, err = Open(promSpec(against()), b, Deps{Sources: sources, Forms: forms, Transport: server(&asked)})
 		require.NoError(t, err)
 		before, err = m.Measure(t.Context(), looked)

@@ -23,7 +23,7 @@ type Replay struct {
 	Span time.Duration
 	// Looks are those of a check that compares counts, in order of time, At since the beginning of
 	// the span. Those of strata have the same At.
-	Looks []judge.Look
+	Looks []judge.ArmCounts
 	// Judge is what a check that compares other things would have said, had something been changed
 	// so long after the beginning. Every moment needs its past (see PastSpan) and its bake in the
 	// span. It is safe for concurrent use; nil for a check that has Looks.
@@ -136,7 +136,7 @@ func anyBad(row []float64) bool {
 
 // looksOf are rows as a judge takes them, the first ending one step after the beginning. A row in
 // which an arm had no events at all was not seen.
-func looksOf(rows [][]float64, step time.Duration) []judge.Look {
+func looksOf(rows [][]float64, step time.Duration) []judge.ArmCounts {
 	looks := Past{Step: spec.Duration(step), Looks: rows}.looks()
 	for i := range looks {
 		looks[i].At += time.Duration(len(rows)) * step

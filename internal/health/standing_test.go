@@ -18,7 +18,7 @@ func TestMidBakeSaysNoPass(t *testing.T) {
 	criteria := judge.Criteria{Worse: 3, Alpha: 0.001 / 12, Every: 15 * time.Second, Bake: 10 * time.Minute, MinSamples: 10}
 	j := judge.New(criteria, nil)
 	for i := range 2 {
-		j.See(judge.Look{
+		j.See(judge.ArmCounts{
 			At: time.Duration(i+1) * 15 * time.Second, Exposed: &sequential.Counts{Bad: 5, Total: 18}, Control: &sequential.Counts{Bad: 1, Total: 143},
 		})
 	}

@@ -21,11 +21,11 @@ func criteria() Criteria {
 }
 
 // series is 40 looks before and 120 since the change.
-func series(f func(i int) (exposed, control *sequential.Counts)) []Look {
-	var out []Look
+func series(f func(i int) (exposed, control *sequential.Counts)) []ArmCounts {
+	var out []ArmCounts
 	for i := -39; i <= 120; i++ {
 		e, c := f(i)
-		out = append(out, Look{At: time.Duration(i) * step, Exposed: e, Control: c})
+		out = append(out, ArmCounts{At: time.Duration(i) * step, Exposed: e, Control: c})
 	}
 	return out
 }
@@ -35,7 +35,7 @@ func counts(bad, total float64) *sequential.Counts {
 }
 
 // drawn is a fleet with 1% errors, exposed to factor as many since the change.
-func drawn(seed uint64, factor func(i int) float64) []Look {
+func drawn(seed uint64, factor func(i int) float64) []ArmCounts {
 	src := rand.NewPCG(seed, 1)
 	return series(func(i int) (*sequential.Counts, *sequential.Counts) {
 		f := 1.0
@@ -51,7 +51,7 @@ func constant(f float64) func(int) float64 { return func(int) float64 { return f
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		looks   []Look
+		looks   []ArmCounts
 		verdict Verdict
 		words   string
 	}{
@@ -155,14 +155,14 @@ func TestAgainstBefore(t *testing.T) {
 	t.Parallel()
 	c := criteria()
 	c.Before = true
-	alone := func(looks []Look) []Look {
+	alone := func(looks []ArmCounts) []ArmCounts {
 		for i := range looks {
 			looks[i].Control = nil
 		}
 		return looks
 	}
 	for name, test := range map[string]struct {
-		looks   []Look
+		looks   []ArmCounts
 		verdict Verdict
 		words   string
 	}{
@@ -184,20 +184,20 @@ func TestAgainstBefore(t *testing.T) {
 // A bake in which hardly anybody looked shows nothing, unless harm is plain.
 func TestBlindBakes(t *testing.T) {
 	t.Parallel()
-	seen := func(every int, looks []Look) []Look {
+	seen := func(every int, looks []ArmCounts) []ArmCounts {
 		for i := range looks {
 			if looks[i].At > 0 && i%every != 0 {
 				looks[i].Exposed, looks[i].Control = nil, nil
 			}
 		}
-		return append(looks, Look{At: 30 * time.Minute, Exposed: counts(3, 300), Control: counts(30, 3000)})
+		return append(looks, ArmCounts{At: 30 * time.Minute, Exposed: counts(3, 300), Control: counts(30, 3000)})
 	}
 	require.Equal(t, Pass, Run(criteria(), seen(1, drawn(1, constant(1)))).Verdict)
 	blind := seen(3, drawn(1, constant(1)))
 	out := Run(criteria(), blind)
 	require.Equal(t, Unexercised, out.Verdict)
 	require.Equal(t, "both arms were seen in 40 of 120 looks, at least half are needed", out.Evidence)
-	gone := slices.DeleteFunc(blind, func(l Look) bool { return l.Exposed == nil })
+	gone := slices.DeleteFunc(blind, func(l ArmCounts) bool { return l.Exposed == nil })
 	require.Equal(t, Unexercised, Run(criteria(), gone).Verdict, "rows that are not there")
 	require.Equal(t, Fail, Run(criteria(), seen(3, drawn(1, constant(10)))).Verdict)
 }
@@ -270,7 +270,7 @@ func TestPlainHarmDoesNotPassAFewLooks(t *testing.T) {
 	var out Outcome
 	for i := range 60 {
 		at := time.Duration(i+1) * step
-		j.See(Look{At: at, Exposed: counts(10, 40), Control: counts(2, 40)})
+		j.See(ArmCounts{At: at, Exposed: counts(10, 40), Control: counts(2, 40)})
 		if out = j.Outcome(at); out.Verdict == Fail {
 			break
 		}
@@ -308,9 +308,9 @@ func TestAnyInput(t *testing.T) {
 		c := criteria()
 		c.Enough, c.Risk = 2, 0.05
 		n := rapid.IntRange(0, 40).Draw(t, "before")
-		var looks []Look
+		var looks []ArmCounts
 		for i := range rapid.IntRange(0, 60).Draw(t, "looks") {
-			looks = append(looks, Look{At: time.Duration(i-n) * step, Exposed: arm.Draw(t, "exposed"), Control: arm.Draw(t, "control")})
+			looks = append(looks, ArmCounts{At: time.Duration(i-n) * step, Exposed: arm.Draw(t, "exposed"), Control: arm.Draw(t, "control")})
 		}
 		out := Run(c, looks)
 		for _, v := range []float64{out.LnE, out.Ratio, out.Samples, out.Needed} {
@@ -327,7 +327,7 @@ func TestAnyInput(t *testing.T) {
 // begin.
 func TestRunTakesStrataTogether(t *testing.T) {
 	t.Parallel()
-	var both []Look
+	var both []ArmCounts
 	a, b := drawn(1, constant(1.5)), drawn(2, constant(1.5))
 	for i := range a {
 		both = append(both, a[i], b[i])

@@ -17,7 +17,7 @@ func quickly() Criteria {
 }
 
 // held judges looks of such a stage: when it first passed, whether it failed, and the outcome.
-func held(c Criteria, before, since []Look) (passed, failed bool, out Outcome) {
+func held(c Criteria, before, since []ArmCounts) (passed, failed bool, out Outcome) {
 	j := New(c, before)
 	for _, l := range since {
 		j.See(l)
@@ -32,14 +32,14 @@ func held(c Criteria, before, since []Look) (passed, failed bool, out Outcome) {
 }
 
 // threes are looks of both arms, the exposed one with so many times the errors since.
-func threes(seed uint64, before, since int, bad float64, factor float64) (past, now []Look) {
+func threes(seed uint64, before, since int, bad float64, factor float64) (past, now []ArmCounts) {
 	src := rand.NewPCG(seed, 9)
 	for i := 1 - before; i <= since; i++ {
 		f := 1.0
 		if i > 0 {
 			f = factor
 		}
-		l := Look{
+		l := ArmCounts{
 			At:      time.Duration(i) * 3 * time.Second,
 			Exposed: counts(min(450, bursty(src, bad*f, 1)), 450), Control: counts(bursty(src, 3*bad, 1), 1350),
 		}
@@ -84,7 +84,7 @@ func TestHoldsInWords(t *testing.T) {
 	t.Parallel()
 	j := New(quickly(), nil)
 	for i := range 10 {
-		j.See(Look{At: time.Duration(i+1) * 3 * time.Second, Exposed: counts(12, 450), Control: counts(7, 1350)})
+		j.See(ArmCounts{At: time.Duration(i+1) * 3 * time.Second, Exposed: counts(12, 450), Control: counts(7, 1350)})
 	}
 	out := j.Outcome(30 * time.Second)
 	require.Equal(t, Unexercised, out.Verdict)

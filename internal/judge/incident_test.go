@@ -11,10 +11,10 @@ import (
 
 // six are looks of 6 h before the change and 30 min since, the exposed arm with so many times the
 // errors as factor says, and the control as other says.
-func six(seed uint64, factor, other func(look int) float64) (before, since []Look) {
+func six(seed uint64, factor, other func(look int) float64) (before, since []ArmCounts) {
 	src := rand.NewPCG(seed, 4)
 	for i := 1 - 1440; i <= 120; i++ {
-		l := Look{
+		l := ArmCounts{
 			At:      time.Duration(i) * step,
 			Exposed: counts(bursty(src, 0.75*factor(i), 1), 150), Control: counts(bursty(src, 14*other(i), 1), 2850),
 		}
@@ -77,7 +77,7 @@ func TestAStainedPast(t *testing.T) {
 // short are looks of so many minutes before the change and 20 since, at 1% errors. The exposed arm,
 // or the control, had fifty times as many for 3 minutes, up to so many looks before the change;
 // since then the exposed arm has so many times as many as harm says.
-func short(minutes, ago int, control bool, harm func(look int) float64) (before, since []Look) {
+func short(minutes, ago int, control bool, harm func(look int) float64) (before, since []ArmCounts) {
 	src := rand.NewPCG(uint64(minutes), uint64(ago))
 	for i := 1 - 4*minutes; i <= 80; i++ {
 		exposed, other := 1.0, 1.0
@@ -89,7 +89,7 @@ func short(minutes, ago int, control bool, harm func(look int) float64) (before,
 		case incident:
 			exposed = 50
 		}
-		l := Look{
+		l := ArmCounts{
 			At:      time.Duration(i) * step,
 			Exposed: counts(bursty(src, 1.5*exposed, 1), 150), Control: counts(bursty(src, 14*other, 1), 1400),
 		}
@@ -173,7 +173,7 @@ func TestAnIncidentNeedsNoState(t *testing.T) {
 		c := criteria()
 		c.Traffic, c.Enough, c.Risk = 0, 2, 0.05
 		past, now := short(20, 20, false, constant(rapid.SampledFrom([]float64{1, 10}).Draw(t, "harm")))
-		stateIsAll(t, func() kept[Look, ComparisonState] { return oneByOne{newComparison(c, past)} }, now)
+		stateIsAll(t, func() kept[ArmCounts, ComparisonState] { return oneByOne{newComparison(c, past)} }, now)
 	})
 }
 

@@ -91,14 +91,14 @@ type Outcome struct {
 
 // New readies the judge that criteria ask for, with the looks before the change; none, where
 // nothing is known of then.
-func New(c Criteria, before []Look) *Judge {
+func New(c Criteria, before []ArmCounts) *Judge {
 	if c.Objective > 0 {
 		return newObjective(c, before).Judge
 	}
 	return newComparison(c, before)
 }
 
-func newComparison(c Criteria, before []Look) *Judge {
+func newComparison(c Criteria, before []ArmCounts) *Judge {
 	j := &Judge{criteria: c, traffic: newTraffic(c, before), selfBaseline: newSelfBaseline(before, c.Daily)}
 	if c.Before || c.limit() > 0 {
 		before = j.selfBaseline.all(before)
@@ -116,7 +116,7 @@ func newComparison(c Criteria, before []Look) *Judge {
 
 // See takes the next look: the arms as a whole, or each of the strata in which they are compared,
 // all at the same moment.
-func (j *Judge) See(strata ...Look) {
+func (j *Judge) See(strata ...ArmCounts) {
 	var seen []sequential.Pair
 	for _, l := range strata {
 		if sane(l.Exposed) {

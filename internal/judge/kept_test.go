@@ -12,7 +12,7 @@ import (
 // oneByOne is a judge that takes looks as a whole, and not in strata.
 type oneByOne struct{ *Judge }
 
-func (j oneByOne) See(l Look) { j.Judge.See(l) }
+func (j oneByOne) See(l ArmCounts) { j.Judge.See(l) }
 
 // kept is a judge whose state can be kept.
 type kept[L, S any] interface {

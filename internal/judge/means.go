@@ -18,8 +18,8 @@ type MeansCriteria struct {
 	Drop, Rise float64
 }
 
-// Means judges a number that every target shows: whether its mean over the exposed targets is lower
-// or higher than it may be, compared with the control's, or with the same targets before the
+// MeansJudge judges a number that every target shows: whether its mean over the exposed targets is
+// lower or higher than it may be, compared with the control's, or with the same targets before the
 // change. Build it with NewMeans. It is not safe for concurrent use.
 //
 // Numbers that one target shows in look after look are alike, so what counts as one observation is
@@ -30,7 +30,7 @@ type MeansCriteria struct {
 // holds whatever they have to do with each other. Each must be passed both by the means, in Welch's
 // test, and by the ranks, in that of Mann and Whitney (of one arm: Student's and Wilcoxon's), since
 // few targets with skewed numbers deceive the first.
-type Means struct {
+type MeansJudge struct {
 	criteria  MeansCriteria
 	testTimes []time.Duration // since the change, at which a test is made
 	before    [2]averages
@@ -51,7 +51,7 @@ type Found struct {
 	Looks   int    `json:"looks"`
 }
 
-// MeansState is what a Means has seen, small enough for a heartbeat. Its zero value has seen
+// MeansState is what a MeansJudge has seen, small enough for a heartbeat. Its zero value has seen
 // nothing.
 type MeansState struct {
 	Looks int `json:"looks,omitempty"`
@@ -72,9 +72,10 @@ type MeansState struct {
 	Trace Trace  `json:"trace,omitempty"`
 }
 
-// NewMeans readies a check with the looks before the change; none, where nothing is known of then.
-func NewMeans(c MeansCriteria, before []Numbers) *Means {
-	j := &Means{criteria: c, testTimes: checkpoints(c.Bake, c.Every)}
+// NewMeansJudge readies a check with the looks before the change; none, where nothing is known of
+// then.
+func NewMeansJudge(c MeansCriteria, before []Numbers) *MeansJudge {
+	j := &MeansJudge{criteria: c, testTimes: checkpoints(c.Bake, c.Every)}
 	for _, l := range before {
 		j.before[exposed].add(l.Exposed)
 		j.before[control].add(l.Control)
@@ -110,7 +111,7 @@ func checkpoints(bake, every time.Duration) []time.Duration {
 }
 
 // due is how many tests are to be made up to a moment. Looks may come a little early.
-func (j *Means) due(at time.Duration) int {
+func (j *MeansJudge) due(at time.Duration) int {
 	n := 0
 	for n < len(j.testTimes) && j.testTimes[n] <= at+j.criteria.Every/2 {
 		n++
@@ -119,7 +120,7 @@ func (j *Means) due(at time.Duration) int {
 }
 
 // tested says that the test at the end of the bake was made, if that has come.
-func (j *Means) tested(at time.Duration) bool {
+func (j *MeansJudge) tested(at time.Duration) bool {
 	return j.state.Done >= min(j.due(at), len(j.testTimes)-later)
 }
 
@@ -140,10 +141,12 @@ func (c MeansCriteria) judges() bool {
 }
 
 // tests is among how many alpha is split.
-func (j *Means) tests() float64 { return float64(2 * max(1, j.criteria.sides()) * len(j.testTimes)) }
+func (j *MeansJudge) tests() float64 {
+	return float64(2 * max(1, j.criteria.sides()) * len(j.testTimes))
+}
 
 // See takes the next look.
-func (j *Means) See(l Numbers) {
+func (j *MeansJudge) See(l Numbers) {
 	j.state.Looks++
 	j.state.Span++
 	numbers := [2][]float64{l.Exposed, l.Control}
@@ -172,7 +175,7 @@ func (j *Means) See(l Numbers) {
 }
 
 // compare makes the test of a moment that has come.
-func (j *Means) compare(at time.Duration) {
+func (j *MeansJudge) compare(at time.Duration) {
 	due := j.due(at)
 	if due <= j.state.Done || !j.criteria.judges() || j.missing(j.sample(j.state.Since).targets) != "" {
 		return
@@ -186,7 +189,7 @@ func (j *Means) compare(at time.Duration) {
 }
 
 // draw adds a look to the trace, in which a mean is Bad divided by Total.
-func (j *Means) draw(numbers [2][]float64) {
+func (j *MeansJudge) draw(numbers [2][]float64) {
 	var arms [2]sequential.Counts
 	for arm, values := range numbers {
 		m := summarize(values)
@@ -199,7 +202,7 @@ func (j *Means) draw(numbers [2][]float64) {
 }
 
 // test compares averages, and keeps what it finds if that is the most so far.
-func (j *Means) test(packed [2]sequential.Packed, looks int) {
+func (j *MeansJudge) test(packed [2]sequential.Packed, looks int) {
 	s := j.sample(packed)
 	for _, above := range []bool{false, true} {
 		part := j.criteria.Drop
@@ -218,7 +221,7 @@ func (j *Means) test(packed [2]sequential.Packed, looks int) {
 }
 
 // show tests whether the mean is shown not to be too far off, at Criteria.Risk.
-func (j *Means) show() {
+func (j *MeansJudge) show() {
 	c := j.criteria
 	if j.state.Shown || c.Enough <= 1 || !(c.Risk > 0) {
 		return
@@ -231,15 +234,15 @@ func (j *Means) show() {
 }
 
 // State is what was seen so far.
-func (j *Means) State() MeansState {
+func (j *MeansJudge) State() MeansState {
 	s := j.state
 	s.Trace = slices.Clone(s.Trace)
 	return s
 }
 
-// Restore goes on from the state of a Means by the same criteria, with the same looks before the
-// change. It answers whether it can be one; if not, nothing changes.
-func (j *Means) Restore(s MeansState) bool {
+// Restore goes on from the state of a MeansJudge by the same criteria, with the same looks before
+// the change. It answers whether it can be one; if not, nothing changes.
+func (j *MeansJudge) Restore(s MeansState) bool {
 	for arm := range s.Since {
 		if n := len(s.Since[arm]); n%2 != 0 || n > 2*MostTargets || len(s.Lately[arm])%2 != 0 || len(s.Lately[arm]) > n {
 			return false

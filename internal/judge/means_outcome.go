@@ -12,7 +12,7 @@ import (
 // Outcome is the verdict at a moment since the change. Harm once found stays. Ratio is the mean as
 // a part of what is usual, and Samples is how many exposed targets it rests on. In the trace, a
 // mean is Bad divided by Total.
-func (j *Means) Outcome(at time.Duration) Outcome {
+func (j *MeansJudge) Outcome(at time.Duration) Outcome {
 	out := Outcome{At: at, P: 1, Ratio: 1, Needed: nats(j.criteria.Alpha), Trace: slices.Clone(j.state.Trace)}
 	targets := j.sample(j.state.Since).targets
 	out.Samples = float64(targets[exposed])
@@ -66,14 +66,14 @@ func (j *Means) Outcome(at time.Duration) Outcome {
 }
 
 // harm says that it is established, which it stays.
-func (j *Means) harm() bool {
+func (j *MeansJudge) harm() bool {
 	f := j.state.Least
 	return f != nil && j.criteria.judges() && -math.Log(max(f.P, 1e-300)) >= nats(j.criteria.Alpha)
 }
 
 // least is what the mean is of what is usual, but for chance that is as rare as level: the nearest
 // to what is allowed. It is doubted where that is not allowed either.
-func (j *Means) least(ratio, level float64) (least float64, doubted bool) {
+func (j *MeansJudge) least(ratio, level float64) (least float64, doubted bool) {
 	s := j.sample(j.state.Since)
 	for _, side := range []struct {
 		part  float64
@@ -92,7 +92,7 @@ func (j *Means) least(ratio, level float64) (least float64, doubted bool) {
 }
 
 // few says that an arm has shown fewer numbers than are needed, and which.
-func (j *Means) few(need float64) (few bool, arm int) {
+func (j *MeansJudge) few(need float64) (few bool, arm int) {
 	switch {
 	case float64(j.state.Used[exposed]) < need:
 		return true, exposed
@@ -103,13 +103,13 @@ func (j *Means) few(need float64) (few bool, arm int) {
 }
 
 // now is what all of the bake shows by now, with the least P of all tests.
-func (j *Means) now() Found {
+func (j *MeansJudge) now() Found {
 	s := j.sample(j.state.Since)
 	return Found{P: j.state.Least.P, Exposed: s.mean, Usual: s.usual, Targets: s.targets, Looks: j.state.Looks}
 }
 
 // words are the evidence of what was found.
-func (j *Means) words(f Found, verdict Verdict) string {
+func (j *MeansJudge) words(f Found, verdict Verdict) string {
 	with := "of control"
 	switch {
 	case j.criteria.Before:

@@ -21,7 +21,7 @@ type sample struct {
 }
 
 // sample is what to test of averages.
-func (j *Means) sample(packed [2]sequential.Packed) sample {
+func (j *MeansJudge) sample(packed [2]sequential.Packed) sample {
 	s := sample{single: j.criteria.Before, growth: 1, scale: 1}
 	for arm := range packed {
 		for i, t := range unpacked(packed[arm]) {
@@ -91,12 +91,12 @@ func (s sample) chance(factor float64, above bool) float64 {
 // Missing says how many targets it takes to tell harm from chance, where there are fewer in the
 // arms; of one arm, control is 0. It is empty where there are enough.
 func (c MeansCriteria) Missing(exposed, control int) string {
-	return NewMeans(c, nil).missing([2]int{min(exposed, MostTargets), min(control, MostTargets)})
+	return NewMeansJudge(c, nil).missing([2]int{min(exposed, MostTargets), min(control, MostTargets)})
 }
 
 // missing says how many targets are needed to tell harm from chance, where there are fewer: for the
 // ranks to show it, and two of each arm at least. It is empty where there are enough.
-func (j *Means) missing(targets [2]int) string {
+func (j *MeansJudge) missing(targets [2]int) string {
 	level := j.criteria.Alpha / j.tests()
 	enough := func(n, m int) bool {
 		if j.criteria.Before {
@@ -119,7 +119,7 @@ func (j *Means) missing(targets [2]int) string {
 	return fmt.Sprintf("%s%s: at least %d of each are needed to tell harm from chance", plural(n, "exposed target"), j.with(m), both)
 }
 
-func (j *Means) with(m int) string {
+func (j *MeansJudge) with(m int) string {
 	if j.criteria.Before {
 		return ""
 	}

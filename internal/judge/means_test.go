@@ -68,8 +68,8 @@ func lower(alpha float64) MeansCriteria {
 }
 
 // means judges to the first FAIL, or the end, as RunMeans does.
-func means(c MeansCriteria, before, since []Numbers) (*Means, Outcome) {
-	j := NewMeans(c, before)
+func means(c MeansCriteria, before, since []Numbers) (*MeansJudge, Outcome) {
+	j := NewMeansJudge(c, before)
 	for _, l := range since {
 		if j.See(l); j.harm() {
 			return j, j.Outcome(l.At)
@@ -212,7 +212,7 @@ func TestMeansThatDoNotVary(t *testing.T) {
 	for value, want := range map[float64]Verdict{0.1: Pass, 0.05: Fail} {
 		c := lower(0.01)
 		c.Drop = 0
-		j := NewMeans(c, nil)
+		j := NewMeansJudge(c, nil)
 		var l Numbers
 		for i := range 120 {
 			l = Numbers{At: time.Duration(i+1) * step}
@@ -236,7 +236,7 @@ func TestMeansShowEnough(t *testing.T) {
 	before, since := w.draw(1)
 	_, out := means(c, before, since[:20])
 	require.False(t, out.Shown) // it is stale
-	j := NewMeans(c, before)
+	j := NewMeansJudge(c, before)
 	for _, l := range since[:20] {
 		j.See(l)
 	}
@@ -279,7 +279,7 @@ func TestMeansStateIsAllThatMatters(t *testing.T) {
 			known: rapid.Bool().Draw(t, "known"), factor: constant(rapid.SampledFrom([]float64{0.7, 1, 1.4}).Draw(t, "factor")),
 		}
 		before, since := w.draw(rapid.Uint64().Draw(t, "seed"))
-		stateIsAll(t, func() kept[Numbers, MeansState] { return NewMeans(c, before) }, since[:60])
+		stateIsAll(t, func() kept[Numbers, MeansState] { return NewMeansJudge(c, before) }, since[:60])
 	})
 }
 
@@ -287,7 +287,7 @@ func TestMeansStateIsAllThatMatters(t *testing.T) {
 func TestMeansStateIsSmall(t *testing.T) {
 	t.Parallel()
 	before, since := fleetWorld{exposed: 500, control: 500, known: true}.draw(1)
-	j := NewMeans(lower(0.01), before)
+	j := NewMeansJudge(lower(0.01), before)
 	for _, l := range since[:119] {
 		j.See(l)
 	}

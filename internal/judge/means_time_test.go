@@ -31,7 +31,7 @@ func shopCriteria() MeansCriteria {
 // says are lost (worker away, or warm-up).
 func lateHarm(skip func(i int) bool) Outcome {
 	r := rand.New(rand.NewPCG(1, 2))
-	j := NewMeans(shopCriteria(), nil)
+	j := NewMeansJudge(shopCriteria(), nil)
 	for i := 1; i <= 120; i++ {
 		at := time.Duration(i) * 15 * time.Second
 		f := 1.0
@@ -62,7 +62,7 @@ func TestMeansAreTestedToTheEndAfterWarmup(t *testing.T) {
 // Nothing was seen for the whole bake; after it the source answers, with half the number.
 func TestMeansNeverPassUntested(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	j := NewMeans(shopCriteria(), nil)
+	j := NewMeansJudge(shopCriteria(), nil)
 	for i := 1; i <= 120; i++ {
 		j.See(Numbers{At: time.Duration(i) * 15 * time.Second})
 	}
@@ -77,7 +77,7 @@ func TestMeansNeverPassUntested(t *testing.T) {
 // Repeated looks of a watch that is retried often use no tests up.
 func TestMeansAreTestedToTheEndWithRepeatedLooks(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	j := NewMeans(shopCriteria(), nil)
+	j := NewMeansJudge(shopCriteria(), nil)
 	for i := 1; i <= 120; i++ {
 		at := time.Duration(i) * 15 * time.Second
 		f := 1.0
@@ -124,7 +124,7 @@ func TestMeansWithAnIdleTargetAndDrift(t *testing.T) {
 			}
 			c := shopCriteria()
 			c.Alpha, c.Drop, c.Rise = 0.05, test.drop, test.rise
-			j := NewMeans(c, before)
+			j := NewMeansJudge(c, before)
 			for i := 1; i <= 120; i++ {
 				j.See(draw(time.Duration(i)*15*time.Second, 1+(test.drift-1)*float64(i)/120))
 			}
@@ -141,7 +141,7 @@ func TestAbsurdNumbersAreNoPass(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	c := shopCriteria()
 	c.Drop, c.Rise = -1, 0.1
-	j := NewMeans(c, nil)
+	j := NewMeansJudge(c, nil)
 	for i := 1; i <= 120; i++ {
 		n := shopLook(time.Duration(i)*15*time.Second, r, 1)
 		for k := range 5 {

@@ -18,7 +18,7 @@ type objective struct{ *Judge }
 
 // newObjective readies a check with the looks before the change, which tell whether errors come in
 // bursts; none, where nothing is known of then.
-func newObjective(c Criteria, before []Look) objective {
+func newObjective(c Criteria, before []ArmCounts) objective {
 	c.Before = false
 	o := objective{newComparison(c, before)}
 	o.Judge.shown, o.Judge.words, o.Judge.least = o.shown, o.words, o.least

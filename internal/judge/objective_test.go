@@ -25,10 +25,10 @@ func bursty(src rand.Source, mean, dispersion float64) float64 {
 }
 
 // lone are looks of the exposed arm with 1% errors, since the change factor as many.
-func lone(seed uint64, dispersion float64, known bool, factor func(i int) float64) (before, since []Look) {
+func lone(seed uint64, dispersion float64, known bool, factor func(i int) float64) (before, since []ArmCounts) {
 	src := rand.NewPCG(seed, 2)
 	for i := -39; i <= 120; i++ {
-		l := Look{At: time.Duration(i) * step}
+		l := ArmCounts{At: time.Duration(i) * step}
 		if i > 0 {
 			l.Exposed = counts(min(300, bursty(src, 3*factor(i), dispersion)), 300)
 			since = append(since, l)
@@ -48,7 +48,7 @@ func lonely(alpha float64) Criteria {
 }
 
 // judgeAlone judges to the first FAIL, or the end, as Run does.
-func judgeAlone(c Criteria, before, since []Look) (objective, Outcome) {
+func judgeAlone(c Criteria, before, since []ArmCounts) (objective, Outcome) {
 	j := newObjective(c, before)
 	for _, l := range since {
 		if j.See(l); j.outcome(l.At, false).Verdict == Fail {
@@ -194,9 +194,9 @@ func TestObjectiveAnyInput(t *testing.T) {
 		c := lonely(0.01)
 		c.Objective = rapid.OneOf(odd, rapid.Float64Range(0, 1)).Draw(t, "objective")
 		c.Burn, c.Enough, c.Risk = odd.Draw(t, "burn"), 2, 0.05
-		var looks []Look
+		var looks []ArmCounts
 		for i := range rapid.IntRange(0, 40).Draw(t, "looks") {
-			l := Look{At: time.Duration(i-15) * step}
+			l := ArmCounts{At: time.Duration(i-15) * step}
 			if rapid.IntRange(0, 9).Draw(t, "seen") > 0 {
 				l.Exposed = counts(odd.Draw(t, "bad"), odd.Draw(t, "total"))
 			}
@@ -219,7 +219,7 @@ func TestObjectiveStateIsAllThatMatters(t *testing.T) {
 		c := lonely(0.01)
 		c.Enough, c.Risk = 2, 0.05
 		before, since := lone(rapid.Uint64().Draw(t, "seed"), 2, rapid.Bool().Draw(t, "known"), constant(rapid.Float64Range(0, 3).Draw(t, "factor")))
-		stateIsAll(t, func() kept[Look, ComparisonState] { return oneByOne{newObjective(c, before).Judge} }, since[:40])
+		stateIsAll(t, func() kept[ArmCounts, ComparisonState] { return oneByOne{newObjective(c, before).Judge} }, since[:40])
 	})
 }
 
@@ -230,9 +230,9 @@ func TestMissedObjectiveDoesNotPass(t *testing.T) {
 	c := Criteria{Objective: 0.99, Burn: 2, Alpha: 0.001, Every: step, Bake: 20 * step, MinSamples: 100}
 	for seed := range uint64(40) {
 		src := rand.NewPCG(seed, 3)
-		var looks []Look
+		var looks []ArmCounts
 		for i := 1; i <= 20; i++ {
-			looks = append(looks, Look{At: time.Duration(i) * step, Exposed: counts(distuv.Poisson{Lambda: 72, Src: src}.Rand(), 2390)})
+			looks = append(looks, ArmCounts{At: time.Duration(i) * step, Exposed: counts(distuv.Poisson{Lambda: 72, Src: src}.Rand(), 2390)})
 		}
 		out := Run(c, looks)
 		require.NotEqual(t, Pass, out.Verdict, out.Evidence)

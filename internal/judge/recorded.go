@@ -27,7 +27,7 @@ const (
 )
 
 // add keeps a look. It answers false for one that is not later than the one before.
-func (r *Recorded) add(l Look) bool {
+func (r *Recorded) add(l ArmCounts) bool {
 	if r.n > 0 && l.At <= r.last {
 		return false
 	}
@@ -51,8 +51,8 @@ func (r *Recorded) add(l Look) bool {
 }
 
 // Looks are in order of time.
-func (r Recorded) Looks() []Look {
-	out, rest, at := make([]Look, 0, r.n), r.rows, time.Duration(0)
+func (r Recorded) Looks() []ArmCounts {
+	out, rest, at := make([]ArmCounts, 0, r.n), r.rows, time.Duration(0)
 	number := func() (v float64, there bool) {
 		code, n := binary.Uvarint(rest)
 		rest = rest[n:]
@@ -76,13 +76,13 @@ func (r Recorded) Looks() []Look {
 	for range r.n {
 		after, n := binary.Varint(rest)
 		rest, at = rest[n:], at+time.Duration(after)
-		out = append(out, Look{At: at, Exposed: arm(), Control: arm()})
+		out = append(out, ArmCounts{At: at, Exposed: arm(), Control: arm()})
 	}
 	return out
 }
 
 // Pace is the time between two looks of a run, as a rule: the median; 0 for fewer than two.
-func Pace(looks []Look) time.Duration {
+func Pace(looks []ArmCounts) time.Duration {
 	var gaps []time.Duration
 	for i := 1; i < len(looks); i++ {
 		gaps = append(gaps, looks[i].At-looks[i-1].At)

@@ -8,14 +8,14 @@ import (
 // look is what is seen at a moment since the change.
 type look interface{ when() time.Duration }
 
-func (l Look) when() time.Duration    { return l.At }
-func (l Numbers) when() time.Duration { return l.At }
+func (l ArmCounts) when() time.Duration { return l.At }
+func (l Numbers) when() time.Duration   { return l.At }
 
 // Run judges a whole series, in order of time: looks at or before zero are from before the change,
 // those after the bake are left out, and those at the same moment are strata. It returns the first
 // FAIL; with Criteria.Enough, the first PASS that has shown enough; and else what is so at the end
 // of the bake.
-func Run(c Criteria, looks []Look) Outcome {
+func Run(c Criteria, looks []ArmCounts) Outcome {
 	before, since := parted(looks, c.Bake)
 	// Time in which nobody looked counts as looks without arms.
 	j, last := New(c, before), time.Duration(0)
@@ -42,7 +42,7 @@ func Run(c Criteria, looks []Look) Outcome {
 // bake are left out. It returns the first FAIL, and else what is so at the end of the bake.
 func RunMeans(c MeansCriteria, looks []Numbers) Outcome {
 	before, since := parted(looks, c.Bake)
-	j := NewMeans(c, before)
+	j := NewMeansJudge(c, before)
 	for _, l := range since {
 		if j.See(l); j.harm() {
 			return j.Outcome(l.At)

@@ -16,7 +16,7 @@ type selfBaseline struct {
 // known.
 const certain = 1000
 
-func newSelfBaseline(before []Look, daily float64) selfBaseline {
+func newSelfBaseline(before []ArmCounts, daily float64) selfBaseline {
 	i := selfBaseline{daily: max(1, daily)}
 	for _, l := range before {
 		if sane(l.Exposed) {
@@ -28,11 +28,11 @@ func newSelfBaseline(before []Look, daily float64) selfBaseline {
 }
 
 // against is a look since the change with the second arm in the place of the control.
-func (i selfBaseline) against(l Look) Look { return i.times(l, i.daily) }
+func (i selfBaseline) against(l ArmCounts) ArmCounts { return i.times(l, i.daily) }
 
 // times is a look with a second arm of so many times the rate before. Half an event is added to
 // what was seen, so that a rate of zero can be compared with, too.
-func (i selfBaseline) times(l Look, factor float64) Look {
+func (i selfBaseline) times(l ArmCounts, factor float64) ArmCounts {
 	if i.Total <= 0 {
 		l.Control = nil
 		return l
@@ -41,7 +41,7 @@ func (i selfBaseline) times(l Look, factor float64) Look {
 }
 
 // rated is a look with a second arm of which such a share is bad for certain.
-func rated(l Look, rate float64) Look {
+func rated(l ArmCounts, rate float64) ArmCounts {
 	l.Control = nil
 	if sane(l.Exposed) {
 		total := certain * l.Exposed.Total
@@ -51,8 +51,8 @@ func rated(l Look, rate float64) Look {
 }
 
 // all are looks before the change with the second arm.
-func (i selfBaseline) all(looks []Look) []Look {
-	out := make([]Look, len(looks))
+func (i selfBaseline) all(looks []ArmCounts) []ArmCounts {
+	out := make([]ArmCounts, len(looks))
 	for n, l := range looks {
 		out[n] = i.times(l, 1)
 	}

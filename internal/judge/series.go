@@ -109,7 +109,7 @@ func (s *seriesReader) row(row []string) error {
 		}
 		seen[i] = !math.IsNaN(v[i]) && !math.IsInf(v[i], 0)
 	}
-	l := Look{At: time.Duration(t * float64(time.Second))}
+	l := ArmCounts{At: time.Duration(t * float64(time.Second))}
 	if seen[2] && seen[3] {
 		l.Exposed = &sequential.Counts{Bad: v[2], Total: v[3]}
 	}
@@ -120,7 +120,7 @@ func (s *seriesReader) row(row []string) error {
 }
 
 // add keeps a look of a run.
-func (s *seriesReader) add(run string, l Look) error {
+func (s *seriesReader) add(run string, l ArmCounts) error {
 	at, ok := s.at[run]
 	if !ok {
 		at = len(s.runs)

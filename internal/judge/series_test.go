@@ -38,12 +38,12 @@ func TestRecordedKeepsLooks(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		odd := rapid.OneOf(rapid.Float64Range(-1, 1e16), rapid.SampledFrom([]float64{0, 1, 150, 1 << 50, 1<<50 - 1, 0.5, -1, 1e300}), rapid.Map(rapid.IntRange(0, 1e6), func(n int) float64 { return float64(n) }))
-		var want []Look
+		var want []ArmCounts
 		var r Recorded
 		at := time.Duration(rapid.Int64Range(-1e18, 1e18).Draw(t, "at"))
 		for range rapid.IntRange(0, 20).Draw(t, "looks") {
 			at += time.Duration(rapid.Int64Range(1, 1e12).Draw(t, "gap"))
-			l := Look{At: at}
+			l := ArmCounts{At: at}
 			for _, arm := range []**sequential.Counts{&l.Exposed, &l.Control} {
 				if rapid.Bool().Draw(t, "seen") {
 					*arm = counts(odd.Draw(t, "bad"), odd.Draw(t, "total"))
@@ -103,7 +103,7 @@ func TestOrderOfColumnsAndRunsDoesNotMatter(t *testing.T) {
 }
 
 // readAs reads rows from CSV with its columns in such an order.
-func readAs(t require.TestingT, rows [][]string, columns []int) map[string][]Look {
+func readAs(t require.TestingT, rows [][]string, columns []int) map[string][]ArmCounts {
 	var b strings.Builder
 	for _, row := range append([][]string{header()}, rows...) {
 		for i, c := range columns {
@@ -116,7 +116,7 @@ func readAs(t require.TestingT, rows [][]string, columns []int) map[string][]Loo
 	}
 	runs, err := ReadSeries("s.csv", strings.NewReader(b.String()))
 	require.NoError(t, err)
-	out := map[string][]Look{}
+	out := map[string][]ArmCounts{}
 	for _, r := range runs {
 		out[r.Run] = r.Looks()
 	}
@@ -128,7 +128,7 @@ func BenchmarkRun(b *testing.B) {
 	for name, burst := range map[string]float64{"chance": 1, "bursts": 5} {
 		b.Run(name, func(b *testing.B) {
 			r := rand.New(rand.NewPCG(1, 2))
-			var looks []Look
+			var looks []ArmCounts
 			for at := -119; at <= 120; at++ {
 				errors := func(mean float64) float64 { // bursts of so many at once
 					n := 0.0
@@ -139,7 +139,7 @@ func BenchmarkRun(b *testing.B) {
 					}
 					return n
 				}
-				looks = append(looks, Look{
+				looks = append(looks, ArmCounts{
 					At:      time.Duration(at) * 15 * time.Second,
 					Exposed: &sequential.Counts{Bad: errors(0.75), Total: 150}, Control: &sequential.Counts{Bad: errors(14), Total: 2850},
 				})

@@ -8,23 +8,23 @@ import (
 	"github.com/sluicehq/sluice/internal/sequential"
 )
 
-// Shift judges a number look by look: whether its mean since the change has moved further from what
-// is usual than it ever did by itself, and further than it may. It is for few targets, of which
-// Means could never tell chance from harm: one look is one observation, and the past tells how
-// alike those are. Compared with a control, the number is how many times the control's mean it is,
-// and what a control target shows, too, is no harm.
+// ShiftJudge judges a number look by look: whether its mean since the change has moved further from
+// what is usual than it ever did by itself, and further than it may. It is for few targets, of
+// which Means could never tell chance from harm: one look is one observation, and the past tells
+// how alike those are. Compared with a control, the number is how many times the control's mean it
+// is, and what a control target shows, too, is no harm.
 //
 // Means are compared over the spans of a PastShift. Alpha is split evenly among them, which holds
 // whatever they have to do with each other. A span must show harm also without its furthest look,
 // so that one wild number is no shift. Build it with NewShift. It is not safe for concurrent use.
-type Shift struct {
+type ShiftJudge struct {
 	criteria ShiftCriteria
 	step     time.Duration
 	past     PastShift
 	state    ShiftState
 }
 
-// ShiftState is what a Shift has seen, small enough for a heartbeat. Its zero value has seen
+// ShiftState is what a ShiftJudge has seen, small enough for a heartbeat. Its zero value has seen
 // nothing.
 type ShiftState struct {
 	armsSeen
@@ -62,9 +62,9 @@ type ShiftFound struct {
 	Looks   int     `json:"looks"`
 }
 
-// NewShift readies a check with what is known of the time before the change.
-func NewShift(c ShiftCriteria, step time.Duration, past PastShift) *Shift {
-	return &Shift{criteria: c, step: max(1, step), past: past}
+// NewShiftJudge readies a check with what is known of the time before the change.
+func NewShiftJudge(c ShiftCriteria, step time.Duration, past PastShift) *ShiftJudge {
+	return &ShiftJudge{criteria: c, step: max(1, step), past: past}
 }
 
 // mean is that of numbers that can be; none of none.
@@ -91,7 +91,7 @@ func (c ShiftCriteria) Shown(l Numbers) float64 {
 }
 
 // See takes the next look.
-func (j *Shift) See(l Numbers) {
+func (j *ShiftJudge) See(l Numbers) {
 	y, own := j.criteria.Shown(l), mean(l.Exposed)
 	if !math.IsNaN(own) {
 		j.state.Seen = l.At
@@ -119,7 +119,7 @@ func (j *Shift) See(l Numbers) {
 }
 
 // end begins the next span where one has ended.
-func (j *Shift) end(step int) {
+func (j *ShiftJudge) end(step int) {
 	for _, s := range j.past.Spans {
 		if s.To <= step && s.To > j.state.Ended {
 			j.state.Ended, j.state.Lately = s.To, shiftSeen{}
@@ -147,7 +147,7 @@ func (s *shiftSeen) add(y, own float64, control []float64) {
 }
 
 // compare compares the mean of a span that has ended.
-func (j *Shift) compare(s Span, seen shiftSeen) {
+func (j *ShiftJudge) compare(s Span, seen shiftSeen) {
 	if s.Freedom < leastCases {
 		return
 	}
@@ -207,13 +207,13 @@ func (s shiftSeen) apart(f *ShiftFound, part float64, above bool) bool {
 }
 
 // tests is among how many alpha is split.
-func (j *Shift) tests() float64 {
+func (j *ShiftJudge) tests() float64 {
 	sides := MeansCriteria{Drop: j.criteria.Drop, Rise: j.criteria.Rise}.sides()
 	return float64(max(1, sides) * max(1, len(j.past.Spans)))
 }
 
 // draw adds a look to the trace, in which a mean is Bad divided by Total.
-func (j *Shift) draw(l Numbers) {
+func (j *ShiftJudge) draw(l Numbers) {
 	p := sequential.Pair{Exposed: sequential.Counts{Bad: mean(l.Exposed), Total: 1}}
 	switch other := mean(l.Control); {
 	case !j.criteria.Before:
@@ -225,15 +225,15 @@ func (j *Shift) draw(l Numbers) {
 }
 
 // State is what was seen so far.
-func (j *Shift) State() ShiftState {
+func (j *ShiftJudge) State() ShiftState {
 	s := j.state
 	s.Trace = slices.Clone(s.Trace)
 	return s
 }
 
-// Restore goes on from the state of a Shift by the same criteria and past. It answers whether it
-// can be one; if not, nothing changes.
-func (j *Shift) Restore(s ShiftState) bool {
+// Restore goes on from the state of a ShiftJudge by the same criteria and past. It answers whether
+// it can be one; if not, nothing changes.
+func (j *ShiftJudge) Restore(s ShiftState) bool {
 	for _, seen := range []shiftSeen{s.Since, s.Lately} {
 		if len(seen.Control)%2 != 0 || len(seen.Control) > 2*MostTargets {
 			return false

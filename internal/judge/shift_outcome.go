@@ -12,7 +12,7 @@ import (
 // Outcome is the verdict at a moment since the change. Harm once found stays. Ratio is the mean as
 // a part of what is usual, and Samples is on how many looks it rests. In the trace, a mean is Bad
 // divided by Total.
-func (j *Shift) Outcome(at time.Duration) Outcome {
+func (j *ShiftJudge) Outcome(at time.Duration) Outcome {
 	out := Outcome{
 		At: at, P: 1, Ratio: 1, Least: 1, Needed: nats(j.criteria.Alpha),
 		Samples: j.state.Since.N, Trace: slices.Clone(j.state.Trace),
@@ -61,13 +61,13 @@ func (j *Shift) Outcome(at time.Duration) Outcome {
 }
 
 // known says that the past tells what is usual of some span.
-func (j *Shift) known() bool {
+func (j *ShiftJudge) known() bool {
 	return slices.ContainsFunc(j.past.Spans, func(s Span) bool { return s.Freedom >= leastCases })
 }
 
 // newest is the longest span since the change that has ended by a moment, if one has of which the
 // past tells something.
-func (j *Shift) newest(at time.Duration) (newest Span, ended bool) {
+func (j *ShiftJudge) newest(at time.Duration) (newest Span, ended bool) {
 	for _, s := range j.past.Spans {
 		if s.From == 0 && time.Duration(s.To)*j.step <= at+j.criteria.Every/2 && s.Freedom >= leastCases {
 			newest, ended = s, true
@@ -78,7 +78,7 @@ func (j *Shift) newest(at time.Duration) (newest Span, ended bool) {
 
 // doubted says that what was seen since the change is off by more than it may, and that chance
 // hardly shows it.
-func (j *Shift) doubted(s Span, at time.Duration) bool {
+func (j *ShiftJudge) doubted(s Span, at time.Duration) bool {
 	seen := j.state.Since
 	for side, part := range []float64{j.criteria.Drop, j.criteria.Rise} {
 		above := side == 1
@@ -93,7 +93,7 @@ func (j *Shift) doubted(s Span, at time.Duration) bool {
 }
 
 // words are the evidence of what was found.
-func (j *Shift) words(f ShiftFound, verdict Verdict) string {
+func (j *ShiftJudge) words(f ShiftFound, verdict Verdict) string {
 	with := "by control and the time before"
 	if j.criteria.Before {
 		with = "by the time before"

@@ -28,7 +28,7 @@ func shiftOf(before bool, alpha float64) ShiftCriteria {
 
 // bakeOf judges a number of one target: so many looks before the change, and the rest after it.
 func bakeOf(c ShiftCriteria, values []float64, past int) Outcome {
-	j := NewShift(c, time.Minute, NewPastShift(c, time.Minute, values[:past], nil))
+	j := NewShiftJudge(c, time.Minute, NewPastShift(c, time.Minute, values[:past], nil))
 	for i, v := range values[past:] {
 		at := time.Duration(i+1) * time.Minute
 		j.See(Numbers{At: at, Exposed: []float64{v}})
@@ -166,7 +166,7 @@ func compared(c ShiftCriteria, canary, other float64) Outcome {
 			alike[k] = append(alike[k], c.Shown(Numbers{Exposed: l.Control[k : k+1], Control: others}))
 		}
 	}
-	j := NewShift(c, time.Minute, NewPastShift(c, time.Minute, own, alike))
+	j := NewShiftJudge(c, time.Minute, NewPastShift(c, time.Minute, own, alike))
 	for i := range 30 {
 		l := look()
 		l.At = time.Duration(i+1) * time.Minute
@@ -204,7 +204,7 @@ func TestShiftWithoutAPast(t *testing.T) {
 	require.Equal(t, Pass, out.Verdict, out.Evidence)
 }
 
-// A Shift that another worker goes on with decides the same.
+// A ShiftJudge that another worker goes on with decides the same.
 func TestShiftState(t *testing.T) {
 	t.Parallel()
 	c := shiftOf(true, 0.001)
@@ -215,7 +215,7 @@ func TestShiftState(t *testing.T) {
 	var kept PastShift
 	require.NoError(t, json.Unmarshal(raw, &kept))
 	require.Equal(t, past, kept)
-	one, other := NewShift(c, time.Minute, past), NewShift(c, time.Minute, kept)
+	one, other := NewShiftJudge(c, time.Minute, past), NewShiftJudge(c, time.Minute, kept)
 	for i, v := range values[120:] {
 		l := Numbers{At: time.Duration(i+1) * time.Minute, Exposed: []float64{1.05 * v}}
 		one.See(l)
@@ -225,7 +225,7 @@ func TestShiftState(t *testing.T) {
 		require.Less(t, len(raw), 8000)
 		var s ShiftState
 		require.NoError(t, json.Unmarshal(raw, &s))
-		other = NewShift(c, time.Minute, kept)
+		other = NewShiftJudge(c, time.Minute, kept)
 		require.True(t, other.Restore(s))
 		require.Equal(t, one.Outcome(l.At), other.Outcome(l.At))
 	}

@@ -18,7 +18,7 @@ type stain struct {
 	began, ended time.Duration
 }
 
-func newStain(c Criteria, before []Look) stain {
+func newStain(c Criteria, before []ArmCounts) stain {
 	var s stain
 	if s.rest, s.Stain = sequential.WithoutStain(c.question(), pairs(before)); s.rest == nil {
 		return stain{}

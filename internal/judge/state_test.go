@@ -19,7 +19,7 @@ func TestStateIsAllThatMatters(t *testing.T) {
 		if rapid.Bool().Draw(t, "unknown past") {
 			before = nil
 		}
-		stateIsAll(t, func() kept[Look, ComparisonState] { return oneByOne{newComparison(c, before)} }, looks[40:100])
+		stateIsAll(t, func() kept[ArmCounts, ComparisonState] { return oneByOne{newComparison(c, before)} }, looks[40:100])
 	})
 }
 

@@ -10,11 +10,11 @@ import (
 )
 
 // looks are alike, one each 15 s, the last at end.
-func looks(n int, end time.Duration, exposed, control sequential.Counts) []Look {
-	var out []Look
+func looks(n int, end time.Duration, exposed, control sequential.Counts) []ArmCounts {
+	var out []ArmCounts
 	for i := range n {
 		e, c := exposed, control
-		out = append(out, Look{At: end - time.Duration(n-1-i)*15*time.Second, Exposed: &e, Control: &c})
+		out = append(out, ArmCounts{At: end - time.Duration(n-1-i)*15*time.Second, Exposed: &e, Control: &c})
 	}
 	return out
 }

@@ -229,7 +229,7 @@ const (
 )
 
 // newTraffic readies the test with the looks before the change.
-func newTraffic(c Criteria, before []Look) traffic {
+func newTraffic(c Criteria, before []ArmCounts) traffic {
 	looks := max(patience, int(window/max(1, c.Every)))
 	t := traffic{looks: looks, level: c.Traffic / float64(c.start().Looks) / math.Ceil(math.Log2(float64(looks)/patience)+1)}
 	var own, control []float64

@@ -16,7 +16,7 @@ import (
 
 // Sources are kinds of sources whose settings are the real ones, and whose numbers are those of the
 // world. One that really has no past has none here.
-func (w *World) Sources(real source.Kinds) source.Kinds {
+func (w *World) Sources(real source.Registry) source.Registry {
 	out := slices.Clone(real)
 	for i, k := range out {
 		out[i].Open = func(h spec.Health, s source.Scope, _ source.Deps) (source.Source, error) {

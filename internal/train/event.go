@@ -61,8 +61,8 @@ func (l Ledger) After(last Number) Ledger {
 	return l
 }
 
-// Report is what a rollout tells its train: all of it, each time, as a Standing is.
-type Report struct {
+// RolloutReport is what a rollout tells its train: all of it, each time, as a Standing is.
+type RolloutReport struct {
 	Number Number `json:"number"`
 	// Seq grows with every report of the rollout.
 	Seq int64 `json:"seq"`
@@ -86,11 +86,11 @@ type Report struct {
 
 // Next is the Seq of the next report. It follows the time: a run that was reset repeats the numbers
 // of the one before, and what it says then is to be heard.
-func (p Report) Next(now time.Time) int64 { return max(p.Seq+1, now.UnixMilli()) }
+func (p RolloutReport) Next(now time.Time) int64 { return max(p.Seq+1, now.UnixMilli()) }
 
 // Hear is the ledger after a report. One of a rollout that is not under way, or that a newer one
 // has overtaken, changes nothing.
-func (l Ledger) Hear(p Report) (Ledger, []Command) {
+func (l Ledger) Hear(p RolloutReport) (Ledger, []Command) {
 	l = l.clone()
 	r := l.find(p.Number)
 	if r == nil || p.Seq <= r.Seq {

@@ -99,7 +99,7 @@ func (e *encoding) bag(parts []encoding) {
 	}
 }
 
-func (e *encoding) reach(r *Reach) {
+func (e *encoding) reach(r *Progress) {
 	if e.is(r != nil); r != nil {
 		e.n(int64(r.Number), int64(r.Stages))
 		e.is(r.All)
@@ -121,7 +121,7 @@ func (e *encoding) standing(s Standing, v ranks) {
 	e.text(s.Waits)
 }
 
-func (e *encoding) report(p Report, seqs, versions ranks) {
+func (e *encoding) report(p RolloutReport, seqs, versions ranks) {
 	e.n(seqs.of(p.Seq), versions.of(p.Heard), int64(p.Stages), int64(p.Passed))
 	e.is(p.Wants)
 	e.is(p.Guards)
@@ -377,7 +377,7 @@ func (m *model) restore(was *model) {
 func TestDigestKnowsEveryField(t *testing.T) {
 	t.Parallel()
 	for of, n := range map[reflect.Type]int{
-		reflect.TypeFor[Ledger](): 7, reflect.TypeFor[Rollout](): 25, reflect.TypeFor[Standing](): 14, reflect.TypeFor[Reach](): 4,
+		reflect.TypeFor[Ledger](): 7, reflect.TypeFor[Rollout](): 25, reflect.TypeFor[Standing](): 14, reflect.TypeFor[Progress](): 4,
 		reflect.TypeFor[actor](): 13, reflect.TypeFor[target](): 6, reflect.TypeFor[order](): 5,
 	} {
 		require.Equal(t, n, of.NumField(), of.String())

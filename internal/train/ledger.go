@@ -82,7 +82,7 @@ type Rollout struct {
 	Granted  int `json:"granted,omitempty"`
 	Passed   int `json:"passed,omitempty"`
 	// Ahead is how far the next older one had come when this one was given its newest stage.
-	Ahead *Reach `json:"ahead,omitempty"`
+	Ahead *Progress `json:"ahead,omitempty"`
 	// Younger are the releases that younger ones have put on its targets, or may have: they stay
 	// there until this one has gone back, also when the younger ones have ended.
 	Younger []string `json:"younger,omitempty"`
@@ -100,8 +100,8 @@ type Rollout struct {
 	Seq   int64    `json:"seq,omitempty"`
 }
 
-// Reach is how far a rollout has come: the first so many stages of a plan.
-type Reach struct {
+// Progress is how far a rollout has come: the first so many stages of a plan.
+type Progress struct {
 	Number Number `json:"number"`
 	Plan   string `json:"plan"`
 	Stages int    `json:"stages"`

@@ -7,7 +7,7 @@ import (
 )
 
 // hear is the ledger after a report of a rollout that acts by all it was told, and has two stages.
-func (l Ledger) hear(p Report) Ledger {
+func (l Ledger) hear(p RolloutReport) Ledger {
 	r := l.Find(p.Number)
 	p.Seq, p.Heard, p.Plan, p.Stages = r.Seq+1, r.Told.Version, r.Release, 2
 	l, _ = l.Hear(p)
@@ -27,14 +27,14 @@ func submitted(t *testing.T, l Ledger, releases ...string) Ledger {
 // inStage is a ledger with a rollout that has begun its first stage.
 func inStage(t *testing.T) Ledger {
 	t.Helper()
-	l := submitted(t, Ledger{}, "a").hear(Report{Number: 1, Wants: true})
+	l := submitted(t, Ledger{}, "a").hear(RolloutReport{Number: 1, Wants: true})
 	require.Equal(t, 1, l.Find(1).Granted)
 	return l
 }
 
 func TestSubmitRefuses(t *testing.T) {
 	t.Parallel()
-	l := submitted(t, inStage(t), "b").hear(Report{Number: 1, GoesBack: true})
+	l := submitted(t, inStage(t), "b").hear(RolloutReport{Number: 1, GoesBack: true})
 	for release, want := range map[string]string{
 		"a": "the release was taken back before: rollout 1 of a went back",
 		"b": "the release was taken back before: rollout 2 of b was withdrawn with rollout 1",
@@ -59,7 +59,7 @@ func TestRetell(t *testing.T) {
 	cs := l.Retell()
 	require.Len(t, cs, 1)
 	require.Equal(t, Command{Tell: 1, Standing: l.Find(1).Told}, cs[0])
-	l = l.hear(Report{Number: 1})
+	l = l.hear(RolloutReport{Number: 1})
 	require.Empty(t, l.Retell())
 }
 
@@ -96,7 +96,7 @@ func TestLostKeepsOthers(t *testing.T) {
 // however soon it begins, and lets nothing in that was barred there.
 func TestTrainAfterOneThatWasEndedByHand(t *testing.T) {
 	t.Parallel()
-	l := submitted(t, inStage(t).hear(Report{Number: 1, GoesBack: true}), "b").hear(Report{Number: 1, Result: "aborted"}).hear(Report{Number: 2})
+	l := submitted(t, inStage(t).hear(RolloutReport{Number: 1, GoesBack: true}), "b").hear(RolloutReport{Number: 1, Result: "aborted"}).hear(RolloutReport{Number: 2})
 	fence, back := l.Find(2).Told.Fence, l.Find(2).Told.Back
 	after := l.After(4)
 	_, _, _, err := after.Submit(Submission{Release: "a"})
@@ -113,10 +113,10 @@ func TestTrainAfterOneThatWasEndedByHand(t *testing.T) {
 // its targets also when those have ended.
 func TestYoungerAreKnownWhenTheyHaveEnded(t *testing.T) {
 	t.Parallel()
-	l := submitted(t, inStage(t).hear(Report{Number: 1, Passed: 1}), "b").hear(Report{Number: 2})
+	l := submitted(t, inStage(t).hear(RolloutReport{Number: 1, Passed: 1}), "b").hear(RolloutReport{Number: 2})
 	l, _ = l.Compared(2, 1, Comparison{Needs: []int{1, 2}})
-	l = l.hear(Report{Number: 2, Wants: true}).hear(Report{Number: 1, Passed: 1})
-	l = l.hear(Report{Number: 1, Passed: 1, GoesBack: true}).hear(Report{Number: 2, Result: "withdrawn"})
+	l = l.hear(RolloutReport{Number: 2, Wants: true}).hear(RolloutReport{Number: 1, Passed: 1})
+	l = l.hear(RolloutReport{Number: 1, Passed: 1, GoesBack: true}).hear(RolloutReport{Number: 2, Result: "withdrawn"})
 	require.Nil(t, l.Find(2))
 	require.Equal(t, []string{"b"}, l.Find(1).Told.Younger)
 }
@@ -124,17 +124,17 @@ func TestYoungerAreKnownWhenTheyHaveEnded(t *testing.T) {
 // have left.
 func TestWithdrawnIsAWayBack(t *testing.T) {
 	t.Parallel()
-	l := submitted(t, inStage(t).hear(Report{Number: 1, Passed: 1}), "b").hear(Report{Number: 2})
+	l := submitted(t, inStage(t).hear(RolloutReport{Number: 1, Passed: 1}), "b").hear(RolloutReport{Number: 2})
 	l, _ = l.Compared(2, 1, Comparison{Needs: []int{1, 2}})
-	l = l.hear(Report{Number: 2, Wants: true}).hear(Report{Number: 1, Passed: 1})
+	l = l.hear(RolloutReport{Number: 2, Wants: true}).hear(RolloutReport{Number: 1, Passed: 1})
 	require.Equal(t, 1, l.Find(2).Granted)
-	l = l.hear(Report{Number: 2, Passed: 1}).hear(Report{Number: 1, Passed: 1, GoesBack: true})
-	l = l.hear(Report{Number: 1, Passed: 1, GoesBack: true, Result: "rolled-back"})
+	l = l.hear(RolloutReport{Number: 2, Passed: 1}).hear(RolloutReport{Number: 1, Passed: 1, GoesBack: true})
+	l = l.hear(RolloutReport{Number: 1, Passed: 1, GoesBack: true, Result: "rolled-back"})
 	require.NotNil(t, l.Find(2))
 	l = submitted(t, l, "c")
 	require.Equal(t, Queued, l.Find(3).State)
 	require.Equal(t, "rollout 2 goes back", l.Waits(3))
-	l = l.hear(Report{Number: 2, Passed: 1, Result: "withdrawn"})
+	l = l.hear(RolloutReport{Number: 2, Passed: 1, Result: "withdrawn"})
 	require.Equal(t, Going, l.Find(3).State)
 }
 
@@ -161,16 +161,17 @@ func TestTakenByAnotherFleet(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		found Comparison
-		want  []Reach
+		want  []Progress
 	}{
-		"all of them":  {Comparison{Needs: []int{2}, Covers: true}, []Reach{{Number: 2, Plan: "b", Stages: 1, All: true}}},
-		"some of them": {Comparison{Needs: []int{2}}, []Reach{{Number: 2, Plan: "b", Stages: 1}}},
+		"all of them":  {Comparison{Needs: []int{2}, Covers: true}, []Progress{{Number: 2, Plan: "b", Stages: 1, All: true}}},
+		"some of them": {Comparison{Needs: []int{2}}, []Progress{{Number: 2, Plan: "b", Stages: 1}}},
 		"none of them": {Comparison{Needs: []int{0}}, nil},
 	} {
-		l := submitted(t, inStage(t).hear(Report{Number: 1, Passed: 1, Wants: true}), "b").hear(Report{Number: 1, Passed: 2, Guards: true})
-		l, _ = l.Hear(Report{Number: 2, Seq: 1, Heard: l.Find(2).Told.Version, Plan: "b", Stages: 1})
+		l := submitted(t, inStage(t).hear(RolloutReport{Number: 1, Passed: 1, Wants: true}), "b")
+		l = l.hear(RolloutReport{Number: 1, Passed: 2, Guards: true})
+		l, _ = l.Hear(RolloutReport{Number: 2, Seq: 1, Heard: l.Find(2).Told.Version, Plan: "b", Stages: 1})
 		l, _ = l.Compared(2, 1, c.found)
-		l, _ = l.Hear(Report{Number: 2, Seq: 2, Heard: l.Find(2).Told.Version, Plan: "b", Stages: 1, Wants: true})
+		l, _ = l.Hear(RolloutReport{Number: 2, Seq: 2, Heard: l.Find(2).Told.Version, Plan: "b", Stages: 1, Wants: true})
 		require.Equal(t, 1, l.Find(2).Reserved, name)
 		require.Equal(t, c.want, l.Find(1).Told.Taken, name)
 	}
@@ -187,11 +188,11 @@ func TestCovers(t *testing.T) {
 // a younger one replaces.
 func TestGoneOnItsWayBack(t *testing.T) {
 	t.Parallel()
-	l := submitted(t, inStage(t).hear(Report{Number: 1, Passed: 2, Guards: true}), "b")
+	l := submitted(t, inStage(t).hear(RolloutReport{Number: 1, Passed: 2, Guards: true}), "b")
 	l, _ = l.Gone(1, true)
 	require.Equal(t, Lost, l.Find(1).State)
 	require.EqualValues(t, 1, l.Find(2).WithdrawnBy)
 	require.EqualValues(t, 1, l.Hold.After)
-	l, _ = l.Hear(Report{Number: 2, Seq: 1, Plan: "b", Stages: 1, Passed: 1, Guards: true}) // sent before it heard
+	l, _ = l.Hear(RolloutReport{Number: 2, Seq: 1, Plan: "b", Stages: 1, Passed: 1, Guards: true}) // sent before it heard
 	require.NotNil(t, l.Find(1), "one that is withdrawn replaces nothing")
 }

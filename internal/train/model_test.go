@@ -54,7 +54,7 @@ type order struct {
 // with another one's, or that it is gone.
 type message struct {
 	about  Number
-	report *Report
+	report *RolloutReport
 	with   Number
 	found  Comparison
 }
@@ -78,7 +78,7 @@ func (m *model) arrives(e message) {
 	case e.with != 0:
 		m.take(l.Compared(e.about, e.with, e.found))
 	case m.flaw == lostForgotten:
-		m.take(l.Hear(Report{Number: e.about, Seq: m.actor(e.about).seq + 1, Result: "terminated"}))
+		m.take(l.Hear(RolloutReport{Number: e.about, Seq: m.actor(e.about).seq + 1, Result: "terminated"}))
 	default:
 		m.take(l.Gone(e.about, m.actor(e.about).condemns))
 	}
@@ -104,7 +104,7 @@ type actor struct {
 // report tells the train how a rollout stands.
 func (m *model) report(a *actor) {
 	a.seq++
-	p := Report{
+	p := RolloutReport{
 		Number: a.n, Seq: a.seq, Heard: a.standing.Version, Passed: a.passed, Wants: a.phase == "wait",
 		Guards: a.passed == len(a.cut.To), GoesBack: a.condemns, Result: a.result,
 	}

@@ -14,11 +14,11 @@ type Standing struct {
 	Enter int `json:"enter"`
 	// Taken is what younger rollouts may have taken of its targets: they show nothing about this
 	// release any more.
-	Taken []Reach `json:"taken,omitempty"`
+	Taken []Progress `json:"taken,omitempty"`
 	// Ahead is how far the next older rollout had come when this one was given its newest stage:
 	// beyond it, no target runs the release that this one replaces. nil if there is none: then all
 	// others do.
-	Ahead *Reach `json:"ahead,omitempty"`
+	Ahead *Progress `json:"ahead,omitempty"`
 	// Younger are releases that may run on its targets in place of its own: its way back replaces
 	// them, too.
 	Younger []string `json:"younger,omitempty"`
@@ -78,6 +78,6 @@ func (l *Ledger) passedBy(n Number) bool {
 }
 
 // reach is the first so many of its stages.
-func (r *Rollout) reach(stages int) *Reach {
-	return &Reach{Number: r.Number, Plan: r.Plan, Stages: stages}
+func (r *Rollout) reach(stages int) *Progress {
+	return &Progress{Number: r.Number, Plan: r.Plan, Stages: stages}
 }

@@ -119,10 +119,10 @@ func TestOne(t *testing.T) {
 // A run that was reset has an old report, and a new time.
 func TestReportsOfAResetAreAbove(t *testing.T) {
 	now := time.UnixMilli(1000)
-	before := Report{Seq: Report{}.Next(now)}
+	before := RolloutReport{Seq: RolloutReport{}.Next(now)}
 	before.Seq = before.Next(now)
 	require.EqualValues(t, 1001, before.Seq, "two at once")
-	require.Greater(t, Report{Seq: 1000}.Next(now.Add(time.Minute)), before.Next(now))
+	require.Greater(t, RolloutReport{Seq: 1000}.Next(now.Add(time.Minute)), before.Next(now))
 }
 
 // A train that was reset knows less than it has told: what it tells then is above that, and not
@@ -130,7 +130,7 @@ func TestReportsOfAResetAreAbove(t *testing.T) {
 func TestTellsAboveWhatItHadToldBeforeAReset(t *testing.T) {
 	l, n, _, err := Ledger{}.Submit(Submission{Release: "2"})
 	require.NoError(t, err)
-	l, commands := l.Hear(Report{Number: n, Seq: 1, Heard: 50})
+	l, commands := l.Hear(RolloutReport{Number: n, Seq: 1, Heard: 50})
 	require.Len(t, commands, 1)
 	require.Equal(t, n, commands[0].Tell)
 	require.EqualValues(t, 52, commands[0].Standing.Version)

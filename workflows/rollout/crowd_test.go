@@ -39,7 +39,7 @@ func newCrowd(t *testing.T, n, every int) *world {
 		}
 	}
 	w.why = "Get \"http://10.12.33.41:8080/sluice/v1/units/edge\": dial tcp 10.12.33.41:8080: connect: connection refused"
-	w.watcher = func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
+	w.watcher = func(ctx context.Context, in activities.WatchInput) (activities.StageReport, error) {
 		w.requireFits(in)
 		return w.watch(ctx, in)
 	}

@@ -42,18 +42,18 @@ func TestHarmInALongWait(t *testing.T) {
 // A watch that cannot run, or comes back at once, is started again ever more slowly: it must not
 // fill the history. What it has missed is made up for before the stage is left.
 func TestBrokenWatch(t *testing.T) {
-	broken := map[string]func(context.Context, activities.WatchInput) (activities.Judged, error){
-		"error": func(context.Context, activities.WatchInput) (activities.Judged, error) {
-			return activities.Judged{}, temporal.NewNonRetryableApplicationError("no such label", activities.ErrTypeInvalid, nil)
+	broken := map[string]func(context.Context, activities.WatchInput) (activities.StageReport, error){
+		"error": func(context.Context, activities.WatchInput) (activities.StageReport, error) {
+			return activities.StageReport{}, temporal.NewNonRetryableApplicationError("no such label", activities.ErrTypeInvalid, nil)
 		},
-		"early": func(context.Context, activities.WatchInput) (activities.Judged, error) {
-			return activities.Judged{}, nil
+		"early": func(context.Context, activities.WatchInput) (activities.StageReport, error) {
+			return activities.StageReport{}, nil
 		},
 	}
 	for name, watch := range broken {
 		w := newWorld(t, 10)
 		calls := 0
-		w.watcher = func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
+		w.watcher = func(ctx context.Context, in activities.WatchInput) (activities.StageReport, error) {
 			if over := w.env.Now().Sub(in.Since); in.Stage != 2 || over < time.Minute || over > 19*time.Hour {
 				return w.watch(ctx, in)
 			}
@@ -207,10 +207,10 @@ func TestEvidenceThatComesAndGoes(t *testing.T) {
 	w := newWorld(t, 10)
 	s := fourStages()
 	s.Stages[0].DecideWithin = spec.Duration(10 * time.Hour)
-	w.watcher = func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
+	w.watcher = func(ctx context.Context, in activities.WatchInput) (activities.StageReport, error) {
 		if in.UntilPass { // the watch sees a PASS at once, the gate never does
 			in.Watched.For = in.Bake
-			return activities.Judged{Report: w.report(health.Pass), Watched: in.Watched}, nil
+			return activities.StageReport{Report: w.report(health.Pass), Watched: in.Watched}, nil
 		}
 		return w.watch(ctx, in)
 	}

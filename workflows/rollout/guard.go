@@ -34,7 +34,7 @@ func (r *run) guard() error {
 	if length == 0 && !r.coupled() {
 		return nil
 	}
-	r.tellTrain(func(p *train.Report) { p.Passed, p.Guards, p.Wants = len(r.Planned.Stages), true, false })
+	r.tellTrain(func(p *train.RolloutReport) { p.Passed, p.Guards, p.Wants = len(r.Planned.Stages), true, false })
 	j := r.newest
 	if j == nil && !r.guarding() { // the run began with a sweep that found nobody
 		j = r.newJudging(len(r.Planned.Stages) - 1)

@@ -25,7 +25,7 @@ func TestGuardEnds(t *testing.T) {
 	w.prepares = true
 	var every []time.Duration
 	watch := w.watcher
-	w.watcher = func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
+	w.watcher = func(ctx context.Context, in activities.WatchInput) (activities.StageReport, error) {
 		every = append(every, in.Every)
 		return watch(ctx, in)
 	}
@@ -112,7 +112,7 @@ func TestGuardAfterAnEmptySweep(t *testing.T) {
 	s.Stages[3].Tolerate = &spec.Tolerate{Unreachable: spec.Allowance{Targets: 1}}
 	late := ""
 	gate := w.gater
-	w.gater = func(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
+	w.gater = func(ctx context.Context, in activities.GateInput) (activities.StageReport, error) {
 		if late == "" {
 			late = w.plan.Order[19].ID
 			w.away[late] = true
@@ -152,9 +152,9 @@ func TestGuardAfterAnOverride(t *testing.T) {
 				return "errors"
 			}
 			gate := w.gater
-			w.gater = func(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
+			w.gater = func(ctx context.Context, in activities.GateInput) (activities.StageReport, error) {
 				if in.Stage == 3 {
-					return activities.Judged{Report: health.Report{Results: []health.Result{{Check: "errors", Verdict: health.Fail}}}}, nil
+					return activities.StageReport{Report: health.Report{Results: []health.Result{{Check: "errors", Verdict: health.Fail}}}}, nil
 				}
 				return gate(ctx, in)
 			}

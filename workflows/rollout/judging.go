@@ -229,7 +229,7 @@ func (j *judging) gate() (rollout.Gate, error) {
 	o.ScheduleToCloseTimeout = gateTimeout + r.spec.Stages[j.stage].DecideWithin.Std()
 	now := workflow.Now(r.ctx)
 	j.Watched.Owing = true // the bake is over: nothing makes up for a gate that comes late
-	var out activities.Judged
+	var out activities.StageReport
 	r.arms(&j.Input.StageRef)
 	err := r.do(r.ctx, o, activities.TypeGate, activities.GateInput{HealthInput: j.Input, At: now, Watched: j.Watched}, &out)
 	r.lookEnds()

@@ -27,7 +27,8 @@ func (r *run) preflight() error {
 		return err
 	}
 	if !report.Over.IsZero() { // nor is an incident how targets usually are
-		r.sub.Earlier = append(slices.Clone(r.sub.Earlier), source.Span{From: report.Over.Add(-r.spec.Health.Window.Std()), To: report.Over})
+		harm := source.EarlierRun{From: report.Over.Add(-r.spec.Health.Window.Std()), To: report.Over}
+		r.sub.Earlier = append(slices.Clone(r.sub.Earlier), harm)
 	}
 	g := rollout.Gate{At: workflow.Now(r.ctx), Report: report}
 	g.Decision, g.Why = rollout.Admit(report, r.sub.Override)

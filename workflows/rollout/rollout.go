@@ -35,7 +35,7 @@ type Submission struct {
 	Passed string `json:"passed,omitempty"`
 	// Earlier are when other rollouts of the unit ran, lately and as far as is known: what targets
 	// showed then is not how they usually are.
-	Earlier []source.Span `json:"earlier,omitempty"`
+	Earlier []source.EarlierRun `json:"earlier,omitempty"`
 	// Undo makes this the undoing of an earlier run; nil for a rollout.
 	Undo *Undo `json:"undo,omitempty"`
 	// Train is the rollout's place in the train of its unit; nil for one that has the unit for
@@ -110,7 +110,7 @@ type run struct {
 	standings workflow.ReceiveChannel
 	// looking says that a look is under way. It counts all targets but lookingWithout.
 	looking        bool
-	lookingWithout []train.Reach
+	lookingWithout []train.Progress
 	// reporting is how many reports the train has not taken yet.
 	reporting int
 	// reset says that the server has reset the run, and refusal why it must not change anything
@@ -291,7 +291,7 @@ func (r *run) planWith(ctx workflow.Context, do func(workflow.Context, workflow.
 	}
 	r.Planned.FleetData = nil // the history has it
 	r.State.Plan, r.State.Targets = r.Planned.Digest, r.Planned.Targets
-	r.tellTrain(func(p *train.Report) { p.Plan, p.Stages = r.Planned.Digest, len(r.Planned.Stages) })
+	r.tellTrain(func(p *train.RolloutReport) { p.Plan, p.Stages = r.Planned.Digest, len(r.Planned.Stages) })
 	for i, s := range r.spec.Stages {
 		r.State.Stages = append(r.State.Stages, rollout.StageState{
 			Name: s.Name, Cohort: r.Planned.Stages[i].Size(), Reach: r.Planned.Stages[i].To,

@@ -32,7 +32,7 @@ type coupling struct {
 	// Standing is the newest that has arrived.
 	Standing train.Standing `json:"standing,omitzero"`
 	// Report is the newest that was sent.
-	Report train.Report `json:"report,omitzero"`
+	Report train.RolloutReport `json:"report,omitzero"`
 }
 
 // coupled says that the rollout is in a train.
@@ -57,7 +57,7 @@ func (r *run) couple(ctx workflow.Context) {
 	})
 	if r.sub.Carried == nil {
 		r.Coupling.Standing = r.sub.Train.Standing
-		r.Coupling.Report = train.Report{Number: r.sub.Train.Number, Heard: r.sub.Train.Standing.Version}
+		r.Coupling.Report = train.RolloutReport{Number: r.sub.Train.Number, Heard: r.sub.Train.Standing.Version}
 		r.State.Number, r.State.Fence = int64(r.sub.Train.Number), r.Coupling.Standing.Fence
 	}
 }
@@ -89,7 +89,7 @@ func (r *run) acknowledge() {
 	if !r.coupled() || r.armsChanged() {
 		return
 	}
-	r.tellTrain(func(p *train.Report) { p.Heard = r.Coupling.Standing.Version })
+	r.tellTrain(func(p *train.RolloutReport) { p.Heard = r.Coupling.Standing.Version })
 }
 
 // armsChanged says that a look is under way that counts other targets than the newest standing
@@ -116,7 +116,7 @@ func (r *run) lookEnds() {
 // tellTrain sends a report, if it says anything new. A train that cannot be told is told again with
 // the next one. A run does not end before its reports are taken: Temporal drops what a workflow
 // sends in the task that ends it.
-func (r *run) tellTrain(change func(*train.Report)) {
+func (r *run) tellTrain(change func(*train.RolloutReport)) {
 	if !r.coupled() {
 		return
 	}
@@ -148,7 +148,7 @@ func (r *run) awaitTrain() {
 // leaveTrain tells the train how the rollout has ended.
 func (r *run) leaveTrain() {
 	if o := r.State.Outcome; o != nil {
-		r.tellTrain(func(p *train.Report) {
+		r.tellTrain(func(p *train.RolloutReport) {
 			p.Result, p.Why, p.Wants = string(o.Result), rollout.Clip(o.Why, maxTold), false
 		})
 	}
@@ -162,7 +162,7 @@ const maxTold = 300
 func (r *run) wantStage(i int) {
 	if r.coupled() && i < len(r.Planned.Stages) {
 		free := !r.needsApproval(i) && r.State.Paused == nil && r.State.Preflight != nil
-		r.tellTrain(func(p *train.Report) { p.Passed, p.Wants = i, free && r.Coupling.Standing.Enter <= i })
+		r.tellTrain(func(p *train.RolloutReport) { p.Passed, p.Wants = i, free && r.Coupling.Standing.Enter <= i })
 	}
 }
 
@@ -188,7 +188,7 @@ func (r *run) unanswered(i int) bool {
 // entered tells the train that a stage begins.
 func (r *run) entered(i int) {
 	if i < len(r.Planned.Stages) {
-		r.tellTrain(func(p *train.Report) { p.Passed, p.Wants = i, false })
+		r.tellTrain(func(p *train.RolloutReport) { p.Passed, p.Wants = i, false })
 	}
 }
 
@@ -213,7 +213,7 @@ func (r *run) handedOn() bool { return r.coupled() && len(r.Coupling.Standing.Ta
 
 // bare says that a younger rollout has taken every target: there is nothing left to look at.
 func (r *run) bare() bool {
-	return r.coupled() && slices.ContainsFunc(r.Coupling.Standing.Taken, func(t train.Reach) bool { return t.All })
+	return r.coupled() && slices.ContainsFunc(r.Coupling.Standing.Taken, func(t train.Progress) bool { return t.All })
 }
 
 // overtaken says that the train has stopped the rollout: others go on in its place, or it contains
@@ -261,13 +261,13 @@ var errOvertaken = &failure{why: "a younger rollout goes on in its place"}
 // aborted says only how it ends.
 func (r *run) goesBack() {
 	if r.withdrawn() == 0 && (len(r.Touched) > 0 || r.State.Aborted != nil) {
-		r.tellTrain(func(p *train.Report) { p.GoesBack, p.Wants = true, false })
+		r.tellTrain(func(p *train.RolloutReport) { p.GoesBack, p.Wants = true, false })
 	}
 }
 
 // takeBack takes back what an earlier run has left that was ended by hand, and ends.
 func (r *run) takeBack() error {
-	r.tellTrain(func(p *train.Report) { p.GoesBack = true })
+	r.tellTrain(func(p *train.RolloutReport) { p.GoesBack = true })
 	err := r.clearEarlier()
 	if r.Back != nil {
 		return r.Back.finish()

@@ -32,9 +32,9 @@ func (w *world) hears() {
 		Return(func(_, _, _, _ string, arg any) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.reports = append(w.reports, arg.(train.Report))
+			w.reports = append(w.reports, arg.(train.RolloutReport))
 			if w.told != nil {
-				w.told(arg.(train.Report))
+				w.told(arg.(train.RolloutReport))
 			}
 			return nil
 		}).Maybe()
@@ -53,7 +53,7 @@ func (w *world) inTrain(s spec.Spec, first train.Standing) rollout.State {
 }
 
 // said says that some report to the train was like that.
-func (w *world) said(like func(train.Report) bool) bool {
+func (w *world) said(like func(train.RolloutReport) bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, p := range w.reports {
@@ -70,17 +70,17 @@ func TestSupersededContinuesAsNew(t *testing.T) {
 	w := newWorld(t, 20)
 	first := coupled(w)
 	over := w.stands(10*time.Minute, first, 2, func(s *train.Standing) {
-		s.SupersededBy, s.Taken = 3, []train.Reach{{Number: 3, Plan: "sha256:other", Stages: 1}}
+		s.SupersededBy, s.Taken = 3, []train.Progress{{Number: 3, Plan: "sha256:other", Stages: 1}}
 	})
 	heard := false
-	w.do(11*time.Minute, func() { heard = w.said(func(p train.Report) bool { return p.Heard == 2 }) })
+	w.do(11*time.Minute, func() { heard = w.said(func(p train.RolloutReport) bool { return p.Heard == 2 }) })
 	w.grow(20 * time.Minute)
 	w.stands(time.Hour, over, 3, func(s *train.Standing) { s.Behind, s.Leave = false, true })
 	s := w.inTrain(fourStages(), first)
 	require.Equal(t, rollout.PhaseSuperseded, s.Outcome.Result, s.Outcome.Why)
 	require.Equal(t, 2, w.runs)
 	require.True(t, heard, "it was looking when it heard that")
-	require.False(t, w.said(func(p train.Report) bool { return p.GoesBack }))
+	require.False(t, w.said(func(p train.RolloutReport) bool { return p.GoesBack }))
 	require.Equal(t, s.Outcome.Touched, w.on("2.0.0"))
 	require.Len(t, w.applies, s.Outcome.Touched)
 }
@@ -90,12 +90,12 @@ func TestReportsBeforeANewRun(t *testing.T) {
 	w := newWorld(t, 20)
 	first := coupled(w)
 	gate := w.gater
-	w.gater = func(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
+	w.gater = func(ctx context.Context, in activities.GateInput) (activities.StageReport, error) {
 		w.env.SetContinueAsNewSuggested(w.runs == 1)
 		return gate(ctx, in)
 	}
 	wanted := false
-	w.do(30*time.Minute, func() { wanted = w.said(func(p train.Report) bool { return p.Passed == 1 && p.Wants }) })
+	w.do(30*time.Minute, func() { wanted = w.said(func(p train.RolloutReport) bool { return p.Passed == 1 && p.Wants }) })
 	w.stands(time.Hour, first, 2, func(s *train.Standing) { s.Enter, s.Behind = 4, false })
 	s := w.inTrain(fourStages(), first)
 	require.Equal(t, rollout.PhasePromoted, s.Outcome.Result, s.Outcome.Why)
@@ -111,13 +111,13 @@ func TestTrainAnswersAtOnce(t *testing.T) {
 		w := newWorld(t, 20)
 		first := coupled(w)
 		gate, asked := w.gater, 0
-		w.gater = func(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
+		w.gater = func(ctx context.Context, in activities.GateInput) (activities.StageReport, error) {
 			asked++
 			return gate(ctx, in)
 		}
 		first.Behind = false
 		now := first
-		w.told = func(p train.Report) {
+		w.told = func(p train.RolloutReport) {
 			if p.Wants && now.Enter == p.Passed {
 				now.Version++
 				now.Enter++
@@ -140,11 +140,11 @@ func TestPassedBeforeApproval(t *testing.T) {
 	s.Stages[1].Approval = spec.ApprovalRequired
 	passed, wanted := false, false
 	w.do(time.Hour, func() {
-		passed = w.said(func(p train.Report) bool { return p.Passed == 1 })
-		wanted = w.said(func(p train.Report) bool { return p.Passed == 1 && p.Wants })
+		passed = w.said(func(p train.RolloutReport) bool { return p.Passed == 1 })
+		wanted = w.said(func(p train.RolloutReport) bool { return p.Passed == 1 && p.Wants })
 	})
 	w.at(2*time.Hour, rollout.SignalApprove, rollout.ControlRequest{By: "ann"})
-	w.do(3*time.Hour, func() { require.True(t, w.said(func(p train.Report) bool { return p.Passed == 1 && p.Wants })) })
+	w.do(3*time.Hour, func() { require.True(t, w.said(func(p train.RolloutReport) bool { return p.Passed == 1 && p.Wants })) })
 	w.stands(4*time.Hour, first, 2, func(s *train.Standing) { s.Enter, s.Behind = 4, false })
 	require.Equal(t, rollout.PhasePromoted, w.inTrain(s, first).Outcome.Result)
 	require.True(t, passed)
@@ -164,7 +164,7 @@ func TestTakeBackOfWhatNobodyKnows(t *testing.T) {
 	require.Equal(t, "every target", s.Outcome.NotReverted[0].ID)
 	require.Contains(t, s.Outcome.NotReverted[0].Reason, "the history is gone")
 	require.Empty(t, w.applies, "nothing goes forward")
-	require.True(t, w.said(func(p train.Report) bool { return p.GoesBack && p.Result == "incomplete" }))
+	require.True(t, w.said(func(p train.RolloutReport) bool { return p.GoesBack && p.Result == "incomplete" }))
 }
 
 // A younger rollout takes no target while it is measured: what is measured before a stage is a look
@@ -174,10 +174,10 @@ func TestMeasuredBeforeYoungerTake(t *testing.T) {
 	w.measuring = 3 * time.Minute
 	first := coupled(w)
 	w.stands(time.Minute, first, 2, func(s *train.Standing) {
-		s.Taken, s.Enter, s.Behind = []train.Reach{{Number: 3, Plan: "sha256:other", Stages: 1}}, 4, false
+		s.Taken, s.Enter, s.Behind = []train.Progress{{Number: 3, Plan: "sha256:other", Stages: 1}}, 4, false
 	})
 	during, after := true, false
-	heard := func(p train.Report) bool { return p.Heard == 2 }
+	heard := func(p train.RolloutReport) bool { return p.Heard == 2 }
 	w.do(2*time.Minute, func() { during = w.said(heard) })
 	w.do(5*time.Minute, func() { after = w.said(heard) })
 	require.Equal(t, rollout.PhasePromoted, w.inTrain(fourStages(), first).Outcome.Result)
@@ -194,7 +194,7 @@ func TestPreflightBeforeItsTurn(t *testing.T) {
 	s := fourStages()
 	s.Stages[0].Approval = spec.ApprovalRequired
 	looked, wanted := false, false
-	wants := func(p train.Report) bool { return p.Wants }
+	wants := func(p train.RolloutReport) bool { return p.Wants }
 	w.do(30*time.Minute, func() { looked, wanted = w.looked > 0, w.said(wants) })
 	w.at(time.Hour, rollout.SignalApprove, rollout.ControlRequest{By: "ann"})
 	w.do(2*time.Hour, func() { require.True(t, w.said(wants)); require.Equal(t, 1, w.looked); require.Empty(t, w.applies) })
@@ -222,7 +222,7 @@ func TestGoodAlsoWhereAYoungerHasTakenSome(t *testing.T) {
 			return activities.Prepared{Ready: in.To - in.From}, nil
 		}
 		w.stands(20*time.Hour, first, 2, func(s *train.Standing) {
-			s.Taken, s.Behind = []train.Reach{{Number: 3, Plan: "sha256:other", Stages: 1, All: all}}, false
+			s.Taken, s.Behind = []train.Progress{{Number: 3, Plan: "sha256:other", Stages: 1, All: all}}, false
 		})
 		s := w.inTrain(fourStages(), first)
 		require.Equal(t, rollout.PhasePromoted, s.Outcome.Result, s.Outcome.Why)

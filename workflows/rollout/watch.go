@@ -113,7 +113,7 @@ func (j *judging) watch(in activities.WatchInput, ticking bool, stop func() bool
 			return false, err
 		}
 		r.lookEnds()
-		var out activities.Judged
+		var out activities.StageReport
 		err = f.Get(r.ctx, &out)
 		cancel()
 		switch {

@@ -69,13 +69,13 @@ func (j *judging) attest(g *rollout.Gate) {
 }
 
 // take goes on from what a watch or a gate has seen.
-func (j *judging) take(out activities.Judged) {
+func (j *judging) take(out activities.StageReport) {
 	j.Input.State, j.Last, j.Watched = out.State, out.Report, out.Watched
 }
 
 // takeBeat goes on from the newest heartbeat of a watch that nobody has heard of since.
 func (j *judging) takeBeat(err error) {
-	var beat activities.Judged
+	var beat activities.StageReport
 	timeout, ok := errors.AsType[*temporal.TimeoutError](err)
 	if ok && timeout.HasLastHeartbeatDetails() && timeout.LastHeartbeatDetails(&beat) == nil {
 		j.take(beat)

@@ -20,10 +20,10 @@ func lastGateOf(s rollout.StageState) rollout.Gate { return s.Gates[len(s.Gates)
 // frozen is a watch that looks as ever, but sees nothing between two times after the apply of the
 // first stage: its process stands still, is starved, or is away.
 func (w *world) frozen(from, to time.Duration) {
-	w.watcher = func(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
+	w.watcher = func(ctx context.Context, in activities.WatchInput) (activities.StageReport, error) {
 		began := w.env.Now()
-		watch := func(until time.Time) (at time.Time, seen activities.Judged) {
-			at, seen = began, activities.Judged{Watched: in.Watched}
+		watch := func(until time.Time) (at time.Time, seen activities.StageReport) {
+			at, seen = began, activities.StageReport{Watched: in.Watched}
 			for {
 				next := at.Add(time.Second)
 				if since := next.Sub(in.Since); in.Stage == 0 && since > from && since < to {
@@ -35,20 +35,20 @@ func (w *world) frozen(from, to time.Duration) {
 				at = next
 				r := w.report(w.health(in.Stage, at.Sub(in.Since))).MidBake(false)
 				r.At = at
-				seen = activities.Judged{Report: r, Watched: seen.Watched.Look(at, r.Saw(), lookPace)}
+				seen = activities.StageReport{Report: r, Watched: seen.Watched.Look(at, r.Saw(), lookPace)}
 				if in.Ends(seen) || !at.Before(in.Until) {
 					return at, seen
 				}
 			}
 		}
-		w.whenCancelled(func() activities.Judged {
+		w.whenCancelled(func() activities.StageReport {
 			_, seen := watch(w.env.Now())
 			return seen
 		})
 		at, seen := watch(in.Until)
 		token := activity.GetInfo(ctx).TaskToken
 		w.env.RegisterDelayedCallback(func() { _ = w.env.CompleteActivity(token, seen, nil) }, at.Sub(w.env.Now()))
-		return activities.Judged{}, activity.ErrResultPending
+		return activities.StageReport{}, activity.ErrResultPending
 	}
 }
 
@@ -98,9 +98,9 @@ func TestBakeThatGoesOnIsShown(t *testing.T) {
 func TestBakeThatNobodyCanWatch(t *testing.T) {
 	for _, person := range []bool{false, true} {
 		w := newWorld(t, 10)
-		w.watcher = func(context.Context, activities.WatchInput) (activities.Judged, error) {
+		w.watcher = func(context.Context, activities.WatchInput) (activities.StageReport, error) {
 			w.whenCancelled(nil)
-			return activities.Judged{}, temporal.NewNonRetryableApplicationError("no such label", activities.ErrTypeInvalid, nil)
+			return activities.StageReport{}, temporal.NewNonRetryableApplicationError("no such label", activities.ErrTypeInvalid, nil)
 		}
 		s := fourStages()
 		if person {
@@ -175,14 +175,14 @@ func TestAdaptiveBakeThatNobodyWatched(t *testing.T) {
 func TestGateThatComesLate(t *testing.T) {
 	w := newWorld(t, 10)
 	late := true
-	w.gater = func(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
+	w.gater = func(ctx context.Context, in activities.GateInput) (activities.StageReport, error) {
 		if late {
 			late = false
 			in.At = in.At.Add(time.Hour)
 			out, err := w.gate(ctx, in)
 			token := activity.GetInfo(ctx).TaskToken
 			w.env.RegisterDelayedCallback(func() { _ = w.env.CompleteActivity(token, out, err) }, time.Hour)
-			return activities.Judged{}, activity.ErrResultPending
+			return activities.StageReport{}, activity.ErrResultPending
 		}
 		return w.gate(ctx, in)
 	}

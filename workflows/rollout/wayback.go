@@ -233,7 +233,7 @@ func (b *wayBack) recovery(o *rollout.Outcome) {
 	now := workflow.Now(r.base)
 	in := activities.RecoverInput{HealthInput: r.Judged, Until: now.Add(limit)}
 	in.Since, in.State, in.Condemned, in.Ran = now, health.State{}, b.Condemned, 0
-	var out activities.Judged
+	var out activities.StageReport
 	if err := b.do(r.base, opts, activities.TypeRecover, in, &out); err != nil {
 		o.Recovered, o.Why = rollout.RecoveredUnknown, o.Why+"; whether health recovered is unknown: "+Plainly(err)
 		return

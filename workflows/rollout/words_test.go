@@ -32,7 +32,7 @@ func TestWordsOfAPromotedRollout(t *testing.T) {
 	for want, r := range map[string]*run{
 		"all 60 targets run 2.4.0":        {},
 		"all 60 targets have taken 2.4.0": {sub: Submission{Train: &Place{}}},
-		"all 60 targets have taken 2.4.0; younger releases have taken targets since": {sub: Submission{Train: &Place{}}, Carried: Carried{Coupling: coupling{Standing: train.Standing{Taken: []train.Reach{{}}}}}},
+		"all 60 targets have taken 2.4.0; younger releases have taken targets since": {sub: Submission{Train: &Place{}}, Carried: Carried{Coupling: coupling{Standing: train.Standing{Taken: []train.Progress{{}}}}}},
 	} {
 		r.State = rollout.State{Targets: 60, Release: "2.4.0"}
 		require.Equal(t, want, r.promoted().Why)

@@ -91,9 +91,9 @@ type world struct {
 	recovers   health.Verdict
 	recovering func(activities.RecoverInput) health.Report // instead
 	// watcher is the watch; a test may put another in its place.
-	watcher func(context.Context, activities.WatchInput) (activities.Judged, error)
+	watcher func(context.Context, activities.WatchInput) (activities.StageReport, error)
 	// gater is the gate's look.
-	gater func(context.Context, activities.GateInput) (activities.Judged, error)
+	gater func(context.Context, activities.GateInput) (activities.StageReport, error)
 	// applier and reverter are Apply and Revert; a test may put others in their place.
 	applier  func(context.Context, activities.ApplyInput) (activities.Applied, error)
 	reverter func(context.Context, activities.RevertInput) (activities.Reverted, error)
@@ -115,14 +115,14 @@ type world struct {
 	watches   int
 	gates     int
 	// cancelled answers what the newest watch has seen when it is cancelled; nil if nothing.
-	cancelled func() activities.Judged
+	cancelled func() activities.StageReport
 	sweeps    []activities.RevertInput
 	surveyed  int  // how many targets were asked what they run after a way back
 	unfenced  bool // targets keep no fences
 	// reports are what the rollout's train was told.
-	reports []train.Report
+	reports []train.RolloutReport
 	// told is called with each.
-	told func(train.Report)
+	told func(train.RolloutReport)
 }
 
 // apply is one order that a target has accepted.
@@ -212,11 +212,11 @@ func (w *world) mount(now time.Time) {
 	on(activities.TypeRevert, replaceable(&w.reverter))
 	on(activities.TypeWatch, replaceable(&w.watcher))
 	on(activities.TypeGate, replaceable(&w.gater))
-	on(activities.TypeRecover, func(_ context.Context, in activities.RecoverInput) (activities.Judged, error) {
+	on(activities.TypeRecover, func(_ context.Context, in activities.RecoverInput) (activities.StageReport, error) {
 		if w.recovering != nil {
-			return activities.Judged{Report: w.recovering(in)}, nil
+			return activities.StageReport{Report: w.recovering(in)}, nil
 		}
-		return activities.Judged{Report: w.report(w.recovers)}, nil
+		return activities.StageReport{Report: w.report(w.recovers)}, nil
 	})
 }
 
@@ -391,7 +391,7 @@ func (w *world) revert(_ context.Context, in activities.RevertInput) (activities
 }
 
 // whenCancelled says what a watch that is cancelled answers; nil is that it says nothing.
-func (w *world) whenCancelled(seen func() activities.Judged) {
+func (w *world) whenCancelled(seen func() activities.StageReport) {
 	w.watching.Lock()
 	defer w.watching.Unlock()
 	w.cancelled = seen
@@ -405,7 +405,7 @@ func (w *world) mounted() *testsuite.TestWorkflowEnvironment {
 }
 
 // watch answers when the first look would: at harm, when the look ends the watch, or at the end.
-func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
+func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities.StageReport, error) {
 	w.mu.Lock()
 	w.watches++
 	w.absent = in.Absent
@@ -415,17 +415,17 @@ func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities
 	const look = time.Second
 	env := w.mounted()
 	began := env.Now()
-	at, seen := began, activities.Judged{Watched: in.Watched}
+	at, seen := began, activities.StageReport{Watched: in.Watched}
 	next := func() health.Verdict {
 		at = at.Add(look)
 		v := w.health(in.Stage, at.Sub(in.Since))
 		r := w.look(v, at.Sub(in.Since)).MidBake(false)
 		r.At = at
-		seen = activities.Judged{Report: r, Watched: seen.Watched.Look(at, r.Saw(), lookPace)}
+		seen = activities.StageReport{Report: r, Watched: seen.Watched.Look(at, r.Saw(), lookPace)}
 		return v
 	}
-	w.cancelled = func() activities.Judged {
-		at, seen = began, activities.Judged{Watched: in.Watched}
+	w.cancelled = func() activities.StageReport {
+		at, seen = began, activities.StageReport{Watched: in.Watched}
 		for at.Add(look).Before(env.Now()) {
 			next()
 		}
@@ -438,19 +438,19 @@ func (w *world) watch(ctx context.Context, in activities.WatchInput) (activities
 			env.RegisterDelayedCallback(func() {
 				_ = env.CompleteActivity(token, seen, nil) // may have been cancelled
 			}, at.Sub(env.Now()))
-			return activities.Judged{}, activity.ErrResultPending
+			return activities.StageReport{}, activity.ErrResultPending
 		}
 	}
 }
 
-func (w *world) gate(_ context.Context, in activities.GateInput) (activities.Judged, error) {
+func (w *world) gate(_ context.Context, in activities.GateInput) (activities.StageReport, error) {
 	w.mu.Lock()
 	w.gates++
 	w.absent = in.Absent
 	w.mu.Unlock()
 	since := in.At.Sub(in.Since)
 	r := w.look(w.health(in.Stage, since), since)
-	return activities.Judged{Report: r, Watched: in.Watched.Look(in.At, r.Saw(), lookPace)}, nil
+	return activities.StageReport{Report: r, Watched: in.Watched.Look(in.At, r.Saw(), lookPace)}, nil
 }
 
 // lookPace is that of the world's looks.
@@ -640,6 +640,6 @@ func (a answered) Get(ctx workflow.Context, out any) error {
 	if a.world.cancelled == nil {
 		return err
 	}
-	*out.(*activities.Judged) = a.world.cancelled()
+	*out.(*activities.StageReport) = a.world.cancelled()
 	return nil
 }

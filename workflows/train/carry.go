@@ -69,7 +69,7 @@ func (r *run) carryOut(ctx workflow.Context, c train.Command) {
 // notStarted ends a rollout that cannot be started and, where it was to take back what its first
 // run has left, nobody knows what that is. A person has to look, and ends the hold.
 func (r *run) notStarted(ctx workflow.Context, n train.Number, takesBack bool, err error) {
-	p := train.Report{
+	p := train.RolloutReport{
 		Number: n, Seq: workflow.Now(ctx).UnixMilli(), Result: string(words.PhaseRefused),
 		Why: "rollout " + number(n) + " was not started: " + rollout.Plainly(err),
 	}
@@ -94,7 +94,7 @@ func (r *run) compare(ctx workflow.Context, c train.Command) {
 	var err error
 	if y != nil && o != nil {
 		in := activities.CompareInput{
-			Unit: r.Unit, Younger: train.Reach{Number: y.Number, Plan: y.Plan}, Older: train.Reach{Number: o.Number, Plan: o.Plan},
+			Unit: r.Unit, Younger: train.Progress{Number: y.Number, Plan: y.Plan}, Older: train.Progress{Number: o.Number, Plan: o.Plan},
 		}
 		err = do(ctx, activities.TypeCompare, "compare the plans of rollouts "+number(c.With)+" and "+number(c.Compare), in, &found)
 	}

@@ -24,7 +24,7 @@ func TestContinuesAsNew(t *testing.T) {
 	l, _, _, err = l.Submit(train.Submission{Release: "3"})
 	require.NoError(t, err)
 	told := l.Find(n).Told.Version
-	l, _ = l.Hear(train.Report{Number: n, Seq: 1, Heard: told})
+	l, _ = l.Hear(train.RolloutReport{Number: n, Seq: 1, Heard: told})
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
@@ -33,7 +33,7 @@ func TestContinuesAsNew(t *testing.T) {
 	env.OnSignalExternalWorkflow(mock.Anything, mock.Anything, mock.Anything, mock.Anything, mock.Anything).After(2 * time.Second).Return(nil).Maybe()
 	env.SetContinueAsNewSuggested(true) // while a rollout is told, which takes two seconds
 	env.RegisterDelayedCallback(func() {
-		env.SignalWorkflow(connect.SignalReport, train.Report{Number: n, Seq: 2, Heard: told, GoesBack: true})
+		env.SignalWorkflow(connect.SignalReport, train.RolloutReport{Number: n, Seq: 2, Heard: told, GoesBack: true})
 	}, time.Second)
 	env.ExecuteWorkflow(connect.TrainType, State{Unit: "edge", Ledger: l})
 	var next *workflow.ContinueAsNewError

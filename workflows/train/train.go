@@ -187,7 +187,7 @@ func (r *run) listen(ctx workflow.Context) {
 	r.inboxes = []inbox{
 		{
 			open(ctx, connect.SignalReport, "a rollout tells how it stands: not for people"),
-			receive(func(p train.Report) []train.Command { return r.know(r.Ledger.Hear(p)) }),
+			receive(func(p train.RolloutReport) []train.Command { return r.know(r.Ledger.Hear(p)) }),
 		},
 		{
 			open(ctx, connect.SignalHold, "keeps every rollout of the unit from entering a stage: {by, why}"),

@@ -59,7 +59,7 @@ func (r *run) notice(ctx workflow.Context, e activities.EndedRollout) {
 		r.take(ctx, r.know(r.Ledger.Gone(n, e.WentBack)))
 		return
 	}
-	r.take(ctx, r.know(r.Ledger.Hear(train.Report{
+	r.take(ctx, r.know(r.Ledger.Hear(train.RolloutReport{
 		Number: n, Seq: o.Seq + 1, Plan: o.Plan, Stages: o.Stages, Passed: o.Passed, GoesBack: e.WentBack, Result: e.Result, Why: e.Why,
 	})))
 }

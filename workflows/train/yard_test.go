@@ -72,7 +72,7 @@ type yard struct {
 	// starting are the tokens of StartRollout, by number.
 	starting map[int64][]byte
 	// ahead are the bounds of the controls of stages, by plan and stage.
-	ahead map[string]*train.Reach
+	ahead map[string]*train.Progress
 	// takes are the reaches that watches were told of, by release.
 	taken map[string]int
 	// compared is how often plans were compared.
@@ -163,7 +163,7 @@ const fourStages = `  - {name: canary, count: 2, bake: 10m}
 func newYard(t *testing.T) *yard {
 	t.Helper()
 	y := &yard{
-		t: t, stages: fourStages, ended: map[int64]words.State{}, plans: map[string]plan.Plan{}, starting: map[int64][]byte{}, taken: map[string]int{}, ahead: map[string]*train.Reach{}, bad: func(string, int, time.Duration) bool { return false },
+		t: t, stages: fourStages, ended: map[int64]words.State{}, plans: map[string]plan.Plan{}, starting: map[int64][]byte{}, taken: map[string]int{}, ahead: map[string]*train.Progress{}, bad: func(string, int, time.Duration) bool { return false },
 		hosts: &hosts{now: map[string]driver.State{}, silent: map[string]bool{}},
 	}
 	for i := range 60 {
@@ -219,15 +219,15 @@ func (y *yard) mount() {
 	on(activities.TypeBaseline, func(context.Context, activities.BaselineInput) (health.Baseline, error) {
 		return health.Baseline{}, nil
 	})
-	on(activities.TypeRecover, func(context.Context, activities.RecoverInput) (activities.Judged, error) {
-		return activities.Judged{Report: y.report(health.Pass, y.env.Now())}, nil
+	on(activities.TypeRecover, func(context.Context, activities.RecoverInput) (activities.StageReport, error) {
+		return activities.StageReport{Report: y.report(health.Pass, y.env.Now())}, nil
 	})
 	y.env.OnSignalExternalWorkflow(mock.Anything, mock.Anything, mock.Anything, mock.Anything, mock.Anything).Return(errors.New("not there")).Maybe()
 	on(activities.TypeWatch, y.watch)
-	on(activities.TypeGate, func(_ context.Context, in activities.GateInput) (activities.Judged, error) {
+	on(activities.TypeGate, func(_ context.Context, in activities.GateInput) (activities.StageReport, error) {
 		y.checkArms(in.HealthInput)
 		r := y.report(y.verdict(in.HealthInput, in.At), in.At)
-		return activities.Judged{Report: r, Watched: in.Watched.Look(in.At, r.Saw(), pace)}, nil
+		return activities.StageReport{Report: r, Watched: in.Watched.Look(in.At, r.Saw(), pace)}, nil
 	})
 	on(activities.TypeLookAfter, func(context.Context, activities.LookAfterInput) ([]activities.EndedRollout, error) {
 		return y.gone, nil
@@ -458,11 +458,11 @@ type looks struct {
 	yard *yard
 	in   activities.WatchInput
 	at   time.Time
-	seen activities.Judged
+	seen activities.StageReport
 }
 
 func (y *yard) looksOf(in activities.WatchInput, began time.Time) *looks {
-	return &looks{yard: y, in: in, at: began, seen: activities.Judged{Watched: in.Watched}}
+	return &looks{yard: y, in: in, at: began, seen: activities.StageReport{Watched: in.Watched}}
 }
 
 // until looks on, every ten seconds, and answers whether the watch ends by itself before a time.
@@ -471,7 +471,7 @@ func (l *looks) until(end time.Time) (over bool) {
 		l.at = l.at.Add(pace.Every)
 		v := l.yard.verdict(l.in.HealthInput, l.at)
 		r := l.yard.report(v, l.at).MidBake(false)
-		l.seen = activities.Judged{Report: r, Watched: l.seen.Watched.Look(l.at, r.Saw(), pace)}
+		l.seen = activities.StageReport{Report: r, Watched: l.seen.Watched.Look(l.at, r.Saw(), pace)}
 		if v == health.Fail || l.in.Ends(l.seen) || !l.at.Before(l.in.Until) {
 			return true
 		}
@@ -481,7 +481,7 @@ func (l *looks) until(end time.Time) (over bool) {
 
 // watch looks every ten seconds, in the environment's time: it ends when it sees harm, or at its
 // end. What happens between is looked at when it is cancelled.
-func (y *yard) watch(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
+func (y *yard) watch(ctx context.Context, in activities.WatchInput) (activities.StageReport, error) {
 	began, token, id := y.env.Now(), activity.GetInfo(ctx).TaskToken, activity.GetInfo(ctx).WorkflowExecution.ID
 	all := y.looksOf(in, began)
 	var look func()
@@ -495,7 +495,7 @@ func (y *yard) watch(ctx context.Context, in activities.WatchInput) (activities.
 		}
 	}
 	y.env.RegisterDelayedCallback(look, time.Minute)
-	return activities.Judged{}, activity.ErrResultPending
+	return activities.StageReport{}, activity.ErrResultPending
 }
 
 // answering has a cancelled watch say what it has seen, as on a server.
@@ -538,7 +538,7 @@ func (a answered) Get(ctx workflow.Context, out any) error {
 	if temporal.IsCanceledError(err) {
 		all := a.yard.looksOf(a.in, a.began)
 		all.until(workflow.Now(ctx))
-		*out.(*activities.Judged) = all.seen
+		*out.(*activities.StageReport) = all.seen
 		return nil
 	}
 	return err

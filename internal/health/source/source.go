@@ -61,7 +61,7 @@ type Scope struct {
 	// warmup.
 	Since time.Time
 	// Earlier are when other rollouts of the unit ran: the past leaves them out.
-	Earlier []Span
+	Earlier []EarlierRun
 	// Began is when the rollout began to expose targets; zero before its first stage.
 	Began time.Time
 	// Ran is how long targets of earlier stages had run the release when the stage was applied,

@@ -89,16 +89,16 @@ func Ahead(h spec.Health, going time.Duration) time.Duration {
 	return max(h.StaleAfter.Std(), 2*h.Every.Std()) + min(max(0, going), mostLook)
 }
 
-// Span is a time in which an earlier rollout of the same unit ran: what its targets showed then is
-// not how they usually are.
-type Span struct {
+// EarlierRun is a time in which an earlier rollout of the same unit ran: what its targets showed
+// then is not how they usually are.
+type EarlierRun struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 }
 
 // During says that some of the spans covers a part of a time. What a rollout left behind is over
 // one step after it.
-func During(spans []Span, from, to time.Time, step time.Duration) bool {
+func During(spans []EarlierRun, from, to time.Time, step time.Duration) bool {
 	for _, s := range spans {
 		if from.Before(s.To.Add(step)) && to.After(s.From) {
 			return true

@@ -36,7 +36,7 @@ func (*inMemory) Apply(ctx context.Context, in activities.ApplyInput) (activitie
 func someTime() { time.Sleep(20*time.Millisecond + rand.N(40*time.Millisecond)) }
 
 // Watch sees nothing until the bake is over.
-func (*inMemory) Watch(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
+func (*inMemory) Watch(ctx context.Context, in activities.WatchInput) (activities.StageReport, error) {
 	return passed(in.Until, in.Watched), pause.For(ctx, time.Until(in.Until))
 }
 

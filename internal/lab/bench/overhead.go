@@ -32,14 +32,14 @@ func (unjudged) Preflight(ctx context.Context, _ activities.PreflightInput) (hea
 }
 
 // Gate passes.
-func (unjudged) Gate(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
+func (unjudged) Gate(ctx context.Context, in activities.GateInput) (activities.StageReport, error) {
 	return passed(in.At, in.Watched), ctx.Err()
 }
 
 // passed is a report in which every check passes, of a stage that was watched all the time.
-func passed(at time.Time, w health.Watched) activities.Judged {
+func passed(at time.Time, w health.Watched) activities.StageReport {
 	w.For = w.Most
-	return activities.Judged{Watched: w, Report: health.Report{At: at, Results: []health.Result{
+	return activities.StageReport{Watched: w, Report: health.Report{At: at, Results: []health.Result{
 		{Check: "bench", Verdict: health.Pass, Sentence: "nothing was asked"},
 	}}}
 }

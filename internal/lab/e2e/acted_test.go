@@ -74,9 +74,9 @@ func reported(v health.Verdict) health.Report {
 }
 
 // watched is what is seen of a stage that was watched all the time.
-func watched(v health.Verdict, w health.Watched) activities.Judged {
+func watched(v health.Verdict, w health.Watched) activities.StageReport {
 	w.For = w.Most
-	return activities.Judged{Report: reported(v), Watched: w}
+	return activities.StageReport{Report: reported(v), Watched: w}
 }
 
 func (a *actors) Plan(ctx context.Context, in activities.PlanInput) (activities.Planned, error) {
@@ -134,7 +134,7 @@ func (a *actors) Revert(ctx context.Context, in activities.RevertInput) (activit
 	return out, err
 }
 
-func (a *actors) Watch(ctx context.Context, in activities.WatchInput) (activities.Judged, error) {
+func (a *actors) Watch(ctx context.Context, in activities.WatchInput) (activities.StageReport, error) {
 	err := a.begin(ctx, "Watch")
 	for tick := time.NewTicker(100 * time.Millisecond); err == nil && time.Now().Before(in.Until); {
 		activity.RecordHeartbeat(ctx)
@@ -144,13 +144,13 @@ func (a *actors) Watch(ctx context.Context, in activities.WatchInput) (activitie
 		case <-tick.C:
 		}
 		if a.failing != nil && a.failing(in) {
-			return activities.Judged{Report: reported(health.Fail)}, nil
+			return activities.StageReport{Report: reported(health.Fail)}, nil
 		}
 	}
 	return watched(health.Pass, in.Watched), err
 }
 
-func (a *actors) Gate(ctx context.Context, in activities.GateInput) (activities.Judged, error) {
+func (a *actors) Gate(ctx context.Context, in activities.GateInput) (activities.StageReport, error) {
 	err := a.begin(ctx, "Gate")
 	v := health.Pass
 	if a.gate != nil {
@@ -171,8 +171,8 @@ func (a *actors) Survey(ctx context.Context, in activities.SurveyInput) (activit
 	return activities.Surveyed{Silent: a.silent(in.Batch)}, a.begin(ctx, "Survey")
 }
 
-func (a *actors) Recover(ctx context.Context, _ activities.RecoverInput) (activities.Judged, error) {
-	return activities.Judged{Report: reported(health.Pass)}, a.begin(ctx, "Recover")
+func (a *actors) Recover(ctx context.Context, _ activities.RecoverInput) (activities.StageReport, error) {
+	return activities.StageReport{Report: reported(health.Pass)}, a.begin(ctx, "Recover")
 }
 
 // acted is a real server with actors, and a worker for workflows that may be away: what happens

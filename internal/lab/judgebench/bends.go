@@ -145,7 +145,7 @@ func resets(_ *rand.Rand, d *day) {
 			c.Bad = bad
 		}
 	}
-	d.spoil = func(r *rand.Rand, l *judge.Look) {
+	d.spoil = func(r *rand.Rand, l *judge.ArmCounts) {
 		lose(r, l.Exposed)
 		lose(r, l.Control)
 	}
@@ -154,7 +154,7 @@ func resets(_ *rand.Rand, d *day) {
 // gaps are one look of ten missing in each arm, and three minutes in both.
 func gaps(r *rand.Rand, d *day) {
 	in := window(r, 3*time.Minute)
-	d.spoil = func(r *rand.Rand, l *judge.Look) {
+	d.spoil = func(r *rand.Rand, l *judge.ArmCounts) {
 		away := in(int(l.At / every))
 		if away || r.Float64() < 0.1 {
 			l.Exposed = nil
@@ -197,7 +197,7 @@ func hourly(r *rand.Rand, d *day) {
 // restart is a look in which the exposed arm fails ten requests more.
 func restart(r *rand.Rand, d *day) {
 	in := window(r, every)
-	d.spoil = func(_ *rand.Rand, l *judge.Look) {
+	d.spoil = func(_ *rand.Rand, l *judge.ArmCounts) {
 		if in(int(l.At / every)) {
 			l.Exposed.Bad, l.Exposed.Total = l.Exposed.Bad+10, l.Exposed.Total+10
 		}

@@ -24,7 +24,7 @@ type rule struct {
 }
 
 // score is that of a bake up to look i, which is l.
-type score func(i int, l judge.Look) float64
+type score func(i int, l judge.ArmCounts) float64
 
 // at is the rule with a threshold.
 func (r rule) at(threshold float64) contender {

@@ -8,7 +8,7 @@ import (
 )
 
 // seen are both arms of a look, if both were read and had traffic.
-func seen(l judge.Look) (exposed, control sequential.Counts, ok bool) {
+func seen(l judge.ArmCounts) (exposed, control sequential.Counts, ok bool) {
 	if l.Exposed == nil || l.Control == nil || l.Exposed.Total <= 0 || l.Control.Total <= 0 {
 		return exposed, control, false
 	}
@@ -17,7 +17,7 @@ func seen(l judge.Look) (exposed, control sequential.Counts, ok bool) {
 
 // gained is the logarithm of how much likelier a look's split of bad events is if the exposed arm
 // is ratio times worse than if it is not.
-func gained(l judge.Look, ratio float64) float64 {
+func gained(l judge.ArmCounts, ratio float64) float64 {
 	e, c, ok := seen(l)
 	if !ok {
 		return 0
@@ -31,7 +31,7 @@ func grid(name string) rule {
 	ratios := sequential.Ratios()
 	return rule{name, func(series) score {
 		sums := make([]float64, len(ratios))
-		return func(_ int, l judge.Look) float64 {
+		return func(_ int, l judge.ArmCounts) float64 {
 			total := 0.0
 			for j, r := range ratios {
 				sums[j] += gained(l, r)
@@ -47,7 +47,7 @@ func grid(name string) rule {
 func oracle(name string) rule {
 	return rule{name, func(s series) score {
 		sum := 0.0
-		return func(i int, l judge.Look) float64 {
+		return func(i int, l judge.ArmCounts) float64 {
 			if i >= s.onset {
 				sum += gained(l, s.factor)
 			}
@@ -61,7 +61,7 @@ func oracle(name string) rule {
 func apart(name string) rule {
 	return rule{name, func(series) score {
 		var a, b sequential.Counts
-		return func(_ int, l judge.Look) float64 {
+		return func(_ int, l judge.ArmCounts) float64 {
 			if e, c, ok := seen(l); ok {
 				a = sequential.Counts{Bad: a.Bad + e.Bad, Total: a.Total + e.Total}
 				b = sequential.Counts{Bad: b.Bad + c.Bad, Total: b.Total + c.Total}

@@ -15,7 +15,7 @@ const minute = int(time.Minute / every)
 
 // overMinute is the share of bad events over the minute up to look i. It is no number where nothing
 // was read; where there was no traffic, read is true all the same.
-func overMinute(since []judge.Look, i int, arm func(judge.Look) *sequential.Counts) (share float64, read bool) {
+func overMinute(since []judge.ArmCounts, i int, arm func(judge.ArmCounts) *sequential.Counts) (share float64, read bool) {
 	var sum sequential.Counts
 	for _, l := range since[max(0, i+1-minute) : i+1] {
 		if c := arm(l); c != nil {
@@ -26,15 +26,15 @@ func overMinute(since []judge.Look, i int, arm func(judge.Look) *sequential.Coun
 	return sum.Bad / sum.Total, read
 }
 
-func exposed(l judge.Look) *sequential.Counts { return l.Exposed }
-func control(l judge.Look) *sequential.Counts { return l.Control }
+func exposed(l judge.ArmCounts) *sequential.Counts { return l.Exposed }
+func control(l judge.ArmCounts) *sequential.Counts { return l.Control }
 
 // argo is a metric of Argo Rollouts: the exposed arm's share of bad events over a minute, measured
 // at every look, is above a limit once (failureLimit 0), or cannot be measured five times in a row.
 func argo(name string) rule {
 	return rule{name, func(s series) score {
 		errors := 0
-		return func(i int, _ judge.Look) float64 {
+		return func(i int, _ judge.ArmCounts) float64 {
 			share, read := overMinute(s.since, i, exposed)
 			if errors++; read {
 				errors = 0
@@ -53,7 +53,7 @@ func flagger(name string) rule {
 	const most = 5
 	return rule{name, func(s series) score {
 		var worst []float64 // ascending
-		return func(i int, _ judge.Look) float64 {
+		return func(i int, _ judge.ArmCounts) float64 {
 			before := math.NaN()
 			if len(worst) >= most {
 				before = worst[len(worst)-most]
@@ -73,7 +73,7 @@ func flagger(name string) rule {
 // arm's is.
 func rates(name string) rule {
 	return rule{name, func(s series) score {
-		return func(i int, _ judge.Look) float64 {
+		return func(i int, _ judge.ArmCounts) float64 {
 			a, _ := overMinute(s.since, i, exposed)
 			b, _ := overMinute(s.since, i, control)
 			return a / b
@@ -87,7 +87,7 @@ func rates(name string) rule {
 func alarm(name string) rule {
 	return rule{name, func(s series) score {
 		var minutes []float64
-		return func(i int, _ judge.Look) float64 {
+		return func(i int, _ judge.ArmCounts) float64 {
 			if (i+1)%minute != 0 {
 				return math.NaN()
 			}
@@ -111,7 +111,7 @@ func kayenta(name string, pause time.Duration) rule {
 	n := int(pause / every)
 	return rule{name, func(series) score {
 		var a, b []float64
-		return func(i int, l judge.Look) float64 {
+		return func(i int, l judge.ArmCounts) float64 {
 			if c := l.Exposed; c != nil && c.Total > 0 {
 				a = append(a, c.Bad/c.Total)
 			}

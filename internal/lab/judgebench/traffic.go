@@ -126,7 +126,7 @@ func (c counted) judged() (share, one bool) {
 	_, level := judge.SplitRate(strict)
 	q := criteria(strict)
 	q.Alpha, q.Traffic = math.SmallestNonzeroFloat64, level
-	var series []judge.Look
+	var series []judge.ArmCounts
 	var own []float64
 	for i, each := range c.each {
 		all := 0.0
@@ -134,7 +134,7 @@ func (c counted) judged() (share, one bool) {
 			all += n
 		}
 		own = append(own, all)
-		series = append(series, judge.Look{
+		series = append(series, judge.ArmCounts{
 			At: time.Duration(i+1-sixHours) * every, Exposed: &sequential.Counts{Total: all}, Control: &sequential.Counts{Total: c.control[i]},
 		})
 	}

@@ -22,7 +22,7 @@ const (
 
 // series is one bake: looks from before the change, and those since.
 type series struct {
-	before, since []judge.Look
+	before, since []judge.ArmCounts
 	// factor is how many times worse the change makes the exposed arm from look onset on; in a
 	// world without harm, what the oracle looks for.
 	factor float64
@@ -30,8 +30,8 @@ type series struct {
 }
 
 // all is what a judge reads.
-func (s series) all() []judge.Look {
-	return append(append(make([]judge.Look, 0, len(s.before)+len(s.since)), s.before...), s.since...)
+func (s series) all() []judge.ArmCounts {
+	return append(append(make([]judge.ArmCounts, 0, len(s.before)+len(s.since)), s.before...), s.since...)
 }
 
 // world draws bakes of one kind.
@@ -66,7 +66,7 @@ type day struct {
 	// bursts is the dispersion of errors within looks, each arm's its own; 1 is none.
 	bursts float64
 	// spoil changes what is read of a look.
-	spoil func(r *rand.Rand, l *judge.Look)
+	spoil func(r *rand.Rand, l *judge.ArmCounts)
 }
 
 func even(int) (exposed, control float64) { return 1, 1 }
@@ -87,7 +87,7 @@ func (w world) draw(r *rand.Rand) series {
 			exposedErrors *= w.factor
 		}
 		exposedTraffic, controlTraffic := d.traffic(i)
-		l := judge.Look{
+		l := judge.ArmCounts{
 			At:      time.Duration(i) * every,
 			Exposed: arm(r, exposedRPS*exposedTraffic, baseErrors*exposedErrors, d.bursts),
 			Control: arm(r, controlRPS*controlTraffic, baseErrors*controlErrors, d.bursts),

@@ -30,7 +30,7 @@ func openedOf(t *testing.T, h http.HandlerFunc, scope source.Scope) source.Sourc
 	t.Cleanup(s.Close)
 	of := func(id string) []fleet.Target { return []fleet.Target{{ID: id, Address: id + ":80"}} }
 	scope.Exposed, scope.Cohort, scope.Control = of("web"), of("web"), of("other")
-	p, err := source.Kinds{{Name: "prometheus", Open: Open}}.Open(spec.Health{
+	p, err := source.Registry{{Name: "prometheus", Open: Open}}.Open(spec.Health{
 		Source: spec.Choose("prometheus", s.URL), Identify: spec.Identify{Label: "instance", Value: "{{address}}"},
 		Every: spec.Duration(5 * time.Second), Window: spec.Duration(time.Minute), StaleAfter: spec.Duration(10 * time.Second),
 	}, scope, source.Deps{})

@@ -39,7 +39,7 @@ func TestRareEventsThatVanish(t *testing.T) {
 		"so do earlier stages":              {before: perMinute(1), control: perMinute(1), after: 5 * time.Minute, scope: source.Scope{Ran: time.Hour}, says: "were expected"},
 		"the others have none either":       {before: perMinute(1), control: perMinute(0), after: 30 * time.Minute},
 		"one burst before is not usual":     {before: burst, control: perMinute(1), after: 30 * time.Minute},
-		"an earlier attempt had none":       {before: perMinute(0), control: perMinute(1), after: 30 * time.Minute, scope: source.Scope{Earlier: []source.Span{{From: since.Add(-20 * time.Minute), To: since}}}, says: "were expected"},
+		"an earlier attempt had none":       {before: perMinute(0), control: perMinute(1), after: 30 * time.Minute, scope: source.Scope{Earlier: []source.EarlierRun{{From: since.Add(-20 * time.Minute), To: since}}}, says: "were expected"},
 		"some came, and a program restarts": {before: perMinute(1), control: perMinute(1), shown: perMinute(1), after: 30 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,18 +6,18 @@ import (
 	"github.com/sluicehq/sluice/internal/judge"
 )
 
-// Tally counts the looks of a check since the stage was applied and its warm-up is over. The zero
-// value is of no look.
-type Tally struct {
+// LookCount counts the looks of a check since the stage was applied and its warm-up is over. The
+// zero value is of no look.
+type LookCount struct {
 	Looks    int `json:"looks"`
 	Breaches int `json:"breaches"`
 }
 
 // with adds a look. One that cannot be judged is none.
-func (t Tally) with(res Judged) Tally {
+func (t LookCount) with(res Judged) LookCount {
 	switch {
 	case res.Breach:
-		return Tally{t.Looks + 1, t.Breaches + 1}
+		return LookCount{t.Looks + 1, t.Breaches + 1}
 	case res.Verdict == judge.Pass:
 		t.Looks++
 	}
@@ -26,11 +26,11 @@ func (t Tally) with(res Judged) Tally {
 
 // again says that one more breach is harm though none lasted: in a third of the looks, and in twice
 // as many as would be harm in a row. So a program looks that ends and starts for ever.
-func (t Tally) again(row int) bool {
+func (t LookCount) again(row int) bool {
 	return t.Breaches+1 >= 2*row && 3*(t.Breaches+1) >= t.Looks+1
 }
 
 // words says how often, with one more breach.
-func (t Tally) words() string {
+func (t LookCount) words() string {
 	return fmt.Sprintf("; again and again: in %d of %d looks", t.Breaches+1, t.Looks+1)
 }

@@ -12,9 +12,9 @@ const (
 	control
 )
 
-// Look is what both arms counted since the look before it. A nil arm was not seen: nothing is known
-// of it, which is not the same as nothing happened.
-type Look struct {
+// ArmCounts are what both arms counted since the look before it. A nil arm was not seen: nothing is
+// known of it, which is not the same as nothing happened.
+type ArmCounts struct {
 	// At is when the look ends, since the change; before it, zero or negative.
 	At      time.Duration
 	Exposed *sequential.Counts
@@ -22,7 +22,7 @@ type Look struct {
 }
 
 // pair is both arms, if both were seen and what was seen can be.
-func (l Look) pair() (sequential.Pair, bool) {
+func (l ArmCounts) pair() (sequential.Pair, bool) {
 	if !sane(l.Exposed) || !sane(l.Control) {
 		return sequential.Pair{}, false
 	}
@@ -39,7 +39,7 @@ func sane(c *sequential.Counts) bool {
 }
 
 // pairs are the looks in which both arms were seen.
-func pairs(looks []Look) []sequential.Pair {
+func pairs(looks []ArmCounts) []sequential.Pair {
 	var out []sequential.Pair
 	for _, l := range looks {
 		if p, ok := l.pair(); ok {
@@ -51,7 +51,7 @@ func pairs(looks []Look) []sequential.Pair {
 
 // spanned is how long a time looks cover, each as long as the time between two of them; 0 where
 // there are none.
-func spanned(looks []Look) time.Duration {
+func spanned(looks []ArmCounts) time.Duration {
 	var at []time.Duration // without strata
 	for _, l := range looks {
 		if n := len(at); n == 0 || l.At > at[n-1] {

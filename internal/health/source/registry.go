@@ -16,11 +16,11 @@ type Kind struct {
 	Open func(h spec.Health, s Scope, d Deps) (Source, error)
 }
 
-// Kinds are the sources of a build.
-type Kinds []Kind
+// Registry is the sources of a build.
+type Registry []Kind
 
 // Open readies the source that a spec names; None, where its checks ask for none.
-func (k Kinds) Open(h spec.Health, s Scope, d Deps) (Source, error) {
+func (k Registry) Open(h spec.Health, s Scope, d Deps) (Source, error) {
 	name := h.Source.Name
 	if name == "" && h.Sourceless() {
 		return None{Every: h.Every}, nil
@@ -37,7 +37,7 @@ func (k Kinds) Open(h spec.Health, s Scope, d Deps) (Source, error) {
 
 // Language is what the source that a spec names is asked in; plain selectors, where that is not
 // known.
-func (k Kinds) Language(h spec.Health) spec.Language {
+func (k Registry) Language(h spec.Health) spec.Language {
 	for _, kind := range k {
 		if kind.Name == h.Source.Name && kind.New != nil {
 			return kind.New().Traits().Language
