@@ -4,83 +4,11 @@
 package rollout
 
 import (
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/sluicehq/sluice/internal/health"
 	"github.com/sluicehq/sluice/internal/spec"
 )
-
-// Phase is where a rollout is in its life.
-type Phase string
-
-// The phases of a rollout. The last six are also the results of an Outcome.
-const (
-	PhasePlanning  Phase = "planning"
-	PhasePrepare   Phase = "preparing"
-	PhasePreflight Phase = "checking-first"
-	PhaseApproval  Phase = "waiting-for-approval"
-	// PhaseTurn waits for older rollouts of the train.
-	PhaseTurn    Phase = "waiting-for-turn"
-	PhaseObserve Phase = "observing"
-	PhaseApply   Phase = "applying"
-	PhaseDrill   Phase = "drilling"
-	PhaseBake    Phase = "baking"
-	PhaseGate    Phase = "deciding"
-	// PhaseGuard is after the last stage of a release that is watched on.
-	PhaseGuard Phase = "guarding"
-	// PhaseSettle is after the last gate: nothing takes the release back any more.
-	PhaseSettle   Phase = "settling"
-	PhaseHold     Phase = "holding"
-	PhaseRollback Phase = "rolling-back"
-	PhaseVerify   Phase = "verifying-rollback"
-	// PhaseLocked is after a rollback that left targets behind: the unit stays locked until they
-	// are back or a person gives up.
-	PhaseLocked Phase = "locked"
-
-	PhasePromoted   Phase = "promoted"
-	PhaseRolledBack Phase = "rolled-back"
-	PhaseAborted    Phase = "aborted"
-	PhaseIncomplete Phase = "incomplete"
-	PhaseRefused    Phase = "refused"
-	PhaseUndone     Phase = "undone"
-	// Of a rollout in a train: overtaken by a younger one, or taken back with an older one.
-	PhaseSuperseded Phase = "superseded"
-	PhaseWithdrawn  Phase = "withdrawn"
-)
-
-// Turn begins the Why of a rollout in PhaseTurn; what it waits for follows.
-const Turn = "waits for its turn in the train: "
-
-// PhaseIndexed is how the index calls every phase of a rollout that runs and waits for nobody.
-const PhaseIndexed Phase = "running"
-
-// OpenPhases are those under which the index has rollouts that run.
-func OpenPhases() []Phase {
-	return []Phase{PhaseIndexed, PhaseApproval, PhaseTurn, PhaseHold, PhaseGuard, PhaseRollback, PhaseLocked}
-}
-
-// Indexed is the phase under which Temporal's index has a rollout in phase p. The index is told
-// only of changes that are worth an event.
-func (p Phase) Indexed() Phase {
-	switch p {
-	case PhasePlanning, PhasePrepare, PhasePreflight, PhaseObserve, PhaseApply, PhaseDrill, PhaseBake, PhaseGate, PhaseSettle:
-		return PhaseIndexed
-	case PhaseVerify:
-		return PhaseRollback
-	}
-	return p
-}
-
-// GoesBack says that a rollout in phase p is taken back, or has ended without a promotion.
-func (p Phase) GoesBack() bool {
-	switch p {
-	case PhaseRollback, PhaseVerify, PhaseLocked, PhaseRolledBack, PhaseAborted, PhaseIncomplete, PhaseRefused, PhaseUndone, PhaseWithdrawn:
-		return true
-	}
-	return false
-}
 
 // State is the answer of the status query: the rollout as it is known now.
 type State struct {
@@ -286,46 +214,3 @@ type Gate struct {
 
 // QueryStatus is the name of the query that a rollout answers with its State.
 const QueryStatus = "status"
-
-// ControlRequest is the payload of every signal. All of it may be missing, but for promote and
-// give-up, which need By and Why.
-type ControlRequest struct {
-	By  string `json:"by,omitempty"`
-	Why string `json:"why,omitempty"`
-	// ID tells signals apart: one that arrives again, since its sender did not hear that it had
-	// arrived, acts once. Without an id every one counts as another.
-	ID string `json:"id,omitempty"`
-	// Stage names the stage that approve and promote mean; empty means the one that waits.
-	Stage string `json:"stage,omitempty"`
-	// Since is when what the sender means has begun: the pause that a resume ends, the lock that a
-	// retry-rollback is for. Zero means what is now.
-	Since time.Time `json:"since,omitzero"`
-	// Override lets promote pass a FAIL.
-	Override bool `json:"override,omitempty"`
-	// Within is how long a pause lasts at most, such as "4h": then the rollout goes back.
-	Within string `json:"within,omitempty"`
-}
-
-// Control is a signal as it was received, and what came of it.
-type Control struct {
-	Signal string    `json:"signal"`
-	By     string    `json:"by"`
-	Why    string    `json:"why,omitempty"`
-	Stage  string    `json:"stage,omitempty"`
-	At     time.Time `json:"at"`
-	// ID and Since are as in the request.
-	ID    string    `json:"id,omitempty"`
-	Since time.Time `json:"since,omitzero"`
-	// Override is set on a promote that may pass a FAIL.
-	Override bool `json:"override,omitempty"`
-	// Until is the deadline of a pause; zero if it has none.
-	Until  time.Time `json:"until,omitzero"`
-	within string
-	// Refused says why the signal had no effect; empty when it was taken.
-	Refused string `json:"refused,omitempty"`
-}
-
-// Signed says that a person has given a name and a reason in words.
-func (c Control) Signed() bool {
-	return strings.ContainsFunc(c.By, unicode.IsLetter) && strings.ContainsFunc(c.Why, unicode.IsLetter)
-}

@@ -69,6 +69,11 @@ func measureAgents(ctx context.Context, o options) (*table.Table, error) {
 			sluice, bare = append(sluice, one), append(bare, other)
 		}
 	}
+	return c.compared(n, limited, sluice, bare), nil
+}
+
+// compared is the table of both ways.
+func (c *host) compared(n int, limited string, sluice, bare []trip) *table.Table {
 	t := &table.Table{
 		Title: fmt.Sprintf("%d agents prepare, switch and go back: a rollout against bare goroutines with the same HTTP calls", n),
 		Head:  tripHead("way"),
@@ -83,7 +88,7 @@ func measureAgents(ctx context.Context, o options) (*table.Table, error) {
 		"What an agent does once a minute (looking for drift) is left out.%s Parallel %d each way. "+
 		"Processor time is that of the worker, the agents and the Temporal server together. %s",
 		c.place, float64(c.memory)/float64(n)/1024, limited, agentsParallel, mediansOf(len(sluice)))
-	return t, nil
+	return t
 }
 
 const (

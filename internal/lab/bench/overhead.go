@@ -78,16 +78,7 @@ func measureOverhead(ctx context.Context, o options) (*table.Table, error) {
 		n := 0
 		for i := 0; o.more(i); i++ {
 			release++
-			s, err := stagesOf(overheadStages, fmt.Sprintf("2.%d.0", release))
-			if err != nil {
-				return nil, err
-			}
-			h, err := r.rollout(ctx, s, f)
-			if err != nil {
-				return nil, err
-			}
-			steps := h.steps()
-			b, err := r.bare(ctx, steps)
+			h, b, err := r.besideBare(ctx, fmt.Sprintf("2.%d.0", release), f)
 			if err != nil {
 				return nil, err
 			}
@@ -95,7 +86,7 @@ func measureOverhead(ctx context.Context, o options) (*table.Table, error) {
 				continue
 			}
 			n = 0
-			for _, s := range steps {
+			for _, s := range h.steps() {
 				n += len(s.Inputs)
 			}
 			rollouts = append(rollouts, perStage(h))
@@ -109,6 +100,19 @@ func measureOverhead(ctx context.Context, o options) (*table.Table, error) {
 			spread(extra, "%.1f"), spread(ratios(rollouts, bares), "%.2f"))
 	}
 	return t, nil
+}
+
+// besideBare rolls a release out, and then has a bare workflow run the same activities.
+func (r *rig) besideBare(ctx context.Context, release string, f fleet.Fleet) (rolled, bare history, err error) {
+	s, err := stagesOf(overheadStages, release)
+	if err != nil {
+		return rolled, bare, err
+	}
+	if rolled, err = r.rollout(ctx, s, f); err != nil {
+		return rolled, bare, err
+	}
+	bare, err = r.bare(ctx, rolled.steps())
+	return rolled, bare, err
 }
 
 func perStage(h history) float64 { return float64(h.took().Microseconds()) / 1000 / overheadStages }
