@@ -48,7 +48,9 @@ func (a *Alerts) Check(s spec.Section) {
 func (a *Alerts) SetDefaults() {}
 
 // Traits of the form.
-func (a *Alerts) Traits() spec.FormTraits { return spec.FormTraits{Shared: []string{"tolerate"}} }
+func (a *Alerts) Traits() spec.FormTraits {
+	return spec.FormTraits{Shared: []string{"tolerate"}, Opaque: true}
+}
 
 func checkMatchers(s spec.Section, field string, all []string) {
 	if n := len(all); !s.IsBad(field) && (n == 0 || n > maxMatchers) {

@@ -41,7 +41,9 @@ func (w *WebhookJudge) Check(s spec.Section) {
 func (w *WebhookJudge) SetDefaults() { w.Timeout = cmp.Or(w.Timeout, spec.Duration(5*time.Second)) }
 
 // Traits of the form.
-func (w *WebhookJudge) Traits() spec.FormTraits { return spec.FormTraits{Shared: []string{"tolerate"}} }
+func (w *WebhookJudge) Traits() spec.FormTraits {
+	return spec.FormTraits{Shared: []string{"tolerate"}, Opaque: true}
+}
 
 const (
 	// webhookTargets is how many exposed targets a judge is told by name.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/health"
@@ -24,27 +25,44 @@ var failing = regexp.MustCompile(`(?i)error|fail|5\.\.|5xx|4\.\.|success|availab
 // seeing is what the checks of a spec look at, those that decide.
 type seeing struct {
 	spec.Health
+	kinds spec.Kinds
 }
 
 func (h seeing) any(sees func(spec.Check) bool) bool {
 	return slices.ContainsFunc(h.Checks, func(c spec.Check) bool { return !c.Advisory && sees(c) })
 }
 
-func (h seeing) form(name string) bool {
-	return h.any(func(c spec.Check) bool { return c.Form.Name == name })
+// addressed is what a check itself connects to, not through the source; nil where it does not.
+func (h seeing) addressed(c spec.Check) []spec.AddressUse {
+	a, ok := h.kinds.Form(c).(spec.Addressed)
+	if !ok {
+		return nil
+	}
+	return a.AddressUses()
+}
+
+// opaque says for which checks nobody here knows what they look at; empty where there are none.
+func (h seeing) opaque() string {
+	var names []string
+	for _, f := range h.kinds.Forms {
+		if f.New().Traits().Opaque && h.any(func(c spec.Check) bool { return c.Form.Name == f.Name }) {
+			names = append(names, f.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "; what checks with " + strings.Join(names, " and ") + " look at is not known"
 }
 
 // Blind says what a release may do to so many targets without any check of the spec seeing it, a
-// line each. Checks that only advise count for nothing. What alerts and webhooks look at is not
-// known, which the lines then say. The last line always holds.
+// line each. Checks that only advise count for nothing. What some forms look at is not known
+// (spec.FormTraits.Opaque), which the lines then say. The last line always holds.
 func Blind(s spec.Spec, kinds spec.Kinds, targets int) []string {
-	h := seeing{s.Health}
-	unknown := ""
-	if h.form("alerts") || h.form("webhook") {
-		unknown = "; what alerts and webhooks look at is not known"
-	}
+	h := seeing{s.Health, kinds}
+	unknown := h.opaque()
 	out := append(h.errors(unknown), h.latency(unknown)...)
-	out = append(out, h.answers(kinds)...)
+	out = append(out, h.answers()...)
 	if slices.Contains(h.Without, spec.CheckTraffic) {
 		out = append(out, "requests that stay away: without has traffic")
 	} else {
@@ -143,18 +161,15 @@ func (h seeing) latency(unknown string) []string {
 }
 
 // answers is which hosts that answer nobody no check asks: a connection alone says little.
-func (h seeing) answers(kinds spec.Kinds) []string {
-	if !h.form("probe") {
+func (h seeing) answers() []string {
+	if !h.any(func(c spec.Check) bool { return len(h.addressed(c)) > 0 }) {
 		return []string{"a program that is alive and answers nobody: no check has a probe"}
 	}
 	overHTTP := func(u spec.AddressUse) bool { return !u.TCP && u.Template != "" }
-	if h.any(func(c spec.Check) bool {
-		use, ok := kinds.Form(c).(spec.Addressed)
-		return c.Form.Name == "probe" && ok && slices.ContainsFunc(use.AddressUses(), overHTTP)
-	}) {
-		return nil
+	if !h.any(func(c spec.Check) bool { return slices.ContainsFunc(h.addressed(c), overHTTP) }) {
+		return []string{"a program that takes connections and answers nobody: no check asks over HTTP"}
 	}
-	return []string{"a program that takes connections and answers nobody: no probe has http"}
+	return nil
 }
 
 // silenceLooks is how many looks in a row must miss requests.

@@ -55,7 +55,7 @@ func TestBlind(t *testing.T) {
 		"a warm-up":              {"scrape: {}, warmup: 30s, checks: [" + each + "," + probe + "]", []string{rise, latency, silent, "what is over within 30s of an apply", after}},
 		"a judge of one's own": {
 			`without: [traffic], checks: [` + probe + `, {name: mine, webhook: {url: "http://judge/"}}]`,
-			[]string{fails + "; what alerts and webhooks look at is not known", latency + ": no check has slow, or a value that is a latency; what", silent, after},
+			[]string{fails + "; what checks with webhook look at is not known", latency + ": no check has slow, or a value that is a latency; what", silent, after},
 		},
 		"pages and control":     {"scrape: {}, checks: [" + against + ", " + each + "," + probe + "]", []string{latency, silent, bursts + "errors rests on 5m of past, and 1h tell", after}},
 		"an hour of pages":      {"scrape: {baseline: 1h}, checks: [" + against + ", " + each + "," + probe + "]", []string{latency, silent, after}},

@@ -28,6 +28,9 @@ type FormTraits struct {
 	Source bool
 	// Budgeted says that it is a test with a part of Health.FalseRollbackRate.
 	Budgeted bool
+	// Opaque says that what a check of the form looks at is decided elsewhere and not known here,
+	// as the rules are by which alerts fire.
+	Opaque bool
 }
 
 // querying is a form that asks a source with a past about each target: by field.
