@@ -97,7 +97,7 @@ func TestToySourceAndForm(t *testing.T) {
 
 // A form that this build does not know is not judged by the known fields that stand beside it.
 func TestUnknownFormBesideKnownFields(t *testing.T) {
-	for _, check := range []string{`{"name":"e","saturation":{}}`, `{"name":"e","saturation":{"of":"y"},"value":"x","max":2}`} {
+	for _, check := range []string{`{"name":"e","no-such-form":{}}`, `{"name":"e","no-such-form":{"of":"y"},"value":"x","max":2}`} {
 		var h spec.Health
 		require.NoError(t, json.Unmarshal([]byte(`{"every":"1s","without":["alive","traffic"],"checks":[`+check+`]}`), &h))
 		now := time.Now()

@@ -377,21 +377,21 @@ func TestHTTPSwitchingProtocols(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	ok := []string{"true"}
 	for want, d := range map[string]spec.Choice{
-		"driver: none is set, expected one of http, exec and agent":                 {},
-		"driver: \"nomad\" is not known here, expected one of http, exec and agent": {Name: "nomad"},
-		"driver: unknown field \"port\" in http":                                    spec.Choose("http", map[string]int{"port": 1}),
-		"driver: http.url: {{release}} is not known here":                           spec.Choose("http", driver.HTTP{URL: "http://{{address}}/{{release}}"}),
-		"driver: http.url: is not a URL":                                            spec.Choose("http", driver.HTTP{URL: "ftp://{{address}}/"}),
-		"driver: http.url: has a user or a password":                                spec.Choose("http", driver.HTTP{URL: "http://{{label.region}}@{{address}}/x"}),
-		"driver: http.token: is not a reference to a secret":                        spec.Choose("http", driver.HTTP{Token: "inline-secret"}),
-		"driver: exec.observe: is required":                                         spec.Choose("exec", driver.Exec{Apply: ok}),
-		"driver: exec.apply: is required":                                           spec.Choose("exec", driver.Exec{Observe: ok}),
-		"driver: exec.observe[1]: {{release}} is not known here":                    spec.Choose("exec", driver.Exec{Observe: []string{"x", "{{release}}"}, Apply: ok}),
-		"driver: exec.apply[1]: {{relaese}} is not known here":                      spec.Choose("exec", driver.Exec{Observe: ok, Apply: []string{"x", "{{relaese}}"}}),
-		"driver: exec.apply[0]: \"{{label.x}}\" is not a program":                   spec.Choose("exec", driver.Exec{Observe: ok, Apply: []string{"{{label.x}}"}}),
-		"driver: exec.validate[0]: \"\" is not a program":                           spec.Choose("exec", driver.Exec{Observe: ok, Apply: ok, Validate: []string{""}}),
-		"driver: exec.validate[1]: \"{{release\" has {{ without }}":                 spec.Choose("exec", driver.Exec{Observe: ok, Apply: ok, Validate: []string{"x", "{{release"}}),
-		"driver: exec.apply[1]: holds a NUL byte":                                   spec.Choose("exec", driver.Exec{Observe: ok, Apply: []string{"x", "a\x00"}}),
+		"driver: none is set, expected one of http, exec and agent":                          {},
+		"driver: \"no-such-driver\" is not known here, expected one of http, exec and agent": {Name: "no-such-driver"},
+		"driver: unknown field \"port\" in http":                                             spec.Choose("http", map[string]int{"port": 1}),
+		"driver: http.url: {{release}} is not known here":                                    spec.Choose("http", driver.HTTP{URL: "http://{{address}}/{{release}}"}),
+		"driver: http.url: is not a URL":                                                     spec.Choose("http", driver.HTTP{URL: "ftp://{{address}}/"}),
+		"driver: http.url: has a user or a password":                                         spec.Choose("http", driver.HTTP{URL: "http://{{label.region}}@{{address}}/x"}),
+		"driver: http.token: is not a reference to a secret":                                 spec.Choose("http", driver.HTTP{Token: "inline-secret"}),
+		"driver: exec.observe: is required":                                                  spec.Choose("exec", driver.Exec{Apply: ok}),
+		"driver: exec.apply: is required":                                                    spec.Choose("exec", driver.Exec{Observe: ok}),
+		"driver: exec.observe[1]: {{release}} is not known here":                             spec.Choose("exec", driver.Exec{Observe: []string{"x", "{{release}}"}, Apply: ok}),
+		"driver: exec.apply[1]: {{relaese}} is not known here":                               spec.Choose("exec", driver.Exec{Observe: ok, Apply: []string{"x", "{{relaese}}"}}),
+		"driver: exec.apply[0]: \"{{label.x}}\" is not a program":                            spec.Choose("exec", driver.Exec{Observe: ok, Apply: []string{"{{label.x}}"}}),
+		"driver: exec.validate[0]: \"\" is not a program":                                    spec.Choose("exec", driver.Exec{Observe: ok, Apply: ok, Validate: []string{""}}),
+		"driver: exec.validate[1]: \"{{release\" has {{ without }}":                          spec.Choose("exec", driver.Exec{Observe: ok, Apply: ok, Validate: []string{"x", "{{release"}}),
+		"driver: exec.apply[1]: holds a NUL byte":                                            spec.Choose("exec", driver.Exec{Observe: ok, Apply: []string{"x", "a\x00"}}),
 	} {
 		_, err := catalog.New().Drivers.New(spec.Driver{Choice: d}, nil)
 		require.ErrorContains(t, err, want)

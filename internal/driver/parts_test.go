@@ -295,7 +295,7 @@ func TestForParts(t *testing.T) {
 	d, err := kinds.For(s, nil)
 	require.NoError(t, err)
 	require.Equal(t, 10*time.Second, driver.Timeout(d))
-	s.Parts[1].Driver = spec.Driver{Choice: spec.Choose("nomad", driver.HTTP{})}
+	s.Parts[1].Driver = spec.Driver{Choice: spec.Choose("no-such-driver", driver.HTTP{})}
 	_, err = kinds.For(s, nil)
 	require.ErrorContains(t, err, "part features: driver: ")
 }

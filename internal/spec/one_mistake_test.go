@@ -109,7 +109,8 @@ health:
 	_, err := parse("f.yaml", []byte(good))
 	require.NoError(t, err)
 	for was, unknown := range map[string]string{
-		"http: {}": "nomad: {}", "file: fleet.yaml": "consul: edge", "scrape: {}": "datadog: {}", "probe: {http": "saturation: {http", "max: 1%": "ceiling: 1%",
+		"http: {}": "no-such-driver: {}", "file: fleet.yaml": "no-such-list: edge", "scrape: {}": "no-such-source: {}",
+		"probe: {http": "no-such-form: {http", "max: 1%": "ceiling: 1%",
 		"http: \"http": "icmp: \"http",
 	} {
 		_, err := parse("f.yaml", []byte(strings.Replace(good, was, unknown, 1)))

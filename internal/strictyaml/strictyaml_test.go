@@ -290,7 +290,7 @@ func TestOpenKeys(t *testing.T) {
 	require.Nil(t, doc.Opened("health.every"))
 	for text, want := range map[string]string{
 		"health: {wbe: {}}":        `f.yaml:1:10: unknown field "wbe" in health, did you mean "web"?`,
-		"health: {nomad: {}}":      `f.yaml:1:10: unknown field "nomad" in health, expected one of every, web, url`,
+		"health: {no-such: {}}":    `f.yaml:1:10: unknown field "no-such" in health, expected one of every, web, url`,
 		"health: {web: {nam: a}}":  `f.yaml:1:16: unknown field "nam" in health.web, did you mean "name"?`,
 		"health: {url: [a]}":       `f.yaml:1:15: health.url: is a list, expected text`,
 		"health: {url: }":          `f.yaml:1:15: health.url: has no value, expected text`,
