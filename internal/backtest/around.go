@@ -14,9 +14,9 @@ import (
 // long ago and as far apart as a stage's past is read, without the time in which an arm was not
 // there yet.
 func around(r health.Replay, at time.Duration) []judge.ArmCounts {
-	long, step := health.PastSpan(r.Criteria.Bake, r.Criteria.Every)
-	if !r.Criteria.Before {
-		long, step = health.LongPast(r.Criteria.Bake, r.Criteria.Every)
+	long, step := health.LongPast(r.Criteria.Bake, r.Criteria.Every)
+	if r.Criteria.Before {
+		long, step = health.SelfPast(r.Criteria.Bake, r.Criteria.Every)
 	}
 	first, _ := slices.BinarySearchFunc(r.Looks, at-long+1, func(l judge.ArmCounts, t time.Duration) int { return cmp.Compare(l.At, t) })
 	var before, since []judge.ArmCounts

@@ -47,6 +47,9 @@ func newInjection(r health.Replay, base, burst float64) injection {
 func (in injection) at(begin int, ratio float64) []judge.ArmCounts {
 	c := in.criteria
 	long, _ := health.PastSpan(c.Bake, c.Every)
+	if c.Before {
+		long, _ = health.SelfPast(c.Bake, c.Every)
+	}
 	before, n := int(long/c.Every), len(in.looks)
 	src := rand.NewPCG(uint64(begin), 1) // the same answer whenever it is asked
 	r := health.Replay{Criteria: c}

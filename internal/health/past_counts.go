@@ -34,8 +34,12 @@ const (
 // PastSpan is how long before a stage with such a bake a check that compares looks at its past, and
 // in looks of which length, if it looks every so often afterwards.
 func PastSpan(bake, every time.Duration) (long, step time.Duration) {
-	long = min(mostPast, max(leastPast, bake))
-	return long, max(every, (long / source.PastLooks).Truncate(time.Second))
+	return inLooks(min(mostPast, max(leastPast, bake)), every, source.PastLooks)
+}
+
+// inLooks cuts so long a past into looks, each as long as the looks of the bake at least.
+func inLooks(past, every time.Duration, looks int) (long, step time.Duration) {
+	return past, max(every, (past / time.Duration(looks)).Truncate(time.Second))
 }
 
 // longPast is how long before a stage a comparison with a control looks at its past, where the
@@ -44,13 +48,25 @@ const longPast = 6 * time.Hour
 
 // LongPast is PastSpan for a check that compares with a control.
 func LongPast(bake, every time.Duration) (long, step time.Duration) {
-	long = min(mostPast, max(longPast, bake))
-	return long, max(every, (long / longLooks).Truncate(time.Second))
+	return inLooks(min(mostPast, max(longPast, bake)), every, longLooks)
 }
 
 // longLooks is in how many looks a long past is looked at, each a few bytes in the rollout's
 // history.
 const longLooks = 12 * source.PastLooks
+
+// selfPast is how long before a stage a comparison without a control looks at its past. Two hours
+// show bursts, hourly jobs and what wanders by itself; six hide harm behind the time of day
+// (docs/judge.md, "Without a control").
+const selfPast = 2 * time.Hour
+
+// SelfPast is PastSpan for a check that compares a stage with its own past.
+func SelfPast(bake, every time.Duration) (long, step time.Duration) {
+	return inLooks(min(mostPast, max(selfPast, bake)), every, selfLooks)
+}
+
+// selfLooks is in how many looks it is looked at, and PastLooks for each of many groups.
+const selfLooks = 2 * source.PastLooks
 
 // looks are those before the stage, as a judge takes them.
 func (p Past) looks() []judge.ArmCounts {
@@ -81,15 +97,8 @@ func (m *comparisonCheck) measure(ctx context.Context, w source.Window, b *Basel
 }
 
 func (m *comparisonCheck) pastOf(ctx context.Context, w source.Window, part *comparison) Past {
-	type span struct{ long, step time.Duration }
-	of := func(long, step time.Duration) span { return span{long, step} }
-	every := m.spec.Every.Std()
-	spans := []span{of(PastSpan(m.binding.Bake, every))}
-	if (!part.alone || m.check.Objective != nil) && len(m.parts) <= fewParts {
-		spans = []span{of(LongPast(m.binding.Bake, every)), spans[0]} // a source may refuse to read so much
-	}
 	var why source.Reading
-	for _, s := range spans {
+	for _, s := range m.pastSpans(part) {
 		var p Past
 		if p, why = m.pastIn(ctx, w, part, s.long, s.step); why.Verdict == "" {
 			return p
@@ -101,6 +110,26 @@ func (m *comparisonCheck) pastOf(ctx context.Context, w source.Window, part *com
 		}
 	}
 	return m.onlyPast(ctx, w, part)
+}
+
+// pastSpan is how long a past is read, in looks of which length.
+type pastSpan struct{ long, step time.Duration }
+
+// pastSpans are those that are tried, the longest first: a source may refuse to read so much.
+func (m *comparisonCheck) pastSpans(part *comparison) []pastSpan {
+	of := func(long, step time.Duration) pastSpan { return pastSpan{long, step} }
+	bake, every := m.binding.Bake, m.spec.Every.Std()
+	short, few := of(PastSpan(bake, every)), len(m.parts) <= fewParts
+	switch self := part.alone && m.check.Objective == nil; {
+	case self && few:
+		return []pastSpan{of(SelfPast(bake, every)), short}
+	case self:
+		long, _ := SelfPast(bake, every)
+		return []pastSpan{of(inLooks(long, every, source.PastLooks)), short}
+	case few:
+		return []pastSpan{of(LongPast(bake, every)), short}
+	}
+	return []pastSpan{short}
 }
 
 // fewParts is how many groups may have a long past, each with its own: it goes into the rollout's
@@ -128,7 +157,7 @@ func (m *comparisonCheck) pastIn(ctx context.Context, w source.Window, part *com
 	}
 	p := Past{Step: spec.Duration(step), Looks: trimmed(usualRows(rows, looks, w.At, step, touched))}
 	if part.alone && m.check.Objective == nil {
-		p.Daily = m.daily(ctx, w.At, part)
+		p.Daily = m.daily(ctx, w.At, part, pastSpan{long, step})
 	}
 	return p, source.Reading{}
 }

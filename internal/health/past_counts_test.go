@@ -76,6 +76,47 @@ func TestPastOfAPrometheus(t *testing.T) {
 	}
 }
 
+// Without a control two hours are read, in 240 looks, and in 120 where many groups each have a past;
+// a source that refuses so much is asked for as long as the bake.
+func TestPastWithoutControl(t *testing.T) {
+	for name, tc := range map[string]struct {
+		bake, refused time.Duration
+		looks         int
+		step          time.Duration
+	}{
+		"two hours":         {10 * time.Minute, 0, 240, 30 * time.Second},
+		"a longer bake":     {4 * time.Hour, 0, 240, time.Minute},
+		"it is refused":     {20 * time.Minute, time.Hour, 80, 15 * time.Second},
+		"not for ten hours": {20 * time.Minute, 10 * time.Hour, 240, 30 * time.Second},
+	} {
+		b := promBinding(4, 0)
+		b.Bake = tc.bake
+		answers := pastOracle(looked.Add(-24*time.Hour), func(string) float64 { return 10 })
+		source := transport(func(r *http.Request) (*http.Response, error) {
+			body, _ := io.ReadAll(r.Body)
+			form, _ := url.ParseQuery(string(body))
+			r.Body = io.NopCloser(strings.NewReader(string(body)))
+			start, _ := strconv.ParseFloat(form.Get("start"), 64)
+			end, _ := strconv.ParseFloat(form.Get("end"), 64)
+			if tc.refused > 0 && end-start > tc.refused.Seconds() {
+				return &http.Response{StatusCode: http.StatusUnprocessableEntity, Header: http.Header{"Content-Type": {asJSON}}, Body: io.NopCloser(strings.NewReader(`{"status":"error","error":"too much"}`)), Request: r}, nil
+			}
+			return answers.RoundTrip(r)
+		})
+		c := against()
+		c.Against = spec.AgainstBefore
+		m, err := Open(promSpec(c), b, Deps{Sources: sources, Forms: forms, Transport: source})
+		require.NoError(t, err)
+		before, err := m.Measure(t.Context(), looked)
+		require.NoError(t, err)
+		p := before.Past["errors"]
+		require.Len(t, p.Looks, tc.looks, "%s: %+v", name, before.Past)
+		require.Equal(t, tc.step, p.Step.Std(), name)
+	}
+	long, step := inLooks(2*time.Hour, time.Second, 120)
+	require.Equal(t, []time.Duration{2 * time.Hour, time.Minute}, []time.Duration{long, step})
+}
+
 // A source that knows nothing of the past leaves a comparison without one.
 func TestNoPast(t *testing.T) {
 	b := promBinding(4, 2)

@@ -21,8 +21,8 @@ const (
 // stage will bake, as in the time before that; 0 where chance explains it, or the source does not
 // reach back so far, or an earlier rollout ran then. A check that has no control cannot tell
 // otherwise what comes with the hour.
-func (m *comparisonCheck) daily(ctx context.Context, at time.Time, part *comparison) float64 {
-	long, step := PastSpan(m.binding.Bake, m.spec.Every.Std())
+func (m *comparisonCheck) daily(ctx context.Context, at time.Time, part *comparison, past pastSpan) float64 {
+	long, step := past.long, past.step
 	bake := m.binding.Bake.Truncate(step)
 	then := at.Add(-day)
 	if bake < step || bake > day || source.During(m.binding.Earlier, then.Add(-long), then.Add(bake), step) {

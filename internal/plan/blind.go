@@ -205,7 +205,7 @@ func shortPast(s spec.Spec, kinds spec.Kinds) string {
 		case !source.Traits().Past:
 			past = source.Traits().Measure.Std()
 		case c.Against == spec.AgainstBefore:
-			past, _ = health.PastSpan(shortestBake(s), h.Every.Std())
+			past, _ = health.SelfPast(shortestBake(s), h.Every.Std())
 		default:
 			past, _ = health.LongPast(shortestBake(s), h.Every.Std())
 		}
