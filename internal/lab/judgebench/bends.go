@@ -18,6 +18,15 @@ func drift(r *rand.Rand, d *day) {
 	}
 }
 
+// timeOfDay is a wave with a period of a day.
+func timeOfDay(r *rand.Rand, d *day) {
+	phase := r.Float64() * 2 * math.Pi
+	d.errors = func(i int) (float64, float64) {
+		f := 1 + 0.5*math.Sin(phase+2*math.Pi*float64(i)*every.Hours()/24)
+		return f, f
+	}
+}
+
 // window is a stretch of looks somewhere in the bake.
 func window(r *rand.Rand, length time.Duration) func(i int) bool {
 	n := int(length / every)

@@ -25,6 +25,7 @@ func reports() []report {
 		{"healthy", falseOurs},
 		{"peers", falsePeers},
 		{"past", falsePast},
+		{"self", withoutControl},
 		{"unknowable", falseUnknowable},
 		{"traffic", trafficRules},
 		{"delay", delays},
