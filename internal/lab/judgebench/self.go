@@ -59,7 +59,7 @@ func withoutControl(ctx context.Context, b *bench) *table.Table {
 	pasts, runs := []int{40, 120, 240, 480, sixHours}, b.fewer()
 	t := &table.Table{Title: "Without a control, by how long a past is known", Head: []string{"world"}}
 	for _, known := range pasts {
-		t.Head = append(t.Head, fmt.Sprintf("%.0f min", (time.Duration(known) * every).Minutes()))
+		t.Head = append(t.Head, fmt.Sprintf("%.0f min", (time.Duration(known)*every).Minutes()))
 	}
 	for _, w := range slices.Concat(selfHealthy(), selfHarmful()) {
 		row := []string{w.name}
