@@ -57,10 +57,10 @@ func TestBlind(t *testing.T) {
 			`without: [traffic], checks: [` + probe + `, {name: mine, webhook: {url: "http://judge/"}}]`,
 			[]string{fails + "; what checks with webhook look at is not known", latency + ": no check has slow, or a value that is a latency; what", silent, after},
 		},
-		"pages and control":     {"scrape: {}, checks: [" + against + ", " + each + "," + probe + "]", []string{latency, silent, bursts + "errors rests on 5m of past, and 1h tell", after}},
-		"an hour of pages":      {"scrape: {baseline: 1h}, checks: [" + against + ", " + each + "," + probe + "]", []string{latency, silent, after}},
+		"pages and control":   {"scrape: {}, checks: [" + against + ", " + each + "," + probe + "]", []string{latency, silent, bursts + "errors rests on 5m of past, and 1h tell", after}},
+		"an hour of pages":    {"scrape: {baseline: 1h}, checks: [" + against + ", " + each + "," + probe + "]", []string{latency, silent, after}},
 		"2 h, against before": {`prometheus: "http://p:9090", falseRollbackRate: 5%, checks: [` + each2 + "," + probe + "," + before + "]", []string{latency, silent, after}},
-		"6 h of a Prometheus":   {`prometheus: "http://p:9090", checks: [` + each2 + "," + probe + "," + promControl + "]", []string{latency, silent, after}},
+		"6 h of a Prometheus": {`prometheus: "http://p:9090", checks: [` + each2 + "," + probe + "," + promControl + "]", []string{latency, silent, after}},
 		"pages": {
 			"scrape: {}, every: 2s, checks: [" + ratio + "]",
 			[]string{host, rise, latency, dead, silent + " for less than about 6s", after},
