@@ -88,7 +88,10 @@ func TestFirstDeployInItsLaterStages(t *testing.T) {
 		Without: []string{spec.CheckAlive, spec.CheckTraffic}, Checks: []spec.Check{{Name: "load", Value: "load", Max: &limit}},
 	})
 	two := f.input
-	two.Spec.Stages = []spec.Stage{{Name: "canary", Count: new(2), Bake: spec.Duration(time.Minute)}, {Name: "all", Reach: &spec.Reach{Percent: 100}, Bake: spec.Duration(time.Minute)}}
+	two.Spec.Stages = []spec.Stage{
+		{Name: "canary", Count: new(2), Bake: spec.Duration(time.Minute)},
+		{Name: "all", Reach: &spec.Reach{Percent: 100}, Bake: spec.Duration(time.Minute)},
+	}
 	two.Spec.Fallback = &spec.Fallback{Remove: true}
 	planned, err := f.acts.Plan(t.Context(), two)
 	require.NoError(t, err)

@@ -17,7 +17,10 @@ func TestDrillRunsPerTarget(t *testing.T) {
 	f := newFixture(t, 4)
 	dir := t.TempDir()
 	program := filepath.Join(dir, "fire")
-	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\n[ \"$1\" != t002 ] || { echo hello; echo quota panics >&2; exit 1; }\necho \"$2 $3\" >> "+dir+"/$1\n"), 0o755))
+	script := "#!/bin/sh\n" +
+		"[ \"$1\" != t002 ] || { echo hello; echo quota panics >&2; exit 1; }\n" +
+		"echo \"$2 $3\" >> " + dir + "/$1\n"
+	require.NoError(t, os.WriteFile(program, []byte(script), 0o755))
 	f.plan.Spec.Drill = &spec.Drill{Command: []string{program, "{{id}}", "{{release}}", "{{fence}}"}, Timeout: spec.Duration(10 * time.Second)}
 	f.acts.remember(f.all.Plan, f.plan)
 	out := do[[]Trouble](t, f, f.acts.Drill, DrillInput{Batch: f.all, Fence: fence, Out: []string{"t003"}})

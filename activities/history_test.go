@@ -37,11 +37,12 @@ func payloads(t *testing.T, v any) *commonpb.Payloads {
 }
 
 func begun(t *testing.T, in any) *historypb.HistoryEvent {
+	started := &historypb.WorkflowExecutionStartedEventAttributes{Input: payloads(t, in), FirstExecutionRunId: "first"}
 	return &historypb.HistoryEvent{
 		EventId: 1, EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
-		Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{
-			Input: payloads(t, in), FirstExecutionRunId: "first",
-		}},
+		Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
+			WorkflowExecutionStartedEventAttributes: started,
+		},
 	}
 }
 
@@ -116,7 +117,9 @@ func resetFrom(base string) *historypb.HistoryEvent {
 func TestInherit(t *testing.T) {
 	terminated := closed(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED)
 	first := ApplyInput{Batch: Batch{Plan: "p", To: 3}, Fence: 20, Previous: Previous{Common: "1.0.0"}}
-	second := ApplyInput{Batch: Batch{Plan: "p", From: 3, To: 9}, Fence: 20, Previous: Previous{Common: "1.0.0", Others: map[string][]string{"2.0.0": {"a"}}, Absent: []string{"b"}}}
+	second := ApplyInput{Batch: Batch{Plan: "p", From: 3, To: 9}, Fence: 20, Previous: Previous{
+		Common: "1.0.0", Others: map[string][]string{"2.0.0": {"a"}}, Absent: []string{"b"},
+	}}
 	in := PlanInput{Spec: spec.Spec{Unit: "edge", Release: "2.0.0"}}
 	carried := map[string]any{"spec": in.Spec, "carried": map[string]any{
 		"state": map[string]any{"fence": 20}, "touched": []Touched{{Batch: first.Batch, Previous: first.Previous, Count: 3}},

@@ -90,7 +90,9 @@ func TestPlanOfALargeListedFleet(t *testing.T) {
 		for range 4 { // does not pack well
 			fmt.Fprintf(&label, "%016x", random.Uint64())
 		}
-		fake.fleet.Targets = append(fake.fleet.Targets, fleet.Target{ID: fmt.Sprintf("t%06d", i), Address: "10.0.0.1:80", Labels: map[string]string{"noise": label.String()}})
+		fake.fleet.Targets = append(fake.fleet.Targets, fleet.Target{
+			ID: fmt.Sprintf("t%06d", i), Address: "10.0.0.1:80", Labels: map[string]string{"noise": label.String()},
+		})
 	}
 	out := do[Planned](t, f, f.acts.Plan, f.input)
 	require.Empty(t, out.FleetData)
@@ -229,7 +231,9 @@ func TestAListedPlaceCountsOnce(t *testing.T) {
 	for _, id := range []string{"a", "b", "e", "f", "g"} {
 		f.state[id] = driver.State{Release: "1.0.0", Fence: 5, Alive: true}
 	}
-	late := do[Stragglers](t, f, f.acts.FindStragglers, StragglersInput{Plan: out.Digest, Joined: slices.Concat(now.Joined, now.Moved), Twice: now.Twice, Fence: fence, Parallel: 5})
+	late := do[Stragglers](t, f, f.acts.FindStragglers, StragglersInput{
+		Plan: out.Digest, Joined: slices.Concat(now.Joined, now.Moved), Twice: now.Twice, Fence: fence, Parallel: 5,
+	})
 	require.Equal(t, []string{"f"}, fleet.IDs(late.Ready))
 	require.Contains(t, late.Still, Trouble{ID: "e", Reason: "cannot be brought in: it is one place with b, which the fleet lists, too"})
 }

@@ -131,7 +131,10 @@ func TestBindingOfASweep(t *testing.T) {
 // A fleet that is unhealthy already is told so before anything is changed, after some looks; one
 // that does not answer at all is waited for.
 func TestPreflight(t *testing.T) {
-	f := newFixtureWith(t, 5, spec.Health{Every: spec.Duration(time.Millisecond), Source: spec.Choose("scrape", scrape.Scrape{URL: "http://127.0.0.1:1/", Sample: 1}), Without: []string{spec.CheckTraffic}})
+	f := newFixtureWith(t, 5, spec.Health{
+		Every: spec.Duration(time.Millisecond), Without: []string{spec.CheckTraffic},
+		Source: spec.Choose("scrape", scrape.Scrape{URL: "http://127.0.0.1:1/", Sample: 1}),
+	})
 	for name, tc := range map[string]struct {
 		state driver.State
 		want  string
@@ -169,7 +172,8 @@ func TestPreflightWithoutNumbers(t *testing.T) {
 		page = tc.page
 		f := newFixtureWith(t, 2, spec.Health{
 			Every: spec.Duration(time.Millisecond), Window: spec.Duration(time.Minute), StaleAfter: spec.Duration(30 * time.Second),
-			Source: spec.Choose("scrape", scrape.Scrape{URL: srv.URL + "/metrics?{{id}}", Sample: 50}), Without: []string{spec.CheckTraffic, spec.CheckAlive}, Checks: tc.checks,
+			Source:  spec.Choose("scrape", scrape.Scrape{URL: srv.URL + "/metrics?{{id}}", Sample: 50}),
+			Without: []string{spec.CheckTraffic, spec.CheckAlive}, Checks: tc.checks,
 		})
 		r := do[health.Report](t, f, f.acts.Preflight, PreflightInput{Plan: f.all.Plan})
 		decision, why := rollout.Admit(r, nil)
@@ -191,7 +195,9 @@ func TestLateTargetsAreNeverForgotten(t *testing.T) {
 	require.Equal(t, []Trouble{{ID: "joiner", Reason: "joined late, and has not answered since", Silent: true}}, late.Still)
 
 	moved := fleet.Target{ID: "t001", Address: "10.9.9.9:80"}
-	late = do[Stragglers](t, f, f.acts.FindStragglers, StragglersInput{Plan: f.all.Plan, Absent: []string{"t001"}, Joined: []fleet.Target{moved}, Fence: fence, Parallel: 5})
+	late = do[Stragglers](t, f, f.acts.FindStragglers, StragglersInput{
+		Plan: f.all.Plan, Absent: []string{"t001"}, Joined: []fleet.Target{moved}, Fence: fence, Parallel: 5,
+	})
 	require.Equal(t, []fleet.Target{moved}, late.Ready)
 	require.Empty(t, late.Still)
 }

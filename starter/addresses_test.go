@@ -28,7 +28,9 @@ func TestAddressesThatReachNothing(t *testing.T) {
 	path := badAddresses(t, ":8080", "")
 	r := sluice(t, "", "validate", path)
 	require.Equal(t, exitInvalid, r.code, r.out)
-	require.Regexp(t, `fleet\.yaml:\d+:\d+: targets\[\d+\]\.address: "[^"]+" has no port, which driver\.http\.url \(http://\{\{address\}\}/sluice/v1/units/\{\{unit\}\}\) needs: expected host:port, such as .*:8080 \(7 more targets: the same\)\n`, r.errOut)
+	require.Regexp(t, `fleet\.yaml:\d+:\d+: targets\[\d+\]\.address: "[^"]+" has no port, `+
+		`which driver\.http\.url \(http://\{\{address\}\}/sluice/v1/units/\{\{unit\}\}\) needs: `+
+		`expected host:port, such as .*:8080 \(7 more targets: the same\)\n`, r.errOut)
 	require.Regexp(t, `sluice: \S+fleet\.yaml has 1 problem`, r.errOut)
 	require.Equal(t, 2, strings.Count(r.errOut, "\n"), "one problem, and how many there are: %s", r.errOut)
 	for _, command := range []string{"plan", "start"} {

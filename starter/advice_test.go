@@ -91,7 +91,8 @@ func TestUnknownUnitIsSuggested(t *testing.T) {
 	}
 	r := &remote{client: f, namespace: "prod", address: "temporal:7233"}
 	_, err := r.look(t.Context(), "edge-prox", "")
-	require.EqualError(t, err, "no such rollout: edge-prox never had one in namespace prod of temporal:7233; did you mean edge-proxy? sluice list shows those that exist")
+	require.EqualError(t, err, "no such rollout: edge-prox never had one in namespace prod of temporal:7233; "+
+		"did you mean edge-proxy? sluice list shows those that exist")
 	require.Zero(t, f.queries, "a suggestion is not worth asking anybody")
 
 	f.pages = onePage()
@@ -132,7 +133,8 @@ func TestSignalThatWasNotSent(t *testing.T) {
 	require.Equal(t, exitInternal, r.code)
 	require.Contains(t, r.errOut, "abort was not sent: connect to Temporal")
 	f := &fakeTemporal{describe: always(isRunning), query: state(*baking().State), signalErr: serviceerror.NewDeadlineExceeded("late")}
-	err := signalCommand{rollout.Signal{Name: "abort"}}.send(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), &remote{client: f}, "edge-proxy", rollout.ControlRequest{})
+	con := testConsole(&bytes.Buffer{}, &bytes.Buffer{})
+	err := signalCommand{rollout.Signal{Name: "abort"}}.send(t.Context(), con, &remote{client: f}, "edge-proxy", rollout.ControlRequest{})
 	require.ErrorContains(t, err, "may have arrived all the same: sluice status edge-proxy shows it")
 }
 
@@ -168,7 +170,10 @@ func TestHeldWhileItGoesBack(t *testing.T) {
 
 // What was heard before is not taken for what is.
 func TestRememberedStateSaysSo(t *testing.T) {
-	deaf := view{Unit: "edge-proxy", Release: "2.4.1", RunID: "run-1", Status: statusRunning, Phase: "running", Stage: "early", Trouble: "no worker answers; the rollout goes on when one is back"}
+	deaf := view{
+		Unit: "edge-proxy", Release: "2.4.1", RunID: "run-1", Status: statusRunning, Phase: "running", Stage: "early",
+		Trouble: "no worker answers; the rollout goes on when one is back",
+	}
 	require.Contains(t, tree(deaf, at(0), 0, false)[0], "running at stage early")
 	lines := tree(deaf.remember(baking()), at(0), 0, false)
 	require.Contains(t, lines, "no worker answers; the rollout goes on when one is back; below is what it said last")

@@ -75,7 +75,8 @@ func TestEarlier(t *testing.T) {
 			if test.last == nil {
 				c.On("DescribeWorkflowExecution", mock.Anything, "rollout:edge", "").Return(nil, errors.New("not found"))
 			} else {
-				c.On("DescribeWorkflowExecution", mock.Anything, "rollout:edge", "").Return(&workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: test.last}, nil)
+				c.On("DescribeWorkflowExecution", mock.Anything, "rollout:edge", "").
+					Return(&workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: test.last}, nil)
 			}
 			r := &remote{client: c}
 			require.ElementsMatch(t, test.want, r.earlier(t.Context(), "rollout:edge", now))

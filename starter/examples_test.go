@@ -33,7 +33,11 @@ func TestExampleBundles(t *testing.T) {
 				t.Skipf("not run, see `make test`: %v", err)
 			}
 			from := filepath.Join("..", "examples", name)
-			for _, args := range [][]string{{"validate", filepath.Join(from, "rollout.yaml")}, {"plan", filepath.Join(from, "rollout.yaml")}, {"bundle", "build", filepath.Dir(filepath.Join(from, e.file))}} {
+			for _, args := range [][]string{
+				{"validate", filepath.Join(from, "rollout.yaml")},
+				{"plan", filepath.Join(from, "rollout.yaml")},
+				{"bundle", "build", filepath.Dir(filepath.Join(from, e.file))},
+			} {
 				r := sluice(t, "", args...)
 				require.Equal(t, exitOK, r.code, r.errOut)
 			}

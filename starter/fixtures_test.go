@@ -69,8 +69,12 @@ func baking() view {
 		Stages: []rollout.StageState{
 			{
 				Name: "canary", Cohort: 3, Reach: 3, Bake: minutes(5), Changed: 2, Already: 1,
-				StartedAt: at(time.Second), MeasuredAt: at(2 * time.Second), AppliedAt: at(3 * time.Second), BakeEnds: at(5*time.Minute + 3*time.Second), DoneAt: at(5*time.Minute + 4*time.Second),
-				Gates: []rollout.Gate{{Decision: rollout.Promote, Why: "every check passes", At: at(5*time.Minute + 4*time.Second), Report: goodReport(at(5*time.Minute + 4*time.Second))}},
+				StartedAt: at(time.Second), MeasuredAt: at(2 * time.Second), AppliedAt: at(3 * time.Second),
+				BakeEnds: at(5*time.Minute + 3*time.Second), DoneAt: at(5*time.Minute + 4*time.Second),
+				Gates: []rollout.Gate{{
+					Decision: rollout.Promote, Why: "every check passes",
+					At: at(5*time.Minute + 4*time.Second), Report: goodReport(at(5*time.Minute + 4*time.Second)),
+				}},
 			},
 			{
 				Name: "early", Cohort: 9, Reach: 12, Bake: minutes(15), Changed: 9,
@@ -117,7 +121,9 @@ func worseThanControl() view {
 	s.Stages[1].Gates = []rollout.Gate{{Decision: rollout.RollBack, Why: "errors FAIL: " + report.Results[1].Sentence, At: report.At, Report: report}}
 	v.State = &s
 	return finish(v, rollout.Outcome{
-		Result: rollout.PhaseRolledBack, Why: "errors FAIL: " + report.Results[1].Sentence, Stage: "early", Touched: 12, Reverted: 12, Back: []rollout.Back{{Release: "2.3.9", Targets: 1}, {Release: "2.4.0", Targets: 11}}, Recovered: "yes", EndedAt: at(9 * time.Minute),
+		Result: rollout.PhaseRolledBack, Why: "errors FAIL: " + report.Results[1].Sentence, Stage: "early",
+		Touched: 12, Reverted: 12, Back: []rollout.Back{{Release: "2.3.9", Targets: 1}, {Release: "2.4.0", Targets: 11}},
+		Recovered: "yes", EndedAt: at(9 * time.Minute),
 	})
 }
 

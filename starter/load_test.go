@@ -65,7 +65,8 @@ func TestPlanShowsTheGuard(t *testing.T) {
 	require.NoError(t, err)
 	fleet, err := filepath.Abs("testdata/specs/fleet.yaml")
 	require.NoError(t, err)
-	text := "guard: 24h\ndrill: {command: [fire, \"{{id}}\"], on: every}\nactivates: [features]\nonRegression: both\n" + strings.Replace(string(data), "fleet: fleet.yaml", "fleet: "+fleet, 1)
+	text := "guard: 24h\ndrill: {command: [fire, \"{{id}}\"], on: every}\nactivates: [features]\nonRegression: both\n" +
+		strings.Replace(string(data), "fleet: fleet.yaml", "fleet: "+fleet, 1)
 	r := sluice(t, text, "plan", "-", "--no-predict")
 	require.Equal(t, exitOK, r.code, r.errOut)
 	require.Contains(t, r.out, "\ndrill: fire {{id}}, on each target of every stage before its bake; harm if it fails\n")

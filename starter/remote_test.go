@@ -27,7 +27,9 @@ const (
 )
 
 // always answers every look in the same way.
-func always(status enumspb.WorkflowExecutionStatus, pending ...*workflowpb.PendingActivityInfo) func(int) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+func always(
+	status enumspb.WorkflowExecutionStatus, pending ...*workflowpb.PendingActivityInfo,
+) func(int) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	return func(int) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 		return described(status, pending...), nil
 	}
@@ -458,7 +460,9 @@ func TestSubmitOptions(t *testing.T) {
 }
 
 func TestList(t *testing.T) {
-	require.Equal(t, `WorkflowType = 'Rollout' AND TaskQueue = 'sluice' AND ExecutionStatus != 'ContinuedAsNew' AND ExecutionStatus = 'Running' AND SluiceUnit = 'it\'s \\' AND SluicePhase = 'p' AND SluiceOutcome = 'o'`,
+	require.Equal(t, `WorkflowType = 'Rollout' AND TaskQueue = 'sluice' `+
+		`AND ExecutionStatus != 'ContinuedAsNew' AND ExecutionStatus = 'Running' `+
+		`AND SluiceUnit = 'it\'s \\' AND SluicePhase = 'p' AND SluiceOutcome = 'o'`,
 		listFilter{open: true, unit: `it's \`, phase: "p", outcome: "o"}.query(""))
 	page := func(n int, next string) *workflowservice.ListWorkflowExecutionsResponse {
 		p := &workflowservice.ListWorkflowExecutionsResponse{NextPageToken: []byte(next)}

@@ -56,7 +56,10 @@ func views() map[string]view {
 	promoted = finish(promoted, rollout.Outcome{Result: rollout.PhasePromoted, Why: "all 60 targets run 2.4.1", Touched: 60, EndedAt: at(4 * time.Minute)})
 
 	planning := baking()
-	planning.State = &rollout.State{Unit: "edge-proxy", Release: "2.4.1", By: "ana@laptop", StartedAt: at(0), Phase: rollout.PhasePlanning, Why: "cutting the fleet into cohorts"}
+	planning.State = &rollout.State{
+		Unit: "edge-proxy", Release: "2.4.1", By: "ana@laptop", StartedAt: at(0),
+		Phase: rollout.PhasePlanning, Why: "cutting the fleet into cohorts",
+	}
 	planning.Live = nil
 	planning = planning.inside()
 

@@ -122,7 +122,8 @@ func nothingBad() judge.Trace {
 func TestSparklinesFit(t *testing.T) {
 	count := rapid.OneOf(rapid.Float64(), rapid.Float64Range(0, 1000))
 	rapid.Check(t, func(t *rapid.T) {
-		r := health.Result{Verdict: rapid.SampledFrom([]health.Verdict{health.Pass, health.Fail, health.Unexercised}).Draw(t, "verdict"), Advisory: rapid.Bool().Draw(t, "advisory")}
+		verdicts := rapid.SampledFrom([]health.Verdict{health.Pass, health.Fail, health.Unexercised})
+		r := health.Result{Verdict: verdicts.Draw(t, "verdict"), Advisory: rapid.Bool().Draw(t, "advisory")}
 		for range rapid.IntRange(0, 40).Draw(t, "points") {
 			r.Trace = append(r.Trace, judge.Point{Pair: sequential.Pair{
 				Exposed: sequential.Counts{Bad: count.Draw(t, "bad"), Total: count.Draw(t, "total")},

@@ -83,7 +83,10 @@ func rigConfig(dir string, change func(*Unit)) Config {
 	step := func(step string) []string {
 		return []string{"sh", "-c", consumerScript, "consumer", dir, step, "{{dir}}"}
 	}
-	u := Unit{To: filepath.Join(dir, "app"), Check: step("check"), Reload: step("reload"), Confirm: &Confirm{Command: step("confirm"), Within: Duration(200 * time.Millisecond)}}
+	u := Unit{
+		To: filepath.Join(dir, "app"), Check: step("check"), Reload: step("reload"),
+		Confirm: &Confirm{Command: step("confirm"), Within: Duration(200 * time.Millisecond)},
+	}
 	if change != nil {
 		change(&u)
 	}

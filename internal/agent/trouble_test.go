@@ -30,7 +30,12 @@ func TestWhoMayAsk(t *testing.T) {
 	r.server.Config.Handler = guarded
 	one := makeRelease(t, "one")
 	for _, wrong := range []string{"", "Bearer", "Bearer hunter", "Bearer hunter22", "Basic hunter2", "hunter2"} {
-		for _, c := range [][2]string{{http.MethodGet, "units/features"}, {http.MethodPut, "units/features"}, {http.MethodPut, "bundles/" + one.name}, {http.MethodPost, "units/none/prepare"}} {
+		for _, c := range [][2]string{
+			{http.MethodGet, "units/features"},
+			{http.MethodPut, "units/features"},
+			{http.MethodPut, "bundles/" + one.name},
+			{http.MethodPost, "units/none/prepare"},
+		} {
 			code, body := r.ask(c[0], c[1], "1", one.upload, "Authorization", wrong)
 			require.Equal(t, 401, code)
 			require.Equal(t, "unauthorized", body)

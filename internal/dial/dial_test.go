@@ -89,7 +89,8 @@ func TestCheck(t *testing.T) {
 func TestRefusedError(t *testing.T) {
 	require.EqualError(t, check("[64:ff9b::a9fe:a9fe]:80"),
 		"connections to 64:ff9b::a9fe:a9fe are refused: it leads to 169.254.169.254, a link-local address, where clouds serve the credentials of a machine (sluice-worker --allow-link-local permits them)")
-	require.EqualError(t, check("0.0.0.0:80"), "connections to 0.0.0.0 are refused: it is an unspecified address, which is no target's (sluice-worker --allow-link-local permits them)")
+	require.EqualError(t, check("0.0.0.0:80"), "connections to 0.0.0.0 are refused: "+
+		"it is an unspecified address, which is no target's (sluice-worker --allow-link-local permits them)")
 }
 
 // However a request is led there, no connection is made.

@@ -163,7 +163,8 @@ func TestNoProbe(t *testing.T) {
 	d := draft.Write(options(), seen)
 	require.NotContains(t, checksOf(valid(t, d, options().Targets)), "answers")
 	require.Contains(t, d.Text, "    # - name: answers\n    #   probe: {http: 'http://{{address}}/'}\n")
-	require.Contains(t, strings.Join(d.Missing, "\n"), "a page that users see: none of /, /healthz and the like answered 2xx from here; the check answers is there as a comment")
+	require.Contains(t, strings.Join(d.Missing, "\n"), "a page that users see: "+
+		"none of /, /healthz and the like answered 2xx from here; the check answers is there as a comment")
 	require.NotContains(t, strings.Join(d.Found, "\n"), "answers nobody")
 	o := options()
 	o.Probe = "http://{{address}}/live"
@@ -186,7 +187,9 @@ func TestLittleTraffic(t *testing.T) {
 	require.NoError(t, err)
 	seen.Earlier, seen.Between = earlier, 10*time.Second
 	d := draft.Write(options(), seen)
-	require.Contains(t, strings.Join(d.Missing, "\n"), "enough traffic: the target got 1 requests in 10s, about 60 in a bake of 10m: a verdict takes 100, so a bake takes 17m, or minSamples must be smaller")
+	require.Contains(t, strings.Join(d.Missing, "\n"), "enough traffic: "+
+		"the target got 1 requests in 10s, about 60 in a bake of 10m: "+
+		"a verdict takes 100, so a bake takes 17m, or minSamples must be smaller")
 }
 
 // Stages grow with the fleet, and every size has a plan.

@@ -192,7 +192,8 @@ func (h *agentHost) start() {
 		return fmt.Sprintf("[sh, -c, %q, x, %q, %s, '{{dir}}']", consumer, h.dir, step)
 	}
 	config, err := agent.Parse("agent.yaml", fmt.Appendf(nil, `{%sid: %s, folder: %q, units: {proxy: {to: %q, timeout: 2s,
-check: %s, reload: %s, confirm: {command: %s, within: 1s}%s}}}`, h.relay.pull(), h.id, h.file("agent"), h.file("app"), step("check"), step("reload"), step("confirm"), h.more))
+check: %s, reload: %s, confirm: {command: %s, within: 1s}%s}}}`,
+		h.relay.pull(), h.id, h.file("agent"), h.file("app"), step("check"), step("reload"), step("confirm"), h.more))
 	require.NoError(h.t, err)
 	a, err := agent.Open(config, slog.New(slog.DiscardHandler))
 	require.NoError(h.t, err)

@@ -79,7 +79,10 @@ func TestExecEveryValueIsOneArgument(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "args")
 	d := open(t, "exec", driver.Exec{
 		Observe: []string{"true"},
-		Apply:   []string{"sh", "-c", `file=$1; shift; printf '%s\n' "$@" >"$file"`, "sh", file, "{{id}}", "{{address}}", "{{label.l}}", "--l={{label.l}}", "{{unit}}", "{{release}}"},
+		Apply: []string{
+			"sh", "-c", `file=$1; shift; printf '%s\n' "$@" >"$file"`, "sh", file,
+			"{{id}}", "{{address}}", "{{label.l}}", "--l={{label.l}}", "{{unit}}", "{{release}}",
+		},
 	})
 	for _, evil := range []string{
 		"1; rm -rf / $(id)", "`id`", "$(touch x)", "a b", "*", "'", `"`, `\`, "a|b&c>d", "${PATH}", "%s%n", "{{id}}", "\u202etxt.exe", "\u200b",
@@ -96,7 +99,8 @@ func TestExecEveryValueIsOneArgument(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, strings.Join([]string{evil, evil, evil, "--l=" + evil, evil, release}, "\n")+"\n", string(args))
 	}
-	require.ErrorIs(t, d.Apply(t.Context(), fleet.Target{ID: "a", Address: "b", Labels: map[string]string{"l": "c"}}, order("1; rm -rf / $(id)", 1)), driver.ErrRefused)
+	labelled := fleet.Target{ID: "a", Address: "b", Labels: map[string]string{"l": "c"}}
+	require.ErrorIs(t, d.Apply(t.Context(), labelled, order("1; rm -rf / $(id)", 1)), driver.ErrRefused)
 	for _, evil := range []string{"-x", "a\nb", "\x1b]0;title\a", "a\u009bb"} {
 		for _, where := range []fleet.Target{
 			{ID: evil, Address: "b", Labels: map[string]string{"l": "c"}},

@@ -241,7 +241,10 @@ func TestPartsAreNeverOutOfOrder(t *testing.T) {
 // what has no bundle is not asked.
 func TestPartsWithAnAgent(t *testing.T) {
 	a, web := newAgents(t), httpRig(t)
-	inner := driver.Parts(driver.Part{Unit: "app", Driver: web.driver}, driver.Part{Unit: "proxy", Driver: open(t, "agent", driver.Agent{URL: "http://{{label.agent}}/x"})})
+	inner := driver.Parts(
+		driver.Part{Unit: "app", Driver: web.driver},
+		driver.Part{Unit: "proxy", Driver: open(t, "agent", driver.Agent{URL: "http://{{label.agent}}/x"})},
+	)
 	d := inner.(driver.Carrier).Carrying(a.kept)
 	require.True(t, driver.Prepares(d))
 	require.True(t, driver.Settles(d))

@@ -33,7 +33,8 @@ func TestRealAlertmanager(t *testing.T) {
 		t.Skip("short: starts a real Alertmanager")
 	}
 	dir := t.TempDir()
-	url, stop := startProgram(t, "prometheus-alertmanager", dir, "route: {receiver: none}\nreceivers: [{name: none}]\n", "--storage.path="+dir, "--cluster.listen-address=")
+	url, stop := startProgram(t, "prometheus-alertmanager", dir, "route: {receiver: none}\nreceivers: [{name: none}]\n",
+		"--storage.path="+dir, "--cluster.listen-address=")
 	const release = `2.0.0+"b\.*"` // all that has to be escaped somewhere
 	fire := func(name string, began, ends time.Time) {
 		post(t, url+"/api/v2/alerts", []map[string]any{{
@@ -43,8 +44,13 @@ func TestRealAlertmanager(t *testing.T) {
 	now := time.Now()
 	later := now.Add(time.Hour)
 	targets := []fleet.Target{{ID: "a", Address: "a:1"}, {ID: "b", Address: "b:1"}}
-	b := health.Binding{Scope: source.Scope{Unit: "edge", Release: release, Stage: "canary", Since: now, Exposed: targets[:1], Cohort: targets[:1], Control: targets[1:]}}
-	ask := health.Alerts{Alertmanager: url, Match: []string{"severity=critical", `release="$release"`, `release=~"$release"`, `release!~"x$release"`, `alertname!="Watchdog"`}}
+	b := health.Binding{Scope: source.Scope{
+		Unit: "edge", Release: release, Stage: "canary", Since: now,
+		Exposed: targets[:1], Cohort: targets[:1], Control: targets[1:],
+	}}
+	ask := health.Alerts{Alertmanager: url, Match: []string{
+		"severity=critical", `release="$release"`, `release=~"$release"`, `release!~"x$release"`, `alertname!="Watchdog"`,
+	}}
 	open := func() *health.Evaluator {
 		m, err := health.Open(spec.Health{
 			Every: second, Window: 20 * second, StaleAfter: 5 * second, Without: []string{spec.CheckAlive, spec.CheckTraffic},

@@ -119,7 +119,8 @@ func TestAlerts(t *testing.T) {
 	require.Equal(t, map[string]time.Time{"04": b.Since.Add(-time.Hour)}, b.Before.Alerts["alerts"].Began)
 	res = look()
 	require.Equal(t, Unexercised, res.Verdict)
-	require.Equal(t, "1 alert firing since before the stage: no harm of the change, and no health either while it lasts: Down{instance=a [31m,severity=critical} since 11:00:00 UTC", res.Sentence)
+	require.Equal(t, "1 alert firing since before the stage: no harm of the change, and no health either while it lasts: "+
+		"Down{instance=a [31m,severity=critical} since 11:00:00 UTC", res.Sentence)
 	ask.IgnoreOlder = true
 	require.Equal(t, Pass, look().Verdict)
 

@@ -214,7 +214,8 @@ func TestEachPassesNothingWithoutNumbers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		number := rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{0, 0, 1, 5, 100, 1000, 1000, math.NaN(), math.Inf(1), math.Inf(-1), -1, 1e300}))
 		read := func(name string) source.Reading {
-			return source.Reading{Value: number.Draw(t, name), Why: "trouble", Verdict: rapid.SampledFrom([]Verdict{"", "", "", "", NoData, Stale, Unexercised}).Draw(t, name+" verdict")}
+			verdict := rapid.SampledFrom([]Verdict{"", "", "", "", NoData, Stale, Unexercised})
+			return source.Reading{Value: number.Draw(t, name), Why: "trouble", Verdict: verdict.Draw(t, name+" verdict")}
 		}
 		c := eachOf(0.05)
 		c.Outliers = rapid.IntRange(0, 5).Draw(t, "outliers")
@@ -314,7 +315,9 @@ func TestPrometheusOfEachTarget(t *testing.T) {
 	c.Each, c.Max, c.Against, c.Worse = spec.EachTarget, nil, spec.AgainstControl, num(0.2)
 	c.Bad, c.Total = strings.Replace(c.Bad, "sum(", "sum by (instance) (", 1), strings.Replace(c.Total, "sum(", "sum by (instance) (", 1)
 	each := func(v0, v1 string) string {
-		return success("vector", fmt.Sprintf(`[{"metric":{"instance":"10.0.0.0:80"},"value":[1,%q]},{"metric":{"instance":"10.0.0.1:80"},"value":[1,%q]},{"metric":{"instance":"10.0.0.9:80"},"value":[1,"7"]}]`, v0, v1))
+		return success("vector", fmt.Sprintf(`[{"metric":{"instance":"10.0.0.0:80"},"value":[1,%q]},`+
+			`{"metric":{"instance":"10.0.0.1:80"},"value":[1,%q]},`+
+			`{"metric":{"instance":"10.0.0.9:80"},"value":[1,"7"]}]`, v0, v1))
 	}
 	res := lookProm(t, promSpec(c), promBinding(4, 2), oracle(func(query string, _ *http.Request) (int, string, io.Reader, error) {
 		body := each("1000", "2000")

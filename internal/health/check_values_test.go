@@ -218,7 +218,7 @@ func counting(before, after, control shares, since time.Time, asks *int) transpo
 		if !whose(query) && !strings.HasSuffix(query, " > 0") && !strings.Contains(query, "((clamp_min") || strings.HasPrefix(query, "topk(") {
 			answer = of.answer(tree, at)
 		}
-		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {asJSON}}, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
+		return replied(r, answer)
 	}
 }
 

@@ -196,7 +196,8 @@ func TestWebhookWithoutItsToken(t *testing.T) {
 	t.Setenv("SLUICE_TEST_JUDGE", "")
 	res := lookAt(t, webhookSpec(s.URL), newFarm(t, 2).binding(1), 1)
 	require.Equal(t, NoData, res.Verdict)
-	require.Equal(t, "no usable answer from "+strings.TrimPrefix(s.URL, "http://")+": token: environment variable SLUICE_TEST_JUDGE is not set or empty, set it for this process", res.Sentence)
+	require.Equal(t, "no usable answer from "+strings.TrimPrefix(s.URL, "http://")+": "+
+		"token: environment variable SLUICE_TEST_JUDGE is not set or empty, set it for this process", res.Sentence)
 	t.Setenv("SLUICE_TEST_JUDGE", "a\nb")
 	require.Contains(t, lookAt(t, webhookSpec(s.URL), newFarm(t, 2).binding(1), 1).Sentence, "more than one line")
 }

@@ -13,7 +13,10 @@ import (
 // clock is right, and counts what it sees.
 func TestClockAheadHidesNoHarm(t *testing.T) {
 	f := newFarm(t, 12)
-	h := scrapeSpec(spec.Check{Name: "errors", Bad: `requests_total{code=~"5.."}`, Total: "requests_total", Against: spec.AgainstControl, Worse: num(.2), MinSamples: 100, Weight: 1})
+	h := scrapeSpec(spec.Check{
+		Name: "errors", Bad: `requests_total{code=~"5.."}`, Total: "requests_total",
+		Against: spec.AgainstControl, Worse: num(.2), MinSamples: 100, Weight: 1,
+	})
 	h.Without = []string{spec.CheckAlive, spec.CheckTraffic}
 	h.FalseRollbackRate = .05
 	b := f.binding(4)

@@ -21,8 +21,12 @@ func scrapeRig(_ *testing.T, n *network) rig {
 	counted := map[string]health.Verdict{"errors": health.Pass, "each errors": health.Pass}
 	valued := map[string]health.Verdict{"queue": health.Pass, "each queue": health.Pass}
 	const total, three = "requests_total{code=\"200\"} %d\n", "queue 3\n"
-	const ofHistograms = "# TYPE requests_total histogram\nrequests_total_bucket{le=\"+Inf\"} 2\nrequests_total_sum 1\nrequests_total_count 2\n# TYPE queue histogram\nqueue_bucket{le=\"+Inf\"} 2\nqueue_sum 1\nqueue_count 2\n"
-	const ofSummaries = "# TYPE requests_total summary\nrequests_total{quantile=\"0.9\"} 2\nrequests_total_sum 1\nrequests_total_count 2\n# TYPE queue summary\nqueue{quantile=\"0.9\"} 2\nqueue_sum 1\nqueue_count 2\n"
+	const ofHistograms = "# TYPE requests_total histogram\n" +
+		"requests_total_bucket{le=\"+Inf\"} 2\nrequests_total_sum 1\nrequests_total_count 2\n" +
+		"# TYPE queue histogram\nqueue_bucket{le=\"+Inf\"} 2\nqueue_sum 1\nqueue_count 2\n"
+	const ofSummaries = "# TYPE requests_total summary\n" +
+		"requests_total{quantile=\"0.9\"} 2\nrequests_total_sum 1\nrequests_total_count 2\n" +
+		"# TYPE queue summary\nqueue{quantile=\"0.9\"} 2\nqueue_sum 1\nqueue_count 2\n"
 	return rig{
 		health: h, binding: fourTargets(), net: n, tell: tellScrape,
 		cannot: map[string]string{

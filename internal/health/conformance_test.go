@@ -139,7 +139,10 @@ func fourTargets() health.Binding {
 		ts = append(ts, fleet.Target{ID: fmt.Sprint("t", i), Address: fmt.Sprintf("t%d:80", i)})
 	}
 	before := health.Baseline{From: applied.Add(-2 * time.Minute), At: applied.Add(-time.Minute), Exposed: 2400, Control: 2400}
-	return health.Binding{Scope: source.Scope{Unit: "edge", Release: "2.0.0", Stage: "canary", Since: applied, Exposed: ts[:2], Cohort: ts[:2], Control: ts[2:]}, Before: before}
+	return health.Binding{Before: before, Scope: source.Scope{
+		Unit: "edge", Release: "2.0.0", Stage: "canary", Since: applied,
+		Exposed: ts[:2], Cohort: ts[:2], Control: ts[2:],
+	}}
 }
 
 func (r rig) open(t *testing.T) *health.Evaluator {

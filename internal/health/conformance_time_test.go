@@ -290,7 +290,9 @@ func toldPrometheus(t *testing.T, all []story) (address string) {
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "past.txt")
-	require.NoError(t, os.WriteFile(file, []byte("# TYPE requests counter\n"+text["requests_total"].String()+"# TYPE queue gauge\n"+text["queue"].String()+"# EOF\n"), 0o600))
+	past := "# TYPE requests counter\n" + text["requests_total"].String() +
+		"# TYPE queue gauge\n" + text["queue"].String() + "# EOF\n"
+	require.NoError(t, os.WriteFile(file, []byte(past), 0o600))
 	address = startPrometheus(t, nil, func(data string) {
 		out, err := exec.CommandContext(t.Context(), "promtool", "tsdb", "create-blocks-from", "openmetrics", file, data).CombinedOutput()
 		require.NoError(t, err, string(out))
@@ -328,7 +330,8 @@ func tellScrape(t *testing.T, r rig, all []story) func(*testing.T, int, int) *he
 			if s.source != 0 || s.late != 0 {
 				stamp = fmt.Sprintf(" %d", applied.Add(at-s.late+s.source).UnixMilli())
 			}
-			_, _ = fmt.Fprintf(w, "requests_total{code=\"200\"} %f%s\nrequests_total{code=\"500\"} %f%s\nqueue %f%s\n", now.total-now.bad, stamp, now.bad, stamp, now.queue, stamp)
+			_, _ = fmt.Fprintf(w, "requests_total{code=\"200\"} %f%s\nrequests_total{code=\"500\"} %f%s\nqueue %f%s\n",
+				now.total-now.bad, stamp, now.bad, stamp, now.queue, stamp)
 		}))
 		r := r
 		r.health = s.health(r.health)

@@ -114,7 +114,10 @@ func (f *farm) Apply(context.Context, fleet.Target, driver.Order) error {
 
 // binding exposes the first n targets.
 func (f *farm) binding(n int) Binding {
-	return Binding{Scope: source.Scope{Unit: "edge", Release: "2.0.0", Previous: "1.0.0", Stage: "canary", Exposed: f.targets[:n], Cohort: f.targets[:n], Control: f.targets[n:], Since: f.applied}}
+	return Binding{Scope: source.Scope{
+		Unit: "edge", Release: "2.0.0", Previous: "1.0.0", Stage: "canary", Since: f.applied,
+		Exposed: f.targets[:n], Cohort: f.targets[:n], Control: f.targets[n:],
+	}}
 }
 
 func (f *farm) open(t *testing.T, h spec.Health, b Binding) *Evaluator {

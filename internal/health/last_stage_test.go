@@ -68,7 +68,10 @@ func (o pastServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &http.Response{StatusCode: status, Status: fmt.Sprint(status), Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(answer), Request: r}, nil
+	return &http.Response{
+		StatusCode: status, Status: fmt.Sprint(status), Header: http.Header{"Content-Type": {kind}},
+		Body: io.NopCloser(answer), Request: r,
+	}, nil
 }
 
 var spanForm = regexp.MustCompile(`\[(?:(\d+)m)?(?:(\d+)s)?\]`)

@@ -186,7 +186,14 @@ func TestNoFormPassesOnNoise(t *testing.T) {
 			status: rapid.SampledFrom([]int{200, 200, 200, 204, 302, 404}).Draw(t, "status"),
 			kind:   rapid.SampledFrom([]string{"application/json", "application/json", "text/html", ""}).Draw(t, "kind"),
 		}
-		same := strings.TrimSpace(a.body) == f.sound || name == "webhook" && strings.ReplaceAll(a.body, " ", "") == f.sound || name == "alerts" && strings.TrimSpace(strings.Trim(strings.TrimSpace(a.body), "[]")) == "" && strings.Count(a.body, "[") == 1
+		same := strings.TrimSpace(a.body) == f.sound
+		switch name {
+		case "webhook":
+			same = same || strings.ReplaceAll(a.body, " ", "") == f.sound
+		case "alerts":
+			none := strings.TrimSpace(strings.Trim(strings.TrimSpace(a.body), "[]")) == ""
+			same = same || none && strings.Count(a.body, "[") == 1
+		}
 		if res := look1(t, f.check, a); res.Verdict == Pass {
 			require.Equal(t, 200, a.status)
 			require.True(t, same, "%s: %q", name, a.body)

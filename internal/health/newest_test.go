@@ -39,7 +39,7 @@ func incident(over time.Duration, requests float64) transport {
 			}
 			answer = vector(fmt.Sprint(n))
 		}
-		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {asJSON}}, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
+		return replied(r, answer)
 	}
 }
 

@@ -22,7 +22,7 @@ func pastOracle(since time.Time, rate func(query string) float64) http.RoundTrip
 		body, _ := io.ReadAll(r.Body)
 		form, _ := url.ParseQuery(string(body))
 		answer := func(data string) (*http.Response, error) {
-			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {asJSON}}, Body: io.NopCloser(strings.NewReader(data)), Request: r}, nil
+			return replied(r, data)
 		}
 		query := form.Get("query")
 		if !strings.HasSuffix(r.URL.Path, "query_range") {
@@ -154,7 +154,8 @@ func TestReplays(t *testing.T) {
 		require.InDelta(t, 10, l.Control.Bad, 0.1, "%d", i)
 	}
 
-	replays, err = Replays(t.Context(), h, b, Deps{Sources: sources, Forms: forms, Transport: pastOracle(looked.Add(-time.Hour), func(string) float64 { return 100 })}, every, to.Add(-24*time.Hour), to)
+	oracle := pastOracle(looked.Add(-time.Hour), func(string) float64 { return 100 })
+	replays, err = Replays(t.Context(), h, b, Deps{Sources: sources, Forms: forms, Transport: oracle}, every, to.Add(-24*time.Hour), to)
 	require.NoError(t, err)
 	require.Empty(t, replays[0].Missing, "most of the span is from before the source was there")
 	require.Len(t, replays[0].Looks, 24*60*60/5)
@@ -162,7 +163,8 @@ func TestReplays(t *testing.T) {
 		require.Equal(t, i >= 23*60*60/5, l.Exposed != nil, "%d", i)
 	}
 
-	_, err = Replays(t.Context(), scrapeSpec(spec.Check{Name: "errors", Bad: "errors_total", Total: "requests_total", Against: spec.AgainstControl}), b, Deps{Sources: sources, Forms: forms}, every, to, to)
+	scraped := scrapeSpec(spec.Check{Name: "errors", Bad: "errors_total", Total: "requests_total", Against: spec.AgainstControl})
+	_, err = Replays(t.Context(), scraped, b, Deps{Sources: sources, Forms: forms}, every, to, to)
 	require.ErrorIs(t, err, errNoPast)
 	replays, err = Replays(t.Context(), h, b, Deps{Sources: sources, Forms: forms, Transport: answers(success("vector", "[]"))}, every, to.Add(-time.Hour), to)
 	require.NoError(t, err)

@@ -26,7 +26,7 @@ func pastOf(series func(query string) map[string]func(at, window float64) float6
 		step, _ := strconv.ParseFloat(form.Get("step"), 64)
 		query := form.Get("query")
 		if step == 0 { // of now nothing is known
-			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {asJSON}}, Body: io.NopCloser(strings.NewReader(vector())), Request: r}, nil
+			return replied(r, vector())
 		}
 		window := 0.0
 		if i := strings.LastIndex(query, "["); i >= 0 {
@@ -41,7 +41,7 @@ func pastOf(series func(query string) map[string]func(at, window float64) float6
 			}
 			out = append(out, fmt.Sprintf(`{"metric":{%s},"values":[%s]}`, labels, strings.Join(values, ",")))
 		}
-		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {asJSON}}, Body: io.NopCloser(strings.NewReader(success("matrix", "["+strings.Join(out, ",")+"]"))), Request: r}, nil
+		return replied(r, success("matrix", "["+strings.Join(out, ",")+"]"))
 	})
 }
 
@@ -89,6 +89,7 @@ func TestReplaysOfMeans(t *testing.T) {
 		require.NotEmpty(t, r.Missing)
 		require.Nil(t, r.Judge)
 	}
-	_, err = Replays(t.Context(), scrapeSpec(spec.Check{Name: "orders", Value: "orders", Against: spec.AgainstControl}), b, Deps{Sources: sources, Forms: forms}, every, from, looked)
+	scraped := scrapeSpec(spec.Check{Name: "orders", Value: "orders", Against: spec.AgainstControl})
+	_, err = Replays(t.Context(), scraped, b, Deps{Sources: sources, Forms: forms}, every, from, looked)
 	require.ErrorIs(t, err, errNoPast)
 }

@@ -60,6 +60,14 @@ func answers(data string) oracle {
 	}
 }
 
+// replied is an answer of a source that found what it was asked.
+func replied(r *http.Request, body string) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {asJSON}},
+		Body: io.NopCloser(strings.NewReader(body)), Request: r,
+	}, nil
+}
+
 func success(kind, result string) string {
 	return fmt.Sprintf(`{"status":"success","data":{"resultType":%q,"result":%s}}`, kind, result)
 }
@@ -215,7 +223,8 @@ func TestPrometheusAsksAboutTheRightArm(t *testing.T) {
 		case strings.Contains(query, "5..") && strings.Contains(query, "0\\\\.3:80"):
 			return 200, asJSON, strings.NewReader(vector("88")), nil
 		case strings.Contains(query, "5.."):
-			return 200, asJSON, strings.NewReader(`{"status":"success","warnings":["PromQL warning: w1","PromQL info: w2","PromQL warning: w3","PromQL warning: w4\u001b","PromQL warning: w5","PromQL warning: w6"],"data":{"resultType":"vector","result":[{"metric":{},"value":[0,"412"]}]}}`), nil
+			return 200, asJSON, strings.NewReader(`{"status":"success","warnings":["PromQL warning: w1","PromQL info: w2",` +
+				`"PromQL warning: w3","PromQL warning: w4\u001b","PromQL warning: w5","PromQL warning: w6"],"data":{"resultType":"vector","result":[{"metric":{},"value":[0,"412"]}]}}`), nil
 		case strings.Contains(query, "0\\\\.3:80"):
 			return 200, asJSON, strings.NewReader(vector("22000")), nil
 		}

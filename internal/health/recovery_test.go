@@ -14,7 +14,10 @@ import (
 // Where nothing ever fails there is nothing to compare with, in times of it: the rollback has cured
 // where far fewer events are bad than were.
 func TestComparisonRecoversToNothingBad(t *testing.T) {
-	errors := spec.Check{Name: "errors", Bad: `requests_total{code=~"5.."}`, Total: "requests_total", Against: spec.AgainstControl, Worse: num(0.2), MinSamples: 100}
+	errors := spec.Check{
+		Name: "errors", Bad: `requests_total{code=~"5.."}`, Total: "requests_total",
+		Against: spec.AgainstControl, Worse: num(0.2), MinSamples: 100,
+	}
 	for name, test := range map[string]struct {
 		share float64 // of the exposed targets' requests that were bad before the rollback
 		want  Verdict
@@ -51,7 +54,10 @@ func TestComparisonRecoversToNothingBad(t *testing.T) {
 // A minute of a quiet service cannot show that it is not three times as bad as usual, but that it
 // is far from a harm that was 40 times the usual.
 func TestComparisonRecoversFromGreatHarm(t *testing.T) {
-	errors := spec.Check{Name: "errors", Bad: `requests_total{code=~"5.."}`, Total: "requests_total", Against: spec.AgainstControl, Worse: num(0.2), MinSamples: 100}
+	errors := spec.Check{
+		Name: "errors", Bad: `requests_total{code=~"5.."}`, Total: "requests_total",
+		Against: spec.AgainstControl, Worse: num(0.2), MinSamples: 100,
+	}
 	for name, test := range map[string]struct {
 		condemned []Condemned
 		bad       int // of 1,000 a look

@@ -91,7 +91,10 @@ func TestRealPrometheusForms(t *testing.T) {
 			}
 		}
 	}
-	b := health.Binding{Scope: source.Scope{Unit: "shop", Release: "2.0.0", Stage: "canary", Exposed: targets[:changed], Cohort: targets[:changed], Control: targets[changed:]}, Bake: 15 * time.Second}
+	b := health.Binding{Bake: 15 * time.Second, Scope: source.Scope{
+		Unit: "shop", Release: "2.0.0", Stage: "canary",
+		Exposed: targets[:changed], Cohort: targets[:changed], Control: targets[changed:],
+	}}
 	open := func() *health.Evaluator {
 		m, err := health.Open(h, b, health.Deps{Sources: sources, Forms: forms})
 		require.NoError(t, err)

@@ -137,7 +137,10 @@ func TestRealPrometheus(t *testing.T) {
 			}
 		}
 	}
-	b := health.Binding{Scope: source.Scope{Unit: "edge", Release: "2.0.0", Stage: "canary", Since: time.Now(), Exposed: targets[:2], Cohort: targets[:2], Control: targets[2:]}}
+	b := health.Binding{Scope: source.Scope{
+		Unit: "edge", Release: "2.0.0", Stage: "canary", Since: time.Now(),
+		Exposed: targets[:2], Cohort: targets[:2], Control: targets[2:],
+	}}
 	open := func() *health.Evaluator {
 		m, err := health.Open(h, b, health.Deps{Sources: sources, Forms: forms})
 		require.NoError(t, err)

@@ -66,7 +66,8 @@ func TestSlowRequestsOfAPrometheus(t *testing.T) {
 		case strings.HasPrefix(query, "max(timestamp("):
 			return http.StatusOK, asJSON, strings.NewReader(vector(fmt.Sprint(looked.Unix()))), nil
 		case strings.HasPrefix(query, "count by (le)"):
-			return http.StatusOK, asJSON, strings.NewReader(success("vector", `[{"metric":{"le":"0.5"},"value":[1,"1"]},{"metric":{"le":"2.0"},"value":[1,"1"]},{"metric":{"le":"+Inf"},"value":[1,"1"]}]`)), nil
+			return http.StatusOK, asJSON, strings.NewReader(success("vector",
+				`[{"metric":{"le":"0.5"},"value":[1,"1"]},{"metric":{"le":"2.0"},"value":[1,"1"]},{"metric":{"le":"+Inf"},"value":[1,"1"]}]`)), nil
 		case strings.Contains(query, "_bucket"):
 			require.Contains(t, query, `le=~"1|1\\.0|1e\\+00"`)
 			if buckets == 0 {

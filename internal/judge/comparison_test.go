@@ -297,7 +297,11 @@ func TestAdaptiveBake(t *testing.T) {
 // without enough events.
 func TestAnyInput(t *testing.T) {
 	t.Parallel()
-	odd := rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{0, 1, math.NaN(), math.Inf(1), math.Inf(-1), -1, 1e300, 5e-324, 1e15}), rapid.Float64Range(0, 1000))
+	odd := rapid.OneOf(
+		rapid.Float64(),
+		rapid.SampledFrom([]float64{0, 1, math.NaN(), math.Inf(1), math.Inf(-1), -1, 1e300, 5e-324, 1e15}),
+		rapid.Float64Range(0, 1000),
+	)
 	arm := rapid.Custom(func(t *rapid.T) *sequential.Counts {
 		if rapid.IntRange(0, 9).Draw(t, "seen") == 0 {
 			return nil

@@ -247,7 +247,11 @@ func TestMeansShowEnough(t *testing.T) {
 
 func TestMeansAnyInput(t *testing.T) {
 	t.Parallel()
-	odd := rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{0, 1, math.NaN(), math.Inf(1), math.Inf(-1), -1, 1e300, 5e-324, 1e100}), rapid.Float64Range(-10, 1000))
+	odd := rapid.OneOf(
+		rapid.Float64(),
+		rapid.SampledFrom([]float64{0, 1, math.NaN(), math.Inf(1), math.Inf(-1), -1, 1e300, 5e-324, 1e100}),
+		rapid.Float64Range(-10, 1000),
+	)
 	arm := rapid.SliceOfN(odd, 0, 14)
 	rapid.Check(t, func(t *rapid.T) {
 		c := lower(0.05)

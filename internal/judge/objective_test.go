@@ -189,7 +189,11 @@ func TestObjectiveInterval(t *testing.T) {
 
 func TestObjectiveAnyInput(t *testing.T) {
 	t.Parallel()
-	odd := rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{0, 1, math.NaN(), math.Inf(1), math.Inf(-1), -1, 1e300, 5e-324, 1e15}), rapid.Float64Range(0, 1000))
+	odd := rapid.OneOf(
+		rapid.Float64(),
+		rapid.SampledFrom([]float64{0, 1, math.NaN(), math.Inf(1), math.Inf(-1), -1, 1e300, 5e-324, 1e15}),
+		rapid.Float64Range(0, 1000),
+	)
 	rapid.Check(t, func(t *rapid.T) {
 		c := lonely(0.01)
 		c.Objective = rapid.OneOf(odd, rapid.Float64Range(0, 1)).Draw(t, "objective")

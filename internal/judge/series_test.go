@@ -37,7 +37,11 @@ func TestReadSeries(t *testing.T) {
 func TestRecordedKeepsLooks(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		odd := rapid.OneOf(rapid.Float64Range(-1, 1e16), rapid.SampledFrom([]float64{0, 1, 150, 1 << 50, 1<<50 - 1, 0.5, -1, 1e300}), rapid.Map(rapid.IntRange(0, 1e6), func(n int) float64 { return float64(n) }))
+		odd := rapid.OneOf(
+			rapid.Float64Range(-1, 1e16),
+			rapid.SampledFrom([]float64{0, 1, 150, 1 << 50, 1<<50 - 1, 0.5, -1, 1e300}),
+			rapid.Map(rapid.IntRange(0, 1e6), func(n int) float64 { return float64(n) }),
+		)
 		var want []ArmCounts
 		var r Recorded
 		at := time.Duration(rapid.Int64Range(-1e18, 1e18).Draw(t, "at"))

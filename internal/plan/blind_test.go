@@ -27,7 +27,8 @@ func TestBlind(t *testing.T) {
 	ratio := "{name: errors, bad: b_total, total: t_total, max: 1%}"
 	each := "{name: outliers, bad: b_total, total: t_total, max: 1%, each: target}"
 	against := "{name: errors, bad: b_total, total: t_total, against: control}"
-	each2 := `{name: outliers, bad: "sum by (instance) (increase(b_total{$exposed}[$window]))", total: "sum by (instance) (increase(t_total{$exposed}[$window]))", max: 1%, each: target}`
+	each2 := `{name: outliers, bad: "sum by (instance) (increase(b_total{$exposed}[$window]))", ` +
+		`total: "sum by (instance) (increase(t_total{$exposed}[$window]))", max: 1%, each: target}`
 	promControl := `{name: errors, bad: "sum(increase(b_total{$exposed}[$window]))", total: "sum(increase(t_total{$exposed}[$window]))", against: control}`
 	before := strings.Replace(promControl, "control", "before", 1)
 	probe := `{name: answers, probe: {http: "http://{{address}}/"}}`

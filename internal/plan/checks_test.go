@@ -31,7 +31,9 @@ func TestMeansNeedTargets(t *testing.T) {
 	}
 	as := func(*spec.Check) {}
 	require.NoError(t, parsed(5, 60, as))
-	require.EqualError(t, parsed(1, 60, as), "health.checks[0].value: stage canary has 1 exposed target and 59 of control: at least 3 exposed ones are needed to tell harm from chance; expected it to reach at least 3, or let the check be advisory, or falseRollbackRate larger")
+	require.EqualError(t, parsed(1, 60, as), "health.checks[0].value: stage canary has 1 exposed target and 59 of control: "+
+		"at least 3 exposed ones are needed to tell harm from chance; "+
+		"expected it to reach at least 3, or let the check be advisory, or falseRollbackRate larger")
 	require.NoError(t, parsed(1, 60, func(c *spec.Check) { c.Advisory = true }))
 	require.ErrorContains(t, parsed(5, 9, as), "no stage of 9 targets has enough")
 	require.ErrorContains(t, parsed(59, 60, as), "stage canary has 59 exposed targets and 1 of control")

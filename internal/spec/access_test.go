@@ -66,7 +66,9 @@ func TestAccess(t *testing.T) {
 			"tls: {caFile: /x}":                                            `unknown field "caFile"`,
 			"token: '${env:T}'\n      header: {Authorization: '${env:A}'}": "cannot be combined with token",
 		} {
-			if indent := strings.Repeat(" ", strings.Index(accessible[place][strings.LastIndex(accessible[place][:strings.Index(accessible[place], "%s")], "\n")+1:], "%s")); strings.Contains(lines, "\n") {
+			if strings.Contains(lines, "\n") {
+				before, _, _ := strings.Cut(accessible[place], "%s")
+				indent := strings.Repeat(" ", len(before)-1-strings.LastIndex(before, "\n"))
 				lines = strings.ReplaceAll(lines, "\n      ", "\n"+indent)
 			}
 			_, err := spec.Parse("f.yaml", with(place, lines), kinds)
@@ -80,6 +82,8 @@ func TestAccess(t *testing.T) {
 	require.ErrorContains(t, err, "has Host, and so has the probe")
 	_, err = spec.Parse("f.yaml", with("health.checks[0].probe", "host: www.example.com"), kinds)
 	require.NoError(t, err)
-	_, err = spec.Parse("f.yaml", []byte(strings.Replace(string(with("health.checks[0].probe", "host: a")), "health:\n", "health:\n  token: '${env:T}'\n", 1)), kinds)
+	sourceless := string(with("health.checks[0].probe", "host: a"))
+	sourceless = strings.Replace(sourceless, "health:\n", "health:\n  token: '${env:T}'\n", 1)
+	_, err = spec.Parse("f.yaml", []byte(sourceless), kinds)
 	require.ErrorContains(t, err, "health.token: has no effect in a spec without a source")
 }

@@ -240,7 +240,8 @@ func TestRangesOfBadAndTotal(t *testing.T) {
 		{"1m", "$window"}:      "health.checks[0].bad: counts over 1m, and total over $window, expected the same range in both, such as [$window]",
 		{"$window", "5m"}:      "counts over $window, and total over 5m",
 	} {
-		text := fmt.Sprintf("unit: edge\nrelease: '2'\nfleet: f.yaml\ndriver: {http: {}}\nstages: [{name: all, reach: 100%%, bake: 2m}]\nhealth:\n  prometheus: http://p:9090\n"+
+		text := fmt.Sprintf("unit: edge\nrelease: '2'\nfleet: f.yaml\ndriver: {http: {}}\n"+
+			"stages: [{name: all, reach: 100%%, bake: 2m}]\nhealth:\n  prometheus: http://p:9090\n"+
 			"  checks: [{name: e, max: 1%%, bad: 'sum(increase(b{$exposed}[%s]))', total: 'sum(increase(t{$exposed}[%s]))'}]\n", ranges[0], ranges[1])
 		_, err := spec.Parse("f.yaml", []byte(text), kinds)
 		if says == "" {
@@ -260,7 +261,8 @@ func TestRatesAreNoCounts(t *testing.T) {
 		"traffic":         "traffic: 'sum(rate(x{$exposed}[1m]))'\n  checks: [{name: v, value: 'max(x{$exposed})', max: 1}]",
 		"checks[0].bad: ": "checks: [{name: e, each: target, bad: 'sum by (instance) (rate(x{$exposed}[1m]))', total: 'sum by (instance) (increase(x{$exposed}[1m]))', max: 1%}]",
 	} {
-		text := "unit: edge\nrelease: '2'\nfleet: f.yaml\ndriver: {http: {}}\nstages: [{name: all, reach: 100%, bake: 2m}]\nhealth:\n  prometheus: http://p:9090\n  " + lines + "\n"
+		text := "unit: edge\nrelease: '2'\nfleet: f.yaml\ndriver: {http: {}}\n" +
+			"stages: [{name: all, reach: 100%, bake: 2m}]\nhealth:\n  prometheus: http://p:9090\n  " + lines + "\n"
 		_, err := spec.Parse("f.yaml", []byte(text), kinds)
 		require.ErrorContains(t, err, "health."+what, lines)
 		require.ErrorContains(t, err, "does not count events, expected increase", lines)
@@ -278,7 +280,8 @@ func TestChecksThatCouldNeverFail(t *testing.T) {
 		"bad: b, total: t, max: 99%":                               "",
 		"bad: b, total: t, against: before":                        "",
 	} {
-		text := "unit: edge\nrelease: '2'\nfleet: f.yaml\ndriver: {http: {}}\nstages: [{name: all, reach: 100%, bake: 2m}]\nhealth:\n  scrape: {}\n  without: [traffic]\n" +
+		text := "unit: edge\nrelease: '2'\nfleet: f.yaml\ndriver: {http: {}}\n" +
+			"stages: [{name: all, reach: 100%, bake: 2m}]\nhealth:\n  scrape: {}\n  without: [traffic]\n" +
 			"  checks: [{name: e, " + check + "}]\n"
 		_, err := spec.Parse("f.yaml", []byte(text), kinds)
 		if says == "" {

@@ -108,7 +108,9 @@ func TestAPartThatStaysBehindIsInTheOutcome(t *testing.T) {
 	w.do(time.Second, func() { lost = w.plan.Order[0].ID })
 	out := w.run(s)
 	require.Equal(t, rollout.PhaseIncomplete, out.Outcome.Result, out.Outcome.Why)
-	require.Equal(t, []rollout.TargetTrouble{{ID: lost, Reason: "features still runs 2, app still runs 2: part features: refused by target: no"}}, out.Outcome.NotReverted)
+	require.Equal(t, []rollout.TargetTrouble{{
+		ID: lost, Reason: "features still runs 2, app still runs 2: part features: refused by target: no",
+	}}, out.Outcome.NotReverted)
 	require.Equal(t, []string{lost + " app 2", lost + " features 2"}, *log)
 	require.Equal(t, "app=2,features=2", w.releases[lost])
 }

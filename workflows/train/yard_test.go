@@ -163,7 +163,9 @@ const fourStages = `  - {name: canary, count: 2, bake: 10m}
 func newYard(t *testing.T) *yard {
 	t.Helper()
 	y := &yard{
-		t: t, stages: fourStages, ended: map[int64]words.State{}, plans: map[string]plan.Plan{}, starting: map[int64][]byte{}, taken: map[string]int{}, ahead: map[string]*train.Progress{}, bad: func(string, int, time.Duration) bool { return false },
+		t: t, stages: fourStages, ended: map[int64]words.State{}, plans: map[string]plan.Plan{},
+		starting: map[int64][]byte{}, taken: map[string]int{}, ahead: map[string]*train.Progress{},
+		bad:   func(string, int, time.Duration) bool { return false },
 		hosts: &hosts{now: map[string]driver.State{}, silent: map[string]bool{}},
 	}
 	for i := range 60 {
@@ -191,7 +193,10 @@ func (y *yard) mount() {
 	y.env = suite.NewTestWorkflowEnvironment()
 	y.env.SetStartTime(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	y.env.SetTestTimeout(5 * time.Minute)
-	y.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute, Interceptors: []interceptor.WorkerInterceptor{connect.Around(y.answering).Interceptor()}})
+	y.env.SetWorkerOptions(worker.Options{
+		DeadlockDetectionTimeout: time.Minute,
+		Interceptors:             []interceptor.WorkerInterceptor{connect.Around(y.answering).Interceptor()},
+	})
 	y.env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "yard", TaskQueue: connect.TaskQueue})
 	y.env.RegisterWorkflowWithOptions(y.run, workflow.RegisterOptions{Name: "yard"})
 	rollout.Register(y.env)

@@ -241,7 +241,10 @@ func TestTheFeatureFileThatDoubled(t *testing.T) {
 
 // FuzzCheck gives the validators anything to read: they end, and say little.
 func FuzzCheck(f *testing.F) {
-	for _, s := range []string{`{"features": [{"name": "a"}]}`, "features: &a [*a]\n", `{"features": [1e-999999999]}`, `{"features": [0e999999999, 1E+400]}`, `{"features": {"a": -0.0}}`} {
+	for _, s := range []string{
+		`{"features": [{"name": "a"}]}`, "features: &a [*a]\n", `{"features": [1e-999999999]}`,
+		`{"features": [0e999999999, 1E+400]}`, `{"features": {"a": -0.0}}`,
+	} {
 		f.Add(s, `{"features": [{"name": "b"}]}`)
 	}
 	all := `{"properties": {"features": {"items": {"minimum": 0, "multipleOf": 0.01, "maxLength": 3, "pattern": "^a+$", "format": "email"},

@@ -332,7 +332,10 @@ func TestAllowed(t *testing.T) {
 
 // What operators do may change an end in its own way only, and never to a promotion.
 func TestAllowedActs(t *testing.T) {
-	const wasReset, clearing = "the workflow was reset, and nobody judges any more", "run 1, which was terminated: what that had changed is rolled back before anything else"
+	const (
+		wasReset = "the workflow was reset, and nobody judges any more"
+		clearing = "run 1, which was terminated: what that had changed is rolled back before anything else"
+	)
 	for _, tc := range []struct {
 		victim victim
 		got    rollout.Phase

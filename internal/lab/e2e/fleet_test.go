@@ -59,7 +59,8 @@ func TestFleetFromPrometheus(t *testing.T) {
 	d := deploy(t, 12)
 	prometheus := d.prometheus(path)
 	source := func(query, labels string) string {
-		return fmt.Sprintf("{prometheus: %q, query: '%s', id: \"{{label.host}}\", address: \"{{label.instance}}/t/{{label.host}}\", labels: [%s], timeout: 5s}", prometheus, query, labels)
+		return fmt.Sprintf("{prometheus: %q, query: '%s', id: \"{{label.host}}\", "+
+			"address: \"{{label.instance}}/t/{{label.host}}\", labels: [%s], timeout: 5s}", prometheus, query, labels)
 	}
 	path = d.listed(d.spec("2.0.0", "2s", ""), source(`up{job="edge"}`, "region, tier"))
 	edit(t, path, "count: 3", "count: 3, spread: region")
@@ -67,7 +68,8 @@ func TestFleetFromPrometheus(t *testing.T) {
 	d.sluice(0, "start", "--wait", path)
 	d.allOn("2.0.0")
 
-	ran := d.sluice(6, "start", "--wait", d.listed(d.spec("2.0.1", "2s", ""), source(`up{job="edge"} or up{job="edge"} offset 1s or label_replace(up{job="edge"}, "job", "again", "", "")`, "region")))
+	const twice = `up{job="edge"} or up{job="edge"} offset 1s or label_replace(up{job="edge"}, "job", "again", "", "")`
+	ran := d.sluice(6, "start", "--wait", d.listed(d.spec("2.0.1", "2s", ""), source(twice, "region")))
 	require.Contains(t, ran.Stdout, "are both target")
 	ran = d.sluice(2, "plan", d.listed(d.spec("2.0.2", "2s", ""), source(`up{job="edge"}`, "region, rack")))
 	require.Contains(t, ran.Stderr, "no label rack")
@@ -84,7 +86,8 @@ func (d *deployment) prometheus(path string) string {
 	config.WriteString("global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n  - job_name: edge\n    static_configs:\n")
 	for _, target := range targets {
 		host, _, _ := strings.Cut(target.Address, "/")
-		fmt.Fprintf(&config, "      - {targets: [%q], labels: {__metrics_path__: /t/%[2]s/metrics, host: %[2]s, region: %s, tier: %s}}\n", host, target.ID, target.Labels["region"], target.Labels["tier"])
+		fmt.Fprintf(&config, "      - {targets: [%q], labels: {__metrics_path__: /t/%[2]s/metrics, host: %[2]s, region: %s, tier: %s}}\n",
+			host, target.ID, target.Labels["region"], target.Labels["tier"])
 	}
 	p, url, err := d.NewPrometheus(d.t.Context(), "prometheus", path, d.Dir, config.String())
 	require.NoError(d.t, err)
