@@ -42,7 +42,7 @@ func (e evidence) allowed() string {
 			return fmt.Sprintf("the database was restored to some seconds before, in %s", h.real)
 		case h.victim.process() == fleet && h.down() >= forgiven:
 			return fmt.Sprintf("the targets were away for %s, in %s", down, h.real)
-		case h.victim == source && h.down() >= e.trial.kind.patience():
+		case h.victim == source && h.down() >= e.trial.scenario.patience():
 			return fmt.Sprintf("the source was away for %s, in %s", down, h.real)
 		case h.victim == source && unmeasured(e) && e.timeline.touches(observe, h.at, h.up.Add(blind)):
 			return fmt.Sprintf("the source was away for %s while a stage was measured before its change", down)
@@ -51,10 +51,10 @@ func (e evidence) allowed() string {
 	return ""
 }
 
-// patience is for how long a stage of this kind waits for a verdict.
-func (k kind) patience() time.Duration {
-	if k.decideWithin > 0 {
-		return k.decideWithin
+// patience is for how long a stage of this scenario waits for a verdict.
+func (s scenario) patience() time.Duration {
+	if s.decideWithin > 0 {
+		return s.decideWithin
 	}
 	return decideWithin
 }

@@ -58,8 +58,8 @@ func check(e evidence) (broken []violation, changed string) {
 
 // expected is how the rollout ends when nothing is killed. An abort counts once it was taken.
 func (e evidence) expected() rollout.Phase {
-	if !e.trial.kind.aborted {
-		return e.trial.kind.end
+	if !e.trial.scenario.aborted {
+		return e.trial.scenario.end
 	}
 	for _, s := range e.runs() {
 		if s.Fence == e.state.Fence && s.Aborted != nil { // the newest run, or one that it continues or was reset from

@@ -30,7 +30,7 @@ func promoted() evidence {
 		return []rollout.Gate{{Decision: rollout.Promote, At: second(at), Report: report(health.Pass)}}
 	}
 	return evidence{
-		trial: trial{kind: kind{name: "good", release: newRelease, end: rollout.PhasePromoted}}, release: newRelease, before: "1.0.0",
+		trial: trial{scenario: scenario{name: "good", release: newRelease, end: rollout.PhasePromoted}}, release: newRelease, before: "1.0.0",
 		cohorts: [][]string{{"a"}, {"b", "c"}},
 		orders:  []sim.Entry{took(1, "a", newRelease, fenceForth), took(11, "b", newRelease, fenceForth), took(12, "c", newRelease, fenceForth)},
 		final:   []sim.TargetState{{ID: "a", Release: newRelease}, {ID: "b", Release: newRelease}, {ID: "c", Release: newRelease}},
@@ -48,7 +48,7 @@ func promoted() evidence {
 // rolledBack is a rollout whose canary was harmful and went back.
 func rolledBack() evidence {
 	e := promoted()
-	e.trial.kind.end = rollout.PhaseRolledBack
+	e.trial.scenario.end = rollout.PhaseRolledBack
 	e.orders = []sim.Entry{took(1, "a", newRelease, fenceForth), took(5, "a", "1.0.0", fenceForth+1)}
 	for i := range e.final {
 		e.final[i].Release = "1.0.0"
@@ -97,7 +97,7 @@ func resetOnce() evidence {
 			Why: "the workflow was reset, and nobody judges any more what it had changed",
 		},
 	}
-	e.trial.kind.end = rollout.PhaseRolledBack
+	e.trial.scenario.end = rollout.PhaseRolledBack
 	e.hits[0].victim = reset
 	return e
 }
@@ -265,30 +265,30 @@ func TestCheck(t *testing.T) {
 		}, []rule{ruleEnd, ruleSame}},
 
 		{"stuck", promoted, func(e *evidence) { e.state.Outcome = nil }, []rule{ruleSame}},
-		{"another end", rolledBack, func(e *evidence) { e.trial.kind.end = rollout.PhasePromoted }, []rule{ruleSame}},
+		{"another end", rolledBack, func(e *evidence) { e.trial.scenario.end = rollout.PhasePromoted }, []rule{ruleSame}},
 		{"promoted, and should not be", promoted, func(e *evidence) {
-			e.trial.kind.end = rollout.PhaseRolledBack
+			e.trial.scenario.end = rollout.PhaseRolledBack
 			e.hits = []hit{{victim: fleet, real: bake, at: second(3), up: second(18)}}
 		}, []rule{ruleSame}},
 		{"aborted, and yet promoted", promoted, func(e *evidence) {
-			e.trial.kind.aborted = true
+			e.trial.scenario.aborted = true
 			e.state.Aborted = &rollout.Control{Signal: rollout.SignalAbort}
 		}, []rule{ruleSame}},
 		{"aborted, and the storm after it is all that is remembered", rolledBack, func(e *evidence) {
-			e.trial.kind.aborted, e.state.Aborted = true, &rollout.Control{Signal: rollout.SignalAbort}
+			e.trial.scenario.aborted, e.state.Aborted = true, &rollout.Control{Signal: rollout.SignalAbort}
 			e.state.Controls = []rollout.Control{{Signal: rollout.SignalResume, Refused: "not paused"}}
 			e.state.Outcome.Result = rollout.PhaseAborted
 		}, nil},
 		{"reset when it had been aborted", rolledBack, func(e *evidence) {
-			e.trial.kind.aborted, e.state.Outcome.Result = true, rollout.PhaseAborted
+			e.trial.scenario.aborted, e.state.Outcome.Result = true, rollout.PhaseAborted
 			e.earlier = []rollout.State{{Fence: e.state.Fence, Aborted: &rollout.Control{Signal: rollout.SignalAbort}}}
 		}, nil},
 		{"an abort of an earlier run's", promoted, func(e *evidence) {
-			e.trial.kind.aborted = true
+			e.trial.scenario.aborted = true
 			e.earlier = []rollout.State{{Fence: e.state.Fence - 1000, Aborted: &rollout.Control{Signal: rollout.SignalAbort}}}
 		}, nil},
 		{"aborted too late", promoted, func(e *evidence) {
-			e.trial.kind.aborted = true
+			e.trial.scenario.aborted = true
 			e.state.Controls = []rollout.Control{{Signal: rollout.SignalAbort, Refused: "too late"}}
 		}, nil},
 	} {
@@ -322,7 +322,7 @@ func TestAllowed(t *testing.T) {
 		{"the source, while nothing was measured", hit{victim: source, real: plan, at: second(1), up: second(2)}, ""},
 	} {
 		e := rolledBack()
-		e.trial.kind.end, e.trial.kind.decideWithin = rollout.PhasePromoted, 20*time.Second
+		e.trial.scenario.end, e.trial.scenario.decideWithin = rollout.PhasePromoted, 20*time.Second
 		e.hits = []hit{tc.hit}
 		broken, changed := check(e)
 		require.Equal(t, tc.want, changed, tc.name)
@@ -361,7 +361,7 @@ func TestAllowedActs(t *testing.T) {
 		{restart, rollout.PhaseRolledBack, "errors FAIL", false},
 	} {
 		e := rolledBack()
-		e.trial.kind.end = rollout.PhasePromoted
+		e.trial.scenario.end = rollout.PhasePromoted
 		e.state.Outcome.Result, e.state.Outcome.Why = tc.got, tc.why
 		e.hits = []hit{{victim: tc.victim, real: bake, at: second(1), up: second(4)}}
 		require.Equal(t, tc.want, e.allowed() != "", "%s %s %s", tc.victim, tc.got, tc.why)
@@ -387,7 +387,7 @@ func TestAllowedWithoutABaseline(t *testing.T) {
 		{"no verdict on canary within 20s: errors STALE", hit{victim: source, at: second(1), up: second(2)}, false},
 	} {
 		e := rolledBack()
-		e.trial.kind.end = rollout.PhasePromoted
+		e.trial.scenario.end = rollout.PhasePromoted
 		e.state.Outcome.Why, e.state.Outcome.EndedAt = tc.why, second(30)
 		e.timeline = timeline{{second(0), plan}, {second(2), observe}, {second(3), apply}}
 		e.hits = []hit{tc.hit}

@@ -51,10 +51,10 @@ func (l *lane) try(ctx context.Context, t trial, dir string) (evidence, error) {
 		return evidence{}, err
 	}
 	defer d.rig.close()
-	if err := os.WriteFile(d.specFile(), []byte(t.kind.spec(d.unit, d.rig.prometheusURL)), 0o644); err != nil {
+	if err := os.WriteFile(d.specFile(), []byte(t.scenario.spec(d.unit, d.rig.prometheusURL)), 0o644); err != nil {
 		return evidence{}, err
 	}
-	e := evidence{trial: t, release: t.kind.release, before: firstRelease, began: time.Now()}
+	e := evidence{trial: t, release: t.scenario.release, before: firstRelease, began: time.Now()}
 	if e.cohorts, err = d.cohorts(ctx, d.specFile()); err != nil {
 		return e, err
 	}

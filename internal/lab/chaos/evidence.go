@@ -43,7 +43,7 @@ type evidence struct {
 // words is what a person needs to look into a rollout.
 func (e evidence) words() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "trial %d, %s (release %s, prometheus %t)\n\nsteps:\n", e.trial.n, e.trial.kind.name, e.release, e.trial.prometheus)
+	fmt.Fprintf(&b, "trial %d, %s (release %s, prometheus %t)\n\nsteps:\n", e.trial.n, e.trial.scenario.name, e.release, e.trial.prometheus)
 	for _, s := range e.trial.steps {
 		fmt.Fprintf(&b, "  %s\n", s)
 	}

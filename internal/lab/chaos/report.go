@@ -59,7 +59,7 @@ func (t *tally) add(e evidence, broken []violation, changed, dir string) string 
 	if e.trial.prometheus {
 		source = "prometheus"
 	}
-	line := fmt.Sprintf("#%03d %-9s %-10s %-11s %5.1fs  %s", e.trial.n, e.trial.kind.name, source, result,
+	line := fmt.Sprintf("#%03d %-9s %-10s %-11s %5.1fs  %s", e.trial.n, e.trial.scenario.name, source, result,
 		e.ended.Sub(e.began).Seconds(), t.hit(e.hits))
 	if changed != "" {
 		t.changed = append(t.changed, fmt.Sprintf("#%03d %s instead of %s: %s", e.trial.n, result, e.expected(), changed))

@@ -85,7 +85,7 @@ func (s step) String() string {
 // trial is one rollout and what happens to it.
 type trial struct {
 	n          int
-	kind       kind
+	scenario   scenario
 	prometheus bool
 	steps      []step // in the order of a rollout's life
 }
@@ -103,13 +103,13 @@ func newTrial(seed uint64, n int, all []victim) trial {
 	deck := rand.New(rand.NewPCG(seed, uint64(n/len(cells)))).Perm(len(cells))
 	first := cells[deck[n%len(cells)]]
 	rng := rand.New(rand.NewPCG(seed, 1<<32|uint64(n)))
-	t := trial{n: n, kind: kindWith(rng, first)}
+	t := trial{n: n, scenario: scenarioWith(rng, first)}
 	t.prometheus = slices.Contains(all, source) && (first.victim == source || rng.IntN(3) == 0)
-	t.steps = []step{t.kind.step(rng, first.phase, first.victim)}
-	all = slices.DeleteFunc(slices.Clone(all), func(v victim) bool { return v == source && !t.prometheus || !t.kind.bears(v) })
+	t.steps = []step{t.scenario.step(rng, first.phase, first.victim)}
+	all = slices.DeleteFunc(slices.Clone(all), func(v victim) bool { return v == source && !t.prometheus || !t.scenario.bears(v) })
 	for range 1 + rng.IntN(3) {
-		p := t.kind.phases[rng.IntN(len(t.kind.phases))]
-		t.steps = append(t.steps, t.kind.step(rng, p, all[rng.IntN(len(all))]))
+		p := t.scenario.phases[rng.IntN(len(t.scenario.phases))]
+		t.steps = append(t.steps, t.scenario.step(rng, p, all[rng.IntN(len(all))]))
 	}
 	if rng.IntN(5) == 0 { // two at once
 		other := all[rng.IntN(len(all))]
@@ -120,8 +120,8 @@ func newTrial(seed uint64, n int, all []victim) trial {
 	if rng.IntN(12) == 0 { // away for longer than a rollout may forgive
 		t.steps[rng.IntN(len(t.steps))].down = 6 * time.Second
 	}
-	if t.kind.aborted {
-		t.steps = append(t.steps, t.kind.abort(rng))
+	if t.scenario.aborted {
+		t.steps = append(t.steps, t.scenario.abort(rng))
 	}
 	slices.SortStableFunc(t.steps, func(a, b step) int {
 		return cmp.Or(cmp.Compare(position(a.phase, a.stage), position(b.phase, b.stage)), cmp.Compare(a.after, b.after))

@@ -33,7 +33,7 @@ func TestTrials(t *testing.T) {
 				return position(a.phase, a.stage) - position(b.phase, b.stage)
 			}))
 			for _, s := range a.steps {
-				require.Contains(t, a.kind.phases, s.phase)
+				require.Contains(t, a.scenario.phases, s.phase)
 				for _, v := range s.kill {
 					aimed[cell{v, s.phase}] = true
 					require.True(t, v != source || a.prometheus)
@@ -45,19 +45,19 @@ func TestTrials(t *testing.T) {
 	}
 }
 
-// Every kind's specification is one that Sluice accepts, for a fleet of this size.
+// Every scenario's specification is one that Sluice accepts, for a fleet of this size.
 func TestSpecs(t *testing.T) {
 	var f inventory.Fleet
 	for i := range targets {
 		id := string(rune('a' + i))
 		f.Targets = append(f.Targets, inventory.Target{ID: id, Address: "127.0.0.1:1/t/" + id, Labels: map[string]string{"region": id[:1]}})
 	}
-	for _, k := range kinds() {
+	for _, sc := range scenarios() {
 		for _, prometheus := range []string{"", "http://127.0.0.1:9090"} {
-			s, err := spec.Parse("spec.yaml", []byte(k.spec("unit-0001", prometheus)), catalog.New().Kinds())
-			require.NoError(t, err, k.name)
+			s, err := spec.Parse("spec.yaml", []byte(sc.spec("unit-0001", prometheus)), catalog.New().Kinds())
+			require.NoError(t, err, sc.name)
 			_, err = plans.New(s.Spec, f, catalog.New().Kinds())
-			require.NoError(t, err, k.name)
+			require.NoError(t, err, sc.name)
 		}
 	}
 }

@@ -20,7 +20,7 @@ func (d *drive) react(ctx context.Context, s rollout.State) error {
 			return d.next(ctx, due == now)
 		}
 	}
-	if d.trial.kind.persuaded {
+	if d.trial.scenario.persuaded {
 		d.persuade(ctx, s)
 	}
 	return nil

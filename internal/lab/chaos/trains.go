@@ -40,7 +40,7 @@ type trainTrial struct {
 type trainRelease struct {
 	fault     string // the suffix of its name; empty for a good one
 	sick      int    // the stage whose last target alone has that fault; negative for all targets
-	cut, more string // as a kind has them
+	cut, more string // as a scenario has them
 }
 
 const twoStages = `  - {name: some, count: 8, bake: %[1]s, decideWithin: %[2]s%[3]s}

@@ -113,7 +113,8 @@ func TestTrainTrials(t *testing.T) {
 		cut := [][]string{{"a"}, {"b", "c"}}
 		for i, r := range one.releases {
 			name := r.name(i, cut, []string{"a", "b", "c"})
-			_, err := spec.Parse("spec.yaml", []byte(kind{release: name, cut: r.cut, more: r.more}.spec("train-0001", "")), catalog.New().Kinds())
+			text := scenario{release: name, cut: r.cut, more: r.more}.spec("train-0001", "")
+			_, err := spec.Parse("spec.yaml", []byte(text), catalog.New().Kinds())
 			require.NoError(t, err)
 		}
 	}

@@ -86,9 +86,9 @@ func (d *trainDrive) prepare(ctx context.Context) error {
 		d.rig.ids = append(d.rig.ids, t.ID)
 	}
 	for i, r := range d.trial.releases {
-		k := kind{release: firstRelease, cut: r.cut, more: r.more} // its name depends on its cohorts
+		sc := scenario{release: firstRelease, cut: r.cut, more: r.more} // its name depends on its cohorts
 		if err == nil {
-			err = os.WriteFile(d.specFile(i), []byte(k.spec(d.unit, "")), 0o644)
+			err = os.WriteFile(d.specFile(i), []byte(sc.spec(d.unit, "")), 0o644)
 		}
 		if err != nil {
 			return err
@@ -97,9 +97,9 @@ func (d *trainDrive) prepare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		k.release = r.name(i, cohorts, d.rig.ids)
-		d.names, d.cuts = append(d.names, k.release), append(d.cuts, cohorts)
-		if err := os.WriteFile(d.specFile(i), []byte(k.spec(d.unit, "")), 0o644); err != nil {
+		sc.release = r.name(i, cohorts, d.rig.ids)
+		d.names, d.cuts = append(d.names, sc.release), append(d.cuts, cohorts)
+		if err := os.WriteFile(d.specFile(i), []byte(sc.spec(d.unit, "")), 0o644); err != nil {
 			return err
 		}
 	}

@@ -25,8 +25,8 @@ const (
 	shortBake    = 1500 * time.Millisecond // where the fleet's own pages are read
 )
 
-// kind is a sort of release, and how its rollout must end whatever is killed.
-type kind struct {
+// scenario is a release with its spec, and how its rollout must end whatever is killed.
+type scenario struct {
 	name    string
 	release string
 	end     rollout.Phase
@@ -45,12 +45,12 @@ type kind struct {
 
 const never = 1_000_000_000 // more events than any rollout sees
 
-// kinds are all sorts of releases. The simulated fleet makes a release behave as its suffix says.
-func kinds() []kind {
+// scenarios are all of them. The simulated fleet makes a release behave as its suffix says.
+func scenarios() []scenario {
 	forward := []phase{plan, observe, apply, bake, gate}
 	holding := append(slices.Clone(forward), hold)
 	back := append(slices.Clone(forward), rollback, verify)
-	return []kind{
+	return []scenario{
 		{name: "good", release: "2.0.0", end: rollout.PhasePromoted, phases: forward, stages: 3},
 		{name: "flaky", release: "2.0.0-flaky", end: rollout.PhasePromoted, phases: forward, stages: 3},
 		// Its canary has too little traffic for a verdict when its bake is over.
@@ -88,23 +88,23 @@ func kinds() []kind {
 
 // bears says whether the end of a rollout is known whatever is done to a victim: a database that is
 // restored forgets an abort.
-func (k kind) bears(v victim) bool { return v != restored || !k.aborted }
+func (s scenario) bears(v victim) bool { return v != restored || !s.aborted }
 
-// kindWith is a random kind whose rollout can be hit there.
-func kindWith(rng *rand.Rand, c cell) kind {
-	all := slices.DeleteFunc(kinds(), func(k kind) bool { return !slices.Contains(k.phases, c.phase) || !k.bears(c.victim) })
+// scenarioWith is a random scenario whose rollout can be hit there.
+func scenarioWith(rng *rand.Rand, c cell) scenario {
+	all := slices.DeleteFunc(scenarios(), func(s scenario) bool { return !slices.Contains(s.phases, c.phase) || !s.bears(c.victim) })
 	return all[rng.IntN(len(all))]
 }
 
 // step kills a victim at a random instant of a phase, in some stage.
-func (k kind) step(rng *rand.Rand, p phase, v victim) step {
-	return somewhere(rng, p, rng.IntN(k.stages), v)
+func (s scenario) step(rng *rand.Rand, p phase, v victim) step {
+	return somewhere(rng, p, rng.IntN(s.stages), v)
 }
 
 // abort takes the rollout back at a random instant of its way forward.
-func (k kind) abort(rng *rand.Rand) step {
+func (s scenario) abort(rng *rand.Rand) step {
 	forward := []phase{observe, apply, bake, gate}
-	return somewhere(rng, forward[rng.IntN(len(forward))], rng.IntN(k.stages))
+	return somewhere(rng, forward[rng.IntN(len(forward))], rng.IntN(s.stages))
 }
 
 const stagesText = `  - {name: canary, count: 3, bake: %[1]s, decideWithin: %[2]s%[3]s}
@@ -113,13 +113,13 @@ const stagesText = `  - {name: canary, count: 3, bake: %[1]s, decideWithin: %[2]
 `
 
 // spec is the rollout's specification. Its checks ask the fleet's own pages, or a Prometheus.
-func (k kind) spec(unit, prometheus string) string {
+func (s scenario) spec(unit, prometheus string) string {
 	undecided, minSamples := "", 40
-	if k.undecided != "" {
-		undecided = ", undecided: " + k.undecided
+	if s.undecided != "" {
+		undecided = ", undecided: " + s.undecided
 	}
-	if k.minSamples > 0 {
-		minSamples = k.minSamples
+	if s.minSamples > 0 {
+		minSamples = s.minSamples
 	}
 	bake, where := shortBake, "  scrape: {baseline: 1s}\n"
 	bad, total := `http_requests_total{code=~"5.."}`, `http_requests_total`
@@ -148,5 +148,5 @@ stages:
       total: %s
       max: 5%%
       minSamples: %d
-%s`, unit, k.release, fmt.Sprintf(cmp.Or(k.cut, stagesText), bake, k.patience(), undecided), where, every, bad, total, minSamples, k.more)
+%s`, unit, s.release, fmt.Sprintf(cmp.Or(s.cut, stagesText), bake, s.patience(), undecided), where, every, bad, total, minSamples, s.more)
 }
