@@ -55,7 +55,8 @@ func TestPreflightAfterAnIncident(t *testing.T) {
 		limit := spec.Number(0.05)
 		f := newFixtureWith(t, 2, spec.Health{
 			Every: spec.Duration(time.Millisecond), Window: spec.Duration(5 * time.Minute), StaleAfter: spec.Duration(30 * time.Second),
-			Source: spec.Choose("prometheus", srv.URL), Without: []string{spec.CheckTraffic, spec.CheckAlive}, Identify: spec.Identify{Label: "instance", Value: "{{address}}"},
+			Source: spec.Choose("prometheus", srv.URL), Without: []string{spec.CheckTraffic, spec.CheckAlive},
+			Identify: spec.Identify{Label: "instance", Value: "{{address}}"},
 			Checks: []spec.Check{{
 				Name: "errors", Max: &limit, MinSamples: 100,
 				Bad: `sum(increase(x{code=~"5..",$exposed}[$window]))`, Total: `sum(increase(x{$exposed}[$window]))`,

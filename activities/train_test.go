@@ -142,7 +142,8 @@ func TestStartRolloutThatIsThere(t *testing.T) {
 	in := StartRolloutInput{Unit: "edge", Number: 3, Submission: map[string]any{"by": "ann", "train": map[string]any{"number": 3}}}
 	for by, want := range map[string]string{"ann": "", "bob": "the workflow rollout:edge:3 is there, and is another rollout"} {
 		c := &mocks.Client{}
-		c.On("ExecuteWorkflow", mock.Anything, mock.Anything, mock.Anything, mock.Anything).Return(nil, serviceerror.NewWorkflowExecutionAlreadyStarted("there", "", ""))
+		c.On("ExecuteWorkflow", mock.Anything, mock.Anything, mock.Anything, mock.Anything).
+			Return(nil, serviceerror.NewWorkflowExecutionAlreadyStarted("there", "", ""))
 		newest, first := begun(t, map[string]any{"by": by, "carried": 1}), begun(t, map[string]any{"by": by, "train": map[string]any{"number": 3}})
 		c.On("GetWorkflowHistory", mock.Anything, "rollout:edge:3", "", false, mock.Anything).Return(&past{newest})
 		c.On("GetWorkflowHistory", mock.Anything, "rollout:edge:3", "first", false, mock.Anything).Return(&past{first})

@@ -162,7 +162,10 @@ func TestHeldWhileItGoesBack(t *testing.T) {
 	back := *baking().State
 	back.Phase = rollout.PhaseVerify
 	sub := workflows.Submission{Spec: spec.Spec{Unit: "edge-proxy", Release: "2.4.2"}}
-	f := &fakeTemporal{startErr: serviceerror.NewWorkflowExecutionAlreadyStarted("", "", "run-1"), input: sub, describe: always(isRunning), query: state(back)}
+	f := &fakeTemporal{
+		startErr: serviceerror.NewWorkflowExecutionAlreadyStarted("", "", "run-1"),
+		input:    sub, describe: always(isRunning), query: state(back),
+	}
 	_, err := (&remote{client: f}).submit(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), loaded{spec: sub.Spec}, sub)
 	require.ErrorContains(t, err, "sluice watch edge-proxy")
 	require.NotContains(t, err.Error(), "sluice abort")

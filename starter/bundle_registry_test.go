@@ -123,7 +123,10 @@ func TestStartWithoutTheRegistry(t *testing.T) {
 	var view bundleView
 	require.NoError(t, json.Unmarshal([]byte(sluice(t, "", "bundle", "inspect", digest, "--store", kept, "-o", "json").out), &view))
 	archive := filepath.Join(kept, "blobs", "sha256", strings.TrimPrefix(view.Archive.Digest, "sha256:"))
-	for _, damage := range []func() error{func() error { return os.WriteFile(archive, []byte("x"), 0o600) }, func() error { return os.Remove(archive) }} {
+	for _, damage := range []func() error{
+		func() error { return os.WriteFile(archive, []byte("x"), 0o600) },
+		func() error { return os.Remove(archive) },
+	} {
 		require.NoError(t, damage())
 		require.ErrorContains(t, start(), "is it up, and can it be reached from here?")
 	}

@@ -14,7 +14,10 @@ import (
 func TestStageAndOutcomeAgree(t *testing.T) {
 	s := rollout.State{Targets: 8, Stages: []rollout.StageState{{Name: "everyone", Reach: 8, Reached: 7, LeftOut: 1, DoneAt: time.Unix(9, 0)}}}
 	require.Equal(t, "stage everyone passed: 7 of 8 targets reached (88%), 1 left out", stageChanges(rollout.State{}, s)[0].Text)
-	o := rollout.Outcome{Result: rollout.PhasePromoted, Why: "7 of 8 targets run 2, 1 left out", Unreached: []rollout.TargetTrouble{{ID: "t1"}}, LeftOut: 1}
+	o := rollout.Outcome{
+		Result: rollout.PhasePromoted, Why: "7 of 8 targets run 2, 1 left out",
+		Unreached: []rollout.TargetTrouble{{ID: "t1"}}, LeftOut: 1,
+	}
 	require.Equal(t, "promoted: 7 of 8 targets run 2, 1 left out; left out: t1", outcomeText(o))
 }
 

@@ -147,9 +147,11 @@ func TestChangesInMidBake(t *testing.T) {
 	for _, e := range first {
 		require.NotContains(t, e.Text, "PASS", "the gate of canary words its own decision")
 	}
-	require.Equal(t, []string{"verdict 10:13:00 early: errors suspicious (p 0.03): exposed 0.1% (13/13,290) vs control 0.1%"}, eventLines(baking(), step(13, "p 0.03")))
+	require.Equal(t, []string{"verdict 10:13:00 early: errors suspicious (p 0.03): exposed 0.1% (13/13,290) vs control 0.1%"},
+		eventLines(baking(), step(13, "p 0.03")))
 	require.Empty(t, eventLines(step(13, "p 0.03"), step(14, "p 0.01")), "still suspicious")
-	require.Equal(t, []string{"verdict 10:15:00 early: errors ok so far: exposed 0.1% (13/13,290) vs control 0.1%"}, eventLines(step(14, "p 0.01"), step(15, "")))
+	require.Equal(t, []string{"verdict 10:15:00 early: errors ok so far: exposed 0.1% (13/13,290) vs control 0.1%"},
+		eventLines(step(14, "p 0.01"), step(15, "")))
 	gate := baking()
 	passed := goodReport(at(16 * time.Minute))
 	gate.Live = &passed

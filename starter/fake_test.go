@@ -99,7 +99,9 @@ func (f *fakeTemporal) ExecuteWorkflow(_ context.Context, o client.StartWorkflow
 	return fakeRun{}, f.startErr
 }
 
-func (f *fakeTemporal) ListWorkflow(_ context.Context, r *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+func (f *fakeTemporal) ListWorkflow(
+	_ context.Context, r *workflowservice.ListWorkflowExecutionsRequest,
+) (*workflowservice.ListWorkflowExecutionsResponse, error) {
 	f.listed = append(f.listed, r.GetQuery())
 	if len(f.pages) == 0 {
 		return &workflowservice.ListWorkflowExecutionsResponse{}, nil
@@ -180,7 +182,9 @@ func execution(status enumspb.WorkflowExecutionStatus) *workflowpb.WorkflowExecu
 	return info
 }
 
-func described(status enumspb.WorkflowExecutionStatus, pending ...*workflowpb.PendingActivityInfo) *workflowservice.DescribeWorkflowExecutionResponse {
+func described(
+	status enumspb.WorkflowExecutionStatus, pending ...*workflowpb.PendingActivityInfo,
+) *workflowservice.DescribeWorkflowExecutionResponse {
 	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: execution(status), PendingActivities: pending}
 }
 

@@ -104,7 +104,8 @@ func TestJudgeRefuses(t *testing.T) {
 		"the same moment":   {"against: control\n", csvHeader + "r,15,1,1,1,1\nr,15,1,1,1,1\n", "each moment once"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := sluice(t, "", "judge", "--check", write(t, "check.yaml", test.check), "--series", write(t, "series.csv", test.series))
+			got := sluice(t, "", "judge", "--check", write(t, "check.yaml", test.check),
+				"--series", write(t, "series.csv", test.series))
 			require.Equal(t, exitInvalid, got.code, got.errOut)
 			require.Contains(t, got.errOut, test.says)
 			require.Less(t, len(got.errOut), 1000, "a message is read by people")

@@ -91,7 +91,8 @@ func TestDrillThatCannotBeRun(t *testing.T) {
 	for _, command := range []string{"validate", "plan", "start"} {
 		r := sluice(t, text, command, "-")
 		require.Equal(t, exitInvalid, r.code, command)
-		require.Contains(t, r.errOut, `:1:30: drill.command[1]: cannot be run for ams-02: target "ams-02" has no label "nope", which {{label.nope}} asks for`, command)
+		require.Contains(t, r.errOut, `:1:30: drill.command[1]: cannot be run for ams-02: `+
+			`target "ams-02" has no label "nope", which {{label.nope}} asks for`, command)
 	}
 }
 

@@ -60,7 +60,9 @@ func manyStates() []view {
 		suspicious,
 		old,
 		inState("well", rollout.PhaseBake, nil),
-		finish(inState("zdone", rollout.PhaseBake, nil), rollout.Outcome{Result: rollout.PhasePromoted, Why: "all 60 targets run 2.4.1", EndedAt: at(11 * time.Minute)}),
+		finish(inState("zdone", rollout.PhaseBake, nil), rollout.Outcome{
+			Result: rollout.PhasePromoted, Why: "all 60 targets run 2.4.1", EndedAt: at(11 * time.Minute),
+		}),
 	}
 }
 

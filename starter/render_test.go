@@ -38,7 +38,8 @@ func views() map[string]view {
 	deaf.Release, deaf.By, deaf.Phase, deaf.Stage = "2.4.1", "ana@laptop", "running", "early"
 
 	terminated := deaf
-	terminated.Status, terminated.Trouble, terminated.ClosedAt = "terminated", resultTrouble(view{Status: "terminated"}, errors.New("terminated")), at(9*time.Minute)
+	terminated.Status, terminated.ClosedAt = "terminated", at(9*time.Minute)
+	terminated.Trouble = resultTrouble(view{Status: "terminated"}, errors.New("terminated"))
 
 	promoted := baking()
 	gs := *promoted.State
@@ -53,7 +54,9 @@ func views() map[string]view {
 	}}
 	gs.Stage, gs.Exposed = 3, 60
 	promoted.State = &gs
-	promoted = finish(promoted, rollout.Outcome{Result: rollout.PhasePromoted, Why: "all 60 targets run 2.4.1", Touched: 60, EndedAt: at(4 * time.Minute)})
+	promoted = finish(promoted, rollout.Outcome{
+		Result: rollout.PhasePromoted, Why: "all 60 targets run 2.4.1", Touched: 60, EndedAt: at(4 * time.Minute),
+	})
 
 	planning := baking()
 	planning.State = &rollout.State{

@@ -38,7 +38,8 @@ func TestSharedUnits(t *testing.T) {
 		"no parts":            {"shop", "2", "site", "shop=1", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := &fakeTemporal{pages: []*workflowservice.ListWorkflowExecutionsResponse{{Executions: []*workflowpb.WorkflowExecutionInfo{running(c.theirs, c.runs)}}}}
+			open := []*workflowpb.WorkflowExecutionInfo{running(c.theirs, c.runs)}
+			f := &fakeTemporal{pages: []*workflowservice.ListWorkflowExecutionsResponse{{Executions: open}}}
 			err := (&remote{client: f}).unshared(t.Context(), testConsole(&bytes.Buffer{}, &bytes.Buffer{}), spec.Spec{Unit: c.unit, Release: c.release})
 			require.Contains(t, f.listed[0], "ExecutionStatus = 'Running'")
 			if c.refused == "" {

@@ -112,7 +112,8 @@ func TestSimulateTells(t *testing.T) {
 	got = sluice(t, "", "simulate", path, "--no-past", "--fault", "crash at 20h")
 	require.Contains(t, got.out, `the fault "crash at 20h" never began before the end`)
 	got = sluice(t, "", "simulate", path, "--no-past", "--fault", "silent")
-	require.Regexp(t, `not back: 1 target, .*\n.*\n.*undone +not .*\n.*exposed +50% .*\n.*bad requests +0 `, got.out) // its traffic goes on, and nobody can reach it
+	// Its traffic goes on, and nobody can reach it.
+	require.Regexp(t, `not back: 1 target, .*\n.*\n.*undone +not .*\n.*exposed +50% .*\n.*bad requests +0 `, got.out)
 }
 
 // An outage is played by itself, and says what no check could have seen.

@@ -211,7 +211,8 @@ func TestListHasTrains(t *testing.T) {
 		"TRAIN  STATE    UNDER WAY  PROMOTED      HOLD",
 		"edge   running  2          2.0 (edge:1)  –",
 	}, trainTable(trains, false))
-	require.Equal(t, "WorkflowType = 'Train' AND TaskQueue = 'sluice' AND ExecutionStatus = 'Running' AND SluiceUnit = 'edge' AND SluicePhase != 'idle'", a.listed[0])
+	require.Equal(t, "WorkflowType = 'Train' AND TaskQueue = 'sluice' AND ExecutionStatus = 'Running' "+
+		"AND SluiceUnit = 'edge' AND SluicePhase != 'idle'", a.listed[0])
 	for _, none := range []listFilter{{unit: "edge:3"}, {phase: "baking"}, {outcome: "promoted"}} {
 		trains, err := r.trains(t.Context(), none)
 		require.NoError(t, err)

@@ -41,7 +41,10 @@ func TestOpenRollouts(t *testing.T) {
 		}
 		return out
 	}
-	want := map[string]float64{"running": 0, "waiting-for-approval": 0, "waiting-for-turn": 0, "holding": 0, "guarding": 0, "rolling-back": 0, "locked": 2}
+	want := map[string]float64{
+		"running": 0, "waiting-for-approval": 0, "waiting-for-turn": 0, "holding": 0, "guarding": 0,
+		"rolling-back": 0, "locked": 2,
+	}
 	require.Equal(t, want, counts())
 	require.Equal(t, want, counts())
 	require.Len(t, asked, len(want), "two readers within seconds ask once")

@@ -31,7 +31,10 @@ func TestExamples(t *testing.T) {
 		case "agent.yaml": // with words that its example replaces
 			data, err := os.ReadFile(path)
 			require.NoError(t, err)
-			text := strings.NewReplacer("@AGENT@", "127.0.0.1:7311", "@ADMIN@", "127.0.0.1:8080", "@SITE@", "/site", "@EXAMPLE@", "/example", "@ID@", "a").Replace(string(data))
+			text := strings.NewReplacer(
+				"@AGENT@", "127.0.0.1:7311", "@ADMIN@", "127.0.0.1:8080",
+				"@SITE@", "/site", "@EXAMPLE@", "/example", "@ID@", "a",
+			).Replace(string(data))
 			_, err = agent.Parse(path, []byte(text))
 			require.NoError(t, err)
 			continue

@@ -221,7 +221,8 @@ func TestStaleOrders(t *testing.T) {
 
 	got := r.give(r.document(order.Apply, 20, one.name, long))
 	require.Equal(t, 408, got.Status)
-	require.Eventually(t, func() bool { return bytes.Contains(r.reported(), []byte("the order has expired")) }, 10*time.Second, 10*time.Millisecond, "it is told")
+	told := func() bool { return bytes.Contains(r.reported(), []byte("the order has expired")) }
+	require.Eventually(t, told, 10*time.Second, 10*time.Millisecond, "it is told")
 	resp, err := http.Get(r.server.URL + "/metrics")
 	require.NoError(t, err)
 	page, err := io.ReadAll(resp.Body)
@@ -430,7 +431,9 @@ func TestPullConfig(t *testing.T) {
 	for name, content := range map[string]string{"k": newSigner(t).Key().String(), "none": "RWx"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}
-	for want, keys := range map[string][]string{"is there twice": {"k", "k"}, "pull.keys[1]: not a minisign public key": {"k", "none"}, "no such file": {"gone"}} {
+	for want, keys := range map[string][]string{
+		"is there twice": {"k", "k"}, "pull.keys[1]: not a minisign public key": {"k", "none"}, "no such file": {"gone"},
+	} {
 		p := &Pull{}
 		for _, k := range keys {
 			p.Keys = append(p.Keys, "file:"+filepath.Join(dir, k))

@@ -127,7 +127,10 @@ func TestForeignLink(t *testing.T) {
 func TestLeftovers(t *testing.T) {
 	r := newRig(t, nil)
 	r.stop()
-	left := []string{"agent/bundles/.upload-1", "agent/releases/features/.unpack-1/version", "agent/releases/features/.away-1/x", "agent/state/.features.json1", ".app.sluice-agent"}
+	left := []string{
+		"agent/bundles/.upload-1", "agent/releases/features/.unpack-1/version", "agent/releases/features/.away-1/x",
+		"agent/state/.features.json1", ".app.sluice-agent",
+	}
 	others := []string{"agent/.ssh/key", "agent/bundles/readme", "agent/releases/features/notes", ".profile"}
 	for _, at := range append(left[:4:4], others...) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(r.dir(at)), 0o755))

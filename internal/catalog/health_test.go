@@ -81,7 +81,8 @@ func TestToySourceAndForm(t *testing.T) {
 		},
 	})
 	for phase, want := range map[string]health.Verdict{"3": health.Pass, "9": health.Fail} {
-		doc, err := spec.Parse("toy.yaml", []byte("unit: edge\nrelease: \"2\"\nfleet: fleet.yaml\ndriver: {http: {}}\nstages: [{name: all, reach: 100%, bake: 1m}]\n"+
+		doc, err := spec.Parse("toy.yaml", []byte("unit: edge\nrelease: \"2\"\nfleet: fleet.yaml\ndriver: {http: {}}\n"+
+			"stages: [{name: all, reach: 100%, bake: 1m}]\n"+
 			"health:\n  moon: {phase: "+phase+"}\n  without: [alive, traffic]\n  checks:\n    - {name: low, tide: {below: 5}}\n    - {name: high, value: x, max: 100}\n"), c.Kinds())
 		require.NoError(t, err)
 		now := time.Now()

@@ -79,7 +79,11 @@ func TestAccessTLS(t *testing.T) {
 	own := s.TLS.Certificates[0]
 	key, err := x509.MarshalPKCS8PrivateKey(own.PrivateKey)
 	require.NoError(t, err)
-	all := TLS{CA: write("ca", "CERTIFICATE", own.Certificate[0]), Cert: write("cert", "CERTIFICATE", own.Certificate[0]), Key: write("key", "PRIVATE KEY", key)}
+	all := TLS{
+		CA:   write("ca", "CERTIFICATE", own.Certificate[0]),
+		Cert: write("cert", "CERTIFICATE", own.Certificate[0]),
+		Key:  write("key", "PRIVATE KEY", key),
+	}
 	get := func(c TLS, header map[string]string) error {
 		res, err := Access{TLS: &c, Header: header}.Client(Guard{}.Transport()).Get(s.URL)
 		if err == nil {

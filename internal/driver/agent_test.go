@@ -42,7 +42,10 @@ func newAgents(t *testing.T) *agents {
 	dir := t.TempDir()
 	s, err := store.Dir(filepath.Join(dir, "store"))
 	require.NoError(t, err)
-	return &agents{t: t, dir: dir, kept: bundle.Kept{Store: s}, hosts: map[string]*agentHost{}, releases: map[string]string{}, names: map[string]string{"": ""}}
+	return &agents{
+		t: t, dir: dir, kept: bundle.Kept{Store: s},
+		hosts: map[string]*agentHost{}, releases: map[string]string{}, names: map[string]string{"": ""},
+	}
 }
 
 func agentRig(t *testing.T) rig { return newAgents(t).rig() }

@@ -179,7 +179,10 @@ func TestExecPrepares(t *testing.T) {
 	} {
 		d := open(t, "exec", driver.Exec{
 			Observe: []string{"true"}, Apply: []string{"false"}, Validate: []string{"false"},
-			Prepare: []string{"/bin/sh", "-c", `echo "told $@ $SLUICE_RELEASE $SLUICE_FENCE"; exit ` + strconv.Itoa(status), "x", "{{id}}", "{{release}}", "{{fence}}"},
+			Prepare: []string{
+				"/bin/sh", "-c", `echo "told $@ $SLUICE_RELEASE $SLUICE_FENCE"; exit ` + strconv.Itoa(status),
+				"x", "{{id}}", "{{release}}", "{{fence}}",
+			},
 		})
 		require.True(t, driver.Prepares(d))
 		err := d.(driver.Preparer).Prepare(t.Context(), fleet.Target{ID: "a"}, order("2", 7))

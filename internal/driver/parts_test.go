@@ -215,7 +215,8 @@ func TestPartsAreNeverOutOfOrder(t *testing.T) {
 			for {
 				err := d.Apply(context.Background(), fleet.Target{}, o)            //nolint:forbidigo // rapid's T has none
 				s, seen := d.Observe(context.Background(), fleet.Target{}, "shop") //nolint:forbidigo // as above
-				if seen != nil || !driver.MadeOf(d, s.Release, old, new) || !slices.Contains([]string{old, three("2", "1", "1"), three("2", "2", "1"), new}, s.Release) {
+				inOrder := []string{old, three("2", "1", "1"), three("2", "2", "1"), new}
+				if seen != nil || !driver.MadeOf(d, s.Release, old, new) || !slices.Contains(inOrder, s.Release) {
 					t.Fatalf("runs %s (%v)", s.Release, seen)
 				}
 				if driver.Holds(d, s.Release, new, old) != (s.Release != old) {
@@ -278,7 +279,8 @@ func TestPartsWithAnAgent(t *testing.T) {
 	three := driver.Order{Unit: "shop", Release: pair("3", "3"), Fence: 6}
 	require.ErrorIs(t, driver.CheckOrder(d, where, three), driver.ErrRefused)
 	three.Release = "app=3,proxy=3"
-	require.ErrorContains(t, driver.CheckOrder(d, where, three), `part proxy: refused by target: an agent takes bundles only, and "3" is not the name of one`)
+	require.ErrorContains(t, driver.CheckOrder(d, where, three),
+		`part proxy: refused by target: an agent takes bundles only, and "3" is not the name of one`)
 	require.ErrorIs(t, d.Apply(t.Context(), where, three), driver.ErrRefused)
 }
 

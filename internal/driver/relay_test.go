@@ -91,7 +91,8 @@ func TestAgentsBehindARelay(t *testing.T) {
 	require.ErrorIs(t, err, driver.ErrRefused)
 	require.ErrorContains(t, err, "no such feature in line 7")
 	b.shows("web-1", "1")
-	require.ErrorIs(t, b.Apply(t.Context(), fleet.Target{ID: "web/1", Labels: one.Labels}, order("1", 20)), driver.ErrRefused, "that is no id for a relay")
+	slashed := fleet.Target{ID: "web/1", Labels: one.Labels}
+	require.ErrorIs(t, b.Apply(t.Context(), slashed, order("1", 20)), driver.ErrRefused, "that is no id for a relay")
 	require.ErrorContains(t, b.Driver.Apply(t.Context(), one, order("2.4.1", 20)), "an agent takes bundles only")
 }
 

@@ -16,7 +16,10 @@ var (
 	sources = source.Registry{
 		{Name: "prometheus", New: kinds.Sources[0].New, Open: prometheus.Open}, {Name: "scrape", New: kinds.Sources[1].New, Open: scrape.Open},
 	}
-	forms = Forms{ProbeForm(), AlertsForm(), WebhookForm(), ShiftForm(), EachForm(), ComparisonForm(), MeansForm(), ValueForm(), RatioForm(), ExerciseForm()}
+	forms = Forms{
+		ProbeForm(), AlertsForm(), WebhookForm(), ShiftForm(), EachForm(),
+		ComparisonForm(), MeansForm(), ValueForm(), RatioForm(), ExerciseForm(),
+	}
 )
 
 // sampling is the settings of a scrape source with another sample.

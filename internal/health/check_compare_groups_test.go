@@ -23,7 +23,10 @@ import (
 func regions(errors map[string]float64) (Binding, oracle) {
 	b := Binding{Scope: source.Scope{Unit: "edge", Release: "2.0.0", Stage: "canary", Since: looked}, Bake: 30 * time.Minute}
 	for i := range 8 {
-		t := fleet.Target{ID: fmt.Sprintf("t%d", i), Address: fmt.Sprintf("10.0.0.%d:80", i), Labels: map[string]string{"region": []string{"eu", "us"}[i%2]}}
+		t := fleet.Target{
+			ID: fmt.Sprintf("t%d", i), Address: fmt.Sprintf("10.0.0.%d:80", i),
+			Labels: map[string]string{"region": []string{"eu", "us"}[i%2]},
+		}
 		if i < 2 {
 			b.Exposed = append(b.Exposed, t)
 		} else {

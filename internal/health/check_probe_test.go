@@ -261,7 +261,8 @@ func TestProbeNeedsItsLabels(t *testing.T) {
 	}
 	_, err := Open(probeSpec(Probe{TCP: "{{label.name}}:1"}, 0), f.binding(1), Deps{Sources: sources, Forms: forms})
 	require.ErrorContains(t, err, "cannot be part of a host name")
-	where, err := probed(Probe{HTTP: "http://{{address}}/a/{{label.x}}?y={{label.x}}"}, fleet.Target{ID: "a", Address: "h:1/p", Labels: map[string]string{"x": "a/b&c"}})
+	odd := fleet.Target{ID: "a", Address: "h:1/p", Labels: map[string]string{"x": "a/b&c"}}
+	where, err := probed(Probe{HTTP: "http://{{address}}/a/{{label.x}}?y={{label.x}}"}, odd)
 	require.NoError(t, err)
 	require.Equal(t, "http://h:1/p/a/a%2Fb&c?y=a%2Fb%26c", where)
 }

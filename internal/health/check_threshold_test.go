@@ -57,7 +57,8 @@ func TestFewerThanFiveBadEventsEstablishNothing(t *testing.T) {
 	got := judgeRatio(c, counts(4, 100), 0)
 	require.Equal(t, Unexercised, got.Verdict)
 	require.False(t, got.Breach)
-	require.Equal(t, "4% (4/100), limit 1%; fewer than 5 bad events establish no harm, but are more than chance explains: more events are needed", got.Sentence)
+	require.Equal(t, "4% (4/100), limit 1%; fewer than 5 bad events establish no harm, "+
+		"but are more than chance explains: more events are needed", got.Sentence)
 	got = judgeRatio(c, counts(2, 150), 0)
 	require.Equal(t, Pass, got.Verdict)
 	require.Equal(t, "1.3% (2/150), limit 1%; fewer than 5 bad events establish no harm", got.Sentence)

@@ -90,7 +90,10 @@ func TestPastWithoutEarlierRollouts(t *testing.T) {
 func TestLookBeforeTheChangeBeginsAfterEarlierRollouts(t *testing.T) {
 	b := promBinding(8, 2)
 	b.Since = time.Time{}
-	b.Earlier = []source.EarlierRun{{From: looked.Add(-time.Hour), To: looked.Add(-time.Minute)}, {From: looked.Add(-2 * time.Hour), To: looked.Add(-time.Hour)}}
+	b.Earlier = []source.EarlierRun{
+		{From: looked.Add(-time.Hour), To: looked.Add(-time.Minute)},
+		{From: looked.Add(-2 * time.Hour), To: looked.Add(-time.Hour)},
+	}
 	h := promSpec(promRatio())
 	h.StaleAfter = spec.Duration(time.Hour)
 	asked := func(earlier []source.EarlierRun) string {

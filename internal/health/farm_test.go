@@ -159,7 +159,8 @@ func result(t *testing.T, r Report, check string) Result {
 // although the targets that it has not reached still have the label.
 func TestScrapeKnowsByItsOwnPages(t *testing.T) {
 	f := newFarm(t, 4)
-	m := f.open(t, scrapeSpec(spec.Check{Name: "errors", Bad: `requests_total{code=~"5.."}`, Total: "requests_total", Max: num(0.5), MinSamples: 1}), f.binding(2))
+	h := scrapeSpec(spec.Check{Name: "errors", Bad: `requests_total{code=~"5.."}`, Total: "requests_total", Max: num(0.5), MinSamples: 1})
+	m := f.open(t, h, f.binding(2))
 	for i := range 4 {
 		for j, t := range f.targets {
 			label := "code"

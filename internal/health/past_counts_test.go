@@ -120,7 +120,8 @@ func TestPastWithoutControl(t *testing.T) {
 // A source that knows nothing of the past leaves a comparison without one.
 func TestNoPast(t *testing.T) {
 	b := promBinding(4, 2)
-	m, err := Open(promSpec(against()), b, Deps{Sources: sources, Forms: forms, Transport: pastOracle(looked.Add(time.Hour), func(string) float64 { return 1 })})
+	oracle := pastOracle(looked.Add(time.Hour), func(string) float64 { return 1 })
+	m, err := Open(promSpec(against()), b, Deps{Sources: sources, Forms: forms, Transport: oracle})
 	require.NoError(t, err)
 	before, err := m.Measure(t.Context(), looked)
 	require.NoError(t, err)
@@ -166,7 +167,8 @@ func TestReplays(t *testing.T) {
 	scraped := scrapeSpec(spec.Check{Name: "errors", Bad: "errors_total", Total: "requests_total", Against: spec.AgainstControl})
 	_, err = Replays(t.Context(), scraped, b, Deps{Sources: sources, Forms: forms}, every, to, to)
 	require.ErrorIs(t, err, errNoPast)
-	replays, err = Replays(t.Context(), h, b, Deps{Sources: sources, Forms: forms, Transport: answers(success("vector", "[]"))}, every, to.Add(-time.Hour), to)
+	empty := Deps{Sources: sources, Forms: forms, Transport: answers(success("vector", "[]"))}
+	replays, err = Replays(t.Context(), h, b, empty, every, to.Add(-time.Hour), to)
 	require.NoError(t, err)
 	require.NotEmpty(t, replays[0].Missing)
 	require.Empty(t, replays[0].Looks)

@@ -174,6 +174,7 @@ func TestTrafficThatBothLose(t *testing.T) {
 		r := requests{mine: tc.mine, others: tc.others, span: 10 * time.Minute}
 		out := judgeTraffic(Result{}, b, r, true, 1e-6).unlessShared(b, r)
 		require.Equal(t, tc.want, out.Verdict, "%+v: %s", tc, out.Sentence)
-		require.Equal(t, tc.want == Unexercised && tc.others > 0, strings.Contains(out.Sentence, "the control has lost 50% of its requests, too"), out.Sentence)
+		require.Equal(t, tc.want == Unexercised && tc.others > 0,
+			strings.Contains(out.Sentence, "the control has lost 50% of its requests, too"), out.Sentence)
 	}
 }

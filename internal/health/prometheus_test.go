@@ -27,7 +27,8 @@ type oracle func(query string, r *http.Request) (status int, kind string, body i
 func (o oracle) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, _ := io.ReadAll(r.Body)
 	form, _ := url.ParseQuery(string(body))
-	if q := form.Get("query"); strings.HasSuffix(q, " > 0") || strings.Contains(q, " unless ") || whose(q) { // nothing is known of before, and no series is new
+	// Nothing is known of before, and no series is new.
+	if q := form.Get("query"); strings.HasSuffix(q, " > 0") || strings.Contains(q, " unless ") || whose(q) {
 		o = func(string, *http.Request) (int, string, io.Reader, error) {
 			return http.StatusOK, asJSON, strings.NewReader(vector()), nil
 		}
@@ -359,7 +360,8 @@ func TestPromQLInEveryValue(t *testing.T) {
 		report := lookProm(t, h, b, oracle(func(q string, r *http.Request) (int, string, io.Reader, error) {
 			tree, err := parser.NewParser(parser.Options{}).ParseExpr(q)
 			if err != nil {
-				return http.StatusBadRequest, asJSON, strings.NewReader(`{"status":"error","errorType":"bad_data","error":"` + url.QueryEscape(err.Error()) + `"}`), nil
+				refusal := `{"status":"error","errorType":"bad_data","error":"` + url.QueryEscape(err.Error()) + `"}`
+				return http.StatusBadRequest, asJSON, strings.NewReader(refusal), nil
 			}
 			parser.Inspect(tree, func(node parser.Node, _ []parser.Node) error {
 				if s, ok := node.(*parser.VectorSelector); ok {

@@ -116,7 +116,10 @@ func TestReportOfChecks(t *testing.T) {
 		require.Equal(t, test.want, r.Of(test.checks).Verdict(), name)
 	}
 	require.Equal(t, []Condemned{{Check: "alive"}}, r.Condemned())
-	seen := judge.Trace{{Pair: sequential.Pair{Exposed: sequential.Counts{Bad: 1, Total: 4}}}, {Pair: sequential.Pair{Exposed: sequential.Counts{Bad: 2, Total: 6}}}}
+	seen := judge.Trace{
+		{Pair: sequential.Pair{Exposed: sequential.Counts{Bad: 1, Total: 4}}},
+		{Pair: sequential.Pair{Exposed: sequential.Counts{Bad: 2, Total: 6}}},
+	}
 	require.Equal(t, []Condemned{{Check: "errors", Times: 7, Share: 0.3}},
 		Report{Results: []Result{{Check: "errors", Verdict: Fail, Estimate: new(7.0), Trace: seen}}}.Condemned())
 	require.Equal(t, []Condemned{{Check: "load"}}, Report{Results: []Result{{Check: "load", Verdict: Fail, Estimate: new(7.0)}}}.Condemned())

@@ -129,7 +129,8 @@ func TestRealPrometheusForms(t *testing.T) {
 	require.Equal(t, health.NoData, got["misspelt"].Verdict)
 	require.Contains(t, got["misspelt"].Sentence, "no series")
 
-	reruns, err := health.Replays(t.Context(), h, b, health.Deps{Sources: sources, Forms: forms}, spec.Check.Means, time.Now().Add(-20*time.Second), time.Now())
+	reruns, err := health.Replays(t.Context(), h, b, health.Deps{Sources: sources, Forms: forms},
+		spec.Check.Means, time.Now().Add(-20*time.Second), time.Now())
 	require.NoError(t, err)
 	require.Len(t, reruns, 1)
 	for _, r := range reruns {

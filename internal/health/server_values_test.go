@@ -73,7 +73,8 @@ func TestRealPrometheusNewValues(t *testing.T) {
 		Checks: []spec.Check{share, control, each}, FalseRollbackRate: 0.01,
 	}
 	b := health.Binding{
-		Scope: source.Scope{Unit: "web", Release: "2.0.0", Stage: "canary", Exposed: targets[:3], Cohort: targets[:3], Control: targets[3:]}, Bake: 15 * time.Second,
+		Scope: source.Scope{Unit: "web", Release: "2.0.0", Stage: "canary", Exposed: targets[:3], Cohort: targets[:3], Control: targets[3:]},
+		Bake:  15 * time.Second,
 	}
 	open := func() *health.Evaluator {
 		m, err := health.Open(h, b, health.Deps{Sources: sources, Forms: forms})

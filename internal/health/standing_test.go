@@ -39,7 +39,8 @@ func TestMidBakeSaysNoPass(t *testing.T) {
 
 // What of a check is shown while a bake goes on, beside its verdict at a gate.
 func TestStandings(t *testing.T) {
-	four, few := spec.Check{Name: "p99", Value: "x", Max: new(spec.Number(4)), Tolerate: 2}, spec.Check{Name: "errors", Bad: "x", Total: "y", Max: new(spec.Number(0.01))}
+	four := spec.Check{Name: "p99", Value: "x", Max: new(spec.Number(4)), Tolerate: 2}
+	few := spec.Check{Name: "errors", Bad: "x", Total: "y", Max: new(spec.Number(0.01))}
 	count := func(n float64) source.Reading { return source.Reading{Value: n} }
 	for name, c := range map[string]struct {
 		of      Result

@@ -29,7 +29,10 @@ func TestSend(t *testing.T) {
 	t.Cleanup(s.Close)
 	t.Setenv("HOOK", s.URL+"/services/hunter2")
 	t.Setenv("HOOK_TOKEN", "hunter3")
-	want := Event{Event: "locked", Unit: "edge", Release: "2", Why: "a \"reason\"", At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), NotReverted: []string{"t1"}}
+	want := Event{
+		Event: "locked", Unit: "edge", Release: "2", Why: "a \"reason\"",
+		At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), NotReverted: []string{"t1"},
+	}
 	for _, to := range []string{s.URL, "${env:HOOK}"} {
 		got = Event{}
 		sent := want

@@ -29,7 +29,8 @@ func TestBlind(t *testing.T) {
 	against := "{name: errors, bad: b_total, total: t_total, against: control}"
 	each2 := `{name: outliers, bad: "sum by (instance) (increase(b_total{$exposed}[$window]))", ` +
 		`total: "sum by (instance) (increase(t_total{$exposed}[$window]))", max: 1%, each: target}`
-	promControl := `{name: errors, bad: "sum(increase(b_total{$exposed}[$window]))", total: "sum(increase(t_total{$exposed}[$window]))", against: control}`
+	promControl := `{name: errors, bad: "sum(increase(b_total{$exposed}[$window]))", ` +
+		`total: "sum(increase(t_total{$exposed}[$window]))", against: control}`
 	before := strings.Replace(promControl, "control", "before", 1)
 	probe := `{name: answers, probe: {http: "http://{{address}}/"}}`
 	for name, tt := range map[string]struct {
@@ -72,7 +73,8 @@ func TestBlind(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			text := "unit: edge\nrelease: a\nfleet: fleet.yaml\ndriver: {http: {}}\nstages: [{name: all, reach: 100%, bake: 20m}]\nhealth: {" + tt.health + "}\n"
+			text := "unit: edge\nrelease: a\nfleet: fleet.yaml\ndriver: {http: {}}\n" +
+				"stages: [{name: all, reach: 100%, bake: 20m}]\nhealth: {" + tt.health + "}\n"
 			doc, err := spec.Parse("f.yaml", []byte(text), catalog.New().Kinds())
 			require.NoError(t, err)
 			got := plan.Blind(doc.Spec, catalog.New().Kinds(), 50)

@@ -60,7 +60,9 @@ func (a *authority) issue(name string) tls.Certificate {
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	require.NoError(a.t, err)
-	both := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
+	both := append(
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
 	require.NoError(a.t, os.WriteFile(a.file(name), both, 0o600))
 	pair, err := tls.X509KeyPair(both, both)
 	require.NoError(a.t, err)

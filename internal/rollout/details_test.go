@@ -20,7 +20,8 @@ func TestDetailsInMidBake(t *testing.T) {
 		{Name: "early", StartedAt: time.Unix(10, 0), AppliedAt: time.Unix(10, 0)},
 	}}
 	text := Details(s)
-	require.Contains(t, text, "**Gate of canary: promote** at 1970-01-01 00:00:09 UTC\n\n| check | verdict | evidence |\n| --- | --- | --- |\n| errors | PASS | fine |")
+	require.Contains(t, text, "**Gate of canary: promote** at 1970-01-01 00:00:09 UTC\n\n"+
+		"| check | verdict | evidence |\n| --- | --- | --- |\n| errors | PASS | fine |")
 	require.Contains(t, text, "How the checks stand now: *Pending Activities*, the heartbeat details of the watch, or sluice watch edge")
 	s.Phase, s.Stages[1].AppliedAt = PhaseApply, time.Time{}
 	require.NotContains(t, Details(s), "stand now")
@@ -53,7 +54,10 @@ func TestDetailsSayAllThatAPersonNeeds(t *testing.T) {
 			s := base(PhaseBake)
 			s.Paused = &Control{By: "ana", Why: "*looking*", At: when(70)}
 			s.Stages[0].Bake, s.Stages[0].Watched = spec.Duration(2*time.Minute), spec.Duration(40*time.Second)
-			s.Controls = []Control{{Signal: "promote", Stage: "canary", By: "eve", Why: "now", At: when(80), Refused: "the rollout is paused: resume it first"}}
+			s.Controls = []Control{{
+				Signal: "promote", Stage: "canary", By: "eve", Why: "now", At: when(80),
+				Refused: "the rollout is paused: resume it first",
+			}}
 			return s
 		}(), []string{
 			"**Paused** by ana since 1970-01-01 00:01:10 UTC: &#42;looking&#42;", "`resume`, to go on, with", "`why`: `abort`\n", "| paused, baking; 40s of 2m watched |",

@@ -10,7 +10,10 @@ import (
 func TestSuspects(t *testing.T) {
 	now := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 	trigger := Suspect{Unit: "routes", Release: "7", Exposed: 2, Since: now.Add(-3 * time.Minute), Trigger: true}
-	sleeper := SuspectOf(State{Unit: "features", Release: "sha256:x", Version: "v3", Phase: PhaseGuard, Exposed: 12, StartedAt: now.Add(-2 * time.Hour)})
+	sleeper := SuspectOf(State{
+		Unit: "features", Release: "sha256:x", Version: "v3",
+		Phase: PhaseGuard, Exposed: 12, StartedAt: now.Add(-2 * time.Hour),
+	})
 	older := SuspectOf(State{Unit: "rules", Release: "1", Phase: PhasePromoted, Exposed: 12, StartedAt: now.Add(-99 * time.Hour)})
 	gone := SuspectOf(State{Unit: "flags", Release: "5", Phase: PhaseRolledBack, Exposed: 12, StartedAt: now})
 	ranked := RankSuspects([]Suspect{trigger, gone, older, sleeper, {Unit: "new"}})

@@ -76,7 +76,8 @@ health: {without: [traffic], checks: [{name: up, probe: {%s}}]}
 	}
 	tcp := use(`tcp: "{{address}}"`)
 	require.Empty(t, tcp.Check("t", "web-1:80/path", nil))
-	require.Contains(t, tcp.Check("t", "web-1", nil), `"web-1" has no port, which health.checks[0].probe.tcp ({{address}}) needs: expected host:port, such as web-1:8080`)
+	require.Contains(t, tcp.Check("t", "web-1", nil), `"web-1" has no port, which health.checks[0].probe.tcp ({{address}}) needs: `+
+		`expected host:port, such as web-1:8080`)
 	require.Contains(t, tcp.Check("t", "web-1:", nil), "has no port")
 	http := use(`http: "http://{{address}}/healthz"`)
 	require.Contains(t, http.Check("t", "web-1", nil), "which health.checks[0].probe.http (http://{{address}}/healthz) needs")

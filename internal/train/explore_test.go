@@ -162,7 +162,8 @@ func (m *model) counts(n Number) (seqs, versions ranks) {
 
 func (e *encoding) rollout(r Rollout, seqs, versions ranks) {
 	e.n(int64(r.Number), r.Began.Number, int64(r.Began.First), r.Term.Number, int64(r.Term.First), r.Dated.Number, int64(r.Dated.First),
-		int64(r.Stages), int64(r.Reserved), int64(r.Granted), int64(r.Passed), int64(r.SupersededBy), int64(r.WithdrawnBy), r.Since, versions.of(r.Heard), seqs.of(r.Seq))
+		int64(r.Stages), int64(r.Reserved), int64(r.Granted), int64(r.Passed),
+		int64(r.SupersededBy), int64(r.WithdrawnBy), r.Since, versions.of(r.Heard), seqs.of(r.Seq))
 	e.text(string(r.State))
 	e.is(r.Every)
 	e.is(r.Wants)

@@ -96,7 +96,9 @@ func TestLostKeepsOthers(t *testing.T) {
 // however soon it begins, and lets nothing in that was barred there.
 func TestTrainAfterOneThatWasEndedByHand(t *testing.T) {
 	t.Parallel()
-	l := submitted(t, inStage(t).hear(RolloutReport{Number: 1, GoesBack: true}), "b").hear(RolloutReport{Number: 1, Result: "aborted"}).hear(RolloutReport{Number: 2})
+	l := submitted(t, inStage(t).hear(RolloutReport{Number: 1, GoesBack: true}), "b").
+		hear(RolloutReport{Number: 1, Result: "aborted"}).
+		hear(RolloutReport{Number: 2})
 	fence, back := l.Find(2).Told.Fence, l.Find(2).Told.Back
 	after := l.After(4)
 	_, _, _, err := after.Submit(Submission{Release: "a"})

@@ -305,7 +305,8 @@ func (m *model) steps(troubles bool) (out []step) {
 	may("hold", func() { m.take(m.ledger.Keep("by a person")) }, "a person holds the unit")
 	for i, e := range m.toTrain {
 		in := add
-		if m.script != nil && slices.ContainsFunc(m.toTrain[:i], func(o message) bool { return o.report != nil && e.report != nil && o.about == e.about }) {
+		older := func(o message) bool { return o.report != nil && e.report != nil && o.about == e.about }
+		if m.script != nil && slices.ContainsFunc(m.toTrain[:i], older) {
 			in = func(do func(), format string, args ...any) { may("overtake", do, format, args...) }
 		}
 		in(func() {

@@ -197,8 +197,13 @@ func TestRehearsalTouchesNothing(t *testing.T) {
 
 // A spec that looks every second, and bakes for half a minute, is rehearsed as finely.
 func TestShortBakes(t *testing.T) {
-	short := strings.NewReplacer("10m", "30s", "20m", "30s", "40m", "30s", "60m", "30s", "every: 10s", "every: 1s\n  window: 20s\n  staleAfter: 5s").Replace(text)
-	for fault, want := range map[string]words.Phase{"errors 1x": words.PhasePromoted, "errors 30%": words.PhaseRolledBack, "no traffic": words.PhaseRolledBack} {
+	short := strings.NewReplacer(
+		"10m", "30s", "20m", "30s", "40m", "30s", "60m", "30s",
+		"every: 10s", "every: 1s\n  window: 20s\n  staleAfter: 5s",
+	).Replace(text)
+	for fault, want := range map[string]words.Phase{
+		"errors 1x": words.PhasePromoted, "errors 30%": words.PhaseRolledBack, "no traffic": words.PhaseRolledBack,
+	} {
 		out := rehearseText(t, short, sixty(), time.Hour, 1, fault)
 		require.Equal(t, want, out.State.Phase, "%s: %s", fault, out.State.Why)
 	}
@@ -246,7 +251,9 @@ func TestScrape(t *testing.T) {
 		`sum(increase(http_requests_total{code=~"5..",$exposed}[$window]))`, `'http_requests_total{code=~"5.."}'`,
 		"sum(increase(http_requests_total{$exposed}[$window]))", "http_requests_total", "max(cpu{$exposed})", "cpu",
 	).Replace(text)
-	for fault, want := range map[string]words.Phase{"errors 1x": words.PhasePromoted, "errors 5x": words.PhaseRolledBack, "errors 10x at 75m": words.PhaseRolledBack} {
+	for fault, want := range map[string]words.Phase{
+		"errors 1x": words.PhasePromoted, "errors 5x": words.PhaseRolledBack, "errors 10x at 75m": words.PhaseRolledBack,
+	} {
 		out := rehearseText(t, scraped, sixty(), 4*time.Hour, 1, fault)
 		require.Equal(t, want, out.State.Phase, "%s: %s", fault, out.State.Why)
 	}

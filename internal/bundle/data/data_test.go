@@ -132,7 +132,10 @@ func TestEntries(t *testing.T) {
 
 // FuzzRead reads anything, at any place: it ends, and what it reads it reads the same again.
 func FuzzRead(f *testing.F) {
-	for _, s := range []string{`{"a": [1, {"b": null}]}`, `[{"id":1},{"id":2}]`, "a: &x [1]\nb: [*x, *x]\n", "&a [*a]", `"\ud800"`, "[1e400]", "? a\n: b\n"} {
+	for _, s := range []string{
+		`{"a": [1, {"b": null}]}`, `[{"id":1},{"id":2}]`, "a: &x [1]\nb: [*x, *x]\n",
+		"&a [*a]", `"\ud800"`, "[1e400]", "? a\n: b\n",
+	} {
 		f.Add(s, "[1]", "/a/1/b")
 	}
 	f.Fuzz(func(t *testing.T, one, two, pointer string) {

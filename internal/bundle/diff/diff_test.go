@@ -89,14 +89,17 @@ func TestTextIsBounded(t *testing.T) {
 		old.WriteString(strings.Repeat("a", i%50) + "\n")
 		fresh.WriteString(strings.Repeat("b", i%40) + "\n")
 	}
-	texts := files(t, map[string]string{"a.txt": old.String(), "b": strings.Repeat("x", 1<<20)}, map[string]string{"a.txt": fresh.String(), "c\u202e": "1"}, 10)
+	texts := files(t,
+		map[string]string{"a.txt": old.String(), "b": strings.Repeat("x", 1<<20)},
+		map[string]string{"a.txt": fresh.String(), "c\u202e": "1"}, 10)
 	lines := diff.Text(texts, 10)
 	require.Len(t, lines, 11)
 	require.Regexp(t, `^… and \d+,\d+ more lines$`, lines[10])
 	for _, l := range diff.Text(texts, 1000) {
 		require.Less(t, len(l), 250)
 	}
-	values := files(t, map[string]string{"a.json": "[]"}, map[string]string{"a.json": "[" + strings.Repeat(`"`+strings.Repeat("x", 1000)+`",`, 3000) + "1]"}, 10)
+	long := "[" + strings.Repeat(`"`+strings.Repeat("x", 1000)+`",`, 3000) + "1]"
+	values := files(t, map[string]string{"a.json": "[]"}, map[string]string{"a.json": long}, 10)
 	require.Equal(t, 3001, values[0].Added)
 	require.Equal(t, "… and 2,992 more lines", diff.Text(values, 10)[10])
 }

@@ -52,7 +52,10 @@ func TestCheck(t *testing.T) {
 	}{
 		"fit": {
 			map[string]string{"f.json": "{\"features\": [{\"name\": \"a\"}]}", "b.txt": "x"},
-			spec.Validate{Schema: map[string]string{"*.json": "s.json"}, Limits: spec.Limits{Bytes: 1000, Entries: map[string]int{"f.json#/features": 1, "f.json#": 1}}},
+			spec.Validate{
+				Schema: map[string]string{"*.json": "s.json"},
+				Limits: spec.Limits{Bytes: 1000, Entries: map[string]int{"f.json#/features": 1, "f.json#": 1}},
+			},
 			"",
 		},
 		"too large": {

@@ -65,12 +65,17 @@ func TestSpecs(t *testing.T) {
 // A run that was reset repeats what came before, and one that is continued begins nothing.
 func TestTimelineOfRuns(t *testing.T) {
 	event := func(n int, kind enumspb.EventType, continued string) *historypb.HistoryEvent {
-		return &historypb.HistoryEvent{EventTime: timestamppb.New(second(n)), EventType: kind, Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
-			WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{ContinuedExecutionRunId: continued},
-		}}
+		return &historypb.HistoryEvent{
+			EventTime: timestamppb.New(second(n)), EventType: kind,
+			Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
+				WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{ContinuedExecutionRunId: continued},
+			},
+		}
 	}
 	started, completed := enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
-	first := &historypb.History{Events: []*historypb.HistoryEvent{event(1, started, ""), event(5, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED, "")}}
+	first := &historypb.History{Events: []*historypb.HistoryEvent{
+		event(1, started, ""), event(5, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED, ""),
+	}}
 	wasReset := &historypb.History{Events: []*historypb.HistoryEvent{event(1, started, ""), event(7, completed, "")}}
 	require.Equal(t, timeline{{second(1), plan}, {second(7), ended}}, timelineOf(first, wasReset))
 	again := &historypb.History{Events: []*historypb.HistoryEvent{event(9, started, ""), event(10, started, "run"), event(11, completed, "")}}

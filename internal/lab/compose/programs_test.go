@@ -92,7 +92,8 @@ func TestPrometheusConfigParses(t *testing.T) {
 		t.Skip("promtool is not installed: it comes with Debian's prometheus")
 	}
 	require.NoError(t, err)
-	out, err := exec.CommandContext(t.Context(), promtool, "check", "config", filepath.Join(root(t), "examples/compose/prometheus.yml")).CombinedOutput()
+	config := filepath.Join(root(t), "examples/compose/prometheus.yml")
+	out, err := exec.CommandContext(t.Context(), promtool, "check", "config", config).CombinedOutput()
 	require.NoError(t, err, string(out))
 }
 

@@ -14,7 +14,8 @@ func TestOneBadTarget(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 20)
 	path := d.spec("2.0.0-errors-onebad20", "6s", "")
-	d.sluice(0, "start", edit(t, path, "", "    - {name: outliers, each: target, bad: 'http_requests_total{code=~\"5..\"}', total: http_requests_total, max: 10%}\n"))
+	d.sluice(0, "start", edit(t, path, "",
+		"    - {name: outliers, each: target, bad: 'http_requests_total{code=~\"5..\"}', total: http_requests_total, max: 10%}\n"))
 	s := d.result()
 	require.Equal(t, rollout.PhaseRolledBack, s.Outcome.Result)
 	require.Regexp(t, `outliers FAIL: \S+ \S+% \(\d+/\d+\), limit 10%; 1 of \d+ targets`, s.Outcome.Why)

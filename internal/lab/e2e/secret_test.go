@@ -122,7 +122,8 @@ func (d *deployment) histories() []byte {
 	require.NoError(d.t, err)
 	require.Greater(d.t, len(list.GetExecutions()), 3, "rollouts and notifications")
 	for _, e := range list.GetExecutions() {
-		it := d.client.GetWorkflowHistory(d.t.Context(), e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		it := d.client.GetWorkflowHistory(d.t.Context(), e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId(),
+			false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		for it.HasNext() {
 			event, err := it.Next()
 			require.NoError(d.t, err)

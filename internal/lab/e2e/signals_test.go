@@ -122,7 +122,8 @@ func TestAbortInABackoff(t *testing.T) {
 			}
 			s.Stages[1].Tolerate = &spec.Tolerate{Unreachable: spec.Allowance{Targets: 1}}
 			run := a.start(id, s)
-			require.Eventually(t, func() bool { return a.waits(id, name) > time.Second }, time.Minute, 20*time.Millisecond, "it never waited to be tried again")
+			waits := func() bool { return a.waits(id, name) > time.Second }
+			require.Eventually(t, waits, time.Minute, 20*time.Millisecond, "it never waited to be tried again")
 			tries := a.tried(id, name)
 			a.signal(id, rollout.SignalAbort)
 			out := a.result(run)

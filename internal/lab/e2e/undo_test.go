@@ -44,7 +44,8 @@ func TestStartAgainFollows(t *testing.T) {
 	require.Contains(t, out, `"stage": "everyone"`)
 	require.Contains(t, out, run, "it is the one that was there")
 	require.NotRegexp(t, `T\d\d:\d\d:\d\d\.`, out)
-	require.Equal(t, 2, strings.Count(d.sluice(0, "__complete", "watch", unit[:1]).Stdout+d.sluice(0, "__complete", "list", "--unit", unit[:1]).Stdout, unit))
+	offered := d.sluice(0, "__complete", "watch", unit[:1]).Stdout + d.sluice(0, "__complete", "list", "--unit", unit[:1]).Stdout
+	require.Equal(t, 2, strings.Count(offered, unit))
 }
 
 // A rollback that hangs ends at once when a person gives up, with what is left by name.

@@ -51,7 +51,8 @@ func TestFolder(t *testing.T) {
 	play := func(workers string) string {
 		var out bytes.Buffer
 		svg := filepath.Join(t.TempDir(), "x.svg")
-		require.NoError(t, run(t.Context(), []string{"--outages", dir, "--spec", file, "--seeds", "2", "--workers", workers, "--chart", svg}, &out, io.Discard))
+		args := []string{"--outages", dir, "--spec", file, "--seeds", "2", "--workers", workers, "--chart", svg}
+		require.NoError(t, run(t.Context(), args, &out, io.Discard))
 		drawn, err := os.ReadFile(svg)
 		require.NoError(t, err)
 		require.NoError(t, wellFormed(drawn))
@@ -114,7 +115,9 @@ func TestHeld(t *testing.T) {
 	require.NoError(t, err)
 	minute := time.Minute
 	push := rehearsal.Played{Score: simulate.Score{Harmed: true, Bad: 1000, Exposed: 1, Undone: &minute}}
-	good := rehearsal.Played{Result: rollout.PhaseRolledBack, Score: simulate.Score{Harmed: true, Bad: 1, Exposed: 0.02, Detected: &minute, Undone: &minute}}
+	good := rehearsal.Played{Result: rollout.PhaseRolledBack, Score: simulate.Score{
+		Harmed: true, Bad: 1, Exposed: 0.02, Detected: &minute, Undone: &minute,
+	}}
 	r := result{Outage: o, First: 0.02, Ways: []rehearsal.Played{push, push, push, push}, Gated: []rehearsal.Played{good}}
 	require.NoError(t, held([]result{r}))
 	r.Gated = []rehearsal.Played{{Result: rollout.PhasePromoted, Score: push.Score}}

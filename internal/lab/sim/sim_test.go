@@ -405,7 +405,8 @@ func TestInventory(t *testing.T) {
 		}
 	}
 	require.Equal(t, 6, internal)
-	require.Contains(t, string(f.FleetFile()), `  - {id: eu-01, address: "`+strings.TrimPrefix(f.URL(), "http://")+`/t/eu-01", labels: {region: eu, tier: internal}}`)
+	require.Contains(t, string(f.FleetFile()),
+		`  - {id: eu-01, address: "`+strings.TrimPrefix(f.URL(), "http://")+`/t/eu-01", labels: {region: eu, tier: internal}}`)
 	_, _, err := fleet.Encode(inv)
 	require.NoError(t, err)
 }

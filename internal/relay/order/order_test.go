@@ -160,7 +160,10 @@ func TestMinisignVerifies(t *testing.T) {
 	data, err := valid().Sign(by)
 	require.NoError(t, err)
 	at := bytes.Index(data, []byte("untrusted comment"))
-	for name, content := range map[string]string{"o": string(data[:at]), "o.minisig": string(data[at:]), "k": "untrusted comment: k\n" + by.Key().String() + "\n"} {
+	for name, content := range map[string]string{
+		"o": string(data[:at]), "o.minisig": string(data[at:]),
+		"k": "untrusted comment: k\n" + by.Key().String() + "\n",
+	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}
 	out, err := exec.CommandContext(t.Context(), program, "-V", "-m", filepath.Join(dir, "o"), "-p", filepath.Join(dir, "k")).CombinedOutput()

@@ -13,7 +13,10 @@ func TestLinksOnlyWhatItNeeds(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
 	require.NoError(t, err)
 	require.Contains(t, string(out), "sluice/internal/relay\n")
-	for _, heavy := range []string{"go.temporal.io/", "google.golang.org/grpc", "prometheus", "sluice/workflows", "sluice/activities", "sluice/internal/driver"} {
+	for _, heavy := range []string{
+		"go.temporal.io/", "google.golang.org/grpc", "prometheus",
+		"sluice/workflows", "sluice/activities", "sluice/internal/driver",
+	} {
 		require.NotContains(t, string(out), heavy)
 	}
 }

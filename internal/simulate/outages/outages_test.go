@@ -76,7 +76,8 @@ func TestWaysByHand(t *testing.T) {
 // A push that takes longer than the outage lasted is ended where the outage was: one host for three
 // hours, not all of them.
 func TestPushSlowerThanItsOutage(t *testing.T) {
-	o, p := tinyPlan(t, "name: slow\ntitle: T\nchange: c\nfleet: [{count: 10}]\nload: [{rate: 10}]\nfaults: [no traffic]\nspread: 100h\nmitigated: 3h\nover: 3h\n")
+	o, p := tinyPlan(t, "name: slow\ntitle: T\nchange: c\nfleet: [{count: 10}]\nload: [{rate: 10}]\n"+
+		"faults: [no traffic]\nspread: 100h\nmitigated: 3h\nover: 3h\n")
 	s := o.Score(Push, o.Play(Push, p, catalog.New().Kinds(), 1))
 	require.InEpsilon(t, 3*3600*10, s.Bad, 0.01)
 	require.InDelta(t, 0.1, s.Exposed, 1e-9)

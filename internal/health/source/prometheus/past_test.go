@@ -150,7 +150,13 @@ func TestWhatVanishedOfASilentTarget(t *testing.T) {
 		"read all the same":   {1, one("1"), false},
 		"nobody knows":        {1, "[]", false},
 	} {
-		server := world{{"> 0", one("400")}, {"max by (instance) (up", tc.up}, {"up{", "[]"}, {"timestamp", one(fmt.Sprint(w.At.Unix()))}, {"sum(increase(x", one("3")}}
+		server := world{
+			{"> 0", one("400")},
+			{"max by (instance) (up", tc.up},
+			{"up{", "[]"},
+			{"timestamp", one(fmt.Sprint(w.At.Unix()))},
+			{"sum(increase(x", one("3")},
+		}
 		r := openedOf(t, server.ServeHTTP, source.Scope{Since: since, Silent: tc.silent}).
 			Count(t.Context(), "sum(increase(x{$exposed}[$window]))", source.Exposed, w, source.EmptyIsUnknown)
 		require.Equal(t, tc.known, r.Verdict == "", "%s: %s", name, r.Why)
