@@ -58,7 +58,7 @@ type tested struct {
 	Checks []testedCheck `json:"checks"`
 }
 
-// testedCheck is a check's tally, with the bakes that failed, or else the nearest to it.
+// testedCheck is a check's verdicts, with the bakes that failed, or else the nearest to it.
 type testedCheck struct {
 	backtest.VerdictCount
 	Worst []testedMoment `json:"worst,omitempty"`

@@ -59,13 +59,13 @@ type Deps struct {
 // Evaluator reads one stage's numbers and judges them. It is not safe for concurrent use. Build it
 // with Open.
 type Evaluator struct {
-	stage   *Stage
-	checks  []openCheck // in the order of the spec, then those that are always on
-	streaks map[string]int
-	since   map[string]time.Time // when the first look of a streak was
-	tallies map[string]LookCount
-	last    time.Time // of the newest look that judged
-	heard   *heard
+	stage      *Stage
+	checks     []openCheck // in the order of the spec, then those that are always on
+	streaks    map[string]int
+	since      map[string]time.Time // when the first look of a streak was
+	lookCounts map[string]LookCount
+	last       time.Time // of the newest look that judged
+	heard      *heard
 }
 
 // Open readies an Evaluator for a stage. The spec must be valid and complete. Its error says what
@@ -94,7 +94,7 @@ func Open(h spec.Health, b Binding, d Deps) (*Evaluator, error) {
 	if s.spec.Checks, err = expandHistograms(h.Checks, s.source); err != nil {
 		return nil, err
 	}
-	m := &Evaluator{stage: s, streaks: map[string]int{}, since: map[string]time.Time{}, tallies: map[string]LookCount{}, heard: noted}
+	m := &Evaluator{stage: s, streaks: map[string]int{}, since: map[string]time.Time{}, lookCounts: map[string]LookCount{}, heard: noted}
 	for _, c := range s.spec.Checks {
 		one := openCheck{spec: c, form: d.Forms.of(c)}
 		if one.Check, err = one.form.Open(s, c); err != nil {
@@ -164,7 +164,7 @@ func (m *Evaluator) look(ctx context.Context, at time.Time, ask []fleet.Target) 
 				until := begin.Add(s.spec.Every.Std()).UTC().Format("15:04:05 MST")
 				return Result{Check: c.spec.Name}.without(source.Reading{Verdict: Unexercised, Why: "warming up, evidence counts from " + until})
 			}
-			l := Look{Window: w, Ask: ask, Streak: m.streak(c.spec.Name, again), Before: m.tallies[c.spec.Name]}
+			l := Look{Window: w, Ask: ask, Streak: m.streak(c.spec.Name, again), Before: m.lookCounts[c.spec.Name]}
 			if l.Streak > 0 {
 				l.Lasted = max(0, at.Sub(m.since[c.spec.Name]))
 			}
@@ -180,7 +180,7 @@ func (m *Evaluator) look(ctx context.Context, at time.Time, ask []fleet.Target) 
 	for i, res := range results {
 		m.remember(res, at, again)
 		if !warming && !again {
-			m.tallies[res.Check] = m.tallies[res.Check].with(res)
+			m.lookCounts[res.Check] = m.lookCounts[res.Check].with(res)
 		}
 		_, keeps := m.checks[i].Check.(keeper)
 		res.Advisory = res.Advisory || m.checks[i].spec.Advisory

@@ -19,8 +19,8 @@ type State struct {
 	Streaks map[string]int `json:"streaks,omitempty"`
 	// Since is when the first of them was, by check.
 	Since map[string]time.Time `json:"since,omitempty"`
-	// Tallies counts looks and breaches by check.
-	Tallies map[string]LookCount `json:"tallies,omitempty"`
+	// LookCounts counts looks and breaches by check.
+	LookCounts map[string]LookCount `json:"tallies,omitempty"`
 	// Checks is what checks that add up have seen, by name.
 	Checks map[string]json.RawMessage `json:"checks,omitempty"`
 	// Source is what the source keeps; empty for one that can be asked again.
@@ -30,7 +30,7 @@ type State struct {
 // State is what a later Evaluator of the same stage goes on from. It is a copy: later looks do not
 // change it. What cannot be written is left out, and seen anew.
 func (m *Evaluator) State() State {
-	s := State{At: m.last, Streaks: maps.Clone(m.streaks), Since: maps.Clone(m.since), Tallies: maps.Clone(m.tallies)}
+	s := State{At: m.last, Streaks: maps.Clone(m.streaks), Since: maps.Clone(m.since), LookCounts: maps.Clone(m.lookCounts)}
 	if kept, ok := m.stage.source.(source.Memory); ok {
 		s.Source = kept.State()
 	}
@@ -51,7 +51,7 @@ func (m *Evaluator) Restore(s State) error {
 		m.streaks[check] = max(0, n)
 		m.since[check] = s.Since[check]
 	}
-	maps.Copy(m.tallies, s.Tallies)
+	maps.Copy(m.lookCounts, s.LookCounts)
 	keepers := m.keepers()
 	for name, raw := range s.Checks {
 		k, ok := keepers[name]

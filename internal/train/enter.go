@@ -100,7 +100,7 @@ func (l *Ledger) reserve(at int) {
 			o.State, o.SupersededBy, o.Wants = Superseded, r.Number, false
 		}
 		if r.Ahead == nil && o.State != Superseded {
-			r.Ahead = o.reach(o.Passed)
+			r.Ahead = o.progress(o.Passed)
 		}
 		if r.Release != o.Release && !slices.Contains(o.Younger, r.Release) {
 			o.Younger = append(slices.Clone(o.Younger), r.Release)

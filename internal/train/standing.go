@@ -60,7 +60,7 @@ func (l *Ledger) standing(at int) Standing {
 		if needs, known := y.Needs[r.Number]; y.Reserved == 0 || known && needs[y.Reserved-1] == 0 { // nor a target of this one
 			continue
 		}
-		taken := y.reach(y.Reserved)
+		taken := y.progress(y.Reserved)
 		taken.All = y.Reserved == y.Stages && y.Covers[r.Number]
 		s.Taken = append(s.Taken, *taken)
 	}
@@ -77,7 +77,7 @@ func (l *Ledger) passedBy(n Number) bool {
 	return slices.ContainsFunc(l.Open, func(r Rollout) bool { return r.Number > n && r.State == Guarding && r.WithdrawnBy == 0 })
 }
 
-// reach is the first so many of its stages.
-func (r *Rollout) reach(stages int) *Progress {
+// progress is the first so many of its stages.
+func (r *Rollout) progress(stages int) *Progress {
 	return &Progress{Number: r.Number, Plan: r.Plan, Stages: stages}
 }
