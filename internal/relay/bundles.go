@@ -60,10 +60,12 @@ func (x *Relay) intact(ctx context.Context, release string) bool {
 
 // putBundle keeps a bundle, once all of it is the release's.
 func (x *Relay) putBundle(w http.ResponseWriter, r *http.Request) error {
+	turn, cancel := context.WithTimeout(r.Context(), turnWithin)
+	defer cancel()
 	select {
 	case x.receiving <- struct{}{}:
 		defer func() { <-x.receiving }()
-	default:
+	case <-turn.Done():
 		w.Header().Set("Retry-After", "2")
 		http.Error(w, "other bundles are on their way: try again", http.StatusServiceUnavailable)
 		return nil

@@ -26,6 +26,8 @@ const (
 	MaxReport = 64 << 10
 	// uploads is how many are received at once.
 	uploads = 4
+	// turnWithin is how long another one waits for its turn, before it is asked to come again.
+	turnWithin = 5 * time.Second
 )
 
 // Relay serves orders, reports and bundles.

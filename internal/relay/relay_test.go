@@ -233,6 +233,27 @@ func TestBundles(t *testing.T) {
 	require.Equal(t, string(whole), body(t, got))
 }
 
+// A bundle that finds as many on their way as the relay takes at once waits for its turn.
+func TestBundlesWaitForTheirTurn(t *testing.T) {
+	x := open(t, t.TempDir())
+	address := serve(t, x, Options{Listen: "127.0.0.1:0"})
+	for range uploads {
+		x.receiving <- struct{}{}
+	}
+	b, whole := piece(t)
+	got := make(chan int, 1)
+	go func() {
+		got <- ask(t, "PUT", "http://"+address+"/sluice/v1/bundles/"+b.Release(), whole).StatusCode
+	}()
+	select {
+	case status := <-got:
+		require.Fail(t, "it was answered before its turn", "%d", status)
+	case <-time.After(50 * time.Millisecond):
+	}
+	<-x.receiving
+	require.Equal(t, 201, <-got)
+}
+
 func TestGuards(t *testing.T) {
 	t.Setenv("AGENTS", "of agents")
 	t.Setenv("WORKERS", "of workers")
