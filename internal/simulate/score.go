@@ -44,11 +44,18 @@ func (l Ledger) Score() Score {
 // Rounded is a number with as many digits as somebody reads: six behind the point.
 func Rounded(x float64) float64 { return math.Round(x*1e6) / 1e6 }
 
-// Quantile is the smallest value that so large a share of all values does not exceed; 0 of none.
+// Quantile is the smallest value that so large a share of all values does not exceed; 0 of none. The
+// median of an even number of values is the mean of the two in the middle.
 func Quantile[T ~int64 | ~float64](values []T, share float64) T {
-	if len(values) == 0 {
+	n := len(values)
+	if n == 0 {
 		return 0
 	}
 	sorted := slices.Sorted(slices.Values(values))
-	return sorted[min(len(sorted)-1, int(share*float64(len(sorted))))]
+	const inexact = 1e-9 // shares are no binary fractions
+	i := min(max(int(math.Ceil(share*float64(n)-inexact))-1, 0), n-1)
+	if at := sorted[i]; share != 0.5 || n%2 != 0 || at == sorted[i+1] { // of two that are infinite, too
+		return at
+	}
+	return sorted[i] + (sorted[i+1]-sorted[i])/2
 }

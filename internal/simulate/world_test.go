@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -205,4 +206,13 @@ func TestQuantile(t *testing.T) {
 	require.Zero(t, Quantile([]float64{}, 0.5))
 	require.InDelta(t, 3.0, Quantile([]float64{5, 1, 3, 2, 4}, 0.5), 0)
 	require.InDelta(t, 5.0, Quantile([]float64{5, 1, 3, 2, 4}, 1), 0)
+	require.InDelta(t, 1.0, Quantile([]float64{5, 1, 3, 2, 4}, 0), 0)
+	// Of an even number the median is between the two in the middle.
+	require.InDelta(t, 2.5, Quantile([]float64{4, 1, 3, 2}, 0.5), 0)
+	require.Equal(t, 90*time.Second, Quantile([]time.Duration{2 * time.Minute, time.Minute}, 0.5))
+	never := math.Inf(1)
+	require.InDelta(t, never, Quantile([]float64{never, never}, 0.5), 0)
+	require.InDelta(t, never, Quantile([]float64{1, never}, 0.5), 0)
+	// Nine of ten are no more than the ninth.
+	require.InDelta(t, 9.0, Quantile([]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, 0.9), 0)
 }
