@@ -71,7 +71,7 @@ func (v *validator) cohort(path string, s Stage, last bool) {
 	if v.In(path).AtMostOne("count", "reach") == "" && !v.Given(path+".where") && !last {
 		v.Bad(path, "has no cohort, expected count, reach or where")
 	}
-	if s.Count != nil && *s.Count < 1 {
+	if s.Count != nil && *s.Count < 1 && (!last || v.Given(path+".reach")) { // else it is told that it leaves targets out
 		v.Bad(path+".count", "is %d, expected at least 1: a stage without targets shows nothing", *s.Count)
 	}
 	if v.Has(path+".where") && len(s.Where) == 0 {

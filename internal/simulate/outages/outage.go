@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/simulate"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/strictyaml"
@@ -27,7 +28,8 @@ type Outage struct {
 	Name  string `yaml:"name" json:"name"`
 	Title string `yaml:"title" json:"title"`
 	Org   string `yaml:"org,omitempty" json:"org,omitempty"`
-	Date  string `yaml:"date,omitempty" json:"date,omitempty"`
+	// Date is the day on which it began, as YYYY-MM-DD.
+	Date string `yaml:"date,omitempty" json:"date,omitempty" jsonschema:"format=date"`
 	// Sources are where it is told, as URLs.
 	Sources []string `yaml:"sources,omitempty" json:"sources,omitempty"`
 	// Change is what was changed.
@@ -40,7 +42,8 @@ type Outage struct {
 	Detected  spec.Duration `yaml:"detected,omitempty" json:"detected,omitempty"`
 	Mitigated spec.Duration `yaml:"mitigated,omitempty" json:"mitigated,omitempty"`
 	Over      spec.Duration `yaml:"over,omitempty" json:"over,omitempty"`
-	// Load is what targets serve while all is well. Default: that of simulate.
+	// Load is what targets serve while all is well. Default: that of simulate. A rate and errors are
+	// above 0.
 	Load []Load `yaml:"load,omitempty" json:"load,omitempty"`
 	// Fleet are the targets. Default: 200 in four regions, see Standard.
 	Fleet []Group `yaml:"fleet,omitempty" json:"fleet,omitempty"`
@@ -116,6 +119,9 @@ func (o *Outage) validate(doc *strictyaml.Document) {
 	if !nameForm.MatchString(o.Name) {
 		add("name", "%s is no name, expected lower-case letters, digits and '-', such as cloudflare-2019-07-02", strictyaml.Quote(o.Name))
 	}
+	if _, err := time.Parse(time.DateOnly, o.Date); doc.Has("date") && err != nil {
+		add("date", "is %s and is no date, expected YYYY-MM-DD such as 2025-12-05", strictyaml.Quote(o.Date))
+	}
 	for path, text := range map[string]string{"title": o.Title, "change": o.Change} {
 		if strings.TrimSpace(text) == "" {
 			add(path, "is required")
@@ -138,7 +144,10 @@ func (o *Outage) validate(doc *strictyaml.Document) {
 		}
 	}
 	o.validatePeople(doc, add)
-	o.validateFleet(add)
+	if known := o.validateFleet(doc, add); known {
+		o.validateLabels(add)
+	}
+	o.validateLoad(doc, add)
 	known := []string{"spread", "detected", "mitigated", "over", "faults", "load", "fleet"}
 	for _, name := range slices.Sorted(maps.Keys(o.Grades)) {
 		path := strictyaml.Field("grades", name)
@@ -174,19 +183,49 @@ func (o *Outage) validatePeople(doc *strictyaml.Document, add func(path, format 
 	}
 }
 
-func (o *Outage) validateFleet(add func(path, format string, args ...any)) {
+// validateFleet checks the groups of targets, and says whether their labels are known.
+func (o *Outage) validateFleet(doc *strictyaml.Document, add func(path, format string, args ...any)) (known bool) {
 	total := 0
+	known = !doc.Bad("fleet")
 	for i, g := range o.Fleet {
-		if total += g.Count; g.Count < 1 || total > mostTargets {
-			add(strictyaml.Index("fleet", i)+".count", "expected 1 to %d targets in all", mostTargets)
+		group := strictyaml.Index("fleet", i)
+		path := group + ".count"
+		switch {
+		case total > mostTargets: // which was said
+		case doc.Bad(path):
+		case !doc.Has(path):
+			add(path, "is required, expected at least 1")
+		case g.Count < 1:
+			add(path, "is %d, expected at least 1", g.Count)
+		case g.Count > mostTargets-total:
+			all := float64(total) + float64(g.Count)
+			add(path, "makes %s targets, expected at most %s in all", humanize.Integer(all), humanize.Integer(mostTargets))
+			total = mostTargets + 1
+		default:
+			total += g.Count
 		}
+		known = known && !doc.Bad(path) && !doc.Bad(group+".labels")
 	}
+	return known
+}
+
+// validateLabels checks that what faults and loads are on is in the fleet.
+func (o *Outage) validateLabels(add func(path, format string, args ...any)) {
 	targets := o.Targets().Targets
 	for i, f := range o.Faults {
 		if err := simulate.UnknownLabels(f.On, targets); err != nil {
 			add(strictyaml.Index("faults", i), "%s", err)
 		}
 	}
+	for i, l := range o.Load {
+		if err := simulate.UnknownLabels(l.On, targets); err != nil {
+			add(strictyaml.Index("load", i)+".on", "%s", err)
+		}
+	}
+}
+
+// validateLoad checks when faults begin, and the numbers of loads.
+func (o *Outage) validateLoad(doc *strictyaml.Document, add func(path, format string, args ...any)) {
 	for i, f := range o.Faults {
 		if f.At > latest || f.From > latest {
 			add(strictyaml.Index("faults", i), "begins more than %s after the change, and so long nobody looks", spec.Duration(latest))
@@ -194,17 +233,17 @@ func (o *Outage) validateFleet(add func(path, format string, args ...any)) {
 	}
 	for i, l := range o.Load {
 		path := strictyaml.Index("load", i)
-		if err := simulate.UnknownLabels(l.On, targets); err != nil {
-			add(path+".on", "%s", err)
-		}
+		none := func(field string, n spec.Number) bool { return n == 0 && doc.Has(path+"."+field) }
+		wrong := none("rate", l.Rate) || none("errors", l.Errors)
 		for _, most := range []struct {
 			is   spec.Number
 			most spec.Number
 		}{{l.Rate, 1e9}, {l.Errors, 1}, {l.Day, 1}, {l.Burst, 1e6}, {l.Wander, 10}} {
-			if !(most.is >= 0 && most.is <= most.most) { // nor NaN
-				add(path, "expected a rate of 0 to 1,000,000,000, errors and day of 0%% to 100%%, a burst of 0 to 1,000,000 and a wander of 0 to 10")
-				break
-			}
+			wrong = wrong || !(most.is >= 0 && most.is <= most.most) // nor NaN
+		}
+		if wrong {
+			add(path, "expected a rate above 0 up to 1,000,000,000, errors above 0%% up to 100%%, a day of 0%% to 100%%, "+
+				"a burst of 0 to 1,000,000 and a wander of 0 to 10")
 		}
 	}
 }

@@ -8,13 +8,14 @@ import (
 
 	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/plan"
+	"github.com/sluicehq/sluice/internal/strictyaml"
 )
 
 const tiny = `name: tiny
 title: A tiny outage
 change: a flag
 fleet: [{count: 10}]
-load: [{rate: 10, errors: 0%}]
+load: [{rate: 10}]
 faults: [errors 100% from 1m]
 spread: 10s
 detected: 2m
@@ -123,6 +124,52 @@ sources: [https://example.com/a, not a url]
 		`bad.yaml:10:34: sources[1]: is "not a url", expected a URL`,
 	} {
 		require.ErrorContains(t, err, want)
+	}
+}
+
+// A date is a day of the calendar.
+func TestDate(t *testing.T) {
+	const text = "name: x\ntitle: T\nchange: c\ndate: "
+	for _, date := range []string{"tomorrow", "2025-13-01", "2025-02-30", "12/05/2025", `""`, "2025-12-5"} {
+		_, err := Parse("x.yaml", []byte(text+date+"\n"))
+		require.ErrorContains(t, err, "x.yaml:4:7: date: is ", date)
+		require.ErrorContains(t, err, "is no date, expected YYYY-MM-DD such as 2025-12-05", date)
+	}
+	for _, date := range []string{"2025-12-05", `"2024-02-29"`} {
+		_, err := Parse("x.yaml", []byte(text+date+"\n"))
+		require.NoError(t, err, date)
+	}
+	_, err := Parse("x.yaml", []byte("name: x\ntitle: T\nchange: c\n"))
+	require.NoError(t, err, "none is needed")
+}
+
+// One mistake in the fleet is one error: which labels it would have had is not known.
+func TestOneErrorForAFleet(t *testing.T) {
+	for fleet, want := range map[string]string{
+		"{count: 0, labels: {a: b}}":                               "x.yaml:4:17: fleet[0].count: is 0, expected at least 1",
+		"{count: 3}, {count: 0, labels: {a: b}}":                   "x.yaml:4:29: fleet[1].count: is 0, expected at least 1",
+		"{count: -3, labels: {a: b}}":                              "x.yaml:4:17: fleet[0].count: is -3, expected at least 1",
+		"{labels: {a: b}}":                                         "x.yaml:4:9: fleet[0].count: is required, expected at least 1",
+		"{count: many, labels: {a: b}}":                            "x.yaml:4:17: fleet[0].count: ",
+		"{count: 3, labels: 3}":                                    "x.yaml:4:28: fleet[0].labels: ",
+		"{count: 9000}, {count: 2000}, {count: 3}":                 "x.yaml:4:32: fleet[1].count: makes 11,000 targets, expected at most 10,000 in all",
+		"{count: 9223372036854775807}, {count: 100}":               "x.yaml:4:17: fleet[0].count: makes ",
+		"{count: 1}, {count: 10000}, {count: 9223372036854775807}": "x.yaml:4:29: fleet[1].count: makes 10,001 targets",
+	} {
+		_, err := Parse("x.yaml", []byte("name: x\ntitle: T\nchange: c\nfleet: ["+fleet+"]\n"+
+			"faults: [errors 5x on a=b]\nload: [{on: {a: b}, rate: 3}]\nmitigated: 1m\nover: 1m\n"))
+		var problems strictyaml.Problems
+		require.ErrorAs(t, err, &problems, fleet)
+		require.Len(t, problems, 1, "%s: %s", fleet, err)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// Traffic of 0 is not taken for the default.
+func TestLoadAboveZero(t *testing.T) {
+	for _, load := range []string{"rate: 0", "errors: 0%", "rate: -1", "errors: 101%"} {
+		_, err := Parse("x.yaml", []byte("name: x\ntitle: T\nchange: c\nload: [{"+load+"}]\n"))
+		require.ErrorContains(t, err, "load[0]: expected a rate above 0", load)
 	}
 }
 
