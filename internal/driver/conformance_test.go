@@ -35,7 +35,7 @@ type rig struct {
 // Every driver keeps the same promises.
 func TestConformance(t *testing.T) {
 	for name, newRig := range map[string]func(*testing.T) rig{
-		"http": httpRig, "exec": execRig, "agent": agentRig, "relay": relayRig, "parts": partsRig,
+		"http": httpRig, "https": tlsRig, "exec": execRig, "agent": agentRig, "relay": relayRig, "parts": partsRig,
 	} {
 		t.Run(name, func(t *testing.T) {
 			for name, test := range map[string]func(*testing.T, rig){

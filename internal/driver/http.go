@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/dial"
@@ -35,25 +36,35 @@ const TargetHeader = "Sluice-Target"
 //	          else         may be tried again
 type HTTP struct {
 	// URL is a template over {{id}}, {{address}}, {{unit}} and {{label.NAME}}. Default
-	// "http://{{address}}/sluice/v1/units/{{unit}}".
+	// "http://{{address}}/sluice/v1/units/{{unit}}", with TLS https in place of http.
 	URL string `yaml:"url,omitempty" json:"url,omitempty"`
 	// Token is a reference, ${env:NAME} or file:/path, sent as a bearer token. It is resolved on
 	// the worker.
 	Token string `yaml:"token,omitempty" json:"token,omitempty"`
+	// TLS is how both sides prove who they are.
+	TLS *dial.TLS `yaml:"tls,omitempty" json:"tls,omitempty"`
 	// Timeout bounds one request. Default 5s.
 	Timeout spec.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
 }
 
-// Check checks the address and the token.
+// Check checks the address, the token and the certificates.
 func (x *HTTP) Check(s spec.Section) {
 	s.URLTemplate("url", x.URL, spec.TokenBeside, tmpl.ID, tmpl.Address, tmpl.Unit, tmpl.Label)
 	s.Token("token", x.Token)
+	s.TLS(x.TLS)
+	if s.Has("tls") && s.Has("url") && !s.IsBad("url") && strings.HasPrefix(x.URL, "http://") {
+		s.Bad("url", "begins with http://, where tls has no effect: expected https://")
+	}
 	s.Positive("timeout", x.Timeout)
 }
 
 // SetDefaults asks a target at its own address.
 func (x *HTTP) SetDefaults() {
-	x.URL = cmp.Or(x.URL, "http://{{address}}/sluice/v1/units/{{unit}}")
+	scheme := "http"
+	if x.TLS != nil {
+		scheme = "https"
+	}
+	x.URL = cmp.Or(x.URL, scheme+"://{{address}}/sluice/v1/units/{{unit}}")
 	x.Timeout = cmp.Or(x.Timeout, spec.Duration(5*time.Second))
 }
 
@@ -85,12 +96,12 @@ func (h httpDriver) Timeout() time.Duration { return h.settings.Timeout.Std() }
 // Transport is what the http driver should send its requests through: one for the process, since
 // drivers come and go with every activity, and the connections to thousands of targets are worth
 // keeping in between.
-func Transport(g dial.Guard) *http.Transport {
+func Transport(g dial.Guard) *dial.Pool {
 	t := g.Transport()
 	t.DisableCompression = true // answers are small, and cannot be bombs
 	// A target's headers are small; the default limit is 1 MB.
 	t.MaxResponseHeaderBytes = maxAnswer
-	return t
+	return dial.NewPool(t)
 }
 
 // Observe asks the target with GET.

@@ -88,12 +88,16 @@ func (h httpDriver) do(ctx context.Context, t fleet.Target, c call) (answer, err
 			return answer{}, fmt.Errorf("driver.%s.token: %w", h.name, err)
 		}
 	}
+	via, err := dial.With(h.via, h.settings.TLS)
+	if err != nil {
+		return answer{}, fmt.Errorf("driver.%s.%w", h.name, err)
+	}
 	timeout := cmp.Or(c.timeout, h.settings.Timeout.Std())
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if a.request, err = newRequest(limited, where, t, c, a.token); err == nil {
 		var resp *http.Response
-		if resp, err = h.via.RoundTrip(a.request); err == nil {
+		if resp, err = via.RoundTrip(a.request); err == nil {
 			a.status, a.header = resp.StatusCode, resp.Header
 			a.body, err = readBounded(resp)
 		}
@@ -106,7 +110,7 @@ func (h httpDriver) do(ctx context.Context, t fleet.Target, c call) (answer, err
 	case limited.Err() != nil:
 		err = fmt.Errorf("no answer within %s", spec.Duration(timeout))
 	default:
-		err = a.trouble(err)
+		err = h.trouble(a, err)
 	}
 	err = fmt.Errorf("%s %s: %w", c.method, where, err)
 	if _, ok := errors.AsType[*dial.RefusedError](err); ok {
@@ -117,9 +121,12 @@ func (h httpDriver) do(ctx context.Context, t fleet.Target, c call) (answer, err
 
 // trouble words why there is no answer. What is not HTTP is repeated in the error, however long and
 // with whatever it holds.
-func (a answer) trouble(err error) error {
+func (h httpDriver) trouble(a answer, err error) error {
 	if _, ok := errors.AsType[*dial.RefusedError](err); ok {
 		return err
+	}
+	if text := dial.Certificate(err, "driver."+h.name+".tls", h.settings.TLS); text != "" {
+		return errors.New(terminal.OneLine(a.token.Redact(text), maxQuoted/4))
 	}
 	if text := err.Error(); a.token.Shows(text) || len(text) > maxQuoted {
 		return errors.New(terminal.OneLine(a.token.Redact(text), maxQuoted/4))

@@ -31,9 +31,7 @@ func (s Section) Access(a dial.Access) {
 	for _, name := range slices.Sorted(maps.Keys(a.Header)) {
 		s.header(strictyaml.Field("header", name), name, a)
 	}
-	if s.Given("tls") && !s.IsBad("tls") {
-		s.tls(*a.TLS)
-	}
+	s.TLS(a.TLS)
 }
 
 // header checks one header.
@@ -55,8 +53,11 @@ func (s Section) header(at, name string, a dial.Access) {
 	}
 }
 
-// tls checks certificates.
-func (s Section) tls(t dial.TLS) {
+// TLS checks the certificates of the field tls.
+func (s Section) TLS(t *dial.TLS) {
+	if !s.Given("tls") || s.IsBad("tls") {
+		return
+	}
 	for field, ref := range map[string]string{"tls.ca": t.CA, "tls.cert": t.Cert, "tls.key": t.Key} {
 		s.Token(field, ref)
 	}
