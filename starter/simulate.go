@@ -56,8 +56,8 @@ func simulateFlags() []cli.Flag {
 		&cli.IntFlag{Name: "runs", Value: 1, Usage: "rehearse `N` times, each with other chances"},
 		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`NUMBER` that makes the same chances again; the runs of --runs count up from it"},
 		&cli.StringFlag{Name: "limit", Value: "168h", Usage: "stop after `DURATION` of the rollout's time"},
-		&cli.Float64Flag{Name: "rate", Usage: "`REQUESTS` a second of each target (default 20)"},
-		&cli.StringFlag{Name: "errors", Usage: "usual `SHARE` of bad requests (default 0.1%)"},
+		&cli.Float64Flag{Name: "rate", Usage: "`REQUESTS` a second of each target, above 0 (default 20)"},
+		&cli.StringFlag{Name: "errors", Usage: "usual `SHARE` of bad requests, above 0% (default 0.1%)"},
 		&cli.StringFlag{Name: "day", Usage: "`SHARE` by which traffic goes up by day and down by night (default 0%)"},
 		&cli.Float64Flag{Name: "burst", Usage: "bad requests come `N` at a time on average (default 1)"},
 		&cli.Float64Flag{Name: "wander", Usage: "errors of the whole fleet drift by this `DEVIATION` of their logarithm (default 0)"},
@@ -164,25 +164,9 @@ func fitting(f simulate.Fault, l *loaded) error {
 
 // loadOf is the usual traffic: of flags, else of the last hour, else a default.
 func loadOf(ctx context.Context, con *console, c *cli.Context, l *loaded) (simulate.Load, string, error) {
-	load := simulate.Load{Rate: c.Float64("rate"), Burst: c.Float64("burst"), Wander: c.Float64("wander")}
-	for name, to := range map[string]*float64{"errors": &load.Errors, "day": &load.Day} {
-		text := c.String(name)
-		if text == "" {
-			continue
-		}
-		share, err := spec.ParseNumber(text)
-		if err != nil || share < 0 || share > 1 {
-			return load, "", usagef("--%s %q is no share, expected one such as 0.1%%", name, text)
-		}
-		*to = float64(share)
-	}
-	for _, most := range []struct {
-		flag     string
-		is, most float64
-	}{{"rate", load.Rate, 1e9}, {"burst", load.Burst, 1e6}, {"wander", load.Wander, 10}} {
-		if !(most.is >= 0 && most.is <= most.most) { // nor NaN
-			return load, "", usagef("--%s %g: expected 0 to %s", most.flag, most.is, humanize.Integer(most.most))
-		}
+	load, err := loadOfFlags(c)
+	if err != nil {
+		return load, "", err
 	}
 	if load.Rate > 0 || load.Errors > 0 || c.Bool("no-past") || !l.kinds.Past(l.spec.Health) {
 		return load, "assumed", nil
@@ -199,6 +183,40 @@ func loadOf(ctx context.Context, con *console, c *cli.Context, l *loaded) (simul
 	}
 	return load, "of the last hour", nil
 }
+
+// loadOfFlags is what flags say of the usual traffic. 0 is what they do not say, and no rate.
+func loadOfFlags(c *cli.Context) (simulate.Load, error) {
+	load := simulate.Load{Rate: c.Float64("rate"), Burst: c.Float64("burst"), Wander: c.Float64("wander")}
+	for name, to := range map[string]*float64{"errors": &load.Errors, "day": &load.Day} {
+		text := c.String(name)
+		if text == "" {
+			continue
+		}
+		share, err := spec.ParseNumber(text)
+		if err != nil || share < 0 || share > 1 {
+			return load, usagef("--%s %q is no share, expected one such as 0.1%%", name, text)
+		}
+		*to = float64(share)
+	}
+	if c.IsSet("errors") && load.Errors == 0 {
+		return load, usagef("--errors %s: expected above 0%% to 100%%, or leave it out", c.String("errors"))
+	}
+	if c.IsSet("rate") && !(load.Rate > 0 && load.Rate <= mostRate) { // nor NaN
+		return load, usagef("--rate %g: expected above 0 to %s, or leave it out", load.Rate, humanize.Integer(mostRate))
+	}
+	for _, most := range []struct {
+		flag     string
+		is, most float64
+	}{{"burst", load.Burst, 1e6}, {"wander", load.Wander, 10}} {
+		if !(most.is >= 0 && most.is <= most.most) { // nor NaN
+			return load, usagef("--%s %g: expected 0 to %s", most.flag, most.is, humanize.Integer(most.most))
+		}
+	}
+	return load, nil
+}
+
+// mostRate bounds --rate.
+const mostRate = 1e9
 
 // simulated is how one rehearsal ended.
 type simulated struct {

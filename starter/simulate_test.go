@@ -13,7 +13,9 @@ import (
 
 	"github.com/sluicehq/sluice/internal/catalog"
 	"github.com/sluicehq/sluice/internal/fleet"
+	"github.com/sluicehq/sluice/internal/rollout"
 	"github.com/sluicehq/sluice/internal/simulate"
+	"github.com/sluicehq/sluice/internal/simulate/outages"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/store"
 	"github.com/sluicehq/sluice/worker/rehearsal"
@@ -36,10 +38,16 @@ func TestSimulateRefusesNumbers(t *testing.T) {
 	path := write(t, "rollout.yaml", rehearsedSpec)
 	list := "targets: [{id: a, address: a:1}, {id: b, address: b:1}]\n"
 	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(path), "fleet.yaml"), []byte(list), 0o600))
-	for _, flag := range []string{"--rate=NaN", "--rate=Inf", "--rate=-1", "--burst=NaN", "--burst=1e12", "--wander=NaN", "--wander=11"} {
+	for flag, says := range map[string]string{
+		"--rate=NaN": "expected above 0 to 1,000,000,000", "--rate=Inf": "expected above 0 to", "--rate=-1": "--rate -1: expected above 0 to",
+		"--rate=0":   "--rate 0: expected above 0 to 1,000,000,000, or leave it out", // which would be the default
+		"--errors=0": "--errors 0: expected above 0% to 100%, or leave it out", "--errors=0%": "--errors 0%: expected above 0%",
+		"--errors=101%": `--errors "101%" is no share`,
+		"--burst=NaN":   "expected 0 to", "--burst=1e12": "expected 0 to", "--wander=NaN": "expected 0 to", "--wander=11": "expected 0 to",
+	} {
 		got := sluice(t, "", "simulate", path, "--no-past", flag)
 		require.Equal(t, 2, got.code, flag)
-		require.Contains(t, got.errOut, "expected 0 to", flag)
+		require.Contains(t, got.errOut, says, flag)
 	}
 }
 
@@ -125,6 +133,20 @@ func TestSimulateOutageAlone(t *testing.T) {
 	got = sluice(t, "", "simulate", "--outage", outage, "--rate", "3", "--runs", "50")
 	require.Equal(t, exitInvalid, got.code)
 	require.Contains(t, got.errOut, "leave --runs, --rate out")
+}
+
+// Where a rollout cost more bad requests than a push, that is said beside what it cost.
+func TestSimulateOutageDearerThanAPush(t *testing.T) {
+	text := func(push, gated float64) string {
+		ways := []rehearsal.Played{{Way: outages.Push}, {Way: outages.Gated, Result: rollout.PhasePromoted}}
+		ways[0].Bad, ways[1].Bad = push, gated
+		return strings.Join(replayed{Ways: ways}.text(false), "\n")
+	}
+	require.Contains(t, text(3000, 4000.4), "note: Sluice cost 4,000 bad requests, more than a push: 3,000. "+
+		"Nobody else looks until its rollout has ended, so harm that it misses, or sees late, lasts longer than in the outage")
+	for _, gated := range []float64{0, 3000, 3000.4} { // which is shown as the same
+		require.NotContains(t, text(3000, gated), "more than a push")
+	}
 }
 
 // Numbers of JSON are rounded, and a name means one thing.
