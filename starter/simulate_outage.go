@@ -103,8 +103,9 @@ func (r replayed) text(p paint) []string {
 		lines = append(lines, p.red("missed")+": the change does harm that no check of the spec took for its own while it was watched")
 	}
 	if math.Round(gated.Bad) > math.Round(push) {
-		lines = append(lines, fmt.Sprintf("%s: Sluice cost %s bad requests, more than a push: %s. Nobody else looks until its rollout has ended, "+
-			"so harm that it misses, or sees late, lasts longer than in the outage", p.yellow("note"), humanize.Integer(gated.Bad), humanize.Integer(push)))
+		lines = append(lines, fmt.Sprintf("%s: Sluice cost %s bad requests, more than a push: %s. "+
+			"Nobody else looks until its rollout has ended, so harm that it misses, or sees late, lasts longer than in the outage",
+			p.yellow("note"), humanize.Integer(gated.Bad), humanize.Integer(push)))
 	}
 	if r.Outage.Limits != "" {
 		lines = append(lines, p.yellow("note")+": "+terminal.Safe(r.Outage.Limits))
