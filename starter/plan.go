@@ -137,6 +137,9 @@ type planned struct {
 	Blind []string `json:"blind"`
 	// Train is its place in the train of its unit; nil where it goes in none, or nobody answers.
 	Train *placed `json:"train,omitempty"`
+	// Deaths is the chance that a good release is rolled back for targets that die by themselves, if
+	// each does so once a year.
+	Deaths float64 `json:"deaths,omitempty"`
 	// Forecasts are what comparisons can be expected to see, where the source answers.
 	Forecasts []backtest.Forecast `json:"forecasts,omitempty"`
 }
@@ -188,7 +191,7 @@ func (l loaded) measure() spec.Duration {
 func describePlan(p plan.Plan, measure spec.Duration) planned {
 	out := planned{
 		Unit: p.Spec.Unit, Release: p.Spec.Release, Version: p.Spec.Version, Targets: len(p.Order),
-		Guard: p.Spec.Guard, Drill: p.Spec.Drill, Activates: p.Spec.Activates, OnRegression: p.Spec.OnRegression,
+		Deaths: p.Deaths(), Guard: p.Spec.Guard, Drill: p.Spec.Drill, Activates: p.Spec.Activates, OnRegression: p.Spec.OnRegression,
 	}
 	for _, part := range p.Spec.Parts {
 		out.Parts = append(out.Parts, plannedPart{part.Unit, part.Release, part.Driver.Name})

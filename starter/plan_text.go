@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sluicehq/sluice/internal/bundle"
+	"github.com/sluicehq/sluice/internal/humanize"
 	"github.com/sluicehq/sluice/internal/spec"
 	"github.com/sluicehq/sluice/internal/terminal"
 )
@@ -37,6 +38,7 @@ func planText(pl planned, all bool, p paint) []string {
 	lines = append(lines, partsNote(pl.Parts)...)
 	lines = append(lines, dormantNotes(pl)...)
 	lines = append(lines, riskNote(pl)...)
+	lines = append(lines, deathsNote(pl.Deaths)...)
 	lines = append(lines, timeNote(pl))
 	lines = append(lines, blindNote(pl.Blind)...)
 	if all {
@@ -127,6 +129,18 @@ func riskNote(pl planned) []string {
 		fmt.Sprintf("A release that shows its harm in %s has reached %d of %s (%s), and is rolled back from there.",
 			terminal.Safe(first.Name), first.AtRisk, plural(pl.Targets, "target"), share(first.AtRisk, pl.Targets)),
 	}
+}
+
+// manyDeaths is from which chance on a plan speaks of targets that die by themselves.
+const manyDeaths = 0.01
+
+// deathsNote says how often a good release goes back for targets that die by themselves.
+func deathsNote(chance float64) []string {
+	if chance < manyDeaths {
+		return nil
+	}
+	return []string{fmt.Sprintf("If each target dies by itself once a year, %s of good releases are rolled back for it: "+
+		"a stage's tolerate: {unreachable: 1%%} leaves such targets out, by name.", humanize.Percent(chance))}
 }
 
 // timeNote says what the times of the table count.

@@ -114,7 +114,7 @@ func (w *writer) stages() []string {
 		spread = ", spread: " + label
 	}
 	var out []string
-	add := func(least int, name, whom string) {
+	add := func(least, cohort int, name, whom string) {
 		if n < least {
 			return
 		}
@@ -122,12 +122,17 @@ func (w *writer) stages() []string {
 		if longer, ok := w.Bakes[name]; ok {
 			bake, why = spec.Duration(longer), " # a shorter bake does not show harm, by the past of its targets"
 		}
-		out = append(out, fmt.Sprintf("{name: %s, %s, bake: %s}%s", name, whom, bake, why))
+		tolerate := ""
+		if cohort >= 100 {
+			tolerate = ", tolerate: {unreachable: 1%}"
+			why += " # hosts that die by themselves are left out, by name"
+		}
+		out = append(out, fmt.Sprintf("{name: %s, %s, bake: %s%s}%s", name, whom, bake, tolerate, why))
 	}
-	add(2, "canary", fmt.Sprintf("count: %d", max(1, n/canaries)))
-	add(30, "early", "reach: 10%"+spread)
-	add(4, "half", "reach: 50%"+spread)
-	add(0, "everyone", "reach: 100%")
+	add(2, 0, "canary", fmt.Sprintf("count: %d", max(1, n/canaries)))
+	add(30, 0, "early", "reach: 10%"+spread)
+	add(4, n*2/5, "half", "reach: 50%"+spread)
+	add(0, n/2, "everyone", "reach: 100%")
 	return out
 }
 
