@@ -54,7 +54,7 @@ func (j *judging) attest(g *rollout.Gate) {
 	if !j.run.since020 || g.Decision != rollout.Promote {
 		return
 	}
-	words := fmt.Sprintf("watched %s of %s", j.shown(), spec.Duration(max(j.baking(), j.Watched.For).Round(time.Second)))
+	words := fmt.Sprintf("watched %s of %s", j.shown(), j.rounded(max(j.baking(), j.Watched.For)))
 	switch {
 	case j.missing() == 0:
 		g.Why += "; " + words
@@ -82,7 +82,16 @@ func (j *judging) takeBeat(err error) {
 	}
 }
 
-func (j *judging) shown() spec.Duration { return spec.Duration(j.Watched.For.Round(time.Second)) }
+func (j *judging) shown() spec.Duration { return j.rounded(j.Watched.For) }
+
+// rounded is a part of a bake as people read it: in seconds, and in tenths of a short bake.
+func (j *judging) rounded(d time.Duration) spec.Duration {
+	to := time.Second
+	if j.baking() < 10*time.Second {
+		to /= 10
+	}
+	return spec.Duration(d.Round(to))
+}
 
 // show shows how much was watched.
 func (j *judging) show() { j.run.State.Stages[j.stage].Watched = j.shown() }
