@@ -25,7 +25,7 @@ import (
 // of the http driver, and what bundles need beside it. docs/agent.md spells it out.
 type Agent struct {
 	// URL is where the agent listens, a template over {{id}}, {{address}} and {{label.NAME}}.
-	// Default "http://{{address}}".
+	// Default "http://{{address}}", with TLS https in place of http.
 	URL string `yaml:"url,omitempty" json:"url,omitempty"`
 	// Via is where a sluice-relay listens, from which agents take their orders in place of URL.
 	Via string `yaml:"via,omitempty" json:"via,omitempty"`
@@ -38,6 +38,8 @@ type Agent struct {
 	// Token is a reference, ${env:NAME} or file:/path, sent as a bearer token. It is resolved on
 	// the worker.
 	Token string `yaml:"token,omitempty" json:"token,omitempty"`
+	// TLS is how the worker and the agent, or the relay, prove who they are.
+	TLS *dial.TLS `yaml:"tls,omitempty" json:"tls,omitempty"`
 	// Timeout bounds one request. An order is answered once the consumer has been checked, reloaded
 	// and seen to run the release. Default 1m.
 	Timeout spec.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
@@ -57,11 +59,14 @@ const (
 // fault nor the target's.
 var errStore = errors.New("the worker's store")
 
-// Check checks the address and the token.
+// Check checks the address, the token and the certificates.
 func (x *Agent) Check(s spec.Section) {
 	s.URLTemplate("url", x.URL, spec.TokenBeside, tmpl.ID, tmpl.Address, tmpl.Label)
 	x.checkVia(s)
 	s.Token("token", x.Token)
+	s.TLS(x.TLS)
+	needsHTTPS(s, "url", x.URL)
+	needsHTTPS(s, "via", x.Via)
 	s.Positive("timeout", x.Timeout)
 	if strings.Contains(x.URL, "?") {
 		s.Bad("url", "has a query (?), expected where the agent listens, such as http://{{address}}")
@@ -73,7 +78,7 @@ func (x *Agent) SetDefaults() {
 	if x.Via != "" {
 		x.Cohort = cmp.Or(x.Cohort, order.DefaultCohort)
 	} else {
-		x.URL = cmp.Or(x.URL, "http://{{address}}")
+		x.URL = cmp.Or(x.URL, schemeOf(x.TLS)+"://{{address}}")
 	}
 	x.Timeout = cmp.Or(x.Timeout, spec.Duration(time.Minute))
 }
@@ -102,7 +107,8 @@ func (x *Agent) Driver(via http.RoundTripper) Driver {
 	if x.Via != "" {
 		return x.viaRelay(via)
 	}
-	return agentDriver{httpDriver: httpDriver{name: "agent", settings: HTTP{URL: x.Place(), Token: x.Token, Timeout: x.Timeout}, via: via}}
+	settings := HTTP{URL: x.Place(), Token: x.Token, TLS: x.TLS, Timeout: x.Timeout}
+	return agentDriver{httpDriver: httpDriver{name: "agent", settings: settings, via: via}}
 }
 
 // agentDriver asks agents by HTTP, and brings them the bundles that they lack.

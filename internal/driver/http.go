@@ -52,19 +52,28 @@ func (x *HTTP) Check(s spec.Section) {
 	s.URLTemplate("url", x.URL, spec.TokenBeside, tmpl.ID, tmpl.Address, tmpl.Unit, tmpl.Label)
 	s.Token("token", x.Token)
 	s.TLS(x.TLS)
-	if s.Has("tls") && s.Has("url") && !s.IsBad("url") && strings.HasPrefix(x.URL, "http://") {
-		s.Bad("url", "begins with http://, where tls has no effect: expected https://")
-	}
+	needsHTTPS(s, "url", x.URL)
 	s.Positive("timeout", x.Timeout)
+}
+
+// needsHTTPS refuses an address beside which tls has no effect.
+func needsHTTPS(s spec.Section, field, address string) {
+	if s.Has("tls") && s.Has(field) && !s.IsBad(field) && strings.HasPrefix(address, "http://") {
+		s.Bad(field, "begins with http://, where tls has no effect: expected https://")
+	}
+}
+
+// schemeOf is that of a default address.
+func schemeOf(t *dial.TLS) string {
+	if t != nil {
+		return "https"
+	}
+	return "http"
 }
 
 // SetDefaults asks a target at its own address.
 func (x *HTTP) SetDefaults() {
-	scheme := "http"
-	if x.TLS != nil {
-		scheme = "https"
-	}
-	x.URL = cmp.Or(x.URL, scheme+"://{{address}}/sluice/v1/units/{{unit}}")
+	x.URL = cmp.Or(x.URL, schemeOf(x.TLS)+"://{{address}}/sluice/v1/units/{{unit}}")
 	x.Timeout = cmp.Or(x.Timeout, spec.Duration(5*time.Second))
 }
 

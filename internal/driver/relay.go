@@ -55,8 +55,9 @@ func (x *Agent) checkVia(s spec.Section) {
 // viaRelay is the driver that speaks to agents by way of a relay.
 func (x *Agent) viaRelay(via http.RoundTripper) relayDriver {
 	at := func(path string) httpDriver {
-		url := strings.TrimSuffix(x.Via, "/") + path
-		return httpDriver{name: "agent", settings: HTTP{URL: url, Token: x.Token, Timeout: min(spec.Duration(relayTimeout), x.Timeout)}, via: via}
+		return httpDriver{name: "agent", via: via, settings: HTTP{
+			URL: strings.TrimSuffix(x.Via, "/") + path, Token: x.Token, TLS: x.TLS, Timeout: min(spec.Duration(relayTimeout), x.Timeout),
+		}}
 	}
 	return relayDriver{settings: *x, orders: at(x.atRelay("orders")), reports: at(x.atRelay("reports")), bundles: at("/sluice/v1/bundles/")}
 }

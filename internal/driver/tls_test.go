@@ -306,3 +306,64 @@ func tlsRig(t *testing.T) rig {
 		garbage: garbage(),
 	}
 }
+
+// Agents, and a relay before them, may ask workers for certificates.
+func TestAgentCertificates(t *testing.T) {
+	ours, dir := newAuthority(t), t.TempDir()
+	worker := ours.issue(t, "worker", time.Hour)
+	both := dial.TLS{
+		CA: ours.ca(t, filepath.Join(dir, "ca")), ServerName: "edge.example",
+		Cert: file(t, filepath.Join(dir, "cert"), worker.cert), Key: file(t, filepath.Join(dir, "key"), worker.key),
+	}
+	for name, rig := range map[string]func() (*agents, fleet.Target, string){
+		"agent": func() (*agents, fleet.Target, string) {
+			a := newAgents(t)
+			at := a.target("a")
+			at.Address = front(t, ours, a.host("a").server.Config.Handler)
+			return a, at, ""
+		},
+		"relay": func() (*agents, fleet.Target, string) {
+			a := newRelayed(t)
+			return a, a.target("a"), "https://" + front(t, ours, a.relay)
+		},
+	} {
+		a, at, via := rig()
+		with := func(of *dial.TLS) driver.Driver {
+			return named{a, a.driver(20*time.Second, func(x *driver.Agent) {
+				x.TLS, x.Via = of, via
+				if via == "" {
+					x.URL = "https://{{address}}/{{label.place}}"
+				}
+			})}
+		}
+		require.NoError(t, with(&both).Apply(t.Context(), at, order("2", 1)), name)
+		s, err := with(&both).Observe(t.Context(), at, "proxy")
+		require.NoError(t, err, name)
+		require.Equal(t, "2", s.Release, name)
+		nobody := both
+		nobody.Cert, nobody.Key = "", ""
+		_, err = with(&nobody).Observe(t.Context(), at, "proxy")
+		require.ErrorContains(t, err, "certificate", name)
+		require.NotErrorIs(t, err, driver.ErrRefused, name)
+	}
+	x := &driver.Agent{TLS: &both}
+	x.SetDefaults()
+	require.Equal(t, "https://{{address}}", x.URL)
+}
+
+// front asks for a certificate of an authority before it passes requests on.
+func front(t *testing.T, a *authority, h http.Handler) (address string) {
+	srv := httptest.NewUnstartedServer(h)
+	i := a.issue(t, "edge.example", time.Hour)
+	pair, err := tls.X509KeyPair(i.cert, i.key)
+	require.NoError(t, err)
+	clients := x509.NewCertPool()
+	clients.AddCert(a.cert)
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.TLS = &tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients,
+	}
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	return strings.TrimPrefix(srv.URL, "https://")
+}
