@@ -57,16 +57,22 @@ const longLooks = 12 * source.PastLooks
 
 // selfPast is how long before a stage a comparison without a control looks at its past. Two hours
 // show bursts, hourly jobs and what wanders by itself; six hide harm behind the time of day
-// (docs/judge.md, "Without a control").
-const selfPast = 2 * time.Hour
+// (docs/judge.md, "Without a control"). It is longer, up to mostSelf, where that many looks tell no
+// incident from a habit.
+const (
+	selfPast = 2 * time.Hour
+	mostSelf = 3 * time.Hour
+)
 
-// SelfPast is PastSpan for a check that compares a stage with its own past.
+// SelfPast is PastSpan for a check that compares a stage with its own past. It is PastSpan where
+// looks are too far apart to tell an incident.
 func SelfPast(bake, every time.Duration) (long, step time.Duration) {
-	return inLooks(min(mostPast, max(selfPast, bake)), every, selfLooks)
+	long = max(selfPast, sequential.IncidentLooks*every)
+	if long > mostSelf {
+		return PastSpan(bake, every)
+	}
+	return inLooks(min(mostPast, max(long, bake)), every, 4*source.PastLooks)
 }
-
-// selfLooks is in how many looks it is looked at, and PastLooks for each of many groups.
-const selfLooks = 2 * source.PastLooks
 
 // looks are those before the stage, as a judge takes them.
 func (p Past) looks() []judge.ArmCounts {
@@ -98,7 +104,7 @@ func (m *comparisonCheck) measure(ctx context.Context, w source.Window, b *Basel
 
 func (m *comparisonCheck) pastOf(ctx context.Context, w source.Window, part *comparison) Past {
 	var why source.Reading
-	for _, s := range m.pastSpans(part) {
+	for _, s := range m.pastSpans(part, w.At) {
 		var p Past
 		if p, why = m.pastIn(ctx, w, part, s.long, s.step); why.Verdict == "" {
 			return p
@@ -116,20 +122,33 @@ func (m *comparisonCheck) pastOf(ctx context.Context, w source.Window, part *com
 type pastSpan struct{ long, step time.Duration }
 
 // pastSpans are those that are tried, the longest first: a source may refuse to read so much.
-func (m *comparisonCheck) pastSpans(part *comparison) []pastSpan {
+func (m *comparisonCheck) pastSpans(part *comparison, at time.Time) []pastSpan {
 	of := func(long, step time.Duration) pastSpan { return pastSpan{long, step} }
 	bake, every := m.binding.Bake, m.spec.Every.Std()
-	short, few := of(PastSpan(bake, every)), len(m.parts) <= fewParts
+	short := of(PastSpan(bake, every))
 	switch self := part.alone && m.check.Objective == nil; {
-	case self && few:
-		return []pastSpan{of(SelfPast(bake, every)), short}
+	case len(m.parts) > fewParts:
+		return []pastSpan{short}
 	case self:
-		long, _ := SelfPast(bake, every)
-		return []pastSpan{of(inLooks(long, every, source.PastLooks)), short}
-	case few:
-		return []pastSpan{of(LongPast(bake, every)), short}
+		long := of(SelfPast(bake, every))
+		if long.long = min(long.long, m.binding.sinceEarlier(at)-long.step); long.long < leastPast {
+			return []pastSpan{short}
+		}
+		return []pastSpan{long, short}
 	}
-	return []pastSpan{short}
+	return []pastSpan{of(LongPast(bake, every)), short}
+}
+
+// sinceEarlier is how long ago the newest earlier rollout of the unit ended: what was before ran
+// another release.
+func (b Binding) sinceEarlier(at time.Time) time.Duration {
+	since := mostPast
+	for _, run := range b.Earlier {
+		if run.From.Before(at) {
+			since = min(since, max(0, at.Sub(run.To)))
+		}
+	}
+	return since
 }
 
 // fewParts is how many groups may have a long past, each with its own: it goes into the rollout's

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluicehq/sluice/internal/health/source"
 	"github.com/sluicehq/sluice/internal/spec"
 )
 
@@ -76,23 +77,29 @@ func TestPastOfAPrometheus(t *testing.T) {
 	}
 }
 
-// Without a control two hours are read, in 240 looks, and in 120 where many groups each have a past;
-// a source that refuses so much is asked for as long as the bake.
+// Without a control two hours are read, but no more than since the last rollout; a source that
+// refuses so much is asked for as long as the bake.
 func TestPastWithoutControl(t *testing.T) {
 	for name, tc := range map[string]struct {
 		bake, refused time.Duration
 		looks         int
 		step          time.Duration
+		earlier       time.Duration // how long ago a rollout ended
 	}{
-		"two hours":         {10 * time.Minute, 0, 240, 30 * time.Second},
-		"a longer bake":     {4 * time.Hour, 0, 240, time.Minute},
-		"it is refused":     {20 * time.Minute, time.Hour, 80, 15 * time.Second},
-		"not for ten hours": {20 * time.Minute, 10 * time.Hour, 240, 30 * time.Second},
+		"two hours":         {10 * time.Minute, 0, 480, 15 * time.Second, 0},
+		"a longer bake":     {4 * time.Hour, 0, 480, 30 * time.Second, 0},
+		"a rollout":         {10 * time.Minute, 0, 240, 15 * time.Second, time.Hour + 15*time.Second},
+		"a recent one":      {10 * time.Minute, 0, 19, 15 * time.Second, 5 * time.Minute},
+		"it is refused":     {20 * time.Minute, time.Hour, 80, 15 * time.Second, 0},
+		"not for ten hours": {20 * time.Minute, 10 * time.Hour, 480, 15 * time.Second, 0},
 	} {
 		b := promBinding(4, 0)
 		b.Bake = tc.bake
+		if tc.earlier > 0 {
+			b.Earlier = []source.EarlierRun{{From: looked.Add(-3 * time.Hour), To: looked.Add(-tc.earlier)}}
+		}
 		answers := pastOracle(looked.Add(-24*time.Hour), func(string) float64 { return 10 })
-		source := transport(func(r *http.Request) (*http.Response, error) {
+		asked := transport(func(r *http.Request) (*http.Response, error) {
 			body, _ := io.ReadAll(r.Body)
 			form, _ := url.ParseQuery(string(body))
 			r.Body = io.NopCloser(strings.NewReader(string(body)))
@@ -105,7 +112,7 @@ func TestPastWithoutControl(t *testing.T) {
 		})
 		c := against()
 		c.Against = spec.AgainstBefore
-		m, err := Open(promSpec(c), b, Deps{Sources: sources, Forms: forms, Transport: source})
+		m, err := Open(promSpec(c), b, Deps{Sources: sources, Forms: forms, Transport: asked})
 		require.NoError(t, err)
 		before, err := m.Measure(t.Context(), looked)
 		require.NoError(t, err)
@@ -113,8 +120,12 @@ func TestPastWithoutControl(t *testing.T) {
 		require.Len(t, p.Looks, tc.looks, "%s: %+v", name, before.Past)
 		require.Equal(t, tc.step, p.Step.Std(), name)
 	}
-	long, step := inLooks(2*time.Hour, time.Second, 120)
-	require.Equal(t, []time.Duration{2 * time.Hour, time.Minute}, []time.Duration{long, step})
+	for every, want := range map[time.Duration]time.Duration{
+		time.Second: 2 * time.Hour, 30 * time.Second: 160 * time.Minute, time.Minute: 10 * time.Minute, // which are too few to tell an incident
+	} {
+		long, _ := SelfPast(time.Minute, every)
+		require.Equal(t, want, long, every)
+	}
 }
 
 // A source that knows nothing of the past leaves a comparison without one.

@@ -99,6 +99,9 @@ func New(c Criteria, before []ArmCounts) *Judge {
 }
 
 func newComparison(c Criteria, before []ArmCounts) *Judge {
+	if c.Before {
+		before = sinceShift(before)
+	}
 	j := &Judge{criteria: c, traffic: newTraffic(c, before), selfBaseline: newSelfBaseline(before, c.Daily)}
 	if c.Before || c.limit() > 0 {
 		before = j.selfBaseline.all(before)

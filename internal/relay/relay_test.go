@@ -243,7 +243,15 @@ func TestBundlesWaitForTheirTurn(t *testing.T) {
 	b, whole := piece(t)
 	got := make(chan int, 1)
 	go func() {
-		got <- ask(t, "PUT", "http://"+address+"/sluice/v1/bundles/"+b.Release(), whole).StatusCode
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+address+"/sluice/v1/bundles/"+b.Release(), bytes.NewReader(whole))
+		res, err2 := http.DefaultClient.Do(req)
+		if err := errors.Join(err, err2); err != nil {
+			t.Error(err)
+			got <- 0
+			return
+		}
+		_ = res.Body.Close()
+		got <- res.StatusCode
 	}()
 	select {
 	case status := <-got:

@@ -11,9 +11,6 @@ const (
 	// row one incident lasts, at most.
 	incidentParts = 24
 	incidentMost  = 6
-	// incidentLooks is how many looks a past has, at least, in which what comes often comes more
-	// than once.
-	incidentLooks = 320
 	// incidentOver is for how many parts it is over: what lasts to the change may go on after it.
 	incidentOver = 3
 	// incidentLeast is how many times the usual its worst part is, either way: less hides little.
@@ -22,12 +19,16 @@ const (
 	unlike = 4
 )
 
+// IncidentLooks is how many looks a past has, at least, in which what comes often comes more than
+// once: in a shorter one no incident is left out.
+const IncidentLooks = 320
+
 // withoutIncident leaves out of a long past the one stretch in which the arms were unlike what they
 // were otherwise, with what is next to it. What comes often shows in several places, and stays: it
 // is what chance does, and so it does where the rest shows bursts. What a past shows once might as
 // well have come before or after it.
 func withoutIncident(looks []Pair, own bool) []Pair {
-	if len(looks) < incidentLooks {
+	if len(looks) < IncidentLooks {
 		return looks
 	}
 	size := len(looks) / incidentParts

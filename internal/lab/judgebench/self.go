@@ -75,6 +75,6 @@ func withoutControl(ctx context.Context, b *bench) *table.Table {
 		t.Add(row...)
 	}
 	t.Note("A bake of 30 min at a rate of %s; %s bakes each. Without harm: the share that is rolled back. With harm: the mean delay in "+
-		"seconds, and the share that is found. A rollout reads two hours.", percent(selfRate), humanize.Integer(float64(runs)))
+		"seconds, and the share that is found. A rollout reads two hours, in looks of 15 s.", percent(selfRate), humanize.Integer(float64(runs)))
 	return t
 }
