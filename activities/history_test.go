@@ -141,6 +141,18 @@ func TestInherit(t *testing.T) {
 	found := Touched{Batch: second.Batch, Previous: lost.Previous, Count: 2, Only: lost.Only, Back: 21}
 	later := found
 	later.Count, later.Only = 1, []string{"e"}
+	// Of b, two were not touched by its apply.
+	silent := RevertInput{Batch: second.Batch, Fence: 21, Previous: Previous{Common: "1.0.0"}, Only: []string{"a", "b", "x"}}
+	beside := Touched{Batch: second.Batch, Previous: silent.Previous, Count: 2, Only: []string{"a", "b"}, Back: 21}
+	lockedWith := map[string]any{"spec": in.Spec, "carried": map[string]any{
+		"state": map[string]any{"fence": 20}, "touched": []Touched{{Batch: first.Batch, Previous: first.Previous, Count: 3}},
+		"back": map[string]any{"left": []any{
+			map[string]any{"exposure": Touched{Batch: second.Batch, Previous: lost.Previous}, "only": lost.Only},
+			map[string]any{"exposure": Touched{Batch: second.Batch}, "only": []string{"z"}, "lost": true},
+		}},
+	}}
+	rest, both := found, found
+	rest.Count, rest.Only, both.Only = 1, []string{"c"}, again.Only
 	unmarked := a
 	unmarked.Back = 0
 	histories := map[string]past{
@@ -156,6 +168,9 @@ func TestInherit(t *testing.T) {
 		"undo":       {undo, asked(t, 4, TypePlan, nil), asked(t, 6, TypeInherit, nil), completed(t, 6, Inherited{Touched: []Touched{unmarked}}), terminated},
 		"undo, soon": {undo, asked(t, 4, TypePlan, nil), asked(t, 6, TypeInherit, nil), terminated},
 		"found":      {begun(t, in), asked(t, 4, TypePlan, nil), asked(t, 5, TypeApply, first), asked(t, 9, TypeRevert, ofFirst), asked(t, 11, TypeRevert, lost), asked(t, 13, TypeRevert, again), asked(t, 15, TypeRevert, handed), terminated},
+		"in a batch": {begun(t, in), asked(t, 5, TypeApply, second), asked(t, 11, TypeRevert, silent), terminated},
+		"locked":     {begun(t, lockedWith), terminated},
+		"twice":      {begun(t, in), asked(t, 11, TypeRevert, again), resetFrom("found"), terminated},
 		"whole":      {begun(t, in), asked(t, 5, TypeApply, first), asked(t, 12, TypeApply, second), ended(t, promoted)},
 	}
 	read := func(run string, filter enumspb.HistoryEventFilterType) client.HistoryEventIterator {
@@ -186,6 +201,9 @@ func TestInherit(t *testing.T) {
 		"terminated before a stage": {[]string{"nothing", "promoted"}, "", nil, nil, &promoted, false},
 		"not kept any more":         {[]string{"gone", "terminated"}, "", nil, nil, nil, false},
 		"what a survey had found":   {[]string{"found", "promoted"}, "found", []Touched{a, found, later}, []string{"run found of 2.0.0, which was terminated"}, nil, false},
+		"found in an applied batch": {[]string{"in a batch", "promoted"}, "", []Touched{b, beside}, []string{"run in a batch of 2.0.0, which was terminated"}, nil, false},
+		"found, carried on":         {[]string{"locked", "promoted"}, "", []Touched{a, found}, []string{"run locked of 2.0.0, which was terminated"}, nil, false},
+		"found twice":               {[]string{"twice", "found", "promoted"}, "found", []Touched{a, rest, both}, []string{"run twice of 2.0.0, which was terminated", "run found of 2.0.0, which was terminated"}, nil, false},
 		"an undo":                   {[]string{"undo", "promoted"}, "", []Touched{ofUndo}, []string{"run undo of 2.0.0, which was terminated"}, nil, false},
 		"an undo that knew nothing": {[]string{"undo, soon", "promoted"}, "", nil, nil, &promoted, false},
 		"a reset of one that ended": {[]string{"promoted"}, "promoted", nil, nil, &promoted, true},

@@ -122,11 +122,19 @@ func undone(run string, read reader) (Inherited, error) {
 // fresh are those of some batches that were not seen before: a reset repeats what came before it.
 func fresh(touched []Touched, seen map[string]bool) []Touched {
 	var out []Touched
+	isNew := func(key Touched, id string) bool {
+		key.Back, key.Count, key.Only = 0, 0, nil
+		text := fmt.Sprintf("%+v %s", key, id)
+		was := seen[text]
+		seen[text] = true
+		return !was
+	}
 	for _, t := range touched {
-		key := t
-		key.Back, key.Count = 0, 0
-		if text := fmt.Sprintf("%+v", key); !seen[text] {
-			seen[text] = true
+		if t.Only != nil {
+			t.Only = slices.DeleteFunc(slices.Clone(t.Only), func(id string) bool { return !isNew(t, id) })
+			t.Count = len(t.Only)
+		}
+		if t.Only == nil && isNew(t, "") || len(t.Only) > 0 {
 			out = append(out, t)
 		}
 	}

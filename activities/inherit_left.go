@@ -23,6 +23,13 @@ type submission struct {
 	Carried struct {
 		State   rollout.State `json:"state"`
 		Touched []Touched     `json:"touched"`
+		Back    struct {
+			Left []struct {
+				Exposure Touched  `json:"exposure"`
+				Only     []string `json:"only"`
+				Lost     bool     `json:"lost"`
+			} `json:"left"`
+		} `json:"back"`
 	} `json:"carried"`
 }
 
@@ -89,7 +96,7 @@ func (l *left) read(it client.HistoryEventIterator) error {
 				return err
 			}
 			l.release = sub.Spec.Release
-			l.takeBack(sub.Carried.Touched, sub.Carried.State.Fence)
+			l.carried(sub)
 		}
 		if c := e.GetActivityTaskCompletedEventAttributes(); c != nil && c.GetScheduledEventId() == recall {
 			var undoes Inherited
@@ -127,30 +134,41 @@ func (l *left) order(activity string, input *commonpb.Payloads) error {
 		if err := fromPayloads(input, &in); err != nil {
 			return err
 		}
-		l.found(in)
+		if !in.Inherited {
+			l.found(in.Batch, in.Previous, in.Only, in.Fence)
+		}
 	}
 	return nil
 }
 
 // found adds targets that the run took back although nothing before says that it had touched them:
 // it had found them on its release, where another history had put them, one that is lost with a
-// restored database for example.
-func (l *left) found(in RevertInput) {
-	if in.Inherited {
-		return
-	}
-	ids := slices.Clone(in.Only)
+// restored database for example, or where they were before their batch was applied.
+func (l *left) found(b Batch, previous Previous, only []string, back int64) {
+	ids := slices.Clone(only)
 	for _, t := range l.touched {
-		if !t.sameTargets(in.Batch) {
+		if !t.sameTargets(b) {
 			continue
 		}
-		if t.Only == nil {
-			return
-		}
-		ids = slices.DeleteFunc(ids, func(id string) bool { return slices.Contains(t.Only, id) })
+		before := t.Previous.ByID()
+		ids = slices.DeleteFunc(ids, func(id string) bool {
+			was, known := before(id)
+			return known && was != l.release && (t.Only == nil || slices.Contains(t.Only, id))
+		})
 	}
 	if len(ids) > 0 {
-		l.touched = append(l.touched, Touched{Batch: in.Batch, Previous: in.Previous, Count: len(ids), Only: ids, Back: in.Fence})
+		l.touched = append(l.touched, Touched{Batch: b, Previous: previous, Count: len(ids), Only: ids, Back: back})
+	}
+}
+
+// carried adds what a run was given along by the one that it continues.
+func (l *left) carried(sub submission) {
+	fence := sub.Carried.State.Fence
+	l.takeBack(sub.Carried.Touched, fence)
+	for _, x := range sub.Carried.Back.Left {
+		if !x.Lost { // else nobody knows where it goes back to
+			l.found(x.Exposure.Batch, x.Exposure.Previous, x.Only, fence+1)
+		}
 	}
 }
 
