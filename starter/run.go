@@ -59,6 +59,7 @@ func dispatch(ctx context.Context, con *console, commands []command, args []stri
 
 // runApp runs a command, or shows its help at the width of the terminal.
 func runApp(ctx context.Context, con *console, commands []command, words []string) error {
+	shareHelp()
 	app, help := newApp(con, commands), &helpWriter{out: con.out, width: cmp.Or(con.width(), usualWidth)}
 	app.Writer = help
 	err := app.RunContext(ctx, words)
