@@ -134,13 +134,13 @@ func riskNote(pl planned) []string {
 // manyDeaths is from which chance on a plan speaks of targets that die by themselves.
 const manyDeaths = 0.01
 
-// deathsNote says how often a good release goes back for targets that die by themselves.
+// deathsNote says how often a good release goes back for targets that go silent by themselves.
 func deathsNote(chance float64) []string {
 	if chance < manyDeaths {
 		return nil
 	}
-	return []string{fmt.Sprintf("If each target dies by itself once a year, %s of good releases are rolled back for it: "+
-		"a stage's tolerate: {unreachable: 1%%} leaves such targets out, by name.", humanize.Percent(chance))}
+	return []string{fmt.Sprintf("If each target goes silent by itself once a year, %s of good releases are rolled back for it: "+
+		"tolerate: {unreachable: 1} in a stage, or a share such as 1%%, leaves silent targets out, by name.", humanize.Percent(chance))}
 }
 
 // timeNote says what the times of the table count.

@@ -17,8 +17,8 @@ const (
 
 // sinceShift are the looks since the level last shifted, all if it has not: what was before a shift
 // would hide harm, or make harm of what was there. The past is split where its parts differ most,
-// by a normal test of the logarithm of their ratio, whose variance is that of the blocks within the
-// parts (at least Poisson's); and again, as long as they differ.
+// by a normal test of the logarithm of their ratio, whose variance is by how much blocks next to each
+// other differ (at least Poisson's); and again, as long as they differ.
 func sinceShift(before []ArmCounts) []ArmCounts {
 	for {
 		from := shifted(before)
@@ -43,10 +43,10 @@ func shifted(before []ArmCounts) (from int) {
 }
 
 // blocksOf adds up the exposed arm in blocks that end at the change, and answers the look with
-// which each begins. A first one that is not whole belongs to the second.
+// which each begins. The first may be shorter. One without events is left out.
 func blocksOf(before []ArmCounts) (blocks []levelBlock, starts []int) {
 	for i, l := range before {
-		if !sane(l.Exposed) {
+		if !sane(l.Exposed) || l.Exposed.Total == 0 {
 			continue
 		}
 		n := int(-l.At / shiftBlock)
@@ -84,7 +84,8 @@ func sumOf(blocks []levelBlock) (sum levelBlock) {
 }
 
 // jumps is how far each block is from the one before, squared, in units of what chance does; so a
-// level that goes up or down slowly does not count as noise.
+// level that goes up or down slowly does not count as noise: von Neumann's successive differences
+// (Annals of Mathematical Statistics 12, 1941), for shares.
 func jumps(blocks []levelBlock) (x float64) {
 	for i := 1; i < len(blocks); i++ {
 		a, b := blocks[i-1], blocks[i]

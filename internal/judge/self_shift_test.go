@@ -33,6 +33,18 @@ func TestSinceShift(t *testing.T) {
 		got := sinceShift(before)
 		require.Equal(t, tc.want, time.Duration(len(got))*15*time.Second, name)
 	}
+	var idle []ArmCounts // an hour without events says nothing, and hides no shift
+	for ago := 3*time.Hour - 15*time.Second; ago >= 0; ago -= 15 * time.Second {
+		c := sequential.Counts{Bad: 1, Total: 200}
+		switch {
+		case ago >= 2*time.Hour:
+			c.Bad = 3
+		case ago >= time.Hour:
+			c = sequential.Counts{}
+		}
+		idle = append(idle, ArmCounts{At: -ago, Exposed: &c})
+	}
+	require.Equal(t, 240, len(sinceShift(idle))) //nolint:testifylint // Len prints all looks
 	require.Empty(t, sinceShift(nil))
 	require.Len(t, sinceShift([]ArmCounts{{At: -time.Hour}, {}}), 2, "nothing was seen")
 }
